@@ -1,0 +1,29 @@
+.PHONY: help run demo test e2e check
+.DEFAULT_GOAL := help
+
+GO ?= go
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+go:
+	@command -v $(GO) >/dev/null || { echo "make: Go is missing: install Go 1.26 or newer from https://go.dev/dl/" >&2; exit 1; }
+
+run: go ## a local Cognito, the broker and a sample MCP server in one process (ARGS="--help")
+	@$(GO) run ./cmd/dcr-dev run $(ARGS)
+
+demo: go ## start the same and walk through it as an MCP client
+	@$(GO) run ./cmd/dcr-dev demo $(ARGS)
+
+test: go ## every test, with the race detector; starts a local DynamoDB (wants Python 3)
+	@scripts/moto.sh run $(GO) test -race ./...
+
+e2e: go ## the protocol scripts against a stack that runs elsewhere: make e2e BASE_URL=https://auth.example.com
+	@test -n "$(BASE_URL)" || { echo "make e2e: say where the broker is: make e2e BASE_URL=http://localhost:8080" >&2; exit 2; }
+	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v ./e2e/...
+
+check: go ## gofmt, go vet, staticcheck, the import test
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted >&2; exit 1; }
+	@$(GO) vet ./...
+	@$(GO) tool staticcheck ./...
+	@$(GO) test -run 'TestImports|TestMetadataLinks' .

@@ -1,0 +1,91 @@
+package dcrbroker
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/dcr-broker/dcr-broker/"
+
+// mayImport says which packages of ours each package may import. It is the
+// architecture: a package that is not here, or imports what is not here, fails
+// the test. Imports go down only.
+var mayImport = map[string]string{
+	"pkg/dcr":               "",
+	"pkg/discovery":         "",
+	"pkg/broker/credential": "",
+	"pkg/broker/policy":     "pkg/dcr",
+	"pkg/broker":            "pkg/dcr pkg/broker/credential pkg/broker/policy",
+
+	"internal/config":     "pkg/broker/policy",
+	"internal/httpapi":    "pkg/dcr pkg/broker/credential",
+	"internal/cognito":    "pkg/dcr pkg/broker pkg/broker/credential",
+	"internal/dynamo":     "pkg/dcr pkg/broker pkg/broker/credential",
+	"internal/memory":     "pkg/broker pkg/broker/credential",
+	"internal/metadata":   "internal/httpapi pkg/discovery",
+	"internal/relay":      "internal/httpapi pkg/broker pkg/dcr",
+	"internal/emulator":   "",
+	"internal/brokertest": "pkg/dcr pkg/broker pkg/broker/credential internal/memory",
+	"internal/wire":       "internal/config internal/httpapi internal/cognito internal/dynamo internal/metadata internal/relay pkg/broker pkg/broker/policy pkg/dcr pkg/discovery",
+}
+
+// mains may import everything.
+func isMain(pkg string) bool {
+	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions/") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "internal/dev")
+}
+
+// awsAllowed are the packages that may import the AWS SDK (design: no AWS type
+// crosses into pkg/).
+var awsAllowed = []string{"internal/cognito", "internal/dynamo", "internal/wire"}
+
+func TestImportsGoDownOnly(t *testing.T) {
+	for pkg, imports := range goList(t, "./...") {
+		allowed, known := mayImport[pkg]
+		if isMain(pkg) || pkg == "" {
+			continue
+		}
+		if !known {
+			t.Errorf("%s has no place in the architecture; give it one in this test", pkg)
+			continue
+		}
+		for _, imp := range imports {
+			if own, ok := strings.CutPrefix(imp, module); ok && !slices.Contains(strings.Fields(allowed), own) {
+				t.Errorf("%s imports %s", pkg, own)
+			}
+			if strings.HasPrefix(imp, "github.com/aws/") && !slices.Contains(awsAllowed, pkg) {
+				t.Errorf("%s imports %s", pkg, imp)
+			}
+		}
+	}
+}
+
+// What the metadata function links stays free of the AWS SDK, which would cost
+// it its start-up time.
+func TestMetadataLinksNoAWSSDK(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./internal/metadata", "./internal/config").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dep := range strings.Lines(string(out)) {
+		if strings.HasPrefix(dep, "github.com/aws/aws-sdk-go") {
+			t.Errorf("metadata links %s", strings.TrimSpace(dep))
+		}
+	}
+}
+
+func goList(t *testing.T, patterns ...string) map[string][]string {
+	t.Helper()
+	args := append([]string{"list", "-f", `{{.ImportPath}} {{join .Imports " "}}`}, patterns...)
+	out, err := exec.Command("go", args...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	imports := make(map[string][]string)
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		imports[strings.TrimPrefix(strings.TrimPrefix(fields[0], strings.TrimSuffix(module, "/")), "/")] = fields[1:]
+	}
+	return imports
+}

@@ -1,0 +1,289 @@
+package cognito
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Config says where the app clients are and what they are like.
+type Config struct {
+	// Pool is the id of the user pool, as in "eu-central-1_AbCdEfGhI".
+	Pool string
+	// Deployment is the id of this deployment, see CheckDeployment. App
+	// clients made under another id are not touched, nor listed.
+	Deployment string
+	Settings   Settings
+	Slots      Slots
+	// Timeout is how long one call to Cognito may take; 0 is 5 seconds. Time
+	// spent waiting for admission does not count.
+	Timeout time.Duration
+	// Now and Sleep are the clock; nil is the real one. Sleep returns early,
+	// with an error, when the context is done.
+	Now   func() time.Time
+	Sleep func(context.Context, time.Duration) error
+}
+
+// AppClients are the app clients of a deployment in one user pool. It is safe
+// for concurrent use. It implements broker.AppClients.
+type AppClients struct {
+	api        *cip.Client
+	pool       string
+	deployment string
+	settings   Settings
+	slots      Slots
+	timeout    time.Duration
+	now        func() time.Time
+	sleep      func(context.Context, time.Duration) error
+}
+
+var _ broker.AppClients = (*AppClients)(nil)
+
+var poolForm = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
+
+// New returns the app clients that c describes, or an error that names all
+// that is wrong with c. It calls nothing.
+func New(api *cip.Client, c Config) (*AppClients, error) {
+	var faults []error
+	if len(c.Pool) > 55 || !poolForm.MatchString(c.Pool) {
+		faults = append(faults, fmt.Errorf("user pool id %q: want one like eu-central-1_AbCdEfGhI", c.Pool))
+	}
+	if c.Slots == nil {
+		faults = append(faults, errors.New("slots: needed to keep below Cognito's rate"))
+	}
+	if c.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("timeout: %s is negative", c.Timeout))
+	}
+	faults = append(faults, CheckDeployment(c.Deployment), c.Settings.Check())
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("cognito: %w", err)
+	}
+	a := &AppClients{
+		api:        api,
+		pool:       c.Pool,
+		deployment: c.Deployment,
+		settings:   c.Settings.clone(),
+		slots:      c.Slots,
+		timeout:    cmp.Or(c.Timeout, 5*time.Second),
+		now:        c.Now,
+		sleep:      c.Sleep,
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.sleep == nil {
+		a.sleep = sleep
+	}
+	return a, nil
+}
+
+// operation is what the broker has to know of an operation of the API.
+type operation struct {
+	name  string
+	doing string
+	// metadata: the request carries what a client registered.
+	metadata bool
+	// one: the request names an app client.
+	one bool
+	// repeatable: sent twice, the request has the effect of one.
+	repeatable bool
+}
+
+var (
+	opCreate   = operation{name: "CreateUserPoolClient", doing: "create app client", metadata: true}
+	opUpdate   = operation{name: "UpdateUserPoolClient", doing: "update app client", metadata: true, one: true}
+	opDelete   = operation{name: "DeleteUserPoolClient", doing: "delete app client", one: true, repeatable: true}
+	opDescribe = operation{name: "DescribeUserPoolClient", doing: "read app client", one: true, repeatable: true}
+	opList     = operation{name: "ListUserPoolClients", doing: "list app clients", repeatable: true}
+)
+
+// Create implements broker.AppClients.
+func (c *AppClients) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
+	if err := checkMarker(marker); err != nil {
+		return broker.NewAppClient{}, &broker.NotAppliedError{Err: fmt.Errorf("cognito: create app client: %w", err)}
+	}
+	out, err := call(ctx, c, opCreate, c.api.CreateUserPoolClient, createInput(c.target(marker), m, c.settings))
+	if err != nil {
+		return broker.NewAppClient{}, err
+	}
+	if out.UserPoolClient == nil || aws.ToString(out.UserPoolClient.ClientId) == "" {
+		return broker.NewAppClient{}, opCreate.failed(silent(), errNoAppClient)
+	}
+	return broker.NewAppClient{
+		ID:     aws.ToString(out.UserPoolClient.ClientId),
+		Secret: aws.ToString(out.UserPoolClient.ClientSecret),
+	}, nil
+}
+
+// Update implements broker.AppClients. It reads the app client first: to see
+// that it is ours, for check, and because Cognito resets what is left out.
+func (c *AppClients) Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(secret string) error) error {
+	present, err := c.describe(ctx, id, marker)
+	if err != nil {
+		return notApplied(err)
+	}
+	secret := aws.ToString(present.ClientSecret)
+	if check != nil {
+		if err := check(secret); err != nil {
+			return &broker.NotAppliedError{Err: err}
+		}
+	}
+	// Cognito cannot give an app client a secret or take it away. Without this
+	// the client would be left with a method that can never succeed.
+	if confidential(m) != (secret != "") {
+		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: update app client: %s would change between public and confidential", id)}
+	}
+	_, err = call(ctx, c, opUpdate, c.api.UpdateUserPoolClient, updateInput(c.target(marker), present, m, c.settings))
+	return err
+}
+
+// Delete implements broker.AppClients.
+func (c *AppClients) Delete(ctx context.Context, id, marker string) error {
+	_, err := c.describe(ctx, id, marker)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return notApplied(err)
+	}
+	in := &cip.DeleteUserPoolClientInput{UserPoolId: aws.String(c.pool), ClientId: aws.String(id)}
+	_, err = call(ctx, c, opDelete, c.api.DeleteUserPoolClient, in)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil // gone since we looked
+	}
+	return err
+}
+
+// List implements broker.AppClients. After an error it yields no more.
+func (c *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error] {
+	return func(yield func(broker.ListedAppClient, error) bool) {
+		in := &cip.ListUserPoolClientsInput{UserPoolId: aws.String(c.pool), MaxResults: aws.Int32(60)}
+		for {
+			page, err := call(ctx, c, opList, c.api.ListUserPoolClients, in)
+			if err != nil {
+				yield(broker.ListedAppClient{}, err)
+				return
+			}
+			for _, d := range page.UserPoolClients {
+				deployment, marker, ok := ParseMarker(aws.ToString(d.ClientName))
+				if !ok || deployment != c.deployment {
+					continue
+				}
+				if !yield(broker.ListedAppClient{ID: aws.ToString(d.ClientId), Marker: marker}, nil) {
+					return
+				}
+			}
+			// A page may be short, or empty, and not be the last.
+			if aws.ToString(page.NextToken) == "" {
+				return
+			}
+			in.NextToken = page.NextToken
+		}
+	}
+}
+
+var errNoAppClient = errors.New("there is no app client in the answer")
+
+// describe returns the app client id if it is ours and carries the marker. If
+// there is none, the error is broker.ErrNotFound.
+func (c *AppClients) describe(ctx context.Context, id, marker string) (*types.UserPoolClientType, error) {
+	in := &cip.DescribeUserPoolClientInput{UserPoolId: aws.String(c.pool), ClientId: aws.String(id)}
+	out, err := call(ctx, c, opDescribe, c.api.DescribeUserPoolClient, in)
+	if errors.Is(err, broker.ErrNotFound) {
+		// Cognito answers the same for a pool that does not exist. A pool id
+		// mistyped in the configuration must not make app clients forgotten.
+		probe := &cip.ListUserPoolClientsInput{UserPoolId: aws.String(c.pool), MaxResults: aws.Int32(1)}
+		if _, err := call(ctx, c, opList, c.api.ListUserPoolClients, probe); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if out.UserPoolClient == nil {
+		return nil, opDescribe.failed(silent(), errNoAppClient)
+	}
+	name := aws.ToString(out.UserPoolClient.ClientName)
+	if d, m, ok := ParseMarker(name); !ok || d != c.deployment || m != marker {
+		return nil, fmt.Errorf("cognito: app client %s is named %q and does not carry marker %q of deployment %q: it was left alone", id, name, marker, c.deployment)
+	}
+	return out.UserPoolClient, nil
+}
+
+func (c *AppClients) target(marker string) target {
+	return target{pool: c.pool, deployment: c.deployment, marker: marker}
+}
+
+// call admits and sends a request, and decides about its error. A repeatable
+// request that may succeed in the next second is sent once more then.
+func call[I, O any](ctx context.Context, c *AppClients, op operation, send func(context.Context, *I, ...func(*cip.Options)) (*O, error), in *I) (*O, error) {
+	if err := c.admit(ctx, op); err != nil {
+		return nil, err
+	}
+	out, first := once(ctx, c, op, send, in)
+	if first == nil || !op.repeatable || !comesBack(first) {
+		return out, first
+	}
+	if err := c.sleep(ctx, nextSecond(c.now()).Sub(c.now())); err != nil {
+		return nil, first
+	}
+	if err := c.admit(ctx, op); err != nil {
+		return nil, first
+	}
+	out, second := once(ctx, c, op, send, in)
+	// What the second attempt did not do the first may have done.
+	if isNotApplied(second) && !isNotApplied(first) && !errors.Is(second, broker.ErrNotFound) {
+		return nil, first
+	}
+	return out, second
+}
+
+// comesBack reports whether the same request may succeed a second later. One
+// that used up its time is not worth another.
+func comesBack(err error) bool {
+	e, ok := errors.AsType[*dcr.Error](err)
+	return ok && e.Code == dcr.Unavailable && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+}
+
+func once[I, O any](ctx context.Context, c *AppClients, op operation, send func(context.Context, *I, ...func(*cip.Options)) (*O, error), in *I) (*O, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	var wire wire
+	out, err := send(ctx, in, func(o *cip.Options) {
+		// The SDK would send a create again after a lost answer, which makes a
+		// second app client, and would pass admission by.
+		o.Retryer = aws.NopRetryer{}
+		wire.next, o.HTTPClient = o.HTTPClient, &wire
+	})
+	if err != nil {
+		return nil, op.failure(wire.sent, err)
+	}
+	return out, nil
+}
+
+// wire notes whether a request may have left.
+type wire struct {
+	next cip.HTTPClient
+	sent bool
+}
+
+// Do implements cip.HTTPClient.
+func (w *wire) Do(r *http.Request) (*http.Response, error) {
+	resp, err := w.next.Do(r)
+	op, ok := errors.AsType[*net.OpError](err)
+	w.sent = w.sent || !ok || op.Op != "dial"
+	return resp, err
+}

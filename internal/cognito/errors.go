@@ -1,0 +1,144 @@
+package cognito
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// busy, full and silent are what a client is told when it may come back.
+func busy(retryAfter time.Duration) *dcr.Error {
+	return unavailable(retryAfter, "too many clients are being registered or changed at the moment")
+}
+
+func full() *dcr.Error {
+	return unavailable(5*time.Minute, "no more clients can be registered at the moment")
+}
+
+func silent() *dcr.Error {
+	return unavailable(5*time.Second, "the user pool did not answer")
+}
+
+func unavailable(retryAfter time.Duration, description string) *dcr.Error {
+	e := dcr.Errorf(dcr.Unavailable, "%s", description)
+	e.RetryAfter = retryAfter
+	return e
+}
+
+// rate is in the text of a LimitExceededException that is about calls and not
+// about the number of app clients. Which texts Cognito has is not documented;
+// mistaken for the other, the client is only told another time to wait.
+var rate = regexp.MustCompile(`(?i)\brate\b`)
+
+// failure decides what an error of the API means: whether it is certain that
+// nothing was applied, and whether the client may come back, has to send
+// something else, or waits for the operator. sent says whether the request may
+// have reached Cognito. No text of AWS is in what a client is told; all of it
+// is in the error for the log.
+func (op operation) failure(sent bool, err error) error {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return op.apiFailure(api, err)
+	}
+	if sent {
+		// The connection was lost, or the time was up, or the answer made no
+		// sense: the request may have been carried out.
+		return op.failed(silent(), err)
+	}
+	if _, dialled := errors.AsType[*net.OpError](err); dialled || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return op.refused(silent(), err)
+	}
+	return op.operator("the AWS SDK could not send the request; see to the credentials and the region", err)
+}
+
+func (op operation) apiFailure(api smithy.APIError, err error) error {
+	switch e := api.(type) {
+	case *types.TooManyRequestsException:
+		return op.refused(busy(2*time.Second), err)
+	case *types.LimitExceededException:
+		if rate.MatchString(e.ErrorMessage()) {
+			return op.refused(busy(2*time.Second), err)
+		}
+		return op.refused(full(), err)
+	case *types.ConcurrentModificationException:
+		return op.refused(busy(time.Second), err)
+	case *types.InvalidParameterException:
+		if op.metadata {
+			return op.refused(dcr.Errorf(dcr.InvalidClientMetadata, "the user pool does not accept this client: check redirect_uris, scope and grant_types"), err)
+		}
+		return op.operator("the request was not accepted", err)
+	case *types.ResourceNotFoundException:
+		if op.one {
+			return &broker.NotAppliedError{Err: fmt.Errorf("cognito: %s: %w: %w", op.doing, broker.ErrNotFound, err)}
+		}
+		return op.operator("there is no such user pool in this account and region", err)
+	case *types.ScopeDoesNotExistException:
+		return op.operator("the policy grants a scope that the pool does not have; add it to a resource server of the pool or take it out of the policy", err)
+	case *types.InvalidOAuthFlowException:
+		return op.operator("the pool does not allow this combination of grant types; take it out of the policy", err)
+	case *types.FeatureUnavailableInTierException:
+		return op.operator("the feature plan of the pool lacks what app clients of ours need, such as refresh token rotation; choose another plan", err)
+	case *types.OperationNotEnabledException:
+		return op.operator("the pool does not take this call here; a replica takes no changes", err)
+	case *types.NotAuthorizedException:
+		return op.operator("IAM does not allow this call; add cognito-idp:"+op.name+" on the pool to the role of the function", err)
+	case *types.InternalErrorException:
+		return op.failed(silent(), err)
+	}
+	return op.unmodelled(api, err)
+}
+
+// unmodelled decides about the errors that all AWS services have in common and
+// no service model lists.
+func (op operation) unmodelled(api smithy.APIError, err error) error {
+	switch api.ErrorCode() {
+	case "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
+		"RequestLimitExceeded", "BandwidthLimitExceeded", "SlowDown", "PriorRequestNotComplete":
+		return op.refused(busy(2*time.Second), err)
+	case "AccessDenied", "AccessDeniedException":
+		return op.operator("IAM does not allow this call; add cognito-idp:"+op.name+" on the pool to the role of the function", err)
+	}
+	switch status := httpStatus(err); {
+	case status == http.StatusTooManyRequests:
+		return op.refused(busy(2*time.Second), err)
+	case status == http.StatusRequestTimeout, status < 400, status >= 500:
+		return op.failed(silent(), err)
+	}
+	return op.operator("the request was refused; see to the credentials and the configuration", err)
+}
+
+// operator is an error that only the operator can mend. It is no *dcr.Error,
+// so the client gets a 500 and the log gets advice.
+func (op operation) operator(advice string, err error) error {
+	return &broker.NotAppliedError{Err: fmt.Errorf("cognito: %s: %s: %w", op.doing, advice, err)}
+}
+
+func httpStatus(err error) int {
+	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		return r.HTTPStatusCode()
+	}
+	return 0
+}
+
+// notApplied marks an error of calls that change nothing.
+func notApplied(err error) error {
+	if isNotApplied(err) {
+		return err
+	}
+	return &broker.NotAppliedError{Err: err}
+}
+
+func isNotApplied(err error) bool {
+	_, ok := errors.AsType[*broker.NotAppliedError](err)
+	return ok
+}

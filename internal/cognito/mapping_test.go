@@ -1,0 +1,302 @@
+package cognito
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+var update = flag.Bool("update", false, "write the golden files in testdata")
+
+var here = target{pool: "us-east-1_AbCdEfGhI", deployment: "prod", marker: marker}
+
+func public() dcr.ClientMetadata {
+	return dcr.ClientMetadata{
+		RedirectURIs:            []string{"http://localhost:33418/callback", "https://claude.ai/api/mcp/auth_callback"},
+		TokenEndpointAuthMethod: dcr.AuthNone,
+		GrantTypes:              []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken},
+		ResponseTypes:           []string{dcr.ResponseTypeCode},
+		ClientName:              "Claude Code (my-server)",
+		Scope:                   "openid mcp/read mcp/write",
+	}
+}
+
+func secretive() dcr.ClientMetadata {
+	m := public()
+	m.TokenEndpointAuthMethod = dcr.AuthSecretBasic
+	m.ClientName = "Reports"
+	return m
+}
+
+func machine() dcr.ClientMetadata {
+	return dcr.ClientMetadata{
+		TokenEndpointAuthMethod: dcr.AuthSecretPost,
+		GrantTypes:              []string{dcr.GrantClientCredentials},
+		ClientName:              "Nightly job",
+		Scope:                   "mcp/read",
+	}
+}
+
+func TestCreateInputOnTheWire(t *testing.T) {
+	own := DefaultSettings()
+	own.IdentityProviders = []string{"COGNITO", "Okta"}
+	own.AccessToken, own.IDToken, own.RefreshToken, own.RotationGrace = 15*time.Minute, 5*time.Minute, 24*time.Hour, 0
+	tests := []struct {
+		golden   string
+		metadata dcr.ClientMetadata
+		settings Settings
+	}{
+		{"create-public.json", public(), DefaultSettings()},
+		{"create-confidential.json", secretive(), DefaultSettings()},
+		{"create-client-credentials.json", machine(), DefaultSettings()},
+		{"create-own-settings.json", public(), own},
+	}
+	for _, tt := range tests {
+		t.Run(tt.golden, func(t *testing.T) {
+			golden(t, tt.golden, onTheWire(t, func(ctx context.Context, api *cip.Client) error {
+				_, err := api.CreateUserPoolClient(ctx, createInput(here, tt.metadata, tt.settings))
+				return err
+			}))
+		})
+	}
+}
+
+func TestUpdateInputOnTheWire(t *testing.T) {
+	// As Cognito describes an app client that an operator has worked on.
+	present := &types.UserPoolClientType{
+		UserPoolId:                               aws.String(here.pool),
+		ClientId:                                 aws.String("1example23456789"),
+		ClientName:                               aws.String("Old name dcr@prod." + marker),
+		ClientSecret:                             aws.String("never-sent-back"),
+		CreationDate:                             aws.Time(time.Unix(1700000000, 0)),
+		LastModifiedDate:                         aws.Time(time.Unix(1700000001, 0)),
+		AccessTokenValidity:                      aws.Int32(1),
+		IdTokenValidity:                          aws.Int32(1),
+		RefreshTokenValidity:                     30,
+		AllowedOAuthFlows:                        []types.OAuthFlowType{types.OAuthFlowTypeImplicit},
+		AllowedOAuthFlowsUserPoolClient:          aws.Bool(false),
+		AllowedOAuthScopes:                       []string{"phone"},
+		CallbackURLs:                             []string{"https://old.example/cb"},
+		ExplicitAuthFlows:                        []types.ExplicitAuthFlowsType{types.ExplicitAuthFlowsTypeAllowUserSrpAuth},
+		SupportedIdentityProviders:               []string{"Old"},
+		PreventUserExistenceErrors:               types.PreventUserExistenceErrorTypesLegacy,
+		EnableTokenRevocation:                    aws.Bool(false),
+		AnalyticsConfiguration:                   &types.AnalyticsConfigurationType{ApplicationId: aws.String("operators-own")},
+		AuthSessionValidity:                      aws.Int32(15),
+		DefaultRedirectURI:                       aws.String("https://claude.ai/api/mcp/auth_callback"),
+		EnablePropagateAdditionalUserContextData: aws.Bool(true),
+		LogoutURLs:                               []string{"https://operator.example/bye"},
+		ReadAttributes:                           []string{"email", "custom:team"},
+		WriteAttributes:                          []string{"nickname"},
+	}
+	golden(t, "update-confidential.json", onTheWire(t, func(ctx context.Context, api *cip.Client) error {
+		_, err := api.UpdateUserPoolClient(ctx, updateInput(here, present, secretive(), DefaultSettings()))
+		return err
+	}))
+}
+
+func TestUpdateDropsADefaultRedirectURIThatIsGone(t *testing.T) {
+	present := &types.UserPoolClientType{DefaultRedirectURI: aws.String("https://old.example/cb")}
+	got := updateInput(here, present, public(), DefaultSettings())
+	if got.DefaultRedirectURI != nil {
+		t.Errorf("DefaultRedirectURI = %q, want none: it is not among %q", *got.DefaultRedirectURI, got.CallbackURLs)
+	}
+}
+
+// ours are the fields of an app client that the broker decides.
+var ours = []string{
+	"UserPoolId", "ClientName", "AllowedOAuthFlowsUserPoolClient", "AllowedOAuthFlows", "AllowedOAuthScopes", "CallbackURLs",
+	"ExplicitAuthFlows", "SupportedIdentityProviders", "PreventUserExistenceErrors", "EnableTokenRevocation",
+	"RefreshTokenRotation", "AccessTokenValidity", "IdTokenValidity", "RefreshTokenValidity", "TokenValidityUnits",
+}
+
+// An SDK with a new field fails here until somebody has decided about it:
+// Cognito resets to its default what an update leaves out.
+func TestUpdateSetsOrCarriesOverEveryField(t *testing.T) {
+	m := public()
+	var present types.UserPoolClientType
+	fill(reflect.ValueOf(&present).Elem(), "present")
+	present.DefaultRedirectURI = &m.RedirectURIs[0]
+	// What it would be without a past, to tell our fields from those carried over.
+	blank := reflect.ValueOf(*updateInput(here, &types.UserPoolClientType{}, m, DefaultSettings()))
+
+	in := updateInput(here, &present, m, DefaultSettings())
+	got := reflect.ValueOf(*in)
+	for i := range got.NumField() {
+		f := got.Type().Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		value := got.Field(i).Interface()
+		if slices.Contains(ours, f.Name) {
+			if got.Field(i).IsZero() || !reflect.DeepEqual(value, blank.Field(i).Interface()) {
+				t.Errorf("%s = %s, want what the metadata and settings say", f.Name, show(value))
+			}
+			continue
+		}
+		past := reflect.ValueOf(present).FieldByName(f.Name)
+		if !past.IsValid() {
+			t.Errorf("%s is not among what Cognito describes: decide what an update sends", f.Name)
+			continue
+		}
+		if !reflect.DeepEqual(value, past.Interface()) {
+			t.Errorf("%s = %s, want %s as before", f.Name, show(value), show(past.Interface()))
+		}
+	}
+}
+
+func TestUpdateHasAPlaceForEveryFieldThatCognitoDescribes(t *testing.T) {
+	unchangeable := []string{"ClientSecret", "CreationDate", "LastModifiedDate"}
+	in := reflect.TypeFor[cip.UpdateUserPoolClientInput]()
+	for f := range fields(reflect.TypeFor[types.UserPoolClientType]()) {
+		if _, ok := in.FieldByName(f); !ok && !slices.Contains(unchangeable, f) {
+			t.Errorf("%s cannot be carried over by an update: decide whether that is right", f)
+		}
+	}
+}
+
+func TestCreateSetsEveryFieldOrLeavesItOutOnPurpose(t *testing.T) {
+	leftOut := map[string]string{
+		"AnalyticsConfiguration":                   "Pinpoint is the operator's affair",
+		"AuthSessionValidity":                      "is about sign-in through the API",
+		"ClientSecret":                             "Cognito makes better ones than we could pass on",
+		"DefaultRedirectURI":                       "an authorization request names its redirect URI",
+		"EnablePropagateAdditionalUserContextData": "is about sign-in through the API",
+		"LogoutURLs":      "registration has no word for them",
+		"ReadAttributes":  "the pool's default",
+		"WriteAttributes": "the pool's default",
+	}
+	in := reflect.ValueOf(*createInput(here, secretive(), DefaultSettings()))
+	for name := range fields(in.Type()) {
+		_, out := leftOut[name]
+		if set := !in.FieldByName(name).IsZero(); set == out {
+			t.Errorf("%s: set is %t, left out on purpose is %t: decide", name, set, out)
+		}
+	}
+}
+
+func TestMappingSharesNoMemory(t *testing.T) {
+	m, s := public(), DefaultSettings()
+	in := createInput(here, m, s)
+	in.CallbackURLs[0], in.SupportedIdentityProviders[0] = "changed", "changed"
+	if m.RedirectURIs[0] == "changed" || s.IdentityProviders[0] == "changed" {
+		t.Errorf("changing the input changed the metadata %q or the settings %q", m.RedirectURIs, s.IdentityProviders)
+	}
+}
+
+func fields(t reflect.Type) map[string]bool {
+	names := map[string]bool{}
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() {
+			names[f.Name] = true
+		}
+	}
+	return names
+}
+
+// fill sets every exported field below v to something that is not zero.
+func fill(v reflect.Value, name string) {
+	switch v.Kind() {
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Unix(1700000000, 0)))
+			return
+		}
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				fill(v.Field(i), name+"."+f.Name)
+			}
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), name)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), name)
+	case reflect.String:
+		v.SetString(name)
+	case reflect.Int32, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Bool:
+		v.SetBool(true)
+	default:
+		panic(fmt.Sprintf("%s: fill does not know %s", name, v.Type()))
+	}
+}
+
+func show(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (go test -update writes it)", err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("got\n%s\nwant, according to %s,\n%s", got, path, want)
+	}
+}
+
+// onTheWire returns the body that send sends, which shows what is left out and
+// not only what is empty in Go. Object members are sorted.
+func onTheWire(t *testing.T, send func(context.Context, *cip.Client) error) []byte {
+	t.Helper()
+	var body []byte
+	api := cip.New(cip.Options{
+		Region:      "us-east-1",
+		Credentials: anybody,
+		Retryer:     aws.NopRetryer{},
+		HTTPClient: doerFunc(func(r *http.Request) (*http.Response, error) {
+			var err error
+			body, err = io.ReadAll(r.Body)
+			return nil, errors.Join(errors.New("not sent any further"), err)
+		}),
+	})
+	if err := send(t.Context(), api); err == nil || !strings.Contains(err.Error(), "not sent any further") {
+		t.Fatalf("send = %v, want it to fail at the wire", err)
+	}
+	var members map[string]any
+	if err := json.Unmarshal(body, &members); err != nil {
+		t.Fatalf("body %q: %v", body, err)
+	}
+	sorted, err := json.MarshalIndent(members, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(sorted, '\n')
+}
+
+var anybody = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "local"}, nil
+})
+
+type doerFunc func(*http.Request) (*http.Response, error)
+
+func (f doerFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }

@@ -1,0 +1,89 @@
+package cognito
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+const (
+	// maxName is the most characters that Cognito lets a ClientName have.
+	maxName = 128
+	// mark introduces our part of the name. No name that a client chose can
+	// hold it, since an at sign never survives sanitise.
+	mark = " dcr@"
+	// nameless stands for a client name of which no letter or digit is left.
+	nameless = "client"
+)
+
+var (
+	deploymentForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	markerForm     = regexp.MustCompile(`^[a-z2-7]{26}$`)
+)
+
+// CheckDeployment returns an error if id cannot be the id of a deployment:
+// 1 to 32 characters of [a-z0-9-].
+func CheckDeployment(id string) error {
+	if !deploymentForm.MatchString(id) {
+		return fmt.Errorf("deployment id %q: want 1 to 32 characters of a-z, 0-9 and -", id)
+	}
+	return nil
+}
+
+func checkMarker(marker string) error {
+	if !markerForm.MatchString(marker) {
+		return errors.New("the marker of an app client is 26 characters of a-z and 2-7")
+	}
+	return nil
+}
+
+// appClientName returns the name of an app client, in ASCII and of at most 128
+// characters, such as "Claude Code -docs- dcr@prod.k3v…". The marker is never
+// cut off: Cognito lists no tags and no dates, so the name is all there is to
+// tell our app clients by.
+func appClientName(clientName, deployment, marker string) string {
+	suffix := mark + deployment + "." + marker
+	name := sanitise(clientName)
+	if room := maxName - len(suffix); len(name) > room {
+		name = strings.TrimRight(name[:room], " ")
+	}
+	return name + suffix
+}
+
+// ParseMarker returns the deployment and the marker that the name of an app
+// client carries. It reads the end of the name only.
+func ParseMarker(name string) (deployment, marker string, ok bool) {
+	i := strings.LastIndex(name, mark)
+	if i < 0 {
+		return "", "", false
+	}
+	deployment, marker, _ = strings.Cut(name[i+len(mark):], ".")
+	if !deploymentForm.MatchString(deployment) || !markerForm.MatchString(marker) {
+		return "", "", false
+	}
+	return deployment, marker, true
+}
+
+// sanitise returns what can be kept of a client name: the ASCII part of
+// Cognito's [\w\s+=,.@-] without the at sign, with every run of other
+// characters replaced by a hyphen and every run of white space by a space.
+func sanitise(clientName string) string {
+	var b strings.Builder
+	solid, replaced := false, false
+	for _, r := range strings.Join(strings.Fields(clientName), " ") {
+		alphanumeric := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		keep := alphanumeric || strings.ContainsRune(" _+=,.-", r)
+		switch {
+		case keep:
+			b.WriteRune(r)
+		case !replaced:
+			b.WriteByte('-')
+		}
+		solid, replaced = solid || alphanumeric, !keep
+	}
+	if !solid {
+		return nameless
+	}
+	return b.String()
+}

@@ -1,0 +1,68 @@
+package cognito
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Settings are what the operator decides for all app clients alike.
+type Settings struct {
+	// IdentityProviders are the names of the pool's identity providers that
+	// the sign-in page offers; COGNITO is the pool's own users.
+	IdentityProviders []string
+	// AccessToken and IDToken are how long these tokens are valid, in whole
+	// seconds: 5 minutes to a day, and not longer than RefreshToken.
+	AccessToken time.Duration
+	IDToken     time.Duration
+	// RefreshToken is how long a sign-in can be refreshed, in whole seconds:
+	// an hour to 3,650 days. Rotation does not extend it.
+	RefreshToken time.Duration
+	// RotationGrace is how long a refresh token that was rotated out stays
+	// good, for clients that lost the answer: 0 to 60 whole seconds.
+	RotationGrace time.Duration
+}
+
+// DefaultSettings are the pool's own users, tokens of one hour, sign-ins of 30
+// days and a grace of 60 seconds.
+func DefaultSettings() Settings {
+	return Settings{
+		IdentityProviders: []string{"COGNITO"},
+		AccessToken:       time.Hour,
+		IDToken:           time.Hour,
+		RefreshToken:      30 * 24 * time.Hour,
+		RotationGrace:     time.Minute,
+	}
+}
+
+// Check returns all that Cognito would refuse about s, joined.
+func (s Settings) Check() error {
+	var faults []error
+	duration := func(name string, d, least, most time.Duration) {
+		if d < least || d > most || d%time.Second != 0 {
+			faults = append(faults, fmt.Errorf("%s: %s is not a whole number of seconds from %s to %s", name, d, least, most))
+		}
+	}
+	duration("access token lifetime", s.AccessToken, 5*time.Minute, 24*time.Hour)
+	duration("id token lifetime", s.IDToken, 5*time.Minute, 24*time.Hour)
+	duration("refresh token lifetime", s.RefreshToken, time.Hour, 3650*24*time.Hour)
+	duration("refresh token rotation grace", s.RotationGrace, 0, time.Minute)
+	if longest := max(s.AccessToken, s.IDToken); longest > s.RefreshToken {
+		faults = append(faults, fmt.Errorf("refresh token lifetime: %s is less than the %s of another token", s.RefreshToken, longest))
+	}
+	if len(s.IdentityProviders) == 0 {
+		faults = append(faults, errors.New("identity providers: with none the sign-in page has nothing to offer; COGNITO is the pool's own users"))
+	}
+	for _, name := range s.IdentityProviders {
+		if len(name) < 1 || len(name) > 32 {
+			faults = append(faults, fmt.Errorf("identity provider %q: a name has 1 to 32 characters", name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (s Settings) clone() Settings {
+	s.IdentityProviders = slices.Clone(s.IdentityProviders)
+	return s
+}

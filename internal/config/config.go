@@ -1,0 +1,101 @@
+// Package config turns the environment and the policy file into a checked
+// configuration, and does nothing else: it opens no connection and links no AWS
+// SDK. Every fault is reported at once, so that a deployment is corrected in
+// one go.
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// Config is what the broker is told by its environment. The variable that sets
+// a field is named in its comment. Each function reads only the part it needs;
+// see Metadata, Token and Registration.
+type Config struct {
+	// Issuer (ISSUER) is the broker's own origin, as clients see it: https, no
+	// path, no trailing slash; http only for a loopback host. Required.
+	Issuer string
+	// LogLevel (LOG_LEVEL) is debug, info, warn or error. Default: info.
+	LogLevel slog.Level
+
+	// Region (AWS_REGION) is where the user pool and the table are. Required.
+	Region string
+	// UserPoolID (USER_POOL_ID) names the user pool. Required.
+	UserPoolID string
+	// CognitoIssuer (COGNITO_ISSUER) is the issuer in the pool's tokens, under
+	// which its discovery document is. Default:
+	// https://cognito-idp.{region}.amazonaws.com/{user pool id}, which is not
+	// what a pool with an updated issuer has.
+	CognitoIssuer string
+	// CognitoDomain (COGNITO_DOMAIN) is the origin of the pool's sign-in pages
+	// as browsers reach it, such as
+	// https://example.auth.us-east-1.amazoncognito.com. Required.
+	CognitoDomain string
+	// CognitoBackChannel (COGNITO_BACK_CHANNEL) is the origin under which the
+	// broker itself reaches the pool's token endpoint. Default: CognitoDomain.
+	CognitoBackChannel string
+	// CognitoDiscovery (COGNITO_DISCOVERY) is the URL from which the broker
+	// fetches the pool's discovery document. Default:
+	// {CognitoIssuer}/.well-known/openid-configuration.
+	CognitoDiscovery string
+	// CognitoEndpoint (COGNITO_ENDPOINT) is the origin of Cognito's API.
+	// Default: that of the region.
+	CognitoEndpoint string
+
+	// Scopes (SCOPES), separated by spaces, are those that the deployment
+	// offers. Each must exist in the user pool. Required.
+	Scopes []string
+	// ScopesSupported (SCOPES_SUPPORTED) are those that the metadata publishes:
+	// what every registered client may get. Default: Scopes.
+	ScopesSupported []string
+	// GrantTypesSupported (GRANT_TYPES_SUPPORTED) are those that the metadata
+	// publishes. Default: authorization_code refresh_token.
+	GrantTypesSupported []string
+	// ProtectedResources (PROTECTED_RESOURCES) are the MCP servers for which
+	// the broker publishes protected resource metadata (RFC 9728): a JSON array
+	// of objects with resource, scopes and, if wanted, name.
+	ProtectedResources []ProtectedResource
+	// ForwardResource (FORWARD_RESOURCE) is whether /token hands the resource
+	// parameter (RFC 8707) on to Cognito: true or false. Default: false, since
+	// Cognito documents none there and binds the resource at its authorize
+	// endpoint.
+	ForwardResource bool
+
+	// Table (TABLE_NAME) is the DynamoDB table. Required.
+	Table string
+	// DynamoDBEndpoint (DYNAMODB_ENDPOINT) is the origin of DynamoDB. Default:
+	// that of the region.
+	DynamoDBEndpoint string
+
+	// Deployment (DEPLOYMENT_ID) tells the app clients of this deployment from
+	// everybody else's: 1 to 32 of a-z, 0-9 and -. It must never change, and no
+	// two deployments on one pool may share it. Required.
+	Deployment string
+	// Policy (POLICY_FILE) is the path of the policy document. Default: the
+	// document that ships with the broker.
+	Policy *policy.Policy
+	// IdentityProviders (IDENTITY_PROVIDERS), separated by commas, are those
+	// that the sign-in page of a registered client offers. Default: COGNITO.
+	IdentityProviders []string
+	// AccessTokenLifetime (ACCESS_TOKEN_LIFETIME), 5m to 24h. Default: 1h.
+	AccessTokenLifetime time.Duration
+	// IDTokenLifetime (ID_TOKEN_LIFETIME), 5m to 24h. Default: 1h.
+	IDTokenLifetime time.Duration
+	// RefreshTokenLifetime (REFRESH_TOKEN_LIFETIME), 1h to 87600h, and not less
+	// than the others. Default: 720h.
+	RefreshTokenLifetime time.Duration
+}
+
+// ProtectedResource is an MCP server for which the broker publishes protected
+// resource metadata.
+type ProtectedResource struct {
+	// Resource is the server's resource identifier: its URL as clients type it.
+	Resource string `json:"resource"`
+	// Scopes are those that the server asks for.
+	Scopes []string `json:"scopes"`
+	// Name is shown to people.
+	Name string `json:"name"`
+}

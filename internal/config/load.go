@@ -1,0 +1,208 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// Metadata reads what the metadata function needs. getenv is os.Getenv or
+// something like it. The error lists every fault, one to a line.
+func Metadata(getenv func(string) string) (*Config, error) {
+	e := &env{getenv: getenv}
+	c := &Config{}
+	e.server(c)
+	e.published(c)
+	return c, e.err()
+}
+
+// Token reads what the token function needs.
+func Token(getenv func(string) string) (*Config, error) {
+	e := &env{getenv: getenv}
+	c := &Config{}
+	e.server(c)
+	e.storage(c)
+	c.ForwardResource = e.boolean("FORWARD_RESOURCE")
+	return c, e.err()
+}
+
+// Registration reads what the register function needs, the policy file
+// included.
+func Registration(getenv func(string) string) (*Config, error) {
+	e := &env{getenv: getenv}
+	c := &Config{}
+	e.server(c)
+	e.storage(c)
+	e.published(c)
+	e.appClients(c)
+	e.policy(c)
+	return c, e.err()
+}
+
+// env reads variables and collects what is wrong with them.
+type env struct {
+	getenv func(string) string
+	faults []error
+}
+
+func (e *env) fault(name, format string, args ...any) {
+	e.faults = append(e.faults, fmt.Errorf("%s: %s", name, fmt.Sprintf(format, args...)))
+}
+
+func (e *env) err() error { return errors.Join(e.faults...) }
+
+func (e *env) required(name string) string {
+	v := e.getenv(name)
+	if v == "" {
+		e.fault(name, "must be set")
+	}
+	return v
+}
+
+func (e *env) or(name, otherwise string) string {
+	if v := e.getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
+
+func (e *env) server(c *Config) {
+	if c.Issuer = e.required("ISSUER"); c.Issuer != "" {
+		e.origin("ISSUER", c.Issuer)
+	}
+	if err := c.LogLevel.UnmarshalText([]byte(e.or("LOG_LEVEL", "info"))); err != nil {
+		e.fault("LOG_LEVEL", "want debug, info, warn or error")
+	}
+	if mode := e.or("AUTHORIZATION", "direct"); mode != "direct" {
+		e.fault("AUTHORIZATION", "this version knows direct only, not %q", mode)
+	}
+	c.Region = e.required("AWS_REGION")
+	if c.UserPoolID = e.required("USER_POOL_ID"); c.UserPoolID != "" && !isUserPoolID(c.UserPoolID) {
+		e.fault("USER_POOL_ID", "%q is not a user pool id such as us-east-1_AbCdEfGhI", c.UserPoolID)
+	}
+	c.CognitoIssuer = e.or("COGNITO_ISSUER", "https://cognito-idp."+c.Region+".amazonaws.com/"+c.UserPoolID)
+	e.url("COGNITO_ISSUER", c.CognitoIssuer)
+	if c.CognitoDomain = e.required("COGNITO_DOMAIN"); c.CognitoDomain != "" {
+		e.origin("COGNITO_DOMAIN", c.CognitoDomain)
+	}
+	// Another host of the same machine or network: plain http is right there.
+	if c.CognitoBackChannel = e.or("COGNITO_BACK_CHANNEL", c.CognitoDomain); c.CognitoBackChannel != "" {
+		e.anyOrigin("COGNITO_BACK_CHANNEL", c.CognitoBackChannel)
+	}
+	c.CognitoDiscovery = e.or("COGNITO_DISCOVERY", c.CognitoIssuer+"/.well-known/openid-configuration")
+	e.url("COGNITO_DISCOVERY", c.CognitoDiscovery)
+}
+
+// isUserPoolID holds for region_id, the id being letters and digits.
+func isUserPoolID(s string) bool {
+	region, id, ok := strings.Cut(s, "_")
+	return ok && region != "" && id != "" && only(region, alnum+"-") && only(id, alnum)
+}
+
+const (
+	lower = "abcdefghijklmnopqrstuvwxyz0123456789"
+	alnum = lower + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+func only(s, alphabet string) bool { return strings.Trim(s, alphabet) == "" }
+
+func (e *env) published(c *Config) {
+	c.Scopes = e.scopes("SCOPES", e.required("SCOPES"))
+	c.ScopesSupported = c.Scopes
+	if v := e.getenv("SCOPES_SUPPORTED"); v != "" {
+		c.ScopesSupported = e.scopes("SCOPES_SUPPORTED", v)
+	}
+	for _, s := range c.ScopesSupported {
+		if !slices.Contains(c.Scopes, s) {
+			e.fault("SCOPES_SUPPORTED", "%q is not among SCOPES", s)
+		}
+	}
+	c.GrantTypesSupported = strings.Fields(e.or("GRANT_TYPES_SUPPORTED", "authorization_code refresh_token"))
+	for _, g := range c.GrantTypesSupported {
+		if !slices.Contains([]string{"authorization_code", "refresh_token", "client_credentials"}, g) {
+			e.fault("GRANT_TYPES_SUPPORTED", "%q is not one of authorization_code, refresh_token, client_credentials", g)
+		}
+	}
+	e.protectedResources(c)
+}
+
+func (e *env) storage(c *Config) {
+	c.Table = e.required("TABLE_NAME")
+	if c.DynamoDBEndpoint = e.getenv("DYNAMODB_ENDPOINT"); c.DynamoDBEndpoint != "" {
+		e.anyOrigin("DYNAMODB_ENDPOINT", c.DynamoDBEndpoint)
+	}
+}
+
+func (e *env) appClients(c *Config) {
+	if c.CognitoEndpoint = e.getenv("COGNITO_ENDPOINT"); c.CognitoEndpoint != "" {
+		e.anyOrigin("COGNITO_ENDPOINT", c.CognitoEndpoint)
+	}
+	if c.Deployment = e.required("DEPLOYMENT_ID"); c.Deployment != "" && (len(c.Deployment) > 32 || !only(c.Deployment, lower+"-")) {
+		e.fault("DEPLOYMENT_ID", "%q is not 1 to 32 of a-z, 0-9 and -", c.Deployment)
+	}
+	for p := range strings.SplitSeq(e.or("IDENTITY_PROVIDERS", "COGNITO"), ",") {
+		p = strings.TrimSpace(p)
+		if p == "" || len(p) > 32 {
+			e.fault("IDENTITY_PROVIDERS", "want names of 1 to 32 characters, separated by commas")
+			continue
+		}
+		c.IdentityProviders = append(c.IdentityProviders, p)
+	}
+	c.AccessTokenLifetime = e.lifetime("ACCESS_TOKEN_LIFETIME", time.Hour, 5*time.Minute, 24*time.Hour)
+	c.IDTokenLifetime = e.lifetime("ID_TOKEN_LIFETIME", time.Hour, 5*time.Minute, 24*time.Hour)
+	c.RefreshTokenLifetime = e.lifetime("REFRESH_TOKEN_LIFETIME", 30*24*time.Hour, time.Hour, 3650*24*time.Hour)
+	if c.RefreshTokenLifetime < max(c.AccessTokenLifetime, c.IDTokenLifetime) {
+		e.fault("REFRESH_TOKEN_LIFETIME", "%s is less than that of the access or ID token", c.RefreshTokenLifetime)
+	}
+}
+
+func (e *env) policy(c *Config) {
+	name, doc := "POLICY_FILE", policy.Default()
+	if path := e.getenv(name); path != "" {
+		var err error
+		if doc, err = os.ReadFile(path); err != nil {
+			e.fault(name, "%v", err)
+			return
+		}
+	}
+	p, err := policy.Parse(doc, policy.Deployment{Scopes: c.Scopes})
+	if err != nil {
+		e.fault(name, "%v", err)
+		return
+	}
+	c.Policy = p
+}
+
+func (e *env) lifetime(name string, otherwise, least, most time.Duration) time.Duration {
+	v := e.getenv(name)
+	if v == "" {
+		return otherwise
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < least || d > most || d%time.Second != 0 {
+		e.fault(name, "%q is not a duration from %s to %s in whole seconds, such as 1h30m", v, least, most)
+		return otherwise
+	}
+	return d
+}
+
+func (e *env) boolean(name string) bool {
+	switch v := e.getenv(name); v {
+	case "true":
+		return true
+	case "", "false":
+		return false
+	default:
+		e.fault(name, "want true or false, not %q", v)
+		return false
+	}
+}
+
+// LogOptions are those of the handler that logs at the configured level.
+func (c *Config) LogOptions() *slog.HandlerOptions { return &slog.HandlerOptions{Level: c.LogLevel} }

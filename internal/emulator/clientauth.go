@@ -1,0 +1,48 @@
+package emulator
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// lookup returns a copy of the app client, to be read without the lock.
+func (c *Cognito) lookup(id string) (appClient, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.clients[id]
+	if a == nil {
+		return appClient{}, false
+	}
+	snapshot := *a
+	snapshot.secrets = slices.Clone(a.secrets)
+	return snapshot, true
+}
+
+// authenticate finds out which app client sent the request. A client with a secret sends it with HTTP Basic or in the
+// body; one without sends client_id in the body and no secret of any kind. What fails is invalid_client with status 400.
+func (c *Cognito) authenticate(r *http.Request, form url.Values) (appClient, *oauthError) {
+	id, secret := form.Get("client_id"), form.Get("client_secret")
+	sent := form.Has("client_secret")
+	if r.Header.Get("Authorization") != "" {
+		basicID, basicSecret, ok := r.BasicAuth()
+		switch {
+		case !ok, id != "" && id != basicID:
+			return appClient{}, badRequest("invalid_client", "")
+		case sent:
+			return appClient{}, badRequest("invalid_request", "two ways of client authentication")
+		}
+		id, secret, sent = basicID, basicSecret, true
+	}
+	if id == "" {
+		return appClient{}, badRequest("invalid_request", "client_id is missing")
+	}
+	a, ok := c.lookup(id)
+	switch {
+	case !ok,
+		len(a.secrets) == 0 && sent,
+		len(a.secrets) > 0 && (!sent || !a.accepts(secret)):
+		return appClient{}, badRequest("invalid_client", "")
+	}
+	return a, nil
+}

@@ -1,0 +1,69 @@
+package emulator
+
+type poolRef struct{ UserPoolId *string }
+
+type poolView struct {
+	Id                     string
+	Name                   string
+	Arn                    string
+	Domain                 string `json:",omitempty"`
+	UserPoolTier           Plan
+	MfaConfiguration       string
+	DeletionProtection     string
+	EstimatedNumberOfUsers int
+	CreationDate           epoch
+	LastModifiedDate       epoch
+}
+
+type poolOutput struct{ UserPool poolView }
+
+func (c *Cognito) describePool(in poolRef) (poolOutput, *apiError) {
+	var cs constraints
+	cs.poolID(in.UserPoolId)
+	if err := c.inPool(cs, in.UserPoolId); err != nil {
+		return poolOutput{}, err
+	}
+	v := poolView{
+		Id:                     c.cfg.PoolID,
+		Name:                   "local",
+		Arn:                    "arn:aws:cognito-idp:" + c.cfg.Region + ":000000000000:userpool/" + c.cfg.PoolID,
+		UserPoolTier:           c.cfg.Plan,
+		MfaConfiguration:       "OFF",
+		DeletionProtection:     "INACTIVE",
+		EstimatedNumberOfUsers: len(c.users),
+		CreationDate:           epoch(c.made),
+		LastModifiedDate:       epoch(c.made),
+	}
+	if !c.cfg.NoDomain {
+		v.Domain = c.cfg.Domain
+	}
+	return poolOutput{v}, nil
+}
+
+type domainInput struct{ Domain *string }
+
+type domainView struct {
+	UserPoolId          string `json:",omitempty"`
+	AWSAccountId        string `json:",omitempty"`
+	Domain              string `json:",omitempty"`
+	Status              string `json:",omitempty"`
+	ManagedLoginVersion int    `json:",omitempty"`
+}
+
+type domainOutput struct{ DomainDescription domainView }
+
+// describeDomain answers an empty description for a domain that does not exist, not an error.
+func (c *Cognito) describeDomain(in domainInput) (domainOutput, *apiError) {
+	var cs constraints
+	domain := cs.required(in.Domain, "domain", 1, 63, nil)
+	if err := cs.err(); err != nil {
+		return domainOutput{}, err
+	}
+	if c.cfg.NoDomain || domain != c.cfg.Domain {
+		return domainOutput{}, nil
+	}
+	return domainOutput{domainView{
+		UserPoolId: c.cfg.PoolID, AWSAccountId: "000000000000", Domain: domain, Status: "ACTIVE",
+		ManagedLoginVersion: c.cfg.ManagedLogin,
+	}}, nil
+}

@@ -1,0 +1,100 @@
+package memory
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// CreateAppClient implements broker.AppClientRecords.
+func (s *Store) CreateAppClient(ctx context.Context, a *broker.AppClient) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.appClients[a.Key]; ok {
+		return broker.ErrExists
+	}
+	s.putAppClient(a, 1)
+	return nil
+}
+
+// AppClient implements broker.AppClientRecords.
+func (s *Store) AppClient(ctx context.Context, key string) (*broker.AppClient, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, ok := s.appClients[key]
+	if !ok {
+		return nil, broker.ErrNotFound
+	}
+	return &stored, nil
+}
+
+// ReplaceAppClient implements broker.AppClientRecords.
+func (s *Store) ReplaceAppClient(ctx context.Context, a *broker.AppClient) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, ok := s.appClients[a.Key]
+	if !ok {
+		return broker.ErrNotFound
+	}
+	if stored.Version != a.Version {
+		return broker.ErrConflict
+	}
+	s.putAppClient(a, stored.Version+1)
+	return nil
+}
+
+// DeleteAppClient implements broker.AppClientRecords.
+func (s *Store) DeleteAppClient(ctx context.Context, key string, version int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, ok := s.appClients[key]
+	if !ok {
+		return nil
+	}
+	if stored.Version != version {
+		return broker.ErrConflict
+	}
+	delete(s.appClients, key)
+	return nil
+}
+
+// DueAppClients implements broker.AppClientRecords. It yields what there was
+// when the reading began.
+func (s *Store) DueAppClients(ctx context.Context, now time.Time) iter.Seq2[string, error] {
+	return sequence(ctx, func() []string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		var keys []string
+		for key, a := range s.appClients {
+			if !a.Due.IsZero() && !a.Due.After(now) {
+				keys = append(keys, key)
+			}
+		}
+		return keys
+	})
+}
+
+// putAppClient stores a copy of a as that version and tells a. The caller
+// holds s.mu.
+func (s *Store) putAppClient(a *broker.AppClient, version int64) {
+	stored := *a
+	stored.Version = version
+	stored.CreatedAt = seconds(a.CreatedAt)
+	stored.Due = seconds(a.Due)
+	s.appClients[a.Key] = stored
+	a.Version = version
+}

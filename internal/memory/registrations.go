@@ -1,0 +1,127 @@
+package memory
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// CreateRegistration implements broker.Registrations.
+func (s *Store) CreateRegistration(ctx context.Context, r *broker.Registration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.registration(r.ClientID) != nil {
+		return broker.ErrExists
+	}
+	stored := kept(r)
+	stored.Version = 1
+	s.registrations[r.ClientID] = stored
+	r.Version = stored.Version
+	return nil
+}
+
+// Registration implements broker.Registrations.
+func (s *Store) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := s.registration(clientID)
+	if stored == nil {
+		return nil, broker.ErrNotFound
+	}
+	return stored.Clone(), nil
+}
+
+// ReplaceRegistration implements broker.Registrations.
+func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.registration(r.ClientID)
+	if old == nil {
+		return broker.ErrNotFound
+	}
+	if old.Version != r.Version {
+		return broker.ErrConflict
+	}
+	stored := kept(r)
+	stored.Version = old.Version + 1
+	stored.LastUsedAt = old.LastUsedAt
+	s.registrations[r.ClientID] = stored
+	r.Version = stored.Version
+	return nil
+}
+
+// DeleteRegistration implements broker.Registrations.
+func (s *Store) DeleteRegistration(ctx context.Context, clientID, generation string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stored, ok := s.registrations[clientID]; ok && stored.Generation == generation {
+		delete(s.registrations, clientID)
+	}
+	return nil
+}
+
+// TouchRegistration implements broker.Registrations.
+func (s *Store) TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := s.registration(clientID)
+	if stored == nil || stored.Generation != generation {
+		return broker.ErrNotFound
+	}
+	if at = seconds(at); at.After(stored.LastUsedAt) {
+		stored.LastUsedAt = at
+	}
+	return nil
+}
+
+// ListRegistrations implements broker.Registrations. It yields what there was
+// when the reading began.
+func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
+	return sequence(ctx, func() []*broker.Registration {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		var list []*broker.Registration
+		for id := range s.registrations {
+			if r := s.registration(id); r != nil {
+				list = append(list, r.Clone())
+			}
+		}
+		return list
+	})
+}
+
+// registration returns the stored registration itself, or nil if there is none
+// that has not expired. The caller holds s.mu.
+func (s *Store) registration(clientID string) *broker.Registration {
+	r, ok := s.registrations[clientID]
+	if !ok || expired(r.ExpiresAt, s.now()) {
+		return nil
+	}
+	return r
+}
+
+// kept returns r as it is stored.
+func kept(r *broker.Registration) *broker.Registration {
+	c := r.Clone()
+	c.IssuedAt = seconds(r.IssuedAt)
+	c.LastUsedAt = seconds(r.LastUsedAt)
+	c.ExpiresAt = seconds(r.ExpiresAt)
+	return c
+}

@@ -1,0 +1,40 @@
+package metadata
+
+import (
+	"log/slog"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/pkg/discovery"
+)
+
+// Configured returns the documents of the broker that c describes.
+func Configured(c *config.Config, log *slog.Logger) (*Documents, error) {
+	source, err := NewSource(SourceConfig{
+		URL: c.CognitoDiscovery,
+		Fallback: discovery.Upstream{
+			Issuer:                c.CognitoIssuer,
+			AuthorizationEndpoint: c.CognitoDomain + "/oauth2/authorize",
+			TokenEndpoint:         c.CognitoDomain + "/oauth2/token",
+			UserinfoEndpoint:      c.CognitoDomain + "/oauth2/userInfo",
+			RevocationEndpoint:    c.CognitoDomain + "/oauth2/revoke",
+			JWKSURI:               c.CognitoIssuer + "/.well-known/jwks.json",
+		},
+		Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	resources := make([]discovery.ProtectedResource, len(c.ProtectedResources))
+	for i, r := range c.ProtectedResources {
+		resources[i] = discovery.ProtectedResource{Resource: r.Resource, Scopes: r.Scopes, Name: r.Name}
+	}
+	return NewDocuments(discovery.Server{
+		Issuer:               c.Issuer,
+		TokenEndpoint:        c.Issuer + "/token",
+		RegistrationEndpoint: c.Issuer + "/register",
+		RevocationEndpoint:   c.Issuer + "/revoke",
+		Scopes:               c.ScopesSupported,
+		GrantTypes:           c.GrantTypesSupported,
+		AuthMethods:          []string{"none", "client_secret_basic", "client_secret_post"},
+	}, resources, source)
+}

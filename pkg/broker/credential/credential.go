@@ -1,0 +1,113 @@
+// Package credential makes and checks the secrets that the broker hands out:
+// initial access tokens (RFC 7591 §3) and registration access tokens (RFC 7592
+// §3). It knows nothing of where they are kept. A token itself is never stored;
+// its SHA-256 is, which is enough for a secret of 256 random bits.
+package credential
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// Prefixes let secret scanners find a leaked token.
+const (
+	InitialAccessTokenPrefix      = "dcr_iat_"
+	RegistrationAccessTokenPrefix = "dcr_rat_"
+)
+
+// A Token is a secret as its bearer holds it. It prints as "[redacted]";
+// Reveal is the one way to the secret.
+type Token struct{ secret string }
+
+// String implements fmt.Stringer.
+func (Token) String() string { return "[redacted]" }
+
+// GoString implements fmt.GoStringer, which %#v uses.
+func (Token) GoString() string { return "[redacted]" }
+
+// LogValue implements slog.LogValuer.
+func (Token) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// Reveal returns the secret, to be sent to its bearer and nowhere else.
+func (t Token) Reveal() string { return t.secret }
+
+// IsZero reports whether there is no token.
+func (t Token) IsZero() bool { return t.secret == "" }
+
+// Presented is a token as it arrived in a request, of which nothing is known.
+func Presented(s string) Token { return Token{s} }
+
+// Hash returns what is stored of the token.
+func (t Token) Hash() Hash { return sha256.Sum256([]byte(t.secret)) }
+
+// A Hash is the SHA-256 of a token.
+type Hash [sha256.Size]byte
+
+// IsZero reports whether h is the hash of no token.
+func (h Hash) IsZero() bool { return h == Hash{} }
+
+// Matches reports in constant time whether h is the hash of t. The zero Hash
+// matches nothing, and takes as long to do so.
+func (h Hash) Matches(t Token) bool {
+	sum := t.Hash()
+	return subtle.ConstantTimeCompare(h[:], sum[:]) == 1 && !h.IsZero()
+}
+
+// String returns the hash in hexadecimal.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// ParseHash reads what String wrote.
+func ParseHash(s string) (Hash, error) {
+	var h Hash
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(h) {
+		return Hash{}, errors.New("not a SHA-256 in hexadecimal")
+	}
+	copy(h[:], b)
+	return h, nil
+}
+
+// NewRegistrationAccessToken makes a registration access token.
+func NewRegistrationAccessToken() Token {
+	return Token{RegistrationAccessTokenPrefix + random(32)}
+}
+
+// NewID makes an identifier of 128 random bits: 26 characters of [a-z2-7].
+func NewID() string { return random(16) }
+
+// newInitialAccessToken makes a token that carries the id it is stored under,
+// so that it is found by key and compared by hash.
+func newInitialAccessToken(id string) Token {
+	return Token{InitialAccessTokenPrefix + id + random(32)}
+}
+
+// InitialAccessTokenID returns the id under which the token is stored, or an
+// error if t cannot be an initial access token of ours.
+func InitialAccessTokenID(t Token) (string, error) {
+	rest, ok := strings.CutPrefix(t.secret, InitialAccessTokenPrefix)
+	if !ok || len(rest) != idLen+secretLen || strings.Trim(rest, alphabet) != "" {
+		return "", fmt.Errorf("not an initial access token: want %s and %d characters", InitialAccessTokenPrefix, idLen+secretLen)
+	}
+	return rest[:idLen], nil
+}
+
+const (
+	alphabet  = "abcdefghijklmnopqrstuvwxyz234567"
+	idLen     = 26 // 16 bytes
+	secretLen = 52 // 32 bytes
+)
+
+var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
+
+func random(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b)
+	return encoding.EncodeToString(b)
+}

@@ -1,0 +1,102 @@
+package credential
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MaxUses is the most uses that a counted initial access token can have, since
+// each use is a member of a set that is stored with the token.
+const MaxUses = 1000
+
+// InitialAccessToken is the record of an initial access token (RFC 7591 §1.2).
+type InitialAccessToken struct {
+	ID   string
+	Hash Hash
+	// Label is the operator's name for it.
+	Label string
+	// Profile is the policy profile that its registrations get.
+	Profile string
+	// CreatedBy says who made it.
+	CreatedBy string
+	CreatedAt time.Time
+	// ExpiresAt is when it ceases to be valid; zero is never.
+	ExpiresAt time.Time
+	// RevokedAt is when it was revoked; zero is not at all.
+	RevokedAt time.Time
+	// MaxUses is how many registrations it is good for; 0 is any number, and
+	// then Uses stays empty.
+	MaxUses int
+	// Uses are the registrations that took a use.
+	Uses []string
+}
+
+// Grant is what an operator asks a new initial access token to be good for.
+type Grant struct {
+	Label     string
+	Profile   string
+	CreatedBy string
+	// Lifetime is how long it is valid; zero is for ever.
+	Lifetime time.Duration
+	// MaxUses is 1 to MaxUses, or 0 for any number.
+	MaxUses int
+}
+
+// NewInitialAccessToken makes a token. The Token is to be shown once; only the
+// record is stored.
+func NewInitialAccessToken(g Grant, now time.Time) (Token, *InitialAccessToken, error) {
+	switch {
+	case g.Profile == "":
+		return Token{}, nil, fmt.Errorf("an initial access token needs a profile")
+	case g.MaxUses < 0 || g.MaxUses > MaxUses:
+		return Token{}, nil, fmt.Errorf("uses: %d is not between 1 and %d, nor 0 for any number", g.MaxUses, MaxUses)
+	case g.Lifetime < 0:
+		return Token{}, nil, fmt.Errorf("lifetime: %s is negative", g.Lifetime)
+	case len(g.Label) > 200 || strings.ContainsFunc(g.Label, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return Token{}, nil, fmt.Errorf("label: at most 200 bytes and no control characters")
+	}
+	id := NewID()
+	t := newInitialAccessToken(id)
+	rec := &InitialAccessToken{
+		ID:        id,
+		Hash:      t.Hash(),
+		Label:     g.Label,
+		Profile:   g.Profile,
+		CreatedBy: g.CreatedBy,
+		CreatedAt: now.UTC().Truncate(time.Second),
+		MaxUses:   g.MaxUses,
+	}
+	if g.Lifetime > 0 {
+		rec.ExpiresAt = rec.CreatedAt.Add(g.Lifetime)
+	}
+	return t, rec, nil
+}
+
+// State says in one word whether the token can be used: "valid", "revoked",
+// "expired" or "spent".
+func (t *InitialAccessToken) State(now time.Time) string {
+	switch {
+	case !t.RevokedAt.IsZero():
+		return "revoked"
+	case !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt):
+		return "expired"
+	case t.MaxUses > 0 && len(t.Uses) >= t.MaxUses:
+		return "spent"
+	}
+	return "valid"
+}
+
+// Clone returns a copy that shares no memory with t.
+func (t *InitialAccessToken) Clone() *InitialAccessToken {
+	c := *t
+	c.Uses = slices.Clone(t.Uses)
+	return &c
+}
+
+// LogValue keeps the hash out of logs.
+func (t *InitialAccessToken) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", t.ID), slog.String("profile", t.Profile))
+}

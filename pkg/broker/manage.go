@@ -1,0 +1,251 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// errBadToken is the one answer to a token that does not manage the client it
+// was sent for, whether or not there is such a client (RFC 7592 §2).
+func errBadToken() error {
+	return dcr.Errorf(dcr.InvalidToken, "the registration access token is not valid for this client")
+}
+
+// Read returns what is registered for the client (RFC 7592 §2.1).
+func (s *Service) Read(ctx context.Context, clientID string, tok credential.Token) (*dcr.ClientInformation, error) {
+	r, err := s.authenticate(ctx, clientID, tok)
+	if err != nil {
+		return nil, err
+	}
+	if r.State == RegistrationDeleting {
+		return nil, errBadToken()
+	}
+	if r, err = s.promote(ctx, r, tok); err != nil {
+		return nil, err
+	}
+	return s.information(r, tok.Reveal()), nil
+}
+
+// Update replaces what is registered for the client (RFC 7592 §2.2) under
+// today's policy. The answer holds a new registration access token; the old
+// one stays good until the new one is used.
+func (s *Service) Update(ctx context.Context, clientID string, tok credential.Token, req *dcr.Request) (*dcr.ClientInformation, error) {
+	r, err := s.authenticate(ctx, clientID, tok)
+	if err != nil {
+		return nil, err
+	}
+	if r.State == RegistrationDeleting {
+		return nil, errBadToken()
+	}
+	m, err := s.replacement(ctx, r, req)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.appClientOf(ctx, r)
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("app client of registration %s: %w", clientID, err))
+	}
+	if a.State == AppClientRemoving {
+		return nil, errBadToken()
+	}
+	if err := s.lease(ctx, a); err != nil {
+		return nil, unavailable(err)
+	}
+	if err := s.apps.Update(ctx, a.CognitoID, a.Marker, m, secretCheck(req)); err != nil {
+		if _, ok := errors.AsType[*NotAppliedError](err); !ok {
+			return nil, unavailable(err) // Reconcile puts back what r says
+		}
+		s.settle(ctx, a)
+		if errors.Is(err, ErrNotFound) {
+			s.log.WarnContext(ctx, "registration without app client", "client_id", clientID, "app_client", a.Key)
+			return nil, errBadToken()
+		}
+		return nil, err
+	}
+
+	next := credential.NewRegistrationAccessToken()
+	r.Metadata = m
+	r.AccessTokens = AccessTokens{Current: tok.Hash(), Next: next.Hash()}
+	if err := s.replace(ctx, r); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			return nil, errBadToken()
+		}
+		return nil, unavailable(fmt.Errorf("replace registration %s: %w", clientID, err))
+	}
+	s.settle(ctx, a)
+	return s.information(r, next.Reveal()), nil
+}
+
+// Delete removes the client and its app client (RFC 7592 §2.3). After an error
+// that says to come back it can be repeated with the same token.
+func (s *Service) Delete(ctx context.Context, clientID string, tok credential.Token) error {
+	r, err := s.authenticate(ctx, clientID, tok)
+	if err != nil {
+		return err
+	}
+	a, err := s.appClientOf(ctx, r)
+	if errors.Is(err, ErrNotFound) {
+		return unavailableIf(s.store.DeleteRegistration(ctx, r.ClientID, r.Generation))
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	if err := s.markRemoving(ctx, a); err != nil {
+		return unavailable(err)
+	}
+	// From here on the client gets no tokens, even if Cognito cannot be
+	// reached.
+	r.State = RegistrationDeleting
+	if err := s.replace(ctx, r); err != nil && !errors.Is(err, ErrNotFound) {
+		return unavailable(err)
+	}
+	return unavailableIf(s.finishRemoval(ctx, a, a.CognitoID))
+}
+
+// appClientOf returns the record of the app client of a registration whose
+// client has been told of it, so that its making is over even if the record
+// does not say so yet.
+func (s *Service) appClientOf(ctx context.Context, r *Registration) (*AppClient, error) {
+	a, err := s.store.AppClient(ctx, r.AppClient)
+	if err != nil {
+		return nil, err
+	}
+	if a.State == AppClientCreating {
+		a.State, a.CognitoID, a.InitialAccessToken = AppClientReady, r.ClientID, ""
+	}
+	return a, nil
+}
+
+// lease makes the caller the only one who updates the app client. Were there
+// two, the settings that reach Cognito last need not be those that are recorded
+// last. A lease outlasts any request, and ends by itself.
+func (s *Service) lease(ctx context.Context, a *AppClient) error {
+	now := s.now().UTC().Truncate(time.Second)
+	if a.State == AppClientUpdating && a.Due.After(now) {
+		e := dcr.Errorf(dcr.Unavailable, "another update of this client is in progress")
+		e.RetryAfter = a.Due.Sub(now)
+		return e
+	}
+	a.State, a.Due = AppClientUpdating, now.Add(leaseTime)
+	if err := s.store.ReplaceAppClient(ctx, a); err != nil {
+		return fmt.Errorf("mark app client %s for update: %w", a.Key, err)
+	}
+	return nil
+}
+
+// authenticate returns the registration of the client if tok is one of its
+// registration access tokens.
+func (s *Service) authenticate(ctx context.Context, clientID string, tok credential.Token) (*Registration, error) {
+	if tok.IsZero() {
+		return nil, dcr.Errorf(dcr.TokenRequired, "this needs the registration access token of the client")
+	}
+	r, err := s.registration(ctx, clientID)
+	if errors.Is(err, ErrNotFound) {
+		r = &Registration{} // compared like any other, and matches nothing
+	} else if err != nil {
+		return nil, unavailable(err)
+	}
+	current := r.AccessTokens.Current.Matches(tok)
+	next := r.AccessTokens.Next.Matches(tok)
+	if !current && !next {
+		return nil, errBadToken()
+	}
+	return r, nil
+}
+
+// promote ends the old token at the first use of the new one.
+func (s *Service) promote(ctx context.Context, r *Registration, tok credential.Token) (*Registration, error) {
+	if !r.AccessTokens.Next.Matches(tok) {
+		return r, nil
+	}
+	r.AccessTokens = AccessTokens{Current: tok.Hash()}
+	err := s.replace(ctx, r)
+	if errors.Is(err, ErrNotFound) {
+		return nil, errBadToken()
+	}
+	return r, unavailableIf(err)
+}
+
+// replacement is what the client is to have after an update by req.
+func (s *Service) replacement(ctx context.Context, r *Registration, req *dcr.Request) (dcr.ClientMetadata, error) {
+	var none dcr.ClientMetadata
+	if req.ClientID != r.ClientID {
+		return none, dcr.Errorf(dcr.InvalidClientMetadata, "client_id must be the one being updated (RFC 7592 section 2.2)")
+	}
+	if len(req.Forbidden) > 0 {
+		return none, dcr.Errorf(dcr.InvalidClientMetadata, "%s must not be in an update (RFC 7592 section 2.2)", req.Forbidden[0])
+	}
+	m, err := dcr.Validate(req.Metadata)
+	if err != nil {
+		return none, err
+	}
+	pol, err := s.policy(ctx)
+	if err != nil {
+		return none, unavailable(fmt.Errorf("policy: %w", err))
+	}
+	profile, ok := pol.Profile(r.Profile)
+	if !ok {
+		return none, dcr.Errorf(dcr.InsufficientScope, "the profile of this registration is not in the policy any more")
+	}
+	if m, err = profile.Apply(m); err != nil {
+		return none, err
+	}
+	if public(m) != public(r.Metadata) {
+		return none, dcr.Errorf(dcr.InvalidClientMetadata, "token_endpoint_auth_method: a client cannot change between none and a method with a secret; register anew")
+	}
+	return m, nil
+}
+
+func public(m dcr.ClientMetadata) bool { return m.TokenEndpointAuthMethod == dcr.AuthNone }
+
+// secretCheck compares the client secret that was sent, if one was, with the
+// one in force (RFC 7592 §2.2).
+func secretCheck(req *dcr.Request) func(string) error {
+	if req.ClientSecret == "" {
+		return nil
+	}
+	sent := credential.Presented(req.ClientSecret)
+	return func(secret string) error {
+		if secret == "" || !credential.Presented(secret).Hash().Matches(sent) {
+			return dcr.Errorf(dcr.InvalidClientMetadata, "client_secret is not the present one, which cannot be chosen (RFC 7592 section 2.2)")
+		}
+		return nil
+	}
+}
+
+// replace stores r. If it is not known whether that happened, it looks.
+func (s *Service) replace(ctx context.Context, r *Registration) error {
+	err := s.store.ReplaceRegistration(ctx, r)
+	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+		return err
+	}
+	look, cancel := undoing(ctx)
+	defer cancel()
+	stored, readErr := s.store.Registration(look, r.ClientID)
+	if readErr == nil && stored.Version == r.Version+1 && stored.AccessTokens == r.AccessTokens && stored.State == r.State {
+		r.Version = stored.Version
+		return nil
+	}
+	return errors.Join(err, readErr)
+}
+
+// settle marks a ready after an update. If another update has begun since, the
+// mark is that one's to set.
+func (s *Service) settle(ctx context.Context, a *AppClient) {
+	ctx, cancel := undoing(ctx)
+	defer cancel()
+	a.State, a.Due = AppClientReady, time.Time{}
+	s.left(ctx, a, s.store.ReplaceAppClient(ctx, a))
+}
+
+func unavailableIf(err error) error {
+	if err == nil {
+		return nil
+	}
+	return unavailable(err)
+}

@@ -1,0 +1,296 @@
+package policy
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// maxLimit is the highest number a limit may have: more app clients than this no user pool can be given.
+const maxLimit = 10_000
+
+// Parse reads a document and checks all of it, for a deployment. An error is a *ParseError with every fault. Member
+// names are matched exactly; one that is not known or that occurs twice is a fault.
+func Parse(body []byte, deployment Deployment) (*Policy, error) {
+	d := &document{scopes: slices.Clone(deployment.Scopes)}
+	p := d.policy(body)
+	if len(d.faults) > 0 {
+		return nil, &ParseError{Faults: d.faults}
+	}
+	return p, nil
+}
+
+// document is a document that is being checked. Its methods take the path of a value and the value, report what is
+// wrong with it, and return what can be used of it.
+type document struct {
+	faults
+	scopes []string // of the deployment
+}
+
+func (d *document) policy(body []byte) *Policy {
+	d.checkDeployment()
+	tree, ok := d.tree(body)
+	if !ok {
+		return nil
+	}
+	o, ok := d.object("", tree, nil, "version", "open_registration", "profiles")
+	if !ok {
+		return nil
+	}
+	if v, ok := o["version"]; !ok {
+		d.add("version", "required, and must be 1")
+	} else if v != json.Number("1") {
+		d.add("version", "must be 1")
+	}
+	p := &Policy{profiles: make(map[string]*Profile), scopes: d.scopes}
+	if v := o["open_registration"]; v != nil { // null says off as plainly as leaving it out does
+		if p.open, _ = v.(string); p.open == "" {
+			d.add("open_registration", "must be the name of a profile; leave it out to switch open registration off")
+		}
+	}
+	v, ok := o["profiles"]
+	if !ok {
+		d.add("profiles", "required, with at least one profile")
+		return p
+	}
+	profiles, ok := v.(map[string]any)
+	if !ok || len(profiles) == 0 {
+		d.add("profiles", "must be an object with at least one profile")
+		return p
+	}
+	if _, ok := profiles[p.open]; !ok && p.open != "" {
+		d.add("open_registration", "there is no profile %s", quote(p.open))
+	}
+	for _, name := range slices.Sorted(maps.Keys(profiles)) {
+		p.profiles[name] = d.profile(name, profiles[name], name == p.open)
+	}
+	return p
+}
+
+// checkDeployment makes sure that what is not in the document cannot make a wrong policy out of a right one.
+func (d *document) checkDeployment() {
+	for i, s := range d.scopes {
+		switch {
+		case !validScope(s):
+			d.add("", "the deployment's scope %s has characters that a scope cannot have, or is too long", quote(s))
+		case s == "offline_access":
+			d.add("", "the deployment's scope offline_access does not exist in Cognito, which issues refresh tokens without it")
+		case slices.Contains(d.scopes[:i], s):
+			d.add("", "the deployment's scope %s is listed twice", quote(s))
+		}
+	}
+}
+
+var profileName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// laterKeys are keys of a profile that are known and not supported. To ignore them would be to promise what they say.
+var laterKeys = []string{"app_client", "approval", "consent", "lifetimes", "software_statements", "users"}
+
+func (d *document) profile(name string, v any, open bool) *Profile {
+	path := member("profiles", name)
+	if !profileName.MatchString(name) {
+		d.add(path, "a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'")
+	}
+	p := &Profile{name: name, open: open}
+	o, ok := d.object(path, v, laterKeys, "redirect_uris", "grant_types", "token_endpoint_auth_methods", "scopes", "limits")
+	if !ok {
+		return p
+	}
+	known := len(d.faults)
+	p.grants = d.grantTypes(path+".grant_types", o["grant_types"], has(o, "grant_types"), open)
+	p.methods = d.authMethods(path+".token_endpoint_auth_methods", o["token_endpoint_auth_methods"], has(o, "token_endpoint_auth_methods"), open)
+	// What does not fit together is worth saying only of parts that can be read.
+	if len(d.faults) == known && slices.Contains(p.grants, dcr.GrantClientCredentials) &&
+		!slices.Contains(p.methods, dcr.AuthSecretBasic) && !slices.Contains(p.methods, dcr.AuthSecretPost) {
+		d.add(path+".token_endpoint_auth_methods", "grant type client_credentials needs client_secret_basic or client_secret_post")
+	}
+	known = len(d.faults)
+	if has(o, "redirect_uris") {
+		p.redirects = d.redirectURIs(path+".redirect_uris", o["redirect_uris"], open)
+	}
+	if len(d.faults) == known && p.redirects.empty() && slices.Contains(p.grants, dcr.GrantAuthorizationCode) {
+		d.add(path+".redirect_uris", "must allow something, since the grant type authorization_code needs a redirect URI")
+	}
+	p.allowed, p.defaults = d.profileScopes(path+".scopes", o["scopes"], has(o, "scopes"), open)
+	if has(o, "limits") {
+		p.limits = d.limits(path+".limits", o["limits"])
+	}
+	return p
+}
+
+func (d *document) grantTypes(path string, v any, sent, open bool) []string {
+	if !sent {
+		return []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken}
+	}
+	items := d.choices(d.nonEmpty(path, v), dcr.GrantAuthorizationCode, dcr.GrantRefreshToken, dcr.GrantClientCredentials)
+	grants := values(items)
+	for _, item := range items {
+		if open && item.value == dcr.GrantClientCredentials {
+			d.add(item.path, "not allowed on the profile of open registration: a stranger must not get tokens of its own")
+		}
+	}
+	if slices.Contains(grants, dcr.GrantRefreshToken) && !slices.Contains(grants, dcr.GrantAuthorizationCode) {
+		d.add(path, "refresh_token is possible together with authorization_code only")
+	}
+	return grants
+}
+
+func (d *document) authMethods(path string, v any, sent, open bool) []string {
+	if !sent {
+		return []string{dcr.AuthNone}
+	}
+	items := d.choices(d.nonEmpty(path, v), dcr.AuthNone, dcr.AuthSecretBasic, dcr.AuthSecretPost)
+	for _, item := range items {
+		if open && item.value != dcr.AuthNone {
+			d.add(item.path, "the profile of open registration must have none alone, since anybody could get a secret there")
+		}
+	}
+	return values(items)
+}
+
+func (d *document) redirectURIs(path string, v any, open bool) redirectRules {
+	var r redirectRules
+	o, ok := d.object(path, v, nil, "presets", "loopback", "https", "any_https", "private_use_schemes", "any_private_use")
+	if !ok {
+		return r
+	}
+	r.loopback = d.boolean(path+".loopback", o["loopback"], has(o, "loopback"))
+	r.anyHTTPS = d.boolean(path+".any_https", o["any_https"], has(o, "any_https"))
+	r.anyPrivateUse = d.boolean(path+".any_private_use", o["any_private_use"], has(o, "any_private_use"))
+	if open && r.anyHTTPS {
+		d.add(path+".any_https", "not allowed on the profile of open registration; list hosts in https")
+	}
+	if open && r.anyPrivateUse {
+		d.add(path+".any_private_use", "not allowed on the profile of open registration; list schemes in private_use_schemes")
+	}
+	if has(o, "presets") {
+		d.presets(path+".presets", o["presets"], has(o, "loopback") && !r.loopback, &r)
+	}
+	if has(o, "https") {
+		for _, item := range d.list(path+".https", o["https"]) {
+			p, err := parseHTTPSPattern(item.value)
+			if err != nil {
+				d.add(item.path, "%v", err)
+				continue
+			}
+			r.https = append(r.https, p)
+		}
+	}
+	if has(o, "private_use_schemes") {
+		for _, item := range d.list(path+".private_use_schemes", o["private_use_schemes"]) {
+			scheme, err := parseScheme(item.value)
+			if err != nil {
+				d.add(item.path, "%v", err)
+				continue
+			}
+			r.schemes = append(r.schemes, scheme)
+		}
+	}
+	return r
+}
+
+// presets adds the rules of known clients to r. noLoopback says that the document switches loopback off.
+func (d *document) presets(path string, v any, noLoopback bool, r *redirectRules) {
+	for _, item := range d.choices(d.list(path, v), Presets()...) {
+		known := presets[item.value]
+		if known.loopback && noLoopback {
+			d.add(item.path, "%s registers loopback redirect URIs, which loopback: false excludes; remove one of the two", item.value)
+		}
+		r.loopback = r.loopback || known.loopback
+		r.presets = append(r.presets, item.value)
+		r.presetPrivateUse = append(r.presetPrivateUse, known.privateUse...)
+		for _, text := range known.https {
+			p, err := parseHTTPSPattern(text)
+			if err != nil {
+				d.add(item.path, "%v", err) // a test makes sure that no preset is wrong
+			}
+			r.presetHTTPS = append(r.presetHTTPS, p)
+		}
+	}
+}
+
+func (d *document) profileScopes(path string, v any, sent, open bool) (allowed, defaults []string) {
+	o := map[string]any{}
+	if sent {
+		var ok bool
+		if o, ok = d.object(path, v, nil, "allowed", "default"); !ok {
+			return nil, nil
+		}
+	}
+	known := len(d.faults)
+	if has(o, "allowed") {
+		allowed = d.scopeList(path+".allowed", o["allowed"], d.scopes, open)
+	} else {
+		// What opens a user's account to a client is never allowed without being named.
+		allowed = slices.DeleteFunc(slices.Clone(d.scopes), func(s string) bool { return s == scopeAdmin })
+		if len(allowed) == 0 {
+			d.add(path+".allowed", "the deployment has no scopes that could be allowed")
+		}
+	}
+	d.checkScopes(path+".allowed", allowed)
+	if !has(o, "default") {
+		return allowed, allowed
+	}
+	if open {
+		d.add(path+".default", "not supported on the profile of open registration, which grants all of allowed")
+		return allowed, nil
+	}
+	from := allowed
+	if len(d.faults) > known {
+		from = d.scopes // allowed cannot be relied on
+	}
+	defaults = d.scopeList(path+".default", o["default"], from, open)
+	d.checkScopes(path+".default", defaults)
+	return allowed, defaults
+}
+
+// scopeList reads a list of scopes that are all in from.
+func (d *document) scopeList(path string, v any, from []string, open bool) []string {
+	items := d.nonEmpty(path, v)
+	for _, item := range items {
+		switch {
+		case open && item.value == scopeAdmin:
+			d.add(item.path, "not allowed on the profile of open registration: it lets a client change the user's account")
+		case !slices.Contains(from, item.value) && slices.Contains(d.scopes, item.value):
+			d.add(item.path, "%s is not in allowed", quote(item.value))
+		case !slices.Contains(from, item.value):
+			d.add(item.path, "%s is not a scope of this deployment, which has: %s", quote(item.value), strings.Join(d.scopes, " "))
+		}
+	}
+	return values(items)
+}
+
+// checkScopes applies Cognito's rules for the scopes of an app client.
+func (d *document) checkScopes(path string, scopes []string) {
+	if len(scopes) > maxScopes {
+		d.add(path, "%d scopes, and an app client can have %d; list those that are needed", len(scopes), maxScopes)
+	}
+	if i := slices.IndexFunc(scopes, needsOpenID); i >= 0 && !slices.Contains(scopes, scopeOpenID) {
+		d.add(path, "%s needs openid beside it", scopes[i])
+	}
+}
+
+func (d *document) limits(path string, v any) Limits {
+	o, ok := d.object(path, v, nil, "app_clients", "creations_per_hour")
+	if !ok {
+		return Limits{}
+	}
+	number := func(name string) int {
+		if !has(o, name) {
+			return 0
+		}
+		// 0 could be taken for none at all or for no limit; both can be said otherwise.
+		literal, ok := o[name].(json.Number)
+		n, err := strconv.Atoi(literal.String())
+		if !ok || err != nil || n < 1 || n > maxLimit {
+			d.add(path+"."+name, "must be an integer from 1 to %d; leave it out for no limit", maxLimit)
+		}
+		return n
+	}
+	return Limits{AppClients: number("app_clients"), CreationsPerHour: number("creations_per_hour")}
+}

@@ -1,0 +1,132 @@
+// Package policy decides what a registration gets: profile and client metadata in, client metadata or a refusal out.
+//
+// A policy is one JSON document ([Parse], reference in docs/policy.md) that holds named profiles. A profile says which
+// redirect URIs, grant types, token endpoint authentication methods and scopes a registration may have, and how many
+// registrations there may be. Open registration names a profile or is off; an initial access token names one.
+//
+// The package comes after dcr.Decode and dcr.Validate, which know the RFCs and no configuration, and before anything
+// that has an effect. It is pure: no clock, no network, no state. A Policy never changes and may be used concurrently.
+//
+// What is left out on purpose: counting. [Limits] are numbers here; whoever has a store keeps to them.
+package policy
+
+import (
+	_ "embed"
+	"maps"
+	"slices"
+
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+//go:embed default.json
+var defaultDocument []byte
+
+// Default returns the document that is used when no other is configured. Its profile "open" lets the clients of all
+// presets and loopback clients register openly. Its profile "trusted" is for initial access tokens.
+func Default() []byte { return slices.Clone(defaultDocument) }
+
+// Deployment is what a policy is checked against.
+type Deployment struct {
+	// Scopes are all scopes that app clients of the user pool may have, custom ones as resourceServer/name.
+	Scopes []string
+}
+
+// Policy is a document that passed all checks.
+type Policy struct {
+	open     string // the name of the profile for open registration, "" if that is off
+	profiles map[string]*Profile
+	scopes   []string // of the deployment
+}
+
+// Open returns the profile of open registration, and false if open registration is off.
+func (p *Policy) Open() (*Profile, bool) { return p.Profile(p.open) }
+
+// Profile returns the profile with that name, and false if there is none.
+func (p *Policy) Profile(name string) (*Profile, bool) {
+	profile, ok := p.profiles[name]
+	return profile, ok
+}
+
+// Profiles returns the names of all profiles in alphabetical order.
+func (p *Policy) Profiles() []string { return slices.Sorted(maps.Keys(p.profiles)) }
+
+// ScopesSupported returns what authorization server metadata may list as scopes_supported, in the deployment's order.
+// With open registration that is what every openly registered client has: there are clients that ask for all that is
+// listed, and Cognito refuses who asks for one too many. Without, it is what any profile allows.
+// aws.cognito.signin.user.admin is never listed, since nobody should ask for it unless they know what it is.
+func (p *Policy) ScopesSupported() []string {
+	var supported []string
+	for _, scope := range p.scopes {
+		if scope != scopeAdmin && p.advertises(scope) {
+			supported = append(supported, scope)
+		}
+	}
+	return supported
+}
+
+func (p *Policy) advertises(scope string) bool {
+	if open, ok := p.Open(); ok {
+		return slices.Contains(open.allowed, scope)
+	}
+	for _, profile := range p.profiles {
+		if slices.Contains(profile.allowed, scope) {
+			return true
+		}
+	}
+	return false
+}
+
+// Profile is a named set of rules for registrations.
+type Profile struct {
+	name      string
+	open      bool
+	redirects redirectRules
+	grants    []string
+	methods   []string
+	allowed   []string // scopes
+	defaults  []string // scopes for a registration that names none
+	limits    Limits
+}
+
+// Name returns the name of the profile.
+func (p *Profile) Name() string { return p.name }
+
+// Open reports whether this is the profile of open registration. It stays so for a registration that comes with an
+// initial access token which names it.
+func (p *Profile) Open() bool { return p.open }
+
+// Scopes returns the scopes that a registration may get.
+func (p *Profile) Scopes() []string { return slices.Clone(p.allowed) }
+
+// Limits returns how many registrations the profile lets in.
+func (p *Profile) Limits() Limits { return p.limits }
+
+// Limits says how many registrations a profile lets in. 0 is unlimited.
+type Limits struct {
+	// AppClients is how many Cognito app clients of the profile's registrations may exist at the same time.
+	AppClients int
+	// CreationsPerHour is how many registrations may be made in an hour for each RedirectHost, so that one noisy
+	// host does not lock out the others.
+	CreationsPerHour int
+}
+
+// RedirectHost returns what hourly creations are counted by: the host of the first redirect URI in lower case without
+// port if it is https, "loopback" if it is a loopback URI, its scheme with a colon ("cursor:") if it is a private-use
+// URI, and "-" if there is none, as with client_credentials. m is metadata that Apply returned: the first redirect URI
+// that a client sent may be one that was refused.
+func RedirectHost(m dcr.ClientMetadata) string {
+	if len(m.RedirectURIs) == 0 {
+		return "-"
+	}
+	u, err := dcr.ParseRedirectURI(m.RedirectURIs[0])
+	if err != nil {
+		return "-"
+	}
+	switch u.Kind {
+	case dcr.Loopback:
+		return "loopback"
+	case dcr.PrivateUse:
+		return u.Scheme + ":"
+	}
+	return u.Host
+}

@@ -1,0 +1,183 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// redirectRules says which redirect URIs a profile allows. The zero value allows none.
+type redirectRules struct {
+	loopback      bool // http on localhost, 127.0.0.1 and [::1], any port and path
+	anyHTTPS      bool
+	anyPrivateUse bool // any scheme with a dot (RFC 8252 section 7.1)
+	presets       []string
+	https         []httpsPattern // of the document; those of presets are in presetHTTPS
+	schemes       []string       // lower case
+
+	presetHTTPS      []httpsPattern
+	presetPrivateUse []string // whole URIs, scheme in lower case
+}
+
+// empty reports whether nothing at all is allowed.
+func (r *redirectRules) empty() bool {
+	return !r.loopback && !r.anyHTTPS && !r.anyPrivateUse && len(r.presets) == 0 && len(r.https) == 0 && len(r.schemes) == 0
+}
+
+func (r *redirectRules) allow(u dcr.RedirectURI) bool {
+	switch u.Kind {
+	case dcr.Loopback:
+		return r.loopback
+	case dcr.HTTPS:
+		match := func(p httpsPattern) bool { return p.match(u) }
+		return r.anyHTTPS || slices.ContainsFunc(r.https, match) || slices.ContainsFunc(r.presetHTTPS, match)
+	case dcr.PrivateUse:
+		return r.anyPrivateUse && strings.Contains(u.Scheme, ".") || slices.Contains(r.schemes, u.Scheme) ||
+			slices.Contains(r.presetPrivateUse, u.Scheme+u.Raw[len(u.Scheme):])
+	}
+	return false
+}
+
+// summary says for an error description what is allowed, the general before the particular since it may be cut.
+func (r *redirectRules) summary() string {
+	var parts []string
+	if r.anyHTTPS {
+		parts = append(parts, "any https URI")
+	}
+	if r.loopback {
+		parts = append(parts, "http on localhost, 127.0.0.1 or [::1]")
+	}
+	if r.anyPrivateUse {
+		parts = append(parts, "schemes with a dot")
+	}
+	if len(r.presets) > 0 {
+		parts = append(parts, "those of "+strings.Join(r.presets, ", "))
+	}
+	for _, s := range r.schemes {
+		parts = append(parts, s+":")
+	}
+	for _, p := range r.https {
+		parts = append(parts, p.String())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// httpsPattern is a rule for https redirect URIs. A URI is compared as it was sent, part by part and without any
+// normalisation except that its host is taken in lower case: a URI that means the same but is written in another way
+// does not match.
+type httpsPattern struct {
+	text       string
+	anyLabel   bool   // one label stands in front of host
+	host       string // lower case
+	port       string // "" for a URI without port
+	anySegment bool   // one plain segment follows tail
+	tail       string // path and query; ends with a slash if anySegment
+}
+
+// parseHTTPSPattern reads https://host[:port][/path][?query]. The host may start with "*.", which stands for exactly
+// one label, if two labels follow. The path may end with "/*", which stands for exactly one segment; there is no query
+// then. No other wildcard is allowed.
+func parseHTTPSPattern(text string) (httpsPattern, error) {
+	p := httpsPattern{text: text}
+	rest, ok := strings.CutPrefix(text, "https://")
+	if !ok {
+		return httpsPattern{}, errors.New("must start with https://")
+	}
+	rest, p.anyLabel = strings.CutPrefix(rest, "*.")
+	rest, p.anySegment = strings.CutSuffix(rest, "/*")
+	if strings.Contains(rest, "*") {
+		return httpsPattern{}, errors.New("'*' can only be the first label of the host, as in https://*.example.com/callback, or the last segment of the path, as in https://example.com/oauth/*")
+	}
+	if p.anySegment && strings.Contains(rest, "?") {
+		return httpsPattern{}, errors.New("'*' must not stand in a query")
+	}
+	// One URI that the pattern would match, so that both are held to the same rules.
+	example := rest
+	if p.anyLabel {
+		example = "x." + example
+	}
+	if p.anySegment {
+		example += "/x"
+	}
+	u, err := dcr.ParseRedirectURI("https://" + example)
+	if err != nil {
+		return httpsPattern{}, reason(err)
+	}
+	p.host, p.port, p.tail = u.Host, u.Port, tail(u)
+	if p.anySegment {
+		p.tail = strings.TrimSuffix(p.tail, "x")
+	}
+	if p.anyLabel {
+		p.host = strings.TrimPrefix(p.host, "x.")
+		if !strings.Contains(p.host, ".") {
+			return httpsPattern{}, fmt.Errorf("'*.%s' is too wide; after '*.' there must be at least two labels", p.host)
+		}
+	}
+	return p, nil
+}
+
+func (p httpsPattern) String() string { return p.text }
+
+func (p httpsPattern) match(u dcr.RedirectURI) bool {
+	host := u.Host
+	if p.anyLabel {
+		_, host, _ = strings.Cut(host, ".")
+	}
+	if host != p.host || u.Port != p.port {
+		return false
+	}
+	if !p.anySegment {
+		return tail(u) == p.tail
+	}
+	segment, ok := strings.CutPrefix(tail(u), p.tail)
+	return ok && plainSegment(segment)
+}
+
+// tail returns what follows the authority. That a query is empty and that there is none are two things.
+func tail(u dcr.RedirectURI) string {
+	if strings.Contains(u.Raw, "?") {
+		return u.Path + "?" + u.Query
+	}
+	return u.Path
+}
+
+// plainSegment reports whether s is one path segment of unreserved characters (RFC 3986 section 2.3). Everything else
+// is refused, percent-encoding and path parameters (";") too: servers do not agree on what those mean.
+func plainSegment(s string) bool {
+	if s == "" || s == "." || s == ".." {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9') && strings.IndexByte("-._~", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// parseScheme returns the scheme in lower case if it is one that a client may have for its own.
+func parseScheme(s string) (string, error) {
+	scheme := strings.ToLower(s)
+	switch {
+	case strings.ContainsAny(scheme, ":/"):
+		return "", errors.New("must be a scheme alone, as in com.example.app, without a colon and what follows it")
+	case scheme == "http" || scheme == "https":
+		return "", fmt.Errorf("%s is not a private-use scheme; see loopback and https", scheme)
+	}
+	if _, err := dcr.ParseRedirectURI(scheme + "://client/"); err != nil {
+		return "", reason(err)
+	}
+	return scheme, nil
+}
+
+// reason returns what dcr says about a redirect URI without the code, which is for clients.
+func reason(err error) error {
+	if e, ok := errors.AsType[*dcr.Error](err); ok {
+		return errors.New(e.Description)
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+package broker
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Mode says who the authorization server is that a registration's client sees.
+type Mode string
+
+// ModeDirect is a registration whose client uses Cognito's own authorize
+// endpoint under the id of a Cognito app client of its own.
+const ModeDirect Mode = "direct"
+
+// RegistrationState is where a registration stands in its life.
+type RegistrationState string
+
+const (
+	// RegistrationActive is a client that may be used.
+	RegistrationActive RegistrationState = "active"
+	// RegistrationDisabled is a client that an operator has switched off: it
+	// can be managed, but gets no tokens.
+	RegistrationDisabled RegistrationState = "disabled"
+	// RegistrationDeleting is a client whose deletion has begun. To everyone
+	// but a repeated DELETE it is as good as gone.
+	RegistrationDeleting RegistrationState = "deleting"
+)
+
+// Registration is the record of one registered client.
+type Registration struct {
+	// ClientID is the client identifier that the client was given (RFC 7591
+	// §3.2.1). In direct mode it is the id of the Cognito app client.
+	ClientID string
+	// Generation is random and new for each registration, so that nothing
+	// which names it outlives the registration when its id comes back.
+	Generation string
+	// Version is 1 for a new record and grows by one with each replacement.
+	// The Store sets it; see Registrations.ReplaceRegistration.
+	Version int64
+	Mode    Mode
+	State   RegistrationState
+	// Profile is the name of the policy profile under which it was made.
+	Profile string
+	// InitialAccessToken is the id of the initial access token that vouched
+	// for it, empty for open registration.
+	InitialAccessToken string
+	// Metadata is what the client was told: its own wishes after validation
+	// and policy.
+	Metadata dcr.ClientMetadata
+	// IssuedAt is whole seconds, as the client sees it.
+	IssuedAt time.Time
+	// LastUsedAt is when the client last asked for a token, at most an hour
+	// behind; zero if it never did.
+	LastUsedAt time.Time
+	// ExpiresAt is when the record ceases to exist; zero is never. A record
+	// whose time has come counts as absent, whether or not it is still stored.
+	ExpiresAt time.Time
+	// AccessTokens are the hashes of its registration access tokens (RFC 7592).
+	AccessTokens AccessTokens
+	// AppClient is the key of the AppClient that serves it.
+	AppClient string
+}
+
+// AccessTokens are the hashes of a registration's access tokens. An update
+// hands out a new token whose answer may be lost, so the old one stays good
+// until the new one is first used.
+type AccessTokens struct {
+	Current credential.Hash
+	// Next is the token that the last update handed out and nobody has used
+	// yet; the zero Hash if there is none.
+	Next credential.Hash
+}
+
+// LogValue keeps token hashes and what clients wrote out of logs.
+func (r *Registration) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("client_id", r.ClientID), slog.String("profile", r.Profile))
+}
+
+// Clone returns a copy that shares no memory with r.
+func (r *Registration) Clone() *Registration {
+	c := *r
+	c.Metadata = r.Metadata.Clone()
+	return &c
+}

@@ -1,0 +1,93 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+const (
+	// grace is how long an app client may be in the making before Reconcile
+	// looks at it. It exceeds the longest request by far (API Gateway ends one
+	// after 30 s), so that whoever began has finished or died.
+	grace = 2 * time.Minute
+	// leaseTime is how long one request may be the only one to update an app
+	// client. It exceeds the longest request.
+	leaseTime = 45 * time.Second
+	// undoTime is how long a failed request may go on cleaning up.
+	undoTime = 5 * time.Second
+)
+
+// Config is what a Service needs. All fields are required.
+type Config struct {
+	Store      Store
+	AppClients AppClients
+	// Policy returns the policy in force. It is called once per request.
+	Policy func(context.Context) (*policy.Policy, error)
+	// Issuer is the broker's origin, under which registrations are managed.
+	Issuer string
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// Service is the use cases. It is safe for concurrent use.
+//
+// The errors of its methods are *dcr.Error where the client is to be told, and
+// otherwise faults of ours.
+type Service struct {
+	*Clients
+	store  Store
+	apps   AppClients
+	policy func(context.Context) (*policy.Policy, error)
+	issuer string
+	now    func() time.Time
+	log    *slog.Logger
+}
+
+// New returns a Service, or an error if a field of c is missing.
+func New(c Config) (*Service, error) {
+	if c.Store == nil || c.AppClients == nil || c.Policy == nil || c.Issuer == "" || c.Now == nil || c.Log == nil {
+		return nil, errors.New("broker: every field of Config is required")
+	}
+	return &Service{Clients: NewClients(c.Store, c.Now), store: c.Store, apps: c.AppClients, policy: c.Policy, issuer: c.Issuer, now: c.Now, log: c.Log}, nil
+}
+
+// information is what the bearer of token is told about r (RFC 7591 §3.2.1,
+// RFC 7592 §3). The client secret is Cognito's, is stored nowhere, and is
+// therefore only in the answer to the registration itself.
+func (s *Service) information(r *Registration, token string) *dcr.ClientInformation {
+	return &dcr.ClientInformation{
+		ClientID:                r.ClientID,
+		IssuedAt:                r.IssuedAt,
+		RegistrationAccessToken: token,
+		RegistrationClientURI:   s.issuer + "/register/" + r.ClientID,
+		Metadata:                r.Metadata,
+	}
+}
+
+// undoing returns a context for cleaning up after a request that may itself
+// have been cancelled.
+func undoing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+}
+
+// unavailable tells the client to come back, with the reason for the log.
+func unavailable(cause error) error {
+	if _, ok := errors.AsType[*dcr.Error](cause); ok {
+		return cause
+	}
+	return &refusal{dcr.Error{Code: dcr.Unavailable, Description: "the registration could not be completed, nothing was lost", RetryAfter: 2 * time.Second}, cause}
+}
+
+// refusal is what the client is told, and why, for the log.
+type refusal struct {
+	told  dcr.Error
+	cause error
+}
+
+func (e *refusal) Error() string   { return e.told.Error() + ": " + e.cause.Error() }
+func (e *refusal) Unwrap() []error { return []error{&e.told, e.cause} }

@@ -1,0 +1,126 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+var (
+	// ErrNotFound means that there is no such thing, or that it has expired.
+	ErrNotFound = errors.New("not found")
+	// ErrExists means that something else already has this key.
+	ErrExists = errors.New("exists already")
+	// ErrConflict means that the thing was changed since it was read.
+	ErrConflict = errors.New("changed since it was read")
+	// ErrExhausted means that a budget has no room left.
+	ErrExhausted = errors.New("budget exhausted")
+)
+
+// A Store keeps what the broker knows.
+//
+// Implementations are safe for concurrent use. Reads see every write that
+// returned before them, in any process, unless a method says otherwise. Values
+// are copied in and out. A call that is transparently sent twice, as an SDK
+// that lost a reply does, has the effect and the result of one. The errors
+// named in the methods' comments may be wrapped and mean that nothing was
+// changed; after any other error it is not known whether the call was applied.
+type Store interface {
+	Registrations
+	AppClientRecords
+	InitialAccessTokens
+	Budgets
+}
+
+// Registrations is the part of a Store that holds registrations.
+type Registrations interface {
+	// CreateRegistration stores r as version 1 and sets r.Version, or returns
+	// ErrExists if there is a registration with its id that has not expired.
+	CreateRegistration(ctx context.Context, r *Registration) error
+	// Registration returns the registration of a client, or ErrNotFound.
+	Registration(ctx context.Context, clientID string) (*Registration, error)
+	// ReplaceRegistration stores r if the stored version is still r.Version,
+	// and increments r.Version. It returns ErrConflict if the version is
+	// another and ErrNotFound if there is none. LastUsedAt is not replaced.
+	ReplaceRegistration(ctx context.Context, r *Registration) error
+	// DeleteRegistration removes the registration if it still is of that
+	// generation. One that is gone or of another generation is no error.
+	DeleteRegistration(ctx context.Context, clientID, generation string) error
+	// TouchRegistration sets LastUsedAt to at, if that is later than what is
+	// stored, on a registration of that generation, and changes no version.
+	// It returns ErrNotFound if there is none.
+	TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error
+	// ListRegistrations yields all registrations that have not expired, in no
+	// order. It reads the whole store, page by page, and is for operators.
+	ListRegistrations(ctx context.Context) iter.Seq2[*Registration, error]
+}
+
+// AppClientRecords is the part of a Store that holds the records of app
+// clients.
+type AppClientRecords interface {
+	// CreateAppClient stores a as version 1 and sets a.Version, or returns
+	// ErrExists if there is one with its key.
+	CreateAppClient(ctx context.Context, a *AppClient) error
+	// AppClient returns the record with that key, or ErrNotFound.
+	AppClient(ctx context.Context, key string) (*AppClient, error)
+	// ReplaceAppClient stores a if the stored version is still a.Version, and
+	// increments a.Version. It returns ErrConflict if the version is another
+	// and ErrNotFound if there is none.
+	ReplaceAppClient(ctx context.Context, a *AppClient) error
+	// DeleteAppClient removes the record if its version is still that. One that
+	// is gone is no error; another version is ErrConflict.
+	DeleteAppClient(ctx context.Context, key string, version int64) error
+	// DueAppClients yields the keys of records whose Due is not after now, in
+	// no order. It may lag behind: read the record again, and act on condition
+	// of its version.
+	DueAppClients(ctx context.Context, now time.Time) iter.Seq2[string, error]
+}
+
+// InitialAccessTokens is the part of a Store that holds initial access tokens.
+type InitialAccessTokens interface {
+	// CreateInitialAccessToken stores t, or returns ErrExists.
+	CreateInitialAccessToken(ctx context.Context, t *credential.InitialAccessToken) error
+	// InitialAccessToken returns the token with that id, expired, revoked and
+	// spent ones too, or ErrNotFound.
+	InitialAccessToken(ctx context.Context, id string) (*credential.InitialAccessToken, error)
+	// UseInitialAccessToken makes member one of the token's uses, unless it is
+	// one already. It returns ErrExhausted if the token has been revoked or
+	// all its uses are taken by others, and ErrNotFound if there is none.
+	UseInitialAccessToken(ctx context.Context, id, member string) error
+	// ReturnInitialAccessToken takes member off the uses. A member that is not
+	// there, or a token that is gone, is no error.
+	ReturnInitialAccessToken(ctx context.Context, id, member string) error
+	// RevokeInitialAccessToken marks the token revoked at that time, or
+	// returns ErrNotFound. A token that was revoked before keeps its time.
+	RevokeInitialAccessToken(ctx context.Context, id string, at time.Time) error
+	// ListInitialAccessTokens yields all tokens, in no order. It reads the
+	// whole store, page by page, and is for operators.
+	ListInitialAccessTokens(ctx context.Context) iter.Seq2[*credential.InitialAccessToken, error]
+}
+
+// A Budget is a set with a limited number of members. Being a set, it counts a
+// member once however often it is added, and giving a place back twice frees
+// one place.
+type Budget struct {
+	Key string
+	// Limit is how many members there may be.
+	Limit int
+	// ExpiresAt is when the whole budget is forgotten; zero is never.
+	ExpiresAt time.Time
+}
+
+// Budgets is the part of a Store that counts what is limited.
+type Budgets interface {
+	// TakeBudget makes member one of the budget's members, unless it is one
+	// already. It returns ErrExhausted if Limit others are there.
+	TakeBudget(ctx context.Context, b Budget, member string) error
+	// ReturnBudget takes member out. One that is not there is no error.
+	ReturnBudget(ctx context.Context, key, member string) error
+	// TakeSlot reports whether a call may be made in the second that at lies
+	// in: at most limit of all that ask with the same key, in all processes,
+	// are admitted. Sent twice it may count twice.
+	TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error)
+}

@@ -1,0 +1,139 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// discard undoes the record of an app client that Cognito certainly does not
+// have. What fails here is left to Reconcile.
+func (s *Service) discard(ctx context.Context, a *AppClient, hour Budget) {
+	ctx, cancel := undoing(ctx)
+	defer cancel()
+	err := errors.Join(s.giveBack(ctx, a), s.giveBackHour(ctx, a, hour))
+	if err == nil {
+		err = s.store.DeleteAppClient(ctx, a.Key, a.Version)
+	}
+	s.left(ctx, a, err)
+}
+
+// abandon gives up an app client of which it is not known whether Cognito has
+// it. The token's use is given back at once, so that the client can try again;
+// the place among the profile's app clients when Reconcile knows that there is
+// none.
+func (s *Service) abandon(ctx context.Context, a *AppClient, hour Budget) {
+	ctx, cancel := undoing(ctx)
+	defer cancel()
+	a.State = AppClientRemoving
+	s.left(ctx, a, errors.Join(
+		s.store.ReplaceAppClient(ctx, a),
+		s.giveBackUse(ctx, a),
+		s.giveBackHour(ctx, a, hour)))
+}
+
+// undo removes an app client that exists and whose registration could not be
+// completed.
+func (s *Service) undo(ctx context.Context, a *AppClient, hour Budget) {
+	ctx, cancel := undoing(ctx)
+	defer cancel()
+	err := s.giveBackHour(ctx, a, hour)
+	present, readErr := s.store.AppClient(ctx, a.Key)
+	if errors.Is(readErr, ErrNotFound) {
+		// Reconcile took it for dead and did not find it at Cognito.
+		present, readErr = a, s.store.CreateAppClient(ctx, a)
+	}
+	if readErr != nil {
+		s.left(ctx, a, errors.Join(err, readErr))
+		return
+	}
+	present.CognitoID = a.CognitoID
+	s.left(ctx, a, errors.Join(err, s.remove(ctx, present)))
+}
+
+func (s *Service) left(ctx context.Context, a *AppClient, err error) {
+	if err != nil {
+		s.log.WarnContext(ctx, "app client left to reconcile", "app_client", a.Key, "error", err)
+	}
+}
+
+// remove takes an app client and the registration it serves out of the world,
+// in an order in which whoever repeats it after a failure can finish it.
+func (s *Service) remove(ctx context.Context, a *AppClient) error {
+	if err := s.markRemoving(ctx, a); err != nil {
+		return err
+	}
+	return s.finishRemoval(ctx, a, a.CognitoID)
+}
+
+func (s *Service) markRemoving(ctx context.Context, a *AppClient) error {
+	a.State = AppClientRemoving
+	a.Due = s.now().UTC().Truncate(time.Second).Add(grace)
+	if err := s.store.ReplaceAppClient(ctx, a); err != nil {
+		return fmt.Errorf("mark app client %s for removal: %w", a.Key, err)
+	}
+	return nil
+}
+
+// finishRemoval does what is left to do for an app client marked for removal,
+// which has these ids at Cognito.
+func (s *Service) finishRemoval(ctx context.Context, a *AppClient, ids ...string) error {
+	for _, id := range ids {
+		if err := s.apps.Delete(ctx, id, a.Marker); err != nil {
+			return fmt.Errorf("delete app client %s: %w", id, err)
+		}
+		if err := s.deleteRegistrationOf(ctx, a, id); err != nil {
+			return err
+		}
+	}
+	if err := s.giveBack(ctx, a); err != nil {
+		return err
+	}
+	if err := s.store.DeleteAppClient(ctx, a.Key, a.Version); err != nil {
+		return fmt.Errorf("delete record of app client %s: %w", a.Key, err)
+	}
+	return nil
+}
+
+// deleteRegistrationOf deletes the registration under that client id, if it is
+// the one that a serves.
+func (s *Service) deleteRegistrationOf(ctx context.Context, a *AppClient, id string) error {
+	r, err := s.store.Registration(ctx, id)
+	if errors.Is(err, ErrNotFound) || err == nil && r.AppClient != a.Key {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read registration %s: %w", id, err)
+	}
+	if err := s.store.DeleteRegistration(ctx, id, r.Generation); err != nil {
+		return fmt.Errorf("delete registration %s: %w", id, err)
+	}
+	return nil
+}
+
+func (s *Service) giveBack(ctx context.Context, a *AppClient) error {
+	err := s.giveBackUse(ctx, a)
+	if budgetErr := s.store.ReturnBudget(ctx, appClientsKey(a.Profile), a.Key); budgetErr != nil {
+		err = errors.Join(err, fmt.Errorf("give back place of app client %s: %w", a.Key, budgetErr))
+	}
+	return err
+}
+
+func (s *Service) giveBackUse(ctx context.Context, a *AppClient) error {
+	if a.InitialAccessToken == "" {
+		return nil
+	}
+	if err := s.store.ReturnInitialAccessToken(ctx, a.InitialAccessToken, a.Key); err != nil {
+		return fmt.Errorf("give back use of initial access token %s: %w", a.InitialAccessToken, err)
+	}
+	return nil
+}
+
+// giveBackHour is not repeated by Reconcile, since the budget ends by itself.
+func (s *Service) giveBackHour(ctx context.Context, a *AppClient, hour Budget) error {
+	if hour.Limit == 0 {
+		return nil
+	}
+	return s.store.ReturnBudget(ctx, hour.Key, a.Key)
+}

@@ -1,0 +1,277 @@
+package dcr
+
+import (
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Limits on redirect URIs.
+const (
+	MaxRedirectURIs   = 10   // in one registration
+	MaxRedirectURILen = 1024 // characters, as Amazon Cognito has it
+)
+
+// URIKind says what sort of redirect URI one is, which is what policy decides by.
+type URIKind int
+
+const (
+	HTTPS      URIKind = iota + 1 // https://host/...
+	Loopback                      // http://localhost, http://127.0.0.1 or http://[::1] (RFC 8252 section 7.3)
+	PrivateUse                    // a scheme of the client's own, com.example.app:/... (RFC 8252 section 7.1)
+)
+
+func (k URIKind) String() string {
+	switch k {
+	case HTTPS:
+		return "https"
+	case Loopback:
+		return "loopback"
+	case PrivateUse:
+		return "private-use"
+	}
+	return "URIKind(" + strconv.Itoa(int(k)) + ")"
+}
+
+// RedirectURI is a redirect URI that ParseRedirectURI accepted.
+type RedirectURI struct {
+	Raw    string // as the client sent it; this is what is registered and compared
+	Kind   URIKind
+	Scheme string // lower case
+	Host   string // lower case, without port; an IPv6 address in brackets; may be "" if Kind is PrivateUse
+	Port   string // decimal without leading zeros, "" if absent
+	Path   string // as sent, still percent-encoded
+	Query  string // as sent, without the question mark
+}
+
+// ParseRedirectURI checks one redirect URI and takes it apart. Errors are *Error with code InvalidRedirectURI; their
+// description repeats no more of the URI than a forbidden scheme.
+//
+// It accepts https with a host name or IP address, http for exactly localhost, 127.0.0.1 and [::1] with or without
+// port, and private-use schemes except those of forbiddenScheme, which browsers and systems act on. Whether a scheme
+// has to have a dot, and which hosts are trusted, is for policy to say.
+//
+// It refuses fragments, userinfo, white space, control characters (percent-encoded ones too), backslashes, wildcards,
+// characters that RFC 3986 does not have, and "." and ".." path segments: with one, a URI under a trusted path would
+// lead a browser elsewhere.
+func ParseRedirectURI(raw string) (RedirectURI, error) {
+	if raw == "" {
+		return RedirectURI{}, Errorf(InvalidRedirectURI, "must not be empty")
+	}
+	if len(raw) > MaxRedirectURILen {
+		return RedirectURI{}, Errorf(InvalidRedirectURI, "longer than %d characters", MaxRedirectURILen)
+	}
+	if err := checkURIChars(raw); err != nil {
+		return RedirectURI{}, err
+	}
+	scheme, rest, ok := strings.Cut(raw, ":")
+	if !ok || !validScheme(scheme) {
+		return RedirectURI{}, Errorf(InvalidRedirectURI, "not an absolute URI; it must start with a scheme, as in https://example.com/callback")
+	}
+	u := RedirectURI{Raw: raw, Scheme: strings.ToLower(scheme)}
+	var err error
+	switch {
+	case u.Scheme == "https" || u.Scheme == "http":
+		err = u.parseWeb(rest)
+	case forbiddenScheme(u.Scheme):
+		err = Errorf(InvalidRedirectURI, "scheme %s is not allowed; use https, http on a loopback address, or a private-use scheme of your own", Quote(u.Scheme))
+	default:
+		err = u.parsePrivateUse(rest)
+	}
+	if err != nil {
+		return RedirectURI{}, err
+	}
+	if err := u.checkPath(); err != nil {
+		return RedirectURI{}, err
+	}
+	if err := u.checkNetURL(); err != nil {
+		return RedirectURI{}, err
+	}
+	return u, nil
+}
+
+// parseWeb takes apart what follows the scheme of an http or https URI.
+func (u *RedirectURI) parseWeb(rest string) error {
+	if err := u.split(rest); err != nil {
+		return err
+	}
+	// Browsers read https:host and https:/host as https://host; we do not guess.
+	if u.Host == "" {
+		return Errorf(InvalidRedirectURI, "no host; it must look like %s://host/path", u.Scheme)
+	}
+	if !validHost(u.Host) {
+		return Errorf(InvalidRedirectURI, "the host is not a valid host name or IP address")
+	}
+	if u.Scheme == "https" {
+		u.Kind = HTTPS
+		return nil
+	}
+	switch u.Host {
+	case "localhost", "127.0.0.1", "[::1]":
+		u.Kind = Loopback
+		return nil
+	}
+	return Errorf(InvalidRedirectURI, "http is allowed for localhost, 127.0.0.1 and [::1] only; use https")
+}
+
+// parsePrivateUse takes apart what follows a private-use scheme.
+func (u *RedirectURI) parsePrivateUse(rest string) error {
+	u.Kind = PrivateUse
+	// Without the slash, example.com:8443/callback and localhost:3000 would pass for private-use schemes.
+	if !strings.HasPrefix(rest, "/") {
+		return Errorf(InvalidRedirectURI, "a private-use scheme must be followed by a path or host, as in com.example.app:/callback; for a web address use https")
+	}
+	if err := u.split(rest); err != nil {
+		return err
+	}
+	if u.Host == "" && u.Path == "" {
+		return Errorf(InvalidRedirectURI, "nothing follows the scheme; it must look like com.example.app:/callback")
+	}
+	if u.Host == "" && u.Port != "" {
+		return Errorf(InvalidRedirectURI, "a port without a host")
+	}
+	if u.Host != "" && !validHost(u.Host) && !validRegName(u.Host) {
+		return Errorf(InvalidRedirectURI, "the host may have letters, digits, '-', '.' and '_' only")
+	}
+	return nil
+}
+
+// split cuts //host:port/path?query into its parts.
+func (u *RedirectURI) split(rest string) error {
+	rest, u.Query, _ = strings.Cut(rest, "?")
+	authority, ok := strings.CutPrefix(rest, "//")
+	if !ok {
+		u.Path = rest
+		return nil
+	}
+	if i := strings.IndexByte(authority, '/'); i >= 0 {
+		authority, u.Path = authority[:i], authority[i:]
+	}
+	if strings.Contains(authority, "@") {
+		return Errorf(InvalidRedirectURI, "user information (user@host) is not allowed")
+	}
+	host, port, hasPort := authority, "", false
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		host, port, hasPort = authority[:i], authority[i+1:], true
+	}
+	if hasPort && !validPort(port) {
+		return Errorf(InvalidRedirectURI, "the port must be a number from 1 to 65535")
+	}
+	u.Host, u.Port = strings.ToLower(host), port
+	return nil
+}
+
+// checkPath refuses "." and ".." segments, encoded or not.
+func (u *RedirectURI) checkPath() error {
+	path, err := url.PathUnescape(u.Path)
+	if err != nil {
+		return Errorf(InvalidRedirectURI, "invalid percent-encoding")
+	}
+	for s := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if s == "." || s == ".." {
+			return Errorf(InvalidRedirectURI, "the path must not have '.' or '..' segments")
+		}
+	}
+	return nil
+}
+
+// checkNetURL refuses what net/url reads differently, so that no later code sees another host than policy did.
+func (u *RedirectURI) checkNetURL() error {
+	p, err := url.Parse(u.Raw)
+	host := u.Host
+	if u.Port != "" {
+		host += ":" + u.Port
+	}
+	if err != nil || p.Scheme != u.Scheme || !strings.EqualFold(p.Host, host) || p.EscapedPath() != u.Path || p.RawQuery != u.Query {
+		return Errorf(InvalidRedirectURI, "not a valid URI")
+	}
+	return nil
+}
+
+// checkURIChars refuses characters that may not be anywhere in a redirect URI.
+func checkURIChars(raw string) error {
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c <= ' ' || c == 0x7f:
+			return Errorf(InvalidRedirectURI, "white space and control characters are not allowed")
+		case c > 0x7f:
+			return Errorf(InvalidRedirectURI, "only ASCII is allowed; write the host as an A-label (xn--...) and percent-encode the rest")
+		case c == '#':
+			return Errorf(InvalidRedirectURI, "a fragment ('#') is not allowed")
+		case c == '*':
+			return Errorf(InvalidRedirectURI, "wildcards ('*') are not allowed; register each redirect URI in full")
+		case strings.IndexByte("\\\"<>^`{|}", c) >= 0:
+			return Errorf(InvalidRedirectURI, "backslash, quotation marks, braces, '<', '>', '^' and '|' are not allowed; percent-encode them")
+		case c == '%':
+			n, err := strconv.ParseUint(raw[i+1:min(i+3, len(raw))], 16, 8)
+			if err != nil || i+3 > len(raw) {
+				return Errorf(InvalidRedirectURI, "invalid percent-encoding; '%%' must be followed by two hexadecimal digits")
+			}
+			if n < 0x20 || n == 0x7f {
+				return Errorf(InvalidRedirectURI, "control characters are not allowed, percent-encoded or not")
+			}
+		}
+	}
+	return nil
+}
+
+// validHost reports whether host is a host name of RFC 1123 section 2.1, an IPv4 address in dotted-decimal form or an
+// IPv6 address in brackets.
+func validHost(host string) bool {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		a, err := netip.ParseAddr(inner)
+		return ok && err == nil && a.Is6() && a.Zone() == ""
+	}
+	labels := strings.Split(host, ".")
+	// Browsers take a host whose last label is a number for an IPv4 address in whatever notation (0x7f.1, 127.1,
+	// 2130706433), so only the plain notation may pass.
+	if last := labels[len(labels)-1]; isNumber(last) {
+		a, err := netip.ParseAddr(host)
+		return err == nil && a.Is4()
+	}
+	if len(host) > 253 {
+		return false
+	}
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' {
+			return false
+		}
+		for i := 0; i < len(l); i++ {
+			if !isAlnum(l[i]) && l[i] != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// validRegName reports whether host may stand behind a private-use scheme, where it is a name of the client's own.
+func validRegName(host string) bool {
+	for i := 0; i < len(host); i++ {
+		if !isAlnum(host[i]) && strings.IndexByte("-._", host[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && port[0] != '0'
+}
+
+// isNumber reports whether browsers take a label for a number: decimal, or hexadecimal after 0x.
+func isNumber(label string) bool {
+	digits := "0123456789"
+	if hex, ok := strings.CutPrefix(label, "0x"); ok {
+		label, digits = hex, "0123456789abcdef"
+	} else if label == "" {
+		return false
+	}
+	return strings.Trim(label, digits) == ""
+}
+
+func isAlpha(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+func isAlnum(c byte) bool { return isAlpha(c) || '0' <= c && c <= '9' }

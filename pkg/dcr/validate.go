@@ -1,0 +1,239 @@
+package dcr
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits on metadata, in characters unless said otherwise.
+const (
+	maxText      = 2048
+	maxSoftware  = 255 // software_id, software_version
+	maxContacts  = 10  // items
+	maxLocalized = 50  // members with a language tag
+	maxTag       = 64
+)
+
+// Validate applies the rules of RFC 7591 section 2 and 2.1 that need no policy, and returns what is left to register:
+//
+//   - grant_types: absent means authorization_code. Those that are not supported are dropped. authorization_code
+//     brings refresh_token, client_credentials stands alone.
+//   - response_types: code for the code grant, else none.
+//   - redirect_uris: required for the code grant, each as ParseRedirectURI has it, repeated ones once; dropped for
+//     client_credentials.
+//   - token_endpoint_auth_method: left as it is, absent or not: the choice is policy's. See CheckAuthMethod.
+//   - scope: repeated values once, offline_access (which Amazon Cognito does not have) dropped.
+//   - application_type: dropped unless web or native.
+//
+// m is not modified, and the result shares no memory with it. Validate changes nothing about its own result. Errors are
+// *Error with code InvalidRedirectURI or InvalidClientMetadata.
+func Validate(m ClientMetadata) (ClientMetadata, error) {
+	m = m.Clone()
+	for _, step := range []func(*ClientMetadata) error{
+		validateText, validateGrants, validateRedirectURIs, validateScope, validateLinks, validateKeys, validateLocalized,
+	} {
+		if err := step(&m); err != nil {
+			return ClientMetadata{}, err
+		}
+	}
+	if m.ApplicationType != ApplicationWeb && m.ApplicationType != ApplicationNative {
+		m.ApplicationType = ""
+	}
+	return m, nil
+}
+
+// CheckAuthMethod checks the method that policy chose against the grant types: client_credentials needs a client that
+// can prove who it is (RFC 6749 section 4.4). An absent method stands for client_secret_basic.
+func CheckAuthMethod(m ClientMetadata) error {
+	switch m.TokenEndpointAuthMethod {
+	case "", AuthSecretBasic, AuthSecretPost:
+		return nil
+	case AuthNone:
+		if slices.Contains(m.GrantTypes, GrantClientCredentials) {
+			return Errorf(InvalidClientMetadata, "token_endpoint_auth_method: client_credentials needs client_secret_basic or client_secret_post, not none")
+		}
+		return nil
+	}
+	return Errorf(InvalidClientMetadata, "token_endpoint_auth_method: %s is not supported; supported are none, client_secret_basic and client_secret_post",
+		Quote(m.TokenEndpointAuthMethod))
+}
+
+func validateText(m *ClientMetadata) error {
+	for _, f := range m.stringFields() {
+		limit := maxText
+		if f.name == "software_id" || f.name == "software_version" {
+			limit = maxSoftware
+		}
+		if err := checkString(f.name, *f.value, limit); err != nil {
+			return err
+		}
+	}
+	if len(m.Contacts) > maxContacts {
+		return Errorf(InvalidClientMetadata, "contacts: at most %d are allowed", maxContacts)
+	}
+	for _, c := range m.Contacts {
+		if err := checkString("contacts", c, maxText); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkString checks the length and refuses control characters. Text is otherwise free: any script, and the characters
+// that order or join it, which the page that shows the text has to deal with.
+func checkString(name, s string, limit int) error {
+	if !utf8.ValidString(s) {
+		return Errorf(InvalidClientMetadata, "%s: not UTF-8", name)
+	}
+	if utf8.RuneCountInString(s) > limit {
+		return Errorf(InvalidClientMetadata, "%s: longer than %d characters", name, limit)
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return Errorf(InvalidClientMetadata, "%s: control characters are not allowed", name)
+	}
+	return nil
+}
+
+// validateGrants settles grant_types and response_types (RFC 7591 section 2.1).
+func validateGrants(m *ClientMetadata) error {
+	code := len(m.GrantTypes) == 0 || slices.Contains(m.GrantTypes, GrantAuthorizationCode)
+	refresh := slices.Contains(m.GrantTypes, GrantRefreshToken)
+	machine := slices.Contains(m.GrantTypes, GrantClientCredentials)
+	switch {
+	case code && machine:
+		return Errorf(InvalidClientMetadata, "grant_types: client_credentials cannot be combined with authorization_code; register two clients")
+	case !code && refresh:
+		return Errorf(InvalidClientMetadata, "grant_types: refresh_token is allowed together with authorization_code only")
+	case machine:
+		m.GrantTypes, m.ResponseTypes = []string{GrantClientCredentials}, nil
+		return nil
+	case !code:
+		return Errorf(InvalidClientMetadata, "grant_types: none of them is supported; supported are authorization_code with refresh_token, or client_credentials")
+	}
+	if len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, ResponseTypeCode) {
+		return Errorf(InvalidClientMetadata, "response_types: must have code, the only one that is supported")
+	}
+	m.GrantTypes = []string{GrantAuthorizationCode, GrantRefreshToken}
+	m.ResponseTypes = []string{ResponseTypeCode}
+	return nil
+}
+
+// validateRedirectURIs runs after the grant types are settled.
+func validateRedirectURIs(m *ClientMetadata) error {
+	if !slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
+		m.RedirectURIs = nil
+		return nil
+	}
+	if len(m.RedirectURIs) == 0 {
+		return Errorf(InvalidRedirectURI, "redirect_uris: required, with at least one redirect URI, for the grant type authorization_code")
+	}
+	var kept []string
+	seen := make(map[string]bool)
+	for i, raw := range m.RedirectURIs {
+		if seen[raw] {
+			continue
+		}
+		seen[raw] = true
+		if len(seen) > MaxRedirectURIs {
+			return Errorf(InvalidRedirectURI, "redirect_uris: at most %d are allowed", MaxRedirectURIs)
+		}
+		if _, err := ParseRedirectURI(raw); err != nil {
+			return redirectError(i, err)
+		}
+		kept = append(kept, raw)
+	}
+	m.RedirectURIs = kept
+	return nil
+}
+
+// validateScope applies RFC 6749 section 3.3. More than one space between values is let pass.
+func validateScope(m *ClientMetadata) error {
+	var kept []string
+	for s := range strings.SplitSeq(m.Scope, " ") {
+		for _, r := range s {
+			if r <= ' ' || r > '~' || r == '"' || r == '\\' {
+				return Errorf(InvalidClientMetadata, "scope: values may have printable ASCII characters other than double quote and backslash, with spaces between them")
+			}
+		}
+		// Not a scope of Amazon Cognito, which issues refresh tokens without it and refuses those who ask.
+		if s == "" || s == "offline_access" || slices.Contains(kept, s) {
+			continue
+		}
+		kept = append(kept, s)
+	}
+	m.Scope = strings.Join(kept, " ")
+	return nil
+}
+
+func validateLinks(m *ClientMetadata) error {
+	for _, f := range m.stringFields() {
+		switch f.name {
+		case "client_uri", "logo_uri", "tos_uri", "policy_uri", "jwks_uri":
+			if err := checkLink(f.name, *f.value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkLink checks the form of a link to a page or document. Nothing is fetched.
+func checkLink(name, s string) error {
+	if s == "" {
+		return nil
+	}
+	for _, r := range s {
+		if r == ' ' || r == '\\' || !unicode.IsPrint(r) {
+			return Errorf(InvalidClientMetadata, "%s: white space, backslashes and invisible characters are not allowed", name)
+		}
+	}
+	u, err := url.Parse(s)
+	https := err == nil && u.Scheme == "https"
+	if err != nil || !https && u.Scheme != "http" || u.Hostname() == "" {
+		return Errorf(InvalidClientMetadata, "%s: must be an absolute http or https URL with a host", name)
+	}
+	if strings.HasSuffix(u.Host, ":") || u.Port() != "" && !validPort(u.Port()) {
+		return Errorf(InvalidClientMetadata, "%s: the port must be a number from 1 to 65535", name)
+	}
+	if u.User != nil {
+		return Errorf(InvalidClientMetadata, "%s: user information (user@host) is not allowed", name)
+	}
+	if name == "jwks_uri" && !https {
+		return Errorf(InvalidClientMetadata, "jwks_uri: must be an https URL")
+	}
+	return nil
+}
+
+// validateKeys checks jwks (RFC 7517 section 5) as far as its shape goes; nothing here uses the keys.
+func validateKeys(m *ClientMetadata) error {
+	if len(m.JWKS) == 0 {
+		m.JWKS = nil
+		return nil
+	}
+	if m.JWKSURI != "" {
+		return Errorf(InvalidClientMetadata, "jwks: not allowed together with jwks_uri; send one of them")
+	}
+	set, err := parseObject(m.JWKS)
+	if err != nil {
+		return Errorf(InvalidClientMetadata, "jwks: must be a JSON object with a keys array")
+	}
+	keys, ok := set["keys"].([]any)
+	if !ok {
+		return Errorf(InvalidClientMetadata, "jwks: must be a JSON object with a keys array")
+	}
+	for i, k := range keys {
+		key, ok := k.(map[string]any)
+		if !ok {
+			return Errorf(InvalidClientMetadata, "jwks: keys[%d]: must be an object, not %s", i, kindOf(k))
+		}
+		// RFC 7518 section 6: d is the private part of EC and RSA keys, k a symmetric key.
+		if key["d"] != nil || key["k"] != nil {
+			return Errorf(InvalidClientMetadata, "jwks: keys[%d]: private and symmetric keys are not allowed; register public keys", i)
+		}
+	}
+	m.JWKS, err = jwksOf(map[string]any{"jwks": set})
+	return err
+}
