@@ -24,7 +24,7 @@ var mayImport = map[string]string{
 	"internal/cognito":    "pkg/dcr pkg/broker pkg/broker/credential",
 	"internal/dynamo":     "pkg/dcr pkg/broker pkg/broker/credential",
 	"internal/memory":     "pkg/broker pkg/broker/credential",
-	"internal/metadata":   "internal/httpapi pkg/discovery",
+	"internal/metadata":   "internal/config internal/httpapi pkg/discovery",
 	"internal/relay":      "internal/httpapi pkg/broker pkg/dcr",
 	"internal/emulator":   "",
 	"internal/brokertest": "pkg/dcr pkg/broker pkg/broker/credential internal/memory",

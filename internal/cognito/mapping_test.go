@@ -177,12 +177,12 @@ func TestCreateSetsEveryFieldOrLeavesItOutOnPurpose(t *testing.T) {
 	leftOut := map[string]string{
 		"AnalyticsConfiguration":                   "Pinpoint is the operator's affair",
 		"AuthSessionValidity":                      "is about sign-in through the API",
-		"ClientSecret":                             "Cognito makes better ones than we could pass on",
+		"ClientSecret":                             "Cognito makes one",
 		"DefaultRedirectURI":                       "an authorization request names its redirect URI",
 		"EnablePropagateAdditionalUserContextData": "is about sign-in through the API",
-		"LogoutURLs":      "registration has no word for them",
-		"ReadAttributes":  "the pool's default",
-		"WriteAttributes": "the pool's default",
+		"LogoutURLs":                               "registration has no word for them",
+		"ReadAttributes":                           "the pool's default",
+		"WriteAttributes":                          "the pool's default",
 	}
 	in := reflect.ValueOf(*createInput(here, secretive(), DefaultSettings()))
 	for name := range fields(in.Type()) {

@@ -206,3 +206,16 @@ func (e *env) boolean(name string) bool {
 
 // LogOptions are those of the handler that logs at the configured level.
 func (c *Config) LogOptions() *slog.HandlerOptions { return &slog.HandlerOptions{Level: c.LogLevel} }
+
+// Operator reads what dcrctl needs: the table, and the policy if SCOPES says
+// which scopes it may name.
+func Operator(getenv func(string) string) (*Config, error) {
+	e := &env{getenv: getenv}
+	c := &Config{Region: e.required("AWS_REGION")}
+	e.storage(c)
+	if v := e.getenv("SCOPES"); v != "" {
+		c.Scopes = e.scopes("SCOPES", v)
+		e.policy(c)
+	}
+	return c, e.err()
+}

@@ -152,7 +152,9 @@ type heldAnswer struct {
 	body   bytes.Buffer
 }
 
-func newHeldAnswer() *heldAnswer { return &heldAnswer{header: make(http.Header), status: http.StatusOK} }
+func newHeldAnswer() *heldAnswer {
+	return &heldAnswer{header: make(http.Header), status: http.StatusOK}
+}
 
 func (h *heldAnswer) Header() http.Header         { return h.header }
 func (h *heldAnswer) WriteHeader(status int)      { h.status = status }

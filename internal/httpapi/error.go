@@ -59,6 +59,8 @@ func answerFor(err error) *Error {
 		a.Status, a.Challenge = http.StatusUnauthorized, bearerChallenge(e)
 	case dcr.InsufficientScope:
 		a.Status, a.Challenge = http.StatusForbidden, bearerChallenge(e)
+	case dcr.PayloadTooLarge:
+		a.Status, a.Code = http.StatusRequestEntityTooLarge, "invalid_request"
 	case dcr.TooManyRequests:
 		a.Status, a.Code = http.StatusTooManyRequests, "temporarily_unavailable"
 	case dcr.Unavailable:

@@ -9,18 +9,11 @@ import (
 
 // Configured returns the documents of the broker that c describes.
 func Configured(c *config.Config, log *slog.Logger) (*Documents, error) {
-	source, err := NewSource(SourceConfig{
-		URL: c.CognitoDiscovery,
-		Fallback: discovery.Upstream{
-			Issuer:                c.CognitoIssuer,
-			AuthorizationEndpoint: c.CognitoDomain + "/oauth2/authorize",
-			TokenEndpoint:         c.CognitoDomain + "/oauth2/token",
-			UserinfoEndpoint:      c.CognitoDomain + "/oauth2/userInfo",
-			RevocationEndpoint:    c.CognitoDomain + "/oauth2/revoke",
-			JWKSURI:               c.CognitoIssuer + "/.well-known/jwks.json",
-		},
-		Log: log,
-	})
+	fallback, err := discovery.CognitoUpstream(c.CognitoIssuer, c.CognitoDomain)
+	if err != nil {
+		return nil, err
+	}
+	source, err := NewSource(SourceConfig{URL: c.CognitoDiscovery, Fallback: fallback, Log: log})
 	if err != nil {
 		return nil, err
 	}

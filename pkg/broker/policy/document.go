@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// maxLimit is the highest number a limit may have: more app clients than this no user pool can be given.
+// maxLimit is the highest number a limit may have: no user pool can have more app clients.
 const maxLimit = 10_000
 
 // Parse reads a document and checks all of it, for a deployment. An error is a *ParseError with every fault. Member

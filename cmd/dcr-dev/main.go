@@ -1,0 +1,99 @@
+// Dcr-dev runs the broker on one machine without an AWS account: a local
+// Cognito, the broker and a sample MCP server in one process.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/dcr-broker/dcr-broker/e2e/walk"
+	"github.com/dcr-broker/dcr-broker/internal/devstack"
+)
+
+type cli struct {
+	Run  runCmd  `cmd:"" default:"withargs" help:"Run a local Cognito, the broker and a sample MCP server until Ctrl-C."`
+	Demo demoCmd `cmd:"" help:"Run the same and walk through it as an MCP client."`
+}
+
+// addresses are where the three servers listen.
+type addresses struct {
+	Cognito string `default:"localhost:9229" env:"DCR_DEV_COGNITO" help:"Address of the local Cognito."`
+	Broker  string `default:"localhost:8080" env:"DCR_DEV_BROKER" help:"Address of the broker."`
+	MCP     string `name:"mcp" default:"localhost:8090" env:"DCR_DEV_MCP" help:"Address of the sample MCP server."`
+}
+
+type runCmd struct {
+	addresses
+	Verbose bool `short:"v" help:"Log every request."`
+}
+
+type demoCmd struct {
+	addresses
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	k := kong.Parse(&c, kong.Name("dcr-dev"), kong.Description("The broker on one machine, without an AWS account. Everything is kept in memory."), kong.UsageOnError())
+	k.BindTo(ctx, (*context.Context)(nil))
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "dcr-dev:", explain(err))
+		os.Exit(1)
+	}
+}
+
+// explain says what to do about a taken port.
+func explain(err error) string {
+	if a, ok := errors.AsType[*devstack.AddressError](err); ok {
+		reason := a.Err
+		if errors.Is(reason, syscall.EADDRINUSE) {
+			reason = errors.New("the port is taken")
+		}
+		return fmt.Sprintf("cannot listen on %s: %v; choose another with --%s", a.Address, reason, a.Server)
+	}
+	return err.Error()
+}
+
+func (a *addresses) start(ctx context.Context, log *slog.Logger) (*devstack.Stack, error) {
+	return devstack.Start(ctx, devstack.Options{
+		Cognito: a.Cognito, Broker: a.Broker, MCP: a.MCP, Log: log, Getenv: os.Getenv,
+	})
+}
+
+// Run serves until ctx ends.
+func (r *runCmd) Run(ctx context.Context) error {
+	level := slog.LevelWarn
+	if r.Verbose {
+		level = slog.LevelInfo
+	}
+	s, err := r.start(ctx, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	if err != nil {
+		return err
+	}
+	fmt.Print(banner(s))
+	<-ctx.Done()
+	fmt.Println("\nstopping")
+	return s.Close()
+}
+
+// Run walks and returns an error if a step did not hold.
+func (d *demoCmd) Run(ctx context.Context) error {
+	s, err := d.start(ctx, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return errors.Join(walkThrough(ctx, os.Stdout, s), s.Close())
+}
+
+func walkThrough(ctx context.Context, w io.Writer, s *devstack.Stack) error {
+	return walk.Run(ctx, w, walk.Options{MCP: s.MCP, Username: s.Username, Password: s.Password})
+}

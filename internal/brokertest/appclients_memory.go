@@ -1,0 +1,110 @@
+package brokertest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"sync"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// AppClients are app clients in memory that fail when they are told to. The
+// names of the methods are those of broker.AppClients. A call that fails before
+// its effect does not say so: like a connection that broke, it leaves the
+// caller in doubt.
+type AppClients struct {
+	*Faults
+
+	mu      sync.Mutex
+	made    int
+	clients map[string]AppClient
+}
+
+// AppClient is an app client as AppClients keeps it.
+type AppClient struct {
+	Marker   string
+	Secret   string
+	Metadata dcr.ClientMetadata
+}
+
+var _ broker.AppClients = (*AppClients)(nil)
+
+// NewAppClients returns an empty pool.
+func NewAppClients() *AppClients {
+	return &AppClients{
+		Faults:  NewFaults("Create", "Update", "Delete", "List"),
+		clients: make(map[string]AppClient),
+	}
+}
+
+// All returns the app clients there are, by id.
+func (a *AppClients) All() map[string]AppClient {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.clients)
+}
+
+// Create implements broker.AppClients.
+func (a *AppClients) Create(_ context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
+	return result(a.Faults, "Create", func() (broker.NewAppClient, error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.made++
+		id := fmt.Sprintf("appclient%d", a.made)
+		c := AppClient{Marker: marker, Metadata: m.Clone()}
+		if m.TokenEndpointAuthMethod != dcr.AuthNone {
+			c.Secret = fmt.Sprintf("secret%d", a.made)
+		}
+		a.clients[id] = c
+		return broker.NewAppClient{ID: id, Secret: c.Secret}, nil
+	})
+}
+
+// Update implements broker.AppClients.
+func (a *AppClients) Update(_ context.Context, id, marker string, m dcr.ClientMetadata, check func(string) error) error {
+	return a.Do("Update", func() error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		c, ok := a.clients[id]
+		if !ok || c.Marker != marker {
+			return &broker.NotAppliedError{Err: broker.ErrNotFound}
+		}
+		if check != nil {
+			if err := check(c.Secret); err != nil {
+				return &broker.NotAppliedError{Err: err}
+			}
+		}
+		c.Metadata = m.Clone()
+		a.clients[id] = c
+		return nil
+	})
+}
+
+// Delete implements broker.AppClients.
+func (a *AppClients) Delete(_ context.Context, id, marker string) error {
+	return a.Do("Delete", func() error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if c, ok := a.clients[id]; ok && c.Marker == marker {
+			delete(a.clients, id)
+		}
+		return nil
+	})
+}
+
+// List implements broker.AppClients.
+func (a *AppClients) List(context.Context) iter.Seq2[broker.ListedAppClient, error] {
+	return func(yield func(broker.ListedAppClient, error) bool) {
+		for id, c := range a.All() {
+			if !yield(broker.ListedAppClient{ID: id, Marker: c.Marker}, nil) {
+				return
+			}
+		}
+		if err := a.Do("List", func() error { return nil }); err != nil {
+			yield(broker.ListedAppClient{}, err)
+		}
+	}
+}

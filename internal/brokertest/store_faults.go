@@ -1,0 +1,203 @@
+package brokertest
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// FaultyStore is a broker.Store that fails when it is told to. The names of
+// the methods are those of broker.Store. A sequence whose reply is lost yields
+// everything and then the error.
+type FaultyStore struct {
+	*Faults
+	store broker.Store
+}
+
+var _ broker.Store = (*FaultyStore)(nil)
+
+// NewFaultyStore returns store behind switches that are all off.
+func NewFaultyStore(store broker.Store) *FaultyStore {
+	return &FaultyStore{
+		Faults: NewFaults(
+			"CreateRegistration", "Registration", "ReplaceRegistration", "DeleteRegistration",
+			"TouchRegistration", "ListRegistrations",
+			"CreateAppClient", "AppClient", "ReplaceAppClient", "DeleteAppClient", "DueAppClients",
+			"CreateInitialAccessToken", "InitialAccessToken", "UseInitialAccessToken",
+			"ReturnInitialAccessToken", "RevokeInitialAccessToken", "ListInitialAccessTokens",
+			"TakeBudget", "ReturnBudget", "TakeSlot",
+		),
+		store: store,
+	}
+}
+
+// CreateRegistration implements broker.Registrations.
+func (s *FaultyStore) CreateRegistration(ctx context.Context, r *broker.Registration) error {
+	sent := r.Clone()
+	err := s.Do("CreateRegistration", func() error { return s.store.CreateRegistration(ctx, sent) })
+	if err == nil {
+		r.Version = sent.Version
+	}
+	return err
+}
+
+// Registration implements broker.Registrations.
+func (s *FaultyStore) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
+	return result(s.Faults, "Registration", func() (*broker.Registration, error) {
+		return s.store.Registration(ctx, clientID)
+	})
+}
+
+// ReplaceRegistration implements broker.Registrations.
+func (s *FaultyStore) ReplaceRegistration(ctx context.Context, r *broker.Registration) error {
+	sent := r.Clone()
+	err := s.Do("ReplaceRegistration", func() error { return s.store.ReplaceRegistration(ctx, sent) })
+	if err == nil {
+		r.Version = sent.Version
+	}
+	return err
+}
+
+// DeleteRegistration implements broker.Registrations.
+func (s *FaultyStore) DeleteRegistration(ctx context.Context, clientID, generation string) error {
+	return s.Do("DeleteRegistration", func() error { return s.store.DeleteRegistration(ctx, clientID, generation) })
+}
+
+// TouchRegistration implements broker.Registrations.
+func (s *FaultyStore) TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error {
+	return s.Do("TouchRegistration", func() error {
+		return s.store.TouchRegistration(ctx, clientID, generation, at)
+	})
+}
+
+// ListRegistrations implements broker.Registrations.
+func (s *FaultyStore) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
+	return sequence(s.Faults, "ListRegistrations", func() iter.Seq2[*broker.Registration, error] {
+		return s.store.ListRegistrations(ctx)
+	})
+}
+
+// CreateAppClient implements broker.AppClientRecords.
+func (s *FaultyStore) CreateAppClient(ctx context.Context, a *broker.AppClient) error {
+	sent := *a
+	err := s.Do("CreateAppClient", func() error { return s.store.CreateAppClient(ctx, &sent) })
+	if err == nil {
+		a.Version = sent.Version
+	}
+	return err
+}
+
+// AppClient implements broker.AppClientRecords.
+func (s *FaultyStore) AppClient(ctx context.Context, key string) (*broker.AppClient, error) {
+	return result(s.Faults, "AppClient", func() (*broker.AppClient, error) { return s.store.AppClient(ctx, key) })
+}
+
+// ReplaceAppClient implements broker.AppClientRecords.
+func (s *FaultyStore) ReplaceAppClient(ctx context.Context, a *broker.AppClient) error {
+	sent := *a
+	err := s.Do("ReplaceAppClient", func() error { return s.store.ReplaceAppClient(ctx, &sent) })
+	if err == nil {
+		a.Version = sent.Version
+	}
+	return err
+}
+
+// DeleteAppClient implements broker.AppClientRecords.
+func (s *FaultyStore) DeleteAppClient(ctx context.Context, key string, version int64) error {
+	return s.Do("DeleteAppClient", func() error { return s.store.DeleteAppClient(ctx, key, version) })
+}
+
+// DueAppClients implements broker.AppClientRecords.
+func (s *FaultyStore) DueAppClients(ctx context.Context, now time.Time) iter.Seq2[string, error] {
+	return sequence(s.Faults, "DueAppClients", func() iter.Seq2[string, error] {
+		return s.store.DueAppClients(ctx, now)
+	})
+}
+
+// CreateInitialAccessToken implements broker.InitialAccessTokens.
+func (s *FaultyStore) CreateInitialAccessToken(ctx context.Context, t *credential.InitialAccessToken) error {
+	return s.Do("CreateInitialAccessToken", func() error { return s.store.CreateInitialAccessToken(ctx, t) })
+}
+
+// InitialAccessToken implements broker.InitialAccessTokens.
+func (s *FaultyStore) InitialAccessToken(ctx context.Context, id string) (*credential.InitialAccessToken, error) {
+	return result(s.Faults, "InitialAccessToken", func() (*credential.InitialAccessToken, error) {
+		return s.store.InitialAccessToken(ctx, id)
+	})
+}
+
+// UseInitialAccessToken implements broker.InitialAccessTokens.
+func (s *FaultyStore) UseInitialAccessToken(ctx context.Context, id, member string) error {
+	return s.Do("UseInitialAccessToken", func() error { return s.store.UseInitialAccessToken(ctx, id, member) })
+}
+
+// ReturnInitialAccessToken implements broker.InitialAccessTokens.
+func (s *FaultyStore) ReturnInitialAccessToken(ctx context.Context, id, member string) error {
+	return s.Do("ReturnInitialAccessToken", func() error {
+		return s.store.ReturnInitialAccessToken(ctx, id, member)
+	})
+}
+
+// RevokeInitialAccessToken implements broker.InitialAccessTokens.
+func (s *FaultyStore) RevokeInitialAccessToken(ctx context.Context, id string, at time.Time) error {
+	return s.Do("RevokeInitialAccessToken", func() error { return s.store.RevokeInitialAccessToken(ctx, id, at) })
+}
+
+// ListInitialAccessTokens implements broker.InitialAccessTokens.
+func (s *FaultyStore) ListInitialAccessTokens(ctx context.Context) iter.Seq2[*credential.InitialAccessToken, error] {
+	return sequence(s.Faults, "ListInitialAccessTokens", func() iter.Seq2[*credential.InitialAccessToken, error] {
+		return s.store.ListInitialAccessTokens(ctx)
+	})
+}
+
+// TakeBudget implements broker.Budgets.
+func (s *FaultyStore) TakeBudget(ctx context.Context, b broker.Budget, member string) error {
+	return s.Do("TakeBudget", func() error { return s.store.TakeBudget(ctx, b, member) })
+}
+
+// ReturnBudget implements broker.Budgets.
+func (s *FaultyStore) ReturnBudget(ctx context.Context, key, member string) error {
+	return s.Do("ReturnBudget", func() error { return s.store.ReturnBudget(ctx, key, member) })
+}
+
+// TakeSlot implements broker.Budgets.
+func (s *FaultyStore) TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error) {
+	return result(s.Faults, "TakeSlot", func() (bool, error) { return s.store.TakeSlot(ctx, key, at, limit) })
+}
+
+// result is Do for a call that returns something, which is lost with the reply.
+func result[T any](f *Faults, method string, call func() (T, error)) (T, error) {
+	var got, none T
+	err := f.Do(method, func() (err error) {
+		got, err = call()
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return got, nil
+}
+
+// sequence is Do for a call that returns a sequence; a call is counted each
+// time that the sequence is read.
+func sequence[T any](f *Faults, method string, call func() iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		stopped := false
+		err := f.Do(method, func() error {
+			for item, err := range call() {
+				if !yield(item, err) {
+					stopped = true
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && !stopped {
+			var none T
+			yield(none, err)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package cognito
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// slots is a Slots in memory.
+type slots struct {
+	mu    sync.Mutex
+	taken map[string]int
+	asked int
+	err   error
+}
+
+func (s *slots) TakeSlot(_ context.Context, key string, at time.Time, limit int) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	if s.err != nil {
+		return false, s.err
+	}
+	if s.taken == nil {
+		s.taken = make(map[string]int)
+	}
+	key += at.UTC().Format(" 15:04:05")
+	if s.taken[key] >= limit {
+		return false, nil
+	}
+	s.taken[key]++
+	return true, nil
+}
+
+// fill takes all calls of op in the second of at, as another process would.
+func (s *slots) fill(t *testing.T, op operation, at time.Time) {
+	t.Helper()
+	for range callsPerSecond {
+		if ok, err := s.TakeSlot(t.Context(), "cognito/"+here.pool+"/"+op.name, at, callsPerSecond); !ok || err != nil {
+			t.Fatalf("TakeSlot = %t, %v, want true, nil", ok, err)
+		}
+	}
+}
+
+// clock is moved by sleeping alone.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+	return ctx.Err()
+}
+
+// admitting returns app clients on the real clock, to be used in a bubble.
+func admitting(t *testing.T, s Slots) *AppClients {
+	t.Helper()
+	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestAdmissionLetsFourCallsOfAnOperationThroughEachSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := admitting(t, &slots{})
+		start := time.Now()
+		var mu sync.Mutex
+		perSecond := map[int]int{}
+		var wg sync.WaitGroup
+		for range 3 * callsPerSecond {
+			wg.Go(func() {
+				if err := c.admit(t.Context(), opCreate); err != nil {
+					t.Errorf("admit = %v, want nil", err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				perSecond[int(time.Since(start)/time.Second)]++
+			})
+		}
+		wg.Wait()
+		for second := range 3 {
+			if got := perSecond[second]; got != callsPerSecond {
+				t.Errorf("%d calls in second %d, want %d", got, second, callsPerSecond)
+			}
+		}
+	})
+}
+
+func TestAdmissionIsForEachOperationAndPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slots{}
+		c := admitting(t, s)
+		other := admitting(t, s)
+		other.pool = "us-east-1_Another"
+		s.fill(t, opCreate, time.Now())
+		start := time.Now()
+		for _, err := range []error{c.admit(t.Context(), opUpdate), other.admit(t.Context(), opCreate)} {
+			if err != nil || time.Since(start) != 0 {
+				t.Errorf("admit = %v after %s, want nil at once", err, time.Since(start))
+			}
+		}
+	})
+}
+
+func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
+	tests := []struct {
+		into time.Duration // how far into a second the call comes
+		want time.Duration // when the next start of a second would be too late
+	}{
+		{0, 2 * time.Second},
+		{300 * time.Millisecond, 1700 * time.Millisecond},
+		{999 * time.Millisecond, 1001 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.into.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &slots{}
+				for second := range 4 {
+					s.fill(t, opCreate, time.Now().Add(time.Duration(second)*time.Second))
+				}
+				time.Sleep(tt.into)
+				start := time.Now()
+				err := admitting(t, s).admit(t.Context(), opCreate)
+				judge(t, err, throttled)
+				if got := time.Since(start); got != tt.want {
+					t.Errorf("gave up after %s, want %s", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAdmissionEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slots{}
+		s.fill(t, opCreate, time.Now())
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		err := admitting(t, s).admit(ctx, opCreate)
+		judge(t, err, throttled)
+		if got := time.Since(start); got != 100*time.Millisecond || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("admit = %v after %s, want the context's error after 100ms", err, got)
+		}
+	})
+}
+
+func TestACallIsNotMadeWhenTheSlotsFail(t *testing.T) {
+	broken := errors.New("table gone")
+	c := open(t, fails(errors.New("a request was sent, want none")))
+	c.slots = &slots{err: broken}
+	_, err := c.Create(t.Context(), marker, public())
+	judge(t, err, throttled)
+	if !errors.Is(err, broken) {
+		t.Errorf("Create = %v, want the cause in the log", err)
+	}
+}
+
+// A broker.Store is what admits in production.
+var _ Slots = broker.Store(nil)

@@ -1,0 +1,233 @@
+// Package devstack runs the whole broker in one process: a local Cognito, the
+// broker on an in-memory store, and a sample MCP server, each on a loopback
+// port. The broker is wired and configured as it is in the cloud; only the
+// store and the addresses differ. It serves development and the end-to-end
+// tests, and forgets everything when it is closed.
+package devstack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// The one user of the local Cognito.
+const (
+	Username = "alice"
+	Password = "Correct-Horse-9"
+)
+
+// Options say where to listen. An empty address is a free port of localhost.
+type Options struct {
+	Cognito string
+	Broker  string
+	MCP     string
+	// Log gets what the broker logs; nil is nothing.
+	Log *slog.Logger
+	// Getenv changes the broker's configuration, as the environment does in the
+	// cloud; nil changes nothing. What depends on the addresses is set already.
+	Getenv func(string) string
+}
+
+// Stack is a running stack.
+type Stack struct {
+	// Issuer, MCP and Cognito are the URLs of the broker, of the MCP endpoint,
+	// and of the local Cognito.
+	Issuer  string
+	MCP     string
+	Cognito string
+	// InitialAccessToken is good for any number of registrations under the
+	// profile trusted.
+	InitialAccessToken string
+	Username           string
+	Password           string
+	// Pool is the local Cognito, for its fault switches.
+	Pool *emulator.Cognito
+
+	servers []*http.Server
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// AddressError says that a server cannot listen where it was told to.
+type AddressError struct {
+	// Server is "cognito", "broker" or "mcp", as in the names of the options.
+	Server  string
+	Address string
+	Err     error
+}
+
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("%s cannot listen on %s: %v", e.Server, e.Address, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *AddressError) Unwrap() error { return e.Err }
+
+// Start starts everything. The error is an *AddressError if an address cannot
+// be had.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	var l listeners
+	cognito, broker, mcp := l.open("cognito", o.Cognito), l.open("broker", o.Broker), l.open("mcp", o.MCP)
+	if l.err != nil {
+		l.close()
+		return nil, l.err
+	}
+	s := &Stack{
+		Cognito:  origin(cognito),
+		Issuer:   origin(broker),
+		MCP:      origin(mcp) + "/mcp",
+		Username: Username,
+		Password: Password,
+	}
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	handlers, err := s.build(ctx, o)
+	if err != nil {
+		s.stop()
+		l.close()
+		return nil, err
+	}
+	for i, listener := range l.opened {
+		s.serve(listener, handlers[i])
+	}
+	return s, nil
+}
+
+// Close stops everything and waits until requests under way are answered, for
+// 3 seconds at most.
+func (s *Stack) Close() error {
+	s.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	var err error
+	for _, srv := range s.servers {
+		if e := srv.Shutdown(ctx); e != nil {
+			err = errors.Join(err, srv.Close())
+		}
+	}
+	s.running.Wait()
+	return err
+}
+
+// build returns the handlers of Cognito, broker and MCP server, in that order.
+func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
+	var err error
+	s.Pool, err = emulator.New(emulator.Config{
+		BaseURL:         s.Cognito,
+		Users:           []emulator.User{{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{"staff"}}},
+		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.Registration(s.environment(o))
+	if err != nil {
+		return nil, err
+	}
+	b, err := newBroker(ctx, c, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	s.running.Go(func() { b.reconcile(ctx, o.Log) })
+
+	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := b.store.CreateInitialAccessToken(ctx, rec); err != nil {
+		return nil, err
+	}
+	s.InitialAccessToken = tok.Reveal()
+
+	mcp, err := s.sampleServer(c)
+	if err != nil {
+		return nil, err
+	}
+	return []http.Handler{s.Pool, b.handler, mcp}, nil
+}
+
+// environment is what a deployment would have in its functions' environment.
+func (s *Stack) environment(o Options) func(string) string {
+	resources, _ := json.Marshal([]config.ProtectedResource{{Resource: s.MCP, Scopes: []string{"mcp/read"}, Name: "Sample MCP server"}})
+	env := map[string]string{
+		"ISSUER":              s.Issuer,
+		"AUTHORIZATION":       "direct",
+		"AWS_REGION":          "us-east-1",
+		"USER_POOL_ID":        poolID,
+		"COGNITO_ISSUER":      s.Cognito + "/" + poolID,
+		"COGNITO_DOMAIN":      s.Cognito,
+		"COGNITO_ENDPOINT":    s.Cognito,
+		"SCOPES":              "openid mcp/read mcp/write",
+		"PROTECTED_RESOURCES": string(resources),
+		"TABLE_NAME":          "in-memory",
+		"DEPLOYMENT_ID":       "local",
+		"LOG_LEVEL":           "info",
+	}
+	return func(name string) string {
+		if v := env[name]; v != "" && name != "SCOPES" && name != "LOG_LEVEL" {
+			return v
+		}
+		if o.Getenv != nil {
+			if v := o.Getenv(name); v != "" {
+				return v
+			}
+		}
+		return env[name]
+	}
+}
+
+const poolID = "us-east-1_local00001"
+
+func (s *Stack) serve(l net.Listener, h http.Handler) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	s.servers = append(s.servers, srv)
+	s.running.Go(func() { srv.Serve(l) })
+}
+
+// listeners opens what it can, and keeps the first error.
+type listeners struct {
+	opened []net.Listener
+	err    error
+}
+
+func (l *listeners) open(server, address string) net.Listener {
+	if l.err != nil {
+		return nil
+	}
+	if address == "" {
+		address = "localhost:0"
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		l.err = &AddressError{server, address, err}
+		return nil
+	}
+	l.opened = append(l.opened, listener)
+	return listener
+}
+
+func (l *listeners) close() {
+	for _, o := range l.opened {
+		o.Close()
+	}
+}
+
+// origin names the listener as localhost, whichever loopback address it has:
+// people know that name, and Cognito allows http redirects to it.
+func origin(l net.Listener) string {
+	_, port, _ := net.SplitHostPort(l.Addr().String()) // a TCP listener's address has one
+	return "http://localhost:" + port
+}

@@ -1,0 +1,50 @@
+// Package wire puts the parts together: configuration in, use cases and clients
+// of AWS out. It is the one place that knows both a port and its adapter.
+package wire
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/dcr-broker/dcr-broker/internal/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// Service returns the use cases on the user pool and store that c describes.
+func Service(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (*broker.Service, error) {
+	api := cip.NewFromConfig(sdk, func(o *cip.Options) {
+		o.Region = c.Region
+		if c.CognitoEndpoint != "" {
+			o.BaseEndpoint = aws.String(c.CognitoEndpoint)
+		}
+	})
+	settings := cognito.DefaultSettings()
+	settings.IdentityProviders = c.IdentityProviders
+	settings.AccessToken = c.AccessTokenLifetime
+	settings.IDToken = c.IDTokenLifetime
+	settings.RefreshToken = c.RefreshTokenLifetime
+	apps, err := cognito.New(api, cognito.Config{
+		Pool:       c.UserPoolID,
+		Deployment: c.Deployment,
+		Settings:   settings,
+		Slots:      store,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("wire: %w", err)
+	}
+	return broker.New(broker.Config{
+		Store:      store,
+		AppClients: apps,
+		Policy:     func(context.Context) (*policy.Policy, error) { return c.Policy, nil },
+		Issuer:     c.Issuer,
+		Now:        time.Now,
+		Log:        log,
+	})
+}

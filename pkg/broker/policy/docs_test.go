@@ -1,0 +1,130 @@
+package policy_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// reference reads docs/policy.md.
+func reference(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("../../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+var (
+	block  = regexp.MustCompile("(?s)```(json|text)\n(.*?)```")
+	preset = regexp.MustCompile("(?m)^\\| `([a-z0-9-]+)` \\| (.*(?:loopback|`https://).*) \\|$")
+	uri    = regexp.MustCompile("`([^`]+://[^`]+)`")
+)
+
+// examples returns the documents in docs/policy.md and what it says the faults of each are, "" for none.
+func examples(t *testing.T) (documents, faults []string) {
+	t.Helper()
+	for _, m := range block.FindAllStringSubmatch(reference(t), -1) {
+		if m[1] == "text" {
+			faults[len(faults)-1] = strings.TrimSpace(m[2])
+			continue
+		}
+		documents, faults = append(documents, m[2]), append(faults, "")
+	}
+	return documents, faults
+}
+
+func TestDocumentedExamples(t *testing.T) {
+	documents, faults := examples(t)
+	if got, want := len(documents), 4; got != want {
+		t.Fatalf("found %d examples in docs/policy.md, want %d", got, want)
+	}
+	if got, want := documents[0], string(policy.Default()); got != want {
+		t.Errorf("the documented default is\n%s\nwant\n%s", got, want)
+	}
+	for i, document := range documents {
+		if got := strings.Join(faultsOf(t, []byte(document), deployment), "\n"); got != faults[i] {
+			t.Errorf("faults of example %d:\n%s\nwant\n%s", i, got, faults[i])
+		}
+	}
+}
+
+func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
+	documents, _ := examples(t)
+	hosted, tokens := parse(t, documents[1], deployment), parse(t, documents[2], deployment)
+	tests := []struct {
+		policy        *policy.Policy
+		profile, body string
+		want          string // method and scope, or the code of the refusal
+	}{
+		{hosted, "hosted", `{"redirect_uris": ["https://claude.ai/api/mcp/auth_callback"]}`, "none mcp/read"},
+		{hosted, "hosted", `{"redirect_uris": ["https://shop.apps.example.com/oauth/callback"], "scope": "mcp/write"}`, "none mcp/read"},
+		{hosted, "hosted", `{"redirect_uris": ["http://localhost:3118/callback"]}`, "invalid_redirect_uri"},
+		{hosted, "ci", `{"grant_types": ["client_credentials"]}`, "client_secret_basic mcp/read"},
+		{hosted, "ci", `{"grant_types": ["client_credentials"], "scope": "mcp/write"}`, "client_secret_basic mcp/write"},
+		{hosted, "ci", `{"redirect_uris": ["https://claude.ai/api/mcp/auth_callback"]}`, "insufficient_scope"},
+		{tokens, "partner", `{"redirect_uris": ["https://partner.example/oauth/one"]}`, "client_secret_basic openid mcp/read"},
+		{tokens, "partner", `{"redirect_uris": ["https://partner.example/oauth/one"], "token_endpoint_auth_method": "none"}`, "insufficient_scope"},
+		{tokens, "mobile", `{"redirect_uris": ["com.example.app:/callback"]}`, "none openid mcp/read mcp/write"},
+		{tokens, "testing", `{"redirect_uris": ["http://127.0.0.1:6274/oauth/callback"]}`, "none openid mcp/read mcp/write"},
+		{tokens, "testing", `{"redirect_uris": ["com.example.app:/callback"]}`, "invalid_redirect_uri"},
+	}
+	for _, tt := range tests {
+		m, err := register(t, profile(t, tt.policy, tt.profile), tt.body)
+		got := m.TokenEndpointAuthMethod + " " + m.Scope
+		if err != nil {
+			got = string(codeOf(err))
+		}
+		if got != tt.want {
+			t.Errorf("%s: %s: %s (%v), want %s", tt.profile, tt.body, got, err, tt.want)
+		}
+	}
+	if open, ok := tokens.Open(); ok {
+		t.Errorf("the last example has open registration under %s, want none", open.Name())
+	}
+}
+
+// TestDocumentedPresets registers what the table lists and compares whether loopback comes with it.
+func TestDocumentedPresets(t *testing.T) {
+	var names []string
+	for _, row := range preset.FindAllStringSubmatch(reference(t), -1) {
+		name := row[1]
+		if !slices.Contains(policy.Presets(), name) {
+			continue // a row of another table
+		}
+		names = append(names, name)
+		p := redirectProfile(t, `{"presets": ["`+name+`"]}`)
+		for _, m := range uri.FindAllStringSubmatch(row[2], -1) {
+			if u := strings.ReplaceAll(m[1], "/*", "/x1"); !allows(t, p, u) {
+				t.Errorf("preset %s refuses %s", name, u)
+			}
+		}
+		if got, want := allows(t, p, "http://localhost:4711/x"), strings.Contains(row[2], "loopback"); got != want {
+			t.Errorf("preset %s allows loopback: %t, documented: %t", name, got, want)
+		}
+		if allows(t, p, "https://evil.example/x1") {
+			t.Errorf("preset %s allows https://evil.example/x1", name)
+		}
+	}
+	if want := policy.Presets(); !slices.Equal(names, want) {
+		t.Errorf("documented presets %q, want %q", names, want)
+	}
+}
+
+func TestDocumentedRedirectHostOfAClientWithoutRedirectURIs(t *testing.T) {
+	documents, _ := examples(t)
+	ci := profile(t, parse(t, documents[1], deployment), "ci")
+	m, err := register(t, ci, `{"grant_types": ["client_credentials"], "redirect_uris": ["https://claude.ai/"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := policy.RedirectHost(m); got != "-" || m.GrantTypes[0] != dcr.GrantClientCredentials {
+		t.Errorf("RedirectHost = %q for %q, want %q", got, m.GrantTypes, "-")
+	}
+}

@@ -1,0 +1,258 @@
+package policy_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// faultsOf returns the faults of a document, nil if it has none.
+func faultsOf(t testing.TB, document []byte, d policy.Deployment) []string {
+	t.Helper()
+	p, err := policy.Parse(document, d)
+	if err == nil {
+		return nil
+	}
+	e, ok := errors.AsType[*policy.ParseError](err)
+	if !ok || p != nil || len(e.Faults) == 0 {
+		t.Fatalf("Parse = %v, %v (%T), want no policy and a *ParseError with faults", p, err, err)
+	}
+	var faults []string
+	for _, f := range e.Faults {
+		faults = append(faults, f.String())
+	}
+	return faults
+}
+
+// profileDocument returns a document with the profile p, which is that of open registration if open.
+func profileDocument(open, members string) string {
+	return fmt.Sprintf(`{"version": 1, "open_registration": %s, "profiles": {"p": {%s}}}`, open, members)
+}
+
+func TestParseFaults(t *testing.T) {
+	const loopback = `"redirect_uris": {"loopback": true}`
+	open := func(members string) string { return profileDocument(`"p"`, members) }
+	token := func(members string) string { return profileDocument(`null`, members) }
+	https := func(pattern string) string { return token(`"redirect_uris": {"https": ["` + pattern + `"]}`) }
+	scheme := func(s string) string { return token(`"redirect_uris": {"private_use_schemes": ["` + s + `"]}`) }
+	const (
+		wildcards = `'*' can only be the first label of the host, as in https://*.example.com/callback, or the last segment of the path, as in https://example.com/oauth/*`
+		later     = `not supported by this version`
+	)
+	tests := []struct {
+		document string
+		want     []string
+	}{
+		// The text.
+		{``, []string{`the document is empty`}},
+		{" \n", []string{`the document is empty`}},
+		{"\xef\xbb\xbf{}", []string{`starts with a byte order mark; save it as UTF-8 without one`}},
+		{"{\"\xff\": 1}", []string{`not UTF-8`}},
+		{"{\n  \"version\": 1,\n}", []string{`not JSON: line 3, column 1: invalid character '}' looking for beginning of object key string`}},
+		{`{`, []string{`not JSON: line 1, column 1: unexpected end of JSON input`}},
+		{`{} {}`, []string{`not JSON: line 1, column 4: invalid character '{' after top-level value`}},
+		{strings.Repeat(`[`, 100) + strings.Repeat(`]`, 100), []string{`nested deeper than 16 levels`}},
+		{`{"version": 1` + strings.Repeat(" ", 256<<10) + `}`, []string{`longer than 262144 bytes`}},
+		{`[]`, []string{`must be an object, not an array`}},
+		{`null`, []string{`must be an object, not null`}},
+
+		// The top.
+		{`{}`, []string{`version: required, and must be 1`, `profiles: required, with at least one profile`}},
+		{`{"version": 2, "profiles": {}}`, []string{`version: must be 1`, `profiles: must be an object with at least one profile`}},
+		{`{"version": "1", "profiles": []}`, []string{`version: must be 1`, `profiles: must be an object with at least one profile`}},
+		{`{"version": 1.0, "Profiles": {}}`, []string{
+			`Profiles: unknown; known are version, open_registration, profiles`,
+			`version: must be 1`, `profiles: required, with at least one profile`}},
+		{`{"version": 1, "version": 1, "profiles": {"p": {` + loopback + `, ` + loopback + `}, "p": {"limits": {"a b": 1, "a b": 2}}}}`, []string{
+			`version: occurs more than once`,
+			`profiles.p.redirect_uris: occurs more than once`,
+			`profiles.p.limits["a b"]: occurs more than once`,
+			`profiles.p: occurs more than once`}},
+		{`{"version": 1, "open_registration": "q", "profiles": {"p": {` + loopback + `}}}`, []string{`open_registration: there is no profile "q"`}},
+		{profileDocument(`""`, loopback), []string{`open_registration: must be the name of a profile; leave it out to switch open registration off`}},
+		{profileDocument(`true`, loopback), []string{`open_registration: must be the name of a profile; leave it out to switch open registration off`}},
+		{profileDocument(`null`, loopback), nil},
+		{`{"version": 1, "profiles": {"": {` + loopback + `}}}`, []string{`profiles[""]: a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'`}},
+		{`{"version": 1, "profiles": {"A\"\u00e9\n": {` + loopback + `}}}`, []string{`profiles["A\"\u00e9\n"]: a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'`}},
+		{`{"version": 1, "profiles": {"p": null}}`, []string{`profiles.p: must be an object, not null`}},
+
+		// What comes later, and what does not exist.
+		{token(loopback + `, "consent": "always", "users": {}, "approval": "none", "lifetimes": {}, "app_client": "shared", "software_statements": "ignore"`), []string{
+			`profiles.p.app_client: ` + later, `profiles.p.approval: ` + later, `profiles.p.consent: ` + later,
+			`profiles.p.lifetimes: ` + later, `profiles.p.software_statements: ` + later, `profiles.p.users: ` + later}},
+		{token(loopback + `, "Limits": {}`), []string{
+			`profiles.p.Limits: unknown; known are redirect_uris, grant_types, token_endpoint_auth_methods, scopes, limits`}},
+
+		// Grant types and methods.
+		{token(loopback + `, "grant_types": "authorization_code"`), []string{`profiles.p.grant_types: must be an array of strings, not a string`}},
+		{token(loopback + `, "grant_types": []`), []string{`profiles.p.grant_types: must not be empty; leave it out for what is usual`}},
+		{token(loopback + `, "grant_types": ["authorization_code", 1, "", "authorization_code", "implicit"]`), []string{
+			`profiles.p.grant_types[1]: must be a string, not a number`, `profiles.p.grant_types[2]: must not be empty`,
+			`profiles.p.grant_types[3]: "authorization_code" is listed twice`,
+			`profiles.p.grant_types[4]: "implicit" is not one of authorization_code, refresh_token, client_credentials`}},
+		{token(loopback + `, "grant_types": ["refresh_token"]`), []string{`profiles.p.grant_types: refresh_token is possible together with authorization_code only`}},
+		{token(`"grant_types": ["client_credentials"]`), []string{
+			`profiles.p.token_endpoint_auth_methods: grant type client_credentials needs client_secret_basic or client_secret_post`}},
+		{token(`"grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["client_secret_post"]`), nil},
+		{token(loopback + `, "token_endpoint_auth_methods": ["none", "private_key_jwt"]`), []string{
+			`profiles.p.token_endpoint_auth_methods[1]: "private_key_jwt" is not one of none, client_secret_basic, client_secret_post`}},
+		{open(loopback + `, "grant_types": ["authorization_code", "client_credentials"], "token_endpoint_auth_methods": ["none", "client_secret_basic"]`), []string{
+			`profiles.p.grant_types[1]: not allowed on the profile of open registration: a stranger must not get tokens of its own`,
+			`profiles.p.token_endpoint_auth_methods[1]: the profile of open registration must have none alone, since anybody could get a secret there`}},
+
+		// Redirect rules.
+		{token(``), []string{`profiles.p.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`}},
+		{token(`"redirect_uris": {"presets": [], "loopback": false, "any_https": false}`), []string{
+			`profiles.p.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`}},
+		{token(`"redirect_uris": ["http://localhost/"]`), []string{`profiles.p.redirect_uris: must be an object, not an array`}},
+		{token(`"redirect_uris": {"loopback": "yes", "any_https": 1, "any_private_use": null, "https": {}, "patterns": []}`), []string{
+			`profiles.p.redirect_uris.patterns: unknown; known are presets, loopback, https, any_https, private_use_schemes, any_private_use`,
+			`profiles.p.redirect_uris.loopback: must be true or false, not a string`,
+			`profiles.p.redirect_uris.any_https: must be true or false, not a number`,
+			`profiles.p.redirect_uris.any_private_use: must be true or false, not null`,
+			`profiles.p.redirect_uris.https: must be an array of strings, not an object`}},
+		{open(`"redirect_uris": {"any_https": true, "any_private_use": true}`), []string{
+			`profiles.p.redirect_uris.any_https: not allowed on the profile of open registration; list hosts in https`,
+			`profiles.p.redirect_uris.any_private_use: not allowed on the profile of open registration; list schemes in private_use_schemes`}},
+		{open(`"redirect_uris": {"loopback": true, "any_https": false, "any_private_use": false}`), nil},
+		{token(`"redirect_uris": {"presets": ["Claude"]}`), []string{
+			`profiles.p.redirect_uris.presets[0]: "Claude" is not one of ` + strings.Join(policy.Presets(), ", ")}},
+		{token(`"redirect_uris": {"presets": ["claude", "vscode"], "loopback": false}`), []string{
+			`profiles.p.redirect_uris.presets[1]: vscode registers loopback redirect URIs, which loopback: false excludes; remove one of the two`}},
+		{token(`"redirect_uris": {"presets": ["claude", "chatgpt"], "loopback": false}`), nil},
+
+		// Patterns.
+		{https(`http://example.com/`), []string{`profiles.p.redirect_uris.https[0]: must start with https://`}},
+		{https(`example.com/cb`), []string{`profiles.p.redirect_uris.https[0]: must start with https://`}},
+		{https(`https://*.com/cb`), []string{`profiles.p.redirect_uris.https[0]: '*.com' is too wide; after '*.' there must be at least two labels`}},
+		{https(`https://*.localhost/cb`), []string{`profiles.p.redirect_uris.https[0]: '*.localhost' is too wide; after '*.' there must be at least two labels`}},
+		{https(`https://*/cb`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://*`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://*.*.example.com/cb`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://a*.example.com/cb`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://a.*.example.com/cb`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://example.*/cb`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://example.com/*/cb`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://example.com/a*`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://example.com/**`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://example.com/*/*`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://example.com:*/cb`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://example.com/cb?x=*`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
+		{https(`https://example.com/cb?x=/*`), []string{`profiles.p.redirect_uris.https[0]: '*' must not stand in a query`}},
+		{https(`https://*.192.0.2.1/cb`), []string{`profiles.p.redirect_uris.https[0]: the host is not a valid host name or IP address`}},
+		{https(`https:///*`), []string{`profiles.p.redirect_uris.https[0]: no host; it must look like https://host/path`}},
+		{https(`https://user@example.com/`), []string{`profiles.p.redirect_uris.https[0]: user information (user@host) is not allowed`}},
+		{https(`https://example.com/../*`), []string{`profiles.p.redirect_uris.https[0]: the path must not have '.' or '..' segments`}},
+		{https(`https://b\u00fccher.example/`), []string{
+			`profiles.p.redirect_uris.https[0]: only ASCII is allowed; write the host as an A-label (xn--...) and percent-encode the rest`}},
+		{token(`"redirect_uris": {"https": ["https://a.example.com/", "https://b.example.com/#", ""]}`), []string{
+			`profiles.p.redirect_uris.https[2]: must not be empty`,
+			`profiles.p.redirect_uris.https[1]: a fragment ('#') is not allowed`}},
+
+		// Schemes.
+		{scheme(`javascript`), []string{`profiles.p.redirect_uris.private_use_schemes[0]: scheme 'javascript' is not allowed; use https, http on a loopback address, or a private-use scheme of your own`}},
+		{scheme(`DATA`), []string{`profiles.p.redirect_uris.private_use_schemes[0]: scheme 'data' is not allowed; use https, http on a loopback address, or a private-use scheme of your own`}},
+		{scheme(`https`), []string{`profiles.p.redirect_uris.private_use_schemes[0]: https is not a private-use scheme; see loopback and https`}},
+		{scheme(`HTTP`), []string{`profiles.p.redirect_uris.private_use_schemes[0]: http is not a private-use scheme; see loopback and https`}},
+		{scheme(`cursor://x`), []string{`profiles.p.redirect_uris.private_use_schemes[0]: must be a scheme alone, as in com.example.app, without a colon and what follows it`}},
+		{scheme(`a b`), []string{`profiles.p.redirect_uris.private_use_schemes[0]: white space and control characters are not allowed`}},
+
+		// Scopes, in a deployment with openid, mcp/read, mcp/write.
+		{token(loopback + `, "scopes": {"allowed": ["mcp/read", "mcp/delete", "a b"], "default": ["mcp/write"]}`), []string{
+			`profiles.p.scopes.allowed[1]: "mcp/delete" is not a scope of this deployment, which has: openid mcp/read mcp/write`,
+			`profiles.p.scopes.allowed[2]: "a b" is not a scope of this deployment, which has: openid mcp/read mcp/write`}},
+		{token(loopback + `, "scopes": {"allowed": ["mcp/read"], "default": ["mcp/write"]}`), []string{
+			`profiles.p.scopes.default[0]: "mcp/write" is not in allowed`}},
+		{token(loopback + `, "scopes": {"default": ["mcp/write"]}`), nil},
+		{token(loopback + `, "scopes": {"allowed": []}`), []string{`profiles.p.scopes.allowed: must not be empty; leave it out for what is usual`}},
+		{token(loopback + `, "scopes": {"allowed": "mcp/read"}`), []string{`profiles.p.scopes.allowed: must be an array of strings, not a string`}},
+		{token(loopback + `, "scopes": ["mcp/read"]`), []string{`profiles.p.scopes: must be an object, not an array`}},
+		{open(loopback + `, "scopes": {"default": ["mcp/read"]}`), []string{
+			`profiles.p.scopes.default: not supported on the profile of open registration, which grants all of allowed`}},
+		{open(loopback + `, "scopes": {"allowed": [1, "mcp/read", "` + admin + `"]}`), []string{
+			`profiles.p.scopes.allowed[0]: must be a string, not a number`,
+			`profiles.p.scopes.allowed[2]: not allowed on the profile of open registration: it lets a client change the user's account`}},
+
+		// Limits.
+		{token(loopback + `, "limits": {"app_clients": 1, "creations_per_hour": 10000}`), nil},
+		{token(loopback + `, "limits": {}`), nil},
+		{token(loopback + `, "limits": 5`), []string{`profiles.p.limits: must be an object, not a number`}},
+		{token(loopback + `, "limits": {"app_clients": 0, "creations_per_hour": 10001}`), []string{
+			`profiles.p.limits.app_clients: must be an integer from 1 to 10000; leave it out for no limit`,
+			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`}},
+		{token(loopback + `, "limits": {"app_clients": "5", "creations_per_hour": 1.5, "clients": 1}`), []string{
+			`profiles.p.limits.clients: unknown; known are app_clients, creations_per_hour`,
+			`profiles.p.limits.app_clients: must be an integer from 1 to 10000; leave it out for no limit`,
+			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`}},
+		{token(loopback + `, "limits": {"app_clients": null, "creations_per_hour": 99999999999999999999}`), []string{
+			`profiles.p.limits.app_clients: must be an integer from 1 to 10000; leave it out for no limit`,
+			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`}},
+
+		// Faults of several profiles, in one go.
+		{`{"version": 1, "profiles": {"b": {"consent": 1}, "a": {"redirect_uris": {"https": ["x"]}}}}`, []string{
+			`profiles.a.redirect_uris.https[0]: must start with https://`,
+			`profiles.b.consent: ` + later,
+			`profiles.b.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`}},
+	}
+	for _, tt := range tests {
+		name := tt.document
+		if len(name) > 200 {
+			name = name[:200]
+		}
+		t.Run(name, func(t *testing.T) {
+			if got := faultsOf(t, []byte(tt.document), deployment); !slices.Equal(got, tt.want) {
+				t.Errorf("faults:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestParseChecksScopesAgainstTheDeployment(t *testing.T) {
+	var many []string
+	for i := range 51 {
+		many = append(many, fmt.Sprintf("mcp/%d", i))
+	}
+	const (
+		implied = `{"version": 1, "open_registration": "p", "profiles": {"p": {"redirect_uris": {"loopback": true}}}}`
+		email   = `{"version": 1, "profiles": {"p": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["openid", "email"], "default": ["email"]}}}}`
+	)
+	tests := []struct {
+		name, document string
+		scopes         []string
+		want           []string
+	}{
+		{"none at all", implied, nil, []string{`profiles.p.scopes.allowed: the deployment has no scopes that could be allowed`}},
+		{"only the admin scope", implied, []string{admin}, []string{`profiles.p.scopes.allowed: the deployment has no scopes that could be allowed`}},
+		{"as many as an app client can have", implied, many[:50], nil},
+		{"more than an app client can have", implied, many, []string{`profiles.p.scopes.allowed: 51 scopes, and an app client can have 50; list those that are needed`}},
+		{"email without openid", implied, []string{"email", "mcp/read"}, []string{`profiles.p.scopes.allowed: email needs openid beside it`}},
+		{"email by default without openid", email, []string{"email", "openid"}, []string{`profiles.p.scopes.default: email needs openid beside it`}},
+		{"what is wrong with the deployment", implied, []string{"mcp/read", "a b", "offline_access", "mcp/read", ""}, []string{
+			`the deployment's scope "a b" has characters that a scope cannot have, or is too long`,
+			`the deployment's scope offline_access does not exist in Cognito, which issues refresh tokens without it`,
+			`the deployment's scope "mcp/read" is listed twice`,
+			`the deployment's scope "" has characters that a scope cannot have, or is too long`}},
+		{"a scope of a resource server whose identifier is a URL", implied, []string{"https://api.example.com/mcp/read"}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := faultsOf(t, []byte(tt.document), policy.Deployment{Scopes: tt.scopes}); !slices.Equal(got, tt.want) {
+				t.Errorf("faults:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestParseErrorHasOneLineForEachFault(t *testing.T) {
+	_, err := policy.Parse([]byte(`{"a\nb": 1}`), deployment)
+	const want = `["a\nb"]: unknown; known are version, open_registration, profiles` + "\n" +
+		`version: required, and must be 1` + "\n" +
+		`profiles: required, with at least one profile`
+	if err == nil || err.Error() != want {
+		t.Errorf("Parse = %v, want %s", err, want)
+	}
+}

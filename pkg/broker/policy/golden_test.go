@@ -1,0 +1,116 @@
+package policy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+var update = flag.Bool("update", false, "write what is answered to testdata/registrations")
+
+// registrations are the bodies that real clients send.
+const registrations = "../../../testdata/registrations"
+
+// TestRegistrationsOfRealClients compares what each client is registered with under the default policy. An update of
+// the files is to be read against what the clients need: all that register openly must keep working.
+func TestRegistrationsOfRealClients(t *testing.T) {
+	p := parse(t, string(policy.Default()), deployment)
+	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))
+	if err != nil || len(bodies) == 0 {
+		t.Fatalf("no registrations in %s: %v", registrations, err)
+	}
+	for _, name := range p.Profiles() {
+		for _, file := range bodies {
+			t.Run(name+"/"+strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+				got := answer(t, profile(t, p, name), file)
+				golden := filepath.Join("testdata", "registrations", name, filepath.Base(file))
+				if *update {
+					if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+						t.Fatal(err)
+					}
+					if err := os.WriteFile(golden, got, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(golden)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("got %s\nwant %s", got, want)
+				}
+			})
+		}
+	}
+}
+
+// answer returns as JSON what the client that sent the body in file gets.
+func answer(t *testing.T, p *policy.Profile, file string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := register(t, p, string(body))
+	var v any = m
+	if e, ok := errors.AsType[*dcr.Error](err); ok {
+		v = map[string]string{"error": string(e.Code), "error_description": e.Description}
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(b, '\n')
+}
+
+// TestRealClientsGetWhatTheyNeed says in words what the golden files must show.
+func TestRealClientsGetWhatTheyNeed(t *testing.T) {
+	open, _ := parse(t, string(policy.Default()), deployment).Open()
+	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))
+	if err != nil || len(bodies) == 0 {
+		t.Fatalf("no registrations in %s: %v", registrations, err)
+	}
+	for _, file := range bodies {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			body, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent, err := dcr.Decode(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := register(t, open, string(body))
+			if err != nil {
+				t.Fatalf("refused: %v", err)
+			}
+			// Cursor takes a client without one of its URIs for a failed registration.
+			if !slices.Equal(got.RedirectURIs, sent.Metadata.RedirectURIs) {
+				t.Errorf("redirect_uris = %q, want all that were sent: %q", got.RedirectURIs, sent.Metadata.RedirectURIs)
+			}
+			if got.TokenEndpointAuthMethod != dcr.AuthNone {
+				t.Errorf("token_endpoint_auth_method = %q, want none", got.TokenEndpointAuthMethod)
+			}
+			if want := []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken}; !slices.Equal(got.GrantTypes, want) {
+				t.Errorf("grant_types = %q, want %q", got.GrantTypes, want)
+			}
+			if want := "openid mcp/read mcp/write"; got.Scope != want {
+				t.Errorf("scope = %q, want %q, so that the client can step up", got.Scope, want)
+			}
+			if got.ClientName != sent.Metadata.ClientName {
+				t.Errorf("client_name = %q, want %q", got.ClientName, sent.Metadata.ClientName)
+			}
+		})
+	}
+}

@@ -1,0 +1,151 @@
+package policy_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+var deployment = policy.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}}
+
+func parse(t testing.TB, document string, d policy.Deployment) *policy.Policy {
+	t.Helper()
+	p, err := policy.Parse([]byte(document), d)
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	return p
+}
+
+func profile(t testing.TB, p *policy.Policy, name string) *policy.Profile {
+	t.Helper()
+	pr, ok := p.Profile(name)
+	if !ok {
+		t.Fatalf("Profile(%q): not there", name)
+	}
+	return pr
+}
+
+// redirectProfile returns a profile for initial access tokens with these redirect_uris, a JSON object.
+func redirectProfile(t testing.TB, rules string) *policy.Profile {
+	t.Helper()
+	return profile(t, parse(t, `{"version": 1, "profiles": {"p": {"redirect_uris": `+rules+`}}}`, deployment), "p")
+}
+
+func codeOf(err error) dcr.Code {
+	if e, ok := errors.AsType[*dcr.Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+func TestDefaultPolicyIsOpenForKnownClientsAndTrustedForTokens(t *testing.T) {
+	p := parse(t, string(policy.Default()), deployment)
+	open, ok := p.Open()
+	if !ok || open.Name() != "open" || !open.Open() {
+		t.Fatalf("Open() = %v, %t, want the profile open", open, ok)
+	}
+	if got, want := open.Limits(), (policy.Limits{AppClients: 500, CreationsPerHour: 100}); got != want {
+		t.Errorf("limits of open = %+v, want %+v", got, want)
+	}
+	if got, want := p.Profiles(), []string{"open", "trusted"}; !slices.Equal(got, want) {
+		t.Errorf("Profiles() = %q, want %q", got, want)
+	}
+	if trusted := profile(t, p, "trusted"); trusted.Open() || trusted.Limits() != (policy.Limits{}) {
+		t.Errorf("trusted: Open() = %t, Limits() = %+v, want false and none", trusted.Open(), trusted.Limits())
+	}
+	for _, name := range policy.Presets() {
+		if !bytes.Contains(policy.Default(), []byte(`"`+name+`"`)) {
+			t.Errorf("the default document lacks preset %q", name)
+		}
+	}
+}
+
+func TestDefaultReturnsACopy(t *testing.T) {
+	policy.Default()[0] = 'x'
+	if got := policy.Default()[0]; got != '{' {
+		t.Errorf("the document starts with %q after a caller wrote to it, want %q", got, '{')
+	}
+}
+
+func TestNoProfileHasTheEmptyName(t *testing.T) {
+	p := parse(t, `{"version": 1, "profiles": {"ci": {"redirect_uris": {"loopback": true}}}}`, deployment)
+	if _, ok := p.Open(); ok {
+		t.Error("Open() is there, want open registration off when the document does not name a profile")
+	}
+	if _, ok := p.Profile(""); ok {
+		t.Error(`Profile("") is there, want none`)
+	}
+}
+
+func TestScopesSupported(t *testing.T) {
+	const admin = "aws.cognito.signin.user.admin"
+	all := policy.Deployment{Scopes: []string{"openid", "email", admin, "mcp/read", "mcp/write"}}
+	tests := []struct {
+		name, document string
+		want           []string
+	}{
+		{"open registration: what it grants and nothing that only others may have",
+			`{"version": 1, "open_registration": "a", "profiles": {
+			  "a": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["mcp/read", "openid"]}},
+			  "b": {"redirect_uris": {"loopback": true}}}}`,
+			[]string{"openid", "mcp/read"}},
+		{"no open registration: what any profile allows",
+			`{"version": 1, "profiles": {
+			  "a": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["mcp/write"]}},
+			  "b": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["mcp/read", "openid"]}}}}`,
+			[]string{"openid", "mcp/read", "mcp/write"}},
+		{"the admin scope is not advertised even where it is allowed",
+			`{"version": 1, "profiles": {"a": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["mcp/read", "` + admin + `"]}}}}`,
+			[]string{"mcp/read"}},
+		{"all scopes of the deployment but the admin scope where none are listed",
+			`{"version": 1, "open_registration": "a", "profiles": {"a": {"redirect_uris": {"loopback": true}}}}`,
+			[]string{"openid", "email", "mcp/read", "mcp/write"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := parse(t, tt.document, all).ScopesSupported(); !slices.Equal(got, tt.want) {
+				t.Errorf("ScopesSupported() = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestPolicySharesNoMemoryWithCallers(t *testing.T) {
+	d := policy.Deployment{Scopes: []string{"mcp/read", "mcp/write"}}
+	p := parse(t, string(policy.Default()), d)
+	open, _ := p.Open()
+	d.Scopes[0] = "x"
+	open.Scopes()[0] = "y"
+	p.ScopesSupported()[0] = "z"
+	want := []string{"mcp/read", "mcp/write"}
+	if got := open.Scopes(); !slices.Equal(got, want) {
+		t.Errorf("Scopes() = %q after callers wrote to their slices, want %q", got, want)
+	}
+	if got := p.ScopesSupported(); !slices.Equal(got, want) {
+		t.Errorf("ScopesSupported() = %q after callers wrote to their slices, want %q", got, want)
+	}
+}
+
+func TestRedirectHost(t *testing.T) {
+	tests := []struct {
+		uris []string
+		want string
+	}{
+		{[]string{"https://Claude.AI/api/mcp/auth_callback"}, "claude.ai"},
+		{[]string{"https://app.example.com:8443/cb"}, "app.example.com"}, // a port makes no other host
+		{[]string{"http://127.0.0.1:33418/", "https://vscode.dev/redirect"}, "loopback"},
+		{[]string{"http://[::1]/"}, "loopback"},
+		{[]string{"cursor://anysphere.cursor-mcp/oauth/callback", "http://localhost:8787/callback"}, "cursor:"},
+		{nil, "-"}, // client_credentials
+	}
+	for _, tt := range tests {
+		if got := policy.RedirectHost(dcr.ClientMetadata{RedirectURIs: tt.uris}); got != tt.want {
+			t.Errorf("RedirectHost(%q) = %q, want %q", tt.uris, got, tt.want)
+		}
+	}
+}
