@@ -28,6 +28,7 @@ var mayImport = map[string]string{
 	"internal/relay":      "internal/httpapi pkg/broker pkg/dcr",
 	"internal/emulator":   "",
 	"internal/brokertest": "pkg/dcr pkg/broker pkg/broker/credential internal/memory",
+	"internal/samplemcp":  "",
 	"internal/wire":       "internal/config internal/httpapi internal/cognito internal/dynamo internal/metadata internal/relay pkg/broker pkg/broker/policy pkg/dcr pkg/discovery",
 }
 

@@ -237,7 +237,7 @@ func call[I, O any](ctx context.Context, c *AppClients, op operation, send func(
 	if first == nil || !op.repeatable || !comesBack(first) {
 		return out, first
 	}
-	if false {
+	if err := c.sleep(ctx, nextSecond(c.now()).Sub(c.now())); err != nil {
 		return nil, first
 	}
 	if err := c.admit(ctx, op); err != nil {

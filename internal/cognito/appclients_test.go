@@ -1,10 +1,12 @@
 package cognito
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"slices"
@@ -322,6 +324,27 @@ func TestListFailing(t *testing.T) {
 		t.Errorf("List yields %d app clients, want none", n)
 	}
 	judge(t, err, unknown)
+}
+
+func TestARequestIsRepeatedInTheNextSecondAndNotAfterATimeOut(t *testing.T) {
+	sent := func(answer doerFunc) (at []time.Time) {
+		var c *AppClients
+		c = open(t, func(r *http.Request) (*http.Response, error) {
+			at = append(at, c.now())
+			return answer(r)
+		})
+		err := c.Delete(t.Context(), "1example23456789", marker)
+		if e, ok := errors.AsType[*dcr.Error](err); !ok || e.Code != dcr.Unavailable || !isNotApplied(err) {
+			t.Errorf("Delete = %v, want that nothing was applied and the client may come back", err)
+		}
+		return at
+	}
+	if at := sent(reply(http.StatusBadRequest, "TooManyRequestsException", "")); len(at) != 2 || at[1].Sub(at[0]) != time.Second {
+		t.Errorf("throttled: sent at %v, want twice with a second in between", at)
+	}
+	if at := sent(fails(context.DeadlineExceeded)); len(at) != 1 {
+		t.Errorf("timed out: sent at %v, want once: the caller has waited enough", at)
+	}
 }
 
 func TestAppClientsOfOthersAreNeitherListedNorTouched(t *testing.T) {

@@ -152,7 +152,7 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	}
 	s.InitialAccessToken = tok.Reveal()
 
-	mcp, err := s.sampleServer(c)
+	mcp, err := s.sampleServer(c, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -170,7 +169,9 @@ func TestCreateRefuses(t *testing.T) {
 		{"an identity provider the pool lacks", func(i *in) { i.SupportedIdentityProviders = []string{"Google"} }, parameter, "The provider Google does not exist"},
 		{"PreventUserExistenceErrors of another value", func(i *in) { i.PreventUserExistenceErrors = "SOMETIMES" }, parameter, "'preventUserExistenceErrors'"},
 		{"user context data without a secret", func(i *in) { i.EnablePropagateAdditionalUserContextData = aws.Bool(true) }, parameter, "EnablePropagateAdditionalUserContextData"},
-		{"analytics", func(i *in) { i.AnalyticsConfiguration = &types.AnalyticsConfigurationType{ApplicationId: aws.String("a")} }, parameter, "AnalyticsConfiguration"},
+		{"analytics", func(i *in) {
+			i.AnalyticsConfiguration = &types.AnalyticsConfigurationType{ApplicationId: aws.String("a")}
+		}, parameter, "AnalyticsConfiguration"},
 	}
 	l := start(t, nil)
 	for _, tt := range tests {

@@ -1,12 +1,7 @@
 package emulator_test
 
 import (
-	"encoding/base64"
-	"errors"
-	"fmt"
 	"net/http"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"

@@ -96,7 +96,9 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("samplemcp: %w", err)
 	}
 	server := newServer()
-	s.endpoint = auth.RequireBearerToken(alreadyVerified, nil)(mcp.NewStreamableHTTPHandler(
+	// The expiry has been checked, against cfg.Now.
+	handOn := auth.RequireBearerToken(alreadyVerified, &auth.RequireBearerTokenOptions{AllowMissingExpiration: true})
+	s.endpoint = handOn(mcp.NewStreamableHTTPHandler(
 		func(*http.Request) *mcp.Server { return server },
 		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true},
 	))
@@ -112,15 +114,15 @@ func (cfg Config) check() (*url.URL, error) {
 	} {
 		u, err := url.Parse(f.value)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !quotable(f.value) {
-			errs = append(errs, fmt.Errorf("%s: %q is not an http or https URL without query and fragment", f.name, f.value))
+			errs = append(errs, fmt.Errorf("field %s: %q is not an http or https URL without query and fragment", f.name, f.value))
 		}
 	}
 	if len(cfg.Scopes) == 0 {
-		errs = append(errs, errors.New("Scopes: at least one is needed"))
+		errs = append(errs, errors.New("field Scopes: at least one is needed"))
 	}
 	for _, scope := range cfg.Scopes {
 		if scope == "" || strings.Contains(scope, " ") || !quotable(scope) {
-			errs = append(errs, fmt.Errorf("Scopes: %q is not a scope (RFC 6749 section 3.3)", scope))
+			errs = append(errs, fmt.Errorf("field Scopes: %q is not a scope (RFC 6749 section 3.3)", scope))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -128,7 +130,7 @@ func (cfg Config) check() (*url.URL, error) {
 	}
 	u, err := url.Parse(cfg.Resource)
 	if err != nil || u.Path == "" || strings.HasSuffix(u.Path, "/") || u.RawPath != "" {
-		return nil, fmt.Errorf("Resource: %q must have a path such as /mcp, without trailing slash or escapes", cfg.Resource)
+		return nil, fmt.Errorf("field Resource: %q must have a path such as /mcp, without trailing slash or escapes", cfg.Resource)
 	}
 	return u, nil
 }

@@ -64,10 +64,9 @@ func (s *resource) verify(ctx context.Context, token string) (*auth.TokenInfo, e
 		return nil, &badToken{"the token is for another resource", nil}
 	}
 	return &auth.TokenInfo{
-		Scopes:     strings.Fields(c.Scope),
-		Expiration: t.Expiry,
-		UserID:     c.Subject,
-		Extra:      map[string]any{identityKey: c.identity(t)},
+		Scopes: strings.Fields(c.Scope),
+		UserID: c.Subject,
+		Extra:  map[string]any{identityKey: c.identity(t)},
 	}, nil
 }
 
