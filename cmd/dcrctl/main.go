@@ -29,7 +29,7 @@ const description = `Manage a dcr-broker deployment.
 
 It reads AWS_REGION, TABLE_NAME and, for a DynamoDB elsewhere, DYNAMODB_ENDPOINT
 from the environment, and AWS credentials from where the AWS SDK finds them. With
-SCOPES and POLICY_FILE set as the broker has them, profiles are checked against
+SCOPES and POLICY set as the broker has them, profiles are checked against
 the policy.`
 
 // operator is what every command works with.

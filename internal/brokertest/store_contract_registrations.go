@@ -275,16 +275,19 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		r := fullRegistration(clock)
 		s := create(t, r, clock)
 		check(t, "create", s.CreateRegistration(t.Context(), fullRegistration(clock)), nil)
-		n := 0
+		deleted := false
 		for listed, err := range s.ListRegistrations(t.Context()) {
 			check(t, "list", err, nil)
-			check(t, "delete", s.DeleteRegistration(t.Context(), listed.ClientID, listed.Generation), nil)
-			n++
-			break
+			if listed.ClientID == r.ClientID {
+				check(t, "delete", s.DeleteRegistration(t.Context(), r.ClientID, r.Generation), nil)
+				deleted = true
+				break
+			}
 		}
-		if n != 1 {
-			t.Errorf("registrations read: got %d, want 1", n)
+		if !deleted {
+			t.Error("the registration is not listed")
 		}
+		absent(t, s, r.ClientID)
 	})
 
 	t.Run("ids that nobody was given are not found", func(t *testing.T) {

@@ -115,9 +115,13 @@ func ownedBy(t target, m dcr.ClientMetadata, s Settings) owned {
 	if slices.Contains(m.GrantTypes, dcr.GrantAuthorizationCode) {
 		o.flows = append(o.flows, types.OAuthFlowTypeCode)
 		o.redirectURIs = slices.Clone(m.RedirectURIs)
-		o.rotation = &types.RefreshTokenRotationType{
-			Feature:                 types.FeatureTypeEnabled,
-			RetryGracePeriodSeconds: aws.Int32(seconds(s.RotationGrace)),
+		if s.NoRotation {
+			o.authFlows = append(o.authFlows, types.ExplicitAuthFlowsTypeAllowRefreshTokenAuth)
+		} else {
+			o.rotation = &types.RefreshTokenRotationType{
+				Feature:                 types.FeatureTypeEnabled,
+				RetryGracePeriodSeconds: aws.Int32(seconds(s.RotationGrace)),
+			}
 		}
 	}
 	if slices.Contains(m.GrantTypes, dcr.GrantClientCredentials) {

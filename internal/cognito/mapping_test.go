@@ -56,6 +56,8 @@ func machine() dcr.ClientMetadata {
 }
 
 func TestCreateInputOnTheWire(t *testing.T) {
+	still := DefaultSettings()
+	still.NoRotation = true
 	own := DefaultSettings()
 	own.IdentityProviders = []string{"COGNITO", "Okta"}
 	own.AccessToken, own.IDToken, own.RefreshToken, own.RotationGrace = 15*time.Minute, 5*time.Minute, 24*time.Hour, 0
@@ -68,6 +70,7 @@ func TestCreateInputOnTheWire(t *testing.T) {
 		{"create-confidential.json", secretive(), DefaultSettings()},
 		{"create-client-credentials.json", machine(), DefaultSettings()},
 		{"create-own-settings.json", public(), own},
+		{"create-without-rotation.json", public(), still},
 	}
 	for _, tt := range tests {
 		t.Run(tt.golden, func(t *testing.T) {

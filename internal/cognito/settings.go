@@ -19,6 +19,10 @@ type Settings struct {
 	// RefreshToken is how long a sign-in can be refreshed, in whole seconds:
 	// an hour to 3,650 days. Rotation does not extend it.
 	RefreshToken time.Duration
+	// NoRotation leaves refresh tokens as they are from one refresh to the next
+	// and allows ALLOW_REFRESH_TOKEN_AUTH instead, which excludes rotation. It
+	// is for pools whose plan has no rotation.
+	NoRotation bool
 	// RotationGrace is how long a refresh token that was rotated out stays
 	// good, for clients that lost the answer: 0 to 60 whole seconds.
 	RotationGrace time.Duration

@@ -74,8 +74,12 @@ type Config struct {
 	// everybody else's: 1 to 32 of a-z, 0-9 and -. It must never change, and no
 	// two deployments on one pool may share it. Required.
 	Deployment string
-	// Policy (POLICY_FILE) is the path of the policy document. Default: the
-	// document that ships with the broker.
+	// PolicyDocument (POLICY) says where the policy document is: the path of a
+	// file, ssm:NAME for an SSM parameter, s3://BUCKET/KEY, or
+	// secretsmanager:ID. Default: the document that ships with the broker.
+	PolicyDocument string
+	// Policy is the document, checked, if it is a file or the one that ships.
+	// One that is elsewhere is read at first use, and Policy is nil.
 	Policy *policy.Policy
 	// IdentityProviders (IDENTITY_PROVIDERS), separated by commas, are those
 	// that the sign-in page of a registered client offers. Default: COGNITO.
@@ -87,6 +91,10 @@ type Config struct {
 	// RefreshTokenLifetime (REFRESH_TOKEN_LIFETIME), 1h to 87600h, and not less
 	// than the others. Default: 720h.
 	RefreshTokenLifetime time.Duration
+	// RefreshTokenRotation (REFRESH_TOKEN_ROTATION) is whether each refresh
+	// brings a new refresh token, as OAuth 2.1 wants for public clients: true or
+	// false. Default: true. A pool whose plan has no rotation needs false.
+	RefreshTokenRotation bool
 }
 
 // ProtectedResource is an MCP server for which the broker publishes protected

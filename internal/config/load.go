@@ -28,7 +28,7 @@ func Token(getenv func(string) string) (*Config, error) {
 	c := &Config{}
 	e.server(c)
 	e.storage(c)
-	c.ForwardResource = e.boolean("FORWARD_RESOURCE")
+	c.ForwardResource = e.boolean("FORWARD_RESOURCE", false)
 	return c, e.err()
 }
 
@@ -157,16 +157,24 @@ func (e *env) appClients(c *Config) {
 	c.AccessTokenLifetime = e.lifetime("ACCESS_TOKEN_LIFETIME", time.Hour, 5*time.Minute, 24*time.Hour)
 	c.IDTokenLifetime = e.lifetime("ID_TOKEN_LIFETIME", time.Hour, 5*time.Minute, 24*time.Hour)
 	c.RefreshTokenLifetime = e.lifetime("REFRESH_TOKEN_LIFETIME", 30*24*time.Hour, time.Hour, 3650*24*time.Hour)
+	c.RefreshTokenRotation = e.boolean("REFRESH_TOKEN_ROTATION", true)
 	if c.RefreshTokenLifetime < max(c.AccessTokenLifetime, c.IDTokenLifetime) {
 		e.fault("REFRESH_TOKEN_LIFETIME", "%s is less than that of the access or ID token", c.RefreshTokenLifetime)
 	}
 }
 
 func (e *env) policy(c *Config) {
-	name, doc := "POLICY_FILE", policy.Default()
-	if path := e.getenv(name); path != "" {
+	const name = "POLICY"
+	doc := policy.Default()
+	c.PolicyDocument = e.getenv(name)
+	for _, elsewhere := range []string{"ssm:", "s3:", "secretsmanager:"} {
+		if strings.HasPrefix(c.PolicyDocument, elsewhere) {
+			return
+		}
+	}
+	if c.PolicyDocument != "" {
 		var err error
-		if doc, err = os.ReadFile(path); err != nil {
+		if doc, err = os.ReadFile(c.PolicyDocument); err != nil {
 			e.fault(name, "%v", err)
 			return
 		}
@@ -192,15 +200,15 @@ func (e *env) lifetime(name string, otherwise, least, most time.Duration) time.D
 	return d
 }
 
-func (e *env) boolean(name string) bool {
+func (e *env) boolean(name string, otherwise bool) bool {
 	switch v := e.getenv(name); v {
-	case "true":
-		return true
-	case "", "false":
-		return false
+	case "":
+		return otherwise
+	case "true", "false":
+		return v == "true"
 	default:
 		e.fault(name, "want true or false, not %q", v)
-		return false
+		return otherwise
 	}
 }
 

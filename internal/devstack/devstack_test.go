@@ -62,9 +62,9 @@ func TestStartSaysWhichPortIsTaken(t *testing.T) {
 
 func TestStartReportsAConfigurationThatIsWrong(t *testing.T) {
 	_, err := Start(t.Context(), Options{Getenv: func(name string) string {
-		return map[string]string{"ACCESS_TOKEN_LIFETIME": "1s", "POLICY_FILE": "testdata/none.json"}[name]
+		return map[string]string{"ACCESS_TOKEN_LIFETIME": "1s", "POLICY": "testdata/none.json"}[name]
 	}})
-	if err == nil || !strings.Contains(err.Error(), "ACCESS_TOKEN_LIFETIME") || !strings.Contains(err.Error(), "POLICY_FILE") {
+	if err == nil || !strings.Contains(err.Error(), "ACCESS_TOKEN_LIFETIME") || !strings.Contains(err.Error(), "POLICY") {
 		t.Errorf("Start = %v, want both faults", err)
 	}
 }

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -106,6 +107,12 @@ func (f Fault) spoil(w http.ResponseWriter, r *http.Request, serve http.HandlerF
 	case FailAfter, CutAfter:
 		serve(newHeldAnswer(), r)
 	case SlowBefore:
+		// net/http notices that a caller gave up only once the body has been read.
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		if f.wait(r) {
 			serve(w, r)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -96,7 +97,7 @@ func TestSlowCalls(t *testing.T) {
 				done <- err
 			}()
 			for len(l.AppClients()) < tt.applied || l.Faults().Pending(createOp) > 0 {
-				// The handler is on its way; it gets there without our doing.
+				runtime.Gosched() // until the call hangs where the fault holds it
 			}
 			cancel()
 			if err := <-done; !errors.Is(err, context.Canceled) {

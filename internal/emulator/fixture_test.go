@@ -248,7 +248,7 @@ func (l *local) claims(token string) (header, claims map[string]any) {
 	if err := json.Unmarshal([]byte(l.get("/"+pool+"/.well-known/jwks.json", nil).raw), &set); err != nil {
 		l.t.Fatalf("key set: %v", err)
 	}
-	sig, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	sig, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		l.t.Fatalf("parse token: %v", err)
 	}
@@ -268,4 +268,34 @@ func (l *local) claims(token string) (header, claims map[string]any) {
 		l.t.Fatalf("header: %v", err)
 	}
 	return header, claims
+}
+
+// requests sends body to every endpoint.
+func requests(t *testing.T, op, body string) []*http.Request {
+	t.Helper()
+	control := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	control.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+op)
+	control.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	control.Header.Set("Authorization", "AWS4-HMAC-SHA256 test")
+	out := []*http.Request{control}
+	for _, path := range []string{"/oauth2/token", "/oauth2/revoke", "/login"} {
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		out = append(out, r)
+	}
+	for _, path := range []string{"/oauth2/authorize", "/login", "/logout", "/error"} {
+		r := httptest.NewRequest(http.MethodGet, path+"?"+escaped(body), nil)
+		raw := httptest.NewRequest(http.MethodGet, path, nil)
+		raw.URL.RawQuery = body
+		out = append(out, r, raw)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/oauth2/userInfo", nil)
+	r.Header.Set("Authorization", "Bearer "+body)
+	return append(out, r)
+}
+
+func serve(h http.Handler, r *http.Request) int {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
 }

@@ -40,7 +40,7 @@ func (c *Cognito) sign(claims map[string]any) (string, error) {
 
 // verify returns the claims of a token that this pool signed. It does not look at exp.
 func (c *Cognito) verify(token string) (map[string]any, bool) {
-	sig, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	sig, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return nil, false
 	}

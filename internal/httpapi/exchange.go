@@ -21,7 +21,7 @@ func exchangeOf(r *http.Request) *exchange {
 	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 		return x
 	}
-	return &exchange{id: credential.NewID(), log: slog.New(slog.DiscardHandler)}
+	return &exchange{id: requestID(r.Context()), log: slog.New(slog.DiscardHandler)}
 }
 
 type requestIDKey struct{}
@@ -30,6 +30,13 @@ type requestIDKey struct{}
 // id instead of making one, so that it is the one the platform logs.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
+}
+
+func requestID(ctx context.Context) string {
+	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
+		return id
+	}
+	return credential.NewID()
 }
 
 // Logger returns the logger of the request, with the request's id.

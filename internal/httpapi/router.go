@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
 // Router sends requests to handlers and sees to what every answer has in
@@ -64,10 +62,7 @@ func (rt *Router) Handle(method, pattern string, h http.Handler) {
 
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	id, ok := r.Context().Value(requestIDKey{}).(string)
-	if !ok {
-		id = credential.NewID()
-	}
+	id := requestID(r.Context())
 	x := &exchange{id: id, log: rt.log}
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	rec := &recorder{ResponseWriter: w, head: r.Method == http.MethodHead}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/document"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
@@ -30,6 +31,7 @@ func Service(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Log
 	settings.AccessToken = c.AccessTokenLifetime
 	settings.IDToken = c.IDTokenLifetime
 	settings.RefreshToken = c.RefreshTokenLifetime
+	settings.NoRotation = !c.RefreshTokenRotation
 	apps, err := cognito.New(api, cognito.Config{
 		Pool:       c.UserPoolID,
 		Deployment: c.Deployment,
@@ -39,12 +41,31 @@ func Service(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Log
 	if err != nil {
 		return nil, fmt.Errorf("wire: %w", err)
 	}
+	current, err := policySource(c, sdk, log)
+	if err != nil {
+		return nil, fmt.Errorf("wire: POLICY: %w", err)
+	}
 	return broker.New(broker.Config{
 		Store:      store,
 		AppClients: apps,
-		Policy:     func(context.Context) (*policy.Policy, error) { return c.Policy, nil },
+		Policy:     current,
 		Issuer:     c.Issuer,
 		Now:        time.Now,
 		Log:        log,
 	})
+}
+
+// policySource returns what finds the policy in force.
+func policySource(c *config.Config, sdk aws.Config, log *slog.Logger) (func(context.Context) (*policy.Policy, error), error) {
+	if c.Policy != nil {
+		return func(context.Context) (*policy.Policy, error) { return c.Policy, nil }, nil
+	}
+	fetch, err := document.At(c.PolicyDocument, sdk)
+	if err != nil {
+		return nil, err
+	}
+	parse := func(body []byte) (*policy.Policy, error) {
+		return policy.Parse(body, policy.Deployment{Scopes: c.Scopes})
+	}
+	return document.Keep(fetch, parse, time.Now, log).Get, nil
 }

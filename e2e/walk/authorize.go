@@ -1,0 +1,151 @@
+package walk
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+)
+
+// signIn does what a user and a browser do with the authorization URL. It is the
+// SDK's AuthorizationCodeFetcher.
+func (j *journey) signIn(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	res, err := j.authorize(ctx, args.URL)
+	if err != nil && j.failed == nil {
+		j.failed = j.out.at(err)
+	}
+	return res, err
+}
+
+func (j *journey) authorize(ctx context.Context, address string) (*auth.AuthorizationResult, error) {
+	if err := j.sendUser(address); err != nil {
+		return nil, err
+	}
+	j.out.step("Sign in as " + j.opts.Username)
+	b := newBrowser(j.base, j.out, j.opts.Username, j.opts.Password)
+	if err := b.visit(ctx, address, j.back.uri); err != nil {
+		return nil, err
+	}
+	j.out.ok("the browser was sent back to the client")
+	return j.redirected(ctx)
+}
+
+// sendUser is the authorization request (RFC 6749 section 4.1.1, RFC 7636
+// section 4.3, RFC 8707 section 2.1).
+func (j *journey) sendUser(address string) error {
+	j.out.step("Make the authorization URL, with PKCE")
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	j.asked = u.Query()
+	u.RawQuery = ""
+	j.out.line(">", u.String())
+	j.out.query(j.asked, "response_type", "client_id", "redirect_uri", "scope", "resource", "state", "code_challenge", "code_challenge_method")
+	var p problems
+	p.equal("endpoint", u.String(), j.server.AuthorizationEndpoint)
+	p.equal("client_id", j.asked.Get("client_id"), j.client.ID)
+	p.equal("redirect_uri", j.asked.Get("redirect_uri"), j.back.uri)
+	p.equal("response_type", j.asked.Get("response_type"), "code")
+	p.equal("resource", j.asked.Get("resource"), j.opts.MCP)
+	p.equal("code_challenge_method", j.asked.Get("code_challenge_method"), "S256")
+	p.equal("length of code_challenge", len(j.asked.Get("code_challenge")), 43) // a SHA-256 in base64url
+	p.want(j.asked.Get("state") != "", "state is missing")
+	if j.needed != "" {
+		p.equal("scope", j.asked.Get("scope"), j.needed)
+	}
+	return j.holds(p, "it asks for what the server wants, and for this server")
+}
+
+// redirected is the authorization response (RFC 6749 section 4.1.2, RFC 9207).
+func (j *journey) redirected(ctx context.Context) (*auth.AuthorizationResult, error) {
+	j.out.step("Receive the code at the redirect URI")
+	q, err := j.back.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j.out.line(">", "GET "+j.back.uri)
+	j.out.query(q, "error", "error_description", "code", "state", "iss")
+	j.code = q.Get("code")
+	var p problems
+	p.equal("error", q.Get("error"), "")
+	p.want(j.code != "", "code is missing")
+	p.equal("state", q.Get("state"), j.asked.Get("state"))
+	facts := []string{"the state is ours"}
+	if j.server.SendsIssuer || q.Has("iss") {
+		p.equal("iss", q.Get("iss"), j.server.Issuer)
+		facts = append(facts, "iss is the issuer (RFC 9207)")
+	}
+	if err := j.holds(p, facts...); err != nil {
+		return nil, err
+	}
+	return &auth.AuthorizationResult{Code: j.code, State: q.Get("state"), Iss: q.Get("iss")}, nil
+}
+
+// exchanged is the access token request (RFC 6749 section 4.1.3).
+func (j *journey) exchanged(x *exchange) error {
+	j.out.step("Exchange the code for tokens")
+	form, err := url.ParseQuery(string(x.reqBody))
+	if err != nil {
+		return err
+	}
+	j.out.request(x)
+	j.out.sentHeader(x, "Authorization")
+	j.out.query(form, "grant_type", "client_id", "client_secret", "code", "code_verifier", "redirect_uri", "resource")
+	j.out.answer(x)
+
+	var p problems
+	p.equal("status", x.res.StatusCode, http.StatusOK)
+	if p.err() != nil {
+		j.out.object(x.resBody, "error", "error_description", "request_id")
+		return p.err()
+	}
+	var answer struct {
+		AccessToken  string          `json:"access_token"`
+		RefreshToken string          `json:"refresh_token"`
+		TokenType    string          `json:"token_type"`
+		ExpiresIn    json.RawMessage `json:"expires_in"`
+		Scope        string          `json:"scope"`
+	}
+	if err := x.decode(&answer); err != nil {
+		return err
+	}
+	j.out.object(x.resBody, "token_type", "access_token", "expires_in", "refresh_token", "scope")
+	j.scope = strings.Fields(answer.Scope)
+
+	p.want(form.Get("code") == j.code, "the code sent is not the one received")
+	p.want(form.Get("code_verifier") != "", "no code_verifier was sent")
+	p.equal("how the client authenticates", authentication(x, form), j.opts.authMethod())
+	p.want(answer.AccessToken != "", "access_token is missing")
+	p.want(answer.RefreshToken != "", "refresh_token is missing, though the client registered for it")
+	p.want(strings.EqualFold(answer.TokenType, "Bearer"), "token_type is %q, want Bearer", answer.TokenType)
+	p.want(len(answer.ExpiresIn) > 0, "expires_in is missing")
+	p.equal("Cache-Control", x.res.Header.Get("Cache-Control"), "no-store")
+	for _, scope := range strings.Fields(j.asked.Get("scope")) {
+		p.contains("scope", j.scope, scope)
+	}
+	return j.holds(p, "the scope asked for was granted, and the answer says so")
+}
+
+// authentication is the method by which a token request authenticates its
+// client.
+func authentication(x *exchange, form url.Values) string {
+	var used []string
+	if strings.HasPrefix(x.req.Header.Get("Authorization"), "Basic ") {
+		used = append(used, "client_secret_basic")
+	}
+	if form.Has("client_secret") {
+		used = append(used, "client_secret_post")
+	}
+	if len(used) == 0 {
+		return "none"
+	}
+	slices.Sort(used)
+	return strings.Join(used, " and ")
+}

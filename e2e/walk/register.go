@@ -1,0 +1,56 @@
+package walk
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// client is what the walk needs of the answer to a registration.
+type client struct {
+	ID              string          `json:"client_id"`
+	Secret          string          `json:"client_secret"`
+	SecretExpiresAt json.RawMessage `json:"client_secret_expires_at"`
+	IssuedAt        json.RawMessage `json:"client_id_issued_at"`
+	RedirectURIs    []string        `json:"redirect_uris"`
+	GrantTypes      []string        `json:"grant_types"`
+	AuthMethod      string          `json:"token_endpoint_auth_method"`
+}
+
+// registered is the registration (RFC 7591 section 3).
+func (j *journey) registered(x *exchange) error {
+	if j.opts.InitialAccessToken == "" {
+		j.out.step("Register, openly, as a public client (RFC 7591)")
+	} else {
+		j.out.step("Register as a confidential client, with an initial access token (RFC 7591)")
+	}
+	j.out.request(x)
+	j.out.sentHeader(x, "Authorization")
+	j.out.sentObject(x.reqBody)
+	j.out.answer(x)
+
+	var p problems
+	p.equal("status", x.res.StatusCode, http.StatusCreated)
+	if p.err() != nil {
+		j.out.object(x.resBody, "error", "error_description", "request_id")
+		return p.err()
+	}
+	if err := x.decode(&j.client); err != nil {
+		return err
+	}
+	j.out.object(x.resBody, "client_id", "client_secret", "client_secret_expires_at", "client_id_issued_at", "redirect_uris", "grant_types",
+		"token_endpoint_auth_method", "scope", "registration_client_uri", "registration_access_token")
+	c := j.client
+	p.want(c.ID != "", "client_id is missing")
+	p.equal("Cache-Control", x.res.Header.Get("Cache-Control"), "no-store")
+	p.contains("redirect_uris", c.RedirectURIs, j.back.uri)
+	p.contains("grant_types", c.GrantTypes, "authorization_code")
+	p.contains("grant_types", c.GrantTypes, "refresh_token")
+	p.equal("token_endpoint_auth_method", c.AuthMethod, j.opts.authMethod())
+	if j.opts.InitialAccessToken == "" {
+		p.want(c.Secret == "", "a public client got a client_secret")
+		return j.holds(p, "registered as asked: without a secret")
+	}
+	p.want(c.Secret != "", "client_secret is missing")
+	p.want(len(c.SecretExpiresAt) > 0, "client_secret_expires_at is missing, and REQUIRED beside client_secret")
+	return j.holds(p, "registered as asked: with a secret")
+}

@@ -1,0 +1,139 @@
+package walk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// called is a call with the token. What the server answers comes to the steps
+// through the SDK.
+func (j *journey) called(x *exchange) error {
+	c := x.call()
+	sent := []member{{"method", c.Method}}
+	switch c.Method {
+	case "server/discover", "initialize":
+		j.out.step("Call the MCP server with the token")
+	case "tools/list":
+		j.out.step("List the tools")
+	case "tools/call":
+		j.out.step("Call the tool " + c.Params.Name)
+		if len(c.Params.Arguments) > 2 { // more than {}
+			sent = append(sent, member{"arguments", string(c.Params.Arguments)})
+		}
+	default:
+		return j.passed(x)
+	}
+	if !j.out.verbose {
+		sent = append([]member{{"Authorization", shown("Authorization", x.req.Header.Get("Authorization"))}}, sent...)
+	}
+	j.out.request(x, sent...)
+	j.out.answer(x)
+	var p problems
+	p.equal("status", x.res.StatusCode, http.StatusOK)
+	if p.err() != nil {
+		j.out.received(member{"WWW-Authenticate", x.res.Header.Get("WWW-Authenticate")})
+	}
+	return p.err()
+}
+
+func (j *journey) connected(res *mcp.InitializeResult) error {
+	if res == nil || res.ServerInfo == nil {
+		return errors.New("the server did not say who it is")
+	}
+	j.out.received(member{"server", res.ServerInfo.Name + " " + res.ServerInfo.Version}, member{"protocol", res.ProtocolVersion})
+	j.out.ok("the token is good")
+	return nil
+}
+
+func (j *journey) listTools(ctx context.Context, session *mcp.ClientSession) error {
+	list, err := session.ListTools(ctx, nil)
+	if err != nil {
+		return err
+	}
+	var names []string
+	var tools []member
+	for _, tool := range list.Tools {
+		names = append(names, tool.Name)
+		tools = append(tools, member{tool.Name, tool.Description})
+	}
+	j.out.received(tools...)
+	var p problems
+	p.contains("tools", names, "echo")
+	p.contains("tools", names, "whoami")
+	return j.holds(p, "the server has the tools that we want to call")
+}
+
+func (j *journey) callEcho(ctx context.Context, session *mcp.ClientSession) error {
+	const message = "hello from the walk"
+	res, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"message": message}})
+	if err != nil {
+		return err
+	}
+	text := textOf(res)
+	j.out.received(member{"text", text})
+	var p problems
+	p.want(!res.IsError, "the tool failed")
+	p.equal("text", text, message)
+	return j.holds(p, "it says what we said")
+}
+
+// callWhoami asks the server what it takes the token for.
+func (j *journey) callWhoami(ctx context.Context, session *mcp.ClientSession) error {
+	res, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "whoami"})
+	if err != nil {
+		return err
+	}
+	if res.IsError {
+		return fmt.Errorf("the tool failed: %s", textOf(res))
+	}
+	raw, err := json.Marshal(res.StructuredContent)
+	if err != nil {
+		return err
+	}
+	j.out.object(raw, "username", "sub", "groups", "client_id", "scope", "token_use", "iss", "aud", "exp")
+	var who struct {
+		Subject  string   `json:"sub"`
+		Username string   `json:"username"`
+		ClientID string   `json:"client_id"`
+		Scope    string   `json:"scope"`
+		TokenUse string   `json:"token_use"`
+		Issuer   string   `json:"iss"`
+		Audience []string `json:"aud"`
+	}
+	if err := json.Unmarshal(raw, &who); err != nil {
+		return fmt.Errorf("the answer of whoami: %w", err)
+	}
+	var p problems
+	p.want(who.Subject != "", "sub is missing")
+	// A pool in which people sign in by e-mail address or telephone number
+	// makes up user names.
+	if !strings.ContainsAny(j.opts.Username, "@+") {
+		p.equal("username", who.Username, j.opts.Username)
+	}
+	p.equal("client_id", who.ClientID, j.client.ID)
+	p.equal("token_use", who.TokenUse, "access")
+	p.want(who.Issuer != "" && who.Issuer != j.server.Issuer, "iss is %q, want the user pool's issuer: tokens are Cognito's own", who.Issuer)
+	if len(who.Audience) > 0 {
+		p.contains("aud", who.Audience, j.opts.MCP)
+	}
+	for _, scope := range j.scope {
+		p.contains("scope", strings.Fields(who.Scope), scope)
+	}
+	return j.holds(p, "a genuine Cognito token, for this user and the client that we registered")
+}
+
+func textOf(res *mcp.CallToolResult) string {
+	var texts []string
+	for _, c := range res.Content {
+		if t, ok := c.(*mcp.TextContent); ok {
+			texts = append(texts, t.Text)
+		}
+	}
+	return strings.Join(texts, "\n")
+}

@@ -1,0 +1,147 @@
+// Package walk goes the way of an MCP client, with the client of the official Go
+// SDK: it calls an MCP server without a token, follows the challenge to the
+// metadata, registers, signs somebody in, exchanges the code, and calls the
+// server's tools. It prints every step with what was sent and received, secrets
+// shortened, and stops at the first that does not hold what the standards
+// promise.
+//
+// Nothing is taken for known but the server's URL and the account: discovery,
+// registration, PKCE and the exchange are the SDK's, the redirect URI has a
+// listener behind it, and the sign-in page is fetched and its form filled in. It
+// expects the tools of package samplemcp.
+//
+// Left out: pages that need a script, such as those of Cognito's managed login
+// version 2, and second factors.
+package walk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
+)
+
+// Options say where to go and who goes. Fields are required unless their comment
+// says otherwise.
+type Options struct {
+	// MCP is the URL of the MCP server as its users type it.
+	MCP string
+	// Username and Password are those of somebody who can sign in without a
+	// second factor.
+	Username string
+	Password string
+	// InitialAccessToken, if there is one, is sent with the registration, and
+	// the client registers as a confidential one. Optional; default: open
+	// registration of a public client.
+	InitialAccessToken string
+	// AuthMethod is the token_endpoint_auth_method of a confidential client:
+	// client_secret_basic or client_secret_post. Optional; default:
+	// client_secret_basic. It must be empty without InitialAccessToken.
+	AuthMethod string
+	// Verbose prints all headers and all members of JSON objects, and the
+	// exchanges that belong to no step.
+	Verbose bool
+}
+
+// authMethod is the token_endpoint_auth_method to register with.
+func (o Options) authMethod() string {
+	switch {
+	case o.InitialAccessToken == "":
+		return "none"
+	case o.AuthMethod == "":
+		return "client_secret_basic"
+	}
+	return o.AuthMethod
+}
+
+func (o Options) check() error {
+	if u, err := url.Parse(o.MCP); err != nil || u.Host == "" {
+		return fmt.Errorf("walk: MCP: %q is not a URL", o.MCP)
+	}
+	if o.Username == "" || o.Password == "" {
+		return errors.New("walk: a username and a password are needed")
+	}
+	switch o.AuthMethod {
+	case "", "client_secret_basic", "client_secret_post":
+	default:
+		return fmt.Errorf("walk: AuthMethod: %q is not client_secret_basic or client_secret_post", o.AuthMethod)
+	}
+	if o.AuthMethod != "" && o.InitialAccessToken == "" {
+		return errors.New("walk: AuthMethod needs an InitialAccessToken")
+	}
+	return nil
+}
+
+// Run walks, and writes the report to w as it goes. The report has colours if w
+// is a terminal. The error names the step that did not hold and what was found
+// there; it is nil only if all held.
+func Run(ctx context.Context, w io.Writer, o Options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	defer transport.CloseIdleConnections()
+	return runOver(ctx, transport, w, o)
+}
+
+// runOver walks over base.
+func runOver(ctx context.Context, base http.RoundTripper, w io.Writer, o Options) error {
+	back, err := listen(ctx)
+	if err != nil {
+		return fmt.Errorf("walk: listen for the redirect: %w", err)
+	}
+	defer back.close()
+
+	j := &journey{opts: o, out: newReport(w, o.Verbose), base: base, back: back}
+	if err := j.run(ctx); err != nil {
+		j.out.failed()
+		return err
+	}
+	j.out.end()
+	return nil
+}
+
+// run connects and calls the tools. Most of the steps are taken by the SDK while
+// it connects; RoundTrip and signIn see them pass.
+func (j *journey) run(ctx context.Context) error {
+	// The limit is for each exchange, so it does not hurry the journey.
+	client := &http.Client{Transport: j, Timeout: 30 * time.Second}
+	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
+		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
+			ClientName:              "Walk through the broker",
+			RedirectURIs:            []string{j.back.uri},
+			TokenEndpointAuthMethod: j.opts.authMethod(),
+			GrantTypes:              []string{"authorization_code", "refresh_token"},
+			ResponseTypes:           []string{"code"},
+		}},
+		AuthorizationCodeFetcher: j.signIn,
+		RequestRefreshToken:      true,
+		Client:                   client,
+	})
+	if err != nil {
+		return fmt.Errorf("walk: %w", err)
+	}
+	session, err := mcp.NewClient(&mcp.Implementation{Name: "walk", Version: "1.0.0"}, nil).Connect(ctx, &mcp.StreamableClientTransport{
+		Endpoint: j.opts.MCP, HTTPClient: client, OAuthHandler: handler, DisableStandaloneSSE: true, MaxRetries: -1,
+	}, nil)
+	if err != nil {
+		return j.because(err)
+	}
+	defer session.Close()
+	if err := j.connected(session.InitializeResult()); err != nil {
+		return j.because(err)
+	}
+	for _, step := range []func(context.Context, *mcp.ClientSession) error{j.listTools, j.callEcho, j.callWhoami} {
+		if err := step(ctx, session); err != nil {
+			return j.because(err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+const (
+	kindBudget = "budget"
+	kindSlot   = "slot"
+)
+
+// TakeBudget implements broker.Budgets. The expiry of a budget is that of the
+// call that began it: a budget that each call prolonged would never expire
+// while somebody asks.
+//
+// The expiry is no part of the key, since ReturnBudget does not know it. An
+// expired budget that DynamoDB has not removed yet is overwritten instead.
+func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) error {
+	const op = "take budget"
+	k, ok := key(kindBudget, b.Key)
+	if !ok {
+		return errKey(op)
+	}
+	// Each round finds that another call was faster: it began the budget, or
+	// what it began has expired since. More than a few of them do not happen.
+	for range 5 {
+		began, err := s.joinBudget(ctx, op, k, b.Limit, member)
+		if began || err != nil {
+			return err
+		}
+		if b.Limit < 1 {
+			return broker.ErrExhausted
+		}
+		began, err = s.beginBudget(ctx, op, k, b, member)
+		if began || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("dynamodb: %s: %w", op, errors.New("it expires as fast as it is begun"))
+}
+
+// joinBudget adds a member to a budget that has begun. It reports false if
+// there is none.
+func (s *Store) joinBudget(ctx context.Context, op, k string, limit int, member string) (bool, error) {
+	now := s.now().Unix()
+	room := "contains(#members, :member)"
+	values := item{":use": set(member), ":member": str(member), ":now": num(now)}
+	if limit > 0 {
+		room += " OR attribute_not_exists(#members) OR size(#members) < :limit"
+		values[":limit"] = num(limit)
+	}
+	out, err := s.update(ctx, op, k, "ADD #members :use", isPresent+" AND "+isLive+" AND ("+room+")", values)
+	switch {
+	case err != nil:
+		return false, err
+	case !out.refused:
+		return true, nil
+	case out.old == nil, expired(out.old, now):
+		return false, nil
+	}
+	return false, broker.ErrExhausted
+}
+
+// beginBudget stores a budget with one member. It reports false if another
+// call has begun one.
+func (s *Store) beginBudget(ctx context.Context, op, k string, b broker.Budget, member string) (bool, error) {
+	it := newItem(kindBudget, k)
+	it["members"] = set(member)
+	putTime(it, attrExpiresAt, b.ExpiresAt)
+	putTime(it, attrTTL, b.ExpiresAt)
+	out, err := s.put(ctx, op, it, isAbsent+" OR "+isExpired, item{":now": num(s.now().Unix())})
+	return err == nil && !out.refused, err
+}
+
+// ReturnBudget implements broker.Budgets.
+func (s *Store) ReturnBudget(ctx context.Context, id, member string) error {
+	k, ok := key(kindBudget, id)
+	if !ok {
+		return nil
+	}
+	_, err := s.update(ctx, "return budget", k, "DELETE #members :use", isPresent, item{":use": set(member)})
+	return err
+}
+
+// slotLifetime is how long after its second the item of a slot may go.
+const slotLifetime = time.Minute
+
+// TakeSlot implements broker.Budgets.
+func (s *Store) TakeSlot(ctx context.Context, id string, at time.Time, limit int) (bool, error) {
+	const op = "take slot"
+	k, ok := key(kindSlot, fmt.Sprintf("%s#%d", id, at.Unix()))
+	if !ok {
+		return false, errKey(op)
+	}
+	if limit < 1 {
+		return false, nil
+	}
+	out, err := s.update(ctx, op, k,
+		"SET #kind = :kind, #schema = :schema, #ttl = :ttl ADD #calls :one",
+		"attribute_not_exists(#calls) OR #calls < :limit",
+		item{
+			":kind": str(kindSlot), ":schema": num(schema), ":ttl": num(at.Add(slotLifetime).Unix()),
+			":one": num(1), ":limit": num(limit),
+		})
+	return err == nil && !out.refused, err
+}

@@ -1,0 +1,126 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// pages answers Scan and Query with at most Limit of its items at a time, and
+// an empty page now and then, as DynamoDB does when a filter lets nothing
+// through.
+type pages struct {
+	Client
+	items []item
+	asked int
+}
+
+func (p *pages) from(start item, limit int32) (page []item, last item) {
+	p.asked++
+	i := 0
+	if n, ok := start["n"].(*types.AttributeValueMemberN); ok {
+		i, _ = strconv.Atoi(n.Value)
+	}
+	end := min(i+int(limit), len(p.items))
+	if p.asked%2 == 0 {
+		end = i
+	}
+	if end < len(p.items) {
+		last = item{"n": num(end)}
+	}
+	return p.items[i:end], last
+}
+
+func (p *pages) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	page, last := p.from(in.ExclusiveStartKey, *in.Limit)
+	return &dynamodb.ScanOutput{Items: page, LastEvaluatedKey: last}, nil
+}
+
+// Query has all items in the first partition.
+func (p *pages) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	if in.ExpressionAttributeValues[":due"].(*types.AttributeValueMemberS).Value != duePartition(0) {
+		return &dynamodb.QueryOutput{}, nil
+	}
+	page, last := p.from(in.ExclusiveStartKey, *in.Limit)
+	return &dynamodb.QueryOutput{Items: page, LastEvaluatedKey: last}, nil
+}
+
+func TestLists_read_page_by_page(t *testing.T) {
+	p := &pages{}
+	s := New(p, "table", nil)
+	s.page = 3
+	var want []string
+	for i := range 10 {
+		id := fmt.Sprint("c", i)
+		it, err := registrationItem("registration#"+id, &broker.Registration{ClientID: id, IssuedAt: time.Unix(1, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		it[attrVersion] = num(1)
+		p.items = append(p.items, it)
+		want = append(want, id)
+	}
+	var got []string
+	for r, err := range s.ListRegistrations(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, r.ClientID)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("ListRegistrations: got %q, want %q", got, want)
+	}
+
+	p.asked = 0
+	for _, err := range s.ListRegistrations(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	if p.asked != 1 {
+		t.Errorf("pages read for one registration: got %d, want 1", p.asked)
+	}
+}
+
+func TestDueAppClients_reads_page_by_page_and_skips_other_kinds(t *testing.T) {
+	p := &pages{}
+	s := New(p, "table", nil)
+	s.page = 3
+	var want []string
+	for i := range 10 {
+		id := fmt.Sprint("a", i)
+		p.items = append(p.items, item{attrKey: str("appclient#" + id)}, item{attrKey: str("registration#" + id)})
+		want = append(want, id)
+	}
+	var got []string
+	for key, err := range s.DueAppClients(t.Context(), time.Now()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, key)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestDuePartitions_are_all_used(t *testing.T) {
+	used := make(map[string]bool)
+	for i := range 1000 {
+		it := make(item)
+		putDue(it, fmt.Sprint("appclient#", i), time.Unix(1, 0))
+		used[it[attrDue].(*types.AttributeValueMemberS).Value] = true
+	}
+	if len(used) != duePartitions {
+		t.Errorf("partitions used by 1000 keys: got %d, want %d", len(used), duePartitions)
+	}
+}

@@ -1,0 +1,204 @@
+package dynamo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+const kindRegistration = "registration"
+
+// optionalOfRegistration are the attributes that a registration may lack and
+// that a replacement replaces. last_used_at is not among them.
+var optionalOfRegistration = []string{
+	"initial_access_token", attrExpiresAt, attrTTL, "access_token", "next_access_token", "app_client",
+}
+
+// CreateRegistration implements broker.Registrations.
+func (s *Store) CreateRegistration(ctx context.Context, r *broker.Registration) error {
+	const op = "create registration"
+	k, ok := key(kindRegistration, r.ClientID)
+	if !ok {
+		return errKey(op)
+	}
+	it, err := registrationItem(k, r)
+	if err != nil {
+		return fmt.Errorf("dynamodb: %s: %w", op, err)
+	}
+	putTime(it, "last_used_at", r.LastUsedAt)
+	values := item{":now": num(s.now().Unix())}
+	if err := s.create(ctx, op, it, isAbsent+" OR "+isExpired, values); err != nil {
+		return err
+	}
+	r.Version = 1
+	return nil
+}
+
+// Registration implements broker.Registrations.
+func (s *Store) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
+	k, ok := key(kindRegistration, clientID)
+	if !ok {
+		return nil, broker.ErrNotFound
+	}
+	it, err := s.get(ctx, "read registration", k)
+	if err != nil {
+		return nil, err
+	}
+	if it == nil || expired(it, s.now().Unix()) {
+		return nil, broker.ErrNotFound
+	}
+	return readRegistration(it)
+}
+
+// ReplaceRegistration implements broker.Registrations.
+func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration) error {
+	const op = "replace registration"
+	k, ok := key(kindRegistration, r.ClientID)
+	if !ok {
+		return broker.ErrNotFound
+	}
+	it, err := registrationItem(k, r)
+	if err != nil {
+		return fmt.Errorf("dynamodb: %s: %w", op, err)
+	}
+	if err := s.replace(ctx, op, it, optionalOfRegistration, r.Version); err != nil {
+		return err
+	}
+	r.Version++
+	return nil
+}
+
+// DeleteRegistration implements broker.Registrations.
+func (s *Store) DeleteRegistration(ctx context.Context, clientID, generation string) error {
+	k, ok := key(kindRegistration, clientID)
+	if !ok {
+		return nil
+	}
+	_, err := s.remove(ctx, "delete registration", k, isAbsent+" OR #generation = :generation",
+		item{":generation": str(generation)})
+	return err
+}
+
+// TouchRegistration implements broker.Registrations.
+func (s *Store) TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error {
+	k, ok := key(kindRegistration, clientID)
+	if !ok {
+		return broker.ErrNotFound
+	}
+	now := s.now().Unix()
+	out, err := s.update(ctx, "touch registration", k, "SET #last_used_at = :at",
+		isPresent+" AND #generation = :generation AND "+isLive+
+			" AND (attribute_not_exists(#last_used_at) OR #last_used_at < :at)",
+		item{":at": num(at.Unix()), ":generation": str(generation), ":now": num(now)})
+	if err != nil || !out.refused {
+		return err
+	}
+	if out.old == nil || expired(out.old, now) {
+		return broker.ErrNotFound
+	}
+	old, err := readRegistration(out.old)
+	if err != nil {
+		return err
+	}
+	if old.Generation != generation {
+		return broker.ErrNotFound
+	}
+	return nil // a later use is recorded
+}
+
+// ListRegistrations implements broker.Registrations.
+func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
+	values := item{":now": num(s.now().Unix())}
+	return readAll(s.scan(ctx, "list registrations", kindRegistration, " AND "+isLive, values), readRegistration)
+}
+
+// registrationItem returns r as attributes, without the last use and what
+// create and replace add. A registration that owns an app client has no TTL:
+// were it to vanish, so would the way from the client to its app client.
+func registrationItem(k string, r *broker.Registration) (item, error) {
+	metadata, err := json.Marshal(r.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	it := newItem(kindRegistration, k)
+	it["client_id"] = str(r.ClientID)
+	it["generation"] = str(r.Generation)
+	it["mode"] = str(string(r.Mode))
+	it["state"] = str(string(r.State))
+	it["profile"] = str(r.Profile)
+	it["metadata"] = str(string(metadata))
+	putString(it, "initial_access_token", r.InitialAccessToken)
+	putString(it, "app_client", r.AppClient)
+	putHash(it, "access_token", r.AccessTokens.Current)
+	putHash(it, "next_access_token", r.AccessTokens.Next)
+	putTime(it, "issued_at", r.IssuedAt)
+	putTime(it, attrExpiresAt, r.ExpiresAt)
+	if r.AppClient == "" {
+		putTime(it, attrTTL, r.ExpiresAt)
+	}
+	return it, nil
+}
+
+func readRegistration(it item) (*broker.Registration, error) {
+	from := read(kindRegistration, it)
+	r := &broker.Registration{
+		ClientID:           from.string("client_id"),
+		Generation:         from.string("generation"),
+		Version:            from.int(attrVersion),
+		Mode:               broker.Mode(from.string("mode")),
+		State:              broker.RegistrationState(from.string("state")),
+		Profile:            from.string("profile"),
+		InitialAccessToken: from.optionalString("initial_access_token"),
+		IssuedAt:           from.time("issued_at"),
+		LastUsedAt:         from.time("last_used_at"),
+		ExpiresAt:          from.time(attrExpiresAt),
+		AccessTokens:       broker.AccessTokens{Current: from.hash("access_token"), Next: from.hash("next_access_token")},
+		AppClient:          from.optionalString("app_client"),
+	}
+	if err := json.Unmarshal([]byte(from.string("metadata")), &r.Metadata); err != nil {
+		from.fail("metadata", err)
+	}
+	if from.err != nil {
+		return nil, from.err
+	}
+	return r, nil
+}
+
+// putHash adds an attribute, unless h is the hash of no token.
+func putHash(it item, name string, h credential.Hash) {
+	if !h.IsZero() {
+		it[name] = str(h.String())
+	}
+}
+
+// hash returns an attribute, or the hash of no token if there is none.
+func (r *reader) hash(name string) credential.Hash {
+	if _, ok := r.it[name]; !ok {
+		return credential.Hash{}
+	}
+	h, err := credential.ParseHash(r.string(name))
+	if err != nil {
+		r.fail(name, err)
+	}
+	return h
+}
+
+// readAll decodes the items of a sequence.
+func readAll[T any](items iter.Seq2[item, error], decode func(item) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for it, err := range items {
+			var t T
+			if err == nil {
+				t, err = decode(it)
+			}
+			if !yield(t, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// Items with a version remember by write ids who wrote the last versions. A
+// write whose reply was lost is sent again and refused, since it is applied
+// already; it knows itself by the id, also when somebody has written after it.
+// Were "or the write id is mine" part of the condition instead, the second
+// sending would undo what was written in between.
+const rememberedWrites = 8
+
+// writeAttribute is where the id of the write that made a version is kept.
+func writeAttribute(version int64) string {
+	return fmt.Sprintf("write_%d", version%rememberedWrites)
+}
+
+// wrote reports whether the write with that id made the version of the item.
+func wrote(it item, version int64, id string) bool {
+	s, ok := it[writeAttribute(version)].(*types.AttributeValueMemberS)
+	return ok && s.Value == id
+}
+
+// create stores it as version 1 on a condition, or returns broker.ErrExists.
+func (s *Store) create(ctx context.Context, op string, it item, condition string, values item) error {
+	const version = 1
+	id := rand.Text()
+	it[attrVersion] = num(version)
+	it[writeAttribute(version)] = str(id)
+	out, err := s.put(ctx, op, it, condition, values)
+	if err != nil {
+		return err
+	}
+	if out.refused && !wrote(out.old, version, id) {
+		return broker.ErrExists
+	}
+	return nil
+}
+
+// replace gives the item its is made of the attributes of it, if the stored
+// version is that, and removes those of the optional attributes that it lacks.
+// Attributes that are in neither stay.
+func (s *Store) replace(ctx context.Context, op string, it item, optional []string, version int64) error {
+	next := version + 1
+	id := rand.Text()
+	k := it[attrKey].(*types.AttributeValueMemberS).Value
+	delete(it, attrKey)
+	it[attrVersion] = num(next)
+	it[writeAttribute(next)] = str(id)
+
+	now := s.now().Unix()
+	values := item{":version": num(version), ":now": num(now)}
+	var sets, removes []string
+	for name, value := range it {
+		sets = append(sets, fmt.Sprintf("#%s = :set_%s", name, name))
+		values[":set_"+name] = value
+	}
+	for _, name := range optional {
+		if _, ok := it[name]; !ok {
+			removes = append(removes, "#"+name)
+		}
+	}
+	slices.Sort(sets)
+	update := "SET " + strings.Join(sets, ", ")
+	if len(removes) > 0 {
+		update += " REMOVE " + strings.Join(removes, ", ")
+	}
+	out, err := s.update(ctx, op, k, update, isPresent+" AND #version = :version AND "+isLive, values)
+	switch {
+	case err != nil:
+		return err
+	case !out.refused:
+		return nil
+	case out.old == nil, expired(out.old, now):
+		return broker.ErrNotFound
+	}
+	return broker.ErrConflict
+}

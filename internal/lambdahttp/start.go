@@ -1,0 +1,57 @@
+package lambdahttp
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+// Start has h answer the events that the Lambda runtime API gives this process,
+// one after the other. It does not return.
+func Start(h http.Handler) { lambda.Start(New(h)) }
+
+// Fail ends a process that cannot start, with status 1. It writes one line of
+// JSON to the log, with every line of the error as an entry of "faults", and
+// reports the error to the runtime API, which aws-lambda-go does not: whoever
+// invokes the function by hand then sees the reason and not only that there was
+// an exit.
+func Fail(err error) {
+	faults := strings.Split(err.Error(), "\n")
+	slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("cannot start", "faults", faults)
+	if api := os.Getenv("AWS_LAMBDA_RUNTIME_API"); api != "" {
+		reportInitError(api, strings.Join(faults, "; "))
+	}
+	os.Exit(1)
+}
+
+// reportInitError does what it can: the log has the error already.
+func reportInitError(api, message string) {
+	const kind = "Function.InvalidConfiguration"
+	body, err := json.Marshal(struct {
+		Message string `json:"errorMessage"`
+		Type    string `json:"errorType"`
+	}{message, kind})
+	if err != nil {
+		return
+	}
+	req, err := http.NewRequest(http.MethodPost, "http://"+api+"/2018-06-01/runtime/init/error", bytes.NewReader(body))
+	if err != nil {
+		return
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Lambda-Runtime-Function-Error-Type", kind)
+	client := &http.Client{Transport: &http.Transport{}, Timeout: 2 * time.Second} // never through a proxy
+	res, err := client.Do(req)
+	if err != nil {
+		return
+	}
+	io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+}

@@ -1,0 +1,23 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// Store returns the store in the table that c describes.
+func Store(c *config.Config, sdk aws.Config) broker.Store {
+	client := dynamodb.NewFromConfig(sdk, func(o *dynamodb.Options) {
+		o.Region = c.Region
+		if c.DynamoDBEndpoint != "" {
+			o.BaseEndpoint = aws.String(c.DynamoDBEndpoint)
+		}
+	})
+	return dynamo.New(client, c.Table, time.Now)
+}

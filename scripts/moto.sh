@@ -1,0 +1,82 @@
+#!/bin/sh
+# Runs a command beside a local DynamoDB: moto's server, on a free loopback
+# port, with the environment that the tests and the AWS SDK look for. The
+# server is stopped when the command ends; the status is the command's.
+#
+#   scripts/moto.sh run CMD [ARG...]
+#
+# Set PYTHON to use another Python than python3.
+set -eu
+
+version=5.2.1
+python=${PYTHON:-python3}
+venv=$(cd "$(dirname "$0")/.." && pwd)/.venv
+
+die() {
+	echo "moto.sh: $*" >&2
+	exit 1
+}
+
+if [ "${1-}" != run ] || [ $# -lt 2 ]; then
+	echo "usage: scripts/moto.sh run CMD [ARG...]" >&2
+	exit 2
+fi
+shift
+
+work=$(mktemp -d)
+server=
+# shellcheck disable=SC2329 # it is the trap
+stop() {
+	if [ -n "$server" ]; then
+		kill "$server" 2>/dev/null || true
+		wait "$server" 2>/dev/null || true
+	fi
+	rm -rf "$work"
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+installed() {
+	"$venv/bin/python" - "$version" >/dev/null 2>&1 <<-'PYTHON'
+		import importlib.metadata, sys
+		import flask, flask_cors
+		sys.exit(importlib.metadata.version("moto") != sys.argv[1])
+	PYTHON
+}
+
+if ! installed; then
+	command -v "$python" >/dev/null 2>&1 ||
+		die "python3 is missing; install Python 3.10 or later with venv (Debian: apt install python3-venv)"
+	"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+		die "Python 3.10 or later is needed, $python is $("$python" --version 2>&1)"
+	echo "moto.sh: installing moto $version into .venv" >&2
+	"$python" -m venv "$venv" >"$work/log" 2>&1 ||
+		die "$python cannot make a venv; install its venv module (Debian: apt install python3-venv): $(tail -n 1 "$work/log")"
+	"$venv/bin/python" -m pip install --quiet --disable-pip-version-check "moto[server]==$version" >"$work/log" 2>&1 ||
+		die "cannot install moto $version: $(tail -n 1 "$work/log")"
+	installed || die "moto $version does not work in $venv; remove that directory and try again"
+fi
+
+# The server binds a free port itself and says which, so no other process can
+# take it in between.
+PYTHONUNBUFFERED=1 "$venv/bin/moto_server" -H 127.0.0.1 -p 0 >"$work/server" 2>&1 &
+server=$!
+
+endpoint=
+tries=0
+while [ -z "$endpoint" ]; do
+	kill -0 "$server" 2>/dev/null || die "moto's server ended: $(tail -n 1 "$work/server")"
+	[ "$tries" -lt 600 ] || die "moto's server did not start within a minute"
+	tries=$((tries + 1))
+	sleep 0.1
+	endpoint=$(sed -n 's/.*Running on \(http:\/\/127\.0\.0\.1:[0-9]*\).*/\1/p' "$work/server" | head -n 1)
+done
+echo "moto.sh: DynamoDB at $endpoint" >&2
+
+status=0
+DYNAMODB_ENDPOINT=$endpoint \
+	AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_SESSION_TOKEN='' \
+	AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1 \
+	"$@" || status=$?
+exit "$status"
