@@ -30,10 +30,8 @@ type iatCreateCmd struct {
 }
 
 func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
-	if op.config.Policy == nil {
-		fmt.Fprintf(op.notes, "SCOPES is not set, so that profile %q was not looked up in the policy\n", c.Profile)
-	} else if _, ok := op.config.Policy.Profile(c.Profile); !ok {
-		return fmt.Errorf("no profile %q in the policy; it has %s", c.Profile, strings.Join(op.config.Policy.Profiles(), ", "))
+	if err := op.checkProfile(ctx, c.Profile); err != nil {
+		return err
 	}
 	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{
 		Label: c.Label, Profile: c.Profile, CreatedBy: cmp.Or(c.CreatedBy, op.name), Lifetime: c.ExpiresIn, MaxUses: c.Uses,
@@ -47,6 +45,21 @@ func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 	fmt.Fprintln(op.out, tok.Reveal())
 	fmt.Fprintf(op.notes, "id %s, profile %s, %s, %s; this is the only time the token is shown\n",
 		rec.ID, rec.Profile, usesLeft(rec), expiry(rec))
+	return nil
+}
+
+func (op *operator) checkProfile(ctx context.Context, name string) error {
+	p, err := op.policy(ctx)
+	if err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	if p == nil {
+		fmt.Fprintf(op.notes, "SCOPES is not set, so that profile %q was not looked up in the policy\n", name)
+		return nil
+	}
+	if _, ok := p.Profile(name); !ok {
+		return fmt.Errorf("no profile %q in the policy; it has %s", name, strings.Join(p.Profiles(), ", "))
+	}
 	return nil
 }
 

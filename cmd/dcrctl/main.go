@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"os/user"
@@ -19,6 +20,7 @@ import (
 	settings "github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
 type cli struct {
@@ -34,8 +36,10 @@ the policy.`
 
 // operator is what every command works with.
 type operator struct {
-	store  broker.Store
-	config *settings.Config
+	store broker.Store
+	// policy returns the policy in force, or nil if SCOPES does not say what it
+	// may name.
+	policy func(context.Context) (*policy.Policy, error)
 	out    io.Writer
 	notes  io.Writer
 	now    func() time.Time
@@ -70,7 +74,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, getenv func(st
 	}
 	op, err := newOperator(ctx, out, errs, getenv)
 	if err != nil {
-		fmt.Fprintf(errs, "dcrctl: the environment is incomplete:\n%v\n", err)
+		fmt.Fprintf(errs, "dcrctl: the environment is not complete or not right:\n%v\n", err)
 		return 2
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
@@ -94,5 +98,10 @@ func newOperator(ctx context.Context, out, notes io.Writer, getenv func(string) 
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	return &operator{store: wire.Store(c, sdk), config: c, out: out, notes: notes, now: time.Now, name: name}, nil
+	op := &operator{store: wire.Store(c, sdk), out: out, notes: notes, now: time.Now, name: name}
+	op.policy = func(context.Context) (*policy.Policy, error) { return nil, nil }
+	if len(c.Scopes) > 0 {
+		op.policy, err = wire.Policy(c, sdk, slog.New(slog.DiscardHandler))
+	}
+	return op, err
 }

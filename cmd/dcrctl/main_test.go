@@ -116,7 +116,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{[]string{"iat", "create", "--profile", "nosuch"}, 1, "open, trusted"},
 		{[]string{"iat", "create", "--profile", "trusted", "--uses", "1001"}, 1, "1000"},
-		{[]string{"iat", "create", "--profile", "trusted", "--expires-in", "-1h"}, 1, "negative"},
+		{[]string{"iat", "create", "--profile", "trusted", "--expires-in=-1h"}, 1, "negative"},
 		{[]string{"iat", "create"}, 2, "--profile"},
 		{[]string{"iat", "revoke", "nosuch"}, 1, "iat list"},
 		{[]string{"iat", "brew"}, 2, "brew"},
@@ -126,6 +126,10 @@ func TestMistakes(t *testing.T) {
 		if code != tt.code || !strings.Contains(errs, tt.says) {
 			t.Errorf("dcrctl %q = %d, %q, want %d and %q", tt.args, code, errs, tt.code, tt.says)
 		}
+	}
+	d.env["POLICY"] = "ssm:"
+	if code, _, errs := d.run("iat", "create", "--profile", "trusted"); code != 2 || !strings.Contains(errs, "POLICY: ssm:") {
+		t.Errorf("a policy that cannot be = %d, %q, want 2 and what is wrong", code, errs)
 	}
 	d.env = nil
 	code, _, errs := d.run("iat", "list")

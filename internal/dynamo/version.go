@@ -78,7 +78,7 @@ func (s *Store) replace(ctx context.Context, op string, it item, optional []stri
 	switch {
 	case err != nil:
 		return err
-	case !out.refused:
+	case !out.refused, wrote(out.old, next, id):
 		return nil
 	case out.old == nil, expired(out.old, now):
 		return broker.ErrNotFound

@@ -41,9 +41,9 @@ func Service(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Log
 	if err != nil {
 		return nil, fmt.Errorf("wire: %w", err)
 	}
-	current, err := policySource(c, sdk, log)
+	current, err := Policy(c, sdk, log)
 	if err != nil {
-		return nil, fmt.Errorf("wire: POLICY: %w", err)
+		return nil, err
 	}
 	return broker.New(broker.Config{
 		Store:      store,
@@ -55,14 +55,14 @@ func Service(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Log
 	})
 }
 
-// policySource returns what finds the policy in force.
-func policySource(c *config.Config, sdk aws.Config, log *slog.Logger) (func(context.Context) (*policy.Policy, error), error) {
+// Policy returns what finds the policy in force.
+func Policy(c *config.Config, sdk aws.Config, log *slog.Logger) (func(context.Context) (*policy.Policy, error), error) {
 	if c.Policy != nil {
 		return func(context.Context) (*policy.Policy, error) { return c.Policy, nil }, nil
 	}
 	fetch, err := document.At(c.PolicyDocument, sdk)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("POLICY: %w", err)
 	}
 	parse := func(body []byte) (*policy.Policy, error) {
 		return policy.Parse(body, policy.Deployment{Scopes: c.Scopes})
