@@ -34,6 +34,8 @@ const (
 
 // Fault is what happens to the next calls of one operation.
 //
+// The Cut effects need a net/http server around the emulator; called any other way they panic with http.ErrAbortHandler.
+//
 // Operations are those of the control plane by their API names, and the endpoints: "authorize", "login", "logout",
 // "token", "revoke", "userInfo", "discovery", "jwks".
 type Fault struct {

@@ -229,3 +229,18 @@ func TestClientCredentials(t *testing.T) {
 	wantOAuthError(t, l.post("/oauth2/token", formOf("grant_type", "client_credentials", "scope", "openid"), *a.ClientId, *a.ClientSecret), 400, "invalid_scope")
 	wantOAuthError(t, l.post("/oauth2/token", formOf("grant_type", "client_credentials"), *a.ClientId, "x"), 400, "invalid_client")
 }
+
+func TestPreflightOfTheTokenEndpoint(t *testing.T) {
+	l := start(t, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, l.base+"/oauth2/token", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := l.do(req)
+	if got.status != 204 || got.header.Get("Access-Control-Allow-Origin") != "*" || got.header.Get("Access-Control-Allow-Methods") != "POST" {
+		t.Errorf("got %d %v, want 204 for POST from anywhere", got.status, got.header)
+	}
+	if n := l.Calls("token"); n != 0 {
+		t.Errorf("Calls = %d, want a preflight not to count", n)
+	}
+}

@@ -2,7 +2,6 @@ package relay_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -13,10 +12,8 @@ import (
 	"net/url"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
-	"github.com/dcr-broker/dcr-broker/internal/relay"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -251,19 +248,16 @@ func TestAppClientThatIsGoneIsAnUnknownClient(t *testing.T) {
 
 func TestFaultsOfTheLocalCognito(t *testing.T) {
 	for _, effect := range []emulator.Effect{
-		emulator.FailBefore, emulator.FailAfter, emulator.CutBefore, emulator.CutAfter, emulator.Throttle, emulator.SlowBefore, emulator.SlowAfter,
+		emulator.FailBefore, emulator.FailAfter, emulator.CutBefore, emulator.CutAfter, emulator.Throttle,
 	} {
 		p := newPool(t)
-		p.stack = newStack(t, p.base, func(c *relay.Config) {
-			c.HTTP = &http.Client{Transport: impatient{}}
-		})
 		id, _ := p.register(dcr.AuthNone, "", dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
 		form := by(id, redemption(p.signIn(id, nil)))
 		p.cognito.Faults().Inject("token", emulator.Fault{Effect: effect, Times: 1})
 		p.post("/token", "", form).wantRefusal(t, 503, "temporarily_unavailable")
 		again := p.post("/token", "", form)
 		switch effect {
-		case emulator.FailAfter, emulator.CutAfter, emulator.SlowAfter:
+		case emulator.FailAfter, emulator.CutAfter:
 			again.wantRefusal(t, 400, "invalid_grant") // the code was used up, the client starts again
 		default:
 			again.wantTokens(t, "openid "+readScope+" "+writeScope, "access_token")
@@ -276,19 +270,4 @@ func TestFaultsOfTheLocalCognito(t *testing.T) {
 			t.Errorf("effect %d: revoke again: got %d %s, want 200", effect, a.status, a.raw)
 		}
 	}
-}
-
-// impatient gives up on a request that takes longer than the local Cognito
-// ever does without a fault.
-type impatient struct{}
-
-func (impatient) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	resp, err := http.DefaultTransport.RoundTrip(r.WithContext(ctx))
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	context.AfterFunc(r.Context(), cancel)
-	return resp, nil
 }
