@@ -49,7 +49,7 @@ func (s *Store) UseInitialAccessToken(ctx context.Context, id, member string) er
 		return broker.ErrNotFound
 	}
 	out, err := s.update(ctx, "use initial access token", k, "ADD #uses :use",
-		isPresent+" AND attribute_exists(#max_uses)"+
+		isPresent+" AND attribute_exists(#max_uses) AND attribute_not_exists(#revoked_at)"+
 			" AND (contains(#uses, :member) OR attribute_not_exists(#uses) OR size(#uses) < #max_uses)",
 		item{":use": set(member), ":member": str(member)})
 	if err != nil || !out.refused {
