@@ -18,6 +18,10 @@ type Config struct {
 	// Issuer (ISSUER) is the broker's own origin, as clients see it: https, no
 	// path, no trailing slash; http only for a loopback host. Required.
 	Issuer string
+	// Authorization (AUTHORIZATION) says who the authorization server is that
+	// clients see: brokered, the broker in front of Cognito, or direct, Cognito
+	// itself with an app client for each registration. Default: brokered.
+	Authorization Authorization
 	// LogLevel (LOG_LEVEL) is debug, info, warn or error. Default: info.
 	LogLevel slog.Level
 
@@ -64,6 +68,39 @@ type Config struct {
 	// endpoint.
 	ForwardResource bool
 
+	// ResourceBinding (RESOURCE_BINDING) is whether the user pool binds access
+	// tokens to the resource that was asked for (RFC 8707), which needs the plan
+	// Essentials or Plus and managed login: true or false. Without it no two
+	// protected resources may share a scope. Default: false. Brokered only.
+	ResourceBinding bool
+	// LoginVersion (LOGIN_VERSION) is the version of the domain's sign-in pages:
+	// 1, the classic ones, or 2, managed login, where every app client needs a
+	// branding style. Default: 1. Brokered only.
+	LoginVersion int
+	// ScopeDescriptions (SCOPE_DESCRIPTIONS) say on the consent page what a
+	// scope allows: a JSON object of scope and text. Brokered only.
+	ScopeDescriptions map[string]string
+	// BrandName (BRAND_NAME) is the operator's name on the pages. Default: the
+	// host of the issuer. Brokered only.
+	BrandName string
+	// BrandLogo (BRAND_LOGO) is the path of a PNG or SVG file for the pages.
+	// Brokered only.
+	BrandLogo string
+	// BrandAccent (BRAND_ACCENT) is the accent colour of the pages, as #rrggbb.
+	// Brokered only.
+	BrandAccent string
+	// IntrospectionClients (INTROSPECTION_CLIENTS) are the protected resources
+	// that may ask about tokens at /introspect: a JSON array of objects with id,
+	// secret_sha256 (hexadecimal) and resource. Brokered only.
+	IntrospectionClients []IntrospectionClient
+	// Keys (KEYS) says where the keys are that seal what Cognito hands out: a
+	// path, secretsmanager:ID, ssm:NAME or s3://BUCKET/KEY. Required if brokered.
+	Keys string
+	// ProvisionFunction (PROVISION_FUNCTION) is the name of the function that
+	// makes app clients. Required by the functions that face the internet, if
+	// brokered.
+	ProvisionFunction string
+
 	// Table (TABLE_NAME) is the DynamoDB table. Required.
 	Table string
 	// DynamoDBEndpoint (DYNAMODB_ENDPOINT) is the origin of DynamoDB. Default:
@@ -95,6 +132,24 @@ type Config struct {
 	// brings a new refresh token, as OAuth 2.1 wants for public clients: true or
 	// false. Default: true. A pool whose plan has no rotation needs false.
 	RefreshTokenRotation bool
+}
+
+// Authorization is who the authorization server is that clients see.
+type Authorization string
+
+// The values of AUTHORIZATION.
+const (
+	Brokered Authorization = "brokered"
+	Direct   Authorization = "direct"
+)
+
+// IntrospectionClient is a protected resource that may ask about tokens.
+type IntrospectionClient struct {
+	ID string `json:"id"`
+	// SecretSHA256 is the SHA-256 of its secret, in hexadecimal.
+	SecretSHA256 string `json:"secret_sha256"`
+	// Resource is the protected resource that it is.
+	Resource string `json:"resource"`
 }
 
 // ProtectedResource is an MCP server for which the broker publishes protected

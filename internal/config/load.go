@@ -79,8 +79,10 @@ func (e *env) server(c *Config) {
 	if err := c.LogLevel.UnmarshalText([]byte(e.or("LOG_LEVEL", "info"))); err != nil {
 		e.fault("LOG_LEVEL", "want debug, info, warn or error")
 	}
-	if mode := e.or("AUTHORIZATION", "direct"); mode != "direct" {
-		e.fault("AUTHORIZATION", "this version knows direct only, not %q", mode)
+	switch c.Authorization = Authorization(e.or("AUTHORIZATION", string(Brokered))); c.Authorization {
+	case Brokered, Direct:
+	default:
+		e.fault("AUTHORIZATION", "want brokered or direct, not %q", c.Authorization)
 	}
 	c.Region = e.required("AWS_REGION")
 	if c.UserPoolID = e.required("USER_POOL_ID"); c.UserPoolID != "" && !isUserPoolID(c.UserPoolID) {

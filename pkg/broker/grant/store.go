@@ -1,0 +1,66 @@
+package grant
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// Consent is a consent that is remembered, so that the same client is not asked
+// for again.
+type Consent struct {
+	// Key is the keyed hash of user, registration with generation, redirect URI
+	// and resource.
+	Key       string
+	Sub       string
+	ClientID  string
+	Scopes    []string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// A Store keeps transactions, grants and consents. It promises what
+// broker.Store promises: safe for concurrent use, consistent reads, values
+// copied in and out, a call sent twice has the effect and result of one, what
+// has expired is absent. Its errors are broker.ErrNotFound, broker.ErrExists and
+// broker.ErrConflict, which mean that nothing was changed; after any other error
+// it is not known whether the call was applied.
+type Store interface {
+	// CreateTransaction stores t as version 1 and sets t.Version, or returns
+	// ErrExists.
+	CreateTransaction(ctx context.Context, t *Transaction) error
+	// Transaction returns the transaction with that key, or ErrNotFound.
+	Transaction(ctx context.Context, key credential.Hash) (*Transaction, error)
+	// TakeStep moves the transaction from one step to the next and returns it as
+	// it then is. It returns ErrConflict if the transaction is at another step,
+	// and ErrNotFound if there is none.
+	TakeStep(ctx context.Context, key credential.Hash, from, to Step) (*Transaction, error)
+	// ReplaceTransaction stores t if the stored version is still t.Version, and
+	// increments t.Version. It returns ErrConflict if the version is another and
+	// ErrNotFound if there is none.
+	ReplaceTransaction(ctx context.Context, t *Transaction) error
+	// DeleteTransaction removes the transaction. One that is gone is no error.
+	DeleteTransaction(ctx context.Context, key credential.Hash) error
+
+	// CreateGrant stores g as version 1 and sets g.Version, or returns ErrExists.
+	CreateGrant(ctx context.Context, g *Grant) error
+	// Grant returns the grant with that id, one that has ended too, or
+	// ErrNotFound.
+	Grant(ctx context.Context, id string) (*Grant, error)
+	// ReplaceGrant stores g if the stored version is still g.Version, and
+	// increments g.Version. It returns ErrConflict if the version is another and
+	// ErrNotFound if there is none.
+	ReplaceGrant(ctx context.Context, g *Grant) error
+	// ListGrants yields all grants that have not expired, in no order. It reads
+	// the whole store, page by page, and is for operators.
+	ListGrants(ctx context.Context) iter.Seq2[*Grant, error]
+
+	// PutConsent stores c, in place of one with its key.
+	PutConsent(ctx context.Context, c *Consent) error
+	// Consent returns the consent with that key, or ErrNotFound.
+	Consent(ctx context.Context, key string) (*Consent, error)
+	// DeleteConsent removes the consent. One that is gone is no error.
+	DeleteConsent(ctx context.Context, key string) error
+}

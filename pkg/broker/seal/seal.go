@@ -1,0 +1,161 @@
+// Package seal keeps what Cognito hands the broker, app client secrets and
+// refresh tokens, unreadable at rest: AES-256-GCM, with what the secret is for
+// and whose it is as associated data, so that a sealed value is of no use in
+// another row. It also makes the keyed hashes that must come out alike in every
+// process. One key seals, any number open, each has an id.
+package seal
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+// KeySize is the length of every key, in bytes.
+const KeySize = 32
+
+// Ring is the keys. It is safe for concurrent use and prints as "[redacted]".
+type Ring struct {
+	sealing string
+	open    map[string]cipher.AEAD
+	mac     []byte
+}
+
+// String implements fmt.Stringer.
+func (*Ring) String() string { return "[redacted]" }
+
+// GoString implements fmt.GoStringer.
+func (*Ring) GoString() string { return "[redacted]" }
+
+// LogValue implements slog.LogValuer.
+func (*Ring) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// document is the keys as an operator keeps them. Seal names the key that
+// seals; those before it stay until nothing is left that they sealed, which is
+// as long as the longest refresh token lives. MAC is the key of the keyed
+// hashes and does not rotate, since client ids are made with it.
+type document struct {
+	Version int               `json:"version"`
+	Seal    string            `json:"seal"`
+	Keys    map[string]string `json:"keys"`
+	MAC     string            `json:"mac"`
+}
+
+// Parse reads the keys: a JSON object with version (1), seal (the id of the key
+// that seals), keys (each id's key of 32 bytes in base64) and mac (32 bytes in
+// base64). The error names what is wrong and never holds a key.
+func Parse(body []byte) (*Ring, error) {
+	var d document
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return nil, errors.New("keys: not a JSON object of version, seal, keys and mac")
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("keys: something follows the object")
+	}
+	if d.Version != 1 {
+		return nil, errors.New("keys: version must be 1")
+	}
+	r := &Ring{sealing: d.Seal, open: make(map[string]cipher.AEAD)}
+	for id, text := range d.Keys {
+		if id == "" || len(id) > 32 || strings.ContainsFunc(id, func(c rune) bool { return !isIDRune(c) }) {
+			return nil, fmt.Errorf("keys: id %.40q is not 1 to 32 of a-z, 0-9 and -", id)
+		}
+		key, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(key) != KeySize {
+			return nil, fmt.Errorf("keys: %s is not %d bytes in base64", id, KeySize)
+		}
+		if r.open[id], err = aead(key); err != nil {
+			return nil, err
+		}
+	}
+	if r.open[d.Seal] == nil {
+		return nil, fmt.Errorf("keys: seal names %.40q, which is not among them", d.Seal)
+	}
+	mac, err := base64.StdEncoding.DecodeString(d.MAC)
+	if err != nil || len(mac) != KeySize {
+		return nil, fmt.Errorf("keys: mac is not %d bytes in base64", KeySize)
+	}
+	r.mac = mac
+	return r, nil
+}
+
+func isIDRune(c rune) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' }
+
+func aead(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// Generate makes the document of a new ring with one key.
+func Generate() []byte {
+	key := func() string {
+		b := make([]byte, KeySize)
+		rand.Read(b)
+		return base64.StdEncoding.EncodeToString(b)
+	}
+	body, err := json.MarshalIndent(document{Version: 1, Seal: "k1", Keys: map[string]string{"k1": key()}, MAC: key()}, "", "  ")
+	if err != nil {
+		panic(err) // strings only: cannot happen
+	}
+	return body
+}
+
+// Seal returns plain sealed for this purpose and owner: the id of the key, a
+// full stop, and base64url.
+func (r *Ring) Seal(purpose, owner, plain string) string {
+	box := r.open[r.sealing].Seal(nil, nil, []byte(plain), associated(purpose, owner))
+	return r.sealing + "." + base64.RawURLEncoding.EncodeToString(box)
+}
+
+// Open returns what was sealed for this purpose and owner, or an error if it
+// was sealed for another, by a key that is not in the ring, or changed since.
+func (r *Ring) Open(purpose, owner, sealed string) (string, error) {
+	id, text, _ := strings.Cut(sealed, ".")
+	key := r.open[id]
+	if key == nil {
+		return "", fmt.Errorf("open %s: no key %.40q", purpose, id)
+	}
+	box, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return "", fmt.Errorf("open %s: not base64url", purpose)
+	}
+	plain, err := key.Open(nil, nil, box, associated(purpose, owner))
+	if err != nil {
+		return "", fmt.Errorf("open %s: not sealed by key %s for this owner", purpose, id)
+	}
+	return string(plain), nil
+}
+
+// MAC returns the keyed hash of the parts, different for each purpose. No two
+// lists of parts give the same input.
+func (r *Ring) MAC(purpose string, parts ...string) [sha256.Size]byte {
+	h := hmac.New(sha256.New, r.mac)
+	h.Write(associated(append([]string{purpose}, parts...)...))
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// associated joins the parts with their lengths.
+func associated(parts ...string) []byte {
+	var b []byte
+	for _, p := range parts {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(p)))
+		b = append(b, p...)
+	}
+	return b
+}
