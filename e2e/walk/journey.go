@@ -135,8 +135,11 @@ func (j *journey) passed(x *exchange) error {
 }
 
 // because prefers the failure of a step to err, which is what the SDK made of
-// it.
+// it. It returns nil for nil.
 func (j *journey) because(err error) error {
+	if err == nil {
+		return nil
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.failed == nil {

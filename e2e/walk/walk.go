@@ -1,7 +1,7 @@
 // Package walk goes the way of an MCP client, with the client of the official Go
 // SDK: it calls an MCP server without a token, follows the challenge to the
-// metadata, registers, signs somebody in, exchanges the code, and calls the
-// server's tools. It prints every step with what was sent and received, secrets
+// metadata, registers, signs somebody in, exchanges the code, calls the server's
+// tools, and deletes its registration. It prints every step with what was sent and received, secrets
 // shortened, and stops at the first that does not hold what the standards
 // promise.
 //
@@ -81,7 +81,8 @@ func (o Options) check() error {
 
 // Run walks, and writes the report to w as it goes. The report has colours if w
 // is a terminal. The error names the step that did not hold and what was found
-// there; it is nil only if all held.
+// there; it is nil only if all held. The client is deleted again, also after an
+// error if the broker can be reached.
 func Run(ctx context.Context, w io.Writer, o Options) error {
 	if err := o.check(); err != nil {
 		return err
@@ -102,7 +103,7 @@ func runOver(ctx context.Context, base http.RoundTripper, w io.Writer, o Options
 	j := &journey{opts: o, out: newReport(w, o.Verbose), base: base, back: back}
 	if err := j.run(ctx); err != nil {
 		j.out.failed()
-		return err
+		return errors.Join(err, j.leave(ctx))
 	}
 	j.out.end()
 	return nil
@@ -143,5 +144,5 @@ func (j *journey) run(ctx context.Context) error {
 			return j.because(err)
 		}
 	}
-	return nil
+	return j.because(j.unregister(ctx))
 }

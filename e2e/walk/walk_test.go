@@ -104,7 +104,7 @@ func TestWalk(t *testing.T) {
 		"Read the authorization server metadata (RFC 8414)", "Register, openly, as a public client (RFC 7591)",
 		"Make the authorization URL, with PKCE", "Sign in as alice", "Receive the code at the redirect URI",
 		"Exchange the code for tokens", "Call the MCP server with the token", "List the tools", "Call the tool echo",
-		"Call the tool whoami",
+		"Call the tool whoami", "Delete the client again (RFC 7592)",
 	}
 	confidential := slices.Clone(steps)
 	confidential[3] = "Register as a confidential client, with an initial access token (RFC 7591)"
@@ -258,6 +258,7 @@ func TestWalkStopsAtTheStepThatDoesNotHold(t *testing.T) {
 		{"no refresh token", "/token", without("refresh_token"), "refresh_token is missing"},
 		{"token may be cached", "/token", header("Cache-Control", ""), "Cache-Control"},
 		{"another token", "/token", set("access_token", "abc"), "step 9 "},
+		{"a way to manage without a token", "/register", without("registration_access_token"), "go together"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

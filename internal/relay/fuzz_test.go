@@ -23,8 +23,16 @@ func FuzzForm(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
+		if strings.Count(body, "&") > 1000 {
+			t.Skip("ParseQuery has a limit on the number of parameters, and we one on the size of the body")
+		}
 		got, err := parseForm(body)
 		want, wantErr := url.ParseQuery(body)
+		repeated, unprintable := false, false
+		for name, values := range want {
+			repeated = repeated || len(values) > 1 && name != "resource"
+			unprintable = unprintable || slices.Contains(parameters, name) && slices.ContainsFunc(values, func(v string) bool { return !printable(v) })
+		}
 		if err != nil {
 			e, ok := err.(*httpapi.Error)
 			if !ok || e.Status != http.StatusBadRequest || e.Code != "invalid_request" {
@@ -33,18 +41,13 @@ func FuzzForm(f *testing.F) {
 			if !printable(e.Description) || strings.ContainsAny(e.Description, `"\`) {
 				t.Errorf("description %q has characters that RFC 6749 section 5.2 does not allow", e.Description)
 			}
-			repeated, unprintable := false, false
-			for name, values := range want {
-				repeated = repeated || len(values) > 1 && name != "resource"
-				unprintable = unprintable || slices.Contains(parameters, name) && slices.ContainsFunc(values, func(v string) bool { return !printable(v) })
-			}
 			if wantErr == nil && !repeated && !unprintable {
 				t.Errorf("parseForm(%q) = %v without reason", body, err)
 			}
 			return
 		}
-		if wantErr != nil {
-			t.Fatalf("parseForm(%q) accepts what ParseQuery refuses: %v", body, wantErr)
+		if wantErr != nil || repeated || unprintable {
+			t.Fatalf("parseForm(%q) accepts what it should not: error of ParseQuery %v, repeated %t, unprintable %t", body, wantErr, repeated, unprintable)
 		}
 		for _, name := range parameters {
 			if sent := slices.DeleteFunc(want[name], func(v string) bool { return v == "" }); !slices.Equal(got[name], sent) {

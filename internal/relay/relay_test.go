@@ -39,6 +39,8 @@ const (
 // secrets must never be in a log.
 var secrets = []string{clientSecret, plusSecret, authCode, verifier, refreshToken, "at0ken", "idt0ken", "rt0ken"}
 
+var _ relay.Clients = (*broker.Service)(nil)
+
 // clients are registered clients in memory.
 type clients struct {
 	mu      sync.Mutex

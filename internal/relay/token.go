@@ -71,9 +71,10 @@ func newEndpoint(c Config) *endpoint {
 }
 
 // Token serves POST /token (RFC 6749 §3.2) for the grant types
-// authorization_code, refresh_token and client_credentials. Before anything
-// else about a request, the client is looked up: one that is unknown or may not
-// be used is invalid_client with status 401, so that it registers again.
+// authorization_code, refresh_token and client_credentials. The client is
+// looked up before anything about the grant: one that is unknown or may not be
+// used is invalid_client with status 401, so that it registers again. Its use
+// is recorded when Cognito is asked, whatever Cognito then says.
 //
 // An answer always names the scope, unless neither the access token nor the
 // registration has one. When Cognito cannot be reached, is throttled or answers

@@ -108,7 +108,8 @@ func TestTokenRefusesBeforeCognitoIsAsked(t *testing.T) {
 		{"two clients", basic(secretID, clientSecret), codeForm + id, 400, "invalid_request"},
 
 		{"repeated parameter", "", codeForm + id + id, 400, "invalid_request"},
-		{"repeated parameter, once empty", "", codeForm + id + "&code=", 400, "invalid_request"},
+		{"repeated parameter, then empty", "", codeForm + id + "&code=", 400, "invalid_request"},
+		{"repeated parameter, first empty", "", "code=&" + codeForm + id, 400, "invalid_request"},
 		{"repeated unknown parameter", "", codeForm + id + "&x=1&x=2", 400, "invalid_request"},
 		{"repeated, once encoded", "", codeForm + id + "&%63ode=other", 400, "invalid_request"},
 		{"bad escape", "", codeForm + id + "&x=%zz", 400, "invalid_request"},

@@ -1,0 +1,176 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	serverMetadata   = "/.well-known/oauth-authorization-server"
+	providerMetadata = "/.well-known/openid-configuration"
+)
+
+// resourceMetadata is the path of the MCP server's metadata at the broker.
+func resourceMetadata(t *testing.T) string {
+	t.Helper()
+	needs(t, "E2E_MCP_URL", target.mcp)
+	u, err := url.Parse(target.mcp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/.well-known/oauth-protected-resource" + u.Path
+	if target.stack == nil && send(t, "GET "+path, "").status == http.StatusNotFound {
+		t.Skipf("not run: the broker's configuration does not name %s", target.mcp)
+	}
+	return path
+}
+
+func TestAuthorizationServerMetadata(t *testing.T) {
+	endpoint := regexp.QuoteMeta(target.base)
+	for _, path := range []string{serverMetadata, providerMetadata} {
+		members := map[string]string{
+			"issuer":                                endpoint, // RFC 8414 section 3.3: where it was fetched from
+			"authorization_endpoint":                `https?://.+`,
+			"token_endpoint":                        endpoint + "/token",
+			"revocation_endpoint":                   endpoint + "/revoke",
+			"registration_endpoint":                 endpoint + "/register",
+			"jwks_uri":                              `https?://.+`,
+			"response_types_supported":              `\["code"\]`,
+			"code_challenge_methods_supported":      `\["S256"\]`,
+			"client_id_metadata_document_supported": "", // not before it is so
+		}
+		if path == providerMetadata { // OpenID Connect Discovery section 3
+			members["subject_types_supported"] = `\[.+\]`
+			members["id_token_signing_alg_values_supported"] = `\[.*"RS256".*\]`
+		}
+		a := exchange{
+			send: "GET " + path, status: 200, members: members,
+			headers: map[string]string{"Content-Type": "application/json", "ETag": `"[^"]+"`, "Cache-Control": `public, max-age=\d+`},
+		}.run(t)
+		checkNoEmptyValues(t, path, a.body)
+		for name, want := range map[string][]string{
+			"grant_types_supported":                 {"authorization_code", "refresh_token"},
+			"token_endpoint_auth_methods_supported": {"none", "client_secret_basic", "client_secret_post"},
+		} {
+			for _, v := range want {
+				if !slices.Contains(a.list(name), v) {
+					t.Errorf("%s: %s = %q, want %q among them", path, name, a.list(name), v)
+				}
+			}
+		}
+		// Cognito refuses it, and clients ask for all that is listed.
+		if scopes := a.list("scopes_supported"); len(scopes) == 0 || slices.Contains(scopes, "offline_access") {
+			t.Errorf("%s: scopes_supported = %q, want some and not offline_access", path, scopes)
+		}
+	}
+}
+
+// checkNoEmptyValues wants no null and no empty string anywhere: clients with
+// strict schemas fail on them.
+func checkNoEmptyValues(t *testing.T, what string, body []byte) {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(body))
+	for {
+		tok, err := dec.Token()
+		if err != nil {
+			return
+		}
+		if tok == nil || tok == "" {
+			t.Errorf("%s has a null or an empty string: %s", what, body)
+			return
+		}
+	}
+}
+
+func TestProtectedResourceMetadata(t *testing.T) {
+	path := resourceMetadata(t)
+	exchange{
+		send: "GET " + path, status: 200,
+		headers: map[string]string{"Content-Type": "application/json", "ETag": `"[^"]+"`},
+		members: map[string]string{
+			"resource":              regexp.QuoteMeta(target.mcp),
+			"authorization_servers": `\["` + regexp.QuoteMeta(target.base) + `"\]`,
+			"scopes_supported":      `\[".+"\]`,
+		},
+	}.run(t)
+	run(t, []exchange{
+		{name: "unknown resource", send: "GET /.well-known/oauth-protected-resource/nothing/here", status: 404},
+	})
+}
+
+func TestMetadataIsCachable(t *testing.T) {
+	paths := []string{serverMetadata, providerMetadata}
+	if target.mcp != "" && target.stack != nil {
+		paths = append(paths, resourceMetadata(t))
+	}
+	for _, path := range paths {
+		first := send(t, "GET "+path, "")
+		tag := first.header.Get("ETag")
+		if second := send(t, "GET "+path, ""); !bytes.Equal(first.body, second.body) || second.header.Get("ETag") != tag {
+			t.Errorf("GET %s twice = %s and %s, want the same", path, first.body, second.body)
+		}
+		for _, condition := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
+			a := send(t, "GET "+path, "", "If-None-Match: "+condition)
+			if a.status != 304 || len(a.body) > 0 || a.header.Get("ETag") != tag {
+				t.Errorf("GET %s if none match %s = %d %q with ETag %s, want 304 without body and %s", path, condition, a.status, a.body, a.header.Get("ETag"), tag)
+			}
+		}
+		if a := send(t, "GET "+path, "", `If-None-Match: "other"`); a.status != 200 || !bytes.Equal(a.body, first.body) {
+			t.Errorf("GET %s if none match another = %d %s, want 200 and the document", path, a.status, a.body)
+		}
+		if a := send(t, "HEAD "+path, ""); a.status != 200 || len(a.body) > 0 || a.header.Get("ETag") != tag {
+			t.Errorf("HEAD %s = %d %q with ETag %s, want 200 without body and %s", path, a.status, a.body, a.header.Get("ETag"), tag)
+		}
+	}
+}
+
+// Clients that run in a browser ask first.
+func TestPreflight(t *testing.T) {
+	for path, method := range map[string]string{
+		serverMetadata: "GET", providerMetadata: "GET", "/register": "POST", "/register/anything": "PUT", "/token": "POST", "/revoke": "POST",
+	} {
+		a := send(t, "OPTIONS "+path, "", "Origin: http://localhost:6274", "Access-Control-Request-Method: "+method,
+			"Access-Control-Request-Headers: authorization,content-type,mcp-protocol-version")
+		if a.status != 204 && a.status != 200 {
+			t.Errorf("OPTIONS %s = %d, want 204", path, a.status)
+		}
+		for header, values := range map[string][]string{
+			"Access-Control-Allow-Methods": {method},
+			"Access-Control-Allow-Headers": {"authorization", "content-type", "mcp-protocol-version"},
+		} {
+			allowed := strings.FieldsFunc(strings.ToLower(a.header.Get(header)), func(r rune) bool { return r == ',' || r == ' ' })
+			for _, v := range values {
+				if !slices.Contains(allowed, strings.ToLower(v)) {
+					t.Errorf("OPTIONS %s: %s = %q, want %s in it", path, header, a.header.Get(header), v)
+				}
+			}
+		}
+	}
+}
+
+func TestWhatIsNotThere(t *testing.T) {
+	run(t, []exchange{
+		{name: "root", send: "GET /", status: 404},
+		{name: "unknown path", send: "GET /nothing/here", status: 404},
+		{name: "unknown path, POST", send: "POST /nothing/here", status: 404},
+		// Clients that take the issuer to have a path try these; anything from
+		// 500 up would stop them.
+		{name: "path after the well-known part", send: "GET " + serverMetadata + "/mcp", status: 404},
+		{name: "path before the well-known part", send: "GET /mcp" + providerMetadata, status: 404},
+		{name: "trailing slash", send: "GET " + serverMetadata + "/", status: 404},
+		{name: "unclean path", send: "GET //register", status: 404}, // and no redirect
+		{name: "POST for a document", send: "POST " + serverMetadata, status: 405, headers: map[string]string{"Allow": ".*GET.*"}},
+		{name: "GET for registration", send: "GET /register", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
+		{name: "POST for a client", send: "POST /register/anything", status: 405, headers: map[string]string{"Allow": ".*DELETE.*"}},
+		{name: "PATCH for a client", send: "PATCH /register/anything", status: 405, headers: map[string]string{"Allow": ".*PUT.*"}},
+		{name: "GET for a token", send: "GET /token", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
+		{name: "GET for a revocation", send: "GET /revoke", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
+		{name: "an unknown method", send: "BREW /token", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
+	})
+}

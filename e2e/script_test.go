@@ -1,0 +1,223 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// exchange is a request and what has to come back.
+type exchange struct {
+	name   string
+	send   string   // method and path
+	header []string // "Name: value"
+	body   string
+
+	status int
+	// headers and members of the JSON object are patterns for the whole value;
+	// "" means absent. Members that are no strings are compared in their JSON
+	// form.
+	headers map[string]string
+	members map[string]string
+}
+
+// run makes the exchanges, one after the other.
+func run(t *testing.T, script []exchange) {
+	t.Helper()
+	for _, x := range script {
+		t.Run(x.name, func(t *testing.T) { x.run(t) })
+	}
+}
+
+func (x exchange) run(t *testing.T) answer {
+	t.Helper()
+	a := send(t, x.send, x.body, x.header...)
+	if a.status != x.status {
+		t.Fatalf("%s = %d %s, want %d", x.send, a.status, a.body, x.status)
+	}
+	for name, pattern := range x.headers {
+		match(t, x.send+": header "+name, strings.Join(a.header.Values(name), ", "), pattern)
+	}
+	for name, pattern := range x.members {
+		match(t, x.send+": member "+name, a.member(name), pattern)
+	}
+	return a
+}
+
+func match(t *testing.T, what, got, pattern string) {
+	t.Helper()
+	if !regexp.MustCompile(`^(?s:` + pattern + `)$`).MatchString(got) {
+		t.Errorf("%s = %q, want %q", what, got, pattern)
+	}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	object map[string]json.RawMessage // nil if the body is no JSON object
+}
+
+// member is the member as a string, or as JSON if it is something else, or "" if
+// there is none.
+func (a answer) member(name string) string {
+	var s string
+	if json.Unmarshal(a.object[name], &s) == nil {
+		return s
+	}
+	return string(a.object[name])
+}
+
+// list is the member as a list of strings.
+func (a answer) list(name string) []string {
+	var l []string
+	if json.Unmarshal(a.object[name], &l) != nil {
+		return nil
+	}
+	return l
+}
+
+var client = &http.Client{
+	Timeout:       30 * time.Second,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// send makes a request and checks what holds for every answer of the broker.
+func send(t *testing.T, line, body string, header ...string) answer {
+	t.Helper()
+	method, path, _ := strings.Cut(line, " ")
+	req, err := http.NewRequestWithContext(t.Context(), method, target.base+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range header {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Add(name, value)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := answerOf(t, line, res)
+	a.checkForm(t, line, method)
+	return a
+}
+
+// answerOf reads an answer.
+func answerOf(t *testing.T, line string, res *http.Response) answer {
+	t.Helper()
+	defer res.Body.Close()
+	a := answer{status: res.StatusCode, header: res.Header}
+	var err error
+	if a.body, err = io.ReadAll(res.Body); err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	if bytes.HasPrefix(a.body, []byte("{")) {
+		if err := json.Unmarshal(a.body, &a.object); err != nil {
+			t.Fatalf("%s = %d %s: %v", line, a.status, a.body, err)
+		}
+	}
+	return a
+}
+
+// checkForm checks that a page of any origin may read the answer, and that an
+// error has OAuth's form, whatever the path and method.
+func (a answer) checkForm(t *testing.T, line, method string) {
+	t.Helper()
+	match(t, line+": header Access-Control-Allow-Origin", a.header.Get("Access-Control-Allow-Origin"), `\*`)
+	if a.status < 400 || method == http.MethodHead {
+		return
+	}
+	match(t, line+": header Content-Type", a.header.Get("Content-Type"), "application/json")
+	match(t, line+": header Cache-Control", a.header.Get("Cache-Control"), "no-store")
+	// Some errors of Cognito's have no description, and are handed on so.
+	for _, name := range []string{"error", "request_id"} {
+		match(t, fmt.Sprintf("%s = %d: member %s", line, a.status, name), a.member(name), "[ -~]+")
+	}
+}
+
+const (
+	jsonBody = "Content-Type: application/json"
+	formBody = "Content-Type: application/x-www-form-urlencoded"
+)
+
+func bearer(token string) string { return "Authorization: Bearer " + token }
+
+func basic(id, secret string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
+}
+
+// registration is a client that was registered.
+type registration struct {
+	answer
+	id, secret  string
+	path, token string // of the client configuration endpoint; empty if there is none
+}
+
+// register registers a client and deletes it when the test ends.
+func register(t *testing.T, body string, header ...string) *registration {
+	t.Helper()
+	a := exchange{
+		send: "POST /register", header: append(header, jsonBody), body: body, status: http.StatusCreated,
+		headers: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"},
+	}.run(t)
+	return registered(t, target.base, a)
+}
+
+// registered reads the answer to a registration at base, and has the client
+// deleted when the test ends.
+func registered(t *testing.T, base string, a answer) *registration {
+	t.Helper()
+	r := &registration{answer: a, id: a.member("client_id"), secret: a.member("client_secret"), token: a.member("registration_access_token")}
+	uri := a.member("registration_client_uri")
+	if r.id == "" || (uri == "") != (r.token == "") {
+		t.Fatalf("POST /register = %s, want a client_id, and registration_client_uri with registration_access_token", a.body)
+	}
+	if uri == "" {
+		return r
+	}
+	var ok bool
+	if r.path, ok = strings.CutPrefix(uri, base); !ok {
+		t.Fatalf("registration_client_uri = %q, want it to begin with %s", uri, base)
+	}
+	t.Cleanup(func() { r.remove(t, base) })
+	return r
+}
+
+// remove deletes the client if it is still there. It does not use the context of
+// the test, which has ended.
+func (r *registration) remove(t *testing.T, base string) {
+	req, err := http.NewRequest(http.MethodDelete, base+r.path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+r.token)
+	res, err := client.Do(req)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusNoContent && res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("DELETE %s = %s; the client stays behind", r.path, res.Status)
+	}
+}
+
+// needsManagement skips the test if open registration gives no registration
+// access tokens, as in brokered mode.
+func (r *registration) needsManagement(t *testing.T) {
+	t.Helper()
+	if r.token == "" {
+		t.Skip("not run: this broker gives clients that registered openly no registration access token")
+	}
+}
+
+const publicClient = `{"client_name":"e2e","redirect_uris":["http://127.0.0.1:33418/callback"],"token_endpoint_auth_method":"none"}`
