@@ -138,7 +138,7 @@ func registrationItem(k string, r *broker.Registration) (item, error) {
 	putHash(it, "next_access_token", r.AccessTokens.Next)
 	putTime(it, "issued_at", r.IssuedAt)
 	putTime(it, attrExpiresAt, r.ExpiresAt)
-	if true {
+	if r.AppClient == "" {
 		putTime(it, attrTTL, r.ExpiresAt)
 	}
 	return it, nil

@@ -1,9 +1,7 @@
 package lambdahttp
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -11,11 +9,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
 )
 
 // answer is what a client gets.
@@ -55,25 +54,11 @@ func invoke(t *testing.T, ctx context.Context, h http.Handler, e events.APIGatew
 	if err != nil {
 		t.Fatalf("the invocation failed: %v", err)
 	}
-	var res events.APIGatewayV2HTTPResponse
-	if err := json.Unmarshal(out, &res); err != nil {
-		t.Fatalf("%v in %q", err, out)
+	a, err := lambdaruntime.ParseAnswer(out)
+	if err != nil {
+		t.Fatal(err)
 	}
-	a := answer{res.StatusCode, make(http.Header), res.Body}
-	if res.IsBase64Encoded {
-		b, err := base64.StdEncoding.DecodeString(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.body = string(b)
-	}
-	for name, value := range res.Headers {
-		a.header.Set(name, value)
-	}
-	for _, c := range res.Cookies {
-		a.header.Add("Set-Cookie", c)
-	}
-	return a
+	return answer{a.Status, a.Header, string(a.Body)}
 }
 
 // overHTTP sends what API Gateway must have received, over a real connection.
@@ -81,29 +66,11 @@ func overHTTP(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) an
 	t.Helper()
 	srv := httptest.NewServer(h)
 	defer srv.Close()
-	srv.Config.ErrorLog = nil
 
-	body := []byte(e.Body)
-	if e.IsBase64Encoded {
-		var err error
-		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
-			t.Fatal(err)
-		}
-	}
-	req, err := http.NewRequestWithContext(t.Context(), e.RequestContext.HTTP.Method, srv.URL, bytes.NewReader(body))
+	req, err := lambdaruntime.Request(t.Context(), srv.URL, e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.URL.Path, req.URL.RawQuery = e.RawPath, e.RawQueryString
-	for name, value := range e.Headers {
-		if name != "content-length" {
-			req.Header.Set(name, value)
-		}
-	}
-	for _, c := range e.Cookies {
-		req.Header.Set("Cookie", strings.TrimPrefix(req.Header.Get("Cookie")+"; "+c, "; "))
-	}
-	req.Host = req.Header.Get("Host")
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
