@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -20,6 +21,7 @@ type AppClients struct {
 
 	mu      sync.Mutex
 	made    int
+	styles  int // how many branding styles there may be, -1 is any number
 	clients map[string]AppClient
 }
 
@@ -28,14 +30,22 @@ type AppClient struct {
 	Marker   string
 	Secret   string
 	Metadata dcr.ClientMetadata
+	// Brokered is what was asked for in brokered mode, nil in direct mode.
+	Brokered *broker.BrokeredAppClient
+	Branded  bool
 }
 
-var _ broker.AppClients = (*AppClients)(nil)
+var (
+	_ broker.AppClients       = (*AppClients)(nil)
+	_ broker.AppClientMaker   = (*AppClients)(nil)
+	_ broker.AppClientUpdater = (*AppClients)(nil)
+)
 
 // NewAppClients returns an empty pool.
 func NewAppClients() *AppClients {
 	return &AppClients{
-		Faults:  NewFaults("Create", "Update", "Delete", "List"),
+		Faults:  NewFaults("Create", "Update", "Delete", "List", "CreateBrokered", "UpdateBrokered", "Brand"),
+		styles:  -1,
 		clients: make(map[string]AppClient),
 	}
 }
@@ -61,6 +71,75 @@ func (a *AppClients) Create(_ context.Context, marker string, m dcr.ClientMetada
 		a.clients[id] = c
 		return broker.NewAppClient{ID: id, Secret: c.Secret}, nil
 	})
+}
+
+// CreateBrokered implements broker.AppClientMaker.
+func (a *AppClients) CreateBrokered(_ context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
+	return result(a.Faults, "CreateBrokered", func() (broker.NewAppClient, error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.made++
+		id := fmt.Sprintf("appclient%d", a.made)
+		c := AppClient{Marker: marker, Secret: fmt.Sprintf("secret%d", a.made), Brokered: cloneSpec(spec)}
+		a.clients[id] = c
+		return broker.NewAppClient{ID: id, Secret: c.Secret}, nil
+	})
+}
+
+// Brand implements broker.AppClientMaker.
+func (a *AppClients) Brand(_ context.Context, id string) error {
+	return a.Do("Brand", func() error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		c, ok := a.clients[id]
+		if !ok {
+			return &broker.NotAppliedError{Err: broker.ErrNotFound}
+		}
+		if !c.Branded && a.styles >= 0 && a.branded() >= a.styles {
+			return &broker.NotAppliedError{Err: broker.ErrBrandingLimit}
+		}
+		c.Branded = true
+		a.clients[id] = c
+		return nil
+	})
+}
+
+// branded counts the branding styles. The caller holds a.mu.
+func (a *AppClients) branded() int {
+	n := 0
+	for _, c := range a.clients {
+		if c.Branded {
+			n++
+		}
+	}
+	return n
+}
+
+// LimitStyles says how many branding styles the pool can have.
+func (a *AppClients) LimitStyles(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.styles = n
+}
+
+// UpdateBrokered implements broker.AppClientUpdater.
+func (a *AppClients) UpdateBrokered(_ context.Context, id, marker string, spec broker.BrokeredAppClient) error {
+	return a.Do("UpdateBrokered", func() error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		c, ok := a.clients[id]
+		if !ok || c.Marker != marker {
+			return &broker.NotAppliedError{Err: broker.ErrNotFound}
+		}
+		c.Brokered = cloneSpec(spec)
+		a.clients[id] = c
+		return nil
+	})
+}
+
+func cloneSpec(spec broker.BrokeredAppClient) *broker.BrokeredAppClient {
+	spec.Scopes = slices.Clone(spec.Scopes)
+	return &spec
 }
 
 // Update implements broker.AppClients.

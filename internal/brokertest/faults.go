@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // ErrInjected is what a call returns that was made to fail.
@@ -36,6 +37,14 @@ type Faults struct {
 	mu     sync.Mutex
 	calls  map[string]int
 	faults []fault
+	death  *death
+}
+
+// death is the end of a process, for all the Faults that it goes through.
+type death struct {
+	fault
+	of   *Faults
+	come atomic.Bool
 }
 
 // A fault makes the calls first to last of a method fail.
@@ -70,6 +79,21 @@ func (f *Faults) FailNext(method string, n int, p Point) {
 	f.faults = append(f.faults, fault{method, f.calls[method] + 1, f.calls[method] + n, p})
 }
 
+// DieAt makes the n-th call of the method fail and, from then on, every call of
+// every method, here and in others, before its effect: as when the process died
+// there.
+func (f *Faults) DieAt(method string, n int, p Point, others ...*Faults) {
+	d := &death{fault: fault{method, n, n, p}, of: f}
+	for _, each := range append(others, f) {
+		each.mu.Lock()
+		each.death = d
+		each.mu.Unlock()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known(method)
+}
+
 // Calls returns how often the method was called since the start or the last
 // Reset, calls that failed included.
 func (f *Faults) Calls(method string) int {
@@ -84,7 +108,7 @@ func (f *Faults) Reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = make(map[string]int)
-	f.faults = nil
+	f.faults, f.death = nil, nil
 }
 
 // Do counts a call of the method and runs call, unless the call is to fail
@@ -107,6 +131,15 @@ func (f *Faults) count(method string) (p Point, n int, failing bool) {
 	f.known(method)
 	f.calls[method]++
 	n = f.calls[method]
+	if d := f.death; d != nil {
+		if d.come.Load() {
+			return NotApplied, n, true
+		}
+		if d.of == f && d.method == method && d.first == n {
+			d.come.Store(true)
+			return d.point, n, true
+		}
+	}
 	for _, x := range f.faults {
 		if x.method == method && x.first <= n && n <= x.last {
 			return x.point, n, true

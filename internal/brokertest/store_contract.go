@@ -27,6 +27,7 @@ func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) broke
 	t.Run("AppClientRecords", func(t *testing.T) { testAppClientRecords(t, open) })
 	t.Run("InitialAccessTokens", func(t *testing.T) { testInitialAccessTokens(t, open) })
 	t.Run("Budgets", func(t *testing.T) { testBudgets(t, open) })
+	t.Run("every field is kept", func(t *testing.T) { testEveryField(t, open) })
 }
 
 // contenders is how many goroutines compete in the concurrency tests.

@@ -82,8 +82,8 @@ func (s *FaultyStore) ListRegistrations(ctx context.Context) iter.Seq2[*broker.R
 
 // CreateAppClient implements broker.AppClientRecords.
 func (s *FaultyStore) CreateAppClient(ctx context.Context, a *broker.AppClient) error {
-	sent := *a
-	err := s.Do("CreateAppClient", func() error { return s.store.CreateAppClient(ctx, &sent) })
+	sent := a.Clone()
+	err := s.Do("CreateAppClient", func() error { return s.store.CreateAppClient(ctx, sent) })
 	if err == nil {
 		a.Version = sent.Version
 	}
@@ -97,8 +97,8 @@ func (s *FaultyStore) AppClient(ctx context.Context, key string) (*broker.AppCli
 
 // ReplaceAppClient implements broker.AppClientRecords.
 func (s *FaultyStore) ReplaceAppClient(ctx context.Context, a *broker.AppClient) error {
-	sent := *a
-	err := s.Do("ReplaceAppClient", func() error { return s.store.ReplaceAppClient(ctx, &sent) })
+	sent := a.Clone()
+	err := s.Do("ReplaceAppClient", func() error { return s.store.ReplaceAppClient(ctx, sent) })
 	if err == nil {
 		a.Version = sent.Version
 	}

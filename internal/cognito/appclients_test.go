@@ -31,19 +31,25 @@ var signingKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.Ge
 // real SDK. Both live on one clock, which sleeping moves.
 func emulated(t *testing.T, quota int) (*AppClients, *emulator.Cognito) {
 	t.Helper()
+	return emulatedWith(t, func(cfg *emulator.Config) { cfg.AppClientQuota = quota })
+}
+
+func emulatedWith(t *testing.T, change func(*emulator.Config)) (*AppClients, *emulator.Cognito) {
+	t.Helper()
 	key, err := signingKey()
 	if err != nil {
 		t.Fatal(err)
 	}
 	clock := newClock()
-	pool, err := emulator.New(emulator.Config{
+	cfg := emulator.Config{
 		BaseURL:         "http://localhost:9229",
 		PoolID:          here.pool,
 		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
-		AppClientQuota:  quota,
 		Now:             clock.now,
 		Key:             key,
-	})
+	}
+	change(&cfg)
+	pool, err := emulator.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

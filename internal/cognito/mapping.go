@@ -106,11 +106,7 @@ func ownedBy(t target, m dcr.ClientMetadata, s Settings) owned {
 		accessToken:       aws.Int32(seconds(s.AccessToken)),
 		idToken:           aws.Int32(seconds(s.IDToken)),
 		refreshToken:      seconds(s.RefreshToken),
-		units: &types.TokenValidityUnitsType{
-			AccessToken:  types.TimeUnitsTypeSeconds,
-			IdToken:      types.TimeUnitsTypeSeconds,
-			RefreshToken: types.TimeUnitsTypeSeconds,
-		},
+		units:             inSeconds(),
 	}
 	if slices.Contains(m.GrantTypes, dcr.GrantAuthorizationCode) {
 		o.flows = append(o.flows, types.OAuthFlowTypeCode)
@@ -142,6 +138,14 @@ func defaultRedirectURI(present *types.UserPoolClientType, redirectURIs []string
 		return nil
 	}
 	return present.DefaultRedirectURI
+}
+
+func inSeconds() *types.TokenValidityUnitsType {
+	return &types.TokenValidityUnitsType{
+		AccessToken:  types.TimeUnitsTypeSeconds,
+		IdToken:      types.TimeUnitsTypeSeconds,
+		RefreshToken: types.TimeUnitsTypeSeconds,
+	}
 }
 
 func seconds(d time.Duration) int32 { return int32(d / time.Second) }

@@ -26,6 +26,10 @@ type Settings struct {
 	// RotationGrace is how long a refresh token that was rotated out stays
 	// good, for clients that lost the answer: 0 to 60 whole seconds.
 	RotationGrace time.Duration
+	// Callback and SignOut are the broker's own redirect URI and sign-out URL,
+	// which the app clients of brokered mode have and no others.
+	Callback string
+	SignOut  string
 }
 
 // DefaultSettings are the pool's own users, tokens of one hour, sign-ins of 30

@@ -20,7 +20,17 @@ func complete() map[string]string {
 		"SCOPES":         "openid mcp/read",
 		"TABLE_NAME":     "dcr",
 		"DEPLOYMENT_ID":  "prod",
+		"AUTHORIZATION":  "direct",
 	}
+}
+
+// brokered is the same for brokered mode.
+func brokered() map[string]string {
+	env := complete()
+	delete(env, "AUTHORIZATION") // it is the default
+	env["KEYS"] = "secretsmanager:dcr/keys"
+	env["PROVISION_FUNCTION"] = "dcr-provision"
+	return env
 }
 
 func getenv(env map[string]string) func(string) string {
@@ -72,7 +82,7 @@ func TestFaults(t *testing.T) {
 		{"ISSUER", "auth.example.com", "scheme and host"},
 		{"ISSUER", "https://user@auth.example.com", "scheme and host"},
 		{"LOG_LEVEL", "loud", "debug"},
-		{"AUTHORIZATION", "brokered", "direct only"}, // not in this version, so not silently something else
+		{"AUTHORIZATION", "proxied", "brokered or direct"},
 		{"USER_POOL_ID", "AbCdEfGhI", "user pool id"},
 		{"USER_POOL_ID", "eu-central-1_", "user pool id"},
 		{"COGNITO_DOMAIN", "", "must be set"},
@@ -113,15 +123,7 @@ func TestFaults(t *testing.T) {
 			env := complete()
 			env[tt.name] = tt.value
 			_, err := Registration(getenv(env))
-			if tt.says == "" {
-				if err != nil {
-					t.Errorf("Registration: %v, want no fault", err)
-				}
-				return
-			}
-			if err == nil || !strings.Contains(err.Error(), tt.name+": ") || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("Registration: %v, want a fault of %s that says %q", err, tt.name, tt.says)
-			}
+			wantFault(t, err, tt.name, tt.says)
 		})
 	}
 }
@@ -135,7 +137,7 @@ func TestRefreshTokensOutliveTheOthers(t *testing.T) {
 }
 
 func TestAllFaultsAtOnce(t *testing.T) {
-	_, err := Registration(getenv(nil))
+	_, err := AppClients(getenv(nil))
 	if err == nil {
 		t.Fatal("no error for an empty environment")
 	}
@@ -195,7 +197,6 @@ func TestREADMEListsEveryVariable(t *testing.T) {
 			}
 		}
 	}
-	documented = append(documented, "AUTHORIZATION") // checked, and no field of its own while there is one mode
 	slices.Sort(documented)
 	slices.Sort(listed)
 	if !slices.Equal(documented, listed) {

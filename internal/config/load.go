@@ -29,6 +29,14 @@ func Token(getenv func(string) string) (*Config, error) {
 	e.server(c)
 	e.storage(c)
 	c.ForwardResource = e.boolean("FORWARD_RESOURCE", false)
+	if c.Authorization == Brokered {
+		e.published(c)
+		e.policy(c)
+		e.keys(c)
+		e.provisioner(c)
+		e.resourceBinding(c)
+		e.introspection(c)
+	}
 	return c, e.err()
 }
 
@@ -40,8 +48,26 @@ func Registration(getenv func(string) string) (*Config, error) {
 	e.server(c)
 	e.storage(c)
 	e.published(c)
-	e.appClients(c)
 	e.policy(c)
+	if c.Authorization == Direct {
+		e.appClients(c)
+	}
+	e.keys(c)
+	return c, e.err()
+}
+
+// AppClients reads what the functions need that make and remove app clients in
+// brokered mode: provision and the janitor.
+func AppClients(getenv func(string) string) (*Config, error) {
+	e := &env{getenv: getenv}
+	c := &Config{}
+	e.server(c)
+	e.storage(c)
+	e.published(c)
+	e.policy(c)
+	e.appClients(c)
+	e.keys(c)
+	e.resourceBinding(c)
 	return c, e.err()
 }
 
@@ -167,6 +193,9 @@ func (e *env) appClients(c *Config) {
 
 func (e *env) policy(c *Config) {
 	const name = "POLICY"
+	if len(c.Scopes) == 0 {
+		return // that is the fault to mend first
+	}
 	doc := policy.Default()
 	c.PolicyDocument = e.getenv(name)
 	for _, elsewhere := range []string{"ssm:", "s3:", "secretsmanager:"} {

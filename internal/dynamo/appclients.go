@@ -17,7 +17,10 @@ import (
 
 const kindAppClient = "appclient"
 
-var optionalOfAppClient = []string{"cognito_id", "initial_access_token", attrDue, attrDueAt}
+var optionalOfAppClient = []string{
+	"for", "cognito_id", "abandoned", "initial_access_token", "client_id", "generation", "scopes", "secret", "branded",
+	attrCreatedAt, attrDue, attrDueAt,
+}
 
 // duePartitions is over how many partitions the index spreads, so that it
 // takes more writes than a single one would.
@@ -151,8 +154,17 @@ func appClientItem(k string, a *broker.AppClient) item {
 	it["state"] = str(string(a.State))
 	it["marker"] = str(a.Marker)
 	it["profile"] = str(a.Profile)
+	putString(it, "for", string(a.Kind)) // "kind" is of the item
+	putTexts(it, "abandoned", a.Abandoned)
 	putString(it, "cognito_id", a.CognitoID)
 	putString(it, "initial_access_token", a.InitialAccessToken)
+	putText(it, "client_id", a.ClientID)
+	putText(it, "generation", a.Generation)
+	putTexts(it, "scopes", a.Scopes)
+	putText(it, "secret", a.Secret)
+	if a.Branded {
+		it["branded"] = boolean(true)
+	}
 	putTime(it, attrCreatedAt, a.CreatedAt)
 	putDue(it, k, a.Due)
 	return it
@@ -164,10 +176,17 @@ func readAppClient(it item) (*broker.AppClient, error) {
 		Key:                from.string("key"),
 		Version:            from.int(attrVersion),
 		State:              broker.AppClientState(from.string("state")),
+		Kind:               broker.AppClientKind(from.optionalString("for")),
 		Marker:             from.string("marker"),
+		Abandoned:          from.texts("abandoned"),
 		CognitoID:          from.optionalString("cognito_id"),
 		Profile:            from.string("profile"),
 		InitialAccessToken: from.optionalString("initial_access_token"),
+		ClientID:           from.optionalText("client_id"),
+		Generation:         from.optionalText("generation"),
+		Scopes:             from.texts("scopes"),
+		Secret:             from.optionalText("secret"),
+		Branded:            from.optionalBoolean("branded"),
 		CreatedAt:          from.time(attrCreatedAt),
 		Due:                from.time(attrDueAt),
 	}

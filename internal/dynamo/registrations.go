@@ -16,7 +16,7 @@ const kindRegistration = "registration"
 // optionalOfRegistration are the attributes that a registration may lack and
 // that a replacement replaces. last_used_at is not among them.
 var optionalOfRegistration = []string{
-	"initial_access_token", attrExpiresAt, attrTTL, "access_token", "next_access_token", "app_client",
+	"initial_access_token", "issued_at", attrExpiresAt, attrTTL, "access_token", "next_access_token", "secret", "app_client",
 }
 
 // CreateRegistration implements broker.Registrations.
@@ -136,6 +136,7 @@ func registrationItem(k string, r *broker.Registration) (item, error) {
 	putString(it, "app_client", r.AppClient)
 	putHash(it, "access_token", r.AccessTokens.Current)
 	putHash(it, "next_access_token", r.AccessTokens.Next)
+	putHash(it, "secret", r.SecretHash)
 	putTime(it, "issued_at", r.IssuedAt)
 	putTime(it, attrExpiresAt, r.ExpiresAt)
 	if r.AppClient == "" {
@@ -158,6 +159,7 @@ func readRegistration(it item) (*broker.Registration, error) {
 		LastUsedAt:         from.time("last_used_at"),
 		ExpiresAt:          from.time(attrExpiresAt),
 		AccessTokens:       broker.AccessTokens{Current: from.hash("access_token"), Next: from.hash("next_access_token")},
+		SecretHash:         from.hash("secret"),
 		AppClient:          from.optionalString("app_client"),
 	}
 	if err := json.Unmarshal([]byte(from.string("metadata")), &r.Metadata); err != nil {

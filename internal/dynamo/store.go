@@ -1,4 +1,4 @@
-// Package dynamo is a broker.Store in one DynamoDB table.
+// Package dynamo is a broker.Store and a grant.Store in one DynamoDB table.
 //
 // Every operation touches a single item, and there are no transactions: what
 // must not be lost or done twice is a condition of the write. docs/storage.md
@@ -37,7 +37,8 @@ type Client interface {
 	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
 }
 
-// Store is a broker.Store in a DynamoDB table. Make one with New.
+// Store is a broker.Store and a grant.Store in a DynamoDB table. Make one with
+// New.
 //
 // When DynamoDB throttles, errors wrap a *dcr.Error with the code Unavailable.
 type Store struct {

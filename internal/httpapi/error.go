@@ -81,21 +81,10 @@ func bearerChallenge(e *dcr.Error) string {
 // error, error_description and request_id. An error that is not a *Error or a
 // *dcr.Error is a 500; its text goes to the log and not to the client.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	a := answerFor(err)
-	x := exchangeOf(r)
-	x.outcome = a.Code
-	level := slog.LevelInfo
-	if a.Status >= 500 {
-		level = slog.LevelError
-	}
-	x.log.Log(r.Context(), level, "refused", "request_id", x.id, "status", a.Status, "error", err)
-
+	a, x := Refused(w, r, err), exchangeOf(r)
 	h := w.Header()
 	if a.Challenge != "" {
 		h.Set("WWW-Authenticate", a.Challenge)
-	}
-	if a.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(a.RetryAfter.Seconds()))))
 	}
 	h.Del("ETag")
 	writeJSON(w, a.Status, struct {
@@ -104,6 +93,26 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		RequestID   string `json:"request_id"`
 	}{a.Code, a.Description, x.id})
 }
+
+// Refused logs err as what became of the request, sets Retry-After, and returns
+// what is to be answered. It is for answers that are pages; WriteError does it by
+// itself.
+func Refused(w http.ResponseWriter, r *http.Request, err error) *Error {
+	a, x := answerFor(err), exchangeOf(r)
+	x.outcome = a.Code
+	level := slog.LevelInfo
+	if a.Status >= 500 {
+		level = slog.LevelError
+	}
+	x.log.Log(r.Context(), level, "refused", "request_id", x.id, "status", a.Status, "error", err)
+	if a.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(a.RetryAfter.Seconds()))))
+	}
+	return a
+}
+
+// RequestID returns the id of the request, for pages on which people read it.
+func RequestID(r *http.Request) string { return exchangeOf(r).id }
 
 func notFound(path string) *Error {
 	return &Error{Status: http.StatusNotFound, Code: "invalid_request", Description: "there is nothing at this path" + pathHint(path)}

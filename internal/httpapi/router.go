@@ -28,6 +28,8 @@ type route struct {
 	segments []string
 	handlers map[string]http.Handler
 	allow    string
+	// page answers errors as pages; nil if the route is for programs.
+	page func(http.ResponseWriter, *http.Request, error)
 }
 
 // NewRouter returns a Router without routes that logs to log.
@@ -37,7 +39,16 @@ func NewRouter(log *slog.Logger) *Router { return &Router{log: log} }
 // segment {name} stands for any one segment and a last segment {name...} for
 // the rest, both available as r.PathValue(name). Patterns are tried in the
 // order in which they were first added. GET serves HEAD too.
-func (rt *Router) Handle(method, pattern string, h http.Handler) {
+func (rt *Router) Handle(method, pattern string, h http.Handler) { rt.handle(method, pattern, h) }
+
+// HandlePage is Handle for what people look at: no CORS, and what the router
+// has to answer by itself is left to fail, which is to answer with a page. All
+// methods of a pattern are pages, or none.
+func (rt *Router) HandlePage(method, pattern string, h http.Handler, fail func(http.ResponseWriter, *http.Request, error)) {
+	rt.handle(method, pattern, h).page = fail
+}
+
+func (rt *Router) handle(method, pattern string, h http.Handler) *route {
 	i := slices.IndexFunc(rt.routes, func(r route) bool { return r.pattern == pattern })
 	if i < 0 {
 		i = len(rt.routes)
@@ -58,6 +69,7 @@ func (rt *Router) Handle(method, pattern string, h http.Handler) {
 	}
 	slices.Sort(methods)
 	r.allow = strings.Join(methods, ", ")
+	return r
 }
 
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +80,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: w, head: r.Method == http.MethodHead}
 
 	match := rt.match(r)
-	allowCORS(w.Header())
+	match.begin(w.Header())
 	rt.answer(rec, r, match)
 
 	pattern := "none"
@@ -98,18 +110,21 @@ func (rt *Router) answer(rec *recorder, r *http.Request, match *route) {
 			return
 		}
 		clear(rec.Header())
-		allowCORS(rec.Header())
-		WriteError(rec, r, err)
+		match.begin(rec.Header())
+		match.fail(rec, r, err)
 	}()
 
 	switch {
 	case match == nil:
 		WriteError(rec, r, notFound(r.URL.Path))
+	case r.Method == http.MethodOptions && match.page != nil:
+		rec.Header().Set("Allow", match.allow)
+		rec.WriteHeader(http.StatusNoContent)
 	case r.Method == http.MethodOptions:
 		preflight(rec, match.allow)
 	case match.handlers[r.Method] == nil:
 		rec.Header().Set("Allow", match.allow)
-		WriteError(rec, r, methodNotAllowed(match.allow))
+		match.fail(rec, r, methodNotAllowed(match.allow))
 	default:
 		match.handlers[r.Method].ServeHTTP(rec, r)
 	}
@@ -145,6 +160,25 @@ func (rt *route) matches(r *http.Request, segments []string) bool {
 		}
 	}
 	return true
+}
+
+// begin sets the headers that every answer of the route has; a nil route is that
+// of a path where nothing is.
+func (rt *route) begin(h http.Header) {
+	if rt != nil && rt.page != nil {
+		h.Set("X-Content-Type-Options", "nosniff")
+		return
+	}
+	allowCORS(h)
+}
+
+// fail answers with an error.
+func (rt *route) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if rt != nil && rt.page != nil {
+		rt.page(w, r, err)
+		return
+	}
+	WriteError(w, r, err)
 }
 
 // allowCORS lets a page of any origin read the answer: nothing here depends on

@@ -33,7 +33,7 @@ func (s *Store) AppClient(ctx context.Context, key string) (*broker.AppClient, e
 	if !ok {
 		return nil, broker.ErrNotFound
 	}
-	return &stored, nil
+	return stored.Clone(), nil
 }
 
 // ReplaceAppClient implements broker.AppClientRecords.
@@ -91,8 +91,10 @@ func (s *Store) DueAppClients(ctx context.Context, now time.Time) iter.Seq2[stri
 // putAppClient stores a copy of a as that version and tells a. The caller
 // holds s.mu.
 func (s *Store) putAppClient(a *broker.AppClient, version int64) {
-	stored := *a
+	stored := a.Clone()
 	stored.Version = version
+	stored.Abandoned = list(stored.Abandoned)
+	stored.Scopes = list(stored.Scopes)
 	stored.CreatedAt = seconds(a.CreatedAt)
 	stored.Due = seconds(a.Due)
 	s.appClients[a.Key] = stored

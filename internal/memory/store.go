@@ -1,4 +1,4 @@
-// Package memory is a broker.Store in the memory of one process: what the local
+// Package memory is a broker.Store and grant.Store in the memory of one process: what the local
 // development server runs on, and what tests run on that are not about the
 // store. It behaves like the DynamoDB store in every way that a caller can
 // see, whole seconds and cancelled contexts included, except that it is never
@@ -13,21 +13,29 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
-// Store is a broker.Store in memory. Make one with NewStore.
+// Store is a broker.Store and grant.Store in memory. Make one with NewStore.
 type Store struct {
 	now func() time.Time
 
 	mu            sync.Mutex // guards all below
 	registrations map[string]*broker.Registration
-	appClients    map[string]broker.AppClient
+	appClients    map[string]*broker.AppClient
 	tokens        map[string]*credential.InitialAccessToken
 	budgets       map[string]*budget
 	slots         map[slot]int
+	transactions  map[credential.Hash]*grant.Transaction
+	grants        map[string]*grant.Grant
+	consents      map[string]*grant.Consent
+	sweepAt       int // how many of the last three make the next sweep
 }
 
-var _ broker.Store = (*Store)(nil)
+var (
+	_ broker.Store = (*Store)(nil)
+	_ grant.Store  = (*Store)(nil)
+)
 
 // NewStore returns an empty Store that takes the time from now, or from the
 // system if now is nil.
@@ -38,10 +46,13 @@ func NewStore(now func() time.Time) *Store {
 	return &Store{
 		now:           now,
 		registrations: make(map[string]*broker.Registration),
-		appClients:    make(map[string]broker.AppClient),
+		appClients:    make(map[string]*broker.AppClient),
 		tokens:        make(map[string]*credential.InitialAccessToken),
 		budgets:       make(map[string]*budget),
 		slots:         make(map[slot]int),
+		transactions:  make(map[credential.Hash]*grant.Transaction),
+		grants:        make(map[string]*grant.Grant),
+		consents:      make(map[string]*grant.Consent),
 	}
 }
 

@@ -9,11 +9,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/internal/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 func open(_ *testing.T, now func() time.Time) broker.Store { return memory.NewStore(now) }
 
 func TestStore(t *testing.T) { brokertest.TestStore(t, open) }
+
+func TestGrantStore(t *testing.T) {
+	brokertest.TestGrantStore(t, func(_ *testing.T, now func() time.Time) grant.Store { return memory.NewStore(now) })
+}
 
 func TestSlots(t *testing.T) { brokertest.TestSlots(t, open) }
 

@@ -21,7 +21,7 @@ func Configured(c *config.Config, log *slog.Logger) (*Documents, error) {
 	for i, r := range c.ProtectedResources {
 		resources[i] = discovery.ProtectedResource{Resource: r.Resource, Scopes: r.Scopes, Name: r.Name}
 	}
-	return NewDocuments(discovery.Server{
+	server := discovery.Server{
 		Issuer:               c.Issuer,
 		TokenEndpoint:        c.Issuer + "/token",
 		RegistrationEndpoint: c.Issuer + "/register",
@@ -29,5 +29,11 @@ func Configured(c *config.Config, log *slog.Logger) (*Documents, error) {
 		Scopes:               c.ScopesSupported,
 		GrantTypes:           c.GrantTypesSupported,
 		AuthMethods:          []string{"none", "client_secret_basic", "client_secret_post"},
-	}, resources, source)
+	}
+	if c.Authorization == config.Brokered {
+		server.AuthorizationEndpoint = c.Issuer + "/authorize"
+		server.IntrospectionEndpoint = c.Issuer + "/introspect"
+		server.IssInResponse = true
+	}
+	return NewDocuments(server, resources, source)
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -21,10 +21,9 @@ const (
 	maxReply       = 256 << 10
 	maxDescription = 300
 
-	// defaultRetry is when a client is told to come back if Cognito does not
-	// say, and maxRetry the latest, whatever Cognito says.
-	defaultRetry = 2 * time.Second
-	maxRetry     = time.Minute
+	// maxRetry is the latest that a client is told to come back, whatever
+	// Cognito says.
+	maxRetry = time.Minute
 )
 
 // reply is what Cognito answered.
@@ -36,32 +35,32 @@ type reply struct {
 
 // ask sends params to the address, one of Cognito's, in the name of the client, and
 // returns the whole answer. Any error is an *httpapi.Error with status 503.
-func (e *endpoint) ask(ctx context.Context, address string, c credentials, params url.Values) (reply, error) {
+func (e *endpoint) ask(ctx context.Context, address string, c oauthform.Credentials, params url.Values) (reply, error) {
 	rep, err := e.post(ctx, address, c, params)
 	if err != nil {
-		return reply{}, unavailable("Cognito did not answer", fmt.Errorf("ask cognito: %w", err))
+		return reply{}, oauthform.Unavailable("Cognito did not answer", fmt.Errorf("ask cognito: %w", err))
 	}
 	return rep, nil
 }
 
-func (e *endpoint) post(ctx context.Context, address string, c credentials, params url.Values) (reply, error) {
+func (e *endpoint) post(ctx context.Context, address string, c oauthform.Credentials, params url.Values) (reply, error) {
 	params = maps.Clone(params)
-	if !c.basic || c.secret == "" {
-		params.Set("client_id", c.id)
-		if c.secret != "" {
-			params.Set("client_secret", c.secret)
+	if !c.Basic || c.Secret == "" {
+		params.Set("client_id", c.ID)
+		if c.Secret != "" {
+			params.Set("client_secret", c.Secret)
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(params.Encode()))
 	if err != nil {
 		return reply{}, err
 	}
-	req.Header.Set("Content-Type", formType)
+	req.Header.Set("Content-Type", oauthform.MediaType)
 	req.Header.Set("Accept", "application/json")
 	if !params.Has("client_id") {
 		// Cognito documents base64 of id and secret as they are, without the
 		// form encoding of RFC 6749 §2.3.1.
-		req.SetBasicAuth(c.id, c.secret)
+		req.SetBasicAuth(c.ID, c.Secret)
 	}
 	resp, err := e.http.Do(req)
 	if err != nil {
@@ -83,19 +82,9 @@ func (e *endpoint) post(ctx context.Context, address string, c credentials, para
 func retryAfter(h http.Header) time.Duration {
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || seconds < 1 {
-		return defaultRetry
+		return oauthform.DefaultRetry
 	}
 	return min(time.Duration(min(seconds, 3600))*time.Second, maxRetry)
-}
-
-func unavailable(description string, cause error) *httpapi.Error {
-	return &httpapi.Error{
-		Status:      http.StatusServiceUnavailable,
-		Code:        "temporarily_unavailable",
-		Description: description + ", try again",
-		RetryAfter:  defaultRetry,
-		Cause:       cause,
-	}
 }
 
 // refused returns the answer to the client if Cognito's is not a success. Codes
@@ -109,19 +98,19 @@ func unavailable(description string, cause error) *httpapi.Error {
 //
 // Too many requests become 503: the quota is the user pool's, and nothing that
 // this client did or could leave undone.
-func (rep reply) refused(c credentials, params url.Values) error {
+func (rep reply) refused(c oauthform.Credentials, params url.Values) error {
 	if rep.status == http.StatusOK {
 		return nil
 	}
 	if rep.status == http.StatusTooManyRequests {
-		e := unavailable("Cognito has too many requests", errors.New("cognito: status 429"))
+		e := oauthform.Unavailable("Cognito has too many requests", errors.New("cognito: status 429"))
 		e.RetryAfter = rep.retryAfter
 		return e
 	}
 	o, ok := object(rep.body)
 	code, description := o.text("error"), o.text("error_description")
 	if !ok || rep.status < 400 || rep.status > 499 {
-		return unavailable("Cognito could not answer", fmt.Errorf("cognito: status %d", rep.status))
+		return oauthform.Unavailable("Cognito could not answer", fmt.Errorf("cognito: status %d", rep.status))
 	}
 	told := describable(description, params, c)
 	switch code {
@@ -129,25 +118,25 @@ func (rep reply) refused(c credentials, params url.Values) error {
 		if told == "" {
 			told = "client authentication failed"
 		}
-		return c.invalid(told)
+		return c.Invalid(told)
 	case "unauthorized_client":
 		if params.Get("grant_type") == dcr.GrantAuthorizationCode && strings.HasPrefix(description, "invalid_redirect") {
-			return refusal("invalid_grant", "redirect_uri is not the one of the authorization request")
+			return oauthform.Refusal("invalid_grant", "redirect_uri is not the one of the authorization request")
 		}
-		return refusal(code, told)
+		return oauthform.Refusal(code, told)
 	case "invalid_request", "invalid_grant", "unsupported_grant_type", "invalid_scope", "invalid_target", "unsupported_token_type":
-		return refusal(code, told)
+		return oauthform.Refusal(code, told)
 	}
-	return unavailable("Cognito could not answer", fmt.Errorf("cognito: status %d with unknown error %s", rep.status, dcr.Quote(code)))
+	return oauthform.Unavailable("Cognito could not answer", fmt.Errorf("cognito: status %d with unknown error %s", rep.status, dcr.Quote(code)))
 }
 
 // describable returns the description if it is fit for a client and a log: in
 // the characters of RFC 6749 §5.2, short, and repeating nothing secret.
-func describable(s string, params url.Values, c credentials) string {
-	if len(s) > maxDescription || !printable(s) || strings.ContainsAny(s, `"\`) {
+func describable(s string, params url.Values, c oauthform.Credentials) string {
+	if len(s) > maxDescription || !oauthform.Printable(s) || strings.ContainsAny(s, `"\`) {
 		return ""
 	}
-	for _, secret := range []string{params.Get("code"), params.Get("code_verifier"), params.Get("refresh_token"), params.Get("token"), c.secret} {
+	for _, secret := range []string{params.Get("code"), params.Get("code_verifier"), params.Get("refresh_token"), params.Get("token"), c.Secret} {
 		if secret != "" && strings.Contains(s, secret) {
 			return ""
 		}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/oauthform"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // Revoke serves POST /revoke (RFC 7009). Cognito revokes refresh tokens, and
@@ -25,24 +27,24 @@ func Revoke(c Config) http.Handler {
 }
 
 func (e *endpoint) revoke(r *http.Request, address string) error {
-	f, err := readForm(r)
+	f, err := oauthform.Read(r)
 	if err != nil {
 		return err
 	}
-	cred, err := authenticate(r, f)
+	cred, err := oauthform.Authenticate(r, f)
 	if err != nil {
 		return err
 	}
-	if _, err := e.client(r, cred); err != nil {
+	if _, err := oauthform.Registered(r.Context(), e.clients, broker.ModeDirect, cred); err != nil {
 		return err
 	}
-	token := f.value("token")
+	token := f.Value("token")
 	if token == "" {
-		return invalidRequest("token is required")
+		return oauthform.InvalidRequest("token is required")
 	}
 	// Cognito documents Basic as the one way here for clients with a secret.
 	asCognito := cred
-	asCognito.basic = true
+	asCognito.Basic = true
 	params := url.Values{"token": {token}}
 	ctx, cancel := context.WithTimeout(r.Context(), e.timeout)
 	defer cancel()

@@ -5,31 +5,21 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 const defaultTimeout = 5 * time.Second
 
-// Clients are the registered clients; *broker.Service has them. They are used
-// concurrently.
-type Clients interface {
-	// Client returns the registration of a client that may be used now, or
-	// broker.ErrNotFound if there is none. clientID may be anything at all.
-	// After any other error it is not known whether there is one.
-	Client(ctx context.Context, clientID string) (*broker.Registration, error)
-	// Touch records that the client of r was used now. It decides by itself
-	// whether that needs a write, does not change r, and returns when ctx ends.
-	Touch(ctx context.Context, r *broker.Registration) error
-}
+// Clients are the registered clients; *broker.Service has them.
+type Clients = oauthform.Clients
 
 // Config is what the endpoints need.
 type Config struct {
@@ -92,15 +82,15 @@ func Token(c Config) http.Handler {
 }
 
 func (e *endpoint) token(r *http.Request, address string, forwardResource bool) (*tokens, error) {
-	f, err := readForm(r)
+	f, err := oauthform.Read(r)
 	if err != nil {
 		return nil, err
 	}
-	cred, err := authenticate(r, f)
+	cred, err := oauthform.Authenticate(r, f)
 	if err != nil {
 		return nil, err
 	}
-	reg, err := e.client(r, cred)
+	reg, err := oauthform.Registered(r.Context(), e.clients, broker.ModeDirect, cred)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +100,7 @@ func (e *endpoint) token(r *http.Request, address string, forwardResource bool) 
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), e.timeout)
 	defer cancel()
-	touched := e.touch(ctx, httpapi.Logger(r), reg)
+	touched := oauthform.RecordUse(ctx, httpapi.Logger(r), e.clients, reg)
 	rep, err := e.ask(ctx, address, cred, params)
 	touched()
 	if err != nil {
@@ -120,35 +110,6 @@ func (e *endpoint) token(r *http.Request, address string, forwardResource bool) 
 		return nil, err
 	}
 	return tokensOf(rep, reg)
-}
-
-// touch records the use of a client while the caller does something else. The
-// function that it returns waits for the end of that, or of ctx: Lambda freezes
-// the process once the request is answered. That the client was used is worth a
-// log line if it cannot be recorded, and never the client's token.
-func (e *endpoint) touch(ctx context.Context, log *slog.Logger, reg *broker.Registration) (wait func()) {
-	done := make(chan error, 1)
-	go func() {
-		var err error
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("panic: %v", v)
-			}
-			done <- err
-		}()
-		err = e.clients.Touch(ctx, reg)
-	}()
-	return func() {
-		var err error
-		select {
-		case err = <-done:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		if err != nil {
-			log.WarnContext(ctx, "last use not recorded", "client_id", reg.ClientID, "error", err)
-		}
-	}
 }
 
 // tokens is a successful answer (RFC 6749 §5.1).
@@ -173,7 +134,7 @@ func tokensOf(rep reply, reg *broker.Registration) (*tokens, error) {
 		IDToken:      o.text("id_token"),
 	}
 	if !ok || t.AccessToken == "" || t.TokenType == "" {
-		return nil, unavailable("Cognito could not answer", errors.New("cognito: status 200 without a token"))
+		return nil, oauthform.Unavailable("Cognito could not answer", errors.New("cognito: status 200 without a token"))
 	}
 	if err := json.Unmarshal(o["expires_in"], &t.ExpiresIn); err != nil || t.ExpiresIn < 0 {
 		t.ExpiresIn = 0

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -25,26 +27,92 @@ const (
 	AppClientRemoving AppClientState = "removing"
 )
 
+// AppClientKind is what an app client is for.
+type AppClientKind string
+
+const (
+	// KindDirect serves one registration of direct mode and has its id.
+	KindDirect AppClientKind = ""
+	// KindShared serves all registrations of a profile in brokered mode.
+	KindShared AppClientKind = "shared"
+	// KindDedicated serves one registration in brokered mode.
+	KindDedicated AppClientKind = "dedicated"
+	// KindRegistering is the record of a registration in the making that takes
+	// a use of an initial access token. There is no app client: the record is
+	// what the use is found by and given back, should the making be cut short.
+	KindRegistering AppClientKind = "registering"
+)
+
 // AppClient is our record of an app client at Cognito. It is written before
 // the app client exists and removed after the app client is gone, so that
 // whatever is half done can be found and finished.
 type AppClient struct {
-	// Key is unique in the deployment and never used again.
+	// Key is unique in the deployment. In direct mode it is random and never
+	// used again; see SharedAppClientKey and DedicatedAppClientKey.
 	Key string
 	// Version is 1 for a new record and grows by one with each replacement.
 	Version int64
+	Kind    AppClientKind
 	State   AppClientState
 	// Marker is the part of the app client's name that says whose it is.
 	Marker string
+	// Abandoned are the markers of creations of which nothing was heard. Each
+	// may have left an app client at Cognito, which must go.
+	Abandoned []string
 	// CognitoID is the app client's id, empty while it is not known.
 	CognitoID string
 	// Profile and InitialAccessToken say whose budgets it holds: a place among
 	// the app clients of the profile and a use of the token, each under Key.
 	Profile            string
 	InitialAccessToken string
-	CreatedAt          time.Time
+	// ClientID and Generation name the registration that a dedicated one
+	// serves, or that is in the making.
+	ClientID   string
+	Generation string
+	// Scopes are those that the app client of a brokered registration has at
+	// Cognito, openid included. No others may be asked for through it.
+	Scopes []string
+	// Secret is Cognito's client secret, sealed for the purpose "app_client"
+	// and SecretOwner; empty in direct mode.
+	Secret string
+	// Branded is whether it has a branding style, without which Cognito's
+	// managed login (version 2) shows no sign-in page.
+	Branded bool
+	// CreatedAt is when its making, under its present marker, was begun.
+	CreatedAt time.Time
 	// Due is when somebody must look at it again; zero is never.
 	Due time.Time
+}
+
+// SecretPurpose is what the secret of an app client is sealed for.
+const SecretPurpose = "app_client"
+
+// SecretOwner is whose the sealed secret is: it opens in no other record, and
+// not after the app client has been made anew.
+func (a *AppClient) SecretOwner() string { return a.Key + "/" + a.Marker }
+
+// Usable reports whether users can be signed in through the app client. branding
+// is whether the sign-in pages are those of managed login (version 2). If it is
+// not, a Provisioner makes it so.
+func (a *AppClient) Usable(branding bool) bool {
+	return a.State == AppClientReady && (a.Branded || !branding)
+}
+
+// Clone returns a copy that shares no memory with a.
+func (a *AppClient) Clone() *AppClient {
+	c := *a
+	c.Abandoned = slices.Clone(a.Abandoned)
+	c.Scopes = slices.Clone(a.Scopes)
+	return &c
+}
+
+// SharedAppClientKey is the key of the app client that all registrations of a
+// profile share.
+func SharedAppClientKey(profile string) string { return "profile/" + profile }
+
+// DedicatedAppClientKey is the key of the app client of one registration.
+func DedicatedAppClientKey(clientID, generation string) string {
+	return "client/" + clientID + "/" + generation
 }
 
 // AppClients are the app clients that this deployment has made in a user pool.
@@ -67,6 +135,57 @@ type AppClients interface {
 	// List yields every app client of the pool that carries a marker of this
 	// deployment, in no order, reading page by page.
 	List(ctx context.Context) iter.Seq2[ListedAppClient, error]
+}
+
+// BrokeredAppClient is what an app client is to be that the broker itself uses.
+// Whatever else it has, its one callback included, follows from the deployment.
+type BrokeredAppClient struct {
+	// Name is for people who look at the pool: the name of the profile or of
+	// the client, the latter as hostile as any.
+	Name string
+	// Scopes include openid, unless ClientCredentials.
+	Scopes []string
+	// ClientCredentials makes an app client for client_credentials alone, not
+	// for signing users in.
+	ClientCredentials bool
+}
+
+// AppClientMaker makes the app clients of brokered mode, which is all that a
+// Provisioning may do at Cognito. Implementations are safe for concurrent use.
+// Their errors mean what those of AppClients mean.
+type AppClientMaker interface {
+	// CreateBrokered makes a confidential app client. Called twice with the
+	// same marker it makes two. If the pool is full or throttled, the error
+	// holds a *dcr.Error of code Unavailable.
+	CreateBrokered(ctx context.Context, marker string, spec BrokeredAppClient) (NewAppClient, error)
+	// Brand gives the app client a branding style of Cognito's defaults, unless
+	// it has one. It returns ErrBrandingLimit, perhaps wrapped, if the pool can
+	// have no more of them.
+	Brand(ctx context.Context, id string) error
+}
+
+// AppClientUpdater changes the app clients of brokered mode; it is for the
+// janitor and for operators. Its errors mean what those of AppClients mean.
+type AppClientUpdater interface {
+	// UpdateBrokered gives the app client id the settings that follow from spec.
+	// If the app client does not exist it returns ErrNotFound inside a
+	// *NotAppliedError.
+	UpdateBrokered(ctx context.Context, id, marker string, spec BrokeredAppClient) error
+}
+
+// ErrBrandingLimit means that the pool has all the branding styles that it can
+// have (20), so that a new app client would have no sign-in page. Profiles with
+// app_client "shared" need one each.
+var ErrBrandingLimit = errors.New("all branding styles of the user pool are used up")
+
+// A Provisioner makes sure that the app client with that key exists and is
+// usable. It is what the functions that face the internet have instead of a
+// right at Cognito. A nil error means that the record can be read and used. If
+// the registration or profile that the key names may have no app client, the
+// error is ErrNotFound; if it is worth coming back, it holds a *dcr.Error of code
+// Unavailable with RetryAfter, and ErrBrandingLimit besides, if that is why.
+type Provisioner interface {
+	Provision(ctx context.Context, key string) error
 }
 
 // NewAppClient is what Cognito gave for a created app client. Secret is empty

@@ -2,44 +2,54 @@ package broker
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
 
 // Clients answers who a client is and records that it was used, which is all
-// that the token endpoint needs. It is safe for concurrent use.
+// that the authorize and token endpoints need. It is safe for concurrent use.
 type Clients struct {
+	mode  Mode
 	store Registrations
 	now   func() time.Time
 }
 
-// NewClients returns the Clients whose registrations are in store.
+// NewClients returns the Clients of direct mode whose registrations are in
+// store.
 func NewClients(store Registrations, now func() time.Time) *Clients {
-	return &Clients{store: store, now: now}
+	return &Clients{mode: ModeDirect, store: store, now: now}
+}
+
+// NewBrokeredClients returns the Clients of brokered mode whose registrations
+// are in store.
+func NewBrokeredClients(store Registrations, now func() time.Time) *Clients {
+	return &Clients{mode: ModeBrokered, store: store, now: now}
 }
 
 // touchEvery is how exact LastUsedAt is.
 const touchEvery = time.Hour
 
-// clientIDAlphabet is Cognito's.
+// clientIDAlphabet is Cognito's, and has that of the broker's own ids in it.
 const clientIDAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+"
 
 // Client returns the registration of a client that may be used now, or
-// ErrNotFound if there is none, or it is disabled or being deleted. clientID may
-// be anything at all.
+// ErrNotFound if there is none, or it is disabled, deleted, being deleted, or of
+// the other mode. clientID may be anything at all.
 func (c *Clients) Client(ctx context.Context, clientID string) (*Registration, error) {
 	r, err := c.registration(ctx, clientID)
 	if err != nil {
 		return nil, err
 	}
-	if r.State != RegistrationActive {
+	if r.State != RegistrationActive || r.Mode != c.mode {
 		return nil, ErrNotFound
 	}
 	return r, nil
 }
 
 // registration returns the registration of a client, without troubling the
-// store about what cannot be a client id of Cognito's.
+// store about what cannot be a client id of Cognito's or ours.
 func (c *Clients) registration(ctx context.Context, clientID string) (*Registration, error) {
 	if clientID == "" || len(clientID) > 128 || strings.Trim(clientID, clientIDAlphabet) != "" {
 		return nil, ErrNotFound
@@ -48,11 +58,49 @@ func (c *Clients) registration(ctx context.Context, clientID string) (*Registrat
 }
 
 // Touch records that the client of r was used now, unless that was recorded
-// within the last hour.
+// within the last hour. A registration that has been used does not expire as
+// unconfirmed any more; r then says so, too.
 func (c *Clients) Touch(ctx context.Context, r *Registration) error {
+	if r.Mode == ModeBrokered && !r.ExpiresAt.IsZero() {
+		if err := c.confirm(ctx, r); err != nil {
+			return err
+		}
+	}
 	now := c.now().UTC().Truncate(time.Second)
 	if now.Sub(r.LastUsedAt) < touchEvery {
 		return nil
 	}
 	return c.store.TouchRegistration(ctx, r.ClientID, r.Generation, now)
 }
+
+// confirm takes the expiry off r. Others may change it at the same time: it is
+// extended by whoever registers the same.
+func (c *Clients) confirm(ctx context.Context, r *Registration) error {
+	stored := r.Clone()
+	for range attempts {
+		stored.ExpiresAt = time.Time{}
+		err := c.store.ReplaceRegistration(ctx, stored)
+		if err == nil {
+			r.Version, r.ExpiresAt = stored.Version, time.Time{}
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("confirm registration %s: %w", r.ClientID, err)
+		}
+		if stored, err = c.store.Registration(ctx, r.ClientID); err != nil {
+			return fmt.Errorf("confirm registration %s: %w", r.ClientID, err)
+		}
+		if stored.Generation != r.Generation {
+			return fmt.Errorf("confirm registration %s: %w", r.ClientID, ErrNotFound)
+		}
+		if stored.ExpiresAt.IsZero() {
+			r.Version, r.ExpiresAt = stored.Version, time.Time{}
+			return nil
+		}
+	}
+	return fmt.Errorf("confirm registration %s: %w", r.ClientID, ErrConflict)
+}
+
+// attempts is how often something is tried anew that somebody else has changed
+// meanwhile.
+const attempts = 5

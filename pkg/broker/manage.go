@@ -22,7 +22,7 @@ func (s *Service) Read(ctx context.Context, clientID string, tok credential.Toke
 	if err != nil {
 		return nil, err
 	}
-	if r.State == RegistrationDeleting {
+	if s.gone(r) {
 		return nil, errBadToken()
 	}
 	if r, err = s.promote(ctx, r, tok); err != nil {
@@ -39,12 +39,15 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 	if err != nil {
 		return nil, err
 	}
-	if r.State == RegistrationDeleting {
+	if s.gone(r) {
 		return nil, errBadToken()
 	}
 	m, err := s.replacement(ctx, r, req)
 	if err != nil {
 		return nil, err
+	}
+	if r.Mode == ModeBrokered {
+		return s.updateBrokered(ctx, r, tok, req, m)
 	}
 	a, err := s.appClientOf(ctx, r)
 	if err != nil {
@@ -68,25 +71,44 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 		return nil, err
 	}
 
+	info, err := s.rewrite(ctx, r, tok, m)
+	if err != nil {
+		return nil, err
+	}
+	s.settle(ctx, a)
+	return info, nil
+}
+
+// rewrite stores m as what is registered, and a new registration access token
+// beside tok.
+func (s *Service) rewrite(ctx context.Context, r *Registration, tok credential.Token, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
 	next := credential.NewRegistrationAccessToken()
 	r.Metadata = m
 	r.AccessTokens = AccessTokens{Current: tok.Hash(), Next: next.Hash()}
-	if err := s.replace(ctx, r); err != nil {
-		if errors.Is(err, ErrNotFound) {
-			return nil, errBadToken()
-		}
-		return nil, unavailable(fmt.Errorf("replace registration %s: %w", clientID, err))
+	err := s.replace(ctx, r)
+	if errors.Is(err, ErrNotFound) {
+		return nil, errBadToken()
 	}
-	s.settle(ctx, a)
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("replace registration %s: %w", r.ClientID, err))
+	}
 	return s.information(r, next.Reveal()), nil
 }
 
 // Delete removes the client and its app client (RFC 7592 §2.3). After an error
-// that says to come back it can be repeated with the same token.
+// that says to come back it can be repeated with the same token. In brokered
+// mode, which has no right at Cognito, the app client goes at the next Reconcile;
+// a client of the other mode can be removed too.
 func (s *Service) Delete(ctx context.Context, clientID string, tok credential.Token) error {
 	r, err := s.authenticate(ctx, clientID, tok)
 	if err != nil {
 		return err
+	}
+	if r.State == RegistrationDeleted {
+		return errBadToken()
+	}
+	if r.Mode == ModeBrokered {
+		return s.deleteBrokered(ctx, r)
 	}
 	a, err := s.appClientOf(ctx, r)
 	if errors.Is(err, ErrNotFound) {
@@ -103,6 +125,9 @@ func (s *Service) Delete(ctx context.Context, clientID string, tok credential.To
 	r.State = RegistrationDeleting
 	if err := s.replace(ctx, r); err != nil && !errors.Is(err, ErrNotFound) {
 		return unavailable(err)
+	}
+	if s.mode == ModeBrokered {
+		return nil // Reconcile goes on
 	}
 	return unavailableIf(s.finishRemoval(ctx, a, a.CognitoID))
 }
@@ -156,6 +181,12 @@ func (s *Service) authenticate(ctx context.Context, clientID string, tok credent
 		return nil, errBadToken()
 	}
 	return r, nil
+}
+
+// gone reports whether r is to its client as if it were not there. What is of
+// the other mode cannot be used, so that its client had better register again.
+func (s *Service) gone(r *Registration) bool {
+	return r.State == RegistrationDeleting || r.State == RegistrationDeleted || r.Mode != s.mode
 }
 
 // promote ends the old token at the first use of the new one.
@@ -212,10 +243,14 @@ func secretCheck(req *dcr.Request) func(string) error {
 	sent := credential.Presented(req.ClientSecret)
 	return func(secret string) error {
 		if secret == "" || !credential.Presented(secret).Hash().Matches(sent) {
-			return dcr.Errorf(dcr.InvalidClientMetadata, "client_secret is not the present one, which cannot be chosen (RFC 7592 section 2.2)")
+			return errOtherSecret()
 		}
 		return nil
 	}
+}
+
+func errOtherSecret() error {
+	return dcr.Errorf(dcr.InvalidClientMetadata, "client_secret is not the present one, which cannot be chosen (RFC 7592 section 2.2)")
 }
 
 // replace stores r. If it is not known whether that happened, it looks.

@@ -12,13 +12,18 @@ import (
 
 // Reconciled counts what Reconcile did.
 type Reconciled struct {
-	// Completed app clients serve a registration and now say so.
+	// Completed app clients serve a registration and now say so. Registrations
+	// that were left in the making and are complete count as well.
 	Completed int
 	// Restored app clients have been given the settings of their registration
 	// again after an update of unknown outcome.
 	Restored int
-	// Removed app clients, with the registrations they served.
+	// Removed app clients, with the registrations they served in direct mode,
+	// and registrations that were left in the making.
 	Removed int
+	// Grown app clients have been given scopes that their profile or
+	// registration has more than before.
+	Grown int
 	// Failed ones are tried again at the next run.
 	Failed int
 }
@@ -26,15 +31,22 @@ type Reconciled struct {
 // LogValue logs the counts.
 func (r Reconciled) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("completed", r.Completed), slog.Int("restored", r.Restored),
-		slog.Int("removed", r.Removed), slog.Int("failed", r.Failed))
+		slog.Int("removed", r.Removed), slog.Int("grown", r.Grown), slog.Int("failed", r.Failed))
 }
 
 // Reconcile finishes or undoes every app client whose making, updating or
 // removal was begun more than two minutes ago and not completed. Several may
 // run at once. It returns an error, besides what it has done, if it could not
 // read what is due or what Cognito has, or if Cognito asks to be left alone.
+//
+// In brokered mode it also deletes the app clients of registrations that are
+// gone, and those that may have been made and never recorded; and, if there is an
+// Updater, gives app clients the scopes that they lack.
 func (s *Service) Reconcile(ctx context.Context) (Reconciled, error) {
 	var done Reconciled
+	if s.apps == nil {
+		return done, errors.New("reconcile: needs AppClients")
+	}
 	run := reconciliation{Service: s, done: &done}
 	for key, err := range s.store.DueAppClients(ctx, s.now()) {
 		if err != nil {
@@ -52,6 +64,9 @@ func (s *Service) Reconcile(ctx context.Context) (Reconciled, error) {
 		if ctx.Err() != nil {
 			return done, ctx.Err()
 		}
+	}
+	if err := run.growShared(ctx); err != nil {
+		return done, fmt.Errorf("reconcile: %w", err)
 	}
 	return done, nil
 }
@@ -75,6 +90,16 @@ func (s *reconciliation) one(ctx context.Context, key string) error {
 	if a.Due.IsZero() || a.Due.After(s.now()) {
 		return nil // somebody was faster
 	}
+	switch a.Kind {
+	case KindRegistering:
+		return s.registering(ctx, a)
+	case KindShared, KindDedicated:
+		return s.brokered(ctx, a)
+	}
+	return s.direct(ctx, a)
+}
+
+func (s *reconciliation) direct(ctx context.Context, a *AppClient) error {
 	switch a.State {
 	case AppClientCreating:
 		return s.creating(ctx, a)
@@ -83,7 +108,7 @@ func (s *reconciliation) one(ctx context.Context, key string) error {
 	case AppClientRemoving:
 		return s.removing(ctx, a)
 	}
-	return fmt.Errorf("app client %s is due in state %q", key, a.State)
+	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
 }
 
 // creating decides about an app client that may exist: it stays if a

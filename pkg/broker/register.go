@@ -31,7 +31,13 @@ func (s *Service) Register(ctx context.Context, req *dcr.Request, tok credential
 	if m, err = profile.Apply(m); err != nil {
 		return nil, err
 	}
-	return s.create(ctx, profile, iat, m)
+	switch {
+	case s.mode == ModeDirect:
+		return s.create(ctx, profile, iat, m)
+	case iat == "":
+		return s.registerOpen(ctx, profile, m)
+	}
+	return s.registerVouched(ctx, profile, iat, m)
 }
 
 // vouch decides which profile the bearer of tok registers under. The token's id
@@ -180,28 +186,51 @@ func (s *Service) complete(ctx context.Context, a *AppClient) error {
 // take takes the use of the token and the places in the budgets that making a
 // costs.
 func (s *Service) take(ctx context.Context, a *AppClient, l policy.Limits, hour Budget) error {
-	if hour.Limit > 0 {
-		err := s.store.TakeBudget(ctx, hour, a.Key)
-		if errors.Is(err, ErrExhausted) {
-			e := dcr.Errorf(dcr.TooManyRequests, "too many registrations for this redirect host in this hour")
-			e.RetryAfter = a.CreatedAt.Truncate(time.Hour).Add(time.Hour).Sub(a.CreatedAt)
-			return e
-		}
-		if err != nil {
-			return unavailable(fmt.Errorf("creations of this hour: %w", err))
-		}
+	if err := s.takeHour(ctx, hour, a.Key, a.CreatedAt); err != nil {
+		return err
 	}
-	if l.AppClients > 0 {
-		err := s.store.TakeBudget(ctx, Budget{Key: appClientsKey(a.Profile), Limit: l.AppClients}, a.Key)
-		if errors.Is(err, ErrExhausted) {
-			e := dcr.Errorf(dcr.Unavailable, "no more clients can be registered at the moment")
-			e.RetryAfter = time.Hour
-			return e
-		}
-		if err != nil {
-			return unavailable(fmt.Errorf("app clients of profile: %w", err))
-		}
+	if err := takePlace(ctx, s.store, a, l); err != nil {
+		return err
 	}
+	return s.takeUse(ctx, a)
+}
+
+// takeHour takes a place among the registrations of this hour.
+func (s *Service) takeHour(ctx context.Context, hour Budget, member string, now time.Time) error {
+	if hour.Limit == 0 {
+		return nil
+	}
+	err := s.store.TakeBudget(ctx, hour, member)
+	if errors.Is(err, ErrExhausted) {
+		e := dcr.Errorf(dcr.TooManyRequests, "too many registrations for this redirect host in this hour")
+		e.RetryAfter = now.Truncate(time.Hour).Add(time.Hour).Sub(now)
+		return e
+	}
+	if err != nil {
+		return unavailable(fmt.Errorf("creations of this hour: %w", err))
+	}
+	return nil
+}
+
+// takePlace takes a place among the app clients of the profile.
+func takePlace(ctx context.Context, budgets Budgets, a *AppClient, l policy.Limits) error {
+	if l.AppClients == 0 {
+		return nil
+	}
+	err := budgets.TakeBudget(ctx, Budget{Key: appClientsKey(a.Profile), Limit: l.AppClients}, a.Key)
+	if errors.Is(err, ErrExhausted) {
+		e := dcr.Errorf(dcr.Unavailable, "no more clients can be registered at the moment")
+		e.RetryAfter = time.Hour
+		return e
+	}
+	if err != nil {
+		return unavailable(fmt.Errorf("app clients of profile: %w", err))
+	}
+	return nil
+}
+
+// takeUse takes a use of the token, if there is one.
+func (s *Service) takeUse(ctx context.Context, a *AppClient) error {
 	if a.InitialAccessToken == "" {
 		return nil
 	}

@@ -11,9 +11,14 @@ import (
 // Mode says who the authorization server is that a registration's client sees.
 type Mode string
 
-// ModeDirect is a registration whose client uses Cognito's own authorize
-// endpoint under the id of a Cognito app client of its own.
-const ModeDirect Mode = "direct"
+const (
+	// ModeDirect is a registration whose client uses Cognito's own authorize
+	// endpoint under the id of a Cognito app client of its own.
+	ModeDirect Mode = "direct"
+	// ModeBrokered is a registration whose client uses the broker's authorize
+	// endpoint, under an id of the broker's.
+	ModeBrokered Mode = "brokered"
+)
 
 // RegistrationState is where a registration stands in its life.
 type RegistrationState string
@@ -27,12 +32,18 @@ const (
 	// RegistrationDeleting is a client whose deletion has begun. To everyone
 	// but a repeated DELETE it is as good as gone.
 	RegistrationDeleting RegistrationState = "deleting"
+	// RegistrationDeleted is a client that an operator has deleted and whose
+	// id, being derived, would come back if nothing were left of it. To
+	// everyone it is gone, and to whoever registers it again refused.
+	RegistrationDeleted RegistrationState = "deleted"
 )
 
 // Registration is the record of one registered client.
 type Registration struct {
 	// ClientID is the client identifier that the client was given (RFC 7591
-	// §3.2.1). In direct mode it is the id of the Cognito app client.
+	// §3.2.1). In direct mode it is the id of the Cognito app client. In
+	// brokered mode it is "dcr_" and 26 characters of [a-z2-7]: for an open
+	// registration derived from its metadata, else random.
 	ClientID string
 	// Generation is random and new for each registration, so that nothing
 	// which names it outlives the registration when its id comes back.
@@ -57,10 +68,17 @@ type Registration struct {
 	LastUsedAt time.Time
 	// ExpiresAt is when the record ceases to exist; zero is never. A record
 	// whose time has come counts as absent, whether or not it is still stored.
+	// In brokered mode a registration expires until it is first used.
 	ExpiresAt time.Time
 	// AccessTokens are the hashes of its registration access tokens (RFC 7592).
+	// Open registrations of brokered mode have none, since they belong to
+	// everyone who registers the same.
 	AccessTokens AccessTokens
-	// AppClient is the key of the AppClient that serves it.
+	// SecretHash is the hash of the client secret of a confidential client in
+	// brokered mode. In direct mode the secret is Cognito's and not stored.
+	SecretHash credential.Hash
+	// AppClient is the key of the AppClient that serves it in direct mode, and
+	// empty in brokered mode; see AppClientKey.
 	AppClient string
 }
 

@@ -3,10 +3,12 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -22,10 +24,20 @@ const (
 	undoTime = 5 * time.Second
 )
 
-// Config is what a Service needs. All fields are required.
+// Config is what a Service needs. Fields are required unless they say when not.
 type Config struct {
-	Store      Store
+	// Mode is that of the registrations that are made. The zero value is
+	// ModeDirect.
+	Mode  Mode
+	Store Store
+	// AppClients is not needed in brokered mode, where only Reconcile calls it.
 	AppClients AppClients
+	// Updater is what app clients of brokered mode are given more scopes with,
+	// by Reconcile. Without it they keep those they have.
+	Updater AppClientUpdater
+	// Keys returns the keys that derive client ids. It is called once per
+	// registration, and needed in brokered mode only.
+	Keys func(context.Context) (*seal.Ring, error)
 	// Policy returns the policy in force. It is called once per request.
 	Policy func(context.Context) (*policy.Policy, error)
 	// Issuer is the broker's origin, under which registrations are managed.
@@ -40,25 +52,44 @@ type Config struct {
 // otherwise faults of ours.
 type Service struct {
 	*Clients
-	store  Store
-	apps   AppClients
-	policy func(context.Context) (*policy.Policy, error)
-	issuer string
-	now    func() time.Time
-	log    *slog.Logger
+	mode    Mode
+	store   Store
+	apps    AppClients
+	updater AppClientUpdater
+	keys    func(context.Context) (*seal.Ring, error)
+	recent  *recent
+	policy  func(context.Context) (*policy.Policy, error)
+	issuer  string
+	now     func() time.Time
+	log     *slog.Logger
 }
 
 // New returns a Service, or an error if a field of c is missing.
 func New(c Config) (*Service, error) {
-	if c.Store == nil || c.AppClients == nil || c.Policy == nil || c.Issuer == "" || c.Now == nil || c.Log == nil {
-		return nil, errors.New("broker: every field of Config is required")
+	if c.Store == nil || c.Policy == nil || c.Issuer == "" || c.Now == nil || c.Log == nil {
+		return nil, errors.New("broker: Store, Policy, Issuer, Now and Log of Config are required")
 	}
-	return &Service{Clients: NewClients(c.Store, c.Now), store: c.Store, apps: c.AppClients, policy: c.Policy, issuer: c.Issuer, now: c.Now, log: c.Log}, nil
+	s := &Service{
+		Clients: NewClients(c.Store, c.Now),
+		mode:    ModeDirect, store: c.Store, apps: c.AppClients, updater: c.Updater, keys: c.Keys,
+		policy: c.Policy, issuer: c.Issuer, now: c.Now, log: c.Log,
+	}
+	switch {
+	case c.Mode == ModeBrokered && c.Keys == nil:
+		return nil, errors.New("broker: Keys of Config is required in brokered mode")
+	case c.Mode == ModeBrokered:
+		s.mode, s.Clients, s.recent = ModeBrokered, NewBrokeredClients(c.Store, c.Now), newRecent()
+	case c.Mode != "" && c.Mode != ModeDirect:
+		return nil, fmt.Errorf("broker: there is no mode %q", c.Mode)
+	case c.AppClients == nil:
+		return nil, errors.New("broker: AppClients of Config is required in direct mode")
+	}
+	return s, nil
 }
 
 // information is what the bearer of token is told about r (RFC 7591 §3.2.1,
-// RFC 7592 §3). The client secret is Cognito's, is stored nowhere, and is
-// therefore only in the answer to the registration itself.
+// RFC 7592 §3). The client secret is stored nowhere, neither Cognito's nor ours,
+// and is therefore only in the answer to the registration itself.
 func (s *Service) information(r *Registration, token string) *dcr.ClientInformation {
 	return &dcr.ClientInformation{
 		ClientID:                r.ClientID,

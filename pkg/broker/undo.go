@@ -83,6 +83,9 @@ func (s *Service) finishRemoval(ctx context.Context, a *AppClient, ids ...string
 		if err := s.apps.Delete(ctx, id, a.Marker); err != nil {
 			return fmt.Errorf("delete app client %s: %w", id, err)
 		}
+		if a.Kind != KindDirect {
+			continue // what it served does not depend on it
+		}
 		if err := s.deleteRegistrationOf(ctx, a, id); err != nil {
 			return err
 		}
@@ -114,6 +117,9 @@ func (s *Service) deleteRegistrationOf(ctx context.Context, a *AppClient, id str
 
 func (s *Service) giveBack(ctx context.Context, a *AppClient) error {
 	err := s.giveBackUse(ctx, a)
+	if a.Kind == KindRegistering {
+		return err // it holds no place
+	}
 	if budgetErr := s.store.ReturnBudget(ctx, appClientsKey(a.Profile), a.Key); budgetErr != nil {
 		err = errors.Join(err, fmt.Errorf("give back place of app client %s: %w", a.Key, budgetErr))
 	}

@@ -21,6 +21,7 @@ type Server struct {
 	TokenEndpoint         string
 	RegistrationEndpoint  string // empty: nobody can register
 	RevocationEndpoint    string // empty: not offered
+	IntrospectionEndpoint string // empty: not offered
 	// Scopes are what a registered client may get. Clients ask for all that are
 	// listed; offline_access is left out, because Cognito refuses it.
 	Scopes               []string
@@ -69,6 +70,10 @@ type serverMetadata struct {
 	TokenEndpointAuthMethodsSupported []string `json:"token_endpoint_auth_methods_supported"`
 	// OPTIONAL, section 2. The default is client_secret_basic alone.
 	RevocationEndpointAuthMethodsSupported []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	// OPTIONAL, section 2.
+	IntrospectionEndpoint string `json:"introspection_endpoint,omitempty"`
+	// OPTIONAL, section 2. Protected resources have secrets.
+	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	// OPTIONAL, section 2. Absent means no PKCE, and MCP clients must then refuse
 	// to go on (MCP authorization, "Authorization Code Protection").
 	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
@@ -104,6 +109,7 @@ func merge(s Server, up Upstream) (serverMetadata, error) {
 		TokenEndpoint:                              s.TokenEndpoint,
 		RegistrationEndpoint:                       s.RegistrationEndpoint,
 		RevocationEndpoint:                         s.RevocationEndpoint,
+		IntrospectionEndpoint:                      s.IntrospectionEndpoint,
 		JWKSURI:                                    up.JWKSURI,
 		UserinfoEndpoint:                           up.UserinfoEndpoint,
 		ScopesSupported:                            published(s.Scopes),
@@ -118,6 +124,13 @@ func merge(s Server, up Upstream) (serverMetadata, error) {
 	}
 	if m.AuthorizationEndpoint == "" {
 		m.AuthorizationEndpoint = up.AuthorizationEndpoint
+	} else {
+		// It would show a client more of the user than the consent was for, and
+		// under the id of an app client that is not the client's.
+		m.UserinfoEndpoint = ""
+	}
+	if m.IntrospectionEndpoint != "" {
+		m.IntrospectionEndpointAuthMethodsSupported = []string{"client_secret_basic", "client_secret_post"}
 	}
 	if m.RevocationEndpoint != "" {
 		m.RevocationEndpointAuthMethodsSupported = m.TokenEndpointAuthMethodsSupported
@@ -136,6 +149,7 @@ func (s Server) check() error {
 		{"authorization_endpoint", s.AuthorizationEndpoint},
 		{"registration_endpoint", s.RegistrationEndpoint},
 		{"revocation_endpoint", s.RevocationEndpoint},
+		{"introspection_endpoint", s.IntrospectionEndpoint},
 		{"service_documentation", s.ServiceDocumentation},
 	} {
 		if m.value == "" {

@@ -1,10 +1,14 @@
 package grant
 
 import (
+	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
 const (
@@ -16,6 +20,14 @@ const (
 	// maxSiblings bounds the refresh tokens that stand at one time.
 	maxSiblings = 8
 )
+
+// ID returns the id of the n-th grant, from 0, that comes of the sign-in with
+// this origin_jti. A sign-in seldom has a second one, so the grant of a token
+// of Cognito's is found without an index: at n = 0, and then at 1 and so on
+// until there is none.
+func ID(ring *seal.Ring, originJTI string, n int) string {
+	return credential.DerivedID(ring.MAC("grant", originJTI, strconv.Itoa(n)))
+}
 
 // Grant is what a user has allowed a client.
 type Grant struct {
@@ -54,10 +66,16 @@ type Grant struct {
 	Tokens string
 
 	CreatedAt time.Time
-	// ExpiresAt is when Cognito's refresh token ends at the latest.
+	// ExpiresAt is when Cognito's refresh token ends at the latest. Until then
+	// the grant is kept, ended or not; the zero time is never.
 	ExpiresAt time.Time
 	// EndedAt is when the grant was ended; zero if it stands.
 	EndedAt time.Time
+}
+
+// LogValue keeps hashes, tokens and who the user is out of logs.
+func (g *Grant) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", g.ID), slog.String("client_id", g.ClientID))
 }
 
 // Clone returns a copy that shares no memory with g.
@@ -73,21 +91,43 @@ func (g *Grant) Clone() *Grant {
 type Verdict int
 
 const (
-	// Refused is for a grant that has ended or expired.
+	// Refused is for a grant that has ended or expired, for what is no refresh
+	// token of this grant, and for one sibling too many. It yields nothing and
+	// ends nothing.
 	Refused Verdict = iota
 	// Rotate is for a live token: it is replaced.
 	Rotate
 	// Sibling is for the token that was used last, within the ReuseWindow: one
 	// more token is handed out, and those that stand stay.
 	Sibling
-	// Replayed is for anything else: somebody has kept an old token, so the
-	// grant ends (RFC 9700 §4.14.2).
+	// Replayed is for any other refresh token that names the grant: somebody
+	// has kept an old one, so the grant ends (RFC 9700 §4.14.2).
 	Replayed
 )
 
-// Judge says what a refresh token that names this grant is worth at the time
-// now.
+// String returns the verdict in a word, for logs.
+func (v Verdict) String() string {
+	switch v {
+	case Refused:
+		return "refused"
+	case Rotate:
+		return "rotate"
+	case Sibling:
+		return "sibling"
+	case Replayed:
+		return "replayed"
+	}
+	return "verdict " + strconv.Itoa(int(v))
+}
+
+// Judge says what a presented refresh token is worth at the time now.
 func (g *Grant) Judge(tok credential.Token, now time.Time) Verdict {
+	// A code names its grant too, and whoever has seen one could otherwise end
+	// the grant with it.
+	id, err := credential.GrantID(tok)
+	if err != nil || id != g.ID || !strings.HasPrefix(tok.Reveal(), credential.RefreshTokenPrefix) {
+		return Refused
+	}
 	if !g.EndedAt.IsZero() || !now.Before(g.ExpiresAt) {
 		return Refused
 	}
@@ -99,13 +139,17 @@ func (g *Grant) Judge(tok credential.Token, now time.Time) Verdict {
 	switch {
 	case live:
 		return Rotate
-	case spent && now.Before(g.SpentAt.Add(ReuseWindow)) && len(g.Live) < maxSiblings:
-		return Sibling
+	case !spent || !now.Before(g.SpentAt.Add(ReuseWindow)):
+		return Replayed
+	case len(g.Live) >= maxSiblings:
+		return Refused
 	}
-	return Replayed
+	return Sibling
 }
 
-// Rotated changes g for the use of tok, of this verdict, that yields next.
+// Rotated changes g for the use of tok, of the verdict Rotate or Sibling, that
+// yields the token with the hash next. A Sibling does not prolong the
+// ReuseWindow.
 func (g *Grant) Rotated(v Verdict, tok credential.Token, next credential.Hash, now time.Time) {
 	if v == Sibling {
 		g.Live = append(g.Live, next)

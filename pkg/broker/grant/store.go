@@ -3,6 +3,8 @@ package grant
 import (
 	"context"
 	"iter"
+	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -18,24 +20,41 @@ type Consent struct {
 	ClientID  string
 	Scopes    []string
 	CreatedAt time.Time
+	// ExpiresAt is when it counts as absent; the zero time is never.
 	ExpiresAt time.Time
+}
+
+// LogValue keeps who the user is out of logs, but for the sub.
+func (c *Consent) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("sub", c.Sub), slog.String("client_id", c.ClientID))
+}
+
+// Clone returns a copy that shares no memory with c.
+func (c *Consent) Clone() *Consent {
+	d := *c
+	d.Scopes = slices.Clone(c.Scopes)
+	return &d
 }
 
 // A Store keeps transactions, grants and consents. It promises what
 // broker.Store promises: safe for concurrent use, consistent reads, values
 // copied in and out, a call sent twice has the effect and result of one, what
-// has expired is absent. Its errors are broker.ErrNotFound, broker.ErrExists and
-// broker.ErrConflict, which mean that nothing was changed; after any other error
-// it is not known whether the call was applied.
+// has expired is absent. Strings are kept byte for byte, UTF-8 or not, since
+// state and the like are the client's; times are kept in whole seconds and UTC;
+// an empty list is read as nil.
+//
+// Its errors are broker.ErrNotFound, broker.ErrExists and broker.ErrConflict,
+// which mean that nothing was changed; after any other error it is not known
+// whether the call was applied.
 type Store interface {
 	// CreateTransaction stores t as version 1 and sets t.Version, or returns
-	// ErrExists.
+	// ErrExists if there is one with its key that has not expired.
 	CreateTransaction(ctx context.Context, t *Transaction) error
 	// Transaction returns the transaction with that key, or ErrNotFound.
 	Transaction(ctx context.Context, key credential.Hash) (*Transaction, error)
-	// TakeStep moves the transaction from one step to the next and returns it as
-	// it then is. It returns ErrConflict if the transaction is at another step,
-	// and ErrNotFound if there is none.
+	// TakeStep moves the transaction from one step to the next, increments its
+	// version, and returns it as it then is. It returns ErrConflict if the
+	// transaction is at another step, and ErrNotFound if there is none.
 	TakeStep(ctx context.Context, key credential.Hash, from, to Step) (*Transaction, error)
 	// ReplaceTransaction stores t if the stored version is still t.Version, and
 	// increments t.Version. It returns ErrConflict if the version is another and
@@ -44,7 +63,8 @@ type Store interface {
 	// DeleteTransaction removes the transaction. One that is gone is no error.
 	DeleteTransaction(ctx context.Context, key credential.Hash) error
 
-	// CreateGrant stores g as version 1 and sets g.Version, or returns ErrExists.
+	// CreateGrant stores g as version 1 and sets g.Version, or returns ErrExists
+	// if there is one with its id that has not expired, one that has ended too.
 	CreateGrant(ctx context.Context, g *Grant) error
 	// Grant returns the grant with that id, one that has ended too, or
 	// ErrNotFound.
@@ -57,7 +77,8 @@ type Store interface {
 	// the whole store, page by page, and is for operators.
 	ListGrants(ctx context.Context) iter.Seq2[*Grant, error]
 
-	// PutConsent stores c, in place of one with its key.
+	// PutConsent stores c, in place of one with its key. A PutConsent that is
+	// sent twice stores c twice, whatever was done in between.
 	PutConsent(ctx context.Context, c *Consent) error
 	// Consent returns the consent with that key, or ErrNotFound.
 	Consent(ctx context.Context, key string) (*Consent, error)

@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -37,6 +38,9 @@ type User struct {
 	IdentityProvider string
 }
 
+// LogValue keeps what names a person out of logs.
+func (u User) LogValue() slog.Value { return slog.GroupValue(slog.String("sub", u.Sub)) }
+
 // Transaction is one authorization under way in one browser.
 type Transaction struct {
 	// Key is the hash of the secret in the browser's cookie. Whatever else has
@@ -71,10 +75,19 @@ type Transaction struct {
 	User User
 	// OriginJTI is the claim that all tokens of this sign-in share.
 	OriginJTI string
-	// Tokens are Cognito's, sealed for the purpose "transaction" and Key.
+	// Tokens are Cognito's, sealed for the purpose "transaction" and Key. Before
+	// SignedIn it is the secret of the app client, sealed for the purpose
+	// "sign_in" and Key, so that the callback needs no other row.
 	Tokens string
 
+	// ExpiresAt is when it counts as absent; the zero time is never.
 	ExpiresAt time.Time
+}
+
+// LogValue keeps what the client wrote, hashes, tokens and who the user is out
+// of logs.
+func (t *Transaction) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("client_id", t.ClientID), slog.String("step", string(t.Step)))
 }
 
 // Clone returns a copy that shares no memory with t.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"regexp"
@@ -17,7 +18,7 @@ const maxLimit = 10_000
 // Parse reads a document and checks all of it, for a deployment. An error is a *ParseError with every fault. Member
 // names are matched exactly; one that is not known or that occurs twice is a fault.
 func Parse(body []byte, deployment Deployment) (*Policy, error) {
-	d := &document{scopes: slices.Clone(deployment.Scopes)}
+	d := &document{scopes: slices.Clone(deployment.Scopes), mode: cmp.Or(deployment.Mode, Direct)}
 	p := d.policy(body)
 	if len(d.faults) > 0 {
 		return nil, &ParseError{Faults: d.faults}
@@ -30,6 +31,7 @@ func Parse(body []byte, deployment Deployment) (*Policy, error) {
 type document struct {
 	faults
 	scopes []string // of the deployment
+	mode   Mode     // likewise
 }
 
 func (d *document) policy(body []byte) *Policy {
@@ -74,6 +76,9 @@ func (d *document) policy(body []byte) *Policy {
 
 // checkDeployment makes sure that what is not in the document cannot make a wrong policy out of a right one.
 func (d *document) checkDeployment() {
+	if d.mode != Direct && d.mode != Brokered {
+		d.add("", "the deployment's mode %s is neither direct nor brokered", quote(string(d.mode)))
+	}
 	for i, s := range d.scopes {
 		switch {
 		case !validScope(s):
@@ -89,7 +94,7 @@ func (d *document) checkDeployment() {
 var profileName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // laterKeys are keys of a profile that are known and not supported. To ignore them would be to promise what they say.
-var laterKeys = []string{"app_client", "approval", "consent", "lifetimes", "software_statements", "users"}
+var laterKeys = []string{"approval", "software_statements"}
 
 func (d *document) profile(name string, v any, open bool) *Profile {
 	path := member("profiles", name)
@@ -97,7 +102,8 @@ func (d *document) profile(name string, v any, open bool) *Profile {
 		d.add(path, "a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'")
 	}
 	p := &Profile{name: name, open: open}
-	o, ok := d.object(path, v, laterKeys, "redirect_uris", "grant_types", "token_endpoint_auth_methods", "scopes", "limits")
+	o, ok := d.object(path, v, laterKeys, "redirect_uris", "grant_types", "token_endpoint_auth_methods", "scopes", "limits",
+		"app_client", "consent", "users", "lifetimes")
 	if !ok {
 		return p
 	}
@@ -120,6 +126,7 @@ func (d *document) profile(name string, v any, open bool) *Profile {
 	if has(o, "limits") {
 		p.limits = d.limits(path+".limits", o["limits"])
 	}
+	d.brokered(path, o, p)
 	return p
 }
 
@@ -256,6 +263,8 @@ func (d *document) scopeList(path string, v any, from []string, open bool) []str
 		switch {
 		case open && item.value == scopeAdmin:
 			d.add(item.path, "not allowed on the profile of open registration: it lets a client change the user's account")
+		case d.mode == Brokered && item.value == scopeAdmin:
+			d.add(item.path, "not allowed in brokered mode: no app client of the broker has it")
 		case !slices.Contains(from, item.value) && slices.Contains(d.scopes, item.value):
 			d.add(item.path, "%s is not in allowed", quote(item.value))
 		case !slices.Contains(from, item.value):
@@ -267,8 +276,12 @@ func (d *document) scopeList(path string, v any, from []string, open bool) []str
 
 // checkScopes applies Cognito's rules for the scopes of an app client.
 func (d *document) checkScopes(path string, scopes []string) {
-	if len(scopes) > maxScopes {
-		d.add(path, "%d scopes, and an app client can have %d; list those that are needed", len(scopes), maxScopes)
+	limit, besides := MaxScopes, ""
+	if d.mode == Brokered && !slices.Contains(scopes, scopeOpenID) {
+		limit, besides = MaxScopes-1, " besides openid, which the broker needs"
+	}
+	if len(scopes) > limit {
+		d.add(path, "%d scopes, and an app client can have %d%s; list those that are needed", len(scopes), limit, besides)
 	}
 	if i := slices.IndexFunc(scopes, needsOpenID); i >= 0 && !slices.Contains(scopes, scopeOpenID) {
 		d.add(path, "%s needs openid beside it", scopes[i])

@@ -42,6 +42,7 @@ func TestParseFaults(t *testing.T) {
 	const (
 		wildcards = `'*' can only be the first label of the host, as in https://*.example.com/callback, or the last segment of the path, as in https://example.com/oauth/*`
 		later     = `not supported by this version`
+		direct    = `not supported in direct mode, where Cognito signs users in and nothing is asked`
 	)
 	tests := []struct {
 		document string
@@ -82,10 +83,10 @@ func TestParseFaults(t *testing.T) {
 
 		// What comes later, and what does not exist.
 		{token(loopback + `, "consent": "always", "users": {}, "approval": "none", "lifetimes": {}, "app_client": "shared", "software_statements": "ignore"`), []string{
-			`profiles.p.app_client: ` + later, `profiles.p.approval: ` + later, `profiles.p.consent: ` + later,
-			`profiles.p.lifetimes: ` + later, `profiles.p.software_statements: ` + later, `profiles.p.users: ` + later}},
+			`profiles.p.approval: ` + later, `profiles.p.software_statements: ` + later,
+			`profiles.p.app_client: ` + direct, `profiles.p.consent: ` + direct, `profiles.p.lifetimes: ` + direct, `profiles.p.users: ` + direct}},
 		{token(loopback + `, "Limits": {}`), []string{
-			`profiles.p.Limits: unknown; known are redirect_uris, grant_types, token_endpoint_auth_methods, scopes, limits`}},
+			`profiles.p.Limits: unknown; known are redirect_uris, grant_types, token_endpoint_auth_methods, scopes, limits, app_client, consent, users, lifetimes`}},
 
 		// Grant types and methods.
 		{token(loopback + `, "grant_types": "authorization_code"`), []string{`profiles.p.grant_types: must be an array of strings, not a string`}},
@@ -195,8 +196,8 @@ func TestParseFaults(t *testing.T) {
 		// Faults of several profiles, in one go.
 		{`{"version": 1, "profiles": {"b": {"consent": 1}, "a": {"redirect_uris": {"https": ["x"]}}}}`, []string{
 			`profiles.a.redirect_uris.https[0]: must start with https://`,
-			`profiles.b.consent: ` + later,
-			`profiles.b.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`}},
+			`profiles.b.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`,
+			`profiles.b.consent: ` + direct}},
 	}
 	for _, tt := range tests {
 		name := tt.document

@@ -14,6 +14,7 @@ import (
 	_ "embed"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -29,7 +30,19 @@ func Default() []byte { return slices.Clone(defaultDocument) }
 type Deployment struct {
 	// Scopes are all scopes that app clients of the user pool may have, custom ones as resourceServer/name.
 	Scopes []string
+	// Mode is how the deployment authorizes. The zero value is Direct.
+	Mode Mode
 }
+
+// Mode says who the authorization server is that clients see.
+type Mode string
+
+const (
+	// Direct is Cognito itself. Keys that only the broker could keep to are faults.
+	Direct Mode = "direct"
+	// Brokered is the broker.
+	Brokered Mode = "brokered"
+)
 
 // Policy is a document that passed all checks.
 type Policy struct {
@@ -86,6 +99,12 @@ type Profile struct {
 	allowed   []string // scopes
 	defaults  []string // scopes for a registration that names none
 	limits    Limits
+
+	// Of brokered mode; zero values in direct mode.
+	appClient   AppClient
+	consent     Consent
+	users       Users
+	unconfirmed time.Duration
 }
 
 // Name returns the name of the profile.
@@ -100,6 +119,56 @@ func (p *Profile) Scopes() []string { return slices.Clone(p.allowed) }
 
 // Limits returns how many registrations the profile lets in.
 func (p *Profile) Limits() Limits { return p.limits }
+
+// AppClient says whose app client users are signed in through, in brokered mode. Clients with the grant type
+// client_credentials have a dedicated one whatever it says.
+func (p *Profile) AppClient() AppClient { return p.appClient }
+
+// AppClient is whose app client users are signed in through.
+type AppClient string
+
+const (
+	// SharedAppClient is one for all registrations of the profile.
+	SharedAppClient AppClient = "shared"
+	// DedicatedAppClient is one for each registration that is used.
+	DedicatedAppClient AppClient = "dedicated"
+)
+
+// Consent says whether a user is asked each time, in brokered mode.
+func (p *Profile) Consent() Consent { return p.consent }
+
+// Consent is how often a user is asked.
+type Consent string
+
+const (
+	// ConsentAlways is at each authorization.
+	ConsentAlways Consent = "always"
+	// ConsentRemember is once for a while, where the redirect URI is https.
+	ConsentRemember Consent = "remember"
+)
+
+// Users says who may consent, in brokered mode.
+func (p *Profile) Users() Users {
+	return Users{slices.Clone(p.users.Groups), slices.Clone(p.users.IdentityProviders)}
+}
+
+// Users says who may consent. Nil is anybody; where both are set, a user has to satisfy both.
+type Users struct {
+	// Groups are groups of the user pool of which a user must be in one.
+	Groups []string
+	// IdentityProviders are those of which one must have vouched for the user; COGNITO is the pool itself.
+	IdentityProviders []string
+}
+
+// Allow reports whether a user may consent who is in these groups and for whom this identity provider vouched.
+func (u Users) Allow(groups []string, identityProvider string) bool {
+	inGroup := func(g string) bool { return slices.Contains(u.Groups, g) }
+	return (u.Groups == nil || slices.ContainsFunc(groups, inGroup)) &&
+		(u.IdentityProviders == nil || slices.Contains(u.IdentityProviders, identityProvider))
+}
+
+// Unconfirmed is how long a registration lives that nobody has used, in brokered mode; 0 is for ever.
+func (p *Profile) Unconfirmed() time.Duration { return p.unconfirmed }
 
 // Limits says how many registrations a profile lets in. 0 is unlimited.
 type Limits struct {

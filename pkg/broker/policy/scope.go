@@ -7,8 +7,8 @@ const (
 	scopeAdmin = "aws.cognito.signin.user.admin"
 )
 
-// maxScopes is how many scopes an app client can have in Cognito.
-const maxScopes = 50
+// MaxScopes is how many scopes an app client can have in Cognito.
+const MaxScopes = 50
 
 // needsOpenID reports whether Cognito grants a scope only together with openid.
 func needsOpenID(scope string) bool {

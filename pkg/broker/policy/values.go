@@ -85,6 +85,16 @@ func (d *document) choices(items []item, allowed ...string) []item {
 	})
 }
 
+// choice reads a string that is one of allowed, and returns "" for any other.
+func (d *document) choice(path string, v any, allowed ...string) string {
+	s, ok := v.(string)
+	if !ok || !slices.Contains(allowed, s) {
+		d.add(path, "must be %s", strings.Join(allowed, " or "))
+		return ""
+	}
+	return s
+}
+
 func (d *document) boolean(path string, v any, sent bool) bool {
 	b, ok := v.(bool)
 	if sent && !ok {

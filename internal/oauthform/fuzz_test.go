@@ -1,4 +1,4 @@
-package relay
+package oauthform
 
 import (
 	"encoding/base64"
@@ -12,7 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 )
 
-// FuzzForm holds parseForm against url.ParseQuery: what is read is what that
+// FuzzForm holds Parse against url.ParseQuery: what is read is what that
 // reads, and what is refused is refused for a reason of ours.
 func FuzzForm(f *testing.F) {
 	for _, seed := range []string{
@@ -26,37 +26,37 @@ func FuzzForm(f *testing.F) {
 		if strings.Count(body, "&") > 1000 {
 			t.Skip("ParseQuery has a limit on the number of parameters, and we one on the size of the body")
 		}
-		got, err := parseForm(body)
+		got, err := Parse(body)
 		want, wantErr := url.ParseQuery(body)
 		repeated, unprintable := false, false
 		for name, values := range want {
 			repeated = repeated || len(values) > 1 && name != "resource"
-			unprintable = unprintable || slices.Contains(parameters, name) && slices.ContainsFunc(values, func(v string) bool { return !printable(v) })
+			unprintable = unprintable || slices.Contains(parameters, name) && slices.ContainsFunc(values, func(v string) bool { return !Printable(v) })
 		}
 		if err != nil {
 			e, ok := err.(*httpapi.Error)
 			if !ok || e.Status != http.StatusBadRequest || e.Code != "invalid_request" {
-				t.Fatalf("parseForm(%q) = %v, want an invalid_request with status 400", body, err)
+				t.Fatalf("Parse(%q) = %v, want an invalid_request with status 400", body, err)
 			}
-			if !printable(e.Description) || strings.ContainsAny(e.Description, `"\`) {
+			if !Printable(e.Description) || strings.ContainsAny(e.Description, `"\`) {
 				t.Errorf("description %q has characters that RFC 6749 section 5.2 does not allow", e.Description)
 			}
 			if wantErr == nil && !repeated && !unprintable {
-				t.Errorf("parseForm(%q) = %v without reason", body, err)
+				t.Errorf("Parse(%q) = %v without reason", body, err)
 			}
 			return
 		}
 		if wantErr != nil || repeated || unprintable {
-			t.Fatalf("parseForm(%q) accepts what it should not: error of ParseQuery %v, repeated %t, unprintable %t", body, wantErr, repeated, unprintable)
+			t.Fatalf("Parse(%q) accepts what it should not: error of ParseQuery %v, repeated %t, unprintable %t", body, wantErr, repeated, unprintable)
 		}
 		for _, name := range parameters {
 			if sent := slices.DeleteFunc(want[name], func(v string) bool { return v == "" }); !slices.Equal(got[name], sent) {
-				t.Errorf("parseForm(%q)[%q] = %q, want %q", body, name, got[name], sent)
+				t.Errorf("Parse(%q)[%q] = %q, want %q", body, name, got[name], sent)
 			}
 		}
-		again, err := parseForm(url.Values(got).Encode())
+		again, err := Parse(url.Values(got).Encode())
 		if err != nil || !maps.EqualFunc(again, got, slices.Equal[[]string]) {
-			t.Errorf("what parseForm(%q) reads is read as %v, %v when encoded again", body, map[string][]string(again), err)
+			t.Errorf("what Parse(%q) reads is read as %v, %v when encoded again", body, map[string][]string(again), err)
 		}
 	})
 }
@@ -77,7 +77,7 @@ func FuzzBasic(f *testing.F) {
 		if !ok {
 			return
 		}
-		if id == "" || !printable(id) || !printable(secret) {
+		if id == "" || !Printable(id) || !Printable(secret) {
 			t.Fatalf("parseBasic(%q) = %q, %q, want an id, and printable ASCII in both", header, id, secret)
 		}
 		headers := []string{"Basic " + encode([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))}
@@ -97,7 +97,7 @@ func FuzzBasic(f *testing.F) {
 
 func TestSecretsDoNotShow(t *testing.T) {
 	for _, v := range []interface{ String() string }{
-		form{"client_secret": {"s3cret"}}, credentials{id: "abc", secret: "s3cret"}, reply{body: []byte("s3cret")}, &tokens{AccessToken: "s3cret"},
+		Form{"client_secret": {"s3cret"}}, Credentials{ID: "abc", Secret: "s3cret"},
 	} {
 		if got := v.String(); got != "[redacted]" {
 			t.Errorf("%T prints as %q, want [redacted]", v, got)

@@ -1,0 +1,36 @@
+// What the scripts here share: a headless Chromium and the preview server.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+// launch starts a Chromium that asks nobody but the hosts of this machine. With
+// secure, the address of the preview server's other listener, https://app.example
+// is that listener.
+export function launch({ secure } = {}) {
+	const executablePath = candidates.find((path) => path && existsSync(path));
+	if (!executablePath) {
+		throw new Error("no Chromium; install it (Debian: apt-get install chromium) or set CHROMIUM");
+	}
+	const rules = ["MAP * ~NOTFOUND", "EXCLUDE localhost", "EXCLUDE 127.0.0.1"];
+	if (secure) rules.unshift(`MAP app.example:443 ${secure}`);
+	return chromium.launch({
+		executablePath,
+		args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", `--host-resolver-rules=${rules.join(",")}`],
+	});
+}
+
+// preview starts the command preview and returns the addresses that it serves,
+// and stop.
+export async function preview() {
+	const command = process.env.PREVIEW;
+	if (!command) throw new Error("PREVIEW is not set; run scripts/browser.sh");
+	const child = spawn(command, { stdio: ["pipe", "pipe", "inherit"] });
+	const exited = once(child, "exit");
+	const lines = createInterface({ input: child.stdout });
+	const [line] = await Promise.race([once(lines, "line"), exited.then(([code]) => { throw new Error(`preview ended: ${code}`); })]);
+	return { ...JSON.parse(line), stop: () => { child.stdin.end(); return exited; } };
+}

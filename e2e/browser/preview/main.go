@@ -1,0 +1,141 @@
+// Command preview serves every page of the broker, with sample and with hostile
+// data, on a loopback port, for the browser tests beside it. It is not part of
+// the broker: nothing here checks who is asking.
+//
+// It prints one line of JSON, the addresses that it serves, and ends with its
+// standard input.
+package main
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/internal/pages"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "preview:", err)
+		os.Exit(1)
+	}
+}
+
+// addresses is the line that preview prints.
+type addresses struct {
+	// Pages serves the pages; Loopback and HTTPS are where clients are. The last
+	// has a certificate of its own making and is reached as https://app.example
+	// by a browser that is told so.
+	Pages    string   `json:"pages"`
+	Loopback string   `json:"loopback"`
+	HTTPS    string   `json:"https"`
+	Paths    []string `json:"paths"`
+}
+
+func run() error {
+	loopback, err := listen(http.HandlerFunc(landed))
+	if err != nil {
+		return err
+	}
+	// httptest has the certificate that a server for tests needs.
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(landed))
+	secure.EnableHTTP2 = false
+	secure.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	secure.StartTLS()
+	defer secure.Close()
+
+	s, err := newSamples("http://" + loopback)
+	if err != nil {
+		return err
+	}
+	own, err := listen(s)
+	if err != nil {
+		return err
+	}
+	a := addresses{Pages: "http://" + own, Loopback: "http://" + loopback, HTTPS: strings.TrimPrefix(secure.URL, "https://"), Paths: s.paths}
+	if err := json.NewEncoder(os.Stdout).Encode(a); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// listen serves h on a free loopback port until the process ends.
+func listen(h http.Handler) (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	go func() { _ = http.Serve(l, h) }()
+	return l.Addr().String(), nil
+}
+
+// landed is a client's redirect URI.
+func landed(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	referrer := "none"
+	if r.Referer() != "" {
+		referrer = "some"
+	}
+	fmt.Fprintf(w, "<!doctype html><title>landed</title><p>landed, referrer: %s", referrer)
+}
+
+// samples serves pages by name.
+type samples struct {
+	pages    *pages.Pages
+	bright   *pages.Pages // a brand with an accent that has no contrast
+	loopback string
+	paths    []string
+	at       map[string]func(http.ResponseWriter)
+}
+
+func (s *samples) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, pages.AssetsPath) {
+		s.pages.Assets().ServeHTTP(w, r)
+		return
+	}
+	if r.URL.Path == pages.DecisionPath && r.Method == http.MethodPost {
+		s.decide(w, r)
+		return
+	}
+	serve, ok := s.at[r.URL.Path]
+	if !ok {
+		s.pages.Problem(w, pages.ProblemView{Problem: pages.NotFound})
+		return
+	}
+	serve(w)
+}
+
+// decide answers a form. The token says which sample it was on, the answer
+// carries the decision, so that a test sees what was pressed.
+func (s *samples) decide(w http.ResponseWriter, r *http.Request) {
+	target, ok := s.target(r.PostFormValue("csrf"))
+	if !ok {
+		s.pages.Problem(w, pages.ProblemView{Problem: pages.BadRequest})
+		return
+	}
+	target += "?decision=" + r.PostFormValue("decision") + "&iss=http%3A%2F%2Flocalhost"
+	if r.PostFormValue("csrf") == "redirect" {
+		http.Redirect(w, r, target, http.StatusSeeOther)
+		return
+	}
+	s.pages.Continue(w, pages.ContinueView{Target: target})
+}
+
+func (s *samples) target(sample string) (string, bool) {
+	switch sample {
+	case "https", "redirect":
+		return "https://app.example/callback", true
+	case "loopback":
+		return s.loopback + "/callback", true
+	case "private-use":
+		return "com.example.app:/callback", true
+	}
+	return "", false
+}

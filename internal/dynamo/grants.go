@@ -1,0 +1,127 @@
+package dynamo
+
+import (
+	"context"
+	"iter"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+)
+
+const kindGrant = "grant"
+
+var optionalOfGrant = []string{
+	"scopes", "resource", "user_name", "user_email", "user_groups", "user_provider", attrCreatedAt,
+	"code_expires_at", "live", "spent", "spent_at", "app_client", "cognito_id", "tokens", "ended_at", attrExpiresAt, attrTTL,
+}
+
+// CreateGrant implements grant.Store.
+func (s *Store) CreateGrant(ctx context.Context, g *grant.Grant) error {
+	const op = "create grant"
+	k, ok := key(kindGrant, g.ID)
+	if !ok {
+		return errKey(op)
+	}
+	values := item{":now": num(s.now().Unix())}
+	if err := s.create(ctx, op, grantItem(k, g), isAbsent+" OR "+isExpired, values); err != nil {
+		return err
+	}
+	g.Version = 1
+	return nil
+}
+
+// Grant implements grant.Store.
+func (s *Store) Grant(ctx context.Context, id string) (*grant.Grant, error) {
+	k, ok := key(kindGrant, id)
+	if !ok {
+		return nil, broker.ErrNotFound
+	}
+	it, err := s.get(ctx, "read grant", k)
+	if err != nil {
+		return nil, err
+	}
+	if it == nil || expired(it, s.now().Unix()) {
+		return nil, broker.ErrNotFound
+	}
+	return readGrant(it)
+}
+
+// ReplaceGrant implements grant.Store.
+func (s *Store) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
+	k, ok := key(kindGrant, g.ID)
+	if !ok {
+		return broker.ErrNotFound
+	}
+	if err := s.replace(ctx, "replace grant", grantItem(k, g), optionalOfGrant, g.Version); err != nil {
+		return err
+	}
+	g.Version++
+	return nil
+}
+
+// ListGrants implements grant.Store.
+func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
+	values := item{":now": num(s.now().Unix())}
+	return readAll(s.scan(ctx, "list grants", kindGrant, " AND "+isLive, values), readGrant)
+}
+
+// grantItem returns g as attributes, without what create and replace add.
+func grantItem(k string, g *grant.Grant) item {
+	it := newItem(kindGrant, k)
+	it["id"] = str(g.ID)
+	it["client_id"] = text(g.ClientID)
+	it["generation"] = text(g.Generation)
+	it["origin_jti"] = text(g.OriginJTI)
+	it["code"] = str(g.Code.String())
+	it["code_used"] = boolean(g.CodeUsed)
+	it["redirect_uri"] = text(g.RedirectURI)
+	it["challenge"] = text(g.Challenge)
+	putUser(it, g.User)
+	it["user_sub"] = text(g.User.Sub)
+	putTexts(it, "scopes", g.Scopes)
+	putText(it, "resource", g.Resource)
+	putTime(it, "code_expires_at", g.CodeExpiresAt)
+	putHashes(it, "live", g.Live)
+	putHash(it, "spent", g.Spent)
+	putTime(it, "spent_at", g.SpentAt)
+	putText(it, "app_client", g.AppClient)
+	putText(it, "cognito_id", g.CognitoID)
+	putText(it, "tokens", g.Tokens)
+	putTime(it, attrCreatedAt, g.CreatedAt)
+	putTime(it, "ended_at", g.EndedAt)
+	putTime(it, attrExpiresAt, g.ExpiresAt)
+	putTime(it, attrTTL, g.ExpiresAt)
+	return it
+}
+
+func readGrant(it item) (*grant.Grant, error) {
+	from := read(kindGrant, it)
+	g := &grant.Grant{
+		ID:            from.string("id"),
+		Version:       from.int(attrVersion),
+		ClientID:      from.text("client_id"),
+		Generation:    from.text("generation"),
+		User:          from.user(),
+		Scopes:        from.texts("scopes"),
+		Resource:      from.optionalText("resource"),
+		OriginJTI:     from.text("origin_jti"),
+		Code:          from.hash("code"),
+		CodeExpiresAt: from.time("code_expires_at"),
+		CodeUsed:      from.boolean("code_used"),
+		RedirectURI:   from.text("redirect_uri"),
+		Challenge:     from.text("challenge"),
+		Live:          from.hashes("live"),
+		Spent:         from.hash("spent"),
+		SpentAt:       from.time("spent_at"),
+		AppClient:     from.optionalText("app_client"),
+		CognitoID:     from.optionalText("cognito_id"),
+		Tokens:        from.optionalText("tokens"),
+		CreatedAt:     from.time(attrCreatedAt),
+		ExpiresAt:     from.time(attrExpiresAt),
+		EndedAt:       from.time("ended_at"),
+	}
+	if from.err != nil {
+		return nil, from.err
+	}
+	return g, nil
+}

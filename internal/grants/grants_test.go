@@ -1,0 +1,576 @@
+package grants_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/grants"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+const (
+	notes    = "https://mcp.example.com/notes"
+	mail     = "https://mcp.example.com/mail"
+	ours     = "https://auth.example.com/callback"
+	redirect = "http://localhost:7777/cb"
+	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+	pool     = "us-east-1_local00001"
+	shared   = "profile/open"
+
+	notesID, notesSecret = "notes", "n0tes-s3cret"
+	mailID, mailSecret   = "mail", "m4il-s3cret"
+)
+
+var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// stack is the endpoints behind the router, as in production, before a local
+// Cognito and a store in memory, each of which can be made to fail.
+type stack struct {
+	t       *testing.T
+	clock   *brokertest.Clock
+	ring    *seal.Ring
+	store   *memory.Store
+	grants  *brokertest.FaultyGrants
+	records *brokertest.FaultyStore
+	cognito *emulator.Cognito
+	base    string
+	up      *upstream.Cognito
+	config  grants.Config
+	handler http.Handler
+	log     *logBuffer
+
+	provisioned  []string // keys
+	provisioning func(ctx context.Context, key string) error
+
+	mu      sync.Mutex
+	secrets []string // must be in no log
+	inner   []string // must be in no answer either
+}
+
+type option func(*emulator.Config)
+
+func managedLogin(c *emulator.Config) { c.ManagedLogin = 2 }
+
+func newStack(t *testing.T, options ...option) *stack {
+	t.Helper()
+	s := &stack{t: t, clock: brokertest.NewClock(), log: new(logBuffer)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.cognito.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	s.base = server.URL
+	c := emulator.Config{
+		BaseURL:         server.URL,
+		PoolID:          pool,
+		Users:           []emulator.User{{Name: "alice", Password: "Correct-Horse-9", Email: "alice@example.com"}},
+		ResourceServers: []emulator.ResourceServer{{Identifier: notes, Scopes: []string{"read", "write"}}, {Identifier: mail, Scopes: []string{"send"}}},
+		NoRateLimit:     true,
+		Key:             signingKey(),
+		Now:             s.clock.Now,
+	}
+	for _, o := range options {
+		o(&c)
+	}
+	var err error
+	if s.cognito, err = emulator.New(c); err != nil {
+		t.Fatal(err)
+	}
+	if s.ring, err = seal.Parse(seal.Generate()); err != nil {
+		t.Fatal(err)
+	}
+	s.store = memory.NewStore(s.clock.Now)
+	s.grants = brokertest.NewFaultyGrants(s.store)
+	s.records = brokertest.NewFaultyStore(s.store)
+	s.up = upstream.New(upstream.Config{
+		TokenEndpoint:      server.URL + "/oauth2/token",
+		RevocationEndpoint: server.URL + "/oauth2/revoke",
+		Timeout:            300 * time.Millisecond, // for those tests in which Cognito does not answer
+	})
+	s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read", notes+"/write", mail+"/send")
+	s.start(s.ring)
+	t.Cleanup(s.checkLog)
+	return s
+}
+
+// start makes the endpoints, with nothing in memory yet.
+func (s *stack) start(ring *seal.Ring) {
+	s.t.Helper()
+	ender, err := grants.NewEnder(grants.EnderConfig{Grants: s.grants, AppClients: s.records, Cognito: s.up, Ring: ring, Now: s.clock.Now})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	tokens, err := accesstoken.New(accesstoken.Config{Issuer: s.cognito.Issuer(), KeySet: s.cognito.Issuer() + "/.well-known/jwks.json", Now: s.clock.Now})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.config = grants.Config{
+		Ender:        ender,
+		Clients:      broker.NewClients(s.records, s.clock.Now),
+		Provisioner:  provisioner(s.provision),
+		AccessTokens: tokens,
+		Resources:    []grants.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}},
+		Introspectors: []grants.Introspector{
+			{ID: notesID, Secret: credential.Presented(notesSecret).Hash(), Resource: notes},
+			{ID: mailID, Secret: credential.Presented(mailSecret).Hash(), Resource: mail},
+		},
+	}
+	s.secret(notesSecret, mailSecret, verifier)
+	s.serve()
+}
+
+// serve makes the endpoints of s.config.
+func (s *stack) serve() {
+	s.t.Helper()
+	e, err := grants.New(s.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	rt := httpapi.NewRouter(slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	rt.Handle(http.MethodPost, "/token", e.Token())
+	rt.Handle(http.MethodPost, "/revoke", e.Revoke())
+	rt.Handle(http.MethodPost, "/introspect", e.Introspect())
+	s.handler = rt
+}
+
+type provisioner func(ctx context.Context, key string) error
+
+func (p provisioner) Provision(ctx context.Context, key string) error { return p(ctx, key) }
+
+// provision makes the app client of a machine, unless the test says otherwise.
+func (s *stack) provision(ctx context.Context, key string) error {
+	s.mu.Lock()
+	s.provisioned = append(s.provisioned, key)
+	s.mu.Unlock()
+	if s.provisioning != nil {
+		return s.provisioning(ctx, key)
+	}
+	s.makeApp(key, broker.KindDedicated, "client_credentials", notes+"/read", notes+"/write", mail+"/send")
+	return nil
+}
+
+// control calls Cognito's API.
+func (s *stack) control(op string, in, out any) {
+	s.t.Helper()
+	body, err := json.Marshal(in)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+op)
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=local")
+	rec := httptest.NewRecorder()
+	s.cognito.ServeHTTP(rec, r)
+	if rec.Code != http.StatusOK {
+		s.t.Fatalf("%s: %d %s", op, rec.Code, rec.Body)
+	}
+	if out != nil {
+		if err := json.Unmarshal(rec.Body.Bytes(), out); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// makeApp makes an app client as the broker's own are, and its record. It
+// replaces the record if there is one.
+func (s *stack) makeApp(key string, kind broker.AppClientKind, flow string, scopes ...string) *broker.AppClient {
+	s.t.Helper()
+	in := map[string]any{
+		"UserPoolId": pool, "ClientName": "test", "GenerateSecret": true, "AllowedOAuthFlowsUserPoolClient": true,
+		"AllowedOAuthFlows": []string{flow}, "AllowedOAuthScopes": scopes, "SupportedIdentityProviders": []string{"COGNITO"},
+		"ExplicitAuthFlows": []string{"ALLOW_REFRESH_TOKEN_AUTH"}, "EnableTokenRevocation": true,
+	}
+	if flow == "code" {
+		in["CallbackURLs"] = []string{ours}
+	}
+	var out struct {
+		UserPoolClient struct{ ClientId, ClientSecret string }
+	}
+	s.control("CreateUserPoolClient", in, &out)
+	a := &broker.AppClient{
+		Key: key, Kind: kind, State: broker.AppClientReady, Marker: credential.NewID(), CognitoID: out.UserPoolClient.ClientId,
+		Scopes: scopes, CreatedAt: s.clock.Now(),
+	}
+	s.sealSecret(a, out.UserPoolClient.ClientSecret)
+	if old, err := s.store.AppClient(s.t.Context(), key); err == nil {
+		if err := s.store.DeleteAppClient(s.t.Context(), key, old.Version); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if err := s.store.CreateAppClient(s.t.Context(), a); err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+func (s *stack) sealSecret(a *broker.AppClient, secret string) {
+	s.innerSecret(secret)
+	a.Secret = s.ring.Seal(broker.SecretPurpose, a.SecretOwner(), secret)
+}
+
+// client is a registered client.
+type client struct {
+	*broker.Registration
+	secret string
+}
+
+// register makes a registration.
+func (s *stack) register(method string, change ...func(*broker.Registration)) client {
+	s.t.Helper()
+	c := client{Registration: &broker.Registration{
+		ClientID: "dcr_" + credential.NewID(), Generation: credential.NewID(), Mode: broker.ModeBrokered, State: broker.RegistrationActive, Profile: "open",
+		Metadata: dcr.ClientMetadata{
+			RedirectURIs: []string{redirect}, TokenEndpointAuthMethod: method, Scope: notes + "/read " + notes + "/write " + mail + "/send",
+			GrantTypes: []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken},
+		},
+		IssuedAt: s.clock.Now(),
+	}}
+	if method != dcr.AuthNone {
+		secret := credential.NewClientSecret()
+		c.secret, c.SecretHash = secret.Reveal(), secret.Hash()
+		s.secret(c.secret)
+	}
+	for _, f := range change {
+		f(c.Registration)
+	}
+	if err := s.store.CreateRegistration(s.t.Context(), c.Registration); err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+func (s *stack) public() client { s.t.Helper(); return s.register(dcr.AuthNone) }
+
+func (s *stack) machine() client {
+	s.t.Helper()
+	return s.register(dcr.AuthSecretBasic, func(r *broker.Registration) {
+		r.Metadata.GrantTypes, r.Metadata.RedirectURIs = []string{dcr.GrantClientCredentials}, nil
+	})
+}
+
+// authentication is what c puts into a request: an Authorization header, or
+// parameters.
+func (c client) authentication() (header, params string) {
+	switch c.Metadata.TokenEndpointAuthMethod {
+	case dcr.AuthSecretBasic:
+		return basic(c.ClientID, c.secret), ""
+	case dcr.AuthSecretPost:
+		return "", "&client_id=" + c.ClientID + "&client_secret=" + c.secret
+	}
+	return "", "&client_id=" + c.ClientID
+}
+
+// signIn goes through Cognito's pages with our app client.
+func (s *stack) signIn(extra ...string) upstream.Tokens {
+	s.t.Helper()
+	a, err := s.store.AppClient(s.t.Context(), shared)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	secret, err := s.ring.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	q := url.Values{
+		"response_type": {"code"}, "client_id": {a.CognitoID}, "redirect_uri": {ours}, "state": {"s"}, "scope": {"openid " + notes + "/read"},
+		"code_challenge": {upstream.Challenge(verifier)}, "code_challenge_method": {"S256"},
+	}
+	for i := 0; i < len(extra); i += 2 {
+		q.Set(extra[i], extra[i+1])
+	}
+	back, err := emulator.NewBrowser().SignIn(s.t.Context(), s.base+"/oauth2/authorize?"+q.Encode(), "alice", "Correct-Horse-9")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	t, err := s.up.Redeem(s.t.Context(), upstream.App{ID: a.CognitoID, Secret: secret}, back.Query().Get("code"), verifier, ours)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.innerSecret(t.RefreshToken, t.IDToken)
+	s.secret(t.AccessToken)
+	return t
+}
+
+// allow makes the grant of a user who has signed in and allowed c, with its code,
+// and remembers the consent.
+func (s *stack) allow(c client, t upstream.Tokens, change ...func(*grant.Grant)) (*grant.Grant, string) {
+	s.t.Helper()
+	a, err := s.store.AppClient(s.t.Context(), shared)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	id := grant.ID(s.ring, t.OriginJTI, 0)
+	code := credential.NewAuthorizationCode(id)
+	now := s.clock.Now()
+	g := &grant.Grant{
+		ID: id, ClientID: c.ClientID, Generation: c.Generation, User: grant.User{Sub: t.Sub, Username: t.User.Username},
+		Scopes: slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return s == "openid" }), Resource: notes, OriginJTI: t.OriginJTI,
+		Code: code.Hash(), CodeExpiresAt: now.Add(grant.CodeLifetime), RedirectURI: redirect, Challenge: upstream.Challenge(verifier),
+		AppClient: shared, CognitoID: a.CognitoID, Tokens: s.ring.Seal("grant", id, t.Encode()), CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
+	}
+	for _, f := range change {
+		f(g)
+	}
+	if err := s.store.CreateGrant(s.t.Context(), g); err != nil {
+		s.t.Fatal(err)
+	}
+	consent := &grant.Consent{Key: g.ConsentKey(s.ring), Sub: t.Sub, ClientID: c.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour)}
+	if err := s.store.PutConsent(s.t.Context(), consent); err != nil {
+		s.t.Fatal(err)
+	}
+	s.secret(code.Reveal())
+	return g, code.Reveal()
+}
+
+// code signs in, allows c, and returns the grant and its code.
+func (s *stack) code(c client) (*grant.Grant, string) {
+	s.t.Helper()
+	return s.allow(c, s.signIn())
+}
+
+// codeForm redeems code, rightly.
+func codeForm(code string) string {
+	return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {redirect}}.Encode()
+}
+
+func refreshForm(token string) string { return "grant_type=refresh_token&refresh_token=" + token }
+
+// authorized is a client with tokens.
+func (s *stack) authorized(c client) (*grant.Grant, answer) {
+	s.t.Helper()
+	g, code := s.code(c)
+	return g, s.as(c, "/token", codeForm(code)).want(200, "")
+}
+
+// as sends a form as c.
+func (s *stack) as(c client, path, form string) answer {
+	s.t.Helper()
+	header, params := c.authentication()
+	return s.post(path, header, form+params)
+}
+
+func (s *stack) post(path, authorization, form string) answer {
+	s.t.Helper()
+	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, path, strings.NewReader(form))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	rec := httptest.NewRecorder()
+	s.handler.ServeHTTP(rec, r)
+	return s.check(rec.Result(), rec.Body.Bytes())
+}
+
+// check checks what holds of every answer.
+func (s *stack) check(resp *http.Response, raw []byte) answer {
+	s.t.Helper()
+	a := answer{t: s.t, status: resp.StatusCode, header: resp.Header, raw: string(raw)}
+	for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"} {
+		if got := a.header.Get(name); got != want {
+			s.t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	if err := json.Unmarshal(raw, &a.body); err != nil || a.body == nil {
+		s.t.Fatalf("answer is not a JSON object: %v\n%s", err, raw)
+	}
+	for name, v := range a.body {
+		if v == nil || v == "" {
+			s.t.Errorf("member %s is %#v, want it left out", name, v)
+		}
+	}
+	if a.status == http.StatusInternalServerError {
+		s.t.Errorf("status 500: %s\n%s", raw, s.log)
+	}
+	if got := a.header.Get("Retry-After") != ""; got != (a.status == 503) {
+		s.t.Errorf("status %d has Retry-After %q", a.status, a.header.Get("Retry-After"))
+	}
+	s.mu.Lock()
+	for _, secret := range s.inner {
+		if strings.Contains(a.raw, secret) {
+			s.t.Errorf("the answer has what never leaves: %s", a.raw)
+		}
+	}
+	s.mu.Unlock()
+	s.secret(a.text("access_token"), a.text("refresh_token"))
+	return a
+}
+
+type answer struct {
+	t      *testing.T
+	status int
+	header http.Header
+	body   map[string]any
+	raw    string
+}
+
+func (a answer) text(name string) string {
+	s, _ := a.body[name].(string)
+	return s
+}
+
+func (a answer) number(name string) float64 {
+	n, _ := a.body[name].(float64)
+	return n
+}
+
+// want checks status and error code, "" for none.
+func (a answer) want(status int, code string) answer {
+	a.t.Helper()
+	if a.status != status || a.text("error") != code {
+		a.t.Errorf("got %d %q, want %d %q: %s", a.status, a.text("error"), status, code, a.raw)
+	}
+	return a
+}
+
+// introspected is what the notes server is told of a token.
+func (s *stack) introspected(token string) answer {
+	s.t.Helper()
+	return s.post("/introspect", basic(notesID, notesSecret), "token="+token).want(200, "")
+}
+
+func (s *stack) wantActive(token string, want bool) {
+	s.t.Helper()
+	if a := s.introspected(token); a.body["active"] != want {
+		s.t.Errorf("introspection says %s, want active %t", a.raw, want)
+	}
+}
+
+// wantEnded checks that everything of a grant has come to an end: the row, the
+// remembered consent, and what Cognito issued.
+func (s *stack) wantEnded(id string) {
+	s.t.Helper()
+	g, err := s.store.Grant(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if g.EndedAt.IsZero() || g.Tokens != "" || len(g.Live) != 0 {
+		s.t.Errorf("grant has ended at %v with %d live tokens, and still tokens of Cognito's: %t; want it ended, and none", g.EndedAt, len(g.Live), g.Tokens != "")
+	}
+	if _, err := s.store.Consent(s.t.Context(), g.ConsentKey(s.ring)); err != broker.ErrNotFound {
+		s.t.Errorf("the remembered consent: %v, want it gone", err)
+	}
+	for _, t := range s.cognitoTokens() {
+		if _, err := s.up.Refresh(s.t.Context(), s.app(shared), t); err == nil {
+			s.t.Error("Cognito still refreshes its token")
+		}
+	}
+}
+
+// wantStands checks that a grant has not ended.
+func (s *stack) wantStands(id string) *grant.Grant {
+	s.t.Helper()
+	g, err := s.store.Grant(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !g.EndedAt.IsZero() || g.Tokens == "" {
+		s.t.Errorf("grant has ended at %v, want that it stands", g.EndedAt)
+	}
+	if _, err := s.store.Consent(s.t.Context(), g.ConsentKey(s.ring)); err != nil {
+		s.t.Errorf("the remembered consent: %v, want it there", err)
+	}
+	return g
+}
+
+// cognitoTokens are the refresh tokens that Cognito has handed out.
+func (s *stack) cognitoTokens() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, t := range s.inner {
+		if strings.Count(t, ".") == 4 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (s *stack) app(key string) upstream.App {
+	s.t.Helper()
+	a, err := s.store.AppClient(s.t.Context(), key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	secret, err := s.ring.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return upstream.App{ID: a.CognitoID, Secret: secret}
+}
+
+func (s *stack) secret(secrets ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range secrets {
+		if x != "" {
+			s.secrets = append(s.secrets, x)
+		}
+	}
+}
+
+func (s *stack) innerSecret(secrets ...string) {
+	s.secret(secrets...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inner = append(s.inner, secrets...)
+}
+
+func (s *stack) checkLog() {
+	text := s.log.String()
+	for _, secret := range s.secrets {
+		if strings.Contains(text, secret) {
+			s.t.Errorf("the log has the secret %q:\n%s", secret, text)
+		}
+	}
+	if strings.Contains(text, "alice") {
+		s.t.Errorf("the log names the user:\n%s", text)
+	}
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func basic(id, secret string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
+}

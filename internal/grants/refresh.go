@@ -1,0 +1,122 @@
+package grants
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+
+	"github.com/dcr-broker/dcr-broker/internal/oauthform"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+)
+
+// refresh is RFC 6749 §6. Every use brings a new refresh token, for every client
+// (RFC 9700 §4.14.2); grant.Judge has the rules. The token is used up when the
+// new one is stored, and not before Cognito has answered.
+func (e *Endpoints) refresh(ctx context.Context, req request) (*answer, error) {
+	tok := credential.Presented(req.form.Value("refresh_token"))
+	if tok.IsZero() {
+		return nil, oauthform.InvalidRequest("refresh_token is required")
+	}
+	refusal := invalidGrant("the refresh token is not valid, or not any more; authorize again")
+	g, err := e.find(ctx, tok, refusal)
+	if err != nil {
+		return nil, err
+	}
+	if !e.authentic(g.ID, tok) {
+		return nil, refusal
+	}
+	if err := e.current(ctx, req, g); err != nil {
+		return nil, err
+	}
+	verdict, err := e.judged(ctx, req, g, tok, refusal)
+	if err != nil {
+		return nil, err
+	}
+	if err := forResource(req, g); err != nil {
+		return nil, err
+	}
+	if _, err := oauthform.Scopes(req.form, append([]string{"openid"}, g.Scopes...)); err != nil {
+		return nil, err
+	}
+
+	wait := oauthform.RecordUse(ctx, req.log, e.Clients, req.reg)
+	defer wait()
+	kept, err := e.Ender.tokens(g)
+	if err != nil {
+		return nil, oauthform.Unavailable("the grant could not be read", err)
+	}
+	t, sealed, err := e.renew(ctx, req, g, kept)
+	if err != nil {
+		return nil, err
+	}
+	next := e.newRefreshToken(g.ID)
+	if err := e.rotate(ctx, req, g, verdict, tok, next, sealed, refusal); err != nil {
+		return nil, err
+	}
+	return e.answerOf(req, g, t, next), nil
+}
+
+// judged returns what tok is worth, Rotate or Sibling, or an error. A token that
+// was replayed ends the grant.
+func (e *Endpoints) judged(ctx context.Context, req request, g *grant.Grant, tok credential.Token, refusal error) (grant.Verdict, error) {
+	v := g.Judge(tok, e.now())
+	switch v {
+	case grant.Rotate, grant.Sibling:
+		return v, nil
+	case grant.Replayed:
+		return v, e.over(ctx, req, g, "a refresh token was used again", "the refresh token has been used before; authorize again")
+	}
+	return v, refusal
+}
+
+// rotate stores that tok, of that verdict, has yielded next. If another request
+// has changed the grant meanwhile, tok is judged again.
+func (e *Endpoints) rotate(ctx context.Context, req request, g *grant.Grant, v grant.Verdict, tok, next credential.Token, sealed string, refusal error) error {
+	for range maxAttempts {
+		rotated := g.Clone()
+		rotated.Rotated(v, tok, next.Hash(), e.now())
+		rotated.Tokens = sealed
+		err := e.Ender.replace(ctx, rotated, holds(next))
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, broker.ErrConflict) {
+			return notStored(err, refusal)
+		}
+		if g, err = e.find(ctx, tok, refusal); err != nil {
+			return err
+		}
+		if v, err = e.judged(ctx, req, g, tok, refusal); err != nil {
+			return err
+		}
+	}
+	return notStored(broker.ErrConflict, refusal)
+}
+
+// newRefreshToken makes a refresh token of that grant: half of its secret is
+// random, 128 bits, and half a keyed hash of that, by which authentic knows a
+// token of which nothing is stored any more.
+func (e *Endpoints) newRefreshToken(grantID string) credential.Token {
+	random := credential.NewID()
+	return credential.Presented(credential.RefreshTokenPrefix + grantID + random + e.tag(grantID, random))
+}
+
+// authentic reports whether tok was once handed out as a refresh token of that
+// grant. One that was not ends nothing: the id of a grant is in its code, which
+// many may have seen.
+func (e *Endpoints) authentic(grantID string, tok credential.Token) bool {
+	const prefix = len(credential.RefreshTokenPrefix)
+	secret := tok.Reveal()
+	if id, err := credential.GrantID(tok); err != nil || id != grantID || secret[:prefix] != credential.RefreshTokenPrefix {
+		return false
+	}
+	half := prefix + len(grantID) + (len(secret)-prefix-len(grantID))/2
+	random := secret[prefix+len(grantID) : half]
+	return subtle.ConstantTimeCompare([]byte(secret[half:]), []byte(e.tag(grantID, random))) == 1
+}
+
+func (e *Endpoints) tag(grantID, random string) string {
+	return credential.DerivedID(e.ring.MAC("refresh_token", grantID, random))
+}

@@ -1,0 +1,49 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+)
+
+// PutConsent implements grant.Store.
+func (s *Store) PutConsent(ctx context.Context, c *grant.Consent) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweep()
+	stored := c.Clone()
+	stored.Scopes = list(stored.Scopes)
+	stored.CreatedAt = seconds(c.CreatedAt)
+	stored.ExpiresAt = seconds(c.ExpiresAt)
+	s.consents[c.Key] = stored
+	return nil
+}
+
+// Consent implements grant.Store.
+func (s *Store) Consent(ctx context.Context, key string) (*grant.Consent, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.consents[key]
+	if !ok || expired(c.ExpiresAt, s.now()) {
+		return nil, broker.ErrNotFound
+	}
+	return c.Clone(), nil
+}
+
+// DeleteConsent implements grant.Store.
+func (s *Store) DeleteConsent(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.consents, key)
+	return nil
+}

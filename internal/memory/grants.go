@@ -1,0 +1,98 @@
+package memory
+
+import (
+	"context"
+	"iter"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+)
+
+// CreateGrant implements grant.Store.
+func (s *Store) CreateGrant(ctx context.Context, g *grant.Grant) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.grant(g.ID) != nil {
+		return broker.ErrExists
+	}
+	s.sweep()
+	g.Version = s.putGrant(g, 1)
+	return nil
+}
+
+// Grant implements grant.Store.
+func (s *Store) Grant(ctx context.Context, id string) (*grant.Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := s.grant(id)
+	if stored == nil {
+		return nil, broker.ErrNotFound
+	}
+	return stored.Clone(), nil
+}
+
+// ReplaceGrant implements grant.Store.
+func (s *Store) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := s.grant(g.ID)
+	if stored == nil {
+		return broker.ErrNotFound
+	}
+	if stored.Version != g.Version {
+		return broker.ErrConflict
+	}
+	g.Version = s.putGrant(g, stored.Version+1)
+	return nil
+}
+
+// ListGrants implements grant.Store. It yields what there was when the reading
+// began.
+func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
+	return sequence(ctx, func() []*grant.Grant {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		var all []*grant.Grant
+		for id := range s.grants {
+			if g := s.grant(id); g != nil {
+				all = append(all, g.Clone())
+			}
+		}
+		return all
+	})
+}
+
+// grant returns the stored grant itself, or nil if there is none that has not
+// expired. The caller holds s.mu.
+func (s *Store) grant(id string) *grant.Grant {
+	g, ok := s.grants[id]
+	if !ok || expired(g.ExpiresAt, s.now()) {
+		return nil
+	}
+	return g
+}
+
+// putGrant stores g as that version, which it returns. The caller holds s.mu.
+func (s *Store) putGrant(g *grant.Grant, version int64) int64 {
+	c := g.Clone()
+	c.Version = version
+	c.Scopes = list(c.Scopes)
+	c.Live = list(c.Live)
+	c.User.Groups = list(c.User.Groups)
+	c.CodeExpiresAt = seconds(g.CodeExpiresAt)
+	c.SpentAt = seconds(g.SpentAt)
+	c.CreatedAt = seconds(g.CreatedAt)
+	c.ExpiresAt = seconds(g.ExpiresAt)
+	c.EndedAt = seconds(g.EndedAt)
+	s.grants[g.ID] = c
+	return version
+}

@@ -1,0 +1,41 @@
+package memory
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+)
+
+// Somebody who calls /authorize again and again fills no more memory than what
+// has not expired takes, twice.
+func TestStore_forgets_what_has_expired(t *testing.T) {
+	now := time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
+	s := NewStore(func() time.Time { return now })
+	stays := &grant.Grant{ID: credential.NewID(), ExpiresAt: now.AddDate(1, 0, 0)}
+	if err := s.CreateGrant(t.Context(), stays); err != nil {
+		t.Fatal(err)
+	}
+	most := 0
+	for range 20_000 {
+		now = now.Add(time.Second) // 600 live at a time
+		expires := now.Add(grant.TransactionLifetime)
+		for _, err := range []error{
+			s.CreateTransaction(t.Context(), &grant.Transaction{Key: credential.Presented(credential.NewID()).Hash(), ExpiresAt: expires}),
+			s.CreateGrant(t.Context(), &grant.Grant{ID: credential.NewID(), ExpiresAt: expires}),
+			s.PutConsent(t.Context(), &grant.Consent{Key: credential.NewID(), ExpiresAt: expires}),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		most = max(most, s.held())
+	}
+	if limit := 2*3*600 + 10; most > limit {
+		t.Errorf("held at most %d, want at most %d", most, limit)
+	}
+	if _, err := s.Grant(t.Context(), stays.ID); err != nil {
+		t.Errorf("the grant that has not expired: got error %v, want none", err)
+	}
+}

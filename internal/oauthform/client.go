@@ -1,0 +1,77 @@
+package oauthform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Clients are the registered clients; *broker.Service and *broker.Clients have
+// them. They are used concurrently.
+type Clients interface {
+	// Client returns the registration of a client that may be used now, or
+	// broker.ErrNotFound if there is none. clientID may be anything at all.
+	// After any other error it is not known whether there is one.
+	Client(ctx context.Context, clientID string) (*broker.Registration, error)
+	// Touch records that the client of r was used now. It decides by itself
+	// whether that needs a write, does not change r, and returns when ctx ends.
+	Touch(ctx context.Context, r *broker.Registration) error
+}
+
+// Registered returns the registration of the client that sent c, if it is one
+// of this mode, may be used, and its way of authentication suits it. A secret is
+// there if there must be one; whether it is right is left to the caller. The
+// error is an *httpapi.Error, and the same for whatever is no client.
+//
+// A client with a secret may send it either way, whichever it registered:
+// clients that got a substitute for what they asked for do not always notice.
+func Registered(ctx context.Context, clients Clients, mode broker.Mode, c Credentials) (*broker.Registration, error) {
+	reg, err := clients.Client(ctx, c.ID)
+	if errors.Is(err, broker.ErrNotFound) || err == nil && reg.Mode != mode {
+		return nil, c.Invalid("the client is not registered, or not any more; register again")
+	}
+	if err != nil {
+		return nil, Unavailable("the registration could not be read", fmt.Errorf("look up client: %w", err))
+	}
+	public := reg.Metadata.TokenEndpointAuthMethod == dcr.AuthNone
+	if public && c.Secret != "" {
+		return nil, c.Invalid("the client is registered with the method none and must not send a secret")
+	}
+	if !public && c.Secret == "" {
+		return nil, c.Invalid("the client must authenticate with its secret")
+	}
+	return reg, nil
+}
+
+// RecordUse records the use of a client while the caller does something else.
+// The function that it returns waits for the end of that, or of ctx: Lambda
+// freezes the process once the request is answered. That the client was used is
+// worth a log line if it cannot be recorded, and never the client's token.
+func RecordUse(ctx context.Context, log *slog.Logger, clients Clients, reg *broker.Registration) (wait func()) {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("panic: %v", v)
+			}
+			done <- err
+		}()
+		err = clients.Touch(ctx, reg)
+	}()
+	return func() {
+		var err error
+		select {
+		case err = <-done:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			log.WarnContext(ctx, "last use not recorded", "client_id", reg.ClientID, "error", err)
+		}
+	}
+}

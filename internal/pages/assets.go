@@ -1,0 +1,68 @@
+package pages
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// AssetsPath is where Assets is to be served: GET of the paths that begin so.
+const AssetsPath = "/assets/"
+
+// asset is a file that pages load. Its path changes with its content.
+type asset struct {
+	path        string
+	contentType string
+	body        []byte
+}
+
+// newLogo returns nil for an empty logo.
+func newLogo(logo []byte) (*asset, error) {
+	if len(logo) == 0 {
+		return nil, nil
+	}
+	if len(logo) > MaxLogo {
+		return nil, fmt.Errorf("pages: the logo has %d bytes; at most %d", len(logo), MaxLogo)
+	}
+	a := &asset{body: bytes.Clone(logo)}
+	switch {
+	case bytes.HasPrefix(logo, []byte("\x89PNG\r\n\x1a\n")):
+		a.contentType, a.path = "image/png", AssetsPath+fingerprint(logo)+".png"
+	case isSVG(logo):
+		a.contentType, a.path = "image/svg+xml", AssetsPath+fingerprint(logo)+".svg"
+	default:
+		return nil, fmt.Errorf("pages: the logo is neither a PNG nor an SVG image")
+	}
+	return a, nil
+}
+
+func isSVG(b []byte) bool {
+	b = bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
+	start := bytes.HasPrefix(b, []byte("<svg")) || bytes.HasPrefix(b, []byte("<?xml")) || bytes.HasPrefix(b, []byte("<!--"))
+	return start && bytes.Contains(b, []byte("<svg"))
+}
+
+// Assets serves what the pages load, under AssetsPath.
+func (p *Pages) Assets() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.logo == nil || r.URL.Path != p.logo.path {
+			p.Problem(w, ProblemView{Problem: NotFound})
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", p.logo.contentType)
+		h.Set("Content-Length", strconv.Itoa(len(p.logo.body)))
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		// Whoever opens an SVG by itself gets a document, which could run
+		// scripts in our origin.
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Del("Access-Control-Allow-Origin")
+		h.Del("Access-Control-Expose-Headers")
+		w.WriteHeader(http.StatusOK)
+		_, _ = w.Write(p.logo.body)
+	})
+}

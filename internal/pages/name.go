@@ -1,0 +1,165 @@
+package pages
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// How many characters of a text that is not ours are shown.
+const (
+	maxName   = 64
+	maxDetail = 400
+)
+
+// shown is a text that somebody else chose, made fit to be seen.
+type shown struct {
+	text string
+	// cut is set if the text went on, length is how long it is in characters.
+	cut    bool
+	length int
+	// hidden is set if there were characters that cannot be seen.
+	hidden bool
+	// lookalike is set if some letters may be taken for others.
+	lookalike bool
+}
+
+// visible makes a text that somebody else chose fit to be seen. What steers the
+// text around it (bidirectional controls), takes no room (zero-width, filler and
+// unassigned characters) or is no text at all (control characters, broken UTF-8)
+// becomes U+FFFD, one for each run. White space becomes single spaces, the third
+// and further combining marks of a letter go. It shows at most limit characters.
+func visible(s string, limit int) shown {
+	v := shown{length: utf8.RuneCountInString(s)}
+	var b strings.Builder
+	n, marks := 0, 0
+	var last rune // what was written last
+	space := false
+	for _, r := range s {
+		switch {
+		case isSpace(r):
+			space = n > 0
+			continue
+		case isSelector(r):
+			continue // says how the character before it is drawn, and is in many emoji
+		case isHidden(r):
+			v.hidden = true
+			r = utf8.RuneError
+			if last == r && !space {
+				continue
+			}
+		case unicode.Is(unicode.M, r):
+			if marks++; marks > 2 || n == 0 || space {
+				v.hidden = true
+				continue
+			}
+		}
+		if !unicode.Is(unicode.M, r) {
+			marks = 0
+		}
+		if n == limit || space && n+1 >= limit {
+			v.cut = true
+			break
+		}
+		if space {
+			b.WriteByte(' ')
+			n++
+			space = false
+		}
+		b.WriteRune(r)
+		n++
+		last = r
+	}
+	v.text = b.String()
+	if strings.Trim(v.text, string(utf8.RuneError)+" ") == "" {
+		v.text = "" // nothing in it can be seen
+	}
+	v.lookalike = hasLookalikes(v.text)
+	return v
+}
+
+// marked is the text, with an ellipsis if it was cut.
+func (s shown) marked() string {
+	if s.cut {
+		return s.text + "…"
+	}
+	return s.text
+}
+
+func isSpace(r rune) bool {
+	return r == '\t' || r == '\n' || r == '\v' || r == '\f' || r == '\r' || unicode.Is(unicode.Zs, r)
+}
+
+func isSelector(r rune) bool {
+	return 0xFE00 <= r && r <= 0xFE0F || 0xE0100 <= r && r <= 0xE01EF
+}
+
+func isHidden(r rune) bool {
+	switch r {
+	case utf8.RuneError,
+		0x034F,                         // combining grapheme joiner
+		0x115F, 0x1160, 0x3164, 0xFFA0, // Hangul fillers
+		0x17B4, 0x17B5, // Khmer inherent vowels
+		0x180B, 0x180C, 0x180D, 0x180F, // Mongolian variation selectors
+		0x2800,  // Braille blank
+		0x1D159: // null note head
+		return true
+	}
+	return !unicode.IsGraphic(r) // controls, formats, line ends, private use, unassigned
+}
+
+// hasLookalikes reports whether s has letters that may be taken for others: a
+// word of several alphabets, a word that looks Latin and is not, or letters
+// that are variants of others. It is a hint, not a proof: nobody has checked
+// the name in either case.
+func hasLookalikes(s string) bool {
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		var latin, other, likeLatin, letters int
+		foreign := map[*unicode.RangeTable]bool{}
+		for _, r := range word {
+			letters++
+			switch {
+			case r < 0x80:
+				latin++
+			case isVariant(r):
+				return true
+			case unicode.Is(unicode.Latin, r):
+				latin++
+			case isEastAsian(r): // stands beside Latin without a space
+			default:
+				other++
+				for _, t := range confusable {
+					if unicode.Is(t, r) {
+						foreign[t] = true
+					}
+				}
+				if strings.ContainsRune(latinLike, r) {
+					likeLatin++
+				}
+			}
+		}
+		if latin > 0 && other > 0 || len(foreign) > 1 || letters > 1 && likeLatin == letters {
+			return true
+		}
+	}
+	return false
+}
+
+var confusable = []*unicode.RangeTable{unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee}
+
+// latinLike are letters that common typefaces draw as Latin ones.
+const latinLike = "аАВеЕЅѕіІјЈКМНоОрРсСТуУхХһԁԛԜԝӏґгпиѵѴᴦ" + // Cyrillic
+	"ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονικρυαγ" + // Greek
+	"օսոցհզԼՏՕ" + // Armenian
+	"ᎪᏴᏟᎠᎬᎻᏚᏞᎷΝᎾᏢᏒᏚᎢᏙᎳᏃ" // Cherokee
+
+// isVariant reports whether r is another form of a letter: mathematical,
+// full-width, circled, or phonetic.
+func isVariant(r rune) bool {
+	return 0x1D400 <= r && r <= 0x1D7FF || 0xFF21 <= r && r <= 0xFF5A || 0x2100 <= r && r <= 0x214F ||
+		0x24B6 <= r && r <= 0x24E9 || 0x1F110 <= r && r <= 0x1F189 || 0x0250 <= r && r <= 0x02AF || 0x1D00 <= r && r <= 0x1D7F
+}
+
+func isEastAsian(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo)
+}

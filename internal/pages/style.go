@@ -1,0 +1,6 @@
+package pages
+
+import _ "embed"
+
+//go:embed style.css
+var stylesheet string

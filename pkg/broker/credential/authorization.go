@@ -1,0 +1,51 @@
+package credential
+
+import (
+	"crypto/sha256"
+	"errors"
+	"strings"
+)
+
+// Prefixes of what the broker hands out as an authorization server.
+const (
+	ClientSecretPrefix      = "dcr_cs_"
+	RefreshTokenPrefix      = "dcr_rt_"
+	AuthorizationCodePrefix = "dcr_ac_"
+)
+
+// NewClientSecret makes a client secret (RFC 6749 §2.3.1). It needs no escaping
+// in HTTP Basic.
+func NewClientSecret() Token { return Token{ClientSecretPrefix + random(32)} }
+
+// NewAuthorizationCode makes an authorization code (RFC 6749 §1.3.1) that
+// carries the id of its grant, by which it is found. The id is as DerivedID
+// and NewID make them.
+func NewAuthorizationCode(grantID string) Token {
+	return Token{AuthorizationCodePrefix + grantID + random(32)}
+}
+
+// NewRefreshToken makes a refresh token (RFC 6749 §1.5) that carries the id of
+// its grant.
+func NewRefreshToken(grantID string) Token {
+	return Token{RefreshTokenPrefix + grantID + random(32)}
+}
+
+// GrantID returns the id of the grant that an authorization code or a refresh
+// token names, or an error if t cannot be one of ours. Which of the two it is,
+// and whether the grant knows it, is for the grant to say.
+func GrantID(t Token) (string, error) {
+	rest, ok := strings.CutPrefix(t.secret, RefreshTokenPrefix)
+	if !ok {
+		rest, ok = strings.CutPrefix(t.secret, AuthorizationCodePrefix)
+	}
+	if !ok || len(rest) != idLen+secretLen || strings.Trim(rest, alphabet) != "" {
+		return "", errors.New("not an authorization code or refresh token of this server")
+	}
+	return rest[:idLen], nil
+}
+
+// DerivedID makes an identifier of the first 130 bits of a keyed hash: 26
+// characters of [a-z2-7], as those of NewID.
+func DerivedID(mac [sha256.Size]byte) string {
+	return encoding.EncodeToString(mac[:])[:idLen]
+}

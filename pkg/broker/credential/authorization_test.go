@@ -1,0 +1,153 @@
+package credential_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// tokens makes one token of each kind, all for the same record.
+func tokens(t *testing.T, id string) map[string]credential.Token {
+	t.Helper()
+	initial, record, err := credential.NewInitialAccessToken(credential.Grant{Profile: "p"}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := credential.InitialAccessTokenID(initial); err != nil || got != record.ID {
+		t.Errorf("InitialAccessTokenID: got %q and error %v, want %q", got, err, record.ID)
+	}
+	return map[string]credential.Token{
+		"dcr_iat_": initial,
+		"dcr_rat_": credential.NewRegistrationAccessToken(),
+		"dcr_cs_":  credential.NewClientSecret(),
+		"dcr_rt_":  credential.NewRefreshToken(id),
+		"dcr_ac_":  credential.NewAuthorizationCode(id),
+	}
+}
+
+func TestTokens_carry_their_prefix_and_are_never_made_twice(t *testing.T) {
+	// What a client may send in HTTP Basic, a form or a URL without escaping.
+	plain := regexp.MustCompile(`^dcr_(iat|rat|cs|rt|ac)_[a-z2-7]{52,78}$`)
+	id := credential.NewID()
+	seen := make(map[string]bool)
+	for range 100 {
+		for prefix, token := range tokens(t, id) {
+			secret := token.Reveal()
+			if !strings.HasPrefix(secret, prefix) || !plain.MatchString(secret) {
+				t.Errorf("got %q, want %s and letters", secret, prefix)
+			}
+			if seen[secret] {
+				t.Errorf("%q was made twice", secret)
+			}
+			seen[secret] = true
+		}
+	}
+}
+
+func TestToken_is_printed_nowhere(t *testing.T) {
+	id := credential.NewID()
+	for prefix, token := range tokens(t, id) {
+		secret := strings.TrimPrefix(token.Reveal(), prefix)
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "token", token, "in", struct{ T credential.Token }{token})
+		marshalled, err := json.Marshal(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for how, text := range map[string]string{
+			"%v": fmt.Sprintf("%v", token), "%+v": fmt.Sprintf("%+v", token), "%#v": fmt.Sprintf("%#v", token),
+			"%s": fmt.Sprintf("%s", token), "%q": fmt.Sprintf("%q", token),
+			"a pointer": fmt.Sprint(&token),
+			"a struct":  fmt.Sprintf("%+v", struct{ T credential.Token }{token}),
+			"slog":      log.String(),
+			"JSON":      string(marshalled),
+		} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s of a %s token: got %q, which holds the secret", how, prefix, text)
+			}
+		}
+	}
+	if got, want := fmt.Sprint(credential.NewClientSecret()), "[redacted]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestGrantID_is_in_codes_and_refresh_tokens_only(t *testing.T) {
+	id := credential.NewID()
+	for prefix, token := range tokens(t, id) {
+		got, err := credential.GrantID(token)
+		if prefix == "dcr_rt_" || prefix == "dcr_ac_" {
+			if err != nil || got != id {
+				t.Errorf("%s: got %q and error %v, want %q", prefix, got, err, id)
+			}
+			continue
+		}
+		if err == nil {
+			t.Errorf("%s: got %q, want an error", prefix, got)
+		}
+	}
+}
+
+func TestGrantID_refuses_what_was_not_made_here(t *testing.T) {
+	good := credential.NewRefreshToken(credential.NewID()).Reveal()
+	for _, bad := range []string{
+		"", good[1:], good[:len(good)-1], good + "a", " " + good, good + "\n",
+		strings.ToUpper(good), good[:len(good)-1] + "1", good[:len(good)-1] + "=", good[:len(good)-1] + "\x00",
+		strings.Replace(good, "_", "-", 1), good + good,
+		"dcr_rt_", "dcr_ac_", "dcr_xx_" + good[7:], strings.Repeat("a", 1<<20),
+	} {
+		id, err := credential.GrantID(credential.Presented(bad))
+		if err == nil {
+			t.Errorf("GrantID(%.90q): got %q, want an error", bad, id)
+			continue
+		}
+		if len(bad) > 20 && strings.Contains(err.Error(), bad[8:20]) {
+			t.Errorf("GrantID(%.90q): the error %q holds the secret", bad, err)
+		}
+	}
+}
+
+func TestDerivedID_is_like_a_random_one_and_follows_from_its_hash(t *testing.T) {
+	shape := regexp.MustCompile(`^[a-z2-7]{26}$`)
+	seen := make(map[string]bool)
+	for i := range 1000 {
+		id := credential.DerivedID(sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
+		if !shape.MatchString(id) || seen[id] {
+			t.Errorf("id %d: got %q, want 26 letters and digits that no other has", i, id)
+		}
+		seen[id] = true
+	}
+	if id := credential.NewID(); !shape.MatchString(id) {
+		t.Errorf("NewID: got %q, want 26 letters and digits", id)
+	}
+	// Ids that are stored depend on this.
+	if got, want := credential.DerivedID(sha256.Sum256(nil)), "4oymiquy7qobjgx36tejs35zeq"; got != want {
+		t.Errorf("DerivedID of a known hash: got %q, want %q", got, want)
+	}
+}
+
+// A token is stored under what the id says and compared by hash, so whatever
+// was presented must never be found under an id that it does not spell.
+func FuzzGrantID(f *testing.F) {
+	f.Add(credential.NewRefreshToken(credential.NewID()).Reveal())
+	f.Add(credential.NewAuthorizationCode(credential.NewID()).Reveal())
+	f.Add("dcr_rt_")
+	f.Add("")
+	shape := regexp.MustCompile(`\Adcr_(rt|ac)_[a-z2-7]{78}\z`)
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := credential.GrantID(credential.Presented(s))
+		if (err == nil) != shape.MatchString(s) {
+			t.Fatalf("GrantID(%q): got %q and error %v", s, id, err)
+		}
+		if err == nil && s[len("dcr_rt_"):][:26] != id {
+			t.Errorf("GrantID(%q): got %q", s, id)
+		}
+	})
+}

@@ -1,0 +1,43 @@
+package credential_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// noon is between two seconds and in another zone, where rounding shows.
+var noon = time.Date(2030, time.March, 1, 12, 0, 0, 700_000_000, time.FixedZone("", 3600))
+
+func TestNewInitialAccessToken_makes_the_record_of_what_was_asked(t *testing.T) {
+	token, record, err := credential.NewInitialAccessToken(credential.Grant{
+		Label: "für alle", Profile: "partners", CreatedBy: "ops", Lifetime: time.Hour, MaxUses: 3,
+	}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := time.Date(2030, time.March, 1, 11, 0, 0, 0, time.UTC)
+	switch {
+	case !record.Hash.Matches(token):
+		t.Error("the record's hash is not that of the token")
+	case record.Label != "für alle" || record.Profile != "partners" || record.CreatedBy != "ops" || record.MaxUses != 3:
+		t.Errorf("got %+v, want what was asked for", record)
+	case record.CreatedAt != second || record.ExpiresAt != second.Add(time.Hour):
+		t.Errorf("got %v to %v, want %v to an hour later", record.CreatedAt, record.ExpiresAt, second)
+	}
+
+	_, record, err = credential.NewInitialAccessToken(credential.Grant{Profile: "p"}, noon)
+	if err != nil || !record.ExpiresAt.IsZero() || record.MaxUses != 0 {
+		t.Errorf("without lifetime and uses: got %+v and error %v, want one without limits", record, err)
+	}
+}
+
+func TestInitialAccessToken_Clone_shares_nothing(t *testing.T) {
+	a := &credential.InitialAccessToken{ID: "a", Uses: []string{"x"}}
+	b := a.Clone()
+	b.Uses[0] = "y"
+	if a.Uses[0] != "x" {
+		t.Errorf("use of the original after a change to its clone: got %q, want x", a.Uses[0])
+	}
+}

@@ -1,0 +1,279 @@
+package grant_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+var start = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
+
+// newGrant is a grant with one refresh token that nobody has used.
+func newGrant() (*grant.Grant, credential.Token) {
+	g := &grant.Grant{ID: credential.NewID(), CreatedAt: start, ExpiresAt: start.AddDate(0, 0, 30)}
+	tok := credential.NewRefreshToken(g.ID)
+	g.Live = []credential.Hash{tok.Hash()}
+	return g, tok
+}
+
+// use presents a token as POST /token does and returns what it yields.
+func use(g *grant.Grant, tok credential.Token, now time.Time) (grant.Verdict, credential.Token) {
+	v := g.Judge(tok, now)
+	switch v {
+	case grant.Rotate, grant.Sibling:
+		next := credential.NewRefreshToken(g.ID)
+		g.Rotated(v, tok, next.Hash(), now)
+		return v, next
+	case grant.Replayed:
+		g.EndedAt = now
+	}
+	return v, credential.Token{}
+}
+
+// Each row is a story: at a time, the token that a former use yielded is
+// presented. Token 0 is the first one, token n what the n-th use yielded.
+func TestGrant_refresh_tokens(t *testing.T) {
+	type step struct {
+		at    time.Duration
+		token int
+		want  grant.Verdict
+	}
+	const window = grant.ReuseWindow
+	for _, tt := range []struct {
+		name  string
+		steps []step
+	}{
+		{"each use rotates", []step{
+			{0, 0, grant.Rotate}, {time.Hour, 1, grant.Rotate}, {48 * time.Hour, 2, grant.Rotate},
+		}},
+		{"a lost reply: the previous token yields a sibling", []step{
+			{0, 0, grant.Rotate}, {time.Second, 0, grant.Sibling}, {time.Hour, 2, grant.Rotate},
+		}},
+		{"siblings both stand until one is used: the first", []step{
+			{0, 0, grant.Rotate}, {0, 0, grant.Sibling}, {time.Hour, 1, grant.Rotate}, {2 * time.Hour, 2, grant.Replayed},
+		}},
+		{"siblings both stand until one is used: the second", []step{
+			{0, 0, grant.Rotate}, {0, 0, grant.Sibling}, {time.Hour, 2, grant.Rotate}, {2 * time.Hour, 1, grant.Replayed},
+		}},
+		{"the window is open for 60 seconds", []step{
+			{0, 0, grant.Rotate}, {window - time.Nanosecond, 0, grant.Sibling},
+		}},
+		{"and no longer", []step{
+			{0, 0, grant.Rotate}, {window, 0, grant.Replayed},
+		}},
+		{"a sibling does not keep it open", []step{
+			{0, 0, grant.Rotate}, {window / 2, 0, grant.Sibling}, {window, 0, grant.Replayed},
+		}},
+		{"the token before the previous one is a replay at once", []step{
+			{0, 0, grant.Rotate}, {0, 1, grant.Rotate}, {0, 0, grant.Replayed},
+		}},
+		{"after a replay the live token is worth nothing", []step{
+			{0, 0, grant.Rotate}, {window, 0, grant.Replayed}, {window, 1, grant.Refused}, {window, 0, grant.Refused},
+		}},
+		{"a sibling that is used opens a window of its own", []step{
+			{0, 0, grant.Rotate}, {0, 0, grant.Sibling}, {time.Hour, 2, grant.Rotate}, {time.Hour, 2, grant.Sibling},
+			{time.Hour, 0, grant.Replayed},
+		}},
+		{"the grant expires", []step{
+			{30*24*time.Hour - time.Nanosecond, 0, grant.Rotate}, {30 * 24 * time.Hour, 1, grant.Refused},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, first := newGrant()
+			tokens := []credential.Token{first}
+			for i, s := range tt.steps {
+				got, next := use(g, tokens[s.token], start.Add(s.at))
+				if got != s.want {
+					t.Fatalf("use %d, of token %d after %v: got %v, want %v", i+1, s.token, s.at, got, s.want)
+				}
+				tokens = append(tokens, next)
+			}
+		})
+	}
+}
+
+func TestJudge_refuses_without_ending_anything(t *testing.T) {
+	g, tok := newGrant()
+	ended := g.Clone()
+	ended.EndedAt = start
+	eternal := g.Clone()
+	eternal.ExpiresAt = time.Time{} // forgotten by whoever made it
+	code := credential.NewAuthorizationCode(g.ID)
+	withCode := g.Clone()
+	withCode.Live = append(withCode.Live, code.Hash())
+	for _, tt := range []struct {
+		name  string
+		grant *grant.Grant
+		token credential.Token
+	}{
+		{"an ended grant", ended, tok},
+		{"a grant without expiry", eternal, tok},
+		{"an ended grant and a made-up token", ended, credential.NewRefreshToken(g.ID)},
+		{"a token of another grant", g, credential.NewRefreshToken(credential.NewID())},
+		{"a code of the grant", g, code},
+		{"a code among the refresh tokens", withCode, code},
+		{"no token", g, credential.Token{}},
+		{"anything", g, credential.Presented("dcr_rt_" + g.ID)},
+	} {
+		if got := tt.grant.Judge(tt.token, start); got != grant.Refused {
+			t.Errorf("%s: got %v, want %v", tt.name, got, grant.Refused)
+		}
+	}
+	if got := g.Judge(credential.NewRefreshToken(g.ID), start); got != grant.Replayed {
+		t.Errorf("an unknown refresh token that names the grant: got %v, want %v", got, grant.Replayed)
+	}
+}
+
+// Whatever clients do, few tokens stand at a time; and one that presents the
+// same token again and again within the window loses nothing by it.
+func TestGrant_keeps_few_siblings(t *testing.T) {
+	g, tok := newGrant()
+	_, newest := use(g, tok, start)
+	for i := range 100 {
+		v, next := use(g, tok, start.Add(time.Second))
+		switch {
+		case v == grant.Sibling:
+			newest = next
+		case v != grant.Refused:
+			t.Fatalf("use %d within the window: got %v, want %v or %v", i+2, v, grant.Sibling, grant.Refused)
+		}
+		if len(g.Live) > 8 {
+			t.Fatalf("after %d uses: %d tokens stand, want at most 8", i+2, len(g.Live))
+		}
+	}
+	if v := g.Judge(newest, start.Add(time.Hour)); v != grant.Rotate {
+		t.Errorf("the newest sibling: got %v, want %v", v, grant.Rotate)
+	}
+}
+
+// A client of any habits: it uses tokens that it was given, in any order, at
+// any time.
+func TestGrant_holds_for_any_client(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		g, first := newGrant()
+		tokens, now := []credential.Token{first}, start
+		for i := range 40 {
+			now = now.Add(time.Duration(r.IntN(40)) * time.Second)
+			tok := tokens[len(tokens)-1-r.IntN(min(4, len(tokens)))]
+			before := g.Clone()
+			v, next := use(g, tok, now)
+			at := fmt.Sprintf("seed %d, use %d, %v", seed, i, v)
+			if len(g.Live) < 1 || len(g.Live) > 8 {
+				t.Fatalf("%s: %d tokens stand, want 1 to 8", at, len(g.Live))
+			}
+			if len(slices.Compact(slices.SortedFunc(slices.Values(g.Live), compare))) != len(g.Live) {
+				t.Fatalf("%s: a token stands twice", at)
+			}
+			wasLive := slices.Contains(before.Live, tok.Hash())
+			switch v {
+			case grant.Rotate, grant.Sibling:
+				tokens = append(tokens, next)
+				if wasLive != (v == grant.Rotate) {
+					t.Fatalf("%s of a token that was live: %t", at, wasLive)
+				}
+				if v := g.Judge(next, now); v != grant.Rotate {
+					t.Fatalf("%s: what it yielded gets %v, want %v", at, v, grant.Rotate)
+				}
+				if v := g.Judge(tok, now); v != grant.Sibling && len(g.Live) < 8 {
+					t.Fatalf("%s: the same again at once gets %v, want %v", at, v, grant.Sibling)
+				}
+			case grant.Replayed:
+				if wasLive {
+					t.Fatalf("%s of a live token", at)
+				}
+			}
+			if v == grant.Replayed {
+				break
+			}
+		}
+	}
+}
+
+func compare(a, b credential.Hash) int { return bytes.Compare(a[:], b[:]) }
+
+func TestRotated_changes_no_clone(t *testing.T) {
+	g, tok := newGrant()
+	_, _ = use(g, tok, start)
+	g.Live = slices.Grow(g.Live, 8) // room that an append would write into
+	before := g.Clone()
+	a, b := g.Clone(), g.Clone()
+	_, inA := use(a, tok, start)
+	_, inB := use(b, tok, start)
+	if !a.Live[1].Matches(inA) || !b.Live[1].Matches(inB) || !slices.Equal(g.Live, before.Live) {
+		t.Error("a sibling in one copy of the grant shows in another")
+	}
+}
+
+func TestID(t *testing.T) {
+	ring := newRing(t)
+	jti := "0e0a5a5e-1111-4222-8333-444455556666"
+	seen := make(map[string]string)
+	for _, tt := range []struct {
+		name string
+		ring *seal.Ring
+		jti  string
+		n    int
+	}{
+		{"the first", ring, jti, 0},
+		{"the second", ring, jti, 1},
+		{"the eleventh", ring, jti, 10},
+		{"another sign-in", ring, jti[1:], 0},
+		{"a sign-in that looks like the second", ring, jti + "1", 0},
+		{"none", ring, "", 0},
+		{"other keys", newRing(t), jti, 0},
+	} {
+		id := grant.ID(tt.ring, tt.jti, tt.n)
+		if was, ok := seen[id]; ok {
+			t.Errorf("%s has the id of %s", tt.name, was)
+		}
+		seen[id] = tt.name
+		if again := grant.ID(tt.ring, tt.jti, tt.n); again != id {
+			t.Errorf("%s: got %q and then %q, want the same", tt.name, id, again)
+		}
+		for _, tok := range []credential.Token{credential.NewRefreshToken(id), credential.NewAuthorizationCode(id)} {
+			if got, err := credential.GrantID(tok); err != nil || got != id {
+				t.Errorf("%s: a token names %q, error %v, want %q", tt.name, got, err, id)
+			}
+		}
+	}
+}
+
+func newRing(t *testing.T) *seal.Ring {
+	t.Helper()
+	ring, err := seal.Parse(seal.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+func TestRecords_are_logged_without_secrets_and_people(t *testing.T) {
+	user := grant.User{Sub: "the-sub", Username: "hidden-name", Email: "hidden@example.com", Groups: []string{"hidden-group"}}
+	hash := credential.NewRefreshToken(credential.NewID()).Hash()
+	for _, record := range []slog.LogValuer{
+		&grant.Transaction{Key: hash, ClientID: "shown", User: user, State: "hidden-state", Tokens: "k1.hidden"},
+		&grant.Grant{ID: "shown", Code: hash, Live: []credential.Hash{hash}, Spent: hash, User: user, Tokens: "k1.hidden"},
+		&grant.Consent{ClientID: "shown", Sub: "the-sub", Key: "hidden-key"},
+		user,
+	} {
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "record", record)
+		got := log.String()
+		if strings.Contains(got, "hidden") || strings.Contains(got, hash.String()) {
+			t.Errorf("%T: got %s, which shows too much", record, got)
+		}
+		if !strings.Contains(got, "shown") && !strings.Contains(got, "the-sub") {
+			t.Errorf("%T: got %s, which names nothing", record, got)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// updateBrokered replaces what is registered by m. No app client is touched: it
+// is the broker's, and of what a client can change it has the scopes alone. More
+// of them come with the next Reconcile.
+func (s *Service) updateBrokered(ctx context.Context, r *Registration, tok credential.Token, req *dcr.Request, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
+	if machine(m) != machine(r.Metadata) {
+		return nil, dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register anew")
+	}
+	if req.ClientSecret != "" && !r.SecretHash.Matches(credential.Presented(req.ClientSecret)) {
+		return nil, errOtherSecret()
+	}
+	info, err := s.rewrite(ctx, r, tok, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.wantGrowth(ctx, r); err != nil {
+		return nil, unavailable(err)
+	}
+	return info, nil
+}
+
+// wantGrowth makes the dedicated app client of r due, if there is one that lacks
+// scopes.
+func (s *Service) wantGrowth(ctx context.Context, r *Registration) error {
+	return s.change(ctx, DedicatedAppClientKey(r.ClientID, r.Generation), func(a *AppClient) bool {
+		lacking := slices.ContainsFunc(strings.Fields(r.Metadata.Scope), func(scope string) bool { return !slices.Contains(a.Scopes, scope) })
+		if a.State != AppClientReady || !lacking {
+			return false
+		}
+		a.Due = s.now().UTC().Truncate(time.Second)
+		return true
+	})
+}
+
+// deleteBrokered removes the client at once, and leaves its dedicated app client,
+// if it has one, to Reconcile. The mark comes first: if nobody got any further,
+// the client is still there, and has an app client made again when it needs one.
+// One that is being made at this moment is found by its next due time.
+func (s *Service) deleteBrokered(ctx context.Context, r *Registration) error {
+	if err := s.keepUse(ctx, r); err != nil {
+		return unavailable(err)
+	}
+	err := s.change(ctx, DedicatedAppClientKey(r.ClientID, r.Generation), func(a *AppClient) bool {
+		if a.State == AppClientRemoving {
+			return false
+		}
+		a.Due = s.now().UTC().Truncate(time.Second)
+		if a.State == AppClientCreating {
+			a.Due = a.Due.Add(grace) // whoever makes it is given time to finish
+		}
+		a.State = AppClientRemoving
+		return true
+	})
+	if err != nil {
+		return unavailable(err)
+	}
+	return unavailableIf(s.store.DeleteRegistration(ctx, r.ClientID, r.Generation))
+}
+
+// keepUse makes sure that the use of the token that r took stays taken when r is
+// gone: if its making left a record, that would say otherwise.
+func (s *Service) keepUse(ctx context.Context, r *Registration) error {
+	if r.InitialAccessToken == "" {
+		return nil
+	}
+	a, err := s.store.AppClient(ctx, registeringKey(r.ClientID))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.store.DeleteAppClient(ctx, a.Key, a.Version)
+}
+
+// change replaces the record of an app client by what f makes of it, unless f
+// returns false or there is none.
+func (s *Service) change(ctx context.Context, key string, f func(*AppClient) bool) error {
+	for range attempts {
+		a, err := s.store.AppClient(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read app client %s: %w", key, err)
+		}
+		if !f(a) {
+			return nil
+		}
+		err = s.store.ReplaceAppClient(ctx, a)
+		if err == nil || errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("replace app client %s: %w", key, err)
+		}
+	}
+	return fmt.Errorf("replace app client %s: %w", key, ErrConflict)
+}

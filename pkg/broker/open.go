@@ -1,0 +1,174 @@
+package broker
+
+import (
+	"context"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// extendEvery is how exact the lifetime of an unconfirmed registration is: a
+// repeat that would add less is no write.
+const extendEvery = time.Hour
+
+// registerOpen registers a client for which nothing vouches. Everyone who says
+// the same of himself is the same client, and has no token to manage it with:
+// one of them could delete it for the others.
+func (s *Service) registerOpen(ctx context.Context, profile *policy.Profile, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
+	ring, err := s.keys(ctx)
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("keys: %w", err))
+	}
+	body, err := canonical(m)
+	if err != nil {
+		return nil, err
+	}
+	sum := ring.MAC("client_id", profile.Name(), string(body))
+	id := clientIDPrefix + clientIDEncoding.EncodeToString(sum[:])[:clientIDRandom]
+
+	if issued, ok := s.recent.issuedAt(id, m.Scope, s.now()); ok {
+		return &dcr.ClientInformation{ClientID: id, IssuedAt: issued, Metadata: m}, nil
+	}
+	r, err := s.deduplicated(ctx, profile, id, m)
+	if err != nil {
+		return nil, err
+	}
+	return &dcr.ClientInformation{ClientID: id, IssuedAt: r.IssuedAt, Metadata: m}, nil
+}
+
+const (
+	clientIDPrefix = "dcr_"
+	clientIDRandom = 26 // characters of 5 bits
+)
+
+var clientIDEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// deduplicated returns the registration with that id, which it makes, extends or
+// leaves as it is.
+func (s *Service) deduplicated(ctx context.Context, profile *policy.Profile, id string, m dcr.ClientMetadata) (*Registration, error) {
+	var last error
+	for range attempts {
+		at := s.now()
+		r, err := s.store.Registration(ctx, id)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			r, err = s.first(ctx, profile, id, m)
+		case err == nil:
+			err = s.repeat(ctx, profile, r, m)
+		}
+		if err == nil {
+			s.recent.saw(r, at)
+			return r, nil
+		}
+		if !errors.Is(err, ErrExists) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
+			return nil, unavailable(fmt.Errorf("registration %s: %w", id, err))
+		}
+		last = err // somebody else was faster; see what he did
+	}
+	return nil, unavailable(fmt.Errorf("registration %s: %w", id, last))
+}
+
+// first makes the registration.
+func (s *Service) first(ctx context.Context, profile *policy.Profile, id string, m dcr.ClientMetadata) (*Registration, error) {
+	r := newRegistration(profile, id, m, s.now())
+	hour := creations(profile, m, r.IssuedAt)
+	if err := s.takeHour(ctx, hour, id, r.IssuedAt); err != nil {
+		return nil, err
+	}
+	err := s.record(ctx, r)
+	if err == nil || errors.Is(err, ErrExists) {
+		return r, err
+	}
+	undo, cancel := undoing(ctx)
+	defer cancel()
+	if hour.Limit > 0 {
+		err = errors.Join(err, s.store.ReturnBudget(undo, hour.Key, id))
+	}
+	return nil, err
+}
+
+// repeat is for a registration that there is.
+func (s *Service) repeat(ctx context.Context, profile *policy.Profile, r *Registration, m dcr.ClientMetadata) error {
+	switch r.State {
+	case RegistrationDisabled, RegistrationDeleted:
+		return dcr.Errorf(dcr.InvalidClientMetadata, "the operator of this server has switched this client off")
+	case RegistrationDeleting:
+		return unavailable(errors.New("it is being deleted"))
+	}
+	changed := false
+	if until := expiry(profile, s.now()); !r.ExpiresAt.IsZero() && (until.IsZero() || until.Sub(r.ExpiresAt) >= extendEvery) {
+		r.ExpiresAt, changed = until, true
+	}
+	// The scopes are those of the profile, which may have changed.
+	if r.Metadata.Scope != m.Scope {
+		r.Metadata.Scope, changed = m.Scope, true
+	}
+	if !changed {
+		return nil
+	}
+	return s.store.ReplaceRegistration(ctx, r)
+}
+
+// newRegistration returns a registration of brokered mode.
+func newRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) *Registration {
+	now = now.UTC().Truncate(time.Second)
+	return &Registration{
+		ClientID:   id,
+		Generation: credential.NewID(),
+		Mode:       ModeBrokered,
+		State:      RegistrationActive,
+		Profile:    profile.Name(),
+		Metadata:   m,
+		IssuedAt:   now,
+		ExpiresAt:  expiry(profile, now),
+	}
+}
+
+// expiry is until when a registration lives that nobody uses.
+func expiry(profile *policy.Profile, now time.Time) time.Time {
+	if profile.Unconfirmed() == 0 {
+		return time.Time{}
+	}
+	return now.UTC().Truncate(time.Second).Add(profile.Unconfirmed())
+}
+
+// canonical is what two registrations have in common that are the same client:
+// everything but the order of lists, the ports of loopback redirect URIs, which
+// are chosen at run time (RFC 8252 §7.3), and the scopes, which are the
+// profile's and not the client's.
+func canonical(m dcr.ClientMetadata) ([]byte, error) {
+	m = m.Clone()
+	m.Scope = ""
+	for i, raw := range m.RedirectURIs {
+		u, err := dcr.ParseRedirectURI(raw)
+		if err == nil && u.Kind == dcr.Loopback {
+			m.RedirectURIs[i] = portless(u)
+		}
+	}
+	for _, list := range []*[]string{&m.RedirectURIs, &m.GrantTypes, &m.ResponseTypes, &m.Contacts} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("canonical metadata: %w", err)
+	}
+	return b, nil
+}
+
+// portless is a loopback redirect URI without its port, the rest as it was sent,
+// since that is how it is compared.
+func portless(u dcr.RedirectURI) string {
+	if u.Port == "" {
+		return u.Raw
+	}
+	host := len(u.Scheme) + len("://") + len(u.Host)
+	return u.Raw[:host] + u.Raw[host+len(":")+len(u.Port):]
+}

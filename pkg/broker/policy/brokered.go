@@ -1,0 +1,129 @@
+package policy
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// brokeredKeys are the keys of a profile that only the broker can keep to. To ignore them in direct mode would be to
+// promise what they say.
+var brokeredKeys = []string{"app_client", "consent", "lifetimes", "users"}
+
+// openUnconfirmed is how long a registration of open registration lives that nobody has used, unless the profile says
+// something else.
+const openUnconfirmed = 7 * 24 * time.Hour
+
+// brokered reads what a profile says about authorization by the broker. The grant types of p are settled.
+func (d *document) brokered(path string, o map[string]any, p *Profile) {
+	if d.mode != Brokered {
+		for _, name := range brokeredKeys {
+			if has(o, name) {
+				d.add(member(path, name), "not supported in direct mode, where Cognito signs users in and nothing is asked")
+			}
+		}
+		return
+	}
+	p.appClient = d.appClient(path+".app_client", o["app_client"], has(o, "app_client"), p)
+	p.consent = d.consent(path+".consent", o["consent"], has(o, "consent"))
+	if has(o, "users") {
+		p.users = d.users(path+".users", o["users"])
+	}
+	if p.open {
+		p.unconfirmed = openUnconfirmed
+	}
+	if has(o, "lifetimes") {
+		d.lifetimes(path+".lifetimes", o["lifetimes"], p)
+	}
+}
+
+func (d *document) appClient(path string, v any, sent bool, p *Profile) AppClient {
+	usual := DedicatedAppClient
+	if p.open {
+		usual = SharedAppClient
+	}
+	if !sent {
+		return usual
+	}
+	choice := AppClient(d.choice(path, v, string(SharedAppClient), string(DedicatedAppClient)))
+	switch {
+	case choice == DedicatedAppClient && p.open:
+		d.add(path, "dedicated is not allowed on the profile of open registration: a stranger could use up the app clients of the pool")
+	case choice == SharedAppClient && slices.Equal(p.grants, []string{dcr.GrantClientCredentials}):
+		d.add(path, "shared cannot be: clients with client_credentials always have a dedicated one")
+	}
+	return choice
+}
+
+func (d *document) consent(path string, v any, sent bool) Consent {
+	if !sent {
+		return ConsentAlways
+	}
+	return Consent(d.choice(path, v, string(ConsentAlways), string(ConsentRemember)))
+}
+
+func (d *document) users(path string, v any) Users {
+	o, ok := d.object(path, v, nil, "groups", "identity_providers")
+	if !ok {
+		return Users{}
+	}
+	if len(o) == 0 {
+		d.add(path, "must have groups or identity_providers; leave it out if every user may consent")
+	}
+	return Users{
+		Groups:            d.names(path+".groups", o["groups"], has(o, "groups")),
+		IdentityProviders: d.names(path+".identity_providers", o["identity_providers"], has(o, "identity_providers")),
+	}
+}
+
+// names reads a list of names of things in the user pool. It cannot be empty, which would let nobody in.
+func (d *document) names(path string, v any, sent bool) []string {
+	if !sent {
+		return nil
+	}
+	items := d.list(path, v)
+	if elements, ok := v.([]any); ok && len(elements) == 0 {
+		d.add(path, "must not be empty; leave it out to let in everybody")
+	}
+	for _, item := range items {
+		if utf8.RuneCountInString(item.value) > 128 || strings.ContainsFunc(item.value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			d.add(item.path, "%s has spaces or more than 128 characters, so it is no name in a user pool", quote(item.value))
+		}
+	}
+	return values(items)
+}
+
+func (d *document) lifetimes(path string, v any, p *Profile) {
+	o, ok := d.object(path, v, []string{"inactive", "absolute"}, "unconfirmed")
+	if ok && has(o, "unconfirmed") {
+		p.unconfirmed = d.lifetime(path+".unconfirmed", o["unconfirmed"])
+	}
+}
+
+var lifetimeForm = regexp.MustCompile(`^([1-9][0-9]{0,4})([hd])$`)
+
+// maxLifetime is the longest lifetime that a registration can be given.
+const maxLifetime = 3650 * 24 * time.Hour
+
+// lifetime reads hours or days. Two hours are the least: a lifetime is extended once an hour.
+func (d *document) lifetime(path string, v any) time.Duration {
+	s, _ := v.(string)
+	m := lifetimeForm.FindStringSubmatch(s)
+	var life time.Duration
+	if m != nil {
+		n, _ := strconv.Atoi(m[1]) // five digits at most
+		if life = time.Duration(n) * time.Hour; m[2] == "d" {
+			life *= 24
+		}
+	}
+	if life < 2*time.Hour || life > maxLifetime {
+		d.add(path, `must be hours or days as in "12h" or "7d", from 2h to 3650d`)
+	}
+	return life
+}

@@ -1,0 +1,167 @@
+package policy_test
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+var brokered = policy.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write", admin}, Mode: policy.Brokered}
+
+func TestParseFaultsOfBrokeredMode(t *testing.T) {
+	const loopback = `"redirect_uris": {"loopback": true}`
+	open := func(members string) string { return profileDocument(`"p"`, loopback+", "+members) }
+	token := func(members string) string { return profileDocument(`null`, loopback+", "+members) }
+	const lifetime = `profiles.p.lifetimes.unconfirmed: must be hours or days as in "12h" or "7d", from 2h to 3650d`
+	tests := []struct {
+		document string
+		want     []string
+	}{
+		{open(`"app_client": "shared", "consent": "remember", "lifetimes": {"unconfirmed": "36h"}`), nil},
+		{open(`"app_client": "dedicated"`), []string{
+			`profiles.p.app_client: dedicated is not allowed on the profile of open registration: a stranger could use up the app clients of the pool`}},
+		{token(`"app_client": "dedicated"`), nil},
+		{token(`"app_client": "shared"`), nil},
+		{token(`"app_client": "own"`), []string{`profiles.p.app_client: must be shared or dedicated`}},
+		{token(`"app_client": null`), []string{`profiles.p.app_client: must be shared or dedicated`}},
+		{token(`"app_client": "shared", "grant_types": ["authorization_code", "client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic"]`), nil},
+		{profileDocument(`null`, `"app_client": "shared", "grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic"]`), []string{
+			`profiles.p.app_client: shared cannot be: clients with client_credentials always have a dedicated one`}},
+
+		{token(`"consent": "never"`), []string{`profiles.p.consent: must be always or remember`}},
+		{token(`"consent": true`), []string{`profiles.p.consent: must be always or remember`}},
+
+		{token(`"users": {"groups": ["mcp-users", "Überwachung"], "identity_providers": ["COGNITO", "Okta"]}`), nil},
+		{token(`"users": {}`), []string{`profiles.p.users: must have groups or identity_providers; leave it out if every user may consent`}},
+		{token(`"users": {"groups": []}`), []string{`profiles.p.users.groups: must not be empty; leave it out to let in everybody`}},
+		{token(`"users": {"groups": null}`), []string{`profiles.p.users.groups: must be an array of strings, not null`}},
+		{token(`"users": {"Groups": ["a"], "groups": ["a b", 1]}`), []string{
+			`profiles.p.users.Groups: unknown; known are groups, identity_providers`,
+			`profiles.p.users.groups[1]: must be a string, not a number`,
+			`profiles.p.users.groups[0]: "a b" has spaces or more than 128 characters, so it is no name in a user pool`}},
+
+		{token(`"lifetimes": {}`), nil},
+		{token(`"lifetimes": {"unconfirmed": "2h"}`), nil},
+		{token(`"lifetimes": {"unconfirmed": "3650d"}`), nil},
+		{token(`"lifetimes": {"unconfirmed": "1h"}`), []string{lifetime}},
+		{token(`"lifetimes": {"unconfirmed": "3651d"}`), []string{lifetime}},
+		{token(`"lifetimes": {"unconfirmed": "99999d"}`), []string{lifetime}},
+		{token(`"lifetimes": {"unconfirmed": "07d"}`), []string{lifetime}},
+		{token(`"lifetimes": {"unconfirmed": "7 days"}`), []string{lifetime}},
+		{token(`"lifetimes": {"unconfirmed": 7}`), []string{lifetime}},
+		{token(`"lifetimes": {"inactive": "90d"}`), []string{`profiles.p.lifetimes.inactive: not supported by this version`}},
+		{token(`"lifetimes": "7d"`), []string{`profiles.p.lifetimes: must be an object, not a string`}},
+
+		{token(`"scopes": {"allowed": ["mcp/read", "` + admin + `"]}`), []string{
+			`profiles.p.scopes.allowed[1]: not allowed in brokered mode: no app client of the broker has it`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.document, func(t *testing.T) {
+			if got := faultsOf(t, []byte(tt.document), brokered); !slices.Equal(got, tt.want) {
+				t.Errorf("faults:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestWhatIsUsualInBrokeredMode(t *testing.T) {
+	p := parse(t, string(policy.Default()), brokered)
+	open, trusted := profile(t, p, "open"), profile(t, p, "trusted")
+	if got := open.AppClient(); got != policy.SharedAppClient {
+		t.Errorf("app_client of open registration = %q, want %q", got, policy.SharedAppClient)
+	}
+	if got := trusted.AppClient(); got != policy.DedicatedAppClient {
+		t.Errorf("app_client of a profile for tokens = %q, want %q", got, policy.DedicatedAppClient)
+	}
+	if got := open.Unconfirmed(); got != 7*24*time.Hour {
+		t.Errorf("unconfirmed of open registration = %s, want 7 days", got)
+	}
+	if got := trusted.Unconfirmed(); got != 0 {
+		t.Errorf("unconfirmed of a profile for tokens = %s, want none", got)
+	}
+	if open.Consent() != policy.ConsentAlways || trusted.Consent() != policy.ConsentAlways {
+		t.Errorf("consent = %q and %q, want always", open.Consent(), trusted.Consent())
+	}
+	if got := open.Users(); !got.Allow(nil, "COGNITO") {
+		t.Errorf("users of open registration = %+v, want anybody", got)
+	}
+}
+
+func TestWhatAProfileSaysInBrokeredMode(t *testing.T) {
+	p := profile(t, parse(t, profileDocument(`null`, `"redirect_uris": {"loopback": true}, "app_client": "shared", "consent": "remember",
+		"users": {"groups": ["a", "b"], "identity_providers": ["Okta"]}, "lifetimes": {"unconfirmed": "36h"}`), brokered), "p")
+	if got := p.AppClient(); got != policy.SharedAppClient {
+		t.Errorf("AppClient() = %q, want %q", got, policy.SharedAppClient)
+	}
+	if got := p.Consent(); got != policy.ConsentRemember {
+		t.Errorf("Consent() = %q, want %q", got, policy.ConsentRemember)
+	}
+	if got := p.Unconfirmed(); got != 36*time.Hour {
+		t.Errorf("Unconfirmed() = %s, want 36h", got)
+	}
+	want := policy.Users{Groups: []string{"a", "b"}, IdentityProviders: []string{"Okta"}}
+	if got := p.Users(); !reflect.DeepEqual(got, want) {
+		t.Errorf("Users() = %+v, want %+v", got, want)
+	}
+	p.Users().Groups[0] = "x"
+	if got := p.Users(); !reflect.DeepEqual(got, want) {
+		t.Errorf("Users() = %+v after a caller wrote to it, want %+v", got, want)
+	}
+}
+
+func TestUsersAllow(t *testing.T) {
+	groups := policy.Users{Groups: []string{"staff", "admins"}}
+	idp := policy.Users{IdentityProviders: []string{"Okta"}}
+	both := policy.Users{Groups: []string{"staff"}, IdentityProviders: []string{"Okta"}}
+	tests := []struct {
+		users  policy.Users
+		groups []string
+		idp    string
+		want   bool
+	}{
+		{policy.Users{}, nil, "", true},
+		{groups, nil, "COGNITO", false},
+		{groups, []string{"others", "admins"}, "COGNITO", true},
+		{groups, []string{"Staff"}, "COGNITO", false}, // names of groups are exact
+		{idp, []string{"staff"}, "COGNITO", false},
+		{idp, nil, "Okta", true},
+		{idp, nil, "", false},
+		{both, []string{"staff"}, "COGNITO", false},
+		{both, nil, "Okta", false},
+		{both, []string{"staff"}, "Okta", true},
+	}
+	for _, tt := range tests {
+		if got := tt.users.Allow(tt.groups, tt.idp); got != tt.want {
+			t.Errorf("%+v.Allow(%q, %q) = %t, want %t", tt.users, tt.groups, tt.idp, got, tt.want)
+		}
+	}
+}
+
+// An app client of the broker has openid whatever else it has.
+func TestBrokeredModeLeavesRoomForOpenID(t *testing.T) {
+	var many []string
+	for i := range 50 {
+		many = append(many, fmt.Sprintf("mcp/%d", i))
+	}
+	document := []byte(profileDocument(`"p"`, `"redirect_uris": {"loopback": true}`))
+	want := []string{`profiles.p.scopes.allowed: 50 scopes, and an app client can have 49 besides openid, which the broker needs; list those that are needed`}
+	if got := faultsOf(t, document, policy.Deployment{Scopes: many, Mode: policy.Brokered}); !slices.Equal(got, want) {
+		t.Errorf("faults of 50 scopes without openid = %q, want %q", got, want)
+	}
+	if got := faultsOf(t, document, policy.Deployment{Scopes: append(many[:49:49], "openid"), Mode: policy.Brokered}); got != nil {
+		t.Errorf("faults of 50 scopes with openid = %q, want none", got)
+	}
+}
+
+func TestAModeThatDoesNotExistIsAFault(t *testing.T) {
+	want := []string{`the deployment's mode "proxy" is neither direct nor brokered`}
+	got := faultsOf(t, policy.Default(), policy.Deployment{Scopes: []string{"openid"}, Mode: "proxy"})
+	if !slices.Equal(got, want) {
+		t.Errorf("faults = %q, want %q", got, want)
+	}
+}

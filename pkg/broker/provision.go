@@ -1,0 +1,289 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+const (
+	// takeOver is after how long an app client in the making, of which nothing
+	// is known, is made again under a new marker. It exceeds provisionTime.
+	takeOver = 60 * time.Second
+	// provisionTime is how long Provision takes at most.
+	provisionTime = 25 * time.Second
+	// pollEvery and polls say how long the loser of a race waits for the winner.
+	pollEvery = 500 * time.Millisecond
+	polls     = 20
+	// maxAbandoned bounds the record while Cognito answers nothing for long.
+	maxAbandoned = 50
+)
+
+// ProvisioningConfig is what a Provisioning needs. Fields are required unless
+// they say when not.
+type ProvisioningConfig struct {
+	Store Store
+	Maker AppClientMaker
+	// Policy returns the policy in force. It is called once per app client.
+	Policy func(context.Context) (*policy.Policy, error)
+	// Keys returns the keys that seal the app clients' secrets.
+	Keys func(context.Context) (*seal.Ring, error)
+	// Branding is whether app clients need a branding style, as they do on
+	// managed login (version 2). Not required.
+	Branding bool
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Provisioning makes the app clients of brokered mode, on demand. It trusts
+// nothing but the key that it is given: it reads the registration or the
+// profile again, and the policy, and keeps to the profile's limit. It is safe
+// for concurrent use, in several processes.
+type Provisioning struct {
+	c ProvisioningConfig
+}
+
+var _ Provisioner = (*Provisioning)(nil)
+
+// NewProvisioning returns a Provisioning, or an error if a field of c is
+// missing.
+func NewProvisioning(c ProvisioningConfig) (*Provisioning, error) {
+	if c.Store == nil || c.Maker == nil || c.Policy == nil || c.Keys == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("broker: every field of ProvisioningConfig but Branding is required")
+	}
+	return &Provisioning{c}, nil
+}
+
+// Provision implements Provisioner. It may wait up to ten seconds for another
+// that makes the same app client.
+func (p *Provisioning) Provision(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, provisionTime)
+	defer cancel()
+	for range polls {
+		again, err := p.step(ctx, key)
+		if err == nil && !again {
+			return nil
+		}
+		if err != nil && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrExists) {
+			return err
+		}
+		if err == nil { // somebody is at work on it
+			if err := pause(ctx, pollEvery); err != nil {
+				return busy(pollEvery, err)
+			}
+		}
+	}
+	return busy(2*time.Second, fmt.Errorf("app client %s is still being made", key))
+}
+
+// step does what can be done now. It reports whether to wait and see. ErrConflict
+// and ErrExists mean that somebody was faster.
+func (p *Provisioning) step(ctx context.Context, key string) (again bool, err error) {
+	a, err := p.c.Store.AppClient(ctx, key)
+	now := p.c.Now().UTC().Truncate(time.Second)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, p.begin(ctx, key, nil, now)
+	case err != nil:
+		return false, busy(2*time.Second, fmt.Errorf("read app client %s: %w", key, err))
+	case a.Kind != KindShared && a.Kind != KindDedicated:
+		return false, ErrNotFound
+	case a.Usable(p.c.Branding):
+		return false, nil
+	case a.State == AppClientReady:
+		return false, p.brand(ctx, a)
+	case now.Sub(a.CreatedAt) >= takeOver && now.Sub(a.Due.Add(-grace)) >= takeOver:
+		return false, p.begin(ctx, key, a, now)
+	case a.State == AppClientRemoving:
+		left := takeOver - min(now.Sub(a.CreatedAt), now.Sub(a.Due.Add(-grace)))
+		return false, busy(left, fmt.Errorf("app client %s is being removed", key))
+	}
+	return true, nil
+}
+
+// begin claims the record of the app client, where old is the one whose making
+// or removal was left, and makes it.
+func (p *Provisioning) begin(ctx context.Context, key string, old *AppClient, now time.Time) error {
+	want, err := p.admit(ctx, key)
+	if err != nil {
+		return err
+	}
+	ring, err := p.c.Keys(ctx)
+	if err != nil {
+		return busy(2*time.Second, fmt.Errorf("keys: %w", err))
+	}
+	a := want.record
+	a.Key, a.State, a.Marker, a.CreatedAt, a.Due = key, AppClientCreating, credential.NewID(), now, now.Add(grace)
+	if err := p.claim(ctx, a, old); err != nil {
+		return err
+	}
+	if err := takePlace(ctx, p.c.Store, a, want.limits); err != nil {
+		p.release(ctx, a)
+		return err
+	}
+	made, err := p.c.Maker.CreateBrokered(ctx, a.Marker, BrokeredAppClient{Name: want.name, Scopes: a.Scopes, ClientCredentials: want.machine})
+	if err != nil {
+		if _, ok := errors.AsType[*NotAppliedError](err); ok {
+			p.release(ctx, a)
+			return busy(2*time.Second, err)
+		}
+		return busy(takeOver, fmt.Errorf("create app client %s: %w", key, err))
+	}
+	a.CognitoID, a.Secret = made.ID, ring.Seal(SecretPurpose, a.SecretOwner(), made.Secret)
+	if err := p.ready(ctx, a); err != nil {
+		return err
+	}
+	return p.brand(ctx, a)
+}
+
+// claim makes the caller the one who makes the app client. What old may have left
+// at Cognito is remembered.
+func (p *Provisioning) claim(ctx context.Context, a, old *AppClient) error {
+	var err error
+	if old == nil {
+		err = p.c.Store.CreateAppClient(ctx, a)
+	} else {
+		if len(old.Abandoned) >= maxAbandoned {
+			return busy(grace, fmt.Errorf("app client %s was given up %d times", a.Key, len(old.Abandoned)))
+		}
+		a.Version, a.Abandoned = old.Version, append(old.Clone().Abandoned, old.Marker)
+		p.c.Log.WarnContext(ctx, "app client is made again", "app_client", a.Key, "abandoned", len(a.Abandoned))
+		err = p.c.Store.ReplaceAppClient(ctx, a)
+	}
+	switch {
+	case err == nil, errors.Is(err, ErrExists), errors.Is(err, ErrConflict):
+		return err
+	case errors.Is(err, ErrNotFound):
+		return ErrConflict // it was removed meanwhile
+	}
+	return busy(takeOver, fmt.Errorf("claim app client %s: %w", a.Key, err))
+}
+
+// release gives up an app client that Cognito certainly does not have. What
+// fails here is left to Reconcile, and to the next Provision after a minute.
+func (p *Provisioning) release(ctx context.Context, a *AppClient) {
+	ctx, cancel := undoing(ctx)
+	defer cancel()
+	var err error
+	if len(a.Abandoned) > 0 { // which must not be forgotten
+		a.State = AppClientRemoving
+		err = p.c.Store.ReplaceAppClient(ctx, a)
+	} else if err = p.c.Store.ReturnBudget(ctx, appClientsKey(a.Profile), a.Key); err == nil {
+		err = p.c.Store.DeleteAppClient(ctx, a.Key, a.Version)
+	}
+	if err != nil {
+		p.c.Log.WarnContext(ctx, "app client left to reconcile", "app_client", a.Key, "error", err)
+	}
+}
+
+// ready records that a exists. A dedicated one is looked at again, since its
+// registration may have been deleted just before the record was there.
+func (p *Provisioning) ready(ctx context.Context, a *AppClient) error {
+	marker, id := a.Marker, a.CognitoID
+	a.State, a.Due = AppClientReady, time.Time{}
+	if a.Kind == KindDedicated || len(a.Abandoned) > 0 {
+		a.Due = p.c.Now().UTC().Truncate(time.Second).Add(grace)
+	}
+	err := p.c.Store.ReplaceAppClient(ctx, a)
+	if err == nil {
+		return nil
+	}
+	undo, cancel := undoing(ctx)
+	defer cancel()
+	for range attempts {
+		stored, readErr := p.c.Store.AppClient(undo, a.Key)
+		switch {
+		case readErr == nil && stored.Marker == marker && stored.State == AppClientReady:
+			*a = *stored // the reply was lost
+			return nil
+		case readErr == nil && stored.Marker == marker && stored.State == AppClientCreating:
+			a.Version = stored.Version
+			if readErr = p.c.Store.ReplaceAppClient(undo, a); readErr == nil {
+				return nil
+			}
+		default:
+			readErr = p.disown(undo, a, id, stored, readErr)
+		}
+		err = errors.Join(err, readErr)
+		if !errors.Is(readErr, ErrConflict) && !errors.Is(readErr, ErrExists) {
+			break
+		}
+	}
+	return busy(takeOver, fmt.Errorf("record app client %s: %w", a.Key, err))
+}
+
+// disown sees to it that Reconcile finds the app client id, which was given up
+// before it was recorded. stored is the record as it is now, and readErr says
+// whether there is one.
+func (p *Provisioning) disown(ctx context.Context, a *AppClient, id string, stored *AppClient, readErr error) error {
+	due := p.c.Now().UTC().Truncate(time.Second).Add(grace)
+	switch {
+	case errors.Is(readErr, ErrNotFound):
+		a.State, a.Due = AppClientRemoving, due
+		return p.c.Store.CreateAppClient(ctx, a)
+	case readErr != nil:
+		return readErr
+	case stored.Marker == a.Marker:
+		stored.CognitoID = id
+	case slices.Contains(stored.Abandoned, a.Marker):
+	default:
+		stored.Abandoned = append(stored.Abandoned, a.Marker)
+	}
+	// Even if nothing is new: a Reconcile under way has to look again.
+	stored.Due = due
+	return p.c.Store.ReplaceAppClient(ctx, stored)
+}
+
+// brand gives a its branding style, if it needs one.
+func (p *Provisioning) brand(ctx context.Context, a *AppClient) error {
+	if a.Usable(p.c.Branding) {
+		return nil
+	}
+	err := p.c.Maker.Brand(ctx, a.CognitoID)
+	if errors.Is(err, ErrBrandingLimit) {
+		p.c.Log.ErrorContext(ctx, `all branding styles of the user pool are used up: new app clients have no sign-in page; give the profile app_client "shared"`,
+			"profile", a.Profile, "app_client", a.Key)
+		return busy(time.Hour, err)
+	}
+	if err != nil {
+		return busy(2*time.Second, fmt.Errorf("brand app client %s: %w", a.Key, err))
+	}
+	a.Branded = true
+	if err := p.c.Store.ReplaceAppClient(ctx, a); err != nil {
+		if errors.Is(err, ErrConflict) {
+			return err
+		}
+		return busy(2*time.Second, fmt.Errorf("record branding of app client %s: %w", a.Key, err))
+	}
+	return nil
+}
+
+// busy tells the user to come back, with the reason for the log. What the
+// adapter says to him goes before.
+func busy(after time.Duration, cause error) error {
+	if e, ok := errors.AsType[*dcr.Error](cause); ok && e.Code == dcr.Unavailable {
+		return cause
+	}
+	after = max(after, time.Second)
+	return &refusal{dcr.Error{Code: dcr.Unavailable, Description: "signing in is not possible at the moment, nothing was lost", RetryAfter: after}, cause}
+}
+
+// pause waits, unless ctx is done.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

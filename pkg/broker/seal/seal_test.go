@@ -1,0 +1,337 @@
+package seal_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+// key is a key of 32 bytes that are all b, in base64.
+func key(b byte) string {
+	return base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(rune(b)), seal.KeySize)))
+}
+
+// ring parses a document in which the keys of the map are open, or fails.
+func ring(t testing.TB, sealing string, keys map[string]string) *seal.Ring {
+	t.Helper()
+	r, err := seal.Parse(document(t, sealing, keys, key('m')))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func document(t testing.TB, sealing string, keys map[string]string, mac string) []byte {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"version": 1, "seal": sealing, "keys": keys, "mac": mac})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func TestRing_opens_what_it_sealed(t *testing.T) {
+	r := ring(t, "k1", map[string]string{"k1": key('a')})
+	for _, plain := range []string{"", "secret", "\x00\xff", strings.Repeat("x", 100_000)} {
+		for _, owner := range []string{"", "grant", "a/b", "\xff"} {
+			sealed := r.Seal("p", owner, plain)
+			if got, err := r.Open("p", owner, sealed); err != nil || got != plain {
+				t.Errorf("open %.20q of %q: got %.20q and error %v", plain, owner, got, err)
+			}
+			if plain == "secret" && strings.Contains(sealed, plain) {
+				t.Errorf("sealed: got %q, which is readable", sealed)
+			}
+			if again := r.Seal("p", owner, plain); again == sealed {
+				t.Errorf("sealing %.20q twice gives the same", plain)
+			}
+		}
+	}
+}
+
+func TestOpen_refuses_another_purpose_or_owner(t *testing.T) {
+	r := ring(t, "k1", map[string]string{"k1": key('a')})
+	sealed := r.Seal("grant", "owner", "secret")
+	for _, tt := range [][2]string{
+		{"grant", "owner2"}, {"grant", ""}, {"transaction", "owner"}, {"", "owner"}, {"owner", "grant"},
+		// The same letters, divided elsewhere.
+		{"grantowner", ""}, {"", "grantowner"}, {"grantown", "er"}, {"gran", "towner"},
+	} {
+		if got, err := r.Open(tt[0], tt[1], sealed); err == nil {
+			t.Errorf("open for %q and %q: got %q, want an error", tt[0], tt[1], got)
+		}
+	}
+}
+
+func TestOpen_refuses_what_was_changed(t *testing.T) {
+	r := ring(t, "k1", map[string]string{"k1": key('a'), "k2": key('b')})
+	sealed := r.Seal("p", "o", "secret")
+	id, text, _ := strings.Cut(sealed, ".")
+	box, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || id != "k1" {
+		t.Fatalf("sealed: got key %q and error %v, want k1 and base64url", id, err)
+	}
+	for i := range box {
+		for bit := range 8 {
+			changed := append([]byte(nil), box...)
+			changed[i] ^= 1 << bit
+			if got, err := r.Open("p", "o", "k1."+base64.RawURLEncoding.EncodeToString(changed)); err == nil {
+				t.Errorf("byte %d, bit %d changed: got %q, want an error", i, bit, got)
+			}
+		}
+	}
+	for n := range box {
+		if got, err := r.Open("p", "o", "k1."+base64.RawURLEncoding.EncodeToString(box[:n])); err == nil {
+			t.Errorf("cut to %d bytes: got %q, want an error", n, got)
+		}
+	}
+	for _, bad := range []string{
+		"", ".", "k1", "k1.", text, "." + text, "k2." + text, "k3." + text, "K1." + text,
+		sealed + ".", sealed + "A", sealed + "=", " " + sealed, "k1.k1." + text, "k1.+/", "k1.\x00",
+	} {
+		if got, err := r.Open("p", "o", bad); err == nil {
+			t.Errorf("open %.40q: got %q, want an error", bad, got)
+		}
+	}
+}
+
+// A new key seals from the day on which seal names it; what the old ones sealed
+// opens for as long as they are in the ring.
+func TestRing_rotates_its_keys(t *testing.T) {
+	keys := map[string]string{"k1": key('a')}
+	before := ring(t, "k1", keys)
+	old := before.Seal("p", "o", "from before")
+
+	keys["k2"] = key('b')
+	ready := ring(t, "k1", keys) // every process must know the new key before one seals with it
+	after := ring(t, "k2", keys)
+	sealed := after.Seal("p", "o", "from after")
+	if !strings.HasPrefix(sealed, "k2.") {
+		t.Errorf("sealed: got %.10q, want one of k2", sealed)
+	}
+	for _, tt := range []struct {
+		name, sealed, want string
+		ring               *seal.Ring
+	}{
+		{"the old by the new", old, "from before", after},
+		{"the old by the one in between", old, "from before", ready},
+		{"the new by the one in between", sealed, "from after", ready},
+		{"the new by the new", sealed, "from after", after},
+	} {
+		if got, err := tt.ring.Open("p", "o", tt.sealed); err != nil || got != tt.want {
+			t.Errorf("%s: got %q and error %v, want %q", tt.name, got, err, tt.want)
+		}
+	}
+
+	maps.DeleteFunc(keys, func(id, _ string) bool { return id == "k1" })
+	if got, err := ring(t, "k2", keys).Open("p", "o", old); err == nil || !strings.Contains(err.Error(), "k1") {
+		t.Errorf("the old when its key is gone: got %q and error %v, want one that names k1", got, err)
+	}
+	reused := ring(t, "k1", map[string]string{"k1": key('c')}) // another key under the old id
+	if got, err := reused.Open("p", "o", old); err == nil {
+		t.Errorf("the old by another key of its id: got %q, want an error", got)
+	}
+}
+
+func TestMAC_comes_out_alike_everywhere_and_differs_for_all_else(t *testing.T) {
+	a := ring(t, "k1", map[string]string{"k1": key('a')})
+	rotated := ring(t, "k2", map[string]string{"k1": key('a'), "k2": key('b')})
+	other, err := seal.Parse(document(t, "k1", map[string]string{"k1": key('a')}, key('n')))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[[32]byte]string)
+	for _, tt := range []struct {
+		name    string
+		ring    *seal.Ring
+		purpose string
+		parts   []string
+	}{
+		{"p of a, b", a, "p", []string{"a", "b"}},
+		{"p of ab", a, "p", []string{"ab"}},
+		{"p of a, b and nothing", a, "p", []string{"a", "b", ""}},
+		{"p of b, a", a, "p", []string{"b", "a"}},
+		{"p", a, "p", nil},
+		{"p of nothing", a, "p", []string{""}},
+		{"pa of b", a, "pa", []string{"b"}},
+		{"q of a, b", a, "q", []string{"a", "b"}},
+		{"p of what looks like two parts", a, "p", []string{"a\x00\x00\x00\x01b"}},
+		{"p of a, b by another key", other, "p", []string{"a", "b"}},
+	} {
+		sum := tt.ring.MAC(tt.purpose, tt.parts...)
+		if was, ok := seen[sum]; ok {
+			t.Errorf("%s has the hash of %s", tt.name, was)
+		}
+		seen[sum] = tt.name
+	}
+	if a.MAC("p", "a", "b") != rotated.MAC("p", "a", "b") {
+		t.Error("a new sealing key changes the keyed hashes")
+	}
+	// Client ids and grant ids that are stored depend on this.
+	sum := a.MAC("p", "a", "b")
+	const want = "b0a768b5188f0d841813d25760f3feb12a2a90668b59f2ed0b6dcdb5640665f2"
+	if got := hex.EncodeToString(sum[:]); got != want {
+		t.Errorf("MAC of a known key: got %s, want %s", got, want)
+	}
+}
+
+func TestParse_refuses_and_names_what_is_wrong(t *testing.T) {
+	one := map[string]string{"k1": key('a')}
+	for _, tt := range []struct {
+		name string
+		body string
+		want string
+	}{
+		{"nothing", "", "not a JSON object"},
+		{"no object", `[]`, "not a JSON object"},
+		{"null", `null`, "version"},
+		{"an unknown member", `{"version":1,"kyes":{}}`, "not a JSON object of"},
+		{"another version", `{"version":2}`, "version must be 1"},
+		{"no keys", `{"version":1,"seal":"k1","mac":"` + key('m') + `"}`, `seal names "k1"`},
+		{"no seal", string(document(t, "", one, key('m'))), `seal names ""`},
+		{"a seal that is not there", string(document(t, "k2", one, key('m'))), `seal names "k2"`},
+		{"no mac", string(document(t, "k1", one, "")), "mac is not 32 bytes"},
+		{"a short mac", string(document(t, "k1", one, key('m')[4:])), "mac is not 32 bytes"},
+		{"a short key", string(document(t, "k1", map[string]string{"k1": key('a')[4:]}, key('m'))), "k1 is not 32 bytes"},
+		{"a key in base64url", string(document(t, "k1", map[string]string{"k1": "____" + key('a')[4:]}, key('m'))), "k1 is not 32 bytes"},
+		{"an empty id", string(document(t, "", map[string]string{"": key('a')}, key('m'))), `id ""`},
+		{"an id with a full stop", string(document(t, "a.b", map[string]string{"a.b": key('a')}, key('m'))), `id "a.b"`},
+		{"a long id", string(document(t, "k", map[string]string{strings.Repeat("k", 33): key('a')}, key('m'))), "id"},
+		{"two objects", string(document(t, "k1", one, key('m'))) + "{}", "something follows"},
+		{"rubbish after it", string(document(t, "k1", one, key('m'))) + "x", "something follows"},
+	} {
+		r, err := seal.Parse([]byte(tt.body))
+		if err == nil || r != nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got error %v, want one that says %q", tt.name, err, tt.want)
+		}
+		if err != nil && (strings.Contains(err.Error(), key('a')[4:20]) || strings.Contains(err.Error(), key('m')[4:20])) {
+			t.Errorf("%s: the error %q holds a key", tt.name, err)
+		}
+	}
+}
+
+func TestGenerate_makes_a_ring_of_its_own(t *testing.T) {
+	a, b := seal.Generate(), seal.Generate()
+	ra, err := seal.Parse(a)
+	if err != nil {
+		t.Fatalf("parse: %v", err)
+	}
+	rb, err := seal.Parse(append(b, '\n')) // as an editor leaves it
+	if err != nil {
+		t.Fatalf("parse with a newline: %v", err)
+	}
+	if ra.MAC("p") == rb.MAC("p") {
+		t.Error("two rings have the same MAC key")
+	}
+	if got, err := rb.Open("p", "o", ra.Seal("p", "o", "secret")); err == nil {
+		t.Errorf("one ring opens what the other sealed: got %q", got)
+	}
+}
+
+func TestRing_prints_no_key(t *testing.T) {
+	r := ring(t, "k1", map[string]string{"k1": key('a')})
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "ring", r)
+	for how, got := range map[string]string{
+		"%v": fmt.Sprintf("%v", r), "%+v": fmt.Sprintf("%+v", r), "%#v": fmt.Sprintf("%#v", r), "%s": fmt.Sprintf("%s", r),
+	} {
+		if got != "[redacted]" {
+			t.Errorf("%s: got %q, want [redacted]", how, got)
+		}
+	}
+	if !strings.Contains(log.String(), "ring=[redacted]") {
+		t.Errorf("slog: got %q, want [redacted]", log.String())
+	}
+}
+
+func TestRing_can_be_used_by_many_at_once(t *testing.T) {
+	r := ring(t, "k1", map[string]string{"k1": key('a')})
+	done := make(chan error)
+	for i := range 8 {
+		go func() {
+			for range 100 {
+				owner := fmt.Sprint(i)
+				if got, err := r.Open("p", owner, r.Seal("p", owner, owner)); err != nil || got != owner {
+					done <- fmt.Errorf("got %q and error %w, want %q", got, err, owner)
+					return
+				}
+				r.MAC("p", owner)
+			}
+			done <- nil
+		}()
+	}
+	for range 8 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whatever stands in a row, Open gives what was sealed for its owner or an
+// error, and what was sealed opens.
+func FuzzOpen(f *testing.F) {
+	r := ring(f, "k1", map[string]string{"k1": key('a'), "k2": key('b')})
+	f.Add("p", "o", r.Seal("p", "o", "secret"))
+	f.Add("p", "o2", r.Seal("p", "o", "secret"))
+	f.Add("", "", r.Seal("", "", ""))
+	f.Add("p", "o", "k1.")
+	f.Add("p", "o", ".")
+	genuine := map[string]string{}
+	for _, plain := range []string{"", "a", "secret"} {
+		s := r.Seal("p", "o", plain)
+		genuine[s] = plain
+		f.Add("p", "o", s)
+	}
+	f.Fuzz(func(t *testing.T, purpose, owner, sealed string) {
+		got, err := r.Open(purpose, owner, sealed)
+		if want, ok := genuine[sealed]; ok && purpose == "p" && owner == "o" {
+			if err != nil || got != want {
+				t.Errorf("open what was sealed: got %q and error %v, want %q", got, err, want)
+			}
+			return
+		}
+		if err == nil && len(sealed) < len("k1.")+38 { // nonce and tag
+			t.Errorf("open %q: got %q, want an error", sealed, got)
+		}
+		if err != nil && (got != "" || len(err.Error()) > 300+len(purpose)) {
+			t.Errorf("open %q: got %q with error %v", sealed, got, err)
+		}
+		again, err := r.Open(purpose, owner, r.Seal(purpose, owner, sealed))
+		if err != nil || again != sealed {
+			t.Errorf("seal and open %q: got %q and error %v", sealed, again, err)
+		}
+	})
+}
+
+// FuzzParse finds a document that makes Parse panic, or a ring that cannot
+// seal.
+func FuzzParse(f *testing.F) {
+	f.Add(seal.Generate())
+	f.Add([]byte(`{"version":1,"seal":"k1","keys":{"k1":null},"mac":""}`))
+	f.Add([]byte(`{"version":1e0}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := seal.Parse(body)
+		if err != nil {
+			return
+		}
+		if got, err := r.Open("p", "o", r.Seal("p", "o", "x")); err != nil || got != "x" {
+			t.Errorf("a parsed ring: got %q and error %v, want x", got, err)
+		}
+	})
+}
+
+func BenchmarkOpen(b *testing.B) {
+	r := ring(b, "k1", map[string]string{"k1": key('a')})
+	sealed := r.Seal("grant", "owner", strings.Repeat("x", 4000))
+	for b.Loop() {
+		if _, err := r.Open("grant", "owner", sealed); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// registerVouched registers a client of its own, with a token to manage it,
+// for the bearer of an initial access token. No app client is made, but the
+// token's use is an effect that may have to be given back: a record of kind
+// KindRegistering is written before and removed after.
+func (s *Service) registerVouched(ctx context.Context, profile *policy.Profile, iat string, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
+	r := newRegistration(profile, clientIDPrefix+credential.NewID(), m, s.now())
+	r.InitialAccessToken = iat
+	a := &AppClient{
+		Key:                registeringKey(r.ClientID),
+		Kind:               KindRegistering,
+		State:              AppClientCreating,
+		Profile:            r.Profile,
+		InitialAccessToken: iat,
+		ClientID:           r.ClientID,
+		Generation:         r.Generation,
+		CreatedAt:          r.IssuedAt,
+		Due:                r.IssuedAt.Add(grace),
+	}
+	if err := s.store.CreateAppClient(ctx, a); err != nil {
+		return nil, unavailable(fmt.Errorf("record registration in the making: %w", err))
+	}
+	hour := creations(profile, m, r.IssuedAt)
+	err := s.takeHour(ctx, hour, a.Key, a.CreatedAt)
+	if err == nil {
+		err = s.takeUse(ctx, a)
+	}
+	if err != nil {
+		s.discard(ctx, a, hour)
+		return nil, err
+	}
+
+	tok := credential.NewRegistrationAccessToken()
+	r.AccessTokens = AccessTokens{Current: tok.Hash()}
+	var secret credential.Token
+	if !public(m) {
+		secret = credential.NewClientSecret()
+		r.SecretHash = secret.Hash()
+	}
+	if err := s.record(ctx, r); err != nil {
+		s.unregister(ctx, a, hour)
+		return nil, unavailable(fmt.Errorf("record registration: %w", err))
+	}
+	// Had it taken so long that Reconcile may have been there before the
+	// registration was, the use may have been given back.
+	if s.now().Sub(a.CreatedAt) >= grace/2 {
+		s.unregister(ctx, a, hour)
+		return nil, unavailable(errors.New("the registration took too long"))
+	}
+	s.left(ctx, a, s.store.DeleteAppClient(ctx, a.Key, a.Version))
+	info := s.information(r, tok.Reveal())
+	info.ClientSecret = secret.Reveal()
+	return info, nil
+}
+
+func registeringKey(clientID string) string { return "registering/" + clientID }
+
+// unregister undoes a registration that may have been recorded. The mark comes
+// first: without it Reconcile would take the registration for complete.
+func (s *Service) unregister(ctx context.Context, a *AppClient, hour Budget) {
+	ctx, cancel := undoing(ctx)
+	defer cancel()
+	err := s.giveBackHour(ctx, a, hour)
+	if markErr := s.markRemoving(ctx, a); markErr != nil {
+		s.left(ctx, a, errors.Join(err, markErr))
+		return
+	}
+	s.left(ctx, a, errors.Join(err, s.finishUnregistering(ctx, a)))
+}
+
+// finishUnregistering does what is left to do for a registration in the making
+// that is marked for removal.
+func (s *Service) finishUnregistering(ctx context.Context, a *AppClient) error {
+	if err := s.store.DeleteRegistration(ctx, a.ClientID, a.Generation); err != nil {
+		return fmt.Errorf("delete registration %s: %w", a.ClientID, err)
+	}
+	if err := s.giveBackUse(ctx, a); err != nil {
+		return err
+	}
+	if err := s.store.DeleteAppClient(ctx, a.Key, a.Version); err != nil {
+		return fmt.Errorf("delete record %s: %w", a.Key, err)
+	}
+	return nil
+}
+
+// registering decides about a registration in the making that was cut short: it
+// stays, and the use of the token with it, if it got as far as to be recorded.
+func (s *reconciliation) registering(ctx context.Context, a *AppClient) error {
+	if a.State != AppClientRemoving {
+		r, err := s.store.Registration(ctx, a.ClientID)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err == nil && r.Generation == a.Generation {
+			if err := s.store.DeleteAppClient(ctx, a.Key, a.Version); err != nil {
+				return err
+			}
+			s.done.Completed++
+			return nil
+		}
+		if err := s.markRemoving(ctx, a); err != nil {
+			return err
+		}
+	}
+	if err := s.finishUnregistering(ctx, a); err != nil {
+		return err
+	}
+	s.done.Removed++
+	return nil
+}
