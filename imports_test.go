@@ -32,7 +32,7 @@ var mayImport = map[string]string{
 	"internal/emulator":      "",
 	"internal/brokertest":    "pkg/dcr pkg/broker pkg/broker/credential internal/memory",
 	"internal/samplemcp":     "",
-	"internal/wire":          "internal/config internal/httpapi internal/cognito internal/dynamo internal/metadata internal/relay pkg/broker pkg/broker/policy pkg/dcr pkg/discovery",
+	"internal/wire":          "internal/document internal/config internal/httpapi internal/cognito internal/dynamo internal/metadata internal/relay pkg/broker pkg/broker/policy pkg/dcr pkg/discovery",
 }
 
 // mains may import everything.
