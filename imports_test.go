@@ -68,7 +68,7 @@ func TestImportsGoDownOnly(t *testing.T) {
 // What the metadata function links stays free of the AWS SDK, which would cost
 // it its start-up time.
 func TestMetadataLinksNoAWSSDK(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "./internal/metadata", "./internal/config").Output()
+	out, err := exec.Command("go", "list", "-deps", "./internal/metadata", "./internal/config", "./functions/metadata").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,6 +165,9 @@ func (e *env) appClients(c *Config) {
 
 func (e *env) policy(c *Config) {
 	const name = "POLICY"
+	if len(c.Scopes) == 0 {
+		return // that is the fault to mend first
+	}
 	doc := policy.Default()
 	c.PolicyDocument = e.getenv(name)
 	for _, elsewhere := range []string{"ssm:", "s3:", "secretsmanager:"} {
