@@ -1,4 +1,4 @@
-.PHONY: help run demo test e2e check
+.PHONY: help run demo build test e2e check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -14,6 +14,9 @@ run: go ## a local Cognito, the broker and a sample MCP server in one process (A
 
 demo: go ## start the same and walk through it as an MCP client
 	@$(GO) run ./cmd/dcr-dev demo $(ARGS)
+
+build: go ## the Lambda functions: dist/ARCH/FUNCTION/bootstrap for arm64 and amd64
+	@GO="$(GO)" scripts/build.sh dist
 
 test: go ## every test, with the race detector; starts a local DynamoDB (wants Python 3)
 	@scripts/moto.sh run $(GO) test -race ./...
