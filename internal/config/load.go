@@ -114,7 +114,9 @@ func only(s, alphabet string) bool { return strings.Trim(s, alphabet) == "" }
 
 func (e *env) published(c *Config) {
 	c.Scopes = e.scopes("SCOPES", e.required("SCOPES"))
-	c.ScopesSupported = c.Scopes
+	// Nobody gets this scope by registering openly, so it is not published
+	// unless the operator says so.
+	c.ScopesSupported = slices.DeleteFunc(slices.Clone(c.Scopes), func(s string) bool { return s == "aws.cognito.signin.user.admin" })
 	if v := e.getenv("SCOPES_SUPPORTED"); v != "" {
 		c.ScopesSupported = e.scopes("SCOPES_SUPPORTED", v)
 	}
@@ -188,6 +190,21 @@ func (e *env) policy(c *Config) {
 		return
 	}
 	c.Policy = p
+	if err := CheckPublished(c, p); err != nil {
+		e.fault("SCOPES_SUPPORTED", "%v", err)
+	}
+}
+
+// CheckPublished returns an error if the metadata publishes a scope that a
+// client which registers does not get: it would ask for it, and Cognito refuse.
+func CheckPublished(c *Config, p *policy.Policy) error {
+	granted := p.ScopesSupported()
+	for _, s := range c.ScopesSupported {
+		if !slices.Contains(granted, s) {
+			return fmt.Errorf("%q is published, and the policy does not grant it; name in SCOPES_SUPPORTED what is to be published", s)
+		}
+	}
+	return nil
 }
 
 func (e *env) lifetime(name string, otherwise, least, most time.Duration) time.Duration {

@@ -65,7 +65,11 @@ func Policy(c *config.Config, sdk aws.Config, log *slog.Logger) (func(context.Co
 		return nil, fmt.Errorf("POLICY: %w", err)
 	}
 	parse := func(body []byte) (*policy.Policy, error) {
-		return policy.Parse(body, policy.Deployment{Scopes: c.Scopes})
+		p, err := policy.Parse(body, policy.Deployment{Scopes: c.Scopes})
+		if err != nil {
+			return nil, err
+		}
+		return p, config.CheckPublished(c, p)
 	}
 	return document.Keep(fetch, parse, time.Now, log).Get, nil
 }
