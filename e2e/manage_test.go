@@ -44,7 +44,7 @@ func TestManagement(t *testing.T) {
 	r.token = next
 
 	run(t, []exchange{
-		{name: "no token", send: "GET " + r.path, status: 401, headers: map[string]string{"WWW-Authenticate": "Bearer"}},
+		{name: "no token", send: "GET " + r.path, status: 401, headers: map[string]string{"WWW-Authenticate": `Bearer realm="registration"`}},
 		{name: "update without client_id", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)}, body: publicClient,
 			status: 400, members: map[string]string{"error": "invalid_client_metadata"}},
 		{name: "update with another client_id", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},

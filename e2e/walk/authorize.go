@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,6 +32,9 @@ func (j *journey) authorize(ctx context.Context, address string) (*auth.Authoriz
 	b := newBrowser(j.base, j.out, j.opts.Username, j.opts.Password)
 	if err := b.visit(ctx, address, j.back.uri); err != nil {
 		return nil, err
+	}
+	if j.server.SendsIssuer && !b.asked {
+		return nil, errors.New("nobody was asked for consent")
 	}
 	j.out.ok("the browser was sent back to the client")
 	return j.redirected(ctx)

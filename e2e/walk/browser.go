@@ -13,12 +13,14 @@ import (
 	"strings"
 )
 
-// browser is as much of one as signing in takes: cookies, redirects, and a form
-// with a password.
+// browser is as much of one as signing in takes: cookies, redirects, a form with
+// a password, a form that asks for consent, and a page that goes on by itself.
 type browser struct {
 	http               *http.Client
 	out                *report
 	username, password string
+	// asked is whether a page asked for consent.
+	asked bool
 }
 
 func newBrowser(base http.RoundTripper, out *report, username, password string) *browser {
@@ -59,10 +61,11 @@ func (b *browser) visit(ctx context.Context, address, uri string) error {
 		case page.location != nil:
 			req, err = http.NewRequestWithContext(ctx, http.MethodGet, page.location.String(), nil)
 			sent = nil
-		case sent != nil:
-			return fmt.Errorf("the sign-in did not go on after the password, with status %d: %s", page.status, page.text())
+		case page.onward() != "":
+			req, err = http.NewRequestWithContext(ctx, http.MethodGet, page.onward(), nil)
+			sent = nil
 		default:
-			req, sent, err = b.fillIn(ctx, page)
+			req, sent, err = b.answer(ctx, page, sent != nil)
 		}
 		if err != nil {
 			return err
@@ -113,22 +116,33 @@ func (b *browser) load(req *http.Request, sent url.Values) (*page, error) {
 	return p, nil
 }
 
-// fillIn makes the request that sends the page's sign-in form, and says what is
-// in it.
-func (b *browser) fillIn(ctx context.Context, p *page) (*http.Request, url.Values, error) {
-	f, ok := signInForm(p.html)
-	if !ok {
-		return nil, nil, fmt.Errorf("the page at %s (status %d) has no form with a password; it says: %s", withoutQuery(p.address), p.status, p.text())
+// answer makes the request that sends the page's form, filled in, and says what
+// is in it: the sign-in form, or the one that asks for consent.
+func (b *browser) answer(ctx context.Context, p *page, afterForm bool) (*http.Request, url.Values, error) {
+	f, signIn := signInForm(p.html)
+	consent := false
+	if !signIn {
+		f, consent = consentForm(p.html)
 	}
-	if f.username == "" {
+	switch {
+	case signIn && afterForm:
+		return nil, nil, fmt.Errorf("the sign-in did not go on after the password, with status %d: %s", p.status, p.text())
+	case signIn && f.username == "":
 		return nil, nil, errors.New("the sign-in form has a field for a password and none for a username")
+	case signIn:
+		f.fields.Set(f.username, b.username)
+		f.fields.Set(f.password, b.password)
+	case consent:
+		b.asked = true
+		b.out.ok("the broker asks before it lets the client in; we allow it")
+		f.fields.Set("decision", "allow")
+	default:
+		return nil, nil, fmt.Errorf("the page at %s (status %d) has no form with a password; it says: %s", withoutQuery(p.address), p.status, p.text())
 	}
 	to, err := p.address.Parse(f.action)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the action of the sign-in form: %w", err)
+		return nil, nil, fmt.Errorf("the action of the form: %w", err)
 	}
-	f.fields.Set(f.username, b.username)
-	f.fields.Set(f.password, b.password)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), strings.NewReader(f.fields.Encode()))
 	if err != nil {
 		return nil, nil, err

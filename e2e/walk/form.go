@@ -19,6 +19,7 @@ var (
 	formPattern  = regexp.MustCompile(`(?is)<form\b([^>]*)>(.*?)</form>`)
 	inputPattern = regexp.MustCompile(`(?is)<(?:input|button)\b([^>]*)>`)
 	attrPattern  = regexp.MustCompile(`(?is)([a-z_:][-a-z0-9_:.]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))`)
+	metaPattern  = regexp.MustCompile(`(?is)<meta\b([^>]*)>`)
 	hidePattern  = regexp.MustCompile(`(?is)<!--.*?-->|<(?:script|style|head)\b.*?</(?:script|style|head)>|<[^>]*>`)
 )
 
@@ -34,6 +35,37 @@ func signInForm(page string) (form, bool) {
 		}
 	}
 	return form{}, false
+}
+
+// consentForm finds the form in which one allows or cancels.
+func consentForm(page string) (form, bool) {
+	for _, m := range formPattern.FindAllStringSubmatch(page, -1) {
+		f := form{action: attributes(m[1])["action"], fields: url.Values{}}
+		asks := false
+		for _, in := range inputPattern.FindAllStringSubmatch(m[2], -1) {
+			a := attributes(in[1])
+			if a["name"] == "decision" {
+				asks = asks || a["value"] == "allow"
+				continue
+			}
+			f.add(a)
+		}
+		if asks {
+			return f, true
+		}
+	}
+	return form{}, false
+}
+
+// onward is where the page goes by itself, if it does.
+func (p *page) onward() string {
+	for _, m := range metaPattern.FindAllStringSubmatch(p.html, -1) {
+		a := attributes(m[1])
+		if _, to, ok := strings.Cut(a["content"], "url="); ok && strings.EqualFold(a["http-equiv"], "refresh") {
+			return to
+		}
+	}
+	return ""
 }
 
 func (f *form) add(input map[string]string) {

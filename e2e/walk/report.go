@@ -271,7 +271,7 @@ func withoutQuery(u *url.URL) string {
 
 // secret are the names of what is worth stealing.
 var secret = []string{
-	"_csrf", "access_token", "authorization", "client_secret", "code", "code_verifier", "cookie", "id_token", "password", "refresh_token",
+	"_csrf", "csrf", "access_token", "authorization", "client_secret", "code", "code_verifier", "cookie", "id_token", "password", "refresh_token",
 	"registration_access_token", "set-cookie",
 }
 

@@ -3,6 +3,8 @@ package brokertest_test
 import (
 	"context"
 	"errors"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +19,19 @@ func TestFaultyGrants_is_a_store_while_nothing_fails(t *testing.T) {
 	brokertest.TestGrantStore(t, func(_ *testing.T, now func() time.Time) grant.Store {
 		return brokertest.NewFaultyGrants(memory.NewStore(now))
 	})
+}
+
+func TestFaultyGrants_has_a_switch_for_every_method(t *testing.T) {
+	var want []string
+	for m := range reflect.TypeFor[grant.Store]().Methods() {
+		want = append(want, m.Name)
+	}
+	got := brokertest.NewFaultyGrants(nil).Methods()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 // Each method fails when it is told to; what it writes is there if the reply

@@ -51,7 +51,10 @@ func testEveryField(t *testing.T, open OpenStore) {
 		s := open(t, clock.Now)
 		everyField(t, fields[credential.InitialAccessToken]{
 			filler: newFiller(clock),
-			create: func(i *credential.InitialAccessToken) error { return s.CreateInitialAccessToken(t.Context(), i) },
+			create: func(i *credential.InitialAccessToken) error {
+				slices.Sort(i.Uses)
+				return s.CreateInitialAccessToken(t.Context(), i)
+			},
 			read: func(i *credential.InitialAccessToken) (*credential.InitialAccessToken, error) {
 				got, err := s.InitialAccessToken(t.Context(), i.ID)
 				if err == nil {

@@ -23,8 +23,29 @@ func Authorize(getenv func(string) string) (*Config, error) {
 	}
 	e.keys(c)
 	e.provisioner(c)
+	e.lifetimes(c)
 	e.resourceBinding(c)
 	e.pages(c)
+	return c, e.err()
+}
+
+// All reads everything, for a process that is all functions in one.
+func All(getenv func(string) string) (*Config, error) {
+	e := &env{getenv: getenv}
+	c := &Config{}
+	e.server(c)
+	e.storage(c)
+	e.published(c)
+	e.policy(c)
+	e.appClients(c)
+	c.ForwardResource = e.boolean("FORWARD_RESOURCE", false)
+	if c.Authorization == Brokered {
+		e.keys(c)
+		e.provisioner(c)
+		e.resourceBinding(c)
+		e.introspection(c)
+		e.pages(c)
+	}
 	return c, e.err()
 }
 

@@ -94,7 +94,7 @@ func wantFault(t *testing.T, err error, name, says string) {
 		}
 		return
 	}
-	if err == nil || !strings.Contains(err.Error(), name+": ") || !strings.Contains(err.Error(), says) {
+	if err == nil || !strings.Contains(err.Error(), name+": ") && !strings.Contains(says, ": ") || !strings.Contains(err.Error(), says) {
 		t.Errorf("%v, want a fault of %s that says %q", err, name, says)
 	}
 }

@@ -53,7 +53,8 @@ type Config struct {
 	// offers. Each must exist in the user pool. Required.
 	Scopes []string
 	// ScopesSupported (SCOPES_SUPPORTED) are those that the metadata publishes:
-	// what every registered client may get. Default: Scopes.
+	// what every registered client may get. Default: Scopes, less
+	// aws.cognito.signin.user.admin.
 	ScopesSupported []string
 	// GrantTypesSupported (GRANT_TYPES_SUPPORTED) are those that the metadata
 	// publishes. Default: authorization_code refresh_token.

@@ -69,6 +69,11 @@ func TestFaults(t *testing.T) {
 	if err := os.WriteFile(bad, []byte(`{"version":2,"profiles":{"x":{"consent":"always"}}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	narrow := filepath.Join(t.TempDir(), "narrow.json")
+	if err := os.WriteFile(narrow, []byte(`{"version":1,"open_registration":"open","profiles":{"open":{
+		"redirect_uris":{"loopback":true},"scopes":{"allowed":["mcp/read"]}}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name, value string
 		says        string // "" if nothing is wrong with it
@@ -97,6 +102,8 @@ func TestFaults(t *testing.T) {
 		{"SCOPES", "openid offline_access", "offline_access"},
 		{"SCOPES", "openid openid", "twice"},
 		{"SCOPES_SUPPORTED", "mcp/write", "not among SCOPES"},
+		{"POLICY", narrow, "SCOPES_SUPPORTED: \"openid\" is published, and the policy does not grant it"},
+		{"SCOPES", "openid mcp/read aws.cognito.signin.user.admin", ""}, // offered, and not published
 		{"GRANT_TYPES_SUPPORTED", "implicit", "implicit"},
 		{"PROTECTED_RESOURCES", `{`, "JSON array"},
 		{"PROTECTED_RESOURCES", `[{"resource":"https://mcp.example.com/mcp","scope":"x"}]`, "JSON array"},

@@ -105,11 +105,7 @@ func (e *env) server(c *Config) {
 	if err := c.LogLevel.UnmarshalText([]byte(e.or("LOG_LEVEL", "info"))); err != nil {
 		e.fault("LOG_LEVEL", "want debug, info, warn or error")
 	}
-	switch c.Authorization = Authorization(e.or("AUTHORIZATION", string(Brokered))); c.Authorization {
-	case Brokered, Direct:
-	default:
-		e.fault("AUTHORIZATION", "want brokered or direct, not %q", c.Authorization)
-	}
+	e.authorization(c)
 	c.Region = e.required("AWS_REGION")
 	if c.UserPoolID = e.required("USER_POOL_ID"); c.UserPoolID != "" && !isUserPoolID(c.UserPoolID) {
 		e.fault("USER_POOL_ID", "%q is not a user pool id such as us-east-1_AbCdEfGhI", c.UserPoolID)
@@ -127,6 +123,14 @@ func (e *env) server(c *Config) {
 	e.url("COGNITO_DISCOVERY", c.CognitoDiscovery)
 }
 
+func (e *env) authorization(c *Config) {
+	switch c.Authorization = Authorization(e.or("AUTHORIZATION", string(Brokered))); c.Authorization {
+	case Brokered, Direct:
+	default:
+		e.fault("AUTHORIZATION", "want brokered or direct, not %q", c.Authorization)
+	}
+}
+
 // isUserPoolID holds for region_id, the id being letters and digits.
 func isUserPoolID(s string) bool {
 	region, id, ok := strings.Cut(s, "_")
@@ -142,7 +146,11 @@ func only(s, alphabet string) bool { return strings.Trim(s, alphabet) == "" }
 
 func (e *env) published(c *Config) {
 	c.Scopes = e.scopes("SCOPES", e.required("SCOPES"))
-	c.ScopesSupported = c.Scopes
+	c.ScopesSupported = slices.DeleteFunc(slices.Clone(c.Scopes), func(s string) bool {
+		// Nobody gets the first by registering openly. The broker hands out no
+		// ID tokens, so that in brokered mode the second would promise nothing.
+		return s == "aws.cognito.signin.user.admin" || s == "openid" && c.Authorization == Brokered
+	})
 	if v := e.getenv("SCOPES_SUPPORTED"); v != "" {
 		c.ScopesSupported = e.scopes("SCOPES_SUPPORTED", v)
 	}
@@ -182,10 +190,14 @@ func (e *env) appClients(c *Config) {
 		}
 		c.IdentityProviders = append(c.IdentityProviders, p)
 	}
+	e.lifetimes(c)
+	c.RefreshTokenRotation = e.boolean("REFRESH_TOKEN_ROTATION", true)
+}
+
+func (e *env) lifetimes(c *Config) {
 	c.AccessTokenLifetime = e.lifetime("ACCESS_TOKEN_LIFETIME", time.Hour, 5*time.Minute, 24*time.Hour)
 	c.IDTokenLifetime = e.lifetime("ID_TOKEN_LIFETIME", time.Hour, 5*time.Minute, 24*time.Hour)
 	c.RefreshTokenLifetime = e.lifetime("REFRESH_TOKEN_LIFETIME", 30*24*time.Hour, time.Hour, 3650*24*time.Hour)
-	c.RefreshTokenRotation = e.boolean("REFRESH_TOKEN_ROTATION", true)
 	if c.RefreshTokenLifetime < max(c.AccessTokenLifetime, c.IDTokenLifetime) {
 		e.fault("REFRESH_TOKEN_LIFETIME", "%s is less than that of the access or ID token", c.RefreshTokenLifetime)
 	}
@@ -210,12 +222,32 @@ func (e *env) policy(c *Config) {
 			return
 		}
 	}
-	p, err := policy.Parse(doc, policy.Deployment{Scopes: c.Scopes})
+	p, err := policy.Parse(doc, c.PolicyDeployment())
 	if err != nil {
 		e.fault(name, "%v", err)
 		return
 	}
 	c.Policy = p
+	if err := CheckPublished(c, p); err != nil {
+		e.fault("SCOPES_SUPPORTED", "%v", err)
+	}
+}
+
+// PolicyDeployment is what the policy has to fit.
+func (c *Config) PolicyDeployment() policy.Deployment {
+	return policy.Deployment{Scopes: c.Scopes, Mode: policy.Mode(c.Authorization)}
+}
+
+// CheckPublished returns an error if the metadata publishes a scope that a
+// client which registers does not get: it would ask for it, and Cognito refuse.
+func CheckPublished(c *Config, p *policy.Policy) error {
+	granted := p.ScopesSupported()
+	for _, s := range c.ScopesSupported {
+		if !slices.Contains(granted, s) {
+			return fmt.Errorf("%q is published, and the policy does not grant it; name in SCOPES_SUPPORTED what is to be published", s)
+		}
+	}
+	return nil
 }
 
 func (e *env) lifetime(name string, otherwise, least, most time.Duration) time.Duration {
@@ -251,6 +283,7 @@ func (c *Config) LogOptions() *slog.HandlerOptions { return &slog.HandlerOptions
 func Operator(getenv func(string) string) (*Config, error) {
 	e := &env{getenv: getenv}
 	c := &Config{Region: e.required("AWS_REGION")}
+	e.authorization(c)
 	e.storage(c)
 	if v := e.getenv("SCOPES"); v != "" {
 		c.Scopes = e.scopes("SCOPES", v)

@@ -2,6 +2,7 @@ package devstack
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -22,12 +23,12 @@ type localBroker struct {
 	store   broker.Store
 }
 
-func newBroker(ctx context.Context, c *config.Config, log *slog.Logger) (*localBroker, error) {
+func newBroker(c *config.Config, log *slog.Logger) (*localBroker, error) {
 	store := memory.NewStore(time.Now)
 	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
-	service, err := wire.Service(c, sdk, store, log)
+	service, err := wire.Janitor(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +39,27 @@ func newBroker(ctx context.Context, c *config.Config, log *slog.Logger) (*localB
 	rt := httpapi.NewRouter(log)
 	documents.Mount(rt)
 	httpapi.RegistrationRoutes(rt, service)
-	wire.TokenRoutes(rt, c, service)
-	return &localBroker{handler: rt, service: service, store: store}, nil
+	b := &localBroker{handler: rt, service: service, store: store}
+	if c.Authorization == config.Direct {
+		wire.TokenRoutes(rt, c, service)
+		return b, nil
+	}
+	// What is a function of its own in the cloud is the same code here, behind
+	// the same port.
+	provisioning, err := wire.Provisioning(c, sdk, store, log)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := wire.NewKeys(c, sdk, log)
+	if err != nil {
+		return nil, err
+	}
+	brokered := &wire.Brokered{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
+	if err := errors.Join(brokered.AuthorizeRoutes(rt), brokered.TokenRoutes(rt)); err != nil {
+		return nil, err
+	}
+	b.handler = keys.Before(rt)
+	return b, nil
 }
 
 // reconcile does what the janitor does in the cloud.

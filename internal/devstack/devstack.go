@@ -13,12 +13,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
 // The one user of the local Cognito.
@@ -54,6 +56,7 @@ type Stack struct {
 	// Pool is the local Cognito, for its fault switches.
 	Pool *emulator.Cognito
 
+	keys    string // file of the sealing keys
 	servers []*http.Server
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -98,6 +101,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if err != nil {
 		s.stop()
 		l.close()
+		os.Remove(s.keys)
 		return nil, err
 	}
 	for i, listener := range l.opened {
@@ -119,25 +123,33 @@ func (s *Stack) Close() error {
 		}
 	}
 	s.running.Wait()
+	os.Remove(s.keys)
 	return err
 }
 
 // build returns the handlers of Cognito, broker and MCP server, in that order.
 func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
-	var err error
+	c, err := s.configuration(o)
+	if err != nil {
+		return nil, err
+	}
+	// On managed login an app client needs a branding style, which in direct
+	// mode nobody gives it.
+	login := 2
+	if c.Authorization == config.Direct {
+		login = 1
+	}
 	s.Pool, err = emulator.New(emulator.Config{
 		BaseURL:         s.Cognito,
 		Users:           []emulator.User{{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{"staff"}}},
+		Plan:            emulator.Essentials,
+		ManagedLogin:    login,
 		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
 	})
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.Registration(s.environment(o))
-	if err != nil {
-		return nil, err
-	}
-	b, err := newBroker(ctx, c, o.Log)
+	b, err := newBroker(c, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +171,28 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	return []http.Handler{s.Pool, b.handler, mcp}, nil
 }
 
+// configuration is that of all functions together, since they are one process
+// here.
+func (s *Stack) configuration(o Options) (*config.Config, error) {
+	file, err := os.CreateTemp("", "dcr-dev-keys-*.json")
+	if err != nil {
+		return nil, err
+	}
+	s.keys = file.Name()
+	if _, err := file.Write(seal.Generate()); err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	return config.All(s.environment(o))
+}
+
 // environment is what a deployment would have in its functions' environment.
 func (s *Stack) environment(o Options) func(string) string {
 	resources, _ := json.Marshal([]config.ProtectedResource{{Resource: s.MCP, Scopes: []string{"mcp/read"}, Name: "Sample MCP server"}})
 	env := map[string]string{
 		"ISSUER":              s.Issuer,
-		"AUTHORIZATION":       "direct",
 		"AWS_REGION":          "us-east-1",
 		"USER_POOL_ID":        poolID,
 		"COGNITO_ISSUER":      s.Cognito + "/" + poolID,
@@ -175,6 +203,12 @@ func (s *Stack) environment(o Options) func(string) string {
 		"TABLE_NAME":          "in-memory",
 		"DEPLOYMENT_ID":       "local",
 		"LOG_LEVEL":           "info",
+		"KEYS":                s.keys,
+		"PROVISION_FUNCTION":  "in-process",
+		"LOGIN_VERSION":       "2",
+		"RESOURCE_BINDING":    "true",
+		"BRAND_NAME":          "Example Corp",
+		"SCOPE_DESCRIPTIONS":  `{"mcp/read":"Read your notes","mcp/write":"Write and delete your notes"}`,
 	}
 	return func(name string) string {
 		if v := env[name]; v != "" && name != "SCOPES" && name != "LOG_LEVEL" {

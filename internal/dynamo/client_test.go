@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -67,11 +68,12 @@ func newTable(t *testing.T, endpoint string) string {
 }
 
 // openWith returns an open for the contract suite whose stores send their
-// requests through a transport made by wrap.
-func openWith(wrap func(post post) post) func(*testing.T, func() time.Time) broker.Store {
-	return func(t *testing.T, now func() time.Time) broker.Store {
-		e := endpoint(t)
-		return dynamo.New(newClient(e, transport(wrap(send))), newTable(t, e), now)
+// requests through a transport made by wrap. They share a table.
+func openWith(t *testing.T, wrap func(post post) post) func(*testing.T, func() time.Time) broker.Store {
+	e := endpoint(t)
+	table := newTable(t, e)
+	return func(_ *testing.T, now func() time.Time) broker.Store {
+		return dynamo.New(newClient(e, transport(wrap(send))), table, now)
 	}
 }
 
@@ -97,10 +99,16 @@ func twice(p post) post {
 func firstReplyLost(p post) post {
 	return func(r *http.Request, body []byte) (*http.Response, error) {
 		res, err := p(r, body)
-		if err == nil && attempt(r) == "1" {
+		if err != nil {
+			return nil, err
+		}
+		switch attempt(r) {
+		case "":
+			return nil, errors.New("the request does not say which attempt it is")
+		case "1":
 			return nil, errReset
 		}
-		return res, err
+		return res, nil
 	}
 }
 

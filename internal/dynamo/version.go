@@ -46,9 +46,10 @@ func (s *Store) create(ctx context.Context, op string, it item, condition string
 	return nil
 }
 
-// replace gives the item its is made of the attributes of it, if the stored
-// version is that, and removes those of the optional attributes that it lacks.
-// Attributes that are in neither stay.
+// replace sets the attributes of it on the stored item, if that is live and of
+// that version, and removes those of the optional attributes that it lacks.
+// Other attributes stay as they are. It returns broker.ErrNotFound or
+// broker.ErrConflict.
 func (s *Store) replace(ctx context.Context, op string, it item, optional []string, version int64) error {
 	next := version + 1
 	id := rand.Text()

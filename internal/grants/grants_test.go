@@ -122,17 +122,13 @@ func newStack(t *testing.T, options ...option) *stack {
 // start makes the endpoints, with nothing in memory yet.
 func (s *stack) start(ring *seal.Ring) {
 	s.t.Helper()
-	ender, err := grants.NewEnder(grants.EnderConfig{Grants: s.grants, AppClients: s.records, Cognito: s.up, Ring: ring, Now: s.clock.Now})
-	if err != nil {
-		s.t.Fatal(err)
-	}
 	tokens, err := accesstoken.New(accesstoken.Config{Issuer: s.cognito.Issuer(), KeySet: s.cognito.Issuer() + "/.well-known/jwks.json", Now: s.clock.Now})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.config = grants.Config{
-		Ender:        ender,
-		Clients:      broker.NewClients(s.records, s.clock.Now),
+		Ender:        s.ender(s.grants, ring),
+		Clients:      broker.NewBrokeredClients(s.records, s.clock.Now),
 		Provisioner:  provisioner(s.provision),
 		AccessTokens: tokens,
 		Resources:    []grants.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}},
@@ -144,6 +140,20 @@ func (s *stack) start(ring *seal.Ring) {
 	s.secret(notesSecret, mailSecret, verifier)
 	s.serve()
 }
+
+func (s *stack) ender(store grants.Grants, ring *seal.Ring) *grants.Ender {
+	s.t.Helper()
+	e, err := grants.NewEnder(grants.EnderConfig{Grants: store, AppClients: s.records, Cognito: s.up, Ring: ring, Now: s.clock.Now})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return e
+}
+
+// conflicting is a store in which somebody else is always faster.
+type conflicting struct{ grants.Grants }
+
+func (conflicting) ReplaceGrant(context.Context, *grant.Grant) error { return broker.ErrConflict }
 
 // serve makes the endpoints of s.config.
 func (s *stack) serve() {

@@ -140,5 +140,5 @@ func (e *Endpoints) stands(ctx context.Context, g *grant.Grant) (bool, error) {
 	if errors.Is(err, broker.ErrNotFound) {
 		return false, nil
 	}
-	return err == nil && reg.Mode == broker.ModeBrokered && reg.Generation == g.Generation, err
+	return err == nil && reg.Generation == g.Generation, err
 }

@@ -24,7 +24,7 @@ func (e *Endpoints) refresh(ctx context.Context, req request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !e.authentic(g.ID, tok) {
+	if !e.issued(g, tok) {
 		return nil, refusal
 	}
 	if err := e.current(ctx, req, g); err != nil {
@@ -68,6 +68,9 @@ func (e *Endpoints) judged(ctx context.Context, req request, g *grant.Grant, tok
 	case grant.Replayed:
 		return v, e.over(ctx, req, g, "a refresh token was used again", "the refresh token has been used before; authorize again")
 	}
+	if !g.EndedAt.IsZero() {
+		return v, e.over(ctx, req, g, "", "this has been ended; authorize again") // does what was left undone
+	}
 	return v, refusal
 }
 
@@ -95,6 +98,17 @@ func (e *Endpoints) rotate(ctx context.Context, req request, g *grant.Grant, v g
 	return notStored(broker.ErrConflict, refusal)
 }
 
+// issued reports whether tok was once handed out as a refresh token of g. One
+// that was not ends nothing: the id of a grant is in its code, which many may
+// have seen.
+func (e *Endpoints) issued(g *grant.Grant, tok credential.Token) bool {
+	switch g.Judge(tok, e.now()) {
+	case grant.Rotate, grant.Sibling:
+		return true
+	}
+	return e.authentic(g.ID, tok)
+}
+
 // newRefreshToken makes a refresh token of that grant: half of its secret is
 // random, 128 bits, and half a keyed hash of that, by which authentic knows a
 // token of which nothing is stored any more.
@@ -103,9 +117,7 @@ func (e *Endpoints) newRefreshToken(grantID string) credential.Token {
 	return credential.Presented(credential.RefreshTokenPrefix + grantID + random + e.tag(grantID, random))
 }
 
-// authentic reports whether tok was once handed out as a refresh token of that
-// grant. One that was not ends nothing: the id of a grant is in its code, which
-// many may have seen.
+// authentic reports whether tok is as newRefreshToken makes them.
 func (e *Endpoints) authentic(grantID string, tok credential.Token) bool {
 	const prefix = len(credential.RefreshTokenPrefix)
 	secret := tok.Reveal()

@@ -73,10 +73,14 @@ func (e *Endpoints) revocable(ctx context.Context, token string) (*grant.Grant, 
 	if strings.HasPrefix(token, credential.RefreshTokenPrefix) {
 		tok := credential.Presented(token)
 		id, err := credential.GrantID(tok)
-		if err != nil || !e.authentic(id, tok) {
+		if err != nil {
 			return nil, broker.ErrNotFound
 		}
-		return e.store.Grant(ctx, id)
+		g, err := e.store.Grant(ctx, id)
+		if err == nil && !e.issued(g, tok) {
+			return nil, broker.ErrNotFound
+		}
+		return g, err
 	}
 	c, err := e.AccessTokens.Verify(ctx, token)
 	if err != nil {

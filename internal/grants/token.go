@@ -87,7 +87,7 @@ func (e *Endpoints) request(ctx context.Context, r *http.Request) (request, erro
 	if err != nil {
 		return request{}, err
 	}
-	reg, err := oauthform.Registered(ctx, e.Clients, broker.ModeBrokered, cred)
+	reg, err := oauthform.Registered(ctx, e.Clients, cred)
 	if err != nil {
 		return request{}, err
 	}

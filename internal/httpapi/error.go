@@ -53,8 +53,9 @@ func answerFor(err error) *Error {
 	switch e.Code {
 	case dcr.TokenRequired:
 		// A request without credentials gets a challenge without error
-		// (RFC 6750 §3.1); the body still needs one.
-		a.Status, a.Code, a.Challenge = http.StatusUnauthorized, string(dcr.InvalidToken), "Bearer"
+		// (RFC 6750 §3.1), which must have some parameter (§3). The body needs
+		// an error all the same.
+		a.Status, a.Code, a.Challenge = http.StatusUnauthorized, string(dcr.InvalidToken), `Bearer realm="registration"`
 	case dcr.InvalidToken:
 		a.Status, a.Challenge = http.StatusUnauthorized, bearerChallenge(e)
 	case dcr.InsufficientScope:

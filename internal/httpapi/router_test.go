@@ -166,7 +166,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 		{&dcr.Error{Code: dcr.UnapprovedSoftwareStatement, Description: "d"}, 400, "unapproved_software_statement", "", ""},
 		{&dcr.Error{Code: dcr.InvalidRequest, Description: "d"}, 400, "invalid_request", "", ""},
 		// RFC 6750 section 3.1: no error in the challenge when nothing was sent.
-		{&dcr.Error{Code: dcr.TokenRequired, Description: "d"}, 401, "invalid_token", "Bearer", ""},
+		{&dcr.Error{Code: dcr.TokenRequired, Description: "d"}, 401, "invalid_token", `Bearer realm="registration"`, ""},
 		{&dcr.Error{Code: dcr.InvalidToken, Description: "d"}, 401, "invalid_token", `Bearer error="invalid_token", error_description="d"`, ""},
 		{&dcr.Error{Code: dcr.InsufficientScope, Description: "d"}, 403, "insufficient_scope", `Bearer error="insufficient_scope", error_description="d"`, ""},
 		{&dcr.Error{Code: dcr.PayloadTooLarge, Description: "d"}, 413, "invalid_request", "", ""},

@@ -17,6 +17,7 @@ package lambdahttp
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -58,9 +59,8 @@ func New(h http.Handler) Func {
 			defer cancel()
 		}
 		inv := &invocation{event: e, id: id}
-		e.RawPath = escapedPath(&e)
-		if e.RawQueryString != "" {
-			e.RawQueryString, e.QueryStringParameters = "", nil // restore sets it, unparsed
+		if err := tame(&e); err != nil {
+			return refuse(ctx, id, err), nil
 		}
 		res, err := proxy.ProxyWithContext(context.WithValue(ctx, invocationKey{}, inv), e)
 		if err != nil {
@@ -79,6 +79,26 @@ func requestID(ctx context.Context, e *events.APIGatewayV2HTTPRequest) string {
 		return lc.AwsRequestID
 	}
 	return ""
+}
+
+// tame leaves the proxy nothing to stumble over, since it writes lines of its own
+// to the log when it does. restore and the handler deal with the rest. The error
+// says that the event is no HTTP request.
+func tame(e *events.APIGatewayV2HTTPRequest) error {
+	if e.IsBase64Encoded {
+		body, err := base64.StdEncoding.DecodeString(e.Body)
+		if err != nil {
+			return err
+		}
+		e.Body, e.IsBase64Encoded = string(body), false
+	}
+	e.RawPath = escapedPath(e)
+	if e.RawQueryString != "" {
+		e.RawQueryString, e.QueryStringParameters = "", nil
+	}
+	e.RequestContext.HTTP.Method = http.MethodPost
+	e.RequestContext.DomainName = ""
+	return nil
 }
 
 // escapedPath undoes that API Gateway decodes the path: the proxy parses it

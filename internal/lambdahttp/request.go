@@ -11,9 +11,7 @@ import (
 // restore makes of the proxy's request what net/http would have made of the one
 // that API Gateway received.
 func restore(r *http.Request, e *events.APIGatewayV2HTTPRequest) {
-	if m := e.RequestContext.HTTP.Method; m != "" {
-		r.Method = m // methods are case-sensitive (RFC 9110 §9.1); the proxy's is in upper case
-	}
+	r.Method = e.RequestContext.HTTP.Method // case and all (RFC 9110 §9.1)
 	// A server's request has a path and a query, and no host, in its URL.
 	r.URL.Scheme, r.URL.Host = "", ""
 	if e.RawQueryString != "" {

@@ -13,25 +13,24 @@ import (
 // Clients are the registered clients; *broker.Service and *broker.Clients have
 // them. They are used concurrently.
 type Clients interface {
-	// Client returns the registration of a client that may be used now, or
-	// broker.ErrNotFound if there is none. clientID may be anything at all.
+	// Client returns the registration of a client of this deployment's mode that
+	// may be used now, or broker.ErrNotFound if there is none. clientID may be anything at all.
 	// After any other error it is not known whether there is one.
 	Client(ctx context.Context, clientID string) (*broker.Registration, error)
 	// Touch records that the client of r was used now. It decides by itself
-	// whether that needs a write, does not change r, and returns when ctx ends.
+	// whether that needs a write, and returns when ctx ends.
 	Touch(ctx context.Context, r *broker.Registration) error
 }
 
-// Registered returns the registration of the client that sent c, if it is one
-// of this mode, may be used, and its way of authentication suits it. A secret is
-// there if there must be one; whether it is right is left to the caller. The
-// error is an *httpapi.Error, and the same for whatever is no client.
+// Registered returns the registration of the client that sent c, if its way of
+// authentication suits it. A secret is there if there must be one; whether it is
+// right is left to the caller. The error is an *httpapi.Error.
 //
 // A client with a secret may send it either way, whichever it registered:
 // clients that got a substitute for what they asked for do not always notice.
-func Registered(ctx context.Context, clients Clients, mode broker.Mode, c Credentials) (*broker.Registration, error) {
+func Registered(ctx context.Context, clients Clients, c Credentials) (*broker.Registration, error) {
 	reg, err := clients.Client(ctx, c.ID)
-	if errors.Is(err, broker.ErrNotFound) || err == nil && reg.Mode != mode {
+	if errors.Is(err, broker.ErrNotFound) {
 		return nil, c.Invalid("the client is not registered, or not any more; register again")
 	}
 	if err != nil {
@@ -52,7 +51,7 @@ func Registered(ctx context.Context, clients Clients, mode broker.Mode, c Creden
 // freezes the process once the request is answered. That the client was used is
 // worth a log line if it cannot be recorded, and never the client's token.
 func RecordUse(ctx context.Context, log *slog.Logger, clients Clients, reg *broker.Registration) (wait func()) {
-	done := make(chan error, 1)
+	done, used := make(chan error, 1), reg.Clone()
 	go func() {
 		var err error
 		defer func() {
@@ -61,7 +60,7 @@ func RecordUse(ctx context.Context, log *slog.Logger, clients Clients, reg *brok
 			}
 			done <- err
 		}()
-		err = clients.Touch(ctx, reg)
+		err = clients.Touch(ctx, used)
 	}()
 	return func() {
 		var err error

@@ -97,8 +97,6 @@ func newClients() *clients {
 	c.regs["disabled"].State = broker.RegistrationDisabled
 	c.add("deleting", dcr.AuthNone, scopes, dcr.GrantAuthorizationCode)
 	c.regs["deleting"].State = broker.RegistrationDeleting
-	c.add("brokered", dcr.AuthNone, scopes, dcr.GrantAuthorizationCode)
-	c.regs["brokered"].Mode = broker.ModeBrokered
 	return c
 }
 

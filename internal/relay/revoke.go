@@ -7,7 +7,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // Revoke serves POST /revoke (RFC 7009). Cognito revokes refresh tokens, and
@@ -35,7 +34,7 @@ func (e *endpoint) revoke(r *http.Request, address string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := oauthform.Registered(r.Context(), e.clients, broker.ModeDirect, cred); err != nil {
+	if _, err := oauthform.Registered(r.Context(), e.clients, cred); err != nil {
 		return err
 	}
 	token := f.Value("token")

@@ -90,7 +90,7 @@ func (e *endpoint) token(r *http.Request, address string, forwardResource bool) 
 	if err != nil {
 		return nil, err
 	}
-	reg, err := oauthform.Registered(r.Context(), e.clients, broker.ModeDirect, cred)
+	reg, err := oauthform.Registered(r.Context(), e.clients, cred)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,6 @@ func TestTokenRefusesBeforeCognitoIsAsked(t *testing.T) {
 		{"unknown client in the header", basic("nobody", clientSecret), codeForm, 401, "invalid_client"},
 		{"disabled client", "", codeForm + "&client_id=disabled", 401, "invalid_client"},
 		{"client being deleted", "", codeForm + "&client_id=deleting", 401, "invalid_client"},
-		{"client of brokered mode", "", codeForm + "&client_id=brokered", 401, "invalid_client"},
 		{"client id of another case", "", codeForm + "&client_id=" + strings.ToUpper(publicID), 401, "invalid_client"},
 
 		{"public client with secret", "", codeForm + id + "&client_secret=" + clientSecret, 401, "invalid_client"},
@@ -178,7 +177,7 @@ func TestTokenRefusesBeforeCognitoIsAsked(t *testing.T) {
 func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
 	s := newStack(t, "http://192.0.2.1")
 	want := s.post("/token", "", codeForm+"&client_id=nobody")
-	for _, id := range []string{"disabled", "deleting", "brokered"} {
+	for _, id := range []string{"disabled", "deleting"} {
 		got := s.post("/token", "", codeForm+"&client_id="+id)
 		delete(got.body, "request_id")
 		delete(want.body, "request_id")

@@ -26,9 +26,11 @@ type world struct {
 	store *brokertest.FaultyStore
 	pool  *brokertest.AppClients
 
-	mu     sync.Mutex
-	clock  time.Time
-	policy *policy.Policy
+	mu      sync.Mutex
+	clock   time.Time
+	ticking bool // the clock goes on by itself, in a synctest bubble
+	began   time.Time
+	policy  *policy.Policy
 }
 
 var start = time.Date(2026, 11, 21, 12, 30, 0, 0, time.UTC)
@@ -53,6 +55,12 @@ func newWorld(t *testing.T) *world {
 func (w *world) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ticking && w.began.IsZero() {
+		w.began = time.Now()
+	}
+	if w.ticking {
+		return w.clock.Add(time.Since(w.began))
+	}
 	return w.clock
 }
 

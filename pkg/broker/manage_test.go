@@ -201,10 +201,6 @@ func TestClientAndTouch(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	info, tok := w.mustRegister(publicBody, credential.Token{})
-	r, err := w.Client(ctx, info.ClientID)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, step := range []struct {
 		wait time.Duration
 		want int // writes in all
@@ -214,7 +210,8 @@ func TestClientAndTouch(t *testing.T) {
 		{2 * time.Minute, 2},
 	} {
 		w.wait(step.wait)
-		if r, err = w.Client(ctx, info.ClientID); err != nil {
+		r, err := w.Client(ctx, info.ClientID)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Touch(ctx, r); err != nil {
@@ -225,7 +222,7 @@ func TestClientAndTouch(t *testing.T) {
 		}
 	}
 
-	r, err = w.inner.Registration(ctx, info.ClientID)
+	r, err := w.inner.Registration(ctx, info.ClientID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,9 @@ func (s *Service) unregister(ctx context.Context, a *AppClient, hour Budget) {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
 	err := s.giveBackHour(ctx, a, hour)
-	if markErr := s.markRemoving(ctx, a); markErr != nil {
+	// If Reconcile was there already, it may have been before the registration.
+	overtaken := func(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) }
+	if markErr := s.markRemoving(ctx, a); markErr != nil && !overtaken(markErr) {
 		s.left(ctx, a, errors.Join(err, markErr))
 		return
 	}

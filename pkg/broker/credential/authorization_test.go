@@ -57,18 +57,16 @@ func TestToken_is_printed_nowhere(t *testing.T) {
 		secret := strings.TrimPrefix(token.Reveal(), prefix)
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "token", token, "in", struct{ T credential.Token }{token})
-		marshalled, err := json.Marshal(token)
+		marshalled, err := json.Marshal(map[string]any{"token": token})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for how, text := range map[string]string{
-			"%v": fmt.Sprintf("%v", token), "%+v": fmt.Sprintf("%+v", token), "%#v": fmt.Sprintf("%#v", token),
-			"%s": fmt.Sprintf("%s", token), "%q": fmt.Sprintf("%q", token),
-			"a pointer": fmt.Sprint(&token),
-			"a struct":  fmt.Sprintf("%+v", struct{ T credential.Token }{token}),
-			"slog":      log.String(),
-			"JSON":      string(marshalled),
-		} {
+		shown := map[string]string{"slog": log.String(), "JSON": string(marshalled), "a pointer": fmt.Sprint(&token)}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+			shown[verb] = fmt.Sprintf(verb, token)
+			shown[verb+" in a struct"] = fmt.Sprintf(verb, struct{ T credential.Token }{token})
+		}
+		for how, text := range shown {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s of a %s token: got %q, which holds the secret", how, prefix, text)
 			}

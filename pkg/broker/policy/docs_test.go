@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -42,14 +43,18 @@ func examples(t *testing.T) (documents, faults []string) {
 
 func TestDocumentedExamples(t *testing.T) {
 	documents, faults := examples(t)
-	if got, want := len(documents), 4; got != want {
+	if got, want := len(documents), 5; got != want {
 		t.Fatalf("found %d examples in docs/policy.md, want %d", got, want)
 	}
 	if got, want := documents[0], string(policy.Default()); got != want {
 		t.Errorf("the documented default is\n%s\nwant\n%s", got, want)
 	}
 	for i, document := range documents {
-		if got := strings.Join(faultsOf(t, []byte(document), deployment), "\n"); got != faults[i] {
+		d := deployment
+		if i == 3 { // "For brokered mode"
+			d.Mode = policy.Brokered
+		}
+		if got := strings.Join(faultsOf(t, []byte(document), d), "\n"); got != faults[i] {
 			t.Errorf("faults of example %d:\n%s\nwant\n%s", i, got, faults[i])
 		}
 	}
@@ -85,8 +90,33 @@ func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
 			t.Errorf("%s: %s: %s (%v), want %s", tt.profile, tt.body, got, err, tt.want)
 		}
 	}
+	// The default and the documents without keys of brokered mode are for both.
+	for i, document := range documents[:3] {
+		inBrokered := deployment
+		inBrokered.Mode = policy.Brokered
+		if faults := faultsOf(t, []byte(document), inBrokered); faults != nil {
+			t.Errorf("faults of example %d in brokered mode: %q", i, faults)
+		}
+	}
 	if open, ok := tokens.Open(); ok {
 		t.Errorf("the last example has open registration under %s, want none", open.Name())
+	}
+}
+
+func TestDocumentedExampleForBrokeredMode(t *testing.T) {
+	documents, _ := examples(t)
+	p := parse(t, documents[3], policy.Deployment{Scopes: deployment.Scopes, Mode: policy.Brokered})
+	hosted, partner, jobs := profile(t, p, "hosted"), profile(t, p, "partner"), profile(t, p, "jobs")
+	if got := hosted; got.AppClient() != policy.SharedAppClient || got.Consent() != policy.ConsentRemember || got.Unconfirmed() != 72*time.Hour ||
+		!got.Users().Allow([]string{"staff"}, "COGNITO") || got.Users().Allow(nil, "COGNITO") {
+		t.Errorf("hosted does not do what the text says: %+v", got)
+	}
+	if got := partner; got.AppClient() != policy.DedicatedAppClient || got.Consent() != policy.ConsentAlways || got.Unconfirmed() != 720*time.Hour ||
+		!got.Users().Allow(nil, "PartnerSSO") || got.Users().Allow([]string{"staff"}, "COGNITO") {
+		t.Errorf("partner does not do what the text says: %+v", got)
+	}
+	if jobs.AppClient() != policy.DedicatedAppClient || jobs.Unconfirmed() != 0 {
+		t.Errorf("jobs does not do what the text says: %+v", jobs)
 	}
 }
 

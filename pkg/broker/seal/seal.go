@@ -20,17 +20,25 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 )
 
 // KeySize is the length of every key, in bytes.
 const KeySize = 32
 
 // Ring is the keys. It is safe for concurrent use and prints as "[redacted]".
-type Ring struct {
+// The zero Ring has no keys: it is to Become one that has before it is used.
+type Ring struct{ keys atomic.Pointer[keys] }
+
+type keys struct {
 	sealing string
 	open    map[string]cipher.AEAD
 	mac     []byte
 }
+
+// Become gives r the keys of other, so that whoever holds r seals and opens with
+// them from now on: keys rotate while functions run.
+func (r *Ring) Become(other *Ring) { r.keys.Store(other.keys.Load()) }
 
 // String implements fmt.Stringer.
 func (*Ring) String() string { return "[redacted]" }
@@ -68,7 +76,7 @@ func Parse(body []byte) (*Ring, error) {
 	if d.Version != 1 {
 		return nil, errors.New("keys: version must be 1")
 	}
-	r := &Ring{sealing: d.Seal, open: make(map[string]cipher.AEAD)}
+	k := &keys{sealing: d.Seal, open: make(map[string]cipher.AEAD)}
 	for id, text := range d.Keys {
 		if id == "" || len(id) > 32 || strings.ContainsFunc(id, func(c rune) bool { return !isIDRune(c) }) {
 			return nil, fmt.Errorf("keys: id %.40q is not 1 to 32 of a-z, 0-9 and -", id)
@@ -77,18 +85,20 @@ func Parse(body []byte) (*Ring, error) {
 		if err != nil || len(key) != KeySize {
 			return nil, fmt.Errorf("keys: %s is not %d bytes in base64", id, KeySize)
 		}
-		if r.open[id], err = aead(key); err != nil {
+		if k.open[id], err = aead(key); err != nil {
 			return nil, err
 		}
 	}
-	if r.open[d.Seal] == nil {
+	if k.open[d.Seal] == nil {
 		return nil, fmt.Errorf("keys: seal names %.40q, which is not among them", d.Seal)
 	}
 	mac, err := base64.StdEncoding.DecodeString(d.MAC)
 	if err != nil || len(mac) != KeySize {
 		return nil, fmt.Errorf("keys: mac is not %d bytes in base64", KeySize)
 	}
-	r.mac = mac
+	k.mac = mac
+	r := new(Ring)
+	r.keys.Store(k)
 	return r, nil
 }
 
@@ -119,15 +129,16 @@ func Generate() []byte {
 // Seal returns plain sealed for this purpose and owner: the id of the key, a
 // full stop, and base64url.
 func (r *Ring) Seal(purpose, owner, plain string) string {
-	box := r.open[r.sealing].Seal(nil, nil, []byte(plain), associated(purpose, owner))
-	return r.sealing + "." + base64.RawURLEncoding.EncodeToString(box)
+	k := r.keys.Load()
+	box := k.open[k.sealing].Seal(nil, nil, []byte(plain), associated(purpose, owner))
+	return k.sealing + "." + base64.RawURLEncoding.EncodeToString(box)
 }
 
 // Open returns what was sealed for this purpose and owner, or an error if it
 // was sealed for another, by a key that is not in the ring, or changed since.
 func (r *Ring) Open(purpose, owner, sealed string) (string, error) {
 	id, text, _ := strings.Cut(sealed, ".")
-	key := r.open[id]
+	key := r.keys.Load().open[id]
 	if key == nil {
 		return "", fmt.Errorf("open %s: no key %.40q", purpose, id)
 	}
@@ -145,7 +156,7 @@ func (r *Ring) Open(purpose, owner, sealed string) (string, error) {
 // MAC returns the keyed hash of the parts, different for each purpose. No two
 // lists of parts give the same input.
 func (r *Ring) MAC(purpose string, parts ...string) [sha256.Size]byte {
-	h := hmac.New(sha256.New, r.mac)
+	h := hmac.New(sha256.New, r.keys.Load().mac)
 	h.Write(associated(append([]string{purpose}, parts...)...))
 	return [sha256.Size]byte(h.Sum(nil))
 }

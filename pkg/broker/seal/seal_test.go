@@ -238,11 +238,9 @@ func TestRing_prints_no_key(t *testing.T) {
 	r := ring(t, "k1", map[string]string{"k1": key('a')})
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "ring", r)
-	for how, got := range map[string]string{
-		"%v": fmt.Sprintf("%v", r), "%+v": fmt.Sprintf("%+v", r), "%#v": fmt.Sprintf("%#v", r), "%s": fmt.Sprintf("%s", r),
-	} {
-		if got != "[redacted]" {
-			t.Errorf("%s: got %q, want [redacted]", how, got)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got := fmt.Sprintf(verb, r); got != "[redacted]" {
+			t.Errorf("%s: got %q, want [redacted]", verb, got)
 		}
 	}
 	if !strings.Contains(log.String(), "ring=[redacted]") {
@@ -333,5 +331,27 @@ func BenchmarkOpen(b *testing.B) {
 		if _, err := r.Open("grant", "owner", sealed); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Whoever holds a ring goes on with the keys that it becomes.
+func TestBecome(t *testing.T) {
+	old, err := seal.Parse(seal.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := seal.Parse(seal.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held seal.Ring
+	held.Become(old)
+	sealed := held.Seal("purpose", "owner", "secret")
+	held.Become(fresh)
+	if _, err := held.Open("purpose", "owner", sealed); err == nil {
+		t.Error("opens what only the old keys open")
+	}
+	if got, err := fresh.Open("purpose", "owner", held.Seal("purpose", "owner", "secret")); got != "secret" || err != nil {
+		t.Errorf("Open = %q, %v, want what was sealed since", got, err)
 	}
 }

@@ -1,0 +1,217 @@
+// Every page in a real browser: node --test pages.mjs, by scripts/browser.sh.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { launch, preview } from "./browser.mjs";
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const standards = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+let server, browser;
+
+before(async () => {
+	server = await preview();
+	browser = await launch({ secure: server.https });
+});
+
+after(async () => {
+	await browser?.close();
+	await server?.stop();
+});
+
+// open makes a page in a browser profile of its own that is closed with the
+// test. Scripts are off unless a test needs its own.
+async function open(t, options) {
+	const context = await browser.newContext({ javaScriptEnabled: false, ignoreHTTPSErrors: true, ...options });
+	t.after(() => context.close());
+	return context.newPage();
+}
+
+// held keeps a page from leaving our origin, so that it can be looked at.
+function held(page) {
+	return page.route((url) => url.origin !== server.pages, () => {});
+}
+
+test("axe-core finds nothing serious", async (t) => {
+	for (const colorScheme of ["light", "dark"]) {
+		const page = await open(t, { javaScriptEnabled: true, colorScheme, viewport: { width: 800, height: 900 } });
+		await held(page);
+		for (const path of server.paths) {
+			await page.goto(server.pages + path);
+			await page.evaluate(axe);
+			const { violations, passes } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), standards);
+			assert.ok(passes.some(({ id }) => id === "color-contrast"), `${path}: axe-core did not measure contrast`);
+			const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+			assert.deepEqual(serious.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes[0].html}`), [], `${path}, ${colorScheme}`);
+		}
+	}
+});
+
+test("axe-core would find what is serious", async (t) => {
+	const page = await open(t, { javaScriptEnabled: true });
+	await page.goto(server.pages + "/consent/https");
+	await page.evaluate(axe);
+	const found = await page.evaluate(async (values) => {
+		document.documentElement.removeAttribute("lang");
+		document.querySelector("h1").style.color = "#ccc";
+		return (await window.axe.run({ runOnly: { type: "tag", values } })).violations.map(({ id }) => id);
+	}, standards);
+	assert.ok(found.includes("html-has-lang"), `found ${found}`);
+	assert.ok(found.includes("color-contrast"), `found ${found}`);
+});
+
+test("nothing is wider than a phone of 320 pixels, with text at twice its size too", async (t) => {
+	for (const deviceScaleFactor of [1, 2]) {
+		const page = await open(t, { javaScriptEnabled: true, viewport: { width: 320 * (3 - deviceScaleFactor), height: 640 } });
+		await held(page);
+		for (const path of server.paths) {
+			await page.goto(server.pages + path);
+			const { content, screen } = await page.evaluate((twice) => {
+				if (twice) document.documentElement.style.fontSize = "32px";
+				return { content: document.documentElement.scrollWidth, screen: document.documentElement.clientWidth };
+			}, deviceScaleFactor === 1);
+			assert.ok(content <= screen, `${path} is ${content} pixels wide on a screen of ${screen}`);
+		}
+	}
+});
+
+test("no page asks another origin for anything", async (t) => {
+	const page = await open(t, { javaScriptEnabled: true });
+	await held(page);
+	const foreign = [], refused = [];
+	page.on("request", (request) => {
+		const navigation = request.isNavigationRequest() && page.url().includes("/continue/");
+		if (new URL(request.url()).origin !== server.pages && !navigation) foreign.push(request.url());
+	});
+	page.on("console", (message) => {
+		if (message.text().includes("Content Security Policy")) refused.push(message.text());
+	});
+	page.on("dialog", (dialog) => { foreign.push(dialog.message()); dialog.dismiss(); });
+	for (const path of server.paths) {
+		await page.goto(server.pages + path, { waitUntil: "load" });
+		assert.doesNotMatch(await page.title(), /owned/, path);
+	}
+	assert.deepEqual(foreign, []);
+	assert.deepEqual(refused, [], "a page that needs what its own policy refuses");
+});
+
+test("the consent page says what it is to a screen reader", async (t) => {
+	const page = await open(t);
+	await page.goto(server.pages + "/consent/loopback");
+	for (const role of ["banner", "main"]) assert.equal(await page.getByRole(role).count(), 1, role);
+	for (const [level, name] of [[1, "Allow access to Notes?"], [2, "The request comes from"], [2, "You are signed in as"], [2, "If you allow it, the app can"]]) {
+		assert.equal(await page.getByRole("heading", { level, name, exact: true }).count(), 1, name);
+	}
+	assert.equal(await page.getByRole("listitem").count(), 4);
+	for (const name of ["Allow", "Cancel", "Use another account"]) {
+		assert.equal(await page.getByRole("button", { name, exact: true }).count(), 1, name);
+	}
+	assert.equal(await page.getByRole("link").count(), 0);
+});
+
+for (const [name, key, decision] of [["Use another account", "Enter", "switch"], ["Allow", "Enter", "allow"], ["Cancel", "Space", "cancel"]]) {
+	test(`by keyboard alone: ${name}`, async (t) => {
+		const page = await open(t);
+		await page.goto(server.pages + "/consent/loopback");
+		const order = [];
+		const focused = page.locator("button:focus");
+		do {
+			await page.keyboard.press("Tab");
+			order.push(await focused.textContent());
+			const outline = await focused.evaluate((e) => parseFloat(getComputedStyle(e).outlineWidth));
+			assert.ok(outline >= 2, `the focus on ${order.at(-1)} is drawn ${outline} pixels wide`);
+		} while (order.at(-1) !== name && order.length < 10);
+		assert.deepEqual(order, ["Use another account", "Allow", "Cancel"].slice(0, order.length));
+		await page.keyboard.press(key);
+		await page.waitForURL((url) => url.origin === server.loopback);
+		assert.equal(new URL(page.url()).searchParams.get("decision"), decision);
+	});
+}
+
+for (const [kind, origin] of [["https", () => "https://app.example"], ["loopback", () => server.loopback]]) {
+	test(`the page that goes on lands at the redirect URI: ${kind}`, async (t) => {
+		const page = await open(t);
+		await page.goto(server.pages + "/consent/" + kind);
+		await page.getByRole("button", { name: "Allow" }).click();
+		await page.waitForURL((url) => url.origin === origin());
+		assert.equal(page.url(), origin() + "/callback?decision=allow&iss=http%3A%2F%2Flocalhost");
+		assert.equal(await page.locator("p").textContent(), "landed, referrer: none");
+	});
+}
+
+// A headless browser has nobody to ask whether a program may be started, so it
+// tries and gives up; what counts is that it tries.
+test("the page that goes on hands a private-use scheme to the system, and so does its link", async (t) => {
+	const page = await open(t);
+	const attempts = [];
+	const cdp = await page.context().newCDPSession(page);
+	await cdp.send("Network.enable");
+	await cdp.send("Page.enable");
+	const tried = (count) => new Promise((resolve) => {
+		const look = () => { if (attempts.length >= count) resolve(); };
+		cdp.on("Network.requestWillBeSent", look);
+		look();
+	});
+	cdp.on("Network.requestWillBeSent", ({ request, type }) => {
+		if (!request.url.startsWith("http")) attempts.push([type, request.url]);
+	});
+	const refresh = once(cdp, "Page.frameRequestedNavigation").then(() => once(cdp, "Page.frameRequestedNavigation")); // the form, then this
+	const target = "com.example.app:/callback?decision=allow&iss=http%3A%2F%2Flocalhost";
+
+	await page.goto(server.pages + "/consent/private-use");
+	await page.getByRole("button", { name: "Allow" }).click();
+	const [navigation] = await refresh;
+	assert.deepEqual([navigation.reason, navigation.url], ["metaTagRefresh", target]);
+	await tried(1);
+	assert.equal(await page.getByRole("heading", { level: 1 }).textContent(), "Going back to the app");
+	await page.getByRole("link", { name: "Continue" }).click();
+	await tried(2);
+	assert.deepEqual(attempts, [["Document", target], ["Document", target]]);
+});
+
+// Why there is such a page at all.
+test("a redirect in answer to the form is refused by the browser", async (t) => {
+	const page = await open(t);
+	const refused = page.waitForEvent("console", (message) => message.text().includes("form-action"));
+	await page.goto(server.pages + "/consent/redirect");
+	await page.getByRole("button", { name: "Allow" }).click();
+	await refused;
+	assert.equal(page.url(), server.pages + "/consent/redirect");
+});
+
+test("an error is taken back to a client nobody vouches for only by a click", async (t) => {
+	const page = await open(t);
+	await page.goto(server.pages + "/back/https", { waitUntil: "networkidle" });
+	assert.equal(page.url(), server.pages + "/back/https");
+	await page.getByRole("link", { name: "Go back to app.example" }).click();
+	await page.waitForURL("https://app.example/callback?error=invalid_scope");
+	assert.equal(await page.locator("p").textContent(), "landed, referrer: none");
+});
+
+test("no page can be framed", async (t) => {
+	const page = await open(t);
+	const refused = page.waitForEvent("console", (message) => message.text().includes("frame-ancestors"));
+	await page.goto(server.loopback);
+	await page.setContent(`<iframe src="${server.pages}/consent/https"></iframe>`);
+	await refused;
+	assert.equal(await page.frameLocator("iframe").getByRole("button", { name: "Allow" }).count(), 0);
+});
+
+test("a name cannot write outside its quotation marks", async (t) => {
+	const page = await open(t);
+	for (const path of server.paths.filter((path) => path.includes("/hostile-"))) {
+		await page.goto(server.pages + path);
+		const name = page.locator(".name");
+		const text = await name.textContent();
+		assert.match(text, /^It (calls itself “.*”\. Nobody has checked that name|gives no name)\.$/su, path);
+		const bdi = name.locator("bdi");
+		if (await bdi.count()) {
+			const outer = await page.locator(".asker").boundingBox(), inner = await bdi.boundingBox();
+			assert.ok(inner.x >= outer.x - 1 && inner.x + inner.width <= outer.x + outer.width + 1, `${path}: the name is drawn outside its place`);
+		}
+		assert.equal(await page.getByRole("button").count(), 3, path);
+		assert.equal(await page.locator("img").count(), 1, `${path}: images other than the logo`);
+	}
+});

@@ -1,0 +1,66 @@
+package functions
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// Anyone can build what was deployed and compare: another directory, without
+// git and with other variables set, gives the same bytes. (That Go's compiler
+// and linker are deterministic is Go's promise, so both use its build cache.)
+func TestBuildIsReproducible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a function a second time; run without -short")
+	}
+	here, err := bootstraps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clone := filepath.Join(t.TempDir(), "another", "place")
+	for _, dir := range []string{"pkg", "internal", "functions", "scripts"} {
+		if err := os.CopyFS(filepath.Join(clone, dir), os.DirFS(filepath.Join("..", dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		b, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(clone, file), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("GOFLAGS", "-ldflags=-X=main.who=me")
+	t.Setenv("GOAMD64", "v2")
+	t.Setenv("CGO_ENABLED", "1")
+	there := filepath.Join(t.TempDir(), "out")
+	if err := build(clone, there, "metadata"); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(runtime.GOARCH, "metadata", "bootstrap")
+	a, err := os.ReadFile(filepath.Join(here, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(there, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(a, b) {
+		t.Errorf("two builds differ (%d and %d bytes)", len(a), len(b))
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(a, []byte(root)) {
+		t.Errorf("the binary names the directory it was built in, %s", root)
+	}
+	if bytes.Contains(a, []byte(".symtab")) {
+		t.Error("the binary is not stripped")
+	}
+}

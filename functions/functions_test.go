@@ -1,0 +1,338 @@
+package functions
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/internal/metadata"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// functionOf says which function has which route of the HTTP API. A route has
+// every method, since it is the function that knows how to refuse one.
+var functionOf = map[string]string{
+	"ANY /register":             "register",
+	"ANY /register/{client_id}": "register",
+	"ANY /token":                "token",
+	"ANY /revoke":               "token",
+	"$default":                  "metadata",
+}
+
+// step sends an event. Steps are in order: later ones use what earlier ones made.
+type step struct {
+	event  string
+	before func(*world)
+	// learn maps a field of the answer to the example that it replaces.
+	learn map[string]string
+}
+
+var steps = []step{
+	{event: "register-open", learn: map[string]string{"client_id": exampleClient, "registration_access_token": exampleManagement}},
+	{event: "register-initial-access-token", learn: map[string]string{"client_id": exampleMachine, "client_secret": exampleSecret}},
+	{event: "register-unknown-token"},
+	{event: "register-bad-redirect-uri"},
+	{event: "register-not-json"},
+	{event: "register-base64-body"},
+	{event: "register-media-type"},
+	{event: "register-oversize"},
+	{event: "register-method"},
+	{event: "register-head"},
+	{event: "register-preflight"},
+
+	{event: "token-code", before: (*world).signIn, learn: map[string]string{"refresh_token": exampleRefresh}},
+	{event: "token-code-again"},
+	{event: "token-refresh", learn: map[string]string{"refresh_token": exampleRefresh}},
+	{event: "token-client-credentials"},
+	{event: "token-plain-body"},
+	{event: "token-repeated-parameter"},
+	{event: "token-unknown-client"},
+	{event: "token-two-authorizations"},
+	{event: "token-bad-base64"},
+	{event: "token-media-type"},
+	{event: "token-oversize"},
+	{event: "token-method"},
+	{event: "token-preflight"},
+	{event: "revoke"},
+	{event: "revoke-unknown-client"},
+	{event: "revoke-method"},
+
+	{event: "manage-read"},
+	{event: "manage-head"},
+	{event: "manage-no-token"},
+	{event: "manage-foreign-token"},
+	{event: "manage-update", learn: map[string]string{"registration_access_token": exampleManagement}},
+	{event: "manage-method"},
+	{event: "manage-delete"},
+	{event: "manage-deleted"},
+
+	{event: "metadata-authorization-server", learn: map[string]string{"ETag": exampleETag}},
+	{event: "metadata-openid-configuration"},
+	{event: "metadata-protected-resource"},
+	{event: "metadata-protected-resource-root"},
+	{event: "metadata-protected-resource-unknown"},
+	{event: "metadata-head"},
+	{event: "metadata-not-modified"},
+	{event: "metadata-accept"},
+	{event: "metadata-cookies"},
+	{event: "metadata-repeated-query"},
+	{event: "metadata-preflight"},
+	{event: "metadata-method"},
+	{event: "metadata-misplaced"},
+
+	{event: "unknown-root"},
+	{event: "unknown-path"},
+	{event: "unknown-post"},
+	{event: "unknown-head"},
+	{event: "path-percent"},
+	{event: "path-question-mark"},
+	{event: "path-question-mark-query"},
+	{event: "path-number-sign"},
+	{event: "path-nul"},
+	{event: "path-dots"},
+}
+
+func TestEveryEventIsUsed(t *testing.T) {
+	files, err := filepath.Glob("../events/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := make(map[string]bool)
+	for _, s := range steps {
+		if used[s.event] {
+			t.Errorf("%s is used twice", s.event)
+		}
+		used[s.event] = true
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".json")
+		if !used[name] {
+			t.Errorf("no step sends %s", f)
+		}
+		delete(used, name)
+	}
+	for name := range used {
+		t.Errorf("there is no events/%s.json", name)
+	}
+	goldens, err := filepath.Glob("testdata/*.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range goldens {
+		name := strings.TrimSuffix(filepath.Base(f), ".golden")
+		if !slices.ContainsFunc(steps, func(s step) bool { return s.event == name }) {
+			t.Errorf("%s is the answer to nothing", f)
+		}
+	}
+}
+
+// Every function is one process for all its events.
+func TestBootstrapsAnswerEvents(t *testing.T) {
+	w := newWorld(t, os.Getenv("DYNAMODB_ENDPOINT"))
+	running := map[string]*lambdaruntime.Function{"metadata": w.function("metadata")}
+	if w.env["DYNAMODB_ENDPOINT"] == "" {
+		t.Log("DYNAMODB_ENDPOINT is not set: only metadata is run; scripts/moto.sh run go test ./functions runs them all")
+	} else {
+		w.store()
+		running["register"], running["token"] = w.function("register"), w.function("token")
+	}
+
+	for _, s := range steps {
+		e := w.event(s.event)
+		name, ok := functionOf[e.RouteKey]
+		if !ok || e.RouteKey != e.RequestContext.RouteKey {
+			t.Errorf("%s: routeKey %q and %q, want one route of the API", s.event, e.RouteKey, e.RequestContext.RouteKey)
+			continue
+		}
+		f := running[name]
+		if f == nil {
+			continue
+		}
+		t.Run(s.event, func(t *testing.T) {
+			if s.before != nil {
+				s.before(w)
+				e = w.event(s.event)
+			}
+			payload, err := json.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := f.Invoke(t.Context(), payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := lambdaruntime.ParseAnswer(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkRequestID(t, a, e.RequestContext.RequestID)
+			w.learn(s, a)
+			compare(t, s.event, a)
+		})
+	}
+
+	for name, f := range running {
+		f.Close()
+		if f.Starts() != 1 {
+			t.Errorf("%s: %d processes, want 1 for all events", name, f.Starts())
+		}
+		checkLogs(t, name, f.Logs(), w.secrets)
+	}
+}
+
+// The same handlers under net/http give the same answers.
+func TestNetHTTPAnswersEvents(t *testing.T) {
+	w := newWorld(t, "")
+	srv := httptest.NewServer(w.handler())
+	defer srv.Close()
+	client := &http.Client{
+		Transport:     &http.Transport{DisableCompression: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	for _, s := range steps {
+		if s.event == "token-bad-base64" {
+			continue // no request makes this event
+		}
+		t.Run(s.event, func(t *testing.T) {
+			if s.before != nil {
+				s.before(w)
+			}
+			req, err := lambdaruntime.Request(t.Context(), srv.URL, w.event(s.event))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			body, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := &lambdaruntime.Answer{Status: res.StatusCode, Header: res.Header, Body: body}
+			w.learn(s, a)
+			compare(t, s.event, a)
+		})
+	}
+}
+
+// wired is what the three mains make, in one router.
+func wired(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (http.Handler, error) {
+	service, err := wire.Service(c, sdk, store, log)
+	if err != nil {
+		return nil, err
+	}
+	documents, err := metadata.Configured(c, log)
+	if err != nil {
+		return nil, err
+	}
+	rt := httpapi.NewRouter(log)
+	httpapi.RegistrationRoutes(rt, service)
+	wire.TokenRoutes(rt, c, broker.NewClients(store, time.Now))
+	documents.Mount(rt)
+	return rt, nil
+}
+
+// learn keeps what later events need.
+func (w *world) learn(s step, a *lambdaruntime.Answer) {
+	w.t.Helper()
+	var fields map[string]any
+	if len(s.learn) > 0 {
+		if err := json.Unmarshal(a.Body, &fields); err != nil {
+			w.t.Fatalf("%s: %d %v in %q", s.event, a.Status, err, a.Body)
+		}
+	}
+	for field, example := range s.learn {
+		value, _ := fields[field].(string)
+		if field == "ETag" {
+			value = strings.Trim(a.Header.Get(field), `"`)
+		}
+		if value == "" && field == "refresh_token" {
+			continue // not rotated
+		}
+		if value == "" {
+			w.t.Fatalf("%s: %d without %s: %s", s.event, a.Status, field, a.Body)
+		}
+		w.know(example, value)
+	}
+}
+
+// built is where bootstraps puts them.
+var built string
+
+// bootstraps builds the functions once, and returns the directory they are in.
+var bootstraps = sync.OnceValues(func() (string, error) {
+	return built, build("..", built, "register metadata token")
+})
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	var err error
+	if built, err = os.MkdirTemp("", "bootstraps"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	os.RemoveAll(built)
+	os.Exit(status)
+}
+
+// build runs the script of the tree at root for this machine.
+func build(root, out, functions string) error {
+	cmd := exec.Command(filepath.Join(root, "scripts", "build.sh"), out)
+	cmd.Env = append(os.Environ(), "TARGET_OS="+runtime.GOOS, "ARCHS="+runtime.GOARCH, "FUNCTIONS="+functions)
+	if b, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, b)
+	}
+	return nil
+}
+
+// function returns the function, not started, in the world's environment.
+func (w *world) function(name string) *lambdaruntime.Function {
+	w.t.Helper()
+	return start(w.t, name, w.env, 0)
+}
+
+func start(t *testing.T, name string, env map[string]string, timeout time.Duration) *lambdaruntime.Function {
+	t.Helper()
+	dir, err := bootstraps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if timeout == 0 {
+		timeout = 30 * time.Second // the machine may be busy
+	}
+	c := lambdaruntime.Config{Bootstrap: filepath.Join(dir, runtime.GOARCH, name, "bootstrap"), Timeout: timeout, InitTimeout: 30 * time.Second}
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		if env[k] != "" {
+			c.Env = append(c.Env, k+"="+env[k])
+		}
+	}
+	f, err := lambdaruntime.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	return f
+}

@@ -1,0 +1,40 @@
+// Command metadata is the Lambda function behind the well-known documents (RFC
+// 8414, RFC 9728) and behind $default, every path that no other function has.
+// config.Metadata says what its environment holds. It links no AWS SDK.
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/metadata"
+)
+
+func main() {
+	h, err := handler()
+	if err != nil {
+		lambdahttp.Fail(err)
+	}
+	lambdahttp.Start(h)
+}
+
+func handler() (http.Handler, error) {
+	c, err := config.Metadata(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	slog.SetDefault(log)
+
+	documents, err := metadata.Configured(c, log)
+	if err != nil {
+		return nil, err
+	}
+	rt := httpapi.NewRouter(log)
+	documents.Mount(rt)
+	return rt, nil
+}

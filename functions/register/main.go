@@ -1,0 +1,41 @@
+// Command register is the Lambda function behind /register and
+// /register/{client_id}: dynamic client registration (RFC 7591) and its
+// management (RFC 7592). config.Registration says what its environment holds.
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+)
+
+func main() {
+	h, err := handler()
+	if err != nil {
+		lambdahttp.Fail(err)
+	}
+	lambdahttp.Start(h)
+}
+
+func handler() (http.Handler, error) {
+	c, err := config.Registration(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	slog.SetDefault(log)
+
+	sdk := wire.SDK(c)
+	service, err := wire.Service(c, sdk, wire.Store(c, sdk), log)
+	if err != nil {
+		return nil, err
+	}
+	rt := httpapi.NewRouter(log)
+	httpapi.RegistrationRoutes(rt, service)
+	return rt, nil
+}

@@ -1,0 +1,121 @@
+package functions
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+)
+
+// A deployment that is configured wrongly says everything that is wrong, at once.
+func TestWrongConfigurationStopsTheStart(t *testing.T) {
+	for name, required := range map[string][]string{
+		"metadata": {"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "SCOPES"},
+		"token":    {"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "TABLE_NAME"},
+		"register": {"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "SCOPES", "TABLE_NAME", "DEPLOYMENT_ID"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, name, map[string]string{"LOG_LEVEL": "loud"}, 0)
+			_, err := f.Start(t.Context())
+			e, ok := errors.AsType[*lambdaruntime.Error](err)
+			if !ok || !e.Init || e.Type != "Function.InvalidConfiguration" {
+				t.Fatalf("error = %v, want a report of wrong configuration at init", err)
+			}
+			f.Close()
+			if n := strings.Count(f.Logs(), "\n"); n != 1 {
+				t.Errorf("%d lines in the log, want 1:\n%s", n, f.Logs())
+			}
+			var l struct {
+				Level, Msg string
+				Faults     []string
+			}
+			if err := json.Unmarshal([]byte(f.Logs()), &l); err != nil {
+				t.Fatalf("%v in %q", err, f.Logs())
+			}
+			if l.Level != "ERROR" || l.Msg != "cannot start" {
+				t.Errorf("logged %s %q, want ERROR \"cannot start\"", l.Level, l.Msg)
+			}
+			faults := strings.Join(l.Faults, "\n")
+			for _, variable := range append(required, "LOG_LEVEL") {
+				if !strings.Contains("\n"+faults, "\n"+variable+": ") || !strings.Contains(e.Message, variable+": ") {
+					t.Errorf("nothing says what is wrong with %s: logged %q, reported %q", variable, l.Faults, e.Message)
+				}
+			}
+		})
+	}
+}
+
+// A report that gets lost must not leave a process that looks as if it works.
+func TestProcessThatCannotStartExitsNonZero(t *testing.T) {
+	f := start(t, "metadata", map[string]string{"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, 0)
+	_, err := f.Start(t.Context())
+	e, ok := errors.AsType[*lambdaruntime.Error](err)
+	if !ok || e.Type != "Runtime.ExitError" || e.Message != "Runtime exited with error: exit status 1" {
+		t.Errorf("error = %v, want exit status 1", err)
+	}
+}
+
+func TestTwoRequestsOnOneProcess(t *testing.T) {
+	w := newWorld(t, "")
+	f := w.function("metadata")
+	for range 2 {
+		checkAnswered(t, w, f)
+	}
+	if f.Starts() != 1 {
+		t.Errorf("%d processes, want 1", f.Starts())
+	}
+	f.Close()
+	if n := strings.Count(f.Logs(), "discovery document read"); n != 1 {
+		t.Errorf("the pool's document was read %d times, want once for both requests:\n%s", n, f.Logs())
+	}
+}
+
+// A process that was killed at its time-out leaves nothing behind that the next
+// one would trip over.
+func TestAfterATimeoutTheNextProcessAnswers(t *testing.T) {
+	w := newWorld(t, "")
+	env := maps.Clone(w.env)
+	f := start(t, "metadata", env, 5*time.Second)
+	checkAnswered(t, w, f)
+	if err := syscall.Kill(f.Pid(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.Invoke(t.Context(), w.payload("metadata-authorization-server"))
+	if e, ok := errors.AsType[*lambdaruntime.Error](err); !ok || e.Type != "Sandbox.Timedout" {
+		t.Errorf("error of a process that stands still = %v, want a time-out", err)
+	}
+	checkAnswered(t, w, f)
+	if f.Starts() != 2 {
+		t.Errorf("%d processes, want 2", f.Starts())
+	}
+}
+
+func checkAnswered(t *testing.T, w *world, f *lambdaruntime.Function) {
+	t.Helper()
+	out, err := f.Invoke(t.Context(), w.payload("metadata-authorization-server"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := lambdaruntime.ParseAnswer(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Status != 200 || !strings.Contains(string(a.Body), `"issuer":"https://auth.example.com"`) {
+		t.Errorf("answer = %d %s, want the document", a.Status, a.Body)
+	}
+}
+
+// payload is an event as Lambda delivers it.
+func (w *world) payload(name string) []byte {
+	w.t.Helper()
+	b, err := json.Marshal(w.event(name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b
+}

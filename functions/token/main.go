@@ -1,0 +1,38 @@
+// Command token is the Lambda function behind /token and /revoke, which relays
+// to the user pool's endpoints for clients that are registered. config.Token
+// says what its environment holds.
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+func main() {
+	h, err := handler()
+	if err != nil {
+		lambdahttp.Fail(err)
+	}
+	lambdahttp.Start(h)
+}
+
+func handler() (http.Handler, error) {
+	c, err := config.Token(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	slog.SetDefault(log)
+
+	rt := httpapi.NewRouter(log)
+	wire.TokenRoutes(rt, c, broker.NewClients(wire.Store(c, wire.SDK(c)), time.Now))
+	return rt, nil
+}

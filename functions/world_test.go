@@ -1,0 +1,238 @@
+// Package functions tests the Lambda functions as AWS runs them: their real
+// bootstraps, fed with the events of ../events.
+package functions
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+const (
+	region   = "us-east-1"
+	poolID   = "us-east-1_local00001"
+	username = "alice"
+	password = "Correct-Horse-9"
+
+	// cognito is where browsers would find the user pool. It is in the documents,
+	// so it is not the random port that the functions use.
+	cognito = "http://localhost:9229"
+
+	redirectURI = "http://localhost:3118/callback"
+	// verifier is that of RFC 7636 appendix B.
+	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+)
+
+// What the events have in place of what only a running broker can know.
+const (
+	exampleClient  = "1example23456789abcdefghij"
+	exampleMachine = "2example23456789abcdefghij"
+	exampleSecret  = "3example23456789abcdefghijklmnopqrstuvwxyz0123456789"
+	exampleCode    = "00000000-0000-4000-8000-000000000000"
+	exampleRefresh = "example-refresh-token"
+	exampleETag    = "0123456789abcdefghijklmn"
+)
+
+var (
+	exampleInitial    = "dcr_iat_" + strings.Repeat("exampletoken", 5)
+	exampleManagement = "dcr_rat_" + strings.Repeat("exampletoken", 5)
+)
+
+// world is what surrounds the functions: a user pool, a table, and one initial
+// access token.
+type world struct {
+	t       *testing.T
+	pool    string // origin at which the pool listens
+	env     map[string]string
+	real    map[string]string // by example
+	secrets []string          // what no log may hold
+}
+
+// newWorld makes a world whose table is in the DynamoDB at the endpoint, or
+// which has none if endpoint is "".
+func newWorld(t *testing.T, endpoint string) *world {
+	t.Helper()
+	pool, err := emulator.New(emulator.Config{
+		BaseURL:         cognito,
+		PoolID:          poolID,
+		Users:           []emulator.User{{Name: username, Password: password, Email: "alice@example.com"}},
+		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(pool)
+	t.Cleanup(srv.Close)
+	w := &world{t: t, pool: srv.URL, real: make(map[string]string)}
+	w.env = map[string]string{
+		"AWS_REGION":            region,
+		"AWS_ACCESS_KEY_ID":     "local",
+		"AWS_SECRET_ACCESS_KEY": "local",
+		"ISSUER":                "https://auth.example.com",
+		"USER_POOL_ID":          poolID,
+		"COGNITO_ISSUER":        cognito + "/" + poolID,
+		"COGNITO_DOMAIN":        cognito,
+		"COGNITO_BACK_CHANNEL":  srv.URL,
+		"COGNITO_ENDPOINT":      srv.URL,
+		"COGNITO_DISCOVERY":     srv.URL + "/" + poolID + "/.well-known/openid-configuration",
+		"SCOPES":                "openid mcp/read mcp/write",
+		"PROTECTED_RESOURCES":   `[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"],"name":"Example MCP server"}]`,
+		"TABLE_NAME":            "functions-" + credential.NewID(),
+		"DYNAMODB_ENDPOINT":     endpoint,
+		"DEPLOYMENT_ID":         "test",
+		"LOG_LEVEL":             "debug",
+	}
+	return w
+}
+
+func (w *world) config() *config.Config {
+	w.t.Helper()
+	c, err := config.Registration(func(name string) string { return w.env[name] })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func (w *world) sdk() aws.Config {
+	return aws.Config{Region: region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+	})}
+}
+
+// store makes the table, or a store in memory if there is no DynamoDB, and puts
+// an initial access token into it.
+func (w *world) store() broker.Store {
+	w.t.Helper()
+	var store broker.Store = memory.NewStore(time.Now)
+	if endpoint := w.env["DYNAMODB_ENDPOINT"]; endpoint != "" {
+		client := dynamodb.NewFromConfig(w.sdk(), func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(endpoint) })
+		if err := dynamo.CreateTable(w.t.Context(), client, w.env["TABLE_NAME"]); err != nil {
+			w.t.Fatal(err)
+		}
+		store = wire.Store(w.config(), w.sdk())
+	}
+	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "test", Profile: "trusted", CreatedBy: "test"}, time.Now())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := store.CreateInitialAccessToken(w.t.Context(), rec); err != nil {
+		w.t.Fatal(err)
+	}
+	w.know(exampleInitial, tok.Reveal())
+	return store
+}
+
+// know replaces an example in the events that follow.
+func (w *world) know(example, real string) {
+	w.t.Helper()
+	if real == "" {
+		w.t.Fatalf("there is nothing to put in place of %q", example)
+	}
+	w.real[example] = real
+	if example != exampleClient && example != exampleMachine && example != exampleETag {
+		w.secrets = append(w.secrets, real)
+	}
+}
+
+// signIn gets an authorization code for the client as a browser would.
+func (w *world) signIn() {
+	w.t.Helper()
+	sum := sha256.Sum256([]byte(verifier))
+	q := url.Values{
+		"response_type": {"code"}, "client_id": {w.real[exampleClient]}, "redirect_uri": {redirectURI}, "scope": {"openid mcp/read"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+	}
+	back, err := emulator.NewBrowser().SignIn(w.t.Context(), w.pool+"/oauth2/authorize?"+q.Encode(), username, password)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.know(exampleCode, back.Query().Get("code"))
+}
+
+// event reads an event and puts what is real in place of the examples.
+func (w *world) event(name string) events.APIGatewayV2HTTPRequest {
+	w.t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "events", name+".json"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var e events.APIGatewayV2HTTPRequest
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&e); err != nil {
+		w.t.Fatalf("%s is no event: %v", name, err)
+	}
+	e.RawPath = w.substitute(e.RawPath, asIs)
+	e.RequestContext.HTTP.Path = w.substitute(e.RequestContext.HTTP.Path, asIs)
+	for k, v := range e.PathParameters {
+		e.PathParameters[k] = w.substitute(v, asIs)
+	}
+	for k, v := range e.Headers {
+		e.Headers[k] = w.substitute(v, asIs)
+		if basic, ok := strings.CutPrefix(v, "Basic "); ok && !strings.Contains(v, ",") {
+			e.Headers[k] = "Basic " + w.substituteBase64(basic, asIs)
+		}
+	}
+	escape := asIs
+	if e.Headers["content-type"] == "application/x-www-form-urlencoded" {
+		escape = url.QueryEscape
+	}
+	if e.IsBase64Encoded {
+		e.Body = w.substituteBase64(e.Body, escape)
+	} else {
+		e.Body = w.substitute(e.Body, escape)
+	}
+	return e
+}
+
+func asIs(s string) string { return s }
+
+func (w *world) substitute(s string, escape func(string) string) string {
+	for example, real := range w.real {
+		s = strings.ReplaceAll(s, example, escape(real))
+	}
+	return s
+}
+
+// substituteBase64 leaves alone what is not base64: one event is about that.
+func (w *world) substituteBase64(s string, escape func(string) string) string {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return s
+	}
+	return base64.StdEncoding.EncodeToString([]byte(w.substitute(string(b), escape)))
+}
+
+// handler is the whole broker in this process, wired as the functions are.
+func (w *world) handler() http.Handler {
+	w.t.Helper()
+	h, err := wired(w.config(), w.sdk(), w.store(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h
+}

@@ -1,0 +1,448 @@
+package authorize
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Whoever is not certain to be the client is never redirected to.
+func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI, deskURI)
+	disabled := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationDisabled }, webURI)
+	deleting := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationDeleting }, webURI)
+	direct := w.register("asking", func(r *broker.Registration) { r.Mode = broker.ModeDirect }, webURI)
+	orphan := w.register("asking", func(r *broker.Registration) { r.Profile = "gone" }, webURI)
+	machine := w.register("asking", func(r *broker.Registration) {
+		r.Metadata.GrantTypes, r.Metadata.RedirectURIs = []string{dcr.GrantClientCredentials}, nil
+	})
+	const ended, mismatch = "register again", "redirect_uri"
+	for _, tt := range []struct {
+		name  string
+		query string
+		want  string
+	}{
+		{"nothing", "", "client_id is required"},
+		{"no client", asking("-", webURI).Encode(), ended},
+		{"empty client", asking("", webURI).Encode(), "client_id is required"},
+		{"unknown client", asking("dcr_nobody", webURI).Encode(), ended},
+		{"client that is no id", asking("../../x", webURI).Encode(), ended},
+		{"disabled client", asking(disabled, webURI).Encode(), ended},
+		{"client that is being deleted", asking(deleting, webURI).Encode(), ended},
+		{"client of direct mode", asking(direct, webURI).Encode(), ended},
+		{"client whose profile is gone", asking(orphan, webURI).Encode(), ended},
+		{"client without redirect URIs", asking(machine, webURI).Encode(), mismatch},
+		{"client twice", asking(id, webURI).Encode() + "&client_id=" + id, "must not be repeated"},
+		{"redirect URI twice", asking(id, webURI).Encode() + "&redirect_uri=" + url.QueryEscape(evilURI), "must not be repeated"},
+		{"no redirect URI", asking(id, webURI, "redirect_uri", "-").Encode(), mismatch},
+		{"a query that cannot be read", asking(id, webURI).Encode() + "&x=%zz", "percent sign"},
+		{"semicolon", asking(id, webURI).Encode() + ";x=1", "semicolon"},
+		{"too long", asking(id, webURI).Encode() + "&x=" + strings.Repeat("x", maxQuery), "too long"},
+
+		{"other host", asking(id, evilURI).Encode(), mismatch},
+		{"user in front", asking(id, "https://claude.ai@evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
+		{"backslash", asking(id, `https://claude.ai\@evil.example.com/api/mcp/auth_callback`).Encode(), mismatch},
+		{"suffix", asking(id, "https://claude.ai.evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
+		{"path up", asking(id, webURI+"/../../x").Encode(), mismatch},
+		{"path added", asking(id, webURI+"/x").Encode(), mismatch},
+		{"query added", asking(id, webURI+"?next=https://evil.example.com").Encode(), mismatch},
+		{"fragment added", asking(id, webURI+"#x").Encode(), mismatch},
+		{"port added", asking(id, "https://claude.ai:8443/api/mcp/auth_callback").Encode(), mismatch},
+		{"line end", asking(id, webURI+"\r\nSet-Cookie: a=b").Encode(), mismatch},
+		{"scheme-relative", asking(id, "//evil.example.com/cb").Encode(), mismatch},
+		{"javascript", asking(id, "javascript:alert(1)").Encode(), mismatch},
+		{"data", asking(id, "data:text/html,x").Encode(), mismatch},
+		{"loopback of another name", asking(id, "http://localhost:4000/callback").Encode(), mismatch},
+		{"loopback of another path", asking(id, "http://127.0.0.1:4000/other").Encode(), mismatch},
+		{"loopback that is none", asking(id, "http://127.0.0.1.evil.example.com/callback").Encode(), mismatch},
+		{"hostile markup", asking(id, `https://x/"><script>alert(1)</script>`).Encode(), mismatch},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := w.browser().get("/authorize?" + tt.query)
+			wantPage(t, a, http.StatusBadRequest, tt.want)
+			if strings.Contains(a.body, "<script") || a.header.Get("Set-Cookie") != "" {
+				t.Error("the page has a script or a cookie")
+			}
+		})
+	}
+	if n := w.cognito.Calls("CreateUserPoolClient"); n != 0 {
+		t.Errorf("%d app clients were made", n)
+	}
+}
+
+// RFC 9700 §4.11.2.
+func TestErrorsAreRedirectedOnlyToWhomSomebodyVouchesFor(t *testing.T) {
+	w := newWorld(t)
+	const cursorURI = "cursor://anysphere.cursor-mcp/oauth/callback"
+	for _, tt := range []struct {
+		name    string
+		profile string
+		uri     string
+		vouched bool
+	}{
+		{"preset", "open", webURI, true},
+		{"preset of a private-use scheme", "open", cursorURI, true},
+		{"loopback", "open", "http://127.0.0.1:4711/callback", true},
+		{"host that the operator lists", "open", evilURI, false},
+		{"scheme that the operator lists", "open", appURI, false},
+		{"initial access token", "asking", evilURI, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			id := w.register(tt.profile, nil, tt.uri)
+			a := w.browser().authorize(asking(id, tt.uri, "code_challenge", "-"))
+			if tt.vouched {
+				w.wantError(a.at(t), tt.uri, "invalid_request")
+				return
+			}
+			wantPage(t, a, http.StatusBadRequest, "code_challenge")
+			w.wantError(a.target(t), tt.uri, "invalid_request")
+			if strings.Contains(a.body, "http-equiv") {
+				t.Error("the page goes on by itself")
+			}
+		})
+	}
+}
+
+func TestErrorsOfTheRequestReachTheClient(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	for _, tt := range []struct {
+		changes []string
+		want    string
+	}{
+		{[]string{"response_type", "token"}, "unsupported_response_type"},
+		{[]string{"code_challenge_method", "plain"}, "invalid_request"},
+		{[]string{"scope", "offline_access"}, "invalid_scope"},
+		{[]string{"resource", "https://evil.example.com/"}, "invalid_target"},
+		{[]string{"prompt", "none"}, "consent_required"},
+	} {
+		a := w.browser().authorize(asking(id, webURI, tt.changes...))
+		w.wantError(a.at(t), webURI, tt.want)
+		if a.header.Get("Cache-Control") != "no-store" || a.header.Get("Set-Cookie") != "" {
+			t.Errorf("headers = %v, want no-store and no cookie", a.header)
+		}
+	}
+	t.Run("without state", func(t *testing.T) {
+		a := w.browser().authorize(asking(id, webURI, "state", "-", "response_type", "-"))
+		if q := a.at(t).Query(); q.Has("state") || q.Get("error") != "invalid_request" || q.Get("iss") != w.issuer {
+			t.Errorf("location = %s", a.location)
+		}
+	})
+	t.Run("a client that is not for codes", func(t *testing.T) {
+		id := w.register("asking", func(r *broker.Registration) { r.Metadata.GrantTypes = []string{dcr.GrantClientCredentials} }, webURI)
+		w.wantError(w.browser().authorize(asking(id, webURI)).at(t), webURI, "unauthorized_client")
+	})
+}
+
+func TestWhatCognitoIsAsked(t *testing.T) {
+	ask := func(t *testing.T, w *world, changes ...string) (url.Values, answer) {
+		t.Helper()
+		id := w.register("asking", nil, webURI)
+		a := w.browser().authorize(asking(id, webURI, changes...))
+		u := a.at(t)
+		if !strings.HasPrefix(u.String(), w.base+"/oauth2/authorize?") {
+			t.Fatalf("location = %s, want Cognito's authorize endpoint", u)
+		}
+		return u.Query(), a
+	}
+	hints := []string{
+		"scope", "notes/write notes/read nonsense", "nonce", "n-1", "login_hint", "alice@example.com", "ui_locales", "de-CH en",
+		"prompt", "login consent", "resource", notes + "/",
+	}
+	t.Run("managed login with resource binding", func(t *testing.T) {
+		w := newWorld(t, func(s *setup) { s.binding = true })
+		q, _ := ask(t, w, hints...)
+		app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{
+			"response_type": "code", "client_id": app.CognitoID, "redirect_uri": w.issuer + "/callback",
+			"scope": "openid notes/write notes/read", "code_challenge_method": "S256", "nonce": "n-1",
+			"login_hint": "alice@example.com", "lang": "de-CH", "prompt": "login", "resource": notes,
+		} {
+			if got := q.Get(name); got != want || len(q[name]) != 1 {
+				t.Errorf("%s = %q, want %q", name, q[name], want)
+			}
+		}
+		if q.Get("code_challenge") == upstream.Challenge(verifier) || len(q.Get("code_challenge")) != 43 {
+			t.Errorf("code_challenge = %q, want one of our own", q.Get("code_challenge"))
+		}
+		if q.Get("state") == "the state & more" || len(q.Get("state")) != 43 {
+			t.Errorf("state = %q, want one of our own", q.Get("state"))
+		}
+	})
+	t.Run("classic pages without binding", func(t *testing.T) {
+		w := newWorld(t, func(s *setup) { s.login = 1 })
+		q, _ := ask(t, w, hints...)
+		if q.Has("prompt") || q.Has("resource") {
+			t.Errorf("prompt = %q, resource = %q; neither is known there", q["prompt"], q["resource"])
+		}
+	})
+	t.Run("nothing that was not asked for", func(t *testing.T) {
+		q, _ := ask(t, newWorld(t))
+		for _, name := range []string{"nonce", "login_hint", "lang", "prompt", "resource"} {
+			if q.Has(name) {
+				t.Errorf("%s = %q", name, q[name])
+			}
+		}
+	})
+	t.Run("no two alike", func(t *testing.T) {
+		w := newWorld(t)
+		a, _ := ask(t, w)
+		b, _ := ask(t, w)
+		if a.Get("state") == b.Get("state") || a.Get("code_challenge") == b.Get("code_challenge") {
+			t.Error("state or challenge is the same for two requests")
+		}
+	})
+}
+
+func TestCookie(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		tls  bool
+		want string
+	}{
+		{"https", true, "__Host-dcr_tx="},
+		{"http loopback", false, "dcr_tx="},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(s *setup) { s.tls = tt.tls })
+			id := w.register("asking", nil, webURI)
+			b := w.browser()
+			a := b.authorize(asking(id, webURI))
+			got := a.header.Get("Set-Cookie")
+			for _, part := range []string{"Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=600"} {
+				if !strings.Contains(got, "; "+part) {
+					t.Errorf("Set-Cookie = %q, want %s", got, part)
+				}
+			}
+			if !strings.HasPrefix(got, tt.want) || strings.Contains(got, "; Secure") != tt.tls || strings.Contains(got, "Domain") {
+				t.Errorf("Set-Cookie = %q, want %s, Secure %t and no Domain", got, tt.want, tt.tls)
+			}
+			// And it works in a browser.
+			if page := b.get(b.signIn(a, "alice")); page.location != "/consent" {
+				t.Errorf("callback went to %q", page.location)
+			}
+		})
+	}
+}
+
+// Whatever the cookie is, only one that we set is taken.
+func TestCookiesThatAreNone(t *testing.T) {
+	w := newWorld(t)
+	for _, value := range []string{"", "x", strings.Repeat("A", 44), strings.Repeat("A", 42) + "=", strings.Repeat("A", 42) + "B"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.issuer+"/consent", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Cookie", "dcr_tx="+value)
+		wantPage(t, w.browser().do(r), http.StatusBadRequest, "no cookie of a transaction")
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.issuer+"/consent", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Cookie", "dcr_tx="+newSecret().text+"; dcr_tx="+newSecret().text)
+	wantPage(t, w.browser().do(r), http.StatusBadRequest, "no cookie of a transaction")
+}
+
+func TestATransactionHoldsNothingOfUse(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b := w.browser()
+	a := b.authorize(asking(id, webURI))
+	s, _ := w.front.cookies.read(&http.Request{Header: http.Header{"Cookie": {strings.Split(a.header.Get("Set-Cookie"), ";")[0]}}})
+	stored, err := w.grants.Transaction(t.Context(), s.key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := w.store.AppClient(t.Context(), stored.AppClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	appSecret, err := w.keys.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, held := range map[string]string{"the cookie": s.text, "the state": s.state(), "the verifier": s.verifier(), "the app client's secret": appSecret} {
+		if strings.Contains(stored.Tokens+stored.State+stored.Nonce+stored.Challenge+stored.Key.String(), held) {
+			t.Errorf("%s is stored", name)
+		}
+	}
+	if stored.Step != grant.Started || stored.ExpiresAt != w.clock.Second().Add(grant.TransactionLifetime) {
+		t.Errorf("step %s until %s, want started, for ten minutes", stored.Step, stored.ExpiresAt)
+	}
+	if strings.Contains(w.log.String(), s.text) {
+		t.Error("the cookie is in the log")
+	}
+}
+
+func TestAuthorizeWhenTheStoreFails(t *testing.T) {
+	for _, method := range []string{"Registration", "AppClient", "CreateTransaction"} {
+		for _, point := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+			t.Run(method+" "+point.String(), func(t *testing.T) {
+				w := newWorld(t)
+				id := w.register("asking", nil, webURI)
+				w.browser().authorize(asking(id, webURI)) // so that there is an app client
+				faults := w.store.Faults
+				if method == "CreateTransaction" {
+					faults = w.grants.Faults
+				}
+				faults.FailNext(method, 1, point)
+				b := w.browser()
+				a := b.authorize(asking(id, webURI))
+				wantPage(t, a, http.StatusServiceUnavailable, "could not be")
+				if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "injected") {
+					t.Error("no Retry-After, or the cause is on the page")
+				}
+				if !strings.Contains(w.log.String(), "injected fault") {
+					t.Error("the cause is not in the log")
+				}
+				b.arrive(asking(id, webURI), "alice") // the same link works later
+			})
+		}
+	}
+}
+
+func TestAppClientsAreMadeOnDemand(t *testing.T) {
+	t.Run("one for all strangers", func(t *testing.T) {
+		w := newWorld(t)
+		for range 50 {
+			id := w.register("open", nil, webURI)
+			if a := w.browser().authorize(asking(id, webURI)); a.status != http.StatusSeeOther {
+				t.Fatalf("status %d\n%s", a.status, main(a.body))
+			}
+		}
+		if n := w.cognito.Calls("CreateUserPoolClient"); n != 1 {
+			t.Errorf("50 registrations made %d app clients, want 1", n)
+		}
+	})
+	t.Run("one for each that is vouched for", func(t *testing.T) {
+		w := newWorld(t)
+		for range 3 {
+			id := w.register("staff", nil, webURI)
+			w.browser().authorize(asking(id, webURI))
+			w.browser().authorize(asking(id, webURI))
+		}
+		if n := w.cognito.Calls("CreateUserPoolClient"); n != 3 {
+			t.Errorf("3 registrations made %d app clients, want 3", n)
+		}
+	})
+	t.Run("a full pool loses nothing", func(t *testing.T) {
+		w := newWorld(t, func(s *setup) { s.quota = 1 })
+		first, second := w.register("staff", nil, webURI), w.register("staff", nil, webURI)
+		w.browser().authorize(asking(first, webURI))
+		a := w.browser().authorize(asking(second, webURI))
+		wantPage(t, a, http.StatusServiceUnavailable, "")
+		if a.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		app, err := w.store.AppClient(t.Context(), w.dedicated(first))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.deleteAppClient(app.CognitoID)
+		w.browser().arrive(asking(second, webURI), "alice") // the same link
+	})
+	t.Run("a throttled pool loses nothing", func(t *testing.T) {
+		w := newWorld(t)
+		id := w.register("staff", nil, webURI)
+		w.cognito.Faults().Inject("CreateUserPoolClient", emulator.Fault{Effect: emulator.Throttle})
+		a := w.browser().authorize(asking(id, webURI))
+		wantPage(t, a, http.StatusServiceUnavailable, "")
+		if a.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		w.cognito.Faults().Clear()
+		w.browser().arrive(asking(id, webURI), "alice")
+	})
+	t.Run("branding styles used up", func(t *testing.T) {
+		w := newWorld(t)
+		for range 20 {
+			w.browser().authorize(asking(w.register("staff", nil, webURI), webURI))
+		}
+		a := w.browser().authorize(asking(w.register("staff", nil, webURI), webURI))
+		wantPage(t, a, http.StatusServiceUnavailable, "shared")
+	})
+}
+
+// A profile may have grown since its app client was made.
+func TestNoScopeIsAskedForThatTheAppClientDoesNotHave(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	w.browser().authorize(asking(id, webURI))
+	app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.Scopes = []string{"openid", "notes/read"}
+	if err := w.store.ReplaceAppClient(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	a := w.browser().authorize(asking(id, webURI, "scope", "notes/read notes/write"))
+	if got := a.at(t).Query().Get("scope"); got != "openid notes/read" {
+		t.Errorf("scope = %q, want openid notes/read", got)
+	}
+	w.wantError(w.browser().authorize(asking(id, webURI, "scope", "notes/write")).at(t), webURI, "invalid_scope")
+}
+
+func TestNoScopeMeansTheProfilesDefault(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("narrow", nil, webURI)
+	a := w.browser().authorize(asking(id, webURI, "scope", "-"))
+	if got := a.at(t).Query().Get("scope"); got != "openid notes/read" {
+		t.Errorf("scope = %q, want openid notes/read", got)
+	}
+}
+
+func TestMethods(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	send := func(method, path string) answer {
+		r, err := http.NewRequestWithContext(t.Context(), method, w.issuer+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", "https://evil.example.com")
+		return w.browser().do(r)
+	}
+	if a := send(http.MethodHead, "/authorize?"+asking(id, webURI).Encode()); a.status != http.StatusNoContent || a.header.Get("Set-Cookie") != "" {
+		t.Errorf("HEAD: status %d, cookie %q; want 204 and none", a.status, a.header.Get("Set-Cookie"))
+	}
+	if n := w.grants.Calls("CreateTransaction"); n != 0 {
+		t.Errorf("HEAD made %d transactions", n)
+	}
+	wantPage(t, send(http.MethodPut, "/authorize"), http.StatusMethodNotAllowed, "GET, HEAD, OPTIONS, POST")
+	if a := send(http.MethodOptions, "/authorize"); a.status != http.StatusNoContent || a.header.Get("Access-Control-Allow-Methods") != "" || a.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("OPTIONS: status %d, headers %v; want 204 and no CORS", a.status, a.header)
+	}
+	wantPage(t, send(http.MethodPost, "/authorize"), http.StatusBadRequest, "Content-Type")
+}
+
+func TestNewWantsEverything(t *testing.T) {
+	w := newWorld(t)
+	for name, spoil := range map[string]func(*Config){
+		"issuer":  func(c *Config) { c.Issuer = "" },
+		"clients": func(c *Config) { c.Clients = nil },
+		"keys":    func(c *Config) { c.Keys = nil },
+		"pages":   func(c *Config) { c.Pages = nil },
+		"login":   func(c *Config) { c.LoginVersion = 0 },
+		"refresh": func(c *Config) { c.RefreshLifetime = 0 },
+	} {
+		c := w.front.Config
+		spoil(&c)
+		if _, err := New(c); err == nil {
+			t.Errorf("New without %s is no error", name)
+		}
+	}
+}

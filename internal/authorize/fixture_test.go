@@ -1,0 +1,479 @@
+package authorize
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/internal/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/pages"
+	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+const (
+	notes    = "https://mcp.example.com/mcp"
+	files    = "https://files.example.com/mcp"
+	webURI   = "https://claude.ai/api/mcp/auth_callback"
+	evilURI  = "https://evil.example.com/cb"
+	deskURI  = "http://127.0.0.1/callback"
+	appURI   = "com.example.app:/callback"
+	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+)
+
+// policyDocument lets strangers register what presets, loopback and a pattern
+// of the operator allow. Consents are remembered where that is possible.
+const policyDocument = `{"version": 1, "open_registration": "open", "profiles": {
+	"open": {
+		"redirect_uris": {"presets": ["claude", "cursor"], "loopback": true, "https": ["https://evil.example.com/cb"], "private_use_schemes": ["com.example.app"]},
+		"consent": "remember"
+	},
+	"asking": {"redirect_uris": {"any_https": true, "loopback": true}, "app_client": "shared"},
+	"staff": {"redirect_uris": {"any_https": true}, "app_client": "dedicated", "consent": "remember", "users": {"groups": ["staff"]}},
+	"narrow": {"redirect_uris": {"any_https": true}, "app_client": "shared", "scopes": {"allowed": ["openid", "notes/read", "notes/write"], "default": ["notes/read"]}}
+}}`
+
+var allScopes = []string{"openid", "email", "notes/read", "notes/write", "files/read"}
+
+var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// setup is what a world can be given.
+type setup struct {
+	tls       bool
+	login     int
+	binding   bool
+	quota     int
+	resources []Resource
+	timeout   time.Duration
+}
+
+// world is the front before a local Cognito that checks what Cognito checks.
+type world struct {
+	t       *testing.T
+	clock   *brokertest.Clock
+	cognito *emulator.Cognito
+	base    string // Cognito's origin
+	store   *brokertest.FaultyStore
+	grants  *brokertest.FaultyGrants
+	keys    *seal.Ring
+	front   *Front
+	server  *httptest.Server
+	issuer  string
+	log     *bytes.Buffer
+}
+
+func newWorld(t *testing.T, change ...func(*setup)) *world {
+	t.Helper()
+	s := setup{login: 2, resources: []Resource{{URL: notes, Name: "Notes", Scopes: []string{"openid", "email", "notes/read", "notes/write"}}}}
+	for _, c := range change {
+		c(&s)
+	}
+	w := &world{t: t, clock: brokertest.NewClock(), log: new(bytes.Buffer)}
+	w.openCognito(s)
+
+	memory := memory.NewStore(w.clock.Now)
+	w.store, w.grants = brokertest.NewFaultyStore(memory), brokertest.NewFaultyGrants(memory)
+	var err error
+	if w.keys, err = seal.Parse(seal.Generate()); err != nil {
+		t.Fatal(err)
+	}
+	rt := httpapi.NewRouter(slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)))
+	if s.tls {
+		w.server = httptest.NewTLSServer(rt)
+	} else {
+		w.server = httptest.NewServer(rt)
+	}
+	t.Cleanup(w.server.Close)
+	w.issuer = w.server.URL
+	w.openFront(s)
+	w.front.Mount(rt)
+	return w
+}
+
+func (w *world) openCognito(s setup) {
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.cognito.ServeHTTP(rw, r) }))
+	w.t.Cleanup(server.Close)
+	w.base = server.URL
+	var err error
+	w.cognito, err = emulator.New(emulator.Config{
+		BaseURL: server.URL,
+		Users: []emulator.User{
+			{Name: "alice", Password: "Correct-Horse-9", Email: "alice@example.com", Groups: []string{"staff"}},
+			{Name: "bob", Password: "Battery-Staple-9"},
+		},
+		ResourceServers: []emulator.ResourceServer{
+			{Identifier: "notes", Scopes: []string{"read", "write"}}, {Identifier: "files", Scopes: []string{"read"}},
+		},
+		ManagedLogin: s.login, AppClientQuota: s.quota, NoRateLimit: true, Now: w.clock.Now, Key: signingKey(),
+	})
+	if err != nil {
+		w.t.Fatalf("local Cognito: %v", err)
+	}
+}
+
+func (w *world) openFront(s setup) {
+	t := w.t
+	p, err := policy.Parse([]byte(policyDocument), policy.Deployment{Scopes: allScopes, Mode: policy.Brokered})
+	if err != nil {
+		t.Fatalf("policy: %v", err)
+	}
+	inForce := func(context.Context) (*policy.Policy, error) { return p, nil }
+	settings := cognito.DefaultSettings()
+	settings.Callback, settings.SignOut = w.issuer+CallbackPath, w.issuer+SignedOutPath
+	apps, err := cognito.New(w.api(), cognito.Config{
+		Pool: "us-east-1_local00001", Deployment: "test", Settings: settings, Slots: w.store, Now: w.clock.Now,
+		Sleep: func(context.Context, time.Duration) error { w.clock.Advance(time.Second); return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	provisioning, err := broker.NewProvisioning(broker.ProvisioningConfig{
+		Store: w.store, Maker: apps, Policy: inForce, Branding: s.login == 2, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Keys: func(context.Context) (*seal.Ring, error) { return w.keys, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look, err := pages.New(pages.Brand{Name: "Example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.front, err = New(Config{
+		Issuer: w.issuer, Clients: broker.NewBrokeredClients(w.store, w.clock.Now), AppClients: w.store, Grants: w.grants,
+		Provisioner: provisioning, Policy: inForce, Keys: w.keys, Pages: look, Resources: s.resources,
+		ScopeDescriptions: map[string]string{"notes/read": "Read your notes"}, ResourceBinding: s.binding,
+		LoginVersion: s.login, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,
+		Cognito: upstream.New(upstream.Config{
+			AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: w.base + "/oauth2/token",
+			RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout", Timeout: s.timeout,
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.front.pause = func(context.Context, time.Duration) {}
+}
+
+// api is Cognito's API.
+func (w *world) api() *cip.Client {
+	return cip.New(cip.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(w.base),
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+}
+
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+// register stores a registration and returns its client_id.
+func (w *world) register(profile string, change func(*broker.Registration), redirectURIs ...string) string {
+	w.t.Helper()
+	reg := &broker.Registration{
+		ClientID: "dcr_" + credential.NewID(), Generation: credential.NewID(), Mode: broker.ModeBrokered,
+		State: broker.RegistrationActive, Profile: profile, IssuedAt: w.clock.Second(),
+		Metadata: dcr.ClientMetadata{
+			RedirectURIs: redirectURIs, TokenEndpointAuthMethod: dcr.AuthNone, ClientName: "Client",
+			GrantTypes: []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken}, ResponseTypes: []string{dcr.ResponseTypeCode},
+			Scope: strings.Join(allScopes, " "),
+		},
+	}
+	if profile != "open" {
+		reg.InitialAccessToken = credential.NewID()
+	}
+	if change != nil {
+		change(reg)
+	}
+	if err := w.store.CreateRegistration(w.t.Context(), reg); err != nil {
+		w.t.Fatal(err)
+	}
+	return reg.ClientID
+}
+
+// asking are the parameters of an ordinary request, with changes: name, value
+// and so on. The value "-" takes a parameter out.
+func asking(clientID, redirectURI string, changes ...string) url.Values {
+	v := url.Values{
+		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"the state & more"},
+		"scope": {"notes/read"}, "code_challenge": {upstream.Challenge(verifier)}, "code_challenge_method": {"S256"},
+	}
+	for i := 0; i < len(changes); i += 2 {
+		v.Set(changes[i], changes[i+1])
+		if changes[i+1] == "-" {
+			v.Del(changes[i])
+		}
+	}
+	return v
+}
+
+// browser is somebody's browser: it keeps cookies and follows no redirects.
+type browser struct {
+	w       *world
+	client  *http.Client
+	cognito *emulator.Browser
+}
+
+func (w *world) browser() *browser {
+	jar, _ := cookiejar.New(nil)
+	client := *w.server.Client()
+	client.Jar = jar
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &browser{w, &client, emulator.NewBrowser()}
+}
+
+// answer is what a browser got.
+type answer struct {
+	status   int
+	header   http.Header
+	location string
+	body     string
+}
+
+func (b *browser) do(r *http.Request) answer {
+	b.w.t.Helper()
+	resp, err := b.client.Do(r)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, resp.Header.Get("Location"), string(body)}
+}
+
+// get opens a path of the broker, or a whole address.
+func (b *browser) get(to string) answer {
+	b.w.t.Helper()
+	if strings.HasPrefix(to, "/") {
+		to = b.w.issuer + to
+	}
+	r, err := http.NewRequestWithContext(b.w.t.Context(), http.MethodGet, to, nil)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return b.do(r)
+}
+
+// authorize opens /authorize.
+func (b *browser) authorize(v url.Values) answer {
+	b.w.t.Helper()
+	return b.get("/authorize?" + v.Encode())
+}
+
+var passwords = map[string]string{"alice": "Correct-Horse-9", "bob": "Battery-Staple-9"}
+
+// signIn goes through Cognito's pages to which the front has sent the browser,
+// and returns the address of the callback.
+func (b *browser) signIn(a answer, user string) string {
+	b.w.t.Helper()
+	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location, b.w.base) {
+		b.w.t.Fatalf("not sent to Cognito: status %d, location %q\n%s", a.status, a.location, main(a.body))
+	}
+	to, err := b.cognito.SignIn(b.w.t.Context(), a.location, user, passwords[user])
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return to.String()
+}
+
+// arrive goes to the consent page and returns it.
+func (b *browser) arrive(v url.Values, user string) answer {
+	b.w.t.Helper()
+	a := b.get(b.signIn(b.authorize(v), user))
+	if a.status != http.StatusSeeOther || a.location != "/consent" {
+		b.w.t.Fatalf("callback: status %d, location %q, want the consent page", a.status, a.location)
+	}
+	return b.get(a.location)
+}
+
+var csrfField = regexp.MustCompile(`name="csrf" value="([^"]*)"`)
+
+func (a answer) csrf(t *testing.T) string {
+	t.Helper()
+	m := csrfField.FindStringSubmatch(a.body)
+	if a.status >= 500 || m == nil {
+		t.Fatalf("no form: status %d\n%s", a.status, a.body)
+	}
+	return m[1]
+}
+
+// decide presses a button of the page.
+func (b *browser) decide(page answer, decision string) answer {
+	b.w.t.Helper()
+	return b.post(url.Values{"csrf": {page.csrf(b.w.t)}, "decision": {decision}})
+}
+
+func (b *browser) post(form url.Values) answer {
+	b.w.t.Helper()
+	r, err := http.NewRequestWithContext(b.w.t.Context(), http.MethodPost, b.w.issuer+"/authorize", strings.NewReader(form.Encode()))
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return b.do(r)
+}
+
+var pageLink = regexp.MustCompile(`<a class="button" rel="noreferrer" href="([^"]*)"`)
+
+// target is where the page leads that goes on by itself, or links back.
+func (a answer) target(t *testing.T) *url.URL {
+	t.Helper()
+	m := pageLink.FindStringSubmatch(a.body)
+	if m == nil {
+		t.Fatalf("no link: status %d, location %q\n%s", a.status, a.location, a.body)
+	}
+	u, err := url.Parse(html.UnescapeString(m[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// at is the target of a redirect.
+func (a answer) at(t *testing.T) *url.URL {
+	t.Helper()
+	u, err := url.Parse(a.location)
+	if err != nil || a.status != http.StatusSeeOther {
+		t.Fatalf("status %d, location %q, want a redirect\n%s", a.status, a.location, a.body)
+	}
+	return u
+}
+
+// wantPage fails unless a is a page of that status that holds text, and no
+// redirect.
+func wantPage(t *testing.T, a answer, status int, text string) {
+	t.Helper()
+	if a.status != status || a.location != "" || !strings.Contains(a.body, text) {
+		t.Errorf("status %d, location %q, want %d and a page with %q\n%s", a.status, a.location, status, text, main(a.body))
+	}
+	if got := a.header.Get("Content-Type"); got != "text/html; charset=utf-8" {
+		t.Errorf("Content-Type = %q, want HTML", got)
+	}
+	if got := a.header.Get("Access-Control-Allow-Origin"); got != "" {
+		t.Errorf("Access-Control-Allow-Origin = %q on a page", got)
+	}
+}
+
+func main(body string) string {
+	_, after, _ := strings.Cut(body, "<main>")
+	return after
+}
+
+// grants returns all grants.
+func (w *world) allGrants() []*grant.Grant {
+	w.t.Helper()
+	var list []*grant.Grant
+	for g, err := range w.grants.ListGrants(w.t.Context()) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		list = append(list, g)
+	}
+	return list
+}
+
+// wantCode fails unless u is the redirect URI with a code that a grant has, our
+// iss and the state; it returns the grant.
+func (w *world) wantCode(u *url.URL, redirectURI string) *grant.Grant {
+	w.t.Helper()
+	q := u.Query()
+	if !strings.HasPrefix(u.String(), redirectURI+"?") || q.Get("iss") != w.issuer || q.Get("state") != "the state & more" || q.Has("error") {
+		w.t.Errorf("target = %s, want %s with iss and state", u, redirectURI)
+	}
+	code := credential.Presented(q.Get("code"))
+	id, err := credential.GrantID(code)
+	if err != nil {
+		w.t.Fatalf("code %q: %v", q.Get("code"), err)
+	}
+	g, err := w.grants.Grant(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatalf("grant of the code: %v", err)
+	}
+	if !g.Code.Matches(code) {
+		w.t.Error("the grant has another code")
+	}
+	return g
+}
+
+// wantError fails unless u is the redirect URI with that error, our iss and the
+// state, and no code.
+func (w *world) wantError(u *url.URL, redirectURI, code string) {
+	w.t.Helper()
+	q := u.Query()
+	if !strings.HasPrefix(u.String(), redirectURI+"?") || q.Get("error") != code || q.Get("iss") != w.issuer ||
+		q.Get("state") != "the state & more" || q.Has("code") {
+		w.t.Errorf("target = %s, want %s with error %s, iss and state", u, redirectURI, code)
+	}
+}
+
+// calls counts what a request asks of the store.
+func (w *world) calls() int {
+	n := 0
+	for _, m := range w.store.Methods() {
+		n += w.store.Calls(m)
+	}
+	for _, m := range w.grants.Methods() {
+		n += w.grants.Calls(m)
+	}
+	return n
+}
+
+// dedicated is the key of the app client of a registration.
+func (w *world) dedicated(clientID string) string {
+	w.t.Helper()
+	reg, err := w.store.Registration(w.t.Context(), clientID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return broker.DedicatedAppClientKey(clientID, reg.Generation)
+}
+
+// deleteAppClient removes an app client at Cognito, as the operator might.
+func (w *world) deleteAppClient(id string) {
+	w.t.Helper()
+	_, err := w.api().DeleteUserPoolClient(w.t.Context(), &cip.DeleteUserPoolClientInput{ClientId: &id, UserPoolId: aws.String("us-east-1_local00001")})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -1,0 +1,37 @@
+package authorize
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/upstream"
+)
+
+func TestAllowGivesTheClientACode(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("open", nil, webURI)
+	b := w.browser()
+	page := b.arrive(asking(id, webURI), "alice")
+	wantPage(t, page, http.StatusOK, "claude.ai")
+	for _, text := range []string{"alice", "Read your notes", "Notes", "Client"} {
+		if !strings.Contains(page.body, text) {
+			t.Errorf("the consent page does not say %q", text)
+		}
+	}
+	a := b.decide(page, "allow")
+	wantPage(t, a, http.StatusOK, "claude.ai")
+	g := w.wantCode(a.target(t), webURI)
+	if g.ClientID != id || g.User.Username != "alice" || strings.Join(g.Scopes, " ") != "notes/read" || g.Resource != notes ||
+		g.RedirectURI != webURI || g.Challenge != upstream.Challenge(verifier) || g.CodeUsed {
+		t.Errorf("grant = %+v", g)
+	}
+	text, err := w.keys.Open("grant", g.ID, g.Tokens)
+	if err != nil {
+		t.Fatalf("the grant's tokens: %v", err)
+	}
+	tokens, err := upstream.Decode(text)
+	if err != nil || tokens.RefreshToken == "" || strings.Join(tokens.Scopes, " ") != "openid notes/read" {
+		t.Errorf("tokens of the scopes %q, %v; want openid notes/read and a refresh token", tokens.Scopes, err)
+	}
+}

@@ -1,0 +1,217 @@
+package grants_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// points are the two ways in which an effect can fail.
+var points = []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost}
+
+func TestCodeRedemptionThatIsNotStoredCanBeRepeated(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	g, code := s.code(c)
+	s.grants.FailNext("ReplaceGrant", 1, brokertest.NotApplied)
+	s.as(c, "/token", codeForm(code)).want(503, "temporarily_unavailable")
+	s.as(c, "/token", codeForm(code)).want(200, "")
+	s.wantStands(g.ID)
+}
+
+func TestLostReplyOfTheStoreIsLookedUp(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	g, code := s.code(c)
+	s.grants.FailNext("ReplaceGrant", 1, brokertest.ReplyLost)
+	token := s.as(c, "/token", codeForm(code)).want(200, "").text("refresh_token")
+	s.grants.FailNext("ReplaceGrant", 1, brokertest.ReplyLost)
+	next := s.refreshed(c, token)
+	if live := s.wantStands(g.ID).Live; len(live) != 1 || !live[0].Matches(credential.Presented(next)) {
+		t.Errorf("%d tokens stand, want the one that was handed out", len(live))
+	}
+	s.refreshed(c, next)
+}
+
+// If not even that can be found out, the refresh token that was sent is either
+// good or yields a sibling.
+func TestRefreshOfWhichNothingIsKnownCanBeRepeated(t *testing.T) {
+	for _, p := range points {
+		t.Run(p.String(), func(t *testing.T) {
+			s := newStack(t)
+			c := s.public()
+			g, first := s.authorized(c)
+			s.grants.Reset()
+			s.grants.FailCall("ReplaceGrant", 1, p)
+			s.grants.FailCall("Grant", 2, brokertest.NotApplied)
+			s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(503, "temporarily_unavailable")
+			next := s.refreshed(c, first.text("refresh_token"))
+			s.refreshed(c, next)
+			s.wantStands(g.ID)
+		})
+	}
+}
+
+// Each call of the stores fails once, in both ways, in each kind of request. The
+// answer is a success or 503, and the request can be repeated.
+func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
+	type scene struct {
+		s    *stack
+		c    client
+		form string
+		path string
+		auth string // instead of c's
+	}
+	scenes := []struct {
+		name string
+		set  func(s *stack) scene
+	}{
+		{"code", func(s *stack) scene {
+			c := s.public()
+			_, code := s.code(c)
+			return scene{s, c, codeForm(code), "/token", ""}
+		}},
+		{"refresh", func(s *stack) scene {
+			c := s.register(dcr.AuthSecretBasic)
+			_, a := s.authorized(c)
+			return scene{s, c, refreshForm(a.text("refresh_token")), "/token", ""}
+		}},
+		{"first client_credentials", func(s *stack) scene {
+			return scene{s, s.machine(), "grant_type=client_credentials&resource=" + notes, "/token", ""}
+		}},
+		{"revoke", func(s *stack) scene {
+			c := s.public()
+			_, a := s.authorized(c)
+			return scene{s, c, "token=" + a.text("refresh_token"), "/revoke", ""}
+		}},
+		{"revoke an access token", func(s *stack) scene {
+			c := s.public()
+			_, a := s.authorized(c)
+			return scene{s, c, "token=" + a.text("access_token"), "/revoke", ""}
+		}},
+		{"introspect", func(s *stack) scene {
+			c := s.public()
+			_, a := s.authorized(c)
+			return scene{s, c, "token=" + a.text("access_token"), "/introspect", basic(notesID, notesSecret)}
+		}},
+	}
+	send := func(x scene) answer {
+		if x.auth != "" {
+			return x.s.post(x.path, x.auth, x.form)
+		}
+		return x.s.as(x.c, x.path, x.form)
+	}
+	for _, tt := range scenes {
+		// A first run tells which calls there are.
+		dry := tt.set(newStack(t))
+		dry.s.grants.Reset()
+		dry.s.records.Reset()
+		send(dry).want(200, "")
+		for _, f := range []*brokertest.Faults{dry.s.grants.Faults, dry.s.records.Faults} {
+			for _, method := range f.Methods() {
+				for n := range f.Calls(method) {
+					for _, p := range points {
+						t.Run(strings.Join([]string{tt.name, method, string(rune('1' + n)), p.String()}, "/"), func(t *testing.T) {
+							x := tt.set(newStack(t))
+							x.s.grants.Reset()
+							x.s.records.Reset()
+							if f == dry.s.grants.Faults {
+								x.s.grants.FailCall(method, n+1, p)
+							} else {
+								x.s.records.FailCall(method, n+1, p)
+							}
+							a := send(x)
+							if a.status == 200 {
+								return // it was found out, or did not matter
+							}
+							a.want(503, "temporarily_unavailable")
+							send(x).want(200, "")
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestReplayIsAnsweredOnlyWhenTheGrantHasEnded(t *testing.T) {
+	for _, p := range points {
+		t.Run(p.String(), func(t *testing.T) {
+			s := newStack(t)
+			c := s.public()
+			g, first := s.authorized(c)
+			root := first.text("refresh_token")
+			s.refreshed(c, s.refreshed(c, root))
+			s.grants.FailNext("ReplaceGrant", 1, p)
+			a := s.as(c, "/token", refreshForm(root))
+			if p == brokertest.NotApplied {
+				a.want(503, "temporarily_unavailable")
+				a = s.as(c, "/token", refreshForm(root))
+			}
+			a.want(400, "invalid_grant")
+			s.wantEnded(g.ID)
+		})
+	}
+}
+
+func TestConsentThatCouldNotBeForgottenIsForgottenLater(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	g, first := s.authorized(c)
+	s.grants.FailNext("DeleteConsent", 1, brokertest.NotApplied)
+	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(503, "temporarily_unavailable")
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
+	s.wantEnded(g.ID)
+}
+
+// Others change the grant all the time.
+func TestGrantThatIsAlwaysChangedMeanwhileIs503(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	_, first := s.authorized(c)
+	s.config.Ender = s.ender(conflicting{s.grants}, s.ring)
+	s.serve()
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(503, "temporarily_unavailable")
+	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(503, "temporarily_unavailable")
+	s.start(s.ring)
+	s.refreshed(c, first.text("refresh_token"))
+}
+
+func TestUnreadableAppClientIs503(t *testing.T) {
+	for _, p := range points {
+		s := newStack(t)
+		c := s.public()
+		_, first := s.authorized(c)
+		s.records.FailNext("AppClient", 1, p)
+		s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(503, "temporarily_unavailable")
+		s.refreshed(c, first.text("refresh_token"))
+	}
+}
+
+func TestUseThatCannotBeRecordedCostsNobodyTheirToken(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	_, code := s.code(c)
+	s.records.FailNext("TouchRegistration", 1, brokertest.NotApplied)
+	s.as(c, "/token", codeForm(code)).want(200, "")
+	if !strings.Contains(s.log.String(), "last use not recorded") {
+		t.Errorf("the log does not say that the use was not recorded:\n%s", s.log)
+	}
+}
+
+func TestUnusedRegistrationIsConfirmedByItsFirstToken(t *testing.T) {
+	s := newStack(t)
+	c := s.register(dcr.AuthNone, func(r *broker.Registration) { r.ExpiresAt = s.clock.Now().AddDate(0, 0, 7) })
+	_, code := s.code(c)
+	s.as(c, "/token", codeForm(code)).want(200, "")
+	s.clock.Advance(8 * 24 * time.Hour)
+	if _, err := s.store.Registration(t.Context(), c.ClientID); errors.Is(err, broker.ErrNotFound) {
+		t.Error("the registration has expired although it was used")
+	}
+}

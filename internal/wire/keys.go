@@ -1,0 +1,57 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/document"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+// Keys are the sealing keys, read at first use and again every five minutes, so
+// that they rotate without a deployment.
+type Keys struct {
+	ring seal.Ring
+	kept *document.Kept[*seal.Ring]
+}
+
+// NewKeys returns the keys that c names. It reads nothing yet.
+func NewKeys(c *config.Config, sdk aws.Config, log *slog.Logger) (*Keys, error) {
+	fetch, err := document.At(c.Keys, sdk)
+	if err != nil {
+		return nil, fmt.Errorf("KEYS: %w", err)
+	}
+	return &Keys{kept: document.Keep(fetch, seal.Parse, time.Now, log)}, nil
+}
+
+// Ring returns the keys as they are now.
+func (k *Keys) Ring(ctx context.Context) (*seal.Ring, error) {
+	ring, err := k.kept.Get(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	k.ring.Become(ring)
+	return &k.ring, nil
+}
+
+// Before returns h with the keys read before each request, for handlers that
+// hold the ring. Without keys it answers 503.
+func (k *Keys) Before(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := k.Ring(r.Context()); err != nil {
+			httpapi.WriteError(w, r, &httpapi.Error{
+				Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
+				Description: "the broker is not ready", RetryAfter: 10 * time.Second, Cause: err,
+			})
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}

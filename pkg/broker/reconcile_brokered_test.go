@@ -1,0 +1,141 @@
+package broker_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+func TestReconcileFinishesAHalfMadeAppClient(t *testing.T) {
+	w := newBrokeredWorld(t)
+	w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+	wantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
+	w.recover()
+	w.checkConsistent()
+	w.mustProvision("profile/open")
+	w.recover("profile/open")
+}
+
+func TestReconcileWhateverFails(t *testing.T) {
+	whateverFails(t, func(t *testing.T, w *brokeredWorld, fault func()) {
+		w.useBrokeredPolicy(narrowPolicy)
+		w.mustProvision("profile/open") // lacks a scope
+		clientID, _ := w.vouched("trusted", confidentialBody)
+		key := w.appClientKey(clientID)
+		w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+		wantCode(t, "Provision", w.Provision(t.Context(), key), dcr.Unavailable)
+		w.wait(time.Minute)
+		w.mustProvision(key) // made twice
+		gone, rat := w.vouched("trusted", confidentialBody)
+		w.mustProvision(w.appClientKey(gone))
+		if err := w.Delete(t.Context(), gone, rat); err != nil {
+			t.Fatal(err)
+		}
+		w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+		wantCode(t, "Provision", w.Provision(t.Context(), "profile/together"), dcr.Unavailable) // half made
+		w.useBrokeredPolicy(brokeredPolicy)
+		w.wait(5 * time.Minute)
+		fault()
+		_, _ = w.Reconcile(t.Context()) // an error or not: the next run finishes it
+		w.recover("profile/open", key)
+		if got := strings.Join(w.appClient("profile/open").Scopes, " "); got != "openid mcp/read mcp/write" {
+			t.Errorf("scopes = %q", got)
+		}
+	})
+}
+
+// narrowPolicy is brokeredPolicy with fewer scopes for open registration.
+var narrowPolicy = strings.Replace(brokeredPolicy, `"limits":{"app_clients":5}},
+	"trusted"`, `"scopes":{"allowed":["mcp/read"]},"limits":{"app_clients":5}},
+	"trusted"`, 1)
+
+// An unconfirmed registration takes its app client with it.
+func TestTheAppClientOfARegistrationThatExpired(t *testing.T) {
+	w := newBrokeredWorld(t)
+	clientID, _ := w.vouched("short", strings.Replace(confidentialBody, "client_secret_basic", "none", 1))
+	used, _ := w.vouched("short", strings.Replace(confidentialBody, "client_secret_basic", "none", 1))
+	key, usedKey := w.appClientKey(clientID), w.appClientKey(used)
+	w.mustProvision(key)
+	w.mustProvision(usedKey)
+	w.recover(key, usedKey)
+	if err := w.Touch(t.Context(), w.registration(used)); err != nil {
+		t.Fatal(err)
+	}
+	w.wait(2 * time.Hour)
+	w.recover(usedKey)
+	if a := w.appClient(usedKey); !a.Due.IsZero() {
+		t.Errorf("the app client of a registration in use is due at %s", a.Due)
+	}
+}
+
+// A registration is deleted while its first app client is being made.
+func TestDeleteDuringProvisioning(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		t.Run(when+" the creation", func(t *testing.T) {
+			w := newBrokeredWorld(t)
+			clientID, rat := w.vouched("trusted", confidentialBody)
+			key := w.appClientKey(clientID)
+			del := func() {
+				if err := w.Delete(t.Context(), clientID, rat); err != nil {
+					t.Error(err)
+				}
+				if _, err := w.Reconcile(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			slow := &slowMaker{AppClients: w.pool}
+			if when == "before" {
+				slow.before = del
+			} else {
+				slow.after = del
+			}
+			w.maker = slow
+			w.restart()
+			if err := w.Provision(t.Context(), key); err == nil {
+				t.Error("provisioned for a client that was deleted meanwhile")
+			}
+			w.recover()
+			w.recover()
+			w.checkConsistent()
+		})
+	}
+}
+
+// The deletion may have looked for a record just before there was one.
+func TestDeleteJustBeforeTheRecord(t *testing.T) {
+	w := newBrokeredWorld(t)
+	clientID, _ := w.vouched("trusted", confidentialBody)
+	key := w.appClientKey(clientID)
+	r := w.registration(clientID)
+	w.mustProvision(key)
+	if err := w.inner.DeleteRegistration(t.Context(), clientID, r.Generation); err != nil {
+		t.Fatal(err)
+	}
+	w.recover()
+	w.checkConsistent()
+}
+
+func TestAProfileGrows(t *testing.T) {
+	w := newBrokeredWorld(t)
+	w.useBrokeredPolicy(narrowPolicy)
+	a := w.mustProvision("profile/open")
+	if got := strings.Join(a.Scopes, " "); got != "openid mcp/read" {
+		t.Errorf("scopes = %q", got)
+	}
+	w.useBrokeredPolicy(brokeredPolicy)
+	if done, err := w.Reconcile(t.Context()); err != nil || done.Grown != 1 {
+		t.Errorf("Reconcile = %+v, %v, want one grown", done, err)
+	}
+	if got := strings.Join(w.appClient(a.Key).Scopes, " "); got != "openid mcp/read mcp/write" {
+		t.Errorf("scopes after the profile grew = %q", got)
+	}
+	w.useBrokeredPolicy(narrowPolicy) // which takes nothing away
+	if done, err := w.Reconcile(t.Context()); err != nil || done.Grown != 0 {
+		t.Errorf("Reconcile = %+v, %v, want nothing", done, err)
+	}
+	w.recover("profile/open")
+}

@@ -1,0 +1,40 @@
+package broker_test
+
+import (
+	"context"
+
+	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// slowStore calls before when a registration is about to be stored.
+type slowStore struct {
+	broker.Store
+	before func()
+}
+
+func (s *slowStore) CreateRegistration(ctx context.Context, r *broker.Registration) error {
+	s.before()
+	return s.Store.CreateRegistration(ctx, r)
+}
+
+// slowMaker calls before and after around the making of an app client, or fails.
+type slowMaker struct {
+	*brokertest.AppClients
+	before, after func()
+	err           error
+}
+
+func (s *slowMaker) CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
+	if s.before != nil {
+		s.before()
+	}
+	if s.err != nil {
+		return broker.NewAppClient{}, s.err
+	}
+	made, err := s.AppClients.CreateBrokered(ctx, marker, spec)
+	if s.after != nil {
+		s.after()
+	}
+	return made, err
+}
