@@ -16,23 +16,36 @@ var mayImport = map[string]string{
 	"pkg/dcr":               "",
 	"pkg/discovery":         "",
 	"pkg/broker/credential": "",
+	"pkg/broker/seal":       "",
 	"pkg/broker/policy":     "pkg/dcr",
-	"pkg/broker":            "pkg/dcr pkg/broker/credential pkg/broker/policy",
+	"pkg/broker/grant":      "pkg/broker/credential pkg/broker/seal",
+	"pkg/broker":            "pkg/dcr pkg/broker/credential pkg/broker/policy pkg/broker/seal",
 
+	"internal/accesstoken":   "",
 	"internal/config":        "pkg/broker/policy",
-	"internal/httpapi":       "pkg/dcr pkg/broker/credential",
-	"internal/cognito":       "pkg/dcr pkg/broker pkg/broker/credential",
 	"internal/document":      "",
-	"internal/dynamo":        "pkg/dcr pkg/broker pkg/broker/credential",
-	"internal/lambdahttp":    "internal/httpapi",
-	"internal/lambdaruntime": "",
-	"internal/memory":        "pkg/broker pkg/broker/credential",
-	"internal/metadata":      "internal/config internal/httpapi pkg/discovery",
-	"internal/relay":         "internal/httpapi pkg/broker pkg/dcr",
 	"internal/emulator":      "",
-	"internal/brokertest":    "pkg/dcr pkg/broker pkg/broker/credential internal/memory",
+	"internal/lambdaruntime": "",
 	"internal/samplemcp":     "",
-	"internal/wire":          "internal/document internal/config internal/httpapi internal/cognito internal/dynamo internal/metadata internal/relay pkg/broker pkg/broker/policy pkg/dcr pkg/discovery",
+	"internal/upstream":      "",
+	"internal/httpapi":       "pkg/dcr pkg/broker/credential",
+	"internal/pages":         "pkg/dcr",
+	"internal/lambdahttp":    "internal/httpapi",
+	"internal/oauthform":     "internal/httpapi pkg/broker pkg/dcr",
+	"internal/provision":     "pkg/broker pkg/dcr",
+	"internal/cognito":       "pkg/dcr pkg/broker pkg/broker/credential",
+	"internal/dynamo":        "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/grant",
+	"internal/memory":        "pkg/broker pkg/broker/credential pkg/broker/grant",
+	"internal/brokertest":    "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/grant internal/memory",
+	"internal/metadata":      "internal/config internal/httpapi pkg/discovery",
+	"internal/relay":         "internal/httpapi internal/oauthform pkg/broker pkg/dcr",
+	"internal/authorize":     "internal/httpapi internal/pages internal/upstream pkg/broker pkg/broker/credential pkg/broker/grant pkg/broker/policy pkg/broker/seal pkg/dcr",
+	"internal/grants":        "internal/accesstoken internal/httpapi internal/oauthform internal/upstream pkg/broker pkg/broker/credential pkg/broker/grant pkg/broker/seal pkg/dcr",
+
+	"internal/wire":           "internal/config internal/httpapi internal/dynamo internal/relay pkg/broker",
+	"internal/wire/documents": "internal/config internal/document internal/httpapi pkg/broker/policy pkg/broker/seal",
+	"internal/wire/registrar": "internal/config internal/cognito internal/wire/documents pkg/broker",
+	"internal/wire/brokered":  "internal/accesstoken internal/authorize internal/config internal/grants internal/httpapi internal/pages internal/provision internal/upstream internal/wire internal/wire/documents pkg/broker pkg/broker/credential pkg/broker/grant",
 }
 
 // mains may import everything.
@@ -42,7 +55,7 @@ func isMain(pkg string) bool {
 
 // awsAllowed are the packages that may import the AWS SDK (design: no AWS type
 // crosses into pkg/).
-var awsAllowed = []string{"internal/cognito", "internal/document", "internal/dynamo", "internal/wire"}
+var awsAllowed = []string{"internal/cognito", "internal/document", "internal/dynamo", "internal/provision", "internal/wire", "internal/wire/registrar", "internal/wire/brokered", "internal/wire/documents"}
 
 func TestImportsGoDownOnly(t *testing.T) {
 	for pkg, imports := range goList(t, "./...") {

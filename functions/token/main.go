@@ -13,6 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -33,6 +34,17 @@ func handler() (http.Handler, error) {
 	slog.SetDefault(log)
 
 	rt := httpapi.NewRouter(log)
-	wire.TokenRoutes(rt, c, broker.NewClients(wire.Store(c, wire.SDK(c)), time.Now))
-	return rt, nil
+	sdk := wire.SDK(c)
+	if c.Authorization == config.Direct {
+		wire.TokenRoutes(rt, c, broker.NewClients(wire.Store(c, sdk), time.Now))
+		return rt, nil
+	}
+	parts, err := brokered.New(c, sdk, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := parts.TokenRoutes(rt); err != nil {
+		return nil, err
+	}
+	return parts.Keys.Before(rt), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -16,7 +17,10 @@ const (
 	maxKeysAge = time.Hour
 	// minKeysAge is how long a key that the set does not have is taken not to
 	// exist. Whoever makes up key ids causes no more fetches than that.
-	minKeysAge   = 30 * time.Second
+	minKeysAge = 30 * time.Second
+	// retryTime is how long nothing is fetched after a failure, so that what
+	// does not answer does not hold everybody up.
+	retryTime    = 2 * time.Second
 	fetchTimeout = 5 * time.Second
 	maxKeySet    = 256 << 10
 )
@@ -27,23 +31,28 @@ type keySet struct {
 	http *http.Client
 	now  func() time.Time
 
-	// turn holds what was fetched last. Who takes it out has the turn, and puts
-	// it back.
-	turn chan fetched
+	last atomic.Pointer[fetched]
+	// turn is taken by the one who fetches. Nobody waits for it who finds the
+	// key in last.
+	turn chan struct{}
 }
 
+// fetched is what the last fetch came to.
 type fetched struct {
-	keys map[string]*jose.JSONWebKey
-	at   time.Time
+	keys map[string]*jose.JSONWebKey // of the last one that succeeded
+	at   time.Time                   // when that was
+	// err is why later ones, the last at failedAt, did not.
+	err      error
+	failedAt time.Time
 }
 
 func newKeySet(url string, client *http.Client, now func() time.Time) *keySet {
-	s := &keySet{url: url, http: new(http.Client), now: now, turn: make(chan fetched, 1)}
+	s := &keySet{url: url, http: new(http.Client), now: now, turn: make(chan struct{}, 1)}
 	if client != nil {
 		*s.http = *client
 	}
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	s.turn <- fetched{}
+	s.last.Store(&fetched{})
 	return s
 }
 
@@ -51,26 +60,46 @@ func newKeySet(url string, client *http.Client, now func() time.Time) *keySet {
 // error means that the keys could not be fetched. Keys that cannot be fetched
 // anew stay good.
 func (s *keySet) key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
-	var f fetched
+	if key, settled, err := s.last.Load().answer(id, s.now()); settled {
+		return key, err
+	}
 	select {
-	case f = <-s.turn:
+	case s.turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { s.turn <- f }()
-
-	key, age := f.keys[id], s.now().Sub(f.at)
-	if key != nil && age < maxKeysAge || key == nil && f.keys != nil && age < minKeysAge {
-		return known(key)
+	defer func() { <-s.turn }()
+	last := s.last.Load()
+	if key, settled, err := last.answer(id, s.now()); settled {
+		return key, err // somebody else has fetched meanwhile
 	}
 	keys, err := s.fetch(ctx)
-	switch {
-	case err == nil:
-		f = fetched{keys, s.now()}
-	case key == nil:
-		return nil, fmt.Errorf("fetch the keys of the user pool: %w", err)
+	next := &fetched{keys: keys, at: s.now()}
+	if err != nil {
+		next = &fetched{keys: last.keys, at: last.at, err: fmt.Errorf("fetch the keys of the user pool: %w", err), failedAt: s.now()}
 	}
-	return known(f.keys[id])
+	s.last.Store(next)
+	if key := next.keys[id]; key != nil || next.err == nil {
+		return known(key)
+	}
+	return nil, next.err
+}
+
+// answer returns what is to be said of the key with that id without fetching
+// anything, if that is settled.
+func (f *fetched) answer(id string, now time.Time) (key *jose.JSONWebKey, settled bool, err error) {
+	key = f.keys[id]
+	failing := f.err != nil && now.Sub(f.failedAt) < retryTime
+	switch {
+	case key != nil && (failing || now.Sub(f.at) < maxKeysAge):
+		return key, true, nil
+	case key == nil && f.keys != nil && now.Sub(f.at) < minKeysAge:
+		_, err = known(nil)
+		return nil, true, err
+	case failing:
+		return nil, true, f.err
+	}
+	return nil, false, nil
 }
 
 func known(key *jose.JSONWebKey) (*jose.JSONWebKey, error) {
@@ -81,7 +110,8 @@ func known(key *jose.JSONWebKey) (*jose.JSONWebKey, error) {
 }
 
 func (s *keySet) fetch(ctx context.Context) (map[string]*jose.JSONWebKey, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	// Others depend on it, so it is not for one of them to break it off.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {

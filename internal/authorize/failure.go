@@ -157,7 +157,7 @@ func provisionProblem(err error) *problem {
 	}
 	switch {
 	case errors.Is(err, broker.ErrBrandingLimit):
-		p.kind = pages.StylesUsedUp
+		p.kind, p.detail = pages.StylesUsedUp, "all branding styles of the user pool are used up; profiles with app_client shared need one each"
 	case errors.Is(err, broker.ErrExhausted), told && e.RetryAfter >= fullAfter:
 		p.kind = pages.Full
 	}

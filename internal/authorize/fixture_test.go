@@ -477,3 +477,11 @@ func (w *world) deleteAppClient(id string) {
 		w.t.Fatal(err)
 	}
 }
+
+// redirectTokenEndpoint puts another server in the place of Cognito's token
+// endpoint.
+func (w *world) redirectTokenEndpoint(to string) {
+	w.front.Cognito = upstream.New(upstream.Config{
+		AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: to, RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout",
+	})
+}

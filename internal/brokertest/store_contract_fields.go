@@ -27,7 +27,7 @@ func testEveryField(t *testing.T, open OpenStore) {
 				return s.Registration(t.Context(), r.ClientID)
 			},
 			succeed: func(next, old *broker.Registration) {
-				next.ClientID, next.Version, next.LastUsedAt = old.ClientID, old.Version, old.LastUsedAt
+				next.ClientID, next.Generation, next.Version, next.LastUsedAt = old.ClientID, old.Generation, old.Version, old.LastUsedAt
 			},
 			diff: diffRegistration,
 		})

@@ -136,7 +136,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		s := create(t, r, clock)
 		used := r.LastUsedAt
 		next := leastRegistration(clock)
-		next.ClientID, next.Version, next.State = r.ClientID, r.Version, broker.RegistrationDisabled
+		next.ClientID, next.Generation, next.Version, next.State = r.ClientID, r.Generation, r.Version, broker.RegistrationDisabled
 		next.LastUsedAt = clock.Second().Add(24 * time.Hour)
 		check(t, "replace", s.ReplaceRegistration(t.Context(), next), nil)
 		if next.Version != 2 {
@@ -147,7 +147,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		diffRegistration(t, "read", read(t, s, r.ClientID), want)
 
 		full := fullRegistration(clock)
-		full.ClientID, full.Version, full.LastUsedAt = r.ClientID, next.Version, used
+		full.ClientID, full.Generation, full.Version, full.LastUsedAt = r.ClientID, r.Generation, next.Version, used
 		check(t, "replace again", s.ReplaceRegistration(t.Context(), full), nil)
 		if full.Version != 3 {
 			t.Errorf("version: got %d, want 3", full.Version)
@@ -169,6 +169,17 @@ func testRegistrations(t *testing.T, open OpenStore) {
 				t.Errorf("version after ErrConflict: got %d, want %d", other.Version, version)
 			}
 		}
+		diffRegistration(t, "read", read(t, s, r.ClientID), r)
+	})
+
+	// A client id that comes back begins at version 1 again.
+	t.Run("a replacement of another generation conflicts", func(t *testing.T) {
+		clock := NewClock()
+		r := fullRegistration(clock)
+		s := create(t, r, clock)
+		other := r.Clone()
+		other.Generation += "x"
+		check(t, "replace", s.ReplaceRegistration(t.Context(), other), broker.ErrConflict)
 		diffRegistration(t, "read", read(t, s, r.ClientID), r)
 	})
 

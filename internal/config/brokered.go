@@ -59,6 +59,9 @@ func (e *env) keys(c *Config) {
 func (e *env) provisioner(c *Config) {
 	if c.Authorization == Brokered {
 		c.ProvisionFunction = e.required("PROVISION_FUNCTION")
+		if c.LambdaEndpoint = e.getenv("LAMBDA_ENDPOINT"); c.LambdaEndpoint != "" {
+			e.anyOrigin("LAMBDA_ENDPOINT", c.LambdaEndpoint)
+		}
 	}
 }
 

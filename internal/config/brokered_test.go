@@ -25,6 +25,7 @@ func TestBrokeredFaults(t *testing.T) {
 		{"AUTHORIZATION", "direct", "brokered only"},
 		{"KEYS", "", "must be set"},
 		{"PROVISION_FUNCTION", "", "must be set"},
+		{"LAMBDA_ENDPOINT", "localhost:3001", "scheme and host"},
 		{"LOGIN_VERSION", "3", "managed login"},
 		{"RESOURCE_BINDING", "true", "LOGIN_VERSION=2"}, // the classic pages know no resource
 		{"RESOURCE_BINDING", "1", "true or false"},

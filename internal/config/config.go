@@ -101,6 +101,9 @@ type Config struct {
 	// makes app clients. Required by the functions that face the internet, if
 	// brokered.
 	ProvisionFunction string
+	// LambdaEndpoint (LAMBDA_ENDPOINT) is the origin of Lambda's API, by which
+	// that function is invoked. Default: that of the region.
+	LambdaEndpoint string
 
 	// Table (TABLE_NAME) is the DynamoDB table. Required.
 	Table string

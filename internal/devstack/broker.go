@@ -14,6 +14,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/memory"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
+	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -28,16 +31,16 @@ func newBroker(c *config.Config, log *slog.Logger) (*localBroker, error) {
 	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
-	service, err := wire.Janitor(c, sdk, store, log)
+	service, err := registrar.Janitor(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}
-	documents, err := metadata.Configured(c, log)
+	wellKnown, err := metadata.Configured(c, log)
 	if err != nil {
 		return nil, err
 	}
 	rt := httpapi.NewRouter(log)
-	documents.Mount(rt)
+	wellKnown.Mount(rt)
 	httpapi.RegistrationRoutes(rt, service)
 	b := &localBroker{handler: rt, service: service, store: store}
 	if c.Authorization == config.Direct {
@@ -46,16 +49,16 @@ func newBroker(c *config.Config, log *slog.Logger) (*localBroker, error) {
 	}
 	// What is a function of its own in the cloud is the same code here, behind
 	// the same port.
-	provisioning, err := wire.Provisioning(c, sdk, store, log)
+	provisioning, err := registrar.Provisioning(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := wire.NewKeys(c, sdk, log)
+	keys, err := documents.NewKeys(c, sdk, log)
 	if err != nil {
 		return nil, err
 	}
-	brokered := &wire.Brokered{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	if err := errors.Join(brokered.AuthorizeRoutes(rt), brokered.TokenRoutes(rt)); err != nil {
+	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
+	if err := errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt)); err != nil {
 		return nil, err
 	}
 	b.handler = keys.Before(rt)

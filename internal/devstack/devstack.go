@@ -7,6 +7,8 @@ package devstack
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
@@ -27,6 +30,13 @@ import (
 const (
 	Username = "alice"
 	Password = "Correct-Horse-9"
+)
+
+// The sample MCP server's credentials at the introspection endpoint. It does not
+// use them itself; only brokered mode has that endpoint.
+const (
+	IntrospectionID     = "sample"
+	IntrospectionSecret = "Sample-Server-9"
 )
 
 // Options say where to listen. An empty address is a free port of localhost.
@@ -48,6 +58,8 @@ type Stack struct {
 	Issuer  string
 	MCP     string
 	Cognito string
+	// Authorization is the mode that the broker runs in.
+	Authorization config.Authorization
 	// InitialAccessToken is good for any number of registrations under the
 	// profile trusted.
 	InitialAccessToken string
@@ -57,6 +69,7 @@ type Stack struct {
 	Pool *emulator.Cognito
 
 	keys    string // file of the sealing keys
+	tokens  broker.InitialAccessTokens
 	servers []*http.Server
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -84,14 +97,14 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	var l listeners
-	cognito, broker, mcp := l.open("cognito", o.Cognito), l.open("broker", o.Broker), l.open("mcp", o.MCP)
+	cognito, issuer, mcp := l.open("cognito", o.Cognito), l.open("broker", o.Broker), l.open("mcp", o.MCP)
 	if l.err != nil {
 		l.close()
 		return nil, l.err
 	}
 	s := &Stack{
 		Cognito:  origin(cognito),
-		Issuer:   origin(broker),
+		Issuer:   origin(issuer),
 		MCP:      origin(mcp) + "/mcp",
 		Username: Username,
 		Password: Password,
@@ -127,6 +140,19 @@ func (s *Stack) Close() error {
 	return err
 }
 
+// NewInitialAccessToken makes an initial access token for g, as an operator
+// does, and returns the only copy of it.
+func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Grant) (string, error) {
+	tok, rec, err := credential.NewInitialAccessToken(g, time.Now())
+	if err != nil {
+		return "", err
+	}
+	if err := s.tokens.CreateInitialAccessToken(ctx, rec); err != nil {
+		return "", err
+	}
+	return tok.Reveal(), nil
+}
+
 // build returns the handlers of Cognito, broker and MCP server, in that order.
 func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	c, err := s.configuration(o)
@@ -135,6 +161,7 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	}
 	// On managed login an app client needs a branding style, which in direct
 	// mode nobody gives it.
+	s.Authorization = c.Authorization
 	login := 2
 	if c.Authorization == config.Direct {
 		login = 1
@@ -155,14 +182,10 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	}
 	s.running.Go(func() { b.reconcile(ctx, o.Log) })
 
-	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}, time.Now())
-	if err != nil {
+	s.tokens = b.store
+	if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Grant{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}); err != nil {
 		return nil, err
 	}
-	if err := b.store.CreateInitialAccessToken(ctx, rec); err != nil {
-		return nil, err
-	}
-	s.InitialAccessToken = tok.Reveal()
 
 	mcp, err := s.sampleServer(c, o.Log)
 	if err != nil {
@@ -191,24 +214,27 @@ func (s *Stack) configuration(o Options) (*config.Config, error) {
 // environment is what a deployment would have in its functions' environment.
 func (s *Stack) environment(o Options) func(string) string {
 	resources, _ := json.Marshal([]config.ProtectedResource{{Resource: s.MCP, Scopes: []string{"mcp/read"}, Name: "Sample MCP server"}})
+	secret := sha256.Sum256([]byte(IntrospectionSecret))
+	asking, _ := json.Marshal([]config.IntrospectionClient{{ID: IntrospectionID, SecretSHA256: hex.EncodeToString(secret[:]), Resource: s.MCP}})
 	env := map[string]string{
-		"ISSUER":              s.Issuer,
-		"AWS_REGION":          "us-east-1",
-		"USER_POOL_ID":        poolID,
-		"COGNITO_ISSUER":      s.Cognito + "/" + poolID,
-		"COGNITO_DOMAIN":      s.Cognito,
-		"COGNITO_ENDPOINT":    s.Cognito,
-		"SCOPES":              "openid mcp/read mcp/write",
-		"PROTECTED_RESOURCES": string(resources),
-		"TABLE_NAME":          "in-memory",
-		"DEPLOYMENT_ID":       "local",
-		"LOG_LEVEL":           "info",
-		"KEYS":                s.keys,
-		"PROVISION_FUNCTION":  "in-process",
-		"LOGIN_VERSION":       "2",
-		"RESOURCE_BINDING":    "true",
-		"BRAND_NAME":          "Example Corp",
-		"SCOPE_DESCRIPTIONS":  `{"mcp/read":"Read your notes","mcp/write":"Write and delete your notes"}`,
+		"ISSUER":                s.Issuer,
+		"AWS_REGION":            "us-east-1",
+		"USER_POOL_ID":          poolID,
+		"COGNITO_ISSUER":        s.Cognito + "/" + poolID,
+		"COGNITO_DOMAIN":        s.Cognito,
+		"COGNITO_ENDPOINT":      s.Cognito,
+		"SCOPES":                "openid mcp/read mcp/write",
+		"PROTECTED_RESOURCES":   string(resources),
+		"TABLE_NAME":            "in-memory",
+		"DEPLOYMENT_ID":         "local",
+		"LOG_LEVEL":             "info",
+		"KEYS":                  s.keys,
+		"PROVISION_FUNCTION":    "in-process",
+		"LOGIN_VERSION":         "2",
+		"RESOURCE_BINDING":      "true",
+		"INTROSPECTION_CLIENTS": string(asking),
+		"BRAND_NAME":            "Example Corp",
+		"SCOPE_DESCRIPTIONS":    `{"mcp/read":"Read your notes","mcp/write":"Write and delete your notes"}`,
 	}
 	return func(name string) string {
 		if v := env[name]; v != "" && name != "SCOPES" && name != "LOG_LEVEL" {

@@ -66,7 +66,7 @@ func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration)
 	if err != nil {
 		return fmt.Errorf("dynamodb: %s: %w", op, err)
 	}
-	if err := s.replace(ctx, op, it, optionalOfRegistration, r.Version); err != nil {
+	if err := s.replace(ctx, op, it, optionalOfRegistration, r.Version, "generation"); err != nil {
 		return err
 	}
 	r.Version++

@@ -7,6 +7,10 @@
 // The SDK sends a request again when it lost the reply. So every write is
 // either the same when done twice, or leaves a random write id on the item by
 // which the second finds that it was the first.
+//
+// The package is long because each kind of item has a file of its own, with its
+// attributes and operations; what they share is in store.go, item.go, text.go
+// and version.go.
 package dynamo
 
 import (

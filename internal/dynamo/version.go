@@ -47,10 +47,10 @@ func (s *Store) create(ctx context.Context, op string, it item, condition string
 }
 
 // replace sets the attributes of it on the stored item, if that is live and of
-// that version, and removes those of the optional attributes that it lacks.
+// that version and has the same values of the attributes same, and removes those of the optional attributes that it lacks.
 // Other attributes stay as they are. It returns broker.ErrNotFound or
 // broker.ErrConflict.
-func (s *Store) replace(ctx context.Context, op string, it item, optional []string, version int64) error {
+func (s *Store) replace(ctx context.Context, op string, it item, optional []string, version int64, same ...string) error {
 	next := version + 1
 	id := rand.Text()
 	k := it[attrKey].(*types.AttributeValueMemberS).Value
@@ -75,7 +75,11 @@ func (s *Store) replace(ctx context.Context, op string, it item, optional []stri
 	if len(removes) > 0 {
 		update += " REMOVE " + strings.Join(removes, ", ")
 	}
-	out, err := s.update(ctx, op, k, update, isPresent+" AND #version = :version AND "+isLive, values)
+	condition := isPresent + " AND #version = :version AND " + isLive
+	for _, name := range same {
+		condition += fmt.Sprintf(" AND #%s = :set_%s", name, name)
+	}
+	out, err := s.update(ctx, op, k, update, condition, values)
 	switch {
 	case err != nil:
 		return err

@@ -72,6 +72,32 @@ func (b *Browser) SignIn(ctx context.Context, authorizationURL, name, password s
 	return nil, errors.New("emulator: too many redirects")
 }
 
+// Open opens an address of the emulator and follows its redirects until one leads to another origin, which it returns
+// and does not fetch. A page is an error that has the page's status.
+func (b *Browser) Open(ctx context.Context, address string) (*url.URL, error) {
+	at, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("emulator: address: %w", err)
+	}
+	home := at.Scheme + "://" + at.Host
+	for range 10 {
+		resp, _, err := b.fetch(ctx, at, nil)
+		if err != nil {
+			return nil, err
+		}
+		if resp.StatusCode != http.StatusFound {
+			return nil, fmt.Errorf("emulator: GET %s: status %d", at.Redacted(), resp.StatusCode)
+		}
+		if at, err = at.Parse(resp.Header.Get("Location")); err != nil {
+			return nil, fmt.Errorf("emulator: redirect: %w", err)
+		}
+		if at.Scheme+"://"+at.Host != home {
+			return at, nil
+		}
+	}
+	return nil, errors.New("emulator: too many redirects")
+}
+
 func (b *Browser) fetch(ctx context.Context, at *url.URL, form url.Values) (*http.Response, string, error) {
 	method := http.MethodGet
 	if form != nil {

@@ -175,7 +175,7 @@ func TestGrantThatIsAlwaysChangedMeanwhileIs503(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
-	s.config.Ender = s.ender(conflicting{s.grants}, s.ring)
+	s.config.Ender = s.ender(conflicting{s.grants}, s.up, s.ring)
 	s.serve()
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(503, "temporarily_unavailable")
 	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(503, "temporarily_unavailable")

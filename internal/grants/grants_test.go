@@ -55,7 +55,7 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 // stack is the endpoints behind the router, as in production, before a local
 // Cognito and a store in memory, each of which can be made to fail.
 type stack struct {
-	t       *testing.T
+	t       testing.TB
 	clock   *brokertest.Clock
 	ring    *seal.Ring
 	store   *memory.Store
@@ -80,14 +80,22 @@ type option func(*emulator.Config)
 
 func managedLogin(c *emulator.Config) { c.ManagedLogin = 2 }
 
-func newStack(t *testing.T, options ...option) *stack {
+func newStack(t testing.TB, options ...option) *stack {
 	t.Helper()
-	s := &stack{t: t, clock: brokertest.NewClock(), log: new(logBuffer)}
+	var s *stack
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.cognito.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
-	s.base = server.URL
+	s = newStackAt(t, server.URL, options...)
+	return s
+}
+
+// newStackAt is newStack with a local Cognito that is served elsewhere, or
+// nowhere.
+func newStackAt(t testing.TB, base string, options ...option) *stack {
+	t.Helper()
+	s := &stack{t: t, base: base, clock: brokertest.NewClock(), log: new(logBuffer)}
 	c := emulator.Config{
-		BaseURL:         server.URL,
+		BaseURL:         base,
 		PoolID:          pool,
 		Users:           []emulator.User{{Name: "alice", Password: "Correct-Horse-9", Email: "alice@example.com"}},
 		ResourceServers: []emulator.ResourceServer{{Identifier: notes, Scopes: []string{"read", "write"}}, {Identifier: mail, Scopes: []string{"send"}}},
@@ -109,8 +117,8 @@ func newStack(t *testing.T, options ...option) *stack {
 	s.grants = brokertest.NewFaultyGrants(s.store)
 	s.records = brokertest.NewFaultyStore(s.store)
 	s.up = upstream.New(upstream.Config{
-		TokenEndpoint:      server.URL + "/oauth2/token",
-		RevocationEndpoint: server.URL + "/oauth2/revoke",
+		TokenEndpoint:      base + "/oauth2/token",
+		RevocationEndpoint: base + "/oauth2/revoke",
 		Timeout:            300 * time.Millisecond, // for those tests in which Cognito does not answer
 	})
 	s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read", notes+"/write", mail+"/send")
@@ -127,7 +135,7 @@ func (s *stack) start(ring *seal.Ring) {
 		s.t.Fatal(err)
 	}
 	s.config = grants.Config{
-		Ender:        s.ender(s.grants, ring),
+		Ender:        s.ender(s.grants, s.up, ring),
 		Clients:      broker.NewBrokeredClients(s.records, s.clock.Now),
 		Provisioner:  provisioner(s.provision),
 		AccessTokens: tokens,
@@ -141,9 +149,9 @@ func (s *stack) start(ring *seal.Ring) {
 	s.serve()
 }
 
-func (s *stack) ender(store grants.Grants, ring *seal.Ring) *grants.Ender {
+func (s *stack) ender(store grants.Grants, cognito grants.Cognito, ring *seal.Ring) *grants.Ender {
 	s.t.Helper()
-	e, err := grants.NewEnder(grants.EnderConfig{Grants: store, AppClients: s.records, Cognito: s.up, Ring: ring, Now: s.clock.Now})
+	e, err := grants.NewEnder(grants.EnderConfig{Grants: store, AppClients: s.records, Cognito: cognito, Ring: ring, Now: s.clock.Now})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -433,7 +441,7 @@ func (s *stack) check(resp *http.Response, raw []byte) answer {
 }
 
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   map[string]any

@@ -50,7 +50,7 @@ func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration)
 	if old == nil {
 		return broker.ErrNotFound
 	}
-	if old.Version != r.Version {
+	if old.Version != r.Version || old.Generation != r.Generation {
 		return broker.ErrConflict
 	}
 	stored := kept(r)

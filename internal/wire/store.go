@@ -8,11 +8,10 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/dynamo"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // Store returns the store in the table that c describes.
-func Store(c *config.Config, sdk aws.Config) broker.Store {
+func Store(c *config.Config, sdk aws.Config) *dynamo.Store {
 	client := dynamodb.NewFromConfig(sdk, func(o *dynamodb.Options) {
 		o.Region = c.Region
 		if c.DynamoDBEndpoint != "" {

@@ -78,6 +78,12 @@ func TestProvisionRefuses(t *testing.T) {
 	if n := w.pool.Calls("CreateBrokered"); n != 0 {
 		t.Errorf("%d app clients made, want none", n)
 	}
+	// The profile of open registration that is so no more: what registered openly
+	// gets nothing of its own.
+	w.useBrokeredPolicy(strings.Replace(brokeredPolicy, `"open_registration":"open",`, "", 1))
+	if err := w.Provision(t.Context(), w.appClientKey(open.ClientID)); !errors.Is(err, broker.ErrNotFound) {
+		t.Errorf("Provision for a client that nothing vouched for = %v, want ErrNotFound", err)
+	}
 	// A profile that has become a shared one since: no more dedicated ones.
 	w.useBrokeredPolicy(strings.Replace(brokeredPolicy, `"trusted":{`, `"trusted":{"app_client":"shared",`, 1))
 	if err := w.Provision(t.Context(), broker.DedicatedAppClientKey(client, generation)); !errors.Is(err, broker.ErrNotFound) {

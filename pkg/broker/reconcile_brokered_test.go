@@ -139,3 +139,66 @@ func TestAProfileGrows(t *testing.T) {
 	}
 	w.recover("profile/open")
 }
+
+// A process may die after it was told to make an app client that is not wanted
+// any more, with nobody left who knows that it has.
+func TestDeleteDuringProvisioningThatDies(t *testing.T) {
+	w := newBrokeredWorld(t)
+	clientID, rat := w.vouched("trusted", confidentialBody)
+	w.maker = &slowMaker{AppClients: w.pool,
+		before: func() {
+			if err := w.Delete(t.Context(), clientID, rat); err != nil {
+				t.Error(err)
+			}
+			if _, err := w.Reconcile(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+		after: func() {
+			for _, method := range w.store.Methods() {
+				w.store.FailNext(method, 1000, brokertest.NotApplied)
+			}
+		},
+	}
+	w.restart()
+	wantCode(t, "Provision", w.Provision(t.Context(), w.appClientKey(clientID)), dcr.Unavailable)
+	if n := len(w.pool.All()); n != 1 {
+		t.Errorf("%d app clients, want the one that was made", n)
+	}
+	w.recover()
+	w.checkConsistent()
+}
+
+// The janitor may have listed the app clients just before one was made that it
+// holds for dead.
+func TestReconcileThatListedTooEarly(t *testing.T) {
+	w := newBrokeredWorld(t)
+	making, create := make(chan struct{}), make(chan struct{})
+	w.maker = &slowMaker{AppClients: w.pool, before: func() { close(making); <-create }}
+	w.restart()
+	provisioned, reconciled := make(chan error), make(chan error)
+	go func() { provisioned <- w.Provision(t.Context(), "profile/open") }()
+	<-making
+	w.wait(3 * time.Minute)
+	pausing := &pausingStore{Store: w.store, reached: make(chan struct{}), goOn: make(chan struct{})}
+	janitor, err := broker.New(broker.Config{
+		Mode: broker.ModeBrokered, Store: pausing, AppClients: w.pool, Keys: w.ring,
+		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := janitor.Reconcile(t.Context())
+		reconciled <- err
+	}()
+	<-pausing.reached // it has found no app client with that marker
+	close(create)
+	wantCode(t, "Provision", <-provisioned, dcr.Unavailable)
+	close(pausing.goOn)
+	if err := <-reconciled; err != nil {
+		t.Error(err)
+	}
+	w.recover()
+	w.checkConsistent()
+}

@@ -18,6 +18,18 @@ func (s *slowStore) CreateRegistration(ctx context.Context, r *broker.Registrati
 	return s.Store.CreateRegistration(ctx, r)
 }
 
+// pausingStore stops where a place is given back, until it is let go on.
+type pausingStore struct {
+	broker.Store
+	reached, goOn chan struct{}
+}
+
+func (s *pausingStore) ReturnBudget(ctx context.Context, key, member string) error {
+	close(s.reached)
+	<-s.goOn
+	return s.Store.ReturnBudget(ctx, key, member)
+}
+
 // slowMaker calls before and after around the making of an app client, or fails.
 type slowMaker struct {
 	*brokertest.AppClients

@@ -24,7 +24,7 @@ var (
 //
 // Implementations are safe for concurrent use. Reads see every write that
 // returned before them, in any process, unless a method says otherwise. Values
-// are copied in and out. A call that is transparently sent twice, as an SDK
+// are copied in and out, times as whole seconds in UTC. A call that is transparently sent twice, as an SDK
 // that lost a reply does, has the effect and the result of one. The errors
 // named in the methods' comments may be wrapped and mean that nothing was
 // changed; after any other error it is not known whether the call was applied.
@@ -42,9 +42,9 @@ type Registrations interface {
 	CreateRegistration(ctx context.Context, r *Registration) error
 	// Registration returns the registration of a client, or ErrNotFound.
 	Registration(ctx context.Context, clientID string) (*Registration, error)
-	// ReplaceRegistration stores r if the stored version is still r.Version,
-	// and increments r.Version. It returns ErrConflict if the version is
-	// another and ErrNotFound if there is none. LastUsedAt is not replaced.
+	// ReplaceRegistration stores r if the stored version is still r.Version, of
+	// the same generation, and increments r.Version. It returns ErrConflict if
+	// it is another and ErrNotFound if there is none. LastUsedAt is not replaced.
 	ReplaceRegistration(ctx context.Context, r *Registration) error
 	// DeleteRegistration removes the registration if it still is of that
 	// generation. One that is gone or of another generation is no error.
@@ -108,7 +108,8 @@ type Budget struct {
 	Key string
 	// Limit is how many members there may be.
 	Limit int
-	// ExpiresAt is when the whole budget is forgotten; zero is never.
+	// ExpiresAt is when the whole budget is forgotten; zero is never. That of
+	// the call that begins a budget counts.
 	ExpiresAt time.Time
 }
 

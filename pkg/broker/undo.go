@@ -83,9 +83,6 @@ func (s *Service) finishRemoval(ctx context.Context, a *AppClient, ids ...string
 		if err := s.apps.Delete(ctx, id, a.Marker); err != nil {
 			return fmt.Errorf("delete app client %s: %w", id, err)
 		}
-		if a.Kind != KindDirect {
-			continue // what it served does not depend on it
-		}
 		if err := s.deleteRegistrationOf(ctx, a, id); err != nil {
 			return err
 		}
@@ -100,7 +97,8 @@ func (s *Service) finishRemoval(ctx context.Context, a *AppClient, ids ...string
 }
 
 // deleteRegistrationOf deletes the registration under that client id, if it is
-// the one that a serves.
+// the one that a serves, which only one of direct mode does: in brokered mode a
+// registration does not depend on its app client.
 func (s *Service) deleteRegistrationOf(ctx context.Context, a *AppClient, id string) error {
 	r, err := s.store.Registration(ctx, id)
 	if errors.Is(err, ErrNotFound) || err == nil && r.AppClient != a.Key {

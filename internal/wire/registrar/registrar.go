@@ -1,9 +1,10 @@
-// Package wire puts the parts together: configuration in, use cases and clients
-// of AWS out. It is the one place that knows both a port and its adapter.
-package wire
+// Package registrar puts together what registering takes, and making app
+// clients and removing them: configuration in, use cases out. It is apart from
+// package wire because most functions do without it, and would pay for what is
+// linked at every start.
+package registrar
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -11,12 +12,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
-	"github.com/dcr-broker/dcr-broker/internal/authorize"
 	"github.com/dcr-broker/dcr-broker/internal/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/document"
+	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// CallbackPath is the one redirect URI of the app clients of brokered mode, and
+// SignedOutPath their sign-out URL, both under the issuer.
+const (
+	CallbackPath  = "/callback"
+	SignedOutPath = "/signed-out"
 )
 
 // AppClients returns the app clients in the user pool that c describes.
@@ -33,8 +39,8 @@ func AppClients(c *config.Config, sdk aws.Config, slots cognito.Slots) (*cognito
 	settings.IDToken = c.IDTokenLifetime
 	settings.RefreshToken = c.RefreshTokenLifetime
 	settings.NoRotation = !c.RefreshTokenRotation
-	settings.Callback = c.Issuer + authorize.CallbackPath
-	settings.SignOut = c.Issuer + authorize.SignedOutPath
+	settings.Callback = c.Issuer + CallbackPath
+	settings.SignOut = c.Issuer + SignedOutPath
 	apps, err := cognito.New(api, cognito.Config{
 		Pool:       c.UserPoolID,
 		Deployment: c.Deployment,
@@ -42,7 +48,7 @@ func AppClients(c *config.Config, sdk aws.Config, slots cognito.Slots) (*cognito
 		Slots:      slots,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("wire: %w", err)
+		return nil, fmt.Errorf("registrar: %w", err)
 	}
 	return apps, nil
 }
@@ -82,11 +88,11 @@ func Provisioning(c *config.Config, sdk aws.Config, store broker.Store, log *slo
 	if err != nil {
 		return nil, err
 	}
-	current, err := Policy(c, sdk, log)
+	current, err := documents.Policy(c, sdk, log)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := NewKeys(c, sdk, log)
+	keys, err := documents.NewKeys(c, sdk, log)
 	if err != nil {
 		return nil, err
 	}
@@ -99,32 +105,13 @@ func Provisioning(c *config.Config, sdk aws.Config, store broker.Store, log *slo
 func useCases(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (broker.Config, error) {
 	bc := broker.Config{Mode: broker.Mode(c.Authorization), Store: store, Issuer: c.Issuer, Now: time.Now, Log: log}
 	var err error
-	if bc.Policy, err = Policy(c, sdk, log); err != nil || c.Authorization == config.Direct {
+	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Authorization == config.Direct {
 		return bc, err
 	}
-	keys, err := NewKeys(c, sdk, log)
+	keys, err := documents.NewKeys(c, sdk, log)
 	if err != nil {
 		return bc, err
 	}
 	bc.Keys = keys.Ring
 	return bc, nil
-}
-
-// Policy returns what finds the policy in force.
-func Policy(c *config.Config, sdk aws.Config, log *slog.Logger) (func(context.Context) (*policy.Policy, error), error) {
-	if c.Policy != nil {
-		return func(context.Context) (*policy.Policy, error) { return c.Policy, nil }, nil
-	}
-	fetch, err := document.At(c.PolicyDocument, sdk)
-	if err != nil {
-		return nil, fmt.Errorf("POLICY: %w", err)
-	}
-	parse := func(body []byte) (*policy.Policy, error) {
-		p, err := policy.Parse(body, c.PolicyDeployment())
-		if err != nil {
-			return nil, err
-		}
-		return p, config.CheckPublished(c, p)
-	}
-	return document.Keep(fetch, parse, time.Now, log).Get, nil
 }

@@ -1,13 +1,24 @@
-package walk
+package signin
 
 import (
 	"html"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 )
 
-// form is a sign-in form.
+// Page is an answer to a browser.
+type Page struct {
+	Status  int
+	Header  http.Header
+	Address *url.URL
+	// Location is where a redirect leads; nil if it is none.
+	Location *url.URL
+	HTML     string
+}
+
+// form is a form on a page.
 type form struct {
 	action             string
 	fields             url.Values // the hidden fields and the button
@@ -57,9 +68,13 @@ func consentForm(page string) (form, bool) {
 	return form{}, false
 }
 
-// onward is where the page goes by itself, if it does.
-func (p *page) onward() string {
-	for _, m := range metaPattern.FindAllStringSubmatch(p.html, -1) {
+// onward is where the answer leads by itself, as a redirect or a page does that
+// refreshes to another address. It is "" if there is nothing of the kind.
+func (p *Page) onward() string {
+	if p.Location != nil {
+		return p.Location.String()
+	}
+	for _, m := range metaPattern.FindAllStringSubmatch(p.HTML, -1) {
 		a := attributes(m[1])
 		if _, to, ok := strings.Cut(a["content"], "url="); ok && strings.EqualFold(a["http-equiv"], "refresh") {
 			return to
@@ -93,11 +108,21 @@ func attributes(tag string) map[string]string {
 	return attrs
 }
 
-// text is what a reader sees of the page, shortened.
-func (p *page) text() string {
-	text := []rune(strings.Join(strings.Fields(html.UnescapeString(hidePattern.ReplaceAllString(p.html, " "))), " "))
-	if len(text) > 300 {
-		text = append(text[:300], '…')
+// Text is what a reader sees of the page, at most so many characters of it.
+func (p *Page) Text(most int) string {
+	text := []rune(strings.Join(strings.Fields(html.UnescapeString(hidePattern.ReplaceAllString(p.HTML, " "))), " "))
+	if len(text) > most {
+		text = append(text[:most], '…')
 	}
 	return string(text)
+}
+
+// WithoutQuery is the address with … for its parameters, which may be secret.
+func WithoutQuery(u *url.URL) string {
+	if u.RawQuery == "" {
+		return u.String()
+	}
+	c := *u
+	c.RawQuery = ""
+	return c.String() + "?…"
 }

@@ -1,4 +1,6 @@
-package wire
+// Package documents puts together what the functions read at first use: the
+// policy and the sealing keys.
+package documents
 
 import (
 	"context"
@@ -18,7 +20,9 @@ import (
 // Keys are the sealing keys, read at first use and again every five minutes, so
 // that they rotate without a deployment.
 type Keys struct {
-	ring seal.Ring
+	// Held is for those who hold the ring: it has the keys that Ring returned
+	// last.
+	Held seal.Ring
 	kept *document.Kept[*seal.Ring]
 }
 
@@ -37,8 +41,8 @@ func (k *Keys) Ring(ctx context.Context) (*seal.Ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	k.ring.Become(ring)
-	return &k.ring, nil
+	k.Held.Become(ring)
+	return &k.Held, nil
 }
 
 // Before returns h with the keys read before each request, for handlers that

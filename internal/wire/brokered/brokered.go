@@ -1,4 +1,6 @@
-package wire
+// Package brokered puts together what the functions of brokered mode are made
+// of: the authorization endpoint with its pages, and the endpoints for tokens.
+package brokered
 
 import (
 	"log/slog"
@@ -17,13 +19,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/internal/provision"
 	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
-// Brokered is what the functions of brokered mode have in common.
-type Brokered struct {
+// Parts are what the functions of brokered mode have in common.
+type Parts struct {
 	Config *config.Config
 	SDK    aws.Config
 	// Store holds registrations, app clients and grants.
@@ -31,25 +35,34 @@ type Brokered struct {
 		broker.Store
 		grant.Store
 	}
-	Keys *Keys
+	Keys *documents.Keys
 	// Provisioner makes app clients: in the cloud a private function.
 	Provisioner broker.Provisioner
 	Log         *slog.Logger
 }
 
-// InvokedProvisioner is the private function that c names.
-func InvokedProvisioner(c *config.Config, sdk aws.Config) broker.Provisioner {
+// New returns the parts in the cloud: with the table as store, and the private
+// function that c names to make app clients.
+func New(c *config.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
+	keys, err := documents.NewKeys(c, sdk, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Parts{Config: c, SDK: sdk, Store: wire.Store(c, sdk), Keys: keys, Provisioner: invoked(c, sdk), Log: log}, nil
+}
+
+func invoked(c *config.Config, sdk aws.Config) broker.Provisioner {
 	return provision.NewFunction(lambda.NewFromConfig(sdk, func(o *lambda.Options) {
 		o.Region = c.Region
-		if endpoint := os.Getenv("LAMBDA_ENDPOINT"); endpoint != "" {
-			o.BaseEndpoint = aws.String(endpoint)
+		if c.LambdaEndpoint != "" {
+			o.BaseEndpoint = aws.String(c.LambdaEndpoint)
 		}
 	}), c.ProvisionFunction)
 }
 
 // AuthorizeRoutes adds the authorization endpoint and its pages to rt.
-func (b *Brokered) AuthorizeRoutes(rt *httpapi.Router) error {
-	c := b.Config
+func (p *Parts) AuthorizeRoutes(rt *httpapi.Router) error {
+	c := p.Config
 	brand := pages.Brand{Name: c.BrandName, Accent: c.BrandAccent}
 	if c.BrandLogo != "" {
 		var err error
@@ -57,24 +70,24 @@ func (b *Brokered) AuthorizeRoutes(rt *httpapi.Router) error {
 			return err
 		}
 	}
-	p, err := pages.New(brand)
+	look, err := pages.New(brand)
 	if err != nil {
 		return err
 	}
-	current, err := Policy(c, b.SDK, b.Log)
+	current, err := documents.Policy(c, p.SDK, p.Log)
 	if err != nil {
 		return err
 	}
 	front, err := authorize.New(authorize.Config{
 		Issuer:            c.Issuer,
-		Clients:           broker.NewBrokeredClients(b.Store, time.Now),
-		AppClients:        b.Store,
-		Grants:            b.Store,
-		Provisioner:       b.Provisioner,
+		Clients:           broker.NewBrokeredClients(p.Store, time.Now),
+		AppClients:        p.Store,
+		Grants:            p.Store,
+		Provisioner:       p.Provisioner,
 		Policy:            current,
-		Keys:              &b.Keys.ring,
-		Cognito:           b.cognito(),
-		Pages:             p,
+		Keys:              &p.Keys.Held,
+		Cognito:           p.cognito(),
+		Pages:             look,
 		Resources:         authorizeResources(c),
 		ScopeDescriptions: c.ScopeDescriptions,
 		ResourceBinding:   c.ResourceBinding,
@@ -90,9 +103,9 @@ func (b *Brokered) AuthorizeRoutes(rt *httpapi.Router) error {
 }
 
 // TokenRoutes adds the token, revocation and introspection endpoints to rt.
-func (b *Brokered) TokenRoutes(rt *httpapi.Router) error {
-	c := b.Config
-	ender, err := grants.NewEnder(grants.EnderConfig{Grants: b.Store, AppClients: b.Store, Cognito: b.cognito(), Ring: &b.Keys.ring})
+func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
+	c := p.Config
+	ender, err := grants.NewEnder(grants.EnderConfig{Grants: p.Store, AppClients: p.Store, Cognito: p.cognito(), Ring: &p.Keys.Held})
 	if err != nil {
 		return err
 	}
@@ -102,8 +115,8 @@ func (b *Brokered) TokenRoutes(rt *httpapi.Router) error {
 	}
 	gc := grants.Config{
 		Ender:        ender,
-		Clients:      broker.NewBrokeredClients(b.Store, time.Now),
-		Provisioner:  b.Provisioner,
+		Clients:      broker.NewBrokeredClients(p.Store, time.Now),
+		Provisioner:  p.Provisioner,
 		AccessTokens: tokens,
 	}
 	for _, r := range c.ProtectedResources {
@@ -126,8 +139,8 @@ func (b *Brokered) TokenRoutes(rt *httpapi.Router) error {
 	return nil
 }
 
-func (b *Brokered) cognito() *upstream.Cognito {
-	c := b.Config
+func (p *Parts) cognito() *upstream.Cognito {
+	c := p.Config
 	return upstream.New(upstream.Config{
 		AuthorizeEndpoint:  c.CognitoDomain + "/oauth2/authorize",
 		LogoutEndpoint:     c.CognitoDomain + "/logout",

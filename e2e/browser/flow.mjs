@@ -1,0 +1,249 @@
+// The whole authorization in a real browser, against a broker that runs
+// elsewhere: BASE_URL=http://localhost:8080 node --test flow.mjs, by
+// scripts/browser.sh flow.
+//
+// The client is this script, on a loopback port. People sign in at the local
+// Cognito as USERNAME, and as OTHER_USERNAME when they want to be somebody else.
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import { launch } from "./browser.mjs";
+
+const base = process.env.BASE_URL;
+const alice = { username: process.env.SIGN_IN_AS ?? "alice", password: process.env.PASSWORD ?? "Correct-Horse-9" };
+const bob = { username: process.env.OTHER_SIGN_IN_AS ?? "bob", password: process.env.OTHER_PASSWORD ?? alice.password };
+const expired = "This page has expired";
+
+let browser, client, metadata;
+
+before(async () => {
+	if (!base) throw new Error("BASE_URL is not set; it is where the broker is");
+	metadata = await (await fetch(`${base}/.well-known/oauth-authorization-server`)).json();
+	client = await startClient();
+	browser = await launch();
+});
+
+after(async () => {
+	await browser?.close();
+	client?.server.close();
+});
+
+// startClient registers a client that keeps what it is sent.
+async function startClient() {
+	const answers = [];
+	const server = createServer((request, response) => {
+		const url = new URL(request.url, "http://client");
+		if (url.pathname === "/callback") answers.push(Object.fromEntries(url.searchParams));
+		response.setHeader("Content-Type", "text/html; charset=utf-8");
+		response.end("<!doctype html><title>client</title><h1>The client has its answer</h1>");
+	});
+	server.listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const redirectURI = `http://127.0.0.1:${server.address().port}/callback`;
+	const response = await fetch(metadata.registration_endpoint, {
+		method: "POST",
+		headers: { "Content-Type": "application/json" },
+		body: JSON.stringify({ client_name: "Browser test", redirect_uris: [redirectURI], token_endpoint_auth_method: "none", application_type: "native" }),
+	});
+	const registration = await response.json();
+	assert.equal(response.status, 201, JSON.stringify(registration));
+	return { server, answers, redirectURI, id: registration.client_id };
+}
+
+// authorization is a request of the client, and what it needs to use the answer.
+function authorization() {
+	const verifier = randomBytes(32).toString("base64url"), state = randomBytes(16).toString("base64url");
+	const url = new URL(metadata.authorization_endpoint);
+	url.search = new URLSearchParams({
+		response_type: "code", client_id: client.id, redirect_uri: client.redirectURI, state,
+		code_challenge: createHash("sha256").update(verifier).digest("base64url"), code_challenge_method: "S256",
+		...(process.env.RESOURCE && { resource: process.env.RESOURCE }),
+	});
+	return { url: url.href, state, verifier };
+}
+
+function redeem(code, verifier) {
+	return fetch(metadata.token_endpoint, {
+		method: "POST",
+		body: new URLSearchParams({ grant_type: "authorization_code", code, redirect_uri: client.redirectURI, client_id: client.id, code_verifier: verifier }),
+	});
+}
+
+const sentTo = (state) => client.answers.filter((answer) => answer.state === state);
+const heading = (page) => page.getByRole("heading", { level: 1 });
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+// profile is a browser of its own, with no script.
+async function profile(t) {
+	const context = await browser.newContext({ javaScriptEnabled: false });
+	t.after(() => context.close());
+	return context;
+}
+
+async function signIn(page, { username, password }) {
+	await page.locator("input[name=username]").fill(username);
+	await page.locator("input[name=password]").fill(password);
+	await page.locator("button[type=submit]").click();
+}
+
+// ask takes a request as far as the consent page.
+async function ask(page, request, user = alice) {
+	await page.goto(request.url);
+	await page.locator("input[name=username], #decide").first().waitFor();
+	if (await page.locator("input[name=username]").count()) await signIn(page, user);
+	await button(page, "Allow").waitFor();
+	assert.match(page.url(), /\/consent$/);
+}
+
+function atClient(page) {
+	return page.waitForURL((url) => url.href.startsWith(client.redirectURI));
+}
+
+test("allow: the client gets a code that is good once", async (t) => {
+	const page = await (await profile(t)).newPage();
+	const request = authorization();
+	await ask(page, request);
+	assert.match(await page.locator(".account").textContent(), new RegExp(alice.username));
+	assert.equal(await page.locator(".place").textContent(), "An app on this device");
+	await page.reload(); // the consent page can be reloaded
+	await button(page, "Allow").click();
+	await atClient(page);
+	const [answer] = sentTo(request.state);
+	assert.equal(answer.iss, metadata.issuer);
+	assert.equal(answer.error, undefined);
+
+	const first = await redeem(answer.code, request.verifier);
+	const token = await first.json();
+	assert.equal(first.status, 200, JSON.stringify(token));
+	assert.ok(token.access_token && token.refresh_token, "no tokens");
+	const second = await redeem(answer.code, request.verifier);
+	assert.deepEqual([second.status, (await second.json()).error], [400, "invalid_grant"]);
+});
+
+test("cancel: the client is told", async (t) => {
+	const page = await (await profile(t)).newPage();
+	const request = authorization();
+	await ask(page, request);
+	await button(page, "Cancel").click();
+	await atClient(page);
+	const [{ error, iss, code }] = sentTo(request.state);
+	assert.deepEqual({ error, iss, code }, { error: "access_denied", iss: metadata.issuer, code: undefined });
+});
+
+test("back: there is no second answer", async (t) => {
+	const page = await (await profile(t)).newPage();
+	const request = authorization();
+	await ask(page, request);
+	await button(page, "Allow").click();
+	await atClient(page);
+	await page.goBack();
+	if (await button(page, "Allow").count()) await button(page, "Allow").click();
+	await page.getByRole("heading", { level: 1, name: expired }).waitFor();
+	assert.equal(sentTo(request.state).length, 1);
+});
+
+test("double click: there is one answer", async (t) => {
+	const page = await (await profile(t)).newPage();
+	const request = authorization();
+	await ask(page, request);
+	await button(page, "Allow").dblclick();
+	await atClient(page);
+	assert.equal(sentTo(request.state).length, 1);
+});
+
+test("two tabs: the newer request counts", async (t) => {
+	const context = await profile(t);
+	const [older, newer] = [await context.newPage(), await context.newPage()];
+	const first = authorization(), second = authorization();
+	await ask(older, first);
+	await ask(newer, second);
+	await button(older, "Allow").click();
+	await heading(older).waitFor();
+	assert.equal(await heading(older).textContent(), expired);
+	assert.deepEqual(sentTo(first.state), []);
+	assert.deepEqual(sentTo(second.state), [], "the older page answered the newer request");
+	await button(newer, "Allow").click();
+	await atClient(newer);
+	assert.equal(sentTo(second.state).length, 1);
+});
+
+test("expired transaction: a page and no code", async (t) => {
+	const context = await profile(t);
+	const page = await context.newPage();
+	const request = authorization();
+	await ask(page, request);
+	// To the broker a transaction that has expired is one that it does not have.
+	const cookies = (await context.cookies()).filter(({ name }) => name.endsWith("dcr_tx"));
+	assert.equal(cookies.length, 1, "want one transaction cookie");
+	assert.ok(cookies[0].httpOnly && cookies[0].sameSite === "Lax", JSON.stringify(cookies[0]));
+	await context.addCookies([{ ...cookies[0], value: randomBytes(32).toString("base64url") }]);
+	await button(page, "Allow").click();
+	await page.getByRole("heading", { level: 1, name: expired }).waitFor();
+	await page.goto(new URL("/consent", base).href);
+	assert.equal(await heading(page).textContent(), expired);
+	assert.deepEqual(sentTo(request.state), []);
+});
+
+// callbackOf takes a request through the sign-in up to the callback, which it
+// does not follow. The local Cognito's form has the fields _csrf, username and
+// password.
+async function callbackOf(context, request, user) {
+	let response = await context.request.get(request.url, { maxRedirects: 0 });
+	for (let steps = 0; steps < 10; steps++) {
+		const location = response.headers().location;
+		if (location) {
+			const next = new URL(location, response.url());
+			if (next.pathname === "/callback") return next.href;
+			response = await context.request.get(next.href, { maxRedirects: 0 });
+			continue;
+		}
+		const page = await response.text();
+		const value = (pattern) => page.match(pattern)?.[1].replaceAll("&amp;", "&").replaceAll("&#43;", "+");
+		const action = value(/<form[^>]* action="([^"]*)"/), csrf = value(/name="_csrf" value="([^"]*)"/);
+		assert.ok(action && csrf, `no sign-in form at ${response.url()}: ${page}`);
+		response = await context.request.post(new URL(action, response.url()).href, { form: { _csrf: csrf, ...user }, maxRedirects: 0 });
+	}
+	throw new Error("no callback after 10 steps");
+}
+
+// An attacker signs in and has somebody else's browser finish it, which would
+// then act in the attacker's account (login CSRF).
+for (const [who, started] of [["with no request of its own", false], ["with a request of its own", true]]) {
+	test(`other browser: a callback ends there, ${who}`, async (t) => {
+		const [attacker, victim] = [await profile(t), await profile(t)];
+		const request = authorization(), own = authorization();
+		const callback = await callbackOf(attacker, request, bob);
+		const page = await victim.newPage();
+		if (started) await page.goto(own.url);
+		await page.goto(callback);
+		assert.equal(await heading(page).textContent(), "This sign-in was not started here");
+		assert.doesNotMatch(page.url(), /code=/, "the code stays in the address bar");
+		assert.deepEqual([...sentTo(request.state), ...sentTo(own.state)], []);
+	});
+}
+
+test("other account: the page names whoever signs in next", async (t) => {
+	const page = await (await profile(t)).newPage();
+	const request = authorization();
+	await ask(page, request);
+	await button(page, "Use another account").click();
+	await page.locator("input[name=username]").waitFor();
+	await signIn(page, bob);
+	await button(page, "Allow").waitFor();
+	assert.match(await page.locator(".account").textContent(), new RegExp(bob.username));
+	assert.doesNotMatch(await page.locator(".account").textContent(), new RegExp(alice.username));
+	await button(page, "Allow").click();
+	await atClient(page);
+	assert.equal(sentTo(request.state).length, 1);
+});
+
+test("unknown client: a page, and no redirect", async (t) => {
+	const page = await (await profile(t)).newPage();
+	const url = new URL(authorization().url);
+	url.searchParams.set("client_id", "dcr_nobody");
+	const response = await page.goto(url.href);
+	assert.equal(response.status(), 400);
+	assert.equal(await heading(page).textContent(), "This app has to register again");
+});

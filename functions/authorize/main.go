@@ -1,0 +1,44 @@
+// Command authorize is the Lambda function behind the authorization endpoint of
+// brokered mode and its pages: /authorize, /callback, /consent, /signed-out and
+// /assets. config.Authorize says what its environment holds. It has no right on
+// Cognito's API.
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
+)
+
+func main() {
+	h, err := handler()
+	if err != nil {
+		lambdahttp.Fail(err)
+	}
+	lambdahttp.Start(h)
+}
+
+func handler() (http.Handler, error) {
+	c, err := config.Authorize(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	slog.SetDefault(log)
+
+	parts, err := brokered.New(c, wire.SDK(c), log)
+	if err != nil {
+		return nil, err
+	}
+	rt := httpapi.NewRouter(log)
+	if err := parts.AuthorizeRoutes(rt); err != nil {
+		return nil, err
+	}
+	return parts.Keys.Before(rt), nil
+}

@@ -1,0 +1,46 @@
+// Command janitor is the Lambda function that a schedule runs. It finishes or
+// undoes what was left half done, see broker.Service.Reconcile. config.AppClients
+// says what its environment holds.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+func main() {
+	run, err := janitor()
+	if err != nil {
+		lambdahttp.Fail(err)
+	}
+	lambda.Start(run)
+}
+
+// janitor returns what answers each event of the schedule, whatever is in it.
+func janitor() (func(context.Context) (broker.Reconciled, error), error) {
+	c, err := config.AppClients(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	slog.SetDefault(log)
+	sdk := wire.SDK(c)
+	service, err := registrar.Janitor(c, sdk, wire.Store(c, sdk), log)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (broker.Reconciled, error) {
+		done, err := service.Reconcile(ctx)
+		log.InfoContext(ctx, "reconciled", "done", done)
+		return done, err
+	}, nil
+}

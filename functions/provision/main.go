@@ -1,0 +1,39 @@
+// Command provision is the private Lambda function that makes the app clients of
+// brokered mode. It is invoked by the functions that face the internet with the
+// key of an app client's record and nothing else. config.AppClients says what
+// its environment holds. At Cognito it may create app clients and give them a
+// branding style, and no more.
+package main
+
+import (
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/provision"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+func main() {
+	p, err := provisioner()
+	if err != nil {
+		lambdahttp.Fail(err)
+	}
+	lambda.Start(provision.Handler(p))
+}
+
+func provisioner() (broker.Provisioner, error) {
+	c, err := config.AppClients(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	slog.SetDefault(log)
+	sdk := wire.SDK(c)
+	return registrar.Provisioning(c, sdk, wire.Store(c, sdk), log)
+}

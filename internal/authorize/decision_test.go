@@ -1,0 +1,497 @@
+package authorize
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+)
+
+// keyOf is the key of the transaction that the browser is in.
+func (b *browser) keyOf() credential.Hash {
+	b.w.t.Helper()
+	u, err := url.Parse(b.w.issuer)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	for _, c := range b.client.Jar.Cookies(u) {
+		if strings.HasSuffix(c.Name, "dcr_tx") {
+			return secret{c.Value}.key()
+		}
+	}
+	b.w.t.Fatal("the browser is in no transaction")
+	return credential.Hash{}
+}
+
+// refreshToken is the one of Cognito's that the transaction of the browser
+// holds, with the app client that it is for.
+func (b *browser) refreshToken() (upstream.App, string) {
+	b.w.t.Helper()
+	t, err := b.w.grants.Transaction(b.w.t.Context(), b.keyOf())
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	tokens, err := b.w.front.tokens(t)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	app, err := b.w.store.AppClient(b.w.t.Context(), t.AppClient)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	s, err := b.w.keys.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return upstream.App{ID: app.CognitoID, Secret: s}, tokens.RefreshToken
+}
+
+// wantRefused fails if Cognito still takes the refresh token.
+func (w *world) wantRefused(app upstream.App, refreshToken string) {
+	w.t.Helper()
+	if _, err := w.front.Cognito.Refresh(w.t.Context(), app, refreshToken); err == nil {
+		w.t.Error("Cognito still takes the refresh token")
+	}
+}
+
+func TestCancel(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+	app, token := b.refreshToken()
+	key := b.keyOf()
+	a := b.decide(page, "cancel")
+	wantPage(t, a, http.StatusOK, "http-equiv")
+	w.wantError(a.target(t), webURI, "access_denied")
+	if got := a.header.Get("Set-Cookie"); !strings.Contains(got, "Max-Age=0") {
+		t.Errorf("Set-Cookie = %q, want the cookie gone", got)
+	}
+	w.wantRefused(app, token)
+	w.wantNoGrant()
+	if _, err := w.grants.Transaction(t.Context(), key); err != broker.ErrNotFound {
+		t.Errorf("the transaction: %v, want it gone", err)
+	}
+	t.Run("and whatever comes after is a page", func(t *testing.T) {
+		for _, decision := range []string{"cancel", "allow", "switch"} {
+			wantPage(t, b.decide(page, decision), http.StatusBadRequest, "no cookie")
+		}
+		wantPage(t, b.get("/consent"), http.StatusBadRequest, "no cookie")
+		w.wantNoGrant()
+	})
+}
+
+// What comes of decisions that come twice, whichever.
+func TestADecisionIsTakenOnce(t *testing.T) {
+	t.Run("allow twice", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+		first := b.decide(page, "allow").target(t)
+		for range 3 {
+			if again := b.decide(page, "allow").target(t); again.String() != first.String() {
+				t.Errorf("the second answer leads to %s, the first to %s", again, first)
+			}
+		}
+		if back := b.get("/consent").target(t); back.String() != first.String() {
+			t.Errorf("back leads to %s, the decision to %s", back, first)
+		}
+		if n := len(w.allGrants()); n != 1 {
+			t.Errorf("%d grants, want 1", n)
+		}
+		w.useCode(first)
+		wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "decided already")
+		wantPage(t, b.get("/consent"), http.StatusBadRequest, "decided already")
+	})
+	t.Run("allow and then something else", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+		b.decide(page, "allow")
+		for _, decision := range []string{"cancel", "switch"} {
+			wantPage(t, b.decide(page, decision), http.StatusBadRequest, "decided already")
+		}
+		w.wantRevoked(0)
+	})
+	t.Run("the code has expired", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+		b.decide(page, "allow")
+		w.clock.Advance(grant.CodeLifetime)
+		wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "decided already")
+	})
+	t.Run("all at once", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+		w.front.pause = pause
+		var wg sync.WaitGroup
+		answers := make([]answer, 8)
+		for i := range answers {
+			wg.Go(func() { answers[i] = b.decide(page, "allow") })
+		}
+		wg.Wait()
+		for _, a := range answers {
+			if got, want := a.target(t).String(), answers[0].target(t).String(); got != want {
+				t.Errorf("one answer leads to %s, another to %s", got, want)
+			}
+		}
+		if n := len(w.allGrants()); n != 1 {
+			t.Errorf("%d grants, want 1", n)
+		}
+	})
+	t.Run("allow and cancel at once", func(t *testing.T) {
+		for range 10 {
+			w := newWorld(t)
+			b := w.browser()
+			page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+			var wg sync.WaitGroup
+			var allowed, cancelled answer
+			wg.Go(func() { allowed = b.decide(page, "allow") })
+			wg.Go(func() { cancelled = b.decide(page, "cancel") })
+			wg.Wait()
+			if a, c := allowed.status == http.StatusOK, cancelled.status == http.StatusOK; a == c {
+				t.Errorf("allow: status %d, cancel: status %d; want one of the two", allowed.status, cancelled.status)
+			}
+			if n := len(w.allGrants()); allowed.status != http.StatusOK && n != 0 {
+				t.Errorf("cancelled, and %d grants", n)
+			}
+		}
+	})
+}
+
+// useCode marks the code of the target as used, as the token endpoint does.
+func (w *world) useCode(u *url.URL) {
+	w.t.Helper()
+	g := w.wantCode(u, webURI)
+	g.CodeUsed = true
+	if err := w.grants.ReplaceGrant(w.t.Context(), g); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Cross-site request forgery of a consent, and other forms that are none.
+func TestFormsThatAreForged(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b, other := w.browser(), w.browser()
+	page := b.arrive(asking(id, webURI), "alice")
+	foreign := other.arrive(asking(id, webURI), "bob")
+	csrf := page.csrf(t)
+	for name, form := range map[string]url.Values{
+		"no token":               {"decision": {"allow"}},
+		"empty token":            {"decision": {"allow"}, "csrf": {""}},
+		"made up token":          {"decision": {"allow"}, "csrf": {newSecret().csrf()}},
+		"another browser's":      {"decision": {"allow"}, "csrf": {foreign.csrf(t)}},
+		"token twice":            {"decision": {"allow"}, "csrf": {csrf, csrf}},
+		"no decision":            {"csrf": {csrf}},
+		"decision twice":         {"decision": {"cancel", "allow"}, "csrf": {csrf}},
+		"decision of no kind":    {"decision": {"Allow"}, "csrf": {csrf}},
+		"larger than any we use": {"decision": {"allow"}, "csrf": {csrf}, "x": {strings.Repeat("x", maxForm)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantPage(t, b.post(form), http.StatusBadRequest, "")
+		})
+	}
+	t.Run("no cookie", func(t *testing.T) {
+		wantPage(t, w.browser().post(url.Values{"decision": {"allow"}, "csrf": {csrf}}), http.StatusBadRequest, "no cookie")
+	})
+	t.Run("token of the transaction before", func(t *testing.T) {
+		later := b.arrive(asking(id, webURI), "alice")
+		wantPage(t, b.post(url.Values{"decision": {"allow"}, "csrf": {csrf}}), http.StatusBadRequest, "")
+		csrf = later.csrf(t)
+	})
+	t.Run("in the query", func(t *testing.T) {
+		a := b.get("/authorize?" + url.Values{"decision": {"allow"}, "csrf": {csrf}}.Encode())
+		wantPage(t, a, http.StatusBadRequest, "client_id is required")
+	})
+	t.Run("as JSON", func(t *testing.T) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.issuer+"/authorize", strings.NewReader(`{"decision":"allow","csrf":"`+csrf+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		wantPage(t, b.do(r), http.StatusBadRequest, "Content-Type")
+	})
+	w.wantNoGrant()
+	// no-referrer makes the Origin of our own form null.
+	t.Run("the form itself, with any Origin", func(t *testing.T) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.issuer+"/authorize",
+			strings.NewReader(url.Values{"decision": {"allow"}, "csrf": {csrf}}.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", "null")
+		w.wantCode(b.do(r).target(t), webURI)
+	})
+}
+
+func TestDecisionsBeforeAnybodySignedIn(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.authorize(asking(w.register("asking", nil, webURI), webURI))
+	u, _ := url.Parse(w.issuer)
+	s := secret{b.client.Jar.Cookies(u)[0].Value}
+	for _, decision := range []string{"allow", "cancel", "switch"} {
+		wantPage(t, b.post(url.Values{"csrf": {s.csrf()}, "decision": {decision}}), http.StatusBadRequest, "decided already")
+	}
+	wantPage(t, b.get("/consent"), http.StatusBadRequest, "nobody has signed in")
+	w.wantNoGrant()
+}
+
+func TestAllowWhenTheStoreFails(t *testing.T) {
+	for _, point := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+		start := func(t *testing.T, method string) (*world, *browser, answer) {
+			w := newWorld(t)
+			b := w.browser()
+			page := b.arrive(asking(w.register("open", nil, webURI), webURI), "alice")
+			faults := w.grants.Faults
+			if method == "Registration" {
+				faults = w.store.Faults
+			}
+			faults.FailNext(method, 1, point)
+			return w, b, b.decide(page, "allow")
+		}
+		t.Run("TakeStep "+point.String(), func(t *testing.T) {
+			w, b, a := start(t, "TakeStep")
+			if a.status != http.StatusSeeOther || a.location != "/consent" {
+				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
+			}
+			page := b.get(a.location)
+			if point == brokertest.NotApplied { // the user can press the button again
+				w.wantCode(b.decide(page, "allow").target(t), webURI)
+				return
+			}
+			wantPage(t, page, http.StatusBadRequest, "decided already")
+			w.wantNoGrant()
+		})
+		t.Run("Registration "+point.String(), func(t *testing.T) {
+			w, _, a := start(t, "Registration")
+			wantPage(t, a, http.StatusBadGateway, "")
+			w.wantNoGrant()
+			w.wantRevoked(1)
+		})
+		t.Run("CreateGrant "+point.String(), func(t *testing.T) {
+			w, b, a := start(t, "CreateGrant")
+			if point == brokertest.ReplyLost {
+				w.wantCode(a.target(t), webURI)
+				if n := len(w.allGrants()); n != 1 {
+					t.Errorf("%d grants, want 1", n)
+				}
+				return
+			}
+			wantPage(t, a, http.StatusOK, "http-equiv")
+			w.wantError(a.target(t), webURI, "temporarily_unavailable")
+			w.wantRevoked(1)
+			w.wantNoGrant()
+			wantPage(t, b.get("/consent"), http.StatusBadRequest, "expired")
+		})
+		t.Run("PutConsent "+point.String(), func(t *testing.T) {
+			w, _, a := start(t, "PutConsent")
+			w.wantCode(a.target(t), webURI) // remembered or not
+		})
+	}
+}
+
+func TestCancelWhenSomethingFails(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault func(*world)
+	}{
+		{"Cognito fails", func(w *world) {
+			w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.FailBefore})
+		}},
+		{"Cognito is cut off", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.CutAfter}) }},
+		{"Cognito is slow", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.SlowBefore}) }},
+		{"no app client", func(w *world) { w.store.FailNext("AppClient", 1, brokertest.NotApplied) }},
+		{"not deleted", func(w *world) { w.grants.FailNext("DeleteTransaction", 1, brokertest.NotApplied) }},
+		{"deleted, reply lost", func(w *world) { w.grants.FailNext("DeleteTransaction", 1, brokertest.ReplyLost) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
+			b := w.browser()
+			page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+			tt.fault(w)
+			w.wantError(b.decide(page, "cancel").target(t), webURI, "access_denied")
+			w.wantNoGrant()
+		})
+	}
+	for _, point := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+		t.Run("TakeStep "+point.String(), func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser()
+			page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+			w.grants.FailNext("TakeStep", 1, point)
+			if a := b.decide(page, "cancel"); a.location != "/consent" {
+				t.Errorf("location = %q, want the consent page", a.location)
+			}
+			w.wantNoGrant()
+		})
+	}
+}
+
+func TestBeingSomebodyElse(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b := w.browser()
+	page := b.arrive(asking(id, webURI, "login_hint", "alice", "nonce", "n"), "alice")
+	app, token := b.refreshToken()
+	key := b.keyOf()
+	a := b.decide(page, "switch")
+	wantPage(t, a, http.StatusOK, "http-equiv")
+	out := a.target(t)
+	if got := out.Query(); !strings.HasPrefix(out.String(), w.base+"/logout?") || got.Get("logout_uri") != w.issuer+"/signed-out" || got.Get("client_id") != app.ID {
+		t.Fatalf("target = %s, want Cognito's logout with our sign-out URL", out)
+	}
+	w.wantRefused(app, token)
+	if _, err := w.grants.Transaction(t.Context(), key); err != broker.ErrNotFound {
+		t.Errorf("the transaction of before: %v, want it gone", err)
+	}
+	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "") // the form of before
+
+	back, err := b.cognito.Open(t.Context(), out.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := back.String(); got != w.issuer+"/signed-out" {
+		t.Fatalf("Cognito goes on to %s, want our sign-out page", got)
+	}
+	again := b.get("/signed-out")
+	q := again.at(t).Query()
+	if q.Has("login_hint") || q.Get("nonce") != "n" || q.Get("prompt") != "select_account" || q.Get("scope") != "openid notes/read" {
+		t.Errorf("Cognito is asked %s, want the request of before without the hint", again.location)
+	}
+	a = b.get(b.signIn(again, "bob"))
+	if a.location != "/consent" {
+		t.Fatalf("callback went to %q", a.location)
+	}
+	page = b.get("/consent")
+	if !strings.Contains(page.body, "bob") || strings.Contains(page.body, "alice") {
+		t.Errorf("the page does not name bob\n%s", main(page.body))
+	}
+	g := w.wantCode(b.decide(page, "allow").target(t), webURI)
+	if g.User.Username != "bob" {
+		t.Errorf("the grant is %s's, want bob's", g.User.Username)
+	}
+}
+
+func TestSignedOutWithoutATransaction(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	wantPage(t, b.get("/signed-out"), http.StatusOK, "")
+	b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+	wantPage(t, b.get("/signed-out"), http.StatusOK, "") // signed in: nothing to go on with
+}
+
+func TestSwitchWhenSomethingFails(t *testing.T) {
+	for _, method := range []string{"AppClient", "CreateTransaction", "DeleteTransaction"} {
+		for _, point := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+			t.Run(method+" "+point.String(), func(t *testing.T) {
+				w := newWorld(t)
+				id := w.register("asking", nil, webURI)
+				b := w.browser()
+				page := b.arrive(asking(id, webURI), "alice")
+				faults := w.grants.Faults
+				if method == "AppClient" {
+					faults = w.store.Faults
+				}
+				faults.FailNext(method, 1, point)
+				a := b.decide(page, "switch")
+				if method == "DeleteTransaction" {
+					a.target(t)
+				} else {
+					wantPage(t, a, http.StatusBadGateway, "")
+				}
+				wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "")
+				w.wantNoGrant()
+				b.arrive(asking(id, webURI), "bob")
+			})
+		}
+	}
+}
+
+func TestWhoMayConsent(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("staff", nil, webURI)
+	w.wantCode(w.allow(asking(id, webURI), "alice"), webURI)
+
+	b := w.browser()
+	page := b.arrive(asking(id, webURI), "bob")
+	wantPage(t, page, http.StatusForbidden, "bob")
+	wantPage(t, b.decide(page, "allow"), http.StatusForbidden, "") // without the button
+	if n := len(w.allGrants()); n != 1 {
+		t.Errorf("%d grants, want alice's alone", n)
+	}
+	page = b.arrive(asking(id, webURI), "bob")
+	if got := b.decide(page, "switch").target(t).Path; got != "/logout" {
+		t.Errorf("switch leads to %s", got)
+	}
+}
+
+// allow goes through the whole flow in a browser of its own and returns where it
+// ends.
+func (w *world) allow(v url.Values, user string) *url.URL {
+	w.t.Helper()
+	b := w.browser()
+	return b.decide(b.arrive(v, user), "allow").target(w.t)
+}
+
+func TestAtMostFourCallsAStep(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("open", nil, webURI)
+	w.browser().authorize(asking(id, webURI)) // provisioning aside
+	b := w.browser()
+	var a answer
+	step := func(name string, most int, do func()) {
+		t.Helper()
+		before := w.calls()
+		do()
+		if n := w.calls() - before; n > most {
+			t.Errorf("%s: %d calls of the store, want at most %d", name, n, most)
+		}
+	}
+	var page answer
+	step("GET /authorize", 3, func() { a = b.authorize(asking(id, webURI)) })
+	callback := b.signIn(a, "alice")
+	step("GET /callback", 4, func() { b.get(callback) })
+	step("GET /consent", 2, func() { page = b.get("/consent") })
+	step("POST /authorize, allow", 4, func() { b.decide(page, "allow") })
+	callback = b.signIn(b.authorize(asking(id, webURI)), "alice")
+	step("GET /callback, remembered", 4, func() { a = b.get(callback) })
+	w.wantCode(a.at(t), webURI)
+	page = b.arrive(asking(id, webURI, "prompt", "consent"), "alice")
+	step("POST /authorize, switch", 4, func() { b.decide(page, "switch") })
+	step("GET /signed-out", 1, func() { a = b.get("/signed-out") })
+	b.get(b.signIn(a, "alice"))
+	page = b.arrive(asking(id, webURI, "prompt", "consent"), "alice")
+	step("POST /authorize, cancel", 4, func() { b.decide(page, "cancel") })
+}
+
+// Requests that wait are answered in time.
+func TestWhatARequestMayTake(t *testing.T) {
+	w := newWorld(t)
+	var deadline time.Time
+	h := timed(func(_ http.ResponseWriter, r *http.Request) { deadline, _ = r.Context().Deadline() })
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, w.issuer+"/callback", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ServeHTTP(nil, r)
+	if left := time.Until(deadline); left > 25*time.Second || left < 20*time.Second {
+		t.Errorf("a request may take %s, want 25 s", left)
+	}
+	if provisionTime+undoTime > requestTime {
+		t.Error("an app client may take longer than the request")
+	}
+}

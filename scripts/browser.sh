@@ -1,0 +1,67 @@
+#!/bin/sh
+# The broker's pages in a real browser, headless Chromium.
+#
+#   scripts/browser.sh pages         every page: accessibility, keyboard, landings
+#   scripts/browser.sh flow          the whole flow, against the broker at BASE_URL
+#   scripts/browser.sh screenshots   makes the pictures in docs/screenshots
+#
+# It installs what is missing: Chromium and a typeface, if it may and the system
+# is Debian's, and the packages of e2e/browser. Set CHROMIUM to use another
+# browser than the system's.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+tests=$root/e2e/browser
+
+die() {
+	echo "browser.sh: $*" >&2
+	exit 1
+}
+
+case "${1-}" in
+pages | screenshots) ;;
+flow) [ -n "${BASE_URL-}" ] || die "say where the broker is: BASE_URL=http://localhost:8080 scripts/browser.sh flow" ;;
+*)
+	echo "usage: scripts/browser.sh pages | flow | screenshots" >&2
+	exit 2
+	;;
+esac
+what=$1
+shift
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+chromium() {
+	[ -n "${CHROMIUM-}" ] || command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1
+}
+
+if ! chromium; then
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+		die "Chromium is missing; install it (Debian: apt-get install chromium fonts-liberation2) or set CHROMIUM"
+	fi
+	echo "browser.sh: installing Chromium" >&2
+	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium fonts-liberation2; } >"$work/log" 2>&1 ||
+		die "cannot install Chromium: $(tail -n 1 "$work/log")"
+fi
+
+command -v node >/dev/null 2>&1 || die "Node.js is missing; install version 20 or later"
+node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || die "Node.js 20 or later is needed, this is $(node --version)"
+if ! cmp -s "$tests/package-lock.json" "$tests/node_modules/installed"; then
+	command -v npm >/dev/null 2>&1 || die "npm is missing"
+	(cd "$tests" && npm ci) >"$work/log" 2>&1 || die "npm ci failed: $(tail -n 1 "$work/log")"
+	cp "$tests/package-lock.json" "$tests/node_modules/installed"
+fi
+
+if [ "$what" != flow ]; then
+	(cd "$root" && "${GO:-go}" build -o "$work/preview" ./e2e/browser/preview) || die "cannot build the preview server"
+	export PREVIEW="$work/preview"
+fi
+
+cd "$tests"
+case $what in
+screenshots) node screenshots.mjs "$@" ;;
+*) node --test --test-reporter=spec "$@" "$what.mjs" ;;
+esac
