@@ -14,13 +14,22 @@ import (
 
 // A deployment that is configured wrongly says everything that is wrong, at once.
 func TestWrongConfigurationStopsTheStart(t *testing.T) {
-	for name, required := range map[string][]string{
-		"metadata": {"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "SCOPES"},
-		"token":    {"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "TABLE_NAME"},
-		"register": {"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "SCOPES", "TABLE_NAME", "DEPLOYMENT_ID"},
+	for _, tt := range []struct {
+		name, mode string
+		required   []string
+	}{
+		{"metadata", "direct", []string{"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "SCOPES"}},
+		{"token", "direct", []string{"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "TABLE_NAME"}},
+		{"token", "brokered", []string{"ISSUER", "TABLE_NAME", "SCOPES", "KEYS", "PROVISION_FUNCTION"}},
+		{"register", "direct", []string{"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "SCOPES", "TABLE_NAME", "DEPLOYMENT_ID"}},
+		{"register", "brokered", []string{"ISSUER", "SCOPES", "TABLE_NAME", "KEYS"}},
+		{"authorize", "brokered", []string{"ISSUER", "SCOPES", "TABLE_NAME", "KEYS", "PROVISION_FUNCTION"}},
+		{"provision", "brokered", []string{"ISSUER", "SCOPES", "TABLE_NAME", "KEYS", "DEPLOYMENT_ID"}},
+		{"janitor", "direct", []string{"ISSUER", "SCOPES", "TABLE_NAME", "DEPLOYMENT_ID"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			f := start(t, name, map[string]string{"LOG_LEVEL": "loud"}, 0)
+		name, required := tt.name, tt.required
+		t.Run(name+" "+tt.mode, func(t *testing.T) {
+			f := start(t, name, map[string]string{"LOG_LEVEL": "loud", "AUTHORIZATION": tt.mode}, 0)
 			_, err := f.Start(t.Context())
 			e, ok := errors.AsType[*lambdaruntime.Error](err)
 			if !ok || !e.Init || e.Type != "Function.InvalidConfiguration" {

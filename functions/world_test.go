@@ -92,6 +92,7 @@ func newWorld(t *testing.T, endpoint string) *world {
 		"AWS_ACCESS_KEY_ID":     "local",
 		"AWS_SECRET_ACCESS_KEY": "local",
 		"ISSUER":                "https://auth.example.com",
+		"AUTHORIZATION":         "direct",
 		"USER_POOL_ID":          poolID,
 		"COGNITO_ISSUER":        cognito + "/" + poolID,
 		"COGNITO_DOMAIN":        cognito,

@@ -3,14 +3,20 @@ package main
 import (
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/devstack"
 )
 
 // banner tells what runs where and what to do with it.
 func banner(s *devstack.Stack) string {
+	signIn, more := signInDirect, ""
+	if s.Authorization == config.Brokered {
+		signIn, more = signInBrokered, introspect
+	}
 	return strings.NewReplacer(
 		"{issuer}", s.Issuer, "{mcp}", s.MCP, "{cognito}", s.Cognito,
 		"{user}", s.Username, "{password}", s.Password, "{iat}", s.InitialAccessToken,
+		"{introspection}", devstack.IntrospectionID + ":" + devstack.IntrospectionSecret,
 	).Replace(`dcr-broker is running; it forgets everything when you stop it.
 
   MCP server     {mcp}
@@ -18,7 +24,7 @@ func banner(s *devstack.Stack) string {
                  {issuer}/.well-known/oauth-authorization-server
   Local Cognito  {cognito}
   Sign in as     {user} / {password}
-
+` + signIn + `
 Connect an MCP client
 
   MCP Inspector  npx @modelcontextprotocol/inspector
@@ -36,7 +42,26 @@ or with an initial access token, which lets a client have a secret
   curl -si {issuer}/register -H 'Content-Type: application/json' \
     -H 'Authorization: Bearer {iat}' \
     -d '{"client_name":"My server","redirect_uris":["https://app.example.com/callback"]}'
-
+` + more + `
 Ctrl-C stops it.
 `)
 }
+
+const (
+	signInBrokered = `
+The broker authorizes clients itself (AUTHORIZATION=brokered): after signing in
+you are asked whether the client may in, and no registration makes an app client
+at Cognito. With --authorization=direct it hands out Cognito app clients instead,
+and nobody is asked.
+`
+	signInDirect = `
+Cognito authorizes clients itself (AUTHORIZATION=direct): every registration is an
+app client of its own, and nobody is asked for consent. The default,
+--authorization=brokered, has a consent page.
+`
+	introspect = `
+Ask what an access token is worth, as the MCP server may
+
+  curl -s {issuer}/introspect -u {introspection} -d token=ACCESS_TOKEN
+`
+)

@@ -23,20 +23,23 @@ type cli struct {
 	Demo demoCmd `cmd:"" help:"Run the same and walk through it as an MCP client."`
 }
 
-// addresses are where the three servers listen.
-type addresses struct {
+// stack is what runs: where the three servers listen, and how the broker
+// authorizes.
+type stack struct {
 	Cognito string `default:"localhost:9229" env:"DCR_DEV_COGNITO" help:"Address of the local Cognito."`
 	Broker  string `default:"localhost:8080" env:"DCR_DEV_BROKER" help:"Address of the broker."`
 	MCP     string `name:"mcp" default:"localhost:8090" env:"DCR_DEV_MCP" help:"Address of the sample MCP server."`
+
+	Authorization string `default:"brokered" enum:"brokered,direct" env:"AUTHORIZATION" help:"Who authorizes: the broker itself, which asks for consent (brokered), or Cognito, with an app client for each registration (direct)."`
 }
 
 type runCmd struct {
-	addresses
+	stack
 	Verbose bool `short:"v" help:"Log every request."`
 }
 
 type demoCmd struct {
-	addresses
+	stack
 }
 
 func main() {
@@ -63,9 +66,15 @@ func explain(err error) string {
 	return err.Error()
 }
 
-func (a *addresses) start(ctx context.Context, log *slog.Logger) (*devstack.Stack, error) {
+func (s *stack) start(ctx context.Context, log *slog.Logger) (*devstack.Stack, error) {
 	return devstack.Start(ctx, devstack.Options{
-		Cognito: a.Cognito, Broker: a.Broker, MCP: a.MCP, Log: log, Getenv: os.Getenv,
+		Cognito: s.Cognito, Broker: s.Broker, MCP: s.MCP, Log: log,
+		Getenv: func(name string) string {
+			if name == "AUTHORIZATION" {
+				return s.Authorization
+			}
+			return os.Getenv(name)
+		},
 	})
 }
 
@@ -95,5 +104,6 @@ func (d *demoCmd) Run(ctx context.Context) error {
 }
 
 func walkThrough(ctx context.Context, w io.Writer, s *devstack.Stack) error {
-	return walk.Run(ctx, w, walk.Options{MCP: s.MCP, Username: s.Username, Password: s.Password})
+	_, err := walk.Run(ctx, w, walk.Options{MCP: s.MCP, Username: s.Username, Password: s.Password})
+	return err
 }

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
+
+	"github.com/dcr-broker/dcr-broker/e2e/signin"
 )
 
 // signIn does what a user and a browser do with the authorization URL. It is the
@@ -29,15 +33,52 @@ func (j *journey) authorize(ctx context.Context, address string) (*auth.Authoriz
 		return nil, err
 	}
 	j.out.step("Sign in as " + j.opts.Username)
-	b := newBrowser(j.base, j.out, j.opts.Username, j.opts.Password)
-	if err := b.visit(ctx, address, j.back.uri); err != nil {
+	asked := false
+	b := &signin.Browser{
+		Transport: j.base, Username: j.opts.Username, Password: j.opts.Password,
+		Sent: func(req *http.Request, form url.Values) {
+			j.out.line(">", req.Method+" "+signin.WithoutQuery(req.URL))
+			j.out.query(form, slices.Sorted(maps.Keys(form))...)
+		},
+		Answered: j.out.page,
+		Decide: func(p *signin.Page) (string, error) {
+			asked = true
+			return j.asks(p)
+		},
+	}
+	to, err := b.Visit(ctx, address, j.back.uri)
+	if err != nil {
 		return nil, err
 	}
-	if j.server.SendsIssuer && !b.asked {
+	// Cognito itself asks nobody.
+	if j.brokered() && !asked {
 		return nil, errors.New("nobody was asked for consent")
+	}
+	page, err := b.Open(ctx, to.String())
+	if err != nil {
+		return nil, err
+	}
+	if page.Status != http.StatusOK {
+		return nil, fmt.Errorf("the client answered its redirect with %d", page.Status)
 	}
 	j.out.ok("the browser was sent back to the client")
 	return j.redirected(ctx)
+}
+
+// asks is the broker's consent page.
+func (j *journey) asks(page *signin.Page) (string, error) {
+	j.out.ok("signed in, but the client has got nothing yet: the user has not been asked")
+	j.out.step("Allow the client on the consent page")
+	says := page.Text(400)
+	j.out.received(member{"page", says})
+	var p problems
+	p.want(j.brokered(), "there is a consent page, though the metadata does not say that the broker is the authorization server")
+	p.equal("status", page.Status, http.StatusOK)
+	if j.opts.ClientID == "" {
+		p.want(strings.Contains(says, clientName), "the page does not name the client, %q", clientName)
+	}
+	p.want(strings.Contains(says, j.opts.Username), "the page does not say that %q is signed in", j.opts.Username)
+	return signin.Allow, j.holds(p, "the page says who asks, unverified, what for, and who is signed in")
 }
 
 // sendUser is the authorization request (RFC 6749 section 4.1.1, RFC 7636
@@ -64,7 +105,11 @@ func (j *journey) sendUser(address string) error {
 	if j.needed != "" {
 		p.equal("scope", j.asked.Get("scope"), j.needed)
 	}
-	return j.holds(p, "it asks for what the server wants, and for this server")
+	facts := []string{"it asks for what the server wants, and for this server"}
+	if j.brokered() {
+		facts = append(facts, "the way leads through the broker, which asks the user before it lets a client in")
+	}
+	return j.holds(p, facts...)
 }
 
 // redirected is the authorization response (RFC 6749 section 4.1.2, RFC 9207).
@@ -84,7 +129,7 @@ func (j *journey) redirected(ctx context.Context) (*auth.AuthorizationResult, er
 	facts := []string{"the state is ours"}
 	if j.server.SendsIssuer || q.Has("iss") {
 		p.equal("iss", q.Get("iss"), j.server.Issuer)
-		facts = append(facts, "iss is the issuer (RFC 9207)")
+		facts = append(facts, "iss is the issuer that we asked, so this is no answer of another server's (RFC 9207)")
 	}
 	if err := j.holds(p, facts...); err != nil {
 		return nil, err
@@ -122,6 +167,7 @@ func (j *journey) exchanged(x *exchange) error {
 	}
 	j.out.object(x.resBody, "token_type", "access_token", "expires_in", "refresh_token", "scope")
 	j.scope = strings.Fields(answer.Scope)
+	j.outcome.AccessToken, j.outcome.RefreshToken = answer.AccessToken, answer.RefreshToken
 
 	p.want(form.Get("code") == j.code, "the code sent is not the one received")
 	p.want(form.Get("code_verifier") != "", "no code_verifier was sent")
@@ -134,7 +180,19 @@ func (j *journey) exchanged(x *exchange) error {
 	for _, scope := range strings.Fields(j.asked.Get("scope")) {
 		p.contains("scope", j.scope, scope)
 	}
-	return j.holds(p, "the scope asked for was granted, and the answer says so")
+	facts := []string{"the scope asked for was granted, and the answer says so"}
+	if j.brokered() {
+		facts = append(facts, "the refresh token is the broker's, which keeps Cognito's to itself")
+		p.want(strings.HasPrefix(answer.RefreshToken, "dcr_rt_"), "refresh_token is not one of the broker's")
+		p.want(!has(x.resBody, "id_token"), "id_token is there, and would name another issuer and client")
+	}
+	return j.holds(p, facts...)
+}
+
+// has reports whether the JSON object has the member.
+func has(object []byte, name string) bool {
+	var members map[string]json.RawMessage
+	return json.Unmarshal(object, &members) == nil && members[name] != nil
 }
 
 // authentication is the method by which a token request authenticates its

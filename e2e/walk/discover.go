@@ -8,6 +8,10 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 )
 
+// brokered reports whether the broker itself is the authorization server that
+// signs people in, and not Cognito.
+func (j *journey) brokered() bool { return j.server.SendsIssuer }
+
 // resource is what the walk needs of protected resource metadata.
 type resource struct {
 	Resource             string   `json:"resource"`
@@ -102,5 +106,12 @@ func (j *journey) readServer(x *exchange) error {
 	p.contains("response_types_supported", s.ResponseTypes, "code")
 	p.contains("code_challenge_methods_supported", s.ChallengeMethods, "S256")
 	p.contains("token_endpoint_auth_methods_supported", s.AuthMethods, j.opts.authMethod())
-	return j.holds(p, "the issuer is the one that the resource names", "it knows PKCE with S256, and registration")
+	facts := []string{"the issuer is the one that the resource names", "it knows PKCE with S256, and registration"}
+	if j.brokered() {
+		p.equal("authorization_endpoint", s.AuthorizationEndpoint, s.Issuer+"/authorize")
+		facts = append(facts, "people authorize at the broker, and its answers say who they are from (RFC 9207)")
+	} else {
+		facts = append(facts, "people authorize at Cognito itself")
+	}
+	return j.holds(p, facts...)
 }

@@ -21,6 +21,8 @@ type journey struct {
 	base http.RoundTripper
 	back *redirect
 
+	outcome Outcome
+
 	mu     sync.Mutex // held for an exchange, so that reports do not mix
 	failed error      // the first failure
 

@@ -45,6 +45,8 @@ func (j *journey) registered(x *exchange) error {
 	j.out.object(x.resBody, "client_id", "client_secret", "client_secret_expires_at", "client_id_issued_at", "redirect_uris", "grant_types",
 		"token_endpoint_auth_method", "scope", "registration_client_uri", "registration_access_token")
 	c := j.client
+	j.outcome.ClientID, j.outcome.ClientSecret = c.ID, c.Secret
+	j.outcome.ManageURI, j.outcome.ManageToken = c.ManageURI, c.ManageToken
 	p.want(c.ID != "", "client_id is missing")
 	p.want((c.ManageURI == "") == (c.ManageToken == ""), "registration_client_uri and registration_access_token go together")
 	p.equal("Cache-Control", x.res.Header.Get("Cache-Control"), "no-store")
@@ -54,7 +56,13 @@ func (j *journey) registered(x *exchange) error {
 	p.equal("token_endpoint_auth_method", c.AuthMethod, j.opts.authMethod())
 	if j.opts.InitialAccessToken == "" {
 		p.want(c.Secret == "", "a public client got a client_secret")
-		return j.holds(p, "registered as asked: without a secret")
+		facts := []string{"registered as asked: without a secret"}
+		if j.brokered() {
+			// One of them could delete it for the others.
+			p.want(c.ManageURI == "", "registration_client_uri is there, though everybody who registers the same shares the client")
+			facts = append(facts, "nothing to manage it with: who registers the same, ports aside, is the same client")
+		}
+		return j.holds(p, facts...)
 	}
 	p.want(c.Secret != "", "client_secret is missing")
 	p.want(len(c.SecretExpiresAt) > 0, "client_secret_expires_at is missing, and REQUIRED beside client_secret")
@@ -64,7 +72,7 @@ func (j *journey) registered(x *exchange) error {
 // unregister deletes the client (RFC 7592 section 2.3), if it got what that
 // takes.
 func (j *journey) unregister(ctx context.Context) error {
-	if j.client.ManageURI == "" {
+	if j.client.ManageURI == "" || j.opts.Keep {
 		return nil
 	}
 	j.mu.Lock()

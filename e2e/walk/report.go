@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/dcr-broker/dcr-broker/e2e/signin"
 )
 
 // report writes the walk down: numbered steps, what was sent after ">", what was
@@ -169,6 +171,15 @@ func (r *report) headers(arrow string, h http.Header) {
 // received writes what the answer brought.
 func (r *report) received(list ...member) { r.members("<", list) }
 
+// page writes the status of an answer to the browser, and where it leads.
+func (r *report) page(res *http.Response) {
+	status := res.Status
+	if to, err := res.Location(); err == nil {
+		status += " to " + signin.WithoutQuery(to)
+	}
+	r.line("<", status)
+}
+
 // challenge writes a Bearer challenge with those of its parameters that are
 // named.
 func (r *report) challenge(params map[string]string, names ...string) {
@@ -257,16 +268,6 @@ func text(v any) string {
 		return fmt.Sprint(v)
 	}
 	return string(raw)
-}
-
-// withoutQuery is the address with … for its parameters.
-func withoutQuery(u *url.URL) string {
-	if u.RawQuery == "" {
-		return u.String()
-	}
-	c := *u
-	c.RawQuery = ""
-	return c.String() + "?…"
 }
 
 // secret are the names of what is worth stealing.

@@ -116,8 +116,10 @@ func (j *journey) callWhoami(ctx context.Context, session *mcp.ClientSession) er
 	if !strings.ContainsAny(j.opts.Username, "@+") {
 		p.equal("username", who.Username, j.opts.Username)
 	}
-	if j.server.SendsIssuer {
+	facts := []string{"a genuine Cognito token, for this user"}
+	if j.brokered() {
 		// The broker signs users in through an app client of its own.
+		facts = append(facts, "its client_id is that of the broker's app client, whose secret only the broker has")
 		p.want(who.ClientID != "" && who.ClientID != j.client.ID, "client_id is %q, want that of an app client of the broker", who.ClientID)
 	} else {
 		p.equal("client_id", who.ClientID, j.client.ID)
@@ -130,7 +132,7 @@ func (j *journey) callWhoami(ctx context.Context, session *mcp.ClientSession) er
 	for _, scope := range j.scope {
 		p.contains("scope", strings.Fields(who.Scope), scope)
 	}
-	return j.holds(p, "a genuine Cognito token, for this user")
+	return j.holds(p, facts...)
 }
 
 func textOf(res *mcp.CallToolResult) string {

@@ -1,17 +1,18 @@
 // Package walk goes the way of an MCP client, with the client of the official Go
 // SDK: it calls an MCP server without a token, follows the challenge to the
-// metadata, registers, signs somebody in, exchanges the code, calls the server's
-// tools, and deletes its registration. It prints every step with what was sent and received, secrets
-// shortened, and stops at the first that does not hold what the standards
-// promise.
+// metadata, registers, signs somebody in, says yes on the broker's consent page,
+// exchanges the code, calls the server's tools, and deletes its registration. It
+// prints every step with what was sent and received, secrets shortened, and stops
+// at the first that does not hold what the standards promise.
+//
+// Whether the broker is brokered or direct it takes from the metadata: in direct
+// mode Cognito itself signs people in, nobody is asked for consent, and every
+// client can delete its registration.
 //
 // Nothing is taken for known but the server's URL and the account: discovery,
 // registration, PKCE and the exchange are the SDK's, the redirect URI has a
-// listener behind it, and the sign-in page is fetched and its form filled in. It
-// expects the tools of package samplemcp.
-//
-// Left out: pages that need a script, such as those of Cognito's managed login
-// version 2, and second factors.
+// listener behind it, and the pages are fetched and their forms filled in (package
+// signin says which cannot be). It expects the tools of package samplemcp.
 package walk
 
 import (
@@ -45,10 +46,29 @@ type Options struct {
 	// client_secret_basic or client_secret_post. Optional; default:
 	// client_secret_basic. It must be empty without InitialAccessToken.
 	AuthMethod string
+	// ClientID is that of a public client with the redirect URI
+	// http://127.0.0.1/callback that is registered already. Optional; default:
+	// the walk registers one. It must be empty with InitialAccessToken.
+	ClientID string
+	// Keep leaves the client registered after a walk that held.
+	Keep bool
 	// Verbose prints all headers and all members of JSON objects, and the
 	// exchanges that belong to no step.
 	Verbose bool
 }
+
+// Outcome is what a walk has got. It prints as "[redacted]".
+type Outcome struct {
+	ClientID     string
+	ClientSecret string // "" of a public client
+	// ManageURI and ManageToken are registration_client_uri and
+	// registration_access_token; "" if there are none.
+	ManageURI, ManageToken    string
+	AccessToken, RefreshToken string
+}
+
+// String implements fmt.Stringer.
+func (Outcome) String() string { return "[redacted]" }
 
 // authMethod is the token_endpoint_auth_method to register with.
 func (o Options) authMethod() string {
@@ -76,16 +96,20 @@ func (o Options) check() error {
 	if o.AuthMethod != "" && o.InitialAccessToken == "" {
 		return errors.New("walk: AuthMethod needs an InitialAccessToken")
 	}
+	if o.ClientID != "" && o.InitialAccessToken != "" {
+		return errors.New("walk: a client that is registered already needs no InitialAccessToken")
+	}
 	return nil
 }
 
 // Run walks, and writes the report to w as it goes. The report has colours if w
 // is a terminal. The error names the step that did not hold and what was found
 // there; it is nil only if all held. The client is deleted again, also after an
-// error if the broker can be reached.
-func Run(ctx context.Context, w io.Writer, o Options) error {
+// error if the broker can be reached. With an error the Outcome is what there was
+// until then.
+func Run(ctx context.Context, w io.Writer, o Options) (Outcome, error) {
 	if err := o.check(); err != nil {
-		return err
+		return Outcome{}, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	defer transport.CloseIdleConnections()
@@ -93,39 +117,46 @@ func Run(ctx context.Context, w io.Writer, o Options) error {
 }
 
 // runOver walks over base.
-func runOver(ctx context.Context, base http.RoundTripper, w io.Writer, o Options) error {
+func runOver(ctx context.Context, base http.RoundTripper, w io.Writer, o Options) (Outcome, error) {
 	back, err := listen(ctx)
 	if err != nil {
-		return fmt.Errorf("walk: listen for the redirect: %w", err)
+		return Outcome{}, fmt.Errorf("walk: listen for the redirect: %w", err)
 	}
 	defer back.close()
 
-	j := &journey{opts: o, out: newReport(w, o.Verbose), base: base, back: back}
+	j := &journey{opts: o, out: newReport(w, o.Verbose), base: base, back: back, client: client{ID: o.ClientID}}
+	j.outcome.ClientID = o.ClientID
 	if err := j.run(ctx); err != nil {
 		j.out.failed()
-		return errors.Join(err, j.leave(ctx))
+		return j.outcome, errors.Join(err, j.leave(ctx))
 	}
 	j.out.end()
-	return nil
+	return j.outcome, nil
 }
+
+// clientName is what the walk calls itself when it registers.
+const clientName = "Walk through the broker"
 
 // run connects and calls the tools. Most of the steps are taken by the SDK while
 // it connects; RoundTrip and signIn see them pass.
 func (j *journey) run(ctx context.Context) error {
 	// The limit is for each exchange, so it does not hurry the journey.
 	client := &http.Client{Transport: j, Timeout: 30 * time.Second}
-	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
-		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
-			ClientName:              "Walk through the broker",
+	config := &auth.AuthorizationCodeHandlerConfig{
+		RedirectURL: j.back.uri, AuthorizationCodeFetcher: j.signIn, RequestRefreshToken: true, Client: client,
+	}
+	if j.opts.ClientID != "" {
+		config.PreregisteredClient = &oauthex.ClientCredentials{ClientID: j.opts.ClientID}
+	} else {
+		config.DynamicClientRegistrationConfig = &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
+			ClientName:              clientName,
 			RedirectURIs:            []string{j.back.uri},
 			TokenEndpointAuthMethod: j.opts.authMethod(),
 			GrantTypes:              []string{"authorization_code", "refresh_token"},
 			ResponseTypes:           []string{"code"},
-		}},
-		AuthorizationCodeFetcher: j.signIn,
-		RequestRefreshToken:      true,
-		Client:                   client,
-	})
+		}}
+	}
+	handler, err := auth.NewAuthorizationCodeHandler(config)
 	if err != nil {
 		return fmt.Errorf("walk: %w", err)
 	}

@@ -14,12 +14,18 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/devstack"
 )
 
-func startStack(t *testing.T) *devstack.Stack {
+// modes are those of AUTHORIZATION.
+var modes = []config.Authorization{config.Direct, config.Brokered}
+
+func startStack(t *testing.T, mode config.Authorization) *devstack.Stack {
 	t.Helper()
-	s, err := devstack.Start(t.Context(), devstack.Options{})
+	s, err := devstack.Start(t.Context(), devstack.Options{Getenv: func(name string) string {
+		return map[string]string{"AUTHORIZATION": string(mode)}[name]
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +67,9 @@ func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
 	for _, c := range res.Cookies() {
 		w.saw(c.Value)
 	}
+	if to, err := res.Location(); err == nil {
+		w.sawForm(to.RawQuery)
+	}
 	return res, nil
 }
 
@@ -69,7 +78,7 @@ func (w *witness) sawForm(s string) {
 	if err != nil {
 		return
 	}
-	for _, name := range []string{"code", "code_verifier", "client_secret", "password", "_csrf"} {
+	for _, name := range []string{"code", "code_verifier", "client_secret", "password", "_csrf", "csrf"} {
 		w.saw(q.Get(name))
 	}
 }
@@ -97,34 +106,64 @@ func takeBody(body *io.ReadCloser) string {
 	return string(b)
 }
 
-func TestWalk(t *testing.T) {
-	s := startStack(t)
-	steps := []string{
-		"Call the MCP server without a token", "Read the protected resource metadata (RFC 9728)",
-		"Read the authorization server metadata (RFC 8414)", "Register, openly, as a public client (RFC 7591)",
-		"Make the authorization URL, with PKCE", "Sign in as alice", "Receive the code at the redirect URI",
-		"Exchange the code for tokens", "Call the MCP server with the token", "List the tools", "Call the tool echo",
-		"Call the tool whoami", "Delete the client again (RFC 7592)",
-	}
-	confidential := slices.Clone(steps)
-	confidential[3] = "Register as a confidential client, with an initial access token (RFC 7591)"
+// The steps of a walk. What only one mode has is put in by stepsOf.
+var steps = []string{
+	"Call the MCP server without a token", "Read the protected resource metadata (RFC 9728)",
+	"Read the authorization server metadata (RFC 8414)", "Register, openly, as a public client (RFC 7591)",
+	"Make the authorization URL, with PKCE", "Sign in as alice", "Receive the code at the redirect URI",
+	"Exchange the code for tokens", "Call the MCP server with the token", "List the tools", "Call the tool echo",
+	"Call the tool whoami",
+}
 
+func stepsOf(mode config.Authorization, confidential bool) []string {
+	list := slices.Clone(steps)
+	if confidential {
+		list[3] = "Register as a confidential client, with an initial access token (RFC 7591)"
+	}
+	if mode == config.Direct || confidential {
+		list = append(list, "Delete the client again (RFC 7592)")
+	}
+	if mode == config.Brokered {
+		list = slices.Insert(list, 6, "Allow the client on the consent page")
+	}
+	return list
+}
+
+func TestWalk(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(string(mode), func(t *testing.T) { testWalk(t, mode) })
+	}
+}
+
+func testWalk(t *testing.T, mode config.Authorization) {
+	s := startStack(t, mode)
+	open, confidential := stepsOf(mode, false), stepsOf(mode, true)
+	// What the report explains of the mode.
+	explains := map[config.Authorization][]string{
+		config.Direct: {`ok people authorize at Cognito itself`},
+		config.Brokered: {
+			`ok people authorize at the broker`, `ok nothing to manage it with`, `ok the way leads through the broker`,
+			`ok signed in, but the client has got nothing yet`, `"?Walk through the broker`, `ok the page says who asks, unverified`,
+			`iss +http://localhost`, `ok iss is the issuer that we asked`, `ok the refresh token is the broker's`,
+			`ok its client_id is that of the broker's app client`,
+		},
+	}
 	tests := []struct {
 		name   string
 		change func(*Options)
 		steps  []string
 		says   []string
 	}{
-		{"public client", func(*Options) {}, steps, []string{
+		{"public client", func(*Options) {}, open, append([]string{
 			`token_endpoint_auth_method  none`, `username   alice`, `token_use  access`, `code_challenge_method  S256`,
-		}},
+		}, explains[mode]...)},
 		{"confidential client", func(o *Options) { o.InitialAccessToken = s.InitialAccessToken }, confidential, []string{
 			`Authorization  *Bearer dcr_iat_…`, `Authorization  Basic `, `client_secret_expires_at *0`,
 		}},
 		{"confidential client, secret in the body", func(o *Options) {
 			o.InitialAccessToken, o.AuthMethod = s.InitialAccessToken, "client_secret_post"
 		}, confidential, []string{`> *client_secret  `}},
-		{"verbose", func(o *Options) { o.Verbose = true }, steps, []string{`Cache-Control *no-store`, `jwks_uri `}},
+		{"verbose", func(o *Options) { o.Verbose = true }, open, []string{`Cache-Control *no-store`, `jwks_uri `}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,10 +171,14 @@ func TestWalk(t *testing.T) {
 			tt.change(&o)
 			w := &witness{secrets: map[string]bool{o.Password: true}}
 			var out strings.Builder
-			if err := runOver(t.Context(), w, &out, o); err != nil {
+			got, err := runOver(t.Context(), w, &out, o)
+			if err != nil {
 				t.Fatalf("the walk failed: %v\n%s", err, out.String())
 			}
 			report := out.String()
+			if got.ClientID == "" || got.AccessToken == "" || got.RefreshToken == "" || (got.ClientSecret == "") != (o.InitialAccessToken == "") {
+				t.Errorf("the outcome lacks something: %#v", got)
+			}
 
 			var titles []string
 			for _, m := range regexp.MustCompile(`(?m)^ ?\d+\. (.*)$`).FindAllStringSubmatch(report, -1) {
@@ -172,7 +215,8 @@ func TestWalk(t *testing.T) {
 // tampering changes answers on their way to the client.
 type tampering struct {
 	address string // the end of the path
-	edit    func(*http.Response, map[string]any)
+	// edit gets the object if the answer is JSON, and nil if it is not.
+	edit func(*http.Response, map[string]any)
 }
 
 func (tm *tampering) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -187,7 +231,9 @@ func (tm *tampering) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+	res.Body = io.NopCloser(strings.NewReader(body))
 	tm.edit(res, object)
+	body = takeBody(&res.Body)
 	if object != nil {
 		edited, err := json.Marshal(object)
 		if err != nil {
@@ -202,34 +248,55 @@ func (tm *tampering) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // A walk that cannot fail shows nothing.
 func TestWalkStopsAtTheStepThatDoesNotHold(t *testing.T) {
-	s := startStack(t)
-	const (
-		prm      = "/.well-known/oauth-protected-resource/mcp"
-		metadata = "/.well-known/oauth-authorization-server"
-	)
-	set := func(name string, value any) func(*http.Response, map[string]any) {
-		return func(_ *http.Response, o map[string]any) { o[name] = value }
+	for _, mode := range modes {
+		t.Run(string(mode), func(t *testing.T) { testWalkStops(t, mode) })
 	}
-	without := func(name string) func(*http.Response, map[string]any) {
-		return func(_ *http.Response, o map[string]any) { delete(o, name) }
+}
+
+type tampered struct {
+	name    string
+	address string
+	edit    func(*http.Response, map[string]any)
+	want    string // in the error
+}
+
+const (
+	prm      = "/.well-known/oauth-protected-resource/mcp"
+	metadata = "/.well-known/oauth-authorization-server"
+)
+
+func set(name string, value any) func(*http.Response, map[string]any) {
+	return func(_ *http.Response, o map[string]any) { o[name] = value }
+}
+
+func without(name string) func(*http.Response, map[string]any) {
+	return func(_ *http.Response, o map[string]any) { delete(o, name) }
+}
+
+func status(code int) func(*http.Response, map[string]any) {
+	return func(r *http.Response, _ map[string]any) { r.StatusCode, r.Status = code, http.StatusText(code) }
+}
+
+func header(name, value string) func(*http.Response, map[string]any) {
+	return func(r *http.Response, _ map[string]any) { r.Header.Set(name, value) }
+}
+
+func redirected(old, new string) func(*http.Response, map[string]any) {
+	return func(r *http.Response, _ map[string]any) {
+		r.Header.Set("Location", regexp.MustCompile(old).ReplaceAllString(r.Header.Get("Location"), new))
 	}
-	status := func(code int) func(*http.Response, map[string]any) {
-		return func(r *http.Response, _ map[string]any) { r.StatusCode, r.Status = code, http.StatusText(code) }
+}
+
+func page(old, new string) func(*http.Response, map[string]any) {
+	return func(r *http.Response, _ map[string]any) {
+		html := regexp.MustCompile(old).ReplaceAllString(takeBody(&r.Body), new)
+		r.Body = io.NopCloser(strings.NewReader(html))
 	}
-	header := func(name, value string) func(*http.Response, map[string]any) {
-		return func(r *http.Response, _ map[string]any) { r.Header.Set(name, value) }
-	}
-	redirect := func(old, new string) func(*http.Response, map[string]any) {
-		return func(r *http.Response, _ map[string]any) {
-			r.Header.Set("Location", regexp.MustCompile(old).ReplaceAllString(r.Header.Get("Location"), new))
-		}
-	}
-	tests := []struct {
-		name    string
-		address string
-		edit    func(*http.Response, map[string]any)
-		want    string // in the error
-	}{
+}
+
+// tamperedAlike are answers that both modes have.
+func tamperedAlike(s *devstack.Stack) []tampered {
+	return []tampered{
 		{"no challenge", "/mcp", func(r *http.Response, _ map[string]any) { r.Header.Del("WWW-Authenticate") }, "step 1 "},
 		{"challenge without metadata", "/mcp", header("WWW-Authenticate", `Bearer scope="mcp/read"`), "names no resource_metadata"},
 		{"challenge with an error", "/mcp", header("WWW-Authenticate", `Bearer error="invalid_token", resource_metadata="`+prm+`"`), "step 1 "},
@@ -248,22 +315,56 @@ func TestWalkStopsAtTheStepThatDoesNotHold(t *testing.T) {
 		{"redirect URI not echoed", "/register", without("redirect_uris"), "redirect_uris is"},
 		{"a secret for a public client", "/register", set("client_secret", "s"), "a public client got a client_secret"},
 		{"registration may be cached", "/register", header("Cache-Control", "public"), "Cache-Control"},
-		{"another client id", "/register", set("client_id", "elsewhere"), "step 6 "}, // Cognito shows an error page
-		{"another state", "/login", redirect(`([?&]state=)[^&]*`, "${1}evil"), "state is"},
-		{"no code", "/login", redirect(`([?&])code=[^&]*`, "${1}error=access_denied"), "code is missing"},
-		{"another issuer", "/login", redirect(`$`, "&iss=https%3A%2F%2Fevil.example"), "iss is"},
-		{"issuer promised and not sent", metadata, set("authorization_response_iss_parameter_supported", true), "iss is"},
-		{"token refused", "/token", status(401), "step 8 "},
+		{"another client id", "/register", set("client_id", "elsewhere"), "step 6 "}, // a page says that there is no such client
 		{"no scope in the answer", "/token", without("scope"), "scope is"},
 		{"no refresh token", "/token", without("refresh_token"), "refresh_token is missing"},
 		{"token may be cached", "/token", header("Cache-Control", ""), "Cache-Control"},
-		{"another token", "/token", set("access_token", "abc"), "step 9 "},
-		{"a way to manage without a token", "/register", without("registration_access_token"), "go together"},
 	}
+}
+
+var tamperedDirect = []tampered{
+	{"another state", "/login", redirected(`([?&]state=)[^&]*`, "${1}evil"), "state is"},
+	{"no code", "/login", redirected(`([?&])code=[^&]*`, "${1}error=access_denied"), "code is missing"},
+	{"another issuer", "/login", redirected(`$`, "&iss=https%3A%2F%2Fevil.example"), "iss is"},
+	{"issuer promised, by a broker that is none", metadata, set("authorization_response_iss_parameter_supported", true), "authorization_endpoint is"},
+	{"token refused", "/token", status(401), "step 8 "},
+	{"another token", "/token", set("access_token", "abc"), "step 9 "},
+	{"a way to manage without a token", "/register", without("registration_access_token"), "go together"},
+}
+
+// The answer to the decision is a page that goes on to the client by itself.
+var tamperedBrokered = []tampered{
+	{"Cognito's authorization endpoint", metadata, set("authorization_endpoint", "https://example.auth.us-east-1.amazoncognito.com/oauth2/authorize"), "authorization_endpoint is"},
+	{"no word of who answers", metadata, without("authorization_response_iss_parameter_supported"), "there is a consent page"},
+	{"a way to manage what others share", "/register", func(_ *http.Response, o map[string]any) {
+		o["registration_client_uri"], o["registration_access_token"] = "http://localhost:1/register/x", "dcr_rat_x"
+	}, "registration_client_uri is there"},
+	{"another state at the callback", "/login", redirected(`([?&]state=)[^&]*`, "${1}evil"), "This sign-in was not started here"},
+	{"consent page without the client's name", "/consent", page("Walk through the broker", "Claude"), "does not name the client"},
+	{"consent page without the user", "/consent", page("alice", "mallory"), "step 7 "},
+	{"consent page for somebody else's browser", "/consent", page(`(name="csrf"\s+value=")[^"]*`, "${1}evil"), "This page has expired"},
+	{"nobody asked", "/authorize", func(r *http.Response, _ map[string]any) {
+		r.Header.Set("Location", r.Request.URL.Query().Get("redirect_uri")+"?code=a")
+	}, "nobody was asked for consent"},
+	{"another state", "/authorize", page(`([?;]state=)[^&"]*`, "${1}evil"), "state is"},
+	{"no code", "/authorize", page(`([?;])code=[^&"]*`, "${1}error=access_denied"), "code is missing"},
+	{"another issuer", "/authorize", page(`([?;]iss=)[^&"]*`, "${1}https%3A%2F%2Fevil.example"), "iss is"},
+	{"no issuer", "/authorize", page(`([?;])iss=`, "${1}was="), "iss is"},
+	{"token refused", "/token", status(401), "step 9 "},
+	{"Cognito's refresh token", "/token", set("refresh_token", "eyJjdHkiOiJKV1Qi"), "refresh_token is not one of the broker's"},
+	{"an ID token", "/token", set("id_token", "eyJhbGciOiJub25lIn0.e30."), "id_token is there"},
+	{"another token", "/token", set("access_token", "abc"), "step 10 "},
+}
+
+func testWalkStops(t *testing.T, mode config.Authorization) {
+	s := startStack(t, mode)
+	tests := append(tamperedAlike(s), map[config.Authorization][]tampered{
+		config.Direct: tamperedDirect, config.Brokered: tamperedBrokered,
+	}[mode]...)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out strings.Builder
-			err := runOver(t.Context(), &tampering{tt.address, tt.edit}, &out, openly(s))
+			_, err := runOver(t.Context(), &tampering{tt.address, tt.edit}, &out, openly(s))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("the walk's error = %v, want one with %q\n%s", err, tt.want, out.String())
 			}
@@ -275,10 +376,10 @@ func TestWalkStopsAtTheStepThatDoesNotHold(t *testing.T) {
 }
 
 func TestWalkSaysThatThePasswordIsWrong(t *testing.T) {
-	s := startStack(t)
+	s := startStack(t, config.Brokered)
 	o := openly(s)
 	o.Password = "wrong"
-	err := Run(t.Context(), io.Discard, o)
+	_, err := Run(t.Context(), io.Discard, o)
 	const want = "Incorrect username or password."
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Run = %v, want an error with %q", err, want)
@@ -286,10 +387,10 @@ func TestWalkSaysThatThePasswordIsWrong(t *testing.T) {
 }
 
 func TestWalkRefusesABadInitialAccessToken(t *testing.T) {
-	s := startStack(t)
+	s := startStack(t, config.Brokered)
 	o := openly(s)
 	o.InitialAccessToken = "dcr_iat_unknown"
-	err := Run(t.Context(), io.Discard, o)
+	_, err := Run(t.Context(), io.Discard, o)
 	if err == nil || !strings.Contains(err.Error(), "step 4 ") || strings.Contains(err.Error(), o.InitialAccessToken) {
 		t.Errorf("Run = %v, want an error of step 4 without the token", err)
 	}
@@ -302,39 +403,13 @@ func TestOptionsAreChecked(t *testing.T) {
 		"no username":          func(o *Options) { o.Username = "" },
 		"no password":          func(o *Options) { o.Password = "" },
 		"unknown method":       func(o *Options) { o.InitialAccessToken, o.AuthMethod = "t", "private_key_jwt" },
+		"id and token":         func(o *Options) { o.ClientID, o.InitialAccessToken = "dcr_a", "t" },
 		"method without token": func(o *Options) { o.AuthMethod = "client_secret_post" },
 	} {
 		o := good
 		change(&o)
-		if err := Run(t.Context(), io.Discard, o); err == nil {
+		if _, err := Run(t.Context(), io.Discard, o); err == nil {
 			t.Errorf("%s: Run = nil, want an error", name)
-		}
-	}
-}
-
-func TestSignInForm(t *testing.T) {
-	tests := []struct {
-		name, page string
-		want       string // action, username, password, fields; empty if there is no such form
-	}{
-		{"no form", `<p>Login pages unavailable.</p>`, ""},
-		{"a form without a password", `<form action="/search"><input name="q"></form>`, ""},
-		{"the second form", `<form action="/search"><input name="q"></form>
-			<FORM METHOD=post ACTION='/login?a=b&amp;c=d'><input TYPE=hidden name=_csrf value="a&quot;b">
-			<input name="username" type="text"><input type='password' name='password'>
-			<input type="checkbox" name="remember" value="1"><button type="submit" name="go" value="in">Go</button></FORM>`,
-			`/login?a=b&c=d username password _csrf=a%22b&go=in`},
-		{"an e-mail address", `<form><input type="email" name="mail"><input type="password" name="pw"></form>`, ` mail pw `},
-		{"another text first", `<form action="x"><input type="text" name="tenant"><input name="username"><input type="password" name="pw"></form>`, `x username pw `},
-	}
-	for _, tt := range tests {
-		f, ok := signInForm(tt.page)
-		got := ""
-		if ok {
-			got = strings.Join([]string{f.action, f.username, f.password, f.fields.Encode()}, " ")
-		}
-		if got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

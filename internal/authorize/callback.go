@@ -122,7 +122,7 @@ func (f *Front) signedIn(w http.ResponseWriter, r *http.Request, q query, wrong 
 	}
 	c, err := f.clientOf(r.Context(), t)
 	if err != nil {
-		return "", err
+		return "", final(err)
 	}
 	if code := q.value("error"); code != "" {
 		return "", c.deny(toldCode(code), toldDescription(q.value("error_description")), errors.New("cognito: "+dcr.Quote(code)))
@@ -226,9 +226,6 @@ func (f *Front) take(ctx context.Context, s secret, from, to grant.Step) (*grant
 func (f *Front) clientOf(ctx context.Context, t *grant.Transaction) (client, error) {
 	reg, profile, err := f.registration(ctx, t.ClientID)
 	if err != nil {
-		if p, ok := errors.AsType[*problem](err); ok && p.kind == pages.Unavailable {
-			p.kind = pages.SignInFailed
-		}
 		return client{}, err
 	}
 	if reg.Generation != t.Generation {
@@ -239,6 +236,14 @@ func (f *Front) clientOf(ctx context.Context, t *grant.Transaction) (client, err
 		return client{}, err
 	}
 	return client{reg, profile, recipient{u, t.State, vouched(reg, profile, u)}}, nil
+}
+
+// final is err for who cannot try the same again.
+func final(err error) error {
+	if p, ok := errors.AsType[*problem](err); ok && p.kind == pages.Unavailable {
+		p.kind = pages.SignInFailed
+	}
+	return err
 }
 
 func (c client) deny(code, description string, cause error) *denial {

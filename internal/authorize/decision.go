@@ -75,7 +75,7 @@ func (f *Front) allow(w http.ResponseWriter, r *http.Request, s secret) {
 	}
 	if err != nil {
 		f.endTransaction(r, t)
-		f.showProblem(w, r, t.Lang, err)
+		f.showProblem(w, r, t.Lang, final(err))
 		return
 	}
 	code, err := f.issue(r.Context(), s, t)
@@ -104,8 +104,13 @@ func (f *Front) allowedAlready(w http.ResponseWriter, r *http.Request, s secret)
 		if t.Step != grant.Decided {
 			break
 		}
-		if _, ok, err := f.issued(r.Context(), s, t); err != nil || ok {
-			f.showOutcome(w, r, s, t)
+		code, ok, err := f.issued(r.Context(), s, t)
+		if err != nil {
+			f.undecided(w, r, err)
+			return
+		}
+		if ok {
+			f.goOn(w, r, t, url.Values{"code": {code.Reveal()}})
 			return
 		}
 		f.pause(r.Context(), outcomeWait)
@@ -155,7 +160,7 @@ func (f *Front) cancel(w http.ResponseWriter, r *http.Request, s secret) {
 	f.endTransaction(r, t)
 	f.cookies.clear(w)
 	if err != nil {
-		f.showProblem(w, r, t.Lang, err)
+		f.showProblem(w, r, t.Lang, final(err))
 		return
 	}
 	f.goOn(w, r, t, url.Values{"error": {"access_denied"}, "error_description": {"the user said no"}})

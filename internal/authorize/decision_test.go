@@ -495,3 +495,37 @@ func TestWhatARequestMayTake(t *testing.T) {
 		t.Error("an app client may take longer than the request")
 	}
 }
+
+func TestASecondDecisionWhenTheStoreFails(t *testing.T) {
+	for _, method := range []string{"Transaction", "Grant"} {
+		t.Run(method, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser()
+			page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+			first := b.decide(page, "allow").target(t)
+			w.grants.FailNext(method, 1, brokertest.NotApplied)
+			a := b.decide(page, "allow")
+			if a.location != "/consent" {
+				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
+			}
+			w.grants.FailNext(method, 1, brokertest.NotApplied)
+			wantPage(t, b.get(a.location), http.StatusServiceUnavailable, "could not be read")
+			if again := b.get(a.location).target(t); again.String() != first.String() {
+				t.Errorf("the page leads to %s, the decision to %s", again, first)
+			}
+		})
+	}
+}
+
+func TestConsentPageWhenTheStoreFails(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+	w.store.FailNext("Registration", 1, brokertest.NotApplied)
+	a := b.get("/consent")
+	wantPage(t, a, http.StatusServiceUnavailable, "could not be read")
+	if a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	wantPage(t, b.get("/consent"), http.StatusOK, "alice")
+}

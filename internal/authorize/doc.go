@@ -11,6 +11,6 @@
 // decision that arrives twice gives the same code and not two.
 //
 // Sign-in comes before consent, and nothing leaves the broker before consent.
-// What it leaves out: the token endpoint (package relay), and how pages look
+// What it leaves out: the token endpoint (package grants), and how pages look
 // (package pages).
 package authorize

@@ -1,11 +1,11 @@
 package authorize
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/internal/pages"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
@@ -53,10 +53,7 @@ func (f *Front) again(r *http.Request, old *grant.Transaction) (secret, *grant.T
 		Lang:        old.Lang,
 		Prompt:      otherAccount(old.Prompt),
 	})
-	if p, ok := err.(*problem); ok {
-		p.kind = pages.SignInFailed // the way to try again does not lead here
-	}
-	return s, t, err
+	return s, t, final(err)
 }
 
 // otherAccount is the prompt of a user who wants to be somebody else. An identity
@@ -73,7 +70,7 @@ func otherAccount(prompt string) string {
 // out: it goes on to sign in for the transaction that the browser is in.
 func (f *Front) signedOut(w http.ResponseWriter, r *http.Request) {
 	s, t, err := f.transaction(r)
-	if p, ok := err.(*problem); ok && p.kind == pages.Unavailable {
+	if p, ok := errors.AsType[*problem](err); ok && p.kind == pages.Unavailable {
 		f.showProblem(w, r, "", err)
 		return
 	}
@@ -83,5 +80,3 @@ func (f *Front) signedOut(w http.ResponseWriter, r *http.Request) {
 	}
 	see(w, f.signInURL(t, s))
 }
-
-var _ AppClients = broker.AppClientRecords(nil)

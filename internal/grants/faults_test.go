@@ -1,14 +1,18 @@
 package grants_test
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -214,4 +218,85 @@ func TestUnusedRegistrationIsConfirmedByItsFirstToken(t *testing.T) {
 	if _, err := s.store.Registration(t.Context(), c.ClientID); errors.Is(err, broker.ErrNotFound) {
 		t.Error("the registration has expired although it was used")
 	}
+}
+
+// interfering is a store in which somebody else does something just before the
+// first write.
+type interfering struct {
+	grants.Grants
+	once sync.Once
+	do   func(id string)
+}
+
+func (s *interfering) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
+	s.once.Do(func() { s.do(g.ID) })
+	return s.Grants.ReplaceGrant(ctx, g)
+}
+
+func TestGrantThatIsChangedMeanwhileIsJudgedAgain(t *testing.T) {
+	change := func(f func(g *grant.Grant)) func(s *stack, id string) {
+		return func(s *stack, id string) {
+			g, err := s.store.Grant(s.t.Context(), id)
+			if err == nil {
+				f(g)
+				err = s.store.ReplaceGrant(s.t.Context(), g)
+			}
+			if err != nil {
+				s.t.Error(err)
+			}
+		}
+	}
+	tests := []struct {
+		name string
+		do   func(s *stack, id string)
+		want int
+	}{
+		{"in nothing that matters", change(func(g *grant.Grant) { g.User.Email = "new@example.com" }), 200},
+		{"ended by hand", func(s *stack, id string) {
+			g, err := s.store.Grant(s.t.Context(), id)
+			if err == nil {
+				err = s.ender(s.store, s.up, s.ring).End(s.t.Context(), g)
+			}
+			if err != nil {
+				s.t.Error(err)
+			}
+		}, 400},
+		{"expired", func(s *stack, _ string) { s.clock.Advance(31 * 24 * time.Hour) }, 400},
+	}
+	for _, tt := range tests {
+		for _, kind := range []string{"code", "refresh token"} {
+			t.Run(tt.name+"/"+kind, func(t *testing.T) {
+				s := newStack(t)
+				c := s.public()
+				_, code := s.code(c)
+				form := codeForm(code)
+				if kind != "code" {
+					form = refreshForm(s.as(c, "/token", form).text("refresh_token"))
+				}
+				s.config.Ender = s.ender(&interfering{Grants: s.store, do: func(id string) { tt.do(s, id) }}, s.up, s.ring)
+				s.serve()
+				code400 := ""
+				if tt.want == 400 {
+					code400 = "invalid_grant"
+				}
+				s.as(c, "/token", form).want(tt.want, code400)
+			})
+		}
+	}
+}
+
+// To end a grant is never lost to somebody who uses it at the same time.
+func TestGrantIsEndedThoughItIsUsedMeanwhile(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	g, first := s.authorized(c)
+	store := &interfering{Grants: s.store, do: func(string) { s.refreshed(c, first.text("refresh_token")) }}
+	held, err := s.store.Grant(t.Context(), g.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ender(store, s.up, s.ring).End(t.Context(), held); err != nil {
+		t.Fatal(err)
+	}
+	s.wantEnded(g.ID)
 }

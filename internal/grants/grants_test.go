@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -116,15 +117,27 @@ func newStackAt(t testing.TB, base string, options ...option) *stack {
 	s.store = memory.NewStore(s.clock.Now)
 	s.grants = brokertest.NewFaultyGrants(s.store)
 	s.records = brokertest.NewFaultyStore(s.store)
-	s.up = upstream.New(upstream.Config{
-		TokenEndpoint:      base + "/oauth2/token",
-		RevocationEndpoint: base + "/oauth2/revoke",
-		Timeout:            300 * time.Millisecond, // for those tests in which Cognito does not answer
-	})
+	s.up = s.patience(0)
 	s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read", notes+"/write", mail+"/send")
 	s.start(s.ring)
 	t.Cleanup(s.checkLog)
 	return s
+}
+
+// patience returns Cognito's endpoints as somebody asks them who waits for d, 0
+// for as long as usual.
+func (s *stack) patience(d time.Duration) *upstream.Cognito {
+	return upstream.New(upstream.Config{TokenEndpoint: s.base + "/oauth2/token", RevocationEndpoint: s.base + "/oauth2/revoke", Timeout: d})
+}
+
+// impatient runs f while Cognito is given up on at once.
+func (s *stack) impatient(f func()) {
+	usual := s.up
+	s.up = s.patience(100 * time.Millisecond)
+	s.start(s.ring)
+	f()
+	s.up = usual
+	s.start(s.ring)
 }
 
 // start makes the endpoints, with nothing in memory yet.
@@ -495,8 +508,9 @@ func (s *stack) wantEnded(id string) {
 		s.t.Errorf("the remembered consent: %v, want it gone", err)
 	}
 	for _, t := range s.cognitoTokens() {
-		if _, err := s.up.Refresh(s.t.Context(), s.app(shared), t); err == nil {
-			s.t.Error("Cognito still refreshes its token")
+		_, err := s.up.Refresh(s.t.Context(), s.app(shared), t)
+		if refused, ok := errors.AsType[*upstream.Refused](err); !ok || refused.Code != "invalid_grant" {
+			s.t.Errorf("Cognito, asked to refresh: %v, want invalid_grant", err)
 		}
 	}
 }

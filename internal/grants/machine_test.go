@@ -160,7 +160,7 @@ func provisionOnce(s *stack) func(context.Context, string) error {
 }
 
 func TestClientCredentialsWhenCognitoFails(t *testing.T) {
-	for _, effect := range []emulator.Effect{emulator.FailBefore, emulator.FailAfter, emulator.CutBefore, emulator.CutAfter, emulator.Throttle, emulator.SlowBefore} {
+	for _, effect := range []emulator.Effect{emulator.FailBefore, emulator.FailAfter, emulator.CutBefore, emulator.CutAfter, emulator.Throttle} {
 		s := newStack(t)
 		c := s.machine()
 		s.cognito.Faults().Inject("token", emulator.Fault{Effect: effect, Times: 1})

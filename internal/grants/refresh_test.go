@@ -351,12 +351,20 @@ func TestCognitoThatFailsCostsNothing(t *testing.T) {
 			up := s.signIn()
 			s.clock.Advance(time.Hour) // so that the code needs Cognito
 			g, code := s.allow(c, up)
-			s.cognito.Faults().Inject("token", emulator.Fault{Effect: tt.effect, Times: 1})
-			s.as(c, "/token", codeForm(code)).want(503, "temporarily_unavailable")
+			fails := func(form string) {
+				t.Helper()
+				s.cognito.Faults().Inject("token", emulator.Fault{Effect: tt.effect, Times: 1})
+				send := func() { s.as(c, "/token", form).want(503, "temporarily_unavailable") }
+				if tt.effect == emulator.SlowBefore || tt.effect == emulator.SlowAfter {
+					s.impatient(send)
+				} else {
+					send()
+				}
+			}
+			fails(codeForm(code))
 			token := s.as(c, "/token", codeForm(code)).want(200, "").text("refresh_token")
 
-			s.cognito.Faults().Inject("token", emulator.Fault{Effect: tt.effect, Times: 1})
-			s.as(c, "/token", refreshForm(token)).want(503, "temporarily_unavailable")
+			fails(refreshForm(token))
 			s.wantStands(g.ID)
 			s.refreshed(c, token)
 		})

@@ -90,7 +90,7 @@ func signedBy(token, other string) string {
 }
 
 func TestRevokeWhenCognitoFailsCanBeRepeated(t *testing.T) {
-	for _, effect := range []emulator.Effect{emulator.FailBefore, emulator.FailAfter, emulator.CutBefore, emulator.CutAfter, emulator.Throttle, emulator.SlowBefore, emulator.SlowAfter} {
+	for _, effect := range []emulator.Effect{emulator.FailBefore, emulator.FailAfter, emulator.CutBefore, emulator.CutAfter, emulator.Throttle} {
 		s := newStack(t)
 		c := s.public()
 		g, first := s.authorized(c)

@@ -29,7 +29,7 @@ var english = messages{
 			"phone":   "See your phone number",
 			"profile": "See your profile, such as your name and picture",
 		},
-		Remember:      "You will not be asked about this again for {days} days.",
+		Remember:      "If you allow it, you will not be asked about this again for {days} days.",
 		Again:         "You will be asked again each time it connects.",
 		Allow:         "Allow",
 		Cancel:        "Cancel",

@@ -25,6 +25,10 @@ const (
 	// AppClientRemoving must go, and its registration with it. An app client
 	// whose creation was given up is removing with an empty CognitoID.
 	AppClientRemoving AppClientState = "removing"
+	// AppClientVacant does not exist, and may be made. The record of a brokered
+	// app client outlives it, so that its version never begins again: whoever is
+	// late finds that out.
+	AppClientVacant AppClientState = "vacant"
 )
 
 // AppClientKind is what an app client is for.
@@ -96,6 +100,12 @@ func (a *AppClient) SecretOwner() string { return a.Key + "/" + a.Marker }
 // not, a Provisioner makes it so.
 func (a *AppClient) Usable(branding bool) bool {
 	return a.State == AppClientReady && (a.Branded || !branding)
+}
+
+// vacate makes a the record of no app client.
+func (a *AppClient) vacate() {
+	a.State, a.Marker, a.CognitoID, a.Secret, a.Branded = AppClientVacant, "", "", "", false
+	a.Abandoned, a.Scopes, a.Due = nil, nil, time.Time{}
 }
 
 // Clone returns a copy that shares no memory with a.

@@ -216,11 +216,12 @@ func (w *brokeredWorld) recover(keys ...string) {
 	}
 }
 
-// existing are those of keys that have a record.
+// existing are those of keys that have a record of an app client.
 func (w *brokeredWorld) existing(keys ...string) []string {
 	found := []string{}
 	for _, key := range keys {
-		if _, err := w.inner.AppClient(w.t.Context(), key); !errors.Is(err, broker.ErrNotFound) {
+		a, err := w.inner.AppClient(w.t.Context(), key)
+		if !errors.Is(err, broker.ErrNotFound) && a.State != broker.AppClientVacant {
 			found = append(found, key)
 		}
 	}

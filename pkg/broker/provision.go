@@ -100,6 +100,8 @@ func (p *Provisioning) step(ctx context.Context, key string) (again bool, err er
 		return false, nil
 	case a.State == AppClientReady:
 		return false, p.brand(ctx, a)
+	case a.State == AppClientVacant:
+		return false, p.begin(ctx, key, a, now)
 	case now.Sub(a.CreatedAt) >= takeOver && now.Sub(a.Due.Add(-grace)) >= takeOver:
 		return false, p.begin(ctx, key, a, now)
 	case a.State == AppClientRemoving:
@@ -154,8 +156,11 @@ func (p *Provisioning) claim(ctx context.Context, a, old *AppClient) error {
 		if len(old.Abandoned) >= maxAbandoned {
 			return busy(grace, fmt.Errorf("app client %s was given up %d times", a.Key, len(old.Abandoned)))
 		}
-		a.Version, a.Abandoned = old.Version, append(old.Clone().Abandoned, old.Marker)
-		p.c.Log.WarnContext(ctx, "app client is made again", "app_client", a.Key, "abandoned", len(a.Abandoned))
+		a.Version, a.Abandoned = old.Version, old.Clone().Abandoned
+		if old.Marker != "" {
+			a.Abandoned = append(a.Abandoned, old.Marker)
+			p.c.Log.WarnContext(ctx, "app client is made again", "app_client", a.Key, "abandoned", len(a.Abandoned))
+		}
 		err = p.c.Store.ReplaceAppClient(ctx, a)
 	}
 	switch {
@@ -173,15 +178,24 @@ func (p *Provisioning) release(ctx context.Context, a *AppClient) {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
 	var err error
-	if len(a.Abandoned) > 0 { // which must not be forgotten
+	if len(a.Abandoned) > 0 { // which must not be forgotten, and may still need the place
 		a.State = AppClientRemoving
 		err = p.c.Store.ReplaceAppClient(ctx, a)
 	} else if err = p.c.Store.ReturnBudget(ctx, appClientsKey(a.Profile), a.Key); err == nil {
-		err = p.c.Store.DeleteAppClient(ctx, a.Key, a.Version)
+		err = p.vacate(ctx, a)
 	}
 	if err != nil {
 		p.c.Log.WarnContext(ctx, "app client left to reconcile", "app_client", a.Key, "error", err)
 	}
+}
+
+// vacate leaves a record of no app client, or none if there was none before.
+func (p *Provisioning) vacate(ctx context.Context, a *AppClient) error {
+	if a.Version == 1 {
+		return p.c.Store.DeleteAppClient(ctx, a.Key, a.Version)
+	}
+	a.vacate()
+	return p.c.Store.ReplaceAppClient(ctx, a)
 }
 
 // ready records that a exists. A dedicated one is looked at again, since its

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ func (s *reconciliation) brokered(ctx context.Context, a *AppClient) error {
 		return s.removingBrokered(ctx, a)
 	case AppClientReady:
 		return s.standing(ctx, a)
+	case AppClientVacant:
+		return s.vacate(ctx, a)
 	}
 	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
 }
@@ -33,7 +36,64 @@ func (s *reconciliation) removingBrokered(ctx context.Context, a *AppClient) err
 	if err := s.deleteAbandoned(ctx, a); err != nil {
 		return err
 	}
-	return s.removing(ctx, a)
+	ids := []string{a.CognitoID}
+	if a.CognitoID == "" {
+		var err error
+		if ids, err = s.atCognito(ctx, a.Marker); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		if err := s.apps.Delete(ctx, id, a.Marker); err != nil {
+			return fmt.Errorf("delete app client %s: %w", id, err)
+		}
+	}
+	if err := s.giveBack(ctx, a); err != nil {
+		return err
+	}
+	err := s.vacate(ctx, a)
+	if errors.Is(err, ErrConflict) {
+		// Another run was faster, and the place may be that of a new app client.
+		b := Budget{Key: appClientsKey(a.Profile), Limit: math.MaxInt32}
+		return errors.Join(err, s.store.TakeBudget(ctx, b, a.Key))
+	}
+	if err != nil {
+		return err
+	}
+	s.done.Removed++
+	return nil
+}
+
+// vacate leaves the record of an app client that is gone to whoever needs it
+// next, or deletes it if nobody can.
+func (s *reconciliation) vacate(ctx context.Context, a *AppClient) error {
+	var again time.Time
+	if a.Kind == KindDedicated {
+		r, err := s.served(ctx, a)
+		if errors.Is(err, ErrNotFound) {
+			return s.store.DeleteAppClient(ctx, a.Key, a.Version)
+		}
+		if err != nil {
+			return err
+		}
+		again = r.ExpiresAt
+	}
+	a.vacate()
+	a.Due = again
+	return s.store.ReplaceAppClient(ctx, a)
+}
+
+// served returns the registration that a dedicated app client serves, or
+// ErrNotFound if it is gone.
+func (s *reconciliation) served(ctx context.Context, a *AppClient) (*Registration, error) {
+	r, err := s.store.Registration(ctx, a.ClientID)
+	if err != nil {
+		return nil, fmt.Errorf("read registration %s: %w", a.ClientID, err)
+	}
+	if r.Generation != a.Generation || r.State == RegistrationDeleting || r.State == RegistrationDeleted {
+		return nil, fmt.Errorf("registration %s of generation %s: %w", a.ClientID, a.Generation, ErrNotFound)
+	}
+	return r, nil
 }
 
 // deleteAbandoned deletes what creations may have left of which nothing was
@@ -59,15 +119,15 @@ func (s *reconciliation) deleteAbandoned(ctx context.Context, a *AppClient) erro
 func (s *reconciliation) standing(ctx context.Context, a *AppClient) error {
 	var again time.Time
 	if a.Kind == KindDedicated {
-		r, err := s.store.Registration(ctx, a.ClientID)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		if err != nil || r.Generation != a.Generation || r.State == RegistrationDeleting || r.State == RegistrationDeleted {
+		r, err := s.served(ctx, a)
+		if errors.Is(err, ErrNotFound) {
 			if err := s.markRemoving(ctx, a); err != nil {
 				return err
 			}
 			return s.removingBrokered(ctx, a)
+		}
+		if err != nil {
+			return err
 		}
 		again = r.ExpiresAt // it is gone then, unless it is used before
 		if err := s.growDedicated(ctx, a, r); err != nil {

@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -201,4 +202,64 @@ func TestReconcileThatListedTooEarly(t *testing.T) {
 	}
 	w.recover()
 	w.checkConsistent()
+}
+
+// Of two janitors the slower must not take away what was made since.
+func TestTwoJanitorsAndANewAppClient(t *testing.T) {
+	w := newBrokeredWorld(t)
+	w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+	wantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
+	w.wait(3 * time.Minute)
+	pausing := &pausingStore{Store: w.store, reached: make(chan struct{}), goOn: make(chan struct{})}
+	slow, err := broker.New(broker.Config{
+		Mode: broker.ModeBrokered, Store: pausing, AppClients: w.pool, Keys: w.ring,
+		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reconciled := make(chan error)
+	go func() {
+		_, err := slow.Reconcile(t.Context())
+		reconciled <- err
+	}()
+	<-pausing.reached
+	w.wait(3 * time.Minute)
+	if _, err := w.Reconcile(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.mustProvision("profile/open")
+	close(pausing.goOn)
+	if err := <-reconciled; err != nil {
+		t.Error(err)
+	}
+	w.recover("profile/open")
+}
+
+// The record of an app client that is gone does not outlive its registration.
+func TestAVacantRecordGoesWithItsRegistration(t *testing.T) {
+	for _, profile := range []string{"short", "trusted"} {
+		t.Run(profile, func(t *testing.T) {
+			w := newBrokeredWorld(t)
+			clientID, rat := w.vouched(profile, strings.Replace(confidentialBody, "client_secret_basic", "none", 1))
+			key := w.appClientKey(clientID)
+			w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+			wantCode(t, "Provision", w.Provision(t.Context(), key), dcr.Unavailable)
+			w.recover()
+			if a := w.appClient(key); a.State != broker.AppClientVacant {
+				t.Errorf("state = %q, want vacant", a.State)
+			}
+			if profile == "trusted" {
+				if err := w.Delete(t.Context(), clientID, rat); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.wait(2 * time.Hour)
+			w.recover()
+			if _, err := w.inner.AppClient(t.Context(), key); !errors.Is(err, broker.ErrNotFound) {
+				t.Errorf("the record is still there (%v)", err)
+			}
+			w.checkConsistent()
+		})
+	}
 }
