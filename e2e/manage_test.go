@@ -13,12 +13,14 @@ func (r *registration) update(members string) string {
 	return fmt.Sprintf(`{"client_id":%q,"redirect_uris":["http://127.0.0.1:33418/callback"],%s}`, r.id, members)
 }
 
-func TestManagement(t *testing.T) {
-	r := register(t, publicClient)
+func TestManagement(t *testing.T) { each(t, testManagement) }
+
+func testManagement(t *testing.T, d *deployment) {
+	r := d.register(t, publicClient)
 	r.needsManagement(t)
 
 	got := exchange{name: "read", send: "GET " + r.path, header: []string{bearer(r.token)}, status: 200,
-		headers: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}}.run(t)
+		headers: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}}.run(t, d)
 	if !sameObject(t, got.body, r.body) {
 		t.Errorf("GET = %s, want what the registration answered: %s", got.body, r.body)
 	}
@@ -26,7 +28,7 @@ func TestManagement(t *testing.T) {
 	put := exchange{name: "update", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
 		body:   r.update(`"client_name":"e2e, renamed","token_endpoint_auth_method":"none"`),
 		status: 200, headers: map[string]string{"Cache-Control": "no-store"},
-		members: map[string]string{"client_id": r.id, "client_name": "e2e, renamed", "registration_access_token": `dcr_rat_.+`}}.run(t)
+		members: map[string]string{"client_id": r.id, "client_name": "e2e, renamed", "registration_access_token": `dcr_rat_.+`}}.run(t, d)
 	old, next := r.token, put.member("registration_access_token")
 	if next == old {
 		t.Fatal("PUT answered with the token that was sent, want a new one")
@@ -39,11 +41,11 @@ func TestManagement(t *testing.T) {
 		{send: "GET " + r.path, header: []string{bearer(next)}, status: 200, members: map[string]string{"registration_access_token": next}},
 		{send: "GET " + r.path, header: []string{bearer(old)}, status: 401, headers: refused},
 	} {
-		x.run(t)
+		x.run(t, d)
 	}
 	r.token = next
 
-	run(t, []exchange{
+	d.run(t, []exchange{
 		{name: "no token", send: "GET " + r.path, status: 401, headers: map[string]string{"WWW-Authenticate": `Bearer realm="registration"`}},
 		{name: "update without client_id", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)}, body: publicClient,
 			status: 400, members: map[string]string{"error": "invalid_client_metadata"}},
@@ -61,11 +63,11 @@ func TestManagement(t *testing.T) {
 			status: 200, members: map[string]string{"client_name": "e2e, renamed"}},
 	})
 
-	deleted := exchange{send: "DELETE " + r.path, header: []string{bearer(r.token)}, status: 204}.run(t)
+	deleted := exchange{send: "DELETE " + r.path, header: []string{bearer(r.token)}, status: 204}.run(t, d)
 	if len(deleted.body) > 0 {
 		t.Errorf("DELETE = %q, want no body", deleted.body)
 	}
-	run(t, []exchange{
+	d.run(t, []exchange{
 		{name: "read after delete", send: "GET " + r.path, header: []string{bearer(r.token)}, status: 401, headers: refused},
 		{name: "update after delete", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)}, body: r.update(`"client_name":"a"`), status: 401, headers: refused},
 		{name: "delete after delete", send: "DELETE " + r.path, header: []string{bearer(r.token)}, status: 401, headers: refused},
@@ -74,28 +76,32 @@ func TestManagement(t *testing.T) {
 	})
 }
 
-func TestManagementOfAConfidentialClient(t *testing.T) {
-	needsInitialAccessToken(t)
-	r := register(t, `{"redirect_uris":["http://127.0.0.1:33418/callback"]}`, bearer(target.initialAccessToken))
+func TestManagementOfAConfidentialClient(t *testing.T) { each(t, testManagementOfAConfidentialClient) }
+
+func testManagementOfAConfidentialClient(t *testing.T, d *deployment) {
+	d.needsInitialAccessToken(t)
+	r := d.register(t, `{"redirect_uris":["http://127.0.0.1:33418/callback"]}`, bearer(d.initialAccessToken))
 	header := []string{jsonBody, bearer(r.token)}
 	bad := map[string]string{"error": "invalid_client_metadata"}
-	run(t, []exchange{
+	d.run(t, []exchange{
 		{name: "another secret", send: "PUT " + r.path, header: header, body: r.update(`"client_secret":"another"`), status: 400, members: bad},
 		// Cognito cannot change it.
 		{name: "no secret any more", send: "PUT " + r.path, header: header, body: r.update(`"token_endpoint_auth_method":"none"`), status: 400, members: bad},
 	})
 	put := exchange{send: "PUT " + r.path, header: header, status: 200,
 		body:    r.update(fmt.Sprintf(`"client_secret":%q,"token_endpoint_auth_method":"client_secret_post"`, r.secret)),
-		members: map[string]string{"token_endpoint_auth_method": "client_secret_post"}}.run(t)
+		members: map[string]string{"token_endpoint_auth_method": "client_secret_post"}}.run(t, d)
 	r.token = put.member("registration_access_token")
 }
 
 // Who holds a token learns nothing about other clients.
-func TestTokensOfOthersTellNothing(t *testing.T) {
-	mine, others := register(t, publicClient), register(t, publicClient)
+func TestTokensOfOthersTellNothing(t *testing.T) { each(t, testTokensOfOthersTellNothing) }
+
+func testTokensOfOthersTellNothing(t *testing.T, d *deployment) {
+	mine, others := d.register(t, publicClient), d.register(t, publicClient)
 	mine.needsManagement(t)
-	gone := register(t, publicClient)
-	exchange{send: "DELETE " + gone.path, header: []string{bearer(gone.token)}, status: 204}.run(t)
+	gone := d.register(t, publicClient)
+	exchange{send: "DELETE " + gone.path, header: []string{bearer(gone.token)}, status: 204}.run(t, d)
 
 	for _, method := range []string{"GET", "PUT", "DELETE"} {
 		var want answer
@@ -107,7 +113,7 @@ func TestTokensOfOthersTellNothing(t *testing.T) {
 			{"an unknown token", others.path, "dcr_rat_unknown"},
 			{"an id that cannot be one", "/register/%22%3Cscript%3E", mine.token},
 		} {
-			a := exchange{name: tt.name, send: method + " " + tt.path, header: []string{jsonBody, bearer(tt.token)}, body: others.update(`"client_name":"a"`), status: 401}.run(t)
+			a := exchange{name: tt.name, send: method + " " + tt.path, header: []string{jsonBody, bearer(tt.token)}, body: others.update(`"client_name":"a"`), status: 401}.run(t, d)
 			delete(a.object, "request_id")
 			a.header.Del("Date")
 			if i == 0 {

@@ -19,20 +19,22 @@ const (
 // resourceMetadata is the path of the MCP server's metadata at the broker.
 func resourceMetadata(t *testing.T) string {
 	t.Helper()
-	needs(t, "E2E_MCP_URL", target.mcp)
-	u, err := url.Parse(target.mcp)
+	needs(t, "E2E_MCP_URL", d.mcp)
+	u, err := url.Parse(d.mcp)
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := "/.well-known/oauth-protected-resource" + u.Path
-	if target.stack == nil && send(t, "GET "+path, "").status == http.StatusNotFound {
-		t.Skipf("not run: the broker's configuration does not name %s", target.mcp)
+	if d.stack == nil && d.send(t, "GET "+path, "").status == http.StatusNotFound {
+		t.Skipf("not run: the broker's configuration does not name %s", d.mcp)
 	}
 	return path
 }
 
-func TestAuthorizationServerMetadata(t *testing.T) {
-	endpoint := regexp.QuoteMeta(target.base)
+func TestAuthorizationServerMetadata(t *testing.T) { each(t, testAuthorizationServerMetadata) }
+
+func testAuthorizationServerMetadata(t *testing.T, d *deployment) {
+	endpoint := regexp.QuoteMeta(d.base)
 	for _, path := range []string{serverMetadata, providerMetadata} {
 		members := map[string]string{
 			"issuer":                                endpoint, // RFC 8414 section 3.3: where it was fetched from
@@ -52,7 +54,7 @@ func TestAuthorizationServerMetadata(t *testing.T) {
 		a := exchange{
 			send: "GET " + path, status: 200, members: members,
 			headers: map[string]string{"Content-Type": "application/json", "ETag": `"[^"]+"`, "Cache-Control": `public, max-age=\d+`},
-		}.run(t)
+		}.run(t, d)
 		checkNoEmptyValues(t, path, a.body)
 		for name, want := range map[string][]string{
 			"grant_types_supported":                 {"authorization_code", "refresh_token"},
@@ -88,54 +90,60 @@ func checkNoEmptyValues(t *testing.T, what string, body []byte) {
 	}
 }
 
-func TestProtectedResourceMetadata(t *testing.T) {
+func TestProtectedResourceMetadata(t *testing.T) { each(t, testProtectedResourceMetadata) }
+
+func testProtectedResourceMetadata(t *testing.T, d *deployment) {
 	path := resourceMetadata(t)
 	exchange{
 		send: "GET " + path, status: 200,
 		headers: map[string]string{"Content-Type": "application/json", "ETag": `"[^"]+"`},
 		members: map[string]string{
-			"resource":              regexp.QuoteMeta(target.mcp),
-			"authorization_servers": `\["` + regexp.QuoteMeta(target.base) + `"\]`,
+			"resource":              regexp.QuoteMeta(d.mcp),
+			"authorization_servers": `\["` + regexp.QuoteMeta(d.base) + `"\]`,
 			"scopes_supported":      `\[".+"\]`,
 		},
-	}.run(t)
-	run(t, []exchange{
+	}.run(t, d)
+	d.run(t, []exchange{
 		{name: "unknown resource", send: "GET /.well-known/oauth-protected-resource/nothing/here", status: 404},
 	})
 }
 
-func TestMetadataIsCachable(t *testing.T) {
+func TestMetadataIsCachable(t *testing.T) { each(t, testMetadataIsCachable) }
+
+func testMetadataIsCachable(t *testing.T, d *deployment) {
 	paths := []string{serverMetadata, providerMetadata}
-	if target.mcp != "" && target.stack != nil {
+	if d.mcp != "" && d.stack != nil {
 		paths = append(paths, resourceMetadata(t))
 	}
 	for _, path := range paths {
-		first := send(t, "GET "+path, "")
+		first := d.send(t, "GET "+path, "")
 		tag := first.header.Get("ETag")
-		if second := send(t, "GET "+path, ""); !bytes.Equal(first.body, second.body) || second.header.Get("ETag") != tag {
+		if second := d.send(t, "GET "+path, ""); !bytes.Equal(first.body, second.body) || second.header.Get("ETag") != tag {
 			t.Errorf("GET %s twice = %s and %s, want the same", path, first.body, second.body)
 		}
 		for _, condition := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
-			a := send(t, "GET "+path, "", "If-None-Match: "+condition)
+			a := d.send(t, "GET "+path, "", "If-None-Match: "+condition)
 			if a.status != 304 || len(a.body) > 0 || a.header.Get("ETag") != tag {
 				t.Errorf("GET %s if none match %s = %d %q with ETag %s, want 304 without body and %s", path, condition, a.status, a.body, a.header.Get("ETag"), tag)
 			}
 		}
-		if a := send(t, "GET "+path, "", `If-None-Match: "other"`); a.status != 200 || !bytes.Equal(a.body, first.body) {
+		if a := d.send(t, "GET "+path, "", `If-None-Match: "other"`); a.status != 200 || !bytes.Equal(a.body, first.body) {
 			t.Errorf("GET %s if none match another = %d %s, want 200 and the document", path, a.status, a.body)
 		}
-		if a := send(t, "HEAD "+path, ""); a.status != 200 || len(a.body) > 0 || a.header.Get("ETag") != tag {
+		if a := d.send(t, "HEAD "+path, ""); a.status != 200 || len(a.body) > 0 || a.header.Get("ETag") != tag {
 			t.Errorf("HEAD %s = %d %q with ETag %s, want 200 without body and %s", path, a.status, a.body, a.header.Get("ETag"), tag)
 		}
 	}
 }
 
 // Clients that run in a browser ask first.
-func TestPreflight(t *testing.T) {
+func TestPreflight(t *testing.T) { each(t, testPreflight) }
+
+func testPreflight(t *testing.T, d *deployment) {
 	for path, method := range map[string]string{
 		serverMetadata: "GET", providerMetadata: "GET", "/register": "POST", "/register/anything": "PUT", "/token": "POST", "/revoke": "POST",
 	} {
-		a := send(t, "OPTIONS "+path, "", "Origin: http://localhost:6274", "Access-Control-Request-Method: "+method,
+		a := d.send(t, "OPTIONS "+path, "", "Origin: http://localhost:6274", "Access-Control-Request-Method: "+method,
 			"Access-Control-Request-Headers: authorization,content-type,mcp-protocol-version")
 		if a.status != 204 && a.status != 200 {
 			t.Errorf("OPTIONS %s = %d, want 204", path, a.status)
@@ -154,8 +162,10 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotThere(t *testing.T) {
-	run(t, []exchange{
+func TestWhatIsNotThere(t *testing.T) { each(t, testWhatIsNotThere) }
+
+func testWhatIsNotThere(t *testing.T, d *deployment) {
+	d.run(t, []exchange{
 		{name: "root", send: "GET /", status: 404},
 		{name: "unknown path", send: "GET /nothing/here", status: 404},
 		{name: "unknown path, POST", send: "POST /nothing/here", status: 404},

@@ -25,7 +25,9 @@ import (
 
 // Of any number of registrations on a token with one use left, one succeeds, and
 // the others are told that the token is spent.
-func TestTokenWithOneUse(t *testing.T) {
+func TestTokenWithOneUse(t *testing.T) { each(t, testTokenWithOneUse) }
+
+func testTokenWithOneUse(t *testing.T, d *deployment) {
 	base, token := oneUse(t)
 	const n = 8
 	answers := make([]*http.Response, n)
@@ -69,16 +71,16 @@ func TestTokenWithOneUse(t *testing.T) {
 // pool and with a store of its own to put the token in.
 func oneUse(t *testing.T) (base, token string) {
 	t.Helper()
-	if target.stack == nil {
+	if d.stack == nil {
 		token = os.Getenv("E2E_ONE_USE_TOKEN")
 		needs(t, "E2E_ONE_USE_TOKEN", token)
-		return target.base, token
+		return d.base, token
 	}
 	srv := httptest.NewUnstartedServer(nil)
 	base = "http://" + srv.Listener.Addr().String()
 	env := map[string]string{
-		"ISSUER": base, "AWS_REGION": "us-east-1", "USER_POOL_ID": "us-east-1_local00001", "COGNITO_DOMAIN": target.stack.Cognito,
-		"COGNITO_ENDPOINT": target.stack.Cognito, "SCOPES": "openid mcp/read", "TABLE_NAME": "in-memory", "DEPLOYMENT_ID": "oneuse",
+		"ISSUER": base, "AWS_REGION": "us-east-1", "USER_POOL_ID": "us-east-1_local00001", "COGNITO_DOMAIN": d.stack.Cognito,
+		"COGNITO_ENDPOINT": d.stack.Cognito, "SCOPES": "openid mcp/read", "TABLE_NAME": "in-memory", "DEPLOYMENT_ID": "oneuse",
 	}
 	c, err := config.Registration(func(name string) string { return env[name] })
 	if err != nil {

@@ -12,7 +12,9 @@ import (
 
 // What real clients send registers, and each gets what it cannot do without
 // (testdata/registrations says where the bodies come from).
-func TestClientsRegister(t *testing.T) {
+func TestClientsRegister(t *testing.T) { each(t, testClientsRegister) }
+
+func testClientsRegister(t *testing.T, d *deployment) {
 	files, err := filepath.Glob("../testdata/registrations/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no registrations in testdata (%v)", err)
@@ -28,7 +30,7 @@ func TestClientsRegister(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := answer{object: sent}
-			r := register(t, string(body))
+			r := d.register(t, string(body))
 			checkNoEmptyValues(t, "the answer", r.body)
 			for name, pattern := range map[string]string{
 				"client_id":                  `[A-Za-z0-9_.~+-]+`, // the same when form-encoded or nearly so
@@ -59,7 +61,9 @@ func TestClientsRegister(t *testing.T) {
 	}
 }
 
-func TestBadRegistrations(t *testing.T) {
+func TestBadRegistrations(t *testing.T) { each(t, testBadRegistrations) }
+
+func testBadRegistrations(t *testing.T, d *deployment) {
 	with := func(members string) string {
 		return `{"redirect_uris":["http://127.0.0.1:33418/callback"],` + members + `}`
 	}
@@ -124,13 +128,15 @@ func TestBadRegistrations(t *testing.T) {
 			status: 400, members: map[string]string{"error": tt.code},
 		})
 	}
-	run(t, script)
+	d.run(t, script)
 }
 
-func TestRegistrationBodies(t *testing.T) {
+func TestRegistrationBodies(t *testing.T) { each(t, testRegistrationBodies) }
+
+func testRegistrationBodies(t *testing.T, d *deployment) {
 	large := `{"redirect_uris":["http://127.0.0.1/"],"x":"` + strings.Repeat("a", 64<<10) + `"}`
 	tooLarge := map[string]string{"error": "invalid_request"}
-	run(t, []exchange{
+	d.run(t, []exchange{
 		{name: "too large", send: "POST /register", header: []string{jsonBody}, body: large, status: 413, members: tooLarge},
 		{name: "a form", send: "POST /register", header: []string{formBody}, body: "redirect_uris=http://127.0.0.1/", status: 415},
 		{name: "plain text", send: "POST /register", header: []string{"Content-Type: text/plain"}, body: publicClient, status: 415},
@@ -138,15 +144,17 @@ func TestRegistrationBodies(t *testing.T) {
 		{name: "another character set", send: "POST /register", header: []string{jsonBody + "; charset=utf-16"}, body: publicClient, status: 415},
 	})
 	t.Run("charset named", func(t *testing.T) {
-		a := exchange{send: "POST /register", header: []string{"Content-Type: Application/JSON; charset=UTF-8"}, body: publicClient, status: 201}.run(t)
-		registered(t, target.base, a)
+		a := exchange{send: "POST /register", header: []string{"Content-Type: Application/JSON; charset=UTF-8"}, body: publicClient, status: 201}.run(t, d)
+		registered(t, d.base, a)
 	})
 }
 
 // What is allowed is registered; what is not is dropped, and the answer says so
 // (RFC 7591 section 3.2.1).
-func TestRegistrationSubstitutes(t *testing.T) {
-	r := register(t, `{
+func TestRegistrationSubstitutes(t *testing.T) { each(t, testRegistrationSubstitutes) }
+
+func testRegistrationSubstitutes(t *testing.T, d *deployment) {
+	r := d.register(t, `{
 		"redirect_uris": ["https://app.example.com/callback", "http://localhost:33418/callback"],
 		"grant_types": ["authorization_code", "implicit", "urn:ietf:params:oauth:grant-type:device_code"],
 		"token_endpoint_auth_method": "client_secret_basic",
@@ -173,10 +181,12 @@ func TestRegistrationSubstitutes(t *testing.T) {
 	}
 }
 
-func TestInitialAccessTokens(t *testing.T) {
+func TestInitialAccessTokens(t *testing.T) { each(t, testInitialAccessTokens) }
+
+func testInitialAccessTokens(t *testing.T, d *deployment) {
 	bad := map[string]string{"WWW-Authenticate": `Bearer error="invalid_token", error_description="[^"]+"`}
 	invalid := map[string]string{"error": "invalid_token"}
-	run(t, []exchange{
+	d.run(t, []exchange{
 		// A bad token is never taken for none.
 		{name: "an unknown token", send: "POST /register", header: []string{jsonBody, bearer("dcr_iat_unknown")}, body: publicClient,
 			status: 401, headers: bad, members: invalid},
@@ -188,10 +198,10 @@ func TestInitialAccessTokens(t *testing.T) {
 			status: 401, headers: bad, members: invalid},
 	})
 
-	needsInitialAccessToken(t)
-	token := bearer(target.initialAccessToken)
+	d.needsInitialAccessToken(t)
+	token := bearer(d.initialAccessToken)
 	t.Run("gives a secret by default", func(t *testing.T) {
-		r := register(t, `{"redirect_uris":["https://app.example.com/callback"]}`, token)
+		r := d.register(t, `{"redirect_uris":["https://app.example.com/callback"]}`, token)
 		for name, pattern := range map[string]string{
 			"token_endpoint_auth_method": "client_secret_basic", // RFC 7591 section 2
 			"client_secret":              `[A-Za-z0-9_+]{20,}`,
@@ -203,11 +213,11 @@ func TestInitialAccessTokens(t *testing.T) {
 		}
 	})
 	t.Run("allows a client without one", func(t *testing.T) {
-		r := register(t, publicClient, token)
+		r := d.register(t, publicClient, token)
 		match(t, "token_endpoint_auth_method", r.member("token_endpoint_auth_method"), "none")
 		match(t, "client_secret", r.member("client_secret"), "")
 	})
-	run(t, []exchange{
+	d.run(t, []exchange{
 		{name: "does not allow any scope", send: "POST /register", header: []string{jsonBody, token},
 			body:   `{"redirect_uris":["https://app.example.com/callback"],"scope":"nothing/of-ours"}`,
 			status: 403, headers: map[string]string{"WWW-Authenticate": `Bearer error="insufficient_scope", .*`}, members: map[string]string{"error": "insufficient_scope"}},

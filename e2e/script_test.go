@@ -29,16 +29,16 @@ type exchange struct {
 }
 
 // run makes the exchanges, one after the other.
-func run(t *testing.T, script []exchange) {
+func (d *deployment) run(t *testing.T, script []exchange) {
 	t.Helper()
 	for _, x := range script {
-		t.Run(x.name, func(t *testing.T) { x.run(t) })
+		t.Run(x.name, func(t *testing.T) { x.run(t, d) })
 	}
 }
 
-func (x exchange) run(t *testing.T) answer {
+func (x exchange) run(t *testing.T, d *deployment) answer {
 	t.Helper()
-	a := send(t, x.send, x.body, x.header...)
+	a := d.send(t, x.send, x.body, x.header...)
 	if a.status != x.status {
 		t.Fatalf("%s = %d %s, want %d", x.send, a.status, a.body, x.status)
 	}
@@ -91,10 +91,19 @@ var client = &http.Client{
 }
 
 // send makes a request and checks what holds for every answer of the broker.
-func send(t *testing.T, line, body string, header ...string) answer {
+func (d *deployment) send(t *testing.T, line, body string, header ...string) answer {
+	t.Helper()
+	a := d.fetch(t, line, body, header...)
+	method, _, _ := strings.Cut(line, " ")
+	a.checkForm(t, line, method)
+	return a
+}
+
+// fetch makes a request, of an endpoint for programs or of a page.
+func (d *deployment) fetch(t *testing.T, line, body string, header ...string) answer {
 	t.Helper()
 	method, path, _ := strings.Cut(line, " ")
-	req, err := http.NewRequestWithContext(t.Context(), method, target.base+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, d.base+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,9 +115,7 @@ func send(t *testing.T, line, body string, header ...string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := answerOf(t, line, res)
-	a.checkForm(t, line, method)
-	return a
+	return answerOf(t, line, res)
 }
 
 // answerOf reads an answer.
@@ -163,32 +170,50 @@ type registration struct {
 }
 
 // register registers a client and deletes it when the test ends.
-func register(t *testing.T, body string, header ...string) *registration {
+func (d *deployment) register(t *testing.T, body string, header ...string) *registration {
 	t.Helper()
 	a := exchange{
 		send: "POST /register", header: append(header, jsonBody), body: body, status: http.StatusCreated,
 		headers: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"},
-	}.run(t)
-	return registered(t, target.base, a)
+	}.run(t, d)
+	return d.registered(t, a, len(header) == 0)
 }
 
-// registered reads the answer to a registration at base, and has the client
-// deleted when the test ends.
-func registered(t *testing.T, base string, a answer) *registration {
+// registerManaged registers a client that gets a registration access token: in
+// direct mode every one does, in brokered mode one that somebody vouches for.
+func (d *deployment) registerManaged(t *testing.T, body string) *registration {
+	t.Helper()
+	if !d.brokered() {
+		return d.register(t, body)
+	}
+	d.needsInitialAccessToken(t)
+	return d.register(t, body, bearer(d.initialAccessToken))
+}
+
+// registered reads the answer to a registration, and has the client deleted when
+// the test ends. In brokered mode nobody can delete a client that registered
+// openly, which others may share; it expires.
+func (d *deployment) registered(t *testing.T, a answer, openly bool) *registration {
 	t.Helper()
 	r := &registration{answer: a, id: a.member("client_id"), secret: a.member("client_secret"), token: a.member("registration_access_token")}
 	uri := a.member("registration_client_uri")
 	if r.id == "" || (uri == "") != (r.token == "") {
 		t.Fatalf("POST /register = %s, want a client_id, and registration_client_uri with registration_access_token", a.body)
 	}
+	if shared := d.brokered() && openly; shared != (uri == "") {
+		t.Fatalf("registration_client_uri = %q, want one: %t", uri, !shared)
+	}
+	if d.brokered() {
+		match(t, "client_id", r.id, "dcr_[a-z2-7]{26}")
+	}
 	if uri == "" {
 		return r
 	}
 	var ok bool
-	if r.path, ok = strings.CutPrefix(uri, base); !ok {
-		t.Fatalf("registration_client_uri = %q, want it to begin with %s", uri, base)
+	if r.path, ok = strings.CutPrefix(uri, d.base); !ok {
+		t.Fatalf("registration_client_uri = %q, want it to begin with %s", uri, d.base)
 	}
-	t.Cleanup(func() { r.remove(t, base) })
+	t.Cleanup(func() { r.remove(t, d.base) })
 	return r
 }
 
@@ -208,15 +233,6 @@ func (r *registration) remove(t *testing.T, base string) {
 	res.Body.Close()
 	if res.StatusCode != http.StatusNoContent && res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("DELETE %s = %s; the client stays behind", r.path, res.Status)
-	}
-}
-
-// needsManagement skips the test if open registration gives no registration
-// access tokens, as in brokered mode.
-func (r *registration) needsManagement(t *testing.T) {
-	t.Helper()
-	if r.token == "" {
-		t.Skip("not run: this broker gives clients that registered openly no registration access token")
 	}
 }
 

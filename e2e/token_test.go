@@ -14,12 +14,14 @@ func code(clientID string) string {
 		"&redirect_uri=" + url.QueryEscape("http://127.0.0.1:33418/callback") + "&client_id=" + clientID
 }
 
-func TestTokenRequestsOfUnknownClients(t *testing.T) {
+func TestTokenRequestsOfUnknownClients(t *testing.T) { each(t, testTokenRequestsOfUnknownClients) }
+
+func testTokenRequestsOfUnknownClients(t *testing.T, d *deployment) {
 	unknown := map[string]string{"error": "invalid_client"}
 	challenged := map[string]string{"WWW-Authenticate": `Basic .*`}
 	none := map[string]string{"WWW-Authenticate": ""} // a browser would ask for a password
 	refresh := "grant_type=refresh_token&refresh_token=a"
-	run(t, []exchange{
+	d.run(t, []exchange{
 		{name: "no client", send: "POST /token", header: []string{formBody}, body: refresh, status: 401, members: unknown, headers: none},
 		{name: "in the body", send: "POST /token", header: []string{formBody}, body: code("unknown"), status: 401, members: unknown, headers: none},
 		{name: "with a secret in the body", send: "POST /token", header: []string{formBody}, body: refresh + "&client_id=unknown&client_secret=a", status: 401, members: unknown, headers: none},
@@ -31,9 +33,11 @@ func TestTokenRequestsOfUnknownClients(t *testing.T) {
 	})
 }
 
-func TestTokenRequestsThatAreMalformed(t *testing.T) {
+func TestTokenRequestsThatAreMalformed(t *testing.T) { each(t, testTokenRequestsThatAreMalformed) }
+
+func testTokenRequestsThatAreMalformed(t *testing.T, d *deployment) {
 	bad := map[string]string{"error": "invalid_request"}
-	run(t, []exchange{
+	d.run(t, []exchange{
 		{name: "JSON", send: "POST /token", header: []string{jsonBody}, body: `{"grant_type":"refresh_token"}`, status: 415},
 		{name: "too large", send: "POST /token", header: []string{formBody}, body: "grant_type=refresh_token&x=" + strings.Repeat("a", 64<<10), status: 413},
 		{name: "a parameter twice", send: "POST /token", header: []string{formBody}, body: "grant_type=refresh_token&client_id=a&client_id=b", status: 400, members: bad},
@@ -41,11 +45,13 @@ func TestTokenRequestsThatAreMalformed(t *testing.T) {
 	})
 }
 
-func TestTokenRequestsOfAPublicClient(t *testing.T) {
-	r := register(t, publicClient)
+func TestTokenRequestsOfAPublicClient(t *testing.T) { each(t, testTokenRequestsOfAPublicClient) }
+
+func testTokenRequestsOfAPublicClient(t *testing.T, d *deployment) {
+	r := d.register(t, publicClient)
 	id := "&client_id=" + r.id
 	bad := map[string]string{"error": "invalid_request"}
-	run(t, []exchange{
+	d.run(t, []exchange{
 		{name: "no grant type", send: "POST /token", header: []string{formBody}, body: id[1:], status: 400, members: bad},
 		{name: "a grant type that nobody has", send: "POST /token", header: []string{formBody}, body: "grant_type=password&username=a&password=b" + id, status: 400, members: map[string]string{"error": "unsupported_grant_type"}},
 		{name: "a grant type of others", send: "POST /token", header: []string{formBody}, body: "grant_type=client_credentials" + id, status: 400, members: map[string]string{"error": "unauthorized_client"}},
@@ -59,14 +65,16 @@ func TestTokenRequestsOfAPublicClient(t *testing.T) {
 	})
 }
 
-func TestTokenRequestsOfAConfidentialClient(t *testing.T) {
-	needsInitialAccessToken(t)
-	r := register(t, `{"redirect_uris":["http://127.0.0.1:33418/callback"]}`, bearer(target.initialAccessToken))
+func TestTokenRequestsOfAConfidentialClient(t *testing.T) { each(t, testTokenRequestsOfAConfidentialClient) }
+
+func testTokenRequestsOfAConfidentialClient(t *testing.T, d *deployment) {
+	d.needsInitialAccessToken(t)
+	r := d.register(t, `{"redirect_uris":["http://127.0.0.1:33418/callback"]}`, bearer(d.initialAccessToken))
 	noGrant := map[string]string{"error": "invalid_grant"} // so the client was authenticated
 	noClient := map[string]string{"error": "invalid_client"}
 	body := code(r.id)
 	header := strings.Replace(body, "&client_id="+r.id, "", 1)
-	run(t, []exchange{
+	d.run(t, []exchange{
 		{name: "secret in the header", send: "POST /token", header: []string{formBody, basic(r.id, r.secret)}, body: header, status: 400, members: noGrant},
 		{name: "secret in the header, form-encoded", send: "POST /token", header: []string{formBody, basic(url.QueryEscape(r.id), url.QueryEscape(r.secret))}, body: header, status: 400, members: noGrant},
 		{name: "secret in the body", send: "POST /token", header: []string{formBody}, body: body + "&client_secret=" + url.QueryEscape(r.secret), status: 400, members: noGrant},
@@ -77,15 +85,17 @@ func TestTokenRequestsOfAConfidentialClient(t *testing.T) {
 	})
 }
 
-func TestClientCredentials(t *testing.T) {
-	needsInitialAccessToken(t)
-	r := register(t, `{"grant_types":["client_credentials"]}`, bearer(target.initialAccessToken))
+func TestClientCredentials(t *testing.T) { each(t, testClientCredentials) }
+
+func testClientCredentials(t *testing.T, d *deployment) {
+	d.needsInitialAccessToken(t)
+	r := d.register(t, `{"grant_types":["client_credentials"]}`, bearer(d.initialAccessToken))
 	exchange{
 		send: "POST /token", header: []string{formBody, basic(r.id, r.secret)}, body: "grant_type=client_credentials", status: 200,
 		headers: map[string]string{"Cache-Control": "no-store", "Content-Type": "application/json"},
 		members: map[string]string{"access_token": `[^.]+\.[^.]+\.[^.]+`, "token_type": "Bearer", "expires_in": `\d+`, "scope": `\S.*`, "refresh_token": "", "id_token": ""},
-	}.run(t)
-	run(t, []exchange{
+	}.run(t, d)
+	d.run(t, []exchange{
 		{name: "a code", send: "POST /token", header: []string{formBody, basic(r.id, r.secret)}, body: strings.Replace(code(r.id), "&client_id="+r.id, "", 1),
 			status: 400, members: map[string]string{"error": "unauthorized_client"}},
 		{name: "a scope that it has not", send: "POST /token", header: []string{formBody, basic(r.id, r.secret)}, body: "grant_type=client_credentials&scope=nothing%2Fof-ours",
@@ -93,9 +103,11 @@ func TestClientCredentials(t *testing.T) {
 	})
 }
 
-func TestRevocation(t *testing.T) {
-	r := register(t, publicClient)
-	run(t, []exchange{
+func TestRevocation(t *testing.T) { each(t, testRevocation) }
+
+func testRevocation(t *testing.T, d *deployment) {
+	r := d.register(t, publicClient)
+	d.run(t, []exchange{
 		{name: "no token", send: "POST /revoke", header: []string{formBody}, body: "client_id=" + r.id, status: 400, members: map[string]string{"error": "invalid_request"}},
 		// RFC 7009 section 2.2: there is nothing left to revoke.
 		{name: "an unknown token", send: "POST /revoke", header: []string{formBody}, body: "token=a&client_id=" + r.id, status: 200},

@@ -16,7 +16,7 @@ func banner(s *devstack.Stack) string {
 	return strings.NewReplacer(
 		"{issuer}", s.Issuer, "{mcp}", s.MCP, "{cognito}", s.Cognito,
 		"{user}", s.Username, "{password}", s.Password, "{iat}", s.InitialAccessToken,
-		"{introspection}", devstack.IntrospectionID + ":" + devstack.IntrospectionSecret,
+		"{introspection}", devstack.IntrospectionID+":"+devstack.IntrospectionSecret,
 	).Replace(`dcr-broker is running; it forgets everything when you stop it.
 
   MCP server     {mcp}

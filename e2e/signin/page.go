@@ -27,11 +27,12 @@ type form struct {
 
 // These do for the pages of a sign-in, in which no attribute holds a bare ">".
 var (
-	formPattern  = regexp.MustCompile(`(?is)<form\b([^>]*)>(.*?)</form>`)
-	inputPattern = regexp.MustCompile(`(?is)<(?:input|button)\b([^>]*)>`)
-	attrPattern  = regexp.MustCompile(`(?is)([a-z_:][-a-z0-9_:.]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))`)
-	metaPattern  = regexp.MustCompile(`(?is)<meta\b([^>]*)>`)
-	hidePattern  = regexp.MustCompile(`(?is)<!--.*?-->|<(?:script|style|head)\b.*?</(?:script|style|head)>|<[^>]*>`)
+	formPattern   = regexp.MustCompile(`(?is)<form\b([^>]*)>(.*?)</form>`)
+	inputPattern  = regexp.MustCompile(`(?is)<(?:input|button)\b([^>]*)>`)
+	attrPattern   = regexp.MustCompile(`(?is)([a-z_:][-a-z0-9_:.]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))`)
+	metaPattern   = regexp.MustCompile(`(?is)<meta\b([^>]*)>`)
+	inlinePattern = regexp.MustCompile(`(?i)</?(?:a|b|bdi|code|em|span|strong)\b[^>]*>`)
+	hidePattern   = regexp.MustCompile(`(?is)<!--.*?-->|<(?:script|style|head)\b.*?</(?:script|style|head)>|<[^>]*>`)
 )
 
 // signInForm finds the first form that asks for a password.
@@ -110,7 +111,8 @@ func attributes(tag string) map[string]string {
 
 // Text is what a reader sees of the page, at most so many characters of it.
 func (p *Page) Text(most int) string {
-	text := []rune(strings.Join(strings.Fields(html.UnescapeString(hidePattern.ReplaceAllString(p.HTML, " "))), " "))
+	shown := hidePattern.ReplaceAllString(inlinePattern.ReplaceAllString(p.HTML, ""), " ")
+	text := []rune(strings.Join(strings.Fields(html.UnescapeString(shown)), " "))
 	if len(text) > most {
 		text = append(text[:most], '…')
 	}

@@ -69,8 +69,8 @@ func (j *journey) authorize(ctx context.Context, address string) (*auth.Authoriz
 func (j *journey) asks(page *signin.Page) (string, error) {
 	j.out.ok("signed in, but the client has got nothing yet: the user has not been asked")
 	j.out.step("Allow the client on the consent page")
-	says := page.Text(400)
-	j.out.received(member{"page", says})
+	says := page.Text(4000)
+	j.out.received(member{"page", page.Text(560)})
 	var p problems
 	p.want(j.brokered(), "there is a consent page, though the metadata does not say that the broker is the authorization server")
 	p.equal("status", page.Status, http.StatusOK)

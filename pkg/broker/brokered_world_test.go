@@ -1,9 +1,11 @@
 package broker_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -35,6 +37,8 @@ type brokeredWorld struct {
 	branding bool
 	// maker is what app clients are made by, the pool unless set.
 	maker broker.AppClientMaker
+	// log is nowhere unless set.
+	log *slog.Logger
 }
 
 func newBrokeredWorld(t *testing.T) *brokeredWorld {
@@ -63,7 +67,7 @@ func (w *brokeredWorld) restart() {
 		w.t.Fatal(err)
 	}
 	p, err := broker.NewProvisioning(broker.ProvisioningConfig{
-		Store: w.store, Maker: w.maker, Policy: w.policySource, Keys: w.ring, Branding: w.branding, Now: w.now, Log: discard,
+		Store: w.store, Maker: w.maker, Policy: w.policySource, Keys: w.ring, Branding: w.branding, Now: w.now, Log: cmp.Or(w.log, discard),
 	})
 	if err != nil {
 		w.t.Fatal(err)

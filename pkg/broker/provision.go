@@ -264,7 +264,7 @@ func (p *Provisioning) brand(ctx context.Context, a *AppClient) error {
 	err := p.c.Maker.Brand(ctx, a.CognitoID)
 	if errors.Is(err, ErrBrandingLimit) {
 		p.c.Log.ErrorContext(ctx, `all branding styles of the user pool are used up: new app clients have no sign-in page; give the profile app_client "shared"`,
-			"profile", a.Profile, "app_client", a.Key)
+			append(metric("branding_styles_used_up", p.c.Now()), "profile", a.Profile, "app_client", a.Key)...)
 		return busy(time.Hour, err)
 	}
 	if err != nil {

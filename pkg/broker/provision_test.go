@@ -1,9 +1,11 @@
 package broker_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -279,6 +281,8 @@ func TestTheProfilesLimitOfAppClients(t *testing.T) {
 func TestBranding(t *testing.T) {
 	w := newBrokeredWorld(t)
 	w.branding = true
+	var log bytes.Buffer
+	w.log = slog.New(slog.NewJSONHandler(&log, nil))
 	w.restart()
 	w.pool.LimitStyles(1)
 	clientID, _ := w.vouched("trusted", confidentialBody)
@@ -290,6 +294,11 @@ func TestBranding(t *testing.T) {
 	}
 	if !errors.Is(err, broker.ErrBrandingLimit) {
 		t.Errorf("Provision = %v, want ErrBrandingLimit", err)
+	}
+	for _, part := range []string{`"shared\"`, `"CloudWatchMetrics":[{"Namespace":"dcr-broker"`, `"Name":"branding_styles_used_up","Unit":"Count"`, `"branding_styles_used_up":1`} {
+		if !strings.Contains(log.String(), part) {
+			t.Errorf("the log line does not have %s: %s", part, &log)
+		}
 	}
 	if a := w.appClient(key); a.Usable(true) || !a.Usable(false) {
 		t.Errorf("without style: %+v is usable for managed login", a)
