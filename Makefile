@@ -1,4 +1,4 @@
-.PHONY: help run demo build test e2e check
+.PHONY: help run demo build test test-browser screenshots e2e check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -10,10 +10,10 @@ go:
 	@command -v $(GO) >/dev/null || { echo "make: Go is missing: install Go 1.26 or newer from https://go.dev/dl/" >&2; exit 1; }
 
 run: go ## a local Cognito, the broker and a sample MCP server in one process (ARGS="--help")
-	@$(GO) run ./cmd/dcr-dev run $(ARGS)
+	@$(GO) build -o bin/dcr-dev ./cmd/dcr-dev && exec bin/dcr-dev run $(ARGS)
 
 demo: go ## start the same and walk through it as an MCP client
-	@$(GO) run ./cmd/dcr-dev demo $(ARGS)
+	@$(GO) build -o bin/dcr-dev ./cmd/dcr-dev && exec bin/dcr-dev demo $(ARGS)
 
 build: go ## the Lambda functions: dist/ARCH/FUNCTION/bootstrap for arm64 and amd64
 	@GO="$(GO)" scripts/build.sh dist
@@ -21,9 +21,16 @@ build: go ## the Lambda functions: dist/ARCH/FUNCTION/bootstrap for arm64 and am
 test: go ## every test, with the race detector; starts a local DynamoDB (wants Python 3)
 	@scripts/moto.sh run $(GO) test -race ./...
 
+test-browser: go ## the pages and the whole flow in headless Chromium (installs Chromium on Debian, wants Node 20)
+	@scripts/browser.sh pages
+	@scripts/browser.sh flow
+
+screenshots: go ## docs/screenshots, made anew
+	@scripts/browser.sh screenshots
+
 e2e: go ## the protocol scripts against a stack that runs elsewhere: make e2e BASE_URL=https://auth.example.com
 	@test -n "$(BASE_URL)" || { echo "make e2e: say where the broker is: make e2e BASE_URL=http://localhost:8080" >&2; exit 2; }
-	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v ./e2e/...
+	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v ./e2e
 
 check: go ## gofmt, go vet, staticcheck, what the architecture and the docs promise
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted >&2; exit 1; }

@@ -16,8 +16,7 @@ func (r *registration) update(members string) string {
 func TestManagement(t *testing.T) { each(t, testManagement) }
 
 func testManagement(t *testing.T, d *deployment) {
-	r := d.register(t, publicClient)
-	r.needsManagement(t)
+	r := d.registerManaged(t, publicClient)
 
 	got := exchange{name: "read", send: "GET " + r.path, header: []string{bearer(r.token)}, status: 200,
 		headers: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}}.run(t, d)
@@ -54,7 +53,7 @@ func testManagement(t *testing.T, d *deployment) {
 		{name: "update of what is the server's", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
 			body: r.update(`"registration_access_token":"a"`), status: 400, members: map[string]string{"error": "invalid_client_metadata"}},
 		{name: "update with a bad redirect URI", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
-			body:   fmt.Sprintf(`{"client_id":%q,"redirect_uris":["https://app.example.com/"]}`, r.id),
+			body:   fmt.Sprintf(`{"client_id":%q,"redirect_uris":["http://app.example.com/"],"token_endpoint_auth_method":"none"}`, r.id),
 			status: 400, members: map[string]string{"error": "invalid_redirect_uri"}},
 		{name: "update that is too large", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
 			body: r.update(`"x":"` + strings.Repeat("a", 64<<10) + `"`), status: 413},
@@ -74,6 +73,9 @@ func testManagement(t *testing.T, d *deployment) {
 		{name: "token after delete", send: "POST /token", header: []string{formBody},
 			body: "grant_type=refresh_token&refresh_token=a&client_id=" + r.id, status: 401, members: map[string]string{"error": "invalid_client"}},
 	})
+	if d.brokered() {
+		d.openPage(t, "GET /authorize?"+d.request(r.id).Encode(), 400, "This app has to register again")
+	}
 }
 
 func TestManagementOfAConfidentialClient(t *testing.T) { each(t, testManagementOfAConfidentialClient) }
@@ -85,7 +87,7 @@ func testManagementOfAConfidentialClient(t *testing.T, d *deployment) {
 	bad := map[string]string{"error": "invalid_client_metadata"}
 	d.run(t, []exchange{
 		{name: "another secret", send: "PUT " + r.path, header: header, body: r.update(`"client_secret":"another"`), status: 400, members: bad},
-		// Cognito cannot change it.
+		// Cognito cannot change it, and in brokered mode it means the same.
 		{name: "no secret any more", send: "PUT " + r.path, header: header, body: r.update(`"token_endpoint_auth_method":"none"`), status: 400, members: bad},
 	})
 	put := exchange{send: "PUT " + r.path, header: header, status: 200,
@@ -98,9 +100,7 @@ func testManagementOfAConfidentialClient(t *testing.T, d *deployment) {
 func TestTokensOfOthersTellNothing(t *testing.T) { each(t, testTokensOfOthersTellNothing) }
 
 func testTokensOfOthersTellNothing(t *testing.T, d *deployment) {
-	mine, others := d.register(t, publicClient), d.register(t, publicClient)
-	mine.needsManagement(t)
-	gone := d.register(t, publicClient)
+	mine, others, gone := d.registerManaged(t, publicClient), d.registerManaged(t, publicClient), d.registerManaged(t, publicClient)
 	exchange{send: "DELETE " + gone.path, header: []string{bearer(gone.token)}, status: 204}.run(t, d)
 
 	for _, method := range []string{"GET", "PUT", "DELETE"} {

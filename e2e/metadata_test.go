@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -17,7 +18,7 @@ const (
 )
 
 // resourceMetadata is the path of the MCP server's metadata at the broker.
-func resourceMetadata(t *testing.T) string {
+func (d *deployment) resourceMetadata(t *testing.T) string {
 	t.Helper()
 	needs(t, "E2E_MCP_URL", d.mcp)
 	u, err := url.Parse(d.mcp)
@@ -38,7 +39,6 @@ func testAuthorizationServerMetadata(t *testing.T, d *deployment) {
 	for _, path := range []string{serverMetadata, providerMetadata} {
 		members := map[string]string{
 			"issuer":                                endpoint, // RFC 8414 section 3.3: where it was fetched from
-			"authorization_endpoint":                `https?://.+`,
 			"token_endpoint":                        endpoint + "/token",
 			"revocation_endpoint":                   endpoint + "/revoke",
 			"registration_endpoint":                 endpoint + "/register",
@@ -47,6 +47,7 @@ func testAuthorizationServerMetadata(t *testing.T, d *deployment) {
 			"code_challenge_methods_supported":      `\["S256"\]`,
 			"client_id_metadata_document_supported": "", // not before it is so
 		}
+		maps.Copy(members, d.serverMembers())
 		if path == providerMetadata { // OpenID Connect Discovery section 3
 			members["subject_types_supported"] = `\[.+\]`
 			members["id_token_signing_alg_values_supported"] = `\[.*"RS256".*\]`
@@ -66,10 +67,36 @@ func testAuthorizationServerMetadata(t *testing.T, d *deployment) {
 				}
 			}
 		}
-		// Cognito refuses it, and clients ask for all that is listed.
-		if scopes := a.list("scopes_supported"); len(scopes) == 0 || slices.Contains(scopes, "offline_access") {
-			t.Errorf("%s: scopes_supported = %q, want some and not offline_access", path, scopes)
+		// Clients ask for all that is listed. Cognito refuses offline_access, and
+		// the broker hands out no ID tokens.
+		unwanted := []string{"offline_access"}
+		if d.brokered() {
+			unwanted = append(unwanted, "openid")
 		}
+		scopes := a.list("scopes_supported")
+		if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s string) bool { return slices.Contains(unwanted, s) }) {
+			t.Errorf("%s: scopes_supported = %q, want some and none of %q", path, scopes, unwanted)
+		}
+	}
+}
+
+// serverMembers are the members in which the modes differ: where people
+// authorize, and what comes of it.
+func (d *deployment) serverMembers() map[string]string {
+	if !d.brokered() {
+		return map[string]string{
+			"authorization_endpoint":                         `https?://.+/oauth2/authorize`, // Cognito's
+			"userinfo_endpoint":                              `https?://.+/oauth2/userInfo`,
+			"introspection_endpoint":                         "",
+			"authorization_response_iss_parameter_supported": "", // Cognito sends none
+		}
+	}
+	endpoint := regexp.QuoteMeta(d.base)
+	return map[string]string{
+		"authorization_endpoint":                         endpoint + "/authorize",
+		"userinfo_endpoint":                              "", // it would show more than people have been told
+		"introspection_endpoint":                         endpoint + "/introspect",
+		"authorization_response_iss_parameter_supported": "true", // RFC 9207 section 3
 	}
 }
 
@@ -93,7 +120,7 @@ func checkNoEmptyValues(t *testing.T, what string, body []byte) {
 func TestProtectedResourceMetadata(t *testing.T) { each(t, testProtectedResourceMetadata) }
 
 func testProtectedResourceMetadata(t *testing.T, d *deployment) {
-	path := resourceMetadata(t)
+	path := d.resourceMetadata(t)
 	exchange{
 		send: "GET " + path, status: 200,
 		headers: map[string]string{"Content-Type": "application/json", "ETag": `"[^"]+"`},
@@ -113,7 +140,7 @@ func TestMetadataIsCachable(t *testing.T) { each(t, testMetadataIsCachable) }
 func testMetadataIsCachable(t *testing.T, d *deployment) {
 	paths := []string{serverMetadata, providerMetadata}
 	if d.mcp != "" && d.stack != nil {
-		paths = append(paths, resourceMetadata(t))
+		paths = append(paths, d.resourceMetadata(t))
 	}
 	for _, path := range paths {
 		first := d.send(t, "GET "+path, "")
@@ -140,9 +167,13 @@ func testMetadataIsCachable(t *testing.T, d *deployment) {
 func TestPreflight(t *testing.T) { each(t, testPreflight) }
 
 func testPreflight(t *testing.T, d *deployment) {
-	for path, method := range map[string]string{
+	endpoints := map[string]string{
 		serverMetadata: "GET", providerMetadata: "GET", "/register": "POST", "/register/anything": "PUT", "/token": "POST", "/revoke": "POST",
-	} {
+	}
+	if d.brokered() {
+		endpoints["/introspect"] = "POST"
+	}
+	for path, method := range endpoints {
 		a := d.send(t, "OPTIONS "+path, "", "Origin: http://localhost:6274", "Access-Control-Request-Method: "+method,
 			"Access-Control-Request-Headers: authorization,content-type,mcp-protocol-version")
 		if a.status != 204 && a.status != 200 {

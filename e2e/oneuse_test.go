@@ -2,24 +2,13 @@ package e2e
 
 import (
 	"cmp"
-	"context"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
-	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
-	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
@@ -28,84 +17,59 @@ import (
 func TestTokenWithOneUse(t *testing.T) { each(t, testTokenWithOneUse) }
 
 func testTokenWithOneUse(t *testing.T, d *deployment) {
-	base, token := oneUse(t)
-	const n = 8
-	answers := make([]*http.Response, n)
+	token := d.oneUse(t)
+	answers := d.registerAtOnce(t, 8, func(int) string { return publicClient }, bearer(token))
+	slices.SortFunc(answers, func(a, b answer) int { return cmp.Compare(a.status, b.status) })
+	for i, a := range answers {
+		want, challenge := http.StatusUnauthorized, `Bearer error="invalid_token", `
+		if i == 0 {
+			want, challenge = http.StatusCreated, ""
+		}
+		if a.status == http.StatusCreated {
+			d.registered(t, a, false)
+		}
+		if got := a.header.Get("WWW-Authenticate"); a.status != want || !strings.HasPrefix(got, challenge) {
+			t.Errorf("answer %d of %d = %d %s with challenge %q, want %d with %q", i+1, len(answers), a.status, a.body, got, want, challenge)
+		}
+	}
+}
+
+// registerAtOnce makes n registrations at the same moment.
+func (d *deployment) registerAtOnce(t *testing.T, n int, body func(i int) string, header ...string) []answer {
+	t.Helper()
+	responses := make([]*http.Response, n)
 	var all sync.WaitGroup
 	for i := range n {
+		req := d.newRequest(t, "POST /register", body(i), append(header, jsonBody)...)
 		all.Go(func() {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/register", strings.NewReader(publicClient))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			req.Header.Set("Content-Type", "application/json")
-			req.Header.Set("Authorization", "Bearer "+token)
-			if answers[i], err = client.Do(req); err != nil {
+			var err error
+			if responses[i], err = client.Do(req); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
 	if t.Failed() {
-		return
+		t.FailNow()
 	}
-	slices.SortFunc(answers, func(a, b *http.Response) int { return cmp.Compare(a.StatusCode, b.StatusCode) })
-	for i, res := range answers {
-		a := answerOf(t, "POST /register", res)
-		want, challenge := http.StatusUnauthorized, `Bearer error="invalid_token", `
-		if i == 0 {
-			want, challenge = http.StatusCreated, ""
-		}
-		if a.status == http.StatusCreated {
-			registered(t, base, a)
-		}
-		if got := a.header.Get("WWW-Authenticate"); a.status != want || !strings.HasPrefix(got, challenge) {
-			t.Errorf("answer %d of %d = %d %s with challenge %q, want %d with %q", i+1, n, a.status, a.body, got, want, challenge)
-		}
+	answers := make([]answer, n)
+	for i, res := range responses {
+		answers[i] = answerOf(t, "POST /register", res)
 	}
+	return answers
 }
 
-// oneUse returns the origin of a broker and an initial access token with one use
-// left. In process it is a broker beside the one under test, on the same user
-// pool and with a store of its own to put the token in.
-func oneUse(t *testing.T) (base, token string) {
+// oneUse returns an initial access token with one use left.
+func (d *deployment) oneUse(t *testing.T) string {
 	t.Helper()
 	if d.stack == nil {
-		token = os.Getenv("E2E_ONE_USE_TOKEN")
+		token := os.Getenv("E2E_ONE_USE_TOKEN")
 		needs(t, "E2E_ONE_USE_TOKEN", token)
-		return d.base, token
+		return token
 	}
-	srv := httptest.NewUnstartedServer(nil)
-	base = "http://" + srv.Listener.Addr().String()
-	env := map[string]string{
-		"ISSUER": base, "AWS_REGION": "us-east-1", "USER_POOL_ID": "us-east-1_local00001", "COGNITO_DOMAIN": d.stack.Cognito,
-		"COGNITO_ENDPOINT": d.stack.Cognito, "SCOPES": "openid mcp/read", "TABLE_NAME": "in-memory", "DEPLOYMENT_ID": "oneuse",
-	}
-	c, err := config.Registration(func(name string) string { return env[name] })
+	token, err := d.stack.NewInitialAccessToken(t.Context(), credential.Grant{Label: "one use", Profile: "trusted", CreatedBy: "e2e", MaxUses: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := memory.NewStore(time.Now)
-	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "one use", Profile: "trusted", CreatedBy: "e2e", MaxUses: 1}, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.CreateInitialAccessToken(t.Context(), rec); err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-	})}
-	service, err := registrar.Service(c, sdk, store, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rt := httpapi.NewRouter(log)
-	httpapi.RegistrationRoutes(rt, service)
-	srv.Config.Handler = rt
-	srv.Start()
-	t.Cleanup(srv.Close)
-	return base, tok.Reveal()
+	return token
 }

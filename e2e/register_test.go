@@ -145,7 +145,7 @@ func testRegistrationBodies(t *testing.T, d *deployment) {
 	})
 	t.Run("charset named", func(t *testing.T) {
 		a := exchange{send: "POST /register", header: []string{"Content-Type: Application/JSON; charset=UTF-8"}, body: publicClient, status: 201}.run(t, d)
-		registered(t, d.base, a)
+		d.registered(t, a, true)
 	})
 }
 

@@ -102,6 +102,15 @@ func (d *deployment) send(t *testing.T, line, body string, header ...string) ans
 // fetch makes a request, of an endpoint for programs or of a page.
 func (d *deployment) fetch(t *testing.T, line, body string, header ...string) answer {
 	t.Helper()
+	res, err := client.Do(d.newRequest(t, line, body, header...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answerOf(t, line, res)
+}
+
+func (d *deployment) newRequest(t *testing.T, line, body string, header ...string) *http.Request {
+	t.Helper()
 	method, path, _ := strings.Cut(line, " ")
 	req, err := http.NewRequestWithContext(t.Context(), method, d.base+path, strings.NewReader(body))
 	if err != nil {
@@ -111,11 +120,7 @@ func (d *deployment) fetch(t *testing.T, line, body string, header ...string) an
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Add(name, value)
 	}
-	res, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answerOf(t, line, res)
+	return req
 }
 
 // answerOf reads an answer.
@@ -128,11 +133,19 @@ func answerOf(t *testing.T, line string, res *http.Response) answer {
 		t.Fatalf("%s: %v", line, err)
 	}
 	if bytes.HasPrefix(a.body, []byte("{")) {
-		if err := json.Unmarshal(a.body, &a.object); err != nil {
-			t.Fatalf("%s = %d %s: %v", line, a.status, a.body, err)
-		}
+		a.object = object(t, string(a.body))
 	}
 	return a
+}
+
+// object reads a JSON object.
+func object(t *testing.T, body string) map[string]json.RawMessage {
+	t.Helper()
+	var o map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(body), &o); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	return o
 }
 
 // checkForm checks that a page of any origin may read the answer, and that an

@@ -106,7 +106,7 @@ func modeOf(base string) (config.Authorization, error) {
 	defer res.Body.Close()
 	var server struct {
 		Issuer      string `json:"issuer"`
-		NamesItself bool     `json:"authorization_response_iss_parameter_supported"`
+		NamesItself bool   `json:"authorization_response_iss_parameter_supported"`
 	}
 	if err := json.NewDecoder(res.Body).Decode(&server); err != nil || res.StatusCode != http.StatusOK || server.Issuer == "" {
 		return "", fmt.Errorf("%s%s = %s without metadata (%v); is this a broker?", base, serverMetadata, res.Status, err)

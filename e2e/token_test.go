@@ -6,8 +6,6 @@ import (
 	"testing"
 )
 
-const anyVerifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-
 // code is a token request with a code that nobody issued.
 func code(clientID string) string {
 	return "grant_type=authorization_code&code=00000000-0000-0000-0000-000000000000&code_verifier=" + anyVerifier +
@@ -65,7 +63,9 @@ func testTokenRequestsOfAPublicClient(t *testing.T, d *deployment) {
 	})
 }
 
-func TestTokenRequestsOfAConfidentialClient(t *testing.T) { each(t, testTokenRequestsOfAConfidentialClient) }
+func TestTokenRequestsOfAConfidentialClient(t *testing.T) {
+	each(t, testTokenRequestsOfAConfidentialClient)
+}
 
 func testTokenRequestsOfAConfidentialClient(t *testing.T, d *deployment) {
 	d.needsInitialAccessToken(t)

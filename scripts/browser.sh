@@ -2,7 +2,7 @@
 # The broker's pages in a real browser, headless Chromium.
 #
 #   scripts/browser.sh pages         every page: accessibility, keyboard, landings
-#   scripts/browser.sh flow          the whole flow, against the broker at BASE_URL
+#   scripts/browser.sh flow          the whole flow, against the broker at BASE_URL, or else a dcr-dev of its own
 #   scripts/browser.sh screenshots   makes the pictures in docs/screenshots
 #
 # It installs what is missing: Chromium and a typeface, if it may and the system
@@ -20,7 +20,7 @@ die() {
 
 case "${1-}" in
 pages | screenshots) ;;
-flow) [ -n "${BASE_URL-}" ] || die "say where the broker is: BASE_URL=http://localhost:8080 scripts/browser.sh flow" ;;
+flow) ;;
 *)
 	echo "usage: scripts/browser.sh pages | flow | screenshots" >&2
 	exit 2
@@ -30,7 +30,15 @@ what=$1
 shift
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+server=
+stop() {
+	if [ -n "$server" ]; then
+		kill "$server" 2>/dev/null || true
+		wait "$server" 2>/dev/null || true
+	fi
+	rm -rf "$work"
+}
+trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -58,6 +66,20 @@ fi
 if [ "$what" != flow ]; then
 	(cd "$root" && "${GO:-go}" build -o "$work/preview" ./e2e/browser/preview) || die "cannot build the preview server"
 	export PREVIEW="$work/preview"
+fi
+
+if [ "$what" = flow ] && [ -z "${BASE_URL-}" ]; then
+	(cd "$root" && "${GO:-go}" build -o "$work/dcr-dev" ./cmd/dcr-dev) || die "cannot build dcr-dev"
+	AUTHORIZATION=brokered "$work/dcr-dev" run --cognito=localhost:0 --broker=localhost:0 --mcp=localhost:0 >"$work/out" 2>&1 &
+	server=$!
+	for _ in $(seq 100); do
+		BASE_URL=$(sed -n 's/^ *Broker  *\(http:[^ ]*\).*/\1/p' "$work/out")
+		[ -z "$BASE_URL" ] || break
+		kill -0 "$server" 2>/dev/null || die "dcr-dev did not start: $(tail -n 1 "$work/out")"
+		sleep 0.1
+	done
+	[ -n "$BASE_URL" ] || die "dcr-dev does not say where the broker is"
+	export BASE_URL
 fi
 
 cd "$tests"

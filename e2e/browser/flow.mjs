@@ -13,7 +13,7 @@ import { launch } from "./browser.mjs";
 
 const base = process.env.BASE_URL;
 const alice = { username: process.env.SIGN_IN_AS ?? "alice", password: process.env.PASSWORD ?? "Correct-Horse-9" };
-const bob = { username: process.env.OTHER_SIGN_IN_AS ?? "bob", password: process.env.OTHER_PASSWORD ?? alice.password };
+const bob = { username: process.env.OTHER_SIGN_IN_AS ?? "bob", password: process.env.OTHER_PASSWORD ?? "Battery-Staple-7" };
 const expired = "This page has expired";
 
 let browser, client, metadata;
@@ -238,6 +238,23 @@ test("other account: the page names whoever signs in next", async (t) => {
 	assert.match(await page.locator(".account").textContent(), new RegExp(bob.username));
 	assert.doesNotMatch(await page.locator(".account").textContent(), new RegExp(alice.username));
 	await button(page, "Allow").click();
+	await atClient(page);
+	assert.equal(sentTo(request.state).length, 1);
+});
+
+test("forged: another site cannot press the button", async (t) => {
+	const page = await (await profile(t)).newPage();
+	const request = authorization();
+	await ask(page, request);
+	const csrf = await page.locator("input[name=csrf]").inputValue(); // even if it got out
+	const evil = await page.context().newPage();
+	await evil.goto(new URL("/", client.redirectURI).href);
+	await evil.setContent(`<form method="post" action="${new URL("/authorize", base)}"><input name="csrf" value="${csrf}"><button name="decision" value="allow">Win</button></form>`);
+	await button(evil, "Win").click();
+	await evil.waitForURL((url) => url.origin === new URL(base).origin);
+	assert.equal(await heading(evil).textContent(), "This sign-in was not started here");
+	assert.deepEqual(sentTo(request.state), []);
+	await button(page, "Allow").click(); // the user's own page is none the worse
 	await atClient(page);
 	assert.equal(sentTo(request.state).length, 1);
 });

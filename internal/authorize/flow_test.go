@@ -35,3 +35,29 @@ func TestAllowGivesTheClientACode(t *testing.T) {
 		t.Errorf("tokens of the scopes %q, %v; want openid notes/read and a refresh token", tokens.Scopes, err)
 	}
 }
+
+// What a redirect URI has in its query stays there.
+func TestARedirectURIWithAQuery(t *testing.T) {
+	const uri = "https://app.example.com/cb?tenant=a%2Fb&empty="
+	w := newWorld(t)
+	u := w.allow(asking(w.register("asking", nil, uri), uri), "alice")
+	if q := u.Query(); !strings.HasPrefix(u.String(), uri+"&code=") || q.Get("tenant") != "a/b" || q.Get("iss") != w.issuer || q.Get("state") != "the state & more" {
+		t.Errorf("target = %s", u)
+	}
+}
+
+func TestAPrivateUseScheme(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	page := b.arrive(asking(w.register("open", nil, appURI), appURI), "alice")
+	wantPage(t, page, http.StatusOK, "com.example.app:")
+	w.wantCode(b.decide(page, "allow").target(t), appURI)
+}
+
+func TestTheStateIsOptional(t *testing.T) {
+	w := newWorld(t)
+	u := w.allow(asking(w.register("asking", nil, webURI), webURI, "state", "-"), "alice")
+	if u.Query().Has("state") || !u.Query().Has("code") {
+		t.Errorf("target = %s, want a code and no state", u)
+	}
+}

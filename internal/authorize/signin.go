@@ -7,11 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
-
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 )
 
 // signInURL is where the user of t signs in: Cognito's authorize endpoint, with

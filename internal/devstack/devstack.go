@@ -26,10 +26,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// The one user of the local Cognito.
+// The users of the local Cognito. The second is for trying what happens when
+// somebody else is signed in.
 const (
-	Username = "alice"
-	Password = "Correct-Horse-9"
+	Username      = "alice"
+	Password      = "Correct-Horse-9"
+	OtherUsername = "bob"
+	OtherPassword = "Battery-Staple-7"
 )
 
 // The sample MCP server's credentials at the introspection endpoint. It does not
@@ -167,8 +170,11 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 		login = 1
 	}
 	s.Pool, err = emulator.New(emulator.Config{
-		BaseURL:         s.Cognito,
-		Users:           []emulator.User{{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{"staff"}}},
+		BaseURL: s.Cognito,
+		Users: []emulator.User{
+			{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{"staff"}},
+			{Name: OtherUsername, Password: OtherPassword, Email: "bob@example.com"},
+		},
 		Plan:            emulator.Essentials,
 		ManagedLogin:    login,
 		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},

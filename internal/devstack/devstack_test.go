@@ -8,14 +8,27 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
 )
 
 func TestStackAnswersWhereItSays(t *testing.T) {
-	s, err := Start(t.Context(), Options{})
+	for _, mode := range []config.Authorization{config.Brokered, config.Direct} {
+		t.Run(string(mode), func(t *testing.T) { testStackAnswersWhereItSays(t, mode) })
+	}
+}
+
+func testStackAnswersWhereItSays(t *testing.T, mode config.Authorization) {
+	s, err := Start(t.Context(), Options{Getenv: func(name string) string {
+		return map[string]string{"AUTHORIZATION": string(mode)}[name]
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	if s.Authorization != mode {
+		t.Errorf("Authorization = %s, want %s", s.Authorization, mode)
+	}
 	for _, tt := range []struct {
 		url    string
 		status int

@@ -87,7 +87,6 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if a.Challenge != "" {
 		h.Set("WWW-Authenticate", a.Challenge)
 	}
-	h.Del("ETag")
 	writeJSON(w, a.Status, struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,14 +13,12 @@ import (
 // WriteJSON answers with v. Whatever it answers may hold a secret or be out of
 // date at once, so nothing may keep it (RFC 6749 §5.1, RFC 7591 §3.2.1).
 func WriteJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	b, err := json.Marshal(v)
+	if err != nil {
 		WriteError(w, r, err)
 		return
 	}
-	writeBytes(w, status, buf.Bytes())
+	writeBytes(w, status, b)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -10,5 +10,6 @@
 // The pages are put together by code and not by html/template: that package
 // calls methods by name, so the linker has to keep every method of every type,
 // which makes a Lambda function of ours twice as large. In its stead the
-// compiler tells markup from text, see page.
+// compiler tells markup from text, see page. The package is as long as it is
+// because it holds all text as well.
 package pages

@@ -91,7 +91,9 @@ func TestWhatIsSentAndRead(t *testing.T) {
 		ask  func() (Tokens, error)
 		want url.Values
 	}{
-		{"redeem", func() (Tokens, error) { return c.Redeem(ctx, app, "the code", "the verifier", "https://b.example.com/callback") }, url.Values{
+		{"redeem", func() (Tokens, error) {
+			return c.Redeem(ctx, app, "the code", "the verifier", "https://b.example.com/callback")
+		}, url.Values{
 			"grant_type": {"authorization_code"}, "code": {"the code"}, "code_verifier": {"the verifier"}, "redirect_uri": {"https://b.example.com/callback"},
 		}},
 		{"refresh", func() (Tokens, error) { return c.Refresh(ctx, app, "r-0") }, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"r-0"}}},
@@ -106,6 +108,9 @@ func TestWhatIsSentAndRead(t *testing.T) {
 			}
 			if c.form.Encode() != tt.want.Encode() || c.id != app.ID || c.secret != app.Secret {
 				t.Errorf("sent %s as %s:%s, want %s as %s:%s", c.form.Encode(), c.id, c.secret, tt.want.Encode(), app.ID, app.Secret)
+			}
+			if !got.IssuedAt.Equal(time.Unix(1_900_000_000, 0)) {
+				t.Errorf("issued at %s", got.IssuedAt)
 			}
 			if got.RefreshToken != "r-1" || !got.ExpiresAt.Equal(time.Unix(1_900_003_600, 0)) || !slices.Equal(got.Scopes, []string{"openid", "notes/read"}) ||
 				got.OriginJTI != "origin" || got.Sub != "alice-sub" {
@@ -164,13 +169,17 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"status 500", says(500, `{"error":"server_error"}`), "", ""},
 		{"status 502", says(502, ``), "", ""},
 		{"too many requests", says(429, `{"error":"too_many_requests"}`), "", ""},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect) }, "", ""},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, "", ""},
 		{"200 and nothing", says(200, ``), "", ""},
 		{"200 without a token", says(200, `{"token_type":"Bearer"}`), "", ""},
 		{"200 with a token that is no string", says(200, `{"access_token":1}`), "", ""},
 		{"a token that is no JWT", says(200, `{"access_token":"opaque"}`), "", ""},
 		{"a token of other parts", says(200, `{"access_token":"a.%.c"}`), "", ""},
 		{"no sub", says(200, token(map[string]any{"sub": ""})), "", ""},
+		{"no iat", says(200, token(map[string]any{"iat": 0})), "", ""},
+		{"exp before iat", says(200, token(map[string]any{"exp": 1_899_999_999})), "", ""},
 		{"no exp", says(200, token(map[string]any{"exp": 0})), "", ""},
 		{"exp that is no time", says(200, token(map[string]any{"exp": 1e18})), "", ""},
 		{"exp that is text", says(200, token(map[string]any{"exp": "soon"})), "", ""},

@@ -110,9 +110,21 @@ func (u *RedirectURI) parseWeb(rest string) error {
 	switch u.Host {
 	case "localhost", "127.0.0.1", "[::1]":
 		u.Kind = Loopback
-		return nil
+		return u.checkLoopback()
 	}
 	return Errorf(InvalidRedirectURI, "http is allowed for localhost, 127.0.0.1 and [::1] only; use https")
+}
+
+// checkLoopback keeps to the one spelling that is known to be accepted by
+// Cognito, which compares these URIs as text.
+func (u *RedirectURI) checkLoopback() error {
+	if !strings.HasPrefix(u.Raw, "http://"+u.Host) {
+		return Errorf(InvalidRedirectURI, "http and %s must be in lower case", u.Host)
+	}
+	if u.Path == "" && strings.Contains(u.Raw, "?") {
+		return Errorf(InvalidRedirectURI, "a path must come before the query, as in http://%s/?a=b", u.Host)
+	}
+	return nil
 }
 
 // parsePrivateUse takes apart what follows a private-use scheme.

@@ -32,7 +32,6 @@ func TestParseRedirectURIAccepts(t *testing.T) {
 		{"http://127.0.0.1/", RedirectURI{Kind: Loopback, Scheme: "http", Host: "127.0.0.1", Path: "/"}},        // VS Code: no port
 		{"http://127.0.0.1:65535/cb", RedirectURI{Kind: Loopback, Scheme: "http", Host: "127.0.0.1", Port: "65535", Path: "/cb"}},
 		{"http://[::1]:1/cb", RedirectURI{Kind: Loopback, Scheme: "http", Host: "[::1]", Port: "1", Path: "/cb"}},
-		{"http://LOCALHOST/cb", RedirectURI{Kind: Loopback, Scheme: "http", Host: "localhost", Path: "/cb"}},
 
 		{"cursor://anysphere.cursor-mcp/oauth/callback", RedirectURI{Kind: PrivateUse, Scheme: "cursor", Host: "anysphere.cursor-mcp", Path: "/oauth/callback"}},
 		{"com.example.app:/oauth2redirect/example-provider", RedirectURI{Kind: PrivateUse, Scheme: "com.example.app", Path: "/oauth2redirect/example-provider"}}, // RFC 8252 section 7.1
@@ -53,6 +52,11 @@ func TestParseRedirectURIRefuses(t *testing.T) {
 		{"", "must not be empty"},
 		{"https://a.example/" + strings.Repeat("x", MaxRedirectURILen-len("https://a.example/")+1), "1024"},
 		{"/callback", "not an absolute URI"},
+		// Cognito compares as text; only this spelling is known to register.
+		{"http://LOCALHOST/cb", "lower case"},
+		{"HTTP://localhost/cb", "lower case"},
+		{"http://localhost?x=1", "path must come before"},
+		{"http://[::1]:1?x=1", "path must come before"},
 		{"//a.example/cb", "not an absolute URI"}, // takes the scheme of the page it is on
 		{"a.example/cb", "not an absolute URI"},
 		{"1a:/cb", "not an absolute URI"},

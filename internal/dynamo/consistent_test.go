@@ -1,0 +1,41 @@
+package dynamo
+
+import (
+	"context"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// reads notes how items are read. The server of the other tests is always
+// consistent, so that they cannot tell.
+type reads struct {
+	Client
+	all, consistent int
+}
+
+func (r *reads) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	r.all++
+	if aws.ToBool(in.ConsistentRead) {
+		r.consistent++
+	}
+	return &dynamodb.GetItemOutput{}, nil
+}
+
+func TestReadsSeeEveryWriteBeforeThem(t *testing.T) {
+	r := &reads{}
+	s := New(r, "table", nil)
+	ctx := t.Context()
+	s.Registration(ctx, "x")
+	s.AppClient(ctx, "x")
+	s.InitialAccessToken(ctx, "x")
+	s.Transaction(ctx, credential.Hash{1})
+	s.Grant(ctx, "x")
+	s.Consent(ctx, "x")
+	if r.all != 6 || r.consistent != r.all {
+		t.Errorf("%d of %d reads are consistent, want 6 of 6", r.consistent, r.all)
+	}
+}

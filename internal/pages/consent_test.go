@@ -1,0 +1,112 @@
+package pages
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestTheAskerIsShownByWhatIsCertain(t *testing.T) {
+	for _, tt := range []struct {
+		redirectURI string
+		place       string
+		scheme      string // of an app on this device
+		never       string
+	}{
+		{"https://Claude.AI/cb", "claude.<wbr>ai", "", "Claude.AI"},
+		{"https://claude.ai:443/cb", "claude.<wbr>ai", "", ":443"},
+		{"https://claude.ai:8443/cb", "claude.<wbr>ai:8443", "", ""},
+		{"https://xn--80ak6aa92e.com/cb", "xn--80ak6aa92e.<wbr>com", "", "аррӏе"},
+		{"https://[2001:db8::1]/cb", "[2001:db8::1]", "", ""},
+		{"https://claude.ai.evil.example/cb", "claude.<wbr>ai.<wbr>evil.<wbr>example", "", ""},
+		{"https://evil.example/claude.ai", "evil.<wbr>example", "", "claude.ai"},
+		// A program on the machine may call itself anything.
+		{"cursor://claude.ai/cb", "", "cursor:", "claude.ai"},
+		{"com.example.app:/claude.ai", "", "com.example.app:", "claude.ai"},
+		{"http://localhost:1234/claude.ai", "", "http:", "claude.ai"},
+		{"http://127.0.0.1/cb", "", "http:", "127.0.0.1"},
+		{"http://[::1]:9/cb", "", "http:", "::1"},
+	} {
+		v := sample()
+		v.RedirectURI, v.ClientName, v.ClientURI = tt.redirectURI, "X", ""
+		body := consent(t, v)
+		want := `<p class="place"><bdi>` + tt.place + "</bdi></p>"
+		if tt.scheme != "" {
+			want = `<p class="place">An app on this device</p>` + "\n<p>The answer goes to it through <code>" + tt.scheme + "</code></p>"
+		}
+		if !strings.Contains(body, want) {
+			t.Errorf("%s: no %s", tt.redirectURI, want)
+		}
+		if tt.never != "" && strings.Contains(body, tt.never) {
+			t.Errorf("%s: shows %s", tt.redirectURI, tt.never)
+		}
+		if warned := strings.Contains(body, string(english.Consent.Warning)); warned != (tt.scheme != "") {
+			t.Errorf("%s: warned of other programs: %v", tt.redirectURI, warned)
+		}
+	}
+}
+
+func TestNamedAddressesAreHostsAndNoLinks(t *testing.T) {
+	for _, tt := range []struct{ uri, want string }{
+		{"https://example.com/a/b?c", "<dd><bdi>example.com</bdi></dd>"},
+		{"http://EXAMPLE.com:80/", "<dd><bdi>example.com</bdi></dd>"},
+		{"https://user:pw@example.com/", "<dd><bdi>example.com</bdi></dd>"},
+		{"javascript:alert(1)", ""},
+		{"https://exаmple.com/", ""}, // Cyrillic а: not an A-label
+		{"https://a b/", ""},
+		{"//example.com", ""},
+		{"https://<script>/", ""},
+		{"", ""},
+	} {
+		v := sample()
+		v.ClientURI, v.PolicyURI, v.TermsURI = tt.uri, "", ""
+		body := consent(t, v)
+		if tt.want != "" && !strings.Contains(body, tt.want) {
+			t.Errorf("%q: no %s", tt.uri, tt.want)
+		}
+		if shown := strings.Contains(body, string(english.Consent.HomePage)); shown != (tt.want != "") {
+			t.Errorf("%q: shown: %v, want %v", tt.uri, shown, tt.want != "")
+		}
+		if strings.Contains(body, "<a ") {
+			t.Errorf("%q: the consent page has a link", tt.uri)
+		}
+	}
+}
+
+var tag = regexp.MustCompile(`^(?:!doctype html|/?(?:html|head|title|style|body|header|span|bdi|main|h1|h2|section|p|div|dl|dt|dd|ul|li|code|small|button|form|wbr)|(?:meta|link|img|input|html|section|p|button|form|div)(?: [a-z-]+="[^"<>]*")+)>`)
+
+func FuzzConsentEscapes(f *testing.F) {
+	for _, s := range []string{"Claude", `"><script>alert(1)</script>`, "</bdi>\u202e", "'", "{host}", "\x00", "&amp;", "<!--", "]]>", "</style>"} {
+		f.Add(s)
+	}
+	p := testPages(f)
+	f.Fuzz(func(t *testing.T, s string) {
+		v := sample()
+		v.ClientName, v.ClientURI, v.Lang = s, "https://"+s, s
+		v.Account, v.Resource = Account{s, s}, Resource{s, s}
+		v.Scopes = []Scope{{s, s}, {s, ""}}
+		body := style.ReplaceAllString(render(func(w http.ResponseWriter) { p.Consent(w, v) }).Body.String(), "")
+		for i := range len(body) {
+			if body[i] == '<' && !tag.MatchString(body[i+1:]) {
+				t.Fatalf("%q got out: %.80q", s, body[i:])
+			}
+		}
+		if !utf8.ValidString(body) && utf8.ValidString(s) {
+			t.Fatalf("%q: not UTF-8", s)
+		}
+		if strings.ContainsAny(body, "\x00\u202e\u2066\u200b") {
+			t.Fatalf("%+q: hidden characters got out", s)
+		}
+	})
+}
+
+func BenchmarkConsent(b *testing.B) {
+	p := testPages(b)
+	v := sample()
+	for b.Loop() {
+		p.Consent(httptest.NewRecorder(), v)
+	}
+}
