@@ -19,30 +19,31 @@ var mayImport = map[string]string{
 	"pkg/broker/policy":     "pkg/dcr",
 	"pkg/broker":            "pkg/dcr pkg/broker/credential pkg/broker/policy",
 
-	"internal/config":        "pkg/broker/policy",
-	"internal/httpapi":       "pkg/dcr pkg/broker/credential",
-	"internal/cognito":       "pkg/dcr pkg/broker pkg/broker/credential",
-	"internal/document":      "",
-	"internal/dynamo":        "pkg/dcr pkg/broker pkg/broker/credential",
-	"internal/lambdahttp":    "internal/httpapi",
-	"internal/lambdaruntime": "",
-	"internal/memory":        "pkg/broker pkg/broker/credential",
-	"internal/metadata":      "internal/config internal/httpapi pkg/discovery",
-	"internal/relay":         "internal/httpapi pkg/broker pkg/dcr",
-	"internal/emulator":      "",
-	"internal/brokertest":    "pkg/dcr pkg/broker pkg/broker/credential internal/memory",
-	"internal/samplemcp":     "",
-	"internal/wire":          "internal/document internal/config internal/httpapi internal/cognito internal/dynamo internal/metadata internal/relay pkg/broker pkg/broker/policy pkg/dcr pkg/discovery",
+	"internal/config":         "pkg/broker/policy",
+	"internal/httpapi":        "pkg/dcr pkg/broker/credential",
+	"internal/cognito":        "pkg/dcr pkg/broker pkg/broker/credential",
+	"internal/document":       "",
+	"internal/dynamo":         "pkg/dcr pkg/broker pkg/broker/credential",
+	"internal/lambdahttp":     "internal/httpapi",
+	"internal/lambdaruntime":  "",
+	"internal/memory":         "pkg/broker pkg/broker/credential",
+	"internal/metadata":       "internal/config internal/httpapi pkg/discovery",
+	"internal/relay":          "internal/httpapi pkg/broker pkg/dcr",
+	"internal/emulator":       "",
+	"internal/brokertest":     "pkg/dcr pkg/broker pkg/broker/credential internal/memory",
+	"internal/samplemcp":      "",
+	"internal/wire":           "internal/config internal/httpapi internal/dynamo internal/relay pkg/broker",
+	"internal/wire/registrar": "internal/cognito internal/config internal/document pkg/broker pkg/broker/policy",
 }
 
 // mains may import everything.
 func isMain(pkg string) bool {
-	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "internal/dev")
+	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "internal/dev")
 }
 
 // awsAllowed are the packages that may import the AWS SDK (design: no AWS type
 // crosses into pkg/).
-var awsAllowed = []string{"internal/cognito", "internal/document", "internal/dynamo", "internal/wire"}
+var awsAllowed = []string{"internal/cognito", "internal/document", "internal/dynamo", "internal/wire", "internal/wire/registrar"}
 
 func TestImportsGoDownOnly(t *testing.T) {
 	for pkg, imports := range goList(t, "./...") {
@@ -75,6 +76,33 @@ func TestMetadataLinksNoAWSSDK(t *testing.T) {
 	for dep := range strings.Lines(string(out)) {
 		if strings.HasPrefix(dep, "github.com/aws/aws-sdk-go") {
 			t.Errorf("metadata links %s", strings.TrimSpace(dep))
+		}
+	}
+}
+
+// What a function links is initialised at every start, used or not: that is
+// most of the time its start takes (docs/performance.md).
+func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
+	const sdk = "github.com/aws/aws-sdk-go-v2/"
+	for function, unwanted := range map[string][]string{
+		"functions/metadata": {"regexp"},
+		"functions/token": {
+			sdk + "service/cognitoidentityprovider", sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config",
+			module + "internal/cognito", module + "internal/document",
+		},
+		"functions/register": {sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config"},
+	} {
+		out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", "./"+function).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for dep := range strings.Lines(string(out)) {
+			dep = strings.TrimSpace(dep)
+			for _, u := range unwanted {
+				if dep == strings.TrimSuffix(u, "/") || strings.HasPrefix(dep, strings.TrimSuffix(u, "/")+"/") {
+					t.Errorf("%s links %s", function, dep)
+				}
+			}
 		}
 	}
 }

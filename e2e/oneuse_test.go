@@ -18,7 +18,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/memory"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
@@ -95,7 +95,7 @@ func oneUse(t *testing.T) (base, token string) {
 	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
-	service, err := wire.Service(c, sdk, store, log)
+	service, err := registrar.Service(c, sdk, store, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -239,7 +240,7 @@ func TestNetHTTPAnswersEvents(t *testing.T) {
 
 // wired is what the three mains make, in one router.
 func wired(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (http.Handler, error) {
-	service, err := wire.Service(c, sdk, store, log)
+	service, err := registrar.Service(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}

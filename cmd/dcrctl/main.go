@@ -19,6 +19,7 @@ import (
 
 	settings "github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
@@ -101,7 +102,7 @@ func newOperator(ctx context.Context, out, notes io.Writer, getenv func(string) 
 	op := &operator{store: wire.Store(c, sdk), out: out, notes: notes, now: time.Now, name: name}
 	op.policy = func(context.Context) (*policy.Policy, error) { return nil, nil }
 	if len(c.Scopes) > 0 {
-		op.policy, err = wire.Policy(c, sdk, slog.New(slog.DiscardHandler))
+		op.policy, err = registrar.Policy(c, sdk, slog.New(slog.DiscardHandler))
 	}
 	return op, err
 }

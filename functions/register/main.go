@@ -12,6 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 )
 
 func main() {
@@ -31,7 +32,7 @@ func handler() (http.Handler, error) {
 	slog.SetDefault(log)
 
 	sdk := wire.SDK(c)
-	service, err := wire.Service(c, sdk, wire.Store(c, sdk), log)
+	service, err := registrar.Service(c, sdk, wire.Store(c, sdk), log)
 	if err != nil {
 		return nil, err
 	}

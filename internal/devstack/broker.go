@@ -13,6 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/memory"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -27,7 +28,7 @@ func newBroker(ctx context.Context, c *config.Config, log *slog.Logger) (*localB
 	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
-	service, err := wire.Service(c, sdk, store, log)
+	service, err := registrar.Service(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
-// Package wire puts the parts together: configuration in, use cases and clients
-// of AWS out. It is the one place that knows both a port and its adapter.
-package wire
+// Package registrar puts together what registering takes: configuration in,
+// use cases out. It is apart from package wire because the token function does
+// without it, and would pay at every start for what is linked.
+package registrar
 
 import (
 	"context"
@@ -39,7 +40,7 @@ func Service(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Log
 		Slots:      store,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("wire: %w", err)
+		return nil, fmt.Errorf("registrar: %w", err)
 	}
 	current, err := Policy(c, sdk, log)
 	if err != nil {
