@@ -1,4 +1,4 @@
-.PHONY: help run demo build test test-browser screenshots e2e check
+.PHONY: help run demo build bench test test-browser screenshots e2e check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -31,6 +31,9 @@ screenshots: go ## docs/screenshots, made anew
 e2e: go ## the protocol scripts against a stack that runs elsewhere: make e2e BASE_URL=https://auth.example.com
 	@test -n "$(BASE_URL)" || { echo "make e2e: say where the broker is: make e2e BASE_URL=http://localhost:8080" >&2; exit 2; }
 	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v ./e2e
+
+bench: go ## time and allocations of requests, sizes and start-up of the functions: writes docs/performance.md
+	@GO="$(GO)" $(GO) run ./bench $(ARGS)
 
 check: go ## gofmt, go vet, staticcheck, what the architecture and the docs promise
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted >&2; exit 1; }

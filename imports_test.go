@@ -50,7 +50,7 @@ var mayImport = map[string]string{
 
 // mains may import everything.
 func isMain(pkg string) bool {
-	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "internal/dev")
+	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "internal/dev")
 }
 
 // awsAllowed are the packages that may import the AWS SDK (design: no AWS type
@@ -88,6 +88,33 @@ func TestMetadataLinksNoAWSSDK(t *testing.T) {
 	for dep := range strings.Lines(string(out)) {
 		if strings.HasPrefix(dep, "github.com/aws/aws-sdk-go") {
 			t.Errorf("metadata links %s", strings.TrimSpace(dep))
+		}
+	}
+}
+
+// What a function links is initialised at every start, used or not: that is
+// most of the time its start takes (docs/performance.md).
+func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
+	const sdk = "github.com/aws/aws-sdk-go-v2/"
+	for function, unwanted := range map[string][]string{
+		"functions/metadata": {"regexp"},
+		"functions/token": {
+			sdk + "service/cognitoidentityprovider", sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config",
+			module + "internal/cognito",
+		},
+		"functions/register": {sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config"},
+	} {
+		out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", "./"+function).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for dep := range strings.Lines(string(out)) {
+			dep = strings.TrimSpace(dep)
+			for _, u := range unwanted {
+				if dep == strings.TrimSuffix(u, "/") || strings.HasPrefix(dep, strings.TrimSuffix(u, "/")+"/") {
+					t.Errorf("%s links %s", function, dep)
+				}
+			}
 		}
 	}
 }

@@ -23,8 +23,7 @@ func (d *deployment) admit(t *testing.T, o walk.Options) *party {
 	o.Keep = true
 	p := &party{d.walk(t, o), d}
 	if p.ManageURI != "" {
-		r := &registration{id: p.ClientID, token: p.ManageToken, path: strings.TrimPrefix(p.ManageURI, d.base)}
-		t.Cleanup(func() { r.remove(t, d.base) })
+		d.removed(t, &registration{token: p.ManageToken, path: strings.TrimPrefix(p.ManageURI, d.base)})
 	}
 	return p
 }
@@ -89,10 +88,24 @@ func (p *party) refreshRefused(t *testing.T, what, token string) {
 // kinds are the clients that differ at the token endpoint.
 func (d *deployment) kinds(t *testing.T, f func(*testing.T, *party)) {
 	t.Run("public client", func(t *testing.T) { f(t, d.admit(t, walk.Options{})) })
-	t.Run("confidential client", func(t *testing.T) {
-		d.needsInitialAccessToken(t)
-		f(t, d.admit(t, walk.Options{InitialAccessToken: d.initialAccessToken}))
-	})
+	t.Run("confidential client", func(t *testing.T) { f(t, d.confidential(t)) })
+}
+
+// confidential is a confidential client with a grant of its own. In brokered mode
+// the client is the same each time, since its app client takes up one of the 20
+// branding styles of the pool, until the janitor's next run.
+func (d *deployment) confidential(t *testing.T) *party {
+	t.Helper()
+	d.needsInitialAccessToken(t)
+	if !d.brokered() { // where it could not come with another port
+		return d.admit(t, walk.Options{InitialAccessToken: d.initialAccessToken})
+	}
+	if d.vouched == nil {
+		p := d.walk(t, walk.Options{InitialAccessToken: d.initialAccessToken, Keep: true})
+		d.vouched = &registration{id: p.ClientID, secret: p.ClientSecret, token: p.ManageToken, path: strings.TrimPrefix(p.ManageURI, d.base)}
+		return &party{p, d}
+	}
+	return d.admit(t, walk.Options{ClientID: d.vouched.id, ClientSecret: d.vouched.secret})
 }
 
 func TestRefresh(t *testing.T) { each(t, testRefresh) }
@@ -135,8 +148,7 @@ func testRefreshTokenRotation(t *testing.T, d *deployment) {
 func TestRefreshTokenOfOthers(t *testing.T) { each(t, testRefreshTokenOfOthers, config.Brokered) }
 
 func testRefreshTokenOfOthers(t *testing.T, d *deployment) {
-	d.needsInitialAccessToken(t)
-	p := d.admit(t, walk.Options{InitialAccessToken: d.initialAccessToken})
+	p := d.confidential(t)
 	other := d.admit(t, walk.Options{})
 	other.refreshRefused(t, "the refresh token of another client", p.RefreshToken)
 	refused(t, "revocation by another client", other.post(t, "/revoke", "token", p.RefreshToken), 400, "invalid_grant")

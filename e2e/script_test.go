@@ -226,27 +226,36 @@ func (d *deployment) registered(t *testing.T, a answer, openly bool) *registrati
 	if r.path, ok = strings.CutPrefix(uri, d.base); !ok {
 		t.Fatalf("registration_client_uri = %q, want it to begin with %s", uri, d.base)
 	}
-	t.Cleanup(func() { r.remove(t, d.base) })
+	d.removed(t, r)
 	return r
 }
 
 // remove deletes the client if it is still there. It does not use the context of
 // the test, which has ended.
-func (r *registration) remove(t *testing.T, base string) {
-	req, err := http.NewRequest(http.MethodDelete, base+r.path, nil)
+func (r *registration) remove(d *deployment) error {
+	req, err := http.NewRequest(http.MethodDelete, d.base+r.path, nil)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	res, err := client.Do(req)
 	if err != nil {
-		t.Error(err)
-		return
+		return err
 	}
 	res.Body.Close()
 	if res.StatusCode != http.StatusNoContent && res.StatusCode != http.StatusUnauthorized {
-		t.Errorf("DELETE %s = %s; the client stays behind", r.path, res.Status)
+		return fmt.Errorf("DELETE %s = %s; the client stays behind", r.path, res.Status)
 	}
+	return nil
+}
+
+// removed has the client deleted when the test ends.
+func (d *deployment) removed(t *testing.T, r *registration) {
+	t.Cleanup(func() {
+		if err := r.remove(d); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 const publicClient = `{"client_name":"e2e","redirect_uris":["http://127.0.0.1:33418/callback"],"token_endpoint_auth_method":"none"}`

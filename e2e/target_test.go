@@ -24,13 +24,14 @@ type deployment struct {
 	initialAccessToken string
 	introspection      introspector
 	stack              *devstack.Stack // nil if it runs elsewhere
+	vouched            *registration   // see confidential; nil until it is needed
 }
 
 // introspector is what the MCP server authenticates with at /introspect.
 type introspector struct{ id, secret string }
 
 // targets are the deployments under test: one of each mode in this process, or
-// the one that E2E_BASE_URL names. They do not change once TestMain has set them.
+// the one that E2E_BASE_URL names.
 var targets []*deployment
 
 func TestMain(m *testing.M) {
@@ -49,7 +50,9 @@ func TestMain(m *testing.M) {
 func aim() error {
 	if base := os.Getenv("E2E_BASE_URL"); base != "" {
 		d, err := elsewhere(base)
-		targets = []*deployment{d}
+		if err == nil {
+			targets = []*deployment{d}
+		}
 		return err
 	}
 	for _, mode := range []config.Authorization{config.Direct, config.Brokered} {
@@ -71,7 +74,10 @@ func aim() error {
 func stop() error {
 	var err error
 	for _, d := range targets {
-		if d != nil && d.stack != nil {
+		if d.vouched != nil {
+			err = errors.Join(err, d.vouched.remove(d))
+		}
+		if d.stack != nil {
 			err = errors.Join(err, d.stack.Close())
 		}
 	}

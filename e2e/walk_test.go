@@ -84,13 +84,13 @@ func testAppClients(t *testing.T, d *deployment) {
 		t.Errorf("app client = %s of another open registration, want %s: they share one", got, shared)
 	}
 	d.needsInitialAccessToken(t)
-	seen := map[string]bool{shared: true}
-	for range 2 {
-		got := appClientOf(t, d.walk(t, walk.Options{InitialAccessToken: d.initialAccessToken}))
-		if seen[got] {
-			t.Errorf("app client = %s, which another client has, want one of its own", got)
-		}
-		seen[got] = true
+	own := appClientOf(t, d.confidential(t).Outcome)
+	if got := appClientOf(t, d.confidential(t).Outcome); got != own {
+		t.Errorf("app client = %s of the same client, want %s as before", got, own)
+	}
+	another := appClientOf(t, d.walk(t, walk.Options{InitialAccessToken: d.initialAccessToken}))
+	if own == shared || another == shared || own == another {
+		t.Errorf("app clients = %s and %s of two clients that somebody vouches for, %s of the others; want three", own, another, shared)
 	}
 }
 

@@ -1,7 +1,9 @@
 package functions
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -26,6 +28,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
+	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
@@ -37,16 +41,28 @@ var functionOf = map[string]string{
 	"ANY /register/{client_id}": "register",
 	"ANY /token":                "token",
 	"ANY /revoke":               "token",
+	"ANY /introspect":           "token",
+	"ANY /authorize":            "authorize",
+	"ANY /callback":             "authorize",
+	"ANY /consent":              "authorize",
+	"ANY /signed-out":           "authorize",
+	"GET /assets/{proxy+}":      "authorize",
 	"$default":                  "metadata",
 }
 
 // step sends an event. Steps are in order: later ones use what earlier ones made.
 type step struct {
-	event  string
+	event string
+	// as names the golden answer. Default: as the event.
+	as     string
 	before func(*world)
 	// learn maps a field of the answer to the example that it replaces.
 	learn map[string]string
+	// take learns what is in no field.
+	take func(*world, *lambdaruntime.Answer)
 }
+
+func (s step) golden() string { return cmp.Or(s.as, s.event) }
 
 var steps = []step{
 	{event: "register-open", learn: map[string]string{"client_id": exampleClient, "registration_access_token": exampleManagement}},
@@ -114,35 +130,35 @@ var steps = []step{
 }
 
 func TestEveryEventIsUsed(t *testing.T) {
-	files, err := filepath.Glob("../events/*.json")
+	used, answered := make(map[string]bool), make(map[string]bool)
+	for _, s := range slices.Concat(steps, brokeredSteps, privateSteps()) {
+		if answered[s.golden()] {
+			t.Errorf("%s.golden is the answer to two steps", s.golden())
+		}
+		used[s.event], answered[s.golden()] = true, true
+	}
+	same(t, "../events/*.json", used, "no step sends it")
+	same(t, "testdata/*.golden", answered, "it is the answer to nothing")
+}
+
+// same wants the files to have the names, and no others.
+func same(t *testing.T, pattern string, names map[string]bool, otherwise string) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil {
 		t.Fatal(err)
 	}
-	used := make(map[string]bool)
-	for _, s := range steps {
-		if used[s.event] {
-			t.Errorf("%s is used twice", s.event)
-		}
-		used[s.event] = true
-	}
+	found := make(map[string]bool)
 	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".json")
-		if !used[name] {
-			t.Errorf("no step sends %s", f)
+		name := strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))
+		found[name] = true
+		if !names[name] {
+			t.Errorf("%s: %s", f, otherwise)
 		}
-		delete(used, name)
 	}
-	for name := range used {
-		t.Errorf("there is no events/%s.json", name)
-	}
-	goldens, err := filepath.Glob("testdata/*.golden")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range goldens {
-		name := strings.TrimSuffix(filepath.Base(f), ".golden")
-		if !slices.ContainsFunc(steps, func(s step) bool { return s.event == name }) {
-			t.Errorf("%s is the answer to nothing", f)
+	for name := range names {
+		if !found[name] {
+			t.Errorf("there is no %s", strings.Replace(pattern, "*", name, 1))
 		}
 	}
 }
@@ -150,14 +166,25 @@ func TestEveryEventIsUsed(t *testing.T) {
 // Every function is one process for all its events.
 func TestBootstrapsAnswerEvents(t *testing.T) {
 	w := newWorld(t, os.Getenv("DYNAMODB_ENDPOINT"))
-	running := map[string]*lambdaruntime.Function{"metadata": w.function("metadata")}
+	names := []string{"metadata"}
 	if w.env["DYNAMODB_ENDPOINT"] == "" {
 		t.Log("DYNAMODB_ENDPOINT is not set: only metadata is run; scripts/moto.sh run go test ./functions runs them all")
 	} else {
 		w.store()
-		running["register"], running["token"] = w.function("register"), w.function("token")
+		names = append(names, "register", "token")
 	}
+	w.bootstrapsAnswer(steps, names...)
+}
 
+// bootstrapsAnswer sends the steps to the functions, as far as they are among
+// those named.
+func (w *world) bootstrapsAnswer(steps []step, names ...string) {
+	t := w.t
+	t.Helper()
+	running := make(map[string]*lambdaruntime.Function)
+	for _, name := range names {
+		running[name] = w.function(name)
+	}
 	for _, s := range steps {
 		e := w.event(s.event)
 		name, ok := functionOf[e.RouteKey]
@@ -169,16 +196,11 @@ func TestBootstrapsAnswerEvents(t *testing.T) {
 		if f == nil {
 			continue
 		}
-		t.Run(s.event, func(t *testing.T) {
+		t.Run(s.golden(), func(t *testing.T) {
 			if s.before != nil {
 				s.before(w)
-				e = w.event(s.event)
 			}
-			payload, err := json.Marshal(e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := f.Invoke(t.Context(), payload)
+			out, err := f.Invoke(t.Context(), w.payload(s.event))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,7 +210,7 @@ func TestBootstrapsAnswerEvents(t *testing.T) {
 			}
 			checkRequestID(t, a, e.RequestContext.RequestID)
 			w.learn(s, a)
-			compare(t, s.event, a)
+			compare(t, s.golden(), a)
 		})
 	}
 
@@ -203,7 +225,12 @@ func TestBootstrapsAnswerEvents(t *testing.T) {
 
 // The same handlers under net/http give the same answers.
 func TestNetHTTPAnswersEvents(t *testing.T) {
-	w := newWorld(t, "")
+	newWorld(t, "").netHTTPAnswers(steps)
+}
+
+func (w *world) netHTTPAnswers(steps []step) {
+	t := w.t
+	t.Helper()
 	srv := httptest.NewServer(w.handler())
 	defer srv.Close()
 	client := &http.Client{
@@ -214,7 +241,7 @@ func TestNetHTTPAnswersEvents(t *testing.T) {
 		if s.event == "token-bad-base64" {
 			continue // no request makes this event
 		}
-		t.Run(s.event, func(t *testing.T) {
+		t.Run(s.golden(), func(t *testing.T) {
 			if s.before != nil {
 				s.before(w)
 			}
@@ -233,26 +260,39 @@ func TestNetHTTPAnswersEvents(t *testing.T) {
 			}
 			a := &lambdaruntime.Answer{Status: res.StatusCode, Header: res.Header, Body: body}
 			w.learn(s, a)
-			compare(t, s.event, a)
+			compare(t, s.golden(), a)
 		})
 	}
 }
 
-// wired is what the three mains make, in one router.
-func wired(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (http.Handler, error) {
+// wired is what the mains make, in one router. What makes app clients is in this
+// process, too.
+func wired(c *config.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
 	service, err := registrar.Service(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}
-	documents, err := metadata.Configured(c, log)
+	published, err := metadata.Configured(c, log)
 	if err != nil {
 		return nil, err
 	}
 	rt := httpapi.NewRouter(log)
 	httpapi.RegistrationRoutes(rt, service)
-	wire.TokenRoutes(rt, c, broker.NewClients(store, time.Now))
-	documents.Mount(rt)
-	return rt, nil
+	published.Mount(rt)
+	if c.Authorization == config.Direct {
+		wire.TokenRoutes(rt, c, broker.NewClients(store, time.Now))
+		return rt, nil
+	}
+	provisioning, err := registrar.Provisioning(c, sdk, store, log)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := documents.NewKeys(c, sdk, log)
+	if err != nil {
+		return nil, err
+	}
+	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
+	return keys.Before(rt), errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt))
 }
 
 // learn keeps what later events need.
@@ -277,6 +317,9 @@ func (w *world) learn(s step, a *lambdaruntime.Answer) {
 		}
 		w.know(example, value)
 	}
+	if s.take != nil {
+		s.take(w, a)
+	}
 }
 
 // built is where bootstraps puts them.
@@ -284,7 +327,7 @@ var built string
 
 // bootstraps builds the functions once, and returns the directory they are in.
 var bootstraps = sync.OnceValues(func() (string, error) {
-	return built, build("..", built, "register metadata token")
+	return built, build("..", built, "")
 })
 
 func TestMain(m *testing.M) {
@@ -299,7 +342,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// build runs the script of the tree at root for this machine.
+// build runs the script of the tree at root for this machine. functions "" are
+// all.
 func build(root, out, functions string) error {
 	cmd := exec.Command(filepath.Join(root, "scripts", "build.sh"), out)
 	cmd.Env = append(os.Environ(), "TARGET_OS="+runtime.GOOS, "ARCHS="+runtime.GOARCH, "FUNCTIONS="+functions)
@@ -312,7 +356,9 @@ func build(root, out, functions string) error {
 // function returns the function, not started, in the world's environment.
 func (w *world) function(name string) *lambdaruntime.Function {
 	w.t.Helper()
-	return start(w.t, name, w.env, 0)
+	env := maps.Clone(w.env)
+	env["AWS_ACCESS_KEY_ID"] = name // each has a role of its own
+	return start(w.t, name, env, 0)
 }
 
 func start(t *testing.T, name string, env map[string]string, timeout time.Duration) *lambdaruntime.Function {

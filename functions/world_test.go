@@ -29,12 +29,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 const (
 	region   = "us-east-1"
 	poolID   = "us-east-1_local00001"
 	username = "alice"
+	subject  = "c0ffee00-0000-4000-8000-00000000a11c"
 	password = "Correct-Horse-9"
 
 	// cognito is where browsers would find the user pool. It is in the documents,
@@ -54,6 +56,11 @@ const (
 	exampleCode    = "00000000-0000-4000-8000-000000000000"
 	exampleRefresh = "example-refresh-token"
 	exampleETag    = "0123456789abcdefghijklmn"
+	exampleAccess  = "example-access-token"
+
+	exampleCookie = "examplecookieexamplecookieexamplecookiecook"
+	exampleState  = "examplestateexamplestateexamplestateexampls"
+	exampleCSRF   = "examplecsrfexamplecsrfexamplecsrfexamplecsk"
 )
 
 var (
@@ -65,28 +72,50 @@ var (
 // access token.
 type world struct {
 	t       *testing.T
+	cognito *emulator.Cognito
 	pool    string // origin at which the pool listens
+	control *control
 	env     map[string]string
 	real    map[string]string // by example
 	secrets []string          // what no log may hold
 }
 
-// newWorld makes a world whose table is in the DynamoDB at the endpoint, or
-// which has none if endpoint is "".
+// store is what holds everything.
+type store interface {
+	broker.Store
+	grant.Store
+}
+
+// newWorld makes a world of direct mode whose table is in the DynamoDB at the
+// endpoint, or which has none if endpoint is "".
 func newWorld(t *testing.T, endpoint string) *world {
 	t.Helper()
-	pool, err := emulator.New(emulator.Config{
+	return worldAround(t, endpoint, nil)
+}
+
+// worldAround makes the world of a pool that change may change. self is where it
+// listens.
+func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, self string)) *world {
+	t.Helper()
+	c := emulator.Config{
 		BaseURL:         cognito,
 		PoolID:          poolID,
-		Users:           []emulator.User{{Name: username, Password: password, Email: "alice@example.com"}},
+		Users:           []emulator.User{{Name: username, Password: password, Email: "alice@example.com", Sub: subject}},
 		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
-	})
+	}
+	srv := httptest.NewUnstartedServer(nil)
+	if change != nil {
+		change(&c, "http://"+srv.Listener.Addr().String())
+	}
+	pool, err := emulator.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(pool)
+	w := &world{t: t, cognito: pool, control: &control{pool: pool}, real: make(map[string]string)}
+	srv.Config.Handler = w.control
+	srv.Start()
 	t.Cleanup(srv.Close)
-	w := &world{t: t, pool: srv.URL, real: make(map[string]string)}
+	w.pool = srv.URL
 	w.env = map[string]string{
 		"AWS_REGION":            region,
 		"AWS_ACCESS_KEY_ID":     "local",
@@ -94,8 +123,8 @@ func newWorld(t *testing.T, endpoint string) *world {
 		"ISSUER":                "https://auth.example.com",
 		"AUTHORIZATION":         "direct",
 		"USER_POOL_ID":          poolID,
-		"COGNITO_ISSUER":        cognito + "/" + poolID,
-		"COGNITO_DOMAIN":        cognito,
+		"COGNITO_ISSUER":        pool.Issuer(),
+		"COGNITO_DOMAIN":        c.BaseURL,
 		"COGNITO_BACK_CHANNEL":  srv.URL,
 		"COGNITO_ENDPOINT":      srv.URL,
 		"COGNITO_DISCOVERY":     srv.URL + "/" + poolID + "/.well-known/openid-configuration",
@@ -111,7 +140,7 @@ func newWorld(t *testing.T, endpoint string) *world {
 
 func (w *world) config() *config.Config {
 	w.t.Helper()
-	c, err := config.Registration(func(name string) string { return w.env[name] })
+	c, err := config.All(func(name string) string { return w.env[name] })
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -126,9 +155,9 @@ func (w *world) sdk() aws.Config {
 
 // store makes the table, or a store in memory if there is no DynamoDB, and puts
 // an initial access token into it.
-func (w *world) store() broker.Store {
+func (w *world) store() store {
 	w.t.Helper()
-	var store broker.Store = memory.NewStore(time.Now)
+	var store store = memory.NewStore(time.Now)
 	if endpoint := w.env["DYNAMODB_ENDPOINT"]; endpoint != "" {
 		client := dynamodb.NewFromConfig(w.sdk(), func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(endpoint) })
 		if err := dynamo.CreateTable(w.t.Context(), client, w.env["TABLE_NAME"]); err != nil {
@@ -191,6 +220,13 @@ func (w *world) event(name string) events.APIGatewayV2HTTPRequest {
 	e.RequestContext.HTTP.Path = w.substitute(e.RequestContext.HTTP.Path, asIs)
 	for k, v := range e.PathParameters {
 		e.PathParameters[k] = w.substitute(v, asIs)
+	}
+	e.RawQueryString = w.substitute(e.RawQueryString, url.QueryEscape)
+	for k, v := range e.QueryStringParameters {
+		e.QueryStringParameters[k] = w.substitute(v, asIs)
+	}
+	for i, c := range e.Cookies {
+		e.Cookies[i] = w.substitute(c, asIs)
 	}
 	for k, v := range e.Headers {
 		e.Headers[k] = w.substitute(v, asIs)

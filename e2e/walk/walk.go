@@ -46,10 +46,13 @@ type Options struct {
 	// client_secret_basic or client_secret_post. Optional; default:
 	// client_secret_basic. It must be empty without InitialAccessToken.
 	AuthMethod string
-	// ClientID is that of a public client with the redirect URI
+	// ClientID is that of a client with the redirect URI
 	// http://127.0.0.1/callback that is registered already. Optional; default:
 	// the walk registers one. It must be empty with InitialAccessToken.
 	ClientID string
+	// ClientSecret is the secret of that client if it has one, which the SDK
+	// sends in the body. Optional.
+	ClientSecret string
 	// Keep leaves the client registered after a walk that held.
 	Keep bool
 	// Verbose prints all headers and all members of JSON objects, and the
@@ -73,6 +76,8 @@ func (Outcome) String() string { return "[redacted]" }
 // authMethod is the token_endpoint_auth_method to register with.
 func (o Options) authMethod() string {
 	switch {
+	case o.ClientSecret != "":
+		return "client_secret_post"
 	case o.InitialAccessToken == "":
 		return "none"
 	case o.AuthMethod == "":
@@ -98,6 +103,9 @@ func (o Options) check() error {
 	}
 	if o.ClientID != "" && o.InitialAccessToken != "" {
 		return errors.New("walk: a client that is registered already needs no InitialAccessToken")
+	}
+	if o.ClientSecret != "" && o.ClientID == "" {
+		return errors.New("walk: ClientSecret needs the ClientID that it belongs to")
 	}
 	return nil
 }
@@ -125,7 +133,7 @@ func runOver(ctx context.Context, base http.RoundTripper, w io.Writer, o Options
 	defer back.close()
 
 	j := &journey{opts: o, out: newReport(w, o.Verbose), base: base, back: back, client: client{ID: o.ClientID}}
-	j.outcome.ClientID = o.ClientID
+	j.outcome.ClientID, j.outcome.ClientSecret = o.ClientID, o.ClientSecret
 	if err := j.run(ctx); err != nil {
 		j.out.failed()
 		return j.outcome, errors.Join(err, j.leave(ctx))
@@ -147,6 +155,9 @@ func (j *journey) run(ctx context.Context) error {
 	}
 	if j.opts.ClientID != "" {
 		config.PreregisteredClient = &oauthex.ClientCredentials{ClientID: j.opts.ClientID}
+		if j.opts.ClientSecret != "" {
+			config.PreregisteredClient.ClientSecretAuth = &oauthex.ClientSecretAuth{ClientSecret: j.opts.ClientSecret}
+		}
 	} else {
 		config.DynamicClientRegistrationConfig = &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
 			ClientName:              clientName,

@@ -240,6 +240,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"no password":          func(o *Options) { o.Password = "" },
 		"unknown method":       func(o *Options) { o.InitialAccessToken, o.AuthMethod = "t", "private_key_jwt" },
 		"id and token":         func(o *Options) { o.ClientID, o.InitialAccessToken = "dcr_a", "t" },
+		"secret without id":    func(o *Options) { o.ClientSecret = "s" },
 		"method without token": func(o *Options) { o.AuthMethod = "client_secret_post" },
 	} {
 		o := good

@@ -2,7 +2,6 @@ package authorize
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -131,8 +130,18 @@ func (req *request) parsePrompt(q query) *oauthError {
 
 func (req *request) prompt(p string) bool { return slices.Contains(req.prompts, p) }
 
-// language is a language tag as far as we need it (RFC 5646 §2.1).
-var language = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$`)
+// isLanguage reports whether s is a language tag as far as we need it (RFC 5646
+// §2.1): two to eight letters, then up to four subtags.
+func isLanguage(s string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	subtags := strings.Split(s, "-")
+	if len(subtags) > 5 || len(subtags[0]) < 2 || strings.Trim(subtags[0], letters) != "" {
+		return false
+	}
+	return !slices.ContainsFunc(subtags, func(t string) bool {
+		return t == "" || len(t) > 8 || strings.Trim(t, letters+"0123456789") != ""
+	})
+}
 
 // parseHints reads what is handed on to Cognito. A language that is none is no
 // error (OpenID Connect Core §3.1.2.1), and lang is Cognito's name for the first
@@ -148,7 +157,7 @@ func (req *request) parseHints(q query) *oauthError {
 		return invalidRequest("nonce may only have printable ASCII characters")
 	}
 	tags := append([]string{q.value("lang")}, strings.Fields(q.value("ui_locales"))...)
-	if i := slices.IndexFunc(tags, language.MatchString); i >= 0 {
+	if i := slices.IndexFunc(tags, isLanguage); i >= 0 {
 		req.lang = tags[i]
 	}
 	return nil

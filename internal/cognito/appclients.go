@@ -8,7 +8,6 @@ import (
 	"iter"
 	"net"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -52,13 +51,11 @@ type AppClients struct {
 
 var _ broker.AppClients = (*AppClients)(nil)
 
-var poolForm = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
-
 // New returns the app clients that c describes, or an error that names all
 // that is wrong with c. It calls nothing.
 func New(api *cip.Client, c Config) (*AppClients, error) {
 	var faults []error
-	if len(c.Pool) > 55 || !poolForm.MatchString(c.Pool) {
+	if !isPool(c.Pool) {
 		faults = append(faults, fmt.Errorf("user pool id %q: want one like eu-central-1_AbCdEfGhI", c.Pool))
 	}
 	if c.Slots == nil {

@@ -61,7 +61,7 @@ func (c *AppClients) Brand(ctx context.Context, id string) error {
 		return nil
 	}
 	// The pool's app clients are not what is limited here.
-	if e, limit := errors.AsType[*types.LimitExceededException](err); limit && !rate.MatchString(e.ErrorMessage()) {
+	if e, limit := errors.AsType[*types.LimitExceededException](err); limit && !aboutRate(e.ErrorMessage()) {
 		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: %s: %w: %w", opBrand.doing, broker.ErrBrandingLimit, err)}
 	}
 	return err

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -36,10 +37,14 @@ func unavailable(retryAfter time.Duration, description string) *dcr.Error {
 	return e
 }
 
-// rate is in the text of a LimitExceededException that is about calls and not
-// about the number of app clients. Which texts Cognito has is not documented;
-// mistaken for the other, the client is only told another time to wait.
-var rate = regexp.MustCompile(`(?i)\brate\b`)
+// aboutRate reports whether the text of a LimitExceededException is about calls
+// and not about the number of app clients. Which texts Cognito has is not
+// documented; mistaken for the other, the client is only told another time to
+// wait.
+func aboutRate(text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune(lower+upper+digits+"_", r) })
+	return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, "rate") })
+}
 
 // failure decides what an error of the API means: whether it is certain that
 // nothing was applied, and whether the client may come back, has to send
@@ -66,7 +71,7 @@ func (op operation) apiFailure(api smithy.APIError, err error) error {
 	case *types.TooManyRequestsException:
 		return op.refused(busy(2*time.Second), err)
 	case *types.LimitExceededException:
-		if rate.MatchString(e.ErrorMessage()) {
+		if aboutRate(e.ErrorMessage()) {
 			return op.refused(busy(2*time.Second), err)
 		}
 		return op.refused(full(), err)

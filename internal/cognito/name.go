@@ -3,7 +3,6 @@ package cognito
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -17,22 +16,37 @@ const (
 	nameless = "client"
 )
 
-var (
-	deploymentForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-	markerForm     = regexp.MustCompile(`^[a-z2-7]{26}$`)
+const (
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits = "0123456789"
 )
+
+// only reports whether s has characters of the alphabet, and no others. (Regular
+// expressions would be compiled at every start.)
+func only(s, alphabet string) bool { return s != "" && strings.Trim(s, alphabet) == "" }
+
+// isPool holds for what Cognito documents as [\w-]+_[0-9a-zA-Z]+.
+func isPool(s string) bool {
+	i := strings.LastIndexByte(s, '_')
+	return i > 0 && len(s) <= 55 && only(s[:i], lower+upper+digits+"_-") && only(s[i+1:], lower+upper+digits)
+}
+
+func isDeployment(s string) bool { return len(s) <= 32 && only(s, lower+digits+"-") }
+
+func isMarker(s string) bool { return len(s) == 26 && only(s, lower+"234567") }
 
 // CheckDeployment returns an error if id cannot be the id of a deployment:
 // 1 to 32 characters of [a-z0-9-].
 func CheckDeployment(id string) error {
-	if !deploymentForm.MatchString(id) {
+	if !isDeployment(id) {
 		return fmt.Errorf("deployment id %q: want 1 to 32 characters of a-z, 0-9 and -", id)
 	}
 	return nil
 }
 
 func checkMarker(marker string) error {
-	if !markerForm.MatchString(marker) {
+	if !isMarker(marker) {
 		return errors.New("the marker of an app client is 26 characters of a-z and 2-7")
 	}
 	return nil
@@ -59,7 +73,7 @@ func ParseMarker(name string) (deployment, marker string, ok bool) {
 		return "", "", false
 	}
 	deployment, marker, _ = strings.Cut(name[i+len(mark):], ".")
-	if !deploymentForm.MatchString(deployment) || !markerForm.MatchString(marker) {
+	if !isDeployment(deployment) || !isMarker(marker) {
 		return "", "", false
 	}
 	return deployment, marker, true

@@ -8,14 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"os"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // MaxSize is the largest document that is read, in bytes.
@@ -32,42 +29,49 @@ func At(reference string, sdk aws.Config) (Fetch, error) {
 		if name == "" {
 			return nil, errors.New("ssm: wants the name of a parameter, as in ssm:/dcr-broker/policy")
 		}
-		return parameter(ssm.NewFromConfig(sdk), name), nil
+		return parameter(newService("ssm", sdk), name), nil
 	}
 	if id, ok := strings.CutPrefix(reference, "secretsmanager:"); ok {
 		if id == "" {
 			return nil, errors.New("secretsmanager: wants the name or ARN of a secret")
 		}
-		return secret(secretsmanager.NewFromConfig(sdk), id), nil
+		return secret(newService("secretsmanager", sdk), id), nil
 	}
 	if rest, ok := strings.CutPrefix(reference, "s3://"); ok {
 		bucket, key, _ := strings.Cut(rest, "/")
 		if bucket == "" || key == "" {
 			return nil, errors.New("s3:// wants bucket and key, as in s3://bucket/policy.json")
 		}
-		// An endpoint of one's own is rarely reached by a host per bucket.
-		return object(s3.NewFromConfig(sdk, func(o *s3.Options) { o.UsePathStyle = sdk.BaseEndpoint != nil }), bucket, key), nil
+		return object(newService("s3", sdk), bucket, key), nil
 	}
 	return func(context.Context) ([]byte, error) { return os.ReadFile(reference) }, nil
 }
 
-func parameter(api *ssm.Client, name string) Fetch {
+func parameter(ssm service, name string) Fetch {
 	return func(ctx context.Context) ([]byte, error) {
-		out, err := api.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
-		if err != nil {
+		in := struct {
+			Name           string
+			WithDecryption bool
+		}{name, true}
+		var out struct{ Parameter struct{ Value *string } }
+		if err := ssm.call(ctx, "AmazonSSM.GetParameter", in, &out); err != nil {
 			return nil, fmt.Errorf("get parameter %s: %w", name, err)
 		}
-		if out.Parameter == nil || out.Parameter.Value == nil {
+		if out.Parameter.Value == nil {
 			return nil, fmt.Errorf("parameter %s has no value", name)
 		}
 		return []byte(*out.Parameter.Value), nil
 	}
 }
 
-func secret(api *secretsmanager.Client, id string) Fetch {
+func secret(manager service, id string) Fetch {
 	return func(ctx context.Context) ([]byte, error) {
-		out, err := api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id})
-		if err != nil {
+		in := struct{ SecretId string }{id}
+		var out struct {
+			SecretString *string
+			SecretBinary []byte
+		}
+		if err := manager.call(ctx, "secretsmanager.GetSecretValue", in, &out); err != nil {
 			return nil, fmt.Errorf("get secret %s: %w", id, err)
 		}
 		if out.SecretString != nil {
@@ -77,16 +81,11 @@ func secret(api *secretsmanager.Client, id string) Fetch {
 	}
 }
 
-func object(api *s3.Client, bucket, key string) Fetch {
+func object(s3 service, bucket, key string) Fetch {
 	return func(ctx context.Context) ([]byte, error) {
-		out, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+		body, err := s3.send(ctx, http.MethodGet, s3.objectURL(bucket, key), "", nil)
 		if err != nil {
 			return nil, fmt.Errorf("get object s3://%s/%s: %w", bucket, key, err)
-		}
-		defer out.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(out.Body, MaxSize+1))
-		if err != nil {
-			return nil, fmt.Errorf("read object s3://%s/%s: %w", bucket, key, err)
 		}
 		if len(body) > MaxSize {
 			return nil, fmt.Errorf("object s3://%s/%s is larger than %d bytes", bucket, key, MaxSize)

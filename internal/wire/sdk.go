@@ -1,3 +1,6 @@
+// Package wire puts the parts together: configuration in, use cases and clients
+// of AWS out. It and what is below it are the only places that know both a port
+// and its adapter.
 package wire
 
 import (

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,21 +105,22 @@ func (d *document) lifetimes(path string, v any, p *Profile) {
 	}
 }
 
-var lifetimeForm = regexp.MustCompile(`^([1-9][0-9]{0,4})([hd])$`)
-
 // maxLifetime is the longest lifetime that a registration can be given.
 const maxLifetime = 3650 * 24 * time.Hour
 
 // lifetime reads hours or days. Two hours are the least: a lifetime is extended once an hour.
 func (d *document) lifetime(path string, v any) time.Duration {
 	s, _ := v.(string)
-	m := lifetimeForm.FindStringSubmatch(s)
+	unit := time.Hour
+	digits, ok := strings.CutSuffix(s, "h")
+	if !ok {
+		digits, ok = strings.CutSuffix(s, "d")
+		unit *= 24
+	}
 	var life time.Duration
-	if m != nil {
-		n, _ := strconv.Atoi(m[1]) // five digits at most
-		if life = time.Duration(n) * time.Hour; m[2] == "d" {
-			life *= 24
-		}
+	if ok && len(digits) <= 5 && !strings.HasPrefix(digits, "0") && strings.Trim(digits, "0123456789") == "" {
+		n, _ := strconv.Atoi(digits) // of no digits it is 0, which is too short
+		life = time.Duration(n) * unit
 	}
 	if life < 2*time.Hour || life > maxLifetime {
 		d.add(path, `must be hours or days as in "12h" or "7d", from 2h to 3650d`)

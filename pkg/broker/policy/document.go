@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,14 +90,12 @@ func (d *document) checkDeployment() {
 	}
 }
 
-var profileName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-
 // laterKeys are keys of a profile that are known and not supported. To ignore them would be to promise what they say.
 var laterKeys = []string{"approval", "software_statements"}
 
 func (d *document) profile(name string, v any, open bool) *Profile {
 	path := member("profiles", name)
-	if !profileName.MatchString(name) {
+	if len(name) > 32 || !only(name, lower+digits+"-") {
 		d.add(path, "a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'")
 	}
 	p := &Profile{name: name, open: open}

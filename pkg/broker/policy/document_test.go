@@ -78,6 +78,9 @@ func TestParseFaults(t *testing.T) {
 		{profileDocument(`true`, loopback), []string{`open_registration: must be the name of a profile; leave it out to switch open registration off`}},
 		{profileDocument(`null`, loopback), nil},
 		{`{"version": 1, "profiles": {"": {` + loopback + `}}}`, []string{`profiles[""]: a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'`}},
+		{`{"version": 1, "profiles": {"` + strings.Repeat("p", 33) + `": {` + loopback + `}}}`,
+			[]string{"profiles." + strings.Repeat("p", 33) + ": a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'"}},
+		{`{"version": 1, "profiles": {"": {` + loopback + `}}}`, []string{`profiles[""]: a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'`}},
 		{`{"version": 1, "profiles": {"A\"\u00e9\n": {` + loopback + `}}}`, []string{`profiles["A\"\u00e9\n"]: a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'`}},
 		{`{"version": 1, "profiles": {"p": null}}`, []string{`profiles.p: must be an object, not null`}},
 

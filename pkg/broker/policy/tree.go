@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -145,12 +144,19 @@ func (f *faults) members(d *json.Decoder, path string, depth int) (any, error) {
 
 func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-var plainName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+const (
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits = "0123456789"
+)
+
+// only reports whether s has characters of the alphabet, and no others.
+func only(s, alphabet string) bool { return s != "" && strings.Trim(s, alphabet) == "" }
 
 // member returns the path of a member of the object at path.
 func member(path, name string) string {
 	switch {
-	case !plainName.MatchString(name):
+	case len(name) > 64 || !only(name, lower+upper+digits+"_-"):
 		return path + "[" + quote(name) + "]"
 	case path == "":
 		return name

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/internal/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/metadata"
+	"github.com/dcr-broker/dcr-broker/internal/relay"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// appClients is how many open registrations the policy that ships lets in.
+const appClients = 500
+
+// requests are those that are measured.
+func requests() []request {
+	return []request{
+		{"registration, open", "register-open", http.StatusCreated, registering(inMemory), appClients},
+		{"registration, open, with the SDK's part", "register-open", http.StatusCreated, registering(throughSDK), appClients},
+		{"registration, initial access token", "register-initial-access-token", http.StatusCreated, registering(inMemory), 0},
+		{"registration, initial access token, with the SDK's part", "register-initial-access-token", http.StatusCreated, registering(throughSDK), 0},
+		{"metadata, from memory", "metadata-authorization-server", http.StatusOK, publishing, 0},
+		{"token relay", "token-code", http.StatusOK, relaying(&http.Client{Transport: atOnce(tokenAnswer)}), 0},
+		{"token relay, with net/http's part", "token-code", http.StatusOK, relaying(http.DefaultClient), 0},
+	}
+}
+
+// environment is that of every function: nothing in it is connected to at start.
+var environment = map[string]string{
+	"AWS_REGION":            "us-east-1",
+	"AWS_ACCESS_KEY_ID":     "local",
+	"AWS_SECRET_ACCESS_KEY": "local",
+	"ISSUER":                "https://auth.example.com",
+	"USER_POOL_ID":          "us-east-1_local00001",
+	"COGNITO_DOMAIN":        "https://example.auth.us-east-1.amazoncognito.com",
+	"SCOPES":                "openid mcp/read mcp/write",
+	"PROTECTED_RESOURCES":   `[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"],"name":"Example MCP server"}]`,
+	"TABLE_NAME":            "dcr-broker",
+	"DEPLOYMENT_ID":         "bench",
+}
+
+// deployment is a handler wired as a function's main does it, with what is around it
+// replaced.
+type deployment struct {
+	handler  http.Handler
+	clock    *clock
+	examples map[string]string
+}
+
+// clock goes on by a minute with every request, so that limits per hour and
+// second, which are not measured, are never reached.
+type clock struct{ minutes atomic.Int64 }
+
+func (c *clock) step() { c.minutes.Add(1) }
+
+func (c *clock) now() time.Time {
+	return time.Unix(1_795_558_449, 0).Add(time.Duration(c.minutes.Load()) * time.Minute)
+}
+
+// parts are what all brokers are made of.
+type parts struct {
+	config *config.Config
+	store  *memory.Store
+	clock  *clock
+	log    *slog.Logger
+	router *httpapi.Router
+}
+
+func newParts() (*parts, error) {
+	c, err := config.Registration(func(name string) string { return environment[name] })
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{config: c, clock: new(clock), log: slog.New(slog.NewJSONHandler(io.Discard, c.LogOptions()))}
+	p.store, p.router = memory.NewStore(p.clock.now), httpapi.NewRouter(p.log)
+	return p, nil
+}
+
+// registering returns what makes a broker for registrations.
+func registering(apps func(*parts) (broker.AppClients, error)) func() (*deployment, error) {
+	return func() (*deployment, error) {
+		p, err := newParts()
+		if err != nil {
+			return nil, err
+		}
+		a, err := apps(p)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := p.registrations(a); err != nil {
+			return nil, err
+		}
+		tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "bench", Profile: "trusted", CreatedBy: "bench"}, p.clock.now())
+		if err != nil {
+			return nil, err
+		}
+		if err := p.store.CreateInitialAccessToken(context.Background(), rec); err != nil {
+			return nil, err
+		}
+		return &deployment{p.router, p.clock, map[string]string{"dcr_iat_" + strings.Repeat("exampletoken", 5): tok.Reveal()}}, nil
+	}
+}
+
+func (p *parts) registrations(apps broker.AppClients) (*broker.Service, error) {
+	service, err := broker.New(broker.Config{
+		Store:      p.store,
+		AppClients: apps,
+		Policy:     func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
+		Issuer:     p.config.Issuer,
+		Now:        p.clock.now,
+		Log:        p.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	httpapi.RegistrationRoutes(p.router, service)
+	return service, nil
+}
+
+// inMemory replaces Cognito at the port.
+func inMemory(*parts) (broker.AppClients, error) { return brokertest.NewAppClients(), nil }
+
+// throughSDK replaces Cognito below the AWS SDK, which encodes, signs and
+// decodes.
+func throughSDK(p *parts) (broker.AppClients, error) {
+	var made atomic.Int64
+	api := cip.New(cip.Options{
+		Region: p.config.Region,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+		}),
+		HTTPClient: &http.Client{Transport: atOnce(func() string {
+			return fmt.Sprintf(`{"UserPoolClient":{"UserPoolId":%q,"ClientId":"appclient%d","ClientName":"bench","ClientSecret":"%s"}}`,
+				p.config.UserPoolID, made.Add(1), strings.Repeat("s", 51))
+		})},
+	})
+	return cognito.New(api, cognito.Config{
+		Pool:       p.config.UserPoolID,
+		Deployment: p.config.Deployment,
+		Settings:   cognito.DefaultSettings(),
+		Slots:      p.store,
+		Now:        p.clock.now,
+	})
+}
+
+// atOnce is a server that answers every request alike and takes no time.
+type atOnce func() string
+
+func (answer atOnce) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+	}
+	body := answer()
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
+		Body:          io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Request:       r,
+	}, nil
+}
+
+// publishing makes a broker for metadata that has read the user pool's document.
+func publishing() (*deployment, error) {
+	p, err := newParts()
+	if err != nil {
+		return nil, err
+	}
+	pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(map[string]any{
+			"issuer":                 p.config.CognitoIssuer,
+			"authorization_endpoint": p.config.CognitoDomain + "/oauth2/authorize",
+			"token_endpoint":         p.config.CognitoDomain + "/oauth2/token",
+			"revocation_endpoint":    p.config.CognitoDomain + "/oauth2/revoke",
+			"userinfo_endpoint":      p.config.CognitoDomain + "/oauth2/userInfo",
+			"jwks_uri":               p.config.CognitoIssuer + "/.well-known/jwks.json",
+
+			"response_types_supported":              []string{"code", "token"},
+			"subject_types_supported":               []string{"public"},
+			"id_token_signing_alg_values_supported": []string{"RS256"},
+			"scopes_supported":                      []string{"openid", "email", "phone", "profile"},
+		})
+	}))
+	defer pool.Close()
+	p.config.CognitoDiscovery = pool.URL
+	documents, err := metadata.Configured(p.config, p.log)
+	if err != nil {
+		return nil, err
+	}
+	documents.Mount(p.router)
+	// The first request fetches, and is not one from memory.
+	b := &deployment{handler: p.router, clock: p.clock}
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
+	if !strings.Contains(w.Header().Get("Cache-Control"), "3600") {
+		return nil, fmt.Errorf("the pool's document was not read: %d %s", w.Code, w.Header())
+	}
+	return b, nil
+}
+
+// relaying returns what makes a broker for the token endpoint that asks Cognito
+// through client. Unless that answers by itself, there is a server on loopback.
+func relaying(client *http.Client) func() (*deployment, error) {
+	return func() (*deployment, error) {
+		p, err := newParts()
+		if err != nil {
+			return nil, err
+		}
+		id, err := p.registerClient()
+		if err != nil {
+			return nil, err
+		}
+		rt := httpapi.NewRouter(p.log)
+		rc := relay.Config{Clients: broker.NewClients(p.store, p.clock.now), TokenEndpoint: tokenEndpoint(), HTTP: client}
+		rt.Handle(http.MethodPost, "/token", relay.Token(rc))
+		return &deployment{rt, p.clock, map[string]string{"1example23456789abcdefghij": id}}, nil
+	}
+}
+
+// registerClient makes the client that asks for tokens.
+func (p *parts) registerClient() (id string, err error) {
+	if _, err := p.registrations(brokertest.NewAppClients()); err != nil {
+		return "", err
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodPost, "/register", bytes.NewReader([]byte(`{"redirect_uris":["http://localhost:3118/callback"]}`)))
+	r.Header.Set("Content-Type", "application/json")
+	p.router.ServeHTTP(w, r)
+	var client struct {
+		ID string `json:"client_id"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &client); err != nil || client.ID == "" {
+		return "", fmt.Errorf("registration: %d %s", w.Code, w.Body)
+	}
+	return client.ID, nil
+}
+
+// tokenAnswer is of the size of Cognito's.
+func tokenAnswer() string { return tokens }
+
+var tokens = func() string {
+	jwt := func(claims string) string {
+		pad := fmt.Sprintf(`,"jti":"%s"}`, strings.Repeat("0", 400))
+		return strings.Join([]string{
+			base64.RawURLEncoding.EncodeToString([]byte(`{"kid":"k","alg":"RS256"}`)),
+			base64.RawURLEncoding.EncodeToString([]byte(claims + pad)),
+			strings.Repeat("s", 342), // a signature with 2,048 bits
+		}, ".")
+	}
+	return fmt.Sprintf(`{"access_token":%q,"id_token":%q,"refresh_token":%q,"token_type":"Bearer","expires_in":3600}`,
+		jwt(`{"scope":"openid mcp/read"`), jwt(`{"sub":"alice"`), strings.Repeat("r", 1800))
+}()
+
+// tokenEndpoint is on loopback, for as long as the process lives.
+var tokenEndpoint = sync.OnceValue(func() string {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, tokens)
+	})).URL
+})

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// report is all that is measured in one run.
+type report struct {
+	machine               string
+	starts, rounds        int
+	requests              []result
+	sizes                 map[string]size
+	processes             []process
+	loadBefore, loadAfter float64
+}
+
+// process is how a bootstrap starts.
+type process struct {
+	name   string
+	starts starts
+}
+
+// measureStarts starts the functions of dir, those of an older build if there is
+// one, and for comparison a function that does nothing.
+func (r *report) measureStarts(ctx context.Context, dir, before string) error {
+	var paths []string
+	add := func(name, path string) {
+		r.processes, paths = append(r.processes, process{name: name}), append(paths, path)
+	}
+	for _, function := range functions {
+		add(function, filepath.Join(dir, "here", runtime.GOARCH, function, "bootstrap"))
+		if before != "" {
+			add(function+", before", filepath.Join(before, runtime.GOARCH, function, "bootstrap"))
+		}
+	}
+	add("(a function that does nothing)", filepath.Join(dir, "idle"))
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(environment)) {
+		env = append(env, name+"="+environment[name])
+	}
+	all, err := measureStarts(ctx, paths, env, r.starts)
+	for i := range all {
+		r.processes[i].starts = all[i]
+	}
+	return err
+}
+
+// target is what a number should not exceed, and whether it does.
+type target struct{ what, limit, got, verdict string }
+
+const (
+	reached = "reached"
+	missed  = "**missed**"
+)
+
+// verdict is by the median. On a machine that others use the median may say more
+// about them, which is told.
+func verdict(limit, median, undisturbed time.Duration, how string) string {
+	switch {
+	case median <= limit:
+		return reached
+	case undisturbed <= limit:
+		return "reached " + how + " (" + millis(undisturbed) + "), not by the median"
+	}
+	return missed
+}
+
+func counted(n, limit int64) string {
+	if n <= limit {
+		return reached
+	}
+	return missed
+}
+
+// What is to be reached. Times are medians. What the AWS SDK and net/http add to
+// a request is not the broker's own share.
+const (
+	maxMetadata       = 20 * time.Microsecond
+	maxMetadataAllocs = 30
+	maxRegistration   = 150 * time.Microsecond
+)
+
+var (
+	maxZipped = map[string]int64{"register": 6 << 20, "token": 6 << 20, "metadata": 3 << 20}
+	maxStart  = map[string]time.Duration{"register": 10 * time.Millisecond, "token": 10 * time.Millisecond, "metadata": 5 * time.Millisecond}
+)
+
+func (r *report) targets() []target {
+	var list []target
+	for _, q := range r.requests {
+		c := q.handler
+		switch {
+		case strings.HasPrefix(q.request.name, "metadata"):
+			list = append(list,
+				target{q.request.name, "under " + micros(maxMetadata), micros(c.median()), quickest(maxMetadata, c)},
+				target{q.request.name, fmt.Sprintf("at most %d allocations", maxMetadataAllocs), fmt.Sprint(c.allocs), counted(c.allocs, maxMetadataAllocs)})
+		case strings.HasPrefix(q.request.name, "registration") && !strings.Contains(q.request.name, "SDK"):
+			list = append(list, target{q.request.name, "under " + micros(maxRegistration), micros(c.median()), quickest(maxRegistration, c)})
+		}
+	}
+	for _, function := range functions {
+		got := r.sizes[function].zipped["arm64"]
+		list = append(list, target{function + ", zipped for arm64", "at most " + megabytes(maxZipped[function]), megabytes(got), counted(got, maxZipped[function])})
+	}
+	for _, p := range r.processes {
+		if limit, ok := maxStart[p.name]; ok {
+			got := p.starts.quantile(0.5, took)
+			list = append(list, target{p.name + ", start-up", "at most " + millis(limit), millis(got),
+				verdict(limit, got, p.starts.quantile(0.5, cpu), "by CPU time")})
+		}
+	}
+	return list
+}
+
+// quickest judges a request, whose rounds last long enough for the fastest to be
+// one that nobody disturbed.
+func quickest(limit time.Duration, c cost) string {
+	return verdict(limit, c.median(), c.best(), "in the fastest round")
+}
+
+// markdown is the tables, as they are in docs/performance.md.
+func (r *report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Go %s. Load average %.1f when the start-ups began and %.1f when they ended.\n", r.machine, r.loadBefore, r.loadAfter)
+
+	b.WriteString("\n### Targets\n\nTimes are medians; of requests, those through the handler.\n\n| what | target | measured | |\n|---|---|---|---|\n")
+	for _, t := range r.targets() {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", t.what, t.limit, t.got, t.verdict)
+	}
+
+	fmt.Fprintf(&b, "\n### Requests\n\nThe median of %d benchmarks, and the fastest; memory for one request.\n\n", r.rounds)
+	b.WriteString("| request | handler | fastest | allocations | bytes | Lambda event to answer | fastest | allocations | bytes |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	for _, q := range r.requests {
+		fmt.Fprintf(&b, "| %s |%s |%s |\n", q.request.name, q.handler.cells(), q.event.cells())
+	}
+
+	b.WriteString("\n### Sizes\n\n| function | arm64, zipped | arm64 | amd64, zipped | amd64 |\n|---|--:|--:|--:|--:|\n")
+	for _, function := range functions {
+		s := r.sizes[function]
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", function, megabytes(s.zipped["arm64"]), megabytes(s.plain["arm64"]), megabytes(s.zipped["amd64"]), megabytes(s.plain["amd64"]))
+	}
+
+	fmt.Fprintf(&b, "\n### Start-up\n\n%d starts of each, in turns.\n\n", r.starts)
+	b.WriteString("| function | fastest | median | 90 % | CPU, least | CPU, median |\n|---|--:|--:|--:|--:|--:|\n")
+	for _, p := range r.processes {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", p.name,
+			millis(p.starts.quantile(0, took)), millis(p.starts.quantile(0.5, took)), millis(p.starts.quantile(0.9, took)),
+			millis(p.starts.quantile(0, cpu)), millis(p.starts.quantile(0.5, cpu)))
+	}
+	return b.String()
+}
+
+func (c cost) cells() string {
+	return fmt.Sprintf(" %s | %s | %d | %d", micros(c.median()), micros(c.best()), c.allocs, c.bytes)
+}
+
+func micros(d time.Duration) string { return rounded(float64(d)/1e3, 10) + " µs" }
+func millis(d time.Duration) string { return rounded(float64(d)/1e6, 100) + " ms" }
+func megabytes(n int64) string      { return rounded(float64(n)/(1<<20), 100) + " MB" }
+
+// rounded writes f in multiples of 1/unit.
+func rounded(f, unit float64) string {
+	return strconv.FormatFloat(math.Round(f*unit)/unit, 'f', -1, 64)
+}
+
+// What is between these lines of the document is measured, and the rest written
+// by hand.
+const (
+	begin = "<!-- make bench writes what follows -->\n"
+	end   = "<!-- make bench wrote what precedes -->\n"
+)
+
+func replaceTables(doc []byte, tables string) ([]byte, error) {
+	head, rest, ok := bytes.Cut(doc, []byte(begin))
+	_, tail, ok2 := bytes.Cut(rest, []byte(end))
+	if !ok || !ok2 {
+		return nil, errors.New("the lines between which the tables belong are missing")
+	}
+	return slices.Concat(head, []byte(begin+"\n"+tables+"\n"+end), tail), nil
+}

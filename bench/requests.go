@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+)
+
+// request is one that is sent over and over to a deployment made for it.
+type request struct {
+	name   string
+	event  string // of events/
+	status int    // that is right
+	// deploy makes the handler that answers, and what the event's examples are
+	// to be replaced by.
+	deploy func() (*deployment, error)
+	// fresh is after how many requests there has to be a new deployment, because the
+	// old one rightly refuses more; 0 is never.
+	fresh int
+}
+
+// result is what one request takes: the times of all rounds, sorted, and the
+// fewest allocations.
+type result struct {
+	request request
+	handler cost // called as net/http calls it
+	event   cost // an event's JSON in, an answer's JSON out, as Lambda calls it
+}
+
+type cost struct {
+	times  []time.Duration
+	allocs int64
+	bytes  int64
+}
+
+func (c cost) median() time.Duration { return c.times[len(c.times)/2] }
+func (c cost) best() time.Duration   { return c.times[0] }
+
+// measureRequests has every request take its turn in every round.
+func measureRequests(ctx context.Context, root string, rounds int) ([]result, error) {
+	all := requests()
+	results := make([]result, len(all))
+	for range rounds {
+		for i, req := range all {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			r := &results[i]
+			r.request = req
+			for way, c := range map[string]*cost{"handler": &r.handler, "event": &r.event} {
+				var failed error
+				b := testing.Benchmark(func(b *testing.B) { failed = req.bench(b, root, ways[way]) })
+				if failed != nil {
+					return nil, fmt.Errorf("%s: %w", req.name, failed)
+				}
+				c.add(b)
+			}
+		}
+	}
+	return results, nil
+}
+
+func (c *cost) add(b testing.BenchmarkResult) {
+	if c.times == nil || b.AllocsPerOp() < c.allocs {
+		c.allocs, c.bytes = b.AllocsPerOp(), b.AllocedBytesPerOp()
+	}
+	c.times = append(c.times, time.Duration(float64(b.T)/float64(b.N)))
+	slices.Sort(c.times)
+}
+
+// way is how a request gets to a deployment.
+type way func(*deployment, events.APIGatewayV2HTTPRequest) (sender, error)
+
+var ways = map[string]way{"handler": overHTTP, "event": overLambda}
+
+// sender sends the request once, and returns the status of the answer.
+type sender func() (status int, err error)
+
+// bench sends the request as often as b wants, and fails at an answer that is
+// not the right one.
+func (req request) bench(b *testing.B, root string, open way) error {
+	var send sender
+	var clock *clock
+	left := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if left == 0 {
+			b.StopTimer()
+			var err error
+			if send, clock, err = req.open(root, open); err != nil {
+				return err
+			}
+			left = req.fresh
+			b.StartTimer()
+		}
+		left--
+		clock.step()
+		if status, err := send(); status != req.status || err != nil {
+			return fmt.Errorf("status %d, want %d: %w", status, req.status, err)
+		}
+	}
+	return nil
+}
+
+func (req request) open(root string, open way) (sender, *clock, error) {
+	b, err := req.deploy()
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := readEvent(filepath.Join(root, "events", req.event+".json"), b.examples)
+	if err != nil {
+		return nil, nil, err
+	}
+	send, err := open(b, e)
+	return send, b.clock, err
+}
+
+// overHTTP sends what net/http would have read, to an http.ResponseWriter that
+// does nothing.
+func overHTTP(b *deployment, e events.APIGatewayV2HTTPRequest) (sender, error) {
+	body := []byte(e.Body)
+	if e.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
+			return nil, err
+		}
+	}
+	template, err := http.NewRequest(e.RequestContext.HTTP.Method, e.RawPath, nil)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range e.Headers {
+		template.Header.Set(name, value)
+	}
+	return func() (int, error) {
+		r := *template
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		w := &discard{header: make(http.Header)}
+		b.handler.ServeHTTP(w, &r)
+		return w.status, nil
+	}, nil
+}
+
+// discard is an http.ResponseWriter that keeps the status.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (w *discard) Header() http.Header         { return w.header }
+func (w *discard) WriteHeader(status int)      { w.status = status }
+func (w *discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// overLambda does what aws-lambda-go does between two calls of the runtime API.
+func overLambda(b *deployment, e events.APIGatewayV2HTTPRequest) (sender, error) {
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	// The status is seen on its way out, so that no answer has to be parsed.
+	status := 0
+	call := lambdahttp.New(b.handler)
+	handler := lambda.NewHandler(func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+		res, err := call(ctx, e)
+		status = res.StatusCode
+		return res, err
+	})
+	return func() (int, error) {
+		_, err := handler.Invoke(context.Background(), payload)
+		return status, err
+	}, nil
+}
+
+// readEvent reads an event and puts what is real in place of its examples.
+func readEvent(path string, examples map[string]string) (events.APIGatewayV2HTTPRequest, error) {
+	var e events.APIGatewayV2HTTPRequest
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(b, &e); err != nil {
+		return e, fmt.Errorf("%s: %w", path, err)
+	}
+	body := e.Body
+	if e.IsBase64Encoded {
+		decoded, err := base64.StdEncoding.DecodeString(body)
+		if err != nil {
+			return e, fmt.Errorf("%s: %w", path, err)
+		}
+		body = string(decoded)
+	}
+	for example, real := range examples {
+		body = strings.ReplaceAll(body, example, real)
+		for name, value := range e.Headers {
+			e.Headers[name] = strings.ReplaceAll(value, example, real)
+		}
+	}
+	if e.IsBase64Encoded {
+		body = base64.StdEncoding.EncodeToString([]byte(body))
+	}
+	e.Body = body
+	e.Headers["content-length"] = fmt.Sprint(len(body))
+	return e, nil
+}

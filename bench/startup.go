@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+)
+
+// start is a process's way from before it is made to its first request for an
+// event.
+type start struct {
+	took time.Duration
+	cpu  time.Duration // of all its threads, in user and in system mode; 0 if unknown
+}
+
+// starts are those of one bootstrap.
+type starts []start
+
+// quantile returns the time that the fraction q of the starts did not exceed.
+func (s starts) quantile(q float64, of func(start) time.Duration) time.Duration {
+	times := make([]time.Duration, len(s))
+	for i, one := range s {
+		times[i] = of(one)
+	}
+	slices.Sort(times)
+	return times[int(q*float64(len(times)-1)+0.5)]
+}
+
+func took(s start) time.Duration { return s.took }
+func cpu(s start) time.Duration  { return s.cpu }
+
+// measureStarts starts each bootstrap as often as runs says. They take turns, so
+// that what else the machine does meets all alike. A first round is not counted:
+// it brings the files into the cache.
+func measureStarts(ctx context.Context, bootstraps []string, env []string, runs int) ([]starts, error) {
+	all := make([]starts, len(bootstraps))
+	for run := range runs + 1 {
+		for i, path := range bootstraps {
+			s, err := measureStart(ctx, path, env)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			if run > 0 {
+				all[i] = append(all[i], s)
+			}
+		}
+	}
+	return all, nil
+}
+
+func measureStart(ctx context.Context, bootstrap string, env []string) (start, error) {
+	f, err := lambdaruntime.New(lambdaruntime.Config{Bootstrap: bootstrap, Env: env})
+	if err != nil {
+		return start{}, err
+	}
+	defer f.Close()
+	took, err := f.Start(ctx)
+	if err != nil {
+		return start{}, err
+	}
+	return start{took: took, cpu: cpuTime(f.Pid())}, nil
+}
+
+// cpuTime is what Linux has counted for a process that lives, in nanoseconds and
+// not in ticks: other work on the machine does not show in it. Elsewhere it is 0.
+func cpuTime(pid int) time.Duration {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0
+	}
+	var sum time.Duration
+	for _, path := range tasks {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return 0
+		}
+		running, _, _ := strings.Cut(string(b), " ")
+		ns, err := strconv.ParseInt(running, 10, 64)
+		if err != nil {
+			return 0
+		}
+		sum += time.Duration(ns)
+	}
+	return sum
+}
