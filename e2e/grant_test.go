@@ -247,9 +247,23 @@ func testDeletionEndsTheGrant(t *testing.T, d *deployment) {
 	d.needsInitialAccessToken(t)
 	p := d.admit(t, walk.Options{InitialAccessToken: d.initialAccessToken})
 	d.wantActive(t, p.AccessToken)
+	before := 0
+	if d.stack != nil {
+		before = d.stack.Pool.Calls("DeleteUserPoolClient")
+	}
 	exchange{send: "DELETE " + strings.TrimPrefix(p.ManageURI, d.base), header: []string{bearer(p.ManageToken)}, status: 204}.run(t, d)
 	refused(t, "refresh", p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", p.RefreshToken), 401, "invalid_client")
 	d.wantInactive(t, p.AccessToken, "an access token of a client that is gone")
+	if d.stack == nil {
+		return
+	}
+	// Its app client goes at the janitor's next run.
+	if err := d.stack.Reconcile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.stack.Pool.Calls("DeleteUserPoolClient"); got == before {
+		t.Error("the app client is still there after the janitor's run")
+	}
 }
 
 // introspect asks as the MCP server does.

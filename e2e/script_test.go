@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -252,7 +254,12 @@ func (r *registration) remove(d *deployment) error {
 // removed has the client deleted when the test ends.
 func (d *deployment) removed(t *testing.T, r *registration) {
 	t.Cleanup(func() {
-		if err := r.remove(d); err != nil {
+		err := r.remove(d)
+		if d.stack != nil {
+			// So that its branding style is free again.
+			err = errors.Join(err, d.stack.Reconcile(context.Background()))
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	})

@@ -23,7 +23,11 @@ var update = flag.Bool("update", false, "write the golden answers")
 func compare(t *testing.T, name string, a *lambdaruntime.Answer) {
 	t.Helper()
 	checkLength(t, a)
-	got := canonical(a)
+	compareGolden(t, name, canonical(a))
+}
+
+func compareGolden(t *testing.T, name string, got []byte) {
+	t.Helper()
 	path := filepath.Join("testdata", name+".golden")
 	if *update {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
@@ -81,7 +85,7 @@ func canonical(a *lambdaruntime.Answer) []byte {
 	for name, values := range a.Header {
 		switch {
 		case name == "Date": // API Gateway has its own
-		case name == "Content-Length" && (len(a.Body) > 0 || a.Status >= 400): // checkLength has seen to it
+		case name == "Content-Length" && (len(a.Body) > 0 || a.Status >= 400 || values[0] == "0"): // checkLength has seen to it
 		default:
 			lines = append(lines, name+": "+withoutVolatileText(strings.Join(values, ",")))
 		}

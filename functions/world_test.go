@@ -78,6 +78,8 @@ type world struct {
 	env     map[string]string
 	real    map[string]string // by example
 	secrets []string          // what no log may hold
+
+	signInAt *url.URL // where the authorization endpoint has led to
 }
 
 // store is what holds everything.

@@ -15,7 +15,7 @@ import (
 // AppClients are app clients in memory that fail when they are told to. The
 // names of the methods are those of broker.AppClients. A call that fails before
 // its effect does not say so: like a connection that broke, it leaves the
-// caller in doubt.
+// caller in doubt. So does one whose context has ended.
 type AppClients struct {
 	*Faults
 
@@ -58,8 +58,11 @@ func (a *AppClients) All() map[string]AppClient {
 }
 
 // Create implements broker.AppClients.
-func (a *AppClients) Create(_ context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
+func (a *AppClients) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
 	return result(a.Faults, "Create", func() (broker.NewAppClient, error) {
+		if err := ctx.Err(); err != nil {
+			return broker.NewAppClient{}, err
+		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.made++
@@ -74,8 +77,11 @@ func (a *AppClients) Create(_ context.Context, marker string, m dcr.ClientMetada
 }
 
 // CreateBrokered implements broker.AppClientMaker.
-func (a *AppClients) CreateBrokered(_ context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
+func (a *AppClients) CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
 	return result(a.Faults, "CreateBrokered", func() (broker.NewAppClient, error) {
+		if err := ctx.Err(); err != nil {
+			return broker.NewAppClient{}, err
+		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.made++
@@ -87,8 +93,11 @@ func (a *AppClients) CreateBrokered(_ context.Context, marker string, spec broke
 }
 
 // Brand implements broker.AppClientMaker.
-func (a *AppClients) Brand(_ context.Context, id string) error {
+func (a *AppClients) Brand(ctx context.Context, id string) error {
 	return a.Do("Brand", func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		c, ok := a.clients[id]
@@ -123,8 +132,11 @@ func (a *AppClients) LimitStyles(n int) {
 }
 
 // UpdateBrokered implements broker.AppClientUpdater.
-func (a *AppClients) UpdateBrokered(_ context.Context, id, marker string, spec broker.BrokeredAppClient) error {
+func (a *AppClients) UpdateBrokered(ctx context.Context, id, marker string, spec broker.BrokeredAppClient) error {
 	return a.Do("UpdateBrokered", func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		c, ok := a.clients[id]
@@ -143,8 +155,11 @@ func cloneSpec(spec broker.BrokeredAppClient) *broker.BrokeredAppClient {
 }
 
 // Update implements broker.AppClients.
-func (a *AppClients) Update(_ context.Context, id, marker string, m dcr.ClientMetadata, check func(string) error) error {
+func (a *AppClients) Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(string) error) error {
 	return a.Do("Update", func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		c, ok := a.clients[id]
@@ -163,8 +178,11 @@ func (a *AppClients) Update(_ context.Context, id, marker string, m dcr.ClientMe
 }
 
 // Delete implements broker.AppClients.
-func (a *AppClients) Delete(_ context.Context, id, marker string) error {
+func (a *AppClients) Delete(ctx context.Context, id, marker string) error {
 	return a.Do("Delete", func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if c, ok := a.clients[id]; ok && c.Marker == marker {
@@ -175,14 +193,14 @@ func (a *AppClients) Delete(_ context.Context, id, marker string) error {
 }
 
 // List implements broker.AppClients.
-func (a *AppClients) List(context.Context) iter.Seq2[broker.ListedAppClient, error] {
+func (a *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error] {
 	return func(yield func(broker.ListedAppClient, error) bool) {
 		for id, c := range a.All() {
 			if !yield(broker.ListedAppClient{ID: id, Marker: c.Marker}, nil) {
 				return
 			}
 		}
-		if err := a.Do("List", func() error { return nil }); err != nil {
+		if err := a.Do("List", ctx.Err); err != nil {
 			yield(broker.ListedAppClient{}, err)
 		}
 	}

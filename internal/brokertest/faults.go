@@ -38,6 +38,36 @@ type Faults struct {
 	calls  map[string]int
 	faults []fault
 	death  *death
+	trace  *Trace
+}
+
+// A Call is the N-th call of a method, where 1 is the first since the start or
+// the last Reset.
+type Call struct {
+	Method string
+	N      int
+}
+
+func (c Call) String() string { return fmt.Sprintf("%s %d", c.Method, c.N) }
+
+// A Trace is calls in the order in which they were made, of all the Faults that
+// it is given to. It is safe for concurrent use, and empty at first.
+type Trace struct {
+	mu    sync.Mutex
+	calls []Call
+}
+
+// Calls returns the calls up to now, those that failed included.
+func (t *Trace) Calls() []Call {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.calls)
+}
+
+func (t *Trace) add(c Call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls = append(t.calls, c)
 }
 
 // death is the end of a process, for all the Faults that it goes through.
@@ -103,12 +133,19 @@ func (f *Faults) Calls(method string) int {
 	return f.calls[method]
 }
 
+// TraceTo adds the calls from now on to t, until Reset.
+func (f *Faults) TraceTo(t *Trace) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.trace = t
+}
+
 // Reset forgets all faults and counts.
 func (f *Faults) Reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = make(map[string]int)
-	f.faults, f.death = nil, nil
+	f.faults, f.death, f.trace = nil, nil, nil
 }
 
 // Do counts a call of the method and runs call, unless the call is to fail
@@ -131,6 +168,9 @@ func (f *Faults) count(method string) (p Point, n int, failing bool) {
 	f.known(method)
 	f.calls[method]++
 	n = f.calls[method]
+	if f.trace != nil {
+		f.trace.add(Call{method, n})
+	}
 	if d := f.death; d != nil {
 		if d.come.Load() {
 			return NotApplied, n, true

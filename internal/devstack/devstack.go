@@ -21,7 +21,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
@@ -72,7 +71,7 @@ type Stack struct {
 	Pool *emulator.Cognito
 
 	keys    string // file of the sealing keys
-	tokens  broker.InitialAccessTokens
+	broker  *localBroker
 	servers []*http.Server
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -150,10 +149,17 @@ func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Grant) (
 	if err != nil {
 		return "", err
 	}
-	if err := s.tokens.CreateInitialAccessToken(ctx, rec); err != nil {
+	if err := s.broker.store.CreateInitialAccessToken(ctx, rec); err != nil {
 		return "", err
 	}
 	return tok.Reveal(), nil
+}
+
+// Reconcile does at once what is done every minute: it finishes what was left to
+// do at Cognito, such as deleting the app clients of clients that are gone.
+func (s *Stack) Reconcile(ctx context.Context) error {
+	_, err := s.broker.service.Reconcile(ctx)
+	return err
 }
 
 // build returns the handlers of Cognito, broker and MCP server, in that order.
@@ -188,7 +194,7 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	}
 	s.running.Go(func() { b.reconcile(ctx, o.Log) })
 
-	s.tokens = b.store
+	s.broker = b
 	if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Grant{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}); err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (s *Service) Read(ctx context.Context, clientID string, tok credential.Toke
 
 // Update replaces what is registered for the client (RFC 7592 §2.2) under
 // today's policy. The answer holds a new registration access token; the old
-// one stays good until the new one is used.
+// one stays good until the new one is used, be it for what is refused.
 func (s *Service) Update(ctx context.Context, clientID string, tok credential.Token, req *dcr.Request) (*dcr.ClientInformation, error) {
 	r, err := s.authenticate(ctx, clientID, tok)
 	if err != nil {
@@ -41,6 +41,9 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 	}
 	if s.gone(r) {
 		return nil, errBadToken()
+	}
+	if r, err = s.promote(ctx, r, tok); err != nil {
+		return nil, err
 	}
 	m, err := s.replacement(ctx, r, req)
 	if err != nil {
@@ -54,7 +57,9 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 		return nil, unavailable(fmt.Errorf("app client of registration %s: %w", clientID, err))
 	}
 	if a.State == AppClientRemoving {
-		return nil, errBadToken()
+		// It must not be revived. The registration, which does not say so yet,
+		// soon will be gone.
+		return nil, unavailable(fmt.Errorf("app client %s is being removed", a.Key))
 	}
 	if err := s.lease(ctx, a); err != nil {
 		return nil, unavailable(err)
@@ -123,13 +128,18 @@ func (s *Service) Delete(ctx context.Context, clientID string, tok credential.To
 	// From here on the client gets no tokens, even if Cognito cannot be
 	// reached.
 	r.State = RegistrationDeleting
-	if err := s.replace(ctx, r); err != nil && !errors.Is(err, ErrNotFound) {
-		return unavailable(err)
+	notSaid := s.replace(ctx, r)
+	if errors.Is(notSaid, ErrNotFound) {
+		notSaid = nil
 	}
 	if s.mode == ModeBrokered {
-		return nil // Reconcile goes on
+		return unavailableIf(notSaid) // Reconcile goes on
 	}
-	return unavailableIf(s.finishRemoval(ctx, a, a.CognitoID))
+	// The removal is decided, so that it goes on even if that was not said.
+	if err := s.finishRemoval(ctx, a, a.CognitoID); err != nil {
+		return unavailable(errors.Join(notSaid, err))
+	}
+	return nil
 }
 
 // appClientOf returns the record of the app client of a registration whose

@@ -156,7 +156,7 @@ func (s *Service) record(ctx context.Context, r *Registration) error {
 		return errors.Join(err, readErr)
 	}
 	if stored.Generation != r.Generation {
-		return err
+		return fmt.Errorf("registration %s: %w (%w)", r.ClientID, ErrExists, err)
 	}
 	r.Version = stored.Version
 	return nil

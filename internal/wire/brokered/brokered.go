@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -109,7 +110,7 @@ func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := accesstoken.New(accesstoken.Config{Issuer: c.CognitoIssuer, KeySet: c.CognitoIssuer + "/.well-known/jwks.json"})
+	tokens, err := accesstoken.New(accesstoken.Config{Issuer: c.CognitoIssuer, KeySet: keySet(c)})
 	if err != nil {
 		return err
 	}
@@ -137,6 +138,16 @@ func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
 	rt.Handle(http.MethodPost, "/revoke", e.Revoke())
 	rt.Handle(http.MethodPost, "/introspect", e.Introspect())
 	return nil
+}
+
+// keySet is where the pool's keys are: beside its discovery document, wherever
+// that is to be fetched.
+func keySet(c *config.Config) string {
+	beside, ok := strings.CutSuffix(c.CognitoDiscovery, "/openid-configuration")
+	if !ok {
+		beside = c.CognitoIssuer + "/.well-known"
+	}
+	return beside + "/jwks.json"
 }
 
 func (p *Parts) cognito() *upstream.Cognito {

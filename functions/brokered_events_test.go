@@ -1,0 +1,139 @@
+package functions
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// brokeredSteps are those of brokered mode. Some send the events of direct mode.
+var brokeredSteps = []step{
+	{event: "register-open", as: "brokered-register-open", learn: map[string]string{"client_id": exampleClient}},
+
+	{event: "authorize-unknown-client"},
+	{event: "authorize-no-client"},
+	{event: "authorize-other-redirect-uri"},
+	{event: "authorize-repeated-parameter"},
+	{event: "authorize-no-pkce"},
+	{event: "authorize-other-resource"},
+	{event: "authorize-head"},
+	{event: "authorize-method"},
+	{event: "authorize-preflight"},
+	{event: "callback-no-cookie"},
+	{event: "callback-problem"},
+	{event: "consent-no-cookie"},
+	{event: "decision-no-cookie"},
+	{event: "signed-out"},
+	{event: "assets-logo"},
+	{event: "assets-unknown"},
+
+	{event: "authorize", take: takeTransaction},
+	{event: "callback-other-state"},
+	{event: "callback", before: (*world).signInThere},
+	{event: "callback-again"},
+	{event: "consent-two-cookies"},
+	{event: "consent", take: takeCSRF},
+	{event: "decision-no-csrf"},
+	{event: "decision-media-type"},
+	{event: "decision", take: takeCode},
+	{event: "decision-again", take: takeCode},
+
+	{event: "token-code", as: "brokered-token-code", learn: map[string]string{"access_token": exampleAccess, "refresh_token": exampleRefresh}},
+	{event: "introspect"},
+	{event: "introspect-unknown-token"},
+	{event: "introspect-no-credentials"},
+	{event: "introspect-wrong-secret"},
+	{event: "introspect-method"},
+	{event: "token-refresh", as: "brokered-token-refresh", learn: map[string]string{"refresh_token": exampleRefresh}},
+	{event: "token-unknown-client", as: "brokered-token-unknown-client"},
+	{event: "revoke", as: "brokered-revoke"},
+	{event: "introspect", as: "introspect-revoked"},
+	{event: "token-refresh", as: "brokered-token-refresh-revoked"},
+	{event: "token-code-again", as: "brokered-token-code-again"},
+
+	{event: "metadata-authorization-server", as: "brokered-metadata-authorization-server"},
+}
+
+func TestBootstrapsAnswerEventsOfBrokeredMode(t *testing.T) {
+	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
+	w := newBrokeredWorld(t, endpoint)
+	names := []string{"metadata"}
+	if endpoint == "" {
+		t.Log("DYNAMODB_ENDPOINT is not set: only metadata is run; scripts/moto.sh run go test ./functions runs them all")
+	} else {
+		w.store()
+		private := newInvocations(w)
+		private.deploy(provisionFunction, w.function("provision"))
+		names = append(names, "register", "authorize", "token")
+	}
+	w.bootstrapsAnswer(brokeredSteps, names...)
+}
+
+func TestNetHTTPAnswersEventsOfBrokeredMode(t *testing.T) {
+	newBrokeredWorld(t, "").netHTTPAnswers(brokeredSteps)
+}
+
+// privateEvents are for functions that no route leads to, in order.
+var privateEvents = []struct{ function, event, golden string }{
+	{"janitor", "janitor", "janitor"},
+	{"provision", "provision-unknown", "provision-unknown"},
+	{"provision", "provision", "provision"},
+	{"provision", "provision", "provision-again"},
+	{"janitor", "janitor", "janitor-nothing-to-do"},
+}
+
+func privateSteps() []step {
+	var steps []step
+	for _, p := range privateEvents {
+		steps = append(steps, step{event: p.event, as: p.golden})
+	}
+	return steps
+}
+
+func TestPrivateFunctionsAnswerEvents(t *testing.T) {
+	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("DYNAMODB_ENDPOINT is not set: provision and janitor are not run; scripts/moto.sh run go test ./functions runs them")
+	}
+	w := newBrokeredWorld(t, endpoint)
+	w.store()
+	provision, janitor := w.function("provision"), w.function("janitor")
+	for _, p := range privateEvents {
+		t.Run(p.golden, func(t *testing.T) {
+			event, err := os.ReadFile(filepath.Join("..", "events", p.event+".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := provision
+			if p.function == "janitor" {
+				f = janitor
+			}
+			out, err := f.Invoke(t.Context(), event)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if err := json.Indent(&got, out, "", "  "); err != nil {
+				t.Fatalf("%v in %q", err, out)
+			}
+			got.WriteByte('\n')
+			compareGolden(t, p.golden, got.Bytes())
+		})
+	}
+	if n := w.cognito.Calls("CreateUserPoolClient"); n != 1 {
+		t.Errorf("%d app clients made, want 1", n)
+	}
+	for name, f := range map[string]interface {
+		Close()
+		Logs() string
+		Starts() int
+	}{"provision": provision, "janitor": janitor} {
+		f.Close()
+		if f.Starts() != 1 {
+			t.Errorf("%s: %d processes, want 1 for all events", name, f.Starts())
+		}
+		checkLines(t, name, f.Logs(), w.secrets)
+	}
+}
