@@ -8,6 +8,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -99,7 +100,7 @@ func build(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", filepath.Join(dir, "idle"), "./bench/idle")
+	cmd := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", filepath.Join(dir, "idle"), "./bench/idle")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	return quietly(cmd)
 }

@@ -94,6 +94,11 @@ func TestAfterATimeoutTheNextProcessAnswers(t *testing.T) {
 	if err := syscall.Kill(f.Pid(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	// The signal takes effect when the process is next scheduled.
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(f.Pid(), &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("status %#x, %v, want a process that stands still", status, err)
+	}
 	_, err := f.Invoke(t.Context(), w.payload("metadata-authorization-server"))
 	if e, ok := errors.AsType[*lambdaruntime.Error](err); !ok || e.Type != "Sandbox.Timedout" {
 		t.Errorf("error of a process that stands still = %v, want a time-out", err)
