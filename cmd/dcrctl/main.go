@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	settings "github.com/dcr-broker/dcr-broker/internal/config"
@@ -25,7 +26,8 @@ import (
 )
 
 type cli struct {
-	IAT iatCmd `cmd:"" name:"iat" help:"Initial access tokens: who may register under which profile (RFC 7591)."`
+	IAT     iatCmd     `cmd:"" name:"iat" help:"Initial access tokens: who may register under which profile (RFC 7591)."`
+	Profile profileCmd `cmd:"" help:"Policy profiles and the app clients that they share."`
 }
 
 const description = `Manage a dcr-broker deployment.
@@ -41,6 +43,9 @@ type operator struct {
 	// policy returns the policy in force, or nil if SCOPES does not say what it
 	// may name.
 	policy func(context.Context) (*policy.Policy, error)
+	// getenv and sdk are for commands that need more than the store.
+	getenv func(string) string
+	sdk    aws.Config
 	out    io.Writer
 	notes  io.Writer
 	now    func() time.Time
@@ -99,7 +104,7 @@ func newOperator(ctx context.Context, out, notes io.Writer, getenv func(string) 
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	op := &operator{store: wire.Store(c, sdk), out: out, notes: notes, now: time.Now, name: name}
+	op := &operator{store: wire.Store(c, sdk), getenv: getenv, sdk: sdk, out: out, notes: notes, now: time.Now, name: name}
 	op.policy = func(context.Context) (*policy.Policy, error) { return nil, nil }
 	if len(c.Scopes) > 0 {
 		op.policy, err = documents.Policy(c, sdk, slog.New(slog.DiscardHandler))

@@ -75,6 +75,7 @@ func TestDocumentsAreAsGolden(t *testing.T) {
 	brokered := direct()
 	brokered.AuthorizationEndpoint = "https://auth.example.com/authorize"
 	brokered.IssInResponse = true
+	brokered.IntrospectionEndpoint = "https://auth.example.com/introspect"
 	brokered.ClientIDMetadataDocuments = true
 	brokered.ServiceDocumentation = "https://docs.example.com/mcp?lang=en&v=1"
 	bare := discovery.Server{

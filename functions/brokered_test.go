@@ -1,0 +1,283 @@
+package functions
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+const (
+	publicMetadata       = `{"client_name":"Example client"}`
+	confidentialMetadata = `{"client_name":"Example site","token_endpoint_auth_method":"client_secret_basic"}`
+	machineMetadata      = `{"client_name":"Nightly job","grant_types":["client_credentials"],"response_types":[],"token_endpoint_auth_method":"client_secret_basic","scope":"mcp/read"}`
+	siteURI              = "https://app.example.com/callback"
+)
+
+// The whole of brokered mode on the real bootstraps, each with a role of its own.
+func TestBrokeredModeOnBootstraps(t *testing.T) {
+	d := deploy(t, 3)
+	t.Run("open registration asks nothing of Cognito, and is one client", func(t *testing.T) { testOpenRegistration(t, d) })
+	t.Run("the whole flow through the shared app client", func(t *testing.T) { testSharedFlow(t, d) })
+	t.Run("a dedicated app client", func(t *testing.T) { testDedicated(t, d) })
+	d.finish()
+}
+
+// finish checks who has called Cognito's API, and what was logged.
+func (d *deployment) finish() {
+	t := d.tb()
+	t.Helper()
+	if others := d.control.others(); len(others) > 0 {
+		t.Errorf("calls to Cognito's API by others than provision and janitor: %v", others)
+	}
+	for name, f := range d.all {
+		f.Close()
+		if f.Starts() > 1 {
+			t.Errorf("%s: %d processes, want 1", name, f.Starts())
+		}
+		checkLines(t, name, f.Logs(), d.secrets)
+	}
+}
+
+func testOpenRegistration(t *testing.T, d *deployment) {
+	first := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
+	again := d.register(publicMetadata, "http://127.0.0.1:40002/callback", "")
+	if first.id != again.id || first.management != "" || first.secret != "" {
+		t.Errorf("registered as %+v and %+v, want one public client that nobody manages", first, again)
+	}
+	other := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), "http://127.0.0.1:40001/callback", "")
+	if other.id == first.id {
+		t.Errorf("client_id = %s of another client, too", other.id)
+	}
+	if made := d.private.taken(); len(made) > 0 {
+		t.Errorf("registering came to %q, want no invocation", made)
+	}
+	if others := d.control.others(); len(others) > 0 {
+		t.Errorf("registering came to calls of Cognito's API: %v", others)
+	}
+}
+
+func testSharedFlow(t *testing.T, d *deployment) {
+	r := d.register(publicMetadata, "http://127.0.0.1:40003/callback", "")
+	r.redirectURI = "http://127.0.0.1:51234/callback" // the port is not compared
+	b := d.browser()
+	shared, at := d.begin(b, r)
+	d.invoked(t, `authorize invokes dcr-provision with {"key":"profile/open"}`)
+	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1, "CreateManagedLoginBranding": 1})
+
+	got := d.consent(b, r, at)
+	tok := d.tokens(r, got.Get("code"))
+	claims := claimsOf(t, text(tok, "access_token"))
+	if claims.ClientID != shared || claims.Audience != mcpServer || text(tok, "scope") != "mcp/read" || tok["id_token"] != nil {
+		t.Errorf("tokens = %v with claims %+v, want Cognito's for %s, for the MCP server, and no ID token", tok, claims, shared)
+	}
+	if !d.active(text(tok, "access_token")) {
+		t.Error("the access token is not active")
+	}
+	next := d.token(r, http.StatusOK, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(tok, "refresh_token")}})
+	if rt := text(next, "refresh_token"); !strings.HasPrefix(rt, "dcr_rt_") || rt == text(tok, "refresh_token") {
+		t.Errorf("refreshing gave %v, want another refresh token of ours", next)
+	}
+	d.ask("POST", "/revoke", url.Values{"token": {text(next, "refresh_token")}, "client_id": {r.id}}, "", http.StatusOK)
+	if d.active(text(next, "access_token")) {
+		t.Error("the access token is active after revoking")
+	}
+	d.token(r, http.StatusBadRequest, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(next, "refresh_token")}})
+
+	// Another client, another browser: the same app client, and nothing made.
+	other := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), "http://127.0.0.1:40001/callback", "")
+	ob := d.browser()
+	same, at := d.begin(ob, other)
+	if same != shared {
+		t.Errorf("app client = %s of another open registration, want %s: they share one", same, shared)
+	}
+	d.invoked(t)
+
+	// The callback of one browser is of no use to another.
+	back, err := ob.pool.SignIn(t.Context(), at.String(), username, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stranger := range []*browser{b, d.browser()} {
+		if a := d.send(stranger.Client, "GET", back.RequestURI(), nil, ""); a.Header.Get("Location") != "/callback?problem=other_browser" {
+			t.Errorf("GET /callback elsewhere = %d to %q, want a page that says so", a.Status, a.Header.Get("Location"))
+		}
+	}
+	if a := d.send(ob.Client, "GET", back.RequestURI(), nil, ""); a.Header.Get("Location") != "/consent" {
+		t.Errorf("GET /callback where it began = %d to %q, want the consent page", a.Status, a.Header.Get("Location"))
+	}
+}
+
+// testDedicated fills the pool and makes room again.
+func testDedicated(t *testing.T, d *deployment) {
+	bearer := "Bearer " + d.initial
+	site := d.register(confidentialMetadata, siteURI, bearer)
+	second := d.register(confidentialMetadata, siteURI, bearer)
+	if site.secret == "" || site.management == "" || site.id == second.id {
+		t.Fatalf("registered %+v and %+v, want two confidential clients", site, second)
+	}
+	machine := d.ask("POST", "/register", machineMetadata, bearer, http.StatusCreated)
+	d.invoked(t)
+
+	b := d.browser()
+	appClient, at := d.begin(b, site)
+	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1, "CreateManagedLoginBranding": 1})
+	tok := d.tokens(site, d.consent(b, site, at).Get("code"))
+	if got := claimsOf(t, text(tok, "access_token")).ClientID; got != appClient {
+		t.Errorf("client_id in the access token = %s, want the dedicated %s", got, appClient)
+	}
+	d.invokedFor(t, "authorize", site.id)
+
+	// client_credentials has it made at its first token.
+	m := registration{id: text(machine, "client_id"), secret: text(machine, "client_secret")}
+	own := claimsOf(t, text(d.token(m, http.StatusOK, url.Values{"grant_type": {"client_credentials"}}), "access_token"))
+	if own.ClientID == appClient || own.ClientID == "" {
+		t.Errorf("client_id in the machine's access token = %q, want one of its own", own.ClientID)
+	}
+	d.invokedFor(t, "token", m.id)
+	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1, "CreateManagedLoginBranding": 1})
+
+	// The pool is full now: shared, site, machine.
+	a := d.send(d.browser().Client, "GET", second.authorizePath(), nil, "")
+	if a.Status != http.StatusServiceUnavailable || !isPage(a) || a.Header.Get("Retry-After") != "300" {
+		t.Errorf("GET /authorize on a full pool = %d, Retry-After %q, %s; want a page with 503 and 300 s", a.Status, a.Header.Get("Retry-After"), a.Body)
+	}
+	d.invokedFor(t, "authorize", second.id)
+	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1})
+
+	// Deleting a registration ends its grants at once, and the app client with the
+	// janitor's next run.
+	before := d.cognito.Calls("DeleteUserPoolClient")
+	d.ask("DELETE", "/register/"+site.id, nil, "Bearer "+site.management, http.StatusNoContent)
+	d.token(site, http.StatusUnauthorized, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(tok, "refresh_token")}})
+	if d.active(text(tok, "access_token")) {
+		t.Error("the access token is active though the registration is gone")
+	}
+	if n := d.cognito.Calls("DeleteUserPoolClient") - before; n != 0 {
+		t.Errorf("DELETE came to %d deletions at Cognito, want that left to the janitor", n)
+	}
+	if done := d.janitor(t); done.Removed != 1 || done.Failed != 0 {
+		t.Errorf("the janitor did %+v, want one removed", done)
+	}
+	calls := d.control.by("janitor")
+	if calls["DeleteUserPoolClient"] != 1 || calls["CreateUserPoolClient"] != 0 {
+		t.Errorf("the janitor called %v, want one deletion and nothing made", calls)
+	}
+	if _, err := b.pool.SignIn(t.Context(), at.String(), username, password); err == nil {
+		t.Error("the app client of the deleted registration still signs people in")
+	}
+
+	// There is room again, and the same link works.
+	if got, _ := d.begin(d.browser(), second); got == appClient {
+		t.Errorf("app client = %s, which was deleted", got)
+	}
+	d.invokedFor(t, "authorize", second.id)
+	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1, "CreateManagedLoginBranding": 1})
+}
+
+// A private function that fails is told to nobody; what failed can be done again.
+func TestProvisionThatFails(t *testing.T) {
+	d := deploy(t, 10)
+	works := d.all["provision"]
+	env := maps.Clone(d.env)
+	env["KEYS"] = ""
+	broken := start(t, "provision", env, 0)
+	r := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
+
+	for name, deployed := range map[string]func(){
+		"it cannot start": func() { d.private.deploy(provisionFunction, broken) },
+		"it is not there": func() { d.private.deploy(provisionFunction, nil) },
+	} {
+		deployed()
+		a := d.send(d.browser().Client, "GET", r.authorizePath(), nil, "")
+		if a.Status != http.StatusServiceUnavailable || !isPage(a) || a.Header.Get("Retry-After") != "5" || len(a.Header.Values("Set-Cookie")) > 0 {
+			t.Errorf("%s: GET /authorize = %d, Retry-After %q, cookies %q; want a page with 503 and 5 s, and no transaction",
+				name, a.Status, a.Header.Get("Retry-After"), a.Header.Values("Set-Cookie"))
+		}
+		for _, hidden := range []string{"KEYS", "Function", provisionFunction} {
+			if strings.Contains(string(a.Body), hidden) {
+				t.Errorf("%s: the page says %q: %s", name, hidden, a.Body)
+			}
+		}
+	}
+	d.private.deploy(provisionFunction, works)
+	b := d.browser()
+	_, at := d.begin(b, r)
+	d.tokens(r, d.consent(b, r, at).Get("code"))
+	d.control.by("provision")
+	d.finish()
+	if logs := d.all["authorize"].Logs(); !strings.Contains(logs, "KEYS: must be set") {
+		t.Errorf("authorize did not log why provision failed:\n%s", logs)
+	}
+}
+
+// janitor has it run, as its schedule does.
+func (d *deployment) janitor(t *testing.T) broker.Reconciled {
+	t.Helper()
+	out, err := d.all["janitor"].Invoke(t.Context(), []byte(`{"detail-type":"Scheduled Event"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done broker.Reconciled
+	if err := json.Unmarshal(out, &done); err != nil {
+		t.Fatalf("%v in %q", err, out)
+	}
+	return done
+}
+
+// invoked checks what has been invoked since the last time.
+func (d *deployment) invoked(t *testing.T, want ...string) {
+	t.Helper()
+	if got := d.private.taken(); !slices.Equal(got, want) {
+		t.Errorf("invocations: %q, want %q", got, want)
+	}
+}
+
+// invokedFor checks that there was one invocation since the last time, by that
+// function for the client's dedicated app client.
+func (d *deployment) invokedFor(t *testing.T, function, clientID string) {
+	t.Helper()
+	want := fmt.Sprintf(`%s invokes %s with {"key":"client/%s/`, function, provisionFunction, clientID)
+	if got := d.private.taken(); len(got) != 1 || !strings.HasPrefix(got[0], want) || !strings.HasSuffix(got[0], `"}`) {
+		t.Errorf("invocations: %q, want one: %s...", got, want)
+	}
+}
+
+// called checks what a function has called of Cognito's API since the last time.
+func (d *deployment) called(t *testing.T, function string, want map[string]int) {
+	t.Helper()
+	if got := d.control.by(function); !reflect.DeepEqual(got, want) {
+		t.Errorf("%s called %v, want %v", function, got, want)
+	}
+}
+
+// claims are those of an access token, which is Cognito's.
+type claims struct {
+	ClientID string `json:"client_id"`
+	Audience string `json:"aud"`
+}
+
+func claimsOf(t *testing.T, accessToken string) claims {
+	t.Helper()
+	var c claims
+	parts := strings.Split(accessToken, ".")
+	if len(parts) != 3 {
+		t.Fatalf("access token %.20q is no JWT", accessToken)
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err == nil {
+		err = json.Unmarshal(raw, &c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

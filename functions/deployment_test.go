@@ -1,0 +1,236 @@
+package functions
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+)
+
+// deployment is everything of brokered mode as it runs in the cloud, the six
+// real bootstraps, in front of a pool with managed login and room for few app
+// clients.
+type deployment struct {
+	*world
+	*gateway
+	private   *invocations
+	issuer    string
+	transport http.RoundTripper
+	all       map[string]*lambdaruntime.Function
+	initial   string // an initial access token
+}
+
+// deploy starts a deployment on a pool with room for so many app clients.
+func deploy(t *testing.T, appClients int) *deployment {
+	t.Helper()
+	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("DYNAMODB_ENDPOINT is not set: the functions are not run; scripts/moto.sh run go test ./functions runs them")
+	}
+	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
+	d.world = brokeredWorldAround(t, endpoint, func(c *emulator.Config, self string) {
+		c.BaseURL, c.ManagedLogin, c.AppClientQuota = self, 2, appClients
+	})
+	g, srv := newGateway(t)
+	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
+	d.private = newInvocations(d.world)
+	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2", "RESOURCE_BINDING": "true"})
+	d.world.store()
+	d.initial = d.real[exampleInitial]
+	for _, name := range []string{"register", "authorize", "token", "metadata", "provision", "janitor"} {
+		d.all[name] = d.function(name)
+	}
+	maps.Copy(d.gateway.functions, d.all)
+	d.private.deploy(provisionFunction, d.all["provision"])
+	return d
+}
+
+// tb is the test, which both parts of a deployment have.
+func (d *deployment) tb() *testing.T { return d.world.t }
+
+// browser is that of one person, which keeps cookies and follows no redirects.
+type browser struct {
+	*http.Client
+	pool *emulator.Browser
+}
+
+func (d *deployment) browser() *browser {
+	jar, _ := cookiejar.New(nil) // never fails without options
+	return &browser{
+		Client: &http.Client{Transport: d.transport, Jar: jar,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		pool: emulator.NewBrowser(),
+	}
+}
+
+// send makes a request for a path of the broker. A form or a JSON body is sent by
+// POST unless method says otherwise.
+func (d *deployment) send(c *http.Client, method, path string, body any, bearer string) *lambdaruntime.Answer {
+	d.tb().Helper()
+	var r io.Reader
+	contentType := ""
+	switch b := body.(type) {
+	case url.Values:
+		r, contentType = strings.NewReader(b.Encode()), "application/x-www-form-urlencoded"
+	case string:
+		r, contentType = strings.NewReader(b), "application/json"
+	}
+	req, err := http.NewRequestWithContext(d.tb().Context(), method, d.issuer+path, r)
+	if err != nil {
+		d.tb().Fatal(err)
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", bearer)
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		d.tb().Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		d.tb().Fatal(err)
+	}
+	return &lambdaruntime.Answer{Status: res.StatusCode, Header: res.Header, Body: b}
+}
+
+// ask is send for a program, which wants the status and gets JSON.
+func (d *deployment) ask(method, path string, body any, authorization string, status int) map[string]any {
+	d.tb().Helper()
+	a := d.send(&http.Client{Transport: d.transport}, method, path, body, authorization)
+	if a.Status != status {
+		d.tb().Fatalf("%s %s = %d %s, want %d", method, path, a.Status, a.Body, status)
+	}
+	var fields map[string]any
+	if len(a.Body) > 0 {
+		if err := json.Unmarshal(a.Body, &fields); err != nil {
+			d.tb().Fatalf("%s %s: %v in %q", method, path, err, a.Body)
+		}
+	}
+	for _, name := range []string{"client_secret", "registration_access_token", "access_token", "refresh_token"} {
+		if s := text(fields, name); s != "" {
+			d.secrets = append(d.secrets, s)
+		}
+	}
+	return fields
+}
+
+func text(fields map[string]any, name string) string {
+	s, _ := fields[name].(string)
+	return s
+}
+
+// registration is a client that has been registered.
+type registration struct {
+	id, secret, management, redirectURI string
+}
+
+// register registers a client, openly or with the initial access token.
+func (d *deployment) register(metadata, redirectURI, authorization string) registration {
+	d.tb().Helper()
+	got := d.ask("POST", "/register", strings.Replace(metadata, "{", `{"redirect_uris":["`+redirectURI+`"],`, 1), authorization, http.StatusCreated)
+	return registration{text(got, "client_id"), text(got, "client_secret"), text(got, "registration_access_token"), redirectURI}
+}
+
+// authorizePath is the path of an authorization request.
+func (r registration) authorizePath() string {
+	return "/authorize?" + url.Values{
+		"response_type": {"code"}, "client_id": {r.id}, "redirect_uri": {r.redirectURI}, "scope": {"mcp/read"}, "state": {clientState},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "resource": {mcpServer},
+	}.Encode()
+}
+
+const (
+	clientState = "state of the client: &#+%"
+	challenge   = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" // of verifier
+	mcpServer   = "https://mcp.example.com/mcp"
+)
+
+// begin sends the authorization request and returns the app client with which the
+// browser is sent to Cognito, and where that is.
+func (d *deployment) begin(b *browser, r registration) (appClient string, at *url.URL) {
+	d.tb().Helper()
+	a := d.send(b.Client, "GET", r.authorizePath(), nil, "")
+	at, err := url.Parse(a.Header.Get("Location"))
+	if a.Status != http.StatusSeeOther || err != nil || at.Scheme+"://"+at.Host != d.pool {
+		d.tb().Fatalf("GET /authorize = %d to %s (%v) %s, want 303 to Cognito", a.Status, at, err, a.Body)
+	}
+	return at.Query().Get("client_id"), at
+}
+
+// consent goes from Cognito's sign-in to the client, by way of the consent page,
+// and returns what the client is told.
+func (d *deployment) consent(b *browser, r registration, at *url.URL) url.Values {
+	t := d.tb()
+	t.Helper()
+	back, err := b.pool.SignIn(t.Context(), at.String(), username, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.secrets = append(d.secrets, back.Query().Get("code"))
+	a := d.send(b.Client, "GET", back.RequestURI(), nil, "")
+	if to := a.Header.Get("Location"); a.Status != http.StatusSeeOther || to != "/consent" {
+		t.Fatalf("GET /callback = %d to %q %s, want 303 to the consent page", a.Status, to, a.Body)
+	}
+	for range 2 { // it can be reloaded
+		a = d.send(b.Client, "GET", "/consent", nil, "")
+	}
+	m := csrfField.FindSubmatch(a.Body)
+	if a.Status != http.StatusOK || m == nil || !strings.Contains(string(a.Body), "Read your notes") {
+		t.Fatalf("GET /consent = %d %s, want the page with its form", a.Status, a.Body)
+	}
+	a = d.send(b.Client, "POST", "/authorize", url.Values{"csrf": {string(m[1])}, "decision": {"allow"}}, "")
+	to, err := goesOnTo(a)
+	if err != nil || !strings.HasPrefix(to.String(), r.redirectURI+"?") {
+		t.Fatalf("POST /authorize goes on to %v (%v), want the redirect URI", to, err)
+	}
+	got := to.Query()
+	if got.Get("state") != clientState || got.Get("iss") != d.issuer || !strings.HasPrefix(got.Get("code"), "dcr_ac_") {
+		t.Errorf("the client is told %q, want a code of ours, its state and the issuer", got)
+	}
+	d.secrets = append(d.secrets, got.Get("code"), string(m[1]))
+	return got
+}
+
+// token sends a request to the token endpoint.
+func (d *deployment) token(r registration, status int, form url.Values) map[string]any {
+	d.tb().Helper()
+	authorization := ""
+	if r.secret == "" {
+		form.Set("client_id", r.id)
+	} else {
+		authorization = basic(r.id, r.secret)
+	}
+	return d.ask("POST", "/token", form, authorization, status)
+}
+
+func basic(id, secret string) string {
+	req := http.Request{Header: make(http.Header)}
+	req.SetBasicAuth(id, secret)
+	return req.Header.Get("Authorization")
+}
+
+// tokens redeems a code.
+func (d *deployment) tokens(r registration, code string) map[string]any {
+	d.tb().Helper()
+	return d.token(r, http.StatusOK, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {r.redirectURI}, "code_verifier": {verifier}})
+}
+
+// active asks about an access token as the MCP server does.
+func (d *deployment) active(accessToken string) bool {
+	d.tb().Helper()
+	got := d.ask("POST", "/introspect", url.Values{"token": {accessToken}}, basic(asking, askingSecret), http.StatusOK)
+	active, _ := got["active"].(bool)
+	return active
+}
