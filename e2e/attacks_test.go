@@ -191,3 +191,17 @@ func testRegistrationCallsNothingAtCognito(t *testing.T, d *deployment) {
 		}
 	}
 }
+
+// A token in a query would be in logs and histories (RFC 7662 section 4).
+func TestTokensAreNotAskedAboutInTheQuery(t *testing.T) {
+	each(t, testTokensAreNotAskedAboutInTheQuery, config.Brokered)
+}
+
+func testTokensAreNotAskedAboutInTheQuery(t *testing.T, d *deployment) {
+	d.run(t, []exchange{
+		{name: "introspection", send: "GET /introspect?token=a", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
+		{name: "revocation", send: "GET /revoke?token=a&client_id=b", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
+		{name: "token", send: "POST /token?grant_type=refresh_token&refresh_token=a&client_id=b", header: []string{formBody}, status: 401,
+			members: map[string]string{"error": "invalid_client"}},
+	})
+}

@@ -3,9 +3,14 @@ package functions
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
 )
 
 // brokeredSteps are those of brokered mode. Some send the events of direct mode.
@@ -135,5 +140,48 @@ func TestPrivateFunctionsAnswerEvents(t *testing.T) {
 			t.Errorf("%s: %d processes, want 1 for all events", name, f.Starts())
 		}
 		checkLines(t, name, f.Logs(), w.secrets)
+	}
+}
+
+// Without keys nothing can be sealed. People get a page that says when to come
+// back, programs OAuth's JSON, and the log has a line for each.
+func TestWithoutKeys(t *testing.T) {
+	w := newBrokeredWorld(t, "")
+	w.env["KEYS"] = filepath.Join(t.TempDir(), "there is none")
+	var logs bytes.Buffer
+	h, err := wired(w.config(), w.sdk(), w.store(), slog.New(slog.NewJSONHandler(&logs, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		event  string
+		status int
+		page   bool
+	}{
+		{"authorize", 503, true},
+		{"consent", 503, true},
+		{"decision", 503, true},
+		{"token-code", 503, false},
+		{"introspect", 503, false},
+		{"assets-logo", 200, false},
+		{"authorize-head", 204, false},
+	} {
+		logs.Reset()
+		r, err := lambdaruntime.Request(t.Context(), "https://auth.example.com", w.event(tt.event))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		a := &lambdaruntime.Answer{Status: rec.Code, Header: rec.Header(), Body: rec.Body.Bytes()}
+		if a.Status != tt.status || isPage(a) != tt.page || (a.Header.Get("Retry-After") != "") != (tt.status == 503) {
+			t.Errorf("%s: %d, %s, Retry-After %q; want %d, a page: %t", tt.event, a.Status, a.Header.Get("Content-Type"), a.Header.Get("Retry-After"), tt.status, tt.page)
+		}
+		if strings.Contains(rec.Body.String(), "there is none") {
+			t.Errorf("%s: the answer says where the keys are: %s", tt.event, rec.Body)
+		}
+		if !strings.Contains(logs.String(), `"msg":"answered"`) || strings.Contains(logs.String(), "there is none") != (tt.status == 503) {
+			t.Errorf("%s logged:\n%s\nwant an answer, with the cause if it is 503", tt.event, logs.String())
+		}
 	}
 }

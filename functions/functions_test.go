@@ -292,7 +292,7 @@ func wired(c *config.Config, sdk aws.Config, store store, log *slog.Logger) (htt
 		return nil, err
 	}
 	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	return keys.Before(rt), errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt))
+	return rt, errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt))
 }
 
 // learn keeps what later events need.

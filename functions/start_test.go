@@ -59,6 +59,20 @@ func TestWrongConfigurationStopsTheStart(t *testing.T) {
 	}
 }
 
+// In direct mode there is nothing for them to do.
+func TestFunctionsOfBrokeredModeAlone(t *testing.T) {
+	w := newBrokeredWorld(t, "")
+	for _, name := range []string{"authorize", "provision"} {
+		for _, mode := range []string{"brokered", "direct"} {
+			w.env["AUTHORIZATION"], w.env["LAMBDA_ENDPOINT"] = mode, w.pool
+			_, err := w.function(name).Start(t.Context())
+			if refused := err != nil && strings.Contains(err.Error(), "AUTHORIZATION: "); refused != (mode == "direct") {
+				t.Errorf("%s with AUTHORIZATION=%s: %v", name, mode, err)
+			}
+		}
+	}
+}
+
 // A report that gets lost must not leave a process that looks as if it works.
 func TestProcessThatCannotStartExitsNonZero(t *testing.T) {
 	f := start(t, "metadata", map[string]string{"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, 0)

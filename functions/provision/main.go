@@ -6,6 +6,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 
@@ -31,6 +32,9 @@ func provisioner() (broker.Provisioner, error) {
 	c, err := config.AppClients(os.Getenv)
 	if err != nil {
 		return nil, err
+	}
+	if c.Authorization != config.Brokered {
+		return nil, errors.New("AUTHORIZATION: the provision function is for brokered only")
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
 	slog.SetDefault(log)

@@ -46,5 +46,5 @@ func handler() (http.Handler, error) {
 	if err := parts.TokenRoutes(rt); err != nil {
 		return nil, err
 	}
-	return parts.Keys.Before(rt), nil
+	return rt, nil
 }

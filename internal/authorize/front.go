@@ -69,8 +69,12 @@ type Config struct {
 	// Provisioner makes the app client of a registration that has none yet.
 	Provisioner broker.Provisioner
 	// Policy returns the policy in force. It is called at most once a request.
-	Policy  func(context.Context) (*policy.Policy, error)
-	Keys    *seal.Ring
+	Policy func(context.Context) (*policy.Policy, error)
+	// Keys seal and open.
+	Keys *seal.Ring
+	// Ready sees to it that Keys has its keys, before each request but those for
+	// assets. Optional.
+	Ready   func(context.Context) error
 	Cognito *upstream.Cognito
 	Pages   *pages.Pages
 	// Resources are the protected resources; may be empty.
@@ -138,7 +142,23 @@ func (f *Front) Mount(rt *httpapi.Router) {
 		{http.MethodGet, SignedOutPath, f.signedOut},
 		{http.MethodGet, pages.AssetsPath + "{name...}", f.Pages.Assets().ServeHTTP},
 	} {
-		rt.HandlePage(route.method, route.pattern, timed(route.handler), f.routeError)
+		rt.HandlePage(route.method, route.pattern, timed(f.ready(route.handler)), f.routeError)
+	}
+}
+
+// ready has h answer when the keys are there.
+func (f *Front) ready(h http.HandlerFunc) http.HandlerFunc {
+	if f.Ready == nil {
+		return h
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, pages.AssetsPath) {
+			if err := f.Ready(r.Context()); err != nil {
+				f.showProblem(w, r, "", unavailable("the broker is not ready", err))
+				return
+			}
+		}
+		h(w, r)
 	}
 }
 

@@ -61,7 +61,6 @@ func newBroker(c *config.Config, log *slog.Logger) (*localBroker, error) {
 	if err := errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt)); err != nil {
 		return nil, err
 	}
-	b.handler = keys.Before(rt)
 	return b, nil
 }
 

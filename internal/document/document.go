@@ -13,9 +13,14 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/encoding/httpbinding"
+
+	"github.com/dcr-broker/dcr-broker/internal/signed"
 )
 
-// MaxSize is the largest document that is read, in bytes.
+// MaxSize is the largest document that is read, in bytes. SSM and Secrets
+// Manager wrap one in JSON, which may double it: so signed.MaxAnswer is twice as
+// much.
 const MaxSize = 256 << 10
 
 // Fetch reads a document from its origin.
@@ -29,32 +34,32 @@ func At(reference string, sdk aws.Config) (Fetch, error) {
 		if name == "" {
 			return nil, errors.New("ssm: wants the name of a parameter, as in ssm:/dcr-broker/policy")
 		}
-		return parameter(newService("ssm", sdk), name), nil
+		return parameter(signed.New("ssm", sdk), name), nil
 	}
 	if id, ok := strings.CutPrefix(reference, "secretsmanager:"); ok {
 		if id == "" {
 			return nil, errors.New("secretsmanager: wants the name or ARN of a secret")
 		}
-		return secret(newService("secretsmanager", sdk), id), nil
+		return secret(signed.New("secretsmanager", sdk), id), nil
 	}
 	if rest, ok := strings.CutPrefix(reference, "s3://"); ok {
 		bucket, key, _ := strings.Cut(rest, "/")
 		if bucket == "" || key == "" {
 			return nil, errors.New("s3:// wants bucket and key, as in s3://bucket/policy.json")
 		}
-		return object(newService("s3", sdk), bucket, key), nil
+		return object(sdk, bucket, key), nil
 	}
 	return func(context.Context) ([]byte, error) { return os.ReadFile(reference) }, nil
 }
 
-func parameter(ssm service, name string) Fetch {
+func parameter(ssm signed.Service, name string) Fetch {
 	return func(ctx context.Context) ([]byte, error) {
 		in := struct {
 			Name           string
 			WithDecryption bool
 		}{name, true}
 		var out struct{ Parameter struct{ Value *string } }
-		if err := ssm.call(ctx, "AmazonSSM.GetParameter", in, &out); err != nil {
+		if err := ssm.Call(ctx, "AmazonSSM.GetParameter", in, &out); err != nil {
 			return nil, fmt.Errorf("get parameter %s: %w", name, err)
 		}
 		if out.Parameter.Value == nil {
@@ -64,14 +69,14 @@ func parameter(ssm service, name string) Fetch {
 	}
 }
 
-func secret(manager service, id string) Fetch {
+func secret(manager signed.Service, id string) Fetch {
 	return func(ctx context.Context) ([]byte, error) {
 		in := struct{ SecretId string }{id}
 		var out struct {
 			SecretString *string
 			SecretBinary []byte
 		}
-		if err := manager.call(ctx, "secretsmanager.GetSecretValue", in, &out); err != nil {
+		if err := manager.Call(ctx, "secretsmanager.GetSecretValue", in, &out); err != nil {
 			return nil, fmt.Errorf("get secret %s: %w", id, err)
 		}
 		if out.SecretString != nil {
@@ -81,15 +86,27 @@ func secret(manager service, id string) Fetch {
 	}
 }
 
-func object(s3 service, bucket, key string) Fetch {
+func object(sdk aws.Config, bucket, key string) Fetch {
+	s3, url := signed.New("s3", sdk), objectURL(sdk, bucket, key)
 	return func(ctx context.Context) ([]byte, error) {
-		body, err := s3.send(ctx, http.MethodGet, s3.objectURL(bucket, key), "", nil)
+		a, err := s3.Send(ctx, signed.Request{Method: http.MethodGet, URL: url})
 		if err != nil {
 			return nil, fmt.Errorf("get object s3://%s/%s: %w", bucket, key, err)
 		}
-		if len(body) > MaxSize {
+		if len(a.Body) > MaxSize {
 			return nil, fmt.Errorf("object s3://%s/%s is larger than %d bytes", bucket, key, MaxSize)
 		}
-		return body, nil
+		return a.Body, nil
 	}
+}
+
+// objectURL names the bucket in the host if a certificate of S3's covers that
+// name, which none does for a bucket with a dot. An endpoint of one's own is
+// rarely reached by a host per bucket.
+func objectURL(sdk aws.Config, bucket, key string) string {
+	endpoint, path := signed.New("s3", sdk).Endpoint(), "/"+httpbinding.EscapePath(key, false)
+	if sdk.BaseEndpoint != nil || strings.Contains(bucket, ".") {
+		return endpoint + "/" + bucket + path
+	}
+	return strings.Replace(endpoint, "://", "://"+bucket+".", 1) + path
 }

@@ -9,11 +9,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/smithy-go/encoding/httpbinding"
 
+	"github.com/dcr-broker/dcr-broker/internal/signed"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -58,31 +60,38 @@ func Handler(p broker.Provisioner) func(context.Context, request) (answer, error
 // Function is a broker.Provisioner that invokes the private function and waits
 // for it. It is safe for concurrent use.
 type Function struct {
-	api  *lambda.Client
-	name string
+	lambda signed.Service
+	name   string
 }
 
 var _ broker.Provisioner = (*Function)(nil)
 
-// NewFunction returns the Provisioner behind the function of that name.
-func NewFunction(api *lambda.Client, name string) *Function { return &Function{api: api, name: name} }
+// NewFunction returns the Provisioner behind the function of that name or ARN.
+func NewFunction(sdk aws.Config, name string) *Function {
+	return &Function{lambda: signed.New("lambda", sdk), name: name}
+}
 
 // Provision implements broker.Provisioner. Invoked twice, the function makes one
-// app client, so the SDK's retries are as they are.
+// app client, so what fails on the way is repeated.
 func (f *Function) Provision(ctx context.Context, key string) error {
 	payload, err := json.Marshal(request{Key: key})
 	if err != nil {
 		return err
 	}
-	out, err := f.api.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(f.name), Payload: payload})
+	out, err := f.lambda.Send(ctx, signed.Request{
+		Method: http.MethodPost,
+		URL:    f.lambda.Endpoint() + "/2015-03-31/functions/" + httpbinding.EscapePath(f.name, true) + "/invocations",
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   payload,
+	})
 	if err != nil {
 		return unavailable(fmt.Errorf("invoke %s: %w", f.name, err))
 	}
-	if out.FunctionError != nil {
-		return unavailable(fmt.Errorf("function %s: %s: %.500s", f.name, *out.FunctionError, out.Payload))
+	if failed := out.Header.Get("X-Amz-Function-Error"); failed != "" {
+		return unavailable(fmt.Errorf("function %s: %s: %.500s", f.name, failed, out.Body))
 	}
 	var a answer
-	if err := json.Unmarshal(out.Payload, &a); err != nil {
+	if err := json.Unmarshal(out.Body, &a); err != nil {
 		return unavailable(fmt.Errorf("function %s: %w", f.name, err))
 	}
 	return a.err()

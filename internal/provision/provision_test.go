@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -24,7 +23,7 @@ type provisioner func(key string) error
 func (p provisioner) Provision(_ context.Context, key string) error { return p(key) }
 
 // function returns a Provisioner that invokes p as AWS Lambda does: over the
-// wire, through the real SDK client, with errors in Lambda's form.
+// wire, with errors in Lambda's form.
 func function(t *testing.T, p broker.Provisioner) *Function {
 	t.Helper()
 	handle := Handler(p)
@@ -46,16 +45,16 @@ func function(t *testing.T, p broker.Provisioner) *Function {
 		json.NewEncoder(w).Encode(out)
 	}))
 	t.Cleanup(srv.Close)
-	return NewFunction(client(srv.URL), "dcr-provision")
+	return NewFunction(sdk(srv.URL), "dcr-provision")
 }
 
-func client(url string) *lambda.Client {
-	return lambda.New(lambda.Options{
+func sdk(url string) aws.Config {
+	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: &url, RetryMaxAttempts: 1,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
 		}),
-	})
+	}
 }
 
 // What a Provisioner says arrives at the caller as if it were in process.
@@ -105,10 +104,25 @@ func TestAFunctionThatIsNotThere(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	url := srv.URL
 	for _, what := range []string{"no such function", "no connection"} {
-		err := NewFunction(client(url), "dcr-provision").Provision(t.Context(), "profile/open")
+		err := NewFunction(sdk(url), "dcr-provision").Provision(t.Context(), "profile/open")
 		if e, ok := errors.AsType[*dcr.Error](err); !ok || e.Code != dcr.Unavailable {
 			t.Errorf("%s: %v, want Unavailable", what, err)
 		}
 		srv.Close()
+	}
+}
+
+// An operator may name the function by its ARN, whose colons Lambda takes escaped.
+func TestAFunctionNamedByItsARN(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		const want = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A111122223333%3Afunction%3Adcr-provision/invocations"
+		if r.Method != http.MethodPost || r.RequestURI != want {
+			t.Errorf("%s %s, want POST %s", r.Method, r.RequestURI, want)
+		}
+		io.WriteString(w, `{"status":"ready"}`)
+	}))
+	t.Cleanup(srv.Close)
+	if err := NewFunction(sdk(srv.URL), "arn:aws:lambda:us-east-1:111122223333:function:dcr-provision").Provision(t.Context(), "profile/open"); err != nil {
+		t.Error(err)
 	}
 }

@@ -55,7 +55,24 @@ func TestManagementLifeCycle(t *testing.T) {
 	wantCode(t, "old token after the new one was used", err, dcr.InvalidToken)
 	w.checkConsistent()
 
-	if err := w.Delete(ctx, id, third); err != nil {
+	// A PUT that is refused is a use as well.
+	changed, err = w.Update(ctx, id, third, update(t, publicBody, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fourth := credential.Presented(changed.RegistrationAccessToken)
+	_, err = w.Update(ctx, id, fourth, update(t, publicBody, id, "redirect_uris", []string{"https://evil.example/cb"}))
+	wantCode(t, "refused update", err, dcr.InvalidRedirectURI)
+	_, err = w.Read(ctx, id, third)
+	wantCode(t, "old token after the new one was used for a refused update", err, dcr.InvalidToken)
+	w.store.Reset()
+	_, err = w.Update(ctx, id, fourth, update(t, publicBody, id, "redirect_uris", []string{"https://evil.example/cb"}))
+	wantCode(t, "refused update with the current token", err, dcr.InvalidRedirectURI)
+	if n := w.store.Calls("ReplaceRegistration"); n != 0 {
+		t.Errorf("%d writes by a refused update with the current token, want none", n)
+	}
+
+	if err := w.Delete(ctx, id, fourth); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(w.pool.All()); n != 0 {

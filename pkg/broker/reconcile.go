@@ -135,6 +135,9 @@ func (s *reconciliation) creating(ctx context.Context, a *AppClient) error {
 			return nil
 		}
 	}
+	if len(ids) == 1 {
+		a.CognitoID = ids[0] // to find its registration by when it is gone
+	}
 	// The mark comes first: whoever still is at work on it finds out.
 	if err := s.markRemoving(ctx, a); err != nil {
 		return err

@@ -189,6 +189,25 @@ func TestUpdateInBrokeredMode(t *testing.T) {
 	}
 }
 
+// As in direct mode (TestManagementLifeCycle), a PUT that is refused is a use of
+// the token that was sent with it.
+func TestARefusedUpdateInBrokeredModeEndsTheOldToken(t *testing.T) {
+	w := newBrokeredWorld(t)
+	id, first := w.vouched("trusted", confidentialBody)
+	changed, err := w.Update(t.Context(), id, first, update(t, confidentialBody, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := credential.Presented(changed.RegistrationAccessToken)
+	_, err = w.Update(t.Context(), id, second, update(t, confidentialBody, id, "redirect_uris", []string{"com.example.app:/cb"}))
+	wantCode(t, "refused update", err, dcr.InvalidRedirectURI)
+	_, err = w.Read(t.Context(), id, first)
+	wantCode(t, "old token after the new one was used for a refused update", err, dcr.InvalidToken)
+	if _, err := w.Read(t.Context(), id, second); err != nil {
+		t.Errorf("new token: %v", err)
+	}
+}
+
 func TestUpdateInBrokeredModeWhateverFails(t *testing.T) {
 	whateverFails(t, func(t *testing.T, w *brokeredWorld, fault func()) {
 		clientID, rat := w.vouched("trusted", strings.Replace(confidentialBody, `{`, `{"scope":"mcp/read",`, 1))

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
 	"github.com/dcr-broker/dcr-broker/internal/authorize"
@@ -39,7 +38,9 @@ type Parts struct {
 	Keys *documents.Keys
 	// Provisioner makes app clients: in the cloud a private function.
 	Provisioner broker.Provisioner
-	Log         *slog.Logger
+	// HTTP asks Cognito's endpoints; nil is a client with http.DefaultTransport.
+	HTTP *http.Client
+	Log  *slog.Logger
 }
 
 // New returns the parts in the cloud: with the table as store, and the private
@@ -53,12 +54,10 @@ func New(c *config.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
 }
 
 func invoked(c *config.Config, sdk aws.Config) broker.Provisioner {
-	return provision.NewFunction(lambda.NewFromConfig(sdk, func(o *lambda.Options) {
-		o.Region = c.Region
-		if c.LambdaEndpoint != "" {
-			o.BaseEndpoint = aws.String(c.LambdaEndpoint)
-		}
-	}), c.ProvisionFunction)
+	if c.LambdaEndpoint != "" {
+		sdk.BaseEndpoint = aws.String(c.LambdaEndpoint)
+	}
+	return provision.NewFunction(sdk, c.ProvisionFunction)
 }
 
 // AuthorizeRoutes adds the authorization endpoint and its pages to rt.
@@ -87,6 +86,7 @@ func (p *Parts) AuthorizeRoutes(rt *httpapi.Router) error {
 		Provisioner:       p.Provisioner,
 		Policy:            current,
 		Keys:              &p.Keys.Held,
+		Ready:             p.Keys.Ready,
 		Cognito:           p.cognito(),
 		Pages:             look,
 		Resources:         authorizeResources(c),
@@ -110,7 +110,7 @@ func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := accesstoken.New(accesstoken.Config{Issuer: c.CognitoIssuer, KeySet: keySet(c)})
+	tokens, err := accesstoken.New(accesstoken.Config{Issuer: c.CognitoIssuer, KeySet: keySet(c), HTTP: p.HTTP})
 	if err != nil {
 		return err
 	}
@@ -134,9 +134,9 @@ func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
 	if err != nil {
 		return err
 	}
-	rt.Handle(http.MethodPost, "/token", e.Token())
-	rt.Handle(http.MethodPost, "/revoke", e.Revoke())
-	rt.Handle(http.MethodPost, "/introspect", e.Introspect())
+	rt.Handle(http.MethodPost, "/token", p.Keys.Before(e.Token()))
+	rt.Handle(http.MethodPost, "/revoke", p.Keys.Before(e.Revoke()))
+	rt.Handle(http.MethodPost, "/introspect", p.Keys.Before(e.Introspect()))
 	return nil
 }
 
@@ -157,6 +157,7 @@ func (p *Parts) cognito() *upstream.Cognito {
 		LogoutEndpoint:     c.CognitoDomain + "/logout",
 		TokenEndpoint:      c.CognitoBackChannel + "/oauth2/token",
 		RevocationEndpoint: c.CognitoBackChannel + "/oauth2/revoke",
+		HTTP:               p.HTTP,
 	})
 }
 

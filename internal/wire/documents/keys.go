@@ -45,11 +45,17 @@ func (k *Keys) Ring(ctx context.Context) (*seal.Ring, error) {
 	return &k.Held, nil
 }
 
-// Before returns h with the keys read before each request, for handlers that
-// hold the ring. Without keys it answers 503.
+// Ready sees to it that Held has the keys.
+func (k *Keys) Ready(ctx context.Context) error {
+	_, err := k.Ring(ctx)
+	return err
+}
+
+// Before returns h, which holds the ring, with the keys read before each
+// request. Without keys it answers 503.
 func (k *Keys) Before(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := k.Ring(r.Context()); err != nil {
+		if err := k.Ready(r.Context()); err != nil {
 			httpapi.WriteError(w, r, &httpapi.Error{
 				Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
 				Description: "the broker is not ready", RetryAfter: 10 * time.Second, Cause: err,

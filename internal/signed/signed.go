@@ -1,0 +1,181 @@
+// Package signed sends requests to those services of AWS of which the broker
+// uses an operation or two. They are signed and repeated by what the SDK has for
+// that, but made here: what a client of the SDK knows of all the other operations
+// is set up at every start of a function, which takes longer than the rest of the
+// start (docs/performance.md).
+package signed
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// MaxAnswer is how much of an answer is read, in bytes; the rest is cut off.
+const MaxAnswer = 512<<10 + 1
+
+// Service is one of AWS's. It is safe for concurrent use.
+type Service struct {
+	name     string // as in the credential scope of a signature
+	endpoint string // without a trailing slash
+	sdk      aws.Config
+	client   aws.HTTPClient
+	retryer  aws.Retryer
+}
+
+// New returns the service in the region of sdk, in the partition that has user
+// pools, or at the endpoint of sdk if it has one. It connects to nothing.
+func New(name string, sdk aws.Config) Service {
+	s := Service{name: name, endpoint: "https://" + name + "." + sdk.Region + ".amazonaws.com", sdk: sdk, client: sdk.HTTPClient}
+	if sdk.BaseEndpoint != nil {
+		s.endpoint = strings.TrimSuffix(*sdk.BaseEndpoint, "/")
+	}
+	if s.client == nil {
+		s.client = awshttp.NewBuildableClient()
+	}
+	if sdk.Retryer != nil {
+		s.retryer = sdk.Retryer()
+	} else {
+		s.retryer = retry.NewStandard()
+	}
+	if sdk.RetryMaxAttempts > 0 {
+		s.retryer = retry.AddWithMaxAttempts(s.retryer, sdk.RetryMaxAttempts)
+	}
+	return s
+}
+
+// Endpoint is the origin of the service.
+func (s Service) Endpoint() string { return s.endpoint }
+
+// Call sends an operation in AWS's JSON 1.1 protocol.
+func (s Service) Call(ctx context.Context, target string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	a, err := s.Send(ctx, Request{
+		Method: http.MethodPost, URL: s.endpoint + "/", Body: body,
+		Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {target}},
+	})
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(a.Body, out)
+}
+
+// Request is one that may be sent several times.
+type Request struct {
+	Method string
+	// URL is below Endpoint, or at a host of its own. Its path is escaped with
+	// httpbinding.EscapePath.
+	URL    string
+	Header http.Header // may be nil
+	Body   []byte
+}
+
+// Answer is one with the status 200.
+type Answer struct {
+	Header http.Header
+	Body   []byte
+}
+
+// Send returns the answer. It repeats a request that may succeed another time,
+// as often as the SDK would. After an error it is not known whether the request
+// had an effect, unless the error is a refusal, a smithy.APIError.
+func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
+	for attempt := 1; ; attempt++ {
+		a, err := s.sendOnce(ctx, r)
+		if err == nil || attempt >= s.retryer.MaxAttempts() || !s.retryer.IsErrorRetryable(err) {
+			return a, err
+		}
+		delay, delayErr := s.retryer.RetryDelay(attempt, err)
+		if delayErr != nil {
+			return Answer{}, err
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return Answer{}, err
+		}
+	}
+}
+
+func (s Service) sendOnce(ctx context.Context, in Request) (Answer, error) {
+	r, err := http.NewRequestWithContext(ctx, in.Method, in.URL, bytes.NewReader(in.Body))
+	if err != nil {
+		return Answer{}, err
+	}
+	for name, values := range in.Header {
+		r.Header[name] = values
+	}
+	if err := s.sign(ctx, r, in.Body); err != nil {
+		return Answer{}, err
+	}
+	resp, err := s.client.Do(r)
+	if err != nil {
+		return Answer{}, &smithyhttp.RequestSendError{Err: err}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer))
+	if err != nil {
+		return Answer{}, &smithyhttp.RequestSendError{Err: err}
+	}
+	if resp.StatusCode != http.StatusOK {
+		return Answer{}, &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: resp}, Err: refusal(resp.Header, body)}
+	}
+	return Answer{resp.Header, body}, nil
+}
+
+func (s Service) sign(ctx context.Context, r *http.Request, body []byte) error {
+	if s.sdk.Credentials == nil {
+		return errors.New("no credentials")
+	}
+	cred, err := s.sdk.Credentials.Retrieve(ctx)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	r.Header.Set("X-Amz-Content-Sha256", hash) // S3 wants it, the others ignore it
+	return v4.NewSigner().SignHTTP(ctx, cred, r, hash, s.name, s.sdk.Region, time.Now(), func(o *v4.SignerOptions) {
+		// All but S3 sign a path that is escaped a second time.
+		o.DisableURIPathEscaping = s.name == "s3"
+	})
+}
+
+// refusal is what a service says in JSON, the name maybe in a header, or in XML.
+func refusal(h http.Header, body []byte) error {
+	var e struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"` // or Message, which encoding/json takes too
+	}
+	if json.Unmarshal(body, &e) != nil { // S3's, or not of AWS at all
+		e.Message = string(body[:min(len(body), 300)])
+	}
+	if e.Type == "" {
+		e.Type = h.Get("X-Amzn-Errortype")
+	}
+	// The name may come with its namespace, or with a URL.
+	code := e.Type[strings.LastIndexByte(e.Type, '#')+1:]
+	code, _, _ = strings.Cut(code, ":")
+	if code == "" {
+		code = "unknown"
+	}
+	return &smithy.GenericAPIError{Code: code, Message: e.Message}
+}
