@@ -18,7 +18,7 @@ import (
 )
 
 // promises are the documents that name the tests which hold us to them.
-var promises = []string{"docs/conformance.md", "docs/divergences.md", "docs/threat-model.md"}
+var promises = []string{"docs/conformance.md", "docs/divergences.md", "docs/threat-model.md", "docs/tokens.md"}
 
 // named is a test as those documents name it: package, function and, for a
 // subtest with a name of its own, the rest of what go test -run takes.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,8 @@ func TestRequestsAreAnswered(t *testing.T) {
 // A broker that is asked for more than its policy allows has to be replaced, or
 // the benchmark of it fails. This is the limit that request.fresh is about.
 func TestOpenRegistrationsAreLimited(t *testing.T) {
-	req := requests()[0]
+	all := requests()
+	req := all[slices.IndexFunc(all, func(r request) bool { return r.fresh == appClients })]
 	send, clock, err := req.open("..", overHTTP)
 	if err != nil {
 		t.Fatal(err)

@@ -36,18 +36,31 @@ const appClients = 500
 // requests are those that are measured.
 func requests() []request {
 	return []request{
-		{"registration, open", "register-open", http.StatusCreated, registering(inMemory), appClients},
-		{"registration, open, with the SDK's part", "register-open", http.StatusCreated, registering(throughSDK), appClients},
-		{"registration, initial access token", "register-initial-access-token", http.StatusCreated, registering(inMemory), 0},
-		{"registration, initial access token, with the SDK's part", "register-initial-access-token", http.StatusCreated, registering(throughSDK), 0},
-		{"metadata, from memory", "metadata-authorization-server", http.StatusOK, publishing, 0},
-		{"token relay", "token-code", http.StatusOK, relaying(&http.Client{Transport: atOnce(tokenAnswer)}), 0},
-		{"token relay, with net/http's part", "token-code", http.StatusOK, relaying(http.DefaultClient), 0},
+		{name: "brokered: registration, open, first", event: "register-open", status: http.StatusCreated, deploy: registeringFirst, fresh: batch, under: 150 * time.Microsecond},
+		{name: "brokered: registration, open, repeat from memory", event: "register-open", status: http.StatusCreated, deploy: registeringAgain, under: 150 * time.Microsecond},
+		{name: "brokered: GET /authorize", event: "authorize", status: http.StatusSeeOther, deploy: reusing("register-open"), under: time.Millisecond},
+		{name: "brokered: GET /callback", event: "callback", status: http.StatusSeeOther, deploy: spending("authorize"), fresh: batch, under: 500 * time.Microsecond},
+		{name: "brokered: GET /consent", event: "consent", status: http.StatusOK, deploy: reusing("callback"), under: time.Millisecond},
+		{name: "brokered: POST /authorize, allow", event: "decision", status: http.StatusOK, deploy: spending("consent"), fresh: batch, under: time.Millisecond},
+		{name: "brokered: POST /token, code", event: "token-code", status: http.StatusOK, deploy: spending("decision"), fresh: batch, under: 500 * time.Microsecond},
+		{name: "brokered: POST /token, refresh", event: "token-refresh", status: http.StatusOK, deploy: spending("token-code"), fresh: batch, under: 500 * time.Microsecond},
+		{name: "brokered: POST /introspect", event: "introspect", status: http.StatusOK, deploy: reusing("token-code")},
+
+		{name: "direct: registration, open", event: "register-open", status: http.StatusCreated, deploy: registering(inMemory), fresh: appClients, under: 150 * time.Microsecond},
+		{name: "direct: registration, open, with the SDK's part", event: "register-open", status: http.StatusCreated, deploy: registering(throughSDK), fresh: appClients},
+		{name: "direct: registration, initial access token", event: "register-initial-access-token", status: http.StatusCreated, deploy: registering(inMemory), under: 150 * time.Microsecond},
+		{name: "direct: registration, initial access token, with the SDK's part", event: "register-initial-access-token", status: http.StatusCreated, deploy: registering(throughSDK)},
+		{name: "direct: token relay", event: "token-code", status: http.StatusOK, deploy: relaying(&http.Client{Transport: atOnce(tokenAnswer)})},
+		{name: "direct: token relay, with net/http's part", event: "token-code", status: http.StatusOK, deploy: relaying(http.DefaultClient)},
+
+		{name: "metadata, from memory", event: "metadata-authorization-server", status: http.StatusOK, deploy: publishing, under: 20 * time.Microsecond, maxAllocs: 30},
 	}
 }
 
-// environment is that of every function: nothing in it is connected to at start.
+// environment is that of every function in direct mode: nothing in it is
+// connected to at start.
 var environment = map[string]string{
+	"AUTHORIZATION":         "direct",
 	"AWS_REGION":            "us-east-1",
 	"AWS_ACCESS_KEY_ID":     "local",
 	"AWS_SECRET_ACCESS_KEY": "local",
@@ -63,10 +76,16 @@ var environment = map[string]string{
 // deployment is a handler wired as a function's main does it, with what is around it
 // replaced.
 type deployment struct {
-	handler  http.Handler
-	clock    *clock
-	examples map[string]string
+	handler http.Handler
+	// clock is one that goes on with every request, or one that nobody looks at.
+	clock *clock
+	// examples are what the event's are to be replaced by, request by request,
+	// and then from the first again. There is at least one.
+	examples []map[string]string
 }
+
+// asItIs are the examples of an event in which nothing is to be replaced.
+var asItIs = []map[string]string{nil}
 
 // clock goes on by a minute with every request, so that limits per hour and
 // second, which are not measured, are never reached.
@@ -92,14 +111,18 @@ func newParts() (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	return partsOf(c), nil
+}
+
+func partsOf(c *config.Config) *parts {
 	p := &parts{config: c, clock: new(clock), log: slog.New(slog.NewJSONHandler(io.Discard, c.LogOptions()))}
 	p.store, p.router = memory.NewStore(p.clock.now), httpapi.NewRouter(p.log)
-	return p, nil
+	return p
 }
 
 // registering returns what makes a broker for registrations.
-func registering(apps func(*parts) (broker.AppClients, error)) func() (*deployment, error) {
-	return func() (*deployment, error) {
+func registering(apps func(*parts) (broker.AppClients, error)) func(string) (*deployment, error) {
+	return func(string) (*deployment, error) {
 		p, err := newParts()
 		if err != nil {
 			return nil, err
@@ -118,7 +141,7 @@ func registering(apps func(*parts) (broker.AppClients, error)) func() (*deployme
 		if err := p.store.CreateInitialAccessToken(context.Background(), rec); err != nil {
 			return nil, err
 		}
-		return &deployment{p.router, p.clock, map[string]string{"dcr_iat_" + strings.Repeat("exampletoken", 5): tok.Reveal()}}, nil
+		return &deployment{p.router, p.clock, []map[string]string{{"dcr_iat_" + strings.Repeat("exampletoken", 5): tok.Reveal()}}}, nil
 	}
 }
 
@@ -183,7 +206,7 @@ func (answer atOnce) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // publishing makes a broker for metadata that has read the user pool's document.
-func publishing() (*deployment, error) {
+func publishing(string) (*deployment, error) {
 	p, err := newParts()
 	if err != nil {
 		return nil, err
@@ -211,7 +234,7 @@ func publishing() (*deployment, error) {
 	}
 	documents.Mount(p.router)
 	// The first request fetches, and is not one from memory.
-	b := &deployment{handler: p.router, clock: p.clock}
+	b := &deployment{p.router, p.clock, asItIs}
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
 	if !strings.Contains(w.Header().Get("Cache-Control"), "3600") {
@@ -222,8 +245,8 @@ func publishing() (*deployment, error) {
 
 // relaying returns what makes a broker for the token endpoint that asks Cognito
 // through client. Unless that answers by itself, there is a server on loopback.
-func relaying(client *http.Client) func() (*deployment, error) {
-	return func() (*deployment, error) {
+func relaying(client *http.Client) func(string) (*deployment, error) {
+	return func(string) (*deployment, error) {
 		p, err := newParts()
 		if err != nil {
 			return nil, err
@@ -235,7 +258,7 @@ func relaying(client *http.Client) func() (*deployment, error) {
 		rt := httpapi.NewRouter(p.log)
 		rc := relay.Config{Clients: broker.NewClients(p.store, p.clock.now), TokenEndpoint: tokenEndpoint(), HTTP: client}
 		rt.Handle(http.MethodPost, "/token", relay.Token(rc))
-		return &deployment{rt, p.clock, map[string]string{"1example23456789abcdefghij": id}}, nil
+		return &deployment{rt, p.clock, []map[string]string{{exampleClient: id}}}, nil
 	}
 }
 

@@ -22,13 +22,13 @@ import (
 )
 
 // functions are the directories below functions/.
-var functions = []string{"register", "token", "metadata"}
+var functions = []string{"authorize", "token", "register", "provision", "janitor", "metadata"}
 
 func main() {
 	out := flag.String("o", "docs/performance.md", "`file` to write the tables into; - only prints them")
 	starts := flag.Int("starts", 41, "how often each function is started")
 	rounds := flag.Int("rounds", 9, "how often each request is benchmarked")
-	benchtime := flag.Duration("time", 200*time.Millisecond, "how long each benchmark runs each time")
+	benchtime := flag.Duration("time", 100*time.Millisecond, "how long each benchmark runs each time")
 	patience := flag.Duration("wait", 0, "how long to wait at most for a load of less than 1.5 before the start-ups are measured")
 	before := flag.String("before", "", "`directory` with an older build, as of scripts/build.sh, to compare start-up with")
 	flag.Parse()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,11 +28,16 @@ type request struct {
 	event  string // of events/
 	status int    // that is right
 	// deploy makes the handler that answers, and what the event's examples are
-	// to be replaced by.
-	deploy func() (*deployment, error)
+	// to be replaced by. root is the directory of the module.
+	deploy func(root string) (*deployment, error)
 	// fresh is after how many requests there has to be a new deployment, because the
 	// old one rightly refuses more; 0 is never.
 	fresh int
+
+	// What is to be reached; 0 is nothing. What the AWS SDK and net/http add to a
+	// request is not the broker's own share.
+	under     time.Duration // by the median
+	maxAllocs int64
 }
 
 // result is what one request takes: the times of all rounds, sorted, and the
@@ -117,35 +123,38 @@ func (req request) bench(b *testing.B, root string, open way) error {
 	return nil
 }
 
+// open returns what sends the request, with one set of examples after the other.
 func (req request) open(root string, open way) (sender, *clock, error) {
-	b, err := req.deploy()
+	d, err := req.deploy(root)
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := readEvent(filepath.Join(root, "events", req.event+".json"), b.examples)
-	if err != nil {
-		return nil, nil, err
+	var senders []sender
+	for _, examples := range d.examples {
+		e, err := readEvent(root, req.event, examples)
+		if err != nil {
+			return nil, nil, err
+		}
+		send, err := open(d, e)
+		if err != nil {
+			return nil, nil, err
+		}
+		senders = append(senders, send)
 	}
-	send, err := open(b, e)
-	return send, b.clock, err
+	next := 0
+	return func() (int, error) {
+		send := senders[next%len(senders)]
+		next++
+		return send()
+	}, d.clock, nil
 }
 
 // overHTTP sends what net/http would have read, to an http.ResponseWriter that
 // does nothing.
 func overHTTP(b *deployment, e events.APIGatewayV2HTTPRequest) (sender, error) {
-	body := []byte(e.Body)
-	if e.IsBase64Encoded {
-		var err error
-		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
-			return nil, err
-		}
-	}
-	template, err := http.NewRequest(e.RequestContext.HTTP.Method, e.RawPath, nil)
+	template, body, err := httpRequest(e)
 	if err != nil {
 		return nil, err
-	}
-	for name, value := range e.Headers {
-		template.Header.Set(name, value)
 	}
 	return func() (int, error) {
 		r := *template
@@ -154,6 +163,28 @@ func overHTTP(b *deployment, e events.APIGatewayV2HTTPRequest) (sender, error) {
 		b.handler.ServeHTTP(w, &r)
 		return w.status, nil
 	}, nil
+}
+
+// httpRequest is the event's request, without its body.
+func httpRequest(e events.APIGatewayV2HTTPRequest) (*http.Request, []byte, error) {
+	body := []byte(e.Body)
+	if e.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
+			return nil, nil, err
+		}
+	}
+	r, err := http.NewRequest(e.RequestContext.HTTP.Method, (&url.URL{Path: e.RawPath, RawQuery: e.RawQueryString}).String(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	for name, value := range e.Headers {
+		r.Header.Set(name, value)
+	}
+	if len(e.Cookies) > 0 {
+		r.Header.Set("Cookie", strings.Join(e.Cookies, "; "))
+	}
+	return r, body, nil
 }
 
 // discard is an http.ResponseWriter that keeps the status.
@@ -186,9 +217,11 @@ func overLambda(b *deployment, e events.APIGatewayV2HTTPRequest) (sender, error)
 	}, nil
 }
 
-// readEvent reads an event and puts what is real in place of its examples.
-func readEvent(path string, examples map[string]string) (events.APIGatewayV2HTTPRequest, error) {
+// readEvent reads an event and puts what is real in place of its examples. None
+// of it needs escaping.
+func readEvent(root, name string, examples map[string]string) (events.APIGatewayV2HTTPRequest, error) {
 	var e events.APIGatewayV2HTTPRequest
+	path := filepath.Join(root, "events", name+".json")
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return e, err
@@ -204,16 +237,27 @@ func readEvent(path string, examples map[string]string) (events.APIGatewayV2HTTP
 		}
 		body = string(decoded)
 	}
+	var pairs []string
 	for example, real := range examples {
-		body = strings.ReplaceAll(body, example, real)
-		for name, value := range e.Headers {
-			e.Headers[name] = strings.ReplaceAll(value, example, real)
+		pairs = append(pairs, example, real)
+	}
+	real := strings.NewReplacer(pairs...)
+	body = real.Replace(body)
+	e.RawQueryString = real.Replace(e.RawQueryString)
+	for _, values := range []map[string]string{e.Headers, e.QueryStringParameters} {
+		for name, value := range values {
+			values[name] = real.Replace(value)
 		}
+	}
+	for i, cookie := range e.Cookies {
+		e.Cookies[i] = real.Replace(cookie)
+	}
+	if body != "" {
+		e.Headers["content-length"] = fmt.Sprint(len(body))
 	}
 	if e.IsBase64Encoded {
 		body = base64.StdEncoding.EncodeToString([]byte(body))
 	}
 	e.Body = body
-	e.Headers["content-length"] = fmt.Sprint(len(body))
 	return e, nil
 }

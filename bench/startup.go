@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,16 +37,35 @@ func (s starts) quantile(q float64, of func(start) time.Duration) time.Duration 
 func took(s start) time.Duration { return s.took }
 func cpu(s start) time.Duration  { return s.cpu }
 
+// bootstrap is an executable and its environment.
+type bootstrap struct {
+	path string
+	env  []string
+}
+
+// environ is the environment of a function in that mode.
+func environ(mode string) []string {
+	all := environment
+	if mode == "brokered" {
+		all = brokeredEnvironment("secretsmanager:dcr-broker/keys")
+	}
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		env = append(env, name+"="+all[name])
+	}
+	return env
+}
+
 // measureStarts starts each bootstrap as often as runs says. They take turns, so
 // that what else the machine does meets all alike. A first round is not counted:
 // it brings the files into the cache.
-func measureStarts(ctx context.Context, bootstraps []string, env []string, runs int) ([]starts, error) {
+func measureStarts(ctx context.Context, bootstraps []bootstrap, runs int) ([]starts, error) {
 	all := make([]starts, len(bootstraps))
 	for run := range runs + 1 {
-		for i, path := range bootstraps {
-			s, err := measureStart(ctx, path, env)
+		for i, b := range bootstraps {
+			s, err := measureStart(ctx, b)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
+				return nil, fmt.Errorf("%s: %w", b.path, err)
 			}
 			if run > 0 {
 				all[i] = append(all[i], s)
@@ -55,8 +75,8 @@ func measureStarts(ctx context.Context, bootstraps []string, env []string, runs 
 	return all, nil
 }
 
-func measureStart(ctx context.Context, bootstrap string, env []string) (start, error) {
-	f, err := lambdaruntime.New(lambdaruntime.Config{Bootstrap: bootstrap, Env: env})
+func measureStart(ctx context.Context, b bootstrap) (start, error) {
+	f, err := lambdaruntime.New(lambdaruntime.Config{Bootstrap: b.path, Env: b.env})
 	if err != nil {
 		return start{}, err
 	}

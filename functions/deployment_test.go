@@ -147,7 +147,7 @@ func (d *deployment) register(metadata, redirectURI, authorization string) regis
 func (r registration) authorizePath() string {
 	return "/authorize?" + url.Values{
 		"response_type": {"code"}, "client_id": {r.id}, "redirect_uri": {r.redirectURI}, "scope": {"mcp/read"}, "state": {clientState},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "resource": {mcpServer},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "resource": {mcpServer}, "prompt": {"login"},
 	}.Encode()
 }
 
@@ -165,6 +165,9 @@ func (d *deployment) begin(b *browser, r registration) (appClient string, at *ur
 	at, err := url.Parse(a.Header.Get("Location"))
 	if a.Status != http.StatusSeeOther || err != nil || at.Scheme+"://"+at.Host != d.pool {
 		d.tb().Fatalf("GET /authorize = %d to %s (%v) %s, want 303 to Cognito", a.Status, at, err, a.Body)
+	}
+	if q := at.Query(); q.Get("resource") != mcpServer || q.Get("prompt") != "login" {
+		d.tb().Errorf("Cognito is sent resource %q and prompt %q, want both as asked", q.Get("resource"), q.Get("prompt"))
 	}
 	return at.Query().Get("client_id"), at
 }

@@ -263,7 +263,9 @@ func errOtherSecret() error {
 	return dcr.Errorf(dcr.InvalidClientMetadata, "client_secret is not the present one, which cannot be chosen (RFC 7592 section 2.2)")
 }
 
-// replace stores r. If it is not known whether that happened, it looks.
+// replace stores r, whose state or access tokens have changed. If it is not known
+// whether that happened, it looks for these: new tokens are random, so that
+// nobody else can have written them.
 func (s *Service) replace(ctx context.Context, r *Registration) error {
 	err := s.store.ReplaceRegistration(ctx, r)
 	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
@@ -272,7 +274,7 @@ func (s *Service) replace(ctx context.Context, r *Registration) error {
 	look, cancel := undoing(ctx)
 	defer cancel()
 	stored, readErr := s.store.Registration(look, r.ClientID)
-	if readErr == nil && stored.Version == r.Version+1 && stored.AccessTokens == r.AccessTokens && stored.State == r.State {
+	if readErr == nil && stored.AccessTokens == r.AccessTokens && stored.State == r.State {
 		r.Version = stored.Version
 		return nil
 	}

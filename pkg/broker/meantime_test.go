@@ -93,6 +93,25 @@ func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 	}
 }
 
+// A registration that may have been stored, and whose undoing fails, is known as
+// one to undo: the client was told to come back, with a use that is free again.
+func TestAnUndoThatFailsIsFinishedLater(t *testing.T) {
+	w := newWorld(t)
+	w.usePolicy(limitedPolicy)
+	tok, iat := w.token("limited", 1)
+	w.store.FailNext("CreateRegistration", 1, brokertest.ReplyLost)
+	w.store.FailNext("Registration", 1, brokertest.NotApplied)
+	w.pool.FailNext("Delete", 1, brokertest.NotApplied)
+	_, err := w.Register(t.Context(), request(t, confidentialBody), tok)
+	wantCode(t, "Register", err, dcr.Unavailable)
+	w.wantTaken("when the client is answered", iat, taken{uses: 1, places: 1})
+	w.recover()
+	w.wantTaken("in the end", iat, taken{})
+	if n := len(w.pool.All()); n != 0 {
+		t.Errorf("%d app clients left", n)
+	}
+}
+
 // The client was registered when it went away: the registration stays.
 func TestARegistrationCancelledWhenItIsStored(t *testing.T) {
 	w := newWorld(t)

@@ -34,13 +34,13 @@ func (s *Service) registerOpen(ctx context.Context, profile *policy.Profile, m d
 	id := clientIDPrefix + clientIDEncoding.EncodeToString(sum[:])[:clientIDRandom]
 
 	if issued, ok := s.recent.issuedAt(id, m.Scope, s.now()); ok {
-		return &dcr.ClientInformation{ClientID: id, IssuedAt: issued, Metadata: m}, nil
+		return &dcr.ClientInformation{ClientID: id, IssuedAt: issued, Metadata: told(m)}, nil
 	}
 	r, err := s.deduplicated(ctx, profile, id, m)
 	if err != nil {
 		return nil, err
 	}
-	return &dcr.ClientInformation{ClientID: id, IssuedAt: r.IssuedAt, Metadata: m}, nil
+	return &dcr.ClientInformation{ClientID: id, IssuedAt: r.IssuedAt, Metadata: told(m)}, nil
 }
 
 const (

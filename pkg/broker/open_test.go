@@ -28,7 +28,7 @@ func TestOpenRegistrationOfBrokeredMode(t *testing.T) {
 	if info.ClientSecret != "" || info.RegistrationAccessToken != "" || info.RegistrationClientURI != "" {
 		t.Errorf("secret %q, token %q, URI %q, want none: it is everyone's", info.ClientSecret, info.RegistrationAccessToken, info.RegistrationClientURI)
 	}
-	if info.Metadata.TokenEndpointAuthMethod != dcr.AuthNone || info.Metadata.Scope != "openid mcp/read mcp/write" || !info.IssuedAt.Equal(start) {
+	if info.Metadata.TokenEndpointAuthMethod != dcr.AuthNone || info.Metadata.Scope != "mcp/read mcp/write" || !info.IssuedAt.Equal(start) {
 		t.Errorf("information = %+v", info.Metadata)
 	}
 	r := w.registration(info.ClientID)

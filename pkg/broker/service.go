@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
@@ -91,13 +93,26 @@ func New(c Config) (*Service, error) {
 // RFC 7592 §3). The client secret is stored nowhere, neither Cognito's nor ours,
 // and is therefore only in the answer to the registration itself.
 func (s *Service) information(r *Registration, token string) *dcr.ClientInformation {
+	m := r.Metadata
+	if r.Mode == ModeBrokered {
+		m = told(m)
+	}
 	return &dcr.ClientInformation{
 		ClientID:                r.ClientID,
 		IssuedAt:                r.IssuedAt,
 		RegistrationAccessToken: token,
 		RegistrationClientURI:   s.issuer + "/register/" + r.ClientID,
-		Metadata:                r.Metadata,
+		Metadata:                m,
 	}
+}
+
+// told is what a client of brokered mode is told of its metadata. The broker
+// signs users in with openid and hands out no ID token, so that the scope is
+// ours and not the client's.
+func told(m dcr.ClientMetadata) dcr.ClientMetadata {
+	scopes := slices.DeleteFunc(strings.Fields(m.Scope), func(s string) bool { return s == "openid" })
+	m.Scope = strings.Join(scopes, " ")
+	return m
 }
 
 // undoing returns a context for cleaning up after a request that may itself

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
+	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+// batch is how many requests are prepared at a time of those that can be sent
+// once only, such as with a code.
+const batch = 64
+
+// What the events have in place of what only a running broker can know.
+const (
+	exampleName    = "Example client"
+	exampleClient  = "1example23456789abcdefghij"
+	exampleCode    = "00000000-0000-4000-8000-000000000000"
+	exampleRefresh = "example-refresh-token"
+	exampleAccess  = "example-access-token"
+	exampleCookie  = "examplecookieexamplecookieexamplecookiecook"
+	exampleState   = "examplestateexamplestateexamplestateexampls"
+	exampleCSRF    = "examplecsrfexamplecsrfexamplecsrfexamplecsk"
+)
+
+// brokeredEnvironment is that of every function in brokered mode, with the
+// sealing keys where keys says.
+func brokeredEnvironment(keys string) map[string]string {
+	secret := sha256.Sum256([]byte("example-introspection-secret"))
+	env := maps.Clone(environment)
+	maps.Copy(env, map[string]string{
+		"AUTHORIZATION":         "brokered",
+		"KEYS":                  keys,
+		"PROVISION_FUNCTION":    "dcr-provision",
+		"SCOPE_DESCRIPTIONS":    `{"mcp/read":"Read your notes"}`,
+		"BRAND_NAME":            "Example Notes",
+		"INTROSPECTION_CLIENTS": fmt.Sprintf(`[{"id":"notes","secret_sha256":%q,"resource":"https://mcp.example.com/mcp"}]`, hex.EncodeToString(secret[:])),
+	})
+	return env
+}
+
+// newBrokered returns the parts of a broker in brokered mode, whose keys have been
+// read from the file in which they were.
+func newBrokered() (*parts, *documents.Keys, error) {
+	f, err := os.CreateTemp("", "bench-keys")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(seal.Generate())
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	env := brokeredEnvironment(f.Name())
+	c, err := config.All(func(name string) string { return env[name] })
+	if err != nil {
+		return nil, nil, err
+	}
+	p := partsOf(c)
+	keys, err := documents.NewKeys(c, aws.Config{}, p.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = keys.Ring(context.Background())
+	return p, keys, err
+}
+
+// brokeredRegistrations adds the routes of registration, where now is the clock.
+func (p *parts) brokeredRegistrations(keys *documents.Keys, now func() time.Time) error {
+	service, err := broker.New(broker.Config{
+		Mode: broker.ModeBrokered, Store: p.store, Keys: keys.Ring, Issuer: p.config.Issuer, Now: now, Log: p.log,
+		Policy: func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
+	})
+	if err != nil {
+		return err
+	}
+	httpapi.RegistrationRoutes(p.router, service)
+	return nil
+}
+
+// registeringFirst makes a broker that has never seen any of a batch of clients.
+func registeringFirst(string) (*deployment, error) {
+	p, keys, err := newBrokered()
+	if err != nil {
+		return nil, err
+	}
+	d := &deployment{handler: p.router, clock: p.clock}
+	for i := range batch {
+		d.examples = append(d.examples, map[string]string{exampleName: fmt.Sprintf("%s %02d", exampleName, i)})
+	}
+	return d, p.brokeredRegistrations(keys, p.clock.now)
+}
+
+// registeringAgain makes a broker that has just registered the client.
+func registeringAgain(root string) (*deployment, error) {
+	p, keys, err := newBrokered()
+	if err != nil {
+		return nil, err
+	}
+	// This clock stands still: a registration is in memory for an hour.
+	if err := p.brokeredRegistrations(keys, p.clock.now); err != nil {
+		return nil, err
+	}
+	d := &deployment{p.router, new(clock), asItIs}
+	_, err = d.walk(root, "register-open", nil)
+	return d, err
+}
+
+// authorizing makes a broker with all endpoints of brokered mode and one client,
+// for which the app client has been made.
+func authorizing(root string) (d *deployment, client map[string]string, err error) {
+	p, keys, err := newBrokered()
+	if err != nil {
+		return nil, nil, err
+	}
+	// Codes and tokens live in real time.
+	p.store = memory.NewStore(time.Now)
+	provisioning, err := broker.NewProvisioning(broker.ProvisioningConfig{
+		Store: p.store, Maker: brokertest.NewAppClients(), Keys: keys.Ring, Now: time.Now, Log: p.log,
+		Policy: func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.brokeredRegistrations(keys, time.Now); err != nil {
+		return nil, nil, err
+	}
+	parts := &brokered.Parts{
+		Config: p.config, Store: p.store, Keys: keys, Provisioner: provisioning, Log: p.log,
+		HTTP: &http.Client{Transport: pool()},
+	}
+	if err := parts.AuthorizeRoutes(p.router); err != nil {
+		return nil, nil, err
+	}
+	if err := parts.TokenRoutes(p.router); err != nil {
+		return nil, nil, err
+	}
+	d = &deployment{handler: keys.Before(p.router), clock: new(clock)}
+	if client, err = d.walk(root, "register-open", nil); err == nil {
+		_, err = d.walk(root, "authorize", client) // has the app client made
+	}
+	return d, client, err
+}
+
+// reusing returns what makes a broker for a request that can be sent over and
+// over, when all steps up to that one have been taken.
+func reusing(step string) func(string) (*deployment, error) {
+	return func(root string) (*deployment, error) { return takenTo(root, step, 1) }
+}
+
+// spending is reusing for a request that can be sent once: the steps have been
+// taken by each of a batch.
+func spending(step string) func(string) (*deployment, error) {
+	return func(root string) (*deployment, error) { return takenTo(root, step, batch) }
+}
+
+func takenTo(root, step string, times int) (*deployment, error) {
+	d, client, err := authorizing(root)
+	if err != nil {
+		return nil, err
+	}
+	until := slices.IndexFunc(steps, func(s taken) bool { return s.event == step }) + 1
+	for i := range times {
+		known := maps.Clone(client)
+		known[exampleCode] = poolCode(i)
+		for _, s := range steps[1:until] {
+			if known, err = d.walk(root, s.event, known); err != nil {
+				return nil, err
+			}
+		}
+		d.examples = append(d.examples, known)
+	}
+	return d, nil
+}
+
+// taken is a step of the flow, and what the next ones need of its answer.
+type taken struct {
+	event string
+	learn func(known map[string]string, h http.Header, body []byte) error
+}
+
+var (
+	cookiePattern = regexp.MustCompile(`^__Host-dcr_tx=([\w-]+);`)
+	csrfPattern   = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
+	onwardPattern = regexp.MustCompile(`<meta http-equiv="refresh" content="0; url=([^"]+)">`)
+)
+
+// steps are those of the flow, in order.
+var steps = []taken{
+	{"register-open", learnJSON(map[string]string{"client_id": exampleClient})},
+	{"authorize", func(known map[string]string, h http.Header, _ []byte) error {
+		to, err := url.Parse(h.Get("Location"))
+		if err != nil {
+			return err
+		}
+		known[exampleState] = to.Query().Get("state")
+		return find(known, exampleCookie, cookiePattern, []byte(h.Get("Set-Cookie")))
+	}},
+	{"callback", func(map[string]string, http.Header, []byte) error { return nil }},
+	{"consent", func(known map[string]string, _ http.Header, body []byte) error {
+		return find(known, exampleCSRF, csrfPattern, body)
+	}},
+	{"decision", func(known map[string]string, _ http.Header, body []byte) error {
+		if err := find(known, exampleCode, onwardPattern, body); err != nil {
+			return err
+		}
+		to, err := url.Parse(html.UnescapeString(known[exampleCode]))
+		if err != nil {
+			return err
+		}
+		known[exampleCode] = to.Query().Get("code")
+		return nil
+	}},
+	{"token-code", learnJSON(map[string]string{"refresh_token": exampleRefresh, "access_token": exampleAccess})},
+}
+
+func learnJSON(members map[string]string) func(map[string]string, http.Header, []byte) error {
+	return func(known map[string]string, _ http.Header, body []byte) error {
+		var answer map[string]any
+		if err := json.Unmarshal(body, &answer); err != nil {
+			return err
+		}
+		for member, example := range members {
+			text, ok := answer[member].(string)
+			if !ok {
+				return fmt.Errorf("no %s", member)
+			}
+			known[example] = text
+		}
+		return nil
+	}
+}
+
+func find(known map[string]string, example string, pattern *regexp.Regexp, in []byte) error {
+	m := pattern.FindSubmatch(in)
+	if m == nil {
+		return fmt.Errorf("nothing like %s", pattern)
+	}
+	known[example] = string(m[1])
+	return nil
+}
+
+// walk takes a step and returns known with what its answer adds.
+func (d *deployment) walk(root, event string, known map[string]string) (map[string]string, error) {
+	e, err := readEvent(root, event, known)
+	if err != nil {
+		return nil, err
+	}
+	r, body, err := httpRequest(e)
+	if err != nil {
+		return nil, err
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, r)
+	next := make(map[string]string)
+	maps.Copy(next, known)
+	step := steps[slices.IndexFunc(steps, func(s taken) bool { return s.event == event })]
+	if err := step.learn(next, w.Header(), w.Body.Bytes()); err != nil || w.Code >= http.StatusBadRequest {
+		return nil, fmt.Errorf("%s: %d %s: %w", event, w.Code, w.Body, err)
+	}
+	return next, nil
+}

@@ -1,0 +1,101 @@
+package documents
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+// Whoever holds the ring seals with the new key within five minutes, and opens
+// what the old one sealed.
+func TestKeysRotateWhileTheyAreHeld(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	document := seal.Generate()
+	if err := os.WriteFile(path, document, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		k, err := NewKeys(&config.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		held := &k.Held
+		if err := k.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		old := held.Seal("test", "owner", "plain")
+
+		if err := os.WriteFile(path, rotated(t, document), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5*time.Minute + time.Second)
+		if err := k.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if now := held.Seal("test", "owner", "plain"); !strings.HasPrefix(now, "k2.") {
+			t.Errorf("sealed as %.4q..., want with the key k2", now)
+		}
+		if plain, err := held.Open("test", "owner", old); plain != "plain" || err != nil {
+			t.Errorf("what the old key sealed opens as %q, %v", plain, err)
+		}
+	})
+}
+
+// rotated is the document with another key, which seals.
+func rotated(t *testing.T, document []byte) []byte {
+	t.Helper()
+	var d, other map[string]any
+	if err := json.Unmarshal(document, &d); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(seal.Generate(), &other); err != nil {
+		t.Fatal(err)
+	}
+	d["keys"].(map[string]any)["k2"] = other["keys"].(map[string]any)["k1"]
+	d["seal"] = "k2"
+	b, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	synctest.Test(t, func(t *testing.T) {
+		k, err := NewKeys(&config.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := k.Before(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Write([]byte(k.Held.Seal("test", "owner", "plain")))
+		}))
+		get := func() *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("POST", "/token", nil))
+			return w
+		}
+		if w := get(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "10" || strings.Contains(w.Body.String(), path) {
+			t.Errorf("without keys: %d, Retry-After %q, %s; want 503 and 10 s, and not where they should be", w.Code, w.Header().Get("Retry-After"), w.Body)
+		}
+		if err := os.WriteFile(path, seal.Generate(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if w := get(); w.Code != http.StatusOK {
+			t.Errorf("a minute after there are keys: %d %s, want 200", w.Code, w.Body)
+		}
+	})
+}
