@@ -44,6 +44,35 @@ func TestRequestsAreAnswered(t *testing.T) {
 	}
 }
 
+// Brokered mode answers by redirects, whatever it has to say. Each request of a
+// batch has to lead on, and once only.
+func TestRequestsOfABatchLeadOn(t *testing.T) {
+	for _, tt := range []struct{ after, event string }{
+		{"register-open", "authorize"}, {"authorize", "callback"}, {"consent", "decision"}, {"decision", "token-code"},
+	} {
+		t.Run(tt.event, func(t *testing.T) {
+			d, err := spending(tt.after)("..")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(d.examples) != batch {
+				t.Fatalf("%d requests, want %d", len(d.examples), batch)
+			}
+			for i, known := range d.examples {
+				if _, err := d.walk("..", tt.event, known); err != nil {
+					t.Errorf("request %d: %v", i+1, err)
+				}
+			}
+			if tt.event != "callback" && tt.event != "token-code" {
+				return // can be sent again
+			}
+			if _, err := d.walk("..", tt.event, d.examples[0]); err == nil {
+				t.Error("the first request sent again leads on too, want a refusal")
+			}
+		})
+	}
+}
+
 // A broker that is asked for more than its policy allows has to be replaced, or
 // the benchmark of it fails. This is the limit that request.fresh is about.
 func TestOpenRegistrationsAreLimited(t *testing.T) {

@@ -223,7 +223,12 @@ var steps = []taken{
 		known[exampleState] = to.Query().Get("state")
 		return find(known, exampleCookie, cookiePattern, []byte(h.Get("Set-Cookie")))
 	}},
-	{"callback", func(map[string]string, http.Header, []byte) error { return nil }},
+	{"callback", func(_ map[string]string, h http.Header, _ []byte) error {
+		if to := h.Get("Location"); to != "/consent" { // a callback that failed is a redirect too
+			return fmt.Errorf("leads to %s", to)
+		}
+		return nil
+	}},
 	{"consent", func(known map[string]string, _ http.Header, body []byte) error {
 		return find(known, exampleCSRF, csrfPattern, body)
 	}},

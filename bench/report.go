@@ -176,7 +176,13 @@ func (c cost) cells() string {
 	return fmt.Sprintf(" %s | %s | %d | %d", micros(c.median()), micros(c.best()), c.allocs, c.bytes)
 }
 
-func micros(d time.Duration) string { return rounded(float64(d)/1e3, 10) + " µs" }
+func micros(d time.Duration) string {
+	if d >= time.Millisecond {
+		return millis(d)
+	}
+	return rounded(float64(d)/1e3, 10) + " µs"
+}
+
 func millis(d time.Duration) string { return rounded(float64(d)/1e6, 100) + " ms" }
 func megabytes(n int64) string      { return rounded(float64(n)/(1<<20), 100) + " MB" }
 

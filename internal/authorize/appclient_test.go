@@ -1,13 +1,17 @@
 package authorize
 
 import (
+	"bytes"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
 func TestAppClientsAreMadeOnDemand(t *testing.T) {
@@ -108,4 +112,32 @@ func TestNoScopeIsAskedForThatTheAppClientDoesNotHave(t *testing.T) {
 		t.Errorf("scope = %q, want openid notes/read", got)
 	}
 	w.wantError(w.browser().authorize(asking(id, webURI, "scope", "notes/write")).at(t), webURI, "invalid_scope")
+}
+
+// A key is thrown away when the last grant that it sealed has ended; the app
+// client lives longer, so its secret is sealed by the new key at its next use.
+func TestAnAppClientIsSealedByThePresentKeyAtItsNextUse(t *testing.T) {
+	w := newWorld(t)
+	old := string(seal.Generate())
+	become := func(doc string) {
+		ring, err := seal.Parse([]byte(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.keys.Become(ring)
+	}
+	become(old)
+	id := w.register("asking", nil, webURI)
+	w.browser().authorize(asking(id, webURI)).at(t)
+
+	another := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, seal.KeySize))
+	become(strings.NewReplacer(`"seal": "k1"`, `"seal": "k2"`, `"k1": "`, `"k2": "`+another+`", "k1": "`).Replace(old))
+	w.browser().authorize(asking(id, webURI)).at(t)
+	app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !w.keys.Current(app.Secret) {
+		t.Error("the secret is still sealed by the old key")
+	}
 }

@@ -192,10 +192,23 @@ func remembers(p *policy.Profile, u dcr.RedirectURI) bool {
 	return p.Consent() == policy.ConsentRemember && u.Kind == dcr.HTTPS
 }
 
+// reseal has the secret of a sealed by the present key, which takes a right that
+// only the provisioner uses. The old key still opens it, so that a failure is for
+// the next one to mend.
+func (f *Front) reseal(ctx context.Context, a *broker.AppClient) {
+	if f.Keys.Current(a.Secret) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, undoTime)
+	defer cancel()
+	_ = f.Provisioner.Provision(ctx, a.Key)
+}
+
 // appClient returns the app client with that key, which is made if need be.
 func (f *Front) appClient(ctx context.Context, key string) (*broker.AppClient, error) {
 	a, err := f.AppClients.AppClient(ctx, key)
 	if err == nil && a.Usable(f.LoginVersion == 2) {
+		f.reseal(ctx, a)
 		return a, nil
 	}
 	if err != nil && !errors.Is(err, broker.ErrNotFound) {

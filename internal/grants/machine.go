@@ -90,6 +90,12 @@ func intersect(a, b []string) []string {
 // none.
 func (e *Endpoints) provisioned(ctx context.Context, key string) (app, error) {
 	a, err := e.apps.get(ctx, key)
+	if err == nil && a.stale {
+		// Sealed again by the provisioner; until then the old key opens it.
+		if err := e.Provisioner.Provision(ctx, key); err == nil {
+			return e.apps.read(ctx, key)
+		}
+	}
 	if !errors.Is(err, broker.ErrNotFound) {
 		return a, err
 	}

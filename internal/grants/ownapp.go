@@ -40,6 +40,8 @@ type app struct {
 	upstream.App
 	scopes []string
 	readAt time.Time
+	// stale is that its secret is sealed by a key that is to be thrown away.
+	stale bool
 }
 
 // get returns the app client with that key. There being none that is ready is
@@ -66,7 +68,7 @@ func (s *apps) read(ctx context.Context, key string) (app, error) {
 	if err != nil {
 		return app{}, fmt.Errorf("secret of app client %s: %w", key, err)
 	}
-	a := app{upstream.App{ID: rec.CognitoID, Secret: secret}, slices.Clone(rec.Scopes), s.now()}
+	a := app{upstream.App{ID: rec.CognitoID, Secret: secret}, slices.Clone(rec.Scopes), s.now(), !s.ring.Current(rec.Secret)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.kept) >= maxApps {

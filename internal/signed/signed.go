@@ -1,8 +1,8 @@
 // Package signed sends requests to those services of AWS of which the broker
 // uses an operation or two. They are signed and repeated by what the SDK has for
 // that, but made here: what a client of the SDK knows of all the other operations
-// is set up at every start of a function, which takes longer than the rest of the
-// start (docs/performance.md).
+// is set up at every start of a function, and was up to a third of it
+// (docs/performance.md).
 package signed
 
 import (

@@ -97,7 +97,7 @@ func (p *Provisioning) step(ctx context.Context, key string) (again bool, err er
 	case a.Kind != KindShared && a.Kind != KindDedicated:
 		return false, ErrNotFound
 	case a.Usable(p.c.Branding):
-		return false, nil
+		return false, p.reseal(ctx, a)
 	case a.State == AppClientReady:
 		return false, p.brand(ctx, a)
 	case a.State == AppClientVacant:
@@ -109,6 +109,28 @@ func (p *Provisioning) step(ctx context.Context, key string) (again bool, err er
 		return false, busy(left, fmt.Errorf("app client %s is being removed", key))
 	}
 	return true, nil
+}
+
+// reseal sees to it that the secret of a is sealed by the present key, so that
+// keys can be thrown away when the last grant that they sealed has ended: an app
+// client of a profile lives longer than that.
+func (p *Provisioning) reseal(ctx context.Context, a *AppClient) error {
+	ring, err := p.c.Keys(ctx)
+	if err != nil {
+		return busy(2*time.Second, fmt.Errorf("keys: %w", err))
+	}
+	if ring.Current(a.Secret) {
+		return nil
+	}
+	secret, err := ring.Open(SecretPurpose, a.SecretOwner(), a.Secret)
+	if err != nil {
+		return fmt.Errorf("secret of app client %s: %w", a.Key, err)
+	}
+	a.Secret = ring.Seal(SecretPurpose, a.SecretOwner(), secret)
+	if err := p.c.Store.ReplaceAppClient(ctx, a); err != nil && !errors.Is(err, ErrConflict) {
+		return busy(2*time.Second, fmt.Errorf("seal secret of app client %s again: %w", a.Key, err))
+	}
+	return nil
 }
 
 // begin claims the record of the app client, where old is the one whose making

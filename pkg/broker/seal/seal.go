@@ -134,6 +134,13 @@ func (r *Ring) Seal(purpose, owner, plain string) string {
 	return k.sealing + "." + base64.RawURLEncoding.EncodeToString(box)
 }
 
+// Current reports whether sealed was sealed by the key that seals now. What was
+// not is to be sealed again before the other key is thrown away.
+func (r *Ring) Current(sealed string) bool {
+	id, _, ok := strings.Cut(sealed, ".")
+	return ok && id == r.keys.Load().sealing
+}
+
 // Open returns what was sealed for this purpose and owner, or an error if it
 // was sealed for another, by a key that is not in the ring, or changed since.
 func (r *Ring) Open(purpose, owner, sealed string) (string, error) {
