@@ -51,7 +51,7 @@ func (f *Front) begin(ctx context.Context, q query, s secret) (*grant.Transactio
 	}
 	deny := func(e *oauthError) error { return &denial{to: c.to, oauthError: *e} }
 	req, wrong := parseRequest(q, limits{
-		registered: strings.Fields(c.reg.Metadata.Scope),
+		registered: granted(c),
 		defaults:   c.profile.DefaultScopes(),
 		resources:  f.Resources,
 	})
@@ -86,6 +86,13 @@ func (f *Front) begin(ctx context.Context, q query, s secret) (*grant.Transactio
 		Lang:        req.lang,
 		Prompt:      strings.Join(req.prompts, " "),
 	})
+}
+
+// granted are the scopes that the client may have: those that it is registered
+// for, as far as today's policy still has them.
+func granted(c client) []string {
+	allowed := c.profile.Scopes()
+	return slices.DeleteFunc(strings.Fields(c.reg.Metadata.Scope), func(s string) bool { return !slices.Contains(allowed, s) })
 }
 
 // create stores t, what the client asked for, as a new transaction under s that

@@ -57,12 +57,13 @@ const (
 // problemNames are the problems of a callback. Anybody can link to their pages,
 // which say nothing of anybody.
 var problemNames = map[pages.Problem]string{
-	pages.Internal:      "internal",
-	pages.BadRequest:    "bad_request",
-	pages.UnknownClient: "unknown_client",
-	pages.Expired:       "expired",
-	pages.OtherBrowser:  "other_browser",
-	pages.SignInFailed:  "sign_in_failed",
+	pages.Internal:       "internal",
+	pages.BadRequest:     "bad_request",
+	pages.BadRedirectURI: "bad_redirect_uri",
+	pages.UnknownClient:  "unknown_client",
+	pages.Expired:        "expired",
+	pages.OtherBrowser:   "other_browser",
+	pages.SignInFailed:   "sign_in_failed",
 }
 
 // explain shows the page of a callback that failed.
@@ -150,6 +151,12 @@ func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *
 		return "", c.deny("server_error", "the user could not be identified", errors.New("cognito: no id token, origin_jti or refresh token"))
 	}
 	t.User, t.OriginJTI = userOf(tokens.User), tokens.OriginJTI
+	// A trigger of the pool may have taken scopes away. What the user is asked
+	// for, and the client told, is what the token has.
+	t.Scopes = slices.DeleteFunc(t.Scopes, func(s string) bool { return !slices.Contains(tokens.Scopes, s) })
+	if len(t.Scopes) == 0 {
+		return "", c.deny("invalid_scope", "the user pool granted none of the scopes", nil)
+	}
 	t.Tokens = f.Keys.Seal(purposeTransaction, t.Key.String(), tokens.Encode())
 	mayConsent := c.profile.Users().Allow(t.User.Groups, t.User.IdentityProvider)
 	if mayConsent && f.consented(r, t, c) {
@@ -231,9 +238,9 @@ func (f *Front) clientOf(ctx context.Context, t *grant.Transaction) (client, err
 	if reg.Generation != t.Generation {
 		return client{}, &problem{kind: pages.UnknownClient, detail: "the client has been registered anew since"}
 	}
-	u, err := dcr.ParseRedirectURI(t.RedirectURI)
-	if err != nil {
-		return client{}, err
+	u, ok := matchRedirectURI(t.RedirectURI, reg.Metadata.RedirectURIs)
+	if !ok {
+		return client{}, &problem{kind: pages.BadRedirectURI, detail: "the client has given up this redirect URI since"}
 	}
 	return client{reg, profile, recipient{u, t.State, vouched(reg, profile, u)}}, nil
 }

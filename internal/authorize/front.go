@@ -18,13 +18,14 @@ import (
 )
 
 const (
-	// requestTime is how long a request may take, all its waits included: API
-	// Gateway ends one after 30 s.
-	requestTime = 25 * time.Second
+	// requestTime is how long a request may take, all its waits included. With
+	// what it may clean up afterwards it is over within 25 s: API Gateway ends
+	// one after 30 s.
+	requestTime = 18 * time.Second
 	// provisionTime is how much of it may go into an app client.
-	provisionTime = 20 * time.Second
+	provisionTime = 14 * time.Second
 	// undoTime is how long a request that failed may go on cleaning up.
-	undoTime = 5 * time.Second
+	undoTime = 3 * time.Second
 	// outcomeWait is how often and how long a decision that came second waits
 	// for the first one to be carried out.
 	outcomeTries = 8

@@ -1,10 +1,10 @@
 package authorize
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -177,7 +177,7 @@ func chooseResource(sent []string, known []Resource) (Resource, *oauthError) {
 	}
 	var chosen *Resource
 	for _, s := range sent {
-		i := slices.IndexFunc(known, func(r Resource) bool { return sameResource(r.URL, s) })
+		i := slices.IndexFunc(known, func(r Resource) bool { return grant.SameResource(r.URL, s) })
 		if i < 0 {
 			return Resource{}, &oauthError{"invalid_target", "resource is not a protected resource of this server"}
 		}
@@ -187,25 +187,6 @@ func chooseResource(sent []string, known []Resource) (Resource, *oauthError) {
 		chosen = &known[i]
 	}
 	return *chosen, nil
-}
-
-// sameResource compares resource identifiers: a trailing slash is forgiven, and
-// so are capitals in scheme and host, which mean the same (RFC 3986 §6.2.2.1).
-func sameResource(a, b string) bool {
-	return canonicalResource(a) == canonicalResource(b)
-}
-
-func canonicalResource(s string) string {
-	s = strings.TrimSuffix(s, "/")
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil {
-		return s
-	}
-	authority := len(u.Scheme) + len("://") + len(u.Host)
-	if authority > len(s) {
-		return s
-	}
-	return strings.ToLower(s[:authority]) + s[authority:]
 }
 
 // chooseScopes returns what is to be granted: requested and registered and the

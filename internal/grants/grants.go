@@ -108,15 +108,11 @@ func (e *Endpoints) resource(named string) (r Resource, ok bool) {
 		return e.Resources[0], true
 	}
 	for _, r := range e.Resources {
-		if named != "" && sameResource(r.URL, named) {
+		if named != "" && grant.SameResource(r.URL, named) {
 			return r, true
 		}
 	}
 	return Resource{}, false
-}
-
-func sameResource(a, b string) bool {
-	return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/")
 }
 
 // reported are the scopes as clients and resources are told of them: openid is

@@ -111,7 +111,7 @@ func (e *Endpoints) state(ctx context.Context, r Resource, c accesstoken.Claims)
 	if err != nil {
 		return none, oauthform.Unavailable("the registration could not be read", err)
 	}
-	if !stands || g.Resource != "" && !sameResource(g.Resource, r.URL) {
+	if !stands || g.Resource != "" && !grant.SameResource(g.Resource, r.URL) {
 		return none, nil
 	}
 	a := introspection{
@@ -128,7 +128,7 @@ func (e *Endpoints) state(ctx context.Context, r Resource, c accesstoken.Claims)
 // audienceFits reports whether a token of that audience may be for r. Without
 // resource binding there is none, and its scopes say what it is for.
 func audienceFits(audience []string, r Resource) bool {
-	return len(audience) == 0 || slices.ContainsFunc(audience, func(aud string) bool { return sameResource(aud, r.URL) })
+	return len(audience) == 0 || slices.ContainsFunc(audience, func(aud string) bool { return grant.SameResource(aud, r.URL) })
 }
 
 // stands reports whether g has not ended, and its registration is what it was.

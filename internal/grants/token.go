@@ -131,7 +131,7 @@ func (e *Endpoints) current(ctx context.Context, req request, g *grant.Grant) er
 // of the grant (RFC 8707 §2.2).
 func forResource(req request, g *grant.Grant) error {
 	named, err := oauthform.Resource(req.form)
-	if err == nil && named != "" && !sameResource(named, g.Resource) {
+	if err == nil && named != "" && !grant.SameResource(named, g.Resource) {
 		return oauthform.Refusal("invalid_target", "resource is not the one of the authorization request")
 	}
 	return err
