@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -95,22 +96,27 @@ func TestSwitchedOffClientHasNoUseOfItsTokens(t *testing.T) {
 	c := s.public()
 	_, first := s.authorized(c)
 	s.wantActive(first.text("access_token"), true)
-	change := func(state broker.RegistrationState) {
-		t.Helper()
-		r, err := s.store.Registration(t.Context(), c.ClientID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.State = state
-		if err := s.store.ReplaceRegistration(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
+	r, err := s.store.Registration(t.Context(), c.ClientID)
+	if err != nil {
+		t.Fatal(err)
 	}
-	change(broker.RegistrationDisabled)
+	r.State = broker.RegistrationDisabled
+	if err := s.store.ReplaceRegistration(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
 	s.wantActive(first.text("access_token"), false)
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(401, "invalid_client")
 	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(401, "invalid_client")
-	change(broker.RegistrationActive)
-	s.wantActive(first.text("access_token"), true)
-	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
+
+	// Switched on again it is of another generation, and nothing of the old one
+	// comes back.
+	if err := s.store.DeleteRegistration(t.Context(), r.ClientID, r.Generation); err != nil {
+		t.Fatal(err)
+	}
+	r.State, r.Generation = broker.RegistrationActive, credential.NewID()
+	if err := s.store.CreateRegistration(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	s.wantActive(first.text("access_token"), false)
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 }
