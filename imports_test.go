@@ -104,7 +104,7 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 			sdk + "service/lambda", module + "internal/cognito",
 		},
 		"functions/authorize": {sdk + "service/cognitoidentityprovider", sdk + "service/lambda", sdk + "config", module + "internal/cognito"},
-		"functions/register": {sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config"},
+		"functions/register":  {sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", "./"+function).Output()
 		if err != nil {
