@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // ContinueView is what the page shows that goes on by itself.
@@ -48,7 +50,7 @@ func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 	switch {
 	case v.SignOut:
 		pg.paragraph(t.SignOutWhy)
-	case place.onDevice():
+	case place.kind == dcr.PrivateUse:
 		pg.paragraph(t.Opening, part{"scheme", "code", place.scheme + ":"})
 	default:
 		pg.paragraph(t.Leaving)
