@@ -136,6 +136,7 @@ func (f *Front) signedIn(w http.ResponseWriter, r *http.Request, q query, wrong 
 	if err != nil {
 		return "", redeemDenial(c, err)
 	}
+	tokens.AppSecret = app.Secret
 	to, err := f.identified(w, r, s, t, c, tokens)
 	if err != nil {
 		f.revoke(r, app, tokens.RefreshToken)

@@ -50,7 +50,7 @@ func NewEnder(c EnderConfig) (*Ender, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	records := &apps{records: c.AppClients, ring: c.Ring, now: c.Now, kept: make(map[string]app)}
+	records := &apps{records: c.AppClients, ring: c.Ring, now: c.Now, known: make(map[string]app)}
 	return &Ender{c.Grants, c.Cognito, records, c.Ring, c.Now}, nil
 }
 
@@ -144,7 +144,7 @@ func (e *Ender) revoke(ctx context.Context, g *grant.Grant) error {
 		return nil
 	}
 	err = e.apps.with(
-		func() (app, error) { return e.apps.of(ctx, g) }, g.AppClient,
+		e.apps.kept(ctx, g, kept), g.AppClient,
 		func(a app) error { return e.cognito.Revoke(ctx, a.App, kept.RefreshToken) })
 	if errors.Is(err, errGone) {
 		return nil

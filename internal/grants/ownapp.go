@@ -31,8 +31,8 @@ type apps struct {
 	ring    *seal.Ring
 	now     func() time.Time
 
-	mu   sync.Mutex
-	kept map[string]app
+	mu    sync.Mutex
+	known map[string]app
 }
 
 // app is an app client with its secret.
@@ -48,7 +48,7 @@ type app struct {
 // broker.ErrNotFound.
 func (s *apps) get(ctx context.Context, key string) (app, error) {
 	s.mu.Lock()
-	a, ok := s.kept[key]
+	a, ok := s.known[key]
 	s.mu.Unlock()
 	if ok && s.now().Sub(a.readAt) < appTime {
 		return a, nil
@@ -71,10 +71,10 @@ func (s *apps) read(ctx context.Context, key string) (app, error) {
 	a := app{upstream.App{ID: rec.CognitoID, Secret: secret}, slices.Clone(rec.Scopes), s.now(), !s.ring.Current(rec.Secret)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.kept) >= maxApps {
-		clear(s.kept)
+	if len(s.known) >= maxApps {
+		clear(s.known)
 	}
-	s.kept[key] = a
+	s.known[key] = a
 	return a, nil
 }
 
@@ -90,6 +90,21 @@ func (s *apps) of(ctx context.Context, g *grant.Grant) (app, error) {
 	return a, err
 }
 
+// kept returns what finds the app client that g names: first as it was when its
+// tokens were issued, which costs no look at its record, then as the record has
+// it.
+func (s *apps) kept(ctx context.Context, g *grant.Grant, tokens upstream.Tokens) func() (app, error) {
+	secret := tokens.AppSecret
+	return func() (app, error) {
+		if secret == "" {
+			return s.of(ctx, g)
+		}
+		a := app{App: upstream.App{ID: g.CognitoID, Secret: secret}}
+		secret = ""
+		return a, nil
+	}
+}
+
 // with calls ask with the app client that find returns. If Cognito does not know
 // the app client by that secret, it may be that of before: what is kept is
 // forgotten, and if the record says otherwise by now, ask is called again.
@@ -103,7 +118,7 @@ func (s *apps) with(find func() (app, error), key string, ask func(app) error) e
 		return err
 	}
 	s.mu.Lock()
-	delete(s.kept, key)
+	delete(s.known, key)
 	s.mu.Unlock()
 	again, findErr := find()
 	if findErr != nil || again.App == a.App {

@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,13 +158,15 @@ func (e *Endpoints) over(ctx context.Context, req request, g *grant.Grant, reaso
 // says what g is to keep of them. If Cognito will not any more, g ends.
 func (e *Endpoints) renew(ctx context.Context, req request, g *grant.Grant, kept upstream.Tokens) (t upstream.Tokens, sealed string, err error) {
 	err = e.apps.with(
-		func() (app, error) { return e.apps.of(ctx, g) }, g.AppClient,
+		e.apps.kept(ctx, g, kept), g.AppClient,
 		func(a app) (err error) {
 			t, err = e.cognito.Refresh(ctx, a.App, kept.RefreshToken)
+			t.AppSecret = a.Secret
 			return err
 		})
 	if err == nil {
-		if t.RefreshToken == "" || t.RefreshToken == kept.RefreshToken {
+		t.RefreshToken = cmp.Or(t.RefreshToken, kept.RefreshToken)
+		if t.RefreshToken == kept.RefreshToken && t.AppSecret == kept.AppSecret {
 			return t, g.Tokens, nil
 		}
 		return t, e.ring.Seal(tokensPurpose, g.ID, t.Encode()), nil

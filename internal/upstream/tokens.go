@@ -15,6 +15,10 @@ type Tokens struct {
 	AccessToken  string
 	RefreshToken string // "" if there is none
 	IDToken      string // "" if there is none
+	// AppSecret is the secret of the app client that the tokens were issued to.
+	// Whoever stores the tokens sets it, so that they can be refreshed without
+	// another look at the app client's record; "" if nobody did.
+	AppSecret string
 
 	// IssuedAt and ExpiresAt are the iat and exp of the access token.
 	IssuedAt  time.Time
@@ -56,13 +60,14 @@ type kept struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
 	ExpiresAt    int64  `json:"expires_at"`
+	AppSecret    string `json:"app_secret,omitempty"`
 }
 
 // Encode returns the tokens as they are sealed and stored: the access token,
-// when it expires, and the refresh token. The ID token is left out, as nobody is
+// when it expires, the refresh token, and the app client's secret. The ID token is left out, as nobody is
 // given it.
 func (t Tokens) Encode() string {
-	b, err := json.Marshal(kept{t.AccessToken, t.RefreshToken, t.ExpiresAt.Unix()})
+	b, err := json.Marshal(kept{t.AccessToken, t.RefreshToken, t.ExpiresAt.Unix(), t.AppSecret})
 	if err != nil {
 		panic(err) // strings and a number only: cannot happen
 	}
@@ -76,7 +81,7 @@ func Decode(text string) (Tokens, error) {
 	if err := json.Unmarshal([]byte(text), &k); err != nil {
 		return Tokens{}, errors.New("decode tokens: not what was encoded")
 	}
-	t := Tokens{AccessToken: k.AccessToken, RefreshToken: k.RefreshToken}
+	t := Tokens{AccessToken: k.AccessToken, RefreshToken: k.RefreshToken, AppSecret: k.AppSecret}
 	if err := t.readAccessToken(); err != nil {
 		return Tokens{}, fmt.Errorf("decode tokens: %w", err)
 	}

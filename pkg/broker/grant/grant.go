@@ -62,7 +62,8 @@ type Grant struct {
 	// AppClient is the key of the app client, CognitoID its id.
 	AppClient string
 	CognitoID string
-	// Tokens are Cognito's, sealed for the purpose "grant" and ID.
+	// Tokens are Cognito's, with the secret of the app client that they were
+	// issued to, sealed for the purpose "grant" and ID.
 	Tokens string
 
 	CreatedAt time.Time
