@@ -78,7 +78,7 @@ func (s *Service) deduplicated(ctx context.Context, profile *policy.Profile, id 
 // first makes the registration.
 func (s *Service) first(ctx context.Context, profile *policy.Profile, id string, m dcr.ClientMetadata) (*Registration, error) {
 	r := newRegistration(profile, id, m, s.now())
-	hour := creations(profile, m, r.IssuedAt)
+	hour := creations(profile, voucher{}, m, r.IssuedAt)
 	if err := s.takeHour(ctx, hour, id, r.IssuedAt); err != nil {
 		return nil, err
 	}
@@ -88,10 +88,7 @@ func (s *Service) first(ctx context.Context, profile *policy.Profile, id string,
 	}
 	undo, cancel := undoing(ctx)
 	defer cancel()
-	if hour.Limit > 0 {
-		err = errors.Join(err, s.store.ReturnBudget(undo, hour.Key, id))
-	}
-	return nil, err
+	return nil, errors.Join(err, s.giveBackHour(undo, hour, id))
 }
 
 // repeat is for a registration that there is.

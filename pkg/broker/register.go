@@ -24,7 +24,7 @@ func (s *Service) Register(ctx context.Context, req *dcr.Request, tok credential
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("policy: %w", err))
 	}
-	profile, iat, err := s.vouch(ctx, pol, tok)
+	profile, v, err := s.vouch(ctx, pol, tok)
 	if err != nil {
 		return nil, err
 	}
@@ -33,59 +33,14 @@ func (s *Service) Register(ctx context.Context, req *dcr.Request, tok credential
 	}
 	switch {
 	case s.mode == ModeDirect:
-		return s.create(ctx, profile, iat, m)
-	case iat == "":
+		return s.create(ctx, profile, v, m)
+	case v.id == "":
 		return s.registerOpen(ctx, profile, m)
 	}
-	return s.registerVouched(ctx, profile, iat, m)
+	return s.registerVouched(ctx, profile, v, m)
 }
 
-// vouch decides which profile the bearer of tok registers under. The token's id
-// is empty for open registration.
-func (s *Service) vouch(ctx context.Context, pol *policy.Policy, tok credential.Token) (*policy.Profile, string, error) {
-	if tok.IsZero() {
-		profile, ok := pol.Open()
-		if !ok {
-			return nil, "", dcr.Errorf(dcr.TokenRequired, "registration needs an initial access token")
-		}
-		return profile, "", nil
-	}
-	rec, err := s.initialAccessToken(ctx, tok)
-	if err != nil {
-		return nil, "", err
-	}
-	if state := rec.State(s.now()); state != "valid" {
-		return nil, "", dcr.Errorf(dcr.InvalidToken, "the initial access token is %s", state)
-	}
-	profile, ok := pol.Profile(rec.Profile)
-	if !ok {
-		return nil, "", dcr.Errorf(dcr.InsufficientScope, "the profile of the initial access token is not in the policy any more")
-	}
-	return profile, rec.ID, nil
-}
-
-// initialAccessToken returns the record of tok. It takes the same time and
-// gives the same answer whether there is no such token or another secret
-// belongs to its id.
-func (s *Service) initialAccessToken(ctx context.Context, tok credential.Token) (*credential.InitialAccessToken, error) {
-	unknown := dcr.Errorf(dcr.InvalidToken, "the initial access token is not valid")
-	id, err := credential.InitialAccessTokenID(tok)
-	if err != nil {
-		return nil, unknown
-	}
-	rec, err := s.store.InitialAccessToken(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		rec = &credential.InitialAccessToken{}
-	} else if err != nil {
-		return nil, unavailable(err)
-	}
-	if !rec.Hash.Matches(tok) {
-		return nil, unknown
-	}
-	return rec, nil
-}
-
-func (s *Service) create(ctx context.Context, profile *policy.Profile, iat string, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
+func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
 	now := s.now().UTC().Truncate(time.Second)
 	key := credential.NewID()
 	a := &AppClient{
@@ -93,15 +48,15 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, iat strin
 		State:              AppClientCreating,
 		Marker:             key,
 		Profile:            profile.Name(),
-		InitialAccessToken: iat,
+		InitialAccessToken: v.use,
 		CreatedAt:          now,
 		Due:                now.Add(grace),
 	}
 	if err := s.store.CreateAppClient(ctx, a); err != nil {
 		return nil, unavailable(fmt.Errorf("record app client: %w", err))
 	}
-	hour := creations(profile, m, now)
-	if err := s.take(ctx, a, profile.Limits(), hour); err != nil {
+	hour := creations(profile, v, m, now)
+	if err := s.take(ctx, a, v, profile.Limits(), hour); err != nil {
 		s.discard(ctx, a, hour)
 		return nil, err
 	}
@@ -122,7 +77,7 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, iat strin
 		Mode:               ModeDirect,
 		State:              RegistrationActive,
 		Profile:            profile.Name(),
-		InitialAccessToken: iat,
+		InitialAccessToken: v.id,
 		Metadata:           m,
 		IssuedAt:           now,
 		AccessTokens:       AccessTokens{Current: tok.Hash()},
@@ -185,31 +140,14 @@ func (s *Service) complete(ctx context.Context, a *AppClient) error {
 
 // take takes the use of the token and the places in the budgets that making a
 // costs.
-func (s *Service) take(ctx context.Context, a *AppClient, l policy.Limits, hour Budget) error {
+func (s *Service) take(ctx context.Context, a *AppClient, v voucher, l policy.Limits, hour hourly) error {
 	if err := s.takeHour(ctx, hour, a.Key, a.CreatedAt); err != nil {
 		return err
 	}
 	if err := takePlace(ctx, s.store, a, l); err != nil {
 		return err
 	}
-	return s.takeUse(ctx, a)
-}
-
-// takeHour takes a place among the registrations of this hour.
-func (s *Service) takeHour(ctx context.Context, hour Budget, member string, now time.Time) error {
-	if hour.Limit == 0 {
-		return nil
-	}
-	err := s.store.TakeBudget(ctx, hour, member)
-	if errors.Is(err, ErrExhausted) {
-		e := dcr.Errorf(dcr.TooManyRequests, "too many registrations for this redirect host in this hour")
-		e.RetryAfter = now.Truncate(time.Hour).Add(time.Hour).Sub(now)
-		return e
-	}
-	if err != nil {
-		return unavailable(fmt.Errorf("creations of this hour: %w", err))
-	}
-	return nil
+	return s.takeUse(ctx, a, v)
 }
 
 // takePlace takes a place among the app clients of the profile.
@@ -229,31 +167,4 @@ func takePlace(ctx context.Context, budgets Budgets, a *AppClient, l policy.Limi
 	return nil
 }
 
-// takeUse takes a use of the token, if there is one.
-func (s *Service) takeUse(ctx context.Context, a *AppClient) error {
-	if a.InitialAccessToken == "" {
-		return nil
-	}
-	err := s.store.UseInitialAccessToken(ctx, a.InitialAccessToken, a.Key)
-	if errors.Is(err, ErrExhausted) || errors.Is(err, ErrNotFound) {
-		return dcr.Errorf(dcr.InvalidToken, "the initial access token has been spent or revoked")
-	}
-	if err != nil {
-		return unavailable(fmt.Errorf("use of initial access token: %w", err))
-	}
-	return nil
-}
-
 func appClientsKey(profile string) string { return "app_clients/" + profile }
-
-// creations is the budget of registrations an hour for one redirect host, so
-// that one noisy host does not lock out the others. It has no Limit if the
-// profile sets none.
-func creations(p *policy.Profile, m dcr.ClientMetadata, now time.Time) Budget {
-	hour := now.Truncate(time.Hour)
-	return Budget{
-		Key:       fmt.Sprintf("creations/%s/%s/%d", p.Name(), policy.RedirectHost(m), hour.Unix()),
-		Limit:     p.Limits().CreationsPerHour,
-		ExpiresAt: hour.Add(2 * time.Hour),
-	}
-}

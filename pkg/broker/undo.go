@@ -9,10 +9,10 @@ import (
 
 // discard undoes the record of an app client that Cognito certainly does not
 // have. What fails here is left to Reconcile.
-func (s *Service) discard(ctx context.Context, a *AppClient, hour Budget) {
+func (s *Service) discard(ctx context.Context, a *AppClient, hour hourly) {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
-	err := errors.Join(s.giveBack(ctx, a), s.giveBackHour(ctx, a, hour))
+	err := errors.Join(s.giveBack(ctx, a), s.giveBackHour(ctx, hour, a.Key))
 	if err == nil {
 		err = s.store.DeleteAppClient(ctx, a.Key, a.Version)
 	}
@@ -23,22 +23,22 @@ func (s *Service) discard(ctx context.Context, a *AppClient, hour Budget) {
 // it. The token's use is given back at once, so that the client can try again;
 // the place among the profile's app clients when Reconcile knows that there is
 // none.
-func (s *Service) abandon(ctx context.Context, a *AppClient, hour Budget) {
+func (s *Service) abandon(ctx context.Context, a *AppClient, hour hourly) {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
 	a.State = AppClientRemoving
 	s.left(ctx, a, errors.Join(
 		s.store.ReplaceAppClient(ctx, a),
 		s.giveBackUse(ctx, a),
-		s.giveBackHour(ctx, a, hour)))
+		s.giveBackHour(ctx, hour, a.Key)))
 }
 
 // undo removes an app client that exists and whose registration could not be
 // completed.
-func (s *Service) undo(ctx context.Context, a *AppClient, hour Budget) {
+func (s *Service) undo(ctx context.Context, a *AppClient, hour hourly) {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
-	err := s.giveBackHour(ctx, a, hour)
+	err := s.giveBackHour(ctx, hour, a.Key)
 	present, readErr := s.store.AppClient(ctx, a.Key)
 	if errors.Is(readErr, ErrNotFound) {
 		// Reconcile took it for dead and did not find it at Cognito.
@@ -122,22 +122,4 @@ func (s *Service) giveBack(ctx context.Context, a *AppClient) error {
 		err = errors.Join(err, fmt.Errorf("give back place of app client %s: %w", a.Key, budgetErr))
 	}
 	return err
-}
-
-func (s *Service) giveBackUse(ctx context.Context, a *AppClient) error {
-	if a.InitialAccessToken == "" {
-		return nil
-	}
-	if err := s.store.ReturnInitialAccessToken(ctx, a.InitialAccessToken, a.Key); err != nil {
-		return fmt.Errorf("give back use of initial access token %s: %w", a.InitialAccessToken, err)
-	}
-	return nil
-}
-
-// giveBackHour is not repeated by Reconcile, since the budget ends by itself.
-func (s *Service) giveBackHour(ctx context.Context, a *AppClient, hour Budget) error {
-	if hour.Limit == 0 {
-		return nil
-	}
-	return s.store.ReturnBudget(ctx, hour.Key, a.Key)
 }

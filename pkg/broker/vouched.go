@@ -14,15 +14,15 @@ import (
 // for the bearer of an initial access token. No app client is made, but the
 // token's use is an effect that may have to be given back: a record of kind
 // KindRegistering is written before and removed after.
-func (s *Service) registerVouched(ctx context.Context, profile *policy.Profile, iat string, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
+func (s *Service) registerVouched(ctx context.Context, profile *policy.Profile, v voucher, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
 	r := newRegistration(profile, clientIDPrefix+credential.NewID(), m, s.now())
-	r.InitialAccessToken = iat
+	r.InitialAccessToken = v.id
 	a := &AppClient{
 		Key:                registeringKey(r.ClientID),
 		Kind:               KindRegistering,
 		State:              AppClientCreating,
 		Profile:            r.Profile,
-		InitialAccessToken: iat,
+		InitialAccessToken: v.use,
 		ClientID:           r.ClientID,
 		Generation:         r.Generation,
 		CreatedAt:          r.IssuedAt,
@@ -31,10 +31,10 @@ func (s *Service) registerVouched(ctx context.Context, profile *policy.Profile, 
 	if err := s.store.CreateAppClient(ctx, a); err != nil {
 		return nil, unavailable(fmt.Errorf("record registration in the making: %w", err))
 	}
-	hour := creations(profile, m, r.IssuedAt)
+	hour := creations(profile, v, m, r.IssuedAt)
 	err := s.takeHour(ctx, hour, a.Key, a.CreatedAt)
 	if err == nil {
-		err = s.takeUse(ctx, a)
+		err = s.takeUse(ctx, a, v)
 	}
 	if err != nil {
 		s.discard(ctx, a, hour)
@@ -68,10 +68,10 @@ func registeringKey(clientID string) string { return "registering/" + clientID }
 
 // unregister undoes a registration that may have been recorded. The mark comes
 // first: without it Reconcile would take the registration for complete.
-func (s *Service) unregister(ctx context.Context, a *AppClient, hour Budget) {
+func (s *Service) unregister(ctx context.Context, a *AppClient, hour hourly) {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
-	err := s.giveBackHour(ctx, a, hour)
+	err := s.giveBackHour(ctx, hour, a.Key)
 	// If Reconcile was there already, it may have been before the registration.
 	overtaken := func(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) }
 	if markErr := s.markRemoving(ctx, a); markErr != nil && !overtaken(markErr) {

@@ -286,7 +286,7 @@ func (d *document) checkScopes(path string, scopes []string) {
 }
 
 func (d *document) limits(path string, v any) Limits {
-	o, ok := d.object(path, v, nil, "app_clients", "creations_per_hour")
+	o, ok := d.object(path, v, nil, "app_clients", "creations_per_hour", "creations_per_hour_per_token")
 	if !ok {
 		return Limits{}
 	}
@@ -302,5 +302,8 @@ func (d *document) limits(path string, v any) Limits {
 		}
 		return n
 	}
-	return Limits{AppClients: number("app_clients"), CreationsPerHour: number("creations_per_hour")}
+	return Limits{
+		AppClients: number("app_clients"), CreationsPerHour: number("creations_per_hour"),
+		CreationsPerHourPerToken: number("creations_per_hour_per_token"),
+	}
 }

@@ -189,7 +189,7 @@ func TestParseFaults(t *testing.T) {
 			`profiles.p.limits.app_clients: must be an integer from 1 to 10000; leave it out for no limit`,
 			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`}},
 		{token(loopback + `, "limits": {"app_clients": "5", "creations_per_hour": 1.5, "clients": 1}`), []string{
-			`profiles.p.limits.clients: unknown; known are app_clients, creations_per_hour`,
+			`profiles.p.limits.clients: unknown; known are app_clients, creations_per_hour, creations_per_hour_per_token`,
 			`profiles.p.limits.app_clients: must be an integer from 1 to 10000; leave it out for no limit`,
 			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`}},
 		{token(loopback + `, "limits": {"app_clients": null, "creations_per_hour": 99999999999999999999}`), []string{

@@ -177,6 +177,9 @@ type Limits struct {
 	// CreationsPerHour is how many registrations may be made in an hour for each RedirectHost, so that one noisy
 	// host does not lock out the others.
 	CreationsPerHour int
+	// CreationsPerHourPerToken is how many may be made in an hour with one initial access token, or by one subject of a
+	// token issuer.
+	CreationsPerHourPerToken int
 }
 
 // RedirectHost returns what hourly creations are counted by: the host of the first redirect URI in lower case without
