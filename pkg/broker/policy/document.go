@@ -39,7 +39,7 @@ func (d *document) policy(body []byte) *Policy {
 	if !ok {
 		return nil
 	}
-	o, ok := d.object("", tree, nil, "version", "open_registration", "profiles")
+	o, ok := d.object("", tree, nil, "version", "open_registration", "profiles", "token_issuers", "statement_issuers")
 	if !ok {
 		return nil
 	}
@@ -54,23 +54,34 @@ func (d *document) policy(body []byte) *Policy {
 			d.add("open_registration", "must be the name of a profile; leave it out to switch open registration off")
 		}
 	}
+	if has(o, "statement_issuers") {
+		d.statementIssuers("statement_issuers", o["statement_issuers"], p)
+	}
+	d.profiles(o, p)
+	if has(o, "token_issuers") {
+		d.tokenIssuers("token_issuers", o["token_issuers"], p)
+	}
+	return p
+}
+
+// profiles reads the profiles of the document o into p.
+func (d *document) profiles(o map[string]any, p *Policy) {
 	v, ok := o["profiles"]
 	if !ok {
 		d.add("profiles", "required, with at least one profile")
-		return p
+		return
 	}
 	profiles, ok := v.(map[string]any)
 	if !ok || len(profiles) == 0 {
 		d.add("profiles", "must be an object with at least one profile")
-		return p
+		return
 	}
 	if _, ok := profiles[p.open]; !ok && p.open != "" {
 		d.add("open_registration", "there is no profile %s", quote(p.open))
 	}
 	for _, name := range slices.Sorted(maps.Keys(profiles)) {
-		p.profiles[name] = d.profile(name, profiles[name], name == p.open)
+		p.profiles[name] = d.profile(name, profiles[name], name == p.open, has(o, "statement_issuers"))
 	}
-	return p
 }
 
 // checkDeployment makes sure that what is not in the document cannot make a wrong policy out of a right one.
@@ -91,19 +102,22 @@ func (d *document) checkDeployment() {
 }
 
 // laterKeys are keys of a profile that are known and not supported. To ignore them would be to promise what they say.
-var laterKeys = []string{"approval", "software_statements"}
+var laterKeys = []string{"approval"}
 
-func (d *document) profile(name string, v any, open bool) *Profile {
+// profile reads one profile. open is whether it is that of open registration, statements whether there are
+// statement_issuers.
+func (d *document) profile(name string, v any, open, statements bool) *Profile {
 	path := member("profiles", name)
 	if len(name) > 32 || !only(name, lower+digits+"-") {
 		d.add(path, "a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'")
 	}
 	p := &Profile{name: name, open: open}
 	o, ok := d.object(path, v, laterKeys, "redirect_uris", "grant_types", "token_endpoint_auth_methods", "scopes", "limits",
-		"app_client", "consent", "users", "lifetimes")
+		"software_statements", "app_client", "consent", "users", "lifetimes")
 	if !ok {
 		return p
 	}
+	p.softwareStatements = d.statementsOf(path+".software_statements", o["software_statements"], has(o, "software_statements"), statements)
 	known := len(d.faults)
 	p.grants = d.grantTypes(path+".grant_types", o["grant_types"], has(o, "grant_types"), open)
 	p.methods = d.authMethods(path+".token_endpoint_auth_methods", o["token_endpoint_auth_methods"], has(o, "token_endpoint_auth_methods"), open)

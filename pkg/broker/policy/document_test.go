@@ -66,7 +66,7 @@ func TestParseFaults(t *testing.T) {
 		{`{"version": 2, "profiles": {}}`, []string{`version: must be 1`, `profiles: must be an object with at least one profile`}},
 		{`{"version": "1", "profiles": []}`, []string{`version: must be 1`, `profiles: must be an object with at least one profile`}},
 		{`{"version": 1.0, "Profiles": {}}`, []string{
-			`Profiles: unknown; known are version, open_registration, profiles`,
+			`Profiles: unknown; known are version, open_registration, profiles, token_issuers, statement_issuers`,
 			`version: must be 1`, `profiles: required, with at least one profile`}},
 		{`{"version": 1, "version": 1, "profiles": {"p": {` + loopback + `, ` + loopback + `}, "p": {"limits": {"a b": 1, "a b": 2}}}}`, []string{
 			`version: occurs more than once`,
@@ -86,10 +86,10 @@ func TestParseFaults(t *testing.T) {
 
 		// What comes later, and what does not exist.
 		{token(loopback + `, "consent": "always", "users": {}, "approval": "none", "lifetimes": {}, "app_client": "shared", "software_statements": "ignore"`), []string{
-			`profiles.p.approval: ` + later, `profiles.p.software_statements: ` + later,
+			`profiles.p.approval: ` + later,
 			`profiles.p.app_client: ` + direct, `profiles.p.consent: ` + direct, `profiles.p.lifetimes: ` + direct, `profiles.p.users: ` + direct}},
 		{token(loopback + `, "Limits": {}`), []string{
-			`profiles.p.Limits: unknown; known are redirect_uris, grant_types, token_endpoint_auth_methods, scopes, limits, app_client, consent, users, lifetimes`}},
+			`profiles.p.Limits: unknown; known are redirect_uris, grant_types, token_endpoint_auth_methods, scopes, limits, software_statements, app_client, consent, users, lifetimes`}},
 
 		// Grant types and methods.
 		{token(loopback + `, "grant_types": "authorization_code"`), []string{`profiles.p.grant_types: must be an array of strings, not a string`}},
@@ -253,7 +253,7 @@ func TestParseChecksScopesAgainstTheDeployment(t *testing.T) {
 
 func TestParseErrorHasOneLineForEachFault(t *testing.T) {
 	_, err := policy.Parse([]byte(`{"a\nb": 1}`), deployment)
-	const want = `["a\nb"]: unknown; known are version, open_registration, profiles` + "\n" +
+	const want = `["a\nb"]: unknown; known are version, open_registration, profiles, token_issuers, statement_issuers` + "\n" +
 		`version: required, and must be 1` + "\n" +
 		`profiles: required, with at least one profile`
 	if err == nil || err.Error() != want {

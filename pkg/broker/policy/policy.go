@@ -49,6 +49,9 @@ type Policy struct {
 	open     string // the name of the profile for open registration, "" if that is off
 	profiles map[string]*Profile
 	scopes   []string // of the deployment
+
+	tokens     []*TokenRule // in the document's order
+	statements []trusted
 }
 
 // Open returns the profile of open registration, and false if open registration is off.
@@ -99,6 +102,8 @@ type Profile struct {
 	allowed   []string // scopes
 	defaults  []string // scopes for a registration that names none
 	limits    Limits
+
+	softwareStatements SoftwareStatements
 
 	// Of brokered mode; zero values in direct mode.
 	appClient   AppClient
