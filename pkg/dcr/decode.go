@@ -70,7 +70,7 @@ func Decode(body []byte) (*Request, error) {
 	return r, nil
 }
 
-// metadataOf picks the members of RFC 7591 section 2 out of a JSON object.
+// metadataOf picks the members of RFC 7591 section 2 out of a JSON object, and so not software_statement.
 func metadataOf(o map[string]any) (ClientMetadata, error) {
 	var m ClientMetadata
 	var err error

@@ -54,6 +54,10 @@ type ClientMetadata struct {
 	SoftwareVersion         string
 	ApplicationType         string // OpenID Connect Dynamic Client Registration 1.0 section 2
 
+	// SoftwareStatement is the software statement that was used in the registration, unmodified (RFC 7591 section
+	// 3.2.1). Decode leaves it empty: what it read is in the Request, and not verified yet.
+	SoftwareStatement string
+
 	// Localized holds the human-readable members in other languages under their whole member name, as in
 	// "client_name#ja-Jpan-JP" (RFC 7591 section 2.2).
 	Localized map[string]string
@@ -86,6 +90,9 @@ func (m *ClientMetadata) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return err
 	}
+	if decoded.SoftwareStatement, err = softwareStatementOf(o); err != nil {
+		return err
+	}
 	*m = decoded
 	return nil
 }
@@ -112,6 +119,7 @@ func (m ClientMetadata) members() map[string]any {
 	if len(m.JWKS) > 0 {
 		o["jwks"] = m.JWKS
 	}
+	putString(o, "software_statement", m.SoftwareStatement)
 	for name, value := range m.Localized {
 		putString(o, name, value)
 	}
