@@ -130,10 +130,10 @@ func newRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, n
 
 // expiry is until when a registration lives that nobody uses.
 func expiry(profile *policy.Profile, now time.Time) time.Time {
-	if profile.Unconfirmed() == 0 {
+	if profile.Lifetimes().Unconfirmed == 0 {
 		return time.Time{}
 	}
-	return now.UTC().Truncate(time.Second).Add(profile.Unconfirmed())
+	return now.UTC().Truncate(time.Second).Add(profile.Lifetimes().Unconfirmed)
 }
 
 // canonical is what two registrations have in common that are the same client:

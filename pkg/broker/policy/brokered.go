@@ -13,7 +13,7 @@ import (
 
 // brokeredKeys are the keys of a profile that only the broker can keep to. To ignore them in direct mode would be to
 // promise what they say.
-var brokeredKeys = []string{"app_client", "consent", "lifetimes", "users"}
+var brokeredKeys = []string{"app_client", "approval", "consent", "users"}
 
 // openUnconfirmed is how long a registration of open registration lives that nobody has used, unless the profile says
 // something else.
@@ -21,6 +21,7 @@ const openUnconfirmed = 7 * 24 * time.Hour
 
 // brokered reads what a profile says about authorization by the broker. The grant types of p are settled.
 func (d *document) brokered(path string, o map[string]any, p *Profile) {
+	p.approval = ApprovalNone
 	if d.mode != Brokered {
 		for _, name := range brokeredKeys {
 			if has(o, name) {
@@ -34,11 +35,8 @@ func (d *document) brokered(path string, o map[string]any, p *Profile) {
 	if has(o, "users") {
 		p.users = d.users(path+".users", o["users"])
 	}
-	if p.open {
-		p.unconfirmed = openUnconfirmed
-	}
-	if has(o, "lifetimes") {
-		d.lifetimes(path+".lifetimes", o["lifetimes"], p)
+	if has(o, "approval") {
+		p.approval = Approval(d.choice(path+".approval", o["approval"], string(ApprovalNone), string(ApprovalManual)))
 	}
 }
 
@@ -98,18 +96,35 @@ func (d *document) names(path string, v any, sent bool) []string {
 	return values(items)
 }
 
-func (d *document) lifetimes(path string, v any, p *Profile) {
-	o, ok := d.object(path, v, []string{"inactive", "absolute"}, "unconfirmed")
-	if ok && has(o, "unconfirmed") {
-		p.unconfirmed = d.lifetime(path+".unconfirmed", o["unconfirmed"])
+// lifetimes reads how long registrations live, in both modes.
+func (d *document) lifetimes(path string, v any, sent bool, p *Profile) {
+	if p.open && d.mode == Brokered {
+		p.lifetimes.Unconfirmed = openUnconfirmed
+	}
+	if !sent {
+		return
+	}
+	o, ok := d.object(path, v, nil, "unconfirmed", "inactive", "absolute")
+	if !ok {
+		return
+	}
+	if has(o, "unconfirmed") {
+		p.lifetimes.Unconfirmed = d.lifetime(path+".unconfirmed", o["unconfirmed"], 2*time.Hour, "2h")
+	}
+	if has(o, "inactive") {
+		p.lifetimes.Inactive = d.lifetime(path+".inactive", o["inactive"], 24*time.Hour, "1d")
+	}
+	if has(o, "absolute") {
+		p.lifetimes.Absolute = d.lifetime(path+".absolute", o["absolute"], 24*time.Hour, "1d")
 	}
 }
 
 // maxLifetime is the longest lifetime that a registration can be given.
 const maxLifetime = 3650 * 24 * time.Hour
 
-// lifetime reads hours or days. Two hours are the least: a lifetime is extended once an hour.
-func (d *document) lifetime(path string, v any) time.Duration {
+// lifetime reads hours or days. The least is two hours for what is extended once an hour, and a day for what is looked
+// at less often than that.
+func (d *document) lifetime(path string, v any, least time.Duration, leastText string) time.Duration {
 	s, _ := v.(string)
 	unit := time.Hour
 	digits, ok := strings.CutSuffix(s, "h")
@@ -122,8 +137,8 @@ func (d *document) lifetime(path string, v any) time.Duration {
 		n, _ := strconv.Atoi(digits) // of no digits it is 0, which is too short
 		life = time.Duration(n) * unit
 	}
-	if life < 2*time.Hour || life > maxLifetime {
-		d.add(path, `must be hours or days as in "12h" or "7d", from 2h to 3650d`)
+	if life < least || life > maxLifetime {
+		d.add(path, `must be hours or days as in "12h" or "7d", from %s to 3650d`, leastText)
 	}
 	return life
 }

@@ -54,7 +54,13 @@ func TestParseFaultsOfBrokeredMode(t *testing.T) {
 		{token(`"lifetimes": {"unconfirmed": "07d"}`), []string{lifetime}},
 		{token(`"lifetimes": {"unconfirmed": "7 days"}`), []string{lifetime}},
 		{token(`"lifetimes": {"unconfirmed": 7}`), []string{lifetime}},
-		{token(`"lifetimes": {"inactive": "90d"}`), []string{`profiles.p.lifetimes.inactive: not supported by this version`}},
+		{token(`"lifetimes": {"inactive": "1d", "absolute": "3650d"}`), nil},
+		{token(`"lifetimes": {"inactive": "23h", "absolute": 0}`), []string{
+			`profiles.p.lifetimes.inactive: must be hours or days as in "12h" or "7d", from 1d to 3650d`,
+			`profiles.p.lifetimes.absolute: must be hours or days as in "12h" or "7d", from 1d to 3650d`}},
+		{token(`"approval": "manual"`), nil},
+		{token(`"approval": "none"`), nil},
+		{token(`"approval": true`), []string{`profiles.p.approval: must be none or manual`}},
 		{token(`"lifetimes": "7d"`), []string{`profiles.p.lifetimes: must be an object, not a string`}},
 
 		{token(`"scopes": {"allowed": ["mcp/read", "` + admin + `"]}`), []string{
@@ -78,11 +84,14 @@ func TestWhatIsUsualInBrokeredMode(t *testing.T) {
 	if got := trusted.AppClient(); got != policy.DedicatedAppClient {
 		t.Errorf("app_client of a profile for tokens = %q, want %q", got, policy.DedicatedAppClient)
 	}
-	if got := open.Unconfirmed(); got != 7*24*time.Hour {
+	if got := open.Lifetimes().Unconfirmed; got != 7*24*time.Hour {
 		t.Errorf("unconfirmed of open registration = %s, want 7 days", got)
 	}
-	if got := trusted.Unconfirmed(); got != 0 {
+	if got := trusted.Lifetimes().Unconfirmed; got != 0 {
 		t.Errorf("unconfirmed of a profile for tokens = %s, want none", got)
+	}
+	if open.Approval() != policy.ApprovalNone || trusted.Approval() != policy.ApprovalNone {
+		t.Errorf("approval = %q and %q, want none", open.Approval(), trusted.Approval())
 	}
 	if open.Consent() != policy.ConsentAlways || trusted.Consent() != policy.ConsentAlways {
 		t.Errorf("consent = %q and %q, want always", open.Consent(), trusted.Consent())
@@ -94,15 +103,19 @@ func TestWhatIsUsualInBrokeredMode(t *testing.T) {
 
 func TestWhatAProfileSaysInBrokeredMode(t *testing.T) {
 	p := profile(t, parse(t, profileDocument(`null`, `"redirect_uris": {"loopback": true}, "app_client": "shared", "consent": "remember",
-		"users": {"groups": ["a", "b"], "identity_providers": ["Okta"]}, "lifetimes": {"unconfirmed": "36h"}`), brokered), "p")
+		"users": {"groups": ["a", "b"], "identity_providers": ["Okta"]}, "lifetimes": {"unconfirmed": "36h", "inactive": "90d", "absolute": "365d"}, "approval": "manual"`), brokered), "p")
 	if got := p.AppClient(); got != policy.SharedAppClient {
 		t.Errorf("AppClient() = %q, want %q", got, policy.SharedAppClient)
 	}
 	if got := p.Consent(); got != policy.ConsentRemember {
 		t.Errorf("Consent() = %q, want %q", got, policy.ConsentRemember)
 	}
-	if got := p.Unconfirmed(); got != 36*time.Hour {
-		t.Errorf("Unconfirmed() = %s, want 36h", got)
+	const day = 24 * time.Hour
+	if got, want := p.Lifetimes(), (policy.Lifetimes{Unconfirmed: 36 * time.Hour, Inactive: 90 * day, Absolute: 365 * day}); got != want {
+		t.Errorf("Lifetimes() = %+v, want %+v", got, want)
+	}
+	if got := p.Approval(); got != policy.ApprovalManual {
+		t.Errorf("Approval() = %q, want manual", got)
 	}
 	want := policy.Users{Groups: []string{"a", "b"}, IdentityProviders: []string{"Okta"}}
 	if got := p.Users(); !reflect.DeepEqual(got, want) {

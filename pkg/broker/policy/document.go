@@ -101,9 +101,6 @@ func (d *document) checkDeployment() {
 	}
 }
 
-// laterKeys are keys of a profile that are known and not supported. To ignore them would be to promise what they say.
-var laterKeys = []string{"approval"}
-
 // profile reads one profile. open is whether it is that of open registration, statements whether there are
 // statement_issuers.
 func (d *document) profile(name string, v any, open, statements bool) *Profile {
@@ -112,8 +109,8 @@ func (d *document) profile(name string, v any, open, statements bool) *Profile {
 		d.add(path, "a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'")
 	}
 	p := &Profile{name: name, open: open}
-	o, ok := d.object(path, v, laterKeys, "redirect_uris", "grant_types", "token_endpoint_auth_methods", "scopes", "limits",
-		"software_statements", "app_client", "consent", "users", "lifetimes")
+	o, ok := d.object(path, v, nil, "redirect_uris", "grant_types", "token_endpoint_auth_methods", "scopes", "limits",
+		"software_statements", "app_client", "approval", "consent", "users", "lifetimes")
 	if !ok {
 		return p
 	}
@@ -137,6 +134,7 @@ func (d *document) profile(name string, v any, open, statements bool) *Profile {
 	if has(o, "limits") {
 		p.limits = d.limits(path+".limits", o["limits"])
 	}
+	d.lifetimes(path+".lifetimes", o["lifetimes"], has(o, "lifetimes"), p)
 	d.brokered(path, o, p)
 	return p
 }

@@ -86,10 +86,10 @@ func TestParseFaults(t *testing.T) {
 
 		// What comes later, and what does not exist.
 		{token(loopback + `, "consent": "always", "users": {}, "approval": "none", "lifetimes": {}, "app_client": "shared", "software_statements": "ignore"`), []string{
-			`profiles.p.approval: ` + later,
-			`profiles.p.app_client: ` + direct, `profiles.p.consent: ` + direct, `profiles.p.lifetimes: ` + direct, `profiles.p.users: ` + direct}},
+			`profiles.p.app_client: ` + direct, `profiles.p.approval: ` + direct, `profiles.p.consent: ` + direct, `profiles.p.users: ` + direct}},
+		{token(loopback + `, "lifetimes": {"unconfirmed": "12h", "inactive": "90d", "absolute": "365d"}`), nil},
 		{token(loopback + `, "Limits": {}`), []string{
-			`profiles.p.Limits: unknown; known are redirect_uris, grant_types, token_endpoint_auth_methods, scopes, limits, software_statements, app_client, consent, users, lifetimes`}},
+			`profiles.p.Limits: unknown; known are redirect_uris, grant_types, token_endpoint_auth_methods, scopes, limits, software_statements, app_client, approval, consent, users, lifetimes`}},
 
 		// Grant types and methods.
 		{token(loopback + `, "grant_types": "authorization_code"`), []string{`profiles.p.grant_types: must be an array of strings, not a string`}},

@@ -105,11 +105,13 @@ type Profile struct {
 
 	softwareStatements SoftwareStatements
 
+	lifetimes Lifetimes
+
 	// Of brokered mode; zero values in direct mode.
-	appClient   AppClient
-	consent     Consent
-	users       Users
-	unconfirmed time.Duration
+	appClient AppClient
+	consent   Consent
+	users     Users
+	approval  Approval
 }
 
 // Name returns the name of the profile.
@@ -172,8 +174,31 @@ func (u Users) Allow(groups []string, identityProvider string) bool {
 		(u.IdentityProviders == nil || slices.Contains(u.IdentityProviders, identityProvider))
 }
 
-// Unconfirmed is how long a registration lives that nobody has used, in brokered mode; 0 is for ever.
-func (p *Profile) Unconfirmed() time.Duration { return p.unconfirmed }
+// Lifetimes says how long registrations live.
+func (p *Profile) Lifetimes() Lifetimes { return p.lifetimes }
+
+// Lifetimes says how long registrations live. 0 is for ever.
+type Lifetimes struct {
+	// Unconfirmed is for a registration that nobody has used.
+	Unconfirmed time.Duration
+	// Inactive counts from the last use, or from the registration if there was none.
+	Inactive time.Duration
+	// Absolute counts from the registration, used or not.
+	Absolute time.Duration
+}
+
+// Approval says whether an operator has to approve a registration before it can be used, in brokered mode.
+func (p *Profile) Approval() Approval { return p.approval }
+
+// Approval is what a registration waits for.
+type Approval string
+
+const (
+	// ApprovalNone is nothing.
+	ApprovalNone Approval = "none"
+	// ApprovalManual is an operator.
+	ApprovalManual Approval = "manual"
+)
 
 // Limits says how many registrations a profile lets in. 0 is unlimited.
 type Limits struct {
