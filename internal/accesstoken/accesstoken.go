@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/dcr-broker/dcr-broker/internal/keyset"
 )
 
 // ErrInvalid means that something is not an access token of the user pool, or
@@ -49,7 +51,7 @@ type Claims struct {
 // Verifier verifies access tokens. It is safe for concurrent use.
 type Verifier struct {
 	issuer string
-	keys   *keySet
+	keys   *keyset.Set
 	now    func() time.Time
 }
 
@@ -61,17 +63,31 @@ func New(c Config) (*Verifier, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Verifier{issuer: c.Issuer, keys: newKeySet(c.KeySet, c.HTTP, c.Now), now: c.Now}, nil
+	client := keyset.Client(c.HTTP)
+	fetch := func(ctx context.Context) (keyset.Keys, error) {
+		keys, err := keyset.Fetch(ctx, client, c.KeySet, algorithms)
+		if err != nil {
+			return nil, fmt.Errorf("fetch the keys of the user pool: %w", err)
+		}
+		return keys, nil
+	}
+	return &Verifier{issuer: c.Issuer, keys: keyset.New(fetch, 0, c.Now), now: c.Now}, nil
 }
+
+// algorithms are what Cognito signs with.
+var algorithms = []jose.SignatureAlgorithm{jose.RS256}
 
 // Verify returns what the token says if the user pool signed it, it is an access
 // token, and it has not expired; otherwise the error is ErrInvalid, wrapped.
 func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
-	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	parsed, err := jwt.ParseSigned(token, algorithms)
 	if err != nil {
 		return Claims{}, fmt.Errorf("%w: %v", ErrInvalid, err)
 	}
-	key, err := v.keys.key(ctx, parsed.Headers[0].KeyID)
+	key, err := v.keys.Key(ctx, parsed.Headers[0].KeyID)
+	if errors.Is(err, keyset.ErrUnknown) {
+		return Claims{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
 	if err != nil {
 		return Claims{}, err
 	}

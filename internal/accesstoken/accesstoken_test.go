@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/dcr-broker/dcr-broker/internal/keyset"
 )
 
 const issuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Ab"
@@ -226,7 +228,7 @@ func TestNewKeyIsFetched(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.publish(public(k, "k1"), public(next, "k2"))
-	clock.advance(minKeysAge)
+	clock.advance(keyset.MinAge)
 	if _, err := v.Verify(t.Context(), sign(t, jose.RS256, next, "k2", claims())); err != nil {
 		t.Errorf("the new key: %v", err)
 	}
@@ -243,7 +245,7 @@ func TestKeyThatWasWithdrawnIsForgottenWithinAnHour(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.publish(public(next, "k2"))
-	clock.advance(maxKeysAge)
+	clock.advance(keyset.MaxAge)
 	if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) {
 		t.Errorf("token of the old key: %v, want ErrInvalid", err)
 	}
@@ -257,7 +259,7 @@ func TestKeysThatCannotBeFetchedAreNoVerdict(t *testing.T) {
 		"HTML":        func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
 		"no keys":     func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"keys":[]}`) },
 		"other keys":  func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"keys":[{"kty":"X","kid":"k1"}]}`) },
-		"a huge body": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat(" ", maxKeySet+1)) },
+		"a huge body": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat(" ", keyset.MaxBody+1)) },
 		"a redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 	}
 	for name, fail := range failures {
@@ -273,13 +275,13 @@ func TestKeysThatCannotBeFetchedAreNoVerdict(t *testing.T) {
 			if _, err := v.Verify(t.Context(), good); err == nil || errors.Is(err, ErrInvalid) {
 				t.Errorf("at once: %v, want that it is not tried again yet", err)
 			}
-			clock.advance(retryTime)
+			clock.advance(keyset.RetryTime)
 			if _, err := v.Verify(t.Context(), good); err != nil {
 				t.Errorf("when the keys are back: %v", err)
 			}
 			// Those that are there stay good.
 			p.does(fail)
-			clock.advance(maxKeysAge - time.Minute)
+			clock.advance(keyset.MaxAge - time.Minute)
 			if _, err := v.Verify(t.Context(), good); err != nil {
 				t.Errorf("with keys in memory: %v", err)
 			}
@@ -298,7 +300,7 @@ func TestStaleKeysStayGoodWhileNoneCanBeFetched(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
-	clock.advance(2 * maxKeysAge)
+	clock.advance(2 * keyset.MaxAge)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Errorf("Verify: %v, want the key in memory used", err)
 	}
