@@ -221,9 +221,9 @@ func (s *Service) replacement(ctx context.Context, r *Registration, req *dcr.Req
 	if len(req.Forbidden) > 0 {
 		return none, dcr.Errorf(dcr.InvalidClientMetadata, "%s must not be in an update (RFC 7592 section 2.2)", req.Forbidden[0])
 	}
-	m, err := dcr.Validate(req.Metadata)
-	if err != nil {
-		return none, err
+	m, invalid := dcr.Validate(req.Metadata)
+	if invalid != nil && req.SoftwareStatement == "" {
+		return none, invalid
 	}
 	pol, err := s.policy(ctx)
 	if err != nil {
@@ -232,6 +232,10 @@ func (s *Service) replacement(ctx context.Context, r *Registration, req *dcr.Req
 	profile, ok := pol.Profile(r.Profile)
 	if !ok {
 		return none, dcr.Errorf(dcr.InsufficientScope, "the profile of this registration is not in the policy any more")
+	}
+	m, _, err = s.asked(ctx, pol, profile, req, m, invalid)
+	if err != nil {
+		return none, err
 	}
 	if m, err = profile.Apply(m); err != nil {
 		return none, err

@@ -21,7 +21,7 @@ const extendEvery = time.Hour
 // registerOpen registers a client for which nothing vouches. Everyone who says
 // the same of himself is the same client, and has no token to manage it with:
 // one of them could delete it for the others.
-func (s *Service) registerOpen(ctx context.Context, profile *policy.Profile, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
+func (s *Service) registerOpen(ctx context.Context, profile *policy.Profile, m dcr.ClientMetadata, st *statement) (*dcr.ClientInformation, error) {
 	ring, err := s.keys(ctx)
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("keys: %w", err))
@@ -30,7 +30,16 @@ func (s *Service) registerOpen(ctx context.Context, profile *policy.Profile, m d
 	if err != nil {
 		return nil, err
 	}
-	sum := ring.MAC("client_id", profile.Name(), string(body))
+	parts := []string{profile.Name(), string(body)}
+	if st != nil {
+		// What somebody vouches for is not the same as what is only said.
+		says, err := canonical(st.says)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, st.issuer, string(says))
+	}
+	sum := ring.MAC("client_id", parts...)
 	id := clientIDPrefix + clientIDEncoding.EncodeToString(sum[:])[:clientIDRandom]
 
 	if issued, ok := s.recent.issuedAt(id, m.Scope, s.now()); ok {
@@ -138,11 +147,12 @@ func expiry(profile *policy.Profile, now time.Time) time.Time {
 
 // canonical is what two registrations have in common that are the same client:
 // everything but the order of lists, the ports of loopback redirect URIs, which
-// are chosen at run time (RFC 8252 §7.3), and the scopes, which are the
-// profile's and not the client's.
+// are chosen at run time (RFC 8252 §7.3), the scopes, which are the profile's
+// and not the client's, and the text of a software statement, which may be
+// signed anew for each instance.
 func canonical(m dcr.ClientMetadata) ([]byte, error) {
 	m = m.Clone()
-	m.Scope = ""
+	m.Scope, m.SoftwareStatement = "", ""
 	for i, raw := range m.RedirectURIs {
 		u, err := dcr.ParseRedirectURI(raw)
 		if err == nil && u.Kind == dcr.Loopback {

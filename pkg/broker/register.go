@@ -16,15 +16,19 @@ import (
 // answer holds the only copies of the registration access token and the client
 // secret. After an error there is no client, or Reconcile will see to that.
 func (s *Service) Register(ctx context.Context, req *dcr.Request, tok credential.Token) (*dcr.ClientInformation, error) {
-	m, err := dcr.Validate(req.Metadata)
-	if err != nil {
-		return nil, err
+	m, invalid := dcr.Validate(req.Metadata)
+	if invalid != nil && req.SoftwareStatement == "" {
+		return nil, invalid
 	}
 	pol, err := s.policy(ctx)
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("policy: %w", err))
 	}
 	profile, v, err := s.vouch(ctx, pol, tok)
+	if err != nil {
+		return nil, err
+	}
+	m, st, err := s.asked(ctx, pol, profile, req, m, invalid)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +39,7 @@ func (s *Service) Register(ctx context.Context, req *dcr.Request, tok credential
 	case s.mode == ModeDirect:
 		return s.create(ctx, profile, v, m)
 	case v.id == "":
-		return s.registerOpen(ctx, profile, m)
+		return s.registerOpen(ctx, profile, m, st)
 	}
 	return s.registerVouched(ctx, profile, v, m)
 }

@@ -40,6 +40,10 @@ type Config struct {
 	// Keys returns the keys that derive client ids. It is called once per
 	// registration, and needed in brokered mode only.
 	Keys func(context.Context) (*seal.Ring, error)
+	// JWTs verifies initial access tokens and software statements of issuers
+	// that the policy names. Without it they are faults of ours; so it is needed
+	// by whoever registers clients, unless the policy names none.
+	JWTs JWTVerifier
 	// Policy returns the policy in force. It is called once per request.
 	Policy func(context.Context) (*policy.Policy, error)
 	// Issuer is the broker's origin, under which registrations are managed.
@@ -60,6 +64,7 @@ type Service struct {
 	updater AppClientUpdater
 	keys    func(context.Context) (*seal.Ring, error)
 	recent  *recent
+	jwts    JWTVerifier
 	policy  func(context.Context) (*policy.Policy, error)
 	issuer  string
 	now     func() time.Time
@@ -74,7 +79,7 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		Clients: NewClients(c.Store, c.Now),
 		mode:    ModeDirect, store: c.Store, apps: c.AppClients, updater: c.Updater, keys: c.Keys,
-		policy: c.Policy, issuer: c.Issuer, now: c.Now, log: c.Log,
+		jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now, log: c.Log,
 	}
 	switch {
 	case c.Mode == ModeBrokered && c.Keys == nil:

@@ -40,6 +40,9 @@ func (s *Service) vouch(ctx context.Context, pol *policy.Policy, tok credential.
 		}
 		return profile, voucher{}, nil
 	}
+	if secret := tok.Reveal(); !strings.HasPrefix(secret, credential.InitialAccessTokenPrefix) && strings.Count(secret, ".") == 2 {
+		return s.vouchJWT(ctx, pol, secret)
+	}
 	rec, err := s.initialAccessToken(ctx, tok)
 	if err != nil {
 		return nil, voucher{}, err
