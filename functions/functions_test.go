@@ -268,7 +268,7 @@ func (w *world) netHTTPAnswers(steps []step) {
 // wired is what the mains make, in one router. What makes app clients is in this
 // process, too.
 func wired(c *config.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
-	service, err := registrar.Service(c, sdk, store, log)
+	service, err := registrar.Service(c, sdk, store, nil, log)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func janitor() (func(context.Context) (broker.Reconciled, error), error) {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
 	slog.SetDefault(log)
 	sdk := wire.SDK(c)
-	service, err := registrar.Janitor(c, sdk, wire.Store(c, sdk), log)
+	service, err := registrar.Janitor(c, sdk, wire.Store(c, sdk), nil, log)
 	if err != nil {
 		return nil, err
 	}

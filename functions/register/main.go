@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/trust"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 )
@@ -32,7 +34,7 @@ func handler() (http.Handler, error) {
 	slog.SetDefault(log)
 
 	sdk := wire.SDK(c)
-	service, err := registrar.Service(c, sdk, wire.Store(c, sdk), log)
+	service, err := registrar.Service(c, sdk, wire.Store(c, sdk), trust.New(nil, time.Now), log)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/memory"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
+	"github.com/dcr-broker/dcr-broker/internal/trust"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
@@ -31,7 +32,7 @@ func newBroker(c *config.Config, log *slog.Logger) (*localBroker, error) {
 	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
-	service, err := registrar.Janitor(c, sdk, store, log)
+	service, err := registrar.Janitor(c, sdk, store, trust.New(nil, time.Now), log)
 	if err != nil {
 		return nil, err
 	}

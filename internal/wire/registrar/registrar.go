@@ -54,12 +54,14 @@ func AppClients(c *config.Config, sdk aws.Config, slots cognito.Slots) (*cognito
 }
 
 // Service returns the use cases of registration and management. In brokered
-// mode they call nothing at Cognito.
-func Service(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (*broker.Service, error) {
+// mode they call nothing at Cognito. jwts is apart because it links what nobody
+// else needs.
+func Service(c *config.Config, sdk aws.Config, store broker.Store, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
 	bc, err := useCases(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}
+	bc.JWTs = jwts
 	if c.Authorization == config.Direct {
 		if bc.AppClients, err = AppClients(c, sdk, store); err != nil {
 			return nil, err
@@ -68,12 +70,14 @@ func Service(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Log
 	return broker.New(bc)
 }
 
-// Janitor returns the use cases with all that Reconcile needs.
-func Janitor(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (*broker.Service, error) {
+// Janitor returns the use cases with all that Reconcile needs. Who registers
+// nobody passes nil for jwts.
+func Janitor(c *config.Config, sdk aws.Config, store broker.Store, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
 	bc, err := useCases(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}
+	bc.JWTs = jwts
 	apps, err := AppClients(c, sdk, store)
 	if err != nil {
 		return nil, err
