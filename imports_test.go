@@ -18,6 +18,7 @@ var mayImport = map[string]string{
 	"pkg/broker/credential": "",
 	"pkg/broker/seal":       "",
 	"pkg/broker/policy":     "pkg/dcr",
+	"pkg/broker/telemetry":  "",
 	"pkg/broker/grant":      "pkg/broker/credential pkg/broker/seal",
 	"pkg/broker":            "pkg/dcr pkg/broker/credential pkg/broker/policy pkg/broker/seal",
 
@@ -32,7 +33,7 @@ var mayImport = map[string]string{
 	"internal/terminal":      "",
 	"internal/upstream":      "",
 	"internal/doctor":        "internal/terminal",
-	"internal/httpapi":       "pkg/dcr pkg/broker/credential",
+	"internal/httpapi":       "pkg/dcr pkg/broker/credential pkg/broker/telemetry",
 	"internal/pages":         "pkg/dcr",
 	"internal/lambdahttp":    "internal/httpapi",
 	"internal/oauthform":     "internal/httpapi pkg/broker pkg/dcr",

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // Router sends requests to handlers and sees to what every answer has in
@@ -75,8 +78,9 @@ func (rt *Router) handle(method, pattern string, h http.Handler) *route {
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	id := requestID(r.Context())
+	ctx, activity := telemetry.Begin(r.Context(), id)
 	x := &exchange{id: id, log: rt.log}
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 	rec := &recorder{ResponseWriter: w, head: r.Method == http.MethodHead}
 
 	match := rt.match(r)
@@ -87,9 +91,10 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if match != nil {
 		pattern = match.pattern
 	}
-	rt.log.LogAttrs(r.Context(), slog.LevelInfo, "answered",
-		slog.String("request_id", id), slog.String("method", r.Method), slog.String("route", pattern),
-		slog.Int("status", rec.status), slog.String("outcome", x.outcome), slog.Duration("duration", time.Since(start)))
+	telemetry.Note(ctx, telemetry.Outcome, cmp.Or(x.outcome, "ok"))
+	activity.Log(r.Context(), rt.log, "answered",
+		slog.String("method", r.Method), slog.String("route", pattern), slog.Int("status", rec.status),
+		slog.Float64("ms", float64(time.Since(start).Microseconds())/1000))
 }
 
 func (rt *Router) answer(rec *recorder, r *http.Request, match *route) {
