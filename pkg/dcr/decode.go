@@ -201,7 +201,7 @@ func kindOf(v any) string {
 		return "null"
 	case string:
 		return "a string"
-	case json.Number:
+	case json.Number, float64: // the latter in claims (Stated)
 		return "a number"
 	case bool:
 		return "a boolean"

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Stated returns m with what a software statement says, whose claims are given as encoding/json decodes them, with
-// numbers as json.Number: its values take precedence over those of m (RFC 7591 section 2.3). Claims that are no client
+// Stated returns m with what a software statement says, whose claims are given as encoding/json decodes them:
+// its values take precedence over those of m (RFC 7591 section 2.3). Claims that are no client
 // metadata are ignored. What goes against a value of the statement goes with it: its text in other languages, and jwks
 // beside jwks_uri. The result has no SoftwareStatement of its own; neither m nor claims are modified.
 //

@@ -43,12 +43,16 @@ func TestStatedTakesPrecedence(t *testing.T) {
 
 func TestStatedRefusesWrongTypes(t *testing.T) {
 	for _, claims := range []map[string]any{
-		{"redirect_uris": json.Number("1")}, {"redirect_uris": []any{nil}}, {"client_name": true}, {"scope": []any{"a"}}, {"jwks": "x"}, {"client_name#de": []any{}},
+		{"redirect_uris": 1.0}, {"redirect_uris": []any{nil}}, {"client_name": true}, {"scope": []any{"a"}}, {"jwks": "x"}, {"client_name#de": []any{}},
 	} {
 		_, err := ClientMetadata{}.Stated(claims)
 		if e := refusal(t, err); e.Code != InvalidSoftwareStatement || !strings.HasPrefix(e.Description, "software_statement: ") {
 			t.Errorf("Stated(%v): %v, want invalid_software_statement", claims, err)
 		}
+	}
+	_, err := ClientMetadata{}.Stated(map[string]any{"client_name": 1.0})
+	if got, want := refusal(t, err).Description, "software_statement: client_name: must be a string, not a number"; got != want {
+		t.Errorf("description %q, want %q", got, want)
 	}
 }
 

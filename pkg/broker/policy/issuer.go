@@ -16,7 +16,7 @@ type Issuer struct {
 	Algorithms []string
 }
 
-// Claims are the claims of a JWT (RFC 7519 section 4), as encoding/json decodes them: string, json.Number, bool, nil,
+// Claims are the claims of a JWT (RFC 7519 section 4), as encoding/json decodes them: string, float64, bool, nil,
 // []any and map[string]any.
 type Claims map[string]any
 
