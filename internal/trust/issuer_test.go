@@ -74,6 +74,8 @@ func (i *issuer) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: keys})
+	case "/elsewhere": // where only a redirect leads
+		json.NewEncoder(w).Encode(document)
 	default:
 		http.NotFound(w, r)
 	}

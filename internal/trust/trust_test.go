@@ -344,6 +344,59 @@ func TestKeysThatThePolicyNames(t *testing.T) {
 	}
 }
 
+// anyHost is a network in which every host is the same server.
+type anyHost struct{ host string }
+
+func (a anyHost) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host = "http", a.host
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// The document of an issuer is believed because of https; its keys must be no
+// easier to replace.
+func TestKeysAreFetchedOverHTTPSAlone(t *testing.T) {
+	for keys, want := range map[string]bool{
+		"https://keys.example/the/keys": true, "http://keys.example/the/keys": false, "http://localhost/the/keys": false, "ftp://keys.example/the/keys": false, "/the/keys": false, "https:///the/keys": false,
+	} {
+		i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
+		i.document["issuer"], i.document["jwks_uri"] = "https://idp.example", keys
+		clock := &clock{t: start}
+		v := New(&http.Client{Transport: anyHost{strings.TrimPrefix(i.URL, "http://")}}, clock.now)
+		issuers := []policy.Issuer{{URL: "https://idp.example", Algorithms: []string{"RS256"}}}
+		_, err := v.Verify(t.Context(), issuers, signed(t, jose.RS256, rsaKey, "k1", keycloak("https://idp.example")))
+		if got := err == nil; got != want || !want && i.keyFetch.Load() > 0 {
+			t.Errorf("jwks_uri %s: verified: %t (%v) and %d key sets fetched, want %t", keys, got, err, i.keyFetch.Load(), want)
+		}
+	}
+}
+
+func TestATokenThatNamesNoKeyCausesNoRequest(t *testing.T) {
+	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
+	v, _ := newVerifier()
+	issuers := []policy.Issuer{i.trusted()}
+	for name, token := range map[string]string{
+		"no kid":            signed(t, jose.RS256, rsaKey, "", keycloak(i.url())),
+		"another algorithm": signed(t, jose.PS256, rsaKey, "k1", keycloak(i.url())),
+		"another issuer":    signed(t, jose.RS256, rsaKey, "k1", keycloak("https://idp.example")),
+	} {
+		if _, err := v.Verify(t.Context(), issuers, token); err == nil || i.fetches() != 0 {
+			t.Errorf("%s: %v, and %d requests, want a refusal and none", name, err, i.fetches())
+		}
+	}
+}
+
+func TestWhoeverSentAnExpiredTokenIsToldSo(t *testing.T) {
+	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
+	v, clock := newVerifier()
+	token := signed(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))
+	clock.advance(time.Hour)
+	_, err := v.Verify(t.Context(), []policy.Issuer{i.trusted()}, token)
+	if e, ok := errors.AsType[*broker.NotVerifiedError](err); !ok || e.Reason != "it has expired" {
+		t.Errorf("%v, want that it has expired", err)
+	}
+}
+
 func TestAnIssuerThatCannotBeAskedIsNoVerdict(t *testing.T) {
 	document := func(name string, value any) func(*issuer) {
 		return func(i *issuer) {
@@ -366,7 +419,7 @@ func TestAnIssuerThatCannotBeAskedIsNoVerdict(t *testing.T) {
 		"keys that answer 404":    func(i *issuer) { i.keysFail = http.NotFound },
 		"no keys":                 func(i *issuer) { i.keys = nil },
 		"short keys alone":        func(i *issuer) { i.keys = []jose.JSONWebKey{public(&newRSA(1024).PublicKey, "k1", jose.RS256)} },
-		"symmetric keys alone":    func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "k1", Algorithm: "HS256"}} },
+		"symmetric keys alone":    func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "k1"}} },
 	}
 	for name, failure := range failures {
 		t.Run(name, func(t *testing.T) {
