@@ -406,12 +406,16 @@ func TestAnIssuerThatCannotBeAskedIsNoVerdict(t *testing.T) {
 	}
 	fail := func(h http.HandlerFunc) func(*issuer) { return func(i *issuer) { i.fails = h } }
 	failures := map[string]func(*issuer){
-		"500":  fail(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }),
-		"HTML": fail(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }),
-		"a body without end": fail(func(w http.ResponseWriter, _ *http.Request) {
-			io.WriteString(w, strings.Repeat(" ", keyset.MaxBody+1)+"{}")
+		"500":                fail(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }),
+		"HTML":               fail(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }),
+		"a body without end": document("padding", strings.Repeat(" ", keyset.MaxBody)),
+		"a redirect": fail(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/the/keys" {
+				json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public(&rsaKey.PublicKey, "k1", jose.RS256)}})
+				return
+			}
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		}),
-		"a redirect":              fail(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }),
 		"another issuer":          document("issuer", "https://evil.example"),
 		"no jwks_uri":             document("jwks_uri", ""),
 		"a jwks_uri that is file": document("jwks_uri", "file:///etc/passwd"),
@@ -419,6 +423,7 @@ func TestAnIssuerThatCannotBeAskedIsNoVerdict(t *testing.T) {
 		"keys that answer 404":    func(i *issuer) { i.keysFail = http.NotFound },
 		"no keys":                 func(i *issuer) { i.keys = nil },
 		"short keys alone":        func(i *issuer) { i.keys = []jose.JSONWebKey{public(&newRSA(1024).PublicKey, "k1", jose.RS256)} },
+		"a key that anybody has":  func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: rsaKey, KeyID: "k1"}} },
 		"symmetric keys alone":    func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "k1"}} },
 	}
 	for name, failure := range failures {
