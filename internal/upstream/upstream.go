@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 const (
@@ -172,6 +174,8 @@ func (u *Cognito) ask(ctx context.Context, address string, app App, params url.V
 	// Cognito documents base64 of id and secret as they are, without the form
 	// encoding of RFC 6749 §2.3.1.
 	req.SetBasicAuth(app.ID, app.Secret)
+	start := time.Now()
+	defer func() { telemetry.Called(ctx, telemetry.CognitoOAuth, time.Since(start), false) }()
 	resp, err := u.http.Do(req)
 	if err != nil {
 		return nil, &Unavailable{defaultRetry, err}

@@ -6,11 +6,14 @@ package wire
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/xray"
 )
 
 // SDK returns the configuration of AWS clients in a Lambda function of c's
@@ -20,11 +23,24 @@ import (
 // roles that a function does not have, and links the clients of STS and SSO.
 // Lambda hands a function on an OS-only runtime its role's credentials in the
 // environment, where they stay the same until the process ends.
+//
+// What the clients call is measured, and traced if c says so.
 func SDK(c *config.Config) aws.Config {
-	return aws.Config{
+	sdk := aws.Config{
 		Region:      c.Region,
 		Credentials: aws.CredentialsProviderFunc(environmentCredentials),
+		APIOptions:  []func(*middleware.Stack) error{measure},
 	}
+	if c.XRayDaemon == "" {
+		return sdk
+	}
+	tracer, err := xray.New(c.XRayDaemon)
+	if err != nil {
+		slog.Error("calls are not traced", "error", err) // no reason not to answer requests
+		return sdk
+	}
+	sdk.APIOptions = append(sdk.APIOptions, tracer.Add)
+	return sdk
 }
 
 func environmentCredentials(context.Context) (aws.Credentials, error) {
