@@ -12,6 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -161,10 +162,11 @@ func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *
 	t.Tokens = f.Keys.Seal(purposeTransaction, t.Key.String(), tokens.Encode())
 	mayConsent := c.profile.Users().Allow(t.User.Groups, t.User.IdentityProvider)
 	if mayConsent && f.consented(r, t, c) {
-		code, err := f.issue(r.Context(), s, t)
+		code, err := f.issue(r, s, t)
 		if err != nil {
 			return "", c.deny("temporarily_unavailable", "the grant could not be stored", err)
 		}
+		decided(r, t, telemetry.ConsentUsed, "remembered")
 		f.cookies.clear(w)
 		return respond(t.RedirectURI, f.Issuer, t.State, url.Values{"code": {code.Reveal()}}), nil
 	}

@@ -2,14 +2,17 @@ package authorize
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 const maxForm = 4 << 10
@@ -78,7 +81,7 @@ func (f *Front) allow(w http.ResponseWriter, r *http.Request, s secret) {
 		f.showProblem(w, r, t.Lang, final(err))
 		return
 	}
-	code, err := f.issue(r.Context(), s, t)
+	code, err := f.issue(r, s, t)
 	if err != nil {
 		f.endTransaction(r, t)
 		d := c.deny("temporarily_unavailable", "the grant could not be stored", err)
@@ -86,6 +89,7 @@ func (f *Front) allow(w http.ResponseWriter, r *http.Request, s secret) {
 		f.goOn(w, r, t, url.Values{"error": {d.code}, "error_description": {d.description}})
 		return
 	}
+	decided(r, t, telemetry.ConsentGiven, "allow")
 	if remembers(c.profile, c.to.redirect) {
 		f.remember(r, t)
 	}
@@ -145,7 +149,24 @@ func (f *Front) remember(r *http.Request, t *grant.Transaction) {
 	})
 	if err != nil {
 		httpapi.Logger(r).WarnContext(r.Context(), "consent not remembered", "client_id", t.ClientID, "error", err)
+		return
 	}
+	audit(r, t, telemetry.ConsentRemembered)
+}
+
+// decided says what became of the question whether the client may.
+func decided(r *http.Request, t *grant.Transaction, event telemetry.Event, decision string) {
+	telemetry.Note(r.Context(), telemetry.Decision, decision)
+	telemetry.Count(r.Context(), telemetry.Consents, 1)
+	audit(r, t, event)
+}
+
+// audit writes the line of something that the user of t has done.
+func audit(r *http.Request, t *grant.Transaction, event telemetry.Event) {
+	httpapi.Audit(r, telemetry.Audit{
+		Event: event, Actor: telemetry.Actor{Kind: "user", ID: t.User.Sub}, ClientID: t.ClientID, AppClient: t.AppClient, User: t.User.Sub,
+		After: []slog.Attr{slog.String("scope", strings.Join(t.Scopes, " ")), slog.String("resource", t.Resource)},
+	})
 }
 
 // cancel ends the transaction and what the user signed in to, and tells the
@@ -157,6 +178,7 @@ func (f *Front) cancel(w http.ResponseWriter, r *http.Request, s secret) {
 		return
 	}
 	_, err = f.clientOf(r.Context(), t)
+	decided(r, t, telemetry.ConsentRefused, "cancel")
 	f.endTransaction(r, t)
 	f.cookies.clear(w)
 	if err != nil {

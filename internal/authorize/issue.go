@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // maxGrants is how many grants one sign-in at Cognito may have.
@@ -17,7 +22,8 @@ const maxGrants = 4
 // issue stores the grant of t and returns its code. Issued twice, it is one
 // grant and the same code: the id follows from the sign-in, the code from the
 // secret in the cookie.
-func (f *Front) issue(ctx context.Context, s secret, t *grant.Transaction) (credential.Token, error) {
+func (f *Front) issue(r *http.Request, s secret, t *grant.Transaction) (credential.Token, error) {
+	ctx := r.Context()
 	tokens, err := f.Keys.Open(purposeTransaction, t.Key.String(), t.Tokens)
 	if err != nil {
 		return credential.Token{}, err
@@ -26,7 +32,7 @@ func (f *Front) issue(ctx context.Context, s secret, t *grant.Transaction) (cred
 	for n := range maxGrants {
 		id := grant.ID(f.Keys, t.OriginJTI, n)
 		code := s.code(id)
-		err := f.Grants.CreateGrant(ctx, &grant.Grant{
+		g := &grant.Grant{
 			ID:            id,
 			ClientID:      t.ClientID,
 			Generation:    t.Generation,
@@ -43,8 +49,13 @@ func (f *Front) issue(ctx context.Context, s secret, t *grant.Transaction) (cred
 			Tokens:        f.Keys.Seal(purposeGrant, id, tokens),
 			CreatedAt:     now,
 			ExpiresAt:     now.Add(f.RefreshLifetime),
-		})
+		}
+		err := f.Grants.CreateGrant(ctx, g)
 		if err == nil {
+			httpapi.Audit(r, telemetry.Audit{
+				Event: telemetry.GrantCreated, Actor: telemetry.Actor{Kind: "user", ID: t.User.Sub}, ClientID: g.ClientID, AppClient: g.AppClient, Grant: id, User: t.User.Sub,
+				After: []slog.Attr{slog.String("scope", strings.Join(g.Scopes, " ")), slog.String("resource", g.Resource), slog.Time("expires_at", g.ExpiresAt)},
+			})
 			return code, nil
 		}
 		// Either somebody else's, or ours of which the reply was lost.

@@ -11,6 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // redeem is RFC 6749 §4.1.3 with RFC 7636 §4.5. A request that is wrong in
@@ -56,6 +57,7 @@ func (e *Endpoints) redeem(ctx context.Context, req request) (*answer, error) {
 	if err := e.spend(ctx, req, g, next, sealed, refusal); err != nil {
 		return nil, err
 	}
+	req.issued(g, dcr.GrantAuthorizationCode, g.Scopes, t.ExpiresAt)
 	return e.answerOf(req, g, t, next), nil
 }
 

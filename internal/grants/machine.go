@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 const (
@@ -40,10 +43,13 @@ func (e *Endpoints) clientCredentials(ctx context.Context, req request) (*answer
 			if granted = intersect(scopes, a.scopes); len(granted) == 0 {
 				return oauthform.Refusal("invalid_scope", "there is none among the scopes that the client can be given now")
 			}
-			if err := e.keepMachine(ctx, req, key, a.ID); err != nil {
+			g, err := e.keepMachine(ctx, req, key, a.ID)
+			if err != nil {
 				return err
 			}
-			t, err = e.cognito.ClientCredentials(ctx, a.App, granted)
+			if t, err = e.cognito.ClientCredentials(ctx, a.App, granted); err == nil {
+				req.issued(g, dcr.GrantClientCredentials, granted, t.ExpiresAt)
+			}
 			return err
 		})
 	if err != nil {
@@ -107,27 +113,30 @@ func (e *Endpoints) provisioned(ctx context.Context, key string) (app, error) {
 
 // keepMachine sees to the grant of a client to itself, which is how a token of
 // its app client is found to be its own.
-func (e *Endpoints) keepMachine(ctx context.Context, req request, key, appID string) error {
+func (e *Endpoints) keepMachine(ctx context.Context, req request, key, appID string) (*grant.Grant, error) {
 	now := e.now()
 	id := grant.ID(e.ring, machineOrigin(appID), 0)
 	g, err := e.store.Grant(ctx, id)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
-		err = e.store.CreateGrant(ctx, &grant.Grant{
+		g = &grant.Grant{
 			ID: id, ClientID: req.reg.ClientID, Generation: req.reg.Generation,
 			Scopes: strings.Fields(req.reg.Metadata.Scope), OriginJTI: machineOrigin(appID),
 			AppClient: key, CognitoID: appID, CreatedAt: now, ExpiresAt: now.Add(machineLife),
-		})
+		}
+		if err = e.store.CreateGrant(ctx, g); err == nil {
+			req.audit(telemetry.GrantCreated, g, slog.String("scope", strings.Join(g.Scopes, " ")))
+		}
 	case err == nil && !g.EndedAt.IsZero():
-		return oauthform.Refusal("unauthorized_client", "what this client may do has been ended; ask the operator")
+		return nil, oauthform.Refusal("unauthorized_client", "what this client may do has been ended; ask the operator")
 	case err == nil && g.ExpiresAt.Sub(now) < machineRest:
 		g.ExpiresAt = now.Add(machineLife)
 		err = e.store.ReplaceGrant(ctx, g)
 	}
 	if err == nil || errors.Is(err, broker.ErrExists) || errors.Is(err, broker.ErrConflict) {
-		return nil // another request did it
+		return g, nil // another request did it
 	}
-	return oauthform.Unavailable("the grant could not be stored", err)
+	return nil, oauthform.Unavailable("the grant could not be stored", err)
 }
 
 // machineOrigin stands for the origin_jti that tokens without a user lack.

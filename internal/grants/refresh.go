@@ -9,6 +9,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // refresh is RFC 6749 §6. Every use brings a new refresh token, for every client
@@ -55,6 +56,7 @@ func (e *Endpoints) refresh(ctx context.Context, req request) (*answer, error) {
 	if err := e.rotate(ctx, req, g, verdict, tok, next, sealed, refusal); err != nil {
 		return nil, err
 	}
+	req.issued(g, dcr.GrantRefreshToken, g.Scopes, t.ExpiresAt)
 	return e.answerOf(req, g, t, next), nil
 }
 

@@ -3,6 +3,7 @@ package grants
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // Revoke serves POST /revoke (RFC 7009). A refresh token, used or not, and an
@@ -62,7 +64,7 @@ func (e *Endpoints) revoke(r *http.Request) error {
 		return oauthform.Unavailable("the token could not be revoked", err)
 	}
 	if before.IsZero() {
-		req.log.InfoContext(ctx, "grant ended", "grant", g, "reason", "revoked by the client")
+		req.audit(telemetry.GrantEnded, g, slog.String("reason", "revoked by the client"))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
@@ -16,6 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -24,6 +26,22 @@ type request struct {
 	form oauthform.Form
 	reg  *broker.Registration
 	log  *slog.Logger
+	http *http.Request
+}
+
+// audit writes the line of something that has been done to g. The client that
+// sends the request did it.
+func (r request) audit(event telemetry.Event, g *grant.Grant, after ...slog.Attr) {
+	httpapi.Audit(r.http, telemetry.Audit{
+		Event: event, Actor: telemetry.Actor{Kind: "client", ID: r.reg.ClientID}, ClientID: g.ClientID, Profile: r.reg.Profile,
+		AppClient: g.AppClient, Grant: g.ID, User: g.User.Sub, After: after,
+	})
+}
+
+// issued writes the line of an access token that is handed out.
+func (r request) issued(g *grant.Grant, grantType string, scopes []string, expires time.Time) {
+	r.audit(telemetry.TokenIssued, g, slog.String("grant_type", grantType),
+		slog.String("scope", strings.Join(scopes, " ")), slog.Time("expires_at", expires.UTC().Truncate(time.Second)))
 }
 
 // answer is a successful answer (RFC 6749 §5.1).
@@ -58,6 +76,7 @@ func (e *Endpoints) Token() http.Handler {
 }
 
 func (e *Endpoints) token(r *http.Request) (*answer, error) {
+	telemetry.Count(r.Context(), telemetry.Tokens, 1)
 	ctx, cancel := context.WithTimeout(r.Context(), requestTime)
 	defer cancel()
 	req, err := e.request(ctx, r)
@@ -68,6 +87,7 @@ func (e *Endpoints) token(r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	telemetry.Note(ctx, telemetry.GrantType, grantType)
 	switch grantType {
 	case dcr.GrantAuthorizationCode:
 		return e.redeem(ctx, req)
@@ -95,7 +115,7 @@ func (e *Endpoints) request(ctx context.Context, r *http.Request) (request, erro
 	if cred.Secret != "" && !reg.SecretHash.Matches(credential.Presented(cred.Secret)) {
 		return request{}, cred.Invalid("client authentication failed")
 	}
-	return request{f, reg, httpapi.Logger(r)}, nil
+	return request{f, reg, httpapi.Logger(r), r}, nil
 }
 
 // find returns the grant that a code or refresh token names. There being none is
@@ -149,7 +169,7 @@ func (e *Endpoints) over(ctx context.Context, req request, g *grant.Grant, reaso
 		req.log.WarnContext(ctx, "ending a grant left to do", "grant", g, "error", err)
 	}
 	if before.IsZero() {
-		req.log.WarnContext(ctx, "grant ended", "grant", g, "reason", reason)
+		req.audit(telemetry.GrantEnded, g, slog.String("reason", reason))
 	}
 	return invalidGrant(told)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // exchange is what the router knows of a request while it is being answered.
@@ -44,6 +45,9 @@ func Logger(r *http.Request) *slog.Logger {
 	x := exchangeOf(r)
 	return x.log.With("request_id", x.id)
 }
+
+// Audit writes the line of something that the request has changed.
+func Audit(r *http.Request, a telemetry.Audit) { a.Log(r.Context(), exchangeOf(r).log) }
 
 // recorder sees whether and how the handler has answered, and drops the body of
 // an answer to HEAD, which net/http does by itself but a Lambda adapter does

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -16,6 +17,7 @@ type registrar interface {
 // Register serves POST /register (RFC 7591 §3).
 func Register(reg registrar) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		telemetry.Count(r.Context(), telemetry.Registrations, 1)
 		tok, req, err := registration(r)
 		if err != nil {
 			WriteError(w, r, err)

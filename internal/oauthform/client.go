@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -43,6 +44,8 @@ func Registered(ctx context.Context, clients Clients, c Credentials) (*broker.Re
 	if !public && c.Secret == "" {
 		return nil, c.Invalid("the client must authenticate with its secret")
 	}
+	telemetry.Note(ctx, telemetry.ClientID, reg.ClientID)
+	telemetry.Note(ctx, telemetry.Profile, reg.Profile)
 	return reg, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -62,6 +63,8 @@ func (e *endpoint) post(ctx context.Context, address string, c oauthform.Credent
 		// form encoding of RFC 6749 §2.3.1.
 		req.SetBasicAuth(c.ID, c.Secret)
 	}
+	start := time.Now()
+	defer func() { telemetry.Called(ctx, telemetry.CognitoOAuth, time.Since(start), false) }()
 	resp, err := e.http.Do(req)
 	if err != nil {
 		return reply{}, err

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -82,6 +84,7 @@ func Token(c Config) http.Handler {
 }
 
 func (e *endpoint) token(r *http.Request, address string, forwardResource bool) (*tokens, error) {
+	telemetry.Count(r.Context(), telemetry.Tokens, 1)
 	f, err := oauthform.Read(r)
 	if err != nil {
 		return nil, err
@@ -98,6 +101,7 @@ func (e *endpoint) token(r *http.Request, address string, forwardResource bool) 
 	if err != nil {
 		return nil, err
 	}
+	telemetry.Note(r.Context(), telemetry.GrantType, params.Get("grant_type"))
 	ctx, cancel := context.WithTimeout(r.Context(), e.timeout)
 	defer cancel()
 	touched := oauthform.RecordUse(ctx, httpapi.Logger(r), e.clients, reg)
@@ -109,7 +113,15 @@ func (e *endpoint) token(r *http.Request, address string, forwardResource bool) 
 	if err := rep.refused(cred, params); err != nil {
 		return nil, err
 	}
-	return tokensOf(rep, reg)
+	t, err := tokensOf(rep, reg)
+	if err != nil {
+		return nil, err
+	}
+	httpapi.Audit(r, telemetry.Audit{
+		Event: telemetry.TokenIssued, Actor: telemetry.Actor{Kind: "client", ID: reg.ClientID}, ClientID: reg.ClientID, Profile: reg.Profile,
+		After: []slog.Attr{slog.String("grant_type", params.Get("grant_type")), slog.String("scope", t.Scope)},
+	})
+	return t, nil
 }
 
 // tokens is a successful answer (RFC 6749 §5.1).

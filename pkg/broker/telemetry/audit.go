@@ -10,6 +10,42 @@ import (
 // grant or a token.
 type Event string
 
+// The events.
+const (
+	RegistrationCreated  Event = "registration.created"
+	RegistrationUpdated  Event = "registration.updated"
+	RegistrationApproved Event = "registration.approved"
+	RegistrationDisabled Event = "registration.disabled"
+	RegistrationEnabled  Event = "registration.enabled"
+	// RegistrationDeleted is by the client or an operator, RegistrationRemoved by
+	// the janitor when a lifetime was over.
+	RegistrationDeleted Event = "registration.deleted"
+	RegistrationRemoved Event = "registration.removed"
+
+	TokenCreated Event = "initial_access_token.created"
+	TokenRevoked Event = "initial_access_token.revoked"
+	TokenUsed    Event = "initial_access_token.used"
+
+	AppClientCreated Event = "app_client.created"
+	AppClientUpdated Event = "app_client.updated"
+	AppClientRemoved Event = "app_client.removed"
+	AppClientAdopted Event = "app_client.adopted"
+
+	ConsentGiven      Event = "consent.given"
+	ConsentRefused    Event = "consent.refused"
+	ConsentRemembered Event = "consent.remembered"
+	// ConsentUsed is a sign-in that was not asked, for a remembered consent.
+	ConsentUsed Event = "consent.used"
+
+	GrantCreated Event = "grant.created"
+	GrantEnded   Event = "grant.ended"
+	// TokenIssued is an access token that was handed out.
+	TokenIssued Event = "access_token.issued"
+
+	// TableAccepted is an operator's word that a table is this deployment's.
+	TableAccepted Event = "table.accepted"
+)
+
 // Actor is who did it.
 type Actor struct {
 	// Kind is anonymous, client, initial_access_token, token_issuer, user,
