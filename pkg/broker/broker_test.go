@@ -31,6 +31,7 @@ type world struct {
 	ticking bool // the clock goes on by itself, in a synctest bubble
 	began   time.Time
 	policy  *policy.Policy
+	jwts    knownJWTs
 }
 
 var start = time.Date(2026, 11, 21, 12, 30, 0, 0, time.UTC)
@@ -42,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	w.inner = memory.NewStore(w.now)
 	w.store = brokertest.NewFaultyStore(w.inner)
 	s, err := broker.New(broker.Config{
-		Store: w.store, AppClients: w.pool, Issuer: "https://auth.example.com", Now: w.now, Log: discard,
+		Store: w.store, AppClients: w.pool, Issuer: "https://auth.example.com", Now: w.now, Log: discard, JWTs: &w.jwts,
 		Policy: w.policySource,
 	})
 	if err != nil {

@@ -61,7 +61,7 @@ func (w *brokeredWorld) restart() {
 	w.t.Helper()
 	s, err := broker.New(broker.Config{
 		Mode: broker.ModeBrokered, Store: w.store, AppClients: w.pool, Updater: w.pool, Keys: w.ring,
-		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource, JWTs: &w.jwts,
 	})
 	if err != nil {
 		w.t.Fatal(err)
