@@ -43,7 +43,7 @@ func examples(t *testing.T) (documents, faults []string) {
 
 func TestDocumentedExamples(t *testing.T) {
 	documents, faults := examples(t)
-	if got, want := len(documents), 5; got != want {
+	if got, want := len(documents), 6; got != want {
 		t.Fatalf("found %d examples in docs/policy.md, want %d", got, want)
 	}
 	if got, want := documents[0], string(policy.Default()); got != want {
@@ -117,6 +117,39 @@ func TestDocumentedExampleForBrokeredMode(t *testing.T) {
 	}
 	if jobs.AppClient() != policy.DedicatedAppClient || jobs.Lifetimes().Unconfirmed != 0 {
 		t.Errorf("jobs does not do what the text says: %+v", jobs)
+	}
+}
+
+func TestDocumentedExampleForCI(t *testing.T) {
+	documents, _ := examples(t)
+	p := parse(t, documents[4], deployment)
+	if got := profile(t, p, "vendors").SoftwareStatements(); got != policy.RequireStatements {
+		t.Errorf("software statements of vendors: %s, want require", got)
+	}
+	const gitHub, pool = "https://token.actions.githubusercontent.com", "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"
+	for _, tt := range []struct {
+		issuer string
+		claims policy.Claims
+		want   string
+	}{
+		{gitHub, policy.Claims{"aud": "https://auth.example.com", "repository": "octo-org/octo-repo", "ref": "refs/heads/main"}, "github"},
+		{gitHub, policy.Claims{"aud": "https://auth.example.com", "repository": "octo-org/octo-repo", "ref": "refs/pull/1/merge"}, "insufficient_scope"},
+		{gitHub, policy.Claims{"aud": "https://auth.example.com", "repository": "evil/octo-repo", "ref": "refs/heads/main"}, "insufficient_scope"},
+		{pool, policy.Claims{"aud": "1example23456789abcdefghij", "token_use": "id", "cognito:groups": []any{"users", "operators"}}, "operators"},
+		{pool, policy.Claims{"aud": "1example23456789abcdefghij", "token_use": "id", "cognito:groups": []any{"users"}}, "insufficient_scope"},
+		{pool, policy.Claims{"client_id": "1example23456789abcdefghij", "token_use": "access", "cognito:groups": []any{"operators"}}, "invalid_token"},
+	} {
+		rule, err := p.TokenRule(tt.issuer, tt.claims)
+		got := string(codeOf(err))
+		if err == nil {
+			got = rule.Name()
+		}
+		if got != tt.want {
+			t.Errorf("%s, %v: %s, want %s", tt.issuer, tt.claims, got, tt.want)
+		}
+	}
+	if err := p.ApproveStatement("https://publisher.example.com", policy.Claims{"software_id": "crm"}); err != nil {
+		t.Error(err)
 	}
 }
 
