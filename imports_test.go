@@ -102,14 +102,19 @@ func TestMetadataLinksNoAWSSDK(t *testing.T) {
 // What a function links is initialised at every start, used or not: that is
 // most of the time its start takes (docs/performance.md).
 func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
-	const sdk = "github.com/aws/aws-sdk-go-v2/"
+	const (
+		sdk  = "github.com/aws/aws-sdk-go-v2/"
+		oidc = "github.com/coreos/go-oidc/v3" // which register verifies the JWTs of others with
+	)
 	for function, unwanted := range map[string][]string{
-		"functions/metadata": {"regexp"},
+		"functions/metadata":  {"regexp", oidc},
+		"functions/provision": {oidc},
+		"functions/janitor":   {oidc},
 		"functions/token": {
 			sdk + "service/cognitoidentityprovider", sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config",
-			sdk + "service/lambda", module + "internal/cognito",
+			sdk + "service/lambda", module + "internal/cognito", oidc,
 		},
-		"functions/authorize": {sdk + "service/cognitoidentityprovider", sdk + "service/lambda", sdk + "config", module + "internal/cognito"},
+		"functions/authorize": {sdk + "service/cognitoidentityprovider", sdk + "service/lambda", sdk + "config", module + "internal/cognito", oidc},
 		"functions/register":  {sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", "./"+function).Output()

@@ -37,7 +37,7 @@ type issuer struct {
 }
 
 // newIssuer starts one under that path, as many issuers have.
-func newIssuer(t *testing.T, path string, keys ...jose.JSONWebKey) *issuer {
+func newIssuer(t testing.TB, path string, keys ...jose.JSONWebKey) *issuer {
 	t.Helper()
 	i := &issuer{path: path, keys: keys}
 	i.Server = httptest.NewServer(http.HandlerFunc(i.serve))
@@ -133,7 +133,7 @@ func public(key any, id string, alg jose.SignatureAlgorithm) jose.JSONWebKey {
 }
 
 // signed returns claims signed, with more members of the header.
-func signed(t *testing.T, alg jose.SignatureAlgorithm, key any, id string, claims any, header ...any) string {
+func signed(t testing.TB, alg jose.SignatureAlgorithm, key any, id string, claims any, header ...any) string {
 	t.Helper()
 	body, ok := claims.(string)
 	if !ok {
