@@ -8,12 +8,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dcr-broker/dcr-broker/e2e/signin"
+	"github.com/dcr-broker/dcr-broker/internal/terminal"
 )
 
 // report writes the walk down: numbered steps, what was sent after ">", what was
@@ -32,33 +31,10 @@ type report struct {
 const columns = 96
 
 func newReport(w io.Writer, verbose bool) *report {
-	return &report{w: w, verbose: verbose, colours: isTerminal(w)}
+	return &report{w: w, verbose: verbose, colours: terminal.Coloured(w)}
 }
 
-// isTerminal reports whether w is a terminal whose user has nothing against
-// colours.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-const (
-	bold  = "1"
-	faint = "2"
-	red   = "31"
-	green = "32"
-)
-
-func (r *report) paint(colour, s string) string {
-	if !r.colours {
-		return s
-	}
-	return "\x1b[" + colour + "m" + s + "\x1b[0m"
-}
+func (r *report) paint(c terminal.Colour, s string) string { return terminal.Paint(r.colours, c, s) }
 
 // step begins a step.
 func (r *report) step(title string) {
@@ -67,7 +43,7 @@ func (r *report) step(title string) {
 	if r.steps > 1 {
 		fmt.Fprintln(r.w)
 	}
-	fmt.Fprintf(r.w, "%2d. %s\n", r.steps, r.paint(bold, title))
+	fmt.Fprintf(r.w, "%2d. %s\n", r.steps, r.paint(terminal.Bold, title))
 }
 
 // at says in which step err came up.
@@ -79,12 +55,12 @@ func (r *report) at(err error) error {
 }
 
 func (r *report) ok(fact string) {
-	fmt.Fprintf(r.w, "    %s %s\n", r.paint(green, "ok"), fact)
+	fmt.Fprintf(r.w, "    %s %s\n", r.paint(terminal.Green, "ok"), fact)
 }
 
 // failed marks the last step. What is wrong is in the error that Run returns.
 func (r *report) failed() {
-	fmt.Fprintf(r.w, "    %s\n", r.paint(red, "FAILED"))
+	fmt.Fprintf(r.w, "    %s\n", r.paint(terminal.Red, "FAILED"))
 }
 
 func (r *report) end() {
@@ -93,7 +69,7 @@ func (r *report) end() {
 
 // line writes a line that begins with an arrow.
 func (r *report) line(arrow, text string) {
-	fmt.Fprintf(r.w, "    %s %s\n", r.paint(faint, arrow), text)
+	fmt.Fprintf(r.w, "    %s %s\n", r.paint(terminal.Faint, arrow), text)
 }
 
 // member is a header, a parameter or a member of an object.
@@ -107,28 +83,11 @@ func (r *report) members(arrow string, list []member) {
 	}
 	for _, m := range list {
 		name := m.name
-		for _, part := range wrap(m.value, columns-len("    >   ")-width-2) {
+		for _, part := range terminal.Wrap(m.value, columns-len("    >   ")-width-2) {
 			r.line(arrow, strings.TrimRight(fmt.Sprintf("  %-*s  %s", width, name, part), " "))
 			name = ""
 		}
 	}
-}
-
-// wrap breaks s at spaces into parts of at most width characters.
-func wrap(s string, width int) []string {
-	var parts []string
-	for _, line := range strings.Split(s, "\n") {
-		part := ""
-		for _, word := range strings.Fields(line) {
-			if part != "" && utf8.RuneCountInString(part)+1+utf8.RuneCountInString(word) > width {
-				parts = append(parts, part)
-				part = ""
-			}
-			part = strings.TrimLeft(part+" "+word, " ")
-		}
-		parts = append(parts, part)
-	}
-	return parts
 }
 
 // request writes the request line, and members with it.

@@ -265,21 +265,3 @@ func TestShown(t *testing.T) {
 		}
 	}
 }
-
-func TestWrap(t *testing.T) {
-	for _, tt := range []struct {
-		s     string
-		width int
-		want  []string
-	}{
-		{"", 10, []string{""}},
-		{"one two three", 7, []string{"one two", "three"}},
-		{"http://localhost:8080/register", 10, []string{"http://localhost:8080/register"}}, // a broken URL cannot be clicked
-		{"ein Österreicher", 16, []string{"ein Österreicher"}},
-		{"two\nlines", 80, []string{"two", "lines"}},
-	} {
-		if got := wrap(tt.s, tt.width); !slices.Equal(got, tt.want) {
-			t.Errorf("wrap(%q, %d) = %q, want %q", tt.s, tt.width, got, tt.want)
-		}
-	}
-}
