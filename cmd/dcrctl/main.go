@@ -28,6 +28,7 @@ import (
 type cli struct {
 	IAT     iatCmd     `cmd:"" name:"iat" help:"Initial access tokens: who may register under which profile (RFC 7591)."`
 	Profile profileCmd `cmd:"" help:"Policy profiles and the app clients that they share."`
+	Doctor  doctorCmd  `cmd:"" help:"Play an MCP client against any MCP server or issuer, and say what would break."`
 }
 
 const description = `Manage a dcr-broker deployment.
@@ -77,6 +78,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer, getenv func(st
 		fmt.Fprintln(errs, "dcrctl:", err)
 		fmt.Fprintln(errs, "dcrctl --help says what there is")
 		return 2
+	}
+	if parsed.Command() == "doctor <url>" {
+		return c.Doctor.run(ctx, out, errs, getenv)
 	}
 	op, err := newOperator(ctx, out, errs, getenv)
 	if err != nil {

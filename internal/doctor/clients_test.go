@@ -1,0 +1,79 @@
+package doctor
+
+import (
+	"encoding/json"
+	"os"
+	"reflect"
+	"testing"
+)
+
+// The doctor registers as the clients do (testdata/registrations says where the
+// bodies come from), but for the scopes, which are those of the server.
+func TestBodiesAreThoseOfTheClients(t *testing.T) {
+	knowing := &doctor{scopes: []string{"mcp/read"}, server: object{"grant_types_supported": []byte(`["authorization_code","refresh_token"]`)}}
+	for file, tt := range map[string]struct {
+		slug string
+		d    *doctor
+	}{
+		"vscode.json":                     {"vscode", knowing},
+		"claude-hosted.json":              {"claude", knowing},
+		"claude-code.json":                {"claude-code", knowing},
+		"chatgpt.json":                    {"chatgpt", knowing},
+		"cursor.json":                     {"cursor", knowing},
+		"gemini-cli.json":                 {"gemini-cli", knowing},
+		"mcp-inspector-web.json":          {"mcp-inspector", knowing},
+		"mcp-inspector-web-no-scope.json": {"mcp-inspector", &doctor{}},
+		"opencode.json":                   {"opencode", &doctor{}},
+		"ts-sdk-v1.json":                  {"typescript-sdk", knowing},
+	} {
+		t.Run(file, func(t *testing.T) {
+			got, want := body(t, tt.slug, tt.d), fixture(t, file)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s sends %v\nwant %v", tt.slug, got, want)
+			}
+		})
+	}
+	// An application chooses its scope; the example's is of another server.
+	want := fixture(t, "go-sdk.json")
+	delete(want, "scope")
+	if got := body(t, "go-sdk", knowing); !reflect.DeepEqual(got, want) {
+		t.Errorf("go-sdk sends %v\nwant %v", got, want)
+	}
+	// VS Code asks for all of its grant types if it is told of none.
+	insiders := fixture(t, "vscode-as-omits-grant-types.json")
+	if got := body(t, "vscode", &doctor{}); !reflect.DeepEqual(got["grant_types"], insiders["grant_types"]) {
+		t.Errorf("grant_types = %v, want %v", got["grant_types"], insiders["grant_types"])
+	}
+}
+
+func body(t *testing.T, slug string, d *doctor) map[string]any {
+	t.Helper()
+	for _, k := range knownClients {
+		if k.slug == slug {
+			raw, err := json.Marshal(k.body(d))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got map[string]any
+			if err := json.Unmarshal(raw, &got); err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+	}
+	t.Fatalf("no client %s", slug)
+	return nil
+}
+
+func fixture(t *testing.T, file string) map[string]any {
+	t.Helper()
+	raw, err := os.ReadFile("../../testdata/registrations/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]any
+	if err := json.Unmarshal(raw, &want); err != nil {
+		t.Fatal(err)
+	}
+	return want
+}

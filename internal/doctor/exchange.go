@@ -1,0 +1,285 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// maxBody is the most of an answer that is read.
+	maxBody = 1 << 20
+	// maxRedirects is the most redirects that a document is looked for behind.
+	maxRedirects = 5
+	// timeout is for one request and its answer, and for a call of the SDK.
+	timeout = 20 * time.Second
+	// maxText is the most characters of a server's text that a report has.
+	maxText = 160
+	// elsewhere is the origin that a browser is said to be at.
+	elsewhere = "http://localhost:6274" // MCP Inspector's
+)
+
+// answer is what a server answered.
+type answer struct {
+	address string // that was asked for
+	status  int
+	header  http.Header
+	body    []byte
+	// redirects are the addresses that led from address to the answer.
+	redirects []string
+}
+
+// webURL parses the address of something that may be fetched.
+func webURL(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s is no URL", quote(address))
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("%s is no http or https URL", quote(address))
+	case u.Hostname() == "":
+		return nil, fmt.Errorf("%s has no host", quote(address))
+	case u.User != nil:
+		return nil, fmt.Errorf("the URL of host %s has a user name in it", quote(u.Host))
+	}
+	return u, nil
+}
+
+// isLoopback reports whether the host is this machine by its name alone.
+func isLoopback(u *url.URL) bool {
+	host := strings.ToLower(u.Hostname())
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// isProtected reports whether what is sent there can be read by nobody on the
+// way.
+func isProtected(u *url.URL) bool { return u.Scheme == "https" || isLoopback(u) }
+
+// send makes one request and reads the answer, whatever its status is.
+func (d *doctor) send(ctx context.Context, method, address string, header http.Header, body []byte) (*answer, error) {
+	u, err := webURL(address)
+	if err != nil {
+		return nil, err
+	}
+	u.Fragment, u.RawFragment = "", ""
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New(reasonOf(err))
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	req.Header.Set("User-Agent", clientName)
+	began := d.Now()
+	res, err := d.http.Do(req)
+	if err != nil {
+		return nil, errors.New(reasonOf(err))
+	}
+	defer res.Body.Close()
+	a := &answer{address: address, status: res.StatusCode, header: res.Header}
+	// A stream of events ends when its sender likes, and its status says enough.
+	if !a.isType("text/event-stream") {
+		a.body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	}
+	if took := d.Now().Sub(began); took > d.slowest.took {
+		d.slowest = slowest{took, method + " " + withoutQuery(u)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the answer breaks off: %s", reasonOf(err))
+	}
+	if len(a.body) > maxBody {
+		return nil, fmt.Errorf("the answer is longer than %d bytes", maxBody)
+	}
+	return a, nil
+}
+
+// get makes a GET as a client does that looks for a document, and follows
+// redirects.
+func (d *doctor) get(ctx context.Context, address string) (*answer, error) {
+	var redirects []string
+	for to := address; ; {
+		a, err := d.send(ctx, http.MethodGet, to, http.Header{
+			"Accept": {"application/json"}, "Mcp-Protocol-Version": {protocolVersion}, "Origin": {elsewhere},
+		}, nil)
+		if err != nil {
+			return nil, err
+		}
+		next := a.location()
+		if next == nil {
+			a.address, a.redirects = address, redirects
+			return a, nil
+		}
+		if len(redirects) == maxRedirects {
+			return nil, fmt.Errorf("more than %d redirects", maxRedirects)
+		}
+		if strings.HasPrefix(to, "https:") && next.Scheme != "https" {
+			return nil, fmt.Errorf("a redirect leads from https to %s", quote(withoutQuery(next)))
+		}
+		to = next.String()
+		redirects = append(redirects, to)
+	}
+}
+
+// preflight asks as a browser does before it makes a request of the method with
+// the headers (Fetch, section 4.8), and returns what it would hold against it.
+func (d *doctor) preflight(ctx context.Context, method, address string, headers ...string) error {
+	a, err := d.send(ctx, http.MethodOptions, address, http.Header{
+		"Origin": {elsewhere}, "Access-Control-Request-Method": {method}, "Access-Control-Request-Headers": {strings.Join(headers, ",")},
+	}, nil)
+	if err != nil {
+		return err
+	}
+	if a.status < 200 || a.status > 299 {
+		return fmt.Errorf("OPTIONS answers %d", a.status)
+	}
+	if !a.allowsOrigin() {
+		return errors.New("the answer to OPTIONS allows no other origin (Access-Control-Allow-Origin)")
+	}
+	// GET and POST need no leave by name (Fetch, CORS-safelisted method).
+	allowed := a.list("Access-Control-Allow-Headers")
+	for _, h := range headers {
+		// The asterisk does not stand for Authorization.
+		if !allowed[h] && (!allowed["*"] || h == "authorization") {
+			return fmt.Errorf("Access-Control-Allow-Headers lacks %s", h)
+		}
+	}
+	return nil
+}
+
+// allowsOrigin reports whether scripts of other origins may read the answer.
+func (a *answer) allowsOrigin() bool {
+	origin := a.header.Get("Access-Control-Allow-Origin")
+	return origin == "*" || origin == elsewhere
+}
+
+// list is a header with a list of names, in lower case.
+func (a *answer) list(header string) map[string]bool {
+	names := make(map[string]bool)
+	for _, v := range a.header.Values(header) {
+		for name := range strings.SplitSeq(v, ",") {
+			names[strings.ToLower(strings.TrimSpace(name))] = true
+		}
+	}
+	return names
+}
+
+// location is where a redirect leads; nil if the answer is none.
+func (a *answer) location() *url.URL {
+	switch a.status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default:
+		return nil
+	}
+	base, err := url.Parse(a.address)
+	if err != nil || a.header.Get("Location") == "" {
+		return nil
+	}
+	to, err := base.Parse(a.header.Get("Location"))
+	if err != nil {
+		return nil
+	}
+	return to
+}
+
+func (a *answer) isType(want string) bool {
+	t, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	return t == want
+}
+
+// isStored reports whether a cache may keep the answer.
+func (a *answer) isStored() bool { return !a.list("Cache-Control")["no-store"] }
+
+// quote shows text of a server: no longer than is needed, and with nothing that
+// a terminal would act on.
+func quote(s string) string {
+	if utf8.RuneCountInString(s) > maxText {
+		s = string([]rune(s)[:maxText]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// quotes shows several.
+func quotes(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	var quoted []string
+	for i, s := range list {
+		if i == 8 {
+			quoted = append(quoted, fmt.Sprintf("and %d more", len(list)-i))
+			break
+		}
+		quoted = append(quoted, quote(s))
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// clean is the last barrier before a report: no secret, and no character that is
+// not printed.
+func (d *doctor) clean(s string) string {
+	for _, secret := range d.withheld {
+		s = redact(s, secret)
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+// redact blacks out the secret, and what is left of it where text was cut off.
+func redact(s, secret string) string {
+	begin := secret[:min(len(secret), 12)]
+	var out strings.Builder
+	for {
+		before, rest, found := strings.Cut(s, begin)
+		out.WriteString(before)
+		if !found {
+			return out.String()
+		}
+		out.WriteString("[redacted]")
+		more := secret[len(begin):]
+		for more != "" && rest != "" && more[0] == rest[0] {
+			more, rest = more[1:], rest[1:]
+		}
+		s = rest
+	}
+}
+
+// withoutQuery is the address without its parameters, which may be secret.
+func withoutQuery(u *url.URL) string {
+	c := *u
+	c.RawQuery, c.Fragment, c.RawFragment, c.User = "", "", "", nil
+	return c.String()
+}
+
+// hostOf is the host and port of an address, for comparing origins.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	if u.Port() == "" {
+		return net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	return u.Host
+}

@@ -1,0 +1,203 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+const resourceWellKnown = "/.well-known/oauth-protected-resource"
+
+// resourcePlaces are where the metadata of a resource is looked for that names
+// no address: with its path, then at the root (MCP, "Protected Resource Metadata
+// Discovery Requirements"). Without a path they are the same.
+func resourcePlaces(u *url.URL) []string {
+	places := []string{wellKnown(u, resourceWellKnown)}
+	if root := wellKnown(&url.URL{Scheme: u.Scheme, Host: u.Host}, resourceWellKnown); root != places[0] {
+		places = append(places, root)
+	}
+	return places
+}
+
+// wellKnown inserts the name between host and path (RFC 8414 section 3.1, RFC
+// 9728 section 3.1). A slash at the end of the path goes.
+func wellKnown(u *url.URL, name string) string {
+	address := u.Scheme + "://" + u.Host + name + strings.TrimSuffix(u.EscapedPath(), "/")
+	if u.RawQuery != "" {
+		address += "?" + u.RawQuery
+	}
+	return address
+}
+
+var resourceKinds = map[string]kind{
+	"resource": aString, "authorization_servers": strings_, "jwks_uri": aString, "scopes_supported": strings_, "bearer_methods_supported": strings_,
+	"resource_name": aString, "resource_documentation": aString, "resource_policy_uri": aString, "resource_tos_uri": aString,
+}
+
+// found is a document, or why there is none.
+type found struct {
+	answer *answer
+	object object
+	err    error // of the request, or of the body
+	none   bool  // the server says that there is none
+}
+
+// document looks for a document.
+func (d *doctor) document(ctx context.Context, address string) found {
+	a, err := d.get(ctx, address)
+	if err != nil {
+		return found{err: err}
+	}
+	if a.status != http.StatusOK {
+		return found{answer: a, err: fmt.Errorf("%d", a.status), none: a.status >= 400 && a.status <= 499}
+	}
+	o, err := a.decode()
+	return found{answer: a, object: o, err: err}
+}
+
+func (d *doctor) protectedResource(ctx context.Context) {
+	if d.first == nil || d.isIssuer {
+		return
+	}
+	var used found
+	f := d.check(resourceHeader)
+	named := d.header["resource_metadata"]
+	if named == "" {
+		d.skip(resourceHeader, "the challenge names no address")
+	} else {
+		used = d.document(ctx, named)
+		if used.err != nil {
+			f.fail(nil, "%s: %s", quote(named), used.err)
+		}
+		f.end("%s", quote(named))
+	}
+
+	places := resourcePlaces(d.url)
+	path := d.document(ctx, places[0])
+	f = d.check(resourcePath)
+	switch {
+	case path.err != nil && used.object == nil:
+		f.fail(nil, "%s: %s", quote(places[0]), path.err)
+	case path.err != nil && path.none:
+		f.warn([]string{reported(chatGPT)}, "%s: %s; clients that do not read the challenge look there", quote(places[0]), path.err)
+	case path.err != nil:
+		f.fail([]string{typeScript1, typeScript2, goSDK}, "%s: %s; clients give up at what is no 4xx", quote(places[0]), path.err)
+	case used.object != nil && !sameResource(path.object, used.object):
+		f.fail(nil, "%s says otherwise than the document that the challenge names", quote(places[0]))
+	}
+	f.end("%s", quote(places[0]))
+	if used.object == nil {
+		used = path
+	}
+
+	if used = d.resourceAtRoot(ctx, places, used); used.object == nil {
+		d.because(stageResource, "there is no document")
+		d.because(stageServer, "no document says which authorization server it is")
+		d.skip(resourceCORS, "there is no document")
+		return
+	}
+	d.resource = used.object
+	d.readResource(used)
+	f = d.check(resourceCORS)
+	if !used.answer.allowsOrigin() {
+		f.warn([]string{inspector}, "Access-Control-Allow-Origin is missing: a client in a browser cannot read it")
+	} else if err := d.preflight(ctx, http.MethodGet, used.answer.address, "mcp-protocol-version"); err != nil {
+		f.warn([]string{inspector}, "%s: a client in a browser cannot read it", err)
+	}
+	f.end("other origins may read it")
+}
+
+// resourceAtRoot looks at the root of the host, and returns what is there if
+// used has nothing.
+func (d *doctor) resourceAtRoot(ctx context.Context, places []string, used found) found {
+	if len(places) == 1 {
+		d.skip(resourceRoot, "the URL has no path, so that is the same place")
+		return used
+	}
+	f := d.check(resourceRoot)
+	root := d.document(ctx, places[1])
+	switch {
+	case root.err != nil && root.none && used.object != nil:
+		f.end("%s: %s; not needed, since there is one elsewhere", quote(places[1]), root.err)
+		return used
+	case root.err != nil && root.none:
+		f.fail(nil, "%s: %s; so there is none at all", quote(places[1]), root.err)
+	case root.err != nil:
+		f.warn([]string{typeScript1, typeScript2, goSDK}, "%s: %s; clients give up at what is no 4xx", quote(places[1]), root.err)
+	case used.object == nil:
+		f.end("%s", quote(places[1]))
+		return root
+	case root.object.text("resource") == used.object.text("resource") && !sameResource(root.object, used.object):
+		f.fail(nil, "%s names other authorization servers for the same resource", quote(places[1]))
+	case root.object.text("resource") != used.object.text("resource"):
+		// A host may have several resources.
+		f.end("%s is about another resource", quote(places[1]))
+		return used
+	}
+	f.end("%s", quote(places[1]))
+	return used
+}
+
+func sameResource(a, b object) bool {
+	return a.text("resource") == b.text("resource") && slices.Equal(a.texts("authorization_servers"), b.texts("authorization_servers"))
+}
+
+// readResource looks into the document.
+func (d *doctor) readResource(used found) {
+	o := used.object
+	f := d.check(resourceContentType)
+	if !used.answer.isType("application/json") {
+		f.fail([]string{goSDK}, "Content-Type is %s", quote(used.answer.header.Get("Content-Type")))
+	}
+	d.redirected(f, used.answer)
+	f.end("application/json")
+
+	f = d.check(resourceIdentifier)
+	if got := o.text("resource"); got != d.URL {
+		f.fail([]string{goSDK, vsCode, claude}, "resource is %s, and the URL is %s", quote(got), quote(d.URL))
+	}
+	f.end("%s", quote(o.text("resource")))
+
+	f = d.check(resourceServers)
+	servers := o.texts("authorization_servers")
+	if len(servers) == 0 {
+		f.fail(nil, "authorization_servers is missing or empty")
+	} else {
+		d.issuer = servers[0]
+		if len(servers) > 1 {
+			f.warn([]string{vsCode, claude}, "there are %d; some clients use the first only, %s", len(servers), quote(servers[0]))
+		}
+	}
+	f.end("%s", quote(d.issuer))
+
+	f = d.check(resourceMembers)
+	f.told(o, resourceKinds, typeScript)
+	if slices.Contains(o.texts("scopes_supported"), "offline_access") {
+		f.warn(nil, "scopes_supported has offline_access, which is no scope of a resource")
+	}
+	if methods := o.texts("bearer_methods_supported"); methods != nil && !slices.Contains(methods, "header") {
+		f.fail(nil, "bearer_methods_supported has no header, and MCP clients send the token there only")
+	}
+	f.end("all of their types")
+
+	d.scopes = strings.Fields(d.header["scope"])
+	if len(d.scopes) == 0 {
+		d.scopes = o.texts("scopes_supported")
+	}
+}
+
+// redirected notes that a document was found behind a redirect.
+func (d *doctor) redirected(f *finding, a *answer) {
+	if len(a.redirects) == 0 {
+		return
+	}
+	last := a.redirects[len(a.redirects)-1]
+	if hostOf(last) != hostOf(a.address) {
+		f.warn(typeScript, "a redirect leads to another host, %s, which some clients do not follow", quote(last))
+		return
+	}
+	f.warn(nil, "a redirect leads to %s, which not every client follows", quote(last))
+}

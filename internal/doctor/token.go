@@ -1,0 +1,77 @@
+package doctor
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+)
+
+// post sends a form to an endpoint as the client.
+func (d *doctor) post(ctx context.Context, endpoint string, c *client, form url.Values) (*answer, error) {
+	address, err := d.endpoint(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+	if c.method == "client_secret_basic" {
+		// RFC 6749 section 2.3.1: both are encoded first.
+		credentials := url.QueryEscape(c.id) + ":" + url.QueryEscape(c.secret)
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(credentials)))
+	} else {
+		form.Set("client_id", c.id)
+		if c.method == "client_secret_post" {
+			form.Set("client_secret", c.secret)
+		}
+	}
+	return d.send(ctx, http.MethodPost, address, header, []byte(form.Encode()))
+}
+
+// tokenEndpoint asks for what nobody may get.
+func (d *doctor) tokenEndpoint(ctx context.Context) {
+	if d.client == nil || d.server.text("token_endpoint") == "" {
+		return
+	}
+	f := d.check(tokenCORS)
+	if err := d.preflight(ctx, http.MethodPost, d.server.text("token_endpoint"), "content-type", "authorization"); err != nil {
+		f.warn([]string{inspector}, "%s: a client in a browser cannot ask for tokens", err)
+	}
+	f.end("other origins may ask")
+
+	f = d.check(tokenGrant)
+	a, err := d.post(ctx, "token_endpoint", d.client, url.Values{
+		"grant_type": {"authorization_code"}, "code": {"dcrctl-doctor-sends-no-code"}, "redirect_uri": {d.client.redirectURI},
+		"code_verifier": {"dcrctl-doctor-sends-no-verifier-of-forty-three"},
+	})
+	d.wantError(f, a, err, http.StatusBadRequest, "invalid_grant", typeScript, nil)
+
+	f = d.check(tokenClient)
+	a, err = d.post(ctx, "token_endpoint", &client{id: foreignClient, method: "none"}, url.Values{
+		"grant_type": {"refresh_token"}, "refresh_token": {"dcrctl-doctor-sends-no-token"},
+	})
+	// RFC 6749 leaves 400 open here; Claude takes the status as the sign that its
+	// registration is gone.
+	d.wantError(f, a, err, http.StatusUnauthorized, "invalid_client", []string{claude, vsCode, typeScript1, typeScript2}, []string{claude})
+}
+
+// wantError ends a check of a refusal. ByCode and byStatus are the clients that
+// act on the error's code and on the status.
+func (d *doctor) wantError(f *finding, a *answer, err error, status int, code string, byCode, byStatus []string) {
+	if err != nil {
+		f.fail(nil, "%s", err)
+		f.end("")
+		return
+	}
+	o, err := a.decode()
+	switch {
+	case a.status >= 200 && a.status <= 299:
+		f.fail(nil, "%d", a.status)
+	case err != nil || o.text("error") == "":
+		f.fail(byCode, "%s", errorOf(a))
+	case o.text("error") != code:
+		f.warn(byCode, "%s; clients know by %s what to do", errorOf(a), code)
+	case a.status != status:
+		f.warn(byStatus, "%s; clients expect %d", errorOf(a), status)
+	}
+	f.end("%d %s", a.status, quote(o.text("error")))
+}
