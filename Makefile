@@ -1,4 +1,4 @@
-.PHONY: help run demo build bench test test-browser screenshots e2e check
+.PHONY: help run demo build bench test test-browser screenshots casts e2e check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -27,6 +27,9 @@ test-browser: go ## the pages and the whole flow in headless Chromium (installs 
 
 screenshots: go ## docs/screenshots, made anew
 	@scripts/browser.sh screenshots
+
+casts: go ## those of docs/screenshots that show a terminal (wants Python 3)
+	@GO="$(GO)" scripts/terminal.sh doctor
 
 e2e: go ## the protocol scripts against a stack that runs elsewhere: make e2e BASE_URL=https://auth.example.com
 	@test -n "$(BASE_URL)" || { echo "make e2e: say where the broker is: make e2e BASE_URL=http://localhost:8080" >&2; exit 2; }
