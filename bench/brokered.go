@@ -143,7 +143,7 @@ func authorizing(root string) (d *deployment, client map[string]string, err erro
 	// Codes and tokens live in real time.
 	p.store = memory.NewStore(time.Now)
 	provisioning, err := broker.NewProvisioning(broker.ProvisioningConfig{
-		Store: p.store, Maker: brokertest.NewAppClients(), Keys: keys.Ring, Now: time.Now, Log: p.log,
+		Store: p.store, Maker: brokertest.NewAppClients(), Deployment: "bench", Keys: keys.Ring, Now: time.Now, Log: p.log,
 		Policy: func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
 	})
 	if err != nil {

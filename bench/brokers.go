@@ -149,6 +149,7 @@ func (p *parts) registrations(apps broker.AppClients) (*broker.Service, error) {
 	service, err := broker.New(broker.Config{
 		Store:      p.store,
 		AppClients: apps,
+		Deployment: "bench",
 		Policy:     func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
 		Issuer:     p.config.Issuer,
 		Now:        p.clock.now,

@@ -258,7 +258,7 @@ func testDeletionEndsTheGrant(t *testing.T, d *deployment) {
 		return
 	}
 	// Its app client goes at the janitor's next run.
-	if err := d.stack.Reconcile(t.Context()); err != nil {
+	if err := d.stack.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := d.stack.Pool.Calls("DeleteUserPoolClient"); got == before {

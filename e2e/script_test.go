@@ -257,7 +257,7 @@ func (d *deployment) removed(t *testing.T, r *registration) {
 		err := r.remove(d)
 		if d.stack != nil {
 			// So that its branding style is free again.
-			err = errors.Join(err, d.stack.Reconcile(context.Background()))
+			err = errors.Join(err, d.stack.Sweep(context.Background()))
 		}
 		if err != nil {
 			t.Error(err)

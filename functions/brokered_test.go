@@ -220,13 +220,13 @@ func TestProvisionThatFails(t *testing.T) {
 }
 
 // janitor has it run, as its schedule does.
-func (d *deployment) janitor(t *testing.T) broker.Reconciled {
+func (d *deployment) janitor(t *testing.T) broker.Swept {
 	t.Helper()
 	out, err := d.all["janitor"].Invoke(t.Context(), []byte(`{"detail-type":"Scheduled Event"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var done broker.Reconciled
+	var done broker.Swept
 	if err := json.Unmarshal(out, &done); err != nil {
 		t.Fatalf("%v in %q", err, out)
 	}

@@ -1,6 +1,7 @@
-// Command janitor is the Lambda function that a schedule runs. It finishes or
-// undoes what was left half done, see broker.Service.Reconcile. config.AppClients
-// says what its environment holds.
+// Command janitor is the Lambda function that a schedule runs every hour. It
+// finishes or undoes what was left half done, and removes what has come to the
+// end of its life, see broker.Service.Sweep. config.AppClients says what its
+// environment holds.
 package main
 
 import (
@@ -13,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
-	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -26,7 +27,7 @@ func main() {
 }
 
 // janitor returns what answers each event of the schedule, whatever is in it.
-func janitor() (func(context.Context) (broker.Reconciled, error), error) {
+func janitor() (func(context.Context) (broker.Swept, error), error) {
 	c, err := config.AppClients(os.Getenv)
 	if err != nil {
 		return nil, err
@@ -34,13 +35,13 @@ func janitor() (func(context.Context) (broker.Reconciled, error), error) {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
 	slog.SetDefault(log)
 	sdk := wire.SDK(c)
-	service, err := registrar.Janitor(c, sdk, wire.Store(c, sdk), nil, log)
+	service, err := operate.Service(c, sdk, wire.Store(c, sdk), nil, nil, log)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (broker.Reconciled, error) {
-		done, err := service.Reconcile(ctx)
-		log.InfoContext(ctx, "reconciled", "done", done)
+	return func(ctx context.Context) (broker.Swept, error) {
+		done, err := service.Sweep(ctx, broker.SweepOptions{})
+		log.InfoContext(ctx, "swept", "done", done)
 		return done, err
 	}, nil
 }

@@ -157,7 +157,7 @@ func (w *world) openFront(s setup) {
 		t.Fatal(err)
 	}
 	provisioning, err := broker.NewProvisioning(broker.ProvisioningConfig{
-		Store: w.store, Maker: apps, Policy: inForce, Branding: s.login == 2, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Maker: apps, Deployment: "test", Policy: inForce, Branding: s.login == 2, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Keys: func(context.Context) (*seal.Ring, error) { return w.keys, nil },
 	})
 	if err != nil {

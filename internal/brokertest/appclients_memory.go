@@ -39,12 +39,13 @@ var (
 	_ broker.AppClients       = (*AppClients)(nil)
 	_ broker.AppClientMaker   = (*AppClients)(nil)
 	_ broker.AppClientUpdater = (*AppClients)(nil)
+	_ broker.AppClientAdopter = (*AppClients)(nil)
 )
 
 // NewAppClients returns an empty pool.
 func NewAppClients() *AppClients {
 	return &AppClients{
-		Faults:  NewFaults("Create", "Update", "Delete", "List", "CreateBrokered", "UpdateBrokered", "Brand"),
+		Faults:  NewFaults("Create", "Update", "Delete", "Exists", "List", "Foreign", "Adopt", "CreateBrokered", "UpdateBrokered", "Brand"),
 		styles:  -1,
 		clients: make(map[string]AppClient),
 	}
@@ -192,10 +193,68 @@ func (a *AppClients) Delete(ctx context.Context, id, marker string) error {
 	})
 }
 
+// Exists implements broker.AppClients.
+func (a *AppClients) Exists(ctx context.Context, id string) (bool, error) {
+	return result(a.Faults, "Exists", func() (bool, error) {
+		_, ok := a.All()[id]
+		return ok, ctx.Err()
+	})
+}
+
+// Put makes an app client by hand, as somebody does who is not the broker.
+func (a *AppClients) Put(id string, c AppClient) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.clients[id] = c
+}
+
+// Drop deletes an app client by hand.
+func (a *AppClients) Drop(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.clients, id)
+}
+
+// Foreign implements broker.AppClientAdopter.
+func (a *AppClients) Foreign(ctx context.Context, id string) (*broker.ForeignAppClient, error) {
+	return result(a.Faults, "Foreign", func() (*broker.ForeignAppClient, error) {
+		c, ok := a.All()[id]
+		if !ok {
+			return nil, broker.ErrNotFound
+		}
+		f := &broker.ForeignAppClient{ID: id, Name: c.Metadata.ClientName, Metadata: c.Metadata}
+		if c.Marker != "" {
+			f.Refused = "it carries a mark"
+		}
+		return f, ctx.Err()
+	})
+}
+
+// Adopt implements broker.AppClientAdopter.
+func (a *AppClients) Adopt(ctx context.Context, id, marker string) error {
+	return a.Do("Adopt", func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		c, ok := a.clients[id]
+		if !ok || c.Marker != "" && c.Marker != marker {
+			return &broker.NotAppliedError{Err: broker.ErrNotFound}
+		}
+		c.Marker = marker
+		a.clients[id] = c
+		return nil
+	})
+}
+
 // List implements broker.AppClients.
 func (a *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error] {
 	return func(yield func(broker.ListedAppClient, error) bool) {
 		for id, c := range a.All() {
+			if c.Marker == "" {
+				continue // somebody else's
+			}
 			if !yield(broker.ListedAppClient{ID: id, Marker: c.Marker}, nil) {
 				return
 			}

@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,48 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 			g.ID = id
 			return s.CreateGrant(t.Context(), g)
 		}), broker.ErrExists)
+	})
+
+	t.Run("the grants of a client are found while there is something left to end", func(t *testing.T) {
+		clock := NewClock()
+		g, ended, empty, foreign := newGrant(clock), newGrant(clock), newGrant(clock), newGrant(clock)
+		ended.ClientID, empty.ClientID = g.ClientID, g.ClientID
+		s := create(t, g, clock)
+		for _, other := range []*grant.Grant{ended, empty, foreign} {
+			check(t, "create", s.CreateGrant(t.Context(), other), nil)
+		}
+		want := func(when string, grants ...*grant.Grant) {
+			t.Helper()
+			var ids []string
+			for _, g := range grants {
+				ids = append(ids, g.ID)
+			}
+			got := collect(t, s.GrantsOf(t.Context(), g.ClientID))
+			slices.Sort(ids)
+			slices.Sort(got)
+			if !slices.Equal(got, ids) {
+				t.Errorf("%s: got %q, want %q", when, got, ids)
+			}
+		}
+		want("at first", g, ended, empty)
+		ended.EndedAt, empty.EndedAt = clock.Second(), clock.Second()
+		check(t, "end", s.ReplaceGrant(t.Context(), ended), nil)
+		check(t, "end", s.ReplaceGrant(t.Context(), empty), nil)
+		want("ended, with tokens to revoke", g, ended, empty)
+		empty.Tokens = ""
+		check(t, "forget tokens", s.ReplaceGrant(t.Context(), empty), nil)
+		want("ended, with no tokens", g, ended)
+		g.Tokens = ""
+		check(t, "replace", s.ReplaceGrant(t.Context(), g), nil)
+		want("not ended, with no tokens", g, ended)
+		for _, id := range append(foreignIDs(), credential.NewID()) {
+			if got := collect(t, s.GrantsOf(t.Context(), id)); len(got) > 0 && id != "" {
+				t.Errorf("grants of %q: %q, want none", id, got)
+			}
+		}
+		for range s.GrantsOf(t.Context(), g.ClientID) {
+			break // leaving early is allowed
+		}
 	})
 
 	t.Run("refresh tokens rotate", func(t *testing.T) {

@@ -22,7 +22,7 @@ func NewFaultyGrants(store grant.Store) *FaultyGrants {
 	return &FaultyGrants{
 		Faults: NewFaults(
 			"CreateTransaction", "Transaction", "TakeStep", "ReplaceTransaction", "DeleteTransaction",
-			"CreateGrant", "Grant", "ReplaceGrant", "ListGrants",
+			"CreateGrant", "Grant", "ReplaceGrant", "GrantsOf", "ListGrants",
 			"PutConsent", "Consent", "DeleteConsent",
 		),
 		store: store,
@@ -89,6 +89,11 @@ func (s *FaultyGrants) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
 		g.Version = sent.Version
 	}
 	return err
+}
+
+// GrantsOf implements grant.Store.
+func (s *FaultyGrants) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
+	return sequence(s.Faults, "GrantsOf", func() iter.Seq2[string, error] { return s.store.GrantsOf(ctx, clientID) })
 }
 
 // ListGrants implements grant.Store.

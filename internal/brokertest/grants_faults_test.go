@@ -134,6 +134,12 @@ func TestFaultyGrants_fails_before_or_after_the_effect(t *testing.T) {
 			got, err := s.Consent(ctx, "c")
 			return nothing(got, err)
 		}},
+		"GrantsOf": {call: func(ctx context.Context, s grant.Store) error {
+			var last error
+			for _, last = range s.GrantsOf(ctx, "client") {
+			}
+			return last
+		}},
 		"ListGrants": {call: func(ctx context.Context, s grant.Store) error {
 			var last error
 			for _, last = range s.ListGrants(ctx) {

@@ -27,6 +27,7 @@ func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) broke
 	t.Run("AppClientRecords", func(t *testing.T) { testAppClientRecords(t, open) })
 	t.Run("InitialAccessTokens", func(t *testing.T) { testInitialAccessTokens(t, open) })
 	t.Run("Budgets", func(t *testing.T) { testBudgets(t, open) })
+	t.Run("Sweeping", func(t *testing.T) { testSweeping(t, open) })
 	t.Run("every field is kept", func(t *testing.T) { testEveryField(t, open) })
 }
 
@@ -83,6 +84,7 @@ func fullRegistration(c *Clock) *broker.Registration {
 			Contacts:                []string{"ops@client.example"},
 			JWKS:                    json.RawMessage(`{"keys":[]}`),
 			SoftwareID:              "0f8fad5b-d9cb-469f-a165-70867728950e",
+			SoftwareStatement:       "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln",
 			Localized:               map[string]string{"client_name#ja-Jpan-JP": "クライアント名"},
 		},
 		IssuedAt:   c.Second(),

@@ -1,7 +1,6 @@
 package brokertest
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -49,7 +48,7 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 	}
 	due := func(t *testing.T, s broker.Store, key string, now time.Time) bool {
 		t.Helper()
-		return slices.Contains(collect(t, s.DueAppClients(t.Context(), now)), key)
+		return isDue(t, s, broker.DueAppClient, key, now)
 	}
 
 	t.Run("what was created is read", func(t *testing.T) {
@@ -208,28 +207,38 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("all that are due are found once, while they are dealt with", func(t *testing.T) {
+	t.Run("all records are enumerated, due or not", func(t *testing.T) {
 		clock := NewClock()
-		s := open(t, clock.Now)
-		want := make(map[string]*broker.AppClient)
-		for i := range 40 {
-			a := fullAppClient(clock)
-			a.Due = clock.Second().Add(time.Duration(i) * time.Second)
-			check(t, "create", s.CreateAppClient(t.Context(), a), nil)
-			want[a.Key] = a
-		}
-		for key, err := range s.DueAppClients(t.Context(), clock.Second().Add(29*time.Second)) {
-			check(t, "due", err, nil)
-			if a, ok := want[key]; ok {
-				check(t, "delete", s.DeleteAppClient(t.Context(), key, a.Version), nil)
-				delete(want, key)
+		a, never := fullAppClient(clock), leastAppClient(clock)
+		s := create(t, a, clock)
+		check(t, "create", s.CreateAppClient(t.Context(), never), nil)
+		listed := func() []string { return collect(t, s.AppClientKeys(t.Context())) }
+		for _, key := range []string{a.Key, never.Key} {
+			if n := count(listed(), key); n != 1 {
+				t.Errorf("%s is enumerated %d times, want once", key, n)
 			}
 		}
-		if len(want) != 10 {
-			t.Errorf("records left: got %d, want the 10 that were not due", len(want))
+		a.Due = time.Time{}
+		check(t, "replace", s.ReplaceAppClient(t.Context(), a), nil)
+		if n := count(listed(), a.Key); n != 1 {
+			t.Errorf("one that is not due any more is enumerated %d times, want once", n)
 		}
-		for range s.DueAppClients(t.Context(), clock.Second().Add(time.Hour)) {
+		check(t, "delete", s.DeleteAppClient(t.Context(), a.Key, a.Version), nil)
+		if n := count(listed(), a.Key); n != 0 {
+			t.Errorf("a deleted one is enumerated")
+		}
+		for range s.AppClientKeys(t.Context()) {
 			break // leaving early is allowed
 		}
 	})
+}
+
+func count(keys []string, key string) int {
+	n := 0
+	for _, k := range keys {
+		if k == key {
+			n++
+		}
+	}
+	return n
 }

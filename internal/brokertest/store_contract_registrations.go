@@ -260,6 +260,92 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}
 	})
 
+	t.Run("one that was used meanwhile is not retired", func(t *testing.T) {
+		for _, used := range []time.Duration{0, time.Hour} {
+			clock := NewClock()
+			r := leastRegistration(clock)
+			s := create(t, r, clock)
+			if used > 0 {
+				check(t, "touch", s.TouchRegistration(t.Context(), r.ClientID, r.Generation, clock.Second().Add(used)), nil)
+			}
+			before := read(t, s, r.ClientID)
+			check(t, "touch", s.TouchRegistration(t.Context(), r.ClientID, r.Generation, clock.Second().Add(2*time.Hour)), nil)
+			retired := before.Clone()
+			retired.State = broker.RegistrationRemoved
+			check(t, "retire", s.RetireRegistration(t.Context(), retired), broker.ErrConflict)
+			if retired.Version != before.Version {
+				t.Errorf("version after ErrConflict: got %d, want %d", retired.Version, before.Version)
+			}
+
+			now := read(t, s, r.ClientID)
+			stale := now.Clone()
+			stale.Version++
+			check(t, "retire another version", s.RetireRegistration(t.Context(), stale), broker.ErrConflict)
+			other := now.Clone()
+			other.Generation += "x"
+			check(t, "retire another generation", s.RetireRegistration(t.Context(), other), broker.ErrConflict)
+			now.State, now.Due = broker.RegistrationRemoved, clock.Second()
+			want := now.Clone()
+			want.Version++
+			check(t, "retire", s.RetireRegistration(t.Context(), now), nil)
+			diffRegistration(t, "after retire", now, want)
+			diffRegistration(t, "read", read(t, s, r.ClientID), want)
+		}
+	})
+
+	t.Run("one that was not used is retired", func(t *testing.T) {
+		clock := NewClock()
+		r := leastRegistration(clock)
+		s := create(t, r, clock)
+		r.State = broker.RegistrationRemoved
+		check(t, "retire", s.RetireRegistration(t.Context(), r), nil)
+		diffRegistration(t, "read", read(t, s, r.ClientID), r)
+		absentOne := leastRegistration(clock)
+		absentOne.Version = 1
+		check(t, "retire an absent one", s.RetireRegistration(t.Context(), absentOne), broker.ErrNotFound)
+	})
+
+	t.Run("a renewal has another generation and goes on counting versions", func(t *testing.T) {
+		clock := NewClock()
+		r := fullRegistration(clock)
+		s := create(t, r, clock)
+		check(t, "replace", s.ReplaceRegistration(t.Context(), r), nil)
+		stale := r.Clone()
+		stale.Version--
+		check(t, "renew another version", s.RenewRegistration(t.Context(), stale, "new"), broker.ErrConflict)
+		other := r.Clone()
+		other.Generation += "x"
+		check(t, "renew another generation", s.RenewRegistration(t.Context(), other, "new"), broker.ErrConflict)
+		if other.Generation != r.Generation+"x" || other.Version != r.Version {
+			t.Errorf("after ErrConflict: got generation %q, version %d", other.Generation, other.Version)
+		}
+
+		before, generation := r.Clone(), credential.NewID()
+		next := leastRegistration(clock)
+		next.ClientID, next.Generation, next.Version = r.ClientID, r.Generation, r.Version
+		check(t, "renew", s.RenewRegistration(t.Context(), next, generation), nil)
+		if next.Generation != generation || next.Version != 3 || !next.LastUsedAt.IsZero() {
+			t.Errorf("after renew: got generation %q, version %d, last use %v", next.Generation, next.Version, next.LastUsedAt)
+		}
+		diffRegistration(t, "read", read(t, s, r.ClientID), next)
+		check(t, "replace the former", s.ReplaceRegistration(t.Context(), before.Clone()), broker.ErrConflict)
+		check(t, "touch the former", s.TouchRegistration(t.Context(), r.ClientID, before.Generation, clock.Now()), broker.ErrNotFound)
+		check(t, "delete the former", s.DeleteRegistration(t.Context(), r.ClientID, before.Generation), nil)
+		diffRegistration(t, "read again", read(t, s, r.ClientID), next)
+		absentOne := leastRegistration(clock)
+		absentOne.Version = 1
+		check(t, "renew an absent one", s.RenewRegistration(t.Context(), absentOne, "new"), broker.ErrNotFound)
+	})
+
+	t.Run("of concurrent renewals one succeeds", func(t *testing.T) {
+		clock := NewClock()
+		r := fullRegistration(clock)
+		s := create(t, r, clock)
+		oneWinner(t, race(func(int) error {
+			return s.RenewRegistration(t.Context(), r.Clone(), credential.NewID())
+		}), broker.ErrConflict)
+	})
+
 	t.Run("all that live are listed", func(t *testing.T) {
 		clock := NewClock()
 		s := open(t, clock.Now)

@@ -23,12 +23,13 @@ var _ broker.Store = (*FaultyStore)(nil)
 func NewFaultyStore(store broker.Store) *FaultyStore {
 	return &FaultyStore{
 		Faults: NewFaults(
-			"CreateRegistration", "Registration", "ReplaceRegistration", "DeleteRegistration",
+			"CreateRegistration", "Registration", "ReplaceRegistration", "RetireRegistration", "RenewRegistration", "DeleteRegistration",
 			"TouchRegistration", "ListRegistrations",
-			"CreateAppClient", "AppClient", "ReplaceAppClient", "DeleteAppClient", "DueAppClients",
+			"CreateAppClient", "AppClient", "ReplaceAppClient", "DeleteAppClient", "AppClientKeys",
 			"CreateInitialAccessToken", "InitialAccessToken", "UseInitialAccessToken",
 			"ReturnInitialAccessToken", "RevokeInitialAccessToken", "ListInitialAccessTokens",
 			"TakeBudget", "ReturnBudget", "TakeSlot",
+			"Due", "SweepPlace", "SetSweepPlace", "Deployment", "CreateDeployment", "SetDeployment", "Identity",
 		),
 		store: store,
 	}
@@ -57,6 +58,26 @@ func (s *FaultyStore) ReplaceRegistration(ctx context.Context, r *broker.Registr
 	err := s.Do("ReplaceRegistration", func() error { return s.store.ReplaceRegistration(ctx, sent) })
 	if err == nil {
 		r.Version = sent.Version
+	}
+	return err
+}
+
+// RetireRegistration implements broker.Registrations.
+func (s *FaultyStore) RetireRegistration(ctx context.Context, r *broker.Registration) error {
+	sent := r.Clone()
+	err := s.Do("RetireRegistration", func() error { return s.store.RetireRegistration(ctx, sent) })
+	if err == nil {
+		r.Version = sent.Version
+	}
+	return err
+}
+
+// RenewRegistration implements broker.Registrations.
+func (s *FaultyStore) RenewRegistration(ctx context.Context, r *broker.Registration, generation string) error {
+	sent := r.Clone()
+	err := s.Do("RenewRegistration", func() error { return s.store.RenewRegistration(ctx, sent, generation) })
+	if err == nil {
+		r.Version, r.Generation, r.LastUsedAt = sent.Version, sent.Generation, sent.LastUsedAt
 	}
 	return err
 }
@@ -110,11 +131,9 @@ func (s *FaultyStore) DeleteAppClient(ctx context.Context, key string, version i
 	return s.Do("DeleteAppClient", func() error { return s.store.DeleteAppClient(ctx, key, version) })
 }
 
-// DueAppClients implements broker.AppClientRecords.
-func (s *FaultyStore) DueAppClients(ctx context.Context, now time.Time) iter.Seq2[string, error] {
-	return sequence(s.Faults, "DueAppClients", func() iter.Seq2[string, error] {
-		return s.store.DueAppClients(ctx, now)
-	})
+// AppClientKeys implements broker.AppClientRecords.
+func (s *FaultyStore) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
+	return sequence(s.Faults, "AppClientKeys", func() iter.Seq2[string, error] { return s.store.AppClientKeys(ctx) })
 }
 
 // CreateInitialAccessToken implements broker.InitialAccessTokens.
@@ -166,6 +185,41 @@ func (s *FaultyStore) ReturnBudget(ctx context.Context, key, member string) erro
 // TakeSlot implements broker.Budgets.
 func (s *FaultyStore) TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error) {
 	return result(s.Faults, "TakeSlot", func() (bool, error) { return s.store.TakeSlot(ctx, key, at, limit) })
+}
+
+// Due implements broker.Sweeping.
+func (s *FaultyStore) Due(ctx context.Context, now time.Time, after string) iter.Seq2[broker.DueRecord, error] {
+	return sequence(s.Faults, "Due", func() iter.Seq2[broker.DueRecord, error] { return s.store.Due(ctx, now, after) })
+}
+
+// SweepPlace implements broker.Sweeping.
+func (s *FaultyStore) SweepPlace(ctx context.Context) (string, error) {
+	return result(s.Faults, "SweepPlace", func() (string, error) { return s.store.SweepPlace(ctx) })
+}
+
+// SetSweepPlace implements broker.Sweeping.
+func (s *FaultyStore) SetSweepPlace(ctx context.Context, place string) error {
+	return s.Do("SetSweepPlace", func() error { return s.store.SetSweepPlace(ctx, place) })
+}
+
+// Deployment implements broker.Sweeping.
+func (s *FaultyStore) Deployment(ctx context.Context) (*broker.Deployment, error) {
+	return result(s.Faults, "Deployment", func() (*broker.Deployment, error) { return s.store.Deployment(ctx) })
+}
+
+// CreateDeployment implements broker.Sweeping.
+func (s *FaultyStore) CreateDeployment(ctx context.Context, d *broker.Deployment) error {
+	return s.Do("CreateDeployment", func() error { return s.store.CreateDeployment(ctx, d) })
+}
+
+// SetDeployment implements broker.Sweeping.
+func (s *FaultyStore) SetDeployment(ctx context.Context, d *broker.Deployment) error {
+	return s.Do("SetDeployment", func() error { return s.store.SetDeployment(ctx, d) })
+}
+
+// Identity implements broker.Sweeping.
+func (s *FaultyStore) Identity(ctx context.Context) (string, error) {
+	return result(s.Faults, "Identity", func() (string, error) { return s.store.Identity(ctx) })
 }
 
 // result is Do for a call that returns something, which is lost with the reply.

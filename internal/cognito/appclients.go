@@ -197,6 +197,20 @@ var errNoAppClient = errors.New("there is no app client in the answer")
 // describe returns the app client id if it is ours and carries the marker. If
 // there is none, the error is broker.ErrNotFound.
 func (c *AppClients) describe(ctx context.Context, id, marker string) (*types.UserPoolClientType, error) {
+	present, err := c.read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	name := aws.ToString(present.ClientName)
+	if d, m, ok := ParseMarker(name); !ok || d != c.deployment || m != marker {
+		return nil, fmt.Errorf("cognito: app client %s is named %q and does not carry marker %q of deployment %q: it was left alone", id, name, marker, c.deployment)
+	}
+	return present, nil
+}
+
+// read returns the app client id, whoever's it is. If there is none, the error is
+// broker.ErrNotFound.
+func (c *AppClients) read(ctx context.Context, id string) (*types.UserPoolClientType, error) {
 	in := &cip.DescribeUserPoolClientInput{UserPoolId: aws.String(c.pool), ClientId: aws.String(id)}
 	out, err := call(ctx, c, opDescribe, c.api.DescribeUserPoolClient, in)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -212,10 +226,6 @@ func (c *AppClients) describe(ctx context.Context, id, marker string) (*types.Us
 	}
 	if out.UserPoolClient == nil {
 		return nil, opDescribe.failed(silent(), errNoAppClient)
-	}
-	name := aws.ToString(out.UserPoolClient.ClientName)
-	if d, m, ok := ParseMarker(name); !ok || d != c.deployment || m != marker {
-		return nil, fmt.Errorf("cognito: app client %s is named %q and does not carry marker %q of deployment %q: it was left alone", id, name, marker, c.deployment)
 	}
 	return out.UserPoolClient, nil
 }

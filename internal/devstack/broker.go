@@ -17,6 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
@@ -32,7 +33,7 @@ func newBroker(c *config.Config, log *slog.Logger) (*localBroker, error) {
 	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
-	service, err := registrar.Janitor(c, sdk, store, trust.New(nil, time.Now), log)
+	service, err := operate.Service(c, sdk, store, trust.New(nil, time.Now), nil, log)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +66,8 @@ func newBroker(c *config.Config, log *slog.Logger) (*localBroker, error) {
 	return b, nil
 }
 
-// reconcile does what the janitor does in the cloud.
-func (b *localBroker) reconcile(ctx context.Context, log *slog.Logger) {
+// sweep does what the janitor does in the cloud.
+func (b *localBroker) sweep(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
@@ -75,12 +76,12 @@ func (b *localBroker) reconcile(ctx context.Context, log *slog.Logger) {
 			return
 		case <-tick.C:
 		}
-		done, err := b.service.Reconcile(ctx)
+		done, err := b.service.Sweep(ctx, broker.SweepOptions{})
 		if err != nil {
-			log.Error("reconcile", "error", err)
+			log.Error("sweep", "error", err)
 		}
-		if done != (broker.Reconciled{}) {
-			log.Info("reconciled", "done", done)
+		if done != (broker.Swept{}) {
+			log.Info("swept", "done", done)
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
@@ -155,10 +156,10 @@ func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Grant) (
 	return tok.Reveal(), nil
 }
 
-// Reconcile does at once what is done every minute: it finishes what was left to
+// Sweep does at once what is done every minute: it finishes what was left to
 // do at Cognito, such as deleting the app clients of clients that are gone.
-func (s *Stack) Reconcile(ctx context.Context) error {
-	_, err := s.broker.service.Reconcile(ctx)
+func (s *Stack) Sweep(ctx context.Context) error {
+	_, err := s.broker.service.Sweep(ctx, broker.SweepOptions{})
 	return err
 }
 
@@ -192,7 +193,7 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.running.Go(func() { b.reconcile(ctx, o.Log) })
+	s.running.Go(func() { b.sweep(ctx, o.Log) })
 
 	s.broker = b
 	if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Grant{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}); err != nil {

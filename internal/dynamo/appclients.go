@@ -2,15 +2,8 @@ package dynamo
 
 import (
 	"context"
-	"fmt"
-	"hash/fnv"
 	"iter"
-	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
@@ -21,10 +14,6 @@ var optionalOfAppClient = []string{
 	"for", "cognito_id", "abandoned", "initial_access_token", "client_id", "generation", "scopes", "secret", "branded",
 	attrCreatedAt, attrDue, attrDueAt,
 }
-
-// duePartitions is over how many partitions the index spreads, so that it
-// takes more writes than a single one would.
-const duePartitions = 16
 
 // CreateAppClient implements broker.AppClientRecords.
 func (s *Store) CreateAppClient(ctx context.Context, a *broker.AppClient) error {
@@ -87,65 +76,24 @@ func (s *Store) DeleteAppClient(ctx context.Context, id string, version int64) e
 	return nil
 }
 
-// DueAppClients implements broker.AppClientRecords.
-func (s *Store) DueAppClients(ctx context.Context, now time.Time) iter.Seq2[string, error] {
+// AppClientKeys implements broker.AppClientRecords. Every record is in the index
+// of what is due, so that all of them are found without reading the table.
+func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for n := range duePartitions {
-			if !s.due(ctx, n, now, yield) {
-				return
+			p := partition{broker.DueAppClient, n}
+			for it, err := range s.query(ctx, "list app client records", dueIndex, "#due = :due", item{":due": str(p.String())}, nil) {
+				var id string
+				if err == nil {
+					id, err = p.id(it)
+				}
+				if !yield(id, err) || err != nil {
+					return
+				}
 			}
 		}
 	}
 }
-
-// due yields the app clients that one partition of the index holds as due. It
-// reports whether to go on.
-func (s *Store) due(ctx context.Context, n int, now time.Time, yield func(string, error) bool) bool {
-	const condition = "#due = :due AND #due_at <= :now"
-	var from map[string]types.AttributeValue
-	for {
-		out, err := s.client.Query(ctx, &dynamodb.QueryInput{
-			TableName:                 &s.table,
-			IndexName:                 aws.String(dueIndex),
-			KeyConditionExpression:    aws.String(condition),
-			ExpressionAttributeNames:  names(condition),
-			ExpressionAttributeValues: item{":due": str(duePartition(n)), ":now": num(now.Unix())},
-			ExclusiveStartKey:         from,
-			Limit:                     &s.page,
-		})
-		if err != nil {
-			yield("", failure("find what is due", err))
-			return false
-		}
-		for _, it := range out.Items {
-			r := reader{it: it}
-			k := r.string(attrKey)
-			id, ok := strings.CutPrefix(k, kindAppClient+"#")
-			if r.err == nil && !ok {
-				continue // the index is for other kinds as well
-			}
-			if !yield(id, r.err) || r.err != nil {
-				return false
-			}
-		}
-		if from = out.LastEvaluatedKey; len(from) == 0 {
-			return true
-		}
-	}
-}
-
-// putDue enters an item into the index, unless at is zero.
-func putDue(it item, k string, at time.Time) {
-	if at.IsZero() {
-		return
-	}
-	h := fnv.New32a()
-	h.Write([]byte(k))
-	it[attrDue] = str(duePartition(int(h.Sum32() % duePartitions)))
-	it[attrDueAt] = num(at.Unix())
-}
-
-func duePartition(n int) string { return fmt.Sprintf("due#%d", n) }
 
 // appClientItem returns a as attributes, without what create and replace add.
 func appClientItem(k string, a *broker.AppClient) item {
@@ -166,7 +114,11 @@ func appClientItem(k string, a *broker.AppClient) item {
 		it["branded"] = boolean(true)
 	}
 	putTime(it, attrCreatedAt, a.CreatedAt)
-	putDue(it, k, a.Due)
+	due := a.Due
+	if due.IsZero() {
+		due = never // so that it is in the index
+	}
+	putDue(it, broker.DueAppClient, k, due)
 	return it
 }
 
@@ -189,6 +141,9 @@ func readAppClient(it item) (*broker.AppClient, error) {
 		Branded:            from.optionalBoolean("branded"),
 		CreatedAt:          from.time(attrCreatedAt),
 		Due:                from.time(attrDueAt),
+	}
+	if a.Due.Equal(never) {
+		a.Due = time.Time{}
 	}
 	if from.err != nil {
 		return nil, from.err

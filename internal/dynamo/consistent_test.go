@@ -35,7 +35,9 @@ func TestReadsSeeEveryWriteBeforeThem(t *testing.T) {
 	s.Transaction(ctx, credential.Hash{1})
 	s.Grant(ctx, "x")
 	s.Consent(ctx, "x")
-	if r.all != 6 || r.consistent != r.all {
-		t.Errorf("%d of %d reads are consistent, want 6 of 6", r.consistent, r.all)
+	s.SweepPlace(ctx)
+	s.Deployment(ctx)
+	if r.all != 8 || r.consistent != r.all {
+		t.Errorf("%d of %d reads are consistent, want 8 of 8", r.consistent, r.all)
 	}
 }

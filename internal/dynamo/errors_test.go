@@ -41,6 +41,9 @@ func calls(ctx context.Context, s broker.Store) map[string]error {
 	_, readAppClient := s.AppClient(ctx, "a")
 	_, readToken := s.InitialAccessToken(ctx, "t")
 	_, slot := s.TakeSlot(ctx, "k", time.Now(), 4)
+	_, place := s.SweepPlace(ctx)
+	_, deployment := s.Deployment(ctx)
+	_, identity := s.Identity(ctx)
 	errs := map[string]error{
 		"CreateRegistration":       s.CreateRegistration(ctx, r),
 		"Registration":             read,
@@ -51,6 +54,14 @@ func calls(ctx context.Context, s broker.Store) map[string]error {
 		"AppClient":                readAppClient,
 		"ReplaceAppClient":         s.ReplaceAppClient(ctx, a),
 		"DeleteAppClient":          s.DeleteAppClient(ctx, "a", 1),
+		"RetireRegistration":       s.RetireRegistration(ctx, &broker.Registration{ClientID: "c"}),
+		"RenewRegistration":        s.RenewRegistration(ctx, &broker.Registration{ClientID: "c"}, "g"),
+		"SweepPlace":               place,
+		"SetSweepPlace":            s.SetSweepPlace(ctx, "p"),
+		"Deployment":               deployment,
+		"CreateDeployment":         s.CreateDeployment(ctx, &broker.Deployment{ID: "d"}),
+		"SetDeployment":            s.SetDeployment(ctx, &broker.Deployment{ID: "d"}),
+		"Identity":                 identity,
 		"CreateInitialAccessToken": s.CreateInitialAccessToken(ctx, &credential.InitialAccessToken{ID: "t"}),
 		"InitialAccessToken":       readToken,
 		"UseInitialAccessToken":    s.UseInitialAccessToken(ctx, "t", "m"),
@@ -64,7 +75,9 @@ func calls(ctx context.Context, s broker.Store) map[string]error {
 	}
 	for _, errs["ListInitialAccessTokens"] = range s.ListInitialAccessTokens(ctx) {
 	}
-	for _, errs["DueAppClients"] = range s.DueAppClients(ctx, time.Now()) {
+	for _, errs["AppClientKeys"] = range s.AppClientKeys(ctx) {
+	}
+	for _, errs["Due"] = range s.Due(ctx, time.Now(), "") {
 	}
 	return errs
 }

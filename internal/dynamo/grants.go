@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"iter"
+	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
@@ -12,7 +13,7 @@ const kindGrant = "grant"
 
 var optionalOfGrant = []string{
 	"scopes", "resource", "user_name", "user_email", "user_groups", "user_provider", attrCreatedAt,
-	"code_expires_at", "live", "spent", "spent_at", "app_client", "cognito_id", "tokens", "ended_at", attrExpiresAt, attrTTL,
+	"code_expires_at", "live", "spent", "spent_at", attrStanding, "app_client", "cognito_id", "tokens", "ended_at", attrExpiresAt, attrTTL,
 }
 
 // CreateGrant implements grant.Store.
@@ -59,6 +60,37 @@ func (s *Store) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
 	return nil
 }
 
+// GrantsOf implements grant.Store.
+func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		k := standingKey(clientID)
+		if k == "" {
+			return
+		}
+		values := item{":standing": str(k)}
+		for it, err := range s.query(ctx, "list grants of client", clientIndex, "#standing = :standing", values, nil) {
+			var id string
+			if err == nil {
+				r := reader{it: it}
+				id, err = strings.TrimPrefix(r.string(attrKey), kindGrant+"#"), r.err
+			}
+			if !yield(id, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// standingKey is the partition of a client's grants in the index, or "" if no
+// client can have that id.
+func standingKey(clientID string) string {
+	k, ok := key("client", clientID)
+	if !ok {
+		return ""
+	}
+	return k
+}
+
 // ListGrants implements grant.Store.
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
 	values := item{":now": num(s.now().Unix())}
@@ -89,6 +121,9 @@ func grantItem(k string, g *grant.Grant) item {
 	putText(it, "tokens", g.Tokens)
 	putTime(it, attrCreatedAt, g.CreatedAt)
 	putTime(it, "ended_at", g.EndedAt)
+	if g.Standing() {
+		putString(it, attrStanding, standingKey(g.ClientID))
+	}
 	putTime(it, attrExpiresAt, g.ExpiresAt)
 	putTime(it, attrTTL, g.ExpiresAt)
 	return it

@@ -23,6 +23,8 @@ const (
 	// attrDue and attrDueAt are the keys of the index of the same name.
 	attrDue   = "due"
 	attrDueAt = "due_at"
+	// attrStanding is the key of the index of a client's grants.
+	attrStanding = "standing"
 )
 
 // schema is the version of the attributes that this code reads and writes.

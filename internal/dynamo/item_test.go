@@ -84,7 +84,14 @@ func TestStore_writes_attributes(t *testing.T) {
 	expect("appclient#a1", map[string]string{"kind": "appclient", "schema": "1", "ttl": "", "due_at": number(expires)})
 	a.Due = time.Time{}
 	try(s.ReplaceAppClient(t.Context(), a))
-	expect("appclient#a1", map[string]string{"due": "", "due_at": "", "version": "2"})
+	expect("appclient#a1", map[string]string{"due_at": "253402300799", "version": "2"}) // never, and in the index
+
+	r.ExpiresAt, r.Due = time.Time{}, expires
+	try(s.ReplaceRegistration(t.Context(), r))
+	expect("registration#c1", map[string]string{"due_at": number(expires), "ttl": ""})
+	r.Due = time.Time{}
+	try(s.ReplaceRegistration(t.Context(), r))
+	expect("registration#c1", map[string]string{"due": "", "due_at": ""})
 
 	try(s.CreateInitialAccessToken(t.Context(), &credential.InitialAccessToken{ID: "t1", ExpiresAt: expires}))
 	expect("iat#t1", map[string]string{"kind": "iat", "schema": "1", "expires_at": number(expires), "ttl": ""})

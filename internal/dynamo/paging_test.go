@@ -44,9 +44,10 @@ func (p *pages) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynam
 	return &dynamodb.ScanOutput{Items: page, LastEvaluatedKey: last}, nil
 }
 
-// Query has all items in the first partition.
+// Query has all items in the first partition of each kind.
 func (p *pages) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
-	if in.ExpressionAttributeValues[":due"].(*types.AttributeValueMemberS).Value != duePartition(0) {
+	due, ok := in.ExpressionAttributeValues[":due"].(*types.AttributeValueMemberS)
+	if ok && due.Value != "appclient#0" {
 		return &dynamodb.QueryOutput{}, nil
 	}
 	page, last := p.from(in.ExclusiveStartKey, *in.Limit)
@@ -91,25 +92,57 @@ func TestLists_read_page_by_page(t *testing.T) {
 	}
 }
 
-func TestDueAppClients_reads_page_by_page_and_skips_other_kinds(t *testing.T) {
+func TestIndexes_are_read_page_by_page(t *testing.T) {
 	p := &pages{}
 	s := New(p, "table", nil)
 	s.page = 3
 	var want []string
 	for i := range 10 {
 		id := fmt.Sprint("a", i)
-		p.items = append(p.items, item{attrKey: str("appclient#" + id)}, item{attrKey: str("registration#" + id)})
+		p.items = append(p.items, item{attrKey: str("appclient#" + id), attrDueAt: num(i)})
 		want = append(want, id)
 	}
 	var got []string
-	for key, err := range s.DueAppClients(t.Context(), time.Now()) {
+	for d, err := range s.Due(t.Context(), time.Now(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, d.Key)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("Due: got %q, want %q", got, want)
+	}
+	got = nil
+	for key, err := range s.AppClientKeys(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, key)
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
+		t.Errorf("AppClientKeys: got %q, want %q", got, want)
+	}
+	for i := range p.items {
+		p.items[i] = item{attrKey: str("grant#" + want[i])}
+	}
+	got = nil
+	for id, err := range s.GrantsOf(t.Context(), "client") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, id)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("GrantsOf: got %q, want %q", got, want)
+	}
+}
+
+func TestDue_refuses_what_is_of_another_kind(t *testing.T) {
+	s := New(&pages{items: []item{{attrKey: str("registration#a"), attrDueAt: num(1)}}}, "table", nil)
+	for d, err := range s.Due(t.Context(), time.Now(), "") {
+		if err == nil {
+			t.Errorf("got %+v, want an error", d)
+		}
 	}
 }
 
@@ -117,10 +150,26 @@ func TestDuePartitions_are_all_used(t *testing.T) {
 	used := make(map[string]bool)
 	for i := range 1000 {
 		it := make(item)
-		putDue(it, fmt.Sprint("appclient#", i), time.Unix(1, 0))
+		putDue(it, broker.DueAppClient, fmt.Sprint("appclient#", i), time.Unix(1, 0))
 		used[it[attrDue].(*types.AttributeValueMemberS).Value] = true
 	}
 	if len(used) != duePartitions {
 		t.Errorf("partitions used by 1000 keys: got %d, want %d", len(used), duePartitions)
+	}
+}
+
+func TestPlaces_are_read_as_they_were_written(t *testing.T) {
+	for _, p := range []place{
+		{partition{broker.DueAppClient, 15}, 1, "appclient#profile/a b"},
+		{partition{broker.DueRegistration, 0}, 1893456000, "registration#dcr_x"},
+	} {
+		if got, ok := parsePlace(p.String()); !ok || got != p {
+			t.Errorf("parsePlace(%q) = %+v, %t, want %+v", p, got, ok, p)
+		}
+	}
+	for _, s := range []string{"", "x", "appclient#1", "appclient#1 1", "appclient#01 1 x", "appclient# 1 x", "appclient#1 +1 x"} {
+		if p, ok := parsePlace(s); ok {
+			t.Errorf("parsePlace(%q) = %+v, want none", s, p)
+		}
 	}
 }

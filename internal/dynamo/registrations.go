@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -16,7 +17,8 @@ const kindRegistration = "registration"
 // optionalOfRegistration are the attributes that a registration may lack and
 // that a replacement replaces. last_used_at is not among them.
 var optionalOfRegistration = []string{
-	"initial_access_token", "issued_at", attrExpiresAt, attrTTL, "access_token", "next_access_token", "secret", "app_client",
+	"initial_access_token", "created_by", "issued_at", "active_since", attrExpiresAt, attrTTL, attrDue, attrDueAt, "stale",
+	"access_token", "next_access_token", "secret", "app_client",
 }
 
 // CreateRegistration implements broker.Registrations.
@@ -57,7 +59,35 @@ func (s *Store) Registration(ctx context.Context, clientID string) (*broker.Regi
 
 // ReplaceRegistration implements broker.Registrations.
 func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration) error {
-	const op = "replace registration"
+	return s.replaceRegistration(ctx, "replace registration", r, optionalOfRegistration, sameGeneration(r))
+}
+
+// RetireRegistration implements broker.Registrations.
+func (s *Store) RetireRegistration(ctx context.Context, r *broker.Registration) error {
+	unused := guard{"attribute_not_exists(#last_used_at)", nil}
+	if !r.LastUsedAt.IsZero() {
+		unused = guard{"#last_used_at = :last_used_at", item{":last_used_at": num(r.LastUsedAt.Unix())}}
+	}
+	return s.replaceRegistration(ctx, "retire registration", r, optionalOfRegistration, sameGeneration(r), unused)
+}
+
+// RenewRegistration implements broker.Registrations.
+func (s *Store) RenewRegistration(ctx context.Context, r *broker.Registration, generation string) error {
+	renewed := r.Clone()
+	renewed.Generation, renewed.LastUsedAt = generation, time.Time{}
+	optional := append(slices.Clone(optionalOfRegistration), "last_used_at")
+	if err := s.replaceRegistration(ctx, "renew registration", renewed, optional, sameGeneration(r)); err != nil {
+		return err
+	}
+	r.Generation, r.LastUsedAt, r.Version = renewed.Generation, renewed.LastUsedAt, renewed.Version
+	return nil
+}
+
+func sameGeneration(r *broker.Registration) guard {
+	return guard{"#generation = :generation", item{":generation": str(r.Generation)}}
+}
+
+func (s *Store) replaceRegistration(ctx context.Context, op string, r *broker.Registration, optional []string, guards ...guard) error {
 	k, ok := key(kindRegistration, r.ClientID)
 	if !ok {
 		return broker.ErrNotFound
@@ -66,7 +96,7 @@ func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration)
 	if err != nil {
 		return fmt.Errorf("dynamodb: %s: %w", op, err)
 	}
-	if err := s.replace(ctx, op, it, optionalOfRegistration, r.Version, "generation"); err != nil {
+	if err := s.replace(ctx, op, it, optional, r.Version, guards...); err != nil {
 		return err
 	}
 	r.Version++
@@ -133,11 +163,17 @@ func registrationItem(k string, r *broker.Registration) (item, error) {
 	it["profile"] = str(r.Profile)
 	it["metadata"] = str(string(metadata))
 	putString(it, "initial_access_token", r.InitialAccessToken)
+	putText(it, "created_by", r.CreatedBy)
 	putString(it, "app_client", r.AppClient)
 	putHash(it, "access_token", r.AccessTokens.Current)
 	putHash(it, "next_access_token", r.AccessTokens.Next)
 	putHash(it, "secret", r.SecretHash)
 	putTime(it, "issued_at", r.IssuedAt)
+	putTime(it, "active_since", r.ActiveSince)
+	putDue(it, broker.DueRegistration, k, r.Due)
+	if r.Stale {
+		it["stale"] = boolean(true)
+	}
 	putTime(it, attrExpiresAt, r.ExpiresAt)
 	if r.AppClient == "" {
 		putTime(it, attrTTL, r.ExpiresAt)
@@ -155,9 +191,13 @@ func readRegistration(it item) (*broker.Registration, error) {
 		State:              broker.RegistrationState(from.string("state")),
 		Profile:            from.string("profile"),
 		InitialAccessToken: from.optionalString("initial_access_token"),
+		CreatedBy:          from.optionalText("created_by"),
 		IssuedAt:           from.time("issued_at"),
 		LastUsedAt:         from.time("last_used_at"),
+		ActiveSince:        from.time("active_since"),
 		ExpiresAt:          from.time(attrExpiresAt),
+		Due:                from.time(attrDueAt),
+		Stale:              from.optionalBoolean("stale"),
 		AccessTokens:       broker.AccessTokens{Current: from.hash("access_token"), Next: from.hash("next_access_token")},
 		SecretHash:         from.hash("secret"),
 		AppClient:          from.optionalString("app_client"),

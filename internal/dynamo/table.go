@@ -10,11 +10,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// dueIndex is the name of the index of what somebody must come back to. Only
-// items with a due time are in it.
-const dueIndex = "due"
+const (
+	// dueIndex is the name of the index of what somebody must come back to, and
+	// of all app client records. Only items with a due time are in it.
+	dueIndex = "due"
+	// clientIndex is the name of the index of a client's grants. Only those with
+	// something left to end are in it.
+	clientIndex = "client"
+)
 
-// CreateTable makes the table that a Store needs: on demand, with the index
+// CreateTable makes the table that a Store needs: on demand, with the indexes
 // and TTL. It returns when the table can be used, and an error if there is one
 // of that name. It is for tests and local tools; a deployment's template makes
 // its table.
@@ -26,6 +31,7 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, table string) err
 			{AttributeName: aws.String(attrKey), AttributeType: types.ScalarAttributeTypeS},
 			{AttributeName: aws.String(attrDue), AttributeType: types.ScalarAttributeTypeS},
 			{AttributeName: aws.String(attrDueAt), AttributeType: types.ScalarAttributeTypeN},
+			{AttributeName: aws.String(attrStanding), AttributeType: types.ScalarAttributeTypeS},
 		},
 		KeySchema: []types.KeySchemaElement{
 			{AttributeName: aws.String(attrKey), KeyType: types.KeyTypeHash},
@@ -35,6 +41,12 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, table string) err
 			KeySchema: []types.KeySchemaElement{
 				{AttributeName: aws.String(attrDue), KeyType: types.KeyTypeHash},
 				{AttributeName: aws.String(attrDueAt), KeyType: types.KeyTypeRange},
+			},
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}, {
+			IndexName: aws.String(clientIndex),
+			KeySchema: []types.KeySchemaElement{
+				{AttributeName: aws.String(attrStanding), KeyType: types.KeyTypeHash},
 			},
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
 		}},

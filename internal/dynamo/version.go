@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,11 +47,17 @@ func (s *Store) create(ctx context.Context, op string, it item, condition string
 	return nil
 }
 
-// replace sets the attributes of it on the stored item, if that is live and of
-// that version and has the same values of the attributes same, and removes those of the optional attributes that it lacks.
-// Other attributes stay as they are. It returns broker.ErrNotFound or
-// broker.ErrConflict.
-func (s *Store) replace(ctx context.Context, op string, it item, optional []string, version int64, same ...string) error {
+// A guard is a condition of a replacement.
+type guard struct {
+	condition string
+	values    item
+}
+
+// replace sets the attributes of it on the stored item, if that is live, of that
+// version and as the guards want it, and removes those of the optional attributes
+// that it lacks. Other attributes stay as they are. It returns
+// broker.ErrNotFound or broker.ErrConflict.
+func (s *Store) replace(ctx context.Context, op string, it item, optional []string, version int64, guards ...guard) error {
 	next := version + 1
 	id := rand.Text()
 	k := it[attrKey].(*types.AttributeValueMemberS).Value
@@ -76,8 +83,9 @@ func (s *Store) replace(ctx context.Context, op string, it item, optional []stri
 		update += " REMOVE " + strings.Join(removes, ", ")
 	}
 	condition := isPresent + " AND #version = :version AND " + isLive
-	for _, name := range same {
-		condition += fmt.Sprintf(" AND #%s = :set_%s", name, name)
+	for _, g := range guards {
+		condition += " AND " + g.condition
+		maps.Copy(values, g.values)
 	}
 	out, err := s.update(ctx, op, k, update, condition, values)
 	switch {

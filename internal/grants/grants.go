@@ -3,6 +3,7 @@ package grants
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ type Grants interface {
 	CreateGrant(ctx context.Context, g *grant.Grant) error
 	Grant(ctx context.Context, id string) (*grant.Grant, error)
 	ReplaceGrant(ctx context.Context, g *grant.Grant) error
+	GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error]
+	ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error]
 	DeleteConsent(ctx context.Context, key string) error
 }
 

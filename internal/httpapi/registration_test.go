@@ -59,7 +59,7 @@ func newStack(t *testing.T) *stack {
 	s := &stack{t: t, store: brokertest.NewFaultyStore(memory.NewStore(time.Now)), pool: brokertest.NewAppClients(), log: new(lockedBuffer)}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	service, err := broker.New(broker.Config{
-		Store: s.store, AppClients: s.pool, Issuer: "https://auth.example.com", Now: time.Now, Log: log,
+		Store: s.store, AppClients: s.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: time.Now, Log: log,
 		Policy: func(context.Context) (*policy.Policy, error) { return p, nil },
 	})
 	if err != nil {

@@ -3,6 +3,8 @@ package memory
 import (
 	"context"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -69,22 +71,17 @@ func (s *Store) DeleteAppClient(ctx context.Context, key string, version int64) 
 		return broker.ErrConflict
 	}
 	delete(s.appClients, key)
+	s.putDue(broker.DueAppClient, key, time.Time{})
 	return nil
 }
 
-// DueAppClients implements broker.AppClientRecords. It yields what there was
+// AppClientKeys implements broker.AppClientRecords. It yields what there was
 // when the reading began.
-func (s *Store) DueAppClients(ctx context.Context, now time.Time) iter.Seq2[string, error] {
+func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
 	return sequence(ctx, func() []string {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		var keys []string
-		for key, a := range s.appClients {
-			if !a.Due.IsZero() && !a.Due.After(now) {
-				keys = append(keys, key)
-			}
-		}
-		return keys
+		return slices.Collect(maps.Keys(s.appClients))
 	})
 }
 
@@ -98,5 +95,6 @@ func (s *Store) putAppClient(a *broker.AppClient, version int64) {
 	stored.CreatedAt = seconds(a.CreatedAt)
 	stored.Due = seconds(a.Due)
 	s.appClients[a.Key] = stored
+	s.putDue(broker.DueAppClient, a.Key, stored.Due)
 	a.Version = version
 }

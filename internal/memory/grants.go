@@ -55,6 +55,22 @@ func (s *Store) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
 	return nil
 }
 
+// GrantsOf implements grant.Store. It yields what there was when the reading
+// began.
+func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
+	return sequence(ctx, func() []string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		var ids []string
+		for id := range s.standing[clientID] {
+			if s.grant(id) != nil {
+				ids = append(ids, id)
+			}
+		}
+		return ids
+	})
+}
+
 // ListGrants implements grant.Store. It yields what there was when the reading
 // began.
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
@@ -93,6 +109,23 @@ func (s *Store) putGrant(g *grant.Grant, version int64) int64 {
 	c.CreatedAt = seconds(g.CreatedAt)
 	c.ExpiresAt = seconds(g.ExpiresAt)
 	c.EndedAt = seconds(g.EndedAt)
+	if old := s.grants[g.ID]; old != nil {
+		s.unlist(old)
+	}
+	if c.Standing() {
+		if s.standing[c.ClientID] == nil {
+			s.standing[c.ClientID] = make(map[string]bool)
+		}
+		s.standing[c.ClientID][c.ID] = true
+	}
 	s.grants[g.ID] = c
 	return version
+}
+
+// unlist takes g off the grants that stand. The caller holds s.mu.
+func (s *Store) unlist(g *grant.Grant) {
+	delete(s.standing[g.ClientID], g.ID)
+	if len(s.standing[g.ClientID]) == 0 {
+		delete(s.standing, g.ClientID)
+	}
 }

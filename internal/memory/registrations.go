@@ -20,7 +20,7 @@ func (s *Store) CreateRegistration(ctx context.Context, r *broker.Registration) 
 	}
 	stored := kept(r)
 	stored.Version = 1
-	s.registrations[r.ClientID] = stored
+	s.putRegistration(stored)
 	r.Version = stored.Version
 	return nil
 }
@@ -41,6 +41,36 @@ func (s *Store) Registration(ctx context.Context, clientID string) (*broker.Regi
 
 // ReplaceRegistration implements broker.Registrations.
 func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration) error {
+	return s.replaceRegistration(ctx, r, func(stored, old *broker.Registration) error {
+		stored.LastUsedAt = old.LastUsedAt
+		return nil
+	})
+}
+
+// RetireRegistration implements broker.Registrations.
+func (s *Store) RetireRegistration(ctx context.Context, r *broker.Registration) error {
+	return s.replaceRegistration(ctx, r, func(stored, old *broker.Registration) error {
+		if !stored.LastUsedAt.Equal(old.LastUsedAt) {
+			return broker.ErrConflict
+		}
+		return nil
+	})
+}
+
+// RenewRegistration implements broker.Registrations.
+func (s *Store) RenewRegistration(ctx context.Context, r *broker.Registration, generation string) error {
+	err := s.replaceRegistration(ctx, r, func(stored, _ *broker.Registration) error {
+		stored.Generation, stored.LastUsedAt = generation, time.Time{}
+		return nil
+	})
+	if err == nil {
+		r.Generation, r.LastUsedAt = generation, time.Time{}
+	}
+	return err
+}
+
+// replaceRegistration stores r, as finish leaves it, in place of old.
+func (s *Store) replaceRegistration(ctx context.Context, r *broker.Registration, finish func(stored, old *broker.Registration) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -55,8 +85,10 @@ func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration)
 	}
 	stored := kept(r)
 	stored.Version = old.Version + 1
-	stored.LastUsedAt = old.LastUsedAt
-	s.registrations[r.ClientID] = stored
+	if err := finish(stored, old); err != nil {
+		return err
+	}
+	s.putRegistration(stored)
 	r.Version = stored.Version
 	return nil
 }
@@ -70,6 +102,7 @@ func (s *Store) DeleteRegistration(ctx context.Context, clientID, generation str
 	defer s.mu.Unlock()
 	if stored, ok := s.registrations[clientID]; ok && stored.Generation == generation {
 		delete(s.registrations, clientID)
+		s.putDue(broker.DueRegistration, clientID, time.Time{})
 	}
 	return nil
 }
@@ -117,11 +150,19 @@ func (s *Store) registration(clientID string) *broker.Registration {
 	return r
 }
 
+// putRegistration stores r, which is not copied. The caller holds s.mu.
+func (s *Store) putRegistration(r *broker.Registration) {
+	s.registrations[r.ClientID] = r
+	s.putDue(broker.DueRegistration, r.ClientID, r.Due)
+}
+
 // kept returns r as it is stored.
 func kept(r *broker.Registration) *broker.Registration {
 	c := r.Clone()
 	c.IssuedAt = seconds(r.IssuedAt)
 	c.LastUsedAt = seconds(r.LastUsedAt)
+	c.ActiveSince = seconds(r.ActiveSince)
 	c.ExpiresAt = seconds(r.ExpiresAt)
+	c.Due = seconds(r.Due)
 	return c
 }

@@ -30,6 +30,12 @@ type Store struct {
 	grants        map[string]*grant.Grant
 	consents      map[string]*grant.Consent
 	sweepAt       int // how many of the last three make the next sweep
+
+	due        map[dueKey]time.Time       // of records that are due at some time
+	standing   map[string]map[string]bool // ids of the grants that stand, by client
+	sweepPlace string
+	deployment *broker.Deployment // nil if there is none
+	identity   string             // does not change
 }
 
 var (
@@ -53,6 +59,9 @@ func NewStore(now func() time.Time) *Store {
 		transactions:  make(map[credential.Hash]*grant.Transaction),
 		grants:        make(map[string]*grant.Grant),
 		consents:      make(map[string]*grant.Consent),
+		due:           make(map[dueKey]time.Time),
+		standing:      make(map[string]map[string]bool),
+		identity:      credential.NewID(),
 	}
 }
 

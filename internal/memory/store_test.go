@@ -33,9 +33,9 @@ func TestStore_does_nothing_once_the_context_is_done(t *testing.T) {
 	if _, err := s.AppClient(t.Context(), a.Key); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("AppClient: got error %v, want %v", err, broker.ErrNotFound)
 	}
-	for _, err := range s.DueAppClients(ctx, time.Now()) {
+	for _, err := range s.Due(ctx, time.Now(), "") {
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("DueAppClients: got error %v, want %v", err, context.Canceled)
+			t.Errorf("Due: got error %v, want %v", err, context.Canceled)
 		}
 	}
 }

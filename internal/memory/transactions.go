@@ -125,7 +125,12 @@ func (s *Store) sweep() {
 	}
 	now := s.now()
 	maps.DeleteFunc(s.transactions, func(_ credential.Hash, t *grant.Transaction) bool { return expired(t.ExpiresAt, now) })
-	maps.DeleteFunc(s.grants, func(_ string, g *grant.Grant) bool { return expired(g.ExpiresAt, now) })
+	for id, g := range s.grants {
+		if expired(g.ExpiresAt, now) {
+			s.unlist(g)
+			delete(s.grants, id)
+		}
+	}
 	maps.DeleteFunc(s.consents, func(_ string, c *grant.Consent) bool { return expired(c.ExpiresAt, now) })
 	s.sweepAt = max(1000, 2*s.held())
 }

@@ -65,7 +65,7 @@ func admitShared(pol *policy.Policy, name string) (*admission, error) {
 // gets none, whatever the profile says: strangers could use up the pool.
 func admitDedicated(r *Registration, profile *policy.Profile) (*admission, error) {
 	scopes := dedicatedScopes(r, profile)
-	if r.InitialAccessToken == "" || len(scopes) == 0 {
+	if !r.Vouched() || len(scopes) == 0 {
 		return nil, fmt.Errorf("registration %s may have no app client of its own: %w", r.ClientID, ErrNotFound)
 	}
 	return &admission{

@@ -25,6 +25,9 @@ const (
 	// AppClientRemoving must go, and its registration with it. An app client
 	// whose creation was given up is removing with an empty CognitoID.
 	AppClientRemoving AppClientState = "removing"
+	// AppClientAdopting exists, and may not carry our mark yet. It was somebody
+	// else's, and has ClientID for its id.
+	AppClientAdopting AppClientState = "adopting"
 	// AppClientVacant does not exist, and may be made. The record of a brokered
 	// app client outlives it, so that its version never begins again: whoever is
 	// late finds that out.
@@ -66,7 +69,8 @@ type AppClient struct {
 	// CognitoID is the app client's id, empty while it is not known.
 	CognitoID string
 	// Profile and InitialAccessToken say whose budgets it holds: a place among
-	// the app clients of the profile and a use of the token, each under Key.
+	// the app clients of the profile and a use of the token, each under Key. The
+	// uses of a JWT of a token issuer are a budget, and this is its key.
 	Profile            string
 	InitialAccessToken string
 	// ClientID and Generation name the registration that a dedicated one
@@ -142,6 +146,9 @@ type AppClients interface {
 	Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(secret string) error) error
 	// Delete removes the app client id; one that does not exist is no error.
 	Delete(ctx context.Context, id, marker string) error
+	// Exists reports whether the pool has an app client with that id, whoever's
+	// it is.
+	Exists(ctx context.Context, id string) (bool, error)
 	// List yields every app client of the pool that carries a marker of this
 	// deployment, in no order, reading page by page.
 	List(ctx context.Context) iter.Seq2[ListedAppClient, error]
@@ -181,6 +188,27 @@ type AppClientUpdater interface {
 	// If the app client does not exist it returns ErrNotFound inside a
 	// *NotAppliedError.
 	UpdateBrokered(ctx context.Context, id, marker string, spec BrokeredAppClient) error
+}
+
+// A ForeignAppClient is an app client that does not carry our mark.
+type ForeignAppClient struct {
+	ID   string
+	Name string
+	// Metadata is what a registration with its settings would say.
+	Metadata dcr.ClientMetadata
+	// Refused is why it cannot be adopted, empty if it can.
+	Refused string
+}
+
+// AppClientAdopter makes app clients ours that somebody else has made. It is for
+// operators. Its errors mean what those of AppClients mean.
+type AppClientAdopter interface {
+	// Foreign returns an app client of the pool, or ErrNotFound.
+	Foreign(ctx context.Context, id string) (*ForeignAppClient, error)
+	// Adopt writes the marker into the name of an app client that does not carry
+	// one, and changes nothing else. If it carries this one already, that is no
+	// error.
+	Adopt(ctx context.Context, id, marker string) error
 }
 
 // ErrBrandingLimit means that the pool has all the branding styles that it can

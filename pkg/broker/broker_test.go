@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"log/slog"
 	"strings"
 	"sync"
@@ -43,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	w.inner = memory.NewStore(w.now)
 	w.store = brokertest.NewFaultyStore(w.inner)
 	s, err := broker.New(broker.Config{
-		Store: w.store, AppClients: w.pool, Issuer: "https://auth.example.com", Now: w.now, Log: discard, JWTs: &w.jwts,
+		Store: w.store, AppClients: w.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, JWTs: &w.jwts,
 		Policy: w.policySource,
 	})
 	if err != nil {
@@ -182,8 +183,19 @@ func (w *world) checkConsistent() {
 	if len(clients) != registered {
 		w.t.Errorf("%d app clients for %d registrations", len(clients), registered)
 	}
-	for key, err := range w.inner.DueAppClients(ctx, w.now().Add(24*time.Hour)) {
+	for key, err := range dueAppClients(ctx, w.inner, w.now().Add(24*time.Hour)) {
 		w.t.Errorf("app client %s is due (%v)", key, err)
+	}
+}
+
+// dueAppClients are the keys of the app client records that are due at now.
+func dueAppClients(ctx context.Context, s broker.Store, now time.Time) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for d, err := range s.Due(ctx, now, "") {
+			if (d.Kind == broker.DueAppClient || err != nil) && !yield(d.Key, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type brokeredWorld struct {
 	*world
 	*broker.Provisioning
 	keys     *seal.Ring
+	grants   *brokertest.Grants
 	branding bool
 	// maker is what app clients are made by, the pool unless set.
 	maker broker.AppClientMaker
@@ -49,7 +50,7 @@ func newBrokeredWorld(t *testing.T) *brokeredWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.keys, w.maker = keys, w.pool
+	w.keys, w.maker, w.grants = keys, w.pool, brokertest.NewGrants()
 	w.inner = memory.NewStore(w.now)
 	w.store = brokertest.NewFaultyStore(w.inner)
 	w.restart()
@@ -60,14 +61,14 @@ func newBrokeredWorld(t *testing.T) *brokeredWorld {
 func (w *brokeredWorld) restart() {
 	w.t.Helper()
 	s, err := broker.New(broker.Config{
-		Mode: broker.ModeBrokered, Store: w.store, AppClients: w.pool, Updater: w.pool, Keys: w.ring,
-		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource, JWTs: &w.jwts,
+		Mode: broker.ModeBrokered, Store: w.store, AppClients: w.pool, Updater: w.pool, Grants: w.grants, Keys: w.ring,
+		Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource, JWTs: &w.jwts,
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	p, err := broker.NewProvisioning(broker.ProvisioningConfig{
-		Store: w.store, Maker: w.maker, Policy: w.policySource, Keys: w.ring, Branding: w.branding, Now: w.now, Log: cmp.Or(w.log, discard),
+		Store: w.store, Maker: w.maker, Policy: w.policySource, Deployment: "test", Keys: w.ring, Branding: w.branding, Now: w.now, Log: cmp.Or(w.log, discard),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -186,7 +187,7 @@ func (w *brokeredWorld) checkConsistent(keys ...string) {
 			w.t.Fatal(err)
 		}
 	}
-	for key, err := range w.inner.DueAppClients(ctx, w.now().Add(24*time.Hour)) {
+	for key, err := range dueAppClients(ctx, w.inner, w.now().Add(24*time.Hour)) {
 		if a, readErr := w.inner.AppClient(ctx, key); readErr == nil && a.Kind == broker.KindDedicated && a.Due.Equal(w.registration(a.ClientID).ExpiresAt) {
 			continue // it is looked at again when its registration may be gone
 		}
@@ -205,15 +206,16 @@ func (w *brokeredWorld) recover(keys ...string) {
 	w.t.Helper()
 	w.store.Reset()
 	w.pool.Reset()
+	w.grants.Reset()
 	w.restart()
 	w.wait(5 * time.Minute)
-	done, err := w.Reconcile(w.t.Context())
+	done, err := w.Sweep(w.t.Context(), broker.SweepOptions{})
 	if err != nil || done.Failed > 0 {
-		w.t.Errorf("Reconcile = %+v, %v", done, err)
+		w.t.Errorf("Sweep = %+v, %v", done, err)
 	}
-	again, err := w.Reconcile(w.t.Context())
-	if err != nil || again != (broker.Reconciled{}) {
-		w.t.Errorf("a second Reconcile = %+v, %v, want nothing to do", again, err)
+	again, err := w.Sweep(w.t.Context(), broker.SweepOptions{})
+	if err != nil || again != (broker.Swept{}) {
+		w.t.Errorf("a second Sweep = %+v, %v, want nothing to do", again, err)
 	}
 	if len(keys) > 0 {
 		w.checkConsistent(keys...)

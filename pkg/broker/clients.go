@@ -34,18 +34,32 @@ const touchEvery = time.Hour
 // clientIDAlphabet is Cognito's, and has that of the broker's own ids in it.
 const clientIDAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+"
 
+var (
+	// ErrPending is an ErrNotFound: the client waits for an operator's approval.
+	ErrPending = fmt.Errorf("it waits for approval: %w", ErrNotFound)
+	// ErrRemoved is an ErrNotFound: the client's registration has ended.
+	ErrRemoved = fmt.Errorf("its registration has ended: %w", ErrNotFound)
+)
+
 // Client returns the registration of a client that may be used now, or
 // ErrNotFound if there is none, or it is disabled, deleted, being deleted, or of
-// the other mode. clientID may be anything at all.
+// the other mode. Of the errors that are ErrNotFound, ErrPending and ErrRemoved
+// say why. clientID may be anything at all.
 func (c *Clients) Client(ctx context.Context, clientID string) (*Registration, error) {
 	r, err := c.registration(ctx, clientID)
 	if err != nil {
 		return nil, err
 	}
-	if r.State != RegistrationActive || r.Mode != c.mode {
-		return nil, ErrNotFound
+	switch {
+	case r.Mode != c.mode:
+	case r.State == RegistrationActive:
+		return r, nil
+	case r.State == RegistrationPending:
+		return nil, ErrPending
+	case r.State == RegistrationRemoved:
+		return nil, ErrRemoved
 	}
-	return r, nil
+	return nil, ErrNotFound
 }
 
 // registration returns the registration of a client, without troubling the
@@ -73,15 +87,16 @@ func (c *Clients) Touch(ctx context.Context, r *Registration) error {
 	return c.store.TouchRegistration(ctx, r.ClientID, r.Generation, now)
 }
 
-// confirm takes the expiry off r. Others may change it at the same time: it is
-// extended by whoever registers the same.
+// confirm takes the expiry off r, and has Sweep look at it from now on. Others may
+// change it at the same time: it is extended by whoever registers the same.
 func (c *Clients) confirm(ctx context.Context, r *Registration) error {
 	stored := r.Clone()
+	now := c.now().UTC().Truncate(time.Second)
 	for range attempts {
-		stored.ExpiresAt = time.Time{}
+		stored.ExpiresAt, stored.ActiveSince, stored.Due = time.Time{}, now, now.Add(firstLook)
 		err := c.store.ReplaceRegistration(ctx, stored)
 		if err == nil {
-			r.Version, r.ExpiresAt = stored.Version, time.Time{}
+			*r = *stored
 			return nil
 		}
 		if !errors.Is(err, ErrConflict) {
@@ -90,11 +105,11 @@ func (c *Clients) confirm(ctx context.Context, r *Registration) error {
 		if stored, err = c.store.Registration(ctx, r.ClientID); err != nil {
 			return fmt.Errorf("confirm registration %s: %w", r.ClientID, err)
 		}
-		if stored.Generation != r.Generation {
+		if stored.Generation != r.Generation || stored.State != r.State {
 			return fmt.Errorf("confirm registration %s: %w", r.ClientID, ErrNotFound)
 		}
 		if stored.ExpiresAt.IsZero() {
-			r.Version, r.ExpiresAt = stored.Version, time.Time{}
+			*r = *stored
 			return nil
 		}
 	}

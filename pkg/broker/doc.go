@@ -7,5 +7,5 @@
 // lost. The order of effects is therefore always the same: the AppClient record
 // is written, with a time at which somebody must look at it again; Cognito is
 // called; the Registration is written; the record's due time is cleared.
-// Reconcile finishes or undoes whatever did not get that far.
+// Sweep finishes or undoes whatever did not get that far.
 package broker

@@ -153,13 +153,13 @@ func (w *world) sweep() {
 	w.store.Reset()
 	w.pool.Reset()
 	w.wait(5 * time.Minute)
-	done, err := w.Reconcile(w.t.Context())
+	done, err := w.Sweep(w.t.Context(), broker.SweepOptions{})
 	if err != nil || done.Failed > 0 {
-		w.t.Errorf("Reconcile = %+v, %v", done, err)
+		w.t.Errorf("Sweep = %+v, %v", done, err)
 	}
-	again, err := w.Reconcile(w.t.Context())
-	if err != nil || again != (broker.Reconciled{}) {
-		w.t.Errorf("a second Reconcile = %+v, %v, want nothing to do", again, err)
+	again, err := w.Sweep(w.t.Context(), broker.SweepOptions{})
+	if err != nil || again != (broker.Swept{}) {
+		w.t.Errorf("a second Sweep = %+v, %v, want nothing to do", again, err)
 	}
 }
 
@@ -352,19 +352,19 @@ func TestDeleteThatDiesIsFinished(t *testing.T) {
 
 // The janitor may take a slow registration for dead. Whoever comes second finds
 // out and leaves nothing behind.
-func TestReconcileOvertakesARegistration(t *testing.T) {
+func TestSweepOvertakesARegistration(t *testing.T) {
 	w := newWorld(t)
 	slow := &slowCreate{AppClients: w.pool}
 	s, err := broker.New(broker.Config{
-		Store: w.store, AppClients: slow, Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+		Store: w.store, AppClients: slow, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	slow.after = func() {
 		w.wait(3 * time.Minute)
-		if done, err := w.Reconcile(t.Context()); err != nil || done.Removed != 1 {
-			t.Errorf("Reconcile = %+v, %v, want one removed", done, err)
+		if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Removed != 1 {
+			t.Errorf("Sweep = %+v, %v, want one removed", done, err)
 		}
 	}
 	_, err = s.Register(t.Context(), request(t, publicBody), credential.Token{})

@@ -66,7 +66,7 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 	}
 	if err := s.apps.Update(ctx, a.CognitoID, a.Marker, m, secretCheck(req)); err != nil {
 		if _, ok := errors.AsType[*NotAppliedError](err); !ok {
-			return nil, unavailable(err) // Reconcile puts back what r says
+			return nil, unavailable(err) // Sweep puts back what r says
 		}
 		s.settle(ctx, a)
 		if errors.Is(err, ErrNotFound) {
@@ -102,14 +102,14 @@ func (s *Service) rewrite(ctx context.Context, r *Registration, tok credential.T
 
 // Delete removes the client and its app client (RFC 7592 §2.3). After an error
 // that says to come back it can be repeated with the same token. In brokered
-// mode, which has no right at Cognito, the app client goes at the next Reconcile;
+// mode, which has no right at Cognito, the app client goes at the next Sweep;
 // a client of the other mode can be removed too.
 func (s *Service) Delete(ctx context.Context, clientID string, tok credential.Token) error {
 	r, err := s.authenticate(ctx, clientID, tok)
 	if err != nil {
 		return err
 	}
-	if r.State == RegistrationDeleted {
+	if r.State == RegistrationDeleted || r.State == RegistrationRemoved {
 		return errBadToken()
 	}
 	if r.Mode == ModeBrokered {
@@ -133,7 +133,7 @@ func (s *Service) Delete(ctx context.Context, clientID string, tok credential.To
 		notSaid = nil
 	}
 	if s.mode == ModeBrokered {
-		return unavailableIf(notSaid) // Reconcile goes on
+		return unavailableIf(notSaid) // Sweep goes on
 	}
 	// The removal is decided, so that it goes on even if that was not said.
 	if err := s.finishRemoval(ctx, a, a.CognitoID); err != nil {
@@ -196,7 +196,7 @@ func (s *Service) authenticate(ctx context.Context, clientID string, tok credent
 // gone reports whether r is to its client as if it were not there. What is of
 // the other mode cannot be used, so that its client had better register again.
 func (s *Service) gone(r *Registration) bool {
-	return r.State == RegistrationDeleting || r.State == RegistrationDeleted || r.Mode != s.mode
+	return r.State == RegistrationDeleting || r.State == RegistrationDeleted || r.State == RegistrationRemoved || r.Mode != s.mode
 }
 
 // promote ends the old token at the first use of the new one.

@@ -14,7 +14,7 @@ import (
 
 // updateBrokered replaces what is registered by m. No app client is touched: it
 // is the broker's, and of what a client can change it has the scopes alone. More
-// of them come with the next Reconcile.
+// of them come with the next Sweep.
 func (s *Service) updateBrokered(ctx context.Context, r *Registration, tok credential.Token, req *dcr.Request, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
 	if machine(m) != machine(r.Metadata) {
 		return nil, dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register anew")
@@ -46,14 +46,22 @@ func (s *Service) wantGrowth(ctx context.Context, r *Registration) error {
 }
 
 // deleteBrokered removes the client at once, and leaves its dedicated app client,
-// if it has one, to Reconcile. The mark comes first: if nobody got any further,
+// if it has one, to Sweep. The mark comes first: if nobody got any further,
 // the client is still there, and has an app client made again when it needs one.
 // One that is being made at this moment is found by its next due time.
 func (s *Service) deleteBrokered(ctx context.Context, r *Registration) error {
 	if err := s.keepUse(ctx, r); err != nil {
 		return unavailable(err)
 	}
-	err := s.change(ctx, DedicatedAppClientKey(r.ClientID, r.Generation), func(a *AppClient) bool {
+	if err := s.unmake(ctx, DedicatedAppClientKey(r.ClientID, r.Generation)); err != nil {
+		return unavailable(err)
+	}
+	return unavailableIf(s.store.DeleteRegistration(ctx, r.ClientID, r.Generation))
+}
+
+// unmake marks an app client for Sweep to remove, if there is one.
+func (s *Service) unmake(ctx context.Context, key string) error {
+	return s.change(ctx, key, func(a *AppClient) bool {
 		if a.State == AppClientRemoving {
 			return false
 		}
@@ -64,10 +72,6 @@ func (s *Service) deleteBrokered(ctx context.Context, r *Registration) error {
 		a.State = AppClientRemoving
 		return true
 	})
-	if err != nil {
-		return unavailable(err)
-	}
-	return unavailableIf(s.store.DeleteRegistration(ctx, r.ClientID, r.Generation))
 }
 
 // keepUse makes sure that the use of the token that r took stays taken when r is

@@ -75,7 +75,7 @@ func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 				t.Errorf("%d app clients when the client is answered, want none", n)
 			}
 			due := 0
-			for key, err := range w.inner.DueAppClients(t.Context(), w.now().Add(time.Hour)) {
+			for key, err := range dueAppClients(t.Context(), w.inner, w.now().Add(time.Hour)) {
 				due++
 				if a, readErr := w.inner.AppClient(t.Context(), key); err != nil || readErr != nil || a.State != broker.AppClientRemoving {
 					t.Errorf("left to the janitor: %+v, %v, %v, want it marked for removal", a, err, readErr)
@@ -200,7 +200,7 @@ func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
 		return errors.Join(w.inner.ReplaceRegistration(t.Context(), r), brokertest.ErrInjected)
 	}}
 	s, err := broker.New(broker.Config{
-		Mode: broker.ModeBrokered, Store: store, Keys: w.ring, Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+		Mode: broker.ModeBrokered, Store: store, Keys: w.ring, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
 		return brokertest.ErrInjected
 	}}
 	s, err := broker.New(broker.Config{
-		Mode: broker.ModeBrokered, Store: store, Keys: w.ring, Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+		Mode: broker.ModeBrokered, Store: store, Keys: w.ring, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
 	})
 	if err != nil {
 		t.Fatal(err)

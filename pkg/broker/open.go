@@ -22,6 +22,9 @@ const extendEvery = time.Hour
 // the same of himself is the same client, and has no token to manage it with:
 // one of them could delete it for the others.
 func (s *Service) registerOpen(ctx context.Context, profile *policy.Profile, m dcr.ClientMetadata, st *statement) (*dcr.ClientInformation, error) {
+	if s.keys == nil {
+		return nil, unavailable(errors.New("no keys are configured to derive client ids with"))
+	}
 	ring, err := s.keys(ctx)
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("keys: %w", err))
@@ -107,8 +110,13 @@ func (s *Service) repeat(ctx context.Context, profile *policy.Profile, r *Regist
 		return dcr.Errorf(dcr.InvalidClientMetadata, "the operator of this server has switched this client off")
 	case RegistrationDeleting:
 		return unavailable(errors.New("it is being deleted"))
+	case RegistrationRemoved:
+		return s.revive(ctx, profile, r, m)
 	}
 	changed := false
+	if r.State == RegistrationPending && profile.Approval() == policy.ApprovalNone {
+		r.State, changed = RegistrationActive, true // nobody is asked any more
+	}
 	if until := expiry(profile, s.now()); !r.ExpiresAt.IsZero() && (until.IsZero() || until.Sub(r.ExpiresAt) >= extendEvery) {
 		r.ExpiresAt, changed = until, true
 	}
@@ -116,16 +124,45 @@ func (s *Service) repeat(ctx context.Context, profile *policy.Profile, r *Regist
 	if r.Metadata.Scope != m.Scope {
 		r.Metadata.Scope, changed = m.Scope, true
 	}
-	if !changed {
-		return nil
+	if changed {
+		return s.store.ReplaceRegistration(ctx, r)
 	}
-	return s.store.ReplaceRegistration(ctx, r)
+	// Somebody is about to use it, and should not find it removed.
+	if end := ends(r, profile); r.ExpiresAt.IsZero() && !end.IsZero() && end.Sub(s.now()) < lastDay {
+		return s.store.TouchRegistration(ctx, r.ClientID, r.Generation, s.now().UTC().Truncate(time.Second))
+	}
+	return nil
+}
+
+// lastDay is the time at the end of a registration's life in which registering
+// again counts as a use.
+const lastDay = 24 * time.Hour
+
+// revive makes the registration anew in place of its tombstone. It is another
+// one: what was granted before is worth nothing. If that has not been ended yet,
+// Sweep goes on with it.
+func (s *Service) revive(ctx context.Context, profile *policy.Profile, old *Registration, m dcr.ClientMetadata) error {
+	r := newRegistration(profile, old.ClientID, m, s.now())
+	hour := creations(profile, voucher{}, m, r.IssuedAt)
+	if err := s.takeHour(ctx, hour, r.ClientID, r.IssuedAt); err != nil {
+		return err
+	}
+	generation := r.Generation
+	r.Generation, r.Version = old.Generation, old.Version
+	if !old.Due.IsZero() {
+		r.Stale, r.Due, r.ExpiresAt = true, old.Due, time.Time{}
+	}
+	err := s.store.RenewRegistration(ctx, r, generation)
+	if err == nil {
+		*old = *r
+	}
+	return err
 }
 
 // newRegistration returns a registration of brokered mode.
 func newRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) *Registration {
 	now = now.UTC().Truncate(time.Second)
-	return &Registration{
+	r := &Registration{
 		ClientID:   id,
 		Generation: credential.NewID(),
 		Mode:       ModeBrokered,
@@ -135,6 +172,11 @@ func newRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, n
 		IssuedAt:   now,
 		ExpiresAt:  expiry(profile, now),
 	}
+	if profile.Approval() == policy.ApprovalManual {
+		r.State = RegistrationPending
+	}
+	r.Due = look(r, profile, now)
+	return r
 }
 
 // expiry is until when a registration lives that nobody uses.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -34,6 +33,8 @@ type ProvisioningConfig struct {
 	Maker AppClientMaker
 	// Policy returns the policy in force. It is called once per app client.
 	Policy func(context.Context) (*policy.Policy, error)
+	// Deployment is the id of this deployment.
+	Deployment string
 	// Keys returns the keys that seal the app clients' secrets.
 	Keys func(context.Context) (*seal.Ring, error)
 	// Branding is whether app clients need a branding style, as they do on
@@ -49,6 +50,7 @@ type ProvisioningConfig struct {
 // for concurrent use, in several processes.
 type Provisioning struct {
 	c ProvisioningConfig
+	deployments
 }
 
 var _ Provisioner = (*Provisioning)(nil)
@@ -56,10 +58,10 @@ var _ Provisioner = (*Provisioning)(nil)
 // NewProvisioning returns a Provisioning, or an error if a field of c is
 // missing.
 func NewProvisioning(c ProvisioningConfig) (*Provisioning, error) {
-	if c.Store == nil || c.Maker == nil || c.Policy == nil || c.Keys == nil || c.Now == nil || c.Log == nil {
+	if c.Store == nil || c.Maker == nil || c.Policy == nil || c.Deployment == "" || c.Keys == nil || c.Now == nil || c.Log == nil {
 		return nil, errors.New("broker: every field of ProvisioningConfig but Branding is required")
 	}
-	return &Provisioning{c}, nil
+	return &Provisioning{c: c, deployments: deployments{id: c.Deployment}}, nil
 }
 
 // Provision implements Provisioner. It may wait up to ten seconds for another
@@ -145,7 +147,10 @@ func (p *Provisioning) begin(ctx context.Context, key string, old *AppClient, no
 		return busy(2*time.Second, fmt.Errorf("keys: %w", err))
 	}
 	a := want.record
-	a.Key, a.State, a.Marker, a.CreatedAt, a.Due = key, AppClientCreating, credential.NewID(), now, now.Add(grace)
+	a.Key, a.State, a.Marker, a.CreatedAt, a.Due = key, AppClientCreating, NewMarker(now), now, now.Add(grace)
+	if err := p.note(ctx, p.c.Store, now); err != nil {
+		return busy(2*time.Second, err)
+	}
 	if err := p.claim(ctx, a, old); err != nil {
 		return err
 	}
@@ -195,7 +200,7 @@ func (p *Provisioning) claim(ctx context.Context, a, old *AppClient) error {
 }
 
 // release gives up an app client that Cognito certainly does not have. What
-// fails here is left to Reconcile, and to the next Provision after a minute.
+// fails here is left to Sweep, and to the next Provision after a minute.
 func (p *Provisioning) release(ctx context.Context, a *AppClient) {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
@@ -256,7 +261,7 @@ func (p *Provisioning) ready(ctx context.Context, a *AppClient) error {
 	return busy(takeOver, fmt.Errorf("record app client %s: %w", a.Key, err))
 }
 
-// disown sees to it that Reconcile finds the app client id, which was given up
+// disown sees to it that Sweep finds the app client id, which was given up
 // before it was recorded. stored is the record as it is now, and readErr says
 // whether there is one.
 func (p *Provisioning) disown(ctx context.Context, a *AppClient, id string, stored *AppClient, readErr error) error {
@@ -273,7 +278,7 @@ func (p *Provisioning) disown(ctx context.Context, a *AppClient, id string, stor
 	default:
 		stored.Abandoned = append(stored.Abandoned, a.Marker)
 	}
-	// Even if nothing is new: a Reconcile under way has to look again.
+	// Even if nothing is new: a Sweep under way has to look again.
 	stored.Due = due
 	return p.c.Store.ReplaceAppClient(ctx, stored)
 }

@@ -201,13 +201,13 @@ func TestAProvisioningThatWasOvertaken(t *testing.T) {
 		},
 		"by the janitor": func(w *brokeredWorld) {
 			w.wait(3 * time.Minute)
-			if _, err := w.Reconcile(w.t.Context()); err != nil {
+			if _, err := w.Sweep(w.t.Context(), broker.SweepOptions{}); err != nil {
 				w.t.Error(err)
 			}
 		},
 		"by both": func(w *brokeredWorld) {
 			w.wait(3 * time.Minute)
-			if _, err := w.Reconcile(w.t.Context()); err != nil {
+			if _, err := w.Sweep(w.t.Context(), broker.SweepOptions{}); err != nil {
 				w.t.Error(err)
 			}
 			w.maker = w.pool

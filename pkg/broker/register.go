@@ -14,7 +14,7 @@ import (
 // Register makes a client from req (RFC 7591 §3), vouched for by the initial
 // access token tok, or openly if tok is zero and the policy allows it. The
 // answer holds the only copies of the registration access token and the client
-// secret. After an error there is no client, or Reconcile will see to that.
+// secret. After an error there is no client, or Sweep will see to that.
 func (s *Service) Register(ctx context.Context, req *dcr.Request, tok credential.Token) (*dcr.ClientInformation, error) {
 	m, invalid := dcr.Validate(req.Metadata)
 	if invalid != nil && req.SoftwareStatement == "" {
@@ -50,11 +50,14 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher
 	a := &AppClient{
 		Key:                key,
 		State:              AppClientCreating,
-		Marker:             key,
+		Marker:             NewMarker(now),
 		Profile:            profile.Name(),
 		InitialAccessToken: v.use,
 		CreatedAt:          now,
 		Due:                now.Add(grace),
+	}
+	if err := s.note(ctx, s.store, now); err != nil {
+		return nil, unavailable(err)
 	}
 	if err := s.store.CreateAppClient(ctx, a); err != nil {
 		return nil, unavailable(fmt.Errorf("record app client: %w", err))
@@ -87,6 +90,7 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher
 		AccessTokens:       AccessTokens{Current: tok.Hash()},
 		AppClient:          a.Key,
 	}
+	r.Due = look(r, profile, now)
 	a.CognitoID = made.ID
 	if err := s.record(ctx, r); err != nil {
 		s.undo(ctx, a, hour)
@@ -122,8 +126,8 @@ func (s *Service) record(ctx context.Context, r *Registration) error {
 }
 
 // complete marks a ready. Its uses are spent from then on. If the mark may not
-// have been set, the client is complete all the same, and Reconcile sets it;
-// only if Reconcile has meanwhile given the app client up is it an error.
+// have been set, the client is complete all the same, and Sweep sets it;
+// only if Sweep has meanwhile given the app client up is it an error.
 func (s *Service) complete(ctx context.Context, a *AppClient) error {
 	id := a.CognitoID
 	a.State, a.InitialAccessToken, a.Due = AppClientReady, "", time.Time{}

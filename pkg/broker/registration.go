@@ -26,6 +26,9 @@ type RegistrationState string
 const (
 	// RegistrationActive is a client that may be used.
 	RegistrationActive RegistrationState = "active"
+	// RegistrationPending is a client whose profile has approval "manual" and
+	// that no operator has approved: it can be managed, but gets no tokens.
+	RegistrationPending RegistrationState = "pending"
 	// RegistrationDisabled is a client that an operator has switched off: it
 	// can be managed, but gets no tokens.
 	RegistrationDisabled RegistrationState = "disabled"
@@ -36,6 +39,10 @@ const (
 	// id, being derived, would come back if nothing were left of it. To
 	// everyone it is gone, and to whoever registers it again refused.
 	RegistrationDeleted RegistrationState = "deleted"
+	// RegistrationRemoved is what Sweep leaves of a client whose lifetime has
+	// ended. To everyone it is gone, but its users are told why, and who
+	// registers it again gets its id under a new generation.
+	RegistrationRemoved RegistrationState = "removed"
 )
 
 // Registration is the record of one registered client.
@@ -56,8 +63,13 @@ type Registration struct {
 	// Profile is the name of the policy profile under which it was made.
 	Profile string
 	// InitialAccessToken is the id of the initial access token that vouched
-	// for it, empty for open registration.
+	// for it, empty for open registration. If it was a JWT of a token issuer, it
+	// is "jwt/", the name of the policy's entry, "/", and the subject.
 	InitialAccessToken string
+	// CreatedBy is the operator who registered it ahead, empty for one that
+	// registered itself. Such a client cannot register again, so its lifetime
+	// does not end by itself.
+	CreatedBy string
 	// Metadata is what the client was told: its own wishes after validation
 	// and policy.
 	Metadata dcr.ClientMetadata
@@ -66,10 +78,20 @@ type Registration struct {
 	// LastUsedAt is when the client last asked for a token, at most an hour
 	// behind; zero if it never did.
 	LastUsedAt time.Time
+	// ActiveSince is when it was first used, approved, or enabled again, whichever
+	// was last; zero if nothing of this happened. Inactivity counts from there
+	// when LastUsedAt is earlier.
+	ActiveSince time.Time
 	// ExpiresAt is when the record ceases to exist; zero is never. A record
 	// whose time has come counts as absent, whether or not it is still stored.
-	// In brokered mode a registration expires until it is first used.
+	// In brokered mode a registration expires until it is first used. One with
+	// an ExpiresAt has no Due.
 	ExpiresAt time.Time
+	// Due is when Sweep must look at it; zero is never.
+	Due time.Time
+	// Stale is whether there may be grants of its former generations that have
+	// not been ended.
+	Stale bool
 	// AccessTokens are the hashes of its registration access tokens (RFC 7592).
 	// Open registrations of brokered mode have none, since they belong to
 	// everyone who registers the same.
@@ -103,3 +125,7 @@ func (r *Registration) Clone() *Registration {
 	c.Metadata = r.Metadata.Clone()
 	return &c
 }
+
+// Vouched reports whether somebody vouched for the client. One that registered
+// openly is a stranger.
+func (r *Registration) Vouched() bool { return r.InitialAccessToken != "" || r.CreatedBy != "" }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// grace is how long an app client may be in the making before Reconcile
+	// grace is how long an app client may be in the making before Sweep
 	// looks at it. It exceeds the longest request by far (API Gateway ends one
 	// after 30 s), so that whoever began has finished or died.
 	grace = 2 * time.Minute
@@ -32,13 +32,22 @@ type Config struct {
 	// ModeDirect.
 	Mode  Mode
 	Store Store
-	// AppClients is not needed in brokered mode, where only Reconcile calls it.
+	// AppClients is not needed in brokered mode, where only Sweep calls it.
 	AppClients AppClients
 	// Updater is what app clients of brokered mode are given more scopes with,
-	// by Reconcile. Without it they keep those they have.
+	// by Sweep, and other settings by ApplyProfile. Without it they keep those
+	// they have.
 	Updater AppClientUpdater
+	// Adopter is needed by Adopt only.
+	Adopter AppClientAdopter
+	// Grants is needed in brokered mode by Sweep, and by operators: without it
+	// the grants of a client that is disabled or deleted are ended by Sweep.
+	Grants GrantEnder
+	// Deployment is the id of this deployment. It is needed by whoever has
+	// AppClients.
+	Deployment string
 	// Keys returns the keys that derive client ids. It is called once per
-	// registration, and needed in brokered mode only.
+	// registration, and needed for open registration in brokered mode only.
 	Keys func(context.Context) (*seal.Ring, error)
 	// JWTs verifies initial access tokens and software statements of issuers
 	// that the policy names. Without it they are faults of ours; so it is needed
@@ -62,13 +71,17 @@ type Service struct {
 	store   Store
 	apps    AppClients
 	updater AppClientUpdater
-	keys    func(context.Context) (*seal.Ring, error)
-	recent  *recent
-	jwts    JWTVerifier
-	policy  func(context.Context) (*policy.Policy, error)
-	issuer  string
-	now     func() time.Time
-	log     *slog.Logger
+	adopter AppClientAdopter
+	grants  GrantEnder
+	deployments
+	deployment string
+	keys       func(context.Context) (*seal.Ring, error)
+	recent     *recent
+	jwts       JWTVerifier
+	policy     func(context.Context) (*policy.Policy, error)
+	issuer     string
+	now        func() time.Time
+	log        *slog.Logger
 }
 
 // New returns a Service, or an error if a field of c is missing.
@@ -78,12 +91,14 @@ func New(c Config) (*Service, error) {
 	}
 	s := &Service{
 		Clients: NewClients(c.Store, c.Now),
-		mode:    ModeDirect, store: c.Store, apps: c.AppClients, updater: c.Updater, keys: c.Keys,
+		mode:    ModeDirect, store: c.Store, apps: c.AppClients, updater: c.Updater, adopter: c.Adopter, grants: c.Grants,
+		deployment: c.Deployment, keys: c.Keys,
 		jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now, log: c.Log,
 	}
+	s.deployments.id = c.Deployment
 	switch {
-	case c.Mode == ModeBrokered && c.Keys == nil:
-		return nil, errors.New("broker: Keys of Config is required in brokered mode")
+	case c.AppClients != nil && c.Deployment == "":
+		return nil, errors.New("broker: Deployment of Config is required with AppClients")
 	case c.Mode == ModeBrokered:
 		s.mode, s.Clients, s.recent = ModeBrokered, NewBrokeredClients(c.Store, c.Now), newRecent()
 	case c.Mode != "" && c.Mode != ModeDirect:

@@ -63,10 +63,10 @@ type laggingStore struct {
 	keys []string
 }
 
-func (s *laggingStore) DueAppClients(context.Context, time.Time) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func (s *laggingStore) Due(context.Context, time.Time, string) iter.Seq2[broker.DueRecord, error] {
+	return func(yield func(broker.DueRecord, error) bool) {
 		for _, key := range s.keys {
-			if !yield(key, nil) {
+			if !yield(broker.DueRecord{Kind: broker.DueAppClient, Key: key}, nil) {
 				return
 			}
 		}
@@ -117,7 +117,7 @@ func (p *meantimePool) Delete(ctx context.Context, id, marker string) error {
 func (w *world) on(store broker.Store, pool broker.AppClients) *broker.Service {
 	w.t.Helper()
 	s, err := broker.New(broker.Config{
-		Store: store, AppClients: pool, Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+		Store: store, AppClients: pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -33,6 +33,7 @@ type Store interface {
 	AppClientRecords
 	InitialAccessTokens
 	Budgets
+	Sweeping
 }
 
 // Registrations is the part of a Store that holds registrations.
@@ -46,6 +47,15 @@ type Registrations interface {
 	// the same generation, and increments r.Version. It returns ErrConflict if
 	// it is another and ErrNotFound if there is none. LastUsedAt is not replaced.
 	ReplaceRegistration(ctx context.Context, r *Registration) error
+	// RetireRegistration is ReplaceRegistration on the further condition that
+	// the stored LastUsedAt is still r.LastUsedAt; else it returns ErrConflict.
+	// So a client that is used at this moment is not retired.
+	RetireRegistration(ctx context.Context, r *Registration) error
+	// RenewRegistration is ReplaceRegistration that also gives the registration
+	// this generation in place of r.Generation, and forgets LastUsedAt. It sets
+	// r.Generation and r.LastUsedAt, too. Versions go on, so that whoever has
+	// read the former generation finds out.
+	RenewRegistration(ctx context.Context, r *Registration, generation string) error
 	// DeleteRegistration removes the registration if it still is of that
 	// generation. One that is gone or of another generation is no error.
 	DeleteRegistration(ctx context.Context, clientID, generation string) error
@@ -73,10 +83,10 @@ type AppClientRecords interface {
 	// DeleteAppClient removes the record if its version is still that. One that
 	// is gone is no error; another version is ErrConflict.
 	DeleteAppClient(ctx context.Context, key string, version int64) error
-	// DueAppClients yields the keys of records whose Due is not after now, in
-	// no order. It may lag behind: read the record again, and act on condition
-	// of its version.
-	DueAppClients(ctx context.Context, now time.Time) iter.Seq2[string, error]
+	// AppClientKeys yields the keys of all records, in no order. It may lag
+	// behind: a record of a moment ago may be missing, and one that is gone
+	// among them.
+	AppClientKeys(ctx context.Context) iter.Seq2[string, error]
 }
 
 // InitialAccessTokens is the part of a Store that holds initial access tokens.
@@ -124,4 +134,60 @@ type Budgets interface {
 	// in: at most limit of all that ask with the same key, in all processes,
 	// are admitted. Sent twice it may count twice.
 	TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error)
+}
+
+// DueKind is a kind of record that somebody must come back to.
+type DueKind string
+
+const (
+	// DueAppClient is an AppClient; its key is AppClient.Key.
+	DueAppClient DueKind = "appclient"
+	// DueRegistration is a Registration; its key is its ClientID.
+	DueRegistration DueKind = "registration"
+)
+
+// A DueRecord is a record whose Due has come.
+type DueRecord struct {
+	Kind DueKind
+	Key  string
+	// Place is where it was found, for Sweeping.Due to go on after. Only the
+	// store knows what it means. It has at most 4 KB.
+	Place string
+}
+
+// Deployment says whose table a store is, so that what an empty or foreign or
+// restored one says is not believed.
+type Deployment struct {
+	// ID is that of the deployment, which is kept outside the store.
+	ID string
+	// Store is the identity of the store, see Sweeping.Identity. It is empty
+	// until a sweep has noted it.
+	Store string
+	// Began is when the store was first used. No app client that is older can be
+	// known to it. Zero is for a store that is to be believed all the same.
+	Began time.Time
+}
+
+// Sweeping is the part of a Store that a sweep works by.
+type Sweeping interface {
+	// Due yields what is due at now: first what comes after that place, then the
+	// rest, so that whoever stops and goes on after the place of the last one
+	// comes by everything in turn. The empty place, and one that the store does
+	// not know, is the beginning. It may lag behind, and may yield a record
+	// twice: read the record again, and act on condition of its version.
+	Due(ctx context.Context, now time.Time, after string) iter.Seq2[DueRecord, error]
+	// SweepPlace returns the place that SetSweepPlace stored last, or "".
+	SweepPlace(ctx context.Context) (string, error)
+	// SetSweepPlace stores a place. Of two at once either may stay.
+	SetSweepPlace(ctx context.Context, place string) error
+	// Deployment returns whose table this is, or ErrNotFound.
+	Deployment(ctx context.Context) (*Deployment, error)
+	// CreateDeployment stores d, or returns ErrExists if there is one. Sent twice
+	// it may return ErrExists although it was the first.
+	CreateDeployment(ctx context.Context, d *Deployment) error
+	// SetDeployment stores d in place of what there is.
+	SetDeployment(ctx context.Context, d *Deployment) error
+	// Identity returns what the store is: another one after it was made anew or
+	// restored from a backup. Empty is unknown.
+	Identity(ctx context.Context) (string, error)
 }

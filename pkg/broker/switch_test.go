@@ -15,7 +15,7 @@ import (
 func (w *brokeredWorld) direct() *broker.Service {
 	w.t.Helper()
 	s, err := broker.New(broker.Config{
-		Store: w.store, AppClients: w.pool, Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+		Store: w.store, AppClients: w.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -66,7 +66,7 @@ func TestSwitchFromDirectToBrokered(t *testing.T) {
 	}
 	w.recover()
 	if _, ok := w.pool.All()[goes]; ok || w.rows() != 1 {
-		t.Errorf("after DELETE and Reconcile: app client there %t, %d rows, want false and 1", ok, w.rows())
+		t.Errorf("after DELETE and Sweep: app client there %t, %d rows, want false and 1", ok, w.rows())
 	}
 	// And back.
 	if _, err := direct.Client(t.Context(), stays); err != nil {
@@ -93,8 +93,8 @@ func TestSwitchFromBrokeredToDirect(t *testing.T) {
 		t.Fatalf("Delete: %v", err)
 	}
 	w.wait(5 * time.Minute)
-	if done, err := direct.Reconcile(t.Context()); err != nil || done.Failed != 0 {
-		t.Errorf("Reconcile of direct mode = %+v, %v", done, err)
+	if done, err := direct.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Failed != 0 {
+		t.Errorf("Sweep of direct mode = %+v, %v", done, err)
 	}
 	// And back.
 	w.recover(staysKey)
@@ -108,16 +108,23 @@ func TestSwitchFromBrokeredToDirect(t *testing.T) {
 
 func TestConfigOfAMode(t *testing.T) {
 	w := newBrokeredWorld(t)
-	ok := broker.Config{Mode: broker.ModeBrokered, Store: w.store, Keys: w.ring, Policy: w.policySource, Issuer: "https://auth.example.com", Now: w.now, Log: discard}
+	ok := broker.Config{Mode: broker.ModeBrokered, Store: w.store, Keys: w.ring, Policy: w.policySource, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard}
 	s, err := broker.New(ok)
 	if err != nil {
 		t.Fatalf("brokered mode without AppClients: %v", err)
 	}
-	if _, err := s.Reconcile(t.Context()); err == nil {
-		t.Error("Reconcile without AppClients has no error")
+	if _, err := s.Sweep(t.Context(), broker.SweepOptions{}); err == nil {
+		t.Error("Sweep without AppClients has no error")
 	}
+	keyless := ok
+	keyless.Keys = nil
+	if s, err = broker.New(keyless); err != nil {
+		t.Fatalf("brokered mode without keys: %v", err)
+	}
+	_, err = s.Register(t.Context(), request(t, publicBody), none)
+	wantCode(t, "open registration without keys", err, dcr.Unavailable)
 	for name, change := range map[string]func(*broker.Config){
-		"brokered mode without keys":      func(c *broker.Config) { c.Keys = nil },
+		"app clients without deployment":  func(c *broker.Config) { c.AppClients, c.Deployment = w.pool, "" },
 		"direct mode without app clients": func(c *broker.Config) { c.Mode = broker.ModeDirect },
 		"a mode that does not exist":      func(c *broker.Config) { c.Mode = "proxy" },
 	} {

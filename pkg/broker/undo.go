@@ -8,7 +8,7 @@ import (
 )
 
 // discard undoes the record of an app client that Cognito certainly does not
-// have. What fails here is left to Reconcile.
+// have. What fails here is left to Sweep.
 func (s *Service) discard(ctx context.Context, a *AppClient, hour hourly) {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
@@ -21,7 +21,7 @@ func (s *Service) discard(ctx context.Context, a *AppClient, hour hourly) {
 
 // abandon gives up an app client of which it is not known whether Cognito has
 // it. The token's use is given back at once, so that the client can try again;
-// the place among the profile's app clients when Reconcile knows that there is
+// the place among the profile's app clients when Sweep knows that there is
 // none.
 func (s *Service) abandon(ctx context.Context, a *AppClient, hour hourly) {
 	ctx, cancel := undoing(ctx)
@@ -41,7 +41,7 @@ func (s *Service) undo(ctx context.Context, a *AppClient, hour hourly) {
 	err := s.giveBackHour(ctx, hour, a.Key)
 	present, readErr := s.store.AppClient(ctx, a.Key)
 	if errors.Is(readErr, ErrNotFound) {
-		// Reconcile took it for dead and did not find it at Cognito.
+		// Sweep took it for dead and did not find it at Cognito.
 		present, readErr = a, s.store.CreateAppClient(ctx, a)
 	}
 	if readErr != nil {
@@ -106,6 +106,10 @@ func (s *Service) deleteRegistrationOf(ctx context.Context, a *AppClient, id str
 	}
 	if err != nil {
 		return fmt.Errorf("read registration %s: %w", id, err)
+	}
+	switch r.State {
+	case RegistrationDisabled, RegistrationDeleted, RegistrationRemoved:
+		return nil // what is remembered of a client outlives its app client
 	}
 	if err := s.store.DeleteRegistration(ctx, id, r.Generation); err != nil {
 		return fmt.Errorf("delete registration %s: %w", id, err)

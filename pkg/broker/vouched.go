@@ -52,7 +52,7 @@ func (s *Service) registerVouched(ctx context.Context, profile *policy.Profile, 
 		s.unregister(ctx, a, hour)
 		return nil, unavailable(fmt.Errorf("record registration: %w", err))
 	}
-	// Had it taken so long that Reconcile may have been there before the
+	// Had it taken so long that Sweep may have been there before the
 	// registration was, the use may have been given back.
 	if s.now().Sub(a.CreatedAt) >= grace/2 {
 		s.unregister(ctx, a, hour)
@@ -67,12 +67,12 @@ func (s *Service) registerVouched(ctx context.Context, profile *policy.Profile, 
 func registeringKey(clientID string) string { return "registering/" + clientID }
 
 // unregister undoes a registration that may have been recorded. The mark comes
-// first: without it Reconcile would take the registration for complete.
+// first: without it Sweep would take the registration for complete.
 func (s *Service) unregister(ctx context.Context, a *AppClient, hour hourly) {
 	ctx, cancel := undoing(ctx)
 	defer cancel()
 	err := s.giveBackHour(ctx, hour, a.Key)
-	// If Reconcile was there already, it may have been before the registration.
+	// If Sweep was there already, it may have been before the registration.
 	overtaken := func(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) }
 	if markErr := s.markRemoving(ctx, a); markErr != nil && !overtaken(markErr) {
 		s.left(ctx, a, errors.Join(err, markErr))
@@ -98,7 +98,7 @@ func (s *Service) finishUnregistering(ctx context.Context, a *AppClient) error {
 
 // registering decides about a registration in the making that was cut short: it
 // stays, and the use of the token with it, if it got as far as to be recorded.
-func (s *reconciliation) registering(ctx context.Context, a *AppClient) error {
+func (s *sweep) registering(ctx context.Context, a *AppClient) error {
 	if a.State != AppClientRemoving {
 		r, err := s.store.Registration(ctx, a.ClientID)
 		if err != nil && !errors.Is(err, ErrNotFound) {

@@ -126,12 +126,12 @@ func TestASlowVouchedRegistrationGivesUp(t *testing.T) {
 	tok, id := w.token("trusted", 1)
 	slow := &slowStore{Store: w.store, before: func() {
 		w.wait(3 * time.Minute)
-		if done, err := w.Reconcile(t.Context()); err != nil || done.Removed != 1 {
-			t.Errorf("Reconcile = %+v, %v, want one removed", done, err)
+		if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Removed != 1 {
+			t.Errorf("Sweep = %+v, %v, want one removed", done, err)
 		}
 	}}
 	s, err := broker.New(broker.Config{
-		Mode: broker.ModeBrokered, Store: slow, Keys: w.ring, Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+		Mode: broker.ModeBrokered, Store: slow, Keys: w.ring, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -259,8 +259,8 @@ func TestDeleteInBrokeredMode(t *testing.T) {
 	if n := w.pool.Calls("Delete"); n != 0 {
 		t.Errorf("%d deletions at Cognito by DELETE, want none", n)
 	}
-	if done, err := w.Reconcile(t.Context()); err != nil || done.Removed != 1 {
-		t.Errorf("Reconcile = %+v, %v, want one removed at once", done, err)
+	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Removed != 1 {
+		t.Errorf("Sweep = %+v, %v, want one removed at once", done, err)
 	}
 	w.recover(shared.Key)
 }

@@ -70,9 +70,9 @@ func Service(c *config.Config, sdk aws.Config, store broker.Store, jwts broker.J
 	return broker.New(bc)
 }
 
-// Janitor returns the use cases with all that Reconcile needs. Who registers
-// nobody passes nil for jwts.
-func Janitor(c *config.Config, sdk aws.Config, store broker.Store, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
+// Operating returns the use cases with all that Sweep and operators need. Who
+// registers nobody passes nil for jwts, and grants is nil in direct mode.
+func Operating(c *config.Config, sdk aws.Config, store broker.Store, grants broker.GrantEnder, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
 	bc, err := useCases(c, sdk, store, log)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func Janitor(c *config.Config, sdk aws.Config, store broker.Store, jwts broker.J
 	if err != nil {
 		return nil, err
 	}
-	bc.AppClients, bc.Updater = apps, apps
+	bc.AppClients, bc.Updater, bc.Adopter, bc.Grants = apps, apps, apps, grants
 	return broker.New(bc)
 }
 
@@ -101,13 +101,13 @@ func Provisioning(c *config.Config, sdk aws.Config, store broker.Store, log *slo
 		return nil, err
 	}
 	return broker.NewProvisioning(broker.ProvisioningConfig{
-		Store: store, Maker: apps, Policy: current, Keys: keys.Ring,
+		Store: store, Maker: apps, Policy: current, Deployment: c.Deployment, Keys: keys.Ring,
 		Branding: c.LoginVersion == 2, Now: time.Now, Log: log,
 	})
 }
 
 func useCases(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (broker.Config, error) {
-	bc := broker.Config{Mode: broker.Mode(c.Authorization), Store: store, Issuer: c.Issuer, Now: time.Now, Log: log}
+	bc := broker.Config{Mode: broker.Mode(c.Authorization), Store: store, Deployment: c.Deployment, Issuer: c.Issuer, Now: time.Now, Log: log}
 	var err error
 	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Authorization == config.Direct {
 		return bc, err

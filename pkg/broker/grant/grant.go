@@ -79,6 +79,10 @@ func (g *Grant) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", g.ID), slog.String("client_id", g.ClientID))
 }
 
+// Standing reports whether there is something left to end: g has not been ended,
+// or Cognito's tokens are still kept to be revoked.
+func (g *Grant) Standing() bool { return g.EndedAt.IsZero() || g.Tokens != "" }
+
 // Clone returns a copy that shares no memory with g.
 func (g *Grant) Clone() *Grant {
 	c := *g

@@ -73,6 +73,10 @@ type Store interface {
 	// increments g.Version. It returns ErrConflict if the version is another and
 	// ErrNotFound if there is none.
 	ReplaceGrant(ctx context.Context, g *Grant) error
+	// GrantsOf yields the ids of the client's grants that have something left to
+	// end, see Grant.Standing, in no order. It may lag behind: read the grant
+	// again.
+	GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error]
 	// ListGrants yields all grants that have not expired, in no order. It reads
 	// the whole store, page by page, and is for operators.
 	ListGrants(ctx context.Context) iter.Seq2[*Grant, error]

@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-func TestReconcileFinishesAHalfMadeAppClient(t *testing.T) {
+func TestSweepFinishesAHalfMadeAppClient(t *testing.T) {
 	w := newBrokeredWorld(t)
 	w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
 	wantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
@@ -21,7 +21,7 @@ func TestReconcileFinishesAHalfMadeAppClient(t *testing.T) {
 	w.recover("profile/open")
 }
 
-func TestReconcileWhateverFails(t *testing.T) {
+func TestSweepWhateverFails(t *testing.T) {
 	whateverFails(t, func(t *testing.T, w *brokeredWorld, fault func()) {
 		w.useBrokeredPolicy(narrowPolicy)
 		w.mustProvision("profile/open") // lacks a scope
@@ -41,7 +41,7 @@ func TestReconcileWhateverFails(t *testing.T) {
 		w.useBrokeredPolicy(brokeredPolicy)
 		w.wait(5 * time.Minute)
 		fault()
-		_, _ = w.Reconcile(t.Context()) // an error or not: the next run finishes it
+		_, _ = w.Sweep(t.Context(), broker.SweepOptions{}) // an error or not: the next run finishes it
 		w.recover("profile/open", key)
 		if got := strings.Join(w.appClient("profile/open").Scopes, " "); got != "openid mcp/read mcp/write" {
 			t.Errorf("scopes = %q", got)
@@ -84,7 +84,7 @@ func TestDeleteDuringProvisioning(t *testing.T) {
 				if err := w.Delete(t.Context(), clientID, rat); err != nil {
 					t.Error(err)
 				}
-				if _, err := w.Reconcile(t.Context()); err != nil {
+				if _, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -128,15 +128,15 @@ func TestAProfileGrows(t *testing.T) {
 		t.Errorf("scopes = %q", got)
 	}
 	w.useBrokeredPolicy(brokeredPolicy)
-	if done, err := w.Reconcile(t.Context()); err != nil || done.Grown != 1 {
-		t.Errorf("Reconcile = %+v, %v, want one grown", done, err)
+	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Grown != 1 {
+		t.Errorf("Sweep = %+v, %v, want one grown", done, err)
 	}
 	if got := strings.Join(w.appClient(a.Key).Scopes, " "); got != "openid mcp/read mcp/write" {
 		t.Errorf("scopes after the profile grew = %q", got)
 	}
 	w.useBrokeredPolicy(narrowPolicy) // which takes nothing away
-	if done, err := w.Reconcile(t.Context()); err != nil || done.Grown != 0 {
-		t.Errorf("Reconcile = %+v, %v, want nothing", done, err)
+	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Grown != 0 {
+		t.Errorf("Sweep = %+v, %v, want nothing", done, err)
 	}
 	w.recover("profile/open")
 }
@@ -151,7 +151,7 @@ func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 			if err := w.Delete(t.Context(), clientID, rat); err != nil {
 				t.Error(err)
 			}
-			if _, err := w.Reconcile(t.Context()); err != nil {
+			if _, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil {
 				t.Error(err)
 			}
 		},
@@ -172,7 +172,7 @@ func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 
 // The janitor may have listed the app clients just before one was made that it
 // holds for dead.
-func TestReconcileThatListedTooEarly(t *testing.T) {
+func TestSweepThatListedTooEarly(t *testing.T) {
 	w := newBrokeredWorld(t)
 	making, create := make(chan struct{}), make(chan struct{})
 	w.maker = &slowMaker{AppClients: w.pool, before: func() { close(making); <-create }}
@@ -183,14 +183,14 @@ func TestReconcileThatListedTooEarly(t *testing.T) {
 	w.wait(3 * time.Minute)
 	pausing := &pausingStore{Store: w.store, reached: make(chan struct{}), goOn: make(chan struct{})}
 	janitor, err := broker.New(broker.Config{
-		Mode: broker.ModeBrokered, Store: pausing, AppClients: w.pool, Keys: w.ring,
-		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+		Mode: broker.ModeBrokered, Store: pausing, AppClients: w.pool, Grants: w.grants, Keys: w.ring,
+		Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() {
-		_, err := janitor.Reconcile(t.Context())
+		_, err := janitor.Sweep(t.Context(), broker.SweepOptions{})
 		reconciled <- err
 	}()
 	<-pausing.reached // it has found no app client with that marker
@@ -212,20 +212,20 @@ func TestTwoJanitorsAndANewAppClient(t *testing.T) {
 	w.wait(3 * time.Minute)
 	pausing := &pausingStore{Store: w.store, reached: make(chan struct{}), goOn: make(chan struct{})}
 	slow, err := broker.New(broker.Config{
-		Mode: broker.ModeBrokered, Store: pausing, AppClients: w.pool, Keys: w.ring,
-		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+		Mode: broker.ModeBrokered, Store: pausing, AppClients: w.pool, Grants: w.grants, Keys: w.ring,
+		Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	reconciled := make(chan error)
 	go func() {
-		_, err := slow.Reconcile(t.Context())
+		_, err := slow.Sweep(t.Context(), broker.SweepOptions{})
 		reconciled <- err
 	}()
 	<-pausing.reached
 	w.wait(3 * time.Minute)
-	if _, err := w.Reconcile(t.Context()); err != nil {
+	if _, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil {
 		t.Error(err)
 	}
 	w.mustProvision("profile/open")

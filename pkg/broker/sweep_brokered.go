@@ -13,7 +13,7 @@ import (
 )
 
 // brokered decides about an app client that the broker itself uses.
-func (s *reconciliation) brokered(ctx context.Context, a *AppClient) error {
+func (s *sweep) brokered(ctx context.Context, a *AppClient) error {
 	switch a.State {
 	case AppClientCreating:
 		// Nobody has taken it over either, so nobody needs it. The mark comes
@@ -32,7 +32,7 @@ func (s *reconciliation) brokered(ctx context.Context, a *AppClient) error {
 	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
 }
 
-func (s *reconciliation) removingBrokered(ctx context.Context, a *AppClient) error {
+func (s *sweep) removingBrokered(ctx context.Context, a *AppClient) error {
 	if err := s.deleteAbandoned(ctx, a); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (s *reconciliation) removingBrokered(ctx context.Context, a *AppClient) err
 
 // vacate leaves the record of an app client that is gone to whoever needs it
 // next, or deletes it if nobody can.
-func (s *reconciliation) vacate(ctx context.Context, a *AppClient) error {
+func (s *sweep) vacate(ctx context.Context, a *AppClient) error {
 	var again time.Time
 	if a.Kind == KindDedicated {
 		r, err := s.served(ctx, a)
@@ -85,12 +85,13 @@ func (s *reconciliation) vacate(ctx context.Context, a *AppClient) error {
 
 // served returns the registration that a dedicated app client serves, or
 // ErrNotFound if it is gone.
-func (s *reconciliation) served(ctx context.Context, a *AppClient) (*Registration, error) {
+func (s *sweep) served(ctx context.Context, a *AppClient) (*Registration, error) {
 	r, err := s.store.Registration(ctx, a.ClientID)
 	if err != nil {
 		return nil, fmt.Errorf("read registration %s: %w", a.ClientID, err)
 	}
-	if r.Generation != a.Generation || r.State == RegistrationDeleting || r.State == RegistrationDeleted {
+	switch {
+	case r.Generation != a.Generation, r.State == RegistrationDeleting, r.State == RegistrationDeleted, r.State == RegistrationRemoved:
 		return nil, fmt.Errorf("registration %s of generation %s: %w", a.ClientID, a.Generation, ErrNotFound)
 	}
 	return r, nil
@@ -98,7 +99,7 @@ func (s *reconciliation) served(ctx context.Context, a *AppClient) (*Registratio
 
 // deleteAbandoned deletes what creations may have left of which nothing was
 // heard.
-func (s *reconciliation) deleteAbandoned(ctx context.Context, a *AppClient) error {
+func (s *sweep) deleteAbandoned(ctx context.Context, a *AppClient) error {
 	for _, marker := range a.Abandoned {
 		ids, err := s.atCognito(ctx, marker)
 		if err != nil {
@@ -116,7 +117,7 @@ func (s *reconciliation) deleteAbandoned(ctx context.Context, a *AppClient) erro
 
 // standing looks at an app client that is in use: whether what it serves is
 // still there, whether it has the scopes, and when to look again.
-func (s *reconciliation) standing(ctx context.Context, a *AppClient) error {
+func (s *sweep) standing(ctx context.Context, a *AppClient) error {
 	var again time.Time
 	if a.Kind == KindDedicated {
 		r, err := s.served(ctx, a)
@@ -146,42 +147,38 @@ func (s *reconciliation) standing(ctx context.Context, a *AppClient) error {
 }
 
 // growDedicated gives a the scopes of r. The caller records them.
-func (s *reconciliation) growDedicated(ctx context.Context, a *AppClient, r *Registration) error {
-	pol, err := s.policy(ctx)
-	if err != nil {
-		return fmt.Errorf("policy: %w", err)
-	}
-	profile, ok := pol.Profile(r.Profile)
+func (s *sweep) growDedicated(ctx context.Context, a *AppClient, r *Registration) error {
+	profile, ok := s.policy.Profile(r.Profile)
 	if !ok {
 		return nil
 	}
-	_, err = s.grow(ctx, a, BrokeredAppClient{Name: r.Metadata.ClientName, Scopes: dedicatedScopes(r, profile), ClientCredentials: machine(r.Metadata)})
+	_, err := s.grow(ctx, a, BrokeredAppClient{Name: r.Metadata.ClientName, Scopes: dedicatedScopes(r, profile), ClientCredentials: machine(r.Metadata)})
 	return err
 }
 
 // growShared gives the shared app clients the scopes of their profiles.
-func (s *reconciliation) growShared(ctx context.Context) error {
+func (s *sweep) growShared(ctx context.Context) error {
 	if s.mode != ModeBrokered || s.updater == nil {
 		return nil
 	}
-	pol, err := s.policy(ctx)
-	if err != nil {
-		return fmt.Errorf("policy: %w", err)
-	}
-	for _, name := range pol.Profiles() {
-		profile, _ := pol.Profile(name)
+	for _, name := range s.policy.Profiles() {
+		if s.stop(ctx) {
+			return nil
+		}
+		profile, _ := s.policy.Profile(name)
 		if profile.AppClient() != policy.SharedAppClient {
 			continue
 		}
 		if err := s.growProfile(ctx, profile); err != nil {
-			s.done.Failed++
-			s.log.ErrorContext(ctx, "reconcile", "app_client", SharedAppClientKey(name), "error", err)
+			if err := s.failed(ctx, SharedAppClientKey(name), err); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (s *reconciliation) growProfile(ctx context.Context, profile *policy.Profile) error {
+func (s *sweep) growProfile(ctx context.Context, profile *policy.Profile) error {
 	a, err := s.store.AppClient(ctx, SharedAppClientKey(profile.Name()))
 	if errors.Is(err, ErrNotFound) || err == nil && a.State != AppClientReady {
 		return nil
@@ -199,13 +196,15 @@ func (s *reconciliation) growProfile(ctx context.Context, profile *policy.Profil
 // grow gives a the scopes of spec that it lacks, at Cognito and then in a, which
 // the caller has to store. It takes none away, since there are grants that have
 // them, unless Cognito could not hold so many.
-func (s *reconciliation) grow(ctx context.Context, a *AppClient, spec BrokeredAppClient) (bool, error) {
+func (s *sweep) grow(ctx context.Context, a *AppClient, spec BrokeredAppClient) (bool, error) {
 	lacks := func(scope string) bool { return !slices.Contains(a.Scopes, scope) }
 	if s.updater == nil || !slices.ContainsFunc(spec.Scopes, lacks) {
 		return false, nil
 	}
-	if all := append(slices.Clone(a.Scopes), slices.DeleteFunc(slices.Clone(spec.Scopes), func(scope string) bool { return !lacks(scope) })...); len(all) <= policy.MaxScopes {
-		spec.Scopes = all
+	spec.Scopes = together(a.Scopes, spec.Scopes)
+	if !s.step(SweepStep{Action: SweepGrow, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID}) {
+		s.done.Grown++
+		return false, nil
 	}
 	if err := s.updater.UpdateBrokered(ctx, a.CognitoID, a.Marker, spec); err != nil {
 		return false, fmt.Errorf("update app client %s with scopes %s: %w", a.Key, strings.Join(spec.Scopes, " "), err)
@@ -213,4 +212,19 @@ func (s *reconciliation) grow(ctx context.Context, a *AppClient, spec BrokeredAp
 	a.Scopes = spec.Scopes
 	s.done.Grown++
 	return true, nil
+}
+
+// together are the scopes that an app client has with those that it should have,
+// or only the latter if Cognito could not hold so many.
+func together(has, wants []string) []string {
+	all := slices.Clone(has)
+	for _, scope := range wants {
+		if !slices.Contains(has, scope) {
+			all = append(all, scope)
+		}
+	}
+	if len(all) > policy.MaxScopes {
+		return wants
+	}
+	return all
 }

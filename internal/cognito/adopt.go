@@ -1,0 +1,118 @@
+package cognito
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+var opAdopt = operation{name: "UpdateUserPoolClient", doing: "adopt app client", one: true, repeatable: true}
+
+var _ broker.AppClientAdopter = (*AppClients)(nil)
+
+// Exists implements broker.AppClients.
+func (c *AppClients) Exists(ctx context.Context, id string) (bool, error) {
+	_, err := c.read(ctx, id)
+	if errors.Is(err, broker.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Foreign implements broker.AppClientAdopter.
+func (c *AppClients) Foreign(ctx context.Context, id string) (*broker.ForeignAppClient, error) {
+	present, err := c.read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return foreign(id, present), nil
+}
+
+// Adopt implements broker.AppClientAdopter.
+func (c *AppClients) Adopt(ctx context.Context, id, marker string) error {
+	if err := checkMarker(marker); err != nil {
+		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: adopt app client: %w", err)}
+	}
+	present, err := c.read(ctx, id)
+	if err != nil {
+		return notApplied(err)
+	}
+	name := aws.ToString(present.ClientName)
+	if deployment, m, ok := ParseMarker(name); ok {
+		if deployment == c.deployment && m == marker {
+			return nil
+		}
+		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: adopt app client: %s is named %q, so it is somebody's already", id, name)}
+	}
+	_, err = call(ctx, c, opAdopt, c.api.UpdateUserPoolClient, adoptInput(c.target(marker), present))
+	return err
+}
+
+// foreign says what a registration with the settings of an app client would say,
+// and why it cannot be one.
+func foreign(id string, a *types.UserPoolClientType) *broker.ForeignAppClient {
+	f := &broker.ForeignAppClient{ID: id, Name: aws.ToString(a.ClientName), Metadata: dcr.ClientMetadata{
+		ClientName:              aws.ToString(a.ClientName),
+		TokenEndpointAuthMethod: dcr.AuthNone,
+		Scope:                   strings.Join(a.AllowedOAuthScopes, " "),
+	}}
+	m := &f.Metadata
+	if aws.ToString(a.ClientSecret) != "" {
+		m.TokenEndpointAuthMethod = dcr.AuthSecretBasic
+	}
+	_, _, marked := ParseMarker(f.Name)
+	switch {
+	case marked:
+		f.Refused = "its name carries the mark of a deployment"
+	case !aws.ToBool(a.AllowedOAuthFlowsUserPoolClient) || len(a.AllowedOAuthScopes) == 0:
+		f.Refused = "it is not for OAuth: it has no flows or scopes"
+	case slices.Equal(a.AllowedOAuthFlows, []types.OAuthFlowType{types.OAuthFlowTypeCode}):
+		m.GrantTypes = []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken}
+		m.ResponseTypes = []string{dcr.ResponseTypeCode}
+		m.RedirectURIs = slices.Clone(a.CallbackURLs)
+	case slices.Equal(a.AllowedOAuthFlows, []types.OAuthFlowType{types.OAuthFlowTypeClientCredentials}):
+		m.GrantTypes = []string{dcr.GrantClientCredentials}
+	default:
+		f.Refused = fmt.Sprintf("its flows are %q, and a registration has either code or client_credentials", a.AllowedOAuthFlows)
+	}
+	return f
+}
+
+// adoptInput returns present with our mark in its name. Cognito resets what is
+// left out.
+func adoptInput(t target, present *types.UserPoolClientType) *cip.UpdateUserPoolClientInput {
+	return &cip.UpdateUserPoolClientInput{
+		UserPoolId:                               aws.String(t.pool),
+		ClientId:                                 present.ClientId,
+		ClientName:                               aws.String(appClientName(aws.ToString(present.ClientName), t.deployment, t.marker)),
+		AccessTokenValidity:                      present.AccessTokenValidity,
+		AllowedOAuthFlows:                        present.AllowedOAuthFlows,
+		AllowedOAuthFlowsUserPoolClient:          aws.ToBool(present.AllowedOAuthFlowsUserPoolClient),
+		AllowedOAuthScopes:                       present.AllowedOAuthScopes,
+		AnalyticsConfiguration:                   present.AnalyticsConfiguration,
+		AuthSessionValidity:                      present.AuthSessionValidity,
+		CallbackURLs:                             present.CallbackURLs,
+		DefaultRedirectURI:                       present.DefaultRedirectURI,
+		EnablePropagateAdditionalUserContextData: present.EnablePropagateAdditionalUserContextData,
+		EnableTokenRevocation:                    present.EnableTokenRevocation,
+		ExplicitAuthFlows:                        present.ExplicitAuthFlows,
+		IdTokenValidity:                          present.IdTokenValidity,
+		LogoutURLs:                               present.LogoutURLs,
+		PreventUserExistenceErrors:               present.PreventUserExistenceErrors,
+		ReadAttributes:                           present.ReadAttributes,
+		RefreshTokenRotation:                     present.RefreshTokenRotation,
+		RefreshTokenValidity:                     present.RefreshTokenValidity,
+		SupportedIdentityProviders:               present.SupportedIdentityProviders,
+		TokenValidityUnits:                       present.TokenValidityUnits,
+		WriteAttributes:                          present.WriteAttributes,
+	}
+}

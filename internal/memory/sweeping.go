@@ -1,0 +1,115 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// A dueKey names a record that is due at some time.
+type dueKey struct {
+	kind broker.DueKind
+	key  string
+}
+
+// putDue notes when a record is due; zero is never. The caller holds s.mu.
+func (s *Store) putDue(kind broker.DueKind, key string, at time.Time) {
+	if at.IsZero() {
+		delete(s.due, dueKey{kind, key})
+		return
+	}
+	s.due[dueKey{kind, key}] = at
+}
+
+// Due implements broker.Sweeping. It yields what there was when the reading
+// began.
+func (s *Store) Due(ctx context.Context, now time.Time, after string) iter.Seq2[broker.DueRecord, error] {
+	return sequence(ctx, func() []broker.DueRecord {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		var all []broker.DueRecord
+		for k, at := range s.due {
+			if !at.After(now) {
+				place := fmt.Sprintf("%s %d %s", k.kind, at.Unix(), k.key)
+				all = append(all, broker.DueRecord{Kind: k.kind, Key: k.key, Place: place})
+			}
+		}
+		slices.SortFunc(all, func(a, b broker.DueRecord) int { return cmp.Compare(a.Place, b.Place) })
+		n := 0
+		for n < len(all) && all[n].Place <= after {
+			n++
+		}
+		return append(all[n:], all[:n]...)
+	})
+}
+
+// SweepPlace implements broker.Sweeping.
+func (s *Store) SweepPlace(ctx context.Context) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sweepPlace, ctx.Err()
+}
+
+// SetSweepPlace implements broker.Sweeping.
+func (s *Store) SetSweepPlace(ctx context.Context, place string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweepPlace = place
+	return nil
+}
+
+// Deployment implements broker.Sweeping.
+func (s *Store) Deployment(ctx context.Context) (*broker.Deployment, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deployment == nil {
+		return nil, broker.ErrNotFound
+	}
+	d := *s.deployment
+	return &d, nil
+}
+
+// CreateDeployment implements broker.Sweeping.
+func (s *Store) CreateDeployment(ctx context.Context, d *broker.Deployment) error {
+	return s.putDeployment(ctx, d, func() error {
+		if s.deployment != nil {
+			return broker.ErrExists
+		}
+		return nil
+	})
+}
+
+// SetDeployment implements broker.Sweeping.
+func (s *Store) SetDeployment(ctx context.Context, d *broker.Deployment) error {
+	return s.putDeployment(ctx, d, func() error { return nil })
+}
+
+func (s *Store) putDeployment(ctx context.Context, d *broker.Deployment, may func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := may(); err != nil {
+		return err
+	}
+	stored := *d
+	stored.Began = seconds(d.Began)
+	s.deployment = &stored
+	return nil
+}
+
+// Identity implements broker.Sweeping. It is random: what a process forgets when
+// it ends is another store each time.
+func (s *Store) Identity(ctx context.Context) (string, error) { return s.identity, ctx.Err() }

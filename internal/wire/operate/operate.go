@@ -1,0 +1,88 @@
+// Package operate puts together the use cases with all that the janitor and
+// operators need: rights at Cognito's API, and at its revocation endpoint with
+// the keys that open what is to be revoked.
+package operate
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/grants"
+	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+)
+
+// Store holds registrations, app clients and grants.
+type Store interface {
+	broker.Store
+	grant.Store
+}
+
+// Service returns the use cases. c is what config.AppClients has read, at least;
+// jwts is nil for who registers nobody through them, and client nil for
+// http.DefaultTransport.
+func Service(c *config.Config, sdk aws.Config, store Store, jwts broker.JWTVerifier, client *http.Client, log *slog.Logger) (*broker.Service, error) {
+	if c.Authorization == config.Direct {
+		return registrar.Operating(c, sdk, store, nil, jwts, log)
+	}
+	e, err := newEnder(c, sdk, store, client, log)
+	if err != nil {
+		return nil, err
+	}
+	return registrar.Operating(c, sdk, store, e, jwts, log)
+}
+
+// ender ends grants, with the keys as they are at the time.
+type ender struct {
+	*grants.Ender
+	keys *documents.Keys
+}
+
+func newEnder(c *config.Config, sdk aws.Config, store Store, client *http.Client, log *slog.Logger) (*ender, error) {
+	keys, err := documents.NewKeys(c, sdk, log)
+	if err != nil {
+		return nil, err
+	}
+	e, err := grants.NewEnder(grants.EnderConfig{
+		Grants:     store,
+		AppClients: store,
+		Cognito:    upstream.New(upstream.Config{RevocationEndpoint: c.CognitoBackChannel + "/oauth2/revoke", HTTP: client}),
+		Ring:       &keys.Held,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("operate: %w", err)
+	}
+	return &ender{e, keys}, nil
+}
+
+// EndGrants implements broker.GrantEnder.
+func (e *ender) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
+	if err := e.keys.Ready(ctx); err != nil {
+		return 0, err
+	}
+	return e.Ender.EndGrants(ctx, clientID, keep)
+}
+
+// EndGrantsOfUser implements broker.GrantEnder.
+func (e *ender) EndGrantsOfUser(ctx context.Context, sub string) (int, error) {
+	if err := e.keys.Ready(ctx); err != nil {
+		return 0, err
+	}
+	return e.Ender.EndGrantsOfUser(ctx, sub)
+}
+
+// EndGrant implements broker.GrantEnder.
+func (e *ender) EndGrant(ctx context.Context, id string) error {
+	if err := e.keys.Ready(ctx); err != nil {
+		return err
+	}
+	return e.Ender.EndGrant(ctx, id)
+}

@@ -1,0 +1,67 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// ApplyProfile gives the app clients of a profile, the shared one and the
+// dedicated ones, the settings that follow from policy and configuration now,
+// such as lifetimes of tokens and identity providers, in brokered mode. It makes
+// no app client. It returns how many it has updated, also with an error, and can
+// be repeated.
+func (s *Service) ApplyProfile(ctx context.Context, profile string) (int, error) {
+	if s.mode != ModeBrokered || s.updater == nil {
+		return 0, errors.New("apply profile: needs brokered mode and Updater")
+	}
+	pol, err := s.policy(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("policy: %w", err)
+	}
+	p, ok := pol.Profile(profile)
+	if !ok {
+		return 0, fmt.Errorf("the policy has no profile %q", profile)
+	}
+	updated := 0
+	for key, err := range s.store.AppClientKeys(ctx) {
+		if err != nil {
+			return updated, fmt.Errorf("list app client records: %w", err)
+		}
+		a, err := s.store.AppClient(ctx, key)
+		if errors.Is(err, ErrNotFound) || err == nil && (a.Profile != profile || a.State != AppClientReady) {
+			continue
+		}
+		if err == nil {
+			err = s.apply(ctx, p, a)
+		}
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
+			continue // it is being removed or changed at this moment
+		}
+		if err != nil {
+			return updated, fmt.Errorf("app client %s: %w", key, err)
+		}
+		updated++
+	}
+	return updated, nil
+}
+
+// apply updates one app client. It takes no scopes away.
+func (s *Service) apply(ctx context.Context, p *policy.Profile, a *AppClient) error {
+	spec := BrokeredAppClient{Name: p.Name(), Scopes: withOpenID(p.Scopes())}
+	if a.Kind == KindDedicated {
+		r, err := s.store.Registration(ctx, a.ClientID)
+		if err != nil {
+			return err
+		}
+		spec = BrokeredAppClient{Name: r.Metadata.ClientName, Scopes: dedicatedScopes(r, p), ClientCredentials: machine(r.Metadata)}
+	}
+	spec.Scopes = together(a.Scopes, spec.Scopes)
+	if err := s.updater.UpdateBrokered(ctx, a.CognitoID, a.Marker, spec); err != nil {
+		return err
+	}
+	a.Scopes = spec.Scopes
+	return s.store.ReplaceAppClient(ctx, a)
+}

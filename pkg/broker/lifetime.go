@@ -1,0 +1,56 @@
+package broker
+
+import (
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+const (
+	// lookEvery is how long a registration goes without being looked at, so that
+	// a policy that has changed reaches it.
+	lookEvery = 7 * 24 * time.Hour
+	// firstLook is when a registration is looked at after its first use: whoever
+	// notes that does not know the policy.
+	firstLook = 24 * time.Hour
+	// tombstoneTime is how long it is remembered that a client was removed.
+	tombstoneTime = 90 * 24 * time.Hour
+)
+
+// ends returns when the life of r ends under its profile, if nobody uses it
+// before; zero is never. profile is nil if the policy does not have it any more.
+func ends(r *Registration, profile *policy.Profile) time.Time {
+	if profile == nil || r.CreatedBy != "" || r.State != RegistrationActive && r.State != RegistrationPending {
+		return time.Time{}
+	}
+	life := profile.Lifetimes()
+	var end time.Time
+	sooner := func(from time.Time, d time.Duration) {
+		if at := from.Add(d); d > 0 && (end.IsZero() || at.Before(end)) {
+			end = at
+		}
+	}
+	sooner(r.IssuedAt, life.Absolute)
+	used := r.LastUsedAt
+	if r.ActiveSince.After(used) {
+		used = r.ActiveSince
+	}
+	if used.IsZero() {
+		used = r.IssuedAt
+		sooner(used, life.Unconfirmed)
+	}
+	sooner(used, life.Inactive)
+	return end
+}
+
+// look returns when r must be looked at next; zero is never.
+func look(r *Registration, profile *policy.Profile, now time.Time) time.Time {
+	if !r.ExpiresAt.IsZero() || r.CreatedBy != "" {
+		return time.Time{}
+	}
+	next := now.UTC().Truncate(time.Second).Add(lookEvery)
+	if end := ends(r, profile); !end.IsZero() && end.Before(next) {
+		next = end
+	}
+	return next
+}

@@ -1,0 +1,253 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// What operators do. Each call can be repeated, whatever became of the one
+// before, and does what is left to do. by says who the operator is.
+
+// ErrLeftToSweep means that what was asked for is done, and holds, and that the
+// next Sweep does what follows from it and could not be done now.
+var ErrLeftToSweep = errors.New("the rest is left to the next sweep")
+
+// A StateError says that a client is not in a state in which that can be done.
+type StateError struct {
+	ClientID string
+	State    RegistrationState
+}
+
+func (e *StateError) Error() string {
+	return fmt.Sprintf("client %s is %s", e.ClientID, e.State)
+}
+
+// Approve lets a client be used that waits for it. One that is active already is
+// no error; one of another state is a *StateError.
+func (s *Service) Approve(ctx context.Context, clientID, by string) (*Registration, error) {
+	return s.decide(ctx, clientID, "registration.approved", by, func(r *Registration) error {
+		if r.State != RegistrationPending {
+			return s.unless(r, RegistrationActive)
+		}
+		return s.activate(ctx, r)
+	})
+}
+
+// Enable lets a client be used that was disabled. What was granted before stays
+// ended. One that is active already is no error; one of another state is a
+// *StateError.
+func (s *Service) Enable(ctx context.Context, clientID, by string) (*Registration, error) {
+	return s.decide(ctx, clientID, "registration.enabled", by, func(r *Registration) error {
+		if r.State != RegistrationDisabled {
+			return s.unless(r, RegistrationActive)
+		}
+		return s.activate(ctx, r)
+	})
+}
+
+// Disable sees to it that the client gets no tokens until it is enabled again,
+// and ends what was granted. In direct mode it keeps its app client: what Cognito
+// has issued stays good as long as it lasts. A client that is gone is a
+// *StateError.
+func (s *Service) Disable(ctx context.Context, clientID, by string) (*Registration, error) {
+	return s.switchOff(ctx, clientID, "registration.disabled", by, RegistrationDisabled)
+}
+
+// DeleteClient removes the client for good: its id stays refused. Its grants end,
+// and its app client goes, if it is not shared.
+func (s *Service) DeleteClient(ctx context.Context, clientID, by string) (*Registration, error) {
+	return s.switchOff(ctx, clientID, "registration.deleted", by, RegistrationDeleted)
+}
+
+// errUnchanged means that there is nothing to do.
+var errUnchanged = errors.New("unchanged")
+
+// unless is for a client that is not in the state in which it would be changed.
+func (s *Service) unless(r *Registration, done RegistrationState) error {
+	if r.State == done {
+		return errUnchanged
+	}
+	return &StateError{ClientID: r.ClientID, State: r.State}
+}
+
+// decide reads a registration and replaces it by what f makes of it, again if
+// somebody else changes it meanwhile.
+func (s *Service) decide(ctx context.Context, clientID, event, by string, f func(*Registration) error) (*Registration, error) {
+	for range attempts {
+		r, err := s.registrationOf(ctx, clientID)
+		if err != nil {
+			return nil, err
+		}
+		before := r.Clone()
+		err = f(r)
+		if errors.Is(err, errUnchanged) {
+			return r, nil
+		}
+		if err == nil {
+			err = s.replace(ctx, r)
+		}
+		if err == nil {
+			s.audit(ctx, event, by, before, r)
+			return r, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return nil, fmt.Errorf("client %s: %w", clientID, err)
+		}
+	}
+	return nil, fmt.Errorf("client %s: %w", clientID, ErrConflict)
+}
+
+// registrationOf returns a registration in whatever state.
+func (s *Service) registrationOf(ctx context.Context, clientID string) (*Registration, error) {
+	r, err := s.registration(ctx, clientID)
+	if err != nil {
+		return nil, fmt.Errorf("client %s: %w", clientID, err)
+	}
+	return r, nil
+}
+
+// activate makes r active, with a life as if it had just been used.
+func (s *Service) activate(ctx context.Context, r *Registration) error {
+	pol, err := s.policy(ctx)
+	if err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	profile, _ := pol.Profile(r.Profile)
+	now := s.now().UTC().Truncate(time.Second)
+	r.State = RegistrationActive
+	if !r.ExpiresAt.IsZero() && profile != nil {
+		// Nobody has used it yet, so it still is unconfirmed, for as long again.
+		r.ExpiresAt = expiry(profile, now)
+	}
+	if r.ExpiresAt.IsZero() {
+		r.ActiveSince = now
+		if !r.Stale {
+			r.Due = look(r, profile, now)
+		}
+	}
+	return nil
+}
+
+// switchOff puts a client into the state disabled or deleted. From the write of
+// the registration on, under a new generation, the client is refused. What serves
+// it alone is marked before, since it is found by the generation; were nobody to
+// get any further, it would be made again.
+func (s *Service) switchOff(ctx context.Context, clientID, event, by string, state RegistrationState) (*Registration, error) {
+	for range attempts {
+		r, err := s.registrationOf(ctx, clientID)
+		if err != nil {
+			return nil, err
+		}
+		if r.State == state {
+			return r, s.followUp(ctx, r)
+		}
+		if state == RegistrationDisabled && r.State != RegistrationActive && r.State != RegistrationPending {
+			return nil, &StateError{ClientID: clientID, State: r.State}
+		}
+		before := r.Clone()
+		err = s.switchedOff(ctx, r, state)
+		if err == nil {
+			s.audit(ctx, event, by, before, r)
+			return r, s.followUp(ctx, r)
+		}
+		if !errors.Is(err, ErrConflict) {
+			return nil, fmt.Errorf("client %s: %w", clientID, err)
+		}
+	}
+	return nil, fmt.Errorf("client %s: %w", clientID, ErrConflict)
+}
+
+func (s *Service) switchedOff(ctx context.Context, r *Registration, state RegistrationState) error {
+	if r.Mode == ModeBrokered {
+		if err := s.keepUse(ctx, r); err != nil {
+			return err
+		}
+		if err := s.unmake(ctx, DedicatedAppClientKey(r.ClientID, r.Generation)); err != nil {
+			return err
+		}
+	} else if state == RegistrationDeleted && r.AppClient != "" {
+		if err := s.unmake(ctx, r.AppClient); err != nil {
+			return err
+		}
+	}
+	r.State, r.ExpiresAt = state, time.Time{}
+	r.Stale, r.Due = r.Mode == ModeBrokered, s.now().UTC().Truncate(time.Second)
+	if state == RegistrationDeleted {
+		r.AccessTokens, r.SecretHash, r.AppClient = AccessTokens{}, credential.Hash{}, ""
+	}
+	generation := credential.NewID()
+	err := s.store.RenewRegistration(ctx, r, generation)
+	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+		return err
+	}
+	look, cancel := undoing(ctx)
+	defer cancel()
+	if stored, readErr := s.store.Registration(look, r.ClientID); readErr == nil && stored.Generation == generation {
+		*r = *stored
+		return nil
+	}
+	return err
+}
+
+// followUp ends the grants of the former generations of r at once, if this
+// process can.
+func (s *Service) followUp(ctx context.Context, r *Registration) error {
+	if !r.Stale {
+		return nil
+	}
+	if s.grants == nil {
+		return ErrLeftToSweep
+	}
+	if _, err := s.grants.EndGrants(ctx, r.ClientID, r.Generation); err != nil {
+		return fmt.Errorf("end grants of %s: %w: %w", r.ClientID, ErrLeftToSweep, err)
+	}
+	r.Stale = false
+	if err := s.store.ReplaceRegistration(ctx, r); err != nil && !errors.Is(err, ErrConflict) {
+		return fmt.Errorf("client %s: %w: %w", r.ClientID, ErrLeftToSweep, err)
+	}
+	return nil
+}
+
+// EndGrantsOfClient ends all grants of a client, and returns how many it has
+// ended, also with an error. The client can ask its users again.
+func (s *Service) EndGrantsOfClient(ctx context.Context, clientID, by string) (int, error) {
+	if s.grants == nil {
+		return 0, errors.New("broker: ending grants needs Grants")
+	}
+	n, err := s.grants.EndGrants(ctx, clientID, "")
+	s.log.InfoContext(ctx, "audit", "event", "grants.ended", "actor", by, "client_id", clientID, "ended", n)
+	return n, err
+}
+
+// EndGrantsOfUser ends all grants of a user, by sub, and returns how many it has
+// ended, also with an error. It reads all grants there are.
+func (s *Service) EndGrantsOfUser(ctx context.Context, sub, by string) (int, error) {
+	if s.grants == nil {
+		return 0, errors.New("broker: ending grants needs Grants")
+	}
+	n, err := s.grants.EndGrantsOfUser(ctx, sub)
+	s.log.InfoContext(ctx, "audit", "event", "grants.ended", "actor", by, "sub", sub, "ended", n)
+	return n, err
+}
+
+// EndGrant ends one grant, or returns ErrNotFound.
+func (s *Service) EndGrant(ctx context.Context, id, by string) error {
+	if s.grants == nil {
+		return errors.New("broker: ending grants needs Grants")
+	}
+	if err := s.grants.EndGrant(ctx, id); err != nil {
+		return err
+	}
+	s.log.InfoContext(ctx, "audit", "event", "grant.ended", "actor", by, "grant", id)
+	return nil
+}
+
+// audit logs what an operator has changed.
+func (s *Service) audit(ctx context.Context, event, by string, before, after *Registration) {
+	s.log.InfoContext(ctx, "audit", "event", event, "actor", by, "client_id", after.ClientID, "profile", after.Profile,
+		"before", before.State, "after", after.State)
+}

@@ -1,0 +1,99 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// direct decides about an app client of direct mode.
+func (s *sweep) direct(ctx context.Context, a *AppClient) error {
+	switch a.State {
+	case AppClientCreating:
+		return s.creating(ctx, a)
+	case AppClientUpdating:
+		return s.updating(ctx, a)
+	case AppClientRemoving:
+		return s.removing(ctx, a)
+	case AppClientAdopting:
+		return s.adopting(ctx, a)
+	}
+	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
+}
+
+// creating decides about an app client that may exist: it stays if a
+// registration got as far as to use it. Otherwise nobody was told of it.
+func (s *sweep) creating(ctx context.Context, a *AppClient) error {
+	ids, err := s.atCognito(ctx, a.Marker)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		r, err := s.store.Registration(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if r.AppClient == a.Key && r.State != RegistrationDeleting {
+			a.CognitoID, a.State, a.InitialAccessToken, a.Due = id, AppClientReady, "", time.Time{}
+			if err := s.store.ReplaceAppClient(ctx, a); err != nil {
+				return err
+			}
+			s.done.Completed++
+			return nil
+		}
+	}
+	if len(ids) == 1 {
+		a.CognitoID = ids[0] // to find its registration by when it is gone
+	}
+	// The mark comes first: whoever still is at work on it finds out.
+	if err := s.markRemoving(ctx, a); err != nil {
+		return err
+	}
+	return s.removing(ctx, a)
+}
+
+func (s *sweep) removing(ctx context.Context, a *AppClient) error {
+	ids := []string{a.CognitoID}
+	if a.CognitoID == "" {
+		var err error
+		if ids, err = s.atCognito(ctx, a.Marker); err != nil {
+			return err
+		}
+	}
+	if err := s.finishRemoval(ctx, a, ids...); err != nil {
+		return err
+	}
+	s.done.Removed++
+	return nil
+}
+
+// updating gives the app client what its registration says, which is what the
+// client was last told.
+func (s *sweep) updating(ctx context.Context, a *AppClient) error {
+	if err := s.lease(ctx, a); err != nil {
+		return err
+	}
+	r, err := s.store.Registration(ctx, a.CognitoID)
+	if errors.Is(err, ErrNotFound) {
+		if err := s.markRemoving(ctx, a); err != nil {
+			return err
+		}
+		return s.removing(ctx, a)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.apps.Update(ctx, a.CognitoID, a.Marker, r.Metadata, nil); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	a.State, a.Due = AppClientReady, time.Time{}
+	if err := s.store.ReplaceAppClient(ctx, a); err != nil {
+		return err
+	}
+	s.done.Restored++
+	return nil
+}

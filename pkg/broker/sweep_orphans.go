@@ -1,0 +1,203 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// orphanAge is how long something must have been wrong before it is mended.
+	orphanAge = time.Hour
+	// Of more orphans, or more app clients gone, than both of these a sweep
+	// believes none: it is more likely that the table or the pool is not the one
+	// that it should be.
+	manyOrphans   = 10
+	orphanPercent = 5
+)
+
+// ErrTooMany means that so many app clients have no record, or so many records
+// no app client, that a sweep has left all of them alone.
+var ErrTooMany = errors.New("too many to be believed")
+
+// compare holds the app clients of the pool against the records, and mends what
+// has been wrong for an hour. The records are read first: one that is made
+// meanwhile has an app client that is young.
+func (s *sweep) compare(ctx context.Context) error {
+	records, err := s.records(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := s.list(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := s.ownTable(ctx, len(l.all))
+	if err != nil {
+		return err
+	}
+	if s.done.Unfinished {
+		return nil // not all records were read
+	}
+	orphans := s.orphans(l, records)
+	for _, o := range orphans {
+		if made, _ := MarkedAt(o.Marker); made.Add(skew).Before(d.Began) {
+			return s.alarm(ctx, ErrForeignTable, fmt.Sprintf("app client %s was made on %s, before the table was first used on %s",
+				o.ID, made.Format(time.DateOnly), d.Began.Format(time.DateOnly)))
+		}
+	}
+	gone := s.gone(l, records)
+	return errors.Join(s.mendOrphans(ctx, orphans, len(l.all)), s.mendGone(ctx, gone, len(records)))
+}
+
+// records are all records of app clients.
+func (s *sweep) records(ctx context.Context) ([]*AppClient, error) {
+	var all []*AppClient
+	for key, err := range s.store.AppClientKeys(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("list app client records: %w", err)
+		}
+		if s.stop(ctx) {
+			return nil, nil
+		}
+		a, err := s.store.AppClient(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read app client %s: %w", key, err)
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// orphans are the app clients that have carried our mark for an hour, and that no
+// record knows.
+func (s *sweep) orphans(l *listing, records []*AppClient) []ListedAppClient {
+	known := make(map[string]bool)
+	for _, a := range records {
+		known[a.Marker] = true
+		for _, m := range a.Abandoned {
+			known[m] = true
+		}
+	}
+	var orphans []ListedAppClient
+	for _, c := range l.all {
+		if made, ok := MarkedAt(c.Marker); ok && !known[c.Marker] && s.now().Sub(made) >= orphanAge {
+			orphans = append(orphans, c)
+		}
+	}
+	return orphans
+}
+
+// gone are the records of app clients that have been made an hour ago and that
+// Cognito does not list.
+func (s *sweep) gone(l *listing, records []*AppClient) []*AppClient {
+	listed := make(map[string]bool)
+	for _, c := range l.all {
+		listed[c.ID] = true
+	}
+	var gone []*AppClient
+	for _, a := range records {
+		if a.State == AppClientReady && !listed[a.CognitoID] && s.now().Sub(a.CreatedAt) >= orphanAge {
+			gone = append(gone, a)
+		}
+	}
+	return gone
+}
+
+func tooMany(n, of int) bool { return n > manyOrphans && n*100 > of*orphanPercent }
+
+func (s *sweep) mendOrphans(ctx context.Context, orphans []ListedAppClient, of int) error {
+	if tooMany(len(orphans), of) {
+		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d app clients have no record", len(orphans), of))
+	}
+	for _, o := range orphans {
+		if s.stop(ctx) {
+			return nil
+		}
+		if !s.step(SweepStep{Action: SweepOrphan, CognitoID: o.ID}) {
+			s.done.Orphans++
+			continue
+		}
+		if err := s.mendOrphan(ctx, o); err != nil {
+			if err := s.failed(ctx, o.ID, err); err != nil {
+				return err
+			}
+			continue
+		}
+		s.done.Orphans++
+	}
+	return nil
+}
+
+// mendOrphan deletes an app client that nobody uses. If it is that of a
+// registration of direct mode, it is the record that is lacking.
+func (s *sweep) mendOrphan(ctx context.Context, o ListedAppClient) error {
+	r, err := s.store.Registration(ctx, o.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("read registration %s: %w", o.ID, err)
+	}
+	if err == nil && r.AppClient != "" && r.State != RegistrationDeleting {
+		return s.store.CreateAppClient(ctx, &AppClient{
+			Key: r.AppClient, State: AppClientReady, Marker: o.Marker, CognitoID: o.ID, Profile: r.Profile,
+			CreatedAt: s.now().UTC().Truncate(time.Second),
+		})
+	}
+	return s.apps.Delete(ctx, o.ID, o.Marker)
+}
+
+func (s *sweep) mendGone(ctx context.Context, gone []*AppClient, of int) error {
+	if tooMany(len(gone), of) {
+		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d records are of app clients that Cognito does not list", len(gone), of))
+	}
+	for _, a := range gone {
+		if s.stop(ctx) {
+			return nil
+		}
+		exists, err := s.apps.Exists(ctx, a.CognitoID)
+		if err == nil && !exists {
+			s.done.Gone++
+			if s.step(SweepStep{Action: SweepGone, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID}) {
+				err = s.forget(ctx, a)
+			}
+		}
+		if err != nil {
+			if err := s.failed(ctx, a.Key, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// forget takes note that an app client does not exist. One of the broker's own is
+// made again when it is needed; a registration of direct mode ends with it.
+func (s *sweep) forget(ctx context.Context, a *AppClient) error {
+	if a.Kind != KindDirect {
+		if err := s.markRemoving(ctx, a); err != nil {
+			return err
+		}
+		return s.removingBrokered(ctx, a)
+	}
+	r, err := s.store.Registration(ctx, a.CognitoID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("read registration %s: %w", a.CognitoID, err)
+	}
+	if err != nil || r.AppClient != a.Key {
+		if err := s.markRemoving(ctx, a); err != nil {
+			return err
+		}
+		return s.removing(ctx, a)
+	}
+	if r.State == RegistrationDisabled || r.State == RegistrationDeleted {
+		return s.dropAppClient(ctx, r)
+	}
+	entomb(r, s.now())
+	if err := s.store.ReplaceRegistration(ctx, r); err != nil {
+		return fmt.Errorf("retire registration %s: %w", r.ClientID, err)
+	}
+	return s.finishExpiring(ctx, r)
+}
