@@ -152,9 +152,13 @@ func (f *Front) client(ctx context.Context, q query) (client, error) {
 }
 
 // registration returns the registration of a client of brokered mode, and its
-// profile. For all that cannot be used there is one answer.
+// profile. For all that cannot be used there is one answer, but for a client that
+// waits for approval: it need not register again.
 func (f *Front) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
 	reg, err := f.Clients.Client(ctx, id)
+	if errors.Is(err, broker.ErrPending) {
+		return nil, nil, &problem{kind: pages.NotApproved, detail: "the client waits for the operator's approval"}
+	}
 	if errors.Is(err, broker.ErrNotFound) || err == nil && reg.Mode != broker.ModeBrokered {
 		return nil, nil, &problem{kind: pages.UnknownClient, detail: "client_id is not registered, or not any more"}
 	}
@@ -175,7 +179,7 @@ func (f *Front) registration(ctx context.Context, id string) (*broker.Registrati
 // vouched reports whether people may be sent to the redirect URI without having
 // been asked.
 func vouched(reg *broker.Registration, profile *policy.Profile, u dcr.RedirectURI) bool {
-	return reg.InitialAccessToken != "" || profile.Vouches(u)
+	return reg.Vouched() || profile.Vouches(u)
 }
 
 // cannotBeSilent says why a request with prompt=none cannot succeed, whoever is

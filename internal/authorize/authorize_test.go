@@ -19,6 +19,8 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 	id := w.register("asking", nil, webURI, deskURI)
 	disabled := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationDisabled }, webURI)
 	deleting := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationDeleting }, webURI)
+	pending := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationPending }, webURI)
+	removed := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationRemoved }, webURI)
 	direct := w.register("asking", func(r *broker.Registration) { r.Mode = broker.ModeDirect }, webURI)
 	orphan := w.register("asking", func(r *broker.Registration) { r.Profile = "gone" }, webURI)
 	machine := w.register("asking", func(r *broker.Registration) {
@@ -37,6 +39,7 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 		{"client that is no id", asking("../../x", webURI).Encode(), ended},
 		{"disabled client", asking(disabled, webURI).Encode(), ended},
 		{"client that is being deleted", asking(deleting, webURI).Encode(), ended},
+		{"client that the janitor has removed", asking(removed, webURI).Encode(), ended},
 		{"client of direct mode", asking(direct, webURI).Encode(), ended},
 		{"client whose profile is gone", asking(orphan, webURI).Encode(), ended},
 		{"client without redirect URIs", asking(machine, webURI).Encode(), mismatch},
@@ -73,6 +76,9 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 			}
 		})
 	}
+	// It need not register again, and is told so.
+	a := w.browser().get("/authorize?" + asking(pending, webURI).Encode())
+	wantPage(t, a, http.StatusForbidden, "waiting for approval")
 	if n := w.cognito.Calls("CreateUserPoolClient"); n != 0 {
 		t.Errorf("%d app clients were made", n)
 	}

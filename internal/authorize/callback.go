@@ -62,6 +62,7 @@ var problemNames = map[pages.Problem]string{
 	pages.BadRequest:     "bad_request",
 	pages.BadRedirectURI: "bad_redirect_uri",
 	pages.UnknownClient:  "unknown_client",
+	pages.NotApproved:    "not_approved",
 	pages.Expired:        "expired",
 	pages.OtherBrowser:   "other_browser",
 	pages.SignInFailed:   "sign_in_failed",

@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -214,7 +215,7 @@ func TestASecondGrantOfOneSignIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := w.front.issue(t.Context(), newSecret(), stored)
+	first, err := w.front.issue(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/callback", nil), newSecret(), stored)
 	if err != nil {
 		t.Fatal(err)
 	}

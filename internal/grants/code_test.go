@@ -209,6 +209,16 @@ func TestUnknownClientsAndThoseThatMayNotBeUsedGetTheSameAnswer(t *testing.T) {
 	}
 }
 
+// Was it invalid_client, it would register again and wait once more.
+func TestAClientThatWaitsForApprovalIsToldSo(t *testing.T) {
+	s := newStack(t)
+	_, code := s.code(s.public())
+	waits := s.register(dcr.AuthNone, func(r *broker.Registration) { r.State = broker.RegistrationPending })
+	s.as(waits, "/token", codeForm(code)).want(400, "unauthorized_client")
+	removed := s.register(dcr.AuthNone, func(r *broker.Registration) { r.State = broker.RegistrationRemoved })
+	s.as(removed, "/token", codeForm(code)).want(401, "invalid_client")
+}
+
 func TestCodeLivesFiveMinutes(t *testing.T) {
 	s := newStack(t)
 	c := s.public()

@@ -31,6 +31,10 @@ type Clients interface {
 // clients that got a substitute for what they asked for do not always notice.
 func Registered(ctx context.Context, clients Clients, c Credentials) (*broker.Registration, error) {
 	reg, err := clients.Client(ctx, c.ID)
+	if errors.Is(err, broker.ErrPending) {
+		// Not invalid_client, which would make it register again.
+		return nil, Refusal("unauthorized_client", "the client waits for the operator's approval")
+	}
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, c.Invalid("the client is not registered, or not any more; register again")
 	}

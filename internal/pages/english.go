@@ -65,6 +65,11 @@ var english = messages{
 				"The registration that the app used has ended, or was never made here. Registrations that nobody uses are removed after a while.",
 				"The app has kept an old registration. Make it forget that, and connect again: it then registers by itself.",
 			},
+			NotApproved: {
+				"This app is waiting for approval",
+				"The app has registered, and is waiting for the operator's approval. Until then nobody can sign in through it.",
+				"Ask the operator of this server to approve the app, then connect again. The app need not register anew. If you followed a link from somebody else, close this page.",
+			},
 			BadRedirectURI: {
 				"The return address is not registered",
 				"The app wants the answer at an address that it has not registered, so you were not sent there.",

@@ -102,6 +102,7 @@ func TestPagesAreAsApproved(t *testing.T) {
 		},
 		"back-private-use": func(w http.ResponseWriter) { p.LinkBack(w, LinkBackView{Target: "cursor://x/cb?error=invalid_scope"}) },
 		"signed-out":       func(w http.ResponseWriter) { p.SignedOut(w, "") },
+		"not-approved":     func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: NotApproved, RequestID: "r1"}) },
 		"unknown-client":   func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: UnknownClient, RequestID: "r1"}) },
 		"bad-redirect-uri": func(w http.ResponseWriter) {
 			p.Problem(w, ProblemView{Problem: BadRedirectURI, Detail: "redirect_uri=\"<b>\x00\u202e", RequestID: "r1"})
@@ -189,6 +190,7 @@ func TestProblemsHaveTheirStatus(t *testing.T) {
 		retry  string
 	}{
 		{ProblemView{Problem: UnknownClient}, 400, ""},
+		{ProblemView{Problem: NotApproved}, 403, ""},
 		{ProblemView{Problem: BadRedirectURI}, 400, ""},
 		{ProblemView{Problem: BadRequest}, 400, ""},
 		{ProblemView{Problem: Expired}, 400, ""},

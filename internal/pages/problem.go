@@ -15,6 +15,8 @@ const (
 	Internal Problem = iota
 	// UnknownClient is a client without registration, for whatever reason: 400.
 	UnknownClient
+	// NotApproved is a client that waits for the operator's approval: 403.
+	NotApproved
 	// BadRedirectURI is one that is missing or not registered: 400.
 	BadRedirectURI
 	// BadRequest is a request, or form, that is not as it has to be: 400.
@@ -40,7 +42,7 @@ const (
 )
 
 // Problems are all there are.
-var Problems = []Problem{Internal, UnknownClient, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, Busy, Full,
+var Problems = []Problem{Internal, UnknownClient, NotApproved, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, Busy, Full,
 	StylesUsedUp, SignInFailed, Unavailable, NotFound}
 
 // Status is how the page of a problem is answered.
@@ -48,7 +50,7 @@ func (p Problem) Status() int {
 	switch p {
 	case UnknownClient, BadRedirectURI, BadRequest, Expired, OtherBrowser:
 		return http.StatusBadRequest
-	case NoAccess:
+	case NoAccess, NotApproved:
 		return http.StatusForbidden
 	case NotFound:
 		return http.StatusNotFound

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -45,12 +46,12 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 	if r, err = s.promote(ctx, r, tok); err != nil {
 		return nil, err
 	}
-	m, err := s.replacement(ctx, r, req)
+	m, profile, err := s.replacement(ctx, r, req)
 	if err != nil {
 		return nil, err
 	}
 	if r.Mode == ModeBrokered {
-		return s.updateBrokered(ctx, r, tok, req, m)
+		return s.updateBrokered(ctx, r, profile, tok, req, m)
 	}
 	a, err := s.appClientOf(ctx, r)
 	if err != nil {
@@ -212,38 +213,39 @@ func (s *Service) promote(ctx context.Context, r *Registration, tok credential.T
 	return r, unavailableIf(err)
 }
 
-// replacement is what the client is to have after an update by req.
-func (s *Service) replacement(ctx context.Context, r *Registration, req *dcr.Request) (dcr.ClientMetadata, error) {
+// replacement is what the client is to have after an update by req, and the
+// profile that says so.
+func (s *Service) replacement(ctx context.Context, r *Registration, req *dcr.Request) (dcr.ClientMetadata, *policy.Profile, error) {
 	var none dcr.ClientMetadata
 	if req.ClientID != r.ClientID {
-		return none, dcr.Errorf(dcr.InvalidClientMetadata, "client_id must be the one being updated (RFC 7592 section 2.2)")
+		return none, nil, dcr.Errorf(dcr.InvalidClientMetadata, "client_id must be the one being updated (RFC 7592 section 2.2)")
 	}
 	if len(req.Forbidden) > 0 {
-		return none, dcr.Errorf(dcr.InvalidClientMetadata, "%s must not be in an update (RFC 7592 section 2.2)", req.Forbidden[0])
+		return none, nil, dcr.Errorf(dcr.InvalidClientMetadata, "%s must not be in an update (RFC 7592 section 2.2)", req.Forbidden[0])
 	}
 	m, invalid := dcr.Validate(req.Metadata)
 	if invalid != nil && req.SoftwareStatement == "" {
-		return none, invalid
+		return none, nil, invalid
 	}
 	pol, err := s.policy(ctx)
 	if err != nil {
-		return none, unavailable(fmt.Errorf("policy: %w", err))
+		return none, nil, unavailable(fmt.Errorf("policy: %w", err))
 	}
 	profile, ok := pol.Profile(r.Profile)
 	if !ok {
-		return none, dcr.Errorf(dcr.InsufficientScope, "the profile of this registration is not in the policy any more")
+		return none, nil, dcr.Errorf(dcr.InsufficientScope, "the profile of this registration is not in the policy any more")
 	}
 	m, _, err = s.asked(ctx, pol, profile, req, m, invalid)
 	if err != nil {
-		return none, err
+		return none, nil, err
 	}
 	if m, err = profile.Apply(m); err != nil {
-		return none, err
+		return none, nil, err
 	}
 	if public(m) != public(r.Metadata) {
-		return none, dcr.Errorf(dcr.InvalidClientMetadata, "token_endpoint_auth_method: a client cannot change between none and a method with a secret; register anew")
+		return none, nil, dcr.Errorf(dcr.InvalidClientMetadata, "token_endpoint_auth_method: a client cannot change between none and a method with a secret; register anew")
 	}
-	return m, nil
+	return m, profile, nil
 }
 
 func public(m dcr.ClientMetadata) bool { return m.TokenEndpointAuthMethod == dcr.AuthNone }

@@ -4,23 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // updateBrokered replaces what is registered by m. No app client is touched: it
 // is the broker's, and of what a client can change it has the scopes alone. More
 // of them come with the next Sweep.
-func (s *Service) updateBrokered(ctx context.Context, r *Registration, tok credential.Token, req *dcr.Request, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
+func (s *Service) updateBrokered(ctx context.Context, r *Registration, profile *policy.Profile, tok credential.Token, req *dcr.Request, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
 	if machine(m) != machine(r.Metadata) {
 		return nil, dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register anew")
 	}
 	if req.ClientSecret != "" && !r.SecretHash.Matches(credential.Presented(req.ClientSecret)) {
 		return nil, errOtherSecret()
+	}
+	if r.State == RegistrationActive && profile.Approval() == policy.ApprovalManual && r.CreatedBy == "" && !reflect.DeepEqual(m, r.Metadata) {
+		r.State = RegistrationPending // what was approved is something else
 	}
 	info, err := s.rewrite(ctx, r, tok, m)
 	if err != nil {
