@@ -237,23 +237,21 @@ func (w *brokeredWorld) existing(keys ...string) []string {
 // whateverFails runs f once for each effect and fault, in a world of its own.
 func whateverFails(t *testing.T, f func(t *testing.T, w *brokeredWorld, fault func())) {
 	sample := newBrokeredWorld(t)
-	each := func(method string, cognito bool) {
+	each := func(method string, which func(*brokeredWorld) *brokertest.Faults) {
 		for n := 1; n <= 4; n++ {
 			for _, p := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
 				for _, dies := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s %d, %s, dies %t", method, n, p, dies), func(t *testing.T) {
 						w := newBrokeredWorld(t)
 						f(t, w, func() {
-							w.store.Reset()
-							w.pool.Reset()
-							faults, other := w.store.Faults, w.pool.Faults
-							if cognito {
-								faults, other = other, faults
+							all := []*brokertest.Faults{w.store.Faults, w.pool.Faults, w.grants.Faults}
+							for _, f := range all {
+								f.Reset()
 							}
 							if dies {
-								faults.DieAt(method, n, p, other)
+								which(w).DieAt(method, n, p, all...)
 							} else {
-								faults.FailCall(method, n, p)
+								which(w).FailCall(method, n, p)
 							}
 						})
 					})
@@ -262,10 +260,13 @@ func whateverFails(t *testing.T, f func(t *testing.T, w *brokeredWorld, fault fu
 		}
 	}
 	for _, method := range sample.store.Methods() {
-		each(method, false)
+		each(method, func(w *brokeredWorld) *brokertest.Faults { return w.store.Faults })
 	}
 	for _, method := range sample.pool.Methods() {
-		each(method, true)
+		each(method, func(w *brokeredWorld) *brokertest.Faults { return w.pool.Faults })
+	}
+	for _, method := range sample.grants.Methods() {
+		each(method, func(w *brokeredWorld) *brokertest.Faults { return w.grants.Faults })
 	}
 }
 

@@ -50,3 +50,14 @@ func (s *slowMaker) CreateBrokered(ctx context.Context, marker string, spec brok
 	}
 	return made, err
 }
+
+// retiringStore calls before when a registration is about to be retired.
+type retiringStore struct {
+	broker.Store
+	before func()
+}
+
+func (s *retiringStore) RetireRegistration(ctx context.Context, r *broker.Registration) error {
+	s.before()
+	return s.Store.RetireRegistration(ctx, r)
+}
