@@ -27,6 +27,8 @@ const (
 	timeout = 20 * time.Second
 	// maxText is the most characters of a server's text that a report has.
 	maxText = 160
+	// maxDetail is the most characters of a detail.
+	maxDetail = 4000
 	// elsewhere is the origin that a browser is said to be at.
 	elsewhere = "http://localhost:6274" // MCP Inspector's
 )
@@ -232,11 +234,14 @@ func quotes(list []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// clean is the last barrier before a report: no secret, and no character that is
-// not printed.
+// clean is the last barrier before a report: no secret, no character that is not
+// printed, and an end.
 func (d *doctor) clean(s string) string {
 	for _, secret := range d.withheld {
 		s = redact(s, secret)
+	}
+	if utf8.RuneCountInString(s) > maxDetail {
+		s = string([]rune(s)[:maxDetail]) + "…"
 	}
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -1,8 +1,11 @@
 package doctor
 
 import (
+	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -193,6 +196,10 @@ var brokenServers = []broken{
 			p := o.Transport.(*proxy)
 			p.faults = append(p.faults, challengeIs(`Bearer resource_metadata="`+strings.TrimSuffix(s.MCP, "/mcp")+prmRoot+`"`)...)
 		}},
+	{id: "resource.path-url", name: "another document", want: Fail, says: "says otherwise", change: func(o *Options, s *devstack.Stack) {
+		o.Transport.(*proxy).faults = slices.Concat(challengeIs(`Bearer resource_metadata="`+strings.TrimSuffix(s.MCP, "/mcp")+prmRoot+`"`),
+			at("GET", prmRoot, func(_ *http.Request, a *fake) { a.set("resource", "https://other.example.com") }))
+	}},
 	{id: "resource.path-url", name: "nothing", want: Fail, says: "no JSON object", faults: at("GET", prmPath, func(_ *http.Request, a *fake) { a.body = []byte("[]") })},
 	{id: "resource.root-url", name: "other servers", want: Fail, says: "other authorization servers", faults: at("GET", prmRoot, func(_ *http.Request, a *fake) {
 		a.set("authorization_servers", []string{"https://other.example.com"})
@@ -205,6 +212,13 @@ var brokenServers = []broken{
 	{id: "resource.content-type", name: "redirect", want: Warning, says: "redirect", change: func(o *Options, s *devstack.Stack) {
 		o.Transport.(*proxy).faults = at("GET", prmPath, func(_ *http.Request, a *fake) {
 			redirectTo(a, strings.TrimSuffix(s.MCP, "/mcp")+prmRoot)
+		})
+	}},
+	{id: "resource.content-type", name: "redirect to another host", want: Warning, says: "another host", names: typeScript2, change: func(o *Options, s *devstack.Stack) {
+		o.Transport.(*proxy).faults = at("GET", prmPath, func(r *http.Request, a *fake) {
+			if strings.HasPrefix(s.MCP, "http://"+r.URL.Host+"/") {
+				redirectTo(a, s.Issuer+prmPath)
+			}
 		})
 	}},
 	{id: "resource.identifier", name: "slash", want: Fail, says: "and the URL is", names: vsCode, faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
@@ -240,10 +254,14 @@ var brokenServers = []broken{
 	{id: "server.issuer-url", name: "query", want: Fail, says: "query", change: func(o *Options, s *devstack.Stack) {
 		o.Transport.(*proxy).faults = at("GET", prmPath, func(_ *http.Request, a *fake) { a.set("authorization_servers", []string{s.Issuer + "?a=b"}) })
 	}},
+	{id: "server.issuer-url", name: "in clear", want: Fail, says: "plain http", names: goSDK, faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
+		a.set("authorization_servers", []string{"http://127.0.0.2.example.com:1"})
+	})},
 	{id: "server.issuer-url", name: "a script", want: Fail, says: "no http", faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
 		a.set("authorization_servers", []string{"javascript:alert(1)"})
 	})},
 	{id: "server.rfc8414", name: "OpenID Connect only", want: Warning, says: "2025-06-18", faults: status("GET", asPath, 404)},
+	{id: "server.rfc8414", name: "nothing anywhere", want: Fail, says: "no other place", faults: slices.Concat(status("GET", asPath, 404), status("GET", oidcPath, 404))},
 	{id: "server.rfc8414", name: "500", want: Fail, says: "no 4xx", names: typeScript1, faults: status("GET", asPath, 500)},
 	{id: "server.oidc", name: "OAuth document", want: Fail, says: "lacks jwks_uri", names: typeScript1, faults: at("GET", oidcPath, func(_ *http.Request, a *fake) { a.drop("jwks_uri") })},
 	{id: "server.oidc", name: "another token endpoint", want: Fail, says: "another token_endpoint", faults: at("GET", oidcPath, func(_ *http.Request, a *fake) {
@@ -281,6 +299,10 @@ var brokenServers = []broken{
 	{id: "server.iss", name: "not announced", want: Warning, says: "not true", faults: asLacks("authorization_response_iss_parameter_supported")},
 	{id: "server.cors", name: "none", want: Warning, says: "Access-Control-Allow-Origin", names: inspector, faults: at("GET", asPath, noCORS)},
 
+	{id: "server.cors", name: "no preflight", want: Warning, says: "mcp-protocol-version", faults: at("OPTIONS", asPath, func(_ *http.Request, a *fake) {
+		a.header.Del("Access-Control-Allow-Headers")
+	})},
+
 	{id: "register.cors", name: "none", want: Warning, says: "allows no other origin", names: inspector, faults: at("OPTIONS", "/register", noCORS)},
 	{id: "register.accepted", name: "wants a token", want: Fail, says: "initial access token", names: vsCode, faults: status("POST", "/register", 401)},
 	{id: "register.accepted", name: "takes no such token", want: Fail, says: "refused", faults: status("POST", "/register", 401), change: withIAT},
@@ -317,13 +339,17 @@ var brokenServers = []broken{
 		a.set("client_secret_expires_at", 0)
 	})},
 	{id: "register.management", name: "no token", want: Fail, says: "without the other", faults: registered(func(a *fake) { a.set("registration_client_uri", "https://auth.example.com/c") })},
+	{id: "register.management", name: "a script", want: Fail, says: "no http or https", faults: registered(func(a *fake) {
+		a.set("registration_client_uri", "javascript:alert(1)")
+		a.set("registration_access_token", "dcr_rat_a_token")
+	})},
 	{id: "register.management", name: "in clear", want: Fail, says: "plain http", faults: registered(func(a *fake) {
 		a.set("registration_client_uri", "http://auth.example.com/c")
 		a.set("registration_access_token", "dcr_rat_a_token")
 	})},
-	{id: "register.read", name: "500", want: Fail, says: "500", change: withIAT, faults: []fault{{method: "GET", path: "", change: func(r *http.Request, a *fake) {
-		if strings.HasPrefix(r.URL.Path, "/register/") {
-			a.json(500, map[string]any{"error": "server_error"})
+	{id: "register.read", name: "503 with the token", want: Fail, says: "503", change: withIAT, faults: []fault{{method: "GET", path: "", change: func(r *http.Request, a *fake) {
+		if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer dcr_rat_") {
+			a.json(503, map[string]any{"error": "temporarily_unavailable"})
 		}
 	}}}},
 	{id: "register.read", name: "another client", want: Fail, says: "was registered", change: withIAT, faults: []fault{{method: "GET", path: "", change: func(r *http.Request, a *fake) {
@@ -345,6 +371,9 @@ var brokenServers = []broken{
 	{id: "register.error", name: "API Gateway's", want: Fail, says: "without an OAuth error", names: typeScript1, faults: []fault{{method: "POST", path: "/register", only: "javascript:", change: func(_ *http.Request, a *fake) {
 		a.json(400, map[string]any{"message": "Forbidden"})
 	}}}},
+	{id: "register.error", name: "text", want: Warning, says: "text/plain", faults: []fault{{method: "POST", path: "/register", only: "javascript:", change: func(_ *http.Request, a *fake) {
+		a.header.Set("Content-Type", "text/plain")
+	}}}},
 	{id: "register.error", name: "422", want: Warning, says: "422", names: goSDK, faults: []fault{{method: "POST", path: "/register", only: "javascript:", change: func(_ *http.Request, a *fake) { a.status = 422 }}}},
 
 	{id: "authorize.answers", name: "400", want: Fail, says: "400", faults: authorize("", page(400))},
@@ -362,6 +391,7 @@ var brokenServers = []broken{
 	{id: "authorize.error", name: "no state", want: Fail, says: "state", faults: authorize("response_type=dcrctl", func(r *http.Request, a *fake) {
 		redirectTo(a, r.URL.Query().Get("redirect_uri")+"?error=unsupported_response_type")
 	})},
+	{id: "authorize.error", name: "no error", want: Fail, says: "without an error", faults: authorize("response_type=dcrctl", back("code=a"))},
 	{id: "authorize.error", name: "no iss", want: Fail, says: "iss is announced", names: typeScript2, faults: authorize("response_type=dcrctl", back("error=unsupported_response_type"))},
 	{id: "authorize.error", name: "iss of another", want: Fail, says: "iss is", faults: authorize("response_type=dcrctl", back("error=unsupported_response_type&iss=https://other.example.com"))},
 	{id: "authorize.error", name: "iss not announced", want: Warning, says: "not announced", names: goSDK, faults: asLacks("authorization_response_iss_parameter_supported")},
@@ -375,10 +405,19 @@ var brokenServers = []broken{
 
 	{id: "sign-in.redirect", name: "refused", want: Fail, says: "access_denied", change: signingIn(func(q url.Values) { q.Del("code"); q.Set("error", "access_denied") })},
 	{id: "sign-in.redirect", name: "no code", want: Fail, says: "no code", change: signingIn(func(q url.Values) { q.Del("code") })},
+	{id: "sign-in.redirect", name: "a script to sign in at", want: Fail, says: "no http or https URL", change: signingIn(nil), faults: asHas("authorization_endpoint", "javascript:alert(1)")},
+	{id: "sign-in.redirect", name: "no browser", want: Fail, says: "no browser here", change: func(o *Options, _ *devstack.Stack) {
+		o.Open = func(context.Context, string) error { return errors.New("no browser here") }
+	}},
+	{id: "sign-in.redirect", name: "nobody", want: Fail, says: "nobody came back within 1ns", change: func(o *Options, _ *devstack.Stack) {
+		o.Open, o.Patience = func(context.Context, string) error { return nil }, 1
+	}},
 	{id: "sign-in.state", name: "another", want: Fail, says: "attack", change: signingIn(func(q url.Values) { q.Set("state", "other") })},
 	{id: "sign-in.iss", name: "missing", want: Fail, says: "missing", names: goSDK, change: signingIn(func(q url.Values) { q.Del("iss") })},
 	{id: "sign-in.iss", name: "of another", want: Fail, says: "other.example.com", change: signingIn(func(q url.Values) { q.Set("iss", "https://other.example.com") })},
 	{id: "sign-in.token", name: "refused", want: Fail, says: "invalid_grant", change: signingIn(func(q url.Values) { q.Set("code", "another") })},
+	{id: "sign-in.token", name: "no token", want: Fail, says: "no access_token", change: signingIn(nil), faults: token("code=dcr_ac_", func(a *fake) { a.drop("access_token") })},
+	{id: "sign-in.token", name: "no JSON", want: Fail, says: "no JSON", change: signingIn(nil), faults: token("code=dcr_ac_", func(a *fake) { a.body = []byte("access_token=a") })},
 	{id: "sign-in.token", name: "type", want: Fail, says: "mac", change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.set("token_type", "mac") })},
 	{id: "sign-in.token", name: "stored", want: Warning, says: "no-store", change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.header.Del("Cache-Control") })},
 	{id: "sign-in.token-members", name: "null", want: Fail, says: `"id_token"`, names: typeScript1, change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.set("id_token", nil) })},
@@ -388,6 +427,7 @@ var brokenServers = []broken{
 	{id: "sign-in.claims", name: "an ID token", want: Fail, says: "token_use", change: signingIn(nil), faults: accessTokenIs(map[string]any{"token_use": "id", "exp": soon, "iss": "a"})},
 	{id: "sign-in.claims", name: "expired", want: Fail, says: "in the past", change: signingIn(nil), faults: accessTokenIs(map[string]any{"exp": 1, "iss": "a"})},
 	{id: "sign-in.claims", name: "no dates", want: Fail, says: "exp is missing", change: signingIn(nil), faults: accessTokenIs(map[string]any{"exp": "soon", "iss": "a"})},
+	{id: "sign-in.claims", name: "no issuer", want: Fail, says: "iss is missing", change: signingIn(nil), faults: accessTokenIs(map[string]any{"exp": soon})},
 	{id: "sign-in.claims", name: "no audience", want: Warning, says: "no aud", change: signingIn(nil), faults: accessTokenIs(map[string]any{"exp": soon, "iss": "a"})},
 	{id: "sign-in.claims", name: "another audience", want: Warning, says: "aud is", change: signingIn(nil), faults: accessTokenIs(map[string]any{"exp": soon, "iss": "a", "aud": "https://other.example.com"})},
 	{id: "sign-in.claims", name: "another scope", want: Fail, says: "without", change: signingIn(nil), faults: accessTokenIs(map[string]any{"exp": soon, "iss": "a", "scope": "openid"})},
@@ -422,6 +462,7 @@ var brokenServers = []broken{
 		a.set("redirect_uris", []string{"https://www.cursor.com/agents/mcp/oauth/callback", "http://localhost:8787/callback"})
 	}}}},
 	{id: "clients.gemini-cli", name: "refused", want: Fail, says: "refused", names: geminiCLI, faults: refusing("Gemini")},
+	{id: "clients.gemini-cli", name: "no JSON", want: Fail, says: "no JSON", names: geminiCLI, faults: []fault{{method: "POST", path: "/register", only: "Gemini", change: func(_ *http.Request, a *fake) { a.body = []byte("created") }}}},
 	{id: "clients.mcp-inspector", name: "too many", want: Warning, says: "429", faults: []fault{{method: "POST", path: "/register", only: "MCP Inspector", change: func(_ *http.Request, a *fake) { a.status = 429 }}}},
 	{id: "clients.opencode", name: "no redirect URI", want: Fail, says: "none of its redirect URIs", names: openCode, faults: []fault{{method: "POST", path: "/register", only: "OpenCode", change: func(_ *http.Request, a *fake) { a.set("redirect_uris", []string{}) }}}},
 	{id: "clients.go-sdk", name: "refused", want: Fail, says: "refused", names: goSDK, faults: refusing("Dynamically registered")},
@@ -429,7 +470,69 @@ var brokenServers = []broken{
 
 	{id: "clean-up.tokens", name: "not revoked", want: Fail, says: "503", change: signingIn(nil), faults: status("POST", "/revoke", 503)},
 	{id: "clean-up.clients", name: "stays", want: Fail, says: "stays behind", change: withIAT, faults: status("DELETE", "", 500)},
+	{id: "clean-up.clients", name: "one of them cannot be deleted", want: Warning, says: "lets nobody delete", faults: []fault{{method: "POST", path: "/register", only: "ChatGPT", change: func(_ *http.Request, a *fake) {
+		a.drop("registration_client_uri")
+	}}}, change: func(o *Options, s *devstack.Stack) { withIAT(o, s); o.Register = RegisterAll }},
 	{id: "clean-up.clients", name: "200", want: Warning, says: "204", change: withIAT, faults: at("DELETE", "", func(_ *http.Request, a *fake) { a.status = 200 })},
+}
+
+func lost(_ *http.Request, a *fake) { a.lost = true }
+
+// lostServers break the connection in the place of one answer.
+var lostServers = []broken{
+	{id: "challenge.bad-token", faults: at("POST", mcpPath, func(r *http.Request, a *fake) { a.lost = r.Header.Get("Authorization") != "" })},
+	{id: "resource.path-url", faults: at("GET", prmPath, lost)},
+	{id: "resource.root-url", want: Warning, faults: at("GET", prmRoot, lost)},
+	{id: "server.rfc8414", faults: at("GET", asPath, lost)},
+	{id: "register.cors", want: Warning, faults: at("OPTIONS", "/register", lost)},
+	{id: "register.accepted", faults: []fault{{method: "POST", path: "/register", only: clientName, change: lost}}},
+	{id: "register.read", change: withIAT, faults: []fault{{method: "GET", change: func(r *http.Request, a *fake) { a.lost = strings.HasPrefix(r.URL.Path, "/register/") }}}},
+	{id: "register.refuses-script", faults: []fault{{method: "POST", path: "/register", only: "javascript:", change: lost}}},
+	{id: "authorize.answers", faults: authorize("", lost)},
+	{id: "authorize.unknown-client", faults: authorize(foreignClient, lost)},
+	{id: "authorize.unknown-redirect-uri", faults: authorize("redirect.invalid", lost)},
+	{id: "authorize.loopback-port", faults: authorize("49152", lost)},
+	{id: "authorize.pkce", faults: authorize("!code_challenge", lost)},
+	{id: "authorize.error", faults: authorize("response_type=dcrctl", lost)},
+	{id: "token.bad-code", faults: token("sends-no-code", func(a *fake) { a.lost = true })},
+	{id: "token.unknown-client", faults: token(foreignClient, func(a *fake) { a.lost = true })},
+	{id: "sign-in.token", change: signingIn(nil), faults: codes(0)},
+	{id: "sign-in.replay", change: signingIn(nil), faults: codes(1)},
+	{id: "sign-in.initialize", change: signingIn(nil), faults: at("POST", mcpPath, func(r *http.Request, a *fake) {
+		a.lost = strings.HasPrefix(r.Header.Get("Authorization"), "Bearer eyJ")
+	})},
+	{id: "sign-in.tools", change: signingIn(nil), faults: []fault{{method: "POST", path: mcpPath, only: "tools/list", change: lost}}},
+	{id: "sign-in.refresh", change: signingIn(nil), faults: token("refresh_token=dcr_rt_", func(a *fake) { a.lost = true })},
+	{id: "clients.claude", faults: []fault{{method: "POST", path: "/register", only: "claude.ai", change: lost}}},
+	{id: "clean-up.tokens", change: signingIn(nil), faults: at("POST", "/revoke", lost)},
+	{id: "clean-up.clients", change: withIAT, faults: at("DELETE", "", lost)},
+}
+
+// codes loses the answer to the token request with a code of ours that comes
+// after so many others.
+func codes(n int) []fault {
+	return token("code=dcr_ac_", func(a *fake) {
+		a.lost = n == 0
+		n--
+	})
+}
+
+// A connection that breaks is told at the check that needed it, and the others
+// are made as far as they can be.
+func TestLostAnswers(t *testing.T) {
+	s := startStack(t, config.Brokered)
+	for _, tt := range lostServers {
+		t.Run(tt.id, func(t *testing.T) {
+			o := Options{URL: s.MCP, Transport: &proxy{faults: tt.faults}}
+			if tt.change != nil {
+				tt.change(&o, s)
+			}
+			want := cmp.Or(tt.want, Fail)
+			if c := find(t, run(t, o), tt.id); c.Status != want || !strings.Contains(c.Detail, "connection reset") {
+				t.Errorf("%+v, want %s and that the connection was reset", c, want)
+			}
+		})
+	}
 }
 
 func refusing(only string) []fault {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -45,6 +46,7 @@ type fake struct {
 	status int
 	header http.Header
 	body   []byte
+	lost   bool // the connection breaks instead
 }
 
 func (f *fake) json(status int, v any) {
@@ -112,6 +114,9 @@ func (p *proxy) RoundTrip(req *http.Request) (*http.Response, error) {
 			(bytes.Contains(body, []byte(x.only)) || strings.Contains(req.URL.RawQuery, x.only)) {
 			x.change(req, f)
 		}
+	}
+	if f.lost {
+		return nil, errors.New("connection reset")
 	}
 	f.header.Del("Content-Length")
 	return &http.Response{

@@ -239,3 +239,13 @@ func TestRedact(t *testing.T) {
 		}
 	}
 }
+
+func TestDetailsEnd(t *testing.T) {
+	endless := roundTrip(func(*http.Request) (*http.Response, error) {
+		return nil, fmt.Errorf("malformed HTTP response %q", strings.Repeat("a", 1<<16))
+	})
+	c := find(t, run(t, Options{URL: "https://mcp.example.com/", Transport: endless}), "target.answers")
+	if n := len([]rune(c.Detail)); c.Status != Fail || n != maxDetail+1 {
+		t.Errorf("%s with %d characters, want fail with %d", c.Status, n, maxDetail+1)
+	}
+}
