@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,27 +34,6 @@ func wellKnown(u *url.URL, name string) string {
 var resourceKinds = map[string]kind{
 	"resource": aString, "authorization_servers": strings_, "jwks_uri": aString, "scopes_supported": strings_, "bearer_methods_supported": strings_,
 	"resource_name": aString, "resource_documentation": aString, "resource_policy_uri": aString, "resource_tos_uri": aString,
-}
-
-// found is a document, or why there is none.
-type found struct {
-	answer *answer
-	object object
-	err    error // of the request, or of the body
-	none   bool  // the server says that there is none
-}
-
-// document looks for a document.
-func (d *doctor) document(ctx context.Context, address string) found {
-	a, err := d.get(ctx, address)
-	if err != nil {
-		return found{err: err}
-	}
-	if a.status != http.StatusOK {
-		return found{answer: a, err: fmt.Errorf("%d", a.status), none: a.status >= 400 && a.status <= 499}
-	}
-	o, err := a.decode()
-	return found{answer: a, object: o, err: err}
 }
 
 func (d *doctor) protectedResource(ctx context.Context) {
@@ -101,13 +79,7 @@ func (d *doctor) protectedResource(ctx context.Context) {
 	}
 	d.resource = used.object
 	d.readResource(used)
-	f = d.check(resourceCORS)
-	if !used.answer.allowsOrigin() {
-		f.warn([]string{inspector}, "Access-Control-Allow-Origin is missing: a client in a browser cannot read it")
-	} else if err := d.preflight(ctx, http.MethodGet, used.answer.address, "mcp-protocol-version"); err != nil {
-		f.warn([]string{inspector}, "%s: a client in a browser cannot read it", err)
-	}
-	f.end("other origins may read it")
+	d.checkReadable(ctx, resourceCORS, used.answer)
 }
 
 // resourceAtRoot looks at the root of the host, and returns what is there if
@@ -148,14 +120,9 @@ func sameResource(a, b object) bool {
 // readResource looks into the document.
 func (d *doctor) readResource(used found) {
 	o := used.object
-	f := d.check(resourceContentType)
-	if !used.answer.isType("application/json") {
-		f.fail([]string{goSDK}, "Content-Type is %s", quote(used.answer.header.Get("Content-Type")))
-	}
-	d.redirected(f, used.answer)
-	f.end("application/json")
+	d.checkType(resourceContentType, used.answer)
 
-	f = d.check(resourceIdentifier)
+	f := d.check(resourceIdentifier)
 	if got := o.text("resource"); got != d.URL {
 		f.fail([]string{goSDK, vsCode, claude}, "resource is %s, and the URL is %s", quote(got), quote(d.URL))
 	}
@@ -187,17 +154,4 @@ func (d *doctor) readResource(used found) {
 	if len(d.scopes) == 0 {
 		d.scopes = o.texts("scopes_supported")
 	}
-}
-
-// redirected notes that a document was found behind a redirect.
-func (d *doctor) redirected(f *finding, a *answer) {
-	if len(a.redirects) == 0 {
-		return
-	}
-	last := a.redirects[len(a.redirects)-1]
-	if hostOf(last) != hostOf(a.address) {
-		f.warn(typeScript, "a redirect leads to another host, %s, which some clients do not follow", quote(last))
-		return
-	}
-	f.warn(nil, "a redirect leads to %s, which not every client follows", quote(last))
 }

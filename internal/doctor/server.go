@@ -87,13 +87,7 @@ func (d *doctor) authorizationServer(ctx context.Context) {
 	d.server = first.object
 	d.readServer(first)
 	d.readMethods()
-	f := d.check(serverCORS)
-	if !first.answer.allowsOrigin() {
-		f.warn([]string{inspector}, "Access-Control-Allow-Origin is missing: a client in a browser cannot read it")
-	} else if err := d.preflight(ctx, http.MethodGet, first.answer.address, "mcp-protocol-version"); err != nil {
-		f.warn([]string{inspector}, "%s: a client in a browser cannot read it", err)
-	}
-	f.end("other origins may read it")
+	d.checkReadable(ctx, serverCORS, first.answer)
 }
 
 func (d *doctor) checkIssuerURL() {
@@ -159,14 +153,9 @@ func (d *doctor) checkPlace(p place, got, first found) {
 // readServer looks at what the document is, and at what has to be in it.
 func (d *doctor) readServer(used found) {
 	o := used.object
-	f := d.check(serverContentType)
-	if !used.answer.isType("application/json") {
-		f.fail([]string{goSDK}, "Content-Type is %s", quote(used.answer.header.Get("Content-Type")))
-	}
-	d.redirected(f, used.answer)
-	f.end("application/json")
+	d.checkType(serverContentType, used.answer)
 
-	f = d.check(serverIssuer)
+	f := d.check(serverIssuer)
 	if got := o.text("issuer"); got != d.issuer {
 		breaks := exactIssuer
 		if strings.TrimSuffix(got, "/") == strings.TrimSuffix(d.issuer, "/") {
