@@ -171,6 +171,12 @@ func (s *sweep) step(x SweepStep) bool {
 // failed counts and logs what did not succeed. It returns an error if the sweep
 // must not go on: Cognito has asked to be left alone.
 func (s *sweep) failed(ctx context.Context, key string, err error) error {
+	if s.stop(ctx) && errors.Is(err, context.DeadlineExceeded) {
+		return nil // it was cut short, and did not fail
+	}
+	if errors.Is(err, ErrConflict) {
+		return nil // another is at work on it, and it stays due until that is done
+	}
 	s.done.Failed++
 	s.log.ErrorContext(ctx, "sweep", "key", key, "error", err)
 	if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == dcr.Unavailable {
