@@ -28,6 +28,8 @@ const (
 
 	AppClientCreated Event = "app_client.created"
 	AppClientUpdated Event = "app_client.updated"
+	// AppClientRemoved is one that certainly does not exist any more, whoever
+	// deleted it.
 	AppClientRemoved Event = "app_client.removed"
 	AppClientAdopted Event = "app_client.adopted"
 

@@ -28,7 +28,7 @@ var (
 	Tokens           = &Metric{"Tokens", "Count", []string{GrantType, Outcome}, "requests for tokens, by grant and error"}
 	Consents         = &Metric{"Consents", "Count", []string{Decision}, "decisions on the consent page, and consents that were remembered"}
 	AppClientsMade   = &Metric{"AppClientsMade", "Count", nil, "app clients made at Cognito"}
-	AppClientsGone   = &Metric{"AppClientsRemoved", "Count", nil, "app clients removed from Cognito"}
+	AppClientsGone   = &Metric{"AppClientsRemoved", "Count", nil, "app clients removed from Cognito, or found to be gone"}
 	StylesUsedUp     = &Metric{"BrandingStylesUsedUp", "Count", nil, "app clients that got no branding style, because the pool has no more"}
 	AppClientsHeld   = &Metric{"AppClients", "Count", nil, "app clients of this deployment in the pool"}
 	AppClientQuota   = &Metric{"AppClientQuotaUsed", "Percent", nil, "app clients in the pool, everybody's, against its quota"}
@@ -40,7 +40,8 @@ var (
 	CognitoLatency   = &Metric{"CognitoLatency", "Milliseconds", nil, "calls of Cognito's API"}
 	CognitoOAuthTime = &Metric{"CognitoOAuthLatency", "Milliseconds", nil, "requests to the endpoints of the user pool's domain"}
 	DynamoDBLatency  = &Metric{"DynamoDBLatency", "Milliseconds", nil, "calls of DynamoDB"}
-	CognitoThrottles = &Metric{"CognitoThrottles", "Count", nil, "calls that Cognito refused for their number, ours held back included"}
+	CognitoThrottles = &Metric{"CognitoThrottles", "Count", nil, "calls that Cognito refused for their number, or that we gave up since no more were free"}
+	CognitoHeldBack  = &Metric{"CognitoHeldBack", "Count", nil, "how often a call of Cognito's API waited for the next second, to stay below its rate"}
 	DynamoThrottles  = &Metric{"DynamoDBThrottles", "Count", nil, "calls that DynamoDB refused for their number"}
 )
 
@@ -48,7 +49,7 @@ var (
 var All = []*Metric{
 	Registrations, DedupeHits, Tokens, Consents, AppClientsMade, AppClientsGone, StylesUsedUp,
 	AppClientsHeld, AppClientQuota, StylesLeft, JanitorBacklog, JanitorFailures, JanitorRuns, JanitorStopped,
-	CognitoLatency, CognitoOAuthTime, DynamoDBLatency, CognitoThrottles, DynamoThrottles,
+	CognitoLatency, CognitoOAuthTime, DynamoDBLatency, CognitoThrottles, CognitoHeldBack, DynamoThrottles,
 }
 
 // Count adds n to a metric of the activity of ctx. Zero makes it appear, which
@@ -61,6 +62,17 @@ func Count(ctx context.Context, m *Metric, n float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.counted[m] += n
+}
+
+// Set gives a gauge of the activity of ctx its value; the last one holds.
+func Set(ctx context.Context, m *Metric, v float64) {
+	a := Of(ctx)
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.counted[m] = v
 }
 
 // Log writes the activity's one line, whatever the level of the log is: attrs, the
@@ -94,7 +106,7 @@ func (a *Activity) end(now time.Time) []slog.Attr {
 			values[m] = c.milliseconds[:min(len(c.milliseconds), maxTimings)]
 		}
 		if m := throttlesOf[s]; m != nil && c.throttled > 0 {
-			values[m] = c.throttled
+			values[m] = a.counted[m] + float64(c.throttled)
 		}
 	}
 	return append(attrs, a.embedded(values, now)...)
