@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -99,7 +100,8 @@ func (s *Service) Adopt(ctx context.Context, cognitoID, profile, by string) (*dc
 	if err := s.adopt(ctx, a, r); err != nil {
 		return nil, fmt.Errorf("adopt app client %s: %w", cognitoID, err)
 	}
-	s.log.InfoContext(ctx, "audit", "event", "registration.adopted", "actor", by, "client_id", cognitoID, "profile", profile, "after", r.State)
+	auditAppClient(ctx, s.log, telemetry.AppClientAdopted, byOperator(by), a, cognitoID)
+	s.auditCreated(ctx, byOperator(by), nil, r)
 	return s.information(r, tok.Reveal()), nil
 }
 
@@ -133,10 +135,11 @@ func (s *sweep) adopting(ctx context.Context, a *AppClient) error {
 		if err := s.store.ReplaceAppClient(ctx, a); err != nil {
 			return err
 		}
+		auditAppClient(ctx, s.log, telemetry.AppClientAdopted, byJanitor, a, a.ClientID)
 		s.done.Completed++
 		return nil
 	}
-	if err := s.deleteRegistrationOf(ctx, a, a.ClientID); err != nil {
+	if err := s.deleteRegistrationOf(ctx, byJanitor, a, a.ClientID); err != nil {
 		return err
 	}
 	if err := s.store.DeleteAppClient(ctx, a.Key, a.Version); err != nil {

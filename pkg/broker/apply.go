@@ -62,6 +62,7 @@ func (s *Service) apply(ctx context.Context, p *policy.Profile, a *AppClient) er
 	if err := s.updater.UpdateBrokered(ctx, a.CognitoID, a.Marker, spec); err != nil {
 		return err
 	}
+	auditScopes(ctx, s.log, byOperator(""), a, spec.Scopes)
 	a.Scopes = spec.Scopes
 	return s.store.ReplaceAppClient(ctx, a)
 }

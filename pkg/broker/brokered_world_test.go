@@ -62,7 +62,8 @@ func (w *brokeredWorld) restart() {
 	w.t.Helper()
 	s, err := broker.New(broker.Config{
 		Mode: broker.ModeBrokered, Store: w.store, AppClients: w.pool, Updater: w.pool, Grants: w.grants, Keys: w.ring,
-		Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource, JWTs: &w.jwts,
+		Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: cmp.Or(w.log, discard), Policy: w.policySource, JWTs: &w.jwts,
+		Branding: w.branding,
 	})
 	if err != nil {
 		w.t.Fatal(err)

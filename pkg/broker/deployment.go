@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // skew is how far the clocks of two functions may be apart.
@@ -76,7 +79,8 @@ func (s *sweep) ownTable(ctx context.Context, listed int) (*Deployment, error) {
 // returns it.
 func (s *sweep) alarm(ctx context.Context, what error, why string) error {
 	err := fmt.Errorf("%w: %s", what, why)
-	s.log.ErrorContext(ctx, "sweep stopped: an operator has to look", append(metric("sweep_stopped", s.now()), "error", err)...)
+	telemetry.Count(ctx, telemetry.JanitorStopped, 1)
+	s.log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", err)
 	return err
 }
 
@@ -94,6 +98,8 @@ func (s *Service) AcceptTable(ctx context.Context, by string) error {
 	if err := s.store.SetDeployment(ctx, &Deployment{ID: s.deployment, Store: identity}); err != nil {
 		return fmt.Errorf("note whose table it is: %w", err)
 	}
-	s.log.InfoContext(ctx, "audit", "event", "table.accepted", "actor", by, "deployment", s.deployment)
+	telemetry.Audit{
+		Event: telemetry.TableAccepted, Actor: byOperator(by), After: []slog.Attr{slog.String("deployment", s.deployment), slog.String("table", identity)},
+	}.Log(ctx, s.log)
 	return nil
 }

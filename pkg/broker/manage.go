@@ -8,6 +8,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -46,12 +47,13 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 	if r, err = s.promote(ctx, r, tok); err != nil {
 		return nil, err
 	}
+	before := r.Clone()
 	m, profile, err := s.replacement(ctx, r, req)
 	if err != nil {
 		return nil, err
 	}
 	if r.Mode == ModeBrokered {
-		return s.updateBrokered(ctx, r, profile, tok, req, m)
+		return s.updateBrokered(ctx, before, r, profile, tok, req, m)
 	}
 	a, err := s.appClientOf(ctx, r)
 	if err != nil {
@@ -76,8 +78,9 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 		}
 		return nil, err
 	}
+	auditAppClient(ctx, s.log, telemetry.AppClientUpdated, byClient(r), a, a.CognitoID)
 
-	info, err := s.rewrite(ctx, r, tok, m)
+	info, err := s.rewrite(ctx, before, r, tok, m)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +89,8 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 }
 
 // rewrite stores m as what is registered, and a new registration access token
-// beside tok.
-func (s *Service) rewrite(ctx context.Context, r *Registration, tok credential.Token, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
+// beside tok. before is r as it was.
+func (s *Service) rewrite(ctx context.Context, before, r *Registration, tok credential.Token, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
 	next := credential.NewRegistrationAccessToken()
 	r.Metadata = m
 	r.AccessTokens = AccessTokens{Current: tok.Hash(), Next: next.Hash()}
@@ -98,6 +101,7 @@ func (s *Service) rewrite(ctx context.Context, r *Registration, tok credential.T
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("replace registration %s: %w", r.ClientID, err))
 	}
+	s.auditChange(ctx, telemetry.RegistrationUpdated, byClient(r), before, r)
 	return s.information(r, next.Reveal()), nil
 }
 
@@ -118,7 +122,7 @@ func (s *Service) Delete(ctx context.Context, clientID string, tok credential.To
 	}
 	a, err := s.appClientOf(ctx, r)
 	if errors.Is(err, ErrNotFound) {
-		return unavailableIf(s.store.DeleteRegistration(ctx, r.ClientID, r.Generation))
+		return s.deleteAlone(ctx, r)
 	}
 	if err != nil {
 		return unavailable(err)
@@ -128,6 +132,9 @@ func (s *Service) Delete(ctx context.Context, clientID string, tok credential.To
 	}
 	// From here on the client gets no tokens, even if Cognito cannot be
 	// reached.
+	if r.State != RegistrationDeleting {
+		s.auditEnd(ctx, telemetry.RegistrationDeleted, byClient(r), r, RegistrationDeleted)
+	}
 	r.State = RegistrationDeleting
 	notSaid := s.replace(ctx, r)
 	if errors.Is(notSaid, ErrNotFound) {
@@ -137,8 +144,19 @@ func (s *Service) Delete(ctx context.Context, clientID string, tok credential.To
 		return unavailableIf(notSaid) // Sweep goes on
 	}
 	// The removal is decided, so that it goes on even if that was not said.
-	if err := s.finishRemoval(ctx, a, a.CognitoID); err != nil {
+	if err := s.finishRemoval(ctx, byClient(r), a, a.CognitoID); err != nil {
 		return unavailable(errors.Join(notSaid, err))
+	}
+	return nil
+}
+
+// deleteAlone deletes a registration that no app client serves alone.
+func (s *Service) deleteAlone(ctx context.Context, r *Registration) error {
+	if err := s.store.DeleteRegistration(ctx, r.ClientID, r.Generation); err != nil {
+		return unavailable(err)
+	}
+	if r.State != RegistrationDeleting {
+		s.auditEnd(ctx, telemetry.RegistrationDeleted, byClient(r), r, RegistrationDeleted)
 	}
 	return nil
 }
@@ -191,6 +209,7 @@ func (s *Service) authenticate(ctx context.Context, clientID string, tok credent
 	if !current && !next {
 		return nil, errBadToken()
 	}
+	noteClient(ctx, r)
 	return r, nil
 }
 

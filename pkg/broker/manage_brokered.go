@@ -17,7 +17,7 @@ import (
 // updateBrokered replaces what is registered by m. No app client is touched: it
 // is the broker's, and of what a client can change it has the scopes alone. More
 // of them come with the next Sweep.
-func (s *Service) updateBrokered(ctx context.Context, r *Registration, profile *policy.Profile, tok credential.Token, req *dcr.Request, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
+func (s *Service) updateBrokered(ctx context.Context, before, r *Registration, profile *policy.Profile, tok credential.Token, req *dcr.Request, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
 	if machine(m) != machine(r.Metadata) {
 		return nil, dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register anew")
 	}
@@ -27,7 +27,7 @@ func (s *Service) updateBrokered(ctx context.Context, r *Registration, profile *
 	if r.State == RegistrationActive && profile.Approval() == policy.ApprovalManual && r.CreatedBy == "" && !reflect.DeepEqual(m, r.Metadata) {
 		r.State = RegistrationPending // what was approved is something else
 	}
-	info, err := s.rewrite(ctx, r, tok, m)
+	info, err := s.rewrite(ctx, before, r, tok, m)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (s *Service) deleteBrokered(ctx context.Context, r *Registration) error {
 	if err := s.unmake(ctx, DedicatedAppClientKey(r.ClientID, r.Generation)); err != nil {
 		return unavailable(err)
 	}
-	return unavailableIf(s.store.DeleteRegistration(ctx, r.ClientID, r.Generation))
+	return s.deleteAlone(ctx, r)
 }
 
 // unmake marks an app client for Sweep to remove, if there is one.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -46,6 +47,8 @@ func (s *Service) registerOpen(ctx context.Context, profile *policy.Profile, m d
 	id := clientIDPrefix + clientIDEncoding.EncodeToString(sum[:])[:clientIDRandom]
 
 	if issued, ok := s.recent.issuedAt(id, m.Scope, s.now()); ok {
+		telemetry.Note(ctx, telemetry.ClientID, id)
+		telemetry.Count(ctx, telemetry.DedupeHits, 1)
 		return &dcr.ClientInformation{ClientID: id, IssuedAt: issued, Metadata: told(m)}, nil
 	}
 	r, err := s.deduplicated(ctx, profile, id, m)
@@ -95,8 +98,12 @@ func (s *Service) first(ctx context.Context, profile *policy.Profile, id string,
 		return nil, err
 	}
 	err := s.record(ctx, r)
-	if err == nil || errors.Is(err, ErrExists) {
-		return r, err
+	if err == nil {
+		s.auditCreated(ctx, voucher{}.actor(), nil, r)
+		return r, nil
+	}
+	if errors.Is(err, ErrExists) {
+		return nil, err
 	}
 	undo, cancel := undoing(ctx)
 	defer cancel()
@@ -113,7 +120,7 @@ func (s *Service) repeat(ctx context.Context, profile *policy.Profile, r *Regist
 	case RegistrationRemoved:
 		return s.revive(ctx, profile, r, m)
 	}
-	changed := false
+	before, changed := r.Clone(), false
 	if r.State == RegistrationPending && profile.Approval() == policy.ApprovalNone {
 		r.State, changed = RegistrationActive, true // nobody is asked any more
 	}
@@ -125,12 +132,19 @@ func (s *Service) repeat(ctx context.Context, profile *policy.Profile, r *Regist
 		r.Metadata.Scope, changed = m.Scope, true
 	}
 	if changed {
-		return s.store.ReplaceRegistration(ctx, r)
+		if err := s.store.ReplaceRegistration(ctx, r); err != nil {
+			return err
+		}
+		s.auditChange(ctx, telemetry.RegistrationUpdated, voucher{}.actor(), before, r)
 	}
 	// Somebody is about to use it, and should not find it removed.
-	if end := ends(r, profile); r.ExpiresAt.IsZero() && !end.IsZero() && end.Sub(s.now()) < lastDay {
-		return s.store.TouchRegistration(ctx, r.ClientID, r.Generation, s.now().UTC().Truncate(time.Second))
+	if end := ends(r, profile); !changed && r.ExpiresAt.IsZero() && !end.IsZero() && end.Sub(s.now()) < lastDay {
+		if err := s.store.TouchRegistration(ctx, r.ClientID, r.Generation, s.now().UTC().Truncate(time.Second)); err != nil {
+			return err
+		}
 	}
+	noteClient(ctx, r)
+	telemetry.Count(ctx, telemetry.DedupeHits, 1)
 	return nil
 }
 
@@ -152,11 +166,12 @@ func (s *Service) revive(ctx context.Context, profile *policy.Profile, old *Regi
 	if !old.Due.IsZero() {
 		r.Stale, r.Due, r.ExpiresAt = true, old.Due, time.Time{}
 	}
-	err := s.store.RenewRegistration(ctx, r, generation)
-	if err == nil {
-		*old = *r
+	if err := s.store.RenewRegistration(ctx, r, generation); err != nil {
+		return err
 	}
-	return err
+	s.auditCreated(ctx, voucher{}.actor(), old, r)
+	*old = *r
+	return nil
 }
 
 // newRegistration returns a registration of brokered mode.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // What operators do. Each call can be repeated, whatever became of the one
@@ -29,7 +30,7 @@ func (e *StateError) Error() string {
 // Approve lets a client be used that waits for it. One that is active already is
 // no error; one of another state is a *StateError.
 func (s *Service) Approve(ctx context.Context, clientID, by string) (*Registration, error) {
-	return s.decide(ctx, clientID, "registration.approved", by, func(r *Registration) error {
+	return s.decide(ctx, clientID, telemetry.RegistrationApproved, by, func(r *Registration) error {
 		if r.State != RegistrationPending {
 			return s.unless(r, RegistrationActive)
 		}
@@ -41,7 +42,7 @@ func (s *Service) Approve(ctx context.Context, clientID, by string) (*Registrati
 // ended. One that is active already is no error; one of another state is a
 // *StateError.
 func (s *Service) Enable(ctx context.Context, clientID, by string) (*Registration, error) {
-	return s.decide(ctx, clientID, "registration.enabled", by, func(r *Registration) error {
+	return s.decide(ctx, clientID, telemetry.RegistrationEnabled, by, func(r *Registration) error {
 		if r.State != RegistrationDisabled {
 			return s.unless(r, RegistrationActive)
 		}
@@ -54,13 +55,13 @@ func (s *Service) Enable(ctx context.Context, clientID, by string) (*Registratio
 // has issued stays good as long as it lasts. A client that is gone is a
 // *StateError.
 func (s *Service) Disable(ctx context.Context, clientID, by string) (*Registration, error) {
-	return s.switchOff(ctx, clientID, "registration.disabled", by, RegistrationDisabled)
+	return s.switchOff(ctx, clientID, telemetry.RegistrationDisabled, by, RegistrationDisabled)
 }
 
 // DeleteClient removes the client for good: its id stays refused. Its grants end,
 // and its app client goes, if it is not shared.
 func (s *Service) DeleteClient(ctx context.Context, clientID, by string) (*Registration, error) {
-	return s.switchOff(ctx, clientID, "registration.deleted", by, RegistrationDeleted)
+	return s.switchOff(ctx, clientID, telemetry.RegistrationDeleted, by, RegistrationDeleted)
 }
 
 // errUnchanged means that there is nothing to do.
@@ -76,7 +77,7 @@ func (s *Service) unless(r *Registration, done RegistrationState) error {
 
 // decide reads a registration and replaces it by what f makes of it, again if
 // somebody else changes it meanwhile.
-func (s *Service) decide(ctx context.Context, clientID, event, by string, f func(*Registration) error) (*Registration, error) {
+func (s *Service) decide(ctx context.Context, clientID string, event telemetry.Event, by string, f func(*Registration) error) (*Registration, error) {
 	for range attempts {
 		r, err := s.registrationOf(ctx, clientID)
 		if err != nil {
@@ -91,7 +92,7 @@ func (s *Service) decide(ctx context.Context, clientID, event, by string, f func
 			err = s.replace(ctx, r)
 		}
 		if err == nil {
-			s.audit(ctx, event, by, before, r)
+			s.auditChange(ctx, event, byOperator(by), before, r)
 			return r, nil
 		}
 		if !errors.Is(err, ErrConflict) {
@@ -136,14 +137,14 @@ func (s *Service) activate(ctx context.Context, r *Registration) error {
 // the registration on, under a new generation, the client is refused. What serves
 // it alone is marked before, since it is found by the generation; were nobody to
 // get any further, it would be made again.
-func (s *Service) switchOff(ctx context.Context, clientID, event, by string, state RegistrationState) (*Registration, error) {
+func (s *Service) switchOff(ctx context.Context, clientID string, event telemetry.Event, by string, state RegistrationState) (*Registration, error) {
 	for range attempts {
 		r, err := s.registrationOf(ctx, clientID)
 		if err != nil {
 			return nil, err
 		}
 		if r.State == state {
-			return r, s.followUp(ctx, r)
+			return r, s.followUp(ctx, r, by)
 		}
 		if state == RegistrationDisabled && r.State != RegistrationActive && r.State != RegistrationPending {
 			return nil, &StateError{ClientID: clientID, State: r.State}
@@ -151,8 +152,8 @@ func (s *Service) switchOff(ctx context.Context, clientID, event, by string, sta
 		before := r.Clone()
 		err = s.switchedOff(ctx, r, state)
 		if err == nil {
-			s.audit(ctx, event, by, before, r)
-			return r, s.followUp(ctx, r)
+			s.auditEnd(ctx, event, byOperator(by), before, r.State)
+			return r, s.followUp(ctx, r, by)
 		}
 		if !errors.Is(err, ErrConflict) {
 			return nil, fmt.Errorf("client %s: %w", clientID, err)
@@ -195,14 +196,16 @@ func (s *Service) switchedOff(ctx context.Context, r *Registration, state Regist
 
 // followUp ends the grants of the former generations of r at once, if this
 // process can.
-func (s *Service) followUp(ctx context.Context, r *Registration) error {
+func (s *Service) followUp(ctx context.Context, r *Registration, by string) error {
 	if !r.Stale {
 		return nil
 	}
 	if s.grants == nil {
 		return ErrLeftToSweep
 	}
-	if _, err := s.grants.EndGrants(ctx, r.ClientID, r.Generation); err != nil {
+	n, err := s.grants.EndGrants(ctx, r.ClientID, r.Generation)
+	s.auditGrants(ctx, byOperator(by), r.ClientID, "", n)
+	if err != nil {
 		return fmt.Errorf("end grants of %s: %w: %w", r.ClientID, ErrLeftToSweep, err)
 	}
 	r.Stale = false
@@ -219,7 +222,7 @@ func (s *Service) EndGrantsOfClient(ctx context.Context, clientID, by string) (i
 		return 0, errors.New("broker: ending grants needs Grants")
 	}
 	n, err := s.grants.EndGrants(ctx, clientID, "")
-	s.log.InfoContext(ctx, "audit", "event", "grants.ended", "actor", by, "client_id", clientID, "ended", n)
+	s.auditGrants(ctx, byOperator(by), clientID, "", n)
 	return n, err
 }
 
@@ -230,7 +233,7 @@ func (s *Service) EndGrantsOfUser(ctx context.Context, sub, by string) (int, err
 		return 0, errors.New("broker: ending grants needs Grants")
 	}
 	n, err := s.grants.EndGrantsOfUser(ctx, sub)
-	s.log.InfoContext(ctx, "audit", "event", "grants.ended", "actor", by, "sub", sub, "ended", n)
+	s.auditGrants(ctx, byOperator(by), "", sub, n)
 	return n, err
 }
 
@@ -242,12 +245,6 @@ func (s *Service) EndGrant(ctx context.Context, id, by string) error {
 	if err := s.grants.EndGrant(ctx, id); err != nil {
 		return err
 	}
-	s.log.InfoContext(ctx, "audit", "event", "grant.ended", "actor", by, "grant", id)
+	telemetry.Audit{Event: telemetry.GrantEnded, Actor: byOperator(by), Grant: id}.Log(ctx, s.log)
 	return nil
-}
-
-// audit logs what an operator has changed.
-func (s *Service) audit(ctx context.Context, event, by string, before, after *Registration) {
-	s.log.InfoContext(ctx, "audit", "event", event, "actor", by, "client_id", after.ClientID, "profile", after.Profile,
-		"before", before.State, "after", after.State)
 }

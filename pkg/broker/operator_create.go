@@ -70,6 +70,6 @@ func (s *Service) CreateClient(ctx context.Context, n NewClient) (*dcr.ClientInf
 	if err := s.record(ctx, r); err != nil {
 		return nil, fmt.Errorf("record registration %s: %w", id, err)
 	}
-	s.log.InfoContext(ctx, "audit", "event", "registration.created", "actor", n.By, "client_id", id, "profile", n.Profile, "after", r.State)
+	s.auditCreated(ctx, byOperator(n.By), nil, r)
 	return &dcr.ClientInformation{ClientID: id, IssuedAt: r.IssuedAt, ClientSecret: secret.Reveal(), Metadata: told(m)}, nil
 }

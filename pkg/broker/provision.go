@@ -10,6 +10,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -166,6 +167,7 @@ func (p *Provisioning) begin(ctx context.Context, key string, old *AppClient, no
 		}
 		return busy(takeOver, fmt.Errorf("create app client %s: %w", key, err))
 	}
+	auditMade(ctx, p.c.Log, byBroker, a, made.ID)
 	a.CognitoID, a.Secret = made.ID, ring.Seal(SecretPurpose, a.SecretOwner(), made.Secret)
 	if err := p.ready(ctx, a); err != nil {
 		return err
@@ -290,13 +292,15 @@ func (p *Provisioning) brand(ctx context.Context, a *AppClient) error {
 	}
 	err := p.c.Maker.Brand(ctx, a.CognitoID)
 	if errors.Is(err, ErrBrandingLimit) {
+		telemetry.Count(ctx, telemetry.StylesUsedUp, 1)
 		p.c.Log.ErrorContext(ctx, `all branding styles of the user pool are used up: new app clients have no sign-in page; give the profile app_client "shared"`,
-			append(metric("branding_styles_used_up", p.c.Now()), "profile", a.Profile, "app_client", a.Key)...)
+			"profile", a.Profile, "app_client", a.Key)
 		return busy(time.Hour, err)
 	}
 	if err != nil {
 		return busy(2*time.Second, fmt.Errorf("brand app client %s: %w", a.Key, err))
 	}
+	auditAppClient(ctx, p.c.Log, telemetry.AppClientUpdated, byBroker, a, a.CognitoID, slog.Bool("branded", true))
 	a.Branded = true
 	if err := p.c.Store.ReplaceAppClient(ctx, a); err != nil {
 		if errors.Is(err, ErrConflict) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -288,14 +289,16 @@ func TestBranding(t *testing.T) {
 	clientID, _ := w.vouched("trusted", confidentialBody)
 	key := w.appClientKey(clientID)
 	w.mustProvision("profile/open")
-	err := w.Provision(t.Context(), key)
+	ctx, activity := telemetry.Begin(t.Context(), "")
+	err := w.Provision(ctx, key)
 	if e := wantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter <= 0 {
 		t.Error("no Retry-After")
 	}
+	activity.Log(ctx, w.log, "provisioned")
 	if !errors.Is(err, broker.ErrBrandingLimit) {
 		t.Errorf("Provision = %v, want ErrBrandingLimit", err)
 	}
-	for _, part := range []string{`"shared\"`, `"CloudWatchMetrics":[{"Namespace":"dcr-broker"`, `"Name":"branding_styles_used_up","Unit":"Count"`, `"branding_styles_used_up":1`} {
+	for _, part := range []string{`"shared\"`, `"Name":"BrandingStylesUsedUp","Unit":"Count"`, `"BrandingStylesUsedUp":1`} {
 		if !strings.Contains(log.String(), part) {
 			t.Errorf("the log line does not have %s: %s", part, &log)
 		}

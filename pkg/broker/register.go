@@ -8,6 +8,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -28,12 +29,16 @@ func (s *Service) Register(ctx context.Context, req *dcr.Request, tok credential
 	if err != nil {
 		return nil, err
 	}
+	telemetry.Note(ctx, telemetry.Profile, profile.Name())
 	m, st, err := s.asked(ctx, pol, profile, req, m, invalid)
 	if err != nil {
 		return nil, err
 	}
 	if m, err = profile.Apply(m); err != nil {
 		return nil, err
+	}
+	if st != nil {
+		telemetry.Note(ctx, "statement_issuer", st.issuer)
 	}
 	switch {
 	case s.mode == ModeDirect:
@@ -76,6 +81,7 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher
 		s.abandon(ctx, a, hour)
 		return nil, unavailable(err)
 	}
+	auditMade(ctx, s.log, v.actor(), a, made.ID)
 
 	tok := credential.NewRegistrationAccessToken()
 	r := &Registration{
@@ -100,6 +106,7 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher
 		s.undo(ctx, a, hour)
 		return nil, unavailable(err)
 	}
+	s.auditCreated(ctx, v.actor(), nil, r)
 	info := s.information(r, tok.Reveal())
 	info.ClientSecret = made.Secret
 	return info, nil

@@ -40,6 +40,10 @@ type Config struct {
 	Updater AppClientUpdater
 	// Adopter is needed by Adopt only.
 	Adopter AppClientAdopter
+	// Branding is whether app clients need a branding style, as they do on
+	// managed login (version 2), so that Sweep counts those that are left. Not
+	// required.
+	Branding bool
 	// Grants is needed in brokered mode by Sweep, and by operators: without it
 	// the grants of a client that is disabled or deleted are ended by Sweep.
 	Grants GrantEnder
@@ -73,6 +77,8 @@ type Service struct {
 	updater AppClientUpdater
 	adopter AppClientAdopter
 	grants  GrantEnder
+	// branding is whether app clients need a branding style.
+	branding bool
 	deployments
 	deployment string
 	keys       func(context.Context) (*seal.Ring, error)
@@ -92,6 +98,7 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		Clients: NewClients(c.Store, c.Now),
 		mode:    ModeDirect, store: c.Store, apps: c.AppClients, updater: c.Updater, adopter: c.Adopter, grants: c.Grants,
+		branding:   c.Branding,
 		deployment: c.Deployment, keys: c.Keys,
 		jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now, log: c.Log,
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -44,6 +45,9 @@ type Swept struct {
 	Gone int `json:"gone"`
 	// Failed ones are tried again at the next run.
 	Failed int `json:"failed"`
+	// Backlog are records that are due and that were not looked at, as far as
+	// they could still be counted.
+	Backlog int `json:"backlog"`
 	// Unfinished is whether the time was up before all was looked at. The next
 	// run goes on from there.
 	Unfinished bool `json:"unfinished"`
@@ -54,7 +58,7 @@ func (w Swept) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("completed", w.Completed), slog.Int("restored", w.Restored),
 		slog.Int("removed", w.Removed), slog.Int("grown", w.Grown), slog.Int("expired", w.Expired),
 		slog.Int("ended_grants", w.EndedGrants), slog.Int("orphans", w.Orphans), slog.Int("gone", w.Gone),
-		slog.Int("failed", w.Failed), slog.Bool("unfinished", w.Unfinished))
+		slog.Int("failed", w.Failed), slog.Int("backlog", w.Backlog), slog.Bool("unfinished", w.Unfinished))
 }
 
 // SweepOptions say how to sweep. The zero value is as the schedule does.
@@ -128,7 +132,11 @@ func (s *Service) Sweep(ctx context.Context, o SweepOptions) (Swept, error) {
 	if end, ok := ctx.Deadline(); ok {
 		run.end = end.Add(-sweepMargin)
 	}
-	if err := run.all(ctx); err != nil {
+	err = run.all(ctx)
+	if !o.DryRun {
+		run.observe(ctx, err)
+	}
+	if err != nil {
 		return done, fmt.Errorf("sweep: %w", err)
 	}
 	return done, ctx.Err()
@@ -205,27 +213,29 @@ func (s *sweep) dueRecords(ctx context.Context) error {
 		began = place
 		return nil
 	}
+	var enough error // why not to go on, though there is time
 	for d, err := range s.store.Due(ctx, s.now(), began) {
 		if err != nil {
-			return errors.Join(fmt.Errorf("list what is due: %w", err), save())
+			return errors.Join(enough, fmt.Errorf("list what is due: %w", err), save())
 		}
-		if s.stop(ctx) {
-			return save()
+		if enough != nil || s.stop(ctx) {
+			if s.done.Backlog++; s.tooLateToCount(ctx) {
+				break
+			}
+			continue
 		}
 		place = d.Place
 		if err := s.dueRecord(ctx, d); err != nil {
-			if err := s.failed(ctx, d.Key, err); err != nil {
-				return errors.Join(err, save())
-			}
+			enough = s.failed(ctx, d.Key, err)
 		}
-		if seen++; seen%savePlaceEvery == 0 {
-			if err := save(); err != nil {
-				return err
-			}
+		if seen++; enough == nil && seen%savePlaceEvery == 0 {
+			enough = save()
 		}
 	}
-	place = "" // all was looked at
-	return save()
+	if s.done.Backlog == 0 && enough == nil {
+		place = "" // all was looked at
+	}
+	return errors.Join(enough, save())
 }
 
 func (s *sweep) dueRecord(ctx context.Context, d DueRecord) error {
@@ -276,6 +286,7 @@ func (s *sweep) list(ctx context.Context) (*listing, error) {
 		l.ids[c.Marker] = append(l.ids[c.Marker], c.ID)
 	}
 	s.listed = l
+	telemetry.Set(ctx, telemetry.AppClientsHeld, float64(len(l.all)))
 	return l, nil
 }
 

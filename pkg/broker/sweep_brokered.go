@@ -44,7 +44,7 @@ func (s *sweep) removingBrokered(ctx context.Context, a *AppClient) error {
 		}
 	}
 	for _, id := range ids {
-		if err := s.apps.Delete(ctx, id, a.Marker); err != nil {
+		if err := s.deleteAppClient(ctx, byJanitor, a, id, a.Marker); err != nil {
 			return fmt.Errorf("delete app client %s: %w", id, err)
 		}
 	}
@@ -106,7 +106,7 @@ func (s *sweep) deleteAbandoned(ctx context.Context, a *AppClient) error {
 			return err
 		}
 		for _, id := range ids {
-			if err := s.apps.Delete(ctx, id, marker); err != nil {
+			if err := s.deleteAppClient(ctx, byJanitor, a, id, marker); err != nil {
 				return fmt.Errorf("delete app client %s: %w", id, err)
 			}
 			s.done.Removed++
@@ -209,6 +209,7 @@ func (s *sweep) grow(ctx context.Context, a *AppClient, spec BrokeredAppClient) 
 	if err := s.updater.UpdateBrokered(ctx, a.CognitoID, a.Marker, spec); err != nil {
 		return false, fmt.Errorf("update app client %s with scopes %s: %w", a.Key, strings.Join(spec.Scopes, " "), err)
 	}
+	auditScopes(ctx, s.log, byJanitor, a, spec.Scopes)
 	a.Scopes = spec.Scopes
 	s.done.Grown++
 	return true, nil

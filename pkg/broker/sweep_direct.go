@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // direct decides about an app client of direct mode.
@@ -42,6 +44,8 @@ func (s *sweep) creating(ctx context.Context, a *AppClient) error {
 			if err := s.store.ReplaceAppClient(ctx, a); err != nil {
 				return err
 			}
+			auditAppClient(ctx, s.log, telemetry.AppClientCreated, byJanitor, a, id)
+			s.auditCreated(ctx, byJanitor, nil, r)
 			s.done.Completed++
 			return nil
 		}
@@ -64,7 +68,7 @@ func (s *sweep) removing(ctx context.Context, a *AppClient) error {
 			return err
 		}
 	}
-	if err := s.finishRemoval(ctx, a, ids...); err != nil {
+	if err := s.finishRemoval(ctx, byJanitor, a, ids...); err != nil {
 		return err
 	}
 	s.done.Removed++
@@ -94,6 +98,7 @@ func (s *sweep) updating(ctx context.Context, a *AppClient) error {
 	if err := s.store.ReplaceAppClient(ctx, a); err != nil {
 		return err
 	}
+	auditAppClient(ctx, s.log, telemetry.AppClientUpdated, byJanitor, a, a.CognitoID)
 	s.done.Restored++
 	return nil
 }

@@ -311,8 +311,9 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 			calls := 0
 			janitor := w.on(w.store, &meantimePool{AppClients: w.pool, deleting: func() error { calls++; return tt.err }})
 			done, err := janitor.Sweep(t.Context(), broker.SweepOptions{})
-			if stopped := err != nil; stopped != tt.stops || calls != tt.calls || done != (broker.Swept{Failed: tt.calls}) {
-				t.Errorf("Sweep = %+v, %v after %d calls, want %d failed and stopped %t", done, err, calls, tt.calls, tt.stops)
+			want := broker.Swept{Failed: tt.calls, Backlog: 2 - tt.calls}
+			if stopped := err != nil; stopped != tt.stops || calls != tt.calls || done != want {
+				t.Errorf("Sweep = %+v, %v after %d calls, want %+v and stopped %t", done, err, calls, want, tt.stops)
 			}
 			if tt.stops && !errors.Is(err, tt.err) {
 				t.Errorf("error = %v, want %v in it", err, tt.err)

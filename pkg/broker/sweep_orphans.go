@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 const (
@@ -40,6 +42,7 @@ func (s *sweep) compare(ctx context.Context) error {
 	if s.done.Unfinished {
 		return nil // not all records were read
 	}
+	s.observeStyles(ctx, records)
 	orphans := s.orphans(l, records)
 	for _, o := range orphans {
 		if made, _ := MarkedAt(o.Marker); made.Add(skew).Before(d.Began) {
@@ -146,7 +149,7 @@ func (s *sweep) mendOrphan(ctx context.Context, o ListedAppClient) error {
 			CreatedAt: s.now().UTC().Truncate(time.Second),
 		})
 	}
-	return s.apps.Delete(ctx, o.ID, o.Marker)
+	return s.deleteAppClient(ctx, byJanitor, &AppClient{}, o.ID, o.Marker)
 }
 
 func (s *sweep) mendGone(ctx context.Context, gone []*AppClient, of int) error {
@@ -195,9 +198,11 @@ func (s *sweep) forget(ctx context.Context, a *AppClient) error {
 	if r.State == RegistrationDisabled || r.State == RegistrationDeleted {
 		return s.dropAppClient(ctx, r)
 	}
+	before := r.Clone()
 	entomb(r, s.now())
 	if err := s.store.ReplaceRegistration(ctx, r); err != nil {
 		return fmt.Errorf("retire registration %s: %w", r.ClientID, err)
 	}
+	s.auditEnd(ctx, telemetry.RegistrationRemoved, byJanitor, before, r.State)
 	return s.finishExpiring(ctx, r)
 }

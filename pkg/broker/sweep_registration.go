@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // registration looks at a registration whose time has come.
@@ -64,6 +65,7 @@ func (s *sweep) endGrants(ctx context.Context, clientID, keep string) error {
 		defer cancel()
 	}
 	n, err := s.grants.EndGrants(ctx, clientID, keep)
+	s.auditGrants(ctx, byJanitor, clientID, "", n)
 	s.done.EndedGrants += n
 	if err != nil {
 		return fmt.Errorf("end grants of %s: %w", clientID, err)
@@ -79,6 +81,7 @@ func (s *sweep) expire(ctx context.Context, r *Registration) error {
 		s.done.Expired++
 		return nil
 	}
+	before := r.Clone()
 	entomb(r, s.now())
 	err := s.store.RetireRegistration(ctx, r)
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
@@ -87,6 +90,7 @@ func (s *sweep) expire(ctx context.Context, r *Registration) error {
 	if err != nil {
 		return fmt.Errorf("retire registration %s: %w", r.ClientID, err)
 	}
+	s.auditEnd(ctx, telemetry.RegistrationRemoved, byJanitor, before, r.State)
 	s.done.Expired++
 	return s.finishExpiring(ctx, r)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // discard undoes the record of an app client that Cognito certainly does not
@@ -49,7 +51,7 @@ func (s *Service) undo(ctx context.Context, a *AppClient, hour hourly) {
 		return
 	}
 	present.CognitoID = a.CognitoID
-	s.left(ctx, a, errors.Join(err, s.remove(ctx, present)))
+	s.left(ctx, a, errors.Join(err, s.remove(ctx, byBroker, present)))
 }
 
 func (s *Service) left(ctx context.Context, a *AppClient, err error) {
@@ -60,11 +62,11 @@ func (s *Service) left(ctx context.Context, a *AppClient, err error) {
 
 // remove takes an app client and the registration it serves out of the world,
 // in an order in which whoever repeats it after a failure can finish it.
-func (s *Service) remove(ctx context.Context, a *AppClient) error {
+func (s *Service) remove(ctx context.Context, by telemetry.Actor, a *AppClient) error {
 	if err := s.markRemoving(ctx, a); err != nil {
 		return err
 	}
-	return s.finishRemoval(ctx, a, a.CognitoID)
+	return s.finishRemoval(ctx, by, a, a.CognitoID)
 }
 
 func (s *Service) markRemoving(ctx context.Context, a *AppClient) error {
@@ -78,12 +80,12 @@ func (s *Service) markRemoving(ctx context.Context, a *AppClient) error {
 
 // finishRemoval does what is left to do for an app client marked for removal,
 // which has these ids at Cognito.
-func (s *Service) finishRemoval(ctx context.Context, a *AppClient, ids ...string) error {
+func (s *Service) finishRemoval(ctx context.Context, by telemetry.Actor, a *AppClient, ids ...string) error {
 	for _, id := range ids {
-		if err := s.apps.Delete(ctx, id, a.Marker); err != nil {
+		if err := s.deleteAppClient(ctx, by, a, id, a.Marker); err != nil {
 			return fmt.Errorf("delete app client %s: %w", id, err)
 		}
-		if err := s.deleteRegistrationOf(ctx, a, id); err != nil {
+		if err := s.deleteRegistrationOf(ctx, by, a, id); err != nil {
 			return err
 		}
 	}
@@ -98,8 +100,9 @@ func (s *Service) finishRemoval(ctx context.Context, a *AppClient, ids ...string
 
 // deleteRegistrationOf deletes the registration under that client id, if it is
 // the one that a serves, which only one of direct mode does: in brokered mode a
-// registration does not depend on its app client.
-func (s *Service) deleteRegistrationOf(ctx context.Context, a *AppClient, id string) error {
+// registration does not depend on its app client. It is said if
+// the janitor does it and nobody has said so before.
+func (s *Service) deleteRegistrationOf(ctx context.Context, by telemetry.Actor, a *AppClient, id string) error {
 	r, err := s.store.Registration(ctx, id)
 	if errors.Is(err, ErrNotFound) || err == nil && r.AppClient != a.Key {
 		return nil
@@ -113,6 +116,9 @@ func (s *Service) deleteRegistrationOf(ctx context.Context, a *AppClient, id str
 	}
 	if err := s.store.DeleteRegistration(ctx, id, r.Generation); err != nil {
 		return fmt.Errorf("delete registration %s: %w", id, err)
+	}
+	if by == byJanitor && r.State != RegistrationDeleting {
+		s.auditEnd(ctx, telemetry.RegistrationRemoved, by, r, RegistrationRemoved)
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ func (s *Service) registerVouched(ctx context.Context, profile *policy.Profile, 
 		return nil, unavailable(errors.New("the registration took too long"))
 	}
 	s.left(ctx, a, s.store.DeleteAppClient(ctx, a.Key, a.Version))
+	s.auditCreated(ctx, v.actor(), nil, r)
 	info := s.information(r, tok.Reveal())
 	info.ClientSecret = secret.Reveal()
 	return info, nil
@@ -108,6 +109,7 @@ func (s *sweep) registering(ctx context.Context, a *AppClient) error {
 			if err := s.store.DeleteAppClient(ctx, a.Key, a.Version); err != nil {
 				return err
 			}
+			s.auditCreated(ctx, byJanitor, nil, r)
 			s.done.Completed++
 			return nil
 		}
