@@ -1,4 +1,4 @@
-.PHONY: help run demo build bench test test-browser screenshots e2e check
+.PHONY: help run demo build dist bench test test-browser screenshots e2e check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -16,7 +16,14 @@ demo: go ## start the same and walk through it as an MCP client
 	@$(GO) build -o bin/dcr-dev ./cmd/dcr-dev && exec bin/dcr-dev demo $(ARGS)
 
 build: go ## the Lambda functions: dist/ARCH/FUNCTION/bootstrap for arm64 and amd64
-	@GO="$(GO)" scripts/build.sh dist
+	@GO="$(GO)" VERSION="$$(scripts/version.sh)" scripts/build.sh dist
+
+dist: go ## what is shipped, in dist: zips of the functions, archives of dcrctl and dcr-dev, SBOM, checksums
+	@GO="$(GO)" scripts/dist.sh dist
+
+# What `sam build` has made for each function of template.yaml.
+build-%Function: go
+	@GO="$(GO)" scripts/sam-function.sh "$*"
 
 test: go ## every test, with the race detector; starts a local DynamoDB (wants Python 3)
 	@scripts/moto.sh run $(GO) test -race ./...
