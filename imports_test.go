@@ -29,6 +29,7 @@ var mayImport = map[string]string{
 	"internal/samplemcp":     "",
 	"internal/signed":        "",
 	"internal/upstream":      "",
+	"internal/version":       "",
 	"internal/httpapi":       "pkg/dcr pkg/broker/credential",
 	"internal/pages":         "pkg/dcr",
 	"internal/lambdahttp":    "internal/httpapi",
@@ -42,6 +43,8 @@ var mayImport = map[string]string{
 	"internal/relay":         "internal/httpapi internal/oauthform pkg/broker pkg/dcr",
 	"internal/authorize":     "internal/httpapi internal/pages internal/upstream pkg/broker pkg/broker/credential pkg/broker/grant pkg/broker/policy pkg/broker/seal pkg/dcr",
 	"internal/grants":        "internal/accesstoken internal/httpapi internal/oauthform internal/upstream pkg/broker pkg/broker/credential pkg/broker/grant pkg/broker/seal pkg/dcr",
+
+	"scripts/pack": "",
 
 	"internal/wire":           "internal/config internal/httpapi internal/dynamo internal/relay pkg/broker",
 	"internal/wire/documents": "internal/config internal/document internal/httpapi pkg/broker/policy pkg/broker/seal",

@@ -16,9 +16,12 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/e2e/walk"
 	"github.com/dcr-broker/dcr-broker/internal/devstack"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 )
 
 type cli struct {
+	Version kong.VersionFlag `help:"Print the version and quit."`
+
 	Run  runCmd  `cmd:"" default:"withargs" help:"Run a local Cognito, the broker and a sample MCP server until Ctrl-C."`
 	Demo demoCmd `cmd:"" help:"Run the same and walk through it as an MCP client."`
 }
@@ -46,7 +49,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli
-	k := kong.Parse(&c, kong.Name("dcr-dev"), kong.Description("The broker on one machine, without an AWS account. Everything is kept in memory."), kong.UsageOnError())
+	k := kong.Parse(&c, kong.Name("dcr-dev"), kong.Description("The broker on one machine, without an AWS account. Everything is kept in memory."), kong.UsageOnError(),
+		kong.Vars{"version": "dcr-dev " + version.String()})
 	k.BindTo(ctx, (*context.Context)(nil))
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "dcr-dev:", explain(err))

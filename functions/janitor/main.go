@@ -12,6 +12,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -33,6 +34,7 @@ func janitor() (func(context.Context) (broker.Reconciled, error), error) {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
 	slog.SetDefault(log)
+	log.Info("started", "version", version.String())
 	sdk := wire.SDK(c)
 	service, err := registrar.Janitor(c, sdk, wire.Store(c, sdk), log)
 	if err != nil {
