@@ -1,0 +1,3 @@
+package dcrbroker
+
+func (b *Broker) addDomain(p *Props, a *api) {}
