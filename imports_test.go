@@ -20,18 +20,21 @@ var mayImport = map[string]string{
 	"pkg/broker/policy":     "pkg/dcr",
 	"pkg/broker/grant":      "pkg/broker/credential pkg/broker/seal",
 	"pkg/broker":            "pkg/dcr pkg/broker/credential pkg/broker/policy pkg/broker/seal",
+	"pkg/mcpauth":           "internal/accesstoken",
+	"pkg/mcpauth/gosdk":     "pkg/mcpauth",
 
 	"internal/accesstoken":   "",
+	"internal/cfn":           "",
 	"internal/config":        "pkg/broker/policy",
 	"internal/document":      "internal/signed",
 	"internal/emulator":      "",
 	"internal/lambdaruntime": "",
-	"internal/samplemcp":     "",
 	"internal/signed":        "",
 	"internal/upstream":      "",
 	"internal/version":       "",
 	"internal/httpapi":       "pkg/dcr pkg/broker/credential",
 	"internal/pages":         "pkg/dcr",
+	"internal/permissions":   "internal/config",
 	"internal/lambdahttp":    "internal/httpapi",
 	"internal/oauthform":     "internal/httpapi pkg/broker pkg/dcr",
 	"internal/provision":     "internal/signed pkg/broker pkg/dcr",
@@ -54,7 +57,7 @@ var mayImport = map[string]string{
 
 // mains may import everything.
 func isMain(pkg string) bool {
-	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "internal/dev")
+	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "examples/") || strings.HasPrefix(pkg, "internal/dev")
 }
 
 // awsAllowed are the packages that may import the AWS SDK (design: no AWS type

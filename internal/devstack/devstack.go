@@ -225,7 +225,7 @@ func (s *Stack) configuration(o Options) (*config.Config, error) {
 
 // environment is what a deployment would have in its functions' environment.
 func (s *Stack) environment(o Options) func(string) string {
-	resources, _ := json.Marshal([]config.ProtectedResource{{Resource: s.MCP, Scopes: []string{"mcp/read"}, Name: "Sample MCP server"}})
+	resources, _ := json.Marshal([]config.ProtectedResource{{Resource: s.MCP, Scopes: []string{readScope, writeScope}, Name: "Sample MCP server"}})
 	secret := sha256.Sum256([]byte(IntrospectionSecret))
 	asking, _ := json.Marshal([]config.IntrospectionClient{{ID: IntrospectionID, SecretSHA256: hex.EncodeToString(secret[:]), Resource: s.MCP}})
 	env := map[string]string{
