@@ -46,7 +46,7 @@ func TestDist(t *testing.T) {
 // copySources copies what a release has: no output and nothing of git.
 func copySources(t *testing.T, from, to string) {
 	t.Helper()
-	not := []string{".git", ".venv", ".aws-sam", "bin", "dist", "node_modules"}
+	not := []string{"bin", "dist", "node_modules", "cdk.out"}
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func copySources(t *testing.T, from, to string) {
 			return err
 		}
 		switch {
-		case d.IsDir() && slices.Contains(not, d.Name()):
+		case d.IsDir() && (slices.Contains(not, d.Name()) || rel != "." && strings.HasPrefix(d.Name(), ".")):
 			return filepath.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, rel), 0o755)
