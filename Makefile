@@ -1,4 +1,4 @@
-.PHONY: help run demo build dist bench test test-browser screenshots e2e check
+.PHONY: help run demo build dist bench test test-browser test-cdk synth screenshots e2e check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -31,6 +31,12 @@ test: go ## every test, with the race detector; starts a local DynamoDB (wants P
 test-browser: go ## the pages and the whole flow in headless Chromium (installs Chromium on Debian, wants Node 20)
 	@scripts/browser.sh pages
 	@scripts/browser.sh flow
+
+test-cdk: go ## the CDK construct: tests, cdk-nag, the comparison with template.yaml (wants npm and Python 3)
+	@GO="$(GO)" scripts/cdk.sh test
+
+synth: go ## what the CDK app would deploy, in infra/cdk/cdk.out (ARGS="-c userPoolId=...")
+	@GO="$(GO)" scripts/cdk.sh synth $(ARGS)
 
 screenshots: go ## docs/screenshots, made anew
 	@scripts/browser.sh screenshots

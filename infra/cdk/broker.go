@@ -1,6 +1,7 @@
 package dcrbroker
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
@@ -35,11 +37,16 @@ type Broker struct {
 	CognitoDomain string
 	// Functions are the Lambda functions.
 	Functions Functions
+	// DomainTarget is what the custom domain has to point at. "" without one.
+	DomainTarget string
 
 	mode      Mode
+	scopes    []string
 	functions map[function]awslambda.Function
-	stack     awscdk.Stack
-	faults    faults
+	// profileRights are those of provision. nil in direct mode.
+	profileRights []awsiam.PolicyStatement
+	stack         awscdk.Stack
+	faults        faults
 }
 
 // Functions are the Lambda functions of a broker. Authorize and Provision are
@@ -59,6 +66,10 @@ func New(scope constructs.Construct, id string, props *Props) *Broker {
 		stack:     awscdk.Stack_Of(scope),
 	}
 	b.Construct.Node().AddValidation(&validation{b})
+	for _, s := range p.Scopes {
+		b.scopes = append(b.scopes, s.Name)
+	}
+	b.checkEdge(p)
 	b.DeploymentID = b.deploymentID(p)
 	b.addUserPool(p)
 	b.addTable(p)
@@ -112,6 +123,11 @@ func withDefaults(props *Props) *Props {
 		p.LogRetention = awslogs.RetentionDays_ONE_MONTH
 	}
 	p.Throttle = p.Throttle.withDefaults()
+	if p.Edge != nil {
+		edge := *p.Edge
+		edge.PerAddress, edge.RegisterPerAddress = cmp.Or(edge.PerAddress, 2000), cmp.Or(edge.RegisterPerAddress, 100)
+		p.Edge = &edge
+	}
 	return &p
 }
 

@@ -56,7 +56,9 @@ func (k *packages) code(f function, files map[string]string) awslambda.Code {
 		}
 	default:
 		if _, err := os.Stat(filepath.Join(k.dist, name)); err != nil {
-			k.b.faults.add("Dist: %v; make dist makes it, in a checkout of the broker, or set SourceDir to one", err)
+			if k.missing == nil { // once for all functions
+				k.b.faults.add("Dist: %v; make dist makes it, in a checkout of the broker, or set SourceDir to one", err)
+			}
 			return k.none()
 		}
 		if len(files) == 0 {

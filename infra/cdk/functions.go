@@ -44,6 +44,7 @@ func (b *Broker) addFunctions(p *Props) {
 		made := b.addFunction(p, f, vars, k.code(f, env.files(vars)))
 		if f == provision {
 			env.values["PROVISION_FUNCTION"] = *made.FunctionName()
+			b.profileRights = b.rights(p, f)
 		}
 		b.functions[f] = made
 	}

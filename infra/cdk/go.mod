@@ -31,3 +31,6 @@ require (
 
 // In this repository the construct is built with the broker next to it.
 replace github.com/dcr-broker/dcr-broker => ../..
+
+// Packages of npm have templates of Go files.
+ignore ./cli/node_modules
