@@ -34,7 +34,7 @@ var mayImport = map[string]string{
 	"internal/version":       "",
 	"internal/httpapi":       "pkg/dcr pkg/broker/credential",
 	"internal/pages":         "pkg/dcr",
-	"internal/permissions":   "internal/config",
+	"internal/permissions":   "",
 	"internal/lambdahttp":    "internal/httpapi",
 	"internal/oauthform":     "internal/httpapi pkg/broker pkg/dcr",
 	"internal/provision":     "internal/signed pkg/broker pkg/dcr",
