@@ -138,9 +138,8 @@ def main(path, arguments):
     given = dict(a.split("=", 1) for a in arguments)
     region = given.pop("AWS::Region", "us-east-1")
     values = parameters(template, given)
-    resolver = Resolver(template, values, {"AWS::Region": region})
-    check_rules(template, resolver)
-    del resolver.known["AWS::Region"]  # of no interest to whoever compares
+    check_rules(template, Resolver(template, values, {"AWS::Region": region}))
+    resolver = Resolver(template, values, {})
 
     # What `sam package` would have put in.
     for name, r in template["Resources"].items():
