@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,6 +61,46 @@ func TestCosts(t *testing.T) {
 	}
 }
 
+// The assumptions are those of the template.
+func TestCostsAreOfTheTemplate(t *testing.T) {
+	text, err := os.ReadFile(costsDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := readCosts(t, string(text))
+	b, err := os.ReadFile("template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := string(b)
+	for event, e := range c.each {
+		for function := range strings.SplitSeq(e.functions, ", ") {
+			id := strings.ToUpper(function[:1]) + function[1:] + "Function"
+			m := regexp.MustCompile(`(?s)\n  ` + id + `:\n.*?MemorySize: (\d+)`).FindStringSubmatch(template)
+			if m == nil || m[1] != strconv.Itoa(int(e.mb)) {
+				t.Errorf("%s: %s has %v MB, which is not what the template gives it (%v)", event, function, e.mb, m)
+			}
+		}
+	}
+	watched := 0
+	for _, resource := range regexp.MustCompile(`\n  [A-Z]\w+:\n`).Split(template, -1) {
+		if strings.Contains(resource, "Type: AWS::CloudWatch::Alarm\n") {
+			watched += strings.Count(resource, "MetricName:")
+		}
+	}
+	if float64(watched) != c.there["alarm"] {
+		t.Errorf("alarms of the template watch %d metrics, and %v in the table", watched, c.there["alarm"])
+	}
+	for kind, name := range map[string]string{"dashboard": "AWS::CloudWatch::Dashboard", "secret": "AWS::SecretsManager::Secret", "waf-acl": "AWS::WAFv2::WebACL"} {
+		if n := strings.Count(template, "Type: "+name+"\n"); float64(n) != c.there[kind] {
+			t.Errorf("%d of %s in the template, and %v in the table", n, name, c.there[kind])
+		}
+	}
+	if !strings.Contains(template, "Default: rate(5 minutes)\n") || c.events["janitor"][0] != 30*24*60/5 {
+		t.Errorf("the janitor runs %v times, want every five minutes", c.events["janitor"][0])
+	}
+}
+
 // table is what is written into the document.
 func (c *costs) table() string {
 	var b strings.Builder
@@ -107,7 +148,7 @@ func (c *costs) table() string {
 	row("DynamoDB, GB stored, with point-in-time recovery", "stored", all(func(e effort) float64 { return e.stored * e.forAll / 30 / kBinGB }), &total)
 	row("CloudWatch, GB of logs", "logged", all(func(e effort) float64 { return e.logged / kBinGB }), &total)
 	row("CloudWatch, metrics", "metric", there("metric"), &total)
-	row("CloudWatch, alarms", "alarm", there("alarm"), &total)
+	row("CloudWatch, metrics that alarms watch", "alarm", there("alarm"), &total)
 	row("CloudWatch, dashboard", "dashboard", there("dashboard"), &total)
 	row("Secrets Manager, secret", "secret", there("secret"), &total)
 	row("Secrets Manager, requests", "secret-request", func(i int) float64 { return c.events["secret-request"][i] }, &total)
