@@ -1,4 +1,4 @@
-.PHONY: help run demo build dist bench test test-browser test-cdk synth screenshots e2e check
+.PHONY: help run demo build dist bench test test-browser test-template test-cdk synth screenshots e2e check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -21,6 +21,10 @@ build: go ## the Lambda functions: dist/ARCH/FUNCTION/bootstrap for arm64 and am
 dist: go ## what is shipped, in dist: zips of the functions, archives of dcrctl and dcr-dev, SBOM, checksums
 	@GO="$(GO)" scripts/dist.sh dist
 
+# What `sam build` has made for the example MCP server.
+build-McpServerFunction: go
+	@GO="$(GO)" scripts/compile.sh linux "$(if $(filter x86_64,$(ARCHITECTURE)),amd64,arm64)" "$(ARTIFACTS_DIR)/bootstrap" ./examples/mcpserver/lambda lambda.norpc
+
 # What `sam build` has made for each function of template.yaml.
 build-%Function: go
 	@GO="$(GO)" scripts/sam-function.sh "$*"
@@ -31,6 +35,10 @@ test: go ## every test, with the race detector; starts a local DynamoDB (wants P
 test-browser: go ## the pages and the whole flow in headless Chromium (installs Chromium on Debian, wants Node 20)
 	@scripts/browser.sh pages
 	@scripts/browser.sh flow
+
+test-template: go ## template.yaml: AWS's linters, and tests of what it makes (wants Python 3)
+	@scripts/sam-tools.sh lint
+	@TEST_TEMPLATE=1 $(GO) test ./infra/sam
 
 test-cdk: go ## the CDK construct: tests, cdk-nag, the comparison with template.yaml (wants npm and Python 3)
 	@GO="$(GO)" scripts/cdk.sh test

@@ -23,6 +23,8 @@ var mayImport = map[string]string{
 	"pkg/mcpauth":           "internal/accesstoken",
 	"pkg/mcpauth/gosdk":     "pkg/mcpauth",
 
+	"infra/sam": "",
+
 	"internal/accesstoken":   "",
 	"internal/cfn":           "",
 	"internal/config":        "pkg/broker/policy",

@@ -14,7 +14,6 @@ import json
 import re
 import sys
 
-from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -140,6 +139,8 @@ def main(path, arguments):
     values = parameters(template, given)
     check_rules(template, Resolver(template, values, {"AWS::Region": region}))
     resolver = Resolver(template, values, {})
+
+    from samtranslator.translator.transform import transform  # takes a second
 
     # What `sam package` would have put in.
     for name, r in template["Resources"].items():
