@@ -152,7 +152,6 @@ func (c *costs) table() string {
 	row("CloudWatch, dashboard", "dashboard", there("dashboard"), &total)
 	row("Secrets Manager, secret", "secret", there("secret"), &total)
 	row("Secrets Manager, requests", "secret-request", func(i int) float64 { return c.events["secret-request"][i] }, &total)
-	row("EventBridge Scheduler, runs", "schedule", janitor, &total)
 	row("GB sent", "sent", all(func(e effort) float64 { return e.sent / kBinGB }), &total)
 	sum("The broker", total)
 	row("CloudFront, requests", "edge-request", requests, &edge)
