@@ -59,7 +59,7 @@ var mayImport = map[string]string{
 
 // mains may import everything.
 func isMain(pkg string) bool {
-	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "examples/") || strings.HasPrefix(pkg, "internal/dev")
+	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "examples") || strings.HasPrefix(pkg, "internal/dev")
 }
 
 // awsAllowed are the packages that may import the AWS SDK (design: no AWS type

@@ -2,7 +2,7 @@
 # The CDK construct of infra/cdk: its tests and its app. No AWS account and no
 # Docker are needed but to deploy.
 #
-#   scripts/cdk.sh test [ARG...]     go vet and go test in infra/cdk, with arguments for go test
+#   scripts/cdk.sh test [ARG...]     go vet and go test in infra/cdk and examples/cdk, with arguments for go test
 #   scripts/cdk.sh synth [ARG...]    what the app would deploy, into infra/cdk/cdk.out
 #   scripts/cdk.sh cdk ARG...        the CDK's command line on the app, as in: cdk deploy -c userPoolId=...
 #
@@ -57,6 +57,9 @@ export CDK_DISABLE_CLI_TELEMETRY=true CDK_DISABLE_VERSION_CHECK=true
 cd "$module"
 case $what in
 test)
+	"${GO:-go}" vet ./...
+	"${GO:-go}" test "$@" ./...
+	cd "$root/examples/cdk"
 	"${GO:-go}" vet ./...
 	"${GO:-go}" test "$@" ./...
 	;;
