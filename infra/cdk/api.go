@@ -52,7 +52,6 @@ func (b *Broker) routes(existing bool) []route {
 
 // api is where the routes go.
 type api struct {
-	id *string
 	// own is nil for an API that exists, stage then is its $default stage.
 	own   awsapigatewayv2.CfnApi
 	stage awsapigatewayv2.CfnStage
@@ -67,7 +66,8 @@ func (b *Broker) addApi(p *Props) *api {
 	own := awsapigatewayv2.NewCfnApi(b.Construct, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
 		Name: b.stack.StackName(), Description: jsii.String("dcr-broker"), ProtocolType: jsii.String("HTTP"),
 	})
-	b.Issuer = b.endpoint(own.Ref())
+	b.apiID = own.Ref()
+	b.Issuer = b.endpoint()
 	if p.Domain != nil {
 		b.Issuer = "https://" + p.Domain.Name
 		// A second origin would have the wrong issuer.
@@ -76,11 +76,11 @@ func (b *Broker) addApi(p *Props) *api {
 	b.Api = awsapigatewayv2.HttpApi_FromHttpApiAttributes(b.Construct, jsii.String("HttpApi"), &awsapigatewayv2.HttpApiAttributes{
 		HttpApiId: own.Ref(), ApiEndpoint: &b.Issuer,
 	})
-	return &api{id: own.Ref(), own: own}
+	return &api{own: own}
 }
 
-func (b *Broker) endpoint(id *string) string {
-	return "https://" + *id + ".execute-api." + *b.stack.Region() + "." + *b.stack.UrlSuffix()
+func (b *Broker) endpoint() string {
+	return "https://" + *b.apiID + ".execute-api." + *b.stack.Region() + "." + *b.stack.UrlSuffix()
 }
 
 // addRoutes connects the functions and makes the stage, or limits the routes on
@@ -90,13 +90,13 @@ func (b *Broker) addRoutes(p *Props, a *api) {
 	targets := make(map[function]*string)
 	for _, f := range b.present() {
 		if slices.ContainsFunc(routes, func(r route) bool { return r.to == f }) {
-			targets[f] = b.addIntegration(a, f)
+			targets[f] = b.addIntegration(f)
 		}
 	}
 	made := make(map[string]awsapigatewayv2.CfnRoute)
 	for _, r := range routes {
 		made[r.key] = awsapigatewayv2.NewCfnRoute(b.Construct, &r.id, &awsapigatewayv2.CfnRouteProps{
-			ApiId: a.id, RouteKey: &r.key, Target: targets[r.to],
+			ApiId: b.apiID, RouteKey: &r.key, Target: targets[r.to],
 		})
 	}
 
@@ -123,14 +123,14 @@ func (b *Broker) addRoutes(p *Props, a *api) {
 }
 
 // addIntegration returns the target of f's routes.
-func (b *Broker) addIntegration(a *api, f function) *string {
+func (b *Broker) addIntegration(f function) *string {
 	id, fn := settingsOf[f].id, b.functions[f]
 	integration := awsapigatewayv2.NewCfnIntegration(b.Construct, jsii.String(id+"Integration"), &awsapigatewayv2.CfnIntegrationProps{
-		ApiId: a.id, IntegrationType: jsii.String("AWS_PROXY"), IntegrationUri: fn.FunctionArn(), PayloadFormatVersion: jsii.String("2.0"),
+		ApiId: b.apiID, IntegrationType: jsii.String("AWS_PROXY"), IntegrationUri: fn.FunctionArn(), PayloadFormatVersion: jsii.String("2.0"),
 	})
 	awslambda.NewCfnPermission(b.Construct, jsii.String(id+"Permission"), &awslambda.CfnPermissionProps{
 		Action: jsii.String("lambda:InvokeFunction"), FunctionName: fn.FunctionName(), Principal: jsii.String("apigateway.amazonaws.com"),
-		SourceArn: b.stack.FormatArn(&awscdk.ArnComponents{Service: jsii.String("execute-api"), Resource: a.id, ResourceName: jsii.String("*")}),
+		SourceArn: b.stack.FormatArn(&awscdk.ArnComponents{Service: jsii.String("execute-api"), Resource: b.apiID, ResourceName: jsii.String("*")}),
 	})
 	return jsii.String("integrations/" + *integration.Ref())
 }
@@ -151,7 +151,7 @@ func (b *Broker) addStage(p *Props, a *api) {
 		Retention:    p.LogRetention, RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 	a.stage = awsapigatewayv2.NewCfnStage(b.Construct, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
-		ApiId: a.id, StageName: jsii.String("$default"), AutoDeploy: jsii.Bool(true), Description: jsii.String("The only stage"),
+		ApiId: b.apiID, StageName: jsii.String("$default"), AutoDeploy: jsii.Bool(true), Description: jsii.String("The only stage"),
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
 			ThrottlingRateLimit:  jsii.Number(p.Throttle.Default.PerSecond),
 			ThrottlingBurstLimit: jsii.Number(p.Throttle.Default.Burst),
@@ -176,15 +176,17 @@ func (t Throttle) withDefaults() Throttle {
 // the broker, so that this is checked at the end.
 func (b *Broker) existingApi(p *Props) *api {
 	b.Api = p.Api.Api
-	b.Issuer = cmp.Or(p.Api.Origin, b.endpoint(p.Api.Api.HttpApiId()))
 	if p.Domain != nil {
 		b.faults.add("Domain: is for an API of the broker's own; set Api.Origin to where clients reach yours")
 	}
-	a := &api{id: p.Api.Api.HttpApiId()}
 	if *awscdk.Stack_Of(p.Api.Api).Node().Addr() != *b.stack.Node().Addr() {
 		b.faults.add("Api: must be in the broker's stack, since its stage is given limits for the broker's routes")
-		return a
+		b.Issuer, b.apiID = "https://missing.invalid", jsii.String("missing")
+		return &api{}
 	}
+	b.apiID = p.Api.Api.HttpApiId()
+	b.Issuer = cmp.Or(p.Api.Origin, b.endpoint())
+	a := &api{}
 	if s := p.Api.Api.DefaultStage(); s != nil {
 		a.stage, _ = s.Node().DefaultChild().(awsapigatewayv2.CfnStage)
 	}

@@ -41,6 +41,7 @@ type Broker struct {
 	DomainTarget string
 
 	mode      Mode
+	apiID     *string
 	scopes    []string
 	functions map[function]awslambda.Function
 	// profileRights are those of provision. nil in direct mode.
@@ -70,6 +71,9 @@ func New(scope constructs.Construct, id string, props *Props) *Broker {
 		b.scopes = append(b.scopes, s.Name)
 	}
 	b.checkEdge(p)
+	if p.ResourceBinding && !b.brokered() {
+		b.faults.add("ResourceBinding: is for brokered mode")
+	}
 	b.DeploymentID = b.deploymentID(p)
 	b.addUserPool(p)
 	b.addTable(p)
@@ -80,6 +84,8 @@ func New(scope constructs.Construct, id string, props *Props) *Broker {
 	b.addFunctions(p)
 	b.addRoutes(p, api)
 	b.addSchedule(p)
+	b.addAlarms(p)
+	b.addDashboard()
 	return b
 }
 
@@ -110,6 +116,7 @@ func withDefaults(props *Props) *Props {
 	if p.Mode == "" {
 		p.Mode = Brokered
 	}
+	p.LogLevel = cmp.Or(p.LogLevel, "info")
 	if p.UserPool == nil && len(p.Scopes) == 0 {
 		p.Scopes = []Scope{{Name: "openid"}, {Name: "mcp/read"}, {Name: "mcp/write"}}
 	}

@@ -21,7 +21,7 @@ func (b *Broker) addDomain(p *Props, a *api) {
 		}},
 	})
 	awsapigatewayv2.NewCfnApiMapping(b.Construct, jsii.String("Mapping"), &awsapigatewayv2.CfnApiMappingProps{
-		ApiId: a.id, DomainName: domain.Ref(), Stage: a.stage.Ref(),
+		ApiId: b.apiID, DomainName: domain.Ref(), Stage: a.stage.Ref(),
 	})
 	b.DomainTarget = *domain.AttrRegionalDomainName()
 	if p.Edge == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -72,7 +73,7 @@ func (e *environment) files(vars map[string]*string) map[string]string {
 	files := make(map[string]string)
 	for _, name := range []string{"POLICY", "BRAND_LOGO"} {
 		if v := vars[name]; v != nil && e.here[*v] != "" {
-			files[*v] = e.here[*v]
+			files[strings.TrimPrefix(*v, task)] = e.here[*v]
 		}
 	}
 	return files
@@ -147,16 +148,10 @@ func environmentOf(p *Props, given map[string]string) (*environment, error) {
 	set("ACCESS_TOKEN_LIFETIME", duration(p.AccessTokenLifetime))
 	set("ID_TOKEN_LIFETIME", duration(p.IDTokenLifetime))
 	set("REFRESH_TOKEN_LIFETIME", duration(p.RefreshTokenLifetime))
-	if p.ForwardResource {
-		set("FORWARD_RESOURCE", "true")
-	}
-	if p.NoRefreshTokenRotation {
-		set("REFRESH_TOKEN_ROTATION", "false")
-	}
-	if p.ResourceBinding {
-		set("RESOURCE_BINDING", "true")
-	}
-	set("LOGIN_VERSION", number(p.LoginVersion))
+	set("FORWARD_RESOURCE", strconv.FormatBool(p.ForwardResource))
+	set("REFRESH_TOKEN_ROTATION", strconv.FormatBool(!p.NoRefreshTokenRotation))
+	set("RESOURCE_BINDING", strconv.FormatBool(p.ResourceBinding))
+	set("LOGIN_VERSION", strconv.Itoa(p.LoginVersion))
 	set("POLICY", p.Policy.reference)
 	if p.Policy.file != "" {
 		e.here[p.Policy.reference] = p.Policy.file
@@ -175,8 +170,9 @@ func environmentOf(p *Props, given map[string]string) (*environment, error) {
 		}
 	}
 	if p.Brand.Logo != "" {
-		set("BRAND_LOGO", packedLogo)
-		e.here[packedLogo] = p.Brand.Logo
+		name := task + packedLogo + filepath.Ext(p.Brand.Logo)
+		set("BRAND_LOGO", name)
+		e.here[name] = p.Brand.Logo
 	}
 	faults = append(faults, checkBrand(p))
 	return e, errors.Join(faults...)
@@ -206,13 +202,6 @@ func duration(d time.Duration) string {
 		return ""
 	}
 	return d.String()
-}
-
-func number(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
 }
 
 // propOf says which prop sets a variable, for messages.

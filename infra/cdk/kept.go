@@ -1,6 +1,7 @@
 package dcrbroker
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -59,6 +60,7 @@ func (b *Broker) addUserPool(p *Props) {
 		if p.DomainPrefix != "" {
 			b.faults.add("DomainPrefix: is for a pool that is made, and there is a UserPool")
 		}
+		p.LoginVersion = cmp.Or(p.LoginVersion, 1)
 		b.UserPool, b.CognitoDomain = p.UserPool, p.CognitoDomain
 		return
 	}

@@ -18,16 +18,17 @@ type Policy struct {
 	action, resource string
 }
 
-// packedPolicy and packedLogo are the names of files in a function's package.
+// Where Lambda unpacks a function, and the names of files in its package.
 const (
+	task         = "/var/task/"
 	packedPolicy = "policy.json"
-	packedLogo   = "logo"
+	packedLogo   = "logo" // and the extension
 )
 
 // PolicyFile is a document on this machine, which is packed with the functions.
 // It is checked when the stack is synthesised.
 func PolicyFile(path string) Policy {
-	return Policy{reference: packedPolicy, file: path}
+	return Policy{reference: task + packedPolicy, file: path}
 }
 
 // PolicyInParameter is a document in an SSM parameter. It is checked by the

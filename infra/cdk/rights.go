@@ -11,16 +11,17 @@ func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 	if f == metadata {
 		return nil
 	}
-	s := []awsiam.PolicyStatement{
-		allow(b.Table.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+	items := []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+	if f == token && !b.brokered() {
+		items = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
 	}
+	s := []awsiam.PolicyStatement{allow(b.Table.TableArn(), items...)}
 	if f == janitor {
 		s = append(s, allow(jsii.String(*b.Table.TableArn()+"/index/due"), "dynamodb:Query"))
-	}
-	if b.brokered() {
+	} else if b.brokered() {
 		s = append(s, allow(b.Keys.SecretArn(), "secretsmanager:GetSecretValue"))
 	}
-	if p.Policy.action != "" && (f != token || b.brokered()) {
+	if p.Policy.action != "" && f != token {
 		s = append(s, allow(&p.Policy.resource, p.Policy.action))
 	}
 	if f == token && b.brokered() || f == authorize {

@@ -62,11 +62,18 @@ type world struct {
 	out   string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldIn(t, "") }
+
+// newWorldIn is for a stack that knows its region.
+func newWorldIn(t *testing.T, region string) *world {
 	t.Helper()
 	w := &world{t: t, out: t.TempDir()}
 	w.app = awscdk.NewApp(&awscdk.AppProps{Outdir: &w.out, AnalyticsReporting: jsii.Bool(false)})
-	w.stack = awscdk.NewStack(w.app, jsii.String("Auth"), nil)
+	var props awscdk.StackProps
+	if region != "" {
+		props.Env = &awscdk.Environment{Region: &region}
+	}
+	w.stack = awscdk.NewStack(w.app, jsii.String("Auth"), &props)
 	return w
 }
 

@@ -60,7 +60,10 @@ func (s *settings) policy(stack awscdk.Stack, p *dcrbroker.Props) error {
 		given = append(given, dcrbroker.PolicyFile(s.PolicyFile))
 	}
 	if s.PolicyParameter != "" {
-		given = append(given, dcrbroker.PolicyInParameter(awsssm.StringParameter_FromStringParameterName(stack, jsii.String("Policy"), &s.PolicyParameter)))
+		given = append(given, dcrbroker.PolicyInParameter(awsssm.StringParameter_FromStringParameterAttributes(stack, jsii.String("Policy"), &awsssm.StringParameterAttributes{
+			// Otherwise CloudFormation would read it, too, as a parameter of the stack.
+			ParameterName: &s.PolicyParameter, ForceDynamicReference: jsii.Bool(true),
+		})))
 	}
 	if (s.PolicyBucket == "") != (s.PolicyKey == "") {
 		return errors.New("context policyBucket and policyKey: want both")
@@ -78,15 +81,15 @@ func (s *settings) policy(stack awscdk.Stack, p *dcrbroker.Props) error {
 }
 
 func (s *settings) domain(p *dcrbroker.Props) error {
-	if s.CustomDomain != "" {
-		p.Domain = &dcrbroker.Domain{Name: s.CustomDomain, CertificateARN: s.CertificateARN, HostedZoneID: s.HostedZoneID}
+	if s.DomainName != "" {
+		p.Domain = &dcrbroker.Domain{Name: s.DomainName, CertificateARN: s.CertificateARN, HostedZoneID: s.HostedZoneID}
 	} else if s.CertificateARN != "" || s.HostedZoneID != "" {
-		return errors.New("context certificateArn and hostedZoneId: are for customDomain, which is missing")
+		return errors.New("context certificateArn and hostedZoneId: are for domainName, which is missing")
 	}
 	if s.EdgeProtection {
-		p.Edge = &dcrbroker.Edge{CertificateARN: s.EdgeCertificateARN, WebACLARN: s.WebACLARN, PerAddress: s.EdgeRate, RegisterPerAddress: s.EdgeRegisterRate}
-	} else if s.EdgeCertificateARN != "" || s.WebACLARN != "" || s.EdgeRate != 0 || s.EdgeRegisterRate != 0 {
-		return errors.New("context edgeCertificateArn, webAclArn, edgeRate and edgeRegisterRate: are for edgeProtection, which is not true")
+		p.Edge = &dcrbroker.Edge{CertificateARN: s.EdgeCertificateARN, WebACLARN: s.WebACLARN, PerAddress: s.EdgePerAddress, RegisterPerAddress: s.EdgeRegisterPerAddress}
+	} else if s.EdgeCertificateARN != "" || s.WebACLARN != "" || s.EdgePerAddress != 0 || s.EdgeRegisterPerAddress != 0 {
+		return errors.New("context edgeCertificateArn, webAclArn, edgePerAddress and edgeRegisterPerAddress: are for edgeProtection, which is not true")
 	}
 	return nil
 }
@@ -119,12 +122,12 @@ func (s *settings) operation(stack awscdk.Stack, p *dcrbroker.Props) error {
 	default:
 		faults = append(faults, fmt.Errorf("context architecture: %q is neither arm64 nor x86_64", s.Architecture))
 	}
-	switch strings.ToLower(s.TableDeletionPolicy) {
+	switch strings.ToLower(s.RemovalPolicy) {
 	case "", "retain":
 	case "delete":
 		p.RemovalPolicy = awscdk.RemovalPolicy_DESTROY
 	default:
-		faults = append(faults, fmt.Errorf("context tableDeletionPolicy: %q is neither Retain nor Delete", s.TableDeletionPolicy))
+		faults = append(faults, fmt.Errorf("context removalPolicy: %q is neither Retain nor Delete", s.RemovalPolicy))
 	}
 	days, ok := retention[s.LogRetention]
 	if !ok {

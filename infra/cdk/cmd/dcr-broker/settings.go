@@ -55,14 +55,14 @@ type settings struct {
 	PolicyBucket         string                          `json:"policyBucket"`
 	PolicyKey            string                          `json:"policyKey"`
 
-	CustomDomain       string `json:"customDomain"`
-	CertificateARN     string `json:"certificateArn"`
-	HostedZoneID       string `json:"hostedZoneId"`
-	EdgeProtection     bool   `json:"edgeProtection"`
-	EdgeCertificateARN string `json:"edgeCertificateArn"`
-	WebACLARN          string `json:"webAclArn"`
-	EdgeRate           int    `json:"edgeRate"`
-	EdgeRegisterRate   int    `json:"edgeRegisterRate"`
+	DomainName             string `json:"domainName"`
+	CertificateARN         string `json:"certificateArn"`
+	HostedZoneID           string `json:"hostedZoneId"`
+	EdgeProtection         bool   `json:"edgeProtection"`
+	EdgeCertificateARN     string `json:"edgeCertificateArn"`
+	WebACLARN              string `json:"webAclArn"`
+	EdgePerAddress         int    `json:"edgePerAddress"`
+	EdgeRegisterPerAddress int    `json:"edgeRegisterPerAddress"`
 
 	ThrottleRate        int    `json:"throttleRate"`
 	ThrottleBurst       int    `json:"throttleBurst"`
@@ -75,9 +75,9 @@ type settings struct {
 	ReservedConcurrency int    `json:"reservedConcurrency"`
 	JanitorSchedule     string `json:"janitorSchedule"`
 
-	LogRetention        int    `json:"logRetention"` // days
-	TableDeletionPolicy string `json:"tableDeletionPolicy"`
-	AlarmTopicARN       string `json:"alarmTopicArn"`
+	LogRetention  int    `json:"logRetention"` // days
+	RemovalPolicy string `json:"removalPolicy"`
+	AlarmTopicARN string `json:"alarmTopicArn"`
 }
 
 // words is a list of texts without spaces and commas.
