@@ -39,7 +39,7 @@ test-browser: go ## the pages and the whole flow in headless Chromium (installs 
 test-template: go ## template.yaml and those of examples: AWS's linters, and tests of what they make (wants Python 3)
 	@scripts/sam-tools.sh lint
 	@for t in examples/*/template.yaml; do scripts/sam-tools.sh lint "$$t" || exit 1; done
-	@TEST_TEMPLATE=1 $(GO) test ./infra/sam ./examples
+	@TEST_TEMPLATE=1 $(GO) test -count=1 ./infra/sam ./examples
 
 test-cdk: go ## the CDK construct: tests, cdk-nag, the comparison with template.yaml (wants npm and Python 3)
 	@GO="$(GO)" scripts/cdk.sh test
