@@ -24,6 +24,8 @@ type cli struct {
 
 	Run  runCmd  `cmd:"" default:"withargs" help:"Run a local Cognito, the broker and a sample MCP server until Ctrl-C."`
 	Demo demoCmd `cmd:"" help:"Run the same and walk through it as an MCP client."`
+
+	Surroundings surroundingsCmd `cmd:"" hidden:"" help:"Run all but the broker, for one that runs elsewhere on this machine, and write what it needs to know. It is what make sam-local runs."`
 }
 
 // stack is what runs: where the three servers listen, and how the broker
