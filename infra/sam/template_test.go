@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,18 +96,28 @@ func (s set) functions() map[string]string {
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
+// installed is where the tools are.
+var installed = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("../../scripts/sam-tools.sh", "install").Output()
+	return strings.TrimSpace(string(out)), err
+})
+
 // transform runs the SAM transform, and returns what it says if that fails.
 func transform(t *testing.T, parameters map[string]string) ([]byte, error) {
 	t.Helper()
 	if os.Getenv("TEST_TEMPLATE") == "" {
 		t.Skip("TEST_TEMPLATE is not set: this takes AWS's SAM translator, which make test-template installs")
 	}
-	args := []string{"transform"}
+	venv, err := installed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"transform.py", "../../template.yaml"}
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		args = append(args, name+"="+parameters[name])
 	}
 	var out, faults bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "../../scripts/sam-tools.sh", args...)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(venv, "bin", "python"), args...)
 	cmd.Stdout, cmd.Stderr = &out, &faults
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, faults.String())

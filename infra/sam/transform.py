@@ -11,6 +11,7 @@ Parameters that are refused are named on standard error, with exit status 1.
 
 import copy
 import json
+import os
 import re
 import sys
 
@@ -142,6 +143,8 @@ def main(path, arguments):
 
     from samtranslator.translator.transform import transform  # takes a second
 
+    # The translator wants a region, for what is not in this template.
+    os.environ.setdefault("AWS_DEFAULT_REGION", region)
     # What `sam package` would have put in.
     for name, r in template["Resources"].items():
         if r["Type"] == "AWS::Serverless::Function":
