@@ -23,7 +23,7 @@ esac
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-FUNCTIONS=$function ARCHS=$arch scripts/build.sh "$work"
+VERSION=${VERSION:-$(scripts/version.sh)} FUNCTIONS=$function ARCHS=$arch scripts/build.sh "$work"
 mv "$work/$arch/$function/bootstrap" "$ARTIFACTS_DIR/bootstrap"
 if [ -d packed ]; then
 	cp -R packed/. "$ARTIFACTS_DIR"
