@@ -2,6 +2,7 @@ package dcrbroker
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -98,6 +99,7 @@ func (b *Broker) addRoutes(p *Props, a *api) {
 		made[r.key] = awsapigatewayv2.NewCfnRoute(b.Construct, &r.id, &awsapigatewayv2.CfnRouteProps{
 			ApiId: b.apiID, RouteKey: &r.key, Target: targets[r.to],
 		})
+		except(made[r.key], "APIG4", "This is where clients without any token get one: the functions check clients, tokens and sign-ins themselves, as OAuth has it.")
 	}
 
 	limits := map[string]Rate{"ANY /register": p.Throttle.Register, "ANY /token": p.Throttle.Token}
@@ -107,12 +109,12 @@ func (b *Broker) addRoutes(p *Props, a *api) {
 	if a.own != nil {
 		b.addStage(p, a)
 	}
-	for key, rate := range limits {
+	for _, key := range slices.Sorted(maps.Keys(limits)) {
 		if a.stage == nil {
-			continue // a fault already
+			break // a fault already
 		}
 		a.stage.AddPropertyOverride(jsii.String("RouteSettings."+key), map[string]any{
-			"ThrottlingRateLimit": rate.PerSecond, "ThrottlingBurstLimit": rate.Burst,
+			"ThrottlingRateLimit": limits[key].PerSecond, "ThrottlingBurstLimit": limits[key].Burst,
 		})
 		// A route has to be there before it is given a limit.
 		a.stage.Node().AddDependency(made[key])

@@ -157,16 +157,19 @@ func environmentOf(p *Props, given map[string]string) (*environment, error) {
 		e.here[p.Policy.reference] = p.Policy.file
 	}
 	var faults []error
-	for name, v := range map[string]any{
-		"SCOPE_DESCRIPTIONS": descriptions, "PROTECTED_RESOURCES": p.ProtectedResources, "INTROSPECTION_CLIENTS": p.IntrospectionClients,
+	for _, v := range []struct {
+		name  string
+		value any
+	}{
+		{"SCOPE_DESCRIPTIONS", descriptions}, {"PROTECTED_RESOURCES", p.ProtectedResources}, {"INTROSPECTION_CLIENTS", p.IntrospectionClients},
 	} {
-		b, err := json.Marshal(v)
+		b, err := json.Marshal(v.value)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+			faults = append(faults, fmt.Errorf("%s: %w", v.name, err))
 			continue
 		}
 		if s := string(b); s != "{}" && s != "null" && s != "[]" {
-			set(name, s)
+			set(v.name, s)
 		}
 	}
 	if p.Brand.Logo != "" {

@@ -26,7 +26,7 @@ func given(stack awscdk.Stack) *dcrbroker.Props {
 	}
 }
 
-func file(t *testing.T, name, content string) string {
+func written(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
@@ -38,8 +38,8 @@ func file(t *testing.T, name, content string) string {
 // Every row is a stack of one app, whose one synthesis says what is wrong with
 // each.
 func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
-	notPolicy := file(t, "policy.json", `{"version":1,"profiles":{"p":{"scopes":{"allowed":["mcp/none"]}}}}`)
-	notLogo := file(t, "logo.png", "GIF89a")
+	notPolicy := written(t, "policy.json", `{"version":1,"profiles":{"p":{"scopes":{"allowed":["mcp/none"]}}}}`)
+	notLogo := written(t, "logo.png", "GIF89a")
 	server := func(scope string) dcrbroker.ProtectedResource {
 		return dcrbroker.ProtectedResource{Resource: "https://" + scope[:3] + ".example.com/mcp", Scopes: []string{"mcp/read"}}
 	}
@@ -143,7 +143,7 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 		}, []string{"must be scheme and host"}},
 	}
 
-	w := newWorld(t)
+	w := newApp(t)
 	for i, row := range rows {
 		stack := awscdk.NewStack(w.app, jsii.String(rowName(i)), &awscdk.StackProps{Env: &awscdk.Environment{Region: jsii.String("eu-central-1")}})
 		p := given(stack)

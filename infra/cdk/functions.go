@@ -19,10 +19,10 @@ type settings struct {
 }
 
 var settingsOf = map[function]settings{
-	register:  {"Register", "Registers clients (RFC 7591) and manages registrations (RFC 7592).", 512, 20, true},
+	register:  {"Register", "Registers clients (RFC 7591) and manages registrations (RFC 7592).", 512, 28, true},
 	metadata:  {"Metadata", "The well-known documents, and every path that there is not.", 256, 10, true},
-	token:     {"Token", "The token, revocation and introspection endpoints.", 512, 25, true},
-	authorize: {"Authorize", "The authorization endpoint and its pages.", 512, 25, true},
+	token:     {"Token", "The token, revocation and introspection endpoints.", 512, 28, true},
+	authorize: {"Authorize", "The authorization endpoint and its pages.", 512, 28, true},
 	provision: {"Provision", "Makes app clients, for the functions that face the internet.", 256, 30, false},
 	janitor:   {"Janitor", "Finishes and undoes what was left half done.", 256, 300, false},
 }

@@ -43,6 +43,7 @@ func (b *Broker) addKeys(p *Props) {
 		},
 		RemovalPolicy: p.RemovalPolicy,
 	})
+	except(b.Keys.Node().DefaultChild().(awscdk.CfnResource), "SMG4", "What a key sealed has to be opened for as long as refresh tokens live, so that nothing may replace it by itself; docs/operations.md says how keys change.")
 }
 
 // addUserPool takes the pool of p, or makes one that is always kept: it has
@@ -64,9 +65,12 @@ func (b *Broker) addUserPool(p *Props) {
 		b.UserPool, b.CognitoDomain = p.UserPool, p.CognitoDomain
 		return
 	}
-	for prop, set := range map[string]bool{"CognitoDomain": p.CognitoDomain != "", "LoginVersion": p.LoginVersion != 0, "CognitoIssuer": p.CognitoIssuer != ""} {
-		if set {
-			b.faults.add("%s: says something of a UserPool, and there is none", prop)
+	for _, prop := range []struct {
+		name string
+		set  bool
+	}{{"CognitoDomain", p.CognitoDomain != ""}, {"LoginVersion", p.LoginVersion != 0}, {"CognitoIssuer", p.CognitoIssuer != ""}} {
+		if prop.set {
+			b.faults.add("%s: says something of a UserPool, and there is none", prop.name)
 		}
 	}
 	p.LoginVersion = 1
@@ -82,6 +86,9 @@ func (b *Broker) addUserPool(p *Props) {
 		DeletionProtection:     jsii.String("ACTIVE"),
 	})
 	pool.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	except(pool, "COG1", "Cognito's default for passwords holds; how users sign in is set by the operator, whose pool it is from then on.")
+	except(pool, "COG2", "Whether users have a second factor is set by the operator, whose pool it is from then on.")
+	except(pool, "COG3", "Threat protection takes the plan Plus, which costs more for each user; the pool is made on Essentials.")
 	prefix := p.DomainPrefix
 	if prefix == "" {
 		prefix = "dcr-" + *b.fromStackID(0)

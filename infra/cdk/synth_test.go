@@ -3,9 +3,11 @@ package dcrbroker_test
 import (
 	"archive/zip"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -29,6 +31,7 @@ func TestMain(m *testing.M) {
 			}
 		}
 	}
+	flag.Parse()
 	status := m.Run()
 	jsii.Close()
 	os.RemoveAll(dist)
@@ -62,13 +65,20 @@ type world struct {
 	out   string
 }
 
+// newApp is for tests that have stacks of their own.
+func newApp(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, out: t.TempDir()}
+	w.app = awscdk.NewApp(&awscdk.AppProps{Outdir: &w.out, AnalyticsReporting: jsii.Bool(false)})
+	return w
+}
+
 func newWorld(t *testing.T) *world { return newWorldIn(t, "") }
 
 // newWorldIn is for a stack that knows its region.
 func newWorldIn(t *testing.T, region string) *world {
 	t.Helper()
-	w := &world{t: t, out: t.TempDir()}
-	w.app = awscdk.NewApp(&awscdk.AppProps{Outdir: &w.out, AnalyticsReporting: jsii.Bool(false)})
+	w := newApp(t)
 	var props awscdk.StackProps
 	if region != "" {
 		props.Env = &awscdk.Environment{Region: &region}
@@ -119,11 +129,37 @@ func decode(t *testing.T, b []byte) map[string]any {
 	return v
 }
 
-func TestEverythingHasADefault(t *testing.T) {
+var update = flag.Bool("update", false, "write the golden template")
+
+// The template of a broker with nothing but defaults: whoever changes what is
+// deployed sees it in the difference.
+func TestGoldenTemplate(t *testing.T) {
 	w := newWorld(t)
 	w.add(dcrbroker.Props{})
-	resources := decode(t, w.template())["Resources"].(map[string]any)
-	if len(resources) < 40 {
-		t.Errorf("%d resources, want the whole broker", len(resources))
+	got := w.template()
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("the template is not %s: %s; go test -run GoldenTemplate -update . writes it, git diff shows what has changed", golden, firstDifference(got, want))
+	}
+}
+
+var golden = filepath.Join("testdata", "default.template.json")
+
+// firstDifference returns the first line in which two texts differ.
+func firstDifference(got, want []byte) string {
+	g, w := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return fmt.Sprintf("line %d is %q, want %q", i+1, g[i], w[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
 }

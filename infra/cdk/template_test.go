@@ -2,13 +2,16 @@ package dcrbroker_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -131,8 +134,10 @@ func TestTheSameSystemAsTheTemplate(t *testing.T) {
 	for _, set := range sets {
 		t.Run(set.name, func(t *testing.T) {
 			w := newWorldIn(t, set.region)
-			w.add(set.props(w.stack))
-			ours := read(t, w.template())
+			w.add(set.props(w.stack)).AddOutputs()
+			made := w.template()
+			appMakes(t, set.parameters, set.region, made)
+			ours := read(t, made)
 			named(t, ours)
 			theirs := read(t, transformed(t, set.parameters))
 			if set.region != "" {
@@ -141,6 +146,17 @@ func TestTheSameSystemAsTheTemplate(t *testing.T) {
 				}
 			}
 
+			for name, value := range theirs.Outputs {
+				if set.region != "" {
+					value = inRegion(value, set.region).(string)
+				}
+				if ours.Outputs[name] != value {
+					t.Errorf("output %s: template has %s, construct %s", name, value, ours.Outputs[name])
+				}
+			}
+			if len(ours.Outputs) != len(theirs.Outputs) {
+				t.Errorf("outputs are %v, want those of the template", slices.Sorted(maps.Keys(ours.Outputs)))
+			}
 			routes, err := theirs.Routes()
 			if err != nil {
 				t.Fatal(err)
@@ -171,6 +187,65 @@ func TestTheSameSystemAsTheTemplate(t *testing.T) {
 		}
 	}
 }
+
+// appMakes checks that the app makes the same of the template's parameters as the
+// construct does of props.
+func appMakes(t *testing.T, parameters []string, region string, construct []byte) {
+	t.Helper()
+	binary, err := app()
+	if err != nil {
+		t.Fatal(err)
+	}
+	context := map[string]string{"stack": "Auth", "region": region, "dist": dist}
+	for _, p := range parameters {
+		name, value, _ := strings.Cut(p, "=")
+		switch name {
+		case "PolicyFile", "BrandLogo": // files on this machine
+			value = filepath.Join("testdata", value)
+		case "ResourceServer", "Scope2":
+			continue
+		case "Scope1":
+			name, value = "scopes", "openid notes/"+value
+		}
+		context[strings.ToLower(name[:1])+name[1:]] = value
+	}
+	given, err := json.Marshal(context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	cmd := exec.Command(binary)
+	cmd.Env = append(os.Environ(), "CDK_OUTDIR="+out, "CDK_CONTEXT_JSON="+string(given)) // as the CDK's command line does
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	made, err := os.ReadFile(filepath.Join(out, "Auth.template.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"Resources", "Outputs"} {
+		got, err := json.MarshalIndent(decode(t, made)[part], "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.MarshalIndent(decode(t, construct)[part], "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%s of the app: %s", part, firstDifference(got, want))
+		}
+	}
+}
+
+// app builds the app once.
+var app = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(dist, "app")
+	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/dcr-broker").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return binary, nil
+})
 
 // meant returns the reason of a difference that is intended.
 func meant(d cfn.Difference) string {
