@@ -1,4 +1,4 @@
-.PHONY: help run demo build dist bench test test-browser test-template test-cdk synth screenshots e2e check
+.PHONY: help run demo build dist bench test test-browser test-template test-cdk synth screenshots e2e sam-local test-sam check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -52,7 +52,14 @@ screenshots: go ## docs/screenshots, made anew
 
 e2e: go ## the protocol scripts against a stack that runs elsewhere: make e2e BASE_URL=https://auth.example.com
 	@test -n "$(BASE_URL)" || { echo "make e2e: say where the broker is: make e2e BASE_URL=http://localhost:8080" >&2; exit 2; }
-	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v ./e2e
+	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v $(ARGS) ./e2e
+
+sam-local: go ## the broker under sam local start-api, on your Docker (wants Python 3)
+	@GO="$(GO)" scripts/sam-local.sh run $(ARGS)
+
+test-sam: go ## the protocol scripts and events through sam local, on a Docker of its own (wants Linux, root)
+	@GO="$(GO)" scripts/sam-local.sh prepare
+	@GO="$(GO)" scripts/container.sh run scripts/sam-local.sh test
 
 bench: go ## time and allocations of requests, sizes and start-up of the functions: writes docs/performance.md
 	@GO="$(GO)" $(GO) run ./bench $(ARGS)

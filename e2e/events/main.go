@@ -44,10 +44,10 @@ var functionOf = map[string]string{
 	"$default":                  "MetadataFunction",
 }
 
-// private are the functions of events that are not of an HTTP API, and the
-// answers to them.
+// private are the functions of events that are not of an HTTP API, and how the
+// answers to them end. The janitor's begins with what it found to do.
 var private = map[string]struct{ function, answer string }{
-	"janitor":           {"JanitorFunction", `{"Completed":0,"Restored":0,"Removed":0,"Grown":0,"Failed":0}`},
+	"janitor":           {"JanitorFunction", `,"Failed":0}`},
 	"provision":         {"ProvisionFunction", `{"status":"ready"}`},
 	"provision-unknown": {"ProvisionFunction", `{"status":"not_found"}`},
 }
@@ -137,8 +137,8 @@ func invoke(ctx context.Context, command []string, file string) (string, error) 
 func check(name string, out []byte) (string, error) {
 	if p := private[name]; p.function != "" {
 		var compact bytes.Buffer
-		if err := json.Compact(&compact, bytes.TrimSpace(out)); err != nil || compact.String() != p.answer {
-			return "", fmt.Errorf("answered %q, want %s", out, p.answer)
+		if err := json.Compact(&compact, bytes.TrimSpace(out)); err != nil || !strings.HasSuffix(compact.String(), p.answer) {
+			return "", fmt.Errorf("answered %q, want it to end with %s", out, p.answer)
 		}
 		return compact.String(), nil
 	}
