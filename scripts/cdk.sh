@@ -57,6 +57,13 @@ export CDK_DISABLE_CLI_TELEMETRY=true CDK_DISABLE_VERSION_CHECK=true
 cd "$module"
 case $what in
 test)
+	# In the version that the broker's go.mod has.
+	tools=$(mktemp -d)
+	trap 'rm -rf "$tools"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	(cd "$root" && "${GO:-go}" build -o "$tools/staticcheck" honnef.co/go/tools/cmd/staticcheck)
+	"$tools/staticcheck" ./...
 	"${GO:-go}" vet ./...
 	"${GO:-go}" test "$@" ./...
 	cd "$root/examples/cdk"

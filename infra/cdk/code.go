@@ -115,7 +115,11 @@ type bundling struct {
 // the synthesis: false would have Docker try.
 func (l *bundling) TryBundle(outputDir *string, _ *awscdk.BundlingOptions) *bool {
 	if err := l.bundle(*outputDir); err != nil {
-		l.k.b.faults.add("%v", err)
+		prop := "Dist"
+		if l.k.source != "" {
+			prop = "SourceDir"
+		}
+		l.k.b.faults.add("%s: %v", prop, err)
 		if err := os.WriteFile(filepath.Join(*outputDir, "bootstrap"), nil, 0o755); err != nil {
 			l.k.b.faults.add("%v", err)
 		}
@@ -130,10 +134,10 @@ func (l *bundling) bundle(out string) error {
 			return err
 		}
 		if err := copyFile(bootstrap, filepath.Join(l.k.built, l.k.arch, string(l.f), "bootstrap"), 0o755); err != nil {
-			return fmt.Errorf("SourceDir: %w", err)
+			return err
 		}
 	} else if err := unzip(filepath.Join(l.k.dist, string(l.f)+"_"+l.k.arch+".zip"), bootstrap); err != nil {
-		return fmt.Errorf("Dist: %w", err)
+		return err
 	}
 	for name, path := range l.files {
 		if err := copyFile(filepath.Join(out, name), path, 0o644); err != nil {
@@ -160,7 +164,7 @@ func (k *packages) build() error {
 	cmd := exec.Command(filepath.Join(k.source, "scripts", "build.sh"), dir)
 	cmd.Env = append(os.Environ(), "ARCHS="+k.arch, "FUNCTIONS="+strings.Join(names, " "))
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("SourceDir: %s: %w: %s", cmd.Path, err, bytes.TrimSpace(out))
+		return fmt.Errorf("%s: %w: %s", cmd.Path, err, bytes.TrimSpace(out))
 	}
 	return nil
 }

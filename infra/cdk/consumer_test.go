@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,7 @@ func TestAConsumerElsewhere(t *testing.T) {
 		"GOPROXY=file://"+proxy+","+goEnv(t, "GOPROXY"),
 		"GONOSUMDB="+brokerModule+","+goEnv(t, "GONOSUMDB"),
 		"GOFLAGS=-mod=mod -modcacherw", "GOWORK=off",
+		"CDK_VALIDATION=false", // that of the same template is in TestGoldenTemplate
 	)
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, b)
@@ -84,11 +86,12 @@ func publish(t *testing.T) (proxy, version string) {
 	t.Helper()
 	proxy, version = t.TempDir(), fmt.Sprintf("v0.0.0-test.%d", time.Now().UnixNano())
 	files := tracked(t)
+	inner := nested(files)
 	var root, construct []zip.File
 	for _, path := range files {
 		if rest, inside := strings.CutPrefix(path, "infra/cdk/"); inside {
 			construct = append(construct, file{rest, filepath.Join("..", "..", path)})
-		} else {
+		} else if !slices.ContainsFunc(inner, func(dir string) bool { return strings.HasPrefix(path, dir) }) {
 			root = append(root, file{path, filepath.Join("..", "..", path)})
 		}
 	}
@@ -181,6 +184,18 @@ func tracked(t *testing.T) []string {
 		}
 	}
 	return files
+}
+
+// nested are the directories that are modules of their own, which are not in the
+// module around them.
+func nested(files []string) []string {
+	var dirs []string
+	for _, path := range files {
+		if dir, ok := strings.CutSuffix(path, "/go.mod"); ok {
+			dirs = append(dirs, dir+"/")
+		}
+	}
+	return dirs
 }
 
 func goEnv(t *testing.T, name string) string {

@@ -195,7 +195,7 @@ func checkBrand(p *Props) error {
 		}
 	}
 	if _, err := pages.New(b); err != nil {
-		return fmt.Errorf("Brand: %w", err)
+		return fmt.Errorf("BRAND_LOGO: %w", err)
 	}
 	return nil
 }

@@ -127,6 +127,9 @@ func TestSourceDirBuilds(t *testing.T) {
 				t.Errorf("%s is for %v, want arm64", name, f.Machine)
 			}
 			f.Close()
+			if info, err := os.Stat(filepath.Join(path, "bootstrap")); err != nil || info.Mode().Perm()&0o111 != 0o111 {
+				t.Errorf("%s: bootstrap is %v, %v, want it executable by all", name, info.Mode(), err)
+			}
 		}
 		if len(slices.Compact(slices.Sorted(maps.Values(names)))) != 4 {
 			t.Errorf("assets are %v, want one for each of four functions", names)

@@ -212,7 +212,8 @@ type Rate struct {
 	PerSecond, Burst int
 }
 
-// Edge is a CloudFront distribution with AWS WAF in front of the broker.
+// Edge is a CloudFront distribution with AWS WAF in front of the broker. The API
+// stays within reach of who asks API Gateway for Domain.Name past CloudFront.
 type Edge struct {
 	// CertificateARN names the certificate for Domain.Name in us-east-1, where
 	// CloudFront wants it. Default: Domain.CertificateARN, in a stack in
@@ -233,8 +234,8 @@ type Edge struct {
 //
 // The API must have the stage $default and no other, since the broker's issuer
 // has no path, and no CORS configuration, which would override the broker's;
-// else the synthesis fails. Its access log must not have query strings or
-// headers, which hold codes and tokens: see docs/operations.md.
+// else the synthesis fails. Its access log should have no query strings and no
+// headers, which hold codes and tokens.
 type ExistingApi struct {
 	// Api is the API. One that is imported by its id does not do: its stages and
 	// CORS are not known.

@@ -66,6 +66,9 @@ func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 	}
 }
 
+// operate is what GrantOperate allows.
+var operate = []string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"}
+
 func TestGrants(t *testing.T) {
 	w := newWorld(t)
 	b := w.add(dcrbroker.Props{})
@@ -116,7 +119,6 @@ func TestGrants(t *testing.T) {
 		slices.Sort(all)
 		return slices.Compact(all)
 	}
-	operate := []string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"}
 	if got := actions("Operator"); !slices.Equal(got, operate) {
 		t.Errorf("Operator may %v, want %v", got, operate)
 	}

@@ -137,6 +137,22 @@ func TestGoldenTemplate(t *testing.T) {
 	w := newWorld(t)
 	w.add(dcrbroker.Props{})
 	got := w.template()
+	var report struct {
+		PluginReports []struct {
+			PluginName string
+			Violations []struct{ RuleName, Description string }
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(w.out, "validation-report.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &report); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range report.PluginReports {
+		t.Errorf("the CDK's own %s says %v", r.PluginName, r.Violations)
+	}
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
 			t.Fatal(err)
