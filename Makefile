@@ -1,4 +1,4 @@
-.PHONY: help run demo build bench test test-browser screenshots casts e2e check
+.PHONY: help run demo build dist bench test test-browser test-template test-cdk synth screenshots casts e2e sam-local test-sam check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -16,7 +16,18 @@ demo: go ## start the same and walk through it as an MCP client
 	@$(GO) build -o bin/dcr-dev ./cmd/dcr-dev && exec bin/dcr-dev demo $(ARGS)
 
 build: go ## the Lambda functions: dist/ARCH/FUNCTION/bootstrap for arm64 and amd64
-	@GO="$(GO)" scripts/build.sh dist
+	@GO="$(GO)" VERSION="$$(scripts/version.sh)" scripts/build.sh dist
+
+dist: go ## what is shipped, in dist: zips of the functions, archives of dcrctl and dcr-dev, SBOM, checksums
+	@GO="$(GO)" scripts/dist.sh dist
+
+# What `sam build` has made for the example MCP server.
+build-McpServerFunction: go
+	@GO="$(GO)" scripts/compile.sh linux "$(if $(filter x86_64,$(ARCHITECTURE)),amd64,arm64)" "$(ARTIFACTS_DIR)/bootstrap" ./examples/mcpserver/lambda lambda.norpc
+
+# What `sam build` has made for each function of template.yaml.
+build-%Function: go
+	@GO="$(GO)" scripts/sam-function.sh "$*"
 
 test: go ## every test, with the race detector; starts a local DynamoDB (wants Python 3)
 	@scripts/moto.sh run $(GO) test -race ./...
@@ -24,6 +35,17 @@ test: go ## every test, with the race detector; starts a local DynamoDB (wants P
 test-browser: go ## the pages and the whole flow in headless Chromium (installs Chromium on Debian, wants Node 20)
 	@scripts/browser.sh pages
 	@scripts/browser.sh flow
+
+test-template: go ## template.yaml and those of examples: AWS's linters, and tests of what they make (wants Python 3)
+	@scripts/sam-tools.sh lint
+	@for t in examples/*/template.yaml; do scripts/sam-tools.sh lint "$$t" || exit 1; done
+	@TEST_TEMPLATE=1 $(GO) test -count=1 ./infra/sam ./examples
+
+test-cdk: go ## the CDK construct: tests, cdk-nag, the comparison with template.yaml (wants npm and Python 3)
+	@GO="$(GO)" scripts/cdk.sh test
+
+synth: go ## what the CDK app would deploy, in infra/cdk/cdk.out (ARGS="-c userPoolId=...")
+	@GO="$(GO)" scripts/cdk.sh synth $(ARGS)
 
 screenshots: go ## docs/screenshots, made anew
 	@scripts/browser.sh screenshots
@@ -33,7 +55,14 @@ casts: go ## those of docs/screenshots that show a terminal (wants Python 3)
 
 e2e: go ## the protocol scripts against a stack that runs elsewhere: make e2e BASE_URL=https://auth.example.com
 	@test -n "$(BASE_URL)" || { echo "make e2e: say where the broker is: make e2e BASE_URL=http://localhost:8080" >&2; exit 2; }
-	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v ./e2e
+	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v $(ARGS) ./e2e
+
+sam-local: go ## the broker under sam local start-api, on your Docker (wants Python 3)
+	@GO="$(GO)" scripts/sam-local.sh run $(ARGS)
+
+test-sam: go ## the protocol scripts and events through sam local, on a Docker of its own (wants Linux, root)
+	@GO="$(GO)" scripts/sam-local.sh prepare
+	@GO="$(GO)" scripts/container.sh run scripts/sam-local.sh test
 
 bench: go ## time and allocations of requests, sizes and start-up of the functions: writes docs/performance.md
 	@GO="$(GO)" $(GO) run ./bench $(ARGS)

@@ -21,21 +21,27 @@ var mayImport = map[string]string{
 	"pkg/broker/telemetry":  "",
 	"pkg/broker/grant":      "pkg/broker/credential pkg/broker/seal",
 	"pkg/broker":            "pkg/dcr pkg/broker/credential pkg/broker/policy pkg/broker/seal pkg/broker/telemetry",
+	"pkg/mcpauth":           "internal/accesstoken",
+	"pkg/mcpauth/gosdk":     "pkg/mcpauth",
+
+	"infra/sam": "",
 
 	"internal/accesstoken":   "internal/keyset",
+	"internal/cfn":           "",
 	"internal/config":        "pkg/broker/policy",
 	"internal/document":      "internal/signed",
 	"internal/emulator":      "",
 	"internal/keyset":        "",
 	"internal/lambdaruntime": "",
-	"internal/samplemcp":     "",
 	"internal/signed":        "pkg/broker/telemetry",
 	"internal/terminal":      "",
 	"internal/xray":          "",
 	"internal/upstream":      "pkg/broker/telemetry",
 	"internal/doctor":        "internal/terminal",
 	"internal/httpapi":       "pkg/dcr pkg/broker/credential pkg/broker/telemetry",
+	"internal/version":       "",
 	"internal/pages":         "pkg/dcr",
+	"internal/permissions":   "",
 	"internal/lambdahttp":    "internal/httpapi",
 	"internal/oauthform":     "internal/httpapi pkg/broker pkg/broker/telemetry pkg/dcr",
 	"internal/provision":     "internal/signed pkg/broker pkg/dcr",
@@ -51,6 +57,7 @@ var mayImport = map[string]string{
 
 	"internal/simulation":     "",
 	"internal/wire":           "internal/config internal/httpapi internal/dynamo internal/relay internal/xray pkg/broker pkg/broker/telemetry",
+	"scripts/pack":            "",
 	"internal/wire/documents": "internal/config internal/document internal/httpapi pkg/broker/policy pkg/broker/seal",
 	"internal/wire/preflight": "internal/config internal/document internal/dynamo pkg/broker pkg/broker/policy pkg/broker/seal",
 	"internal/wire/operate":   "internal/config internal/grants internal/upstream internal/wire/documents internal/wire/registrar pkg/broker pkg/broker/grant",
@@ -60,7 +67,7 @@ var mayImport = map[string]string{
 
 // mains may import everything.
 func isMain(pkg string) bool {
-	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "internal/dev")
+	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "examples") || strings.HasPrefix(pkg, "internal/dev")
 }
 
 // awsAllowed are the packages that may import the AWS SDK (design: no AWS type

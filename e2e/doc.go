@@ -13,7 +13,7 @@
 // need one which is not set are skipped and say so:
 //
 //	E2E_BASE_URL              origin of the broker, such as https://auth.example.com
-//	E2E_MCP_URL               MCP server with the tools of internal/samplemcp
+//	E2E_MCP_URL               MCP server with the tools of examples/mcpserver
 //	E2E_USERNAME              somebody who can sign in with
 //	E2E_PASSWORD              this password and no second factor
 //	E2E_INITIAL_ACCESS_TOKEN  of a profile like the shipped one named trusted

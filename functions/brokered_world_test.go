@@ -21,6 +21,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/internal/permissions"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
@@ -64,7 +65,8 @@ func brokeredWorldAround(t *testing.T, endpoint string, change func(*emulator.Co
 
 // control is the user pool, and who called its API for what.
 type control struct {
-	pool http.Handler
+	pool   http.Handler
+	record func(function, action, resource string)
 
 	mu    sync.Mutex
 	calls map[string]map[string]int // by caller and operation
@@ -82,6 +84,7 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		c.calls[who][op]++
 		c.mu.Unlock()
+		c.record(who, "cognito-idp:"+op, permissions.Pool)
 	}
 	c.pool.ServeHTTP(w, r)
 }
@@ -117,7 +120,8 @@ func caller(r *http.Request) string {
 // invocations is Lambda's API as far as Invoke goes, in front of functions that
 // run here.
 type invocations struct {
-	t *testing.T
+	t      *testing.T
+	record func(function, action, resource string)
 
 	mu        sync.Mutex
 	functions map[string]*lambdaruntime.Function
@@ -125,7 +129,7 @@ type invocations struct {
 }
 
 func newInvocations(w *world) *invocations {
-	i := &invocations{t: w.t, functions: make(map[string]*lambdaruntime.Function)}
+	i := &invocations{t: w.t, record: w.record, functions: make(map[string]*lambdaruntime.Function)}
 	srv := httptest.NewServer(i)
 	w.t.Cleanup(srv.Close)
 	w.env["LAMBDA_ENDPOINT"] = srv.URL
@@ -161,6 +165,9 @@ func (i *invocations) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f := i.functions[name]
 	i.made = append(i.made, fmt.Sprintf("%s invokes %s with %s", caller(r), name, payload))
 	i.mu.Unlock()
+	if name == provisionFunction {
+		i.record(caller(r), "lambda:InvokeFunction", permissions.Provision)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if f == nil {
 		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")

@@ -28,8 +28,15 @@ type deployment struct {
 	initial   string // an initial access token
 }
 
-// deploy starts a deployment on a pool with room for so many app clients.
+// deploy starts a deployment on a pool with room for so many app clients. Its
+// keys are in Secrets Manager, its policy in SSM.
 func deploy(t *testing.T, appClients int) *deployment {
+	t.Helper()
+	return deployWith(t, appClients, "ssm:"+policyParameter)
+}
+
+// deployWith is deploy with the policy in another place.
+func deployWith(t *testing.T, appClients int, policy string) *deployment {
 	t.Helper()
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
 	if endpoint == "" {
@@ -43,6 +50,7 @@ func deploy(t *testing.T, appClients int) *deployment {
 	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
 	d.private = newInvocations(d.world)
 	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2", "RESOURCE_BINDING": "true"})
+	d.documents(policy)
 	d.world.store()
 	d.initial = d.real[exampleInitial]
 	for _, name := range []string{"register", "authorize", "token", "metadata", "provision", "janitor"} {

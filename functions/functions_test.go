@@ -338,8 +338,24 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	status := m.Run()
+	if status == 0 && everything() {
+		if err := checkRecorded(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+	}
 	os.RemoveAll(built)
 	os.Exit(status)
+}
+
+// everything reports whether all tests were run.
+func everything() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return false
+		}
+	}
+	return os.Getenv("DYNAMODB_ENDPOINT") != ""
 }
 
 // build runs the script of the tree at root for this machine. functions "" are
@@ -358,6 +374,9 @@ func (w *world) function(name string) *lambdaruntime.Function {
 	w.t.Helper()
 	env := maps.Clone(w.env)
 	env["AWS_ACCESS_KEY_ID"] = name // each has a role of its own
+	if endpoint := env["DYNAMODB_ENDPOINT"]; endpoint != "" {
+		env["DYNAMODB_ENDPOINT"] = w.dynamoDB(endpoint)
+	}
 	return start(w.t, name, env, 0)
 }
 

@@ -114,6 +114,7 @@ func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, 
 		t.Fatal(err)
 	}
 	w := &world{t: t, cognito: pool, control: &control{pool: pool}, real: make(map[string]string)}
+	w.control.record = w.record
 	srv.Config.Handler = w.control
 	srv.Start()
 	t.Cleanup(srv.Close)

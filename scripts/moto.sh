@@ -5,11 +5,14 @@
 #
 #   scripts/moto.sh run CMD [ARG...]
 #
-# Set PYTHON to use another Python than python3.
+# Set PYTHON to use another Python than python3, and MOTO_ADDRESS to have it at
+# another address of this machine than 127.0.0.1: whoever reaches it there may do
+# anything with it.
 set -eu
 
 version=5.2.1
 python=${PYTHON:-python3}
+address=${MOTO_ADDRESS:-127.0.0.1}
 venv=$(cd "$(dirname "$0")/.." && pwd)/.venv
 
 die() {
@@ -60,7 +63,7 @@ fi
 
 # The server binds a free port itself and says which, so no other process can
 # take it in between.
-PYTHONUNBUFFERED=1 "$venv/bin/moto_server" -H 127.0.0.1 -p 0 >"$work/server" 2>&1 &
+PYTHONUNBUFFERED=1 "$venv/bin/moto_server" -H "$address" -p 0 >"$work/server" 2>&1 &
 server=$!
 
 endpoint=
@@ -70,7 +73,7 @@ while [ -z "$endpoint" ]; do
 	[ "$tries" -lt 600 ] || die "moto's server did not start within a minute"
 	tries=$((tries + 1))
 	sleep 0.1
-	endpoint=$(sed -n 's/.*Running on \(http:\/\/127\.0\.0\.1:[0-9]*\).*/\1/p' "$work/server" | head -n 1)
+	endpoint=$(sed -n "s,.*Running on \\(http://$address:[0-9]*\\).*,\\1,p" "$work/server" | head -n 1)
 done
 echo "moto.sh: DynamoDB at $endpoint" >&2
 

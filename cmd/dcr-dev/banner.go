@@ -32,6 +32,9 @@ Connect an MCP client
   Claude Code    claude mcp add --transport http sample {mcp}
                  then type /mcp in claude and choose "sample" to sign in
 
+  The tool write_log needs a scope that clients do not ask for at first: those
+  that can, ask you for it when it is called.
+
 Register a client by hand: openly, as MCP clients do
 
   curl -si {issuer}/register -H 'Content-Type: application/json' \

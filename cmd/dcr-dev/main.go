@@ -16,11 +16,16 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/e2e/walk"
 	"github.com/dcr-broker/dcr-broker/internal/devstack"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 )
 
 type cli struct {
+	Version kong.VersionFlag `help:"Print the version and quit."`
+
 	Run  runCmd  `cmd:"" default:"withargs" help:"Run a local Cognito, the broker and a sample MCP server until Ctrl-C."`
 	Demo demoCmd `cmd:"" help:"Run the same and walk through it as an MCP client."`
+
+	Surroundings surroundingsCmd `cmd:"" hidden:"" help:"Run all but the broker, for one that runs elsewhere on this machine, and write what it needs to know. It is what make sam-local runs."`
 }
 
 // stack is what runs: where the three servers listen, and how the broker
@@ -46,7 +51,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli
-	k := kong.Parse(&c, kong.Name("dcr-dev"), kong.Description("The broker on one machine, without an AWS account. Everything is kept in memory."), kong.UsageOnError())
+	k := kong.Parse(&c, kong.Name("dcr-dev"), kong.Description("The broker on one machine, without an AWS account. Everything is kept in memory."), kong.UsageOnError(),
+		kong.Vars{"version": "dcr-dev " + version.String()})
 	k.BindTo(ctx, (*context.Context)(nil))
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "dcr-dev:", explain(err))

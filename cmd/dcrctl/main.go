@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	settings "github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -26,6 +27,8 @@ import (
 )
 
 type cli struct {
+	Version kong.VersionFlag `help:"Print the version and quit."`
+
 	IAT     iatCmd     `cmd:"" name:"iat" help:"Initial access tokens: who may register under which profile (RFC 7591)."`
 	Profile profileCmd `cmd:"" help:"Policy profiles and the app clients that they share."`
 	Doctor  doctorCmd  `cmd:"" help:"Play an MCP client against any MCP server or issuer, and say what would break."`
@@ -65,6 +68,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, getenv func(st
 	code, exited := 0, false
 	var c cli
 	k, err := kong.New(&c, kong.Name("dcrctl"), kong.Description(description), kong.Writers(out, errs),
+		kong.Vars{"version": "dcrctl " + version.String()},
 		kong.Exit(func(n int) { code, exited = n, true }))
 	if err != nil {
 		fmt.Fprintln(errs, "dcrctl:", err)

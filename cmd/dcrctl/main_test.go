@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
@@ -138,5 +139,14 @@ func TestMistakes(t *testing.T) {
 	}
 	if code, out, _ := d.run("--help"); code != 0 || !strings.Contains(out, "TABLE_NAME") {
 		t.Errorf("--help = %d, %q, want 0 and the environment", code, out)
+	}
+}
+
+// --version is for somebody who has just unpacked it.
+func TestVersionWantsNoEnvironment(t *testing.T) {
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"--version"}, &out, &errs, func(string) string { return "" })
+	if code != 0 || out.String() != "dcrctl "+version.String()+"\n" || errs.Len() > 0 {
+		t.Errorf("dcrctl --version = %d, %q, %q; want the version alone", code, out.String(), errs.String())
 	}
 }

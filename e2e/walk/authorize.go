@@ -32,29 +32,22 @@ func (j *journey) authorize(ctx context.Context, address string) (*auth.Authoriz
 	if err := j.sendUser(address); err != nil {
 		return nil, err
 	}
-	j.out.step("Sign in as " + j.opts.Username)
-	asked := false
-	b := &signin.Browser{
-		Transport: j.base, Username: j.opts.Username, Password: j.opts.Password,
-		Sent: func(req *http.Request, form url.Values) {
-			j.out.line(">", req.Method+" "+signin.WithoutQuery(req.URL))
-			j.out.query(form, slices.Sorted(maps.Keys(form))...)
-		},
-		Answered: j.out.page,
-		Decide: func(p *signin.Page) (string, error) {
-			asked = true
-			return j.asks(p)
-		},
+	if j.up.begun {
+		j.out.step("Go there with the same browser, still signed in as " + j.opts.Username)
+	} else {
+		j.out.step("Sign in as " + j.opts.Username)
+		j.browser = j.newBrowser()
 	}
-	to, err := b.Visit(ctx, address, j.back.uri)
+	j.consented = false
+	to, err := j.browser.Visit(ctx, address, j.back.uri)
 	if err != nil {
 		return nil, err
 	}
 	// Cognito itself asks nobody.
-	if j.brokered() && !asked {
+	if j.brokered() && !j.consented {
 		return nil, errors.New("nobody was asked for consent")
 	}
-	page, err := b.Open(ctx, to.String())
+	page, err := j.browser.Open(ctx, to.String())
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +56,21 @@ func (j *journey) authorize(ctx context.Context, address string) (*auth.Authoriz
 	}
 	j.out.ok("the browser was sent back to the client")
 	return j.redirected(ctx)
+}
+
+func (j *journey) newBrowser() *signin.Browser {
+	return &signin.Browser{
+		Transport: j.base, Username: j.opts.Username, Password: j.opts.Password,
+		Sent: func(req *http.Request, form url.Values) {
+			j.out.line(">", req.Method+" "+signin.WithoutQuery(req.URL))
+			j.out.query(form, slices.Sorted(maps.Keys(form))...)
+		},
+		Answered: j.out.page,
+		Decide: func(p *signin.Page) (string, error) {
+			j.consented = true
+			return j.asks(p)
+		},
+	}
 }
 
 // asks is the broker's consent page.
@@ -84,7 +92,11 @@ func (j *journey) asks(page *signin.Page) (string, error) {
 // sendUser is the authorization request (RFC 6749 section 4.1.1, RFC 7636
 // section 4.3, RFC 8707 section 2.1).
 func (j *journey) sendUser(address string) error {
-	j.out.step("Make the authorization URL, with PKCE")
+	if j.up.begun {
+		j.out.step("Make another authorization URL, for what is missing and what there was")
+	} else {
+		j.out.step("Make the authorization URL, with PKCE")
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		return err
@@ -103,7 +115,7 @@ func (j *journey) sendUser(address string) error {
 	p.equal("length of code_challenge", len(j.asked.Get("code_challenge")), 43) // a SHA-256 in base64url
 	p.want(j.asked.Get("state") != "", "state is missing")
 	if j.needed != "" {
-		p.equal("scope", j.asked.Get("scope"), j.needed)
+		p.sameScopes("scope", j.asked.Get("scope"), j.needed)
 	}
 	facts := []string{"it asks for what the server wants, and for this server"}
 	if j.brokered() {

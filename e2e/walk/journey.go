@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"github.com/dcr-broker/dcr-broker/e2e/signin"
 )
 
 // journey is the HTTP transport of the SDK's client. It sees each exchange,
@@ -27,14 +29,21 @@ type journey struct {
 	failed error      // the first failure
 
 	// What the steps so far have found.
-	metadataURL string     // of the protected resource
-	needed      string     // the scope in the challenge
-	resource    resource   // RFC 9728
-	server      server     // RFC 8414
-	client      client     // RFC 7591
-	asked       url.Values // the authorization request
-	code        string
-	scope       []string // of the access token, as the token endpoint says
+	metadataURL string   // of the protected resource
+	needed      string   // the scope in the challenge
+	resource    resource // RFC 9728
+	server      server   // RFC 8414
+	client      client   // RFC 7591
+	// registration is the answer that client was read from; nil if the client
+	// was registered before.
+	registration *exchange
+	asked        url.Values // the authorization request
+	code         string
+	scope        []string // of the access token, as the token endpoint says
+	up           stepUp
+
+	browser   *signin.Browser
+	consented bool // in the authorization under way
 }
 
 // exchange is a request and its answer.
@@ -57,6 +66,9 @@ func (j *journey) RoundTrip(req *http.Request) (*http.Response, error) {
 			req.Body.Close()
 		}
 		return nil, j.failed
+	}
+	if res := j.keptRegistration(req); res != nil {
+		return res, nil
 	}
 	x, err := j.send(req)
 	if err != nil {
@@ -115,6 +127,8 @@ func (j *journey) stepOf(x *exchange) func(*exchange) error {
 		return j.challenged
 	case x.req.URL.String() == j.opts.MCP:
 		return j.called
+	case strings.HasPrefix(x.req.URL.Path, "/.well-known/") && j.up.begun:
+		return j.reread
 	case strings.HasPrefix(x.req.URL.Path, "/.well-known/oauth-protected-resource"):
 		return j.readResource
 	case strings.HasPrefix(x.req.URL.Path, "/.well-known/"):

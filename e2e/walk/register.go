@@ -42,6 +42,7 @@ func (j *journey) registered(x *exchange) error {
 	if err := x.decode(&j.client); err != nil {
 		return err
 	}
+	j.registration = x
 	j.out.object(x.resBody, "client_id", "client_secret", "client_secret_expires_at", "client_id_issued_at", "redirect_uris", "grant_types",
 		"token_endpoint_auth_method", "scope", "registration_client_uri", "registration_access_token")
 	c := j.client

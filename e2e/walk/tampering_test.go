@@ -82,6 +82,15 @@ func header(name, value string) func(*http.Response, map[string]any) {
 	return func(r *http.Response, _ map[string]any) { r.Header.Set(name, value) }
 }
 
+// forbidden changes the challenge of answers with 403.
+func forbidden(old, new string) func(*http.Response, map[string]any) {
+	return func(r *http.Response, _ map[string]any) {
+		if c := r.Header.Get("WWW-Authenticate"); r.StatusCode == http.StatusForbidden {
+			r.Header.Set("WWW-Authenticate", strings.Replace(c, old, new, 1))
+		}
+	}
+}
+
 func redirected(old, new string) func(*http.Response, map[string]any) {
 	return func(r *http.Response, _ map[string]any) {
 		r.Header.Set("Location", regexp.MustCompile(old).ReplaceAllString(r.Header.Get("Location"), new))
@@ -119,6 +128,19 @@ func tamperedAlike(s *devstack.Stack) []tampered {
 		{"another client id", "/register", set("client_id", "elsewhere"), "step 6 "}, // a page says that there is no such client
 		{"no scope in the answer", "/token", without("scope"), "scope is"},
 		{"no refresh token", "/token", without("refresh_token"), "refresh_token is missing"},
+		{"too small a scope without its code", "/mcp", forbidden(`error="insufficient_scope", `, ""), "error is"},
+		{"too small a scope for nothing new", "/mcp", forbidden(`scope="mcp/read mcp/write"`, `scope="mcp/read"`), "want one that the token does not have"},
+		{"too small a scope at another resource", "/mcp", forbidden(prm, prm+"2"), "resource_metadata is"},
+		{"the same scope again", "/token", func(_ *http.Response, o map[string]any) {
+			if scope, _ := o["scope"].(string); strings.Contains(scope, "mcp/write") {
+				o["scope"] = "mcp/read"
+			}
+		}, "(Exchange the code for tokens): scope is"},
+		{"no way to authorize again", "/mcp", func(r *http.Response, _ map[string]any) {
+			if r.StatusCode == http.StatusForbidden {
+				r.StatusCode, r.Status = http.StatusNotFound, "404 Not Found"
+			}
+		}, "which needs a scope that the token lacks"},
 		{"token may be cached", "/token", header("Cache-Control", ""), "Cache-Control"},
 	}
 }

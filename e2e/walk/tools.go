@@ -22,7 +22,15 @@ func (j *journey) called(x *exchange) error {
 	case "tools/list":
 		j.out.step("List the tools")
 	case "tools/call":
-		j.out.step("Call the tool " + c.Params.Name)
+		switch {
+		case c.Params.Name == stepUpTool && j.up.had == nil && x.res.StatusCode != http.StatusOK:
+			return j.widened(x)
+		case j.up.begun:
+			j.up.begun = false
+			j.out.step("Call the tool " + c.Params.Name + " again, with the new token")
+		default:
+			j.out.step("Call the tool " + c.Params.Name)
+		}
 		if len(c.Params.Arguments) > 2 { // more than {}
 			sent = append(sent, member{"arguments", string(c.Params.Arguments)})
 		}
@@ -66,6 +74,7 @@ func (j *journey) listTools(ctx context.Context, session *mcp.ClientSession) err
 	var p problems
 	p.contains("tools", names, "echo")
 	p.contains("tools", names, "whoami")
+	p.contains("tools", names, stepUpTool)
 	return j.holds(p, "the server has the tools that we want to call")
 }
 

@@ -1,9 +1,10 @@
 // Package walk goes the way of an MCP client, with the client of the official Go
 // SDK: it calls an MCP server without a token, follows the challenge to the
 // metadata, registers, signs somebody in, says yes on the broker's consent page,
-// exchanges the code, calls the server's tools, and deletes its registration. It
-// prints every step with what was sent and received, secrets shortened, and stops
-// at the first that does not hold what the standards promise.
+// exchanges the code, calls the server's tools, asks for more when one of them
+// needs a scope that it does not have, and deletes its registration. It prints
+// every step with what was sent and received, secrets shortened, and stops at the
+// first that does not hold what the standards promise.
 //
 // Whether the broker is brokered or direct it takes from the metadata: in direct
 // mode Cognito itself signs people in, nobody is asked for consent, and every
@@ -12,7 +13,8 @@
 // Nothing is taken for known but the server's URL and the account: discovery,
 // registration, PKCE and the exchange are the SDK's, the redirect URI has a
 // listener behind it, and the pages are fetched and their forms filled in (package
-// signin says which cannot be). It expects the tools of package samplemcp.
+// signin says which cannot be). It expects the tools of
+// examples/mcpserver.
 package walk
 
 import (
@@ -181,7 +183,7 @@ func (j *journey) run(ctx context.Context) error {
 	if err := j.connected(session.InitializeResult()); err != nil {
 		return j.because(err)
 	}
-	for _, step := range []func(context.Context, *mcp.ClientSession) error{j.listTools, j.callEcho, j.callWhoami} {
+	for _, step := range []func(context.Context, *mcp.ClientSession) error{j.listTools, j.callEcho, j.callWhoami, j.callWriteLog} {
 		if err := step(ctx, session); err != nil {
 			return j.because(err)
 		}

@@ -111,7 +111,9 @@ var steps = []string{
 	"Read the authorization server metadata (RFC 8414)", "Register, openly, as a public client (RFC 7591)",
 	"Make the authorization URL, with PKCE", "Sign in as alice", "Receive the code at the redirect URI",
 	"Exchange the code for tokens", "Call the MCP server with the token", "List the tools", "Call the tool echo",
-	"Call the tool whoami",
+	"Call the tool whoami", "Call the tool write_log, which needs a scope that the token lacks",
+	"Make another authorization URL, for what is missing and what there was", "Go there with the same browser, still signed in as alice",
+	"Receive the code at the redirect URI", "Exchange the code for tokens", "Call the tool write_log again, with the new token",
 }
 
 func stepsOf(mode config.Authorization, confidential bool) []string {
@@ -123,7 +125,8 @@ func stepsOf(mode config.Authorization, confidential bool) []string {
 		list = append(list, "Delete the client again (RFC 7592)")
 	}
 	if mode == config.Brokered {
-		list = slices.Insert(list, 6, "Allow the client on the consent page")
+		const allow = "Allow the client on the consent page"
+		list = slices.Insert(slices.Insert(list, 15, allow), 6, allow)
 	}
 	return list
 }
@@ -155,6 +158,7 @@ func testWalk(t *testing.T, mode config.Authorization) {
 	}{
 		{"public client", func(*Options) {}, open, append([]string{
 			`token_endpoint_auth_method  none`, `username   alice`, `token_use  access`, `code_challenge_method  S256`,
+			`error +insufficient_scope`, `scope of the token  mcp/read\n`, `text  written`,
 		}, explains[mode]...)},
 		{"confidential client", func(o *Options) { o.InitialAccessToken = s.InitialAccessToken }, confidential, []string{
 			`Authorization  *Bearer dcr_iat_…`, `Authorization  Basic `, `client_secret_expires_at *0`,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -34,6 +35,7 @@ func janitor() (func(context.Context) (broker.Swept, error), error) {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
 	slog.SetDefault(log)
+	log.Info("started", "version", version.String())
 	sdk := wire.SDK(c)
 	service, err := operate.Service(c, sdk, wire.Store(c, sdk), nil, nil, log)
 	if err != nil {

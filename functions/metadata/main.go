@@ -12,6 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 )
 
 func main() {
@@ -29,6 +30,7 @@ func handler() (http.Handler, error) {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
 	slog.SetDefault(log)
+	log.Info("started", "version", version.String())
 
 	documents, err := metadata.Configured(c, log)
 	if err != nil {

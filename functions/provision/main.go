@@ -15,6 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/provision"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -38,6 +39,7 @@ func provisioner() (broker.Provisioner, error) {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
 	slog.SetDefault(log)
+	log.Info("started", "version", version.String())
 	sdk := wire.SDK(c)
 	return registrar.Provisioning(c, sdk, wire.Store(c, sdk), log)
 }

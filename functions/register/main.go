@@ -13,6 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/trust"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 )
@@ -32,6 +33,7 @@ func handler() (http.Handler, error) {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
 	slog.SetDefault(log)
+	log.Info("started", "version", version.String())
 
 	sdk := wire.SDK(c)
 	service, err := registrar.Service(c, sdk, wire.Store(c, sdk), trust.New(nil, time.Now), log)

@@ -12,6 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/version"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -32,6 +33,7 @@ func handler() (http.Handler, error) {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
 	slog.SetDefault(log)
+	log.Info("started", "version", version.String())
 
 	rt := httpapi.NewRouter(log)
 	sdk := wire.SDK(c)

@@ -53,6 +53,9 @@ func All(getenv func(string) string) (*Config, error) {
 func (e *env) keys(c *Config) {
 	if c.Authorization == Brokered {
 		c.Keys = e.required("KEYS")
+		if c.KeysEndpoint = e.getenv("KEYS_ENDPOINT"); c.KeysEndpoint != "" {
+			e.anyOrigin("KEYS_ENDPOINT", c.KeysEndpoint)
+		}
 	}
 }
 

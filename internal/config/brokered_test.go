@@ -24,6 +24,7 @@ func TestBrokeredFaults(t *testing.T) {
 	}{
 		{"AUTHORIZATION", "direct", "brokered only"},
 		{"KEYS", "", "must be set"},
+		{"KEYS_ENDPOINT", "localhost:5000", "scheme and host"},
 		{"PROVISION_FUNCTION", "", "must be set"},
 		{"LAMBDA_ENDPOINT", "localhost:3001", "scheme and host"},
 		{"LOGIN_VERSION", "3", "managed login"},

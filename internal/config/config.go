@@ -97,6 +97,9 @@ type Config struct {
 	// Keys (KEYS) says where the keys are that seal what Cognito hands out: a
 	// path, secretsmanager:ID, ssm:NAME or s3://BUCKET/KEY. Required if brokered.
 	Keys string
+	// KeysEndpoint (KEYS_ENDPOINT) is the origin of the service that Keys names.
+	// Default: that of the region.
+	KeysEndpoint string
 	// ProvisionFunction (PROVISION_FUNCTION) is the name of the function that
 	// makes app clients. Required by the functions that face the internet, if
 	// brokered.

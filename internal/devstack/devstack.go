@@ -42,6 +42,9 @@ const (
 	IntrospectionSecret = "Sample-Server-9"
 )
 
+// Region is where the local Cognito's pool is.
+const Region = "us-east-1"
+
 // Options say where to listen. An empty address is a free port of localhost.
 type Options struct {
 	Cognito string
@@ -169,24 +172,8 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	// On managed login an app client needs a branding style, which in direct
-	// mode nobody gives it.
 	s.Authorization = c.Authorization
-	login := 2
-	if c.Authorization == config.Direct {
-		login = 1
-	}
-	s.Pool, err = emulator.New(emulator.Config{
-		BaseURL: s.Cognito,
-		Users: []emulator.User{
-			{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{"staff"}},
-			{Name: OtherUsername, Password: OtherPassword, Email: "bob@example.com"},
-		},
-		Plan:            emulator.Essentials,
-		ManagedLogin:    login,
-		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
-	})
-	if err != nil {
+	if s.Pool, err = newPool(s.Cognito, c.Authorization); err != nil {
 		return nil, err
 	}
 	b, err := newBroker(c, o.Log)
@@ -207,6 +194,26 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	return []http.Handler{s.Pool, b.handler, mcp}, nil
 }
 
+// newPool returns a local Cognito for a broker of this mode.
+func newPool(origin string, mode config.Authorization) (*emulator.Cognito, error) {
+	// On managed login an app client needs a branding style, which in direct
+	// mode nobody gives it.
+	login := 2
+	if mode == config.Direct {
+		login = 1
+	}
+	return emulator.New(emulator.Config{
+		BaseURL: origin,
+		Users: []emulator.User{
+			{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{"staff"}},
+			{Name: OtherUsername, Password: OtherPassword, Email: "bob@example.com"},
+		},
+		Plan:            emulator.Essentials,
+		ManagedLogin:    login,
+		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
+	})
+}
+
 // configuration is that of all functions together, since they are one process
 // here.
 func (s *Stack) configuration(o Options) (*config.Config, error) {
@@ -221,17 +228,17 @@ func (s *Stack) configuration(o Options) (*config.Config, error) {
 	if err := file.Close(); err != nil {
 		return nil, err
 	}
-	return config.All(s.environment(o))
+	return config.All(overridable(s.environment(), o.Getenv))
 }
 
 // environment is what a deployment would have in its functions' environment.
-func (s *Stack) environment(o Options) func(string) string {
-	resources, _ := json.Marshal([]config.ProtectedResource{{Resource: s.MCP, Scopes: []string{"mcp/read"}, Name: "Sample MCP server"}})
+func (s *Stack) environment() map[string]string {
+	resources, _ := json.Marshal([]config.ProtectedResource{{Resource: s.MCP, Scopes: []string{readScope, writeScope}, Name: "Sample MCP server"}})
 	secret := sha256.Sum256([]byte(IntrospectionSecret))
 	asking, _ := json.Marshal([]config.IntrospectionClient{{ID: IntrospectionID, SecretSHA256: hex.EncodeToString(secret[:]), Resource: s.MCP}})
-	env := map[string]string{
+	return map[string]string{
 		"ISSUER":                s.Issuer,
-		"AWS_REGION":            "us-east-1",
+		"AWS_REGION":            Region,
 		"USER_POOL_ID":          poolID,
 		"COGNITO_ISSUER":        s.Cognito + "/" + poolID,
 		"COGNITO_DOMAIN":        s.Cognito,
@@ -249,12 +256,17 @@ func (s *Stack) environment(o Options) func(string) string {
 		"BRAND_NAME":            "Example Corp",
 		"SCOPE_DESCRIPTIONS":    `{"mcp/read":"Read your notes","mcp/write":"Write and delete your notes"}`,
 	}
+}
+
+// overridable returns what finds a variable: those that are in env are settled,
+// but for these two.
+func overridable(env map[string]string, getenv func(string) string) func(string) string {
 	return func(name string) string {
 		if v := env[name]; v != "" && name != "SCOPES" && name != "LOG_LEVEL" {
 			return v
 		}
-		if o.Getenv != nil {
-			if v := o.Getenv(name); v != "" {
+		if getenv != nil {
+			if v := getenv(name); v != "" {
 				return v
 			}
 		}
@@ -262,7 +274,7 @@ func (s *Stack) environment(o Options) func(string) string {
 	}
 }
 
-const poolID = "us-east-1_local00001"
+const poolID = Region + "_local00001"
 
 func (s *Stack) serve(l net.Listener, h http.Handler) {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}

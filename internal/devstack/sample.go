@@ -4,19 +4,31 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/dcr-broker/dcr-broker/examples/mcpserver"
 	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/samplemcp"
+	"github.com/dcr-broker/dcr-broker/pkg/mcpauth"
+)
+
+// The scopes of the sample MCP server: what everything needs, and what one of its
+// tools needs besides.
+const (
+	readScope  = "mcp/read"
+	writeScope = "mcp/write"
 )
 
 // sampleServer is the MCP server that the broker's configuration names.
 func (s *Stack) sampleServer(c *config.Config, log *slog.Logger) (http.Handler, error) {
 	r := c.ProtectedResources[0]
-	return samplemcp.New(samplemcp.Config{
-		Resource:            r.Resource,
-		AuthorizationServer: c.Issuer,
-		TokenIssuer:         c.CognitoIssuer,
-		JWKSURL:             c.CognitoIssuer + "/.well-known/jwks.json",
-		Scopes:              r.Scopes,
-		Log:                 log,
+	return mcpserver.New(mcpserver.Config{
+		Config: mcpauth.Config{
+			Resource:            r.Resource,
+			Name:                r.Name,
+			AuthorizationServer: c.Issuer,
+			TokenIssuer:         c.CognitoIssuer,
+			RequireAudience:     c.ResourceBinding,
+			Scopes:              []string{readScope},
+			Log:                 log,
+		},
+		WriteScope: writeScope,
 	})
 }

@@ -28,6 +28,9 @@ type Keys struct {
 
 // NewKeys returns the keys that c names. It reads nothing yet.
 func NewKeys(c *config.Config, sdk aws.Config, log *slog.Logger) (*Keys, error) {
+	if c.KeysEndpoint != "" {
+		sdk.BaseEndpoint = aws.String(c.KeysEndpoint)
+	}
 	fetch, err := document.At(c.Keys, sdk)
 	if err != nil {
 		return nil, fmt.Errorf("KEYS: %w", err)

@@ -1,6 +1,7 @@
 package documents
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -70,6 +71,31 @@ func rotated(t *testing.T, document []byte) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// Where the keys are is not where the region's services are, if a deployment
+// says so.
+func TestKeysFromAnEndpoint(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("X-Amz-Target"); got != "secretsmanager.GetSecretValue" {
+			t.Errorf("X-Amz-Target = %q, want secretsmanager.GetSecretValue", got)
+		}
+		json.NewEncoder(w).Encode(map[string]string{"SecretString": string(seal.Generate())})
+	}))
+	defer srv.Close()
+	sdk := aws.Config{Region: "us-east-1", RetryMaxAttempts: 1, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+	})}
+	k, err := NewKeys(&config.Config{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}, sdk, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Ready(t.Context()); err != nil {
+		t.Errorf("Ready: %v, want the keys of the endpoint", err)
+	}
+	if sdk.BaseEndpoint != nil {
+		t.Errorf("the caller's BaseEndpoint = %q, want it left alone", *sdk.BaseEndpoint)
+	}
 }
 
 func TestBefore(t *testing.T) {

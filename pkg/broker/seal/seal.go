@@ -7,8 +7,10 @@ package seal
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -19,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync/atomic"
 )
@@ -53,28 +56,78 @@ func (*Ring) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 // seals; those before it stay until nothing is left that they sealed, which is
 // as long as the longest refresh token lives. MAC is the key of the keyed
 // hashes and does not rotate, since client ids are made with it.
+//
+// Seed is what a deployment starts with that has its keys made by Secrets
+// Manager, which can make a random text but no keys: the key "seed" and, unless
+// MAC is there, the key of the keyed hashes come from it.
 type document struct {
 	Version int               `json:"version"`
-	Seal    string            `json:"seal"`
-	Keys    map[string]string `json:"keys"`
-	MAC     string            `json:"mac"`
+	Seed    string            `json:"seed,omitempty"`
+	Seal    string            `json:"seal,omitempty"`
+	Keys    map[string]string `json:"keys,omitempty"`
+	MAC     string            `json:"mac,omitempty"`
+}
+
+// seedKey is the id of the key that comes from the seed.
+const seedKey = "seed"
+
+// minSeed is how long a seed is at least. A letter or digit has 5.9 bits, so
+// that 43 of them that were drawn at random are worth a key of 32 bytes.
+const minSeed = 43
+
+// fromSeed adds to d what comes from its seed (HKDF, RFC 5869).
+func (d *document) fromSeed() error {
+	if d.Seed == "" {
+		return nil
+	}
+	if len(d.Seed) < minSeed {
+		return fmt.Errorf("keys: seed has fewer than %d characters", minSeed)
+	}
+	if _, ok := d.Keys[seedKey]; ok {
+		return fmt.Errorf("keys: the id %s is that of the key that comes from the seed", seedKey)
+	}
+	derive := func(info string) (string, error) {
+		key, err := hkdf.Key(sha256.New, []byte(d.Seed), nil, "dcr-broker "+info, KeySize)
+		return base64.StdEncoding.EncodeToString(key), err
+	}
+	seal, err := derive("seal")
+	if err != nil {
+		return err
+	}
+	mac, err := derive("mac")
+	if err != nil {
+		return err
+	}
+	d.Keys = maps.Clone(d.Keys)
+	if d.Keys == nil {
+		d.Keys = make(map[string]string)
+	}
+	d.Keys[seedKey] = seal
+	d.Seal = cmp.Or(d.Seal, seedKey)
+	d.MAC = cmp.Or(d.MAC, mac)
+	return nil
 }
 
 // Parse reads the keys: a JSON object with version (1), seal (the id of the key
 // that seals), keys (each id's key of 32 bytes in base64) and mac (32 bytes in
-// base64). The error names what is wrong and never holds a key.
+// base64). With seed, a random text of 43 characters or more, the others may be
+// left out: the key "seed" comes from it, and seals unless seal names another,
+// and so does mac. The error names what is wrong and never holds a key.
 func Parse(body []byte) (*Ring, error) {
 	var d document
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&d); err != nil {
-		return nil, errors.New("keys: not a JSON object of version, seal, keys and mac")
+		return nil, errors.New("keys: not a JSON object of version, seed, seal, keys and mac")
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("keys: something follows the object")
 	}
 	if d.Version != 1 {
 		return nil, errors.New("keys: version must be 1")
+	}
+	if err := d.fromSeed(); err != nil {
+		return nil, err
 	}
 	k := &keys{sealing: d.Seal, open: make(map[string]cipher.AEAD)}
 	for id, text := range d.Keys {

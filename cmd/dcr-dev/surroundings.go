@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/internal/devstack"
+)
+
+type surroundingsCmd struct {
+	Cognito     string `default:"localhost:9229" env:"DCR_DEV_COGNITO" help:"Address of the local Cognito."`
+	BackChannel string `help:"Another address of the local Cognito, for functions that cannot reach the first."`
+	MCP         string `name:"mcp" default:"localhost:8090" env:"DCR_DEV_MCP" help:"Address of the sample MCP server."`
+	Host        string `required:"" help:"This machine, as the functions reach it."`
+	Issuer      string `required:"" help:"Origin of the broker."`
+	AWS         string `name:"aws" required:"" help:"Origin of DynamoDB and Secrets Manager."`
+	Lambda      string `required:"" help:"Origin of the Lambda API, as the functions reach it."`
+	Provision   string `required:"" help:"Name there of the function that makes app clients."`
+	Out         string `required:"" help:"Directory for functions.json, which is for sam's --env-vars, and client.sh, for a shell that tests the broker. Both are there when everything runs."`
+}
+
+// Run serves until ctx ends.
+func (c *surroundingsCmd) Run(ctx context.Context) error {
+	s, err := devstack.Surround(ctx, devstack.SurroundingsOptions{
+		Cognito: c.Cognito, BackChannel: c.BackChannel, MCP: c.MCP, Host: c.Host, Issuer: c.Issuer,
+		AWS: c.AWS, Lambda: c.Lambda, Provision: c.Provision, Getenv: os.Getenv,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.write(s); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	<-ctx.Done()
+	return s.Close()
+}
+
+// write leaves client.sh to the end, and complete: whoever sees it may begin.
+func (c *surroundingsCmd) write(s *devstack.Surroundings) error {
+	// sam takes these for every function that has a variable of the name.
+	functions, err := json.MarshalIndent(map[string]any{"Parameters": s.Environment}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(c.Out, "functions.json"), functions, 0o600); err != nil {
+		return err
+	}
+	var client strings.Builder
+	for _, v := range [][2]string{
+		{"E2E_MCP_URL", s.MCP},
+		{"E2E_USERNAME", devstack.Username},
+		{"E2E_PASSWORD", devstack.Password},
+		{"E2E_INITIAL_ACCESS_TOKEN", s.InitialAccessToken},
+		{"E2E_ONE_USE_TOKEN", s.OneUseToken},
+		{"E2E_INTROSPECTION_ID", devstack.IntrospectionID},
+		{"E2E_INTROSPECTION_SECRET", devstack.IntrospectionSecret},
+	} {
+		fmt.Fprintf(&client, "export %s='%s'\n", v[0], v[1]) // none has a quote
+	}
+	written := filepath.Join(c.Out, "client.new")
+	if err := os.WriteFile(written, []byte(client.String()), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(written, filepath.Join(c.Out, "client.sh"))
+}

@@ -1,0 +1,249 @@
+package dcrbroker
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var updateCosts = flag.Bool("update-costs", false, "write the table of docs/costs.md")
+
+const costsDocument = "docs/costs.md"
+
+// sizes are the columns of what is estimated: registrations in a month.
+const sizes = 3
+
+// costs are the tables of docs/costs.md that the estimate follows from. All but
+// the first column are numbers where they have a meaning here.
+type costs struct {
+	events map[string][]float64 // how many in a month, for each size
+	each   map[string]effort
+	prices map[string]float64 // of one
+	there  map[string]float64 // how many there are, whatever the size
+}
+
+// effort is what one event takes.
+type effort struct {
+	functions                    string
+	mb, requests, ms, wru, rru   float64
+	logged, sent, stored, forAll float64 // kB; days
+}
+
+// The estimate follows from the tables beneath it.
+func TestCosts(t *testing.T) {
+	text, err := os.ReadFile(costsDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := readCosts(t, string(text))
+	const begin, end = "writes what follows -->\n", "<!-- go test -run TestCosts -update-costs . wrote"
+	before, rest, ok := strings.Cut(string(text), begin)
+	written, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no place for the table", costsDocument)
+	}
+	want := c.table()
+	if *updateCosts {
+		if err := os.WriteFile(costsDocument, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if written != want {
+		t.Errorf("%s says\n%s\nwhich should be\n%s\ngo test -run TestCosts -update-costs . writes it", costsDocument, written, want)
+	}
+}
+
+// The assumptions are those of the template.
+func TestCostsAreOfTheTemplate(t *testing.T) {
+	text, err := os.ReadFile(costsDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := readCosts(t, string(text))
+	b, err := os.ReadFile("template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := string(b)
+	for event, e := range c.each {
+		for function := range strings.SplitSeq(e.functions, ", ") {
+			id := strings.ToUpper(function[:1]) + function[1:] + "Function"
+			m := regexp.MustCompile(`(?s)\n  ` + id + `:\n.*?MemorySize: (\d+)`).FindStringSubmatch(template)
+			if m == nil || m[1] != strconv.Itoa(int(e.mb)) {
+				t.Errorf("%s: %s has %v MB, which is not what the template gives it (%v)", event, function, e.mb, m)
+			}
+		}
+	}
+	watched := 0
+	for _, resource := range regexp.MustCompile(`\n  [A-Z]\w+:\n`).Split(template, -1) {
+		if strings.Contains(resource, "Type: AWS::CloudWatch::Alarm\n") {
+			watched += strings.Count(resource, "MetricName:")
+		}
+	}
+	if float64(watched) != c.there["alarm"] {
+		t.Errorf("alarms of the template watch %d metrics, and %v in the table", watched, c.there["alarm"])
+	}
+	for kind, name := range map[string]string{"dashboard": "AWS::CloudWatch::Dashboard", "secret": "AWS::SecretsManager::Secret", "waf-acl": "AWS::WAFv2::WebACL"} {
+		if n := strings.Count(template, "Type: "+name+"\n"); float64(n) != c.there[kind] {
+			t.Errorf("%d of %s in the template, and %v in the table", n, name, c.there[kind])
+		}
+	}
+	if !strings.Contains(template, "Default: rate(5 minutes)\n") || c.events["janitor"][0] != 30*24*60/5 {
+		t.Errorf("the janitor runs %v times, want every five minutes", c.events["janitor"][0])
+	}
+}
+
+// table is what is written into the document.
+func (c *costs) table() string {
+	var b strings.Builder
+	b.WriteString("\n| | 1,000 registrations | 100,000 | 10,000,000 |\n|---|--:|--:|--:|\n")
+	var total, edge [sizes]float64
+	row := func(name, price string, of func(size int) float64, sums ...*[sizes]float64) {
+		fmt.Fprintf(&b, "| %s |", name)
+		for i := range sizes {
+			q := of(i)
+			cost := q * c.price(price)
+			for _, s := range sums {
+				s[i] += cost
+			}
+			fmt.Fprintf(&b, " %s: $%s |", grouped(q), money(cost))
+		}
+		b.WriteString("\n")
+	}
+	sum := func(name string, of [sizes]float64) {
+		fmt.Fprintf(&b, "| **%s** |", name)
+		for i := range sizes {
+			fmt.Fprintf(&b, " **$%s** |", money(of[i]))
+		}
+		b.WriteString("\n")
+	}
+	// all adds up what the events of a month take.
+	all := func(f func(effort) float64) func(int) float64 {
+		return func(i int) float64 {
+			n := 0.0
+			for _, event := range slices.Sorted(maps.Keys(c.each)) {
+				n += c.events[event][i] * f(c.each[event])
+			}
+			return n
+		}
+	}
+	const kBinGB = 1e6
+	requests := all(func(e effort) float64 { return e.requests })
+	janitor := func(i int) float64 { return c.events["janitor"][i] }
+	there := func(kind string) func(int) float64 { return func(int) float64 { return c.there[kind] } }
+
+	row("API Gateway, requests", "api-request", requests, &total)
+	row("Lambda, requests", "lambda-request", func(i int) float64 { return requests(i) + janitor(i) }, &total)
+	row("Lambda, GB-seconds", "lambda-gb-second", all(func(e effort) float64 { return e.mb / 1024 * e.ms / 1000 }), &total)
+	row("DynamoDB, write request units", "wru", all(func(e effort) float64 { return e.wru }), &total)
+	row("DynamoDB, read request units", "rru", all(func(e effort) float64 { return e.rru }), &total)
+	row("DynamoDB, GB stored, with point-in-time recovery", "stored", all(func(e effort) float64 { return e.stored * e.forAll / 30 / kBinGB }), &total)
+	row("CloudWatch, GB of logs", "logged", all(func(e effort) float64 { return e.logged / kBinGB }), &total)
+	row("CloudWatch, metrics", "metric", there("metric"), &total)
+	row("CloudWatch, metrics that alarms watch", "alarm", there("alarm"), &total)
+	row("CloudWatch, dashboard", "dashboard", there("dashboard"), &total)
+	row("Secrets Manager, secret", "secret", there("secret"), &total)
+	row("Secrets Manager, requests", "secret-request", func(i int) float64 { return c.events["secret-request"][i] }, &total)
+	row("GB sent", "sent", all(func(e effort) float64 { return e.sent / kBinGB }), &total)
+	sum("The broker", total)
+	row("CloudFront, requests", "edge-request", requests, &edge)
+	row("WAF, requests", "waf-request", requests, &edge)
+	row("WAF, ACL", "waf-acl", there("waf-acl"), &edge)
+	row("WAF, rules", "waf-rule", there("waf-rule"), &edge)
+	sum("EdgeProtection, if it is on", edge)
+	var users [sizes]float64
+	row("Cognito, users above 10,000 on Essentials", "user", func(i int) float64 { return max(0, c.events["user"][i]-10_000) }, &users)
+	b.WriteString("\n")
+	return b.String()
+}
+
+func (c *costs) price(name string) float64 {
+	p, ok := c.prices[name]
+	if !ok {
+		panic("no price of " + name)
+	}
+	return p
+}
+
+// readCosts reads the rows that begin with a name in code format. What table a
+// row is of follows from the line above its table.
+func readCosts(t *testing.T, text string) *costs {
+	t.Helper()
+	c := &costs{make(map[string][]float64), make(map[string]effort), make(map[string]float64), make(map[string]float64)}
+	table := ""
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "|") {
+			table = ""
+			continue
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		if table == "" {
+			table = cells[0]
+			continue
+		}
+		name := strings.Trim(cells[0], "`")
+		if name == cells[0] {
+			continue
+		}
+		number := func(i int) float64 {
+			n, err := strconv.ParseFloat(strings.ReplaceAll(cells[i], ",", ""), 64)
+			if err != nil {
+				t.Fatalf("%s: %s: %v", costsDocument, name, err)
+			}
+			return n
+		}
+		switch table {
+		case "in a month":
+			c.events[name] = []float64{number(1), number(2), number(3)}
+		case "each":
+			c.each[name] = effort{cells[1], number(2), number(3), number(4), number(5), number(6), number(7), number(8), number(9), number(10)}
+		case "what":
+			c.prices[name] = number(1) / number(2)
+		case "there are":
+			c.there[name] = number(1)
+		default:
+			t.Errorf("%s: a table with %s that begins %q", costsDocument, name, table)
+		}
+	}
+	if len(c.events) == 0 || len(c.each) == 0 || len(c.prices) == 0 || len(c.there) == 0 {
+		t.Fatalf("%s lacks a table: %+v", costsDocument, c)
+	}
+	for event := range c.each {
+		if c.events[event] == nil {
+			t.Fatalf("%s does not say how many of %s there are", costsDocument, event)
+		}
+	}
+	return c
+}
+
+// money is to the cent below 100, and to the dollar above.
+func money(dollars float64) string {
+	if dollars < 100 {
+		return strconv.FormatFloat(dollars, 'f', 2, 64)
+	}
+	return grouped(dollars)
+}
+
+// grouped writes n with commas, and small ones with as many digits as say
+// something.
+func grouped(n float64) string {
+	if n > 0 && n < 100 && n != math.Trunc(n) {
+		return strconv.FormatFloat(n, 'g', 2, 64)
+	}
+	s := strconv.FormatInt(int64(math.Round(n)), 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,80 @@
+package functions
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+)
+
+// The whole of direct mode on the real bootstraps, each with a role of its own.
+func TestDirectModeOnBootstraps(t *testing.T) {
+	for _, policy := range []string{"ssm:" + policyParameter, "s3://" + policyBucket + "/" + policyKey} {
+		t.Run(policy, func(t *testing.T) { testDirect(t, policy) })
+	}
+}
+
+func testDirect(t *testing.T, policy string) {
+	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("DYNAMODB_ENDPOINT is not set: the functions are not run; scripts/moto.sh run go test ./functions runs them")
+	}
+	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
+	d.world = newWorld(t, endpoint)
+	g, srv := newGateway(t)
+	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
+	d.env["ISSUER"] = d.issuer
+	d.documents(policy)
+	d.world.store()
+	for _, name := range []string{"register", "token", "metadata", "janitor"} {
+		d.all[name] = d.function(name)
+		d.gateway.functions[name] = d.all[name]
+	}
+
+	open := d.register(publicMetadata, redirectURI, "")
+	if open.id == "" || open.management == "" {
+		t.Fatalf("registered %+v, want a client with a token to manage it", open)
+	}
+	bearer := "Bearer " + open.management
+	d.ask("GET", "/register/"+open.id, nil, bearer, http.StatusOK)
+	changed := `{"client_id":"` + open.id + `","client_name":"Changed","redirect_uris":["` + redirectURI + `"],"token_endpoint_auth_method":"none"}`
+	bearer = "Bearer " + text(d.ask("PUT", "/register/"+open.id, changed, bearer, http.StatusOK), "registration_access_token")
+	site := d.register(confidentialMetadata, siteURI, "Bearer "+d.real[exampleInitial])
+	if site.secret == "" {
+		t.Errorf("registered %+v, want a confidential client", site)
+	}
+	d.called(t, "register", map[string]int{"CreateUserPoolClient": 2, "DescribeUserPoolClient": 1, "UpdateUserPoolClient": 1})
+
+	d.ask("DELETE", "/register/"+open.id, nil, bearer, http.StatusNoContent)
+	d.called(t, "register", map[string]int{"DescribeUserPoolClient": 1, "DeleteUserPoolClient": 1})
+	if done := d.janitor(t); done.Failed != 0 {
+		t.Errorf("the janitor did %+v, want no failure", done)
+	}
+	d.called(t, "janitor", nil)
+	if others := d.control.others(); len(others) > 0 {
+		t.Errorf("calls of Cognito's API by others: %v", others)
+	}
+	for name, f := range d.all {
+		f.Close()
+		checkLines(t, name, f.Logs(), d.secrets)
+		if strings.Contains(f.Logs(), `"level":"ERROR"`) {
+			t.Errorf("%s logged an error:\n%s", name, f.Logs())
+		}
+	}
+}
+
+// What reads the policy reads it from an object of S3 too.
+func TestPolicyInAnObject(t *testing.T) {
+	d := deployWith(t, 10, "s3://"+policyBucket+"/"+policyKey)
+	r := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
+	b := d.browser()
+	_, at := d.begin(b, r)
+	d.tokens(r, d.consent(b, r, at).Get("code"))
+	if done := d.janitor(t); done.Failed != 0 {
+		t.Errorf("the janitor did %+v, want no failure", done)
+	}
+	d.control.by("provision")
+	d.finish()
+}

@@ -1,0 +1,154 @@
+package functions
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/permissions"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+// Where the documents of these tests are.
+const (
+	keysSecret      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Keys-AbCdEf"
+	policyParameter = "/dcr-broker/policy"
+	policyBucket    = "example-documents"
+	policyKey       = "dcr/policy.json"
+)
+
+// documents puts Secrets Manager, SSM and S3 around the functions, at the hosts
+// that they have: a proxy leads there, and the functions trust its certificates.
+// The keys are a secret, made by Secrets Manager from the template's settings;
+// the policy is where location says.
+func (w *world) documents(location string) {
+	w.t.Helper()
+	answers := make(map[string]string)
+	answers["secretsmanager.us-east-1.amazonaws.com"] = `{"version":1,"seed":"` + strings.Repeat("0aZ9", 16) + `"}`
+	answers["ssm.us-east-1.amazonaws.com"] = string(policy.Default())
+	answers[policyBucket+".s3.us-east-1.amazonaws.com"] = string(policy.Default())
+	if _, err := seal.Parse([]byte(answers["secretsmanager.us-east-1.amazonaws.com"])); err != nil {
+		w.t.Fatal(err)
+	}
+	aws := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.t.Error(err)
+			return
+		}
+		document := answers[r.Host]
+		switch what := r.Host + " " + r.Method + " " + r.URL.Path + " " + r.Header.Get("X-Amz-Target") + " " + string(body); what {
+		case `secretsmanager.us-east-1.amazonaws.com POST / secretsmanager.GetSecretValue {"SecretId":"` + keysSecret + `"}`:
+			w.record(caller(r), "secretsmanager:GetSecretValue", permissions.Keys)
+			json.NewEncoder(rw).Encode(map[string]string{"SecretString": document})
+		case `ssm.us-east-1.amazonaws.com POST / AmazonSSM.GetParameter {"Name":"` + policyParameter + `","WithDecryption":true}`:
+			w.record(caller(r), "ssm:GetParameter", permissions.Parameter)
+			json.NewEncoder(rw).Encode(map[string]map[string]string{"Parameter": {"Value": document}})
+		case policyBucket + ".s3.us-east-1.amazonaws.com GET /" + policyKey + "  ":
+			w.record(caller(r), "s3:GetObject", permissions.Object)
+			io.WriteString(rw, document)
+		default:
+			w.t.Errorf("unexpected call of AWS: %s", what)
+			http.Error(rw, "{}", http.StatusBadRequest)
+		}
+	}))
+	authority := newAuthority(w.t)
+	aws.TLS = &tls.Config{GetCertificate: authority.certificate}
+	aws.StartTLS()
+	w.t.Cleanup(aws.Close)
+
+	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		host, port, err := net.SplitHostPort(r.Host)
+		if r.Method != http.MethodConnect || err != nil || port != "443" || answers[host] == "" {
+			w.t.Errorf("a function would connect to %s %s", r.Method, r.Host)
+			http.Error(rw, "no", http.StatusForbidden)
+			return
+		}
+		tunnel(w.t, rw, aws.Listener.Addr().String())
+	}))
+	w.t.Cleanup(proxy.Close)
+	w.env["HTTPS_PROXY"], w.env["SSL_CERT_FILE"] = proxy.URL, authority.file
+	if w.env["AUTHORIZATION"] != permissions.Direct {
+		w.env["KEYS"] = "secretsmanager:" + keysSecret
+	}
+	w.env["POLICY"] = location
+}
+
+// tunnel joins the connection of a CONNECT request and one to the address.
+func tunnel(t *testing.T, rw http.ResponseWriter, to string) {
+	up, err := net.Dial("tcp", to)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer up.Close()
+	down, buffered, err := rw.(http.Hijacker).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer down.Close()
+	io.WriteString(down, "HTTP/1.1 200 OK\r\n\r\n")
+	go func() {
+		io.Copy(up, buffered)
+		up.(*net.TCPConn).CloseWrite()
+	}()
+	io.Copy(down, up)
+}
+
+// authority signs certificates for whatever host is asked for.
+type authority struct {
+	file string // of its own certificate
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "tests"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &authority{file: filepath.Join(t.TempDir(), "ca.pem"), cert: cert, key: key}
+	if err := os.WriteFile(a.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: hello.ServerName}, DNSNames: []string{hello.ServerName},
+		NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &a.key.PublicKey, a.key)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}, err
+}

@@ -1,0 +1,147 @@
+package functions
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/permissions"
+)
+
+// recordedFile is what `go test -update` writes, from a run of all tests.
+const recordedFile = "../internal/permissions/recorded.json"
+
+// calls are the operations of AWS that the functions were seen to call, by mode
+// and function.
+var calls struct {
+	mu   sync.Mutex
+	seen map[string]map[string]map[permissions.Permission]bool
+}
+
+// record notes a call if it is one of a function's.
+func (w *world) record(function, action, resource string) {
+	mode := permissions.Brokered
+	if w.env["AUTHORIZATION"] == permissions.Direct {
+		mode = permissions.Direct
+	}
+	if !slices.Contains(permissions.Functions(mode), function) {
+		return // the test's own
+	}
+	calls.mu.Lock()
+	defer calls.mu.Unlock()
+	if calls.seen == nil {
+		calls.seen = make(map[string]map[string]map[permissions.Permission]bool)
+	}
+	if calls.seen[mode] == nil {
+		calls.seen[mode] = make(map[string]map[permissions.Permission]bool)
+	}
+	if calls.seen[mode][function] == nil {
+		calls.seen[mode][function] = make(map[permissions.Permission]bool)
+	}
+	calls.seen[mode][function][permissions.Permission{Action: action, Resource: resource}] = true
+}
+
+// recordedDocument is what the tests have seen so far, as permissions.Parse
+// reads it.
+func recordedDocument() ([]byte, error) {
+	calls.mu.Lock()
+	defer calls.mu.Unlock()
+	all := make(map[string]map[string][]string)
+	for mode, functions := range calls.seen {
+		all[mode] = make(map[string][]string)
+		for function, seen := range functions {
+			for p := range seen {
+				all[mode][function] = append(all[mode][function], p.String())
+			}
+			slices.Sort(all[mode][function])
+		}
+	}
+	b, err := json.MarshalIndent(all, "", "  ")
+	return append(b, '\n'), err
+}
+
+// checkRecorded compares what all tests together have seen with the file.
+func checkRecorded() error {
+	got, err := recordedDocument()
+	if err != nil {
+		return err
+	}
+	if *update {
+		return os.WriteFile(recordedFile, got, 0o644)
+	}
+	want, err := os.ReadFile(recordedFile)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("what the functions call of AWS is not what %s says; look at it, then -update and change the roles. Got\n%s\nwant\n%s", recordedFile, got, want)
+	}
+	return nil
+}
+
+// dynamoDB is DynamoDB at the endpoint, with what functions call recorded.
+func (w *world) dynamoDB(endpoint string) string {
+	w.t.Helper()
+	to, err := url.Parse(endpoint)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host }}
+	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var in struct{ TableName, IndexName string }
+		if err == nil {
+			err = json.Unmarshal(body, &in)
+		}
+		op, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_20120810.")
+		if err != nil || !ok || in.TableName != w.env["TABLE_NAME"] {
+			w.t.Errorf("DynamoDB: %s on table %q (%v)", r.Header.Get("X-Amz-Target"), in.TableName, err)
+		}
+		resource := permissions.Table
+		if in.IndexName != "" {
+			resource += "/index/" + in.IndexName
+		}
+		w.record(caller(r), "dynamodb:"+op, resource)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(rw, r)
+	}))
+	w.t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func TestRecordingTakesWhatItSees(t *testing.T) {
+	w := &world{t: t, env: map[string]string{"AUTHORIZATION": "direct", "TABLE_NAME": "t"}}
+	moto := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { io.Copy(rw, r.Body) }))
+	defer moto.Close()
+	before, err := recordedDocument()
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), "POST", w.dynamoDB(moto.URL), strings.NewReader(`{"TableName":"t","IndexName":"due"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Amz-Target", "DynamoDB_20120810.Query")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=stranger/20261121/us-east-1/dynamodb/aws4_request, SignedHeaders=host")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if b, _ := io.ReadAll(res.Body); string(b) != `{"TableName":"t","IndexName":"due"}` {
+		t.Errorf("passed on as %q", b)
+	}
+	if after, _ := recordedDocument(); !bytes.Equal(before, after) {
+		t.Errorf("recorded what no function called: %s", after)
+	}
+}

@@ -1,0 +1,52 @@
+package functions
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Whoever reads the log of a function can tell which version wrote it.
+func TestFunctionsLogTheirVersionAtTheStart(t *testing.T) {
+	w := newBrokeredWorld(t, "")
+	w.env["LAMBDA_ENDPOINT"] = w.pool
+	mains, err := filepath.Glob("*/main.go")
+	if err != nil || len(mains) == 0 {
+		t.Fatalf("%d functions, %v", len(mains), err)
+	}
+	for _, path := range mains {
+		name := filepath.Dir(path)
+		f := w.function(name)
+		if _, err := f.Start(t.Context()); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		f.Close()
+		first, _, _ := strings.Cut(f.Logs(), "\n")
+		if want := `"msg":"started","version":"` + cmp.Or(os.Getenv("VERSION"), "dev") + `"}`; !strings.HasSuffix(first, want) {
+			t.Errorf("%s logged %q at first, want %s", name, first, want)
+		}
+	}
+}
+
+func TestBuildPutsTheVersionIn(t *testing.T) {
+	const version = "v1.2.3-rc.1+local"
+	t.Setenv("VERSION", version)
+	dir := t.TempDir()
+	if err := build("..", dir, "metadata"); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, runtime.GOARCH, "metadata", "bootstrap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(b), version) {
+		t.Errorf("built with VERSION=%s, which is not in the bootstrap", version)
+	}
+	t.Setenv("VERSION", "v1 -X main.who=me") // it goes into the linker's flags
+	if err := build("..", dir, "metadata"); err == nil || !strings.Contains(err.Error(), "VERSION") {
+		t.Errorf("build = %v, want a refusal", err)
+	}
+}

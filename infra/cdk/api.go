@@ -1,0 +1,241 @@
+package dcrbroker
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// route is one of the API's. Routes have every method, since it is the function
+// that knows how to refuse one.
+type route struct {
+	id, key string
+	to      function
+}
+
+// routes are those of the mode. An API that exists keeps its $default, so that
+// the documents have routes of their own there.
+func (b *Broker) routes(existing bool) []route {
+	all := []route{
+		{"RegisterRoute", "ANY /register", register},
+		{"RegistrationRoute", "ANY /register/{client_id}", register},
+		{"TokenRoute", "ANY /token", token},
+		{"RevokeRoute", "ANY /revoke", token},
+	}
+	if b.brokered() {
+		all = append(all,
+			route{"IntrospectRoute", "ANY /introspect", token},
+			route{"AuthorizeRoute", "ANY /authorize", authorize},
+			route{"CallbackRoute", "ANY /callback", authorize},
+			route{"ConsentRoute", "ANY /consent", authorize},
+			route{"SignedOutRoute", "ANY /signed-out", authorize},
+			route{"AssetsRoute", "GET /assets/{proxy+}", authorize},
+		)
+	}
+	if !existing {
+		return append(all, route{"DefaultRoute", "$default", metadata})
+	}
+	return append(all,
+		route{"ServerMetadataRoute", "ANY /.well-known/oauth-authorization-server", metadata},
+		route{"DiscoveryRoute", "ANY /.well-known/openid-configuration", metadata},
+		route{"ResourceMetadataRoute", "ANY /.well-known/oauth-protected-resource", metadata},
+		route{"ResourcePathMetadataRoute", "ANY /.well-known/oauth-protected-resource/{proxy+}", metadata},
+	)
+}
+
+// api is where the routes go.
+type api struct {
+	// own is nil for an API that exists, stage then is its $default stage.
+	own   awsapigatewayv2.CfnApi
+	stage awsapigatewayv2.CfnStage
+}
+
+// addApi makes the API, or takes the one that there is, and says what the issuer
+// is. The API is there before the functions, whose environment has the issuer.
+func (b *Broker) addApi(p *Props) *api {
+	if p.Api != nil {
+		return b.existingApi(p)
+	}
+	own := awsapigatewayv2.NewCfnApi(b.Construct, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
+		Name: b.stack.StackName(), Description: jsii.String("dcr-broker"), ProtocolType: jsii.String("HTTP"),
+	})
+	b.apiID = own.Ref()
+	b.Issuer = b.endpoint()
+	if p.Domain != nil {
+		b.Issuer = "https://" + p.Domain.Name
+		// A second origin would have the wrong issuer.
+		own.SetDisableExecuteApiEndpoint(jsii.Bool(true))
+	}
+	b.Api = awsapigatewayv2.HttpApi_FromHttpApiAttributes(b.Construct, jsii.String("HttpApi"), &awsapigatewayv2.HttpApiAttributes{
+		HttpApiId: own.Ref(), ApiEndpoint: &b.Issuer,
+	})
+	return &api{own: own}
+}
+
+func (b *Broker) endpoint() string {
+	return "https://" + *b.apiID + ".execute-api." + *b.stack.Region() + "." + *b.stack.UrlSuffix()
+}
+
+// addRoutes connects the functions and makes the stage, or limits the routes on
+// the one that there is.
+func (b *Broker) addRoutes(p *Props, a *api) {
+	routes := b.routes(a.own == nil)
+	targets := make(map[function]*string)
+	for _, f := range b.present() {
+		if slices.ContainsFunc(routes, func(r route) bool { return r.to == f }) {
+			targets[f] = b.addIntegration(f)
+		}
+	}
+	made := make(map[string]awsapigatewayv2.CfnRoute)
+	for _, r := range routes {
+		made[r.key] = awsapigatewayv2.NewCfnRoute(b.Construct, &r.id, &awsapigatewayv2.CfnRouteProps{
+			ApiId: b.apiID, RouteKey: &r.key, Target: targets[r.to],
+		})
+		except(made[r.key], "APIG4", "This is where clients without any token get one: the functions check clients, tokens and sign-ins themselves, as OAuth has it.")
+	}
+
+	limits := map[string]Rate{"ANY /register": p.Throttle.Register, "ANY /token": p.Throttle.Token}
+	if b.brokered() {
+		limits["ANY /authorize"] = p.Throttle.Authorize
+	}
+	if a.own != nil {
+		b.addStage(p, a)
+	}
+	for _, key := range slices.Sorted(maps.Keys(limits)) {
+		if a.stage == nil {
+			break // a fault already
+		}
+		a.stage.AddPropertyOverride(jsii.String("RouteSettings."+key), map[string]any{
+			"ThrottlingRateLimit": limits[key].PerSecond, "ThrottlingBurstLimit": limits[key].Burst,
+		})
+		// A route has to be there before it is given a limit.
+		a.stage.Node().AddDependency(made[key])
+	}
+	if p.Domain != nil && a.own != nil {
+		b.addDomain(p, a)
+	}
+}
+
+// addIntegration returns the target of f's routes.
+func (b *Broker) addIntegration(f function) *string {
+	id, fn := settingsOf[f].id, b.functions[f]
+	integration := awsapigatewayv2.NewCfnIntegration(b.Construct, jsii.String(id+"Integration"), &awsapigatewayv2.CfnIntegrationProps{
+		ApiId: b.apiID, IntegrationType: jsii.String("AWS_PROXY"), IntegrationUri: fn.FunctionArn(), PayloadFormatVersion: jsii.String("2.0"),
+	})
+	awslambda.NewCfnPermission(b.Construct, jsii.String(id+"Permission"), &awslambda.CfnPermissionProps{
+		Action: jsii.String("lambda:InvokeFunction"), FunctionName: fn.FunctionName(), Principal: jsii.String("apigateway.amazonaws.com"),
+		SourceArn: b.stack.FormatArn(&awscdk.ArnComponents{Service: jsii.String("execute-api"), Resource: b.apiID, ResourceName: jsii.String("*")}),
+	})
+	return jsii.String("integrations/" + *integration.Ref())
+}
+
+// accessLog has no path, no query and no header, which may hold codes and ids of
+// clients.
+const accessLog = `{"requestId":"$context.requestId","time":"$context.requestTime","httpMethod":"$context.httpMethod",` +
+	`"routeKey":"$context.routeKey","status":"$context.status","latency":"$context.responseLatency",` +
+	`"integrationError":"$context.integrationErrorMessage","sourceIp":"$context.identity.sourceIp"}`
+
+// addStage makes the only stage: one of another name would put itself into every
+// path.
+func (b *Broker) addStage(p *Props, a *api) {
+	logs := awslogs.NewLogGroup(b.Construct, jsii.String("AccessLogs"), &awslogs.LogGroupProps{
+		// API Gateway adds a statement to a resource policy of limited size, for
+		// names that do not begin so.
+		LogGroupName: jsii.String("/aws/vendedlogs/apis/" + *awscdk.Names_UniqueResourceName(b.Construct, &awscdk.UniqueResourceNameOptions{})),
+		Retention:    p.LogRetention, RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+	a.stage = awsapigatewayv2.NewCfnStage(b.Construct, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
+		ApiId: b.apiID, StageName: jsii.String("$default"), AutoDeploy: jsii.Bool(true), Description: jsii.String("The only stage"),
+		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
+			ThrottlingRateLimit:  jsii.Number(p.Throttle.Default.PerSecond),
+			ThrottlingBurstLimit: jsii.Number(p.Throttle.Default.Burst),
+		},
+		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+			DestinationArn: logs.LogGroupArn(), Format: jsii.String(accessLog),
+		},
+	})
+}
+
+func (t Throttle) withDefaults() Throttle {
+	or := func(r, otherwise Rate) Rate {
+		return Rate{cmp.Or(r.PerSecond, otherwise.PerSecond), cmp.Or(r.Burst, otherwise.Burst)}
+	}
+	return Throttle{
+		Default: or(t.Default, Rate{100, 200}), Register: or(t.Register, Rate{10, 20}),
+		Authorize: or(t.Authorize, Rate{50, 100}), Token: or(t.Token, Rate{100, 200}),
+	}
+}
+
+// existingApi takes the API of p. What it must not have can be added to it after
+// the broker, so that this is checked at the end.
+func (b *Broker) existingApi(p *Props) *api {
+	b.Api = p.Api.Api
+	if p.Domain != nil {
+		b.faults.add("Domain: is for an API of the broker's own; set Api.Origin to where clients reach yours")
+	}
+	if *awscdk.Stack_Of(p.Api.Api).Node().Addr() != *b.stack.Node().Addr() {
+		b.faults.add("Api: must be in the broker's stack, since its stage is given limits for the broker's routes")
+		b.Issuer, b.apiID = "https://missing.invalid", jsii.String("missing")
+		return &api{}
+	}
+	b.apiID = p.Api.Api.HttpApiId()
+	b.Issuer = cmp.Or(p.Api.Origin, b.endpoint())
+	a := &api{}
+	if s := p.Api.Api.DefaultStage(); s != nil {
+		a.stage, _ = s.Node().DefaultChild().(awsapigatewayv2.CfnStage)
+	}
+	if a.stage == nil {
+		b.faults.add("Api: has no stage $default; make it with CreateDefaultStage")
+	}
+	b.Construct.Node().AddValidation(&apiValidation{b, p.Api})
+	return a
+}
+
+// apiValidation finds what an API that exists must not have.
+type apiValidation struct {
+	b   *Broker
+	api *ExistingApi
+}
+
+// Validate implements constructs.IValidation.
+func (v *apiValidation) Validate() *[]*string {
+	var f faults
+	cfn, ok := v.api.Api.Node().DefaultChild().(awsapigatewayv2.CfnApi)
+	if !ok {
+		f.add("Api: is no API of this app")
+		return jsii.Strings(f...)
+	}
+	if cfn.CorsConfiguration() != nil {
+		f.add("Api: has a CORS configuration (CorsPreflight), which overrides the headers that the broker sends itself; remove it and answer CORS in your own routes")
+	}
+	if off, ok := cfn.DisableExecuteApiEndpoint().(bool); ok && off && v.api.Origin == "" {
+		f.add("Api: its own endpoint is off, so that Api.Origin is required")
+	}
+	ours := make(map[string]bool)
+	for _, r := range v.b.routes(true) {
+		ours[r.key] = true
+	}
+	inBroker := *v.b.Construct.Node().Path() + "/"
+	for _, c := range *v.b.stack.Node().FindAll(constructs.ConstructOrder_PREORDER) {
+		path := *c.Node().Path()
+		switch c := c.(type) {
+		case awsapigatewayv2.CfnStage:
+			if *c.ApiId() == *cfn.Ref() && *c.StageName() != "$default" {
+				f.add("Api: has the stage %s (%s), whose name is in every path, while the broker's issuer has none; $default can be the only one", *c.StageName(), path)
+			}
+		case awsapigatewayv2.CfnRoute:
+			if *c.ApiId() == *cfn.Ref() && ours[*c.RouteKey()] && !strings.HasPrefix(path, inBroker) {
+				f.add("Api: has the route %s (%s), which is the broker's", *c.RouteKey(), path)
+			}
+		}
+	}
+	return jsii.Strings(f...)
+}

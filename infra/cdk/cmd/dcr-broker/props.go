@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
+	"github.com/aws/jsii-runtime-go"
+
+	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
+)
+
+// props makes of the settings what the construct takes.
+func (s *settings) props(stack awscdk.Stack) (*dcrbroker.Props, error) {
+	p := &dcrbroker.Props{
+		Mode: dcrbroker.Mode(s.Authorization), DeploymentID: s.DeploymentID, LogLevel: s.LogLevel,
+		CognitoDomain: s.CognitoDomain, CognitoIssuer: s.CognitoIssuer, LoginVersion: s.LoginVersion, DomainPrefix: s.UserPoolDomainPrefix,
+		IdentityProviders: s.IdentityProviders, ScopesSupported: s.ScopesSupported, GrantTypesSupported: s.GrantTypesSupported,
+		ProtectedResources: s.ProtectedResources, ResourceBinding: s.ResourceBinding, ForwardResource: s.ForwardResource,
+		IntrospectionClients: s.IntrospectionClients,
+		AccessTokenLifetime:  time.Duration(s.AccessTokenLifetime), IDTokenLifetime: time.Duration(s.IDTokenLifetime),
+		RefreshTokenLifetime:   time.Duration(s.RefreshTokenLifetime),
+		NoRefreshTokenRotation: s.RefreshTokenRotation != nil && !*s.RefreshTokenRotation,
+		Brand:                  dcrbroker.Brand{Name: s.BrandName, Logo: s.BrandLogo, Accent: s.BrandAccent},
+		Throttle: dcrbroker.Throttle{
+			Default: dcrbroker.Rate{PerSecond: s.ThrottleRate, Burst: s.ThrottleBurst}, Register: dcrbroker.Rate{PerSecond: s.RegisterRate, Burst: s.RegisterBurst},
+			Authorize: dcrbroker.Rate{PerSecond: s.AuthorizeRate, Burst: s.AuthorizeBurst}, Token: dcrbroker.Rate{PerSecond: s.TokenRate, Burst: s.TokenBurst},
+		},
+		ReservedConcurrency: s.ReservedConcurrency,
+		Dist:                s.Dist, SourceDir: s.SourceDir,
+	}
+	return p, errors.Join(s.scopes(p), s.policy(stack, p), s.domain(p), s.operation(stack, p))
+}
+
+func (s *settings) scopes(p *dcrbroker.Props) error {
+	for _, name := range s.Scopes {
+		p.Scopes = append(p.Scopes, dcrbroker.Scope{Name: name, Description: s.ScopeDescriptions[name]})
+	}
+	for name := range s.ScopeDescriptions {
+		if !slices.Contains(s.Scopes, name) {
+			return fmt.Errorf("context scopeDescriptions: %q is not among scopes", name)
+		}
+	}
+	return nil
+}
+
+func (s *settings) policy(stack awscdk.Stack, p *dcrbroker.Props) error {
+	var given []dcrbroker.Policy
+	if s.PolicyFile != "" {
+		given = append(given, dcrbroker.PolicyFile(s.PolicyFile))
+	}
+	if s.PolicyParameter != "" {
+		given = append(given, dcrbroker.PolicyInParameter(awsssm.StringParameter_FromStringParameterAttributes(stack, jsii.String("Policy"), &awsssm.StringParameterAttributes{
+			// Otherwise CloudFormation would read it, too, as a parameter of the stack.
+			ParameterName: &s.PolicyParameter, ForceDynamicReference: jsii.Bool(true),
+		})))
+	}
+	if (s.PolicyBucket == "") != (s.PolicyKey == "") {
+		return errors.New("context policyBucket and policyKey: want both")
+	}
+	if s.PolicyBucket != "" {
+		given = append(given, dcrbroker.PolicyInBucket(awss3.Bucket_FromBucketName(stack, jsii.String("PolicyBucket"), &s.PolicyBucket), s.PolicyKey))
+	}
+	if len(given) > 1 {
+		return errors.New("context policyFile, policyParameter and policyBucket: want one of them")
+	}
+	for _, policy := range given {
+		p.Policy = policy
+	}
+	return nil
+}
+
+func (s *settings) domain(p *dcrbroker.Props) error {
+	if s.DomainName != "" {
+		p.Domain = &dcrbroker.Domain{Name: s.DomainName, CertificateARN: s.CertificateARN, HostedZoneID: s.HostedZoneID}
+	} else if s.CertificateARN != "" || s.HostedZoneID != "" {
+		return errors.New("context certificateArn and hostedZoneId: are for domainName, which is missing")
+	}
+	if s.EdgeProtection {
+		p.Edge = &dcrbroker.Edge{CertificateARN: s.EdgeCertificateARN, WebACLARN: s.WebACLARN, PerAddress: s.EdgePerAddress, RegisterPerAddress: s.EdgeRegisterPerAddress}
+	} else if s.EdgeCertificateARN != "" || s.WebACLARN != "" || s.EdgePerAddress != 0 || s.EdgeRegisterPerAddress != 0 {
+		return errors.New("context edgeCertificateArn, webAclArn, edgePerAddress and edgeRegisterPerAddress: are for edgeProtection, which is not true")
+	}
+	return nil
+}
+
+// retention is what the CDK calls the days for which CloudWatch keeps logs.
+var retention = map[int]awslogs.RetentionDays{
+	0: "", 1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS, 7: awslogs.RetentionDays_ONE_WEEK,
+	14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH, 60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS,
+	120: awslogs.RetentionDays_FOUR_MONTHS, 150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
+	400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS, 731: awslogs.RetentionDays_TWO_YEARS,
+	1096: awslogs.RetentionDays_THREE_YEARS, 1827: awslogs.RetentionDays_FIVE_YEARS, 2192: awslogs.RetentionDays_SIX_YEARS,
+	2557: awslogs.RetentionDays_SEVEN_YEARS, 2922: awslogs.RetentionDays_EIGHT_YEARS, 3288: awslogs.RetentionDays_NINE_YEARS, 3653: awslogs.RetentionDays_TEN_YEARS,
+}
+
+func (s *settings) operation(stack awscdk.Stack, p *dcrbroker.Props) error {
+	if s.UserPoolID != "" {
+		p.UserPool = awscognito.UserPool_FromUserPoolId(stack, jsii.String("UserPool"), &s.UserPoolID)
+	}
+	if s.AlarmTopicARN != "" {
+		p.AlarmTopic = awssns.Topic_FromTopicArn(stack, jsii.String("AlarmTopic"), &s.AlarmTopicARN)
+	}
+	if s.JanitorSchedule != "" {
+		p.JanitorSchedule = awsevents.Schedule_Expression(&s.JanitorSchedule)
+	}
+	var faults []error
+	switch s.Architecture {
+	case "", "arm64":
+	case "x86_64":
+		p.Architecture = awslambda.Architecture_X86_64()
+	default:
+		faults = append(faults, fmt.Errorf("context architecture: %q is neither arm64 nor x86_64", s.Architecture))
+	}
+	switch strings.ToLower(s.RemovalPolicy) {
+	case "", "retain":
+	case "delete":
+		p.RemovalPolicy = awscdk.RemovalPolicy_DESTROY
+	default:
+		faults = append(faults, fmt.Errorf("context removalPolicy: %q is neither Retain nor Delete", s.RemovalPolicy))
+	}
+	days, ok := retention[s.LogRetention]
+	if !ok {
+		faults = append(faults, fmt.Errorf("context logRetention: CloudWatch does not keep logs for %d days; see the parameter LogRetention of template.yaml", s.LogRetention))
+	}
+	p.LogRetention = days
+	return errors.Join(faults...)
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
+)
+
+// settings are the context keys of the app. They are the parameters of
+// template.yaml with a small first letter, and mean the same, but for the files:
+// these are paths on this machine. A list of texts is separated by spaces or
+// commas, or is JSON, and what has members is JSON.
+type settings struct {
+	Stack   string `json:"stack"` // default: dcr-broker
+	Account string `json:"account"`
+	Region  string `json:"region"` // required by edgeProtection
+
+	Dist         string `json:"dist"`      // default: ../../dist
+	SourceDir    string `json:"sourceDir"` // in place of dist
+	Architecture string `json:"architecture"`
+
+	Authorization        string                          `json:"authorization"`
+	DeploymentID         string                          `json:"deploymentId"`
+	LogLevel             string                          `json:"logLevel"`
+	UserPoolID           string                          `json:"userPoolId"`
+	CognitoDomain        string                          `json:"cognitoDomain"`
+	CognitoIssuer        string                          `json:"cognitoIssuer"`
+	LoginVersion         int                             `json:"loginVersion"`
+	UserPoolDomainPrefix string                          `json:"userPoolDomainPrefix"`
+	IdentityProviders    words                           `json:"identityProviders"`
+	Scopes               words                           `json:"scopes"`
+	ScopesSupported      words                           `json:"scopesSupported"`
+	GrantTypesSupported  words                           `json:"grantTypesSupported"`
+	ScopeDescriptions    map[string]string               `json:"scopeDescriptions"`
+	ProtectedResources   []dcrbroker.ProtectedResource   `json:"protectedResources"`
+	ResourceBinding      bool                            `json:"resourceBinding"`
+	ForwardResource      bool                            `json:"forwardResource"`
+	IntrospectionClients []dcrbroker.IntrospectionClient `json:"introspectionClients"`
+	AccessTokenLifetime  duration                        `json:"accessTokenLifetime"`
+	IDTokenLifetime      duration                        `json:"idTokenLifetime"`
+	RefreshTokenLifetime duration                        `json:"refreshTokenLifetime"`
+	RefreshTokenRotation *bool                           `json:"refreshTokenRotation"` // default: true
+	BrandName            string                          `json:"brandName"`
+	BrandLogo            string                          `json:"brandLogo"`
+	BrandAccent          string                          `json:"brandAccent"`
+	PolicyFile           string                          `json:"policyFile"`
+	PolicyParameter      string                          `json:"policyParameter"`
+	PolicyBucket         string                          `json:"policyBucket"`
+	PolicyKey            string                          `json:"policyKey"`
+
+	DomainName             string `json:"domainName"`
+	CertificateARN         string `json:"certificateArn"`
+	HostedZoneID           string `json:"hostedZoneId"`
+	EdgeProtection         bool   `json:"edgeProtection"`
+	EdgeCertificateARN     string `json:"edgeCertificateArn"`
+	WebACLARN              string `json:"webAclArn"`
+	EdgePerAddress         int    `json:"edgePerAddress"`
+	EdgeRegisterPerAddress int    `json:"edgeRegisterPerAddress"`
+
+	ThrottleRate        int    `json:"throttleRate"`
+	ThrottleBurst       int    `json:"throttleBurst"`
+	RegisterRate        int    `json:"registerRate"`
+	RegisterBurst       int    `json:"registerBurst"`
+	AuthorizeRate       int    `json:"authorizeRate"`
+	AuthorizeBurst      int    `json:"authorizeBurst"`
+	TokenRate           int    `json:"tokenRate"`
+	TokenBurst          int    `json:"tokenBurst"`
+	ReservedConcurrency int    `json:"reservedConcurrency"`
+	JanitorSchedule     string `json:"janitorSchedule"`
+
+	LogRetention  int    `json:"logRetention"` // days
+	RemovalPolicy string `json:"removalPolicy"`
+	AlarmTopicARN string `json:"alarmTopicArn"`
+}
+
+// words is a list of texts without spaces and commas.
+type words []string
+
+// UnmarshalJSON reads a text or a list of them.
+func (w *words) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*w = strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' })
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(w))
+}
+
+// duration is written as Go does: 1h30m.
+type duration time.Duration
+
+// UnmarshalText reads one.
+func (d *duration) UnmarshalText(b []byte) error {
+	t, err := time.ParseDuration(string(b))
+	*d = duration(t)
+	return err
+}
+
+// readSettings takes the app's keys out of the context. A key that is nobody's is
+// an error: a misspelt userPoolId would have a pool made.
+func readSettings(context map[string]any) (*settings, error) {
+	s := &settings{Stack: "dcr-broker", Dist: "../../dist"}
+	var faults []error
+	fields := reflect.ValueOf(s).Elem()
+	known := make(map[string]bool)
+	for i := range fields.NumField() {
+		key := fields.Type().Field(i).Tag.Get("json")
+		known[key] = true
+		v, given := context[key]
+		if !given {
+			continue
+		}
+		if err := read(v, fields.Field(i).Addr().Interface()); err != nil {
+			faults = append(faults, fmt.Errorf("context %s: %q is not right: %w", key, fmt.Sprint(v), err))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(context)) {
+		// The CDK's own begin with @ or have a colon.
+		if !known[key] && !strings.HasPrefix(key, "@") && !strings.HasPrefix(key, "cdk-") && !strings.HasPrefix(key, "aws-cdk") && !strings.Contains(key, ":") {
+			faults = append(faults, fmt.Errorf("context %s: there is no such key; there are %s", key, strings.Join(slices.Sorted(maps.Keys(known)), ", ")))
+		}
+	}
+	return s, errors.Join(faults...)
+}
+
+// read puts v into field. On the command line every value is a text, in which
+// that of other types is JSON.
+func read(v, field any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	text, ok := v.(string)
+	if !ok {
+		return json.Unmarshal(b, field)
+	}
+	switch field.(type) {
+	case *string, *words, *duration:
+		return json.Unmarshal(b, field)
+	}
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), field)
+}

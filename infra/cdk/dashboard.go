@@ -1,0 +1,66 @@
+package dcrbroker
+
+import (
+	"encoding/json"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// widget is a graph of the dashboard.
+type widget struct {
+	Type          string `json:"type"`
+	X             int    `json:"x"`
+	Y             int    `json:"y"`
+	Width         int    `json:"width"`
+	Height        int    `json:"height"`
+	Configuration graph  `json:"properties"`
+}
+
+type graph struct {
+	Title   string  `json:"title"`
+	Region  string  `json:"region"`
+	View    string  `json:"view"`
+	Period  int     `json:"period"`
+	Metrics [][]any `json:"metrics"`
+}
+
+// addDashboard draws what API Gateway, Lambda, DynamoDB and the broker itself
+// count.
+func (b *Broker) addDashboard() {
+	api, table := *b.apiID, *b.Table.TableName()
+	stat := func(s string) map[string]string { return map[string]string{"stat": s} }
+	ofApi := func(name, s string) []any { return []any{"AWS/ApiGateway", name, "ApiId", api, stat(s)} }
+	ofTable := func(name string) []any { return []any{"AWS/DynamoDB", name, "TableName", table, stat("Sum")} }
+	ofFunctions := func(name, s string) [][]any {
+		var all [][]any
+		for _, f := range []function{register, metadata, token, janitor, authorize, provision} {
+			if fn := b.functions[f]; fn != nil {
+				all = append(all, []any{"AWS/Lambda", name, "FunctionName", *fn.FunctionName(), map[string]string{"label": string(f), "stat": s}})
+			}
+		}
+		return all
+	}
+	graphs := []graph{
+		{Title: "API: requests and faults", Metrics: [][]any{ofApi("Count", "Sum"), ofApi("4xx", "Sum"), ofApi("5xx", "Sum")}},
+		{Title: "API: latency, ms", Metrics: [][]any{ofApi("Latency", "p50"), ofApi("Latency", "p99"), ofApi("IntegrationLatency", "p99")}},
+		{Title: "Functions: errors", Metrics: ofFunctions("Errors", "Sum")},
+		{Title: "Functions: throttles", Metrics: ofFunctions("Throttles", "Sum")},
+		{Title: "Functions: duration, ms, p99", Metrics: ofFunctions("Duration", "p99")},
+		{Title: "Functions: processes at a time", Metrics: ofFunctions("ConcurrentExecutions", "Maximum")},
+		{Title: "Table: capacity and throttles", Metrics: [][]any{
+			ofTable("ConsumedReadCapacityUnits"), ofTable("ConsumedWriteCapacityUnits"), ofTable("ReadThrottleEvents"), ofTable("WriteThrottleEvents"),
+		}},
+		{Title: "Branding styles used up", Metrics: [][]any{{"dcr-broker", "branding_styles_used_up", stat("Sum")}}},
+	}
+	var widgets []widget
+	for i, g := range graphs {
+		g.Region, g.View, g.Period = *b.stack.Region(), "timeSeries", 300
+		widgets = append(widgets, widget{"metric", 12 * (i % 2), 6 * (i / 2), 12, 6, g})
+	}
+	body, err := json.Marshal(map[string]any{"widgets": widgets})
+	if err != nil {
+		panic(err) // texts and numbers have JSON
+	}
+	awscloudwatch.NewCfnDashboard(b.Construct, jsii.String("Dashboard"), &awscloudwatch.CfnDashboardProps{DashboardBody: jsii.String(string(body))})
+}

@@ -1,0 +1,146 @@
+package dcrbroker
+
+import (
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudfront"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// addDomain makes the API's custom domain, and what is in front of it.
+func (b *Broker) addDomain(p *Props, a *api) {
+	d := p.Domain
+	if d.CertificateARN == "" {
+		b.faults.add("Domain.CertificateARN: is required with Domain")
+	}
+	domain := awsapigatewayv2.NewCfnDomainName(b.Construct, jsii.String("Domain"), &awsapigatewayv2.CfnDomainNameProps{
+		DomainName: &d.Name,
+		DomainNameConfigurations: []*awsapigatewayv2.CfnDomainName_DomainNameConfigurationProperty{{
+			CertificateArn: &d.CertificateARN, EndpointType: jsii.String("REGIONAL"), SecurityPolicy: jsii.String("TLS_1_2"),
+		}},
+	})
+	awsapigatewayv2.NewCfnApiMapping(b.Construct, jsii.String("Mapping"), &awsapigatewayv2.CfnApiMappingProps{
+		ApiId: b.apiID, DomainName: domain.Ref(), Stage: a.stage.Ref(),
+	})
+	b.DomainTarget = *domain.AttrRegionalDomainName()
+	if p.Edge == nil {
+		// The domain has no IPv6 address.
+		b.addRecords(d, *domain.AttrRegionalHostedZoneId(), "A")
+		return
+	}
+	b.DomainTarget = *b.addDistribution(p, domain)
+	b.addRecords(d, cloudFrontZone, "A", "AAAA")
+}
+
+// cloudFrontZone is the hosted zone of every distribution.
+const cloudFrontZone = "Z2FDTNDATAQYW2"
+
+func (b *Broker) addRecords(d *Domain, zone string, kinds ...string) {
+	if d.HostedZoneID == "" {
+		return
+	}
+	for _, kind := range kinds {
+		b.resource("Record"+kind, "AWS::Route53::RecordSet", map[string]any{
+			"HostedZoneId": d.HostedZoneID, "Name": d.Name, "Type": kind,
+			"AliasTarget": map[string]any{"DNSName": b.DomainTarget, "HostedZoneId": zone},
+		})
+	}
+}
+
+// resource makes one of a service whose package of the CDK would take long to
+// compile, and of which little is used.
+func (b *Broker) resource(id, kind string, properties map[string]any) awscdk.CfnResource {
+	return awscdk.NewCfnResource(b.Construct, &id, &awscdk.CfnResourceProps{Type: &kind, Properties: &properties})
+}
+
+// addDistribution puts CloudFront in front of the domain and returns its name.
+// The viewer's Host goes on to API Gateway, so that the issuer's name is all that
+// anybody sees.
+func (b *Broker) addDistribution(p *Props, domain awsapigatewayv2.CfnDomainName) *string {
+	certificate := p.Edge.CertificateARN
+	if certificate == "" {
+		certificate = p.Domain.CertificateARN
+		if !b.inUSEast1() {
+			b.faults.add("Edge.CertificateARN: is required but in a stack in us-east-1, where CloudFront wants it")
+		}
+	}
+	distribution := awscloudfront.NewCfnDistribution(b.Construct, jsii.String("Distribution"), &awscloudfront.CfnDistributionProps{
+		DistributionConfig: &awscloudfront.CfnDistribution_DistributionConfigProperty{
+			Comment: jsii.String("dcr-broker"), Enabled: jsii.Bool(true), Ipv6Enabled: jsii.Bool(true), HttpVersion: jsii.String("http2and3"),
+			Aliases:  jsii.Strings(p.Domain.Name),
+			WebAclId: b.webACL(p),
+			ViewerCertificate: &awscloudfront.CfnDistribution_ViewerCertificateProperty{
+				AcmCertificateArn: &certificate, SslSupportMethod: jsii.String("sni-only"), MinimumProtocolVersion: jsii.String("TLSv1.2_2021"),
+			},
+			Origins: []*awscloudfront.CfnDistribution_OriginProperty{{
+				Id: jsii.String("api"), DomainName: domain.AttrRegionalDomainName(),
+				CustomOriginConfig: &awscloudfront.CfnDistribution_CustomOriginConfigProperty{
+					OriginProtocolPolicy: jsii.String("https-only"), OriginSslProtocols: jsii.Strings("TLSv1.2"),
+				},
+			}},
+			DefaultCacheBehavior: &awscloudfront.CfnDistribution_DefaultCacheBehaviorProperty{
+				TargetOriginId: jsii.String("api"), ViewerProtocolPolicy: jsii.String("https-only"), Compress: jsii.Bool(false),
+				AllowedMethods: jsii.Strings("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"),
+				// AWS's own: CachingDisabled, and AllViewerAndCloudFrontHeaders-2022-06,
+				// which has CloudFront-Viewer-Address.
+				CachePolicyId:         jsii.String("4135ea2d-6df8-44a3-9df3-4b5a84be39ad"),
+				OriginRequestPolicyId: jsii.String("33f36d7e-f396-46d9-90e0-52428a34d9dc"),
+			},
+		},
+	})
+	except(distribution, "CFR1", "MCP clients and their users are anywhere.")
+	except(distribution, "CFR3", "Its access logs have query strings, which hold codes; the API logs without them.")
+	return distribution.AttrDomainName()
+}
+
+func (b *Broker) inUSEast1() bool { return *b.stack.Region() == "us-east-1" }
+
+// webACL returns the ARN of the web ACL: that of p, or of one that limits each
+// address.
+func (b *Broker) webACL(p *Props) *string {
+	if p.Edge.WebACLARN != "" {
+		return &p.Edge.WebACLARN
+	}
+	if !b.inUSEast1() {
+		b.faults.add("Edge.WebACLARN: is required but in a stack whose Env has the region us-east-1, where alone a web ACL for CloudFront can be made")
+	}
+	seen := func(name string) map[string]any {
+		return map[string]any{"MetricName": name, "CloudWatchMetricsEnabled": true, "SampledRequestsEnabled": false}
+	}
+	limit := func(name string, priority, requests int, scope map[string]any) map[string]any {
+		rate := map[string]any{"AggregateKeyType": "IP", "EvaluationWindowSec": 300, "Limit": requests}
+		if scope != nil {
+			rate["ScopeDownStatement"] = scope
+		}
+		return map[string]any{
+			"Name": name, "Priority": priority, "Action": map[string]any{"Block": map[string]any{}},
+			"Statement": map[string]any{"RateBasedStatement": rate}, "VisibilityConfig": seen(name),
+		}
+	}
+	acl := b.resource("WebACL", "AWS::WAFv2::WebACL", map[string]any{
+		"Scope": "CLOUDFRONT", "DefaultAction": map[string]any{"Allow": map[string]any{}}, "VisibilityConfig": seen("dcr-broker"),
+		"Rules": []any{
+			limit("register", 0, p.Edge.RegisterPerAddress, map[string]any{"ByteMatchStatement": map[string]any{
+				"FieldToMatch": map[string]any{"UriPath": map[string]any{}}, "PositionalConstraint": "STARTS_WITH", "SearchString": "/register",
+				"TextTransformations": []any{map[string]any{"Priority": 0, "Type": "URL_DECODE"}},
+			}}),
+			limit("all", 1, p.Edge.PerAddress, nil),
+		},
+	})
+	return awscdk.Token_AsString(acl.GetAtt(jsii.String("Arn"), ""), nil)
+}
+
+// checkEdge says what an edge cannot do without.
+func (b *Broker) checkEdge(p *Props) {
+	if p.Edge == nil {
+		return
+	}
+	if p.Domain == nil {
+		b.faults.add("Edge: takes Domain, since the issuer is the name of the distribution")
+	}
+	if certificate := p.Edge.CertificateARN; strings.HasPrefix(certificate, "arn:") && !strings.Contains(certificate, ":us-east-1:") {
+		b.faults.add("Edge.CertificateARN: %s is not in us-east-1, where CloudFront wants it", certificate)
+	}
+}

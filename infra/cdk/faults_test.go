@@ -1,0 +1,191 @@
+package dcrbroker_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
+	"github.com/aws/jsii-runtime-go"
+
+	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
+)
+
+// given are props with a pool that exists.
+func given(stack awscdk.Stack) *dcrbroker.Props {
+	return &dcrbroker.Props{
+		UserPool:      awscognito.UserPool_FromUserPoolId(stack, jsii.String("Pool"), jsii.String("eu-central-1_AbCdEfGhI")),
+		CognitoDomain: "https://example.auth.eu-central-1.amazoncognito.com",
+		LoginVersion:  2,
+		Scopes:        []dcrbroker.Scope{{Name: "openid"}, {Name: "mcp/read"}},
+		Dist:          dist,
+	}
+}
+
+func written(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Every row is a stack of one app, whose one synthesis says what is wrong with
+// each.
+func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
+	notPolicy := written(t, "policy.json", `{"version":1,"profiles":{"p":{"scopes":{"allowed":["mcp/none"]}}}}`)
+	notLogo := written(t, "logo.png", "GIF89a")
+	server := func(scope string) dcrbroker.ProtectedResource {
+		return dcrbroker.ProtectedResource{Resource: "https://" + scope[:3] + ".example.com/mcp", Scopes: []string{"mcp/read"}}
+	}
+	rows := []struct {
+		name  string
+		spoil func(awscdk.Stack, *dcrbroker.Props)
+		says  []string // each in a line of its own; none if nothing is wrong
+	}{
+		{"nothing", func(awscdk.Stack, *dcrbroker.Props) {}, nil},
+		{"a mode that there is not", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Mode = "relayed" }, []string{"Mode: want brokered or direct"}},
+		{"log level", func(_ awscdk.Stack, p *dcrbroker.Props) { p.LogLevel = "loud" }, []string{"LogLevel: want debug"}},
+		{"deployment id", func(_ awscdk.Stack, p *dcrbroker.Props) { p.DeploymentID = "Prod" }, []string{`DeploymentID: "Prod" is not`}},
+		{"no sign-in pages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.CognitoDomain = "" }, []string{"CognitoDomain: is required with UserPool"}},
+		{"no scopes", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = nil }, []string{"Scopes: must be set"}},
+		{"a scope twice", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = append(p.Scopes, p.Scopes[0]) }, []string{`Scopes: "openid" is there twice`}},
+		{"a scope published that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) { p.ScopesSupported = []string{"mcp/none"} }, []string{`ScopesSupported: "mcp/none" is not among`}},
+		{"a policy of faults", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile(notPolicy) }, []string{"Policy: profiles.p."}},
+		{"no policy", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile("/nowhere/policy.json") }, []string{"Policy: open /nowhere/policy.json"}},
+		{"a resource with a scope that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) {
+			p.ProtectedResources = []dcrbroker.ProtectedResource{{Resource: "https://a.example.com/mcp", Scopes: []string{"mcp/none"}}}
+		}, []string{`ProtectedResources: [0].scopes: "mcp/none"`}},
+		{"a scope of two resources", func(_ awscdk.Stack, p *dcrbroker.Props) {
+			p.ProtectedResources = []dcrbroker.ProtectedResource{server("one"), server("two")}
+		}, []string{"ProtectedResources: https://one.example.com/mcp and https://two.example.com/mcp share"}},
+		{"the same with binding", func(_ awscdk.Stack, p *dcrbroker.Props) {
+			p.ProtectedResources = []dcrbroker.ProtectedResource{server("one"), server("two")}
+			p.ResourceBinding = true
+		}, nil},
+		{"binding on classic pages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.ResourceBinding, p.LoginVersion = true, 1 }, []string{"ResourceBinding: needs managed login"}},
+		{"who introspects", func(_ awscdk.Stack, p *dcrbroker.Props) {
+			p.IntrospectionClients = []dcrbroker.IntrospectionClient{{ID: "a b", SecretSHA256: "secret", Resource: "https://a.example.com/mcp"}}
+		}, []string{"IntrospectionClients: [0].secret_sha256", "IntrospectionClients: [0].id", "IntrospectionClients: [0].resource"}},
+		{"a logo that is none", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Brand.Logo = notLogo }, []string{"neither a PNG nor an SVG"}},
+		{"no logo, another colour", func(_ awscdk.Stack, p *dcrbroker.Props) {
+			p.Brand = dcrbroker.Brand{Logo: "/nowhere/logo.png", Accent: "blue"}
+		}, []string{"Brand.Logo: ", "Brand.Accent: "}},
+		{"lifetimes", func(_ awscdk.Stack, p *dcrbroker.Props) { p.AccessTokenLifetime = time.Minute }, []string{"AccessTokenLifetime: "}},
+		{"a pool elsewhere", func(s awscdk.Stack, p *dcrbroker.Props) {
+			p.UserPool = awscognito.UserPool_FromUserPoolId(s, jsii.String("Other"), jsii.String("us-west-2_AbCdEfGhI"))
+		}, []string{"UserPool: us-west-2_AbCdEfGhI is not in the region of the stack, eu-central-1"}},
+		{"a prefix for a pool that exists", func(_ awscdk.Stack, p *dcrbroker.Props) { p.DomainPrefix = "example" }, []string{"DomainPrefix: "}},
+		{"sign-in pages of no pool", func(_ awscdk.Stack, p *dcrbroker.Props) { p.UserPool = nil }, []string{"CognitoDomain: says", "LoginVersion: says"}},
+		{"a domain that no issuer has", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Domain = &dcrbroker.Domain{Name: "Auth.example.com/"} }, []string{"Domain.Name: ", "Domain.CertificateARN: "}},
+		{"an edge without domain", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Edge = &dcrbroker.Edge{} }, []string{"Edge: takes Domain"}},
+		{"an edge in a region that has none", func(_ awscdk.Stack, p *dcrbroker.Props) {
+			p.Domain = &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a"}
+			p.Edge = &dcrbroker.Edge{}
+		}, []string{"Edge.CertificateARN: is required", "Edge.WebACLARN: is required"}},
+		{"an edge with a certificate of the API's", func(_ awscdk.Stack, p *dcrbroker.Props) {
+			p.Domain = &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a"}
+			p.Edge = &dcrbroker.Edge{CertificateARN: p.Domain.CertificateARN, WebACLARN: "arn:aws:wafv2:us-east-1:111122223333:global/webacl/a/b"}
+		}, []string{"Edge.CertificateARN: arn:aws:acm:eu-central-1"}},
+		{"no packages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Dist = "/nowhere" }, []string{"Dist: stat /nowhere/register_arm64.zip"}},
+		{"no checkout", func(_ awscdk.Stack, p *dcrbroker.Props) { p.SourceDir = "/nowhere" }, []string{"SourceDir: /nowhere is no checkout"}},
+		{"a second broker", func(s awscdk.Stack, p *dcrbroker.Props) {
+			first := *p
+			dcrbroker.New(s, "First", &first)
+		}, []string{"DeploymentID: is required for a second broker"}},
+		{"a second broker with an id", func(s awscdk.Stack, p *dcrbroker.Props) {
+			first := *p
+			dcrbroker.New(s, "First", &first)
+			p.DeploymentID = "second"
+		}, nil},
+		{"what is known at deployment only", func(s awscdk.Stack, p *dcrbroker.Props) {
+			pool := awscognito.NewUserPool(s, jsii.String("Made"), nil)
+			p.UserPool = pool
+			other := awscdk.NewCfnParameter(s, jsii.String("Other"), nil)
+			p.CognitoDomain = *other.ValueAsString()
+			p.DeploymentID = *other.ValueAsString()
+			p.ProtectedResources = []dcrbroker.ProtectedResource{
+				{Resource: *other.ValueAsString() + "/mcp", Scopes: []string{"mcp/read"}},
+				{Resource: "https://" + *pool.UserPoolId() + ".example.com/mcp", Scopes: []string{"openid"}},
+			}
+		}, nil},
+
+		{"an API with CORS", existing(&awsapigatewayv2.HttpApiProps{
+			CorsPreflight: &awsapigatewayv2.CorsPreflightOptions{AllowOrigins: jsii.Strings("*")},
+		}), []string{"Api: has a CORS configuration"}},
+		{"an API with a named stage", func(s awscdk.Stack, p *dcrbroker.Props) {
+			existing(nil)(s, p)
+			p.Api.Api.AddStage(jsii.String("Prod"), &awsapigatewayv2.HttpStageOptions{StageName: jsii.String("prod")})
+		}, []string{"Api: has the stage prod (row31/Api/Prod/Resource)"}},
+		{"an API without $default stage", existing(&awsapigatewayv2.HttpApiProps{CreateDefaultStage: jsii.Bool(false)}), []string{"Api: has no stage $default"}},
+		{"an API whose endpoint is off", existing(&awsapigatewayv2.HttpApiProps{DisableExecuteApiEndpoint: jsii.Bool(true)}), []string{"Api: its own endpoint is off"}},
+		{"an API that has a route of ours", func(s awscdk.Stack, p *dcrbroker.Props) {
+			existing(nil)(s, p)
+			awsapigatewayv2.NewCfnRoute(s, jsii.String("Theirs"), &awsapigatewayv2.CfnRouteProps{ApiId: p.Api.Api.HttpApiId(), RouteKey: jsii.String("ANY /token")})
+		}, []string{"Api: has the route ANY /token (row34/Theirs)"}},
+		{"an API of another stack", func(s awscdk.Stack, p *dcrbroker.Props) {
+			other := awscdk.NewStack(s, jsii.String("Other"), nil)
+			p.Api = &dcrbroker.ExistingApi{Api: awsapigatewayv2.NewHttpApi(other, jsii.String("Api"), nil)}
+		}, []string{"Api: must be in the broker's stack"}},
+		{"an API and a domain", func(s awscdk.Stack, p *dcrbroker.Props) {
+			existing(nil)(s, p)
+			p.Domain = &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a"}
+		}, []string{"Domain: is for an API of the broker's own"}},
+		{"an API that is as it must be", existing(nil), nil},
+		{"an API with an origin that is none", func(s awscdk.Stack, p *dcrbroker.Props) {
+			existing(nil)(s, p)
+			p.Api.Origin = "https://auth.example.com/"
+		}, []string{"must be scheme and host"}},
+	}
+
+	w := newApp(t)
+	for i, row := range rows {
+		stack := awscdk.NewStack(w.app, jsii.String(rowName(i)), &awscdk.StackProps{Env: &awscdk.Environment{Region: jsii.String("eu-central-1")}})
+		p := given(stack)
+		row.spoil(stack, p)
+		dcrbroker.New(stack, "Broker", p)
+	}
+	err := w.synth()
+	if err == nil {
+		t.Fatal("the synthesis went through")
+	}
+	said := make(map[string][]string)
+	for line := range strings.Lines(err.Error()) {
+		place, rest, ok := strings.Cut(strings.TrimSpace(line), "] ")
+		if ok && strings.HasPrefix(place, "[row") {
+			stack, _, _ := strings.Cut(place[1:], "/")
+			said[stack] = append(said[stack], rest)
+		}
+	}
+	if len(said) == 0 {
+		t.Fatalf("the synthesis says %v, want what is wrong with each broker", err)
+	}
+	for i, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			got := said[rowName(i)]
+			all := strings.Join(got, "\n")
+			for _, want := range row.says {
+				if !strings.Contains(all, want) {
+					t.Errorf("says %q, want %q", got, want)
+				}
+			}
+			if len(row.says) == 0 && len(got) > 0 {
+				t.Errorf("says %q, want nothing", got)
+			}
+		})
+	}
+}
+
+func rowName(i int) string { return "row" + string(rune('0'+i/10)) + string(rune('0'+i%10)) }
+
+// existing gives the broker an API that is already there.
+func existing(api *awsapigatewayv2.HttpApiProps) func(awscdk.Stack, *dcrbroker.Props) {
+	return func(s awscdk.Stack, p *dcrbroker.Props) {
+		p.Api = &dcrbroker.ExistingApi{Api: awsapigatewayv2.NewHttpApi(s, jsii.String("Api"), api)}
+	}
+}

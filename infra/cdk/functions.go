@@ -1,0 +1,118 @@
+package dcrbroker
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// settings are those of a function; docs/adr/0013-function-settings.md has the
+// reasons.
+type settings struct {
+	id, description string
+	memory, timeout float64 // MB, seconds
+	// internet is whether the function faces it.
+	internet bool
+}
+
+var settingsOf = map[function]settings{
+	register:  {"Register", "Registers clients (RFC 7591) and manages registrations (RFC 7592).", 512, 28, true},
+	metadata:  {"Metadata", "The well-known documents, and every path that there is not.", 256, 10, true},
+	token:     {"Token", "The token, revocation and introspection endpoints.", 512, 28, true},
+	authorize: {"Authorize", "The authorization endpoint and its pages.", 512, 28, true},
+	provision: {"Provision", "Makes app clients, for the functions that face the internet.", 256, 30, false},
+	janitor:   {"Janitor", "Finishes and undoes what was left half done.", 256, 300, false},
+}
+
+// addFunctions makes the functions, each with what its part of the configuration
+// reads and a role that may do what it does.
+func (b *Broker) addFunctions(p *Props) {
+	k := b.packages(p)
+	defer k.clean()
+	env, err := environmentOf(p, b.given())
+	for _, fault := range each(err) {
+		b.faults.add("%s", inProps(fault.Error()))
+	}
+	for _, f := range b.present() {
+		vars, faults := env.of(f)
+		for _, fault := range faults {
+			b.faults.add("%s", inProps(fault.Error()))
+		}
+		made := b.addFunction(p, f, vars, k.code(f, env.files(vars)))
+		if f == provision {
+			env.values["PROVISION_FUNCTION"] = *made.FunctionName()
+			b.profileRights = b.rights(p, f)
+		}
+		b.functions[f] = made
+	}
+	fs := b.functions
+	b.Functions = Functions{fs[register], fs[metadata], fs[token], fs[authorize], fs[provision], fs[janitor]}
+}
+
+func (b *Broker) addFunction(p *Props, f function, vars map[string]*string, code awslambda.Code) awslambda.Function {
+	s := settingsOf[f]
+	logs := awslogs.NewLogGroup(b.Construct, jsii.String(s.id+"Logs"), &awslogs.LogGroupProps{
+		Retention: p.LogRetention, RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+	props := &awslambda.FunctionProps{
+		Description:  &s.description,
+		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture: p.Architecture,
+		Handler:      jsii.String("bootstrap"),
+		Code:         code,
+		MemorySize:   &s.memory,
+		Timeout:      awscdk.Duration_Seconds(&s.timeout),
+		Environment:  &vars,
+		LogGroup:     logs,
+		Role:         b.addRole(p, f, logs),
+	}
+	if s.internet && p.ReservedConcurrency > 0 {
+		props.ReservedConcurrentExecutions = jsii.Number(p.ReservedConcurrency)
+	}
+	if f == janitor { // The next run does what this one did not.
+		props.RetryAttempts = jsii.Number(0)
+		props.MaxEventAge = awscdk.Duration_Seconds(jsii.Number(60))
+	}
+	return awslambda.NewFunction(b.Construct, jsii.String(s.id+"Function"), props)
+}
+
+func (b *Broker) addRole(p *Props, f function, logs awslogs.LogGroup) awsiam.Role {
+	s := settingsOf[f]
+	statements := []awsiam.PolicyStatement{allow(logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents")}
+	statements = append(statements, b.rights(p, f)...)
+	return awsiam.NewRole(b.Construct, jsii.String(s.id+"Role"), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+		InlinePolicies: &map[string]awsiam.PolicyDocument{
+			string(f): awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
+		},
+	})
+}
+
+// addSchedule has the janitor run. A run that could not start is not caught up
+// with: the next one does its work.
+func (b *Broker) addSchedule(p *Props) {
+	schedule := "rate(5 minutes)"
+	if p.JanitorSchedule != nil {
+		schedule = *p.JanitorSchedule.ExpressionString()
+	}
+	rule := awsevents.NewCfnRule(b.Construct, jsii.String("JanitorRule"), &awsevents.CfnRuleProps{
+		Description:        jsii.String("Starts the janitor of dcr-broker."),
+		ScheduleExpression: &schedule,
+		Targets: []awsevents.CfnRule_TargetProperty{{
+			Id:  jsii.String("janitor"),
+			Arn: b.Functions.Janitor.FunctionArn(),
+			RetryPolicy: awsevents.CfnRule_RetryPolicyProperty{
+				MaximumRetryAttempts: jsii.Number(0), MaximumEventAgeInSeconds: jsii.Number(60),
+			},
+		}},
+	})
+	awslambda.NewCfnPermission(b.Construct, jsii.String("JanitorSchedulePermission"), &awslambda.CfnPermissionProps{
+		Action:       jsii.String("lambda:InvokeFunction"),
+		FunctionName: b.Functions.Janitor.FunctionName(),
+		Principal:    jsii.String("events.amazonaws.com"),
+		SourceArn:    rule.AttrArn(),
+	})
+}

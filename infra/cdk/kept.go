@@ -1,0 +1,134 @@
+package dcrbroker
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// addTable makes the table as internal/dynamo does, and keeps it safer.
+func (b *Broker) addTable(p *Props) {
+	b.Table = awsdynamodb.NewTable(b.Construct, jsii.String("Table"), &awsdynamodb.TableProps{
+		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String("pk"), Type: awsdynamodb.AttributeType_STRING},
+		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		TimeToLiveAttribute: jsii.String("ttl"),
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
+			PointInTimeRecoveryEnabled: jsii.Bool(true),
+		},
+		DeletionProtection: jsii.Bool(p.RemovalPolicy != awscdk.RemovalPolicy_DESTROY),
+		RemovalPolicy:      p.RemovalPolicy,
+	})
+	b.Table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+		IndexName:      jsii.String("due"),
+		PartitionKey:   &awsdynamodb.Attribute{Name: jsii.String("due"), Type: awsdynamodb.AttributeType_STRING},
+		SortKey:        &awsdynamodb.Attribute{Name: jsii.String("due_at"), Type: awsdynamodb.AttributeType_NUMBER},
+		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+	})
+}
+
+// addKeys makes the secret from whose seed the sealing keys come.
+func (b *Broker) addKeys(p *Props) {
+	b.Keys = awssecretsmanager.NewSecret(b.Construct, jsii.String("Keys"), &awssecretsmanager.SecretProps{
+		Description: jsii.String("Keys of dcr-broker. Without them nobody's refresh token works."),
+		GenerateSecretString: &awssecretsmanager.SecretStringGenerator{
+			SecretStringTemplate: jsii.String(`{"version":1}`),
+			GenerateStringKey:    jsii.String("seed"),
+			PasswordLength:       jsii.Number(64),
+			ExcludePunctuation:   jsii.Bool(true),
+		},
+		RemovalPolicy: p.RemovalPolicy,
+	})
+	except(b.Keys.Node().DefaultChild().(awscdk.CfnResource), "SMG4", "What a key sealed has to be opened for as long as refresh tokens live, so that nothing may replace it by itself; docs/operations.md says how keys change.")
+}
+
+// addUserPool takes the pool of p, or makes one that is always kept: it has
+// people's accounts.
+func (b *Broker) addUserPool(p *Props) {
+	if p.UserPool != nil {
+		if p.CognitoDomain == "" {
+			b.faults.add("CognitoDomain: is required with UserPool")
+			p.CognitoDomain = "https://missing.invalid"
+		}
+		id := *p.UserPool.UserPoolId()
+		if region, _, ok := strings.Cut(id, "_"); ok && !strings.Contains(id, "${") && !strings.Contains(*b.stack.Region(), "${") && region != *b.stack.Region() {
+			b.faults.add("UserPool: %s is not in the region of the stack, %s", id, *b.stack.Region())
+		}
+		if p.DomainPrefix != "" {
+			b.faults.add("DomainPrefix: is for a pool that is made, and there is a UserPool")
+		}
+		p.LoginVersion = cmp.Or(p.LoginVersion, 1)
+		b.UserPool, b.CognitoDomain = p.UserPool, p.CognitoDomain
+		return
+	}
+	for _, prop := range []struct {
+		name string
+		set  bool
+	}{{"CognitoDomain", p.CognitoDomain != ""}, {"LoginVersion", p.LoginVersion != 0}, {"CognitoIssuer", p.CognitoIssuer != ""}} {
+		if prop.set {
+			b.faults.add("%s: says something of a UserPool, and there is none", prop.name)
+		}
+	}
+	p.LoginVersion = 1
+	if b.brokered() {
+		p.LoginVersion = 2
+	}
+	pool := awscognito.NewCfnUserPool(b.Construct, jsii.String("UserPool"), &awscognito.CfnUserPoolProps{
+		UserPoolName:           b.stack.StackName(),
+		UserPoolTier:           jsii.String("ESSENTIALS"),
+		UsernameAttributes:     jsii.Strings("email"),
+		AutoVerifiedAttributes: jsii.Strings("email"),
+		AdminCreateUserConfig:  &awscognito.CfnUserPool_AdminCreateUserConfigProperty{AllowAdminCreateUserOnly: jsii.Bool(true)},
+		DeletionProtection:     jsii.String("ACTIVE"),
+	})
+	pool.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	except(pool, "COG1", "Cognito's default for passwords holds; how users sign in is set by the operator, whose pool it is from then on.")
+	except(pool, "COG2", "Whether users have a second factor is set by the operator, whose pool it is from then on.")
+	except(pool, "COG3", "Threat protection takes the plan Plus, which costs more for each user; the pool is made on Essentials.")
+	prefix := p.DomainPrefix
+	if prefix == "" {
+		prefix = "dcr-" + *b.fromStackID(0)
+	}
+	domain := awscognito.NewCfnUserPoolDomain(b.Construct, jsii.String("UserPoolDomain"), &awscognito.CfnUserPoolDomainProps{
+		UserPoolId: pool.Ref(), Domain: &prefix,
+		// In direct mode nobody gives app clients the style that version 2 wants.
+		ManagedLoginVersion: jsii.Number(p.LoginVersion),
+	})
+	domain.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	b.addResourceServers(p, pool)
+	b.UserPool = awscognito.UserPool_FromUserPoolId(b.Construct, jsii.String("Pool"), pool.Ref())
+	b.CognitoDomain = "https://" + *domain.Ref() + ".auth." + *b.stack.Region() + ".amazoncognito.com"
+}
+
+// addResourceServers makes the scopes that are not Cognito's own.
+func (b *Broker) addResourceServers(p *Props, pool awscognito.CfnUserPool) {
+	scopes := make(map[string][]*awscognito.CfnUserPoolResourceServer_ResourceServerScopeTypeProperty)
+	var identifiers []string
+	for _, s := range p.Scopes {
+		slash := strings.LastIndex(s.Name, "/")
+		if slash < 0 {
+			continue
+		}
+		identifier, name := s.Name[:slash], s.Name[slash+1:]
+		description := s.Description
+		if description == "" {
+			description = name
+		}
+		if scopes[identifier] == nil {
+			identifiers = append(identifiers, identifier)
+		}
+		scopes[identifier] = append(scopes[identifier], &awscognito.CfnUserPoolResourceServer_ResourceServerScopeTypeProperty{
+			ScopeName: &name, ScopeDescription: &description,
+		})
+	}
+	for _, identifier := range identifiers {
+		// The identifier is in the id: another order of Scopes changes nothing.
+		server := awscognito.NewCfnUserPoolResourceServer(b.Construct, jsii.String("UserPoolResourceServer-"+strings.ReplaceAll(identifier, "/", "-")),
+			&awscognito.CfnUserPoolResourceServerProps{UserPoolId: pool.Ref(), Identifier: &identifier, Name: &identifier, Scopes: scopes[identifier]})
+		server.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	}
+}

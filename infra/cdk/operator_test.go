@@ -1,0 +1,81 @@
+package dcrbroker_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// call is one of dcrctl at DynamoDB.
+type call struct{ action, key string }
+
+// dcrctl runs the operator's command line and returns what it asks of DynamoDB.
+func dcrctl(t *testing.T, args ...string) []call {
+	t.Helper()
+	var mu sync.Mutex
+	var calls []call
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			TableName string
+			Item, Key struct {
+				PK struct{ S string } `json:"pk"`
+			}
+		}
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			t.Error(err)
+		}
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		mu.Lock()
+		calls = append(calls, call{"dynamodb:" + operation, in.Item.PK.S + in.Key.PK.S})
+		mu.Unlock()
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		w.Write([]byte("{}"))
+	}))
+	defer srv.Close()
+	binary, err := dcrctlBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, args...)
+	cmd.Env = []string{
+		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_EC2_METADATA_DISABLED=true",
+		"TABLE_NAME=dcr", "DYNAMODB_ENDPOINT=" + srv.URL, "HOME=" + t.TempDir(),
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("dcrctl %v: %v: %s", args, err, out)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return calls
+}
+
+var dcrctlBinary = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(dist, "dcrctl")
+	cmd := exec.Command("go", "build", "-o", binary, "./cmd/dcrctl")
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Stderr = os.Stderr
+	return binary, cmd.Run()
+})
+
+// What GrantMintInitialAccessTokens and GrantOperate allow is what the commands
+// do.
+func TestOperatorsNeedWhatTheGrantsAllow(t *testing.T) {
+	mint := dcrctl(t, "iat", "create", "--profile", "trusted")
+	if len(mint) != 1 || mint[0].action != "dynamodb:PutItem" || !strings.HasPrefix(mint[0].key, "iat#") {
+		t.Errorf("dcrctl iat create calls %v, want that it puts one item whose key begins iat#", mint)
+	}
+	for _, args := range [][]string{{"iat", "list"}, {"iat", "revoke", "0123456789abcdef"}} {
+		for _, c := range dcrctl(t, args...) {
+			if !slices.Contains(operate, c.action) {
+				t.Errorf("dcrctl %v calls %s, which GrantOperate does not allow", args, c.action)
+			}
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package dcrbroker
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// AddOutputs adds to the stack the outputs that the template has: the issuer and
+// its endpoints, what an MCP server publishes, and what dcrctl needs. A stack can
+// have those of one broker.
+func (b *Broker) AddOutputs() {
+	outputs := []struct{ name, description, value string }{
+		{"Issuer", "The authorization server, as clients and MCP servers name it.", b.Issuer},
+		{"RegistrationEndpoint", "Where clients register.", b.Issuer + "/register"},
+		{"AuthorizationServerMetadata", "What MCP clients read first.", b.Issuer + "/.well-known/oauth-authorization-server"},
+		{"ProtectedResourceSnippet", "What an MCP server publishes as its protected resource metadata.", b.ProtectedResourceSnippet()},
+		{"OperatorEnvironment", "Environment of dcrctl.", b.OperatorEnvironment()},
+		{"UserPoolId", "The user pool.", *b.UserPool.UserPoolId()},
+		{"TableName", "The DynamoDB table.", *b.Table.TableName()},
+		{"DeploymentId", "Marks the app clients of this deployment.", b.DeploymentID},
+	}
+	if b.brokered() {
+		outputs = append(outputs, struct{ name, description, value string }{"KeysSecret", "The secret with the sealing keys.", *b.Keys.SecretArn()})
+	}
+	if b.DomainTarget != "" {
+		outputs = append(outputs, struct{ name, description, value string }{"DomainTarget", "What the custom domain has to point at.", b.DomainTarget})
+	}
+	for _, o := range outputs {
+		awscdk.NewCfnOutput(b.stack, jsii.String(o.name), &awscdk.CfnOutputProps{Description: &o.description, Value: &o.value})
+	}
+}
+
+// ProtectedResourceSnippet is what an MCP server publishes as its protected
+// resource metadata (RFC 9728), but for its own URL.
+func (b *Broker) ProtectedResourceSnippet() string {
+	document := struct {
+		Resource             string   `json:"resource"`
+		AuthorizationServers []string `json:"authorization_servers"`
+		ScopesSupported      []string `json:"scopes_supported"`
+	}{"https://mcp.example.com/mcp", []string{b.Issuer}, b.scopes}
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(document); err != nil {
+		panic(err) // strings always encode
+	}
+	return strings.TrimSpace(text.String())
+}
+
+// OperatorEnvironment is the environment of dcrctl, as NAME=value separated by
+// spaces, for a shell.
+func (b *Broker) OperatorEnvironment() string {
+	return "AWS_REGION=" + *b.stack.Region() + " TABLE_NAME=" + *b.Table.TableName()
+}

@@ -1,0 +1,60 @@
+package dcrbroker
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// rights are what f may do besides logging. A test compares them with what the
+// functions were seen to do, and with the template.
+func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
+	if f == metadata {
+		return nil
+	}
+	items := []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+	if f == token && !b.brokered() {
+		items = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
+	}
+	s := []awsiam.PolicyStatement{allow(b.Table.TableArn(), items...)}
+	if f == janitor {
+		s = append(s, allow(jsii.String(*b.Table.TableArn()+"/index/due"), "dynamodb:Query"))
+	} else if b.brokered() {
+		s = append(s, allow(b.Keys.SecretArn(), "secretsmanager:GetSecretValue"))
+	}
+	if p.Policy.action != "" && f != token {
+		s = append(s, allow(&p.Policy.resource, p.Policy.action))
+	}
+	if f == token && b.brokered() || f == authorize {
+		s = append(s, allow(b.functions[provision].FunctionArn(), "lambda:InvokeFunction"))
+	}
+	if actions := b.atCognito(f); len(actions) > 0 {
+		s = append(s, allow(b.UserPool.UserPoolArn(), actions...))
+	}
+	return s
+}
+
+// atCognito are the operations of Cognito's API that f may use. In brokered mode
+// no function that faces the internet has any.
+func (b *Broker) atCognito(f function) []string {
+	switch {
+	case f == janitor:
+		return []string{
+			"cognito-idp:DescribeUserPoolClient", "cognito-idp:UpdateUserPoolClient",
+			"cognito-idp:DeleteUserPoolClient", "cognito-idp:ListUserPoolClients",
+		}
+	case f == provision:
+		return []string{"cognito-idp:CreateUserPoolClient", "cognito-idp:CreateManagedLoginBranding"}
+	case f == register && !b.brokered():
+		return []string{
+			"cognito-idp:CreateUserPoolClient", "cognito-idp:DescribeUserPoolClient", "cognito-idp:UpdateUserPoolClient",
+			"cognito-idp:DeleteUserPoolClient", "cognito-idp:ListUserPoolClients",
+		}
+	}
+	return nil
+}
+
+func allow(resource *string, actions ...string) awsiam.PolicyStatement {
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings(actions...), Resources: &[]*string{resource},
+	})
+}

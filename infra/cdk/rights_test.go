@@ -1,0 +1,129 @@
+package dcrbroker_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/jsii-runtime-go"
+
+	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
+	"github.com/dcr-broker/dcr-broker/internal/cfn"
+	"github.com/dcr-broker/dcr-broker/internal/permissions"
+)
+
+// arns are the resources that permissions speak of, as the construct names them.
+var arns = map[string]string{
+	permissions.Table:     "${Table.Arn}",
+	permissions.DueIndex:  "${Table.Arn}/index/due",
+	permissions.Pool:      "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/us-east-1_AbCdEfGhI",
+	permissions.Keys:      "${Keys}",
+	permissions.Parameter: "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/dcr/policy",
+	permissions.Object:    "arn:${AWS::Partition}:s3:::example/policy.json",
+	permissions.Provision: "${ProvisionFunction.Arn}",
+}
+
+// A role allows what its function was seen to call, and what a fault has it
+// call; no less, and no more.
+func TestRolesAllowWhatFunctionsCall(t *testing.T) {
+	for _, mode := range []dcrbroker.Mode{dcrbroker.Brokered, dcrbroker.Direct} {
+		for _, policy := range []string{"", permissions.Parameter, permissions.Object} {
+			t.Run(string(mode)+" "+policy, func(t *testing.T) {
+				w := newWorld(t)
+				p := dcrbroker.Props{
+					Mode: mode, UserPool: awscognito.UserPool_FromUserPoolId(w.stack, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
+					CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", Scopes: []dcrbroker.Scope{{Name: "openid"}, {Name: "mcp/read"}},
+				}
+				switch policy {
+				case permissions.Parameter:
+					p.Policy = dcrbroker.PolicyInParameter(parameter(w.stack))
+				case permissions.Object:
+					p.Policy = dcrbroker.PolicyInBucket(awss3.Bucket_FromBucketName(w.stack, jsii.String("Bucket"), jsii.String("example")), "policy.json")
+				}
+				w.add(p)
+				template := read(t, w.template())
+				named(t, template)
+				for _, f := range permissions.Functions(string(mode)) {
+					id := strings.ToUpper(f[:1]) + f[1:]
+					var want []cfn.Grant
+					for _, permission := range permissions.Of(string(mode), f, policy) {
+						arn := arns[permission.Resource]
+						if permission.Resource == permissions.Logs {
+							arn = "${" + id + "Logs.Arn}"
+						}
+						want = append(want, cfn.Grant{Action: permission.Action, Resource: arn})
+					}
+					slices.SortFunc(want, cfn.Grant.Compare)
+					if got := grants(t, template, id+"Role"); !slices.Equal(got, want) {
+						t.Errorf("%s may\n%v, and calls\n%v", f, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// operate is what GrantOperate allows.
+var operate = []string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"}
+
+func TestGrants(t *testing.T) {
+	w := newWorld(t)
+	b := w.add(dcrbroker.Props{})
+	role := func(id string) awsiam.Role {
+		return awsiam.NewRole(w.stack, &id, &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
+	}
+	b.GrantMintInitialAccessTokens(role("Minter"))
+	b.GrantOperate(role("Operator"))
+	b.GrantApplyProfiles(role("Applier"))
+	template := decode(t, w.template())
+
+	statements := func(role string) []any {
+		for id, r := range template["Resources"].(map[string]any) {
+			if strings.HasPrefix(id, role+"DefaultPolicy") {
+				return r.(map[string]any)["Properties"].(map[string]any)["PolicyDocument"].(map[string]any)["Statement"].([]any)
+			}
+		}
+		t.Fatalf("%s has no policy", role)
+		return nil
+	}
+	mint := statements("Minter")
+	if len(mint) != 1 {
+		t.Fatalf("Minter has %d statements, want 1", len(mint))
+	}
+	s := mint[0].(map[string]any)
+	if s["Action"] != "dynamodb:PutItem" {
+		t.Errorf("Minter may %v, want to put items alone", s["Action"])
+	}
+	conditions := s["Condition"].(map[string]any)
+	if keys := conditions["ForAllValues:StringLike"].(map[string]any)["dynamodb:LeadingKeys"]; !slices.Equal(keys.([]any), []any{"iat#*"}) {
+		t.Errorf("Minter may put items with keys %v, want initial access tokens alone", keys)
+	}
+	if null := conditions["Null"].(map[string]any)["dynamodb:LeadingKeys"]; null != "false" {
+		t.Errorf("Null is %v, want false: without keys the other condition holds", null)
+	}
+
+	actions := func(role string) (all []string) {
+		for _, s := range statements(role) {
+			switch a := s.(map[string]any)["Action"].(type) {
+			case string:
+				all = append(all, a)
+			case []any:
+				for _, a := range a {
+					all = append(all, a.(string))
+				}
+			}
+		}
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	if got := actions("Operator"); !slices.Equal(got, operate) {
+		t.Errorf("Operator may %v, want %v", got, operate)
+	}
+	apply := slices.Sorted(slices.Values(append(slices.Clone(operate), "cognito-idp:CreateManagedLoginBranding", "cognito-idp:CreateUserPoolClient", "secretsmanager:GetSecretValue")))
+	if got := actions("Applier"); !slices.Equal(got, apply) {
+		t.Errorf("Applier may %v, want %v", got, apply)
+	}
+}

@@ -1,0 +1,337 @@
+package dcrbroker_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
+	"github.com/aws/jsii-runtime-go"
+
+	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
+	"github.com/dcr-broker/dcr-broker/internal/cfn"
+)
+
+// sets are parameters of template.yaml, and what says the same to the construct.
+var sets = []struct {
+	name, region string // "" is any region
+	parameters   []string
+	props        func(awscdk.Stack) dcrbroker.Props
+}{
+	{"a pool is made", "", nil, func(awscdk.Stack) dcrbroker.Props { return dcrbroker.Props{} }},
+	{"direct", "", []string{"Authorization=direct"}, func(awscdk.Stack) dcrbroker.Props { return dcrbroker.Props{Mode: dcrbroker.Direct} }},
+	{
+		"a pool and all settings", "",
+		[]string{
+			"UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "LoginVersion=2", "CognitoIssuer=https://issuer.example.com/pool",
+			"Scopes=openid mcp/read mcp/write", `ScopeDescriptions={"mcp/read":"Read your notes"}`, "ScopesSupported=mcp/read", "GrantTypesSupported=authorization_code",
+			`ProtectedResources=[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"],"name":"Notes"}]`, "ResourceBinding=true",
+			"DeploymentId=prod", "LogLevel=debug", "LogRetention=7", "Architecture=x86_64", "PolicyParameter=/dcr/policy", "ReservedConcurrency=10",
+			"IdentityProviders=COGNITO,Google", "AccessTokenLifetime=5m0s", "IdTokenLifetime=10m0s", "RefreshTokenLifetime=24h0m0s",
+			"BrandName=Example", "BrandAccent=#0b5fff", "ThrottleRate=1", "ThrottleBurst=2", "RegisterRate=3", "RegisterBurst=4", "AuthorizeRate=5", "AuthorizeBurst=6", "TokenRate=7", "TokenBurst=8",
+			`IntrospectionClients=[{"id":"notes","secret_sha256":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","resource":"https://mcp.example.com/mcp"}]`,
+		},
+		func(s awscdk.Stack) dcrbroker.Props {
+			return dcrbroker.Props{
+				UserPool:      awscognito.UserPool_FromUserPoolId(s, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
+				CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", LoginVersion: 2, CognitoIssuer: "https://issuer.example.com/pool",
+				Scopes:              []dcrbroker.Scope{{Name: "openid"}, {Name: "mcp/read", Description: "Read your notes"}, {Name: "mcp/write"}},
+				ScopesSupported:     []string{"mcp/read"},
+				GrantTypesSupported: []string{"authorization_code"},
+				ProtectedResources:  []dcrbroker.ProtectedResource{{Resource: "https://mcp.example.com/mcp", Scopes: []string{"mcp/read"}, Name: "Notes"}},
+				ResourceBinding:     true,
+				DeploymentID:        "prod", LogLevel: "debug", LogRetention: "ONE_WEEK", Architecture: awslambda.Architecture_X86_64(),
+				Policy:              dcrbroker.PolicyInParameter(parameter(s)),
+				ReservedConcurrency: 10,
+				IdentityProviders:   []string{"COGNITO", "Google"}, AccessTokenLifetime: 5 * 60e9, IDTokenLifetime: 10 * 60e9, RefreshTokenLifetime: 24 * 3600e9,
+				Brand:                dcrbroker.Brand{Name: "Example", Accent: "#0b5fff"},
+				Throttle:             dcrbroker.Throttle{Default: dcrbroker.Rate{PerSecond: 1, Burst: 2}, Register: dcrbroker.Rate{PerSecond: 3, Burst: 4}, Authorize: dcrbroker.Rate{PerSecond: 5, Burst: 6}, Token: dcrbroker.Rate{PerSecond: 7, Burst: 8}},
+				IntrospectionClients: []dcrbroker.IntrospectionClient{{ID: "notes", SecretSHA256: strings.Repeat("0f", 32), Resource: "https://mcp.example.com/mcp"}},
+			}
+		},
+	},
+	{
+		"direct with a pool and a policy in a bucket", "",
+		[]string{
+			"Authorization=direct", "UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "Scopes=openid",
+			"PolicyBucket=example", "PolicyKey=dcr/policy.json", "ForwardResource=true", "RefreshTokenRotation=false",
+		},
+		func(s awscdk.Stack) dcrbroker.Props {
+			return dcrbroker.Props{
+				Mode: dcrbroker.Direct, UserPool: awscognito.UserPool_FromUserPoolId(s, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
+				CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", Scopes: []dcrbroker.Scope{{Name: "openid"}},
+				Policy:          dcrbroker.PolicyInBucket(awss3.Bucket_FromBucketName(s, jsii.String("Bucket"), jsii.String("example")), "dcr/policy.json"),
+				ForwardResource: true, NoRefreshTokenRotation: true,
+			}
+		},
+	},
+	{
+		"a domain, an alarm topic, to be thrown away", "",
+		[]string{
+			"DomainName=auth.example.com", "CertificateArn=arn:aws:acm:eu-central-1:111122223333:certificate/a", "HostedZoneId=Z0123456789",
+			"AlarmTopicArn=arn:aws:sns:eu-central-1:111122223333:alarms", "RemovalPolicy=Delete", "UserPoolDomainPrefix=example", "JanitorSchedule=rate(1 hour)",
+			"ResourceServer=notes", "Scope1=use", "Scope2=", "PolicyFile=policy.json", "BrandLogo=logo.svg",
+		},
+		func(s awscdk.Stack) dcrbroker.Props {
+			return dcrbroker.Props{
+				Domain:        &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a", HostedZoneID: "Z0123456789"},
+				AlarmTopic:    awssns.Topic_FromTopicArn(s, jsii.String("Alarms"), jsii.String("arn:aws:sns:eu-central-1:111122223333:alarms")),
+				RemovalPolicy: awscdk.RemovalPolicy_DESTROY, DomainPrefix: "example", JanitorSchedule: awsevents.Schedule_Rate(awscdk.Duration_Hours(jsii.Number(1))),
+				Scopes: []dcrbroker.Scope{{Name: "openid"}, {Name: "notes/use"}},
+				Policy: dcrbroker.PolicyFile(filepath.Join("testdata", "policy.json")), Brand: dcrbroker.Brand{Logo: filepath.Join("testdata", "logo.svg")},
+			}
+		},
+	},
+	{
+		"CloudFront and WAF", "us-east-1",
+		[]string{
+			"DomainName=auth.example.com", "CertificateArn=arn:aws:acm:us-east-1:111122223333:certificate/a", "HostedZoneId=Z0123456789",
+			"EdgeProtection=true", "EdgeCertificateArn=arn:aws:acm:us-east-1:111122223333:certificate/a", "EdgePerAddress=50", "EdgeRegisterPerAddress=10",
+		},
+		func(awscdk.Stack) dcrbroker.Props {
+			return dcrbroker.Props{
+				Domain: &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:us-east-1:111122223333:certificate/a", HostedZoneID: "Z0123456789"},
+				Edge:   &dcrbroker.Edge{PerAddress: 50, RegisterPerAddress: 10},
+			}
+		},
+	},
+}
+
+func parameter(s awscdk.Stack) awsssm.IParameter {
+	return awsssm.StringParameter_FromStringParameterAttributes(s, jsii.String("Policy"), &awsssm.StringParameterAttributes{
+		ParameterName: jsii.String("/dcr/policy"), ForceDynamicReference: jsii.Bool(true),
+	})
+}
+
+// intended are the differences that are meant: what differs, and what each has.
+var intended = []struct{ path, template, construct, reason string }{
+	{`\w+Function\.Code(\.\w+)?`, `.*`, `.*`, "each has its own way to packages"},
+	{`\w+Function\.Tags`, `.*"lambda:createdBy","Value":"SAM".*`, ``, "SAM marks what it made"},
+	{`\w+Logs\.(Deletion|UpdateReplace)Policy`, ``, `Delete`, "what CloudFormation does unless told otherwise"},
+	{`AccessLogs\.LogGroupName`, `/aws/vendedlogs/apis/\$\{AWS::StackName\}`, `/aws/vendedlogs/apis/AuthBroker\w+`, "a stack may have two brokers"},
+	{`(Api\.Name|UserPool\.UserPoolName)`, `\$\{AWS::StackName\}`, `Auth`, "the CDK knows the name of the stack"},
+	{`Stage\.Description`, `The only stage, made after the route \$\{AuthorizeRoute\}`, `The only stage`, "DependsOn says it here, which takes no condition there"},
+	{`\w+Role\.Policies\..*`, `.*`, `.*`, "compared as operations on resources"},
+}
+
+func TestTheSameSystemAsTheTemplate(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, set := range sets {
+		t.Run(set.name, func(t *testing.T) {
+			w := newWorldIn(t, set.region)
+			w.add(set.props(w.stack)).AddOutputs()
+			made := w.template()
+			appMakes(t, set.parameters, set.region, made)
+			ours := read(t, made)
+			named(t, ours)
+			theirs := read(t, transformed(t, set.parameters))
+			if set.region != "" {
+				for _, r := range theirs.Resources {
+					r.Properties, _ = inRegion(r.Properties, set.region).(map[string]any)
+				}
+			}
+
+			for name, value := range theirs.Outputs {
+				if set.region != "" {
+					value = inRegion(value, set.region).(string)
+				}
+				if ours.Outputs[name] != value {
+					t.Errorf("output %s: template has %s, construct %s", name, value, ours.Outputs[name])
+				}
+			}
+			if len(ours.Outputs) != len(theirs.Outputs) {
+				t.Errorf("outputs are %v, want those of the template", slices.Sorted(maps.Keys(ours.Outputs)))
+			}
+			routes, err := theirs.Routes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := ours.Routes(); err != nil || !maps.Equal(got, routes) {
+				t.Errorf("routes are %v, %v, those of the template %v", got, err, routes)
+			}
+			for _, r := range ours.Of("AWS::IAM::Role") {
+				if got, want := grants(t, ours, r.ID), grants(t, theirs, r.ID); !slices.Equal(got, want) {
+					t.Errorf("%s may\n%v, in the template\n%v", r.ID, got, want)
+				}
+			}
+			for _, template := range []*cfn.Template{ours, theirs} {
+				template.Resources["Dashboard"].Properties["DashboardBody"] = decode(t, []byte(template.Resources["Dashboard"].Text("DashboardBody")))
+			}
+			for _, d := range cfn.Differences(theirs, ours) {
+				if reason := meant(d); reason != "" {
+					seen[reason] = true
+					continue
+				}
+				t.Errorf("%s: template has %q, construct %q", d.Path, d.Left, d.Right)
+			}
+		})
+	}
+	for _, i := range intended {
+		if !seen[i.reason] {
+			t.Errorf("nothing differs in %s any more; take it out of the list", i.path)
+		}
+	}
+}
+
+// appMakes checks that the app makes the same of the template's parameters as the
+// construct does of props.
+func appMakes(t *testing.T, parameters []string, region string, construct []byte) {
+	t.Helper()
+	binary, err := app()
+	if err != nil {
+		t.Fatal(err)
+	}
+	context := map[string]string{"stack": "Auth", "region": region, "dist": dist}
+	for _, p := range parameters {
+		name, value, _ := strings.Cut(p, "=")
+		switch name {
+		case "PolicyFile", "BrandLogo": // files on this machine
+			value = filepath.Join("testdata", value)
+		case "ResourceServer", "Scope2":
+			continue
+		case "Scope1":
+			name, value = "scopes", "openid notes/"+value
+		}
+		context[strings.ToLower(name[:1])+name[1:]] = value
+	}
+	given, err := json.Marshal(context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	cmd := exec.Command(binary)
+	// As the CDK's command line does; the construct's template has been validated.
+	cmd.Env = append(os.Environ(), "CDK_OUTDIR="+out, "CDK_CONTEXT_JSON="+string(given), "CDK_VALIDATION=false")
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	made, err := os.ReadFile(filepath.Join(out, "Auth.template.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"Resources", "Outputs"} {
+		got, err := json.MarshalIndent(decode(t, made)[part], "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.MarshalIndent(decode(t, construct)[part], "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%s of the app: %s", part, firstDifference(got, want))
+		}
+	}
+}
+
+// app builds the app once.
+var app = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(dist, "app")
+	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/dcr-broker").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return binary, nil
+})
+
+// meant returns the reason of a difference that is intended.
+func meant(d cfn.Difference) string {
+	whole := func(pattern, s string) bool { return regexp.MustCompile("(?s)^(?:" + pattern + ")$").MatchString(s) }
+	for _, i := range intended {
+		if whole(i.path, d.Path) && whole(i.template, d.Left) && whole(i.construct, d.Right) {
+			return i.reason
+		}
+	}
+	return ""
+}
+
+func grants(t *testing.T, template *cfn.Template, role string) []cfn.Grant {
+	t.Helper()
+	g, err := template.Grants(role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// inRegion puts the name of the region in, as the CDK does if it knows it.
+func inRegion(v any, region string) any {
+	switch v := v.(type) {
+	case string:
+		return strings.ReplaceAll(v, "${AWS::Region}", region)
+	case []any:
+		for i := range v {
+			v[i] = inRegion(v[i], region)
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = inRegion(v[k], region)
+		}
+	}
+	return v
+}
+
+func read(t *testing.T, b []byte) *cfn.Template {
+	t.Helper()
+	template, err := cfn.Read(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template
+}
+
+// hashed is a logical id as the CDK makes it: of the broker's id, the resource's
+// and a hash.
+var hashed = regexp.MustCompile(`^Broker(\w+?)[0-9A-F]{8}$`)
+
+// named gives what the construct makes the ids that it has in template.yaml.
+func named(t *testing.T, template *cfn.Template) {
+	t.Helper()
+	err := template.Rename(func(r *cfn.Resource) string {
+		if m := hashed.FindStringSubmatch(r.ID); m != nil {
+			if name, ok := otherwise[m[1]]; ok {
+				return name
+			}
+			return m[1]
+		}
+		return r.ID
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// otherwise are ids that the CDK's own constructs give.
+var otherwise = map[string]string{
+	"JanitorFunctionEventInvokeConfig": "JanitorInvokeConfig",
+	"UserPoolResourceServermcp":        "UserPoolResourceServer",
+	"UserPoolResourceServernotes":      "UserPoolResourceServer",
+}
+
+// transformed is template.yaml as CloudFormation has it.
+func transformed(t *testing.T, parameters []string) []byte {
+	t.Helper()
+	cmd := exec.Command(filepath.Join("..", "..", "scripts", "sam-tools.sh"), append([]string{"transform"}, parameters...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		if exit, ok := err.(*exec.ExitError); ok {
+			err = fmt.Errorf("%w: %s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	return out
+}

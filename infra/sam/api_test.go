@@ -1,0 +1,254 @@
+package sam
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/cfn"
+)
+
+// functionOf says which function has which route.
+var functionOf = map[string]string{
+	"ANY /register":             "register",
+	"ANY /register/{client_id}": "register",
+	"ANY /token":                "token",
+	"ANY /revoke":               "token",
+	"$default":                  "metadata",
+}
+
+// brokeredFunctionOf has those of brokered mode alone.
+var brokeredFunctionOf = map[string]string{
+	"ANY /introspect":      "token",
+	"ANY /authorize":       "authorize",
+	"ANY /callback":        "authorize",
+	"ANY /consent":         "authorize",
+	"ANY /signed-out":      "authorize",
+	"GET /assets/{proxy+}": "authorize",
+}
+
+func (s set) routes() map[string]string {
+	routes := make(map[string]string)
+	for key, function := range functionOf {
+		routes[key] = title(function) + "Function"
+	}
+	if !s.direct {
+		for key, function := range brokeredFunctionOf {
+			routes[key] = title(function) + "Function"
+		}
+	}
+	return routes
+}
+
+func TestRoutes(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		got, err := template.Routes()
+		if want := s.routes(); err != nil || !maps.Equal(got, want) {
+			t.Errorf("routes %v (%v), want %v", got, err, want)
+		}
+	})
+}
+
+// The events in events/ are those of these routes.
+func TestEveryRouteHasAnEvent(t *testing.T) {
+	files, err := filepath.Glob("../../events/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no events", err)
+	}
+	have := make(map[string]bool)
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e struct{ RouteKey string }
+		if err := json.Unmarshal(b, &e); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if e.RouteKey != "" {
+			have[e.RouteKey] = true
+		}
+	}
+	got := slices.Sorted(maps.Keys(have))
+	if want := slices.Sorted(maps.Keys(set{}.routes())); !slices.Equal(got, want) {
+		t.Errorf("events have the routes %q, the template has %q", got, want)
+	}
+}
+
+func TestAPI(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		api := one(t, template, "AWS::ApiGatewayV2::Api")
+		// It would override the functions' own headers.
+		if cors := api.Text("CorsConfiguration"); cors != "" {
+			t.Errorf("CORS by the API: %s", cors)
+		}
+		if api.Text("ProtocolType") != "HTTP" || api.Get("Body") != nil {
+			t.Errorf("the API is %v", api.Properties)
+		}
+		// A second origin would have the wrong issuer.
+		want := ""
+		if s.issuer != "" {
+			want = "true"
+		}
+		if got := api.Text("DisableExecuteApiEndpoint"); got != want {
+			t.Errorf("DisableExecuteApiEndpoint is %q with the issuer %q, want %q", got, s.issuer, want)
+		}
+		// One of another name would be in every path.
+		stage := one(t, template, "AWS::ApiGatewayV2::Stage")
+		if stage.Text("StageName") != "$default" || stage.Text("ApiId") != "${Api}" || stage.Text("AutoDeploy") != "true" {
+			t.Errorf("the stage is %v", stage.Properties)
+		}
+	})
+}
+
+func TestThrottling(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		stage := one(t, template, "AWS::ApiGatewayV2::Stage")
+		limit := func(v any) string {
+			m, _ := v.(map[string]any)
+			rate, _ := m["ThrottlingRateLimit"].(string)
+			burst, _ := m["ThrottlingBurstLimit"].(string)
+			return rate + " " + burst
+		}
+		if got := limit(stage.Get("DefaultRouteSettings")); got != "100 200" {
+			t.Errorf("limit of any route: %s", got)
+		}
+		want := map[string]string{"ANY /register": "10 20", "ANY /token": "100 200", "ANY /authorize": "50 100"}
+		if s.direct {
+			delete(want, "ANY /authorize")
+		}
+		settings, _ := stage.Get("RouteSettings").(map[string]any)
+		got := make(map[string]string)
+		for key, v := range settings {
+			got[key] = limit(v)
+			// A stage cannot be made with limits of routes that are not there yet.
+			made := false
+			for _, r := range template.Of("AWS::ApiGatewayV2::Route") {
+				refers := slices.Contains(stage.DependsOn, r.ID) || strings.Contains(stage.Text("Description"), "${"+r.ID+"}")
+				made = made || r.Text("RouteKey") == key && refers
+			}
+			if !made {
+				t.Errorf("the stage does not wait for the route %s, for which it has a limit", key)
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("limits of routes: %v, want %v", got, want)
+		}
+	})
+}
+
+// Access logs hold nothing that a client sends, since codes, tokens and ids of
+// clients are in paths, queries and headers.
+func TestAccessLogsHoldNothingOfRequests(t *testing.T) {
+	each(t, func(t *testing.T, _ set, template *cfn.Template) {
+		stage := one(t, template, "AWS::ApiGatewayV2::Stage")
+		if got := stage.Text("AccessLogSettings", "DestinationArn"); got != "${AccessLogs.Arn}" {
+			t.Errorf("access logs go to %s", got)
+		}
+		var format map[string]string
+		if err := json.Unmarshal([]byte(stage.Text("AccessLogSettings", "Format")), &format); err != nil {
+			t.Fatal(err)
+		}
+		allowed := strings.Fields(`$context.requestId $context.requestTime $context.httpMethod $context.routeKey $context.status
+			$context.responseLatency $context.integrationErrorMessage $context.identity.sourceIp`)
+		for name, v := range format {
+			if !slices.Contains(allowed, v) {
+				t.Errorf("access logs hold %s, %s", name, v)
+			}
+		}
+		if len(format) != len(allowed) {
+			t.Errorf("access logs hold %v, want all of %v", format, allowed)
+		}
+	})
+}
+
+func TestDomain(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		if s.issuer == "" {
+			for _, kind := range []string{"AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::ApiMapping", "AWS::Route53::RecordSet", "AWS::CloudFront::Distribution", "AWS::WAFv2::WebACL"} {
+				if of := template.Of(kind); len(of) > 0 {
+					t.Errorf("%s, %s, without a domain", of[0].ID, kind)
+				}
+			}
+			return
+		}
+		domain, mapping := one(t, template, "AWS::ApiGatewayV2::DomainName"), one(t, template, "AWS::ApiGatewayV2::ApiMapping")
+		if "https://"+domain.Text("DomainName") != s.issuer || !strings.Contains(domain.Text("DomainNameConfigurations"), "TLS_1_2") {
+			t.Errorf("the domain is %v, want %s with TLS 1.2", domain.Properties, s.issuer)
+		}
+		if mapping.Get("ApiMappingKey") != nil || mapping.Text("ApiId") != "${Api}" || mapping.Text("Stage") != "${Stage}" || mapping.Text("DomainName") != "${Domain}" {
+			t.Errorf("the mapping is %v, want the stage at the root", mapping.Properties)
+		}
+		target, kinds := "${Domain.RegionalDomainName}", []string{"A"}
+		if s.parameters["EdgeProtection"] != "" {
+			target, kinds = "${Distribution.DomainName}", []string{"A", "AAAA"}
+		}
+		if s.parameters["HostedZoneId"] == "" {
+			kinds = nil
+		}
+		var got []string
+		for _, r := range template.Of("AWS::Route53::RecordSet") {
+			got = append(got, r.Text("Type"))
+			if r.Text("AliasTarget", "DNSName") != target || r.Text("Name") != "auth.example.com" {
+				t.Errorf("%s is %v, want it to point at %s", r.ID, r.Properties, target)
+			}
+		}
+		if !slices.Equal(got, kinds) {
+			t.Errorf("records %q, want %q", got, kinds)
+		}
+		if out := template.Outputs["DomainTarget"]; out != target {
+			t.Errorf("DomainTarget is %s, want %s", out, target)
+		}
+	})
+}
+
+func TestEdge(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		if s.parameters["EdgeProtection"] == "" {
+			return
+		}
+		d := one(t, template, "AWS::CloudFront::Distribution")
+		want := map[string]string{
+			"Aliases":                            `["auth.example.com"]`,
+			"Logging":                            "", // they have query strings
+			"DefaultCacheBehavior/Compress":      "false",
+			"DefaultCacheBehavior/CachePolicyId": "4135ea2d-6df8-44a3-9df3-4b5a84be39ad", // CachingDisabled
+			"DefaultCacheBehavior/OriginRequestPolicyId": "33f36d7e-f396-46d9-90e0-52428a34d9dc", // AllViewerAndCloudFrontHeaders-2022-06
+			"DefaultCacheBehavior/ViewerProtocolPolicy":  "https-only",
+			"DefaultCacheBehavior/AllowedMethods":        `["GET","HEAD","OPTIONS","PUT","PATCH","POST","DELETE"]`,
+			"ViewerCertificate/MinimumProtocolVersion":   "TLSv1.2_2021",
+			"WebACLId": "${WebACL.Arn}",
+		}
+		made := s.parameters["WebAclArn"] == ""
+		if !made {
+			want["WebACLId"] = webACL
+		}
+		for path, v := range want {
+			if got := d.Text(append([]string{"DistributionConfig"}, strings.Split(path, "/")...)...); got != v {
+				t.Errorf("%s is %q, want %q", path, got, v)
+			}
+		}
+		if acls := template.Of("AWS::WAFv2::WebACL"); made != (len(acls) == 1) {
+			t.Fatalf("%d web ACLs, want one: %t", len(acls), made)
+		}
+		if !made {
+			return
+		}
+		acl := template.Of("AWS::WAFv2::WebACL")[0]
+		rules, _ := acl.Get("Rules").([]any)
+		var limits []string
+		for _, r := range rules {
+			m, _ := r.(map[string]any)
+			statement, _ := m["Statement"].(map[string]any)
+			rate, _ := statement["RateBasedStatement"].(map[string]any)
+			limits = append(limits, m["Name"].(string)+" "+rate["Limit"].(string)+" "+rate["AggregateKeyType"].(string))
+		}
+		if !slices.Equal(limits, []string{"register 100 IP", "all 2000 IP"}) || acl.Text("Scope") != "CLOUDFRONT" {
+			t.Errorf("the web ACL limits %q in the scope %s", limits, acl.Text("Scope"))
+		}
+	})
+}

@@ -1,0 +1,116 @@
+package sam
+
+import (
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// clone is a directory with what is in the repository, and nothing else.
+func clone(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("TEST_TEMPLATE") == "" {
+		t.Skip("TEST_TEMPLATE is not set: this takes AWS's sam, which make test-template installs")
+	}
+	out, err := exec.CommandContext(t.Context(), "git", "-C", "../..", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for file := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		from := filepath.Join("../..", file)
+		info, err := os.Lstat(from)
+		if err != nil || !info.Mode().IsRegular() {
+			continue // removed, and not yet from the index
+		}
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(dir, file)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, b, info.Mode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// samBuild runs `sam build` in dir and returns what it says.
+func samBuild(t *testing.T, dir string, env []string, args ...string) (string, error) {
+	t.Helper()
+	tools, err := filepath.Abs("../../scripts/sam-tools.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), tools, append([]string{"sam", "build"}, args...)...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func machine(t *testing.T, path string) elf.Machine {
+	t.Helper()
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return f.Machine
+}
+
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestSAMBuildFromACleanClone(t *testing.T) {
+	dir := clone(t)
+	if out, err := samBuild(t, dir, nil); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, id := range (set{}).functions() {
+		built := filepath.Join(dir, ".aws-sam", "build", id)
+		if got := files(t, built); !slices.Equal(got, []string{"bootstrap"}) {
+			t.Errorf("%s has %q, want its bootstrap and nothing else", id, got)
+		}
+		if m := machine(t, filepath.Join(built, "bootstrap")); m != elf.EM_AARCH64 {
+			t.Errorf("%s is for %s, want arm64 as the template says", id, m)
+		}
+	}
+
+	// What is in packed/ goes with each function.
+	if err := os.Mkdir(filepath.Join(dir, "packed"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "packed", "policy.json"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := samBuild(t, dir, []string{"ARCHITECTURE=x86_64"}, "MetadataFunction", "--parameter-overrides", "Architecture=x86_64"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	built := filepath.Join(dir, ".aws-sam", "build", "MetadataFunction")
+	if got := files(t, built); !slices.Equal(got, []string{"bootstrap", "policy.json"}) {
+		t.Errorf("with packed/policy.json the function has %q", got)
+	}
+	if m := machine(t, filepath.Join(built, "bootstrap")); m != elf.EM_X86_64 {
+		t.Errorf("with ARCHITECTURE=x86_64 the function is for %s", m)
+	}
+	if out, err := samBuild(t, dir, []string{"ARCHITECTURE=sparc"}, "MetadataFunction"); err == nil || !strings.Contains(out, "it may be arm64 or x86_64") {
+		t.Errorf("with ARCHITECTURE=sparc: %v: %s", err, out)
+	}
+}

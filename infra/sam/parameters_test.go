@@ -1,0 +1,104 @@
+package sam
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// section returns a part of the template's text.
+func section(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(b), "\n"+name+":\n")
+	if !ok {
+		t.Fatalf("the template has no %s", name)
+	}
+	if end := regexp.MustCompile(`(?m)^[A-Z]`).FindStringIndex(rest); end != nil {
+		rest = rest[:end[0]]
+	}
+	return rest
+}
+
+var parameter = regexp.MustCompile(`(?m)^  ([A-Z]\w*):\n((?:    .*\n)+)`)
+
+// One command deploys: every parameter has a default. Each is described, and
+// used.
+func TestParameters(t *testing.T) {
+	used := section(t, "Conditions") + section(t, "Globals") + section(t, "Resources")
+	found := parameter.FindAllStringSubmatch(section(t, "Parameters"), -1)
+	if len(found) < 50 {
+		t.Errorf("%d parameters found", len(found))
+	}
+	for _, m := range found {
+		name, settings := m[1], m[2]
+		for _, wanted := range []string{"    Type: ", "    Default: ", "    Description: "} {
+			if !strings.Contains(settings, wanted) {
+				t.Errorf("%s has no %s", name, strings.Trim(wanted, " :"))
+			}
+		}
+		if !regexp.MustCompile(`(!Ref ` + name + `\b|\$\{` + name + `\})`).MatchString(used) {
+			t.Errorf("%s is not used", name)
+		}
+	}
+	// CloudFormation takes no more.
+	if len(found) > 200 {
+		t.Errorf("%d parameters", len(found))
+	}
+}
+
+// Half of what belongs together is not deployed.
+func TestRefusedParameters(t *testing.T) {
+	domain := map[string]string{"DomainName": "auth.example.com", "CertificateArn": certificate}
+	edge := map[string]string{"DomainName": "auth.example.com", "CertificateArn": certificate, "EdgeProtection": "true", "EdgeCertificateArn": certificate}
+	for _, tt := range []struct {
+		base, more map[string]string
+		says       string
+	}{
+		{nil, map[string]string{"UserPoolId": givenPool}, "wants CognitoDomain"},
+		{existing(nil), map[string]string{"Scopes": ""}, "wants Scopes"},
+		{existing(nil), map[string]string{"UserPoolDomainPrefix": "mine"}, "pool that is made"},
+		{nil, map[string]string{"Scopes": "openid"}, "pool that there is"},
+		{nil, map[string]string{"CognitoDomain": "https://example.com"}, "pool that there is"},
+		{nil, map[string]string{"CognitoIssuer": "https://example.com"}, "pool that there is"},
+		{existing(nil), map[string]string{"ResourceBinding": "true"}, "LoginVersion 2"},
+		{nil, map[string]string{"ResourceBinding": "true", "Authorization": "direct"}, "brokered mode"},
+		{nil, map[string]string{"PolicyFile": "policy.json", "PolicyParameter": "/policy"}, "one policy"},
+		{nil, map[string]string{"PolicyBucket": "documents", "PolicyKey": "policy.json", "PolicyParameter": "/policy"}, "one policy"},
+		{nil, map[string]string{"PolicyBucket": "documents"}, "wants PolicyKey"},
+		{nil, map[string]string{"PolicyKey": "policy.json"}, "wants PolicyBucket"},
+		{nil, map[string]string{"DomainName": "auth.example.com"}, "wants CertificateArn"},
+		{nil, map[string]string{"CertificateArn": certificate}, "want DomainName"},
+		{nil, map[string]string{"HostedZoneId": "Z123"}, "want DomainName"},
+		{nil, map[string]string{"EdgeProtection": "true", "EdgeCertificateArn": certificate}, "wants DomainName"},
+		{domain, map[string]string{"EdgeProtection": "true"}, "wants EdgeCertificateArn"},
+		{domain, map[string]string{"EdgeCertificateArn": certificate}, "want EdgeProtection"},
+		{domain, map[string]string{"WebAclArn": webACL}, "want EdgeProtection"},
+		{edge, map[string]string{"AWS::Region": "eu-central-1"}, "wants WebAclArn"},
+
+		{nil, map[string]string{"Authorization": "both"}, "not allowed"},
+		{nil, map[string]string{"DomainName": "Auth.example.com"}, "does not match"}, // the issuer is in lower case
+		{nil, map[string]string{"DomainName": "https://auth.example.com"}, "does not match"},
+		{nil, map[string]string{"CognitoDomain": "https://example.com/"}, "does not match"},
+		{nil, map[string]string{"DeploymentId": "Prod"}, "does not match"},
+		{nil, map[string]string{"PolicyParameter": "policy"}, "does not match"}, // its ARN would be another's
+		{nil, map[string]string{"BrandLogo": "logo.gif"}, "does not match"},
+		{domain, map[string]string{"EdgeProtection": "true", "EdgeCertificateArn": strings.Replace(certificate, "us-east-1", "eu-central-1", 1)}, "does not match"},
+		{nil, map[string]string{"Scope1": ""}, "does not match"},
+		{nil, map[string]string{"ThrottleRate": "0"}, "out of range"},
+	} {
+		parameters := maps.Clone(tt.base)
+		if parameters == nil {
+			parameters = make(map[string]string)
+		}
+		maps.Copy(parameters, tt.more)
+		if _, err := transform(t, parameters); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%v: %v, want an error that says %q", parameters, err, tt.says)
+		}
+	}
+}

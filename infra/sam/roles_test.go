@@ -1,0 +1,126 @@
+package sam
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/cfn"
+	"github.com/dcr-broker/dcr-broker/internal/permissions"
+)
+
+// resource is how the template names what a permission is for.
+func (s set) resource(function string, p permissions.Permission) string {
+	const prefix, here = "arn:${AWS::Partition}:", ":${AWS::Region}:${AWS::AccountId}:"
+	switch p.Resource {
+	case permissions.Table:
+		return "${Table.Arn}"
+	case permissions.DueIndex:
+		return "${Table.Arn}/index/due"
+	case permissions.Pool:
+		return prefix + "cognito-idp" + here + "userpool/" + s.pool
+	case permissions.Keys:
+		return "${Keys}"
+	case permissions.Parameter:
+		return prefix + "ssm" + here + "parameter/dcr-broker/policy"
+	case permissions.Object:
+		return prefix + "s3:::documents/dcr/policy.json"
+	case permissions.Provision:
+		return "${ProvisionFunction.Arn}"
+	case permissions.Logs:
+		return "${" + title(function) + "Logs.Arn}"
+	}
+	return "nothing known: " + p.Resource
+}
+
+func TestRolesAllowWhatFunctionsCallAndNoMore(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		for name, id := range s.functions() {
+			f := template.Resources[id]
+			if f == nil {
+				t.Fatalf("there is no %s", id)
+			}
+			role := title(name) + "Role"
+			if got := f.Text("Role"); got != "${"+role+".Arn}" {
+				t.Errorf("%s has the role %s, want one of its own, %s", id, got, role)
+			}
+			got, err := template.Grants(role)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			var want []cfn.Grant
+			for _, p := range permissions.Of(s.mode(), name, s.policy) {
+				want = append(want, cfn.Grant{Action: p.Action, Resource: s.resource(name, p)})
+			}
+			for _, g := range got {
+				if !slices.Contains(want, g) {
+					t.Errorf("%s may call %s, and does not", name, g)
+				}
+			}
+			for _, g := range want {
+				if !slices.Contains(got, g) {
+					t.Errorf("%s calls %s, and may not", name, g)
+				}
+			}
+			if trust := template.Resources[role].Text("AssumeRolePolicyDocument", "Statement"); trust !=
+				`[{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"}}]` {
+				t.Errorf("%s is for %s, want Lambda alone", role, trust)
+			}
+		}
+		// Nothing else is there that could allow anything.
+		for id, r := range template.Resources {
+			if strings.HasPrefix(r.Type, "AWS::IAM::") && (r.Type != "AWS::IAM::Role" || s.functions()[strings.ToLower(strings.TrimSuffix(id, "Role"))] == "") {
+				t.Errorf("%s, %s, is no function's role", id, r.Type)
+			}
+		}
+	})
+}
+
+func TestFunctionsThatFaceTheInternetHaveNoRightOnCognito(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		routes, err := template.Routes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, id := range routes {
+			grants, err := template.Grants(strings.TrimSuffix(id, "Function") + "Role")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range grants {
+				if strings.HasPrefix(g.Action, "cognito-idp:") && !(s.direct && id == "RegisterFunction") {
+					t.Errorf("%s, to which %s leads, may call %s", id, key, g)
+				}
+			}
+		}
+	})
+}
+
+// A function is invoked by the API for its routes, or by the schedule; provision
+// by nobody but those whose role allows it.
+func TestWhoMayInvoke(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		want := map[string]string{
+			"RegisterFunction": "apigateway.amazonaws.com", "TokenFunction": "apigateway.amazonaws.com", "MetadataFunction": "apigateway.amazonaws.com",
+			"JanitorFunction": "events.amazonaws.com",
+		}
+		if !s.direct {
+			want["AuthorizeFunction"] = "apigateway.amazonaws.com"
+		}
+		sources := map[string]string{
+			"apigateway.amazonaws.com": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*",
+			"events.amazonaws.com":     "${JanitorRule.Arn}",
+		}
+		for _, p := range template.Of("AWS::Lambda::Permission") {
+			id := strings.Trim(p.Text("FunctionName"), "${}")
+			if principal := p.Text("Principal"); principal != want[id] || p.Text("SourceArn") != sources[principal] || p.Text("Action") != "lambda:InvokeFunction" {
+				t.Errorf("%s: %s may %s %s, as %s", p.ID, principal, p.Text("Action"), id, p.Text("SourceArn"))
+			}
+			delete(want, id)
+		}
+		for id, principal := range want {
+			t.Errorf("%s may not invoke %s", principal, id)
+		}
+	})
+}

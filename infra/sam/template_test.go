@@ -1,0 +1,199 @@
+package sam
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/cfn"
+	"github.com/dcr-broker/dcr-broker/internal/permissions"
+)
+
+// set is a set of parameters, and what follows from them.
+type set struct {
+	name       string
+	parameters map[string]string
+	direct     bool
+	// pool is the id of the user pool.
+	pool string
+	// policy is where the policy is, as permissions has it.
+	policy string
+	// issuer is that of the template's own API unless set.
+	issuer string
+}
+
+const (
+	givenPool   = "us-east-1_AbCdEfGhI"
+	madePool    = "${UserPool}"
+	certificate = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-4000-8000-000000000000"
+	topic       = "arn:aws:sns:us-east-1:123456789012:alarms"
+	webACL      = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/mine/00000000-0000-4000-8000-000000000000"
+	resources   = `[{"resource":"https://mcp.example.com/mcp","scopes":["notes/read"],"name":"Notes"}]`
+)
+
+// existing are the parameters for a pool that there is.
+func existing(more map[string]string) map[string]string {
+	p := map[string]string{
+		"UserPoolId": givenPool, "CognitoDomain": "https://example.auth.us-east-1.amazoncognito.com", "Scopes": "openid notes/read",
+	}
+	maps.Copy(p, more)
+	return p
+}
+
+var sets = []set{
+	{name: "brokered with a pool that is made", pool: madePool},
+	{name: "direct with a pool that is made", pool: madePool, direct: true, parameters: map[string]string{"Authorization": "direct"}},
+	{name: "brokered with everything set", pool: givenPool, policy: permissions.Parameter, issuer: "https://auth.example.com", parameters: existing(map[string]string{
+		"LoginVersion": "2", "CognitoIssuer": "https://issuer.example.com/pool", "ResourceBinding": "true", "ProtectedResources": resources,
+		"ScopesSupported": "notes/read", "GrantTypesSupported": "authorization_code", "ScopeDescriptions": `{"notes/read":"Read your notes"}`,
+		"IntrospectionClients": `[{"id":"notes","secret_sha256":"` + strings.Repeat("0f", 32) + `","resource":"https://mcp.example.com/mcp"}]`,
+		"IdentityProviders":    "COGNITO,Example", "AccessTokenLifetime": "5m", "IdTokenLifetime": "5m", "RefreshTokenLifetime": "24h",
+		"BrandName": "Notes", "BrandLogo": "logo.svg", "BrandAccent": "#0b5fff", "PolicyParameter": "/dcr-broker/policy", "DeploymentId": "prod",
+		"Architecture": "x86_64", "LogLevel": "debug", "LogRetention": "7", "ReservedConcurrency": "10", "JanitorSchedule": "rate(1 minute)",
+		"DomainName": "auth.example.com", "CertificateArn": certificate, "HostedZoneId": "Z123", "AlarmTopicArn": topic,
+		"EdgeProtection": "true", "EdgeCertificateArn": certificate, "RemovalPolicy": "Delete",
+	})},
+	{name: "brokered with a domain", pool: madePool, policy: permissions.Object, issuer: "https://auth.example.com", parameters: map[string]string{
+		"DomainName": "auth.example.com", "CertificateArn": certificate, "HostedZoneId": "Z123", "PolicyBucket": "documents", "PolicyKey": "dcr/policy.json",
+		"Scope1": "all", "Scope2": "",
+	}},
+	{name: "brokered with an edge elsewhere", pool: madePool, issuer: "https://auth.example.com", parameters: map[string]string{
+		"DomainName": "auth.example.com", "CertificateArn": certificate, "EdgeProtection": "true", "EdgeCertificateArn": certificate,
+		"WebAclArn": webACL, "AWS::Region": "eu-central-1", "PolicyFile": "policy.json",
+	}},
+	{name: "direct with a pool that there is", pool: givenPool, policy: permissions.Object, direct: true, parameters: existing(map[string]string{
+		"Authorization": "direct", "PolicyBucket": "documents", "PolicyKey": "dcr/policy.json", "ForwardResource": "true", "RefreshTokenRotation": "false",
+		"ProtectedResources": resources, "ReservedConcurrency": "5", "AlarmTopicArn": topic,
+	})},
+	{name: "direct with a policy in a parameter", pool: madePool, policy: permissions.Parameter, direct: true, parameters: map[string]string{
+		"Authorization": "direct", "PolicyParameter": "/dcr-broker/policy",
+	}},
+}
+
+func (s set) mode() string {
+	if s.direct {
+		return permissions.Direct
+	}
+	return permissions.Brokered
+}
+
+// functions are the logical ids of those of the mode, by name.
+func (s set) functions() map[string]string {
+	ids := make(map[string]string)
+	for _, name := range permissions.Functions(s.mode()) {
+		ids[name] = title(name) + "Function"
+	}
+	return ids
+}
+
+func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// installed is where the tools are.
+var installed = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("../../scripts/sam-tools.sh", "install").Output()
+	return strings.TrimSpace(string(out)), err
+})
+
+// transform runs the SAM transform, and returns what it says if that fails.
+func transform(t *testing.T, parameters map[string]string) ([]byte, error) {
+	t.Helper()
+	if os.Getenv("TEST_TEMPLATE") == "" {
+		t.Skip("TEST_TEMPLATE is not set: this takes AWS's SAM translator, which make test-template installs")
+	}
+	venv, err := installed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"transform.py", "../../template.yaml"}
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		args = append(args, name+"="+parameters[name])
+	}
+	var out, faults bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), filepath.Join(venv, "bin", "python"), args...)
+	cmd.Stdout, cmd.Stderr = &out, &faults
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, faults.String())
+	}
+	return out.Bytes(), nil
+}
+
+var transformed struct {
+	sync.Mutex
+	by map[string][]byte
+}
+
+// template is the template of the set, which is transformed once for all tests.
+func (s set) template(t *testing.T) *cfn.Template {
+	t.Helper()
+	transformed.Lock()
+	defer transformed.Unlock()
+	b := transformed.by[s.name]
+	if b == nil {
+		var err error
+		if b, err = transform(t, s.parameters); err != nil {
+			t.Fatal(err)
+		}
+		if transformed.by == nil {
+			transformed.by = make(map[string][]byte)
+		}
+		transformed.by[s.name] = b
+	}
+	template, err := cfn.Read(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template
+}
+
+// each runs f for every set.
+func each(t *testing.T, f func(t *testing.T, s set, template *cfn.Template)) {
+	t.Helper()
+	for _, s := range sets {
+		t.Run(s.name, func(t *testing.T) { f(t, s, s.template(t)) })
+	}
+}
+
+// one returns the only resource of a type.
+func one(t *testing.T, template *cfn.Template, kind string) *cfn.Resource {
+	t.Helper()
+	of := template.Of(kind)
+	if len(of) != 1 {
+		t.Fatalf("%d of %s, want 1", len(of), kind)
+	}
+	return of[0]
+}
+
+var reference = regexp.MustCompile(`\$\{([A-Za-z0-9]+)(\.[A-Za-z0-9.]+)?\}`)
+
+// What a condition leaves out nothing refers to.
+func TestReferencesLeadSomewhere(t *testing.T) {
+	each(t, func(t *testing.T, _ set, template *cfn.Template) {
+		texts := make(map[string]string)
+		for id, r := range template.Resources {
+			texts[id] = fmt.Sprint(r.Properties)
+			for _, d := range r.DependsOn {
+				if template.Resources[d] == nil {
+					t.Errorf("%s depends on %s, which is not there", id, d)
+				}
+			}
+		}
+		for name, v := range template.Outputs {
+			texts["output "+name] = v
+		}
+		for where, text := range texts {
+			for _, m := range reference.FindAllStringSubmatch(text, -1) {
+				if template.Resources[m[1]] == nil {
+					t.Errorf("%s refers to %s, which is not there", where, m[0])
+				}
+			}
+		}
+	})
+}

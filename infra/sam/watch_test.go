@@ -1,0 +1,190 @@
+package sam
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/cfn"
+)
+
+// metric is one that an alarm or the dashboard names.
+type metric struct {
+	name       string // with its namespace
+	dimensions []string
+	values     []string
+}
+
+func (m metric) check(t *testing.T, where string, exist map[string]string) {
+	t.Helper()
+	dimensions, ok := exist[m.name]
+	if !ok || dimensions != strings.Join(m.dimensions, " ") {
+		t.Errorf("%s names the metric %s of %q, which is not known", where, m.name, m.dimensions)
+	}
+}
+
+func metricOf(v map[string]any) metric {
+	m := metric{name: v["Namespace"].(string) + " " + v["MetricName"].(string)}
+	list, _ := v["Dimensions"].([]any)
+	for _, d := range list {
+		m.dimensions = append(m.dimensions, d.(map[string]any)["Name"].(string))
+		m.values = append(m.values, d.(map[string]any)["Value"].(string))
+	}
+	return m
+}
+
+func TestAlarms(t *testing.T) {
+	exist := ourMetrics(t)
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		watched := make(map[string]bool) // metric and first dimension's value
+		for _, a := range template.Of("AWS::CloudWatch::Alarm") {
+			metrics := []map[string]any{a.Properties}
+			if list, ok := a.Get("Metrics").([]any); ok {
+				metrics = nil
+				for _, q := range list {
+					if stat, ok := q.(map[string]any)["MetricStat"].(map[string]any); ok {
+						metrics = append(metrics, stat["Metric"].(map[string]any))
+					}
+				}
+			}
+			if len(metrics) == 0 || len(metrics) > 10 {
+				t.Errorf("%s has %d metrics, want 1 to 10", a.ID, len(metrics))
+			}
+			for _, v := range metrics {
+				m := metricOf(v)
+				m.check(t, a.ID, exist)
+				watched[m.name+" "+strings.Join(m.values, " ")] = true
+			}
+			want := ""
+			if topic := s.parameters["AlarmTopicArn"]; topic != "" {
+				want = `["` + topic + `"]`
+			}
+			if got := a.Text("AlarmActions"); got != want {
+				t.Errorf("%s tells %q, want %q", a.ID, got, want)
+			}
+			if a.Text("AlarmDescription") == "" || a.Text("TreatMissingData") == "" {
+				t.Errorf("%s says nothing of itself, or of missing data", a.ID)
+			}
+		}
+		want := []string{"AWS/ApiGateway 5xx ${Api}", "AWS/Lambda Invocations ${JanitorFunction}", "AWS/DynamoDB ReadThrottleEvents ${Table}", "AWS/DynamoDB WriteThrottleEvents ${Table}"}
+		for _, op := range []string{"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"} {
+			want = append(want, "AWS/DynamoDB SystemErrors ${Table} "+op)
+		}
+		for _, id := range s.functions() {
+			want = append(want, "AWS/Lambda Errors ${"+id+"}", "AWS/Lambda Throttles ${"+id+"}")
+		}
+		if !s.direct {
+			want = append(want, "dcr-broker branding_styles_used_up ")
+		}
+		for _, w := range want {
+			if !watched[w] {
+				t.Errorf("no alarm watches %s", w)
+			}
+			delete(watched, w)
+		}
+		for w := range watched {
+			t.Errorf("an alarm watches %s", w)
+		}
+	})
+}
+
+// Nothing at all is an alarm for what has to happen, and none for faults.
+func TestJanitorThatDoesNotRunIsAnAlarm(t *testing.T) {
+	a := sets[0].template(t).Resources["JanitorRunsAlarm"]
+	if a.Text("TreatMissingData") != "breaching" || a.Text("ComparisonOperator") != "LessThanThreshold" || a.Text("Threshold") != "1" {
+		t.Errorf("the alarm is %v", a.Properties)
+	}
+	for _, other := range sets[0].template(t).Of("AWS::CloudWatch::Alarm") {
+		if other.ID != a.ID && other.Text("TreatMissingData") != "notBreaching" {
+			t.Errorf("%s rings while nothing happens", other.ID)
+		}
+	}
+}
+
+func TestDashboard(t *testing.T) {
+	exist := ourMetrics(t)
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		var body struct {
+			Widgets []struct {
+				X, Y, Width, Height int
+				Properties          struct {
+					Title, Region string
+					Metrics       [][]any
+				}
+			}
+		}
+		text := one(t, template, "AWS::CloudWatch::Dashboard").Text("DashboardBody")
+		if err := json.Unmarshal([]byte(text), &body); err != nil {
+			t.Fatalf("%v in %s", err, text)
+		}
+		var shown []string
+		for _, w := range body.Widgets {
+			if w.Properties.Region != "${AWS::Region}" || w.X+w.Width > 24 {
+				t.Errorf("%s is of %s, at %d and %d wide", w.Properties.Title, w.Properties.Region, w.X, w.Width)
+			}
+			for _, list := range w.Properties.Metrics {
+				m := metric{name: list[0].(string) + " " + list[1].(string)}
+				for i := 2; i+1 < len(list); i += 2 {
+					m.dimensions, m.values = append(m.dimensions, list[i].(string)), append(m.values, list[i+1].(string))
+				}
+				m.check(t, w.Properties.Title, exist)
+				shown = append(shown, strings.Join(append([]string{m.name}, m.values...), " "))
+			}
+		}
+		for _, id := range s.functions() {
+			if !slices.Contains(shown, "AWS/Lambda Errors ${"+id+"}") {
+				t.Errorf("errors of %s are not shown", id)
+			}
+		}
+		if len(body.Widgets) < 8 {
+			t.Errorf("%d widgets", len(body.Widgets))
+		}
+	})
+}
+
+func TestOutputs(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		cloud := inTheCloud("")
+		issuer := "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
+		if s.issuer != "" {
+			issuer = s.issuer
+		}
+		env := template.Environment("JanitorFunction")
+		want := map[string]string{
+			"Issuer":                      issuer,
+			"RegistrationEndpoint":        issuer + "/register",
+			"AuthorizationServerMetadata": issuer + "/.well-known/oauth-authorization-server",
+			"UserPoolId":                  cloud.Replace(s.pool),
+			"TableName":                   "dcr-broker-Table-1",
+			"OperatorEnvironment":         "AWS_REGION=us-east-1 TABLE_NAME=dcr-broker-Table-1",
+			"DeploymentId":                cloud.Replace(env["DEPLOYMENT_ID"]),
+		}
+		if !s.direct {
+			want["KeysSecret"] = cloud.Replace("${Keys}")
+		}
+		for name, v := range want {
+			if got := cloud.Replace(template.Outputs[name]); got != v {
+				t.Errorf("%s is %q, want %q", name, got, v)
+			}
+		}
+		var snippet struct {
+			Resource string
+			Servers  []string `json:"authorization_servers"`
+			Scopes   []string `json:"scopes_supported"`
+		}
+		if err := json.Unmarshal([]byte(cloud.Replace(template.Outputs["ProtectedResourceSnippet"])), &snippet); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(snippet.Servers, []string{issuer}) || strings.Join(snippet.Scopes, " ") != env["SCOPES"] {
+			t.Errorf("the snippet is %+v, want the issuer %s and the scopes %s", snippet, issuer, env["SCOPES"])
+		}
+		known := len(want) + 1
+		if s.issuer != "" {
+			known++ // DomainTarget
+		}
+		if len(template.Outputs) != known {
+			t.Errorf("%d outputs, want %d: %v", len(template.Outputs), known, template.Outputs)
+		}
+	})
+}

@@ -1,0 +1,133 @@
+package cfn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Grant is one operation that a role may call on one resource.
+type Grant struct{ Action, Resource string }
+
+func (g Grant) String() string { return g.Action + " on " + g.Resource }
+
+// Compare orders grants by action and resource.
+func (g Grant) Compare(other Grant) int { return strings.Compare(g.String(), other.String()) }
+
+// Grants returns what a role may do, in order and each once: its own policies and
+// those that are attached to it. A statement that is more than actions on
+// resources is an error, as are policies that are not in the template.
+func (t *Template) Grants(role string) ([]Grant, error) {
+	r := t.Resources[role]
+	if r == nil || r.Type != "AWS::IAM::Role" {
+		return nil, fmt.Errorf("cfn: %s is no role", role)
+	}
+	if r.Get("ManagedPolicyArns") != nil {
+		return nil, fmt.Errorf("cfn: %s has policies that are elsewhere: %s", role, r.Text("ManagedPolicyArns"))
+	}
+	var documents []any
+	for _, p := range listOf(r.Get("Policies")) {
+		m, _ := p.(map[string]any)
+		documents = append(documents, m["PolicyDocument"])
+	}
+	for _, kind := range []string{"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"} {
+		for _, p := range t.Of(kind) {
+			if slices.Contains(listOf(p.Get("Roles")), any("${"+role+"}")) {
+				documents = append(documents, p.Get("PolicyDocument"))
+			}
+		}
+	}
+	for _, p := range t.Of("AWS::IAM::RolePolicy") {
+		if p.Text("RoleName") == "${"+role+"}" {
+			documents = append(documents, p.Get("PolicyDocument"))
+		}
+	}
+	var grants []Grant
+	for _, d := range documents {
+		m, _ := d.(map[string]any)
+		for _, s := range listOf(m["Statement"]) {
+			g, err := statement(s)
+			if err != nil {
+				return nil, fmt.Errorf("cfn: %s: %w", role, err)
+			}
+			grants = append(grants, g...)
+		}
+	}
+	slices.SortFunc(grants, Grant.Compare)
+	return slices.Compact(grants), nil
+}
+
+func statement(v any) ([]Grant, error) {
+	s, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("statement %v", v)
+	}
+	for k := range s {
+		if !slices.Contains([]string{"Sid", "Effect", "Action", "Resource"}, k) {
+			return nil, fmt.Errorf("statement with %s: %s", k, text(s))
+		}
+	}
+	if s["Effect"] != "Allow" {
+		return nil, fmt.Errorf("statement that does not allow: %s", text(s))
+	}
+	var grants []Grant
+	for _, action := range listOf(s["Action"]) {
+		for _, resource := range listOf(s["Resource"]) {
+			grants = append(grants, Grant{text(action), text(resource)})
+		}
+	}
+	return grants, nil
+}
+
+// listOf is v as a list: what IAM lets be one or several.
+func listOf(v any) []any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		return v
+	}
+	return []any{v}
+}
+
+// Environment returns the variables of a function, less the empty ones, which
+// are as if they were not there.
+func (t *Template) Environment(function string) map[string]string {
+	env := make(map[string]string)
+	if f := t.Resources[function]; f != nil {
+		variables, _ := f.Get("Environment", "Variables").(map[string]any)
+		for name, v := range variables {
+			if value := text(v); value != "" {
+				env[name] = value
+			}
+		}
+	}
+	return env
+}
+
+// Routes returns the id of the function that each route of the HTTP API leads to,
+// by route key. Every route has to lead to a function, by payload format 2.0.
+func (t *Template) Routes() (map[string]string, error) {
+	routes := make(map[string]string)
+	for _, r := range t.Of("AWS::ApiGatewayV2::Route") {
+		key := r.Text("RouteKey")
+		if routes[key] != "" {
+			return nil, fmt.Errorf("cfn: the route %s is there twice", key)
+		}
+		id, ok := strings.CutPrefix(r.Text("Target"), "integrations/${")
+		i := t.Resources[strings.TrimSuffix(id, "}")]
+		if !ok || i == nil || i.Type != "AWS::ApiGatewayV2::Integration" {
+			return nil, fmt.Errorf("cfn: the route %s has the target %s, which is no integration", key, r.Text("Target"))
+		}
+		if i.Text("IntegrationType") != "AWS_PROXY" || i.Text("PayloadFormatVersion") != "2.0" {
+			return nil, fmt.Errorf("cfn: %s is %s by payload format %s", i.ID, i.Text("IntegrationType"), i.Text("PayloadFormatVersion"))
+		}
+		id, ok = strings.CutPrefix(i.Text("IntegrationUri"), "${")
+		f := t.Resources[strings.TrimSuffix(id, ".Arn}")]
+		if !ok || f == nil || f.Type != "AWS::Lambda::Function" {
+			return nil, fmt.Errorf("cfn: %s leads to %s, which is no function", i.ID, i.Text("IntegrationUri"))
+		}
+		routes[key] = f.ID
+	}
+	return routes, nil
+}

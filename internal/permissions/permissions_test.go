@@ -1,0 +1,98 @@
+package permissions
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What is seen in the tests is not declared besides: the list of faults stays
+// what it says.
+func TestFaultsAreNotRecorded(t *testing.T) {
+	for _, f := range faults {
+		if slices.Contains(Recorded(f.mode, f.function), f.Permission) {
+			t.Errorf("%s, %s: %s is declared, and recorded anyway", f.mode, f.function, f.Permission)
+		}
+		if !slices.Contains(Functions(f.mode), f.function) || f.reason == "" {
+			t.Errorf("%s mode has no function %s, or no reason is given: %+v", f.mode, f.function, f)
+		}
+	}
+}
+
+func TestFaultsNameCodeThatThereIs(t *testing.T) {
+	for _, f := range faults {
+		file, name, ok := strings.Cut(f.code, " ")
+		source, err := os.ReadFile("../../" + file)
+		if !ok || err != nil || !regexp.MustCompile(`(?m)^func (\([^)]*\) )?`+name+`\(`).Match(source) {
+			t.Errorf("%s: %q names no function (%v)", f.Permission, f.code, err)
+		}
+	}
+}
+
+func TestEveryRecordedFunctionIsOneOfItsMode(t *testing.T) {
+	for mode, functions := range recorded {
+		for function := range functions {
+			if !slices.Contains(Functions(mode), function) {
+				t.Errorf("%s is recorded in %s mode, which has no such function", function, mode)
+			}
+		}
+	}
+	if len(Recorded(Brokered, "provision")) == 0 || len(Recorded(Direct, "register")) == 0 {
+		t.Error("a mode is not recorded")
+	}
+}
+
+func TestOf(t *testing.T) {
+	for _, tt := range []struct {
+		policy string
+		want   []string
+	}{
+		{"", nil},
+		{Parameter, []string{"ssm:GetParameter on parameter"}},
+		{Object, []string{"s3:GetObject on object"}},
+	} {
+		var got []string
+		for _, p := range Of(Brokered, "provision", tt.policy) {
+			if p.Resource == Parameter || p.Resource == Object {
+				got = append(got, p.String())
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("provision with the policy at %q may read %q, want %q", tt.policy, got, tt.want)
+		}
+	}
+	if !slices.Contains(Of(Brokered, "metadata", ""), Permission{"logs:PutLogEvents", Logs}) {
+		t.Error("metadata may not log")
+	}
+	all := Of(Brokered, "janitor", "")
+	if !slices.IsSortedFunc(all, Permission.Compare) || !slices.Contains(all, Permission{"cognito-idp:ListUserPoolClients", Pool}) {
+		t.Errorf("janitor: %v, want them in order and with what is declared", all)
+	}
+}
+
+// Who faces the internet can do nothing at Cognito, and nobody but provision and
+// janitor can in brokered mode (docs/adr/0011-private-provision-function.md).
+func TestBrokeredFunctionsThatFaceTheInternetHaveNoRightOnCognito(t *testing.T) {
+	for _, function := range []string{"register", "metadata", "token", "authorize"} {
+		for _, p := range Of(Brokered, function, "") {
+			if strings.HasPrefix(p.Action, "cognito-idp:") {
+				t.Errorf("%s: %s", function, p)
+			}
+		}
+	}
+	for _, p := range Of(Brokered, "provision", "") {
+		if strings.HasPrefix(p.Action, "cognito-idp:") && !strings.HasPrefix(p.Action, "cognito-idp:Create") {
+			t.Errorf("provision: %s, want it to create and brand only", p)
+		}
+	}
+}
+
+func TestParseRefusesWhatIsNoPermission(t *testing.T) {
+	for _, document := range []string{`{"direct":{"token":["dynamodb:GetItem"]}}`, `[]`} {
+		if _, err := Parse([]byte(document)); err == nil {
+			t.Errorf("Parse(%s): no error", document)
+		}
+	}
+}

@@ -1,0 +1,21 @@
+// Package version says which version of the broker a program is.
+package version
+
+import "runtime/debug"
+
+// set is what scripts/compile.sh puts in with the linker's -X. It is a string
+// and nothing else, so that it costs the start of a function nothing.
+var set string
+
+// String returns the version that the build was told. Without one it is what go
+// install and go build recorded, such as v0.1.0 or a pseudo-version of the
+// commit, and "dev" if they recorded none.
+func String() string {
+	if set != "" {
+		return set
+	}
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+		return b.Main.Version
+	}
+	return "dev"
+}

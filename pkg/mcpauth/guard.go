@@ -1,0 +1,191 @@
+package mcpauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+)
+
+// Guard lets requests with a good token through and challenges all others. It is
+// safe for concurrent use.
+type Guard struct {
+	path        string // of the MCP endpoint
+	resource    string
+	issuer      string
+	metadataURL string
+	metadata    []byte
+	scopes      []string
+	toolScopes  map[string][]string
+	appClients  []string
+	bound       bool
+	tokens      *accesstoken.Verifier
+	log         *slog.Logger
+}
+
+// New returns a Guard. The error is about cfg: New connects to nothing, and keys
+// are fetched with the first token.
+func New(cfg Config) (*Guard, error) {
+	u, err := cfg.check()
+	if err != nil {
+		return nil, fmt.Errorf("mcpauth: %w", err)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	g := &Guard{
+		path:        u.Path,
+		resource:    cfg.Resource,
+		issuer:      cfg.TokenIssuer,
+		metadataURL: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: metadataPath + u.Path}).String(),
+		scopes:      slices.Clone(cfg.Scopes),
+		toolScopes:  make(map[string][]string),
+		appClients:  slices.Clone(cfg.AppClients),
+		bound:       cfg.RequireAudience,
+		log:         cfg.Log,
+	}
+	for tool, scopes := range cfg.ToolScopes {
+		g.toolScopes[tool] = slices.Clone(scopes)
+	}
+	if g.metadata, err = metadataDocument(cfg); err != nil {
+		return nil, fmt.Errorf("mcpauth: %w", err)
+	}
+	g.tokens, err = accesstoken.New(accesstoken.Config{Issuer: cfg.TokenIssuer, KeySet: cfg.keySet(), HTTP: cfg.HTTP, Now: cfg.Now})
+	if err != nil {
+		return nil, fmt.Errorf("mcpauth: %w", err)
+	}
+	return g, nil
+}
+
+// Handler serves endpoint, protected, at the path of the resource, the metadata
+// at both of its places, and nothing else.
+func (g *Guard) Handler(endpoint http.Handler) http.Handler {
+	protected, metadata := g.Protect(endpoint), g.Metadata()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == g.path, path == "/" && g.path == "":
+			protected.ServeHTTP(w, r)
+		case path == metadataPath, path == metadataPath+g.path:
+			metadata.ServeHTTP(w, r)
+		default:
+			allowCORS(w.Header())
+			writeError(w, http.StatusNotFound, "invalid_request", "there is nothing at this path; the MCP endpoint is "+g.resource)
+		}
+	})
+}
+
+// Protect lets requests through to next that have a good token, with every scope
+// of Config.Scopes, of scopes, and of the tools that they call. Next finds the
+// token's claims by FromContext. Preflights are answered here, as browsers send
+// them without a token.
+//
+// It is for servers with paths of their own; others need Handler alone. It panics
+// if scopes has something that is no scope.
+func (g *Guard) Protect(next http.Handler, scopes ...string) http.Handler {
+	if i := slices.IndexFunc(scopes, func(s string) bool { return !isScope(s) }); i >= 0 {
+		panic(fmt.Sprintf("mcpauth: %q is not a scope", scopes[i]))
+	}
+	needed := union(g.scopes, scopes)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		allowCORS(w.Header())
+		if r.Method == http.MethodOptions {
+			preflight(w, "GET, POST, DELETE, OPTIONS")
+			return
+		}
+		if c, ok := g.admit(w, r, needed); ok {
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), claimsKey{}, c)))
+		}
+	})
+}
+
+// admit returns the claims of the request's token if it may pass; otherwise it
+// has answered.
+func (g *Guard) admit(w http.ResponseWriter, r *http.Request, needed []string) (Claims, bool) {
+	token, sent := bearer(r)
+	if !sent {
+		// No error code: the client may not have known that a token is needed
+		// (RFC 6750 section 3.1).
+		g.challenge(w, http.StatusUnauthorized, "", "this needs an access token", needed)
+		return Claims{}, false
+	}
+	c, err := g.verify(r.Context(), token)
+	if errors.Is(err, accesstoken.ErrInvalid) {
+		g.log.InfoContext(r.Context(), "token refused", "reason", err)
+		g.challenge(w, http.StatusUnauthorized, "invalid_token", err.Error(), needed)
+		return Claims{}, false
+	}
+	if err != nil {
+		g.log.ErrorContext(r.Context(), "token not checked", "error", err)
+		w.Header().Set("Retry-After", "5")
+		writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "the keys to check the token with cannot be had at the moment")
+		return Claims{}, false
+	}
+	// The body is read only of those who have the least that is needed.
+	if lacks(c, needed) {
+		return Claims{}, g.refuseScope(w, r, c, needed)
+	}
+	tools, err := g.toolsCalled(w, r)
+	if e, ok := errors.AsType[*bodyError](err); ok {
+		e.write(w)
+		return Claims{}, false
+	}
+	for _, tool := range tools {
+		needed = union(needed, g.toolScopes[tool])
+	}
+	if lacks(c, needed) {
+		return Claims{}, g.refuseScope(w, r, c, needed)
+	}
+	return c, true
+}
+
+// verify returns ErrInvalid, wrapped, for a token that is not for this server.
+func (g *Guard) verify(ctx context.Context, token string) (Claims, error) {
+	v, err := g.tokens.Verify(ctx, token)
+	if err != nil {
+		return Claims{}, err
+	}
+	c, err := claimsOf(token, g.issuer, v)
+	switch {
+	case err != nil:
+		return Claims{}, fmt.Errorf("%w: %v", accesstoken.ErrInvalid, err)
+	case len(g.appClients) > 0 && !slices.Contains(g.appClients, c.ClientID):
+		return Claims{}, fmt.Errorf("%w here: issued to another app client", accesstoken.ErrInvalid)
+	case c.Audience == nil && g.bound:
+		return Claims{}, fmt.Errorf("%w here: not bound to a resource", accesstoken.ErrInvalid)
+	case c.Audience != nil && !slices.ContainsFunc(c.Audience, g.isResource):
+		return Claims{}, fmt.Errorf("%w here: bound to another resource", accesstoken.ErrInvalid)
+	}
+	return c, nil
+}
+
+// isResource tolerates one trailing slash, which some clients put into the
+// resource parameter, from where Cognito takes aud.
+func (g *Guard) isResource(aud string) bool { return strings.TrimSuffix(aud, "/") == g.resource }
+
+// refuseScope answers for a token whose scope is too small. It returns false.
+func (g *Guard) refuseScope(w http.ResponseWriter, r *http.Request, c Claims, needed []string) bool {
+	g.log.InfoContext(r.Context(), "token refused", "reason", "scope", "needed", needed, "token", c)
+	g.challenge(w, http.StatusForbidden, "insufficient_scope", "this needs the scope "+strings.Join(needed, " "), needed)
+	return false
+}
+
+func lacks(c Claims, needed []string) bool {
+	return slices.ContainsFunc(needed, func(s string) bool { return !slices.Contains(c.Scopes, s) })
+}
+
+// union returns a new slice: a, and what of b is not in it.
+func union(a, b []string) []string {
+	u := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(u, s) {
+			u = append(u, s)
+		}
+	}
+	return u
+}

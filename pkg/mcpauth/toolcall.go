@@ -1,0 +1,130 @@
+package mcpauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// toolsCalled returns the names of the tools that a request calls, and leaves the
+// request as it was. The error is a *bodyError.
+//
+// The body is what the server acts on, so it is what counts, and not the header
+// Mcp-Name. It must have one meaning for every JSON decoder: some take the first
+// of two equal names and some the last, some disregard case, and some what
+// follows the first value. A request that calls one tool for this package and
+// another for the server would need the scopes of the wrong one.
+func (g *Guard) toolsCalled(w http.ResponseWriter, r *http.Request) ([]string, error) {
+	if len(g.toolScopes) == 0 || r.Method != http.MethodPost || r.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	r.Body.Close()
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &bodyError{http.StatusRequestEntityTooLarge, codeInvalidRequest, fmt.Sprintf("the body is longer than %d bytes", MaxBody)}
+	}
+	if err != nil {
+		return nil, &bodyError{http.StatusBadRequest, codeParse, "the body could not be read"}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	tools, err := toolsOf(body)
+	if err != nil {
+		return nil, &bodyError{http.StatusBadRequest, codeParse, err.Error()}
+	}
+	return tools, nil
+}
+
+// toolsOf reads one JSON-RPC message, or a batch of them (MCP 2025-03-26).
+func toolsOf(body []byte) ([]string, error) {
+	if !json.Valid(body) {
+		return nil, errors.New("the body is not one JSON value")
+	}
+	var messages []json.RawMessage
+	if json.Unmarshal(body, &messages) != nil {
+		messages = []json.RawMessage{body} // not an array
+	}
+	var tools []string
+	for _, m := range messages {
+		message, err := members(m, "method", "params")
+		if err != nil {
+			return nil, err
+		}
+		if stringOf(message["method"]) != "tools/call" {
+			continue
+		}
+		params, err := members(message["params"], "name")
+		if err != nil {
+			return nil, err
+		}
+		tools = append(tools, stringOf(params["name"]))
+	}
+	return tools, nil
+}
+
+// members returns those members of an object that are named. One that is there
+// twice, or in other letters, is an error. What is no object has none.
+func members(value json.RawMessage, names ...string) (map[string]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(value))
+	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
+		return nil, nil
+	}
+	found := make(map[string]json.RawMessage)
+	for dec.More() {
+		tok, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		var v json.RawMessage
+		if err := dec.Decode(&v); err != nil {
+			return nil, err
+		}
+		key, _ := tok.(string)
+		for _, name := range names {
+			if !strings.EqualFold(key, name) {
+				continue
+			}
+			if _, again := found[name]; again || key != name {
+				return nil, fmt.Errorf("the member %s must be there once, in these letters", name)
+			}
+			found[name] = v
+		}
+	}
+	return found, nil
+}
+
+// stringOf is the string that value is, or "".
+func stringOf(value json.RawMessage) string {
+	var s string
+	if json.Unmarshal(value, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// Codes of JSON-RPC 2.0.
+const (
+	codeParse          = -32700
+	codeInvalidRequest = -32600
+)
+
+// bodyError is a request that cannot be read. It is answered as JSON-RPC does.
+type bodyError struct {
+	status, code int
+	message      string
+}
+
+func (e *bodyError) Error() string { return e.message }
+
+func (e *bodyError) write(w http.ResponseWriter) {
+	body, err := json.Marshal(map[string]any{
+		"jsonrpc": "2.0", "id": nil, "error": map[string]any{"code": e.code, "message": e.message},
+	})
+	if err != nil { // a number and a string: cannot happen
+		panic(err)
+	}
+	writeJSON(w, e.status, body)
+}

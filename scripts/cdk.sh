@@ -1,0 +1,75 @@
+#!/bin/sh
+# The CDK construct of infra/cdk: its tests and its app. No AWS account and no
+# Docker are needed but to deploy.
+#
+#   scripts/cdk.sh test [ARG...]     go vet and go test in infra/cdk and examples/cdk, with arguments for go test
+#   scripts/cdk.sh synth [ARG...]    what the app would deploy, into infra/cdk/cdk.out
+#   scripts/cdk.sh cdk ARG...        the CDK's command line on the app, as in: cdk deploy -c userPoolId=...
+#
+# It installs the command line, at an exact version, and on Linux a Node.js 22
+# unless there is one; elsewhere Node.js 22 or later has to be there.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+module=$root/infra/cdk
+cli=$module/cli
+
+die() {
+	echo "cdk.sh: $*" >&2
+	exit 1
+}
+
+case "${1-}" in
+test | synth) ;;
+cdk) [ $# -gt 1 ] || die "say what to do, as in: scripts/cdk.sh cdk deploy" ;;
+*)
+	echo "usage: scripts/cdk.sh test [ARG...] | synth [ARG...] | cdk ARG..." >&2
+	exit 2
+	;;
+esac
+what=$1
+shift
+
+command -v npm >/dev/null 2>&1 || die "npm is missing; install Node.js 22 or later"
+if ! cmp -s "$cli/package-lock.json" "$cli/node_modules/installed"; then
+	log=$(mktemp)
+	(cd "$cli" && npm ci) >"$log" 2>&1 || die "npm ci failed, see $log: $(tail -n 1 "$log")"
+	rm -f "$log"
+	cp "$cli/package-lock.json" "$cli/node_modules/installed"
+fi
+recent() { "$1" -e 'process.exit(Number(process.versions.node.split(".")[0]) < 22 ? 1 : 0)' 2>/dev/null; }
+if ! recent node; then
+	for node in "$cli"/node_modules/node-linux-*/bin; do
+		if recent "$node/node"; then
+			PATH=$node:$PATH
+			break
+		fi
+	done
+	recent node || die "Node.js 22 or later is needed, this is $(node --version)"
+fi
+export PATH
+
+CDK_CLI=$cli/node_modules/.bin/cdk
+export CDK_CLI
+# Nothing is asked of, or told to, anybody but the account that is deployed to.
+export CDK_DISABLE_CLI_TELEMETRY=true CDK_DISABLE_VERSION_CHECK=true
+
+cd "$module"
+case $what in
+test)
+	# In the version that the broker's go.mod has.
+	tools=$(mktemp -d)
+	trap 'rm -rf "$tools"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	(cd "$root" && "${GO:-go}" build -o "$tools/staticcheck" honnef.co/go/tools/cmd/staticcheck)
+	"$tools/staticcheck" ./...
+	"${GO:-go}" vet ./...
+	"${GO:-go}" test "$@" ./...
+	cd "$root/examples/cdk"
+	"${GO:-go}" vet ./...
+	"${GO:-go}" test "$@" ./...
+	;;
+synth) "$CDK_CLI" synth --no-notices --no-version-reporting --quiet "$@" ;;
+cdk) "$CDK_CLI" "$@" ;;
+esac

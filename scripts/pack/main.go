@@ -1,0 +1,190 @@
+// Command pack makes the archives that are shipped of the programs that
+// scripts/dist.sh has built, with their licences, an SBOM and the checksums of
+// all. What it writes depends on what it reads and on nothing else: archives
+// hold no times, owners or modes of the machine.
+//
+// It runs in the root of the module and needs the go command.
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"debug/buildinfo"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// options are the flags.
+type options struct {
+	version string
+	// functions holds ARCH/FUNCTION/bootstrap, tools OS_ARCH/TOOL.
+	functions, tools string
+	include          string // files for the packages of the functions, or ""
+	out              string
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.version, "version", "", "`version` of what is packed")
+	flag.StringVar(&o.functions, "functions", "", "`directory` of the functions: ARCH/FUNCTION/bootstrap")
+	flag.StringVar(&o.tools, "tools", "", "`directory` of the tools: OS_ARCH/TOOL")
+	flag.StringVar(&o.include, "include", "", "`directory` of files for the packages of the functions")
+	flag.StringVar(&o.out, "out", "dist", "`directory` to write to")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "pack:", err)
+		os.Exit(1)
+	}
+}
+
+// program is one executable and what it becomes.
+type program struct {
+	archive string // file name of the archive
+	files   []file // the executable is the first
+	built   *buildinfo.BuildInfo
+}
+
+// shipped is one file of the output.
+type shipped struct {
+	name    string
+	content []byte
+}
+
+func run(o options) error {
+	functions, err := readFunctions(o.functions, o.include)
+	if err != nil {
+		return err
+	}
+	tools, err := readTools(o.tools)
+	if err != nil {
+		return err
+	}
+	programs := slices.Concat(functions, tools)
+	if len(programs) == 0 {
+		return fmt.Errorf("there is no program in %q and %q", o.functions, o.tools)
+	}
+	license, err := os.ReadFile("LICENSE")
+	if err != nil {
+		return err
+	}
+	notices, err := notices(programs)
+	if err != nil {
+		return err
+	}
+	texts := []shipped{{"LICENSE", license}, {"THIRD_PARTY_LICENSES.txt", notices}}
+	for i := range tools {
+		for _, t := range texts {
+			tools[i].files = append(tools[i].files, file{t.name, 0o644, t.content})
+		}
+	}
+
+	all := texts
+	for _, p := range slices.Concat(functions, tools) {
+		content, err := archive(p.archive, p.files)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.archive, err)
+		}
+		all = append(all, shipped{p.archive, content})
+	}
+	sbom, err := bom(o.version, programs, all)
+	if err != nil {
+		return err
+	}
+	all = append(all, shipped{"sbom.cdx.json", sbom})
+	slices.SortFunc(all, func(a, b shipped) int { return cmp.Compare(a.name, b.name) })
+
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	var sums bytes.Buffer
+	for _, s := range all {
+		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(s.content), s.name)
+	}
+	for _, s := range append(all, shipped{"SHA256SUMS", sums.Bytes()}) {
+		if err := os.WriteFile(filepath.Join(o.out, s.name), s.content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readFunctions(dir, include string) ([]program, error) {
+	beside, err := readTree(include)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := filepath.Glob(filepath.Join(dir, "*", "*", "bootstrap"))
+	if err != nil {
+		return nil, err
+	}
+	var programs []program
+	for _, path := range paths {
+		of := filepath.Dir(path)
+		p, err := read(path, filepath.Base(of)+"_"+filepath.Base(filepath.Dir(of))+".zip")
+		if err != nil {
+			return nil, err
+		}
+		p.files = append(p.files, beside...)
+		programs = append(programs, p)
+	}
+	return programs, nil
+}
+
+func readTools(dir string) ([]program, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil {
+		return nil, err
+	}
+	var programs []program
+	for _, path := range paths {
+		platform, kind := filepath.Base(filepath.Dir(path)), ".tar.gz"
+		name, windows := strings.CutSuffix(filepath.Base(path), ".exe")
+		if windows {
+			kind = ".zip"
+		}
+		p, err := read(path, name+"_"+platform+kind)
+		if err != nil {
+			return nil, err
+		}
+		programs = append(programs, p)
+	}
+	return programs, nil
+}
+
+func read(path, archive string) (program, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return program{}, err
+	}
+	built, err := buildinfo.Read(bytes.NewReader(content))
+	if err != nil {
+		return program{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return program{archive, []file{{filepath.Base(path), 0o755, content}}, built}, nil
+}
+
+// readTree returns the files under dir by their paths in it; none if dir is "".
+func readTree(dir string) ([]file, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	var files []file
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || d.IsDir():
+			return err
+		case path == "bootstrap" || !d.Type().IsRegular():
+			return fmt.Errorf("%s in %s: only files that are not called bootstrap can be packed", path, dir)
+		}
+		content, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(path)))
+		files = append(files, file{path, 0o644, content})
+		return err
+	})
+	return files, err
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// module is one that a program was built of. That of Go's own packages is "std".
+type module struct{ path, version string }
+
+func (m module) String() string { return m.path + "@" + m.version }
+
+// modules returns what p was built of, without our own module. What replaces a
+// module stands for it.
+func (p program) modules() []module {
+	found := []module{{"std", strings.TrimPrefix(p.built.GoVersion, "go")}}
+	for _, m := range p.built.Deps {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		found = append(found, module{m.Path, m.Version})
+	}
+	return found
+}
+
+// allModules are those of all programs, sorted.
+func allModules(programs []program) []module {
+	found := make(map[module]bool)
+	for _, p := range programs {
+		for _, m := range p.modules() {
+			found[m] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(found), func(a, b module) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// licenseFile matches what a module's licence and notices are called.
+var licenseFile = regexp.MustCompile(`^(?i:(un)?licen[cs]e|copying|notice|patents|authors|contributors)([.-].*)?$`)
+
+// notices returns the licences of what the programs link, each text once under
+// the modules that have it: most licences want to go with every copy.
+func notices(programs []program) ([]byte, error) {
+	var texts []string
+	of := make(map[string][]string)
+	for _, m := range allModules(programs) {
+		dir, err := directory(m)
+		if err != nil {
+			return nil, err
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		licensed := false
+		for _, e := range entries {
+			if !e.Type().IsRegular() || !licenseFile.MatchString(e.Name()) || strings.HasSuffix(e.Name(), ".go") {
+				continue
+			}
+			b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				return nil, err
+			}
+			text := strings.TrimSpace(strings.ReplaceAll(string(b), "\r\n", "\n"))
+			if of[text] == nil {
+				texts = append(texts, text)
+			}
+			of[text] = append(of[text], fmt.Sprintf("%s (%s)", m, e.Name()))
+			licensed = true
+		}
+		if !licensed {
+			return nil, fmt.Errorf("no licence of %s in %s", m, dir)
+		}
+	}
+	var b bytes.Buffer
+	b.WriteString("What the programs are built of, and under which licences.\n")
+	for _, text := range texts {
+		fmt.Fprintf(&b, "\n%s\n%s\n\n%s\n", strings.Repeat("=", 78), strings.Join(of[text], "\n"), text)
+	}
+	return b.Bytes(), nil
+}
+
+// directory is where the source of a module is.
+func directory(m module) (string, error) {
+	args := []string{"list", "-m", "-f", "{{.Dir}}", m.path}
+	if m.path == "std" {
+		args = []string{"env", "GOROOT"}
+	}
+	cmd := exec.Command(cmp.Or(os.Getenv("GO"), "go"), args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
