@@ -29,7 +29,7 @@ type doctorCmd struct {
 	Wait               time.Duration `default:"5m" help:"How long to wait for the sign-in."`
 	Register           string        `enum:"auto,all,one,none" default:"auto" help:"Register as the doctor and each well-known client (all), as the doctor only (one), or not at all (none). auto is all where nothing stays behind."`
 	InitialAccessToken string        `placeholder:"TOKEN" help:"Initial access token to register with. MCP_OAUTH_INITIAL_ACCESS_TOKEN in the environment comes before it, initial_access_tokens in the configuration file after it. Others on this machine can see a command line."`
-	Output             string        `enum:"table,json" default:"table" help:"table, or json for programs: an array of checks."`
+	Output             string        `kong:"-"` // main sets it: the flag is that of all commands
 }
 
 // run returns the exit code: 0 if no check failed, 1 if one did or it was

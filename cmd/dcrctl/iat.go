@@ -5,128 +5,249 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 type iatCmd struct {
 	Create iatCreateCmd `cmd:"" help:"Make a token. It is printed once and cannot be shown again."`
 	List   iatListCmd   `cmd:"" help:"List all tokens and what is left of them."`
+	Show   iatShowCmd   `cmd:"" help:"Show a token, and the clients that were registered with it. Never the token itself."`
 	Revoke iatRevokeCmd `cmd:"" help:"Revoke a token. Clients that were registered with it stay."`
 }
 
 type iatCreateCmd struct {
-	Profile   string        `required:"" help:"Policy profile that its registrations get."`
-	Label     string        `help:"What it is for, as list shows it."`
+	Profile   string        `required:"" placeholder:"NAME" help:"Policy profile that its registrations get."`
+	Label     string        `placeholder:"TEXT" help:"What it is for, as list shows it."`
 	ExpiresIn time.Duration `default:"720h" help:"How long it is valid, such as 24h; 0 is for ever."`
 	Uses      int           `default:"1" help:"How many registrations it is good for, 1 to 1000; 0 is any number."`
-	CreatedBy string        `help:"Who makes it. Default: the name of the user of this machine."`
+	CreatedBy string        `placeholder:"WHO" help:"Who it is made for, or by. Default: who the AWS credentials say you are."`
 }
 
+// Run prints the token alone on standard output, so that it can be put somewhere
+// without being seen.
 func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
-	if err := op.checkProfile(ctx, c.Profile); err != nil {
+	conf, sdk, store, err := op.tableOnly(ctx)
+	if err != nil {
 		return err
 	}
+	if len(conf.Scopes) == 0 {
+		op.note("SCOPES is not set, so that profile %q was not looked up in the policy", c.Profile)
+	} else {
+		current, err := documents.Policy(conf, sdk, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return &environmentError{err}
+		}
+		p, err := current(ctx)
+		if err != nil {
+			return fmt.Errorf("policy: %w", err)
+		}
+		if _, ok := p.Profile(c.Profile); !ok {
+			return fmt.Errorf("no profile %q in the policy; it has %s: %w", c.Profile, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
+		}
+	}
+	log, err := op.log()
+	if err != nil {
+		return err
+	}
+	by := op.by(ctx, sdk)
 	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{
-		Label: c.Label, Profile: c.Profile, CreatedBy: cmp.Or(c.CreatedBy, op.name), Lifetime: c.ExpiresIn, MaxUses: c.Uses,
+		Label: c.Label, Profile: c.Profile, CreatedBy: cmp.Or(c.CreatedBy, by), Lifetime: c.ExpiresIn, MaxUses: c.Uses,
 	}, op.now())
 	if err != nil {
+		return &usageError{err.Error()}
+	}
+	if err := store.CreateInitialAccessToken(ctx, rec); err != nil {
 		return err
 	}
-	if err := op.store.CreateInitialAccessToken(ctx, rec); err != nil {
-		return err
+	telemetry.Audit{
+		Event: telemetry.TokenCreated, Actor: telemetry.Actor{Kind: "operator", ID: by}, Profile: rec.Profile, InitialAccessToken: rec.ID,
+		After: []slog.Attr{slog.Int("max_uses", rec.MaxUses), slog.String("label", rec.Label), slog.String("expires_at", stamp(rec.ExpiresAt, "never"))},
+	}.Log(ctx, log)
+	if op.json {
+		row := tokenRowOf(rec, op.now())
+		return op.writeJSON([]any{struct {
+			tokenRow
+			Token string `json:"token"`
+		}{row, tok.Reveal()}})
 	}
 	fmt.Fprintln(op.out, tok.Reveal())
-	fmt.Fprintf(op.notes, "id %s, profile %s, %s, %s; this is the only time the token is shown\n",
-		rec.ID, rec.Profile, usesLeft(rec), expiry(rec))
+	op.note("id %s, profile %s, %s, %s; this is the only time the token is shown", rec.ID, rec.Profile, usesLeft(rec), expiry(rec))
 	return nil
 }
 
-func (op *operator) checkProfile(ctx context.Context, name string) error {
-	p, err := op.policy(ctx)
-	if err != nil {
-		return fmt.Errorf("policy: %w", err)
+// tokenRow is a token as JSON.
+type tokenRow struct {
+	ID        string    `json:"id"`
+	State     string    `json:"state"`
+	Profile   string    `json:"profile"`
+	Label     string    `json:"label"`
+	CreatedBy string    `json:"created_by"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	// Uses is how many there were, of MaxUses; 0 of these is any number, and then
+	// they are not counted.
+	Uses    int `json:"uses"`
+	MaxUses int `json:"max_uses"`
+}
+
+func tokenRowOf(t *credential.InitialAccessToken, now time.Time) tokenRow {
+	return tokenRow{
+		ID: t.ID, State: t.State(now), Profile: t.Profile, Label: t.Label, CreatedBy: t.CreatedBy,
+		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), RevokedAt: t.RevokedAt.UTC(), Uses: len(t.Uses), MaxUses: t.MaxUses,
 	}
-	if p == nil {
-		fmt.Fprintf(op.notes, "SCOPES is not set, so that profile %q was not looked up in the policy\n", name)
-		return nil
+}
+
+func (t tokenRow) uses() string {
+	if t.MaxUses == 0 {
+		return "any"
 	}
-	if _, ok := p.Profile(name); !ok {
-		return fmt.Errorf("no profile %q in the policy; it has %s", name, strings.Join(p.Profiles(), ", "))
-	}
-	return nil
+	return strconv.Itoa(t.Uses) + "/" + strconv.Itoa(t.MaxUses)
 }
 
 type iatListCmd struct{}
 
 func (c *iatListCmd) Run(ctx context.Context, op *operator) error {
-	var tokens []*credential.InitialAccessToken
-	for t, err := range op.store.ListInitialAccessTokens(ctx) {
-		if err != nil {
-			return err
-		}
-		tokens = append(tokens, t)
-	}
-	if len(tokens) == 0 {
-		fmt.Fprintln(op.notes, "no initial access tokens; dcrctl iat create makes one")
-		return nil
-	}
-	slices.SortFunc(tokens, func(a, b *credential.InitialAccessToken) int { return b.CreatedAt.Compare(a.CreatedAt) })
-	w := tabwriter.NewWriter(op.out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tSTATE\tPROFILE\tUSES\tEXPIRES\tCREATED\tBY\tLABEL")
-	for _, t := range tokens {
-		uses := "any"
-		if t.MaxUses > 0 {
-			uses = strconv.Itoa(len(t.Uses)) + "/" + strconv.Itoa(t.MaxUses)
-		}
-		expires := "never"
-		if !t.ExpiresAt.IsZero() {
-			expires = t.ExpiresAt.UTC().Format(time.DateTime)
-		}
-		fmt.Fprintln(w, strings.Join([]string{t.ID, t.State(op.now()), t.Profile, uses, expires,
-			t.CreatedAt.UTC().Format(time.DateTime), t.CreatedBy, t.Label}, "\t"))
-	}
-	return w.Flush()
-}
-
-type iatRevokeCmd struct {
-	ID string `arg:"" help:"Id of the token, as list shows it."`
-}
-
-func (c *iatRevokeCmd) Run(ctx context.Context, op *operator) error {
-	if id, err := credential.InitialAccessTokenID(credential.Presented(c.ID)); err == nil {
-		c.ID = id // somebody who has only the token itself
-	}
-	err := op.store.RevokeInitialAccessToken(ctx, c.ID, op.now())
-	if errors.Is(err, broker.ErrNotFound) {
-		return fmt.Errorf("no initial access token %q; dcrctl iat list shows them", c.ID)
-	}
+	_, _, store, err := op.tableOnly(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(op.notes, "revoked", c.ID)
+	var rows []tokenRow
+	for t, err := range store.ListInitialAccessTokens(ctx) {
+		if err != nil {
+			return err
+		}
+		rows = append(rows, tokenRowOf(t, op.now()))
+	}
+	slices.SortFunc(rows, func(a, b tokenRow) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID)) })
+	return emit(op, rows, "No initial access tokens; dcrctl iat create makes one.", []column[tokenRow]{
+		{"ID", func(t tokenRow) string { return t.ID }},
+		{"STATE", func(t tokenRow) string { return t.State }},
+		{"PROFILE", func(t tokenRow) string { return t.Profile }},
+		{"USES", tokenRow.uses},
+		{"EXPIRES", func(t tokenRow) string { return stamp(t.ExpiresAt, "never") }},
+		{"CREATED", func(t tokenRow) string { return stamp(t.CreatedAt, "") }},
+		{"BY", func(t tokenRow) string { return person(t.CreatedBy) }},
+		{"LABEL", func(t tokenRow) string { return t.Label }},
+	})
+}
+
+type iatShowCmd struct {
+	ID string `arg:"" help:"Id of the token, as list shows it, or the token."`
+}
+
+func (c *iatShowCmd) Run(ctx context.Context, op *operator) error {
+	_, _, store, err := op.tableOnly(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := tokenOf(ctx, store, c.ID)
+	if err != nil {
+		return err
+	}
+	progress := op.progress()
+	defer progress.end()
+	clients := []string{}
+	read := 0
+	for r, err := range store.ListRegistrations(ctx) {
+		if err != nil {
+			return err
+		}
+		read++
+		progress.say("%d clients read", read)
+		if r.InitialAccessToken == t.ID {
+			clients = append(clients, r.ClientID)
+		}
+	}
+	progress.end()
+	slices.Sort(clients)
+	row := struct {
+		tokenRow
+		Clients []string `json:"clients"`
+	}{tokenRowOf(t, op.now()), clients}
+	return show(op, row, []field{
+		{"id", row.ID}, {"state", row.State}, {"profile", row.Profile}, {"label", row.Label},
+		{"uses", row.uses()}, {"created", stamp(row.CreatedAt, "")}, {"by", row.CreatedBy},
+		{"expires", stamp(row.ExpiresAt, "never")}, {"revoked", stamp(row.RevokedAt, "")}, {"clients", strings.Join(clients, "\n")},
+	})
+}
+
+// tokenOf returns the token with that id. Somebody who has found a token has
+// nothing else; it is not repeated in an error.
+func tokenOf(ctx context.Context, store broker.InitialAccessTokens, id string) (*credential.InitialAccessToken, error) {
+	if found, err := credential.InitialAccessTokenID(credential.Presented(id)); err == nil {
+		id = found
+	}
+	t, err := store.InitialAccessToken(ctx, id)
+	if errors.Is(err, broker.ErrNotFound) {
+		if strings.HasPrefix(id, credential.InitialAccessTokenPrefix) {
+			id = "that"
+		}
+		return nil, fmt.Errorf("no initial access token %s; dcrctl iat list shows them: %w", id, err)
+	}
+	return t, err
+}
+
+type iatRevokeCmd struct {
+	ID string `arg:"" help:"Id of the token, as list shows it, or the token."`
+	confirmation
+}
+
+func (c *iatRevokeCmd) Run(ctx context.Context, op *operator) error {
+	_, sdk, store, err := op.tableOnly(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := tokenOf(ctx, store, c.ID)
+	if err != nil {
+		return err
+	}
+	log, err := op.log()
+	if err != nil {
+		return err
+	}
+	before := t.State(op.now())
+	if t.RevokedAt.IsZero() {
+		if err := c.ask(ctx, op, "Revoke %s (%s, profile %s, %s)? It cannot be taken back.", t.ID, cmp.Or(t.Label, "no label"), t.Profile, before); err != nil {
+			return err
+		}
+		if err := store.RevokeInitialAccessToken(ctx, t.ID, op.now()); err != nil {
+			return err
+		}
+		telemetry.Audit{
+			Event: telemetry.TokenRevoked, Actor: telemetry.Actor{Kind: "operator", ID: op.by(ctx, sdk)}, Profile: t.Profile, InitialAccessToken: t.ID,
+			Before: []slog.Attr{slog.String("state", before)}, After: []slog.Attr{slog.String("state", "revoked")},
+		}.Log(ctx, log)
+	}
+	if op.json {
+		if t, err = store.InitialAccessToken(ctx, t.ID); err != nil {
+			return err
+		}
+		return op.writeJSON([]tokenRow{tokenRowOf(t, op.now())})
+	}
+	op.note("revoked %s", t.ID)
 	return nil
 }
 
 func usesLeft(t *credential.InitialAccessToken) string {
-	switch t.MaxUses {
-	case 0:
+	if t.MaxUses == 0 {
 		return "any number of uses"
-	case 1:
-		return "one use"
 	}
-	return strconv.Itoa(t.MaxUses) + " uses"
+	return plural(t.MaxUses, "use", "uses")
 }
 
 func expiry(t *credential.InitialAccessToken) string {
 	if t.ExpiresAt.IsZero() {
 		return "no expiry"
 	}
-	return "valid until " + t.ExpiresAt.UTC().Format(time.DateTime) + " UTC"
+	return "valid until " + stamp(t.ExpiresAt, "") + " UTC"
 }

@@ -42,8 +42,9 @@ func janitor() (func(context.Context) (broker.Swept, error), error) {
 		return nil, err
 	}
 	return func(ctx context.Context) (broker.Swept, error) {
+		ctx, end := wire.Begin(ctx, log, "swept")
 		done, err := service.Sweep(ctx, broker.SweepOptions{})
-		log.InfoContext(ctx, "swept", "done", done)
+		end(err, slog.Any("done", done))
 		return done, err
 	}, nil
 }

@@ -6,7 +6,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 
@@ -41,5 +43,22 @@ func provisioner() (broker.Provisioner, error) {
 	slog.SetDefault(log)
 	log.Info("started", "version", version.String())
 	sdk := wire.SDK(c)
-	return registrar.Provisioning(c, sdk, wire.Store(c, sdk), log)
+	p, err := registrar.Provisioning(c, sdk, wire.Store(c, sdk), log)
+	if err != nil {
+		return nil, err
+	}
+	return observed{p, log}, nil
+}
+
+// observed logs a line for each invocation.
+type observed struct {
+	broker.Provisioner
+	log *slog.Logger
+}
+
+func (o observed) Provision(ctx context.Context, key string) error {
+	ctx, end := wire.Begin(ctx, o.log, "provisioned")
+	err := o.Provisioner.Provision(ctx, key)
+	end(err, slog.String("app_client", fmt.Sprintf("%.200s", key)))
+	return err
 }

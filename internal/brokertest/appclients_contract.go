@@ -29,6 +29,7 @@ func TestAppClients(t *testing.T, open func(t *testing.T) broker.AppClients) {
 		{"update does not find what is not there", updateAbsent},
 		{"update does not make a public client confidential", updateToConfidential},
 		{"delete can be repeated", deleteTwice},
+		{"what was deleted does not exist", existsUntilDeleted},
 		{"an app client with another marker is left alone", leavesOthersAlone},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
@@ -205,4 +206,21 @@ func leavesOthersAlone(t *testing.T, a broker.AppClients) {
 	if got := slices.Collect(maps.Values(listed(t, a))); !slices.Equal(got, []string{marker}) {
 		t.Errorf("List yields the markers %q, want %q alone", got, marker)
 	}
+}
+
+func existsUntilDeleted(t *testing.T, a broker.AppClients) {
+	marker := credential.NewID()
+	n := create(t, a, marker, dcr.AuthNone)
+	wantExists := func(id string, want bool) {
+		t.Helper()
+		if got, err := a.Exists(t.Context(), id); err != nil || got != want {
+			t.Errorf("Exists = %t, %v, want %t", got, err, want)
+		}
+	}
+	wantExists(n.ID, true)
+	if err := a.Delete(t.Context(), n.ID, marker); err != nil {
+		t.Fatal(err)
+	}
+	wantExists(n.ID, false)
+	wantExists("1234567890abcdefghijklmnop", false)
 }

@@ -39,6 +39,7 @@ type Faults struct {
 	faults []fault
 	death  *death
 	trace  *Trace
+	decide func(Call) (Point, bool)
 }
 
 // A Call is the N-th call of a method, where 1 is the first since the start or
@@ -124,6 +125,14 @@ func (f *Faults) DieAt(method string, n int, p Point, others ...*Faults) {
 	f.known(method)
 }
 
+// FailBy has decide say of each call from now on whether it is to fail, and
+// where, until Reset. It is called under a lock.
+func (f *Faults) FailBy(decide func(Call) (Point, bool)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.decide = decide
+}
+
 // Calls returns how often the method was called since the start or the last
 // Reset, calls that failed included.
 func (f *Faults) Calls(method string) int {
@@ -145,7 +154,7 @@ func (f *Faults) Reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = make(map[string]int)
-	f.faults, f.death, f.trace = nil, nil, nil
+	f.faults, f.death, f.trace, f.decide = nil, nil, nil, nil
 }
 
 // Do counts a call of the method and runs call, unless the call is to fail
@@ -183,6 +192,11 @@ func (f *Faults) count(method string) (p Point, n int, failing bool) {
 	for _, x := range f.faults {
 		if x.method == method && x.first <= n && n <= x.last {
 			return x.point, n, true
+		}
+	}
+	if f.decide != nil {
+		if p, fails := f.decide(Call{method, n}); fails {
+			return p, n, true
 		}
 	}
 	return 0, n, false

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -40,8 +41,10 @@ func (c *AppClients) admit(ctx context.Context, op operation) error {
 			return nil
 		}
 		if nextSecond(at).After(until) {
+			telemetry.Count(ctx, telemetry.CognitoThrottles, 1)
 			return op.refused(busy(2*time.Second), fmt.Errorf("admission: no call free in %s", maxAdmissionWait))
 		}
+		telemetry.Count(ctx, telemetry.CognitoHeldBack, 1)
 		if err := c.sleep(ctx, nextSecond(at).Sub(at)); err != nil {
 			return op.refused(busy(2*time.Second), fmt.Errorf("admission: %w", err))
 		}

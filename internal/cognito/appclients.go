@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -27,6 +28,9 @@ type Config struct {
 	Deployment string
 	Settings   Settings
 	Slots      Slots
+	// Quota is how many app clients the pool can have; 0 is 1,000, which is what
+	// AWS allows unless it was asked for more. It is measured against, no more.
+	Quota int
 	// Timeout is how long one call to Cognito may take; 0 is 5 seconds. Time
 	// spent waiting for admission does not count.
 	Timeout time.Duration
@@ -44,6 +48,7 @@ type AppClients struct {
 	deployment string
 	settings   Settings
 	slots      Slots
+	quota      int
 	timeout    time.Duration
 	now        func() time.Time
 	sleep      func(context.Context, time.Duration) error
@@ -74,6 +79,7 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 		deployment: c.Deployment,
 		settings:   c.Settings.clone(),
 		slots:      c.Slots,
+		quota:      cmp.Or(c.Quota, defaultQuota),
 		timeout:    cmp.Or(c.Timeout, 5*time.Second),
 		now:        c.Now,
 		sleep:      c.Sleep,
@@ -86,6 +92,9 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 	}
 	return a, nil
 }
+
+// defaultQuota is Cognito's, for app clients per user pool.
+const defaultQuota = 1000
 
 // operation is what the broker has to know of an operation of the API.
 type operation struct {
@@ -164,16 +173,19 @@ func (c *AppClients) Delete(ctx context.Context, id, marker string) error {
 	return err
 }
 
-// List implements broker.AppClients. After an error it yields no more.
+// List implements broker.AppClients. After an error it yields no more. At its
+// end it measures how full the pool is.
 func (c *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error] {
 	return func(yield func(broker.ListedAppClient, error) bool) {
 		in := &cip.ListUserPoolClientsInput{UserPoolId: aws.String(c.pool), MaxResults: aws.Int32(60)}
+		all := 0
 		for {
 			page, err := call(ctx, c, opList, c.api.ListUserPoolClients, in)
 			if err != nil {
 				yield(broker.ListedAppClient{}, err)
 				return
 			}
+			all += len(page.UserPoolClients)
 			for _, d := range page.UserPoolClients {
 				deployment, marker, ok := ParseMarker(aws.ToString(d.ClientName))
 				if !ok || deployment != c.deployment {
@@ -185,6 +197,7 @@ func (c *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient,
 			}
 			// A page may be short, or empty, and not be the last.
 			if aws.ToString(page.NextToken) == "" {
+				telemetry.Set(ctx, telemetry.AppClientQuota, 100*float64(all)/float64(c.quota))
 				return
 			}
 			in.NextToken = page.NextToken

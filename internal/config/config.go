@@ -123,6 +123,10 @@ type Config struct {
 	// everybody else's: 1 to 32 of a-z, 0-9 and -. It must never change, and no
 	// two deployments on one pool may share it. Required.
 	Deployment string
+	// AppClientQuota (APP_CLIENT_QUOTA) is how many app clients the user pool can
+	// have, which the janitor measures against: 1 to 10000000. Default: 1000,
+	// which is Cognito's unless AWS has raised it.
+	AppClientQuota int
 	// PolicyDocument (POLICY) says where the policy document is: the path of a
 	// file, ssm:NAME for an SSM parameter, s3://BUCKET/KEY, or
 	// secretsmanager:ID. Default: the document that ships with the broker.

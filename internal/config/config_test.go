@@ -128,6 +128,9 @@ func TestFaults(t *testing.T) {
 		{"ID_TOKEN_LIFETIME", "an hour", "duration"},
 		{"REFRESH_TOKEN_LIFETIME", "1h", ""},
 		{"REFRESH_TOKEN_ROTATION", "off", "true or false"},
+		{"APP_CLIENT_QUOTA", "0", "1 to"},
+		{"APP_CLIENT_QUOTA", "many", "1 to"},
+		{"APP_CLIENT_QUOTA", "2500", ""},
 	} {
 		t.Run(tt.name+"="+tt.value, func(t *testing.T) {
 			env := complete()

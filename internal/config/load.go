@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -208,6 +209,7 @@ func (e *env) appClients(c *Config) {
 	}
 	e.lifetimes(c)
 	c.RefreshTokenRotation = e.boolean("REFRESH_TOKEN_ROTATION", true)
+	c.AppClientQuota = e.number("APP_CLIENT_QUOTA", 1000, 10_000_000)
 }
 
 func (e *env) lifetimes(c *Config) {
@@ -277,6 +279,20 @@ func (e *env) lifetime(name string, otherwise, least, most time.Duration) time.D
 		return otherwise
 	}
 	return d
+}
+
+// number is from 1 to most.
+func (e *env) number(name string, otherwise, most int) int {
+	v := e.getenv(name)
+	if v == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > most {
+		e.fault(name, "%q is not a number from 1 to %d", v, most)
+		return otherwise
+	}
+	return n
 }
 
 func (e *env) boolean(name string, otherwise bool) bool {

@@ -55,6 +55,7 @@ var operations = map[string]operation{
 	"CreateResourceServer":                 op((*Cognito).createResourceServer),
 	"DescribeResourceServer":               op((*Cognito).describeResourceServer),
 	"ListResourceServers":                  op((*Cognito).listResourceServers),
+	"ListIdentityProviders":                op((*Cognito).listIdentityProviders),
 	"CreateManagedLoginBranding":           op((*Cognito).createBranding),
 	"DescribeManagedLoginBrandingByClient": op((*Cognito).describeBranding),
 	"InitiateAuth":                         public(op((*Cognito).initiateAuth)),

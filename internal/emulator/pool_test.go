@@ -107,6 +107,20 @@ func TestDescribePoolAndDomain(t *testing.T) {
 	wantAPIError(t, err, "ResourceNotFoundException", "us-east-1_other")
 }
 
+func TestThePoolHasNoIdentityProviders(t *testing.T) {
+	l := start(t, nil)
+	list := func(id string, most int32) (*cip.ListIdentityProvidersOutput, error) {
+		return l.sdk.ListIdentityProviders(t.Context(), &cip.ListIdentityProvidersInput{UserPoolId: aws.String(id), MaxResults: aws.Int32(most)})
+	}
+	if out, err := list(pool, 60); err != nil || len(out.Providers) != 0 || out.NextToken != nil {
+		t.Errorf("ListIdentityProviders = %+v, %v, want none", out, err)
+	}
+	_, err := list("us-east-1_other", 60)
+	wantAPIError(t, err, "ResourceNotFoundException", "us-east-1_other")
+	_, err = list(pool, 61)
+	wantAPIError(t, err, "InvalidParameterException", "less than or equal to 60")
+}
+
 func TestPoolWithoutDomain(t *testing.T) {
 	l := start(t, func(c *emulator.Config) { c.NoDomain = true })
 	p, err := l.sdk.DescribeUserPool(t.Context(), &cip.DescribeUserPoolInput{UserPoolId: aws.String(pool)})

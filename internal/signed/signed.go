@@ -23,6 +23,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // MaxAnswer is how much of an answer is read, in bytes; the rest is cut off.
@@ -116,13 +118,23 @@ func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
 	}
 }
 
+// traceKey is where aws-lambda-go puts the trace header of the invocation.
+const traceKey = "x-amzn-trace-id"
+
 func (s Service) sendOnce(ctx context.Context, in Request) (Answer, error) {
+	start := time.Now()
+	defer func() { telemetry.Called(ctx, telemetry.Other, time.Since(start), false) }()
 	r, err := http.NewRequestWithContext(ctx, in.Method, in.URL, bytes.NewReader(in.Body))
 	if err != nil {
 		return Answer{}, err
 	}
 	for name, values := range in.Header {
 		r.Header[name] = values
+	}
+	// As the clients of the SDK do, so that a function which is invoked belongs
+	// to the trace of the one that invokes it.
+	if trace, ok := ctx.Value(traceKey).(string); ok && trace != "" {
+		r.Header.Set("X-Amzn-Trace-Id", trace)
 	}
 	if err := s.sign(ctx, r, in.Body); err != nil {
 		return Answer{}, err

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -25,7 +26,13 @@ func measured(ctx context.Context, in middleware.FinalizeInput, next middleware.
 	return out, metadata, err
 }
 
-var throttles = retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
+// throttles are the errors that say that there were too many calls. Cognito's
+// LimitExceededException is of a pool that is full.
+var throttles = func() retry.ThrottleErrorCode {
+	codes := maps.Clone(retry.DefaultThrottleErrorCodes)
+	delete(codes, "LimitExceededException")
+	return retry.ThrottleErrorCode{Codes: codes}
+}()
 
 // serviceOf knows the service ids of the SDK's clients.
 func serviceOf(id string) telemetry.Service {

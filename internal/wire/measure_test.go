@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,9 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go"
 
 	"github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
@@ -81,5 +84,38 @@ func TestCallsAreTracedOnlyIfTheConfigurationSaysSo(t *testing.T) {
 	broken := SDK(&config.Config{Region: "eu-west-1", XRayDaemon: "no address"})
 	if len(broken.APIOptions) != 1 || !strings.Contains(log.String(), "not traced") {
 		t.Errorf("an address that is none: %d options and the log %q, want no tracing and a line", len(broken.APIOptions), log.String())
+	}
+}
+
+// What a pool that is full says is no matter of how often it was asked.
+func TestAFullPoolIsNoThrottle(t *testing.T) {
+	for code, want := range map[string]bool{"LimitExceededException": false, "TooManyRequestsException": true, "ProvisionedThroughputExceededException": true} {
+		if got := throttles.IsErrorThrottle(&smithy.GenericAPIError{Code: code}).Bool(); got != want {
+			t.Errorf("%s is a throttle: %t, want %t", code, got, want)
+		}
+	}
+}
+
+// An invocation that is no HTTP request has a line as a request has.
+func TestAnInvocationIsOneLine(t *testing.T) {
+	for _, tt := range []struct {
+		err     error
+		outcome string
+	}{{nil, "ok"}, {errors.New("the pool is on fire"), "failed"}} {
+		var log bytes.Buffer
+		ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "invocation-1"})
+		ctx, end := Begin(ctx, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})), "swept")
+		telemetry.Set(ctx, telemetry.JanitorBacklog, 3)
+		end(tt.err, slog.Int("done", 7))
+		var line map[string]any
+		if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		if line["msg"] != "swept" || line["request_id"] != "invocation-1" || line["outcome"] != tt.outcome || line["done"] != 7.0 || line["JanitorBacklog"] != 3.0 {
+			t.Errorf("got %v, want the invocation with the outcome %s", line, tt.outcome)
+		}
+		if _, ok := line["error"]; ok != (tt.err != nil) {
+			t.Errorf("error = %v, want %v", line["error"], tt.err)
+		}
 	}
 }

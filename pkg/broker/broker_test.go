@@ -44,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	w.inner = memory.NewStore(w.now)
 	w.store = brokertest.NewFaultyStore(w.inner)
 	s, err := broker.New(broker.Config{
-		Store: w.store, AppClients: w.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, JWTs: &w.jwts,
+		Store: w.store, AppClients: w.pool, Adopter: w.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, JWTs: &w.jwts,
 		Policy: w.policySource,
 	})
 	if err != nil {

@@ -46,6 +46,7 @@ func AppClients(c *config.Config, sdk aws.Config, slots cognito.Slots) (*cognito
 		Deployment: c.Deployment,
 		Settings:   settings,
 		Slots:      slots,
+		Quota:      c.AppClientQuota,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("registrar: %w", err)
@@ -83,6 +84,7 @@ func Operating(c *config.Config, sdk aws.Config, store broker.Store, grants brok
 		return nil, err
 	}
 	bc.AppClients, bc.Updater, bc.Adopter, bc.Grants = apps, apps, apps, grants
+	bc.Branding = c.Authorization == config.Brokered && c.LoginVersion == 2
 	return broker.New(bc)
 }
 

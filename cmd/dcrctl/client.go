@@ -1,0 +1,328 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+type clientCmd struct {
+	List    clientListCmd    `cmd:"" help:"List registered clients."`
+	Show    clientShowCmd    `cmd:"" help:"Show a client, what it registered, and its app client."`
+	Approve clientApproveCmd `cmd:"" help:"Let clients be used that wait for it (approval: manual)."`
+	Disable clientDisableCmd `cmd:"" help:"Switch clients off and end what users have allowed them. They cannot come back by registering again."`
+	Enable  clientEnableCmd  `cmd:"" help:"Switch clients on again. Users are asked anew."`
+	Delete  clientDeleteCmd  `cmd:"" help:"Delete clients for good, with their grants and the app clients that are theirs alone."`
+	Create  clientCreateCmd  `cmd:"" help:"Register a client that cannot register itself, with a fixed id and secret. Brokered mode."`
+	Adopt   clientAdoptCmd   `cmd:"" help:"Register an app client that exists under its id, which makes it the broker's. Direct mode."`
+}
+
+// clientRow is a client as JSON.
+type clientRow struct {
+	ClientID           string                   `json:"client_id"`
+	State              broker.RegistrationState `json:"state"`
+	Mode               broker.Mode              `json:"mode"`
+	Profile            string                   `json:"profile"`
+	ClientName         string                   `json:"client_name,omitempty"`
+	InitialAccessToken string                   `json:"initial_access_token,omitempty"`
+	CreatedBy          string                   `json:"created_by,omitempty"`
+	IssuedAt           time.Time                `json:"issued_at"`
+	LastUsedAt         time.Time                `json:"last_used_at,omitzero"`
+	// ActiveSince is when it was first used, approved or enabled, whichever was
+	// last.
+	ActiveSince time.Time `json:"active_since,omitzero"`
+	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+}
+
+func clientRowOf(r *broker.Registration) clientRow {
+	return clientRow{
+		ClientID: r.ClientID, State: r.State, Mode: r.Mode, Profile: r.Profile, ClientName: r.Metadata.ClientName,
+		InitialAccessToken: r.InitialAccessToken, CreatedBy: r.CreatedBy,
+		IssuedAt: r.IssuedAt.UTC(), LastUsedAt: r.LastUsedAt.UTC(), ActiveSince: r.ActiveSince.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
+	}
+}
+
+// by says what vouches for the client.
+func (r clientRow) by() string {
+	switch {
+	case r.CreatedBy != "":
+		return "operator " + person(r.CreatedBy)
+	case strings.HasPrefix(r.InitialAccessToken, "jwt/"):
+		return r.InitialAccessToken
+	case r.InitialAccessToken != "":
+		return "token " + r.InitialAccessToken
+	}
+	return "open"
+}
+
+// active is when it was last used. The first use, as approval does, is in
+// ActiveSince alone.
+func (r clientRow) active() string {
+	last := r.LastUsedAt
+	if r.ActiveSince.After(last) {
+		last = r.ActiveSince
+	}
+	return stamp(last, "never")
+}
+
+var clientColumns = []column[clientRow]{
+	{"CLIENT", func(r clientRow) string { return r.ClientID }},
+	{"STATE", func(r clientRow) string { return string(r.State) }},
+	{"PROFILE", func(r clientRow) string { return r.Profile }},
+	{"REGISTERED", func(r clientRow) string { return stamp(r.IssuedAt, "") }},
+	{"LAST ACTIVE", func(r clientRow) string { return r.active() }},
+	{"BY", func(r clientRow) string { return clip(r.by(), 20) }},
+	{"NAME", func(r clientRow) string { return r.ClientName }},
+}
+
+type clientListCmd struct {
+	State   string `enum:",active,pending,disabled,deleting,deleted,removed" default:"" placeholder:"STATE" help:"Only those in this state: active, pending, disabled, deleting, deleted, removed."`
+	Profile string `placeholder:"NAME" help:"Only those of this profile."`
+}
+
+func (c *clientListCmd) Run(ctx context.Context, op *operator) error {
+	_, _, store, err := op.tableOnly(ctx)
+	if err != nil {
+		return err
+	}
+	progress := op.progress()
+	defer progress.end()
+	var rows []clientRow
+	read := 0
+	for r, err := range store.ListRegistrations(ctx) {
+		if err != nil {
+			return err
+		}
+		read++
+		progress.say("%d clients read", read)
+		if (c.State == "" || string(r.State) == c.State) && (c.Profile == "" || r.Profile == c.Profile) {
+			rows = append(rows, clientRowOf(r))
+		}
+	}
+	progress.end()
+	slices.SortFunc(rows, func(a, b clientRow) int {
+		return cmp.Or(b.IssuedAt.Compare(a.IssuedAt), cmp.Compare(a.ClientID, b.ClientID))
+	})
+	return emit(op, rows, "No such clients.", clientColumns)
+}
+
+type clientShowCmd struct {
+	ID string `arg:"" name:"client-id" help:"Client id."`
+}
+
+// clientDetail is a client by itself as JSON.
+type clientDetail struct {
+	clientRow
+	Metadata dcr.ClientMetadata `json:"metadata"`
+	// Grants is how many grants have something left to end.
+	Grants    int           `json:"grants"`
+	AppClient *appClientRow `json:"app_client,omitempty"`
+}
+
+type appClientRow struct {
+	Key       string                `json:"key"`
+	CognitoID string                `json:"cognito_id,omitempty"`
+	State     broker.AppClientState `json:"state"`
+	Scopes    []string              `json:"scopes,omitempty"`
+	// Shared is whether all clients of the profile use it.
+	Shared bool `json:"shared"`
+}
+
+func (c *clientShowCmd) Run(ctx context.Context, op *operator) error {
+	_, _, store, err := op.tableOnly(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := clientOf(ctx, store, c.ID)
+	if err != nil {
+		return err
+	}
+	d := clientDetail{clientRow: clientRowOf(r), Metadata: r.Metadata}
+	if d.Grants, err = grantsOf(ctx, store, r.ClientID); err != nil {
+		return err
+	}
+	if d.AppClient, err = appClientOf(ctx, store, r); err != nil {
+		return err
+	}
+	m := r.Metadata
+	fields := []field{
+		{"client id", r.ClientID}, {"state", string(r.State)}, {"mode", string(r.Mode)}, {"profile", r.Profile}, {"registered by", d.by()},
+		{"registered", stamp(r.IssuedAt, "")}, {"last active", d.active()}, {"expires", stamp(r.ExpiresAt, "")},
+		{"name", oneLine(m.ClientName)}, {"client uri", oneLine(m.ClientURI)}, {"redirect uris", list(m.RedirectURIs)},
+		{"grant types", strings.Join(m.GrantTypes, " ")}, {"auth method", m.TokenEndpointAuthMethod}, {"scope", oneLine(m.Scope)},
+		{"grants", strconv.Itoa(d.Grants)},
+	}
+	if a := d.AppClient; a != nil {
+		text := fmt.Sprintf("%s, %s", cmp.Or(a.CognitoID, "not made yet"), a.State)
+		if a.Shared {
+			text += ", shared by the profile"
+		}
+		fields = append(fields, field{"app client", text})
+	}
+	return show(op, d, fields)
+}
+
+// oneLine is s in one line, for show, which keeps line ends.
+func oneLine(s string) string { return plain(s) }
+
+func list(all []string) string {
+	escaped := make([]string, len(all))
+	for i, s := range all {
+		escaped[i] = plain(s)
+	}
+	return strings.Join(escaped, "\n")
+}
+
+// clientOf returns a registration in whatever state.
+func clientOf(ctx context.Context, store *dynamo.Store, id string) (*broker.Registration, error) {
+	r, err := store.Registration(ctx, id)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, fmt.Errorf("no client %q; dcrctl client list shows them: %w", clip(id, 140), err)
+	}
+	return r, err
+}
+
+// grantsOf counts the grants of a client that have something left to end.
+func grantsOf(ctx context.Context, store *dynamo.Store, clientID string) (int, error) {
+	n := 0
+	for _, err := range store.GrantsOf(ctx, clientID) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// appClientOf returns the app client that serves a client, or nil if there is
+// none.
+func appClientOf(ctx context.Context, store *dynamo.Store, r *broker.Registration) (*appClientRow, error) {
+	keys := []string{r.AppClient}
+	if r.Mode == broker.ModeBrokered {
+		keys = []string{broker.DedicatedAppClientKey(r.ClientID, r.Generation), broker.SharedAppClientKey(r.Profile)}
+	}
+	for i, key := range keys {
+		if key == "" {
+			continue
+		}
+		a, err := store.AppClient(ctx, key)
+		if errors.Is(err, broker.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &appClientRow{Key: a.Key, CognitoID: a.CognitoID, State: a.State, Scopes: a.Scopes, Shared: i == 1}, nil
+	}
+	return nil, nil
+}
+
+// clientIDs are the arguments of commands that change clients.
+type clientIDs struct {
+	IDs []string `arg:"" name:"client-id" help:"Client ids."`
+}
+
+// each does something to each client, the others too if it fails for one, and
+// writes them as they then are.
+func (c clientIDs) each(op *operator, past string, f func(id string) (*broker.Registration, error)) error {
+	var rows []clientRow
+	var errs []error
+	for _, id := range c.IDs {
+		r, err := f(id)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if r == nil {
+			continue
+		}
+		rows = append(rows, clientRowOf(r))
+		if !op.json {
+			op.note("%s %s: it is %s", past, r.ClientID, r.State)
+		}
+	}
+	if op.json {
+		errs = append(errs, emit(op, rows, "", clientColumns))
+	}
+	return errors.Join(errs...)
+}
+
+// plan asks before clients are changed, and says which.
+func (c clientIDs) plan(ctx context.Context, op *operator, d *deployment, ask confirmation, question string) error {
+	if ask.Yes {
+		return nil
+	}
+	var text strings.Builder
+	for _, id := range c.IDs {
+		r, err := clientOf(ctx, d.store, id)
+		if err != nil {
+			return err
+		}
+		n, err := grantsOf(ctx, d.store, r.ClientID)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&text, "%s  %s, profile %s, %s, %s\n", r.ClientID, r.State, r.Profile, plural(n, "grant", "grants"), cmp.Or(plain(clip(r.Metadata.ClientName, maxCell)), "no name"))
+	}
+	return ask.ask(ctx, op, "%s%s", text.String(), question)
+}
+
+type clientApproveCmd struct{ clientIDs }
+
+func (c *clientApproveCmd) Run(ctx context.Context, op *operator) error {
+	d, err := op.deployment(ctx)
+	if err != nil {
+		return err
+	}
+	return c.each(op, "approved", func(id string) (*broker.Registration, error) { return d.service.Approve(ctx, id, d.by) })
+}
+
+type clientEnableCmd struct{ clientIDs }
+
+func (c *clientEnableCmd) Run(ctx context.Context, op *operator) error {
+	d, err := op.deployment(ctx)
+	if err != nil {
+		return err
+	}
+	return c.each(op, "enabled", func(id string) (*broker.Registration, error) { return d.service.Enable(ctx, id, d.by) })
+}
+
+type clientDisableCmd struct {
+	clientIDs
+	confirmation
+}
+
+func (c *clientDisableCmd) Run(ctx context.Context, op *operator) error {
+	d, err := op.deployment(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.plan(ctx, op, d, c.confirmation, "Switch off, and end these grants?"); err != nil {
+		return err
+	}
+	return c.each(op, "disabled", func(id string) (*broker.Registration, error) { return d.service.Disable(ctx, id, d.by) })
+}
+
+type clientDeleteCmd struct {
+	clientIDs
+	confirmation
+}
+
+func (c *clientDeleteCmd) Run(ctx context.Context, op *operator) error {
+	d, err := op.deployment(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.plan(ctx, op, d, c.confirmation, "Delete for good? The ids stay refused."); err != nil {
+		return err
+	}
+	return c.each(op, "deleted", func(id string) (*broker.Registration, error) { return d.service.DeleteClient(ctx, id, d.by) })
+}

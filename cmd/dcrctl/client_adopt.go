@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+type clientAdoptCmd struct {
+	ID      string `arg:"" name:"app-client-id" help:"Id of the app client in the user pool."`
+	Profile string `required:"" placeholder:"NAME" help:"Policy profile under which it is registered."`
+	confirmation
+}
+
+// Run prints the registration access token once.
+func (c *clientAdoptCmd) Run(ctx context.Context, op *operator) error {
+	d, err := op.deployment(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.hasProfile(ctx, op, c.Profile); err != nil {
+		return err
+	}
+	plan, err := d.service.PlanAdoption(ctx, c.ID, c.Profile)
+	if err != nil {
+		return err
+	}
+	if plan.Adopted {
+		return fmt.Errorf("app client %s is registered already: %w", c.ID, broker.ErrExists)
+	}
+	if err := c.ask(ctx, op, "%s\nAdopt it?", adoptionPlan(d, plan)); err != nil {
+		return err
+	}
+	// Interrupted after it was stored, the token would be lost.
+	info, err := d.service.Adopt(context.WithoutCancel(ctx), c.ID, c.Profile, d.by)
+	if err != nil {
+		return err
+	}
+	err = show(op, info, []field{
+		{"client id", info.ClientID}, {"registration access token", info.RegistrationAccessToken}, {"managed at", info.RegistrationClientURI},
+	})
+	if !op.json {
+		op.note("This is the only time the token is shown. The client secret is Cognito's, and stays as it is.")
+	}
+	return err
+}
+
+func adoptionPlan(d *deployment, plan *broker.Adoption) string {
+	a, m := plan.AppClient, plan.AppClient.Metadata
+	text := []string{
+		fmt.Sprintf("App client %s (%s) of %s becomes a client of profile %s:", a.ID, plain(a.Name), d.config.UserPoolID, plan.Profile),
+		"  redirect URIs  " + strings.Join(strings.Split(list(m.RedirectURIs), "\n"), "\n                 "),
+		"  grant types    " + strings.Join(m.GrantTypes, " "),
+		"  auth method    " + m.TokenEndpointAuthMethod,
+		"  scopes         " + plain(m.Scope),
+		"Its name gets our mark, and nothing else about it changes. From then on the broker changes and removes it",
+		"as it does the app clients that it has made.",
+	}
+	if plan.Exceeds != "" {
+		text = append(text, "It has what the profile would not give, and keeps it until it is updated: "+plain(plan.Exceeds)+".")
+	}
+	return strings.Join(text, "\n")
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+type clientCreateCmd struct {
+	Profile     string   `required:"" placeholder:"NAME" help:"Policy profile of the client."`
+	ID          string   `name:"id" placeholder:"ID" help:"Client id: dcr_ and letters, digits, _. Default: a random one."`
+	Name        string   `placeholder:"NAME" help:"Its name, as the consent page shows it."`
+	RedirectURI []string `name:"redirect-uri" sep:"none" placeholder:"URI" help:"Redirect URI; may be given several times."`
+	GrantType   []string `placeholder:"TYPE,..." help:"Grant types, separated by commas. Default: authorization_code, refresh_token."`
+	AuthMethod  string   `placeholder:"METHOD" help:"client_secret_basic, client_secret_post or none. Default: what the policy says."`
+	Scope       string   `placeholder:"SCOPES" help:"Scopes, separated by spaces. Default: what the policy says."`
+	Metadata    string   `placeholder:"FILE" help:"Client metadata as a registration request (RFC 7591) has it, in place of the flags above; - is standard input."`
+}
+
+// Run prints the secret once, in the answer that a registration would have been
+// given.
+func (c *clientCreateCmd) Run(ctx context.Context, op *operator) error {
+	m, err := c.metadata(op)
+	if err != nil {
+		return err
+	}
+	d, err := op.deployment(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.hasProfile(ctx, op, c.Profile); err != nil {
+		return err
+	}
+	// Interrupted after it was stored, the secret would be lost.
+	info, err := d.service.CreateClient(context.WithoutCancel(ctx), broker.NewClient{Profile: c.Profile, ID: c.ID, Metadata: m, By: d.by})
+	if errors.Is(err, broker.ErrExists) {
+		return fmt.Errorf("there is a client %s, or there was one that has been deleted: %w", c.ID, err)
+	}
+	if err != nil {
+		return err
+	}
+	r := info.Metadata
+	err = show(op, info, []field{
+		{"client id", info.ClientID}, {"client secret", info.ClientSecret}, {"name", oneLine(r.ClientName)}, {"redirect uris", list(r.RedirectURIs)},
+		{"grant types", strings.Join(r.GrantTypes, " ")}, {"auth method", r.TokenEndpointAuthMethod}, {"scope", oneLine(r.Scope)},
+	})
+	if info.ClientSecret != "" && !op.json {
+		op.note("This is the only time the secret is shown.")
+	}
+	return err
+}
+
+func (c *clientCreateCmd) metadata(op *operator) (dcr.ClientMetadata, error) {
+	if c.Metadata == "" {
+		return dcr.ClientMetadata{
+			ClientName: c.Name, RedirectURIs: c.RedirectURI, GrantTypes: c.GrantType, TokenEndpointAuthMethod: c.AuthMethod, Scope: c.Scope,
+		}, nil
+	}
+	if c.Name != "" || len(c.RedirectURI) > 0 || len(c.GrantType) > 0 || c.AuthMethod != "" || c.Scope != "" {
+		return dcr.ClientMetadata{}, usagef("--metadata has all that the client is to be; leave out the other flags about it")
+	}
+	body, err := readFile(op, c.Metadata)
+	if err != nil {
+		return dcr.ClientMetadata{}, &usageError{err.Error()}
+	}
+	req, err := dcr.Decode(body)
+	if err != nil {
+		return dcr.ClientMetadata{}, err
+	}
+	return req.Metadata, nil
+}
+
+// readFile reads a file, or standard input for "-".
+func readFile(op *operator, name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(op.in)
+	}
+	return os.ReadFile(name)
+}
+
+// hasProfile returns an error if the policy in force has no such profile.
+func (d *deployment) hasProfile(ctx context.Context, op *operator, name string) error {
+	p, err := d.policy(ctx)
+	if err != nil {
+		return err
+	}
+	if _, ok := p.Profile(name); !ok {
+		return fmt.Errorf("no profile %q in the policy; it has %s: %w", name, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
+	}
+	return nil
+}

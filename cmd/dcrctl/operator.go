@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	settings "github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// operator is what every command works with.
+type operator struct {
+	in       io.Reader
+	out      io.Writer
+	errs     io.Writer
+	getenv   func(string) string
+	now      func() time.Time
+	json     bool
+	auditLog string
+
+	opened []io.Closer
+}
+
+// close closes what was opened.
+func (op *operator) close() error {
+	for _, c := range op.opened {
+		if err := c.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note says something that is no result, and so not on standard output.
+func (op *operator) note(format string, args ...any) {
+	fmt.Fprintln(op.errs, lines(fmt.Sprintf(format, args...)))
+}
+
+// tableOnly is for commands that need no more than the table.
+func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config, *dynamo.Store, error) {
+	c, err := settings.Operator(op.getenv)
+	if err != nil {
+		return nil, aws.Config{}, nil, &environmentError{err}
+	}
+	sdk, err := op.sdk(ctx, c.Region)
+	if err != nil {
+		return nil, sdk, nil, err
+	}
+	return c, sdk, wire.Store(c, sdk), nil
+}
+
+// sdk returns the configuration of AWS clients, or an error if there are no
+// credentials, which would otherwise be the error of whatever is called first.
+func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) {
+	sdk, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
+	if err == nil {
+		_, err = sdk.Credentials.Retrieve(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		return sdk, &environmentError{fmt.Errorf("AWS credentials: %w\nSign in (aws sso login), or set AWS_PROFILE", err)}
+	}
+	return sdk, err
+}
+
+// deployment is a deployment with the rights to change it.
+type deployment struct {
+	config  *settings.Config
+	sdk     aws.Config
+	store   *dynamo.Store
+	service *broker.Service
+	// by is who the operator is.
+	by  string
+	log *slog.Logger
+}
+
+// deployment returns what commands need that change clients or the user pool.
+func (op *operator) deployment(ctx context.Context) (*deployment, error) {
+	c, err := settings.AppClients(op.getenv)
+	if err != nil {
+		return nil, &environmentError{err}
+	}
+	sdk, err := op.sdk(ctx, c.Region)
+	if err != nil {
+		return nil, err
+	}
+	log, err := op.log()
+	if err != nil {
+		return nil, err
+	}
+	store := wire.Store(c, sdk)
+	service, err := operate.Service(c, sdk, store, nil, nil, log)
+	if err != nil {
+		return nil, &environmentError{err}
+	}
+	return &deployment{config: c, sdk: sdk, store: store, service: service, by: op.by(ctx, sdk), log: log}, nil
+}
+
+// by says who the operator is: the caller's ARN, which needs no right, or, where
+// STS does not answer, the name of this machine's user. With a DynamoDB of one's
+// own nobody is asked.
+func (op *operator) by(ctx context.Context, sdk aws.Config) string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if op.getenv("DYNAMODB_ENDPOINT") != "" && op.getenv("AWS_ENDPOINT_URL_STS") == "" {
+		return name
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	out, err := sts.NewFromConfig(sdk).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil || aws.ToString(out.Arn) == "" {
+		return name
+	}
+	return aws.ToString(out.Arn)
+}
+
+// withEnvFile returns getenv with what the file says beside it.
+func withEnvFile(name string, getenv func(string) string) (func(string) string, error) {
+	body, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	file, err := parseEnv(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	// The SDK reads the environment itself.
+	for _, name := range []string{"AWS_REGION", "AWS_PROFILE"} {
+		if v := file[name]; v != "" && getenv(name) == "" {
+			os.Setenv(name, v)
+		}
+	}
+	return func(name string) string {
+		if v := getenv(name); v != "" {
+			return v
+		}
+		return file[name]
+	}, nil
+}
+
+// parseEnv reads a JSON object of strings, as aws lambda
+// get-function-configuration prints it, or lines of NAME=VALUE.
+func parseEnv(body []byte) (map[string]string, error) {
+	vars := make(map[string]string)
+	if text := strings.TrimSpace(string(body)); strings.HasPrefix(text, "{") {
+		if err := json.Unmarshal(body, &vars); err != nil {
+			return nil, fmt.Errorf("not a JSON object of strings: %w", err)
+		}
+		return vars, nil
+	}
+	n := 0
+	for line := range strings.Lines(string(body)) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		if !ok || name == "" || strings.ContainsAny(name, " \t") {
+			return nil, fmt.Errorf("line %d is not NAME=VALUE", n) // the line may hold a secret
+		}
+		if len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
+			value = value[1 : len(value)-1]
+		}
+		vars[name] = value
+	}
+	return vars, nil
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dcr-broker/dcr-broker/internal/document"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+type policyCmd struct {
+	Lint policyLintCmd `cmd:"" help:"Say all that is wrong with a policy document."`
+	Show policyShowCmd `cmd:"" help:"Show what the profiles of a policy document come to, defaults included."`
+	Test policyTestCmd `cmd:"" help:"Say what a registration would get under a policy document, and why not."`
+}
+
+// policyDocument is a document with what it is checked against.
+type policyDocument struct {
+	File   string `arg:"" help:"The document: a file, ssm:NAME, s3://BUCKET/KEY, secretsmanager:ID, or default for the one that ships."`
+	Scopes string `placeholder:"SCOPES" help:"Scopes of the deployment, separated by spaces. Default: SCOPES in the environment."`
+	Mode   string `enum:",brokered,direct" default:"" placeholder:"MODE" help:"brokered or direct. Default: AUTHORIZATION in the environment, or else brokered."`
+}
+
+// read returns the document, checked. Faults of it are a *policy.ParseError.
+func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy, policy.Mode, error) {
+	mode := policy.Mode(cmp.Or(d.Mode, op.getenv("AUTHORIZATION"), string(policy.Brokered)))
+	scopes := strings.Fields(cmp.Or(d.Scopes, op.getenv("SCOPES")))
+	if len(scopes) == 0 {
+		return nil, mode, usagef("a policy is checked against the scopes of a deployment: set SCOPES, or --scopes \"openid mcp/read\"")
+	}
+	body := policy.Default()
+	if d.File != "default" {
+		var sdk aws.Config
+		if _, err := document.At(d.File, sdk); err != nil {
+			return nil, mode, &usageError{err.Error()}
+		}
+		if strings.HasPrefix(d.File, "ssm:") || strings.HasPrefix(d.File, "s3://") || strings.HasPrefix(d.File, "secretsmanager:") {
+			var err error
+			if sdk, err = op.sdk(ctx, op.getenv("AWS_REGION")); err != nil {
+				return nil, mode, err
+			}
+		}
+		fetch, err := document.At(d.File, sdk)
+		if err != nil {
+			return nil, mode, &usageError{err.Error()}
+		}
+		if body, err = fetch(ctx); err != nil {
+			return nil, mode, err
+		}
+	}
+	p, err := policy.Parse(body, policy.Deployment{Scopes: scopes, Mode: mode})
+	return p, mode, err
+}
+
+type policyLintCmd struct{ policyDocument }
+
+// fault is one of a document, as JSON.
+type fault struct {
+	Path    string `json:"path"`
+	Message string `json:"message"`
+}
+
+func (c *policyLintCmd) Run(ctx context.Context, op *operator) error {
+	p, mode, err := c.read(ctx, op)
+	bad, isBad := errors.AsType[*policy.ParseError](err)
+	if err != nil && !isBad {
+		return err
+	}
+	faults := []fault{}
+	if isBad {
+		for _, f := range bad.Faults {
+			faults = append(faults, fault{f.Path, f.Message})
+		}
+	}
+	if op.json {
+		if err := op.writeJSON(faults); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range faults {
+			fmt.Fprintln(op.out, plain(policy.Fault{Path: f.Path, Message: f.Message}.String()))
+		}
+	}
+	if isBad {
+		op.note("%s in %s", plural(len(faults), "fault", "faults"), c.File)
+		return errFailed
+	}
+	op.note("%s is right for %s mode: profiles %s", c.File, mode, strings.Join(p.Profiles(), ", "))
+	return nil
+}
+
+type policyShowCmd struct{ policyDocument }
+
+// profileRow is a profile as JSON. Lifetimes are in seconds; 0 is for ever, and
+// a limit of 0 is none.
+type profileRow struct {
+	Profile                  string   `json:"profile"`
+	Open                     bool     `json:"open"`
+	RedirectURIs             string   `json:"redirect_uris"`
+	GrantTypes               []string `json:"grant_types"`
+	AuthMethods              []string `json:"token_endpoint_auth_methods"`
+	Scopes                   []string `json:"scopes"`
+	DefaultScopes            []string `json:"default_scopes"`
+	AppClient                string   `json:"app_client"`
+	Approval                 string   `json:"approval"`
+	Consent                  string   `json:"consent,omitempty"`
+	Groups                   []string `json:"groups,omitempty"`
+	IdentityProviders        []string `json:"identity_providers,omitempty"`
+	SoftwareStatements       string   `json:"software_statements"`
+	AppClients               int      `json:"limit_app_clients"`
+	CreationsPerHour         int      `json:"limit_creations_per_hour"`
+	CreationsPerHourPerToken int      `json:"limit_creations_per_hour_per_token"`
+	Unconfirmed              int64    `json:"lifetime_unconfirmed"`
+	Inactive                 int64    `json:"lifetime_inactive"`
+	Absolute                 int64    `json:"lifetime_absolute"`
+}
+
+func profileRowOf(p *policy.Profile) profileRow {
+	l, life, users := p.Limits(), p.Lifetimes(), p.Users()
+	return profileRow{
+		Profile: p.Name(), Open: p.Open(), RedirectURIs: p.RedirectURIs(), GrantTypes: p.GrantTypes(), AuthMethods: p.AuthMethods(),
+		Scopes: p.Scopes(), DefaultScopes: p.DefaultScopes(), AppClient: cmp.Or(string(p.AppClient()), "own"),
+		Approval: cmp.Or(string(p.Approval()), string(policy.ApprovalNone)), Consent: string(p.Consent()),
+		Groups: users.Groups, IdentityProviders: users.IdentityProviders, SoftwareStatements: string(p.SoftwareStatements()),
+		AppClients: l.AppClients, CreationsPerHour: l.CreationsPerHour, CreationsPerHourPerToken: l.CreationsPerHourPerToken,
+		Unconfirmed: seconds(life.Unconfirmed), Inactive: seconds(life.Inactive), Absolute: seconds(life.Absolute),
+	}
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+func (c *policyShowCmd) Run(ctx context.Context, op *operator) error {
+	p, _, err := c.read(ctx, op)
+	if err != nil {
+		return err
+	}
+	var rows []profileRow
+	for _, name := range p.Profiles() {
+		profile, _ := p.Profile(name)
+		rows = append(rows, profileRowOf(profile))
+	}
+	if op.json {
+		return op.writeJSON(rows)
+	}
+	open, hasOpen := p.Open()
+	if hasOpen {
+		op.note("Open registration gets the profile %s.", open.Name())
+	} else {
+		op.note("Open registration is off: every registration needs an initial access token.")
+	}
+	for i, r := range rows {
+		if i > 0 {
+			fmt.Fprintln(op.out)
+		}
+		if err := show(op, r, r.fields()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r profileRow) fields() []field {
+	fields := []field{
+		{"profile", r.Profile},
+		{"redirect uris", strings.Join(strings.Split(cmp.Or(r.RedirectURIs, "none"), "; "), "\n")},
+		{"grant types", strings.Join(r.GrantTypes, " ")},
+		{"auth methods", strings.Join(r.AuthMethods, " ")},
+		{"scopes", strings.Join(r.Scopes, " ")},
+	}
+	if !slices.Equal(r.Scopes, r.DefaultScopes) && !r.Open {
+		fields = append(fields, field{"default scopes", strings.Join(r.DefaultScopes, " ")})
+	}
+	who := "every user of the pool"
+	switch {
+	case len(r.Groups) > 0 && len(r.IdentityProviders) > 0:
+		who = "groups " + strings.Join(r.Groups, ", ") + ", and of these only users of " + strings.Join(r.IdentityProviders, ", ")
+	case len(r.Groups) > 0:
+		who = "groups " + strings.Join(r.Groups, ", ")
+	case len(r.IdentityProviders) > 0:
+		who = "users of " + strings.Join(r.IdentityProviders, ", ")
+	}
+	return append(fields,
+		field{"app client", r.AppClient}, field{"approval", r.Approval}, field{"consent", r.Consent}, field{"who may consent", who},
+		field{"statements", r.SoftwareStatements},
+		field{"limits", fmt.Sprintf("app clients %s, creations an hour %s for each redirect host, %s for each token",
+			limit(r.AppClients), limit(r.CreationsPerHour), limit(r.CreationsPerHourPerToken))},
+		field{"lifetimes", fmt.Sprintf("unconfirmed %s, inactive %s, absolute %s", lifetime(r.Unconfirmed), lifetime(r.Inactive), lifetime(r.Absolute))})
+}
+
+func limit(n int) string {
+	if n == 0 {
+		return "unlimited"
+	}
+	return strconv.Itoa(n)
+}
+
+// lifetime is one in seconds as the policy document writes it.
+func lifetime(s int64) string {
+	switch {
+	case s == 0:
+		return "for ever"
+	case s%86400 == 0:
+		return strconv.FormatInt(s/86400, 10) + "d"
+	}
+	return strconv.FormatInt(s/3600, 10) + "h"
+}

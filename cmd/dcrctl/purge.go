@@ -1,0 +1,271 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dcr-broker/dcr-broker/internal/cognito"
+	settings "github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+)
+
+type purgeCmd struct {
+	DryRun bool `help:"Change nothing, and list what would be removed."`
+	confirmation
+}
+
+// Help is more than fits into a line.
+func (*purgeCmd) Help() string {
+	return `For a deployment whose functions are gone. A deployment that still runs loses all clients by it.
+
+It needs AWS_REGION, USER_POOL_ID and DEPLOYMENT_ID as the deployment had them, and TABLE_NAME if its table is still there. It removes app clients that carry the mark of that deployment, their branding styles with them, and the records in the table if the table says that it is that deployment's. Nothing else is touched: the table itself, the keys and the policy are named, for you to remove.`
+}
+
+// leftover is something that a deployment leaves behind, as JSON.
+type leftover struct {
+	// Kind is app_client, records, table, keys or policy.
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	// Count is how many records there are.
+	Count int `json:"count,omitempty"`
+	// Removed is whether it has been removed. Note says why not.
+	Removed bool   `json:"removed"`
+	Note    string `json:"note,omitempty"`
+
+	marker string
+}
+
+// leftovers is a deployment that is gone.
+type leftovers struct {
+	op     *operator
+	config *settings.Config
+	sdk    aws.Config
+	apps   *cognito.AppClients
+	store  *dynamo.Store // nil without a table
+	by     string
+	log    *slog.Logger
+}
+
+func (c *purgeCmd) Run(ctx context.Context, op *operator) error {
+	l, err := newLeftovers(ctx, op)
+	if err != nil {
+		return err
+	}
+	found, err := l.find(ctx)
+	if err != nil {
+		return err
+	}
+	removable := slices.ContainsFunc(found, leftover.removable)
+	if c.DryRun || !removable {
+		return l.write(found, "Nothing was changed.")
+	}
+	if !c.Yes && !op.json {
+		if err := l.write(found, ""); err != nil {
+			return err
+		}
+	}
+	err = c.askFor(ctx, op, l.config.Deployment, " ", `%s and %s are removed for good. If the deployment still runs, it loses all its clients.
+Write the deployment's id (%s) to go on:`, plural(count(found, "app_client"), "app client", "app clients"),
+		plural(records(found), "record", "records"), l.config.Deployment)
+	if err != nil {
+		return err
+	}
+	err = l.remove(ctx, found)
+	if c.Yes || op.json {
+		err = errors.Join(err, l.write(found, ""))
+	}
+	removed := 0
+	for _, f := range found {
+		if f.Kind == "app_client" && f.Removed {
+			removed++
+		}
+	}
+	op.note("%s removed", plural(removed, "app client", "app clients"))
+	return err
+}
+
+func newLeftovers(ctx context.Context, op *operator) (*leftovers, error) {
+	c, err := settings.Pool(op.getenv)
+	if err != nil {
+		return nil, &environmentError{err}
+	}
+	sdk, err := op.sdk(ctx, c.Region)
+	if err != nil {
+		return nil, err
+	}
+	log, err := op.log()
+	if err != nil {
+		return nil, err
+	}
+	// The table that counts calls may be gone, and nobody else is calling.
+	apps, err := registrar.AppClients(c, sdk, memory.NewStore(time.Now))
+	if err != nil {
+		return nil, &environmentError{err}
+	}
+	l := &leftovers{op: op, config: c, sdk: sdk, apps: apps, by: op.by(ctx, sdk), log: log}
+	if c.Table != "" {
+		l.store = wire.Store(c, sdk)
+	}
+	return l, nil
+}
+
+// find lists what there is. It changes nothing.
+func (l *leftovers) find(ctx context.Context) ([]leftover, error) {
+	var found []leftover
+	for a, err := range l.apps.List(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, leftover{Kind: "app_client", ID: a.ID, marker: a.Marker})
+	}
+	slices.SortFunc(found, func(a, b leftover) int { return cmp.Compare(a.ID, b.ID) })
+	table, err := l.table(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, table...)
+	for _, d := range []struct{ kind, at string }{{"keys", l.config.Keys}, {"policy", l.config.PolicyDocument}} {
+		if d.at != "" {
+			found = append(found, leftover{Kind: d.kind, ID: d.at, Note: "yours to remove"})
+		}
+	}
+	return found, nil
+}
+
+// table lists the records, if the table says that it is the deployment's.
+func (l *leftovers) table(ctx context.Context) ([]leftover, error) {
+	if l.store == nil {
+		return nil, nil
+	}
+	counts, err := l.store.CountRecords(ctx)
+	if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone {
+		return []leftover{{Kind: "table", ID: l.config.Table, Note: "does not exist"}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(counts) == 0 {
+		return []leftover{{Kind: "table", ID: l.config.Table, Note: "empty; yours to remove"}}, nil
+	}
+	d, err := l.store.Deployment(ctx)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		return []leftover{{Kind: "table", ID: l.config.Table, Note: "left alone: it does not say whose it is"}}, nil
+	case err != nil:
+		return nil, err
+	case d.ID != l.config.Deployment:
+		return []leftover{{Kind: "table", ID: l.config.Table, Note: fmt.Sprintf("left alone: it is that of the deployment %q", d.ID)}}, nil
+	}
+	delete(counts, "slot") // they go by themselves, a minute later
+	var found []leftover
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		found = append(found, leftover{Kind: "records", ID: kind, Count: counts[kind]})
+	}
+	return append(found, leftover{Kind: "table", ID: l.config.Table, Note: "yours to remove"}), nil
+}
+
+func (f leftover) removable() bool { return f.Kind == "app_client" || f.Kind == "records" }
+
+func count(found []leftover, kind string) int {
+	n := 0
+	for _, f := range found {
+		if f.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func records(found []leftover) int {
+	n := 0
+	for _, f := range found {
+		n += f.Count
+	}
+	return n
+}
+
+// remove removes app clients first: as long as one is left, the table still says
+// whose they are.
+func (l *leftovers) remove(ctx context.Context, found []leftover) error {
+	progress := l.op.progress()
+	defer progress.end()
+	who := telemetry.Actor{Kind: "operator", ID: l.by}
+	for i := range found {
+		f := &found[i]
+		if f.Kind != "app_client" {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := l.apps.Delete(ctx, f.ID, f.marker); err != nil {
+			return fmt.Errorf("app client %s: %w", f.ID, err)
+		}
+		f.Removed = true
+		progress.say("%d of %d app clients removed", i+1, count(found, "app_client"))
+		telemetry.Audit{Event: telemetry.AppClientRemoved, Actor: who, AppClient: f.ID}.Log(ctx, l.log)
+	}
+	if l.store == nil || records(found) == 0 {
+		return nil
+	}
+	n, err := l.store.DeleteRecords(ctx, func(n int) { progress.say("%d of %d records removed", n, records(found)) })
+	if n > 0 {
+		telemetry.Audit{Event: tableEmptied, Actor: who, Before: []slog.Attr{slog.String("table", l.config.Table), slog.Int("records", n)}}.Log(ctx, l.log)
+	}
+	if err != nil {
+		return err
+	}
+	for i := range found {
+		if found[i].Kind == "records" {
+			found[i].Removed = true
+		}
+	}
+	return nil
+}
+
+// tableEmptied is the event of a purge, which nothing else has.
+const tableEmptied telemetry.Event = "table.emptied"
+
+func (l *leftovers) write(found []leftover, note string) error {
+	if !l.op.json && note == "" && len(found) == 0 {
+		return nil
+	}
+	err := emit(l.op, found, "Nothing is left of it.", []column[leftover]{
+		{"KIND", func(f leftover) string { return strings.ReplaceAll(f.Kind, "_", " ") }},
+		{"WHAT", func(f leftover) string { return f.ID }},
+		{"COUNT", func(f leftover) string {
+			if f.Count == 0 {
+				return ""
+			}
+			return fmt.Sprint(f.Count)
+		}},
+		{"", func(f leftover) string {
+			switch {
+			case f.Removed:
+				return "removed"
+			case f.removable():
+				return "goes"
+			}
+			return f.Note
+		}},
+	})
+	if note != "" {
+		l.op.note("%s", note)
+	}
+	return err
+}

@@ -1,0 +1,337 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the scripts")
+
+// The scripts run dcrctl, and golden, which is dcrctl with all that differs from
+// run to run taken out of what it prints.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"dcrctl": main, "golden": golden})
+}
+
+func golden() {
+	var out, errs bytes.Buffer
+	code := run(context.Background(), os.Args[1:], &out, &errs, os.Getenv)
+	fmt.Fprint(os.Stdout, alike(out.String()))
+	fmt.Fprint(os.Stderr, alike(errs.String()))
+	os.Exit(code)
+}
+
+// alike replaces times, what is random, and what is of this machine, by as many
+// other characters, so that columns stay.
+func alike(s string) string {
+	s = regexp.MustCompile(`20\d\d-\d\d-\d\d([ T])\d\d:\d\d:\d\d`).ReplaceAllString(s, `2026-01-02${1}15:04:05`)
+	s = regexp.MustCompile(`(\.\d+)?(Z|[+-]\d\d:\d\d)"`).ReplaceAllString(s, `Z"`)
+	s = regexp.MustCompile(`(client_id_issued_at": )\d+`).ReplaceAllString(s, "${1}1767366245")
+	s = regexp.MustCompile(`token [a-z2-7]{11}\.\.\.`).ReplaceAllString(s, "token xxxxxxxxxxx...")
+	s = regexp.MustCompile(`dcr_(iat|rat|cs)_[a-z2-7]+`).ReplaceAllString(s, "dcr_${1}_SECRET")
+	s = regexp.MustCompile(`\b(dcr_)?[a-z0-9]{26}\b`).ReplaceAllStringFunc(s, func(id string) string {
+		return id[:len(id)-26] + strings.Repeat("x", 26)
+	})
+	s = regexp.MustCompile(`dcrctl-x{26}`).ReplaceAllString(s, "dcrctl-"+strings.Repeat("x", 26))
+	return regexp.MustCompile(`http://(localhost|127\.0\.0\.1):\d+`).ReplaceAllString(s, "http://localhost:0")
+}
+
+// Commands that need neither table nor user pool.
+func TestScriptsWithoutAWS(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/local", UpdateScripts: *update, ContinueOnError: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitCode},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("FIXTURES", fixtures(t))
+			return nil
+		},
+	})
+}
+
+func fixtures(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../../testdata/registrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Each script has a table and a user pool of its own.
+func TestScripts(t *testing.T) {
+	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("dcrctl was not run against a table: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test does")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
+		Setup: func(e *testscript.Env) error { return newWorld(t, e, endpoint) },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": spoil, "pool": countClients, "capture": capture,
+			"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable,
+		},
+	})
+}
+
+// world is what a script works on.
+type world struct {
+	pool   *emulator.Cognito
+	server *httptest.Server
+	dynamo *dynamodb.Client
+	// answered is called when Cognito has answered.
+	answered atomic.Pointer[hook]
+}
+
+type worldKey struct{}
+
+var poolKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
+	w := &world{server: httptest.NewUnstartedServer(nil)}
+	address := "http://" + w.server.Listener.Addr().String()
+	login := 2
+	direct := strings.Contains(filepath.Base(e.WorkDir), "direct")
+	if direct {
+		login = 1
+	}
+	var err error
+	w.pool, err = emulator.New(emulator.Config{
+		BaseURL: address, ManagedLogin: login, Key: poolKey(), NoRateLimit: true,
+		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
+	})
+	if err != nil {
+		return err
+	}
+	w.server.Config.Handler = w
+	w.server.Start()
+	e.Defer(w.server.Close)
+
+	key := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
+	keys := filepath.Join(e.WorkDir, "keys.json")
+	body := fmt.Sprintf(`{"version":1,"seal":"k1","keys":{"k1":%q},"mac":%q}`, key, key)
+	if err := os.WriteFile(keys, []byte(body), 0o600); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{
+		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ENDPOINT_URL_STS": endpoint, "DYNAMODB_ENDPOINT": endpoint, "COGNITO_ENDPOINT": address,
+		"ISSUER": "https://auth.example.com", "USER_POOL_ID": "us-east-1_local00001", "COGNITO_DOMAIN": "https://pool.example.com",
+		"COGNITO_BACK_CHANNEL": address, "SCOPES": "openid mcp/read mcp/write", "DEPLOYMENT_ID": "test", "KEYS": "keys.json",
+		"LOGIN_VERSION": strconv.Itoa(login), "RESOURCE_BINDING": strconv.FormatBool(login == 2), "FIXTURES": fixtures(t), "LANG": "C", "LC_ALL": "",
+	} {
+		e.Setenv(name, value)
+	}
+	if direct {
+		e.Setenv("AUTHORIZATION", "direct")
+	}
+	sdk, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion("us-east-1"))
+	if err != nil {
+		return err
+	}
+	w.dynamo = dynamodb.NewFromConfig(sdk, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(endpoint) })
+	e.Values[worldKey{}] = w
+	table := "dcrctl-" + credential.NewID()
+	e.Setenv("TABLE_NAME", table)
+	return dynamo.CreateTable(t.Context(), w.dynamo, table)
+}
+
+// deploymentOf is the deployment as the script's environment describes it, in
+// this process.
+func deploymentOf(ts *testscript.TestScript) *deployment {
+	c, err := config.AppClients(getenv(ts))
+	ts.Check(err)
+	sdk, err := awsconfig.LoadDefaultConfig(context.Background(), awsconfig.WithRegion("us-east-1"))
+	ts.Check(err)
+	store := wire.Store(c, sdk)
+	service, err := operate.Service(c, sdk, store, nil, nil, slog.New(slog.DiscardHandler))
+	ts.Check(err)
+	return &deployment{config: c, sdk: sdk, store: store, service: service}
+}
+
+// getenv is the script's environment, for this process, which works elsewhere.
+func getenv(ts *testscript.TestScript) func(string) string {
+	return func(name string) string {
+		v := ts.Getenv(name)
+		if v != "" && (name == "KEYS" || name == "POLICY") && !strings.Contains(v, ":") {
+			return ts.MkAbs(v)
+		}
+		return v
+	}
+}
+
+// interrupted OPERATION COMMAND...: runs the command, interrupts it as soon as
+// Cognito has answered that operation once, and wants that it says so.
+func interrupted(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w := ts.Value(worldKey{}).(*world)
+	w.answered.Store(&hook{args[0], cancel})
+	defer w.answered.Store(nil)
+	var out, errs bytes.Buffer
+	code := run(ctx, args[1:], &out, &errs, getenv(ts))
+	if code != failed || !strings.Contains(errs.String(), "Interrupted") {
+		ts.Fatalf("interrupted, it ended with %d and\n%s%s\nwant 1 and that it was interrupted", code, out.String(), errs.String())
+	}
+}
+
+// A hook is called when Cognito has answered an operation.
+type hook struct {
+	operation string
+	call      func()
+}
+
+func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.pool.ServeHTTP(rw, r)
+	if h := w.answered.Load(); h != nil && strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+h.operation) {
+		if f, ok := rw.(http.Flusher); ok {
+			f.Flush()
+		}
+		h.call()
+	}
+}
+
+// exitcode N COMMAND...: wants that exit code, which ! does not tell from others.
+func exitCode(ts *testscript.TestScript, _ bool, args []string) {
+	code := 0
+	err := ts.Exec(args[1], args[2:]...)
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = e.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if want := args[0]; strconv.Itoa(code) != want {
+		ts.Fatalf("%s ended with %d, want %s", strings.Join(args[1:], " "), code, want)
+	}
+}
+
+// register FILE [PROFILE]: registers a client, openly or with an initial access
+// token, and sets CLIENT.
+func register(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: register FILE [PROFILE]")
+	}
+	d := deploymentOf(ts)
+	req, err := dcr.Decode([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	var tok credential.Token
+	if len(args) == 2 {
+		var rec *credential.InitialAccessToken
+		tok, rec, err = credential.NewInitialAccessToken(credential.Grant{Profile: args[1], CreatedBy: "the test", Label: "made by the script", MaxUses: 1}, time.Now())
+		ts.Check(err)
+		ts.Check(d.store.CreateInitialAccessToken(context.Background(), rec))
+		ts.Setenv("TOKEN_ID", rec.ID)
+	}
+	info, err := d.service.Register(context.Background(), req, tok)
+	ts.Check(err)
+	ts.Setenv("CLIENT", info.ClientID)
+}
+
+// touch CLIENT: has the client be used.
+func touch(ts *testscript.TestScript, _ bool, args []string) {
+	d := deploymentOf(ts)
+	r, err := d.store.Registration(context.Background(), args[0])
+	ts.Check(err)
+	ts.Check(d.service.Touch(context.Background(), r))
+}
+
+// grant ID CLIENT SUB EMAIL: stores a grant.
+func makeGrant(ts *testscript.TestScript, _ bool, args []string) {
+	d := deploymentOf(ts)
+	r, err := d.store.Registration(context.Background(), args[1])
+	ts.Check(err)
+	now := time.Now().UTC().Truncate(time.Second)
+	ts.Check(d.store.CreateGrant(context.Background(), &grant.Grant{
+		ID: args[0], ClientID: args[1], Generation: r.Generation, User: grant.User{Sub: args[2], Username: "name-of-" + args[2], Email: args[3]},
+		Scopes: []string{"mcp/read"}, CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour),
+	}))
+}
+
+// appclient NAME CALLBACK: makes an app client of somebody else's, and sets
+// APP_CLIENT.
+func makeAppClient(ts *testscript.TestScript, _ bool, args []string) {
+	d := deploymentOf(ts)
+	api := cip.NewFromConfig(d.sdk, func(o *cip.Options) { o.BaseEndpoint = aws.String(d.config.CognitoEndpoint) })
+	out, err := api.CreateUserPoolClient(context.Background(), &cip.CreateUserPoolClientInput{
+		UserPoolId: &d.config.UserPoolID, ClientName: &args[0], AllowedOAuthFlowsUserPoolClient: true,
+		AllowedOAuthFlows: []types.OAuthFlowType{types.OAuthFlowTypeCode}, AllowedOAuthScopes: []string{"openid", "mcp/read"},
+		CallbackURLs: []string{args[1]}, SupportedIdentityProviders: []string{"COGNITO"},
+	})
+	ts.Check(err)
+	ts.Setenv("APP_CLIENT", *out.UserPoolClient.ClientId)
+}
+
+// fault OPERATION EXCEPTION: spoils all calls of the operation from now on.
+func spoil(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value(worldKey{}).(*world).pool.Faults().Inject(args[0], emulator.Fault{Effect: emulator.FailBefore, Exception: args[1]})
+}
+
+// pool N: wants that many app clients in the pool.
+func countClients(ts *testscript.TestScript, _ bool, args []string) {
+	if n := strconv.Itoa(len(ts.Value(worldKey{}).(*world).pool.AppClients())); n != args[0] {
+		ts.Fatalf("the pool has %s app clients, want %s", n, args[0])
+	}
+}
+
+// capture NAME PATTERN: sets NAME to what the last command's output matches.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if m == nil {
+		ts.Fatalf("the output does not match %s", args[1])
+	}
+	ts.Setenv(args[0], m[len(m)-1])
+}
+
+// newtable NAME: makes another table and sets TABLE_NAME, as if the first were
+// lost.
+func newTable(ts *testscript.TestScript, _ bool, args []string) {
+	table := "dcrctl-" + credential.NewID()
+	ts.Check(dynamo.CreateTable(context.Background(), ts.Value(worldKey{}).(*world).dynamo, table))
+	ts.Setenv("TABLE_NAME", table)
+}
+
+// settable ID: makes the table that of the deployment.
+func setTable(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(deploymentOf(ts).store.SetDeployment(context.Background(), &broker.Deployment{ID: args[0]}))
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+type sweepCmd struct {
+	DryRun      bool `help:"Change nothing, and list what would be done."`
+	AcceptTable bool `help:"Say that the table is this deployment's, although it does not say so or was restored from a backup. The next sweep deletes the app clients of this deployment that it does not know."`
+	confirmation
+}
+
+// swept is what was done, or would be, as JSON.
+type swept struct {
+	DryRun bool `json:"dry_run"`
+	broker.Swept
+	// Steps are what was begun, one after the other.
+	Steps []broker.SweepStep `json:"steps"`
+}
+
+// what a step does, for people.
+var stepMeans = map[broker.SweepAction]string{
+	broker.SweepFinish:    "finish or undo what was left half done",
+	broker.SweepLook:      "look whether the app client is needed and has its scopes",
+	broker.SweepGrow:      "give the shared app client the scopes of its profile",
+	broker.SweepEndGrants: "end the grants of a client that was disabled or deleted",
+	broker.SweepExpire:    "remove a client whose lifetime has ended",
+	broker.SweepOrphan:    "delete an app client of ours that no record knows",
+	broker.SweepGone:      "forget an app client that does not exist any more",
+}
+
+func (c *sweepCmd) Run(ctx context.Context, op *operator) error {
+	d, err := op.deployment(ctx)
+	if err != nil {
+		return err
+	}
+	if c.AcceptTable {
+		return c.accept(ctx, op, d)
+	}
+	did := swept{DryRun: c.DryRun, Steps: []broker.SweepStep{}}
+	progress := op.progress()
+	did.Swept, err = d.service.Sweep(ctx, broker.SweepOptions{DryRun: c.DryRun, Report: func(x broker.SweepStep) {
+		did.Steps = append(did.Steps, x)
+		progress.say("%d: %s %s", len(did.Steps), x.Action, x.ClientID+x.CognitoID)
+	}})
+	progress.end()
+	if errors.Is(err, broker.ErrForeignTable) {
+		err = fmt.Errorf("%w\nNothing was changed. If the table is right, and it is the pool that has too much, dcrctl sweep --accept-table says so; see docs/operations.md, The table is lost", err)
+	}
+	return errors.Join(err, did.write(op, err))
+}
+
+func (s swept) write(op *operator, failure error) error {
+	if op.json {
+		return op.writeJSON([]swept{s})
+	}
+	if s.DryRun {
+		err := emit(op, s.Steps, "Nothing is due.", []column[broker.SweepStep]{
+			{"STEP", func(x broker.SweepStep) string { return string(x.Action) }},
+			{"CLIENT", func(x broker.SweepStep) string { return x.ClientID }},
+			{"APP CLIENT", func(x broker.SweepStep) string { return x.CognitoID }},
+			{"WHAT", func(x broker.SweepStep) string { return stepMeans[x.Action] }},
+		})
+		if failure == nil {
+			op.note("Nothing was changed.")
+		}
+		return err
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{
+		{s.Completed, "completed"}, {s.Restored, "restored"}, {s.Removed, "removed"}, {s.Grown, "given scopes"}, {s.Expired, "clients expired"},
+		{s.EndedGrants, "grants ended"}, {s.Orphans, "orphans deleted"}, {s.Gone, "forgotten"}, {s.Failed, "failed"},
+	} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"nothing to do"}
+	}
+	op.note("swept: %s", strings.Join(parts, ", "))
+	if s.Failed > 0 && failure == nil {
+		return fmt.Errorf("%s failed; the next sweep tries again", plural(s.Failed, "record", "records"))
+	}
+	return nil
+}
+
+func (c *sweepCmd) accept(ctx context.Context, op *operator, d *deployment) error {
+	if c.DryRun {
+		return usagef("--accept-table changes the table, and --dry-run wants nothing changed; take one of them")
+	}
+	err := c.ask(ctx, op, `The table %s becomes the table of the deployment %q.
+The next sweep then deletes every app client of this deployment in %s that the table does not know; their users
+have to sign in again. dcrctl purge lists all that there are.
+Is the table the right one?`, d.config.Table, d.config.Deployment, d.config.UserPoolID)
+	if err != nil {
+		return err
+	}
+	if err := d.service.AcceptTable(ctx, d.by); err != nil {
+		return err
+	}
+	if op.json {
+		return op.writeJSON([]any{struct {
+			Table      string `json:"table"`
+			Deployment string `json:"deployment"`
+		}{d.config.Table, d.config.Deployment}})
+	}
+	op.note("the table %s is that of the deployment %s; dcrctl sweep --dry-run says what the next sweep will do", d.config.Table, d.config.Deployment)
+	return nil
+}

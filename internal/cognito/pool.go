@@ -1,0 +1,31 @@
+package cognito
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+)
+
+// Count returns how many app clients the pool has that carry a marker of this
+// deployment, and how many in all, which is what its quota is for. It reads page
+// by page.
+func (c *AppClients) Count(ctx context.Context) (ours, all int, err error) {
+	in := &cip.ListUserPoolClientsInput{UserPoolId: aws.String(c.pool), MaxResults: aws.Int32(60)}
+	for {
+		page, err := call(ctx, c, opList, c.api.ListUserPoolClients, in)
+		if err != nil {
+			return ours, all, err
+		}
+		for _, d := range page.UserPoolClients {
+			all++
+			if deployment, _, ok := ParseMarker(aws.ToString(d.ClientName)); ok && deployment == c.deployment {
+				ours++
+			}
+		}
+		if aws.ToString(page.NextToken) == "" {
+			return ours, all, nil
+		}
+		in.NextToken = page.NextToken
+	}
+}
