@@ -139,7 +139,7 @@ func TestPrivateFunctionsAnswerEvents(t *testing.T) {
 		if f.Starts() != 1 {
 			t.Errorf("%s: %d processes, want 1 for all events", name, f.Starts())
 		}
-		checkLines(t, name, f.Logs(), w.secrets)
+		checkLines(t, name, f.Logs(), w.hidden())
 	}
 }
 

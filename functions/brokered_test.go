@@ -43,7 +43,7 @@ func (d *deployment) finish() {
 		if f.Starts() > 1 {
 			t.Errorf("%s: %d processes, want 1", name, f.Starts())
 		}
-		checkLines(t, name, f.Logs(), d.secrets)
+		checkLines(t, name, f.Logs(), d.hidden())
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
@@ -68,11 +69,18 @@ type control struct {
 	pool   http.Handler
 	record func(function, action, resource string)
 
+	// echo makes every answer a refusal that repeats what was sent.
+	echo atomic.Bool
+
 	mu    sync.Mutex
 	calls map[string]map[string]int // by caller and operation
 }
 
 func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if c.echo.Load() {
+		echo(w, r)
+		return
+	}
 	if op, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AWSCognitoIdentityProviderService."); ok {
 		c.mu.Lock()
 		if c.calls == nil {
@@ -87,6 +95,17 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.record(who, "cognito-idp:"+op, permissions.Pool)
 	}
 	c.pool.ServeHTTP(w, r)
+}
+
+// echo refuses a request, and says the whole of it.
+func echo(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	sent := fmt.Sprintf("%s %s %q %s", r.Method, r.URL, r.Header, body)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	json.NewEncoder(w).Encode(map[string]string{
+		"error": "invalid_request", "error_description": sent, "__type": "InvalidParameterException", "message": sent,
+	})
 }
 
 // by returns what the function has called since the last time.

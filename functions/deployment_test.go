@@ -47,6 +47,7 @@ func deployWith(t *testing.T, appClients int, policy string) *deployment {
 		c.BaseURL, c.ManagedLogin, c.AppClientQuota = self, 2, appClients
 	})
 	g, srv := newGateway(t)
+	srv.Config.Handler = d.taken.around("", g)
 	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
 	d.private = newInvocations(d.world)
 	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2", "RESOURCE_BINDING": "true"})

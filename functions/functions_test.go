@@ -27,6 +27,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
+	"github.com/dcr-broker/dcr-broker/internal/trust"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
@@ -219,7 +220,7 @@ func (w *world) bootstrapsAnswer(steps []step, names ...string) {
 		if f.Starts() != 1 {
 			t.Errorf("%s: %d processes, want 1 for all events", name, f.Starts())
 		}
-		checkLogs(t, name, f.Logs(), w.secrets)
+		checkLogs(t, name, f.Logs(), w.hidden())
 	}
 }
 
@@ -229,9 +230,14 @@ func TestNetHTTPAnswersEvents(t *testing.T) {
 }
 
 func (w *world) netHTTPAnswers(steps []step) {
+	w.t.Helper()
+	w.handlerAnswers(w.handler(), steps)
+}
+
+func (w *world) handlerAnswers(h http.Handler, steps []step) {
 	t := w.t
 	t.Helper()
-	srv := httptest.NewServer(w.handler())
+	srv := httptest.NewServer(h)
 	defer srv.Close()
 	client := &http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
@@ -268,7 +274,7 @@ func (w *world) netHTTPAnswers(steps []step) {
 // wired is what the mains make, in one router. What makes app clients is in this
 // process, too.
 func wired(c *config.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
-	service, err := registrar.Service(c, sdk, store, nil, log)
+	service, err := registrar.Service(c, sdk, store, trust.New(nil, time.Now), log)
 	if err != nil {
 		return nil, err
 	}

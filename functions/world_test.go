@@ -4,6 +4,7 @@ package functions
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -14,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +81,12 @@ type world struct {
 	real    map[string]string // by example
 	secrets []string          // what no log may hold
 
+	// log is that of the broker in this process, nowhere unless set.
+	log *slog.Logger
+	// taken are the secrets in what passes between Cognito and everybody else, and
+	// in what passes between the broker and its clients where a test has it so.
+	taken *haul
+
 	signInAt *url.URL // where the authorization endpoint has led to
 }
 
@@ -113,9 +121,11 @@ func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, cognito: pool, control: &control{pool: pool}, real: make(map[string]string)}
+	w := &world{t: t, cognito: pool, control: &control{pool: pool}, real: make(map[string]string), taken: newHaul()}
 	w.control.record = w.record
-	srv.Config.Handler = w.control
+	srv.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.taken.around("Cognito's ", w.control).ServeHTTP(rw, r)
+	})
 	srv.Start()
 	t.Cleanup(srv.Close)
 	w.pool = srv.URL
@@ -189,6 +199,15 @@ func (w *world) know(example, real string) {
 	if example != exampleClient && example != exampleMachine && example != exampleETag {
 		w.secrets = append(w.secrets, real)
 	}
+}
+
+// hidden is what no log may hold.
+func (w *world) hidden() []string {
+	hidden := slices.Clone(w.secrets)
+	for _, secrets := range w.taken.all() {
+		hidden = append(hidden, secrets...)
+	}
+	return hidden
 }
 
 // signIn gets an authorization code for the client as a browser would.
@@ -270,9 +289,9 @@ func (w *world) substituteBase64(s string, escape func(string) string) string {
 // handler is the whole broker in this process, wired as the functions are.
 func (w *world) handler() http.Handler {
 	w.t.Helper()
-	h, err := wired(w.config(), w.sdk(), w.store(), slog.New(slog.DiscardHandler))
+	h, err := wired(w.config(), w.sdk(), w.store(), cmp.Or(w.log, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return h
+	return w.taken.around("", h)
 }

@@ -14,7 +14,8 @@ import (
 
 const (
 	// sweepMargin is how long before the end of its context a sweep stops, so
-	// that what it is at can be finished and its place saved.
+	// that what it is at can be finished and its place saved; half of the time,
+	// if it has less than a minute.
 	sweepMargin = 30 * time.Second
 	// savePlaceEvery is after how many records a sweep saves its place.
 	savePlaceEvery = 50
@@ -111,7 +112,8 @@ const (
 // record, forgets those that do not exist any more, and, if there is an Updater,
 // gives app clients the scopes that they lack.
 //
-// It stops thirty seconds before ctx ends, and the next one goes on from there.
+// It stops thirty seconds before ctx ends, or after half of the time if there is
+// less than a minute, and the next one goes on from there.
 // Several may run at once. It returns an error, besides what it has done, if it
 // could not read what is due or what Cognito has, if Cognito asks to be left
 // alone, or if something is so wrong that an operator has to look: an error that
@@ -130,7 +132,7 @@ func (s *Service) Sweep(ctx context.Context, o SweepOptions) (Swept, error) {
 	}
 	run := &sweep{Service: s, SweepOptions: o, done: &done, policy: pol}
 	if end, ok := ctx.Deadline(); ok {
-		run.end = end.Add(-sweepMargin)
+		run.end = end.Add(-min(sweepMargin, time.Until(end)/2))
 	}
 	err = run.all(ctx)
 	if !o.DryRun {

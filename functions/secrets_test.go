@@ -1,0 +1,424 @@
+package functions
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// journal is a log that is read in pieces.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(b)
+}
+
+// next returns what was written since the last time.
+func (j *journal) next() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	defer j.text.Reset()
+	return j.text.String()
+}
+
+// Every kind of secret that the broker handles passes through every route, where
+// it belongs and where it does not, while all goes well, while Cognito refuses,
+// and while Cognito repeats to the broker what it was sent. None is in the log,
+// whose level is debug.
+func TestNoSecretIsLogged(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		world func(*testing.T, string) *world
+		steps []step
+		extra func(*world, http.Handler)
+		kinds []string
+	}{
+		{"direct", newWorld, steps, (*world).manageOthers, []string{
+			"initial access token", "JWT of a token issuer", "software_statement", "registration_access_token", "client_secret", "code", "code_verifier",
+			"access_token", "refresh_token", "id_token", "Cognito's client_secret", "Cognito's code", "Cognito's refresh_token", "Cognito's password",
+		}},
+		{"brokered", newBrokeredWorld, brokeredSteps, (*world).authorizeOthers, []string{
+			"initial access token", "JWT of a token issuer", "software_statement", "registration_access_token", "client_secret", "code", "code_verifier", "state",
+			"access_token", "refresh_token", "cookie", "csrf", "key", "nonce",
+			"Cognito's client_secret", "Cognito's code", "Cognito's code_verifier", "Cognito's state", "Cognito's access_token",
+			"Cognito's refresh_token", "Cognito's id_token", "Cognito's password",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w, log := tt.world(t, ""), new(journal)
+			w.log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			ci := trustedIssuer(t, w)
+			w.takeKeys()
+			h := w.handler()
+			w.handlerAnswers(h, tt.steps)
+			tt.extra(w, h)
+			registerWithJWTs(w, h, ci)
+
+			secrets := w.taken.all()
+			for _, kind := range tt.kinds {
+				if len(secrets[kind]) == 0 {
+					t.Errorf("no %s has passed", kind)
+				}
+			}
+			written := log.next()
+			for kind, all := range secrets {
+				for _, s := range all {
+					if how := tellsOf(written, s); how != "" {
+						t.Errorf("%s is in the log, %s: %s", kind, how, lineWith(written, s))
+					}
+				}
+			}
+			if n := strings.Count(written, `"msg":"answered"`); n < len(tt.steps) {
+				t.Errorf("%d lines of answers, want one for each of %d steps at least", n, len(tt.steps))
+			}
+			if !strings.Contains(written, `"msg":"audit"`) {
+				t.Error("there is no audit trail")
+			}
+			w.misplaceSecrets(h, log, secrets)
+		})
+	}
+}
+
+// lineWith is the line that gives the secret away.
+func lineWith(text, secret string) string {
+	for line := range strings.Lines(text) {
+		if tellsOf(line, secret) != "" {
+			return line
+		}
+	}
+	return "between lines"
+}
+
+// misplaceSecrets sends a secret of each kind in each place of a request to each
+// route.
+func (w *world) misplaceSecrets(h http.Handler, log *journal, secrets map[string][]string) {
+	t := w.t
+	t.Helper()
+	sent := 0
+	for _, echo := range []bool{false, true} {
+		w.control.echo.Store(echo)
+		for _, kind := range slices.Sorted(maps.Keys(secrets)) {
+			s := slices.MaxFunc(secrets[kind], func(a, b string) int { return len(a) - len(b) }) // those made up here are short
+			for _, r := range w.requestsWith(s) {
+				h.ServeHTTP(httptest.NewRecorder(), r)
+				written := log.next()
+				if sent++; !strings.Contains(written, `"msg":"answered"`) {
+					t.Errorf("%s %s left no line", r.Method, r.URL.Path)
+				}
+				if how := tellsOf(written, s); how != "" {
+					t.Errorf("%s in %s %s is in the log, %s: %s", kind, r.Method, r.URL, how, lineWith(written, s))
+				}
+			}
+		}
+	}
+	w.control.echo.Store(false)
+	if sent < 1000 {
+		t.Errorf("%d requests, want every kind in every place", sent)
+	}
+}
+
+// places are the routes, with a segment that may be anything.
+var places = []struct{ method, path string }{
+	{"POST", "/register"}, {"GET", "/register"}, {"GET", "/register/*"}, {"PUT", "/register/*"}, {"DELETE", "/register/*"}, {"POST", "/register/*"},
+	{"POST", "/token"}, {"GET", "/token"}, {"POST", "/revoke"}, {"POST", "/introspect"}, {"GET", "/introspect"},
+	{"GET", "/authorize"}, {"POST", "/authorize"}, {"GET", "/callback"}, {"GET", "/consent"}, {"GET", "/signed-out"}, {"GET", "/assets/*"},
+	{"GET", "/.well-known/oauth-authorization-server"}, {"GET", "/.well-known/oauth-protected-resource/*"}, {"GET", "/*"}, {"POST", "/*"},
+}
+
+// fields are those of requests. A redirect URI is not among them: one that is not
+// registered is in the log, for the operator who is asked why it is refused.
+var fields = []string{
+	"client_id", "client_secret", "code", "code_verifier", "refresh_token", "token", "state", "csrf", "error", "error_description", "grant_type", "resource", "scope",
+	"registration_access_token", "software_statement", "access_token", "id_token", "nonce", "decision", "prompt", "login_hint", "unheard_of",
+}
+
+// requestsWith are the requests that have the secret somewhere.
+func (w *world) requestsWith(secret string) []*http.Request {
+	var all []*http.Request
+	add := func(method, path string, body any, header ...string) {
+		path = strings.Replace(path, "*", url.PathEscape(secret), 1)
+		var r *http.Request
+		switch b := body.(type) {
+		case url.Values:
+			r = httptest.NewRequest(method, path, strings.NewReader(b.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		case string:
+			r = httptest.NewRequest(method, path, strings.NewReader(b))
+			r.Header.Set("Content-Type", "application/json")
+		default:
+			r = httptest.NewRequest(method, path, nil)
+		}
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		all = append(all, r)
+	}
+	known := w.real[exampleClient]
+	everywhere := url.Values{}
+	for _, f := range fields {
+		everywhere.Set(f, secret)
+	}
+	for _, p := range places {
+		path := strings.Replace(p.path, "*", known, 1)
+		add(p.method, p.path, nil)
+		add(p.method, path+"?"+everywhere.Encode(), nil)
+		add(p.method, path, everywhere)
+		add(p.method, path, `{"client_id":`+quote(known)+`,"software_statement":`+quote(secret)+`,"registration_access_token":`+quote(secret)+`}`)
+		add(p.method, path, secret)
+		add(p.method, path, nil, "Authorization", "Bearer "+oneLine(secret), "Cookie", "__Host-dcr_tx="+url.QueryEscape(secret)+"; dcr_tx="+url.QueryEscape(secret))
+		add(p.method, path, url.Values{"grant_type": {"authorization_code"}, "token": {secret}}, "Authorization", basic(known, secret))
+		add(p.method, path, url.Values{"token": {secret}}, "Authorization", basic(secret, secret))
+		add(p.method, path, url.Values{"token": {secret}}, "Authorization", basic(asking, secret))
+		add(p.method, path, nil, "Authorization", oneLine(secret))
+	}
+	for _, f := range fields {
+		form := url.Values{
+			"grant_type": {"authorization_code"}, "client_id": {known}, "code": {"x"}, "redirect_uri": {redirectURI}, "code_verifier": {verifier},
+			"response_type": {"code"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"},
+		}
+		form.Set(f, secret)
+		add("POST", "/token", form)
+		add("GET", "/authorize?"+form.Encode(), nil)
+		form.Set("grant_type", "refresh_token")
+		if f != "refresh_token" {
+			form.Set("refresh_token", "x")
+		}
+		add("POST", "/token", form)
+		form.Set(f, secret)
+		form.Add(f, secret)
+		add("POST", "/token", form)
+		add("POST", "/revoke", form)
+		add("GET", "/callback?"+form.Encode(), nil, "Cookie", "__Host-dcr_tx="+exampleCookie)
+	}
+	return all
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
+
+// oneLine is s as far as a header can have it.
+func oneLine(s string) string { return strings.NewReplacer("\n", "", "\r", "").Replace(s) }
+
+// manageOthers is what the steps leave out: confidential clients, and what is
+// done with their tokens and secrets.
+func (w *world) manageOthers(h http.Handler) {
+	t := w.t
+	t.Helper()
+	for range 2 {
+		got := w.do(h, "POST", "/register", strings.Replace(confidentialMetadata, "{", `{"redirect_uris":["`+siteURI+`"],`, 1), "Bearer "+w.real[exampleInitial], http.StatusCreated)
+		id, secret, rat := text(got, "client_id"), text(got, "client_secret"), text(got, "registration_access_token")
+		w.do(h, "GET", "/register/"+id, nil, "Bearer "+rat, http.StatusOK)
+		body := map[string]any{"client_id": id, "client_secret": secret, "client_name": "Renamed", "redirect_uris": []string{siteURI}, "token_endpoint_auth_method": "client_secret_basic"}
+		wrong := maps.Clone(body)
+		wrong["client_secret"] = "not-the-secret-of-this-client"
+		w.do(h, "PUT", "/register/"+id, mustJSON(t, wrong), "Bearer "+rat, http.StatusBadRequest)
+		next := text(w.do(h, "PUT", "/register/"+id, mustJSON(t, body), "Bearer "+rat, http.StatusOK), "registration_access_token")
+		w.do(h, "GET", "/register/"+id, nil, "Bearer "+next, http.StatusOK)
+		w.do(h, "GET", "/register/"+id, nil, "Bearer "+rat, http.StatusUnauthorized)
+		w.do(h, "POST", "/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"no-such-refresh-token"}}, basic(id, secret), http.StatusBadRequest)
+		w.do(h, "POST", "/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"no-such-refresh-token"}}, basic(id, "not-the-secret-of-this-client"), http.StatusUnauthorized)
+		w.do(h, "DELETE", "/register/"+id, nil, "Bearer "+next, http.StatusNoContent)
+	}
+	machine := w.do(h, "POST", "/register", machineMetadata, "Bearer "+w.real[exampleInitial], http.StatusCreated)
+	w.do(h, "POST", "/token", url.Values{"grant_type": {"client_credentials"}, "scope": {"mcp/read"}}, basic(text(machine, "client_id"), text(machine, "client_secret")), http.StatusOK)
+}
+
+// authorizeOthers is what the steps of brokered mode leave out.
+func (w *world) authorizeOthers(h http.Handler) {
+	w.t.Helper()
+	w.manageOthers(h)
+	r := registration{id: w.real[exampleClient], redirectURI: redirectURI}
+	w.do(h, "GET", r.authorizePath()+"&nonce=n-0S6_WzA2Mj-of-the-client", nil, "", http.StatusSeeOther)
+}
+
+// do sends a request to a handler, and returns the members of the answer.
+func (w *world) do(h http.Handler, method, path string, body any, authorization string, status int) map[string]any {
+	w.t.Helper()
+	var sent io.Reader
+	kind := ""
+	switch b := body.(type) {
+	case url.Values:
+		sent, kind = strings.NewReader(b.Encode()), "application/x-www-form-urlencoded"
+	case string:
+		sent, kind = strings.NewReader(b), "application/json"
+	}
+	r := httptest.NewRequest(method, path, sent)
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
+	}
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	if rec.Code != status {
+		w.t.Errorf("%s %s = %d %s, want %d", method, path, rec.Code, rec.Body, status)
+	}
+	var members map[string]any
+	json.Unmarshal(rec.Body.Bytes(), &members)
+	return members
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// issuer is somebody who signs JWTs, whom the policy trusts.
+type issuer struct {
+	*httptest.Server
+	signer jose.Signer
+}
+
+// trustedIssuer starts an issuer, and gives w a policy that trusts it beside what
+// the broker ships with.
+func trustedIssuer(t *testing.T, w *world) *issuer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := new(issuer)
+	if i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	i.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == "/keys" {
+			json.NewEncoder(rw).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "k", Algorithm: "ES256", Use: "sig"}}})
+			return
+		}
+		json.NewEncoder(rw).Encode(map[string]string{"issuer": i.URL, "jwks_uri": i.URL + "/keys"})
+	}))
+	t.Cleanup(i.Close)
+
+	var doc map[string]any
+	if err := json.Unmarshal(policy.Default(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	doc["profiles"].(map[string]any)["ci"] = map[string]any{
+		"redirect_uris": map[string]any{"any_https": true}, "token_endpoint_auth_methods": []string{"client_secret_basic"}, "software_statements": "accept",
+	}
+	doc["token_issuers"] = []any{map[string]any{
+		"name": "ci", "issuer": i.URL, "audience": "https://auth.example.com", "claims": map[string]any{"repository": "octo-org/octo-repo"}, "profile": "ci", "max_uses": 1,
+	}}
+	doc["statement_issuers"] = []any{map[string]any{"issuer": i.URL}}
+	file := filepath.Join(t.TempDir(), "policy.json")
+	if err := os.WriteFile(file, []byte(mustJSON(t, doc)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.env["POLICY"] = file
+	return i
+}
+
+func (i *issuer) sign(t *testing.T, claims map[string]any) string {
+	t.Helper()
+	claims["iss"] = i.URL
+	jws, err := i.signer.Sign([]byte(mustJSON(t, claims)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jws.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// registerWithJWTs registers with what others vouch for, and with what they do
+// not.
+func registerWithJWTs(w *world, h http.Handler, ci *issuer) {
+	t := w.t
+	t.Helper()
+	claims := func(id, repository string) map[string]any {
+		return map[string]any{
+			"sub": "job " + id, "jti": id, "aud": "https://auth.example.com", "repository": repository,
+			"iat": time.Now().Unix(), "exp": time.Now().Add(5 * time.Minute).Unix(),
+		}
+	}
+	statement := ci.sign(t, map[string]any{"client_name": "Stated", "software_id": "app"})
+	body := fmt.Sprintf(`{"redirect_uris":[%q],"software_statement":%q}`, siteURI, statement)
+	forged := body[:strings.LastIndexByte(body, '.')] + `.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`
+	good := ci.sign(t, claims("1", "octo-org/octo-repo"))
+	w.do(h, "POST", "/register", body, "Bearer "+good, http.StatusCreated)
+	w.do(h, "POST", "/register", body, "Bearer "+good, http.StatusUnauthorized) // spent
+	w.do(h, "POST", "/register", body, "Bearer "+ci.sign(t, claims("2", "evil/repo")), http.StatusForbidden)
+	w.do(h, "POST", "/register", forged, "Bearer "+ci.sign(t, claims("3", "octo-org/octo-repo")), http.StatusBadRequest)
+	w.do(h, "POST", "/register", body, "Bearer "+good[:len(good)-8]+"AAAAAAAA", http.StatusUnauthorized)
+}
+
+// takeKeys counts the keys among the secrets.
+func (w *world) takeKeys() {
+	w.t.Helper()
+	if w.env["KEYS"] == "" {
+		return
+	}
+	b, err := os.ReadFile(w.env["KEYS"])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var doc struct {
+		Keys map[string]string
+		MAC  string
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		w.t.Fatal(err)
+	}
+	w.taken.take("key", doc.MAC)
+	for _, key := range doc.Keys {
+		w.taken.take("key", key)
+	}
+}
+
+// What is searched for is found.
+func TestASecretInALogIsSeen(t *testing.T) {
+	const secret = `dcr_rt_"quoted" and & escaped, and long enough to be cut`
+	sum := sha256.Sum256([]byte(secret))
+	for _, line := range []string{
+		secret, "error: " + secret + " is not valid", quote("x" + secret), "/token?refresh_token=" + url.QueryEscape(secret),
+		base64.StdEncoding.EncodeToString([]byte(secret)), secret[20:], hex.EncodeToString(sum[:]),
+	} {
+		if tellsOf(line, secret) == "" {
+			t.Errorf("%q passes", line)
+		}
+	}
+	for _, line := range []string{"", "dcr_rt_", secret[:20]} {
+		if how := tellsOf(line, secret); how != "" {
+			t.Errorf("%q does not pass: %s", line, how)
+		}
+	}
+}
