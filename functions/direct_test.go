@@ -16,7 +16,9 @@ func TestDirectModeOnBootstraps(t *testing.T) {
 	}
 }
 
-func testDirect(t *testing.T, policy string) {
+// deployDirect is deployWith for direct mode.
+func deployDirect(t *testing.T, policy string) *deployment {
+	t.Helper()
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
 	if endpoint == "" {
 		t.Skip("DYNAMODB_ENDPOINT is not set: the functions are not run; scripts/moto.sh run go test ./functions runs them")
@@ -32,7 +34,11 @@ func testDirect(t *testing.T, policy string) {
 		d.all[name] = d.function(name)
 		d.gateway.functions[name] = d.all[name]
 	}
+	return d
+}
 
+func testDirect(t *testing.T, policy string) {
+	d := deployDirect(t, policy)
 	open := d.register(publicMetadata, redirectURI, "")
 	if open.id == "" || open.management == "" {
 		t.Fatalf("registered %+v, want a client with a token to manage it", open)
@@ -52,7 +58,7 @@ func testDirect(t *testing.T, policy string) {
 	if done := d.janitor(t); done.Failed != 0 {
 		t.Errorf("the janitor did %+v, want no failure", done)
 	}
-	d.called(t, "janitor", nil)
+	d.called(t, "janitor", map[string]int{"ListUserPoolClients": 1})
 	if others := d.control.others(); len(others) > 0 {
 		t.Errorf("calls of Cognito's API by others: %v", others)
 	}
@@ -75,6 +81,7 @@ func TestPolicyInAnObject(t *testing.T) {
 	if done := d.janitor(t); done.Failed != 0 {
 		t.Errorf("the janitor did %+v, want no failure", done)
 	}
+	d.called(t, "janitor", map[string]int{"ListUserPoolClients": 1})
 	d.control.by("provision")
 	d.finish()
 }

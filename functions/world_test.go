@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +89,8 @@ type world struct {
 	taken *haul
 
 	signInAt *url.URL // where the authorization endpoint has led to
+
+	policy atomic.Pointer[string] // what documents serves
 }
 
 // store is what holds everything.

@@ -22,14 +22,17 @@ const (
 
 // What operations are called on.
 const (
-	Table     = "table"
-	DueIndex  = "table/index/due"
-	Pool      = "pool"
-	Keys      = "keys"      // the secret that KEYS names
-	Parameter = "parameter" // of SSM, if POLICY names one
-	Object    = "object"    // of S3, if POLICY names one
-	Provision = "provision" // the function
-	Logs      = "logs"      // the function's own log group
+	Table       = "table"
+	DueIndex    = "table/index/due"
+	ClientIndex = "table/index/client"
+	Pool        = "pool"
+	Keys        = "keys"         // the secret that KEYS names
+	Parameter   = "parameter"    // of SSM, if POLICY names one
+	Object      = "object"       // of S3, if POLICY names one
+	Provision   = "provision"    // the function
+	Logs        = "logs"         // the function's own log group
+	DeadLetters = "dead letters" // the queue of runs of the janitor that failed
+	Traces      = "traces"       // which are no resource to IAM
 )
 
 // Permission is one operation, under the name that IAM has for it, on one
@@ -50,9 +53,10 @@ func Functions(mode string) []string {
 }
 
 // Of returns what a function has to be allowed, in order. policy is Parameter or
-// Object if that is where the policy is, else "".
-func Of(mode, function, policy string) []Permission {
-	all := slices.Concat(Recorded(mode, function), declared(mode, function), runtime)
+// Object if that is where the policy is, else ""; traced is whether AWS X-Ray is
+// told of calls.
+func Of(mode, function, policy string, traced bool) []Permission {
+	all := slices.Concat(Recorded(mode, function), declared(mode, function), runtime(function, traced))
 	all = slices.DeleteFunc(all, func(p Permission) bool {
 		return (p.Resource == Parameter || p.Resource == Object) && p.Resource != policy
 	})

@@ -54,7 +54,7 @@ func TestOf(t *testing.T) {
 		{Object, []string{"s3:GetObject on object"}},
 	} {
 		var got []string
-		for _, p := range Of(Brokered, "provision", tt.policy) {
+		for _, p := range Of(Brokered, "provision", tt.policy, false) {
 			if p.Resource == Parameter || p.Resource == Object {
 				got = append(got, p.String())
 			}
@@ -63,12 +63,22 @@ func TestOf(t *testing.T) {
 			t.Errorf("provision with the policy at %q may read %q, want %q", tt.policy, got, tt.want)
 		}
 	}
-	if !slices.Contains(Of(Brokered, "metadata", ""), Permission{"logs:PutLogEvents", Logs}) {
+	if !slices.Contains(Of(Brokered, "metadata", "", false), Permission{"logs:PutLogEvents", Logs}) {
 		t.Error("metadata may not log")
 	}
-	all := Of(Brokered, "janitor", "")
+	all := Of(Direct, "register", "", false)
 	if !slices.IsSortedFunc(all, Permission.Compare) || !slices.Contains(all, Permission{"cognito-idp:ListUserPoolClients", Pool}) {
-		t.Errorf("janitor: %v, want them in order and with what is declared", all)
+		t.Errorf("register: %v, want them in order and with what is declared", all)
+	}
+	for _, function := range Functions(Brokered) {
+		for _, traced := range []bool{true, false} {
+			if got := slices.Contains(Of(Brokered, function, "", traced), Permission{"xray:PutTraceSegments", Traces}); got != traced {
+				t.Errorf("%s, traced: %t, may send traces: %t", function, traced, got)
+			}
+		}
+		if got := slices.Contains(Of(Brokered, function, "", false), Permission{"sqs:SendMessage", DeadLetters}); got != (function == "janitor") {
+			t.Errorf("%s may leave what failed: %t", function, got)
+		}
 	}
 }
 
@@ -76,13 +86,13 @@ func TestOf(t *testing.T) {
 // janitor can in brokered mode (docs/adr/0011-private-provision-function.md).
 func TestBrokeredFunctionsThatFaceTheInternetHaveNoRightOnCognito(t *testing.T) {
 	for _, function := range []string{"register", "metadata", "token", "authorize"} {
-		for _, p := range Of(Brokered, function, "") {
+		for _, p := range Of(Brokered, function, "", true) {
 			if strings.HasPrefix(p.Action, "cognito-idp:") {
 				t.Errorf("%s: %s", function, p)
 			}
 		}
 	}
-	for _, p := range Of(Brokered, "provision", "") {
+	for _, p := range Of(Brokered, "provision", "", true) {
 		if strings.HasPrefix(p.Action, "cognito-idp:") && !strings.HasPrefix(p.Action, "cognito-idp:Create") {
 			t.Errorf("provision: %s, want it to create and brand only", p)
 		}
