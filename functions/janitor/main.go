@@ -32,7 +32,7 @@ func janitor() (func(context.Context) (broker.Swept, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
 	sdk := wire.SDK(c)
 	service, err := operate.Service(c, sdk, wire.Store(c, sdk), nil, nil, log)

@@ -38,7 +38,7 @@ func provisioner() (broker.Provisioner, error) {
 	if c.Authorization != config.Brokered {
 		return nil, errors.New("AUTHORIZATION: the provision function is for brokered only")
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
 	sdk := wire.SDK(c)
 	p, err := registrar.Provisioning(c, sdk, wire.Store(c, sdk), log)
