@@ -74,7 +74,7 @@ func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) 
 		_, err = sdk.Credentials.Retrieve(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
-		return sdk, &environmentError{fmt.Errorf("AWS credentials: %w\nSign in (aws sso login), or set AWS_PROFILE", err)}
+		return sdk, &environmentError{&credentialsError{err}}
 	}
 	return sdk, err
 }
