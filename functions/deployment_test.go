@@ -28,8 +28,9 @@ type deployment struct {
 	initial   string // an initial access token
 }
 
-// deploy starts a deployment on a pool with room for so many app clients.
-func deploy(t *testing.T, appClients int) *deployment {
+// deploy starts a deployment on a pool with room for so many app clients. env are
+// variables of the functions and their values.
+func deploy(t *testing.T, appClients int, env ...string) *deployment {
 	t.Helper()
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
 	if endpoint == "" {
@@ -44,6 +45,9 @@ func deploy(t *testing.T, appClients int) *deployment {
 	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
 	d.private = newInvocations(d.world)
 	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2", "RESOURCE_BINDING": "true"})
+	for i := 0; i < len(env); i += 2 {
+		d.env[env[i]] = env[i+1]
+	}
 	d.world.store()
 	d.initial = d.real[exampleInitial]
 	for _, name := range []string{"register", "authorize", "token", "metadata", "provision", "janitor"} {
