@@ -47,7 +47,7 @@ func TestNoLevelSilencesLinesAndAudit(t *testing.T) {
 			[]string{"dynamodb"}, []string{"Tokens", "DynamoDBLatency"}},
 		{"token", "answered", "/token", "POST", map[string]any{"status": 200.0, "grant_type": "refresh_token"},
 			[]string{"dynamodb", "cognito_oauth"}, []string{"Tokens", "CognitoOAuthLatency"}},
-		{"provision", "provisioned", "", "", map[string]any{"outcome": "ok", "app_client": "profile/open"},
+		{"provision", "provisioned", "", "", map[string]any{"outcome": "ok", "key": "profile/open"},
 			[]string{"dynamodb", "cognito"}, []string{"AppClientsMade", "CognitoLatency"}},
 		{"janitor", "swept", "", "", map[string]any{"outcome": "ok", "AppClients": 1.0, "AppClientQuotaUsed": 0.1, "BrandingStylesLeft": 19.0, "JanitorRuns": 1.0},
 			[]string{"dynamodb", "cognito"}, []string{"AppClients", "AppClientQuotaUsed", "BrandingStylesLeft", "JanitorBacklog", "JanitorFailures", "JanitorRuns"}},

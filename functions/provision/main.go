@@ -57,6 +57,6 @@ type observed struct {
 func (o observed) Provision(ctx context.Context, key string) error {
 	ctx, end := wire.Begin(ctx, o.log, "provisioned")
 	err := o.Provisioner.Provision(ctx, key)
-	end(err, slog.String("app_client", fmt.Sprintf("%.200s", key)))
+	end(err, slog.String("key", fmt.Sprintf("%.200s", key)))
 	return err
 }
