@@ -115,7 +115,7 @@ func newParts() (*parts, error) {
 }
 
 func partsOf(c *config.Config) *parts {
-	p := &parts{config: c, clock: new(clock), log: slog.New(slog.NewJSONHandler(io.Discard, c.LogOptions()))}
+	p := &parts{config: c, clock: new(clock), log: c.Logger(io.Discard)}
 	p.store, p.router = memory.NewStore(p.clock.now), httpapi.NewRouter(p.log)
 	return p
 }

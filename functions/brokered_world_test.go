@@ -69,16 +69,16 @@ type control struct {
 	pool   http.Handler
 	record func(function, action, resource string)
 
-	// echo makes every answer a refusal that repeats what was sent.
-	echo atomic.Bool
+	// echo makes every answer one that repeats what was sent.
+	echo atomic.Int32
 
 	mu    sync.Mutex
 	calls map[string]map[string]int // by caller and operation
 }
 
 func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if c.echo.Load() {
-		echo(w, r)
+	if how := c.echo.Load(); how != noEcho {
+		echo(w, r, how)
 		return
 	}
 	if op, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AWSCognitoIdentityProviderService."); ok {
@@ -97,15 +97,33 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.pool.ServeHTTP(w, r)
 }
 
-// echo refuses a request, and says the whole of it.
-func echo(w http.ResponseWriter, r *http.Request) {
+// What echo does.
+const (
+	noEcho      = iota
+	echoRefusal // in OAuth's form and that of the API
+	echoFailure // a text with status 500
+	echoNoJSON  // JSON that is cut off, with status 200
+	echoes
+)
+
+// echo answers a request with the whole of it.
+func echo(w http.ResponseWriter, r *http.Request, how int32) {
 	body, _ := io.ReadAll(r.Body)
 	sent := fmt.Sprintf("%s %s %q %s", r.Method, r.URL, r.Header, body)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusBadRequest)
-	json.NewEncoder(w).Encode(map[string]string{
-		"error": "invalid_request", "error_description": sent, "__type": "InvalidParameterException", "message": sent,
-	})
+	switch how {
+	case echoRefusal:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		json.NewEncoder(w).Encode(map[string]string{
+			"error": "invalid_request", "error_description": sent, "__type": "InvalidParameterException", "message": sent,
+		})
+	case echoFailure:
+		w.WriteHeader(http.StatusInternalServerError)
+		io.WriteString(w, sent)
+	case echoNoJSON:
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":"a","refresh_token":%q`, sent)
+	}
 }
 
 // by returns what the function has called since the last time.

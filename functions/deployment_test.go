@@ -28,15 +28,16 @@ type deployment struct {
 	initial   string // an initial access token
 }
 
-// deploy starts a deployment on a pool with room for so many app clients. Its
-// keys are in Secrets Manager, its policy in SSM.
-func deploy(t *testing.T, appClients int) *deployment {
+// deploy starts a deployment on a pool with room for so many app clients. env are
+// variables of the functions and their values. Its keys are in Secrets Manager,
+// its policy in SSM.
+func deploy(t *testing.T, appClients int, env ...string) *deployment {
 	t.Helper()
-	return deployWith(t, appClients, "ssm:"+policyParameter)
+	return deployWith(t, appClients, "ssm:"+policyParameter, env...)
 }
 
 // deployWith is deploy with the policy in another place.
-func deployWith(t *testing.T, appClients int, policy string) *deployment {
+func deployWith(t *testing.T, appClients int, policy string, env ...string) *deployment {
 	t.Helper()
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
 	if endpoint == "" {
@@ -52,6 +53,9 @@ func deployWith(t *testing.T, appClients int, policy string) *deployment {
 	d.private = newInvocations(d.world)
 	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2", "RESOURCE_BINDING": "true"})
 	d.documents(policy)
+	for i := 0; i < len(env); i += 2 {
+		d.env[env[i]] = env[i+1]
+	}
 	d.world.store()
 	d.initial = d.real[exampleInitial]
 	for _, name := range []string{"register", "authorize", "token", "metadata", "provision", "janitor"} {

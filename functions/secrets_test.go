@@ -26,6 +26,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
@@ -89,13 +90,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 				}
 			}
 			written := log.next()
-			for kind, all := range secrets {
-				for _, s := range all {
-					if how := tellsOf(written, s); how != "" {
-						t.Errorf("%s is in the log, %s: %s", kind, how, lineWith(written, s))
-					}
-				}
-			}
+			w.wantNone(written)
 			if n := strings.Count(written, `"msg":"answered"`); n < len(tt.steps) {
 				t.Errorf("%d lines of answers, want one for each of %d steps at least", n, len(tt.steps))
 			}
@@ -103,7 +98,72 @@ func TestNoSecretIsLogged(t *testing.T) {
 				t.Error("there is no audit trail")
 			}
 			w.misplaceSecrets(h, log, secrets)
+			if tt.name == "brokered" {
+				w.betray(h, log)
+			}
 		})
+	}
+}
+
+// wantNone wants none of the secrets so far in what was logged.
+func (w *world) wantNone(written string) {
+	w.t.Helper()
+	for kind, all := range w.taken.all() {
+		for _, s := range all {
+			if how := tellsOf(written, s); how != "" {
+				w.t.Errorf("%s is in the log, %s: %s", kind, how, lineWith(written, s))
+			}
+		}
+	}
+}
+
+// betray has Cognito repeat to the broker, in answers of all sorts, what only the
+// broker knows. (In direct mode it is told nothing that the client has not sent.)
+func (w *world) betray(h http.Handler, log *journal) {
+	t := w.t
+	t.Helper()
+	r := registration{id: w.real[exampleClient], redirectURI: redirectURI}
+	send := func(echo int32, method, path string, form url.Values) *lambdaruntime.Answer {
+		t.Helper()
+		req := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
+		if form != nil {
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		req.Header.Set("Cookie", "__Host-dcr_tx="+w.real[exampleCookie])
+		rec := httptest.NewRecorder()
+		w.control.echo.Store(echo)
+		h.ServeHTTP(rec, req)
+		w.control.echo.Store(noEcho)
+		written := log.next()
+		if echo != noEcho && !strings.Contains(written, `"cognito_oauth":{"calls":`) {
+			t.Errorf("%s %s came to no request to Cognito: %s", method, path, written)
+		}
+		w.wantNone(written)
+		return &lambdaruntime.Answer{Status: rec.Code, Header: rec.Header(), Body: rec.Body.Bytes()}
+	}
+	signIn := func() string {
+		t.Helper()
+		takeTransaction(w, send(noEcho, "GET", r.authorizePath(), nil))
+		w.signInThere()
+		return "/callback?" + url.Values{"code": {w.real[exampleCode]}, "state": {w.real[exampleState]}}.Encode()
+	}
+	for echo := int32(echoRefusal); echo < echoes; echo++ {
+		send(echo, "GET", signIn(), nil)
+
+		send(noEcho, "GET", signIn(), nil)
+		takeCSRF(w, send(noEcho, "GET", "/consent", nil))
+		takeCode(w, send(noEcho, "POST", "/authorize", url.Values{"csrf": {w.real[exampleCSRF]}, "decision": {"allow"}}))
+		var tokens map[string]any
+		a := send(noEcho, "POST", "/token", url.Values{
+			"grant_type": {"authorization_code"}, "client_id": {r.id}, "code": {w.real[exampleCode]}, "redirect_uri": {redirectURI}, "code_verifier": {verifier},
+		})
+		if err := json.Unmarshal(a.Body, &tokens); err != nil || text(tokens, "refresh_token") == "" {
+			t.Fatalf("POST /token = %d %s (%v)", a.Status, a.Body, err)
+		}
+		send(echo, "POST", "/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {r.id}, "refresh_token": {text(tokens, "refresh_token")}})
+		if echo != echoRefusal { // which has ended the grant
+			send(echo, "POST", "/revoke", url.Values{"client_id": {r.id}, "token": {text(tokens, "refresh_token")}})
+		}
 	}
 }
 
@@ -123,7 +183,7 @@ func (w *world) misplaceSecrets(h http.Handler, log *journal, secrets map[string
 	t := w.t
 	t.Helper()
 	sent := 0
-	for _, echo := range []bool{false, true} {
+	for _, echo := range []int32{noEcho, echoRefusal} {
 		w.control.echo.Store(echo)
 		for _, kind := range slices.Sorted(maps.Keys(secrets)) {
 			s := slices.MaxFunc(secrets[kind], func(a, b string) int { return len(a) - len(b) }) // those made up here are short
@@ -139,7 +199,7 @@ func (w *world) misplaceSecrets(h http.Handler, log *journal, secrets map[string
 			}
 		}
 	}
-	w.control.echo.Store(false)
+	w.control.echo.Store(noEcho)
 	if sent < 1000 {
 		t.Errorf("%d requests, want every kind in every place", sent)
 	}

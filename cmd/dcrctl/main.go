@@ -174,8 +174,20 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(f
 type environmentError struct{ err error }
 
 func (e *environmentError) Error() string {
+	if c, ok := errors.AsType[*credentialsError](e.err); ok {
+		return c.Error()
+	}
 	return "the environment is not complete or not right:\n" + e.err.Error() +
 		"\nIt is that of the broker's functions; --env-file FILE reads it from a file. See docs/operations.md, The first day."
 }
 
 func (e *environmentError) Unwrap() error { return e.err }
+
+// credentialsError means that there are no AWS credentials.
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string {
+	return "no AWS credentials were found: " + e.err.Error() + "\nSign in (aws sso login), or set AWS_PROFILE."
+}
+
+func (e *credentialsError) Unwrap() error { return e.err }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	settings "github.com/dcr-broker/dcr-broker/internal/config"
 	"github.com/dcr-broker/dcr-broker/internal/dynamo"
@@ -66,12 +67,14 @@ func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config
 // sdk returns the configuration of AWS clients, or an error if there are no
 // credentials, which would otherwise be the error of whatever is called first.
 func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) {
-	sdk, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
+	// What the SDK logs by itself is about connections, and of no use to anybody
+	// here: an error that matters is returned.
+	sdk, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithLogger(logging.Nop{}))
 	if err == nil {
 		_, err = sdk.Credentials.Retrieve(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
-		return sdk, &environmentError{fmt.Errorf("AWS credentials: %w\nSign in (aws sso login), or set AWS_PROFILE", err)}
+		return sdk, &environmentError{&credentialsError{err}}
 	}
 	return sdk, err
 }

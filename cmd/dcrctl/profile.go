@@ -46,7 +46,7 @@ func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 	if err := d.hasProfile(ctx, op, c.Profile); err != nil {
 		return err
 	}
-	updated, err := d.service.ApplyProfile(ctx, c.Profile)
+	updated, err := d.service.ApplyProfile(ctx, c.Profile, d.by)
 	if err != nil {
 		return fmt.Errorf("%s updated: %w", plural(updated, "app client", "app clients"), err)
 	}

@@ -102,11 +102,14 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
 		Setup: func(e *testscript.Env) error { return newWorld(t, e, endpoint) },
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": spoil, "pool": countClients, "capture": capture,
-			"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable,
-		},
+		Cmds:  scriptCommands,
 	})
+}
+
+// scriptCommands are what scripts have besides dcrctl.
+var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": spoil, "pool": countClients, "capture": capture,
+	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable,
 }
 
 // world is what a script works on.

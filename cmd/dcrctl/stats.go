@@ -20,7 +20,7 @@ import (
 )
 
 type statsCmd struct {
-	Quota int `default:"1000" help:"How many app clients the pool can have. It is 1000 unless AWS has raised it."`
+	Quota int `placeholder:"N" help:"How many app clients the pool can have. Default: APP_CLIENT_QUOTA in the environment, or else 1000, which it is unless AWS has raised it."`
 }
 
 // stat is one number, as JSON.
@@ -130,7 +130,7 @@ func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, 
 	}
 	return []stat{
 		{Measure: "pool_app_clients_ours", Count: ours},
-		{Measure: "pool_app_clients", Count: all, Limit: c.Quota},
+		{Measure: "pool_app_clients", Count: all, Limit: cmp.Or(c.Quota, conf.AppClientQuota)},
 	}, nil
 }
 

@@ -80,7 +80,7 @@ func (s swept) write(op *operator, failure error) error {
 		{s.EndedGrants, "grants ended"}, {s.Orphans, "orphans deleted"}, {s.Gone, "forgotten"}, {s.Failed, "failed"},
 	} {
 		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+			parts = append(parts, fmt.Sprintf("%s %d", p.what, p.n))
 		}
 	}
 	if len(parts) == 0 {

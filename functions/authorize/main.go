@@ -30,7 +30,7 @@ func handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
 	log.Info("started", "version", version.String())
 

@@ -33,7 +33,7 @@ func janitor() (func(context.Context) (broker.Swept, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
 	log.Info("started", "version", version.String())
 	sdk := wire.SDK(c)

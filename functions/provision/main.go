@@ -39,7 +39,7 @@ func provisioner() (broker.Provisioner, error) {
 	if c.Authorization != config.Brokered {
 		return nil, errors.New("AUTHORIZATION: the provision function is for brokered only")
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, c.LogOptions()))
+	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
 	log.Info("started", "version", version.String())
 	sdk := wire.SDK(c)
@@ -59,6 +59,6 @@ type observed struct {
 func (o observed) Provision(ctx context.Context, key string) error {
 	ctx, end := wire.Begin(ctx, o.log, "provisioned")
 	err := o.Provisioner.Provision(ctx, key)
-	end(err, slog.String("app_client", fmt.Sprintf("%.200s", key)))
+	end(err, slog.String("key", fmt.Sprintf("%.200s", key)))
 	return err
 }

@@ -164,7 +164,7 @@ func decided(r *http.Request, t *grant.Transaction, event telemetry.Event, decis
 // audit writes the line of something that the user of t has done.
 func audit(r *http.Request, t *grant.Transaction, event telemetry.Event) {
 	httpapi.Audit(r, telemetry.Audit{
-		Event: event, Actor: telemetry.Actor{Kind: "user", ID: t.User.Sub}, ClientID: t.ClientID, AppClient: t.AppClient, User: t.User.Sub,
+		Event: event, Actor: telemetry.Actor{Kind: "user", ID: t.User.Sub}, ClientID: t.ClientID, AppClient: t.CognitoID, User: t.User.Sub,
 		After: []slog.Attr{slog.String("scope", strings.Join(t.Scopes, " ")), slog.String("resource", t.Resource)},
 	})
 }

@@ -53,7 +53,7 @@ func (f *Front) issue(r *http.Request, s secret, t *grant.Transaction) (credenti
 		err := f.Grants.CreateGrant(ctx, g)
 		if err == nil {
 			httpapi.Audit(r, telemetry.Audit{
-				Event: telemetry.GrantCreated, Actor: telemetry.Actor{Kind: "user", ID: t.User.Sub}, ClientID: g.ClientID, AppClient: g.AppClient, Grant: id, User: t.User.Sub,
+				Event: telemetry.GrantCreated, Actor: telemetry.Actor{Kind: "user", ID: t.User.Sub}, ClientID: g.ClientID, AppClient: g.CognitoID, Grant: id, User: t.User.Sub,
 				After: []slog.Attr{slog.String("scope", strings.Join(g.Scopes, " ")), slog.String("resource", g.Resource), slog.Time("expires_at", g.ExpiresAt)},
 			})
 			return code, nil

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -307,8 +308,12 @@ func (e *env) boolean(name string, otherwise bool) bool {
 	}
 }
 
-// LogOptions are those of the handler that logs at the configured level.
-func (c *Config) LogOptions() *slog.HandlerOptions { return &slog.HandlerOptions{Level: c.LogLevel} }
+// Logger writes lines of JSON to w, at the configured level, each with the host of
+// the issuer: by it the metrics of several deployments are told apart.
+func (c *Config) Logger(w io.Writer) *slog.Logger {
+	_, host, _ := strings.Cut(c.Issuer, "://")
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.LogLevel})).With("issuer", host)
+}
 
 // Operator reads what dcrctl needs: the table, and the policy if SCOPES says
 // which scopes it may name.

@@ -34,7 +34,7 @@ type request struct {
 func (r request) audit(event telemetry.Event, g *grant.Grant, after ...slog.Attr) {
 	httpapi.Audit(r.http, telemetry.Audit{
 		Event: event, Actor: telemetry.Actor{Kind: "client", ID: r.reg.ClientID}, ClientID: g.ClientID, Profile: r.reg.Profile,
-		AppClient: g.AppClient, Grant: g.ID, User: g.User.Sub, After: after,
+		AppClient: g.CognitoID, Grant: g.ID, User: g.User.Sub, After: after,
 	})
 }
 

@@ -270,7 +270,7 @@ func (w *world) happen(m *member) {
 	case 4: // a request that was given up long ago makes one after all
 		w.cognito.Stray()
 	case 5:
-		_ = w.try(func(ctx context.Context) error { _, err := w.ApplyProfile(ctx, "trusted"); return err })
+		_ = w.try(func(ctx context.Context) error { _, err := w.ApplyProfile(ctx, "trusted", "operator"); return err })
 	}
 }
 

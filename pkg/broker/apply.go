@@ -12,8 +12,8 @@ import (
 // dedicated ones, the settings that follow from policy and configuration now,
 // such as lifetimes of tokens and identity providers, in brokered mode. It makes
 // no app client. It returns how many it has updated, also with an error, and can
-// be repeated.
-func (s *Service) ApplyProfile(ctx context.Context, profile string) (int, error) {
+// be repeated. by says who the operator is.
+func (s *Service) ApplyProfile(ctx context.Context, profile, by string) (int, error) {
 	if s.mode != ModeBrokered || s.updater == nil {
 		return 0, errors.New("apply profile: needs brokered mode and Updater")
 	}
@@ -35,7 +35,7 @@ func (s *Service) ApplyProfile(ctx context.Context, profile string) (int, error)
 			continue
 		}
 		if err == nil {
-			err = s.apply(ctx, p, a)
+			err = s.apply(ctx, p, a, by)
 		}
 		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
 			continue // it is being removed or changed at this moment
@@ -49,7 +49,7 @@ func (s *Service) ApplyProfile(ctx context.Context, profile string) (int, error)
 }
 
 // apply updates one app client. It takes no scopes away.
-func (s *Service) apply(ctx context.Context, p *policy.Profile, a *AppClient) error {
+func (s *Service) apply(ctx context.Context, p *policy.Profile, a *AppClient, by string) error {
 	spec := BrokeredAppClient{Name: p.Name(), Scopes: withOpenID(p.Scopes())}
 	if a.Kind == KindDedicated {
 		r, err := s.store.Registration(ctx, a.ClientID)
@@ -62,7 +62,7 @@ func (s *Service) apply(ctx context.Context, p *policy.Profile, a *AppClient) er
 	if err := s.updater.UpdateBrokered(ctx, a.CognitoID, a.Marker, spec); err != nil {
 		return err
 	}
-	auditScopes(ctx, s.log, byOperator(""), a, spec.Scopes)
+	auditScopes(ctx, s.log, byOperator(by), a, spec.Scopes)
 	a.Scopes = spec.Scopes
 	return s.store.ReplaceAppClient(ctx, a)
 }

@@ -281,20 +281,20 @@ func TestApplyProfile(t *testing.T) {
 	}
 	for _, profile := range []string{"trusted", "open"} {
 		w.pool.Reset()
-		if n, err := w.ApplyProfile(t.Context(), profile); err != nil || n != 1 || w.pool.Calls("UpdateBrokered") != 1 {
+		if n, err := w.ApplyProfile(t.Context(), profile, "ada"); err != nil || n != 1 || w.pool.Calls("UpdateBrokered") != 1 {
 			t.Errorf("ApplyProfile(%s) = %d, %v with %d updates, want 1", profile, n, err, w.pool.Calls("UpdateBrokered"))
 		}
 	}
 	w.recover(keys...)
 	w.pool.FailNext("UpdateBrokered", 1, brokertest.ReplyLost)
-	if _, err := w.ApplyProfile(t.Context(), "trusted"); err == nil {
+	if _, err := w.ApplyProfile(t.Context(), "trusted", "ada"); err == nil {
 		t.Error("an update of unknown outcome: no error")
 	}
-	if n, err := w.ApplyProfile(t.Context(), "trusted"); err != nil || n != 1 {
+	if n, err := w.ApplyProfile(t.Context(), "trusted", "ada"); err != nil || n != 1 {
 		t.Errorf("again = %d, %v", n, err)
 	}
 	w.recover(keys...)
-	if _, err := w.ApplyProfile(t.Context(), "nothing"); err == nil {
+	if _, err := w.ApplyProfile(t.Context(), "nothing", "ada"); err == nil {
 		t.Error("a profile that is not there: no error")
 	}
 }

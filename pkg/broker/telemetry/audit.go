@@ -63,7 +63,8 @@ type Actor struct {
 type Audit struct {
 	Event Event
 	Actor Actor
-	// What it was done to; empty fields are left out.
+	// What it was done to; empty fields are left out. AppClient is the id at
+	// Cognito, Grant and InitialAccessToken are ids as well.
 	ClientID, Profile, InitialAccessToken, AppClient, Grant, User string
 	// Before and After are what changed. Either may be empty.
 	Before, After []slog.Attr

@@ -10,12 +10,18 @@ import (
 // Namespace is that of all metrics in CloudWatch.
 const Namespace = "dcr-broker"
 
+// Issuer is the attribute that every line of the logger has to have, the host of
+// the issuer (config.Config.Logger). It is the first dimension of every metric, so
+// that deployments in one account and region do not share alarms.
+const Issuer = "issuer"
+
 // Metric is something that CloudWatch counts.
 type Metric struct {
 	Name string
 	// Unit is one of CloudWatch's: Count, Milliseconds, Percent.
 	Unit string
-	// Dimensions are keys of notes. One that was not noted is "none".
+	// Dimensions are keys of notes. One that was not noted is "none". Every
+	// metric has the dimension Issuer besides, which is the logger's.
 	Dimensions []string
 	// Means is what it says to an operator, for the table in the documentation.
 	Means string
@@ -141,10 +147,7 @@ func (a *Activity) embedded(values map[*Metric]any, now time.Time) []slog.Attr {
 				attrs = append(attrs, slog.String(key, "none"))
 			}
 		}
-		dimensions := [][]string{{}}
-		if len(m.Dimensions) > 0 {
-			dimensions = [][]string{m.Dimensions}
-		}
+		dimensions := [][]string{append([]string{Issuer}, m.Dimensions...)}
 		directives = append(directives, directive{Namespace, dimensions, []definition{{m.Name, m.Unit}}})
 		attrs = append(attrs, slog.Any(m.Name, v))
 	}

@@ -15,7 +15,7 @@ import (
 func logged(t *testing.T, level slog.Level, log func(*slog.Logger)) map[string]any {
 	t.Helper()
 	var out bytes.Buffer
-	log(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: level})))
+	log(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: level})).With(Issuer, "auth.example.com"))
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatalf("%v in %q", err, out.String())
@@ -133,7 +133,7 @@ func TestAnAuditLineSaysWhoDidWhat(t *testing.T) {
 	})
 	delete(line, "time")
 	want := map[string]any{
-		"level": "INFO", "msg": "audit", "event": "registration.disabled", "request_id": "id-1", "client_id": "dcr_a",
+		"issuer": "auth.example.com", "level": "INFO", "msg": "audit", "event": "registration.disabled", "request_id": "id-1", "client_id": "dcr_a",
 		"actor": map[string]any{"kind": "operator", "id": "ada"}, "before": map[string]any{"state": "active"}, "after": map[string]any{"state": "disabled"},
 	}
 	if !reflect.DeepEqual(line, want) {

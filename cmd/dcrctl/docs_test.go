@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dcr-broker/dcr-broker/internal/wire/preflight"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+const (
+	reference = "../../docs/dcrctl.md"
+	runbook   = "../../docs/operations.md"
+)
+
+// leaves are the commands that can be run, as they are typed.
+func leaves(t *testing.T) []string {
+	t.Helper()
+	k, err := kong.New(&cli{}, kong.Name("dcrctl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, n := range k.Model.Leaves(true) {
+		all = append(all, strings.TrimPrefix(n.FullPath(), "dcrctl "))
+	}
+	return all
+}
+
+// The reference is what --help says, of each command. go test -update writes it.
+func TestReferenceIsTheHelp(t *testing.T) {
+	var want strings.Builder
+	for _, command := range append([]string{""}, leaves(t)...) {
+		var out, errs bytes.Buffer
+		args := append(strings.Fields(command), "--help")
+		if code := run(t.Context(), args, &out, &errs, func(string) string { return "" }); code != 0 {
+			t.Fatalf("dcrctl %q = %d: %s", args, code, errs.String())
+		}
+		text := out.String()
+		if command != "" {
+			// The flags that all commands have are said once.
+			text = regexp.MustCompile(`(?s) +-h, --help .*?they\s+go\s+to\s+standard\s+error\.\n\n?`).ReplaceAllString(text, "")
+			text = strings.TrimSuffix(strings.TrimRight(text, "\n"), "\n\nFlags:")
+		}
+		fmt.Fprintf(&want, "### %s\n\n```text\n%s\n```\n\n", strings.TrimSpace("dcrctl "+command), strings.TrimRight(text, "\n"))
+	}
+	const begin, end = "<!-- what follows is written by go test ./cmd/dcrctl -update -->\n\n", "<!-- end -->\n"
+	body, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(body), begin)
+	got, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no place for the help texts", reference)
+	}
+	if got == want.String() {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s is not what --help says; go test ./cmd/dcrctl -update writes it", reference)
+	}
+	if err := os.WriteFile(reference, []byte(before+begin+want.String()+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Every member of the JSON is documented, and nothing else is.
+func TestJSONIsDocumented(t *testing.T) {
+	body, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(body), "\n## JSON\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows := make(map[string][]string)
+	for line := range strings.Lines(section) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 {
+			continue
+		}
+		var names []string
+		for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(cells[2], -1) {
+			names = append(names, m[1])
+		}
+		for _, m := range regexp.MustCompile("`([a-z ]+)`").FindAllStringSubmatch(cells[1], -1) {
+			rows[m[1]] = names
+		}
+	}
+	for command, v := range map[string]any{
+		"iat list": tokenRow{}, "client list": clientRow{}, "client show": clientDetail{}, "grant list": grantRow{}, "grant revoke": revoked{},
+		"policy lint": fault{}, "policy show": profileRow{}, "policy test": verdict{}, "sweep": swept{}, "stats": stat{},
+		"config check": preflight.Check{}, "purge": leftover{},
+	} {
+		want := members(reflect.TypeOf(v))
+		got := rows[command]
+		if command == "client show" {
+			want = slices.DeleteFunc(want, func(name string) bool { return slices.Contains(members(reflect.TypeFor[clientRow]()), name) })
+		}
+		slices.Sort(want)
+		got = slices.Sorted(slices.Values(got))
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: documented are\n%q, there are\n%q", command, got, want)
+		}
+	}
+}
+
+// members are the names of a type in JSON.
+func members(typ reflect.Type) []string {
+	var names []string
+	for f := range typ.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous:
+			names = append(names, members(f.Type)...)
+		case name != "":
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// A block is one of those that a page has in a fence.
+type block struct{ language, text string }
+
+func blocks(t *testing.T, page string) []block {
+	t.Helper()
+	body, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []block
+	for _, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(string(body), -1) {
+		all = append(all, block{m[1], m[2]})
+	}
+	return all
+}
+
+// What the pages tell people to type is what dcrctl takes.
+func TestCommandsOfThePagesParse(t *testing.T) {
+	count := 0
+	for _, page := range []string{reference, runbook, "../../docs/doctor.md", "../../docs/policy.md", "../../README.md"} {
+		for _, b := range blocks(t, page) {
+			for line := range strings.Lines(b.text) {
+				args, ok := strings.CutPrefix(line, "dcrctl ")
+				if !ok || b.language == "text" {
+					continue
+				}
+				count++
+				args, _, _ = strings.Cut(args, "  ") // what it does, beside it
+				args = regexp.MustCompile(`'[^']*'`).ReplaceAllString(args, "quoted")
+				args = regexp.MustCompile(` [|>#].*`).ReplaceAllString(args, "")
+				// A file that is named need not be there.
+				if err := parses(strings.Fields(args)); err != nil {
+					t.Errorf("%s: dcrctl %s: %v", page, args, err)
+				}
+			}
+		}
+	}
+	if count < 40 {
+		t.Errorf("%d commands were found on the pages, want all of them", count)
+	}
+}
+
+func parses(args []string) error {
+	k, err := kong.New(&cli{}, kong.Name("dcrctl"), kong.Exit(func(int) {}), kong.Writers(new(bytes.Buffer), new(bytes.Buffer)))
+	if err != nil {
+		return err
+	}
+	_, err = k.Parse(args)
+	return err
+}
+
+// The policies of the cookbook are right.
+func TestCookbookPoliciesAreRight(t *testing.T) {
+	n := 0
+	for _, b := range blocks(t, runbook) {
+		if b.language != "json" || !strings.Contains(b.text, `"profiles"`) {
+			continue
+		}
+		n++
+		if _, err := policy.Parse([]byte(b.text), policy.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}, Mode: policy.Brokered}); err != nil {
+			t.Errorf("%v in\n%s", err, b.text)
+		}
+	}
+	if n != 4 {
+		t.Errorf("the cookbook has %d policies, want 4", n)
+	}
+}
+
+// The page is run from top to bottom, as somebody would who has what it names:
+// each section with a client and a grant of its own, whoever asks answered with
+// yes, and policy.json being the document that came last.
+func TestOperationsPageRuns(t *testing.T) {
+	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("the page was not run: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test does")
+	}
+	body, err := os.ReadFile(runbook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	placeholders := strings.NewReplacer("CLIENT_ID", "$CLIENT", "TOKEN_ID", "$TOKEN_ID", "USER", "ada@example.com")
+	var script, files strings.Builder
+	sections, commands, policies := 0, 0, 0
+	script.WriteString("env POLICY=\n")
+	for section := range strings.SplitSeq(string(body), "\n## ") {
+		title, _, _ := strings.Cut(section, "\n")
+		if !strings.Contains(section, "\ndcrctl ") {
+			continue
+		}
+		sections++
+		fmt.Fprintf(&script, "\n# %s\nregister $FIXTURES/cursor.json trusted\ngrant grant-%d $CLIENT sub-1 ada@example.com\n", title, sections)
+		for _, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(section, -1) {
+			if m[1] == "json" && strings.Contains(m[2], `"profiles"`) {
+				policies++
+				fmt.Fprintf(&files, "-- policy%d --\n%s", policies, m[2])
+				fmt.Fprintf(&script, "cp policy%d policy.json\n", policies)
+				continue
+			}
+			for line := range strings.Lines(m[2]) {
+				if !strings.HasPrefix(line, "dcrctl ") || strings.HasPrefix(line, "dcrctl doctor") {
+					continue // the doctor has its own tests
+				}
+				commands++
+				fmt.Fprintf(&files, "-- command%d --\n%s", commands, placeholders.Replace(line))
+				answer := "yes"
+				if strings.Contains(line, "purge") {
+					answer = "deployment"
+				}
+				// Somebody who is about to be approved is one who waits for it.
+				if strings.Contains(line, "--state pending") {
+					script.WriteString("env POLICY=policy.json\nregister $FIXTURES/vscode.json\n")
+				}
+				fmt.Fprintf(&script, "ttyin -stdin %s\nexec sh command%d\n", answer, commands)
+				if strings.Contains(line, "client approve") {
+					script.WriteString("env POLICY=\n")
+				}
+			}
+		}
+	}
+	if sections < 8 || commands < 40 {
+		t.Errorf("%d sections with %d commands were found, want all of them", sections, commands)
+	}
+	registration, err := os.ReadFile("../../testdata/registrations/vscode.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not at all like a document of the page, which would be an archive's file.
+	fmt.Fprintf(&files, "-- yes --\ny\n-- deployment --\ntest\n-- registration.json --\n%s\n-- machine.json --\n%s\n", registration,
+		`{"client_name": "Nightly", "grant_types": ["client_credentials"]}`)
+	name := filepath.Join(t.TempDir(), "operations.txtar")
+	if err := os.WriteFile(name, []byte(script.String()+files.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Files: []string{name}, ContinueOnError: true, Cmds: scriptCommands,
+		Setup: func(e *testscript.Env) error { return newWorld(t, e, endpoint) },
+	})
+}
