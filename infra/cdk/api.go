@@ -71,9 +71,10 @@ func (b *Broker) addApi(p *Props) *api {
 	b.Issuer = b.endpoint()
 	if p.Domain != nil {
 		b.Issuer = "https://" + p.Domain.Name
-		// A second origin would have the wrong issuer.
-		own.SetDisableExecuteApiEndpoint(jsii.Bool(true))
 	}
+	// A second origin would have the wrong issuer. False is said, lest the endpoint
+	// stay off when the domain is taken away.
+	own.SetDisableExecuteApiEndpoint(jsii.Bool(p.Domain != nil))
 	b.Api = awsapigatewayv2.HttpApi_FromHttpApiAttributes(b.Construct, jsii.String("HttpApi"), &awsapigatewayv2.HttpApiAttributes{
 		HttpApiId: own.Ref(), ApiEndpoint: &b.Issuer,
 	})

@@ -88,11 +88,23 @@ func (b *Broker) addDistribution(p *Props, domain awsapigatewayv2.CfnDomainName)
 				CachePolicyId:         jsii.String("4135ea2d-6df8-44a3-9df3-4b5a84be39ad"),
 				OriginRequestPolicyId: jsii.String("33f36d7e-f396-46d9-90e0-52428a34d9dc"),
 			},
+			CustomErrorResponses: uncached(400, 403, 404, 405, 414, 500, 501, 502, 503, 504),
 		},
 	})
 	except(distribution, "CFR1", "MCP clients and their users are anywhere.")
 	except(distribution, "CFR3", "Its access logs have query strings, which hold codes; the API logs without them.")
 	return distribution.AttrDomainName()
+}
+
+// uncached has CloudFront keep no errors of these statuses. It keeps them for ten
+// seconds whatever the cache policy says, without regard to query and cookies: one
+// person's error page would be everybody's.
+func uncached(statuses ...float64) []*awscloudfront.CfnDistribution_CustomErrorResponseProperty {
+	var all []*awscloudfront.CfnDistribution_CustomErrorResponseProperty
+	for _, status := range statuses {
+		all = append(all, &awscloudfront.CfnDistribution_CustomErrorResponseProperty{ErrorCode: jsii.Number(status), ErrorCachingMinTtl: jsii.Number(0)})
+	}
+	return all
 }
 
 func (b *Broker) inUSEast1() bool { return *b.stack.Region() == "us-east-1" }

@@ -90,7 +90,7 @@ func TestAPI(t *testing.T) {
 			t.Errorf("the API is %v", api.Properties)
 		}
 		// A second origin would have the wrong issuer.
-		want := ""
+		want := "false" // said, lest it stay off when a domain is taken away
 		if s.issuer != "" {
 			want = "true"
 		}
@@ -231,6 +231,17 @@ func TestEdge(t *testing.T) {
 			if got := d.Text(append([]string{"DistributionConfig"}, strings.Split(path, "/")...)...); got != v {
 				t.Errorf("%s is %q, want %q", path, got, v)
 			}
+		}
+		var uncached []string
+		errors, _ := d.Get("DistributionConfig", "CustomErrorResponses").([]any)
+		for _, e := range errors {
+			m, _ := e.(map[string]any)
+			if m["ErrorCachingMinTTL"] == "0" {
+				uncached = append(uncached, m["ErrorCode"].(string))
+			}
+		}
+		if want := []string{"400", "403", "404", "405", "414", "500", "501", "502", "503", "504"}; !slices.Equal(uncached, want) {
+			t.Errorf("errors that are not kept for everybody: %q, want %q", uncached, want)
 		}
 		if acls := template.Of("AWS::WAFv2::WebACL"); made != (len(acls) == 1) {
 			t.Fatalf("%d web ACLs, want one: %t", len(acls), made)
