@@ -5,6 +5,10 @@
 #   scripts/cdk.sh test [ARG...]     go vet and go test in infra/cdk and examples/cdk, with arguments for go test
 #   scripts/cdk.sh synth [ARG...]    what the app would deploy, into infra/cdk/cdk.out
 #   scripts/cdk.sh cdk ARG...        the CDK's command line on the app, as in: cdk deploy -c userPoolId=...
+#   scripts/cdk.sh example ARG...    the same on the app of examples/cdk, as in: example deploy McpServer
+#
+# Paths in the context (-c policyFile=PATH, brandLogo, dist, sourceDir) are
+# relative to where it is called.
 #
 # It installs the command line, at an exact version, and on Linux a Node.js 22
 # unless there is one; elsewhere Node.js 22 or later has to be there.
@@ -21,14 +25,26 @@ die() {
 
 case "${1-}" in
 test | synth) ;;
-cdk) [ $# -gt 1 ] || die "say what to do, as in: scripts/cdk.sh cdk deploy" ;;
+cdk | example) [ $# -gt 1 ] || die "say what to do, as in: scripts/cdk.sh $1 deploy" ;;
 *)
-	echo "usage: scripts/cdk.sh test [ARG...] | synth [ARG...] | cdk ARG..." >&2
+	echo "usage: scripts/cdk.sh test [ARG...] | synth [ARG...] | cdk ARG... | example ARG..." >&2
 	exit 2
 	;;
 esac
 what=$1
 shift
+
+# The app runs in another directory.
+left=$#
+while [ "$left" -gt 0 ]; do
+	arg=$1
+	shift
+	case $arg in
+	policyFile=[!/]* | brandLogo=[!/]* | dist=[!/]* | sourceDir=[!/]*) arg=${arg%%=*}=$PWD/${arg#*=} ;;
+	esac
+	set -- "$@" "$arg"
+	left=$((left - 1))
+done
 
 command -v npm >/dev/null 2>&1 || die "npm is missing; install Node.js 22 or later"
 if ! cmp -s "$cli/package-lock.json" "$cli/node_modules/installed"; then
@@ -72,4 +88,8 @@ test)
 	;;
 synth) "$CDK_CLI" synth --no-notices --no-version-reporting --quiet "$@" ;;
 cdk) "$CDK_CLI" "$@" ;;
+example)
+	cd "$root/examples/cdk"
+	"$CDK_CLI" "$@"
+	;;
 esac

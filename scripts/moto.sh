@@ -4,6 +4,7 @@
 # server is stopped when the command ends; the status is the command's.
 #
 #   scripts/moto.sh run CMD [ARG...]
+#   scripts/moto.sh install            only sees to it that it is there
 #
 # Set PYTHON to use another Python than python3, and MOTO_ADDRESS to have it at
 # another address of this machine than 127.0.0.1: whoever reaches it there may do
@@ -20,10 +21,11 @@ die() {
 	exit 1
 }
 
-if [ "${1-}" != run ] || [ $# -lt 2 ]; then
-	echo "usage: scripts/moto.sh run CMD [ARG...]" >&2
+if { [ "${1-}" != run ] || [ $# -lt 2 ]; } && [ "$*" != install ]; then
+	echo "usage: scripts/moto.sh run CMD [ARG...] | install" >&2
 	exit 2
 fi
+what=$1
 shift
 
 work=$(mktemp -d)
@@ -60,6 +62,8 @@ if ! installed; then
 		die "cannot install moto $version: $(tail -n 1 "$work/log")"
 	installed || die "moto $version does not work in $venv; remove that directory and try again"
 fi
+
+[ "$what" = run ] || exit 0
 
 # The server binds a free port itself and says which, so no other process can
 # take it in between.

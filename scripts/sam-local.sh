@@ -54,9 +54,19 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# engine fails where plainly no container engine is, before anything is installed.
+engine() {
+	[ -z "${DOCKER_HOST-}" ] && [ ! -S /var/run/docker.sock ] || return 0
+	for command in docker finch podman; do
+		! command -v "$command" >/dev/null 2>&1 || return 0
+	done
+	die "$no_engine"
+}
+no_engine="no container engine answers; install Docker (https://docs.docker.com/engine/install/), or start it"
+
+# prepare takes venv, which has sam.
 prepare() {
-	venv=$("$root/scripts/sam-tools.sh" install)
-	"$root/scripts/moto.sh" run true 2>"$work/log" || die "$(tail -n 1 "$work/log")"
+	"$root/scripts/moto.sh" install
 	echo "sam-local.sh: building the functions for $arch" >&2
 	(cd "$root" && ARCHITECTURE=$arch "$venv/bin/sam" build --build-dir "$built" --parameter-overrides "Architecture=$arch") >"$work/log" 2>&1 ||
 		die "sam build failed: $(tail -n 20 "$work/log")"
@@ -85,7 +95,7 @@ locate() {
 		    except OSError:
 		        print("127.0.0.1", "host.docker.internal")
 	PYTHON
-	) || die "no container engine answers; install Docker (https://docs.docker.com/engine/install/), or start it"
+	) || die "$no_engine"
 	listen=${found% *} host=${found#* }
 }
 
@@ -121,6 +131,7 @@ sam() {
 serve() {
 	server=$1 address=$2 port=$3
 	shift 3
+	: >"$work/$server.log" # the first look at it may come before sam
 	sam "$server" --host "$address" --port "$port" --warm-containers LAZY --no-watch "$@" >"$work/$server.log" 2>&1 &
 	started="$! $started"
 	tries=0
@@ -188,6 +199,7 @@ tests() {
 
 case ${1-} in
 prepare)
+	venv=$("$root/scripts/sam-tools.sh" install)
 	prepare
 	cd "$root"
 	"${GO:-go}" build -o bin/sam-events ./e2e/events
@@ -195,8 +207,10 @@ prepare)
 	;;
 run)
 	shift
-	prepare
+	engine
+	venv=$("$root/scripts/sam-tools.sh" install)
 	locate
+	prepare
 	MOTO_ADDRESS=$listen "$root/scripts/moto.sh" run "$root/scripts/sam-local.sh" beside-moto run "$venv" "$listen" "$host" "$@"
 	;;
 test)

@@ -1,9 +1,9 @@
 // Command cdk is an app with three stacks, each of them a broker and an MCP
 // server for it: the example server, one behind a JWT authorizer, and an AgentCore
 // gateway. It is where to look for how the broker's construct is put beside what
-// a stack has already. Run it here:
+// a stack has already. Run it from the root of the checkout:
 //
-//	cdk deploy McpServer
+//	scripts/cdk.sh example deploy McpServer
 package main
 
 import (
