@@ -23,6 +23,9 @@ var reads = map[string]func(func(string) string) (*config.Config, error){
 	"janitor":   config.AppClients,
 }
 
+// byLambda are variables that Lambda sets.
+var byLambda = map[string]string{"AWS_REGION": "us-east-1", "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000"}
+
 // guid is the end of a stack's id.
 const guid = "51af3dc0-da77-11e4-872e-1234567db123"
 
@@ -64,8 +67,8 @@ func TestFunctionsAreToldWhatTheyRead(t *testing.T) {
 			declared, _ := template.Resources[id].Get("Environment", "Variables").(map[string]any)
 			read := make(map[string]bool)
 			_, err := reads[name](func(variable string) string {
-				if variable == "AWS_REGION" {
-					return "us-east-1" // Lambda sets it
+				if v, ok := byLambda[variable]; ok {
+					return v
 				}
 				read[variable] = true
 				return values.Replace(told[variable])
@@ -103,6 +106,10 @@ func TestWhatFunctionsAreTold(t *testing.T) {
 		{sets[1], "janitor", "LOGIN_VERSION", "1"},
 		{sets[1], "token", "SCOPES", ""},
 		{sets[1], "register", "KEYS", ""},
+		{sets[0], "token", "TRACING", "off"},
+		{everything, "janitor", "TRACING", "xray"},
+		{sets[0], "janitor", "APP_CLIENT_QUOTA", "1000"},
+		{sets[1], "register", "APP_CLIENT_QUOTA", "1000"},
 		{everything, "metadata", "ISSUER", "https://auth.example.com"},
 		{everything, "metadata", "SCOPES", "openid notes/read"},
 		{everything, "janitor", "DEPLOYMENT_ID", "prod"},

@@ -2,6 +2,7 @@ package sam
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/cfn"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 var settings = regexp.MustCompile(`(?m)^\| ([a-z]+) \| (\d+) \| (\d+) \|$`)
@@ -47,6 +49,13 @@ func TestFunctionSettingsAreThoseWithReasons(t *testing.T) {
 			if f.Text("LoggingConfig") != `{"LogGroup":"${`+title(name)+`Logs}"}` || logs == nil || logs.Text("RetentionInDays") != retention {
 				t.Errorf("%s logs to %s (%v), want a group of its own, kept for %s days, as plain text", name, f.Text("LoggingConfig"), logs, retention)
 			}
+			tracing := `{"Mode":"PassThrough"}`
+			if s.traced() {
+				tracing = `{"Mode":"Active"}`
+			}
+			if got := f.Text("TracingConfig"); got != tracing {
+				t.Errorf("%s is traced as %s, want %s", name, got, tracing)
+			}
 			reserved := s.parameters["ReservedConcurrency"]
 			if name == "provision" || name == "janitor" {
 				reserved = ""
@@ -80,7 +89,7 @@ func TestFunctionsEndBeforeTheAPIGivesUp(t *testing.T) {
 
 func TestJanitorRunsAndDoesNotPileUp(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
-		schedule := "rate(5 minutes)"
+		schedule := "rate(1 hour)"
 		if p := s.parameters["JanitorSchedule"]; p != "" {
 			schedule = p
 		}
@@ -91,11 +100,38 @@ func TestJanitorRunsAndDoesNotPileUp(t *testing.T) {
 		}
 		target, _ := targets[0].(map[string]any)
 		retry, _ := target["RetryPolicy"].(map[string]any)
-		if target["Arn"] != "${JanitorFunction.Arn}" || retry["MaximumRetryAttempts"] != "0" {
-			t.Errorf("the schedule starts %v", target)
+		age, err := strconv.Atoi(fmt.Sprint(retry["MaximumEventAgeInSeconds"]))
+		if target["Arn"] != "${JanitorFunction.Arn}" || err != nil || age >= 3600 {
+			t.Errorf("the schedule starts %v (%v), want the janitor, and given up before the next start", target, err)
 		}
-		if invoke.Text("FunctionName") != "${JanitorFunction}" || invoke.Text("MaximumRetryAttempts") != "0" {
-			t.Errorf("failed runs are repeated: %v", invoke.Properties)
+		age, err = strconv.Atoi(invoke.Text("MaximumEventAgeInSeconds"))
+		if invoke.Text("FunctionName") != "${JanitorFunction}" || invoke.Text("MaximumRetryAttempts") != "0" || err != nil || age >= 3600 {
+			t.Errorf("failed runs are repeated, or late ones begun: %v (%v)", invoke.Properties, err)
+		}
+	})
+}
+
+// What could not be started and what failed is kept for an operator, encrypted,
+// as long as a queue can keep it.
+func TestFailedRunsOfTheJanitorAreKept(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		const arn = "${JanitorDeadLetters.Arn}"
+		queue, policy := one(t, template, "AWS::SQS::Queue"), one(t, template, "AWS::SQS::QueuePolicy")
+		if queue.ID != "JanitorDeadLetters" || queue.Text("MessageRetentionPeriod") != "1209600" || queue.Text("SqsManagedSseEnabled") != "true" {
+			t.Errorf("the queue is %s, %v", queue.ID, queue.Properties)
+		}
+		if got := one(t, template, "AWS::Lambda::EventInvokeConfig").Text("DestinationConfig", "OnFailure", "Destination"); got != arn {
+			t.Errorf("runs that failed go to %q", got)
+		}
+		targets, _ := one(t, template, "AWS::Events::Rule").Get("Targets").([]any)
+		if got := targets[0].(map[string]any)["DeadLetterConfig"]; fmt.Sprint(got) != "map[Arn:"+arn+"]" {
+			t.Errorf("starts that fail go to %v", got)
+		}
+		// Nobody else may leave anything, and nobody reads it but by a right in IAM.
+		want := `[{"Action":"sqs:SendMessage","Condition":{"ArnEquals":{"aws:SourceArn":"${JanitorRule.Arn}"}},"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Resource":"` + arn + `"},` +
+			`{"Action":"sqs:*","Condition":{"Bool":{"aws:SecureTransport":"false"}},"Effect":"Deny","Principal":"*","Resource":"` + arn + `"}]`
+		if got := policy.Text("PolicyDocument", "Statement"); got != want || policy.Text("Queues") != `["${JanitorDeadLetters}"]` {
+			t.Errorf("the policy of %s is %s, want %s", policy.Text("Queues"), got, want)
 		}
 	})
 }
@@ -110,32 +146,14 @@ var metricsThatExist = map[string]string{
 	"AWS/DynamoDB SystemErrors":       "TableName Operation",
 	"AWS/DynamoDB ReadThrottleEvents": "TableName", "AWS/DynamoDB WriteThrottleEvents": "TableName",
 	"AWS/DynamoDB ConsumedReadCapacityUnits": "TableName", "AWS/DynamoDB ConsumedWriteCapacityUnits": "TableName",
+	"AWS/SQS ApproximateNumberOfMessagesVisible": "QueueName",
 }
 
-// ourMetrics adds those that the code counts.
-func ourMetrics(t *testing.T) map[string]string {
-	t.Helper()
-	all := make(map[string]string)
-	for name, dimensions := range metricsThatExist {
-		all[name] = dimensions
-	}
-	for _, dir := range []string{"../../pkg/broker", "../../internal/authorize", "../../internal/grants"} {
-		files, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range files {
-			if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
-				continue
-			}
-			source, err := os.ReadFile(dir + "/" + f.Name())
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range regexp.MustCompile(`\bmetric\("(\w+)"`).FindAllStringSubmatch(string(source), -1) {
-				all["dcr-broker "+m[1]] = ""
-			}
-		}
+// knownMetrics adds those that the code counts.
+func knownMetrics() map[string]string {
+	all := maps.Clone(metricsThatExist)
+	for _, m := range telemetry.All {
+		all[telemetry.Namespace+" "+m.Name] = strings.Join(append([]string{telemetry.Issuer}, m.Dimensions...), " ")
 	}
 	return all
 }

@@ -90,7 +90,7 @@ func TestWhatIsKeptWhenTheStackGoes(t *testing.T) {
 			"UserPool": "Retain", "UserPoolDomain": "Retain", "UserPoolResourceServer": "Retain", // people's accounts
 		} {
 			r := template.Resources[id]
-			if made := s.pool == madePool; strings.HasPrefix(id, "UserPool") && !made || id == "Keys" && s.direct {
+			if made := s.pool == madePool; strings.HasPrefix(id, "UserPool") && !made {
 				if r != nil {
 					t.Errorf("%s is there", id)
 				}

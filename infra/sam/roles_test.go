@@ -17,6 +17,8 @@ func (s set) resource(function string, p permissions.Permission) string {
 		return "${Table.Arn}"
 	case permissions.DueIndex:
 		return "${Table.Arn}/index/due"
+	case permissions.ClientIndex:
+		return "${Table.Arn}/index/client"
 	case permissions.Pool:
 		return prefix + "cognito-idp" + here + "userpool/" + s.pool
 	case permissions.Keys:
@@ -29,6 +31,10 @@ func (s set) resource(function string, p permissions.Permission) string {
 		return "${ProvisionFunction.Arn}"
 	case permissions.Logs:
 		return "${" + title(function) + "Logs.Arn}"
+	case permissions.DeadLetters:
+		return "${JanitorDeadLetters.Arn}"
+	case permissions.Traces:
+		return "*"
 	}
 	return "nothing known: " + p.Resource
 }
@@ -50,7 +56,7 @@ func TestRolesAllowWhatFunctionsCallAndNoMore(t *testing.T) {
 				continue
 			}
 			var want []cfn.Grant
-			for _, p := range permissions.Of(s.mode(), name, s.policy) {
+			for _, p := range permissions.Of(s.mode(), name, s.policy, s.traced()) {
 				want = append(want, cfn.Grant{Action: p.Action, Resource: s.resource(name, p)})
 			}
 			for _, g := range got {

@@ -58,6 +58,7 @@ var sets = []set{
 		"IdentityProviders":    "COGNITO,Example", "AccessTokenLifetime": "5m", "IdTokenLifetime": "5m", "RefreshTokenLifetime": "24h",
 		"BrandName": "Notes", "BrandLogo": "logo.svg", "BrandAccent": "#0b5fff", "PolicyParameter": "/dcr-broker/policy", "DeploymentId": "prod",
 		"Architecture": "x86_64", "LogLevel": "debug", "LogRetention": "7", "ReservedConcurrency": "10", "JanitorSchedule": "rate(1 minute)",
+		"AppClientQuota": "2500", "Tracing": "xray",
 		"DomainName": "auth.example.com", "CertificateArn": certificate, "HostedZoneId": "Z123", "AlarmTopicArn": topic,
 		"EdgeProtection": "true", "EdgeCertificateArn": certificate, "RemovalPolicy": "Delete",
 	})},
@@ -92,6 +93,16 @@ func (s set) functions() map[string]string {
 		ids[name] = title(name) + "Function"
 	}
 	return ids
+}
+
+func (s set) traced() bool { return s.parameters["Tracing"] == "xray" }
+
+// host is that of the issuer, by which metrics of deployments are told apart.
+func (s set) host() string {
+	if host, ok := strings.CutPrefix(s.issuer, "https://"); ok {
+		return host
+	}
+	return "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
 }
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

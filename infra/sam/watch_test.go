@@ -2,11 +2,15 @@ package sam
 
 import (
 	"encoding/json"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/cfn"
+	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // metric is one that an alarm or the dashboard names.
@@ -35,9 +39,9 @@ func metricOf(v map[string]any) metric {
 }
 
 func TestAlarms(t *testing.T) {
-	exist := ourMetrics(t)
+	exist := knownMetrics()
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
-		watched := make(map[string]bool) // metric and first dimension's value
+		watched := make(map[string]bool) // metric and its dimensions' values
 		for _, a := range template.Of("AWS::CloudWatch::Alarm") {
 			metrics := []map[string]any{a.Properties}
 			if list, ok := a.Get("Metrics").([]any); ok {
@@ -63,19 +67,28 @@ func TestAlarms(t *testing.T) {
 			if got := a.Text("AlarmActions"); got != want {
 				t.Errorf("%s tells %q, want %q", a.ID, got, want)
 			}
-			if a.Text("AlarmDescription") == "" || a.Text("TreatMissingData") == "" {
-				t.Errorf("%s says nothing of itself, or of missing data", a.ID)
+			if !strings.HasSuffix(a.Text("AlarmDescription"), ". See docs/operations.md, Alarms.") || a.Text("TreatMissingData") == "" {
+				t.Errorf("%s does not say where to read on, or what missing data mean: %q", a.ID, a.Text("AlarmDescription"))
 			}
 		}
-		want := []string{"AWS/ApiGateway 5xx ${Api}", "AWS/Lambda Invocations ${JanitorFunction}", "AWS/DynamoDB ReadThrottleEvents ${Table}", "AWS/DynamoDB WriteThrottleEvents ${Table}"}
+		want := []string{
+			"AWS/ApiGateway 5xx ${Api}", "AWS/DynamoDB ReadThrottleEvents ${Table}", "AWS/DynamoDB WriteThrottleEvents ${Table}",
+			"AWS/SQS ApproximateNumberOfMessagesVisible ${JanitorDeadLetters.QueueName}",
+		}
 		for _, op := range []string{"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"} {
 			want = append(want, "AWS/DynamoDB SystemErrors ${Table} "+op)
 		}
 		for _, id := range s.functions() {
 			want = append(want, "AWS/Lambda Errors ${"+id+"}", "AWS/Lambda Throttles ${"+id+"}")
 		}
+		ours := []*telemetry.Metric{
+			telemetry.JanitorRuns, telemetry.JanitorStopped, telemetry.JanitorFailures, telemetry.JanitorBacklog, telemetry.AppClientQuota, telemetry.CognitoThrottles,
+		}
 		if !s.direct {
-			want = append(want, "dcr-broker branding_styles_used_up ")
+			ours = append(ours, telemetry.StylesUsedUp)
+		}
+		for _, m := range ours {
+			want = append(want, telemetry.Namespace+" "+m.Name+" "+s.host())
 		}
 		for _, w := range want {
 			if !watched[w] {
@@ -92,7 +105,8 @@ func TestAlarms(t *testing.T) {
 // Nothing at all is an alarm for what has to happen, and none for faults.
 func TestJanitorThatDoesNotRunIsAnAlarm(t *testing.T) {
 	a := sets[0].template(t).Resources["JanitorRunsAlarm"]
-	if a.Text("TreatMissingData") != "breaching" || a.Text("ComparisonOperator") != "LessThanThreshold" || a.Text("Threshold") != "1" {
+	if a.Text("TreatMissingData") != "breaching" || a.Text("ComparisonOperator") != "LessThanThreshold" || a.Text("Threshold") != "1" ||
+		a.Text("Period") != "3600" || a.Text("EvaluationPeriods") != "3" {
 		t.Errorf("the alarm is %v", a.Properties)
 	}
 	for _, other := range sets[0].template(t).Of("AWS::CloudWatch::Alarm") {
@@ -102,8 +116,31 @@ func TestJanitorThatDoesNotRunIsAnAlarm(t *testing.T) {
 	}
 }
 
+// search is an expression that finds all metrics of a name that a deployment has,
+// whatever the values of their other dimensions.
+var search = regexp.MustCompile(`^SEARCH\('\{([\w",-]+)\} issuer="([^"]+)" MetricName="(\w+)"', '\w+'\)$`)
+
+// shownIn are the metrics of a line of a widget.
+func shownIn(t *testing.T, line []any) metric {
+	t.Helper()
+	if name, ok := line[0].(string); ok {
+		m := metric{name: name + " " + line[1].(string)}
+		for i := 2; i+1 < len(line); i += 2 {
+			m.dimensions, m.values = append(m.dimensions, line[i].(string)), append(m.values, line[i+1].(string))
+		}
+		return m
+	}
+	text, _ := line[0].(map[string]any)["expression"].(string)
+	found := search.FindStringSubmatch(text)
+	if found == nil {
+		t.Fatalf("no metrics are named by %v", line)
+	}
+	schema := strings.Split(strings.ReplaceAll(found[1], `"`, ""), ",")
+	return metric{schema[0] + " " + found[3], schema[1:], []string{found[2]}}
+}
+
 func TestDashboard(t *testing.T) {
-	exist := ourMetrics(t)
+	exist := knownMetrics()
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		var body struct {
 			Widgets []struct {
@@ -123,22 +160,23 @@ func TestDashboard(t *testing.T) {
 			if w.Properties.Region != "${AWS::Region}" || w.X+w.Width > 24 {
 				t.Errorf("%s is of %s, at %d and %d wide", w.Properties.Title, w.Properties.Region, w.X, w.Width)
 			}
-			for _, list := range w.Properties.Metrics {
-				m := metric{name: list[0].(string) + " " + list[1].(string)}
-				for i := 2; i+1 < len(list); i += 2 {
-					m.dimensions, m.values = append(m.dimensions, list[i].(string)), append(m.values, list[i+1].(string))
-				}
+			for _, line := range w.Properties.Metrics {
+				m := shownIn(t, line)
 				m.check(t, w.Properties.Title, exist)
 				shown = append(shown, strings.Join(append([]string{m.name}, m.values...), " "))
 			}
 		}
+		var want []string
 		for _, id := range s.functions() {
-			if !slices.Contains(shown, "AWS/Lambda Errors ${"+id+"}") {
-				t.Errorf("errors of %s are not shown", id)
-			}
+			want = append(want, "AWS/Lambda Errors ${"+id+"}")
 		}
-		if len(body.Widgets) < 8 {
-			t.Errorf("%d widgets", len(body.Widgets))
+		for _, m := range telemetry.All {
+			want = append(want, telemetry.Namespace+" "+m.Name+" "+s.host())
+		}
+		for _, w := range want {
+			if !slices.Contains(shown, w) {
+				t.Errorf("%s is not shown", w)
+			}
 		}
 	})
 }
@@ -157,11 +195,8 @@ func TestOutputs(t *testing.T) {
 			"AuthorizationServerMetadata": issuer + "/.well-known/oauth-authorization-server",
 			"UserPoolId":                  cloud.Replace(s.pool),
 			"TableName":                   "dcr-broker-Table-1",
-			"OperatorEnvironment":         "AWS_REGION=us-east-1 TABLE_NAME=dcr-broker-Table-1",
 			"DeploymentId":                cloud.Replace(env["DEPLOYMENT_ID"]),
-		}
-		if !s.direct {
-			want["KeysSecret"] = cloud.Replace("${Keys}")
+			"KeysSecret":                  cloud.Replace("${Keys}"),
 		}
 		for name, v := range want {
 			if got := cloud.Replace(template.Outputs[name]); got != v {
@@ -179,12 +214,41 @@ func TestOutputs(t *testing.T) {
 		if !slices.Equal(snippet.Servers, []string{issuer}) || strings.Join(snippet.Scopes, " ") != env["SCOPES"] {
 			t.Errorf("the snippet is %+v, want the issuer %s and the scopes %s", snippet, issuer, env["SCOPES"])
 		}
-		known := len(want) + 1
+		known := len(want) + 2 // OperatorEnvironment
 		if s.issuer != "" {
 			known++ // DomainTarget
 		}
 		if len(template.Outputs) != known {
 			t.Errorf("%d outputs, want %d: %v", len(template.Outputs), known, template.Outputs)
+		}
+	})
+}
+
+// dcrctl is told what the janitor is told, as a file for --env-file.
+func TestOperatorEnvironmentIsThatOfTheJanitor(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		want := template.Environment("JanitorFunction")
+		want["AWS_REGION"] = "${AWS::Region}"
+		for _, name := range []string{"LOG_LEVEL", "TRACING", "PROTECTED_RESOURCES"} {
+			delete(want, name) // of no use to it
+		}
+		got := make(map[string]string)
+		for line := range strings.Lines(template.Outputs["OperatorEnvironment"]) {
+			name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "='")
+			value, quoted := strings.CutSuffix(value, "'")
+			if !ok || !quoted {
+				t.Fatalf("%q is not NAME='VALUE'", line)
+			}
+			if value != "" {
+				got[name] = value
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("dcrctl is told\n%v, the janitor\n%v", got, want)
+		}
+		values := inTheCloud(packed(t))
+		if _, err := config.AppClients(func(name string) string { return values.Replace(got[name]) }); err != nil {
+			t.Errorf("dcrctl does not begin: %v", err)
 		}
 	})
 }

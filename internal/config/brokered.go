@@ -23,7 +23,7 @@ func Authorize(getenv func(string) string) (*Config, error) {
 	}
 	e.keys(c)
 	e.provisioner(c)
-	e.lifetimes(c)
+	c.RefreshTokenLifetime = e.refreshTokenLifetime()
 	e.resourceBinding(c)
 	e.pages(c)
 	return c, e.err()

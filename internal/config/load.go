@@ -216,10 +216,14 @@ func (e *env) appClients(c *Config) {
 func (e *env) lifetimes(c *Config) {
 	c.AccessTokenLifetime = e.lifetime("ACCESS_TOKEN_LIFETIME", time.Hour, 5*time.Minute, 24*time.Hour)
 	c.IDTokenLifetime = e.lifetime("ID_TOKEN_LIFETIME", time.Hour, 5*time.Minute, 24*time.Hour)
-	c.RefreshTokenLifetime = e.lifetime("REFRESH_TOKEN_LIFETIME", 30*24*time.Hour, time.Hour, 3650*24*time.Hour)
+	c.RefreshTokenLifetime = e.refreshTokenLifetime()
 	if c.RefreshTokenLifetime < max(c.AccessTokenLifetime, c.IDTokenLifetime) {
 		e.fault("REFRESH_TOKEN_LIFETIME", "%s is less than that of the access or ID token", c.RefreshTokenLifetime)
 	}
+}
+
+func (e *env) refreshTokenLifetime() time.Duration {
+	return e.lifetime("REFRESH_TOKEN_LIFETIME", 30*24*time.Hour, time.Hour, 3650*24*time.Hour)
 }
 
 func (e *env) policy(c *Config) {
