@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
-	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -173,70 +171,4 @@ func (t Throttle) withDefaults() Throttle {
 		Default: or(t.Default, Rate{100, 200}), Register: or(t.Register, Rate{10, 20}),
 		Authorize: or(t.Authorize, Rate{50, 100}), Token: or(t.Token, Rate{100, 200}),
 	}
-}
-
-// existingApi takes the API of p. What it must not have can be added to it after
-// the broker, so that this is checked at the end.
-func (b *Broker) existingApi(p *Props) *api {
-	b.Api = p.Api.Api
-	if p.Domain != nil {
-		b.faults.add("Domain: is for an API of the broker's own; set Api.Origin to where clients reach yours")
-	}
-	if *awscdk.Stack_Of(p.Api.Api).Node().Addr() != *b.stack.Node().Addr() {
-		b.faults.add("Api: must be in the broker's stack, since its stage is given limits for the broker's routes")
-		b.Issuer, b.apiID = "https://missing.invalid", jsii.String("missing")
-		return &api{}
-	}
-	b.apiID = p.Api.Api.HttpApiId()
-	b.Issuer = cmp.Or(p.Api.Origin, b.endpoint())
-	a := &api{}
-	if s := p.Api.Api.DefaultStage(); s != nil {
-		a.stage, _ = s.Node().DefaultChild().(awsapigatewayv2.CfnStage)
-	}
-	if a.stage == nil {
-		b.faults.add("Api: has no stage $default; make it with CreateDefaultStage")
-	}
-	b.Construct.Node().AddValidation(&apiValidation{b, p.Api})
-	return a
-}
-
-// apiValidation finds what an API that exists must not have.
-type apiValidation struct {
-	b   *Broker
-	api *ExistingApi
-}
-
-// Validate implements constructs.IValidation.
-func (v *apiValidation) Validate() *[]*string {
-	var f faults
-	cfn, ok := v.api.Api.Node().DefaultChild().(awsapigatewayv2.CfnApi)
-	if !ok {
-		f.add("Api: is no API of this app")
-		return jsii.Strings(f...)
-	}
-	if cfn.CorsConfiguration() != nil {
-		f.add("Api: has a CORS configuration (CorsPreflight), which overrides the headers that the broker sends itself; remove it and answer CORS in your own routes")
-	}
-	if off, ok := cfn.DisableExecuteApiEndpoint().(bool); ok && off && v.api.Origin == "" {
-		f.add("Api: its own endpoint is off, so that Api.Origin is required")
-	}
-	ours := make(map[string]bool)
-	for _, r := range v.b.routes(true) {
-		ours[r.key] = true
-	}
-	inBroker := *v.b.Construct.Node().Path() + "/"
-	for _, c := range *v.b.stack.Node().FindAll(constructs.ConstructOrder_PREORDER) {
-		path := *c.Node().Path()
-		switch c := c.(type) {
-		case awsapigatewayv2.CfnStage:
-			if *c.ApiId() == *cfn.Ref() && *c.StageName() != "$default" {
-				f.add("Api: has the stage %s (%s), whose name is in every path, while the broker's issuer has none; $default can be the only one", *c.StageName(), path)
-			}
-		case awsapigatewayv2.CfnRoute:
-			if *c.ApiId() == *cfn.Ref() && ours[*c.RouteKey()] && !strings.HasPrefix(path, inBroker) {
-				f.add("Api: has the route %s (%s), which is the broker's", *c.RouteKey(), path)
-			}
-		}
-	}
-	return jsii.Strings(f...)
 }

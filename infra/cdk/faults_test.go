@@ -1,6 +1,7 @@
 package dcrbroker_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,6 +138,28 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 			p.Domain = &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a"}
 		}, []string{"Domain: is for an API of the broker's own"}},
 		{"an API that is as it must be", existing(nil), nil},
+		{"an API whose routes take some of ours", withRoutes(
+			"POST /token", "GET /authorize", "GET /consent/", "PUT /register/{id}", "POST /register/me", "GET /assets/logo.png", "GET /{a}/{b}",
+			"GET /.well-known/oauth-authorization-server", "ANY /.well-known/oauth-protected-resource/mcp/{proxy+}",
+		), []string{
+			"the route POST /token (row38/Theirs0), which takes requests from the broker's ANY /token",
+			"the route GET /authorize (row38/Theirs1), which takes requests from the broker's ANY /authorize",
+			"the route GET /consent/ (row38/Theirs2), which takes requests from the broker's ANY /consent",
+			"the route PUT /register/{id} (row38/Theirs3), which takes requests from the broker's ANY /register/{client_id}",
+			"the route POST /register/me (row38/Theirs4), which takes requests from the broker's ANY /register/{client_id}",
+			"the route GET /assets/logo.png (row38/Theirs5), which takes requests from the broker's GET /assets/{proxy+}",
+			"the route GET /{a}/{b} (row38/Theirs6), which takes requests from the broker's GET /assets/{proxy+}",
+			"the route GET /.well-known/oauth-authorization-server (row38/Theirs7), which takes",
+			"the route ANY /.well-known/oauth-protected-resource/mcp/{proxy+} (row38/Theirs8), which takes requests from the broker's ANY /.well-known/oauth-protected-resource/{proxy+}",
+		}},
+		{"an API whose routes take none of ours", withRoutes(
+			"$default", "ANY /{proxy+}", "GET /{page}", "GET /tokens", "GET /register/me/more", "POST /register/{proxy+}", "GET /.well-known/{document+}", "ANY /mcp",
+		), nil},
+		{"an API whose access log has paths", withLog(`{"route":"$context.routeKey","at":"$context.path"}`), []string{
+			"Api: the access log of its stage (row40/Api/DefaultStage/Resource) has $context.path, which"}},
+		{"an API whose access log has queries", withLog("$context.requestId $request.querystring.code"), []string{
+			"has $request.querystring.code, which"}},
+		{"an API whose access log has neither", withLog("$context.requestId $context.routeKey $context.requestTime $context.customDomain.basePathMatched"), nil},
 		{"an API with an origin that is none", func(s awscdk.Stack, p *dcrbroker.Props) {
 			existing(nil)(s, p)
 			p.Api.Origin = "https://auth.example.com/"
@@ -187,5 +210,26 @@ func rowName(i int) string { return "row" + string(rune('0'+i/10)) + string(rune
 func existing(api *awsapigatewayv2.HttpApiProps) func(awscdk.Stack, *dcrbroker.Props) {
 	return func(s awscdk.Stack, p *dcrbroker.Props) {
 		p.Api = &dcrbroker.ExistingApi{Api: awsapigatewayv2.NewHttpApi(s, jsii.String("Api"), api)}
+	}
+}
+
+// withRoutes is an API with routes of its own.
+func withRoutes(keys ...string) func(awscdk.Stack, *dcrbroker.Props) {
+	return func(s awscdk.Stack, p *dcrbroker.Props) {
+		existing(nil)(s, p)
+		for i, key := range keys {
+			awsapigatewayv2.NewCfnRoute(s, jsii.String(fmt.Sprint("Theirs", i)), &awsapigatewayv2.CfnRouteProps{ApiId: p.Api.Api.HttpApiId(), RouteKey: &key})
+		}
+	}
+}
+
+// withLog is an API whose access log has this format.
+func withLog(format string) func(awscdk.Stack, *dcrbroker.Props) {
+	return func(s awscdk.Stack, p *dcrbroker.Props) {
+		existing(nil)(s, p)
+		stage := p.Api.Api.DefaultStage().Node().DefaultChild().(awsapigatewayv2.CfnStage)
+		stage.SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+			DestinationArn: jsii.String("arn:aws:logs:eu-central-1:111122223333:log-group:api"), Format: &format,
+		})
 	}
 }

@@ -233,9 +233,10 @@ type Edge struct {
 // API's own.
 //
 // The API must have the stage $default and no other, since the broker's issuer
-// has no path, and no CORS configuration, which would override the broker's;
-// else the synthesis fails. Its access log should have no query strings and no
-// headers, which hold codes and tokens.
+// has no path, and no CORS configuration, which would override the broker's. No
+// route of its own may be on a path of the broker's, with whatever method, or be
+// more specific. Its access log may have no path, query or header ($context.path),
+// which hold codes and ids of clients. Else the synthesis fails.
 type ExistingApi struct {
 	// Api is the API. One that is imported by its id does not do: its stages and
 	// CORS are not known.
