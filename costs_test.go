@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 var updateCosts = flag.Bool("update-costs", false, "write the table of docs/costs.md")
@@ -96,8 +98,12 @@ func TestCostsAreOfTheTemplate(t *testing.T) {
 			t.Errorf("%d of %s in the template, and %v in the table", n, name, c.there[kind])
 		}
 	}
-	if !strings.Contains(template, "Default: rate(5 minutes)\n") || c.events["janitor"][0] != 30*24*60/5 {
-		t.Errorf("the janitor runs %v times, want every five minutes", c.events["janitor"][0])
+	if !strings.Contains(template, "Default: rate(1 hour)\n") || c.events["janitor"][0] != 30*24 {
+		t.Errorf("the janitor runs %v times, want every hour", c.events["janitor"][0])
+	}
+	// Of those with dimensions there is one for each combination of values.
+	if n := float64(len(telemetry.All)); c.there["metric"] < n {
+		t.Errorf("%v metrics in the table, and the code has %v and more", c.there["metric"], n)
 	}
 }
 
