@@ -57,8 +57,8 @@ trap 'exit 143' TERM
 # engine fails where plainly no container engine is, before anything is installed.
 engine() {
 	[ -z "${DOCKER_HOST-}" ] && [ ! -S /var/run/docker.sock ] || return 0
-	for command in docker finch podman; do
-		! command -v "$command" >/dev/null 2>&1 || return 0
+	for cli in docker finch podman; do
+		! command -v "$cli" >/dev/null 2>&1 || return 0
 	done
 	die "$no_engine"
 }
