@@ -1,8 +1,13 @@
 package dcrbroker
 
 import (
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // dimension is one of a metric: name and value.
@@ -21,13 +26,17 @@ func dimensions(ds []dimension) []*awscloudwatch.CfnAlarm_DimensionProperty {
 
 // addAlarms makes the alarms, which tell p.AlarmTopic.
 func (b *Broker) addAlarms(p *Props) {
-	b.alarm(p, "ApiAlarm", "The API of dcr-broker answered 5xx.", &awscloudwatch.CfnAlarmProps{
+	b.alarm(p, "ApiAlarm", "The API of dcr-broker answered 5xx. The access log names route and request, the log of its function why.", &awscloudwatch.CfnAlarmProps{
 		Namespace: jsii.String("AWS/ApiGateway"), MetricName: jsii.String("5xx"), Dimensions: dimensions([]dimension{{"ApiId", b.apiID}}),
 		Statistic: jsii.String("Sum"), Period: jsii.Number(300), Threshold: jsii.Number(5),
 	})
 	for _, f := range b.present() {
 		of := []dimension{{"FunctionName", b.functions[f].FunctionName()}}
-		b.alarm(p, settingsOf[f].id+"Alarm", "The function "+string(f)+" of dcr-broker failed or was throttled.", &awscloudwatch.CfnAlarmProps{
+		what := "Its log says why it failed; for throttles see what the account has of concurrency."
+		if f == janitor {
+			what = "Its log and the messages in its dead-letter queue say why; the next run goes on."
+		}
+		b.alarm(p, settingsOf[f].id+"Alarm", "The function "+string(f)+" of dcr-broker failed or was throttled. "+what, &awscloudwatch.CfnAlarmProps{
 			Metrics: []*awscloudwatch.CfnAlarm_MetricDataQueryProperty{
 				{Id: jsii.String("all"), Expression: jsii.String("FILL(errors, 0) + FILL(throttles, 0)"), Label: jsii.String("errors and throttles")},
 				sum("errors", "AWS/Lambda", "Errors", of...),
@@ -35,18 +44,53 @@ func (b *Broker) addAlarms(p *Props) {
 			},
 		})
 	}
-	b.alarm(p, "JanitorRunsAlarm", "The janitor of dcr-broker has not run for an hour.", &awscloudwatch.CfnAlarmProps{
-		Namespace: jsii.String("AWS/Lambda"), MetricName: jsii.String("Invocations"), Dimensions: dimensions([]dimension{{"FunctionName", b.Functions.Janitor.FunctionName()}}),
-		Statistic: jsii.String("Sum"), Period: jsii.Number(3600),
-		ComparisonOperator: jsii.String("LessThanThreshold"), TreatMissingData: jsii.String("breaching"),
-	})
 	b.addTableAlarm(p)
-	if b.brokered() {
-		// The metric has no dimensions: it is that of all deployments in the region.
-		b.alarm(p, "BrandingAlarm", "A sign-in of dcr-broker found no branding style left in the user pool (docs/operations.md).", &awscloudwatch.CfnAlarmProps{
-			Namespace: jsii.String("dcr-broker"), MetricName: jsii.String("branding_styles_used_up"), Statistic: jsii.String("Sum"), Period: jsii.Number(300),
-		})
+	b.addOwnAlarms(p)
+}
+
+// addOwnAlarms makes the alarms of what the broker itself counts, and of what the
+// janitor has not done.
+func (b *Broker) addOwnAlarms(p *Props) {
+	const minutes, hour = 300, 3600
+	own := func(id, description string, m *telemetry.Metric, statistic string, period float64, a *awscloudwatch.CfnAlarmProps) {
+		a.Namespace, a.MetricName, a.Dimensions = jsii.String(telemetry.Namespace), &m.Name, dimensions([]dimension{{telemetry.Issuer, b.host()}})
+		a.Statistic, a.Period = &statistic, &period
+		b.alarm(p, id, description, a)
 	}
+	own("JanitorRunsAlarm", "No run of the janitor of dcr-broker came to its end for three hours. See whether it is started, and in its log where it stops.",
+		telemetry.JanitorRuns, "Sum", hour, &awscloudwatch.CfnAlarmProps{
+			EvaluationPeriods: jsii.Number(3), ComparisonOperator: jsii.String("LessThanThreshold"), TreatMissingData: jsii.String("breaching"),
+		})
+	own("JanitorStoppedAlarm", "The janitor of dcr-broker stopped because the table or the pool may not be those of this deployment. Find out which, before dcrctl sweep --accept-table.",
+		telemetry.JanitorStopped, "Sum", hour, &awscloudwatch.CfnAlarmProps{})
+	lasting := func() *awscloudwatch.CfnAlarmProps {
+		return &awscloudwatch.CfnAlarmProps{EvaluationPeriods: jsii.Number(4), DatapointsToAlarm: jsii.Number(3)}
+	}
+	own("JanitorFailuresAlarm", "The janitor of dcr-broker has failed with records for hours. Its log names them.",
+		telemetry.JanitorFailures, "Maximum", hour, lasting())
+	own("JanitorBacklogAlarm", "The janitor of dcr-broker has not got to all that was due for hours. Run dcrctl sweep beside it, and see whether Cognito throttles.",
+		telemetry.JanitorBacklog, "Maximum", hour, lasting())
+	b.alarm(p, "JanitorDeadLettersAlarm", "A run of the janitor of dcr-broker was not started or failed. Read the message, mend what it names, and delete it; the next run makes up for it.",
+		&awscloudwatch.CfnAlarmProps{
+			Namespace: jsii.String("AWS/SQS"), MetricName: jsii.String("ApproximateNumberOfMessagesVisible"),
+			Dimensions: dimensions([]dimension{{"QueueName", b.deadLetters.AttrQueueName()}}), Statistic: jsii.String("Maximum"), Period: jsii.Number(minutes),
+		})
+	own("AppClientsAlarm", "The user pool has more than 80 percent of the app clients that it can have. Shorten lifetimes, share app clients, or have the quota raised and AppClientQuota with it.",
+		telemetry.AppClientQuota, "Maximum", hour, &awscloudwatch.CfnAlarmProps{ComparisonOperator: jsii.String("GreaterThanThreshold"), Threshold: jsii.Number(80)})
+	own("CognitoAlarm", "Cognito has refused calls of dcr-broker for their number for a quarter of an hour. See what else calls its API, or have the rate raised.",
+		telemetry.CognitoThrottles, "Sum", minutes, &awscloudwatch.CfnAlarmProps{EvaluationPeriods: jsii.Number(3)})
+	if b.brokered() {
+		own("BrandingAlarm", "A sign-in with dcr-broker found no branding style left in the user pool. Let profiles share app clients, or remove styles of others.",
+			telemetry.StylesUsedUp, "Sum", minutes, &awscloudwatch.CfnAlarmProps{})
+	}
+}
+
+// host is that of the issuer, by which the metrics of deployments are told apart.
+func (b *Broker) host() *string {
+	if host, ok := strings.CutPrefix(b.Issuer, "https://"); ok {
+		return &host
+	}
+	return awscdk.Fn_Select(jsii.Number(1), awscdk.Fn_Split(jsii.String("://"), &b.Issuer, nil)) // a token
 }
 
 // addTableAlarm adds up what DynamoDB counts apart for each operation.
@@ -62,7 +106,7 @@ func (b *Broker) addTableAlarm(p *Props) {
 		sum("readThrottleEvents", "AWS/DynamoDB", "ReadThrottleEvents", table),
 		sum("writeThrottleEvents", "AWS/DynamoDB", "WriteThrottleEvents", table),
 	)
-	b.alarm(p, "TableAlarm", "DynamoDB failed or throttled requests of dcr-broker.", &awscloudwatch.CfnAlarmProps{Metrics: metrics})
+	b.alarm(p, "TableAlarm", "DynamoDB failed or throttled requests of dcr-broker. If it lasts, look at AWS's health page and at the table's capacity.", &awscloudwatch.CfnAlarmProps{Metrics: metrics})
 }
 
 // sum is a metric of which an alarm's expression is made.
@@ -78,8 +122,10 @@ func sum(id, namespace, name string, ds ...dimension) *awscloudwatch.CfnAlarm_Me
 
 // alarm fills in what most alarms have: one is enough, and silence is good.
 func (b *Broker) alarm(p *Props, id, description string, a *awscloudwatch.CfnAlarmProps) {
-	a.AlarmDescription = &description
-	a.EvaluationPeriods = jsii.Number(1)
+	a.AlarmDescription = jsii.String(description + " See docs/operations.md, Alarms.")
+	if a.EvaluationPeriods == nil {
+		a.EvaluationPeriods = jsii.Number(1)
+	}
 	if a.Threshold == nil {
 		a.Threshold = jsii.Number(1)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -29,7 +30,8 @@ type Broker struct {
 	Api awsapigatewayv2.IHttpApi
 	// Table keeps everything.
 	Table awsdynamodb.Table
-	// Keys is the secret with the sealing keys. nil in direct mode.
+	// Keys is the secret with the sealing keys. In direct mode nobody reads it; it
+	// is there for whoever goes back to brokered mode.
 	Keys awssecretsmanager.Secret
 	// UserPool is that of Props, or the one that was made.
 	UserPool awscognito.IUserPool
@@ -40,14 +42,18 @@ type Broker struct {
 	// DomainTarget is what the custom domain has to point at. "" without one.
 	DomainTarget string
 
-	mode      Mode
-	apiID     *string
-	scopes    []string
-	functions map[function]awslambda.Function
-	// profileRights are those of provision. nil in direct mode.
-	profileRights []awsiam.PolicyStatement
-	stack         awscdk.Stack
-	faults        faults
+	mode        Mode
+	apiID       *string
+	scopes      []string
+	functions   map[function]awslambda.Function
+	// deadLetters has starts that did not reach the janitor, and runs that failed.
+	deadLetters awssqs.CfnQueue
+	// told is what the janitor is told, and policyRead the read that the policy
+	// document needs.
+	told       map[string]*string
+	policyRead awsiam.PolicyStatement
+	stack      awscdk.Stack
+	faults     faults
 }
 
 // Functions are the Lambda functions of a broker. Authorize and Provision are
@@ -74,12 +80,14 @@ func New(scope constructs.Construct, id string, props *Props) *Broker {
 	if p.ResourceBinding && !b.brokered() {
 		b.faults.add("ResourceBinding: is for brokered mode")
 	}
+	if p.Policy.action != "" {
+		b.policyRead = allow(&p.Policy.resource, p.Policy.action)
+	}
 	b.DeploymentID = b.deploymentID(p)
 	b.addUserPool(p)
 	b.addTable(p)
-	if b.brokered() {
-		b.addKeys(p)
-	}
+	b.addKeys(p)
+	b.addDeadLetters()
 	api := b.addApi(p)
 	b.addFunctions(p)
 	b.addRoutes(p, api)
@@ -126,6 +134,7 @@ func withDefaults(props *Props) *Props {
 	if p.RemovalPolicy == "" {
 		p.RemovalPolicy = awscdk.RemovalPolicy_RETAIN
 	}
+	p.AppClientQuota = cmp.Or(p.AppClientQuota, 1000)
 	if p.LogRetention == "" {
 		p.LogRetention = awslogs.RetentionDays_ONE_MONTH
 	}

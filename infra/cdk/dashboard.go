@@ -1,10 +1,15 @@
 package dcrbroker
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // widget is a graph of the dashboard.
@@ -25,6 +30,9 @@ type graph struct {
 	Metrics [][]any `json:"metrics"`
 }
 
+// hourly is the period of what the janitor counts.
+const hourly = 3600
+
 // addDashboard draws what API Gateway, Lambda, DynamoDB and the broker itself
 // count.
 func (b *Broker) addDashboard() {
@@ -41,6 +49,15 @@ func (b *Broker) addDashboard() {
 		}
 		return all
 	}
+	host := *b.host()
+	ours := func(m *telemetry.Metric, s string) []any {
+		return []any{telemetry.Namespace, m.Name, telemetry.Issuer, host, stat(s)}
+	}
+	// all finds a metric for whatever values its other dimensions have.
+	all := func(m *telemetry.Metric) []any {
+		schema := `"` + strings.Join(append([]string{telemetry.Namespace, telemetry.Issuer}, m.Dimensions...), `","`) + `"`
+		return []any{map[string]string{"expression": fmt.Sprintf(`SEARCH('{%s} issuer="%s" MetricName="%s"', 'Sum')`, schema, host, m.Name)}}
+	}
 	graphs := []graph{
 		{Title: "API: requests and faults", Metrics: [][]any{ofApi("Count", "Sum"), ofApi("4xx", "Sum"), ofApi("5xx", "Sum")}},
 		{Title: "API: latency, ms", Metrics: [][]any{ofApi("Latency", "p50"), ofApi("Latency", "p99"), ofApi("IntegrationLatency", "p99")}},
@@ -51,11 +68,28 @@ func (b *Broker) addDashboard() {
 		{Title: "Table: capacity and throttles", Metrics: [][]any{
 			ofTable("ConsumedReadCapacityUnits"), ofTable("ConsumedWriteCapacityUnits"), ofTable("ReadThrottleEvents"), ofTable("WriteThrottleEvents"),
 		}},
-		{Title: "Branding styles used up", Metrics: [][]any{{"dcr-broker", "branding_styles_used_up", stat("Sum")}}},
+		{Title: "Registrations by profile and outcome", Metrics: [][]any{all(telemetry.Registrations), all(telemetry.DedupeHits)}},
+		{Title: "Tokens by grant and outcome", Metrics: [][]any{all(telemetry.Tokens)}},
+		{Title: "Consents", Metrics: [][]any{all(telemetry.Consents)}},
+		{Title: "Calls of AWS and Cognito: latency, ms, p99", Metrics: [][]any{
+			ours(telemetry.CognitoLatency, "p99"), ours(telemetry.CognitoOAuthTime, "p99"), ours(telemetry.DynamoDBLatency, "p99"),
+		}},
+		{Title: "Calls refused or held back for their number", Metrics: [][]any{
+			ours(telemetry.CognitoThrottles, "Sum"), ours(telemetry.CognitoHeldBack, "Sum"), ours(telemetry.DynamoThrottles, "Sum"),
+		}},
+		{Title: "App clients", Period: hourly, Metrics: [][]any{
+			ours(telemetry.AppClientsHeld, "Maximum"), ours(telemetry.AppClientsMade, "Sum"), ours(telemetry.AppClientsGone, "Sum"),
+		}},
+		{Title: "App clients against the quota, percent", Period: hourly, Metrics: [][]any{ours(telemetry.AppClientQuota, "Maximum")}},
+		{Title: "Branding styles", Period: hourly, Metrics: [][]any{ours(telemetry.StylesLeft, "Minimum"), ours(telemetry.StylesUsedUp, "Sum")}},
+		{Title: "Janitor", Period: hourly, Metrics: [][]any{
+			ours(telemetry.JanitorRuns, "Sum"), ours(telemetry.JanitorStopped, "Sum"), ours(telemetry.JanitorFailures, "Maximum"), ours(telemetry.JanitorBacklog, "Maximum"),
+			{"AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", *b.deadLetters.AttrQueueName(), stat("Maximum")},
+		}},
 	}
 	var widgets []widget
 	for i, g := range graphs {
-		g.Region, g.View, g.Period = *b.stack.Region(), "timeSeries", 300
+		g.Region, g.View, g.Period = *b.stack.Region(), "timeSeries", cmp.Or(g.Period, 300)
 		widgets = append(widgets, widget{"metric", 12 * (i % 2), 6 * (i / 2), 12, 6, g})
 	}
 	body, err := json.Marshal(map[string]any{"widgets": widgets})

@@ -52,6 +52,9 @@ type environment struct {
 func (e *environment) of(f function) (map[string]*string, []error) {
 	vars := make(map[string]*string)
 	_, err := reads[f](func(name string) string {
+		if name == "AWS_XRAY_DAEMON_ADDRESS" {
+			return "169.254.79.129:2000" // Lambda sets it
+		}
 		v := e.values[name]
 		if v == "" {
 			return ""
@@ -138,6 +141,11 @@ func environmentOf(p *Props, given map[string]string) (*environment, error) {
 	}
 	set("AUTHORIZATION", string(p.Mode))
 	set("LOG_LEVEL", p.LogLevel)
+	set("TRACING", "off")
+	if p.Tracing {
+		set("TRACING", "xray")
+	}
+	set("APP_CLIENT_QUOTA", strconv.Itoa(p.AppClientQuota))
 	set("COGNITO_ISSUER", p.CognitoIssuer)
 	set("IDENTITY_PROVIDERS", strings.Join(p.IdentityProviders, ","))
 	set("SCOPES", strings.Join(names, " "))
@@ -216,6 +224,7 @@ var propOf = map[string]string{
 	"BRAND_ACCENT": "Brand.Accent", "INTROSPECTION_CLIENTS": "IntrospectionClients", "DEPLOYMENT_ID": "DeploymentID", "POLICY": "Policy",
 	"IDENTITY_PROVIDERS": "IdentityProviders", "ACCESS_TOKEN_LIFETIME": "AccessTokenLifetime", "ID_TOKEN_LIFETIME": "IDTokenLifetime",
 	"REFRESH_TOKEN_LIFETIME": "RefreshTokenLifetime", "REFRESH_TOKEN_ROTATION": "NoRefreshTokenRotation",
+	"APP_CLIENT_QUOTA": "AppClientQuota",
 }
 
 // inProps names the prop in place of the variable.

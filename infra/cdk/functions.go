@@ -2,7 +2,6 @@ package dcrbroker
 
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
@@ -24,7 +23,7 @@ var settingsOf = map[function]settings{
 	token:     {"Token", "The token, revocation and introspection endpoints.", 512, 28, true},
 	authorize: {"Authorize", "The authorization endpoint and its pages.", 512, 28, true},
 	provision: {"Provision", "Makes app clients, for the functions that face the internet.", 256, 30, false},
-	janitor:   {"Janitor", "Finishes and undoes what was left half done.", 256, 300, false},
+	janitor:   {"Janitor", "Removes what has come to the end of its life, and finishes or undoes what was left half done.", 256, 900, false},
 }
 
 // addFunctions makes the functions, each with what its part of the configuration
@@ -44,7 +43,9 @@ func (b *Broker) addFunctions(p *Props) {
 		made := b.addFunction(p, f, vars, k.code(f, env.files(vars)))
 		if f == provision {
 			env.values["PROVISION_FUNCTION"] = *made.FunctionName()
-			b.profileRights = b.rights(p, f)
+		}
+		if f == janitor {
+			b.told = vars
 		}
 		b.functions[f] = made
 	}
@@ -72,47 +73,28 @@ func (b *Broker) addFunction(p *Props, f function, vars map[string]*string, code
 	if s.internet && p.ReservedConcurrency > 0 {
 		props.ReservedConcurrentExecutions = jsii.Number(p.ReservedConcurrency)
 	}
-	if f == janitor { // The next run does what this one did not.
-		props.RetryAttempts = jsii.Number(0)
-		props.MaxEventAge = awscdk.Duration_Seconds(jsii.Number(60))
+	made := awslambda.NewFunction(b.Construct, jsii.String(s.id+"Function"), props)
+	mode := "PassThrough"
+	if p.Tracing {
+		mode = "Active"
 	}
-	return awslambda.NewFunction(b.Construct, jsii.String(s.id+"Function"), props)
+	// Props.Tracing would give the role a policy besides.
+	made.Node().DefaultChild().(awslambda.CfnFunction).SetTracingConfig(&awslambda.CfnFunction_TracingConfigProperty{Mode: &mode})
+	return made
 }
 
 func (b *Broker) addRole(p *Props, f function, logs awslogs.LogGroup) awsiam.Role {
 	s := settingsOf[f]
 	statements := []awsiam.PolicyStatement{allow(logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents")}
 	statements = append(statements, b.rights(p, f)...)
-	return awsiam.NewRole(b.Construct, jsii.String(s.id+"Role"), &awsiam.RoleProps{
+	role := awsiam.NewRole(b.Construct, jsii.String(s.id+"Role"), &awsiam.RoleProps{
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{
 			string(f): awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
 		},
 	})
-}
-
-// addSchedule has the janitor run. A run that could not start is not caught up
-// with: the next one does its work.
-func (b *Broker) addSchedule(p *Props) {
-	schedule := "rate(5 minutes)"
-	if p.JanitorSchedule != nil {
-		schedule = *p.JanitorSchedule.ExpressionString()
+	if p.Tracing {
+		except(role.Node().DefaultChild().(awscdk.CfnResource), "IAM5", "Traces are no resource to IAM.")
 	}
-	rule := awsevents.NewCfnRule(b.Construct, jsii.String("JanitorRule"), &awsevents.CfnRuleProps{
-		Description:        jsii.String("Starts the janitor of dcr-broker."),
-		ScheduleExpression: &schedule,
-		Targets: []awsevents.CfnRule_TargetProperty{{
-			Id:  jsii.String("janitor"),
-			Arn: b.Functions.Janitor.FunctionArn(),
-			RetryPolicy: awsevents.CfnRule_RetryPolicyProperty{
-				MaximumRetryAttempts: jsii.Number(0), MaximumEventAgeInSeconds: jsii.Number(60),
-			},
-		}},
-	})
-	awslambda.NewCfnPermission(b.Construct, jsii.String("JanitorSchedulePermission"), &awslambda.CfnPermissionProps{
-		Action:       jsii.String("lambda:InvokeFunction"),
-		FunctionName: b.Functions.Janitor.FunctionName(),
-		Principal:    jsii.String("events.amazonaws.com"),
-		SourceArn:    rule.AttrArn(),
-	})
+	return role
 }

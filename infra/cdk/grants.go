@@ -22,29 +22,32 @@ func (b *Broker) GrantMintInitialAccessTokens(grantee awsiam.IGrantable) awsiam.
 	})
 }
 
-// GrantOperate lets grantee do on the table whatever dcrctl does there: read,
-// write and list everything. What is sealed stays sealed without the keys.
+// GrantOperate lets grantee do all that dcrctl does (docs/dcrctl.md): read, write
+// and list everything in the table, whatever the functions do in the user pool,
+// and read the keys and a policy document in a parameter or bucket.
 func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
-	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
-		Grantee:      grantee,
-		Actions:      jsii.Strings("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Scan"),
-		ResourceArns: &[]*string{b.Table.TableArn()},
-	})
-}
-
-// GrantApplyProfiles lets grantee do what dcrctl profile apply does, which is
-// what the function provision does: besides the table, read the keys, and make
-// app clients in the user pool. In direct mode there are no such app clients, and
-// it is GrantOperate.
-func (b *Broker) GrantApplyProfiles(grantee awsiam.IGrantable) awsiam.Grant {
-	grant := b.GrantOperate(grantee)
-	if !b.brokered() {
-		return grant
+	statements := []awsiam.PolicyStatement{
+		allow(b.Table.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Scan",
+			"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"),
+		allow(b.index("due"), "dynamodb:Query"), allow(b.index("client"), "dynamodb:Query"),
+		allow(b.UserPool.UserPoolArn(), "cognito-idp:ListUserPoolClients", "cognito-idp:DescribeUserPoolClient", "cognito-idp:CreateUserPoolClient",
+			"cognito-idp:UpdateUserPoolClient", "cognito-idp:DeleteUserPoolClient", "cognito-idp:CreateManagedLoginBranding",
+			"cognito-idp:DescribeUserPool", "cognito-idp:ListResourceServers", "cognito-idp:ListIdentityProviders"),
+		allow(jsii.String("*"), "cognito-idp:DescribeUserPoolDomain"), // it is not bound to a pool
 	}
-	for _, s := range b.profileRights {
-		grant = grant.Combine(awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
-			Grantee: grantee, Actions: s.Actions(), ResourceArns: s.Resources(),
-		}))
+	if b.brokered() {
+		statements = append(statements, allow(b.Keys.SecretArn(), "secretsmanager:GetSecretValue"))
+	}
+	if b.policyRead != nil {
+		statements = append(statements, b.policyRead)
+	}
+	var grant awsiam.Grant
+	for _, s := range statements {
+		g := awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{Grantee: grantee, Actions: s.Actions(), ResourceArns: s.Resources()})
+		if grant != nil {
+			g = grant.Combine(g)
+		}
+		grant = g
 	}
 	return grant
 }

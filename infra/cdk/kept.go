@@ -29,9 +29,15 @@ func (b *Broker) addTable(p *Props) {
 		SortKey:        &awsdynamodb.Attribute{Name: jsii.String("due_at"), Type: awsdynamodb.AttributeType_NUMBER},
 		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
 	})
+	b.Table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+		IndexName:      jsii.String("client"),
+		PartitionKey:   &awsdynamodb.Attribute{Name: jsii.String("standing"), Type: awsdynamodb.AttributeType_STRING},
+		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+	})
 }
 
-// addKeys makes the secret from whose seed the sealing keys come.
+// addKeys makes the secret from whose seed the sealing keys come, in both modes,
+// so that those who go back to brokered mode have the same.
 func (b *Broker) addKeys(p *Props) {
 	b.Keys = awssecretsmanager.NewSecret(b.Construct, jsii.String("Keys"), &awssecretsmanager.SecretProps{
 		Description: jsii.String("Keys of dcr-broker. Without them nobody's refresh token works."),

@@ -21,8 +21,9 @@ func TestNag(t *testing.T) {
 		"Made":   {},
 		"Direct": {Mode: dcrbroker.Direct},
 		"Edge": {
-			Domain: &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:us-east-1:111122223333:certificate/a", HostedZoneID: "Z0123456789"},
-			Edge:   &dcrbroker.Edge{},
+			Tracing: true,
+			Domain:  &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:us-east-1:111122223333:certificate/a", HostedZoneID: "Z0123456789"},
+			Edge:    &dcrbroker.Edge{},
 		},
 	} {
 		stack := awscdk.NewStack(w.app, &id, &awscdk.StackProps{Env: &awscdk.Environment{Region: jsii.String("us-east-1")}})
@@ -55,7 +56,7 @@ func TestNag(t *testing.T) {
 		}
 	}
 	// Or it has not looked.
-	for _, rule := range []string{"APIG1", "APIG4", "CFR2", "CFR4", "COG1", "DDB3", "IAM4", "IAM5", "SMG4"} {
+	for _, rule := range []string{"APIG1", "APIG4", "CFR2", "CFR4", "COG1", "DDB3", "IAM4", "IAM5", "SMG4", "SQS3", "SQS4"} {
 		if !seen[rule] {
 			t.Errorf("cdk-nag says nothing about %s", rule)
 		}

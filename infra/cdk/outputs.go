@@ -17,13 +17,11 @@ func (b *Broker) AddOutputs() {
 		{"RegistrationEndpoint", "Where clients register.", b.Issuer + "/register"},
 		{"AuthorizationServerMetadata", "What MCP clients read first.", b.Issuer + "/.well-known/oauth-authorization-server"},
 		{"ProtectedResourceSnippet", "What an MCP server publishes as its protected resource metadata.", b.ProtectedResourceSnippet()},
-		{"OperatorEnvironment", "Environment of dcrctl.", b.OperatorEnvironment()},
+		{"OperatorEnvironment", "Environment of dcrctl, for a file that --env-file names.", b.OperatorEnvironment()},
 		{"UserPoolId", "The user pool.", *b.UserPool.UserPoolId()},
 		{"TableName", "The DynamoDB table.", *b.Table.TableName()},
 		{"DeploymentId", "Marks the app clients of this deployment.", b.DeploymentID},
-	}
-	if b.brokered() {
-		outputs = append(outputs, struct{ name, description, value string }{"KeysSecret", "The secret with the sealing keys.", *b.Keys.SecretArn()})
+		{"KeysSecret", "The secret with the sealing keys.", *b.Keys.SecretArn()},
 	}
 	if b.DomainTarget != "" {
 		outputs = append(outputs, struct{ name, description, value string }{"DomainTarget", "What the custom domain has to point at.", b.DomainTarget})
@@ -50,8 +48,23 @@ func (b *Broker) ProtectedResourceSnippet() string {
 	return strings.TrimSpace(text.String())
 }
 
-// OperatorEnvironment is the environment of dcrctl, as NAME=value separated by
-// spaces, for a shell.
+// operatorVariables are those of the janitor that dcrctl has a use for.
+var operatorVariables = []string{
+	"ISSUER", "AUTHORIZATION", "USER_POOL_ID", "COGNITO_DOMAIN", "COGNITO_ISSUER", "TABLE_NAME", "DEPLOYMENT_ID", "KEYS", "POLICY",
+	"SCOPES", "SCOPES_SUPPORTED", "GRANT_TYPES_SUPPORTED", "IDENTITY_PROVIDERS",
+	"ACCESS_TOKEN_LIFETIME", "ID_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME", "REFRESH_TOKEN_ROTATION", "APP_CLIENT_QUOTA", "RESOURCE_BINDING", "LOGIN_VERSION",
+}
+
+// OperatorEnvironment is the environment of dcrctl, a line NAME='VALUE' for each
+// variable, for a file that --env-file names. It holds no secrets.
 func (b *Broker) OperatorEnvironment() string {
-	return "AWS_REGION=" + *b.stack.Region() + " TABLE_NAME=" + *b.Table.TableName()
+	lines := []string{"AWS_REGION='" + *b.stack.Region() + "'"}
+	for _, name := range operatorVariables {
+		value := ""
+		if v := b.told[name]; v != nil {
+			value = *v
+		}
+		lines = append(lines, name+"='"+value+"'")
+	}
+	return strings.Join(lines, "\n")
 }

@@ -116,8 +116,17 @@ type Props struct {
 	// internet may have at a time, set aside for it in the account. Default: none
 	// are set aside, and there is no limit.
 	ReservedConcurrency int
-	// JanitorSchedule is when the janitor runs. Default: every five minutes.
+	// JanitorSchedule is when the janitor runs. Default: every hour. There is an
+	// alarm for three hours in which no run came to its end, so that it rings if
+	// this is rarer.
 	JanitorSchedule awsevents.Schedule
+	// AppClientQuota is how many app clients the pool can have. It is what is
+	// measured against, and sets nothing. Default: 1000, which is Cognito's unless
+	// AWS has raised it.
+	AppClientQuota int
+	// Tracing has AWS X-Ray told of requests and of the functions' calls of AWS,
+	// which costs by the trace.
+	Tracing bool
 
 	// RemovalPolicy of the table and the keys. Default: RETAIN. Any other than
 	// DESTROY protects the table from deletion, too. A pool that is made is kept

@@ -8,17 +8,26 @@ import (
 // rights are what f may do besides logging. A test compares them with what the
 // functions were seen to do, and with the template.
 func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
+	var s []awsiam.PolicyStatement
+	if p.Tracing {
+		s = append(s, allow(jsii.String("*"), "xray:PutTraceSegments", "xray:PutTelemetryRecords"))
+	}
 	if f == metadata {
-		return nil
+		return s
 	}
 	items := []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
 	if f == token && !b.brokered() {
 		items = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
 	}
-	s := []awsiam.PolicyStatement{allow(b.Table.TableArn(), items...)}
 	if f == janitor {
-		s = append(s, allow(jsii.String(*b.Table.TableArn()+"/index/due"), "dynamodb:Query"))
-	} else if b.brokered() {
+		items = append(items, "dynamodb:DescribeTable")
+		s = append(s, allow(b.index("due"), "dynamodb:Query"), allow(b.deadLetters.AttrArn(), "sqs:SendMessage"))
+		if b.brokered() { // it ends grants, with tokens that are sealed
+			s = append(s, allow(b.index("client"), "dynamodb:Query"))
+		}
+	}
+	s = append(s, allow(b.Table.TableArn(), items...))
+	if b.brokered() {
 		s = append(s, allow(b.Keys.SecretArn(), "secretsmanager:GetSecretValue"))
 	}
 	if p.Policy.action != "" && f != token {
@@ -31,6 +40,10 @@ func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 		s = append(s, allow(b.UserPool.UserPoolArn(), actions...))
 	}
 	return s
+}
+
+func (b *Broker) index(name string) *string {
+	return jsii.String(*b.Table.TableArn() + "/index/" + name)
 }
 
 // atCognito are the operations of Cognito's API that f may use. In brokered mode

@@ -1,6 +1,10 @@
 package dcrbroker_test
 
 import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,13 +21,16 @@ import (
 
 // arns are the resources that permissions speak of, as the construct names them.
 var arns = map[string]string{
-	permissions.Table:     "${Table.Arn}",
-	permissions.DueIndex:  "${Table.Arn}/index/due",
-	permissions.Pool:      "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/us-east-1_AbCdEfGhI",
-	permissions.Keys:      "${Keys}",
-	permissions.Parameter: "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/dcr/policy",
-	permissions.Object:    "arn:${AWS::Partition}:s3:::example/policy.json",
-	permissions.Provision: "${ProvisionFunction.Arn}",
+	permissions.Table:       "${Table.Arn}",
+	permissions.DueIndex:    "${Table.Arn}/index/due",
+	permissions.ClientIndex: "${Table.Arn}/index/client",
+	permissions.DeadLetters: "${JanitorDeadLetters.Arn}",
+	permissions.Traces:      "*",
+	permissions.Pool:        "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/us-east-1_AbCdEfGhI",
+	permissions.Keys:        "${Keys}",
+	permissions.Parameter:   "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/dcr/policy",
+	permissions.Object:      "arn:${AWS::Partition}:s3:::example/policy.json",
+	permissions.Provision:   "${ProvisionFunction.Arn}",
 }
 
 // A role allows what its function was seen to call, and what a fault has it
@@ -31,11 +38,13 @@ var arns = map[string]string{
 func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 	for _, mode := range []dcrbroker.Mode{dcrbroker.Brokered, dcrbroker.Direct} {
 		for _, policy := range []string{"", permissions.Parameter, permissions.Object} {
+			traced := policy == permissions.Object
 			t.Run(string(mode)+" "+policy, func(t *testing.T) {
 				w := newWorld(t)
 				p := dcrbroker.Props{
 					Mode: mode, UserPool: awscognito.UserPool_FromUserPoolId(w.stack, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
 					CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", Scopes: []dcrbroker.Scope{{Name: "openid"}, {Name: "mcp/read"}},
+					Tracing: traced,
 				}
 				switch policy {
 				case permissions.Parameter:
@@ -49,7 +58,7 @@ func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 				for _, f := range permissions.Functions(string(mode)) {
 					id := strings.ToUpper(f[:1]) + f[1:]
 					var want []cfn.Grant
-					for _, permission := range permissions.Of(string(mode), f, policy) {
+					for _, permission := range permissions.Of(string(mode), f, policy, traced) {
 						arn := arns[permission.Resource]
 						if permission.Resource == permissions.Logs {
 							arn = "${" + id + "Logs.Arn}"
@@ -66,18 +75,37 @@ func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 	}
 }
 
-// operate is what GrantOperate allows.
-var operate = []string{"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"}
+// operate is what dcrctl.md says that an operator needs, but for what KEYS and
+// POLICY name.
+func operate(t *testing.T) []string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "dcrctl.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "\n## Rights\n")
+	text, _, ok := strings.Cut(text, "And to read what")
+	if !ok {
+		t.Fatal("dcrctl.md does not say which rights an operator needs")
+	}
+	var actions []string
+	service := ""
+	for _, m := range regexp.MustCompile("`(?:([a-z-]+):)?([A-Z][A-Za-z]+)`").FindAllStringSubmatch(text, -1) {
+		service = cmp.Or(m[1], service)
+		actions = append(actions, service+":"+m[2])
+	}
+	slices.Sort(actions)
+	return slices.Compact(actions)
+}
 
 func TestGrants(t *testing.T) {
 	w := newWorld(t)
-	b := w.add(dcrbroker.Props{})
+	b := w.add(dcrbroker.Props{Policy: dcrbroker.PolicyInParameter(parameter(w.stack))})
 	role := func(id string) awsiam.Role {
 		return awsiam.NewRole(w.stack, &id, &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
 	}
 	b.GrantMintInitialAccessTokens(role("Minter"))
 	b.GrantOperate(role("Operator"))
-	b.GrantApplyProfiles(role("Applier"))
 	template := decode(t, w.template())
 
 	statements := func(role string) []any {
@@ -119,11 +147,8 @@ func TestGrants(t *testing.T) {
 		slices.Sort(all)
 		return slices.Compact(all)
 	}
-	if got := actions("Operator"); !slices.Equal(got, operate) {
-		t.Errorf("Operator may %v, want %v", got, operate)
-	}
-	apply := slices.Sorted(slices.Values(append(slices.Clone(operate), "cognito-idp:CreateManagedLoginBranding", "cognito-idp:CreateUserPoolClient", "secretsmanager:GetSecretValue")))
-	if got := actions("Applier"); !slices.Equal(got, apply) {
-		t.Errorf("Applier may %v, want %v", got, apply)
+	want := append(operate(t), "secretsmanager:GetSecretValue", "ssm:GetParameter")
+	if got := actions("Operator"); !slices.Equal(got, want) {
+		t.Errorf("Operator may\n%v, and dcrctl.md says\n%v", got, want)
 	}
 }

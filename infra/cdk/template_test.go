@@ -43,7 +43,7 @@ var sets = []struct {
 			`ProtectedResources=[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"],"name":"Notes"}]`, "ResourceBinding=true",
 			"DeploymentId=prod", "LogLevel=debug", "LogRetention=7", "Architecture=x86_64", "PolicyParameter=/dcr/policy", "ReservedConcurrency=10",
 			"IdentityProviders=COGNITO,Google", "AccessTokenLifetime=5m0s", "IdTokenLifetime=10m0s", "RefreshTokenLifetime=24h0m0s",
-			"BrandName=Example", "BrandAccent=#0b5fff", "ThrottleRate=1", "ThrottleBurst=2", "RegisterRate=3", "RegisterBurst=4", "AuthorizeRate=5", "AuthorizeBurst=6", "TokenRate=7", "TokenBurst=8",
+			"AppClientQuota=2500", "Tracing=xray", "BrandName=Example", "BrandAccent=#0b5fff", "ThrottleRate=1", "ThrottleBurst=2", "RegisterRate=3", "RegisterBurst=4", "AuthorizeRate=5", "AuthorizeBurst=6", "TokenRate=7", "TokenBurst=8",
 			`IntrospectionClients=[{"id":"notes","secret_sha256":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","resource":"https://mcp.example.com/mcp"}]`,
 		},
 		func(s awscdk.Stack) dcrbroker.Props {
@@ -57,8 +57,8 @@ var sets = []struct {
 				ResourceBinding:     true,
 				DeploymentID:        "prod", LogLevel: "debug", LogRetention: "ONE_WEEK", Architecture: awslambda.Architecture_X86_64(),
 				Policy:              dcrbroker.PolicyInParameter(parameter(s)),
-				ReservedConcurrency: 10,
-				IdentityProviders:   []string{"COGNITO", "Google"}, AccessTokenLifetime: 5 * 60e9, IDTokenLifetime: 10 * 60e9, RefreshTokenLifetime: 24 * 3600e9,
+				ReservedConcurrency: 10, AppClientQuota: 2500, Tracing: true,
+				IdentityProviders: []string{"COGNITO", "Google"}, AccessTokenLifetime: 5 * 60e9, IDTokenLifetime: 10 * 60e9, RefreshTokenLifetime: 24 * 3600e9,
 				Brand:                dcrbroker.Brand{Name: "Example", Accent: "#0b5fff"},
 				Throttle:             dcrbroker.Throttle{Default: dcrbroker.Rate{PerSecond: 1, Burst: 2}, Register: dcrbroker.Rate{PerSecond: 3, Burst: 4}, Authorize: dcrbroker.Rate{PerSecond: 5, Burst: 6}, Token: dcrbroker.Rate{PerSecond: 7, Burst: 8}},
 				IntrospectionClients: []dcrbroker.IntrospectionClient{{ID: "notes", SecretSHA256: strings.Repeat("0f", 32), Resource: "https://mcp.example.com/mcp"}},
@@ -84,14 +84,14 @@ var sets = []struct {
 		"a domain, an alarm topic, to be thrown away", "",
 		[]string{
 			"DomainName=auth.example.com", "CertificateArn=arn:aws:acm:eu-central-1:111122223333:certificate/a", "HostedZoneId=Z0123456789",
-			"AlarmTopicArn=arn:aws:sns:eu-central-1:111122223333:alarms", "RemovalPolicy=Delete", "UserPoolDomainPrefix=example", "JanitorSchedule=rate(1 hour)",
+			"AlarmTopicArn=arn:aws:sns:eu-central-1:111122223333:alarms", "RemovalPolicy=Delete", "UserPoolDomainPrefix=example", "JanitorSchedule=rate(30 minutes)",
 			"ResourceServer=notes", "Scope1=use", "Scope2=", "PolicyFile=policy.json", "BrandLogo=logo.svg",
 		},
 		func(s awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
 				Domain:        &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a", HostedZoneID: "Z0123456789"},
 				AlarmTopic:    awssns.Topic_FromTopicArn(s, jsii.String("Alarms"), jsii.String("arn:aws:sns:eu-central-1:111122223333:alarms")),
-				RemovalPolicy: awscdk.RemovalPolicy_DESTROY, DomainPrefix: "example", JanitorSchedule: awsevents.Schedule_Rate(awscdk.Duration_Hours(jsii.Number(1))),
+				RemovalPolicy: awscdk.RemovalPolicy_DESTROY, DomainPrefix: "example", JanitorSchedule: awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(30))),
 				Scopes: []dcrbroker.Scope{{Name: "openid"}, {Name: "notes/use"}},
 				Policy: dcrbroker.PolicyFile(filepath.Join("testdata", "policy.json")), Brand: dcrbroker.Brand{Logo: filepath.Join("testdata", "logo.svg")},
 			}
@@ -317,9 +317,8 @@ func named(t *testing.T, template *cfn.Template) {
 
 // otherwise are ids that the CDK's own constructs give.
 var otherwise = map[string]string{
-	"JanitorFunctionEventInvokeConfig": "JanitorInvokeConfig",
-	"UserPoolResourceServermcp":        "UserPoolResourceServer",
-	"UserPoolResourceServernotes":      "UserPoolResourceServer",
+	"UserPoolResourceServermcp":   "UserPoolResourceServer",
+	"UserPoolResourceServernotes": "UserPoolResourceServer",
 }
 
 // transformed is template.yaml as CloudFormation has it.

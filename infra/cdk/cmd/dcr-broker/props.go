@@ -36,8 +36,8 @@ func (s *settings) props(stack awscdk.Stack) (*dcrbroker.Props, error) {
 			Default: dcrbroker.Rate{PerSecond: s.ThrottleRate, Burst: s.ThrottleBurst}, Register: dcrbroker.Rate{PerSecond: s.RegisterRate, Burst: s.RegisterBurst},
 			Authorize: dcrbroker.Rate{PerSecond: s.AuthorizeRate, Burst: s.AuthorizeBurst}, Token: dcrbroker.Rate{PerSecond: s.TokenRate, Burst: s.TokenBurst},
 		},
-		ReservedConcurrency: s.ReservedConcurrency,
-		Dist:                s.Dist, SourceDir: s.SourceDir,
+		ReservedConcurrency: s.ReservedConcurrency, AppClientQuota: s.AppClientQuota, Tracing: s.Tracing == "xray",
+		Dist: s.Dist, SourceDir: s.SourceDir,
 	}
 	return p, errors.Join(s.scopes(p), s.policy(stack, p), s.domain(p), s.operation(stack, p))
 }
@@ -121,6 +121,11 @@ func (s *settings) operation(stack awscdk.Stack, p *dcrbroker.Props) error {
 		p.Architecture = awslambda.Architecture_X86_64()
 	default:
 		faults = append(faults, fmt.Errorf("context architecture: %q is neither arm64 nor x86_64", s.Architecture))
+	}
+	switch s.Tracing {
+	case "", "off", "xray":
+	default:
+		faults = append(faults, fmt.Errorf("context tracing: %q is neither off nor xray", s.Tracing))
 	}
 	switch strings.ToLower(s.RemovalPolicy) {
 	case "", "retain":

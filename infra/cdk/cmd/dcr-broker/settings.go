@@ -74,6 +74,8 @@ type settings struct {
 	TokenBurst          int    `json:"tokenBurst"`
 	ReservedConcurrency int    `json:"reservedConcurrency"`
 	JanitorSchedule     string `json:"janitorSchedule"`
+	AppClientQuota      int    `json:"appClientQuota"`
+	Tracing             string `json:"tracing"` // off or xray
 
 	LogRetention  int    `json:"logRetention"` // days
 	RemovalPolicy string `json:"removalPolicy"`
