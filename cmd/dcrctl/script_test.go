@@ -41,7 +41,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-var update = flag.Bool("update", false, "write what the commands print into the scripts")
+var (
+	update = flag.Bool("update", false, "write what the commands print into the scripts")
+	casts  = flag.String("casts", "", "directory for what make casts draws")
+)
 
 // The scripts run dcrctl, and golden, which is dcrctl with all that differs from
 // run to run taken out of what it prints.
@@ -101,8 +104,17 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
-		Setup: func(e *testscript.Env) error { return newWorld(t, e, endpoint) },
-		Cmds:  scriptCommands,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("CASTS", *casts)
+			return newWorld(t, e, endpoint)
+		},
+		Cmds: scriptCommands,
+		Condition: func(name string) (bool, error) {
+			if name != "casts" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return *casts != "", nil
+		},
 	})
 }
 
