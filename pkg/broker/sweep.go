@@ -66,6 +66,9 @@ func (w Swept) LogValue() slog.Value {
 type SweepOptions struct {
 	// DryRun changes nothing, and counts and reports what would be done.
 	DryRun bool
+	// AcceptMany believes it when so many are without record, or without app
+	// client, that a sweep stops with ErrTooMany.
+	AcceptMany bool
 	// Report, if not nil, is told of each thing before it is done.
 	Report func(SweepStep)
 }

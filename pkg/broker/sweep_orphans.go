@@ -20,7 +20,8 @@ const (
 )
 
 // ErrTooMany means that so many app clients have no record, or so many records
-// no app client, that a sweep has left all of them alone.
+// no app client, that a sweep has left all of them alone. SweepOptions.AcceptMany
+// is for those that are right.
 var ErrTooMany = errors.New("too many to be believed")
 
 // compare holds the app clients of the pool against the records, and mends what
@@ -111,11 +112,13 @@ func (s *sweep) gone(l *listing, records []*AppClient) []*AppClient {
 	return gone
 }
 
-func tooMany(n, of int) bool { return n > manyOrphans && n*100 > of*orphanPercent }
+func (s *sweep) tooMany(n, of int) bool {
+	return !s.AcceptMany && n > manyOrphans && n*100 > of*orphanPercent
+}
 
 func (s *sweep) mendOrphans(ctx context.Context, orphans []ListedAppClient, of int) error {
-	if tooMany(len(orphans), of) {
-		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d app clients have no record", len(orphans), of))
+	if s.tooMany(len(orphans), of) {
+		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d app clients have no record; if that is right, dcrctl sweep --accept-many deletes them", len(orphans), of))
 	}
 	for _, o := range orphans {
 		if s.stop(ctx) {
@@ -153,8 +156,8 @@ func (s *sweep) mendOrphan(ctx context.Context, o ListedAppClient) error {
 }
 
 func (s *sweep) mendGone(ctx context.Context, gone []*AppClient, of int) error {
-	if tooMany(len(gone), of) {
-		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d records are of app clients that Cognito does not list", len(gone), of))
+	if s.tooMany(len(gone), of) {
+		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d records are of app clients that Cognito does not list; if that is right, dcrctl sweep --accept-many forgets them", len(gone), of))
 	}
 	for _, a := range gone {
 		if s.stop(ctx) {

@@ -191,6 +191,9 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 			if n := len(w.pool.All()); n != tt.known+tt.orphans-tt.deleted {
 				t.Errorf("%d app clients left", n)
 			}
+			if done, err := w.Sweep(t.Context(), broker.SweepOptions{AcceptMany: true}); err != nil || done.Orphans != tt.orphans-tt.deleted {
+				t.Errorf("Sweep that accepts many = %+v, %v, want %d orphans deleted", done, err, tt.orphans-tt.deleted)
+			}
 		})
 	}
 	t.Run("records without app client", func(t *testing.T) {
@@ -203,6 +206,11 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 		w.wait(2 * time.Hour)
 		if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); !errors.Is(err, broker.ErrTooMany) || done.Gone != 0 || w.pool.Calls("Exists") != 0 {
 			t.Errorf("Sweep = %+v, %v, want ErrTooMany", done, err)
+		} else if !strings.Contains(err.Error(), "dcrctl sweep --accept-many") {
+			t.Errorf("Sweep: %v, want it to say what to do", err)
+		}
+		if done, err := w.Sweep(t.Context(), broker.SweepOptions{AcceptMany: true}); err != nil || done.Gone != 11 {
+			t.Errorf("Sweep that accepts many = %+v, %v, want 11 gone", done, err)
 		}
 	})
 }
