@@ -34,7 +34,7 @@ type cli struct {
 	Grant      grantCmd                  `cmd:"" help:"What users have allowed clients, in brokered mode."`
 	Profile    profileCmd                `cmd:"" help:"Policy profiles and the app clients that they share."`
 	Policy     policyCmd                 `cmd:"" help:"Check and try policy documents. Needs no AWS account unless the document is there."`
-	Sweep      sweepCmd                  `cmd:"" help:"Do now what the janitor does every hour, or say what it would do."`
+	Sweep      sweepCmd                  `cmd:"" help:"Do now what the janitor does every hour, or say what it would do. Says first how much that is, and asks."`
 	Stats      statsCmd                  `cmd:"" help:"Count registrations and app clients."`
 	Config     configCmd                 `cmd:"" help:"The deployment's configuration."`
 	Purge      purgeCmd                  `cmd:"" help:"Remove what a deployment leaves behind after its stack is gone."`

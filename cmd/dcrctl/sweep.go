@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -42,20 +44,61 @@ func (c *sweepCmd) Run(ctx context.Context, op *operator) error {
 	if c.AcceptTable {
 		return c.accept(ctx, op, d)
 	}
-	did := swept{DryRun: c.DryRun, Steps: []broker.SweepStep{}}
-	progress := op.progress()
-	did.Swept, err = d.service.Sweep(ctx, broker.SweepOptions{DryRun: c.DryRun, Report: func(x broker.SweepStep) {
-		did.Steps = append(did.Steps, x)
-		progress.say("%d: %s %s", len(did.Steps), x.Action, x.ClientID+x.CognitoID)
-	}})
-	progress.end()
-	if errors.Is(err, broker.ErrForeignTable) {
-		err = fmt.Errorf("%w\nNothing was changed. If the table is right, and it is the pool that has too much, dcrctl sweep --accept-table says so; see docs/operations.md, The table is lost", err)
+	if !c.DryRun && !c.Yes {
+		if err := c.confirm(ctx, op, d); err != nil {
+			return err
+		}
 	}
+	did, err := c.sweep(ctx, op, d, c.DryRun)
 	return errors.Join(err, did.write(op, err))
 }
 
+func (c *sweepCmd) sweep(ctx context.Context, op *operator, d *deployment, dry bool) (swept, error) {
+	did := swept{DryRun: dry, Steps: []broker.SweepStep{}}
+	progress := op.progress()
+	defer progress.end()
+	var err error
+	did.Swept, err = d.service.Sweep(ctx, broker.SweepOptions{DryRun: dry, Report: func(x broker.SweepStep) {
+		did.Steps = append(did.Steps, x)
+		progress.say("%d: %s %s", len(did.Steps), x.Action, x.ClientID+x.CognitoID)
+	}})
+	if errors.Is(err, broker.ErrForeignTable) {
+		err = fmt.Errorf("%w\nNothing was changed. If the table is right, and it is the pool that has too much, dcrctl sweep --accept-table says so; see docs/operations.md, The table is lost", err)
+	}
+	return did, err
+}
+
+// confirm says what a sweep would do, and asks. Where nothing is due there is
+// nothing to ask.
+func (c *sweepCmd) confirm(ctx context.Context, op *operator, d *deployment) error {
+	would, err := c.sweep(ctx, op, d, true)
+	if err != nil && !errors.Is(err, broker.ErrTooMany) { // which does not hold up the rest
+		return err
+	}
+	if len(would.Steps) == 0 {
+		return nil
+	}
+	counts := make(map[broker.SweepAction]int)
+	for _, x := range would.Steps {
+		counts[x.Action]++
+	}
+	var text strings.Builder
+	for _, action := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&text, "%5d  %s: %s\n", counts[action], action, stepMeans[action])
+	}
+	return c.ask(ctx, op, "%sSweep? dcrctl sweep --dry-run lists them.", text.String())
+}
+
+// write writes it, and returns an error if it was not done wholly.
 func (s swept) write(op *operator, failure error) error {
+	err := s.print(op, failure)
+	if s.Failed > 0 && failure == nil {
+		err = errors.Join(err, fmt.Errorf("%s failed; the next sweep tries again", plural(s.Failed, "record", "records")))
+	}
+	return err
+}
+
+func (s swept) print(op *operator, failure error) error {
 	if op.json {
 		return op.writeJSON([]swept{s})
 	}
@@ -87,9 +130,6 @@ func (s swept) write(op *operator, failure error) error {
 		parts = []string{"nothing to do"}
 	}
 	op.note("swept: %s", strings.Join(parts, ", "))
-	if s.Failed > 0 && failure == nil {
-		return fmt.Errorf("%s failed; the next sweep tries again", plural(s.Failed, "record", "records"))
-	}
 	return nil
 }
 
