@@ -187,7 +187,7 @@ func (s *sweep) failed(ctx context.Context, key string, err error) error {
 	if s.stop(ctx) && errors.Is(err, context.DeadlineExceeded) {
 		return nil // it was cut short, and did not fail
 	}
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrExists) {
 		return nil // another is at work on it, and it stays due until that is done
 	}
 	s.done.Failed++
