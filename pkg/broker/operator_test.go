@@ -294,6 +294,14 @@ func TestApplyProfile(t *testing.T) {
 		t.Errorf("again = %d, %v", n, err)
 	}
 	w.recover(keys...)
+	w.pool.Put("left", brokertest.AppClient{Marker: broker.NewMarker(w.now())})
+	left := &broker.AppClient{Key: credential.NewID(), State: broker.AppClientReady, Marker: w.pool.All()["left"].Marker, CognitoID: "left", Profile: "trusted", CreatedAt: w.now()}
+	if err := w.inner.CreateAppClient(t.Context(), left); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.ApplyProfile(t.Context(), "trusted", "ada"); err != nil || n != 1 || w.pool.All()["left"].Brokered != nil {
+		t.Errorf("beside an app client of direct mode = %d, %v and it has %+v, want it left alone", n, err, w.pool.All()["left"])
+	}
 	if _, err := w.ApplyProfile(t.Context(), "nothing", "ada"); err == nil {
 		t.Error("a profile that is not there: no error")
 	}
