@@ -121,7 +121,7 @@ func TestScripts(t *testing.T) {
 // scriptCommands are what scripts have besides dcrctl.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": spoil, "pool": countClients, "capture": capture,
-	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable,
+	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable, "gone": makeGone,
 }
 
 // world is what a script works on.
@@ -349,4 +349,19 @@ func newTable(ts *testscript.TestScript, _ bool, args []string) {
 // settable ID: makes the table that of the deployment.
 func setTable(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(deploymentOf(ts).store.SetDeployment(context.Background(), &broker.Deployment{ID: args[0]}))
+}
+
+// gone N: stores that many records of app clients that have been deleted at
+// Cognito.
+func makeGone(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	d, made := deploymentOf(ts), time.Now().UTC().Truncate(time.Second).Add(-2*time.Hour)
+	for i := range n {
+		profile := fmt.Sprint("p", i)
+		ts.Check(d.store.CreateAppClient(context.Background(), &broker.AppClient{
+			Key: broker.SharedAppClientKey(profile), Kind: broker.KindShared, State: broker.AppClientReady, Marker: broker.NewMarker(made),
+			CognitoID: "gone" + profile, Profile: profile, CreatedAt: made,
+		}))
+	}
 }

@@ -14,6 +14,7 @@ import (
 type sweepCmd struct {
 	DryRun      bool `help:"Change nothing, and list what would be done."`
 	AcceptTable bool `help:"Say that the table is this deployment's, although it does not say so or was restored from a backup. The next sweep deletes the app clients of this deployment that it does not know."`
+	AcceptMany  bool `help:"Believe it when more app clients have no record, or more records no app client, than a sweep believes by itself, and deal with them too. Lists what it will do, and asks."`
 	confirmation
 }
 
@@ -41,6 +42,9 @@ func (c *sweepCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
+	if c.AcceptTable && c.AcceptMany {
+		return usagef("--accept-table only makes the table this deployment's, and --accept-many sweeps; do one after the other")
+	}
 	if c.AcceptTable {
 		return c.accept(ctx, op, d)
 	}
@@ -58,7 +62,7 @@ func (c *sweepCmd) sweep(ctx context.Context, op *operator, d *deployment, dry b
 	progress := op.progress()
 	defer progress.end()
 	var err error
-	did.Swept, err = d.service.Sweep(ctx, broker.SweepOptions{DryRun: dry, Report: func(x broker.SweepStep) {
+	did.Swept, err = d.service.Sweep(ctx, broker.SweepOptions{DryRun: dry, AcceptMany: c.AcceptMany, Report: func(x broker.SweepStep) {
 		did.Steps = append(did.Steps, x)
 		progress.say("%d: %s %s", len(did.Steps), x.Action, x.ClientID+x.CognitoID)
 	}})
@@ -78,6 +82,11 @@ func (c *sweepCmd) confirm(ctx context.Context, op *operator, d *deployment) err
 	if len(would.Steps) == 0 {
 		return nil
 	}
+	if c.AcceptMany && !op.json {
+		if err := would.print(op, errNotConfirmed); err != nil {
+			return err
+		}
+	}
 	counts := make(map[broker.SweepAction]int)
 	for _, x := range would.Steps {
 		counts[x.Action]++
@@ -86,7 +95,10 @@ func (c *sweepCmd) confirm(ctx context.Context, op *operator, d *deployment) err
 	for _, action := range slices.Sorted(maps.Keys(counts)) {
 		fmt.Fprintf(&text, "%5d  %s: %s\n", counts[action], action, stepMeans[action])
 	}
-	return c.ask(ctx, op, "%sSweep? dcrctl sweep --dry-run lists them.", text.String())
+	if !c.AcceptMany {
+		text.WriteString("dcrctl sweep --dry-run lists them. ")
+	}
+	return c.ask(ctx, op, "%sSweep?", text.String())
 }
 
 // write writes it, and returns an error if it was not done wholly.
