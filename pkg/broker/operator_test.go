@@ -143,6 +143,41 @@ func TestASwitchedOffClientDoesNotComeBack(t *testing.T) {
 	}
 }
 
+// Nor by deleting itself, which would take what refuses it away.
+func TestADisabledClientCannotDeleteItself(t *testing.T) {
+	brokered := newLife(t)
+	vouched, vouchedRAT := brokered.vouched("trusted", appBody)
+	brokered.mustProvision(brokered.appClientKey(vouched))
+	direct := newWorld(t)
+	info, infoRAT := direct.mustRegister(publicBody, none)
+	for _, tt := range []struct {
+		mode     broker.Mode
+		w        *world
+		s        *broker.Service
+		clientID string
+		rat      credential.Token
+	}{
+		{broker.ModeBrokered, brokered.world, brokered.Service, vouched, vouchedRAT},
+		{broker.ModeDirect, direct, direct.Service, info.ClientID, infoRAT},
+	} {
+		t.Run(string(tt.mode), func(t *testing.T) {
+			if _, err := tt.s.Disable(t.Context(), tt.clientID, "ops"); err != nil {
+				t.Fatal(err)
+			}
+			wantCode(t, "Delete", tt.s.Delete(t.Context(), tt.clientID, tt.rat), dcr.InvalidToken)
+			if r, err := tt.w.inner.Registration(t.Context(), tt.clientID); err != nil || r.State != broker.RegistrationDisabled {
+				t.Errorf("Registration = %+v, %v, want it disabled as before", r, err)
+			}
+			if _, err := tt.s.Enable(t.Context(), tt.clientID, "ops"); err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.s.Delete(t.Context(), tt.clientID, tt.rat); err != nil {
+				t.Errorf("Delete when it is enabled again: %v", err)
+			}
+		})
+	}
+}
+
 func TestWithoutGrantsTheRestIsLeftToTheSweep(t *testing.T) {
 	w := newLife(t)
 	id, _ := w.vouched("trusted", appBody)
