@@ -249,10 +249,11 @@ func (c clientIDs) each(op *operator, past string, f func(id string) (*broker.Re
 			op.note("%s %s: it is %s", past, r.ClientID, r.State)
 		}
 	}
+	err := several(len(c.IDs), errs)
 	if op.json {
-		errs = append(errs, emit(op, rows, "", clientColumns))
+		err = errors.Join(err, emit(op, rows, "", clientColumns))
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // plan asks before clients are changed, and says which.
@@ -261,8 +262,13 @@ func (c clientIDs) plan(ctx context.Context, op *operator, d *deployment, ask co
 		return nil
 	}
 	var text strings.Builder
+	var missing []error
 	for _, id := range c.IDs {
 		r, err := clientOf(ctx, d.store, id)
+		if errors.Is(err, broker.ErrNotFound) {
+			missing = append(missing, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -271,6 +277,9 @@ func (c clientIDs) plan(ctx context.Context, op *operator, d *deployment, ask co
 			return err
 		}
 		fmt.Fprintf(&text, "%s  %s, profile %s, %s, %s\n", r.ClientID, r.State, r.Profile, plural(n, "grant", "grants"), cmp.Or(plain(clip(r.Metadata.ClientName, maxCell)), "no name"))
+	}
+	if err := several(len(c.IDs), missing); err != nil {
+		return err
 	}
 	return ask.ask(ctx, op, "%s%s", text.String(), question)
 }
