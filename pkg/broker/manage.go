@@ -56,6 +56,10 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 		return s.updateBrokered(ctx, before, r, profile, tok, req, m)
 	}
 	a, err := s.appClientOf(ctx, r)
+	if errors.Is(err, ErrNotFound) {
+		s.log.WarnContext(ctx, "registration without app client", "client_id", clientID, "app_client", r.AppClient)
+		return nil, errBadToken()
+	}
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("app client of registration %s: %w", clientID, err))
 	}

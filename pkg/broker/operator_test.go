@@ -369,3 +369,23 @@ func TestOperatorsInDirectMode(t *testing.T) {
 		t.Errorf("Registration = %+v, %v, want it deleted", r, err)
 	}
 }
+
+// A client of direct mode has the id of its app client, and ends with it.
+func TestAClientOfDirectModeWithoutAppClientIsNotEnabled(t *testing.T) {
+	w := newWorld(t)
+	info, rat := w.mustRegister(publicBody, none)
+	if _, err := w.Disable(t.Context(), info.ClientID, "ops"); err != nil {
+		t.Fatal(err)
+	}
+	w.pool.Drop(info.ClientID)
+	w.wait(2 * time.Hour)
+	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Gone != 1 {
+		t.Fatalf("Sweep = %+v, %v, want the app client gone", done, err)
+	}
+	_, err := w.Enable(t.Context(), info.ClientID, "ops")
+	if e, ok := errors.AsType[*broker.StateError](err); !ok || e.State != broker.RegistrationDisabled {
+		t.Errorf("Enable = %v, want a StateError", err)
+	}
+	_, err = w.Update(t.Context(), info.ClientID, rat, update(t, publicBody, info.ClientID))
+	wantCode(t, "Update", err, dcr.InvalidToken)
+}
