@@ -19,7 +19,7 @@ type clientCmd struct {
 	List    clientListCmd    `cmd:"" help:"List registered clients."`
 	Show    clientShowCmd    `cmd:"" help:"Show a client, what it registered, and its app client."`
 	Approve clientApproveCmd `cmd:"" help:"Let clients be used that wait for it (approval: manual)."`
-	Disable clientDisableCmd `cmd:"" help:"Switch clients off and end what users have allowed them. They cannot come back by registering again."`
+	Disable clientDisableCmd `cmd:"" help:"Switch clients off and end what users have allowed them. In brokered mode they cannot come back by registering again. In direct mode they can, and go on at Cognito with what they have: delete them there."`
 	Enable  clientEnableCmd  `cmd:"" help:"Switch clients on again. Users are asked anew."`
 	Delete  clientDeleteCmd  `cmd:"" help:"Delete clients for good, with their grants and the app clients that are theirs alone."`
 	Create  clientCreateCmd  `cmd:"" help:"Register a client that cannot register itself, with a fixed id and secret. Brokered mode."`
