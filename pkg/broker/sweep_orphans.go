@@ -26,22 +26,23 @@ var ErrTooMany = errors.New("too many to be believed")
 
 // compare holds the app clients of the pool against the records, and mends what
 // has been wrong for an hour. The records are read first: one that is made
-// meanwhile has an app client that is young.
-func (s *sweep) compare(ctx context.Context) error {
+// meanwhile has an app client that is young. unmended is why some of it was left;
+// with err, nothing must be done at all.
+func (s *sweep) compare(ctx context.Context) (unmended, err error) {
 	records, err := s.records(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l, err := s.list(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d, err := s.ownTable(ctx, len(l.all))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.done.Unfinished {
-		return nil // not all records were read
+		return nil, nil // not all records were read
 	}
 	s.observeStyles(ctx, records)
 	orphans := s.orphans(l, records)
@@ -50,21 +51,21 @@ func (s *sweep) compare(ctx context.Context) error {
 		// move in it: one that was there all along may have been left out.
 		again, err := s.records(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if s.done.Unfinished {
-			return nil
+			return nil, nil
 		}
 		orphans = s.orphans(l, append(again, records...))
 	}
 	for _, o := range orphans {
 		if made, _ := MarkedAt(o.Marker); made.Add(skew).Before(d.Began) {
-			return s.alarm(ctx, ErrForeignTable, fmt.Sprintf("app client %s was made on %s, before the table was first used on %s",
+			return nil, s.alarm(ctx, ErrForeignTable, fmt.Sprintf("app client %s was made on %s, before the table was first used on %s",
 				o.ID, made.Format(time.DateOnly), d.Began.Format(time.DateOnly)))
 		}
 	}
 	gone := s.gone(l, records)
-	return errors.Join(s.mendOrphans(ctx, orphans, len(l.all)), s.mendGone(ctx, gone, len(records)))
+	return errors.Join(s.mendOrphans(ctx, orphans, len(l.all)), s.mendGone(ctx, gone, len(records))), nil
 }
 
 // records are all records of app clients.
