@@ -68,9 +68,27 @@ func (s *sweep) compare(ctx context.Context) (unmended, err error) {
 	return errors.Join(s.mendOrphans(ctx, orphans, len(l.all)), s.mendGone(ctx, gone, len(records))), nil
 }
 
-// records are all records of app clients.
+// records are all records of app clients. The keys come from an index that may lag
+// behind; those that the policy names, on which most users depend, are read
+// whatever the index says.
 func (s *sweep) records(ctx context.Context) ([]*AppClient, error) {
 	var all []*AppClient
+	seen := make(map[string]bool)
+	read := func(key string) error {
+		if seen[key] {
+			return nil
+		}
+		seen[key] = true
+		a, err := s.store.AppClient(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read app client %s: %w", key, err)
+		}
+		all = append(all, a)
+		return nil
+	}
 	for key, err := range s.store.AppClientKeys(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("list app client records: %w", err)
@@ -78,14 +96,14 @@ func (s *sweep) records(ctx context.Context) ([]*AppClient, error) {
 		if s.stop(ctx) {
 			return nil, nil
 		}
-		a, err := s.store.AppClient(ctx, key)
-		if errors.Is(err, ErrNotFound) {
-			continue
+		if err := read(key); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read app client %s: %w", key, err)
+	}
+	for _, name := range s.policy.Profiles() {
+		if err := read(SharedAppClientKey(name)); err != nil {
+			return nil, err
 		}
-		all = append(all, a)
 	}
 	return all, nil
 }
