@@ -52,6 +52,7 @@ screenshots: go ## docs/screenshots, made anew
 
 casts: go ## those of docs/screenshots that show a terminal (wants Python 3)
 	@GO="$(GO)" scripts/terminal.sh doctor
+	@GO="$(GO)" scripts/terminal.sh stats
 
 e2e: go ## the protocol scripts against a stack that runs elsewhere: make e2e BASE_URL=https://auth.example.com
 	@test -n "$(BASE_URL)" || { echo "make e2e: say where the broker is: make e2e BASE_URL=http://localhost:8080" >&2; exit 2; }

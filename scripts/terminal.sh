@@ -3,6 +3,7 @@
 # beside a dcr-dev of its own and draws what it writes, as SVG.
 #
 #   scripts/terminal.sh doctor      docs/screenshots/doctor.svg
+#   scripts/terminal.sh stats       docs/screenshots/stats.svg, of the test of that command
 #
 # Set PYTHON to use another Python than python3.
 set -eu
@@ -19,9 +20,9 @@ die() {
 }
 
 case "${1-}" in
-doctor) ;;
+doctor | stats) ;;
 *)
-	echo "usage: scripts/terminal.sh doctor" >&2
+	echo "usage: scripts/terminal.sh doctor|stats" >&2
 	exit 2
 	;;
 esac
@@ -59,6 +60,12 @@ fi
 draw() {
 	"$venv/bin/python" -I "$root/scripts/terminal.py" "$root/docs/screenshots/$1.svg" "$2" "$3"
 }
+
+if [ "$1" = stats ]; then
+	(cd "$root" && scripts/moto.sh run "$go" test -count=1 ./cmd/dcrctl -run 'Script.*/stats$' -args -casts "$work" >"$work/log" 2>&1) || die "$(cat "$work/log")"
+	draw stats 'dcrctl stats --quota 10' 80 <"$work/stats"
+	exit
+fi
 
 (cd "$root" && "$go" build -o "$work" ./cmd/dcr-dev ./cmd/dcrctl) || die "it does not build"
 mcp=localhost:8090

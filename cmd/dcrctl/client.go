@@ -19,7 +19,7 @@ type clientCmd struct {
 	List    clientListCmd    `cmd:"" help:"List registered clients."`
 	Show    clientShowCmd    `cmd:"" help:"Show a client, what it registered, and its app client."`
 	Approve clientApproveCmd `cmd:"" help:"Let clients be used that wait for it (approval: manual)."`
-	Disable clientDisableCmd `cmd:"" help:"Switch clients off and end what users have allowed them. They cannot come back by registering again."`
+	Disable clientDisableCmd `cmd:"" help:"Switch clients off and end what users have allowed them. In brokered mode they cannot come back by registering again. In direct mode they can, and go on at Cognito with what they have: delete them there."`
 	Enable  clientEnableCmd  `cmd:"" help:"Switch clients on again. Users are asked anew."`
 	Delete  clientDeleteCmd  `cmd:"" help:"Delete clients for good, with their grants and the app clients that are theirs alone."`
 	Create  clientCreateCmd  `cmd:"" help:"Register a client that cannot register itself, with a fixed id and secret. Brokered mode."`
@@ -249,10 +249,11 @@ func (c clientIDs) each(op *operator, past string, f func(id string) (*broker.Re
 			op.note("%s %s: it is %s", past, r.ClientID, r.State)
 		}
 	}
+	err := several(len(c.IDs), errs)
 	if op.json {
-		errs = append(errs, emit(op, rows, "", clientColumns))
+		err = errors.Join(err, emit(op, rows, "", clientColumns))
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // plan asks before clients are changed, and says which.
@@ -261,8 +262,13 @@ func (c clientIDs) plan(ctx context.Context, op *operator, d *deployment, ask co
 		return nil
 	}
 	var text strings.Builder
+	var missing []error
 	for _, id := range c.IDs {
 		r, err := clientOf(ctx, d.store, id)
+		if errors.Is(err, broker.ErrNotFound) {
+			missing = append(missing, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -271,6 +277,9 @@ func (c clientIDs) plan(ctx context.Context, op *operator, d *deployment, ask co
 			return err
 		}
 		fmt.Fprintf(&text, "%s  %s, profile %s, %s, %s\n", r.ClientID, r.State, r.Profile, plural(n, "grant", "grants"), cmp.Or(plain(clip(r.Metadata.ClientName, maxCell)), "no name"))
+	}
+	if err := several(len(c.IDs), missing); err != nil {
+		return err
 	}
 	return ask.ask(ctx, op, "%s%s", text.String(), question)
 }

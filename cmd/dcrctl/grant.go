@@ -189,10 +189,14 @@ func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment
 	if c.User != "" {
 		return c.revokeOfUser(ctx, op, d)
 	}
+	var missing []error
 	for _, id := range c.IDs {
 		if _, err := d.store.Grant(ctx, id); err != nil {
-			return nil, fmt.Errorf("grant %s: %w", clip(id, 140), err)
+			missing = append(missing, fmt.Errorf("grant %s: %w", clip(id, 140), err))
 		}
+	}
+	if err := several(len(c.IDs), missing); err != nil {
+		return nil, err
 	}
 	if err := c.ask(ctx, op, "End %s?", plural(len(c.IDs), "grant", "grants")); err != nil {
 		return nil, err
@@ -206,7 +210,7 @@ func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment
 		}
 		rows = append(rows, revoked{Grant: id, Ended: 1})
 	}
-	return rows, errors.Join(errs...)
+	return rows, several(len(c.IDs), errs)
 }
 
 // revokeOfUser finds out who the user is before: a name may be that of one user

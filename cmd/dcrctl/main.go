@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -37,7 +38,7 @@ type cli struct {
 	Grant      grantCmd                  `cmd:"" help:"What users have allowed clients, in brokered mode."`
 	Profile    profileCmd                `cmd:"" help:"Policy profiles and the app clients that they share."`
 	Policy     policyCmd                 `cmd:"" help:"Check and try policy documents. Needs no AWS account unless the document is there."`
-	Sweep      sweepCmd                  `cmd:"" help:"Do now what the janitor does every hour, or say what it would do."`
+	Sweep      sweepCmd                  `cmd:"" help:"Do now what the janitor does every hour, or say what it would do. Says first how much that is, and asks."`
 	Stats      statsCmd                  `cmd:"" help:"Count registrations and app clients."`
 	Config     configCmd                 `cmd:"" help:"The deployment's configuration."`
 	Purge      purgeCmd                  `cmd:"" help:"Remove what a deployment leaves behind after its stack is gone."`
@@ -139,6 +140,7 @@ func (op *operator) end(ctx context.Context, err error) int {
 		return wrongUsage
 	}
 	fmt.Fprintln(op.errs, "dcrctl:", text)
+	left := errors.Is(err, broker.ErrLeftToSweep)
 	switch _, usage := errors.AsType[*usageError](err); {
 	case usage:
 		return wrongUsage
@@ -147,13 +149,13 @@ func (op *operator) end(ctx context.Context, err error) int {
 	case ctx.Err() != nil:
 		fmt.Fprintln(op.errs, "Interrupted. Nothing is lost: run it again to go on.")
 		return failed
-	case errors.Is(err, broker.ErrLeftToSweep):
-		fmt.Fprintln(op.errs, "What was asked for holds from now on. The janitor does the rest, or dcrctl sweep.")
-		return failed
-	case errors.Is(err, broker.ErrNotFound):
-		return notFound
+	case left:
+		fmt.Fprintln(op.errs, "What was asked for holds from now on, where the rest is left to the next sweep. The janitor does that, or dcrctl sweep.")
 	}
-	return failed
+	if several, ok := errors.AsType[*severalError](err); ok && !several.allMissing() || left || !errors.Is(err, broker.ErrNotFound) {
+		return failed
+	}
+	return notFound
 }
 
 var (
@@ -162,6 +164,28 @@ var (
 	// errNotConfirmed means that nobody said yes.
 	errNotConfirmed = errors.New("nobody said yes, and nothing was changed")
 )
+
+// severalError is what went wrong where several things were named.
+type severalError struct {
+	named int
+	errs  []error // one of each that failed
+}
+
+// several returns an error if one of errs, one of each thing named, is not nil.
+func several(named int, errs []error) error {
+	if errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil }); len(errs) == 0 {
+		return nil
+	}
+	return &severalError{named, errs}
+}
+
+func (e *severalError) Error() string   { return errors.Join(e.errs...).Error() }
+func (e *severalError) Unwrap() []error { return e.errs }
+
+// allMissing reports whether nothing of what was named exists.
+func (e *severalError) allMissing() bool {
+	return len(e.errs) == e.named && !slices.ContainsFunc(e.errs, func(err error) bool { return !errors.Is(err, broker.ErrNotFound) })
+}
 
 // usageError is what is wrong with a command line.
 type usageError struct{ text string }

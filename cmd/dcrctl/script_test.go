@@ -41,7 +41,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-var update = flag.Bool("update", false, "write what the commands print into the scripts")
+var (
+	update = flag.Bool("update", false, "write what the commands print into the scripts")
+	casts  = flag.String("casts", "", "directory for what make casts draws")
+)
 
 // The scripts run dcrctl, and golden, which is dcrctl with all that differs from
 // run to run taken out of what it prints.
@@ -101,15 +104,24 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
-		Setup: func(e *testscript.Env) error { return newWorld(t, e, endpoint) },
-		Cmds:  scriptCommands,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("CASTS", *casts)
+			return newWorld(t, e, endpoint)
+		},
+		Cmds: scriptCommands,
+		Condition: func(name string) (bool, error) {
+			if name != "casts" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return *casts != "", nil
+		},
 	})
 }
 
 // scriptCommands are what scripts have besides dcrctl.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": spoil, "pool": countClients, "capture": capture,
-	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable,
+	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable, "gone": makeGone,
 }
 
 // world is what a script works on.
@@ -337,4 +349,19 @@ func newTable(ts *testscript.TestScript, _ bool, args []string) {
 // settable ID: makes the table that of the deployment.
 func setTable(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(deploymentOf(ts).store.SetDeployment(context.Background(), &broker.Deployment{ID: args[0]}))
+}
+
+// gone N: stores that many records of app clients that have been deleted at
+// Cognito.
+func makeGone(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	d, made := deploymentOf(ts), time.Now().UTC().Truncate(time.Second).Add(-2*time.Hour)
+	for i := range n {
+		profile := fmt.Sprint("p", i)
+		ts.Check(d.store.CreateAppClient(context.Background(), &broker.AppClient{
+			Key: broker.SharedAppClientKey(profile), Kind: broker.KindShared, State: broker.AppClientReady, Marker: broker.NewMarker(made),
+			CognitoID: "gone" + profile, Profile: profile, CreatedAt: made,
+		}))
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -12,6 +14,7 @@ import (
 type sweepCmd struct {
 	DryRun      bool `help:"Change nothing, and list what would be done."`
 	AcceptTable bool `help:"Say that the table is this deployment's, although it does not say so or was restored from a backup. The next sweep deletes the app clients of this deployment that it does not know."`
+	AcceptMany  bool `help:"Believe it when more app clients have no record, or more records no app client, than a sweep believes by itself, and deal with them too. Lists what it will do, and asks."`
 	confirmation
 }
 
@@ -39,23 +42,75 @@ func (c *sweepCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
+	if c.AcceptTable && c.AcceptMany {
+		return usagef("--accept-table only makes the table this deployment's, and --accept-many sweeps; do one after the other")
+	}
 	if c.AcceptTable {
 		return c.accept(ctx, op, d)
 	}
-	did := swept{DryRun: c.DryRun, Steps: []broker.SweepStep{}}
-	progress := op.progress()
-	did.Swept, err = d.service.Sweep(ctx, broker.SweepOptions{DryRun: c.DryRun, Report: func(x broker.SweepStep) {
-		did.Steps = append(did.Steps, x)
-		progress.say("%d: %s %s", len(did.Steps), x.Action, x.ClientID+x.CognitoID)
-	}})
-	progress.end()
-	if errors.Is(err, broker.ErrForeignTable) {
-		err = fmt.Errorf("%w\nNothing was changed. If the table is right, and it is the pool that has too much, dcrctl sweep --accept-table says so; see docs/operations.md, The table is lost", err)
+	if !c.DryRun && !c.Yes {
+		if err := c.confirm(ctx, op, d); err != nil {
+			return err
+		}
 	}
+	did, err := c.sweep(ctx, op, d, c.DryRun)
 	return errors.Join(err, did.write(op, err))
 }
 
+func (c *sweepCmd) sweep(ctx context.Context, op *operator, d *deployment, dry bool) (swept, error) {
+	did := swept{DryRun: dry, Steps: []broker.SweepStep{}}
+	progress := op.progress()
+	defer progress.end()
+	var err error
+	did.Swept, err = d.service.Sweep(ctx, broker.SweepOptions{DryRun: dry, AcceptMany: c.AcceptMany, Report: func(x broker.SweepStep) {
+		did.Steps = append(did.Steps, x)
+		progress.say("%d: %s %s", len(did.Steps), x.Action, x.ClientID+x.CognitoID)
+	}})
+	if errors.Is(err, broker.ErrForeignTable) {
+		err = fmt.Errorf("%w\nNothing was changed. If the table is right, and it is the pool that has too much, dcrctl sweep --accept-table says so; see docs/operations.md, The table is lost", err)
+	}
+	return did, err
+}
+
+// confirm says what a sweep would do, and asks. Where nothing is due there is
+// nothing to ask.
+func (c *sweepCmd) confirm(ctx context.Context, op *operator, d *deployment) error {
+	would, err := c.sweep(ctx, op, d, true)
+	if err != nil && !errors.Is(err, broker.ErrTooMany) { // which does not hold up the rest
+		return err
+	}
+	if len(would.Steps) == 0 {
+		return nil
+	}
+	if c.AcceptMany && !op.json {
+		if err := would.print(op, errNotConfirmed); err != nil {
+			return err
+		}
+	}
+	counts := make(map[broker.SweepAction]int)
+	for _, x := range would.Steps {
+		counts[x.Action]++
+	}
+	var text strings.Builder
+	for _, action := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&text, "%5d  %s: %s\n", counts[action], action, stepMeans[action])
+	}
+	if !c.AcceptMany {
+		text.WriteString("dcrctl sweep --dry-run lists them. ")
+	}
+	return c.ask(ctx, op, "%sSweep?", text.String())
+}
+
+// write writes it, and returns an error if it was not done wholly.
 func (s swept) write(op *operator, failure error) error {
+	err := s.print(op, failure)
+	if s.Failed > 0 && failure == nil {
+		err = errors.Join(err, fmt.Errorf("%s failed; the next sweep tries again", plural(s.Failed, "record", "records")))
+	}
+	return err
+}
+
+func (s swept) print(op *operator, failure error) error {
 	if op.json {
 		return op.writeJSON([]swept{s})
 	}
@@ -87,9 +142,6 @@ func (s swept) write(op *operator, failure error) error {
 		parts = []string{"nothing to do"}
 	}
 	op.note("swept: %s", strings.Join(parts, ", "))
-	if s.Failed > 0 && failure == nil {
-		return fmt.Errorf("%s failed; the next sweep tries again", plural(s.Failed, "record", "records"))
-	}
 	return nil
 }
 

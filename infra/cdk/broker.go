@@ -42,10 +42,10 @@ type Broker struct {
 	// DomainTarget is what the custom domain has to point at. "" without one.
 	DomainTarget string
 
-	mode        Mode
-	apiID       *string
-	scopes      []string
-	functions   map[function]awslambda.Function
+	mode      Mode
+	apiID     *string
+	scopes    []string
+	functions map[function]awslambda.Function
 	// deadLetters has starts that did not reach the janitor, and runs that failed.
 	deadLetters awssqs.CfnQueue
 	// told is what the janitor is told, and policyRead the read that the policy

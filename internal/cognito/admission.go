@@ -42,7 +42,7 @@ func (c *AppClients) admit(ctx context.Context, op operation) error {
 		}
 		if nextSecond(at).After(until) {
 			telemetry.Count(ctx, telemetry.CognitoThrottles, 1)
-			return op.refused(busy(2*time.Second), fmt.Errorf("admission: no call free in %s", maxAdmissionWait))
+			return op.refused(busy(2*time.Second), fmt.Errorf("admission: %w in %s", broker.ErrNoSlot, maxAdmissionWait))
 		}
 		telemetry.Count(ctx, telemetry.CognitoHeldBack, 1)
 		if err := c.sleep(ctx, nextSecond(at).Sub(at)); err != nil {

@@ -142,6 +142,9 @@ func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
 				start := time.Now()
 				err := admitting(t, s).admit(t.Context(), opCreate)
 				judge(t, err, throttled)
+				if !errors.Is(err, broker.ErrNoSlot) {
+					t.Errorf("admit = %v, want ErrNoSlot in it", err)
+				}
 				if got := time.Since(start); got != tt.want {
 					t.Errorf("gave up after %s, want %s", got, tt.want)
 				}

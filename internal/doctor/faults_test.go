@@ -292,7 +292,7 @@ var brokenServers = []broken{
 	{id: "server.grant-types", name: "machines only", want: Fail, says: "without authorization_code", faults: asHas("grant_types_supported", []string{"client_credentials"})},
 	{id: "server.auth-methods", name: "missing", want: Warning, says: "client_secret_basic alone", faults: asLacks("token_endpoint_auth_methods_supported")},
 	{id: "server.auth-methods", name: "no none", want: Warning, says: "without none", faults: asHas("token_endpoint_auth_methods_supported", []string{"client_secret_basic"})},
-	{id: "server.registration-endpoint", name: "missing", want: Fail, says: "VS Code asks the user", names: vsCode, faults: asLacks("registration_endpoint")},
+	{id: "server.registration-endpoint", name: "missing", want: Fail, says: "VS Code asks the user", names: reported(vsCode), faults: asLacks("registration_endpoint")},
 	{id: "server.registration-endpoint", name: "documents instead", want: Warning, says: "metadata document", names: cursor, faults: slices.Concat(asLacks("registration_endpoint"), asHas("client_id_metadata_document_supported", true))},
 	{id: "server.scopes", name: "missing", want: Warning, says: "missing", faults: asLacks("scopes_supported")},
 	{id: "server.scopes", name: "not those needed", want: Warning, says: `lacks "mcp/read"`, faults: asHas("scopes_supported", []string{"openid"})},

@@ -246,7 +246,7 @@ func (d *doctor) readMethods() {
 	case o.isTrue("client_id_metadata_document_supported"):
 		f.warn(registering, "there is none, and these clients do not bring a client ID metadata document by themselves")
 	default:
-		f.fail(append([]string{vsCode, reported(claudeCode)}, registering...),
+		f.fail(append([]string{reported(vsCode), reported(claudeCode)}, registering...),
 			"there is none. VS Code asks the user for a client id, which people are reported to see as OAuth that is disabled; others give up")
 	}
 	f.end("%s", quote(o.text("registration_endpoint")))

@@ -4,7 +4,8 @@
 // whose tracing is active.
 //
 // It does that one thing and does it itself, because what is published for it
-// costs a function more at each start than the function's own work (docs/adr).
+// would make a function twice as large, and its start half as long again
+// (docs/adr/0022-telemetry.md).
 // A function whose tracing is off has none of it in the way of its calls.
 //
 // Left out: sampling (Lambda decides), annotations, calls that do not go through

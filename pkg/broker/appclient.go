@@ -216,6 +216,11 @@ type AppClientAdopter interface {
 // app_client "shared" need one each.
 var ErrBrandingLimit = errors.New("all branding styles of the user pool are used up")
 
+// ErrNoSlot means that Cognito was not called, since this deployment makes as many
+// calls as it may. It comes with a *dcr.Error of code Unavailable, inside a
+// *NotAppliedError.
+var ErrNoSlot = errors.New("no call to Cognito is free")
+
 // A Provisioner makes sure that the app client with that key exists and is
 // usable. It is what the functions that face the internet have instead of a
 // right at Cognito. A nil error means that the record can be read and used. If

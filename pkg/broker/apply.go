@@ -31,8 +31,8 @@ func (s *Service) ApplyProfile(ctx context.Context, profile, by string) (int, er
 			return updated, fmt.Errorf("list app client records: %w", err)
 		}
 		a, err := s.store.AppClient(ctx, key)
-		if errors.Is(err, ErrNotFound) || err == nil && (a.Profile != profile || a.State != AppClientReady) {
-			continue
+		if errors.Is(err, ErrNotFound) || err == nil && (a.Profile != profile || a.State != AppClientReady || a.Kind != KindShared && a.Kind != KindDedicated) {
+			continue // also what is left of direct mode, and is the client's own
 		}
 		if err == nil {
 			err = s.apply(ctx, p, a, by)

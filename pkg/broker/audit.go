@@ -62,8 +62,9 @@ func (s *Service) auditCreated(ctx context.Context, by telemetry.Actor, old, r *
 // not worth a line.
 func (s *Service) auditChange(ctx context.Context, event telemetry.Event, by telemetry.Actor, before, after *Registration) {
 	a := telemetry.Audit{Event: event, Actor: by, ClientID: after.ClientID, Profile: after.Profile}
+	old := facts(before)
 	for i, now := range facts(after) {
-		was := facts(before)[i]
+		was := old[i]
 		if !reflect.DeepEqual(was.Value.Any(), now.Value.Any()) {
 			a.Before, a.After = append(a.Before, was), append(a.After, now)
 		}

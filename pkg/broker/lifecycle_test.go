@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -141,6 +142,61 @@ func TestAClientThatNobodyUsesIsRemoved(t *testing.T) {
 			t.Errorf("after 91 days the tombstone is still there: %v", err)
 		}
 	})
+}
+
+// readOnce calls after when a registration has been read for the first time, and
+// before whoever reads it has it.
+type readOnce struct {
+	broker.Store
+	after func()
+}
+
+func (s *readOnce) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
+	r, err := s.Store.Registration(ctx, clientID)
+	if after := s.after; after != nil {
+		s.after = nil
+		after()
+	}
+	return r, err
+}
+
+// A sweep that has read a tombstone does not end what was granted to the client
+// that registered again meanwhile.
+func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
+	w := newLife(t)
+	info, _ := w.mustRegister(publicBody, none)
+	w.use(info.ClientID)
+	w.allow(info.ClientID)
+	w.wait(4 * day)
+	w.grants.FailNext("EndGrants", 1, brokertest.NotApplied)
+	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Failed != 1 {
+		t.Fatalf("Sweep that cannot end grants = %+v, %v", done, err)
+	}
+	old := w.wantState(info.ClientID, broker.RegistrationRemoved).Generation
+	store := &readOnce{Store: w.store, after: func() {
+		w.mustRegister(publicBody, none)
+		w.allow(info.ClientID)
+	}}
+	s, err := broker.New(broker.Config{
+		Mode: broker.ModeBrokered, Store: store, AppClients: w.pool, Grants: w.grants, Deployment: "test",
+		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := s.Sweep(t.Context(), broker.SweepOptions{})
+	if err != nil || done.EndedGrants != 1 {
+		t.Errorf("Sweep = %+v, %v, want one grant ended", done, err)
+	}
+	for _, g := range w.grants.Standing() {
+		if g.Generation == old {
+			t.Errorf("grant %s of the former generation stands", g.ID)
+		}
+	}
+	if n := w.standing(info.ClientID); n != 1 {
+		t.Errorf("%d grants stand, want the one of the client that came back", n)
+	}
+	w.wantState(info.ClientID, broker.RegistrationActive)
 }
 
 func TestLifetimes(t *testing.T) {

@@ -56,6 +56,10 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 		return s.updateBrokered(ctx, before, r, profile, tok, req, m)
 	}
 	a, err := s.appClientOf(ctx, r)
+	if errors.Is(err, ErrNotFound) {
+		s.log.WarnContext(ctx, "registration without app client", "client_id", clientID, "app_client", r.AppClient)
+		return nil, errBadToken()
+	}
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("app client of registration %s: %w", clientID, err))
 	}
@@ -108,13 +112,14 @@ func (s *Service) rewrite(ctx context.Context, before, r *Registration, tok cred
 // Delete removes the client and its app client (RFC 7592 §2.3). After an error
 // that says to come back it can be repeated with the same token. In brokered
 // mode, which has no right at Cognito, the app client goes at the next Sweep;
-// a client of the other mode can be removed too.
+// a client of the other mode can be removed too. A client that is disabled
+// cannot: the record is the operator's, and what it refuses would come back.
 func (s *Service) Delete(ctx context.Context, clientID string, tok credential.Token) error {
 	r, err := s.authenticate(ctx, clientID, tok)
 	if err != nil {
 		return err
 	}
-	if r.State == RegistrationDeleted || r.State == RegistrationRemoved {
+	if r.State == RegistrationDeleted || r.State == RegistrationRemoved || r.State == RegistrationDisabled {
 		return errBadToken()
 	}
 	if r.Mode == ModeBrokered {

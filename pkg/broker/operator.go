@@ -39,15 +39,34 @@ func (s *Service) Approve(ctx context.Context, clientID, by string) (*Registrati
 }
 
 // Enable lets a client be used that was disabled. What was granted before stays
-// ended. One that is active already is no error; one of another state is a
-// *StateError.
+// ended. One that is active already is no error; one of another state, or of
+// direct mode whose app client is gone, is a *StateError.
 func (s *Service) Enable(ctx context.Context, clientID, by string) (*Registration, error) {
 	return s.decide(ctx, clientID, telemetry.RegistrationEnabled, by, func(r *Registration) error {
 		if r.State != RegistrationDisabled {
 			return s.unless(r, RegistrationActive)
 		}
+		if err := s.stillServed(ctx, r); err != nil {
+			return err
+		}
 		return s.activate(ctx, r)
 	})
+}
+
+// stillServed returns a *StateError if r is of direct mode and its app client,
+// whose id it has, is gone or going: Cognito makes none under that id again.
+func (s *Service) stillServed(ctx context.Context, r *Registration) error {
+	if r.Mode != ModeDirect {
+		return nil
+	}
+	a, err := s.store.AppClient(ctx, r.AppClient)
+	if errors.Is(err, ErrNotFound) || err == nil && a.State == AppClientRemoving {
+		return fmt.Errorf("its app client is gone: %w", &StateError{ClientID: r.ClientID, State: r.State})
+	}
+	if err != nil {
+		return fmt.Errorf("read app client %s: %w", r.AppClient, err)
+	}
+	return nil
 }
 
 // Disable sees to it that the client gets no tokens until it is enabled again,

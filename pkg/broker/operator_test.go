@@ -143,6 +143,41 @@ func TestASwitchedOffClientDoesNotComeBack(t *testing.T) {
 	}
 }
 
+// Nor by deleting itself, which would take what refuses it away.
+func TestADisabledClientCannotDeleteItself(t *testing.T) {
+	brokered := newLife(t)
+	vouched, vouchedRAT := brokered.vouched("trusted", appBody)
+	brokered.mustProvision(brokered.appClientKey(vouched))
+	direct := newWorld(t)
+	info, infoRAT := direct.mustRegister(publicBody, none)
+	for _, tt := range []struct {
+		mode     broker.Mode
+		w        *world
+		s        *broker.Service
+		clientID string
+		rat      credential.Token
+	}{
+		{broker.ModeBrokered, brokered.world, brokered.Service, vouched, vouchedRAT},
+		{broker.ModeDirect, direct, direct.Service, info.ClientID, infoRAT},
+	} {
+		t.Run(string(tt.mode), func(t *testing.T) {
+			if _, err := tt.s.Disable(t.Context(), tt.clientID, "ops"); err != nil {
+				t.Fatal(err)
+			}
+			wantCode(t, "Delete", tt.s.Delete(t.Context(), tt.clientID, tt.rat), dcr.InvalidToken)
+			if r, err := tt.w.inner.Registration(t.Context(), tt.clientID); err != nil || r.State != broker.RegistrationDisabled {
+				t.Errorf("Registration = %+v, %v, want it disabled as before", r, err)
+			}
+			if _, err := tt.s.Enable(t.Context(), tt.clientID, "ops"); err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.s.Delete(t.Context(), tt.clientID, tt.rat); err != nil {
+				t.Errorf("Delete when it is enabled again: %v", err)
+			}
+		})
+	}
+}
+
 func TestWithoutGrantsTheRestIsLeftToTheSweep(t *testing.T) {
 	w := newLife(t)
 	id, _ := w.vouched("trusted", appBody)
@@ -294,6 +329,14 @@ func TestApplyProfile(t *testing.T) {
 		t.Errorf("again = %d, %v", n, err)
 	}
 	w.recover(keys...)
+	w.pool.Put("left", brokertest.AppClient{Marker: broker.NewMarker(w.now())})
+	left := &broker.AppClient{Key: credential.NewID(), State: broker.AppClientReady, Marker: w.pool.All()["left"].Marker, CognitoID: "left", Profile: "trusted", CreatedAt: w.now()}
+	if err := w.inner.CreateAppClient(t.Context(), left); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.ApplyProfile(t.Context(), "trusted", "ada"); err != nil || n != 1 || w.pool.All()["left"].Brokered != nil {
+		t.Errorf("beside an app client of direct mode = %d, %v and it has %+v, want it left alone", n, err, w.pool.All()["left"])
+	}
 	if _, err := w.ApplyProfile(t.Context(), "nothing", "ada"); err == nil {
 		t.Error("a profile that is not there: no error")
 	}
@@ -325,4 +368,24 @@ func TestOperatorsInDirectMode(t *testing.T) {
 	if r, err := w.inner.Registration(t.Context(), info.ClientID); err != nil || r.State != broker.RegistrationDeleted {
 		t.Errorf("Registration = %+v, %v, want it deleted", r, err)
 	}
+}
+
+// A client of direct mode has the id of its app client, and ends with it.
+func TestAClientOfDirectModeWithoutAppClientIsNotEnabled(t *testing.T) {
+	w := newWorld(t)
+	info, rat := w.mustRegister(publicBody, none)
+	if _, err := w.Disable(t.Context(), info.ClientID, "ops"); err != nil {
+		t.Fatal(err)
+	}
+	w.pool.Drop(info.ClientID)
+	w.wait(2 * time.Hour)
+	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Gone != 1 {
+		t.Fatalf("Sweep = %+v, %v, want the app client gone", done, err)
+	}
+	_, err := w.Enable(t.Context(), info.ClientID, "ops")
+	if e, ok := errors.AsType[*broker.StateError](err); !ok || e.State != broker.RegistrationDisabled {
+		t.Errorf("Enable = %v, want a StateError", err)
+	}
+	_, err = w.Update(t.Context(), info.ClientID, rat, update(t, publicBody, info.ClientID))
+	wantCode(t, "Update", err, dcr.InvalidToken)
 }

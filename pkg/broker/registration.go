@@ -30,7 +30,7 @@ const (
 	// that no operator has approved: it can be managed, but gets no tokens.
 	RegistrationPending RegistrationState = "pending"
 	// RegistrationDisabled is a client that an operator has switched off: it
-	// can be managed, but gets no tokens.
+	// can be read and updated, but not deleted, and gets no tokens.
 	RegistrationDisabled RegistrationState = "disabled"
 	// RegistrationDeleting is a client whose deletion has begun. To everyone
 	// but a repeated DELETE it is as good as gone.

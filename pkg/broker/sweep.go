@@ -66,6 +66,9 @@ func (w Swept) LogValue() slog.Value {
 type SweepOptions struct {
 	// DryRun changes nothing, and counts and reports what would be done.
 	DryRun bool
+	// AcceptMany believes it when so many are without record, or without app
+	// client, that a sweep stops with ErrTooMany.
+	AcceptMany bool
 	// Report, if not nil, is told of each thing before it is done.
 	Report func(SweepStep)
 }
@@ -156,12 +159,13 @@ type sweep struct {
 }
 
 func (s *sweep) all(ctx context.Context) error {
-	// What is half done is not held up by there being too many orphans.
-	wrong := s.compare(ctx)
-	if wrong != nil && !errors.Is(wrong, ErrTooMany) {
-		return wrong
+	unmended, err := s.compare(ctx)
+	if err != nil {
+		return err
 	}
-	return errors.Join(wrong, s.growShared(ctx), s.dueRecords(ctx))
+	// What is due is not held up by there being too many orphans, or by one that
+	// Cognito would not delete now.
+	return errors.Join(unmended, s.growShared(ctx), s.dueRecords(ctx))
 }
 
 // stop reports whether the time is up, and notes it.
@@ -179,17 +183,18 @@ func (s *sweep) step(x SweepStep) bool {
 }
 
 // failed counts and logs what did not succeed. It returns an error if the sweep
-// must not go on: Cognito has asked to be left alone.
+// must not go on: Cognito has asked to be left alone. That others of the
+// deployment have been faster to call it is no reason: each call waits its turn.
 func (s *sweep) failed(ctx context.Context, key string, err error) error {
 	if s.stop(ctx) && errors.Is(err, context.DeadlineExceeded) {
 		return nil // it was cut short, and did not fail
 	}
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrExists) {
 		return nil // another is at work on it, and it stays due until that is done
 	}
 	s.done.Failed++
 	s.log.ErrorContext(ctx, "sweep", "key", key, "error", err)
-	if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == dcr.Unavailable {
+	if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == dcr.Unavailable && !errors.Is(err, ErrNoSlot) {
 		return err
 	}
 	return nil

@@ -298,6 +298,7 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 		stops bool
 	}{
 		{"busy", &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}, 1, true},
+		{"no call free", &broker.NotAppliedError{Err: fmt.Errorf("%w: %w", dcr.Errorf(dcr.Unavailable, "busy"), broker.ErrNoSlot)}, 2, false},
 		{"another answer of the protocol", &broker.NotAppliedError{Err: dcr.Errorf(dcr.InvalidClientMetadata, "no")}, 2, false},
 		{"broken", brokertest.ErrInjected, 2, false},
 	} {
@@ -321,4 +322,28 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 			w.recover()
 		})
 	}
+}
+
+// An orphan that cannot be deleted now does not hold up what is due.
+func TestABusyCognitoDoesNotHoldUpWhatIsDue(t *testing.T) {
+	w := newWorld(t)
+	c := w.limitedClient()
+	w.wait(2 * time.Hour)
+	c.a.State, c.a.Due = broker.AppClientRemoving, w.now()
+	w.put(c)
+	w.orphan(time.Hour)
+	busy := &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}
+	calls := 0
+	janitor := w.on(w.store, &meantimePool{AppClients: w.pool, deleting: func() error {
+		if calls++; calls == 1 {
+			return busy
+		}
+		return nil
+	}})
+	done, err := janitor.Sweep(t.Context(), broker.SweepOptions{})
+	if want := (broker.Swept{Failed: 1, Removed: 1}); done != want || !errors.Is(err, busy) {
+		t.Errorf("Sweep = %+v, %v, want %+v and %v", done, err, want, busy)
+	}
+	w.sweepOnce()
+	w.recover()
 }

@@ -20,43 +20,75 @@ const (
 )
 
 // ErrTooMany means that so many app clients have no record, or so many records
-// no app client, that a sweep has left all of them alone.
+// no app client, that a sweep has left all of them alone. SweepOptions.AcceptMany
+// is for those that are right.
 var ErrTooMany = errors.New("too many to be believed")
 
 // compare holds the app clients of the pool against the records, and mends what
 // has been wrong for an hour. The records are read first: one that is made
-// meanwhile has an app client that is young.
-func (s *sweep) compare(ctx context.Context) error {
+// meanwhile has an app client that is young. unmended is why some of it was left;
+// with err, nothing must be done at all.
+func (s *sweep) compare(ctx context.Context) (unmended, err error) {
 	records, err := s.records(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l, err := s.list(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d, err := s.ownTable(ctx, len(l.all))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.done.Unfinished {
-		return nil // not all records were read
+		return nil, nil // not all records were read
 	}
 	s.observeStyles(ctx, records)
 	orphans := s.orphans(l, records)
+	if len(orphans) > 0 {
+		// The keys come from an index that may lag, page by page, while records
+		// move in it: one that was there all along may have been left out.
+		again, err := s.records(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if s.done.Unfinished {
+			return nil, nil
+		}
+		orphans = s.orphans(l, append(again, records...))
+	}
 	for _, o := range orphans {
 		if made, _ := MarkedAt(o.Marker); made.Add(skew).Before(d.Began) {
-			return s.alarm(ctx, ErrForeignTable, fmt.Sprintf("app client %s was made on %s, before the table was first used on %s",
+			return nil, s.alarm(ctx, ErrForeignTable, fmt.Sprintf("app client %s was made on %s, before the table was first used on %s",
 				o.ID, made.Format(time.DateOnly), d.Began.Format(time.DateOnly)))
 		}
 	}
 	gone := s.gone(l, records)
-	return errors.Join(s.mendOrphans(ctx, orphans, len(l.all)), s.mendGone(ctx, gone, len(records)))
+	return errors.Join(s.mendOrphans(ctx, orphans, len(l.all)), s.mendGone(ctx, gone, len(records))), nil
 }
 
-// records are all records of app clients.
+// records are all records of app clients. The keys come from an index that may lag
+// behind; those that the policy names, on which most users depend, are read
+// whatever the index says.
 func (s *sweep) records(ctx context.Context) ([]*AppClient, error) {
 	var all []*AppClient
+	seen := make(map[string]bool)
+	read := func(key string) error {
+		if seen[key] {
+			return nil
+		}
+		seen[key] = true
+		a, err := s.store.AppClient(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read app client %s: %w", key, err)
+		}
+		all = append(all, a)
+		return nil
+	}
 	for key, err := range s.store.AppClientKeys(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("list app client records: %w", err)
@@ -64,14 +96,14 @@ func (s *sweep) records(ctx context.Context) ([]*AppClient, error) {
 		if s.stop(ctx) {
 			return nil, nil
 		}
-		a, err := s.store.AppClient(ctx, key)
-		if errors.Is(err, ErrNotFound) {
-			continue
+		if err := read(key); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read app client %s: %w", key, err)
+	}
+	for _, name := range s.policy.Profiles() {
+		if err := read(SharedAppClientKey(name)); err != nil {
+			return nil, err
 		}
-		all = append(all, a)
 	}
 	return all, nil
 }
@@ -111,11 +143,13 @@ func (s *sweep) gone(l *listing, records []*AppClient) []*AppClient {
 	return gone
 }
 
-func tooMany(n, of int) bool { return n > manyOrphans && n*100 > of*orphanPercent }
+func (s *sweep) tooMany(n, of int) bool {
+	return !s.AcceptMany && n > manyOrphans && n*100 > of*orphanPercent
+}
 
 func (s *sweep) mendOrphans(ctx context.Context, orphans []ListedAppClient, of int) error {
-	if tooMany(len(orphans), of) {
-		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d app clients have no record", len(orphans), of))
+	if s.tooMany(len(orphans), of) {
+		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d app clients have no record; if that is right, dcrctl sweep --accept-many deletes them", len(orphans), of))
 	}
 	for _, o := range orphans {
 		if s.stop(ctx) {
@@ -153,8 +187,8 @@ func (s *sweep) mendOrphan(ctx context.Context, o ListedAppClient) error {
 }
 
 func (s *sweep) mendGone(ctx context.Context, gone []*AppClient, of int) error {
-	if tooMany(len(gone), of) {
-		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d records are of app clients that Cognito does not list", len(gone), of))
+	if s.tooMany(len(gone), of) {
+		return s.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d records are of app clients that Cognito does not list; if that is right, dcrctl sweep --accept-many forgets them", len(gone), of))
 	}
 	for _, a := range gone {
 		if s.stop(ctx) {

@@ -113,7 +113,11 @@ func (s *sweep) goOnExpiring(ctx context.Context, r *Registration) error {
 // app client, and when all of it is gone the end of the tombstone itself.
 func (s *sweep) finishExpiring(ctx context.Context, r *Registration) error {
 	if r.Mode == ModeBrokered {
-		if err := s.endGrants(ctx, r.ClientID, ""); err != nil {
+		keep, err := s.revivedAs(ctx, r)
+		if err != nil {
+			return err
+		}
+		if err := s.endGrants(ctx, r.ClientID, keep); err != nil {
 			return err
 		}
 	}
@@ -127,6 +131,20 @@ func (s *sweep) finishExpiring(ctx context.Context, r *Registration) error {
 		return nil // another sweep did it, or the client has registered again
 	}
 	return err
+}
+
+// revivedAs returns the generation under which the client of a tombstone has
+// registered again since the tombstone was read, or empty if it has not. The
+// grants of that one are not the tombstone's.
+func (s *sweep) revivedAs(ctx context.Context, r *Registration) (string, error) {
+	stored, err := s.store.Registration(ctx, r.ClientID)
+	if errors.Is(err, ErrNotFound) || err == nil && stored.Generation == r.Generation {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read registration %s: %w", r.ClientID, err)
+	}
+	return stored.Generation, nil
 }
 
 // dropAppClient removes the app client that served r alone. One that is being

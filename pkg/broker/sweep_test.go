@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -53,6 +54,61 @@ func TestOrphansAreDeletedAfterAnHour(t *testing.T) {
 	w.pool.Drop("foreign")
 	w.pool.Drop("odd")
 	w.recover("profile/open")
+}
+
+// laggingKeys leaves all keys out of the list in some of the passes.
+type laggingKeys struct {
+	broker.Store
+	passes int
+	omits  func(pass int) bool
+}
+
+func (s *laggingKeys) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
+	if s.passes++; s.omits(s.passes) {
+		return func(func(string, error) bool) {}
+	}
+	return s.Store.AppClientKeys(ctx)
+}
+
+// The list of keys is that of an index, from which one that moves in it can be
+// missing.
+func TestAnAppClientWhoseKeyIsMissingOnceIsNoOrphan(t *testing.T) {
+	// The key of a shared one follows from the policy, and may be missing for good.
+	for _, missing := range []int{1, 2, 0} {
+		t.Run(fmt.Sprint("from pass ", missing), func(t *testing.T) {
+			w := newLife(t)
+			key := "profile/open"
+			if missing > 0 {
+				client, _ := w.vouched("trusted", confidentialBody)
+				key = w.appClientKey(client)
+			}
+			live := w.mustProvision(key).CognitoID
+			w.wait(2 * time.Hour)
+			orphan := w.orphan(time.Hour)
+			lagging := &laggingKeys{Store: w.store, omits: func(pass int) bool { return missing == 0 || pass == missing }}
+			s, err := broker.New(broker.Config{
+				Mode: broker.ModeBrokered, Store: lagging, AppClients: w.pool, Grants: w.grants, Deployment: "test",
+				Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			done, err := s.Sweep(t.Context(), broker.SweepOptions{})
+			if err != nil || done.Orphans != 1 || done.Failed != 0 || !w.exists(live) || w.exists(orphan) {
+				t.Errorf("Sweep = %+v, %v, the live one there %t, the orphan %t, want the orphan alone deleted", done, err, w.exists(live), w.exists(orphan))
+			}
+		})
+	}
+	t.Run("of direct mode, from all passes", func(t *testing.T) {
+		w := newWorld(t)
+		c := w.limitedClient()
+		w.wait(2 * time.Hour)
+		done, err := w.on(&laggingKeys{Store: w.store, omits: func(int) bool { return true }}, w.pool).Sweep(t.Context(), broker.SweepOptions{})
+		if err != nil || done != (broker.Swept{}) || !w.exists(c.info.ClientID) {
+			t.Errorf("Sweep = %+v, %v, the app client there %t, want nothing done: it has its record", done, err, w.exists(c.info.ClientID))
+		}
+		w.checkConsistent()
+	})
 }
 
 // A record that was lost is made again if there is a registration of direct mode.
@@ -191,6 +247,9 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 			if n := len(w.pool.All()); n != tt.known+tt.orphans-tt.deleted {
 				t.Errorf("%d app clients left", n)
 			}
+			if done, err := w.Sweep(t.Context(), broker.SweepOptions{AcceptMany: true}); err != nil || done.Orphans != tt.orphans-tt.deleted {
+				t.Errorf("Sweep that accepts many = %+v, %v, want %d orphans deleted", done, err, tt.orphans-tt.deleted)
+			}
 		})
 	}
 	t.Run("records without app client", func(t *testing.T) {
@@ -203,6 +262,11 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 		w.wait(2 * time.Hour)
 		if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); !errors.Is(err, broker.ErrTooMany) || done.Gone != 0 || w.pool.Calls("Exists") != 0 {
 			t.Errorf("Sweep = %+v, %v, want ErrTooMany", done, err)
+		} else if !strings.Contains(err.Error(), "dcrctl sweep --accept-many") {
+			t.Errorf("Sweep: %v, want it to say what to do", err)
+		}
+		if done, err := w.Sweep(t.Context(), broker.SweepOptions{AcceptMany: true}); err != nil || done.Gone != 11 {
+			t.Errorf("Sweep that accepts many = %+v, %v, want 11 gone", done, err)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -138,5 +139,21 @@ func TestAnAuditLineSaysWhoDidWhat(t *testing.T) {
 	}
 	if !reflect.DeepEqual(line, want) {
 		t.Errorf("got  %v\nwant %v", line, want)
+	}
+}
+
+// BenchmarkALine is what an activity adds to a request such as a registration: its
+// notes, three calls that are measured, and the line.
+func BenchmarkALine(b *testing.B) {
+	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	for b.Loop() {
+		ctx, a := Begin(b.Context(), "id-1")
+		Note(ctx, ClientID, "dcr_a")
+		Note(ctx, Profile, "open")
+		Count(ctx, Registrations, 1)
+		for range 3 {
+			Called(ctx, DynamoDB, 2*time.Millisecond, false)
+		}
+		a.Log(ctx, log, "answered", slog.Int("status", 201))
 	}
 }
