@@ -47,7 +47,7 @@ var functionOf = map[string]string{
 // private are the functions of events that are not of an HTTP API, and how the
 // answers to them end. The janitor's begins with what it found to do.
 var private = map[string]struct{ function, answer string }{
-	"janitor":           {"JanitorFunction", `,"Failed":0}`},
+	"janitor":           {"JanitorFunction", `,"failed":0,"backlog":0,"unfinished":false}`},
 	"provision":         {"ProvisionFunction", `{"status":"ready"}`},
 	"provision-unknown": {"ProvisionFunction", `{"status":"not_found"}`},
 }
