@@ -36,7 +36,8 @@ image=public.ecr.aws/lambda/provided:al2023-$arch
 inside() {
 	ip link set lo up
 	mount -t tmpfs -o mode=0700 dcr-container "$work"
-	export DOCKER_HOST="unix://$work/docker.sock"
+	mkdir "$work/tmp"
+	export DOCKER_HOST="unix://$work/docker.sock" TMPDIR="$work/tmp"
 	# So that it is not late with the containers' output: sam waits for that, and
 	# for a second if some lines of it come together.
 	nice -n -10 dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" \

@@ -118,11 +118,12 @@ surroundings() {
 	export AWS_ENDPOINT_URL="$DYNAMODB_ENDPOINT" # sam asks STS whose account this is
 }
 
-# sam runs a command of `sam local` on what was built.
+# sam becomes a command of `sam local` on what was built; with through, what that
+# names is to run it.
 sam() {
 	command=$1
 	shift
-	"$venv/bin/sam" local "$command" --template-file "$built/template.yaml" --parameter-overrides "Architecture=$arch" \
+	exec ${through:+"$through"} "$venv/bin/sam" local "$command" --template-file "$built/template.yaml" --parameter-overrides "Architecture=$arch" \
 		--region us-east-1 --env-vars "$work/functions.json" "$@"
 }
 
@@ -174,7 +175,7 @@ run() {
 	surroundings
 	serve start-lambda "$listen" "$lambda_port" "$@"
 	banner
-	sam start-api --host localhost --port "$broker_port" --warm-containers LAZY --no-watch "$@"
+	(sam start-api --host localhost --port "$broker_port" --warm-containers LAZY --no-watch "$@")
 }
 
 # What `sam local` does otherwise than API Gateway: it takes "//" for "/", has no
@@ -193,8 +194,7 @@ tests() {
 		die "the end-to-end tests failed"
 	fi
 	grep -E -- '^ *--- (PASS|SKIP)|^ok' "$work/e2e.log"
-	bin/sam-events "$venv/bin/sam" local invoke --template-file "$built/template.yaml" --parameter-overrides "Architecture=$arch" \
-		--region us-east-1 --env-vars "$work/functions.json" --skip-pull-image
+	(through=bin/sam-events && sam invoke --skip-pull-image)
 }
 
 case ${1-} in

@@ -26,8 +26,9 @@ import (
 	"time"
 )
 
-// atATime is how many events are under way: what takes the time is starting sam.
-var atATime = runtime.NumCPU()
+// atATime is how many events are under way. What takes the time is starting sam;
+// then one of them waits for its container.
+var atATime = runtime.NumCPU() + 1
 
 // functionOf is the function that has a route of the HTTP API.
 var functionOf = map[string]string{

@@ -24,7 +24,9 @@ func around(table string) SurroundingsOptions {
 	return SurroundingsOptions{
 		BackChannel: "127.0.0.1:0", Host: "127.0.0.1", Issuer: "http://localhost:3000", Table: table,
 		AWS: os.Getenv("DYNAMODB_ENDPOINT"), Lambda: "http://127.0.0.1:3001", Provision: "ProvisionFunction",
-		Getenv: func(name string) string { return map[string]string{"LOG_LEVEL": "error", "ISSUER": "https://other.example"}[name] },
+		Getenv: func(name string) string {
+			return map[string]string{"LOG_LEVEL": "error", "ISSUER": "https://other.example"}[name]
+		},
 	}
 }
 
