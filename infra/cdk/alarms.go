@@ -61,7 +61,7 @@ func (b *Broker) addOwnAlarms(p *Props) {
 		telemetry.JanitorRuns, "Sum", hour, &awscloudwatch.CfnAlarmProps{
 			EvaluationPeriods: jsii.Number(3), ComparisonOperator: jsii.String("LessThanThreshold"), TreatMissingData: jsii.String("breaching"),
 		})
-	own("JanitorStoppedAlarm", "The janitor of dcr-broker stopped because the table or the pool may not be those of this deployment. Find out which, before dcrctl sweep --accept-table.",
+	own("JanitorStoppedAlarm", "The janitor of dcr-broker stopped because the table or the pool may not be those of this deployment. Find out which, before dcrctl sweep --accept-table or --accept-many.",
 		telemetry.JanitorStopped, "Sum", hour, &awscloudwatch.CfnAlarmProps{})
 	lasting := func() *awscloudwatch.CfnAlarmProps {
 		return &awscloudwatch.CfnAlarmProps{EvaluationPeriods: jsii.Number(4), DatapointsToAlarm: jsii.Number(3)}

@@ -3,6 +3,7 @@ package sam
 import (
 	"encoding/json"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,6 +41,12 @@ func metricOf(v map[string]any) metric {
 
 func TestAlarms(t *testing.T) {
 	exist := knownMetrics()
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, documented, _ := strings.Cut(string(page), "\n### Alarms\n")
+	documented, _, _ = strings.Cut(documented, "\n## ")
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		watched := make(map[string]bool) // metric and its dimensions' values
 		for _, a := range template.Of("AWS::CloudWatch::Alarm") {
@@ -66,6 +73,9 @@ func TestAlarms(t *testing.T) {
 			}
 			if got := a.Text("AlarmActions"); got != want {
 				t.Errorf("%s tells %q, want %q", a.ID, got, want)
+			}
+			if !strings.Contains(documented, "`"+a.ID+"`") {
+				t.Errorf("docs/operations.md does not say what to do when %s rings", a.ID)
 			}
 			if !strings.HasSuffix(a.Text("AlarmDescription"), ". See docs/operations.md, Alarms.") || a.Text("TreatMissingData") == "" {
 				t.Errorf("%s does not say where to read on, or what missing data mean: %q", a.ID, a.Text("AlarmDescription"))
