@@ -25,7 +25,7 @@ func TestFunctionsLogTheirVersionAtTheStart(t *testing.T) {
 		}
 		f.Close()
 		first, _, _ := strings.Cut(f.Logs(), "\n")
-		if want := `"msg":"started","version":"` + cmp.Or(os.Getenv("VERSION"), "dev") + `"}`; !strings.HasSuffix(first, want) {
+		if want := `"msg":"started","issuer":"auth.example.com","version":"` + cmp.Or(os.Getenv("VERSION"), "dev") + `"}`; !strings.HasSuffix(first, want) {
 			t.Errorf("%s logged %q at first, want %s", name, first, want)
 		}
 	}
