@@ -142,6 +142,8 @@ func withEnvFile(name string, getenv func(string) string) (func(string) string, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	// That is for functions: only beside one is there something to report to.
+	delete(file, "TRACING")
 	// The SDK reads the environment itself.
 	for _, name := range []string{"AWS_REGION", "AWS_PROFILE"} {
 		if v := file[name]; v != "" && getenv(name) == "" {
