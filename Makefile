@@ -30,7 +30,7 @@ build-%Function: go
 	@GO="$(GO)" scripts/sam-function.sh "$*"
 
 test: go ## every test, with the race detector; starts a local DynamoDB (wants Python 3)
-	@scripts/moto.sh run $(GO) test -race ./...
+	@scripts/moto.sh run $(GO) test -race -timeout 30m ./...
 
 test-browser: go ## the pages and the whole flow in headless Chromium (installs Chromium on Debian, wants Node 20)
 	@scripts/browser.sh pages
