@@ -56,7 +56,7 @@ casts: go ## those of docs/screenshots that show a terminal (wants Python 3)
 
 e2e: go ## the protocol scripts against a stack that runs elsewhere: make e2e BASE_URL=https://auth.example.com
 	@test -n "$(BASE_URL)" || { echo "make e2e: say where the broker is: make e2e BASE_URL=http://localhost:8080" >&2; exit 2; }
-	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v $(ARGS) ./e2e
+	@E2E_BASE_URL="$(BASE_URL)" $(GO) test -count=1 -v $(ARGS) ./test/e2e
 
 sam-local: go ## the broker under sam local start-api, on your Docker (wants Python 3)
 	@GO="$(GO)" scripts/sam-local.sh run $(ARGS)

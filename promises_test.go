@@ -123,7 +123,7 @@ func parseTests(t *testing.T, pkg string) *tests {
 			t.Fatal(err)
 		}
 		for _, d := range file.Decls {
-			// A suite that others run, such as those of internal/brokertest,
+			// A suite that others run, such as those of test/contract,
 			// stands in a file of another name.
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
 				found.functions[f.Name.Name] = f

@@ -20,15 +20,15 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // batch is how many requests are prepared at a time of those that can be sent
@@ -51,7 +51,7 @@ const (
 // sealing keys where keys says.
 func brokeredEnvironment(keys string) map[string]string {
 	secret := sha256.Sum256([]byte("example-introspection-secret"))
-	env := maps.Clone(environment)
+	env := maps.Clone(functionEnv)
 	maps.Copy(env, map[string]string{
 		"AUTHORIZATION":         "brokered",
 		"KEYS":                  keys,
@@ -79,7 +79,7 @@ func newBrokered() (*parts, *documents.Keys, error) {
 		return nil, nil, err
 	}
 	env := brokeredEnvironment(f.Name())
-	c, err := config.All(func(name string) string { return env[name] })
+	c, err := environment.All(func(name string) string { return env[name] })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -143,7 +143,7 @@ func authorizing(root string) (d *deployment, client map[string]string, err erro
 	// Codes and tokens live in real time.
 	p.store = memory.NewStore(time.Now)
 	provisioning, err := broker.NewProvisioning(broker.ProvisioningConfig{
-		Store: p.store, Maker: brokertest.NewAppClients(), Deployment: "bench", Keys: keys.Ring, Now: time.Now, Log: p.log,
+		Store: p.store, Maker: fake.NewPool(), Deployment: "bench", Keys: keys.Ring, Now: time.Now, Log: p.log,
 		Policy: func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
 	})
 	if err != nil {

@@ -18,16 +18,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/cognito"
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/relay"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // appClients is how many open registrations the policy that ships lets in.
@@ -57,9 +57,9 @@ func requests() []request {
 	}
 }
 
-// environment is that of every function in direct mode: nothing in it is
+// functionEnv is that of every function in direct mode: nothing in it is
 // connected to at start.
-var environment = map[string]string{
+var functionEnv = map[string]string{
 	"AUTHORIZATION":         "direct",
 	"AWS_REGION":            "us-east-1",
 	"AWS_ACCESS_KEY_ID":     "local",
@@ -99,7 +99,7 @@ func (c *clock) now() time.Time {
 
 // parts are what all brokers are made of.
 type parts struct {
-	config *config.Config
+	config *environment.Config
 	store  *memory.Store
 	clock  *clock
 	log    *slog.Logger
@@ -107,14 +107,14 @@ type parts struct {
 }
 
 func newParts() (*parts, error) {
-	c, err := config.Registration(func(name string) string { return environment[name] })
+	c, err := environment.Registration(func(name string) string { return functionEnv[name] })
 	if err != nil {
 		return nil, err
 	}
 	return partsOf(c), nil
 }
 
-func partsOf(c *config.Config) *parts {
+func partsOf(c *environment.Config) *parts {
 	p := &parts{config: c, clock: new(clock), log: c.Logger(io.Discard)}
 	p.store, p.router = memory.NewStore(p.clock.now), httpapi.NewRouter(p.log)
 	return p
@@ -163,7 +163,7 @@ func (p *parts) registrations(apps broker.AppClients) (*broker.Service, error) {
 }
 
 // inMemory replaces Cognito at the port.
-func inMemory(*parts) (broker.AppClients, error) { return brokertest.NewAppClients(), nil }
+func inMemory(*parts) (broker.AppClients, error) { return fake.NewPool(), nil }
 
 // throughSDK replaces Cognito below the AWS SDK, which encodes, signs and
 // decodes.
@@ -265,7 +265,7 @@ func relaying(client *http.Client) func(string) (*deployment, error) {
 
 // registerClient makes the client that asks for tokens.
 func (p *parts) registerClient() (id string, err error) {
-	if _, err := p.registrations(brokertest.NewAppClients()); err != nil {
+	if _, err := p.registrations(fake.NewPool()); err != nil {
 		return "", err
 	}
 	w := httptest.NewRecorder()

@@ -36,7 +36,7 @@ type answers struct {
 var pool = sync.OnceValue(prepare)
 
 // prepare makes the answers, with tokens of the size of Cognito's for the app
-// client that brokertest.AppClients makes first. They are good for as long as
+// client that fake.Pool makes first. They are good for as long as
 // Cognito allows, so that none has to be renewed before its time.
 func prepare() *answers {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

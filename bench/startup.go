@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
 // start is a process's way from before it is made to its first request for an
@@ -45,7 +45,7 @@ type bootstrap struct {
 
 // environ is the environment of a function in that mode.
 func environ(mode string) []string {
-	all := environment
+	all := functionEnv
 	if mode == "brokered" {
 		all = brokeredEnvironment("secretsmanager:dcr-broker/keys")
 	}

@@ -20,10 +20,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
-	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
-	"github.com/dcr-broker/dcr-broker/internal/permissions"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
 const (

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
-	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
 // deployment is everything of brokered mode as it runs in the cloud, the six

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
 // The whole of direct mode on the real bootstraps, each with a role of its own.

@@ -20,9 +20,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/permissions"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
 // Where the documents of these tests are.

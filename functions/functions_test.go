@@ -23,16 +23,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
-	"github.com/dcr-broker/dcr-broker/internal/trust"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
 // functionOf says which function has which route of the HTTP API. A route has
@@ -273,8 +273,8 @@ func (w *world) handlerAnswers(h http.Handler, steps []step) {
 
 // wired is what the mains make, in one router. What makes app clients is in this
 // process, too.
-func wired(c *config.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
-	service, err := registrar.Service(c, sdk, store, trust.New(nil, time.Now), log)
+func wired(c *environment.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
+	service, err := registrar.Service(c, sdk, store, issuers.New(nil, time.Now), log)
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +285,7 @@ func wired(c *config.Config, sdk aws.Config, store store, log *slog.Logger) (htt
 	rt := httpapi.NewRouter(log)
 	httpapi.RegistrationRoutes(rt, service)
 	published.Mount(rt)
-	if c.Authorization == config.Direct {
+	if c.Authorization == environment.Direct {
 		wire.TokenRoutes(rt, c, broker.NewClients(store, time.Now))
 		return rt, nil
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
 // gateway is an HTTP API of API Gateway, over TLS, in front of functions that

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
 var update = flag.Bool("update", false, "write the golden answers")

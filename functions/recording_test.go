@@ -15,11 +15,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/permissions"
+	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
 // recordedFile is what `go test -update` writes, from a run of all tests.
-const recordedFile = "../internal/permissions/recorded.json"
+const recordedFile = "../test/permissions/recorded.json"
 
 // calls are the operations of AWS that the functions were seen to call, by mode
 // and function.

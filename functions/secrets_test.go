@@ -26,8 +26,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
 // journal is a log that is read in pieces.

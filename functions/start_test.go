@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
 // A deployment that is configured wrongly says everything that is wrong, at once.

@@ -25,10 +25,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/dynamo"
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -154,9 +154,9 @@ func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, 
 	return w
 }
 
-func (w *world) config() *config.Config {
+func (w *world) config() *environment.Config {
 	w.t.Helper()
-	c, err := config.All(func(name string) string { return w.env[name] })
+	c, err := environment.All(func(name string) string { return w.env[name] })
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -6,12 +6,12 @@
 #   scripts/browser.sh screenshots   makes the pictures in docs/screenshots
 #
 # It installs what is missing: Chromium and a typeface, if it may and the system
-# is Debian's, and the packages of e2e/browser. Set CHROMIUM to use another
+# is Debian's, and the packages of test/browser. Set CHROMIUM to use another
 # browser than the system's.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-tests=$root/e2e/browser
+tests=$root/test/browser
 
 die() {
 	echo "browser.sh: $*" >&2
@@ -64,7 +64,7 @@ if ! cmp -s "$tests/package-lock.json" "$tests/node_modules/installed"; then
 fi
 
 if [ "$what" != flow ]; then
-	(cd "$root" && "${GO:-go}" build -o "$work/preview" ./e2e/browser/preview) || die "cannot build the preview server"
+	(cd "$root" && "${GO:-go}" build -o "$work/preview" ./test/browser/preview) || die "cannot build the preview server"
 	export PREVIEW="$work/preview"
 fi
 

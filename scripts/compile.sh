@@ -24,7 +24,7 @@ esac
 
 # No symbols; the build id neither, but on macOS, whose loader wants the UUID
 # that the linker derives from it.
-ldflags="-s -w -X github.com/dcr-broker/dcr-broker/internal/version.set=$version"
+ldflags="-s -w -X github.com/dcr-broker/dcr-broker/internal/environment.version=$version"
 [ "$os" = darwin ] || ldflags="$ldflags -buildid="
 
 # No cgo, no paths and nothing of git in the binary; GOFLAGS and the instruction

@@ -202,8 +202,8 @@ prepare)
 	venv=$("$root/scripts/sam-tools.sh" install)
 	prepare
 	cd "$root"
-	"${GO:-go}" build -o bin/sam-events ./e2e/events
-	"${GO:-go}" test -c -o /dev/null ./e2e
+	"${GO:-go}" build -o bin/sam-events ./test/events
+	"${GO:-go}" test -c -o /dev/null ./test/e2e
 	;;
 run)
 	shift

@@ -14,9 +14,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/dcr-broker/dcr-broker/e2e/walk"
-	"github.com/dcr-broker/dcr-broker/internal/devstack"
-	"github.com/dcr-broker/dcr-broker/internal/version"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
+	"github.com/dcr-broker/dcr-broker/internal/tool/walk"
 )
 
 type cli struct {
@@ -52,7 +52,7 @@ func main() {
 	defer stop()
 	var c cli
 	k := kong.Parse(&c, kong.Name("dcr-dev"), kong.Description("The broker on one machine, without an AWS account. Everything is kept in memory."), kong.UsageOnError(),
-		kong.Vars{"version": "dcr-dev " + version.String()})
+		kong.Vars{"version": "dcr-dev " + environment.Version()})
 	k.BindTo(ctx, (*context.Context)(nil))
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "dcr-dev:", explain(err))

@@ -8,7 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 )
 
 // parse reads a command line as main does, with free ports besides.
@@ -31,14 +31,14 @@ func TestEachModeWalksAndTellsWhatToDo(t *testing.T) {
 		name string
 		env  string
 		args []string
-		mode config.Authorization
+		mode environment.Authorization
 		says []string
 		not  string
 	}{
-		{"by itself", "", []string{"run"}, config.Brokered, []string{"AUTHORIZATION=brokered", "you are asked", "--authorization=direct", "/introspect -u sample:"}, "AUTHORIZATION=direct"},
-		{"by the flag", "", []string{"run", "--authorization=direct"}, config.Direct, []string{"AUTHORIZATION=direct", "nobody is asked for consent", "--authorization=brokered"}, "/introspect"},
-		{"by the environment", "direct", nil, config.Direct, []string{"AUTHORIZATION=direct"}, "/introspect"},
-		{"the flag goes first", "direct", []string{"run", "--authorization=brokered"}, config.Brokered, []string{"AUTHORIZATION=brokered"}, "AUTHORIZATION=direct"},
+		{"by itself", "", []string{"run"}, environment.Brokered, []string{"AUTHORIZATION=brokered", "you are asked", "--authorization=direct", "/introspect -u sample:"}, "AUTHORIZATION=direct"},
+		{"by the flag", "", []string{"run", "--authorization=direct"}, environment.Direct, []string{"AUTHORIZATION=direct", "nobody is asked for consent", "--authorization=brokered"}, "/introspect"},
+		{"by the environment", "direct", nil, environment.Direct, []string{"AUTHORIZATION=direct"}, "/introspect"},
+		{"the flag goes first", "direct", []string{"run", "--authorization=brokered"}, environment.Brokered, []string{"AUTHORIZATION=brokered"}, "AUTHORIZATION=direct"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.env != "" {

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/dcr-broker/dcr-broker/internal/devstack"
+	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
 )
 
 type surroundingsCmd struct {

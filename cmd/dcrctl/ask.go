@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/terminal"
+	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 )
 
 // confirmation is the flag of commands that ask.

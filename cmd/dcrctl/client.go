@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )

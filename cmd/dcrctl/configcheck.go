@@ -6,9 +6,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/terminal"
-	"github.com/dcr-broker/dcr-broker/internal/wire/preflight"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/preflight"
+	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 )
 
 type configCmd struct {
@@ -23,7 +23,7 @@ func (c *configCheckCmd) Run(ctx context.Context, op *operator) error {
 	if op.json {
 		each = nil
 	}
-	conf, err := config.AppClients(op.getenv)
+	conf, err := environment.AppClients(op.getenv)
 	if err != nil {
 		// All of the environment's faults are in the answer, so that a script
 		// need not know where they come from.

@@ -14,7 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/dcr-broker/dcr-broker/internal/wire/preflight"
+	"github.com/dcr-broker/dcr-broker/internal/tool/preflight"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 

@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/doctor"
-	"github.com/dcr-broker/dcr-broker/internal/terminal"
+	"github.com/dcr-broker/dcr-broker/internal/tool/doctor"
+	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 )
 
 // doctorCmd works on any server, and needs neither AWS nor the broker's

@@ -14,9 +14,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/e2e/signin"
-	"github.com/dcr-broker/dcr-broker/internal/devstack"
-	"github.com/dcr-broker/dcr-broker/internal/doctor"
+	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
+	"github.com/dcr-broker/dcr-broker/internal/tool/doctor"
+	"github.com/dcr-broker/dcr-broker/internal/tool/signin"
 )
 
 func startStack(t *testing.T) *devstack.Stack {

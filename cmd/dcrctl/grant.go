@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
@@ -63,7 +63,7 @@ func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if conf.Authorization == config.Direct {
+	if conf.Authorization == environment.Direct {
 		op.note("In direct mode there are no grants here: Cognito keeps its own.")
 	}
 	var rows []grantRow
@@ -154,7 +154,7 @@ func (c *grantRevokeCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if d.config.Authorization == config.Direct {
+	if d.config.Authorization == environment.Direct {
 		return errors.New("in direct mode there are no grants here; Cognito's are ended with aws cognito-idp admin-user-global-sign-out")
 	}
 	rows, err := c.revoke(ctx, op, d)

@@ -22,7 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	kongcompletion "github.com/jotaen/kong-completion"
 
-	"github.com/dcr-broker/dcr-broker/internal/version"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, getenv func(st
 	code, exited := done, false
 	var c cli
 	k, err := kong.New(&c, kong.Name("dcrctl"), kong.Description(description), kong.Writers(out, errs),
-		kong.Vars{"version": "dcrctl " + version.String()},
+		kong.Vars{"version": "dcrctl " + environment.Version()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Exit(func(n int) { code, exited = n, true }))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/dcr-broker/dcr-broker/internal/terminal"
+	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 )
 
 // A column of a table.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/dcr-broker/dcr-broker/internal/document"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
@@ -39,7 +39,7 @@ func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy
 	body := policy.Default()
 	if d.File != "default" {
 		var sdk aws.Config
-		if _, err := document.At(d.File, sdk); err != nil {
+		if _, err := signed.Document(d.File, sdk); err != nil {
 			return nil, mode, &usageError{err.Error()}
 		}
 		if strings.HasPrefix(d.File, "ssm:") || strings.HasPrefix(d.File, "s3://") || strings.HasPrefix(d.File, "secretsmanager:") {
@@ -48,7 +48,7 @@ func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy
 				return nil, mode, err
 			}
 		}
-		fetch, err := document.At(d.File, sdk)
+		fetch, err := signed.Document(d.File, sdk)
 		if err != nil {
 			return nil, mode, &usageError{err.Error()}
 		}

@@ -30,9 +30,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/dynamo"
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -195,7 +195,7 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 // deploymentOf is the deployment as the script's environment describes it, in
 // this process.
 func deploymentOf(ts *testscript.TestScript) *deployment {
-	c, err := config.AppClients(getenv(ts))
+	c, err := environment.AppClients(getenv(ts))
 	ts.Check(err)
 	sdk, err := awsconfig.LoadDefaultConfig(context.Background(), awsconfig.WithRegion("us-east-1"))
 	ts.Check(err)

@@ -12,9 +12,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	settings "github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/dynamo"
-	"github.com/dcr-broker/dcr-broker/internal/terminal"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	settings "github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )

@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/version"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 )
 
 // --version is for somebody who has just unpacked it.
 func TestVersionWantsNoEnvironment(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"--version"}, &out, &errs, func(string) string { return "" })
-	if code != 0 || out.String() != "dcrctl "+version.String()+"\n" || errs.Len() > 0 {
+	if code != 0 || out.String() != "dcrctl "+environment.Version()+"\n" || errs.Len() > 0 {
 		t.Errorf("dcrctl --version = %d, %q, %q; want the version alone", code, out.String(), errs.String())
 	}
 }

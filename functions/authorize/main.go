@@ -1,6 +1,6 @@
 // Command authorize is the Lambda function behind the authorization endpoint of
 // brokered mode and its pages: /authorize, /callback, /consent, /signed-out and
-// /assets. config.Authorize says what its environment holds. It has no right on
+// /assets. environment.Authorize says what its environment holds. It has no right on
 // Cognito's API.
 package main
 
@@ -9,11 +9,10 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
-	"github.com/dcr-broker/dcr-broker/internal/version"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 )
 
@@ -26,15 +25,15 @@ func main() {
 }
 
 func handler() (http.Handler, error) {
-	c, err := config.Authorize(os.Getenv)
+	c, err := environment.Authorize(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
-	log.Info("started", "version", version.String())
+	log.Info("started", "version", environment.Version())
 
-	parts, err := brokered.New(c, wire.SDK(c), log)
+	parts, err := brokered.New(c, awssdk.Config(c.Region), log)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 // Command janitor is the Lambda function that a schedule runs every hour. It
 // finishes or undoes what was left half done, and removes what has come to the
-// end of its life, see broker.Service.Sweep. config.AppClients says what its
+// end of its life, see broker.Service.Sweep. environment.AppClients says what its
 // environment holds.
 package main
 
@@ -11,9 +11,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
-	"github.com/dcr-broker/dcr-broker/internal/version"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -29,20 +29,20 @@ func main() {
 
 // janitor returns what answers each event of the schedule, whatever is in it.
 func janitor() (func(context.Context) (broker.Swept, error), error) {
-	c, err := config.AppClients(os.Getenv)
+	c, err := environment.AppClients(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
-	log.Info("started", "version", version.String())
-	sdk := wire.SDK(c)
+	log.Info("started", "version", environment.Version())
+	sdk := awssdk.Config(c.Region)
 	service, err := operate.Service(c, sdk, wire.Store(c, sdk), nil, nil, log)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (broker.Swept, error) {
-		ctx, end := wire.Begin(ctx, log, "swept")
+		ctx, end := lambdahttp.BeginInvocation(ctx, log, "swept")
 		done, err := service.Sweep(ctx, broker.SweepOptions{})
 		end(err, slog.Any("done", done))
 		return done, err

@@ -1,6 +1,6 @@
 // Command metadata is the Lambda function behind the well-known documents (RFC
 // 8414, RFC 9728) and behind $default, every path that no other function has.
-// config.Metadata says what its environment holds. It links no AWS SDK.
+// environment.Metadata says what its environment holds. It links no AWS SDK.
 package main
 
 import (
@@ -8,11 +8,10 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
-	"github.com/dcr-broker/dcr-broker/internal/version"
 )
 
 func main() {
@@ -24,13 +23,13 @@ func main() {
 }
 
 func handler() (http.Handler, error) {
-	c, err := config.Metadata(os.Getenv)
+	c, err := environment.Metadata(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
-	log.Info("started", "version", version.String())
+	log.Info("started", "version", environment.Version())
 
 	documents, err := metadata.Configured(c, log)
 	if err != nil {

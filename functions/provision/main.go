@@ -1,6 +1,6 @@
 // Command provision is the private Lambda function that makes the app clients of
 // brokered mode. It is invoked by the functions that face the internet with the
-// key of an app client's record and nothing else. config.AppClients says what
+// key of an app client's record and nothing else. environment.AppClients says what
 // its environment holds. At Cognito it may create app clients and give them a
 // branding style, and no more.
 package main
@@ -14,10 +14,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
-	"github.com/dcr-broker/dcr-broker/internal/provision"
-	"github.com/dcr-broker/dcr-broker/internal/version"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -28,21 +28,21 @@ func main() {
 	if err != nil {
 		lambdahttp.Fail(err)
 	}
-	lambda.Start(provision.Handler(p))
+	lambda.Start(signed.Handler(p))
 }
 
 func provisioner() (broker.Provisioner, error) {
-	c, err := config.AppClients(os.Getenv)
+	c, err := environment.AppClients(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	if c.Authorization != config.Brokered {
+	if c.Authorization != environment.Brokered {
 		return nil, errors.New("AUTHORIZATION: the provision function is for brokered only")
 	}
 	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
-	log.Info("started", "version", version.String())
-	sdk := wire.SDK(c)
+	log.Info("started", "version", environment.Version())
+	sdk := awssdk.Config(c.Region)
 	p, err := registrar.Provisioning(c, sdk, wire.Store(c, sdk), log)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ type observed struct {
 }
 
 func (o observed) Provision(ctx context.Context, key string) error {
-	ctx, end := wire.Begin(ctx, o.log, "provisioned")
+	ctx, end := lambdahttp.BeginInvocation(ctx, o.log, "provisioned")
 	err := o.Provisioner.Provision(ctx, key)
 	end(err, slog.String("key", fmt.Sprintf("%.200s", key)))
 	return err

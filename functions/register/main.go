@@ -1,6 +1,6 @@
 // Command register is the Lambda function behind /register and
 // /register/{client_id}: dynamic client registration (RFC 7591) and its
-// management (RFC 7592). config.Registration says what its environment holds.
+// management (RFC 7592). environment.Registration says what its environment holds.
 package main
 
 import (
@@ -9,11 +9,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
-	"github.com/dcr-broker/dcr-broker/internal/trust"
-	"github.com/dcr-broker/dcr-broker/internal/version"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 )
@@ -27,16 +27,16 @@ func main() {
 }
 
 func handler() (http.Handler, error) {
-	c, err := config.Registration(os.Getenv)
+	c, err := environment.Registration(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
-	log.Info("started", "version", version.String())
+	log.Info("started", "version", environment.Version())
 
-	sdk := wire.SDK(c)
-	service, err := registrar.Service(c, sdk, wire.Store(c, sdk), trust.New(nil, time.Now), log)
+	sdk := awssdk.Config(c.Region)
+	service, err := registrar.Service(c, sdk, wire.Store(c, sdk), issuers.New(nil, time.Now), log)
 	if err != nil {
 		return nil, err
 	}

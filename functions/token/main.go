@@ -1,5 +1,5 @@
 // Command token is the Lambda function behind /token and /revoke, which relays
-// to the user pool's endpoints for clients that are registered. config.Token
+// to the user pool's endpoints for clients that are registered. environment.Token
 // says what its environment holds.
 package main
 
@@ -9,10 +9,10 @@ import (
 	"os"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/lambdahttp"
-	"github.com/dcr-broker/dcr-broker/internal/version"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -27,17 +27,17 @@ func main() {
 }
 
 func handler() (http.Handler, error) {
-	c, err := config.Token(os.Getenv)
+	c, err := environment.Token(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	log := c.Logger(os.Stderr)
 	slog.SetDefault(log)
-	log.Info("started", "version", version.String())
+	log.Info("started", "version", environment.Version())
 
 	rt := httpapi.NewRouter(log)
-	sdk := wire.SDK(c)
-	if c.Authorization == config.Direct {
+	sdk := awssdk.Config(c.Region)
+	if c.Authorization == environment.Direct {
 		wire.TokenRoutes(rt, c, broker.NewClients(wire.Store(c, sdk), time.Now))
 		return rt, nil
 	}

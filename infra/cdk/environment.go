@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 )
 
@@ -30,17 +30,17 @@ const (
 )
 
 // reads says which part of the configuration a function reads.
-var reads = map[function]func(func(string) string) (*config.Config, error){
-	register:  config.Registration,
-	metadata:  config.Metadata,
-	token:     config.Token,
-	authorize: config.Authorize,
-	provision: config.AppClients,
-	janitor:   config.AppClients,
+var reads = map[function]func(func(string) string) (*environment.Config, error){
+	register:  environment.Registration,
+	metadata:  environment.Metadata,
+	token:     environment.Token,
+	authorize: environment.Authorize,
+	provision: environment.AppClients,
+	janitor:   environment.AppClients,
 }
 
-// environment is what the functions are told.
-type environment struct {
+// variables is what the functions are told.
+type variables struct {
 	// values are the variables that have a value. Lambda itself sets AWS_REGION.
 	values map[string]string
 	// here are paths on this machine of files that the functions have packed.
@@ -49,7 +49,7 @@ type environment struct {
 
 // of returns the variables that f reads, and nothing else, as the function
 // itself says when it reads its configuration; and what it finds wrong.
-func (e *environment) of(f function) (map[string]*string, []error) {
+func (e *variables) of(f function) (map[string]*string, []error) {
 	vars := make(map[string]*string)
 	_, err := reads[f](func(name string) string {
 		if name == "AWS_XRAY_DAEMON_ADDRESS" {
@@ -72,7 +72,7 @@ func (e *environment) of(f function) (map[string]*string, []error) {
 
 // files are those that a function with these variables has packed: name in the
 // package and path on this machine.
-func (e *environment) files(vars map[string]*string) map[string]string {
+func (e *variables) files(vars map[string]*string) map[string]string {
 	files := make(map[string]string)
 	for _, name := range []string{"POLICY", "BRAND_LOGO"} {
 		if v := vars[name]; v != nil && e.here[*v] != "" {
@@ -124,8 +124,8 @@ func known(name, v string) string {
 
 // environmentOf makes of props what the functions read. What depends on
 // resources is in already.
-func environmentOf(p *Props, given map[string]string) (*environment, error) {
-	e := &environment{values: maps.Clone(given), here: make(map[string]string)}
+func environmentOf(p *Props, given map[string]string) (*variables, error) {
+	e := &variables{values: maps.Clone(given), here: make(map[string]string)}
 	set := func(name, value string) {
 		if value != "" {
 			e.values[name] = value

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addTable makes the table as internal/dynamo does, and keeps it safer.
+// addTable makes the table as internal/adapter/dynamo does, and keeps it safer.
 func (b *Broker) addTable(p *Props) {
 	b.Table = awsdynamodb.NewTable(b.Construct, jsii.String("Table"), &awsdynamodb.TableProps{
 		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String("pk"), Type: awsdynamodb.AttributeType_STRING},

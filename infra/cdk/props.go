@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 )
 
 // Props say what to deploy. With a UserPool, CognitoDomain and Scopes are
@@ -143,10 +143,10 @@ type Mode string
 
 const (
 	// Brokered has the broker in front of Cognito, with a consent page.
-	Brokered = Mode(config.Brokered)
+	Brokered = Mode(environment.Brokered)
 	// Direct has Cognito itself, with an app client for each registration. Read
 	// what it does not defend in docs/threat-model.md first.
-	Direct = Mode(config.Direct)
+	Direct = Mode(environment.Direct)
 )
 
 // Scope is a scope that the deployment offers.

@@ -15,8 +15,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
-	"github.com/dcr-broker/dcr-broker/internal/cfn"
-	"github.com/dcr-broker/dcr-broker/internal/permissions"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
+	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
 // arns are the resources that permissions speak of, as the construct names them.

@@ -24,7 +24,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
-	"github.com/dcr-broker/dcr-broker/internal/cfn"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
 // sets are parameters of template.yaml, and what says the same to the construct.

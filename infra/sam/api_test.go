@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/cfn"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
 // functionOf says which function has which route.

@@ -8,19 +8,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/cfn"
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
 // reads says which part of the configuration a function reads.
-var reads = map[string]func(func(string) string) (*config.Config, error){
-	"register":  config.Registration,
-	"metadata":  config.Metadata,
-	"token":     config.Token,
-	"authorize": config.Authorize,
-	"provision": config.AppClients,
-	"janitor":   config.AppClients,
+var reads = map[string]func(func(string) string) (*environment.Config, error){
+	"register":  environment.Registration,
+	"metadata":  environment.Metadata,
+	"token":     environment.Token,
+	"authorize": environment.Authorize,
+	"provision": environment.AppClients,
+	"janitor":   environment.AppClients,
 }
 
 // byLambda are variables that Lambda sets.

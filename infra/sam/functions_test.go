@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/cfn"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
 var settings = regexp.MustCompile(`(?m)^\| ([a-z]+) \| (\d+) \| (\d+) \|$`)

@@ -13,12 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/dcr-broker/dcr-broker/internal/cfn"
-	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// tableOfTests is what internal/dynamo.CreateTable asks of DynamoDB, in the form
+// tableOfTests is what internal/adapter/dynamo.CreateTable asks of DynamoDB, in the form
 // of a template.
 func tableOfTests(t *testing.T) *cfn.Resource {
 	t.Helper()
@@ -74,7 +74,7 @@ func TestTableIsThatOfTheCode(t *testing.T) {
 			return &cfn.Template{Resources: map[string]*cfn.Resource{"Table": {ID: "Table", Type: r.Type, Properties: r.Properties}}}
 		}
 		for _, d := range cfn.Differences(only(got), only(want)) {
-			t.Errorf("template and internal/dynamo differ: %s", d)
+			t.Errorf("template and internal/adapter/dynamo differ: %s", d)
 		}
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/cfn"
-	"github.com/dcr-broker/dcr-broker/internal/permissions"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
+	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
 // resource is how the template names what a permission is for.

@@ -13,8 +13,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/cfn"
-	"github.com/dcr-broker/dcr-broker/internal/permissions"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
+	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
 // set is a set of parameters, and what follows from them.

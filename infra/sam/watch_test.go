@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/cfn"
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
 // metric is one that an alarm or the dashboard names.
@@ -257,7 +257,7 @@ func TestOperatorEnvironmentIsThatOfTheJanitor(t *testing.T) {
 			t.Errorf("dcrctl is told\n%v, the janitor\n%v", got, want)
 		}
 		values := inTheCloud(packed(t))
-		if _, err := config.AppClients(func(name string) string { return values.Replace(got[name]) }); err != nil {
+		if _, err := environment.AppClients(func(name string) string { return values.Replace(got[name]) }); err != nil {
 			t.Errorf("dcrctl does not begin: %v", err)
 		}
 	})

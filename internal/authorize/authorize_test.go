@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // Whoever is not certain to be the client is never redirected to.
@@ -179,7 +179,7 @@ func TestWhatCognitoIsAsked(t *testing.T) {
 				t.Errorf("%s = %q, want %q", name, q[name], want)
 			}
 		}
-		if q.Get("code_challenge") == upstream.Challenge(verifier) || len(q.Get("code_challenge")) != 43 {
+		if q.Get("code_challenge") == cognitoauth.Challenge(verifier) || len(q.Get("code_challenge")) != 43 {
 			t.Errorf("code_challenge = %q, want one of our own", q.Get("code_challenge"))
 		}
 		if q.Get("state") == "the state & more" || len(q.Get("state")) != 43 {
@@ -294,7 +294,7 @@ func TestATransactionHoldsNothingOfUse(t *testing.T) {
 
 func TestAuthorizeWhenTheStoreFails(t *testing.T) {
 	for _, method := range []string{"Registration", "AppClient", "CreateTransaction"} {
-		for _, point := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+		for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 			t.Run(method+" "+point.String(), func(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 )
 
 // recorded answers the token endpoint from memory, so that a benchmark measures
@@ -33,7 +33,7 @@ func BenchmarkSteps(b *testing.B) {
 		b.Fatal(err)
 	}
 	body := w.rawTokens(u, br)
-	w.front.Cognito = upstream.New(upstream.Config{
+	w.front.Cognito = cognitoauth.New(cognitoauth.Config{
 		AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: "http://cognito.invalid/token", HTTP: &http.Client{Transport: recorded{body}},
 	})
 	rt := httpapi.NewRouter(slog.New(slog.DiscardHandler))

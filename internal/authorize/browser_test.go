@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 )
 
 // browser is somebody's browser: it keeps cookies and follows no redirects.

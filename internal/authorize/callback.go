@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
@@ -149,7 +149,7 @@ func (f *Front) signedIn(w http.ResponseWriter, r *http.Request, q query, wrong 
 // identified goes on when it is known who the user is: to the consent page, or
 // to the client with a code if there is a consent that covers all that it asks
 // for.
-func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *grant.Transaction, c client, tokens upstream.Tokens) (string, error) {
+func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *grant.Transaction, c client, tokens cognitoauth.Tokens) (string, error) {
 	if tokens.User.Sub == "" || tokens.OriginJTI == "" || tokens.RefreshToken == "" {
 		return "", c.deny("server_error", "the user could not be identified", errors.New("cognito: no id token, origin_jti or refresh token"))
 	}
@@ -263,7 +263,7 @@ func (c client) deny(code, description string, cause error) *denial {
 
 // redeemDenial is what the client learns if the code could not be redeemed.
 func redeemDenial(c client, err error) *denial {
-	if _, ok := errors.AsType[*upstream.Refused](err); ok {
+	if _, ok := errors.AsType[*cognitoauth.Refused](err); ok {
 		return c.deny("server_error", "the sign-in could not be completed", err)
 	}
 	return c.deny("temporarily_unavailable", "Cognito did not answer, try again", err)

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // wantFailure fails unless a callback failed: the browser went on to an address
@@ -257,7 +257,7 @@ func TestCallbackWhenTheStoreFails(t *testing.T) {
 		method string
 		remote bool // the client is told
 	}{{"TakeStep", false}, {"Registration", false}, {"ReplaceTransaction", true}} {
-		for _, point := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+		for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 			t.Run(tt.method+" "+point.String(), func(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)

@@ -5,12 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func TestAllowWhenTheStoreFails(t *testing.T) {
-	for _, point := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+	for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 		start := func(t *testing.T, method string) (*world, *browser, answer) {
 			w := newWorld(t)
 			b := w.browser()
@@ -28,7 +28,7 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
 			}
 			page := b.get(a.location)
-			if point == brokertest.NotApplied { // the user can press the button again
+			if point == fake.NotApplied { // the user can press the button again
 				w.wantCode(b.decide(page, "allow").target(t), webURI)
 				return
 			}
@@ -43,7 +43,7 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 		})
 		t.Run("CreateGrant "+point.String(), func(t *testing.T) {
 			w, b, a := start(t, "CreateGrant")
-			if point == brokertest.ReplyLost {
+			if point == fake.ReplyLost {
 				w.wantCode(a.target(t), webURI)
 				if n := len(w.allGrants()); n != 1 {
 					t.Errorf("%d grants, want 1", n)
@@ -73,9 +73,9 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 		}},
 		{"Cognito is cut off", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.CutAfter}) }},
 		{"Cognito is slow", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.SlowBefore}) }},
-		{"no app client", func(w *world) { w.store.FailNext("AppClient", 1, brokertest.NotApplied) }},
-		{"not deleted", func(w *world) { w.grants.FailNext("DeleteTransaction", 1, brokertest.NotApplied) }},
-		{"deleted, reply lost", func(w *world) { w.grants.FailNext("DeleteTransaction", 1, brokertest.ReplyLost) }},
+		{"no app client", func(w *world) { w.store.FailNext("AppClient", 1, fake.NotApplied) }},
+		{"not deleted", func(w *world) { w.grants.FailNext("DeleteTransaction", 1, fake.NotApplied) }},
+		{"deleted, reply lost", func(w *world) { w.grants.FailNext("DeleteTransaction", 1, fake.ReplyLost) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
@@ -86,7 +86,7 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 			w.wantNoGrant()
 		})
 	}
-	for _, point := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+	for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 		t.Run("TakeStep "+point.String(), func(t *testing.T) {
 			w := newWorld(t)
 			b := w.browser()
@@ -107,12 +107,12 @@ func TestASecondDecisionWhenTheStoreFails(t *testing.T) {
 			b := w.browser()
 			page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
 			first := b.decide(page, "allow").target(t)
-			w.grants.FailNext(method, 1, brokertest.NotApplied)
+			w.grants.FailNext(method, 1, fake.NotApplied)
 			a := b.decide(page, "allow")
 			if a.location != "/consent" {
 				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
 			}
-			w.grants.FailNext(method, 1, brokertest.NotApplied)
+			w.grants.FailNext(method, 1, fake.NotApplied)
 			wantPage(t, b.get(a.location), http.StatusServiceUnavailable, "could not be read")
 			if again := b.get(a.location).target(t); again.String() != first.String() {
 				t.Errorf("the page leads to %s, the decision to %s", again, first)
@@ -125,7 +125,7 @@ func TestConsentPageWhenTheStoreFails(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
-	w.store.FailNext("Registration", 1, brokertest.NotApplied)
+	w.store.FailNext("Registration", 1, fake.NotApplied)
 	a := b.get("/consent")
 	wantPage(t, a, http.StatusServiceUnavailable, "could not be read")
 	if a.header.Get("Retry-After") == "" {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
@@ -33,7 +33,7 @@ func (b *browser) keyOf() credential.Hash {
 
 // refreshToken is the one of Cognito's that the transaction of the browser
 // holds, with the app client that it is for.
-func (b *browser) refreshToken() (upstream.App, string) {
+func (b *browser) refreshToken() (cognitoauth.App, string) {
 	b.w.t.Helper()
 	t, err := b.w.grants.Transaction(b.w.t.Context(), b.keyOf())
 	if err != nil {
@@ -51,11 +51,11 @@ func (b *browser) refreshToken() (upstream.App, string) {
 	if err != nil {
 		b.w.t.Fatal(err)
 	}
-	return upstream.App{ID: app.CognitoID, Secret: s}, tokens.RefreshToken
+	return cognitoauth.App{ID: app.CognitoID, Secret: s}, tokens.RefreshToken
 }
 
 // wantRefused fails if Cognito still takes the refresh token.
-func (w *world) wantRefused(app upstream.App, refreshToken string) {
+func (w *world) wantRefused(app cognitoauth.App, refreshToken string) {
 	w.t.Helper()
 	if _, err := w.front.Cognito.Refresh(w.t.Context(), app, refreshToken); err == nil {
 		w.t.Error("Cognito still takes the refresh token")

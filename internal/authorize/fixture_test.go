@@ -19,19 +19,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/cognito"
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 const (
@@ -79,11 +79,11 @@ type setup struct {
 // world is the front before a local Cognito that checks what Cognito checks.
 type world struct {
 	t       testing.TB
-	clock   *brokertest.Clock
+	clock   *fake.Clock
 	cognito *emulator.Cognito
 	base    string // Cognito's origin
-	store   *brokertest.FaultyStore
-	grants  *brokertest.FaultyGrants
+	store   *fake.Store
+	grants  *fake.FaultyGrants
 	keys    *seal.Ring
 	front   *Front
 	server  *httptest.Server
@@ -97,11 +97,11 @@ func newWorld(t testing.TB, change ...func(*setup)) *world {
 	for _, c := range change {
 		c(&s)
 	}
-	w := &world{t: t, clock: brokertest.NewClock(), log: new(bytes.Buffer)}
+	w := &world{t: t, clock: fake.NewClock(), log: new(bytes.Buffer)}
 	w.openCognito(s)
 
 	memory := memory.NewStore(w.clock.Now)
-	w.store, w.grants = brokertest.NewFaultyStore(memory), brokertest.NewFaultyGrants(memory)
+	w.store, w.grants = fake.NewStore(memory), fake.NewFaultyGrants(memory)
 	var err error
 	if w.keys, err = seal.Parse(seal.Generate()); err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func (w *world) openFront(s setup) {
 		Provisioner: provisioning, Policy: inForce, Keys: w.keys, Pages: look, Resources: s.resources,
 		ScopeDescriptions: map[string]string{"notes/read": "Read your notes"}, ResourceBinding: s.binding,
 		LoginVersion: s.login, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,
-		Cognito: upstream.New(upstream.Config{
+		Cognito: cognitoauth.New(cognitoauth.Config{
 			AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: w.base + "/oauth2/token",
 			RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout", Timeout: s.timeout,
 		}),
@@ -231,7 +231,7 @@ func (w *world) register(profile string, change func(*broker.Registration), redi
 func asking(clientID, redirectURI string, changes ...string) url.Values {
 	v := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"the state & more"},
-		"scope": {"notes/read"}, "code_challenge": {upstream.Challenge(verifier)}, "code_challenge_method": {"S256"},
+		"scope": {"notes/read"}, "code_challenge": {cognitoauth.Challenge(verifier)}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i < len(changes); i += 2 {
 		v.Set(changes[i], changes[i+1])
@@ -323,7 +323,7 @@ func (w *world) deleteAppClient(id string) {
 // redirectTokenEndpoint puts another server in the place of Cognito's token
 // endpoint.
 func (w *world) redirectTokenEndpoint(to string) {
-	w.front.Cognito = upstream.New(upstream.Config{
+	w.front.Cognito = cognitoauth.New(cognitoauth.Config{
 		AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: to, RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout",
 	})
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
@@ -76,7 +76,7 @@ type Config struct {
 	// Ready sees to it that Keys has its keys, before each request but those for
 	// assets. Optional.
 	Ready   func(context.Context) error
-	Cognito *upstream.Cognito
+	Cognito *cognitoauth.Cognito
 	Pages   *pages.Pages
 	// Resources are the protected resources; may be empty.
 	Resources []Resource

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // again signs in and returns whether the user was asked.
@@ -185,20 +185,20 @@ func TestARememberedConsentWhenTheStoreFails(t *testing.T) {
 	}
 	t.Run("it cannot be read", func(t *testing.T) {
 		w, b, callback := start(t)
-		w.grants.FailNext("Consent", 1, brokertest.NotApplied)
+		w.grants.FailNext("Consent", 1, fake.NotApplied)
 		if a := b.get(callback); a.location != "/consent" {
 			t.Errorf("location = %q, want the consent page", a.location)
 		}
 	})
 	t.Run("the grant cannot be stored", func(t *testing.T) {
 		w, b, callback := start(t)
-		w.grants.FailNext("CreateGrant", 1, brokertest.NotApplied)
+		w.grants.FailNext("CreateGrant", 1, fake.NotApplied)
 		w.wantError(b.get(callback).at(t), webURI, "temporarily_unavailable")
 		w.wantRevoked(1)
 	})
 	t.Run("the grant is stored, the reply lost", func(t *testing.T) {
 		w, b, callback := start(t)
-		w.grants.FailNext("CreateGrant", 1, brokertest.ReplyLost)
+		w.grants.FailNext("CreateGrant", 1, fake.ReplyLost)
 		w.wantCode(b.get(callback).at(t), webURI)
 		w.wantRevoked(0)
 	})

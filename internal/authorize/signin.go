@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
@@ -23,7 +23,7 @@ func (f *Front) signInURL(t *grant.Transaction, s secret) string {
 		"redirect_uri":          {f.Issuer + CallbackPath},
 		"state":                 {s.state()},
 		"scope":                 {strings.Join(withOpenID(t.Scopes), " ")},
-		"code_challenge":        {upstream.Challenge(s.verifier())},
+		"code_challenge":        {cognitoauth.Challenge(s.verifier())},
 		"code_challenge_method": {"S256"},
 	}
 	set := func(name, value string) {
@@ -64,29 +64,29 @@ func prompts(t *grant.Transaction, p string) bool {
 }
 
 // userOf is who signed in.
-func userOf(u upstream.User) grant.User {
+func userOf(u cognitoauth.User) grant.User {
 	return grant.User{Sub: u.Sub, Username: u.Username, Email: u.Email, Groups: u.Groups, IdentityProvider: u.IdentityProvider}
 }
 
 // signInApp is the app client of a transaction in which nobody has signed in
 // yet.
-func (f *Front) signInApp(t *grant.Transaction) (upstream.App, error) {
+func (f *Front) signInApp(t *grant.Transaction) (cognitoauth.App, error) {
 	s, err := f.Keys.Open(purposeSignIn, t.Key.String(), t.Tokens)
-	return upstream.App{ID: t.CognitoID, Secret: s}, err
+	return cognitoauth.App{ID: t.CognitoID, Secret: s}, err
 }
 
 // tokens are those of a transaction in which somebody has signed in.
-func (f *Front) tokens(t *grant.Transaction) (upstream.Tokens, error) {
+func (f *Front) tokens(t *grant.Transaction) (cognitoauth.Tokens, error) {
 	text, err := f.Keys.Open(purposeTransaction, t.Key.String(), t.Tokens)
 	if err != nil {
-		return upstream.Tokens{}, err
+		return cognitoauth.Tokens{}, err
 	}
-	return upstream.Decode(text)
+	return cognitoauth.Decode(text)
 }
 
 // revoke ends what a user has signed in to and nobody was granted. That it
 // cannot be ended stops nobody: the refresh token is kept nowhere.
-func (f *Front) revoke(r *http.Request, app upstream.App, refreshToken string) {
+func (f *Front) revoke(r *http.Request, app cognitoauth.App, refreshToken string) {
 	if refreshToken == "" {
 		return
 	}
@@ -109,5 +109,5 @@ func (f *Front) endSignIn(r *http.Request, t *grant.Transaction, record *broker.
 		httpapi.Logger(r).WarnContext(r.Context(), "refresh token not revoked at Cognito", "app_client", t.CognitoID, "error", err)
 		return
 	}
-	f.revoke(r, upstream.App{ID: record.CognitoID, Secret: s}, tokens.RefreshToken)
+	f.revoke(r, cognitoauth.App{ID: record.CognitoID, Secret: s}, tokens.RefreshToken)
 }

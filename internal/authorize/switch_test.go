@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func TestBeingSomebodyElse(t *testing.T) {
@@ -64,7 +64,7 @@ func TestSignedOutWithoutATransaction(t *testing.T) {
 
 func TestSwitchWhenSomethingFails(t *testing.T) {
 	for _, method := range []string{"AppClient", "CreateTransaction", "DeleteTransaction"} {
-		for _, point := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+		for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 			t.Run(method+" "+point.String(), func(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
@@ -125,7 +125,7 @@ func (s *stack) wantEnded(id string) {
 	}
 	for _, t := range s.cognitoTokens() {
 		_, err := s.up.Refresh(s.t.Context(), s.app(shared), t)
-		if refused, ok := errors.AsType[*upstream.Refused](err); !ok || refused.Code != "invalid_grant" {
+		if refused, ok := errors.AsType[*cognitoauth.Refused](err); !ok || refused.Code != "invalid_grant" {
 			s.t.Errorf("Cognito, asked to refresh: %v, want invalid_grant", err)
 		}
 	}
@@ -160,7 +160,7 @@ func (s *stack) cognitoTokens() []string {
 	return out
 }
 
-func (s *stack) app(key string) upstream.App {
+func (s *stack) app(key string) cognitoauth.App {
 	s.t.Helper()
 	a, err := s.store.AppClient(s.t.Context(), key)
 	if err != nil {
@@ -170,7 +170,7 @@ func (s *stack) app(key string) upstream.App {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return upstream.App{ID: a.CognitoID, Secret: secret}
+	return cognitoauth.App{ID: a.CognitoID, Secret: secret}
 }
 
 func (s *stack) secret(secrets ...string) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
@@ -153,10 +153,10 @@ func (e *Ender) revoke(ctx context.Context, g *grant.Grant) error {
 }
 
 // tokens returns Cognito's tokens as they were when the grant was made.
-func (e *Ender) tokens(g *grant.Grant) (upstream.Tokens, error) {
+func (e *Ender) tokens(g *grant.Grant) (cognitoauth.Tokens, error) {
 	text, err := e.ring.Open(tokensPurpose, g.ID, g.Tokens)
 	if err != nil {
-		return upstream.Tokens{}, err
+		return cognitoauth.Tokens{}, err
 	}
-	return upstream.Decode(text)
+	return cognitoauth.Decode(text)
 }

@@ -8,22 +8,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // points are the two ways in which an effect can fail.
-var points = []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost}
+var points = []fake.Point{fake.NotApplied, fake.ReplyLost}
 
 func TestCodeRedemptionThatIsNotStoredCanBeRepeated(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, code := s.code(c)
-	s.grants.FailNext("ReplaceGrant", 1, brokertest.NotApplied)
+	s.grants.FailNext("ReplaceGrant", 1, fake.NotApplied)
 	s.as(c, "/token", codeForm(code)).want(503, "temporarily_unavailable")
 	s.as(c, "/token", codeForm(code)).want(200, "")
 	s.wantStands(g.ID)
@@ -33,9 +33,9 @@ func TestLostReplyOfTheStoreIsLookedUp(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, code := s.code(c)
-	s.grants.FailNext("ReplaceGrant", 1, brokertest.ReplyLost)
+	s.grants.FailNext("ReplaceGrant", 1, fake.ReplyLost)
 	token := s.as(c, "/token", codeForm(code)).want(200, "").text("refresh_token")
-	s.grants.FailNext("ReplaceGrant", 1, brokertest.ReplyLost)
+	s.grants.FailNext("ReplaceGrant", 1, fake.ReplyLost)
 	next := s.refreshed(c, token)
 	if live := s.wantStands(g.ID).Live; len(live) != 1 || !live[0].Matches(credential.Presented(next)) {
 		t.Errorf("%d tokens stand, want the one that was handed out", len(live))
@@ -53,7 +53,7 @@ func TestRefreshOfWhichNothingIsKnownCanBeRepeated(t *testing.T) {
 			g, first := s.authorized(c)
 			s.grants.Reset()
 			s.grants.FailCall("ReplaceGrant", 1, p)
-			s.grants.FailCall("Grant", 2, brokertest.NotApplied)
+			s.grants.FailCall("Grant", 2, fake.NotApplied)
 			s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(503, "temporarily_unavailable")
 			next := s.refreshed(c, first.text("refresh_token"))
 			s.refreshed(c, next)
@@ -117,7 +117,7 @@ func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
 		dry.s.grants.Reset()
 		dry.s.records.Reset()
 		send(dry).want(200, "")
-		for _, f := range []*brokertest.Faults{dry.s.grants.Faults, dry.s.records.Faults} {
+		for _, f := range []*fake.Faults{dry.s.grants.Faults, dry.s.records.Faults} {
 			for _, method := range f.Methods() {
 				for n := range f.Calls(method) {
 					for _, p := range points {
@@ -154,7 +154,7 @@ func TestReplayIsAnsweredOnlyWhenTheGrantHasEnded(t *testing.T) {
 			s.refreshed(c, s.refreshed(c, root))
 			s.grants.FailNext("ReplaceGrant", 1, p)
 			a := s.as(c, "/token", refreshForm(root))
-			if p == brokertest.NotApplied {
+			if p == fake.NotApplied {
 				a.want(503, "temporarily_unavailable")
 				a = s.as(c, "/token", refreshForm(root))
 			}
@@ -168,7 +168,7 @@ func TestConsentThatCouldNotBeForgottenIsForgottenLater(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, first := s.authorized(c)
-	s.grants.FailNext("DeleteConsent", 1, brokertest.NotApplied)
+	s.grants.FailNext("DeleteConsent", 1, fake.NotApplied)
 	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(503, "temporarily_unavailable")
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 	s.wantEnded(g.ID)
@@ -202,7 +202,7 @@ func TestUseThatCannotBeRecordedCostsNobodyTheirToken(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, code := s.code(c)
-	s.records.FailNext("TouchRegistration", 1, brokertest.NotApplied)
+	s.records.FailNext("TouchRegistration", 1, fake.NotApplied)
 	s.as(c, "/token", codeForm(code)).want(200, "")
 	if !strings.Contains(s.log.String(), "last use not recorded") {
 		t.Errorf("the log does not say that the use was not recorded:\n%s", s.log)

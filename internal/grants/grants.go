@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
@@ -35,19 +35,19 @@ type AppClients interface {
 	AppClient(ctx context.Context, key string) (*broker.AppClient, error)
 }
 
-// Cognito is Cognito's token and revocation endpoints; *upstream.Cognito is
+// Cognito is Cognito's token and revocation endpoints; *cognitoauth.Cognito is
 // them.
 type Cognito interface {
-	Refresh(ctx context.Context, app upstream.App, refreshToken string) (upstream.Tokens, error)
-	ClientCredentials(ctx context.Context, app upstream.App, scopes []string) (upstream.Tokens, error)
-	Revoke(ctx context.Context, app upstream.App, refreshToken string) error
+	Refresh(ctx context.Context, app cognitoauth.App, refreshToken string) (cognitoauth.Tokens, error)
+	ClientCredentials(ctx context.Context, app cognitoauth.App, scopes []string) (cognitoauth.Tokens, error)
+	Revoke(ctx context.Context, app cognitoauth.App, refreshToken string) error
 }
 
-// AccessTokens verifies Cognito's access tokens; *accesstoken.Verifier does.
+// AccessTokens verifies Cognito's access tokens; *jwt.AccessTokens does.
 type AccessTokens interface {
-	// Verify returns what the token says, or accesstoken.ErrInvalid. After any
+	// Verify returns what the token says, or jwt.ErrInvalid. After any
 	// other error it is not known whether it is valid.
-	Verify(ctx context.Context, token string) (accesstoken.Claims, error)
+	Verify(ctx context.Context, token string) (jwt.Claims, error)
 }
 
 // Resource is a protected resource (RFC 9728).
@@ -141,7 +141,7 @@ func invalidGrant(description string) error {
 // cognitoFailed is the answer when Cognito did not do what it should have.
 func cognitoFailed(err error) error {
 	e := oauthform.Unavailable("Cognito could not answer", err)
-	if u, ok := errors.AsType[*upstream.Unavailable](err); ok {
+	if u, ok := errors.AsType[*cognitoauth.Unavailable](err); ok {
 		e.RetryAfter = u.RetryAfter
 	}
 	return e

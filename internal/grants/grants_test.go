@@ -15,18 +15,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 const (
@@ -54,14 +54,14 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 // Cognito and a store in memory, each of which can be made to fail.
 type stack struct {
 	t       testing.TB
-	clock   *brokertest.Clock
+	clock   *fake.Clock
 	ring    *seal.Ring
 	store   *memory.Store
-	grants  *brokertest.FaultyGrants
-	records *brokertest.FaultyStore
+	grants  *fake.FaultyGrants
+	records *fake.Store
 	cognito *emulator.Cognito
 	base    string
-	up      *upstream.Cognito
+	up      *cognitoauth.Cognito
 	config  grants.Config
 	handler http.Handler
 	log     *logBuffer
@@ -91,7 +91,7 @@ func newStack(t testing.TB, options ...option) *stack {
 // nowhere.
 func newStackAt(t testing.TB, base string, options ...option) *stack {
 	t.Helper()
-	s := &stack{t: t, base: base, clock: brokertest.NewClock(), log: new(logBuffer)}
+	s := &stack{t: t, base: base, clock: fake.NewClock(), log: new(logBuffer)}
 	c := emulator.Config{
 		BaseURL:         base,
 		PoolID:          pool,
@@ -112,8 +112,8 @@ func newStackAt(t testing.TB, base string, options ...option) *stack {
 		t.Fatal(err)
 	}
 	s.store = memory.NewStore(s.clock.Now)
-	s.grants = brokertest.NewFaultyGrants(s.store)
-	s.records = brokertest.NewFaultyStore(s.store)
+	s.grants = fake.NewFaultyGrants(s.store)
+	s.records = fake.NewStore(s.store)
 	s.up = s.patience(0)
 	s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read", notes+"/write", mail+"/send")
 	s.start(s.ring)
@@ -123,8 +123,8 @@ func newStackAt(t testing.TB, base string, options ...option) *stack {
 
 // patience returns Cognito's endpoints as somebody asks them who waits for d, 0
 // for as long as usual.
-func (s *stack) patience(d time.Duration) *upstream.Cognito {
-	return upstream.New(upstream.Config{TokenEndpoint: s.base + "/oauth2/token", RevocationEndpoint: s.base + "/oauth2/revoke", Timeout: d})
+func (s *stack) patience(d time.Duration) *cognitoauth.Cognito {
+	return cognitoauth.New(cognitoauth.Config{TokenEndpoint: s.base + "/oauth2/token", RevocationEndpoint: s.base + "/oauth2/revoke", Timeout: d})
 }
 
 // impatient runs f while Cognito is given up on at once.
@@ -140,7 +140,7 @@ func (s *stack) impatient(f func()) {
 // start makes the endpoints, with nothing in memory yet.
 func (s *stack) start(ring *seal.Ring) {
 	s.t.Helper()
-	tokens, err := accesstoken.New(accesstoken.Config{Issuer: s.cognito.Issuer(), KeySet: s.cognito.Issuer() + "/.well-known/jwks.json", Now: s.clock.Now})
+	tokens, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: s.cognito.Issuer(), KeySet: s.cognito.Issuer() + "/.well-known/jwks.json", Now: s.clock.Now})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func (c client) authentication() (header, params string) {
 }
 
 // signIn goes through Cognito's pages with our app client.
-func (s *stack) signIn(extra ...string) upstream.Tokens {
+func (s *stack) signIn(extra ...string) cognitoauth.Tokens {
 	s.t.Helper()
 	a, err := s.store.AppClient(s.t.Context(), shared)
 	if err != nil {
@@ -328,7 +328,7 @@ func (s *stack) signIn(extra ...string) upstream.Tokens {
 	}
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {a.CognitoID}, "redirect_uri": {ours}, "state": {"s"}, "scope": {"openid " + notes + "/read"},
-		"code_challenge": {upstream.Challenge(verifier)}, "code_challenge_method": {"S256"},
+		"code_challenge": {cognitoauth.Challenge(verifier)}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i < len(extra); i += 2 {
 		q.Set(extra[i], extra[i+1])
@@ -337,7 +337,7 @@ func (s *stack) signIn(extra ...string) upstream.Tokens {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	t, err := s.up.Redeem(s.t.Context(), upstream.App{ID: a.CognitoID, Secret: secret}, back.Query().Get("code"), verifier, ours)
+	t, err := s.up.Redeem(s.t.Context(), cognitoauth.App{ID: a.CognitoID, Secret: secret}, back.Query().Get("code"), verifier, ours)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -348,7 +348,7 @@ func (s *stack) signIn(extra ...string) upstream.Tokens {
 
 // allow makes the grant of a user who has signed in and allowed c, with its code,
 // and remembers the consent.
-func (s *stack) allow(c client, t upstream.Tokens, change ...func(*grant.Grant)) (*grant.Grant, string) {
+func (s *stack) allow(c client, t cognitoauth.Tokens, change ...func(*grant.Grant)) (*grant.Grant, string) {
 	s.t.Helper()
 	a, err := s.store.AppClient(s.t.Context(), shared)
 	if err != nil {
@@ -360,7 +360,7 @@ func (s *stack) allow(c client, t upstream.Tokens, change ...func(*grant.Grant))
 	g := &grant.Grant{
 		ID: id, ClientID: c.ClientID, Generation: c.Generation, User: grant.User{Sub: t.Sub, Username: t.User.Username},
 		Scopes: slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return s == "openid" }), Resource: notes, OriginJTI: t.OriginJTI,
-		Code: code.Hash(), CodeExpiresAt: now.Add(grant.CodeLifetime), RedirectURI: redirect, Challenge: upstream.Challenge(verifier),
+		Code: code.Hash(), CodeExpiresAt: now.Add(grant.CodeLifetime), RedirectURI: redirect, Challenge: cognitoauth.Challenge(verifier),
 		AppClient: shared, CognitoID: a.CognitoID, Tokens: s.ring.Seal("grant", id, t.Encode()), CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
 	}
 	for _, f := range change {

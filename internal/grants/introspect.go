@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -84,7 +84,7 @@ func (e *Endpoints) introspect(r *http.Request) (introspection, error) {
 		return none, oauthform.InvalidRequest("token is required")
 	}
 	c, err := e.AccessTokens.Verify(ctx, token)
-	if errors.Is(err, accesstoken.ErrInvalid) {
+	if errors.Is(err, jwt.ErrInvalid) {
 		return none, nil
 	}
 	if err != nil {
@@ -94,7 +94,7 @@ func (e *Endpoints) introspect(r *http.Request) (introspection, error) {
 }
 
 // state is what is to be said to r of a token that is valid in itself.
-func (e *Endpoints) state(ctx context.Context, r Resource, c accesstoken.Claims) (introspection, error) {
+func (e *Endpoints) state(ctx context.Context, r Resource, c jwt.Claims) (introspection, error) {
 	var none introspection
 	scopes := intersect(c.Scopes, r.Scopes)
 	if len(scopes) == 0 || !audienceFits(c.Audience, r) {

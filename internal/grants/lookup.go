@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
@@ -16,7 +16,7 @@ const maxGrants = 4
 
 // grantOf returns the grant that an access token of Cognito's came of, one that
 // stands if there is one, or broker.ErrNotFound.
-func (e *Endpoints) grantOf(ctx context.Context, c accesstoken.Claims) (*grant.Grant, error) {
+func (e *Endpoints) grantOf(ctx context.Context, c jwt.Claims) (*grant.Grant, error) {
 	origin := c.OriginJTI
 	if origin == "" {
 		origin = machineOrigin(c.ClientID)

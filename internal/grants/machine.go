@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
@@ -33,7 +33,7 @@ func (e *Endpoints) clientCredentials(ctx context.Context, req request) (*answer
 		return nil, err
 	}
 	key := broker.DedicatedAppClientKey(req.reg.ClientID, req.reg.Generation)
-	var t upstream.Tokens
+	var t cognitoauth.Tokens
 	var granted []string
 	wait := oauthform.RecordUse(ctx, req.log, e.Clients, req.reg)
 	defer wait()
@@ -144,13 +144,13 @@ func machineOrigin(appID string) string { return "client_credentials:" + appID }
 
 // machineError is the answer to err.
 func (e *Endpoints) machineError(req request, err error) error {
-	if refused, ok := errors.AsType[*upstream.Refused](err); ok {
+	if refused, ok := errors.AsType[*cognitoauth.Refused](err); ok {
 		if refused.Code == "invalid_scope" {
 			return oauthform.Refusal("invalid_scope", "Cognito does not give the client these scopes")
 		}
 		return cognitoFailed(err)
 	}
-	if _, ok := errors.AsType[*upstream.Unavailable](err); ok {
+	if _, ok := errors.AsType[*cognitoauth.Unavailable](err); ok {
 		return cognitoFailed(err)
 	}
 	if answerable(err) {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func TestEndGrantsOfAClient(t *testing.T) {
@@ -80,7 +80,7 @@ func TestEndGrantsStopsWhenTheStoreFails(t *testing.T) {
 		c := s.public()
 		s.authorized(c)
 		e := s.ender(s.grants, s.patience(0), s.ring)
-		s.grants.FailNext(method, 1, brokertest.NotApplied)
+		s.grants.FailNext(method, 1, fake.NotApplied)
 		if _, err := e.EndGrants(t.Context(), c.ClientID, ""); err == nil {
 			t.Errorf("%s fails: no error", method)
 		}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
@@ -37,7 +37,7 @@ type apps struct {
 
 // app is an app client with its secret.
 type app struct {
-	upstream.App
+	cognitoauth.App
 	scopes []string
 	readAt time.Time
 	// stale is that its secret is sealed by a key that is to be thrown away.
@@ -68,7 +68,7 @@ func (s *apps) read(ctx context.Context, key string) (app, error) {
 	if err != nil {
 		return app{}, fmt.Errorf("secret of app client %s: %w", key, err)
 	}
-	a := app{upstream.App{ID: rec.CognitoID, Secret: secret}, slices.Clone(rec.Scopes), s.now(), !s.ring.Current(rec.Secret)}
+	a := app{cognitoauth.App{ID: rec.CognitoID, Secret: secret}, slices.Clone(rec.Scopes), s.now(), !s.ring.Current(rec.Secret)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.known) >= maxApps {
@@ -93,13 +93,13 @@ func (s *apps) of(ctx context.Context, g *grant.Grant) (app, error) {
 // kept returns what finds the app client that g names: first as it was when its
 // tokens were issued, which costs no look at its record, then as the record has
 // it.
-func (s *apps) kept(ctx context.Context, g *grant.Grant, tokens upstream.Tokens) func() (app, error) {
+func (s *apps) kept(ctx context.Context, g *grant.Grant, tokens cognitoauth.Tokens) func() (app, error) {
 	secret := tokens.AppSecret
 	return func() (app, error) {
 		if secret == "" {
 			return s.of(ctx, g)
 		}
-		a := app{App: upstream.App{ID: g.CognitoID, Secret: secret}}
+		a := app{App: cognitoauth.App{ID: g.CognitoID, Secret: secret}}
 		secret = ""
 		return a, nil
 	}
@@ -114,7 +114,7 @@ func (s *apps) with(find func() (app, error), key string, ask func(app) error) e
 		return err
 	}
 	err = ask(a)
-	if refused, ok := errors.AsType[*upstream.Refused](err); !ok || refused.Code != "invalid_client" {
+	if refused, ok := errors.AsType[*cognitoauth.Refused](err); !ok || refused.Code != "invalid_client" {
 		return err
 	}
 	s.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -46,7 +46,7 @@ func (e *Endpoints) revoke(r *http.Request) error {
 		return oauthform.InvalidRequest("token is required")
 	}
 	g, err := e.revocable(ctx, token)
-	if errors.Is(err, broker.ErrNotFound) || errors.Is(err, accesstoken.ErrInvalid) {
+	if errors.Is(err, broker.ErrNotFound) || errors.Is(err, jwt.ErrInvalid) {
 		return nil
 	}
 	if err != nil {
@@ -70,7 +70,7 @@ func (e *Endpoints) revoke(r *http.Request) error {
 }
 
 // revocable returns the grant that the token came of. There being none is
-// broker.ErrNotFound or accesstoken.ErrInvalid.
+// broker.ErrNotFound or jwt.ErrInvalid.
 func (e *Endpoints) revocable(ctx context.Context, token string) (*grant.Grant, error) {
 	if strings.HasPrefix(token, credential.RefreshTokenPrefix) {
 		tok := credential.Presented(token)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"

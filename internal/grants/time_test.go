@@ -6,9 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/grants"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
@@ -18,21 +18,21 @@ type stuck struct{}
 
 func (stuck) wait(ctx context.Context) error {
 	<-ctx.Done()
-	return &upstream.Unavailable{RetryAfter: 2 * time.Second, Cause: ctx.Err()}
+	return &cognitoauth.Unavailable{RetryAfter: 2 * time.Second, Cause: ctx.Err()}
 }
 
-func (s stuck) Refresh(ctx context.Context, _ upstream.App, _ string) (upstream.Tokens, error) {
-	return upstream.Tokens{}, s.wait(ctx)
+func (s stuck) Refresh(ctx context.Context, _ cognitoauth.App, _ string) (cognitoauth.Tokens, error) {
+	return cognitoauth.Tokens{}, s.wait(ctx)
 }
 
-func (s stuck) ClientCredentials(ctx context.Context, _ upstream.App, _ []string) (upstream.Tokens, error) {
-	return upstream.Tokens{}, s.wait(ctx)
+func (s stuck) ClientCredentials(ctx context.Context, _ cognitoauth.App, _ []string) (cognitoauth.Tokens, error) {
+	return cognitoauth.Tokens{}, s.wait(ctx)
 }
 
-func (s stuck) Revoke(ctx context.Context, _ upstream.App, _ string) error { return s.wait(ctx) }
+func (s stuck) Revoke(ctx context.Context, _ cognitoauth.App, _ string) error { return s.wait(ctx) }
 
-func (s stuck) Verify(ctx context.Context, _ string) (accesstoken.Claims, error) {
-	return accesstoken.Claims{}, s.wait(ctx)
+func (s stuck) Verify(ctx context.Context, _ string) (jwt.Claims, error) {
+	return jwt.Claims{}, s.wait(ctx)
 }
 
 func (s stuck) Provision(ctx context.Context, _ string) error { return s.wait(ctx) }

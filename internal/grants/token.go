@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
@@ -176,7 +176,7 @@ func (e *Endpoints) over(ctx context.Context, req request, g *grant.Grant, reaso
 
 // renew fetches a new access token for g, of which kept are Cognito's tokens, and
 // says what g is to keep of them. If Cognito will not any more, g ends.
-func (e *Endpoints) renew(ctx context.Context, req request, g *grant.Grant, kept upstream.Tokens) (t upstream.Tokens, sealed string, err error) {
+func (e *Endpoints) renew(ctx context.Context, req request, g *grant.Grant, kept cognitoauth.Tokens) (t cognitoauth.Tokens, sealed string, err error) {
 	err = e.apps.with(
 		e.apps.kept(ctx, g, kept), g.AppClient,
 		func(a app) (err error) {
@@ -195,14 +195,14 @@ func (e *Endpoints) renew(ctx context.Context, req request, g *grant.Grant, kept
 	if errors.Is(err, errGone) {
 		return t, "", e.over(ctx, req, g, "its app client is gone", told)
 	}
-	if refused, ok := errors.AsType[*upstream.Refused](err); ok && refused.Code == "invalid_grant" {
+	if refused, ok := errors.AsType[*cognitoauth.Refused](err); ok && refused.Code == "invalid_grant" {
 		return t, "", e.over(ctx, req, g, "Cognito does not refresh it any more", told)
 	}
 	return t, "", cognitoFailed(fmt.Errorf("refresh grant %s: %w", g.ID, err))
 }
 
 // answerOf is what the client is told when g has yielded t and next.
-func (e *Endpoints) answerOf(req request, g *grant.Grant, t upstream.Tokens, next credential.Token) *answer {
+func (e *Endpoints) answerOf(req request, g *grant.Grant, t cognitoauth.Tokens, next credential.Token) *answer {
 	a := &answer{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: e.seconds(t.ExpiresAt), Scope: reported(g.Scopes)}
 	if mayRefresh(req.reg) {
 		a.RefreshToken = next.Reveal()

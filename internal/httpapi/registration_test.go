@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // stack is the registration endpoints over a connection, with the use cases
@@ -27,8 +27,8 @@ import (
 type stack struct {
 	t     *testing.T
 	url   string
-	store *brokertest.FaultyStore
-	pool  *brokertest.AppClients
+	store *fake.Store
+	pool  *fake.Pool
 	log   *lockedBuffer
 	iat   string // of profile trusted, any number of uses
 }
@@ -56,7 +56,7 @@ func newStack(t *testing.T) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stack{t: t, store: brokertest.NewFaultyStore(memory.NewStore(time.Now)), pool: brokertest.NewAppClients(), log: new(lockedBuffer)}
+	s := &stack{t: t, store: fake.NewStore(memory.NewStore(time.Now)), pool: fake.NewPool(), log: new(lockedBuffer)}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	service, err := broker.New(broker.Config{
 		Store: s.store, AppClients: s.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: time.Now, Log: log,
@@ -233,7 +233,7 @@ func TestSecretsStayOutOfTheLog(t *testing.T) {
 	s.do("GET", path, s.iat, "")
 	s.do("GET", path+"?access_token="+tok, "", "")
 	s.do("PUT", path, tok, strings.Replace(update, secret, "another", 1))
-	for _, p := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+	for _, p := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 		s.pool.FailNext("Create", 1, p)
 		s.do("POST", "/register", s.iat, body)
 		s.pool.FailNext("Update", 1, p)

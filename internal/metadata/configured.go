@@ -3,12 +3,12 @@ package metadata
 import (
 	"log/slog"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
 )
 
 // Configured returns the documents of the broker that c describes.
-func Configured(c *config.Config, log *slog.Logger) (*Documents, error) {
+func Configured(c *environment.Config, log *slog.Logger) (*Documents, error) {
 	fallback, err := discovery.CognitoUpstream(c.CognitoIssuer, c.CognitoDomain)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func Configured(c *config.Config, log *slog.Logger) (*Documents, error) {
 		GrantTypes:           c.GrantTypesSupported,
 		AuthMethods:          []string{"none", "client_secret_basic", "client_secret_post"},
 	}
-	if c.Authorization == config.Brokered {
+	if c.Authorization == environment.Brokered {
 		server.AuthorizationEndpoint = c.Issuer + "/authorize"
 		server.IntrospectionEndpoint = c.Issuer + "/introspect"
 		server.IssInResponse = true

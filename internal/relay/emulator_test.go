@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/emulator"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 

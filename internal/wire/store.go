@@ -6,12 +6,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 )
 
 // Store returns the store in the table that c describes.
-func Store(c *config.Config, sdk aws.Config) *dynamo.Store {
+func Store(c *environment.Config, sdk aws.Config) *dynamo.Store {
 	client := dynamodb.NewFromConfig(sdk, func(o *dynamodb.Options) {
 		o.Region = c.Region
 		if c.DynamoDBEndpoint != "" {

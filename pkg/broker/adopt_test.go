@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // byHand makes an app client that somebody else has made.
@@ -19,7 +19,7 @@ func (w *world) byHand(id string) dcr.ClientMetadata {
 		w.t.Fatal(err)
 	}
 	m.Scope = "openid mcp/read mcp/write"
-	w.pool.Put(id, brokertest.AppClient{Metadata: m})
+	w.pool.Put(id, fake.AppClient{Metadata: m})
 	return m
 }
 
@@ -65,7 +65,7 @@ func TestAdopt(t *testing.T) {
 func TestWhatCannotBeAdopted(t *testing.T) {
 	w := newWorld(t)
 	ours, _ := w.mustRegister(publicBody, none)
-	w.pool.Put("another deployment's", brokertest.AppClient{Marker: "x"})
+	w.pool.Put("another deployment's", fake.AppClient{Marker: "x"})
 	w.byHand("theirs")
 	for _, tt := range []struct {
 		id, profile string

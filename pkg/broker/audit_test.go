@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // trail is a log of which the audit lines are read.
@@ -204,7 +204,7 @@ func TestWhatClientsOfDirectModeDoIsAudited(t *testing.T) {
 	}
 	l.want("an update", `{"actor":{"id":"APP","kind":"client"},"app_client":"APP","event":"app_client.updated","profile":"open"}`,
 		`{"actor":{"id":"APP","kind":"client"},"after":{"changed":["logo_uri"]},"client_id":"APP","event":"registration.updated","profile":"open"}`)
-	w.pool.FailCall("Delete", 1, brokertest.NotApplied)
+	w.pool.FailCall("Delete", 1, fake.NotApplied)
 	if err := w.Delete(t.Context(), id, rat); err == nil {
 		t.Fatal("the deletion did not fail")
 	}
@@ -219,7 +219,7 @@ func TestWhatClientsOfDirectModeDoIsAudited(t *testing.T) {
 // What a process did not come to say is said by the sweep that finishes it.
 func TestAProcessThatDiedLeavesATrail(t *testing.T) {
 	w, l := auditedDirect(t)
-	w.store.DieAt("ReplaceAppClient", 1, brokertest.NotApplied, w.pool.Faults)
+	w.store.DieAt("ReplaceAppClient", 1, fake.NotApplied, w.pool.Faults)
 	w.mustRegister(publicBody, credential.Token{})
 	l.lines() // as if nobody had been left to write them
 	w.store.Reset()
@@ -312,7 +312,7 @@ func TestTheJanitorMeasuresWhatItSees(t *testing.T) {
 		}
 	}
 	w.pool.Reset()
-	got = measured(t, w.on(w.store, &meantimePool{AppClients: w.pool, deleting: func() error {
+	got = measured(t, w.on(w.store, &meantimePool{Pool: w.pool, deleting: func() error {
 		return &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}
 	}}), dcr.Errorf(dcr.Unavailable, ""))
 	if got["JanitorFailures"] != 1.0 || got["JanitorBacklog"] != 1.0 || got["JanitorRuns"] != nil {
@@ -322,7 +322,7 @@ func TestTheJanitorMeasuresWhatItSees(t *testing.T) {
 
 	// Another table.
 	w.inner = memory.NewStore(w.now)
-	w.store = brokertest.NewFaultyStore(w.inner)
+	w.store = fake.NewStore(w.inner)
 	w.restart()
 	if got := measured(t, w.Service, broker.ErrForeignTable); got["JanitorStopped"] != 1.0 || got["JanitorRuns"] != nil {
 		t.Errorf("stopped %v, runs %v, want 1 and none", got["JanitorStopped"], got["JanitorRuns"])

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // world is a broker on a store and a pool that can fail, with a clock.
@@ -24,8 +24,8 @@ type world struct {
 	*broker.Service
 	t     *testing.T
 	inner broker.Store
-	store *brokertest.FaultyStore
-	pool  *brokertest.AppClients
+	store *fake.Store
+	pool  *fake.Pool
 
 	mu      sync.Mutex
 	clock   time.Time
@@ -39,10 +39,10 @@ var start = time.Date(2026, 11, 21, 12, 30, 0, 0, time.UTC)
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, clock: start, pool: brokertest.NewAppClients()}
+	w := &world{t: t, clock: start, pool: fake.NewPool()}
 	w.usePolicy(string(policy.Default()))
 	w.inner = memory.NewStore(w.now)
-	w.store = brokertest.NewFaultyStore(w.inner)
+	w.store = fake.NewStore(w.inner)
 	s, err := broker.New(broker.Config{
 		Store: w.store, AppClients: w.pool, Adopter: w.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, JWTs: &w.jwts,
 		Policy: w.policySource,
@@ -374,12 +374,12 @@ func (w *world) policySource(context.Context) (*policy.Policy, error) { return w
 // slowCreate calls after when an app client has been made and before whoever
 // makes it knows.
 type slowCreate struct {
-	*brokertest.AppClients
+	*fake.Pool
 	after func()
 }
 
 func (s *slowCreate) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
-	made, err := s.AppClients.Create(ctx, marker, m)
+	made, err := s.Pool.Create(ctx, marker, m)
 	s.after()
 	return made, err
 }

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
-	"github.com/dcr-broker/dcr-broker/internal/memory"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // brokeredPolicy has a profile of each sort.
@@ -34,7 +34,7 @@ type brokeredWorld struct {
 	*world
 	*broker.Provisioning
 	keys     *seal.Ring
-	grants   *brokertest.Grants
+	grants   *fake.Grants
 	branding bool
 	// maker is what app clients are made by, the pool unless set.
 	maker broker.AppClientMaker
@@ -44,15 +44,15 @@ type brokeredWorld struct {
 
 func newBrokeredWorld(t *testing.T) *brokeredWorld {
 	t.Helper()
-	w := &brokeredWorld{world: &world{t: t, clock: start, pool: brokertest.NewAppClients()}}
+	w := &brokeredWorld{world: &world{t: t, clock: start, pool: fake.NewPool()}}
 	w.useBrokeredPolicy(brokeredPolicy)
 	keys, err := seal.Parse(seal.Generate())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.keys, w.maker, w.grants = keys, w.pool, brokertest.NewGrants()
+	w.keys, w.maker, w.grants = keys, w.pool, fake.NewGrants()
 	w.inner = memory.NewStore(w.now)
-	w.store = brokertest.NewFaultyStore(w.inner)
+	w.store = fake.NewStore(w.inner)
 	w.restart()
 	return w
 }
@@ -238,14 +238,14 @@ func (w *brokeredWorld) existing(keys ...string) []string {
 // whateverFails runs f once for each effect and fault, in a world of its own.
 func whateverFails(t *testing.T, f func(t *testing.T, w *brokeredWorld, fault func())) {
 	sample := newBrokeredWorld(t)
-	each := func(method string, which func(*brokeredWorld) *brokertest.Faults) {
+	each := func(method string, which func(*brokeredWorld) *fake.Faults) {
 		for n := 1; n <= 4; n++ {
-			for _, p := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+			for _, p := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 				for _, dies := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s %d, %s, dies %t", method, n, p, dies), func(t *testing.T) {
 						w := newBrokeredWorld(t)
 						f(t, w, func() {
-							all := []*brokertest.Faults{w.store.Faults, w.pool.Faults, w.grants.Faults}
+							all := []*fake.Faults{w.store.Faults, w.pool.Faults, w.grants.Faults}
 							for _, f := range all {
 								f.Reset()
 							}
@@ -261,13 +261,13 @@ func whateverFails(t *testing.T, f func(t *testing.T, w *brokeredWorld, fault fu
 		}
 	}
 	for _, method := range sample.store.Methods() {
-		each(method, func(w *brokeredWorld) *brokertest.Faults { return w.store.Faults })
+		each(method, func(w *brokeredWorld) *fake.Faults { return w.store.Faults })
 	}
 	for _, method := range sample.pool.Methods() {
-		each(method, func(w *brokeredWorld) *brokertest.Faults { return w.pool.Faults })
+		each(method, func(w *brokeredWorld) *fake.Faults { return w.pool.Faults })
 	}
 	for _, method := range sample.grants.Methods() {
-		each(method, func(w *brokeredWorld) *brokertest.Faults { return w.grants.Faults })
+		each(method, func(w *brokeredWorld) *fake.Faults { return w.grants.Faults })
 	}
 }
 

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // limitedPolicy has a profile under which a registration with a token takes
@@ -31,12 +31,12 @@ type trouble struct {
 	// dies is whether every call after the last of faults fails too.
 	dies bool
 	// calls are those that the use case made, in order.
-	calls []brokertest.Call
+	calls []fake.Call
 }
 
 type plannedFault struct {
-	brokertest.Call
-	brokertest.Point
+	fake.Call
+	fake.Point
 }
 
 func (f plannedFault) String() string { return fmt.Sprintf("%s %s", f.Call, f.Point) }
@@ -66,7 +66,7 @@ func (c *trouble) during(w *world, useCase func()) {
 	w.t.Helper()
 	w.store.Reset()
 	w.pool.Reset()
-	var trace brokertest.Trace
+	var trace fake.Trace
 	w.store.TraceTo(&trace)
 	w.pool.TraceTo(&trace)
 	for i, f := range c.faults {
@@ -115,7 +115,7 @@ func forEachTwoFaults(t *testing.T, f func(t *testing.T, w *world, c *trouble)) 
 	}, f)
 }
 
-var points = []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost}
+var points = []fake.Point{fake.NotApplied, fake.ReplyLost}
 
 // eachFault calls then, unless it is nil, with what has happened after each
 // fault of which the process did not die.
@@ -296,7 +296,7 @@ func TestDeleteWhateverFails(t *testing.T) {
 				w.usePolicy(limitedPolicy)
 				iat, iatID := w.token("limited", 1)
 				if tt.half {
-					w.store.FailNext("ReplaceAppClient", 1, brokertest.NotApplied)
+					w.store.FailNext("ReplaceAppClient", 1, fake.NotApplied)
 				}
 				info, tok := w.mustRegister(confidentialBody, iat)
 				var err error
@@ -337,7 +337,7 @@ func TestDeleteWhateverFails(t *testing.T) {
 func TestDeleteThatDiesIsFinished(t *testing.T) {
 	w := newWorld(t)
 	info, tok := w.mustRegister(publicBody, credential.Token{})
-	w.pool.FailNext("Delete", 1, brokertest.NotApplied)
+	w.pool.FailNext("Delete", 1, fake.NotApplied)
 	wantCode(t, "Delete", w.Delete(t.Context(), info.ClientID, tok), dcr.Unavailable)
 	if _, err := w.Client(t.Context(), info.ClientID); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("Client: %v, want ErrNotFound", err)
@@ -354,7 +354,7 @@ func TestDeleteThatDiesIsFinished(t *testing.T) {
 // out and leaves nothing behind.
 func TestSweepOvertakesARegistration(t *testing.T) {
 	w := newWorld(t)
-	slow := &slowCreate{AppClients: w.pool}
+	slow := &slowCreate{Pool: w.pool}
 	s, err := broker.New(broker.Config{
 		Store: w.store, AppClients: slow, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
 	})

@@ -11,15 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // knownJWTs is a JWTVerifier that knows what each token says; whether a
-// signature is good is tested where they are verified (internal/trust).
+// signature is good is tested where they are verified (internal/adapter/issuers).
 type knownJWTs struct {
 	mu    sync.Mutex
 	known map[string]*broker.JWT
@@ -293,7 +293,7 @@ func TestARefusedJWTRegistrationHoldsNothing(t *testing.T) {
 				t.Fatalf("%s was registered", body)
 			}
 		}
-		w.store.FailNext("CreateRegistration", 1, brokertest.NotApplied)
+		w.store.FailNext("CreateRegistration", 1, fake.NotApplied)
 		_, err := w.Register(t.Context(), request(t, confidentialBody), tok)
 		wantCode(t, "a store that fails", err, dcr.Unavailable)
 		w.mustRegister(confidentialBody, tok)
@@ -301,7 +301,7 @@ func TestARefusedJWTRegistrationHoldsNothing(t *testing.T) {
 
 		trusted := w.ci("d.e.f", "acme/trusted") // for four an hour
 		for range 3 {
-			w.store.FailNext("CreateRegistration", 1, brokertest.NotApplied)
+			w.store.FailNext("CreateRegistration", 1, fake.NotApplied)
 			_, err := w.Register(t.Context(), request(t, confidentialBody), trusted)
 			wantCode(t, "a store that fails", err, dcr.Unavailable)
 		}

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 const lifePolicy = `{"version":1,"open_registration":"open","profiles":{
@@ -46,7 +46,7 @@ func (w *brokeredWorld) use(clientID string) {
 
 // allow is a user who allows the client.
 func (w *brokeredWorld) allow(clientID string) {
-	w.grants.Add(brokertest.Grant{
+	w.grants.Add(fake.Grant{
 		ID: credential.NewID(), ClientID: clientID, Generation: w.registration(clientID).Generation, Sub: "ann",
 	})
 }
@@ -168,7 +168,7 @@ func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
 	w.use(info.ClientID)
 	w.allow(info.ClientID)
 	w.wait(4 * day)
-	w.grants.FailNext("EndGrants", 1, brokertest.NotApplied)
+	w.grants.FailNext("EndGrants", 1, fake.NotApplied)
 	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Failed != 1 {
 		t.Fatalf("Sweep that cannot end grants = %+v, %v", done, err)
 	}
@@ -338,7 +338,7 @@ func TestARemovedClientRegistersAgain(t *testing.T) {
 		old := w.registration(info.ClientID)
 		w.wait(4 * day)
 		if !finished {
-			w.grants.FailNext("EndGrants", 1, brokertest.NotApplied)
+			w.grants.FailNext("EndGrants", 1, fake.NotApplied)
 		}
 		if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Expired != 1 || finished != (done.Failed == 0) {
 			t.Errorf("Sweep = %+v, %v", done, err)

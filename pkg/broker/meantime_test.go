@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // What a registration that failed has taken is given back before the client is
@@ -31,10 +31,10 @@ func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 			p.creating = func() error { return refused }
 		}, dcr.InvalidClientMetadata, false},
 		{"Cognito is not heard", func(_ *meantimeStore, p *meantimePool, _ func() error) {
-			p.creating = func() error { return brokertest.ErrInjected }
+			p.creating = func() error { return fake.ErrInjected }
 		}, dcr.Unavailable, true},
 		{"the registration cannot be stored", func(s *meantimeStore, _ *meantimePool, _ func() error) {
-			s.creating = func() error { return brokertest.ErrInjected }
+			s.creating = func() error { return fake.ErrInjected }
 		}, dcr.Unavailable, false},
 		{"the token is spent meanwhile", func(s *meantimeStore, _ *meantimePool, _ func() error) {
 			s.using = func() error { return broker.ErrExhausted }
@@ -61,7 +61,7 @@ func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 			tok, iat := w.token("limited", 1)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			store, pool := &meantimeStore{Store: w.store}, &meantimePool{AppClients: w.pool}
+			store, pool := &meantimeStore{Store: w.store}, &meantimePool{Pool: w.pool}
 			tt.fail(store, pool, func() error { cancel(); return nil })
 			_, err := w.on(store, pool).Register(ctx, request(t, confidentialBody), tok)
 			wantCode(t, "Register", err, tt.want)
@@ -99,9 +99,9 @@ func TestAnUndoThatFailsIsFinishedLater(t *testing.T) {
 	w := newWorld(t)
 	w.usePolicy(limitedPolicy)
 	tok, iat := w.token("limited", 1)
-	w.store.FailNext("CreateRegistration", 1, brokertest.ReplyLost)
-	w.store.FailNext("Registration", 1, brokertest.NotApplied)
-	w.pool.FailNext("Delete", 1, brokertest.NotApplied)
+	w.store.FailNext("CreateRegistration", 1, fake.ReplyLost)
+	w.store.FailNext("Registration", 1, fake.NotApplied)
+	w.pool.FailNext("Delete", 1, fake.NotApplied)
 	_, err := w.Register(t.Context(), request(t, confidentialBody), tok)
 	wantCode(t, "Register", err, dcr.Unavailable)
 	w.wantTaken("when the client is answered", iat, taken{uses: 1, places: 1})
@@ -118,7 +118,7 @@ func TestARegistrationCancelledWhenItIsStored(t *testing.T) {
 	w.usePolicy(limitedPolicy)
 	tok, iat := w.token("limited", 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	store := &meantimeStore{Store: w.store, created: func() error { cancel(); return brokertest.ErrInjected }}
+	store := &meantimeStore{Store: w.store, created: func() error { cancel(); return fake.ErrInjected }}
 	if _, err := w.on(store, w.pool).Register(ctx, request(t, confidentialBody), tok); err != nil {
 		t.Errorf("Register: %v", err)
 	}
@@ -134,7 +134,7 @@ func TestAnUpdateCancelledAtCognito(t *testing.T) {
 	change := update(t, confidentialBody, c.r.ClientID, "client_name", "Renamed")
 	ctx, cancel := context.WithCancel(t.Context())
 	busy := dcr.Errorf(dcr.Unavailable, "too many requests")
-	pool := &meantimePool{AppClients: w.pool, updating: func() error { cancel(); return &broker.NotAppliedError{Err: busy} }}
+	pool := &meantimePool{Pool: w.pool, updating: func() error { cancel(); return &broker.NotAppliedError{Err: busy} }}
 	_, err := w.on(w.store, pool).Update(ctx, c.r.ClientID, c.rat, change)
 	wantCode(t, "Update", err, dcr.Unavailable)
 	w.checkConsistent()
@@ -150,7 +150,7 @@ func TestAnUpdateCancelledWhenItIsStored(t *testing.T) {
 	w := newWorld(t)
 	c := w.limitedClient()
 	ctx, cancel := context.WithCancel(t.Context())
-	store := &meantimeStore{Store: w.store, replaced: func() error { cancel(); return brokertest.ErrInjected }}
+	store := &meantimeStore{Store: w.store, replaced: func() error { cancel(); return fake.ErrInjected }}
 	changed, err := w.on(store, w.pool).Update(ctx, c.r.ClientID, c.rat, update(t, confidentialBody, c.r.ClientID, "client_name", "Renamed"))
 	if err != nil {
 		t.Fatalf("Update: %v", err)
@@ -175,7 +175,7 @@ func TestAnUpdateIsNotMistakenForAnotherWrite(t *testing.T) {
 		if _, err := w.Read(t.Context(), info.ClientID, second); err != nil {
 			t.Error(err)
 		}
-		return brokertest.ErrInjected
+		return fake.ErrInjected
 	}}
 	_, err = w.on(store, w.pool).Update(t.Context(), info.ClientID, first, update(t, publicBody, info.ClientID, "client_name", "Renamed"))
 	wantCode(t, "Update", err, dcr.Unavailable)
@@ -197,7 +197,7 @@ func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
 	store := &meantimeStore{Store: w.store, replacing: func() error {
 		r := w.registration(info.ClientID)
 		r.State = broker.RegistrationDisabled
-		return errors.Join(w.inner.ReplaceRegistration(t.Context(), r), brokertest.ErrInjected)
+		return errors.Join(w.inner.ReplaceRegistration(t.Context(), r), fake.ErrInjected)
 	}}
 	s, err := broker.New(broker.Config{
 		Mode: broker.ModeBrokered, Store: store, Keys: w.ring, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
@@ -219,7 +219,7 @@ func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
 	store := &meantimeStore{Store: w.store, creating: func() error {
 		w.wait(time.Second)
 		w.mustRegister(publicBody, none)
-		return brokertest.ErrInjected
+		return fake.ErrInjected
 	}}
 	s, err := broker.New(broker.Config{
 		Mode: broker.ModeBrokered, Store: store, Keys: w.ring, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
@@ -242,7 +242,7 @@ func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
 func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 	w := newWorld(t)
 	c := w.limitedClient()
-	w.store.DieAt("ReplaceRegistration", 1, brokertest.NotApplied, w.pool.Faults)
+	w.store.DieAt("ReplaceRegistration", 1, fake.NotApplied, w.pool.Faults)
 	wantCode(t, "Delete", w.Delete(t.Context(), c.r.ClientID, c.rat), dcr.Unavailable)
 	w.store.Reset()
 	w.pool.Reset()
@@ -274,7 +274,7 @@ func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 func TestADeletionThatCannotBeSaidIsDone(t *testing.T) {
 	w := newWorld(t)
 	c := w.limitedClient()
-	w.store.FailNext("ReplaceRegistration", 1, brokertest.NotApplied)
+	w.store.FailNext("ReplaceRegistration", 1, fake.NotApplied)
 	if err := w.Delete(t.Context(), c.r.ClientID, c.rat); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
@@ -283,8 +283,8 @@ func TestADeletionThatCannotBeSaidIsDone(t *testing.T) {
 	// If what follows fails too, both reasons are in the log.
 	c = w.limitedClient()
 	w.store.Reset()
-	w.store.FailNext("ReplaceRegistration", 1, brokertest.NotApplied)
-	w.pool.FailNext("Delete", 1, brokertest.NotApplied)
+	w.store.FailNext("ReplaceRegistration", 1, fake.NotApplied)
+	w.pool.FailNext("Delete", 1, fake.NotApplied)
 	err := w.Delete(t.Context(), c.r.ClientID, c.rat)
 	wantCode(t, "Delete", err, dcr.Unavailable)
 	for _, reason := range []string{"ReplaceRegistration", "Delete"} {

@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // whateverTheOperatorDoes calls do, with each effect failing once, and again
@@ -291,7 +291,7 @@ func TestCreateClientWhateverFails(t *testing.T) {
 		w := newLife(t)
 		w.store.FailNext("CreateRegistration", 1, p)
 		info, err := w.CreateClient(t.Context(), broker.NewClient{Profile: "trusted", Metadata: request(t, confidentialBody).Metadata, By: "ops"})
-		if (p == brokertest.ReplyLost) != (err == nil) {
+		if (p == fake.ReplyLost) != (err == nil) {
 			t.Errorf("%s: error %v", p, err)
 		}
 		if err == nil && !w.registration(info.ClientID).SecretHash.Matches(credential.Presented(info.ClientSecret)) {
@@ -321,7 +321,7 @@ func TestApplyProfile(t *testing.T) {
 		}
 	}
 	w.recover(keys...)
-	w.pool.FailNext("UpdateBrokered", 1, brokertest.ReplyLost)
+	w.pool.FailNext("UpdateBrokered", 1, fake.ReplyLost)
 	if _, err := w.ApplyProfile(t.Context(), "trusted", "ada"); err == nil {
 		t.Error("an update of unknown outcome: no error")
 	}
@@ -329,7 +329,7 @@ func TestApplyProfile(t *testing.T) {
 		t.Errorf("again = %d, %v", n, err)
 	}
 	w.recover(keys...)
-	w.pool.Put("left", brokertest.AppClient{Marker: broker.NewMarker(w.now())})
+	w.pool.Put("left", fake.AppClient{Marker: broker.NewMarker(w.now())})
 	left := &broker.AppClient{Key: credential.NewID(), State: broker.AppClientReady, Marker: w.pool.All()["left"].Marker, CognitoID: "left", Profile: "trusted", CreatedAt: w.now()}
 	if err := w.inner.CreateAppClient(t.Context(), left); err != nil {
 		t.Fatal(err)

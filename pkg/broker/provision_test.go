@@ -12,10 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 const ciBody = `{"client_name":"CI","grant_types":["client_credentials"],"token_endpoint_auth_method":"client_secret_basic"}`
@@ -125,7 +125,7 @@ func inBubble(t *testing.T, f func(t *testing.T, w *brokeredWorld)) {
 func TestConcurrentProvisioningMakesOne(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *brokeredWorld) {
 		clientID, _ := w.vouched("trusted", confidentialBody)
-		w.maker = &slowMaker{AppClients: w.pool, before: func() { time.Sleep(3 * time.Second) }}
+		w.maker = &slowMaker{Pool: w.pool, before: func() { time.Sleep(3 * time.Second) }}
 		w.branding = true
 		w.restart()
 		for _, key := range []string{"profile/open", w.appClientKey(clientID)} {
@@ -149,7 +149,7 @@ func TestConcurrentProvisioningMakesOne(t *testing.T) {
 func TestTheLoserDoesNotWaitForEver(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *brokeredWorld) {
 		release := make(chan struct{})
-		w.maker = &slowMaker{AppClients: w.pool, before: func() { <-release }}
+		w.maker = &slowMaker{Pool: w.pool, before: func() { <-release }}
 		w.restart()
 		winner := make(chan error)
 		go func() { winner <- w.Provision(t.Context(), "profile/open") }()
@@ -172,7 +172,7 @@ func TestTheLoserDoesNotWaitForEver(t *testing.T) {
 
 // A lost reply holds up nobody for longer than a minute, without the janitor.
 func TestALostCreationIsMadeAgain(t *testing.T) {
-	for _, p := range []brokertest.Point{brokertest.NotApplied, brokertest.ReplyLost} {
+	for _, p := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 		t.Run(p.String(), func(t *testing.T) {
 			w := newBrokeredWorld(t)
 			w.pool.FailNext("CreateBrokered", 1, p)
@@ -220,7 +220,7 @@ func TestAProvisioningThatWasOvertaken(t *testing.T) {
 		for _, when := range []string{"before", "after"} {
 			t.Run(name+", "+when+" the creation", func(t *testing.T) {
 				w := newBrokeredWorld(t)
-				slow := &slowMaker{AppClients: w.pool}
+				slow := &slowMaker{Pool: w.pool}
 				once := sync.OnceFunc(func() { f(w) })
 				if when == "before" {
 					slow.before = once
@@ -247,7 +247,7 @@ func TestAFullOrThrottledPool(t *testing.T) {
 	info, _ := w.mustRegister(publicBody, none)
 	full := dcr.Errorf(dcr.Unavailable, "the user pool is full")
 	full.RetryAfter = time.Hour
-	w.maker = &slowMaker{AppClients: w.pool, err: &broker.NotAppliedError{Err: full}}
+	w.maker = &slowMaker{Pool: w.pool, err: &broker.NotAppliedError{Err: full}}
 	w.restart()
 	for range 3 {
 		err := w.Provision(t.Context(), "profile/open")
@@ -358,7 +358,7 @@ func TestProvisionWhateverFails(t *testing.T) {
 func TestProvisionAndAContextThatEnds(t *testing.T) {
 	w := newBrokeredWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	w.maker = &slowMaker{AppClients: w.pool, after: cancel}
+	w.maker = &slowMaker{Pool: w.pool, after: cancel}
 	w.restart()
 	if err := w.Provision(ctx, "profile/open"); err != nil {
 		wantCode(t, "Provision", err, dcr.Unavailable)

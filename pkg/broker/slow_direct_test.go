@@ -5,10 +5,10 @@ import (
 	"iter"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // meantimeStore lets somebody else act when a registration is about to be
@@ -77,7 +77,7 @@ func (s *laggingStore) Due(context.Context, time.Time, string) iter.Seq2[broker.
 // does anything, and fails if they return an error; created is for just after an
 // app client was made.
 type meantimePool struct {
-	*brokertest.AppClients
+	*fake.Pool
 	creating, updating, deleting func() error
 	created                      func()
 }
@@ -88,7 +88,7 @@ func (p *meantimePool) Create(ctx context.Context, marker string, m dcr.ClientMe
 			return broker.NewAppClient{}, err
 		}
 	}
-	made, err := p.AppClients.Create(ctx, marker, m)
+	made, err := p.Pool.Create(ctx, marker, m)
 	if p.created != nil {
 		p.created()
 	}
@@ -101,7 +101,7 @@ func (p *meantimePool) Update(ctx context.Context, id, marker string, m dcr.Clie
 			return err
 		}
 	}
-	return p.AppClients.Update(ctx, id, marker, m, check)
+	return p.Pool.Update(ctx, id, marker, m, check)
 }
 
 func (p *meantimePool) Delete(ctx context.Context, id, marker string) error {
@@ -110,7 +110,7 @@ func (p *meantimePool) Delete(ctx context.Context, id, marker string) error {
 			return err
 		}
 	}
-	return p.AppClients.Delete(ctx, id, marker)
+	return p.Pool.Delete(ctx, id, marker)
 }
 
 // on returns the use cases of w in direct mode on another store and pool.

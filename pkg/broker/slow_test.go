@@ -3,8 +3,8 @@ package broker_test
 import (
 	"context"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // slowStore calls before when a registration is about to be stored.
@@ -32,7 +32,7 @@ func (s *pausingStore) ReturnBudget(ctx context.Context, key, member string) err
 
 // slowMaker calls before and after around the making of an app client, or fails.
 type slowMaker struct {
-	*brokertest.AppClients
+	*fake.Pool
 	before, after func()
 	err           error
 }
@@ -44,7 +44,7 @@ func (s *slowMaker) CreateBrokered(ctx context.Context, marker string, spec brok
 	if s.err != nil {
 		return broker.NewAppClient{}, s.err
 	}
-	made, err := s.AppClients.CreateBrokered(ctx, marker, spec)
+	made, err := s.Pool.CreateBrokered(ctx, marker, spec)
 	if s.after != nil {
 		s.after()
 	}

@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func TestSweepFinishesAHalfMadeAppClient(t *testing.T) {
 	w := newBrokeredWorld(t)
-	w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+	w.pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
 	wantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
 	w.recover()
 	w.checkConsistent()
@@ -27,7 +27,7 @@ func TestSweepWhateverFails(t *testing.T) {
 		w.mustProvision("profile/open") // lacks a scope
 		clientID, _ := w.vouched("trusted", confidentialBody)
 		key := w.appClientKey(clientID)
-		w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+		w.pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
 		wantCode(t, "Provision", w.Provision(t.Context(), key), dcr.Unavailable)
 		w.wait(time.Minute)
 		w.mustProvision(key) // made twice
@@ -36,7 +36,7 @@ func TestSweepWhateverFails(t *testing.T) {
 		if err := w.Delete(t.Context(), gone, rat); err != nil {
 			t.Fatal(err)
 		}
-		w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+		w.pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
 		wantCode(t, "Provision", w.Provision(t.Context(), "profile/together"), dcr.Unavailable) // half made
 		w.useBrokeredPolicy(brokeredPolicy)
 		w.wait(5 * time.Minute)
@@ -88,7 +88,7 @@ func TestDeleteDuringProvisioning(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			slow := &slowMaker{AppClients: w.pool}
+			slow := &slowMaker{Pool: w.pool}
 			if when == "before" {
 				slow.before = del
 			} else {
@@ -146,7 +146,7 @@ func TestAProfileGrows(t *testing.T) {
 func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 	w := newBrokeredWorld(t)
 	clientID, rat := w.vouched("trusted", confidentialBody)
-	w.maker = &slowMaker{AppClients: w.pool,
+	w.maker = &slowMaker{Pool: w.pool,
 		before: func() {
 			if err := w.Delete(t.Context(), clientID, rat); err != nil {
 				t.Error(err)
@@ -157,7 +157,7 @@ func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 		},
 		after: func() {
 			for _, method := range w.store.Methods() {
-				w.store.FailNext(method, 1000, brokertest.NotApplied)
+				w.store.FailNext(method, 1000, fake.NotApplied)
 			}
 		},
 	}
@@ -175,7 +175,7 @@ func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 func TestSweepThatListedTooEarly(t *testing.T) {
 	w := newBrokeredWorld(t)
 	making, create := make(chan struct{}), make(chan struct{})
-	w.maker = &slowMaker{AppClients: w.pool, before: func() { close(making); <-create }}
+	w.maker = &slowMaker{Pool: w.pool, before: func() { close(making); <-create }}
 	w.restart()
 	provisioned, reconciled := make(chan error), make(chan error)
 	go func() { provisioned <- w.Provision(t.Context(), "profile/open") }()
@@ -207,7 +207,7 @@ func TestSweepThatListedTooEarly(t *testing.T) {
 // Of two janitors the slower must not take away what was made since.
 func TestTwoJanitorsAndANewAppClient(t *testing.T) {
 	w := newBrokeredWorld(t)
-	w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+	w.pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
 	wantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
 	w.wait(3 * time.Minute)
 	pausing := &pausingStore{Store: w.store, reached: make(chan struct{}), goOn: make(chan struct{})}
@@ -243,7 +243,7 @@ func TestAVacantRecordGoesWithItsRegistration(t *testing.T) {
 			w := newBrokeredWorld(t)
 			clientID, rat := w.vouched(profile, strings.Replace(confidentialBody, "client_secret_basic", "none", 1))
 			key := w.appClientKey(clientID)
-			w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+			w.pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
 			wantCode(t, "Provision", w.Provision(t.Context(), key), dcr.Unavailable)
 			w.recover()
 			if a := w.appClient(key); a.State != broker.AppClientVacant {

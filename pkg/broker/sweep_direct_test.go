@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // What is there of a registration that an app client is to serve.
@@ -215,7 +215,7 @@ func TestSweepMarksBeforeItRemoves(t *testing.T) {
 	w.usePolicy(limitedPolicy)
 	tok, iat := w.token("limited", 1)
 	making, create := make(chan struct{}), make(chan struct{})
-	slow := w.on(w.store, &meantimePool{AppClients: w.pool, creating: func() error { close(making); <-create; return nil }})
+	slow := w.on(w.store, &meantimePool{Pool: w.pool, creating: func() error { close(making); <-create; return nil }})
 	registered, reconciled := make(chan error), make(chan error)
 	go func() {
 		_, err := slow.Register(t.Context(), request(t, confidentialBody), tok)
@@ -249,7 +249,7 @@ func TestSweepMarksAnUpdateThatBecomesARemoval(t *testing.T) {
 	if err := w.inner.DeleteRegistration(t.Context(), c.r.ClientID, c.r.Generation); err != nil {
 		t.Fatal(err)
 	}
-	w.pool.FailNext("Delete", 1, brokertest.NotApplied)
+	w.pool.FailNext("Delete", 1, fake.NotApplied)
 	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Failed != 1 {
 		t.Errorf("Sweep = %+v, %v, want one failed", done, err)
 	}
@@ -271,7 +271,7 @@ func TestUpdateDuringSweep(t *testing.T) {
 	put := func() (*dcr.ClientInformation, error) {
 		return w.Update(t.Context(), c.r.ClientID, c.rat, update(t, confidentialBody, c.r.ClientID, "client_name", "Renamed"))
 	}
-	janitor := w.on(w.store, &meantimePool{AppClients: w.pool, updating: func() error {
+	janitor := w.on(w.store, &meantimePool{Pool: w.pool, updating: func() error {
 		_, err := put()
 		if e := wantCode(t, "Update", err, dcr.Unavailable); e.RetryAfter != 45*time.Second {
 			t.Errorf("Retry-After = %s, want the 45 s of the lease", e.RetryAfter)
@@ -300,7 +300,7 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 		{"busy", &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}, 1, true},
 		{"no call free", &broker.NotAppliedError{Err: fmt.Errorf("%w: %w", dcr.Errorf(dcr.Unavailable, "busy"), broker.ErrNoSlot)}, 2, false},
 		{"another answer of the protocol", &broker.NotAppliedError{Err: dcr.Errorf(dcr.InvalidClientMetadata, "no")}, 2, false},
-		{"broken", brokertest.ErrInjected, 2, false},
+		{"broken", fake.ErrInjected, 2, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -310,7 +310,7 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 				w.put(c)
 			}
 			calls := 0
-			janitor := w.on(w.store, &meantimePool{AppClients: w.pool, deleting: func() error { calls++; return tt.err }})
+			janitor := w.on(w.store, &meantimePool{Pool: w.pool, deleting: func() error { calls++; return tt.err }})
 			done, err := janitor.Sweep(t.Context(), broker.SweepOptions{})
 			want := broker.Swept{Failed: tt.calls, Backlog: 2 - tt.calls}
 			if stopped := err != nil; stopped != tt.stops || calls != tt.calls || done != want {
@@ -334,7 +334,7 @@ func TestABusyCognitoDoesNotHoldUpWhatIsDue(t *testing.T) {
 	w.orphan(time.Hour)
 	busy := &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}
 	calls := 0
-	janitor := w.on(w.store, &meantimePool{AppClients: w.pool, deleting: func() error {
+	janitor := w.on(w.store, &meantimePool{Pool: w.pool, deleting: func() error {
 		if calls++; calls == 1 {
 			return busy
 		}

@@ -12,16 +12,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // orphan makes an app client that carries our mark, made some time ago, and that
 // nobody knows.
 func (w *world) orphan(age time.Duration) string {
 	id := "orphan" + credential.NewID()
-	w.pool.Put(id, brokertest.AppClient{Marker: broker.NewMarker(w.now().Add(-age)), Brokered: &broker.BrokeredAppClient{}})
+	w.pool.Put(id, fake.AppClient{Marker: broker.NewMarker(w.now().Add(-age)), Brokered: &broker.BrokeredAppClient{}})
 	return id
 }
 
@@ -35,9 +35,9 @@ func TestOrphansAreDeletedAfterAnHour(t *testing.T) {
 	w.mustProvision("profile/open")
 	w.wait(10 * day)
 	old, young := w.orphan(time.Hour), w.orphan(time.Hour-time.Second)
-	w.pool.Put("foreign", brokertest.AppClient{}) // another's has no mark of ours
-	w.pool.Put("odd", brokertest.AppClient{Marker: "who knows"})
-	w.pool.FailNext("Delete", 1, brokertest.NotApplied)
+	w.pool.Put("foreign", fake.AppClient{}) // another's has no mark of ours
+	w.pool.Put("odd", fake.AppClient{Marker: "who knows"})
+	w.pool.FailNext("Delete", 1, fake.NotApplied)
 	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Failed != 1 || done.Orphans != 0 {
 		t.Errorf("Sweep whose deletion fails = %+v, %v", done, err)
 	}
@@ -137,7 +137,7 @@ func TestAnAppClientThatSomebodyDeletedIsMadeAgain(t *testing.T) {
 		t.Errorf("Sweep = %+v, want it to wait for an hour", done)
 	}
 	w.wait(time.Second)
-	w.pool.FailNext("Exists", 1, brokertest.ReplyLost)
+	w.pool.FailNext("Exists", 1, fake.ReplyLost)
 	if done, err := w.Sweep(t.Context(), broker.SweepOptions{}); err != nil || done.Gone != 1 || done.Failed != 1 {
 		t.Errorf("Sweep that could not look = %+v, %v, want one gone and one failed", done, err)
 	}
@@ -228,13 +228,13 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 				if err := w.inner.CreateAppClient(t.Context(), a); err != nil {
 					t.Fatal(err)
 				}
-				w.pool.Put(key, brokertest.AppClient{Marker: a.Marker})
+				w.pool.Put(key, fake.AppClient{Marker: a.Marker})
 			}
 			for range tt.orphans {
 				w.orphan(2 * time.Hour)
 			}
 			half, _ := w.vouched("trusted", appBody)
-			w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+			w.pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
 			_ = w.Provision(t.Context(), w.appClientKey(half))
 			w.wait(5 * time.Minute)
 			done, err := w.Sweep(t.Context(), broker.SweepOptions{})
@@ -332,7 +332,7 @@ func TestATableThatIsNotOurs(t *testing.T) {
 	})
 	t.Run("without the note no app client is made", func(t *testing.T) {
 		w := newLife(t)
-		w.store.FailNext("CreateDeployment", 1, brokertest.NotApplied)
+		w.store.FailNext("CreateDeployment", 1, fake.NotApplied)
 		if err := w.Provision(t.Context(), "profile/open"); err == nil || len(w.pool.All()) != 0 {
 			t.Errorf("Provision = %v with %d app clients, want an error and none", err, len(w.pool.All()))
 		}
@@ -388,7 +388,7 @@ func TestASweepGoesOnWhereTheLastOneStopped(t *testing.T) {
 
 // slowGrants takes its time, and always fails for one client.
 type slowGrants struct {
-	*brokertest.Grants
+	*fake.Grants
 	takes   time.Duration
 	failing []string
 }
@@ -454,11 +454,11 @@ func TestADryRunSaysWhatWouldBeDone(t *testing.T) {
 	w.wait(2 * time.Hour)
 	w.pool.Drop(gone)
 	orphan := w.orphan(2 * time.Hour)
-	w.grants.FailNext("EndGrants", 1, brokertest.NotApplied)
+	w.grants.FailNext("EndGrants", 1, fake.NotApplied)
 	if _, err := w.Disable(t.Context(), off, "ops"); !errors.Is(err, broker.ErrLeftToSweep) {
 		t.Fatalf("Disable = %v", err)
 	}
-	w.pool.FailNext("CreateBrokered", 1, brokertest.ReplyLost)
+	w.pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
 	half, _ := w.vouched("asked", appBody)
 	if _, err := w.Approve(t.Context(), half, "ops"); err != nil {
 		t.Fatal(err)

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/brokertest"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func TestVouchedRegistrationOfBrokeredMode(t *testing.T) {
@@ -108,7 +108,7 @@ func TestVouchedRegistrationWhateverFails(t *testing.T) {
 func TestAUseIsNotGivenBackByADeletion(t *testing.T) {
 	w := newBrokeredWorld(t)
 	tok, id := w.token("trusted", 1)
-	w.store.FailNext("DeleteAppClient", 1, brokertest.NotApplied)
+	w.store.FailNext("DeleteAppClient", 1, fake.NotApplied)
 	info, rat := w.mustRegister(confidentialBody, tok)
 	if err := w.Delete(t.Context(), info.ClientID, rat); err != nil {
 		t.Fatal(err)

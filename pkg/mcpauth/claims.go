@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 )
 
 // Claims are what a verified access token says. They print as "[claims]" and log
@@ -67,7 +67,7 @@ func FromContext(ctx context.Context) (c Claims, ok bool) {
 
 // claimsOf completes what the verifier has read of the token, which it has found
 // to be genuine.
-func claimsOf(token, issuer string, v accesstoken.Claims) (Claims, error) {
+func claimsOf(token, issuer string, v jwt.Claims) (Claims, error) {
 	c := Claims{
 		Issuer: issuer, Subject: v.Sub, Username: v.Username, ClientID: v.ClientID, Scopes: v.Scopes, Audience: v.Audience,
 		IssuedAt: v.IssuedAt, ExpiresAt: v.ExpiresAt,

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 )
 
 // Guard lets requests with a good token through and challenges all others. It is
@@ -25,7 +25,7 @@ type Guard struct {
 	toolScopes  map[string][]string
 	appClients  []string
 	bound       bool
-	tokens      *accesstoken.Verifier
+	tokens      *jwt.AccessTokens
 	log         *slog.Logger
 }
 
@@ -56,7 +56,7 @@ func New(cfg Config) (*Guard, error) {
 	if g.metadata, err = metadataDocument(cfg); err != nil {
 		return nil, fmt.Errorf("mcpauth: %w", err)
 	}
-	g.tokens, err = accesstoken.New(accesstoken.Config{Issuer: cfg.TokenIssuer, KeySet: cfg.keySet(), HTTP: cfg.HTTP, Now: cfg.Now})
+	g.tokens, err = jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: cfg.TokenIssuer, KeySet: cfg.keySet(), HTTP: cfg.HTTP, Now: cfg.Now})
 	if err != nil {
 		return nil, fmt.Errorf("mcpauth: %w", err)
 	}
@@ -115,7 +115,7 @@ func (g *Guard) admit(w http.ResponseWriter, r *http.Request, needed []string) (
 		return Claims{}, false
 	}
 	c, err := g.verify(r.Context(), token)
-	if errors.Is(err, accesstoken.ErrInvalid) {
+	if errors.Is(err, jwt.ErrInvalid) {
 		g.log.InfoContext(r.Context(), "token refused", "reason", err)
 		g.challenge(w, http.StatusUnauthorized, "invalid_token", err.Error(), needed)
 		return Claims{}, false
@@ -153,13 +153,13 @@ func (g *Guard) verify(ctx context.Context, token string) (Claims, error) {
 	c, err := claimsOf(token, g.issuer, v)
 	switch {
 	case err != nil:
-		return Claims{}, fmt.Errorf("%w: %v", accesstoken.ErrInvalid, err)
+		return Claims{}, fmt.Errorf("%w: %v", jwt.ErrInvalid, err)
 	case len(g.appClients) > 0 && !slices.Contains(g.appClients, c.ClientID):
-		return Claims{}, fmt.Errorf("%w here: issued to another app client", accesstoken.ErrInvalid)
+		return Claims{}, fmt.Errorf("%w here: issued to another app client", jwt.ErrInvalid)
 	case c.Audience == nil && g.bound:
-		return Claims{}, fmt.Errorf("%w here: not bound to a resource", accesstoken.ErrInvalid)
+		return Claims{}, fmt.Errorf("%w here: not bound to a resource", jwt.ErrInvalid)
 	case c.Audience != nil && !slices.ContainsFunc(c.Audience, g.isResource):
-		return Claims{}, fmt.Errorf("%w here: bound to another resource", accesstoken.ErrInvalid)
+		return Claims{}, fmt.Errorf("%w here: bound to another resource", jwt.ErrInvalid)
 	}
 	return c, nil
 }

@@ -11,14 +11,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/dcr-broker/dcr-broker/internal/accesstoken"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/internal/authorize"
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
-	"github.com/dcr-broker/dcr-broker/internal/provision"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -28,7 +28,7 @@ import (
 
 // Parts are what the functions of brokered mode have in common.
 type Parts struct {
-	Config *config.Config
+	Config *environment.Config
 	SDK    aws.Config
 	// Store holds registrations, app clients and grants.
 	Store interface {
@@ -45,7 +45,7 @@ type Parts struct {
 
 // New returns the parts in the cloud: with the table as store, and the private
 // function that c names to make app clients.
-func New(c *config.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
+func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
 	keys, err := documents.NewKeys(c, sdk, log)
 	if err != nil {
 		return nil, err
@@ -53,11 +53,11 @@ func New(c *config.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
 	return &Parts{Config: c, SDK: sdk, Store: wire.Store(c, sdk), Keys: keys, Provisioner: invoked(c, sdk), Log: log}, nil
 }
 
-func invoked(c *config.Config, sdk aws.Config) broker.Provisioner {
+func invoked(c *environment.Config, sdk aws.Config) broker.Provisioner {
 	if c.LambdaEndpoint != "" {
 		sdk.BaseEndpoint = aws.String(c.LambdaEndpoint)
 	}
-	return provision.NewFunction(sdk, c.ProvisionFunction)
+	return signed.NewFunction(sdk, c.ProvisionFunction)
 }
 
 // AuthorizeRoutes adds the authorization endpoint and its pages to rt.
@@ -110,7 +110,7 @@ func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := accesstoken.New(accesstoken.Config{Issuer: c.CognitoIssuer, KeySet: keySet(c), HTTP: p.HTTP})
+	tokens, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: c.CognitoIssuer, KeySet: keySet(c), HTTP: p.HTTP})
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
 
 // keySet is where the pool's keys are: beside its discovery document, wherever
 // that is to be fetched.
-func keySet(c *config.Config) string {
+func keySet(c *environment.Config) string {
 	beside, ok := strings.CutSuffix(c.CognitoDiscovery, "/openid-configuration")
 	if !ok {
 		beside = c.CognitoIssuer + "/.well-known"
@@ -150,9 +150,9 @@ func keySet(c *config.Config) string {
 	return beside + "/jwks.json"
 }
 
-func (p *Parts) cognito() *upstream.Cognito {
+func (p *Parts) cognito() *cognitoauth.Cognito {
 	c := p.Config
-	return upstream.New(upstream.Config{
+	return cognitoauth.New(cognitoauth.Config{
 		AuthorizeEndpoint:  c.CognitoDomain + "/oauth2/authorize",
 		LogoutEndpoint:     c.CognitoDomain + "/logout",
 		TokenEndpoint:      c.CognitoBackChannel + "/oauth2/token",
@@ -161,7 +161,7 @@ func (p *Parts) cognito() *upstream.Cognito {
 	})
 }
 
-func authorizeResources(c *config.Config) []authorize.Resource {
+func authorizeResources(c *environment.Config) []authorize.Resource {
 	resources := make([]authorize.Resource, len(c.ProtectedResources))
 	for i, r := range c.ProtectedResources {
 		resources[i] = authorize.Resource{URL: r.Resource, Name: r.Name, Scopes: r.Scopes}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
-	"github.com/dcr-broker/dcr-broker/internal/document"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
@@ -23,19 +23,19 @@ type Keys struct {
 	// Held is for those who hold the ring: it has the keys that Ring returned
 	// last.
 	Held seal.Ring
-	kept *document.Kept[*seal.Ring]
+	kept *signed.Cached[*seal.Ring]
 }
 
 // NewKeys returns the keys that c names. It reads nothing yet.
-func NewKeys(c *config.Config, sdk aws.Config, log *slog.Logger) (*Keys, error) {
+func NewKeys(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Keys, error) {
 	if c.KeysEndpoint != "" {
 		sdk.BaseEndpoint = aws.String(c.KeysEndpoint)
 	}
-	fetch, err := document.At(c.Keys, sdk)
+	fetch, err := signed.Document(c.Keys, sdk)
 	if err != nil {
 		return nil, fmt.Errorf("KEYS: %w", err)
 	}
-	return &Keys{kept: document.Keep(fetch, seal.Parse, time.Now, log)}, nil
+	return &Keys{kept: signed.Cache(fetch, seal.Parse, time.Now, log)}, nil
 }
 
 // Ring returns the keys as they are now.

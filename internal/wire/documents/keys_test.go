@@ -15,7 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
@@ -28,7 +28,7 @@ func TestKeysRotateWhileTheyAreHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		k, err := NewKeys(&config.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
+		k, err := NewKeys(&environment.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 	sdk := aws.Config{Region: "us-east-1", RetryMaxAttempts: 1, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
 	})}
-	k, err := NewKeys(&config.Config{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}, sdk, slog.New(slog.DiscardHandler))
+	k, err := NewKeys(&environment.Config{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}, sdk, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 func TestBefore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	synctest.Test(t, func(t *testing.T) {
-		k, err := NewKeys(&config.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
+		k, err := NewKeys(&environment.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,9 +11,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/grants"
-	"github.com/dcr-broker/dcr-broker/internal/upstream"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -26,11 +26,11 @@ type Store interface {
 	grant.Store
 }
 
-// Service returns the use cases. c is what config.AppClients has read, at least;
+// Service returns the use cases. c is what environment.AppClients has read, at least;
 // jwts is nil for who registers nobody through them, and client nil for
 // http.DefaultTransport.
-func Service(c *config.Config, sdk aws.Config, store Store, jwts broker.JWTVerifier, client *http.Client, log *slog.Logger) (*broker.Service, error) {
-	if c.Authorization == config.Direct {
+func Service(c *environment.Config, sdk aws.Config, store Store, jwts broker.JWTVerifier, client *http.Client, log *slog.Logger) (*broker.Service, error) {
+	if c.Authorization == environment.Direct {
 		return registrar.Operating(c, sdk, store, nil, jwts, log)
 	}
 	e, err := newEnder(c, sdk, store, client, log)
@@ -46,7 +46,7 @@ type ender struct {
 	keys *documents.Keys
 }
 
-func newEnder(c *config.Config, sdk aws.Config, store Store, client *http.Client, log *slog.Logger) (*ender, error) {
+func newEnder(c *environment.Config, sdk aws.Config, store Store, client *http.Client, log *slog.Logger) (*ender, error) {
 	keys, err := documents.NewKeys(c, sdk, log)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func newEnder(c *config.Config, sdk aws.Config, store Store, client *http.Client
 	e, err := grants.NewEnder(grants.EnderConfig{
 		Grants:     store,
 		AppClients: store,
-		Cognito:    upstream.New(upstream.Config{RevocationEndpoint: c.CognitoBackChannel + "/oauth2/revoke", HTTP: client}),
+		Cognito:    cognitoauth.New(cognitoauth.Config{RevocationEndpoint: c.CognitoBackChannel + "/oauth2/revoke", HTTP: client}),
 		Ring:       &keys.Held,
 	})
 	if err != nil {

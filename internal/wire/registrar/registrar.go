@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
-	"github.com/dcr-broker/dcr-broker/internal/cognito"
-	"github.com/dcr-broker/dcr-broker/internal/config"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
@@ -26,7 +26,7 @@ const (
 )
 
 // AppClients returns the app clients in the user pool that c describes.
-func AppClients(c *config.Config, sdk aws.Config, slots cognito.Slots) (*cognito.AppClients, error) {
+func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*cognito.AppClients, error) {
 	api := cip.NewFromConfig(sdk, func(o *cip.Options) {
 		o.Region = c.Region
 		if c.CognitoEndpoint != "" {
@@ -57,13 +57,13 @@ func AppClients(c *config.Config, sdk aws.Config, slots cognito.Slots) (*cognito
 // Service returns the use cases of registration and management. In brokered
 // mode they call nothing at Cognito. jwts is apart because it links what nobody
 // else needs.
-func Service(c *config.Config, sdk aws.Config, store broker.Store, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
+func Service(c *environment.Config, sdk aws.Config, store broker.Store, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
 	bc, err := useCases(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}
 	bc.JWTs = jwts
-	if c.Authorization == config.Direct {
+	if c.Authorization == environment.Direct {
 		if bc.AppClients, err = AppClients(c, sdk, store); err != nil {
 			return nil, err
 		}
@@ -73,7 +73,7 @@ func Service(c *config.Config, sdk aws.Config, store broker.Store, jwts broker.J
 
 // Operating returns the use cases with all that Sweep and operators need. Who
 // registers nobody passes nil for jwts, and grants is nil in direct mode.
-func Operating(c *config.Config, sdk aws.Config, store broker.Store, grants broker.GrantEnder, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
+func Operating(c *environment.Config, sdk aws.Config, store broker.Store, grants broker.GrantEnder, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
 	bc, err := useCases(c, sdk, store, log)
 	if err != nil {
 		return nil, err
@@ -84,12 +84,12 @@ func Operating(c *config.Config, sdk aws.Config, store broker.Store, grants brok
 		return nil, err
 	}
 	bc.AppClients, bc.Updater, bc.Adopter, bc.Grants = apps, apps, apps, grants
-	bc.Branding = c.Authorization == config.Brokered && c.LoginVersion == 2
+	bc.Branding = c.Authorization == environment.Brokered && c.LoginVersion == 2
 	return broker.New(bc)
 }
 
 // Provisioning returns what makes app clients in brokered mode.
-func Provisioning(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (*broker.Provisioning, error) {
+func Provisioning(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (*broker.Provisioning, error) {
 	apps, err := AppClients(c, sdk, store)
 	if err != nil {
 		return nil, err
@@ -108,10 +108,10 @@ func Provisioning(c *config.Config, sdk aws.Config, store broker.Store, log *slo
 	})
 }
 
-func useCases(c *config.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (broker.Config, error) {
+func useCases(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (broker.Config, error) {
 	bc := broker.Config{Mode: broker.Mode(c.Authorization), Store: store, Deployment: c.Deployment, Issuer: c.Issuer, Now: time.Now, Log: log}
 	var err error
-	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Authorization == config.Direct {
+	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Authorization == environment.Direct {
 		return bc, err
 	}
 	keys, err := documents.NewKeys(c, sdk, log)

@@ -1,0 +1,327 @@
+package cognitoauth
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var app = App{ID: "1a2b3c", Secret: "s3cret+/&%"}
+
+// jwt is a token with these claims and no signature that is one.
+func jwt(claims map[string]any) string {
+	b, err := json.Marshal(claims)
+	if err != nil {
+		panic(err)
+	}
+	return "e30." + base64.RawURLEncoding.EncodeToString(b) + ".c2ln"
+}
+
+func access(more map[string]any) string {
+	claims := map[string]any{"sub": "alice-sub", "iat": 1_900_000_000, "exp": 1_900_003_600, "scope": "openid notes/read", "origin_jti": "origin"}
+	for k, v := range more {
+		claims[k] = v
+	}
+	return jwt(claims)
+}
+
+func identity(more map[string]any) string {
+	claims := map[string]any{"sub": "alice-sub", "aud": app.ID, "cognito:username": "alice", "email": "a@example.com", "email_verified": true, "cognito:groups": []string{"staff"}}
+	for k, v := range more {
+		claims[k] = v
+	}
+	return jwt(claims)
+}
+
+// cognito is a server in Cognito's place, and what was last sent to it.
+type cognito struct {
+	*Cognito
+	url    string
+	answer http.HandlerFunc
+	form   url.Values
+	id     string
+	secret string
+}
+
+func newCognito(t *testing.T, timeout time.Duration) *cognito {
+	c := new(cognito)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/oauth2/token" && r.URL.Path != "/oauth2/revoke" {
+			t.Errorf("%s was asked", r.URL)
+		}
+		c.id, c.secret, _ = r.BasicAuth()
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		c.form = r.PostForm
+		c.answer(w, r)
+	}))
+	t.Cleanup(server.Close)
+	c.url = server.URL
+	c.Cognito = New(Config{
+		AuthorizeEndpoint: server.URL + "/oauth2/authorize", LogoutEndpoint: server.URL + "/logout",
+		TokenEndpoint: server.URL + "/oauth2/token", RevocationEndpoint: server.URL + "/oauth2/revoke", Timeout: timeout,
+	})
+	return c
+}
+
+func says(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		w.Write([]byte(body))
+	}
+}
+
+func TestWhatIsSentAndRead(t *testing.T) {
+	c := newCognito(t, 0)
+	c.answer = says(200, `{"access_token":"`+access(nil)+`","refresh_token":"r-1","id_token":"`+identity(nil)+`","token_type":"Bearer","expires_in":1}`)
+	ctx := t.Context()
+	for _, tt := range []struct {
+		name string
+		ask  func() (Tokens, error)
+		want url.Values
+	}{
+		{"redeem", func() (Tokens, error) {
+			return c.Redeem(ctx, app, "the code", "the verifier", "https://b.example.com/callback")
+		}, url.Values{
+			"grant_type": {"authorization_code"}, "code": {"the code"}, "code_verifier": {"the verifier"}, "redirect_uri": {"https://b.example.com/callback"},
+		}},
+		{"refresh", func() (Tokens, error) { return c.Refresh(ctx, app, "r-0") }, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"r-0"}}},
+		{"client credentials", func() (Tokens, error) { return c.ClientCredentials(ctx, app, []string{"a/b", "c/d"}) }, url.Values{
+			"grant_type": {"client_credentials"}, "scope": {"a/b c/d"},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := tt.ask()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.form.Encode() != tt.want.Encode() || c.id != app.ID || c.secret != app.Secret {
+				t.Errorf("sent %s as %s:%s, want %s as %s:%s", c.form.Encode(), c.id, c.secret, tt.want.Encode(), app.ID, app.Secret)
+			}
+			if !got.IssuedAt.Equal(time.Unix(1_900_000_000, 0)) {
+				t.Errorf("issued at %s", got.IssuedAt)
+			}
+			if got.RefreshToken != "r-1" || !got.ExpiresAt.Equal(time.Unix(1_900_003_600, 0)) || !slices.Equal(got.Scopes, []string{"openid", "notes/read"}) ||
+				got.OriginJTI != "origin" || got.Sub != "alice-sub" {
+				t.Errorf("tokens until %s, scopes %q, origin %q, sub %q", got.ExpiresAt, got.Scopes, got.OriginJTI, got.Sub)
+			}
+			u := got.User
+			if u.Sub != "alice-sub" || u.Username != "alice" || u.Email != "a@example.com" || !slices.Equal(u.Groups, []string{"staff"}) || u.IdentityProvider != "COGNITO" {
+				t.Errorf("user = %+v", u)
+			}
+		})
+	}
+	t.Run("revoke", func(t *testing.T) {
+		c.answer = says(200, "")
+		if err := c.Revoke(ctx, app, "r-1"); err != nil {
+			t.Fatal(err)
+		}
+		if c.form.Encode() != "token=r-1" || c.id != app.ID || c.secret != app.Secret {
+			t.Errorf("sent %s as %s", c.form.Encode(), c.id)
+		}
+	})
+	t.Run("addresses for browsers", func(t *testing.T) {
+		if got, want := c.AuthorizeURL(url.Values{"a": {"b c"}}), c.url+"/oauth2/authorize?a=b+c"; got != want {
+			t.Errorf("authorize: %s, want %s", got, want)
+		}
+		if got, want := c.LogoutURL("id", "https://b.example.com/signed-out"), c.url+"/logout?client_id=id&logout_uri=https%3A%2F%2Fb.example.com%2Fsigned-out"; got != want {
+			t.Errorf("logout: %s, want %s", got, want)
+		}
+	})
+}
+
+func TestAnswersThatAreNone(t *testing.T) {
+	good := `{"access_token":"` + access(nil) + `","token_type":"Bearer"}`
+	token := func(claims map[string]any) string { return `{"access_token":"` + access(claims) + `"}` }
+	id := func(claims map[string]any) string {
+		return `{"access_token":"` + access(nil) + `","id_token":"` + identity(claims) + `"}`
+	}
+	for _, tt := range []struct {
+		name   string
+		answer http.HandlerFunc
+		code   string // of a refusal, else it is unavailable
+		told   string // its description
+	}{
+		{"a refusal", says(400, `{"error":"invalid_grant"}`), "invalid_grant", ""},
+		{"a refusal with a reason", says(400, `{"error":"unauthorized_client","error_description":"invalid_redirect"}`), "unauthorized_client", "invalid_redirect"},
+		{"a reason that repeats the code", says(400, `{"error":"invalid_grant","error_description":"no code the-code here"}`), "invalid_grant", ""},
+		{"a reason that repeats the secret", says(400, `{"error":"invalid_client","error_description":"`+app.Secret+`"}`), "invalid_client", ""},
+		{"a reason with quotes", says(400, `{"error":"invalid_grant","error_description":"a \"b\""}`), "invalid_grant", ""},
+		{"a reason with line ends", says(400, `{"error":"invalid_grant","error_description":"a\nb"}`), "invalid_grant", ""},
+		{"a long reason", says(400, `{"error":"invalid_grant","error_description":"`+strings.Repeat("x", 301)+`"}`), "invalid_grant", ""},
+		{"status 401", says(401, `{"error":"invalid_client"}`), "invalid_client", ""},
+		{"no error code", says(400, `{"message":"x"}`), "", ""},
+		{"an error code that is none", says(400, `{"error":"<script>"}`), "", ""},
+		{"not JSON", says(400, `<html>`), "", ""},
+		{"an array", says(400, `[]`), "", ""},
+		{"null", says(400, `null`), "", ""},
+		{"status 500", says(500, `{"error":"server_error"}`), "", ""},
+		{"status 502", says(502, ``), "", ""},
+		{"too many requests", says(429, `{"error":"too_many_requests"}`), "", ""},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, "", ""},
+		{"200 and nothing", says(200, ``), "", ""},
+		{"200 without a token", says(200, `{"token_type":"Bearer"}`), "", ""},
+		{"200 with a token that is no string", says(200, `{"access_token":1}`), "", ""},
+		{"a token that is no JWT", says(200, `{"access_token":"opaque"}`), "", ""},
+		{"a token of other parts", says(200, `{"access_token":"a.%.c"}`), "", ""},
+		{"no sub", says(200, token(map[string]any{"sub": ""})), "", ""},
+		{"no iat", says(200, token(map[string]any{"iat": 0})), "", ""},
+		{"exp before iat", says(200, token(map[string]any{"exp": 1_899_999_999})), "", ""},
+		{"no exp", says(200, token(map[string]any{"exp": 0})), "", ""},
+		{"exp that is no time", says(200, token(map[string]any{"exp": 1e18})), "", ""},
+		{"exp that is text", says(200, token(map[string]any{"exp": "soon"})), "", ""},
+		{"ID token of another user", says(200, id(map[string]any{"sub": "bob"})), "", ""},
+		{"ID token for another app client", says(200, id(map[string]any{"aud": "other"})), "", ""},
+		{"ID token that is none", says(200, `{"access_token":"`+access(nil)+`","id_token":"x"}`), "", ""},
+		{"more than anybody would send", says(200, good+strings.Repeat(" ", maxReply)), "", ""},
+		{"cut off", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			w.Write([]byte(good))
+			panic(http.ErrAbortHandler)
+		}, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCognito(t, 0)
+			c.answer = tt.answer
+			_, err := c.Redeem(t.Context(), app, "the-code", "verifier", "https://b.example.com/callback")
+			refused, isRefused := errors.AsType[*Refused](err)
+			down, isDown := errors.AsType[*Unavailable](err)
+			switch {
+			case tt.code != "" && (!isRefused || refused.Code != tt.code || refused.Description != tt.told):
+				t.Errorf("error = %v, want %s %q", err, tt.code, tt.told)
+			case tt.code == "" && (!isDown || down.RetryAfter <= 0):
+				t.Errorf("error = %v, want unavailable with a time to come back", err)
+			}
+			if err != nil && (strings.Contains(err.Error(), "the-code") || strings.Contains(err.Error(), app.Secret)) {
+				t.Errorf("the error holds a secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestWhenToComeBack(t *testing.T) {
+	for header, want := range map[string]time.Duration{"": defaultRetry, "7": 7 * time.Second, "0": defaultRetry, "-1": defaultRetry, "x": defaultRetry, "99999": maxRetry} {
+		c := newCognito(t, 0)
+		c.answer = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(429)
+		}
+		_, err := c.Refresh(t.Context(), app, "r")
+		if e, ok := errors.AsType[*Unavailable](err); !ok || e.RetryAfter != want {
+			t.Errorf("Retry-After %q: %v, want %s", header, err, want)
+		}
+	}
+}
+
+func TestCognitoThatDoesNotAnswer(t *testing.T) {
+	c := newCognito(t, 20*time.Millisecond)
+	c.answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	_, err := c.Refresh(t.Context(), app, "r")
+	if _, ok := errors.AsType[*Unavailable](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error = %v, want unavailable, out of time", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Revoke(ctx, app, "r"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want cancelled", err)
+	}
+}
+
+func TestWhoVouchesForAUser(t *testing.T) {
+	for _, tt := range []struct {
+		identities any
+		want       string
+	}{
+		{nil, "COGNITO"},
+		{[]map[string]any{{"providerName": "Okta", "primary": "true"}}, "Okta"},
+		{`[{"providerName":"Okta","primary":"true"}]`, "Okta"}, // as text
+		{[]map[string]any{{"providerName": "A"}, {"providerName": "B", "primary": true}}, "B"},
+		{[]map[string]any{{"providerName": "A"}, {"providerName": "B"}}, "A"},
+		{[]string{}, ""},
+		{"nonsense", ""},
+		{7, ""},
+	} {
+		more := map[string]any{}
+		if tt.identities != nil {
+			more["identities"] = tt.identities
+		}
+		c := newCognito(t, 0)
+		c.answer = says(200, `{"access_token":"`+access(nil)+`","id_token":"`+identity(more)+`"}`)
+		got, err := c.Refresh(t.Context(), app, "r")
+		if err != nil || got.User.IdentityProvider != tt.want {
+			t.Errorf("identities %v: %q, %v, want %q", tt.identities, got.User.IdentityProvider, err, tt.want)
+		}
+	}
+}
+
+func TestEmailsThatAreNotVerifiedAreLeftOut(t *testing.T) {
+	for _, tt := range []struct {
+		verified any
+		want     string
+	}{{true, "a@example.com"}, {"true", "a@example.com"}, {false, ""}, {"false", ""}, {nil, ""}, {1, ""}} {
+		c := newCognito(t, 0)
+		c.answer = says(200, `{"access_token":"`+access(nil)+`","id_token":"`+identity(map[string]any{"email_verified": tt.verified})+`"}`)
+		got, err := c.Refresh(t.Context(), app, "r")
+		if err != nil || got.User.Email != tt.want {
+			t.Errorf("email_verified %v: %q, %v, want %q", tt.verified, got.User.Email, err, tt.want)
+		}
+	}
+}
+
+func TestEncodedTokensAreWhatIsKept(t *testing.T) {
+	c := newCognito(t, 0)
+	c.answer = says(200, `{"access_token":"`+access(nil)+`","refresh_token":"r-1","id_token":"`+identity(nil)+`"}`)
+	got, err := c.Refresh(t.Context(), app, "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := got.Encode()
+	if strings.Contains(text, got.IDToken) {
+		t.Error("the ID token is kept")
+	}
+	again, err := Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.AccessToken != got.AccessToken || again.RefreshToken != "r-1" || !again.ExpiresAt.Equal(got.ExpiresAt) ||
+		!slices.Equal(again.Scopes, got.Scopes) || again.OriginJTI != got.OriginJTI || again.Sub != got.Sub {
+		t.Error("decoded, they are others")
+	}
+	for _, bad := range []string{"", "{}", "null", `{"access_token":"x"}`, "[]"} {
+		if _, err := Decode(bad); err == nil {
+			t.Errorf("Decode(%q) is no error", bad)
+		}
+	}
+}
+
+func TestNothingSecretIsPrinted(t *testing.T) {
+	tokens := Tokens{AccessToken: "a-1", RefreshToken: "r-1", IDToken: "i-1"}
+	log := new(strings.Builder)
+	slog.New(slog.NewTextHandler(log, nil)).Info("x", "tokens", tokens, "app", app)
+	text := fmt.Sprintf("%v %+v %#v %s %v %+v %#v", tokens, tokens, tokens, tokens, app, app, app) + log.String()
+	for _, s := range []string{"a-1", "r-1", "i-1", app.Secret} {
+		if strings.Contains(text, s) {
+			t.Errorf("%q is in %s", s, text)
+		}
+	}
+}
+
+// RFC 7636 appendix B.
+func TestChallenge(t *testing.T) {
+	if got, want := Challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; got != want {
+		t.Errorf("Challenge = %s, want %s", got, want)
+	}
+}

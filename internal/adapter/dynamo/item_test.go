@@ -1,0 +1,160 @@
+package dynamo_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// What the table must show to others than the Store: DynamoDB's TTL, and
+// operators with other tools.
+func TestStore_writes_attributes(t *testing.T) {
+	e := endpoint(t)
+	clock := fake.NewClock()
+	table := newTable(t, e)
+	client := newClient(e, transport(send))
+	s := dynamo.New(client, table, clock.Now)
+	attributes := func(key string) map[string]types.AttributeValue {
+		t.Helper()
+		out, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{
+			TableName: &table,
+			Key:       map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: key}},
+		})
+		if err != nil || out.Item == nil {
+			t.Fatalf("get %s: got %v and error %v", key, out, err)
+		}
+		return out.Item
+	}
+	number := func(at time.Time) string { return fmt.Sprint(at.Unix()) }
+	// expect compares attributes; "" is for one that must not be there.
+	expect := func(key string, want map[string]string) {
+		t.Helper()
+		it := attributes(key)
+		for name, w := range want {
+			got := ""
+			switch v := it[name].(type) {
+			case *types.AttributeValueMemberS:
+				got = v.Value
+			case *types.AttributeValueMemberN:
+				got = v.Value
+			}
+			if got != w {
+				t.Errorf("%s: attribute %s: got %q, want %q", key, name, got, w)
+			}
+		}
+	}
+	try := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	expires := clock.Second().Add(time.Hour)
+	r := &broker.Registration{
+		ClientID: "c1", Generation: "g1", Mode: broker.ModeDirect, State: broker.RegistrationActive,
+		Metadata: dcr.ClientMetadata{RedirectURIs: []string{"https://client.example/cb"}},
+		IssuedAt: clock.Second(), ExpiresAt: expires,
+	}
+	try(s.CreateRegistration(t.Context(), r))
+	expect("registration#c1", map[string]string{
+		"kind": "registration", "schema": "1", "expires_at": number(expires), "ttl": number(expires),
+		"metadata": `{"redirect_uris":["https://client.example/cb"]}`,
+	})
+	r.AppClient = "a1"
+	try(s.ReplaceRegistration(t.Context(), r))
+	expect("registration#c1", map[string]string{"expires_at": number(expires), "ttl": "", "app_client": "a1"})
+	r.AppClient = ""
+	try(s.ReplaceRegistration(t.Context(), r))
+	expect("registration#c1", map[string]string{"expires_at": number(expires), "ttl": number(expires), "app_client": ""})
+
+	a := &broker.AppClient{Key: "a1", State: broker.AppClientCreating, Profile: "open", CreatedAt: clock.Second(), Due: expires}
+	try(s.CreateAppClient(t.Context(), a))
+	expect("appclient#a1", map[string]string{"kind": "appclient", "schema": "1", "ttl": "", "due_at": number(expires)})
+	a.Due = time.Time{}
+	try(s.ReplaceAppClient(t.Context(), a))
+	expect("appclient#a1", map[string]string{"due_at": "253402300799", "version": "2"}) // never, and in the index
+
+	r.ExpiresAt, r.Due = time.Time{}, expires
+	try(s.ReplaceRegistration(t.Context(), r))
+	expect("registration#c1", map[string]string{"due_at": number(expires), "ttl": ""})
+	r.Due = time.Time{}
+	try(s.ReplaceRegistration(t.Context(), r))
+	expect("registration#c1", map[string]string{"due": "", "due_at": ""})
+
+	try(s.CreateInitialAccessToken(t.Context(), &credential.InitialAccessToken{ID: "t1", ExpiresAt: expires}))
+	expect("iat#t1", map[string]string{"kind": "iat", "schema": "1", "expires_at": number(expires), "ttl": ""})
+
+	try(s.TakeBudget(t.Context(), broker.Budget{Key: "b1", Limit: 1, ExpiresAt: expires}, "m"))
+	expect("budget#b1", map[string]string{"kind": "budget", "schema": "1", "ttl": number(expires)})
+	try(s.TakeBudget(t.Context(), broker.Budget{Key: "b2", Limit: 1}, "m"))
+	expect("budget#b2", map[string]string{"kind": "budget", "expires_at": "", "ttl": ""})
+
+	if ok, err := s.TakeSlot(t.Context(), "s1", clock.Now(), 4); !ok || err != nil {
+		t.Errorf("take slot: got %t and error %v, want true", ok, err)
+	}
+	expect("slot#s1#"+number(clock.Now()), map[string]string{
+		"kind": "slot", "schema": "1", "ttl": number(clock.Now().Add(time.Minute)),
+	})
+}
+
+// What others wrote into the table is an error, and never half a record.
+func TestStore_reads_no_item_it_does_not_know(t *testing.T) {
+	e := endpoint(t)
+	clock := fake.NewClock()
+	table := newTable(t, e)
+	client := newClient(e, transport(send))
+	s := dynamo.New(client, table, clock.Now)
+	str := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
+	num := func(v string) types.AttributeValue { return &types.AttributeValueMemberN{Value: v} }
+	for _, tt := range []struct {
+		attribute string
+		value     types.AttributeValue // nil removes it
+		want      string
+	}{
+		{"schema", num("2"), "attribute schema is 2"}, // a newer program wrote it
+		{"schema", nil, "attribute schema is missing"},
+		{"kind", str("iat"), `attribute kind is "iat"`},
+		{"version", str("1"), "attribute version is missing or of another type"},
+		{"version", num("1.5"), "attribute version"},
+		{"generation", nil, "attribute generation is missing"},
+		{"metadata", str(`{"redirect_uris":1}`), "attribute metadata"},
+		{"metadata", str(`{`), "attribute metadata"},
+		{"access_token", str("abc"), "attribute access_token not a SHA-256"},
+	} {
+		t.Run(tt.want, func(t *testing.T) {
+			r := &broker.Registration{ClientID: credential.NewID(), Generation: "g", IssuedAt: clock.Second()}
+			if err := s.CreateRegistration(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			in := &dynamodb.UpdateItemInput{
+				TableName:                &table,
+				Key:                      map[string]types.AttributeValue{"pk": str("registration#" + r.ClientID)},
+				UpdateExpression:         aws.String("REMOVE #a"),
+				ExpressionAttributeNames: map[string]string{"#a": tt.attribute},
+			}
+			if tt.value != nil {
+				in.UpdateExpression = aws.String("SET #a = :v")
+				in.ExpressionAttributeValues = map[string]types.AttributeValue{":v": tt.value}
+			}
+			if _, err := client.UpdateItem(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Registration(t.Context(), r.ClientID)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), r.ClientID) {
+				t.Errorf("read: got %+v and error %v, want an error that says %q of %s", got, err, tt.want, r.ClientID)
+			}
+		})
+	}
+}

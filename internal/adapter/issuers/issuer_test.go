@@ -1,0 +1,177 @@
+package issuers
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+var start = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
+
+// issuer is an OpenID provider that can change its keys and fail, and counts
+// what it is asked.
+type issuer struct {
+	*httptest.Server
+	path                string
+	documents, keyFetch atomic.Int64
+
+	mu       sync.Mutex
+	keys     []jose.JSONWebKey
+	document map[string]any
+	fails    http.HandlerFunc // instead of both answers, if set
+	keysFail http.HandlerFunc
+}
+
+// newIssuer starts one under that path, as many issuers have.
+func newIssuer(t testing.TB, path string, keys ...jose.JSONWebKey) *issuer {
+	t.Helper()
+	i := &issuer{path: path, keys: keys}
+	i.Server = httptest.NewServer(http.HandlerFunc(i.serve))
+	t.Cleanup(i.Close)
+	i.document = map[string]any{
+		"issuer": i.url(), "jwks_uri": i.URL + "/the/keys", "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
+		"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"},
+	}
+	return i
+}
+
+func (i *issuer) url() string { return i.URL + i.path }
+
+func (i *issuer) serve(w http.ResponseWriter, r *http.Request) {
+	i.mu.Lock()
+	keys, document, fails, keysFail := i.keys, i.document, i.fails, i.keysFail
+	i.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	switch r.URL.Path {
+	case strings.TrimSuffix(i.path, "/") + "/.well-known/openid-configuration":
+		i.documents.Add(1)
+		if fails != nil {
+			fails(w, r)
+			return
+		}
+		json.NewEncoder(w).Encode(document)
+	case "/the/keys":
+		i.keyFetch.Add(1)
+		if fails == nil {
+			fails = keysFail
+		}
+		if fails != nil {
+			fails(w, r)
+			return
+		}
+		json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: keys})
+	case "/elsewhere": // where only a redirect leads
+		json.NewEncoder(w).Encode(document)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (i *issuer) set(change func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	change()
+}
+
+// trusted is the issuer as a policy names it.
+func (i *issuer) trusted(algorithms ...string) policy.Issuer {
+	if len(algorithms) == 0 {
+		algorithms = []string{"RS256", "ES256"}
+	}
+	return policy.Issuer{URL: i.url(), Algorithms: algorithms}
+}
+
+func (i *issuer) fetches() int64 { return i.documents.Load() + i.keyFetch.Load() }
+
+// Keys are made once: 2048 bits take their time.
+var (
+	rsaKey, strangerKey = newRSA(2048), newRSA(2048)
+	ecKey               = newEC()
+	edPublic, edKey     = newEd()
+)
+
+func newRSA(bits int) *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+func newEC() *ecdsa.PrivateKey {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+func newEd() (ed25519.PublicKey, ed25519.PrivateKey) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return public, private
+}
+
+func public(key any, id string, alg jose.SignatureAlgorithm) jose.JSONWebKey {
+	return jose.JSONWebKey{Key: key, KeyID: id, Algorithm: string(alg), Use: "sig"}
+}
+
+// signed returns claims signed, with more members of the header.
+func signed(t testing.TB, alg jose.SignatureAlgorithm, key any, id string, claims any, header ...any) string {
+	t.Helper()
+	body, ok := claims.(string)
+	if !ok {
+		b, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body = string(b)
+	}
+	options := new(jose.SignerOptions)
+	for i := 0; i < len(header); i += 2 {
+		options = options.WithHeader(jose.HeaderKey(header[i].(string)), header[i+1])
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: id}}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := signer.Sign([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := jws.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
+
+func (c *clock) advance(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.t = c.t.Add(d) }
+
+func newVerifier() (*Verifier, *clock) {
+	c := &clock{t: start}
+	return New(nil, c.now), c
+}

@@ -1,0 +1,220 @@
+// Package issuers verifies JWTs (RFC 7519) that others have signed, with the keys
+// of issuers whom the policy names: initial access tokens and software
+// statements. It implements broker.JWTVerifier.
+//
+// The keys are found by OpenID Connect discovery, unless the policy says where
+// they are, and kept (jwt.KeySet). Nothing is fetched before there is a JWT
+// of a trusted issuer to verify, and nothing that a JWT names ever: its iss
+// only selects one of the issuers, its kid one of that issuer's keys; jku, x5u,
+// jwk and x5c are not read.
+package issuers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json"
+	josejwt "github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+const (
+	// MaxToken is the most bytes a JWT may have.
+	MaxToken = 8 << 10
+	// skew is how far an issuer's clock may be from ours.
+	skew = time.Minute
+	// maxStale is how long the keys of an issuer that cannot be reached stay
+	// good.
+	maxStale = 24 * time.Hour
+	// maxExpiry is the end of the year 9999; what is later is no time to count
+	// with.
+	maxExpiry = 253402300799
+)
+
+// Verifier is a broker.JWTVerifier. It is safe for concurrent use.
+type Verifier struct {
+	client *http.Client
+	now    func() time.Time
+
+	mu sync.Mutex
+	// sets are the keys of issuers that have been asked for; there are as many
+	// as policies have named while this process lives.
+	sets map[string]*jwt.KeySet
+}
+
+// New returns a Verifier that fetches with client, or a plain one if that is nil.
+// Redirects are not followed, whatever it says.
+func New(client *http.Client, now func() time.Time) *Verifier {
+	client = jwt.HTTPClient(client)
+	if client.Transport == nil {
+		client.Transport = http.DefaultTransport
+	}
+	client.Transport = limited{client.Transport}
+	return &Verifier{client: client, now: now, sets: make(map[string]*jwt.KeySet)}
+}
+
+// Verify implements broker.JWTVerifier.
+func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token string) (*broker.JWT, error) {
+	issuer, err := selectIssuer(issuers, token)
+	if err != nil {
+		return nil, err
+	}
+	sig := &signature{keys: v.keys(issuer), algorithms: joseAlgorithms(issuer)}
+	// Times are checked below: go-oidc takes a JWT without exp for expired, and
+	// gives nbf five minutes. The audience is for the caller.
+	verifier := oidc.NewVerifier(issuer.URL, sig, &oidc.Config{
+		SupportedSigningAlgs: issuer.Algorithms, SkipClientIDCheck: true, SkipExpiryCheck: true,
+	})
+	_, err = verifier.Verify(ctx, token)
+	if sig.unavailable != nil {
+		return nil, fmt.Errorf("trust: keys of %s: %w", issuer.URL, sig.unavailable)
+	}
+	if err != nil {
+		return nil, &broker.NotVerifiedError{Reason: "it is not signed with a key and an algorithm that its issuer may use", Cause: err}
+	}
+	return v.read(sig.payload)
+}
+
+// selectIssuer returns the issuer that token names, of which nothing is verified
+// yet.
+func selectIssuer(issuers []policy.Issuer, token string) (policy.Issuer, error) {
+	none := policy.Issuer{}
+	if len(token) > MaxToken {
+		return none, &broker.NotVerifiedError{Reason: fmt.Sprintf("it is longer than %d bytes", MaxToken)}
+	}
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return none, &broker.NotVerifiedError{Reason: "it is no signed JWT"}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return none, &broker.NotVerifiedError{Reason: "it is no signed JWT", Cause: err}
+	}
+	claims, _, err := decode(payload)
+	if err != nil {
+		return none, err
+	}
+	i := slices.IndexFunc(issuers, func(i policy.Issuer) bool { return i.URL == claims["iss"] })
+	if i < 0 {
+		return none, broker.ErrUnknownIssuer
+	}
+	return issuers[i], nil
+}
+
+// decode reads claims. A name that occurs twice is an error, and names are
+// matched exactly: so go-jose's decoder has it, unlike encoding/json.
+func decode(payload []byte) (policy.Claims, josejwt.Claims, error) {
+	var claims policy.Claims
+	var std josejwt.Claims
+	err := errors.Join(json.Unmarshal(payload, &claims), json.Unmarshal(payload, &std))
+	if err == nil && claims == nil {
+		err = errors.New("null")
+	}
+	if err != nil {
+		return nil, std, &broker.NotVerifiedError{Reason: "its claims cannot be read", Cause: err}
+	}
+	return claims, std, nil
+}
+
+// read returns what a JWT says whose signature is good.
+func (v *Verifier) read(payload []byte) (*broker.JWT, error) {
+	claims, std, err := decode(payload)
+	if err != nil {
+		return nil, err
+	}
+	switch err := std.ValidateWithLeeway(josejwt.Expected{Time: v.now()}, skew); {
+	case errors.Is(err, josejwt.ErrExpired):
+		return nil, &broker.NotVerifiedError{Reason: "it has expired"}
+	case err != nil:
+		return nil, &broker.NotVerifiedError{Reason: "it is not valid yet", Cause: err}
+	case std.Expiry != nil && *std.Expiry > maxExpiry:
+		return nil, &broker.NotVerifiedError{Reason: "its exp is too late"}
+	}
+	j := &broker.JWT{Issuer: std.Issuer, Subject: std.Subject, ID: identify(std, payload), Claims: claims}
+	if std.Expiry != nil {
+		j.ExpiresAt = std.Expiry.Time().UTC()
+	}
+	return j, nil
+}
+
+// identify tells a JWT from all others. Without jti it is what is signed that
+// counts: an ECDSA signature can be turned into another that is as good.
+func identify(c josejwt.Claims, payload []byte) string {
+	what := append([]byte("claims\x00"), payload...)
+	if c.ID != "" {
+		what = []byte("jti\x00" + c.Issuer + "\x00" + c.ID)
+	}
+	sum := sha256.Sum256(what)
+	return hex.EncodeToString(sum[:])
+}
+
+// keys returns the keys of an issuer.
+func (v *Verifier) keys(issuer policy.Issuer) *jwt.KeySet {
+	id := strings.Join(append([]string{issuer.URL, issuer.KeySet}, issuer.Algorithms...), "\n")
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	set := v.sets[id]
+	if set == nil {
+		set = jwt.NewKeySet(func(ctx context.Context) (jwt.Keys, error) { return v.fetch(ctx, issuer) }, maxStale, v.now)
+		v.sets[id] = set
+	}
+	return set
+}
+
+func (v *Verifier) fetch(ctx context.Context, issuer policy.Issuer) (jwt.Keys, error) {
+	location := issuer.KeySet
+	if location == "" {
+		var err error
+		if location, err = v.discover(ctx, issuer.URL); err != nil {
+			return nil, fmt.Errorf("discovery: %w", err)
+		}
+	}
+	return jwt.FetchKeys(ctx, v.client, location, joseAlgorithms(issuer))
+}
+
+// discover returns the jwks_uri in the discovery document of an issuer (OpenID
+// Connect Discovery 1.0 §4), which has to name that issuer.
+func (v *Verifier) discover(ctx context.Context, issuer string) (string, error) {
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, v.client), issuer)
+	if err != nil {
+		// It may have all that the issuer sent in it.
+		return "", fmt.Errorf("%.300v", err)
+	}
+	var document struct {
+		KeySet string `json:"jwks_uri"`
+	}
+	if err := provider.Claims(&document); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(document.KeySet)
+	// An issuer in plain http is one on this machine: the policy allows no other.
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !strings.HasPrefix(issuer, "http:") || !loopback(u.Hostname())) {
+		return "", fmt.Errorf("jwks_uri %.300q is not an https URL", document.KeySet)
+	}
+	return document.KeySet, nil
+}
+
+func loopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
+
+func joseAlgorithms(issuer policy.Issuer) []jose.SignatureAlgorithm {
+	var algorithms []jose.SignatureAlgorithm
+	for _, a := range issuer.Algorithms {
+		algorithms = append(algorithms, jose.SignatureAlgorithm(a))
+	}
+	return algorithms
+}

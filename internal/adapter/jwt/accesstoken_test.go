@@ -1,0 +1,313 @@
+package jwt
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const issuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Ab"
+
+var start = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
+
+func key(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// pool is a key set that can be changed, behind a server that counts.
+type pool struct {
+	*httptest.Server
+	fetches atomic.Int64
+	mu      sync.Mutex
+	answer  http.HandlerFunc
+}
+
+func newPool(t *testing.T, keys ...jose.JSONWebKey) *pool {
+	p := &pool{}
+	p.publish(keys...)
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.fetches.Add(1)
+		p.mu.Lock()
+		answer := p.answer
+		p.mu.Unlock()
+		answer(w, r)
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+func (p *pool) does(h http.HandlerFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = h
+}
+
+func (p *pool) publish(keys ...jose.JSONWebKey) {
+	body, err := json.Marshal(jose.JSONWebKeySet{Keys: keys})
+	if err != nil {
+		panic(err)
+	}
+	p.does(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) })
+}
+
+func public(k *rsa.PrivateKey, id string) jose.JSONWebKey {
+	return jose.JSONWebKey{Key: &k.PublicKey, KeyID: id, Algorithm: "RS256", Use: "sig"}
+}
+
+func claims() map[string]any {
+	return map[string]any{
+		"iss": issuer, "token_use": "access", "client_id": "app", "sub": "user", "username": "alice", "origin_jti": "origin", "scope": "openid mcp/read",
+		"iat": start.Unix(), "exp": start.Add(time.Hour).Unix(),
+	}
+}
+
+func sign(t *testing.T, alg jose.SignatureAlgorithm, k any, id string, claims map[string]any) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: k, KeyID: id}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
+
+func (c *clock) advance(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.t = c.t.Add(d) }
+
+func newVerifier(t *testing.T, p *pool) (*AccessTokens, *clock) {
+	t.Helper()
+	c := &clock{t: start}
+	v, err := NewAccessTokens(AccessTokensConfig{Issuer: issuer, KeySet: p.URL, Now: c.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v, c
+}
+
+func TestVerify(t *testing.T) {
+	k := key(t)
+	v, _ := newVerifier(t, newPool(t, public(k, "k1")))
+	c := claims()
+	c["aud"] = "https://mcp.example.com"
+	got, err := v.Verify(t.Context(), sign(t, jose.RS256, k, "k1", c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ClientID != "app" || got.Sub != "user" || got.Username != "alice" || got.OriginJTI != "origin" ||
+		strings.Join(got.Scopes, " ") != "openid mcp/read" || strings.Join(got.Audience, " ") != "https://mcp.example.com" ||
+		!got.IssuedAt.Equal(start) || !got.ExpiresAt.Equal(start.Add(time.Hour)) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestVerifyRefuses(t *testing.T) {
+	k, stranger := key(t), key(t)
+	v, _ := newVerifier(t, newPool(t, public(k, "k1"), jose.JSONWebKey{Key: &stranger.PublicKey, KeyID: "enc", Algorithm: "RS256", Use: "enc"}))
+	changed := func(name string, value any) string {
+		c := maps.Clone(claims())
+		if c[name] = value; value == nil {
+			delete(c, name)
+		}
+		return sign(t, jose.RS256, k, "k1", c)
+	}
+	good := sign(t, jose.RS256, k, "k1", claims())
+	parts := strings.Split(good, ".")
+	encode := base64.RawURLEncoding.EncodeToString
+	body, _ := json.Marshal(claims())
+	spki, err := x509.MarshalPKIXPublicKey(&k.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, token string }{
+		{"nothing", ""},
+		{"garbage", "x"},
+		{"three parts of garbage", "a.b.c"},
+		{"algorithm none", encode([]byte(`{"alg":"none","kid":"k1"}`)) + "." + encode(body) + "."},
+		{"signed with the public key for a secret", sign(t, jose.HS256, spki, "k1", claims())},
+		{"another algorithm", sign(t, jose.PS256, k, "k1", claims())},
+		{"another key under that id", sign(t, jose.RS256, stranger, "k1", claims())},
+		{"a key for encryption", sign(t, jose.RS256, stranger, "enc", claims())},
+		{"a key that is in the token", sign(t, jose.RS256, stranger, "k2", claims())},
+		{"no key id", sign(t, jose.RS256, k, "", claims())},
+		{"changed claims", parts[0] + "." + encode([]byte(strings.Replace(string(body), "mcp/read", "mcp/root", 1))) + "." + parts[2]},
+		{"no signature", parts[0] + "." + parts[1] + "."},
+		{"five parts", good + ".x.y"},
+		{"JSON serialization", `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`},
+		{"another issuer", changed("iss", issuer+"x")},
+		{"no issuer", changed("iss", nil)},
+		{"an ID token", changed("token_use", "id")},
+		{"no token_use", changed("token_use", nil)},
+		{"no client_id", changed("client_id", nil)},
+		{"no sub", changed("sub", nil)},
+		{"no exp", changed("exp", nil)},
+		{"expires now", changed("exp", start.Unix())},
+		{"exp that is no number", changed("exp", "soon")},
+		{"scope that is no string", changed("scope", []string{"mcp/read"})},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, err := v.Verify(t.Context(), tt.token); !errors.Is(err, ErrInvalid) {
+				t.Errorf("Verify = %+v, %v, want ErrInvalid", got, err)
+			}
+		})
+	}
+	if _, err := v.Verify(t.Context(), good); err != nil {
+		t.Errorf("the token that was not changed: %v", err)
+	}
+}
+
+func TestKeysAreFetchedOnce(t *testing.T) {
+	k := key(t)
+	p := newPool(t, public(k, "k1"))
+	v, clock := newVerifier(t, p)
+	good := sign(t, jose.RS256, k, "k1", claims())
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := v.Verify(t.Context(), good); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	// Made-up key ids cause no fetches, at least not many.
+	for range 100 {
+		clock.advance(time.Second / 10)
+		if _, err := v.Verify(t.Context(), sign(t, jose.RS256, k, "made up", claims())); !errors.Is(err, ErrInvalid) {
+			t.Fatalf("made-up key: %v, want ErrInvalid", err)
+		}
+	}
+	if got := p.fetches.Load(); got != 1 {
+		t.Errorf("%d fetches, want 1", got)
+	}
+}
+
+func TestNewKeyIsFetched(t *testing.T) {
+	k, next := key(t), key(t)
+	p := newPool(t, public(k, "k1"))
+	v, clock := newVerifier(t, p)
+	if _, err := v.Verify(t.Context(), sign(t, jose.RS256, k, "k1", claims())); err != nil {
+		t.Fatal(err)
+	}
+	p.publish(public(k, "k1"), public(next, "k2"))
+	clock.advance(MinAge)
+	if _, err := v.Verify(t.Context(), sign(t, jose.RS256, next, "k2", claims())); err != nil {
+		t.Errorf("the new key: %v", err)
+	}
+}
+
+func TestKeyThatWasWithdrawnIsForgottenWithinAnHour(t *testing.T) {
+	k, next := key(t), key(t)
+	p := newPool(t, public(k, "k1"))
+	v, clock := newVerifier(t, p)
+	c := claims()
+	c["exp"] = start.Add(24 * time.Hour).Unix()
+	token := sign(t, jose.RS256, k, "k1", c)
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	p.publish(public(next, "k2"))
+	clock.advance(MaxAge)
+	if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) {
+		t.Errorf("token of the old key: %v, want ErrInvalid", err)
+	}
+}
+
+func TestKeysThatCannotBeFetchedAreNoVerdict(t *testing.T) {
+	k := key(t)
+	good := sign(t, jose.RS256, k, "k1", claims())
+	failures := map[string]http.HandlerFunc{
+		"500":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"HTML":        func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
+		"no keys":     func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"keys":[]}`) },
+		"other keys":  func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"keys":[{"kty":"X","kid":"k1"}]}`) },
+		"a huge body": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat(" ", MaxBody+1)) },
+		"a redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+	}
+	for name, fail := range failures {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, public(k, "k1"))
+			working := p.answer
+			v, clock := newVerifier(t, p)
+			p.does(fail)
+			if _, err := v.Verify(t.Context(), good); err == nil || errors.Is(err, ErrInvalid) {
+				t.Errorf("Verify: %v, want an error that is not ErrInvalid", err)
+			}
+			p.does(working)
+			if _, err := v.Verify(t.Context(), good); err == nil || errors.Is(err, ErrInvalid) {
+				t.Errorf("at once: %v, want that it is not tried again yet", err)
+			}
+			clock.advance(RetryTime)
+			if _, err := v.Verify(t.Context(), good); err != nil {
+				t.Errorf("when the keys are back: %v", err)
+			}
+			// Those that are there stay good.
+			p.does(fail)
+			clock.advance(MaxAge - time.Minute)
+			if _, err := v.Verify(t.Context(), good); err != nil {
+				t.Errorf("with keys in memory: %v", err)
+			}
+		})
+	}
+}
+
+func TestStaleKeysStayGoodWhileNoneCanBeFetched(t *testing.T) {
+	k := key(t)
+	p := newPool(t, public(k, "k1"))
+	v, clock := newVerifier(t, p)
+	c := claims()
+	c["exp"] = start.Add(24 * time.Hour).Unix()
+	token := sign(t, jose.RS256, k, "k1", c)
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	p.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+	clock.advance(2 * MaxAge)
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Errorf("Verify: %v, want the key in memory used", err)
+	}
+}
+
+func TestNewWantsIssuerAndKeySet(t *testing.T) {
+	for _, c := range []AccessTokensConfig{{}, {Issuer: issuer}, {KeySet: "https://x.example"}} {
+		if _, err := NewAccessTokens(c); err == nil {
+			t.Errorf("NewAccessTokens(%+v): no error", c)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package lambdahttp
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
+)
+
+// answer is what a client gets.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// transport carries the request that an event describes to a handler.
+type transport func(*testing.T, http.Handler, events.APIGatewayV2HTTPRequest) answer
+
+var transports = map[string]transport{"net/http": overHTTP, "Lambda": overLambda}
+
+// onBoth runs a test over net/http, which is what a handler is written for, and
+// over this package.
+func onBoth(t *testing.T, f func(*testing.T, transport)) {
+	t.Helper()
+	for name, tr := range transports {
+		t.Run(name, func(t *testing.T) { f(t, tr) })
+	}
+}
+
+func overLambda(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) answer {
+	t.Helper()
+	return invoke(t, t.Context(), h, e)
+}
+
+// invoke goes through the JSON that the Lambda runtime API carries.
+func invoke(t *testing.T, ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest) answer {
+	t.Helper()
+	payload, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := lambda.NewHandler(New(h)).Invoke(ctx, payload)
+	if err != nil {
+		t.Fatalf("the invocation failed: %v", err)
+	}
+	a, err := lambdaruntime.ParseAnswer(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{a.Status, a.Header, string(a.Body)}
+}
+
+// overHTTP sends what API Gateway must have received, over a real connection.
+func overHTTP(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) answer {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+
+	req, err := lambdaruntime.Request(t.Context(), srv.URL, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(got)}
+}
+
+// event reads one of the project's events.
+func event(t testing.TB, name string) events.APIGatewayV2HTTPRequest {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "events", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e events.APIGatewayV2HTTPRequest
+	if err := json.Unmarshal(b, &e); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return e
+}
+
+// get is the plainest event there is.
+func get(path string) events.APIGatewayV2HTTPRequest {
+	return request(http.MethodGet, path)
+}
+
+func request(method, path string) events.APIGatewayV2HTTPRequest {
+	e := events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: path, Headers: map[string]string{"host": "auth.example.com"}}
+	e.RequestContext.DomainName = "auth.example.com"
+	e.RequestContext.RequestID = "gateway-id"
+	e.RequestContext.HTTP.Method = method
+	e.RequestContext.HTTP.Path = path
+	e.RequestContext.HTTP.SourceIP = "203.0.113.7"
+	return e
+}
+
+// seen is what a handler sees of a request.
+type seen struct {
+	Method, Path, Host, Body string
+	Query                    url.Values
+	Headers                  map[string][]string
+	Cookies                  []string
+	ContentLength            int64
+	RemoteHost               string
+	RequestURI               string
+}

@@ -1,0 +1,83 @@
+package signed
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestCached(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	body, fetchErr := "1", error(nil)
+	fetched := 0
+	k := Cache(func(context.Context) ([]byte, error) {
+		fetched++
+		return []byte(body), fetchErr
+	}, func(b []byte) (int, error) { return strconv.Atoi(string(b)) }, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+
+	for _, step := range []struct {
+		name    string
+		wait    time.Duration
+		body    string
+		err     error
+		want    int
+		fails   bool
+		fetched int // in all
+	}{
+		{"unreachable at first use", 0, "1", errors.New("unreachable"), 0, true, 1},
+		{"left alone for a while", 29 * time.Second, "1", nil, 0, true, 1},
+		{"then read", time.Second, "1", nil, 1, false, 2},
+		{"kept", 4 * time.Minute, "2", nil, 1, false, 2},
+		{"read again after five minutes", time.Minute, "2", nil, 2, false, 3},
+		{"the last good copy while it is unreachable", 5 * time.Minute, "3", errors.New("unreachable"), 2, false, 4},
+		{"which is not asked at every request", 10 * time.Second, "3", nil, 2, false, 4},
+		{"the last good copy while what comes is not valid", time.Minute, "x", nil, 2, false, 5},
+		{"or too large", time.Minute, strings.Repeat("1", MaxSize+1), nil, 2, false, 6},
+		{"and the new one when it is good again", time.Minute, "4", nil, 4, false, 7},
+	} {
+		now = now.Add(step.wait)
+		body, fetchErr = step.body, step.err
+		got, err := k.Get(t.Context())
+		if got != step.want || (err != nil) != step.fails || fetched != step.fetched {
+			t.Errorf("%s: Get = %d, %v after %d fetches, want %d, failing %t, after %d", step.name, got, err, fetched, step.want, step.fails, step.fetched)
+		}
+	}
+
+	now = now.Add(time.Hour)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	fetchErr = context.Canceled
+	if got, err := k.Get(gone); got != 4 || err != nil {
+		t.Errorf("a caller that gave up: Get = %d, %v, want the last good copy", got, err)
+	}
+	fetchErr, body = nil, "5"
+	if got, err := k.Get(t.Context()); got != 5 || err != nil {
+		t.Errorf("the next caller: Get = %d, %v, want 5", got, err)
+	}
+}
+
+func TestCachedFetchesOnceForMany(t *testing.T) {
+	var fetched atomic.Int32
+	k := Cache(func(context.Context) ([]byte, error) {
+		fetched.Add(1)
+		return []byte("x"), nil
+	}, func(b []byte) (string, error) { return string(b), nil }, time.Now, slog.New(slog.DiscardHandler))
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if got, err := k.Get(t.Context()); got != "x" || err != nil {
+				t.Errorf("Get = %q, %v, want x", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := fetched.Load(); n != 1 {
+		t.Errorf("%d fetches, want 1", n)
+	}
+}

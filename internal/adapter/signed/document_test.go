@@ -1,0 +1,210 @@
+package signed
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// origins answers as SSM, Secrets Manager and S3 do on the wire.
+func origins(t *testing.T) aws.Config {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		checkSignature(t, r, body)
+		var in map[string]any
+		json.Unmarshal(body, &in)
+		switch target := r.Header.Get("X-Amz-Target"); {
+		case target == "AmazonSSM.GetParameter" && in["Name"] == "/dcr/policy" && in["WithDecryption"] == true:
+			io.WriteString(w, `{"Parameter":{"Value":"from ssm"}}`)
+		case target == "secretsmanager.GetSecretValue" && in["SecretId"] == "dcr/policy":
+			io.WriteString(w, `{"SecretString":"from secretsmanager"}`)
+		case target == "secretsmanager.GetSecretValue" && in["SecretId"] == "dcr/binary":
+			io.WriteString(w, `{"SecretBinary":"ZnJvbSBieXRlcw=="}`)
+		case r.Method == "GET" && r.RequestURI == "/bucket/dir/a%20policy%2B%C3%A9.json":
+			io.WriteString(w, "from s3, escaped")
+		case r.Method == "GET" && r.URL.Path == "/bucket/other":
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, `<Error><Code>NoSuchKey</Code></Error>`)
+		case r.Method == "GET" && r.URL.Path == "/bucket/dir/policy.json":
+			io.WriteString(w, "from s3")
+		case r.Method == "GET" && r.URL.Path == "/bucket/huge":
+			io.WriteString(w, strings.Repeat("x", MaxSize+1))
+		default:
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, `{"__type":"ParameterNotFound"}`)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+		}),
+	}
+}
+
+// checkSignature signs again what has arrived and compares.
+func checkSignature(t *testing.T, r *http.Request, body []byte) {
+	t.Helper()
+	got := r.Header.Get("Authorization")
+	_, scope, ok := strings.Cut(got, "/us-east-1/")
+	name, _, _ := strings.Cut(scope, "/")
+	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if !ok || err != nil {
+		t.Errorf("%s %s is not signed: %q, %v", r.Method, r.URL, got, err)
+		return
+	}
+	again := r.Clone(t.Context())
+	again.URL.Host = r.Host
+	for _, unsigned := range []string{"Authorization", "User-Agent", "Accept-Encoding"} {
+		again.Header.Del(unsigned)
+	}
+	hash := fmt.Sprintf("%x", sha256.Sum256(body))
+	cred := aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}
+	if err := v4.NewSigner().SignHTTP(t.Context(), cred, again, hash, name, "us-east-1", at, func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }); err != nil {
+		t.Fatal(err)
+	}
+	if want := again.Header.Get("Authorization"); got != want {
+		t.Errorf("%s %s: signature %q, want %q", r.Method, r.URL, got, want)
+	}
+}
+
+func TestDocument(t *testing.T) {
+	sdk := origins(t)
+	file := filepath.Join(t.TempDir(), "policy.json")
+	if err := os.WriteFile(file, []byte("from file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		reference string
+		want      string // "" if it cannot be had
+	}{
+		{"ssm:/dcr/policy", "from ssm"},
+		{"ssm:/dcr/other", ""},
+		{"secretsmanager:dcr/policy", "from secretsmanager"},
+		{"secretsmanager:dcr/other", ""},
+		{"secretsmanager:dcr/binary", "from bytes"},
+		{"s3://bucket/dir/policy.json", "from s3"},
+		{"s3://bucket/dir/a policy+é.json", "from s3, escaped"},
+		{"s3://bucket/other", ""},
+		{"s3://bucket/huge", ""},
+		{file, "from file"},
+		{file + ".none", ""},
+	} {
+		t.Run(tt.reference, func(t *testing.T) {
+			fetch, err := Document(tt.reference, sdk)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := fetch(t.Context())
+			if string(got) != tt.want && err == nil || (err == nil) != (tt.want != "") {
+				t.Errorf("fetch = %.40q, %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestDocumentChecksTheReference(t *testing.T) {
+	for reference, ok := range map[string]bool{
+		"ssm:/dcr/policy": true, "ssm:": false,
+		"secretsmanager:x": true, "secretsmanager:": false,
+		"s3://bucket/key": true, "s3://bucket": false, "s3://bucket/": false, "s3:///key": false,
+		"policy.json": true,
+	} {
+		if _, err := Document(reference, aws.Config{}); (err == nil) != ok {
+			t.Errorf("Document(%q) = %v, want ok %t", reference, err, ok)
+		}
+	}
+}
+
+// A throttled or failing origin is asked again, at most as often as the SDK
+// would; one that refuses is not.
+func TestOriginIsAskedAgain(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int
+		body   string
+		asked  int
+	}{
+		{"throttled", 400, `{"__type":"com.amazonaws.ssm#ThrottlingException","message":"Rate exceeded"}`, 3},
+		{"out of order", 500, `not JSON`, 3},
+		{"not there", 400, `{"__type":"ParameterNotFound"}`, 1},
+		{"not allowed", 400, `{"__type":"AccessDeniedException","message":"no"}`, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var asked int
+			sdk := aws.Config{Region: "us-east-1", Credentials: origins(t).Credentials}
+			sdk.HTTPClient = doer(func(*http.Request) (*http.Response, error) {
+				asked++
+				return &http.Response{StatusCode: tt.status, Body: io.NopCloser(strings.NewReader(tt.body))}, nil
+			})
+			sdk.Retryer = promptly
+			fetch, err := Document("ssm:/dcr/policy", sdk)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := fetch(t.Context()); err == nil {
+				t.Errorf("fetch = %q, want an error", body)
+			}
+			if asked != tt.asked {
+				t.Errorf("asked %d times, want %d", asked, tt.asked)
+			}
+		})
+	}
+}
+
+func TestOriginThatRecoversIsRead(t *testing.T) {
+	sdk := aws.Config{Region: "us-east-1", Credentials: origins(t).Credentials, Retryer: promptly}
+	asked := 0
+	sdk.HTTPClient = doer(func(*http.Request) (*http.Response, error) {
+		if asked++; asked == 1 {
+			return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+		}
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"Parameter":{"Value":"here"}}`))}, nil
+	})
+	fetch, err := Document("ssm:/dcr/policy", sdk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := fetch(t.Context()); string(body) != "here" || err != nil {
+		t.Errorf("fetch = %q, %v, want here", body, err)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for reference, want := range map[string]string{
+		"ssm:/dcr/policy":            "https://ssm.eu-west-1.amazonaws.com/",
+		"secretsmanager:dcr/policy":  "https://secretsmanager.eu-west-1.amazonaws.com/",
+		"s3://bucket/dir/a b.json":   "https://bucket.s3.eu-west-1.amazonaws.com/dir/a%20b.json",
+		"s3://my.bucket/policy.json": "https://s3.eu-west-1.amazonaws.com/my.bucket/policy.json", // a certificate's * is one label
+	} {
+		sdk := aws.Config{Region: "eu-west-1", Credentials: origins(t).Credentials, RetryMaxAttempts: 1}
+		var got string
+		sdk.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+			got = r.URL.String()
+			return nil, errors.New("offline")
+		})
+		fetch, err := Document(reference, sdk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fetch(t.Context())
+		if got != want {
+			t.Errorf("%s is fetched from %q, want %q", reference, got, want)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package signed
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go"
+)
+
+var testCredentials = aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}
+
+func config(client aws.HTTPClient) aws.Config {
+	return aws.Config{
+		Region: "us-east-1", HTTPClient: client, Retryer: promptly,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return testCredentials, nil }),
+	}
+}
+
+// promptly is the SDK's own retryer without its pauses.
+func promptly() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+	})
+}
+
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
+
+// Services but S3 sign the path escaped twice, which shows as soon as there is
+// something to escape, as in the ARN of a function.
+func TestPathsAreSignedAsTheServiceDoes(t *testing.T) {
+	const path = "/functions/arn%3Aaws%3Alambda/invocations"
+	for name, signedPath := range map[string]string{"lambda": "/functions/arn%253Aaws%253Alambda/invocations", "s3": path} {
+		t.Run(name, func(t *testing.T) {
+			srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				if r.RequestURI != path || string(body) != "{}" || err != nil {
+					t.Errorf("%s arrived with %q, %v, want %s with {}", r.RequestURI, body, err, path)
+				}
+				at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				again, err := http.NewRequest(r.Method, "http://"+r.Host, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				again.URL.Opaque = "//" + r.Host + signedPath // is signed as it is
+				again.ContentLength = r.ContentLength
+				again.Header.Set("X-Amz-Content-Sha256", r.Header.Get("X-Amz-Content-Sha256"))
+				if err := v4.NewSigner().SignHTTP(t.Context(), testCredentials, again, fmt.Sprintf("%x", sha256.Sum256(body)), name, "us-east-1", at, func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }); err != nil {
+					t.Fatal(err)
+				}
+				if got, want := r.Header.Get("Authorization"), again.Header.Get("Authorization"); got != want {
+					t.Errorf("signature %q, want %q", got, want)
+				}
+			}))
+			defer srv.Close()
+			sdk := config(nil)
+			sdk.BaseEndpoint = &srv.URL
+			s := New(name, sdk)
+			if _, err := s.Send(t.Context(), Request{Method: http.MethodPost, URL: s.Endpoint() + path, Body: []byte("{}")}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What may succeed another time is sent again, at most as often as the SDK would.
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int
+		header string // X-Amzn-Errortype
+		body   string
+		code   string
+		asked  int
+	}{
+		{"named in JSON", 400, "", `{"__type":"com.amazonaws.ssm#ThrottlingException","message":"said"}`, "ThrottlingException", 3},
+		{"named in the header", 429, "TooManyRequestsException", `{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Message":"said"}`, "TooManyRequestsException", 3},
+		{"with a URL", 404, "ResourceNotFoundException:http://internal.amazon.com/", `{"Type":"User","Message":"said"}`, "ResourceNotFoundException", 1},
+		{"out of order", 500, "", "said", "unknown", 3},
+		{"of a proxy", 403, "", "said", "unknown", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			asked := 0
+			s := New("lambda", config(doer(func(r *http.Request) (*http.Response, error) {
+				asked++
+				if body, err := io.ReadAll(r.Body); string(body) != "in" || err != nil {
+					t.Errorf("request %d has the body %q, %v, want in", asked, body, err)
+				}
+				h := make(http.Header)
+				h.Set("X-Amzn-Errortype", tt.header)
+				return &http.Response{StatusCode: tt.status, Header: h, Body: io.NopCloser(strings.NewReader(tt.body))}, nil
+			})))
+			_, err := s.Send(t.Context(), Request{Method: http.MethodPost, URL: s.Endpoint(), Body: []byte("in")})
+			e, ok := errors.AsType[smithy.APIError](err)
+			if !ok || e.ErrorCode() != tt.code || e.ErrorMessage() != "said" {
+				t.Errorf("Send = %v, want %s: said", err, tt.code)
+			}
+			if asked != tt.asked {
+				t.Errorf("asked %d times, want %d", asked, tt.asked)
+			}
+		})
+	}
+}
+
+func TestNothingIsRepeatedForACallerThatIsGone(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	sdk := config(doer(func(*http.Request) (*http.Response, error) {
+		asked++
+		cancel()
+		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	}))
+	sdk.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Hour, nil })
+		})
+	}
+	s := New("lambda", sdk)
+	if a, err := s.Send(ctx, Request{Method: http.MethodGet, URL: s.Endpoint()}); err == nil || asked != 1 {
+		t.Errorf("Send = %v, %v after %d requests, want an error after one", a, err, asked)
+	}
+}

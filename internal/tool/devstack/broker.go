@@ -1,0 +1,87 @@
+package devstack
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/metadata"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
+	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+type localBroker struct {
+	handler http.Handler
+	service *broker.Service
+	store   broker.Store
+}
+
+func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
+	store := memory.NewStore(time.Now)
+	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+	})}
+	service, err := operate.Service(c, sdk, store, issuers.New(nil, time.Now), nil, log)
+	if err != nil {
+		return nil, err
+	}
+	wellKnown, err := metadata.Configured(c, log)
+	if err != nil {
+		return nil, err
+	}
+	rt := httpapi.NewRouter(log)
+	wellKnown.Mount(rt)
+	httpapi.RegistrationRoutes(rt, service)
+	b := &localBroker{handler: rt, service: service, store: store}
+	if c.Authorization == environment.Direct {
+		wire.TokenRoutes(rt, c, service)
+		return b, nil
+	}
+	// What is a function of its own in the cloud is the same code here, behind
+	// the same port.
+	provisioning, err := registrar.Provisioning(c, sdk, store, log)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := documents.NewKeys(c, sdk, log)
+	if err != nil {
+		return nil, err
+	}
+	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
+	if err := errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt)); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// sweep does what the janitor does in the cloud.
+func (b *localBroker) sweep(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		done, err := b.service.Sweep(ctx, broker.SweepOptions{})
+		if err != nil {
+			log.Error("sweep", "error", err)
+		}
+		if done != (broker.Swept{}) {
+			log.Info("swept", "done", done)
+		}
+	}
+}

@@ -1,0 +1,318 @@
+// Package devstack runs the whole broker in one process: a local Cognito, the
+// broker on an in-memory store, and a sample MCP server, each on a loopback
+// port. The broker is wired and configured as it is in the cloud; only the
+// store and the addresses differ. It serves development and the end-to-end
+// tests, and forgets everything when it is closed.
+package devstack
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+// The users of the local Cognito. The second is for trying what happens when
+// somebody else is signed in.
+const (
+	Username      = "alice"
+	Password      = "Correct-Horse-9"
+	OtherUsername = "bob"
+	OtherPassword = "Battery-Staple-7"
+)
+
+// The sample MCP server's credentials at the introspection endpoint. It does not
+// use them itself; only brokered mode has that endpoint.
+const (
+	IntrospectionID     = "sample"
+	IntrospectionSecret = "Sample-Server-9"
+)
+
+// Region is where the local Cognito's pool is.
+const Region = "us-east-1"
+
+// Options say where to listen. An empty address is a free port of localhost.
+type Options struct {
+	Cognito string
+	Broker  string
+	MCP     string
+	// Log gets what the broker logs; nil is nothing.
+	Log *slog.Logger
+	// Getenv changes the broker's configuration, as the environment does in the
+	// cloud; nil changes nothing. What depends on the addresses is set already.
+	Getenv func(string) string
+}
+
+// Stack is a running stack.
+type Stack struct {
+	// Issuer, MCP and Cognito are the URLs of the broker, of the MCP endpoint,
+	// and of the local Cognito.
+	Issuer  string
+	MCP     string
+	Cognito string
+	// Authorization is the mode that the broker runs in.
+	Authorization environment.Authorization
+	// InitialAccessToken is good for any number of registrations under the
+	// profile trusted.
+	InitialAccessToken string
+	Username           string
+	Password           string
+	// Pool is the local Cognito, for its fault switches.
+	Pool *emulator.Cognito
+
+	keys    string // file of the sealing keys
+	broker  *localBroker
+	servers []*http.Server
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// AddressError says that a server cannot listen where it was told to.
+type AddressError struct {
+	// Server is "cognito", "broker" or "mcp", as in the names of the options.
+	Server  string
+	Address string
+	Err     error
+}
+
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("%s cannot listen on %s: %v", e.Server, e.Address, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *AddressError) Unwrap() error { return e.Err }
+
+// Start starts everything. The error is an *AddressError if an address cannot
+// be had.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	var l listeners
+	cognito, issuer, mcp := l.open("cognito", o.Cognito), l.open("broker", o.Broker), l.open("mcp", o.MCP)
+	if l.err != nil {
+		l.close()
+		return nil, l.err
+	}
+	s := &Stack{
+		Cognito:  origin(cognito),
+		Issuer:   origin(issuer),
+		MCP:      origin(mcp) + "/mcp",
+		Username: Username,
+		Password: Password,
+	}
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	handlers, err := s.build(ctx, o)
+	if err != nil {
+		s.stop()
+		l.close()
+		os.Remove(s.keys)
+		return nil, err
+	}
+	for i, listener := range l.opened {
+		s.serve(listener, handlers[i])
+	}
+	return s, nil
+}
+
+// Close stops everything and waits until requests under way are answered, for
+// 3 seconds at most.
+func (s *Stack) Close() error {
+	s.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	var err error
+	for _, srv := range s.servers {
+		if e := srv.Shutdown(ctx); e != nil {
+			err = errors.Join(err, srv.Close())
+		}
+	}
+	s.running.Wait()
+	os.Remove(s.keys)
+	return err
+}
+
+// NewInitialAccessToken makes an initial access token for g, as an operator
+// does, and returns the only copy of it.
+func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Grant) (string, error) {
+	tok, rec, err := credential.NewInitialAccessToken(g, time.Now())
+	if err != nil {
+		return "", err
+	}
+	if err := s.broker.store.CreateInitialAccessToken(ctx, rec); err != nil {
+		return "", err
+	}
+	return tok.Reveal(), nil
+}
+
+// Sweep does at once what is done every minute: it finishes what was left to
+// do at Cognito, such as deleting the app clients of clients that are gone.
+func (s *Stack) Sweep(ctx context.Context) error {
+	_, err := s.broker.service.Sweep(ctx, broker.SweepOptions{})
+	return err
+}
+
+// build returns the handlers of Cognito, broker and MCP server, in that order.
+func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
+	c, err := s.configuration(o)
+	if err != nil {
+		return nil, err
+	}
+	s.Authorization = c.Authorization
+	if s.Pool, err = newPool(s.Cognito, c.Authorization); err != nil {
+		return nil, err
+	}
+	b, err := newBroker(c, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	s.running.Go(func() { b.sweep(ctx, o.Log) })
+
+	s.broker = b
+	if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Grant{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}); err != nil {
+		return nil, err
+	}
+
+	mcp, err := s.sampleServer(c, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return []http.Handler{s.Pool, b.handler, mcp}, nil
+}
+
+// newPool returns a local Cognito for a broker of this mode.
+func newPool(origin string, mode environment.Authorization) (*emulator.Cognito, error) {
+	// On managed login an app client needs a branding style, which in direct
+	// mode nobody gives it.
+	login := 2
+	if mode == environment.Direct {
+		login = 1
+	}
+	return emulator.New(emulator.Config{
+		BaseURL: origin,
+		Users: []emulator.User{
+			{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{"staff"}},
+			{Name: OtherUsername, Password: OtherPassword, Email: "bob@example.com"},
+		},
+		Plan:            emulator.Essentials,
+		ManagedLogin:    login,
+		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
+	})
+}
+
+// configuration is that of all functions together, since they are one process
+// here.
+func (s *Stack) configuration(o Options) (*environment.Config, error) {
+	file, err := os.CreateTemp("", "dcr-dev-keys-*.json")
+	if err != nil {
+		return nil, err
+	}
+	s.keys = file.Name()
+	if _, err := file.Write(seal.Generate()); err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	return environment.All(overridable(s.environment(), o.Getenv))
+}
+
+// environment is what a deployment would have in its functions' environment.
+func (s *Stack) environment() map[string]string {
+	resources, _ := json.Marshal([]environment.ProtectedResource{{Resource: s.MCP, Scopes: []string{readScope, writeScope}, Name: "Sample MCP server"}})
+	secret := sha256.Sum256([]byte(IntrospectionSecret))
+	asking, _ := json.Marshal([]environment.IntrospectionClient{{ID: IntrospectionID, SecretSHA256: hex.EncodeToString(secret[:]), Resource: s.MCP}})
+	return map[string]string{
+		"ISSUER":                s.Issuer,
+		"AWS_REGION":            Region,
+		"USER_POOL_ID":          poolID,
+		"COGNITO_ISSUER":        s.Cognito + "/" + poolID,
+		"COGNITO_DOMAIN":        s.Cognito,
+		"COGNITO_ENDPOINT":      s.Cognito,
+		"SCOPES":                "openid mcp/read mcp/write",
+		"PROTECTED_RESOURCES":   string(resources),
+		"TABLE_NAME":            "in-memory",
+		"DEPLOYMENT_ID":         "local",
+		"LOG_LEVEL":             "info",
+		"KEYS":                  s.keys,
+		"PROVISION_FUNCTION":    "in-process",
+		"LOGIN_VERSION":         "2",
+		"RESOURCE_BINDING":      "true",
+		"INTROSPECTION_CLIENTS": string(asking),
+		"BRAND_NAME":            "Example Corp",
+		"SCOPE_DESCRIPTIONS":    `{"mcp/read":"Read your notes","mcp/write":"Write and delete your notes"}`,
+	}
+}
+
+// overridable returns what finds a variable: those that are in env are settled,
+// but for these two.
+func overridable(env map[string]string, getenv func(string) string) func(string) string {
+	return func(name string) string {
+		if v := env[name]; v != "" && name != "SCOPES" && name != "LOG_LEVEL" {
+			return v
+		}
+		if getenv != nil {
+			if v := getenv(name); v != "" {
+				return v
+			}
+		}
+		return env[name]
+	}
+}
+
+const poolID = Region + "_local00001"
+
+func (s *Stack) serve(l net.Listener, h http.Handler) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	s.servers = append(s.servers, srv)
+	s.running.Go(func() { srv.Serve(l) })
+}
+
+// listeners opens what it can, and keeps the first error.
+type listeners struct {
+	opened []net.Listener
+	err    error
+}
+
+func (l *listeners) open(server, address string) net.Listener {
+	if l.err != nil {
+		return nil
+	}
+	if address == "" {
+		address = "localhost:0"
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		l.err = &AddressError{server, address, err}
+		return nil
+	}
+	l.opened = append(l.opened, listener)
+	return listener
+}
+
+func (l *listeners) close() {
+	for _, o := range l.opened {
+		o.Close()
+	}
+}
+
+// origin names the listener as localhost, whichever loopback address it has:
+// people know that name, and Cognito allows http redirects to it.
+func origin(l net.Listener) string {
+	_, port, _ := net.SplitHostPort(l.Addr().String()) // a TCP listener's address has one
+	return "http://localhost:" + port
+}

@@ -1,0 +1,34 @@
+package devstack
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/dcr-broker/dcr-broker/examples/mcpserver"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/mcpauth"
+)
+
+// The scopes of the sample MCP server: what everything needs, and what one of its
+// tools needs besides.
+const (
+	readScope  = "mcp/read"
+	writeScope = "mcp/write"
+)
+
+// sampleServer is the MCP server that the broker's configuration names.
+func (s *Stack) sampleServer(c *environment.Config, log *slog.Logger) (http.Handler, error) {
+	r := c.ProtectedResources[0]
+	return mcpserver.New(mcpserver.Config{
+		Config: mcpauth.Config{
+			Resource:            r.Resource,
+			Name:                r.Name,
+			AuthorizationServer: c.Issuer,
+			TokenIssuer:         c.CognitoIssuer,
+			RequireAudience:     c.ResourceBinding,
+			Scopes:              []string{readScope},
+			Log:                 log,
+		},
+		WriteScope: writeScope,
+	})
+}

@@ -1,0 +1,204 @@
+package devstack
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// SurroundingsOptions say where a broker is that runs elsewhere on this
+// machine, its functions in containers, and where to put what it needs. Host,
+// Issuer, AWS, Lambda and Provision are required.
+type SurroundingsOptions struct {
+	// Cognito and MCP are where to listen for browsers and clients: loopback
+	// addresses, as in Options.
+	Cognito string
+	MCP     string
+	// BackChannel is where else the local Cognito listens: for functions to which
+	// the loopback addresses of this machine are none. Empty is nowhere; they
+	// reach it at the port that browsers do.
+	BackChannel string
+	// Host is this machine's name or address as the functions reach it.
+	Host string
+	// Issuer is the broker's own origin.
+	Issuer string
+	// Table is what to call the table. Default: dcr-broker.
+	Table string
+	// AWS is the origin of an imitation of DynamoDB and Secrets Manager, as this
+	// process reaches it. The functions reach it at the same port of Host.
+	AWS string
+	// Lambda is the origin of the Lambda API as the functions reach it, and
+	// Provision what the function that makes app clients is called there.
+	Lambda    string
+	Provision string
+	// Log gets what the MCP server logs; nil is nothing.
+	Log *slog.Logger
+	// Getenv changes the broker's configuration as Options.Getenv does.
+	Getenv func(string) string
+}
+
+// Surroundings are what a broker in brokered mode needs around it: the local
+// Cognito, a table and the sealing keys, and an MCP server for it to protect.
+type Surroundings struct {
+	// Issuer, MCP and Cognito are the URLs of the broker, of the MCP endpoint,
+	// and of the local Cognito, for browsers and clients.
+	Issuer  string
+	MCP     string
+	Cognito string
+	// InitialAccessToken is good for any number of registrations under the
+	// profile trusted.
+	InitialAccessToken string
+	// OneUseToken is another, good for one registration.
+	OneUseToken string
+	// Environment is that of the functions.
+	Environment map[string]string
+
+	stack *Stack // without a broker
+}
+
+// Surround makes the table and the keys and starts the rest. The error is an
+// *AddressError if an address cannot be had.
+func Surround(ctx context.Context, o SurroundingsOptions) (*Surroundings, error) {
+	o.Table = cmp.Or(o.Table, "dcr-broker")
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	var l listeners
+	cognito, mcp := l.open("cognito", o.Cognito), l.open("mcp", o.MCP)
+	back := cognito
+	if o.BackChannel != "" {
+		back = l.open("back-channel", o.BackChannel)
+	}
+	if l.err != nil {
+		l.close()
+		return nil, l.err
+	}
+	s := &Surroundings{Issuer: o.Issuer, MCP: origin(mcp) + "/mcp", Cognito: origin(cognito)}
+	s.stack = &Stack{Issuer: s.Issuer, MCP: s.MCP, Cognito: s.Cognito, stop: func() {}}
+	handlers, err := s.build(ctx, o, back)
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	for i, listener := range l.opened {
+		s.stack.serve(listener, handlers[i])
+	}
+	return s, nil
+}
+
+// Close stops the servers as Stack.Close does, and leaves table and keys.
+func (s *Surroundings) Close() error { return s.stack.Close() }
+
+// build returns the handlers of Cognito, MCP server and back channel, in that
+// order.
+func (s *Surroundings) build(ctx context.Context, o SurroundingsOptions, back net.Listener) ([]http.Handler, error) {
+	if err := s.configure(o, back); err != nil {
+		return nil, err
+	}
+	// A function in which something is wrong would say so in its log alone.
+	c, err := environment.All(func(name string) string { return s.Environment[name] })
+	if err != nil {
+		return nil, err
+	}
+	pool, err := newPool(s.Cognito, c.Authorization)
+	if err != nil {
+		return nil, err
+	}
+	mcp, err := s.stack.sampleServer(c, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table))
+}
+
+func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error {
+	services, err := url.Parse(o.AWS)
+	if err != nil || services.Port() == "" {
+		return fmt.Errorf("%q is not an origin with a port", o.AWS)
+	}
+	imitation := "http://" + net.JoinHostPort(o.Host, services.Port())
+	_, port, _ := net.SplitHostPort(back.Addr().String()) // a TCP listener's address has one
+	channel := "http://" + net.JoinHostPort(o.Host, port)
+
+	s.Environment = s.stack.environment()
+	maps.Copy(s.Environment, map[string]string{
+		"AUTHORIZATION":        string(environment.Brokered),
+		"COGNITO_BACK_CHANNEL": channel,
+		"COGNITO_DISCOVERY":    channel + "/" + poolID + "/.well-known/openid-configuration",
+		"COGNITO_ENDPOINT":     channel,
+		"TABLE_NAME":           o.Table,
+		"DYNAMODB_ENDPOINT":    imitation,
+		"KEYS":                 "secretsmanager:" + keysOf(o.Table),
+		"KEYS_ENDPOINT":        imitation,
+		"LAMBDA_ENDPOINT":      o.Lambda,
+		"PROVISION_FUNCTION":   o.Provision,
+	})
+	find := overridable(s.Environment, o.Getenv)
+	for name := range s.Environment {
+		s.Environment[name] = find(name)
+	}
+	return nil
+}
+
+func keysOf(table string) string { return table + "-keys" }
+
+// makeKeys makes them as a deployment's template does: of a random text.
+func makeKeys(ctx context.Context, origin, name string) error {
+	document, err := json.Marshal(map[string]any{"version": 1, "seed": rand.Text() + rand.Text() + rand.Text()})
+	if err != nil {
+		return err
+	}
+	in := struct{ Name, SecretString, ClientRequestToken string }{name, string(document), rand.Text() + rand.Text()}
+	if err := signed.New("secretsmanager", imitated(origin)).Call(ctx, "secretsmanager.CreateSecret", in, &struct{}{}); err != nil {
+		return fmt.Errorf("create secret %s: %w", name, err)
+	}
+	return nil
+}
+
+// makeTable makes the table and puts the initial access tokens in.
+func (s *Surroundings) makeTable(ctx context.Context, origin, table string) error {
+	client := dynamodb.NewFromConfig(imitated(origin))
+	if err := dynamo.CreateTable(ctx, client, table); err != nil {
+		return err
+	}
+	store := dynamo.New(client, table, time.Now)
+	for _, t := range []struct {
+		token *string
+		uses  int
+	}{{&s.InitialAccessToken, 0}, {&s.OneUseToken, 1}} {
+		tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev", MaxUses: t.uses}, time.Now())
+		if err != nil {
+			return err
+		}
+		if err := store.CreateInitialAccessToken(ctx, rec); err != nil {
+			return err
+		}
+		*t.token = tok.Reveal()
+	}
+	return nil
+}
+
+// imitated is the configuration for services at origin, which look at no
+// credentials, but keep apart what is in different regions.
+func imitated(origin string) aws.Config {
+	return aws.Config{Region: Region, BaseEndpoint: &origin, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+	})}
+}

@@ -1,0 +1,110 @@
+package devstack
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+// around is surroundings for functions that reach this machine as 127.0.0.1,
+// and browsers as localhost.
+func around(table string) SurroundingsOptions {
+	return SurroundingsOptions{
+		BackChannel: "127.0.0.1:0", Host: "127.0.0.1", Issuer: "http://localhost:3000", Table: table,
+		AWS: os.Getenv("DYNAMODB_ENDPOINT"), Lambda: "http://127.0.0.1:3001", Provision: "ProvisionFunction",
+		Getenv: func(name string) string {
+			return map[string]string{"LOG_LEVEL": "error", "ISSUER": "https://other.example"}[name]
+		},
+	}
+}
+
+func TestSurroundingsAreWhatTheEnvironmentSays(t *testing.T) {
+	o := around("surroundings-" + strings.ToLower(t.Name()))
+	if o.AWS == "" {
+		t.Skip("DYNAMODB_ENDPOINT is not set: no surroundings; scripts/moto.sh run go test ./internal/tool/devstack makes them")
+	}
+	s, err := Surround(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c, err := environment.All(func(name string) string { return s.Environment[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Issuer != o.Issuer || c.Authorization != environment.Brokered || s.Environment["LOG_LEVEL"] != "error" {
+		t.Errorf("Issuer %s, Authorization %s, LOG_LEVEL %s; want %s, brokered, error", c.Issuer, c.Authorization, s.Environment["LOG_LEVEL"], o.Issuer)
+	}
+	if !strings.HasPrefix(c.CognitoDomain, "http://localhost:") || !strings.HasPrefix(c.CognitoBackChannel, "http://127.0.0.1:") {
+		t.Errorf("CognitoDomain %s, CognitoBackChannel %s; want localhost for browsers, 127.0.0.1 for functions", c.CognitoDomain, c.CognitoBackChannel)
+	}
+	for _, url := range []string{c.CognitoDiscovery, s.Cognito + "/" + poolID + "/.well-known/jwks.json", strings.TrimSuffix(s.MCP, "/mcp") + "/.well-known/oauth-protected-resource/mcp"} {
+		res, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 200 {
+			t.Errorf("GET %s = %s, want 200", url, res.Status)
+		}
+	}
+
+	fetch, err := signed.Document(c.Keys, imitated(c.KeysEndpoint))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := fetch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := seal.Parse(keys); err != nil {
+		t.Errorf("the keys: %v", err)
+	}
+
+	store := dynamo.New(dynamodb.NewFromConfig(imitated(c.DynamoDBEndpoint)), c.Table, nil)
+	for token, uses := range map[string]int{s.InitialAccessToken: 0, s.OneUseToken: 1} {
+		id, err := credential.InitialAccessTokenID(credential.Presented(token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec, err := store.InitialAccessToken(t.Context(), id)
+		if err != nil || rec.MaxUses != uses || rec.Profile != "trusted" {
+			t.Errorf("initial access token = %+v, %v, want one of the profile trusted with %d uses", rec, err, uses)
+		}
+	}
+}
+
+func TestSurroundSaysWhichPortIsTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	o := around("none")
+	o.BackChannel = taken.Addr().String()
+	_, err = Surround(t.Context(), o)
+	a, ok := errors.AsType[*AddressError](err)
+	if !ok || a.Server != "back-channel" || !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("Surround = %v, want an AddressError of the back channel", err)
+	}
+}
+
+func TestSurroundWantsAWSAtAnOrigin(t *testing.T) {
+	o := around("none")
+	o.AWS = "127.0.0.1"
+	if _, err := Surround(t.Context(), o); err == nil || !strings.Contains(err.Error(), `"127.0.0.1"`) {
+		t.Errorf("Surround = %v, want what is wrong with AWS", err)
+	}
+}

@@ -1,0 +1,110 @@
+package doctor
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
+)
+
+var update = flag.Bool("update", false, "write testdata and the generated parts of docs/doctor.md anew")
+
+// canonical has the checks with the addresses of a deployment in the place of
+// those of the test.
+func canonical(s *devstack.Stack, checks []Check) []Check {
+	names := strings.NewReplacer(
+		s.MCP, "https://mcp.example.com/mcp", strings.TrimSuffix(s.MCP, "/mcp"), "https://mcp.example.com",
+		s.Issuer, "https://auth.example.com", s.Cognito, "https://cognito.example.com", "local00001", "EXAMPLE", "this machine", "https",
+	)
+	ids := regexp.MustCompile(`dcr_[a-z2-7]{26}|[0-9a-z]{26}`)
+	lifetime := regexp.MustCompile(`"35\d\d"`) // some seconds of an hour may have passed
+	list := make([]Check, len(checks))
+	for i, c := range checks {
+		c.Detail = ids.ReplaceAllString(names.Replace(c.Detail), "dcr_example")
+		c.Detail = lifetime.ReplaceAllString(c.Detail, `"3600"`)
+		list[i] = c
+	}
+	return list
+}
+
+func tableOf(checks []Check, coloured bool) []byte {
+	var out bytes.Buffer
+	table := NewTable(&out, coloured)
+	for _, c := range checks {
+		table.Check(c)
+	}
+	table.End()
+	return out.Bytes()
+}
+
+// golden compares what is said of our own stack, and of Cognito by itself.
+func TestGolden(t *testing.T) {
+	s := startStack(t, environment.Brokered)
+	ours := canonical(s, run(t, Options{URL: s.MCP, Open: person(s, nil), Register: RegisterOne}))
+	cognito := canonical(s, run(t, Options{URL: s.Cognito + "/us-east-1_local00001"}))
+	raw, err := json.MarshalIndent(ours, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string][]byte{
+		"ours.json": append(raw, '\n'), "ours.txt": tableOf(ours, false), "cognito.txt": tableOf(cognito, false), "cognito.ansi": tableOf(cognito, true),
+	} {
+		file := "testdata/" + name
+		if *update {
+			if err := os.WriteFile(file, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not what it was (-update writes it anew):\n%s", file, got)
+		}
+	}
+}
+
+// The page of the doctor has what it says of Cognito, and every check.
+func TestPageIsCurrent(t *testing.T) {
+	const page = "../../docs/doctor.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := os.ReadFile("testdata/cognito.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list strings.Builder
+	list.WriteString("| Check | It holds when | It rests on |\n|---|---|---|\n")
+	for _, def := range Checks() {
+		list.WriteString("| `" + def.ID + "` | " + def.Asks + " | " + def.Section + " |\n")
+	}
+	got := string(text)
+	for name, want := range map[string]string{"cognito": "```\n" + string(output) + "```\n", "checks": list.String()} {
+		begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->"
+		before, rest, ok := strings.Cut(got, begin)
+		if !ok {
+			t.Fatalf("%s has no %q", page, begin)
+		}
+		_, after, ok := strings.Cut(rest, end)
+		if !ok {
+			t.Fatalf("%s has no %q", page, end)
+		}
+		got = before + begin + want + end + after
+	}
+	if *update {
+		if err := os.WriteFile(page, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if got != string(text) {
+		t.Errorf("%s is not current; go test ./internal/tool/doctor -run 'TestGolden|TestPageIsCurrent' -update makes it so", page)
+	}
+}

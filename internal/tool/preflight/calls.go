@@ -1,0 +1,138 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+)
+
+// denied are the errors by which AWS says that IAM does not allow a call.
+var denied = []string{"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "UnauthorizedOperation"}
+
+// throttled are those by which it says to come back.
+var throttled = []string{"TooManyRequestsException", "ThrottlingException", "Throttling", "ProvisionedThroughputExceededException", "RequestLimitExceeded"}
+
+func errorCode(err error) string {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		return e.ErrorCode()
+	}
+	return ""
+}
+
+// unanswered is for what could not be looked at.
+func (r *run) unanswered(id, permission string, err error) {
+	if slices.Contains(denied, errorCode(err)) {
+		r.failed(id, "your credentials may not call "+permission, "allow it for who operates the broker, see docs/operations.md")
+		return
+	}
+	r.failed(id, err.Error(), "see to the network, AWS_REGION and your credentials")
+}
+
+// A call is one that IAM has to allow. do makes it so that it changes nothing.
+type call struct {
+	permission string
+	do         func(context.Context) error
+	// harmless are the errors that only who is allowed gets.
+	harmless []string
+}
+
+// nobody is the id of no app client: Cognito's have 26 characters.
+const nobody = "dcrctlconfigcheck"
+
+// cognitoCalls makes the calls of Cognito's API that the functions and dcrctl
+// make. Those that change something name an app client that does not exist, or a
+// scope that does not exist, which Cognito looks at after it has asked IAM.
+func (r *run) cognitoCalls(ctx context.Context) {
+	pool := aws.String(r.Config.UserPoolID)
+	once := func(o *cip.Options) { o.Retryer = aws.NopRetryer{} }
+	gone := []string{"ResourceNotFoundException"}
+	calls := []call{
+		{"cognito-idp:ListUserPoolClients", func(ctx context.Context) error {
+			_, err := r.cognito.ListUserPoolClients(ctx, &cip.ListUserPoolClientsInput{UserPoolId: pool, MaxResults: aws.Int32(1)})
+			return err
+		}, nil},
+		{"cognito-idp:DescribeUserPoolClient", func(ctx context.Context) error {
+			_, err := r.cognito.DescribeUserPoolClient(ctx, &cip.DescribeUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(nobody)})
+			return err
+		}, gone},
+		{"cognito-idp:CreateUserPoolClient", func(ctx context.Context) error { return r.create(ctx, once) },
+			[]string{"ScopeDoesNotExistException", "InvalidParameterException", "InvalidOAuthFlowException", "LimitExceededException"}},
+		{"cognito-idp:UpdateUserPoolClient", func(ctx context.Context) error {
+			_, err := r.cognito.UpdateUserPoolClient(ctx, &cip.UpdateUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(nobody)}, once)
+			return err
+		}, gone},
+		{"cognito-idp:DeleteUserPoolClient", func(ctx context.Context) error {
+			_, err := r.cognito.DeleteUserPoolClient(ctx, &cip.DeleteUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(nobody)}, once)
+			return err
+		}, gone},
+	}
+	if r.Config.Authorization == environment.Brokered && r.Config.LoginVersion == 2 {
+		calls = append(calls, call{"cognito-idp:CreateManagedLoginBranding", func(ctx context.Context) error {
+			in := &cip.CreateManagedLoginBrandingInput{UserPoolId: pool, ClientId: aws.String(nobody), UseCognitoProvidedValues: true}
+			_, err := r.cognito.CreateManagedLoginBranding(ctx, in, once)
+			return err
+		}, gone})
+	}
+	r.try(ctx, "iam.cognito", calls)
+}
+
+// create asks for an app client with a scope that no resource server has. Should
+// Cognito make it all the same, it is deleted at once.
+func (r *run) create(ctx context.Context, once func(*cip.Options)) error {
+	pool := aws.String(r.Config.UserPoolID)
+	out, err := r.cognito.CreateUserPoolClient(ctx, &cip.CreateUserPoolClientInput{
+		UserPoolId: pool, ClientName: aws.String("dcrctl config check"), AllowedOAuthFlowsUserPoolClient: true,
+		AllowedOAuthFlows: []types.OAuthFlowType{types.OAuthFlowTypeCode}, CallbackURLs: []string{"https://localhost/"},
+		AllowedOAuthScopes: []string{"dcrctl-config-check/does-not-exist"}, SupportedIdentityProviders: []string{"COGNITO"},
+	}, once)
+	if err != nil {
+		return err
+	}
+	if out.UserPoolClient == nil {
+		return nil
+	}
+	id := aws.ToString(out.UserPoolClient.ClientId)
+	if _, err := r.cognito.DeleteUserPoolClient(context.WithoutCancel(ctx), &cip.DeleteUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(id)}); err != nil {
+		return fmt.Errorf("app client %s was made with a scope that does not exist, and could not be deleted; delete it: %w", id, err)
+	}
+	return nil
+}
+
+// try makes the calls, and says of all of a service together which are not
+// allowed.
+func (r *run) try(ctx context.Context, id string, calls []call) {
+	var forbidden, unknown, fine []string
+	for _, c := range calls {
+		err := c.do(ctx)
+		code := errorCode(err)
+		_, operation, _ := strings.Cut(c.permission, ":")
+		switch {
+		case err == nil || slices.Contains(c.harmless, code):
+			fine = append(fine, operation)
+		case slices.Contains(denied, code):
+			forbidden = append(forbidden, c.permission)
+		case slices.Contains(throttled, code):
+			unknown = append(unknown, operation+" (throttled)")
+		default:
+			unknown = append(unknown, fmt.Sprintf("%s (%v)", operation, err))
+		}
+	}
+	if len(forbidden) > 0 {
+		r.failed(id, "your credentials may not call "+strings.Join(forbidden, ", "), "allow them for who operates the broker, see docs/operations.md")
+	}
+	if len(unknown) > 0 {
+		r.warn(id, "not known of "+strings.Join(unknown, ", "), "try again")
+	}
+	if len(forbidden)+len(unknown) == 0 {
+		r.ok(id, "you may call "+strings.Join(fine, ", "))
+	}
+}

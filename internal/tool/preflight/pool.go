@@ -1,0 +1,203 @@
+package preflight
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+)
+
+// pool looks at the pool and at what its plan and domain allow.
+func (r *run) pool(ctx context.Context) {
+	c := r.Config
+	out, err := r.cognito.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: aws.String(c.UserPoolID)})
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
+		r.failed("pool", fmt.Sprintf("there is no user pool %s in %s, in this account", c.UserPoolID, c.Region), "correct USER_POOL_ID and AWS_REGION, or sign in to the account that has it")
+		return
+	}
+	if err != nil {
+		r.unanswered("pool", "cognito-idp:DescribeUserPool", err)
+		return
+	}
+	pool := out.UserPool
+	if pool == nil {
+		r.failed("pool", "Cognito did not say anything of the pool", "")
+		return
+	}
+	r.ok("pool", fmt.Sprintf("%s (%s)", c.UserPoolID, aws.ToString(pool.Name)))
+	plan := string(pool.UserPoolTier)
+	login := r.domain(ctx, cmp.Or(aws.ToString(pool.CustomDomain), aws.ToString(pool.Domain)), pool)
+	r.plan(plan)
+	r.binding(plan, login)
+}
+
+// plan looks at what the feature plan has to have.
+func (r *run) plan(plan string) {
+	c := r.Config
+	lite := plan == string(types.UserPoolTierTypeLite)
+	switch {
+	case plan == "":
+		r.warn("pool.plan", "Cognito does not say which feature plan the pool has", "see in the console that it has what is configured")
+	case lite && c.Authorization == environment.Direct && c.RefreshTokenRotation:
+		r.failed("pool.plan", "LITE, which has no refresh token rotation", "set REFRESH_TOKEN_ROTATION=false, or choose another plan")
+	case lite && c.Authorization == environment.Brokered && c.LoginVersion == 2:
+		r.failed("pool.plan", "LITE, which has no managed login", "set LOGIN_VERSION=1, or choose another plan")
+	default:
+		r.ok("pool.plan", plan)
+	}
+}
+
+// domain looks at the pool's domain, and returns the version of its sign-in
+// pages, or 0 if it is not known.
+func (r *run) domain(ctx context.Context, domain string, pool *types.UserPoolType) int {
+	c := r.Config
+	if domain == "" {
+		r.failed("pool.domain", "the pool has no domain, so nobody can sign in", "give it one: aws cognito-idp create-user-pool-domain, or the console")
+		return 0
+	}
+	out, err := r.cognito.DescribeUserPoolDomain(ctx, &cip.DescribeUserPoolDomainInput{Domain: aws.String(domain)})
+	if err != nil {
+		r.unanswered("pool.domain", "cognito-idp:DescribeUserPoolDomain", err)
+		return 0
+	}
+	d := out.DomainDescription
+	switch {
+	case d == nil || aws.ToString(d.UserPoolId) != c.UserPoolID:
+		r.failed("pool.domain", fmt.Sprintf("%s is not the domain of this pool", domain), "wait if it was made just now; else give the pool a domain")
+		return 0
+	case d.Status != "" && d.Status != types.DomainStatusTypeActive:
+		r.failed("pool.domain", fmt.Sprintf("%s is %s", domain, d.Status), "wait until it is ACTIVE, or see what is wrong with it in the console")
+	default:
+		r.ok("pool.domain", domain)
+	}
+	r.domainAddress(pool)
+	login := int(aws.ToInt32(d.ManagedLoginVersion))
+	r.login(login)
+	return login
+}
+
+// domainAddress compares the domain with COGNITO_DOMAIN. A local Cognito has
+// another address.
+func (r *run) domainAddress(pool *types.UserPoolType) {
+	c := r.Config
+	if c.CognitoEndpoint != "" {
+		return
+	}
+	var hosts []string
+	if d := aws.ToString(pool.Domain); d != "" {
+		hosts = append(hosts, d+".auth."+c.Region+".amazoncognito.com", d+".auth-fips."+c.Region+".amazoncognito.com")
+	}
+	if d := aws.ToString(pool.CustomDomain); d != "" {
+		hosts = append(hosts, d)
+	}
+	u, err := url.Parse(c.CognitoDomain)
+	if err == nil && slices.Contains(hosts, u.Host) {
+		r.ok("config.domain", c.CognitoDomain)
+		return
+	}
+	r.warn("config.domain", fmt.Sprintf("COGNITO_DOMAIN is %s, and the pool has https://%s", c.CognitoDomain, hosts[len(hosts)-1]),
+		"correct COGNITO_DOMAIN, unless something of yours stands in front of the pool")
+}
+
+// login compares the version of the sign-in pages with LOGIN_VERSION.
+func (r *run) login(version int) {
+	const id = "pool.login"
+	c := r.Config
+	name := map[int]string{1: "version 1, the classic pages", 2: "version 2, managed login"}[version]
+	switch {
+	case version == 0:
+		r.warn(id, "Cognito does not say which sign-in pages the domain has", "see in the console that they are those of LOGIN_VERSION")
+	case c.Authorization == environment.Direct && version == 2:
+		r.failed(id, name+": in direct mode nobody gives app clients the branding style that they need for a sign-in page", "choose the classic pages, or AUTHORIZATION=brokered")
+	case c.Authorization == environment.Brokered && version != c.LoginVersion:
+		r.failed(id, fmt.Sprintf("%s, and LOGIN_VERSION is %d", name, c.LoginVersion), fmt.Sprintf("set LOGIN_VERSION=%d", version))
+	default:
+		r.ok(id, name)
+	}
+}
+
+// binding compares RESOURCE_BINDING with what plan and pages allow.
+func (r *run) binding(plan string, login int) {
+	const id = "config.resource-binding"
+	c := r.Config
+	can := plan != "" && plan != string(types.UserPoolTierTypeLite) && login == 2
+	switch {
+	case c.Authorization != environment.Brokered:
+	case c.ResourceBinding && login != 0 && !can:
+		r.failed(id, "RESOURCE_BINDING is true, and the pool binds no tokens: it takes the plan Essentials or Plus and managed login", "set RESOURCE_BINDING=false, and give each protected resource scopes of its own")
+	case !c.ResourceBinding && can:
+		r.warn(id, "the pool can bind tokens to the resource that they are for, and RESOURCE_BINDING is false", "set RESOURCE_BINDING=true, so that a token for one MCP server is no good at another")
+	default:
+		r.ok(id, fmt.Sprint(c.ResourceBinding))
+	}
+}
+
+// standardScopes need no resource server.
+var standardScopes = []string{"openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"}
+
+// scopes looks whether the pool's resource servers have them.
+func (r *run) scopes(ctx context.Context) {
+	const id = "pool.scopes"
+	have := slices.Clone(standardScopes)
+	pages := cip.NewListResourceServersPaginator(r.cognito, &cip.ListResourceServersInput{UserPoolId: aws.String(r.Config.UserPoolID), MaxResults: aws.Int32(50)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			r.unanswered(id, "cognito-idp:ListResourceServers", err)
+			return
+		}
+		for _, s := range page.ResourceServers {
+			for _, scope := range s.Scopes {
+				have = append(have, aws.ToString(s.Identifier)+"/"+aws.ToString(scope.ScopeName))
+			}
+		}
+	}
+	var missing []string
+	for _, s := range r.Config.Scopes {
+		if !slices.Contains(have, s) {
+			missing = append(missing, s)
+		}
+	}
+	if len(missing) > 0 {
+		r.failed(id, "no resource server of the pool has "+strings.Join(missing, " "), "add them to a resource server (identifier/scope), or take them out of SCOPES and the policy")
+		return
+	}
+	r.ok(id, strings.Join(r.Config.Scopes, " "))
+}
+
+// identityProviders looks whether the pool has them.
+func (r *run) identityProviders(ctx context.Context) {
+	const id = "pool.identity-providers"
+	have := []string{"COGNITO"}
+	pages := cip.NewListIdentityProvidersPaginator(r.cognito, &cip.ListIdentityProvidersInput{UserPoolId: aws.String(r.Config.UserPoolID), MaxResults: aws.Int32(60)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			r.unanswered(id, "cognito-idp:ListIdentityProviders", err)
+			return
+		}
+		for _, p := range page.Providers {
+			have = append(have, aws.ToString(p.ProviderName))
+		}
+	}
+	var missing []string
+	for _, name := range r.Config.IdentityProviders {
+		if !slices.Contains(have, name) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		r.failed(id, "the pool has no "+strings.Join(missing, ", ")+"; it has "+strings.Join(have, ", "), "correct IDENTITY_PROVIDERS, whose names are compared letter by letter, or add them to the pool")
+		return
+	}
+	r.ok(id, strings.Join(r.Config.IdentityProviders, ", "))
+}

@@ -1,0 +1,130 @@
+package preflight
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+)
+
+var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// lookAt returns a run on a local Cognito.
+func lookAt(t *testing.T, pool emulator.Config, c environment.Config) (*run, *emulator.Cognito) {
+	t.Helper()
+	pool.BaseURL, pool.Key, pool.NoRateLimit = "http://localhost:9229", signingKey(), true
+	emulated, err := emulator.New(pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(emulated)
+	t.Cleanup(srv.Close)
+	c.Region, c.UserPoolID, c.CognitoEndpoint = "us-east-1", "us-east-1_local00001", srv.URL
+	credentials := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+	})
+	return &run{
+		Options: Options{Config: &c},
+		cognito: cip.New(cip.Options{Region: c.Region, BaseEndpoint: &srv.URL, Credentials: credentials}),
+	}, emulated
+}
+
+func (r *run) text() string {
+	var b strings.Builder
+	for _, c := range r.checks {
+		fmt.Fprintf(&b, "%s %s: %s -> %s\n", c.Status, c.ID, c.Detail, c.Do)
+	}
+	return b.String()
+}
+
+func TestPool(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		pool   emulator.Config
+		config environment.Config
+		want   []string
+	}{
+		{"as it should be", emulator.Config{ManagedLogin: 2}, environment.Config{Authorization: environment.Brokered, LoginVersion: 2, ResourceBinding: true},
+			[]string{"ok pool:", "ok pool.domain:", "ok pool.login:", "ok pool.plan:", "ok config.resource-binding:"}},
+		{"no domain", emulator.Config{NoDomain: true}, environment.Config{Authorization: environment.Brokered, LoginVersion: 1},
+			[]string{"fail pool.domain: the pool has no domain"}},
+		{"Lite binds nothing", emulator.Config{Plan: emulator.Lite}, environment.Config{Authorization: environment.Brokered, LoginVersion: 1, ResourceBinding: true},
+			[]string{"fail config.resource-binding: RESOURCE_BINDING is true"}},
+		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Authorization: environment.Brokered, LoginVersion: 2},
+			[]string{"fail pool.plan: LITE, which has no managed login", "fail pool.login: version 1, the classic pages, and LOGIN_VERSION is 2"}},
+		{"Lite rotates nothing", emulator.Config{Plan: emulator.Lite}, environment.Config{Authorization: environment.Direct, RefreshTokenRotation: true},
+			[]string{"fail pool.plan: LITE, which has no refresh token rotation -> set REFRESH_TOKEN_ROTATION=false"}},
+		{"Lite need not rotate", emulator.Config{Plan: emulator.Lite}, environment.Config{Authorization: environment.Direct},
+			[]string{"ok pool.plan: LITE", "ok pool.login: version 1"}},
+		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Authorization: environment.Direct},
+			[]string{"fail pool.login: version 2, managed login: in direct mode nobody gives"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, _ := lookAt(t, tt.pool, tt.config)
+			r.pool(t.Context())
+			for _, want := range tt.want {
+				if got := r.text(); !strings.Contains(got, want) {
+					t.Errorf("got\n%swant %q", got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestPoolThatMayNotBeRead(t *testing.T) {
+	r, pool := lookAt(t, emulator.Config{}, environment.Config{Authorization: environment.Brokered, LoginVersion: 1})
+	pool.Faults().Inject("DescribeUserPool", emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
+	r.pool(t.Context())
+	if got := r.text(); !strings.HasPrefix(got, "fail pool: your credentials may not call cognito-idp:DescribeUserPool ->") {
+		t.Errorf("got %s, want which permission is missing", got)
+	}
+}
+
+func TestDomainAddress(t *testing.T) {
+	for _, tt := range []struct {
+		configured string
+		want       Status
+	}{
+		{"https://example.auth.us-east-1.amazoncognito.com", OK},
+		{"https://login.example.com", OK},
+		{"https://other.auth.us-east-1.amazoncognito.com", Warning},
+	} {
+		r := &run{Options: Options{Config: &environment.Config{Region: "us-east-1", CognitoDomain: tt.configured}}}
+		r.domainAddress(&types.UserPoolType{Domain: aws.String("example"), CustomDomain: aws.String("login.example.com")})
+		if len(r.checks) != 1 || r.checks[0].Status != tt.want {
+			t.Errorf("COGNITO_DOMAIN=%s: %s, want %s", tt.configured, r.text(), tt.want)
+		}
+	}
+}
+
+// The calls that would change something cannot, and one that all the same made an
+// app client is undone.
+func TestDryCallsChangeNothing(t *testing.T) {
+	r, pool := lookAt(t, emulator.Config{
+		ManagedLogin: 2, ResourceServers: []emulator.ResourceServer{{Identifier: "dcrctl-config-check", Scopes: []string{"does-not-exist"}}},
+	}, environment.Config{Authorization: environment.Brokered, LoginVersion: 2})
+	r.cognitoCalls(t.Context())
+	if got := r.text(); !strings.HasPrefix(got, "ok iam.cognito: you may call") {
+		t.Errorf("got %s, want that all is allowed", got)
+	}
+	if n := len(pool.AppClients()); n != 0 {
+		t.Errorf("%d app clients are left, want none", n)
+	}
+}

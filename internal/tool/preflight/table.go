@@ -1,0 +1,155 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+// table looks at the shape of the table, and whose it is.
+func (r *run) table(ctx context.Context) {
+	c := r.Config
+	faults, err := dynamo.CheckTable(ctx, r.dynamo, c.Table)
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
+		r.failed("table", fmt.Sprintf("there is no table %s in %s, in this account", c.Table, c.Region), "correct TABLE_NAME and AWS_REGION; the deployment's template makes the table")
+		return
+	}
+	if err != nil {
+		r.unanswered("table", "dynamodb:DescribeTable and dynamodb:DescribeTimeToLive", err)
+		return
+	}
+	if len(faults) > 0 {
+		r.failed("table", c.Table+": "+strings.Join(faults, "; "), "make it as docs/storage.md says")
+		return
+	}
+	r.ok("table", c.Table+" with its indexes and time to live")
+	d, err := dynamo.New(r.dynamo, c.Table, time.Now).Deployment(ctx)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		r.ok("table.deployment", "not used yet")
+	case err != nil:
+		r.unanswered("table.deployment", "dynamodb:GetItem", err)
+	case d.ID != c.Deployment:
+		r.failed("table.deployment", fmt.Sprintf("the table is that of the deployment %q, and DEPLOYMENT_ID is %q", d.ID, c.Deployment), "correct TABLE_NAME or DEPLOYMENT_ID; two deployments cannot share a table")
+	default:
+		r.ok("table.deployment", d.ID)
+	}
+}
+
+// tableCalls makes the calls of DynamoDB that the functions and dcrctl make.
+// Those that write have a condition that does not hold.
+func (r *run) tableCalls(ctx context.Context) {
+	if len(r.checks) > 0 && r.checks[len(r.checks)-1].ID == "table" {
+		return // there is none, or not one of ours
+	}
+	table := aws.String(r.Config.Table)
+	key := map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "check#dcrctl"}}
+	never := aws.String("attribute_exists(pk)")
+	refused := []string{"ConditionalCheckFailedException"}
+	query := func(index, attribute string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := r.dynamo.Query(ctx, &dynamodb.QueryInput{
+				TableName: table, IndexName: aws.String(index), Limit: aws.Int32(1),
+				KeyConditionExpression:    aws.String("#k = :v"),
+				ExpressionAttributeNames:  map[string]string{"#k": attribute},
+				ExpressionAttributeValues: map[string]types.AttributeValue{":v": &types.AttributeValueMemberS{Value: "check"}},
+			})
+			return err
+		}
+	}
+	calls := []call{
+		{"dynamodb:GetItem", func(ctx context.Context) error {
+			_, err := r.dynamo.GetItem(ctx, &dynamodb.GetItemInput{TableName: table, Key: key})
+			return err
+		}, nil},
+		{"dynamodb:PutItem", func(ctx context.Context) error {
+			_, err := r.dynamo.PutItem(ctx, &dynamodb.PutItemInput{TableName: table, Item: key, ConditionExpression: never})
+			return err
+		}, refused},
+		{"dynamodb:UpdateItem", func(ctx context.Context) error {
+			_, err := r.dynamo.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+				TableName: table, Key: key, ConditionExpression: never, UpdateExpression: aws.String("REMOVE nothing"),
+			})
+			return err
+		}, refused},
+		{"dynamodb:DeleteItem", func(ctx context.Context) error {
+			_, err := r.dynamo.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: table, Key: key, ConditionExpression: never})
+			return err
+		}, refused},
+		{"dynamodb:Scan", func(ctx context.Context) error {
+			_, err := r.dynamo.Scan(ctx, &dynamodb.ScanInput{TableName: table, Limit: aws.Int32(1)})
+			return err
+		}, nil},
+	}
+	for _, x := range dynamo.Indexes() {
+		calls = append(calls, call{"dynamodb:Query on the index " + x.Name, query(x.Name, x.Key), nil})
+	}
+	r.try(ctx, "iam.dynamodb", calls)
+}
+
+// policy looks at the policy document.
+func (r *run) policy(ctx context.Context) {
+	c := r.Config
+	p := c.Policy // read with the configuration if it is a file
+	if p == nil {
+		body, err := r.fetch(ctx, c.PolicyDocument)
+		if err != nil {
+			r.failed("policy", err.Error(), "see that POLICY names it, that it is there, and that you may read it")
+			return
+		}
+		if p, err = policy.Parse(body, c.PolicyDeployment()); err == nil {
+			err = environment.CheckPublished(c, p)
+		}
+		if err != nil {
+			r.failed("policy", err.Error(), "correct the document; dcrctl policy lint checks it before you store it")
+			return
+		}
+	}
+	where := c.PolicyDocument
+	if where == "" {
+		where = "the one that ships"
+	}
+	r.ok("policy", fmt.Sprintf("%s, with the profiles %s", where, strings.Join(p.Profiles(), ", ")))
+	if _, open := p.Open(); !open {
+		r.warn("policy.open", "open registration is off: well-known clients need an initial access token, which few of them can send", "nothing, if that is what you want")
+	}
+}
+
+// keys looks at the sealing keys. None of them is in what it says.
+func (r *run) keys(ctx context.Context) {
+	c := r.Config
+	if c.Authorization != environment.Brokered {
+		return
+	}
+	body, err := r.fetch(ctx, c.Keys)
+	if err != nil {
+		r.failed("keys", err.Error(), "see that KEYS names them, that they are there, and that you may read them")
+		return
+	}
+	if _, err := seal.Parse(body); err != nil {
+		r.failed("keys", err.Error(), "correct the document, see docs/operations.md, Keys")
+		return
+	}
+	r.ok("keys", c.Keys)
+}
+
+func (r *run) fetch(ctx context.Context, reference string) ([]byte, error) {
+	fetch, err := signed.Document(reference, r.SDK)
+	if err != nil {
+		return nil, err
+	}
+	return fetch(ctx)
+}

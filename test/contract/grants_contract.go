@@ -1,0 +1,303 @@
+package contract
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// An OpenGrantStore opens the store under test, which takes the time from now.
+// The store may hold things already, and may be the same one each time.
+type OpenGrantStore func(t *testing.T, now func() time.Time) grant.Store
+
+// TestGrantStore tests that the store which open returns keeps the contract of
+// grant.Store. To test that calls are sent twice without harm, run it once more
+// with an open whose store sends them so.
+func TestGrantStore(t *testing.T, open func(t *testing.T, now func() time.Time) grant.Store) {
+	t.Run("Transactions", func(t *testing.T) { testTransactions(t, open) })
+	t.Run("Grants", func(t *testing.T) { testGrants(t, open) })
+	t.Run("Consents", func(t *testing.T) { testConsents(t, open) })
+	t.Run("every field is kept", func(t *testing.T) { testEveryFieldOfGrants(t, open) })
+}
+
+// newKey is the key of a new transaction.
+func newKey() credential.Hash { return credential.Presented(credential.NewID()).Hash() }
+
+// newTransaction is a transaction as /authorize begins it.
+func newTransaction(c *fake.Clock) *grant.Transaction {
+	return &grant.Transaction{
+		Key:         newKey(),
+		Step:        grant.Started,
+		ClientID:    "dcr_" + credential.NewID(),
+		Generation:  credential.NewID(),
+		RedirectURI: "http://127.0.0.1:49152/callback",
+		State:       "af0ifjsldkj",
+		Scopes:      []string{"mcp/read", "mcp/write"},
+		Resource:    "https://mcp.example/mcp",
+		Challenge:   "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		AppClient:   "profile/open",
+		CognitoID:   "1example23456789",
+		ExpiresAt:   c.Second().Add(grant.TransactionLifetime),
+	}
+}
+
+func testTransactions(t *testing.T, open OpenGrantStore) {
+	create := func(t *testing.T, tx *grant.Transaction, clock *fake.Clock) grant.Store {
+		t.Helper()
+		s := open(t, clock.Now)
+		check(t, "create", s.CreateTransaction(t.Context(), tx), nil)
+		return s
+	}
+	read := func(t *testing.T, s grant.Store, key credential.Hash) *grant.Transaction {
+		t.Helper()
+		tx, err := s.Transaction(t.Context(), key)
+		check(t, "read", err, nil)
+		return tx
+	}
+
+	t.Run("what was created is read", func(t *testing.T) {
+		clock := fake.NewClock()
+		least := &grant.Transaction{Key: newKey(), Step: grant.Started, ExpiresAt: clock.Second().Add(time.Minute)}
+		for _, tx := range []*grant.Transaction{newTransaction(clock), least} {
+			want := tx.Clone()
+			want.Version = 1
+			s := create(t, tx, clock)
+			diff(t, "after create", tx, want)
+			diff(t, "read", read(t, s, tx.Key), want)
+		}
+	})
+
+	t.Run("what a client wrote comes back byte for byte", func(t *testing.T) {
+		clock := fake.NewClock()
+		for _, text := range []string{"\xff\xfe", "a\x00b", "\ufffd", "\u202e", " ", "\xed\xa0\x80"} {
+			tx := newTransaction(clock)
+			tx.State, tx.Nonce, tx.LoginHint, tx.Lang, tx.Prompt = text, text+"n", text+"h", text+"l", text+"p"
+			tx.RedirectURI, tx.Challenge, tx.Resource, tx.Scopes = text+"u", text+"c", text+"r", []string{text}
+			tx.User = grant.User{Sub: text, Username: text, Email: text, Groups: []string{text}, IdentityProvider: text}
+			s := create(t, tx, clock)
+			diff(t, "read", read(t, s, tx.Key), tx)
+		}
+	})
+
+	t.Run("empty lists are read as none", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		tx.Scopes, tx.User.Groups = []string{}, []string{}
+		s := create(t, tx, clock)
+		want := tx.Clone()
+		want.Scopes, want.User.Groups = nil, nil
+		diff(t, "read", read(t, s, tx.Key), want)
+	})
+
+	t.Run("times are kept in whole seconds and UTC", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		want := tx.ExpiresAt
+		tx.ExpiresAt = want.Add(900 * time.Millisecond).In(time.FixedZone("", 3600))
+		s := create(t, tx, clock)
+		diff(t, "expiry", read(t, s, tx.Key).ExpiresAt, want)
+	})
+
+	t.Run("a taken key is not created again", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		s := create(t, tx, clock)
+		other := newTransaction(clock)
+		other.Key = tx.Key
+		check(t, "create", s.CreateTransaction(t.Context(), other), broker.ErrExists)
+		if other.Version != 0 {
+			t.Errorf("version after ErrExists: got %d, want 0", other.Version)
+		}
+		diff(t, "read", read(t, s, tx.Key), tx)
+		clock.Advance(grant.TransactionLifetime)
+		other.ExpiresAt = clock.Second().Add(time.Minute)
+		check(t, "create in place of the expired one", s.CreateTransaction(t.Context(), other), nil)
+		diff(t, "read", read(t, s, tx.Key), other)
+	})
+
+	t.Run("each step is taken once", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		s := create(t, tx, clock)
+		want := tx.Clone()
+		want.Step, want.Version = grant.Redeeming, 2
+		got, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+		check(t, "take", err, nil)
+		diff(t, "taken", got, want)
+		diff(t, "read", read(t, s, tx.Key), want)
+		for _, step := range [][2]grant.Step{
+			{grant.Started, grant.Redeeming}, // again
+			{grant.Started, grant.SignedIn},
+			{grant.SignedIn, grant.Decided}, // not there yet
+		} {
+			_, err := s.TakeStep(t.Context(), tx.Key, step[0], step[1])
+			check(t, "take "+string(step[0]), err, broker.ErrConflict)
+		}
+		diff(t, "read", read(t, s, tx.Key), want)
+	})
+
+	t.Run("a transaction from beginning to end", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		s := create(t, tx, clock)
+		stale := tx.Clone()
+		taken, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+		check(t, "take started", err, nil)
+		check(t, "replace what was read before", s.ReplaceTransaction(t.Context(), stale), broker.ErrConflict)
+
+		taken.Step, taken.OriginJTI, taken.Tokens = grant.SignedIn, credential.NewID(), "k1.sealed"
+		taken.User = grant.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}}
+		check(t, "replace", s.ReplaceTransaction(t.Context(), taken), nil)
+		if taken.Version != 3 {
+			t.Errorf("version: got %d, want 3", taken.Version)
+		}
+		diff(t, "read", read(t, s, tx.Key), taken)
+
+		decided, err := s.TakeStep(t.Context(), tx.Key, grant.SignedIn, grant.Decided)
+		check(t, "take signed in", err, nil)
+		taken.Step, taken.Version = grant.Decided, 4
+		diff(t, "decided", decided, taken)
+
+		check(t, "delete", s.DeleteTransaction(t.Context(), tx.Key), nil)
+		_, err = s.Transaction(t.Context(), tx.Key)
+		check(t, "read", err, broker.ErrNotFound)
+		check(t, "delete again", s.DeleteTransaction(t.Context(), tx.Key), nil)
+	})
+
+	t.Run("a step can be gone back to and taken again", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		s := create(t, tx, clock)
+		for range 3 {
+			taken, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+			check(t, "take", err, nil)
+			taken.Step = grant.Started
+			check(t, "replace", s.ReplaceTransaction(t.Context(), taken), nil)
+		}
+		if got := read(t, s, tx.Key).Version; got != 7 {
+			t.Errorf("version: got %d, want 7", got)
+		}
+	})
+
+	t.Run("of concurrent takers of a step one succeeds", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		s := create(t, tx, clock)
+		oneWinner(t, race(func(int) error {
+			_, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+			return err
+		}), broker.ErrConflict)
+		if got := read(t, s, tx.Key).Version; got != 2 {
+			t.Errorf("version: got %d, want 2", got)
+		}
+	})
+
+	t.Run("of concurrent creations one succeeds", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, key := open(t, clock.Now), newKey()
+		oneWinner(t, race(func(int) error {
+			tx := newTransaction(clock)
+			tx.Key = key
+			return s.CreateTransaction(t.Context(), tx)
+		}), broker.ErrExists)
+	})
+
+	t.Run("a replacement and a step do not both succeed", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		s := create(t, tx, clock)
+		stepped := 0
+		errs := race(func(i int) error {
+			if i > 0 {
+				return s.ReplaceTransaction(t.Context(), tx.Clone())
+			}
+			_, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+			return err
+		})
+		// The step does not depend on the version, so it may come second.
+		if errs[0] == nil {
+			stepped = 1
+		}
+		won := 0
+		for _, err := range errs[1:] {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, broker.ErrConflict) {
+				t.Errorf("replace: got error %v, want none or %v", err, broker.ErrConflict)
+			}
+		}
+		if stepped != 1 || won > 1 {
+			t.Errorf("steps taken: %d with error %v, want 1; replacements: %d, want at most 1", stepped, errs[0], won)
+		}
+		if got, want := read(t, s, tx.Key), int64(1+stepped+won); got.Version != want || got.Step != grant.Redeeming {
+			t.Errorf("got version %d at %s, want %d at %s", got.Version, got.Step, want, grant.Redeeming)
+		}
+	})
+
+	t.Run("an expired or absent one is not found", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		s := create(t, tx, clock)
+		clock.Advance(grant.TransactionLifetime - time.Second)
+		read(t, s, tx.Key)
+		clock.Advance(time.Second)
+		for _, key := range []credential.Hash{tx.Key, newKey(), {}} {
+			gone := tx.Clone()
+			gone.Key = key
+			_, err := s.Transaction(t.Context(), key)
+			check(t, "read", err, broker.ErrNotFound)
+			_, err = s.TakeStep(t.Context(), key, grant.Started, grant.Redeeming)
+			check(t, "take", err, broker.ErrNotFound)
+			check(t, "replace", s.ReplaceTransaction(t.Context(), gone), broker.ErrNotFound)
+			check(t, "delete", s.DeleteTransaction(t.Context(), key), nil)
+			_, err = s.Transaction(t.Context(), key)
+			check(t, "read", err, broker.ErrNotFound)
+		}
+	})
+}
+
+func testEveryFieldOfGrants(t *testing.T, open OpenGrantStore) {
+	t.Run("of a transaction", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		everyField(t, fields[grant.Transaction]{
+			filler:  newFiller(clock),
+			create:  func(tx *grant.Transaction) error { return s.CreateTransaction(t.Context(), tx) },
+			replace: func(tx *grant.Transaction) error { return s.ReplaceTransaction(t.Context(), tx) },
+			read: func(tx *grant.Transaction) (*grant.Transaction, error) {
+				return s.Transaction(t.Context(), tx.Key)
+			},
+			succeed: func(next, old *grant.Transaction) { next.Key, next.Version = old.Key, old.Version },
+			diff:    diff[*grant.Transaction],
+		})
+	})
+	t.Run("of a grant", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		everyField(t, fields[grant.Grant]{
+			filler:  newFiller(clock),
+			create:  func(g *grant.Grant) error { return s.CreateGrant(t.Context(), g) },
+			replace: func(g *grant.Grant) error { return s.ReplaceGrant(t.Context(), g) },
+			read:    func(g *grant.Grant) (*grant.Grant, error) { return s.Grant(t.Context(), g.ID) },
+			succeed: func(next, old *grant.Grant) { next.ID, next.Version = old.ID, old.Version },
+			diff:    diff[*grant.Grant],
+		})
+	})
+	t.Run("of a consent", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		everyField(t, fields[grant.Consent]{
+			filler:  newFiller(clock),
+			create:  func(c *grant.Consent) error { return s.PutConsent(t.Context(), c) },
+			replace: func(c *grant.Consent) error { return s.PutConsent(t.Context(), c) },
+			read:    func(c *grant.Consent) (*grant.Consent, error) { return s.Consent(t.Context(), c.Key) },
+			succeed: func(next, old *grant.Consent) { next.Key = old.Key },
+			diff:    diff[*grant.Consent],
+		})
+	})
+}

@@ -1,0 +1,334 @@
+package contract
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// newGrant is a grant as the decision makes it, for 30 days.
+func newGrant(c *fake.Clock) *grant.Grant {
+	id := credential.NewID()
+	return &grant.Grant{
+		ID:            id,
+		ClientID:      "dcr_" + credential.NewID(),
+		Generation:    credential.NewID(),
+		User:          grant.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}},
+		Scopes:        []string{"mcp/write", "mcp/read"},
+		Resource:      "https://mcp.example/mcp",
+		OriginJTI:     credential.NewID(),
+		Code:          credential.NewAuthorizationCode(id).Hash(),
+		CodeExpiresAt: c.Second().Add(grant.CodeLifetime),
+		RedirectURI:   "http://127.0.0.1:49152/callback",
+		Challenge:     "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		AppClient:     "profile/open",
+		CognitoID:     "1example23456789",
+		// About what Cognito's tokens take.
+		Tokens:    "k1." + strings.Repeat("sealed", 1000),
+		CreatedAt: c.Second(),
+		ExpiresAt: c.Second().AddDate(0, 0, 30),
+	}
+}
+
+func testGrants(t *testing.T, open OpenGrantStore) {
+	create := func(t *testing.T, g *grant.Grant, clock *fake.Clock) grant.Store {
+		t.Helper()
+		s := open(t, clock.Now)
+		check(t, "create", s.CreateGrant(t.Context(), g), nil)
+		return s
+	}
+	read := func(t *testing.T, s grant.Store, id string) *grant.Grant {
+		t.Helper()
+		g, err := s.Grant(t.Context(), id)
+		check(t, "read", err, nil)
+		return g
+	}
+	listed := func(t *testing.T, s grant.Store, id string) *grant.Grant {
+		t.Helper()
+		for _, g := range collect(t, s.ListGrants(t.Context())) {
+			if g.ID == id {
+				return g
+			}
+		}
+		return nil
+	}
+
+	t.Run("what was created is read", func(t *testing.T) {
+		clock := fake.NewClock()
+		least := &grant.Grant{ID: credential.NewID(), ExpiresAt: clock.Second().Add(time.Minute)}
+		for _, g := range []*grant.Grant{newGrant(clock), least} {
+			want := g.Clone()
+			want.Version = 1
+			s := create(t, g, clock)
+			diff(t, "after create", g, want)
+			diff(t, "read", read(t, s, g.ID), want)
+			diff(t, "listed", listed(t, s, g.ID), want)
+		}
+	})
+
+	t.Run("a taken id is not created again, ended or not", func(t *testing.T) {
+		clock := fake.NewClock()
+		g := newGrant(clock)
+		s := create(t, g, clock)
+		other := newGrant(clock)
+		other.ID = g.ID
+		check(t, "create", s.CreateGrant(t.Context(), other), broker.ErrExists)
+		g.EndedAt = clock.Second()
+		check(t, "end", s.ReplaceGrant(t.Context(), g), nil)
+		check(t, "create after the end", s.CreateGrant(t.Context(), other), broker.ErrExists)
+		if other.Version != 0 {
+			t.Errorf("version after ErrExists: got %d, want 0", other.Version)
+		}
+		diff(t, "read", read(t, s, g.ID), g)
+	})
+
+	t.Run("of concurrent creations one succeeds", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, id := open(t, clock.Now), credential.NewID()
+		oneWinner(t, race(func(int) error {
+			g := newGrant(clock)
+			g.ID = id
+			return s.CreateGrant(t.Context(), g)
+		}), broker.ErrExists)
+	})
+
+	t.Run("the grants of a client are found while there is something left to end", func(t *testing.T) {
+		clock := fake.NewClock()
+		g, ended, empty, foreign := newGrant(clock), newGrant(clock), newGrant(clock), newGrant(clock)
+		ended.ClientID, empty.ClientID = g.ClientID, g.ClientID
+		s := create(t, g, clock)
+		for _, other := range []*grant.Grant{ended, empty, foreign} {
+			check(t, "create", s.CreateGrant(t.Context(), other), nil)
+		}
+		want := func(when string, grants ...*grant.Grant) {
+			t.Helper()
+			var ids []string
+			for _, g := range grants {
+				ids = append(ids, g.ID)
+			}
+			got := collect(t, s.GrantsOf(t.Context(), g.ClientID))
+			slices.Sort(ids)
+			slices.Sort(got)
+			if !slices.Equal(got, ids) {
+				t.Errorf("%s: got %q, want %q", when, got, ids)
+			}
+		}
+		want("at first", g, ended, empty)
+		ended.EndedAt, empty.EndedAt = clock.Second(), clock.Second()
+		check(t, "end", s.ReplaceGrant(t.Context(), ended), nil)
+		check(t, "end", s.ReplaceGrant(t.Context(), empty), nil)
+		want("ended, with tokens to revoke", g, ended, empty)
+		empty.Tokens = ""
+		check(t, "forget tokens", s.ReplaceGrant(t.Context(), empty), nil)
+		want("ended, with no tokens", g, ended)
+		g.Tokens = ""
+		check(t, "replace", s.ReplaceGrant(t.Context(), g), nil)
+		want("not ended, with no tokens", g, ended)
+		for _, id := range append(foreignIDs(), credential.NewID()) {
+			if got := collect(t, s.GrantsOf(t.Context(), id)); len(got) > 0 && id != "" {
+				t.Errorf("grants of %q: %q, want none", id, got)
+			}
+		}
+		for range s.GrantsOf(t.Context(), g.ClientID) {
+			break // leaving early is allowed
+		}
+	})
+
+	t.Run("refresh tokens rotate", func(t *testing.T) {
+		clock := fake.NewClock()
+		g := newGrant(clock)
+		s := create(t, g, clock)
+		tok := credential.NewRefreshToken(g.ID)
+		g.CodeUsed, g.Live = true, []credential.Hash{tok.Hash()}
+		check(t, "redeem the code", s.ReplaceGrant(t.Context(), g), nil)
+		use := func(tok credential.Token, want grant.Verdict) credential.Token {
+			t.Helper()
+			g := read(t, s, g.ID)
+			if got := g.Judge(tok, clock.Now()); got != want {
+				t.Fatalf("verdict: got %v, want %v", got, want)
+			}
+			next := credential.NewRefreshToken(g.ID)
+			g.Rotated(want, tok, next.Hash(), clock.Now())
+			check(t, "rotate", s.ReplaceGrant(t.Context(), g), nil)
+			return next
+		}
+		for range 10 { // more often than a store may remember its own writes
+			next := use(tok, grant.Rotate)
+			use(tok, grant.Sibling)
+			clock.Advance(grant.ReuseWindow - time.Second) // the store may have taken off a fraction of one
+			use(tok, grant.Sibling)
+			clock.Advance(time.Second)
+			if got := read(t, s, g.ID).Judge(tok, clock.Now()); got != grant.Replayed {
+				t.Fatalf("verdict after the window: got %v, want %v", got, grant.Replayed)
+			}
+			tok = next
+		}
+	})
+
+	t.Run("a replacement of another version conflicts", func(t *testing.T) {
+		clock := fake.NewClock()
+		g := newGrant(clock)
+		s := create(t, g, clock)
+		check(t, "replace", s.ReplaceGrant(t.Context(), g), nil)
+		for _, version := range []int64{1, 3, 0} {
+			other := newGrant(clock)
+			other.ID, other.Version = g.ID, version
+			check(t, "replace", s.ReplaceGrant(t.Context(), other), broker.ErrConflict)
+			if other.Version != version {
+				t.Errorf("version after ErrConflict: got %d, want %d", other.Version, version)
+			}
+		}
+		diff(t, "read", read(t, s, g.ID), g)
+	})
+
+	t.Run("of concurrent replacements one succeeds", func(t *testing.T) {
+		clock := fake.NewClock()
+		g := newGrant(clock)
+		s := create(t, g, clock)
+		oneWinner(t, race(func(int) error { return s.ReplaceGrant(t.Context(), g.Clone()) }), broker.ErrConflict)
+		if got := read(t, s, g.ID).Version; got != 2 {
+			t.Errorf("version: got %d, want 2", got)
+		}
+	})
+
+	t.Run("one that has ended is kept until it expires", func(t *testing.T) {
+		clock := fake.NewClock()
+		g := newGrant(clock)
+		s := create(t, g, clock)
+		clock.Advance(time.Hour)
+		g.EndedAt, g.Tokens, g.Live = clock.Second(), "", nil
+		check(t, "end", s.ReplaceGrant(t.Context(), g), nil)
+		clock.Advance(g.ExpiresAt.Sub(clock.Second()) - time.Second)
+		diff(t, "read", read(t, s, g.ID), g)
+		diff(t, "listed", listed(t, s, g.ID), g)
+		clock.Advance(time.Second)
+		_, err := s.Grant(t.Context(), g.ID)
+		check(t, "read", err, broker.ErrNotFound)
+		check(t, "replace", s.ReplaceGrant(t.Context(), g.Clone()), broker.ErrNotFound)
+		if listed(t, s, g.ID) != nil {
+			t.Error("the expired grant is listed")
+		}
+		again := newGrant(clock)
+		again.ID = g.ID
+		check(t, "create in place of the expired one", s.CreateGrant(t.Context(), again), nil)
+		diff(t, "read", read(t, s, g.ID), again)
+	})
+
+	t.Run("nothing comes of an id that nobody was given", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		for _, id := range append(foreignIDs(), credential.NewID()) {
+			g := newGrant(clock)
+			g.ID, g.Version = id, 1
+			check(t, fmt.Sprintf("replace %.20q", id), s.ReplaceGrant(t.Context(), g), broker.ErrNotFound)
+			_, err := s.Grant(t.Context(), id)
+			check(t, fmt.Sprintf("read %.20q", id), err, broker.ErrNotFound)
+			if listed(t, s, id) != nil {
+				t.Errorf("%.20q is listed", id)
+			}
+		}
+	})
+
+	t.Run("a list can be left early and used while it is read", func(t *testing.T) {
+		clock := fake.NewClock()
+		g := newGrant(clock)
+		s := create(t, g, clock)
+		check(t, "create", s.CreateGrant(t.Context(), newGrant(clock)), nil)
+		for one, err := range s.ListGrants(t.Context()) {
+			check(t, "list", err, nil)
+			if one.ID == g.ID {
+				one.EndedAt = clock.Second()
+				check(t, "replace", s.ReplaceGrant(t.Context(), one), nil)
+				break
+			}
+		}
+		if got := read(t, s, g.ID).EndedAt; got != clock.Second() {
+			t.Errorf("end: got %v, want %v", got, clock.Second())
+		}
+	})
+}
+
+func testConsents(t *testing.T, open OpenGrantStore) {
+	newConsent := func(c *fake.Clock) *grant.Consent {
+		return &grant.Consent{
+			Key: credential.NewID(), Sub: credential.NewID(), ClientID: "dcr_" + credential.NewID(),
+			Scopes: []string{"mcp/write", "mcp/read"}, CreatedAt: c.Second(), ExpiresAt: c.Second().AddDate(0, 0, 30),
+		}
+	}
+	put := func(t *testing.T, c *grant.Consent, clock *fake.Clock) grant.Store {
+		t.Helper()
+		s := open(t, clock.Now)
+		check(t, "put", s.PutConsent(t.Context(), c), nil)
+		return s
+	}
+	read := func(t *testing.T, s grant.Store, key string) *grant.Consent {
+		t.Helper()
+		c, err := s.Consent(t.Context(), key)
+		check(t, "read", err, nil)
+		return c
+	}
+
+	t.Run("what was put is read", func(t *testing.T) {
+		clock := fake.NewClock()
+		least := &grant.Consent{Key: credential.NewID(), ExpiresAt: clock.Second().Add(time.Minute)}
+		for _, c := range []*grant.Consent{newConsent(clock), least} {
+			s := put(t, c, clock)
+			diff(t, "read", read(t, s, c.Key), c)
+		}
+	})
+
+	t.Run("a newer one takes the place of the one with its key", func(t *testing.T) {
+		clock := fake.NewClock()
+		c := newConsent(clock)
+		s := put(t, c, clock)
+		clock.Advance(time.Hour)
+		next := newConsent(clock)
+		next.Key, next.Scopes = c.Key, []string{"mcp/read"}
+		check(t, "put", s.PutConsent(t.Context(), next), nil)
+		diff(t, "read", read(t, s, c.Key), next)
+	})
+
+	t.Run("it expires", func(t *testing.T) {
+		clock := fake.NewClock()
+		c := newConsent(clock)
+		s := put(t, c, clock)
+		clock.Advance(c.ExpiresAt.Sub(clock.Second()) - time.Second)
+		read(t, s, c.Key)
+		clock.Advance(time.Second)
+		_, err := s.Consent(t.Context(), c.Key)
+		check(t, "read", err, broker.ErrNotFound)
+		again := newConsent(clock)
+		again.Key = c.Key
+		check(t, "put again", s.PutConsent(t.Context(), again), nil)
+		diff(t, "read", read(t, s, c.Key), again)
+	})
+
+	t.Run("it is deleted", func(t *testing.T) {
+		clock := fake.NewClock()
+		c, other := newConsent(clock), newConsent(clock)
+		s := put(t, c, clock)
+		check(t, "put another", s.PutConsent(t.Context(), other), nil)
+		check(t, "delete", s.DeleteConsent(t.Context(), c.Key), nil)
+		_, err := s.Consent(t.Context(), c.Key)
+		check(t, "read", err, broker.ErrNotFound)
+		check(t, "delete again", s.DeleteConsent(t.Context(), c.Key), nil)
+		diff(t, "read the other", read(t, s, other.Key), other)
+	})
+
+	t.Run("keys that were never put are not found", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		for _, key := range append(foreignIDs(), credential.NewID()) {
+			_, err := s.Consent(t.Context(), key)
+			check(t, fmt.Sprintf("read %.20q", key), err, broker.ErrNotFound)
+			check(t, fmt.Sprintf("delete %.20q", key), s.DeleteConsent(t.Context(), key), nil)
+		}
+	})
+}

@@ -1,0 +1,227 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+func testBudgets(t *testing.T, open OpenStore) {
+	t.Run("members are counted once", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		b := broker.Budget{Key: credential.NewID(), Limit: 2}
+		for _, tt := range []struct {
+			member string
+			want   error
+		}{
+			{"a", nil},
+			{"a", nil},
+			{"b", nil},
+			{"c", broker.ErrExhausted},
+			{"b", nil}, // a full budget still has its members
+		} {
+			check(t, "take "+tt.member, s.TakeBudget(t.Context(), b, tt.member), tt.want)
+		}
+		other := broker.Budget{Key: credential.NewID(), Limit: 1}
+		check(t, "take of another", s.TakeBudget(t.Context(), other, "c"), nil)
+	})
+
+	t.Run("a place given back is free once", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		b := broker.Budget{Key: credential.NewID(), Limit: 2}
+		check(t, "take a", s.TakeBudget(t.Context(), b, "a"), nil)
+		check(t, "take b", s.TakeBudget(t.Context(), b, "b"), nil)
+		check(t, "return x", s.ReturnBudget(t.Context(), b.Key, "x"), nil)
+		check(t, "take c", s.TakeBudget(t.Context(), b, "c"), broker.ErrExhausted)
+		check(t, "return a", s.ReturnBudget(t.Context(), b.Key, "a"), nil)
+		check(t, "return a again", s.ReturnBudget(t.Context(), b.Key, "a"), nil)
+		check(t, "take c", s.TakeBudget(t.Context(), b, "c"), nil)
+		check(t, "take d", s.TakeBudget(t.Context(), b, "d"), broker.ErrExhausted)
+	})
+
+	t.Run("an emptied budget can be filled again", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		b := broker.Budget{Key: credential.NewID(), Limit: 1}
+		for _, member := range []string{"a", "b", "c"} {
+			check(t, "take "+member, s.TakeBudget(t.Context(), b, member), nil)
+			check(t, "take x", s.TakeBudget(t.Context(), b, "x"), broker.ErrExhausted)
+			check(t, "return "+member, s.ReturnBudget(t.Context(), b.Key, member), nil)
+		}
+	})
+
+	t.Run("the limit is that of the call", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		key := credential.NewID()
+		take := func(member string, limit int) error {
+			return s.TakeBudget(t.Context(), broker.Budget{Key: key, Limit: limit}, member)
+		}
+		check(t, "take of 0", take("a", 0), broker.ErrExhausted)
+		check(t, "take of 1", take("a", 1), nil)
+		check(t, "take of 1", take("b", 1), broker.ErrExhausted)
+		check(t, "take of 3", take("b", 3), nil)
+		check(t, "take of 1", take("c", 1), broker.ErrExhausted) // the limit was lowered
+		check(t, "take of 0 by a member", take("a", 0), nil)
+		check(t, "return a", s.ReturnBudget(t.Context(), key, "a"), nil)
+		check(t, "return b", s.ReturnBudget(t.Context(), key, "b"), nil)
+		check(t, "take of 0 from an emptied one", take("a", 0), broker.ErrExhausted)
+	})
+
+	t.Run("giving back to an absent budget makes none", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		b := broker.Budget{Key: credential.NewID(), Limit: 1}
+		check(t, "return", s.ReturnBudget(t.Context(), b.Key, "a"), nil)
+		check(t, "take", s.TakeBudget(t.Context(), b, "b"), nil)
+		check(t, "take", s.TakeBudget(t.Context(), b, "a"), broker.ErrExhausted)
+	})
+
+	t.Run("an expired budget is empty", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		b := broker.Budget{Key: credential.NewID(), Limit: 1, ExpiresAt: clock.Second().Add(time.Hour)}
+		check(t, "take a", s.TakeBudget(t.Context(), b, "a"), nil)
+		clock.Advance(time.Hour - time.Second)
+		check(t, "take b a second before", s.TakeBudget(t.Context(), b, "b"), broker.ErrExhausted)
+		clock.Advance(time.Second)
+		none := broker.Budget{Key: b.Key, ExpiresAt: clock.Second().Add(time.Hour)}
+		check(t, "take of 0 by a former member", s.TakeBudget(t.Context(), none, "a"), broker.ErrExhausted)
+		b.ExpiresAt = clock.Second().Add(time.Hour)
+		check(t, "take b", s.TakeBudget(t.Context(), b, "b"), nil)
+		check(t, "take a, a member no more", s.TakeBudget(t.Context(), b, "a"), broker.ErrExhausted)
+		check(t, "return a", s.ReturnBudget(t.Context(), b.Key, "a"), nil)
+		check(t, "take c", s.TakeBudget(t.Context(), b, "c"), broker.ErrExhausted)
+		clock.Advance(time.Hour)
+		check(t, "take c when that has expired too", s.TakeBudget(t.Context(), b, "c"), nil)
+	})
+
+	t.Run("later calls do not move the expiry", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		b := broker.Budget{Key: credential.NewID(), Limit: 2, ExpiresAt: clock.Second().Add(time.Minute)}
+		check(t, "take a", s.TakeBudget(t.Context(), b, "a"), nil)
+		b.ExpiresAt = clock.Second().Add(time.Hour)
+		check(t, "take b", s.TakeBudget(t.Context(), b, "b"), nil)
+		clock.Advance(time.Minute)
+		check(t, "take c", s.TakeBudget(t.Context(), b, "c"), nil)
+		check(t, "take d", s.TakeBudget(t.Context(), b, "d"), nil)
+		check(t, "take e", s.TakeBudget(t.Context(), b, "e"), broker.ErrExhausted)
+	})
+
+	t.Run("of concurrent takers of the last place one succeeds", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		b := broker.Budget{Key: credential.NewID(), Limit: 2, ExpiresAt: clock.Second().Add(time.Hour)}
+		check(t, "take", s.TakeBudget(t.Context(), b, "a"), nil)
+		oneWinner(t, race(func(int) error {
+			return s.TakeBudget(t.Context(), b, credential.NewID())
+		}), broker.ErrExhausted)
+	})
+
+	t.Run("of concurrent takers of one place one succeeds when the budget has expired", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		b := broker.Budget{Key: credential.NewID(), Limit: 1, ExpiresAt: clock.Second().Add(time.Hour)}
+		check(t, "take", s.TakeBudget(t.Context(), b, "a"), nil)
+		clock.Advance(time.Hour)
+		b.ExpiresAt = clock.Second().Add(time.Hour)
+		oneWinner(t, race(func(int) error {
+			return s.TakeBudget(t.Context(), b, credential.NewID())
+		}), broker.ErrExhausted)
+	})
+
+	// A call that is sent twice may count twice, so here is tested only what
+	// holds even so. TestSlots of the backends is exact.
+	t.Run("no more slots are given than there are", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		const limit = 6
+		key := credential.NewID()
+		var admitted atomic.Int32
+		if err := errors.Join(race(func(int) error {
+			for range 2 {
+				ok, err := s.TakeSlot(t.Context(), key, clock.Now(), limit)
+				if err != nil {
+					return err
+				}
+				if ok {
+					admitted.Add(1)
+				}
+			}
+			return nil
+		})...); err != nil {
+			t.Fatal(err)
+		}
+		if got := admitted.Load(); got < 1 || got > limit {
+			t.Errorf("admitted: got %d, want 1 to %d", got, limit)
+		}
+	})
+
+	t.Run("each second and each key has slots of its own", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		key := credential.NewID()
+		take := func(key string, at time.Time, limit int) bool {
+			t.Helper()
+			ok, err := s.TakeSlot(t.Context(), key, at, limit)
+			check(t, "take slot", err, nil)
+			return ok
+		}
+		at := clock.Second()
+		for range 3 {
+			take(key, at, 2)
+		}
+		for _, tt := range []struct {
+			what  string
+			key   string
+			at    time.Time
+			limit int
+			want  bool
+		}{
+			{"the same second", key, at, 2, false},
+			{"the end of the same second", key, at.Add(999 * time.Millisecond), 2, false},
+			{"the next second", key, at.Add(time.Second), 2, true},
+			{"the second before", key, at.Add(-time.Second), 2, true},
+			{"another key", credential.NewID(), at, 2, true},
+			{"no slots at all", credential.NewID(), at, 0, false},
+		} {
+			if got := take(tt.key, tt.at, tt.limit); got != tt.want {
+				t.Errorf("%s: got %t, want %t", tt.what, got, tt.want)
+			}
+		}
+	})
+}
+
+// TestSlots tests that TakeSlot admits exactly as many calls as it is told to.
+// It is for a store whose calls are sent once.
+func TestSlots(t *testing.T, open func(t *testing.T, now func() time.Time) broker.Store) {
+	clock := fake.NewClock()
+	s := open(t, clock.Now)
+	for _, limit := range []int{1, 4} {
+		t.Run(fmt.Sprintf("%d in a second", limit), func(t *testing.T) {
+			key := credential.NewID()
+			var admitted atomic.Int32
+			if err := errors.Join(race(func(int) error {
+				ok, err := s.TakeSlot(t.Context(), key, clock.Now(), limit)
+				if ok {
+					admitted.Add(1)
+				}
+				return err
+			})...); err != nil {
+				t.Fatal(err)
+			}
+			if got := int(admitted.Load()); got != limit {
+				t.Errorf("admitted: got %d, want %d", got, limit)
+			}
+		})
+	}
+}

@@ -1,0 +1,201 @@
+package contract
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// testEveryField finds a field that a store forgets, above all one that was
+// added to a record since the store was written.
+func testEveryField(t *testing.T, open OpenStore) {
+	t.Run("of a registration", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		everyField(t, fields[broker.Registration]{
+			filler:  newFiller(clock),
+			create:  func(r *broker.Registration) error { return s.CreateRegistration(t.Context(), r) },
+			replace: func(r *broker.Registration) error { return s.ReplaceRegistration(t.Context(), r) },
+			read: func(r *broker.Registration) (*broker.Registration, error) {
+				return s.Registration(t.Context(), r.ClientID)
+			},
+			succeed: func(next, old *broker.Registration) {
+				next.ClientID, next.Generation, next.Version, next.LastUsedAt = old.ClientID, old.Generation, old.Version, old.LastUsedAt
+			},
+			diff: diffRegistration,
+		})
+	})
+	t.Run("of an app client record", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		everyField(t, fields[broker.AppClient]{
+			filler:  newFiller(clock),
+			create:  func(a *broker.AppClient) error { return s.CreateAppClient(t.Context(), a) },
+			replace: func(a *broker.AppClient) error { return s.ReplaceAppClient(t.Context(), a) },
+			read: func(a *broker.AppClient) (*broker.AppClient, error) {
+				return s.AppClient(t.Context(), a.Key)
+			},
+			succeed: func(next, old *broker.AppClient) { next.Key, next.Version = old.Key, old.Version },
+			diff:    diff[*broker.AppClient],
+		})
+	})
+	t.Run("of an initial access token", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		everyField(t, fields[credential.InitialAccessToken]{
+			filler: newFiller(clock),
+			create: func(i *credential.InitialAccessToken) error {
+				slices.Sort(i.Uses)
+				return s.CreateInitialAccessToken(t.Context(), i)
+			},
+			read: func(i *credential.InitialAccessToken) (*credential.InitialAccessToken, error) {
+				got, err := s.InitialAccessToken(t.Context(), i.ID)
+				if err == nil {
+					slices.Sort(got.Uses) // uses are a set
+				}
+				return got, err
+			},
+			diff: diff[*credential.InitialAccessToken],
+		})
+	})
+}
+
+// fields is how everyField stores records of a type.
+type fields[T any] struct {
+	filler *filler
+	create func(*T) error
+	// replace is nil if records of the type are not replaced.
+	replace func(*T) error
+	read    func(*T) (*T, error)
+	// succeed gives next what makes it the successor of old.
+	succeed func(next, old *T)
+	diff    func(t *testing.T, what string, got, want *T)
+}
+
+// everyField stores a record with every field set, then one with none, then
+// again one with every field set, and expects to read each as it was stored.
+func everyField[T any](t *testing.T, f fields[T]) {
+	t.Helper()
+	kept := func(what string, stored *T) {
+		t.Helper()
+		got, err := f.read(stored)
+		check(t, "read "+what, err, nil)
+		f.diff(t, what, got, stored)
+		before := text(t, got)
+		scribble(reflect.ValueOf(stored).Elem())
+		scribble(reflect.ValueOf(got).Elem())
+		now, err := f.read(stored)
+		check(t, "read "+what, err, nil)
+		if after := text(t, now); after != before {
+			t.Errorf("%s, after changes to copies of it:\n got %s\nwant %s", what, after, before)
+		}
+		*stored = *now
+	}
+	first := new(T)
+	f.filler.fill(t, reflect.TypeFor[T]().Name(), reflect.ValueOf(first).Elem())
+	check(t, "create", f.create(first), nil)
+	kept("a full one", first)
+	if f.replace == nil {
+		return
+	}
+	none := new(T)
+	f.succeed(none, first)
+	check(t, "replace by one with nothing", f.replace(none), nil)
+	kept("one with nothing", none)
+	full := new(T)
+	f.filler.fill(t, reflect.TypeFor[T]().Name(), reflect.ValueOf(full).Elem())
+	f.succeed(full, none)
+	check(t, "replace by a full one", f.replace(full), nil)
+	kept("a full one in place of one with nothing", full)
+}
+
+// A filler sets every field of a record to a value that no other field has.
+type filler struct {
+	clock *fake.Clock
+	n     int
+}
+
+func newFiller(c *fake.Clock) *filler { return &filler{clock: c} }
+
+// fill sets v and everything in it. It fails the test if it does not know how
+// to, so that no new kind of field goes untested.
+func (f *filler) fill(t *testing.T, path string, v reflect.Value) {
+	t.Helper()
+	f.n++
+	switch v.Interface().(type) {
+	case time.Time: // later than now, since one of them is the expiry
+		v.Set(reflect.ValueOf(f.clock.Second().Add(time.Duration(f.n) * time.Hour)))
+		return
+	case dcr.ClientMetadata: // its fields are bound to each other
+		m := fullRegistration(f.clock).Metadata
+		m.ClientName = fmt.Sprint("name ", f.n)
+		v.Set(reflect.ValueOf(m))
+		return
+	case json.RawMessage:
+		v.Set(reflect.ValueOf(json.RawMessage(fmt.Sprintf(`{"n":%d}`, f.n))))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			if !field.IsExported() {
+				t.Fatalf("%s.%s: not exported, so it cannot be tested here", path, field.Name)
+			}
+			f.fill(t, path+"."+field.Name, v.Field(i))
+		}
+	case reflect.String:
+		v.SetString(fmt.Sprintf("%s %s \u00e9\U0001f512", path, credential.NewID()))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(f.n))
+	case reflect.Array:
+		if v.Type() != reflect.TypeFor[credential.Hash]() {
+			t.Fatalf("%s: this test cannot fill a %s; teach it", path, v.Type())
+		}
+		v.Set(reflect.ValueOf(newKey()))
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		f.fill(t, path, v.Index(0))
+		f.fill(t, path, v.Index(1))
+	default:
+		t.Fatalf("%s: this test cannot fill a %s; teach it", path, v.Type())
+	}
+}
+
+// text returns a record with everything in it, to compare.
+func text(t *testing.T, record any) string {
+	t.Helper()
+	b, err := json.Marshal(record)
+	check(t, "marshal", err, nil)
+	return string(b)
+}
+
+// scribble changes, in place, whatever v shares with copies of it.
+func scribble(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Field(i).CanSet() {
+				scribble(v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			v.Index(i).SetZero()
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			v.SetMapIndex(k, reflect.Zero(v.Type().Elem()))
+		}
+	}
+}

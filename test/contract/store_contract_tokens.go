@@ -1,0 +1,215 @@
+package contract
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// newToken is the record of a new initial access token with that many uses.
+func newToken(t *testing.T, c *fake.Clock, uses int) *credential.InitialAccessToken {
+	t.Helper()
+	_, record, err := credential.NewInitialAccessToken(credential.Grant{
+		Label:     "für alle \U0001f512",
+		Profile:   "partners",
+		CreatedBy: "arn:aws:iam::123456789012:user/ops",
+		Lifetime:  time.Hour,
+		MaxUses:   uses,
+	}, c.Now())
+	check(t, "new token", err, nil)
+	return record
+}
+
+func testInitialAccessTokens(t *testing.T, open OpenStore) {
+	create := func(t *testing.T, clock *fake.Clock, uses int) (broker.Store, *credential.InitialAccessToken) {
+		t.Helper()
+		s, token := open(t, clock.Now), newToken(t, clock, uses)
+		check(t, "create", s.CreateInitialAccessToken(t.Context(), token), nil)
+		return s, token
+	}
+	read := func(t *testing.T, s broker.Store, id string) *credential.InitialAccessToken {
+		t.Helper()
+		token, err := s.InitialAccessToken(t.Context(), id)
+		check(t, "read", err, nil)
+		slices.Sort(token.Uses) // uses are a set
+		return token
+	}
+	same := func(t *testing.T, what string, got, want *credential.InitialAccessToken) {
+		t.Helper()
+		g, w := *got, *want
+		if !slices.Equal(g.Uses, w.Uses) { // nil and empty are the same
+			t.Errorf("%s: uses: got %q, want %q", what, g.Uses, w.Uses)
+		}
+		g.Uses, w.Uses = nil, nil
+		diff(t, what, g, w)
+	}
+
+	t.Run("what was created is read", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, token := create(t, clock, 3)
+		same(t, "read", read(t, s, token.ID), token)
+
+		least := &credential.InitialAccessToken{
+			ID: credential.NewID(), Hash: token.Hash, Profile: "partners", CreatedAt: clock.Second(),
+		}
+		check(t, "create", s.CreateInitialAccessToken(t.Context(), least), nil)
+		same(t, "read the least one", read(t, s, least.ID), least)
+
+		most := newToken(t, clock, 3)
+		most.Uses, most.RevokedAt = []string{"a", "b"}, clock.Second()
+		check(t, "create", s.CreateInitialAccessToken(t.Context(), most), nil)
+		same(t, "read the used and revoked one", read(t, s, most.ID), most)
+		most.Uses[0] = "changed"
+		if got := read(t, s, most.ID).Uses[0]; got != "a" {
+			t.Errorf("use after a change to what was stored: got %q, want %q", got, "a")
+		}
+	})
+
+	t.Run("a taken id is not created again", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, token := create(t, clock, 3)
+		other := newToken(t, clock, 0)
+		other.ID = token.ID
+		check(t, "create", s.CreateInitialAccessToken(t.Context(), other), broker.ErrExists)
+		clock.Advance(2 * time.Hour) // an expired token is still a token
+		check(t, "create", s.CreateInitialAccessToken(t.Context(), other), broker.ErrExists)
+		same(t, "read", read(t, s, token.ID), token)
+	})
+
+	t.Run("uses are counted once a member", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, token := create(t, clock, 2)
+		for _, tt := range []struct {
+			member string
+			want   error
+			uses   []string
+		}{
+			{"a", nil, []string{"a"}},
+			{"a", nil, []string{"a"}},
+			{"b", nil, []string{"a", "b"}},
+			{"c", broker.ErrExhausted, []string{"a", "b"}},
+			{"b", nil, []string{"a", "b"}}, // a full set still has its members
+		} {
+			check(t, "use by "+tt.member, s.UseInitialAccessToken(t.Context(), token.ID, tt.member), tt.want)
+			if got := read(t, s, token.ID).Uses; !slices.Equal(got, tt.uses) {
+				t.Errorf("uses after %q: got %q, want %q", tt.member, got, tt.uses)
+			}
+		}
+	})
+
+	t.Run("a use that is returned is free again", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, token := create(t, clock, 1)
+		for _, member := range []string{"a", "b"} { // twice, since the set was empty in between
+			check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, member), nil)
+			check(t, "use by another", s.UseInitialAccessToken(t.Context(), token.ID, "x"), broker.ErrExhausted)
+			check(t, "return by another", s.ReturnInitialAccessToken(t.Context(), token.ID, "x"), nil)
+			check(t, "use by another", s.UseInitialAccessToken(t.Context(), token.ID, "x"), broker.ErrExhausted)
+			check(t, "return", s.ReturnInitialAccessToken(t.Context(), token.ID, member), nil)
+			check(t, "return again", s.ReturnInitialAccessToken(t.Context(), token.ID, member), nil)
+			same(t, "read", read(t, s, token.ID), token)
+		}
+	})
+
+	t.Run("of concurrent uses of the last one succeeds", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, token := create(t, clock, 3)
+		check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, "a"), nil)
+		check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, "b"), nil)
+		oneWinner(t, race(func(int) error {
+			return s.UseInitialAccessToken(t.Context(), token.ID, credential.NewID())
+		}), broker.ErrExhausted)
+		if got := len(read(t, s, token.ID).Uses); got != 3 {
+			t.Errorf("uses: got %d, want 3", got)
+		}
+	})
+
+	t.Run("concurrent uses by one member are one", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, token := create(t, clock, 1)
+		if err := errors.Join(race(func(int) error {
+			return s.UseInitialAccessToken(t.Context(), token.ID, "a")
+		})...); err != nil {
+			t.Errorf("got error %v, want none", err)
+		}
+		if got := read(t, s, token.ID).Uses; !slices.Equal(got, []string{"a"}) {
+			t.Errorf("uses: got %q, want a", got)
+		}
+	})
+
+	t.Run("an uncounted one keeps no uses", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, token := create(t, clock, 0)
+		for range 5 {
+			check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, credential.NewID()), nil)
+		}
+		check(t, "return", s.ReturnInitialAccessToken(t.Context(), token.ID, "a"), nil)
+		same(t, "read", read(t, s, token.ID), token)
+		check(t, "revoke", s.RevokeInitialAccessToken(t.Context(), token.ID, clock.Now()), nil)
+		check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, "b"), broker.ErrExhausted)
+	})
+
+	t.Run("a revoked one has no uses left", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, token := create(t, clock, 2)
+		check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, "a"), nil)
+		at := clock.Second()
+		check(t, "revoke", s.RevokeInitialAccessToken(t.Context(), token.ID, at), nil)
+		check(t, "revoke later", s.RevokeInitialAccessToken(t.Context(), token.ID, at.Add(time.Minute)), nil)
+		check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, "b"), broker.ErrExhausted)
+		token.RevokedAt, token.Uses = at, []string{"a"}
+		same(t, "read", read(t, s, token.ID), token)
+		check(t, "return", s.ReturnInitialAccessToken(t.Context(), token.ID, "a"), nil)
+		token.Uses = nil
+		same(t, "read after return", read(t, s, token.ID), token)
+	})
+
+	t.Run("an expired one is still read and listed", func(t *testing.T) {
+		clock := fake.NewClock()
+		s, token := create(t, clock, 2)
+		clock.Advance(1000 * time.Hour)
+		same(t, "read", read(t, s, token.ID), token)
+		if !slices.ContainsFunc(collect(t, s.ListInitialAccessTokens(t.Context())),
+			func(listed *credential.InitialAccessToken) bool { return listed.ID == token.ID }) {
+			t.Error("it is not listed")
+		}
+	})
+
+	t.Run("nothing comes of writing to an absent one", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		for _, id := range append(foreignIDs(), credential.NewID()) {
+			check(t, "use", s.UseInitialAccessToken(t.Context(), id, "a"), broker.ErrNotFound)
+			check(t, "return", s.ReturnInitialAccessToken(t.Context(), id, "a"), nil)
+			check(t, "revoke", s.RevokeInitialAccessToken(t.Context(), id, clock.Now()), broker.ErrNotFound)
+			_, err := s.InitialAccessToken(t.Context(), id)
+			check(t, "read", err, broker.ErrNotFound)
+		}
+	})
+
+	t.Run("all are listed", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		want := make(map[string]*credential.InitialAccessToken)
+		for i := range 5 {
+			token := newToken(t, clock, i)
+			check(t, "create", s.CreateInitialAccessToken(t.Context(), token), nil)
+			want[token.ID] = token
+		}
+		for token, err := range s.ListInitialAccessTokens(t.Context()) {
+			check(t, "list", err, nil)
+			if w, ok := want[token.ID]; ok {
+				same(t, "listed", token, w)
+				delete(want, token.ID)
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("%d tokens are not listed", len(want))
+		}
+	})
+}

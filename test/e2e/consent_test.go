@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/signin"
+)
+
+// browser is that of the one user, who has not signed in yet.
+func (d *deployment) browser() *signin.Browser {
+	return &signin.Browser{Username: d.username, Password: d.password}
+}
+
+// authorize goes the way of the request in the browser, and returns what the
+// client is told at its redirect URI.
+func (d *deployment) authorize(t *testing.T, b *signin.Browser, q url.Values) url.Values {
+	t.Helper()
+	d.needsUser(t)
+	to, err := b.Visit(t.Context(), d.base+"/authorize?"+q.Encode(), q.Get("redirect_uri"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := to.Query()
+	match(t, "iss", got.Get("iss"), regexp.QuoteMeta(d.base))
+	match(t, "state", got.Get("state"), regexp.QuoteMeta(q.Get("state")))
+	return got
+}
+
+// The page says who asks, for what, and who is signed in, and that nobody has
+// checked it.
+func TestConsentPage(t *testing.T) { each(t, testConsentPage, environment.Brokered) }
+
+func testConsentPage(t *testing.T, d *deployment) {
+	const claude = "https://claude.ai/api/mcp/auth_callback"
+	r := d.register(t, `{"client_name":"e2e <b>&amp; co</b>","client_uri":"https://app.example.com/about","redirect_uris":["`+claude+`","`+redirectURI+`"]}`)
+	for _, tt := range []struct {
+		name, redirectURI string
+		says              []string
+	}{
+		{"a web site", claude, []string{"claude.ai", "Either way you go on to claude.ai."}},
+		{"a program on the machine", redirectURI, []string{"An app on this device", "Any program on this device can pose as this app.", "You will be asked again each time"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b, asked := d.browser(), 0
+			b.Decide = func(p *signin.Page) (string, error) {
+				asked++
+				d.checkPage(t, "GET /consent", answer{status: p.Status, header: p.Header, body: []byte(p.HTML)})
+				text := p.Text(10000)
+				for _, want := range append(tt.says, "e2e <b>&amp; co</b>", "Nobody has checked that name.", "You are signed in as "+d.username, "app.example.com", d.mcp) {
+					if !strings.Contains(text, want) {
+						t.Errorf("the page does not say %q: %s", want, text)
+					}
+				}
+				// What the client names is not loaded, and no link.
+				if strings.Contains(p.HTML, `="https://app.example.com`) {
+					t.Errorf("the page links what the client named: %s", p.HTML)
+				}
+				return signin.Allow, nil
+			}
+			q := d.request(r.id)
+			q.Set("redirect_uri", tt.redirectURI)
+			match(t, "code", d.authorize(t, b, q).Get("code"), "dcr_ac_[a-z2-7]{78}")
+			// Cognito knows the browser now, and does not ask for a password; the
+			// broker asks all the same.
+			match(t, "second code", d.authorize(t, b, q).Get("code"), "dcr_ac_[a-z2-7]{78}")
+			if asked != 2 {
+				t.Errorf("asked %d times, want 2: each time", asked)
+			}
+		})
+	}
+}
+
+func TestCancel(t *testing.T) { each(t, testCancel, environment.Brokered) }
+
+func testCancel(t *testing.T, d *deployment) {
+	r := d.register(t, publicClient)
+	b := d.browser()
+	b.Decide = func(*signin.Page) (string, error) { return signin.Cancel, nil }
+	got := d.authorize(t, b, d.request(r.id))
+	match(t, "error", got.Get("error"), "access_denied")
+	match(t, "code", got.Get("code"), "")
+
+	// There is nothing left to allow.
+	page, err := b.Open(t.Context(), d.base+"/consent")
+	if err != nil || page.Status != http.StatusBadRequest {
+		t.Errorf("GET /consent = %+v, %v; want 400", page, err)
+	}
+}
+
+// A callback is good once, and in the browser that began alone: neither can
+// somebody sign another in to his account, nor use what he has seen.
+func TestCallbackIsGoodOnce(t *testing.T) { each(t, testCallbackIsGoodOnce, environment.Brokered) }
+
+func testCallbackIsGoodOnce(t *testing.T, d *deployment) {
+	r := d.register(t, publicClient)
+	var callback string
+	b := d.browser()
+	b.Sent = func(req *http.Request, _ url.Values) {
+		if req.URL.Path == "/callback" && req.URL.Query().Has("code") {
+			callback = req.URL.String()
+		}
+	}
+	match(t, "code", d.authorize(t, b, d.request(r.id)).Get("code"), "dcr_ac_.+")
+	for _, tt := range []struct {
+		name    string
+		browser *signin.Browser
+		says    string
+	}{
+		{"again", b, "This page has expired"},
+		{"in another browser", d.browser(), "This sign-in was not started here"},
+	} {
+		_, err := tt.browser.Visit(t.Context(), callback, redirectURI)
+		if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "code=") {
+			t.Errorf("the callback %s: %v, want a page that says %q", tt.name, err, tt.says)
+		}
+	}
+}

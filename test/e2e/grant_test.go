@@ -1,0 +1,357 @@
+package e2e
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/walk"
+)
+
+// party is a client that has walked, and what it got.
+type party struct {
+	walk.Outcome
+	d *deployment
+}
+
+// admit walks and keeps the client, which is deleted when the test ends if it can
+// be. The zero Options are open registration.
+func (d *deployment) admit(t *testing.T, o walk.Options) *party {
+	t.Helper()
+	o.Keep = true
+	p := &party{d.walk(t, o), d}
+	if p.ManageURI != "" {
+		d.removed(t, &registration{token: p.ManageToken, path: strings.TrimPrefix(p.ManageURI, d.base)})
+	}
+	return p
+}
+
+// post sends a form as the client.
+func (p *party) post(t *testing.T, path string, form ...string) answer {
+	t.Helper()
+	v := url.Values{}
+	for i := 0; i < len(form); i += 2 {
+		v.Add(form[i], form[i+1])
+	}
+	header := []string{formBody}
+	if p.ClientSecret == "" {
+		v.Set("client_id", p.ClientID)
+	} else {
+		header = append(header, basic(p.ClientID, p.ClientSecret))
+	}
+	return p.d.send(t, "POST "+path, v.Encode(), header...)
+}
+
+// refresh uses a refresh token and returns the new one.
+func (p *party) refresh(t *testing.T, token string) string {
+	t.Helper()
+	a := p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", token)
+	if a.status != 200 {
+		t.Fatalf("POST /token = %d %s, want 200", a.status, a.body)
+	}
+	for name, pattern := range map[string]string{
+		"access_token": `[^.]+\.[^.]+\.[^.]+`, "token_type": "Bearer", "expires_in": `[1-9]\d*`, "scope": `\S.*`,
+	} {
+		match(t, name, a.member(name), pattern)
+	}
+	p.AccessToken = a.member("access_token")
+	if !p.d.brokered() {
+		// Cognito keeps the token unless it rotates.
+		if next := a.member("refresh_token"); next != "" {
+			return next
+		}
+		return token
+	}
+	match(t, "refresh_token", a.member("refresh_token"), "dcr_rt_[a-z2-7]{78}")
+	match(t, "id_token", a.member("id_token"), "")
+	if next := a.member("refresh_token"); next == token {
+		t.Error("refresh_token = the one that was sent, want a new one")
+	}
+	return a.member("refresh_token")
+}
+
+// refused wants the answer to an error.
+func refused(t *testing.T, what string, a answer, status int, code string) {
+	t.Helper()
+	if a.status != status || a.member("error") != code {
+		t.Errorf("%s = %d %s, want %d %s", what, a.status, a.body, status, code)
+	}
+}
+
+func (p *party) refreshRefused(t *testing.T, what, token string) {
+	t.Helper()
+	refused(t, what, p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", token), 400, "invalid_grant")
+}
+
+// kinds are the clients that differ at the token endpoint.
+func (d *deployment) kinds(t *testing.T, f func(*testing.T, *party)) {
+	t.Run("public client", func(t *testing.T) { f(t, d.admit(t, walk.Options{})) })
+	t.Run("confidential client", func(t *testing.T) { f(t, d.confidential(t)) })
+}
+
+// confidential is a confidential client with a grant of its own. In brokered mode
+// the client is the same each time, since its app client takes up one of the 20
+// branding styles of the pool, until the janitor's next run.
+func (d *deployment) confidential(t *testing.T) *party {
+	t.Helper()
+	d.needsInitialAccessToken(t)
+	if !d.brokered() { // where it could not come with another port
+		return d.admit(t, walk.Options{InitialAccessToken: d.initialAccessToken})
+	}
+	if d.vouched == nil {
+		p := d.walk(t, walk.Options{InitialAccessToken: d.initialAccessToken, Keep: true})
+		d.vouched = &registration{id: p.ClientID, secret: p.ClientSecret, token: p.ManageToken, path: strings.TrimPrefix(p.ManageURI, d.base)}
+		return &party{p, d}
+	}
+	return d.admit(t, walk.Options{ClientID: d.vouched.id, ClientSecret: d.vouched.secret})
+}
+
+func TestRefresh(t *testing.T) { each(t, testRefresh) }
+
+func testRefresh(t *testing.T, d *deployment) {
+	d.kinds(t, func(t *testing.T, p *party) {
+		before := p.AccessToken
+		next := p.refresh(t, p.RefreshToken)
+		if p.AccessToken == before {
+			t.Error("access_token = the one before, want a new one")
+		}
+		p.refresh(t, next)
+	})
+}
+
+// Every use brings a new refresh token. The previous one yields a sibling for a
+// while, since replies get lost; an older one was kept by somebody, so all ends
+// (RFC 9700 section 4.14.2).
+func TestRefreshTokenRotation(t *testing.T) { each(t, testRefreshTokenRotation, environment.Brokered) }
+
+func testRefreshTokenRotation(t *testing.T, d *deployment) {
+	d.kinds(t, func(t *testing.T, p *party) {
+		first := p.RefreshToken
+		second := p.refresh(t, first)
+		sibling := p.refresh(t, first)
+		if sibling == second {
+			t.Error("the sibling is the token that was handed out, want another")
+		}
+		third := p.refresh(t, second)
+		d.wantActive(t, p.AccessToken)
+
+		p.refreshRefused(t, "the sibling after the other was used", sibling)
+		p.refreshRefused(t, "the newest token after the replay", third)
+		d.wantInactive(t, p.AccessToken, "an access token of a grant that a replay ended")
+	})
+}
+
+// Who has somebody else's refresh token, or asks for more, gets nothing by it,
+// and spoils nothing.
+func TestRefreshTokenOfOthers(t *testing.T) { each(t, testRefreshTokenOfOthers, environment.Brokered) }
+
+func testRefreshTokenOfOthers(t *testing.T, d *deployment) {
+	p := d.confidential(t)
+	other := d.admit(t, walk.Options{})
+	other.refreshRefused(t, "the refresh token of another client", p.RefreshToken)
+	refused(t, "revocation by another client", other.post(t, "/revoke", "token", p.RefreshToken), 400, "invalid_grant")
+	refused(t, "without the secret", d.send(t, "POST /token", url.Values{
+		"grant_type": {"refresh_token"}, "refresh_token": {p.RefreshToken}, "client_id": {p.ClientID},
+	}.Encode(), formBody), 401, "invalid_client")
+	for what, x := range map[string]struct{ name, value, want string }{
+		"a scope that was not granted": {"scope", "mcp/read email", "invalid_scope"},
+		"another resource":             {"resource", "https://mcp.example.com/other", "invalid_target"},
+	} {
+		refused(t, what, p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", p.RefreshToken, x.name, x.value), 400, x.want)
+	}
+	for _, made := range []string{"dcr_rt_" + strings.Repeat("a", 78), p.RefreshToken[:len(p.RefreshToken)-1] + "0", p.RefreshToken + "a", other.AccessToken} {
+		p.refreshRefused(t, "what is no refresh token", made)
+	}
+	p.refresh(t, p.RefreshToken)
+}
+
+// A code is bound to client, redirect URI, verifier and resource. Who has it and
+// not all of these cannot spoil it; a second use ends what came of the first
+// (RFC 6749 section 4.1.2).
+func TestCodeIsGoodOnce(t *testing.T) { each(t, testCodeIsGoodOnce, environment.Brokered) }
+
+func testCodeIsGoodOnce(t *testing.T, d *deployment) {
+	r := d.register(t, publicClient)
+	other := d.register(t, strings.Replace(publicClient, `"e2e"`, `"e2e, another"`, 1))
+	p := &party{walk.Outcome{ClientID: r.id}, d}
+	form := func(code string, changes ...string) []string {
+		v := map[string]string{"grant_type": "authorization_code", "code": code, "redirect_uri": redirectURI, "code_verifier": anyVerifier, "resource": d.mcp}
+		for i := 0; i < len(changes); i += 2 {
+			v[changes[i]] = changes[i+1]
+		}
+		var list []string
+		for name, value := range v {
+			list = append(list, name, value)
+		}
+		return list
+	}
+	code := d.authorize(t, d.browser(), d.request(r.id)).Get("code")
+	for _, tt := range []struct{ name, parameter, value, want string }{
+		{"another verifier", "code_verifier", strings.Repeat("a", 43), "invalid_grant"},
+		{"no verifier", "code_verifier", "", "invalid_request"},
+		{"another redirect URI", "redirect_uri", "http://127.0.0.1:33419/callback", "invalid_grant"},
+		{"no redirect URI", "redirect_uri", "", "invalid_(grant|request)"},
+		{"another resource", "resource", "https://mcp.example.com/other", "invalid_target"},
+		{"another code", "code", code[:len(code)-1] + "0", "invalid_grant"},
+	} {
+		a := p.post(t, "/token", form(code, tt.parameter, tt.value)...)
+		match(t, tt.name+": error", a.member("error"), tt.want)
+	}
+	thief := &party{walk.Outcome{ClientID: other.id}, d}
+	refused(t, "another client", thief.post(t, "/token", form(code)...), 400, "invalid_grant")
+
+	a := p.post(t, "/token", form(code)...)
+	if a.status != 200 {
+		t.Fatalf("POST /token = %d %s, want 200: the code is as good as before", a.status, a.body)
+	}
+	refresh := p.refresh(t, a.member("refresh_token"))
+	refused(t, "the code again", p.post(t, "/token", form(code)...), 400, "invalid_grant")
+	p.refreshRefused(t, "a refresh token of a code that was used twice", refresh)
+	d.wantInactive(t, p.AccessToken, "an access token of a code that was used twice")
+}
+
+// Revoking either token ends the grant (RFC 7009 section 2.1).
+func TestRevocationEndsTheGrant(t *testing.T) {
+	each(t, testRevocationEndsTheGrant, environment.Brokered)
+}
+
+func testRevocationEndsTheGrant(t *testing.T, d *deployment) {
+	for _, tt := range []struct {
+		name  string
+		token func(*party) string
+	}{
+		{"refresh token", func(p *party) string { return p.RefreshToken }},
+		{"access token", func(p *party) string { return p.AccessToken }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d.kinds(t, func(t *testing.T, p *party) {
+				d.wantActive(t, p.AccessToken)
+				for range 2 { // the second time there is nothing left to do
+					if a := p.post(t, "/revoke", "token", tt.token(p)); a.status != 200 {
+						t.Errorf("POST /revoke = %d %s, want 200", a.status, a.body)
+					}
+				}
+				p.refreshRefused(t, "a refresh token that was revoked", p.RefreshToken)
+				d.wantInactive(t, p.AccessToken, "an access token of a grant that was revoked")
+			})
+		})
+	}
+}
+
+// Deleting the client ends what it was granted.
+func TestDeletionEndsTheGrant(t *testing.T) { each(t, testDeletionEndsTheGrant, environment.Brokered) }
+
+func testDeletionEndsTheGrant(t *testing.T, d *deployment) {
+	d.needsInitialAccessToken(t)
+	p := d.admit(t, walk.Options{InitialAccessToken: d.initialAccessToken})
+	d.wantActive(t, p.AccessToken)
+	before := 0
+	if d.stack != nil {
+		before = d.stack.Pool.Calls("DeleteUserPoolClient")
+	}
+	exchange{send: "DELETE " + strings.TrimPrefix(p.ManageURI, d.base), header: []string{bearer(p.ManageToken)}, status: 204}.run(t, d)
+	refused(t, "refresh", p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", p.RefreshToken), 401, "invalid_client")
+	d.wantInactive(t, p.AccessToken, "an access token of a client that is gone")
+	if d.stack == nil {
+		return
+	}
+	// Its app client goes at the janitor's next run.
+	if err := d.stack.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.stack.Pool.Calls("DeleteUserPoolClient"); got == before {
+		t.Error("the app client is still there after the janitor's run")
+	}
+}
+
+// introspect asks as the MCP server does.
+func (d *deployment) introspect(t *testing.T, token string) answer {
+	t.Helper()
+	needs(t, "E2E_INTROSPECTION_ID", d.introspection.id)
+	needs(t, "E2E_INTROSPECTION_SECRET", d.introspection.secret)
+	return exchange{
+		send: "POST /introspect", header: []string{formBody, basic(d.introspection.id, d.introspection.secret)},
+		body: url.Values{"token": {token}}.Encode(), status: 200, headers: map[string]string{"Cache-Control": "no-store"},
+	}.run(t, d)
+}
+
+func (d *deployment) wantActive(t *testing.T, token string) {
+	t.Helper()
+	if d.introspection.id == "" {
+		return // what the token endpoint says is checked all the same
+	}
+	if a := d.introspect(t, token); a.member("active") != "true" {
+		t.Errorf("POST /introspect = %s, want it active", a.body)
+	}
+}
+
+func (d *deployment) wantInactive(t *testing.T, token, what string) {
+	t.Helper()
+	if d.introspection.id == "" {
+		return
+	}
+	// Nothing is said of why, nor of whose it was (RFC 7662 section 2.2).
+	if a := d.introspect(t, token); a.member("active") != "false" || len(a.object) != 1 {
+		t.Errorf("POST /introspect of %s = %s, want inactive and no more", what, a.body)
+	}
+}
+
+func TestIntrospection(t *testing.T) { each(t, testIntrospection, environment.Brokered) }
+
+func testIntrospection(t *testing.T, d *deployment) {
+	p := d.admit(t, walk.Options{})
+	a := d.introspect(t, p.AccessToken)
+	for name, pattern := range map[string]string{
+		"active":     "true",
+		"client_id":  p.ClientID, // the broker's, whatever the token says
+		"username":   ".+",
+		"sub":        ".+",
+		"scope":      `mcp/\S+( mcp/\S+)*`, // openid is not for resources
+		"aud":        regexp.QuoteMeta(d.mcp),
+		"token_type": "Bearer",
+		"exp":        `\d+`,
+		"iat":        `\d+`,
+	} {
+		match(t, name, a.member(name), pattern)
+	}
+
+	d.wantInactive(t, p.RefreshToken, "a refresh token")
+	d.wantInactive(t, "anything", "no token")
+	signature := strings.LastIndex(p.AccessToken, ".") + 1
+	d.wantInactive(t, p.AccessToken[:signature]+strings.Repeat("A", len(p.AccessToken)-signature), "a token with another signature")
+
+	who := basic(d.introspection.id, d.introspection.secret)
+	form := "token=" + url.QueryEscape(p.AccessToken)
+	unknown, challenged := map[string]string{"error": "invalid_client"}, map[string]string{"WWW-Authenticate": "Basic .*"}
+	d.run(t, []exchange{
+		{name: "credentials in the body", send: "POST /introspect", header: []string{formBody}, status: 200, members: map[string]string{"active": "true"},
+			body: form + "&client_id=" + url.QueryEscape(d.introspection.id) + "&client_secret=" + url.QueryEscape(d.introspection.secret)},
+		{name: "nobody", send: "POST /introspect", header: []string{formBody}, body: form, status: 401, members: unknown},
+		{name: "another secret", send: "POST /introspect", header: []string{formBody, basic(d.introspection.id, "another")}, body: form, status: 401, members: unknown, headers: challenged},
+		{name: "an unknown resource", send: "POST /introspect", header: []string{formBody, basic("unknown", d.introspection.secret)}, body: form, status: 401, members: unknown, headers: challenged},
+		{name: "the client itself", send: "POST /introspect", header: []string{formBody}, body: form + "&client_id=" + p.ClientID, status: 401, members: unknown},
+		{name: "no token", send: "POST /introspect", header: []string{formBody, who}, body: "token=", status: 400, members: map[string]string{"error": "invalid_request"}},
+		{name: "JSON", send: "POST /introspect", header: []string{jsonBody, who}, body: `{"token":"a"}`, status: 415},
+		{name: "GET", send: "GET /introspect", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
+	})
+}
+
+// A token that a client has for itself is named for the client.
+func TestIntrospectionOfClientCredentials(t *testing.T) {
+	each(t, testIntrospectionOfClientCredentials, environment.Brokered)
+}
+
+func testIntrospectionOfClientCredentials(t *testing.T, d *deployment) {
+	d.needsInitialAccessToken(t)
+	r := d.register(t, `{"grant_types":["client_credentials"]}`, bearer(d.initialAccessToken))
+	a := d.send(t, "POST /token", "grant_type=client_credentials", formBody, basic(r.id, r.secret))
+	token := a.member("access_token")
+	got := d.introspect(t, token)
+	for name, pattern := range map[string]string{"active": "true", "client_id": r.id, "sub": r.id, "scope": `mcp/\S+( mcp/\S+)*`} {
+		match(t, name, got.member(name), pattern)
+	}
+	exchange{send: "DELETE " + r.path, header: []string{bearer(r.token)}, status: 204}.run(t, d)
+	d.wantInactive(t, token, "an access token of a client that is gone")
+}

@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/walk"
+)
+
+func TestWalk(t *testing.T) { each(t, testWalk) }
+
+func testWalk(t *testing.T, d *deployment) {
+	walks := []struct {
+		name, method string // method "" is open registration
+	}{
+		{"public client", ""},
+		{"confidential client, secret in the header", "client_secret_basic"},
+		{"confidential client, secret in the body", "client_secret_post"},
+	}
+	for _, tt := range walks {
+		t.Run(tt.name, func(t *testing.T) {
+			var o walk.Options
+			if tt.method != "" {
+				d.needsInitialAccessToken(t)
+				o.InitialAccessToken, o.AuthMethod = d.initialAccessToken, tt.method
+			}
+			d.walk(t, o)
+		})
+	}
+}
+
+// walk walks with what the deployment has, and o besides.
+func (d *deployment) walk(t *testing.T, o walk.Options) walk.Outcome {
+	t.Helper()
+	d.needsUser(t)
+	o.MCP, o.Username, o.Password = d.mcp, d.username, d.password
+	var report strings.Builder
+	got, err := walk.Run(t.Context(), &report, o)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, report.String())
+	}
+	return got
+}
+
+// A native client that has kept its registration comes with another port every
+// time (RFC 8252 section 7.3). Direct mode cannot: Cognito compares ports.
+func TestTenPortsOnOneRegistration(t *testing.T) {
+	each(t, testTenPortsOnOneRegistration, environment.Brokered)
+}
+
+func testTenPortsOnOneRegistration(t *testing.T, d *deployment) {
+	r := d.register(t, publicClient)
+	for range 10 {
+		d.walk(t, walk.Options{ClientID: r.id})
+	}
+}
+
+// A native client that registers each time, as most do, is the same client each
+// time.
+func TestTenRegistrationsAreOneClient(t *testing.T) {
+	each(t, testTenRegistrationsAreOneClient, environment.Brokered)
+}
+
+func testTenRegistrationsAreOneClient(t *testing.T, d *deployment) {
+	first := d.walk(t, walk.Options{}).ClientID
+	for range 9 {
+		if got := d.walk(t, walk.Options{}).ClientID; got != first {
+			t.Fatalf("client_id = %s, want %s as before", got, first)
+		}
+	}
+}
+
+// Clients that registered openly share an app client of Cognito's, so that no
+// stranger uses up the pool; one that somebody vouches for has its own.
+func TestAppClients(t *testing.T) { each(t, testAppClients, environment.Brokered) }
+
+func testAppClients(t *testing.T, d *deployment) {
+	other := d.register(t, strings.Replace(publicClient, `"e2e"`, `"e2e, another"`, 1))
+	shared := appClientOf(t, d.walk(t, walk.Options{}))
+	if got := appClientOf(t, d.walk(t, walk.Options{ClientID: other.id})); got != shared {
+		t.Errorf("app client = %s of another open registration, want %s: they share one", got, shared)
+	}
+	d.needsInitialAccessToken(t)
+	own := appClientOf(t, d.confidential(t).Outcome)
+	if got := appClientOf(t, d.confidential(t).Outcome); got != own {
+		t.Errorf("app client = %s of the same client, want %s as before", got, own)
+	}
+	another := appClientOf(t, d.walk(t, walk.Options{InitialAccessToken: d.initialAccessToken}))
+	if own == shared || another == shared || own == another {
+		t.Errorf("app clients = %s and %s of two clients that somebody vouches for, %s of the others; want three", own, another, shared)
+	}
+}
+
+// appClientOf is the client_id in the access token, which is Cognito's. The
+// walk's MCP server has verified the token.
+func appClientOf(t *testing.T, o walk.Outcome) string {
+	t.Helper()
+	var claims struct {
+		ClientID string `json:"client_id"`
+	}
+	parts := strings.Split(o.AccessToken, ".")
+	if len(parts) != 3 {
+		t.Fatal("the access token is no JWT")
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err == nil {
+		err = json.Unmarshal(raw, &claims)
+	}
+	if err != nil || claims.ClientID == "" || claims.ClientID == o.ClientID {
+		t.Fatalf("client_id in the access token = %q (%v), want that of an app client", claims.ClientID, err)
+	}
+	return claims.ClientID
+}

@@ -1,0 +1,36 @@
+package fake
+
+import (
+	"sync"
+	"time"
+)
+
+// A Clock is a clock that stands still until it is moved. It is safe for
+// concurrent use.
+type Clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+// NewClock returns a clock that stands between two seconds, where rounding
+// shows.
+func NewClock() *Clock {
+	return &Clock{t: time.Date(2030, time.March, 1, 12, 0, 0, 700_000_000, time.UTC)}
+}
+
+// Now returns the clock's time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+// Second returns the clock's time without the fraction.
+func (c *Clock) Second() time.Time { return c.Now().Truncate(time.Second) }
+
+// Advance moves the clock forward.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}

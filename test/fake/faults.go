@@ -1,0 +1,209 @@
+package fake
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrInjected is what a call returns that was made to fail.
+var ErrInjected = errors.New("injected fault")
+
+// Point is where in a call the fault is.
+type Point int
+
+const (
+	// NotApplied fails before the effect: nothing has changed.
+	NotApplied Point = iota
+	// ReplyLost fails after the effect: it was applied, and nobody was told.
+	ReplyLost
+)
+
+func (p Point) String() string {
+	if p == ReplyLost {
+		return "applied, reply lost"
+	}
+	return "not applied"
+}
+
+// Faults counts the calls of each method and says which of them are to fail.
+// It is safe for concurrent use. A method that it does not know makes it panic:
+// a fault that can never happen is a mistake in the test.
+type Faults struct {
+	methods []string
+
+	mu     sync.Mutex
+	calls  map[string]int
+	faults []fault
+	death  *death
+	trace  *Trace
+	decide func(Call) (Point, bool)
+}
+
+// A Call is the N-th call of a method, where 1 is the first since the start or
+// the last Reset.
+type Call struct {
+	Method string
+	N      int
+}
+
+func (c Call) String() string { return fmt.Sprintf("%s %d", c.Method, c.N) }
+
+// A Trace is calls in the order in which they were made, of all the Faults that
+// it is given to. It is safe for concurrent use, and empty at first.
+type Trace struct {
+	mu    sync.Mutex
+	calls []Call
+}
+
+// Calls returns the calls up to now, those that failed included.
+func (t *Trace) Calls() []Call {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.calls)
+}
+
+func (t *Trace) add(c Call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls = append(t.calls, c)
+}
+
+// death is the end of a process, for all the Faults that it goes through.
+type death struct {
+	fault
+	of   *Faults
+	come atomic.Bool
+}
+
+// A fault makes the calls first to last of a method fail.
+type fault struct {
+	method      string
+	first, last int
+	point       Point
+}
+
+// NewFaults returns switches for these methods, all off.
+func NewFaults(methods ...string) *Faults {
+	return &Faults{methods: methods, calls: make(map[string]int)}
+}
+
+// Methods are the names of the methods that can be made to fail.
+func (f *Faults) Methods() []string { return slices.Clone(f.methods) }
+
+// FailCall makes the n-th call of the method fail, where 1 is the first since
+// the start or the last Reset.
+func (f *Faults) FailCall(method string, n int, p Point) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known(method)
+	f.faults = append(f.faults, fault{method, n, n, p})
+}
+
+// FailNext makes the next n calls of the method fail.
+func (f *Faults) FailNext(method string, n int, p Point) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known(method)
+	f.faults = append(f.faults, fault{method, f.calls[method] + 1, f.calls[method] + n, p})
+}
+
+// DieAt makes the n-th call of the method fail and, from then on, every call of
+// every method, here and in others, before its effect: as when the process died
+// there.
+func (f *Faults) DieAt(method string, n int, p Point, others ...*Faults) {
+	d := &death{fault: fault{method, n, n, p}, of: f}
+	for _, each := range append(others, f) {
+		each.mu.Lock()
+		each.death = d
+		each.mu.Unlock()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known(method)
+}
+
+// FailBy has decide say of each call from now on whether it is to fail, and
+// where, until Reset. It is called under a lock.
+func (f *Faults) FailBy(decide func(Call) (Point, bool)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.decide = decide
+}
+
+// Calls returns how often the method was called since the start or the last
+// Reset, calls that failed included.
+func (f *Faults) Calls(method string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known(method)
+	return f.calls[method]
+}
+
+// TraceTo adds the calls from now on to t, until Reset.
+func (f *Faults) TraceTo(t *Trace) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.trace = t
+}
+
+// Reset forgets all faults and counts.
+func (f *Faults) Reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = make(map[string]int)
+	f.faults, f.death, f.trace, f.decide = nil, nil, nil, nil
+}
+
+// Do counts a call of the method and runs call, unless the call is to fail
+// before that. It returns what call returned, or ErrInjected.
+func (f *Faults) Do(method string, call func() error) error {
+	p, n, failing := f.count(method)
+	if !failing {
+		return call()
+	}
+	if p == ReplyLost {
+		_ = call() // whatever the reply was, it is lost
+	}
+	return fmt.Errorf("%s, call %d, %s: %w", method, n, p, ErrInjected)
+}
+
+// count counts a call and reports whether it is to fail, and where.
+func (f *Faults) count(method string) (p Point, n int, failing bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known(method)
+	f.calls[method]++
+	n = f.calls[method]
+	if f.trace != nil {
+		f.trace.add(Call{method, n})
+	}
+	if d := f.death; d != nil {
+		if d.come.Load() {
+			return NotApplied, n, true
+		}
+		if d.of == f && d.method == method && d.first == n {
+			d.come.Store(true)
+			return d.point, n, true
+		}
+	}
+	for _, x := range f.faults {
+		if x.method == method && x.first <= n && n <= x.last {
+			return x.point, n, true
+		}
+	}
+	if f.decide != nil {
+		if p, fails := f.decide(Call{method, n}); fails {
+			return p, n, true
+		}
+	}
+	return 0, n, false
+}
+
+func (f *Faults) known(method string) {
+	if !slices.Contains(f.methods, method) {
+		panic(fmt.Sprintf("fake: no method %q, there are %q", method, f.methods))
+	}
+}

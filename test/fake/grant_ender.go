@@ -1,0 +1,85 @@
+package fake
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// Grants is a broker.GrantEnder with grants in memory, which fails when it is
+// told to. The names of the methods are those of broker.GrantEnder.
+type Grants struct {
+	*Faults
+
+	mu     sync.Mutex
+	grants []Grant
+}
+
+// Grant is a grant as Grants keeps it.
+type Grant struct {
+	ID, ClientID, Generation, Sub string
+	Ended                         bool
+}
+
+var _ broker.GrantEnder = (*Grants)(nil)
+
+// NewGrants returns no grants.
+func NewGrants() *Grants {
+	return &Grants{Faults: NewFaults("EndGrants", "EndGrantsOfUser", "EndGrant")}
+}
+
+// Add adds a grant.
+func (g *Grants) Add(grant Grant) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.grants = append(g.grants, grant)
+}
+
+// Standing returns the grants that have not been ended.
+func (g *Grants) Standing() []Grant {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(g.grants), func(x Grant) bool { return x.Ended })
+}
+
+// EndGrants implements broker.GrantEnder.
+func (g *Grants) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
+	return g.end(ctx, "EndGrants", func(x Grant) bool { return x.ClientID == clientID && (keep == "" || x.Generation != keep) })
+}
+
+// EndGrantsOfUser implements broker.GrantEnder.
+func (g *Grants) EndGrantsOfUser(ctx context.Context, sub string) (int, error) {
+	return g.end(ctx, "EndGrantsOfUser", func(x Grant) bool { return x.Sub == sub })
+}
+
+// EndGrant implements broker.GrantEnder.
+func (g *Grants) EndGrant(ctx context.Context, id string) error {
+	g.mu.Lock()
+	known := slices.ContainsFunc(g.grants, func(x Grant) bool { return x.ID == id })
+	g.mu.Unlock()
+	if !known {
+		return broker.ErrNotFound
+	}
+	_, err := g.end(ctx, "EndGrant", func(x Grant) bool { return x.ID == id })
+	return err
+}
+
+func (g *Grants) end(ctx context.Context, method string, which func(Grant) bool) (int, error) {
+	return result(g.Faults, method, func() (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		n := 0
+		for i := range g.grants {
+			if x := &g.grants[i]; !x.Ended && which(*x) {
+				x.Ended = true
+				n++
+			}
+		}
+		return n, nil
+	})
+}

@@ -1,0 +1,306 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+var (
+	seed  = flag.Uint64("seed", 1, "of the random numbers; 0 is another one each time")
+	whole = flag.Int("registrations", 100_000, "of the simulation in memory")
+)
+
+const (
+	day  = 24 * time.Hour
+	span = 90 * day
+
+	// What policyDocument says.
+	inactive = 5 * day
+	absolute = 60 * day
+	quota    = 60
+)
+
+const policyDocument = `{"version":1,"open_registration":"open","profiles":{
+	"open":{"redirect_uris":{"presets":["claude"],"loopback":true},"limits":{"app_clients":1},
+		"lifetimes":{"unconfirmed":"3d","inactive":"5d","absolute":"60d"}},
+	"trusted":{"redirect_uris":{"any_https":true},"limits":{"app_clients":40},"lifetimes":{"inactive":"5d","absolute":"60d"}}}}`
+
+// TestInMemory is 100,000 registrations in 90 days, on the local Cognito.
+func TestInMemory(t *testing.T) {
+	n := *whole
+	if testing.Short() || raceEnabled {
+		n = min(n, 5_000)
+	}
+	simulate(t, n, time.Hour, func(*testing.T) broker.Store { return memory.NewStore(nil) })
+}
+
+// TestOnDynamoDB is the same with fewer, and with one sweep a day: each call
+// takes its time.
+func TestOnDynamoDB(t *testing.T) {
+	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("skipped what needs a DynamoDB: DYNAMODB_ENDPOINT is not set; run scripts/moto.sh run go test ./test/simulation")
+	}
+	simulate(t, 1_000, 24*time.Hour, func(t *testing.T) broker.Store {
+		transport := &http.Transport{}
+		t.Cleanup(transport.CloseIdleConnections)
+		client := dynamodb.New(dynamodb.Options{
+			BaseEndpoint: aws.String(endpoint), Region: "eu-central-1", HTTPClient: &http.Client{Transport: transport},
+			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		})
+		table := "simulation-" + credential.NewID()
+		if err := dynamo.CreateTable(t.Context(), client, table); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if _, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &table}); err != nil {
+				t.Error(err)
+			}
+		})
+		return dynamo.New(client, table, nil)
+	})
+}
+
+// simulate lets span pass in a bubble of virtual time, with so many
+// registrations and a sweep every so often, and then looks whether all is as it
+// should be.
+func simulate(t *testing.T, registrations int, every time.Duration, open func(*testing.T) broker.Store) {
+	s := *seed
+	if s == 0 {
+		s = rand.Uint64()
+	}
+	synctest.Test(t, func(t *testing.T) {
+		defer func() {
+			if t.Failed() {
+				t.Logf("run it again with -seed=%d", s)
+			}
+		}()
+		w := newWorld(t, rand.New(rand.NewPCG(s, 0)), open(t))
+		steps := int(span / every)
+		for n := range steps {
+			for range registrations*(n+1)/steps - registrations*n/steps {
+				w.arrive()
+			}
+			w.pass(every)
+			if t.Failed() {
+				return
+			}
+		}
+		w.settle()
+		w.check()
+		t.Logf("seed %d: %d registrations, %d used, %d faults; %+v", s, w.count.registered, w.count.used, w.count.faults, w.total)
+	})
+}
+
+// member is a client as it sees itself.
+type member struct {
+	id    string
+	tok   credential.Token // to manage it with; zero if it has none
+	every time.Duration    // how often it is used; 0 is never
+	next  time.Time
+	until time.Time // from when on nobody uses it any more
+	// issued and recorded are what the broker should know: since when there is
+	// this registration, and when it was last used.
+	issued   time.Time
+	recorded time.Time
+	over     bool // deleted, disabled, or removed as it should be
+	off      bool // by the operator
+}
+
+// arrive registers a client, of which few are ever used.
+func (w *world) arrive() {
+	body := fmt.Sprintf(`{"client_name":"Client %d","redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none"}`, w.count.registered)
+	var tok credential.Token
+	switch {
+	case w.chance(0.02):
+		tok = w.iat
+		body = fmt.Sprintf(`{"client_name":"App %d","redirect_uris":["https://app.example.com/cb"],"token_endpoint_auth_method":"none"}`, w.count.registered)
+	case w.chance(0.3):
+		body = `{"client_name":"Claude","redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"token_endpoint_auth_method":"none"}`
+	}
+	req, err := dcr.Decode([]byte(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var info *dcr.ClientInformation
+	err = w.try(func(ctx context.Context) (err error) {
+		info, err = w.Register(ctx, req, tok)
+		return err
+	})
+	if err != nil {
+		w.refused("Register", err)
+		return
+	}
+	w.count.registered++
+	if !tok.IsZero() && w.chance(0.5) || w.chance(0.014) {
+		w.adopt(&member{id: info.ClientID, tok: credential.Presented(info.RegistrationAccessToken), issued: info.IssuedAt})
+	}
+}
+
+// adopt makes m one of those that are used, for some time.
+func (w *world) adopt(m *member) {
+	for _, other := range w.members {
+		if other.id == m.id {
+			return // Claude is Claude
+		}
+	}
+	m.every = 6*time.Hour + w.upTo(30*time.Hour)
+	m.next = w.now()
+	m.until = w.now().Add(w.upTo(40 * day))
+	w.members = append(w.members, m)
+	w.count.used++
+}
+
+// pass is what happens in that time: users, clients and operators do what they
+// do, in the end the janitor comes, sometimes twice at once.
+func (w *world) pass(d time.Duration) {
+	for _, m := range w.members {
+		if m.over || m.every == 0 || w.now().Before(m.next) || w.now().After(m.until) {
+			continue
+		}
+		m.next = w.now().Add(m.every)
+		w.use(m)
+	}
+	if len(w.members) > 0 && w.chance(0.05) {
+		w.happen(w.members[w.intN(len(w.members))])
+	}
+	time.Sleep(d - 5*time.Minute)
+	w.sweeps()
+	time.Sleep(5 * time.Minute)
+	if n := w.cognito.Count(); n > quota {
+		w.t.Errorf("%s: %d app clients, and the pool can have %d", w.now(), n, quota)
+	}
+}
+
+// use is an authorization, or a refresh: it needs the app client, and is
+// recorded.
+func (w *world) use(m *member) {
+	var r *broker.Registration
+	err := w.try(func(ctx context.Context) (err error) {
+		r, err = w.Client(ctx, m.id)
+		return err
+	})
+	if errors.Is(err, broker.ErrNotFound) {
+		w.lost(m, err)
+		return
+	}
+	if err != nil {
+		return
+	}
+	if m.issued = r.IssuedAt; w.chance(0.3) {
+		profile, _ := w.policy.Profile(r.Profile)
+		err := w.try(func(ctx context.Context) error { return w.Provision(ctx, broker.AppClientKey(r, profile)) })
+		if err != nil && !errors.Is(err, broker.ErrNotFound) {
+			w.refused("Provision", err)
+		}
+		w.grant(r)
+	}
+	if err := w.try(func(ctx context.Context) error { return w.Touch(ctx, r) }); err == nil {
+		m.recorded = w.now().Truncate(time.Second)
+	}
+}
+
+// lost is a client that is not there any more. It had better not have been in
+// use.
+func (w *world) lost(m *member, err error) {
+	m.over = true
+	if m.off || w.now().Sub(m.issued) >= absolute {
+		return
+	}
+	last := m.recorded
+	if last.IsZero() {
+		last = m.issued
+	}
+	// What is never used expires after three days if it is open.
+	life := inactive
+	if m.recorded.IsZero() && m.tok.IsZero() {
+		life = 3 * day
+	}
+	if idle := w.now().Sub(last); idle < life-time.Hour {
+		w.t.Errorf("%s: client %s is lost (%v), it was used %s ago", w.now(), m.id, err, idle)
+	}
+}
+
+// happen is something that somebody does to a client.
+func (w *world) happen(m *member) {
+	if m.over {
+		return
+	}
+	ctx := w.t.Context()
+	switch w.intN(6) {
+	case 0: // the client goes
+		if m.tok.IsZero() {
+			return
+		}
+		m.off = true // whether or not that is said
+		_ = w.try(func(ctx context.Context) error { return w.Delete(ctx, m.id, m.tok) })
+	case 1: // the operator switches it off, and on again
+		m.off = true
+		_ = w.try(func(ctx context.Context) error { _, err := w.Disable(ctx, m.id, "ops"); return err })
+		if w.chance(0.5) {
+			time.Sleep(time.Minute)
+			if _, err := w.Enable(ctx, m.id, "ops"); err == nil {
+				m.off, m.recorded = false, w.now().Truncate(time.Second)
+			}
+		}
+	case 2:
+		m.off = true
+		_ = w.try(func(ctx context.Context) error { _, err := w.DeleteClient(ctx, m.id, "ops"); return err })
+	case 3: // somebody deletes an app client by hand
+		w.cognito.DropOne(w.rnd)
+	case 4: // a request that was given up long ago makes one after all
+		w.cognito.Stray()
+	case 5:
+		_ = w.try(func(ctx context.Context) error { _, err := w.ApplyProfile(ctx, "trusted", "operator"); return err })
+	}
+}
+
+// sweeps is the janitor's turn.
+func (w *world) sweeps() {
+	run := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
+		defer cancel()
+		done, err := w.Sweep(ctx, broker.SweepOptions{})
+		w.add(done)
+		if errors.Is(err, broker.ErrForeignTable) || errors.Is(err, broker.ErrTooMany) {
+			w.t.Errorf("%s: Sweep: %v", w.now(), err)
+		}
+		return err
+	}
+	if w.chance(0.05) {
+		other := make(chan error, 1)
+		go func() { other <- run(w.t.Context()) }()
+		_ = w.try(run)
+		<-other
+		return
+	}
+	_ = w.try(run)
+}
+
+// refused fails the test if a use case did not say that it is worth coming back.
+func (w *world) refused(what string, err error) {
+	if e, ok := errors.AsType[*dcr.Error](err); !ok || e.Code != dcr.Unavailable && e.Code != dcr.InvalidClientMetadata {
+		w.t.Errorf("%s: %s: %v", w.now(), what, err)
+	}
+}
+
+var discard = slog.New(slog.DiscardHandler)

@@ -1,0 +1,261 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// world is the use cases on a store and a local Cognito, both of which fail at
+// random.
+type world struct {
+	*broker.Service
+	*broker.Provisioning
+	t       *testing.T
+	rnd     *rand.Rand
+	inner   broker.Store
+	store   *fake.Store
+	cognito *pool
+	grants  *fake.Grants
+	policy  *policy.Policy
+	iat     credential.Token
+	members []*member
+	total   broker.Swept
+	count   struct{ registered, used, faults int }
+
+	mu     sync.Mutex // guards rnd and what follows, of which two sweeps at once make use
+	faulty bool       // calls fail at random
+	dead   bool       // the process that is at it has died
+}
+
+func newWorld(t *testing.T, rnd *rand.Rand, store broker.Store) *world {
+	t.Helper()
+	w := &world{t: t, rnd: rnd, inner: store, store: fake.NewStore(store), grants: fake.NewGrants()}
+	var err error
+	if w.policy, err = policy.Parse([]byte(policyDocument), policy.Deployment{Scopes: []string{"openid", "mcp/read"}, Mode: policy.Brokered}); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := seal.Parse(seal.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cognito = newPool(t, store)
+	inForce := func(context.Context) (*policy.Policy, error) { return w.policy, nil }
+	ring := func(context.Context) (*seal.Ring, error) { return keys, nil }
+	w.Service, err = broker.New(broker.Config{
+		Mode: broker.ModeBrokered, Store: w.store, AppClients: w.cognito, Updater: w.cognito, Grants: w.grants, Deployment: "sim",
+		Keys: ring, Policy: inForce, Issuer: "https://auth.example.com", Now: time.Now, Log: discard,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Provisioning, err = broker.NewProvisioning(broker.ProvisioningConfig{
+		Store: w.store, Maker: w.cognito, Policy: inForce, Deployment: "sim", Keys: ring, Now: time.Now, Log: discard,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Profile: "trusted", Lifetime: 2 * span}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.CreateInitialAccessToken(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	w.iat = tok
+	for _, f := range []*fake.Faults{w.store.Faults, w.cognito.Faults, w.grants.Faults} {
+		f.FailBy(w.fails)
+	}
+	w.faulty = true
+	return w
+}
+
+func (w *world) now() time.Time { return time.Now().UTC() }
+
+func (w *world) chance(p float64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rnd.Float64() < p
+}
+
+func (w *world) intN(n int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rnd.IntN(n)
+}
+
+func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.intN(int(d))) }
+
+// fails says of each call whether it fails: one in two hundred, and of these one
+// in three is the death of the process.
+func (w *world) fails(fake.Call) (fake.Point, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case !w.faulty:
+		return 0, false
+	case w.dead:
+		return fake.NotApplied, true
+	case w.rnd.Float64() >= 0.005:
+		return 0, false
+	}
+	w.count.faults++
+	w.dead = w.rnd.IntN(3) == 0
+	if w.rnd.IntN(2) == 0 {
+		return fake.ReplyLost, true
+	}
+	return fake.NotApplied, true
+}
+
+// try is what one process does before it ends, or dies.
+func (w *world) try(f func(context.Context) error) error {
+	w.alive()
+	defer w.alive()
+	return f(w.t.Context())
+}
+
+func (w *world) alive() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dead = false
+}
+
+// grant is that a user has allowed the client.
+func (w *world) grant(r *broker.Registration) {
+	if w.chance(0.5) {
+		return
+	}
+	w.grants.Add(fake.Grant{ID: credential.NewID(), ClientID: r.ClientID, Generation: r.Generation, Sub: "ann"})
+}
+
+func (w *world) add(s broker.Swept) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := &w.total
+	t.Completed += s.Completed
+	t.Restored += s.Restored
+	t.Removed += s.Removed
+	t.Grown += s.Grown
+	t.Expired += s.Expired
+	t.EndedGrants += s.EndedGrants
+	t.Orphans += s.Orphans
+	t.Gone += s.Gone
+	t.Failed += s.Failed
+}
+
+// settle is what happens when nothing fails any more: within two hours nothing is
+// half done.
+func (w *world) settle() {
+	w.faulty = false
+	for range 3 {
+		time.Sleep(time.Hour)
+		if done, err := w.Sweep(w.t.Context(), broker.SweepOptions{}); err != nil || done.Failed > 0 || done.Unfinished {
+			w.t.Errorf("Sweep without faults = %+v, %v", done, err)
+		}
+	}
+	for d, err := range w.inner.Due(w.t.Context(), w.now(), "") {
+		w.t.Errorf("%s %s is due still (%v)", d.Kind, d.Key, err)
+	}
+}
+
+// check looks at what is left.
+func (w *world) check() {
+	w.checkAppClients()
+	w.checkRegistrations()
+	w.checkGrants()
+	for _, m := range w.members {
+		r, err := w.inner.Registration(w.t.Context(), m.id)
+		if err == nil && r.State == broker.RegistrationActive || m.off || m.over {
+			continue
+		}
+		w.lost(m, fmt.Errorf("%v, %v", r, err))
+	}
+}
+
+// checkAppClients compares the pool with the records, and the budgets with both.
+func (w *world) checkAppClients() {
+	ctx := w.t.Context()
+	there := make(map[string]string) // markers by id
+	for c, err := range w.cognito.apps.List(ctx) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		there[c.ID] = c.Marker
+	}
+	held := map[string]int{"open": 0, "trusted": 0}
+	for key, err := range w.inner.AppClientKeys(ctx) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		a, err := w.inner.AppClient(ctx, key)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if a.State == broker.AppClientVacant {
+			continue
+		}
+		held[a.Profile]++
+		if marker, ok := there[a.CognitoID]; a.State != broker.AppClientReady || !ok || marker != a.Marker {
+			w.t.Errorf("the record %s is %s, its app client there %t with marker %s: %+v", key, a.State, ok, marker, a)
+		}
+		delete(there, a.CognitoID)
+		if a.Kind == broker.KindDedicated {
+			if r, err := w.inner.Registration(ctx, a.ClientID); err != nil || r.Generation != a.Generation || r.State != broker.RegistrationActive {
+				w.t.Errorf("the app client %s serves nobody: %+v, %v", key, r, err)
+			}
+		}
+	}
+	for id, marker := range there {
+		made, _ := broker.MarkedAt(marker)
+		w.t.Errorf("the app client %s, made at %s, is an orphan", id, made)
+	}
+	for profile, n := range held {
+		b := broker.Budget{Key: "app_clients/" + profile, Limit: n + 1}
+		if err := w.inner.TakeBudget(ctx, b, "probe"); err != nil {
+			w.t.Errorf("more than %d places of the profile %s are taken: %v", n, profile, err)
+		}
+		b.Limit--
+		if err := w.inner.TakeBudget(ctx, b, "another probe"); err == nil {
+			w.t.Errorf("fewer than %d places of the profile %s are taken", n, profile)
+		}
+	}
+}
+
+// checkRegistrations looks whether any lives too long.
+func (w *world) checkRegistrations() {
+	for r, err := range w.inner.ListRegistrations(w.t.Context()) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if r.State != broker.RegistrationActive || !r.ExpiresAt.IsZero() {
+			continue
+		}
+		last := slices.MaxFunc([]time.Time{r.IssuedAt, r.LastUsedAt, r.ActiveSince}, time.Time.Compare)
+		if r.Due.IsZero() || w.now().Sub(last) > inactive+2*time.Hour || w.now().Sub(r.IssuedAt) > absolute+2*time.Hour {
+			w.t.Errorf("the registration %s lives on: issued %s, last used %s, due %s", r.ClientID, r.IssuedAt, last, r.Due)
+		}
+	}
+}
+
+// checkGrants looks whether grants stand of what is gone.
+func (w *world) checkGrants() {
+	for _, g := range w.grants.Standing() {
+		r, err := w.inner.Registration(w.t.Context(), g.ClientID)
+		if err != nil {
+			continue // deleted by its client, or its tombstone has gone
+		}
+		if r.State == broker.RegistrationRemoved || r.Generation != g.Generation {
+			w.t.Errorf("a grant of generation %s stands, and the client %s is %s of generation %s", g.Generation, r.ClientID, r.State, r.Generation)
+		}
+	}
+}
