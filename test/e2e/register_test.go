@@ -15,7 +15,7 @@ import (
 func TestClientsRegister(t *testing.T) { each(t, testClientsRegister) }
 
 func testClientsRegister(t *testing.T, d *deployment) {
-	files, err := filepath.Glob("../testdata/registrations/*.json")
+	files, err := filepath.Glob("../../testdata/registrations/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no registrations in testdata (%v)", err)
 	}

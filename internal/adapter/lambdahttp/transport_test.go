@@ -87,7 +87,7 @@ func overHTTP(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) an
 // event reads one of the project's events.
 func event(t testing.TB, name string) events.APIGatewayV2HTTPRequest {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "..", "events", name+".json"))
+	b, err := os.ReadFile(filepath.Join("..", "..", "..", "events", name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

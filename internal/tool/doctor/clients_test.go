@@ -67,7 +67,7 @@ func body(t *testing.T, slug string, d *doctor) map[string]any {
 
 func fixture(t *testing.T, file string) map[string]any {
 	t.Helper()
-	raw, err := os.ReadFile("../../testdata/registrations/" + file)
+	raw, err := os.ReadFile("../../../testdata/registrations/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}

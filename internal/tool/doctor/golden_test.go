@@ -73,7 +73,7 @@ func TestGolden(t *testing.T) {
 
 // The page of the doctor has what it says of Cognito, and every check.
 func TestPageIsCurrent(t *testing.T) {
-	const page = "../../docs/doctor.md"
+	const page = "../../../docs/doctor.md"
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
