@@ -152,12 +152,12 @@ func (d *deployment) orphan() string {
 		t.Fatal(err)
 	}
 	store := d.kept()
-	mine, err := store.Deployment(t.Context())
+	mine, err := store.TableOwner(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	mine.Began = mine.Began.Add(-48 * time.Hour)
-	if err := store.SetDeployment(t.Context(), mine); err != nil {
+	if err := store.SetTableOwner(t.Context(), mine); err != nil {
 		t.Fatal(err)
 	}
 	return name

@@ -32,7 +32,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 const (
@@ -96,7 +95,7 @@ type world struct {
 // store is what holds everything.
 type store interface {
 	broker.Store
-	grant.Store
+	broker.GrantStore
 }
 
 // newWorld makes a world of direct mode whose table is in the DynamoDB at the

@@ -12,7 +12,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 type grantCmd struct {
@@ -37,7 +36,7 @@ type grantRow struct {
 	EndedAt          time.Time `json:"ended_at,omitzero"`
 }
 
-func grantRowOf(g *grant.Grant) grantRow {
+func grantRowOf(g *broker.Grant) grantRow {
 	r := grantRow{
 		ID: g.ID, State: "standing", ClientID: g.ClientID, User: g.User.Sub, Username: g.User.Username, Email: g.User.Email,
 		IdentityProvider: g.User.IdentityProvider, Scopes: g.Scopes, Resource: g.Resource,
@@ -67,7 +66,7 @@ func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
 		op.note("In direct mode there are no grants here: Cognito keeps its own.")
 	}
 	var rows []grantRow
-	keep := func(g *grant.Grant) {
+	keep := func(g *broker.Grant) {
 		if (c.Ended || g.Standing()) && (c.Client == "" || g.ClientID == c.Client) && (c.User == "" || isUser(g.User, c.User)) {
 			rows = append(rows, grantRowOf(g))
 		}
@@ -88,7 +87,7 @@ func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
 }
 
 // read passes on all grants that may be wanted, by the index where that has them.
-func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Store, keep func(*grant.Grant)) error {
+func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Store, keep func(*broker.Grant)) error {
 	progress := op.progress()
 	defer progress.end()
 	if c.Client != "" && !c.Ended {
@@ -120,7 +119,7 @@ func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Sto
 }
 
 // isUser reports whether that is the sub, name or address of u.
-func isUser(u grant.User, s string) bool {
+func isUser(u broker.User, s string) bool {
 	return s != "" && (u.Sub == s || u.Username == s || strings.EqualFold(u.Email, s))
 }
 
@@ -217,7 +216,7 @@ func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment
 // at one identity provider and of another at another.
 func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *deployment) ([]revoked, error) {
 	subs := make(map[string]int)
-	count := func(g *grant.Grant) {
+	count := func(g *broker.Grant) {
 		if g.Standing() && isUser(g.User, c.User) {
 			subs[g.User.Sub]++
 		}

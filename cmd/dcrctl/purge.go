@@ -162,7 +162,7 @@ func (l *leftovers) table(ctx context.Context) ([]leftover, error) {
 	if len(counts) == 0 {
 		return []leftover{{Kind: "table", ID: l.config.Table, Note: "empty; yours to remove"}}, nil
 	}
-	d, err := l.store.Deployment(ctx)
+	d, err := l.store.TableOwner(ctx)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
 		return []leftover{{Kind: "table", ID: l.config.Table, Note: "left alone: it does not say whose it is"}}, nil

@@ -37,7 +37,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -297,8 +296,8 @@ func makeGrant(ts *testscript.TestScript, _ bool, args []string) {
 	r, err := d.store.Registration(context.Background(), args[1])
 	ts.Check(err)
 	now := time.Now().UTC().Truncate(time.Second)
-	ts.Check(d.store.CreateGrant(context.Background(), &grant.Grant{
-		ID: args[0], ClientID: args[1], Generation: r.Generation, User: grant.User{Sub: args[2], Username: "name-of-" + args[2], Email: args[3]},
+	ts.Check(d.store.CreateGrant(context.Background(), &broker.Grant{
+		ID: args[0], ClientID: args[1], Generation: r.Generation, User: broker.User{Sub: args[2], Username: "name-of-" + args[2], Email: args[3]},
 		Scopes: []string{"mcp/read"}, CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour),
 	}))
 }
@@ -348,7 +347,7 @@ func newTable(ts *testscript.TestScript, _ bool, args []string) {
 
 // settable ID: makes the table that of the deployment.
 func setTable(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(deploymentOf(ts).store.SetDeployment(context.Background(), &broker.Deployment{ID: args[0]}))
+	ts.Check(deploymentOf(ts).store.SetTableOwner(context.Background(), &broker.TableOwner{ID: args[0]}))
 }
 
 // gone N: stores that many records of app clients that have been deleted at

@@ -10,7 +10,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -44,7 +43,7 @@ func hintedLanguage(q query) string {
 }
 
 // begin makes the transaction of a request.
-func (f *Front) begin(ctx context.Context, q query, s secret) (*grant.Transaction, error) {
+func (f *Front) begin(ctx context.Context, q query, s secret) (*broker.Transaction, error) {
 	c, err := f.client(ctx, q)
 	if err != nil {
 		return nil, err
@@ -73,7 +72,7 @@ func (f *Front) begin(ctx context.Context, q query, s secret) (*grant.Transactio
 	if len(req.scopes) == 0 {
 		return nil, deny(&oauthError{"invalid_scope", "none of the scopes can be granted yet"})
 	}
-	return f.create(ctx, s, app, &grant.Transaction{
+	return f.create(ctx, s, app, &broker.Transaction{
 		ClientID:    c.reg.ClientID,
 		Generation:  c.reg.Generation,
 		RedirectURI: c.to.redirect.Raw,
@@ -97,15 +96,15 @@ func granted(c client) []string {
 
 // create stores t, what the client asked for, as a new transaction under s that
 // signs in through app.
-func (f *Front) create(ctx context.Context, s secret, app *broker.AppClient, t *grant.Transaction) (*grant.Transaction, error) {
+func (f *Front) create(ctx context.Context, s secret, app *broker.AppClient, t *broker.Transaction) (*broker.Transaction, error) {
 	appSecret, err := f.Keys.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
 	if err != nil {
 		return nil, err
 	}
-	t.Key, t.Step = s.key(), grant.Started
+	t.Key, t.Step = s.key(), broker.StepStarted
 	t.AppClient, t.CognitoID = app.Key, app.CognitoID
 	t.Tokens = f.Keys.Seal(purposeSignIn, t.Key.String(), appSecret)
-	t.ExpiresAt = f.Now().UTC().Add(grant.TransactionLifetime).Truncate(time.Second)
+	t.ExpiresAt = f.Now().UTC().Add(broker.TransactionLifetime).Truncate(time.Second)
 	if err := f.Grants.CreateTransaction(ctx, t); err != nil {
 		return nil, unavailable("the request could not be stored", err)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -284,7 +283,7 @@ func TestATransactionHoldsNothingOfUse(t *testing.T) {
 			t.Errorf("%s is stored", name)
 		}
 	}
-	if stored.Step != grant.Started || stored.ExpiresAt != w.clock.Second().Add(grant.TransactionLifetime) {
+	if stored.Step != broker.StepStarted || stored.ExpiresAt != w.clock.Second().Add(broker.TransactionLifetime) {
 		t.Errorf("step %s until %s, want started, for ten minutes", stored.Step, stored.ExpiresAt)
 	}
 	if strings.Contains(w.log.String(), s.text) {

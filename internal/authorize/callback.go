@@ -11,7 +11,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -98,7 +97,7 @@ func (f *Front) denied(r *http.Request, code string) error {
 		return expired
 	case err != nil:
 		return unavailable("the sign-in could not be read", err)
-	case t.Step != grant.Redeeming:
+	case t.Step != broker.StepRedeeming:
 		return expired
 	}
 	c, err := f.clientOf(r.Context(), t)
@@ -119,7 +118,7 @@ func (f *Front) signedIn(w http.ResponseWriter, r *http.Request, q query, wrong 
 		// does not get to sign this browser in (RFC 9700 §4.7).
 		return "", &problem{kind: pages.OtherBrowser, detail: "state is not of this browser's transaction"}
 	}
-	t, err := f.take(r.Context(), s, grant.Started, grant.Redeeming)
+	t, err := f.take(r.Context(), s, broker.StepStarted, broker.StepRedeeming)
 	if err != nil {
 		return "", err
 	}
@@ -149,7 +148,7 @@ func (f *Front) signedIn(w http.ResponseWriter, r *http.Request, q query, wrong 
 // identified goes on when it is known who the user is: to the consent page, or
 // to the client with a code if there is a consent that covers all that it asks
 // for.
-func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *grant.Transaction, c client, tokens cognitoauth.Tokens) (string, error) {
+func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *broker.Transaction, c client, tokens cognitoauth.Tokens) (string, error) {
 	if tokens.User.Sub == "" || tokens.OriginJTI == "" || tokens.RefreshToken == "" {
 		return "", c.deny("server_error", "the user could not be identified", errors.New("cognito: no id token, origin_jti or refresh token"))
 	}
@@ -177,7 +176,7 @@ func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *
 		}
 		return "", c.deny("consent_required", "", nil)
 	}
-	t.Step = grant.SignedIn
+	t.Step = broker.StepSignedIn
 	if err := f.Grants.ReplaceTransaction(r.Context(), t); err != nil {
 		f.forget(r, t)
 		return "", c.deny("temporarily_unavailable", "the sign-in could not be stored", err)
@@ -187,7 +186,7 @@ func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *
 
 // consented reports whether there is a consent that covers all of t. Without an
 // answer the user is asked.
-func (f *Front) consented(r *http.Request, t *grant.Transaction, c client) bool {
+func (f *Front) consented(r *http.Request, t *broker.Transaction, c client) bool {
 	if !remembers(c.profile, c.to.redirect) || prompts(t, "consent") {
 		return false
 	}
@@ -203,12 +202,12 @@ func (f *Front) consented(r *http.Request, t *grant.Transaction, c client) bool 
 	return f.Now().Before(found.ExpiresAt) && found.Sub == t.User.Sub && found.ClientID == t.ClientID && !slices.ContainsFunc(t.Scopes, missing)
 }
 
-func (f *Front) consentKey(t *grant.Transaction) string {
-	return grant.ConsentKey(f.Keys, t.User.Sub, t.ClientID, t.Generation, t.RedirectURI, t.Resource)
+func (f *Front) consentKey(t *broker.Transaction) string {
+	return broker.ConsentKey(f.Keys, t.User.Sub, t.ClientID, t.Generation, t.RedirectURI, t.Resource)
 }
 
 // forget removes a transaction of which it is not known how far it got.
-func (f *Front) forget(r *http.Request, t *grant.Transaction) {
+func (f *Front) forget(r *http.Request, t *broker.Transaction) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), undoTime)
 	defer cancel()
 	if err := f.Grants.DeleteTransaction(ctx, t.Key); err != nil {
@@ -218,7 +217,7 @@ func (f *Front) forget(r *http.Request, t *grant.Transaction) {
 
 // take takes a step of the transaction of s. A step that was taken already, as
 // by a callback that comes a second time, is a page.
-func (f *Front) take(ctx context.Context, s secret, from, to grant.Step) (*grant.Transaction, error) {
+func (f *Front) take(ctx context.Context, s secret, from, to broker.Step) (*broker.Transaction, error) {
 	t, err := f.Grants.TakeStep(ctx, s.key(), from, to)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
@@ -234,7 +233,7 @@ func (f *Front) take(ctx context.Context, s secret, from, to grant.Step) (*grant
 
 // clientOf is the client of a transaction, if it may still be used and has not
 // been registered anew since.
-func (f *Front) clientOf(ctx context.Context, t *grant.Transaction) (client, error) {
+func (f *Front) clientOf(ctx context.Context, t *broker.Transaction) (client, error) {
 	reg, profile, err := f.registration(ctx, t.ClientID)
 	if err != nil {
 		return client{}, err

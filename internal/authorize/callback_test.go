@@ -12,7 +12,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -113,11 +112,11 @@ func TestATransactionLivesTenMinutes(t *testing.T) {
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
 	callback := b.signIn(b.authorize(asking(id, webURI)), "alice")
-	w.clock.Advance(grant.TransactionLifetime)
+	w.clock.Advance(broker.TransactionLifetime)
 	b.wantFailure(b.get(callback), http.StatusBadRequest, "")
 
 	page := b.arrive(asking(id, webURI), "alice")
-	w.clock.Advance(grant.TransactionLifetime)
+	w.clock.Advance(broker.TransactionLifetime)
 	wantPage(t, b.get("/consent"), http.StatusBadRequest, "expired")
 	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "expired")
 	w.wantNoGrant()

@@ -9,7 +9,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // rememberedDays is how long a consent is remembered.
@@ -25,10 +24,10 @@ func (f *Front) consent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch t.Step {
-	case grant.Decided:
+	case broker.StepDecided:
 		f.showOutcome(w, r, s, t)
 		return
-	case grant.SignedIn:
+	case broker.StepSignedIn:
 	default:
 		f.showProblem(w, r, t.Lang, &problem{kind: pages.Expired, detail: "nobody has signed in here"})
 		return
@@ -63,7 +62,7 @@ func (f *Front) consent(w http.ResponseWriter, r *http.Request) {
 }
 
 // transaction returns the one that the browser is in.
-func (f *Front) transaction(r *http.Request) (secret, *grant.Transaction, error) {
+func (f *Front) transaction(r *http.Request) (secret, *broker.Transaction, error) {
 	s, ok := f.cookies.read(r)
 	if !ok {
 		return s, nil, &problem{kind: pages.OtherBrowser, detail: "no cookie of a transaction"}
@@ -78,7 +77,7 @@ func (f *Front) transaction(r *http.Request) (secret, *grant.Transaction, error)
 	return s, t, nil
 }
 
-func account(u grant.User) pages.Account { return pages.Account{Username: u.Username, Email: u.Email} }
+func account(u broker.User) pages.Account { return pages.Account{Username: u.Username, Email: u.Email} }
 
 func (f *Front) described(scopes []string) []pages.Scope {
 	var list []pages.Scope
@@ -99,7 +98,7 @@ func (f *Front) resource(identifier string) pages.Resource {
 }
 
 // showNoAccess tells a user that somebody else may consent.
-func (f *Front) showNoAccess(w http.ResponseWriter, r *http.Request, s secret, t *grant.Transaction) {
+func (f *Front) showNoAccess(w http.ResponseWriter, r *http.Request, s secret, t *broker.Transaction) {
 	p := &problem{kind: pages.NoAccess, detail: "the user may not consent under this profile"}
 	logProblem(w, r, p)
 	f.Pages.Problem(w, pages.ProblemView{
@@ -109,7 +108,7 @@ func (f *Front) showNoAccess(w http.ResponseWriter, r *http.Request, s secret, t
 
 // showOutcome goes on to the client with the code that was issued, or says that
 // there is none to go on with.
-func (f *Front) showOutcome(w http.ResponseWriter, r *http.Request, s secret, t *grant.Transaction) {
+func (f *Front) showOutcome(w http.ResponseWriter, r *http.Request, s secret, t *broker.Transaction) {
 	code, ok, err := f.issued(r.Context(), s, t)
 	if err != nil {
 		f.showProblem(w, r, t.Lang, unavailable("the decision could not be read", err))
@@ -124,7 +123,7 @@ func (f *Front) showOutcome(w http.ResponseWriter, r *http.Request, s secret, t 
 
 // goOn sends the user to the client. It is a page, since browsers hold
 // form-action of the consent page against the redirects that follow it.
-func (f *Front) goOn(w http.ResponseWriter, r *http.Request, t *grant.Transaction, params url.Values) {
+func (f *Front) goOn(w http.ResponseWriter, r *http.Request, t *broker.Transaction, params url.Values) {
 	f.Pages.Continue(w, pages.ContinueView{
 		Lang: languages(r, t.Lang), Target: respond(t.RedirectURI, f.Issuer, t.State, params),
 	})

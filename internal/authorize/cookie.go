@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // secret is what ties a transaction to a browser: 256 random bits, in the
@@ -87,7 +87,7 @@ func (c cookies) read(r *http.Request) (secret, bool) {
 // set puts the browser into the transaction of s. SameSite=Lax, since the way
 // back from Cognito begins at another site.
 func (c cookies) set(w http.ResponseWriter, s secret) {
-	c.write(w, s.text, int(grant.TransactionLifetime/time.Second))
+	c.write(w, s.text, int(broker.TransactionLifetime/time.Second))
 }
 
 func (c cookies) clear(w http.ResponseWriter) { c.write(w, "", -1) }

@@ -11,7 +11,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
@@ -63,7 +62,7 @@ func readForm(r *http.Request) (query, error) {
 // allow issues a code. If it was issued already, as by the first half of a
 // double click, the answer is the same again.
 func (f *Front) allow(w http.ResponseWriter, r *http.Request, s secret) {
-	t, err := f.Grants.TakeStep(r.Context(), s.key(), grant.SignedIn, grant.Decided)
+	t, err := f.Grants.TakeStep(r.Context(), s.key(), broker.StepSignedIn, broker.StepDecided)
 	if errors.Is(err, broker.ErrConflict) {
 		f.allowedAlready(w, r, s)
 		return
@@ -105,7 +104,7 @@ func (f *Front) allowedAlready(w http.ResponseWriter, r *http.Request, s secret)
 			f.undecided(w, r, err)
 			return
 		}
-		if t.Step != grant.Decided {
+		if t.Step != broker.StepDecided {
 			break
 		}
 		code, ok, err := f.issued(r.Context(), s, t)
@@ -137,9 +136,9 @@ func (f *Front) undecided(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // remember keeps the consent. If it cannot be kept, the user is asked again.
-func (f *Front) remember(r *http.Request, t *grant.Transaction) {
+func (f *Front) remember(r *http.Request, t *broker.Transaction) {
 	now := f.Now().UTC().Truncate(time.Second)
-	err := f.Grants.PutConsent(r.Context(), &grant.Consent{
+	err := f.Grants.PutConsent(r.Context(), &broker.Consent{
 		Key:       f.consentKey(t),
 		Sub:       t.User.Sub,
 		ClientID:  t.ClientID,
@@ -155,14 +154,14 @@ func (f *Front) remember(r *http.Request, t *grant.Transaction) {
 }
 
 // decided says what became of the question whether the client may.
-func decided(r *http.Request, t *grant.Transaction, event telemetry.Event, decision string) {
+func decided(r *http.Request, t *broker.Transaction, event telemetry.Event, decision string) {
 	telemetry.Note(r.Context(), telemetry.Decision, decision)
 	telemetry.Count(r.Context(), telemetry.Consents, 1)
 	audit(r, t, event)
 }
 
 // audit writes the line of something that the user of t has done.
-func audit(r *http.Request, t *grant.Transaction, event telemetry.Event) {
+func audit(r *http.Request, t *broker.Transaction, event telemetry.Event) {
 	httpapi.Audit(r, telemetry.Audit{
 		Event: event, Actor: telemetry.Actor{Kind: "user", ID: t.User.Sub}, ClientID: t.ClientID, AppClient: t.CognitoID, User: t.User.Sub,
 		After: []slog.Attr{slog.String("scope", strings.Join(t.Scopes, " ")), slog.String("resource", t.Resource)},
@@ -172,7 +171,7 @@ func audit(r *http.Request, t *grant.Transaction, event telemetry.Event) {
 // cancel ends the transaction and what the user signed in to, and tells the
 // client.
 func (f *Front) cancel(w http.ResponseWriter, r *http.Request, s secret) {
-	t, err := f.Grants.TakeStep(r.Context(), s.key(), grant.SignedIn, grant.Decided)
+	t, err := f.Grants.TakeStep(r.Context(), s.key(), broker.StepSignedIn, broker.StepDecided)
 	if err != nil {
 		f.undecided(w, r, err)
 		return
@@ -190,7 +189,7 @@ func (f *Front) cancel(w http.ResponseWriter, r *http.Request, s secret) {
 
 // endTransaction revokes at Cognito what the user signed in to and removes the
 // transaction.
-func (f *Front) endTransaction(r *http.Request, t *grant.Transaction) {
+func (f *Front) endTransaction(r *http.Request, t *broker.Transaction) {
 	app, err := f.AppClients.AppClient(r.Context(), t.AppClient)
 	if err != nil {
 		httpapi.Logger(r).WarnContext(r.Context(), "refresh token not revoked at Cognito", "app_client", t.CognitoID, "error", err)

@@ -12,7 +12,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // keyOf is the key of the transaction that the browser is in.
@@ -125,7 +124,7 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 		b := w.browser()
 		page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
 		b.decide(page, "allow")
-		w.clock.Advance(grant.CodeLifetime)
+		w.clock.Advance(broker.CodeLifetime)
 		wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "decided already")
 	})
 	t.Run("all at once", func(t *testing.T) {

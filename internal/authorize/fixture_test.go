@@ -27,7 +27,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -243,9 +242,9 @@ func asking(clientID, redirectURI string, changes ...string) url.Values {
 }
 
 // allGrants returns all grants.
-func (w *world) allGrants() []*grant.Grant {
+func (w *world) allGrants() []*broker.Grant {
 	w.t.Helper()
-	var list []*grant.Grant
+	var list []*broker.Grant
 	for g, err := range w.grants.ListGrants(w.t.Context()) {
 		if err != nil {
 			w.t.Fatal(err)
@@ -257,7 +256,7 @@ func (w *world) allGrants() []*grant.Grant {
 
 // wantCode fails unless u is the redirect URI with a code that a grant has, our
 // iss and the state; it returns the grant.
-func (w *world) wantCode(u *url.URL, redirectURI string) *grant.Grant {
+func (w *world) wantCode(u *url.URL, redirectURI string) *broker.Grant {
 	w.t.Helper()
 	q := u.Query()
 	if !strings.HasPrefix(u.String(), redirectURI+"?") || q.Get("iss") != w.issuer || q.Get("state") != "the state & more" || q.Has("error") {

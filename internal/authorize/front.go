@@ -12,7 +12,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
@@ -48,15 +47,15 @@ type AppClients interface {
 
 // Grants is the part of grant.Store that is used here, and promises the same.
 type Grants interface {
-	CreateTransaction(ctx context.Context, t *grant.Transaction) error
-	Transaction(ctx context.Context, key credential.Hash) (*grant.Transaction, error)
-	TakeStep(ctx context.Context, key credential.Hash, from, to grant.Step) (*grant.Transaction, error)
-	ReplaceTransaction(ctx context.Context, t *grant.Transaction) error
+	CreateTransaction(ctx context.Context, t *broker.Transaction) error
+	Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error)
+	TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error)
+	ReplaceTransaction(ctx context.Context, t *broker.Transaction) error
 	DeleteTransaction(ctx context.Context, key credential.Hash) error
-	CreateGrant(ctx context.Context, g *grant.Grant) error
-	Grant(ctx context.Context, id string) (*grant.Grant, error)
-	PutConsent(ctx context.Context, c *grant.Consent) error
-	Consent(ctx context.Context, key string) (*grant.Consent, error)
+	CreateGrant(ctx context.Context, g *broker.Grant) error
+	Grant(ctx context.Context, id string) (*broker.Grant, error)
+	PutConsent(ctx context.Context, c *broker.Consent) error
+	Consent(ctx context.Context, key string) (*broker.Consent, error)
 }
 
 // Config is what a Front needs. All fields are required but for those that say

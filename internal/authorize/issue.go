@@ -12,7 +12,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
@@ -22,7 +21,7 @@ const maxGrants = 4
 // issue stores the grant of t and returns its code. Issued twice, it is one
 // grant and the same code: the id follows from the sign-in, the code from the
 // secret in the cookie.
-func (f *Front) issue(r *http.Request, s secret, t *grant.Transaction) (credential.Token, error) {
+func (f *Front) issue(r *http.Request, s secret, t *broker.Transaction) (credential.Token, error) {
 	ctx := r.Context()
 	tokens, err := f.Keys.Open(purposeTransaction, t.Key.String(), t.Tokens)
 	if err != nil {
@@ -30,9 +29,9 @@ func (f *Front) issue(r *http.Request, s secret, t *grant.Transaction) (credenti
 	}
 	now := f.Now().UTC().Truncate(time.Second)
 	for n := range maxGrants {
-		id := grant.ID(f.Keys, t.OriginJTI, n)
+		id := broker.GrantID(f.Keys, t.OriginJTI, n)
 		code := s.code(id)
-		g := &grant.Grant{
+		g := &broker.Grant{
 			ID:            id,
 			ClientID:      t.ClientID,
 			Generation:    t.Generation,
@@ -41,7 +40,7 @@ func (f *Front) issue(r *http.Request, s secret, t *grant.Transaction) (credenti
 			Resource:      t.Resource,
 			OriginJTI:     t.OriginJTI,
 			Code:          code.Hash(),
-			CodeExpiresAt: now.Add(grant.CodeLifetime),
+			CodeExpiresAt: now.Add(broker.CodeLifetime),
 			RedirectURI:   t.RedirectURI,
 			Challenge:     t.Challenge,
 			AppClient:     t.AppClient,
@@ -71,9 +70,9 @@ func (f *Front) issue(r *http.Request, s secret, t *grant.Transaction) (credenti
 }
 
 // issued returns the code that was issued for t and has not been used yet.
-func (f *Front) issued(ctx context.Context, s secret, t *grant.Transaction) (credential.Token, bool, error) {
+func (f *Front) issued(ctx context.Context, s secret, t *broker.Transaction) (credential.Token, bool, error) {
 	for n := range maxGrants {
-		id := grant.ID(f.Keys, t.OriginJTI, n)
+		id := broker.GrantID(f.Keys, t.OriginJTI, n)
 		g, err := f.Grants.Grant(ctx, id)
 		if errors.Is(err, broker.ErrNotFound) {
 			return credential.Token{}, false, nil

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -177,7 +177,7 @@ func chooseResource(sent []string, known []Resource) (Resource, *oauthError) {
 	}
 	var chosen *Resource
 	for _, s := range sent {
-		i := slices.IndexFunc(known, func(r Resource) bool { return grant.SameResource(r.URL, s) })
+		i := slices.IndexFunc(known, func(r Resource) bool { return broker.SameResource(r.URL, s) })
 		if i < 0 {
 			return Resource{}, &oauthError{"invalid_target", "resource is not a protected resource of this server"}
 		}

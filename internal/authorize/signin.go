@@ -10,13 +10,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // signInURL is where the user of t signs in: Cognito's authorize endpoint, with
 // our callback, a state and PKCE of our own, and exactly the scopes to be
 // granted, openid besides, which tells us who it is.
-func (f *Front) signInURL(t *grant.Transaction, s secret) string {
+func (f *Front) signInURL(t *broker.Transaction, s secret) string {
 	v := url.Values{
 		"response_type":         {"code"},
 		"client_id":             {t.CognitoID},
@@ -59,24 +58,24 @@ func cognitoPrompt(prompt string) string {
 }
 
 // prompts reports whether the client asked for p.
-func prompts(t *grant.Transaction, p string) bool {
+func prompts(t *broker.Transaction, p string) bool {
 	return slices.Contains(strings.Fields(t.Prompt), p)
 }
 
 // userOf is who signed in.
-func userOf(u cognitoauth.User) grant.User {
-	return grant.User{Sub: u.Sub, Username: u.Username, Email: u.Email, Groups: u.Groups, IdentityProvider: u.IdentityProvider}
+func userOf(u cognitoauth.User) broker.User {
+	return broker.User{Sub: u.Sub, Username: u.Username, Email: u.Email, Groups: u.Groups, IdentityProvider: u.IdentityProvider}
 }
 
 // signInApp is the app client of a transaction in which nobody has signed in
 // yet.
-func (f *Front) signInApp(t *grant.Transaction) (cognitoauth.App, error) {
+func (f *Front) signInApp(t *broker.Transaction) (cognitoauth.App, error) {
 	s, err := f.Keys.Open(purposeSignIn, t.Key.String(), t.Tokens)
 	return cognitoauth.App{ID: t.CognitoID, Secret: s}, err
 }
 
 // tokens are those of a transaction in which somebody has signed in.
-func (f *Front) tokens(t *grant.Transaction) (cognitoauth.Tokens, error) {
+func (f *Front) tokens(t *broker.Transaction) (cognitoauth.Tokens, error) {
 	text, err := f.Keys.Open(purposeTransaction, t.Key.String(), t.Tokens)
 	if err != nil {
 		return cognitoauth.Tokens{}, err
@@ -99,7 +98,7 @@ func (f *Front) revoke(r *http.Request, app cognitoauth.App, refreshToken string
 
 // endSignIn revokes the refresh token of a transaction in which somebody has
 // signed in.
-func (f *Front) endSignIn(r *http.Request, t *grant.Transaction, record *broker.AppClient) {
+func (f *Front) endSignIn(r *http.Request, t *broker.Transaction, record *broker.AppClient) {
 	tokens, err := f.tokens(t)
 	var s string
 	if err == nil {

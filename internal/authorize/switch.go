@@ -6,14 +6,14 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/internal/pages"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // switchUser lets the user be somebody else: what was signed in to is revoked,
 // the browser is signed out at Cognito, and the request begins anew in a new
 // transaction, which signedOut takes up.
 func (f *Front) switchUser(w http.ResponseWriter, r *http.Request, s secret) {
-	old, err := f.Grants.TakeStep(r.Context(), s.key(), grant.SignedIn, grant.Decided)
+	old, err := f.Grants.TakeStep(r.Context(), s.key(), broker.StepSignedIn, broker.StepDecided)
 	if err != nil {
 		f.undecided(w, r, err)
 		return
@@ -34,14 +34,14 @@ func (f *Front) switchUser(w http.ResponseWriter, r *http.Request, s secret) {
 
 // again revokes what was signed in to and makes a transaction of the same
 // request. That the client is still registered, the callback sees to.
-func (f *Front) again(r *http.Request, old *grant.Transaction) (secret, *grant.Transaction, error) {
+func (f *Front) again(r *http.Request, old *broker.Transaction) (secret, *broker.Transaction, error) {
 	app, err := f.AppClients.AppClient(r.Context(), old.AppClient)
 	if err != nil || !app.Usable(f.LoginVersion == 2) {
 		return secret{}, nil, &problem{kind: pages.SignInFailed, detail: "the app client cannot be used any more", cause: err}
 	}
 	f.endSignIn(r, old, app)
 	s := newSecret()
-	t, err := f.create(r.Context(), s, app, &grant.Transaction{
+	t, err := f.create(r.Context(), s, app, &broker.Transaction{
 		ClientID:    old.ClientID,
 		Generation:  old.Generation,
 		RedirectURI: old.RedirectURI,
@@ -74,7 +74,7 @@ func (f *Front) signedOut(w http.ResponseWriter, r *http.Request) {
 		f.showProblem(w, r, "", err)
 		return
 	}
-	if err != nil || t.Step != grant.Started {
+	if err != nil || t.Step != broker.StepStarted {
 		f.Pages.SignedOut(w, languages(r, ""))
 		return
 	}

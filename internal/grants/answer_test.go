@@ -13,7 +13,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // as sends a form as c.
@@ -132,7 +131,7 @@ func (s *stack) wantEnded(id string) {
 }
 
 // wantStands checks that a grant has not ended.
-func (s *stack) wantStands(id string) *grant.Grant {
+func (s *stack) wantStands(id string) *broker.Grant {
 	s.t.Helper()
 	g, err := s.store.Grant(s.t.Context(), id)
 	if err != nil {

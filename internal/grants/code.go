@@ -10,7 +10,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -63,7 +62,7 @@ func (e *Endpoints) redeem(ctx context.Context, req request) (*answer, error) {
 
 // unused returns an error unless the code of g can be redeemed now. A second use
 // ends the grant (RFC 6749 §4.1.2).
-func (e *Endpoints) unused(ctx context.Context, req request, g *grant.Grant, refusal error) error {
+func (e *Endpoints) unused(ctx context.Context, req request, g *broker.Grant, refusal error) error {
 	switch {
 	case g.CodeUsed:
 		return e.over(ctx, req, g, "its code was used twice", "the code has been used before; authorize again")
@@ -76,7 +75,7 @@ func (e *Endpoints) unused(ctx context.Context, req request, g *grant.Grant, ref
 // fresh returns the access token that came with the sign-in, or a new one if
 // less than half of its life is left: consent may have taken its time. Sealed is
 // what g is to keep of Cognito's tokens.
-func (e *Endpoints) fresh(ctx context.Context, req request, g *grant.Grant) (t cognitoauth.Tokens, sealed string, err error) {
+func (e *Endpoints) fresh(ctx context.Context, req request, g *broker.Grant) (t cognitoauth.Tokens, sealed string, err error) {
 	t, err = e.Ender.tokens(g)
 	if err != nil {
 		return t, "", oauthform.Unavailable("the grant could not be read", err)
@@ -89,7 +88,7 @@ func (e *Endpoints) fresh(ctx context.Context, req request, g *grant.Grant) (t c
 
 // spend stores that the code of g has been used, and has yielded next. A client
 // that may not refresh is not given next, by which a lost reply is still told.
-func (e *Endpoints) spend(ctx context.Context, req request, g *grant.Grant, next credential.Token, sealed string, refusal error) error {
+func (e *Endpoints) spend(ctx context.Context, req request, g *broker.Grant, next credential.Token, sealed string, refusal error) error {
 	for range maxAttempts {
 		spent := g.Clone()
 		spent.CodeUsed = true
@@ -113,8 +112,8 @@ func (e *Endpoints) spend(ctx context.Context, req request, g *grant.Grant, next
 }
 
 // holds tells whether a grant is as it was stored when it yielded next.
-func holds(next credential.Token) func(*grant.Grant) bool {
-	return func(stored *grant.Grant) bool { return slices.Contains(stored.Live, next.Hash()) }
+func holds(next credential.Token) func(*broker.Grant) bool {
+	return func(stored *broker.Grant) bool { return slices.Contains(stored.Live, next.Hash()) }
 }
 
 // notStored is the answer if a change could not be stored.

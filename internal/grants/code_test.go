@@ -11,7 +11,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -224,7 +223,7 @@ func TestCodeLivesFiveMinutes(t *testing.T) {
 	c := s.public()
 	up := s.signIn()
 	_, code := s.allow(c, up)
-	s.clock.Advance(grant.CodeLifetime)
+	s.clock.Advance(broker.CodeLifetime)
 	s.as(c, "/token", codeForm(code)).want(400, "invalid_grant")
 }
 

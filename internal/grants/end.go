@@ -8,7 +8,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
@@ -59,7 +58,7 @@ func NewEnder(c EnderConfig) (*Ender, error) {
 // nothing, g.EndedAt is set, whatever End returns. After an error End can be
 // called again, also with a grant that has ended, and does what was left undone.
 // It goes on when ctx is cancelled, for at most five seconds.
-func (e *Ender) End(ctx context.Context, g *grant.Grant) error {
+func (e *Ender) End(ctx context.Context, g *broker.Grant) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()
 	if err := e.mark(ctx, g); err != nil {
@@ -88,14 +87,14 @@ func (e *Ender) End(ctx context.Context, g *grant.Grant) error {
 }
 
 // mark stores that g has ended, and makes g what is stored.
-func (e *Ender) mark(ctx context.Context, g *grant.Grant) error {
+func (e *Ender) mark(ctx context.Context, g *broker.Grant) error {
 	for range maxAttempts {
 		if !g.EndedAt.IsZero() {
 			return nil
 		}
 		ended := g.Clone()
 		ended.EndedAt, ended.Live = e.now(), nil
-		err := e.replace(ctx, ended, func(stored *grant.Grant) bool { return !stored.EndedAt.IsZero() })
+		err := e.replace(ctx, ended, func(stored *broker.Grant) bool { return !stored.EndedAt.IsZero() })
 		switch {
 		case err == nil, errors.Is(err, broker.ErrNotFound):
 			*g = *ended
@@ -118,7 +117,7 @@ func (e *Ender) mark(ctx context.Context, g *grant.Grant) error {
 
 // replace stores g. If it is not known whether that happened, it looks: applied
 // tells by what is stored.
-func (e *Ender) replace(ctx context.Context, g *grant.Grant, applied func(stored *grant.Grant) bool) error {
+func (e *Ender) replace(ctx context.Context, g *broker.Grant, applied func(stored *broker.Grant) bool) error {
 	err := e.store.ReplaceGrant(ctx, g)
 	if err == nil || errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrNotFound) {
 		return err
@@ -135,7 +134,7 @@ func (e *Ender) replace(ctx context.Context, g *grant.Grant, applied func(stored
 
 // revoke revokes Cognito's refresh token, and whatever came of it where Cognito
 // itself checks. If the app client is gone, so are its tokens.
-func (e *Ender) revoke(ctx context.Context, g *grant.Grant) error {
+func (e *Ender) revoke(ctx context.Context, g *broker.Grant) error {
 	kept, err := e.tokens(g)
 	if err != nil {
 		return err
@@ -153,7 +152,7 @@ func (e *Ender) revoke(ctx context.Context, g *grant.Grant) error {
 }
 
 // tokens returns Cognito's tokens as they were when the grant was made.
-func (e *Ender) tokens(g *grant.Grant) (cognitoauth.Tokens, error) {
+func (e *Ender) tokens(g *broker.Grant) (cognitoauth.Tokens, error) {
 	text, err := e.ring.Open(tokensPurpose, g.ID, g.Tokens)
 	if err != nil {
 		return cognitoauth.Tokens{}, err

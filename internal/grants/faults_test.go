@@ -11,7 +11,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -228,13 +227,13 @@ type interfering struct {
 	do   func(id string)
 }
 
-func (s *interfering) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
+func (s *interfering) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	s.once.Do(func() { s.do(g.ID) })
 	return s.Grants.ReplaceGrant(ctx, g)
 }
 
 func TestGrantThatIsChangedMeanwhileIsJudgedAgain(t *testing.T) {
-	change := func(f func(g *grant.Grant)) func(s *stack, id string) {
+	change := func(f func(g *broker.Grant)) func(s *stack, id string) {
 		return func(s *stack, id string) {
 			g, err := s.store.Grant(s.t.Context(), id)
 			if err == nil {
@@ -251,7 +250,7 @@ func TestGrantThatIsChangedMeanwhileIsJudgedAgain(t *testing.T) {
 		do   func(s *stack, id string)
 		want int
 	}{
-		{"in nothing that matters", change(func(g *grant.Grant) { g.User.Email = "new@example.com" }), 200},
+		{"in nothing that matters", change(func(g *broker.Grant) { g.User.Email = "new@example.com" }), 200},
 		{"ended by hand", func(s *stack, id string) {
 			g, err := s.store.Grant(s.t.Context(), id)
 			if err == nil {

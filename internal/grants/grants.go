@@ -12,7 +12,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
@@ -22,11 +21,11 @@ const requestTime = 17 * time.Second
 
 // Grants is the part of a grant.Store that is used here.
 type Grants interface {
-	CreateGrant(ctx context.Context, g *grant.Grant) error
-	Grant(ctx context.Context, id string) (*grant.Grant, error)
-	ReplaceGrant(ctx context.Context, g *grant.Grant) error
+	CreateGrant(ctx context.Context, g *broker.Grant) error
+	Grant(ctx context.Context, id string) (*broker.Grant, error)
+	ReplaceGrant(ctx context.Context, g *broker.Grant) error
 	GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error]
-	ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error]
+	ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error]
 	DeleteConsent(ctx context.Context, key string) error
 }
 
@@ -111,7 +110,7 @@ func (e *Endpoints) resource(named string) (r Resource, ok bool) {
 		return e.Resources[0], true
 	}
 	for _, r := range e.Resources {
-		if named != "" && grant.SameResource(r.URL, named) {
+		if named != "" && broker.SameResource(r.URL, named) {
 			return r, true
 		}
 	}

@@ -23,7 +23,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -171,7 +170,7 @@ func (s *stack) ender(store grants.Grants, cognito grants.Cognito, ring *seal.Ri
 // conflicting is a store in which somebody else is always faster.
 type conflicting struct{ grants.Grants }
 
-func (conflicting) ReplaceGrant(context.Context, *grant.Grant) error { return broker.ErrConflict }
+func (conflicting) ReplaceGrant(context.Context, *broker.Grant) error { return broker.ErrConflict }
 
 // serve makes the endpoints of s.config.
 func (s *stack) serve() {
@@ -348,19 +347,19 @@ func (s *stack) signIn(extra ...string) cognitoauth.Tokens {
 
 // allow makes the grant of a user who has signed in and allowed c, with its code,
 // and remembers the consent.
-func (s *stack) allow(c client, t cognitoauth.Tokens, change ...func(*grant.Grant)) (*grant.Grant, string) {
+func (s *stack) allow(c client, t cognitoauth.Tokens, change ...func(*broker.Grant)) (*broker.Grant, string) {
 	s.t.Helper()
 	a, err := s.store.AppClient(s.t.Context(), shared)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	id := grant.ID(s.ring, t.OriginJTI, 0)
+	id := broker.GrantID(s.ring, t.OriginJTI, 0)
 	code := credential.NewAuthorizationCode(id)
 	now := s.clock.Now()
-	g := &grant.Grant{
-		ID: id, ClientID: c.ClientID, Generation: c.Generation, User: grant.User{Sub: t.Sub, Username: t.User.Username},
+	g := &broker.Grant{
+		ID: id, ClientID: c.ClientID, Generation: c.Generation, User: broker.User{Sub: t.Sub, Username: t.User.Username},
 		Scopes: slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return s == "openid" }), Resource: notes, OriginJTI: t.OriginJTI,
-		Code: code.Hash(), CodeExpiresAt: now.Add(grant.CodeLifetime), RedirectURI: redirect, Challenge: cognitoauth.Challenge(verifier),
+		Code: code.Hash(), CodeExpiresAt: now.Add(broker.CodeLifetime), RedirectURI: redirect, Challenge: cognitoauth.Challenge(verifier),
 		AppClient: shared, CognitoID: a.CognitoID, Tokens: s.ring.Seal("grant", id, t.Encode()), CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
 	}
 	for _, f := range change {
@@ -369,7 +368,7 @@ func (s *stack) allow(c client, t cognitoauth.Tokens, change ...func(*grant.Gran
 	if err := s.store.CreateGrant(s.t.Context(), g); err != nil {
 		s.t.Fatal(err)
 	}
-	consent := &grant.Consent{Key: g.ConsentKey(s.ring), Sub: t.Sub, ClientID: c.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour)}
+	consent := &broker.Consent{Key: g.ConsentKey(s.ring), Sub: t.Sub, ClientID: c.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour)}
 	if err := s.store.PutConsent(s.t.Context(), consent); err != nil {
 		s.t.Fatal(err)
 	}
@@ -378,7 +377,7 @@ func (s *stack) allow(c client, t cognitoauth.Tokens, change ...func(*grant.Gran
 }
 
 // code signs in, allows c, and returns the grant and its code.
-func (s *stack) code(c client) (*grant.Grant, string) {
+func (s *stack) code(c client) (*broker.Grant, string) {
 	s.t.Helper()
 	return s.allow(c, s.signIn())
 }
@@ -391,7 +390,7 @@ func codeForm(code string) string {
 func refreshForm(token string) string { return "grant_type=refresh_token&refresh_token=" + token }
 
 // authorized is a client with tokens.
-func (s *stack) authorized(c client) (*grant.Grant, answer) {
+func (s *stack) authorized(c client) (*broker.Grant, answer) {
 	s.t.Helper()
 	g, code := s.code(c)
 	return g, s.as(c, "/token", codeForm(code)).want(200, "")

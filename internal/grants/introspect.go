@@ -12,7 +12,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // asking is a protected resource that may ask.
@@ -111,7 +110,7 @@ func (e *Endpoints) state(ctx context.Context, r Resource, c jwt.Claims) (intros
 	if err != nil {
 		return none, oauthform.Unavailable("the registration could not be read", err)
 	}
-	if !stands || g.Resource != "" && !grant.SameResource(g.Resource, r.URL) {
+	if !stands || g.Resource != "" && !broker.SameResource(g.Resource, r.URL) {
 		return none, nil
 	}
 	a := introspection{
@@ -128,11 +127,11 @@ func (e *Endpoints) state(ctx context.Context, r Resource, c jwt.Claims) (intros
 // audienceFits reports whether a token of that audience may be for r. Without
 // resource binding there is none, and its scopes say what it is for.
 func audienceFits(audience []string, r Resource) bool {
-	return len(audience) == 0 || slices.ContainsFunc(audience, func(aud string) bool { return grant.SameResource(aud, r.URL) })
+	return len(audience) == 0 || slices.ContainsFunc(audience, func(aud string) bool { return broker.SameResource(aud, r.URL) })
 }
 
 // stands reports whether g has not ended, and its registration is what it was.
-func (e *Endpoints) stands(ctx context.Context, g *grant.Grant) (bool, error) {
+func (e *Endpoints) stands(ctx context.Context, g *broker.Grant) (bool, error) {
 	if !g.EndedAt.IsZero() {
 		return false, nil
 	}

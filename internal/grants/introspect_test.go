@@ -9,7 +9,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -62,7 +61,7 @@ func TestIntrospectionOfTokensThatAreNotActive(t *testing.T) {
 
 	// A grant for another resource, whose token has a scope of this one too.
 	both := s.signIn("scope", "openid "+notes+"/read "+mail+"/send")
-	s.allow(c, both, func(g *grant.Grant) { g.Resource = mail })
+	s.allow(c, both, func(g *broker.Grant) { g.Resource = mail })
 	s.wantInactive(notesID, notesSecret, both.AccessToken)
 	if a := s.post("/introspect", basic(mailID, mailSecret), "token="+both.AccessToken); a.body["active"] != true || a.text("scope") != mail+"/send" {
 		t.Errorf("its own resource is told %s, want active with its own scope", a.raw)

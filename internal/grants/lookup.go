@@ -7,7 +7,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -16,14 +15,14 @@ const maxGrants = 4
 
 // grantOf returns the grant that an access token of Cognito's came of, one that
 // stands if there is one, or broker.ErrNotFound.
-func (e *Endpoints) grantOf(ctx context.Context, c jwt.Claims) (*grant.Grant, error) {
+func (e *Endpoints) grantOf(ctx context.Context, c jwt.Claims) (*broker.Grant, error) {
 	origin := c.OriginJTI
 	if origin == "" {
 		origin = machineOrigin(c.ClientID)
 	}
-	var ended *grant.Grant
+	var ended *broker.Grant
 	for n := range maxGrants {
-		g, err := e.store.Grant(ctx, grant.ID(e.ring, origin, n))
+		g, err := e.store.Grant(ctx, broker.GrantID(e.ring, origin, n))
 		if errors.Is(err, broker.ErrNotFound) {
 			break
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -113,13 +112,13 @@ func (e *Endpoints) provisioned(ctx context.Context, key string) (app, error) {
 
 // keepMachine sees to the grant of a client to itself, which is how a token of
 // its app client is found to be its own.
-func (e *Endpoints) keepMachine(ctx context.Context, req request, key, appID string) (*grant.Grant, error) {
+func (e *Endpoints) keepMachine(ctx context.Context, req request, key, appID string) (*broker.Grant, error) {
 	now := e.now()
-	id := grant.ID(e.ring, machineOrigin(appID), 0)
+	id := broker.GrantID(e.ring, machineOrigin(appID), 0)
 	g, err := e.store.Grant(ctx, id)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
-		g = &grant.Grant{
+		g = &broker.Grant{
 			ID: id, ClientID: req.reg.ClientID, Generation: req.reg.Generation,
 			Scopes: strings.Fields(req.reg.Metadata.Scope), OriginJTI: machineOrigin(appID),
 			AppClient: key, CognitoID: appID, CreatedAt: now, ExpiresAt: now.Add(machineLife),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 var _ broker.GrantEnder = (*Ender)(nil)
@@ -70,7 +69,7 @@ type ending struct {
 	first  error
 }
 
-func (r *ending) end(ctx context.Context, e *Ender, g *grant.Grant) {
+func (r *ending) end(ctx context.Context, e *Ender, g *broker.Grant) {
 	stood := g.EndedAt.IsZero()
 	err := e.End(ctx, g)
 	if stood && !g.EndedAt.IsZero() {

@@ -8,7 +8,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -16,8 +15,8 @@ func TestEndGrantsOfAClient(t *testing.T) {
 	s := newStack(t)
 	c, other := s.public(), s.public()
 	old, first := s.authorized(c)
-	var kept *grant.Grant
-	kept, _ = s.allow(c, s.signIn(), func(g *grant.Grant) { g.Generation = "new" })
+	var kept *broker.Grant
+	kept, _ = s.allow(c, s.signIn(), func(g *broker.Grant) { g.Generation = "new" })
 	foreign, _ := s.authorized(other)
 	e := s.ender(s.grants, s.patience(0), s.ring)
 	if n, err := e.EndGrants(t.Context(), c.ClientID, "new"); err != nil || n != 1 {
@@ -25,7 +24,7 @@ func TestEndGrantsOfAClient(t *testing.T) {
 	}
 	s.wantOver(old.ID)
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
-	for _, g := range []*grant.Grant{kept, foreign} {
+	for _, g := range []*broker.Grant{kept, foreign} {
 		if stored, err := s.grants.Grant(t.Context(), g.ID); err != nil || !stored.EndedAt.IsZero() {
 			t.Errorf("another grant has ended: %+v, %v", stored, err)
 		}
@@ -67,7 +66,7 @@ func TestEndGrantsGoesOnAfterAFailure(t *testing.T) {
 	if n, err := e.EndGrants(t.Context(), c.ClientID, ""); err != nil || n != 0 {
 		t.Errorf("again = %d, %v, want the rest done", n, err)
 	}
-	for _, g := range []*grant.Grant{a, b} {
+	for _, g := range []*broker.Grant{a, b} {
 		if stored, err := s.grants.Grant(t.Context(), g.ID); err != nil || stored.Standing() {
 			t.Errorf("grant %s is not wholly ended: %+v, %v", g.ID, stored, err)
 		}
@@ -100,7 +99,7 @@ func TestEndGrantsOfAUser(t *testing.T) {
 	one, two := s.public(), s.public()
 	a, _ := s.authorized(one)
 	b, _ := s.authorized(two)
-	other, _ := s.allow(one, s.signIn(), func(g *grant.Grant) { g.User.Sub = "somebody else" })
+	other, _ := s.allow(one, s.signIn(), func(g *broker.Grant) { g.User.Sub = "somebody else" })
 	e := s.ender(s.grants, s.patience(0), s.ring)
 	if n, err := e.EndGrantsOfUser(t.Context(), a.User.Sub); err != nil || n != 2 {
 		t.Errorf("EndGrantsOfUser = %d, %v, want 2", n, err)

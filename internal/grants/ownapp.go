@@ -10,7 +10,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
@@ -79,7 +78,7 @@ func (s *apps) read(ctx context.Context, key string) (app, error) {
 }
 
 // of returns the app client that g names, or errGone.
-func (s *apps) of(ctx context.Context, g *grant.Grant) (app, error) {
+func (s *apps) of(ctx context.Context, g *broker.Grant) (app, error) {
 	a, err := s.get(ctx, g.AppClient)
 	if err == nil && a.ID != g.CognitoID {
 		a, err = s.read(ctx, g.AppClient)
@@ -93,7 +92,7 @@ func (s *apps) of(ctx context.Context, g *grant.Grant) (app, error) {
 // kept returns what finds the app client that g names: first as it was when its
 // tokens were issued, which costs no look at its record, then as the record has
 // it.
-func (s *apps) kept(ctx context.Context, g *grant.Grant, tokens cognitoauth.Tokens) func() (app, error) {
+func (s *apps) kept(ctx context.Context, g *broker.Grant, tokens cognitoauth.Tokens) func() (app, error) {
 	secret := tokens.AppSecret
 	return func() (app, error) {
 		if secret == "" {

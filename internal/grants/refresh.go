@@ -8,7 +8,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -62,12 +61,12 @@ func (e *Endpoints) refresh(ctx context.Context, req request) (*answer, error) {
 
 // judged returns what tok is worth, Rotate or Sibling, or an error. A token that
 // was replayed ends the grant.
-func (e *Endpoints) judged(ctx context.Context, req request, g *grant.Grant, tok credential.Token, refusal error) (grant.Verdict, error) {
-	v := g.Judge(tok, e.now())
+func (e *Endpoints) judged(ctx context.Context, req request, g *broker.Grant, tok credential.Token, refusal error) (broker.Verdict, error) {
+	v := g.Verdict(tok, e.now())
 	switch v {
-	case grant.Rotate, grant.Sibling:
+	case broker.VerdictRotate, broker.VerdictSibling:
 		return v, nil
-	case grant.Replayed:
+	case broker.VerdictReplayed:
 		return v, e.over(ctx, req, g, "a refresh token was used again", "the refresh token has been used before; authorize again")
 	}
 	if !g.EndedAt.IsZero() {
@@ -78,7 +77,7 @@ func (e *Endpoints) judged(ctx context.Context, req request, g *grant.Grant, tok
 
 // rotate stores that tok, of that verdict, has yielded next. If another request
 // has changed the grant meanwhile, tok is judged again.
-func (e *Endpoints) rotate(ctx context.Context, req request, g *grant.Grant, v grant.Verdict, tok, next credential.Token, sealed string, refusal error) error {
+func (e *Endpoints) rotate(ctx context.Context, req request, g *broker.Grant, v broker.Verdict, tok, next credential.Token, sealed string, refusal error) error {
 	for range maxAttempts {
 		rotated := g.Clone()
 		rotated.Rotated(v, tok, next.Hash(), e.now())
@@ -103,9 +102,9 @@ func (e *Endpoints) rotate(ctx context.Context, req request, g *grant.Grant, v g
 // issued reports whether tok was once handed out as a refresh token of g. One
 // that was not ends nothing: the id of a grant is in its code, which many may
 // have seen.
-func (e *Endpoints) issued(g *grant.Grant, tok credential.Token) bool {
-	switch g.Judge(tok, e.now()) {
-	case grant.Rotate, grant.Sibling:
+func (e *Endpoints) issued(g *broker.Grant, tok credential.Token) bool {
+	switch g.Verdict(tok, e.now()) {
+	case broker.VerdictRotate, broker.VerdictSibling:
 		return true
 	}
 	return e.authentic(g.ID, tok)

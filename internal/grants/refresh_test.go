@@ -9,7 +9,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -55,7 +54,7 @@ func TestRefreshTokenThatWasUsedYieldsASiblingForAMinute(t *testing.T) {
 	g, first := s.authorized(c)
 	root := first.text("refresh_token")
 	a := s.refreshed(c, root)
-	s.clock.Advance(grant.ReuseWindow - time.Second)
+	s.clock.Advance(broker.ReuseWindow - time.Second)
 	b := s.refreshed(c, root)
 	if a == b {
 		t.Error("the sibling is the same token")
@@ -77,7 +76,7 @@ func TestOlderRefreshTokenEndsTheGrant(t *testing.T) {
 	}{
 		{"used a minute ago", func(s *stack, c client, root string) (string, string) {
 			next := s.refreshed(c, root)
-			s.clock.Advance(grant.ReuseWindow)
+			s.clock.Advance(broker.ReuseWindow)
 			return root, next
 		}},
 		{"used twice ago, a moment since", func(s *stack, c client, root string) (string, string) {
@@ -327,7 +326,7 @@ func TestWithoutTheKeyNothingIsReadAndNothingIsLost(t *testing.T) {
 
 	// A row that was moved under another id does not open.
 	moved := g.Clone()
-	moved.ID = grant.ID(s.ring, "another origin", 0)
+	moved.ID = broker.GrantID(s.ring, "another origin", 0)
 	code := credential.NewAuthorizationCode(moved.ID)
 	moved.Code = code.Hash()
 	if err := s.store.CreateGrant(t.Context(), moved); err != nil {

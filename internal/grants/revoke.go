@@ -12,7 +12,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
@@ -71,7 +70,7 @@ func (e *Endpoints) revoke(r *http.Request) error {
 
 // revocable returns the grant that the token came of. There being none is
 // broker.ErrNotFound or jwt.ErrInvalid.
-func (e *Endpoints) revocable(ctx context.Context, token string) (*grant.Grant, error) {
+func (e *Endpoints) revocable(ctx context.Context, token string) (*broker.Grant, error) {
 	if strings.HasPrefix(token, credential.RefreshTokenPrefix) {
 		tok := credential.Presented(token)
 		id, err := credential.GrantID(tok)

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -140,9 +140,9 @@ func TestSecondGrantOfASignInIsFound(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	up := s.signIn()
-	s.allow(s.public(), up, func(g *grant.Grant) { g.EndedAt = s.clock.Now() })
-	g, _ := s.allow(c, up, func(g *grant.Grant) {
-		g.ID = grant.ID(s.ring, up.OriginJTI, 1)
+	s.allow(s.public(), up, func(g *broker.Grant) { g.EndedAt = s.clock.Now() })
+	g, _ := s.allow(c, up, func(g *broker.Grant) {
+		g.ID = broker.GrantID(s.ring, up.OriginJTI, 1)
 		g.Tokens = s.ring.Seal("grant", g.ID, up.Encode())
 	})
 	s.wantActive(up.AccessToken, true)

@@ -10,7 +10,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // stuck answers nothing before the caller gives up.
@@ -43,7 +42,7 @@ type stuckGrants struct {
 	stuck
 }
 
-func (s stuckGrants) ReplaceGrant(ctx context.Context, _ *grant.Grant) error { return s.wait(ctx) }
+func (s stuckGrants) ReplaceGrant(ctx context.Context, _ *broker.Grant) error { return s.wait(ctx) }
 
 // API Gateway ends a request after 30 s, and whatever it was doing is lost.
 func TestRequestsEndWithin25Seconds(t *testing.T) {

@@ -16,7 +16,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -31,7 +30,7 @@ type request struct {
 
 // audit writes the line of something that has been done to g. The client that
 // sends the request did it.
-func (r request) audit(event telemetry.Event, g *grant.Grant, after ...slog.Attr) {
+func (r request) audit(event telemetry.Event, g *broker.Grant, after ...slog.Attr) {
 	httpapi.Audit(r.http, telemetry.Audit{
 		Event: event, Actor: telemetry.Actor{Kind: "client", ID: r.reg.ClientID}, ClientID: g.ClientID, Profile: r.reg.Profile,
 		AppClient: g.CognitoID, Grant: g.ID, User: g.User.Sub, After: after,
@@ -39,7 +38,7 @@ func (r request) audit(event telemetry.Event, g *grant.Grant, after ...slog.Attr
 }
 
 // issued writes the line of an access token that is handed out.
-func (r request) issued(g *grant.Grant, grantType string, scopes []string, expires time.Time) {
+func (r request) issued(g *broker.Grant, grantType string, scopes []string, expires time.Time) {
 	r.audit(telemetry.TokenIssued, g, slog.String("grant_type", grantType),
 		slog.String("scope", strings.Join(scopes, " ")), slog.Time("expires_at", expires.UTC().Truncate(time.Second)))
 }
@@ -120,7 +119,7 @@ func (e *Endpoints) request(ctx context.Context, r *http.Request) (request, erro
 
 // find returns the grant that a code or refresh token names. There being none is
 // the refusal.
-func (e *Endpoints) find(ctx context.Context, tok credential.Token, refusal error) (*grant.Grant, error) {
+func (e *Endpoints) find(ctx context.Context, tok credential.Token, refusal error) (*broker.Grant, error) {
 	id, err := credential.GrantID(tok)
 	if err != nil {
 		return nil, refusal
@@ -138,7 +137,7 @@ func (e *Endpoints) find(ctx context.Context, tok credential.Token, refusal erro
 // current returns an error unless g is of the registration as it is now. The
 // tokens of one that has been deleted, disabled or made anew are worth nothing
 // (its generation is another).
-func (e *Endpoints) current(ctx context.Context, req request, g *grant.Grant) error {
+func (e *Endpoints) current(ctx context.Context, req request, g *broker.Grant) error {
 	if g.ClientID != req.reg.ClientID {
 		return invalidGrant("this was issued to another client")
 	}
@@ -150,16 +149,16 @@ func (e *Endpoints) current(ctx context.Context, req request, g *grant.Grant) er
 
 // forResource checks the resource parameter, which can only repeat the resource
 // of the grant (RFC 8707 §2.2).
-func forResource(req request, g *grant.Grant) error {
+func forResource(req request, g *broker.Grant) error {
 	named, err := oauthform.Resource(req.form)
-	if err == nil && named != "" && !grant.SameResource(named, g.Resource) {
+	if err == nil && named != "" && !broker.SameResource(named, g.Resource) {
 		return oauthform.Refusal("invalid_target", "resource is not the one of the authorization request")
 	}
 	return err
 }
 
 // over ends g for a reason that is logged, and returns what the client is told.
-func (e *Endpoints) over(ctx context.Context, req request, g *grant.Grant, reason, told string) error {
+func (e *Endpoints) over(ctx context.Context, req request, g *broker.Grant, reason, told string) error {
 	before := g.EndedAt
 	err := e.Ender.End(ctx, g)
 	if g.EndedAt.IsZero() {
@@ -176,7 +175,7 @@ func (e *Endpoints) over(ctx context.Context, req request, g *grant.Grant, reaso
 
 // renew fetches a new access token for g, of which kept are Cognito's tokens, and
 // says what g is to keep of them. If Cognito will not any more, g ends.
-func (e *Endpoints) renew(ctx context.Context, req request, g *grant.Grant, kept cognitoauth.Tokens) (t cognitoauth.Tokens, sealed string, err error) {
+func (e *Endpoints) renew(ctx context.Context, req request, g *broker.Grant, kept cognitoauth.Tokens) (t cognitoauth.Tokens, sealed string, err error) {
 	err = e.apps.with(
 		e.apps.kept(ctx, g, kept), g.AppClient,
 		func(a app) (err error) {
@@ -202,7 +201,7 @@ func (e *Endpoints) renew(ctx context.Context, req request, g *grant.Grant, kept
 }
 
 // answerOf is what the client is told when g has yielded t and next.
-func (e *Endpoints) answerOf(req request, g *grant.Grant, t cognitoauth.Tokens, next credential.Token) *answer {
+func (e *Endpoints) answerOf(req request, g *broker.Grant, t cognitoauth.Tokens, next credential.Token) *answer {
 	a := &answer{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: e.seconds(t.ExpiresAt), Scope: reported(g.Scopes)}
 	if mayRefresh(req.reg) {
 		a.RefreshToken = next.Reveal()

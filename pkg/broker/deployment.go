@@ -31,7 +31,7 @@ func (d *deployments) note(ctx context.Context, store Sweeping, now time.Time) e
 	if d.id == "" || d.noted.Load() {
 		return nil
 	}
-	err := store.CreateDeployment(ctx, &Deployment{ID: d.id, Began: now.UTC().Truncate(time.Second)})
+	err := store.CreateTableOwner(ctx, &TableOwner{ID: d.id, Began: now.UTC().Truncate(time.Second)})
 	if err != nil && !errors.Is(err, ErrExists) {
 		return fmt.Errorf("note whose table it is: %w", err)
 	}
@@ -42,21 +42,21 @@ func (d *deployments) note(ctx context.Context, store Sweeping, now time.Time) e
 // ownTable returns whose table the store is, if that is this deployment. listed
 // is how many app clients of ours there are: none, and a table that says nothing
 // is a new one.
-func (s *sweep) ownTable(ctx context.Context, listed int) (*Deployment, error) {
+func (s *sweep) ownTable(ctx context.Context, listed int) (*TableOwner, error) {
 	identity, err := s.store.Identity(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("identity of the table: %w", err)
 	}
-	d, err := s.store.Deployment(ctx)
+	d, err := s.store.TableOwner(ctx)
 	switch {
 	case errors.Is(err, ErrNotFound) && listed > 0:
 		return nil, s.alarm(ctx, ErrForeignTable, fmt.Sprintf("it does not say so, and there are %d app clients of the deployment %s", listed, s.deployment))
 	case errors.Is(err, ErrNotFound):
-		d = &Deployment{ID: s.deployment, Store: identity, Began: s.now().UTC().Truncate(time.Second)}
+		d = &TableOwner{ID: s.deployment, Store: identity, Began: s.now().UTC().Truncate(time.Second)}
 		if s.DryRun {
 			return d, nil
 		}
-		if err := s.store.CreateDeployment(ctx, d); err != nil && !errors.Is(err, ErrExists) {
+		if err := s.store.CreateTableOwner(ctx, d); err != nil && !errors.Is(err, ErrExists) {
 			return nil, fmt.Errorf("note whose table it is: %w", err)
 		}
 		return d, nil
@@ -68,7 +68,7 @@ func (s *sweep) ownTable(ctx context.Context, listed int) (*Deployment, error) {
 		return nil, s.alarm(ctx, ErrForeignTable, "it has been restored from a backup, or made anew")
 	case d.Store == "" && identity != "" && !s.DryRun:
 		d.Store = identity
-		if err := s.store.SetDeployment(ctx, d); err != nil {
+		if err := s.store.SetTableOwner(ctx, d); err != nil {
 			return nil, fmt.Errorf("note which table it is: %w", err)
 		}
 	}
@@ -95,7 +95,7 @@ func (s *Service) AcceptTable(ctx context.Context, by string) error {
 	if err != nil {
 		return fmt.Errorf("identity of the table: %w", err)
 	}
-	if err := s.store.SetDeployment(ctx, &Deployment{ID: s.deployment, Store: identity}); err != nil {
+	if err := s.store.SetTableOwner(ctx, &TableOwner{ID: s.deployment, Store: identity}); err != nil {
 		return fmt.Errorf("note whose table it is: %w", err)
 	}
 	telemetry.Audit{

@@ -157,7 +157,7 @@ type DueRecord struct {
 
 // Deployment says whose table a store is, so that what an empty or foreign or
 // restored one says is not believed.
-type Deployment struct {
+type TableOwner struct {
 	// ID is that of the deployment, which is kept outside the store.
 	ID string
 	// Store is the identity of the store, see Sweeping.Identity. It is empty
@@ -181,12 +181,12 @@ type Sweeping interface {
 	// SetSweepPlace stores a place. Of two at once either may stay.
 	SetSweepPlace(ctx context.Context, place string) error
 	// Deployment returns whose table this is, or ErrNotFound.
-	Deployment(ctx context.Context) (*Deployment, error)
+	TableOwner(ctx context.Context) (*TableOwner, error)
 	// CreateDeployment stores d, or returns ErrExists if there is one. Sent twice
 	// it may return ErrExists although it was the first.
-	CreateDeployment(ctx context.Context, d *Deployment) error
+	CreateTableOwner(ctx context.Context, d *TableOwner) error
 	// SetDeployment stores d in place of what there is.
-	SetDeployment(ctx context.Context, d *Deployment) error
+	SetTableOwner(ctx context.Context, d *TableOwner) error
 	// Identity returns what the store is: another one after it was made anew or
 	// restored from a backup. Empty is unknown.
 	Identity(ctx context.Context) (string, error)

@@ -273,14 +273,14 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 
 // A table that is not the one that the deployment had costs nobody a client.
 func TestATableThatIsNotOurs(t *testing.T) {
-	setting := func(change func(*broker.Deployment)) func(*testing.T, *brokeredWorld) {
+	setting := func(change func(*broker.TableOwner)) func(*testing.T, *brokeredWorld) {
 		return func(t *testing.T, w *brokeredWorld) {
-			d, err := w.inner.Deployment(t.Context())
+			d, err := w.inner.TableOwner(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			change(d)
-			if err := w.inner.SetDeployment(t.Context(), d); err != nil {
+			if err := w.inner.SetTableOwner(t.Context(), d); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -296,8 +296,8 @@ func TestATableThatIsNotOurs(t *testing.T) {
 			lost(t, w)
 			w.mustProvision("profile/lasting")
 		},
-		"of another deployment":  setting(func(d *broker.Deployment) { d.ID = "prod" }),
-		"restored from a backup": setting(func(d *broker.Deployment) { d.Store = "that of the other table" }),
+		"of another deployment":  setting(func(d *broker.TableOwner) { d.ID = "prod" }),
+		"restored from a backup": setting(func(d *broker.TableOwner) { d.Store = "that of the other table" }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newLife(t)
@@ -325,14 +325,14 @@ func TestATableThatIsNotOurs(t *testing.T) {
 	t.Run("an empty pool and a new table are a beginning", func(t *testing.T) {
 		w := newLife(t)
 		w.mustSweep()
-		d, err := w.inner.Deployment(t.Context())
+		d, err := w.inner.TableOwner(t.Context())
 		if err != nil || d.ID != "test" || d.Store == "" || !d.Began.Equal(w.now().Truncate(time.Second)) {
 			t.Errorf("Deployment = %+v, %v", d, err)
 		}
 	})
 	t.Run("without the note no app client is made", func(t *testing.T) {
 		w := newLife(t)
-		w.store.FailNext("CreateDeployment", 1, fake.NotApplied)
+		w.store.FailNext("CreateTableOwner", 1, fake.NotApplied)
 		if err := w.Provision(t.Context(), "profile/open"); err == nil || len(w.pool.All()) != 0 {
 			t.Errorf("Provision = %v with %d app clients, want an error and none", err, len(w.pool.All()))
 		}
@@ -495,5 +495,5 @@ func TestADryRunSaysWhatWouldBeDone(t *testing.T) {
 }
 
 var readsOnly = map[string]bool{
-	"Registration": true, "AppClient": true, "AppClientKeys": true, "Due": true, "SweepPlace": true, "Deployment": true, "Identity": true,
+	"Registration": true, "AppClient": true, "AppClientKeys": true, "Due": true, "SweepPlace": true, "TableOwner": true, "Identity": true,
 }

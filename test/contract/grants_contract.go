@@ -7,18 +7,17 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // An OpenGrantStore opens the store under test, which takes the time from now.
 // The store may hold things already, and may be the same one each time.
-type OpenGrantStore func(t *testing.T, now func() time.Time) grant.Store
+type OpenGrantStore func(t *testing.T, now func() time.Time) broker.GrantStore
 
 // TestGrantStore tests that the store which open returns keeps the contract of
 // grant.Store. To test that calls are sent twice without harm, run it once more
 // with an open whose store sends them so.
-func TestGrantStore(t *testing.T, open func(t *testing.T, now func() time.Time) grant.Store) {
+func TestGrantStore(t *testing.T, open func(t *testing.T, now func() time.Time) broker.GrantStore) {
 	t.Run("Transactions", func(t *testing.T) { testTransactions(t, open) })
 	t.Run("Grants", func(t *testing.T) { testGrants(t, open) })
 	t.Run("Consents", func(t *testing.T) { testConsents(t, open) })
@@ -29,10 +28,10 @@ func TestGrantStore(t *testing.T, open func(t *testing.T, now func() time.Time) 
 func newKey() credential.Hash { return credential.Presented(credential.NewID()).Hash() }
 
 // newTransaction is a transaction as /authorize begins it.
-func newTransaction(c *fake.Clock) *grant.Transaction {
-	return &grant.Transaction{
+func newTransaction(c *fake.Clock) *broker.Transaction {
+	return &broker.Transaction{
 		Key:         newKey(),
-		Step:        grant.Started,
+		Step:        broker.StepStarted,
 		ClientID:    "dcr_" + credential.NewID(),
 		Generation:  credential.NewID(),
 		RedirectURI: "http://127.0.0.1:49152/callback",
@@ -42,18 +41,18 @@ func newTransaction(c *fake.Clock) *grant.Transaction {
 		Challenge:   "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 		AppClient:   "profile/open",
 		CognitoID:   "1example23456789",
-		ExpiresAt:   c.Second().Add(grant.TransactionLifetime),
+		ExpiresAt:   c.Second().Add(broker.TransactionLifetime),
 	}
 }
 
 func testTransactions(t *testing.T, open OpenGrantStore) {
-	create := func(t *testing.T, tx *grant.Transaction, clock *fake.Clock) grant.Store {
+	create := func(t *testing.T, tx *broker.Transaction, clock *fake.Clock) broker.GrantStore {
 		t.Helper()
 		s := open(t, clock.Now)
 		check(t, "create", s.CreateTransaction(t.Context(), tx), nil)
 		return s
 	}
-	read := func(t *testing.T, s grant.Store, key credential.Hash) *grant.Transaction {
+	read := func(t *testing.T, s broker.GrantStore, key credential.Hash) *broker.Transaction {
 		t.Helper()
 		tx, err := s.Transaction(t.Context(), key)
 		check(t, "read", err, nil)
@@ -62,8 +61,8 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 
 	t.Run("what was created is read", func(t *testing.T) {
 		clock := fake.NewClock()
-		least := &grant.Transaction{Key: newKey(), Step: grant.Started, ExpiresAt: clock.Second().Add(time.Minute)}
-		for _, tx := range []*grant.Transaction{newTransaction(clock), least} {
+		least := &broker.Transaction{Key: newKey(), Step: broker.StepStarted, ExpiresAt: clock.Second().Add(time.Minute)}
+		for _, tx := range []*broker.Transaction{newTransaction(clock), least} {
 			want := tx.Clone()
 			want.Version = 1
 			s := create(t, tx, clock)
@@ -78,7 +77,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 			tx := newTransaction(clock)
 			tx.State, tx.Nonce, tx.LoginHint, tx.Lang, tx.Prompt = text, text+"n", text+"h", text+"l", text+"p"
 			tx.RedirectURI, tx.Challenge, tx.Resource, tx.Scopes = text+"u", text+"c", text+"r", []string{text}
-			tx.User = grant.User{Sub: text, Username: text, Email: text, Groups: []string{text}, IdentityProvider: text}
+			tx.User = broker.User{Sub: text, Username: text, Email: text, Groups: []string{text}, IdentityProvider: text}
 			s := create(t, tx, clock)
 			diff(t, "read", read(t, s, tx.Key), tx)
 		}
@@ -114,7 +113,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 			t.Errorf("version after ErrExists: got %d, want 0", other.Version)
 		}
 		diff(t, "read", read(t, s, tx.Key), tx)
-		clock.Advance(grant.TransactionLifetime)
+		clock.Advance(broker.TransactionLifetime)
 		other.ExpiresAt = clock.Second().Add(time.Minute)
 		check(t, "create in place of the expired one", s.CreateTransaction(t.Context(), other), nil)
 		diff(t, "read", read(t, s, tx.Key), other)
@@ -125,15 +124,15 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		tx := newTransaction(clock)
 		s := create(t, tx, clock)
 		want := tx.Clone()
-		want.Step, want.Version = grant.Redeeming, 2
-		got, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+		want.Step, want.Version = broker.StepRedeeming, 2
+		got, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
 		check(t, "take", err, nil)
 		diff(t, "taken", got, want)
 		diff(t, "read", read(t, s, tx.Key), want)
-		for _, step := range [][2]grant.Step{
-			{grant.Started, grant.Redeeming}, // again
-			{grant.Started, grant.SignedIn},
-			{grant.SignedIn, grant.Decided}, // not there yet
+		for _, step := range [][2]broker.Step{
+			{broker.StepStarted, broker.StepRedeeming}, // again
+			{broker.StepStarted, broker.StepSignedIn},
+			{broker.StepSignedIn, broker.StepDecided}, // not there yet
 		} {
 			_, err := s.TakeStep(t.Context(), tx.Key, step[0], step[1])
 			check(t, "take "+string(step[0]), err, broker.ErrConflict)
@@ -146,21 +145,21 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		tx := newTransaction(clock)
 		s := create(t, tx, clock)
 		stale := tx.Clone()
-		taken, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+		taken, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
 		check(t, "take started", err, nil)
 		check(t, "replace what was read before", s.ReplaceTransaction(t.Context(), stale), broker.ErrConflict)
 
-		taken.Step, taken.OriginJTI, taken.Tokens = grant.SignedIn, credential.NewID(), "k1.sealed"
-		taken.User = grant.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}}
+		taken.Step, taken.OriginJTI, taken.Tokens = broker.StepSignedIn, credential.NewID(), "k1.sealed"
+		taken.User = broker.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}}
 		check(t, "replace", s.ReplaceTransaction(t.Context(), taken), nil)
 		if taken.Version != 3 {
 			t.Errorf("version: got %d, want 3", taken.Version)
 		}
 		diff(t, "read", read(t, s, tx.Key), taken)
 
-		decided, err := s.TakeStep(t.Context(), tx.Key, grant.SignedIn, grant.Decided)
+		decided, err := s.TakeStep(t.Context(), tx.Key, broker.StepSignedIn, broker.StepDecided)
 		check(t, "take signed in", err, nil)
-		taken.Step, taken.Version = grant.Decided, 4
+		taken.Step, taken.Version = broker.StepDecided, 4
 		diff(t, "decided", decided, taken)
 
 		check(t, "delete", s.DeleteTransaction(t.Context(), tx.Key), nil)
@@ -174,9 +173,9 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		tx := newTransaction(clock)
 		s := create(t, tx, clock)
 		for range 3 {
-			taken, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+			taken, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
 			check(t, "take", err, nil)
-			taken.Step = grant.Started
+			taken.Step = broker.StepStarted
 			check(t, "replace", s.ReplaceTransaction(t.Context(), taken), nil)
 		}
 		if got := read(t, s, tx.Key).Version; got != 7 {
@@ -189,7 +188,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		tx := newTransaction(clock)
 		s := create(t, tx, clock)
 		oneWinner(t, race(func(int) error {
-			_, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+			_, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
 			return err
 		}), broker.ErrConflict)
 		if got := read(t, s, tx.Key).Version; got != 2 {
@@ -216,7 +215,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 			if i > 0 {
 				return s.ReplaceTransaction(t.Context(), tx.Clone())
 			}
-			_, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+			_, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
 			return err
 		})
 		// The step does not depend on the version, so it may come second.
@@ -234,8 +233,8 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		if stepped != 1 || won > 1 {
 			t.Errorf("steps taken: %d with error %v, want 1; replacements: %d, want at most 1", stepped, errs[0], won)
 		}
-		if got, want := read(t, s, tx.Key), int64(1+stepped+won); got.Version != want || got.Step != grant.Redeeming {
-			t.Errorf("got version %d at %s, want %d at %s", got.Version, got.Step, want, grant.Redeeming)
+		if got, want := read(t, s, tx.Key), int64(1+stepped+won); got.Version != want || got.Step != broker.StepRedeeming {
+			t.Errorf("got version %d at %s, want %d at %s", got.Version, got.Step, want, broker.StepRedeeming)
 		}
 	})
 
@@ -243,7 +242,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		clock := fake.NewClock()
 		tx := newTransaction(clock)
 		s := create(t, tx, clock)
-		clock.Advance(grant.TransactionLifetime - time.Second)
+		clock.Advance(broker.TransactionLifetime - time.Second)
 		read(t, s, tx.Key)
 		clock.Advance(time.Second)
 		for _, key := range []credential.Hash{tx.Key, newKey(), {}} {
@@ -251,7 +250,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 			gone.Key = key
 			_, err := s.Transaction(t.Context(), key)
 			check(t, "read", err, broker.ErrNotFound)
-			_, err = s.TakeStep(t.Context(), key, grant.Started, grant.Redeeming)
+			_, err = s.TakeStep(t.Context(), key, broker.StepStarted, broker.StepRedeeming)
 			check(t, "take", err, broker.ErrNotFound)
 			check(t, "replace", s.ReplaceTransaction(t.Context(), gone), broker.ErrNotFound)
 			check(t, "delete", s.DeleteTransaction(t.Context(), key), nil)
@@ -265,39 +264,39 @@ func testEveryFieldOfGrants(t *testing.T, open OpenGrantStore) {
 	t.Run("of a transaction", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
-		everyField(t, fields[grant.Transaction]{
+		everyField(t, fields[broker.Transaction]{
 			filler:  newFiller(clock),
-			create:  func(tx *grant.Transaction) error { return s.CreateTransaction(t.Context(), tx) },
-			replace: func(tx *grant.Transaction) error { return s.ReplaceTransaction(t.Context(), tx) },
-			read: func(tx *grant.Transaction) (*grant.Transaction, error) {
+			create:  func(tx *broker.Transaction) error { return s.CreateTransaction(t.Context(), tx) },
+			replace: func(tx *broker.Transaction) error { return s.ReplaceTransaction(t.Context(), tx) },
+			read: func(tx *broker.Transaction) (*broker.Transaction, error) {
 				return s.Transaction(t.Context(), tx.Key)
 			},
-			succeed: func(next, old *grant.Transaction) { next.Key, next.Version = old.Key, old.Version },
-			diff:    diff[*grant.Transaction],
+			succeed: func(next, old *broker.Transaction) { next.Key, next.Version = old.Key, old.Version },
+			diff:    diff[*broker.Transaction],
 		})
 	})
 	t.Run("of a grant", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
-		everyField(t, fields[grant.Grant]{
+		everyField(t, fields[broker.Grant]{
 			filler:  newFiller(clock),
-			create:  func(g *grant.Grant) error { return s.CreateGrant(t.Context(), g) },
-			replace: func(g *grant.Grant) error { return s.ReplaceGrant(t.Context(), g) },
-			read:    func(g *grant.Grant) (*grant.Grant, error) { return s.Grant(t.Context(), g.ID) },
-			succeed: func(next, old *grant.Grant) { next.ID, next.Version = old.ID, old.Version },
-			diff:    diff[*grant.Grant],
+			create:  func(g *broker.Grant) error { return s.CreateGrant(t.Context(), g) },
+			replace: func(g *broker.Grant) error { return s.ReplaceGrant(t.Context(), g) },
+			read:    func(g *broker.Grant) (*broker.Grant, error) { return s.Grant(t.Context(), g.ID) },
+			succeed: func(next, old *broker.Grant) { next.ID, next.Version = old.ID, old.Version },
+			diff:    diff[*broker.Grant],
 		})
 	})
 	t.Run("of a consent", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
-		everyField(t, fields[grant.Consent]{
+		everyField(t, fields[broker.Consent]{
 			filler:  newFiller(clock),
-			create:  func(c *grant.Consent) error { return s.PutConsent(t.Context(), c) },
-			replace: func(c *grant.Consent) error { return s.PutConsent(t.Context(), c) },
-			read:    func(c *grant.Consent) (*grant.Consent, error) { return s.Consent(t.Context(), c.Key) },
-			succeed: func(next, old *grant.Consent) { next.Key = old.Key },
-			diff:    diff[*grant.Consent],
+			create:  func(c *broker.Consent) error { return s.PutConsent(t.Context(), c) },
+			replace: func(c *broker.Consent) error { return s.PutConsent(t.Context(), c) },
+			read:    func(c *broker.Consent) (*broker.Consent, error) { return s.Consent(t.Context(), c.Key) },
+			succeed: func(next, old *broker.Consent) { next.Key = old.Key },
+			diff:    diff[*broker.Consent],
 		})
 	})
 }

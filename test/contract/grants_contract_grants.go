@@ -9,23 +9,22 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // newGrant is a grant as the decision makes it, for 30 days.
-func newGrant(c *fake.Clock) *grant.Grant {
+func newGrant(c *fake.Clock) *broker.Grant {
 	id := credential.NewID()
-	return &grant.Grant{
+	return &broker.Grant{
 		ID:            id,
 		ClientID:      "dcr_" + credential.NewID(),
 		Generation:    credential.NewID(),
-		User:          grant.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}},
+		User:          broker.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}},
 		Scopes:        []string{"mcp/write", "mcp/read"},
 		Resource:      "https://mcp.example/mcp",
 		OriginJTI:     credential.NewID(),
 		Code:          credential.NewAuthorizationCode(id).Hash(),
-		CodeExpiresAt: c.Second().Add(grant.CodeLifetime),
+		CodeExpiresAt: c.Second().Add(broker.CodeLifetime),
 		RedirectURI:   "http://127.0.0.1:49152/callback",
 		Challenge:     "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 		AppClient:     "profile/open",
@@ -38,19 +37,19 @@ func newGrant(c *fake.Clock) *grant.Grant {
 }
 
 func testGrants(t *testing.T, open OpenGrantStore) {
-	create := func(t *testing.T, g *grant.Grant, clock *fake.Clock) grant.Store {
+	create := func(t *testing.T, g *broker.Grant, clock *fake.Clock) broker.GrantStore {
 		t.Helper()
 		s := open(t, clock.Now)
 		check(t, "create", s.CreateGrant(t.Context(), g), nil)
 		return s
 	}
-	read := func(t *testing.T, s grant.Store, id string) *grant.Grant {
+	read := func(t *testing.T, s broker.GrantStore, id string) *broker.Grant {
 		t.Helper()
 		g, err := s.Grant(t.Context(), id)
 		check(t, "read", err, nil)
 		return g
 	}
-	listed := func(t *testing.T, s grant.Store, id string) *grant.Grant {
+	listed := func(t *testing.T, s broker.GrantStore, id string) *broker.Grant {
 		t.Helper()
 		for _, g := range collect(t, s.ListGrants(t.Context())) {
 			if g.ID == id {
@@ -62,8 +61,8 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 
 	t.Run("what was created is read", func(t *testing.T) {
 		clock := fake.NewClock()
-		least := &grant.Grant{ID: credential.NewID(), ExpiresAt: clock.Second().Add(time.Minute)}
-		for _, g := range []*grant.Grant{newGrant(clock), least} {
+		least := &broker.Grant{ID: credential.NewID(), ExpiresAt: clock.Second().Add(time.Minute)}
+		for _, g := range []*broker.Grant{newGrant(clock), least} {
 			want := g.Clone()
 			want.Version = 1
 			s := create(t, g, clock)
@@ -104,10 +103,10 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		g, ended, empty, foreign := newGrant(clock), newGrant(clock), newGrant(clock), newGrant(clock)
 		ended.ClientID, empty.ClientID = g.ClientID, g.ClientID
 		s := create(t, g, clock)
-		for _, other := range []*grant.Grant{ended, empty, foreign} {
+		for _, other := range []*broker.Grant{ended, empty, foreign} {
 			check(t, "create", s.CreateGrant(t.Context(), other), nil)
 		}
-		want := func(when string, grants ...*grant.Grant) {
+		want := func(when string, grants ...*broker.Grant) {
 			t.Helper()
 			var ids []string
 			for _, g := range grants {
@@ -148,10 +147,10 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		tok := credential.NewRefreshToken(g.ID)
 		g.CodeUsed, g.Live = true, []credential.Hash{tok.Hash()}
 		check(t, "redeem the code", s.ReplaceGrant(t.Context(), g), nil)
-		use := func(tok credential.Token, want grant.Verdict) credential.Token {
+		use := func(tok credential.Token, want broker.Verdict) credential.Token {
 			t.Helper()
 			g := read(t, s, g.ID)
-			if got := g.Judge(tok, clock.Now()); got != want {
+			if got := g.Verdict(tok, clock.Now()); got != want {
 				t.Fatalf("verdict: got %v, want %v", got, want)
 			}
 			next := credential.NewRefreshToken(g.ID)
@@ -160,13 +159,13 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 			return next
 		}
 		for range 10 { // more often than a store may remember its own writes
-			next := use(tok, grant.Rotate)
-			use(tok, grant.Sibling)
-			clock.Advance(grant.ReuseWindow - time.Second) // the store may have taken off a fraction of one
-			use(tok, grant.Sibling)
+			next := use(tok, broker.VerdictRotate)
+			use(tok, broker.VerdictSibling)
+			clock.Advance(broker.ReuseWindow - time.Second) // the store may have taken off a fraction of one
+			use(tok, broker.VerdictSibling)
 			clock.Advance(time.Second)
-			if got := read(t, s, g.ID).Judge(tok, clock.Now()); got != grant.Replayed {
-				t.Fatalf("verdict after the window: got %v, want %v", got, grant.Replayed)
+			if got := read(t, s, g.ID).Verdict(tok, clock.Now()); got != broker.VerdictReplayed {
+				t.Fatalf("verdict after the window: got %v, want %v", got, broker.VerdictReplayed)
 			}
 			tok = next
 		}
@@ -256,19 +255,19 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 }
 
 func testConsents(t *testing.T, open OpenGrantStore) {
-	newConsent := func(c *fake.Clock) *grant.Consent {
-		return &grant.Consent{
+	newConsent := func(c *fake.Clock) *broker.Consent {
+		return &broker.Consent{
 			Key: credential.NewID(), Sub: credential.NewID(), ClientID: "dcr_" + credential.NewID(),
 			Scopes: []string{"mcp/write", "mcp/read"}, CreatedAt: c.Second(), ExpiresAt: c.Second().AddDate(0, 0, 30),
 		}
 	}
-	put := func(t *testing.T, c *grant.Consent, clock *fake.Clock) grant.Store {
+	put := func(t *testing.T, c *broker.Consent, clock *fake.Clock) broker.GrantStore {
 		t.Helper()
 		s := open(t, clock.Now)
 		check(t, "put", s.PutConsent(t.Context(), c), nil)
 		return s
 	}
-	read := func(t *testing.T, s grant.Store, key string) *grant.Consent {
+	read := func(t *testing.T, s broker.GrantStore, key string) *broker.Consent {
 		t.Helper()
 		c, err := s.Consent(t.Context(), key)
 		check(t, "read", err, nil)
@@ -277,8 +276,8 @@ func testConsents(t *testing.T, open OpenGrantStore) {
 
 	t.Run("what was put is read", func(t *testing.T) {
 		clock := fake.NewClock()
-		least := &grant.Consent{Key: credential.NewID(), ExpiresAt: clock.Second().Add(time.Minute)}
-		for _, c := range []*grant.Consent{newConsent(clock), least} {
+		least := &broker.Consent{Key: credential.NewID(), ExpiresAt: clock.Second().Add(time.Minute)}
+		for _, c := range []*broker.Consent{newConsent(clock), least} {
 			s := put(t, c, clock)
 			diff(t, "read", read(t, s, c.Key), c)
 		}

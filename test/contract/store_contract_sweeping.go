@@ -162,23 +162,23 @@ func testSweeping(t *testing.T, open OpenStore) {
 	t.Run("whose table it is, is written once and kept", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
-		if _, err := s.Deployment(t.Context()); err != nil {
+		if _, err := s.TableOwner(t.Context()); err != nil {
 			check(t, "read", err, broker.ErrNotFound)
 			// Sent twice it finds itself.
-			if err := s.CreateDeployment(t.Context(), &broker.Deployment{ID: "first"}); err != nil && !errors.Is(err, broker.ErrExists) {
+			if err := s.CreateTableOwner(t.Context(), &broker.TableOwner{ID: "first"}); err != nil && !errors.Is(err, broker.ErrExists) {
 				t.Fatal(err)
 			}
-			d, err := s.Deployment(t.Context())
+			d, err := s.TableOwner(t.Context())
 			check(t, "read", err, nil)
-			diff(t, "created", *d, broker.Deployment{ID: "first"})
+			diff(t, "created", *d, broker.TableOwner{ID: "first"})
 		}
-		want := broker.Deployment{ID: "prod-1", Store: credential.NewID(), Began: clock.Second()}
+		want := broker.TableOwner{ID: "prod-1", Store: credential.NewID(), Began: clock.Second()}
 		sent := want
 		sent.Began = clock.Now().In(time.FixedZone("", 3600))
-		check(t, "set", s.SetDeployment(t.Context(), &sent), nil)
+		check(t, "set", s.SetTableOwner(t.Context(), &sent), nil)
 		sent.ID = "changed"
-		check(t, "create", s.CreateDeployment(t.Context(), &sent), broker.ErrExists)
-		d, err := s.Deployment(t.Context())
+		check(t, "create", s.CreateTableOwner(t.Context(), &sent), broker.ErrExists)
+		d, err := s.TableOwner(t.Context())
 		check(t, "read", err, nil)
 		diff(t, "read", *d, want)
 	})

@@ -4,21 +4,21 @@ import (
 	"context"
 	"iter"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // FaultyGrants is a grant.Store that fails when it is told to, and counts its
 // calls. The names of the methods are those of grant.Store.
 type FaultyGrants struct {
 	*Faults
-	store grant.Store
+	store broker.GrantStore
 }
 
-var _ grant.Store = (*FaultyGrants)(nil)
+var _ broker.GrantStore = (*FaultyGrants)(nil)
 
 // NewFaultyGrants returns store behind switches that are all off.
-func NewFaultyGrants(store grant.Store) *FaultyGrants {
+func NewFaultyGrants(store broker.GrantStore) *FaultyGrants {
 	return &FaultyGrants{
 		Faults: NewFaults(
 			"CreateTransaction", "Transaction", "TakeStep", "ReplaceTransaction", "DeleteTransaction",
@@ -30,7 +30,7 @@ func NewFaultyGrants(store grant.Store) *FaultyGrants {
 }
 
 // CreateTransaction implements grant.Store.
-func (s *FaultyGrants) CreateTransaction(ctx context.Context, t *grant.Transaction) error {
+func (s *FaultyGrants) CreateTransaction(ctx context.Context, t *broker.Transaction) error {
 	sent := t.Clone()
 	err := s.Do("CreateTransaction", func() error { return s.store.CreateTransaction(ctx, sent) })
 	if err == nil {
@@ -40,19 +40,19 @@ func (s *FaultyGrants) CreateTransaction(ctx context.Context, t *grant.Transacti
 }
 
 // Transaction implements grant.Store.
-func (s *FaultyGrants) Transaction(ctx context.Context, key credential.Hash) (*grant.Transaction, error) {
-	return result(s.Faults, "Transaction", func() (*grant.Transaction, error) { return s.store.Transaction(ctx, key) })
+func (s *FaultyGrants) Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error) {
+	return result(s.Faults, "Transaction", func() (*broker.Transaction, error) { return s.store.Transaction(ctx, key) })
 }
 
 // TakeStep implements grant.Store.
-func (s *FaultyGrants) TakeStep(ctx context.Context, key credential.Hash, from, to grant.Step) (*grant.Transaction, error) {
-	return result(s.Faults, "TakeStep", func() (*grant.Transaction, error) {
+func (s *FaultyGrants) TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error) {
+	return result(s.Faults, "TakeStep", func() (*broker.Transaction, error) {
 		return s.store.TakeStep(ctx, key, from, to)
 	})
 }
 
 // ReplaceTransaction implements grant.Store.
-func (s *FaultyGrants) ReplaceTransaction(ctx context.Context, t *grant.Transaction) error {
+func (s *FaultyGrants) ReplaceTransaction(ctx context.Context, t *broker.Transaction) error {
 	sent := t.Clone()
 	err := s.Do("ReplaceTransaction", func() error { return s.store.ReplaceTransaction(ctx, sent) })
 	if err == nil {
@@ -67,7 +67,7 @@ func (s *FaultyGrants) DeleteTransaction(ctx context.Context, key credential.Has
 }
 
 // CreateGrant implements grant.Store.
-func (s *FaultyGrants) CreateGrant(ctx context.Context, g *grant.Grant) error {
+func (s *FaultyGrants) CreateGrant(ctx context.Context, g *broker.Grant) error {
 	sent := g.Clone()
 	err := s.Do("CreateGrant", func() error { return s.store.CreateGrant(ctx, sent) })
 	if err == nil {
@@ -77,12 +77,12 @@ func (s *FaultyGrants) CreateGrant(ctx context.Context, g *grant.Grant) error {
 }
 
 // Grant implements grant.Store.
-func (s *FaultyGrants) Grant(ctx context.Context, id string) (*grant.Grant, error) {
-	return result(s.Faults, "Grant", func() (*grant.Grant, error) { return s.store.Grant(ctx, id) })
+func (s *FaultyGrants) Grant(ctx context.Context, id string) (*broker.Grant, error) {
+	return result(s.Faults, "Grant", func() (*broker.Grant, error) { return s.store.Grant(ctx, id) })
 }
 
 // ReplaceGrant implements grant.Store.
-func (s *FaultyGrants) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
+func (s *FaultyGrants) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	sent := g.Clone()
 	err := s.Do("ReplaceGrant", func() error { return s.store.ReplaceGrant(ctx, sent) })
 	if err == nil {
@@ -97,18 +97,18 @@ func (s *FaultyGrants) GrantsOf(ctx context.Context, clientID string) iter.Seq2[
 }
 
 // ListGrants implements grant.Store.
-func (s *FaultyGrants) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
-	return sequence(s.Faults, "ListGrants", func() iter.Seq2[*grant.Grant, error] { return s.store.ListGrants(ctx) })
+func (s *FaultyGrants) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
+	return sequence(s.Faults, "ListGrants", func() iter.Seq2[*broker.Grant, error] { return s.store.ListGrants(ctx) })
 }
 
 // PutConsent implements grant.Store.
-func (s *FaultyGrants) PutConsent(ctx context.Context, c *grant.Consent) error {
+func (s *FaultyGrants) PutConsent(ctx context.Context, c *broker.Consent) error {
 	return s.Do("PutConsent", func() error { return s.store.PutConsent(ctx, c) })
 }
 
 // Consent implements grant.Store.
-func (s *FaultyGrants) Consent(ctx context.Context, key string) (*grant.Consent, error) {
-	return result(s.Faults, "Consent", func() (*grant.Consent, error) { return s.store.Consent(ctx, key) })
+func (s *FaultyGrants) Consent(ctx context.Context, key string) (*broker.Consent, error) {
+	return result(s.Faults, "Consent", func() (*broker.Consent, error) { return s.store.Consent(ctx, key) })
 }
 
 // DeleteConsent implements grant.Store.

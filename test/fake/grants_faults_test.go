@@ -11,20 +11,19 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/test/contract"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func TestFaultyGrants_is_a_store_while_nothing_fails(t *testing.T) {
-	contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) grant.Store {
+	contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) broker.GrantStore {
 		return fake.NewFaultyGrants(memory.NewStore(now))
 	})
 }
 
 func TestFaultyGrants_has_a_switch_for_every_method(t *testing.T) {
 	var want []string
-	for m := range reflect.TypeFor[grant.Store]().Methods() {
+	for m := range reflect.TypeFor[broker.GrantStore]().Methods() {
 		want = append(want, m.Name)
 	}
 	got := fake.NewFaultyGrants(nil).Methods()
@@ -40,108 +39,108 @@ func TestFaultyGrants_has_a_switch_for_every_method(t *testing.T) {
 func TestFaultyGrants_fails_before_or_after_the_effect(t *testing.T) {
 	expires := time.Now().Add(time.Hour)
 	key := credential.NewClientSecret().Hash()
-	transaction := func() *grant.Transaction {
-		return &grant.Transaction{Key: key, Version: 1, Step: grant.Started, ExpiresAt: expires}
+	transaction := func() *broker.Transaction {
+		return &broker.Transaction{Key: key, Version: 1, Step: broker.StepStarted, ExpiresAt: expires}
 	}
 	// Calls of each method, and what they leave behind as a word.
 	methods := map[string]struct {
-		call func(ctx context.Context, s grant.Store) error
-		left func(ctx context.Context, s grant.Store) string
+		call func(ctx context.Context, s broker.GrantStore) error
+		left func(ctx context.Context, s broker.GrantStore) string
 		// before and after are the words before and after the effect.
 		before, after string
 	}{
 		"CreateTransaction": {
-			func(ctx context.Context, s grant.Store) error {
+			func(ctx context.Context, s broker.GrantStore) error {
 				t := transaction()
 				t.Key = credential.Hash{1}
 				return s.CreateTransaction(ctx, t)
 			},
-			func(ctx context.Context, s grant.Store) string {
+			func(ctx context.Context, s broker.GrantStore) string {
 				_, err := s.Transaction(ctx, credential.Hash{1})
 				return word(err)
 			}, "absent", "present",
 		},
 		"TakeStep": {
-			func(ctx context.Context, s grant.Store) error {
-				_, err := s.TakeStep(ctx, key, grant.Started, grant.Redeeming)
+			func(ctx context.Context, s broker.GrantStore) error {
+				_, err := s.TakeStep(ctx, key, broker.StepStarted, broker.StepRedeeming)
 				return err
 			},
-			func(ctx context.Context, s grant.Store) string {
+			func(ctx context.Context, s broker.GrantStore) string {
 				t, _ := s.Transaction(ctx, key)
 				return string(t.Step)
 			}, "started", "redeeming",
 		},
 		"ReplaceTransaction": {
-			func(ctx context.Context, s grant.Store) error {
+			func(ctx context.Context, s broker.GrantStore) error {
 				t := transaction()
 				t.State = "replaced"
 				return s.ReplaceTransaction(ctx, t)
 			},
-			func(ctx context.Context, s grant.Store) string {
+			func(ctx context.Context, s broker.GrantStore) string {
 				t, _ := s.Transaction(ctx, key)
 				return t.State
 			}, "", "replaced",
 		},
 		"DeleteTransaction": {
-			func(ctx context.Context, s grant.Store) error { return s.DeleteTransaction(ctx, key) },
-			func(ctx context.Context, s grant.Store) string {
+			func(ctx context.Context, s broker.GrantStore) error { return s.DeleteTransaction(ctx, key) },
+			func(ctx context.Context, s broker.GrantStore) string {
 				_, err := s.Transaction(ctx, key)
 				return word(err)
 			}, "present", "absent",
 		},
 		"CreateGrant": {
-			func(ctx context.Context, s grant.Store) error {
-				return s.CreateGrant(ctx, &grant.Grant{ID: "new", ExpiresAt: expires})
+			func(ctx context.Context, s broker.GrantStore) error {
+				return s.CreateGrant(ctx, &broker.Grant{ID: "new", ExpiresAt: expires})
 			},
-			func(ctx context.Context, s grant.Store) string {
+			func(ctx context.Context, s broker.GrantStore) string {
 				_, err := s.Grant(ctx, "new")
 				return word(err)
 			}, "absent", "present",
 		},
 		"ReplaceGrant": {
-			func(ctx context.Context, s grant.Store) error {
-				return s.ReplaceGrant(ctx, &grant.Grant{ID: "g", Version: 1, Tokens: "replaced", ExpiresAt: expires})
+			func(ctx context.Context, s broker.GrantStore) error {
+				return s.ReplaceGrant(ctx, &broker.Grant{ID: "g", Version: 1, Tokens: "replaced", ExpiresAt: expires})
 			},
-			func(ctx context.Context, s grant.Store) string {
+			func(ctx context.Context, s broker.GrantStore) string {
 				g, _ := s.Grant(ctx, "g")
 				return g.Tokens
 			}, "", "replaced",
 		},
 		"PutConsent": {
-			func(ctx context.Context, s grant.Store) error {
-				return s.PutConsent(ctx, &grant.Consent{Key: "new", ExpiresAt: expires})
+			func(ctx context.Context, s broker.GrantStore) error {
+				return s.PutConsent(ctx, &broker.Consent{Key: "new", ExpiresAt: expires})
 			},
-			func(ctx context.Context, s grant.Store) string {
+			func(ctx context.Context, s broker.GrantStore) string {
 				_, err := s.Consent(ctx, "new")
 				return word(err)
 			}, "absent", "present",
 		},
 		"DeleteConsent": {
-			func(ctx context.Context, s grant.Store) error { return s.DeleteConsent(ctx, "c") },
-			func(ctx context.Context, s grant.Store) string {
+			func(ctx context.Context, s broker.GrantStore) error { return s.DeleteConsent(ctx, "c") },
+			func(ctx context.Context, s broker.GrantStore) string {
 				_, err := s.Consent(ctx, "c")
 				return word(err)
 			}, "present", "absent",
 		},
-		"Transaction": {call: func(ctx context.Context, s grant.Store) error {
+		"Transaction": {call: func(ctx context.Context, s broker.GrantStore) error {
 			got, err := s.Transaction(ctx, key)
 			return nothing(got, err)
 		}},
-		"Grant": {call: func(ctx context.Context, s grant.Store) error {
+		"Grant": {call: func(ctx context.Context, s broker.GrantStore) error {
 			got, err := s.Grant(ctx, "g")
 			return nothing(got, err)
 		}},
-		"Consent": {call: func(ctx context.Context, s grant.Store) error {
+		"Consent": {call: func(ctx context.Context, s broker.GrantStore) error {
 			got, err := s.Consent(ctx, "c")
 			return nothing(got, err)
 		}},
-		"GrantsOf": {call: func(ctx context.Context, s grant.Store) error {
+		"GrantsOf": {call: func(ctx context.Context, s broker.GrantStore) error {
 			var last error
 			for _, last = range s.GrantsOf(ctx, "client") {
 			}
 			return last
 		}},
-		"ListGrants": {call: func(ctx context.Context, s grant.Store) error {
+		"ListGrants": {call: func(ctx context.Context, s broker.GrantStore) error {
 			var last error
 			for _, last = range s.ListGrants(ctx) {
 			}
@@ -159,8 +158,8 @@ func TestFaultyGrants_fails_before_or_after_the_effect(t *testing.T) {
 				store := memory.NewStore(nil)
 				for _, err := range []error{
 					store.CreateTransaction(t.Context(), transaction()),
-					store.CreateGrant(t.Context(), &grant.Grant{ID: "g", ExpiresAt: expires}),
-					store.PutConsent(t.Context(), &grant.Consent{Key: "c", ExpiresAt: expires}),
+					store.CreateGrant(t.Context(), &broker.Grant{ID: "g", ExpiresAt: expires}),
+					store.PutConsent(t.Context(), &broker.Consent{Key: "c", ExpiresAt: expires}),
 				} {
 					if err != nil {
 						t.Fatal(err)

@@ -29,7 +29,7 @@ func NewStore(store broker.Store) *Store {
 			"CreateInitialAccessToken", "InitialAccessToken", "UseInitialAccessToken",
 			"ReturnInitialAccessToken", "RevokeInitialAccessToken", "ListInitialAccessTokens",
 			"TakeBudget", "ReturnBudget", "TakeSlot",
-			"Due", "SweepPlace", "SetSweepPlace", "Deployment", "CreateDeployment", "SetDeployment", "Identity",
+			"Due", "SweepPlace", "SetSweepPlace", "TableOwner", "CreateTableOwner", "SetTableOwner", "Identity",
 		),
 		store: store,
 	}
@@ -203,18 +203,18 @@ func (s *Store) SetSweepPlace(ctx context.Context, place string) error {
 }
 
 // Deployment implements broker.Sweeping.
-func (s *Store) Deployment(ctx context.Context) (*broker.Deployment, error) {
-	return result(s.Faults, "Deployment", func() (*broker.Deployment, error) { return s.store.Deployment(ctx) })
+func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
+	return result(s.Faults, "TableOwner", func() (*broker.TableOwner, error) { return s.store.TableOwner(ctx) })
 }
 
 // CreateDeployment implements broker.Sweeping.
-func (s *Store) CreateDeployment(ctx context.Context, d *broker.Deployment) error {
-	return s.Do("CreateDeployment", func() error { return s.store.CreateDeployment(ctx, d) })
+func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) error {
+	return s.Do("CreateTableOwner", func() error { return s.store.CreateTableOwner(ctx, d) })
 }
 
 // SetDeployment implements broker.Sweeping.
-func (s *Store) SetDeployment(ctx context.Context, d *broker.Deployment) error {
-	return s.Do("SetDeployment", func() error { return s.store.SetDeployment(ctx, d) })
+func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
+	return s.Do("SetTableOwner", func() error { return s.store.SetTableOwner(ctx, d) })
 }
 
 // Identity implements broker.Sweeping.

@@ -6,13 +6,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 const kindConsent = "consent"
 
 // PutConsent implements grant.Store.
-func (s *Store) PutConsent(ctx context.Context, c *grant.Consent) error {
+func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
 	const op = "put consent"
 	k, ok := key(kindConsent, c.Key)
 	if !ok {
@@ -26,7 +25,7 @@ func (s *Store) PutConsent(ctx context.Context, c *grant.Consent) error {
 }
 
 // Consent implements grant.Store.
-func (s *Store) Consent(ctx context.Context, id string) (*grant.Consent, error) {
+func (s *Store) Consent(ctx context.Context, id string) (*broker.Consent, error) {
 	k, ok := key(kindConsent, id)
 	if !ok {
 		return nil, broker.ErrNotFound
@@ -54,7 +53,7 @@ func (s *Store) DeleteConsent(ctx context.Context, id string) error {
 	return nil
 }
 
-func consentItem(k string, c *grant.Consent) item {
+func consentItem(k string, c *broker.Consent) item {
 	it := newItem(kindConsent, k)
 	it["key"] = str(c.Key)
 	it["user_sub"] = text(c.Sub)
@@ -66,9 +65,9 @@ func consentItem(k string, c *grant.Consent) item {
 	return it
 }
 
-func readConsent(it item) (*grant.Consent, error) {
+func readConsent(it item) (*broker.Consent, error) {
 	from := read(kindConsent, it)
-	c := &grant.Consent{
+	c := &broker.Consent{
 		Key:       from.string("key"),
 		Sub:       from.text("user_sub"),
 		ClientID:  from.text("client_id"),

@@ -36,7 +36,7 @@ func TestReadsSeeEveryWriteBeforeThem(t *testing.T) {
 	s.Grant(ctx, "x")
 	s.Consent(ctx, "x")
 	s.SweepPlace(ctx)
-	s.Deployment(ctx)
+	s.TableOwner(ctx)
 	if r.all != 8 || r.consistent != r.all {
 		t.Errorf("%d of %d reads are consistent, want 8 of 8", r.consistent, r.all)
 	}

@@ -42,7 +42,7 @@ func calls(ctx context.Context, s broker.Store) map[string]error {
 	_, readToken := s.InitialAccessToken(ctx, "t")
 	_, slot := s.TakeSlot(ctx, "k", time.Now(), 4)
 	_, place := s.SweepPlace(ctx)
-	_, deployment := s.Deployment(ctx)
+	_, deployment := s.TableOwner(ctx)
 	_, identity := s.Identity(ctx)
 	errs := map[string]error{
 		"CreateRegistration":       s.CreateRegistration(ctx, r),
@@ -58,9 +58,9 @@ func calls(ctx context.Context, s broker.Store) map[string]error {
 		"RenewRegistration":        s.RenewRegistration(ctx, &broker.Registration{ClientID: "c"}, "g"),
 		"SweepPlace":               place,
 		"SetSweepPlace":            s.SetSweepPlace(ctx, "p"),
-		"Deployment":               deployment,
-		"CreateDeployment":         s.CreateDeployment(ctx, &broker.Deployment{ID: "d"}),
-		"SetDeployment":            s.SetDeployment(ctx, &broker.Deployment{ID: "d"}),
+		"TableOwner":               deployment,
+		"CreateTableOwner":         s.CreateTableOwner(ctx, &broker.TableOwner{ID: "d"}),
+		"SetTableOwner":            s.SetTableOwner(ctx, &broker.TableOwner{ID: "d"}),
 		"Identity":                 identity,
 		"CreateInitialAccessToken": s.CreateInitialAccessToken(ctx, &credential.InitialAccessToken{ID: "t"}),
 		"InitialAccessToken":       readToken,

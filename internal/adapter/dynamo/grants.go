@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 const kindGrant = "grant"
@@ -17,7 +16,7 @@ var optionalOfGrant = []string{
 }
 
 // CreateGrant implements grant.Store.
-func (s *Store) CreateGrant(ctx context.Context, g *grant.Grant) error {
+func (s *Store) CreateGrant(ctx context.Context, g *broker.Grant) error {
 	const op = "create grant"
 	k, ok := key(kindGrant, g.ID)
 	if !ok {
@@ -32,7 +31,7 @@ func (s *Store) CreateGrant(ctx context.Context, g *grant.Grant) error {
 }
 
 // Grant implements grant.Store.
-func (s *Store) Grant(ctx context.Context, id string) (*grant.Grant, error) {
+func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
 	k, ok := key(kindGrant, id)
 	if !ok {
 		return nil, broker.ErrNotFound
@@ -48,7 +47,7 @@ func (s *Store) Grant(ctx context.Context, id string) (*grant.Grant, error) {
 }
 
 // ReplaceGrant implements grant.Store.
-func (s *Store) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
+func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	k, ok := key(kindGrant, g.ID)
 	if !ok {
 		return broker.ErrNotFound
@@ -92,13 +91,13 @@ func standingKey(clientID string) string {
 }
 
 // ListGrants implements grant.Store.
-func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
+func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
 	values := item{":now": num(s.now().Unix())}
 	return readAll(s.scan(ctx, "list grants", kindGrant, " AND "+isLive, values), readGrant)
 }
 
 // grantItem returns g as attributes, without what create and replace add.
-func grantItem(k string, g *grant.Grant) item {
+func grantItem(k string, g *broker.Grant) item {
 	it := newItem(kindGrant, k)
 	it["id"] = str(g.ID)
 	it["client_id"] = text(g.ClientID)
@@ -129,9 +128,9 @@ func grantItem(k string, g *grant.Grant) item {
 	return it
 }
 
-func readGrant(it item) (*grant.Grant, error) {
+func readGrant(it item) (*broker.Grant, error) {
 	from := read(kindGrant, it)
-	g := &grant.Grant{
+	g := &broker.Grant{
 		ID:            from.string("id"),
 		Version:       from.int(attrVersion),
 		ClientID:      from.text("client_id"),

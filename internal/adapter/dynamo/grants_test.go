@@ -17,7 +17,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/contract"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -35,7 +34,7 @@ func TestGrantStore(t *testing.T) {
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			table := newTable(t, e)
-			contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) grant.Store {
+			contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) broker.GrantStore {
 				return dynamo.New(newClient(e, transport(way.wrap(send))), table, now)
 			})
 		})
@@ -73,15 +72,15 @@ func newGrantTable(t *testing.T) *grantTable {
 	return g
 }
 
-func (g *grantTable) transaction() *grant.Transaction {
-	return &grant.Transaction{
-		Key: credential.NewClientSecret().Hash(), Step: grant.Started, ClientID: "c", Generation: "g",
-		RedirectURI: "https://client.example/cb", ExpiresAt: g.clock.Second().Add(grant.TransactionLifetime),
+func (g *grantTable) transaction() *broker.Transaction {
+	return &broker.Transaction{
+		Key: credential.NewClientSecret().Hash(), Step: broker.StepStarted, ClientID: "c", Generation: "g",
+		RedirectURI: "https://client.example/cb", ExpiresAt: g.clock.Second().Add(broker.TransactionLifetime),
 	}
 }
 
-func (g *grantTable) grant() *grant.Grant {
-	return &grant.Grant{ID: credential.NewID(), ClientID: "c", Generation: "g", ExpiresAt: g.clock.Second().Add(time.Hour)}
+func (g *grantTable) grant() *broker.Grant {
+	return &broker.Grant{ID: credential.NewID(), ClientID: "c", Generation: "g", ExpiresAt: g.clock.Second().Add(time.Hour)}
 }
 
 func try(t *testing.T, err error) {
@@ -102,15 +101,15 @@ func TestStore_repeats_no_step_after_which_others_wrote(t *testing.T) {
 			try(t, err)
 			try(t, g.others.ReplaceTransaction(t.Context(), read))
 		}
-		_, err := g.others.TakeStep(t.Context(), tx.Key, grant.Redeeming, grant.SignedIn)
+		_, err := g.others.TakeStep(t.Context(), tx.Key, broker.StepRedeeming, broker.StepSignedIn)
 		try(t, err)
 	})
-	got, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
-	if err != nil || got.Step != grant.SignedIn || got.Version != 13 {
-		t.Errorf("take: got %+v and error %v, want version 13 at %s", got, err, grant.SignedIn)
+	got, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
+	if err != nil || got.Step != broker.StepSignedIn || got.Version != 13 {
+		t.Errorf("take: got %+v and error %v, want version 13 at %s", got, err, broker.StepSignedIn)
 	}
-	if now, err := g.others.Transaction(t.Context(), tx.Key); err != nil || now.Version != 13 || now.Step != grant.SignedIn {
-		t.Errorf("read: got %+v and error %v, want version 13 at %s", now, err, grant.SignedIn)
+	if now, err := g.others.Transaction(t.Context(), tx.Key); err != nil || now.Version != 13 || now.Step != broker.StepSignedIn {
+		t.Errorf("read: got %+v and error %v, want version 13 at %s", now, err, broker.StepSignedIn)
 	}
 }
 
@@ -118,10 +117,10 @@ func TestStore_takes_no_step_that_another_took(t *testing.T) {
 	g := newGrantTable(t)
 	tx := g.transaction()
 	try(t, g.others.CreateTransaction(t.Context(), tx))
-	_, err := g.others.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
+	_, err := g.others.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
 	try(t, err)
 	s := g.between(func() {})
-	if _, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming); !errors.Is(err, broker.ErrConflict) {
+	if _, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming); !errors.Is(err, broker.ErrConflict) {
 		t.Errorf("take a step that was taken: got error %v, want %v", err, broker.ErrConflict)
 	}
 }
@@ -131,9 +130,9 @@ func TestStore_knows_its_step_after_the_transaction_expired(t *testing.T) {
 	g := newGrantTable(t)
 	tx := g.transaction()
 	try(t, g.others.CreateTransaction(t.Context(), tx))
-	s := g.between(func() { g.clock.Advance(grant.TransactionLifetime) })
-	got, err := s.TakeStep(t.Context(), tx.Key, grant.Started, grant.Redeeming)
-	if err != nil || got.Step != grant.Redeeming {
+	s := g.between(func() { g.clock.Advance(broker.TransactionLifetime) })
+	got, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
+	if err != nil || got.Step != broker.StepRedeeming {
 		t.Errorf("take: got %+v and error %v, want it taken", got, err)
 	}
 }
@@ -176,7 +175,7 @@ func TestStore_writes_attributes_of_grants(t *testing.T) {
 	a.ExpiresAt, a.EndedAt = expires, g.clock.Second()
 	a.Code, a.Live, a.Spent = code.Hash(), []credential.Hash{live.Hash()}, spent.Hash()
 	try(t, g.others.CreateGrant(t.Context(), a))
-	try(t, g.others.PutConsent(t.Context(), &grant.Consent{Key: "k", ExpiresAt: expires}))
+	try(t, g.others.PutConsent(t.Context(), &broker.Consent{Key: "k", ExpiresAt: expires}))
 	for key, kind := range map[string]string{
 		"transaction#" + tx.Key.String(): "transaction",
 		"grant#" + a.ID:                  "grant",
@@ -276,22 +275,22 @@ func TestStore_reads_no_grant_it_does_not_know(t *testing.T) {
 }
 
 // grantCalls are all methods of a grant.Store.
-func grantCalls(ctx context.Context, s grant.Store) map[string]error {
+func grantCalls(ctx context.Context, s broker.GrantStore) map[string]error {
 	key := credential.NewClientSecret().Hash()
 	_, transaction := s.Transaction(ctx, key)
-	_, step := s.TakeStep(ctx, key, grant.Started, grant.Redeeming)
+	_, step := s.TakeStep(ctx, key, broker.StepStarted, broker.StepRedeeming)
 	_, read := s.Grant(ctx, "g")
 	_, consent := s.Consent(ctx, "c")
 	errs := map[string]error{
-		"CreateTransaction":  s.CreateTransaction(ctx, &grant.Transaction{Key: key}),
+		"CreateTransaction":  s.CreateTransaction(ctx, &broker.Transaction{Key: key}),
 		"Transaction":        transaction,
 		"TakeStep":           step,
-		"ReplaceTransaction": s.ReplaceTransaction(ctx, &grant.Transaction{Key: key, Version: 1}),
+		"ReplaceTransaction": s.ReplaceTransaction(ctx, &broker.Transaction{Key: key, Version: 1}),
 		"DeleteTransaction":  s.DeleteTransaction(ctx, key),
-		"CreateGrant":        s.CreateGrant(ctx, &grant.Grant{ID: "g"}),
+		"CreateGrant":        s.CreateGrant(ctx, &broker.Grant{ID: "g"}),
 		"Grant":              read,
-		"ReplaceGrant":       s.ReplaceGrant(ctx, &grant.Grant{ID: "g", Version: 1}),
-		"PutConsent":         s.PutConsent(ctx, &grant.Consent{Key: "c"}),
+		"ReplaceGrant":       s.ReplaceGrant(ctx, &broker.Grant{ID: "g", Version: 1}),
+		"PutConsent":         s.PutConsent(ctx, &broker.Consent{Key: "c"}),
 		"Consent":            consent,
 		"DeleteConsent":      s.DeleteConsent(ctx, "c"),
 	}

@@ -37,7 +37,7 @@ func (s *Store) SetSweepPlace(ctx context.Context, place string) error {
 }
 
 // Deployment implements broker.Sweeping.
-func (s *Store) Deployment(ctx context.Context) (*broker.Deployment, error) {
+func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
 	it, err := s.get(ctx, "read deployment", keyDeployment)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (s *Store) Deployment(ctx context.Context) (*broker.Deployment, error) {
 		return nil, broker.ErrNotFound
 	}
 	from := read(kindDeployment, it)
-	d := &broker.Deployment{ID: from.string("id"), Store: from.optionalString("store"), Began: from.time("began_at")}
+	d := &broker.TableOwner{ID: from.string("id"), Store: from.optionalString("store"), Began: from.time("began_at")}
 	if from.err != nil {
 		return nil, from.err
 	}
@@ -54,7 +54,7 @@ func (s *Store) Deployment(ctx context.Context) (*broker.Deployment, error) {
 }
 
 // CreateDeployment implements broker.Sweeping.
-func (s *Store) CreateDeployment(ctx context.Context, d *broker.Deployment) error {
+func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) error {
 	out, err := s.put(ctx, "create deployment", deploymentItem(d), isAbsent, nil)
 	if err == nil && out.refused {
 		return broker.ErrExists
@@ -63,7 +63,7 @@ func (s *Store) CreateDeployment(ctx context.Context, d *broker.Deployment) erro
 }
 
 // SetDeployment implements broker.Sweeping.
-func (s *Store) SetDeployment(ctx context.Context, d *broker.Deployment) error {
+func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
 	return s.overwrite(ctx, "store deployment", deploymentItem(d))
 }
 
@@ -87,7 +87,7 @@ func (s *Store) Identity(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-func deploymentItem(d *broker.Deployment) item {
+func deploymentItem(d *broker.TableOwner) item {
 	it := newItem(kindDeployment, keyDeployment)
 	it["id"] = str(d.ID)
 	putString(it, "store", d.Store)

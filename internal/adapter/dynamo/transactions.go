@@ -10,10 +10,9 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
-var _ grant.Store = (*Store)(nil)
+var _ broker.GrantStore = (*Store)(nil)
 
 const kindTransaction = "transaction"
 
@@ -24,7 +23,7 @@ var optionalOfTransaction = []string{
 }
 
 // CreateTransaction implements grant.Store.
-func (s *Store) CreateTransaction(ctx context.Context, t *grant.Transaction) error {
+func (s *Store) CreateTransaction(ctx context.Context, t *broker.Transaction) error {
 	it := transactionItem(t)
 	values := item{":now": num(s.now().Unix())}
 	if err := s.create(ctx, "create transaction", it, isAbsent+" OR "+isExpired, values); err != nil {
@@ -35,7 +34,7 @@ func (s *Store) CreateTransaction(ctx context.Context, t *grant.Transaction) err
 }
 
 // Transaction implements grant.Store.
-func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*grant.Transaction, error) {
+func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error) {
 	it, err := s.get(ctx, "read transaction", transactionKey(key))
 	if err != nil {
 		return nil, err
@@ -48,7 +47,7 @@ func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*grant.Tr
 
 // TakeStep implements grant.Store. The version that it makes is not known
 // beforehand, so its write id is kept under the name of the step.
-func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to grant.Step) (*grant.Transaction, error) {
+func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error) {
 	const (
 		op        = "take step of transaction"
 		update    = "SET #step = :to, #version = #version + :one, #taken = :id"
@@ -87,7 +86,7 @@ func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to gran
 }
 
 // ReplaceTransaction implements grant.Store.
-func (s *Store) ReplaceTransaction(ctx context.Context, t *grant.Transaction) error {
+func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) error {
 	err := s.replace(ctx, "replace transaction", transactionItem(t), optionalOfTransaction, t.Version)
 	if err != nil {
 		return err
@@ -112,7 +111,7 @@ func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) erro
 func transactionKey(key credential.Hash) string { return kindTransaction + "#" + key.String() }
 
 // transactionItem returns t as attributes, without what create and replace add.
-func transactionItem(t *grant.Transaction) item {
+func transactionItem(t *broker.Transaction) item {
 	it := newItem(kindTransaction, transactionKey(t.Key))
 	it["key"] = str(t.Key.String())
 	it["step"] = str(string(t.Step))
@@ -137,12 +136,12 @@ func transactionItem(t *grant.Transaction) item {
 	return it
 }
 
-func readTransaction(it item) (*grant.Transaction, error) {
+func readTransaction(it item) (*broker.Transaction, error) {
 	from := read(kindTransaction, it)
-	t := &grant.Transaction{
+	t := &broker.Transaction{
 		Key:         from.hash("key"),
 		Version:     from.int(attrVersion),
-		Step:        grant.Step(from.string("step")),
+		Step:        broker.Step(from.string("step")),
 		ClientID:    from.text("client_id"),
 		Generation:  from.text("generation"),
 		RedirectURI: from.text("redirect_uri"),
@@ -167,7 +166,7 @@ func readTransaction(it item) (*grant.Transaction, error) {
 	return t, nil
 }
 
-func putUser(it item, u grant.User) {
+func putUser(it item, u broker.User) {
 	putText(it, "user_sub", u.Sub)
 	putText(it, "user_name", u.Username)
 	putText(it, "user_email", u.Email)
@@ -175,8 +174,8 @@ func putUser(it item, u grant.User) {
 	putText(it, "user_provider", u.IdentityProvider)
 }
 
-func (r *reader) user() grant.User {
-	return grant.User{
+func (r *reader) user() broker.User {
+	return broker.User{
 		Sub:              r.optionalText("user_sub"),
 		Username:         r.optionalText("user_name"),
 		Email:            r.optionalText("user_email"),

@@ -4,11 +4,10 @@ import (
 	"context"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // PutConsent implements grant.Store.
-func (s *Store) PutConsent(ctx context.Context, c *grant.Consent) error {
+func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -24,7 +23,7 @@ func (s *Store) PutConsent(ctx context.Context, c *grant.Consent) error {
 }
 
 // Consent implements grant.Store.
-func (s *Store) Consent(ctx context.Context, key string) (*grant.Consent, error) {
+func (s *Store) Consent(ctx context.Context, key string) (*broker.Consent, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -5,11 +5,10 @@ import (
 	"iter"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // CreateGrant implements grant.Store.
-func (s *Store) CreateGrant(ctx context.Context, g *grant.Grant) error {
+func (s *Store) CreateGrant(ctx context.Context, g *broker.Grant) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -24,7 +23,7 @@ func (s *Store) CreateGrant(ctx context.Context, g *grant.Grant) error {
 }
 
 // Grant implements grant.Store.
-func (s *Store) Grant(ctx context.Context, id string) (*grant.Grant, error) {
+func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -38,7 +37,7 @@ func (s *Store) Grant(ctx context.Context, id string) (*grant.Grant, error) {
 }
 
 // ReplaceGrant implements grant.Store.
-func (s *Store) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
+func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -73,11 +72,11 @@ func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string,
 
 // ListGrants implements grant.Store. It yields what there was when the reading
 // began.
-func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
-	return sequence(ctx, func() []*grant.Grant {
+func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
+	return sequence(ctx, func() []*broker.Grant {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		var all []*grant.Grant
+		var all []*broker.Grant
 		for id := range s.grants {
 			if g := s.grant(id); g != nil {
 				all = append(all, g.Clone())
@@ -89,7 +88,7 @@ func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
 
 // grant returns the stored grant itself, or nil if there is none that has not
 // expired. The caller holds s.mu.
-func (s *Store) grant(id string) *grant.Grant {
+func (s *Store) grant(id string) *broker.Grant {
 	g, ok := s.grants[id]
 	if !ok || expired(g.ExpiresAt, s.now()) {
 		return nil
@@ -98,7 +97,7 @@ func (s *Store) grant(id string) *grant.Grant {
 }
 
 // putGrant stores g as that version, which it returns. The caller holds s.mu.
-func (s *Store) putGrant(g *grant.Grant, version int64) int64 {
+func (s *Store) putGrant(g *broker.Grant, version int64) int64 {
 	c := g.Clone()
 	c.Version = version
 	c.Scopes = list(c.Scopes)
@@ -123,7 +122,7 @@ func (s *Store) putGrant(g *grant.Grant, version int64) int64 {
 }
 
 // unlist takes g off the grants that stand. The caller holds s.mu.
-func (s *Store) unlist(g *grant.Grant) {
+func (s *Store) unlist(g *broker.Grant) {
 	delete(s.standing[g.ClientID], g.ID)
 	if len(s.standing[g.ClientID]) == 0 {
 		delete(s.standing, g.ClientID)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // Store is a broker.Store and grant.Store in memory. Make one with NewStore.
@@ -26,21 +25,21 @@ type Store struct {
 	tokens        map[string]*credential.InitialAccessToken
 	budgets       map[string]*budget
 	slots         map[slot]int
-	transactions  map[credential.Hash]*grant.Transaction
-	grants        map[string]*grant.Grant
-	consents      map[string]*grant.Consent
+	transactions  map[credential.Hash]*broker.Transaction
+	grants        map[string]*broker.Grant
+	consents      map[string]*broker.Consent
 	sweepAt       int // how many of the last three make the next sweep
 
 	due        map[dueKey]time.Time       // of records that are due at some time
 	standing   map[string]map[string]bool // ids of the grants that stand, by client
 	sweepPlace string
-	deployment *broker.Deployment // nil if there is none
+	deployment *broker.TableOwner // nil if there is none
 	identity   string             // does not change
 }
 
 var (
-	_ broker.Store = (*Store)(nil)
-	_ grant.Store  = (*Store)(nil)
+	_ broker.Store      = (*Store)(nil)
+	_ broker.GrantStore = (*Store)(nil)
 )
 
 // NewStore returns an empty Store that takes the time from now, or from the
@@ -56,9 +55,9 @@ func NewStore(now func() time.Time) *Store {
 		tokens:        make(map[string]*credential.InitialAccessToken),
 		budgets:       make(map[string]*budget),
 		slots:         make(map[slot]int),
-		transactions:  make(map[credential.Hash]*grant.Transaction),
-		grants:        make(map[string]*grant.Grant),
-		consents:      make(map[string]*grant.Consent),
+		transactions:  make(map[credential.Hash]*broker.Transaction),
+		grants:        make(map[string]*broker.Grant),
+		consents:      make(map[string]*broker.Consent),
 		due:           make(map[dueKey]time.Time),
 		standing:      make(map[string]map[string]bool),
 		identity:      credential.NewID(),

@@ -8,7 +8,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/test/contract"
 )
 
@@ -17,7 +16,7 @@ func open(_ *testing.T, now func() time.Time) broker.Store { return memory.NewSt
 func TestStore(t *testing.T) { contract.TestStore(t, open) }
 
 func TestGrantStore(t *testing.T) {
-	contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) grant.Store { return memory.NewStore(now) })
+	contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) broker.GrantStore { return memory.NewStore(now) })
 }
 
 func TestSlots(t *testing.T) { contract.TestSlots(t, open) }

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // Somebody who calls /authorize again and again fills no more memory than what
@@ -13,18 +13,18 @@ import (
 func TestStore_forgets_what_has_expired(t *testing.T) {
 	now := time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 	s := NewStore(func() time.Time { return now })
-	stays := &grant.Grant{ID: credential.NewID(), ExpiresAt: now.AddDate(1, 0, 0)}
+	stays := &broker.Grant{ID: credential.NewID(), ExpiresAt: now.AddDate(1, 0, 0)}
 	if err := s.CreateGrant(t.Context(), stays); err != nil {
 		t.Fatal(err)
 	}
 	most := 0
 	for range 20_000 {
 		now = now.Add(time.Second) // 600 live at a time
-		expires := now.Add(grant.TransactionLifetime)
+		expires := now.Add(broker.TransactionLifetime)
 		for _, err := range []error{
-			s.CreateTransaction(t.Context(), &grant.Transaction{Key: credential.Presented(credential.NewID()).Hash(), ExpiresAt: expires}),
-			s.CreateGrant(t.Context(), &grant.Grant{ID: credential.NewID(), ExpiresAt: expires}),
-			s.PutConsent(t.Context(), &grant.Consent{Key: credential.NewID(), ExpiresAt: expires}),
+			s.CreateTransaction(t.Context(), &broker.Transaction{Key: credential.Presented(credential.NewID()).Hash(), ExpiresAt: expires}),
+			s.CreateGrant(t.Context(), &broker.Grant{ID: credential.NewID(), ExpiresAt: expires}),
+			s.PutConsent(t.Context(), &broker.Consent{Key: credential.NewID(), ExpiresAt: expires}),
 		} {
 			if err != nil {
 				t.Fatal(err)

@@ -67,7 +67,7 @@ func (s *Store) SetSweepPlace(ctx context.Context, place string) error {
 }
 
 // Deployment implements broker.Sweeping.
-func (s *Store) Deployment(ctx context.Context) (*broker.Deployment, error) {
+func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (s *Store) Deployment(ctx context.Context) (*broker.Deployment, error) {
 }
 
 // CreateDeployment implements broker.Sweeping.
-func (s *Store) CreateDeployment(ctx context.Context, d *broker.Deployment) error {
+func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) error {
 	return s.putDeployment(ctx, d, func() error {
 		if s.deployment != nil {
 			return broker.ErrExists
@@ -91,11 +91,11 @@ func (s *Store) CreateDeployment(ctx context.Context, d *broker.Deployment) erro
 }
 
 // SetDeployment implements broker.Sweeping.
-func (s *Store) SetDeployment(ctx context.Context, d *broker.Deployment) error {
+func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
 	return s.putDeployment(ctx, d, func() error { return nil })
 }
 
-func (s *Store) putDeployment(ctx context.Context, d *broker.Deployment, may func() error) error {
+func (s *Store) putDeployment(ctx context.Context, d *broker.TableOwner, may func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -6,11 +6,10 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // CreateTransaction implements grant.Store.
-func (s *Store) CreateTransaction(ctx context.Context, t *grant.Transaction) error {
+func (s *Store) CreateTransaction(ctx context.Context, t *broker.Transaction) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -25,7 +24,7 @@ func (s *Store) CreateTransaction(ctx context.Context, t *grant.Transaction) err
 }
 
 // Transaction implements grant.Store.
-func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*grant.Transaction, error) {
+func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -39,7 +38,7 @@ func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*grant.Tr
 }
 
 // TakeStep implements grant.Store.
-func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to grant.Step) (*grant.Transaction, error) {
+func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -58,7 +57,7 @@ func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to gran
 }
 
 // ReplaceTransaction implements grant.Store.
-func (s *Store) ReplaceTransaction(ctx context.Context, t *grant.Transaction) error {
+func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -88,7 +87,7 @@ func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) erro
 
 // transaction returns the stored transaction itself, or nil if there is none
 // that has not expired. The caller holds s.mu.
-func (s *Store) transaction(key credential.Hash) *grant.Transaction {
+func (s *Store) transaction(key credential.Hash) *broker.Transaction {
 	t, ok := s.transactions[key]
 	if !ok || expired(t.ExpiresAt, s.now()) {
 		return nil
@@ -98,7 +97,7 @@ func (s *Store) transaction(key credential.Hash) *grant.Transaction {
 
 // putTransaction stores t as that version, which it returns. The caller holds
 // s.mu.
-func (s *Store) putTransaction(t *grant.Transaction, version int64) int64 {
+func (s *Store) putTransaction(t *broker.Transaction, version int64) int64 {
 	c := t.Clone()
 	c.Version = version
 	c.Scopes = list(c.Scopes)
@@ -124,14 +123,14 @@ func (s *Store) sweep() {
 		return
 	}
 	now := s.now()
-	maps.DeleteFunc(s.transactions, func(_ credential.Hash, t *grant.Transaction) bool { return expired(t.ExpiresAt, now) })
+	maps.DeleteFunc(s.transactions, func(_ credential.Hash, t *broker.Transaction) bool { return expired(t.ExpiresAt, now) })
 	for id, g := range s.grants {
 		if expired(g.ExpiresAt, now) {
 			s.unlist(g)
 			delete(s.grants, id)
 		}
 	}
-	maps.DeleteFunc(s.consents, func(_ string, c *grant.Consent) bool { return expired(c.ExpiresAt, now) })
+	maps.DeleteFunc(s.consents, func(_ string, c *broker.Consent) bool { return expired(c.ExpiresAt, now) })
 	s.sweepAt = max(1000, 2*s.held())
 }
 

@@ -36,7 +36,7 @@ func (r *run) table(ctx context.Context) {
 		return
 	}
 	r.ok("table", c.Table+" with its indexes and time to live")
-	d, err := dynamo.New(r.dynamo, c.Table, time.Now).Deployment(ctx)
+	d, err := dynamo.New(r.dynamo, c.Table, time.Now).TableOwner(ctx)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
 		r.ok("table.deployment", "not used yet")

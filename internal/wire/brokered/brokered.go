@@ -23,7 +23,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // Parts are what the functions of brokered mode have in common.
@@ -33,7 +32,7 @@ type Parts struct {
 	// Store holds registrations, app clients and grants.
 	Store interface {
 		broker.Store
-		grant.Store
+		broker.GrantStore
 	}
 	Keys *documents.Keys
 	// Provisioner makes app clients: in the cloud a private function.

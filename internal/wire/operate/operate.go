@@ -17,13 +17,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 )
 
 // Store holds registrations, app clients and grants.
 type Store interface {
 	broker.Store
-	grant.Store
+	broker.GrantStore
 }
 
 // Service returns the use cases. c is what environment.AppClients has read, at least;

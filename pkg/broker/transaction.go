@@ -1,4 +1,4 @@
-package grant
+package broker
 
 import (
 	"log/slog"
@@ -17,13 +17,13 @@ type Step string
 
 const (
 	// Started is from /authorize on: the user is at Cognito.
-	Started Step = "started"
+	StepStarted Step = "started"
 	// Redeeming is from the callback on: Cognito's code is being redeemed.
-	Redeeming Step = "redeeming"
+	StepRedeeming Step = "redeeming"
 	// SignedIn is when we know who the user is and wait for the decision.
-	SignedIn Step = "signed_in"
+	StepSignedIn Step = "signed_in"
 	// Decided is when the user has allowed or cancelled.
-	Decided Step = "decided"
+	StepDecided Step = "decided"
 )
 
 // User is who signed in, as Cognito's ID token says.

@@ -1,4 +1,4 @@
-package grant
+package broker
 
 import (
 	"log/slog"
@@ -25,7 +25,7 @@ const (
 // this origin_jti. A sign-in seldom has a second one, so the grant of a token
 // of Cognito's is found without an index: at n = 0, and then at 1 and so on
 // until there is none.
-func ID(ring *seal.Ring, originJTI string, n int) string {
+func GrantID(ring *seal.Ring, originJTI string, n int) string {
 	return credential.DerivedID(ring.MAC("grant", originJTI, strconv.Itoa(n)))
 }
 
@@ -99,42 +99,42 @@ const (
 	// Refused is for a grant that has ended or expired, for what is no refresh
 	// token of this grant, and for one sibling too many. It yields nothing and
 	// ends nothing.
-	Refused Verdict = iota
+	VerdictRefused Verdict = iota
 	// Rotate is for a live token: it is replaced.
-	Rotate
+	VerdictRotate
 	// Sibling is for the token that was used last, within the ReuseWindow: one
 	// more token is handed out, and those that stand stay.
-	Sibling
+	VerdictSibling
 	// Replayed is for any other refresh token that names the grant: somebody
 	// has kept an old one, so the grant ends (RFC 9700 §4.14.2).
-	Replayed
+	VerdictReplayed
 )
 
 // String returns the verdict in a word, for logs.
 func (v Verdict) String() string {
 	switch v {
-	case Refused:
+	case VerdictRefused:
 		return "refused"
-	case Rotate:
+	case VerdictRotate:
 		return "rotate"
-	case Sibling:
+	case VerdictSibling:
 		return "sibling"
-	case Replayed:
+	case VerdictReplayed:
 		return "replayed"
 	}
 	return "verdict " + strconv.Itoa(int(v))
 }
 
 // Judge says what a presented refresh token is worth at the time now.
-func (g *Grant) Judge(tok credential.Token, now time.Time) Verdict {
+func (g *Grant) Verdict(tok credential.Token, now time.Time) Verdict {
 	// A code names its grant too, and whoever has seen one could otherwise end
 	// the grant with it.
 	id, err := credential.GrantID(tok)
 	if err != nil || id != g.ID || !strings.HasPrefix(tok.Reveal(), credential.RefreshTokenPrefix) {
-		return Refused
+		return VerdictRefused
 	}
 	if !g.EndedAt.IsZero() || !now.Before(g.ExpiresAt) {
-		return Refused
+		return VerdictRefused
 	}
 	live := false
 	for _, h := range g.Live {
@@ -143,20 +143,20 @@ func (g *Grant) Judge(tok credential.Token, now time.Time) Verdict {
 	spent := g.Spent.Matches(tok)
 	switch {
 	case live:
-		return Rotate
+		return VerdictRotate
 	case !spent || !now.Before(g.SpentAt.Add(ReuseWindow)):
-		return Replayed
+		return VerdictReplayed
 	case len(g.Live) >= maxSiblings:
-		return Refused
+		return VerdictRefused
 	}
-	return Sibling
+	return VerdictSibling
 }
 
 // Rotated changes g for the use of tok, of the verdict Rotate or Sibling, that
 // yields the token with the hash next. A Sibling does not prolong the
 // ReuseWindow.
 func (g *Grant) Rotated(v Verdict, tok credential.Token, next credential.Hash, now time.Time) {
-	if v == Sibling {
+	if v == VerdictSibling {
 		g.Live = append(g.Live, next)
 		return
 	}

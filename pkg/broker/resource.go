@@ -1,4 +1,4 @@
-package grant
+package broker
 
 import (
 	"net/url"

@@ -1,4 +1,4 @@
-package grant_test
+package broker_test
 
 import (
 	"bytes"
@@ -10,30 +10,30 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grant"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-var start = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
+var grantStart = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 
 // newGrant is a grant with one refresh token that nobody has used.
-func newGrant() (*grant.Grant, credential.Token) {
-	g := &grant.Grant{ID: credential.NewID(), CreatedAt: start, ExpiresAt: start.AddDate(0, 0, 30)}
+func newGrant() (*broker.Grant, credential.Token) {
+	g := &broker.Grant{ID: credential.NewID(), CreatedAt: grantStart, ExpiresAt: grantStart.AddDate(0, 0, 30)}
 	tok := credential.NewRefreshToken(g.ID)
 	g.Live = []credential.Hash{tok.Hash()}
 	return g, tok
 }
 
 // use presents a token as POST /token does and returns what it yields.
-func use(g *grant.Grant, tok credential.Token, now time.Time) (grant.Verdict, credential.Token) {
-	v := g.Judge(tok, now)
+func use(g *broker.Grant, tok credential.Token, now time.Time) (broker.Verdict, credential.Token) {
+	v := g.Verdict(tok, now)
 	switch v {
-	case grant.Rotate, grant.Sibling:
+	case broker.VerdictRotate, broker.VerdictSibling:
 		next := credential.NewRefreshToken(g.ID)
 		g.Rotated(v, tok, next.Hash(), now)
 		return v, next
-	case grant.Replayed:
+	case broker.VerdictReplayed:
 		g.EndedAt = now
 	}
 	return v, credential.Token{}
@@ -45,53 +45,53 @@ func TestGrant_refresh_tokens(t *testing.T) {
 	type step struct {
 		at    time.Duration
 		token int
-		want  grant.Verdict
+		want  broker.Verdict
 	}
-	const window = grant.ReuseWindow
+	const window = broker.ReuseWindow
 	for _, tt := range []struct {
 		name  string
 		steps []step
 	}{
 		{"each use rotates", []step{
-			{0, 0, grant.Rotate}, {time.Hour, 1, grant.Rotate}, {48 * time.Hour, 2, grant.Rotate},
+			{0, 0, broker.VerdictRotate}, {time.Hour, 1, broker.VerdictRotate}, {48 * time.Hour, 2, broker.VerdictRotate},
 		}},
 		{"a lost reply: the previous token yields a sibling", []step{
-			{0, 0, grant.Rotate}, {time.Second, 0, grant.Sibling}, {time.Hour, 2, grant.Rotate},
+			{0, 0, broker.VerdictRotate}, {time.Second, 0, broker.VerdictSibling}, {time.Hour, 2, broker.VerdictRotate},
 		}},
 		{"siblings both stand until one is used: the first", []step{
-			{0, 0, grant.Rotate}, {0, 0, grant.Sibling}, {time.Hour, 1, grant.Rotate}, {2 * time.Hour, 2, grant.Replayed},
+			{0, 0, broker.VerdictRotate}, {0, 0, broker.VerdictSibling}, {time.Hour, 1, broker.VerdictRotate}, {2 * time.Hour, 2, broker.VerdictReplayed},
 		}},
 		{"siblings both stand until one is used: the second", []step{
-			{0, 0, grant.Rotate}, {0, 0, grant.Sibling}, {time.Hour, 2, grant.Rotate}, {2 * time.Hour, 1, grant.Replayed},
+			{0, 0, broker.VerdictRotate}, {0, 0, broker.VerdictSibling}, {time.Hour, 2, broker.VerdictRotate}, {2 * time.Hour, 1, broker.VerdictReplayed},
 		}},
 		{"the window is open for 60 seconds", []step{
-			{0, 0, grant.Rotate}, {window - time.Nanosecond, 0, grant.Sibling},
+			{0, 0, broker.VerdictRotate}, {window - time.Nanosecond, 0, broker.VerdictSibling},
 		}},
 		{"and no longer", []step{
-			{0, 0, grant.Rotate}, {window, 0, grant.Replayed},
+			{0, 0, broker.VerdictRotate}, {window, 0, broker.VerdictReplayed},
 		}},
 		{"a sibling does not keep it open", []step{
-			{0, 0, grant.Rotate}, {window / 2, 0, grant.Sibling}, {window, 0, grant.Replayed},
+			{0, 0, broker.VerdictRotate}, {window / 2, 0, broker.VerdictSibling}, {window, 0, broker.VerdictReplayed},
 		}},
 		{"the token before the previous one is a replay at once", []step{
-			{0, 0, grant.Rotate}, {0, 1, grant.Rotate}, {0, 0, grant.Replayed},
+			{0, 0, broker.VerdictRotate}, {0, 1, broker.VerdictRotate}, {0, 0, broker.VerdictReplayed},
 		}},
 		{"after a replay the live token is worth nothing", []step{
-			{0, 0, grant.Rotate}, {window, 0, grant.Replayed}, {window, 1, grant.Refused}, {window, 0, grant.Refused},
+			{0, 0, broker.VerdictRotate}, {window, 0, broker.VerdictReplayed}, {window, 1, broker.VerdictRefused}, {window, 0, broker.VerdictRefused},
 		}},
 		{"a sibling that is used opens a window of its own", []step{
-			{0, 0, grant.Rotate}, {0, 0, grant.Sibling}, {time.Hour, 2, grant.Rotate}, {time.Hour, 2, grant.Sibling},
-			{time.Hour, 0, grant.Replayed},
+			{0, 0, broker.VerdictRotate}, {0, 0, broker.VerdictSibling}, {time.Hour, 2, broker.VerdictRotate}, {time.Hour, 2, broker.VerdictSibling},
+			{time.Hour, 0, broker.VerdictReplayed},
 		}},
 		{"the grant expires", []step{
-			{30*24*time.Hour - time.Nanosecond, 0, grant.Rotate}, {30 * 24 * time.Hour, 1, grant.Refused},
+			{30*24*time.Hour - time.Nanosecond, 0, broker.VerdictRotate}, {30 * 24 * time.Hour, 1, broker.VerdictRefused},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g, first := newGrant()
 			tokens := []credential.Token{first}
 			for i, s := range tt.steps {
-				got, next := use(g, tokens[s.token], start.Add(s.at))
+				got, next := use(g, tokens[s.token], grantStart.Add(s.at))
 				if got != s.want {
 					t.Fatalf("use %d, of token %d after %v: got %v, want %v", i+1, s.token, s.at, got, s.want)
 				}
@@ -104,7 +104,7 @@ func TestGrant_refresh_tokens(t *testing.T) {
 func TestJudge_refuses_without_ending_anything(t *testing.T) {
 	g, tok := newGrant()
 	ended := g.Clone()
-	ended.EndedAt = start
+	ended.EndedAt = grantStart
 	eternal := g.Clone()
 	eternal.ExpiresAt = time.Time{} // forgotten by whoever made it
 	code := credential.NewAuthorizationCode(g.ID)
@@ -112,7 +112,7 @@ func TestJudge_refuses_without_ending_anything(t *testing.T) {
 	withCode.Live = append(withCode.Live, code.Hash())
 	for _, tt := range []struct {
 		name  string
-		grant *grant.Grant
+		grant *broker.Grant
 		token credential.Token
 	}{
 		{"an ended grant", ended, tok},
@@ -124,12 +124,12 @@ func TestJudge_refuses_without_ending_anything(t *testing.T) {
 		{"no token", g, credential.Token{}},
 		{"anything", g, credential.Presented("dcr_rt_" + g.ID)},
 	} {
-		if got := tt.grant.Judge(tt.token, start); got != grant.Refused {
-			t.Errorf("%s: got %v, want %v", tt.name, got, grant.Refused)
+		if got := tt.grant.Verdict(tt.token, grantStart); got != broker.VerdictRefused {
+			t.Errorf("%s: got %v, want %v", tt.name, got, broker.VerdictRefused)
 		}
 	}
-	if got := g.Judge(credential.NewRefreshToken(g.ID), start); got != grant.Replayed {
-		t.Errorf("an unknown refresh token that names the grant: got %v, want %v", got, grant.Replayed)
+	if got := g.Verdict(credential.NewRefreshToken(g.ID), grantStart); got != broker.VerdictReplayed {
+		t.Errorf("an unknown refresh token that names the grant: got %v, want %v", got, broker.VerdictReplayed)
 	}
 }
 
@@ -137,21 +137,21 @@ func TestJudge_refuses_without_ending_anything(t *testing.T) {
 // same token again and again within the window loses nothing by it.
 func TestGrant_keeps_few_siblings(t *testing.T) {
 	g, tok := newGrant()
-	_, newest := use(g, tok, start)
+	_, newest := use(g, tok, grantStart)
 	for i := range 100 {
-		v, next := use(g, tok, start.Add(time.Second))
+		v, next := use(g, tok, grantStart.Add(time.Second))
 		switch {
-		case v == grant.Sibling:
+		case v == broker.VerdictSibling:
 			newest = next
-		case v != grant.Refused:
-			t.Fatalf("use %d within the window: got %v, want %v or %v", i+2, v, grant.Sibling, grant.Refused)
+		case v != broker.VerdictRefused:
+			t.Fatalf("use %d within the window: got %v, want %v or %v", i+2, v, broker.VerdictSibling, broker.VerdictRefused)
 		}
 		if len(g.Live) > 8 {
 			t.Fatalf("after %d uses: %d tokens stand, want at most 8", i+2, len(g.Live))
 		}
 	}
-	if v := g.Judge(newest, start.Add(time.Hour)); v != grant.Rotate {
-		t.Errorf("the newest sibling: got %v, want %v", v, grant.Rotate)
+	if v := g.Verdict(newest, grantStart.Add(time.Hour)); v != broker.VerdictRotate {
+		t.Errorf("the newest sibling: got %v, want %v", v, broker.VerdictRotate)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestGrant_holds_for_any_client(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		g, first := newGrant()
-		tokens, now := []credential.Token{first}, start
+		tokens, now := []credential.Token{first}, grantStart
 		for i := range 40 {
 			now = now.Add(time.Duration(r.IntN(40)) * time.Second)
 			tok := tokens[len(tokens)-1-r.IntN(min(4, len(tokens)))]
@@ -176,23 +176,23 @@ func TestGrant_holds_for_any_client(t *testing.T) {
 			}
 			wasLive := slices.Contains(before.Live, tok.Hash())
 			switch v {
-			case grant.Rotate, grant.Sibling:
+			case broker.VerdictRotate, broker.VerdictSibling:
 				tokens = append(tokens, next)
-				if wasLive != (v == grant.Rotate) {
+				if wasLive != (v == broker.VerdictRotate) {
 					t.Fatalf("%s of a token that was live: %t", at, wasLive)
 				}
-				if v := g.Judge(next, now); v != grant.Rotate {
-					t.Fatalf("%s: what it yielded gets %v, want %v", at, v, grant.Rotate)
+				if v := g.Verdict(next, now); v != broker.VerdictRotate {
+					t.Fatalf("%s: what it yielded gets %v, want %v", at, v, broker.VerdictRotate)
 				}
-				if v := g.Judge(tok, now); v != grant.Sibling && len(g.Live) < 8 {
-					t.Fatalf("%s: the same again at once gets %v, want %v", at, v, grant.Sibling)
+				if v := g.Verdict(tok, now); v != broker.VerdictSibling && len(g.Live) < 8 {
+					t.Fatalf("%s: the same again at once gets %v, want %v", at, v, broker.VerdictSibling)
 				}
-			case grant.Replayed:
+			case broker.VerdictReplayed:
 				if wasLive {
 					t.Fatalf("%s of a live token", at)
 				}
 			}
-			if v == grant.Replayed {
+			if v == broker.VerdictReplayed {
 				break
 			}
 		}
@@ -203,12 +203,12 @@ func compare(a, b credential.Hash) int { return bytes.Compare(a[:], b[:]) }
 
 func TestRotated_changes_no_clone(t *testing.T) {
 	g, tok := newGrant()
-	_, _ = use(g, tok, start)
+	_, _ = use(g, tok, grantStart)
 	g.Live = slices.Grow(g.Live, 8) // room that an append would write into
 	before := g.Clone()
 	a, b := g.Clone(), g.Clone()
-	_, inA := use(a, tok, start)
-	_, inB := use(b, tok, start)
+	_, inA := use(a, tok, grantStart)
+	_, inB := use(b, tok, grantStart)
 	if !a.Live[1].Matches(inA) || !b.Live[1].Matches(inB) || !slices.Equal(g.Live, before.Live) {
 		t.Error("a sibling in one copy of the grant shows in another")
 	}
@@ -232,12 +232,12 @@ func TestID(t *testing.T) {
 		{"none", ring, "", 0},
 		{"other keys", newRing(t), jti, 0},
 	} {
-		id := grant.ID(tt.ring, tt.jti, tt.n)
+		id := broker.GrantID(tt.ring, tt.jti, tt.n)
 		if was, ok := seen[id]; ok {
 			t.Errorf("%s has the id of %s", tt.name, was)
 		}
 		seen[id] = tt.name
-		if again := grant.ID(tt.ring, tt.jti, tt.n); again != id {
+		if again := broker.GrantID(tt.ring, tt.jti, tt.n); again != id {
 			t.Errorf("%s: got %q and then %q, want the same", tt.name, id, again)
 		}
 		for _, tok := range []credential.Token{credential.NewRefreshToken(id), credential.NewAuthorizationCode(id)} {
@@ -258,12 +258,12 @@ func newRing(t *testing.T) *seal.Ring {
 }
 
 func TestRecords_are_logged_without_secrets_and_people(t *testing.T) {
-	user := grant.User{Sub: "the-sub", Username: "hidden-name", Email: "hidden@example.com", Groups: []string{"hidden-group"}}
+	user := broker.User{Sub: "the-sub", Username: "hidden-name", Email: "hidden@example.com", Groups: []string{"hidden-group"}}
 	hash := credential.NewRefreshToken(credential.NewID()).Hash()
 	for _, record := range []slog.LogValuer{
-		&grant.Transaction{Key: hash, ClientID: "shown", User: user, State: "hidden-state", Tokens: "k1.hidden"},
-		&grant.Grant{ID: "shown", Code: hash, Live: []credential.Hash{hash}, Spent: hash, User: user, Tokens: "k1.hidden"},
-		&grant.Consent{ClientID: "shown", Sub: "the-sub", Key: "hidden-key"},
+		&broker.Transaction{Key: hash, ClientID: "shown", User: user, State: "hidden-state", Tokens: "k1.hidden"},
+		&broker.Grant{ID: "shown", Code: hash, Live: []credential.Hash{hash}, Spent: hash, User: user, Tokens: "k1.hidden"},
+		&broker.Consent{ClientID: "shown", Sub: "the-sub", Key: "hidden-key"},
 		user,
 	} {
 		var log bytes.Buffer

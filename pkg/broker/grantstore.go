@@ -1,52 +1,23 @@
-package grant
+package broker
 
 import (
 	"context"
 	"iter"
-	"log/slog"
-	"slices"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// Consent is a consent that is remembered, so that the same client is not asked
-// for again.
-type Consent struct {
-	// Key is the keyed hash of user, registration with generation, redirect URI
-	// and resource.
-	Key       string
-	Sub       string
-	ClientID  string
-	Scopes    []string
-	CreatedAt time.Time
-	// ExpiresAt is when it counts as absent; the zero time is never.
-	ExpiresAt time.Time
-}
-
-// LogValue keeps who the user is out of logs, but for the sub.
-func (c *Consent) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("sub", c.Sub), slog.String("client_id", c.ClientID))
-}
-
-// Clone returns a copy that shares no memory with c.
-func (c *Consent) Clone() *Consent {
-	d := *c
-	d.Scopes = slices.Clone(c.Scopes)
-	return &d
-}
-
-// A Store keeps transactions, grants and consents. It promises what
-// broker.Store promises: safe for concurrent use, consistent reads, values
+// A GrantStore keeps transactions, grants and consents. It promises what
+// Store promises: safe for concurrent use, consistent reads, values
 // copied in and out, a call sent twice has the effect and result of one, what
 // has expired is absent. Strings are kept byte for byte, UTF-8 or not, since
 // state and the like are the client's; times are kept in whole seconds and UTC;
 // an empty list is read as nil.
 //
-// Its errors are broker.ErrNotFound, broker.ErrExists and broker.ErrConflict,
+// Its errors are ErrNotFound, ErrExists and ErrConflict,
 // which mean that nothing was changed; after any other error it is not known
 // whether the call was applied.
-type Store interface {
+type GrantStore interface {
 	// CreateTransaction stores t as version 1 and sets t.Version, or returns
 	// ErrExists if there is one with its key that has not expired.
 	CreateTransaction(ctx context.Context, t *Transaction) error
