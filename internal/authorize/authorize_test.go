@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -178,7 +177,7 @@ func TestWhatCognitoIsAsked(t *testing.T) {
 				t.Errorf("%s = %q, want %q", name, q[name], want)
 			}
 		}
-		if q.Get("code_challenge") == cognitoauth.Challenge(verifier) || len(q.Get("code_challenge")) != 43 {
+		if q.Get("code_challenge") == broker.PKCEChallenge(verifier) || len(q.Get("code_challenge")) != 43 {
 			t.Errorf("code_challenge = %q, want one of our own", q.Get("code_challenge"))
 		}
 		if q.Get("state") == "the state & more" || len(q.Get("state")) != 43 {

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -148,11 +147,11 @@ func (f *Front) signedIn(w http.ResponseWriter, r *http.Request, q query, wrong 
 // identified goes on when it is known who the user is: to the consent page, or
 // to the client with a code if there is a consent that covers all that it asks
 // for.
-func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *broker.Transaction, c client, tokens cognitoauth.Tokens) (string, error) {
+func (f *Front) identified(w http.ResponseWriter, r *http.Request, s secret, t *broker.Transaction, c client, tokens broker.Tokens) (string, error) {
 	if tokens.User.Sub == "" || tokens.OriginJTI == "" || tokens.RefreshToken == "" {
 		return "", c.deny("server_error", "the user could not be identified", errors.New("cognito: no id token, origin_jti or refresh token"))
 	}
-	t.User, t.OriginJTI = userOf(tokens.User), tokens.OriginJTI
+	t.User, t.OriginJTI = tokens.User, tokens.OriginJTI
 	// A trigger of the pool may have taken scopes away. What the user is asked
 	// for, and the client told, is what the token has.
 	t.Scopes = slices.DeleteFunc(t.Scopes, func(s string) bool { return !slices.Contains(tokens.Scopes, s) })
@@ -262,7 +261,7 @@ func (c client) deny(code, description string, cause error) *denial {
 
 // redeemDenial is what the client learns if the code could not be redeemed.
 func redeemDenial(c client, err error) *denial {
-	if _, ok := errors.AsType[*cognitoauth.Refused](err); ok {
+	if e, ok := errors.AsType[*broker.UpstreamError](err); ok && e.Code != "" {
 		return c.deny("server_error", "the sign-in could not be completed", err)
 	}
 	return c.deny("temporarily_unavailable", "Cognito did not answer, try again", err)

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
@@ -32,7 +31,7 @@ func (b *browser) keyOf() credential.Hash {
 
 // refreshToken is the one of Cognito's that the transaction of the browser
 // holds, with the app client that it is for.
-func (b *browser) refreshToken() (cognitoauth.App, string) {
+func (b *browser) refreshToken() (broker.AppCredentials, string) {
 	b.w.t.Helper()
 	t, err := b.w.grants.Transaction(b.w.t.Context(), b.keyOf())
 	if err != nil {
@@ -50,11 +49,11 @@ func (b *browser) refreshToken() (cognitoauth.App, string) {
 	if err != nil {
 		b.w.t.Fatal(err)
 	}
-	return cognitoauth.App{ID: app.CognitoID, Secret: s}, tokens.RefreshToken
+	return broker.AppCredentials{ID: app.CognitoID, Secret: s}, tokens.RefreshToken
 }
 
 // wantRefused fails if Cognito still takes the refresh token.
-func (w *world) wantRefused(app cognitoauth.App, refreshToken string) {
+func (w *world) wantRefused(app broker.AppCredentials, refreshToken string) {
 	w.t.Helper()
 	if _, err := w.front.Cognito.Refresh(w.t.Context(), app, refreshToken); err == nil {
 		w.t.Error("Cognito still takes the refresh token")

@@ -230,7 +230,7 @@ func (w *world) register(profile string, change func(*broker.Registration), redi
 func asking(clientID, redirectURI string, changes ...string) url.Values {
 	v := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"the state & more"},
-		"scope": {"notes/read"}, "code_challenge": {cognitoauth.Challenge(verifier)}, "code_challenge_method": {"S256"},
+		"scope": {"notes/read"}, "code_challenge": {broker.PKCEChallenge(verifier)}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i < len(changes); i += 2 {
 		v.Set(changes[i], changes[i+1])

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 func TestAllowGivesTheClientACode(t *testing.T) {
@@ -23,14 +23,14 @@ func TestAllowGivesTheClientACode(t *testing.T) {
 	wantPage(t, a, http.StatusOK, "claude.ai")
 	g := w.wantCode(a.target(t), webURI)
 	if g.ClientID != id || g.User.Username != "alice" || strings.Join(g.Scopes, " ") != "notes/read" || g.Resource != notes ||
-		g.RedirectURI != webURI || g.Challenge != cognitoauth.Challenge(verifier) || g.CodeUsed {
+		g.RedirectURI != webURI || g.Challenge != broker.PKCEChallenge(verifier) || g.CodeUsed {
 		t.Errorf("grant = %+v", g)
 	}
 	text, err := w.keys.Open("grant", g.ID, g.Tokens)
 	if err != nil {
 		t.Fatalf("the grant's tokens: %v", err)
 	}
-	tokens, err := cognitoauth.Decode(text)
+	tokens, err := broker.DecodeTokens(text)
 	if err != nil || tokens.RefreshToken == "" || strings.Join(tokens.Scopes, " ") != "openid notes/read" {
 		t.Errorf("tokens of the scopes %q, %v; want openid notes/read and a refresh token", tokens.Scopes, err)
 	}

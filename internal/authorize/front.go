@@ -75,7 +75,7 @@ type Config struct {
 	// Ready sees to it that Keys has its keys, before each request but those for
 	// assets. Optional.
 	Ready   func(context.Context) error
-	Cognito *cognitoauth.Cognito
+	Cognito *cognitoauth.Client
 	Pages   *pages.Pages
 	// Resources are the protected resources; may be empty.
 	Resources []Resource

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 func oneResource() limits {
@@ -38,7 +38,7 @@ func parse(t *testing.T, l limits, raw string, changes ...string) (request, stri
 }
 
 func TestParameters(t *testing.T) {
-	challenge := cognitoauth.Challenge(verifier)
+	challenge := broker.PKCEChallenge(verifier)
 	for _, tt := range []struct {
 		name    string
 		raw     string // appended to the query

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
@@ -22,7 +21,7 @@ func (f *Front) signInURL(t *broker.Transaction, s secret) string {
 		"redirect_uri":          {f.Issuer + CallbackPath},
 		"state":                 {s.state()},
 		"scope":                 {strings.Join(withOpenID(t.Scopes), " ")},
-		"code_challenge":        {cognitoauth.Challenge(s.verifier())},
+		"code_challenge":        {broker.PKCEChallenge(s.verifier())},
 		"code_challenge_method": {"S256"},
 	}
 	set := func(name, value string) {
@@ -62,30 +61,25 @@ func prompts(t *broker.Transaction, p string) bool {
 	return slices.Contains(strings.Fields(t.Prompt), p)
 }
 
-// userOf is who signed in.
-func userOf(u cognitoauth.User) broker.User {
-	return broker.User{Sub: u.Sub, Username: u.Username, Email: u.Email, Groups: u.Groups, IdentityProvider: u.IdentityProvider}
-}
-
 // signInApp is the app client of a transaction in which nobody has signed in
 // yet.
-func (f *Front) signInApp(t *broker.Transaction) (cognitoauth.App, error) {
+func (f *Front) signInApp(t *broker.Transaction) (broker.AppCredentials, error) {
 	s, err := f.Keys.Open(purposeSignIn, t.Key.String(), t.Tokens)
-	return cognitoauth.App{ID: t.CognitoID, Secret: s}, err
+	return broker.AppCredentials{ID: t.CognitoID, Secret: s}, err
 }
 
 // tokens are those of a transaction in which somebody has signed in.
-func (f *Front) tokens(t *broker.Transaction) (cognitoauth.Tokens, error) {
+func (f *Front) tokens(t *broker.Transaction) (broker.Tokens, error) {
 	text, err := f.Keys.Open(purposeTransaction, t.Key.String(), t.Tokens)
 	if err != nil {
-		return cognitoauth.Tokens{}, err
+		return broker.Tokens{}, err
 	}
-	return cognitoauth.Decode(text)
+	return broker.DecodeTokens(text)
 }
 
 // revoke ends what a user has signed in to and nobody was granted. That it
 // cannot be ended stops nobody: the refresh token is kept nowhere.
-func (f *Front) revoke(r *http.Request, app cognitoauth.App, refreshToken string) {
+func (f *Front) revoke(r *http.Request, app broker.AppCredentials, refreshToken string) {
 	if refreshToken == "" {
 		return
 	}
@@ -108,5 +102,5 @@ func (f *Front) endSignIn(r *http.Request, t *broker.Transaction, record *broker
 		httpapi.Logger(r).WarnContext(r.Context(), "refresh token not revoked at Cognito", "app_client", t.CognitoID, "error", err)
 		return
 	}
-	f.revoke(r, cognitoauth.App{ID: record.CognitoID, Secret: s}, tokens.RefreshToken)
+	f.revoke(r, broker.AppCredentials{ID: record.CognitoID, Secret: s}, tokens.RefreshToken)
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -124,7 +123,7 @@ func (s *stack) wantEnded(id string) {
 	}
 	for _, t := range s.cognitoTokens() {
 		_, err := s.up.Refresh(s.t.Context(), s.app(shared), t)
-		if refused, ok := errors.AsType[*cognitoauth.Refused](err); !ok || refused.Code != "invalid_grant" {
+		if refused, ok := errors.AsType[*broker.UpstreamError](err); !ok || refused.Code != "invalid_grant" {
 			s.t.Errorf("Cognito, asked to refresh: %v, want invalid_grant", err)
 		}
 	}
@@ -159,7 +158,7 @@ func (s *stack) cognitoTokens() []string {
 	return out
 }
 
-func (s *stack) app(key string) cognitoauth.App {
+func (s *stack) app(key string) broker.AppCredentials {
 	s.t.Helper()
 	a, err := s.store.AppClient(s.t.Context(), key)
 	if err != nil {
@@ -169,7 +168,7 @@ func (s *stack) app(key string) cognitoauth.App {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return cognitoauth.App{ID: a.CognitoID, Secret: secret}
+	return broker.AppCredentials{ID: a.CognitoID, Secret: secret}
 }
 
 func (s *stack) secret(secrets ...string) {

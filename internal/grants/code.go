@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -36,7 +35,7 @@ func (e *Endpoints) redeem(ctx context.Context, req request) (*answer, error) {
 	if g.RedirectURI != c.RedirectURI {
 		return nil, invalidGrant("redirect_uri is not the one of the authorization request")
 	}
-	if subtle.ConstantTimeCompare([]byte(cognitoauth.Challenge(c.Verifier)), []byte(g.Challenge)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(broker.PKCEChallenge(c.Verifier)), []byte(g.Challenge)) != 1 {
 		return nil, invalidGrant("code_verifier does not match the code_challenge of the authorization request")
 	}
 	if err := forResource(req, g); err != nil {
@@ -75,7 +74,7 @@ func (e *Endpoints) unused(ctx context.Context, req request, g *broker.Grant, re
 // fresh returns the access token that came with the sign-in, or a new one if
 // less than half of its life is left: consent may have taken its time. Sealed is
 // what g is to keep of Cognito's tokens.
-func (e *Endpoints) fresh(ctx context.Context, req request, g *broker.Grant) (t cognitoauth.Tokens, sealed string, err error) {
+func (e *Endpoints) fresh(ctx context.Context, req request, g *broker.Grant) (t broker.Tokens, sealed string, err error) {
 	t, err = e.Ender.tokens(g)
 	if err != nil {
 		return t, "", oauthform.Unavailable("the grant could not be read", err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
@@ -144,7 +143,7 @@ func (e *Ender) revoke(ctx context.Context, g *broker.Grant) error {
 	}
 	err = e.apps.with(
 		e.apps.kept(ctx, g, kept), g.AppClient,
-		func(a app) error { return e.cognito.Revoke(ctx, a.App, kept.RefreshToken) })
+		func(a app) error { return e.cognito.Revoke(ctx, a.AppCredentials, kept.RefreshToken) })
 	if errors.Is(err, errGone) {
 		return nil
 	}
@@ -152,10 +151,10 @@ func (e *Ender) revoke(ctx context.Context, g *broker.Grant) error {
 }
 
 // tokens returns Cognito's tokens as they were when the grant was made.
-func (e *Ender) tokens(g *broker.Grant) (cognitoauth.Tokens, error) {
+func (e *Ender) tokens(g *broker.Grant) (broker.Tokens, error) {
 	text, err := e.ring.Open(tokensPurpose, g.ID, g.Tokens)
 	if err != nil {
-		return cognitoauth.Tokens{}, err
+		return broker.Tokens{}, err
 	}
-	return cognitoauth.Decode(text)
+	return broker.DecodeTokens(text)
 }

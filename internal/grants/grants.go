@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -34,12 +33,12 @@ type AppClients interface {
 	AppClient(ctx context.Context, key string) (*broker.AppClient, error)
 }
 
-// Cognito is Cognito's token and revocation endpoints; *cognitoauth.Cognito is
+// Cognito is Cognito's token and revocation endpoints; *cognitoauth.Client is
 // them.
 type Cognito interface {
-	Refresh(ctx context.Context, app cognitoauth.App, refreshToken string) (cognitoauth.Tokens, error)
-	ClientCredentials(ctx context.Context, app cognitoauth.App, scopes []string) (cognitoauth.Tokens, error)
-	Revoke(ctx context.Context, app cognitoauth.App, refreshToken string) error
+	Refresh(ctx context.Context, app broker.AppCredentials, refreshToken string) (broker.Tokens, error)
+	ClientCredentials(ctx context.Context, app broker.AppCredentials, scopes []string) (broker.Tokens, error)
+	Revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) error
 }
 
 // AccessTokens verifies Cognito's access tokens; *jwt.AccessTokens does.
@@ -140,7 +139,7 @@ func invalidGrant(description string) error {
 // cognitoFailed is the answer when Cognito did not do what it should have.
 func cognitoFailed(err error) error {
 	e := oauthform.Unavailable("Cognito could not answer", err)
-	if u, ok := errors.AsType[*cognitoauth.Unavailable](err); ok {
+	if u, ok := errors.AsType[*broker.UpstreamError](err); ok && u.Code == "" {
 		e.RetryAfter = u.RetryAfter
 	}
 	return e

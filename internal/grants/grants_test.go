@@ -60,7 +60,7 @@ type stack struct {
 	records *fake.Store
 	cognito *emulator.Cognito
 	base    string
-	up      *cognitoauth.Cognito
+	up      *cognitoauth.Client
 	config  grants.Config
 	handler http.Handler
 	log     *logBuffer
@@ -122,7 +122,7 @@ func newStackAt(t testing.TB, base string, options ...option) *stack {
 
 // patience returns Cognito's endpoints as somebody asks them who waits for d, 0
 // for as long as usual.
-func (s *stack) patience(d time.Duration) *cognitoauth.Cognito {
+func (s *stack) patience(d time.Duration) *cognitoauth.Client {
 	return cognitoauth.New(cognitoauth.Config{TokenEndpoint: s.base + "/oauth2/token", RevocationEndpoint: s.base + "/oauth2/revoke", Timeout: d})
 }
 
@@ -315,7 +315,7 @@ func (c client) authentication() (header, params string) {
 }
 
 // signIn goes through Cognito's pages with our app client.
-func (s *stack) signIn(extra ...string) cognitoauth.Tokens {
+func (s *stack) signIn(extra ...string) broker.Tokens {
 	s.t.Helper()
 	a, err := s.store.AppClient(s.t.Context(), shared)
 	if err != nil {
@@ -327,7 +327,7 @@ func (s *stack) signIn(extra ...string) cognitoauth.Tokens {
 	}
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {a.CognitoID}, "redirect_uri": {ours}, "state": {"s"}, "scope": {"openid " + notes + "/read"},
-		"code_challenge": {cognitoauth.Challenge(verifier)}, "code_challenge_method": {"S256"},
+		"code_challenge": {broker.PKCEChallenge(verifier)}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i < len(extra); i += 2 {
 		q.Set(extra[i], extra[i+1])
@@ -336,7 +336,7 @@ func (s *stack) signIn(extra ...string) cognitoauth.Tokens {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	t, err := s.up.Redeem(s.t.Context(), cognitoauth.App{ID: a.CognitoID, Secret: secret}, back.Query().Get("code"), verifier, ours)
+	t, err := s.up.Redeem(s.t.Context(), broker.AppCredentials{ID: a.CognitoID, Secret: secret}, back.Query().Get("code"), verifier, ours)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -347,7 +347,7 @@ func (s *stack) signIn(extra ...string) cognitoauth.Tokens {
 
 // allow makes the grant of a user who has signed in and allowed c, with its code,
 // and remembers the consent.
-func (s *stack) allow(c client, t cognitoauth.Tokens, change ...func(*broker.Grant)) (*broker.Grant, string) {
+func (s *stack) allow(c client, t broker.Tokens, change ...func(*broker.Grant)) (*broker.Grant, string) {
 	s.t.Helper()
 	a, err := s.store.AppClient(s.t.Context(), shared)
 	if err != nil {
@@ -359,7 +359,7 @@ func (s *stack) allow(c client, t cognitoauth.Tokens, change ...func(*broker.Gra
 	g := &broker.Grant{
 		ID: id, ClientID: c.ClientID, Generation: c.Generation, User: broker.User{Sub: t.Sub, Username: t.User.Username},
 		Scopes: slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return s == "openid" }), Resource: notes, OriginJTI: t.OriginJTI,
-		Code: code.Hash(), CodeExpiresAt: now.Add(broker.CodeLifetime), RedirectURI: redirect, Challenge: cognitoauth.Challenge(verifier),
+		Code: code.Hash(), CodeExpiresAt: now.Add(broker.CodeLifetime), RedirectURI: redirect, Challenge: broker.PKCEChallenge(verifier),
 		AppClient: shared, CognitoID: a.CognitoID, Tokens: s.ring.Seal("grant", id, t.Encode()), CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
 	}
 	for _, f := range change {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
@@ -32,7 +31,7 @@ func (e *Endpoints) clientCredentials(ctx context.Context, req request) (*answer
 		return nil, err
 	}
 	key := broker.DedicatedAppClientKey(req.reg.ClientID, req.reg.Generation)
-	var t cognitoauth.Tokens
+	var t broker.Tokens
 	var granted []string
 	wait := oauthform.RecordUse(ctx, req.log, e.Clients, req.reg)
 	defer wait()
@@ -46,7 +45,7 @@ func (e *Endpoints) clientCredentials(ctx context.Context, req request) (*answer
 			if err != nil {
 				return err
 			}
-			if t, err = e.cognito.ClientCredentials(ctx, a.App, granted); err == nil {
+			if t, err = e.cognito.ClientCredentials(ctx, a.AppCredentials, granted); err == nil {
 				req.issued(g, dcr.GrantClientCredentials, granted, t.ExpiresAt)
 			}
 			return err
@@ -143,13 +142,13 @@ func machineOrigin(appID string) string { return "client_credentials:" + appID }
 
 // machineError is the answer to err.
 func (e *Endpoints) machineError(req request, err error) error {
-	if refused, ok := errors.AsType[*cognitoauth.Refused](err); ok {
+	if refused, ok := errors.AsType[*broker.UpstreamError](err); ok && refused.Code != "" {
 		if refused.Code == "invalid_scope" {
 			return oauthform.Refusal("invalid_scope", "Cognito does not give the client these scopes")
 		}
 		return cognitoFailed(err)
 	}
-	if _, ok := errors.AsType[*cognitoauth.Unavailable](err); ok {
+	if e, ok := errors.AsType[*broker.UpstreamError](err); ok && e.Code == "" {
 		return cognitoFailed(err)
 	}
 	if answerable(err) {

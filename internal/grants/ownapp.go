@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
@@ -36,7 +35,7 @@ type apps struct {
 
 // app is an app client with its secret.
 type app struct {
-	cognitoauth.App
+	broker.AppCredentials
 	scopes []string
 	readAt time.Time
 	// stale is that its secret is sealed by a key that is to be thrown away.
@@ -67,7 +66,7 @@ func (s *apps) read(ctx context.Context, key string) (app, error) {
 	if err != nil {
 		return app{}, fmt.Errorf("secret of app client %s: %w", key, err)
 	}
-	a := app{cognitoauth.App{ID: rec.CognitoID, Secret: secret}, slices.Clone(rec.Scopes), s.now(), !s.ring.Current(rec.Secret)}
+	a := app{broker.AppCredentials{ID: rec.CognitoID, Secret: secret}, slices.Clone(rec.Scopes), s.now(), !s.ring.Current(rec.Secret)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.known) >= maxApps {
@@ -92,13 +91,13 @@ func (s *apps) of(ctx context.Context, g *broker.Grant) (app, error) {
 // kept returns what finds the app client that g names: first as it was when its
 // tokens were issued, which costs no look at its record, then as the record has
 // it.
-func (s *apps) kept(ctx context.Context, g *broker.Grant, tokens cognitoauth.Tokens) func() (app, error) {
+func (s *apps) kept(ctx context.Context, g *broker.Grant, tokens broker.Tokens) func() (app, error) {
 	secret := tokens.AppSecret
 	return func() (app, error) {
 		if secret == "" {
 			return s.of(ctx, g)
 		}
-		a := app{App: cognitoauth.App{ID: g.CognitoID, Secret: secret}}
+		a := app{AppCredentials: broker.AppCredentials{ID: g.CognitoID, Secret: secret}}
 		secret = ""
 		return a, nil
 	}
@@ -113,14 +112,14 @@ func (s *apps) with(find func() (app, error), key string, ask func(app) error) e
 		return err
 	}
 	err = ask(a)
-	if refused, ok := errors.AsType[*cognitoauth.Refused](err); !ok || refused.Code != "invalid_client" {
+	if refused, ok := errors.AsType[*broker.UpstreamError](err); !ok || refused.Code != "invalid_client" {
 		return err
 	}
 	s.mu.Lock()
 	delete(s.known, key)
 	s.mu.Unlock()
 	again, findErr := find()
-	if findErr != nil || again.App == a.App {
+	if findErr != nil || again.AppCredentials == a.AppCredentials {
 		return errors.Join(err, findErr)
 	}
 	return ask(again)

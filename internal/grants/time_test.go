@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -17,18 +16,20 @@ type stuck struct{}
 
 func (stuck) wait(ctx context.Context) error {
 	<-ctx.Done()
-	return &cognitoauth.Unavailable{RetryAfter: 2 * time.Second, Cause: ctx.Err()}
+	return &broker.UpstreamError{RetryAfter: 2 * time.Second, Cause: ctx.Err()}
 }
 
-func (s stuck) Refresh(ctx context.Context, _ cognitoauth.App, _ string) (cognitoauth.Tokens, error) {
-	return cognitoauth.Tokens{}, s.wait(ctx)
+func (s stuck) Refresh(ctx context.Context, _ broker.AppCredentials, _ string) (broker.Tokens, error) {
+	return broker.Tokens{}, s.wait(ctx)
 }
 
-func (s stuck) ClientCredentials(ctx context.Context, _ cognitoauth.App, _ []string) (cognitoauth.Tokens, error) {
-	return cognitoauth.Tokens{}, s.wait(ctx)
+func (s stuck) ClientCredentials(ctx context.Context, _ broker.AppCredentials, _ []string) (broker.Tokens, error) {
+	return broker.Tokens{}, s.wait(ctx)
 }
 
-func (s stuck) Revoke(ctx context.Context, _ cognitoauth.App, _ string) error { return s.wait(ctx) }
+func (s stuck) Revoke(ctx context.Context, _ broker.AppCredentials, _ string) error {
+	return s.wait(ctx)
+}
 
 func (s stuck) Verify(ctx context.Context, _ string) (jwt.Claims, error) {
 	return jwt.Claims{}, s.wait(ctx)

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -175,11 +174,11 @@ func (e *Endpoints) over(ctx context.Context, req request, g *broker.Grant, reas
 
 // renew fetches a new access token for g, of which kept are Cognito's tokens, and
 // says what g is to keep of them. If Cognito will not any more, g ends.
-func (e *Endpoints) renew(ctx context.Context, req request, g *broker.Grant, kept cognitoauth.Tokens) (t cognitoauth.Tokens, sealed string, err error) {
+func (e *Endpoints) renew(ctx context.Context, req request, g *broker.Grant, kept broker.Tokens) (t broker.Tokens, sealed string, err error) {
 	err = e.apps.with(
 		e.apps.kept(ctx, g, kept), g.AppClient,
 		func(a app) (err error) {
-			t, err = e.cognito.Refresh(ctx, a.App, kept.RefreshToken)
+			t, err = e.cognito.Refresh(ctx, a.AppCredentials, kept.RefreshToken)
 			t.AppSecret = a.Secret
 			return err
 		})
@@ -194,14 +193,14 @@ func (e *Endpoints) renew(ctx context.Context, req request, g *broker.Grant, kep
 	if errors.Is(err, errGone) {
 		return t, "", e.over(ctx, req, g, "its app client is gone", told)
 	}
-	if refused, ok := errors.AsType[*cognitoauth.Refused](err); ok && refused.Code == "invalid_grant" {
+	if refused, ok := errors.AsType[*broker.UpstreamError](err); ok && refused.Code == "invalid_grant" {
 		return t, "", e.over(ctx, req, g, "Cognito does not refresh it any more", told)
 	}
 	return t, "", cognitoFailed(fmt.Errorf("refresh grant %s: %w", g.ID, err))
 }
 
 // answerOf is what the client is told when g has yielded t and next.
-func (e *Endpoints) answerOf(req request, g *broker.Grant, t cognitoauth.Tokens, next credential.Token) *answer {
+func (e *Endpoints) answerOf(req request, g *broker.Grant, t broker.Tokens, next credential.Token) *answer {
 	a := &answer{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: e.seconds(t.ExpiresAt), Scope: reported(g.Scopes)}
 	if mayRefresh(req.reg) {
 		a.RefreshToken = next.Reveal()

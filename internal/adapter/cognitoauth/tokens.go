@@ -1,193 +1,20 @@
 package cognitoauth
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
-	"strings"
-	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Tokens is what Cognito handed out. It prints as "[redacted]".
-type Tokens struct {
-	AccessToken  string
-	RefreshToken string // "" if there is none
-	IDToken      string // "" if there is none
-	// AppSecret is the secret of the app client that the tokens were issued to.
-	// Whoever stores the tokens sets it, so that they can be refreshed without
-	// another look at the app client's record; "" if nobody did.
-	AppSecret string
-
-	// IssuedAt and ExpiresAt are the iat and exp of the access token.
-	IssuedAt  time.Time
-	ExpiresAt time.Time
-	// Scopes are those of the access token.
-	Scopes []string
-	// Sub is the user, or with client_credentials the app client.
-	Sub string
-	// OriginJTI is the claim that all tokens of one sign-in share, "" with
-	// client_credentials.
-	OriginJTI string
-	// User is what the ID token says; its zero value if there is none.
-	User User
-}
-
-// User is who signed in (claims of Cognito's ID token).
-type User struct {
-	Sub      string
-	Username string
-	// Email is empty unless it is verified.
-	Email  string
-	Groups []string
-	// IdentityProvider is the name of the pool's identity provider that
-	// vouched, COGNITO for the pool's own users.
-	IdentityProvider string
-}
-
-// String implements fmt.Stringer.
-func (Tokens) String() string { return "[redacted]" }
-
-// GoString implements fmt.GoStringer.
-func (Tokens) GoString() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (Tokens) LogValue() slog.Value { return slog.StringValue("[redacted]") }
-
-// kept is the part of Tokens that is stored, sealed.
-type kept struct {
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token"`
-	ExpiresAt    int64  `json:"expires_at"`
-	AppSecret    string `json:"app_secret,omitempty"`
-}
-
-// Encode returns the tokens as they are sealed and stored: the access token,
-// when it expires, the refresh token, and the app client's secret. The ID token is left out, as nobody is
-// given it.
-func (t Tokens) Encode() string {
-	b, err := json.Marshal(kept{t.AccessToken, t.RefreshToken, t.ExpiresAt.Unix(), t.AppSecret})
-	if err != nil {
-		panic(err) // strings and a number only: cannot happen
-	}
-	return string(b)
-}
-
-// Decode reads what Encode wrote. Everything that the tokens themselves say is
-// set again from the access token, User apart.
-func Decode(text string) (Tokens, error) {
-	var k kept
-	if err := json.Unmarshal([]byte(text), &k); err != nil {
-		return Tokens{}, errors.New("decode tokens: not what was encoded")
-	}
-	t := Tokens{AccessToken: k.AccessToken, RefreshToken: k.RefreshToken, AppSecret: k.AppSecret}
-	if err := t.readAccessToken(); err != nil {
-		return Tokens{}, fmt.Errorf("decode tokens: %w", err)
-	}
-	return t, nil
-}
-
 // parseTokens reads a successful answer of the token endpoint.
-func parseTokens(body []byte, app App) (Tokens, error) {
+func parseTokens(body []byte, app broker.AppCredentials) (broker.Tokens, error) {
 	o, ok := object(body)
-	t := Tokens{AccessToken: o.text("access_token"), RefreshToken: o.text("refresh_token"), IDToken: o.text("id_token")}
-	if !ok || t.AccessToken == "" {
-		return Tokens{}, errors.New("status 200 without a token")
+	access := o.text("access_token")
+	if !ok || access == "" {
+		return broker.Tokens{}, errors.New("status 200 without a token")
 	}
-	if err := t.readAccessToken(); err != nil {
-		return Tokens{}, err
-	}
-	if t.IDToken == "" {
-		return t, nil
-	}
-	return t, t.readIDToken(app)
-}
-
-func (t *Tokens) readAccessToken() error {
-	var claims struct {
-		Sub       string  `json:"sub"`
-		Scope     string  `json:"scope"`
-		OriginJTI string  `json:"origin_jti"`
-		Iat       float64 `json:"iat"`
-		Exp       float64 `json:"exp"`
-	}
-	if err := readClaims(t.AccessToken, &claims); err != nil {
-		return fmt.Errorf("access token: %w", err)
-	}
-	if claims.Sub == "" || claims.Iat <= 0 || claims.Exp <= claims.Iat || claims.Exp > 1<<40 {
-		return errors.New("access token without sub, iat or exp")
-	}
-	t.Sub, t.OriginJTI, t.Scopes = claims.Sub, claims.OriginJTI, strings.Fields(claims.Scope)
-	t.IssuedAt = time.Unix(int64(claims.Iat), 0).UTC()
-	t.ExpiresAt = time.Unix(int64(claims.Exp), 0).UTC()
-	return nil
-}
-
-func (t *Tokens) readIDToken(app App) error {
-	var claims struct {
-		Sub        string          `json:"sub"`
-		Aud        string          `json:"aud"`
-		Username   string          `json:"cognito:username"`
-		Email      string          `json:"email"`
-		Verified   json.RawMessage `json:"email_verified"` // a Boolean or its text
-		Groups     []string        `json:"cognito:groups"`
-		Identities json.RawMessage `json:"identities"`
-	}
-	if err := readClaims(t.IDToken, &claims); err != nil {
-		return fmt.Errorf("id token: %w", err)
-	}
-	if claims.Sub != t.Sub || claims.Aud != app.ID {
-		return errors.New("id token of another user or app client")
-	}
-	t.User = User{claims.Sub, claims.Username, "", claims.Groups, identityProvider(claims.Identities)}
-	if isTrue(claims.Verified) {
-		t.User.Email = claims.Email
-	}
-	return nil
-}
-
-// identityProvider reads the claim identities, a JSON array or the text of one,
-// which federated users have.
-func identityProvider(raw json.RawMessage) string {
-	if len(raw) == 0 {
-		return "COGNITO"
-	}
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		raw = json.RawMessage(text)
-	}
-	var identities []struct {
-		Provider string          `json:"providerName"`
-		Primary  json.RawMessage `json:"primary"` // a Boolean or its text
-	}
-	if json.Unmarshal(raw, &identities) != nil || len(identities) == 0 {
-		return "" // somebody, but none that could be named
-	}
-	for _, i := range identities {
-		if isTrue(i.Primary) {
-			return i.Provider
-		}
-	}
-	return identities[0].Provider
-}
-
-func isTrue(raw json.RawMessage) bool { return strings.Trim(string(raw), `"`) == "true" }
-
-// readClaims reads the payload of a JWT (RFC 7519 §3) into v.
-func readClaims(token string, v any) error {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return errors.New("not a JWT")
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return errors.New("not a JWT")
-	}
-	if err := json.Unmarshal(payload, v); err != nil {
-		return errors.New("claims of unknown form")
-	}
-	return nil
+	return broker.ParseTokens(app, access, o.text("refresh_token"), o.text("id_token"))
 }
 
 // members are those of a JSON object, under their exact names.

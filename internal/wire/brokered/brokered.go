@@ -149,7 +149,7 @@ func keySet(c *environment.Config) string {
 	return beside + "/jwks.json"
 }
 
-func (p *Parts) cognito() *cognitoauth.Cognito {
+func (p *Parts) cognito() *cognitoauth.Client {
 	c := p.Config
 	return cognitoauth.New(cognitoauth.Config{
 		AuthorizeEndpoint:  c.CognitoDomain + "/oauth2/authorize",

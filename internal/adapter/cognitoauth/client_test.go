@@ -14,9 +14,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-var app = App{ID: "1a2b3c", Secret: "s3cret+/&%"}
+var app = broker.AppCredentials{ID: "1a2b3c", Secret: "s3cret+/&%"}
 
 // jwt is a token with these claims and no signature that is one.
 func jwt(claims map[string]any) string {
@@ -45,7 +47,7 @@ func identity(more map[string]any) string {
 
 // cognito is a server in Cognito's place, and what was last sent to it.
 type cognito struct {
-	*Cognito
+	*Client
 	url    string
 	answer http.HandlerFunc
 	form   url.Values
@@ -68,7 +70,7 @@ func newCognito(t *testing.T, timeout time.Duration) *cognito {
 	}))
 	t.Cleanup(server.Close)
 	c.url = server.URL
-	c.Cognito = New(Config{
+	c.Client = New(Config{
 		AuthorizeEndpoint: server.URL + "/oauth2/authorize", LogoutEndpoint: server.URL + "/logout",
 		TokenEndpoint: server.URL + "/oauth2/token", RevocationEndpoint: server.URL + "/oauth2/revoke", Timeout: timeout,
 	})
@@ -88,16 +90,16 @@ func TestWhatIsSentAndRead(t *testing.T) {
 	ctx := t.Context()
 	for _, tt := range []struct {
 		name string
-		ask  func() (Tokens, error)
+		ask  func() (broker.Tokens, error)
 		want url.Values
 	}{
-		{"redeem", func() (Tokens, error) {
+		{"redeem", func() (broker.Tokens, error) {
 			return c.Redeem(ctx, app, "the code", "the verifier", "https://b.example.com/callback")
 		}, url.Values{
 			"grant_type": {"authorization_code"}, "code": {"the code"}, "code_verifier": {"the verifier"}, "redirect_uri": {"https://b.example.com/callback"},
 		}},
-		{"refresh", func() (Tokens, error) { return c.Refresh(ctx, app, "r-0") }, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"r-0"}}},
-		{"client credentials", func() (Tokens, error) { return c.ClientCredentials(ctx, app, []string{"a/b", "c/d"}) }, url.Values{
+		{"refresh", func() (broker.Tokens, error) { return c.Refresh(ctx, app, "r-0") }, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"r-0"}}},
+		{"client credentials", func() (broker.Tokens, error) { return c.ClientCredentials(ctx, app, []string{"a/b", "c/d"}) }, url.Values{
 			"grant_type": {"client_credentials"}, "scope": {"a/b c/d"},
 		}},
 	} {
@@ -197,12 +199,11 @@ func TestAnswersThatAreNone(t *testing.T) {
 			c := newCognito(t, 0)
 			c.answer = tt.answer
 			_, err := c.Redeem(t.Context(), app, "the-code", "verifier", "https://b.example.com/callback")
-			refused, isRefused := errors.AsType[*Refused](err)
-			down, isDown := errors.AsType[*Unavailable](err)
+			e, ok := errors.AsType[*broker.UpstreamError](err)
 			switch {
-			case tt.code != "" && (!isRefused || refused.Code != tt.code || refused.Description != tt.told):
+			case !ok || e.Code != tt.code || e.Description != tt.told:
 				t.Errorf("error = %v, want %s %q", err, tt.code, tt.told)
-			case tt.code == "" && (!isDown || down.RetryAfter <= 0):
+			case tt.code == "" && e.RetryAfter <= 0:
 				t.Errorf("error = %v, want unavailable with a time to come back", err)
 			}
 			if err != nil && (strings.Contains(err.Error(), "the-code") || strings.Contains(err.Error(), app.Secret)) {
@@ -220,7 +221,7 @@ func TestWhenToComeBack(t *testing.T) {
 			w.WriteHeader(429)
 		}
 		_, err := c.Refresh(t.Context(), app, "r")
-		if e, ok := errors.AsType[*Unavailable](err); !ok || e.RetryAfter != want {
+		if e, ok := errors.AsType[*broker.UpstreamError](err); !ok || e.Code != "" || e.RetryAfter != want {
 			t.Errorf("Retry-After %q: %v, want %s", header, err, want)
 		}
 	}
@@ -230,7 +231,7 @@ func TestCognitoThatDoesNotAnswer(t *testing.T) {
 	c := newCognito(t, 20*time.Millisecond)
 	c.answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	_, err := c.Refresh(t.Context(), app, "r")
-	if _, ok := errors.AsType[*Unavailable](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
+	if e, ok := errors.AsType[*broker.UpstreamError](err); !ok || e.Code != "" || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error = %v, want unavailable, out of time", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -292,7 +293,7 @@ func TestEncodedTokensAreWhatIsKept(t *testing.T) {
 	if strings.Contains(text, got.IDToken) {
 		t.Error("the ID token is kept")
 	}
-	again, err := Decode(text)
+	again, err := broker.DecodeTokens(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,14 +302,14 @@ func TestEncodedTokensAreWhatIsKept(t *testing.T) {
 		t.Error("decoded, they are others")
 	}
 	for _, bad := range []string{"", "{}", "null", `{"access_token":"x"}`, "[]"} {
-		if _, err := Decode(bad); err == nil {
-			t.Errorf("Decode(%q) is no error", bad)
+		if _, err := broker.DecodeTokens(bad); err == nil {
+			t.Errorf("broker.DecodeTokens(%q) is no error", bad)
 		}
 	}
 }
 
 func TestNothingSecretIsPrinted(t *testing.T) {
-	tokens := Tokens{AccessToken: "a-1", RefreshToken: "r-1", IDToken: "i-1"}
+	tokens := broker.Tokens{AccessToken: "a-1", RefreshToken: "r-1", IDToken: "i-1"}
 	log := new(strings.Builder)
 	slog.New(slog.NewTextHandler(log, nil)).Info("x", "tokens", tokens, "app", app)
 	text := fmt.Sprintf("%v %+v %#v %s %v %+v %#v", tokens, tokens, tokens, tokens, app, app, app) + log.String()
@@ -321,7 +322,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 
 // RFC 7636 appendix B.
 func TestChallenge(t *testing.T) {
-	if got, want := Challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; got != want {
+	if got, want := broker.PKCEChallenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; got != want {
 		t.Errorf("Challenge = %s, want %s", got, want)
 	}
 }

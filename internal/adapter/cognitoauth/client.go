@@ -2,18 +2,16 @@ package cognitoauth
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
@@ -43,86 +41,44 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// Cognito is the OAuth endpoints of a user pool. It is safe for concurrent use.
+// Client calls the OAuth endpoints of a user pool. It is safe for concurrent use.
 //
-// The errors of its methods are a *Refused if Cognito said no, and otherwise an
-// *Unavailable, after which it is not known whether the call was applied.
-type Cognito struct {
+// The errors of its methods are a *broker.UpstreamError.
+type Client struct {
 	config Config
 	http   *http.Client
 }
 
 // New returns the endpoints. An endpoint that is left empty must not be used.
-func New(c Config) *Cognito {
-	u := &Cognito{config: c, http: new(http.Client)}
-	if c.HTTP != nil {
-		*u.http = *c.HTTP
+func New(config Config) *Client {
+	c := &Client{config: config, http: new(http.Client)}
+	if config.HTTP != nil {
+		*c.http = *config.HTTP
 	}
 	// A redirect would carry codes and secrets elsewhere.
-	u.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if u.config.Timeout == 0 {
-		u.config.Timeout = defaultTimeout
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if c.config.Timeout == 0 {
+		c.config.Timeout = defaultTimeout
 	}
-	return u
+	return c
 }
-
-// App is one of the broker's app clients with its secret. It prints as
-// "[redacted]".
-type App struct{ ID, Secret string }
-
-// String implements fmt.Stringer.
-func (App) String() string { return "[redacted]" }
-
-// GoString implements fmt.GoStringer.
-func (App) GoString() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (App) LogValue() slog.Value { return slog.StringValue("[redacted]") }
-
-// Refused is an OAuth error of Cognito's (RFC 6749 §5.2).
-type Refused struct {
-	Code string
-	// Description is printable ASCII without quotes and backslashes, or empty.
-	Description string
-}
-
-func (e *Refused) Error() string { return "cognito: " + e.Code + ": " + e.Description }
-
-// Unavailable is when Cognito did not answer, was throttled, or answered what
-// cannot be understood.
-type Unavailable struct {
-	// RetryAfter is when to come back; it is never 0.
-	RetryAfter time.Duration
-	Cause      error
-}
-
-func (e *Unavailable) Error() string { return "cognito unavailable: " + e.Cause.Error() }
-
-// Unwrap returns the cause.
-func (e *Unavailable) Unwrap() error { return e.Cause }
 
 // AuthorizeURL returns the address of Cognito's authorize endpoint with these
 // parameters.
-func (u *Cognito) AuthorizeURL(params url.Values) string {
-	return u.config.AuthorizeEndpoint + "?" + params.Encode()
+func (c *Client) AuthorizeURL(params url.Values) string {
+	return c.config.AuthorizeEndpoint + "?" + params.Encode()
 }
 
 // LogoutURL returns the address at which a browser ends its sign-in, after
 // which it goes to signedOut, a sign-out URL of the app client.
-func (u *Cognito) LogoutURL(appID, signedOut string) string {
-	return u.config.LogoutEndpoint + "?" + url.Values{"client_id": {appID}, "logout_uri": {signedOut}}.Encode()
-}
-
-// Challenge returns the PKCE challenge of a verifier (RFC 7636 §4.2, S256).
-func Challenge(verifier string) string {
-	sum := sha256.Sum256([]byte(verifier))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+func (c *Client) LogoutURL(appID, signedOut string) string {
+	return c.config.LogoutEndpoint + "?" + url.Values{"client_id": {appID}, "logout_uri": {signedOut}}.Encode()
 }
 
 // Redeem redeems a code. The redirect URI is that of the authorization request.
 // A code is good for one attempt.
-func (u *Cognito) Redeem(ctx context.Context, app App, code, verifier, redirectURI string) (Tokens, error) {
-	return u.tokens(ctx, app, url.Values{
+func (c *Client) Redeem(ctx context.Context, app broker.AppCredentials, code, verifier, redirectURI string) (broker.Tokens, error) {
+	return c.tokens(ctx, app, url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
 		"code_verifier": {verifier},
@@ -132,42 +88,42 @@ func (u *Cognito) Redeem(ctx context.Context, app App, code, verifier, redirectU
 
 // Refresh fetches a new access token. Tokens.RefreshToken is empty unless
 // Cognito gave a new one.
-func (u *Cognito) Refresh(ctx context.Context, app App, refreshToken string) (Tokens, error) {
-	return u.tokens(ctx, app, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}})
+func (c *Client) Refresh(ctx context.Context, app broker.AppCredentials, refreshToken string) (broker.Tokens, error) {
+	return c.tokens(ctx, app, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}})
 }
 
 // ClientCredentials fetches an access token for the app client itself, with
 // exactly these scopes, of which there must be one.
-func (u *Cognito) ClientCredentials(ctx context.Context, app App, scopes []string) (Tokens, error) {
-	return u.tokens(ctx, app, url.Values{"grant_type": {"client_credentials"}, "scope": {strings.Join(scopes, " ")}})
+func (c *Client) ClientCredentials(ctx context.Context, app broker.AppCredentials, scopes []string) (broker.Tokens, error) {
+	return c.tokens(ctx, app, url.Values{"grant_type": {"client_credentials"}, "scope": {strings.Join(scopes, " ")}})
 }
 
 // Revoke revokes a refresh token and all tokens that came of the same sign-in.
 // One that is no token any more is no error.
-func (u *Cognito) Revoke(ctx context.Context, app App, refreshToken string) error {
-	_, err := u.ask(ctx, u.config.RevocationEndpoint, app, url.Values{"token": {refreshToken}})
+func (c *Client) Revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) error {
+	_, err := c.ask(ctx, c.config.RevocationEndpoint, app, url.Values{"token": {refreshToken}})
 	return err
 }
 
-func (u *Cognito) tokens(ctx context.Context, app App, params url.Values) (Tokens, error) {
-	body, err := u.ask(ctx, u.config.TokenEndpoint, app, params)
+func (c *Client) tokens(ctx context.Context, app broker.AppCredentials, params url.Values) (broker.Tokens, error) {
+	body, err := c.ask(ctx, c.config.TokenEndpoint, app, params)
 	if err != nil {
-		return Tokens{}, err
+		return broker.Tokens{}, err
 	}
 	t, err := parseTokens(body, app)
 	if err != nil {
-		return Tokens{}, &Unavailable{defaultRetry, err}
+		return broker.Tokens{}, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: err}
 	}
 	return t, nil
 }
 
 // ask returns the body of a successful answer.
-func (u *Cognito) ask(ctx context.Context, address string, app App, params url.Values) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, u.config.Timeout)
+func (c *Client) ask(ctx context.Context, address string, app broker.AppCredentials, params url.Values) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(params.Encode()))
 	if err != nil {
-		return nil, &Unavailable{defaultRetry, err}
+		return nil, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: err}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
@@ -176,36 +132,36 @@ func (u *Cognito) ask(ctx context.Context, address string, app App, params url.V
 	req.SetBasicAuth(app.ID, app.Secret)
 	start := time.Now()
 	defer func() { telemetry.Called(ctx, telemetry.CognitoOAuth, time.Since(start), false) }()
-	resp, err := u.http.Do(req)
+	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, &Unavailable{defaultRetry, err}
+		return nil, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: err}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	if err != nil {
-		return nil, &Unavailable{defaultRetry, fmt.Errorf("status %d, then: %w", resp.StatusCode, err)}
+		return nil, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: fmt.Errorf("status %d, then: %w", resp.StatusCode, err)}
 	}
 	if len(body) > maxReply {
-		return nil, &Unavailable{defaultRetry, fmt.Errorf("status %d and more than %d bytes", resp.StatusCode, maxReply)}
+		return nil, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: fmt.Errorf("status %d and more than %d bytes", resp.StatusCode, maxReply)}
 	}
 	return body, refused(resp, body, params, app)
 }
 
 // refused returns the error of an answer that is not a success. Too many
 // requests are no refusal: the quota is the user pool's.
-func refused(resp *http.Response, body []byte, params url.Values, app App) error {
+func refused(resp *http.Response, body []byte, params url.Values, app broker.AppCredentials) error {
 	switch {
 	case resp.StatusCode == http.StatusOK:
 		return nil
 	case resp.StatusCode == http.StatusTooManyRequests:
-		return &Unavailable{retryAfter(resp.Header), errors.New("status 429")}
+		return &broker.UpstreamError{RetryAfter: retryAfter(resp.Header), Cause: errors.New("status 429")}
 	}
 	o, ok := object(body)
 	code := o.text("error")
 	if !ok || resp.StatusCode < 400 || resp.StatusCode > 499 || !errorCode(code) {
-		return &Unavailable{retryAfter(resp.Header), fmt.Errorf("status %d without an OAuth error", resp.StatusCode)}
+		return &broker.UpstreamError{RetryAfter: retryAfter(resp.Header), Cause: fmt.Errorf("status %d without an OAuth error", resp.StatusCode)}
 	}
-	return &Refused{code, describable(o.text("error_description"), params, app)}
+	return &broker.UpstreamError{Code: code, Description: describable(o.text("error_description"), params, app)}
 }
 
 // errorCode reports whether s can be one (RFC 6749 §5.2); all that exist are
@@ -216,7 +172,7 @@ func errorCode(s string) bool {
 
 // describable returns the description if it is fit for a client and a log: in
 // the characters of RFC 6749 §5.2, short, and repeating nothing secret.
-func describable(s string, params url.Values, app App) string {
+func describable(s string, params url.Values, app broker.AppCredentials) string {
 	if len(s) > 300 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
 		return ""
 	}
