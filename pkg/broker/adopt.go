@@ -87,10 +87,10 @@ func (s *Service) Adopt(ctx context.Context, cognitoID, profile, by string) (*dc
 	if plan.Adopted {
 		return nil, fmt.Errorf("app client %s: it is registered: %w", cognitoID, ErrExists)
 	}
-	now := s.now().UTC().Truncate(time.Second)
+	now := Seconds(s.now())
 	a := &AppClient{
 		Key: credential.NewID(), State: AppClientAdopting, Marker: NewMarker(now), Profile: profile,
-		ClientID: cognitoID, CreatedAt: now, Due: now.Add(grace),
+		ClientID: cognitoID, CreatedAt: now, Due: now.Add(Grace),
 	}
 	tok := credential.NewRegistrationAccessToken()
 	r := &Registration{
@@ -100,8 +100,8 @@ func (s *Service) Adopt(ctx context.Context, cognitoID, profile, by string) (*dc
 	if err := s.adopt(ctx, a, r); err != nil {
 		return nil, fmt.Errorf("adopt app client %s: %w", cognitoID, err)
 	}
-	auditAppClient(ctx, s.log, telemetry.AppClientAdopted, byOperator(by), a, cognitoID)
-	s.auditCreated(ctx, byOperator(by), nil, r)
+	s.audit.AppClient(ctx, telemetry.AppClientAdopted, ByOperator(by), a, cognitoID)
+	s.audit.Created(ctx, ByOperator(by), nil, r)
 	return s.information(r, tok.Reveal()), nil
 }
 
@@ -112,7 +112,7 @@ func (s *Service) adopt(ctx context.Context, a *AppClient, r *Registration) erro
 	if err := s.store.CreateAppClient(ctx, a); err != nil {
 		return fmt.Errorf("record app client: %w", err)
 	}
-	if err := s.record(ctx, r); err != nil {
+	if err := RecordRegistration(ctx, s.store, r); err != nil {
 		return fmt.Errorf("record registration: %w", err)
 	}
 	if err := s.adopter.Adopt(ctx, r.ClientID, a.Marker); err != nil {
@@ -135,11 +135,11 @@ func (s *sweep) adopting(ctx context.Context, a *AppClient) error {
 		if err := s.store.ReplaceAppClient(ctx, a); err != nil {
 			return err
 		}
-		auditAppClient(ctx, s.log, telemetry.AppClientAdopted, byJanitor, a, a.ClientID)
+		s.audit.AppClient(ctx, telemetry.AppClientAdopted, ByJanitor, a, a.ClientID)
 		s.done.Completed++
 		return nil
 	}
-	if err := s.deleteRegistrationOf(ctx, byJanitor, a, a.ClientID); err != nil {
+	if err := s.deleteRegistrationOf(ctx, ByJanitor, a, a.ClientID); err != nil {
 		return err
 	}
 	if err := s.store.DeleteAppClient(ctx, a.Key, a.Version); err != nil {

@@ -62,7 +62,7 @@ func (s *Service) apply(ctx context.Context, p *policy.Profile, a *AppClient, by
 	if err := s.updater.UpdateBrokered(ctx, a.CognitoID, a.Marker, spec); err != nil {
 		return err
 	}
-	auditScopes(ctx, s.log, byOperator(by), a, spec.Scopes)
+	s.audit.Scopes(ctx, ByOperator(by), a, spec.Scopes)
 	a.Scopes = spec.Scopes
 	return s.store.ReplaceAppClient(ctx, a)
 }

@@ -13,36 +13,31 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// A line of the audit trail is written when the change is known to have been
-// made. What a process did not come to say before it died is said by Sweep,
-// where it finds something unfinished; it then may have been said twice.
+// AuditTrail writes a line for each change of a registration, an app client or a
+// grant, when the change is known to have been made. If a process dies before it
+// writes the line, the janitor writes it when it finishes the change; so a change
+// may have two lines. The zero value is not usable.
+type AuditTrail struct{ Log *slog.Logger }
+
+// The actors that make changes.
 
 var (
-	byBroker  = telemetry.Actor{Kind: "broker"}
-	byJanitor = telemetry.Actor{Kind: "janitor"}
+	ByBroker  = telemetry.Actor{Kind: "broker"}
+	ByJanitor = telemetry.Actor{Kind: "janitor"}
 )
 
-func byClient(r *Registration) telemetry.Actor {
+// ByClient is the client of r, which manages its own registration.
+func ByClient(r *Registration) telemetry.Actor {
 	return telemetry.Actor{Kind: "client", ID: r.ClientID}
 }
 
-func byOperator(name string) telemetry.Actor { return telemetry.Actor{Kind: "operator", ID: name} }
+// ByOperator is an operator.
+func ByOperator(name string) telemetry.Actor { return telemetry.Actor{Kind: "operator", ID: name} }
 
-// actor is who registers a client.
-func (v voucher) actor() telemetry.Actor {
-	if v.id == "" {
-		return telemetry.Actor{Kind: "anonymous"}
-	}
-	if rest, ok := strings.CutPrefix(v.id, jwtPrefix); ok {
-		return telemetry.Actor{Kind: "token_issuer", ID: rest}
-	}
-	return telemetry.Actor{Kind: "initial_access_token", ID: v.id}
-}
-
-// auditCreated says that there is a new registration, which may stand in the
+// Created says that there is a new registration, which may stand in the
 // place of an old one.
-func (s *Service) auditCreated(ctx context.Context, by telemetry.Actor, old, r *Registration) {
-	noteClient(ctx, r)
+func (t AuditTrail) Created(ctx context.Context, by telemetry.Actor, old, r *Registration) {
+	NoteClient(ctx, r)
 	a := telemetry.Audit{
 		Event: telemetry.RegistrationCreated, Actor: by, ClientID: r.ClientID, Profile: r.Profile, InitialAccessToken: r.InitialAccessToken,
 		After: facts(r),
@@ -50,17 +45,17 @@ func (s *Service) auditCreated(ctx context.Context, by telemetry.Actor, old, r *
 	if old != nil {
 		a.Before = []slog.Attr{slog.String("state", string(old.State))}
 	}
-	a.Log(ctx, s.log)
+	a.Log(ctx, t.Log)
 	if r.InitialAccessToken != "" {
 		telemetry.Audit{
 			Event: telemetry.TokenUsed, Actor: by, ClientID: r.ClientID, Profile: r.Profile, InitialAccessToken: r.InitialAccessToken,
-		}.Log(ctx, s.log)
+		}.Log(ctx, t.Log)
 	}
 }
 
-// auditChange says what has become of a registration. A change that is none is
+// Change says what has become of a registration. A change that is none is
 // not worth a line.
-func (s *Service) auditChange(ctx context.Context, event telemetry.Event, by telemetry.Actor, before, after *Registration) {
+func (t AuditTrail) Change(ctx context.Context, event telemetry.Event, by telemetry.Actor, before, after *Registration) {
 	a := telemetry.Audit{Event: event, Actor: by, ClientID: after.ClientID, Profile: after.Profile}
 	old := facts(before)
 	for i, now := range facts(after) {
@@ -73,13 +68,13 @@ func (s *Service) auditChange(ctx context.Context, event telemetry.Event, by tel
 		a.After = append(a.After, slog.Any("changed", changed))
 	}
 	if len(a.After) > 0 {
-		a.Log(ctx, s.log)
+		a.Log(ctx, t.Log)
 	}
 }
 
-// auditEnd says that a registration has gone, and what an operator may want to
+// End says that a registration has gone, and what an operator may want to
 // know of it.
-func (s *Service) auditEnd(ctx context.Context, event telemetry.Event, by telemetry.Actor, before *Registration, after RegistrationState) {
+func (t AuditTrail) End(ctx context.Context, event telemetry.Event, by telemetry.Actor, before *Registration, after RegistrationState) {
 	a := telemetry.Audit{
 		Event: event, Actor: by, ClientID: before.ClientID, Profile: before.Profile,
 		Before: []slog.Attr{slog.String("state", string(before.State)), slog.Time("issued_at", before.IssuedAt)},
@@ -88,54 +83,43 @@ func (s *Service) auditEnd(ctx context.Context, event telemetry.Event, by teleme
 	if !before.LastUsedAt.IsZero() {
 		a.Before = append(a.Before, slog.Time("last_used_at", before.LastUsedAt))
 	}
-	a.Log(ctx, s.log)
+	a.Log(ctx, t.Log)
 }
 
-// auditGrants says how many grants have ended. clientID or user is empty.
-func (s *Service) auditGrants(ctx context.Context, by telemetry.Actor, clientID, user string, ended int) {
+// Grants says how many grants have ended. clientID or user is empty.
+func (t AuditTrail) Grants(ctx context.Context, by telemetry.Actor, clientID, user string, ended int) {
 	if ended == 0 {
 		return
 	}
 	telemetry.Audit{
 		Event: telemetry.GrantEnded, Actor: by, ClientID: clientID, User: user, After: []slog.Attr{slog.Int("ended", ended)},
-	}.Log(ctx, s.log)
+	}.Log(ctx, t.Log)
 }
 
-// auditAppClient says what has been done with an app client.
-func auditAppClient(ctx context.Context, log *slog.Logger, event telemetry.Event, by telemetry.Actor, a *AppClient, cognitoID string, after ...slog.Attr) {
+// AppClient says what has been done with an app client.
+func (t AuditTrail) AppClient(ctx context.Context, event telemetry.Event, by telemetry.Actor, a *AppClient, cognitoID string, after ...slog.Attr) {
 	telemetry.Audit{
 		Event: event, Actor: by, ClientID: a.ClientID, Profile: a.Profile, AppClient: cognitoID, After: after,
-	}.Log(ctx, log)
+	}.Log(ctx, t.Log)
 }
 
-// auditScopes says that an app client has other settings now, and which scopes.
-func auditScopes(ctx context.Context, log *slog.Logger, by telemetry.Actor, a *AppClient, scopes []string) {
+// Scopes says that an app client has other settings now, and which scopes.
+func (t AuditTrail) Scopes(ctx context.Context, by telemetry.Actor, a *AppClient, scopes []string) {
 	telemetry.Audit{
 		Event: telemetry.AppClientUpdated, Actor: by, ClientID: a.ClientID, Profile: a.Profile, AppClient: a.CognitoID,
 		Before: []slog.Attr{slog.String("scope", strings.Join(a.Scopes, " "))},
 		After:  []slog.Attr{slog.String("scope", strings.Join(scopes, " "))},
-	}.Log(ctx, log)
+	}.Log(ctx, t.Log)
 }
 
-// auditMade counts an app client that was made, and says so.
-func auditMade(ctx context.Context, log *slog.Logger, by telemetry.Actor, a *AppClient, cognitoID string) {
+// Made counts an app client that was made, and says so.
+func (t AuditTrail) Made(ctx context.Context, by telemetry.Actor, a *AppClient, cognitoID string) {
 	telemetry.Count(ctx, telemetry.AppClientsMade, 1)
-	auditAppClient(ctx, log, telemetry.AppClientCreated, by, a, cognitoID)
+	t.AppClient(ctx, telemetry.AppClientCreated, by, a, cognitoID)
 }
 
-// deleteAppClient sees to it that the app client with that id is gone, and says
-// so. a is the record that knows, or knew, it.
-func (s *Service) deleteAppClient(ctx context.Context, by telemetry.Actor, a *AppClient, id, marker string) error {
-	if err := s.apps.Delete(ctx, id, marker); err != nil {
-		return err
-	}
-	telemetry.Count(ctx, telemetry.AppClientsGone, 1)
-	auditAppClient(ctx, s.log, telemetry.AppClientRemoved, by, a, id)
-	return nil
-}
-
-// noteClient has the request's line say whose it is.
-func noteClient(ctx context.Context, r *Registration) {
+// NoteClient has the request's line say whose it is.
+func NoteClient(ctx context.Context, r *Registration) {
 	telemetry.Note(ctx, telemetry.ClientID, r.ClientID)
 	telemetry.Note(ctx, telemetry.Profile, r.Profile)
 }

@@ -80,7 +80,7 @@ func (c *Clients) Touch(ctx context.Context, r *Registration) error {
 		// next time.
 		return c.confirm(ctx, r)
 	}
-	now := c.now().UTC().Truncate(time.Second)
+	now := Seconds(c.now())
 	if now.Sub(r.LastUsedAt) < touchEvery {
 		return nil
 	}
@@ -91,8 +91,8 @@ func (c *Clients) Touch(ctx context.Context, r *Registration) error {
 // change it at the same time: it is extended by whoever registers the same.
 func (c *Clients) confirm(ctx context.Context, r *Registration) error {
 	stored := r.Clone()
-	now := c.now().UTC().Truncate(time.Second)
-	for range attempts {
+	now := Seconds(c.now())
+	for range Attempts {
 		stored.ExpiresAt, stored.ActiveSince, stored.Due = time.Time{}, now, now.Add(firstLook)
 		err := c.store.ReplaceRegistration(ctx, stored)
 		if err == nil {
@@ -115,7 +115,3 @@ func (c *Clients) confirm(ctx context.Context, r *Registration) error {
 	}
 	return fmt.Errorf("confirm registration %s: %w", r.ClientID, ErrConflict)
 }
-
-// attempts is how often something is tried anew that somebody else has changed
-// meanwhile.
-const attempts = 5

@@ -31,7 +31,7 @@ func (d *deployments) note(ctx context.Context, store Sweeping, now time.Time) e
 	if d.id == "" || d.noted.Load() {
 		return nil
 	}
-	err := store.CreateTableOwner(ctx, &TableOwner{ID: d.id, Began: now.UTC().Truncate(time.Second)})
+	err := store.CreateTableOwner(ctx, &TableOwner{ID: d.id, Began: Seconds(now)})
 	if err != nil && !errors.Is(err, ErrExists) {
 		return fmt.Errorf("note whose table it is: %w", err)
 	}
@@ -52,7 +52,7 @@ func (s *sweep) ownTable(ctx context.Context, listed int) (*TableOwner, error) {
 	case errors.Is(err, ErrNotFound) && listed > 0:
 		return nil, s.alarm(ctx, ErrForeignTable, fmt.Sprintf("it does not say so, and there are %d app clients of the deployment %s", listed, s.deployment))
 	case errors.Is(err, ErrNotFound):
-		d = &TableOwner{ID: s.deployment, Store: identity, Began: s.now().UTC().Truncate(time.Second)}
+		d = &TableOwner{ID: s.deployment, Store: identity, Began: Seconds(s.now())}
 		if s.DryRun {
 			return d, nil
 		}
@@ -99,7 +99,7 @@ func (s *Service) AcceptTable(ctx context.Context, by string) error {
 		return fmt.Errorf("note whose table it is: %w", err)
 	}
 	telemetry.Audit{
-		Event: telemetry.TableAccepted, Actor: byOperator(by), After: []slog.Attr{slog.String("deployment", s.deployment), slog.String("table", identity)},
+		Event: telemetry.TableAccepted, Actor: ByOperator(by), After: []slog.Attr{slog.String("deployment", s.deployment), slog.String("table", identity)},
 	}.Log(ctx, s.log)
 	return nil
 }

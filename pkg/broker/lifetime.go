@@ -48,9 +48,17 @@ func look(r *Registration, profile *policy.Profile, now time.Time) time.Time {
 	if !r.ExpiresAt.IsZero() || r.CreatedBy != "" {
 		return time.Time{}
 	}
-	next := now.UTC().Truncate(time.Second).Add(lookEvery)
+	next := Seconds(now).Add(lookEvery)
 	if end := ends(r, profile); !end.IsZero() && end.Before(next) {
 		next = end
 	}
 	return next
+}
+
+// expiry is until when a registration lives that nobody uses.
+func expiry(profile *policy.Profile, now time.Time) time.Time {
+	if profile.Lifetimes().Unconfirmed == 0 {
+		return time.Time{}
+	}
+	return Seconds(now).Add(profile.Lifetimes().Unconfirmed)
 }

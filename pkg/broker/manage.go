@@ -82,7 +82,7 @@ func (s *Service) Update(ctx context.Context, clientID string, tok credential.To
 		}
 		return nil, err
 	}
-	auditAppClient(ctx, s.log, telemetry.AppClientUpdated, byClient(r), a, a.CognitoID)
+	s.audit.AppClient(ctx, telemetry.AppClientUpdated, ByClient(r), a, a.CognitoID)
 
 	info, err := s.rewrite(ctx, before, r, tok, m)
 	if err != nil {
@@ -98,14 +98,14 @@ func (s *Service) rewrite(ctx context.Context, before, r *Registration, tok cred
 	next := credential.NewRegistrationAccessToken()
 	r.Metadata = m
 	r.AccessTokens = AccessTokens{Current: tok.Hash(), Next: next.Hash()}
-	err := s.replace(ctx, r)
+	err := ReplaceRegistration(ctx, s.store, r)
 	if errors.Is(err, ErrNotFound) {
 		return nil, errBadToken()
 	}
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("replace registration %s: %w", r.ClientID, err))
 	}
-	s.auditChange(ctx, telemetry.RegistrationUpdated, byClient(r), before, r)
+	s.audit.Change(ctx, telemetry.RegistrationUpdated, ByClient(r), before, r)
 	return s.information(r, next.Reveal()), nil
 }
 
@@ -132,16 +132,16 @@ func (s *Service) Delete(ctx context.Context, clientID string, tok credential.To
 	if err != nil {
 		return unavailable(err)
 	}
-	if err := s.markRemoving(ctx, a); err != nil {
+	if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 		return unavailable(err)
 	}
 	// From here on the client gets no tokens, even if Cognito cannot be
 	// reached.
 	if r.State != RegistrationDeleting {
-		s.auditEnd(ctx, telemetry.RegistrationDeleted, byClient(r), r, RegistrationDeleted)
+		s.audit.End(ctx, telemetry.RegistrationDeleted, ByClient(r), r, RegistrationDeleted)
 	}
 	r.State = RegistrationDeleting
-	notSaid := s.replace(ctx, r)
+	notSaid := ReplaceRegistration(ctx, s.store, r)
 	if errors.Is(notSaid, ErrNotFound) {
 		notSaid = nil
 	}
@@ -149,7 +149,7 @@ func (s *Service) Delete(ctx context.Context, clientID string, tok credential.To
 		return unavailableIf(notSaid) // Sweep goes on
 	}
 	// The removal is decided, so that it goes on even if that was not said.
-	if err := s.finishRemoval(ctx, byClient(r), a, a.CognitoID); err != nil {
+	if err := s.finishRemoval(ctx, ByClient(r), a, a.CognitoID); err != nil {
 		return unavailable(errors.Join(notSaid, err))
 	}
 	return nil
@@ -161,7 +161,7 @@ func (s *Service) deleteAlone(ctx context.Context, r *Registration) error {
 		return unavailable(err)
 	}
 	if r.State != RegistrationDeleting {
-		s.auditEnd(ctx, telemetry.RegistrationDeleted, byClient(r), r, RegistrationDeleted)
+		s.audit.End(ctx, telemetry.RegistrationDeleted, ByClient(r), r, RegistrationDeleted)
 	}
 	return nil
 }
@@ -184,13 +184,13 @@ func (s *Service) appClientOf(ctx context.Context, r *Registration) (*AppClient,
 // two, the settings that reach Cognito last need not be those that are recorded
 // last. A lease outlasts any request, and ends by itself.
 func (s *Service) lease(ctx context.Context, a *AppClient) error {
-	now := s.now().UTC().Truncate(time.Second)
+	now := Seconds(s.now())
 	if a.State == AppClientUpdating && a.Due.After(now) {
 		e := dcr.Errorf(dcr.Unavailable, "another update of this client is in progress")
 		e.RetryAfter = a.Due.Sub(now)
 		return e
 	}
-	a.State, a.Due = AppClientUpdating, now.Add(leaseTime)
+	a.State, a.Due = AppClientUpdating, now.Add(LeaseTime)
 	if err := s.store.ReplaceAppClient(ctx, a); err != nil {
 		return fmt.Errorf("mark app client %s for update: %w", a.Key, err)
 	}
@@ -214,7 +214,7 @@ func (s *Service) authenticate(ctx context.Context, clientID string, tok credent
 	if !current && !next {
 		return nil, errBadToken()
 	}
-	noteClient(ctx, r)
+	NoteClient(ctx, r)
 	return r, nil
 }
 
@@ -230,7 +230,7 @@ func (s *Service) promote(ctx context.Context, r *Registration, tok credential.T
 		return r, nil
 	}
 	r.AccessTokens = AccessTokens{Current: tok.Hash()}
-	err := s.replace(ctx, r)
+	err := ReplaceRegistration(ctx, s.store, r)
 	if errors.Is(err, ErrNotFound) {
 		return nil, errBadToken()
 	}
@@ -293,28 +293,10 @@ func errOtherSecret() error {
 	return dcr.Errorf(dcr.InvalidClientMetadata, "client_secret is not the present one, which cannot be chosen (RFC 7592 section 2.2)")
 }
 
-// replace stores r, whose state or access tokens have changed. If it is not known
-// whether that happened, it looks for these: new tokens are random, so that
-// nobody else can have written them.
-func (s *Service) replace(ctx context.Context, r *Registration) error {
-	err := s.store.ReplaceRegistration(ctx, r)
-	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
-		return err
-	}
-	look, cancel := undoing(ctx)
-	defer cancel()
-	stored, readErr := s.store.Registration(look, r.ClientID)
-	if readErr == nil && stored.AccessTokens == r.AccessTokens && stored.State == r.State {
-		r.Version = stored.Version
-		return nil
-	}
-	return errors.Join(err, readErr)
-}
-
 // settle marks a ready after an update. If another update has begun since, the
 // mark is that one's to set.
 func (s *Service) settle(ctx context.Context, a *AppClient) {
-	ctx, cancel := undoing(ctx)
+	ctx, cancel := CleanupContext(ctx)
 	defer cancel()
 	a.State, a.Due = AppClientReady, time.Time{}
 	s.left(ctx, a, s.store.ReplaceAppClient(ctx, a))

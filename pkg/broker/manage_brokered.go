@@ -3,11 +3,9 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
@@ -40,12 +38,12 @@ func (s *Service) updateBrokered(ctx context.Context, before, r *Registration, p
 // wantGrowth makes the dedicated app client of r due, if there is one that lacks
 // scopes.
 func (s *Service) wantGrowth(ctx context.Context, r *Registration) error {
-	return s.change(ctx, DedicatedAppClientKey(r.ClientID, r.Generation), func(a *AppClient) bool {
+	return ChangeAppClient(ctx, s.store, DedicatedAppClientKey(r.ClientID, r.Generation), func(a *AppClient) bool {
 		lacking := slices.ContainsFunc(strings.Fields(r.Metadata.Scope), func(scope string) bool { return !slices.Contains(a.Scopes, scope) })
 		if a.State != AppClientReady || !lacking {
 			return false
 		}
-		a.Due = s.now().UTC().Truncate(time.Second)
+		a.Due = Seconds(s.now())
 		return true
 	})
 }
@@ -66,13 +64,13 @@ func (s *Service) deleteBrokered(ctx context.Context, r *Registration) error {
 
 // unmake marks an app client for Sweep to remove, if there is one.
 func (s *Service) unmake(ctx context.Context, key string) error {
-	return s.change(ctx, key, func(a *AppClient) bool {
+	return ChangeAppClient(ctx, s.store, key, func(a *AppClient) bool {
 		if a.State == AppClientRemoving {
 			return false
 		}
-		a.Due = s.now().UTC().Truncate(time.Second)
+		a.Due = Seconds(s.now())
 		if a.State == AppClientCreating {
-			a.Due = a.Due.Add(grace) // whoever makes it is given time to finish
+			a.Due = a.Due.Add(Grace) // whoever makes it is given time to finish
 		}
 		a.State = AppClientRemoving
 		return true
@@ -93,29 +91,4 @@ func (s *Service) keepUse(ctx context.Context, r *Registration) error {
 		return err
 	}
 	return s.store.DeleteAppClient(ctx, a.Key, a.Version)
-}
-
-// change replaces the record of an app client by what f makes of it, unless f
-// returns false or there is none.
-func (s *Service) change(ctx context.Context, key string, f func(*AppClient) bool) error {
-	for range attempts {
-		a, err := s.store.AppClient(ctx, key)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read app client %s: %w", key, err)
-		}
-		if !f(a) {
-			return nil
-		}
-		err = s.store.ReplaceAppClient(ctx, a)
-		if err == nil || errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("replace app client %s: %w", key, err)
-		}
-	}
-	return fmt.Errorf("replace app client %s: %w", key, ErrConflict)
 }

@@ -69,7 +69,7 @@ var clientIDEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").Wi
 // leaves as it is.
 func (s *Service) deduplicated(ctx context.Context, profile *policy.Profile, id string, m dcr.ClientMetadata) (*Registration, error) {
 	var last error
-	for range attempts {
+	for range Attempts {
 		at := s.now()
 		r, err := s.store.Registration(ctx, id)
 		switch {
@@ -97,15 +97,15 @@ func (s *Service) first(ctx context.Context, profile *policy.Profile, id string,
 	if err := s.takeHour(ctx, hour, id, r.IssuedAt); err != nil {
 		return nil, err
 	}
-	err := s.record(ctx, r)
+	err := RecordRegistration(ctx, s.store, r)
 	if err == nil {
-		s.auditCreated(ctx, voucher{}.actor(), nil, r)
+		s.audit.Created(ctx, voucher{}.actor(), nil, r)
 		return r, nil
 	}
 	if errors.Is(err, ErrExists) {
 		return nil, err
 	}
-	undo, cancel := undoing(ctx)
+	undo, cancel := CleanupContext(ctx)
 	defer cancel()
 	return nil, errors.Join(err, s.giveBackHour(undo, hour, id))
 }
@@ -135,15 +135,15 @@ func (s *Service) repeat(ctx context.Context, profile *policy.Profile, r *Regist
 		if err := s.store.ReplaceRegistration(ctx, r); err != nil {
 			return err
 		}
-		s.auditChange(ctx, telemetry.RegistrationUpdated, voucher{}.actor(), before, r)
+		s.audit.Change(ctx, telemetry.RegistrationUpdated, voucher{}.actor(), before, r)
 	}
 	// Somebody is about to use it, and should not find it removed.
 	if end := ends(r, profile); !changed && r.ExpiresAt.IsZero() && !end.IsZero() && end.Sub(s.now()) < lastDay {
-		if err := s.store.TouchRegistration(ctx, r.ClientID, r.Generation, s.now().UTC().Truncate(time.Second)); err != nil {
+		if err := s.store.TouchRegistration(ctx, r.ClientID, r.Generation, Seconds(s.now())); err != nil {
 			return err
 		}
 	}
-	noteClient(ctx, r)
+	NoteClient(ctx, r)
 	telemetry.Count(ctx, telemetry.DedupeHits, 1)
 	return nil
 }
@@ -169,14 +169,14 @@ func (s *Service) revive(ctx context.Context, profile *policy.Profile, old *Regi
 	if err := s.store.RenewRegistration(ctx, r, generation); err != nil {
 		return err
 	}
-	s.auditCreated(ctx, voucher{}.actor(), old, r)
+	s.audit.Created(ctx, voucher{}.actor(), old, r)
 	*old = *r
 	return nil
 }
 
 // newRegistration returns a registration of brokered mode.
 func newRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) *Registration {
-	now = now.UTC().Truncate(time.Second)
+	now = Seconds(now)
 	r := &Registration{
 		ClientID:   id,
 		Generation: credential.NewID(),
@@ -192,14 +192,6 @@ func newRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, n
 	}
 	r.Due = look(r, profile, now)
 	return r
-}
-
-// expiry is until when a registration lives that nobody uses.
-func expiry(profile *policy.Profile, now time.Time) time.Time {
-	if profile.Lifetimes().Unconfirmed == 0 {
-		return time.Time{}
-	}
-	return now.UTC().Truncate(time.Second).Add(profile.Lifetimes().Unconfirmed)
 }
 
 // canonical is what two registrations have in common that are the same client:

@@ -97,7 +97,7 @@ func (s *Service) unless(r *Registration, done RegistrationState) error {
 // decide reads a registration and replaces it by what f makes of it, again if
 // somebody else changes it meanwhile.
 func (s *Service) decide(ctx context.Context, clientID string, event telemetry.Event, by string, f func(*Registration) error) (*Registration, error) {
-	for range attempts {
+	for range Attempts {
 		r, err := s.registrationOf(ctx, clientID)
 		if err != nil {
 			return nil, err
@@ -108,10 +108,10 @@ func (s *Service) decide(ctx context.Context, clientID string, event telemetry.E
 			return r, nil
 		}
 		if err == nil {
-			err = s.replace(ctx, r)
+			err = ReplaceRegistration(ctx, s.store, r)
 		}
 		if err == nil {
-			s.auditChange(ctx, event, byOperator(by), before, r)
+			s.audit.Change(ctx, event, ByOperator(by), before, r)
 			return r, nil
 		}
 		if !errors.Is(err, ErrConflict) {
@@ -137,7 +137,7 @@ func (s *Service) activate(ctx context.Context, r *Registration) error {
 		return fmt.Errorf("policy: %w", err)
 	}
 	profile, _ := pol.Profile(r.Profile)
-	now := s.now().UTC().Truncate(time.Second)
+	now := Seconds(s.now())
 	r.State = RegistrationActive
 	if !r.ExpiresAt.IsZero() && profile != nil {
 		// Nobody has used it yet, so it still is unconfirmed, for as long again.
@@ -157,7 +157,7 @@ func (s *Service) activate(ctx context.Context, r *Registration) error {
 // it alone is marked before, since it is found by the generation; were nobody to
 // get any further, it would be made again.
 func (s *Service) switchOff(ctx context.Context, clientID string, event telemetry.Event, by string, state RegistrationState) (*Registration, error) {
-	for range attempts {
+	for range Attempts {
 		r, err := s.registrationOf(ctx, clientID)
 		if err != nil {
 			return nil, err
@@ -171,7 +171,7 @@ func (s *Service) switchOff(ctx context.Context, clientID string, event telemetr
 		before := r.Clone()
 		err = s.switchedOff(ctx, r, state)
 		if err == nil {
-			s.auditEnd(ctx, event, byOperator(by), before, r.State)
+			s.audit.End(ctx, event, ByOperator(by), before, r.State)
 			return r, s.followUp(ctx, r, by)
 		}
 		if !errors.Is(err, ErrConflict) {
@@ -195,7 +195,7 @@ func (s *Service) switchedOff(ctx context.Context, r *Registration, state Regist
 		}
 	}
 	r.State, r.ExpiresAt = state, time.Time{}
-	r.Stale, r.Due = r.Mode == ModeBrokered, s.now().UTC().Truncate(time.Second)
+	r.Stale, r.Due = r.Mode == ModeBrokered, Seconds(s.now())
 	if state == RegistrationDeleted {
 		r.AccessTokens, r.SecretHash, r.AppClient = AccessTokens{}, credential.Hash{}, ""
 	}
@@ -204,7 +204,7 @@ func (s *Service) switchedOff(ctx context.Context, r *Registration, state Regist
 	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
 		return err
 	}
-	look, cancel := undoing(ctx)
+	look, cancel := CleanupContext(ctx)
 	defer cancel()
 	if stored, readErr := s.store.Registration(look, r.ClientID); readErr == nil && stored.Generation == generation {
 		*r = *stored
@@ -223,7 +223,7 @@ func (s *Service) followUp(ctx context.Context, r *Registration, by string) erro
 		return ErrLeftToSweep
 	}
 	n, err := s.grants.EndGrants(ctx, r.ClientID, r.Generation)
-	s.auditGrants(ctx, byOperator(by), r.ClientID, "", n)
+	s.audit.Grants(ctx, ByOperator(by), r.ClientID, "", n)
 	if err != nil {
 		return fmt.Errorf("end grants of %s: %w: %w", r.ClientID, ErrLeftToSweep, err)
 	}
@@ -241,7 +241,7 @@ func (s *Service) EndGrantsOfClient(ctx context.Context, clientID, by string) (i
 		return 0, errors.New("broker: ending grants needs Grants")
 	}
 	n, err := s.grants.EndGrants(ctx, clientID, "")
-	s.auditGrants(ctx, byOperator(by), clientID, "", n)
+	s.audit.Grants(ctx, ByOperator(by), clientID, "", n)
 	return n, err
 }
 
@@ -252,7 +252,7 @@ func (s *Service) EndGrantsOfUser(ctx context.Context, sub, by string) (int, err
 		return 0, errors.New("broker: ending grants needs Grants")
 	}
 	n, err := s.grants.EndGrantsOfUser(ctx, sub)
-	s.auditGrants(ctx, byOperator(by), "", sub, n)
+	s.audit.Grants(ctx, ByOperator(by), "", sub, n)
 	return n, err
 }
 
@@ -264,6 +264,6 @@ func (s *Service) EndGrant(ctx context.Context, id, by string) error {
 	if err := s.grants.EndGrant(ctx, id); err != nil {
 		return err
 	}
-	telemetry.Audit{Event: telemetry.GrantEnded, Actor: byOperator(by), Grant: id}.Log(ctx, s.log)
+	telemetry.Audit{Event: telemetry.GrantEnded, Actor: ByOperator(by), Grant: id}.Log(ctx, s.log)
 	return nil
 }

@@ -67,9 +67,9 @@ func (s *Service) CreateClient(ctx context.Context, n NewClient) (*dcr.ClientInf
 		secret = credential.NewClientSecret()
 		r.SecretHash = secret.Hash()
 	}
-	if err := s.record(ctx, r); err != nil {
+	if err := RecordRegistration(ctx, s.store, r); err != nil {
 		return nil, fmt.Errorf("record registration %s: %w", id, err)
 	}
-	s.auditCreated(ctx, byOperator(n.By), nil, r)
+	s.audit.Created(ctx, ByOperator(n.By), nil, r)
 	return &dcr.ClientInformation{ClientID: id, IssuedAt: r.IssuedAt, ClientSecret: secret.Reveal(), Metadata: told(m)}, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
-	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 const (
@@ -50,7 +49,8 @@ type ProvisioningConfig struct {
 // profile again, and the policy, and keeps to the profile's limit. It is safe
 // for concurrent use, in several processes.
 type Provisioning struct {
-	c ProvisioningConfig
+	c     ProvisioningConfig
+	audit AuditTrail
 	deployments
 }
 
@@ -62,7 +62,7 @@ func NewProvisioning(c ProvisioningConfig) (*Provisioning, error) {
 	if c.Store == nil || c.Maker == nil || c.Policy == nil || c.Deployment == "" || c.Keys == nil || c.Now == nil || c.Log == nil {
 		return nil, errors.New("broker: every field of ProvisioningConfig but Branding is required")
 	}
-	return &Provisioning{c: c, deployments: deployments{id: c.Deployment}}, nil
+	return &Provisioning{c: c, audit: AuditTrail{c.Log}, deployments: deployments{id: c.Deployment}}, nil
 }
 
 // Provision implements Provisioner. It may wait up to ten seconds for another
@@ -91,7 +91,7 @@ func (p *Provisioning) Provision(ctx context.Context, key string) error {
 // and ErrExists mean that somebody was faster.
 func (p *Provisioning) step(ctx context.Context, key string) (again bool, err error) {
 	a, err := p.c.Store.AppClient(ctx, key)
-	now := p.c.Now().UTC().Truncate(time.Second)
+	now := Seconds(p.c.Now())
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return false, p.begin(ctx, key, nil, now)
@@ -105,10 +105,10 @@ func (p *Provisioning) step(ctx context.Context, key string) (again bool, err er
 		return false, p.brand(ctx, a)
 	case a.State == AppClientVacant:
 		return false, p.begin(ctx, key, a, now)
-	case now.Sub(a.CreatedAt) >= takeOver && now.Sub(a.Due.Add(-grace)) >= takeOver:
+	case now.Sub(a.CreatedAt) >= takeOver && now.Sub(a.Due.Add(-Grace)) >= takeOver:
 		return false, p.begin(ctx, key, a, now)
 	case a.State == AppClientRemoving:
-		left := takeOver - min(now.Sub(a.CreatedAt), now.Sub(a.Due.Add(-grace)))
+		left := takeOver - min(now.Sub(a.CreatedAt), now.Sub(a.Due.Add(-Grace)))
 		return false, busy(left, fmt.Errorf("app client %s is being removed", key))
 	}
 	return true, nil
@@ -148,7 +148,7 @@ func (p *Provisioning) begin(ctx context.Context, key string, old *AppClient, no
 		return busy(2*time.Second, fmt.Errorf("keys: %w", err))
 	}
 	a := want.record
-	a.Key, a.State, a.Marker, a.CreatedAt, a.Due = key, AppClientCreating, NewMarker(now), now, now.Add(grace)
+	a.Key, a.State, a.Marker, a.CreatedAt, a.Due = key, AppClientCreating, NewMarker(now), now, now.Add(Grace)
 	if err := p.note(ctx, p.c.Store, now); err != nil {
 		return busy(2*time.Second, err)
 	}
@@ -167,7 +167,7 @@ func (p *Provisioning) begin(ctx context.Context, key string, old *AppClient, no
 		}
 		return busy(takeOver, fmt.Errorf("create app client %s: %w", key, err))
 	}
-	auditMade(ctx, p.c.Log, byBroker, a, made.ID)
+	p.audit.Made(ctx, ByBroker, a, made.ID)
 	a.CognitoID, a.Secret = made.ID, ring.Seal(SecretPurpose, a.SecretOwner(), made.Secret)
 	if err := p.ready(ctx, a); err != nil {
 		return err
@@ -183,7 +183,7 @@ func (p *Provisioning) claim(ctx context.Context, a, old *AppClient) error {
 		err = p.c.Store.CreateAppClient(ctx, a)
 	} else {
 		if len(old.Abandoned) >= maxAbandoned {
-			return busy(grace, fmt.Errorf("app client %s was given up %d times", a.Key, len(old.Abandoned)))
+			return busy(Grace, fmt.Errorf("app client %s was given up %d times", a.Key, len(old.Abandoned)))
 		}
 		a.Version, a.Abandoned = old.Version, old.Clone().Abandoned
 		if old.Marker != "" {
@@ -204,7 +204,7 @@ func (p *Provisioning) claim(ctx context.Context, a, old *AppClient) error {
 // release gives up an app client that Cognito certainly does not have. What
 // fails here is left to Sweep, and to the next Provision after a minute.
 func (p *Provisioning) release(ctx context.Context, a *AppClient) {
-	ctx, cancel := undoing(ctx)
+	ctx, cancel := CleanupContext(ctx)
 	defer cancel()
 	var err error
 	if len(a.Abandoned) > 0 { // which must not be forgotten, and may still need the place
@@ -233,15 +233,15 @@ func (p *Provisioning) ready(ctx context.Context, a *AppClient) error {
 	marker, id := a.Marker, a.CognitoID
 	a.State, a.Due = AppClientReady, time.Time{}
 	if a.Kind == KindDedicated || len(a.Abandoned) > 0 {
-		a.Due = p.c.Now().UTC().Truncate(time.Second).Add(grace)
+		a.Due = Seconds(p.c.Now()).Add(Grace)
 	}
 	err := p.c.Store.ReplaceAppClient(ctx, a)
 	if err == nil {
 		return nil
 	}
-	undo, cancel := undoing(ctx)
+	undo, cancel := CleanupContext(ctx)
 	defer cancel()
-	for range attempts {
+	for range Attempts {
 		stored, readErr := p.c.Store.AppClient(undo, a.Key)
 		switch {
 		case readErr == nil && stored.Marker == marker && stored.State == AppClientReady:
@@ -267,7 +267,7 @@ func (p *Provisioning) ready(ctx context.Context, a *AppClient) error {
 // before it was recorded. stored is the record as it is now, and readErr says
 // whether there is one.
 func (p *Provisioning) disown(ctx context.Context, a *AppClient, id string, stored *AppClient, readErr error) error {
-	due := p.c.Now().UTC().Truncate(time.Second).Add(grace)
+	due := Seconds(p.c.Now()).Add(Grace)
 	switch {
 	case errors.Is(readErr, ErrNotFound):
 		a.State, a.Due = AppClientRemoving, due
@@ -300,7 +300,7 @@ func (p *Provisioning) brand(ctx context.Context, a *AppClient) error {
 	if err != nil {
 		return busy(2*time.Second, fmt.Errorf("brand app client %s: %w", a.Key, err))
 	}
-	auditAppClient(ctx, p.c.Log, telemetry.AppClientUpdated, byBroker, a, a.CognitoID, slog.Bool("branded", true))
+	p.audit.AppClient(ctx, telemetry.AppClientUpdated, ByBroker, a, a.CognitoID, slog.Bool("branded", true))
 	a.Branded = true
 	if err := p.c.Store.ReplaceAppClient(ctx, a); err != nil {
 		if errors.Is(err, ErrConflict) {
@@ -311,14 +311,9 @@ func (p *Provisioning) brand(ctx context.Context, a *AppClient) error {
 	return nil
 }
 
-// busy tells the user to come back, with the reason for the log. What the
-// adapter says to him goes before.
+// busy tells the user to come back after that time, with the cause for the log.
 func busy(after time.Duration, cause error) error {
-	if e, ok := errors.AsType[*dcr.Error](cause); ok && e.Code == dcr.Unavailable {
-		return cause
-	}
-	after = max(after, time.Second)
-	return &refusal{dcr.Error{Code: dcr.Unavailable, Description: "signing in is not possible at the moment, nothing was lost", RetryAfter: after}, cause}
+	return Unavailable("signing in is not possible at the moment, nothing was lost", after, cause)
 }
 
 // pause waits, unless ctx is done.

@@ -50,7 +50,7 @@ func (s *Service) Register(ctx context.Context, req *dcr.Request, tok credential
 }
 
 func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher, m dcr.ClientMetadata) (*dcr.ClientInformation, error) {
-	now := s.now().UTC().Truncate(time.Second)
+	now := Seconds(s.now())
 	key := credential.NewID()
 	a := &AppClient{
 		Key:                key,
@@ -59,7 +59,7 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher
 		Profile:            profile.Name(),
 		InitialAccessToken: v.use,
 		CreatedAt:          now,
-		Due:                now.Add(grace),
+		Due:                now.Add(Grace),
 	}
 	if err := s.note(ctx, s.store, now); err != nil {
 		return nil, unavailable(err)
@@ -81,7 +81,7 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher
 		s.abandon(ctx, a, hour)
 		return nil, unavailable(err)
 	}
-	auditMade(ctx, s.log, v.actor(), a, made.ID)
+	s.audit.Made(ctx, v.actor(), a, made.ID)
 
 	tok := credential.NewRegistrationAccessToken()
 	r := &Registration{
@@ -98,7 +98,7 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher
 	}
 	r.Due = look(r, profile, now)
 	a.CognitoID = made.ID
-	if err := s.record(ctx, r); err != nil {
+	if err := RecordRegistration(ctx, s.store, r); err != nil {
 		s.undo(ctx, a, hour)
 		return nil, unavailable(fmt.Errorf("record registration: %w", err))
 	}
@@ -106,30 +106,10 @@ func (s *Service) create(ctx context.Context, profile *policy.Profile, v voucher
 		s.undo(ctx, a, hour)
 		return nil, unavailable(err)
 	}
-	s.auditCreated(ctx, v.actor(), nil, r)
+	s.audit.Created(ctx, v.actor(), nil, r)
 	info := s.information(r, tok.Reveal())
 	info.ClientSecret = made.Secret
 	return info, nil
-}
-
-// record stores a new registration. If it is not known whether that happened,
-// it looks.
-func (s *Service) record(ctx context.Context, r *Registration) error {
-	err := s.store.CreateRegistration(ctx, r)
-	if err == nil || errors.Is(err, ErrExists) {
-		return err
-	}
-	ctx, cancel := undoing(ctx)
-	defer cancel()
-	stored, readErr := s.store.Registration(ctx, r.ClientID)
-	if readErr != nil {
-		return errors.Join(err, readErr)
-	}
-	if stored.Generation != r.Generation {
-		return fmt.Errorf("registration %s: %w (%w)", r.ClientID, ErrExists, err)
-	}
-	r.Version = stored.Version
-	return nil
 }
 
 // complete marks a ready. Its uses are spent from then on. If the mark may not

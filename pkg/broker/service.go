@@ -14,18 +14,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-const (
-	// grace is how long an app client may be in the making before Sweep
-	// looks at it. It exceeds the longest request by far (API Gateway ends one
-	// after 30 s), so that whoever began has finished or died.
-	grace = 2 * time.Minute
-	// leaseTime is how long one request may be the only one to update an app
-	// client. It exceeds the longest request.
-	leaseTime = 45 * time.Second
-	// undoTime is how long a failed request may go on cleaning up.
-	undoTime = 5 * time.Second
-)
-
 // Config is what a Service needs. Fields are required unless they say when not.
 type Config struct {
 	// Mode is that of the registrations that are made. The zero value is
@@ -88,6 +76,7 @@ type Service struct {
 	issuer     string
 	now        func() time.Time
 	log        *slog.Logger
+	audit      AuditTrail
 }
 
 // New returns a Service, or an error if a field of c is missing.
@@ -100,7 +89,7 @@ func New(c Config) (*Service, error) {
 		mode:    ModeDirect, store: c.Store, apps: c.AppClients, updater: c.Updater, adopter: c.Adopter, grants: c.Grants,
 		branding:   c.Branding,
 		deployment: c.Deployment, keys: c.Keys,
-		jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now, log: c.Log,
+		jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now, log: c.Log, audit: AuditTrail{c.Log},
 	}
 	s.deployments.id = c.Deployment
 	switch {
@@ -142,25 +131,11 @@ func told(m dcr.ClientMetadata) dcr.ClientMetadata {
 	return m
 }
 
-// undoing returns a context for cleaning up after a request that may itself
-// have been cancelled.
-func undoing(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-}
-
-// unavailable tells the client to come back, with the reason for the log.
+// unavailable tells the client to try again, with the cause for the log. A cause
+// that already holds an answer for the client is returned as it is.
 func unavailable(cause error) error {
 	if _, ok := errors.AsType[*dcr.Error](cause); ok {
 		return cause
 	}
-	return &refusal{dcr.Error{Code: dcr.Unavailable, Description: "the registration could not be completed, nothing was lost", RetryAfter: 2 * time.Second}, cause}
+	return Unavailable("the registration could not be completed, nothing was lost", RetrySoon, cause)
 }
-
-// refusal is what the client is told, and why, for the log.
-type refusal struct {
-	told  dcr.Error
-	cause error
-}
-
-func (e *refusal) Error() string   { return e.told.Error() + ": " + e.cause.Error() }
-func (e *refusal) Unwrap() []error { return []error{&e.told, e.cause} }

@@ -212,7 +212,7 @@ func (s *sweep) dueRecords(ctx context.Context) error {
 			return nil
 		}
 		// Also when ctx has ended meanwhile.
-		ctx, cancel := undoing(ctx)
+		ctx, cancel := CleanupContext(ctx)
 		defer cancel()
 		if err := s.store.SetSweepPlace(ctx, place); err != nil {
 			return fmt.Errorf("save place: %w", err)
@@ -302,7 +302,7 @@ func (s *sweep) list(ctx context.Context) (*listing, error) {
 // than that says nothing about it.
 func (s *sweep) atCognito(ctx context.Context, marker string) ([]string, error) {
 	l := s.listed
-	if made, ok := MarkedAt(marker); l == nil || ok && l.at.Before(made.Add(grace)) {
+	if made, ok := MarkedAt(marker); l == nil || ok && l.at.Before(made.Add(Grace)) {
 		var err error
 		if l, err = s.list(ctx); err != nil {
 			return nil, err

@@ -18,7 +18,7 @@ func (s *sweep) brokered(ctx context.Context, a *AppClient) error {
 	case AppClientCreating:
 		// Nobody has taken it over either, so nobody needs it. The mark comes
 		// first: whoever still is at work on it finds out.
-		if err := s.markRemoving(ctx, a); err != nil {
+		if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 			return err
 		}
 		return s.removingBrokered(ctx, a)
@@ -44,7 +44,7 @@ func (s *sweep) removingBrokered(ctx context.Context, a *AppClient) error {
 		}
 	}
 	for _, id := range ids {
-		if err := s.deleteAppClient(ctx, byJanitor, a, id, a.Marker); err != nil {
+		if err := s.deleteAppClient(ctx, ByJanitor, a, id, a.Marker); err != nil {
 			return fmt.Errorf("delete app client %s: %w", id, err)
 		}
 	}
@@ -106,7 +106,7 @@ func (s *sweep) deleteAbandoned(ctx context.Context, a *AppClient) error {
 			return err
 		}
 		for _, id := range ids {
-			if err := s.deleteAppClient(ctx, byJanitor, a, id, marker); err != nil {
+			if err := s.deleteAppClient(ctx, ByJanitor, a, id, marker); err != nil {
 				return fmt.Errorf("delete app client %s: %w", id, err)
 			}
 			s.done.Removed++
@@ -122,7 +122,7 @@ func (s *sweep) standing(ctx context.Context, a *AppClient) error {
 	if a.Kind == KindDedicated {
 		r, err := s.served(ctx, a)
 		if errors.Is(err, ErrNotFound) {
-			if err := s.markRemoving(ctx, a); err != nil {
+			if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 				return err
 			}
 			return s.removingBrokered(ctx, a)
@@ -209,7 +209,7 @@ func (s *sweep) grow(ctx context.Context, a *AppClient, spec BrokeredAppClient) 
 	if err := s.updater.UpdateBrokered(ctx, a.CognitoID, a.Marker, spec); err != nil {
 		return false, fmt.Errorf("update app client %s with scopes %s: %w", a.Key, strings.Join(spec.Scopes, " "), err)
 	}
-	auditScopes(ctx, s.log, byJanitor, a, spec.Scopes)
+	s.audit.Scopes(ctx, ByJanitor, a, spec.Scopes)
 	a.Scopes = spec.Scopes
 	s.done.Grown++
 	return true, nil

@@ -44,8 +44,8 @@ func (s *sweep) creating(ctx context.Context, a *AppClient) error {
 			if err := s.store.ReplaceAppClient(ctx, a); err != nil {
 				return err
 			}
-			auditAppClient(ctx, s.log, telemetry.AppClientCreated, byJanitor, a, id)
-			s.auditCreated(ctx, byJanitor, nil, r)
+			s.audit.AppClient(ctx, telemetry.AppClientCreated, ByJanitor, a, id)
+			s.audit.Created(ctx, ByJanitor, nil, r)
 			s.done.Completed++
 			return nil
 		}
@@ -54,7 +54,7 @@ func (s *sweep) creating(ctx context.Context, a *AppClient) error {
 		a.CognitoID = ids[0] // to find its registration by when it is gone
 	}
 	// The mark comes first: whoever still is at work on it finds out.
-	if err := s.markRemoving(ctx, a); err != nil {
+	if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 		return err
 	}
 	return s.removing(ctx, a)
@@ -68,7 +68,7 @@ func (s *sweep) removing(ctx context.Context, a *AppClient) error {
 			return err
 		}
 	}
-	if err := s.finishRemoval(ctx, byJanitor, a, ids...); err != nil {
+	if err := s.finishRemoval(ctx, ByJanitor, a, ids...); err != nil {
 		return err
 	}
 	s.done.Removed++
@@ -83,7 +83,7 @@ func (s *sweep) updating(ctx context.Context, a *AppClient) error {
 	}
 	r, err := s.store.Registration(ctx, a.CognitoID)
 	if errors.Is(err, ErrNotFound) {
-		if err := s.markRemoving(ctx, a); err != nil {
+		if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 			return err
 		}
 		return s.removing(ctx, a)
@@ -98,7 +98,7 @@ func (s *sweep) updating(ctx context.Context, a *AppClient) error {
 	if err := s.store.ReplaceAppClient(ctx, a); err != nil {
 		return err
 	}
-	auditAppClient(ctx, s.log, telemetry.AppClientUpdated, byJanitor, a, a.CognitoID)
+	s.audit.AppClient(ctx, telemetry.AppClientUpdated, ByJanitor, a, a.CognitoID)
 	s.done.Restored++
 	return nil
 }

@@ -180,10 +180,10 @@ func (s *sweep) mendOrphan(ctx context.Context, o ListedAppClient) error {
 	if err == nil && r.AppClient != "" && r.State != RegistrationDeleting {
 		return s.store.CreateAppClient(ctx, &AppClient{
 			Key: r.AppClient, State: AppClientReady, Marker: o.Marker, CognitoID: o.ID, Profile: r.Profile,
-			CreatedAt: s.now().UTC().Truncate(time.Second),
+			CreatedAt: Seconds(s.now()),
 		})
 	}
-	return s.deleteAppClient(ctx, byJanitor, &AppClient{}, o.ID, o.Marker)
+	return s.deleteAppClient(ctx, ByJanitor, &AppClient{}, o.ID, o.Marker)
 }
 
 func (s *sweep) mendGone(ctx context.Context, gone []*AppClient, of int) error {
@@ -214,7 +214,7 @@ func (s *sweep) mendGone(ctx context.Context, gone []*AppClient, of int) error {
 // made again when it is needed; a registration of direct mode ends with it.
 func (s *sweep) forget(ctx context.Context, a *AppClient) error {
 	if a.Kind != KindDirect {
-		if err := s.markRemoving(ctx, a); err != nil {
+		if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 			return err
 		}
 		return s.removingBrokered(ctx, a)
@@ -224,7 +224,7 @@ func (s *sweep) forget(ctx context.Context, a *AppClient) error {
 		return fmt.Errorf("read registration %s: %w", a.CognitoID, err)
 	}
 	if err != nil || r.AppClient != a.Key {
-		if err := s.markRemoving(ctx, a); err != nil {
+		if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 			return err
 		}
 		return s.removing(ctx, a)
@@ -237,6 +237,6 @@ func (s *sweep) forget(ctx context.Context, a *AppClient) error {
 	if err := s.store.ReplaceRegistration(ctx, r); err != nil {
 		return fmt.Errorf("retire registration %s: %w", r.ClientID, err)
 	}
-	s.auditEnd(ctx, telemetry.RegistrationRemoved, byJanitor, before, r.State)
+	s.audit.End(ctx, telemetry.RegistrationRemoved, ByJanitor, before, r.State)
 	return s.finishExpiring(ctx, r)
 }

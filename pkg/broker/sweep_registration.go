@@ -65,7 +65,7 @@ func (s *sweep) endGrants(ctx context.Context, clientID, keep string) error {
 		defer cancel()
 	}
 	n, err := s.grants.EndGrants(ctx, clientID, keep)
-	s.auditGrants(ctx, byJanitor, clientID, "", n)
+	s.audit.Grants(ctx, ByJanitor, clientID, "", n)
 	s.done.EndedGrants += n
 	if err != nil {
 		return fmt.Errorf("end grants of %s: %w", clientID, err)
@@ -90,14 +90,14 @@ func (s *sweep) expire(ctx context.Context, r *Registration) error {
 	if err != nil {
 		return fmt.Errorf("retire registration %s: %w", r.ClientID, err)
 	}
-	s.auditEnd(ctx, telemetry.RegistrationRemoved, byJanitor, before, r.State)
+	s.audit.End(ctx, telemetry.RegistrationRemoved, ByJanitor, before, r.State)
 	s.done.Expired++
 	return s.finishExpiring(ctx, r)
 }
 
 // entomb makes r the record of a client that was removed.
 func entomb(r *Registration, now time.Time) {
-	r.State, r.Due, r.ExpiresAt = RegistrationRemoved, now.UTC().Truncate(time.Second), time.Time{}
+	r.State, r.Due, r.ExpiresAt = RegistrationRemoved, Seconds(now), time.Time{}
 	r.AccessTokens, r.SecretHash = AccessTokens{}, credential.Hash{}
 }
 
@@ -125,7 +125,7 @@ func (s *sweep) finishExpiring(ctx context.Context, r *Registration) error {
 		return err
 	}
 	r.Due, r.Stale, r.AppClient = time.Time{}, false, ""
-	r.ExpiresAt = s.now().UTC().Truncate(time.Second).Add(tombstoneTime)
+	r.ExpiresAt = Seconds(s.now()).Add(tombstoneTime)
 	err := s.store.ReplaceRegistration(ctx, r)
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
 		return nil // another sweep did it, or the client has registered again
@@ -170,7 +170,7 @@ func (s *sweep) dropAppClient(ctx context.Context, r *Registration) error {
 		}
 		return s.brokered(ctx, a)
 	}
-	if err := s.markRemoving(ctx, a); err != nil {
+	if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 		return err
 	}
 	return s.removing(ctx, a)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
@@ -12,7 +11,7 @@ import (
 // discard undoes the record of an app client that Cognito certainly does not
 // have. What fails here is left to Sweep.
 func (s *Service) discard(ctx context.Context, a *AppClient, hour hourly) {
-	ctx, cancel := undoing(ctx)
+	ctx, cancel := CleanupContext(ctx)
 	defer cancel()
 	err := errors.Join(s.giveBack(ctx, a), s.giveBackHour(ctx, hour, a.Key))
 	if err == nil {
@@ -26,7 +25,7 @@ func (s *Service) discard(ctx context.Context, a *AppClient, hour hourly) {
 // the place among the profile's app clients when Sweep knows that there is
 // none.
 func (s *Service) abandon(ctx context.Context, a *AppClient, hour hourly) {
-	ctx, cancel := undoing(ctx)
+	ctx, cancel := CleanupContext(ctx)
 	defer cancel()
 	a.State = AppClientRemoving
 	s.left(ctx, a, errors.Join(
@@ -38,7 +37,7 @@ func (s *Service) abandon(ctx context.Context, a *AppClient, hour hourly) {
 // undo removes an app client that exists and whose registration could not be
 // completed.
 func (s *Service) undo(ctx context.Context, a *AppClient, hour hourly) {
-	ctx, cancel := undoing(ctx)
+	ctx, cancel := CleanupContext(ctx)
 	defer cancel()
 	err := s.giveBackHour(ctx, hour, a.Key)
 	present, readErr := s.store.AppClient(ctx, a.Key)
@@ -51,7 +50,7 @@ func (s *Service) undo(ctx context.Context, a *AppClient, hour hourly) {
 		return
 	}
 	present.CognitoID = a.CognitoID
-	s.left(ctx, a, errors.Join(err, s.remove(ctx, byBroker, present)))
+	s.left(ctx, a, errors.Join(err, s.remove(ctx, ByBroker, present)))
 }
 
 func (s *Service) left(ctx context.Context, a *AppClient, err error) {
@@ -63,19 +62,10 @@ func (s *Service) left(ctx context.Context, a *AppClient, err error) {
 // remove takes an app client and the registration it serves out of the world,
 // in an order in which whoever repeats it after a failure can finish it.
 func (s *Service) remove(ctx context.Context, by telemetry.Actor, a *AppClient) error {
-	if err := s.markRemoving(ctx, a); err != nil {
+	if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 		return err
 	}
 	return s.finishRemoval(ctx, by, a, a.CognitoID)
-}
-
-func (s *Service) markRemoving(ctx context.Context, a *AppClient) error {
-	a.State = AppClientRemoving
-	a.Due = s.now().UTC().Truncate(time.Second).Add(grace)
-	if err := s.store.ReplaceAppClient(ctx, a); err != nil {
-		return fmt.Errorf("mark app client %s for removal: %w", a.Key, err)
-	}
-	return nil
 }
 
 // finishRemoval does what is left to do for an app client marked for removal,
@@ -117,8 +107,8 @@ func (s *Service) deleteRegistrationOf(ctx context.Context, by telemetry.Actor, 
 	if err := s.store.DeleteRegistration(ctx, id, r.Generation); err != nil {
 		return fmt.Errorf("delete registration %s: %w", id, err)
 	}
-	if by == byJanitor && r.State != RegistrationDeleting {
-		s.auditEnd(ctx, telemetry.RegistrationRemoved, by, r, RegistrationRemoved)
+	if by == ByJanitor && r.State != RegistrationDeleting {
+		s.audit.End(ctx, telemetry.RegistrationRemoved, by, r, RegistrationRemoved)
 	}
 	return nil
 }
@@ -132,4 +122,15 @@ func (s *Service) giveBack(ctx context.Context, a *AppClient) error {
 		err = errors.Join(err, fmt.Errorf("give back place of app client %s: %w", a.Key, budgetErr))
 	}
 	return err
+}
+
+// deleteAppClient sees to it that the app client with that id is gone, and says
+// so. a is the record that knows, or knew, it.
+func (s *Service) deleteAppClient(ctx context.Context, by telemetry.Actor, a *AppClient, id, marker string) error {
+	if err := s.apps.Delete(ctx, id, marker); err != nil {
+		return err
+	}
+	telemetry.Count(ctx, telemetry.AppClientsGone, 1)
+	s.audit.AppClient(ctx, telemetry.AppClientRemoved, by, a, id)
+	return nil
 }

@@ -26,7 +26,7 @@ func (s *Service) registerVouched(ctx context.Context, profile *policy.Profile, 
 		ClientID:           r.ClientID,
 		Generation:         r.Generation,
 		CreatedAt:          r.IssuedAt,
-		Due:                r.IssuedAt.Add(grace),
+		Due:                r.IssuedAt.Add(Grace),
 	}
 	if err := s.store.CreateAppClient(ctx, a); err != nil {
 		return nil, unavailable(fmt.Errorf("record registration in the making: %w", err))
@@ -48,18 +48,18 @@ func (s *Service) registerVouched(ctx context.Context, profile *policy.Profile, 
 		secret = credential.NewClientSecret()
 		r.SecretHash = secret.Hash()
 	}
-	if err := s.record(ctx, r); err != nil {
+	if err := RecordRegistration(ctx, s.store, r); err != nil {
 		s.unregister(ctx, a, hour)
 		return nil, unavailable(fmt.Errorf("record registration: %w", err))
 	}
 	// Had it taken so long that Sweep may have been there before the
 	// registration was, the use may have been given back.
-	if s.now().Sub(a.CreatedAt) >= grace/2 {
+	if s.now().Sub(a.CreatedAt) >= Grace/2 {
 		s.unregister(ctx, a, hour)
 		return nil, unavailable(errors.New("the registration took too long"))
 	}
 	s.left(ctx, a, s.store.DeleteAppClient(ctx, a.Key, a.Version))
-	s.auditCreated(ctx, v.actor(), nil, r)
+	s.audit.Created(ctx, v.actor(), nil, r)
 	info := s.information(r, tok.Reveal())
 	info.ClientSecret = secret.Reveal()
 	return info, nil
@@ -70,12 +70,12 @@ func registeringKey(clientID string) string { return "registering/" + clientID }
 // unregister undoes a registration that may have been recorded. The mark comes
 // first: without it Sweep would take the registration for complete.
 func (s *Service) unregister(ctx context.Context, a *AppClient, hour hourly) {
-	ctx, cancel := undoing(ctx)
+	ctx, cancel := CleanupContext(ctx)
 	defer cancel()
 	err := s.giveBackHour(ctx, hour, a.Key)
 	// If Sweep was there already, it may have been before the registration.
 	overtaken := func(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) }
-	if markErr := s.markRemoving(ctx, a); markErr != nil && !overtaken(markErr) {
+	if markErr := MarkForRemoval(ctx, s.store, a, s.now()); markErr != nil && !overtaken(markErr) {
 		s.left(ctx, a, errors.Join(err, markErr))
 		return
 	}
@@ -109,11 +109,11 @@ func (s *sweep) registering(ctx context.Context, a *AppClient) error {
 			if err := s.store.DeleteAppClient(ctx, a.Key, a.Version); err != nil {
 				return err
 			}
-			s.auditCreated(ctx, byJanitor, nil, r)
+			s.audit.Created(ctx, ByJanitor, nil, r)
 			s.done.Completed++
 			return nil
 		}
-		if err := s.markRemoving(ctx, a); err != nil {
+		if err := MarkForRemoval(ctx, s.store, a, s.now()); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -116,4 +117,15 @@ func (s *Service) giveBackUse(ctx context.Context, a *AppClient) error {
 		return fmt.Errorf("give back use of initial access token %s: %w", a.InitialAccessToken, err)
 	}
 	return nil
+}
+
+// actor is who registers a client.
+func (v voucher) actor() telemetry.Actor {
+	if v.id == "" {
+		return telemetry.Actor{Kind: "anonymous"}
+	}
+	if rest, ok := strings.CutPrefix(v.id, jwtPrefix); ok {
+		return telemetry.Actor{Kind: "token_issuer", ID: rest}
+	}
+	return telemetry.Actor{Kind: "initial_access_token", ID: v.id}
 }

@@ -1,0 +1,85 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Seconds returns t in UTC without fractions of a second, as records have it.
+func Seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// RecordRegistration stores a new registration. If it is not known whether that
+// happened, it reads again.
+func RecordRegistration(ctx context.Context, store Registrations, r *Registration) error {
+	err := store.CreateRegistration(ctx, r)
+	if err == nil || errors.Is(err, ErrExists) {
+		return err
+	}
+	ctx, cancel := CleanupContext(ctx)
+	defer cancel()
+	stored, readErr := store.Registration(ctx, r.ClientID)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	if stored.Generation != r.Generation {
+		return fmt.Errorf("registration %s: %w (%w)", r.ClientID, ErrExists, err)
+	}
+	r.Version = stored.Version
+	return nil
+}
+
+// ReplaceRegistration stores r, whose state or access tokens have changed. If it
+// is not known whether that happened, it reads again: new tokens are random, so
+// no other request can have written them.
+func ReplaceRegistration(ctx context.Context, store Registrations, r *Registration) error {
+	err := store.ReplaceRegistration(ctx, r)
+	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+		return err
+	}
+	again, cancel := CleanupContext(ctx)
+	defer cancel()
+	stored, readErr := store.Registration(again, r.ClientID)
+	if readErr == nil && stored.AccessTokens == r.AccessTokens && stored.State == r.State {
+		r.Version = stored.Version
+		return nil
+	}
+	return errors.Join(err, readErr)
+}
+
+// MarkForRemoval stores a in the state removing, so that the janitor removes the
+// app client if the caller does not.
+func MarkForRemoval(ctx context.Context, store AppClientRecords, a *AppClient, now time.Time) error {
+	a.State, a.Due = AppClientRemoving, Seconds(now).Add(Grace)
+	if err := store.ReplaceAppClient(ctx, a); err != nil {
+		return fmt.Errorf("mark app client %s for removal: %w", a.Key, err)
+	}
+	return nil
+}
+
+// ChangeAppClient replaces the record of an app client by what change makes of
+// it, unless change returns false or there is no record. It tries again if
+// another request changes the record at the same time.
+func ChangeAppClient(ctx context.Context, store AppClientRecords, key string, change func(*AppClient) bool) error {
+	for range Attempts {
+		a, err := store.AppClient(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read app client %s: %w", key, err)
+		}
+		if !change(a) {
+			return nil
+		}
+		err = store.ReplaceAppClient(ctx, a)
+		if err == nil || errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("replace app client %s: %w", key, err)
+		}
+	}
+	return fmt.Errorf("replace app client %s: %w", key, ErrConflict)
+}
