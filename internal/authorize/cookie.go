@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base32"
 	"encoding/base64"
 	"log/slog"
 	"net/http"
@@ -43,10 +42,8 @@ func (s secret) csrf() string     { return base64.RawURLEncoding.EncodeToString(
 // code is the authorization code of the grant with that id, made as
 // credential.NewAuthorizationCode makes one but for where its bits come from.
 func (s secret) code(grantID string) credential.Token {
-	return credential.Presented(credential.AuthorizationCodePrefix + grantID + codeEncoding.EncodeToString(s.derive("code "+grantID)))
+	return credential.Presented(credential.AuthorizationCodePrefix + grantID + credential.Encoding.EncodeToString(s.derive("code "+grantID)))
 }
-
-var codeEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 func (s secret) derive(label string) []byte {
 	h := hmac.New(sha256.New, []byte(s.text))

@@ -18,7 +18,7 @@ const markerTime = 7
 func NewMarker(at time.Time) string {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(at.Unix())<<(64-5*markerTime))
-	return clientIDEncoding.EncodeToString(b[:])[:markerTime] + credential.NewID()[markerTime:]
+	return credential.Encoding.EncodeToString(b[:])[:markerTime] + credential.NewID()[markerTime:]
 }
 
 // MarkedAt returns when the marker was made, or false if it is none of
@@ -27,7 +27,7 @@ func MarkedAt(marker string) (time.Time, bool) {
 	if len(marker) != 26 {
 		return time.Time{}, false
 	}
-	b, err := clientIDEncoding.DecodeString(marker[:markerTime] + "a") // 40 bits
+	b, err := credential.Encoding.DecodeString(marker[:markerTime] + "a") // 40 bits
 	if err != nil {
 		return time.Time{}, false
 	}

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +43,7 @@ func (s *Service) registerOpen(ctx context.Context, profile *policy.Profile, m d
 		parts = append(parts, st.issuer, string(says))
 	}
 	sum := ring.MAC("client_id", parts...)
-	id := clientIDPrefix + clientIDEncoding.EncodeToString(sum[:])[:clientIDRandom]
+	id := clientIDPrefix + credential.DerivedID(sum)
 
 	if issued, ok := s.recent.issuedAt(id, m.Scope, s.now()); ok {
 		telemetry.Note(ctx, telemetry.ClientID, id)
@@ -58,12 +57,8 @@ func (s *Service) registerOpen(ctx context.Context, profile *policy.Profile, m d
 	return &dcr.ClientInformation{ClientID: id, IssuedAt: r.IssuedAt, Metadata: told(m)}, nil
 }
 
-const (
-	clientIDPrefix = "dcr_"
-	clientIDRandom = 26 // characters of 5 bits
-)
-
-var clientIDEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+// clientIDPrefix begins every client id of brokered mode.
+const clientIDPrefix = "dcr_"
 
 // deduplicated returns the registration with that id, which it makes, extends or
 // leaves as it is.

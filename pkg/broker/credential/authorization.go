@@ -47,5 +47,5 @@ func GrantID(t Token) (string, error) {
 // DerivedID makes an identifier of the first 130 bits of a keyed hash: 26
 // characters of [a-z2-7], as those of NewID.
 func DerivedID(mac [sha256.Size]byte) string {
-	return encoding.EncodeToString(mac[:])[:idLen]
+	return Encoding.EncodeToString(mac[:])[:idLen]
 }

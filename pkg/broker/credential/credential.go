@@ -104,10 +104,11 @@ const (
 	secretLen = 52 // 32 bytes
 )
 
-var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
+// Encoding writes ids and secrets: base32 in lower case, without padding.
+var Encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
 func random(bytes int) string {
 	b := make([]byte, bytes)
 	rand.Read(b)
-	return encoding.EncodeToString(b)
+	return Encoding.EncodeToString(b)
 }
