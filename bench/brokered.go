@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
@@ -28,6 +27,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -94,7 +94,7 @@ func newBrokered() (*parts, *documents.Keys, error) {
 
 // brokeredRegistrations adds the routes of registration, where now is the clock.
 func (p *parts) brokeredRegistrations(keys *documents.Keys, now func() time.Time) error {
-	service, err := broker.New(broker.Config{
+	service, err := usecase.New(usecase.Config{
 		Mode: broker.ModeBrokered, Store: p.store, Keys: keys.Ring, Issuer: p.config.Issuer, Now: now, Log: p.log,
 		Policy: func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
 	})
@@ -142,7 +142,7 @@ func authorizing(root string) (d *deployment, client map[string]string, err erro
 	}
 	// Codes and tokens live in real time.
 	p.store = memory.NewStore(time.Now)
-	provisioning, err := broker.NewProvisioning(broker.ProvisioningConfig{
+	provisioning, err := usecase.NewProvisioning(usecase.ProvisioningConfig{
 		Store: p.store, Maker: fake.NewPool(), Deployment: "bench", Keys: keys.Ring, Now: time.Now, Log: p.log,
 		Policy: func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
 	})

@@ -17,7 +17,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
@@ -25,8 +24,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/relay"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -145,8 +146,8 @@ func registering(apps func(*parts) (broker.AppClients, error)) func(string) (*de
 	}
 }
 
-func (p *parts) registrations(apps broker.AppClients) (*broker.Service, error) {
-	service, err := broker.New(broker.Config{
+func (p *parts) registrations(apps broker.AppClients) (*usecase.Service, error) {
+	service, err := usecase.New(usecase.Config{
 		Store:      p.store,
 		AppClients: apps,
 		Deployment: "bench",
@@ -257,7 +258,7 @@ func relaying(client *http.Client) func(string) (*deployment, error) {
 			return nil, err
 		}
 		rt := httpapi.NewRouter(p.log)
-		rc := relay.Config{Clients: broker.NewClients(p.store, p.clock.now), TokenEndpoint: tokenEndpoint(), HTTP: client}
+		rc := relay.Config{Clients: clients.NewDirect(p.store, p.clock.now), TokenEndpoint: tokenEndpoint(), HTTP: client}
 		rt.Handle(http.MethodPost, "/token", relay.Token(rc))
 		return &deployment{rt, p.clock, []map[string]string{{exampleClient: id}}}, nil
 	}

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 const (
@@ -220,13 +220,13 @@ func TestProvisionThatFails(t *testing.T) {
 }
 
 // janitor has it run, as its schedule does.
-func (d *deployment) janitor(t *testing.T) broker.Swept {
+func (d *deployment) janitor(t *testing.T) usecase.Swept {
 	t.Helper()
 	out, err := d.all["janitor"].Invoke(t.Context(), []byte(`{"detail-type":"Scheduled Event"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var done broker.Swept
+	var done usecase.Swept
 	if err := json.Unmarshal(out, &done); err != nil {
 		t.Fatalf("%v in %q", err, out)
 	}

@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
@@ -31,7 +30,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
@@ -286,7 +285,7 @@ func wired(c *environment.Config, sdk aws.Config, store store, log *slog.Logger)
 	httpapi.RegistrationRoutes(rt, service)
 	published.Mount(rt)
 	if c.Authorization == environment.Direct {
-		wire.TokenRoutes(rt, c, broker.NewClients(store, time.Now))
+		wire.TokenRoutes(rt, c, clients.NewDirect(store, time.Now))
 		return rt, nil
 	}
 	provisioning, err := registrar.Provisioning(c, sdk, store, log)

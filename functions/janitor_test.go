@@ -11,11 +11,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 // All that the janitor of brokered mode has to do in one run, as its schedule
@@ -40,7 +40,7 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 	d.env["SCOPES"] += " email"
 	d.all["janitor"] = d.function("janitor")
 	done := d.janitor(t)
-	if want := (broker.Swept{Expired: 1, EndedGrants: 1, Removed: 1, Orphans: 1, Grown: 1}); done != want {
+	if want := (usecase.Swept{Expired: 1, EndedGrants: 1, Removed: 1, Orphans: 1, Grown: 1}); done != want {
 		t.Errorf("the janitor did %+v, want %+v", done, want)
 	}
 
@@ -49,7 +49,7 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 	if names := d.appClients(); len(names) != 1 || strings.HasPrefix(names[0], orphan) {
 		t.Errorf("app clients are %q, want that of the open profile alone", names)
 	}
-	if done := d.janitor(t); done != (broker.Swept{}) {
+	if done := d.janitor(t); done != (usecase.Swept{}) {
 		t.Errorf("the next run did %+v, want that there is nothing left to do", done)
 	}
 	for _, function := range []string{"provision", "janitor", "local"} {
@@ -80,7 +80,7 @@ func TestJanitorOfDirectMode(t *testing.T) {
 	}
 	d.policyIs(policyWith(t, `{"open":{"lifetimes":{"absolute":"1d"}}}`))
 	done := d.janitor(t)
-	if want := (broker.Swept{Expired: 1, Removed: 1, Orphans: 1, Restored: 1}); done != want {
+	if want := (usecase.Swept{Expired: 1, Removed: 1, Orphans: 1, Restored: 1}); done != want {
 		t.Errorf("the janitor did %+v, want %+v", done, want)
 	}
 	d.ask("GET", "/register/"+over.id, nil, "Bearer "+over.management, http.StatusUnauthorized)

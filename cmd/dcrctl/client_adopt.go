@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 type clientAdoptCmd struct {
@@ -47,7 +48,7 @@ func (c *clientAdoptCmd) Run(ctx context.Context, op *operator) error {
 	return err
 }
 
-func adoptionPlan(d *deployment, plan *broker.Adoption) string {
+func adoptionPlan(d *deployment, plan *usecase.Adoption) string {
 	a, m := plan.AppClient, plan.AppClient.Metadata
 	text := []string{
 		fmt.Sprintf("App client %s (%s) of %s becomes a client of profile %s:", a.ID, plain(a.Name), d.config.UserPoolID, plan.Profile),

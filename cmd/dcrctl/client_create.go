@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -38,7 +39,7 @@ func (c *clientCreateCmd) Run(ctx context.Context, op *operator) error {
 		return err
 	}
 	// Interrupted after it was stored, the secret would be lost.
-	info, err := d.service.CreateClient(context.WithoutCancel(ctx), broker.NewClient{Profile: c.Profile, ID: c.ID, Metadata: m, By: d.by})
+	info, err := d.service.CreateClient(context.WithoutCancel(ctx), usecase.NewClient{Profile: c.Profile, ID: c.ID, Metadata: m, By: d.by})
 	if errors.Is(err, broker.ErrExists) {
 		return fmt.Errorf("there is a client %s, or there was one that has been deleted: %w", c.ID, err)
 	}

@@ -20,10 +20,10 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	kongcompletion "github.com/jotaen/kong-completion"
-
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	kongcompletion "github.com/jotaen/kong-completion"
 )
 
 type cli struct {
@@ -140,7 +140,7 @@ func (op *operator) end(ctx context.Context, err error) int {
 		return wrongUsage
 	}
 	fmt.Fprintln(op.errs, "dcrctl:", text)
-	left := errors.Is(err, broker.ErrLeftToSweep)
+	left := errors.Is(err, usecase.ErrLeftToSweep)
 	switch _, usage := errors.AsType[*usageError](err); {
 	case usage:
 		return wrongUsage

@@ -15,12 +15,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 // operator is what every command works with.
@@ -84,7 +83,7 @@ type deployment struct {
 	config  *settings.Config
 	sdk     aws.Config
 	store   *dynamo.Store
-	service *broker.Service
+	service *usecase.Service
 	// by is who the operator is.
 	by  string
 	log *slog.Logger

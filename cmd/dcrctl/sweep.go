@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 type sweepCmd struct {
@@ -21,20 +21,20 @@ type sweepCmd struct {
 // swept is what was done, or would be, as JSON.
 type swept struct {
 	DryRun bool `json:"dry_run"`
-	broker.Swept
+	usecase.Swept
 	// Steps are what was begun, one after the other.
-	Steps []broker.SweepStep `json:"steps"`
+	Steps []usecase.SweepStep `json:"steps"`
 }
 
 // what a step does, for people.
-var stepMeans = map[broker.SweepAction]string{
-	broker.SweepFinish:    "finish or undo what was left half done",
-	broker.SweepLook:      "look whether the app client is needed and has its scopes",
-	broker.SweepGrow:      "give the shared app client the scopes of its profile",
-	broker.SweepEndGrants: "end the grants of a client that was disabled or deleted",
-	broker.SweepExpire:    "remove a client whose lifetime has ended",
-	broker.SweepOrphan:    "delete an app client of ours that no record knows",
-	broker.SweepGone:      "forget an app client that does not exist any more",
+var stepMeans = map[usecase.SweepAction]string{
+	usecase.SweepFinish:    "finish or undo what was left half done",
+	usecase.SweepLook:      "look whether the app client is needed and has its scopes",
+	usecase.SweepGrow:      "give the shared app client the scopes of its profile",
+	usecase.SweepEndGrants: "end the grants of a client that was disabled or deleted",
+	usecase.SweepExpire:    "remove a client whose lifetime has ended",
+	usecase.SweepOrphan:    "delete an app client of ours that no record knows",
+	usecase.SweepGone:      "forget an app client that does not exist any more",
 }
 
 func (c *sweepCmd) Run(ctx context.Context, op *operator) error {
@@ -58,15 +58,15 @@ func (c *sweepCmd) Run(ctx context.Context, op *operator) error {
 }
 
 func (c *sweepCmd) sweep(ctx context.Context, op *operator, d *deployment, dry bool) (swept, error) {
-	did := swept{DryRun: dry, Steps: []broker.SweepStep{}}
+	did := swept{DryRun: dry, Steps: []usecase.SweepStep{}}
 	progress := op.progress()
 	defer progress.end()
 	var err error
-	did.Swept, err = d.service.Sweep(ctx, broker.SweepOptions{DryRun: dry, AcceptMany: c.AcceptMany, Report: func(x broker.SweepStep) {
+	did.Swept, err = d.service.Sweep(ctx, usecase.SweepOptions{DryRun: dry, AcceptMany: c.AcceptMany, Report: func(x usecase.SweepStep) {
 		did.Steps = append(did.Steps, x)
 		progress.say("%d: %s %s", len(did.Steps), x.Action, x.ClientID+x.CognitoID)
 	}})
-	if errors.Is(err, broker.ErrForeignTable) {
+	if errors.Is(err, usecase.ErrForeignTable) {
 		err = fmt.Errorf("%w\nNothing was changed. If the table is right, and it is the pool that has too much, dcrctl sweep --accept-table says so; see docs/operations.md, The table is lost", err)
 	}
 	return did, err
@@ -76,7 +76,7 @@ func (c *sweepCmd) sweep(ctx context.Context, op *operator, d *deployment, dry b
 // nothing to ask.
 func (c *sweepCmd) confirm(ctx context.Context, op *operator, d *deployment) error {
 	would, err := c.sweep(ctx, op, d, true)
-	if err != nil && !errors.Is(err, broker.ErrTooMany) { // which does not hold up the rest
+	if err != nil && !errors.Is(err, usecase.ErrTooMany) { // which does not hold up the rest
 		return err
 	}
 	if len(would.Steps) == 0 {
@@ -87,7 +87,7 @@ func (c *sweepCmd) confirm(ctx context.Context, op *operator, d *deployment) err
 			return err
 		}
 	}
-	counts := make(map[broker.SweepAction]int)
+	counts := make(map[usecase.SweepAction]int)
 	for _, x := range would.Steps {
 		counts[x.Action]++
 	}
@@ -115,11 +115,11 @@ func (s swept) print(op *operator, failure error) error {
 		return op.writeJSON([]swept{s})
 	}
 	if s.DryRun {
-		err := emit(op, s.Steps, "Nothing is due.", []column[broker.SweepStep]{
-			{"STEP", func(x broker.SweepStep) string { return string(x.Action) }},
-			{"CLIENT", func(x broker.SweepStep) string { return x.ClientID }},
-			{"APP CLIENT", func(x broker.SweepStep) string { return x.CognitoID }},
-			{"WHAT", func(x broker.SweepStep) string { return stepMeans[x.Action] }},
+		err := emit(op, s.Steps, "Nothing is due.", []column[usecase.SweepStep]{
+			{"STEP", func(x usecase.SweepStep) string { return string(x.Action) }},
+			{"CLIENT", func(x usecase.SweepStep) string { return x.ClientID }},
+			{"APP CLIENT", func(x usecase.SweepStep) string { return x.CognitoID }},
+			{"WHAT", func(x usecase.SweepStep) string { return stepMeans[x.Action] }},
 		})
 		if failure == nil {
 			op.note("Nothing was changed.")

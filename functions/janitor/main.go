@@ -10,13 +10,12 @@ import (
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 func main() {
@@ -28,7 +27,7 @@ func main() {
 }
 
 // janitor returns what answers each event of the schedule, whatever is in it.
-func janitor() (func(context.Context) (broker.Swept, error), error) {
+func janitor() (func(context.Context) (usecase.Swept, error), error) {
 	c, err := environment.AppClients(os.Getenv)
 	if err != nil {
 		return nil, err
@@ -41,9 +40,9 @@ func janitor() (func(context.Context) (broker.Swept, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (broker.Swept, error) {
+	return func(ctx context.Context) (usecase.Swept, error) {
 		ctx, end := lambdahttp.BeginInvocation(ctx, log, "swept")
-		done, err := service.Sweep(ctx, broker.SweepOptions{})
+		done, err := service.Sweep(ctx, usecase.SweepOptions{})
 		end(err, slog.Any("done", done))
 		return done, err
 	}, nil

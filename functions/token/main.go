@@ -15,7 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 )
 
 func main() {
@@ -38,7 +38,7 @@ func handler() (http.Handler, error) {
 	rt := httpapi.NewRouter(log)
 	sdk := awssdk.Config(c.Region)
 	if c.Authorization == environment.Direct {
-		wire.TokenRoutes(rt, c, broker.NewClients(wire.Store(c, sdk), time.Now))
+		wire.TokenRoutes(rt, c, clients.NewDirect(wire.Store(c, sdk), time.Now))
 		return rt, nil
 	}
 	parts, err := brokered.New(c, sdk, log)

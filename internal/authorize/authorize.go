@@ -63,7 +63,7 @@ func (f *Front) begin(ctx context.Context, q query, s secret) (*broker.Transacti
 	if e := f.cannotBeSilent(req, c); e != nil {
 		return nil, deny(e)
 	}
-	app, err := f.appClient(ctx, broker.AppClientKey(c.reg, c.profile))
+	app, err := f.appClient(ctx, policy.AppClientKey(c.reg, c.profile))
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
@@ -26,9 +25,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -155,7 +156,7 @@ func (w *world) openFront(s setup) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provisioning, err := broker.NewProvisioning(broker.ProvisioningConfig{
+	provisioning, err := usecase.NewProvisioning(usecase.ProvisioningConfig{
 		Store: w.store, Maker: apps, Deployment: "test", Policy: inForce, Branding: s.login == 2, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Keys: func(context.Context) (*seal.Ring, error) { return w.keys, nil },
 	})
@@ -167,7 +168,7 @@ func (w *world) openFront(s setup) {
 		t.Fatal(err)
 	}
 	w.front, err = New(Config{
-		Issuer: w.issuer, Clients: broker.NewBrokeredClients(w.store, w.clock.Now), AppClients: w.store, Grants: w.grants,
+		Issuer: w.issuer, Clients: clients.NewBrokered(w.store, w.clock.Now), AppClients: w.store, Grants: w.grants,
 		Provisioner: provisioning, Policy: inForce, Keys: w.keys, Pages: look, Resources: s.resources,
 		ScopeDescriptions: map[string]string{"notes/read": "Read your notes"}, ResourceBinding: s.binding,
 		LoginVersion: s.login, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,

@@ -22,6 +22,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -145,7 +146,7 @@ func (s *stack) start(ring *seal.Ring) {
 	}
 	s.config = grants.Config{
 		Ender:        s.ender(s.grants, s.up, ring),
-		Clients:      broker.NewBrokeredClients(s.records, s.clock.Now),
+		Clients:      clients.NewBrokered(s.records, s.clock.Now),
 		Provisioner:  provisioner(s.provision),
 		AccessTokens: tokens,
 		Resources:    []grants.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}},

@@ -16,9 +16,9 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -58,7 +58,7 @@ func newStack(t *testing.T) *stack {
 	}
 	s := &stack{t: t, store: fake.NewStore(memory.NewStore(time.Now)), pool: fake.NewPool(), log: new(lockedBuffer)}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	service, err := broker.New(broker.Config{
+	service, err := usecase.New(usecase.Config{
 		Store: s.store, AppClients: s.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: time.Now, Log: log,
 		Policy: func(context.Context) (*policy.Policy, error) { return p, nil },
 	})

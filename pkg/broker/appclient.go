@@ -107,7 +107,7 @@ func (a *AppClient) Usable(branding bool) bool {
 }
 
 // vacate makes a the record of no app client.
-func (a *AppClient) vacate() {
+func (a *AppClient) Vacate() {
 	a.State, a.Marker, a.CognitoID, a.Secret, a.Branded = AppClientVacant, "", "", "", false
 	a.Abandoned, a.Scopes, a.Due = nil, nil, time.Time{}
 }

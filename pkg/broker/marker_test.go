@@ -10,7 +10,7 @@ import (
 
 func TestMarkersSayWhenTheyWereMade(t *testing.T) {
 	seen := make(map[string]bool)
-	for _, at := range []time.Time{time.Unix(0, 0), start, start.Add(999 * time.Millisecond), time.Unix(1<<35-1, 0)} {
+	for _, at := range []time.Time{time.Unix(0, 0), grantStart, grantStart.Add(999 * time.Millisecond), time.Unix(1<<35-1, 0)} {
 		m := broker.NewMarker(at)
 		if len(m) != 26 || strings.Trim(m, "abcdefghijklmnopqrstuvwxyz234567") != "" || seen[m] {
 			t.Errorf("NewMarker = %q, want 26 new characters of [a-z2-7]", m)

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
@@ -18,6 +19,10 @@ var (
 	ErrConflict = errors.New("changed since it was read")
 	// ErrExhausted means that a budget has no room left.
 	ErrExhausted = errors.New("budget exhausted")
+	// ErrPending is an ErrNotFound: the client waits for an operator's approval.
+	ErrPending = fmt.Errorf("it waits for approval: %w", ErrNotFound)
+	// ErrRemoved is an ErrNotFound: the client's registration has ended.
+	ErrRemoved = fmt.Errorf("its registration has ended: %w", ErrNotFound)
 )
 
 // A Store keeps what the broker knows.

@@ -16,11 +16,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -208,7 +209,7 @@ func (w *world) use(m *member) {
 	}
 	if m.issued = r.IssuedAt; w.chance(0.3) {
 		profile, _ := w.policy.Profile(r.Profile)
-		err := w.try(func(ctx context.Context) error { return w.Provision(ctx, broker.AppClientKey(r, profile)) })
+		err := w.try(func(ctx context.Context) error { return w.Provision(ctx, policy.AppClientKey(r, profile)) })
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			w.refused("Provision", err)
 		}
@@ -279,9 +280,9 @@ func (w *world) sweeps() {
 	run := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 		defer cancel()
-		done, err := w.Sweep(ctx, broker.SweepOptions{})
+		done, err := w.Sweep(ctx, usecase.SweepOptions{})
 		w.add(done)
-		if errors.Is(err, broker.ErrForeignTable) || errors.Is(err, broker.ErrTooMany) {
+		if errors.Is(err, usecase.ErrForeignTable) || errors.Is(err, usecase.ErrTooMany) {
 			w.t.Errorf("%s: Sweep: %v", w.now(), err)
 		}
 		return err

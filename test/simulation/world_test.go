@@ -13,14 +13,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // world is the use cases on a store and a local Cognito, both of which fail at
 // random.
 type world struct {
-	*broker.Service
-	*broker.Provisioning
+	*usecase.Service
+	*usecase.Provisioning
 	t       *testing.T
 	rnd     *rand.Rand
 	inner   broker.Store
@@ -30,7 +31,7 @@ type world struct {
 	policy  *policy.Policy
 	iat     credential.Token
 	members []*member
-	total   broker.Swept
+	total   usecase.Swept
 	count   struct{ registered, used, faults int }
 
 	mu     sync.Mutex // guards rnd and what follows, of which two sweeps at once make use
@@ -52,14 +53,14 @@ func newWorld(t *testing.T, rnd *rand.Rand, store broker.Store) *world {
 	w.cognito = newPool(t, store)
 	inForce := func(context.Context) (*policy.Policy, error) { return w.policy, nil }
 	ring := func(context.Context) (*seal.Ring, error) { return keys, nil }
-	w.Service, err = broker.New(broker.Config{
+	w.Service, err = usecase.New(usecase.Config{
 		Mode: broker.ModeBrokered, Store: w.store, AppClients: w.cognito, Updater: w.cognito, Grants: w.grants, Deployment: "sim",
 		Keys: ring, Policy: inForce, Issuer: "https://auth.example.com", Now: time.Now, Log: discard,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Provisioning, err = broker.NewProvisioning(broker.ProvisioningConfig{
+	w.Provisioning, err = usecase.NewProvisioning(usecase.ProvisioningConfig{
 		Store: w.store, Maker: w.cognito, Policy: inForce, Deployment: "sim", Keys: ring, Now: time.Now, Log: discard,
 	})
 	if err != nil {
@@ -138,7 +139,7 @@ func (w *world) grant(r *broker.Registration) {
 	w.grants.Add(fake.Grant{ID: credential.NewID(), ClientID: r.ClientID, Generation: r.Generation, Sub: "ann"})
 }
 
-func (w *world) add(s broker.Swept) {
+func (w *world) add(s usecase.Swept) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := &w.total
@@ -159,7 +160,7 @@ func (w *world) settle() {
 	w.faulty = false
 	for range 3 {
 		time.Sleep(time.Hour)
-		if done, err := w.Sweep(w.t.Context(), broker.SweepOptions{}); err != nil || done.Failed > 0 || done.Unfinished {
+		if done, err := w.Sweep(w.t.Context(), usecase.SweepOptions{}); err != nil || done.Failed > 0 || done.Unfinished {
 			w.t.Errorf("Sweep without faults = %+v, %v", done, err)
 		}
 	}

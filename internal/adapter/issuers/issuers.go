@@ -29,7 +29,6 @@ import (
 	josejwt "github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
@@ -69,7 +68,7 @@ func New(client *http.Client, now func() time.Time) *Verifier {
 }
 
 // Verify implements broker.JWTVerifier.
-func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token string) (*broker.JWT, error) {
+func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token string) (*policy.JWT, error) {
 	issuer, err := selectIssuer(issuers, token)
 	if err != nil {
 		return nil, err
@@ -85,7 +84,7 @@ func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token st
 		return nil, fmt.Errorf("trust: keys of %s: %w", issuer.URL, sig.unavailable)
 	}
 	if err != nil {
-		return nil, &broker.NotVerifiedError{Reason: "it is not signed with a key and an algorithm that its issuer may use", Cause: err}
+		return nil, &policy.NotVerifiedError{Reason: "it is not signed with a key and an algorithm that its issuer may use", Cause: err}
 	}
 	return v.read(sig.payload)
 }
@@ -95,15 +94,15 @@ func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token st
 func selectIssuer(issuers []policy.Issuer, token string) (policy.Issuer, error) {
 	none := policy.Issuer{}
 	if len(token) > MaxToken {
-		return none, &broker.NotVerifiedError{Reason: fmt.Sprintf("it is longer than %d bytes", MaxToken)}
+		return none, &policy.NotVerifiedError{Reason: fmt.Sprintf("it is longer than %d bytes", MaxToken)}
 	}
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return none, &broker.NotVerifiedError{Reason: "it is no signed JWT"}
+		return none, &policy.NotVerifiedError{Reason: "it is no signed JWT"}
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return none, &broker.NotVerifiedError{Reason: "it is no signed JWT", Cause: err}
+		return none, &policy.NotVerifiedError{Reason: "it is no signed JWT", Cause: err}
 	}
 	claims, _, err := decode(payload)
 	if err != nil {
@@ -111,7 +110,7 @@ func selectIssuer(issuers []policy.Issuer, token string) (policy.Issuer, error) 
 	}
 	i := slices.IndexFunc(issuers, func(i policy.Issuer) bool { return i.URL == claims["iss"] })
 	if i < 0 {
-		return none, broker.ErrUnknownIssuer
+		return none, policy.ErrUnknownIssuer
 	}
 	return issuers[i], nil
 }
@@ -126,26 +125,26 @@ func decode(payload []byte) (policy.Claims, josejwt.Claims, error) {
 		err = errors.New("null")
 	}
 	if err != nil {
-		return nil, std, &broker.NotVerifiedError{Reason: "its claims cannot be read", Cause: err}
+		return nil, std, &policy.NotVerifiedError{Reason: "its claims cannot be read", Cause: err}
 	}
 	return claims, std, nil
 }
 
 // read returns what a JWT says whose signature is good.
-func (v *Verifier) read(payload []byte) (*broker.JWT, error) {
+func (v *Verifier) read(payload []byte) (*policy.JWT, error) {
 	claims, std, err := decode(payload)
 	if err != nil {
 		return nil, err
 	}
 	switch err := std.ValidateWithLeeway(josejwt.Expected{Time: v.now()}, skew); {
 	case errors.Is(err, josejwt.ErrExpired):
-		return nil, &broker.NotVerifiedError{Reason: "it has expired"}
+		return nil, &policy.NotVerifiedError{Reason: "it has expired"}
 	case err != nil:
-		return nil, &broker.NotVerifiedError{Reason: "it is not valid yet", Cause: err}
+		return nil, &policy.NotVerifiedError{Reason: "it is not valid yet", Cause: err}
 	case std.Expiry != nil && *std.Expiry > maxExpiry:
-		return nil, &broker.NotVerifiedError{Reason: "its exp is too late"}
+		return nil, &policy.NotVerifiedError{Reason: "its exp is too late"}
 	}
-	j := &broker.JWT{Issuer: std.Issuer, Subject: std.Subject, ID: identify(std, payload), Claims: claims}
+	j := &policy.JWT{Issuer: std.Issuer, Subject: std.Subject, ID: identify(std, payload), Claims: claims}
 	if std.Expiry != nil {
 		j.ExpiresAt = std.Expiry.Time().UTC()
 	}

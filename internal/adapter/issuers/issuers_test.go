@@ -18,7 +18,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
@@ -163,7 +162,7 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := v.Verify(t.Context(), issuers, tt.token)
-			e, ok := errors.AsType[*broker.NotVerifiedError](err)
+			e, ok := errors.AsType[*policy.NotVerifiedError](err)
 			if !ok || !strings.HasPrefix(e.Reason, "it") {
 				t.Errorf("Verify = %+v, %v, want a *NotVerifiedError", got, err)
 			}
@@ -179,7 +178,7 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 		{"an issuer that is not trusted", stranger.url()}, {"a trusted one with a slash", i.url() + "/"}, {"in capitals", strings.ToUpper(i.url())}, {"none", nil},
 	}
 	for _, tt := range unknown {
-		if got, err := v.Verify(t.Context(), issuers, sign(changed("iss", tt.iss))); !errors.Is(err, broker.ErrUnknownIssuer) {
+		if got, err := v.Verify(t.Context(), issuers, sign(changed("iss", tt.iss))); !errors.Is(err, policy.ErrUnknownIssuer) {
 			t.Errorf("%s: Verify = %+v, %v, want ErrUnknownIssuer", tt.name, got, err)
 		}
 	}
@@ -392,7 +391,7 @@ func TestWhoeverSentAnExpiredTokenIsToldSo(t *testing.T) {
 	token := signed(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))
 	clock.advance(time.Hour)
 	_, err := v.Verify(t.Context(), []policy.Issuer{i.trusted()}, token)
-	if e, ok := errors.AsType[*broker.NotVerifiedError](err); !ok || e.Reason != "it has expired" {
+	if e, ok := errors.AsType[*policy.NotVerifiedError](err); !ok || e.Reason != "it has expired" {
 		t.Errorf("%v, want that it has expired", err)
 	}
 }
@@ -440,7 +439,7 @@ func TestAnIssuerThatCannotBeAskedIsNoVerdict(t *testing.T) {
 			refused := func(when string) {
 				t.Helper()
 				_, err := v.Verify(t.Context(), issuers, good)
-				if _, verdict := errors.AsType[*broker.NotVerifiedError](err); err == nil || verdict || errors.Is(err, broker.ErrUnknownIssuer) {
+				if _, verdict := errors.AsType[*policy.NotVerifiedError](err); err == nil || verdict || errors.Is(err, policy.ErrUnknownIssuer) {
 					t.Errorf("%s: %v, want an error that says nothing of the token", when, err)
 				}
 				if len(fmt.Sprint(err)) > 1000 {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
@@ -20,11 +19,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 type localBroker struct {
 	handler http.Handler
-	service *broker.Service
+	service *usecase.Service
 	store   broker.Store
 }
 
@@ -76,11 +76,11 @@ func (b *localBroker) sweep(ctx context.Context, log *slog.Logger) {
 			return
 		case <-tick.C:
 		}
-		done, err := b.service.Sweep(ctx, broker.SweepOptions{})
+		done, err := b.service.Sweep(ctx, usecase.SweepOptions{})
 		if err != nil {
 			log.Error("sweep", "error", err)
 		}
-		if done != (broker.Swept{}) {
+		if done != (usecase.Swept{}) {
 			log.Info("swept", "done", done)
 		}
 	}

@@ -21,9 +21,9 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 // The users of the local Cognito. The second is for trying what happens when
@@ -162,7 +162,7 @@ func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Grant) (
 // Sweep does at once what is done every minute: it finishes what was left to
 // do at Cognito, such as deleting the app clients of clients that are gone.
 func (s *Stack) Sweep(ctx context.Context) error {
-	_, err := s.broker.service.Sweep(ctx, broker.SweepOptions{})
+	_, err := s.broker.service.Sweep(ctx, usecase.SweepOptions{})
 	return err
 }
 

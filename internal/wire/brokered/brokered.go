@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
@@ -22,6 +21,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
@@ -79,7 +79,7 @@ func (p *Parts) AuthorizeRoutes(rt *httpapi.Router) error {
 	}
 	front, err := authorize.New(authorize.Config{
 		Issuer:            c.Issuer,
-		Clients:           broker.NewBrokeredClients(p.Store, time.Now),
+		Clients:           clients.NewBrokered(p.Store, time.Now),
 		AppClients:        p.Store,
 		Grants:            p.Store,
 		Provisioner:       p.Provisioner,
@@ -115,7 +115,7 @@ func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
 	}
 	gc := grants.Config{
 		Ender:        ender,
-		Clients:      broker.NewBrokeredClients(p.Store, time.Now),
+		Clients:      clients.NewBrokered(p.Store, time.Now),
 		Provisioner:  p.Provisioner,
 		AccessTokens: tokens,
 	}

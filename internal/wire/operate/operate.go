@@ -10,13 +10,14 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 // Store holds registrations, app clients and grants.
@@ -28,7 +29,7 @@ type Store interface {
 // Service returns the use cases. c is what environment.AppClients has read, at least;
 // jwts is nil for who registers nobody through them, and client nil for
 // http.DefaultTransport.
-func Service(c *environment.Config, sdk aws.Config, store Store, jwts broker.JWTVerifier, client *http.Client, log *slog.Logger) (*broker.Service, error) {
+func Service(c *environment.Config, sdk aws.Config, store Store, jwts policy.JWTVerifier, client *http.Client, log *slog.Logger) (*usecase.Service, error) {
 	if c.Authorization == environment.Direct {
 		return registrar.Operating(c, sdk, store, nil, jwts, log)
 	}

@@ -11,11 +11,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 // CallbackPath is the one redirect URI of the app clients of brokered mode, and
@@ -57,7 +58,7 @@ func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*co
 // Service returns the use cases of registration and management. In brokered
 // mode they call nothing at Cognito. jwts is apart because it links what nobody
 // else needs.
-func Service(c *environment.Config, sdk aws.Config, store broker.Store, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
+func Service(c *environment.Config, sdk aws.Config, store broker.Store, jwts policy.JWTVerifier, log *slog.Logger) (*usecase.Service, error) {
 	bc, err := useCases(c, sdk, store, log)
 	if err != nil {
 		return nil, err
@@ -68,12 +69,12 @@ func Service(c *environment.Config, sdk aws.Config, store broker.Store, jwts bro
 			return nil, err
 		}
 	}
-	return broker.New(bc)
+	return usecase.New(bc)
 }
 
 // Operating returns the use cases with all that Sweep and operators need. Who
 // registers nobody passes nil for jwts, and grants is nil in direct mode.
-func Operating(c *environment.Config, sdk aws.Config, store broker.Store, grants broker.GrantEnder, jwts broker.JWTVerifier, log *slog.Logger) (*broker.Service, error) {
+func Operating(c *environment.Config, sdk aws.Config, store broker.Store, grants broker.GrantEnder, jwts policy.JWTVerifier, log *slog.Logger) (*usecase.Service, error) {
 	bc, err := useCases(c, sdk, store, log)
 	if err != nil {
 		return nil, err
@@ -85,11 +86,11 @@ func Operating(c *environment.Config, sdk aws.Config, store broker.Store, grants
 	}
 	bc.AppClients, bc.Updater, bc.Adopter, bc.Grants = apps, apps, apps, grants
 	bc.Branding = c.Authorization == environment.Brokered && c.LoginVersion == 2
-	return broker.New(bc)
+	return usecase.New(bc)
 }
 
 // Provisioning returns what makes app clients in brokered mode.
-func Provisioning(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (*broker.Provisioning, error) {
+func Provisioning(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (*usecase.Provisioning, error) {
 	apps, err := AppClients(c, sdk, store)
 	if err != nil {
 		return nil, err
@@ -102,14 +103,14 @@ func Provisioning(c *environment.Config, sdk aws.Config, store broker.Store, log
 	if err != nil {
 		return nil, err
 	}
-	return broker.NewProvisioning(broker.ProvisioningConfig{
+	return usecase.NewProvisioning(usecase.ProvisioningConfig{
 		Store: store, Maker: apps, Policy: current, Deployment: c.Deployment, Keys: keys.Ring,
 		Branding: c.LoginVersion == 2, Now: time.Now, Log: log,
 	})
 }
 
-func useCases(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (broker.Config, error) {
-	bc := broker.Config{Mode: broker.Mode(c.Authorization), Store: store, Deployment: c.Deployment, Issuer: c.Issuer, Now: time.Now, Log: log}
+func useCases(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (usecase.Config, error) {
+	bc := usecase.Config{Mode: broker.Mode(c.Authorization), Store: store, Deployment: c.Deployment, Issuer: c.Issuer, Now: time.Now, Log: log}
 	var err error
 	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Authorization == environment.Direct {
 		return bc, err

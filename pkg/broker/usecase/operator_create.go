@@ -1,0 +1,77 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// NewClient is a client that an operator registers ahead, in brokered mode, for
+// one that cannot register itself.
+type NewClient struct {
+	// Profile is the name of the policy profile.
+	Profile string
+	// ID is the client id: "dcr_" and 1 to 124 of a-z, A-Z, 0-9 and "_". Empty is
+	// a random one.
+	ID string
+	// Metadata is what the client would have sent.
+	Metadata dcr.ClientMetadata
+	// By is the operator, who vouches for the client.
+	By string
+}
+
+// CreateClient registers a client for an operator. It may have an app client of
+// its own, needs no approval and does not expire. The answer holds the only copy
+// of the client secret, unless the method is none. If the id is taken, for a
+// deleted client too, the error is ErrExists. Errors about the metadata are a
+// *dcr.Error.
+func (s *Service) CreateClient(ctx context.Context, n NewClient) (*dcr.ClientInformation, error) {
+	if s.mode != broker.ModeBrokered {
+		return nil, errors.New("clients are registered ahead in brokered mode only; in direct mode an app client can be adopted")
+	}
+	if n.By == "" {
+		return nil, errors.New("it must be known who registers the client")
+	}
+	id := n.ID
+	if id == "" {
+		id = clientIDPrefix + credential.NewID()
+	}
+	if rest, ok := strings.CutPrefix(id, clientIDPrefix); !ok || rest == "" || len(id) > 128 || strings.Trim(rest, strings.TrimSuffix(clients.ClientIDAlphabet, "+")) != "" {
+		return nil, fmt.Errorf("client id %.140q: want %s and 1 to 124 of a-z, A-Z, 0-9 and _", id, clientIDPrefix)
+	}
+	m, err := dcr.Validate(n.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	pol, err := s.policy(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	profile, ok := pol.Profile(n.Profile)
+	if !ok {
+		return nil, fmt.Errorf("the policy has no profile %q", n.Profile)
+	}
+	if m, err = profile.Apply(m); err != nil {
+		return nil, err
+	}
+	r := newRegistration(profile, id, m, s.now())
+	r.CreatedBy, r.State = n.By, broker.RegistrationActive
+	r.ExpiresAt, r.Due = time.Time{}, time.Time{}
+	var secret credential.Token
+	if !public(m) {
+		secret = credential.NewClientSecret()
+		r.SecretHash = secret.Hash()
+	}
+	if err := broker.RecordRegistration(ctx, s.store, r); err != nil {
+		return nil, fmt.Errorf("record registration %s: %w", id, err)
+	}
+	s.audit.Created(ctx, broker.ByOperator(n.By), nil, r)
+	return &dcr.ClientInformation{ClientID: id, IssuedAt: r.IssuedAt, ClientSecret: secret.Reveal(), Metadata: told(m)}, nil
+}
