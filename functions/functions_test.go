@@ -30,6 +30,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
@@ -284,7 +285,7 @@ func wired(c *environment.Config, sdk aws.Config, store store, log *slog.Logger)
 	rt := httpapi.NewRouter(log)
 	httpapi.RegistrationRoutes(rt, service)
 	published.Mount(rt)
-	if c.Authorization == environment.Direct {
+	if c.Mode == broker.ModeDirect {
 		wire.TokenRoutes(rt, c, clients.NewDirect(store, time.Now))
 		return rt, nil
 	}

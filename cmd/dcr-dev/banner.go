@@ -3,14 +3,14 @@ package main
 import (
 	"strings"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // banner tells what runs where and what to do with it.
 func banner(s *devstack.Stack) string {
 	signIn, more := signInDirect, ""
-	if s.Authorization == environment.Brokered {
+	if s.Authorization == broker.ModeBrokered {
 		signIn, more = signInBrokered, introspect
 	}
 	return strings.NewReplacer(

@@ -7,8 +7,7 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // parse reads a command line as main does, with free ports besides.
@@ -31,14 +30,14 @@ func TestEachModeWalksAndTellsWhatToDo(t *testing.T) {
 		name string
 		env  string
 		args []string
-		mode environment.Authorization
+		mode broker.Mode
 		says []string
 		not  string
 	}{
-		{"by itself", "", []string{"run"}, environment.Brokered, []string{"AUTHORIZATION=brokered", "you are asked", "--authorization=direct", "/introspect -u sample:"}, "AUTHORIZATION=direct"},
-		{"by the flag", "", []string{"run", "--authorization=direct"}, environment.Direct, []string{"AUTHORIZATION=direct", "nobody is asked for consent", "--authorization=brokered"}, "/introspect"},
-		{"by the environment", "direct", nil, environment.Direct, []string{"AUTHORIZATION=direct"}, "/introspect"},
-		{"the flag goes first", "direct", []string{"run", "--authorization=brokered"}, environment.Brokered, []string{"AUTHORIZATION=brokered"}, "AUTHORIZATION=direct"},
+		{"by itself", "", []string{"run"}, broker.ModeBrokered, []string{"AUTHORIZATION=brokered", "you are asked", "--authorization=direct", "/introspect -u sample:"}, "AUTHORIZATION=direct"},
+		{"by the flag", "", []string{"run", "--authorization=direct"}, broker.ModeDirect, []string{"AUTHORIZATION=direct", "nobody is asked for consent", "--authorization=brokered"}, "/introspect"},
+		{"by the environment", "direct", nil, broker.ModeDirect, []string{"AUTHORIZATION=direct"}, "/introspect"},
+		{"the flag goes first", "direct", []string{"run", "--authorization=brokered"}, broker.ModeBrokered, []string{"AUTHORIZATION=brokered"}, "AUTHORIZATION=direct"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.env != "" {

@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/preflight"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
@@ -189,7 +190,7 @@ func TestCookbookPoliciesAreRight(t *testing.T) {
 			continue
 		}
 		n++
-		if _, err := policy.Parse([]byte(b.text), policy.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}, Mode: policy.Brokered}); err != nil {
+		if _, err := policy.Parse([]byte(b.text), broker.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}, Mode: broker.ModeBrokered}); err != nil {
 			t.Errorf("%v in\n%s", err, b.text)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -62,7 +61,7 @@ func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if conf.Authorization == environment.Direct {
+	if conf.Mode == broker.ModeDirect {
 		op.note("In direct mode there are no grants here: Cognito keeps its own.")
 	}
 	var rows []grantRow
@@ -153,7 +152,7 @@ func (c *grantRevokeCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if d.config.Authorization == environment.Direct {
+	if d.config.Mode == broker.ModeDirect {
 		return errors.New("in direct mode there are no grants here; Cognito's are ended with aws cognito-idp admin-user-global-sign-out")
 	}
 	rows, err := c.revoke(ctx, op, d)

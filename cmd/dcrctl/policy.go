@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
@@ -30,8 +31,8 @@ type policyDocument struct {
 }
 
 // read returns the document, checked. Faults of it are a *policy.ParseError.
-func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy, policy.Mode, error) {
-	mode := policy.Mode(cmp.Or(d.Mode, op.getenv("AUTHORIZATION"), string(policy.Brokered)))
+func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy, broker.Mode, error) {
+	mode := broker.Mode(cmp.Or(d.Mode, op.getenv("AUTHORIZATION"), string(broker.ModeBrokered)))
 	scopes := strings.Fields(cmp.Or(d.Scopes, op.getenv("SCOPES")))
 	if len(scopes) == 0 {
 		return nil, mode, usagef("a policy is checked against the scopes of a deployment: set SCOPES, or --scopes \"openid mcp/read\"")
@@ -56,7 +57,7 @@ func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy
 			return nil, mode, err
 		}
 	}
-	p, err := policy.Parse(body, policy.Deployment{Scopes: scopes, Mode: mode})
+	p, err := policy.Parse(body, broker.Deployment{Scopes: scopes, Mode: mode})
 	return p, mode, err
 }
 

@@ -73,7 +73,7 @@ func (c *policyTestCmd) Run(ctx context.Context, op *operator) error {
 
 // judge does what registering does as far as nothing is stored: it decodes,
 // validates, and has the policy decide.
-func (c *policyTestCmd) judge(p *policy.Policy, mode policy.Mode, body []byte) (verdict, error) {
+func (c *policyTestCmd) judge(p *policy.Policy, mode broker.Mode, body []byte) (verdict, error) {
 	v := verdict{Notes: []string{}}
 	refused := func(err error) (verdict, error) {
 		e, ok := errors.AsType[*dcr.Error](err)
@@ -113,7 +113,7 @@ func (c *policyTestCmd) judge(p *policy.Policy, mode policy.Mode, body []byte) (
 	if err != nil {
 		return refused(err)
 	}
-	if mode == policy.Brokered {
+	if mode == broker.ModeBrokered {
 		// The broker signs users in with it, and no client is told of it.
 		got.Scope = strings.Join(slices.DeleteFunc(strings.Fields(got.Scope), func(s string) bool { return s == "openid" }), " ")
 	}
@@ -171,11 +171,11 @@ func (v *verdict) differ(asked, got dcr.ClientMetadata, profile *policy.Profile)
 }
 
 // life says what comes of the registration.
-func (v *verdict) life(profile *policy.Profile, mode policy.Mode, vouched bool, m dcr.ClientMetadata) {
+func (v *verdict) life(profile *policy.Profile, mode broker.Mode, vouched bool, m dcr.ClientMetadata) {
 	life := profile.Lifetimes()
 	v.State, v.AppClient = string(broker.RegistrationActive), string(profile.AppClient())
 	v.Unconfirmed, v.Inactive, v.Absolute = seconds(life.Unconfirmed), seconds(life.Inactive), seconds(life.Absolute)
-	if mode == policy.Direct {
+	if mode == broker.ModeDirect {
 		v.AppClient = "own"
 		return
 	}

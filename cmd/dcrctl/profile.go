@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -40,7 +39,7 @@ func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if d.config.Authorization != environment.Brokered {
+	if d.config.Mode != broker.ModeBrokered {
 		return errors.New("profiles have app clients in brokered mode only; set AUTHORIZATION=brokered")
 	}
 	if err := d.hasProfile(ctx, op, c.Profile); err != nil {

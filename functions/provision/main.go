@@ -36,7 +36,7 @@ func provisioner() (broker.Provisioner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Authorization != environment.Brokered {
+	if c.Mode != broker.ModeBrokered {
 		return nil, errors.New("AUTHORIZATION: the provision function is for brokered only")
 	}
 	log := c.Logger(os.Stderr)

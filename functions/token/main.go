@@ -15,6 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 )
 
@@ -37,7 +38,7 @@ func handler() (http.Handler, error) {
 
 	rt := httpapi.NewRouter(log)
 	sdk := awssdk.Config(c.Region)
-	if c.Authorization == environment.Direct {
+	if c.Mode == broker.ModeDirect {
 		wire.TokenRoutes(rt, c, clients.NewDirect(wire.Store(c, sdk), time.Now))
 		return rt, nil
 	}

@@ -10,8 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
-
-	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // Props say what to deploy. With a UserPool, CognitoDomain and Scopes are
@@ -143,10 +142,10 @@ type Mode string
 
 const (
 	// Brokered has the broker in front of Cognito, with a consent page.
-	Brokered = Mode(environment.Brokered)
+	Brokered = Mode(broker.ModeBrokered)
 	// Direct has Cognito itself, with an app client for each registration. Read
 	// what it does not defend in docs/threat-model.md first.
-	Direct = Mode(environment.Direct)
+	Direct = Mode(broker.ModeDirect)
 )
 
 // Scope is a scope that the deployment offers.

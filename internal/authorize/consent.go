@@ -90,7 +90,7 @@ func (f *Front) described(scopes []string) []pages.Scope {
 }
 
 func (f *Front) resource(identifier string) pages.Resource {
-	i := slices.IndexFunc(f.Resources, func(r Resource) bool { return r.URL == identifier })
+	i := slices.IndexFunc(f.Resources, func(r broker.Resource) bool { return r.URL == identifier })
 	if i < 0 {
 		return pages.Resource{URL: identifier}
 	}

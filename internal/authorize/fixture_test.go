@@ -72,7 +72,7 @@ type setup struct {
 	login     int
 	binding   bool
 	quota     int
-	resources []Resource
+	resources []broker.Resource
 	timeout   time.Duration
 }
 
@@ -93,7 +93,7 @@ type world struct {
 
 func newWorld(t testing.TB, change ...func(*setup)) *world {
 	t.Helper()
-	s := setup{login: 2, resources: []Resource{{URL: notes, Name: "Notes", Scopes: []string{"openid", "email", "notes/read", "notes/write"}}}}
+	s := setup{login: 2, resources: []broker.Resource{{URL: notes, Name: "Notes", Scopes: []string{"openid", "email", "notes/read", "notes/write"}}}}
 	for _, c := range change {
 		c(&s)
 	}
@@ -142,7 +142,7 @@ func (w *world) openCognito(s setup) {
 
 func (w *world) openFront(s setup) {
 	t := w.t
-	p, err := policy.Parse([]byte(policyDocument), policy.Deployment{Scopes: allScopes, Mode: policy.Brokered})
+	p, err := policy.Parse([]byte(policyDocument), broker.Deployment{Scopes: allScopes, Mode: broker.ModeBrokered})
 	if err != nil {
 		t.Fatalf("policy: %v", err)
 	}

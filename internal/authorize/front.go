@@ -78,7 +78,7 @@ type Config struct {
 	Cognito *cognitoauth.Client
 	Pages   *pages.Pages
 	// Resources are the protected resources; may be empty.
-	Resources []Resource
+	Resources []broker.Resource
 	// ScopeDescriptions say what scopes allow; may be empty.
 	ScopeDescriptions map[string]string
 	// ResourceBinding is whether Cognito is told the resource (RFC 8707).

@@ -26,7 +26,7 @@ func (b *browser) again(clientID, uri, user string, changes ...string) (asked bo
 
 func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 	two := func(s *setup) {
-		s.resources = append(s.resources, Resource{URL: files, Scopes: []string{"files/read", "notes/read"}})
+		s.resources = append(s.resources, broker.Resource{URL: files, Scopes: []string{"files/read", "notes/read"}})
 		s.binding = true
 	}
 	const otherURI = "https://claude.com/api/mcp/auth_callback"

@@ -15,16 +15,6 @@ const (
 	maxHint = 512
 )
 
-// Resource is a protected resource: an MCP server.
-type Resource struct {
-	// URL is its resource identifier (RFC 8707).
-	URL string
-	// Name is shown to people; may be empty.
-	Name string
-	// Scopes are those that it knows. A grant for it has no others.
-	Scopes []string
-}
-
 // request is an authorization request of which client and redirect URI are
 // settled and everything else has been checked.
 type request struct {
@@ -51,7 +41,7 @@ func invalidRequest(description string) *oauthError {
 type limits struct {
 	registered []string // scopes
 	defaults   []string // scopes for a request that names none
-	resources  []Resource
+	resources  []broker.Resource
 }
 
 // parseRequest checks a request. It returns a *oauthError, or nil.
@@ -165,24 +155,24 @@ func (req *request) parseHints(q query) *oauthError {
 
 // chooseResource returns the protected resource that a request is for. None at
 // all is the only one there is; if none is configured, it is the zero Resource.
-func chooseResource(sent []string, known []Resource) (Resource, *oauthError) {
+func chooseResource(sent []string, known []broker.Resource) (broker.Resource, *oauthError) {
 	if len(sent) == 0 {
 		switch len(known) {
 		case 0:
-			return Resource{}, nil
+			return broker.Resource{}, nil
 		case 1:
 			return known[0], nil
 		}
-		return Resource{}, &oauthError{"invalid_target", "resource is required, since there is more than one (RFC 8707)"}
+		return broker.Resource{}, &oauthError{"invalid_target", "resource is required, since there is more than one (RFC 8707)"}
 	}
-	var chosen *Resource
+	var chosen *broker.Resource
 	for _, s := range sent {
-		i := slices.IndexFunc(known, func(r Resource) bool { return broker.SameResource(r.URL, s) })
+		i := slices.IndexFunc(known, func(r broker.Resource) bool { return broker.SameResource(r.URL, s) })
 		if i < 0 {
-			return Resource{}, &oauthError{"invalid_target", "resource is not a protected resource of this server"}
+			return broker.Resource{}, &oauthError{"invalid_target", "resource is not a protected resource of this server"}
 		}
 		if chosen != nil && chosen != &known[i] {
-			return Resource{}, &oauthError{"invalid_target", "a grant can be for one resource only"}
+			return broker.Resource{}, &oauthError{"invalid_target", "a grant can be for one resource only"}
 		}
 		chosen = &known[i]
 	}
@@ -192,7 +182,7 @@ func chooseResource(sent []string, known []Resource) (Resource, *oauthError) {
 // chooseScopes returns what is to be granted: requested and registered and the
 // resource's. What is unknown is dropped, and so is offline_access, which Cognito
 // does not have and clients ask for by habit.
-func chooseScopes(sent string, l limits, res Resource) ([]string, *oauthError) {
+func chooseScopes(sent string, l limits, res broker.Resource) ([]string, *oauthError) {
 	requested := strings.Fields(sent)
 	if len(requested) == 0 {
 		requested = l.defaults

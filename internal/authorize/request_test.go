@@ -13,13 +13,13 @@ func oneResource() limits {
 	return limits{
 		registered: []string{"openid", "email", "notes/read", "notes/write", "files/read"},
 		defaults:   []string{"openid", "notes/read", "files/read"},
-		resources:  []Resource{{URL: notes, Scopes: []string{"openid", "notes/read", "notes/write", "notes/admin"}}},
+		resources:  []broker.Resource{{URL: notes, Scopes: []string{"openid", "notes/read", "notes/write", "notes/admin"}}},
 	}
 }
 
 func twoResources() limits {
 	l := oneResource()
-	l.resources = append(l.resources, Resource{URL: files + "/", Scopes: []string{"files/read"}})
+	l.resources = append(l.resources, broker.Resource{URL: files + "/", Scopes: []string{"files/read"}})
 	return l
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // Authorize reads what the authorize function needs.
@@ -18,7 +20,7 @@ func Authorize(getenv func(string) string) (*Config, error) {
 	e.storage(c)
 	e.published(c)
 	e.policy(c)
-	if c.Authorization != Brokered {
+	if c.Mode != broker.ModeBrokered {
 		e.fault("AUTHORIZATION", "the authorize function is for brokered only")
 	}
 	e.keys(c)
@@ -39,7 +41,7 @@ func All(getenv func(string) string) (*Config, error) {
 	e.policy(c)
 	e.appClients(c)
 	c.ForwardResource = e.boolean("FORWARD_RESOURCE", false)
-	if c.Authorization == Brokered {
+	if c.Mode == broker.ModeBrokered {
 		e.keys(c)
 		e.provisioner(c)
 		e.resourceBinding(c)
@@ -51,7 +53,7 @@ func All(getenv func(string) string) (*Config, error) {
 
 // keys reads what everybody needs who opens or seals.
 func (e *env) keys(c *Config) {
-	if c.Authorization == Brokered {
+	if c.Mode == broker.ModeBrokered {
 		c.Keys = e.required("KEYS")
 		if c.KeysEndpoint = e.getenv("KEYS_ENDPOINT"); c.KeysEndpoint != "" {
 			e.anyOrigin("KEYS_ENDPOINT", c.KeysEndpoint)
@@ -60,7 +62,7 @@ func (e *env) keys(c *Config) {
 }
 
 func (e *env) provisioner(c *Config) {
-	if c.Authorization == Brokered {
+	if c.Mode == broker.ModeBrokered {
 		c.ProvisionFunction = e.required("PROVISION_FUNCTION")
 		if c.LambdaEndpoint = e.getenv("LAMBDA_ENDPOINT"); c.LambdaEndpoint != "" {
 			e.anyOrigin("LAMBDA_ENDPOINT", c.LambdaEndpoint)
@@ -89,9 +91,9 @@ func (e *env) resourceBinding(c *Config) {
 	for _, r := range c.ProtectedResources {
 		for _, s := range r.Scopes {
 			if other := owner[s]; other != "" {
-				e.fault("PROTECTED_RESOURCES", "%s and %s share the scope %q, which needs RESOURCE_BINDING=true", other, r.Resource, s)
+				e.fault("PROTECTED_RESOURCES", "%s and %s share the scope %q, which needs RESOURCE_BINDING=true", other, r.URL, s)
 			}
-			owner[s] = r.Resource
+			owner[s] = r.URL
 		}
 	}
 }
@@ -138,7 +140,7 @@ func (e *env) introspection(c *Config) {
 			e.fault(name, "[%d].id: want letters, digits, - and _, each id once", i)
 		}
 		seen[ic.ID] = true
-		if !slices.ContainsFunc(c.ProtectedResources, func(r ProtectedResource) bool { return r.Resource == ic.Resource }) {
+		if !slices.ContainsFunc(c.ProtectedResources, func(r broker.Resource) bool { return r.URL == ic.Resource }) {
 			e.fault(name, "[%d].resource: %q is not among PROTECTED_RESOURCES", i, ic.Resource)
 		}
 	}

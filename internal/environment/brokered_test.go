@@ -3,6 +3,8 @@ package environment
 import (
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 const twoServers = `[{"resource":"https://a.example.com/mcp","scopes":["mcp/read"]},{"resource":"https://b.example.com/mcp","scopes":["openid"]}]`
@@ -12,7 +14,7 @@ func TestBrokeredDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Authorization != Brokered || c.LoginVersion != 1 || c.ResourceBinding || c.BrandName != "auth.example.com" {
+	if c.Mode != broker.ModeBrokered || c.LoginVersion != 1 || c.ResourceBinding || c.BrandName != "auth.example.com" {
 		t.Errorf("Authorize = %+v, want brokered, login version 1, no resource binding, the issuer's host as name", c)
 	}
 }

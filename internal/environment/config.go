@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
@@ -18,10 +19,10 @@ type Config struct {
 	// Issuer (ISSUER) is the broker's own origin, as clients see it: https, no
 	// path, no trailing slash; http only for a loopback host. Required.
 	Issuer string
-	// Authorization (AUTHORIZATION) says who the authorization server is that
+	// Mode (AUTHORIZATION) says who the authorization server is that
 	// clients see: brokered, the broker in front of Cognito, or direct, Cognito
 	// itself with an app client for each registration. Default: brokered.
-	Authorization Authorization
+	Mode broker.Mode
 	// LogLevel (LOG_LEVEL) is debug, info, warn or error. Default: info.
 	LogLevel slog.Level
 
@@ -62,7 +63,7 @@ type Config struct {
 	// ProtectedResources (PROTECTED_RESOURCES) are the MCP servers for which
 	// the broker publishes protected resource metadata (RFC 9728): a JSON array
 	// of objects with resource, scopes and, if wanted, name.
-	ProtectedResources []ProtectedResource
+	ProtectedResources []broker.Resource
 	// ForwardResource (FORWARD_RESOURCE) is whether /token hands the resource
 	// parameter (RFC 8707) on to Cognito: true or false. Default: false, since
 	// Cognito documents none there and binds the resource at its authorize
@@ -150,15 +151,6 @@ type Config struct {
 	RefreshTokenRotation bool
 }
 
-// Authorization is who the authorization server is that clients see.
-type Authorization string
-
-// The values of AUTHORIZATION.
-const (
-	Brokered Authorization = "brokered"
-	Direct   Authorization = "direct"
-)
-
 // IntrospectionClient is a protected resource that may ask about tokens.
 type IntrospectionClient struct {
 	ID string `json:"id"`
@@ -166,15 +158,4 @@ type IntrospectionClient struct {
 	SecretSHA256 string `json:"secret_sha256"`
 	// Resource is the protected resource that it is.
 	Resource string `json:"resource"`
-}
-
-// ProtectedResource is an MCP server for which the broker publishes protected
-// resource metadata.
-type ProtectedResource struct {
-	// Resource is the server's resource identifier: its URL as clients type it.
-	Resource string `json:"resource"`
-	// Scopes are those that the server asks for.
-	Scopes []string `json:"scopes"`
-	// Name is shown to people.
-	Name string `json:"name"`
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
@@ -32,7 +33,7 @@ func Token(getenv func(string) string) (*Config, error) {
 	e.server(c)
 	e.storage(c)
 	c.ForwardResource = e.boolean("FORWARD_RESOURCE", false)
-	if c.Authorization == Brokered {
+	if c.Mode == broker.ModeBrokered {
 		e.published(c)
 		e.policy(c)
 		e.keys(c)
@@ -52,7 +53,7 @@ func Registration(getenv func(string) string) (*Config, error) {
 	e.storage(c)
 	e.published(c)
 	e.policy(c)
-	if c.Authorization == Direct {
+	if c.Mode == broker.ModeDirect {
 		e.appClients(c)
 	}
 	e.keys(c)
@@ -127,10 +128,10 @@ func (e *env) server(c *Config) {
 }
 
 func (e *env) authorization(c *Config) {
-	switch c.Authorization = Authorization(e.or("AUTHORIZATION", string(Brokered))); c.Authorization {
-	case Brokered, Direct:
+	switch c.Mode = broker.Mode(e.or("AUTHORIZATION", string(broker.ModeBrokered))); c.Mode {
+	case broker.ModeBrokered, broker.ModeDirect:
 	default:
-		e.fault("AUTHORIZATION", "want brokered or direct, not %q", c.Authorization)
+		e.fault("AUTHORIZATION", "want brokered or direct, not %q", c.Mode)
 	}
 }
 
@@ -152,7 +153,7 @@ func (e *env) published(c *Config) {
 	c.ScopesSupported = slices.DeleteFunc(slices.Clone(c.Scopes), func(s string) bool {
 		// Nobody gets the first by registering openly. The broker hands out no
 		// ID tokens, so that in brokered mode the second would promise nothing.
-		return s == "aws.cognito.signin.user.admin" || s == "openid" && c.Authorization == Brokered
+		return s == "aws.cognito.signin.user.admin" || s == "openid" && c.Mode == broker.ModeBrokered
 	})
 	if v := e.getenv("SCOPES_SUPPORTED"); v != "" {
 		c.ScopesSupported = e.scopes("SCOPES_SUPPORTED", v)
@@ -257,8 +258,8 @@ func (e *env) policy(c *Config) {
 }
 
 // PolicyDeployment is what the policy has to fit.
-func (c *Config) PolicyDeployment() policy.Deployment {
-	return policy.Deployment{Scopes: c.Scopes, Mode: policy.Mode(c.Authorization)}
+func (c *Config) PolicyDeployment() broker.Deployment {
+	return broker.Deployment{Scopes: c.Scopes, Mode: c.Mode}
 }
 
 // CheckPublished returns an error if the metadata publishes a scope that a

@@ -67,13 +67,13 @@ func (e *env) protectedResources(c *Config) {
 	}
 	seen := make(map[string]bool)
 	for i, r := range c.ProtectedResources {
-		u, err := url.Parse(r.Resource)
+		u, err := url.Parse(r.URL)
 		if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			e.fault(name, "[%d].resource: %q is not an https URL without query and fragment (http for loopback)", i, r.Resource)
+			e.fault(name, "[%d].resource: %q is not an https URL without query and fragment (http for loopback)", i, r.URL)
 			continue
 		}
-		if id := strings.TrimRight(r.Resource, "/"); seen[id] {
-			e.fault(name, "[%d].resource: %q is there twice", i, r.Resource)
+		if id := strings.TrimRight(r.URL, "/"); seen[id] {
+			e.fault(name, "[%d].resource: %q is there twice", i, r.URL)
 		} else {
 			seen[id] = true
 		}

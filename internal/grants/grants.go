@@ -48,14 +48,6 @@ type AccessTokens interface {
 	Verify(ctx context.Context, token string) (jwt.Claims, error)
 }
 
-// Resource is a protected resource (RFC 9728).
-type Resource struct {
-	// URL is its resource identifier.
-	URL string
-	// Scopes are those that belong to it.
-	Scopes []string
-}
-
 // Introspector is a protected resource that may ask about tokens.
 type Introspector struct {
 	ID string
@@ -73,7 +65,7 @@ type Config struct {
 	Provisioner  broker.Provisioner
 	AccessTokens AccessTokens
 	// Resources are the protected resources of the deployment.
-	Resources []Resource
+	Resources []broker.Resource
 	// Introspectors may use the introspection endpoint.
 	Introspectors []Introspector
 }
@@ -104,7 +96,7 @@ func New(c Config) (*Endpoints, error) {
 // resource returns the protected resource that is named, or the only one there
 // is if none is; ok is false if there is no such one. A trailing slash is
 // forgiven, since clients add and drop it.
-func (e *Endpoints) resource(named string) (r Resource, ok bool) {
+func (e *Endpoints) resource(named string) (r broker.Resource, ok bool) {
 	if named == "" && len(e.Resources) == 1 {
 		return e.Resources[0], true
 	}
@@ -113,7 +105,7 @@ func (e *Endpoints) resource(named string) (r Resource, ok bool) {
 			return r, true
 		}
 	}
-	return Resource{}, false
+	return broker.Resource{}, false
 }
 
 // reported are the scopes as clients and resources are told of them: openid is

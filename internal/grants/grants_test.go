@@ -149,7 +149,7 @@ func (s *stack) start(ring *seal.Ring) {
 		Clients:      clients.NewBrokered(s.records, s.clock.Now),
 		Provisioner:  provisioner(s.provision),
 		AccessTokens: tokens,
-		Resources:    []grants.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}},
+		Resources:    []broker.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}},
 		Introspectors: []grants.Introspector{
 			{ID: notesID, Secret: credential.Presented(notesSecret).Hash(), Resource: notes},
 			{ID: mailID, Secret: credential.Presented(mailSecret).Hash(), Resource: mail},

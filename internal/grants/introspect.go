@@ -17,13 +17,13 @@ import (
 // asking is a protected resource that may ask.
 type asking struct {
 	secret   credential.Hash
-	resource Resource
+	resource broker.Resource
 }
 
 func askingResources(c Config) (map[string]asking, error) {
 	m := make(map[string]asking, len(c.Introspectors))
 	for _, in := range c.Introspectors {
-		i := slices.IndexFunc(c.Resources, func(r Resource) bool { return r.URL == in.Resource })
+		i := slices.IndexFunc(c.Resources, func(r broker.Resource) bool { return r.URL == in.Resource })
 		if _, twice := m[in.ID]; twice || in.ID == "" || in.Secret.IsZero() || i < 0 {
 			return nil, fmt.Errorf("grants: introspector %q needs an id of its own, a secret, and one of the resources", in.ID)
 		}
@@ -93,7 +93,7 @@ func (e *Endpoints) introspect(r *http.Request) (introspection, error) {
 }
 
 // state is what is to be said to r of a token that is valid in itself.
-func (e *Endpoints) state(ctx context.Context, r Resource, c jwt.Claims) (introspection, error) {
+func (e *Endpoints) state(ctx context.Context, r broker.Resource, c jwt.Claims) (introspection, error) {
 	var none introspection
 	scopes := intersect(c.Scopes, r.Scopes)
 	if len(scopes) == 0 || !audienceFits(c.Audience, r) {
@@ -126,7 +126,7 @@ func (e *Endpoints) state(ctx context.Context, r Resource, c jwt.Claims) (intros
 
 // audienceFits reports whether a token of that audience may be for r. Without
 // resource binding there is none, and its scopes say what it is for.
-func audienceFits(audience []string, r Resource) bool {
+func audienceFits(audience []string, r broker.Resource) bool {
 	return len(audience) == 0 || slices.ContainsFunc(audience, func(aud string) bool { return broker.SameResource(aud, r.URL) })
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
@@ -52,7 +53,7 @@ func (b *lockedBuffer) String() string {
 
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	p, err := policy.Parse(policy.Default(), policy.Deployment{Scopes: []string{"openid", "mcp/read"}})
+	p, err := policy.Parse(policy.Default(), broker.Deployment{Scopes: []string{"openid", "mcp/read"}})
 	if err != nil {
 		t.Fatal(err)
 	}

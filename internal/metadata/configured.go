@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
 )
 
@@ -19,7 +20,7 @@ func Configured(c *environment.Config, log *slog.Logger) (*Documents, error) {
 	}
 	resources := make([]discovery.ProtectedResource, len(c.ProtectedResources))
 	for i, r := range c.ProtectedResources {
-		resources[i] = discovery.ProtectedResource{Resource: r.Resource, Scopes: r.Scopes, Name: r.Name}
+		resources[i] = discovery.ProtectedResource{Resource: r.URL, Scopes: r.Scopes, Name: r.Name}
 	}
 	server := discovery.Server{
 		Issuer:               c.Issuer,
@@ -30,7 +31,7 @@ func Configured(c *environment.Config, log *slog.Logger) (*Documents, error) {
 		GrantTypes:           c.GrantTypesSupported,
 		AuthMethods:          []string{"none", "client_secret_basic", "client_secret_post"},
 	}
-	if c.Authorization == environment.Brokered {
+	if c.Mode == broker.ModeBrokered {
 		server.AuthorizationEndpoint = c.Issuer + "/authorize"
 		server.IntrospectionEndpoint = c.Issuer + "/introspect"
 		server.IssInResponse = true

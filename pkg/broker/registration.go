@@ -8,18 +8,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Mode says who the authorization server is that a registration's client sees.
-type Mode string
-
-const (
-	// ModeDirect is a registration whose client uses Cognito's own authorize
-	// endpoint under the id of a Cognito app client of its own.
-	ModeDirect Mode = "direct"
-	// ModeBrokered is a registration whose client uses the broker's authorize
-	// endpoint, under an id of the broker's.
-	ModeBrokered Mode = "brokered"
-)
-
 // RegistrationState is where a registration stands in its life.
 type RegistrationState string
 

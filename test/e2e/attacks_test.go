@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/tool/walk"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // needsLocalCognito skips the test where Cognito cannot be looked into, and must
@@ -67,7 +67,7 @@ func (d *deployment) sendToCognito(t *testing.T, req *http.Request, header []str
 // that id has nothing: at Cognito's endpoints it opens nothing without the
 // secret, and what Cognito sends anywhere it sends to us.
 func TestTheAppClientIDOfATokenOpensNothing(t *testing.T) {
-	each(t, testTheAppClientIDOfATokenOpensNothing, environment.Brokered)
+	each(t, testTheAppClientIDOfATokenOpensNothing, broker.ModeBrokered)
 }
 
 func testTheAppClientIDOfATokenOpensNothing(t *testing.T, d *deployment) {
@@ -167,7 +167,7 @@ func testTheAppClientIDOfATokenOpensNothing(t *testing.T, d *deployment) {
 // Cognito's API; whatever anybody registers, changes or deletes calls nothing
 // there.
 func TestRegistrationCallsNothingAtCognito(t *testing.T) {
-	each(t, testRegistrationCallsNothingAtCognito, environment.Brokered)
+	each(t, testRegistrationCallsNothingAtCognito, broker.ModeBrokered)
 }
 
 func testRegistrationCallsNothingAtCognito(t *testing.T, d *deployment) {
@@ -194,7 +194,7 @@ func testRegistrationCallsNothingAtCognito(t *testing.T, d *deployment) {
 
 // A token in a query would be in logs and histories (RFC 7662 section 4).
 func TestTokensAreNotAskedAboutInTheQuery(t *testing.T) {
-	each(t, testTokensAreNotAskedAboutInTheQuery, environment.Brokered)
+	each(t, testTokensAreNotAskedAboutInTheQuery, broker.ModeBrokered)
 }
 
 func testTokensAreNotAskedAboutInTheQuery(t *testing.T, d *deployment) {

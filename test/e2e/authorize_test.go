@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // What only the broker can be asked, in direct mode it is not there.
@@ -20,13 +20,13 @@ func TestDirectModeHasNoAuthorizationEndpoint(t *testing.T) {
 			{name: "decision", send: "POST /authorize", header: []string{formBody}, body: "decision=allow", status: 404},
 			{name: "introspection", send: "POST /introspect", header: []string{formBody}, body: "token=a", status: 404},
 		})
-	}, environment.Direct)
+	}, broker.ModeDirect)
 }
 
 // A request that is as it should be goes on to Cognito with the broker's own app
 // client, callback, state and PKCE.
 func TestAuthorizationRequests(t *testing.T) {
-	each(t, testAuthorizationRequests, environment.Brokered)
+	each(t, testAuthorizationRequests, broker.ModeBrokered)
 }
 
 func testAuthorizationRequests(t *testing.T, d *deployment) {
@@ -106,7 +106,7 @@ func location(t *testing.T, a answer) *url.URL {
 // As long as client and redirect URI are certain, errors go back to the client,
 // with its state and the issuer (RFC 6749 section 4.1.2.1, RFC 9207).
 func TestAuthorizationErrorsGoToTheClient(t *testing.T) {
-	each(t, testAuthorizationErrorsGoToTheClient, environment.Brokered)
+	each(t, testAuthorizationErrorsGoToTheClient, broker.ModeBrokered)
 }
 
 func testAuthorizationErrorsGoToTheClient(t *testing.T, d *deployment) {
@@ -162,7 +162,7 @@ func testAuthorizationErrorsGoToTheClient(t *testing.T, d *deployment) {
 
 // As long as they are not, nobody is redirected anywhere.
 func TestAuthorizationErrorsOnPages(t *testing.T) {
-	each(t, testAuthorizationErrorsOnPages, environment.Brokered)
+	each(t, testAuthorizationErrorsOnPages, broker.ModeBrokered)
 }
 
 func testAuthorizationErrorsOnPages(t *testing.T, d *deployment) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/signin"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // browser is that of the one user, who has not signed in yet.
@@ -33,7 +33,7 @@ func (d *deployment) authorize(t *testing.T, b *signin.Browser, q url.Values) ur
 
 // The page says who asks, for what, and who is signed in, and that nobody has
 // checked it.
-func TestConsentPage(t *testing.T) { each(t, testConsentPage, environment.Brokered) }
+func TestConsentPage(t *testing.T) { each(t, testConsentPage, broker.ModeBrokered) }
 
 func testConsentPage(t *testing.T, d *deployment) {
 	const claude = "https://claude.ai/api/mcp/auth_callback"
@@ -75,7 +75,7 @@ func testConsentPage(t *testing.T, d *deployment) {
 	}
 }
 
-func TestCancel(t *testing.T) { each(t, testCancel, environment.Brokered) }
+func TestCancel(t *testing.T) { each(t, testCancel, broker.ModeBrokered) }
 
 func testCancel(t *testing.T, d *deployment) {
 	r := d.register(t, publicClient)
@@ -94,7 +94,7 @@ func testCancel(t *testing.T, d *deployment) {
 
 // A callback is good once, and in the browser that began alone: neither can
 // somebody sign another in to his account, nor use what he has seen.
-func TestCallbackIsGoodOnce(t *testing.T) { each(t, testCallbackIsGoodOnce, environment.Brokered) }
+func TestCallbackIsGoodOnce(t *testing.T) { each(t, testCallbackIsGoodOnce, broker.ModeBrokered) }
 
 func testCallbackIsGoodOnce(t *testing.T, d *deployment) {
 	r := d.register(t, publicClient)

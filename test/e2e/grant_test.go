@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/walk"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // party is a client that has walked, and what it got.
@@ -124,7 +124,7 @@ func testRefresh(t *testing.T, d *deployment) {
 // Every use brings a new refresh token. The previous one yields a sibling for a
 // while, since replies get lost; an older one was kept by somebody, so all ends
 // (RFC 9700 section 4.14.2).
-func TestRefreshTokenRotation(t *testing.T) { each(t, testRefreshTokenRotation, environment.Brokered) }
+func TestRefreshTokenRotation(t *testing.T) { each(t, testRefreshTokenRotation, broker.ModeBrokered) }
 
 func testRefreshTokenRotation(t *testing.T, d *deployment) {
 	d.kinds(t, func(t *testing.T, p *party) {
@@ -145,7 +145,7 @@ func testRefreshTokenRotation(t *testing.T, d *deployment) {
 
 // Who has somebody else's refresh token, or asks for more, gets nothing by it,
 // and spoils nothing.
-func TestRefreshTokenOfOthers(t *testing.T) { each(t, testRefreshTokenOfOthers, environment.Brokered) }
+func TestRefreshTokenOfOthers(t *testing.T) { each(t, testRefreshTokenOfOthers, broker.ModeBrokered) }
 
 func testRefreshTokenOfOthers(t *testing.T, d *deployment) {
 	p := d.confidential(t)
@@ -170,7 +170,7 @@ func testRefreshTokenOfOthers(t *testing.T, d *deployment) {
 // A code is bound to client, redirect URI, verifier and resource. Who has it and
 // not all of these cannot spoil it; a second use ends what came of the first
 // (RFC 6749 section 4.1.2).
-func TestCodeIsGoodOnce(t *testing.T) { each(t, testCodeIsGoodOnce, environment.Brokered) }
+func TestCodeIsGoodOnce(t *testing.T) { each(t, testCodeIsGoodOnce, broker.ModeBrokered) }
 
 func testCodeIsGoodOnce(t *testing.T, d *deployment) {
 	r := d.register(t, publicClient)
@@ -214,7 +214,7 @@ func testCodeIsGoodOnce(t *testing.T, d *deployment) {
 
 // Revoking either token ends the grant (RFC 7009 section 2.1).
 func TestRevocationEndsTheGrant(t *testing.T) {
-	each(t, testRevocationEndsTheGrant, environment.Brokered)
+	each(t, testRevocationEndsTheGrant, broker.ModeBrokered)
 }
 
 func testRevocationEndsTheGrant(t *testing.T, d *deployment) {
@@ -241,7 +241,7 @@ func testRevocationEndsTheGrant(t *testing.T, d *deployment) {
 }
 
 // Deleting the client ends what it was granted.
-func TestDeletionEndsTheGrant(t *testing.T) { each(t, testDeletionEndsTheGrant, environment.Brokered) }
+func TestDeletionEndsTheGrant(t *testing.T) { each(t, testDeletionEndsTheGrant, broker.ModeBrokered) }
 
 func testDeletionEndsTheGrant(t *testing.T, d *deployment) {
 	d.needsInitialAccessToken(t)
@@ -298,7 +298,7 @@ func (d *deployment) wantInactive(t *testing.T, token, what string) {
 	}
 }
 
-func TestIntrospection(t *testing.T) { each(t, testIntrospection, environment.Brokered) }
+func TestIntrospection(t *testing.T) { each(t, testIntrospection, broker.ModeBrokered) }
 
 func testIntrospection(t *testing.T, d *deployment) {
 	p := d.admit(t, walk.Options{})
@@ -340,7 +340,7 @@ func testIntrospection(t *testing.T, d *deployment) {
 
 // A token that a client has for itself is named for the client.
 func TestIntrospectionOfClientCredentials(t *testing.T) {
-	each(t, testIntrospectionOfClientCredentials, environment.Brokered)
+	each(t, testIntrospectionOfClientCredentials, broker.ModeBrokered)
 }
 
 func testIntrospectionOfClientCredentials(t *testing.T, d *deployment) {

@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // Everybody who says the same of himself is the same client: what he says of
 // loopback ports, and in which order, aside.
 func TestOpenRegistrationsAreDeduplicated(t *testing.T) {
-	each(t, testOpenRegistrationsAreDeduplicated, environment.Brokered)
+	each(t, testOpenRegistrationsAreDeduplicated, broker.ModeBrokered)
 }
 
 func testOpenRegistrationsAreDeduplicated(t *testing.T, d *deployment) {
@@ -62,7 +62,7 @@ func testOpenRegistrationsAreDeduplicated(t *testing.T, d *deployment) {
 
 // The first ones at the same moment agree.
 func TestConcurrentRegistrationsAreOneClient(t *testing.T) {
-	each(t, testConcurrentRegistrationsAreOneClient, environment.Brokered)
+	each(t, testConcurrentRegistrationsAreOneClient, broker.ModeBrokered)
 }
 
 func testConcurrentRegistrationsAreOneClient(t *testing.T, d *deployment) {

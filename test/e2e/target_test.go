@@ -11,13 +11,13 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // deployment is a deployment under test. A field that is empty cannot be known.
 type deployment struct {
-	mode               environment.Authorization
+	mode               broker.Mode
 	base               string // the broker's origin
 	mcp                string
 	username, password string
@@ -55,7 +55,7 @@ func aim() error {
 		}
 		return err
 	}
-	for _, mode := range []environment.Authorization{environment.Direct, environment.Brokered} {
+	for _, mode := range []broker.Mode{broker.ModeDirect, broker.ModeBrokered} {
 		s, err := devstack.Start(context.Background(), devstack.Options{Getenv: func(name string) string {
 			return map[string]string{"AUTHORIZATION": string(mode)}[name]
 		}})
@@ -104,7 +104,7 @@ func elsewhere(base string) (*deployment, error) {
 
 // modeOf takes the mode from the metadata: only a broker that is the
 // authorization server itself can say that its answers name it (RFC 9207).
-func modeOf(base string) (environment.Authorization, error) {
+func modeOf(base string) (broker.Mode, error) {
 	res, err := http.Get(base + serverMetadata)
 	if err != nil {
 		return "", err
@@ -118,14 +118,14 @@ func modeOf(base string) (environment.Authorization, error) {
 		return "", fmt.Errorf("%s%s = %s without metadata (%v); is this a broker?", base, serverMetadata, res.Status, err)
 	}
 	if server.NamesItself {
-		return environment.Brokered, nil
+		return broker.ModeBrokered, nil
 	}
-	return environment.Direct, nil
+	return broker.ModeDirect, nil
 }
 
 // each runs a test on every deployment under test, as a subtest that is named
 // for the mode; only those of the modes that are named, if any are.
-func each(t *testing.T, f func(*testing.T, *deployment), modes ...environment.Authorization) {
+func each(t *testing.T, f func(*testing.T, *deployment), modes ...broker.Mode) {
 	t.Helper()
 	ran := false
 	for _, d := range targets {
@@ -140,7 +140,7 @@ func each(t *testing.T, f func(*testing.T, *deployment), modes ...environment.Au
 	}
 }
 
-func (d *deployment) brokered() bool { return d.mode == environment.Brokered }
+func (d *deployment) brokered() bool { return d.mode == broker.ModeBrokered }
 
 // needs skips the test unless value is known.
 func needs(t *testing.T, variable, value string) {

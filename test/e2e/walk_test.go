@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/walk"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 func TestWalk(t *testing.T) { each(t, testWalk) }
@@ -48,7 +48,7 @@ func (d *deployment) walk(t *testing.T, o walk.Options) walk.Outcome {
 // A native client that has kept its registration comes with another port every
 // time (RFC 8252 section 7.3). Direct mode cannot: Cognito compares ports.
 func TestTenPortsOnOneRegistration(t *testing.T) {
-	each(t, testTenPortsOnOneRegistration, environment.Brokered)
+	each(t, testTenPortsOnOneRegistration, broker.ModeBrokered)
 }
 
 func testTenPortsOnOneRegistration(t *testing.T, d *deployment) {
@@ -61,7 +61,7 @@ func testTenPortsOnOneRegistration(t *testing.T, d *deployment) {
 // A native client that registers each time, as most do, is the same client each
 // time.
 func TestTenRegistrationsAreOneClient(t *testing.T) {
-	each(t, testTenRegistrationsAreOneClient, environment.Brokered)
+	each(t, testTenRegistrationsAreOneClient, broker.ModeBrokered)
 }
 
 func testTenRegistrationsAreOneClient(t *testing.T, d *deployment) {
@@ -75,7 +75,7 @@ func testTenRegistrationsAreOneClient(t *testing.T, d *deployment) {
 
 // Clients that registered openly share an app client of Cognito's, so that no
 // stranger uses up the pool; one that somebody vouches for has its own.
-func TestAppClients(t *testing.T) { each(t, testAppClients, environment.Brokered) }
+func TestAppClients(t *testing.T) { each(t, testAppClients, broker.ModeBrokered) }
 
 func testAppClients(t *testing.T, d *deployment) {
 	other := d.register(t, strings.Replace(publicClient, `"e2e"`, `"e2e, another"`, 1))

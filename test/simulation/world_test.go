@@ -43,7 +43,7 @@ func newWorld(t *testing.T, rnd *rand.Rand, store broker.Store) *world {
 	t.Helper()
 	w := &world{t: t, rnd: rnd, inner: store, store: fake.NewStore(store), grants: fake.NewGrants()}
 	var err error
-	if w.policy, err = policy.Parse([]byte(policyDocument), policy.Deployment{Scopes: []string{"openid", "mcp/read"}, Mode: policy.Brokered}); err != nil {
+	if w.policy, err = policy.Parse([]byte(policyDocument), broker.Deployment{Scopes: []string{"openid", "mcp/read"}, Mode: broker.ModeBrokered}); err != nil {
 		t.Fatal(err)
 	}
 	keys, err := seal.Parse(seal.Generate())

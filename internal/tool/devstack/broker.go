@@ -45,7 +45,7 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	wellKnown.Mount(rt)
 	httpapi.RegistrationRoutes(rt, service)
 	b := &localBroker{handler: rt, service: service, store: store}
-	if c.Authorization == environment.Direct {
+	if c.Mode == broker.ModeDirect {
 		wire.TokenRoutes(rt, c, service)
 		return b, nil
 	}

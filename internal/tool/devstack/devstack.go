@@ -21,6 +21,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
@@ -65,7 +66,7 @@ type Stack struct {
 	MCP     string
 	Cognito string
 	// Authorization is the mode that the broker runs in.
-	Authorization environment.Authorization
+	Authorization broker.Mode
 	// InitialAccessToken is good for any number of registrations under the
 	// profile trusted.
 	InitialAccessToken string
@@ -172,8 +173,8 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Authorization = c.Authorization
-	if s.Pool, err = newPool(s.Cognito, c.Authorization); err != nil {
+	s.Authorization = c.Mode
+	if s.Pool, err = newPool(s.Cognito, c.Mode); err != nil {
 		return nil, err
 	}
 	b, err := newBroker(c, o.Log)
@@ -195,11 +196,11 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 }
 
 // newPool returns a local Cognito for a broker of this mode.
-func newPool(origin string, mode environment.Authorization) (*emulator.Cognito, error) {
+func newPool(origin string, mode broker.Mode) (*emulator.Cognito, error) {
 	// On managed login an app client needs a branding style, which in direct
 	// mode nobody gives it.
 	login := 2
-	if mode == environment.Direct {
+	if mode == broker.ModeDirect {
 		login = 1
 	}
 	return emulator.New(emulator.Config{
@@ -233,7 +234,7 @@ func (s *Stack) configuration(o Options) (*environment.Config, error) {
 
 // environment is what a deployment would have in its functions' environment.
 func (s *Stack) environment() map[string]string {
-	resources, _ := json.Marshal([]environment.ProtectedResource{{Resource: s.MCP, Scopes: []string{readScope, writeScope}, Name: "Sample MCP server"}})
+	resources, _ := json.Marshal([]broker.Resource{{URL: s.MCP, Scopes: []string{readScope, writeScope}, Name: "Sample MCP server"}})
 	secret := sha256.Sum256([]byte(IntrospectionSecret))
 	asking, _ := json.Marshal([]environment.IntrospectionClient{{ID: IntrospectionID, SecretSHA256: hex.EncodeToString(secret[:]), Resource: s.MCP}})
 	return map[string]string{

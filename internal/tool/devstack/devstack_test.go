@@ -9,16 +9,16 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 func TestStackAnswersWhereItSays(t *testing.T) {
-	for _, mode := range []environment.Authorization{environment.Brokered, environment.Direct} {
+	for _, mode := range []broker.Mode{broker.ModeBrokered, broker.ModeDirect} {
 		t.Run(string(mode), func(t *testing.T) { testStackAnswersWhereItSays(t, mode) })
 	}
 }
 
-func testStackAnswersWhereItSays(t *testing.T, mode environment.Authorization) {
+func testStackAnswersWhereItSays(t *testing.T, mode broker.Mode) {
 	s, err := Start(t.Context(), Options{Getenv: func(name string) string {
 		return map[string]string{"AUTHORIZATION": string(mode)}[name]
 	}})

@@ -21,7 +21,7 @@ func (s *Stack) sampleServer(c *environment.Config, log *slog.Logger) (http.Hand
 	r := c.ProtectedResources[0]
 	return mcpserver.New(mcpserver.Config{
 		Config: mcpauth.Config{
-			Resource:            r.Resource,
+			Resource:            r.URL,
 			Name:                r.Name,
 			AuthorizationServer: c.Issuer,
 			TokenIssuer:         c.CognitoIssuer,

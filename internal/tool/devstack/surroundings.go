@@ -20,6 +20,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
@@ -117,7 +118,7 @@ func (s *Surroundings) build(ctx context.Context, o SurroundingsOptions, back ne
 	if err != nil {
 		return nil, err
 	}
-	pool, err := newPool(s.Cognito, c.Authorization)
+	pool, err := newPool(s.Cognito, c.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error
 
 	s.Environment = s.stack.environment()
 	maps.Copy(s.Environment, map[string]string{
-		"AUTHORIZATION":        string(environment.Brokered),
+		"AUTHORIZATION":        string(broker.ModeBrokered),
 		"COGNITO_BACK_CHANNEL": channel,
 		"COGNITO_DISCOVERY":    channel + "/" + poolID + "/.well-known/openid-configuration",
 		"COGNITO_ENDPOINT":     channel,

@@ -14,6 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
@@ -44,8 +45,8 @@ func TestSurroundingsAreWhatTheEnvironmentSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Issuer != o.Issuer || c.Authorization != environment.Brokered || s.Environment["LOG_LEVEL"] != "error" {
-		t.Errorf("Issuer %s, Authorization %s, LOG_LEVEL %s; want %s, brokered, error", c.Issuer, c.Authorization, s.Environment["LOG_LEVEL"], o.Issuer)
+	if c.Issuer != o.Issuer || c.Mode != broker.ModeBrokered || s.Environment["LOG_LEVEL"] != "error" {
+		t.Errorf("Issuer %s, Authorization %s, LOG_LEVEL %s; want %s, brokered, error", c.Issuer, c.Mode, s.Environment["LOG_LEVEL"], o.Issuer)
 	}
 	if !strings.HasPrefix(c.CognitoDomain, "http://localhost:") || !strings.HasPrefix(c.CognitoBackChannel, "http://127.0.0.1:") {
 		t.Errorf("CognitoDomain %s, CognitoBackChannel %s; want localhost for browsers, 127.0.0.1 for functions", c.CognitoDomain, c.CognitoBackChannel)

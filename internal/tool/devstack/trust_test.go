@@ -17,9 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/go-jose/go-jose/v4"
-
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 )
 
 // provider is somebody who signs JWTs, with a discovery document and keys.
@@ -94,12 +93,12 @@ func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); retur
 // software statement says what the client is: over HTTP, in the whole stack, and
 // against discovery and keys that are fetched.
 func TestOthersVouchForClients(t *testing.T) {
-	for _, mode := range []environment.Authorization{environment.Brokered, environment.Direct} {
+	for _, mode := range []broker.Mode{broker.ModeBrokered, broker.ModeDirect} {
 		t.Run(string(mode), func(t *testing.T) { testOthersVouchForClients(t, mode) })
 	}
 }
 
-func testOthersVouchForClients(t *testing.T, mode environment.Authorization) {
+func testOthersVouchForClients(t *testing.T, mode broker.Mode) {
 	ci, publisher, down := newProvider(t), newProvider(t), newProvider(t)
 	down.down = true
 	document := filepath.Join(t.TempDir(), "policy.json")

@@ -10,13 +10,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // Whatever the broker does in its default mode pleases the doctor, with and
 // without an initial access token.
 func TestOurOwnStackPasses(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	for _, tt := range []struct {
 		name    string
 		o       Options
@@ -45,7 +45,7 @@ func TestOurOwnStackPasses(t *testing.T) {
 
 // What Cognito's own authorize endpoint does not do shows.
 func TestDirectModeHasItsWarnings(t *testing.T) {
-	s := startStack(t, environment.Direct)
+	s := startStack(t, broker.ModeDirect)
 	got := make(map[string]Status)
 	for _, c := range run(t, Options{URL: s.MCP, Open: person(s, nil)}) {
 		if c.Status == Fail || c.Status == Warning {
@@ -66,7 +66,7 @@ func TestDirectModeHasItsWarnings(t *testing.T) {
 
 // Each check is reported once, in the order of Checks, as it becomes known.
 func TestEveryCheckIsReportedInOrder(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	var want []string
 	for _, def := range Checks() {
 		want = append(want, def.ID)
@@ -118,7 +118,7 @@ func TestNothingToLookAt(t *testing.T) {
 // What was registered is deleted, also if the doctor was interrupted, even while
 // the registration was under way.
 func TestWhatWasRegisteredIsDeleted(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	for _, tt := range []struct {
 		name string
 		at   func(*http.Request) bool // interrupts; nil never
@@ -167,7 +167,7 @@ func TestWhatWasRegisteredIsDeleted(t *testing.T) {
 
 // A token goes only where nobody can read it on the way, and only to its issuer.
 func TestInitialAccessTokensAreKept(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	var mu sync.Mutex
 	seen := ""
 	p := &proxy{sent: func(r *http.Request) {
@@ -201,7 +201,7 @@ func TestInitialAccessTokensAreKept(t *testing.T) {
 }
 
 func TestOnlyWhatCanBeDeletedIsRegisteredForOthers(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	elsewhere := []fault{{path: "oauth-authorization-server", change: func(_ *http.Request, a *fake) {
 		a.set("registration_endpoint", "https://auth.example.com/register")
 	}}}

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // broken is a server with one fault, and what the doctor has to make of it.
@@ -520,7 +520,7 @@ func codes(n int) []fault {
 // A connection that breaks is told at the check that needed it, and the others
 // are made as far as they can be.
 func TestLostAnswers(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	for _, tt := range lostServers {
 		t.Run(tt.id, func(t *testing.T) {
 			o := Options{URL: s.MCP, Transport: &proxy{faults: tt.faults}}
@@ -544,7 +544,7 @@ func refusing(only string) []fault {
 // Each check fails for its own fault. The same check passes at the same stack
 // without it (TestOurOwnStackPasses).
 func TestEachCheckFailsForItsFault(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	seen := make(map[string]bool)
 	for _, tt := range brokenServers {
 		seen[tt.id] = true

@@ -12,12 +12,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
 	"github.com/dcr-broker/dcr-broker/internal/tool/signin"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-func startStack(t *testing.T, mode environment.Authorization) *devstack.Stack {
+func startStack(t *testing.T, mode broker.Mode) *devstack.Stack {
 	t.Helper()
 	s, err := devstack.Start(t.Context(), devstack.Options{Getenv: func(name string) string {
 		return map[string]string{"AUTHORIZATION": string(mode)}[name]

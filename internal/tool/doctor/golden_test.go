@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 var update = flag.Bool("update", false, "write testdata and the generated parts of docs/doctor.md anew")
@@ -45,7 +45,7 @@ func tableOf(checks []Check, coloured bool) []byte {
 
 // golden compares what is said of our own stack, and of Cognito by itself.
 func TestGolden(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	ours := canonical(s, run(t, Options{URL: s.MCP, Open: person(s, nil), Register: RegisterOne}))
 	cognito := canonical(s, run(t, Options{URL: s.Cognito + "/us-east-1_local00001"}))
 	raw, err := json.MarshalIndent(ours, "", "  ")

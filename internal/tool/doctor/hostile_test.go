@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // plain reports whether a terminal would only show s.
@@ -111,7 +111,7 @@ func FuzzAnyServer(f *testing.F) {
 // direction of the text, wherever it says it.
 func TestTextOfServersIsHarmless(t *testing.T) {
 	const evil = "\x1b[31mred\x1b]0;title\x07\u009b2J\u202etxet\u200b\r\n\x00"
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	raw, _ := json.Marshal(map[string]string{"error": evil, "error_description": evil})
 	for name, faults := range map[string][]fault{
 		"metadata":     as(func(a *fake) { a.set("issuer", evil); a.set("scopes_supported", []string{evil}) }),
@@ -146,7 +146,7 @@ func TestTextOfServersIsHarmless(t *testing.T) {
 
 // No secret gets into a report, even if the server repeats it in an error.
 func TestReportsHaveNoSecrets(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	var mu sync.Mutex
 	secrets := make(map[string]bool)
 	last := ""

@@ -11,8 +11,7 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/smithy-go"
-
-	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // denied are the errors by which AWS says that IAM does not allow a call.
@@ -75,7 +74,7 @@ func (r *run) cognitoCalls(ctx context.Context) {
 			return err
 		}, gone},
 	}
-	if r.Config.Authorization == environment.Brokered && r.Config.LoginVersion == 2 {
+	if r.Config.Mode == broker.ModeBrokered && r.Config.LoginVersion == 2 {
 		calls = append(calls, call{"cognito-idp:CreateManagedLoginBranding", func(ctx context.Context) error {
 			in := &cip.CreateManagedLoginBrandingInput{UserPoolId: pool, ClientId: aws.String(nobody), UseCognitoProvidedValues: true}
 			_, err := r.cognito.CreateManagedLoginBranding(ctx, in, once)

@@ -12,8 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
-	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // pool looks at the pool and at what its plan and domain allow.
@@ -47,9 +46,9 @@ func (r *run) plan(plan string) {
 	switch {
 	case plan == "":
 		r.warn("pool.plan", "Cognito does not say which feature plan the pool has", "see in the console that it has what is configured")
-	case lite && c.Authorization == environment.Direct && c.RefreshTokenRotation:
+	case lite && c.Mode == broker.ModeDirect && c.RefreshTokenRotation:
 		r.failed("pool.plan", "LITE, which has no refresh token rotation", "set REFRESH_TOKEN_ROTATION=false, or choose another plan")
-	case lite && c.Authorization == environment.Brokered && c.LoginVersion == 2:
+	case lite && c.Mode == broker.ModeBrokered && c.LoginVersion == 2:
 		r.failed("pool.plan", "LITE, which has no managed login", "set LOGIN_VERSION=1, or choose another plan")
 	default:
 		r.ok("pool.plan", plan)
@@ -116,9 +115,9 @@ func (r *run) login(version int) {
 	switch {
 	case version == 0:
 		r.warn(id, "Cognito does not say which sign-in pages the domain has", "see in the console that they are those of LOGIN_VERSION")
-	case c.Authorization == environment.Direct && version == 2:
+	case c.Mode == broker.ModeDirect && version == 2:
 		r.failed(id, name+": in direct mode nobody gives app clients the branding style that they need for a sign-in page", "choose the classic pages, or AUTHORIZATION=brokered")
-	case c.Authorization == environment.Brokered && version != c.LoginVersion:
+	case c.Mode == broker.ModeBrokered && version != c.LoginVersion:
 		r.failed(id, fmt.Sprintf("%s, and LOGIN_VERSION is %d", name, c.LoginVersion), fmt.Sprintf("set LOGIN_VERSION=%d", version))
 	default:
 		r.ok(id, name)
@@ -131,7 +130,7 @@ func (r *run) binding(plan string, login int) {
 	c := r.Config
 	can := plan != "" && plan != string(types.UserPoolTierTypeLite) && login == 2
 	switch {
-	case c.Authorization != environment.Brokered:
+	case c.Mode != broker.ModeBrokered:
 	case c.ResourceBinding && login != 0 && !can:
 		r.failed(id, "RESOURCE_BINDING is true, and the pool binds no tokens: it takes the plan Essentials or Plus and managed login", "set RESOURCE_BINDING=false, and give each protected resource scopes of its own")
 	case !c.ResourceBinding && can:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
@@ -61,19 +62,19 @@ func TestPool(t *testing.T) {
 		config environment.Config
 		want   []string
 	}{
-		{"as it should be", emulator.Config{ManagedLogin: 2}, environment.Config{Authorization: environment.Brokered, LoginVersion: 2, ResourceBinding: true},
+		{"as it should be", emulator.Config{ManagedLogin: 2}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2, ResourceBinding: true},
 			[]string{"ok pool:", "ok pool.domain:", "ok pool.login:", "ok pool.plan:", "ok config.resource-binding:"}},
-		{"no domain", emulator.Config{NoDomain: true}, environment.Config{Authorization: environment.Brokered, LoginVersion: 1},
+		{"no domain", emulator.Config{NoDomain: true}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1},
 			[]string{"fail pool.domain: the pool has no domain"}},
-		{"Lite binds nothing", emulator.Config{Plan: emulator.Lite}, environment.Config{Authorization: environment.Brokered, LoginVersion: 1, ResourceBinding: true},
+		{"Lite binds nothing", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1, ResourceBinding: true},
 			[]string{"fail config.resource-binding: RESOURCE_BINDING is true"}},
-		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Authorization: environment.Brokered, LoginVersion: 2},
+		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2},
 			[]string{"fail pool.plan: LITE, which has no managed login", "fail pool.login: version 1, the classic pages, and LOGIN_VERSION is 2"}},
-		{"Lite rotates nothing", emulator.Config{Plan: emulator.Lite}, environment.Config{Authorization: environment.Direct, RefreshTokenRotation: true},
+		{"Lite rotates nothing", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeDirect, RefreshTokenRotation: true},
 			[]string{"fail pool.plan: LITE, which has no refresh token rotation -> set REFRESH_TOKEN_ROTATION=false"}},
-		{"Lite need not rotate", emulator.Config{Plan: emulator.Lite}, environment.Config{Authorization: environment.Direct},
+		{"Lite need not rotate", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeDirect},
 			[]string{"ok pool.plan: LITE", "ok pool.login: version 1"}},
-		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Authorization: environment.Direct},
+		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Mode: broker.ModeDirect},
 			[]string{"fail pool.login: version 2, managed login: in direct mode nobody gives"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -89,7 +90,7 @@ func TestPool(t *testing.T) {
 }
 
 func TestPoolThatMayNotBeRead(t *testing.T) {
-	r, pool := lookAt(t, emulator.Config{}, environment.Config{Authorization: environment.Brokered, LoginVersion: 1})
+	r, pool := lookAt(t, emulator.Config{}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1})
 	pool.Faults().Inject("DescribeUserPool", emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
 	r.pool(t.Context())
 	if got := r.text(); !strings.HasPrefix(got, "fail pool: your credentials may not call cognito-idp:DescribeUserPool ->") {
@@ -119,7 +120,7 @@ func TestDomainAddress(t *testing.T) {
 func TestDryCallsChangeNothing(t *testing.T) {
 	r, pool := lookAt(t, emulator.Config{
 		ManagedLogin: 2, ResourceServers: []emulator.ResourceServer{{Identifier: "dcrctl-config-check", Scopes: []string{"does-not-exist"}}},
-	}, environment.Config{Authorization: environment.Brokered, LoginVersion: 2})
+	}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2})
 	r.cognitoCalls(t.Context())
 	if got := r.text(); !strings.HasPrefix(got, "ok iam.cognito: you may call") {
 		t.Errorf("got %s, want that all is allowed", got)

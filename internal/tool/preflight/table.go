@@ -131,7 +131,7 @@ func (r *run) policy(ctx context.Context) {
 // keys looks at the sealing keys. None of them is in what it says.
 func (r *run) keys(ctx context.Context) {
 	c := r.Config
-	if c.Authorization != environment.Brokered {
+	if c.Mode != broker.ModeBrokered {
 		return
 	}
 	body, err := r.fetch(ctx, c.Keys)

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // tampering changes answers on their way to the client.
@@ -179,10 +179,10 @@ var tamperedBrokered = []tampered{
 	{"another token", "/token", set("access_token", "abc"), "step 10 "},
 }
 
-func testWalkStops(t *testing.T, mode environment.Authorization) {
+func testWalkStops(t *testing.T, mode broker.Mode) {
 	s := startStack(t, mode)
-	tests := append(tamperedAlike(s), map[environment.Authorization][]tampered{
-		environment.Direct: tamperedDirect, environment.Brokered: tamperedBrokered,
+	tests := append(tamperedAlike(s), map[broker.Mode][]tampered{
+		broker.ModeDirect: tamperedDirect, broker.ModeBrokered: tamperedBrokered,
 	}[mode]...)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -13,14 +13,14 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // modes are those of AUTHORIZATION.
-var modes = []environment.Authorization{environment.Direct, environment.Brokered}
+var modes = []broker.Mode{broker.ModeDirect, broker.ModeBrokered}
 
-func startStack(t *testing.T, mode environment.Authorization) *devstack.Stack {
+func startStack(t *testing.T, mode broker.Mode) *devstack.Stack {
 	t.Helper()
 	s, err := devstack.Start(t.Context(), devstack.Options{Getenv: func(name string) string {
 		return map[string]string{"AUTHORIZATION": string(mode)}[name]
@@ -116,15 +116,15 @@ var steps = []string{
 	"Receive the code at the redirect URI", "Exchange the code for tokens", "Call the tool write_log again, with the new token",
 }
 
-func stepsOf(mode environment.Authorization, confidential bool) []string {
+func stepsOf(mode broker.Mode, confidential bool) []string {
 	list := slices.Clone(steps)
 	if confidential {
 		list[3] = "Register as a confidential client, with an initial access token (RFC 7591)"
 	}
-	if mode == environment.Direct || confidential {
+	if mode == broker.ModeDirect || confidential {
 		list = append(list, "Delete the client again (RFC 7592)")
 	}
-	if mode == environment.Brokered {
+	if mode == broker.ModeBrokered {
 		const allow = "Allow the client on the consent page"
 		list = slices.Insert(slices.Insert(list, 15, allow), 6, allow)
 	}
@@ -137,13 +137,13 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-func testWalk(t *testing.T, mode environment.Authorization) {
+func testWalk(t *testing.T, mode broker.Mode) {
 	s := startStack(t, mode)
 	open, confidential := stepsOf(mode, false), stepsOf(mode, true)
 	// What the report explains of the mode.
-	explains := map[environment.Authorization][]string{
-		environment.Direct: {`ok people authorize at Cognito itself`},
-		environment.Brokered: {
+	explains := map[broker.Mode][]string{
+		broker.ModeDirect: {`ok people authorize at Cognito itself`},
+		broker.ModeBrokered: {
 			`ok people authorize at the broker`, `ok nothing to manage it with`, `ok the way leads through the broker`,
 			`ok signed in, but the client has got nothing yet`, `"?Walk through the broker`, `ok the page says who asks, unverified`,
 			`iss +http://localhost`, `ok iss is the issuer that we asked`, `ok the refresh token is the broker's`,
@@ -216,7 +216,7 @@ func testWalk(t *testing.T, mode environment.Authorization) {
 }
 
 func TestWalkSaysThatThePasswordIsWrong(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	o := openly(s)
 	o.Password = "wrong"
 	_, err := Run(t.Context(), io.Discard, o)
@@ -227,7 +227,7 @@ func TestWalkSaysThatThePasswordIsWrong(t *testing.T) {
 }
 
 func TestWalkRefusesABadInitialAccessToken(t *testing.T) {
-	s := startStack(t, environment.Brokered)
+	s := startStack(t, broker.ModeBrokered)
 	o := openly(s)
 	o.InitialAccessToken = "dcr_iat_unknown"
 	_, err := Run(t.Context(), io.Discard, o)

@@ -88,7 +88,7 @@ func (p *Parts) AuthorizeRoutes(rt *httpapi.Router) error {
 		Ready:             p.Keys.Ready,
 		Cognito:           p.cognito(),
 		Pages:             look,
-		Resources:         authorizeResources(c),
+		Resources:         c.ProtectedResources,
 		ScopeDescriptions: c.ScopeDescriptions,
 		ResourceBinding:   c.ResourceBinding,
 		LoginVersion:      c.LoginVersion,
@@ -118,9 +118,7 @@ func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
 		Clients:      clients.NewBrokered(p.Store, time.Now),
 		Provisioner:  p.Provisioner,
 		AccessTokens: tokens,
-	}
-	for _, r := range c.ProtectedResources {
-		gc.Resources = append(gc.Resources, grants.Resource{URL: r.Resource, Scopes: r.Scopes})
+		Resources:    c.ProtectedResources,
 	}
 	for _, i := range c.IntrospectionClients {
 		secret, err := credential.ParseHash(i.SecretSHA256)
@@ -158,12 +156,4 @@ func (p *Parts) cognito() *cognitoauth.Client {
 		RevocationEndpoint: c.CognitoBackChannel + "/oauth2/revoke",
 		HTTP:               p.HTTP,
 	})
-}
-
-func authorizeResources(c *environment.Config) []authorize.Resource {
-	resources := make([]authorize.Resource, len(c.ProtectedResources))
-	for i, r := range c.ProtectedResources {
-		resources[i] = authorize.Resource{URL: r.Resource, Name: r.Name, Scopes: r.Scopes}
-	}
-	return resources
 }

@@ -30,7 +30,7 @@ type Store interface {
 // jwts is nil for who registers nobody through them, and client nil for
 // http.DefaultTransport.
 func Service(c *environment.Config, sdk aws.Config, store Store, jwts policy.JWTVerifier, client *http.Client, log *slog.Logger) (*usecase.Service, error) {
-	if c.Authorization == environment.Direct {
+	if c.Mode == broker.ModeDirect {
 		return registrar.Operating(c, sdk, store, nil, jwts, log)
 	}
 	e, err := newEnder(c, sdk, store, client, log)

@@ -64,7 +64,7 @@ func Service(c *environment.Config, sdk aws.Config, store broker.Store, jwts pol
 		return nil, err
 	}
 	bc.JWTs = jwts
-	if c.Authorization == environment.Direct {
+	if c.Mode == broker.ModeDirect {
 		if bc.AppClients, err = AppClients(c, sdk, store); err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func Operating(c *environment.Config, sdk aws.Config, store broker.Store, grants
 		return nil, err
 	}
 	bc.AppClients, bc.Updater, bc.Adopter, bc.Grants = apps, apps, apps, grants
-	bc.Branding = c.Authorization == environment.Brokered && c.LoginVersion == 2
+	bc.Branding = c.Mode == broker.ModeBrokered && c.LoginVersion == 2
 	return usecase.New(bc)
 }
 
@@ -110,9 +110,9 @@ func Provisioning(c *environment.Config, sdk aws.Config, store broker.Store, log
 }
 
 func useCases(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (usecase.Config, error) {
-	bc := usecase.Config{Mode: broker.Mode(c.Authorization), Store: store, Deployment: c.Deployment, Issuer: c.Issuer, Now: time.Now, Log: log}
+	bc := usecase.Config{Mode: c.Mode, Store: store, Deployment: c.Deployment, Issuer: c.Issuer, Now: time.Now, Log: log}
 	var err error
-	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Authorization == environment.Direct {
+	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Mode == broker.ModeDirect {
 		return bc, err
 	}
 	keys, err := documents.NewKeys(c, sdk, log)

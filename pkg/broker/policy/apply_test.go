@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -34,7 +35,7 @@ const profiles = `{
   }
 }`
 
-var wide = policy.Deployment{Scopes: []string{"openid", "email", "phone", "profile", admin, "mcp/read", "mcp/write"}}
+var wide = broker.Deployment{Scopes: []string{"openid", "email", "phone", "profile", admin, "mcp/read", "mcp/write"}}
 
 // register takes a body through the steps that a registration passes before it has an effect.
 func register(t *testing.T, p *policy.Profile, body string) (dcr.ClientMetadata, error) {

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -22,7 +23,7 @@ const openUnconfirmed = 7 * 24 * time.Hour
 // brokered reads what a profile says about authorization by the broker. The grant types of p are settled.
 func (d *document) brokered(path string, o map[string]any, p *Profile) {
 	p.approval = ApprovalNone
-	if d.mode != Brokered {
+	if d.mode != broker.ModeBrokered {
 		for _, name := range brokeredKeys {
 			if has(o, name) {
 				d.add(member(path, name), "not supported in direct mode, where Cognito signs users in and nothing is asked")
@@ -98,7 +99,7 @@ func (d *document) names(path string, v any, sent bool) []string {
 
 // lifetimes reads how long registrations live, in both modes.
 func (d *document) lifetimes(path string, v any, sent bool, p *Profile) {
-	if p.open && d.mode == Brokered {
+	if p.open && d.mode == broker.ModeBrokered {
 		p.lifetimes.Unconfirmed = openUnconfirmed
 	}
 	if !sent {

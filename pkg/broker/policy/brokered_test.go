@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-var brokered = policy.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write", admin}, Mode: policy.Brokered}
+var brokered = broker.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write", admin}, Mode: broker.ModeBrokered}
 
 func TestParseFaultsOfBrokeredMode(t *testing.T) {
 	const loopback = `"redirect_uris": {"loopback": true}`
@@ -163,17 +164,17 @@ func TestBrokeredModeLeavesRoomForOpenID(t *testing.T) {
 	}
 	document := []byte(profileDocument(`"p"`, `"redirect_uris": {"loopback": true}`))
 	want := []string{`profiles.p.scopes.allowed: 50 scopes, and an app client can have 49 besides openid, which the broker needs; list those that are needed`}
-	if got := faultsOf(t, document, policy.Deployment{Scopes: many, Mode: policy.Brokered}); !slices.Equal(got, want) {
+	if got := faultsOf(t, document, broker.Deployment{Scopes: many, Mode: broker.ModeBrokered}); !slices.Equal(got, want) {
 		t.Errorf("faults of 50 scopes without openid = %q, want %q", got, want)
 	}
-	if got := faultsOf(t, document, policy.Deployment{Scopes: append(many[:49:49], "openid"), Mode: policy.Brokered}); got != nil {
+	if got := faultsOf(t, document, broker.Deployment{Scopes: append(many[:49:49], "openid"), Mode: broker.ModeBrokered}); got != nil {
 		t.Errorf("faults of 50 scopes with openid = %q, want none", got)
 	}
 }
 
 func TestAModeThatDoesNotExistIsAFault(t *testing.T) {
 	want := []string{`the deployment's mode "proxy" is neither direct nor brokered`}
-	got := faultsOf(t, policy.Default(), policy.Deployment{Scopes: []string{"openid"}, Mode: "proxy"})
+	got := faultsOf(t, policy.Default(), broker.Deployment{Scopes: []string{"openid"}, Mode: "proxy"})
 	if !slices.Equal(got, want) {
 		t.Errorf("faults = %q, want %q", got, want)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -52,7 +53,7 @@ func TestDocumentedExamples(t *testing.T) {
 	for i, document := range documents {
 		d := deployment
 		if i == 3 { // "For brokered mode"
-			d.Mode = policy.Brokered
+			d.Mode = broker.ModeBrokered
 		}
 		if got := strings.Join(faultsOf(t, []byte(document), d), "\n"); got != faults[i] {
 			t.Errorf("faults of example %d:\n%s\nwant\n%s", i, got, faults[i])
@@ -93,7 +94,7 @@ func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
 	// The default and the documents without keys of brokered mode are for both.
 	for i, document := range documents[:3] {
 		inBrokered := deployment
-		inBrokered.Mode = policy.Brokered
+		inBrokered.Mode = broker.ModeBrokered
 		if faults := faultsOf(t, []byte(document), inBrokered); faults != nil {
 			t.Errorf("faults of example %d in brokered mode: %q", i, faults)
 		}
@@ -105,7 +106,7 @@ func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
 
 func TestDocumentedExampleForBrokeredMode(t *testing.T) {
 	documents, _ := examples(t)
-	p := parse(t, documents[3], policy.Deployment{Scopes: deployment.Scopes, Mode: policy.Brokered})
+	p := parse(t, documents[3], broker.Deployment{Scopes: deployment.Scopes, Mode: broker.ModeBrokered})
 	hosted, partner, jobs := profile(t, p, "hosted"), profile(t, p, "partner"), profile(t, p, "jobs")
 	if got := hosted; got.AppClient() != policy.SharedAppClient || got.Consent() != policy.ConsentRemember || got.Lifetimes().Unconfirmed != 72*time.Hour ||
 		!got.Users().Allow([]string{"staff"}, "COGNITO") || got.Users().Allow(nil, "COGNITO") {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -16,8 +17,8 @@ const maxLimit = 10_000
 
 // Parse reads a document and checks all of it, for a deployment. An error is a *ParseError with every fault. Member
 // names are matched exactly; one that is not known or that occurs twice is a fault.
-func Parse(body []byte, deployment Deployment) (*Policy, error) {
-	d := &document{scopes: slices.Clone(deployment.Scopes), mode: cmp.Or(deployment.Mode, Direct)}
+func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
+	d := &document{scopes: slices.Clone(deployment.Scopes), mode: cmp.Or(deployment.Mode, broker.ModeDirect)}
 	p := d.policy(body)
 	if len(d.faults) > 0 {
 		return nil, &ParseError{Faults: d.faults}
@@ -29,8 +30,8 @@ func Parse(body []byte, deployment Deployment) (*Policy, error) {
 // wrong with it, and return what can be used of it.
 type document struct {
 	faults
-	scopes []string // of the deployment
-	mode   Mode     // likewise
+	scopes []string    // of the deployment
+	mode   broker.Mode // likewise
 }
 
 func (d *document) policy(body []byte) *Policy {
@@ -86,7 +87,7 @@ func (d *document) profiles(o map[string]any, p *Policy) {
 
 // checkDeployment makes sure that what is not in the document cannot make a wrong policy out of a right one.
 func (d *document) checkDeployment() {
-	if d.mode != Direct && d.mode != Brokered {
+	if d.mode != broker.ModeDirect && d.mode != broker.ModeBrokered {
 		d.add("", "the deployment's mode %s is neither direct nor brokered", quote(string(d.mode)))
 	}
 	for i, s := range d.scopes {
@@ -272,7 +273,7 @@ func (d *document) scopeList(path string, v any, from []string, open bool) []str
 		switch {
 		case open && item.value == scopeAdmin:
 			d.add(item.path, "not allowed on the profile of open registration: it lets a client change the user's account")
-		case d.mode == Brokered && item.value == scopeAdmin:
+		case d.mode == broker.ModeBrokered && item.value == scopeAdmin:
 			d.add(item.path, "not allowed in brokered mode: no app client of the broker has it")
 		case !slices.Contains(from, item.value) && slices.Contains(d.scopes, item.value):
 			d.add(item.path, "%s is not in allowed", quote(item.value))
@@ -286,7 +287,7 @@ func (d *document) scopeList(path string, v any, from []string, open bool) []str
 // checkScopes applies Cognito's rules for the scopes of an app client.
 func (d *document) checkScopes(path string, scopes []string) {
 	limit, besides := MaxScopes, ""
-	if d.mode == Brokered && !slices.Contains(scopes, scopeOpenID) {
+	if d.mode == broker.ModeBrokered && !slices.Contains(scopes, scopeOpenID) {
 		limit, besides = MaxScopes-1, " besides openid, which the broker needs"
 	}
 	if len(scopes) > limit {

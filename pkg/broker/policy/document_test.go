@@ -7,11 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
 // faultsOf returns the faults of a document, nil if it has none.
-func faultsOf(t testing.TB, document []byte, d policy.Deployment) []string {
+func faultsOf(t testing.TB, document []byte, d broker.Deployment) []string {
 	t.Helper()
 	p, err := policy.Parse(document, d)
 	if err == nil {
@@ -244,7 +245,7 @@ func TestParseChecksScopesAgainstTheDeployment(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := faultsOf(t, []byte(tt.document), policy.Deployment{Scopes: tt.scopes}); !slices.Equal(got, tt.want) {
+			if got := faultsOf(t, []byte(tt.document), broker.Deployment{Scopes: tt.scopes}); !slices.Equal(got, tt.want) {
 				t.Errorf("faults:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -78,7 +79,7 @@ func TestParseFaultsOfIssuers(t *testing.T) {
 		}{statements(`{"issuer": "` + issuer + `"}`), nil})
 	}
 	for _, tt := range tests {
-		for _, mode := range []policy.Mode{policy.Direct, policy.Brokered} {
+		for _, mode := range []broker.Mode{broker.ModeDirect, broker.ModeBrokered} {
 			d := deployment
 			d.Mode = mode
 			if got := faultsOf(t, []byte(tt.document), d); !slices.Equal(got, tt.want) {

@@ -26,24 +26,6 @@ var defaultDocument []byte
 // presets and loopback clients register openly. Its profile "trusted" is for initial access tokens.
 func Default() []byte { return slices.Clone(defaultDocument) }
 
-// Deployment is what a policy is checked against.
-type Deployment struct {
-	// Scopes are all scopes that app clients of the user pool may have, custom ones as resourceServer/name.
-	Scopes []string
-	// Mode is how the deployment authorizes. The zero value is Direct.
-	Mode Mode
-}
-
-// Mode says who the authorization server is that clients see.
-type Mode string
-
-const (
-	// Direct is Cognito itself. Keys that only the broker could keep to are faults.
-	Direct Mode = "direct"
-	// Brokered is the broker.
-	Brokered Mode = "brokered"
-)
-
 // Policy is a document that passed all checks.
 type Policy struct {
 	open     string // the name of the profile for open registration, "" if that is off

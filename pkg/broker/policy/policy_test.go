@@ -6,13 +6,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-var deployment = policy.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}}
+var deployment = broker.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}}
 
-func parse(t testing.TB, document string, d policy.Deployment) *policy.Policy {
+func parse(t testing.TB, document string, d broker.Deployment) *policy.Policy {
 	t.Helper()
 	p, err := policy.Parse([]byte(document), d)
 	if err != nil {
@@ -84,7 +85,7 @@ func TestNoProfileHasTheEmptyName(t *testing.T) {
 
 func TestScopesSupported(t *testing.T) {
 	const admin = "aws.cognito.signin.user.admin"
-	all := policy.Deployment{Scopes: []string{"openid", "email", admin, "mcp/read", "mcp/write"}}
+	all := broker.Deployment{Scopes: []string{"openid", "email", admin, "mcp/read", "mcp/write"}}
 	tests := []struct {
 		name, document string
 		want           []string
@@ -116,7 +117,7 @@ func TestScopesSupported(t *testing.T) {
 }
 
 func TestPolicySharesNoMemoryWithCallers(t *testing.T) {
-	d := policy.Deployment{Scopes: []string{"mcp/read", "mcp/write"}}
+	d := broker.Deployment{Scopes: []string{"mcp/read", "mcp/write"}}
 	p := parse(t, string(policy.Default()), d)
 	open, _ := p.Open()
 	d.Scopes[0] = "x"

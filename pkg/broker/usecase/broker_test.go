@@ -75,7 +75,7 @@ func (w *world) wait(d time.Duration) {
 
 func (w *world) usePolicy(doc string) {
 	w.t.Helper()
-	p, err := policy.Parse([]byte(doc), policy.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}})
+	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (w *brokeredWorld) ring(context.Context) (*seal.Ring, error) { return w.key
 
 func (w *brokeredWorld) useBrokeredPolicy(doc string) {
 	w.t.Helper()
-	p, err := policy.Parse([]byte(doc), policy.Deployment{Scopes: brokeredScopes, Mode: policy.Brokered})
+	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: brokeredScopes, Mode: broker.ModeBrokered})
 	if err != nil {
 		w.t.Fatal(err)
 	}
