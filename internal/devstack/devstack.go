@@ -1,7 +1,7 @@
 // Package devstack is a tool: it runs the whole broker in one process, with a
-// local Cognito, the broker on an in-memory store, and a sample MCP server, each
-// on a loopback port. The broker is wired and configured as it is in the cloud;
-// only the store and the addresses differ. It is for development and the
+// local Cognito, the broker on an in-memory store, and a sample MCP server,
+// each on a loopback port. The broker is wired and configured as it is in the
+// cloud; only the store and the addresses differ. It is for development and the
 // end-to-end tests, and keeps no data after it is closed.
 package devstack
 
@@ -35,8 +35,8 @@ const (
 	OtherPassword = "Battery-Staple-7"
 )
 
-// The sample MCP server's credentials at the introspection endpoint. It does not
-// use them itself; only brokered mode has that endpoint.
+// The sample MCP server's credentials at the introspection endpoint. It does
+// not use them itself; only brokered mode has that endpoint.
 const (
 	IntrospectionID     = "sample"
 	IntrospectionSecret = "Sample-Server-9"

@@ -9,8 +9,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/mcpauth"
 )
 
-// The scopes of the sample MCP server: every request needs the first, and one of
-// the tools needs the second as well.
+// The scopes of the sample MCP server: every request needs the first, and one
+// of the tools needs the second as well.
 const (
 	readScope  = "mcp/read"
 	writeScope = "mcp/write"

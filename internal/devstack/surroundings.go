@@ -54,8 +54,9 @@ type SurroundingsOptions struct {
 	Getenv func(string) string
 }
 
-// Surroundings is everything that a broker in brokered mode depends on: the local
-// Cognito, a table and the sealing keys, and an MCP server for it to protect.
+// Surroundings is everything that a broker in brokered mode depends on: the
+// local Cognito, a table and the sealing keys, and an MCP server for it to
+// protect.
 type Surroundings struct {
 	// Issuer, MCP and Cognito are the URLs of the broker, of the MCP endpoint,
 	// and of the local Cognito, for browsers and clients.
@@ -103,7 +104,8 @@ func Surround(ctx context.Context, o SurroundingsOptions) (*Surroundings, error)
 	return s, nil
 }
 
-// Close stops the servers as Stack.Close does. It does not delete table and keys.
+// Close stops the servers as Stack.Close does. It does not delete table and
+// keys.
 func (s *Surroundings) Close() error { return s.stack.Close() }
 
 // build returns the handlers of Cognito, MCP server and back channel, in that
@@ -196,8 +198,8 @@ func (s *Surroundings) makeTable(ctx context.Context, origin, table string) erro
 	return nil
 }
 
-// localAWS returns the configuration for emulated services at origin. They ignore
-// credentials, but separate regions.
+// localAWS returns the configuration for emulated services at origin. They
+// ignore credentials, but separate regions.
 func localAWS(origin string) aws.Config {
 	return aws.Config{Region: Region, BaseEndpoint: &origin, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil

@@ -220,8 +220,8 @@ func (d *doctor) checkErrorResponse(ctx context.Context, redirectURI string) {
 	f.end("%s", quote(got.toClient.Get("error")))
 }
 
-// checkIss compares iss of an authorization response with the metadata (RFC 9207
-// §2.4).
+// checkIss compares iss of an authorization response with the metadata (RFC
+// 9207 §2.4).
 func (d *doctor) checkIss(f *finding, response url.Values) {
 	announced := d.server.isTrue("authorization_response_iss_parameter_supported")
 	switch iss := response.Get("iss"); {

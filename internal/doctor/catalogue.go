@@ -146,8 +146,8 @@ var (
 	cleanUpClients = define(stageCleanUp, "clean-up.clients", "RFC 7592 section 2.3", "the registrations of the doctor are deleted")
 )
 
-// Go initializes knownClients after the variables that depend on nothing, so the
-// catalogue has to be put in the order of the stages.
+// Go initializes knownClients after the variables that depend on nothing, so
+// the catalogue has to be put in the order of the stages.
 func init() {
 	slices.SortStableFunc(catalogue, func(a, b *definition) int {
 		return cmp.Compare(slices.Index(stages, a.stage), slices.Index(stages, b.stage))

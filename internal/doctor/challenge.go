@@ -105,7 +105,8 @@ func (d *doctor) hasResource(ctx context.Context) bool {
 	return false
 }
 
-// remapped is the name to which API Gateway's REST APIs change WWW-Authenticate.
+// remapped is the name to which API Gateway's REST APIs change
+// WWW-Authenticate.
 const remapped = "X-Amzn-Remapped-Www-Authenticate"
 
 // challenge checks the answer to a call without a token.

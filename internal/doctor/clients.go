@@ -26,8 +26,8 @@ const (
 	vsCode      = "VS Code"
 )
 
-// reported marks a client whose failure others have reported and this project has
-// not reproduced.
+// reported marks a client whose failure others have reported and this project
+// has not reproduced.
 func reported(client string) string { return client + suffixReported }
 
 const suffixReported = " (reported)"
@@ -81,8 +81,8 @@ func with(body map[string]any, members map[string]any) map[string]any {
 	return body
 }
 
-// scope returns the scope for the registration of a client that takes it from the
-// challenge or the metadata of the resource; nil if they name none.
+// scope returns the scope for the registration of a client that takes it from
+// the challenge or the metadata of the resource; nil if they name none.
 func (d *doctor) scope() any {
 	if len(d.scopes) == 0 {
 		return nil
@@ -135,8 +135,8 @@ func bodies() []*known {
 	}
 }
 
-// vsCodeGrantTypes returns VS Code's grant types that the server supports, or all
-// of them if the metadata does not list any.
+// vsCodeGrantTypes returns VS Code's grant types that the server supports, or
+// all of them if the metadata does not list any.
 func vsCodeGrantTypes(server object) []string {
 	all := append(slices.Clone(codeAndRefresh), "urn:ietf:params:oauth:grant-type:device_code")
 	offered := server.texts("grant_types_supported")

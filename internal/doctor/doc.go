@@ -13,8 +13,8 @@
 // network they are in: it is a tool for an operator. Do not use it in a service
 // that fetches addresses given by strangers.
 //
-// The package is larger than others because it is a list: about eighty checks of
-// a few lines each, one file for each step.
+// The package is larger than others because it is a list: about eighty checks
+// of a few lines each, one file for each step.
 //
 // It leaves out client ID metadata documents, which would have to be published
 // somewhere; signatures of tokens, which the MCP server verifies; and the older

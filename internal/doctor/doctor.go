@@ -94,9 +94,9 @@ func Failed(checks []Check) bool {
 }
 
 // Run makes all checks and returns them in the order of Checks, each once. The
-// error is a *UsageError, without checks, or the error of ctx if it ended during
-// the run: the remaining checks are then skipped, and the doctor still deletes
-// the clients that it registered.
+// error is a *UsageError, without checks, or the error of ctx if it ended
+// during the run: the remaining checks are then skipped, and the doctor still
+// deletes the clients that it registered.
 func Run(ctx context.Context, o Options) ([]Check, error) {
 	d, err := newDoctor(o)
 	if err != nil {
@@ -342,8 +342,8 @@ type slowest struct {
 	what string
 }
 
-// reasonOf returns the error for a report: without the address, which the report
-// has beside it.
+// reasonOf returns the error for a report: without the address, which the
+// report has beside it.
 func reasonOf(err error) string {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err

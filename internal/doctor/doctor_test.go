@@ -43,7 +43,8 @@ func TestOurOwnStackPasses(t *testing.T) {
 	}
 }
 
-// In direct mode the doctor warns about what Cognito's own authorize endpoint lacks.
+// In direct mode the doctor warns about what Cognito's own authorize endpoint
+// lacks.
 func TestDirectModeHasWarnings(t *testing.T) {
 	s := startStack(t, config.Direct)
 	got := make(map[string]Status)
@@ -224,7 +225,8 @@ func TestOtherClientsAreRegisteredOnlyIfDeletable(t *testing.T) {
 	}
 }
 
-// Redirects of documents are followed, up to a limit and never from https to http.
+// Redirects of documents are followed, up to a limit and never from https to
+// http.
 func TestRedirects(t *testing.T) {
 	var loop string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -37,9 +37,9 @@ func (d *doctor) checkType(def *definition, a *answer) {
 	f.end("application/json")
 }
 
-// checkReadable checks whether a client in a browser may read a document. Clients
-// send MCP-Protocol-Version with their requests, so the browser makes a preflight
-// request first.
+// checkReadable checks whether a client in a browser may read a document.
+// Clients send MCP-Protocol-Version with their requests, so the browser makes a
+// preflight request first.
 func (d *doctor) checkReadable(ctx context.Context, def *definition, a *answer) {
 	f := d.check(def)
 	if !a.allowsOrigin() {

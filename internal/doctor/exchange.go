@@ -232,8 +232,8 @@ func quotes(list []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// clean removes secrets and characters that are not printable from a text before
-// it is reported, and limits its length.
+// clean removes secrets and characters that are not printable from a text
+// before it is reported, and limits its length.
 func (d *doctor) clean(s string) string {
 	for _, secret := range d.withheld {
 		s = redact(s, secret)

@@ -84,8 +84,8 @@ func token(only string, change func(a *fake)) []fault {
 	return []fault{{method: "POST", path: "/token", only: only, change: func(_ *http.Request, a *fake) { change(a) }}}
 }
 
-// authorize changes the answers to authorization requests that contain the text,
-// or, after a "!", do not contain it.
+// authorize changes the answers to authorization requests that contain the
+// text, or, after a "!", do not contain it.
 func authorize(only string, change func(r *http.Request, a *fake)) []fault {
 	text, not := strings.CutPrefix(only, "!")
 	return at("GET", "/authorize", func(r *http.Request, a *fake) {

@@ -21,7 +21,8 @@ type client struct {
 	manageToken        string
 }
 
-// ownRedirectURI is the doctor's redirect URI. Nothing listens on it without a sign-in.
+// ownRedirectURI is the doctor's redirect URI. Nothing listens on it without a
+// sign-in.
 func (d *doctor) ownRedirectURI() string {
 	if d.back != nil {
 		return d.back.uri

@@ -20,8 +20,8 @@ type place struct {
 }
 
 // issuerPlaces returns the places in the order in which clients try them (MCP,
-// "Authorization Server Metadata Discovery"); nil if the issuer is not a web URL.
-// An issuer without a path has two.
+// "Authorization Server Metadata Discovery"); nil if the issuer is not a web
+// URL. An issuer without a path has two.
 func issuerPlaces(issuer string) []place {
 	u, err := webURL(issuer)
 	if err != nil {

@@ -267,7 +267,8 @@ func (d *doctor) renew(ctx context.Context) {
 	f.end("%s", map[bool]string{true: "a new one", false: "the same one, for a client that has a secret"}[next != "" && d.client.method == "none"])
 }
 
-// replay sends the code again. It comes last, because a server may end the grant.
+// replay sends the code again. It comes last, because a server may end the
+// grant.
 func (d *doctor) replay(ctx context.Context) {
 	f := d.check(signInReplay)
 	a, err := d.post(ctx, "token_endpoint", d.client, d.codeForm(d.tokens.request, d.tokens.code))

@@ -10,8 +10,8 @@ import (
 )
 
 // Table writes checks as text, step by step, as they come. Lines have at most
-// 110 columns; only a word that cannot be broken, such as a URL, is longer. Write
-// errors are ignored.
+// 110 columns; only a word that cannot be broken, such as a URL, is longer.
+// Write errors are ignored.
 type Table struct {
 	w        io.Writer
 	coloured bool

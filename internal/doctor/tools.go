@@ -57,7 +57,8 @@ func (d *doctor) callTools(ctx context.Context) {
 	f.end("%s", quotes(names))
 }
 
-// withToken sends the token with each request, and limits the length of answers.
+// withToken sends the token with each request, and limits the length of
+// answers.
 type withToken struct {
 	base  http.RoundTripper
 	token string
@@ -74,7 +75,8 @@ func (t *withToken) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// maxTools limits an answer of the MCP server, in bytes: lists of tools are long.
+// maxTools limits an answer of the MCP server, in bytes: lists of tools are
+// long.
 const maxTools = 8 << 20
 
 type limited struct {

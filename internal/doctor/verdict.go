@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// patience is the time that Claude waits for metadata, a registration or a token
-// (claude.com, building connectors, authentication).
+// patience is the time that Claude waits for metadata, a registration or a
+// token (claude.com, building connectors, authentication).
 const patience = 10 * time.Second
 
 // wellKnownClients checks for each client whether it could connect: it uses the
@@ -43,8 +43,8 @@ func (d *doctor) wellKnownClients(ctx context.Context) {
 	}
 }
 
-// reasonNotToRegister returns why the doctor does not register as the well-known
-// clients; "" if it does.
+// reasonNotToRegister returns why the doctor does not register as the
+// well-known clients; "" if it does.
 func (d *doctor) reasonNotToRegister() string {
 	endpoint, err := url.Parse(d.server.text("registration_endpoint"))
 	switch {
@@ -176,8 +176,8 @@ func (d *doctor) cleanUp(ctx context.Context) {
 	f.end("%s", fmt.Sprintf("%d deleted", deleted))
 }
 
-// quoteAll returns all ids, without the limit of quotes: the user may have to ask
-// the server's operator to delete these clients.
+// quoteAll returns all ids, without the limit of quotes: the user may have to
+// ask the server's operator to delete these clients.
 func quoteAll(ids []string) string {
 	var list []string
 	for _, id := range ids {

@@ -85,8 +85,8 @@ func (r *run) cognitoCalls(ctx context.Context) {
 	r.try(ctx, "iam.cognito", calls)
 }
 
-// create tries to create an app client with a scope that no resource server has.
-// If Cognito creates it anyway, create deletes it.
+// create tries to create an app client with a scope that no resource server
+// has. If Cognito creates it anyway, create deletes it.
 func (r *run) create(ctx context.Context, once func(*cip.Options)) error {
 	pool := aws.String(r.Config.UserPoolID)
 	out, err := r.cognito.CreateUserPoolClient(ctx, &cip.CreateUserPoolClientInput{

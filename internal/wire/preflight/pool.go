@@ -56,8 +56,8 @@ func (r *run) plan(plan string) {
 	}
 }
 
-// domain checks the pool's domain, and returns the version of its sign-in pages;
-// 0 if it is unknown.
+// domain checks the pool's domain, and returns the version of its sign-in
+// pages; 0 if it is unknown.
 func (r *run) domain(ctx context.Context, domain string, pool *types.UserPoolType) int {
 	c := r.Config
 	if domain == "" {

@@ -57,8 +57,8 @@ type run struct {
 	checks  []Check
 }
 
-// Run makes all checks and returns them. It leaves out checks that depend on one
-// that failed.
+// Run makes all checks and returns them. It leaves out checks that depend on
+// one that failed.
 func Run(ctx context.Context, o Options) []Check {
 	c := o.Config
 	r := &run{
