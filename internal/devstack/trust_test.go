@@ -93,13 +93,13 @@ func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); retur
 // A CI system registers a client with its own OIDC token, and a publisher's
 // software statement has the client's metadata: over HTTP, in the whole stack,
 // with discovery documents and keys that the broker fetches.
-func TestTrustedIssuers(t *testing.T) {
+func TestOthersVouchForClients(t *testing.T) {
 	for _, mode := range []config.Authorization{config.Brokered, config.Direct} {
-		t.Run(string(mode), func(t *testing.T) { testTrustedIssuers(t, mode) })
+		t.Run(string(mode), func(t *testing.T) { testOthersVouchForClients(t, mode) })
 	}
 }
 
-func testTrustedIssuers(t *testing.T, mode config.Authorization) {
+func testOthersVouchForClients(t *testing.T, mode config.Authorization) {
 	ci, publisher, down := newProvider(t), newProvider(t), newProvider(t)
 	down.down = true
 	document := filepath.Join(t.TempDir(), "policy.json")
