@@ -7,7 +7,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// banner tells what runs where and what to do with it.
+// banner returns the addresses and what to try with them.
 func banner(s *devstack.Stack) string {
 	signIn, more := signInDirect, ""
 	if s.Authorization == broker.ModeBrokered {
@@ -17,7 +17,7 @@ func banner(s *devstack.Stack) string {
 		"{issuer}", s.Issuer, "{mcp}", s.MCP, "{cognito}", s.Cognito,
 		"{user}", s.Username, "{password}", s.Password, "{iat}", s.InitialAccessToken,
 		"{introspection}", devstack.IntrospectionID+":"+devstack.IntrospectionSecret,
-	).Replace(`dcr-broker is running; it forgets everything when you stop it.
+	).Replace(`dcr-broker is running. All data is lost when you stop it.
 
   MCP server     {mcp}
   Broker         {issuer}
@@ -32,15 +32,15 @@ Connect an MCP client
   Claude Code    claude mcp add --transport http sample {mcp}
                  then type /mcp in claude and choose "sample" to sign in
 
-  The tool write_log needs a scope that clients do not ask for at first: those
-  that can, ask you for it when it is called.
+  The tool write_log needs a scope that clients do not request at first. Clients
+  that support it ask you for the scope when they call the tool.
 
 Register a client by hand: openly, as MCP clients do
 
   curl -si {issuer}/register -H 'Content-Type: application/json' \
     -d '{"client_name":"My client","redirect_uris":["http://localhost:7777/callback"],"token_endpoint_auth_method":"none"}'
 
-or with an initial access token, which lets a client have a secret
+or with an initial access token, which allows a client with a secret
 
   curl -si {issuer}/register -H 'Content-Type: application/json' \
     -H 'Authorization: Bearer {iat}' \
@@ -52,18 +52,18 @@ Ctrl-C stops it.
 
 const (
 	signInBrokered = `
-The broker authorizes clients itself (AUTHORIZATION=brokered): after signing in
-you are asked whether the client may in, and no registration makes an app client
-at Cognito. With --authorization=direct it hands out Cognito app clients instead,
-and nobody is asked.
+The broker authorizes clients itself (AUTHORIZATION=brokered): after you sign in
+you are asked to approve the client. A registration does not create an app client
+at Cognito. With --authorization=direct each registration is a Cognito app client,
+and there is no consent page.
 `
 	signInDirect = `
-Cognito authorizes clients itself (AUTHORIZATION=direct): every registration is an
-app client of its own, and nobody is asked for consent. The default,
---authorization=brokered, has a consent page.
+Cognito authorizes clients itself (AUTHORIZATION=direct): each registration is an
+app client of its own, and there is no consent page. The default,
+--authorization=brokered, has one.
 `
 	introspect = `
-Ask what an access token is worth, as the MCP server may
+Introspect an access token, as the MCP server can
 
   curl -s {issuer}/introspect -u {introspection} -d token=ACCESS_TOKEN
 `

@@ -1,5 +1,5 @@
-// Dcr-dev runs the broker on one machine without an AWS account: a local
-// Cognito, the broker and a sample MCP server in one process.
+// Dcr-dev is a tool: it runs the broker on one machine without an AWS account,
+// with a local Cognito, the broker and a sample MCP server in one process.
 package main
 
 import (
@@ -23,19 +23,18 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print the version and quit."`
 
 	Run  runCmd  `cmd:"" default:"withargs" help:"Run a local Cognito, the broker and a sample MCP server until Ctrl-C."`
-	Demo demoCmd `cmd:"" help:"Run the same and walk through it as an MCP client."`
+	Demo demoCmd `cmd:"" help:"Run the same, and connect to it as an MCP client, step by step."`
 
-	Surroundings surroundingsCmd `cmd:"" hidden:"" help:"Run all but the broker, for one that runs elsewhere on this machine, and write what it needs to know. It is what make sam-local runs."`
+	Surroundings surroundingsCmd `cmd:"" hidden:"" help:"Run everything except the broker, for a broker that runs in containers on this machine, and write its settings. make sam-local uses this."`
 }
 
-// stack is what runs: where the three servers listen, and how the broker
-// authorizes.
+// stack has the addresses of the three servers, and the broker's mode.
 type stack struct {
 	Cognito string `default:"localhost:9229" env:"DCR_DEV_COGNITO" help:"Address of the local Cognito."`
 	Broker  string `default:"localhost:8080" env:"DCR_DEV_BROKER" help:"Address of the broker."`
 	MCP     string `name:"mcp" default:"localhost:8090" env:"DCR_DEV_MCP" help:"Address of the sample MCP server."`
 
-	Authorization string `default:"brokered" enum:"brokered,direct" env:"AUTHORIZATION" help:"Who authorizes: the broker itself, which asks for consent (brokered), or Cognito, with an app client for each registration (direct)."`
+	Authorization string `default:"brokered" enum:"brokered,direct" env:"AUTHORIZATION" help:"Which server authorizes: the broker itself, with a consent page (brokered), or Cognito, with an app client for each registration (direct)."`
 }
 
 type runCmd struct {
@@ -51,7 +50,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli
-	k := kong.Parse(&c, kong.Name("dcr-dev"), kong.Description("The broker on one machine, without an AWS account. Everything is kept in memory."), kong.UsageOnError(),
+	k := kong.Parse(&c, kong.Name("dcr-dev"), kong.Description("The broker on one machine, without an AWS account. All data is in memory."), kong.UsageOnError(),
 		kong.Vars{"version": "dcr-dev " + environment.Version()})
 	k.BindTo(ctx, (*context.Context)(nil))
 	if err := k.Run(); err != nil {
@@ -60,12 +59,12 @@ func main() {
 	}
 }
 
-// explain says what to do about a taken port.
+// explain returns the error text, with the flag to change if a port is in use.
 func explain(err error) string {
 	if a, ok := errors.AsType[*devstack.AddressError](err); ok {
 		reason := a.Err
 		if errors.Is(reason, syscall.EADDRINUSE) {
-			reason = errors.New("the port is taken")
+			reason = errors.New("the port is in use")
 		}
 		return fmt.Sprintf("cannot listen on %s: %v; choose another with --%s", a.Address, reason, a.Server)
 	}
@@ -100,7 +99,7 @@ func (r *runCmd) Run(ctx context.Context) error {
 	return s.Close()
 }
 
-// Run walks and returns an error if a step did not hold.
+// Run returns an error if a step of the walk fails.
 func (d *demoCmd) Run(ctx context.Context) error {
 	s, err := d.start(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// parse reads a command line as main does, with free ports besides.
+// parse parses a command line as main does, with free ports as defaults.
 func parse(t *testing.T, args ...string) (*cli, error) {
 	t.Helper()
 	for _, name := range []string{"DCR_DEV_COGNITO", "DCR_DEV_BROKER", "DCR_DEV_MCP"} {
@@ -25,7 +25,7 @@ func parse(t *testing.T, args ...string) (*cli, error) {
 	return &c, err
 }
 
-func TestEachModeWalksAndTellsWhatToDo(t *testing.T) {
+func TestEachModeHasItsBannerAndWalk(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		env  string
@@ -35,7 +35,7 @@ func TestEachModeWalksAndTellsWhatToDo(t *testing.T) {
 		not  string
 	}{
 		{"by itself", "", []string{"run"}, broker.ModeBrokered, []string{"AUTHORIZATION=brokered", "you are asked", "--authorization=direct", "/introspect -u sample:"}, "AUTHORIZATION=direct"},
-		{"by the flag", "", []string{"run", "--authorization=direct"}, broker.ModeDirect, []string{"AUTHORIZATION=direct", "nobody is asked for consent", "--authorization=brokered"}, "/introspect"},
+		{"by the flag", "", []string{"run", "--authorization=direct"}, broker.ModeDirect, []string{"AUTHORIZATION=direct", "there is no consent page", "--authorization=brokered"}, "/introspect"},
 		{"by the environment", "direct", nil, broker.ModeDirect, []string{"AUTHORIZATION=direct"}, "/introspect"},
 		{"the flag goes first", "direct", []string{"run", "--authorization=brokered"}, broker.ModeBrokered, []string{"AUTHORIZATION=brokered"}, "AUTHORIZATION=direct"},
 	} {
@@ -58,11 +58,11 @@ func TestEachModeWalksAndTellsWhatToDo(t *testing.T) {
 			text := banner(s)
 			for _, want := range append(tt.says, s.MCP, s.Issuer+"/register", s.Cognito, s.Username+" / "+s.Password, s.InitialAccessToken) {
 				if !strings.Contains(text, want) {
-					t.Errorf("the banner does not say %q:\n%s", want, text)
+					t.Errorf("the banner lacks %q:\n%s", want, text)
 				}
 			}
 			if strings.Contains(text, tt.not) || strings.Contains(text, "{issuer}") || strings.Contains(text, "{introspection}") {
-				t.Errorf("the banner says %q, or has a placeholder left:\n%s", tt.not, text)
+				t.Errorf("the banner has %q, or a placeholder is left:\n%s", tt.not, text)
 			}
 			var report strings.Builder
 			if err := walkThrough(t.Context(), &report, s); err != nil {
@@ -72,7 +72,7 @@ func TestEachModeWalksAndTellsWhatToDo(t *testing.T) {
 	}
 }
 
-func TestUnknownModeIsRefused(t *testing.T) {
+func TestUnknownModeIsRejected(t *testing.T) {
 	if _, err := parse(t, "run", "--authorization=both"); err == nil || !strings.Contains(err.Error(), "--authorization") {
 		t.Errorf("parse = %v, want an error that names the flag", err)
 	}
@@ -94,7 +94,7 @@ func TestTakenPortNamesTheFlag(t *testing.T) {
 	defer s.Close()
 	c.Run.Broker = strings.TrimPrefix(s.Issuer, "http://")
 	_, err = c.Run.start(t.Context(), slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(explain(err), "--broker") || !strings.Contains(explain(err), "taken") {
-		t.Errorf("start on a taken port = %v, want an error that names --broker", err)
+	if err == nil || !strings.Contains(explain(err), "--broker") || !strings.Contains(explain(err), "in use") {
+		t.Errorf("start on a port in use = %v, want an error that names --broker", err)
 	}
 }

@@ -15,14 +15,14 @@ import (
 
 type surroundingsCmd struct {
 	Cognito     string `default:"localhost:9229" env:"DCR_DEV_COGNITO" help:"Address of the local Cognito."`
-	BackChannel string `help:"Another address of the local Cognito, for functions that cannot reach the first."`
+	BackChannel string `help:"Another address of the local Cognito, for functions that cannot reach --cognito."`
 	MCP         string `name:"mcp" default:"localhost:8090" env:"DCR_DEV_MCP" help:"Address of the sample MCP server."`
-	Host        string `required:"" help:"This machine, as the functions reach it."`
+	Host        string `required:"" help:"Name or address of this machine for the functions."`
 	Issuer      string `required:"" help:"Origin of the broker."`
 	AWS         string `name:"aws" required:"" help:"Origin of DynamoDB and Secrets Manager."`
-	Lambda      string `required:"" help:"Origin of the Lambda API, as the functions reach it."`
-	Provision   string `required:"" help:"Name there of the function that makes app clients."`
-	Out         string `required:"" help:"Directory for functions.json, which is for sam's --env-vars, and client.sh, for a shell that tests the broker. Both are there when everything runs."`
+	Lambda      string `required:"" help:"Origin of the Lambda API for the functions."`
+	Provision   string `required:"" help:"Name there of the function that creates app clients."`
+	Out         string `required:"" help:"Directory for functions.json, for sam's --env-vars, and client.sh, for a shell that tests the broker. Both are written when everything runs."`
 }
 
 // Run serves until ctx ends.
@@ -42,9 +42,10 @@ func (c *surroundingsCmd) Run(ctx context.Context) error {
 	return s.Close()
 }
 
-// write leaves client.sh to the end, and complete: whoever sees it may begin.
+// write writes client.sh last and atomically: a script that waits for this file
+// can start as soon as it exists.
 func (c *surroundingsCmd) write(s *devstack.Surroundings) error {
-	// sam takes these for every function that has a variable of the name.
+	// sam passes these to every function whose template has the variable.
 	functions, err := json.MarshalIndent(map[string]any{"Parameters": s.Environment}, "", "  ")
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func TestDoctorExitCodes(t *testing.T) {
 		{"something fails", []string{s.Cognito + "/us-east-1_local00001"}, 1, "server.pkce"},
 		{"nobody listens", []string{"http://127.0.0.1:1/"}, 1, "refused"},
 		{"no URL", nil, 2, "<url>"},
-		{"a path", []string{"mcp"}, 2, "no http or https URL"},
+		{"a path", []string{"mcp"}, 2, "not an http or https URL"},
 		{"an unknown way to register", []string{s.MCP, "--register", "twice"}, 2, "register"},
 		{"an unknown output", []string{s.MCP, "--output", "xml"}, 2, "output"},
 		{"a port that cannot be had", []string{s.MCP, "--sign-in", "--redirect-port", "99999"}, 2, "listen"},

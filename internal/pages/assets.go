@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// AssetsPath is where Assets is to be served: GET of the paths that begin so.
+// AssetsPath is the prefix of the paths that Assets serves, by GET.
 const AssetsPath = "/assets/"
 
-// asset is a file that pages load. Its path changes with its content.
+// asset is a file that pages load. Its path depends on its content.
 type asset struct {
 	path        string
 	contentType string
@@ -43,7 +43,7 @@ func isSVG(b []byte) bool {
 	return start && bytes.Contains(b, []byte("<svg"))
 }
 
-// Assets serves what the pages load, under AssetsPath.
+// Assets serves the files that the pages load, under AssetsPath.
 func (p *Pages) Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.logo == nil || r.URL.Path != p.logo.path {
@@ -54,8 +54,8 @@ func (p *Pages) Assets() http.Handler {
 		h.Set("Content-Type", p.logo.contentType)
 		h.Set("Content-Length", strconv.Itoa(len(p.logo.body)))
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
-		// Whoever opens an SVG by itself gets a document, which could run
-		// scripts in our origin.
+		// An SVG that a user opens directly is a document, which could run
+		// scripts in the broker's origin.
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")

@@ -15,7 +15,7 @@ var (
 	black         = colour{0x00, 0x00, 0x00}
 	defaultAccent = colour{0x1f, 0x5f, 0xbf}
 
-	// The surfaces that accents have the least contrast to, --fill in style.css.
+	// The surfaces with the least contrast to accents, --fill in style.css.
 	lightFill = colour{0xf6, 0xf7, 0xf9}
 	darkFill  = colour{0x23, 0x28, 0x31}
 )
@@ -37,7 +37,7 @@ func parseColour(s string) (colour, error) {
 
 func (c colour) String() string { return "#" + hex.EncodeToString(c[:]) }
 
-// luminance is the relative luminance of WCAG 2.2.
+// luminance returns the relative luminance of WCAG 2.2.
 func (c colour) luminance() float64 {
 	l := 0.0
 	for i, weight := range [3]float64{0.2126, 0.7152, 0.0722} {
@@ -52,15 +52,15 @@ func (c colour) luminance() float64 {
 	return l
 }
 
-// contrast is the contrast ratio of WCAG 2.2, from 1 to 21.
+// contrast returns the contrast ratio of WCAG 2.2, from 1 to 21.
 func contrast(a, b colour) float64 {
 	la, lb := a.luminance(), b.luminance()
 	return (max(la, lb) + 0.05) / (min(la, lb) + 0.05)
 }
 
-// against returns c, moved towards end as little as is needed for the contrast
-// to the surface.
-func (c colour) against(surface, end colour, ratio float64) colour {
+// withContrast returns c mixed with end, as little as possible for the ratio to
+// the surface.
+func (c colour) withContrast(surface, end colour, ratio float64) colour {
 	const steps = 64
 	for i := range steps {
 		var mixed colour
@@ -74,15 +74,16 @@ func (c colour) against(surface, end colour, ratio float64) colour {
 	return end
 }
 
-// onTop is the colour of text on c: one of the two always has enough contrast.
-func (c colour) onTop() colour {
+// textColour returns the colour of text on c, white or black: one of the two
+// always has enough contrast.
+func (c colour) textColour() colour {
 	if contrast(c, white) >= textContrast {
 		return white
 	}
 	return black
 }
 
-// palette is the accent as it is used on light and on dark pages.
+// palette has the colours of light and of dark pages.
 type palette struct {
 	light, dark tint
 }
@@ -93,7 +94,7 @@ type tint struct {
 
 func newPalette(accent colour) palette {
 	on := func(surface, end colour) tint {
-		return tint{accent, accent.onTop(), accent.against(surface, end, objectContrast), accent.against(surface, end, textContrast)}
+		return tint{accent, accent.textColour(), accent.withContrast(surface, end, objectContrast), accent.withContrast(surface, end, textContrast)}
 	}
 	return palette{light: on(lightFill, black), dark: on(darkFill, white)}
 }

@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-func TestContrastIsThatOfWCAG(t *testing.T) {
+func TestContrast(t *testing.T) {
 	for _, tt := range []struct {
 		a, b colour
 		want float64
 	}{
 		{white, black, 21},
 		{white, white, 1},
-		{colour{0x76, 0x76, 0x76}, white, 4.54}, // the lightest grey that text on white may have
+		{colour{0x76, 0x76, 0x76}, white, 4.54}, // the lightest grey allowed for text on white
 	} {
 		if got := contrast(tt.a, tt.b); got < tt.want-0.01 || got > tt.want+0.01 {
 			t.Errorf("contrast(%v, %v) = %.3f, want %.2f", tt.a, tt.b, got, tt.want)
@@ -20,8 +20,8 @@ func TestContrastIsThatOfWCAG(t *testing.T) {
 	}
 }
 
-// Whatever accent an operator has, text on buttons and links can be read and
-// buttons have an edge.
+// For any accent, text on buttons and links has enough contrast, and buttons
+// have an edge.
 func TestEveryAccentYieldsColoursWithContrast(t *testing.T) {
 	for r := 0; r < 256; r += 15 {
 		for g := 0; g < 256; g += 15 {
@@ -43,13 +43,13 @@ func TestEveryAccentYieldsColoursWithContrast(t *testing.T) {
 	}
 }
 
-func TestAnAccentWithContrastStaysAsItIs(t *testing.T) {
+func TestAccentWithContrastIsUnchanged(t *testing.T) {
 	if got := newPalette(colour{0x1f, 0x5f, 0xbf}).light; got.button.String() != "#1f5fbf" || got.link.String() != "#1f5fbf" {
 		t.Errorf("newPalette(#1f5fbf).light = %v, want the accent for button and link", got)
 	}
 }
 
-func TestTheStyleSheetHasTheSurfacesThatAccentsAreMeasuredAgainst(t *testing.T) {
+func TestStyleSheetHasTheFillColours(t *testing.T) {
 	light, dark, _ := strings.Cut(stylesheet, "@media (prefers-color-scheme: dark)")
 	for _, tt := range []struct {
 		css  string

@@ -6,76 +6,76 @@ import (
 	"strings"
 )
 
-// DecisionPath is where the forms of the pages go, by POST. They have the
-// fields csrf and decision, which is one of the Decision values.
+// DecisionPath is the path to which the pages POST their forms. A form has the
+// fields csrf and decision, which is Allow, Cancel or Switch.
 const DecisionPath = "/authorize"
 
-// What a user decides.
+// The decisions of a user.
 const (
 	Allow  = "allow"
 	Cancel = "cancel"
-	// Switch is to be somebody else.
+	// Switch means: sign in with another account.
 	Switch = "switch"
 )
 
-// Account is who is signed in.
+// Account is the account of the signed-in user.
 type Account struct {
 	Username string
-	// Email may be empty. Somebody's unverified address does not belong here.
+	// Email may be empty. It must be a verified address.
 	Email string
 }
 
-// Scope is something that a client may do.
+// Scope is a scope that a client requests.
 type Scope struct {
 	Name string
-	// Description is the operator's, for users, or empty.
+	// Description is the operator's text for users. Optional.
 	Description string
 }
 
 // Resource is the MCP server that a client wants to use.
 type Resource struct {
-	// Name is the operator's, for users, or empty.
+	// Name is the operator's name for users. Optional.
 	Name string
 	URL  string
 }
 
-// ConsentView is what the consent page shows.
+// ConsentView is the content of the consent page.
 type ConsentView struct {
-	// Lang lists the languages the user prefers, as ui_locales or
-	// Accept-Language has them; may be empty.
+	// Lang has the user's preferred languages, in the format of ui_locales or
+	// Accept-Language. Optional.
 	Lang    string
 	Account Account
-	// What the client says of itself, as it says it; all but RedirectURI may be
-	// empty. RedirectURI is the one of this request.
+	// The client's own metadata, unchanged. All but RedirectURI are optional.
+	// RedirectURI is the one of this request.
 	ClientName  string
 	ClientURI   string
 	PolicyURI   string
 	TermsURI    string
 	RedirectURI string
-	// Scopes are those to be granted, without openid.
+	// Scopes are the scopes to grant, without openid.
 	Scopes   []Scope
 	Resource Resource
-	// RememberedDays is for how long the consent is remembered, 0 if it is not.
+	// RememberedDays is how long the consent is stored; 0 if it is not stored.
 	RememberedDays int
 	CSRF           string
 }
 
-// Consent writes the page that asks the user. It answers 200.
+// Consent writes the consent page, with status 200.
 func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
 	place, ok := placeOf(v.RedirectURI)
 	if !ok {
-		// Nothing of the kind can be registered.
+		// Such a redirect URI cannot be registered.
 		p.Problem(w, ProblemView{Lang: v.Lang, Problem: Internal})
 		return
 	}
 	m := messagesFor(v.Lang)
 	t := &m.Consent
-	resource := isolated("resource", v.Resource.shown())
-	pg := p.begin(m, nil, func(pg *page) { pg.say(t.Title, resource) }, plain(t.Title, resource))
-	pg.asker(m, place, v)
+	resource := isolated("resource", v.Resource.displayName())
+	pg := p.begin(m, nil, func(pg *page) { pg.message(t.Title, resource) }, plain(t.Title, resource))
+	pg.requester(m, place, v)
 	pg.account(t.SignedIn, v.Account, func() {
 		pg.html(`<button type="submit" form="decide" name="decision" value="switch" class="quiet">`)
-		pg.say(t.Switch)
+		pg.message(t.Switch)
 		pg.html("</button>\n")
 	})
 	pg.scopes(t, v)
@@ -83,9 +83,9 @@ func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
 	pg.html(`<form id="decide" method="post" action="` + DecisionPath + `"><input type="hidden" name="csrf"`)
 	pg.attr("value", v.CSRF)
 	pg.html(">\n<div class=\"actions\">\n" + `<button type="submit" name="decision" value="allow" class="primary">`)
-	pg.say(t.Allow)
+	pg.message(t.Allow)
 	pg.html("</button>\n" + `<button type="submit" name="decision" value="cancel">`)
-	pg.say(t.Cancel)
+	pg.message(t.Cancel)
 	pg.html("</button>\n</div>\n</form>\n<div class=\"note\">")
 	if place.onDevice() {
 		pg.paragraph(t.WhatNowDevice)
@@ -102,19 +102,19 @@ func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
 	p.end(w, http.StatusOK, pg)
 }
 
-// asker says who asks: what is certain large, what the client says of itself
-// small.
-func (p *page) asker(m *messages, place place, v ConsentView) {
+// requester adds the client that asks: its verified address in large type, its
+// own name in small type.
+func (p *page) requester(m *messages, place place, v ConsentView) {
 	t := &m.Consent
 	p.html(`<section class="asker">` + "\n<h2>")
 	if place.onDevice() {
-		p.say(t.DeviceAsk)
+		p.message(t.DeviceAsk)
 		p.html("</h2>\n" + `<p class="place">`)
-		p.say(t.Device)
+		p.message(t.Device)
 		p.html("</p>\n")
 		p.paragraph(t.Scheme, part{"scheme", "code", place.scheme + ":"})
 	} else {
-		p.say(t.Website)
+		p.message(t.Website)
 		p.html("</h2>\n" + `<p class="place">`)
 		p.host(place.host)
 		p.html("</p>\n")
@@ -122,18 +122,18 @@ func (p *page) asker(m *messages, place place, v ConsentView) {
 	name := visible(v.ClientName, maxName)
 	p.html(`<p class="name">`)
 	if name.text == "" {
-		p.say(t.Nameless)
+		p.message(t.Nameless)
 	} else {
-		p.say(t.Named, isolated("name", name.marked()))
+		p.message(t.Named, isolated("name", name.withEllipsis()))
 		p.html(" ")
-		p.say(t.Unverified)
+		p.message(t.Unverified)
 	}
 	p.html("</p>\n")
-	p.suspicions(m, place, name)
+	p.warnings(m, place, name)
 	p.html("</section>\n")
 }
 
-// host adds a host that is broken into lines between its labels if it is long.
+// host adds a host. A long one can wrap between its labels.
 func (p *page) host(host string) {
 	p.html("<bdi>")
 	for label := range strings.SplitAfterSeq(host, ".") {
@@ -145,8 +145,8 @@ func (p *page) host(host string) {
 	p.html("</bdi>")
 }
 
-// suspicions says what is odd about the asker.
-func (p *page) suspicions(m *messages, place place, name shown) {
+// warnings adds what is unusual about the client's address and name.
+func (p *page) warnings(m *messages, place place, name safeText) {
 	p.html(`<div class="warnings">`)
 	if place.onDevice() {
 		p.paragraph(m.Consent.Warning)
@@ -169,8 +169,8 @@ func (p *page) suspicions(m *messages, place place, name shown) {
 	p.html("</div>\n")
 }
 
-// links lists the hosts of the web addresses that the client named. They are
-// text: nobody has checked where they lead.
+// links adds the hosts of the web addresses in the client's metadata. They are
+// text and not links, because the addresses are not verified.
 func (p *page) links(t *consentText, v ConsentView) {
 	rows := []struct {
 		label text
@@ -183,7 +183,7 @@ func (p *page) links(t *consentText, v ConsentView) {
 		}
 		if !headed {
 			p.html(`<section class="aside">` + "\n<h2>")
-			p.say(t.GivenByApp)
+			p.message(t.GivenByApp)
 			p.html("</h2>\n<dl>\n")
 			headed = true
 		}
@@ -197,18 +197,18 @@ func (p *page) links(t *consentText, v ConsentView) {
 // row adds a term and its value to a list.
 func (p *page) row(label text, value string) {
 	p.html("<div><dt>")
-	p.say(label)
+	p.message(label)
 	p.html("</dt><dd>")
 	p.element("bdi", value)
 	p.html("</dd></div>\n")
 }
 
-// account says who is signed in; after adds to it.
+// account adds the user's account. after adds to the section.
 func (p *page) account(heading text, a Account, after func()) {
 	p.html(`<section class="account">` + "\n<div>\n<h2>")
-	p.say(heading)
+	p.message(heading)
 	p.html("</h2>\n<p>")
-	user, email := visible(a.Username, 2*maxName).marked(), visible(a.Email, 2*maxName).marked()
+	user, email := visible(a.Username, 2*maxName).withEllipsis(), visible(a.Email, 2*maxName).withEllipsis()
 	if email == "" {
 		user, email = "", user
 	}
@@ -225,16 +225,16 @@ func (p *page) account(heading text, a Account, after func()) {
 
 func (p *page) scopes(t *consentText, v ConsentView) {
 	p.html(`<section class="scopes">` + "\n<h2>")
-	p.say(t.May)
+	p.message(t.May)
 	p.html("</h2>\n<ul>\n")
 	for _, s := range v.Scopes {
-		name, description := visible(s.Name, maxDetail).marked(), visible(s.Description, maxDetail).marked()
+		name, description := visible(s.Name, maxDetail).withEllipsis(), visible(s.Description, maxDetail).withEllipsis()
 		p.html("<li>")
 		switch {
 		case description != "":
 			p.text(description)
 		case t.Described[s.Name] != "":
-			p.say(t.Described[s.Name])
+			p.message(t.Described[s.Name])
 		default:
 			p.element("code", name)
 			p.html("</li>\n")
@@ -245,21 +245,21 @@ func (p *page) scopes(t *consentText, v ConsentView) {
 		p.html("</li>\n")
 	}
 	p.html("<li>")
-	p.say(t.Identity)
+	p.message(t.Identity)
 	p.html(" <small>")
-	p.say(t.IdentityHow)
+	p.message(t.IdentityHow)
 	p.html("</small></li>\n</ul>\n<dl>\n")
-	p.row(t.Server, visible(v.Resource.URL, 5*maxDetail).marked())
+	p.row(t.Server, visible(v.Resource.URL, 5*maxDetail).withEllipsis())
 	p.html("</dl>\n</section>\n")
 }
 
-// shown is the name of the resource, or its host.
-func (r Resource) shown() string {
-	if name := visible(r.Name, maxName).marked(); name != "" {
+// displayName returns the name of the resource, or its host.
+func (r Resource) displayName() string {
+	if name := visible(r.Name, maxName).withEllipsis(); name != "" {
 		return name
 	}
 	if host := plainHost(r.URL); host != "" {
 		return host
 	}
-	return visible(r.URL, maxName).marked()
+	return visible(r.URL, maxName).withEllipsis()
 }

@@ -23,7 +23,7 @@ func TestTheAskerIsShownByWhatIsCertain(t *testing.T) {
 		{"https://[2001:db8::1]/cb", "[2001:db8::1]", "", ""},
 		{"https://claude.ai.evil.example/cb", "claude.<wbr>ai.<wbr>evil.<wbr>example", "", ""},
 		{"https://evil.example/claude.ai", "evil.<wbr>example", "", "claude.ai"},
-		// A program on the machine may call itself anything.
+		// A program on the device can have any scheme and host.
 		{"cursor://claude.ai/cb", "", "cursor:", "claude.ai"},
 		{"com.example.app:/claude.ai", "", "com.example.app:", "claude.ai"},
 		{"http://localhost:1234/claude.ai", "", "http:", "claude.ai"},

@@ -2,15 +2,15 @@ package pages
 
 import "strings"
 
-// markup is HTML that we wrote. Constants become it by themselves, values of
-// type string do not: what was not written here can only get into a page
-// escaped.
+// markup is HTML from this package. An untyped constant converts to it
+// implicitly, a value of type string does not: any other text can get into a
+// page only escaped.
 type markup string
 
-// text is a message, see messages. It is escaped like any other text.
+// text is a message, see messages. It is escaped like other text.
 type text string
 
-// page is an HTML page that is being put together.
+// page is an HTML page under construction.
 type page struct {
 	buf []byte
 }
@@ -64,19 +64,19 @@ func (p *page) attr(name markup, value string) {
 	p.html(`"`)
 }
 
-// part is a value for a placeholder of a message, put in as an element.
+// part is the value of a placeholder in a message, inserted as an element.
 type part struct {
 	placeholder string
 	tag         markup
 	value       string
 }
 
-// isolated is a part whose direction of writing cannot reach the text around
+// isolated returns a part whose text direction does not affect the text around
 // it.
 func isolated(placeholder, value string) part { return part{placeholder, "bdi", value} }
 
-// say adds a message. {x} in it stands for the part with that placeholder.
-func (p *page) say(t text, parts ...part) {
+// message adds a message. {x} in it stands for the part with that placeholder.
+func (p *page) message(t text, parts ...part) {
 	s := string(t)
 	for s != "" {
 		before, rest, found := strings.Cut(s, "{")
@@ -100,6 +100,6 @@ func (p *page) paragraph(t text, parts ...part) {
 		return
 	}
 	p.html("<p>")
-	p.say(t, parts...)
+	p.message(t, parts...)
 	p.html("</p>\n")
 }

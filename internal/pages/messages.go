@@ -2,9 +2,9 @@ package pages
 
 import "strings"
 
-// messages is all that the pages say, in one language. {x} in a message is a
-// placeholder, filled with what its comment says. A language has all of them,
-// but for those that say they may be empty.
+// messages has all texts of the pages in one language. {x} in a message is a
+// placeholder; the comments name them. A language must have all messages,
+// except those whose comments allow an empty one.
 type messages struct {
 	Lang string // BCP 47
 	Dir  string // ltr or rtl
@@ -18,46 +18,47 @@ type messages struct {
 type consentText struct {
 	Title text // {resource}
 
-	Website   text // what kind of asker stands below: a website
-	Device    text // an app on this device, shown in place of a host
-	DeviceAsk text // what kind of asker stands below: a program
-	Scheme    text // {scheme}: how the answer gets to an app on this device
-	// Warning is for an app on this device, which any program can pose as.
+	Website   text // heading above the client: a website
+	Device    text // an app on this device, shown instead of a host
+	DeviceAsk text // heading above the client: an app on this device
+	Scheme    text // {scheme}: how the response gets to an app on this device
+	// Warning is for an app on this device: any program can pose as it.
 	Warning     text
 	Punycode    text // the host is an A-label of letters outside ASCII
 	Named       text // {name}
 	Nameless    text
 	Unverified  text
-	GivenByApp  text // heading: what else the app says of itself
+	GivenByApp  text // heading: other unverified metadata of the app
 	HomePage    text
 	Policy      text
 	Terms       text
 	SignedIn    text // heading: account
 	Switch      text // button
-	May         text // heading: what it may do
+	May         text // heading: what the app may do
 	Server      text // label of the MCP server's address
 	Identity    text // that the app learns who the user is
 	IdentityHow text
-	// Described are the scopes that OpenID Connect defines, for when the
-	// operator has not described them.
+	// Described has the scopes of OpenID Connect, for which the operator needs no
+	// description.
 	Described map[string]text
 	Remember  text // {days}
-	Again     text // that it will be asked again
+	Again     text // the user will be asked again
 	Allow     text // button
 	Cancel    text // button
-	// WhatNow says what the buttons do. {host}, or of an app on this device.
+	// WhatNow explains the buttons. {host}; WhatNowDevice for an app on this
+	// device.
 	WhatNow       text
 	WhatNowDevice text
 }
 
 type nameText struct {
-	Cut       text // {length}: the name was cut, and how long it is
+	Cut       text // {length}: the name was cut off; its full length
 	Hidden    text
 	Lookalike text
 }
 
 type onwardText struct {
-	ToHost       text // {host}: heading of the page that goes on by itself
+	ToHost       text // {host}: heading of the page that redirects to the client
 	ToDevice     text
 	Leaving      text // {host}
 	Opening      text // {scheme}
@@ -69,8 +70,8 @@ type onwardText struct {
 
 	Refused      text // heading: the page with a link back to the client
 	RefusedWhy   text
-	NotFollowed  text // {host}: why the browser is not sent back by itself
-	NotForwarded text // the same, of an app on this device; {scheme}
+	NotFollowed  text // {host}: why there is no automatic redirect
+	NotForwarded text // {scheme}: the same for an app on this device
 	Back         text // {host}: link
 	BackToDevice text // link
 }
@@ -86,27 +87,27 @@ type problemText struct {
 	Wait      text // {seconds}
 	Technical text // heading
 	Reference text // label of the request id
-	Detail    text // label of what is for a developer
+	Detail    text // label of the detail for a developer
 }
 
-// explanation is what a problem page says.
+// explanation is the text of an error page.
 type explanation struct {
 	Title text
 	What  text
 	ToDo  text
 }
 
-// clientHelp says how a client registers again.
+// clientHelp explains how to make a client register again.
 type clientHelp struct {
 	Client text
 	Steps  text
 }
 
-// languages are those that pages are in; the first is for everybody else.
+// languages are the languages of the pages; the first is the default.
 var languages = []*messages{&english}
 
-// messagesFor returns the messages in the first language of a list that there
-// is one of: ui_locales, separated by spaces (OpenID Connect Core §3.1.2.1), or
+// messagesFor returns the messages in the first available language of a list:
+// ui_locales, separated by spaces (OpenID Connect Core §3.1.2.1), or
 // Accept-Language.
 func messagesFor(list string) *messages {
 	const maxWanted = 20
@@ -127,7 +128,7 @@ func messagesFor(list string) *messages {
 	return languages[0]
 }
 
-// parentLanguage cuts the last subtag: fr-CA becomes fr (RFC 4647 §3.4).
+// parentLanguage removes the last subtag: fr-CA becomes fr (RFC 4647 §3.4).
 func parentLanguage(tag string) string {
 	return tag[:max(strings.LastIndexByte(tag, '-'), 0)]
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// texts yields every text of a value, by its path.
+// texts calls yield with every text of a value, and its path.
 func texts(path string, v reflect.Value, yield func(path string, t string)) {
 	switch v.Kind() {
 	case reflect.String:
@@ -33,7 +33,7 @@ func texts(path string, v reflect.Value, yield func(path string, t string)) {
 
 var placeholder = regexp.MustCompile(`\{[a-z]*\}`)
 
-func TestEveryLanguageSaysEverything(t *testing.T) {
+func TestLanguagesAreComplete(t *testing.T) {
 	want := make(map[string]string)
 	texts("", reflect.ValueOf(english), func(path, s string) { want[path] = s })
 	for _, m := range languages {
@@ -42,7 +42,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 		for path, en := range want {
 			s, ok := got[path]
 			if !ok || strings.TrimSpace(s) == "" {
-				t.Errorf("%s: %s says nothing", m.Lang, path)
+				t.Errorf("%s: %s is empty", m.Lang, path)
 			}
 			a, b := placeholder.FindAllString(s, -1), placeholder.FindAllString(en, -1)
 			slices.Sort(a)
@@ -67,7 +67,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 	}
 }
 
-func TestTheLanguageIsTheFirstWantedThatThereIs(t *testing.T) {
+func TestFirstAvailableLanguage(t *testing.T) {
 	german := english
 	german.Lang = "de"
 	defer func(old []*messages) { languages = old }(languages)
@@ -81,7 +81,7 @@ func TestTheLanguageIsTheFirstWantedThatThereIs(t *testing.T) {
 		{"fr-CA, en;q=0.8, de;q=0.5", "en"},
 		{"*", "en"},
 		{"-", "en"},
-		{"tlh " + strings.Repeat("x ", 100) + "de", "en"}, // nobody has so many
+		{"tlh " + strings.Repeat("x ", 100) + "de", "en"}, // more than maxWanted
 		{"\x00<script>", "en"},
 	} {
 		if got := messagesFor(tt.list).Lang; got != tt.want {

@@ -6,34 +6,36 @@ import (
 	"unicode/utf8"
 )
 
-// How many characters of a text that is not ours are shown.
+// The maximum length of text from outside, in characters.
 const (
 	maxName   = 64
 	maxDetail = 400
 )
 
-// shown is a text that somebody else chose, made fit to be seen.
-type shown struct {
+// safeText is a text from outside that is safe to show.
+type safeText struct {
 	text string
-	// cut is set if the text went on, length is how long it is in characters.
+	// cut is set if the text was cut off. length is the length of the original,
+	// in characters.
 	cut    bool
 	length int
-	// hidden is set if there were characters that cannot be seen.
+	// hidden is set if the original had invisible characters.
 	hidden bool
-	// lookalike is set if some letters may be taken for others.
+	// lookalike is set if some letters look like others.
 	lookalike bool
 }
 
-// visible makes a text that somebody else chose fit to be seen. What steers the
-// text around it (bidirectional controls), takes no room (zero-width, filler and
-// unassigned characters) or is no text at all (control characters, broken UTF-8)
-// becomes U+FFFD, one for each run. White space becomes single spaces, the third
-// and further combining marks of a letter go. It shows at most limit characters.
-func visible(s string, limit int) shown {
-	v := shown{length: utf8.RuneCountInString(s)}
+// visible makes a text from outside safe to show. Each run of characters that
+// affect the text around it (bidirectional controls), are invisible
+// (zero-width, filler and unassigned characters) or are not text (control
+// characters, invalid UTF-8) becomes one U+FFFD. White space becomes single
+// spaces; the third and further combining marks of a letter are removed. The
+// result has at most limit characters.
+func visible(s string, limit int) safeText {
+	v := safeText{length: utf8.RuneCountInString(s)}
 	var b strings.Builder
 	n, marks := 0, 0
-	var last rune // what was written last
+	var last rune // last written
 	space := false
 	for _, r := range s {
 		switch {
@@ -41,7 +43,7 @@ func visible(s string, limit int) shown {
 			space = n > 0
 			continue
 		case isSelector(r):
-			continue // says how the character before it is drawn, and is in many emoji
+			continue // selects the glyph of the character before it, as in many emoji
 		case isHidden(r):
 			v.hidden = true
 			r = utf8.RuneError
@@ -72,14 +74,14 @@ func visible(s string, limit int) shown {
 	}
 	v.text = b.String()
 	if strings.Trim(v.text, string(utf8.RuneError)+" ") == "" {
-		v.text = "" // nothing in it can be seen
+		v.text = "" // no visible character
 	}
 	v.lookalike = hasLookalikes(v.text)
 	return v
 }
 
-// marked is the text, with an ellipsis if it was cut.
-func (s shown) marked() string {
+// withEllipsis returns the text, with an ellipsis if it was cut off.
+func (s safeText) withEllipsis() string {
 	if s.cut {
 		return s.text + "…"
 	}
@@ -108,10 +110,10 @@ func isHidden(r rune) bool {
 	return !unicode.IsGraphic(r) // controls, formats, line ends, private use, unassigned
 }
 
-// hasLookalikes reports whether s has letters that may be taken for others: a
-// word of several alphabets, a word that looks Latin and is not, or letters
-// that are variants of others. It is a hint, not a proof: nobody has checked
-// the name in either case.
+// hasLookalikes reports whether s has letters that look like others: a word
+// with several alphabets, a word that looks Latin but is not, or letters that
+// are variants of others. It is a hint and not a proof: the name is unverified
+// in any case.
 func hasLookalikes(s string) bool {
 	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return !unicode.IsLetter(r) }) {
 		var latin, other, likeLatin, letters int
@@ -125,7 +127,7 @@ func hasLookalikes(s string) bool {
 				return true
 			case unicode.Is(unicode.Latin, r):
 				latin++
-			case isEastAsian(r): // stands beside Latin without a space
+			case isEastAsian(r): // usual next to Latin without a space
 			default:
 				other++
 				for _, t := range confusable {
@@ -147,7 +149,7 @@ func hasLookalikes(s string) bool {
 
 var confusable = []*unicode.RangeTable{unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee}
 
-// latinLike are letters that common typefaces draw as Latin ones.
+// latinLike are letters that look like Latin ones in common typefaces.
 const latinLike = "аАВеЕЅѕіІјЈКМНоОрРсСТуУхХһԁԛԜԝӏґгпиѵѴᴦ" + // Cyrillic
 	"ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονικρυαγ" + // Greek
 	"օսոցհզԼՏՕ" + // Armenian

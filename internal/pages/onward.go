@@ -8,21 +8,21 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// ContinueView is what the page shows that goes on by itself.
+// ContinueView is the content of the page that redirects to the client.
 type ContinueView struct {
 	// Lang is as in ConsentView.
 	Lang string
-	// Target is where it goes: a redirect URI with what was added to it, or with
-	// SignOut an address of Cognito's.
+	// Target is a redirect URI with the parameters of the response, or, with
+	// SignOut, an address of Cognito.
 	Target string
-	// SignOut says that the user goes to Cognito in order to be somebody else.
+	// SignOut means that the user goes to Cognito to sign out, and then sign in
+	// with another account.
 	SignOut bool
 }
 
-// Continue writes a page that goes to the target by itself and has a link to it.
-// It answers 200: browsers hold form-action of the page that a form was on
-// against the whole chain of redirects that a POST is answered with, so no
-// answer to our forms is a redirect.
+// Continue writes a page that refreshes to the target and has a link to it,
+// with status 200. It is not a redirect because browsers apply the form-action
+// policy of the page with the form to every redirect that answers its POST.
 func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 	m := messagesFor(v.Lang)
 	t := &m.Onward
@@ -46,7 +46,7 @@ func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 		pg.attr("content", "0; url="+v.Target)
 		pg.html(">\n")
 	}
-	pg := p.begin(m, refresh, func(pg *page) { pg.say(heading, parts...) }, plain(heading, parts...))
+	pg := p.begin(m, refresh, func(pg *page) { pg.message(heading, parts...) }, plain(heading, parts...))
 	switch {
 	case v.SignOut:
 		pg.paragraph(t.SignOutWhy)
@@ -55,25 +55,25 @@ func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 	default:
 		pg.paragraph(t.Leaving)
 	}
-	pg.onward(v.Target, t.Continue)
+	pg.exitLink(v.Target, t.Continue)
 	p.end(w, http.StatusOK, pg)
 }
 
-// LinkBackView is what the page shows that tells a client of an error only if
-// the user wants.
+// LinkBackView is the content of the page that returns an error to a client
+// only if the user follows a link.
 type LinkBackView struct {
 	// Lang is as in ConsentView.
 	Lang string
 	// Target is the redirect URI with the error.
 	Target string
-	// Detail is for the developer of the client; may be empty.
+	// Detail is for the developer of the client. Optional.
 	Detail    string
 	RequestID string
 }
 
-// LinkBack writes a page with a link to the target, for errors of clients for
-// whose redirect URI nobody vouches: our address must not be a way to send
-// people anywhere (RFC 9700 §4.11.2). It answers 400.
+// LinkBack writes a page with a link to the target, with status 400. It is for
+// errors of clients whose redirect URI is not trusted: the broker must not be
+// an open redirector (RFC 9700 §4.11.2).
 func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
 	m := messagesFor(v.Lang)
 	t := &m.Onward
@@ -82,36 +82,35 @@ func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
 		p.Problem(w, ProblemView{Lang: v.Lang, Problem: Internal})
 		return
 	}
-	pg := p.begin(m, nil, func(pg *page) { pg.say(t.Refused) }, plain(t.Refused))
+	pg := p.begin(m, nil, func(pg *page) { pg.message(t.Refused) }, plain(t.Refused))
 	pg.paragraph(t.RefusedWhy)
 	if place.onDevice() {
 		pg.paragraph(t.NotForwarded, part{"scheme", "code", place.scheme + ":"})
-		pg.onward(v.Target, t.BackToDevice)
+		pg.exitLink(v.Target, t.BackToDevice)
 	} else {
 		pg.paragraph(t.NotFollowed, isolated("host", place.host))
-		pg.onward(v.Target, t.Back, isolated("host", place.host))
+		pg.exitLink(v.Target, t.Back, isolated("host", place.host))
 	}
 	pg.technical(&m.Problem, ProblemView{Detail: v.Detail, RequestID: v.RequestID})
 	p.end(w, http.StatusBadRequest, pg)
 }
 
-// SignedOut writes the page that says that nobody is signed in any more. It
-// answers 200.
+// SignedOut writes the page that confirms a sign-out, with status 200.
 func (p *Pages) SignedOut(w http.ResponseWriter, lang string) {
 	m := messagesFor(lang)
 	t := &m.Onward
-	pg := p.begin(m, nil, func(pg *page) { pg.say(t.SignedOut) }, plain(t.SignedOut))
+	pg := p.begin(m, nil, func(pg *page) { pg.message(t.SignedOut) }, plain(t.SignedOut))
 	pg.paragraph(t.SignedOutHow)
 	p.end(w, http.StatusOK, pg)
 }
 
-// onward adds a link that leaves our site. The target has been checked: its
-// scheme is none that runs or shows what the URI carries.
-func (p *page) onward(target string, label text, parts ...part) {
+// exitLink adds a link that leaves the broker's site. The caller has checked
+// that the target's scheme does not run or display the content of the URI.
+func (p *page) exitLink(target string, label text, parts ...part) {
 	p.html(`<p class="actions"><a class="button" rel="noreferrer"`)
 	p.attr("href", target)
 	p.html(">")
-	p.say(label, parts...)
+	p.message(label, parts...)
 	p.html("</a></p>\n")
 }
 
@@ -121,7 +120,7 @@ func isWeb(raw string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
 }
 
-// plain is a message without markup, for the title of the window.
+// plain returns a message without markup, for the title of the window.
 func plain(t text, parts ...part) string {
 	s := string(t)
 	for _, v := range parts {

@@ -10,18 +10,18 @@ import (
 	"sync"
 )
 
-// Brand is how an operator's pages look.
+// Brand is the operator's name and design of the pages.
 type Brand struct {
-	// Name is the operator's, as users know it. It must not be empty.
+	// Name is the operator's name for users. Required.
 	Name string
-	// Logo is a PNG or SVG image of at most MaxLogo bytes, or empty.
+	// Logo is a PNG or SVG image of at most MaxLogo bytes. Optional.
 	Logo []byte
-	// Accent is the colour of buttons and links, "#rrggbb", or empty. It need
-	// not have contrast: the colours that are made from it have.
+	// Accent is the colour of buttons and links, "#rrggbb". Optional. Any colour
+	// works: New derives colours with enough contrast from it.
 	Accent string
 }
 
-// MaxLogo is how large a logo may be, in bytes.
+// MaxLogo is the maximum size of a logo, in bytes.
 const MaxLogo = 64 << 10
 
 // Pages writes pages. It is safe for concurrent use.
@@ -30,17 +30,19 @@ type Pages struct {
 	logo *asset // nil if there is none
 	tint palette
 
-	// look is made at the first page: a function that starts does not need it.
-	look func() look
+	// theme is computed for the first page, so that it does not delay the start
+	// of a function.
+	theme func() theme
 }
 
-// look is what all pages share.
-type look struct {
+// theme is the style sheet of all pages and the policy that allows it.
+type theme struct {
 	style  string
 	policy string
 }
 
-// New checks the brand.
+// New returns the pages of the brand. The error says what is wrong with the
+// brand.
 func New(b Brand) (*Pages, error) {
 	name := visible(b.Name, maxName)
 	if name.text == "" {
@@ -57,24 +59,24 @@ func New(b Brand) (*Pages, error) {
 		}
 	}
 	p := &Pages{name: name.text, logo: logo, tint: newPalette(accent)}
-	p.look = sync.OnceValue(p.makeLook)
+	p.theme = sync.OnceValue(p.newTheme)
 	return p, nil
 }
 
-func (p *Pages) makeLook() look {
+func (p *Pages) newTheme() theme {
 	style := p.tint.css() + stylesheet
 	sum := sha256.Sum256([]byte(style))
 	images := "'none'"
 	if p.logo != nil {
 		images = "'self'"
 	}
-	// The style sheet is allowed by its hash: it is in the page, so that a page
-	// is one request, and no other style applies.
-	return look{style, "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+	// The style sheet is inline, so that a page needs one request. The policy
+	// allows it by its hash, and no other style.
+	return theme{style, "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; img-src " + images + "; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"}
 }
 
-// begin starts a page up to and including its top heading.
+// begin returns a page up to and including its top heading.
 func (p *Pages) begin(m *messages, head func(*page), heading func(*page), title string) *page {
 	pg := &page{buf: make([]byte, 0, 16<<10)}
 	pg.html("<!doctype html>\n<html")
@@ -93,7 +95,7 @@ func (p *Pages) begin(m *messages, head func(*page), heading func(*page), title 
 	pg.html("<title>")
 	pg.text(title + " - " + p.name)
 	pg.html("</title>\n<style>")
-	pg.buf = append(pg.buf, p.look().style...)
+	pg.buf = append(pg.buf, p.theme().style...)
 	pg.html("</style>\n</head>\n<body>\n<header>")
 	if p.logo != nil {
 		pg.html("<img")
@@ -114,10 +116,10 @@ func (p *Pages) end(w http.ResponseWriter, status int, pg *page) {
 	h := w.Header()
 	for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",
 		"Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Access-Control-Max-Age"} {
-		h.Del(name) // a page is for the browser's user, not for scripts of other origins
+		h.Del(name) // scripts of other origins must not read a page
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", p.look().policy)
+	h.Set("Content-Security-Policy", p.theme().policy)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")

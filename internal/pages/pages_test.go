@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 const logo = `<svg xmlns="http://www.w3.org/2000/svg"/>`
 
@@ -128,7 +128,7 @@ func TestPagesAreAsApproved(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(got, want) {
-				t.Errorf("differs from %s; go test -run %s -update writes it anew. got:\n%s", file, t.Name(), got)
+				t.Errorf("differs from %s; go test -run %s -update writes it. got:\n%s", file, t.Name(), got)
 			}
 		})
 	}
@@ -201,7 +201,7 @@ func TestProblemsHaveTheirStatus(t *testing.T) {
 		{ProblemView{Problem: Problem(99)}, 500, ""},
 		{ProblemView{Problem: SignInFailed}, 502, ""},
 		{ProblemView{Problem: Busy}, 503, "5"},
-		{ProblemView{Problem: Busy, RetryAfter: 1001 * time.Millisecond}, 503, "2"}, // whole seconds, never too early
+		{ProblemView{Problem: Busy, RetryAfter: 1001 * time.Millisecond}, 503, "2"}, // rounded up to whole seconds
 		{ProblemView{Problem: Full}, 503, "600"},
 		{ProblemView{Problem: StylesUsedUp}, 503, "600"},
 		{ProblemView{Problem: Unavailable}, 503, "5"},
@@ -218,7 +218,7 @@ func TestThePageForUnknownClientsSaysHowTheyRegisterAgain(t *testing.T) {
 	body := render(func(w http.ResponseWriter) { testPages(t).Problem(w, ProblemView{Problem: UnknownClient}) }).Body.String()
 	for _, client := range []string{"Claude", "Claude Code", "ChatGPT", "VS Code", "Cursor", "MCP Inspector", "mcp-remote"} {
 		if !strings.Contains(body, "<dt>"+client+"</dt><dd>") {
-			t.Errorf("says nothing about %s", client)
+			t.Errorf("the page does not mention %s", client)
 		}
 	}
 }
@@ -258,13 +258,13 @@ func TestPagesGoOnOnlyToRedirectURIs(t *testing.T) {
 				t.Errorf("%s(%q): has a link: %v, want %v", name, tt.target, got, tt.ok)
 			}
 			if refreshes := strings.Contains(rec.Body.String(), "http-equiv"); refreshes && name == "LinkBack" {
-				t.Errorf("LinkBack(%q) goes on by itself", tt.target)
+				t.Errorf("LinkBack(%q) redirects automatically", tt.target)
 			}
 		}
 	}
 }
 
-func TestNewRefusesABrandThatCannotBeShown(t *testing.T) {
+func TestNewRejectsInvalidBrands(t *testing.T) {
 	for _, tt := range []struct {
 		brand Brand
 		want  string // in the error
@@ -286,7 +286,7 @@ func TestNewRefusesABrandThatCannotBeShown(t *testing.T) {
 	}
 }
 
-func TestTheLogoIsServedUnderAPathThatChangesWithIt(t *testing.T) {
+func TestLogoPathDependsOnItsContent(t *testing.T) {
 	png := "\x89PNG\r\n\x1a\nrest"
 	paths := make(map[string]bool)
 	for image, contentType := range map[string]string{
@@ -327,14 +327,14 @@ func TestWithoutLogoNothingIsLoaded(t *testing.T) {
 	}
 	rec := render(func(w http.ResponseWriter) { p.Consent(w, sample()) })
 	if body := rec.Body.String(); strings.Contains(body, "src=") || strings.Contains(body, "href=") {
-		t.Errorf("loads something: %s", style.ReplaceAllString(body, ""))
+		t.Errorf("the page loads something: %s", style.ReplaceAllString(body, ""))
 	}
 	if got := rec.Header().Get("Content-Security-Policy"); !strings.Contains(got, "img-src 'none'") {
 		t.Errorf("Content-Security-Policy %q, want img-src 'none'", got)
 	}
 }
 
-// The compiler keeps strings out of markup as long as nobody converts them.
+// The compiler keeps strings out of markup as long as no code converts them.
 func TestNothingIsConvertedToMarkup(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -365,6 +365,6 @@ func TestNothingIsConvertedToMarkup(t *testing.T) {
 		})
 	}
 	if seen == 0 {
-		t.Error("found no use of the buffer: this test looks for the wrong thing")
+		t.Error("found no use of the buffer: this test searches for the wrong name")
 	}
 }

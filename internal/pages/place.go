@@ -7,17 +7,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// place is where a redirect URI leads, as people are told.
+// place is the target of a redirect URI, as shown to users.
 type place struct {
 	kind dcr.URIKind
-	// host is the A-label of an https URI, with its port if that is not 443;
-	// empty for an app on this device, whose authority part means nothing:
-	// cursor://claude.ai/ is not claude.ai.
+	// host is the A-label of an https URI, with its port if that is not 443. It
+	// is empty for an app on this device, because the host of a private-use URI
+	// has no meaning: cursor://claude.ai/ is not claude.ai.
 	host   string
 	scheme string
 }
 
-// placeOf returns false if raw is no redirect URI that may be registered.
+// placeOf returns false if raw is not a redirect URI that can be registered.
 func placeOf(raw string) (place, bool) {
 	u, err := dcr.ParseRedirectURI(raw)
 	if err != nil {
@@ -33,8 +33,8 @@ func placeOf(raw string) (place, bool) {
 	return p, true
 }
 
-// placeOfTarget is placeOf for a redirect URI with what was added to its query,
-// of whatever length.
+// placeOfTarget is placeOf for a redirect URI with the parameters of a
+// response, of any length.
 func placeOfTarget(raw string) (place, bool) {
 	base, query, _ := strings.Cut(raw, "?")
 	for i := range len(query) {
@@ -45,11 +45,11 @@ func placeOfTarget(raw string) (place, bool) {
 	return placeOf(base)
 }
 
-// onDevice reports whether it is a program on the user's machine, any program.
+// onDevice reports whether the target is a program on the user's device.
 func (p place) onDevice() bool { return p.kind != dcr.HTTPS }
 
-// plainHost returns the host of a web address that a client named, as ASCII, or
-// "" if there is none to show.
+// plainHost returns the ASCII host of a web address from a client's metadata;
+// "" if the address has none.
 func plainHost(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
@@ -58,7 +58,7 @@ func plainHost(raw string) string {
 	host := strings.ToLower(u.Hostname())
 	const good = "abcdefghijklmnopqrstuvwxyz0123456789-._:"
 	if strings.ContainsFunc(host, func(r rune) bool { return !strings.ContainsRune(good, r) }) {
-		return "" // not an A-label, and we do not guess which one
+		return "" // not an A-label; it is not converted
 	}
 	return host
 }

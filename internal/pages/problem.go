@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// Problem is what went wrong.
+// Problem is the kind of an error page.
 type Problem int
 
 const (
-	// Internal is for what cannot happen: 500.
+	// Internal is an error of the broker itself: 500.
 	Internal Problem = iota
-	// UnknownClient is a client without registration, for whatever reason: 400.
+	// UnknownClient is a client that is not registered, or no longer: 400.
 	UnknownClient
 	// NotApproved is a client that waits for the operator's approval: 403.
 	NotApproved
-	// BadRedirectURI is one that is missing or not registered: 400.
+	// BadRedirectURI is a redirect URI that is missing or not registered: 400.
 	BadRedirectURI
-	// BadRequest is a request, or form, that is not as it has to be: 400.
+	// BadRequest is an invalid request or form: 400.
 	BadRequest
 	// Expired is a transaction that has expired, was used or replaced: 400.
 	Expired
@@ -27,25 +27,26 @@ const (
 	OtherBrowser
 	// NoAccess is a user who may not consent: 403.
 	NoAccess
-	// Busy is a user pool that throttles us: 503.
+	// Busy is a user pool that throttles the broker: 503.
 	Busy
 	// Full is a user pool, or profile, without room for an app client: 503.
 	Full
-	// StylesUsedUp is a user pool without a branding style left: 503.
+	// StylesUsedUp is a user pool without a free branding style: 503.
 	StylesUsedUp
-	// SignInFailed is an error of Cognito that the client is not told: 502.
+	// SignInFailed is an error of Cognito that is not passed on to the client:
+	// 502.
 	SignInFailed
 	// Unavailable is a store or Cognito that does not answer: 503.
 	Unavailable
-	// NotFound is a path that is none: 404.
+	// NotFound is a path without a page: 404.
 	NotFound
 )
 
-// Problems are all there are.
+// Problems has all problems.
 var Problems = []Problem{Internal, UnknownClient, NotApproved, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, Busy, Full,
 	StylesUsedUp, SignInFailed, Unavailable, NotFound}
 
-// Status is how the page of a problem is answered.
+// Status returns the HTTP status of the problem's page.
 func (p Problem) Status() int {
 	switch p {
 	case UnknownClient, BadRedirectURI, BadRequest, Expired, OtherBrowser:
@@ -62,7 +63,8 @@ func (p Problem) Status() int {
 	return http.StatusInternalServerError
 }
 
-// retryAfter is what a page says unless it is told better.
+// retryAfter returns the default of ProblemView.RetryAfter; 0 for permanent
+// problems.
 func (p Problem) retryAfter() time.Duration {
 	switch p {
 	case Busy, Unavailable:
@@ -73,28 +75,27 @@ func (p Problem) retryAfter() time.Duration {
 	return 0
 }
 
-// ProblemView is what the page of a problem shows.
+// ProblemView is the content of an error page.
 type ProblemView struct {
 	// Lang is as in ConsentView.
 	Lang    string
 	Problem Problem
-	// Detail is for the developer of the client; may be empty, may hold what
-	// the client sent.
+	// Detail is for the developer of the client. It may have text that the client
+	// sent. Optional.
 	Detail string
-	// RequestID is where our log has it; may be empty.
+	// RequestID is the id of the request in the broker's log. Optional.
 	RequestID string
-	// RetryAfter is sent for problems that pass. 0 is a time that suits the
+	// RetryAfter is sent for temporary problems. 0 means a default for the
 	// problem.
 	RetryAfter time.Duration
-	// Account is shown with NoAccess, with a button to be somebody else if CSRF
-	// is not empty, which sends what that of the consent page sends.
+	// Account is shown with NoAccess. If CSRF is not empty, the page has a button
+	// to use another account, which submits the same form as the consent page.
 	Account Account
 	CSRF    string
 }
 
-// Problem writes the page of a problem, with the status of the problem. Pages of
-// problems that pass have a link to their own address, so they are for answers
-// to GET.
+// Problem writes an error page, with the status of the problem. The page of a
+// temporary problem has a link to its own address, so it must answer a GET.
 func (p *Pages) Problem(w http.ResponseWriter, v ProblemView) {
 	m := messagesFor(v.Lang)
 	t := &m.Problem
@@ -102,7 +103,7 @@ func (p *Pages) Problem(w http.ResponseWriter, v ProblemView) {
 	if !ok {
 		e = t.Of[Internal]
 	}
-	pg := p.begin(m, nil, func(pg *page) { pg.say(e.Title) }, plain(e.Title))
+	pg := p.begin(m, nil, func(pg *page) { pg.message(e.Title) }, plain(e.Title))
 	pg.paragraph(e.What)
 	pg.paragraph(e.ToDo)
 	switch v.Problem {
@@ -119,7 +120,7 @@ func (p *Pages) Problem(w http.ResponseWriter, v ProblemView) {
 		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 		w.Header().Set("Retry-After", seconds)
 		pg.html(`<p class="actions"><a class="button" href="">`)
-		pg.say(t.TryAgain)
+		pg.message(t.TryAgain)
 		pg.html("</a></p>\n<div class=\"note\">")
 		pg.paragraph(t.Wait, isolated("seconds", seconds))
 		pg.html("</div>\n")
@@ -130,7 +131,7 @@ func (p *Pages) Problem(w http.ResponseWriter, v ProblemView) {
 
 func (p *page) clients(t *problemText) {
 	p.html("<section class=\"clients\">\n<h2>")
-	p.say(t.Clients)
+	p.message(t.Clients)
 	p.html("</h2>\n<dl>\n")
 	for _, h := range t.Help {
 		p.help(h)
@@ -141,9 +142,9 @@ func (p *page) clients(t *problemText) {
 
 func (p *page) help(h clientHelp) {
 	p.html("<div><dt>")
-	p.say(h.Client)
+	p.message(h.Client)
 	p.html("</dt><dd>")
-	p.say(h.Steps)
+	p.message(h.Steps)
 	p.html("</dd></div>\n")
 }
 
@@ -158,7 +159,7 @@ func (p *page) noAccess(t *problemText, v ProblemView) {
 	p.html(`<form method="post" action="` + DecisionPath + `"><input type="hidden" name="csrf"`)
 	p.attr("value", v.CSRF)
 	p.html("><div class=\"actions\">" + `<button type="submit" name="decision" value="switch" class="primary">`)
-	p.say(t.Switch)
+	p.message(t.Switch)
 	p.html("</button></div></form>\n")
 }
 
@@ -168,10 +169,10 @@ func (p *page) technical(t *problemText, v ProblemView) {
 		return
 	}
 	p.html(`<section class="aside">` + "\n<h2>")
-	p.say(t.Technical)
+	p.message(t.Technical)
 	p.html("</h2>\n<dl>\n")
 	if detail.text != "" {
-		p.row(t.Detail, detail.marked())
+		p.row(t.Detail, detail.withEllipsis())
 	}
 	if id != "" {
 		p.row(t.Reference, id)

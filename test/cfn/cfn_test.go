@@ -16,7 +16,7 @@ func read(t *testing.T, s string) *Template {
 	return template
 }
 
-func TestReferencesReadAlikeHoweverTheyAreWritten(t *testing.T) {
+func TestAllFormsOfReferencesAreEqual(t *testing.T) {
 	for _, tt := range []struct{ value, want string }{
 		{`{"Ref":"Table"}`, "${Table}"},
 		{`{"Fn::GetAtt":["Table","Arn"]}`, "${Table.Arn}"},
@@ -28,7 +28,7 @@ func TestReferencesReadAlikeHoweverTheyAreWritten(t *testing.T) {
 		{`5`, "5"},
 		{`true`, "true"},
 		{`1.50`, "1.50"},
-		// A dollar that refers to nothing does not look as if it did.
+		// A dollar that is not a reference is escaped.
 		{`"${Table}"`, "${!Table}"},
 		{`{"Fn::Select":[0,{"Fn::Split":["-",{"Ref":"X"}]}]}`, `${Fn::Select ["0","${Fn::Split [\"-\",\"${X}\"]}"]}`},
 	} {
@@ -39,7 +39,7 @@ func TestReferencesReadAlikeHoweverTheyAreWritten(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyHasResolvedIsRefused(t *testing.T) {
+func TestUnresolvedConditionsAreErrors(t *testing.T) {
 	for _, tt := range []struct{ template, says string }{
 		{`{"Resources":{"R":{"Type":"T","Condition":"C"}}}`, "condition C"},
 		{`{"Resources":{"R":{"Type":"T","Properties":{"P":[{"Fn::If":["C",1,2]}]}}}}`, "Fn::If"},
@@ -49,7 +49,7 @@ func TestWhatNobodyHasResolvedIsRefused(t *testing.T) {
 		{`[]`, "cannot unmarshal"},
 	} {
 		if _, err := Read(strings.NewReader(tt.template)); err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("Read(%s) = %v, want an error that says %q", tt.template, err, tt.says)
+			t.Errorf("Read(%s) = %v, want an error with %q", tt.template, err, tt.says)
 		}
 	}
 }
@@ -71,23 +71,23 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-func TestGrantsThatAreNotPlainAreRefused(t *testing.T) {
+func TestUnsupportedGrantsAreErrors(t *testing.T) {
 	for _, tt := range []struct{ old, new, says string }{
 		{`"Effect":"Allow","Action":["b"`, `"Effect":"Deny","Action":["b"`, "does not allow"},
 		{`"Sid":"x"`, `"Condition":{}`, "Condition"},
 		{`"Sid":"x"`, `"NotAction":"y"`, "NotAction"},
-		{`"Policies":[`, `"ManagedPolicyArns":["arn"],"Policies":[`, "elsewhere"},
+		{`"Policies":[`, `"ManagedPolicyArns":["arn"],"Policies":[`, "outside the template"},
 	} {
 		changed := strings.Replace(withRole, tt.old, tt.new, 1)
 		if changed == withRole {
 			t.Fatalf("%s is not in the template", tt.old)
 		}
 		if _, err := read(t, changed).Grants("Role"); err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("with %s: %v, want an error that says %q", tt.new, err, tt.says)
+			t.Errorf("with %s: %v, want an error with %q", tt.new, err, tt.says)
 		}
 	}
 	if _, err := read(t, withRole).Grants("More"); err == nil {
-		t.Error("Grants of a policy: no error, want one: it is no role")
+		t.Error("Grants of a policy: no error, want one: it is not a role")
 	}
 }
 
@@ -103,18 +103,18 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("Routes = %v, %v, want %v", got, err, want)
 	}
 	for _, tt := range []struct{ old, new, says string }{
-		{`"integrations"`, `"integration"`, "no integration"},
-		{`{"Ref":"I"}`, `{"Ref":"F"}`, "no integration"},
+		{`"integrations"`, `"integration"`, "not an integration"},
+		{`{"Ref":"I"}`, `{"Ref":"F"}`, "not an integration"},
 		{`"2.0"`, `"1.0"`, "payload format 1.0"},
-		{`["F","Arn"]`, `["I","Arn"]`, "no function"},
+		{`["F","Arn"]`, `["I","Arn"]`, "not a function"},
 	} {
 		if _, err := read(t, strings.Replace(withRoute, tt.old, tt.new, 1)).Routes(); err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("with %s: %v, want an error that says %q", tt.new, err, tt.says)
+			t.Errorf("with %s: %v, want an error with %q", tt.new, err, tt.says)
 		}
 	}
 }
 
-func TestEnvironmentLeavesOutWhatIsEmpty(t *testing.T) {
+func TestEnvironmentOmitsEmptyVariables(t *testing.T) {
 	got := read(t, withRoute).Environment("F")
 	if want := map[string]string{"A": "1", "C": "${F}"}; !maps.Equal(got, want) {
 		t.Errorf("Environment = %v, want %v", got, want)

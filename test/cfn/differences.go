@@ -7,21 +7,22 @@ import (
 	"strconv"
 )
 
-// Difference is one between two templates.
+// Difference is a difference between two templates.
 type Difference struct {
-	// Path is the id of a resource, or a property of one, with a dot between its
-	// parts: Stage.DefaultRouteSettings.ThrottlingRateLimit. A member of a list
-	// is its index. Only what differs itself has one, not what contains it.
+	// Path is the id of a resource, or of a property of a resource, with a dot
+	// between its parts: Stage.DefaultRouteSettings.ThrottlingRateLimit. A list
+	// member has its index. It is the path of the value that differs, not of the
+	// value that contains it.
 	Path string
-	// Left and Right are what the templates have there, "" for nothing.
+	// Left and Right are the values in the templates; "" for none.
 	Left, Right string
 }
 
 func (d Difference) String() string { return fmt.Sprintf("%s: %q, %q", d.Path, d.Left, d.Right) }
 
-// Differences compares what two templates make: resources by id, with their
-// properties and what becomes of them. It leaves out the outputs and the order
-// in which things are made. The differences are in order of their paths.
+// Differences compares the resources of two templates by id, with their
+// properties and deletion policies. It leaves out outputs and dependencies. The
+// differences are in order of their paths.
 func Differences(left, right *Template) []Difference {
 	var all []Difference
 	for _, id := range either(left.Resources, right.Resources) {
@@ -74,20 +75,20 @@ func compare(all []Difference, path string, l, r any) []Difference {
 		}
 		return all
 	}
-	if a, b := shown(l), shown(r); a != b {
+	if a, b := display(l), display(r); a != b {
 		all = append(all, Difference{path, a, b})
 	}
 	return all
 }
 
-func shown(v any) string {
+func display(v any) string {
 	if v == nil {
 		return ""
 	}
 	return text(v)
 }
 
-// either returns the keys that one of two maps has, in order.
+// either returns the keys of both maps, in order.
 func either[V any](a, b map[string]V) []string {
 	keys := make(map[string]bool)
 	for k := range a {

@@ -1,6 +1,7 @@
-// Package cfn reads CloudFormation templates in JSON, so that tests can say what
-// a template makes and compare two of different origin. It evaluates nothing but
-// how references are written: conditions have been resolved and parameters put
-// in before, by scripts/sam-tools.sh transform or by the CDK. It is for tests;
-// what it does not know is an error or is left as it is, never guessed.
+// Package cfn is a test kit: it reads CloudFormation templates in JSON, so that
+// tests can check the resources of a template and compare two templates from
+// different tools. It converts all forms of references to one, and leaves out
+// any other evaluation: scripts/sam-tools.sh transform or the CDK resolve
+// conditions and insert parameters before. What it does not support is an error
+// or stays unchanged; it never guesses.
 package cfn

@@ -14,16 +14,17 @@ func (g Grant) String() string { return g.Action + " on " + g.Resource }
 // Compare orders grants by action and resource.
 func (g Grant) Compare(other Grant) int { return strings.Compare(g.String(), other.String()) }
 
-// Grants returns what a role may do, in order and each once: its own policies and
-// those that are attached to it. A statement that is more than actions on
-// resources is an error, as are policies that are not in the template.
+// Grants returns the operations that a role may call, in order and without
+// duplicates, from its own policies and those attached to it. A statement with
+// more than actions and resources is an error, and so is a policy that is not
+// in the template.
 func (t *Template) Grants(role string) ([]Grant, error) {
 	r := t.Resources[role]
 	if r == nil || r.Type != "AWS::IAM::Role" {
-		return nil, fmt.Errorf("cfn: %s is no role", role)
+		return nil, fmt.Errorf("cfn: %s is not a role", role)
 	}
 	if r.Get("ManagedPolicyArns") != nil {
-		return nil, fmt.Errorf("cfn: %s has policies that are elsewhere: %s", role, r.Text("ManagedPolicyArns"))
+		return nil, fmt.Errorf("cfn: %s has policies from outside the template: %s", role, r.Text("ManagedPolicyArns"))
 	}
 	var documents []any
 	for _, p := range listOf(r.Get("Policies")) {
@@ -79,7 +80,7 @@ func statement(v any) ([]Grant, error) {
 	return grants, nil
 }
 
-// listOf is v as a list: what IAM lets be one or several.
+// listOf returns v as a list: IAM allows a single value instead of a list.
 func listOf(v any) []any {
 	switch v := v.(type) {
 	case nil:
@@ -90,8 +91,7 @@ func listOf(v any) []any {
 	return []any{v}
 }
 
-// Environment returns the variables of a function, less the empty ones, which
-// are as if they were not there.
+// Environment returns the variables of a function that are not empty.
 func (t *Template) Environment(function string) map[string]string {
 	env := make(map[string]string)
 	if f := t.Resources[function]; f != nil {
@@ -105,27 +105,27 @@ func (t *Template) Environment(function string) map[string]string {
 	return env
 }
 
-// Routes returns the id of the function that each route of the HTTP API leads to,
-// by route key. Every route has to lead to a function, by payload format 2.0.
+// Routes returns, by route key, the id of the function of each route of the
+// HTTP API. Every route must have a function, with payload format 2.0.
 func (t *Template) Routes() (map[string]string, error) {
 	routes := make(map[string]string)
 	for _, r := range t.Of("AWS::ApiGatewayV2::Route") {
 		key := r.Text("RouteKey")
 		if routes[key] != "" {
-			return nil, fmt.Errorf("cfn: the route %s is there twice", key)
+			return nil, fmt.Errorf("cfn: there are two routes %s", key)
 		}
 		id, ok := strings.CutPrefix(r.Text("Target"), "integrations/${")
 		i := t.Resources[strings.TrimSuffix(id, "}")]
 		if !ok || i == nil || i.Type != "AWS::ApiGatewayV2::Integration" {
-			return nil, fmt.Errorf("cfn: the route %s has the target %s, which is no integration", key, r.Text("Target"))
+			return nil, fmt.Errorf("cfn: the route %s has the target %s, which is not an integration", key, r.Text("Target"))
 		}
 		if i.Text("IntegrationType") != "AWS_PROXY" || i.Text("PayloadFormatVersion") != "2.0" {
-			return nil, fmt.Errorf("cfn: %s is %s by payload format %s", i.ID, i.Text("IntegrationType"), i.Text("PayloadFormatVersion"))
+			return nil, fmt.Errorf("cfn: %s is %s with payload format %s", i.ID, i.Text("IntegrationType"), i.Text("PayloadFormatVersion"))
 		}
 		id, ok = strings.CutPrefix(i.Text("IntegrationUri"), "${")
 		f := t.Resources[strings.TrimSuffix(id, ".Arn}")]
 		if !ok || f == nil || f.Type != "AWS::Lambda::Function" {
-			return nil, fmt.Errorf("cfn: %s leads to %s, which is no function", i.ID, i.Text("IntegrationUri"))
+			return nil, fmt.Errorf("cfn: %s has the target %s, which is not a function", i.ID, i.Text("IntegrationUri"))
 		}
 		routes[key] = f.ID
 	}

@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// Template is what a template makes. Values in it are strings, []any and
-// map[string]any: numbers and booleans are text, as are the functions that refer
-// to something or put text together, whichever of them was used. A reference is
+// Template has the resources of a template. Values are strings, []any and
+// map[string]any. Numbers and booleans are text, and so are references and
+// joined text, whichever function the template uses for them. A reference is
 // ${ID}, an attribute ${ID.Attribute}, a pseudo parameter ${AWS::Region}.
 type Template struct {
 	Resources map[string]*Resource
 	Outputs   map[string]string // values
 }
 
-// Resource is one that a template makes.
+// Resource is a resource of a template.
 type Resource struct {
 	ID, Type   string
 	Properties map[string]any
 	DependsOn  []string
-	// DeletionPolicy and UpdateReplacePolicy are "" if they are not given.
+	// DeletionPolicy and UpdateReplacePolicy are "" if the template has none.
 	DeletionPolicy, UpdateReplacePolicy string
 }
 
@@ -50,7 +50,7 @@ func Read(r io.Reader) (*Template, error) {
 	t := &Template{Resources: make(map[string]*Resource), Outputs: make(map[string]string)}
 	for id, r := range in.Resources {
 		if r.Condition != "" {
-			return nil, fmt.Errorf("cfn: %s has the condition %s, which nobody has resolved", id, r.Condition)
+			return nil, fmt.Errorf("cfn: %s has the unresolved condition %s", id, r.Condition)
 		}
 		out := &Resource{ID: id, Type: r.Type, DeletionPolicy: r.DeletionPolicy, UpdateReplacePolicy: r.UpdateReplacePolicy}
 		properties, err := canonical(r.Properties)
@@ -79,7 +79,8 @@ func Read(r io.Reader) (*Template, error) {
 	return t, nil
 }
 
-// Of returns the resources of a type, such as AWS::Lambda::Function, by id.
+// Of returns the resources of a type, such as AWS::Lambda::Function, in order
+// of id.
 func (t *Template) Of(kind string) []*Resource {
 	var of []*Resource
 	for _, id := range slices.Sorted(maps.Keys(t.Resources)) {
@@ -90,7 +91,7 @@ func (t *Template) Of(kind string) []*Resource {
 	return of
 }
 
-// Get returns the value at a path of properties, nil if there is none.
+// Get returns the value at a path of properties; nil if there is none.
 func (r *Resource) Get(path ...string) any {
 	var v any = r.Properties
 	for _, name := range path {
@@ -103,8 +104,8 @@ func (r *Resource) Get(path ...string) any {
 	return v
 }
 
-// Text returns the text at a path of properties, "" if there is none. What is no
-// text is JSON.
+// Text returns the value at a path of properties as text, in JSON if it is not
+// a string; "" if there is none.
 func (r *Resource) Text(path ...string) string {
 	v := r.Get(path...)
 	if v == nil {
@@ -113,7 +114,7 @@ func (r *Resource) Text(path ...string) string {
 	return text(v)
 }
 
-// Rename gives resources other ids, everywhere. Two must not get the same.
+// Rename changes the ids of resources, everywhere. The new ids must differ.
 func (t *Template) Rename(name func(r *Resource) string) error {
 	ids := make(map[string]string)
 	resources := make(map[string]*Resource)

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// reference is one in a text.
+// reference matches a reference in a text.
 var reference = regexp.MustCompile(`\$\{[A-Za-z0-9:.]+\}`)
 
-// canonical turns a value of a template into what Template promises.
+// canonical converts a value of a template to the form in Template.
 func canonical(v any) (any, error) {
 	switch v := v.(type) {
 	case nil:
 		return nil, nil
 	case string:
-		// In a text that is no Fn::Sub a dollar and a brace are just that.
+		// Outside Fn::Sub, "${" is not a reference.
 		return strings.ReplaceAll(v, "${", "${!"), nil
 	case json.Number:
 		return v.String(), nil
@@ -65,7 +65,7 @@ func function(name string, argument any) (any, error) {
 	case "Fn::Sub":
 		return sub(argument)
 	case "Fn::If":
-		return nil, fmt.Errorf("Fn::If %v, which nobody has resolved", argument)
+		return nil, fmt.Errorf("unresolved Fn::If %v", argument)
 	}
 	c, err := canonical(argument)
 	if err != nil {
@@ -81,11 +81,11 @@ func function(name string, argument any) (any, error) {
 			return strings.Join(texts, text(list[0])), nil
 		}
 	}
-	// A text again, so that it may stand within another.
+	// A text, so that it can be part of another text.
 	return "${" + name + " " + text(c) + "}", nil
 }
 
-// sub puts the names of a Fn::Sub into its text.
+// sub replaces the variables in the text of a Fn::Sub.
 func sub(argument any) (any, error) {
 	if s, ok := argument.(string); ok {
 		return s, nil
@@ -111,14 +111,15 @@ func sub(argument any) (any, error) {
 	return s, fault
 }
 
-// text is a canonical value as text: itself, or JSON.
+// text returns a canonical value as text: a string itself, other values as
+// JSON.
 func text(v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // no canonical value is without JSON
+		panic(err) // every canonical value can be encoded
 	}
 	return string(b)
 }

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// invocation is one event on its way through a process.
+// invocation is one event that a process handles.
 type invocation struct {
 	id       string
 	event    []byte
 	deadline time.Time
-	done     chan result // has room for the one result
+	done     chan result // buffered, for one result
 }
 
 type result struct {
@@ -23,17 +23,17 @@ type result struct {
 	err     error
 }
 
-// maxPayload is Lambda's for an answer, and a little.
+// maxPayload is a little more than Lambda's limit of an answer, in bytes.
 const maxPayload = 7 << 20
 
-// api is the runtime API that one process sees.
+// api is the runtime API of one process.
 type api struct {
 	mux   *http.ServeMux
 	queue chan *invocation
-	idle  chan time.Time // gets the time of each request for an event
+	idle  chan time.Time // receives the time of each request for an event
 
 	mu      sync.Mutex
-	current *invocation // given out and not answered
+	current *invocation // sent to the process, and not answered yet
 	failed  *Error      // reported at init
 }
 
@@ -49,13 +49,14 @@ func newAPI() *api {
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
-// give hands an invocation to the next request for one. There is one at a time.
-func (a *api) give(inv *invocation) { a.queue <- inv }
+// enqueue passes an invocation to the next request for one. There is at most
+// one at a time.
+func (a *api) enqueue(inv *invocation) { a.queue <- inv }
 
 func (a *api) next(w http.ResponseWriter, r *http.Request) {
 	select {
 	case a.idle <- time.Now():
-	default: // nobody waits for it: the process gave up an earlier request
+	default: // no receiver: the process has cancelled an earlier request
 	}
 	var inv *invocation
 	select {
@@ -83,7 +84,7 @@ func (a *api) failure(w http.ResponseWriter, r *http.Request) {
 	a.settle(w, r, func(body []byte) result { return result{err: reported(r, body, false)} })
 }
 
-// settle ends the current invocation, if that is the one that the request names.
+// settle ends the current invocation, if the request has its id.
 func (a *api) settle(w http.ResponseWriter, r *http.Request, f func([]byte) result) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -91,7 +92,7 @@ func (a *api) settle(w http.ResponseWriter, r *http.Request, f func([]byte) resu
 		return
 	}
 	if err != nil {
-		return // the process has gone
+		return // the process has ended
 	}
 	a.mu.Lock()
 	inv := a.current
@@ -125,7 +126,7 @@ func (a *api) initError() *Error {
 	return a.failed
 }
 
-// reported is the error in the body, whose type the header may say better.
+// reported returns the error in the body. The header's type takes precedence.
 func reported(r *http.Request, body []byte, init bool) *Error {
 	e := &Error{Init: init}
 	if err := json.Unmarshal(body, e); err != nil {

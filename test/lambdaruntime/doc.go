@@ -1,8 +1,9 @@
-// Package lambdaruntime runs the bootstrap of a Lambda function as Lambda does:
-// as a process that asks a runtime API for events and posts its answers there
+// Package lambdaruntime is a test kit: it runs the bootstrap of a Lambda
+// function as Lambda does, as a process that gets events from a runtime API and
+// posts its answers to it
 // (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html). It is for
-// tests and benchmarks, and needs nothing of AWS.
+// tests and benchmarks, and does not call AWS.
 //
-// Left out: extensions, response streaming, several invocations at a time,
-// freezing the process between invocations, limits of memory and payload.
+// It leaves out extensions, response streaming, concurrent invocations,
+// freezing the process between invocations, and limits of memory and payload.
 package lambdaruntime

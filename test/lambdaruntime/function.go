@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// Config says what to run.
+// Config describes the function.
 type Config struct {
 	// Bootstrap is the path of the executable. REQUIRED.
 	Bootstrap string
-	// Env is the function's environment, as of os.Environ. Nothing is taken
-	// over from the environment of this process.
+	// Env is the function's environment, in the form of os.Environ. It does not
+	// inherit from the environment of this process.
 	Env []string
-	// Timeout is how long an invocation may take. 0 is 3 seconds, as in Lambda.
+	// Timeout limits an invocation. 0 means 3 seconds, as in Lambda.
 	Timeout time.Duration
-	// InitTimeout is how long a process may take to ask for its first event. 0
-	// is 10 seconds, as in Lambda.
+	// InitTimeout limits the time until a process requests its first event. 0
+	// means 10 seconds, as in Lambda.
 	InitTimeout time.Duration
 }
 
@@ -51,14 +51,14 @@ func New(c Config) (*Function, error) {
 	return &Function{cfg: c}, nil
 }
 
-// Error is how an invocation or the start of a process failed.
+// Error is the failure of an invocation or of a process's start.
 type Error struct {
-	// Type is what the function reported, or one of Lambda's own:
+	// Type is the type that the function reported, or one of Lambda's own:
 	// Runtime.ExitError, Sandbox.Timedout.
 	Type string `json:"errorType"`
-	// Message is for people.
+	// Message is for a person.
 	Message string `json:"errorMessage"`
-	// Init is set if the process never asked for an event.
+	// Init is true if the process never requested an event.
 	Init bool `json:"-"`
 }
 
@@ -67,9 +67,9 @@ func (e *Error) Error() string { return e.Type + ": " + e.Message }
 // ErrClosed is the error of a function after Close.
 var ErrClosed = errors.New("lambdaruntime: closed")
 
-// Start starts a process unless one runs, and waits until it asks for an event.
-// It returns the time that took, from before the process was made; 0 if one ran
-// already. An *Error says that the function failed to start.
+// Start starts a process unless one is running, and waits until it requests an
+// event. It returns the duration, including the creation of the process; 0 if a
+// process was running. The error is an *Error if the function failed to start.
 func (f *Function) Start(ctx context.Context) (time.Duration, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -106,10 +106,10 @@ func (f *Function) start(ctx context.Context) (time.Duration, error) {
 	return 0, err
 }
 
-// Invoke has the process answer an event, and starts one if none runs. It returns
-// when the process asks for the next event or has ended, which is when Lambda
-// takes an invocation for complete. An *Error says that the function failed. If
-// it takes too long its process is killed, and the next invocation gets a new
+// Invoke sends an event to the process, and starts one if none is running. It
+// returns when the process requests the next event or has ended: for Lambda, an
+// invocation is then complete. The error is an *Error if the function failed.
+// On a timeout Invoke kills the process, and the next invocation starts a new
 // one.
 func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	f.mu.Lock()
@@ -127,14 +127,14 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	ctx, cancel := context.WithDeadlineCause(ctx, inv.deadline,
 		&Error{"Sandbox.Timedout", fmt.Sprintf("Task timed out after %s", f.cfg.Timeout), false})
 	defer cancel()
-	r, ok := f.process.answer(ctx, inv)
+	r, ok := f.process.invoke(ctx, inv)
 	if !ok {
 		f.stop()
 	}
 	return r.payload, r.err
 }
 
-// stop kills the process, if there is one, and waits for its end.
+// stop kills the process, if one is running, and waits until it has ended.
 func (f *Function) stop() {
 	if f.process != nil {
 		f.process.kill()
@@ -142,7 +142,7 @@ func (f *Function) stop() {
 	}
 }
 
-// Close kills the process. Afterwards Logs is complete.
+// Close kills the process. After that Logs is complete.
 func (f *Function) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -167,5 +167,5 @@ func (f *Function) Starts() int {
 	return f.starts
 }
 
-// Logs returns what the processes have written to their outputs so far.
+// Logs returns the output of all processes so far.
 func (f *Function) Logs() string { return f.logs.String() }

@@ -82,7 +82,7 @@ type reply struct {
 	Home, Variable string
 }
 
-func ask(t *testing.T, f *Function, do string) (reply, error) {
+func invoke(t *testing.T, f *Function, do string) (reply, error) {
 	t.Helper()
 	out, err := f.Invoke(t.Context(), []byte(`{"do":"`+do+`"}`))
 	var r reply
@@ -107,7 +107,7 @@ func TestOneProcessAnswersManyEvents(t *testing.T) {
 		t.Errorf("Start while a process runs = %s, %v, want 0 and no error", again, err)
 	}
 	for i := 1; i <= 2; i++ {
-		r, err := ask(t, f, "answer")
+		r, err := invoke(t, f, "answer")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func TestOneProcessAnswersManyEvents(t *testing.T) {
 			t.Errorf("%s left (deadline %t), want the function's minute", r.Left, r.Deadline)
 		}
 		if r.Variable != "set" || r.Home != "" {
-			t.Errorf("VARIABLE = %q, HOME = %q, want the function's environment and nothing of ours", r.Variable, r.Home)
+			t.Errorf("VARIABLE = %q, HOME = %q, want the function's environment and no inherited variables", r.Variable, r.Home)
 		}
 	}
 	if f.Starts() != 1 {
@@ -130,7 +130,7 @@ func TestFailures(t *testing.T) {
 	for _, tt := range []struct {
 		name, behave, do string
 		want             Error
-		starts           int // after one more event that is answered; 0 if none can be
+		starts           int // processes after one more event; 0 if the function cannot start
 	}{
 		{"the function reports an error", "answer", "fail", Error{"errorString", "no luck", false}, 1},
 		{"the function panics", "answer", "panic", Error{"string", "out of order", false}, 2},
@@ -140,12 +140,12 @@ func TestFailures(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := function(t, tt.behave, nil)
-			_, err := ask(t, f, tt.do)
+			_, err := invoke(t, f, tt.do)
 			checkError(t, err, tt.want)
 			if tt.starts == 0 {
 				return
 			}
-			if _, err := ask(t, f, "answer"); err != nil {
+			if _, err := invoke(t, f, "answer"); err != nil {
 				t.Errorf("the next event: %v", err)
 			}
 			if f.Starts() != tt.starts {
@@ -161,39 +161,39 @@ func TestTimeoutKillsTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := f.process
-	_, err := ask(t, f, "hang")
+	_, err := invoke(t, f, "hang")
 	checkError(t, err, Error{"Sandbox.Timedout", "Task timed out after 1s", false})
 	if before.running() {
-		t.Error("the process runs on")
+		t.Error("the process is still running")
 	}
-	if r, err := ask(t, f, "answer"); err != nil || r.Calls != 1 || f.Starts() != 2 {
+	if r, err := invoke(t, f, "answer"); err != nil || r.Calls != 1 || f.Starts() != 2 {
 		t.Errorf("the next event: call %d, %d processes, %v; want the first call of a second process", r.Calls, f.Starts(), err)
 	}
 }
 
-func TestStartThatTakesTooLongIsEnded(t *testing.T) {
+func TestStartTimesOut(t *testing.T) {
 	f := function(t, "hang", func(c *Config) { c.InitTimeout = 100 * time.Millisecond })
 	_, err := f.Start(t.Context())
 	checkError(t, err, Error{"Sandbox.Timedout", "Task timed out after 100ms", true})
 	if f.Pid() != 0 {
-		t.Errorf("process %d runs on", f.Pid())
+		t.Errorf("process %d is still running", f.Pid())
 	}
 }
 
 func TestLogsAreKeptAcrossProcesses(t *testing.T) {
 	f := function(t, "answer", nil)
-	ask(t, f, "exit")
-	ask(t, f, "answer")
+	invoke(t, f, "exit")
+	invoke(t, f, "answer")
 	f.Close()
 	if got, want := f.Logs(), "invoked to exit\ninvoked to answer\n"; got != want {
 		t.Errorf("Logs() = %q, want %q", got, want)
 	}
-	if _, err := ask(t, f, "answer"); !errors.Is(err, ErrClosed) {
+	if _, err := invoke(t, f, "answer"); !errors.Is(err, ErrClosed) {
 		t.Errorf("Invoke after Close = %v, want ErrClosed", err)
 	}
 }
 
-func TestAnswerToAnotherEventIsRefused(t *testing.T) {
+func TestAnswerToAnotherEventIsRejected(t *testing.T) {
 	a := newAPI()
 	for _, path := range []string{"response", "error"} {
 		r, _ := http.NewRequest("POST", "/2018-06-01/runtime/invocation/unknown/"+path, strings.NewReader("{}"))
@@ -205,7 +205,7 @@ func TestAnswerToAnotherEventIsRefused(t *testing.T) {
 	}
 }
 
-func TestNewWantsABootstrap(t *testing.T) {
+func TestNewRequiresABootstrap(t *testing.T) {
 	for _, path := range []string{"", "/nonexistent/bootstrap", t.TempDir()} {
 		if _, err := New(Config{Bootstrap: path}); err == nil {
 			t.Errorf("New with bootstrap %q: no error", path)

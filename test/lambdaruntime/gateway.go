@@ -12,9 +12,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// Request returns the request that API Gateway must have received to make the
-// event, addressed to the origin of another server. It fails for an event that no
-// request can make.
+// Request returns the request for which API Gateway creates the event, with the
+// origin of another server. It fails for an event that no request can cause.
 func Request(ctx context.Context, origin string, e events.APIGatewayV2HTTPRequest) (*http.Request, error) {
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
@@ -31,7 +30,7 @@ func Request(ctx context.Context, origin string, e events.APIGatewayV2HTTPReques
 	for name, value := range e.Headers {
 		r.Header.Set(name, value)
 	}
-	r.Header.Del("Content-Length") // net/http counts by itself
+	r.Header.Del("Content-Length") // net/http sets it
 	if len(e.Cookies) > 0 {
 		r.Header.Set("Cookie", strings.Join(e.Cookies, "; "))
 	}
@@ -39,15 +38,15 @@ func Request(ctx context.Context, origin string, e events.APIGatewayV2HTTPReques
 	return r, nil
 }
 
-// Answer is what a client of API Gateway gets.
+// Answer is the response that a client of API Gateway gets.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// ParseAnswer reads what a function returns to API Gateway, which takes the body
-// out of its base64.
+// ParseAnswer decodes the result of a function as API Gateway does, including
+// base64 of the body.
 func ParseAnswer(payload []byte) (*Answer, error) {
 	var res events.APIGatewayV2HTTPResponse
 	if err := json.Unmarshal(payload, &res); err != nil {

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// process is one run of the bootstrap, with a runtime API of its own: what a
-// killed one still sends reaches nobody.
+// process is one run of the bootstrap. Each has its own runtime API, so that
+// late requests of a killed process have no effect on the next one.
 type process struct {
 	cmd       *exec.Cmd
 	server    *http.Server
 	api       *api
 	startedAt time.Time
 	exited    chan struct{} // closed when the process has ended
-	exit      error         // valid once exited is closed
+	exit      error         // valid after exited is closed
 }
 
 func newProcess(c Config, out *logs) (*process, error) {
@@ -48,16 +48,16 @@ func newProcess(c Config, out *logs) (*process, error) {
 	return p, nil
 }
 
-// answer has the process answer an event. It returns false if the process can
-// answer no other.
-func (p *process) answer(ctx context.Context, inv *invocation) (result, bool) {
-	p.api.give(inv)
+// invoke sends an event to the process and waits for the result. It returns
+// false if the process cannot handle another event.
+func (p *process) invoke(ctx context.Context, inv *invocation) (result, bool) {
+	p.api.enqueue(inv)
 	var r result
 	select {
 	case r = <-inv.done:
 	case <-p.exited:
 		select {
-		case r = <-inv.done: // its last
+		case r = <-inv.done: // the result before the exit
 			return r, false
 		default:
 			return result{err: p.exitError(false)}, false
@@ -85,12 +85,13 @@ func (p *process) running() bool {
 }
 
 func (p *process) kill() {
-	p.cmd.Process.Kill() // if it has ended there is nothing to do
+	p.cmd.Process.Kill() // an error means that it has ended
 	<-p.exited
 	p.server.Close()
 }
 
-// exitError is why the process ended: what it reported, or else its status.
+// exitError returns the error that the process reported, or else its exit
+// status.
 func (p *process) exitError(init bool) *Error {
 	if e := p.api.initError(); init && e != nil {
 		return e

@@ -1,27 +1,27 @@
 package permissions
 
-// fault is what a function calls when something has gone wrong before, or has
-// changed, and which no test of the functions brings about.
+// fault is a call that a function makes only after a fault or a change that the
+// tests of the functions do not cause.
 type fault struct {
 	mode, function string
 	Permission
-	// code is the file and the function that calls it.
+	// code is the file and the Go function that makes the call.
 	code   string
 	reason string
 }
 
-// Tests of the packages named bring each of them about, with other stores and a
-// Cognito of their own.
+// Tests of the named packages cause each of these faults, with their own stores
+// and Cognito.
 var faults = []fault{
 	{Brokered, "authorize", Permission{"dynamodb:DeleteItem", Table}, "internal/authorize/callback.go forget",
-		"a transaction of which it is not known how far it got is removed"},
+		"a transaction in an unknown state is removed"},
 
-	{Direct, "register", Permission{"cognito-idp:ListUserPoolClients", Pool}, "internal/adapter/cognito/appclients.go read",
-		"an app client that is not there is told from a pool that is not there"},
+	{Direct, "register", Permission{"cognito-idp:ListUserPoolClients", Pool}, "internal/cognito/appclients.go read",
+		"a missing app client is distinguished from a missing pool"},
 }
 
-// runtime is what Lambda itself does with a function's role. The log groups are
-// made with the function, so that nobody needs to make one.
+// runtime returns what Lambda itself calls with a function's role. The template
+// creates the log groups, so that the role need not.
 func runtime(function string, traced bool) []Permission {
 	all := []Permission{{"logs:CreateLogStream", Logs}, {"logs:PutLogEvents", Logs}}
 	if function == "janitor" {

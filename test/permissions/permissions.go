@@ -1,9 +1,9 @@
-// Package permissions says which operations of AWS each function calls, so that
-// a test of a deployment can compare what its roles allow with it, both ways.
-// What the functions are seen to call in the tests of package functions is in
-// recorded.json, which `scripts/moto.sh run go test ./functions -update` writes.
-// What only a fault leads to is declared in faults.go, with the code that does
-// it.
+// Package permissions is a test kit: it has the AWS operations that each
+// function calls, so that a test of a deployment can check that its roles allow
+// exactly these. recorded.json has the calls that the tests of package
+// functions observe; `scripts/moto.sh run go test ./functions -update` writes
+// it. faults.go declares the calls that only follow a fault, with the code that
+// makes them. It leaves out what people and pipelines need to deploy.
 package permissions
 
 import (
@@ -20,7 +20,7 @@ const (
 	Direct   = "direct"
 )
 
-// What operations are called on.
+// The resources of operations.
 const (
 	Table       = "table"
 	DueIndex    = "table/index/due"
@@ -32,11 +32,10 @@ const (
 	Provision   = "provision"    // the function
 	Logs        = "logs"         // the function's own log group
 	DeadLetters = "dead letters" // the queue of runs of the janitor that failed
-	Traces      = "traces"       // which are no resource to IAM
+	Traces      = "traces"       // not a resource in IAM
 )
 
-// Permission is one operation, under the name that IAM has for it, on one
-// resource.
+// Permission is one operation, with its IAM name, on one resource.
 type Permission struct{ Action, Resource string }
 
 func (p Permission) String() string { return p.Action + " on " + p.Resource }
@@ -44,7 +43,7 @@ func (p Permission) String() string { return p.Action + " on " + p.Resource }
 // Compare orders permissions by action and resource.
 func (p Permission) Compare(other Permission) int { return strings.Compare(p.String(), other.String()) }
 
-// Functions returns the names of the functions that a mode has.
+// Functions returns the names of the functions in a mode.
 func Functions(mode string) []string {
 	if mode == Direct {
 		return []string{"register", "metadata", "token", "janitor"}
@@ -52,9 +51,9 @@ func Functions(mode string) []string {
 	return []string{"register", "metadata", "token", "authorize", "provision", "janitor"}
 }
 
-// Of returns what a function has to be allowed, in order. policy is Parameter or
-// Object if that is where the policy is, else ""; traced is whether AWS X-Ray is
-// told of calls.
+// Of returns the permissions that a function needs, in order. policy is
+// Parameter or Object if the policy document is stored there, else ""; traced
+// means that calls are traced with AWS X-Ray.
 func Of(mode, function, policy string, traced bool) []Permission {
 	all := slices.Concat(Recorded(mode, function), declared(mode, function), runtime(function, traced))
 	all = slices.DeleteFunc(all, func(p Permission) bool {
@@ -64,8 +63,8 @@ func Of(mode, function, policy string, traced bool) []Permission {
 	return slices.Compact(all)
 }
 
-// Recorded returns what a function is seen to call in the tests, in order,
-// wherever the policy is.
+// Recorded returns the calls of a function in the tests, in order, with every
+// place of the policy document.
 func Recorded(mode, function string) []Permission { return recorded[mode][function] }
 
 //go:embed recorded.json
@@ -79,8 +78,8 @@ var recorded = func() map[string]map[string][]Permission {
 	return p
 }()
 
-// Parse reads a document such as recorded.json: by mode and function, each
-// permission as text.
+// Parse reads a document such as recorded.json, which has permissions as text,
+// by mode and function.
 func Parse(document []byte) (map[string]map[string][]Permission, error) {
 	var texts map[string]map[string][]string
 	if err := json.Unmarshal(document, &texts); err != nil {

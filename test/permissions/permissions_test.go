@@ -8,12 +8,11 @@ import (
 	"testing"
 )
 
-// What is seen in the tests is not declared besides: the list of faults stays
-// what it says.
+// A call that the tests observe must not be declared as a fault.
 func TestFaultsAreNotRecorded(t *testing.T) {
 	for _, f := range faults {
 		if slices.Contains(Recorded(f.mode, f.function), f.Permission) {
-			t.Errorf("%s, %s: %s is declared, and recorded anyway", f.mode, f.function, f.Permission)
+			t.Errorf("%s, %s: %s is declared as a fault, but recorded", f.mode, f.function, f.Permission)
 		}
 		if !slices.Contains(Functions(f.mode), f.function) || f.reason == "" {
 			t.Errorf("%s mode has no function %s, or no reason is given: %+v", f.mode, f.function, f)
@@ -21,7 +20,7 @@ func TestFaultsAreNotRecorded(t *testing.T) {
 	}
 }
 
-func TestFaultsNameCodeThatThereIs(t *testing.T) {
+func TestFaultsNameExistingCode(t *testing.T) {
 	for _, f := range faults {
 		file, name, ok := strings.Cut(f.code, " ")
 		source, err := os.ReadFile("../../" + file)
@@ -31,7 +30,7 @@ func TestFaultsNameCodeThatThereIs(t *testing.T) {
 	}
 }
 
-func TestEveryRecordedFunctionIsOneOfItsMode(t *testing.T) {
+func TestRecordedFunctionsExistInTheirMode(t *testing.T) {
 	for mode, functions := range recorded {
 		for function := range functions {
 			if !slices.Contains(Functions(mode), function) {
@@ -68,7 +67,7 @@ func TestOf(t *testing.T) {
 	}
 	all := Of(Direct, "register", "", false)
 	if !slices.IsSortedFunc(all, Permission.Compare) || !slices.Contains(all, Permission{"cognito-idp:ListUserPoolClients", Pool}) {
-		t.Errorf("register: %v, want them in order and with what is declared", all)
+		t.Errorf("register: %v, want them in order and with declared faults", all)
 	}
 	for _, function := range Functions(Brokered) {
 		for _, traced := range []bool{true, false} {
@@ -82,8 +81,8 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// Who faces the internet can do nothing at Cognito, and nobody but provision and
-// janitor can in brokered mode (docs/adr/0011-private-provision-function.md).
+// In brokered mode no function that faces the internet may call Cognito's API,
+// only provision and janitor may (docs/adr/0011-private-provision-function.md).
 func TestBrokeredFunctionsThatFaceTheInternetHaveNoRightOnCognito(t *testing.T) {
 	for _, function := range []string{"register", "metadata", "token", "authorize"} {
 		for _, p := range Of(Brokered, function, "", true) {
@@ -94,12 +93,12 @@ func TestBrokeredFunctionsThatFaceTheInternetHaveNoRightOnCognito(t *testing.T) 
 	}
 	for _, p := range Of(Brokered, "provision", "", true) {
 		if strings.HasPrefix(p.Action, "cognito-idp:") && !strings.HasPrefix(p.Action, "cognito-idp:Create") {
-			t.Errorf("provision: %s, want it to create and brand only", p)
+			t.Errorf("provision: %s, want only create and brand", p)
 		}
 	}
 }
 
-func TestParseRefusesWhatIsNoPermission(t *testing.T) {
+func TestParseRejectsInvalidPermissions(t *testing.T) {
 	for _, document := range []string{`{"direct":{"token":["dynamodb:GetItem"]}}`, `[]`} {
 		if _, err := Parse([]byte(document)); err == nil {
 			t.Errorf("Parse(%s): no error", document)

@@ -20,7 +20,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// pool is the broker's side of the local Cognito, with faults at each operation.
+// pool is the broker's adapter to the local Cognito, with faults at each
+// operation.
 type pool struct {
 	*fake.Faults
 	t       *testing.T
@@ -70,29 +71,29 @@ func (h inProcess) Do(r *http.Request) (*http.Response, error) {
 	return rec.Result(), r.Context().Err()
 }
 
-// Count is how many app clients there are.
+// Count returns the number of app clients.
 func (p *pool) Count() int { return len(p.cognito.AppClients()) }
 
-// DropOne deletes an app client by hand.
+// DropOne deletes a random app client without the broker.
 func (p *pool) DropOne(rnd *rand.Rand) {
 	all := p.cognito.AppClients()
 	if len(all) == 0 {
 		return
 	}
-	time.Sleep(time.Second) // the rate is ours, too
+	time.Sleep(time.Second) // this call counts for the rate limit as well
 	in := &cip.DeleteUserPoolClientInput{UserPoolId: aws.String(poolID), ClientId: aws.String(all[rnd.IntN(len(all))].ClientID)}
 	if _, err := p.api.DeleteUserPoolClient(p.t.Context(), in); err != nil {
 		p.t.Error(err)
 	}
 }
 
-// Stray makes an app client that nobody knows of, unless the pool is full.
+// Stray creates an app client without a record, unless the pool is full.
 func (p *pool) Stray() {
 	spec := broker.BrokeredAppClient{Name: "stray", Scopes: []string{"openid"}}
 	_, _ = p.apps.CreateBrokered(p.t.Context(), broker.NewMarker(time.Now()), spec)
 }
 
-// do is a call that fails at random.
+// do makes a call that fails at random.
 func do[T any](p *pool, method string, call func() (T, error)) (T, error) {
 	var got, none T
 	err := p.Do(method, func() (err error) {

@@ -26,15 +26,15 @@ import (
 )
 
 var (
-	seed  = flag.Uint64("seed", 1, "of the random numbers; 0 is another one each time")
-	whole = flag.Int("registrations", 100_000, "of the simulation in memory")
+	seed  = flag.Uint64("seed", 1, "seed of the random numbers; 0 means a different one each time")
+	whole = flag.Int("registrations", 100_000, "number of registrations of the simulation in memory")
 )
 
 const (
 	day  = 24 * time.Hour
 	span = 90 * day
 
-	// What policyDocument says.
+	// The values in policyDocument.
 	inactive = 5 * day
 	absolute = 60 * day
 	quota    = 60
@@ -45,7 +45,8 @@ const policyDocument = `{"version":1,"open_registration":"open","profiles":{
 		"lifetimes":{"unconfirmed":"3d","inactive":"5d","absolute":"60d"}},
 	"trusted":{"redirect_uris":{"any_https":true},"limits":{"app_clients":40},"lifetimes":{"inactive":"5d","absolute":"60d"}}}}`
 
-// TestInMemory is 100,000 registrations in 90 days, on the local Cognito.
+// TestInMemory simulates 100,000 registrations in 90 days, with the local
+// Cognito.
 func TestInMemory(t *testing.T) {
 	n := *whole
 	if testing.Short() || raceEnabled {
@@ -54,12 +55,12 @@ func TestInMemory(t *testing.T) {
 	simulate(t, n, time.Hour, func(*testing.T) broker.Store { return memory.NewStore(nil) })
 }
 
-// TestOnDynamoDB is the same with fewer, and with one sweep a day: each call
-// takes its time.
+// TestOnDynamoDB simulates fewer registrations, and one sweep a day, because
+// each call takes real time.
 func TestOnDynamoDB(t *testing.T) {
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
 	if endpoint == "" {
-		t.Skip("skipped what needs a DynamoDB: DYNAMODB_ENDPOINT is not set; run scripts/moto.sh run go test ./test/simulation")
+		t.Skip("DYNAMODB_ENDPOINT is not set; run scripts/moto.sh run go test ./internal/simulation")
 	}
 	simulate(t, 1_000, 24*time.Hour, func(t *testing.T) broker.Store {
 		transport := &http.Transport{}
@@ -81,9 +82,8 @@ func TestOnDynamoDB(t *testing.T) {
 	})
 }
 
-// simulate lets span pass in a bubble of virtual time, with so many
-// registrations and a sweep every so often, and then looks whether all is as it
-// should be.
+// simulate lets span pass in a synctest bubble, with the number of
+// registrations and the interval of sweeps, and then checks the final state.
 func simulate(t *testing.T, registrations int, every time.Duration, open func(*testing.T) broker.Store) {
 	s := *seed
 	if s == 0 {
@@ -112,22 +112,22 @@ func simulate(t *testing.T, registrations int, every time.Duration, open func(*t
 	})
 }
 
-// member is a client as it sees itself.
+// member is a client in use, with its own view of its registration.
 type member struct {
 	id    string
-	tok   credential.Token // to manage it with; zero if it has none
-	every time.Duration    // how often it is used; 0 is never
+	tok   credential.Token // registration access token; zero if it has none
+	every time.Duration    // interval of uses; 0 means never
 	next  time.Time
-	until time.Time // from when on nobody uses it any more
-	// issued and recorded are what the broker should know: since when there is
-	// this registration, and when it was last used.
+	until time.Time // no uses after this time
+	// issued and recorded are what the broker should have stored: the time of
+	// the registration, and of its last use.
 	issued   time.Time
 	recorded time.Time
-	over     bool // deleted, disabled, or removed as it should be
-	off      bool // by the operator
+	over     bool // deleted, disabled, or removed as expected
+	off      bool // switched off or deleted, by operator or client
 }
 
-// arrive registers a client, of which few are ever used.
+// arrive registers a client. Few of the clients are ever used.
 func (w *world) arrive() {
 	body := fmt.Sprintf(`{"client_name":"Client %d","redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none"}`, w.count.registered)
 	var tok credential.Token
@@ -157,11 +157,11 @@ func (w *world) arrive() {
 	}
 }
 
-// adopt makes m one of those that are used, for some time.
+// adopt makes m one of the clients in use, for some time.
 func (w *world) adopt(m *member) {
 	for _, other := range w.members {
 		if other.id == m.id {
-			return // Claude is Claude
+			return // identical registrations are the same client
 		}
 	}
 	m.every = 6*time.Hour + w.upTo(30*time.Hour)
@@ -171,8 +171,8 @@ func (w *world) adopt(m *member) {
 	w.count.used++
 }
 
-// pass is what happens in that time: users, clients and operators do what they
-// do, in the end the janitor comes, sometimes twice at once.
+// pass lets d pass: users, clients and operators act, and then the janitor
+// runs, sometimes two runs at once.
 func (w *world) pass(d time.Duration) {
 	for _, m := range w.members {
 		if m.over || m.every == 0 || w.now().Before(m.next) || w.now().After(m.until) {
@@ -188,12 +188,12 @@ func (w *world) pass(d time.Duration) {
 	w.sweeps()
 	time.Sleep(5 * time.Minute)
 	if n := w.cognito.Count(); n > quota {
-		w.t.Errorf("%s: %d app clients, and the pool can have %d", w.now(), n, quota)
+		w.t.Errorf("%s: %d app clients, but the quota of the pool is %d", w.now(), n, quota)
 	}
 }
 
-// use is an authorization, or a refresh: it needs the app client, and is
-// recorded.
+// use is an authorization or a refresh: it needs the app client, and the broker
+// records it.
 func (w *world) use(m *member) {
 	var r *broker.Registration
 	err := w.try(func(ctx context.Context) (err error) {
@@ -220,8 +220,7 @@ func (w *world) use(m *member) {
 	}
 }
 
-// lost is a client that is not there any more. It had better not have been in
-// use.
+// lost checks that a client whose registration is gone was not in use.
 func (w *world) lost(m *member, err error) {
 	m.over = true
 	if m.off || w.now().Sub(m.issued) >= absolute {
@@ -231,7 +230,7 @@ func (w *world) lost(m *member, err error) {
 	if last.IsZero() {
 		last = m.issued
 	}
-	// What is never used expires after three days if it is open.
+	// An open registration that is never used expires after three days.
 	life := inactive
 	if m.recorded.IsZero() && m.tok.IsZero() {
 		life = 3 * day
@@ -241,20 +240,20 @@ func (w *world) lost(m *member, err error) {
 	}
 }
 
-// happen is something that somebody does to a client.
+// happen is a random event: of the client, the operator, or outside the broker.
 func (w *world) happen(m *member) {
 	if m.over {
 		return
 	}
 	ctx := w.t.Context()
 	switch w.intN(6) {
-	case 0: // the client goes
+	case 0: // the client deletes its registration
 		if m.tok.IsZero() {
 			return
 		}
-		m.off = true // whether or not that is said
+		m.off = true // even if the call fails
 		_ = w.try(func(ctx context.Context) error { return w.Delete(ctx, m.id, m.tok) })
-	case 1: // the operator switches it off, and on again
+	case 1: // the operator disables it, and enables it again
 		m.off = true
 		_ = w.try(func(ctx context.Context) error { _, err := w.Disable(ctx, m.id, "ops"); return err })
 		if w.chance(0.5) {
@@ -266,16 +265,16 @@ func (w *world) happen(m *member) {
 	case 2:
 		m.off = true
 		_ = w.try(func(ctx context.Context) error { _, err := w.DeleteClient(ctx, m.id, "ops"); return err })
-	case 3: // somebody deletes an app client by hand
+	case 3: // an administrator deletes an app client
 		w.cognito.DropOne(w.rnd)
-	case 4: // a request that was given up long ago makes one after all
+	case 4: // a request that timed out long ago creates an app client
 		w.cognito.Stray()
 	case 5:
 		_ = w.try(func(ctx context.Context) error { _, err := w.ApplyProfile(ctx, "trusted", "operator"); return err })
 	}
 }
 
-// sweeps is the janitor's turn.
+// sweeps runs the janitor, sometimes twice at once.
 func (w *world) sweeps() {
 	run := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
@@ -297,7 +296,7 @@ func (w *world) sweeps() {
 	_ = w.try(run)
 }
 
-// refused fails the test if a use case did not say that it is worth coming back.
+// refused fails the test unless the error is one that a client can act on.
 func (w *world) refused(what string, err error) {
 	if e, ok := errors.AsType[*dcr.Error](err); !ok || e.Code != dcr.Unavailable && e.Code != dcr.InvalidClientMetadata {
 		w.t.Errorf("%s: %s: %v", w.now(), what, err)

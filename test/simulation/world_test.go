@@ -17,8 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// world is the use cases on a store and a local Cognito, both of which fail at
-// random.
+// world has the use cases, on a store and a local Cognito that fail at random.
 type world struct {
 	*usecase.Service
 	*usecase.Provisioning
@@ -34,9 +33,9 @@ type world struct {
 	total   usecase.Swept
 	count   struct{ registered, used, faults int }
 
-	mu     sync.Mutex // guards rnd and what follows, of which two sweeps at once make use
+	mu     sync.Mutex // guards rnd and the fields below, which concurrent sweeps use
 	faulty bool       // calls fail at random
-	dead   bool       // the process that is at it has died
+	dead   bool       // the running process has died
 }
 
 func newWorld(t *testing.T, rnd *rand.Rand, store broker.Store) *world {
@@ -97,8 +96,8 @@ func (w *world) intN(n int) int {
 
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.intN(int(d))) }
 
-// fails says of each call whether it fails: one in two hundred, and of these one
-// in three is the death of the process.
+// fails decides for each call whether it fails: one in two hundred does, and
+// after one in three of these the process is dead.
 func (w *world) fails(fake.Call) (fake.Point, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -118,7 +117,7 @@ func (w *world) fails(fake.Call) (fake.Point, bool) {
 	return fake.NotApplied, true
 }
 
-// try is what one process does before it ends, or dies.
+// try runs f as one process, which may die.
 func (w *world) try(f func(context.Context) error) error {
 	w.alive()
 	defer w.alive()
@@ -131,7 +130,7 @@ func (w *world) alive() {
 	w.dead = false
 }
 
-// grant is that a user has allowed the client.
+// grant sometimes adds a grant of a user for the client.
 func (w *world) grant(r *broker.Registration) {
 	if w.chance(0.5) {
 		return
@@ -154,8 +153,8 @@ func (w *world) add(s usecase.Swept) {
 	t.Failed += s.Failed
 }
 
-// settle is what happens when nothing fails any more: within two hours nothing is
-// half done.
+// settle runs sweeps without faults, and checks that they finish all pending
+// work within three hours.
 func (w *world) settle() {
 	w.faulty = false
 	for range 3 {
@@ -165,11 +164,11 @@ func (w *world) settle() {
 		}
 	}
 	for d, err := range w.inner.Due(w.t.Context(), w.now(), "") {
-		w.t.Errorf("%s %s is due still (%v)", d.Kind, d.Key, err)
+		w.t.Errorf("%s %s is still due (%v)", d.Kind, d.Key, err)
 	}
 }
 
-// check looks at what is left.
+// check checks the final state.
 func (w *world) check() {
 	w.checkAppClients()
 	w.checkRegistrations()
@@ -183,7 +182,7 @@ func (w *world) check() {
 	}
 }
 
-// checkAppClients compares the pool with the records, and the budgets with both.
+// checkAppClients compares the pool with the records and the budgets.
 func (w *world) checkAppClients() {
 	ctx := w.t.Context()
 	there := make(map[string]string) // markers by id
@@ -212,27 +211,27 @@ func (w *world) checkAppClients() {
 		delete(there, a.CognitoID)
 		if a.Kind == broker.KindDedicated {
 			if r, err := w.inner.Registration(ctx, a.ClientID); err != nil || r.Generation != a.Generation || r.State != broker.RegistrationActive {
-				w.t.Errorf("the app client %s serves nobody: %+v, %v", key, r, err)
+				w.t.Errorf("the app client %s has no active registration: %+v, %v", key, r, err)
 			}
 		}
 	}
 	for id, marker := range there {
 		made, _ := broker.MarkedAt(marker)
-		w.t.Errorf("the app client %s, made at %s, is an orphan", id, made)
+		w.t.Errorf("the app client %s, created at %s, is an orphan", id, made)
 	}
 	for profile, n := range held {
 		b := broker.Budget{Key: "app_clients/" + profile, Limit: n + 1}
 		if err := w.inner.TakeBudget(ctx, b, "probe"); err != nil {
-			w.t.Errorf("more than %d places of the profile %s are taken: %v", n, profile, err)
+			w.t.Errorf("more than %d places of the profile %s are used: %v", n, profile, err)
 		}
 		b.Limit--
 		if err := w.inner.TakeBudget(ctx, b, "another probe"); err == nil {
-			w.t.Errorf("fewer than %d places of the profile %s are taken", n, profile)
+			w.t.Errorf("fewer than %d places of the profile %s are used", n, profile)
 		}
 	}
 }
 
-// checkRegistrations looks whether any lives too long.
+// checkRegistrations checks that no registration has outlived its lifetime.
 func (w *world) checkRegistrations() {
 	for r, err := range w.inner.ListRegistrations(w.t.Context()) {
 		if err != nil {
@@ -243,20 +242,20 @@ func (w *world) checkRegistrations() {
 		}
 		last := slices.MaxFunc([]time.Time{r.IssuedAt, r.LastUsedAt, r.ActiveSince}, time.Time.Compare)
 		if r.Due.IsZero() || w.now().Sub(last) > inactive+2*time.Hour || w.now().Sub(r.IssuedAt) > absolute+2*time.Hour {
-			w.t.Errorf("the registration %s lives on: issued %s, last used %s, due %s", r.ClientID, r.IssuedAt, last, r.Due)
+			w.t.Errorf("the registration %s is still active: issued %s, last used %s, due %s", r.ClientID, r.IssuedAt, last, r.Due)
 		}
 	}
 }
 
-// checkGrants looks whether grants stand of what is gone.
+// checkGrants checks that removed registrations have no grants.
 func (w *world) checkGrants() {
 	for _, g := range w.grants.Standing() {
 		r, err := w.inner.Registration(w.t.Context(), g.ClientID)
 		if err != nil {
-			continue // deleted by its client, or its tombstone has gone
+			continue // deleted by its client, or its tombstone has expired
 		}
 		if r.State == broker.RegistrationRemoved || r.Generation != g.Generation {
-			w.t.Errorf("a grant of generation %s stands, and the client %s is %s of generation %s", g.Generation, r.ClientID, r.State, r.Generation)
+			w.t.Errorf("a grant of generation %s is valid, but the client %s is %s of generation %s", g.Generation, r.ClientID, r.State, r.Generation)
 		}
 	}
 }

@@ -49,8 +49,8 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 		wire.TokenRoutes(rt, c, service)
 		return b, nil
 	}
-	// What is a function of its own in the cloud is the same code here, behind
-	// the same port.
+	// In the cloud this is a function of its own; here the same code is called
+	// through the same port.
 	provisioning, err := registrar.Provisioning(c, sdk, store, log)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	return b, nil
 }
 
-// sweep does what the janitor does in the cloud.
+// sweep runs the janitor's sweep every minute, until ctx ends.
 func (b *localBroker) sweep(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()

@@ -1,8 +1,8 @@
-// Package devstack runs the whole broker in one process: a local Cognito, the
-// broker on an in-memory store, and a sample MCP server, each on a loopback
-// port. The broker is wired and configured as it is in the cloud; only the
-// store and the addresses differ. It serves development and the end-to-end
-// tests, and forgets everything when it is closed.
+// Package devstack is a tool: it runs the whole broker in one process, with a
+// local Cognito, the broker on an in-memory store, and a sample MCP server,
+// each on a loopback port. The broker is wired and configured as it is in the
+// cloud; only the store and the addresses differ. It is for development and the
+// end-to-end tests, and keeps no data after it is closed.
 package devstack
 
 import (
@@ -27,8 +27,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
-// The users of the local Cognito. The second is for trying what happens when
-// somebody else is signed in.
+// The users of the local Cognito. The second is for trying a sign-in while
+// another user is signed in.
 const (
 	Username      = "alice"
 	Password      = "Correct-Horse-9"
@@ -36,25 +36,27 @@ const (
 	OtherPassword = "Battery-Staple-7"
 )
 
-// The sample MCP server's credentials at the introspection endpoint. It does not
-// use them itself; only brokered mode has that endpoint.
+// The sample MCP server's credentials at the introspection endpoint. It does
+// not use them itself; only brokered mode has that endpoint.
 const (
 	IntrospectionID     = "sample"
 	IntrospectionSecret = "Sample-Server-9"
 )
 
-// Region is where the local Cognito's pool is.
+// Region is the region of the local Cognito's pool.
 const Region = "us-east-1"
 
-// Options say where to listen. An empty address is a free port of localhost.
+// Options has the addresses to listen on. An empty address means a free port of
+// localhost.
 type Options struct {
 	Cognito string
 	Broker  string
 	MCP     string
-	// Log gets what the broker logs; nil is nothing.
+	// Log is the broker's log. Optional; nil discards it.
 	Log *slog.Logger
-	// Getenv changes the broker's configuration, as the environment does in the
-	// cloud; nil changes nothing. What depends on the addresses is set already.
+	// Getenv returns variables that change the broker's configuration, as the
+	// environment does in the cloud. Variables that the stack sets, such as
+	// addresses, cannot be changed. Optional.
 	Getenv func(string) string
 }
 
@@ -67,7 +69,7 @@ type Stack struct {
 	Cognito string
 	// Authorization is the mode that the broker runs in.
 	Authorization broker.Mode
-	// InitialAccessToken is good for any number of registrations under the
+	// InitialAccessToken allows any number of registrations under the
 	// profile trusted.
 	InitialAccessToken string
 	Username           string
@@ -82,7 +84,7 @@ type Stack struct {
 	running sync.WaitGroup
 }
 
-// AddressError says that a server cannot listen where it was told to.
+// AddressError means that a server cannot listen on its address.
 type AddressError struct {
 	// Server is "cognito", "broker" or "mcp", as in the names of the options.
 	Server  string
@@ -97,8 +99,8 @@ func (e *AddressError) Error() string {
 // Unwrap returns the reason.
 func (e *AddressError) Unwrap() error { return e.Err }
 
-// Start starts everything. The error is an *AddressError if an address cannot
-// be had.
+// Start starts everything. The error is an *AddressError if a server cannot
+// listen on its address.
 func Start(ctx context.Context, o Options) (*Stack, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -130,8 +132,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	return s, nil
 }
 
-// Close stops everything and waits until requests under way are answered, for
-// 3 seconds at most.
+// Close stops everything, and waits at most 3 seconds for running requests.
 func (s *Stack) Close() error {
 	s.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
@@ -147,8 +148,8 @@ func (s *Stack) Close() error {
 	return err
 }
 
-// NewInitialAccessToken makes an initial access token for g, as an operator
-// does, and returns the only copy of it.
+// NewInitialAccessToken creates an initial access token for g, as an operator
+// does, and returns the only copy.
 func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Grant) (string, error) {
 	tok, rec, err := credential.NewInitialAccessToken(g, time.Now())
 	if err != nil {
@@ -160,8 +161,9 @@ func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Grant) (
 	return tok.Reveal(), nil
 }
 
-// Sweep does at once what is done every minute: it finishes what was left to
-// do at Cognito, such as deleting the app clients of clients that are gone.
+// Sweep runs the janitor's sweep now; it also runs every minute. The sweep
+// finishes pending work at Cognito, such as removing the app clients of deleted
+// clients.
 func (s *Stack) Sweep(ctx context.Context) error {
 	_, err := s.broker.service.Sweep(ctx, usecase.SweepOptions{})
 	return err
@@ -197,8 +199,8 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 
 // newPool returns a local Cognito for a broker of this mode.
 func newPool(origin string, mode broker.Mode) (*emulator.Cognito, error) {
-	// On managed login an app client needs a branding style, which in direct
-	// mode nobody gives it.
+	// With managed login an app client needs a branding style, which direct mode
+	// does not create.
 	login := 2
 	if mode == broker.ModeDirect {
 		login = 1
@@ -215,8 +217,8 @@ func newPool(origin string, mode broker.Mode) (*emulator.Cognito, error) {
 	})
 }
 
-// configuration is that of all functions together, since they are one process
-// here.
+// configuration returns the configuration of all functions together, because
+// here they are one process.
 func (s *Stack) configuration(o Options) (*environment.Config, error) {
 	file, err := os.CreateTemp("", "dcr-dev-keys-*.json")
 	if err != nil {
@@ -232,11 +234,12 @@ func (s *Stack) configuration(o Options) (*environment.Config, error) {
 	return environment.All(overridable(s.environment(), o.Getenv))
 }
 
-// environment is what a deployment would have in its functions' environment.
+// environment returns the environment variables that a deployment sets for its
+// functions.
 func (s *Stack) environment() map[string]string {
 	resources, _ := json.Marshal([]broker.Resource{{URL: s.MCP, Scopes: []string{readScope, writeScope}, Name: "Sample MCP server"}})
 	secret := sha256.Sum256([]byte(IntrospectionSecret))
-	asking, _ := json.Marshal([]environment.IntrospectionClient{{ID: IntrospectionID, SecretSHA256: hex.EncodeToString(secret[:]), Resource: s.MCP}})
+	introspection, _ := json.Marshal([]environment.IntrospectionClient{{ID: IntrospectionID, SecretSHA256: hex.EncodeToString(secret[:]), Resource: s.MCP}})
 	return map[string]string{
 		"ISSUER":                s.Issuer,
 		"AWS_REGION":            Region,
@@ -253,14 +256,14 @@ func (s *Stack) environment() map[string]string {
 		"PROVISION_FUNCTION":    "in-process",
 		"LOGIN_VERSION":         "2",
 		"RESOURCE_BINDING":      "true",
-		"INTROSPECTION_CLIENTS": string(asking),
+		"INTROSPECTION_CLIENTS": string(introspection),
 		"BRAND_NAME":            "Example Corp",
 		"SCOPE_DESCRIPTIONS":    `{"mcp/read":"Read your notes","mcp/write":"Write and delete your notes"}`,
 	}
 }
 
-// overridable returns what finds a variable: those that are in env are settled,
-// but for these two.
+// overridable returns a lookup of variables: getenv can set those that env has
+// not, and SCOPES and LOG_LEVEL.
 func overridable(env map[string]string, getenv func(string) string) func(string) string {
 	return func(name string) string {
 		if v := env[name]; v != "" && name != "SCOPES" && name != "LOG_LEVEL" {
@@ -283,7 +286,7 @@ func (s *Stack) serve(l net.Listener, h http.Handler) {
 	s.running.Go(func() { srv.Serve(l) })
 }
 
-// listeners opens what it can, and keeps the first error.
+// listeners opens listeners until one fails, and keeps that error.
 type listeners struct {
 	opened []net.Listener
 	err    error
@@ -311,8 +314,9 @@ func (l *listeners) close() {
 	}
 }
 
-// origin names the listener as localhost, whichever loopback address it has:
-// people know that name, and Cognito allows http redirects to it.
+// origin returns the listener's origin with the name localhost, whichever
+// loopback address it has: users know that name, and Cognito allows http
+// redirects to it.
 func origin(l net.Listener) string {
 	_, port, _ := net.SplitHostPort(l.Addr().String()) // a TCP listener's address has one
 	return "http://localhost:" + port

@@ -12,13 +12,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-func TestStackAnswersWhereItSays(t *testing.T) {
+func TestStackAnswersAtItsURLs(t *testing.T) {
 	for _, mode := range []broker.Mode{broker.ModeBrokered, broker.ModeDirect} {
-		t.Run(string(mode), func(t *testing.T) { testStackAnswersWhereItSays(t, mode) })
+		t.Run(string(mode), func(t *testing.T) { testStackAnswersAtItsURLs(t, mode) })
 	}
 }
 
-func testStackAnswersWhereItSays(t *testing.T, mode broker.Mode) {
+func testStackAnswersAtItsURLs(t *testing.T, mode broker.Mode) {
 	s, err := Start(t.Context(), Options{Getenv: func(name string) string {
 		return map[string]string{"AUTHORIZATION": string(mode)}[name]
 	}})
@@ -60,7 +60,7 @@ func testStackAnswersWhereItSays(t *testing.T, mode broker.Mode) {
 	}
 }
 
-func TestStartSaysWhichPortIsTaken(t *testing.T) {
+func TestStartNamesTheServerWhosePortIsInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestStartSaysWhichPortIsTaken(t *testing.T) {
 	}
 }
 
-func TestStartReportsAConfigurationThatIsWrong(t *testing.T) {
+func TestStartReportsAllConfigurationFaults(t *testing.T) {
 	_, err := Start(t.Context(), Options{Getenv: func(name string) string {
 		return map[string]string{"ACCESS_TOKEN_LIFETIME": "1s", "POLICY": "testdata/none.json"}[name]
 	}})

@@ -9,14 +9,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/mcpauth"
 )
 
-// The scopes of the sample MCP server: what everything needs, and what one of its
-// tools needs besides.
+// The scopes of the sample MCP server: every request needs the first, and one
+// of the tools needs the second as well.
 const (
 	readScope  = "mcp/read"
 	writeScope = "mcp/write"
 )
 
-// sampleServer is the MCP server that the broker's configuration names.
+// sampleServer returns the MCP server that the broker's configuration names.
 func (s *Stack) sampleServer(c *environment.Config, log *slog.Logger) (http.Handler, error) {
 	r := c.ProtectedResources[0]
 	return mcpserver.New(mcpserver.Config{

@@ -24,58 +24,59 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// SurroundingsOptions say where a broker is that runs elsewhere on this
-// machine, its functions in containers, and where to put what it needs. Host,
-// Issuer, AWS, Lambda and Provision are required.
+// SurroundingsOptions has the addresses for a broker whose functions run in
+// containers on this machine. Host, Issuer, AWS, Lambda and Provision are
+// required.
 type SurroundingsOptions struct {
-	// Cognito and MCP are where to listen for browsers and clients: loopback
-	// addresses, as in Options.
+	// Cognito and MCP are the addresses to listen on for browsers and clients:
+	// loopback addresses, as in Options.
 	Cognito string
 	MCP     string
-	// BackChannel is where else the local Cognito listens: for functions to which
-	// the loopback addresses of this machine are none. Empty is nowhere; they
-	// reach it at the port that browsers do.
+	// BackChannel is another address of the local Cognito, for functions that
+	// cannot reach the loopback addresses of this machine. Optional; without it
+	// functions use the same port as browsers.
 	BackChannel string
-	// Host is this machine's name or address as the functions reach it.
+	// Host is this machine's name or address for the functions.
 	Host string
 	// Issuer is the broker's own origin.
 	Issuer string
-	// Table is what to call the table. Default: dcr-broker.
+	// Table is the name of the table. Optional; default: dcr-broker.
 	Table string
-	// AWS is the origin of an imitation of DynamoDB and Secrets Manager, as this
-	// process reaches it. The functions reach it at the same port of Host.
+	// AWS is the origin of an emulator of DynamoDB and Secrets Manager, for this
+	// process. The functions use the same port of Host.
 	AWS string
-	// Lambda is the origin of the Lambda API as the functions reach it, and
-	// Provision what the function that makes app clients is called there.
+	// Lambda is the origin of the Lambda API for the functions, and Provision the
+	// name there of the function that creates app clients.
 	Lambda    string
 	Provision string
-	// Log gets what the MCP server logs; nil is nothing.
+	// Log is the MCP server's log. Optional; nil discards it.
 	Log *slog.Logger
-	// Getenv changes the broker's configuration as Options.Getenv does.
+	// Getenv changes the broker's configuration, as Options.Getenv does.
 	Getenv func(string) string
 }
 
-// Surroundings are what a broker in brokered mode needs around it: the local
-// Cognito, a table and the sealing keys, and an MCP server for it to protect.
+// Surroundings is everything that a broker in brokered mode depends on: the
+// local Cognito, a table and the sealing keys, and an MCP server for it to
+// protect.
 type Surroundings struct {
 	// Issuer, MCP and Cognito are the URLs of the broker, of the MCP endpoint,
 	// and of the local Cognito, for browsers and clients.
 	Issuer  string
 	MCP     string
 	Cognito string
-	// InitialAccessToken is good for any number of registrations under the
+	// InitialAccessToken allows any number of registrations under the
 	// profile trusted.
 	InitialAccessToken string
-	// OneUseToken is another, good for one registration.
+	// OneUseToken is another one, which allows one registration.
 	OneUseToken string
-	// Environment is that of the functions.
+	// Environment has the environment variables of the functions.
 	Environment map[string]string
 
 	stack *Stack // without a broker
 }
 
-// Surround makes the table and the keys and starts the rest. The error is an
-// *AddressError if an address cannot be had.
+// Surround creates the table and the keys, and starts the servers. The error is
+// an *AddressError if a server cannot listen on its address.
 func Surround(ctx context.Context, o SurroundingsOptions) (*Surroundings, error) {
 	o.Table = cmp.Or(o.Table, "dcr-broker")
 	if o.Log == nil {
@@ -104,7 +105,8 @@ func Surround(ctx context.Context, o SurroundingsOptions) (*Surroundings, error)
 	return s, nil
 }
 
-// Close stops the servers as Stack.Close does, and leaves table and keys.
+// Close stops the servers as Stack.Close does. It does not delete table and
+// keys.
 func (s *Surroundings) Close() error { return s.stack.Close() }
 
 // build returns the handlers of Cognito, MCP server and back channel, in that
@@ -113,7 +115,7 @@ func (s *Surroundings) build(ctx context.Context, o SurroundingsOptions, back ne
 	if err := s.configure(o, back); err != nil {
 		return nil, err
 	}
-	// A function in which something is wrong would say so in its log alone.
+	// A function would report a wrong configuration only in its log.
 	c, err := environment.All(func(name string) string { return s.Environment[name] })
 	if err != nil {
 		return nil, err
@@ -134,7 +136,7 @@ func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error
 	if err != nil || services.Port() == "" {
 		return fmt.Errorf("%q is not an origin with a port", o.AWS)
 	}
-	imitation := "http://" + net.JoinHostPort(o.Host, services.Port())
+	emulator := "http://" + net.JoinHostPort(o.Host, services.Port())
 	_, port, _ := net.SplitHostPort(back.Addr().String()) // a TCP listener's address has one
 	channel := "http://" + net.JoinHostPort(o.Host, port)
 
@@ -145,9 +147,9 @@ func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error
 		"COGNITO_DISCOVERY":    channel + "/" + poolID + "/.well-known/openid-configuration",
 		"COGNITO_ENDPOINT":     channel,
 		"TABLE_NAME":           o.Table,
-		"DYNAMODB_ENDPOINT":    imitation,
+		"DYNAMODB_ENDPOINT":    emulator,
 		"KEYS":                 "secretsmanager:" + keysOf(o.Table),
-		"KEYS_ENDPOINT":        imitation,
+		"KEYS_ENDPOINT":        emulator,
 		"LAMBDA_ENDPOINT":      o.Lambda,
 		"PROVISION_FUNCTION":   o.Provision,
 	})
@@ -160,22 +162,23 @@ func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error
 
 func keysOf(table string) string { return table + "-keys" }
 
-// makeKeys makes them as a deployment's template does: of a random text.
+// makeKeys creates the secret with the sealing keys from a random seed, as a
+// deployment's template does.
 func makeKeys(ctx context.Context, origin, name string) error {
 	document, err := json.Marshal(map[string]any{"version": 1, "seed": rand.Text() + rand.Text() + rand.Text()})
 	if err != nil {
 		return err
 	}
 	in := struct{ Name, SecretString, ClientRequestToken string }{name, string(document), rand.Text() + rand.Text()}
-	if err := signed.New("secretsmanager", imitated(origin)).Call(ctx, "secretsmanager.CreateSecret", in, &struct{}{}); err != nil {
+	if err := signed.New("secretsmanager", localAWS(origin)).Call(ctx, "secretsmanager.CreateSecret", in, &struct{}{}); err != nil {
 		return fmt.Errorf("create secret %s: %w", name, err)
 	}
 	return nil
 }
 
-// makeTable makes the table and puts the initial access tokens in.
+// makeTable creates the table, and stores the initial access tokens.
 func (s *Surroundings) makeTable(ctx context.Context, origin, table string) error {
-	client := dynamodb.NewFromConfig(imitated(origin))
+	client := dynamodb.NewFromConfig(localAWS(origin))
 	if err := dynamo.CreateTable(ctx, client, table); err != nil {
 		return err
 	}
@@ -196,9 +199,9 @@ func (s *Surroundings) makeTable(ctx context.Context, origin, table string) erro
 	return nil
 }
 
-// imitated is the configuration for services at origin, which look at no
-// credentials, but keep apart what is in different regions.
-func imitated(origin string) aws.Config {
+// localAWS returns the configuration for emulated services at origin. They
+// ignore credentials, but separate regions.
+func localAWS(origin string) aws.Config {
 	return aws.Config{Region: Region, BaseEndpoint: &origin, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}

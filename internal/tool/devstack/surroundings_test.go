@@ -19,9 +19,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// around is surroundings for functions that reach this machine as 127.0.0.1,
-// and browsers as localhost.
-func around(table string) SurroundingsOptions {
+// options are for functions that reach this machine as 127.0.0.1, and browsers
+// that reach it as localhost.
+func options(table string) SurroundingsOptions {
 	return SurroundingsOptions{
 		BackChannel: "127.0.0.1:0", Host: "127.0.0.1", Issuer: "http://localhost:3000", Table: table,
 		AWS: os.Getenv("DYNAMODB_ENDPOINT"), Lambda: "http://127.0.0.1:3001", Provision: "ProvisionFunction",
@@ -31,10 +31,10 @@ func around(table string) SurroundingsOptions {
 	}
 }
 
-func TestSurroundingsAreWhatTheEnvironmentSays(t *testing.T) {
-	o := around("surroundings-" + strings.ToLower(t.Name()))
+func TestSurroundingsMatchTheirEnvironment(t *testing.T) {
+	o := options("surroundings-" + strings.ToLower(t.Name()))
 	if o.AWS == "" {
-		t.Skip("DYNAMODB_ENDPOINT is not set: no surroundings; scripts/moto.sh run go test ./internal/tool/devstack makes them")
+		t.Skip("DYNAMODB_ENDPOINT is not set; run scripts/moto.sh run go test ./internal/devstack")
 	}
 	s, err := Surround(t.Context(), o)
 	if err != nil {
@@ -62,7 +62,7 @@ func TestSurroundingsAreWhatTheEnvironmentSays(t *testing.T) {
 		}
 	}
 
-	fetch, err := signed.Document(c.Keys, imitated(c.KeysEndpoint))
+	fetch, err := signed.Document(c.Keys, localAWS(c.KeysEndpoint))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestSurroundingsAreWhatTheEnvironmentSays(t *testing.T) {
 		t.Errorf("the keys: %v", err)
 	}
 
-	store := dynamo.New(dynamodb.NewFromConfig(imitated(c.DynamoDBEndpoint)), c.Table, nil)
+	store := dynamo.New(dynamodb.NewFromConfig(localAWS(c.DynamoDBEndpoint)), c.Table, nil)
 	for token, uses := range map[string]int{s.InitialAccessToken: 0, s.OneUseToken: 1} {
 		id, err := credential.InitialAccessTokenID(credential.Presented(token))
 		if err != nil {
@@ -87,13 +87,13 @@ func TestSurroundingsAreWhatTheEnvironmentSays(t *testing.T) {
 	}
 }
 
-func TestSurroundSaysWhichPortIsTaken(t *testing.T) {
+func TestSurroundNamesTheServerWhosePortIsInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	o := around("none")
+	o := options("none")
 	o.BackChannel = taken.Addr().String()
 	_, err = Surround(t.Context(), o)
 	a, ok := errors.AsType[*AddressError](err)
@@ -102,10 +102,10 @@ func TestSurroundSaysWhichPortIsTaken(t *testing.T) {
 	}
 }
 
-func TestSurroundWantsAWSAtAnOrigin(t *testing.T) {
-	o := around("none")
+func TestSurroundRequiresAnOriginOfAWS(t *testing.T) {
+	o := options("none")
 	o.AWS = "127.0.0.1"
 	if _, err := Surround(t.Context(), o); err == nil || !strings.Contains(err.Error(), `"127.0.0.1"`) {
-		t.Errorf("Surround = %v, want what is wrong with AWS", err)
+		t.Errorf("Surround = %v, want an error about AWS", err)
 	}
 }

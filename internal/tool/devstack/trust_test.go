@@ -21,7 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// provider is somebody who signs JWTs, with a discovery document and keys.
+// provider is an issuer of JWTs, with a discovery document and keys.
 type provider struct {
 	*httptest.Server
 	key  *ecdsa.PrivateKey
@@ -75,7 +75,7 @@ func (p *provider) sign(t *testing.T, claims map[string]any) string {
 	return token
 }
 
-// lockedBuffer is a log that several write.
+// lockedBuffer is a log for concurrent writers.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -90,8 +90,8 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
 // A CI system registers a client with its own OIDC token, and a publisher's
-// software statement says what the client is: over HTTP, in the whole stack, and
-// against discovery and keys that are fetched.
+// software statement has the client's metadata: over HTTP, in the whole stack,
+// with discovery documents and keys that the broker fetches.
 func TestOthersVouchForClients(t *testing.T) {
 	for _, mode := range []broker.Mode{broker.ModeBrokered, broker.ModeDirect} {
 		t.Run(string(mode), func(t *testing.T) { testOthersVouchForClients(t, mode) })
@@ -171,7 +171,7 @@ func testOthersVouchForClients(t *testing.T, mode broker.Mode) {
 		{"the same token again", token, "", 401, "invalid_token", `Bearer error="invalid_token"`, ""},
 		{"of another repository", ci.sign(t, other), "", 403, "insufficient_scope", `Bearer error="insufficient_scope"`, ""},
 		{"for another audience", ci.sign(t, elsewhere), "", 401, "invalid_token", `Bearer error="invalid_token"`, ""},
-		{"signed by somebody else", strings.Join(append(strings.Split(ci.sign(t, claims("five")), ".")[:2], strings.Split(publisher.sign(t, claims("five")), ".")[2]), "."), "",
+		{"signed by another issuer", strings.Join(append(strings.Split(ci.sign(t, claims("five")), ".")[:2], strings.Split(publisher.sign(t, claims("five")), ".")[2]), "."), "",
 			401, "invalid_token", `Bearer error="invalid_token"`, ""},
 		{"of the issuer of statements", publisher.sign(t, claims("six")), "", 401, "invalid_token", `Bearer error="invalid_token"`, ""},
 		{"of an issuer that is down", down.sign(t, claims("seven")), "", 503, "temporarily_unavailable", "", "10"},
@@ -186,9 +186,9 @@ func testOthersVouchForClients(t *testing.T, mode broker.Mode) {
 			t.Errorf("%s: challenge %q, want none", tt.name, res.Header.Get("WWW-Authenticate"))
 		}
 	}
-	// Refusals took no use of their tokens.
+	// A rejected registration does not count as a use of its token.
 	if res, answer := register(ci.sign(t, claims("eight")), ""); res.StatusCode != http.StatusCreated {
-		t.Errorf("a token whose registration was refused before: %d %v", res.StatusCode, answer)
+		t.Errorf("a token whose registration was rejected before: %d %v", res.StatusCode, answer)
 	}
 	for _, secret := range secrets {
 		if signature := secret[strings.LastIndex(secret, ".")+1:]; strings.Contains(log.String(), signature) {

@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// request is an authorization request and what its client keeps to itself.
+// request is an authorization request and its PKCE verifier.
 type request struct {
 	params   url.Values
 	verifier string
 }
 
-// request makes one as clients do (RFC 6749 section 4.1.1, RFC 7636 section 4.3,
-// RFC 8707 section 2.1).
+// request builds a request as clients do (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC
+// 8707 §2.1).
 func (d *doctor) request(redirectURI string) *request {
 	r := &request{verifier: rand.Text() + rand.Text(), params: url.Values{
 		"response_type": {"code"}, "client_id": {d.client.id}, "redirect_uri": {redirectURI}, "state": {rand.Text()},
@@ -36,7 +36,7 @@ func (d *doctor) request(redirectURI string) *request {
 	return r
 }
 
-// address is the endpoint with the parameters, besides those it has.
+// address returns the endpoint with the parameters of the request added.
 func (r *request) address(endpoint string) (string, error) {
 	u, err := webURL(endpoint)
 	if err != nil {
@@ -50,20 +50,20 @@ func (r *request) address(endpoint string) (string, error) {
 	return u.String(), nil
 }
 
-// reply is what the authorization endpoint makes of a request, as far as can be
-// seen without a user.
+// reply is the answer of the authorization endpoint, before any user acts.
 type reply struct {
 	status int
-	// toClient are the parameters with which the browser is sent to the redirect
-	// URI of the request; nil if it is not.
+	// toClient has the parameters of a redirect to the request's redirect URI;
+	// nil for any other answer.
 	toClient url.Values
-	// to is where it is sent otherwise, without the query; "" for a page.
+	// to is the address of any other redirect, without the query; "" for a page.
 	to string
-	// failed is the error that the address of another page names.
+	// failed is the error parameter of a redirect.
 	failed string
 }
 
-func (d *doctor) ask(ctx context.Context, r *request) (*reply, error) {
+// authorize sends the request.
+func (d *doctor) authorize(ctx context.Context, r *request) (*reply, error) {
 	endpoint, err := d.endpoint("authorization_endpoint")
 	if err != nil {
 		return nil, err
@@ -86,8 +86,8 @@ func (d *doctor) ask(ctx context.Context, r *request) (*reply, error) {
 	return got, nil
 }
 
-// like reports whether nobody could tell the two apart.
-func (r *reply) like(other *reply) bool {
+// equals reports whether a client cannot distinguish the two replies.
+func (r *reply) equals(other *reply) bool {
 	return r.status == other.status && r.to == other.to && (r.toClient == nil) == (other.toClient == nil) && r.failed == other.failed
 }
 
@@ -105,10 +105,10 @@ func (r *reply) String() string {
 	return fmt.Sprintf("a page with status %d", r.status)
 }
 
-// refuses reports whether the reply is clearly no sign-in.
-func (r *reply) refuses() bool { return r.status >= 400 || r.failed != "" }
+// isError reports whether the reply is an error and not a sign-in.
+func (r *reply) isError() bool { return r.status >= 400 || r.failed != "" }
 
-// What is registered by nobody. The domain does not exist (RFC 2606).
+// Values that are not registered. The domain does not exist (RFC 2606).
 const (
 	foreignURI    = "https://redirect.invalid/callback"
 	foreignClient = "dcrctl-doctor-knows-no-such-client"
@@ -120,12 +120,12 @@ func (d *doctor) authorization(ctx context.Context) {
 	}
 	redirectURI := d.client.redirectURI
 	f := d.check(authorizeAnswers)
-	good, err := d.ask(ctx, d.request(redirectURI))
+	good, err := d.authorize(ctx, d.request(redirectURI))
 	switch {
 	case err != nil:
 		f.fail(nil, "%s", err)
-		d.because(stageAuthorize, "the authorization endpoint does not answer")
-	case good.refuses(), good.toClient != nil:
+		d.skipRest(stageAuthorize, "the authorization endpoint does not answer")
+	case good.isError(), good.toClient != nil:
 		f.fail(nil, "%s", good)
 	}
 	f.end("%s", good)
@@ -133,37 +133,38 @@ func (d *doctor) authorization(ctx context.Context) {
 		return
 	}
 
-	d.stays(ctx, authorizeClient, func(r *request) { r.params.Set("client_id", foreignClient) })
-	refused := d.stays(ctx, authorizeRedirectURI, func(r *request) { r.params.Set("redirect_uri", foreignURI) })
+	d.checkNoRedirect(ctx, authorizeClient, func(r *request) { r.params.Set("client_id", foreignClient) })
+	refused := d.checkNoRedirect(ctx, authorizeRedirectURI, func(r *request) { r.params.Set("redirect_uri", foreignURI) })
 	d.checkPort(ctx, redirectURI, good, refused)
 
 	f = d.check(authorizePKCE)
 	r := d.request(redirectURI)
 	r.params.Del("code_challenge")
 	r.params.Del("code_challenge_method")
-	said := ""
-	if got, err := d.ask(ctx, r); err != nil {
+	detail := ""
+	if got, err := d.authorize(ctx, r); err != nil {
 		f.fail(nil, "%s", err)
-	} else if !got.refuses() && got.toClient.Get("error") == "" {
-		f.warn(nil, "%s: the sign-in goes on without it, so that a code that is stolen can be used", got)
+	} else if !got.isError() && got.toClient.Get("error") == "" {
+		f.warn(nil, "%s: the sign-in continues without it, so a stolen code can be used", got)
 	} else {
-		said = got.String()
+		detail = got.String()
 	}
-	f.end("%s", said)
+	f.end("%s", detail)
 	d.checkErrorResponse(ctx, redirectURI)
 }
 
-// stays makes a request after which nobody may be sent to its redirect URI.
-func (d *doctor) stays(ctx context.Context, def *definition, change func(*request)) *reply {
+// checkNoRedirect sends a request with an error for which the server must not
+// redirect to the request's redirect URI.
+func (d *doctor) checkNoRedirect(ctx context.Context, def *definition, change func(*request)) *reply {
 	f := d.check(def)
 	r := d.request(d.client.redirectURI)
 	change(r)
-	got, err := d.ask(ctx, r)
+	got, err := d.authorize(ctx, r)
 	switch {
 	case err != nil:
 		f.fail(nil, "%s", err)
 	case got.toClient != nil:
-		f.fail(nil, "%s: anybody can make this server send people where they like", got)
+		f.fail(nil, "%s: an attacker can make this server redirect users to any address", got)
 	case got.status >= 500:
 		f.fail(nil, "%s", got)
 	}
@@ -173,31 +174,31 @@ func (d *doctor) stays(ctx context.Context, def *definition, change func(*reques
 
 func (d *doctor) checkPort(ctx context.Context, redirectURI string, good, refused *reply) {
 	u, err := url.Parse(redirectURI)
-	if err != nil || good.refuses() || refused == nil {
-		d.skip(authorizePort, "a request that is right does not lead to a sign-in, so there is nothing to compare with")
+	if err != nil || good.isError() || refused == nil {
+		d.skip(authorizePort, "a correct request does not lead to a sign-in, so there is nothing to compare with")
 		return
 	}
 	u.Host = u.Hostname() + ":49152"
 	f := d.check(authorizePort)
-	got, err := d.ask(ctx, d.request(u.String()))
+	got, err := d.authorize(ctx, d.request(u.String()))
 	switch {
 	case err != nil:
 		f.fail(nil, "%s", err)
-	case got.like(good) && got.like(refused):
-		d.skip(authorizePort, "this server looks at redirect URIs after the sign-in")
+	case got.equals(good) && got.equals(refused):
+		d.skip(authorizePort, "this server checks redirect URIs only after the sign-in")
 		return
-	case !got.like(good):
+	case !got.equals(good):
 		f.warn([]string{reported(vsCode), reported(claudeCode)},
-			"%s: VS Code takes any port if its own is taken, and Claude Code does with a client ID metadata document", got)
+			"%s: VS Code uses another port if its own is in use, and so does Claude Code with a client ID metadata document", got)
 	}
 	f.end("another port leads to the same sign-in")
 }
 
-// checkErrorResponse asks for a response type that OAuth 2.1 does not have.
+// checkErrorResponse sends a request with an unknown response type.
 func (d *doctor) checkErrorResponse(ctx context.Context, redirectURI string) {
 	r := d.request(redirectURI)
 	r.params.Set("response_type", "dcrctl-doctor")
-	got, err := d.ask(ctx, r)
+	got, err := d.authorize(ctx, r)
 	if err != nil {
 		f := d.check(authorizeError)
 		f.fail(nil, "%s", err)
@@ -205,7 +206,7 @@ func (d *doctor) checkErrorResponse(ctx context.Context, redirectURI string) {
 		return
 	}
 	if got.toClient == nil {
-		d.skip(authorizeError, "an unknown response_type leads to %s, and not back to the client", got)
+		d.skip(authorizeError, "an unknown response_type leads to %s, not back to the client", got)
 		return
 	}
 	f := d.check(authorizeError)
@@ -219,16 +220,16 @@ func (d *doctor) checkErrorResponse(ctx context.Context, redirectURI string) {
 	f.end("%s", quote(got.toClient.Get("error")))
 }
 
-// checkIss holds iss of an authorization response against what the metadata
-// announces (RFC 9207 section 2.4).
+// checkIss compares iss of an authorization response with the metadata (RFC
+// 9207 §2.4).
 func (d *doctor) checkIss(f *finding, response url.Values) {
 	announced := d.server.isTrue("authorization_response_iss_parameter_supported")
 	switch iss := response.Get("iss"); {
 	case announced && iss == "":
-		f.fail([]string{typeScript2, inspector, mcpRemote, goSDK}, "iss is announced and missing")
+		f.fail([]string{typeScript2, inspector, mcpRemote, goSDK}, "iss is announced but missing")
 	case iss != "" && iss != d.server.text("issuer"):
-		f.fail([]string{typeScript2, inspector, mcpRemote, goSDK}, "iss is %s, and the issuer is %s", quote(iss), quote(d.server.text("issuer")))
+		f.fail([]string{typeScript2, inspector, mcpRemote, goSDK}, "iss is %s, but the issuer is %s", quote(iss), quote(d.server.text("issuer")))
 	case iss != "" && !announced:
-		f.warn([]string{goSDK}, "iss is there and not announced, which the Go SDK refuses unless it is told otherwise")
+		f.warn([]string{goSDK}, "iss is present but not announced, which the Go SDK rejects by default")
 	}
 }

@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// Definition is what a check is about.
+// Definition describes a check.
 type Definition struct {
 	ID string
 	// Stage is the step that the check belongs to.
 	Stage string
-	// Section is what the check rests on.
+	// Section is the section of the specification that requires it.
 	Section string
-	// Asks is what has to hold.
-	Asks string
+	// Requirement is what must hold for the check to pass.
+	Requirement string
 }
 
 type definition struct {
@@ -43,16 +43,16 @@ var stages = []stage{
 
 const mcp = "MCP 2026-07-28, authorization"
 
-// catalogue are the checks in the order of their report.
+// catalogue has all checks in the order in which they are reported.
 var catalogue []*definition
 
-func define(s stage, id, section, asks string) *definition {
-	def := &definition{Definition{ID: id, Stage: string(s), Section: section, Asks: asks}, s}
+func define(s stage, id, section, requirement string) *definition {
+	def := &definition{Definition{ID: id, Stage: string(s), Section: section, Requirement: requirement}, s}
 	catalogue = append(catalogue, def)
 	return def
 }
 
-// Checks are all checks in the order in which Run reports them.
+// Checks returns all checks in the order in which Run reports them.
 func Checks() []Definition {
 	var all []Definition
 	for _, def := range catalogue {
@@ -62,34 +62,34 @@ func Checks() []Definition {
 }
 
 var (
-	targetHTTPS   = define(stageTarget, "target.https", mcp+", security", "https, or this machine")
-	targetAnswers = define(stageTarget, "target.answers", "RFC 9110 section 15", "the server answers, and not by a redirect")
-	targetKind    = define(stageTarget, "target.kind", mcp, "it is an MCP server or an issuer")
+	targetHTTPS   = define(stageTarget, "target.https", mcp+", security", "the URL is https, or on this machine")
+	targetAnswers = define(stageTarget, "target.answers", "RFC 9110 section 15", "the server answers, and not with a redirect")
+	targetKind    = define(stageTarget, "target.kind", mcp, "the URL is an MCP server or an issuer")
 
 	challengeStatus   = define(stageChallenge, "challenge.status", "RFC 6750 section 3.1", "a call without a token is answered 401")
-	challengeHeader   = define(stageChallenge, "challenge.header", "RFC 9110 section 11.6.1, RFC 6750 section 3", "WWW-Authenticate has a Bearer challenge that can be read")
+	challengeHeader   = define(stageChallenge, "challenge.header", "RFC 9110 section 11.6.1, RFC 6750 section 3", "WWW-Authenticate has a Bearer challenge that can be parsed")
 	challengeMetadata = define(stageChallenge, "challenge.resource-metadata", "RFC 9728 section 5.1", "the challenge names the address of the metadata")
-	challengeScope    = define(stageChallenge, "challenge.scope", mcp+", scope selection", "the challenge names the scopes that are needed, and not offline_access")
-	challengeNoError  = define(stageChallenge, "challenge.no-error", "RFC 6750 section 3.1", "no error code where no token was sent")
-	challengeBadToken = define(stageChallenge, "challenge.bad-token", "RFC 6750 section 3.1", "a token that is none is answered 401 with invalid_token")
-	challengeCORS     = define(stageChallenge, "challenge.cors", "Fetch, CORS protocol", "a script of another origin may call the server and read the challenge")
+	challengeScope    = define(stageChallenge, "challenge.scope", mcp+", scope selection", "the challenge names the required scopes, without offline_access")
+	challengeNoError  = define(stageChallenge, "challenge.no-error", "RFC 6750 section 3.1", "the challenge has no error code if no token was sent")
+	challengeBadToken = define(stageChallenge, "challenge.bad-token", "RFC 6750 section 3.1", "an invalid token is answered 401 with invalid_token")
+	challengeCORS     = define(stageChallenge, "challenge.cors", "Fetch, CORS protocol", "a script from another origin may call the server and read the challenge")
 
-	resourceHeader      = define(stageResource, "resource.header-url", "RFC 9728 section 5.1", "the metadata is where the challenge says")
-	resourcePath        = define(stageResource, "resource.path-url", "RFC 9728 section 3.1", "and at the well-known place for the path")
-	resourceRoot        = define(stageResource, "resource.root-url", mcp+", discovery", "what is at the root of the host does not contradict it")
-	resourceContentType = define(stageResource, "resource.content-type", "RFC 9728 section 3.2", "application/json, without a redirect")
+	resourceHeader      = define(stageResource, "resource.header-url", "RFC 9728 section 5.1", "the metadata is at the address in the challenge")
+	resourcePath        = define(stageResource, "resource.path-url", "RFC 9728 section 3.1", "the metadata is at the well-known address with the path of the URL")
+	resourceRoot        = define(stageResource, "resource.root-url", mcp+", discovery", "metadata at the root of the host does not contradict it")
+	resourceContentType = define(stageResource, "resource.content-type", "RFC 9728 section 3.2", "the document is application/json, without a redirect")
 	resourceIdentifier  = define(stageResource, "resource.identifier", "RFC 9728 section 3.3", "resource is the URL, character by character")
 	resourceServers     = define(stageResource, "resource.authorization-servers", mcp+"; RFC 9728 section 2", "authorization_servers names one issuer")
-	resourceMembers     = define(stageResource, "resource.members", "RFC 9728 section 2", "all members are of their types, and no scope is offline_access")
-	resourceCORS        = define(stageResource, "resource.cors", "Fetch, CORS protocol", "a script of another origin may read it")
+	resourceMembers     = define(stageResource, "resource.members", "RFC 9728 section 2", "all members have the right type, and no scope is offline_access")
+	resourceCORS        = define(stageResource, "resource.cors", "Fetch, CORS protocol", "a script from another origin may read it")
 
 	serverIssuerURL     = define(stageServer, "server.issuer-url", "RFC 8414 section 2", "the issuer is an https URL without query, path and trailing slash")
 	serverRFC8414       = define(stageServer, "server.rfc8414", "RFC 8414 section 3.1", "the metadata is at /.well-known/oauth-authorization-server")
-	serverOIDC          = define(stageServer, "server.oidc", mcp+", discovery", "what is at /.well-known/openid-configuration, before the path, is whole")
-	serverOIDCAppended  = define(stageServer, "server.oidc-appended", "OpenID Connect Discovery 1.0 section 4.1", "and after the path")
-	serverContentType   = define(stageServer, "server.content-type", "RFC 8414 section 3.2", "application/json, without a redirect")
-	serverIssuer        = define(stageServer, "server.issuer", "RFC 8414 section 3.3", "issuer is the one that was asked for, character by character")
-	serverMembers       = define(stageServer, "server.members", "RFC 8414 section 2", "what is required is there, of its type, and nothing is null")
+	serverOIDC          = define(stageServer, "server.oidc", mcp+", discovery", "metadata at /.well-known/openid-configuration before the path is complete, if there is any")
+	serverOIDCAppended  = define(stageServer, "server.oidc-appended", "OpenID Connect Discovery 1.0 section 4.1", "the same holds for /.well-known/openid-configuration after the path")
+	serverContentType   = define(stageServer, "server.content-type", "RFC 8414 section 3.2", "the document is application/json, without a redirect")
+	serverIssuer        = define(stageServer, "server.issuer", "RFC 8414 section 3.3", "issuer is the issuer whose metadata was requested, character by character")
+	serverMembers       = define(stageServer, "server.members", "RFC 8414 section 2", "required members are present, all have the right type, and nothing is null")
 	serverEndpoints     = define(stageServer, "server.endpoints", mcp+", security; RFC 6749 section 3", "endpoints are https URLs without fragment")
 	serverPKCE          = define(stageServer, "server.pkce", mcp+", security; RFC 7636 section 4.2", "code_challenge_methods_supported has S256")
 	serverResponseTypes = define(stageServer, "server.response-types", "RFC 8414 section 2", "response_types_supported has code")
@@ -97,68 +97,68 @@ var (
 	serverAuthMethods   = define(stageServer, "server.auth-methods", "RFC 8414 section 2", "token_endpoint_auth_methods_supported has none")
 	serverRegistration  = define(stageServer, "server.registration-endpoint", "RFC 8414 section 2, "+mcp, "there is a registration_endpoint")
 	serverScopes        = define(stageServer, "server.scopes", "RFC 8414 section 2", "scopes_supported has what the MCP server needs")
-	serverIss           = define(stageServer, "server.iss", "RFC 9207 section 3", "authorization responses are said to name their issuer")
-	serverCORS          = define(stageServer, "server.cors", "Fetch, CORS protocol", "a script of another origin may read it")
+	serverIss           = define(stageServer, "server.iss", "RFC 9207 section 3", "the metadata announces iss in authorization responses")
+	serverCORS          = define(stageServer, "server.cors", "Fetch, CORS protocol", "a script from another origin may read it")
 
-	registerCORS         = define(stageRegister, "register.cors", "Fetch, CORS protocol", "a script of another origin may register")
+	registerCORS         = define(stageRegister, "register.cors", "Fetch, CORS protocol", "a script from another origin may register")
 	registerAccepted     = define(stageRegister, "register.accepted", "RFC 7591 section 3", "a native public client can register")
-	registerStatus       = define(stageRegister, "register.status", "RFC 7591 section 3.2", "201, application/json, not to be stored")
+	registerStatus       = define(stageRegister, "register.status", "RFC 7591 section 3.2", "the answer is 201, application/json and no-store")
 	registerClientID     = define(stageRegister, "register.client-id", "RFC 7591 section 3.2.1", "there is a client_id")
-	registerRedirectURIs = define(stageRegister, "register.redirect-uris", "RFC 7591 section 3.2.1", "redirect_uris are told as registered")
-	registerAuthMethod   = define(stageRegister, "register.auth-method", "RFC 7591 section 3.2.1", "token_endpoint_auth_method is told, and possible")
-	registerGrantTypes   = define(stageRegister, "register.grant-types", "RFC 7591 section 3.2.1", "grant_types are told and have authorization_code and refresh_token")
-	registerMembers      = define(stageRegister, "register.members", "RFC 7591 section 3.2.1", "nothing is null or empty, times are integers")
+	registerRedirectURIs = define(stageRegister, "register.redirect-uris", "RFC 7591 section 3.2.1", "the answer has redirect_uris as registered")
+	registerAuthMethod   = define(stageRegister, "register.auth-method", "RFC 7591 section 3.2.1", "the answer has a token_endpoint_auth_method that the client can use")
+	registerGrantTypes   = define(stageRegister, "register.grant-types", "RFC 7591 section 3.2.1", "the answer has grant_types with authorization_code and refresh_token")
+	registerMembers      = define(stageRegister, "register.members", "RFC 7591 section 3.2.1", "nothing in the answer is null or empty, and times are integers")
 	registerSecret       = define(stageRegister, "register.secret", "RFC 7591 section 3.2.1", "a client_secret has its client_secret_expires_at")
 	registerManagement   = define(stageRegister, "register.management", "RFC 7592 section 3", "registration_client_uri and registration_access_token come together")
-	registerRead         = define(stageRegister, "register.read", "RFC 7592 section 2.1", "the registration can be read with them, and with nothing else")
-	registerRefuses      = define(stageRegister, "register.refuses-script", mcp+", security; RFC 7591 section 5", "a redirect URI that is a script is refused")
-	registerError        = define(stageRegister, "register.error", "RFC 7591 section 3.2.2", "a refusal is 400 with an error, and not invalid_client")
+	registerRead         = define(stageRegister, "register.read", "RFC 7592 section 2.1", "the registration can be read with that token only")
+	registerRefuses      = define(stageRegister, "register.refuses-script", mcp+", security; RFC 7591 section 5", "a javascript: redirect URI is rejected")
+	registerError        = define(stageRegister, "register.error", "RFC 7591 section 3.2.2", "a rejected registration is 400 with an error other than invalid_client")
 
-	authorizeAnswers     = define(stageAuthorize, "authorize.answers", "RFC 6749 section 4.1.1", "a request as clients make it leads to a sign-in")
-	authorizeClient      = define(stageAuthorize, "authorize.unknown-client", "RFC 6749 section 4.1.2.1", "nobody is sent to the redirect URI of an unknown client")
-	authorizeRedirectURI = define(stageAuthorize, "authorize.unknown-redirect-uri", "RFC 6749 section 4.1.2.1", "nor to one that is not registered")
+	authorizeAnswers     = define(stageAuthorize, "authorize.answers", "RFC 6749 section 4.1.1", "a correct request leads to a sign-in")
+	authorizeClient      = define(stageAuthorize, "authorize.unknown-client", "RFC 6749 section 4.1.2.1", "a request of an unknown client does not lead to its redirect URI")
+	authorizeRedirectURI = define(stageAuthorize, "authorize.unknown-redirect-uri", "RFC 6749 section 4.1.2.1", "a request does not lead to a redirect URI that is not registered")
 	authorizePort        = define(stageAuthorize, "authorize.loopback-port", "RFC 8252 section 7.3", "a loopback redirect URI may have another port")
-	authorizePKCE        = define(stageAuthorize, "authorize.pkce", "RFC 7636 section 4.4.1, OAuth 2.1 section 7.5.1", "a request without code_challenge is refused")
-	authorizeError       = define(stageAuthorize, "authorize.error", "RFC 6749 section 4.1.2.1, RFC 9207 section 2", "an error at the redirect URI has the state, and iss if that is announced")
+	authorizePKCE        = define(stageAuthorize, "authorize.pkce", "RFC 7636 section 4.4.1, OAuth 2.1 section 7.5.1", "a request without code_challenge is rejected")
+	authorizeError       = define(stageAuthorize, "authorize.error", "RFC 6749 section 4.1.2.1, RFC 9207 section 2", "an error at the redirect URI has the state, and iss if the metadata announces it")
 
-	tokenCORS   = define(stageToken, "token.cors", "Fetch, CORS protocol", "a script of another origin may ask for tokens")
-	tokenGrant  = define(stageToken, "token.bad-code", "RFC 6749 section 5.2", "a code that is none is 400 with invalid_grant")
-	tokenClient = define(stageToken, "token.unknown-client", "RFC 6749 section 5.2", "an unknown client is 401 with invalid_client")
+	tokenCORS   = define(stageToken, "token.cors", "Fetch, CORS protocol", "a script from another origin may request tokens")
+	tokenGrant  = define(stageToken, "token.bad-code", "RFC 6749 section 5.2", "an invalid code is answered 400 with invalid_grant")
+	tokenClient = define(stageToken, "token.unknown-client", "RFC 6749 section 5.2", "an unknown client is answered 401 with invalid_client")
 
-	signInRedirect = define(stageSignIn, "sign-in.redirect", "RFC 6749 section 4.1.2", "the browser comes back with a code")
-	signInState    = define(stageSignIn, "sign-in.state", "RFC 6749 section 4.1.2", "with the state that was sent")
-	signInIss      = define(stageSignIn, "sign-in.iss", "RFC 9207 section 2.4", "with iss as the metadata announces it")
-	signInToken    = define(stageSignIn, "sign-in.token", "RFC 6749 section 5.1", "the code is exchanged for a Bearer token, not to be stored")
-	signInMembers  = define(stageSignIn, "sign-in.token-members", "RFC 6749 section 5.1", "nothing is null, expires_in is there")
-	signInRefresh  = define(stageSignIn, "sign-in.refresh-token", mcp+", refresh tokens", "there is a refresh token")
-	signInScope    = define(stageSignIn, "sign-in.scope", "RFC 6749 section 3.3", "what was asked for is granted")
+	signInRedirect = define(stageSignIn, "sign-in.redirect", "RFC 6749 section 4.1.2", "the browser returns with a code")
+	signInState    = define(stageSignIn, "sign-in.state", "RFC 6749 section 4.1.2", "the response has the state that was sent")
+	signInIss      = define(stageSignIn, "sign-in.iss", "RFC 9207 section 2.4", "the response has iss if the metadata announces it")
+	signInToken    = define(stageSignIn, "sign-in.token", "RFC 6749 section 5.1", "the code is exchanged for a Bearer token, with no-store")
+	signInMembers  = define(stageSignIn, "sign-in.token-members", "RFC 6749 section 5.1", "nothing is null, and expires_in is present")
+	signInRefresh  = define(stageSignIn, "sign-in.refresh-token", mcp+", refresh tokens", "the response has a refresh token")
+	signInScope    = define(stageSignIn, "sign-in.scope", "RFC 6749 section 3.3", "the requested scopes are granted")
 	signInClaims   = define(stageSignIn, "sign-in.claims", "RFC 9068 section 2.2, RFC 8707 section 2", "a token that is a JWT is an access token for this MCP server")
-	signInMCP      = define(stageSignIn, "sign-in.initialize", mcp+", access token usage", "the MCP server takes the token")
-	signInTools    = define(stageSignIn, "sign-in.tools", "MCP 2026-07-28, tools", "and lists its tools")
+	signInMCP      = define(stageSignIn, "sign-in.initialize", mcp+", access token usage", "the MCP server accepts the token")
+	signInTools    = define(stageSignIn, "sign-in.tools", "MCP 2026-07-28, tools", "the MCP server lists its tools")
 	signInRenewed  = define(stageSignIn, "sign-in.refresh", "RFC 6749 section 6", "the refresh token gives a new access token")
-	signInRotation = define(stageSignIn, "sign-in.rotation", "OAuth 2.1 section 4.3.1", "and a public client gets a new refresh token")
-	signInReplay   = define(stageSignIn, "sign-in.replay", "RFC 6749 section 4.1.2", "a code is good once")
+	signInRotation = define(stageSignIn, "sign-in.rotation", "OAuth 2.1 section 4.3.1", "a public client gets a new refresh token with it")
+	signInReplay   = define(stageSignIn, "sign-in.replay", "RFC 6749 section 4.1.2", "a code can be used only once")
 
 	clientsPatience = define(stageClients, "clients.patience", "claude.com, connectors, authentication", "every answer came within 10 seconds")
 	knownClients    = defineClients()
 
 	cleanUpTokens  = define(stageCleanUp, "clean-up.tokens", "RFC 7009 section 2", "the refresh token is revoked")
-	cleanUpClients = define(stageCleanUp, "clean-up.clients", "RFC 7592 section 2.3", "what was registered is deleted")
+	cleanUpClients = define(stageCleanUp, "clean-up.clients", "RFC 7592 section 2.3", "the registrations of the doctor are deleted")
 )
 
-// The order in which Go initialises variables is that of their declaration only
-// among those that need nothing else; the clients' checks come late.
+// Go initializes knownClients after the variables that depend on nothing, so
+// the catalogue has to be put in the order of the stages.
 func init() {
 	slices.SortStableFunc(catalogue, func(a, b *definition) int {
 		return cmp.Compare(slices.Index(stages, a.stage), slices.Index(stages, b.stage))
 	})
 }
 
-// defineClients makes a check for each client whose registration is known.
+// defineClients defines a check for each well-known client.
 func defineClients() []*known {
 	all := bodies()
 	for _, k := range all {
-		k.verdict = define(stageClients, "clients."+k.slug, "RFC 7591 section 2", k.name+" can register, and nothing above keeps it out")
+		k.verdict = define(stageClients, "clients."+k.slug, "RFC 7591 section 2", k.name+" can register, and no check above blocks it")
 	}
 	return all
 }

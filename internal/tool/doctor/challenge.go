@@ -10,7 +10,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 )
 
-// protocolVersion is the one that old and new servers know.
+// protocolVersion is one that old and new servers support.
 const protocolVersion = "2025-06-18"
 
 // initialize is the first message of a client (MCP 2025-06-18, lifecycle).
@@ -26,11 +26,11 @@ func (d *doctor) call(ctx context.Context, token string) (*answer, error) {
 	return d.send(ctx, http.MethodPost, d.URL, header, []byte(initialize))
 }
 
-// target finds out what the URL is.
+// target checks whether the URL is an MCP server or an issuer.
 func (d *doctor) target(ctx context.Context) {
 	f := d.check(targetHTTPS)
 	if !isProtected(d.url) {
-		f.fail([]string{goSDK}, "%s is plain http to another machine: who is on the way reads the tokens", quote(d.URL))
+		f.fail([]string{goSDK}, "%s is plain http to another machine: tokens can be read on the network", quote(d.URL))
 	}
 	f.end("%s", map[bool]string{true: "https", false: "this machine"}[d.url.Scheme == "https"])
 
@@ -41,11 +41,11 @@ func (d *doctor) target(ctx context.Context) {
 		f.fail(nil, "%s", err)
 		f.end("")
 		for _, s := range []stage{stageTarget, stageChallenge, stageResource, stageServer, stageRegister, stageAuthorize, stageToken} {
-			d.because(s, "the server does not answer")
+			d.skipRest(s, "the server does not answer")
 		}
 		return
 	case a.location() != nil:
-		f.fail(nil, "%d to %s; clients do not repeat a POST elsewhere, so use that address", a.status, quote(withoutQuery(a.location())))
+		f.fail(nil, "%d to %s; clients do not follow a redirect of a POST, so use that address", a.status, quote(withoutQuery(a.location())))
 	case a.status >= 500:
 		f.fail(nil, "%d", a.status)
 	}
@@ -56,19 +56,19 @@ func (d *doctor) target(ctx context.Context) {
 	if a.status != http.StatusUnauthorized && !isMCP(a) {
 		d.isIssuer = d.looksLikeIssuer(ctx)
 		if !d.isIssuer && !d.hasResource(ctx) {
-			f.fail(nil, "it answers a call without a token with %d, and there is no metadata of a protected resource or of an authorization server", a.status)
+			f.fail(nil, "a call without a token is answered %d, and there is no metadata of a protected resource or an authorization server", a.status)
 		}
 	}
 	if d.isIssuer {
-		f.end("an issuer; what an MCP server has to do is not checked")
-		d.because(stageChallenge, "the URL is that of an issuer and not of an MCP server")
-		d.because(stageResource, "the URL is that of an issuer and not of an MCP server")
+		f.end("an issuer; the checks of an MCP server are skipped")
+		d.skipRest(stageChallenge, "the URL is an issuer, not an MCP server")
+		d.skipRest(stageResource, "the URL is an issuer, not an MCP server")
 		return
 	}
 	f.end("an MCP server")
 }
 
-// isMCP reports whether the answer is one of an MCP server that asks for no
+// isMCP reports whether the answer comes from an MCP server that requires no
 // token.
 func isMCP(a *answer) bool {
 	if a.status != http.StatusOK {
@@ -85,8 +85,8 @@ func (d *doctor) looksLikeIssuer(ctx context.Context) bool {
 	for _, p := range issuerPlaces(d.URL) {
 		if a, err := d.get(ctx, p.address); err == nil && a.status == http.StatusOK {
 			if o, err := a.decode(); err == nil && o.has("issuer") {
-				// The root of the host answers for what has no document of its
-				// own at some servers.
+				// Some servers answer with the document of the root of the host
+				// if a path has none of its own.
 				return strings.TrimRight(o.text("issuer"), "/") == strings.TrimRight(d.URL, "/") || !d.hasResource(ctx)
 			}
 		}
@@ -105,10 +105,11 @@ func (d *doctor) hasResource(ctx context.Context) bool {
 	return false
 }
 
-// remapped is what API Gateway's REST APIs make of WWW-Authenticate.
+// remapped is the name to which API Gateway's REST APIs change
+// WWW-Authenticate.
 const remapped = "X-Amzn-Remapped-Www-Authenticate"
 
-// challenge looks at the answer to a call without a token.
+// challenge checks the answer to a call without a token.
 func (d *doctor) challenge(ctx context.Context) {
 	if d.first == nil || d.isIssuer {
 		return
@@ -117,9 +118,9 @@ func (d *doctor) challenge(ctx context.Context) {
 	f := d.check(challengeStatus)
 	switch {
 	case a.status == http.StatusOK:
-		f.fail(nil, "200: the server asks for no token, so no client signs in")
+		f.fail(nil, "200: the server requires no token, so no client signs in")
 	case a.status != http.StatusUnauthorized:
-		f.fail(nil, "%d; clients sign in at 401", a.status)
+		f.fail(nil, "%d; clients sign in only after 401", a.status)
 	}
 	f.end("401")
 
@@ -132,7 +133,7 @@ func (d *doctor) challenge(ctx context.Context) {
 	} else if !a.allowsOrigin() {
 		f.warn([]string{inspector}, "the 401 itself has no Access-Control-Allow-Origin: a client in a browser does not see it")
 	} else if exposed := a.list("Access-Control-Expose-Headers"); !exposed["www-authenticate"] && !exposed["*"] {
-		f.warn([]string{inspector}, "Access-Control-Expose-Headers lacks WWW-Authenticate: a client in a browser cannot read the challenge and has to guess")
+		f.warn([]string{inspector}, "Access-Control-Expose-Headers lacks WWW-Authenticate: a client in a browser cannot read the challenge and must guess")
 	}
 	f.end("other origins may call it and read the challenge")
 }
@@ -154,12 +155,12 @@ func (d *doctor) bearerChallenge(a *answer) {
 		f.fail(nil, "it cannot be parsed: %s", quote(err.Error()))
 	case d.header != nil:
 	case a.header.Get(remapped) != "":
-		f.fail(nil, "API Gateway has renamed it %s, which no client reads: a REST API does so with what comes from a Lambda function; use an HTTP API, or the metadata has to be at the well-known places",
+		f.fail(nil, "API Gateway has renamed it to %s, which no client reads: a REST API does this with responses of a Lambda function; use an HTTP API, or publish the metadata at the well-known addresses",
 			strings.ToLower(remapped))
 	case len(challenges) > 0:
-		f.fail(nil, "no Bearer challenge among them: %s", quote(strings.Join(a.header.Values("WWW-Authenticate"), ", ")))
+		f.fail(nil, "it has no Bearer challenge: %s", quote(strings.Join(a.header.Values("WWW-Authenticate"), ", ")))
 	default:
-		f.warn(nil, "there is no WWW-Authenticate; clients have to guess where the metadata is (MCP until 2025-06-18 requires it)")
+		f.warn(nil, "there is no WWW-Authenticate; clients must guess where the metadata is (MCP up to 2025-06-18 requires it)")
 	}
 	f.end("Bearer")
 	if d.header == nil {
@@ -172,7 +173,7 @@ func (d *doctor) bearerChallenge(a *answer) {
 	f = d.check(challengeMetadata)
 	metadata := d.header["resource_metadata"]
 	if metadata == "" {
-		f.warn(nil, "there is no resource_metadata; clients have to guess where the metadata is (MCP until 2025-06-18 requires it)")
+		f.warn(nil, "there is no resource_metadata; clients must guess where the metadata is (MCP up to 2025-06-18 requires it)")
 	} else if u, err := webURL(metadata); err != nil {
 		f.fail(nil, "%s", err)
 	} else if !isProtected(u) {
@@ -183,21 +184,21 @@ func (d *doctor) bearerChallenge(a *answer) {
 	f = d.check(challengeScope)
 	scopes := strings.Fields(d.header["scope"])
 	if len(scopes) == 0 {
-		f.warn(nil, "there is no scope; clients ask for all that the metadata lists, or for none")
+		f.warn(nil, "there is no scope; clients request all scopes of the metadata, or none")
 	}
 	if slices.Contains(scopes, "offline_access") {
-		f.warn(nil, "offline_access is no scope of a resource; refresh tokens are between client and authorization server")
+		f.warn(nil, "offline_access is not a scope of a resource; refresh tokens concern only the client and the authorization server")
 	}
 	f.end("%s", quotes(scopes))
 
 	f = d.check(challengeNoError)
 	if code := d.header["error"]; code != "" {
-		f.warn(nil, "error=%s, though the client may not have known that a token is needed", quote(code))
+		f.warn(nil, "error=%s, although no token was sent", quote(code))
 	}
 	f.end("no error code")
 }
 
-// badToken sends a token that nobody has issued.
+// badToken sends an invalid token.
 func (d *doctor) badToken(ctx context.Context) {
 	f := d.check(challengeBadToken)
 	a, err := d.call(ctx, "dcrctl-doctor-sends-no-token")
@@ -207,7 +208,7 @@ func (d *doctor) badToken(ctx context.Context) {
 		return
 	}
 	code := ""
-	// What cannot be parsed is told above.
+	// challengeHeader reports a header that cannot be parsed.
 	if challenges, err := oauthex.ParseWWWAuthenticate(a.header.Values("WWW-Authenticate")); err == nil {
 		for _, c := range challenges {
 			if c.Scheme == "bearer" {
@@ -217,9 +218,9 @@ func (d *doctor) badToken(ctx context.Context) {
 	}
 	switch {
 	case a.status >= 200 && a.status <= 299:
-		f.fail(nil, "%d: the server takes any token", a.status)
+		f.fail(nil, "%d: the server accepts any token", a.status)
 	case a.status != http.StatusUnauthorized:
-		f.fail(nil, "%d; clients renew their token at 401", a.status)
+		f.fail(nil, "%d; clients refresh their token only after 401", a.status)
 	case code != "invalid_token":
 		f.warn(nil, "401, but %s", map[bool]string{true: "without an error code", false: fmt.Sprintf("error=%s", quote(code))}[code == ""])
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Names of clients, for what is known to break them: read in their source, seen
-// when they were run, or said by their makers.
+// Names of clients. What breaks a client is known from its source, from running
+// it, or from its makers.
 const (
 	claude      = "Claude"
 	claudeCode  = "Claude Code"
@@ -26,33 +26,34 @@ const (
 	vsCode      = "VS Code"
 )
 
-// reported marks what others have reported and nobody of this project has seen.
+// reported marks a client whose failure others have reported and this project
+// has not reproduced.
 func reported(client string) string { return client + suffixReported }
 
 const suffixReported = " (reported)"
 
-// typeScript are the clients that read answers as the TypeScript SDK does, whose
-// schemas refuse null and other types.
+// typeScript are the clients that read answers as the TypeScript SDK does: its
+// schemas reject null and wrong types.
 var typeScript = []string{typeScript1, typeScript2, inspector, mcpRemote, openCode}
 
-// exactIssuer compare the issuer, and slashCounts do so down to a slash at the
-// end.
+// exactIssuer are the clients that compare the issuer; slashCounts are those of
+// them to which a trailing slash makes a difference.
 var (
 	exactIssuer = []string{typeScript2, inspector, mcpRemote, python2, goSDK, rmcp}
 	slashCounts = []string{typeScript2, inspector, mcpRemote, python2}
 )
 
-// registering can get a client id in no other way by themselves.
+// registering are the clients that get a client id by registration only.
 var registering = []string{cursor, geminiCLI, openCode, mcpRemote, inspector, typeScript1, typeScript2, python1, python2, goSDK}
 
-// known is a client whose registration is known.
+// known is a client whose registration request is known.
 type known struct {
 	slug string
 	name string
-	// also are other names under which findings are its own.
+	// also are other names whose findings apply to it.
 	also []string
-	// body is what it sends (testdata/registrations says where from), with the
-	// scopes that it would ask for if it knows of some.
+	// body returns the request it sends (testdata/registrations names the
+	// source), with the scopes that it would request if it knows of any.
 	body    func(d *doctor) map[string]any
 	verdict *definition
 }
@@ -62,7 +63,7 @@ var (
 	onlyCode       = []string{"code"}
 )
 
-// public is what most clients send.
+// public returns the registration of a public client, as most clients send it.
 func public(name string, redirectURIs ...string) map[string]any {
 	return map[string]any{
 		"client_name": name, "redirect_uris": redirectURIs, "grant_types": codeAndRefresh, "response_types": onlyCode,
@@ -70,8 +71,7 @@ func public(name string, redirectURIs ...string) map[string]any {
 	}
 }
 
-// with adds members to a body, and returns it. A scope that is not known is
-// left out.
+// with adds the members that are not nil to the body, and returns it.
 func with(body map[string]any, members map[string]any) map[string]any {
 	for name, v := range members {
 		if v != nil {
@@ -81,8 +81,8 @@ func with(body map[string]any, members map[string]any) map[string]any {
 	return body
 }
 
-// scope is what clients put into their registrations that know the scopes from
-// the challenge or the metadata of the resource; nil if there are none.
+// scope returns the scope for the registration of a client that takes it from
+// the challenge or the metadata of the resource; nil if they name none.
 func (d *doctor) scope() any {
 	if len(d.scopes) == 0 {
 		return nil
@@ -90,7 +90,7 @@ func (d *doctor) scope() any {
 	return strings.Join(d.scopes, " ")
 }
 
-// bodies are the clients of which the registration is known.
+// bodies returns the clients whose registration request is known.
 func bodies() []*known {
 	return []*known{
 		{slug: "vscode", name: vsCode, body: func(d *doctor) map[string]any {
@@ -135,8 +135,8 @@ func bodies() []*known {
 	}
 }
 
-// vsCodeGrantTypes are those of VS Code's that the server has, or all of them if
-// it does not say which it has.
+// vsCodeGrantTypes returns VS Code's grant types that the server supports, or
+// all of them if the metadata does not list any.
 func vsCodeGrantTypes(server object) []string {
 	all := append(slices.Clone(codeAndRefresh), "urn:ietf:params:oauth:grant-type:device_code")
 	offered := server.texts("grant_types_supported")

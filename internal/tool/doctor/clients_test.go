@@ -7,24 +7,24 @@ import (
 	"testing"
 )
 
-// The doctor registers as the clients do (testdata/registrations says where the
-// bodies come from), but for the scopes, which are those of the server.
+// The doctor registers as the clients do (testdata/registrations names the
+// source of each body), except that the scopes are those of the server.
 func TestBodiesAreThoseOfTheClients(t *testing.T) {
-	knowing := &doctor{scopes: []string{"mcp/read"}, server: object{"grant_types_supported": []byte(`["authorization_code","refresh_token"]`)}}
+	withMetadata := &doctor{scopes: []string{"mcp/read"}, server: object{"grant_types_supported": []byte(`["authorization_code","refresh_token"]`)}}
 	for file, tt := range map[string]struct {
 		slug string
 		d    *doctor
 	}{
-		"vscode.json":                     {"vscode", knowing},
-		"claude-hosted.json":              {"claude", knowing},
-		"claude-code.json":                {"claude-code", knowing},
-		"chatgpt.json":                    {"chatgpt", knowing},
-		"cursor.json":                     {"cursor", knowing},
-		"gemini-cli.json":                 {"gemini-cli", knowing},
-		"mcp-inspector-web.json":          {"mcp-inspector", knowing},
+		"vscode.json":                     {"vscode", withMetadata},
+		"claude-hosted.json":              {"claude", withMetadata},
+		"claude-code.json":                {"claude-code", withMetadata},
+		"chatgpt.json":                    {"chatgpt", withMetadata},
+		"cursor.json":                     {"cursor", withMetadata},
+		"gemini-cli.json":                 {"gemini-cli", withMetadata},
+		"mcp-inspector-web.json":          {"mcp-inspector", withMetadata},
 		"mcp-inspector-web-no-scope.json": {"mcp-inspector", &doctor{}},
 		"opencode.json":                   {"opencode", &doctor{}},
-		"ts-sdk-v1.json":                  {"typescript-sdk", knowing},
+		"ts-sdk-v1.json":                  {"typescript-sdk", withMetadata},
 	} {
 		t.Run(file, func(t *testing.T) {
 			got, want := body(t, tt.slug, tt.d), fixture(t, file)
@@ -33,13 +33,13 @@ func TestBodiesAreThoseOfTheClients(t *testing.T) {
 			}
 		})
 	}
-	// An application chooses its scope; the example's is of another server.
+	// An application chooses its scope; the example has one for another server.
 	want := fixture(t, "go-sdk.json")
 	delete(want, "scope")
-	if got := body(t, "go-sdk", knowing); !reflect.DeepEqual(got, want) {
+	if got := body(t, "go-sdk", withMetadata); !reflect.DeepEqual(got, want) {
 		t.Errorf("go-sdk sends %v\nwant %v", got, want)
 	}
-	// VS Code asks for all of its grant types if it is told of none.
+	// VS Code registers for all its grant types if the metadata lists none.
 	insiders := fixture(t, "vscode-as-omits-grant-types.json")
 	if got := body(t, "vscode", &doctor{}); !reflect.DeepEqual(got["grant_types"], insiders["grant_types"]) {
 		t.Errorf("grant_types = %v, want %v", got["grant_types"], insiders["grant_types"])

@@ -11,79 +11,79 @@ import (
 	"time"
 )
 
-// Status is how a check went.
+// Status is the outcome of a check.
 type Status string
 
 const (
 	Pass Status = "pass"
-	// Warning is what departs from a specification, or breaks some clients in some
-	// situations, and lets the others in.
+	// Warning means that the server departs from a specification, or breaks some
+	// clients in some situations, but other clients work.
 	Warning Status = "warning"
-	// Fail is what keeps clients out, or puts those who use them at risk.
+	// Fail means that clients cannot connect, or that their users are at risk.
 	Fail Status = "fail"
-	// Skip is a check that was not made; its detail says why.
+	// Skip means that the check was not made; its detail gives the reason.
 	Skip Status = "skip"
 )
 
-// Check is the result of one check. All are plain text without control
+// Check is the result of one check. All fields are plain text without control
 // characters and without secrets.
 type Check struct {
 	ID     string `json:"id"`
 	Status Status `json:"status"`
-	// Section is what the check rests on.
+	// Section is the section of the specification that requires it.
 	Section string `json:"section"`
 	Detail  string `json:"detail"`
-	// Clients are the well-known clients that break, or are reported to.
+	// Clients are the well-known clients that break, or are reported to break.
 	Clients []string `json:"clients,omitzero"`
 }
 
-// Registering says with which bodies the doctor registers.
+// Registering selects the registrations that the doctor makes.
 type Registering string
 
 const (
-	// RegisterAuto is RegisterAll where nothing is left behind by it: at a server
-	// on this machine, or one that lets the doctor delete what it registered. It
-	// is RegisterOne elsewhere, and with an initial access token, which may be
-	// good for one registration only.
+	// RegisterAuto means RegisterAll if no registration is left behind: the server
+	// is on this machine, or lets the doctor delete its registrations. Otherwise,
+	// and with an initial access token, which may allow only one registration, it
+	// means RegisterOne.
 	RegisterAuto Registering = "auto"
-	// RegisterAll is once as the doctor and once as each well-known client.
+	// RegisterAll registers once as the doctor and once as each well-known client.
 	RegisterAll Registering = "all"
-	// RegisterOne is once, as the doctor.
+	// RegisterOne registers once, as the doctor.
 	RegisterOne Registering = "one"
-	// RegisterNone leaves no trace. What needs a client is skipped.
+	// RegisterNone registers nothing. Checks that need a client are skipped.
 	RegisterNone Registering = "none"
 )
 
-// Options say what to look at and how far to go.
+// Options select the server and the checks.
 type Options struct {
-	// URL is that of an MCP server or of an issuer.
+	// URL is the address of an MCP server or an issuer.
 	URL string
 	// InitialAccessToken is sent with registrations. Optional.
 	InitialAccessToken string
-	// InitialAccessTokens are those to use if InitialAccessToken is empty, by
-	// issuer. Optional.
+	// InitialAccessTokens has the tokens to use if InitialAccessToken is empty,
+	// by issuer. Optional.
 	InitialAccessTokens map[string]string
-	// Register is RegisterAuto if it is empty.
+	// Register is optional; the default is RegisterAuto.
 	Register Registering
-	// Open shows an address to somebody who signs in there. Nil is no sign-in.
-	// It is given http and https addresses only.
+	// Open shows the user the address at which to sign in. It gets http and https
+	// addresses only. Nil means no sign-in.
 	Open func(ctx context.Context, address string) error
-	// Patience is how long to wait for the sign-in. Default: 5 minutes.
+	// Patience is the time to wait for the sign-in. Optional; default: 5 minutes.
 	Patience time.Duration
-	// RedirectPort is the port of the redirect URI at 127.0.0.1. Default: one
-	// that is free.
+	// RedirectPort is the port of the redirect URI at 127.0.0.1. Optional;
+	// default: any free port.
 	RedirectPort int
-	// Each is told of each check, in the order of Checks, as soon as it and
-	// those before it are known. Optional.
+	// Each is called with each check, in the order of Checks, as soon as its
+	// result and all earlier results are known. Optional.
 	Each func(Check)
-	// Transport makes the requests. Optional; default: one with the proxy of the
-	// environment.
+	// Transport makes the requests. Optional; default: a transport that uses the
+	// proxy of the environment.
 	Transport http.RoundTripper
 	// Now is the clock. Optional.
 	Now func() time.Time
 }
 
-// UsageError says that there is nothing to look at.
+// UsageError means that the options are invalid and nothing was checked.
 type UsageError struct{ Reason string }
 
 func (e *UsageError) Error() string { return e.Reason }
@@ -94,9 +94,9 @@ func Failed(checks []Check) bool {
 }
 
 // Run makes all checks and returns them in the order of Checks, each once. The
-// error is a *UsageError, with no checks, or that of ctx if it ended meanwhile;
-// the checks that were not made then are skipped ones, and what was registered
-// is deleted all the same.
+// error is a *UsageError, without checks, or the error of ctx if it ended
+// during the run: the remaining checks are then skipped, and the doctor still
+// deletes the clients that it registered.
 func Run(ctx context.Context, o Options) ([]Check, error) {
 	d, err := newDoctor(o)
 	if err != nil {
@@ -110,7 +110,7 @@ func (d *doctor) run(ctx context.Context) ([]Check, error) {
 	d.interrupted = func() bool { return ctx.Err() != nil }
 	for _, s := range []struct {
 		stage stage
-		look  func(context.Context)
+		run   func(context.Context)
 	}{
 		{stageTarget, d.target},
 		{stageChallenge, d.challenge},
@@ -123,14 +123,14 @@ func (d *doctor) run(ctx context.Context) ([]Check, error) {
 		{stageClients, d.wellKnownClients},
 	} {
 		if ctx.Err() == nil {
-			s.look(ctx)
+			s.run(ctx)
 		}
 		if ctx.Err() != nil {
-			d.because(s.stage, "interrupted")
+			d.skipRest(s.stage, "interrupted")
 		}
 		d.finish(s.stage)
 	}
-	// What was made is removed, interrupted or not.
+	// The clean-up runs after an interruption as well.
 	d.interrupted = func() bool { return false }
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
@@ -139,35 +139,35 @@ func (d *doctor) run(ctx context.Context) ([]Check, error) {
 	return d.done, ctx.Err()
 }
 
-// doctor is one examination.
+// doctor is one run.
 type doctor struct {
 	Options
 	url  *url.URL // of Options.URL
 	http *http.Client
-	// callTimeout is for the calls of the MCP server together, which are made by
-	// the SDK and may be answered by streams.
+	// callTimeout limits all calls of the MCP server together. The SDK makes
+	// them, and the server may answer with streams.
 	callTimeout time.Duration
 
-	// What the stages have found.
-	first      *answer           // to the request without a token; nil if there was none
+	// Results of the stages.
+	first      *answer           // to the request without a token; nil if none came
 	isIssuer   bool              // Options.URL is an issuer and not an MCP server
 	header     map[string]string // parameters of the Bearer challenge
-	resource   object            // RFC 9728; nil if there is none
-	scopes     []string          // that a client would ask for
-	issuer     string            // that a client would look for
-	server     object            // RFC 8414; nil if there is none
-	client     *client           // that the doctor registered; nil if it has none
-	registered []*client         // all that it registered, to be deleted
-	tokens     *tokens           // of the sign-in; nil if there was none
-	back       *listener         // where the sign-in leads back to; nil without one
+	resource   object            // RFC 9728; nil if not found
+	scopes     []string          // that a client would request
+	issuer     string            // that a client would use
+	server     object            // RFC 8414; nil if not found
+	client     *client           // the doctor's own registration; nil if there is none
+	registered []*client         // all registrations, to be deleted
+	tokens     *tokens           // of the sign-in; nil without a sign-in
+	back       *listener         // receives the redirect of the sign-in; nil without a sign-in
 	slowest    slowest
 
 	interrupted func() bool
 
 	results  map[*definition]Check
-	reasons  map[stage]string
+	reasons  map[stage]string // why the rest of a stage is skipped
 	done     []Check
-	withheld []string // secrets that no report may have
+	withheld []string // secrets that must not appear in a report
 }
 
 func newDoctor(o Options) (*doctor, error) {
@@ -183,10 +183,10 @@ func newDoctor(o Options) (*doctor, error) {
 		o.Register = RegisterAuto
 	case RegisterAuto, RegisterAll, RegisterOne, RegisterNone:
 	default:
-		return nil, &UsageError{fmt.Sprintf("cannot register %q", o.Register)}
+		return nil, &UsageError{fmt.Sprintf("unknown way to register: %q", o.Register)}
 	}
 	if o.Open != nil && o.Register == RegisterNone {
-		return nil, &UsageError{"a sign-in needs a client, and none is to be registered"}
+		return nil, &UsageError{"a sign-in needs a client, but registration is switched off"}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -203,7 +203,7 @@ func newDoctor(o Options) (*doctor, error) {
 		t.MaxResponseHeaderBytes = 64 << 10
 		d.Transport = t
 	}
-	// Redirects are looked at one by one.
+	// get follows and checks redirects one by one.
 	d.http = &http.Client{Transport: d.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	d.withhold(o.InitialAccessToken)
 	for _, token := range o.InitialAccessTokens {
@@ -228,7 +228,7 @@ func (d *doctor) close() {
 
 // withhold keeps a secret out of all reports from here on.
 func (d *doctor) withhold(secret string) {
-	// What is shorter is no secret, and would black out half of the report.
+	// A shorter text is not a secret, and would redact half of the report.
 	if len(secret) < 6 {
 		return
 	}
@@ -237,11 +237,11 @@ func (d *doctor) withhold(secret string) {
 			d.withheld = append(d.withheld, s)
 		}
 	}
-	// The longest first: one may be the beginning of another.
+	// The longest first: one may be a prefix of another.
 	slices.SortFunc(d.withheld, func(a, b string) int { return len(b) - len(a) })
 }
 
-// finding is a check under way.
+// finding collects the faults of a check until it is reported.
 type finding struct {
 	d       *doctor
 	def     *definition
@@ -254,21 +254,21 @@ func (d *doctor) check(def *definition) *finding {
 	return &finding{d: d, def: def, status: Pass}
 }
 
-// fail notes a fault.
+// fail adds a fault that makes the check fail, and the clients that it breaks.
 func (f *finding) fail(breaks []string, format string, args ...any) {
 	f.status = Fail
-	f.note(breaks, format, args...)
+	f.add(breaks, format, args...)
 }
 
-// warn notes a lesser fault.
+// warn adds a fault that is only a warning.
 func (f *finding) warn(breaks []string, format string, args ...any) {
 	if f.status != Fail {
 		f.status = Warning
 	}
-	f.note(breaks, format, args...)
+	f.add(breaks, format, args...)
 }
 
-func (f *finding) note(breaks []string, format string, args ...any) {
+func (f *finding) add(breaks []string, format string, args ...any) {
 	f.faults = append(f.faults, fmt.Sprintf(format, args...))
 	for _, c := range breaks {
 		if !slices.Contains(f.clients, c) {
@@ -277,7 +277,7 @@ func (f *finding) note(breaks []string, format string, args ...any) {
 	}
 }
 
-// end reports the check: its faults, or what is said if there are none.
+// end reports the check: its faults, or the formatted text if there are none.
 func (f *finding) end(format string, args ...any) {
 	detail := strings.Join(f.faults, "; ")
 	if f.status != Pass && f.d.interrupted() {
@@ -304,12 +304,13 @@ func (d *doctor) report(def *definition, s Status, detail string, breaks []strin
 	d.emit()
 }
 
-// because says why the checks of the stage that are not reported were not made.
-func (d *doctor) because(s stage, format string, args ...any) {
+// skipRest sets the reason with which finish skips the stage's checks that have
+// no result.
+func (d *doctor) skipRest(s stage, format string, args ...any) {
 	d.reasons[s] = fmt.Sprintf(format, args...)
 }
 
-// finish skips what the stage has not reported.
+// finish skips the checks of the stage that have no result.
 func (d *doctor) finish(s stage) {
 	for _, def := range catalogue {
 		if _, ok := d.results[def]; ok || def.stage != s {
@@ -317,13 +318,13 @@ func (d *doctor) finish(s stage) {
 		}
 		reason := d.reasons[s]
 		if reason == "" {
-			reason = "the steps before did not get this far"
+			reason = "an earlier step failed"
 		}
 		d.skip(def, "%s", reason)
 	}
 }
 
-// emit hands out what is known, in order.
+// emit passes known results to Each, in order.
 func (d *doctor) emit() {
 	for len(d.done) < len(catalogue) {
 		c, ok := d.results[catalogue[len(d.done)]]
@@ -335,14 +336,14 @@ func (d *doctor) emit() {
 	}
 }
 
-// slowest is the answer that took longest.
+// slowest is the request that took longest.
 type slowest struct {
 	took time.Duration
 	what string
 }
 
-// reasonOf is an error as a report tells it: without the address, which is told
-// beside it.
+// reasonOf returns the error for a report: without the address, which the
+// report has beside it.
 func reasonOf(err error) string {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err

@@ -13,8 +13,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Whatever the broker does in its default mode pleases the doctor, with and
-// without an initial access token.
+// The broker in its default mode passes all checks, with and without an initial
+// access token.
 func TestOurOwnStackPasses(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
 	for _, tt := range []struct {
@@ -22,9 +22,9 @@ func TestOurOwnStackPasses(t *testing.T) {
 		o       Options
 		skipped []string // the rest passes
 	}{
-		{"open", Options{URL: s.MCP, Open: person(s, nil)}, []string{"server.oidc-appended", "register.read", "clean-up.clients"}},
-		{"with an initial access token", Options{URL: s.MCP, Open: person(s, nil), InitialAccessToken: s.InitialAccessToken, Register: RegisterAll}, []string{"server.oidc-appended"}},
-		{"as an issuer", Options{URL: s.Issuer, Open: person(s, nil)}, []string{
+		{"open", Options{URL: s.MCP, Open: user(s, nil)}, []string{"server.oidc-appended", "register.read", "clean-up.clients"}},
+		{"with an initial access token", Options{URL: s.MCP, Open: user(s, nil), InitialAccessToken: s.InitialAccessToken, Register: RegisterAll}, []string{"server.oidc-appended"}},
+		{"as an issuer", Options{URL: s.Issuer, Open: user(s, nil)}, []string{
 			"challenge.*", "resource.*", "server.oidc-appended", "register.read", "sign-in.initialize", "sign-in.tools", "clean-up.clients",
 		}},
 	} {
@@ -43,11 +43,12 @@ func TestOurOwnStackPasses(t *testing.T) {
 	}
 }
 
-// What Cognito's own authorize endpoint does not do shows.
-func TestDirectModeHasItsWarnings(t *testing.T) {
+// In direct mode the doctor warns about what Cognito's own authorize endpoint
+// lacks.
+func TestDirectModeHasWarnings(t *testing.T) {
 	s := startStack(t, broker.ModeDirect)
 	got := make(map[string]Status)
-	for _, c := range run(t, Options{URL: s.MCP, Open: person(s, nil)}) {
+	for _, c := range run(t, Options{URL: s.MCP, Open: user(s, nil)}) {
 		if c.Status == Fail || c.Status == Warning {
 			got[c.ID] = c.Status
 		}
@@ -72,23 +73,23 @@ func TestEveryCheckIsReportedInOrder(t *testing.T) {
 		want = append(want, def.ID)
 	}
 	for name, o := range map[string]Options{
-		"all":              {URL: s.MCP, Open: person(s, nil)},
+		"all":              {URL: s.MCP, Open: user(s, nil)},
 		"nothing there":    {URL: "http://127.0.0.1:1/mcp"},
 		"not to register":  {URL: s.MCP, Register: RegisterNone},
 		"no MCP server":    {URL: s.Issuer + "/token"},
 		"no issuer either": {URL: s.Cognito + "/nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var told, got []string
-			o.Each = func(c Check) { told = append(told, c.ID) }
+			var reported, got []string
+			o.Each = func(c Check) { reported = append(reported, c.ID) }
 			for _, c := range run(t, o) {
 				got = append(got, c.ID)
 				if c.Detail == "" || c.Section == "" {
 					t.Errorf("%s lacks something: %+v", c.ID, c)
 				}
 			}
-			if !slices.Equal(got, want) || !slices.Equal(told, want) {
-				t.Errorf("checks = %q\ntold = %q\nwant %q", got, told, want)
+			if !slices.Equal(got, want) || !slices.Equal(reported, want) {
+				t.Errorf("checks = %q\nreported = %q\nwant %q", got, reported, want)
 			}
 		})
 	}
@@ -97,7 +98,7 @@ func TestEveryCheckIsReportedInOrder(t *testing.T) {
 	}
 }
 
-func TestNothingToLookAt(t *testing.T) {
+func TestUsageErrors(t *testing.T) {
 	for name, o := range map[string]Options{
 		"no URL":                 {URL: "::"},
 		"a path":                 {URL: "/mcp"},
@@ -115,13 +116,13 @@ func TestNothingToLookAt(t *testing.T) {
 	}
 }
 
-// What was registered is deleted, also if the doctor was interrupted, even while
-// the registration was under way.
-func TestWhatWasRegisteredIsDeleted(t *testing.T) {
+// Registrations are deleted even if the doctor is interrupted, and even during
+// the registration request itself.
+func TestRegistrationsAreDeleted(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
 	for _, tt := range []struct {
 		name string
-		at   func(*http.Request) bool // interrupts; nil never
+		at   func(*http.Request) bool // interrupt at this request
 	}{
 		{"in the end", func(*http.Request) bool { return false }},
 		{"interrupted while it registers", func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Path == "/register" }},
@@ -165,8 +166,8 @@ func TestWhatWasRegisteredIsDeleted(t *testing.T) {
 	}
 }
 
-// A token goes only where nobody can read it on the way, and only to its issuer.
-func TestInitialAccessTokensAreKept(t *testing.T) {
+// A token is sent only over https or to this machine, and only to its issuer.
+func TestInitialAccessTokensAreProtected(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
 	var mu sync.Mutex
 	seen := ""
@@ -200,7 +201,7 @@ func TestInitialAccessTokensAreKept(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatCanBeDeletedIsRegisteredForOthers(t *testing.T) {
+func TestOtherClientsAreRegisteredOnlyIfDeletable(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
 	elsewhere := []fault{{path: "oauth-authorization-server", change: func(_ *http.Request, a *fake) {
 		a.set("registration_endpoint", "https://auth.example.com/register")
@@ -224,7 +225,8 @@ func TestOnlyWhatCanBeDeletedIsRegisteredForOthers(t *testing.T) {
 	}
 }
 
-// Redirects of documents are followed, but not for ever and not out of https.
+// Redirects of documents are followed, up to a limit and never from https to
+// http.
 func TestRedirects(t *testing.T) {
 	var loop string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -237,8 +239,8 @@ func TestRedirects(t *testing.T) {
 	}
 	for to, want := range map[string]string{
 		"/again":             "more than 5 redirects",
-		"file:///etc/passwd": "no http or https URL",
-		"javascript:1":       "no http or https URL",
+		"file:///etc/passwd": "not an http or https URL",
+		"javascript:1":       "not an http or https URL",
 	} {
 		loop = to
 		if _, err := d.get(t.Context(), srv.URL); err == nil || !strings.Contains(err.Error(), want) {
@@ -261,6 +263,6 @@ func TestAnswersAreLimited(t *testing.T) {
 	defer srv.Close()
 	checks := run(t, Options{URL: srv.URL})
 	if c := find(t, checks, "target.answers"); c.Status != Fail || !strings.Contains(c.Detail, "longer than") {
-		t.Errorf("%+v, want that it is too long", c)
+		t.Errorf("%+v, want the fault that it is too long", c)
 	}
 }

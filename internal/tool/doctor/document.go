@@ -6,15 +6,15 @@ import (
 	"net/http"
 )
 
-// found is a document, or why there is none.
+// found is a document, or the reason why there is none.
 type found struct {
 	answer *answer
 	object object
 	err    error // of the request, or of the body
-	none   bool  // the server says that there is none
+	none   bool  // the server answered 4xx
 }
 
-// document looks for a document.
+// document fetches a document.
 func (d *doctor) document(ctx context.Context, address string) found {
 	a, err := d.get(ctx, address)
 	if err != nil {
@@ -27,19 +27,19 @@ func (d *doctor) document(ctx context.Context, address string) found {
 	return found{answer: a, object: o, err: err}
 }
 
-// checkType looks at how a document is served.
+// checkType checks Content-Type and redirects of a document.
 func (d *doctor) checkType(def *definition, a *answer) {
 	f := d.check(def)
 	if !a.isType("application/json") {
 		f.fail([]string{goSDK}, "Content-Type is %s", quote(a.header.Get("Content-Type")))
 	}
-	d.redirected(f, a)
+	f.addRedirects(a)
 	f.end("application/json")
 }
 
-// checkReadable looks whether a client in a browser may read a document. Clients
-// send MCP-Protocol-Version with their requests for it, so that browsers ask
-// first.
+// checkReadable checks whether a client in a browser may read a document.
+// Clients send MCP-Protocol-Version with their requests, so the browser makes a
+// preflight request first.
 func (d *doctor) checkReadable(ctx context.Context, def *definition, a *answer) {
 	f := d.check(def)
 	if !a.allowsOrigin() {
@@ -50,8 +50,8 @@ func (d *doctor) checkReadable(ctx context.Context, def *definition, a *answer) 
 	f.end("other origins may read it")
 }
 
-// redirected notes that a document was found behind a redirect.
-func (d *doctor) redirected(f *finding, a *answer) {
+// addRedirects adds a warning if a document was found behind a redirect.
+func (f *finding) addRedirects(a *answer) {
 	if len(a.redirects) == 0 {
 		return
 	}

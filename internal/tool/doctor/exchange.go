@@ -19,23 +19,23 @@ import (
 )
 
 const (
-	// maxBody is the most of an answer that is read.
+	// maxBody limits an answer, in bytes.
 	maxBody = 1 << 20
-	// maxRedirects is the most redirects that a document is looked for behind.
+	// maxRedirects limits the redirects that lead to a document.
 	maxRedirects = 5
 	// timeout is for one request and its answer, and for a call of the SDK.
 	timeout = 20 * time.Second
-	// maxText is the most characters of a server's text that a report has.
+	// maxText limits a server's text in a report, in characters.
 	maxText = 160
-	// maxDetail is the most characters of a detail.
+	// maxDetail limits a detail, in characters.
 	maxDetail = 4000
-	// elsewhere is the origin that a browser is said to be at.
+	// elsewhere is the origin that requests claim to come from.
 	elsewhere = "http://localhost:6274" // MCP Inspector's
 )
 
-// answer is what a server answered.
+// answer is the answer of a server.
 type answer struct {
-	address string // that was asked for
+	address string // that was requested
 	status  int
 	header  http.Header
 	body    []byte
@@ -43,23 +43,23 @@ type answer struct {
 	redirects []string
 }
 
-// webURL parses the address of something that may be fetched.
+// webURL parses an address that may be fetched.
 func webURL(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s is no URL", quote(address))
+		return nil, fmt.Errorf("%s is not a URL", quote(address))
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("%s is no http or https URL", quote(address))
+		return nil, fmt.Errorf("%s is not an http or https URL", quote(address))
 	case u.Hostname() == "":
 		return nil, fmt.Errorf("%s has no host", quote(address))
 	case u.User != nil:
-		return nil, fmt.Errorf("the URL of host %s has a user name in it", quote(u.Host))
+		return nil, fmt.Errorf("the URL of host %s contains a user name", quote(u.Host))
 	}
 	return u, nil
 }
 
-// isLoopback reports whether the host is this machine by its name alone.
+// isLoopback reports whether the host is this machine, without a DNS lookup.
 func isLoopback(u *url.URL) bool {
 	host := strings.ToLower(u.Hostname())
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
@@ -69,8 +69,7 @@ func isLoopback(u *url.URL) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// isProtected reports whether what is sent there can be read by nobody on the
-// way.
+// isProtected reports whether a request cannot be read on the network.
 func isProtected(u *url.URL) bool { return u.Scheme == "https" || isLoopback(u) }
 
 // send makes one request and reads the answer, whatever its status is.
@@ -105,7 +104,7 @@ func (d *doctor) send(ctx context.Context, method, address string, header http.H
 		d.slowest = slowest{took, method + " " + withoutQuery(u)}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the answer breaks off: %s", reasonOf(err))
+		return nil, fmt.Errorf("the answer is incomplete: %s", reasonOf(err))
 	}
 	if len(a.body) > maxBody {
 		return nil, fmt.Errorf("the answer is longer than %d bytes", maxBody)
@@ -113,8 +112,7 @@ func (d *doctor) send(ctx context.Context, method, address string, header http.H
 	return a, nil
 }
 
-// get makes a GET as a client does that looks for a document, and follows
-// redirects.
+// get fetches a document as a client does, and follows redirects.
 func (d *doctor) get(ctx context.Context, address string) (*answer, error) {
 	var redirects []string
 	for to := address; ; {
@@ -140,8 +138,8 @@ func (d *doctor) get(ctx context.Context, address string) (*answer, error) {
 	}
 }
 
-// preflight asks as a browser does before it makes a request of the method with
-// the headers (Fetch, section 4.8), and returns what it would hold against it.
+// preflight makes the preflight request of a browser for the method and headers
+// (Fetch §4.8). The error says why a browser would not make the request itself.
 func (d *doctor) preflight(ctx context.Context, method, address string, headers ...string) error {
 	a, err := d.send(ctx, http.MethodOptions, address, http.Header{
 		"Origin": {elsewhere}, "Access-Control-Request-Method": {method}, "Access-Control-Request-Headers": {strings.Join(headers, ",")},
@@ -155,7 +153,7 @@ func (d *doctor) preflight(ctx context.Context, method, address string, headers 
 	if !a.allowsOrigin() {
 		return errors.New("the answer to OPTIONS allows no other origin (Access-Control-Allow-Origin)")
 	}
-	// GET and POST need no leave by name (Fetch, CORS-safelisted method).
+	// GET and POST are always allowed (Fetch, CORS-safelisted method).
 	allowed := a.list("Access-Control-Allow-Headers")
 	for _, h := range headers {
 		// The asterisk does not stand for Authorization.
@@ -172,7 +170,7 @@ func (a *answer) allowsOrigin() bool {
 	return origin == "*" || origin == elsewhere
 }
 
-// list is a header with a list of names, in lower case.
+// list returns the names in a header that has a list of them, in lower case.
 func (a *answer) list(header string) map[string]bool {
 	names := make(map[string]bool)
 	for _, v := range a.header.Values(header) {
@@ -183,7 +181,7 @@ func (a *answer) list(header string) map[string]bool {
 	return names
 }
 
-// location is where a redirect leads; nil if the answer is none.
+// location returns the target of a redirect; nil if the answer is not one.
 func (a *answer) location() *url.URL {
 	switch a.status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
@@ -209,8 +207,8 @@ func (a *answer) isType(want string) bool {
 // isStored reports whether a cache may keep the answer.
 func (a *answer) isStored() bool { return !a.list("Cache-Control")["no-store"] }
 
-// quote shows text of a server: no longer than is needed, and with nothing that
-// a terminal would act on.
+// quote quotes text of a server, so that a terminal does not interpret it, and
+// cuts it off after maxText characters.
 func quote(s string) string {
 	if utf8.RuneCountInString(s) > maxText {
 		s = string([]rune(s)[:maxText]) + "…"
@@ -218,7 +216,7 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// quotes shows several.
+// quotes quotes the first eight texts.
 func quotes(list []string) string {
 	if len(list) == 0 {
 		return "none"
@@ -234,8 +232,8 @@ func quotes(list []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// clean is the last barrier before a report: no secret, no character that is not
-// printed, and an end.
+// clean removes secrets and characters that are not printable from a text
+// before it is reported, and limits its length.
 func (d *doctor) clean(s string) string {
 	for _, secret := range d.withheld {
 		s = redact(s, secret)
@@ -251,7 +249,7 @@ func (d *doctor) clean(s string) string {
 	}, s)
 }
 
-// redact blacks out the secret, and what is left of it where text was cut off.
+// redact replaces the secret, and the beginning of it where text was cut off.
 func redact(s, secret string) string {
 	begin := secret[:min(len(secret), 12)]
 	var out strings.Builder
@@ -270,14 +268,14 @@ func redact(s, secret string) string {
 	}
 }
 
-// withoutQuery is the address without its parameters, which may be secret.
+// withoutQuery returns the address without its parameters, which may be secret.
 func withoutQuery(u *url.URL) string {
 	c := *u
 	c.RawQuery, c.Fragment, c.RawFragment, c.User = "", "", "", nil
 	return c.String()
 }
 
-// hostOf is the host and port of an address, for comparing origins.
+// hostOf returns host and port of an address, to compare origins.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -17,13 +17,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// broken is a server with one fault, and what the doctor has to make of it.
+// broken is a server with one fault, and the check that has to find it.
 type broken struct {
 	id   string // the check
 	name string
 	want Status
-	says string // in its detail
-	// names is a client that it has to name. Optional.
+	says string // part of the check's detail
+	// names is a client that the check must name. Optional.
 	names  string
 	faults []fault
 	// change changes the options further. Optional.
@@ -70,7 +70,7 @@ func status(method, path string, code int) []fault {
 	return at(method, path, func(_ *http.Request, a *fake) { a.json(code, map[string]any{"error": "server_error"}) })
 }
 
-// registered changes the answer to the doctor's own registration.
+// registered changes the answer to the doctor's own successful registration.
 func registered(change func(a *fake)) []fault {
 	return []fault{{method: "POST", path: "/register", only: clientName, change: func(_ *http.Request, a *fake) {
 		if a.status == http.StatusCreated {
@@ -79,13 +79,13 @@ func registered(change func(a *fake)) []fault {
 	}}}
 }
 
-// token changes the answers of the token endpoint to what has the text in it.
+// token changes the answers to token requests that contain the text.
 func token(only string, change func(a *fake)) []fault {
 	return []fault{{method: "POST", path: "/token", only: only, change: func(_ *http.Request, a *fake) { change(a) }}}
 }
 
-// authorize changes the answers to authorization requests that have the text in
-// them, or have it not, after a "!".
+// authorize changes the answers to authorization requests that contain the
+// text, or, after a "!", do not contain it.
 func authorize(only string, change func(r *http.Request, a *fake)) []fault {
 	text, not := strings.CutPrefix(only, "!")
 	return at("GET", "/authorize", func(r *http.Request, a *fake) {
@@ -104,7 +104,7 @@ func page(code int) func(*http.Request, *fake) {
 	return func(_ *http.Request, a *fake) { a.status = code; a.header.Del("Location") }
 }
 
-// back leads to the redirect URI of the request with the parameters.
+// back redirects to the redirect URI of the request with the parameters.
 func back(params string) func(*http.Request, *fake) {
 	return func(r *http.Request, a *fake) {
 		q := r.URL.Query()
@@ -113,7 +113,7 @@ func back(params string) func(*http.Request, *fake) {
 }
 
 func signingIn(landing func(url.Values)) func(*Options, *devstack.Stack) {
-	return func(o *Options, s *devstack.Stack) { o.Open = person(s, landing) }
+	return func(o *Options, s *devstack.Stack) { o.Open = user(s, landing) }
 }
 
 func withIAT(o *Options, s *devstack.Stack) { o.InitialAccessToken = s.InitialAccessToken }
@@ -125,8 +125,8 @@ func forged(claims map[string]any) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString(raw) + ".c2ln"
 }
 
-// accessTokenIs puts another access token in the place of the one that the
-// code brought, which the MCP server refuses then.
+// accessTokenIs replaces the access token that is issued for the code. The MCP
+// server rejects the new one.
 func accessTokenIs(claims map[string]any) []fault {
 	return token("authorization_code", func(a *fake) {
 		if a.status == http.StatusOK {
@@ -148,7 +148,7 @@ var brokenServers = []broken{
 		a.header.Set("Location", "https://mcp.example.com/mcp")
 	})},
 	{id: "target.answers", name: "500", want: Fail, says: "500", faults: status("POST", mcpPath, 500)},
-	{id: "target.answers", name: "nobody listens", want: Fail, says: "refused", change: func(o *Options, _ *devstack.Stack) { o.URL = "http://127.0.0.1:1/" }},
+	{id: "target.answers", name: "no listener", want: Fail, says: "refused", change: func(o *Options, _ *devstack.Stack) { o.URL = "http://127.0.0.1:1/" }},
 	{id: "target.kind", name: "nothing there", want: Fail, says: "404", change: func(o *Options, s *devstack.Stack) { o.URL = s.Cognito + "/nothing" }},
 
 	{id: "challenge.status", name: "403", want: Fail, says: "403", faults: unauthorized(func(a *fake) { a.status = 403 })},
@@ -163,7 +163,7 @@ var brokenServers = []broken{
 	{id: "challenge.header", name: "Basic", want: Fail, says: "no Bearer", faults: challengeIs(`Basic realm="mcp"`)},
 	{id: "challenge.header", name: "no end", want: Fail, says: "parsed", faults: challengeIs(`Bearer resource_metadata="http`)},
 	{id: "challenge.resource-metadata", name: "missing", want: Warning, says: "no resource_metadata", faults: challengeIs(`Bearer`)},
-	{id: "challenge.resource-metadata", name: "a script", want: Fail, says: "no http", faults: challengeIs(`Bearer resource_metadata="javascript:alert(1)"`)},
+	{id: "challenge.resource-metadata", name: "a script", want: Fail, says: "not an http", faults: challengeIs(`Bearer resource_metadata="javascript:alert(1)"`)},
 	{id: "challenge.resource-metadata", name: "in clear", want: Fail, says: "plain http", names: goSDK, faults: challengeIs(`Bearer resource_metadata="http://mcp.example.com/"`)},
 	{id: "challenge.scope", name: "missing", want: Warning, says: "no scope", faults: challengeIs(`Bearer realm="mcp"`)},
 	{id: "challenge.scope", name: "offline_access", want: Warning, says: "offline_access", faults: challengeIs(`Bearer scope="mcp/read offline_access"`)},
@@ -191,20 +191,20 @@ var brokenServers = []broken{
 			p := o.Transport.(*proxy)
 			p.faults = append(p.faults, challengeIs(`Bearer resource_metadata="`+strings.TrimSuffix(s.MCP, "/mcp")+prmRoot+`"`)...)
 		}},
-	{id: "resource.path-url", name: "500", want: Fail, says: "no 4xx", names: goSDK, faults: status("GET", prmPath, 500),
+	{id: "resource.path-url", name: "500", want: Fail, says: "unless it is a 4xx", names: goSDK, faults: status("GET", prmPath, 500),
 		change: func(o *Options, s *devstack.Stack) {
 			p := o.Transport.(*proxy)
 			p.faults = append(p.faults, challengeIs(`Bearer resource_metadata="`+strings.TrimSuffix(s.MCP, "/mcp")+prmRoot+`"`)...)
 		}},
-	{id: "resource.path-url", name: "another document", want: Fail, says: "says otherwise", change: func(o *Options, s *devstack.Stack) {
+	{id: "resource.path-url", name: "another document", want: Fail, says: "contradicts", change: func(o *Options, s *devstack.Stack) {
 		o.Transport.(*proxy).faults = slices.Concat(challengeIs(`Bearer resource_metadata="`+strings.TrimSuffix(s.MCP, "/mcp")+prmRoot+`"`),
 			at("GET", prmRoot, func(_ *http.Request, a *fake) { a.set("resource", "https://other.example.com") }))
 	}},
-	{id: "resource.path-url", name: "nothing", want: Fail, says: "no JSON object", faults: at("GET", prmPath, func(_ *http.Request, a *fake) { a.body = []byte("[]") })},
+	{id: "resource.path-url", name: "nothing", want: Fail, says: "not a JSON object", faults: at("GET", prmPath, func(_ *http.Request, a *fake) { a.body = []byte("[]") })},
 	{id: "resource.root-url", name: "other servers", want: Fail, says: "other authorization servers", faults: at("GET", prmRoot, func(_ *http.Request, a *fake) {
 		a.set("authorization_servers", []string{"https://other.example.com"})
 	})},
-	{id: "resource.root-url", name: "none at all", want: Fail, says: "none at all", faults: slices.Concat(status("GET", prmPath, 404), status("GET", prmRoot, 404))},
+	{id: "resource.root-url", name: "none at all", want: Fail, says: "no address has any", faults: slices.Concat(status("GET", prmPath, 404), status("GET", prmRoot, 404))},
 	{id: "resource.root-url", name: "502", want: Warning, says: "502", faults: status("GET", prmRoot, 502)},
 	{id: "resource.content-type", name: "text", want: Fail, says: "text/plain", names: goSDK, faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
 		a.header.Set("Content-Type", "text/plain")
@@ -221,7 +221,7 @@ var brokenServers = []broken{
 			}
 		})
 	}},
-	{id: "resource.identifier", name: "slash", want: Fail, says: "and the URL is", names: vsCode, faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
+	{id: "resource.identifier", name: "slash", want: Fail, says: "but the URL is", names: vsCode, faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
 		a.edit(func(o map[string]any) { o["resource"] = o["resource"].(string) + "/" })
 	})},
 	{id: "resource.authorization-servers", name: "none", want: Fail, says: "missing or empty", faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
@@ -257,14 +257,14 @@ var brokenServers = []broken{
 	{id: "server.issuer-url", name: "in clear", want: Fail, says: "plain http", names: goSDK, faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
 		a.set("authorization_servers", []string{"http://127.0.0.2.example.com:1"})
 	})},
-	{id: "server.issuer-url", name: "a script", want: Fail, says: "no http", faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
+	{id: "server.issuer-url", name: "a script", want: Fail, says: "not an http", faults: at("GET", prmPath, func(_ *http.Request, a *fake) {
 		a.set("authorization_servers", []string{"javascript:alert(1)"})
 	})},
 	{id: "server.rfc8414", name: "OpenID Connect only", want: Warning, says: "2025-06-18", faults: status("GET", asPath, 404)},
-	{id: "server.rfc8414", name: "nothing anywhere", want: Fail, says: "no other place", faults: slices.Concat(status("GET", asPath, 404), status("GET", oidcPath, 404))},
-	{id: "server.rfc8414", name: "500", want: Fail, says: "no 4xx", names: typeScript1, faults: status("GET", asPath, 500)},
+	{id: "server.rfc8414", name: "nothing anywhere", want: Fail, says: "no other address", faults: slices.Concat(status("GET", asPath, 404), status("GET", oidcPath, 404))},
+	{id: "server.rfc8414", name: "500", want: Fail, says: "unless it is a 4xx", names: typeScript1, faults: status("GET", asPath, 500)},
 	{id: "server.oidc", name: "OAuth document", want: Fail, says: "lacks jwks_uri", names: typeScript1, faults: at("GET", oidcPath, func(_ *http.Request, a *fake) { a.drop("jwks_uri") })},
-	{id: "server.oidc", name: "another token endpoint", want: Fail, says: "another token_endpoint", faults: at("GET", oidcPath, func(_ *http.Request, a *fake) {
+	{id: "server.oidc", name: "another token endpoint", want: Fail, says: "a different token_endpoint", faults: at("GET", oidcPath, func(_ *http.Request, a *fake) {
 		a.set("token_endpoint", "https://other.example.com/token")
 	})},
 	{id: "server.oidc-appended", name: "500", want: Fail, says: "500", change: func(o *Options, s *devstack.Stack) {
@@ -273,14 +273,14 @@ var brokenServers = []broken{
 		p.faults = append(p.faults, status("GET", "/tenant"+oidcPath, 500)...)
 	}},
 	{id: "server.content-type", name: "text", want: Fail, says: "text/html", names: goSDK, faults: as(func(a *fake) { a.header.Set("Content-Type", "text/html") })},
-	{id: "server.issuer", name: "Cognito's", want: Fail, says: "was asked for", names: rmcp, faults: asHas("issuer", "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_a")},
-	{id: "server.issuer", name: "slash", want: Fail, says: "was asked for", names: typeScript2, faults: as(func(a *fake) {
+	{id: "server.issuer", name: "Cognito's", want: Fail, says: "was requested", names: rmcp, faults: asHas("issuer", "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_a")},
+	{id: "server.issuer", name: "slash", want: Fail, says: "was requested", names: typeScript2, faults: as(func(a *fake) {
 		a.edit(func(o map[string]any) { o["issuer"] = o["issuer"].(string) + "/" })
 	})},
 	{id: "server.members", name: "missing", want: Fail, says: "response_types_supported is missing", names: typeScript1, faults: asLacks("response_types_supported")},
 	{id: "server.members", name: "null", want: Fail, says: `"service_documentation"`, names: mcpRemote, faults: asHas("service_documentation", nil)},
 	{id: "server.members", name: "null in an array", want: Fail, says: "type", faults: asHas("scopes_supported", []any{"mcp/read", nil})},
-	{id: "server.endpoints", name: "a script", want: Fail, says: "no http or https", names: typeScript1, faults: asHas("authorization_endpoint", "javascript:alert(1)")},
+	{id: "server.endpoints", name: "a script", want: Fail, says: "not an http or https", names: typeScript1, faults: asHas("authorization_endpoint", "javascript:alert(1)")},
 	{id: "server.endpoints", name: "in clear", want: Fail, says: "plain http", names: goSDK, faults: asHas("token_endpoint", "http://auth.example.com/token")},
 	{id: "server.endpoints", name: "fragment", want: Fail, says: "fragment", faults: asHas("token_endpoint", "https://auth.example.com/token#a")},
 	{id: "server.endpoints", name: "password", want: Fail, says: "user name", faults: asHas("token_endpoint", "https://a:b@auth.example.com/token")},
@@ -290,7 +290,7 @@ var brokenServers = []broken{
 	{id: "server.grant-types", name: "missing", want: Warning, says: "device", faults: asLacks("grant_types_supported")},
 	{id: "server.grant-types", name: "no refresh", want: Warning, says: "again and again", faults: asHas("grant_types_supported", []string{"authorization_code"})},
 	{id: "server.grant-types", name: "machines only", want: Fail, says: "without authorization_code", faults: asHas("grant_types_supported", []string{"client_credentials"})},
-	{id: "server.auth-methods", name: "missing", want: Warning, says: "client_secret_basic alone", faults: asLacks("token_endpoint_auth_methods_supported")},
+	{id: "server.auth-methods", name: "missing", want: Warning, says: "client_secret_basic only", faults: asLacks("token_endpoint_auth_methods_supported")},
 	{id: "server.auth-methods", name: "no none", want: Warning, says: "without none", faults: asHas("token_endpoint_auth_methods_supported", []string{"client_secret_basic"})},
 	{id: "server.registration-endpoint", name: "missing", want: Fail, says: "VS Code asks the user", names: reported(vsCode), faults: asLacks("registration_endpoint")},
 	{id: "server.registration-endpoint", name: "documents instead", want: Warning, says: "metadata document", names: cursor, faults: slices.Concat(asLacks("registration_endpoint"), asHas("client_id_metadata_document_supported", true))},
@@ -305,7 +305,7 @@ var brokenServers = []broken{
 
 	{id: "register.cors", name: "none", want: Warning, says: "allows no other origin", names: inspector, faults: at("OPTIONS", "/register", noCORS)},
 	{id: "register.accepted", name: "wants a token", want: Fail, says: "initial access token", names: vsCode, faults: status("POST", "/register", 401)},
-	{id: "register.accepted", name: "takes no such token", want: Fail, says: "refused", faults: status("POST", "/register", 401), change: withIAT},
+	{id: "register.accepted", name: "rejects the token", want: Fail, says: "rejected", faults: status("POST", "/register", 401), change: withIAT},
 	{id: "register.accepted", name: "too many", want: Warning, says: "limit", faults: status("POST", "/register", 429)},
 	{id: "register.accepted", name: "a page", want: Fail, says: "502 without an OAuth error", faults: at("POST", "/register", func(_ *http.Request, a *fake) {
 		a.status, a.body = 502, []byte("<html>")
@@ -314,15 +314,15 @@ var brokenServers = []broken{
 	{id: "register.status", name: "202", want: Fail, says: "202", names: goSDK, faults: registered(func(a *fake) { a.status = 202 })},
 	{id: "register.status", name: "text", want: Fail, says: "text/plain", faults: registered(func(a *fake) { a.header.Set("Content-Type", "text/plain") })},
 	{id: "register.status", name: "stored", want: Warning, says: "no-store", faults: registered(func(a *fake) { a.header.Del("Cache-Control") })},
-	{id: "register.client-id", name: "missing", want: Fail, says: "none", faults: registered(func(a *fake) { a.drop("client_id") })},
-	{id: "register.client-id", name: "no JSON", want: Fail, says: "no JSON", faults: registered(func(a *fake) { a.body = []byte("created") })},
+	{id: "register.client-id", name: "missing", want: Fail, says: "client_id is missing", faults: registered(func(a *fake) { a.drop("client_id") })},
+	{id: "register.client-id", name: "no JSON", want: Fail, says: "not a JSON", faults: registered(func(a *fake) { a.body = []byte("created") })},
 	{id: "register.redirect-uris", name: "missing", want: Fail, says: "missing", names: rmcp, faults: registered(func(a *fake) { a.drop("redirect_uris") })},
-	{id: "register.redirect-uris", name: "others", want: Fail, says: "without the one sent", faults: registered(func(a *fake) { a.set("redirect_uris", []string{"https://other.example.com/"}) })},
+	{id: "register.redirect-uris", name: "others", want: Fail, says: "without the registered", faults: registered(func(a *fake) { a.set("redirect_uris", []string{"https://other.example.com/"}) })},
 	{id: "register.auth-method", name: "missing", want: Fail, says: "client_secret_basic", names: goSDK, faults: registered(func(a *fake) { a.drop("token_endpoint_auth_method") })},
 	{id: "register.auth-method", name: "secret without one", want: Fail, says: "no client_secret", names: python1, faults: registered(func(a *fake) {
 		a.set("token_endpoint_auth_method", "client_secret_post")
 	})},
-	{id: "register.auth-method", name: "secret", want: Warning, says: "keeps no secret", faults: registered(func(a *fake) {
+	{id: "register.auth-method", name: "secret", want: Warning, says: "cannot keep a secret", faults: registered(func(a *fake) {
 		a.set("token_endpoint_auth_method", "client_secret_post")
 		a.set("client_secret", "dcr_cs_a_secret")
 		a.set("client_secret_expires_at", 0)
@@ -339,7 +339,7 @@ var brokenServers = []broken{
 		a.set("client_secret_expires_at", 0)
 	})},
 	{id: "register.management", name: "no token", want: Fail, says: "without the other", faults: registered(func(a *fake) { a.set("registration_client_uri", "https://auth.example.com/c") })},
-	{id: "register.management", name: "a script", want: Fail, says: "no http or https", faults: registered(func(a *fake) {
+	{id: "register.management", name: "a script", want: Fail, says: "not an http or https", faults: registered(func(a *fake) {
 		a.set("registration_client_uri", "javascript:alert(1)")
 		a.set("registration_access_token", "dcr_rat_a_token")
 	})},
@@ -357,15 +357,15 @@ var brokenServers = []broken{
 			a.set("client_id", "other")
 		}
 	}}}},
-	{id: "register.read", name: "for everybody", want: Fail, says: "with a token that is none it answers 200", change: withIAT, faults: []fault{{method: "GET", path: "", change: func(r *http.Request, a *fake) {
+	{id: "register.read", name: "without the token", want: Fail, says: "with an invalid token the answer is 200", change: withIAT, faults: []fault{{method: "GET", path: "", change: func(r *http.Request, a *fake) {
 		if strings.HasPrefix(r.URL.Path, "/register/") {
 			a.status = 200
 		}
 	}}}},
-	{id: "register.refuses-script", name: "taken", want: Fail, says: "accepted", faults: []fault{{method: "POST", path: "/register", only: "javascript:", change: func(_ *http.Request, a *fake) {
+	{id: "register.refuses-script", name: "accepted", want: Fail, says: "accepts", faults: []fault{{method: "POST", path: "/register", only: "javascript:", change: func(_ *http.Request, a *fake) {
 		a.json(201, map[string]any{"client_id": "x", "redirect_uris": []string{"javascript:alert(1)"}})
 	}}}},
-	{id: "register.error", name: "invalid_client", want: Fail, says: "registers again", names: typeScript1, faults: []fault{{method: "POST", path: "/register", only: "javascript:", change: func(_ *http.Request, a *fake) {
+	{id: "register.error", name: "invalid_client", want: Fail, says: "register again", names: typeScript1, faults: []fault{{method: "POST", path: "/register", only: "javascript:", change: func(_ *http.Request, a *fake) {
 		a.set("error", "invalid_client")
 	}}}},
 	{id: "register.error", name: "API Gateway's", want: Fail, says: "without an OAuth error", names: typeScript1, faults: []fault{{method: "POST", path: "/register", only: "javascript:", change: func(_ *http.Request, a *fake) {
@@ -381,11 +381,11 @@ var brokenServers = []broken{
 	{id: "authorize.answers", name: "a page of errors", want: Fail, says: "redirect_mismatch", faults: authorize("", func(_ *http.Request, a *fake) {
 		redirectTo(a, "https://auth.example.com/error?error=redirect_mismatch")
 	})},
-	{id: "authorize.unknown-client", name: "sent on", want: Fail, says: "where they like", faults: authorize(foreignClient, back("error=invalid_client"))},
+	{id: "authorize.unknown-client", name: "sent on", want: Fail, says: "redirect users to any address", faults: authorize(foreignClient, back("error=invalid_client"))},
 	{id: "authorize.unknown-client", name: "500", want: Fail, says: "500", faults: authorize(foreignClient, page(500))},
-	{id: "authorize.unknown-redirect-uri", name: "sent on", want: Fail, says: "where they like", faults: authorize("redirect.invalid", back("error=invalid_request"))},
+	{id: "authorize.unknown-redirect-uri", name: "sent on", want: Fail, says: "redirect users to any address", faults: authorize("redirect.invalid", back("error=invalid_request"))},
 	{id: "authorize.loopback-port", name: "refused", want: Warning, says: "400", names: reported(vsCode), faults: authorize("49152", page(400))},
-	{id: "authorize.pkce", name: "not needed", want: Warning, says: "goes on without it", faults: authorize("!code_challenge", func(_ *http.Request, a *fake) {
+	{id: "authorize.pkce", name: "not needed", want: Warning, says: "continues without it", faults: authorize("!code_challenge", func(_ *http.Request, a *fake) {
 		redirectTo(a, "https://auth.example.com/login")
 	})},
 	{id: "authorize.error", name: "no state", want: Fail, says: "state", faults: authorize("response_type=dcrctl", func(r *http.Request, a *fake) {
@@ -398,18 +398,18 @@ var brokenServers = []broken{
 
 	{id: "token.cors", name: "none", want: Warning, says: "OPTIONS answers 404", names: inspector, faults: status("OPTIONS", "/token", 404)},
 	{id: "token.bad-code", name: "text", want: Fail, says: "without an OAuth error", faults: token("sends-no-code", func(a *fake) { a.body = []byte("no") })},
-	{id: "token.bad-code", name: "taken", want: Fail, says: "200", faults: token("sends-no-code", func(a *fake) { a.status = 200 })},
+	{id: "token.bad-code", name: "accepted", want: Fail, says: "200", faults: token("sends-no-code", func(a *fake) { a.status = 200 })},
 	{id: "token.bad-code", name: "another error", want: Warning, says: "invalid_request", faults: token("sends-no-code", func(a *fake) { a.set("error", "invalid_request") })},
 	{id: "token.unknown-client", name: "400", want: Warning, says: "clients expect 401", names: claude, faults: token(foreignClient, func(a *fake) { a.status = 400 })},
 	{id: "token.unknown-client", name: "invalid_grant", want: Warning, says: "invalid_grant", names: claude, faults: token(foreignClient, func(a *fake) { a.set("error", "invalid_grant") })},
 
 	{id: "sign-in.redirect", name: "refused", want: Fail, says: "access_denied", change: signingIn(func(q url.Values) { q.Del("code"); q.Set("error", "access_denied") })},
 	{id: "sign-in.redirect", name: "no code", want: Fail, says: "no code", change: signingIn(func(q url.Values) { q.Del("code") })},
-	{id: "sign-in.redirect", name: "a script to sign in at", want: Fail, says: "no http or https URL", change: signingIn(nil), faults: asHas("authorization_endpoint", "javascript:alert(1)")},
+	{id: "sign-in.redirect", name: "a script to sign in at", want: Fail, says: "not an http or https URL", change: signingIn(nil), faults: asHas("authorization_endpoint", "javascript:alert(1)")},
 	{id: "sign-in.redirect", name: "no browser", want: Fail, says: "no browser here", change: func(o *Options, _ *devstack.Stack) {
 		o.Open = func(context.Context, string) error { return errors.New("no browser here") }
 	}},
-	{id: "sign-in.redirect", name: "nobody", want: Fail, says: "nobody came back within 1ns", change: func(o *Options, _ *devstack.Stack) {
+	{id: "sign-in.redirect", name: "no return", want: Fail, says: "the browser did not return within 1ns", change: func(o *Options, _ *devstack.Stack) {
 		o.Open, o.Patience = func(context.Context, string) error { return nil }, 1
 	}},
 	{id: "sign-in.state", name: "another", want: Fail, says: "attack", change: signingIn(func(q url.Values) { q.Set("state", "other") })},
@@ -417,12 +417,12 @@ var brokenServers = []broken{
 	{id: "sign-in.iss", name: "of another", want: Fail, says: "other.example.com", change: signingIn(func(q url.Values) { q.Set("iss", "https://other.example.com") })},
 	{id: "sign-in.token", name: "refused", want: Fail, says: "invalid_grant", change: signingIn(func(q url.Values) { q.Set("code", "another") })},
 	{id: "sign-in.token", name: "no token", want: Fail, says: "no access_token", change: signingIn(nil), faults: token("code=dcr_ac_", func(a *fake) { a.drop("access_token") })},
-	{id: "sign-in.token", name: "no JSON", want: Fail, says: "no JSON", change: signingIn(nil), faults: token("code=dcr_ac_", func(a *fake) { a.body = []byte("access_token=a") })},
+	{id: "sign-in.token", name: "no JSON", want: Fail, says: "not a JSON", change: signingIn(nil), faults: token("code=dcr_ac_", func(a *fake) { a.body = []byte("access_token=a") })},
 	{id: "sign-in.token", name: "type", want: Fail, says: "mac", change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.set("token_type", "mac") })},
 	{id: "sign-in.token", name: "stored", want: Warning, says: "no-store", change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.header.Del("Cache-Control") })},
 	{id: "sign-in.token-members", name: "null", want: Fail, says: `"id_token"`, names: typeScript1, change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.set("id_token", nil) })},
 	{id: "sign-in.token-members", name: "no expiry", want: Warning, says: "expires_in", change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.drop("expires_in") })},
-	{id: "sign-in.refresh-token", name: "missing", want: Warning, says: "none", change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.drop("refresh_token") })},
+	{id: "sign-in.refresh-token", name: "missing", want: Warning, says: "it is missing", change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.drop("refresh_token") })},
 	{id: "sign-in.scope", name: "less", want: Fail, says: "not granted", change: signingIn(nil), faults: token("authorization_code", func(a *fake) { a.set("scope", "openid") })},
 	{id: "sign-in.claims", name: "an ID token", want: Fail, says: "token_use", change: signingIn(nil), faults: accessTokenIs(map[string]any{"token_use": "id", "exp": soon, "iss": "a"})},
 	{id: "sign-in.claims", name: "expired", want: Fail, says: "in the past", change: signingIn(nil), faults: accessTokenIs(map[string]any{"exp": 1, "iss": "a"})},
@@ -441,7 +441,7 @@ var brokenServers = []broken{
 	{id: "sign-in.refresh", name: "null", want: Fail, says: `"refresh_token"`, names: typeScript1, change: signingIn(nil), faults: token("grant_type=refresh_token", func(a *fake) { a.set("refresh_token", nil) })},
 	{id: "sign-in.rotation", name: "the same", want: Warning, says: "stays the same", change: signingIn(nil), faults: token("grant_type=refresh_token", func(a *fake) { a.drop("refresh_token") })},
 	{id: "sign-in.replay", name: "twice", want: Fail, says: "second time", change: signingIn(nil), faults: []fault{{method: "POST", path: "/token", only: "grant_type=authorization_code", change: func(_ *http.Request, a *fake) {
-		// All codes but the doctor's own invention are good here.
+		// This server accepts every code except the doctor's invalid one.
 		if a.status == 400 {
 			a.json(200, map[string]any{"access_token": "another one", "token_type": "Bearer"})
 		}
@@ -451,26 +451,26 @@ var brokenServers = []broken{
 		now := time.Now()
 		o.Now = func() time.Time { now = now.Add(11 * time.Second); return now }
 	}},
-	{id: "clients.vscode", name: "refused", want: Fail, says: "its registration is refused", names: vsCode, faults: refusing("Visual Studio Code")},
-	{id: "clients.vscode", name: "kept out", want: Fail, says: "resource.identifier", names: vsCode, faults: at("GET", prmPath, func(_ *http.Request, a *fake) { a.set("resource", "https://other.example.com") })},
-	{id: "clients.vscode", name: "hindered", want: Warning, says: "authorize.loopback-port", names: vsCode, faults: authorize("49152", page(400))},
-	{id: "clients.claude", name: "refused", want: Fail, says: "refused", names: claude, faults: refusing("claude.ai")},
-	{id: "clients.claude-code", name: "refused", want: Fail, says: "refused", names: claudeCode, faults: refusing("Claude Code")},
+	{id: "clients.vscode", name: "refused", want: Fail, says: "its registration is rejected", names: vsCode, faults: rejecting("Visual Studio Code")},
+	{id: "clients.vscode", name: "blocked", want: Fail, says: "resource.identifier", names: vsCode, faults: at("GET", prmPath, func(_ *http.Request, a *fake) { a.set("resource", "https://other.example.com") })},
+	{id: "clients.vscode", name: "affected", want: Warning, says: "authorize.loopback-port", names: vsCode, faults: authorize("49152", page(400))},
+	{id: "clients.claude", name: "rejected", want: Fail, says: "rejected", names: claude, faults: rejecting("claude.ai")},
+	{id: "clients.claude-code", name: "rejected", want: Fail, says: "rejected", names: claudeCode, faults: rejecting("Claude Code")},
 	{id: "clients.chatgpt", name: "no id", want: Fail, says: "no client_id", names: chatGPT, faults: []fault{{method: "POST", path: "/register", only: "ChatGPT", change: func(_ *http.Request, a *fake) { a.drop("client_id") }}}},
-	{id: "clients.cursor", name: "refused", want: Fail, says: "refused", names: cursor, faults: refusing("cursor")},
+	{id: "clients.cursor", name: "rejected", want: Fail, says: "rejected", names: cursor, faults: rejecting("cursor")},
 	{id: "clients.cursor", name: "in part", want: Warning, says: `registered without "cursor:`, names: cursor, faults: []fault{{method: "POST", path: "/register", only: "cursor", change: func(_ *http.Request, a *fake) {
 		a.set("redirect_uris", []string{"https://www.cursor.com/agents/mcp/oauth/callback", "http://localhost:8787/callback"})
 	}}}},
-	{id: "clients.gemini-cli", name: "refused", want: Fail, says: "refused", names: geminiCLI, faults: refusing("Gemini")},
-	{id: "clients.gemini-cli", name: "no JSON", want: Fail, says: "no JSON", names: geminiCLI, faults: []fault{{method: "POST", path: "/register", only: "Gemini", change: func(_ *http.Request, a *fake) { a.body = []byte("created") }}}},
+	{id: "clients.gemini-cli", name: "rejected", want: Fail, says: "rejected", names: geminiCLI, faults: rejecting("Gemini")},
+	{id: "clients.gemini-cli", name: "no JSON", want: Fail, says: "not a JSON", names: geminiCLI, faults: []fault{{method: "POST", path: "/register", only: "Gemini", change: func(_ *http.Request, a *fake) { a.body = []byte("created") }}}},
 	{id: "clients.mcp-inspector", name: "too many", want: Warning, says: "429", faults: []fault{{method: "POST", path: "/register", only: "MCP Inspector", change: func(_ *http.Request, a *fake) { a.status = 429 }}}},
 	{id: "clients.opencode", name: "no redirect URI", want: Fail, says: "none of its redirect URIs", names: openCode, faults: []fault{{method: "POST", path: "/register", only: "OpenCode", change: func(_ *http.Request, a *fake) { a.set("redirect_uris", []string{}) }}}},
-	{id: "clients.go-sdk", name: "refused", want: Fail, says: "refused", names: goSDK, faults: refusing("Dynamically registered")},
-	{id: "clients.typescript-sdk", name: "kept out", want: Fail, says: "server.pkce", faults: asHas("code_challenge_methods_supported", []string{"plain"})},
+	{id: "clients.go-sdk", name: "rejected", want: Fail, says: "rejected", names: goSDK, faults: rejecting("Dynamically registered")},
+	{id: "clients.typescript-sdk", name: "blocked", want: Fail, says: "server.pkce", faults: asHas("code_challenge_methods_supported", []string{"plain"})},
 
 	{id: "clean-up.tokens", name: "not revoked", want: Fail, says: "503", change: signingIn(nil), faults: status("POST", "/revoke", 503)},
-	{id: "clean-up.clients", name: "stays", want: Fail, says: "stays behind", change: withIAT, faults: status("DELETE", "", 500)},
-	{id: "clean-up.clients", name: "one of them cannot be deleted", want: Warning, says: "lets nobody delete", faults: []fault{{method: "POST", path: "/register", only: "ChatGPT", change: func(_ *http.Request, a *fake) {
+	{id: "clean-up.clients", name: "stays", want: Fail, says: "is left behind", change: withIAT, faults: status("DELETE", "", 500)},
+	{id: "clean-up.clients", name: "one of them cannot be deleted", want: Warning, says: "offers no way to delete", faults: []fault{{method: "POST", path: "/register", only: "ChatGPT", change: func(_ *http.Request, a *fake) {
 		a.drop("registration_client_uri")
 	}}}, change: func(o *Options, s *devstack.Stack) { withIAT(o, s); o.Register = RegisterAll }},
 	{id: "clean-up.clients", name: "200", want: Warning, says: "204", change: withIAT, faults: at("DELETE", "", func(_ *http.Request, a *fake) { a.status = 200 })},
@@ -478,7 +478,7 @@ var brokenServers = []broken{
 
 func lost(_ *http.Request, a *fake) { a.lost = true }
 
-// lostServers break the connection in the place of one answer.
+// lostServers close the connection instead of sending one answer.
 var lostServers = []broken{
 	{id: "challenge.bad-token", faults: at("POST", mcpPath, func(r *http.Request, a *fake) { a.lost = r.Header.Get("Authorization") != "" })},
 	{id: "resource.path-url", faults: at("GET", prmPath, lost)},
@@ -508,8 +508,8 @@ var lostServers = []broken{
 	{id: "clean-up.clients", change: withIAT, faults: at("DELETE", "", lost)},
 }
 
-// codes loses the answer to the token request with a code of ours that comes
-// after so many others.
+// codes loses the answer to the token request with a valid code that follows n
+// others.
 func codes(n int) []fault {
 	return token("code=dcr_ac_", func(a *fake) {
 		a.lost = n == 0
@@ -517,8 +517,8 @@ func codes(n int) []fault {
 	})
 }
 
-// A connection that breaks is told at the check that needed it, and the others
-// are made as far as they can be.
+// A broken connection is reported by the check that made the request; the other
+// checks still run as far as possible.
 func TestLostAnswers(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
 	for _, tt := range lostServers {
@@ -529,20 +529,20 @@ func TestLostAnswers(t *testing.T) {
 			}
 			want := cmp.Or(tt.want, Fail)
 			if c := find(t, run(t, o), tt.id); c.Status != want || !strings.Contains(c.Detail, "connection reset") {
-				t.Errorf("%+v, want %s and that the connection was reset", c, want)
+				t.Errorf("%+v, want %s because the connection was reset", c, want)
 			}
 		})
 	}
 }
 
-func refusing(only string) []fault {
+func rejecting(only string) []fault {
 	return []fault{{method: "POST", path: "/register", only: only, change: func(_ *http.Request, a *fake) {
 		a.json(400, map[string]any{"error": "invalid_redirect_uri"})
 	}}}
 }
 
-// Each check fails for its own fault. The same check passes at the same stack
-// without it (TestOurOwnStackPasses).
+// Each check fails for its own fault. Without the fault it passes on the same
+// stack (TestOurOwnStackPasses).
 func TestEachCheckFailsForItsFault(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
 	seen := make(map[string]bool)
@@ -555,7 +555,7 @@ func TestEachCheckFailsForItsFault(t *testing.T) {
 			}
 			c := find(t, run(t, o), tt.id)
 			if c.Status != tt.want || !strings.Contains(c.Detail, tt.says) {
-				t.Errorf("%+v, want %s that says %q", c, tt.want, tt.says)
+				t.Errorf("%+v, want %s with %q", c, tt.want, tt.says)
 			}
 			if tt.names != "" && !slices.Contains(c.Clients, tt.names) {
 				t.Errorf("clients = %q, want %q among them", c.Clients, tt.names)

@@ -33,10 +33,10 @@ func startStack(t *testing.T, mode broker.Mode) *devstack.Stack {
 	return s
 }
 
-// fault changes what a server answers, or answers in its place.
+// fault changes the answer of a server, or replaces it.
 type fault struct {
 	method, path string // path is a suffix of the request's
-	// only, if set, has to be in the body of the request, or its query.
+	// only, if set, must be part of the request's body or query.
 	only   string
 	change func(r *http.Request, a *fake)
 }
@@ -75,9 +75,9 @@ func (f *fake) edit(change func(map[string]any)) {
 // proxy is a transport that injects faults into real answers.
 type proxy struct {
 	faults []fault
-	// hosts are names that lead to a server of this machine.
+	// hosts maps host names to servers on this machine.
 	hosts map[string]string
-	// sent is told of each request. Optional.
+	// sent is called with each request. Optional.
 	sent func(*http.Request)
 }
 
@@ -125,9 +125,9 @@ func (p *proxy) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// person signs in at the stack and comes back. Landing, if set, changes the
-// redirect.
-func person(s *devstack.Stack, landing func(url.Values)) func(context.Context, string) error {
+// user returns an Options.Open that signs in at the stack and follows the
+// redirect. landing, if set, changes the redirect's parameters.
+func user(s *devstack.Stack, landing func(url.Values)) func(context.Context, string) error {
 	return func(ctx context.Context, address string) error {
 		u, err := url.Parse(address)
 		if err != nil {

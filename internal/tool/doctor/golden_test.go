@@ -13,17 +13,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-var update = flag.Bool("update", false, "write testdata and the generated parts of docs/doctor.md anew")
+var update = flag.Bool("update", false, "write testdata and the generated parts of docs/doctor.md")
 
-// canonical has the checks with the addresses of a deployment in the place of
-// those of the test.
+// canonical replaces the addresses and ids of the test with those of a
+// deployment.
 func canonical(s *devstack.Stack, checks []Check) []Check {
 	names := strings.NewReplacer(
 		s.MCP, "https://mcp.example.com/mcp", strings.TrimSuffix(s.MCP, "/mcp"), "https://mcp.example.com",
 		s.Issuer, "https://auth.example.com", s.Cognito, "https://cognito.example.com", "local00001", "EXAMPLE", "this machine", "https",
 	)
 	ids := regexp.MustCompile(`dcr_[a-z2-7]{26}|[0-9a-z]{26}`)
-	lifetime := regexp.MustCompile(`"35\d\d"`) // some seconds of an hour may have passed
+	lifetime := regexp.MustCompile(`"35\d\d"`) // a few seconds of the hour may have passed
 	list := make([]Check, len(checks))
 	for i, c := range checks {
 		c.Detail = ids.ReplaceAllString(names.Replace(c.Detail), "dcr_example")
@@ -43,10 +43,10 @@ func tableOf(checks []Check, coloured bool) []byte {
 	return out.Bytes()
 }
 
-// golden compares what is said of our own stack, and of Cognito by itself.
+// TestGolden compares the reports on our own stack and on Cognito alone.
 func TestGolden(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
-	ours := canonical(s, run(t, Options{URL: s.MCP, Open: person(s, nil), Register: RegisterOne}))
+	ours := canonical(s, run(t, Options{URL: s.MCP, Open: user(s, nil), Register: RegisterOne}))
 	cognito := canonical(s, run(t, Options{URL: s.Cognito + "/us-east-1_local00001"}))
 	raw, err := json.MarshalIndent(ours, "", "  ")
 	if err != nil {
@@ -66,12 +66,12 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not what it was (-update writes it anew):\n%s", file, got)
+			t.Errorf("%s has changed (-update writes it):\n%s", file, got)
 		}
 	}
 }
 
-// The page of the doctor has what it says of Cognito, and every check.
+// The doctor's page has its report on Cognito, and every check.
 func TestPageIsCurrent(t *testing.T) {
 	const page = "../../../docs/doctor.md"
 	text, err := os.ReadFile(page)
@@ -83,9 +83,9 @@ func TestPageIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var list strings.Builder
-	list.WriteString("| Check | It holds when | It rests on |\n|---|---|---|\n")
+	list.WriteString("| Check | It passes if | Section |\n|---|---|---|\n")
 	for _, def := range Checks() {
-		list.WriteString("| `" + def.ID + "` | " + def.Asks + " | " + def.Section + " |\n")
+		list.WriteString("| `" + def.ID + "` | " + def.Requirement + " | " + def.Section + " |\n")
 	}
 	got := string(text)
 	for name, want := range map[string]string{"cognito": "```\n" + string(output) + "```\n", "checks": list.String()} {
@@ -105,6 +105,6 @@ func TestPageIsCurrent(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if got != string(text) {
-		t.Errorf("%s is not current; go test ./internal/tool/doctor -run 'TestGolden|TestPageIsCurrent' -update makes it so", page)
+		t.Errorf("%s is not current; go test ./internal/doctor -run 'TestGolden|TestPageIsCurrent' -update updates it", page)
 	}
 }

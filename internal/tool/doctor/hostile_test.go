@@ -17,12 +17,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// plain reports whether a terminal would only show s.
+// plain reports whether s has no characters that control a terminal.
 func plain(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
-// same is a transport that gives one answer to everything.
+// same is a transport that gives one answer to every request.
 type same struct {
 	status int
 	header http.Header
@@ -36,7 +36,7 @@ func (s same) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// comeBack goes straight to the redirect URI, with the parameters.
+// comeBack opens the redirect URI with the parameters, without a sign-in.
 func comeBack(params string) func(context.Context, string) error {
 	return func(_ context.Context, address string) error {
 		u, err := url.Parse(address)
@@ -52,8 +52,8 @@ func comeBack(params string) func(context.Context, string) error {
 	}
 }
 
-// everything is a document that does for all of them, so that what a fuzzer
-// makes of it goes far.
+// everything is valid as every document that the doctor reads, so that the
+// fuzzer's variations get past the first step.
 const everything = `{"resource":"https://s.example.com/mcp","authorization_servers":["https://s.example.com"],"issuer":"https://s.example.com",
 "authorization_endpoint":"https://s.example.com/a","token_endpoint":"https://s.example.com/t","registration_endpoint":"https://s.example.com/r",
 "revocation_endpoint":"https://s.example.com/v","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],
@@ -61,8 +61,8 @@ const everything = `{"resource":"https://s.example.com/mcp","authorization_serve
 "registration_access_token":"rrrrrrr","access_token":"e30.eyJleHAiOjF9.c2ln","refresh_token":"ttttttt","token_type":"Bearer","expires_in":1,
 "jsonrpc":"2.0","id":1,"result":{"tools":[null],"protocolVersion":"2025-06-18","serverInfo":{"name":"\u001b[31m","version":"1"},"capabilities":{"tools":{}}}}`
 
-// Whatever a server sends, the doctor reports each check once, in characters
-// that are printed.
+// Whatever a server sends, the doctor reports each check once, in printable
+// characters.
 func FuzzAnyServer(f *testing.F) {
 	f.Add(200, "", "application/json", []byte(everything))
 	f.Add(401, `Bearer resource_metadata="https://s.example.com/m", scope="a b"`, "application/json", []byte(everything))
@@ -90,7 +90,7 @@ func FuzzAnyServer(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.callTimeout = 50 * time.Millisecond // some servers answer another call than ours
+		d.callTimeout = 50 * time.Millisecond // some inputs answer a different call
 		checks, err := d.run(t.Context())
 		if err != nil || len(checks) != len(catalogue) {
 			t.Fatalf("Run = %d checks, %v, want %d", len(checks), err, len(catalogue))
@@ -107,8 +107,8 @@ func FuzzAnyServer(f *testing.F) {
 	})
 }
 
-// What a server says cannot move the cursor, change colours or turn the
-// direction of the text, wherever it says it.
+// No text of a server can move the cursor, change colours or reverse the
+// direction of the text, wherever the server sends it.
 func TestTextOfServersIsHarmless(t *testing.T) {
 	const evil = "\x1b[31mred\x1b]0;title\x07\u009b2J\u202etxet\u200b\r\n\x00"
 	s := startStack(t, broker.ModeBrokered)
@@ -129,7 +129,7 @@ func TestTextOfServersIsHarmless(t *testing.T) {
 			table := NewTable(&out, false)
 			o := Options{URL: s.MCP, Transport: &proxy{faults: faults}, Each: table.Check}
 			if name != "redirect" && name != "registration" && name != "client id" {
-				o.Open = person(s, nil)
+				o.Open = user(s, nil)
 			}
 			for _, c := range run(t, o) {
 				if !plain(c.Detail) {
@@ -144,13 +144,13 @@ func TestTextOfServersIsHarmless(t *testing.T) {
 	}
 }
 
-// No secret gets into a report, even if the server repeats it in an error.
+// No secret appears in a report, even if the server repeats it in an error.
 func TestReportsHaveNoSecrets(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
 	var mu sync.Mutex
 	secrets := make(map[string]bool)
 	last := ""
-	keep := func(v string) {
+	addSecret := func(v string) {
 		mu.Lock()
 		defer mu.Unlock()
 		if v != "" {
@@ -158,32 +158,32 @@ func TestReportsHaveNoSecrets(t *testing.T) {
 			last += " " + v
 		}
 	}
-	watch := fault{change: func(r *http.Request, a *fake) {
+	collect := fault{change: func(r *http.Request, a *fake) {
 		if _, credentials, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && !strings.Contains(credentials, "dcrctl-doctor-sends") {
-			keep(credentials)
+			addSecret(credentials)
 		}
 		var o map[string]any
 		if json.Unmarshal(a.body, &o) == nil {
 			for _, name := range []string{"client_secret", "registration_access_token", "access_token", "refresh_token"} {
 				v, _ := o[name].(string)
-				keep(v)
+				addSecret(v)
 			}
 		}
 	}}
-	// Whoever is asked for a refresh or a deletion tells all it knows.
-	tell := func(_ *http.Request, a *fake) {
+	// The answers to a refresh, a revocation and a deletion repeat all secrets.
+	repeat := func(_ *http.Request, a *fake) {
 		mu.Lock()
 		defer mu.Unlock()
 		a.json(400, map[string]any{"error": "invalid_grant", "error_description": last[max(0, len(last)-150):], "error_uri": last})
 	}
-	p := &proxy{faults: []fault{watch,
-		{method: "POST", path: "/token", only: "grant_type=refresh_token", change: tell}, {method: "POST", path: "/revoke", change: tell}, {method: "DELETE", change: tell},
+	p := &proxy{faults: []fault{collect,
+		{method: "POST", path: "/token", only: "grant_type=refresh_token", change: repeat}, {method: "POST", path: "/revoke", change: repeat}, {method: "DELETE", change: repeat},
 	}}
 	var out strings.Builder
 	table := NewTable(&out, false)
 	checks := run(t, Options{URL: s.MCP, InitialAccessToken: s.InitialAccessToken, Register: RegisterAll, Transport: p, Each: table.Check,
 		Open: func(ctx context.Context, address string) error {
-			return person(s, func(q url.Values) { keep(q.Get("code")) })(ctx, address)
+			return user(s, func(q url.Values) { addSecret(q.Get("code")) })(ctx, address)
 		}})
 	table.End()
 	raw, err := json.Marshal(checks)
@@ -191,13 +191,13 @@ func TestReportsHaveNoSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(secrets) < 8 {
-		t.Fatalf("%d secrets went by, want at least 8; the check for them is worth nothing", len(secrets))
+		t.Fatalf("%d secrets, want at least 8; with fewer the test proves nothing", len(secrets))
 	}
 	if !strings.Contains(out.String(), "[redacted]") {
-		t.Error("nothing was redacted, so nothing was put to the test")
+		t.Error("nothing was redacted, so the test proves nothing")
 	}
 	for secret := range secrets {
-		// Half of one is too much as well.
+		// Half of a secret must not appear either.
 		half := secret[:len(secret)/2]
 		if len(half) >= 12 && (bytes.Contains(raw, []byte(half)) || strings.Contains(out.String(), half)) {
 			t.Errorf("a report has %q of %q", half, secret)
@@ -205,19 +205,19 @@ func TestReportsHaveNoSecrets(t *testing.T) {
 	}
 }
 
-// A server that only ever keeps the connection open is given up.
-func TestAServerThatSaysNothingIsGivenUp(t *testing.T) {
+// Requests have a time limit.
+func TestSilentServersTimeOut(t *testing.T) {
 	silent := roundTrip(func(r *http.Request) (*http.Response, error) {
 		deadline, ok := r.Context().Deadline()
 		if !ok {
-			return nil, fmt.Errorf("there is no limit of time to %s", r.URL)
+			return nil, fmt.Errorf("the request to %s has no deadline", r.URL)
 		}
 		_ = deadline
 		return nil, context.DeadlineExceeded
 	})
 	c := find(t, run(t, Options{URL: "https://mcp.example.com/", Transport: silent}), "target.answers")
 	if c.Status != Fail || !strings.Contains(c.Detail, "no answer within 20s") {
-		t.Errorf("%+v, want that there was no answer", c)
+		t.Errorf("%+v, want a timeout", c)
 	}
 }
 
@@ -229,10 +229,10 @@ func TestRedact(t *testing.T) {
 	const secret = "dcr_iat_abcdefghijkl"
 	for _, tt := range []struct{ s, secret, want string }{
 		{"a dcr_iat_abcdefghijkl b", secret, "a [redacted] b"},
-		{"cut off: dcr_iat_abcdefg…", secret, "cut off: [redacted]…"}, // by the limit of a text
+		{"cut off: dcr_iat_abcdefg…", secret, "cut off: [redacted]…"}, // by maxText
 		{"dcr_iat_abcdefghijkldcr_iat_abcdefghijkl", secret, "[redacted][redacted]"},
-		{"dcr_iat_ is how they begin", secret, "dcr_iat_ is how they begin"},
-		{"[redacted]", "[redacted]", "[redacted]"}, // a server's idea of a secret
+		{"dcr_iat_ is the prefix", secret, "dcr_iat_ is the prefix"},
+		{"[redacted]", "[redacted]", "[redacted]"}, // a server may choose this as a secret
 	} {
 		if got := redact(tt.s, tt.secret); got != tt.want {
 			t.Errorf("redact(%q, %q) = %q, want %q", tt.s, tt.secret, got, tt.want)
@@ -240,7 +240,7 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-func TestDetailsEnd(t *testing.T) {
+func TestDetailsAreLimited(t *testing.T) {
 	endless := roundTrip(func(*http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("malformed HTTP response %q", strings.Repeat("a", 1<<16))
 	})

@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// listener is the client's end of the sign-in: a port of the loopback
-// interface, by its address and not its name (RFC 8252 section 8.3).
+// listener receives the redirect of the sign-in on a port of the loopback
+// interface. Its URI has the address 127.0.0.1 and not localhost (RFC 8252
+// §8.3).
 type listener struct {
 	uri string
 	srv *http.Server
 	got chan url.Values
 }
 
-// listen listens at the port, or at any if it is 0.
+// listen listens on the port, or on any free port if it is 0.
 func listen(port int) (*listener, error) {
 	socket, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
@@ -32,7 +33,7 @@ func listen(port int) (*listener, error) {
 		select {
 		case l.got <- r.URL.Query():
 			w.Write([]byte("You can close this window and go back to dcrctl.\n"))
-		default: // only the first counts
+		default: // only the first request counts
 			w.WriteHeader(http.StatusGone)
 			w.Write([]byte("This sign-in is over.\n"))
 		}
@@ -52,7 +53,7 @@ func (l *listener) wait(ctx context.Context) (url.Values, error) {
 	}
 }
 
-// close lets the page that says that all is done be sent, and stops.
+// close stops the server after the last page has been sent.
 func (l *listener) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// object is a JSON object of a server. Names are compared exactly.
+// object is a JSON object from a server. Names are compared exactly.
 type object map[string]json.RawMessage
 
 // decode reads the answer's body as a JSON object.
 func (a *answer) decode() (object, error) {
 	var o object
 	if err := json.Unmarshal(a.body, &o); err != nil || o == nil {
-		return nil, errors.New("the body is no JSON object")
+		return nil, errors.New("the body is not a JSON object")
 	}
 	return o, nil
 }
 
-// text is a member that is a string; "" if it is none.
+// text returns a string member; "" if it is missing or not a string.
 func (o object) text(name string) string {
 	var s string
 	if json.Unmarshal(o[name], &s) != nil {
@@ -31,7 +31,7 @@ func (o object) text(name string) string {
 	return s
 }
 
-// texts is a member that is an array of strings; nil if it is none.
+// texts returns an array of strings; nil if it is missing or something else.
 func (o object) texts(name string) []string {
 	var list []string
 	if json.Unmarshal(o[name], &list) != nil {
@@ -44,7 +44,7 @@ func (o object) isTrue(name string) bool { return string(o[name]) == "true" }
 
 func (o object) has(name string) bool { _, ok := o[name]; return ok }
 
-// kind is what a member has to be.
+// kind is the type that a member must have.
 type kind int
 
 const (
@@ -52,11 +52,11 @@ const (
 	strings_      // an array of strings
 	aBool
 	anInteger
-	aSeconds // an integer, and some send it as a string
+	aSeconds // an integer; some servers send it as a string
 	anObject
 )
 
-// faults are the members that are null or of another kind than they have to be.
+// faults returns the members that are null, and those of a wrong type.
 func (o object) faults(kinds map[string]kind) (nulls, others []string) {
 	for _, name := range slices.Sorted(maps.Keys(o)) {
 		raw := bytes.TrimSpace(o[name])
@@ -76,7 +76,7 @@ func (k kind) fits(raw json.RawMessage) bool {
 	case aString:
 		return json.Unmarshal(raw, new(string)) == nil
 	case strings_:
-		// encoding/json takes null for an empty string.
+		// encoding/json decodes null into an empty string.
 		var list []*string
 		return json.Unmarshal(raw, &list) == nil && !slices.Contains(list, nil)
 	case aBool:
@@ -97,32 +97,32 @@ func (k kind) fits(raw json.RawMessage) bool {
 	return false
 }
 
-// told reports the members that are null or of the wrong kind.
-func (f *finding) told(o object, kinds map[string]kind, breaks []string) {
+// checkMembers adds the members that are null or of the wrong type.
+func (f *finding) checkMembers(o object, kinds map[string]kind, breaks []string) {
 	nulls, others := o.faults(kinds)
 	if len(nulls) > 0 {
-		f.fail(breaks, "null: %s; what is not there has to be left out", quotes(nulls))
+		f.fail(breaks, "null: %s; a member without a value must be left out", quotes(nulls))
 	}
 	if len(others) > 0 {
 		f.fail(breaks, "of the wrong type: %s", quotes(others))
 	}
 }
 
-// errorOf is the OAuth error in a body, for a report.
+// errorOf returns the status and OAuth error of an answer, for a report.
 func errorOf(a *answer) string {
 	o, err := a.decode()
 	if err != nil || o.text("error") == "" {
 		return fmt.Sprintf("%d without an OAuth error", a.status)
 	}
-	said := fmt.Sprintf("%d %s", a.status, quote(o.text("error")))
+	detail := fmt.Sprintf("%d %s", a.status, quote(o.text("error")))
 	if text := o.text("error_description"); text != "" {
-		said += ": " + quote(text)
+		detail += ": " + quote(text)
 	}
-	return said
+	return detail
 }
 
-// lacking are those of want that list has not.
-func lacking(list []string, want ...string) []string {
+// missingFrom returns the values of want that are not in list.
+func missingFrom(list []string, want ...string) []string {
 	var missing []string
 	for _, w := range want {
 		if !slices.Contains(list, w) {
@@ -132,5 +132,5 @@ func lacking(list []string, want ...string) []string {
 	return missing
 }
 
-// words joins names as prose does.
+// words joins names with commas.
 func words(names []string) string { return strings.Join(names, ", ") }

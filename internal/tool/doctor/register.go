@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// clientName is what the doctor calls itself.
+// clientName is the doctor's own client name.
 const clientName = "dcrctl-doctor"
 
 // client is a registration.
@@ -21,7 +21,8 @@ type client struct {
 	manageToken        string
 }
 
-// ownRedirectURI is the doctor's. Without a sign-in nobody listens there.
+// ownRedirectURI is the doctor's redirect URI. Nothing listens on it without a
+// sign-in.
 func (d *doctor) ownRedirectURI() string {
 	if d.back != nil {
 		return d.back.uri
@@ -29,7 +30,7 @@ func (d *doctor) ownRedirectURI() string {
 	return "http://127.0.0.1:33421/callback"
 }
 
-// token is the initial access token for the issuer.
+// token returns the initial access token for the issuer; "" if there is none.
 func (d *doctor) token() string {
 	if d.InitialAccessToken != "" {
 		return d.InitialAccessToken
@@ -37,8 +38,7 @@ func (d *doctor) token() string {
 	return d.InitialAccessTokens[d.issuer]
 }
 
-// register makes one registration, and remembers it if there is anything to
-// delete it with.
+// register makes one registration, and stores it for cleanUp.
 func (d *doctor) register(ctx context.Context, body map[string]any) (*answer, error) {
 	address, err := d.endpoint("registration_endpoint")
 	if err != nil {
@@ -51,11 +51,11 @@ func (d *doctor) register(ctx context.Context, body map[string]any) (*answer, er
 	header := http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}}
 	if token := d.token(); token != "" {
 		if u, err := webURL(address); err != nil || !isProtected(u) {
-			return nil, errors.New("an initial access token is not sent over plain http to another machine")
+			return nil, errors.New("the initial access token is not sent over plain http to another machine")
 		}
 		header.Set("Authorization", "Bearer "+token)
 	}
-	// Not to be interrupted: without the answer nothing can be deleted.
+	// Not interruptible: without the answer the registration cannot be deleted.
 	a, err := d.send(context.WithoutCancel(ctx), http.MethodPost, address, header, raw)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (d *doctor) registration(ctx context.Context) {
 	f.end("other origins may register")
 	if d.Register == RegisterNone {
 		for _, s := range []stage{stageRegister, stageAuthorize, stageToken, stageSignIn} {
-			d.because(s, "nothing was to be registered")
+			d.skipRest(s, "registration is switched off")
 		}
 		return
 	}
@@ -114,17 +114,17 @@ func (d *doctor) registration(ctx context.Context) {
 			f.fail(nil, "%s", err)
 		case a.status == http.StatusUnauthorized && d.token() == "":
 			f.fail(append([]string{vsCode, claude, claudeCode, chatGPT}, registering...),
-				"%s: it takes an initial access token, which no MCP client sends by itself", errorOf(a))
+				"%s: registration needs an initial access token, which no MCP client sends on its own", errorOf(a))
 		case a.status == http.StatusUnauthorized:
-			f.fail(nil, "the initial access token is refused: %s", errorOf(a))
+			f.fail(nil, "the initial access token is rejected: %s", errorOf(a))
 		case a.status == http.StatusTooManyRequests:
-			f.warn(nil, "%s: the limit of registrations is reached; nothing that needs a client was checked", errorOf(a))
+			f.warn(nil, "%s: the limit of registrations is reached; checks that need a client are skipped", errorOf(a))
 		default:
 			f.fail(nil, "%s", errorOf(a))
 		}
 		f.end("")
 		for _, s := range []stage{stageRegister, stageAuthorize, stageToken, stageSignIn} {
-			d.because(s, "there is no client")
+			d.skipRest(s, "there is no client")
 		}
 		return
 	}
@@ -145,14 +145,14 @@ var registrationKinds = map[string]kind{
 	"scope": aString, "software_id": aString, "software_version": aString, "registration_client_uri": aString, "registration_access_token": aString,
 }
 
-// checkRegistration looks at the answer to the doctor's own registration.
+// checkRegistration checks the answer to the doctor's own registration.
 func (d *doctor) checkRegistration(a *answer, body map[string]any) {
 	f := d.check(registerStatus)
 	switch {
 	case a.status == http.StatusOK:
-		f.warn(nil, "200, and it has to be 201")
+		f.warn(nil, "200, must be 201")
 	case a.status != http.StatusCreated:
-		f.fail([]string{goSDK, python1, python2}, "%d, and it has to be 201", a.status)
+		f.fail([]string{goSDK, python1, python2}, "%d, must be 201", a.status)
 	}
 	if !a.isType("application/json") {
 		f.fail(nil, "Content-Type is %s", quote(a.header.Get("Content-Type")))
@@ -168,12 +168,12 @@ func (d *doctor) checkRegistration(a *answer, body map[string]any) {
 	case err != nil:
 		f.fail(nil, "%s", err)
 		for _, s := range []stage{stageRegister, stageAuthorize, stageToken, stageSignIn} {
-			d.because(s, "the registration cannot be read")
+			d.skipRest(s, "the registration cannot be read")
 		}
 	case o.text("client_id") == "":
-		f.fail(nil, "there is none")
+		f.fail(nil, "client_id is missing")
 		for _, s := range []stage{stageAuthorize, stageToken, stageSignIn} {
-			d.because(s, "there is no client_id")
+			d.skipRest(s, "there is no client_id")
 		}
 	}
 	f.end("%s", quote(o.text("client_id")))
@@ -187,8 +187,8 @@ func (d *doctor) checkRegistration(a *answer, body map[string]any) {
 	f = d.check(registerRedirectURIs)
 	if uris := o.texts("redirect_uris"); uris == nil {
 		f.fail(append([]string{rmcp, python1}, typeScript...), "redirect_uris is missing")
-	} else if missing := lacking(uris, body["redirect_uris"].([]string)...); len(missing) > 0 {
-		f.fail(nil, "redirect_uris is %s, without the one sent, %s", quotes(uris), quotes(missing))
+	} else if missing := missingFrom(uris, body["redirect_uris"].([]string)...); len(missing) > 0 {
+		f.fail(nil, "redirect_uris is %s, without the registered %s", quotes(uris), quotes(missing))
 	}
 	f.end("as sent")
 
@@ -197,29 +197,29 @@ func (d *doctor) checkRegistration(a *answer, body map[string]any) {
 	case method == "":
 		f.fail([]string{goSDK}, "token_endpoint_auth_method is missing, which means client_secret_basic")
 	case method != "none" && o.text("client_secret") == "":
-		f.fail([]string{python1, python2}, "it is %s, and there is no client_secret", quote(method))
+		f.fail([]string{python1, python2}, "it is %s, but there is no client_secret", quote(method))
 	case method != "none":
-		f.warn(nil, "it is %s, though a public client asked: a program on somebody's machine keeps no secret", quote(method))
+		f.warn(nil, "it is %s, although a public client registered: a program on a user's machine cannot keep a secret", quote(method))
 	}
 	f.end("none")
 
 	f = d.check(registerGrantTypes)
 	if types := o.texts("grant_types"); types == nil {
 		f.warn(nil, "grant_types is missing")
-	} else if missing := lacking(types, codeAndRefresh...); len(missing) > 0 {
+	} else if missing := missingFrom(types, codeAndRefresh...); len(missing) > 0 {
 		f.warn(nil, "grant_types is %s, without %s", quotes(types), words(missing))
 	}
 	f.end("%s", words(codeAndRefresh))
 
 	f = d.check(registerMembers)
-	f.told(o, registrationKinds, append([]string{reported(claudeCode)}, typeScript...))
+	f.checkMembers(o, registrationKinds, append([]string{reported(claudeCode)}, typeScript...))
 	for _, name := range []string{"client_uri", "jwks_uri"} {
 		if o.has(name) && o.text(name) == "" {
-			f.fail(typeScript, "%s is empty; what is not there has to be left out", name)
+			f.fail(typeScript, "%s is empty; a member without a value must be left out", name)
 		}
 	}
 	if k := anObject; o.has("jwks") && k.fits(o["jwks"]) {
-		f.warn([]string{goSDK}, "jwks is there, which the Go SDK cannot read")
+		f.warn([]string{goSDK}, "jwks is present, which the Go SDK cannot read")
 	}
 	f.end("no null, no empty URL, times are integers")
 
@@ -227,14 +227,14 @@ func (d *doctor) checkRegistration(a *answer, body map[string]any) {
 	switch {
 	case o.text("client_secret") == "":
 	case !o.has("client_secret_expires_at"):
-		f.fail([]string{openClient}, "there is a client_secret without client_secret_expires_at, which is REQUIRED beside it")
+		f.fail([]string{openClient}, "there is a client_secret without client_secret_expires_at, which is then REQUIRED")
 	case o.text("token_endpoint_auth_method") == "none":
-		f.warn(nil, "there is a client_secret, and the method is none")
+		f.warn(nil, "there is a client_secret, but the method is none")
 	}
-	f.end("%s", map[bool]string{true: "there is none", false: "it has its client_secret_expires_at"}[o.text("client_secret") == ""])
+	f.end("%s", map[bool]string{true: "no client_secret", false: "it has its client_secret_expires_at"}[o.text("client_secret") == ""])
 }
 
-// checkManagement looks at what RFC 7592 gives.
+// checkManagement checks the client's access to its registration (RFC 7592).
 func (d *doctor) checkManagement(ctx context.Context) {
 	if d.client == nil {
 		return
@@ -243,7 +243,7 @@ func (d *doctor) checkManagement(ctx context.Context) {
 	f := d.check(registerManagement)
 	switch {
 	case (c.manageURI == "") != (c.manageToken == ""):
-		f.fail(nil, "one of registration_client_uri and registration_access_token is there without the other")
+		f.fail(nil, "one of registration_client_uri and registration_access_token is present without the other")
 	case c.manageURI != "":
 		if u, err := webURL(c.manageURI); err != nil {
 			f.fail(nil, "registration_client_uri: %s", err)
@@ -252,8 +252,8 @@ func (d *doctor) checkManagement(ctx context.Context) {
 		}
 	}
 	if !c.isManaged() {
-		f.end("none; the client cannot be read or deleted, and the server has to see to those that nobody uses")
-		d.skip(registerRead, "the server gives nothing to read it with")
+		f.end("none; the client cannot read or delete its registration, so the server has to remove unused ones")
+		d.skip(registerRead, "the server offers no way to read it")
 		return
 	}
 	f.end("both")
@@ -265,18 +265,19 @@ func (d *doctor) checkManagement(ctx context.Context) {
 	} else if o, err := a.decode(); a.status != http.StatusOK || err != nil {
 		f.fail(nil, "%s", errorOf(a))
 	} else {
-		// The token may be a new one, and then the old one is no more (section 3).
+		// The answer may have a new token, which replaces the old one (RFC 7592
+		// §3).
 		if t := o.text("registration_access_token"); t != "" {
 			d.withhold(t)
 			c.manageToken = t
 		}
 		d.withhold(o.text("client_secret"))
 		if o.text("client_id") != c.id {
-			f.fail(nil, "client_id is %s, and %s was registered", quote(o.text("client_id")), quote(c.id))
+			f.fail(nil, "client_id is %s, but %s was registered", quote(o.text("client_id")), quote(c.id))
 		}
 	}
 	if a, err := d.manage(ctx, http.MethodGet, c, "dcrctl-doctor-sends-no-token"); err == nil && a.status != http.StatusUnauthorized {
-		f.fail(nil, "with a token that is none it answers %d, and it has to be 401", a.status)
+		f.fail(nil, "with an invalid token the answer is %d, must be 401", a.status)
 	}
 	f.end("200 with the token, 401 with another")
 }
@@ -292,28 +293,29 @@ func (d *doctor) manage(ctx context.Context, method string, c *client, token str
 	return d.send(ctx, method, c.manageURI, http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer " + token}}, nil)
 }
 
-// checkRefusal registers what has to be refused.
+// checkRefusal sends a registration that must be rejected.
 func (d *doctor) checkRefusal(ctx context.Context) {
 	f := d.check(registerRefuses)
 	a, err := d.register(ctx, public(clientName, "javascript:alert(1)"))
 	if err != nil {
 		f.fail(nil, "%s", err)
 		f.end("")
-		d.skip(registerError, "nothing was refused")
+		d.skip(registerError, "nothing was rejected")
 		return
 	}
 	if d.token() != "" && (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden) {
-		d.skip(registerRefuses, "the initial access token is good for no second registration: %s", errorOf(a))
-		d.skip(registerError, "that says nothing about bad registrations")
+		d.skip(registerRefuses, "the initial access token allows no second registration: %s", errorOf(a))
+		d.skip(registerError, "the answer is about the token and not about the registration")
 		return
 	}
 	if a.status >= 200 && a.status <= 299 {
-		// A server may leave it out and register the rest, of which there is none.
+		// A server may drop the invalid URI and register the others; here there are
+		// no others.
 		if o, err := a.decode(); err != nil || slices.ContainsFunc(o.texts("redirect_uris"), func(u string) bool { return strings.HasPrefix(u, "javascript:") }) {
-			f.fail(nil, "%d: a redirect URI that runs a script in the server's own pages is accepted", a.status)
+			f.fail(nil, "%d: the server accepts a redirect URI that runs a script in its own pages", a.status)
 		}
 		f.end("registered without it")
-		d.skip(registerError, "nothing was refused")
+		d.skip(registerError, "nothing was rejected")
 		return
 	}
 	f.end("%s", errorOf(a))
@@ -324,10 +326,10 @@ func (d *doctor) checkRefusal(ctx context.Context) {
 	case err != nil || code == "":
 		f.fail(typeScript, "%s", errorOf(a))
 	case code == "invalid_client" || code == "unauthorized_client":
-		f.fail(typeScript, "the error is %s, at which the TypeScript SDK forgets everything and registers again", quote(code))
+		f.fail(typeScript, "the error is %s, which makes the TypeScript SDK discard everything and register again", quote(code))
 	}
 	if a.status != http.StatusBadRequest && a.status != http.StatusTooManyRequests {
-		f.warn([]string{goSDK}, "%d, and it has to be 400", a.status)
+		f.warn([]string{goSDK}, "%d, must be 400", a.status)
 	}
 	if a.header.Get("Content-Type") != "" && !a.isType("application/json") {
 		f.warn(nil, "Content-Type is %s", quote(a.header.Get("Content-Type")))

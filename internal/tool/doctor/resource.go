@@ -9,9 +9,10 @@ import (
 
 const resourceWellKnown = "/.well-known/oauth-protected-resource"
 
-// resourcePlaces are where the metadata of a resource is looked for that names
-// no address: with its path, then at the root (MCP, "Protected Resource Metadata
-// Discovery Requirements"). Without a path they are the same.
+// resourcePlaces returns the addresses at which clients look for the metadata
+// of a resource if the challenge names none: with the path of the resource,
+// then at the root (MCP, "Protected Resource Metadata Discovery Requirements").
+// Without a path they are the same.
 func resourcePlaces(u *url.URL) []string {
 	places := []string{wellKnown(u, resourceWellKnown)}
 	if root := wellKnown(&url.URL{Scheme: u.Scheme, Host: u.Host}, resourceWellKnown); root != places[0] {
@@ -20,8 +21,8 @@ func resourcePlaces(u *url.URL) []string {
 	return places
 }
 
-// wellKnown inserts the name between host and path (RFC 8414 section 3.1, RFC
-// 9728 section 3.1). A slash at the end of the path goes.
+// wellKnown inserts the name between host and path (RFC 8414 §3.1, RFC 9728
+// §3.1), and removes a trailing slash of the path.
 func wellKnown(u *url.URL, name string) string {
 	address := u.Scheme + "://" + u.Host + name + strings.TrimSuffix(u.EscapedPath(), "/")
 	if u.RawQuery != "" {
@@ -59,11 +60,11 @@ func (d *doctor) protectedResource(ctx context.Context) {
 	case path.err != nil && used.object == nil:
 		f.fail(nil, "%s: %s", quote(places[0]), path.err)
 	case path.err != nil && path.none:
-		f.warn([]string{reported(chatGPT)}, "%s: %s; clients that do not read the challenge look there", quote(places[0]), path.err)
+		f.warn([]string{reported(chatGPT)}, "%s: %s; clients that do not read the challenge look here", quote(places[0]), path.err)
 	case path.err != nil:
-		f.fail([]string{typeScript1, typeScript2, goSDK}, "%s: %s; clients give up at what is no 4xx", quote(places[0]), path.err)
+		f.fail([]string{typeScript1, typeScript2, goSDK}, "%s: %s; clients give up unless it is a 4xx", quote(places[0]), path.err)
 	case used.object != nil && !sameResource(path.object, used.object):
-		f.fail(nil, "%s says otherwise than the document that the challenge names", quote(places[0]))
+		f.fail(nil, "%s contradicts the document that the challenge names", quote(places[0]))
 	}
 	f.end("%s", quote(places[0]))
 	if used.object == nil {
@@ -71,8 +72,8 @@ func (d *doctor) protectedResource(ctx context.Context) {
 	}
 
 	if used = d.resourceAtRoot(ctx, places, used); used.object == nil {
-		d.because(stageResource, "there is no document")
-		d.because(stageServer, "no document says which authorization server it is")
+		d.skipRest(stageResource, "there is no document")
+		d.skipRest(stageServer, "no document names the authorization server")
 		d.skip(resourceCORS, "there is no document")
 		return
 	}
@@ -81,30 +82,30 @@ func (d *doctor) protectedResource(ctx context.Context) {
 	d.checkReadable(ctx, resourceCORS, used.answer)
 }
 
-// resourceAtRoot looks at the root of the host, and returns what is there if
-// used has nothing.
+// resourceAtRoot checks the document at the root of the host. It returns that
+// document if used has none, and used otherwise.
 func (d *doctor) resourceAtRoot(ctx context.Context, places []string, used found) found {
 	if len(places) == 1 {
-		d.skip(resourceRoot, "the URL has no path, so that is the same place")
+		d.skip(resourceRoot, "the URL has no path, so this is the same address")
 		return used
 	}
 	f := d.check(resourceRoot)
 	root := d.document(ctx, places[1])
 	switch {
 	case root.err != nil && root.none && used.object != nil:
-		f.end("%s: %s; not needed, since there is one elsewhere", quote(places[1]), root.err)
+		f.end("%s: %s; not needed, because there is metadata elsewhere", quote(places[1]), root.err)
 		return used
 	case root.err != nil && root.none:
-		f.fail(nil, "%s: %s; so there is none at all", quote(places[1]), root.err)
+		f.fail(nil, "%s: %s; no address has any metadata", quote(places[1]), root.err)
 	case root.err != nil:
-		f.warn([]string{typeScript1, typeScript2, goSDK}, "%s: %s; clients give up at what is no 4xx", quote(places[1]), root.err)
+		f.warn([]string{typeScript1, typeScript2, goSDK}, "%s: %s; clients give up unless it is a 4xx", quote(places[1]), root.err)
 	case used.object == nil:
 		f.end("%s", quote(places[1]))
 		return root
 	case root.object.text("resource") == used.object.text("resource") && !sameResource(root.object, used.object):
 		f.fail(nil, "%s names other authorization servers for the same resource", quote(places[1]))
 	case root.object.text("resource") != used.object.text("resource"):
-		// A host may have several resources.
+		// One host may have several resources.
 		f.end("%s is about another resource", quote(places[1]))
 		return used
 	}
@@ -116,14 +117,14 @@ func sameResource(a, b object) bool {
 	return a.text("resource") == b.text("resource") && slices.Equal(a.texts("authorization_servers"), b.texts("authorization_servers"))
 }
 
-// readResource looks into the document.
+// readResource checks the document.
 func (d *doctor) readResource(used found) {
 	o := used.object
 	d.checkType(resourceContentType, used.answer)
 
 	f := d.check(resourceIdentifier)
 	if got := o.text("resource"); got != d.URL {
-		f.fail([]string{goSDK, vsCode, claude}, "resource is %s, and the URL is %s", quote(got), quote(d.URL))
+		f.fail([]string{goSDK, vsCode, claude}, "resource is %s, but the URL is %s", quote(got), quote(d.URL))
 	}
 	f.end("%s", quote(o.text("resource")))
 
@@ -134,20 +135,20 @@ func (d *doctor) readResource(used found) {
 	} else {
 		d.issuer = servers[0]
 		if len(servers) > 1 {
-			f.warn([]string{vsCode, claude}, "there are %d; some clients use the first only, %s", len(servers), quote(servers[0]))
+			f.warn([]string{vsCode, claude}, "there are %d; some clients use only the first, %s", len(servers), quote(servers[0]))
 		}
 	}
 	f.end("%s", quote(d.issuer))
 
 	f = d.check(resourceMembers)
-	f.told(o, resourceKinds, typeScript)
+	f.checkMembers(o, resourceKinds, typeScript)
 	if slices.Contains(o.texts("scopes_supported"), "offline_access") {
-		f.warn(nil, "scopes_supported has offline_access, which is no scope of a resource")
+		f.warn(nil, "scopes_supported has offline_access, which is not a scope of a resource")
 	}
 	if methods := o.texts("bearer_methods_supported"); methods != nil && !slices.Contains(methods, "header") {
-		f.fail(nil, "bearer_methods_supported has no header, and MCP clients send the token there only")
+		f.fail(nil, "bearer_methods_supported lacks header, but MCP clients send the token only there")
 	}
-	f.end("all of their types")
+	f.end("all members have the right type")
 
 	d.scopes = strings.Fields(d.header["scope"])
 	if len(d.scopes) == 0 {

@@ -13,15 +13,15 @@ const (
 	oidcWellKnown  = "/.well-known/openid-configuration"
 )
 
-// place is where authorization server metadata is looked for.
+// place is an address at which clients look for authorization server metadata.
 type place struct {
 	def     *definition
 	address string
 }
 
-// issuerPlaces are those places in the order in which clients try them (MCP,
-// "Authorization Server Metadata Discovery"); nil if the issuer is no URL. An
-// issuer without a path has two.
+// issuerPlaces returns the places in the order in which clients try them (MCP,
+// "Authorization Server Metadata Discovery"); nil if the issuer is not a web
+// URL. An issuer without a path has two.
 func issuerPlaces(issuer string) []place {
 	u, err := webURL(issuer)
 	if err != nil {
@@ -46,7 +46,7 @@ var serverKinds = map[string]kind{
 	"authorization_response_iss_parameter_supported": aBool, "client_id_metadata_document_supported": aBool,
 }
 
-// endpoints are those that a client calls, or sends a browser to.
+// endpoints are the endpoints that a client calls or opens in a browser.
 var endpoints = []string{"authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"}
 
 func (d *doctor) authorizationServer(ctx context.Context) {
@@ -59,7 +59,7 @@ func (d *doctor) authorizationServer(ctx context.Context) {
 	d.checkIssuerURL()
 	places := issuerPlaces(d.issuer)
 	if places == nil {
-		d.because(stageServer, "the issuer is no http or https URL")
+		d.skipRest(stageServer, "the issuer is not an http or https URL")
 		return
 	}
 	documents := make([]found, len(places))
@@ -74,13 +74,13 @@ func (d *doctor) authorizationServer(ctx context.Context) {
 		d.checkPlace(p, documents[i], first)
 	}
 	if len(places) == 2 {
-		d.skip(serverOIDCAppended, "the issuer has no path, so that is the same place")
+		d.skip(serverOIDCAppended, "the issuer has no path, so this is the same address")
 	}
 	if first.object == nil {
-		d.because(stageServer, "there is no metadata; VS Code and Claude make up /authorize, /token and /register then")
-		d.because(stageRegister, "there is no authorization server metadata")
-		d.because(stageAuthorize, "there is no authorization server metadata")
-		d.because(stageToken, "there is no authorization server metadata")
+		d.skipRest(stageServer, "there is no metadata; VS Code and Claude then use /authorize, /token and /register")
+		d.skipRest(stageRegister, "there is no authorization server metadata")
+		d.skipRest(stageAuthorize, "there is no authorization server metadata")
+		d.skipRest(stageToken, "there is no authorization server metadata")
 		return
 	}
 	d.server = first.object
@@ -107,29 +107,29 @@ func (d *doctor) checkIssuerURL() {
 	case strings.Trim(u.Path, "/") != "":
 		f.warn([]string{reported(claude)}, "%s has a path; clients differ in where they look for its metadata", quote(d.issuer))
 	case u.Path != "":
-		f.warn(nil, "%s ends in a slash; clients differ in whether it counts", quote(d.issuer))
+		f.warn(nil, "%s ends in a slash, which some clients ignore and others do not", quote(d.issuer))
 	}
 	f.end("%s", quote(d.issuer))
 }
 
-// checkPlace looks at one place. first is the document that clients use.
+// checkPlace checks one place. first is the document that clients use.
 func (d *doctor) checkPlace(p place, got, first found) {
 	f := d.check(p.def)
 	switch {
 	case got.err == nil:
 	case !got.none:
-		f.fail([]string{typeScript1, typeScript2, goSDK}, "%s: %s; clients give up at what is no 4xx", quote(p.address), got.err)
+		f.fail([]string{typeScript1, typeScript2, goSDK}, "%s: %s; clients give up unless it is a 4xx", quote(p.address), got.err)
 	case first.object == nil:
-		f.fail(nil, "%s: %s; and no other place has it", quote(p.address), got.err)
+		f.fail(nil, "%s: %s; no other address has it either", quote(p.address), got.err)
 	case p.def == serverRFC8414:
-		f.warn(nil, "%s: %s; clients of MCP 2025-06-18 and before look nowhere else", quote(p.address), got.err)
+		f.warn(nil, "%s: %s; clients of MCP 2025-06-18 and earlier look only here", quote(p.address), got.err)
 	default:
-		f.end("%s: %s; not needed, since there is metadata elsewhere", quote(p.address), got.err)
+		f.end("%s: %s; not needed, because there is metadata elsewhere", quote(p.address), got.err)
 		return
 	}
 	if got.object != nil {
 		if p.def != serverRFC8414 {
-			// OpenID Connect Discovery 1.0, section 3.
+			// OpenID Connect Discovery 1.0 §3.
 			var missing []string
 			for _, name := range []string{"jwks_uri", "subject_types_supported", "id_token_signing_alg_values_supported"} {
 				if !got.object.has(name) {
@@ -142,14 +142,14 @@ func (d *doctor) checkPlace(p place, got, first found) {
 		}
 		for _, name := range append([]string{"issuer"}, endpoints...) {
 			if first.object.text(name) != got.object.text(name) {
-				f.fail(nil, "%s has another %s than the document that comes first", quote(p.address), name)
+				f.fail(nil, "%s has a different %s than the document that clients try first", quote(p.address), name)
 			}
 		}
 	}
 	f.end("%s", quote(p.address))
 }
 
-// readServer looks at what the document is, and at what has to be in it.
+// readServer checks how the document is served, and its required members.
 func (d *doctor) readServer(used found) {
 	o := used.object
 	d.checkType(serverContentType, used.answer)
@@ -160,10 +160,10 @@ func (d *doctor) readServer(used found) {
 		if strings.TrimSuffix(got, "/") == strings.TrimSuffix(d.issuer, "/") {
 			breaks = slashCounts
 			if got == strings.TrimSuffix(d.issuer, "/") {
-				breaks = []string{python2} // the TypeScript SDK forgives a slash in the resource's document
+				breaks = []string{python2} // the TypeScript SDK accepts a trailing slash in the resource's document
 			}
 		}
-		f.fail(breaks, "issuer is %s, and %s was asked for", quote(got), quote(d.issuer))
+		f.fail(breaks, "issuer is %s, but %s was requested", quote(got), quote(d.issuer))
 	}
 	f.end("%s", quote(o.text("issuer")))
 
@@ -173,8 +173,8 @@ func (d *doctor) readServer(used found) {
 			f.fail(typeScript, "%s is missing", name)
 		}
 	}
-	f.told(o, serverKinds, typeScript)
-	f.end("what is required is there, and nothing is null")
+	f.checkMembers(o, serverKinds, typeScript)
+	f.end("required members are present, and nothing is null")
 
 	f = d.check(serverEndpoints)
 	for _, name := range endpoints {
@@ -185,9 +185,9 @@ func (d *doctor) readServer(used found) {
 		u, err := url.Parse(address)
 		switch {
 		case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
-			f.fail(append([]string{goSDK}, typeScript...), "%s is %s, which is no http or https URL", name, quote(address))
+			f.fail(append([]string{goSDK}, typeScript...), "%s is %s, which is not an http or https URL", name, quote(address))
 		case u.User != nil:
-			f.fail(nil, "%s has a user name in it", name)
+			f.fail(nil, "%s contains a user name", name)
 		case !isProtected(u):
 			f.fail([]string{goSDK}, "%s is %s: plain http to another machine", name, quote(address))
 		}
@@ -198,7 +198,7 @@ func (d *doctor) readServer(used found) {
 	f.end("https, or this machine")
 }
 
-// readMethods looks at what the server says that it can do.
+// readMethods checks what the server announces that it supports.
 func (d *doctor) readMethods() {
 	o := d.server
 	f := d.check(serverPKCE)
@@ -206,7 +206,7 @@ func (d *doctor) readMethods() {
 	switch {
 	case len(methods) == 0:
 		f.fail([]string{goSDK, reported(claudeCode), reported(cursor), reported(chatGPT)},
-			"code_challenge_methods_supported is missing or empty; MCP clients MUST refuse to go on")
+			"code_challenge_methods_supported is missing or empty; MCP clients MUST refuse to continue")
 	case !slices.Contains(methods, "S256"):
 		f.fail([]string{typeScript1, typeScript2, inspector, mcpRemote, openCode, rmcp}, "code_challenge_methods_supported is %s, without S256", quotes(methods))
 	}
@@ -222,11 +222,11 @@ func (d *doctor) readMethods() {
 	types := o.texts("grant_types_supported")
 	switch {
 	case types == nil:
-		f.warn(nil, "grant_types_supported is missing: VS Code registers for the device grant too then, and a server that refuses what it does not know refuses VS Code")
+		f.warn(nil, "grant_types_supported is missing: VS Code then registers for the device grant as well, which a server that does not know it may reject")
 	case !slices.Contains(types, "authorization_code"):
 		f.fail(nil, "grant_types_supported is %s, without authorization_code", quotes(types))
 	case !slices.Contains(types, "refresh_token"):
-		f.warn(nil, "grant_types_supported is %s, without refresh_token: people sign in again and again", quotes(types))
+		f.warn(nil, "grant_types_supported is %s, without refresh_token: users have to sign in again and again", quotes(types))
 	}
 	f.end("%s", quotes(types))
 
@@ -234,7 +234,7 @@ func (d *doctor) readMethods() {
 	auth := o.texts("token_endpoint_auth_methods_supported")
 	switch {
 	case auth == nil:
-		f.warn(nil, "token_endpoint_auth_methods_supported is missing, which means client_secret_basic alone; most MCP clients are public")
+		f.warn(nil, "token_endpoint_auth_methods_supported is missing, which means client_secret_basic only; most MCP clients are public")
 	case !slices.Contains(auth, "none"):
 		f.warn(nil, "token_endpoint_auth_methods_supported is %s, without none; most MCP clients are public", quotes(auth))
 	}
@@ -244,47 +244,47 @@ func (d *doctor) readMethods() {
 	switch {
 	case o.text("registration_endpoint") != "":
 	case o.isTrue("client_id_metadata_document_supported"):
-		f.warn(registering, "there is none, and these clients do not bring a client ID metadata document by themselves")
+		f.warn(registering, "it is missing, and these clients have no client ID metadata document of their own")
 	default:
 		f.fail(append([]string{reported(vsCode), reported(claudeCode)}, registering...),
-			"there is none. VS Code asks the user for a client id, which people are reported to see as OAuth that is disabled; others give up")
+			"it is missing. VS Code asks the user for a client id, which users reportedly take to mean that OAuth is disabled; other clients give up")
 	}
 	f.end("%s", quote(o.text("registration_endpoint")))
 
 	f = d.check(serverScopes)
 	scopes := o.texts("scopes_supported")
-	switch missing := lacking(scopes, d.scopes...); {
+	switch missing := missingFrom(scopes, d.scopes...); {
 	case scopes == nil:
-		f.warn(nil, "scopes_supported is missing, which is recommended")
+		f.warn(nil, "scopes_supported is missing, but recommended")
 	case len(missing) > 0:
-		f.warn(nil, "scopes_supported lacks %s, which the MCP server asks for", quotes(missing))
+		f.warn(nil, "scopes_supported lacks %s, which the MCP server requires", quotes(missing))
 	}
 	f.end("%s", quotes(scopes))
 
 	f = d.check(serverIss)
 	if !o.isTrue("authorization_response_iss_parameter_supported") {
-		f.warn(nil, "authorization_response_iss_parameter_supported is not true: a client of several servers cannot tell whose answer it got (MCP: SHOULD)")
+		f.warn(nil, "authorization_response_iss_parameter_supported is not true: a client of several servers cannot tell which server answered (MCP: SHOULD)")
 	}
 	f.end("announced")
 
-	// A request without PKCE or registration would only repeat what is said here.
+	// Without these endpoints the later checks would only repeat this fault.
 	if o.text("authorization_endpoint") == "" {
-		d.because(stageAuthorize, "there is no authorization_endpoint")
+		d.skipRest(stageAuthorize, "there is no authorization_endpoint")
 	}
 	if o.text("token_endpoint") == "" {
-		d.because(stageToken, "there is no token_endpoint")
+		d.skipRest(stageToken, "there is no token_endpoint")
 	}
 	if o.text("registration_endpoint") == "" {
-		d.because(stageRegister, "there is no registration_endpoint")
+		d.skipRest(stageRegister, "there is no registration_endpoint")
 		for _, s := range []stage{stageAuthorize, stageToken} {
 			if d.reasons[s] == "" {
-				d.because(s, "there is no client")
+				d.skipRest(s, "there is no client")
 			}
 		}
 	}
 }
 
-// endpoint is the address of an endpoint, if it can be called.
+// endpoint returns the address of an endpoint, if it can be called.
 func (d *doctor) endpoint(name string) (string, error) {
 	address := d.server.text(name)
 	if address == "" {

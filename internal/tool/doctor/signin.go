@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,7 +11,7 @@ import (
 	"time"
 )
 
-// tokens are what the sign-in has brought.
+// tokens is the result of the sign-in.
 type tokens struct {
 	access, refresh string
 	scope           []string
@@ -22,13 +21,13 @@ type tokens struct {
 
 func (d *doctor) signIn(ctx context.Context) {
 	if d.back == nil {
-		d.because(stageSignIn, "not asked for: --sign-in")
+		d.skipRest(stageSignIn, "not requested: --sign-in")
 		return
 	}
 	if d.client == nil || d.server.text("authorization_endpoint") == "" || d.server.text("token_endpoint") == "" {
 		return
 	}
-	d.because(stageSignIn, "there is no token")
+	d.skipRest(stageSignIn, "there is no token")
 	r := d.request(d.client.redirectURI)
 	response, ok := d.browse(ctx, r)
 	if !ok {
@@ -36,13 +35,13 @@ func (d *doctor) signIn(ctx context.Context) {
 	}
 	f := d.check(signInState)
 	if response.Get("state") != r.params.Get("state") {
-		f.fail(nil, "the state is not the one sent; clients take that for an attack")
+		f.fail(nil, "the state is not the one sent; clients treat this as an attack")
 	}
 	f.end("the one sent")
 
 	f = d.check(signInIss)
 	d.checkIss(f, response)
-	f.end("%s", map[bool]string{true: "the issuer", false: "not announced, and not there"}[response.Has("iss")])
+	f.end("%s", map[bool]string{true: "the issuer", false: "not announced, not present"}[response.Has("iss")])
 
 	if !d.exchange(ctx, r, response.Get("code")) {
 		return
@@ -80,7 +79,7 @@ func (d *doctor) browse(ctx context.Context, r *request) (url.Values, bool) {
 		d.skip(signInRedirect, "interrupted")
 		return nil, false
 	case err != nil:
-		f.fail(nil, "nobody came back within %s", d.Patience)
+		f.fail(nil, "the browser did not return within %s", d.Patience)
 	case response.Get("error") != "":
 		f.fail(nil, "the error %s: %s", quote(response.Get("error")), quote(response.Get("error_description")))
 	case response.Get("code") == "":
@@ -95,7 +94,7 @@ var tokenKinds = map[string]kind{
 	"access_token": aString, "token_type": aString, "expires_in": aSeconds, "refresh_token": aString, "scope": aString, "id_token": aString,
 }
 
-// exchange redeems the code (RFC 6749 section 4.1.3).
+// exchange redeems the code (RFC 6749 §4.1.3).
 func (d *doctor) exchange(ctx context.Context, r *request, code string) bool {
 	f := d.check(signInToken)
 	a, o := d.redeem(ctx, f, d.codeForm(r, code))
@@ -113,25 +112,25 @@ func (d *doctor) exchange(ctx context.Context, r *request, code string) bool {
 	d.tokens = &tokens{access: o.text("access_token"), refresh: o.text("refresh_token"), scope: strings.Fields(o.text("scope")), code: code, request: r}
 
 	f = d.check(signInMembers)
-	f.told(o, tokenKinds, typeScript)
+	f.checkMembers(o, tokenKinds, typeScript)
 	if !o.has("expires_in") {
-		f.warn(nil, "expires_in is missing, which is recommended")
+		f.warn(nil, "expires_in is missing, but recommended")
 	}
 	f.end("expires_in is %s", quote(strings.Trim(string(o["expires_in"]), `"`)))
 
 	f = d.check(signInRefresh)
 	if d.tokens.refresh == "" {
-		f.warn(nil, "there is none: people sign in again when the access token expires")
+		f.warn(nil, "it is missing: users must sign in again when the access token expires")
 	}
-	f.end("there is one")
+	f.end("present")
 
 	f = d.check(signInScope)
 	granted := d.tokens.scope
 	if !o.has("scope") {
-		granted = d.scopes // RFC 6749 section 5.1: identical to what was asked for
+		granted = d.scopes // RFC 6749 §5.1: identical to the requested scope
 	}
-	if missing := lacking(granted, d.scopes...); len(missing) > 0 {
-		f.fail(nil, "%s was asked for and not granted; granted is %s", quotes(missing), quotes(granted))
+	if missing := missingFrom(granted, d.scopes...); len(missing) > 0 {
+		f.fail(nil, "%s was requested but not granted; granted: %s", quotes(missing), quotes(granted))
 	}
 	f.end("%s", quotes(granted))
 	return true
@@ -144,7 +143,7 @@ func (d *doctor) codeForm(r *request, code string) url.Values {
 }
 
 // withResource adds the parameter that MCP clients send with every token
-// request (RFC 8707 section 2.2).
+// request (RFC 8707 §2.2).
 func (d *doctor) withResource(form url.Values) url.Values {
 	if !d.isIssuer {
 		form.Set("resource", d.URL)
@@ -152,7 +151,7 @@ func (d *doctor) withResource(form url.Values) url.Values {
 	return form
 }
 
-// redeem asks for tokens. Without any it notes why and returns no object.
+// redeem requests tokens. Without any it adds a fault and returns no object.
 func (d *doctor) redeem(ctx context.Context, f *finding, form url.Values) (*answer, object) {
 	a, err := d.post(ctx, "token_endpoint", d.client, form)
 	if err != nil {
@@ -177,8 +176,8 @@ func (d *doctor) redeem(ctx context.Context, f *finding, form url.Values) (*answ
 	return a, o
 }
 
-// claims are those of a JWT; nil if the token is none. The signature is not
-// looked at.
+// claims returns the claims of a JWT; nil if the token is not one. It does not
+// verify the signature.
 func claims(token string) object {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -198,16 +197,16 @@ func claims(token string) object {
 func (d *doctor) checkClaims() {
 	c := claims(d.tokens.access)
 	if c == nil {
-		d.skip(signInClaims, "the token is no JWT; what it says is between the servers")
+		d.skip(signInClaims, "the token is not a JWT; only its servers can read it")
 		return
 	}
 	f := d.check(signInClaims)
 	if use := c.text("token_use"); use != "" && use != "access" {
-		f.fail(nil, "token_use is %s: Cognito's name for a token that is no access token", quote(use))
+		f.fail(nil, "token_use is %s: in Cognito's tokens, this is not an access token", quote(use))
 	}
 	var expires int64
 	if json.Unmarshal(c["exp"], &expires) != nil {
-		f.fail(nil, "exp is missing or no integer")
+		f.fail(nil, "exp is missing or not an integer")
 	} else if !time.Unix(expires, 0).After(d.Now()) {
 		f.fail(nil, "exp is in the past")
 	}
@@ -221,25 +220,25 @@ func (d *doctor) checkClaims() {
 	switch {
 	case d.isIssuer:
 	case len(audience) == 0:
-		f.warn(nil, "there is no aud: the MCP server cannot tell by it that the token is for itself, and has to go by client_id and scope")
+		f.warn(nil, "there is no aud: the MCP server cannot see from the token that it is the audience, and must check client_id and scope instead")
 	case !slices.Contains(audience, d.URL):
-		f.warn(nil, "aud is %s, and not the resource that was asked for", quotes(audience))
+		f.warn(nil, "aud is %s, not the requested resource", quotes(audience))
 	}
 	if c.has("scope") {
-		if missing := lacking(strings.Fields(c.text("scope")), d.scopes...); len(missing) > 0 {
+		if missing := missingFrom(strings.Fields(c.text("scope")), d.scopes...); len(missing) > 0 {
 			f.fail(nil, "scope is %s, without %s", quote(c.text("scope")), quotes(missing))
 		}
 	}
-	var said []string
+	var list []string
 	for _, name := range []string{"iss", "aud", "client_id", "token_use", "scope"} {
 		if v := c.text(name); v != "" {
-			said = append(said, name+" "+quote(v))
+			list = append(list, name+" "+quote(v))
 		}
 	}
-	f.end("%s", words(said))
+	f.end("%s", words(list))
 }
 
-// renew uses the refresh token (RFC 6749 section 6).
+// renew uses the refresh token (RFC 6749 §6).
 func (d *doctor) renew(ctx context.Context) {
 	if d.tokens.refresh == "" {
 		d.skip(signInRenewed, "there is no refresh token")
@@ -249,18 +248,18 @@ func (d *doctor) renew(ctx context.Context) {
 	f := d.check(signInRenewed)
 	_, o := d.redeem(ctx, f, d.withResource(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {d.tokens.refresh}}))
 	if o != nil {
-		f.told(o, tokenKinds, typeScript)
+		f.checkMembers(o, tokenKinds, typeScript)
 	}
 	f.end("a new access token")
 	if o == nil {
-		d.skip(signInRotation, "there was no answer to look at")
+		d.skip(signInRotation, "there was no answer to check")
 		return
 	}
 	f = d.check(signInRotation)
 	next := o.text("refresh_token")
 	if next == "" || next == d.tokens.refresh {
 		if d.client.method == "none" {
-			f.warn(nil, "the refresh token stays the same: OAuth 2.1 asks for a new one, so that the use of a stolen one shows")
+			f.warn(nil, "the refresh token stays the same: OAuth 2.1 requires a new one, so that the use of a stolen one is detected")
 		}
 	} else {
 		d.tokens.refresh = next
@@ -268,7 +267,8 @@ func (d *doctor) renew(ctx context.Context) {
 	f.end("%s", map[bool]string{true: "a new one", false: "the same one, for a client that has a secret"}[next != "" && d.client.method == "none"])
 }
 
-// replay sends the code again. It comes last: a server may end the grant.
+// replay sends the code again. It comes last, because a server may end the
+// grant.
 func (d *doctor) replay(ctx context.Context) {
 	f := d.check(signInReplay)
 	a, err := d.post(ctx, "token_endpoint", d.client, d.codeForm(d.tokens.request, d.tokens.code))
@@ -277,17 +277,13 @@ func (d *doctor) replay(ctx context.Context) {
 			d.withhold(o.text("access_token"))
 			d.withhold(o.text("refresh_token"))
 		}
-		f.fail(nil, "the code is taken a second time: whoever finds it in a log or a history gets in")
+		f.fail(nil, "the code is accepted a second time: anyone who finds it in a log or a browser history can use it")
 	} else if err != nil {
 		f.fail(nil, "%s", err)
 	}
-	f.end("%s", said(a))
-}
-
-// said is an answer that is a refusal; nothing for nil.
-func said(a *answer) string {
-	if a == nil {
-		return ""
+	detail := ""
+	if a != nil {
+		detail = "rejected: " + errorOf(a)
 	}
-	return fmt.Sprintf("refused: %s", errorOf(a))
+	f.end("%s", detail)
 }

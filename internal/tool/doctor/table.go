@@ -9,9 +9,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 )
 
-// Table writes checks for people, step by step, as they come. Lines have at
-// most 110 columns; only what cannot be broken, such as a URL, is longer. An
-// error of the writer is not reported.
+// Table writes checks as text, step by step, as they come. Lines have at most
+// 110 columns; only a word that cannot be broken, such as a URL, is longer.
+// Write errors are ignored.
 type Table struct {
 	w        io.Writer
 	coloured bool
@@ -21,7 +21,7 @@ type Table struct {
 	counts   map[Status]int
 }
 
-// NewTable writes to w.
+// NewTable returns a table that writes to w.
 func NewTable(w io.Writer, coloured bool) *Table {
 	t := &Table{w: w, coloured: coloured, stages: make(map[string]string), counts: make(map[Status]int)}
 	for _, def := range catalogue {
@@ -38,8 +38,8 @@ const (
 
 var colours = map[Status]terminal.Colour{Pass: terminal.Green, Warning: terminal.Yellow, Fail: terminal.Red, Skip: terminal.Faint}
 
-// Check writes one. What is skipped for one reason, one after the other, is
-// written together when something else comes.
+// Check writes one check. Consecutive checks that were skipped for the same
+// reason are held back and written as one.
 func (t *Table) Check(c Check) {
 	t.counts[c.Status]++
 	if len(t.skipped) > 0 && (c.Status != Skip || c.Detail != t.skipped[0].Detail || t.stages[c.ID] != t.stage) {
@@ -59,7 +59,7 @@ func (t *Table) Check(c Check) {
 	t.row(c)
 }
 
-// flush writes what was skipped.
+// flush writes the skipped checks that were held back.
 func (t *Table) flush() {
 	if len(t.skipped) == 0 {
 		return
@@ -76,13 +76,13 @@ func (t *Table) flush() {
 	t.skipped = nil
 }
 
-// row writes the check: what was found, what it breaks and what it rests on,
-// each on the line before if there is room.
+// row writes the check: its detail, the clients that break and the section. The
+// section goes on the last line if there is room.
 func (t *Table) row(c Check) {
 	head := "  " + terminal.Paint(t.coloured, colours[c.Status], fmt.Sprintf("%-*s", statusEnd-4, c.Status)) + "  " + fmt.Sprintf("%-*s", idEnd-statusEnd, c.ID)
 	margin := strings.Repeat(" ", idEnd)
 	lines := terminal.Wrap(c.Detail, columns-idEnd)
-	if len(c.Clients) > 0 && t.stages[c.ID] != string(stageClients) { // whose ids say it
+	if len(c.Clients) > 0 && t.stages[c.ID] != string(stageClients) { // the id of such a check names the client
 		lines = append(lines, terminal.Wrap("breaks: "+words(c.Clients), columns-idEnd)...)
 	}
 	section := "(" + c.Section + ")"
@@ -98,7 +98,7 @@ func (t *Table) row(c Check) {
 	}
 }
 
-// End writes what is left, and how many there were of each kind.
+// End writes the checks that were held back, and the number of each status.
 func (t *Table) End() {
 	t.flush()
 	fmt.Fprintf(t.w, "\n%d passed, %d warnings, %d failed, %d skipped\n", t.counts[Pass], t.counts[Warning], t.counts[Fail], t.counts[Skip])

@@ -15,7 +15,7 @@ func (d *doctor) post(ctx context.Context, endpoint string, c *client, form url.
 	}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
 	if c.method == "client_secret_basic" {
-		// RFC 6749 section 2.3.1: both are encoded first.
+		// RFC 6749 §2.3.1: id and secret are form-encoded first.
 		credentials := url.QueryEscape(c.id) + ":" + url.QueryEscape(c.secret)
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(credentials)))
 	} else {
@@ -27,16 +27,16 @@ func (d *doctor) post(ctx context.Context, endpoint string, c *client, form url.
 	return d.send(ctx, http.MethodPost, address, header, []byte(form.Encode()))
 }
 
-// tokenEndpoint asks for what nobody may get.
+// tokenEndpoint sends token requests that must be rejected.
 func (d *doctor) tokenEndpoint(ctx context.Context) {
 	if d.client == nil || d.server.text("token_endpoint") == "" {
 		return
 	}
 	f := d.check(tokenCORS)
 	if err := d.preflight(ctx, http.MethodPost, d.server.text("token_endpoint"), "content-type", "authorization"); err != nil {
-		f.warn([]string{inspector}, "%s: a client in a browser cannot ask for tokens", err)
+		f.warn([]string{inspector}, "%s: a client in a browser cannot request tokens", err)
 	}
-	f.end("other origins may ask")
+	f.end("other origins may request tokens")
 
 	f = d.check(tokenGrant)
 	a, err := d.post(ctx, "token_endpoint", d.client, url.Values{
@@ -49,13 +49,13 @@ func (d *doctor) tokenEndpoint(ctx context.Context) {
 	a, err = d.post(ctx, "token_endpoint", &client{id: foreignClient, method: "none"}, url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {"dcrctl-doctor-sends-no-token"},
 	})
-	// RFC 6749 leaves 400 open here; Claude takes the status as the sign that its
+	// RFC 6749 allows 400 here as well, but Claude needs 401 to see that its
 	// registration is gone.
 	d.wantError(f, a, err, http.StatusUnauthorized, "invalid_client", []string{claude, vsCode, typeScript1, typeScript2}, []string{claude})
 }
 
-// wantError ends a check of a refusal. ByCode and byStatus are the clients that
-// act on the error's code and on the status.
+// wantError ends a check that expects an error. byCode and byStatus are the
+// clients that act on the error code and on the status.
 func (d *doctor) wantError(f *finding, a *answer, err error, status int, code string, byCode, byStatus []string) {
 	if err != nil {
 		f.fail(nil, "%s", err)
@@ -69,7 +69,7 @@ func (d *doctor) wantError(f *finding, a *answer, err error, status int, code st
 	case err != nil || o.text("error") == "":
 		f.fail(byCode, "%s", errorOf(a))
 	case o.text("error") != code:
-		f.warn(byCode, "%s; clients know by %s what to do", errorOf(a), code)
+		f.warn(byCode, "%s; clients need %s to know what to do", errorOf(a), code)
 	case a.status != status:
 		f.warn(byStatus, "%s; clients expect %d", errorOf(a), status)
 	}

@@ -9,17 +9,17 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// callTools calls the MCP server with the token.
+// callTools initializes a session with the token and lists the tools.
 func (d *doctor) callTools(ctx context.Context) {
 	if d.isIssuer {
-		d.skip(signInMCP, "the URL is that of an issuer and not of an MCP server")
-		d.skip(signInTools, "the URL is that of an issuer and not of an MCP server")
+		d.skip(signInMCP, "the URL is an issuer, not an MCP server")
+		d.skip(signInTools, "the URL is an issuer, not an MCP server")
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.callTimeout)
 	defer cancel()
 	f := d.check(signInMCP)
-	// The SDK follows no redirect, which would take the token elsewhere.
+	// No redirects: they would send the token to another server.
 	client := &http.Client{
 		Transport:     &withToken{base: d.Transport, token: d.tokens.access},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -30,13 +30,13 @@ func (d *doctor) callTools(ctx context.Context) {
 	if err != nil {
 		f.fail(nil, "%s", quote(err.Error()))
 		f.end("")
-		d.skip(signInTools, "the MCP server does not take the token")
+		d.skip(signInTools, "the MCP server rejects the token")
 		return
 	}
 	defer session.Close()
 	about := session.InitializeResult()
 	if about == nil || about.ServerInfo == nil {
-		f.fail(nil, "the server does not say who it is")
+		f.fail(nil, "the server does not send its name")
 		f.end("")
 	} else {
 		f.end("%s %s, protocol %s", quote(about.ServerInfo.Name), quote(about.ServerInfo.Version), quote(about.ProtocolVersion))
@@ -57,8 +57,8 @@ func (d *doctor) callTools(ctx context.Context) {
 	f.end("%s", quotes(names))
 }
 
-// withToken sends the token with each request, and ends answers that are too
-// long.
+// withToken sends the token with each request, and limits the length of
+// answers.
 type withToken struct {
 	base  http.RoundTripper
 	token string
@@ -75,7 +75,8 @@ func (t *withToken) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// maxTools is the most of an answer of the MCP server: lists of tools are long.
+// maxTools limits an answer of the MCP server, in bytes: lists of tools are
+// long.
 const maxTools = 8 << 20
 
 type limited struct {

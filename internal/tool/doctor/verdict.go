@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// patience is how long Claude waits for metadata, a registration or a token
-// (claude.com, building connectors, authentication).
+// patience is the time that Claude waits for metadata, a registration or a
+// token (claude.com, building connectors, authentication).
 const patience = 10 * time.Second
 
-// wellKnownClients says of each client whether it would get in: by what was
-// found so far, and by registering as it does.
+// wellKnownClients checks for each client whether it could connect: it uses the
+// results so far, and registers as the client does.
 func (d *doctor) wellKnownClients(ctx context.Context) {
 	f := d.check(clientsPatience)
 	if d.slowest.took > patience {
 		f.warn([]string{claude}, "%s took %s, and Claude gives up after %s", quote(d.slowest.what), d.slowest.took.Round(100*time.Millisecond), patience)
 	}
-	f.end("the slowest came in time")
+	f.end("every answer came in time")
 
-	why := d.registersAsOthers()
+	why := d.reasonNotToRegister()
 	for _, k := range knownClients {
 		if ctx.Err() != nil {
 			return
 		}
 		f := d.check(k.verdict)
-		d.blame(f, k)
+		d.addEarlier(f, k)
 		if why != "" {
 			if len(f.faults) == 0 {
 				d.skip(k.verdict, "%s", why)
@@ -39,31 +39,31 @@ func (d *doctor) wellKnownClients(ctx context.Context) {
 			continue
 		}
 		d.registerAs(ctx, f, k)
-		f.end("registered, and nothing above keeps it out")
+		f.end("registered, and no check above blocks it")
 	}
 }
 
-// registersAsOthers returns why the doctor does not register as the well-known
-// clients; "" if it does.
-func (d *doctor) registersAsOthers() string {
+// reasonNotToRegister returns why the doctor does not register as the
+// well-known clients; "" if it does.
+func (d *doctor) reasonNotToRegister() string {
 	endpoint, err := url.Parse(d.server.text("registration_endpoint"))
 	switch {
 	case d.client == nil:
 		return "there was no registration"
 	case d.Register == RegisterOne:
-		return "only the doctor itself was to be registered"
+		return "only the doctor itself registers"
 	case d.Register == RegisterAll:
 		return ""
 	case d.token() != "":
-		return "the initial access token may be good for one registration only; --register all uses it for each client"
+		return "the initial access token may allow only one registration; --register all uses it for each client"
 	case err == nil && isLoopback(endpoint), d.client.isManaged():
 		return ""
 	}
-	return "it would stay registered, since the server lets nobody delete it; --register all does it all the same"
+	return "it would stay registered, because the server offers no way to delete it; --register all registers anyway"
 }
 
-// blame notes the checks that name the client.
-func (d *doctor) blame(f *finding, k *known) {
+// addEarlier adds the failed checks and warnings that name the client.
+func (d *doctor) addEarlier(f *finding, k *known) {
 	var broken, maybe []string
 	for _, c := range d.done {
 		if strings.HasPrefix(c.ID, "clients.") && c.ID != clientsPatience.ID {
@@ -82,15 +82,15 @@ func (d *doctor) blame(f *finding, k *known) {
 		}
 	}
 	if len(broken) > 0 {
-		f.fail([]string{k.name}, "kept out by %s", words(broken))
+		f.fail([]string{k.name}, "blocked by %s", words(broken))
 	}
 	if len(maybe) > 0 {
-		f.warn([]string{k.name}, "may be hindered by %s", words(maybe))
+		f.warn([]string{k.name}, "may be affected by %s", words(maybe))
 	}
 }
 
-// registerAs registers as the client does, and looks at what it needs of the
-// answer.
+// registerAs registers as the client does, and checks that the answer has what
+// the client needs.
 func (d *doctor) registerAs(ctx context.Context, f *finding, k *known) {
 	body := k.body(d)
 	a, err := d.register(ctx, body)
@@ -103,7 +103,7 @@ func (d *doctor) registerAs(ctx context.Context, f *finding, k *known) {
 		return
 	}
 	if a.status < 200 || a.status > 299 {
-		f.fail([]string{k.name}, "its registration is refused: %s", errorOf(a))
+		f.fail([]string{k.name}, "its registration is rejected: %s", errorOf(a))
 		return
 	}
 	o, err := a.decode()
@@ -111,10 +111,10 @@ func (d *doctor) registerAs(ctx context.Context, f *finding, k *known) {
 	case err != nil:
 		f.fail([]string{k.name}, "%s", err)
 	case o.text("client_id") == "":
-		f.fail([]string{k.name}, "it gets no client_id")
+		f.fail([]string{k.name}, "the answer has no client_id")
 	default:
 		sent := body["redirect_uris"].([]string)
-		if missing := lacking(o.texts("redirect_uris"), sent...); len(missing) == len(sent) {
+		if missing := missingFrom(o.texts("redirect_uris"), sent...); len(missing) == len(sent) {
 			f.fail([]string{k.name}, "none of its redirect URIs is registered")
 		} else if len(missing) > 0 {
 			f.warn([]string{k.name}, "registered without %s", quotes(missing))
@@ -122,7 +122,7 @@ func (d *doctor) registerAs(ctx context.Context, f *finding, k *known) {
 	}
 }
 
-// cleanUp removes what the doctor has made.
+// cleanUp revokes the doctor's token and deletes its registrations.
 func (d *doctor) cleanUp(ctx context.Context) {
 	if d.tokens == nil || d.tokens.refresh == "" {
 		d.skip(cleanUpTokens, "there is no refresh token")
@@ -145,41 +145,42 @@ func (d *doctor) cleanUp(ctx context.Context) {
 	}
 	f := d.check(cleanUpClients)
 	var deleted int
-	var stay []string
+	var undeletable []string
 	for _, c := range d.registered {
 		if !c.isManaged() {
-			if !slices.Contains(stay, c.id) {
-				stay = append(stay, c.id)
+			if !slices.Contains(undeletable, c.id) {
+				undeletable = append(undeletable, c.id)
 			}
 			continue
 		}
 		a, err := d.manage(ctx, http.MethodDelete, c, c.manageToken)
 		switch {
 		case err != nil:
-			f.fail(nil, "%s stays behind: %s", quote(c.id), err)
+			f.fail(nil, "%s is left behind: %s", quote(c.id), err)
 		case a.status != http.StatusNoContent && a.status != http.StatusOK:
-			f.fail(nil, "%s stays behind: %s", quote(c.id), errorOf(a))
+			f.fail(nil, "%s is left behind: %s", quote(c.id), errorOf(a))
 		case a.status == http.StatusOK:
-			f.warn(nil, "%s: 200, and it has to be 204", quote(c.id))
+			f.warn(nil, "%s: 200, must be 204", quote(c.id))
 			deleted++
 		default:
 			deleted++
 		}
 	}
-	if len(stay) > 0 && len(f.faults) == 0 && deleted == 0 {
-		d.skip(cleanUpClients, "the server lets nobody delete %s", ids(stay))
+	if len(undeletable) > 0 && len(f.faults) == 0 && deleted == 0 {
+		d.skip(cleanUpClients, "the server offers no way to delete %s", quoteAll(undeletable))
 		return
 	}
-	if len(stay) > 0 {
-		f.warn(nil, "the server lets nobody delete %s", ids(stay))
+	if len(undeletable) > 0 {
+		f.warn(nil, "the server offers no way to delete %s", quoteAll(undeletable))
 	}
 	f.end("%s", fmt.Sprintf("%d deleted", deleted))
 }
 
-// ids are all of them, for whoever has to ask the server's operator.
-func ids(clients []string) string {
+// quoteAll returns all ids, without the limit of quotes: the user may have to
+// ask the server's operator to delete these clients.
+func quoteAll(ids []string) string {
 	var list []string
-	for _, id := range clients {
+	for _, id := range ids {
 		list = append(list, quote(id))
 	}
 	return words(list)

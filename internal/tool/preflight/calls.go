@@ -14,10 +14,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// denied are the errors by which AWS says that IAM does not allow a call.
+// denied are the error codes of AWS for a call that IAM does not allow.
 var denied = []string{"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "UnauthorizedOperation"}
 
-// throttled are those by which it says to come back.
+// throttled are the error codes of AWS for too many calls.
 var throttled = []string{"TooManyRequestsException", "ThrottlingException", "Throttling", "ProvisionedThroughputExceededException", "RequestLimitExceeded"}
 
 func errorCode(err error) string {
@@ -27,29 +27,29 @@ func errorCode(err error) string {
 	return ""
 }
 
-// unanswered is for what could not be looked at.
-func (r *run) unanswered(id, permission string, err error) {
+// callFailed reports a check whose call failed.
+func (r *run) callFailed(id, permission string, err error) {
 	if slices.Contains(denied, errorCode(err)) {
-		r.failed(id, "your credentials may not call "+permission, "allow it for who operates the broker, see docs/operations.md")
+		r.failed(id, "your credentials do not allow "+permission, "allow it for the operator of the broker, see docs/operations.md")
 		return
 	}
-	r.failed(id, err.Error(), "see to the network, AWS_REGION and your credentials")
+	r.failed(id, err.Error(), "check the network, AWS_REGION and your credentials")
 }
 
-// A call is one that IAM has to allow. do makes it so that it changes nothing.
+// A call needs a permission of IAM. do makes it so that it changes nothing.
 type call struct {
 	permission string
 	do         func(context.Context) error
-	// harmless are the errors that only who is allowed gets.
+	// harmless are the error codes that prove the permission.
 	harmless []string
 }
 
-// nobody is the id of no app client: Cognito's have 26 characters.
-const nobody = "dcrctlconfigcheck"
+// unknownID is not the id of any app client: Cognito's ids have 26 characters.
+const unknownID = "dcrctlconfigcheck"
 
 // cognitoCalls makes the calls of Cognito's API that the functions and dcrctl
-// make. Those that change something name an app client that does not exist, or a
-// scope that does not exist, which Cognito looks at after it has asked IAM.
+// make. Calls that change something name an app client or a scope that does not
+// exist. Cognito checks this after the permission.
 func (r *run) cognitoCalls(ctx context.Context) {
 	pool := aws.String(r.Config.UserPoolID)
 	once := func(o *cip.Options) { o.Retryer = aws.NopRetryer{} }
@@ -60,23 +60,23 @@ func (r *run) cognitoCalls(ctx context.Context) {
 			return err
 		}, nil},
 		{"cognito-idp:DescribeUserPoolClient", func(ctx context.Context) error {
-			_, err := r.cognito.DescribeUserPoolClient(ctx, &cip.DescribeUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(nobody)})
+			_, err := r.cognito.DescribeUserPoolClient(ctx, &cip.DescribeUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(unknownID)})
 			return err
 		}, gone},
 		{"cognito-idp:CreateUserPoolClient", func(ctx context.Context) error { return r.create(ctx, once) },
 			[]string{"ScopeDoesNotExistException", "InvalidParameterException", "InvalidOAuthFlowException", "LimitExceededException"}},
 		{"cognito-idp:UpdateUserPoolClient", func(ctx context.Context) error {
-			_, err := r.cognito.UpdateUserPoolClient(ctx, &cip.UpdateUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(nobody)}, once)
+			_, err := r.cognito.UpdateUserPoolClient(ctx, &cip.UpdateUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(unknownID)}, once)
 			return err
 		}, gone},
 		{"cognito-idp:DeleteUserPoolClient", func(ctx context.Context) error {
-			_, err := r.cognito.DeleteUserPoolClient(ctx, &cip.DeleteUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(nobody)}, once)
+			_, err := r.cognito.DeleteUserPoolClient(ctx, &cip.DeleteUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(unknownID)}, once)
 			return err
 		}, gone},
 	}
 	if r.Config.Mode == broker.ModeBrokered && r.Config.LoginVersion == 2 {
 		calls = append(calls, call{"cognito-idp:CreateManagedLoginBranding", func(ctx context.Context) error {
-			in := &cip.CreateManagedLoginBrandingInput{UserPoolId: pool, ClientId: aws.String(nobody), UseCognitoProvidedValues: true}
+			in := &cip.CreateManagedLoginBrandingInput{UserPoolId: pool, ClientId: aws.String(unknownID), UseCognitoProvidedValues: true}
 			_, err := r.cognito.CreateManagedLoginBranding(ctx, in, once)
 			return err
 		}, gone})
@@ -84,8 +84,8 @@ func (r *run) cognitoCalls(ctx context.Context) {
 	r.try(ctx, "iam.cognito", calls)
 }
 
-// create asks for an app client with a scope that no resource server has. Should
-// Cognito make it all the same, it is deleted at once.
+// create tries to create an app client with a scope that no resource server
+// has. If Cognito creates it anyway, create deletes it.
 func (r *run) create(ctx context.Context, once func(*cip.Options)) error {
 	pool := aws.String(r.Config.UserPoolID)
 	out, err := r.cognito.CreateUserPoolClient(ctx, &cip.CreateUserPoolClientInput{
@@ -101,22 +101,22 @@ func (r *run) create(ctx context.Context, once func(*cip.Options)) error {
 	}
 	id := aws.ToString(out.UserPoolClient.ClientId)
 	if _, err := r.cognito.DeleteUserPoolClient(context.WithoutCancel(ctx), &cip.DeleteUserPoolClientInput{UserPoolId: pool, ClientId: aws.String(id)}); err != nil {
-		return fmt.Errorf("app client %s was made with a scope that does not exist, and could not be deleted; delete it: %w", id, err)
+		return fmt.Errorf("app client %s was created although its scope does not exist, and cannot be deleted; delete it: %w", id, err)
 	}
 	return nil
 }
 
-// try makes the calls, and says of all of a service together which are not
-// allowed.
+// try makes the calls of a service, and reports in one check which of them are
+// not allowed.
 func (r *run) try(ctx context.Context, id string, calls []call) {
-	var forbidden, unknown, fine []string
+	var forbidden, unknown, allowed []string
 	for _, c := range calls {
 		err := c.do(ctx)
 		code := errorCode(err)
 		_, operation, _ := strings.Cut(c.permission, ":")
 		switch {
 		case err == nil || slices.Contains(c.harmless, code):
-			fine = append(fine, operation)
+			allowed = append(allowed, operation)
 		case slices.Contains(denied, code):
 			forbidden = append(forbidden, c.permission)
 		case slices.Contains(throttled, code):
@@ -126,12 +126,12 @@ func (r *run) try(ctx context.Context, id string, calls []call) {
 		}
 	}
 	if len(forbidden) > 0 {
-		r.failed(id, "your credentials may not call "+strings.Join(forbidden, ", "), "allow them for who operates the broker, see docs/operations.md")
+		r.failed(id, "your credentials do not allow "+strings.Join(forbidden, ", "), "allow them for the operator of the broker, see docs/operations.md")
 	}
 	if len(unknown) > 0 {
-		r.warn(id, "not known of "+strings.Join(unknown, ", "), "try again")
+		r.warn(id, "no result for "+strings.Join(unknown, ", "), "try again")
 	}
 	if len(forbidden)+len(unknown) == 0 {
-		r.ok(id, "you may call "+strings.Join(fine, ", "))
+		r.ok(id, "your credentials allow "+strings.Join(allowed, ", "))
 	}
 }

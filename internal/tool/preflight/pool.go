@@ -15,21 +15,21 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// pool looks at the pool and at what its plan and domain allow.
+// pool checks the user pool, its domain and its feature plan.
 func (r *run) pool(ctx context.Context) {
 	c := r.Config
 	out, err := r.cognito.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: aws.String(c.UserPoolID)})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-		r.failed("pool", fmt.Sprintf("there is no user pool %s in %s, in this account", c.UserPoolID, c.Region), "correct USER_POOL_ID and AWS_REGION, or sign in to the account that has it")
+		r.failed("pool", fmt.Sprintf("there is no user pool %s in %s, in this account", c.UserPoolID, c.Region), "correct USER_POOL_ID and AWS_REGION, or use the account that has it")
 		return
 	}
 	if err != nil {
-		r.unanswered("pool", "cognito-idp:DescribeUserPool", err)
+		r.callFailed("pool", "cognito-idp:DescribeUserPool", err)
 		return
 	}
 	pool := out.UserPool
 	if pool == nil {
-		r.failed("pool", "Cognito did not say anything of the pool", "")
+		r.failed("pool", "Cognito returned no user pool", "")
 		return
 	}
 	r.ok("pool", fmt.Sprintf("%s (%s)", c.UserPoolID, aws.ToString(pool.Name)))
@@ -39,13 +39,13 @@ func (r *run) pool(ctx context.Context) {
 	r.binding(plan, login)
 }
 
-// plan looks at what the feature plan has to have.
+// plan checks that the feature plan has what the configuration needs.
 func (r *run) plan(plan string) {
 	c := r.Config
 	lite := plan == string(types.UserPoolTierTypeLite)
 	switch {
 	case plan == "":
-		r.warn("pool.plan", "Cognito does not say which feature plan the pool has", "see in the console that it has what is configured")
+		r.warn("pool.plan", "Cognito does not return the feature plan of the pool", "check in the console that it supports the configuration")
 	case lite && c.Mode == broker.ModeDirect && c.RefreshTokenRotation:
 		r.failed("pool.plan", "LITE, which has no refresh token rotation", "set REFRESH_TOKEN_ROTATION=false, or choose another plan")
 	case lite && c.Mode == broker.ModeBrokered && c.LoginVersion == 2:
@@ -55,26 +55,26 @@ func (r *run) plan(plan string) {
 	}
 }
 
-// domain looks at the pool's domain, and returns the version of its sign-in
-// pages, or 0 if it is not known.
+// domain checks the pool's domain, and returns the version of its sign-in
+// pages; 0 if it is unknown.
 func (r *run) domain(ctx context.Context, domain string, pool *types.UserPoolType) int {
 	c := r.Config
 	if domain == "" {
-		r.failed("pool.domain", "the pool has no domain, so nobody can sign in", "give it one: aws cognito-idp create-user-pool-domain, or the console")
+		r.failed("pool.domain", "the pool has no domain, so users cannot sign in", "create one: aws cognito-idp create-user-pool-domain, or the console")
 		return 0
 	}
 	out, err := r.cognito.DescribeUserPoolDomain(ctx, &cip.DescribeUserPoolDomainInput{Domain: aws.String(domain)})
 	if err != nil {
-		r.unanswered("pool.domain", "cognito-idp:DescribeUserPoolDomain", err)
+		r.callFailed("pool.domain", "cognito-idp:DescribeUserPoolDomain", err)
 		return 0
 	}
 	d := out.DomainDescription
 	switch {
 	case d == nil || aws.ToString(d.UserPoolId) != c.UserPoolID:
-		r.failed("pool.domain", fmt.Sprintf("%s is not the domain of this pool", domain), "wait if it was made just now; else give the pool a domain")
+		r.failed("pool.domain", fmt.Sprintf("%s is not the domain of this pool", domain), "wait if it is new; otherwise create a domain for the pool")
 		return 0
 	case d.Status != "" && d.Status != types.DomainStatusTypeActive:
-		r.failed("pool.domain", fmt.Sprintf("%s is %s", domain, d.Status), "wait until it is ACTIVE, or see what is wrong with it in the console")
+		r.failed("pool.domain", fmt.Sprintf("%s is %s", domain, d.Status), "wait until it is ACTIVE, or look for its error in the console")
 	default:
 		r.ok("pool.domain", domain)
 	}
@@ -103,8 +103,8 @@ func (r *run) domainAddress(pool *types.UserPoolType) {
 		r.ok("config.domain", c.CognitoDomain)
 		return
 	}
-	r.warn("config.domain", fmt.Sprintf("COGNITO_DOMAIN is %s, and the pool has https://%s", c.CognitoDomain, hosts[len(hosts)-1]),
-		"correct COGNITO_DOMAIN, unless something of yours stands in front of the pool")
+	r.warn("config.domain", fmt.Sprintf("COGNITO_DOMAIN is %s, but the domain of the pool is https://%s", c.CognitoDomain, hosts[len(hosts)-1]),
+		"correct COGNITO_DOMAIN, unless you have a proxy in front of the pool")
 }
 
 // login compares the version of the sign-in pages with LOGIN_VERSION.
@@ -114,17 +114,17 @@ func (r *run) login(version int) {
 	name := map[int]string{1: "version 1, the classic pages", 2: "version 2, managed login"}[version]
 	switch {
 	case version == 0:
-		r.warn(id, "Cognito does not say which sign-in pages the domain has", "see in the console that they are those of LOGIN_VERSION")
+		r.warn(id, "Cognito does not return the version of the sign-in pages", "check in the console that it matches LOGIN_VERSION")
 	case c.Mode == broker.ModeDirect && version == 2:
-		r.failed(id, name+": in direct mode nobody gives app clients the branding style that they need for a sign-in page", "choose the classic pages, or AUTHORIZATION=brokered")
+		r.failed(id, name+": it needs a branding style for each app client, which direct mode does not create", "choose the classic pages, or AUTHORIZATION=brokered")
 	case c.Mode == broker.ModeBrokered && version != c.LoginVersion:
-		r.failed(id, fmt.Sprintf("%s, and LOGIN_VERSION is %d", name, c.LoginVersion), fmt.Sprintf("set LOGIN_VERSION=%d", version))
+		r.failed(id, fmt.Sprintf("%s, but LOGIN_VERSION is %d", name, c.LoginVersion), fmt.Sprintf("set LOGIN_VERSION=%d", version))
 	default:
 		r.ok(id, name)
 	}
 }
 
-// binding compares RESOURCE_BINDING with what plan and pages allow.
+// binding compares RESOURCE_BINDING with what plan and sign-in pages allow.
 func (r *run) binding(plan string, login int) {
 	const id = "config.resource-binding"
 	c := r.Config
@@ -132,9 +132,9 @@ func (r *run) binding(plan string, login int) {
 	switch {
 	case c.Mode != broker.ModeBrokered:
 	case c.ResourceBinding && login != 0 && !can:
-		r.failed(id, "RESOURCE_BINDING is true, and the pool binds no tokens: it takes the plan Essentials or Plus and managed login", "set RESOURCE_BINDING=false, and give each protected resource scopes of its own")
+		r.failed(id, "RESOURCE_BINDING is true, but the pool cannot bind tokens: this needs the plan Essentials or Plus, and managed login", "set RESOURCE_BINDING=false, and give each protected resource its own scopes")
 	case !c.ResourceBinding && can:
-		r.warn(id, "the pool can bind tokens to the resource that they are for, and RESOURCE_BINDING is false", "set RESOURCE_BINDING=true, so that a token for one MCP server is no good at another")
+		r.warn(id, "the pool can bind a token to its resource, but RESOURCE_BINDING is false", "set RESOURCE_BINDING=true, so that a token for one MCP server is not valid at another")
 	default:
 		r.ok(id, fmt.Sprint(c.ResourceBinding))
 	}
@@ -143,7 +143,7 @@ func (r *run) binding(plan string, login int) {
 // standardScopes need no resource server.
 var standardScopes = []string{"openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"}
 
-// scopes looks whether the pool's resource servers have them.
+// scopes checks that the pool's resource servers have the configured scopes.
 func (r *run) scopes(ctx context.Context) {
 	const id = "pool.scopes"
 	have := slices.Clone(standardScopes)
@@ -151,7 +151,7 @@ func (r *run) scopes(ctx context.Context) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			r.unanswered(id, "cognito-idp:ListResourceServers", err)
+			r.callFailed(id, "cognito-idp:ListResourceServers", err)
 			return
 		}
 		for _, s := range page.ResourceServers {
@@ -167,13 +167,13 @@ func (r *run) scopes(ctx context.Context) {
 		}
 	}
 	if len(missing) > 0 {
-		r.failed(id, "no resource server of the pool has "+strings.Join(missing, " "), "add them to a resource server (identifier/scope), or take them out of SCOPES and the policy")
+		r.failed(id, "no resource server of the pool has "+strings.Join(missing, " "), "add them to a resource server (identifier/scope), or remove them from SCOPES and the policy")
 		return
 	}
 	r.ok(id, strings.Join(r.Config.Scopes, " "))
 }
 
-// identityProviders looks whether the pool has them.
+// identityProviders checks that the pool has the configured providers.
 func (r *run) identityProviders(ctx context.Context) {
 	const id = "pool.identity-providers"
 	have := []string{"COGNITO"}
@@ -181,7 +181,7 @@ func (r *run) identityProviders(ctx context.Context) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			r.unanswered(id, "cognito-idp:ListIdentityProviders", err)
+			r.callFailed(id, "cognito-idp:ListIdentityProviders", err)
 			return
 		}
 		for _, p := range page.Providers {
@@ -195,7 +195,7 @@ func (r *run) identityProviders(ctx context.Context) {
 		}
 	}
 	if len(missing) > 0 {
-		r.failed(id, "the pool has no "+strings.Join(missing, ", ")+"; it has "+strings.Join(have, ", "), "correct IDENTITY_PROVIDERS, whose names are compared letter by letter, or add them to the pool")
+		r.failed(id, "the pool has no "+strings.Join(missing, ", ")+"; it has "+strings.Join(have, ", "), "correct IDENTITY_PROVIDERS (names are case-sensitive), or add them to the pool")
 		return
 	}
 	r.ok(id, strings.Join(r.Config.IdentityProviders, ", "))

@@ -27,8 +27,8 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// lookAt returns a run on a local Cognito.
-func lookAt(t *testing.T, pool emulator.Config, c environment.Config) (*run, *emulator.Cognito) {
+// newRun returns a run on a local Cognito.
+func newRun(t *testing.T, pool emulator.Config, c environment.Config) (*run, *emulator.Cognito) {
 	t.Helper()
 	pool.BaseURL, pool.Key, pool.NoRateLimit = "http://localhost:9229", signingKey(), true
 	emulated, err := emulator.New(pool)
@@ -62,23 +62,23 @@ func TestPool(t *testing.T) {
 		config environment.Config
 		want   []string
 	}{
-		{"as it should be", emulator.Config{ManagedLogin: 2}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2, ResourceBinding: true},
+		{"no faults", emulator.Config{ManagedLogin: 2}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2, ResourceBinding: true},
 			[]string{"ok pool:", "ok pool.domain:", "ok pool.login:", "ok pool.plan:", "ok config.resource-binding:"}},
 		{"no domain", emulator.Config{NoDomain: true}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1},
 			[]string{"fail pool.domain: the pool has no domain"}},
-		{"Lite binds nothing", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1, ResourceBinding: true},
+		{"Lite cannot bind tokens", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1, ResourceBinding: true},
 			[]string{"fail config.resource-binding: RESOURCE_BINDING is true"}},
 		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2},
-			[]string{"fail pool.plan: LITE, which has no managed login", "fail pool.login: version 1, the classic pages, and LOGIN_VERSION is 2"}},
-		{"Lite rotates nothing", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeDirect, RefreshTokenRotation: true},
+			[]string{"fail pool.plan: LITE, which has no managed login", "fail pool.login: version 1, the classic pages, but LOGIN_VERSION is 2"}},
+		{"Lite has no rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeDirect, RefreshTokenRotation: true},
 			[]string{"fail pool.plan: LITE, which has no refresh token rotation -> set REFRESH_TOKEN_ROTATION=false"}},
-		{"Lite need not rotate", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeDirect},
+		{"Lite without rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeDirect},
 			[]string{"ok pool.plan: LITE", "ok pool.login: version 1"}},
 		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Mode: broker.ModeDirect},
-			[]string{"fail pool.login: version 2, managed login: in direct mode nobody gives"}},
+			[]string{"fail pool.login: version 2, managed login: it needs a branding style"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, _ := lookAt(t, tt.pool, tt.config)
+			r, _ := newRun(t, tt.pool, tt.config)
 			r.pool(t.Context())
 			for _, want := range tt.want {
 				if got := r.text(); !strings.Contains(got, want) {
@@ -89,12 +89,12 @@ func TestPool(t *testing.T) {
 	}
 }
 
-func TestPoolThatMayNotBeRead(t *testing.T) {
-	r, pool := lookAt(t, emulator.Config{}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1})
+func TestPoolWithoutPermission(t *testing.T) {
+	r, pool := newRun(t, emulator.Config{}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1})
 	pool.Faults().Inject("DescribeUserPool", emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
 	r.pool(t.Context())
-	if got := r.text(); !strings.HasPrefix(got, "fail pool: your credentials may not call cognito-idp:DescribeUserPool ->") {
-		t.Errorf("got %s, want which permission is missing", got)
+	if got := r.text(); !strings.HasPrefix(got, "fail pool: your credentials do not allow cognito-idp:DescribeUserPool ->") {
+		t.Errorf("got %s, want the missing permission", got)
 	}
 }
 
@@ -115,15 +115,15 @@ func TestDomainAddress(t *testing.T) {
 	}
 }
 
-// The calls that would change something cannot, and one that all the same made an
-// app client is undone.
-func TestDryCallsChangeNothing(t *testing.T) {
-	r, pool := lookAt(t, emulator.Config{
+// The calls change nothing, and an app client that Cognito creates anyway is
+// deleted.
+func TestCallsChangeNothing(t *testing.T) {
+	r, pool := newRun(t, emulator.Config{
 		ManagedLogin: 2, ResourceServers: []emulator.ResourceServer{{Identifier: "dcrctl-config-check", Scopes: []string{"does-not-exist"}}},
 	}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2})
 	r.cognitoCalls(t.Context())
-	if got := r.text(); !strings.HasPrefix(got, "ok iam.cognito: you may call") {
-		t.Errorf("got %s, want that all is allowed", got)
+	if got := r.text(); !strings.HasPrefix(got, "ok iam.cognito: your credentials allow") {
+		t.Errorf("got %s, want that all calls are allowed", got)
 	}
 	if n := len(pool.AppClients()); n != 0 {
 		t.Errorf("%d app clients are left, want none", n)

@@ -1,9 +1,9 @@
-// Package preflight looks whether what a deployment stands on is as its
-// configuration says: user pool, table, keys and policy, and whether the
-// credentials at hand may call what the functions call. It changes nothing: what
-// would change something is called so that it cannot succeed.
+// Package preflight is a tool: it checks that the user pool, table, keys and
+// policy of a deployment match its configuration, and that the operator's
+// credentials allow the calls that the functions make. It changes nothing: a
+// call that could change something is made so that it cannot succeed.
 //
-// It says nothing of the functions' own roles, which only they have, nor of
+// It leaves out the functions' own roles, which only the functions can use, and
 // quotas.
 package preflight
 
@@ -19,32 +19,33 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 )
 
-// Status is what came of a check.
+// Status is the outcome of a check.
 type Status string
 
-// The statuses. A Warning is something that need not be wrong.
+// The statuses. A Warning may be intended.
 const (
 	OK      Status = "ok"
 	Warning Status = "warning"
 	Fail    Status = "fail"
 )
 
-// A Check is one thing that was looked at.
+// A Check is the result of one check.
 type Check struct {
-	// ID is what was looked at, such as pool.domain, and stays the same.
+	// ID names the check, such as pool.domain. It does not change between
+	// versions.
 	ID     string `json:"id"`
 	Status Status `json:"status"`
-	// Detail is what was found, Do what to do about it; empty if nothing.
+	// Detail is the finding, Do what to do about it; empty if nothing.
 	Detail string `json:"detail"`
 	Do     string `json:"do,omitempty"`
 }
 
-// Options say what to look at.
+// Options select the deployment.
 type Options struct {
-	// Config is what environment.AppClients has read.
+	// Config is the result of environment.AppClients.
 	Config *environment.Config
 	SDK    aws.Config
-	// Each, if not nil, is told of each check as it comes.
+	// Each is called with each check as soon as it is done. Optional.
 	Each func(Check)
 }
 
@@ -56,8 +57,8 @@ type run struct {
 	checks  []Check
 }
 
-// Run looks at everything, and returns all checks. What cannot be looked at since
-// something else is wrong is left out.
+// Run makes all checks and returns them. It leaves out checks that depend on
+// one that failed.
 func Run(ctx context.Context, o Options) []Check {
 	c := o.Config
 	r := &run{
@@ -75,16 +76,16 @@ func Run(ctx context.Context, o Options) []Check {
 			}
 		}),
 	}
-	for _, look := range []func(context.Context){r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.table, r.tableCalls, r.policy, r.keys} {
+	for _, check := range []func(context.Context){r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.table, r.tableCalls, r.policy, r.keys} {
 		if ctx.Err() != nil {
 			return r.checks
 		}
-		look(ctx)
+		check(ctx)
 	}
 	return r.checks
 }
 
-// Failed reports whether one of them failed.
+// Failed reports whether a check failed.
 func Failed(checks []Check) bool {
 	return slices.ContainsFunc(checks, func(c Check) bool { return c.Status == Fail })
 }

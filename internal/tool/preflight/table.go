@@ -19,20 +19,20 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// table looks at the shape of the table, and whose it is.
+// table checks the schema of the table, and which deployment owns it.
 func (r *run) table(ctx context.Context) {
 	c := r.Config
 	faults, err := dynamo.CheckTable(ctx, r.dynamo, c.Table)
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-		r.failed("table", fmt.Sprintf("there is no table %s in %s, in this account", c.Table, c.Region), "correct TABLE_NAME and AWS_REGION; the deployment's template makes the table")
+		r.failed("table", fmt.Sprintf("there is no table %s in %s, in this account", c.Table, c.Region), "correct TABLE_NAME and AWS_REGION; the deployment's template creates the table")
 		return
 	}
 	if err != nil {
-		r.unanswered("table", "dynamodb:DescribeTable and dynamodb:DescribeTimeToLive", err)
+		r.callFailed("table", "dynamodb:DescribeTable and dynamodb:DescribeTimeToLive", err)
 		return
 	}
 	if len(faults) > 0 {
-		r.failed("table", c.Table+": "+strings.Join(faults, "; "), "make it as docs/storage.md says")
+		r.failed("table", c.Table+": "+strings.Join(faults, "; "), "create it as described in docs/storage.md")
 		return
 	}
 	r.ok("table", c.Table+" with its indexes and time to live")
@@ -41,19 +41,19 @@ func (r *run) table(ctx context.Context) {
 	case errors.Is(err, broker.ErrNotFound):
 		r.ok("table.deployment", "not used yet")
 	case err != nil:
-		r.unanswered("table.deployment", "dynamodb:GetItem", err)
+		r.callFailed("table.deployment", "dynamodb:GetItem", err)
 	case d.ID != c.Deployment:
-		r.failed("table.deployment", fmt.Sprintf("the table is that of the deployment %q, and DEPLOYMENT_ID is %q", d.ID, c.Deployment), "correct TABLE_NAME or DEPLOYMENT_ID; two deployments cannot share a table")
+		r.failed("table.deployment", fmt.Sprintf("the table belongs to the deployment %q, but DEPLOYMENT_ID is %q", d.ID, c.Deployment), "correct TABLE_NAME or DEPLOYMENT_ID; two deployments cannot share a table")
 	default:
 		r.ok("table.deployment", d.ID)
 	}
 }
 
 // tableCalls makes the calls of DynamoDB that the functions and dcrctl make.
-// Those that write have a condition that does not hold.
+// Writes have a condition that is false.
 func (r *run) tableCalls(ctx context.Context) {
 	if len(r.checks) > 0 && r.checks[len(r.checks)-1].ID == "table" {
-		return // there is none, or not one of ours
+		return // the table is missing or has a wrong schema
 	}
 	table := aws.String(r.Config.Table)
 	key := map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "check#dcrctl"}}
@@ -100,14 +100,14 @@ func (r *run) tableCalls(ctx context.Context) {
 	r.try(ctx, "iam.dynamodb", calls)
 }
 
-// policy looks at the policy document.
+// policy checks the policy document.
 func (r *run) policy(ctx context.Context) {
 	c := r.Config
-	p := c.Policy // read with the configuration if it is a file
+	p := c.Policy // a file is read with the configuration
 	if p == nil {
 		body, err := r.fetch(ctx, c.PolicyDocument)
 		if err != nil {
-			r.failed("policy", err.Error(), "see that POLICY names it, that it is there, and that you may read it")
+			r.failed("policy", err.Error(), "check that POLICY names it, that it exists, and that you may read it")
 			return
 		}
 		if p, err = policy.Parse(body, c.PolicyDeployment()); err == nil {
@@ -120,15 +120,15 @@ func (r *run) policy(ctx context.Context) {
 	}
 	where := c.PolicyDocument
 	if where == "" {
-		where = "the one that ships"
+		where = "the built-in policy"
 	}
-	r.ok("policy", fmt.Sprintf("%s, with the profiles %s", where, strings.Join(p.Profiles(), ", ")))
+	r.ok("policy", fmt.Sprintf("%s, with profiles %s", where, strings.Join(p.Profiles(), ", ")))
 	if _, open := p.Open(); !open {
-		r.warn("policy.open", "open registration is off: well-known clients need an initial access token, which few of them can send", "nothing, if that is what you want")
+		r.warn("policy.open", "open registration is off: well-known clients need an initial access token, which few of them can send", "no change, if this is intended")
 	}
 }
 
-// keys looks at the sealing keys. None of them is in what it says.
+// keys checks the sealing keys. It never reports a key.
 func (r *run) keys(ctx context.Context) {
 	c := r.Config
 	if c.Mode != broker.ModeBrokered {
@@ -136,11 +136,11 @@ func (r *run) keys(ctx context.Context) {
 	}
 	body, err := r.fetch(ctx, c.Keys)
 	if err != nil {
-		r.failed("keys", err.Error(), "see that KEYS names them, that they are there, and that you may read them")
+		r.failed("keys", err.Error(), "check that KEYS names them, that they exist, and that you may read them")
 		return
 	}
 	if _, err := seal.Parse(body); err != nil {
-		r.failed("keys", err.Error(), "correct the document, see docs/operations.md, Keys")
+		r.failed("keys", err.Error(), "correct the document, see \"Keys\" in docs/operations.md")
 		return
 	}
 	r.ok("keys", c.Keys)

@@ -1,10 +1,11 @@
-// Package signin does what a person and a browser do with an authorization URL:
-// it follows redirects, keeps cookies, fills in the form with a password,
-// decides on the broker's consent page, and follows pages that go on by
-// themselves, until it is sent to the client's redirect URI.
+// Package signin is a test kit: it acts as the user and the browser that open
+// an authorization URL. It follows redirects and pages that refresh to another
+// address, keeps cookies, submits the sign-in form with a password and the
+// decision on the broker's consent page, until it reaches the client's redirect
+// URI.
 //
-// Left out: pages that need a script, such as those of Cognito's managed login
-// version 2, and second factors.
+// It leaves out pages that need a script, such as those of Cognito's managed
+// login version 2, and second factors.
 package signin
 
 import (
@@ -18,50 +19,50 @@ import (
 	"strings"
 )
 
-// What can be decided on the consent page.
+// The decisions on the consent page.
 const (
 	Allow  = "allow"
 	Cancel = "cancel"
 )
 
-// Browser is the browser of one person. Cookies stay from one visit to the
-// next. It is not safe for concurrent use.
+// Browser is the browser of one user. It keeps cookies between visits. It is
+// not safe for concurrent use.
 type Browser struct {
 	// Transport makes the requests. Optional; default: http.DefaultTransport.
 	Transport http.RoundTripper
-	// Username and Password are what a sign-in form is filled in with.
+	// Username and Password are submitted with a sign-in form.
 	Username string
 	Password string
-	// Decide says what is decided on a consent page, Allow or Cancel, or returns
-	// an error, which ends the visit. Optional; default: Allow.
+	// Decide returns the decision on a consent page, Allow or Cancel. An error
+	// ends the visit. Optional; default: Allow.
 	Decide func(*Page) (string, error)
-	// Sent is told of each request before it is made; form is what it sends, nil
-	// for a GET. Optional.
+	// Sent is called before each request. form is the submitted form; nil for a
+	// GET. Optional.
 	Sent func(req *http.Request, form url.Values)
-	// Answered is told of each answer; the body is not to be read. Optional.
+	// Answered is called with each answer, and must not read its body. Optional.
 	Answered func(*http.Response)
 
 	jar http.CookieJar
 }
 
-// StuckError says that a page leads nowhere: it has no form with a password,
-// does not ask for consent, and does not go on by itself.
+// StuckError means that a visit cannot continue: the page has no sign-in form,
+// no consent form, and no redirect.
 type StuckError struct{ Page *Page }
 
 func (e *StuckError) Error() string {
-	return fmt.Sprintf("the page at %s (status %d) has no form with a password; it says: %s", WithoutQuery(e.Page.Address), e.Page.Status, e.Page.Text(300))
+	return fmt.Sprintf("the page at %s (status %d) has no form with a password; its text: %s", WithoutQuery(e.Page.Address), e.Page.Status, e.Page.Text(300))
 }
 
 const (
-	// maxHops is more than any sign-in needs.
+	// maxHops limits the pages and redirects of a visit.
 	maxHops = 15
-	// maxPage is the most of a page that is read.
+	// maxPage limits a page, in bytes.
 	maxPage = 1 << 20
 )
 
-// Visit opens address and does what the pages ask for until it is sent to uri,
-// a redirect URI without query. It returns where it was sent, which it does not
-// open. The error is a *StuckError if a page leads nowhere.
+// Visit opens address and submits the forms of the pages until a redirect leads
+// to uri, a redirect URI without query. It returns the target of that redirect,
+// and does not open it. The error is a *StuckError if a page has no next step.
 func (b *Browser) Visit(ctx context.Context, address, uri string) (*url.URL, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -76,7 +77,7 @@ func (b *Browser) Visit(ctx context.Context, address, uri string) (*url.URL, err
 		if err != nil {
 			return nil, err
 		}
-		if to := page.onward(); to != "" {
+		if to := page.next(); to != "" {
 			form = nil
 			req, err = http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
 		} else {
@@ -89,7 +90,7 @@ func (b *Browser) Visit(ctx context.Context, address, uri string) (*url.URL, err
 	return nil, fmt.Errorf("more than %d pages and redirects", maxHops)
 }
 
-// Open opens address and returns the page, or the redirect, that is there.
+// Open opens address and returns the page or redirect.
 func (b *Browser) Open(ctx context.Context, address string) (*Page, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -98,7 +99,7 @@ func (b *Browser) Open(ctx context.Context, address string) (*Page, error) {
 	return b.load(req, nil)
 }
 
-// load makes a request. If it sends a form, form is what is in it.
+// load makes a request. form has the fields that it submits; nil for none.
 func (b *Browser) load(req *http.Request, form url.Values) (*Page, error) {
 	if b.jar == nil {
 		b.jar, _ = cookiejar.New(nil) // the error is always nil
@@ -106,11 +107,11 @@ func (b *Browser) load(req *http.Request, form url.Values) (*Page, error) {
 	if b.Sent != nil {
 		b.Sent(req, form)
 	}
-	// Redirects are followed by hand, to show each.
+	// Visit follows redirects, so that Sent and Answered get each of them.
 	client := &http.Client{Transport: b.Transport, Jar: b.jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		e.URL = WithoutQuery(req.URL) // which may hold a code
+		e.URL = WithoutQuery(req.URL) // the query may have a code
 	}
 	if err != nil {
 		return nil, err
@@ -133,16 +134,15 @@ func (b *Browser) load(req *http.Request, form url.Values) (*Page, error) {
 	return p, nil
 }
 
-// answer makes the request that sends the page's form, filled in, and says what
-// is in it: the sign-in form, or the one that asks for consent. Sent is the form
-// that the page is the answer to.
+// answer returns the request that submits the sign-in or consent form of the
+// page, and the fields of the form. sent is the form that was submitted before.
 func (b *Browser) answer(ctx context.Context, p *Page, sent url.Values) (*http.Request, url.Values, error) {
 	f, ok := signInForm(p.HTML)
 	switch {
 	case ok && sent.Has(f.password):
-		return nil, nil, fmt.Errorf("the sign-in did not go on after the password, with status %d: %s", p.Status, p.Text(300))
+		return nil, nil, fmt.Errorf("the page after the password is a sign-in form again, with status %d: %s", p.Status, p.Text(300))
 	case ok && f.username == "":
-		return nil, nil, errors.New("the sign-in form has a field for a password and none for a username")
+		return nil, nil, errors.New("the sign-in form has a password field but no username field")
 	case ok:
 		f.fields.Set(f.username, b.Username)
 		f.fields.Set(f.password, b.Password)

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Page is an answer to a browser.
+// Page is a page or a redirect.
 type Page struct {
 	Status  int
 	Header  http.Header
 	Address *url.URL
-	// Location is where a redirect leads; nil if it is none.
+	// Location is the target of a redirect; nil for a page.
 	Location *url.URL
 	HTML     string
 }
@@ -25,7 +25,8 @@ type form struct {
 	username, password string     // names of fields; username may be empty
 }
 
-// These do for the pages of a sign-in, in which no attribute holds a bare ">".
+// These patterns are sufficient for sign-in pages, whose attributes have no
+// unescaped ">".
 var (
 	formPattern   = regexp.MustCompile(`(?is)<form\b([^>]*)>(.*?)</form>`)
 	inputPattern  = regexp.MustCompile(`(?is)<(?:input|button)\b([^>]*)>`)
@@ -35,7 +36,7 @@ var (
 	hidePattern   = regexp.MustCompile(`(?is)<!--.*?-->|<(?:script|style|head)\b.*?</(?:script|style|head)>|<[^>]*>`)
 )
 
-// signInForm finds the first form that asks for a password.
+// signInForm returns the first form with a password field.
 func signInForm(page string) (form, bool) {
 	for _, m := range formPattern.FindAllStringSubmatch(page, -1) {
 		f := form{action: attributes(m[1])["action"], fields: url.Values{}}
@@ -49,29 +50,29 @@ func signInForm(page string) (form, bool) {
 	return form{}, false
 }
 
-// consentForm finds the form in which one allows or cancels.
+// consentForm returns the first form with an allow button.
 func consentForm(page string) (form, bool) {
 	for _, m := range formPattern.FindAllStringSubmatch(page, -1) {
 		f := form{action: attributes(m[1])["action"], fields: url.Values{}}
-		asks := false
+		allows := false
 		for _, in := range inputPattern.FindAllStringSubmatch(m[2], -1) {
 			a := attributes(in[1])
 			if a["name"] == "decision" {
-				asks = asks || a["value"] == "allow"
+				allows = allows || a["value"] == "allow"
 				continue
 			}
 			f.add(a)
 		}
-		if asks {
+		if allows {
 			return f, true
 		}
 	}
 	return form{}, false
 }
 
-// onward is where the answer leads by itself, as a redirect or a page does that
-// refreshes to another address. It is "" if there is nothing of the kind.
-func (p *Page) onward() string {
+// next returns the target of a redirect, or of a page that refreshes to another
+// address; "" if there is none.
+func (p *Page) next() string {
 	if p.Location != nil {
 		return p.Location.String()
 	}
@@ -109,17 +110,18 @@ func attributes(tag string) map[string]string {
 	return attrs
 }
 
-// Text is what a reader sees of the page, at most so many characters of it.
-func (p *Page) Text(most int) string {
-	shown := hidePattern.ReplaceAllString(inlinePattern.ReplaceAllString(p.HTML, ""), " ")
-	text := []rune(strings.Join(strings.Fields(html.UnescapeString(shown)), " "))
-	if len(text) > most {
-		text = append(text[:most], '…')
+// Text returns the visible text of the page, cut off after limit characters.
+func (p *Page) Text(limit int) string {
+	visible := hidePattern.ReplaceAllString(inlinePattern.ReplaceAllString(p.HTML, ""), " ")
+	text := []rune(strings.Join(strings.Fields(html.UnescapeString(visible)), " "))
+	if len(text) > limit {
+		text = append(text[:limit], '…')
 	}
 	return string(text)
 }
 
-// WithoutQuery is the address with … for its parameters, which may be secret.
+// WithoutQuery returns the address with … instead of its parameters, which may
+// be secret.
 func WithoutQuery(u *url.URL) string {
 	if u.RawQuery == "" {
 		return u.String()

@@ -57,7 +57,7 @@ func TestConsentForm(t *testing.T) {
 	}
 }
 
-func TestOnward(t *testing.T) {
+func TestNext(t *testing.T) {
 	location := &url.URL{Scheme: "https", Host: "app.example.com", Path: "/"}
 	for _, tt := range []struct {
 		name string
@@ -65,11 +65,11 @@ func TestOnward(t *testing.T) {
 		want string
 	}{
 		{"a redirect", Page{Location: location}, "https://app.example.com/"},
-		{"a page that goes on", Page{HTML: `<meta charset="utf-8"><meta http-equiv="refresh" content="0; url=http://127.0.0.1:1/?a=b&amp;c=d">`}, "http://127.0.0.1:1/?a=b&c=d"},
+		{"a page that refreshes to another address", Page{HTML: `<meta charset="utf-8"><meta http-equiv="refresh" content="0; url=http://127.0.0.1:1/?a=b&amp;c=d">`}, "http://127.0.0.1:1/?a=b&c=d"},
 		{"a page that reloads", Page{HTML: `<meta http-equiv="refresh" content="30">`}, ""},
 		{"a page", Page{HTML: `<meta name="description" content="0; url=x"><a href="/">Continue</a>`}, ""},
 	} {
-		if got := tt.page.onward(); got != tt.want {
+		if got := tt.page.next(); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -77,9 +77,9 @@ func TestOnward(t *testing.T) {
 
 func TestText(t *testing.T) {
 	p := Page{HTML: `<head><title>x</title></head><style>p{}</style><p>It calls itself “<bdi>A &amp; B</bdi>”.</p><p>Nobody <b>knows</b>.</p>`}
-	for most, want := range map[int]string{100: "It calls itself “A & B”. Nobody knows.", 8: "It calls…"} {
-		if got := p.Text(most); got != want {
-			t.Errorf("Text(%d) = %q, want %q", most, got, want)
+	for limit, want := range map[int]string{100: "It calls itself “A & B”. Nobody knows.", 8: "It calls…"} {
+		if got := p.Text(limit); got != want {
+			t.Errorf("Text(%d) = %q, want %q", limit, got, want)
 		}
 	}
 }

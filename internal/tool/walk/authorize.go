@@ -16,8 +16,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/signin"
 )
 
-// signIn does what a user and a browser do with the authorization URL. It is the
-// SDK's AuthorizationCodeFetcher.
+// signIn is the SDK's AuthorizationCodeFetcher: it opens the authorization URL
+// and acts as the user and the browser.
 func (j *journey) signIn(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -29,11 +29,11 @@ func (j *journey) signIn(ctx context.Context, args *auth.AuthorizationArgs) (*au
 }
 
 func (j *journey) authorize(ctx context.Context, address string) (*auth.AuthorizationResult, error) {
-	if err := j.sendUser(address); err != nil {
+	if err := j.checkRequest(address); err != nil {
 		return nil, err
 	}
-	if j.up.begun {
-		j.out.step("Go there with the same browser, still signed in as " + j.opts.Username)
+	if j.stepUp.active {
+		j.out.step("Open it with the same browser, still signed in as " + j.opts.Username)
 	} else {
 		j.out.step("Sign in as " + j.opts.Username)
 		j.browser = j.newBrowser()
@@ -43,19 +43,19 @@ func (j *journey) authorize(ctx context.Context, address string) (*auth.Authoriz
 	if err != nil {
 		return nil, err
 	}
-	// Cognito itself asks nobody.
+	// Cognito itself has no consent page.
 	if j.brokered() && !j.consented {
-		return nil, errors.New("nobody was asked for consent")
+		return nil, errors.New("there was no consent page")
 	}
 	page, err := j.browser.Open(ctx, to.String())
 	if err != nil {
 		return nil, err
 	}
 	if page.Status != http.StatusOK {
-		return nil, fmt.Errorf("the client answered its redirect with %d", page.Status)
+		return nil, fmt.Errorf("the client answered the redirect with %d", page.Status)
 	}
 	j.out.ok("the browser was sent back to the client")
-	return j.redirected(ctx)
+	return j.receiveCode(ctx)
 }
 
 func (j *journey) newBrowser() *signin.Browser {
@@ -68,32 +68,32 @@ func (j *journey) newBrowser() *signin.Browser {
 		Answered: j.out.page,
 		Decide: func(p *signin.Page) (string, error) {
 			j.consented = true
-			return j.asks(p)
+			return j.consent(p)
 		},
 	}
 }
 
-// asks is the broker's consent page.
-func (j *journey) asks(page *signin.Page) (string, error) {
-	j.out.ok("signed in, but the client has got nothing yet: the user has not been asked")
+// consent checks the broker's consent page, and allows the client.
+func (j *journey) consent(page *signin.Page) (string, error) {
+	j.out.ok("the user is signed in, but has not allowed the client yet")
 	j.out.step("Allow the client on the consent page")
-	says := page.Text(4000)
+	text := page.Text(4000)
 	j.out.received(member{"page", page.Text(560)})
 	var p problems
-	p.want(j.brokered(), "there is a consent page, though the metadata does not say that the broker is the authorization server")
+	p.want(j.brokered(), "there is a consent page, although the metadata does not name the broker as the authorization server")
 	p.equal("status", page.Status, http.StatusOK)
 	if j.opts.ClientID == "" {
-		p.want(strings.Contains(says, clientName), "the page does not name the client, %q", clientName)
+		p.want(strings.Contains(text, clientName), "the page does not name the client, %q", clientName)
 	}
-	p.want(strings.Contains(says, j.opts.Username), "the page does not say that %q is signed in", j.opts.Username)
-	return signin.Allow, j.holds(p, "the page says who asks, unverified, what for, and who is signed in")
+	p.want(strings.Contains(text, j.opts.Username), "the page does not name the user %q", j.opts.Username)
+	return signin.Allow, j.conclude(p, "the page names the client as unverified, the scopes, and the user")
 }
 
-// sendUser is the authorization request (RFC 6749 section 4.1.1, RFC 7636
-// section 4.3, RFC 8707 section 2.1).
-func (j *journey) sendUser(address string) error {
-	if j.up.begun {
-		j.out.step("Make another authorization URL, for what is missing and what there was")
+// checkRequest checks the authorization request (RFC 6749 §4.1.1, RFC 7636
+// §4.3, RFC 8707 §2.1).
+func (j *journey) checkRequest(address string) error {
+	if j.stepUp.active {
+		j.out.step("Make another authorization URL, with the missing scope and the previous one")
 	} else {
 		j.out.step("Make the authorization URL, with PKCE")
 	}
@@ -101,31 +101,31 @@ func (j *journey) sendUser(address string) error {
 	if err != nil {
 		return err
 	}
-	j.asked = u.Query()
+	j.request = u.Query()
 	u.RawQuery = ""
 	j.out.line(">", u.String())
-	j.out.query(j.asked, "response_type", "client_id", "redirect_uri", "scope", "resource", "state", "code_challenge", "code_challenge_method")
+	j.out.query(j.request, "response_type", "client_id", "redirect_uri", "scope", "resource", "state", "code_challenge", "code_challenge_method")
 	var p problems
 	p.equal("endpoint", u.String(), j.server.AuthorizationEndpoint)
-	p.equal("client_id", j.asked.Get("client_id"), j.client.ID)
-	p.equal("redirect_uri", j.asked.Get("redirect_uri"), j.back.uri)
-	p.equal("response_type", j.asked.Get("response_type"), "code")
-	p.equal("resource", j.asked.Get("resource"), j.opts.MCP)
-	p.equal("code_challenge_method", j.asked.Get("code_challenge_method"), "S256")
-	p.equal("length of code_challenge", len(j.asked.Get("code_challenge")), 43) // a SHA-256 in base64url
-	p.want(j.asked.Get("state") != "", "state is missing")
-	if j.needed != "" {
-		p.sameScopes("scope", j.asked.Get("scope"), j.needed)
+	p.equal("client_id", j.request.Get("client_id"), j.client.ID)
+	p.equal("redirect_uri", j.request.Get("redirect_uri"), j.back.uri)
+	p.equal("response_type", j.request.Get("response_type"), "code")
+	p.equal("resource", j.request.Get("resource"), j.opts.MCP)
+	p.equal("code_challenge_method", j.request.Get("code_challenge_method"), "S256")
+	p.equal("length of code_challenge", len(j.request.Get("code_challenge")), 43) // a SHA-256 in base64url
+	p.want(j.request.Get("state") != "", "state is missing")
+	if j.requiredScope != "" {
+		p.sameScopes("scope", j.request.Get("scope"), j.requiredScope)
 	}
-	facts := []string{"it asks for what the server wants, and for this server"}
+	facts := []string{"it requests the scope that the server requires, for this server"}
 	if j.brokered() {
-		facts = append(facts, "the way leads through the broker, which asks the user before it lets a client in")
+		facts = append(facts, "it leads to the broker, which asks the user to allow the client")
 	}
-	return j.holds(p, facts...)
+	return j.conclude(p, facts...)
 }
 
-// redirected is the authorization response (RFC 6749 section 4.1.2, RFC 9207).
-func (j *journey) redirected(ctx context.Context) (*auth.AuthorizationResult, error) {
+// receiveCode checks the authorization response (RFC 6749 §4.1.2, RFC 9207).
+func (j *journey) receiveCode(ctx context.Context) (*auth.AuthorizationResult, error) {
 	j.out.step("Receive the code at the redirect URI")
 	q, err := j.back.wait(ctx)
 	if err != nil {
@@ -137,20 +137,20 @@ func (j *journey) redirected(ctx context.Context) (*auth.AuthorizationResult, er
 	var p problems
 	p.equal("error", q.Get("error"), "")
 	p.want(j.code != "", "code is missing")
-	p.equal("state", q.Get("state"), j.asked.Get("state"))
-	facts := []string{"the state is ours"}
+	p.equal("state", q.Get("state"), j.request.Get("state"))
+	facts := []string{"the state is the one sent"}
 	if j.server.SendsIssuer || q.Has("iss") {
 		p.equal("iss", q.Get("iss"), j.server.Issuer)
-		facts = append(facts, "iss is the issuer that we asked, so this is no answer of another server's (RFC 9207)")
+		facts = append(facts, "iss is the issuer, so the response is not from another server (RFC 9207)")
 	}
-	if err := j.holds(p, facts...); err != nil {
+	if err := j.conclude(p, facts...); err != nil {
 		return nil, err
 	}
 	return &auth.AuthorizationResult{Code: j.code, State: q.Get("state"), Iss: q.Get("iss")}, nil
 }
 
-// exchanged is the access token request (RFC 6749 section 4.1.3).
-func (j *journey) exchanged(x *exchange) error {
+// checkTokens checks the token request and its answer (RFC 6749 §4.1.3).
+func (j *journey) checkTokens(x *exchange) error {
 	j.out.step("Exchange the code for tokens")
 	form, err := url.ParseQuery(string(x.reqBody))
 	if err != nil {
@@ -183,22 +183,22 @@ func (j *journey) exchanged(x *exchange) error {
 
 	p.want(form.Get("code") == j.code, "the code sent is not the one received")
 	p.want(form.Get("code_verifier") != "", "no code_verifier was sent")
-	p.equal("how the client authenticates", authentication(x, form), j.opts.authMethod())
+	p.equal("the client's authentication method", authentication(x, form), j.opts.authMethod())
 	p.want(answer.AccessToken != "", "access_token is missing")
-	p.want(answer.RefreshToken != "", "refresh_token is missing, though the client registered for it")
+	p.want(answer.RefreshToken != "", "refresh_token is missing, although the client registered for it")
 	p.want(strings.EqualFold(answer.TokenType, "Bearer"), "token_type is %q, want Bearer", answer.TokenType)
 	p.want(len(answer.ExpiresIn) > 0, "expires_in is missing")
 	p.equal("Cache-Control", x.res.Header.Get("Cache-Control"), "no-store")
-	for _, scope := range strings.Fields(j.asked.Get("scope")) {
+	for _, scope := range strings.Fields(j.request.Get("scope")) {
 		p.contains("scope", j.scope, scope)
 	}
-	facts := []string{"the scope asked for was granted, and the answer says so"}
+	facts := []string{"the answer grants the requested scope"}
 	if j.brokered() {
-		facts = append(facts, "the refresh token is the broker's, which keeps Cognito's to itself")
-		p.want(strings.HasPrefix(answer.RefreshToken, "dcr_rt_"), "refresh_token is not one of the broker's")
-		p.want(!has(x.resBody, "id_token"), "id_token is there, and would name another issuer and client")
+		facts = append(facts, "the refresh token is the broker's own; Cognito's stays with the broker")
+		p.want(strings.HasPrefix(answer.RefreshToken, "dcr_rt_"), "refresh_token is not the broker's own")
+		p.want(!has(x.resBody, "id_token"), "id_token is present, with another issuer and client")
 	}
-	return j.holds(p, facts...)
+	return j.conclude(p, facts...)
 }
 
 // has reports whether the JSON object has the member.
@@ -207,8 +207,8 @@ func has(object []byte, name string) bool {
 	return json.Unmarshal(object, &members) == nil && members[name] != nil
 }
 
-// authentication is the method by which a token request authenticates its
-// client.
+// authentication returns the method with which a token request authenticates
+// its client.
 func authentication(x *exchange, form url.Values) string {
 	var used []string
 	if strings.HasPrefix(x.req.Header.Get("Authorization"), "Basic ") {

@@ -8,17 +8,17 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 )
 
-// brokered reports whether the broker itself is the authorization server that
-// signs people in, and not Cognito.
+// brokered reports whether the broker itself is the authorization server, and
+// not Cognito.
 func (j *journey) brokered() bool { return j.server.SendsIssuer }
 
-// resource is what the walk needs of protected resource metadata.
+// resource has the protected resource metadata that the walk needs.
 type resource struct {
 	Resource             string   `json:"resource"`
 	AuthorizationServers []string `json:"authorization_servers"`
 }
 
-// server is what it needs of authorization server metadata.
+// server has the authorization server metadata that the walk needs.
 type server struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
@@ -30,8 +30,8 @@ type server struct {
 	SendsIssuer           bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
-// challenged is a call without a token (RFC 9728 section 5.1).
-func (j *journey) challenged(x *exchange) error {
+// checkChallenge checks a call without a token (RFC 9728 §5.1).
+func (j *journey) checkChallenge(x *exchange) error {
 	if j.metadataURL != "" {
 		return errors.New("the client called the MCP server again without a token")
 	}
@@ -50,15 +50,15 @@ func (j *journey) challenged(x *exchange) error {
 			continue
 		}
 		j.out.challenge(c.Params, "error", "error_description", "resource_metadata", "scope")
-		j.metadataURL, j.needed = c.Params["resource_metadata"], c.Params["scope"]
+		j.metadataURL, j.requiredScope = c.Params["resource_metadata"], c.Params["scope"]
 		p.equal("error in the challenge to a call without a token (RFC 6750 section 3.1)", c.Params["error"], "")
 	}
 	p.want(j.metadataURL != "", "the challenge %q names no resource_metadata", x.res.Header.Get("WWW-Authenticate"))
-	return j.holds(p, "the challenge says where the server's metadata is")
+	return j.conclude(p, "the challenge names the address of the server's metadata")
 }
 
-// readResource is protected resource metadata.
-func (j *journey) readResource(x *exchange) error {
+// checkResource checks the protected resource metadata (RFC 9728).
+func (j *journey) checkResource(x *exchange) error {
 	j.out.step("Read the protected resource metadata (RFC 9728)")
 	j.out.request(x)
 	j.out.answer(x)
@@ -72,14 +72,14 @@ func (j *journey) readResource(x *exchange) error {
 		return err
 	}
 	j.out.object(x.resBody, "resource", "authorization_servers", "scopes_supported")
-	// Compared as strings, character by character (RFC 9728 section 3.3).
+	// RFC 9728 §3.3: compared character by character.
 	p.equal("resource", j.resource.Resource, j.opts.MCP)
 	p.want(len(j.resource.AuthorizationServers) > 0, "authorization_servers is empty")
-	return j.holds(p, "the resource is the address that we called, and it names who issues tokens for it")
+	return j.conclude(p, "the resource is the address that was called, and it names its authorization server")
 }
 
-// readServer is authorization server metadata (RFC 8414).
-func (j *journey) readServer(x *exchange) error {
+// checkServer checks the authorization server metadata (RFC 8414).
+func (j *journey) checkServer(x *exchange) error {
 	j.out.step("Read the authorization server metadata (RFC 8414)")
 	j.out.request(x)
 	j.out.answer(x)
@@ -97,7 +97,7 @@ func (j *journey) readServer(x *exchange) error {
 		"scopes_supported", "grant_types_supported", "token_endpoint_auth_methods_supported", "code_challenge_methods_supported",
 		"authorization_response_iss_parameter_supported")
 	s := j.server
-	// Section 3.3: identical, or the document must not be used.
+	// RFC 8414 §3.3: identical, or the document must not be used.
 	p.equal("issuer", s.Issuer, issuer)
 	p.want(!strings.HasSuffix(s.Issuer, "/"), "issuer %q ends in a slash", s.Issuer)
 	p.want(s.AuthorizationEndpoint != "", "authorization_endpoint is missing")
@@ -106,12 +106,12 @@ func (j *journey) readServer(x *exchange) error {
 	p.contains("response_types_supported", s.ResponseTypes, "code")
 	p.contains("code_challenge_methods_supported", s.ChallengeMethods, "S256")
 	p.contains("token_endpoint_auth_methods_supported", s.AuthMethods, j.opts.authMethod())
-	facts := []string{"the issuer is the one that the resource names", "it knows PKCE with S256, and registration"}
+	facts := []string{"the issuer is the one that the resource names", "it supports PKCE with S256, and registration"}
 	if j.brokered() {
 		p.equal("authorization_endpoint", s.AuthorizationEndpoint, s.Issuer+"/authorize")
-		facts = append(facts, "people authorize at the broker, and its answers say who they are from (RFC 9207)")
+		facts = append(facts, "the broker authorizes clients, and its responses name their issuer (RFC 9207)")
 	} else {
-		facts = append(facts, "people authorize at Cognito itself")
+		facts = append(facts, "Cognito itself authorizes clients")
 	}
-	return j.holds(p, facts...)
+	return j.conclude(p, facts...)
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/signin"
 )
 
-// journey is the HTTP transport of the SDK's client. It sees each exchange,
-// tells from its address which step it is, reports it and checks it. An exchange
-// that does not hold fails there, so that the SDK goes no further.
+// journey is one walk, and the HTTP transport of the SDK's client. It
+// recognizes the step of each exchange by its address, reports it and checks
+// it. If a check fails, RoundTrip returns its error, so that the SDK stops.
 type journey struct {
 	opts Options
 	out  *report
@@ -25,25 +25,25 @@ type journey struct {
 
 	outcome Outcome
 
-	mu     sync.Mutex // held for an exchange, so that reports do not mix
+	mu     sync.Mutex // held during an exchange, so that reports do not mix
 	failed error      // the first failure
 
-	// What the steps so far have found.
-	metadataURL string   // of the protected resource
-	needed      string   // the scope in the challenge
-	resource    resource // RFC 9728
-	server      server   // RFC 8414
-	client      client   // RFC 7591
-	// registration is the answer that client was read from; nil if the client
-	// was registered before.
+	// Results of the steps so far.
+	metadataURL   string   // of the protected resource
+	requiredScope string   // the scope in the challenge
+	resource      resource // RFC 9728
+	server        server   // RFC 8414
+	client        client   // RFC 7591
+	// registration is the exchange that registered the client; nil if it was
+	// registered before the walk.
 	registration *exchange
-	asked        url.Values // the authorization request
+	request      url.Values // the authorization request
 	code         string
-	scope        []string // of the access token, as the token endpoint says
-	up           stepUp
+	scope        []string // of the access token, from the token endpoint
+	stepUp       stepUp
 
 	browser   *signin.Browser
-	consented bool // in the authorization under way
+	consented bool // the current authorization has shown the consent page
 }
 
 // exchange is a request and its answer.
@@ -54,7 +54,7 @@ type exchange struct {
 	resBody []byte // nil if the answer is a stream of events
 }
 
-// maxBody is the most of an answer that is read.
+// maxBody limits an answer, in bytes.
 const maxBody = 1 << 20
 
 // RoundTrip implements http.RoundTripper.
@@ -67,7 +67,7 @@ func (j *journey) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, j.failed
 	}
-	if res := j.keptRegistration(req); res != nil {
+	if res := j.cachedRegistration(req); res != nil {
 		return res, nil
 	}
 	x, err := j.send(req)
@@ -82,8 +82,8 @@ func (j *journey) RoundTrip(req *http.Request) (*http.Response, error) {
 	return x.res, nil
 }
 
-// send makes the exchange, with the initial access token if it is the
-// registration: the SDK has no place to put it.
+// send makes the exchange. It adds the initial access token to the
+// registration, because the SDK has no option for it.
 func (j *journey) send(req *http.Request) (*exchange, error) {
 	x := &exchange{req: req.Clone(req.Context())}
 	if req.Body != nil {
@@ -102,7 +102,7 @@ func (j *journey) send(req *http.Request) (*exchange, error) {
 	if x.res, err = j.base.RoundTrip(x.req); err != nil {
 		return nil, err
 	}
-	// A stream ends when its sender likes.
+	// The SDK reads streams: only the server decides when a stream ends.
 	if t, _, _ := mime.ParseMediaType(x.res.Header.Get("Content-Type")); t == "text/event-stream" {
 		return x, nil
 	}
@@ -115,34 +115,34 @@ func (j *journey) send(req *http.Request) (*exchange, error) {
 	return x, nil
 }
 
-// is reports whether the request is of the method and to the address.
+// is reports whether the request has the method and the address.
 func (x *exchange) is(method, address string) bool {
 	return address != "" && x.req.Method == method && x.req.URL.String() == address
 }
 
-// stepOf recognises the step.
+// stepOf returns the check of the step that the exchange belongs to.
 func (j *journey) stepOf(x *exchange) func(*exchange) error {
 	switch {
 	case x.req.URL.String() == j.opts.MCP && x.req.Header.Get("Authorization") == "":
-		return j.challenged
+		return j.checkChallenge
 	case x.req.URL.String() == j.opts.MCP:
-		return j.called
-	case strings.HasPrefix(x.req.URL.Path, "/.well-known/") && j.up.begun:
-		return j.reread
+		return j.checkCall
+	case strings.HasPrefix(x.req.URL.Path, "/.well-known/") && j.stepUp.active:
+		return j.checkSecondRead
 	case strings.HasPrefix(x.req.URL.Path, "/.well-known/oauth-protected-resource"):
-		return j.readResource
+		return j.checkResource
 	case strings.HasPrefix(x.req.URL.Path, "/.well-known/"):
-		return j.readServer
+		return j.checkServer
 	case x.is(http.MethodPost, j.server.RegistrationEndpoint):
-		return j.registered
+		return j.checkRegistration
 	case x.is(http.MethodPost, j.server.TokenEndpoint):
-		return j.exchanged
+		return j.checkTokens
 	}
-	return j.passed
+	return j.other
 }
 
-// passed is an exchange that belongs to no step.
-func (j *journey) passed(x *exchange) error {
+// other reports an exchange that belongs to no step, if the report is verbose.
+func (j *journey) other(x *exchange) error {
 	if j.out.verbose {
 		j.out.request(x)
 		j.out.answer(x)
@@ -150,9 +150,9 @@ func (j *journey) passed(x *exchange) error {
 	return nil
 }
 
-// because prefers the failure of a step to err, which is what the SDK made of
-// it. It returns nil for nil.
-func (j *journey) because(err error) error {
+// cause returns the failure of a step, or err if no step failed: the SDK wraps
+// the failure in an error of its own. It returns nil for nil.
+func (j *journey) cause(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -164,7 +164,7 @@ func (j *journey) because(err error) error {
 	return j.failed
 }
 
-// call is the JSON-RPC request in a POST to the MCP server.
+// call is a JSON-RPC request in a POST to the MCP server.
 type call struct {
 	Method string `json:"method"`
 	Params struct {
@@ -175,7 +175,7 @@ type call struct {
 
 func (x *exchange) call() call {
 	var c call
-	// What is no request has no method, and belongs to no step.
+	// Anything but a request has no method, and belongs to no step.
 	_ = json.Unmarshal(x.reqBody, &c)
 	return c
 }

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// problems collects what does not hold in a step.
+// problems collects the failed checks of a step.
 type problems struct{ found []string }
 
-// equal wants got to be want.
+// equal checks that got is want.
 func (p *problems) equal(name string, got, want any) {
 	p.want(got == want, "%s is %s, want %s", name, quoted(got), quoted(want))
 }
@@ -22,19 +22,19 @@ func quoted(v any) string {
 	return fmt.Sprint(v)
 }
 
-// contains wants one of list to be want.
+// contains checks that list has want.
 func (p *problems) contains(name string, list []string, want string) {
 	p.want(slices.Contains(list, want), "%s is %q, want %q among them", name, list, want)
 }
 
-// want wants ok; otherwise the rest says what is wrong.
+// want checks that ok is true; otherwise it adds the formatted problem.
 func (p *problems) want(ok bool, format string, args ...any) {
 	if !ok {
 		p.found = append(p.found, fmt.Sprintf(format, args...))
 	}
 }
 
-// err is nil if everything held.
+// err returns all problems; nil if there are none.
 func (p *problems) err() error {
 	if len(p.found) == 0 {
 		return nil
@@ -42,8 +42,8 @@ func (p *problems) err() error {
 	return errors.New(strings.Join(p.found, "; "))
 }
 
-// holds reports the facts that a step has shown, unless there are problems.
-func (j *journey) holds(p problems, facts ...string) error {
+// conclude returns the problems of a step, or reports the facts that it proves.
+func (j *journey) conclude(p problems, facts ...string) error {
 	if err := p.err(); err != nil {
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// redirect is the client's end of the authorization: a listener on a loopback
-// port that the system chose (RFC 8252 section 7.3).
+// redirect receives the authorization response, on a loopback port that the
+// system chose (RFC 8252 §7.3).
 type redirect struct {
 	uri string
 	srv *http.Server
@@ -18,8 +18,8 @@ type redirect struct {
 
 // listen starts to listen.
 func listen(ctx context.Context) (*redirect, error) {
-	// The address and not localhost, which may mean another (RFC 8252 section
-	// 8.3).
+	// The address and not the name localhost, which may resolve to another (RFC
+	// 8252 §8.3).
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func listen(ctx context.Context) (*redirect, error) {
 		select {
 		case r.got <- req.URL.Query():
 			w.Write([]byte("You can close this window.\n"))
-		default: // only the first counts
+		default: // only the first request counts
 			http.Error(w, "this sign-in is over", http.StatusGone)
 		}
 	})

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// client is what the walk needs of the answer to a registration.
+// client has the members of a registration response that the walk needs.
 type client struct {
 	ID              string          `json:"client_id"`
 	Secret          string          `json:"client_secret"`
@@ -21,8 +21,8 @@ type client struct {
 	ManageToken     string          `json:"registration_access_token"`
 }
 
-// registered is the registration (RFC 7591 section 3).
-func (j *journey) registered(x *exchange) error {
+// checkRegistration checks the registration (RFC 7591 §3).
+func (j *journey) checkRegistration(x *exchange) error {
 	if j.opts.InitialAccessToken == "" {
 		j.out.step("Register, openly, as a public client (RFC 7591)")
 	} else {
@@ -49,7 +49,7 @@ func (j *journey) registered(x *exchange) error {
 	j.outcome.ClientID, j.outcome.ClientSecret = c.ID, c.Secret
 	j.outcome.ManageURI, j.outcome.ManageToken = c.ManageURI, c.ManageToken
 	p.want(c.ID != "", "client_id is missing")
-	p.want((c.ManageURI == "") == (c.ManageToken == ""), "registration_client_uri and registration_access_token go together")
+	p.want((c.ManageURI == "") == (c.ManageToken == ""), "only one of registration_client_uri and registration_access_token is present")
 	p.equal("Cache-Control", x.res.Header.Get("Cache-Control"), "no-store")
 	p.contains("redirect_uris", c.RedirectURIs, j.back.uri)
 	p.contains("grant_types", c.GrantTypes, "authorization_code")
@@ -57,60 +57,58 @@ func (j *journey) registered(x *exchange) error {
 	p.equal("token_endpoint_auth_method", c.AuthMethod, j.opts.authMethod())
 	if j.opts.InitialAccessToken == "" {
 		p.want(c.Secret == "", "a public client got a client_secret")
-		facts := []string{"registered as asked: without a secret"}
+		facts := []string{"registered as requested: without a secret"}
 		if j.brokered() {
-			// One of them could delete it for the others.
-			p.want(c.ManageURI == "", "registration_client_uri is there, though everybody who registers the same shares the client")
-			facts = append(facts, "nothing to manage it with: who registers the same, ports aside, is the same client")
+			// With it one user could delete the client of all the others.
+			p.want(c.ManageURI == "", "registration_client_uri is present, although identical registrations share this client")
+			facts = append(facts, "no way to manage it: a registration with the same metadata, except ports, is the same client")
 		}
-		return j.holds(p, facts...)
+		return j.conclude(p, facts...)
 	}
 	p.want(c.Secret != "", "client_secret is missing")
-	p.want(len(c.SecretExpiresAt) > 0, "client_secret_expires_at is missing, and REQUIRED beside client_secret")
-	return j.holds(p, "registered as asked: with a secret")
+	p.want(len(c.SecretExpiresAt) > 0, "client_secret_expires_at is missing, but REQUIRED with client_secret")
+	return j.conclude(p, "registered as requested: with a secret")
 }
 
-// unregister deletes the client (RFC 7592 section 2.3), if it got what that
-// takes.
+// unregister deletes the client (RFC 7592 §2.3), if the broker allows it.
 func (j *journey) unregister(ctx context.Context) error {
 	if j.client.ManageURI == "" || j.opts.Keep {
 		return nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.out.step("Delete the client again (RFC 7592)")
-	x, err := j.remove(ctx)
+	j.out.step("Delete the client (RFC 7592)")
+	x, err := j.deleteClient(ctx)
 	if err != nil {
 		return err
 	}
 	j.out.request(x)
 	j.out.sentHeader(x, "Authorization")
 	j.out.answer(x)
-	j.client.ManageURI = "" // tried once is enough
+	j.client.ManageURI = "" // no second attempt in cleanUp
 	var p problems
 	p.equal("status", x.res.StatusCode, http.StatusNoContent)
-	return j.holds(p, "the client is gone")
+	return j.conclude(p, "the client is deleted")
 }
 
-// leave deletes the client after a step that did not hold, even if that was
-// because ctx ended.
-func (j *journey) leave(ctx context.Context) error {
+// cleanUp deletes the client after a failed step, even if ctx has ended.
+func (j *journey) cleanUp(ctx context.Context) error {
 	if j.client.ManageURI == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	x, err := j.remove(ctx)
+	x, err := j.deleteClient(ctx)
 	if err != nil {
-		return fmt.Errorf("the client %s stays behind: %w", j.client.ID, err)
+		return fmt.Errorf("the client %s is left behind: %w", j.client.ID, err)
 	}
 	if x.res.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("the client %s stays behind: %s", j.client.ID, x.res.Status)
+		return fmt.Errorf("the client %s is left behind: %s", j.client.ID, x.res.Status)
 	}
 	return nil
 }
 
-func (j *journey) remove(ctx context.Context) (*exchange, error) {
+func (j *journey) deleteClient(ctx context.Context) (*exchange, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, j.client.ManageURI, nil)
 	if err != nil {
 		return nil, err

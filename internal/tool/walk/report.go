@@ -15,11 +15,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 )
 
-// report writes the walk down: numbered steps, what was sent after ">", what was
-// received after "<", what that shows after "ok". It is meant for terminals of 80
-// to 100 columns; only what cannot be broken, such as a URL, is longer.
+// report writes numbered steps: after ">" what was sent, after "<" what was
+// received, after "ok" what that proves. It is for terminals of 80 to 100
+// columns; only a word that cannot be broken, such as a URL, is longer.
 //
-// An error of the writer is not reported: the walk is not about it.
+// Write errors are ignored: they do not concern the walk.
 type report struct {
 	w       io.Writer
 	verbose bool
@@ -46,7 +46,7 @@ func (r *report) step(title string) {
 	fmt.Fprintf(r.w, "%2d. %s\n", r.steps, r.paint(terminal.Bold, title))
 }
 
-// at says in which step err came up.
+// at adds the current step to err.
 func (r *report) at(err error) error {
 	if r.steps == 0 {
 		return fmt.Errorf("walk: %w", err)
@@ -58,13 +58,13 @@ func (r *report) ok(fact string) {
 	fmt.Fprintf(r.w, "    %s %s\n", r.paint(terminal.Green, "ok"), fact)
 }
 
-// failed marks the last step. What is wrong is in the error that Run returns.
+// failed marks the last step. The error that Run returns has the reason.
 func (r *report) failed() {
 	fmt.Fprintf(r.w, "    %s\n", r.paint(terminal.Red, "FAILED"))
 }
 
 func (r *report) end() {
-	fmt.Fprintf(r.w, "\nAll %d steps held.\n", r.steps)
+	fmt.Fprintf(r.w, "\nAll %d steps passed.\n", r.steps)
 }
 
 // line writes a line that begins with an arrow.
@@ -75,7 +75,7 @@ func (r *report) line(arrow, text string) {
 // member is a header, a parameter or a member of an object.
 type member struct{ name, value string }
 
-// members writes them one to a line, with the values in a column of their own.
+// members writes one member a line, with the values in a second column.
 func (r *report) members(arrow string, list []member) {
 	width := 0
 	for _, m := range list {
@@ -90,7 +90,7 @@ func (r *report) members(arrow string, list []member) {
 	}
 }
 
-// request writes the request line, and members with it.
+// request writes the request line and the members.
 func (r *report) request(x *exchange, with ...member) {
 	r.line(">", x.req.Method+" "+x.req.URL.String())
 	if r.verbose {
@@ -99,10 +99,10 @@ func (r *report) request(x *exchange, with ...member) {
 	r.members(">", with)
 }
 
-// sentHeader writes a header of the request if it has it.
+// sentHeader writes a header of the request, if it is present.
 func (r *report) sentHeader(x *exchange, name string) {
 	if v := x.req.Header.Get(name); v != "" && !r.verbose {
-		r.members(">", []member{{name, shown(name, v)}})
+		r.members(">", []member{{name, redact(name, v)}})
 	}
 }
 
@@ -118,7 +118,7 @@ func (r *report) headers(arrow string, h http.Header) {
 	var list []member
 	for name, values := range h {
 		for _, v := range values {
-			list = append(list, member{name, shown(name, v)})
+			list = append(list, member{name, redact(name, v)})
 		}
 	}
 	slices.SortFunc(list, func(a, b member) int {
@@ -127,10 +127,11 @@ func (r *report) headers(arrow string, h http.Header) {
 	r.members(arrow, list)
 }
 
-// received writes what the answer brought.
+// received writes members of the answer.
 func (r *report) received(list ...member) { r.members("<", list) }
 
-// page writes the status of an answer to the browser, and where it leads.
+// page writes the status of an answer to the browser, and the target of a
+// redirect.
 func (r *report) page(res *http.Response) {
 	status := res.Status
 	if to, err := res.Location(); err == nil {
@@ -139,8 +140,7 @@ func (r *report) page(res *http.Response) {
 	r.line("<", status)
 }
 
-// challenge writes a Bearer challenge with those of its parameters that are
-// named.
+// challenge writes a Bearer challenge with the named parameters.
 func (r *report) challenge(params map[string]string, names ...string) {
 	list := []member{{"WWW-Authenticate", "Bearer"}}
 	for _, name := range names {
@@ -156,7 +156,7 @@ func (r *report) query(q url.Values, names ...string) {
 	var list []member
 	for _, name := range r.order(q, names) {
 		for _, v := range q[name] {
-			list = append(list, member{name, shown(name, v)})
+			list = append(list, member{name, redact(name, v)})
 		}
 	}
 	r.members(">", list)
@@ -165,8 +165,8 @@ func (r *report) query(q url.Values, names ...string) {
 // sentObject writes a JSON object that was sent.
 func (r *report) sentObject(body []byte) { r.members(">", r.membersOf(body, nil, true)) }
 
-// object writes those members of a JSON object that was received which are
-// named, or all of them if the report is verbose.
+// object writes the named members of a JSON object that was received, or all
+// members if the report is verbose.
 func (r *report) object(body []byte, names ...string) {
 	r.members("<", r.membersOf(body, names, r.verbose))
 }
@@ -184,13 +184,13 @@ func (r *report) membersOf(body []byte, names []string, all bool) []member {
 	var list []member
 	for _, name := range names {
 		if v, ok := object[name]; ok {
-			list = append(list, member{name, shown(name, text(v))})
+			list = append(list, member{name, redact(name, text(v))})
 		}
 	}
 	return list
 }
 
-// order returns names, and if the report is verbose what else q has.
+// order returns names, and the other names of q if the report is verbose.
 func (r *report) order(q url.Values, names []string) []string {
 	if !r.verbose {
 		return names
@@ -198,7 +198,7 @@ func (r *report) order(q url.Values, names []string) []string {
 	return others(q, names)
 }
 
-// others returns first and then the other keys of m in order.
+// others returns first, and then the other keys of m, sorted.
 func others[V any](m map[string]V, first []string) []string {
 	names := slices.Clone(first)
 	for name := range m {
@@ -210,7 +210,7 @@ func others[V any](m map[string]V, first []string) []string {
 	return names
 }
 
-// text is a JSON value as a person would write it.
+// text returns a JSON value without quotes and brackets.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -229,15 +229,15 @@ func text(v any) string {
 	return string(raw)
 }
 
-// secret are the names of what is worth stealing.
+// secret are the names of secret values.
 var secret = []string{
 	"_csrf", "csrf", "access_token", "authorization", "client_secret", "code", "code_verifier", "cookie", "id_token", "password", "refresh_token",
 	"registration_access_token", "set-cookie",
 }
 
-// shown is the value as it may be shown: of a secret the beginning, which tells
-// one from another and is of no use.
-func shown(name, value string) string {
+// redact returns the value for the report: of a secret only the beginning,
+// which is enough to distinguish secrets and too short to use.
+func redact(name, value string) string {
 	if !slices.Contains(secret, strings.ToLower(name)) {
 		return value
 	}

@@ -17,16 +17,16 @@ import (
 // name.
 const stepUpTool = "write_log"
 
-// stepUp is what a journey knows of its second authorization, which a tool asks
-// for (MCP authorization, "Step-Up Authorization Flow").
+// stepUp is the state of the second authorization, which a tool requires (MCP
+// authorization, "Step-Up Authorization Flow").
 type stepUp struct {
-	// begun is from the challenge until the tool has answered.
-	begun bool
-	had   []string // the scopes until then
+	// active is true from the challenge until the tool has answered.
+	active bool
+	before []string // the scopes before the step-up; nil without one
 }
 
-// callWriteLog calls the tool. What comes in between, the SDK does: it asks for
-// the scopes that are missing and calls again.
+// callWriteLog calls the tool. The SDK requests the missing scope in between,
+// and calls again.
 func (j *journey) callWriteLog(ctx context.Context, session *mcp.ClientSession) error {
 	res, err := session.CallTool(ctx, &mcp.CallToolParams{Name: stepUpTool, Arguments: map[string]any{"message": "hello from the walk"}})
 	if err != nil {
@@ -35,12 +35,13 @@ func (j *journey) callWriteLog(ctx context.Context, session *mcp.ClientSession) 
 	j.out.received(member{"text", textOf(res)})
 	var p problems
 	p.want(!res.IsError, "the tool failed: %s", textOf(res))
-	p.want(j.up.had != nil, "the tool was called with the scope %q, and nothing more was asked for", strings.Join(j.scope, " "))
-	return j.holds(p, "the tool has done it, and the user was asked only now")
+	p.want(j.stepUp.before != nil, "the call succeeded with the scope %q, so no other scope was requested", strings.Join(j.scope, " "))
+	return j.conclude(p, "the tool succeeded with the new scope")
 }
 
-// widened is the answer to a call with too small a scope (RFC 6750 section 3.1).
-func (j *journey) widened(x *exchange) error {
+// checkScopeChallenge checks the answer to a call with an insufficient scope
+// (RFC 6750 §3.1).
+func (j *journey) checkScopeChallenge(x *exchange) error {
 	j.out.step("Call the tool " + stepUpTool + ", which needs a scope that the token lacks")
 	j.out.request(x, member{"scope of the token", strings.Join(j.scope, " ")})
 	j.out.answer(x)
@@ -62,17 +63,17 @@ func (j *journey) widened(x *exchange) error {
 	if err := p.err(); err != nil {
 		return err
 	}
-	j.up = stepUp{begun: true, had: j.scope}
-	j.needed = strings.Join(append(slices.Clone(j.scope), missing...), " ")
-	return j.holds(p, "the challenge says what is missing, so the client can ask for it")
+	j.stepUp = stepUp{active: true, before: j.scope}
+	j.requiredScope = strings.Join(append(slices.Clone(j.scope), missing...), " ")
+	return j.conclude(p, "the challenge names the missing scope, so the client can request it")
 }
 
-// keptRegistration answers a second registration with what the first brought.
-// The SDK registers at every authorization; a client that keeps what it got does
-// not, and this one is such a client.
-func (j *journey) keptRegistration(req *http.Request) *http.Response {
+// cachedRegistration answers a second registration with the response to the
+// first. The SDK registers at every authorization; the walk acts as a client
+// that stores its registration.
+func (j *journey) cachedRegistration(req *http.Request) *http.Response {
 	x := exchange{req: req}
-	if !j.up.begun || j.registration == nil || !x.is(http.MethodPost, j.server.RegistrationEndpoint) {
+	if !j.stepUp.active || j.registration == nil || !x.is(http.MethodPost, j.server.RegistrationEndpoint) {
 		return nil
 	}
 	if req.Body != nil {
@@ -83,7 +84,7 @@ func (j *journey) keptRegistration(req *http.Request) *http.Response {
 	return &res
 }
 
-// sameScopes wants both lists to have the same scopes in whatever order.
+// sameScopes checks that both lists have the same scopes, in any order.
 func (p *problems) sameScopes(name, got, want string) {
 	a, b := strings.Fields(got), strings.Fields(want)
 	slices.Sort(a)
@@ -91,10 +92,10 @@ func (p *problems) sameScopes(name, got, want string) {
 	p.want(slices.Equal(a, b), "%s is %q, want %q", name, got, want)
 }
 
-// reread is a document that is known already.
-func (j *journey) reread(x *exchange) error {
+// checkSecondRead checks that a document can be read a second time.
+func (j *journey) checkSecondRead(x *exchange) error {
 	if x.res.StatusCode != http.StatusOK {
 		return errors.New(x.req.URL.String() + " answered " + x.res.Status + " the second time")
 	}
-	return j.passed(x)
+	return j.other(x)
 }

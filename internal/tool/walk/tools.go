@@ -11,9 +11,9 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// called is a call with the token. What the server answers comes to the steps
-// through the SDK.
-func (j *journey) called(x *exchange) error {
+// checkCall checks a call with the token. The SDK passes the server's answer to
+// the steps.
+func (j *journey) checkCall(x *exchange) error {
 	c := x.call()
 	sent := []member{{"method", c.Method}}
 	switch c.Method {
@@ -23,10 +23,10 @@ func (j *journey) called(x *exchange) error {
 		j.out.step("List the tools")
 	case "tools/call":
 		switch {
-		case c.Params.Name == stepUpTool && j.up.had == nil && x.res.StatusCode != http.StatusOK:
-			return j.widened(x)
-		case j.up.begun:
-			j.up.begun = false
+		case c.Params.Name == stepUpTool && j.stepUp.before == nil && x.res.StatusCode != http.StatusOK:
+			return j.checkScopeChallenge(x)
+		case j.stepUp.active:
+			j.stepUp.active = false
 			j.out.step("Call the tool " + c.Params.Name + " again, with the new token")
 		default:
 			j.out.step("Call the tool " + c.Params.Name)
@@ -35,10 +35,10 @@ func (j *journey) called(x *exchange) error {
 			sent = append(sent, member{"arguments", string(c.Params.Arguments)})
 		}
 	default:
-		return j.passed(x)
+		return j.other(x)
 	}
 	if !j.out.verbose {
-		sent = append([]member{{"Authorization", shown("Authorization", x.req.Header.Get("Authorization"))}}, sent...)
+		sent = append([]member{{"Authorization", redact("Authorization", x.req.Header.Get("Authorization"))}}, sent...)
 	}
 	j.out.request(x, sent...)
 	j.out.answer(x)
@@ -50,12 +50,12 @@ func (j *journey) called(x *exchange) error {
 	return p.err()
 }
 
-func (j *journey) connected(res *mcp.InitializeResult) error {
+func (j *journey) checkServerInfo(res *mcp.InitializeResult) error {
 	if res == nil || res.ServerInfo == nil {
-		return errors.New("the server did not say who it is")
+		return errors.New("the server did not send its name")
 	}
 	j.out.received(member{"server", res.ServerInfo.Name + " " + res.ServerInfo.Version}, member{"protocol", res.ProtocolVersion})
-	j.out.ok("the token is good")
+	j.out.ok("the server accepts the token")
 	return nil
 }
 
@@ -75,7 +75,7 @@ func (j *journey) listTools(ctx context.Context, session *mcp.ClientSession) err
 	p.contains("tools", names, "echo")
 	p.contains("tools", names, "whoami")
 	p.contains("tools", names, stepUpTool)
-	return j.holds(p, "the server has the tools that we want to call")
+	return j.conclude(p, "the server has the tools that the walk calls")
 }
 
 func (j *journey) callEcho(ctx context.Context, session *mcp.ClientSession) error {
@@ -89,10 +89,10 @@ func (j *journey) callEcho(ctx context.Context, session *mcp.ClientSession) erro
 	var p problems
 	p.want(!res.IsError, "the tool failed")
 	p.equal("text", text, message)
-	return j.holds(p, "it says what we said")
+	return j.conclude(p, "it returns the message")
 }
 
-// callWhoami asks the server what it takes the token for.
+// callWhoami checks the claims that the server reads from the token.
 func (j *journey) callWhoami(ctx context.Context, session *mcp.ClientSession) error {
 	res, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "whoami"})
 	if err != nil {
@@ -120,28 +120,28 @@ func (j *journey) callWhoami(ctx context.Context, session *mcp.ClientSession) er
 	}
 	var p problems
 	p.want(who.Subject != "", "sub is missing")
-	// A pool in which people sign in by e-mail address or telephone number
-	// makes up user names.
+	// In a pool where users sign in with an e-mail address or a phone number,
+	// Cognito generates the user names.
 	if !strings.ContainsAny(j.opts.Username, "@+") {
 		p.equal("username", who.Username, j.opts.Username)
 	}
-	facts := []string{"a genuine Cognito token, for this user"}
+	facts := []string{"it is a Cognito token for this user"}
 	if j.brokered() {
 		// The broker signs users in through an app client of its own.
-		facts = append(facts, "its client_id is that of the broker's app client, whose secret only the broker has")
-		p.want(who.ClientID != "" && who.ClientID != j.client.ID, "client_id is %q, want that of an app client of the broker", who.ClientID)
+		facts = append(facts, "its client_id is the broker's app client, whose secret only the broker has")
+		p.want(who.ClientID != "" && who.ClientID != j.client.ID, "client_id is %q, want an app client of the broker", who.ClientID)
 	} else {
 		p.equal("client_id", who.ClientID, j.client.ID)
 	}
 	p.equal("token_use", who.TokenUse, "access")
-	p.want(who.Issuer != "" && who.Issuer != j.server.Issuer, "iss is %q, want the user pool's issuer: tokens are Cognito's own", who.Issuer)
+	p.want(who.Issuer != "" && who.Issuer != j.server.Issuer, "iss is %q, want the issuer of the user pool, because tokens are Cognito's own", who.Issuer)
 	if len(who.Audience) > 0 {
 		p.contains("aud", who.Audience, j.opts.MCP)
 	}
 	for _, scope := range j.scope {
 		p.contains("scope", strings.Fields(who.Scope), scope)
 	}
-	return j.holds(p, facts...)
+	return j.conclude(p, facts...)
 }
 
 func textOf(res *mcp.CallToolResult) string {

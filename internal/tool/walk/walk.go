@@ -1,20 +1,22 @@
-// Package walk goes the way of an MCP client, with the client of the official Go
-// SDK: it calls an MCP server without a token, follows the challenge to the
-// metadata, registers, signs somebody in, says yes on the broker's consent page,
-// exchanges the code, calls the server's tools, asks for more when one of them
-// needs a scope that it does not have, and deletes its registration. It prints
-// every step with what was sent and received, secrets shortened, and stops at the
-// first that does not hold what the standards promise.
+// Package walk is a tool: it connects to an MCP server step by step, with the
+// client of the official Go SDK. It calls the server without a token, follows
+// the challenge to the metadata, registers, signs a user in, allows the client
+// on the broker's consent page, exchanges the code, calls the server's tools,
+// requests another scope when a tool needs it, and deletes its registration. It
+// prints what each step sent and received, with secrets shortened, and stops at
+// the first step that does not conform to the standards.
 //
-// Whether the broker is brokered or direct it takes from the metadata: in direct
-// mode Cognito itself signs people in, nobody is asked for consent, and every
-// client can delete its registration.
+// It sees from the metadata whether the broker is in brokered or in direct
+// mode. In direct mode Cognito itself signs users in, there is no consent page,
+// and every client can delete its registration.
 //
-// Nothing is taken for known but the server's URL and the account: discovery,
-// registration, PKCE and the exchange are the SDK's, the redirect URI has a
-// listener behind it, and the pages are fetched and their forms filled in (package
-// signin says which cannot be). It expects the tools of
-// examples/mcpserver.
+// It knows only the server's URL and the user's password. The SDK does
+// discovery, registration, PKCE and the exchange; a listener receives the
+// redirect; package signin fetches the pages and submits their forms. The
+// server must have the tools of examples/mcpserver.
+//
+// It leaves out what package signin leaves out, and errors of a server that no
+// conforming client provokes: package doctor checks those.
 package walk
 
 import (
@@ -31,38 +33,36 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 )
 
-// Options say where to go and who goes. Fields are required unless their comment
-// says otherwise.
+// Options select the server, the user and the kind of client. Fields are
+// required unless their comment says otherwise.
 type Options struct {
 	// MCP is the URL of the MCP server as its users type it.
 	MCP string
-	// Username and Password are those of somebody who can sign in without a
-	// second factor.
+	// Username and Password are for a user who signs in without a second factor.
 	Username string
 	Password string
-	// InitialAccessToken, if there is one, is sent with the registration, and
-	// the client registers as a confidential one. Optional; default: open
-	// registration of a public client.
+	// InitialAccessToken is sent with the registration of a confidential client.
+	// Optional; default: open registration of a public client.
 	InitialAccessToken string
 	// AuthMethod is the token_endpoint_auth_method of a confidential client:
 	// client_secret_basic or client_secret_post. Optional; default:
 	// client_secret_basic. It must be empty without InitialAccessToken.
 	AuthMethod string
-	// ClientID is that of a client with the redirect URI
-	// http://127.0.0.1/callback that is registered already. Optional; default:
-	// the walk registers one. It must be empty with InitialAccessToken.
+	// ClientID is a client that is already registered, with the redirect URI
+	// http://127.0.0.1/callback. Optional; default: the walk registers one. It
+	// must be empty with InitialAccessToken.
 	ClientID string
-	// ClientSecret is the secret of that client if it has one, which the SDK
-	// sends in the body. Optional.
+	// ClientSecret is the secret of that client, which the SDK sends in the body.
+	// Optional.
 	ClientSecret string
-	// Keep leaves the client registered after a walk that held.
+	// Keep keeps the client registered after a successful walk.
 	Keep bool
-	// Verbose prints all headers and all members of JSON objects, and the
-	// exchanges that belong to no step.
+	// Verbose prints all headers and all members of JSON objects, and exchanges
+	// that belong to no step.
 	Verbose bool
 }
 
-// Outcome is what a walk has got. It prints as "[redacted]".
+// Outcome has the credentials that a walk obtained. It prints as "[redacted]".
 type Outcome struct {
 	ClientID     string
 	ClientSecret string // "" of a public client
@@ -75,7 +75,7 @@ type Outcome struct {
 // String implements fmt.Stringer.
 func (Outcome) String() string { return "[redacted]" }
 
-// authMethod is the token_endpoint_auth_method to register with.
+// authMethod returns the token_endpoint_auth_method to register.
 func (o Options) authMethod() string {
 	switch {
 	case o.ClientSecret != "":
@@ -104,7 +104,7 @@ func (o Options) check() error {
 		return errors.New("walk: AuthMethod needs an InitialAccessToken")
 	}
 	if o.ClientID != "" && o.InitialAccessToken != "" {
-		return errors.New("walk: a client that is registered already needs no InitialAccessToken")
+		return errors.New("walk: ClientID and InitialAccessToken exclude each other")
 	}
 	if o.ClientSecret != "" && o.ClientID == "" {
 		return errors.New("walk: ClientSecret needs the ClientID that it belongs to")
@@ -112,11 +112,11 @@ func (o Options) check() error {
 	return nil
 }
 
-// Run walks, and writes the report to w as it goes. The report has colours if w
-// is a terminal. The error names the step that did not hold and what was found
-// there; it is nil only if all held. The client is deleted again, also after an
-// error if the broker can be reached. With an error the Outcome is what there was
-// until then.
+// Run takes all steps and writes a report on each to w. The report has colours
+// if w is a terminal. The error names the step that failed and the reason; it
+// is nil only if all steps passed. Run deletes the client, after an error too
+// if the broker can be reached. With an error the Outcome has what was obtained
+// before.
 func Run(ctx context.Context, w io.Writer, o Options) (Outcome, error) {
 	if err := o.check(); err != nil {
 		return Outcome{}, err
@@ -126,7 +126,7 @@ func Run(ctx context.Context, w io.Writer, o Options) (Outcome, error) {
 	return runOver(ctx, transport, w, o)
 }
 
-// runOver walks over base.
+// runOver is Run with the transport base.
 func runOver(ctx context.Context, base http.RoundTripper, w io.Writer, o Options) (Outcome, error) {
 	back, err := listen(ctx)
 	if err != nil {
@@ -138,19 +138,19 @@ func runOver(ctx context.Context, base http.RoundTripper, w io.Writer, o Options
 	j.outcome.ClientID, j.outcome.ClientSecret = o.ClientID, o.ClientSecret
 	if err := j.run(ctx); err != nil {
 		j.out.failed()
-		return j.outcome, errors.Join(err, j.leave(ctx))
+		return j.outcome, errors.Join(err, j.cleanUp(ctx))
 	}
 	j.out.end()
 	return j.outcome, nil
 }
 
-// clientName is what the walk calls itself when it registers.
+// clientName is the client_name of the walk's registration.
 const clientName = "Walk through the broker"
 
-// run connects and calls the tools. Most of the steps are taken by the SDK while
-// it connects; RoundTrip and signIn see them pass.
+// run connects and calls the tools. The SDK takes most of the steps while it
+// connects; RoundTrip and signIn check them.
 func (j *journey) run(ctx context.Context) error {
-	// The limit is for each exchange, so it does not hurry the journey.
+	// The timeout is for each exchange, not for the whole walk.
 	client := &http.Client{Transport: j, Timeout: 30 * time.Second}
 	config := &auth.AuthorizationCodeHandlerConfig{
 		RedirectURL: j.back.uri, AuthorizationCodeFetcher: j.signIn, RequestRefreshToken: true, Client: client,
@@ -177,16 +177,16 @@ func (j *journey) run(ctx context.Context) error {
 		Endpoint: j.opts.MCP, HTTPClient: client, OAuthHandler: handler, DisableStandaloneSSE: true, MaxRetries: -1,
 	}, nil)
 	if err != nil {
-		return j.because(err)
+		return j.cause(err)
 	}
 	defer session.Close()
-	if err := j.connected(session.InitializeResult()); err != nil {
-		return j.because(err)
+	if err := j.checkServerInfo(session.InitializeResult()); err != nil {
+		return j.cause(err)
 	}
 	for _, step := range []func(context.Context, *mcp.ClientSession) error{j.listTools, j.callEcho, j.callWhoami, j.callWriteLog} {
 		if err := step(ctx, session); err != nil {
-			return j.because(err)
+			return j.cause(err)
 		}
 	}
-	return j.because(j.unregister(ctx))
+	return j.cause(j.unregister(ctx))
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// modes are those of AUTHORIZATION.
+// modes are the values of AUTHORIZATION.
 var modes = []broker.Mode{broker.ModeDirect, broker.ModeBrokered}
 
 func startStack(t *testing.T, mode broker.Mode) *devstack.Stack {
@@ -36,20 +36,20 @@ func startStack(t *testing.T, mode broker.Mode) *devstack.Stack {
 	return s
 }
 
-func openly(s *devstack.Stack) Options {
+func options(s *devstack.Stack) Options {
 	return Options{MCP: s.MCP, Username: s.Username, Password: s.Password}
 }
 
-// witness passes everything on and remembers the secrets that go by.
-type witness struct {
+// recorder is a transport that records the secrets in requests and answers.
+type recorder struct {
 	mu      sync.Mutex
 	secrets map[string]bool
 }
 
-func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
-	w.saw(req.Header.Get("Authorization"))
+func (w *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	w.record(req.Header.Get("Authorization"))
 	for _, q := range []string{req.URL.RawQuery, takeBody(&req.Body)} {
-		w.sawForm(q)
+		w.recordForm(q)
 	}
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
@@ -59,30 +59,30 @@ func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
 	if json.Unmarshal([]byte(takeBody(&res.Body)), &object) == nil {
 		for _, name := range []string{"access_token", "refresh_token", "client_secret", "registration_access_token"} {
 			if s, ok := object[name].(string); ok {
-				w.saw(s)
+				w.record(s)
 			}
 		}
 	}
 	for _, c := range res.Cookies() {
-		w.saw(c.Value)
+		w.record(c.Value)
 	}
 	if to, err := res.Location(); err == nil {
-		w.sawForm(to.RawQuery)
+		w.recordForm(to.RawQuery)
 	}
 	return res, nil
 }
 
-func (w *witness) sawForm(s string) {
+func (w *recorder) recordForm(s string) {
 	q, err := url.ParseQuery(s)
 	if err != nil {
 		return
 	}
 	for _, name := range []string{"code", "code_verifier", "client_secret", "password", "_csrf", "csrf"} {
-		w.saw(q.Get(name))
+		w.record(q.Get(name))
 	}
 }
 
-func (w *witness) saw(secret string) {
+func (w *recorder) record(secret string) {
 	_, credentials, ok := strings.Cut(secret, " ")
 	if ok {
 		secret = credentials
@@ -94,7 +94,7 @@ func (w *witness) saw(secret string) {
 	}
 }
 
-// takeBody reads a body and puts it back.
+// takeBody returns the content of a body, which can be read again.
 func takeBody(body *io.ReadCloser) string {
 	if *body == nil {
 		return ""
@@ -105,14 +105,14 @@ func takeBody(body *io.ReadCloser) string {
 	return string(b)
 }
 
-// The steps of a walk. What only one mode has is put in by stepsOf.
+// The steps of a walk in both modes. stepsOf inserts the others.
 var steps = []string{
 	"Call the MCP server without a token", "Read the protected resource metadata (RFC 9728)",
 	"Read the authorization server metadata (RFC 8414)", "Register, openly, as a public client (RFC 7591)",
 	"Make the authorization URL, with PKCE", "Sign in as alice", "Receive the code at the redirect URI",
 	"Exchange the code for tokens", "Call the MCP server with the token", "List the tools", "Call the tool echo",
 	"Call the tool whoami", "Call the tool write_log, which needs a scope that the token lacks",
-	"Make another authorization URL, for what is missing and what there was", "Go there with the same browser, still signed in as alice",
+	"Make another authorization URL, with the missing scope and the previous one", "Open it with the same browser, still signed in as alice",
 	"Receive the code at the redirect URI", "Exchange the code for tokens", "Call the tool write_log again, with the new token",
 }
 
@@ -122,7 +122,7 @@ func stepsOf(mode broker.Mode, confidential bool) []string {
 		list[3] = "Register as a confidential client, with an initial access token (RFC 7591)"
 	}
 	if mode == broker.ModeDirect || confidential {
-		list = append(list, "Delete the client again (RFC 7592)")
+		list = append(list, "Delete the client (RFC 7592)")
 	}
 	if mode == broker.ModeBrokered {
 		const allow = "Allow the client on the consent page"
@@ -140,14 +140,14 @@ func TestWalk(t *testing.T) {
 func testWalk(t *testing.T, mode broker.Mode) {
 	s := startStack(t, mode)
 	open, confidential := stepsOf(mode, false), stepsOf(mode, true)
-	// What the report explains of the mode.
-	explains := map[broker.Mode][]string{
-		broker.ModeDirect: {`ok people authorize at Cognito itself`},
+	// Patterns that the report must match in each mode.
+	patterns := map[broker.Mode][]string{
+		broker.ModeDirect: {`ok Cognito itself authorizes clients`},
 		broker.ModeBrokered: {
-			`ok people authorize at the broker`, `ok nothing to manage it with`, `ok the way leads through the broker`,
-			`ok signed in, but the client has got nothing yet`, `"?Walk through the broker`, `ok the page says who asks, unverified`,
-			`iss +http://localhost`, `ok iss is the issuer that we asked`, `ok the refresh token is the broker's`,
-			`ok its client_id is that of the broker's app client`,
+			`ok the broker authorizes clients`, `ok no way to manage it`, `ok it leads to the broker`,
+			`ok the user is signed in, but has not allowed`, `"?Walk through the broker`, `ok the page names the client as unverified`,
+			`iss +http://localhost`, `ok iss is the issuer`, `ok the refresh token is the broker's own`,
+			`ok its client_id is the broker's app client`,
 		},
 	}
 	tests := []struct {
@@ -159,7 +159,7 @@ func testWalk(t *testing.T, mode broker.Mode) {
 		{"public client", func(*Options) {}, open, append([]string{
 			`token_endpoint_auth_method  none`, `username   alice`, `token_use  access`, `code_challenge_method  S256`,
 			`error +insufficient_scope`, `scope of the token  mcp/read\n`, `text  written`,
-		}, explains[mode]...)},
+		}, patterns[mode]...)},
 		{"confidential client", func(o *Options) { o.InitialAccessToken = s.InitialAccessToken }, confidential, []string{
 			`Authorization  *Bearer dcr_iat_…`, `Authorization  Basic `, `client_secret_expires_at *0`,
 		}},
@@ -170,9 +170,9 @@ func testWalk(t *testing.T, mode broker.Mode) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			o := openly(s)
+			o := options(s)
 			tt.change(&o)
-			w := &witness{secrets: map[string]bool{o.Password: true}}
+			w := &recorder{secrets: map[string]bool{o.Password: true}}
 			var out strings.Builder
 			got, err := runOver(t.Context(), w, &out, o)
 			if err != nil {
@@ -192,15 +192,15 @@ func testWalk(t *testing.T, mode broker.Mode) {
 			}
 			for _, pattern := range tt.says {
 				if !regexp.MustCompile(pattern).MatchString(report) {
-					t.Errorf("the report does not say %q:\n%s", pattern, report)
+					t.Errorf("the report does not match %q:\n%s", pattern, report)
 				}
 			}
 			if len(w.secrets) < 7 {
-				t.Errorf("%d secrets went by, want at least 7; the check for them is worth nothing", len(w.secrets))
+				t.Errorf("%d secrets, want at least 7; with fewer the test proves nothing", len(w.secrets))
 			}
 			for secret := range w.secrets {
 				if strings.Contains(report, secret) {
-					t.Errorf("the report gives away %q", secret)
+					t.Errorf("the report has the secret %q", secret)
 				}
 			}
 			for line := range strings.Lines(report) {
@@ -215,9 +215,9 @@ func testWalk(t *testing.T, mode broker.Mode) {
 	}
 }
 
-func TestWalkSaysThatThePasswordIsWrong(t *testing.T) {
+func TestWalkReportsAWrongPassword(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
-	o := openly(s)
+	o := options(s)
 	o.Password = "wrong"
 	_, err := Run(t.Context(), io.Discard, o)
 	const want = "Incorrect username or password."
@@ -226,9 +226,9 @@ func TestWalkSaysThatThePasswordIsWrong(t *testing.T) {
 	}
 }
 
-func TestWalkRefusesABadInitialAccessToken(t *testing.T) {
+func TestWalkReportsABadInitialAccessToken(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
-	o := openly(s)
+	o := options(s)
 	o.InitialAccessToken = "dcr_iat_unknown"
 	_, err := Run(t.Context(), io.Discard, o)
 	if err == nil || !strings.Contains(err.Error(), "step 4 ") || strings.Contains(err.Error(), o.InitialAccessToken) {
@@ -255,17 +255,17 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-func TestShown(t *testing.T) {
+func TestRedact(t *testing.T) {
 	for _, tt := range []struct{ name, value, want string }{
 		{"client_name", "a name that is long enough", "a name that is long enough"},
 		{"access_token", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "eyJhbGci…"},
 		{"Authorization", "Bearer dcr_iat_abcdefghijkl", "Bearer dcr_iat_…"},
 		{"Authorization", "dcr_iat_abcdefghijkl", "dcr_iat_…"},
-		{"password", "Correct-Horse-9", "…"}, // half of it would be too much
+		{"password", "Correct-Horse-9", "…"}, // 8 characters would be half of it
 		{"password", "", "…"},
 	} {
-		if got := shown(tt.name, tt.value); got != tt.want {
-			t.Errorf("shown(%q, %q) = %q, want %q", tt.name, tt.value, got, tt.want)
+		if got := redact(tt.name, tt.value); got != tt.want {
+			t.Errorf("redact(%q, %q) = %q, want %q", tt.name, tt.value, got, tt.want)
 		}
 	}
 }
