@@ -81,8 +81,8 @@ func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string,
 	}
 }
 
-// standingKey is the partition of a client's grants in the index, or "" if no
-// client can have that id.
+// standingKey returns the partition of a client's grants in the index, or "" if
+// the client id is not a valid key.
 func standingKey(clientID string) string {
 	k, ok := key("client", clientID)
 	if !ok {
@@ -97,7 +97,7 @@ func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
 	return readAll(s.scan(ctx, "list grants", kindGrant, " AND "+isLive, values), readGrant)
 }
 
-// grantItem returns g as attributes, without what create and replace add.
+// grantItem returns g as attributes, without those that create and replace add.
 func grantItem(k string, g *grant.Grant) item {
 	it := newItem(kindGrant, k)
 	it["id"] = str(g.ID)

@@ -46,8 +46,8 @@ func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*grant.Tr
 	return readTransaction(it)
 }
 
-// TakeStep implements grant.Store. The version that it makes is not known
-// beforehand, so its write id is kept under the name of the step.
+// TakeStep implements grant.Store. It does not know the new version in advance,
+// so it stores its write id under the name of the step.
 func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to grant.Step) (*grant.Transaction, error) {
 	const (
 		op        = "take step of transaction"
@@ -96,8 +96,8 @@ func (s *Store) ReplaceTransaction(ctx context.Context, t *grant.Transaction) er
 	return nil
 }
 
-// DeleteTransaction implements grant.Store. A key is random, so nothing else
-// can be under it when the deletion is sent again.
+// DeleteTransaction implements grant.Store. A key is random, so a repeated
+// deletion cannot delete another transaction.
 func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) error {
 	_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName: &s.table,
@@ -111,7 +111,8 @@ func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) erro
 
 func transactionKey(key credential.Hash) string { return kindTransaction + "#" + key.String() }
 
-// transactionItem returns t as attributes, without what create and replace add.
+// transactionItem returns t as attributes, without those that create and
+// replace add.
 func transactionItem(t *grant.Transaction) item {
 	it := newItem(kindTransaction, transactionKey(t.Key))
 	it["key"] = str(t.Key.String())
