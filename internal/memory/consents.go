@@ -14,9 +14,9 @@ func (s *Store) PutConsent(ctx context.Context, c *grant.Consent) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sweep()
+	s.removeExpired()
 	stored := c.Clone()
-	stored.Scopes = list(stored.Scopes)
+	stored.Scopes = nilIfEmpty(stored.Scopes)
 	stored.CreatedAt = seconds(c.CreatedAt)
 	stored.ExpiresAt = seconds(c.ExpiresAt)
 	s.consents[c.Key] = stored

@@ -18,7 +18,7 @@ func (s *Store) CreateGrant(ctx context.Context, g *grant.Grant) error {
 	if s.grant(g.ID) != nil {
 		return broker.ErrExists
 	}
-	s.sweep()
+	s.removeExpired()
 	g.Version = s.putGrant(g, 1)
 	return nil
 }
@@ -55,8 +55,8 @@ func (s *Store) ReplaceGrant(ctx context.Context, g *grant.Grant) error {
 	return nil
 }
 
-// GrantsOf implements grant.Store. It yields what there was when the reading
-// began.
+// GrantsOf implements grant.Store. It yields the records that exist when it
+// begins.
 func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
 	return sequence(ctx, func() []string {
 		s.mu.Lock()
@@ -71,8 +71,8 @@ func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string,
 	})
 }
 
-// ListGrants implements grant.Store. It yields what there was when the reading
-// began.
+// ListGrants implements grant.Store. It yields the records that exist when it
+// begins.
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
 	return sequence(ctx, func() []*grant.Grant {
 		s.mu.Lock()
@@ -87,7 +87,7 @@ func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*grant.Grant, error] {
 	})
 }
 
-// grant returns the stored grant itself, or nil if there is none that has not
+// grant returns the stored grant itself, or nil if there is none or it has
 // expired. The caller holds s.mu.
 func (s *Store) grant(id string) *grant.Grant {
 	g, ok := s.grants[id]
@@ -101,9 +101,9 @@ func (s *Store) grant(id string) *grant.Grant {
 func (s *Store) putGrant(g *grant.Grant, version int64) int64 {
 	c := g.Clone()
 	c.Version = version
-	c.Scopes = list(c.Scopes)
-	c.Live = list(c.Live)
-	c.User.Groups = list(c.User.Groups)
+	c.Scopes = nilIfEmpty(c.Scopes)
+	c.Live = nilIfEmpty(c.Live)
+	c.User.Groups = nilIfEmpty(c.User.Groups)
 	c.CodeExpiresAt = seconds(g.CodeExpiresAt)
 	c.SpentAt = seconds(g.SpentAt)
 	c.CreatedAt = seconds(g.CreatedAt)
@@ -122,7 +122,8 @@ func (s *Store) putGrant(g *grant.Grant, version int64) int64 {
 	return version
 }
 
-// unlist takes g off the grants that stand. The caller holds s.mu.
+// unlist removes g from the index of grants that are not ended. The caller
+// holds s.mu.
 func (s *Store) unlist(g *grant.Grant) {
 	delete(s.standing[g.ClientID], g.ID)
 	if len(s.standing[g.ClientID]) == 0 {
