@@ -9,35 +9,35 @@ import (
 )
 
 const (
-	fresh      = 5 * time.Minute
+	maxAge     = 5 * time.Minute
 	retryAfter = 30 * time.Second
-	// patience is how long a request waits for the origin.
-	patience = 3 * time.Second
+	// fetchTimeout is how long a request waits for the origin.
+	fetchTimeout = 3 * time.Second
 )
 
-// Kept is a document of type T. It is fetched when it is first asked for, and
-// again when the copy is more than five minutes old. If that fails, or what
-// comes is not valid, the last good copy stays in use and the origin is left
-// alone for half a minute. It is safe for concurrent use.
+// Kept is a cached document of type T. The first Get fetches it, and a Get
+// fetches it again if the copy is more than five minutes old. If a fetch fails
+// or the document is invalid, the last good copy stays in use and the next
+// fetch waits half a minute. It is safe for concurrent use.
 type Kept[T any] struct {
 	fetch Fetch
 	parse func([]byte) (T, error)
 	now   func() time.Time
 	log   *slog.Logger
 
-	mu    sync.Mutex // held while fetching: there is one fetch at a time
+	mu    sync.Mutex // held during a fetch, so there is one at a time
 	value T
 	good  bool
 	due   time.Time
 	err   error
 }
 
-// Keep returns the document that fetch reads and parse understands.
+// Keep returns a Kept that reads with fetch and decodes with parse.
 func Keep[T any](fetch Fetch, parse func([]byte) (T, error), now func() time.Time, log *slog.Logger) *Kept[T] {
 	return &Kept[T]{fetch: fetch, parse: parse, now: now, log: log}
 }
 
-// Get returns the document, or an error if there never was a good copy.
+// Get returns the document, or an error if there has been no good copy yet.
 func (k *Kept[T]) Get(ctx context.Context) (T, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -47,9 +47,9 @@ func (k *Kept[T]) Get(ctx context.Context) (T, error) {
 	value, err := k.read(ctx)
 	switch {
 	case err == nil:
-		k.value, k.good, k.err, k.due = value, true, nil, k.now().Add(fresh)
+		k.value, k.good, k.err, k.due = value, true, nil, k.now().Add(maxAge)
 	case ctx.Err() != nil:
-		// The caller gave up; that says nothing about the origin.
+		// The caller gave up; the origin may be fine.
 		if !k.good {
 			return k.value, err
 		}
@@ -65,7 +65,7 @@ func (k *Kept[T]) Get(ctx context.Context) (T, error) {
 
 func (k *Kept[T]) read(ctx context.Context) (T, error) {
 	var none T
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	body, err := k.fetch(ctx)
 	if err != nil {
