@@ -1,3 +1,4 @@
-// Package examples tests the templates beside it as CloudFormation has them.
-// `make test-template` runs it. The examples are described in docs/mcp-server.md.
+// Package examples is a test of the templates in its directories, after
+// CloudFormation's transform. `make test-template` runs it. docs/mcp-server.md
+// describes the examples.
 package examples

@@ -22,7 +22,7 @@ const (
 )
 
 // transformed returns the resources and outputs of an example's template with
-// these parameters and those that all have.
+// these parameters and the shared ones.
 func transformed(t *testing.T, example string, parameters ...string) (resources, outputs map[string]any) {
 	t.Helper()
 	out, stderr, err := transform(t, example, append([]string{"Issuer=" + issuer, "UserPoolId=" + pool}, parameters...))
@@ -56,7 +56,7 @@ func transform(t *testing.T, example string, parameters []string) (out []byte, s
 	return out, b.String(), err
 }
 
-// at returns what is at a path of names in a JSON value.
+// at returns the value at a path of names in a JSON value.
 func at(v any, names ...string) any {
 	for _, name := range names {
 		object, ok := v.(map[string]any)
@@ -72,7 +72,7 @@ func property(resources map[string]any, resource string, names ...string) any {
 	return at(resources, append([]string{resource, "Properties"}, names...)...)
 }
 
-// want compares what is there with JSON.
+// want compares got with JSON.
 func want(t *testing.T, what string, got any, want string) {
 	t.Helper()
 	var b strings.Builder
@@ -86,7 +86,7 @@ func want(t *testing.T, what string, got any, want string) {
 
 func sub(s string) string { return `{"Fn::Sub":"` + s + `"}` }
 
-// routes are the route keys with how they are authorized.
+// routes returns the route keys with their authorization types.
 func routes(resources map[string]any) map[string]string {
 	found := make(map[string]string)
 	for id := range resources {
@@ -102,7 +102,7 @@ func routes(resources map[string]any) map[string]string {
 	return found
 }
 
-func TestWhatTheServerIsToldIsWhatItReads(t *testing.T) {
+func TestServerGetsTheVariablesItReads(t *testing.T) {
 	resources, outputs := transformed(t, "mcpserver", "RequireAudience=true", "Path=/notes/mcp", "ReadScope=notes/read", "WriteScope=notes/write")
 	told, _ := property(resources, "McpServerFunction", "Environment", "Variables").(map[string]any)
 	var read []string
@@ -134,8 +134,8 @@ func TestWhatTheServerIsToldIsWhatItReads(t *testing.T) {
 	want(t, "TOKEN_ISSUER", property(resources, "McpServerFunction", "Environment", "Variables", "TOKEN_ISSUER"), `"https://issuer.example.com/pool"`)
 }
 
-// The authorizer says nothing of where to sign in, so a client must find the
-// metadata by itself, and nothing but the metadata without a token.
+// The authorizer's response has no URL of the metadata, so a client must find
+// the metadata by itself. Without a token it may read the metadata only.
 func TestOnlyMetadataPassesTheAuthorizer(t *testing.T) {
 	resources, _ := transformed(t, "jwt-authorizer", "FunctionArn="+function, "AppClients=first,second", "Path=/notes/mcp")
 	got := routes(resources)
@@ -162,14 +162,14 @@ func TestOnlyMetadataPassesTheAuthorizer(t *testing.T) {
 	want(t, "Audience of bound tokens", property(resources, "Authorizer", "JwtConfiguration", "Audience"), `[`+sub(here+"/mcp")+`]`)
 }
 
-// An authorizer whose audience is empty would be no authorizer.
-func TestSomebodysTokensAreTaken(t *testing.T) {
+// An authorizer with an empty audience would accept every token.
+func TestAuthorizerNeedsAnAudience(t *testing.T) {
 	if out, stderr, err := transform(t, "jwt-authorizer", []string{"Issuer=" + issuer, "UserPoolId=" + pool, "FunctionArn=" + function}); err == nil || !strings.Contains(stderr, "AppClients") {
 		t.Errorf("without AppClients and RequireAudience: %v, %s%s; want a refusal", err, stderr, out)
 	}
 }
 
-func TestAgentCoreChecksNothingOfSingleClients(t *testing.T) {
+func TestAgentCoreAuthorizer(t *testing.T) {
 	discovery := `"DiscoveryUrl":{"Fn::Sub":["${TokenIssuer}/.well-known/openid-configuration",{"TokenIssuer":` + sub("https://cognito-idp.${AWS::Region}.${AWS::URLSuffix}/"+pool) + `}]}`
 	for _, tt := range []struct {
 		parameters []string
@@ -184,8 +184,8 @@ func TestAgentCoreChecksNothingOfSingleClients(t *testing.T) {
 	}
 }
 
-// AgentCore's own metadata names Cognito. What clients get has to name the
-// broker.
+// AgentCore's own metadata names Cognito. The metadata that clients get has to
+// name the broker.
 func TestAgentCoreSendsClientsToTheBroker(t *testing.T) {
 	resources, _ := transformed(t, "agentcore", "Scope=tools/call")
 	if challenge, _ := at(property(resources, "Forward", "ResponseParameters", "401"), "ResponseParameters").([]any); len(challenge) != 1 {

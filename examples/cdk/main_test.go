@@ -14,7 +14,7 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// stacks are what is deployed, by the stack's name.
+// stacks are the synthesised templates by the stack's name.
 var stacks = make(map[string]map[string]any)
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// synth synthesises the app with packages that only have to be there.
+// synth synthesises the app with placeholder packages.
 func synth(dir string) error {
 	server, out := filepath.Join(dir, "server"), filepath.Join(dir, "out")
 	if err := os.Mkdir(server, 0o755); err != nil {
@@ -81,8 +81,8 @@ func pack(archive, content string) error {
 	return f.Close()
 }
 
-// find returns the properties of the resources of a type whose JSON has part in
-// it.
+// find returns the properties of the resources of a type whose JSON contains
+// part.
 func find(t *testing.T, stack, kind, part string) []map[string]any {
 	t.Helper()
 	var found []map[string]any
@@ -120,8 +120,8 @@ func TestEachStackHasTheBrokerAndItsServer(t *testing.T) {
 	}
 }
 
-// The broker publishes metadata for the URL under which clients reach the MCP
-// server, and binds tokens to it; the server wants those.
+// The broker publishes metadata for the URL of the MCP server and binds tokens
+// to it; the server accepts these tokens.
 func TestTheBrokerKnowsTheServer(t *testing.T) {
 	for stack, api := range map[string]string{"McpServer": "Api", "JwtAuthorizer": "Api", "AgentCore": "Api"} {
 		metadata := find(t, stack, "AWS::Lambda::Function", `[{\"resource\":\"https://",{"Ref":"`+api+`"},".execute-api.`)
@@ -144,7 +144,8 @@ func TestParametersAreFilledIn(t *testing.T) {
 	for _, stack := range []string{"JwtAuthorizer", "AgentCore"} {
 		all := text(stacks[stack])
 		for _, name := range []string{"Issuer", "UserPoolId", "RequireAudience", "Scope", "Path"} {
-			// In Fn::Sub a value that is known later stands beside the text.
+			// In Fn::Sub a value that is unknown at synthesis is in the map
+			// after the text.
 			open := strings.Contains(all, "${"+name+"}") && !strings.Contains(all, `{"`+name+`":{`)
 			if open || strings.Contains(all, `{"Ref":"`+name+`"}`) {
 				t.Errorf("%s: the parameter %s is left open", stack, name)

@@ -32,12 +32,12 @@ func buildServer(checkout string) (string, error) {
 	return dir, nil
 }
 
-// newMcpServer is the example MCP server on Lambda, as examples/mcpserver has it
+// newMcpServer adds the example MCP server on Lambda, like examples/mcpserver
 // for SAM.
 func newMcpServer(app awscdk.App, common dcrbroker.Props, server string) {
 	stack := awscdk.NewStack(app, jsii.String("McpServer"), nil)
 
-	// The API is first: the broker has to know its URL, and the server both.
+	// The API comes first: the broker needs its URL, and the server needs both.
 	api := awsapigatewayv2.NewCfnApi(stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
 		Name: jsii.String("mcp-server"), ProtocolType: jsii.String("HTTP"),
 	})

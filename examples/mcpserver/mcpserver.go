@@ -1,15 +1,16 @@
-// Package mcpserver is an example: an MCP server that takes the access tokens of
-// a Cognito user pool behind the broker. It is made with the official Go SDK and
-// with packages mcpauth and gosdk, which do all that has to do with tokens. It
-// runs on Lambda behind an API Gateway HTTP API (directory lambda, template.yaml),
-// on a port (directory serve), and in dcr-dev.
+// Package mcpserver is an example: an MCP server that accepts the access tokens
+// of a Cognito user pool behind the broker. It uses the official Go SDK, and
+// packages mcpauth and gosdk for everything about tokens. It runs on Lambda
+// behind an API Gateway HTTP API (directory lambda, template.yaml), on a port
+// (directory serve), and in dcr-dev.
 //
-// Its tools are echo and whoami, which need the scope that all requests need, and
-// write_log, which needs another: whoever calls it with too small a token is
-// asked for more, and need not have been asked at the beginning.
+// Its tools are echo and whoami, which need only the scope of all requests, and
+// write_log, which needs another one: a client that calls it without this scope
+// gets a challenge and can ask the user for the scope then.
 //
-// Left out: sessions and server-initiated messages. The server is stateless and
-// answers with JSON, since a Lambda function behind an HTTP API cannot stream.
+// Sessions and server-initiated messages are left out. The server is stateless
+// and responds with JSON, since a Lambda function behind an HTTP API cannot
+// stream.
 package mcpserver
 
 import (
@@ -23,16 +24,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/mcpauth/gosdk"
 )
 
-// Config is the guard's, except for ToolScopes, which follow from the tools.
+// Config is the guard's configuration. New sets its ToolScopes.
 type Config struct {
 	mcpauth.Config
-	// WriteScope is what a tool needs that leaves something behind.
+	// WriteScope is the scope of tools that write.
 	WriteScope string
 }
 
 // New returns a handler for the MCP endpoint, at the path of cfg.Resource, and
 // for the protected resource metadata. The handler is safe for concurrent use.
-// The error is about cfg: New connects to nothing.
+// It returns an error about cfg, and opens no connection.
 func New(cfg Config) (http.Handler, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

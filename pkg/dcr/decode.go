@@ -12,17 +12,24 @@ import (
 // MaxBody is the most bytes a registration request may have.
 const MaxBody = 64 << 10
 
-// Request is the body of a registration (RFC 7591 section 3.1) or of an update (RFC 7592 section 2.2).
+// Request is the body of a registration (RFC 7591 §3.1) or of an update
+// (RFC 7592 §2.2).
 type Request struct {
-	Metadata          ClientMetadata
-	SoftwareStatement string // a compact JWS by its shape; not verified
+	// Metadata are the members of RFC 7591 §2.
+	Metadata ClientMetadata
+	// SoftwareStatement is a compact JWS by its shape; its signature is not
+	// verified (RFC 7591 §2.3). OPTIONAL.
+	SoftwareStatement string
 
-	// ClientID and ClientSecret are members of an update and mean nothing in a registration.
-	ClientID     string
+	// ClientID is the id of the client that sends an update. REQUIRED in an
+	// update, ignored in a registration.
+	ClientID string
+	// ClientSecret is the client's current secret; an update cannot choose
+	// another one. OPTIONAL in an update, ignored in a registration.
 	ClientSecret string
 
-	// Forbidden names the members that were sent and that an update must not have (RFC 7592 section 2.2). They
-	// mean nothing in a registration.
+	// Forbidden names the members that were sent and that an update must not
+	// have (RFC 7592 §2.2). A registration ignores them.
 	Forbidden []string
 }
 
@@ -32,13 +39,15 @@ func (r Request) LogValue() slog.Value { return slog.StringValue(redacted) }
 func (r Request) String() string   { return redacted }
 func (r Request) GoString() string { return redacted }
 
-// Decode reads a request body. Errors are of type *Error: PayloadTooLarge beyond MaxBody, InvalidRedirectURI for a
-// redirect_uris that is no array of strings, InvalidSoftwareStatement for that member, InvalidClientMetadata for
-// everything else, including a body that is not JSON.
+// Decode reads a request body (RFC 7591 §3.1). Errors are of type *Error:
+// PayloadTooLarge beyond MaxBody, InvalidRedirectURI for a redirect_uris that
+// is not an array of strings, InvalidSoftwareStatement for that member,
+// InvalidClientMetadata for everything else, including a body that is not JSON.
 //
-// Member names are matched exactly, and one that is repeated anywhere in the body is refused. Unknown members are
-// ignored. null and "" mean that a member is absent. In an array null is refused, and so is "" in redirect_uris; in
-// the other arrays "" is left out.
+// Member names are matched exactly, and one that is repeated anywhere in the
+// body is refused. Unknown members are ignored, as RFC 7591 §2 requires. null
+// and "" mean that a member is absent. In an array null is refused. "" is
+// refused in redirect_uris and dropped in the other arrays.
 func Decode(body []byte) (*Request, error) {
 	if len(body) > MaxBody {
 		return nil, Errorf(PayloadTooLarge, "the request body is longer than %d bytes", MaxBody)
@@ -60,6 +69,7 @@ func Decode(body []byte) (*Request, error) {
 	if r.SoftwareStatement, err = softwareStatementOf(o); err != nil {
 		return nil, err
 	}
+	// RFC 7592 §2.2: an update must not include these members.
 	for _, name := range []string{
 		"registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at",
 	} {
@@ -70,7 +80,8 @@ func Decode(body []byte) (*Request, error) {
 	return r, nil
 }
 
-// metadataOf picks the members of RFC 7591 section 2 out of a JSON object, and so not software_statement.
+// metadataOf returns the members of RFC 7591 §2 in a JSON object.
+// software_statement (§2.3) is not one of them.
 func metadataOf(o map[string]any) (ClientMetadata, error) {
 	var m ClientMetadata
 	var err error
@@ -164,8 +175,9 @@ func jwksOf(o map[string]any) (json.RawMessage, error) {
 	return b, nil
 }
 
-// softwareStatementOf returns the software_statement member if it has the shape of a compact JWS (RFC 7515 section
-// 7.1). An empty signature is refused: a statement has to be signed (RFC 7591 section 2.3).
+// softwareStatementOf returns the software_statement member if it has the shape
+// of a compact JWS (RFC 7515 §7.1). RFC 7591 §2.3: a statement has to be
+// signed, so an empty signature is refused.
 func softwareStatementOf(o map[string]any) (string, error) {
 	v := o["software_statement"]
 	if v == nil || v == "" {
@@ -187,7 +199,8 @@ func softwareStatementOf(o map[string]any) (string, error) {
 	return s, nil
 }
 
-// memberName returns the name of a member for an error description. All names but those with a language tag are ours.
+// memberName returns the name of a member for an error description. A name with
+// a language tag is the client's text and is made printable.
 func memberName(name string) string {
 	if _, _, ok := localizable(name); ok {
 		return printable(name, 64)
@@ -201,7 +214,7 @@ func kindOf(v any) string {
 		return "null"
 	case string:
 		return "a string"
-	case json.Number, float64: // the latter in claims (Stated)
+	case json.Number, float64: // float64 in the claims of WithStatement
 		return "a number"
 	case bool:
 		return "a boolean"

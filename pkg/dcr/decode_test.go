@@ -31,7 +31,7 @@ func bodies(t testing.TB) map[string][]byte {
 	return m
 }
 
-// refusal returns the *Error in err, which has to be one.
+// refusal returns err as an *Error and fails the test if it is another error.
 func refusal(t testing.TB, err error) *Error {
 	t.Helper()
 	if err == nil {
@@ -111,18 +111,19 @@ func TestDecodeIsLiberal(t *testing.T) {
 		want       ClientMetadata
 	}{
 		{"name in capitals is another member",
-			// encoding/json matches without regard to case, so the second one would win.
+			// encoding/json matches without regard to case, so the second one
+			// would win.
 			`{"redirect_uris":["https://a.example/cb"],"REDIRECT_URIS":["https://evil.example/cb"]}`, uri},
 		{"name with a character that folds to ASCII is another member",
-			// U+017F folds to s, and encoding/json would take it for one.
+			// U+017F folds to s, so encoding/json would match it.
 			"{\"redirect_uris\":[\"https://a.example/cb\"],\"redirect_uri\u017f\":[\"https://evil.example/cb\"]}", uri},
-		{"null is absent", // Zod-made clients send it for what they leave open
+		{"null is absent", // clients that use Zod send it for absent members
 			`{"redirect_uris":["https://a.example/cb"],"grant_types":null,"client_name":null,"jwks":null,"client_name#de":null,"software_statement":null,"client_id":null}`, uri},
 		{"empty string is absent", // MCP Inspector and Gemini CLI: "scope":""
 			`{"redirect_uris":["https://a.example/cb"],"scope":"","client_uri":"","grant_types":"","contacts":"","jwks":"","logo_uri#fr":"","software_statement":""}`, uri},
 		{"empty strings in arrays are left out",
 			`{"redirect_uris":["https://a.example/cb"],"contacts":[""],"grant_types":["",""]}`, uri},
-		{"unknown members of any type", // RFC 7591 section 2
+		{"unknown members of any type", // RFC 7591 §2
 			`{"redirect_uris":["https://a.example/cb"],"default_max_age":10,"id_token_signed_response_alg":["x"],"post_logout_redirect_uris":{"a":1},"require_auth_time":true}`, uri},
 		{"language tag on another member is an unknown member",
 			`{"redirect_uris":["https://a.example/cb"],"scope#en":5}`, uri},
@@ -153,7 +154,7 @@ func TestDecodeRefuses(t *testing.T) {
 	tests := []struct {
 		name, body string
 		code       Code
-		says       string // part of the description: the field, or what is wrong
+		text       string // part of the description: the field, or what is wrong
 	}{
 		{"nothing", "", InvalidClientMetadata, "empty"},
 		{"only white space", " \n", InvalidClientMetadata, "empty"},
@@ -176,7 +177,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"backslash at the end", `{"client_name":"\`, InvalidClientMetadata, "not valid JSON"},
 		{"control character in a string", "{\"client_name\":\"a\nb\"}", InvalidClientMetadata, "not valid JSON"},
 
-		// encoding/json keeps the last of two equal names; a filter in front of us might look at the first.
+		// encoding/json uses the last of two equal names; a filter in front of
+		// the broker may use the first.
 		{"duplicate name", `{"redirect_uris":["https://a.example/cb"],"redirect_uris":["https://b.example/cb"]}`, InvalidClientMetadata, "'redirect_uris' occurs more than once"},
 		{"duplicate name, one escaped", `{"client_name":"A","client\u005fname":"B"}`, InvalidClientMetadata, "'client_name' occurs more than once"},
 		{"duplicate name, first null", `{"scope":null,"scope":"a"}`, InvalidClientMetadata, "'scope'"},
@@ -210,8 +212,8 @@ func TestDecodeRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Decode([]byte(tt.body))
 			e := refusal(t, err)
-			if e.Code != tt.code || !strings.Contains(e.Description, tt.says) {
-				t.Errorf("Decode(%.100q) = %v, want %s with %q", tt.body, e, tt.code, tt.says)
+			if e.Code != tt.code || !strings.Contains(e.Description, tt.text) {
+				t.Errorf("Decode(%.100q) = %v, want %s with %q", tt.body, e, tt.code, tt.text)
 			}
 			checkDescription(t, e)
 		})
@@ -225,7 +227,7 @@ func TestDecodeChecksTheShapeOfASoftwareStatement(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		`1`, `{"payload":"","signatures":[]}`, // the JSON serialisation of RFC 7515 section 7.2
+		`1`, `{"payload":"","signatures":[]}`, // the JSON serialisation of RFC 7515 §7.2
 		`"x"`, `"a.b"`, `"e30.e30.e30.e30.e30"`, // five parts: encrypted
 		`"e30.e30."`,           // alg none: a statement has to be signed
 		`"e30=.e30.c2ln"`,      // padded
@@ -241,7 +243,8 @@ func TestDecodeChecksTheShapeOfASoftwareStatement(t *testing.T) {
 }
 
 func TestDecodeNamesWhatAnUpdateMustNotHave(t *testing.T) {
-	// Clients that PUT back what they were given send all of them.
+	// A client that sends its client information back as an update sends all of
+	// them.
 	body := `{"client_id":"c","client_secret_expires_at":0,"registration_access_token":"t",
 		"registration_client_uri":"https://as.example/register/c","client_id_issued_at":1}`
 	r, err := Decode([]byte(body))
@@ -264,7 +267,8 @@ func TestRequestKeepsItsSecretOutOfLogs(t *testing.T) {
 	checkRedacted(t, map[string]any{"r": []Request{*r}}, "hunter2")
 }
 
-// checkRedacted prints v in all the ways a program may come to print it by accident.
+// checkRedacted prints v in all the ways in which a program may print it by
+// accident.
 func checkRedacted(t *testing.T, v any, secret string) {
 	t.Helper()
 	var b strings.Builder
@@ -280,8 +284,8 @@ func checkRedacted(t *testing.T, v any, secret string) {
 	}
 }
 
-// FuzzDecode: any bytes give an *Error or a Request whose metadata has one stable JSON form, before and after
-// validation.
+// FuzzDecode: any bytes give an *Error or a Request whose metadata has one
+// stable JSON form, before and after validation.
 func FuzzDecode(f *testing.F) {
 	for _, b := range bodies(f) {
 		f.Add(b)
@@ -306,7 +310,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// checkStable checks that m survives its JSON form, and that this form has neither nulls nor empty strings.
+// checkStable checks that m survives its JSON form, and that this form has
+// neither nulls nor empty strings.
 func checkStable(t *testing.T, m ClientMetadata) {
 	t.Helper()
 	first, err := json.Marshal(m)

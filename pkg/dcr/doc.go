@@ -1,18 +1,26 @@
-// Package dcr has the words of OAuth 2.0 Dynamic Client Registration (RFC 7591) and of its management protocol
-// (RFC 7592): client metadata, the strict decoder for request bodies, the validation that the RFCs ask for, the
-// client information response, and the errors that a client may see.
+// Package dcr is RFC 7591, OAuth 2.0 Dynamic Client Registration, as far as
+// Amazon Cognito can do it, with the management protocol of RFC 7592: client
+// metadata, a strict decoder for request bodies, validation, the client
+// information response, and the errors that a client may see.
 //
-// Everything here is pure: no clock, no randomness, no network, no state. All functions may be called concurrently.
+// Everything here is pure: no clock, no randomness, no network, no state. All
+// functions may be called concurrently.
 //
 // A request passes two steps here, in this order:
 //
-//   - [Decode]: bytes to [Request]. Any bytes at all give a Request or an [*Error]. Member names are matched exactly
-//     and may not be repeated, which encoding/json alone does not do.
-//   - [Validate]: the rules of RFC 7591 section 2 that need no configuration, with RFC 8252 for redirect URIs and with
-//     what Amazon Cognito cannot do (client_credentials beside another grant type, scope offline_access).
+//   - [Decode]: bytes to [Request]. Any bytes at all give a Request or an
+//     [*Error]. Member names are matched exactly and may not be repeated, which
+//     encoding/json alone does not enforce.
+//   - [Validate]: the rules of RFC 7591 §2 that need no configuration, with
+//     RFC 8252 for redirect URIs and the limits of Amazon Cognito: no
+//     client_credentials beside another grant type, no scope offline_access.
 //
-// What is left out on purpose: policy (which redirect URIs, scopes and methods a deployment allows, and which default
-// method a client gets), HTTP statuses and headers, client authentication, and fetching: logo_uri, jwks_uri and the
-// like are checked for their form and never opened. A software statement is checked for the shape of a compact JWS and
-// otherwise ignored, as RFC 7591 section 2.3 allows: its signature is not verified and its claims are not used.
+// A software statement is checked for the shape of a compact JWS. The caller
+// verifies its signature and hands its claims to [ClientMetadata.WithStatement],
+// which lets them take precedence (RFC 7591 §2.3).
+//
+// The package leaves out policy (the redirect URIs, scopes and methods that a
+// deployment allows, and the default method), HTTP statuses and headers, client
+// authentication, and fetching: logo_uri, jwks_uri and the other links are
+// checked for their form and never opened.
 package dcr

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// checkDescription checks the characters of RFC 6749 section 5.2, the length, and that there is something to read.
+// checkDescription checks the characters of RFC 6749 §5.2, the length, and that
+// the description is not empty.
 func checkDescription(t *testing.T, e *Error) {
 	t.Helper()
 	if e.Description == "" || len(e.Description) > maxDescription {
@@ -23,7 +24,7 @@ func TestErrorfSendsNothingHarmful(t *testing.T) {
 		{"plain text, 100% of it", "plain text, 100% of it"},
 		{`say "x"`, "say 'x'"},
 		{`a\b`, "a?b"},
-		{"a\r\nSet-Cookie: x\x00\x7f", "a??Set-Cookie: x??"}, // goes into a header, too (RFC 6750 section 3)
+		{"a\r\nSet-Cookie: x\x00\x7f", "a??Set-Cookie: x??"}, // goes into a header, too (RFC 6750 §3)
 		{"naïve \u202e 名", "na?ve ? ?"},
 		{"\xff", "?"},
 		{strings.Repeat("x", maxDescription), strings.Repeat("x", maxDescription)},

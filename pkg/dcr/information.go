@@ -6,34 +6,48 @@ import (
 	"time"
 )
 
-// ClientInformation is the answer to a registration (RFC 7591 section 3.2.1) and to a read or an update of one
-// (RFC 7592 section 3).
+// ClientInformation is the response to a registration (RFC 7591 §3.2.1) and to
+// a read or an update of one (RFC 7592 §3).
 //
-// Its JSON form carries the secrets; its string forms and its value in a log do not.
+// Its JSON form carries the secrets; its string forms and its value in a log do
+// not.
 type ClientInformation struct {
-	ClientID     string
-	ClientSecret string    // "" for a public client
-	IssuedAt     time.Time // when ClientID was issued; the zero time leaves the member out
+	// ClientID identifies the client at this server. REQUIRED.
+	ClientID string
+	// ClientSecret is the secret of a confidential client. OPTIONAL, "" for a
+	// public client.
+	ClientSecret string
+	// IssuedAt is when ClientID was issued (client_id_issued_at). OPTIONAL; the
+	// zero time leaves the member out.
+	IssuedAt time.Time
 
+	// RegistrationAccessToken is what the client manages its registration with.
+	// REQUIRED by RFC 7592 §3.
 	RegistrationAccessToken string
-	RegistrationClientURI   string
+	// RegistrationClientURI is where the client manages its registration.
+	// REQUIRED by RFC 7592 §3.
+	RegistrationClientURI string
 
-	Metadata ClientMetadata // as registered, substitutions included
+	// Metadata is all metadata as registered, REQUIRED. It includes the values
+	// that the server replaced or filled in.
+	Metadata ClientMetadata
 }
 
-// MarshalJSON returns an object without nulls and empty strings. Times are integers, seconds since 1970. With a secret
-// goes client_secret_expires_at, always 0: secrets do not expire.
+// MarshalJSON returns an object without nulls and empty strings.
 func (c ClientInformation) MarshalJSON() ([]byte, error) {
 	o := c.Metadata.members()
 	putString(o, "client_id", c.ClientID)
 	putString(o, "client_secret", c.ClientSecret)
 	putString(o, "registration_access_token", c.RegistrationAccessToken)
 	putString(o, "registration_client_uri", c.RegistrationClientURI)
+	// Times are whole seconds since 1970 in UTC (RFC 7591 §3.2.1).
 	if !c.IssuedAt.IsZero() {
 		o["client_id_issued_at"] = c.IssuedAt.Unix()
 	}
+	// REQUIRED beside a secret; 0 means that the secret does not expire
+	// (RFC 7591 §3.2.1).
 	if c.ClientSecret != "" {
-		o["client_secret_expires_at"] = 0 // REQUIRED beside a secret; 0 means never
+		o["client_secret_expires_at"] = 0
 	}
 	return json.Marshal(o)
 }

@@ -9,12 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep arrays and objects may be nested. A JWK Set with certificates needs four.
+// maxDepth is how deep arrays and objects may be nested. A JWK Set with
+// certificates needs four levels.
 const maxDepth = 16
 
-// parseObject reads b as one JSON object, into string, json.Number, bool, nil, []any and map[string]any. It refuses
-// what encoding/json would let pass: a repeated member name (at any depth), text that is not UTF-8 and escaped halves
-// of surrogate pairs (RFC 7493 section 2.1, encoding/json replaces both by U+FFFD), and deep nesting.
+// parseObject reads b as one JSON object, into string, json.Number, bool, nil,
+// []any and map[string]any. It refuses what encoding/json accepts: a repeated
+// member name at any depth (RFC 7493 §2.3), text that is not UTF-8 and escaped
+// halves of surrogate pairs (RFC 7493 §2.1; encoding/json replaces both by
+// U+FFFD), and deep nesting.
 func parseObject(b []byte) (map[string]any, error) {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil, Errorf(InvalidClientMetadata, "the request body is empty; it must be a JSON object")
@@ -28,7 +31,8 @@ func parseObject(b []byte) (map[string]any, error) {
 	if err := checkText(b); err != nil {
 		return nil, err
 	}
-	// Checked as a whole first: the token reader alone would not see what follows the value.
+	// Unmarshal checks the whole body first: the token reader alone does not
+	// see text after the value.
 	var raw json.RawMessage
 	if err := json.Unmarshal(b, &raw); err != nil {
 		return nil, malformed(err)
@@ -46,7 +50,8 @@ func parseObject(b []byte) (map[string]any, error) {
 	return o, nil
 }
 
-// parseValue reads the next value of a text that is known to be valid JSON of bounded depth.
+// parseValue reads the next value. The caller has checked that the text is
+// valid JSON of bounded depth.
 func parseValue(d *json.Decoder) (any, error) {
 	t, err := d.Token()
 	if err != nil {
@@ -85,7 +90,7 @@ func parseMembers(d *json.Decoder) (map[string]any, error) {
 		if err != nil {
 			return nil, malformed(err)
 		}
-		name, _ := t.(string) // nothing else can stand here
+		name, _ := t.(string) // the decoder returns nothing but strings here
 		if _, ok := o[name]; ok {
 			return nil, Errorf(InvalidClientMetadata, "the member %s occurs more than once in one object", Quote(name))
 		}
@@ -107,8 +112,8 @@ func malformed(err error) *Error {
 	return Errorf(InvalidClientMetadata, "the request body is not valid JSON")
 }
 
-// checkText checks nesting and escaped surrogates. It works on any text, valid JSON or not, so that it can run before
-// the parser, which recurses.
+// checkText checks nesting and escaped surrogates. It works on any text, valid
+// JSON or not: it has to run before the parser, which recurses.
 func checkText(b []byte) error {
 	depth, inString := 0, false
 	for i := 0; i < len(b); i++ {
@@ -133,8 +138,9 @@ func checkText(b []byte) error {
 	return nil
 }
 
-// escape returns the length of the escape sequence, or pair of them, at the start of b, and false if it is half a
-// surrogate pair. What is not an escape sequence at all is left to the JSON parser.
+// escape returns the length of the escape sequence at the start of b, or of two
+// for a surrogate pair, and false for half of a pair. The JSON parser refuses
+// text that is not an escape sequence.
 func escape(b []byte) (n int, ok bool) {
 	r, isUnicode := unicodeEscape(b)
 	if !isUnicode {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// validateLocalized checks the members with a language tag (RFC 7591 section 2.2).
+// validateLocalized checks the members with a language tag (RFC 7591 §2.2).
 func validateLocalized(m *ClientMetadata) error {
 	if len(m.Localized) > maxLocalized {
 		return Errorf(InvalidClientMetadata, "at most %d members with a language tag are allowed", maxLocalized)
@@ -17,7 +17,7 @@ func validateLocalized(m *ClientMetadata) error {
 		if !ok || !validTag(tag) {
 			return Errorf(InvalidClientMetadata, "%s: must be client_name, client_uri, logo_uri, tos_uri or policy_uri, '#' and a language tag, as in client_name#fr", Quote(name))
 		}
-		// Language tags do not distinguish case (RFC 5646 section 2.1.1).
+		// Language tags do not distinguish case (RFC 5646 §2.1.1).
 		folded := strings.ToLower(name)
 		if seen[folded] {
 			return Errorf(InvalidClientMetadata, "%s: occurs more than once, in upper and lower case", memberName(name))
@@ -44,8 +44,9 @@ func validateLocalized(m *ClientMetadata) error {
 	return nil
 }
 
-// validTag reports whether tag looks like a language tag of RFC 5646 section 2.1: subtags of one to eight letters and
-// digits, the first of letters. The registry of subtags is not consulted.
+// validTag reports whether tag looks like a language tag of RFC 5646 §2.1:
+// subtags of one to eight letters and digits, the first of letters. It does not
+// look the subtags up in IANA's registry.
 func validTag(tag string) bool {
 	if len(tag) > maxTag {
 		return false

@@ -8,58 +8,95 @@ import (
 	"strings"
 )
 
-// The grant types that can be registered. Everything else is dropped by Validate.
+// The grant types that a client can register. Validate drops all others.
 const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
 )
 
-// The values of token_endpoint_auth_method that Amazon Cognito's token endpoint knows.
+// The values of token_endpoint_auth_method that Amazon Cognito's token endpoint
+// knows.
 const (
 	AuthNone        = "none"
 	AuthSecretBasic = "client_secret_basic"
 	AuthSecretPost  = "client_secret_post"
 )
 
-// ResponseTypeCode is the one response type there is.
+// ResponseTypeCode is the only response type that Validate accepts.
 const ResponseTypeCode = "code"
 
-// The values of application_type (OpenID Connect Dynamic Client Registration 1.0 section 2).
+// The values of application_type (OpenID Connect Dynamic Client Registration
+// 1.0 §2).
 const (
 	ApplicationWeb    = "web"
 	ApplicationNative = "native"
 )
 
-// ClientMetadata is what a client says about itself (RFC 7591 section 2) and, after validation and policy, what is
-// registered. The zero value of a field means that the member is absent.
+// ClientMetadata is the metadata of a client (RFC 7591 §2): as the client sent
+// it, or after validation and policy, as it is registered. All members are
+// OPTIONAL unless their comment says otherwise. The zero value of a field means
+// that the member is absent.
 //
-// Its JSON form is canonical: equal metadata gives equal bytes, members in alphabetical order, no nulls and no empty
-// strings. redirect_uris is always there, if need be as an empty array.
+// Its JSON form is canonical: equal metadata gives equal bytes, members in
+// alphabetical order, no nulls and no empty strings. redirect_uris is always
+// there, as an empty array if the client has none.
 type ClientMetadata struct {
-	RedirectURIs            []string
+	// RedirectURIs are the addresses to which the authorization server may send
+	// a user back. REQUIRED for a client of a flow with redirects.
+	RedirectURIs []string
+	// TokenEndpointAuthMethod is how the client authenticates at the token
+	// endpoint. OPTIONAL; the RFC's default is client_secret_basic.
 	TokenEndpointAuthMethod string
-	GrantTypes              []string
-	ResponseTypes           []string
-	ClientName              string
-	ClientURI               string
-	LogoURI                 string
-	Scope                   string // space-separated, RFC 6749 section 3.3
-	Contacts                []string
-	TOSURI                  string
-	PolicyURI               string
-	JWKSURI                 string
-	JWKS                    json.RawMessage // a JSON object, RFC 7517 section 5
-	SoftwareID              string
-	SoftwareVersion         string
-	ApplicationType         string // OpenID Connect Dynamic Client Registration 1.0 section 2
+	// GrantTypes are those that the client uses at the token endpoint. OPTIONAL;
+	// the default is authorization_code.
+	GrantTypes []string
+	// ResponseTypes are those that the client uses at the authorization
+	// endpoint; they have to fit the grant types (§2.1). OPTIONAL; the default
+	// is code.
+	ResponseTypes []string
+	// ClientName is the name that a user is shown. OPTIONAL, sending it is
+	// RECOMMENDED.
+	ClientName string
+	// ClientURI is a web page about the client. OPTIONAL, sending it is
+	// RECOMMENDED.
+	ClientURI string
+	// LogoURI is an image that stands for the client. OPTIONAL.
+	LogoURI string
+	// Scope are the values that the client may ask for, separated by spaces
+	// (RFC 6749 §3.3). OPTIONAL; the server chooses a default.
+	Scope string
+	// Contacts are ways to reach the people in charge of the client, usually
+	// mail addresses. OPTIONAL.
+	Contacts []string
+	// TOSURI is a page with the client's terms of service. OPTIONAL.
+	TOSURI string
+	// PolicyURI is a page about how the client uses personal data. OPTIONAL.
+	PolicyURI string
+	// JWKSURI is where the client publishes its keys. OPTIONAL, and not allowed
+	// beside JWKS.
+	JWKSURI string
+	// JWKS are the client's keys themselves, a JSON object (RFC 7517 §5).
+	// OPTIONAL, and not allowed beside JWKSURI.
+	JWKS json.RawMessage
+	// SoftwareID names the software, the same in all of its installations and
+	// versions. OPTIONAL.
+	SoftwareID string
+	// SoftwareVersion is the version of the software that SoftwareID names.
+	// OPTIONAL.
+	SoftwareVersion string
+	// ApplicationType is web or native. OPTIONAL, from OpenID Connect Dynamic
+	// Client Registration 1.0 §2; its default, web, is not filled in.
+	ApplicationType string
 
-	// SoftwareStatement is the software statement that was used in the registration, unmodified (RFC 7591 section
-	// 3.2.1). Decode leaves it empty: what it read is in the Request, and not verified yet.
+	// SoftwareStatement is a signed JWT with client metadata as its claims
+	// (§2.3). OPTIONAL in a request. In a response it is REQUIRED, unmodified,
+	// if the registration used one (§3.2.1). Decode leaves it empty: the
+	// statement that it read is in the Request and is not verified yet.
 	SoftwareStatement string
 
-	// Localized holds the human-readable members in other languages under their whole member name, as in
-	// "client_name#ja-Jpan-JP" (RFC 7591 section 2.2).
+	// Localized holds the human-readable members in other languages by their
+	// whole member name, as in "client_name#ja-Jpan-JP" (§2.2). OPTIONAL.
 	Localized map[string]string
 }
 
@@ -79,8 +116,9 @@ func (m ClientMetadata) MarshalJSON() ([]byte, error) {
 	return json.Marshal(m.members())
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. It is as strict as Decode, except that it has no limit on the size.
-// Errors are of type *Error. On an error m is not changed.
+// UnmarshalJSON reads what MarshalJSON wrote. It is as strict as Decode, except
+// that it has no limit on the size. Errors are of type *Error. On an error m is
+// not changed.
 func (m *ClientMetadata) UnmarshalJSON(b []byte) error {
 	o, err := parseObject(b)
 	if err != nil {
@@ -111,8 +149,9 @@ func (m ClientMetadata) members() map[string]any {
 	if len(m.RedirectURIs) == 0 {
 		o["redirect_uris"] = []string{}
 	}
-	// An absent response_types means "code" (RFC 7591 section 2), which would be wrong for a client that never
-	// sees the authorization endpoint.
+	// RFC 7591 §2: an absent response_types means "code". A client without the
+	// code grant has no use for the authorization endpoint, so it gets an empty
+	// list.
 	if len(m.ResponseTypes) == 0 && len(m.GrantTypes) > 0 && !slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
 		o["response_types"] = []string{}
 	}
@@ -163,8 +202,8 @@ func (m *ClientMetadata) listFields() []listField {
 	}
 }
 
-// localizable reports whether name is a human-readable member with a language tag (RFC 7591 section 2.2), and returns
-// its two parts.
+// localizable reports whether name is a human-readable member with a language
+// tag (RFC 7591 §2.2), and returns its two parts.
 func localizable(name string) (base, tag string, ok bool) {
 	base, tag, ok = strings.Cut(name, "#")
 	if !ok {

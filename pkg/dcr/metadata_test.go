@@ -49,9 +49,9 @@ func TestMetadataJSONIsCanonical(t *testing.T) {
 		m    ClientMetadata
 		want string
 	}{
-		{"redirect_uris is always there", // clients require the array
+		{"redirect_uris is always there", // clients need the array
 			ClientMetadata{}, `{"redirect_uris":[]}`},
-		{"a machine has no response types", // leaving it out would mean code
+		{"client_credentials has no response types", // an absent member would mean code
 			ClientMetadata{GrantTypes: []string{GrantClientCredentials}, TokenEndpointAuthMethod: AuthSecretPost},
 			`{"grant_types":["client_credentials"],"redirect_uris":[],"response_types":[],"token_endpoint_auth_method":"client_secret_post"}`},
 		{"alphabetical, languages included", full(),
@@ -78,7 +78,8 @@ func TestMetadataJSONIsCanonical(t *testing.T) {
 }
 
 func TestMetadataReadsBackMoreThanARequestMayHave(t *testing.T) {
-	// '<' is six bytes in the canonical form, so what fitted a request may not fit one again.
+	// '<' is six bytes in the canonical form, so the metadata of a request may
+	// be longer than a request is allowed to be.
 	m := ClientMetadata{ClientName: strings.Repeat("<", MaxBody/2)}
 	b, err := json.Marshal(m)
 	if err != nil {
@@ -120,7 +121,7 @@ func TestClientInformationJSON(t *testing.T) {
 				Metadata: ClientMetadata{RedirectURIs: []string{"https://a.example/"}, TokenEndpointAuthMethod: AuthNone}},
 			`{"client_id":"c","client_id_issued_at":1760000000,"redirect_uris":["https://a.example/"],"registration_access_token":"t",` +
 				`"registration_client_uri":"https://as.example/register/c","token_endpoint_auth_method":"none"}`},
-		{"confidential client: the secret never expires and that is said", // RFC 7591 section 3.2.1; omitempty would drop the 0
+		{"confidential client: client_secret_expires_at is 0", // RFC 7591 §3.2.1; omitempty would drop the 0
 			ClientInformation{ClientID: "c", ClientSecret: "s", Metadata: ClientMetadata{GrantTypes: []string{GrantClientCredentials}, TokenEndpointAuthMethod: AuthSecretBasic}},
 			`{"client_id":"c","client_secret":"s","client_secret_expires_at":0,"grant_types":["client_credentials"],"redirect_uris":[],` +
 				`"response_types":[],"token_endpoint_auth_method":"client_secret_basic"}`},
@@ -136,7 +137,7 @@ func TestClientInformationJSON(t *testing.T) {
 }
 
 func TestClientInformationReturnsAllThatWasRegistered(t *testing.T) {
-	// RFC 7591 section 3.2.1: all registered metadata.
+	// RFC 7591 §3.2.1: all registered metadata.
 	b, err := json.Marshal(ClientInformation{ClientID: "c", Metadata: full()})
 	if err != nil {
 		t.Fatal(err)

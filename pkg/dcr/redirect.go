@@ -10,16 +10,16 @@ import (
 // Limits on redirect URIs.
 const (
 	MaxRedirectURIs   = 10   // in one registration
-	MaxRedirectURILen = 1024 // characters, as Amazon Cognito has it
+	MaxRedirectURILen = 1024 // characters, Amazon Cognito's limit
 )
 
-// URIKind says what sort of redirect URI one is, which is what policy decides by.
+// URIKind is the kind of a redirect URI. Policy has rules for each kind.
 type URIKind int
 
 const (
 	HTTPS      URIKind = iota + 1 // https://host/...
-	Loopback                      // http://localhost, http://127.0.0.1 or http://[::1] (RFC 8252 section 7.3)
-	PrivateUse                    // a scheme of the client's own, com.example.app:/... (RFC 8252 section 7.1)
+	Loopback                      // http://localhost, http://127.0.0.1 or http://[::1] (RFC 8252 §7.3)
+	PrivateUse                    // a scheme of the client's own, com.example.app:/... (RFC 8252 §7.1)
 )
 
 func (k URIKind) String() string {
@@ -36,7 +36,7 @@ func (k URIKind) String() string {
 
 // RedirectURI is a redirect URI that ParseRedirectURI accepted.
 type RedirectURI struct {
-	Raw    string // as the client sent it; this is what is registered and compared
+	Raw    string // as the client sent it; registered and compared in this form
 	Kind   URIKind
 	Scheme string // lower case
 	Host   string // lower case, without port; an IPv6 address in brackets; may be "" if Kind is PrivateUse
@@ -45,16 +45,20 @@ type RedirectURI struct {
 	Query  string // as sent, without the question mark
 }
 
-// ParseRedirectURI checks one redirect URI and takes it apart. Errors are *Error with code InvalidRedirectURI; their
-// description repeats no more of the URI than a forbidden scheme.
+// ParseRedirectURI checks one redirect URI and returns its parts. Errors are
+// *Error with code InvalidRedirectURI; of the URI their description repeats at
+// most a forbidden scheme.
 //
-// It accepts https with a host name or IP address, http for exactly localhost, 127.0.0.1 and [::1] with or without
-// port, and private-use schemes except those of forbiddenScheme, which browsers and systems act on. Whether a scheme
-// has to have a dot, and which hosts are trusted, is for policy to say.
+// It accepts https with a host name or IP address (RFC 8252 §7.2), http for
+// exactly localhost, 127.0.0.1 and [::1] with or without port (§7.3), and
+// private-use schemes (§7.1) except those of forbiddenScheme, on which browsers
+// and systems act. Policy decides which hosts are trusted and whether a
+// private-use scheme needs a dot.
 //
-// It refuses fragments, userinfo, white space, control characters (percent-encoded ones too), backslashes, wildcards,
-// characters that RFC 3986 does not have, and "." and ".." path segments: with one, a URI under a trusted path would
-// lead a browser elsewhere.
+// It refuses fragments, user information, white space, control characters (also
+// percent-encoded), backslashes, wildcards, characters outside RFC 3986, and
+// the path segments "." and "..", with which a URI under a trusted path would
+// lead a browser to another one.
 func ParseRedirectURI(raw string) (RedirectURI, error) {
 	if raw == "" {
 		return RedirectURI{}, Errorf(InvalidRedirectURI, "must not be empty")
@@ -65,6 +69,7 @@ func ParseRedirectURI(raw string) (RedirectURI, error) {
 	if err := checkURIChars(raw); err != nil {
 		return RedirectURI{}, err
 	}
+	// RFC 6749 §3.1.2: a redirect URI is an absolute URI, so it has a scheme.
 	scheme, rest, ok := strings.Cut(raw, ":")
 	if !ok || !validScheme(scheme) {
 		return RedirectURI{}, Errorf(InvalidRedirectURI, "not an absolute URI; it must start with a scheme, as in https://example.com/callback")
@@ -91,12 +96,13 @@ func ParseRedirectURI(raw string) (RedirectURI, error) {
 	return u, nil
 }
 
-// parseWeb takes apart what follows the scheme of an http or https URI.
+// parseWeb parses the rest of an http or https URI, after the scheme.
 func (u *RedirectURI) parseWeb(rest string) error {
 	if err := u.split(rest); err != nil {
 		return err
 	}
-	// Browsers read https:host and https:/host as https://host; we do not guess.
+	// Browsers read https:host and https:/host as https://host. RFC 9110 §4.2.2
+	// has only the last form, and requires a host.
 	if u.Host == "" {
 		return Errorf(InvalidRedirectURI, "no host; it must look like %s://host/path", u.Scheme)
 	}
@@ -107,6 +113,9 @@ func (u *RedirectURI) parseWeb(rest string) error {
 		u.Kind = HTTPS
 		return nil
 	}
+	// RFC 8252 §7.3: a native app may be reached over http at a loopback address,
+	// where the answer does not leave the device. §8.3 advises against localhost;
+	// MCP clients use it all the same.
 	switch u.Host {
 	case "localhost", "127.0.0.1", "[::1]":
 		u.Kind = Loopback
@@ -115,8 +124,8 @@ func (u *RedirectURI) parseWeb(rest string) error {
 	return Errorf(InvalidRedirectURI, "http is allowed for localhost, 127.0.0.1 and [::1] only; use https")
 }
 
-// checkLoopback keeps to the one spelling that is known to be accepted by
-// Cognito, which compares these URIs as text.
+// checkLoopback accepts the one spelling that Cognito is known to accept:
+// Cognito compares these URIs as text.
 func (u *RedirectURI) checkLoopback() error {
 	if !strings.HasPrefix(u.Raw, "http://"+u.Host) {
 		return Errorf(InvalidRedirectURI, "http and %s must be in lower case", u.Host)
@@ -127,10 +136,12 @@ func (u *RedirectURI) checkLoopback() error {
 	return nil
 }
 
-// parsePrivateUse takes apart what follows a private-use scheme.
+// parsePrivateUse parses the rest of a URI with a private-use scheme.
 func (u *RedirectURI) parsePrivateUse(rest string) error {
 	u.Kind = PrivateUse
-	// Without the slash, example.com:8443/callback and localhost:3000 would pass for private-use schemes.
+	// RFC 8252 §7.1: the scheme is followed by a slash and the path. Without
+	// this rule example.com:8443/callback and localhost:3000 would pass for
+	// private-use schemes.
 	if !strings.HasPrefix(rest, "/") {
 		return Errorf(InvalidRedirectURI, "a private-use scheme must be followed by a path or host, as in com.example.app:/callback; for a web address use https")
 	}
@@ -149,7 +160,7 @@ func (u *RedirectURI) parsePrivateUse(rest string) error {
 	return nil
 }
 
-// split cuts //host:port/path?query into its parts.
+// split cuts //host:port/path?query into its parts (RFC 3986 §3).
 func (u *RedirectURI) split(rest string) error {
 	rest, u.Query, _ = strings.Cut(rest, "?")
 	authority, ok := strings.CutPrefix(rest, "//")
@@ -174,7 +185,8 @@ func (u *RedirectURI) split(rest string) error {
 	return nil
 }
 
-// checkPath refuses "." and ".." segments, encoded or not.
+// checkPath refuses "." and ".." segments, encoded or not: a browser removes
+// them (RFC 3986 §5.2.4) and so leaves the path that policy allowed.
 func (u *RedirectURI) checkPath() error {
 	path, err := url.PathUnescape(u.Path)
 	if err != nil {
@@ -188,7 +200,8 @@ func (u *RedirectURI) checkPath() error {
 	return nil
 }
 
-// checkNetURL refuses what net/url reads differently, so that no later code sees another host than policy did.
+// checkNetURL refuses a URI that net/url reads differently: later code must not
+// see another host than policy did.
 func (u *RedirectURI) checkNetURL() error {
 	p, err := url.Parse(u.Raw)
 	host := u.Host
@@ -201,7 +214,8 @@ func (u *RedirectURI) checkNetURL() error {
 	return nil
 }
 
-// checkURIChars refuses characters that may not be anywhere in a redirect URI.
+// checkURIChars refuses characters that are not allowed anywhere in a redirect
+// URI.
 func checkURIChars(raw string) error {
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
@@ -209,12 +223,15 @@ func checkURIChars(raw string) error {
 			return Errorf(InvalidRedirectURI, "white space and control characters are not allowed")
 		case c > 0x7f:
 			return Errorf(InvalidRedirectURI, "only ASCII is allowed; write the host as an A-label (xn--...) and percent-encode the rest")
+		// RFC 6749 §3.1.2: a redirect URI has no fragment.
 		case c == '#':
 			return Errorf(InvalidRedirectURI, "a fragment ('#') is not allowed")
+		// RFC 9700 §2.1: redirect URIs are compared by exact string matching.
 		case c == '*':
 			return Errorf(InvalidRedirectURI, "wildcards ('*') are not allowed; register each redirect URI in full")
 		case strings.IndexByte("\\\"<>^`{|}", c) >= 0:
 			return Errorf(InvalidRedirectURI, "backslash, quotation marks, braces, '<', '>', '^' and '|' are not allowed; percent-encode them")
+		// RFC 3986 §2.1: a percent sign is followed by two hexadecimal digits.
 		case c == '%':
 			n, err := strconv.ParseUint(raw[i+1:min(i+3, len(raw))], 16, 8)
 			if err != nil || i+3 > len(raw) {
@@ -228,8 +245,8 @@ func checkURIChars(raw string) error {
 	return nil
 }
 
-// validHost reports whether host is a host name of RFC 1123 section 2.1, an IPv4 address in dotted-decimal form or an
-// IPv6 address in brackets.
+// validHost reports whether host is a host name of RFC 1123 §2.1, an IPv4
+// address in dotted-decimal form or an IPv6 address in brackets.
 func validHost(host string) bool {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
@@ -237,8 +254,9 @@ func validHost(host string) bool {
 		return ok && err == nil && a.Is6() && a.Zone() == ""
 	}
 	labels := strings.Split(host, ".")
-	// Browsers take a host whose last label is a number for an IPv4 address in whatever notation (0x7f.1, 127.1,
-	// 2130706433), so only the plain notation may pass.
+	// Browsers read a host whose last label is a number as an IPv4 address in
+	// one of many notations (0x7f.1, 127.1, 2130706433), so only the plain
+	// notation is accepted.
 	if last := labels[len(labels)-1]; isNumber(last) {
 		a, err := netip.ParseAddr(host)
 		return err == nil && a.Is4()
@@ -259,7 +277,8 @@ func validHost(host string) bool {
 	return true
 }
 
-// validRegName reports whether host may stand behind a private-use scheme, where it is a name of the client's own.
+// validRegName reports whether host is allowed after a private-use scheme,
+// where the client may choose any name.
 func validRegName(host string) bool {
 	for i := 0; i < len(host); i++ {
 		if !isAlnum(host[i]) && strings.IndexByte("-._", host[i]) < 0 {
@@ -274,7 +293,8 @@ func validPort(port string) bool {
 	return err == nil && n > 0 && port[0] != '0'
 }
 
-// isNumber reports whether browsers take a label for a number: decimal, or hexadecimal after 0x.
+// isNumber reports whether browsers read a label as a number: decimal, or
+// hexadecimal after 0x.
 func isNumber(label string) bool {
 	digits := "0123456789"
 	if hex, ok := strings.CutPrefix(label, "0x"); ok {

@@ -20,10 +20,10 @@ func TestParseRedirectURIAccepts(t *testing.T) {
 		{"https://a.example/@user/cb:1", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/@user/cb:1"}}, // '@' is userinfo in the authority only
 		{"https://a.example/a%2Fb/..c/d..", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/a%2Fb/..c/d.."}},
 		{"https://a.example/[x]?a[]=1", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/[x]", Query: "a[]=1"}},
-		{"HTTPS://A.Example/CB", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/CB"}}, // RFC 3986 section 6.2.2.1
+		{"HTTPS://A.Example/CB", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/CB"}}, // RFC 3986 §6.2.2.1
 		{"https://xn--bcher-kva.example/cb", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "xn--bcher-kva.example", Path: "/cb"}},
 		{"https://localhost/cb", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "localhost", Path: "/cb"}},
-		{"https://192.0.2.1/cb", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "192.0.2.1", Path: "/cb"}}, // which hosts to trust is policy's to say
+		{"https://192.0.2.1/cb", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "192.0.2.1", Path: "/cb"}}, // policy decides which hosts to trust
 		{"https://[2001:DB8::1]:8443/cb", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "[2001:db8::1]", Port: "8443", Path: "/cb"}},
 		{"https://1.example", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "1.example"}},
 		{long, RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: strings.TrimPrefix(long, "https://a.example")}},
@@ -34,7 +34,7 @@ func TestParseRedirectURIAccepts(t *testing.T) {
 		{"http://[::1]:1/cb", RedirectURI{Kind: Loopback, Scheme: "http", Host: "[::1]", Port: "1", Path: "/cb"}},
 
 		{"cursor://anysphere.cursor-mcp/oauth/callback", RedirectURI{Kind: PrivateUse, Scheme: "cursor", Host: "anysphere.cursor-mcp", Path: "/oauth/callback"}},
-		{"com.example.app:/oauth2redirect/example-provider", RedirectURI{Kind: PrivateUse, Scheme: "com.example.app", Path: "/oauth2redirect/example-provider"}}, // RFC 8252 section 7.1
+		{"com.example.app:/oauth2redirect/example-provider", RedirectURI{Kind: PrivateUse, Scheme: "com.example.app", Path: "/oauth2redirect/example-provider"}}, // RFC 8252 §7.1
 		{"com.example.app:///cb?x=1", RedirectURI{Kind: PrivateUse, Scheme: "com.example.app", Path: "/cb", Query: "x=1"}},
 		{"com.example.app://auth", RedirectURI{Kind: PrivateUse, Scheme: "com.example.app", Host: "auth"}},
 		{"myapp://my_host:80/cb", RedirectURI{Kind: PrivateUse, Scheme: "myapp", Host: "my_host", Port: "80", Path: "/cb"}},
@@ -48,26 +48,27 @@ func TestParseRedirectURIAccepts(t *testing.T) {
 }
 
 func TestParseRedirectURIRefuses(t *testing.T) {
-	tests := []struct{ raw, says string }{
+	tests := []struct{ raw, text string }{
 		{"", "must not be empty"},
 		{"https://a.example/" + strings.Repeat("x", MaxRedirectURILen-len("https://a.example/")+1), "1024"},
 		{"/callback", "not an absolute URI"},
-		// Cognito compares as text; only this spelling is known to register.
+		// Cognito compares as text; only the lower-case spelling is known to
+		// register.
 		{"http://LOCALHOST/cb", "lower case"},
 		{"HTTP://localhost/cb", "lower case"},
 		{"http://localhost?x=1", "path must come before"},
 		{"http://[::1]:1?x=1", "path must come before"},
-		{"//a.example/cb", "not an absolute URI"}, // takes the scheme of the page it is on
+		{"//a.example/cb", "not an absolute URI"}, // a browser adds the scheme of the current page
 		{"a.example/cb", "not an absolute URI"},
 		{"1a:/cb", "not an absolute URI"},
 		{"a_b:/cb", "not an absolute URI"},
 		{":/cb", "not an absolute URI"},
 
-		{"https://a.example/cb#x", "fragment"}, // RFC 6749 section 3.1.2
-		{"https://a.example/cb#", "fragment"},  // net/url forgets an empty one
+		{"https://a.example/cb#x", "fragment"}, // RFC 6749 §3.1.2
+		{"https://a.example/cb#", "fragment"},  // net/url drops an empty one
 		{"com.example.app:/cb#x", "fragment"},
 		{"https://a.example@evil.example/cb", "user information"},
-		{"https://@a.example/cb", "user information"}, // net/url forgets an empty one
+		{"https://@a.example/cb", "user information"}, // net/url drops an empty one
 		{"https://user:pw@a.example/cb", "user information"},
 		{"com.example.app://user@host/cb", "user information"},
 		{"https://a.example/c b", "white space"},
@@ -77,17 +78,17 @@ func TestParseRedirectURIRefuses(t *testing.T) {
 		{"https://a.example/\x00", "control"},
 		{"https://a.example/%0d%0aSet-Cookie:x", "control characters are not allowed, percent-encoded or not"},
 		{"https://a.example/?x=%7F", "control"},
-		{"https://a.example\\@evil.example/cb", "backslash"}, // browsers read a slash
+		{"https://a.example\\@evil.example/cb", "backslash"}, // browsers read it as a slash
 		{"https:\\\\a.example/cb", "backslash"},
 		{"https://*.example.com/cb", "wildcard"},
 		{"https://a.example/*", "wildcard"},
 		{"https://a.example/<script>", "'<'"},
 		{"https://a.example/\"onload=", "quotation"},
-		{"https://a.example/{id}", "braces"}, // a template that was not filled in
+		{"https://a.example/{id}", "braces"}, // a template with its variable
 		{"https://a.example/%", "percent-encoding"},
 		{"https://a.example/%4", "percent-encoding"},
 		{"https://a.example/%4g", "percent-encoding"},
-		{"https://a.example/%+1", "percent-encoding"}, // number parsers take a sign
+		{"https://a.example/%+1", "percent-encoding"}, // number parsers accept a sign
 		{"https://bücher.example/cb", "A-label"},
 		{"https://a.example/é", "percent-encode"},
 		{"https://a.example。evil.example/", "only ASCII"}, // U+3002 is a dot to browsers
@@ -103,14 +104,14 @@ func TestParseRedirectURIRefuses(t *testing.T) {
 
 		{"https:", "no host"},
 		{"https://", "no host"},
-		{"https:///cb", "no host"},        // browsers make this https://cb
-		{"https:a.example/cb", "no host"}, // and this https://a.example/cb
+		{"https:///cb", "no host"},        // browsers read https://cb
+		{"https:a.example/cb", "no host"}, // browsers read https://a.example/cb
 		{"https:/a.example/cb", "no host"},
 		{"https://:443/cb", "no host"},
 		{"https://?x", "no host"},
 		{"https://a..example/cb", "host"},
 		{"https://.example/cb", "host"},
-		{"https://a.example./cb", "host"}, // a trailing dot would pass by a policy for a.example
+		{"https://a.example./cb", "host"}, // with a trailing dot a policy for a.example would not match
 		{"https://-a.example/cb", "host"},
 		{"https://a-.example/cb", "host"},
 		{"https://a_b.example/cb", "host"},
@@ -140,7 +141,7 @@ func TestParseRedirectURIRefuses(t *testing.T) {
 		{"http://[::ffff:127.0.0.1]/cb", "use https"},
 		{"http://[0:0:0:0:0:0:0:1]/cb", "use https"},
 		{"http://0.0.0.0/cb", "use https"},
-		{"http://127.1/cb", "host"}, // browsers read 127.0.0.1 here and in the next ones
+		{"http://127.1/cb", "host"}, // browsers read 127.0.0.1 here and in the next rows
 		{"http://0x7f.1/cb", "host"},
 		{"http://0X7F000001/cb", "host"},
 		{"http://2130706433/cb", "host"},
@@ -153,8 +154,8 @@ func TestParseRedirectURIRefuses(t *testing.T) {
 		{"cursor://?x=1", "nothing follows"},
 		{"cursor://:80/cb", "port without a host"},
 		{"com.example.app:callback", "followed by"},
-		{"localhost:3000/callback", "followed by"},   // http:// forgotten
-		{"example.com:8443/callback", "followed by"}, // the same, and with a dot
+		{"localhost:3000/callback", "followed by"},   // http:// is missing
+		{"example.com:8443/callback", "followed by"}, // the same with a dot
 		{"com.example.app://a%20b/cb", "host"},
 		{"com.example.app://a;b/cb", "host"},
 	}
@@ -165,14 +166,14 @@ func TestParseRedirectURIRefuses(t *testing.T) {
 			continue
 		}
 		e := refusal(t, err)
-		if e.Code != InvalidRedirectURI || !strings.Contains(e.Description, tt.says) {
-			t.Errorf("ParseRedirectURI(%q): %v, want %s with %q", tt.raw, e, InvalidRedirectURI, tt.says)
+		if e.Code != InvalidRedirectURI || !strings.Contains(e.Description, tt.text) {
+			t.Errorf("ParseRedirectURI(%q): %v, want %s with %q", tt.raw, e, InvalidRedirectURI, tt.text)
 		}
 		checkDescription(t, e)
 	}
 }
 
-func TestParseRedirectURIRefusesSchemesThatDoSomething(t *testing.T) {
+func TestParseRedirectURIRefusesForbiddenSchemes(t *testing.T) {
 	for _, raw := range []string{
 		"javascript:alert(1)", // would run on our consent page
 		"JavaScript://a.example/%61lert(1)",
@@ -196,14 +197,14 @@ func TestParseRedirectURIRefusesSchemesThatDoSomething(t *testing.T) {
 		"mailto:a@b.example",
 		"tel:+15550100",
 		"sms:+15550100",
-		"intent://a.example/#Intent", // refused for its fragment first
+		"intent://a.example/#Intent", // refused because of its fragment
 		"content://x/y",
 		"ms-msdt:/id", // CVE-2022-30190
 		"search-ms:query=x",
 		"ms-settings://x",
-		"microsoft.windows.camera://x", // the dot makes it look like an app's own
+		"microsoft.windows.camera://x", // looks like a private-use scheme because of the dot
 		"itms-services://?action=download-manifest",
-		"urn:ietf:wg:oauth:2.0:oob", // shows the code to be copied: a phisher's tool
+		"urn:ietf:wg:oauth:2.0:oob", // shows the code for copying, which helps phishing
 	} {
 		u, err := ParseRedirectURI(raw)
 		if err == nil {
@@ -214,7 +215,7 @@ func TestParseRedirectURIRefusesSchemesThatDoSomething(t *testing.T) {
 			t.Errorf("ParseRedirectURI(%q): code %s, want %s", raw, e.Code, InvalidRedirectURI)
 		}
 	}
-	// The list must name each scheme: with a path that is fine otherwise, only it stands in the way.
+	// The rest of the URI is valid, so only the list can refuse it.
 	for _, scheme := range []string{"javascript", "data", "file", "vbscript", "blob", "about", "view-source", "ftp", "ws", "wss",
 		"intent", "content", "filesystem", "jar", "mailto", "tel", "sms", "chrome", "edge", "resource", "moz-extension", "ms-word", "urn"} {
 		_, err := ParseRedirectURI(scheme + "://host/path")
@@ -224,7 +225,8 @@ func TestParseRedirectURIRefusesSchemesThatDoSomething(t *testing.T) {
 	}
 }
 
-// FuzzParseRedirectURI: what is accepted is also acceptable to Amazon Cognito, and net/url reads the same parts.
+// FuzzParseRedirectURI: Amazon Cognito accepts every accepted URI, and net/url
+// reads the same parts.
 func FuzzParseRedirectURI(f *testing.F) {
 	for _, s := range []string{
 		"https://a.example:8443/cb?x=1", "http://[::1]:1/", "cursor://anysphere.cursor-mcp/oauth/callback",

@@ -2,7 +2,7 @@ package dcr
 
 import "strings"
 
-// validScheme reports whether s has the syntax of a URI scheme (RFC 3986 section 3.1).
+// validScheme reports whether s has the syntax of a URI scheme (RFC 3986 §3.1).
 func validScheme(s string) bool {
 	if s == "" || !isAlpha(s[0]) {
 		return false
@@ -15,8 +15,10 @@ func validScheme(s string) bool {
 	return true
 }
 
-// forbiddenScheme reports whether a lower-case scheme means something to a browser, an operating system or a widespread
-// program, so that a redirect to it would do something other than return to the client. No policy can allow these.
+// forbiddenScheme reports whether a browser, an operating system or a
+// widespread program has a meaning for a lower-case scheme: a redirect to it
+// would then not return to the client. RFC 8252 §7.1: a private-use scheme is
+// one that the app controls. No policy can allow these.
 func forbiddenScheme(s string) bool {
 	for _, p := range forbiddenPrefixes {
 		if strings.HasPrefix(s, p) {
@@ -24,7 +26,7 @@ func forbiddenScheme(s string) bool {
 		}
 	}
 	switch s {
-	case "javascript", "vbscript", "livescript", "mocha", "data", // run or show what the URI carries
+	case "javascript", "vbscript", "livescript", "mocha", "data", // run or show the URI's own content
 		"blob", "filesystem", "about", "view-source", "wyciwyg", "jar", "mhtml", "mk", "cid", "mid", "res", "resource",
 		"chrome", "devtools", "edge", "brave", "opera", "vivaldi", "firefox", "safari", "feed", "pcast", "webcal", "urn": // the browser's own
 		return true
@@ -32,7 +34,7 @@ func forbiddenScheme(s string) bool {
 		"ldaps", "imap", "pop", "ws", "wss", "rtsp", "git", "svn", "rsync", "ssh", "telnet", "tn3270", "rlogin", "rdp", "vnc": // other protocols
 		return true
 	case "mailto", "tel", "callto", "sms", "smsto", "mms", "mmsto", "sip", "sips", "facetime", "facetime-audio", "skype", "xmpp",
-		"irc", "ircs", "geo", "maps", "magnet", "bitcoin": // would call, write to or pay somebody
+		"irc", "ircs", "geo", "maps", "magnet", "bitcoin": // call, write to or pay another person
 		return true
 	case "intent", "android-app", "market", "itms", "itmss", "itms-apps", "itms-appss", "itms-services", "shortcuts", "applescript",
 		"workflow", "prefs", "app-prefs", "steam", "jnlp", "jnlps": // start or install a program
@@ -43,7 +45,7 @@ func forbiddenScheme(s string) bool {
 	return false
 }
 
-// forbiddenPrefixes covers families of schemes whose members nobody can list.
+// forbiddenPrefixes covers families of schemes too large to list.
 var forbiddenPrefixes = []string{
 	"chrome-", "edge-", "firefox-", "moz-", "opera-", "safari-", "googlechrome", "x-safari-", "x-web-search",
 	"ms-", "microsoft-", "microsoft.", "x-apple", "x-man-page", "com.apple.",

@@ -6,14 +6,18 @@ import (
 	"strings"
 )
 
-// Stated returns m with what a software statement says, whose claims are given as encoding/json decodes them:
-// its values take precedence over those of m (RFC 7591 section 2.3). Claims that are no client
-// metadata are ignored. What goes against a value of the statement goes with it: its text in other languages, and jwks
-// beside jwks_uri. The result has no SoftwareStatement of its own; neither m nor claims are modified.
+// WithStatement returns m with the claims of a software statement, which take
+// precedence over the values of m (RFC 7591 §2.3). The claims are given as
+// encoding/json decodes them; those that are no client metadata are ignored.
 //
-// An error is an *Error with code InvalidSoftwareStatement: a value is of the wrong type.
-func (m ClientMetadata) Stated(claims map[string]any) (ClientMetadata, error) {
-	stated, err := metadataOf(claims)
+// A value of m that contradicts a claim goes: the text in other languages for a
+// text of the statement, and jwks for jwks_uri or the reverse. The result has no
+// SoftwareStatement; neither m nor claims are modified.
+//
+// An error is an *Error with code InvalidSoftwareStatement: a claim is of the
+// wrong type.
+func (m ClientMetadata) WithStatement(claims map[string]any) (ClientMetadata, error) {
+	claimed, err := metadataOf(claims)
 	if err != nil {
 		e, ok := errors.AsType[*Error](err)
 		if !ok {
@@ -23,30 +27,31 @@ func (m ClientMetadata) Stated(claims map[string]any) (ClientMetadata, error) {
 	}
 	m = m.Clone()
 	m.SoftwareStatement = ""
-	plain, said := m.stringFields(), stated.stringFields()
-	for i, f := range said {
+	texts, claimedTexts := m.stringFields(), claimed.stringFields()
+	for i, f := range claimedTexts {
 		if *f.value == "" {
 			continue
 		}
-		*plain[i].value = *f.value
+		*texts[i].value = *f.value
 		maps.DeleteFunc(m.Localized, func(name, _ string) bool { return strings.HasPrefix(name, f.name+"#") })
 	}
-	lists, saidLists := m.listFields(), stated.listFields()
-	for i, f := range saidLists {
+	lists, claimedLists := m.listFields(), claimed.listFields()
+	for i, f := range claimedLists {
 		if len(*f.value) > 0 {
 			*lists[i].value = *f.value
 		}
 	}
-	for name, value := range stated.Localized {
+	for name, value := range claimed.Localized {
 		if m.Localized == nil {
 			m.Localized = make(map[string]string)
 		}
 		m.Localized[name] = value
 	}
+	// jwks and jwks_uri must not both be there (RFC 7591 §2).
 	switch {
-	case len(stated.JWKS) > 0:
-		m.JWKS, m.JWKSURI = stated.JWKS, stated.JWKSURI
-	case stated.JWKSURI != "":
+	case len(claimed.JWKS) > 0:
+		m.JWKS, m.JWKSURI = claimed.JWKS, claimed.JWKSURI
+	case claimed.JWKSURI != "":
 		m.JWKS = nil
 	}
 	return m, nil

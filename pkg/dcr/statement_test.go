@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestStatedTakesPrecedence(t *testing.T) {
+func TestWithStatementTakesPrecedence(t *testing.T) {
 	plain := ClientMetadata{
 		RedirectURIs: []string{"https://evil.example/cb"}, ClientName: "Evil", ClientURI: "https://evil.example", Scope: "a", JWKS: json.RawMessage(`{"keys":[]}`),
 		SoftwareID: "plain", Contacts: []string{"a@evil.example"}, SoftwareStatement: "x.y.z",
@@ -19,46 +19,47 @@ func TestStatedTakesPrecedence(t *testing.T) {
 		"client_name#fr": "Appli", "scope": "", "software_id": nil, "contacts": []any{}, "jwks_uri": "https://app.example.com/keys",
 		"software_statement": "a.b.c", "client_id": json.Number("4"), "x": map[string]any{},
 	}
-	got, err := plain.Stated(claims)
+	got, err := plain.WithStatement(claims)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := ClientMetadata{
 		RedirectURIs: []string{"https://app.example.com/cb"}, ClientName: "App", ClientURI: "https://evil.example", Scope: "a", JWKSURI: "https://app.example.com/keys",
 		SoftwareID: "plain", Contacts: []string{"a@evil.example"},
-		// A German name beside a stated one would be the name that Germans see.
+		// The German name of the request would replace the statement's name on
+		// a German page.
 		Localized: map[string]string{"client_name#fr": "Appli", "client_uri#de": "https://evil.example/de", "tos_uri#de": "https://evil.example/tos"},
 	}
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("Stated = %+v\nwant %+v", got, want)
+		t.Errorf("WithStatement = %+v\nwant %+v", got, want)
 	}
 	if !reflect.DeepEqual(plain, before) {
 		t.Errorf("what was given has changed: %+v", plain)
 	}
-	keys, err := ClientMetadata{JWKSURI: "https://evil.example/keys"}.Stated(map[string]any{"jwks": map[string]any{"keys": []any{}}})
+	keys, err := ClientMetadata{JWKSURI: "https://evil.example/keys"}.WithStatement(map[string]any{"jwks": map[string]any{"keys": []any{}}})
 	if err != nil || keys.JWKSURI != "" || string(keys.JWKS) != `{"keys":[]}` {
 		t.Errorf("stated jwks beside a plain jwks_uri = %+v, %v", keys, err)
 	}
 }
 
-func TestStatedRefusesWrongTypes(t *testing.T) {
+func TestWithStatementRefusesWrongTypes(t *testing.T) {
 	for _, claims := range []map[string]any{
 		{"redirect_uris": 1.0}, {"redirect_uris": []any{nil}}, {"client_name": true}, {"scope": []any{"a"}}, {"jwks": "x"}, {"client_name#de": []any{}},
 	} {
-		_, err := ClientMetadata{}.Stated(claims)
+		_, err := ClientMetadata{}.WithStatement(claims)
 		if e := refusal(t, err); e.Code != InvalidSoftwareStatement || !strings.HasPrefix(e.Description, "software_statement: ") {
-			t.Errorf("Stated(%v): %v, want invalid_software_statement", claims, err)
+			t.Errorf("WithStatement(%v): %v, want invalid_software_statement", claims, err)
 		}
 	}
-	_, err := ClientMetadata{}.Stated(map[string]any{"client_name": 1.0})
+	_, err := ClientMetadata{}.WithStatement(map[string]any{"client_name": 1.0})
 	if got, want := refusal(t, err).Description, "software_statement: client_name: must be a string, not a number"; got != want {
 		t.Errorf("description %q, want %q", got, want)
 	}
 }
 
-// What is stored comes back, and what a client sends beside its metadata does
-// not get there by itself.
-func TestSoftwareStatementIsKeptWithTheMetadata(t *testing.T) {
+// A stored statement is read back. Decode does not put a client's statement
+// into the metadata.
+func TestSoftwareStatementIsStoredWithTheMetadata(t *testing.T) {
 	m := ClientMetadata{RedirectURIs: []string{"https://a.example/cb"}, SoftwareStatement: "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}
 	b, err := json.Marshal(m)
 	if err != nil {

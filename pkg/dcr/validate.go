@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits on metadata, in characters unless said otherwise.
+// Limits on metadata, in characters unless a comment names another unit.
 const (
 	maxText      = 2048
 	maxSoftware  = 255 // software_id, software_version
@@ -17,19 +17,24 @@ const (
 	maxTag       = 64
 )
 
-// Validate applies the rules of RFC 7591 section 2 and 2.1 that need no policy, and returns what is left to register:
+// Validate applies the rules of RFC 7591 §2 and §2.1 that need no policy, and
+// returns the metadata to register:
 //
-//   - grant_types: absent means authorization_code. Those that are not supported are dropped. authorization_code
-//     brings refresh_token, client_credentials stands alone.
-//   - response_types: code for the code grant, else none.
-//   - redirect_uris: required for the code grant, each as ParseRedirectURI has it, repeated ones once; dropped for
-//     client_credentials.
-//   - token_endpoint_auth_method: left as it is, absent or not: the choice is policy's. See CheckAuthMethod.
-//   - scope: repeated values once, offline_access (which Amazon Cognito does not have) dropped.
-//   - application_type: dropped unless web or native.
+//   - grant_types: absent means authorization_code. Unsupported ones are
+//     dropped. authorization_code adds refresh_token; client_credentials must
+//     be alone.
+//   - response_types: code for the code grant, otherwise none.
+//   - redirect_uris: required for the code grant, each accepted by
+//     ParseRedirectURI, duplicates removed; dropped for client_credentials.
+//   - token_endpoint_auth_method: unchanged, because policy chooses it. See
+//     CheckAuthMethod.
+//   - scope: duplicates removed, offline_access dropped, which Amazon Cognito
+//     does not have.
+//   - application_type: dropped if it is neither web nor native.
 //
-// m is not modified, and the result shares no memory with it. Validate changes nothing about its own result. Errors are
-// *Error with code InvalidRedirectURI or InvalidClientMetadata.
+// m is not modified, and the result shares no memory with it. Validate returns
+// its own result unchanged. Errors are *Error with code InvalidRedirectURI or
+// InvalidClientMetadata.
 func Validate(m ClientMetadata) (ClientMetadata, error) {
 	m = m.Clone()
 	for _, step := range []func(*ClientMetadata) error{
@@ -45,8 +50,9 @@ func Validate(m ClientMetadata) (ClientMetadata, error) {
 	return m, nil
 }
 
-// CheckAuthMethod checks the method that policy chose against the grant types: client_credentials needs a client that
-// can prove who it is (RFC 6749 section 4.4). An absent method stands for client_secret_basic.
+// CheckAuthMethod checks the method that policy chose against the grant types.
+// RFC 6749 §4.4: only a confidential client may use client_credentials. An
+// absent method means client_secret_basic (RFC 7591 §2).
 func CheckAuthMethod(m ClientMetadata) error {
 	switch m.TokenEndpointAuthMethod {
 	case "", AuthSecretBasic, AuthSecretPost:
@@ -82,8 +88,9 @@ func validateText(m *ClientMetadata) error {
 	return nil
 }
 
-// checkString checks the length and refuses control characters. Text is otherwise free: any script, and the characters
-// that order or join it, which the page that shows the text has to deal with.
+// checkString checks the length and refuses control characters. It allows every
+// script, and the characters that set the direction of text or join it: the
+// page that shows the text isolates them.
 func checkString(name, s string, limit int) error {
 	if !utf8.ValidString(s) {
 		return Errorf(InvalidClientMetadata, "%s: not UTF-8", name)
@@ -97,17 +104,19 @@ func checkString(name, s string, limit int) error {
 	return nil
 }
 
-// validateGrants settles grant_types and response_types (RFC 7591 section 2.1).
+// validateGrants sets grant_types and response_types. RFC 7591 §2.1:
+// authorization_code goes with the response type code; client_credentials and
+// refresh_token go with none.
 func validateGrants(m *ClientMetadata) error {
 	code := len(m.GrantTypes) == 0 || slices.Contains(m.GrantTypes, GrantAuthorizationCode)
 	refresh := slices.Contains(m.GrantTypes, GrantRefreshToken)
-	machine := slices.Contains(m.GrantTypes, GrantClientCredentials)
+	clientCredentials := slices.Contains(m.GrantTypes, GrantClientCredentials)
 	switch {
-	case code && machine:
+	case code && clientCredentials:
 		return Errorf(InvalidClientMetadata, "grant_types: client_credentials cannot be combined with authorization_code; register two clients")
 	case !code && refresh:
 		return Errorf(InvalidClientMetadata, "grant_types: refresh_token is allowed together with authorization_code only")
-	case machine:
+	case clientCredentials:
 		m.GrantTypes, m.ResponseTypes = []string{GrantClientCredentials}, nil
 		return nil
 	case !code:
@@ -121,7 +130,9 @@ func validateGrants(m *ClientMetadata) error {
 	return nil
 }
 
-// validateRedirectURIs runs after the grant types are settled.
+// validateRedirectURIs checks the redirect URIs. RFC 7591 §2: a client of a
+// flow with redirects has to register them. The grant types must be validated
+// before.
 func validateRedirectURIs(m *ClientMetadata) error {
 	if !slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
 		m.RedirectURIs = nil
@@ -130,7 +141,7 @@ func validateRedirectURIs(m *ClientMetadata) error {
 	if len(m.RedirectURIs) == 0 {
 		return Errorf(InvalidRedirectURI, "redirect_uris: required, with at least one redirect URI, for the grant type authorization_code")
 	}
-	var kept []string
+	var uris []string
 	seen := make(map[string]bool)
 	for i, raw := range m.RedirectURIs {
 		if seen[raw] {
@@ -143,28 +154,31 @@ func validateRedirectURIs(m *ClientMetadata) error {
 		if _, err := ParseRedirectURI(raw); err != nil {
 			return redirectError(i, err)
 		}
-		kept = append(kept, raw)
+		uris = append(uris, raw)
 	}
-	m.RedirectURIs = kept
+	m.RedirectURIs = uris
 	return nil
 }
 
-// validateScope applies RFC 6749 section 3.3. More than one space between values is let pass.
+// validateScope applies RFC 6749 §3.3: values of printable ASCII without double
+// quote and backslash, separated by one space each. It accepts more than one
+// space.
 func validateScope(m *ClientMetadata) error {
-	var kept []string
+	var scopes []string
 	for s := range strings.SplitSeq(m.Scope, " ") {
 		for _, r := range s {
 			if r <= ' ' || r > '~' || r == '"' || r == '\\' {
 				return Errorf(InvalidClientMetadata, "scope: values may have printable ASCII characters other than double quote and backslash, with spaces between them")
 			}
 		}
-		// Not a scope of Amazon Cognito, which issues refresh tokens without it and refuses those who ask.
-		if s == "" || s == "offline_access" || slices.Contains(kept, s) {
+		// Amazon Cognito issues refresh tokens without offline_access and
+		// refuses a request with this scope.
+		if s == "" || s == "offline_access" || slices.Contains(scopes, s) {
 			continue
 		}
-		kept = append(kept, s)
+		scopes = append(scopes, s)
 	}
-	m.Scope = strings.Join(kept, " ")
+	m.Scope = strings.Join(scopes, " ")
 	return nil
 }
 
@@ -180,7 +194,8 @@ func validateLinks(m *ClientMetadata) error {
 	return nil
 }
 
-// checkLink checks the form of a link to a page or document. Nothing is fetched.
+// checkLink checks the form of a link to a page or document and does not open
+// it.
 func checkLink(name, s string) error {
 	if s == "" {
 		return nil
@@ -207,12 +222,14 @@ func checkLink(name, s string) error {
 	return nil
 }
 
-// validateKeys checks jwks (RFC 7517 section 5) as far as its shape goes; nothing here uses the keys.
+// validateKeys checks the shape of jwks (RFC 7517 §5): an object with an array
+// keys of objects. The broker does not use the keys.
 func validateKeys(m *ClientMetadata) error {
 	if len(m.JWKS) == 0 {
 		m.JWKS = nil
 		return nil
 	}
+	// RFC 7591 §2: jwks and jwks_uri must not both be there.
 	if m.JWKSURI != "" {
 		return Errorf(InvalidClientMetadata, "jwks: not allowed together with jwks_uri; send one of them")
 	}
@@ -229,7 +246,8 @@ func validateKeys(m *ClientMetadata) error {
 		if !ok {
 			return Errorf(InvalidClientMetadata, "jwks: keys[%d]: must be an object, not %s", i, kindOf(k))
 		}
-		// RFC 7518 section 6: d is the private part of EC and RSA keys, k a symmetric key.
+		// RFC 7518 §6: d is the private part of EC and RSA keys, k a symmetric
+		// key.
 		if key["d"] != nil || key["k"] != nil {
 			return Errorf(InvalidClientMetadata, "jwks: keys[%d]: private and symmetric keys are not allowed; register public keys", i)
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// with returns metadata that Validate accepts, changed by f.
+// with returns valid metadata, changed by f.
 func with(f func(*ClientMetadata)) ClientMetadata {
 	m := ClientMetadata{RedirectURIs: []string{"https://a.example/cb"}}
 	f(&m)
@@ -27,7 +27,8 @@ func TestValidateAcceptsWhatKnownClientsSend(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Dropping one of its redirect URIs makes a client fail, Cursor for one.
+			// A client fails if one of its redirect URIs is dropped, for
+			// example Cursor.
 			if !slices.Equal(m.RedirectURIs, r.Metadata.RedirectURIs) {
 				t.Errorf("redirect_uris = %q, want %q", m.RedirectURIs, r.Metadata.RedirectURIs)
 			}
@@ -44,22 +45,22 @@ func TestValidateAcceptsWhatKnownClientsSend(t *testing.T) {
 func TestValidateGrantTypes(t *testing.T) {
 	const device = "urn:ietf:params:oauth:grant-type:device_code"
 	code := []string{GrantAuthorizationCode, GrantRefreshToken}
-	machine := []string{GrantClientCredentials}
+	clientCredentials := []string{GrantClientCredentials}
 	tests := []struct {
 		grants, responses []string
 		want              []string // nil: refused
 		wantResponses     []string
-		says              string
+		text              string
 	}{
-		{nil, nil, code, []string{"code"}, ""}, // RFC 7591 section 2: the default
+		{nil, nil, code, []string{"code"}, ""}, // RFC 7591 §2: the default
 		{[]string{}, []string{}, code, []string{"code"}, ""},
 		{[]string{"authorization_code"}, nil, code, []string{"code"}, ""}, // Cognito issues refresh tokens with every code
 		{[]string{"refresh_token", "authorization_code"}, []string{"code"}, code, []string{"code"}, ""},
 		{[]string{"authorization_code", "authorization_code"}, nil, code, []string{"code"}, ""},
 		{[]string{"authorization_code", "refresh_token", device}, []string{"code"}, code, []string{"code"}, ""}, // VS Code
 		{[]string{"implicit", "authorization_code", "password"}, []string{"token", "code"}, code, []string{"code"}, ""},
-		{[]string{"client_credentials"}, nil, machine, nil, ""},
-		{[]string{"client_credentials", "implicit"}, []string{"code"}, machine, nil, ""}, // no authorization endpoint, so no response type
+		{[]string{"client_credentials"}, nil, clientCredentials, nil, ""},
+		{[]string{"client_credentials", "implicit"}, []string{"code"}, clientCredentials, nil, ""}, // no authorization endpoint, so no response type
 
 		{[]string{"implicit"}, []string{"token"}, nil, nil, "grant_types: none of them is supported; supported are authorization_code"},
 		{[]string{"password", device, "urn:ietf:params:oauth:grant-type:jwt-bearer"}, nil, nil, nil, "none of them is supported"},
@@ -75,8 +76,8 @@ func TestValidateGrantTypes(t *testing.T) {
 			got, err := Validate(with(func(m *ClientMetadata) { m.GrantTypes, m.ResponseTypes = tt.grants, tt.responses }))
 			if tt.want == nil {
 				e := refusal(t, err)
-				if e.Code != InvalidClientMetadata || !strings.Contains(e.Description, tt.says) {
-					t.Errorf("got %v, want %s with %q", e, InvalidClientMetadata, tt.says)
+				if e.Code != InvalidClientMetadata || !strings.Contains(e.Description, tt.text) {
+					t.Errorf("got %v, want %s with %q", e, InvalidClientMetadata, tt.text)
 				}
 				return
 			}
@@ -95,14 +96,14 @@ func TestValidateRedirectURIs(t *testing.T) {
 	tests := []struct {
 		name     string
 		in, want []string // want nil: refused
-		says     string
+		text     string
 	}{
-		{"kept as sent, in order", []string{"HTTPS://B.example/", "https://a.example/cb"}, []string{"HTTPS://B.example/", "https://a.example/cb"}, ""},
+		{"as sent, in order", []string{"HTTPS://B.example/", "https://a.example/cb"}, []string{"HTTPS://B.example/", "https://a.example/cb"}, ""},
 		{"repeated ones once", []string{"https://b.example/", "https://a.example/", "https://b.example/"}, []string{"https://b.example/", "https://a.example/"}, ""},
 		{"ten", ten, ten, ""},
 		{"ten, one repeated", append(slices.Clone(ten), ten[0]), ten, ""},
 		{"eleven", append(slices.Clone(ten), "https://a.example/"), nil, "redirect_uris: at most 10"},
-		{"none", nil, nil, "redirect_uris: required"}, // RFC 7591 section 2: redirect-based flows must register them
+		{"none", nil, nil, "redirect_uris: required"}, // RFC 7591 §2: redirect-based flows must register them
 		{"empty", []string{}, nil, "redirect_uris: required"},
 		{"one bad", []string{"https://a.example/", "https://a.example/", "http://a.example/"}, nil, "redirect_uris[2]: http is allowed for localhost"},
 	}
@@ -111,8 +112,8 @@ func TestValidateRedirectURIs(t *testing.T) {
 			got, err := Validate(ClientMetadata{RedirectURIs: tt.in})
 			if tt.want == nil {
 				e := refusal(t, err)
-				if e.Code != InvalidRedirectURI || !strings.HasPrefix(e.Description, tt.says) {
-					t.Errorf("got %v, want %s with %q", e, InvalidRedirectURI, tt.says)
+				if e.Code != InvalidRedirectURI || !strings.HasPrefix(e.Description, tt.text) {
+					t.Errorf("got %v, want %s with %q", e, InvalidRedirectURI, tt.text)
 				}
 				return
 			}
@@ -123,7 +124,7 @@ func TestValidateRedirectURIs(t *testing.T) {
 	}
 }
 
-func TestValidateDropsRedirectURIsOfAMachine(t *testing.T) {
+func TestValidateDropsRedirectURIsOfClientCredentials(t *testing.T) {
 	got, err := Validate(ClientMetadata{GrantTypes: []string{GrantClientCredentials}, RedirectURIs: []string{"http://never.looked.at/"}})
 	if err != nil || len(got.RedirectURIs) > 0 {
 		t.Errorf("got %q, %v, want none", got.RedirectURIs, err)
@@ -148,7 +149,7 @@ func TestValidateScope(t *testing.T) {
 			t.Errorf("scope %q: got %q, %v, want %q", tt.in, got.Scope, err, tt.want)
 		}
 	}
-	for _, bad := range []string{`a"b`, `a\b`, "é", "a\u00a0b"} { // RFC 6749 section 3.3
+	for _, bad := range []string{`a"b`, `a\b`, "é", "a\u00a0b"} { // RFC 6749 §3.3
 		_, err := Validate(with(func(m *ClientMetadata) { m.Scope = bad }))
 		if e := refusal(t, err); e.Code != InvalidClientMetadata || !strings.HasPrefix(e.Description, "scope: ") {
 			t.Errorf("scope %q: %v, want %s naming it", bad, e, InvalidClientMetadata)
@@ -161,7 +162,7 @@ func TestValidateKeeps(t *testing.T) {
 		name string
 		m    ClientMetadata
 	}{
-		{"a name in any script", with(func(m *ClientMetadata) { m.ClientName = "名前 \u200fעברית\u200d 👩\u200d💻" })}, // the consent page deals with bidi and joiners
+		{"a name in any script", with(func(m *ClientMetadata) { m.ClientName = "名前 \u200fעברית\u200d 👩\u200d💻" })}, // the consent page isolates bidi and joiners
 		{"a name at the limit, counted in characters", with(func(m *ClientMetadata) { m.ClientName = strings.Repeat("名", 2048) })},
 		{"an unknown auth method", with(func(m *ClientMetadata) { m.TokenEndpointAuthMethod = "private_key_jwt" })}, // policy refuses or substitutes it
 		{"links", with(func(m *ClientMetadata) {
@@ -212,7 +213,7 @@ func TestValidateRefuses(t *testing.T) {
 	tests := []struct {
 		name string
 		m    ClientMetadata
-		says string // start of the description
+		text string // start of the description
 	}{
 		{"long name", set("client_name", strings.Repeat("é", 2049)), "client_name: longer than 2048 characters"},
 		{"line end in a name", set("client_name", "a\nb"), "client_name: control characters"},
@@ -250,12 +251,12 @@ func TestValidateRefuses(t *testing.T) {
 		{"two languages", set("client_name#de#fr", "A"), "'client_name#de#fr': must be"},
 		{"very long language", set("client_name#a"+strings.Repeat("-b", 40), "A"), "'client_name#a"},
 		{"member that has no languages", set("scope#de", "A"), "'scope#de': must be"},
-		{"one language in two cases", with(func(m *ClientMetadata) { // RFC 5646 section 2.1.1: the same language
+		{"one language in two cases", with(func(m *ClientMetadata) { // RFC 5646 §2.1.1: the same language
 			m.Localized = map[string]string{"client_name#de": "A", "client_name#DE": "B"}
 		}), "client_name#de: occurs more than once"},
 		{"51 languages", with(func(m *ClientMetadata) { m.Localized = tags }), "at most 50 members with a language tag"},
 
-		{"jwks beside jwks_uri", with(func(m *ClientMetadata) { // RFC 7591 section 2
+		{"jwks beside jwks_uri", with(func(m *ClientMetadata) { // RFC 7591 §2
 			m.JWKS, m.JWKSURI = json.RawMessage(`{"keys":[]}`), "https://a.example/jwks"
 		}), "jwks: not allowed together with jwks_uri"},
 		{"jwks without keys", jwks(`{}`), "jwks: must be a JSON object with a keys array"},
@@ -270,8 +271,8 @@ func TestValidateRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Validate(tt.m)
 			e := refusal(t, err)
-			if e.Code != InvalidClientMetadata || !strings.HasPrefix(e.Description, tt.says) {
-				t.Errorf("got %v, want %s with %q", e, InvalidClientMetadata, tt.says)
+			if e.Code != InvalidClientMetadata || !strings.HasPrefix(e.Description, tt.text) {
+				t.Errorf("got %v, want %s with %q", e, InvalidClientMetadata, tt.text)
 			}
 			checkDescription(t, e)
 		})
@@ -322,7 +323,7 @@ func TestCheckAuthMethod(t *testing.T) {
 		{GrantClientCredentials, AuthSecretBasic, true},
 		{GrantClientCredentials, AuthSecretPost, true},
 		{GrantClientCredentials, "", true},                 // absent means client_secret_basic
-		{GrantClientCredentials, AuthNone, false},          // anybody could be this client
+		{GrantClientCredentials, AuthNone, false},          // a client without a secret cannot prove who it is
 		{GrantAuthorizationCode, "private_key_jwt", false}, // Cognito's token endpoint does not have it
 	}
 	for _, tt := range tests {

@@ -91,7 +91,7 @@ func TestDocumentsAreAsGolden(t *testing.T) {
 		{"direct-rfc8414.json", func() ([]byte, error) { return discovery.AuthorizationServer(direct(), pool(t)) }},
 		{"direct-oidc.json", func() ([]byte, error) { return discovery.OpenIDConfiguration(direct(), pool(t)) }},
 		{"brokered-rfc8414.json", func() ([]byte, error) { return discovery.AuthorizationServer(brokered, pool(t)) }},
-		// Nothing optional: no member may be left as "" or [].
+		// Without optional values: no member may be "" or [].
 		{"bare-oidc.json", func() ([]byte, error) {
 			up := pool(t)
 			up.UserinfoEndpoint = ""
@@ -119,7 +119,7 @@ func TestDocumentsAreAsGolden(t *testing.T) {
 	}
 }
 
-// What the configured fallback says must be what a live pool says, or clients
+// The configured fallback must equal the document of a live pool, or clients
 // would see the endpoints change once Cognito answers.
 func TestCognitoUpstreamEqualsTheDocumentOfAPool(t *testing.T) {
 	got, err := discovery.CognitoUpstream(poolIssuer, "https://tools.auth.eu-central-1.amazoncognito.com")
@@ -247,8 +247,8 @@ func TestProtectedResourcePath(t *testing.T) {
 	}
 }
 
-// Whatever else the pool's document says, in whatever order, ours stay the same
-// byte for byte.
+// Other members of the pool's document and their order do not change a byte of
+// the broker's documents.
 func TestOtherMembersOfTheUpstreamDocumentDoNotMatter(t *testing.T) {
 	var known map[string]json.RawMessage
 	if err := json.Unmarshal(poolDocument(t), &known); err != nil {
@@ -314,8 +314,8 @@ func documents(t interface{ Fatalf(string, ...any) }, up discovery.Upstream) (as
 	return as, oidc
 }
 
-// Writing must not reorder or shrink what the caller configured: the same Server
-// is written at every refresh.
+// Writing must not change the caller's Server: the same Server is written at
+// every refresh.
 func TestWritingLeavesItsInputsAlone(t *testing.T) {
 	s, up := direct(), pool(t)
 	documents(t, up)

@@ -1,19 +1,20 @@
-// Package discovery writes the three documents by which a client finds its way
-// from an MCP server to a token: protected resource metadata (RFC 9728),
-// authorization server metadata (RFC 8414) and the OpenID provider configuration
-// (OpenID Connect Discovery 1.0).
+// Package discovery is RFC 9728, RFC 8414 and OpenID Connect Discovery 1.0 as
+// far as a broker for Amazon Cognito needs them. It writes the three documents
+// that lead a client from an MCP server to a token: protected resource
+// metadata, authorization server metadata and the OpenID provider
+// configuration.
 //
-// The last two are merged from what the broker is configured with and what the
-// user pool's own discovery document says. Nothing of that document is copied
-// that is not named here: members which Cognito adds, or which are null, do not
-// reach a client.
+// The last two are merged from the broker's configuration and the user pool's
+// own discovery document. Only the members named in [Upstream] are copied from
+// that document: members that Cognito adds, or that are null, do not reach a
+// client.
 //
-// The documents carry the broker's issuer, because a client must compare it with
-// the address it fetched them from (RFC 8414 section 3.3). Access and ID tokens
-// are Cognito's and carry Cognito's issuer; whoever verifies a token is configured
-// with that one.
+// The documents carry the broker's issuer, because a client must compare it
+// with the address it fetched them from (RFC 8414 §3.3). Access and ID tokens
+// are Cognito's and carry Cognito's issuer; a server that verifies tokens is
+// configured with that one.
 //
 // Everything here is pure: no HTTP, no clock, no state. Equal inputs give equal
-// bytes. Fetching and serving are package metadata's. Signed metadata (RFC 8414
-// section 2.1, RFC 9728 section 2.2) is not written.
+// bytes. Other packages fetch and serve the documents. Signed metadata
+// (RFC 8414 §2.1, RFC 9728 §2.2) is left out.
 package discovery

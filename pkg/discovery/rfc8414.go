@@ -8,86 +8,104 @@ import (
 	"slices"
 )
 
-// AuthorizationServerPath is where RFC 8414 section 3 looks for the metadata of an
-// issuer without a path.
+// AuthorizationServerPath is where a client looks for the metadata of an issuer
+// without a path (RFC 8414 §3).
 const AuthorizationServerPath = "/.well-known/oauth-authorization-server"
 
-// Server is what the broker says about itself.
+// Server is the configuration of the broker, from which the metadata is written.
 type Server struct {
 	Issuer string // the broker's origin: scheme, host and port, no trailing slash
-	// AuthorizationEndpoint is the broker's own. Empty means that clients go to
+	// AuthorizationEndpoint is the broker's own. Empty means that clients use
 	// the user pool's.
 	AuthorizationEndpoint string
 	TokenEndpoint         string
-	RegistrationEndpoint  string // empty: nobody can register
-	RevocationEndpoint    string // empty: not offered
-	IntrospectionEndpoint string // empty: not offered
-	// Scopes are what a registered client may get. Clients ask for all that are
-	// listed; offline_access is left out, because Cognito refuses it.
+	RegistrationEndpoint  string // empty: there is no registration
+	RevocationEndpoint    string // empty: there is none
+	IntrospectionEndpoint string // empty: there is none
+	// Scopes are those that a registered client may get. Clients ask for all
+	// that are listed; offline_access is left out, because Cognito refuses it.
 	Scopes               []string
 	GrantTypes           []string
 	AuthMethods          []string // at the token and the revocation endpoint
-	ServiceDocumentation string   // empty: none
+	ServiceDocumentation string   // empty: there is none
 
-	// IssInResponse says that authorization responses carry iss (RFC 9207).
-	// Cognito's do not, and clients reject a response that lacks a promised iss,
-	// so it needs an AuthorizationEndpoint of our own.
+	// IssInResponse promises that authorization responses carry iss (RFC 9207).
+	// Cognito's do not, and a client rejects a response without a promised iss,
+	// so this needs an AuthorizationEndpoint of the broker.
 	IssInResponse bool
-	// ClientIDMetadataDocuments says that a client_id may be the URL of a
-	// document (draft-ietf-oauth-client-id-metadata-document). Cognito takes only
-	// its own ids, so this too needs an AuthorizationEndpoint of our own.
+	// ClientIDMetadataDocuments promises that a client_id may be the URL of a
+	// document (draft-ietf-oauth-client-id-metadata-document). Cognito accepts
+	// only its own ids, so this too needs an AuthorizationEndpoint of the broker.
 	ClientIDMetadataDocuments bool
 }
 
-// serverMetadata is an RFC 8414 document. Members without omitempty are always
-// sent; Server.check sees to it that they are not empty.
+// serverMetadata is the metadata of an authorization server (RFC 8414 §2).
+// Members without omitempty are always sent; Server.check refuses empty ones.
 type serverMetadata struct {
-	// REQUIRED, RFC 8414 section 2.
+	// Issuer identifies the server: an https URL without query and fragment.
+	// REQUIRED.
 	Issuer string `json:"issuer"`
-	// REQUIRED unless no grant type uses it, section 2.
+	// AuthorizationEndpoint is where a user signs in and consents. REQUIRED
+	// unless no grant type uses it.
 	AuthorizationEndpoint string `json:"authorization_endpoint"`
-	// REQUIRED unless only the implicit grant is supported, section 2.
+	// TokenEndpoint is where a client gets tokens. REQUIRED unless the implicit
+	// grant is the only one.
 	TokenEndpoint string `json:"token_endpoint"`
-	// OPTIONAL, section 2.
+	// RegistrationEndpoint is where a client registers (RFC 7591). OPTIONAL.
 	RegistrationEndpoint string `json:"registration_endpoint,omitempty"`
-	// OPTIONAL, section 2.
+	// RevocationEndpoint is where a client revokes a token (RFC 7009). OPTIONAL.
 	RevocationEndpoint string `json:"revocation_endpoint,omitempty"`
-	// OPTIONAL, section 2. The keys of Cognito's tokens.
+	// JWKSURI is the document with the server's keys. OPTIONAL. It is Cognito's,
+	// because Cognito signs the tokens.
 	JWKSURI string `json:"jwks_uri"`
-	// RECOMMENDED, OpenID Connect Discovery 1.0 section 3; RFC 8414 section 2
-	// admits members from elsewhere.
+	// UserinfoEndpoint returns claims about the user of an access token.
+	// RECOMMENDED by OpenID Connect Discovery 1.0 §3; RFC 8414 §2 allows members
+	// of other specifications.
 	UserinfoEndpoint string `json:"userinfo_endpoint,omitempty"`
-	// RECOMMENDED, section 2.
+	// ScopesSupported are the scopes that a client may ask for. RECOMMENDED.
 	ScopesSupported []string `json:"scopes_supported,omitempty"`
-	// REQUIRED, section 2.
+	// ResponseTypesSupported are the values of response_type at the
+	// authorization endpoint. REQUIRED.
 	ResponseTypesSupported []string `json:"response_types_supported"`
-	// OPTIONAL, section 2. The default adds fragment.
+	// ResponseModesSupported are the ways in which an authorization response is
+	// returned. OPTIONAL; the default is query and fragment.
 	ResponseModesSupported []string `json:"response_modes_supported"`
-	// OPTIONAL, section 2. The default is authorization_code and implicit, and
-	// some clients take an absent list for "all".
+	// GrantTypesSupported are the values of grant_type at the token endpoint.
+	// OPTIONAL; the default is authorization_code and implicit. It is always
+	// sent, because some clients read an absent list as "all".
 	GrantTypesSupported []string `json:"grant_types_supported"`
-	// OPTIONAL, section 2. The default is client_secret_basic alone.
+	// TokenEndpointAuthMethodsSupported are the ways in which a client
+	// authenticates at the token endpoint. OPTIONAL; the default is
+	// client_secret_basic.
 	TokenEndpointAuthMethodsSupported []string `json:"token_endpoint_auth_methods_supported"`
-	// OPTIONAL, section 2. The default is client_secret_basic alone.
+	// RevocationEndpointAuthMethodsSupported are those at the revocation
+	// endpoint. OPTIONAL; the default is client_secret_basic.
 	RevocationEndpointAuthMethodsSupported []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
-	// OPTIONAL, section 2.
+	// IntrospectionEndpoint is where a protected resource asks about a token
+	// (RFC 7662). OPTIONAL.
 	IntrospectionEndpoint string `json:"introspection_endpoint,omitempty"`
-	// OPTIONAL, section 2. Protected resources have secrets.
+	// IntrospectionEndpointAuthMethodsSupported are the ways in which a
+	// protected resource authenticates there. OPTIONAL. Those with a secret,
+	// because protected resources have one.
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
-	// OPTIONAL, section 2. Absent means no PKCE, and MCP clients must then refuse
-	// to go on (MCP authorization, "Authorization Code Protection").
+	// CodeChallengeMethodsSupported are the methods of PKCE (RFC 7636 §4.2).
+	// OPTIONAL. An absent list means that the server has no PKCE; an MCP client
+	// must then stop (MCP authorization, "Authorization Code Protection").
 	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
-	// OPTIONAL, section 2.
+	// ServiceDocumentation is a page for developers. OPTIONAL.
 	ServiceDocumentation string `json:"service_documentation,omitempty"`
-	// OPTIONAL, RFC 9207 section 3. Absent means false.
+	// AuthorizationResponseIssParameterSupported promises iss in authorization
+	// responses. OPTIONAL, RFC 9207 §3; the default is false.
 	AuthorizationResponseIssParameterSupported bool `json:"authorization_response_iss_parameter_supported,omitempty"`
-	// OPTIONAL, draft-ietf-oauth-client-id-metadata-document. Absent means false.
+	// ClientIDMetadataDocumentSupported promises that a client_id may be the URL
+	// of a document. OPTIONAL, draft-ietf-oauth-client-id-metadata-document; the
+	// default is false.
 	ClientIDMetadataDocumentSupported bool `json:"client_id_metadata_document_supported,omitempty"`
 }
 
-// AuthorizationServer returns the authorization server metadata of s (RFC 8414
-// section 2). It fails for a value that must not be published; the error names the
-// member.
+// AuthorizationServer returns the authorization server metadata of s
+// (RFC 8414 §2). It fails for a value that must not be published; the error
+// names the member.
 func AuthorizationServer(s Server, up Upstream) ([]byte, error) {
 	m, err := merge(s, up)
 	if err != nil {
@@ -104,19 +122,20 @@ func merge(s Server, up Upstream) (serverMetadata, error) {
 		return serverMetadata{}, fmt.Errorf("upstream: %w", err)
 	}
 	m := serverMetadata{
-		Issuer:                                     s.Issuer,
-		AuthorizationEndpoint:                      s.AuthorizationEndpoint,
-		TokenEndpoint:                              s.TokenEndpoint,
-		RegistrationEndpoint:                       s.RegistrationEndpoint,
-		RevocationEndpoint:                         s.RevocationEndpoint,
-		IntrospectionEndpoint:                      s.IntrospectionEndpoint,
-		JWKSURI:                                    up.JWKSURI,
-		UserinfoEndpoint:                           up.UserinfoEndpoint,
-		ScopesSupported:                            published(s.Scopes),
-		ResponseTypesSupported:                     []string{"code"},
-		ResponseModesSupported:                     []string{"query"},
-		GrantTypesSupported:                        present(s.GrantTypes),
-		TokenEndpointAuthMethodsSupported:          present(s.AuthMethods),
+		Issuer:                            s.Issuer,
+		AuthorizationEndpoint:             s.AuthorizationEndpoint,
+		TokenEndpoint:                     s.TokenEndpoint,
+		RegistrationEndpoint:              s.RegistrationEndpoint,
+		RevocationEndpoint:                s.RevocationEndpoint,
+		IntrospectionEndpoint:             s.IntrospectionEndpoint,
+		JWKSURI:                           up.JWKSURI,
+		UserinfoEndpoint:                  up.UserinfoEndpoint,
+		ScopesSupported:                   withoutOfflineAccess(s.Scopes),
+		ResponseTypesSupported:            []string{"code"},
+		ResponseModesSupported:            []string{"query"},
+		GrantTypesSupported:               nonEmpty(s.GrantTypes),
+		TokenEndpointAuthMethodsSupported: nonEmpty(s.AuthMethods),
+		// RFC 9700 §2.1.1: S256 is the only method that does not expose the verifier.
 		CodeChallengeMethodsSupported:              []string{"S256"},
 		ServiceDocumentation:                       s.ServiceDocumentation,
 		AuthorizationResponseIssParameterSupported: s.IssInResponse,
@@ -125,8 +144,9 @@ func merge(s Server, up Upstream) (serverMetadata, error) {
 	if m.AuthorizationEndpoint == "" {
 		m.AuthorizationEndpoint = up.AuthorizationEndpoint
 	} else {
-		// It would show a client more of the user than the consent was for, and
-		// under the id of an app client that is not the client's.
+		// The pool's endpoint would show a client more claims than the user
+		// consented to, and under the id of an app client that is not the
+		// client's.
 		m.UserinfoEndpoint = ""
 	}
 	if m.IntrospectionEndpoint != "" {
@@ -171,7 +191,7 @@ func (s Server) check() error {
 		if len(m.values) == 0 && m.required {
 			return fmt.Errorf("%s: missing", m.name)
 		}
-		if err := checkWords(m.values); err != nil {
+		if err := checkTokens(m.values); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
@@ -182,19 +202,20 @@ func (s Server) check() error {
 		return errors.New("authorization_response_iss_parameter_supported: the user pool's authorization endpoint sends no iss")
 	}
 	if s.ClientIDMetadataDocuments {
-		return errors.New("client_id_metadata_document_supported: the user pool's authorization endpoint takes no URL for a client_id")
+		return errors.New("client_id_metadata_document_supported: the user pool's authorization endpoint accepts no URL as a client_id")
 	}
 	return nil
 }
 
-// published returns scopes without offline_access. Clients that see it ask for it,
-// and Cognito answers invalid_scope; MCP wants it kept out of protected resource
-// metadata for its own reasons (refresh tokens are not the resource's business).
-func published(scopes []string) []string {
-	return slices.DeleteFunc(present(scopes), func(s string) bool { return s == "offline_access" })
+// withoutOfflineAccess returns scopes without offline_access and without
+// duplicates. Clients ask for every scope that they see, and Cognito answers
+// offline_access with invalid_scope. MCP also keeps it out of protected
+// resource metadata, because refresh tokens do not concern the resource.
+func withoutOfflineAccess(scopes []string) []string {
+	return slices.DeleteFunc(nonEmpty(scopes), func(s string) bool { return s == "offline_access" })
 }
 
-// encode writes v as JSON in which URLs read as they were configured.
+// encode returns v as JSON and leaves the characters of URLs unescaped.
 func encode(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)

@@ -7,39 +7,43 @@ import (
 	"unicode/utf8"
 )
 
-// ProtectedResourcePath is where RFC 9728 section 3 looks for the metadata of a
-// resource; the path of the resource follows it.
+// ProtectedResourcePath is where a client looks for the metadata of a resource,
+// followed by the path of the resource (RFC 9728 §3).
 const ProtectedResourcePath = "/.well-known/oauth-protected-resource"
 
-// ProtectedResource is an MCP server that takes the user pool's tokens.
+// ProtectedResource is an MCP server that accepts the user pool's tokens.
 type ProtectedResource struct {
-	// Resource is the URL of the server exactly as clients are given it: they
-	// compare the two byte for byte (RFC 9728 section 3.3).
+	// Resource is the URL of the server exactly as clients are configured with
+	// it. A client compares the two byte for byte (RFC 9728 §3.3).
 	Resource      string
-	Scopes        []string // those a client needs at this server; empty: not said
-	Name          string   // for people; empty: none
-	Documentation string   // URL of a page for developers; empty: none
+	Scopes        []string // those that a client needs at this server; empty leaves the member out
+	Name          string   // for people; empty leaves the member out
+	Documentation string   // URL of a page for developers; empty leaves the member out
 }
 
-// resourceMetadata is an RFC 9728 document.
+// resourceMetadata is the metadata of a protected resource (RFC 9728 §2).
 type resourceMetadata struct {
-	// REQUIRED, RFC 9728 section 2.
+	// Resource is the identifier of the resource: its URL. REQUIRED.
 	Resource string `json:"resource"`
-	// OPTIONAL, section 2; REQUIRED by MCP authorization.
+	// AuthorizationServers are the issuers whose tokens the resource accepts.
+	// OPTIONAL in the RFC, REQUIRED by MCP authorization.
 	AuthorizationServers []string `json:"authorization_servers"`
-	// RECOMMENDED, section 2.
+	// ScopesSupported are the scopes with which a client asks for access to the
+	// resource. RECOMMENDED.
 	ScopesSupported []string `json:"scopes_supported,omitempty"`
-	// OPTIONAL, section 2. Never body or query: MCP allows the header alone.
+	// BearerMethodsSupported are the places of a request where the resource
+	// accepts a token. OPTIONAL. MCP allows only the header, so body and query
+	// never appear.
 	BearerMethodsSupported []string `json:"bearer_methods_supported"`
-	// RECOMMENDED, section 2.
+	// ResourceName is the name of the resource for people. RECOMMENDED.
 	ResourceName string `json:"resource_name,omitempty"`
-	// OPTIONAL, section 2.
+	// ResourceDocumentation is a page for developers. OPTIONAL.
 	ResourceDocumentation string `json:"resource_documentation,omitempty"`
 }
 
-// ProtectedResourceMetadata returns the metadata of p (RFC 9728 section 2) with
-// the broker's issuer as its one authorization server. It fails for a value that
-// must not be published; the error names the member.
+// ProtectedResourceMetadata returns the metadata of p (RFC 9728 §2) with the
+// broker's issuer as its one authorization server. It returns an error that
+// names the member if a value must not be published.
 func ProtectedResourceMetadata(issuer string, p ProtectedResource) ([]byte, error) {
 	if err := checkOrigin(issuer); err != nil {
 		return nil, fmt.Errorf("discovery: protected resource metadata: authorization_servers: %w", err)
@@ -50,16 +54,16 @@ func ProtectedResourceMetadata(issuer string, p ProtectedResource) ([]byte, erro
 	return encode(resourceMetadata{
 		Resource:               p.Resource,
 		AuthorizationServers:   []string{issuer},
-		ScopesSupported:        published(p.Scopes),
+		ScopesSupported:        withoutOfflineAccess(p.Scopes),
 		BearerMethodsSupported: []string{"header"},
 		ResourceName:           p.Name,
 		ResourceDocumentation:  p.Documentation,
 	})
 }
 
-// Path returns the path of the resource, without a trailing slash and with no
-// percent-encoding left, so "" for a server at the root of its host. It fails for
-// a Resource that ProtectedResourceMetadata refuses.
+// Path returns the path of the resource without a trailing slash and with its
+// percent-encoding decoded: "" for a server at the root of its host. It fails
+// for a Resource that ProtectedResourceMetadata refuses.
 func (p ProtectedResource) Path() (string, error) {
 	u, err := checkURL(p.Resource)
 	if err != nil {
@@ -72,7 +76,7 @@ func (p ProtectedResource) check() error {
 	if _, err := checkURL(p.Resource); err != nil {
 		return fmt.Errorf("resource: %w", err)
 	}
-	if err := checkWords(p.Scopes); err != nil {
+	if err := checkTokens(p.Scopes); err != nil {
 		return fmt.Errorf("scopes_supported: %w", err)
 	}
 	if !utf8.ValidString(p.Name) || strings.ContainsFunc(p.Name, unicode.IsControl) {

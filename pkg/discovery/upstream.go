@@ -10,30 +10,42 @@ import (
 	"unicode/utf8"
 )
 
-// Upstream is what we use of the user pool's own discovery document. ParseUpstream
-// and CognitoUpstream return only values that can be published.
+// Upstream holds the members of the user pool's own discovery document that the
+// broker uses (OpenID Connect Discovery 1.0 §3). ParseUpstream and
+// CognitoUpstream return only values that can be published.
 type Upstream struct {
-	// Issuer is in the tokens, never in our documents.
-	Issuer                string
+	// Issuer is the issuer of the tokens. REQUIRED. It never appears in the
+	// broker's documents.
+	Issuer string
+	// AuthorizationEndpoint is where users sign in at the pool. REQUIRED.
 	AuthorizationEndpoint string
-	TokenEndpoint         string
-	RevocationEndpoint    string // may be empty
-	UserinfoEndpoint      string // may be empty
-	JWKSURI               string
-	SubjectTypes          []string
-	IDTokenSigningAlgs    []string
-	Claims                []string // may be empty; Cognito lists none today
+	// TokenEndpoint is where the pool issues tokens. REQUIRED.
+	TokenEndpoint string
+	// RevocationEndpoint is where the pool revokes refresh tokens. OPTIONAL.
+	RevocationEndpoint string
+	// UserinfoEndpoint returns claims about a user. RECOMMENDED there, OPTIONAL
+	// here.
+	UserinfoEndpoint string
+	// JWKSURI is the document with the keys of the tokens. REQUIRED.
+	JWKSURI string
+	// SubjectTypes are the kinds of sub. REQUIRED.
+	SubjectTypes []string
+	// IDTokenSigningAlgs are the algorithms of ID tokens. REQUIRED.
+	IDTokenSigningAlgs []string
+	// Claims are the claims that the pool may return. RECOMMENDED there,
+	// OPTIONAL here: Cognito lists none today.
+	Claims []string
 }
 
-// ParseUpstream reads an OpenID provider configuration (OpenID Connect Discovery
-// 1.0 section 3) whose issuer must be the given one (section 4.3). The caller
+// ParseUpstream reads an OpenID provider configuration (OpenID Connect
+// Discovery 1.0 §3) whose issuer must be the given one (§4.3). The caller
 // bounds the length of body.
 //
-// Names are matched exactly and a duplicate is an error, so that no second reading
-// of the document exists. Members we do not use are ignored, null, "" and empty
-// strings in a list mean absent. A missing required member, an endpoint that is
-// neither https nor on a loopback host, or any other type than the one specified
-// is an error that names the member.
+// Names are matched exactly and a duplicate is an error, so that the document
+// has only one reading. Unused members are ignored. null, "" and empty strings
+// in a list mean absent. It returns an error that names the member if a
+// required member is missing, an endpoint is neither https nor on a loopback
+// host, or a value is of the wrong type.
 func ParseUpstream(body []byte, issuer string) (Upstream, error) {
 	var up Upstream
 	texts := map[string]*string{
@@ -59,13 +71,15 @@ func ParseUpstream(body []byte, issuer string) (Upstream, error) {
 			if json.Unmarshal(value, list) != nil {
 				return fmt.Errorf("%s: must be an array of strings", name)
 			}
-			*list = present(*list)
+			*list = nonEmpty(*list)
 		}
 		return nil
 	})
 	if err != nil {
 		return Upstream{}, fmt.Errorf("discovery: upstream document: %w", err)
 	}
+	// OpenID Connect Discovery 1.0 §4.3: the issuer in the document must be
+	// exactly the one with which its URL was made.
 	if up.Issuer != issuer {
 		return Upstream{}, fmt.Errorf("discovery: upstream document: issuer is %.200q, want %q", up.Issuer, issuer)
 	}
@@ -75,10 +89,10 @@ func ParseUpstream(body []byte, issuer string) (Upstream, error) {
 	return up, nil
 }
 
-// CognitoUpstream is what the document of a user pool says when it has not been
-// read yet: issuer is the pool's, domain the origin of its sign-in pages
-// (https://name.auth.region.amazoncognito.com or a custom domain). The paths below
-// it are the same in every pool.
+// CognitoUpstream returns the content that the document of a user pool has, for
+// use before the document can be read. issuer is the pool's issuer, domain the
+// origin of its sign-in pages (https://name.auth.region.amazoncognito.com or a
+// custom domain). The paths below it are the same in every pool.
 func CognitoUpstream(issuer, domain string) (Upstream, error) {
 	if err := checkOrigin(domain); err != nil {
 		return Upstream{}, fmt.Errorf("discovery: user pool domain %.200q: %w", domain, err)
@@ -127,8 +141,8 @@ func (up Upstream) check() error {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
-	// A pool without a domain names endpoints under its issuer where nothing
-	// answers.
+	// The document of a pool without a domain names endpoints under the issuer,
+	// where no server answers.
 	if up.AuthorizationEndpoint == strings.TrimSuffix(up.Issuer, "/")+"/authorize" {
 		return errors.New("authorization_endpoint: the user pool has no domain")
 	}
@@ -144,21 +158,22 @@ func (up Upstream) check() error {
 		if len(m.values) == 0 && m.required {
 			return fmt.Errorf("%s: missing", m.name)
 		}
-		if err := checkWords(m.values); err != nil {
+		if err := checkTokens(m.values); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
 	return nil
 }
 
-// eachMember calls f for each member of the JSON object that body is, in order.
-// encoding/json alone would match names without regard to case and let the last
-// duplicate win.
+// eachMember calls f for each member of the JSON object in body, in order.
+// encoding/json alone matches names without regard to case and uses the last
+// duplicate.
 func eachMember(body []byte, f func(name string, value json.RawMessage) error) error {
 	if !utf8.Valid(body) {
 		return errors.New("not UTF-8")
 	}
-	// Valid first, so that Token below meets only well-formed, bounded nesting.
+	// Checked first, so that Token below sees only well-formed, bounded
+	// nesting.
 	if !json.Valid(body) {
 		return errors.New("not JSON")
 	}
@@ -191,21 +206,22 @@ func eachMember(body []byte, f func(name string, value json.RawMessage) error) e
 	return nil
 }
 
-// present returns the values that are not empty, each once, in their order.
-func present(values []string) []string {
-	var kept []string
+// nonEmpty returns the values that are not empty, without duplicates, in their
+// order.
+func nonEmpty(values []string) []string {
+	var list []string
 	for _, v := range values {
-		if v != "" && !slices.Contains(kept, v) {
-			kept = append(kept, v)
+		if v != "" && !slices.Contains(list, v) {
+			list = append(list, v)
 		}
 	}
-	return kept
+	return list
 }
 
-// checkWords accepts values in the alphabet of RFC 6749 section 3.3 (scope-token),
-// which grant types, authentication methods, claim names and algorithms keep to as
-// well.
-func checkWords(values []string) error {
+// checkTokens accepts values in the alphabet of a scope-token (RFC 6749 §3.3).
+// Grant types, authentication methods, claim names and algorithms use the same
+// alphabet.
+func checkTokens(values []string) error {
 	for _, v := range values {
 		if v == "" {
 			return errors.New("has an empty value")

@@ -124,7 +124,7 @@ func TestParseUpstreamRefusesADocument(t *testing.T) {
 	}
 }
 
-// encoding/json would take "ISSUER" for issuer.
+// encoding/json would match "ISSUER" with issuer.
 func TestParseUpstreamMatchesNamesExactly(t *testing.T) {
 	doc := bytes.Replace(poolDocument(t), []byte("{"), []byte(`{"ISSUER":"https://evil.example","Jwks_Uri":"https://evil.example/keys",`), 1)
 	doc = append(bytes.TrimSuffix(bytes.TrimSpace(doc), []byte("}")), `,"JWKS_URI":"https://evil.example/keys"}`...)
@@ -173,8 +173,8 @@ func noEmptiesIn(t testing.TB, doc []byte) {
 	}
 }
 
-// Any bytes are either refused or give documents that can be published, which
-// carry our issuer and nothing null.
+// Any bytes are either refused or give documents that can be published: with
+// the broker's issuer and without nulls.
 func FuzzParseUpstream(f *testing.F) {
 	doc := poolDocument(f)
 	f.Add(doc)
@@ -205,7 +205,7 @@ func FuzzParseUpstream(f *testing.F) {
 				t.Errorf("issuer = %q, %v, want %q", got.Issuer, err, direct().Issuer)
 			}
 		}
-		// What we read of a document, written again, reads the same.
+		// The parsed values, written again, are read back the same.
 		again, err := json.Marshal(map[string]any{
 			"issuer": up.Issuer, "authorization_endpoint": up.AuthorizationEndpoint, "token_endpoint": up.TokenEndpoint,
 			"revocation_endpoint": up.RevocationEndpoint, "userinfo_endpoint": up.UserinfoEndpoint, "jwks_uri": up.JWKSURI,

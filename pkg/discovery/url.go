@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// maxURL is more than any endpoint needs and little enough to log.
+// maxURL is more than any endpoint needs and short enough to log.
 const maxURL = 2048
 
-// checkURL accepts an absolute https URL, or an http one on a loopback host, that
-// can be handed to a browser as it stands. A query is allowed (RFC 6749 section
-// 3.1); a fragment and credentials are not.
+// checkURL accepts an absolute https URL, or an http one on a loopback host,
+// that a browser can use unchanged. RFC 6749 §3.1: an endpoint may have a query
+// and must not have a fragment. Credentials are refused too.
 func checkURL(s string) (*url.URL, error) {
 	if s == "" {
 		return nil, errors.New("missing")
@@ -19,7 +19,7 @@ func checkURL(s string) (*url.URL, error) {
 	if len(s) > maxURL {
 		return nil, errors.New("longer than 2048 characters")
 	}
-	// RFC 3986 section 2 knows no other characters; url.Parse lets some pass.
+	// RFC 3986 §2 has no other characters; url.Parse accepts some of them.
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>\\^`{|}", r) }) {
 		return nil, errors.New("has a character that is not allowed in a URL")
 	}
@@ -47,9 +47,10 @@ func loopback(host string) bool {
 	return host == "localhost" || host == "127.0.0.1" || host == "::1"
 }
 
-// checkOrigin accepts what the broker's issuer may be: scheme, host and port. Some
-// clients look for the metadata of an issuer with a path in the wrong place, and
-// some compare it without the trailing slash that another adds.
+// checkOrigin accepts an issuer that consists of scheme, host and port.
+// RFC 8414 §2 allows a path too, but some clients look for the metadata of such
+// an issuer in the wrong place, and some drop or add a trailing slash before
+// they compare.
 func checkOrigin(s string) error {
 	u, err := checkURL(s)
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// bearer returns the token in the Authorization header, and whether there was an
-// attempt to send one. A header that is malformed gives a token that no verifier
-// accepts.
+// bearer returns the token in the Authorization header (RFC 6750 §2.1), and
+// whether the header has the scheme Bearer. A malformed header gives a token
+// that no verifier accepts.
 func bearer(r *http.Request) (token string, sent bool) {
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
@@ -24,27 +24,27 @@ func bearer(r *http.Request) (token string, sent bool) {
 	return strings.Trim(token, " "), true
 }
 
-// challenge answers with WWW-Authenticate (RFC 6750 section 3, RFC 9728 section
-// 5.1). The scope is all that the request needs and nothing else: it is for the
-// client to keep what it has been granted already (MCP authorization, "Scope
-// Challenge Handling").
+// challenge responds with WWW-Authenticate (RFC 6750 §3, RFC 9728 §5.1). Its
+// scope has exactly the scopes that the request needs; the client adds the
+// scopes that it already has (MCP authorization, "Scope Challenge Handling").
 func (g *Guard) challenge(w http.ResponseWriter, status int, code, description string, needed []string) {
 	description = quoted(description)
 	params := []string{`resource_metadata="` + g.metadataURL + `"`, `scope="` + strings.Join(needed, " ") + `"`}
 	if code != "" {
 		params = append([]string{`error="` + code + `"`, `error_description="` + description + `"`}, params...)
 	} else {
-		code = "invalid_token" // the body has to say something
+		code = "invalid_token" // the body needs a code
 	}
 	w.Header().Set("WWW-Authenticate", "Bearer "+strings.Join(params, ", "))
 	writeError(w, status, code, description)
 }
 
-// maxDescription is more than anybody reads.
+// maxDescription is the most characters of a description.
 const maxDescription = 200
 
-// quoted makes s fit for error_description (RFC 6750 section 3). What libraries
-// say of a bad token has quotes in it.
+// quoted returns s in the characters of error_description: printable ASCII
+// without double quote and backslash (RFC 6750 §3). Error texts of libraries
+// contain quotes.
 func quoted(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -58,10 +58,11 @@ func quoted(s string) string {
 	return s[:min(len(s), maxDescription)]
 }
 
-// writeError answers in OAuth's form. The description must be ASCII.
+// writeError writes an error in OAuth's JSON form (RFC 6749 §5.2). The
+// description must be ASCII.
 func writeError(w http.ResponseWriter, status int, code, description string) {
 	body, err := json.Marshal(map[string]string{"error": code, "error_description": description})
-	if err != nil { // strings only: cannot happen
+	if err != nil { // cannot happen with strings
 		panic(err)
 	}
 	writeJSON(w, status, body)
@@ -74,8 +75,8 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Write(body)
 }
 
-// allowCORS lets a page of any origin read the answer, the challenge included:
-// nothing here depends on cookies, and MCP Inspector and others run in a
+// allowCORS lets a page of any origin read the response and its challenge: no
+// response depends on cookies, and MCP Inspector and other clients run in a
 // browser.
 func allowCORS(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
@@ -83,10 +84,10 @@ func allowCORS(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-// preflight allows the headers of the Streamable HTTP transport. The asterisk is
-// for Mcp-Param-*, which tools may define, and what later revisions add; it does
-// not cover Authorization (Fetch standard, "CORS non-wildcard request-header
-// name").
+// preflight allows the headers of the Streamable HTTP transport. The asterisk
+// is for Mcp-Param-*, which tools may define, and for headers of later
+// revisions. It does not cover Authorization (Fetch standard, "CORS
+// non-wildcard request-header name").
 func preflight(w http.ResponseWriter, methods string) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", methods)

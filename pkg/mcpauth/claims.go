@@ -12,23 +12,23 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 )
 
-// Claims are what a verified access token says. They print as "[claims]" and log
-// as subject and client.
+// Claims are the claims of a verified access token. They print as "[claims]"
+// and log as subject and client.
 type Claims struct {
-	// Issuer is the user pool's.
+	// Issuer is the user pool's issuer.
 	Issuer string
-	// Subject is the user's id in the pool, or the app client's id if a client
-	// called for itself (client_credentials).
+	// Subject is the user's id in the pool, or the app client's id for
+	// client_credentials.
 	Subject string
-	// Username is empty if no user is behind the token.
+	// Username is empty for client_credentials.
 	Username string
-	// ClientID is the Cognito app client's. In brokered mode that is the
-	// broker's: which MCP client asked cannot be known from it.
+	// ClientID is the id of the Cognito app client. In brokered mode that is
+	// the broker's app client, which does not identify the MCP client.
 	ClientID string
 	Scopes   []string
-	// Groups are the user's in the pool (cognito:groups).
+	// Groups are the user's groups in the pool (cognito:groups).
 	Groups []string
-	// Audience is empty unless a resource was bound to the token (RFC 8707).
+	// Audience is empty unless the token is bound to a resource (RFC 8707).
 	Audience  []string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
@@ -47,8 +47,8 @@ func (c Claims) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("sub", c.Subject), slog.String("client_id", c.ClientID))
 }
 
-// Decode reads all claims into v as json.Unmarshal does: for those that a
-// pre-token-generation trigger adds.
+// Decode reads all claims into v as json.Unmarshal does. It is for claims that
+// a pre-token-generation trigger adds.
 func (c Claims) Decode(v any) error {
 	if err := json.Unmarshal(c.payload, v); err != nil {
 		return fmt.Errorf("mcpauth: claims: %w", err)
@@ -58,15 +58,14 @@ func (c Claims) Decode(v any) error {
 
 type claimsKey struct{}
 
-// FromContext returns the claims of the token that the request came with. ok is
-// false if it did not pass a Guard.
+// FromContext returns the claims of the request's token. ok is false if the
+// request did not pass a Guard.
 func FromContext(ctx context.Context) (c Claims, ok bool) {
 	c, ok = ctx.Value(claimsKey{}).(Claims)
 	return c, ok
 }
 
-// claimsOf completes what the verifier has read of the token, which it has found
-// to be genuine.
+// claimsOf adds the other claims of a verified token to those of the verifier.
 func claimsOf(token, issuer string, v jwt.Claims) (Claims, error) {
 	c := Claims{
 		Issuer: issuer, Subject: v.Sub, Username: v.Username, ClientID: v.ClientID, Scopes: v.Scopes, Audience: v.Audience,

@@ -12,52 +12,56 @@ import (
 	"time"
 )
 
-// Config says who the server is and whose tokens it takes. Fields are REQUIRED
-// unless their comment says otherwise. URLs are https, or http on a loopback host
-// for development, and have neither query nor fragment.
+// Config has the server's identity and the tokens that it accepts. Fields are
+// REQUIRED unless their comment says OPTIONAL. URLs are https, or http on a
+// loopback host for development, and have neither query nor fragment.
 type Config struct {
 	// Resource is the server's resource identifier: the URL of the MCP endpoint
-	// exactly as clients are given it, such as https://mcp.example.com/mcp,
-	// without trailing slash. It is what the broker has in PROTECTED_RESOURCES.
+	// exactly as clients are configured with it, such as
+	// https://mcp.example.com/mcp, without trailing slash. The broker's
+	// PROTECTED_RESOURCES has the same URL.
 	Resource string
-	// Name is what clients may call the server. OPTIONAL.
+	// Name is the server's name for people. OPTIONAL.
 	Name string
-	// AuthorizationServer is the broker's issuer, where clients are sent.
+	// AuthorizationServer is the broker's issuer, where clients register and
+	// users sign in.
 	AuthorizationServer string
 	// TokenIssuer is the iss of the tokens: the user pool's issuer, and not the
 	// broker's. It is compared exactly.
 	TokenIssuer string
-	// KeySet is the URL of the pool's keys. OPTIONAL; default: the place that
-	// Cognito has them, TokenIssuer with /.well-known/jwks.json. Plain http is
-	// taken for any host, as containers need it in development; elsewhere whoever
-	// is on the way could make tokens.
+	// KeySet is the URL of the pool's keys. OPTIONAL; default: Cognito's URL,
+	// TokenIssuer with /.well-known/jwks.json. Plain http is accepted for any
+	// host, because containers need it in development. Do not use it elsewhere:
+	// an attacker in the network could replace the keys and forge tokens.
 	KeySet string
 
-	// RequireAudience refuses tokens without aud. Set it if the broker runs with
-	// RESOURCE_BINDING. Without that Cognito's access tokens have no aud, and all
-	// that keeps the tokens of one server from being good at another are scopes
-	// that no two servers share.
+	// RequireAudience refuses tokens without aud. Set it if the broker runs
+	// with RESOURCE_BINDING. Without it Cognito's access tokens have no aud,
+	// and a token of one server is valid at another unless the two share no
+	// scopes.
 	RequireAudience bool
-	// AppClients are the ids of the Cognito app clients whose tokens are taken.
-	// OPTIONAL; default: all of the pool, which is right where other programs
-	// that use the pool cannot get the scopes. In brokered mode these are the
-	// broker's app clients and not the client_ids that it hands out.
+	// AppClients are the ids of the Cognito app clients whose tokens are
+	// accepted. OPTIONAL; default: all of the pool, which is right if other
+	// programs that use the pool cannot get the scopes. In brokered mode these
+	// are the broker's app clients and not the client_ids that it issues.
 	AppClients []string
 
-	// Scopes is what every request needs, at least one.
+	// Scopes are the scopes that every request needs, at least one.
 	Scopes []string
-	// ToolScopes says which scopes a call of a tool needs besides, by the tool's
-	// name. A call with too few is challenged with all that it needs, so that the
-	// client can ask the user for them and call again. OPTIONAL. With it the body
-	// of every request that may pass is read, and refused beyond MaxBody.
+	// ToolScopes are the additional scopes of a call of a tool, by the tool's
+	// name. A call that lacks one gets a challenge with all scopes that it
+	// needs, so that the client can ask the user for them and call again.
+	// OPTIONAL. If it is set, the Guard reads the body of every request that
+	// may pass, and refuses one longer than MaxBody.
 	ToolScopes map[string][]string
-	// ScopesSupported is what the metadata publishes. MCP wants the least that is
-	// of use there, and the rest in challenges; but some clients ask for what is
-	// published and never for more. OPTIONAL; default: Scopes.
+	// ScopesSupported are the scopes in the metadata. MCP recommends the
+	// minimal useful set there and the others in challenges, but some clients
+	// ask for the published scopes and never for more. OPTIONAL; default:
+	// Scopes.
 	ScopesSupported []string
 
-	// HTTP fetches the keys. OPTIONAL; default: a client of its own. Redirects
-	// are never followed, and a fetch takes 5 seconds at most.
+	// HTTP fetches the keys. OPTIONAL; default: a new client. Redirects are
+	// never followed, and a fetch takes 5 seconds at most.
 	HTTP *http.Client
 	// Now is the clock against which tokens expire. OPTIONAL; default: time.Now.
 	Now func() time.Time
@@ -66,8 +70,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// MaxBody is the most bytes that a request to a server with ToolScopes may have.
-// It is more than a Lambda function can be sent.
+// MaxBody is the most bytes in the body of a request to a server with
+// ToolScopes. It is more than a Lambda function can receive.
 const MaxBody = 8 << 20
 
 // check returns the parsed Resource. The error names all faults.
@@ -101,7 +105,7 @@ func (c Config) check() (*url.URL, error) {
 				fault(field, "%q is not a scope (RFC 6749 section 3.3)", s)
 			case s == "offline_access":
 				// MCP authorization, "Refresh Tokens".
-				fault(field, "offline_access is nothing that a resource needs")
+				fault(field, "offline_access is not a scope of a resource")
 			}
 		}
 	}
@@ -139,10 +143,12 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// isScope follows RFC 6749 section 3.3.
+// isScope reports whether s is a scope-token: printable ASCII without space,
+// double quote and backslash (RFC 6749 §3.3).
 func isScope(s string) bool { return s != "" && !strings.Contains(s, " ") && quotable(s) }
 
-// quotable reports whether s can stand in a quoted-string as it is.
+// quotable reports whether s needs no escaping in a quoted-string
+// (RFC 9110 §5.6.4).
 func quotable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' || r == '\\' })
 }

@@ -37,7 +37,7 @@ func newKey() *rsa.PrivateKey {
 	return key
 }
 
-// keyServer serves a key set, and counts how often.
+// keyServer serves a key set and counts the requests.
 type keyServer struct {
 	url     string
 	fetches atomic.Int32
@@ -82,7 +82,7 @@ func testConfig(keySet string) Config {
 	}
 }
 
-// endpoint answers with what it got: the body, and the subject in a header.
+// endpoint responds with the body of the request, and the subject in a header.
 var endpoint = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	c, ok := FromContext(r.Context())
 	if !ok {
@@ -102,7 +102,7 @@ func newGuard(t *testing.T, cfg Config) *Guard {
 	return g
 }
 
-// goodClaims are those of an access token as Cognito makes it.
+// goodClaims returns the claims of an access token like Cognito's.
 func goodClaims() map[string]any {
 	return map[string]any{
 		"sub": "8f1c2a34", "iss": testIssuer, "version": 2, "client_id": "1example23456789", "origin_jti": "o", "token_use": "access",
@@ -111,7 +111,7 @@ func goodClaims() map[string]any {
 	}
 }
 
-// changed are good claims with changes; nil removes one.
+// changed returns the good claims with changes; nil removes a claim.
 func changed(changes map[string]any) map[string]any {
 	claims := goodClaims()
 	maps.Copy(claims, changes)
@@ -132,7 +132,7 @@ func sign(t *testing.T, key any, alg jose.SignatureAlgorithm, kid string, claims
 	return token
 }
 
-// good is an access token with changed claims.
+// good returns an access token with changed claims.
 func good(t *testing.T, changes map[string]any) string {
 	return sign(t, testKey(), jose.RS256, "k1", changed(changes))
 }

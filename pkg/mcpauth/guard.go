@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 )
 
-// Guard lets requests with a good token through and challenges all others. It is
+// Guard passes requests with a valid token on and challenges all others. It is
 // safe for concurrent use.
 type Guard struct {
 	path        string // of the MCP endpoint
@@ -29,8 +29,8 @@ type Guard struct {
 	log         *slog.Logger
 }
 
-// New returns a Guard. The error is about cfg: New connects to nothing, and keys
-// are fetched with the first token.
+// New returns a Guard, or an error about cfg. It opens no connection: the first
+// token makes the Guard fetch the keys.
 func New(cfg Config) (*Guard, error) {
 	u, err := cfg.check()
 	if err != nil {
@@ -63,8 +63,8 @@ func New(cfg Config) (*Guard, error) {
 	return g, nil
 }
 
-// Handler serves endpoint, protected, at the path of the resource, the metadata
-// at both of its places, and nothing else.
+// Handler serves endpoint, protected, at the path of the resource, and the
+// metadata at both of its paths. Other paths are not found.
 func (g *Guard) Handler(endpoint http.Handler) http.Handler {
 	protected, metadata := g.Protect(endpoint), g.Metadata()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -80,13 +80,13 @@ func (g *Guard) Handler(endpoint http.Handler) http.Handler {
 	})
 }
 
-// Protect lets requests through to next that have a good token, with every scope
-// of Config.Scopes, of scopes, and of the tools that they call. Next finds the
-// token's claims by FromContext. Preflights are answered here, as browsers send
+// Protect passes requests to next that have a valid token with every scope of
+// Config.Scopes, of scopes, and of the called tools. next gets the token's
+// claims by FromContext. Protect answers preflights itself, since browsers send
 // them without a token.
 //
-// It is for servers with paths of their own; others need Handler alone. It panics
-// if scopes has something that is no scope.
+// It is for servers with several paths; others only need Handler. It panics if
+// an element of scopes is not a scope.
 func (g *Guard) Protect(next http.Handler, scopes ...string) http.Handler {
 	if i := slices.IndexFunc(scopes, func(s string) bool { return !isScope(s) }); i >= 0 {
 		panic(fmt.Sprintf("mcpauth: %q is not a scope", scopes[i]))
@@ -105,12 +105,12 @@ func (g *Guard) Protect(next http.Handler, scopes ...string) http.Handler {
 }
 
 // admit returns the claims of the request's token if it may pass; otherwise it
-// has answered.
+// writes the response.
 func (g *Guard) admit(w http.ResponseWriter, r *http.Request, needed []string) (Claims, bool) {
 	token, sent := bearer(r)
 	if !sent {
-		// No error code: the client may not have known that a token is needed
-		// (RFC 6750 section 3.1).
+		// RFC 6750 §3.1: a challenge to a request without a token has no error
+		// code.
 		g.challenge(w, http.StatusUnauthorized, "", "this needs an access token", needed)
 		return Claims{}, false
 	}
@@ -123,14 +123,15 @@ func (g *Guard) admit(w http.ResponseWriter, r *http.Request, needed []string) (
 	if err != nil {
 		g.log.ErrorContext(r.Context(), "token not checked", "error", err)
 		w.Header().Set("Retry-After", "5")
-		writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "the keys to check the token with cannot be had at the moment")
+		writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "the keys that verify the token cannot be fetched at the moment")
 		return Claims{}, false
 	}
-	// The body is read only of those who have the least that is needed.
+	// The body is read only if the token has the scopes that every request
+	// needs.
 	if lacks(c, needed) {
 		return Claims{}, g.refuseScope(w, r, c, needed)
 	}
-	tools, err := g.toolsCalled(w, r)
+	tools, err := g.calledTools(w, r)
 	if e, ok := errors.AsType[*bodyError](err); ok {
 		e.write(w)
 		return Claims{}, false
@@ -144,7 +145,7 @@ func (g *Guard) admit(w http.ResponseWriter, r *http.Request, needed []string) (
 	return c, true
 }
 
-// verify returns ErrInvalid, wrapped, for a token that is not for this server.
+// verify returns a wrapped ErrInvalid for a token that is not for this server.
 func (g *Guard) verify(ctx context.Context, token string) (Claims, error) {
 	v, err := g.tokens.Verify(ctx, token)
 	if err != nil {
@@ -164,11 +165,11 @@ func (g *Guard) verify(ctx context.Context, token string) (Claims, error) {
 	return c, nil
 }
 
-// isResource tolerates one trailing slash, which some clients put into the
-// resource parameter, from where Cognito takes aud.
+// isResource accepts one trailing slash: some clients add it to the resource
+// parameter, which Cognito copies to aud.
 func (g *Guard) isResource(aud string) bool { return strings.TrimSuffix(aud, "/") == g.resource }
 
-// refuseScope answers for a token whose scope is too small. It returns false.
+// refuseScope responds to a token that lacks a needed scope. It returns false.
 func (g *Guard) refuseScope(w http.ResponseWriter, r *http.Request, c Claims, needed []string) bool {
 	g.log.InfoContext(r.Context(), "token refused", "reason", "scope", "needed", needed, "token", c)
 	g.challenge(w, http.StatusForbidden, "insufficient_scope", "this needs the scope "+strings.Join(needed, " "), needed)
@@ -179,7 +180,7 @@ func lacks(c Claims, needed []string) bool {
 	return slices.ContainsFunc(needed, func(s string) bool { return !slices.Contains(c.Scopes, s) })
 }
 
-// union returns a new slice: a, and what of b is not in it.
+// union returns a new slice with a and the elements of b that are not in a.
 func union(a, b []string) []string {
 	u := slices.Clone(a)
 	for _, s := range b {

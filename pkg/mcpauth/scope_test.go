@@ -40,7 +40,8 @@ func TestToolsNeedTheirScopes(t *testing.T) {
 		{"a batch of others", read, `[` + listTools + `,` + call("echo") + `]`, 200, ""},
 		{"escaped", read, `{"method":"tools\/call","\u0070arams":{"n\u0061me":"d\u0065lete"}}`, 403, needed},
 		{"space before a batch", read, " \r\n\t[" + call("delete") + "]", 403, needed},
-		// What another decoder could take for a call of delete, or for none.
+		// Bodies that another decoder could read as a call of delete, or as no
+		// call.
 		{"the name twice", read, `{"method":"tools/call","params":{"name":"echo","name":"delete"}}`, 400, ""},
 		{"the name twice, the other way round", read, `{"method":"tools/call","params":{"name":"delete","name":"echo"}}`, 400, ""},
 		{"the name in capitals", read, `{"method":"tools/call","params":{"name":"echo","NAME":"delete"}}`, 400, ""},
@@ -89,7 +90,7 @@ func TestToolsNeedTheirScopes(t *testing.T) {
 	}
 }
 
-// Nobody without a good token makes the server read.
+// A request without a valid token does not make the server read its body.
 func TestBodiesAreReadOnlyForGoodTokens(t *testing.T) {
 	keys := newKeyServer(t, map[string]*rsa.PrivateKey{"k1": testKey()})
 	h := newGuard(t, testConfig(keys.url)).Handler(endpoint)
@@ -164,8 +165,7 @@ func FuzzToolsOf(f *testing.F) {
 		if !json.Valid(body) {
 			t.Fatalf("%q is no JSON, and got past", body)
 		}
-		// A decoder that disregards case, and whose last member wins, reads the
-		// same.
+		// A decoder that ignores case and uses the last member reads the same.
 		var m struct {
 			Method string `json:"method"`
 			Params struct {

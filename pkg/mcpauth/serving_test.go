@@ -47,7 +47,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// What a challenge names is where the document is.
+// The URL in a challenge serves the document.
 func TestChallengesNameTheMetadata(t *testing.T) {
 	for resource, want := range map[string]string{
 		"https://mcp.example.com":          "https://mcp.example.com/.well-known/oauth-protected-resource",
@@ -85,10 +85,10 @@ func TestPathsAndMethods(t *testing.T) {
 		{"HEAD", "/.well-known/oauth-protected-resource/mcp", 200, ""},
 		{"POST", "/.well-known/oauth-protected-resource/mcp", 405, "GET, HEAD, OPTIONS"},
 		{"GET", "/.well-known/oauth-protected-resource/other", 404, ""},
-		{"GET", "/.well-known/oauth-authorization-server", 404, ""}, // clients look here too, and must not get a 5xx
+		{"GET", "/.well-known/oauth-authorization-server", 404, ""}, // clients try this path too and must not get a 5xx
 		{"POST", "/", 404, ""},
 		{"POST", "/mcp/", 404, ""},
-		{"GET", "/mcp", 401, ""}, // whoever has no token learns that first
+		{"GET", "/mcp", 401, ""}, // the missing token comes first
 	}
 	for _, tt := range tests {
 		w := httptest.NewRecorder()
@@ -167,7 +167,7 @@ func TestNewRefusesWhatCannotBePublished(t *testing.T) {
 	}
 }
 
-func TestKeysAreWhereCognitoHasThem(t *testing.T) {
+func TestDefaultKeySet(t *testing.T) {
 	cfg := Config{TokenIssuer: "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_EXAMPLE"}
 	if got, want := cfg.keySet(), cfg.TokenIssuer+"/.well-known/jwks.json"; got != want {
 		t.Errorf("keySet = %s, want %s", got, want)

@@ -40,11 +40,11 @@ func TestTokens(t *testing.T) {
 		{"no header", open, nil, 401, none},
 		{"another scheme", open, []string{"Basic YWxpY2U6cGFzc3dvcmQ="}, 401, none}, // no token was sent
 		{"good", open, rs256(nil), 200, ""},
-		{"the scheme in lower case", open, []string{strings.Replace(rs256(nil)[0], "Bearer", "bearer", 1)}, 200, ""}, // RFC 9110 section 11.1
+		{"the scheme in lower case", open, []string{strings.Replace(rs256(nil)[0], "Bearer", "bearer", 1)}, 200, ""}, // RFC 9110 §11.1
 		{"no groups, no user", open, rs256(map[string]any{"cognito:groups": nil, "username": nil}), 200, ""},         // client_credentials
 		{"bound to this resource", bound, rs256(map[string]any{"aud": testResource}), 200, ""},
 		{"bound, though it need not be", open, rs256(map[string]any{"aud": testResource}), 200, ""},
-		{"bound to this resource with a slash", bound, rs256(map[string]any{"aud": testResource + "/"}), 200, ""}, // what some clients send
+		{"bound to this resource with a slash", bound, rs256(map[string]any{"aud": testResource + "/"}), 200, ""}, // some clients send it
 		{"bound to this and another", bound, rs256(map[string]any{"aud": []string{"https://other.example", testResource}}), 200, ""},
 		{"bound to another resource", open, rs256(map[string]any{"aud": "http://localhost:8090/other"}), 401, invalid + ` here: bound to another resource"`},
 		{"bound to two slashes", bound, rs256(map[string]any{"aud": testResource + "//"}), 401, invalid},
@@ -107,9 +107,9 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// A URL is logged and remembered where a header is not (MCP authorization,
-// "Token Requirements").
-func TestTokensInTheQueryAreNoTokens(t *testing.T) {
+// URLs appear in logs and histories, headers do not (MCP authorization, "Token
+// Requirements").
+func TestTokenInTheQueryIsIgnored(t *testing.T) {
 	keys := newKeyServer(t, map[string]*rsa.PrivateKey{"k1": testKey()})
 	h := newGuard(t, testConfig(keys.url)).Handler(endpoint)
 	r := httptest.NewRequest("POST", testResource+"?access_token="+good(t, nil), strings.NewReader(listTools))
@@ -132,7 +132,7 @@ func TestChallengesCanBeParsed(t *testing.T) {
 	}
 }
 
-func TestKeysThatAreNewAreFetched(t *testing.T) {
+func TestNewKeysAreFetched(t *testing.T) {
 	keys := newKeyServer(t, map[string]*rsa.PrivateKey{"k1": testKey()})
 	cfg, now := testConfig(keys.url), testNow
 	cfg.Now = func() time.Time { return now }
@@ -146,7 +146,7 @@ func TestKeysThatAreNewAreFetched(t *testing.T) {
 	if w := post(h, listTools, next); w.Code != 200 {
 		t.Errorf("the next key: %d %s, want 200", w.Code, w.Body)
 	}
-	// Key ids that are made up do not send us to Cognito each time.
+	// Unknown key ids do not cause a request to Cognito each time.
 	before := keys.fetches.Load()
 	for i := range 20 {
 		made := sign(t, otherKey(), jose.RS256, fmt.Sprint("made-up-", i), goodClaims())
@@ -159,8 +159,8 @@ func TestKeysThatAreNewAreFetched(t *testing.T) {
 	}
 }
 
-// A 401 would make the client throw away a good token.
-func TestUnreachableKeysAreNoFaultOfTheToken(t *testing.T) {
+// After a 401 the client would discard a valid token.
+func TestUnreachableKeysGive503(t *testing.T) {
 	keys := newKeyServer(t, nil)
 	cfg, now := testConfig(keys.url), testNow
 	cfg.Now = func() time.Time { return now }

@@ -10,15 +10,16 @@ import (
 	"strings"
 )
 
-// toolsCalled returns the names of the tools that a request calls, and leaves the
-// request as it was. The error is a *bodyError.
+// calledTools returns the names of the tools that a request calls, and leaves
+// the body readable. The error is a *bodyError.
 //
-// The body is what the server acts on, so it is what counts, and not the header
-// Mcp-Name. It must have one meaning for every JSON decoder: some take the first
-// of two equal names and some the last, some disregard case, and some what
-// follows the first value. A request that calls one tool for this package and
-// another for the server would need the scopes of the wrong one.
-func (g *Guard) toolsCalled(w http.ResponseWriter, r *http.Request) ([]string, error) {
+// It reads the body and not the header Mcp-Name, because the server acts on the
+// body. The body must have one meaning for every JSON decoder: some use the
+// first of two equal names and some the last, some ignore case, and some ignore
+// the text after the first value. Otherwise a request could call one tool for
+// this package and another for the server, and need the scopes of the wrong
+// one.
+func (g *Guard) calledTools(w http.ResponseWriter, r *http.Request) ([]string, error) {
 	if len(g.toolScopes) == 0 || r.Method != http.MethodPost || r.Body == nil {
 		return nil, nil
 	}
@@ -38,7 +39,8 @@ func (g *Guard) toolsCalled(w http.ResponseWriter, r *http.Request) ([]string, e
 	return tools, nil
 }
 
-// toolsOf reads one JSON-RPC message, or a batch of them (MCP 2025-03-26).
+// toolsOf returns the tools that a JSON-RPC message, or a batch of them (MCP
+// 2025-03-26), calls.
 func toolsOf(body []byte) ([]string, error) {
 	if !json.Valid(body) {
 		return nil, errors.New("the body is not one JSON value")
@@ -65,8 +67,8 @@ func toolsOf(body []byte) ([]string, error) {
 	return tools, nil
 }
 
-// members returns those members of an object that are named. One that is there
-// twice, or in other letters, is an error. What is no object has none.
+// members returns the named members of an object. A member that occurs twice or
+// in other case is an error. A value that is not an object has no members.
 func members(value json.RawMessage, names ...string) (map[string]json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(value))
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
@@ -88,7 +90,7 @@ func members(value json.RawMessage, names ...string) (map[string]json.RawMessage
 				continue
 			}
 			if _, again := found[name]; again || key != name {
-				return nil, fmt.Errorf("the member %s must be there once, in these letters", name)
+				return nil, fmt.Errorf("the member %s must occur once, in this spelling", name)
 			}
 			found[name] = v
 		}
@@ -96,7 +98,7 @@ func members(value json.RawMessage, names ...string) (map[string]json.RawMessage
 	return found, nil
 }
 
-// stringOf is the string that value is, or "".
+// stringOf returns the string in value, or "" if it is not a string.
 func stringOf(value json.RawMessage) string {
 	var s string
 	if json.Unmarshal(value, &s) != nil {
@@ -111,7 +113,8 @@ const (
 	codeInvalidRequest = -32600
 )
 
-// bodyError is a request that cannot be read. It is answered as JSON-RPC does.
+// bodyError is the error of a body that cannot be read. It is written as a
+// JSON-RPC error.
 type bodyError struct {
 	status, code int
 	message      string
@@ -123,7 +126,7 @@ func (e *bodyError) write(w http.ResponseWriter) {
 	body, err := json.Marshal(map[string]any{
 		"jsonrpc": "2.0", "id": nil, "error": map[string]any{"code": e.code, "message": e.message},
 	})
-	if err != nil { // a number and a string: cannot happen
+	if err != nil { // cannot happen with a number and a string
 		panic(err)
 	}
 	writeJSON(w, e.status, body)

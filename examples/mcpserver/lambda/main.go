@@ -1,6 +1,6 @@
 // Command lambda is the example MCP server as a Lambda function behind an API
-// Gateway HTTP API (payload format 2.0). Its environment is that of
-// mcpserver.FromEnv.
+// Gateway HTTP API (payload format 2.0). mcpserver.FromEnv lists its
+// environment variables.
 package main
 
 import (
@@ -41,13 +41,13 @@ func handler(getenv func(string) string, log *slog.Logger) (function, error) {
 	}
 	proxy := httpadapter.NewV2(h)
 	return func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-		// HTTP APIs deliver the path decoded, and the adapter parses it: a
-		// percent sign in it would make the invocation fail.
+		// HTTP APIs deliver the path decoded, and the adapter parses it again:
+		// a percent sign would make the invocation fail.
 		e.RawPath = (&url.URL{Path: e.RawPath}).EscapedPath()
 		res, err := proxy.ProxyWithContext(ctx, e)
 		if err != nil {
-			// Whatever was sent, a failed invocation would be a 500 of API
-			// Gateway's without CORS.
+			// After a failed invocation the client would get API Gateway's own
+			// 500, without CORS headers.
 			log.WarnContext(ctx, "event refused", "error", err)
 			return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest, Headers: map[string]string{"Access-Control-Allow-Origin": "*"}}, nil
 		}

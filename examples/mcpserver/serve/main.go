@@ -1,8 +1,8 @@
-// Command serve is the example MCP server on a port: that of PORT, else 8090, on
-// loopback unless HOST says otherwise. The rest of its environment is that of
-// mcpserver.FromEnv.
+// Command serve runs the example MCP server on the port PORT, by default 8090,
+// and the host HOST, by default loopback. mcpserver.FromEnv lists its other
+// environment variables.
 //
-// It speaks plain http; something in front of it has to speak TLS.
+// It serves plain http and needs a TLS proxy in front of it.
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// serve answers on l until ctx ends.
+// serve serves on l until ctx ends.
 func serve(ctx context.Context, l net.Listener, getenv func(string) string, log *slog.Logger) error {
 	defer l.Close()
 	cfg, err := mcpserver.FromEnv(getenv)

@@ -34,7 +34,7 @@ func TestItServesUntilItIsStopped(t *testing.T) {
 	}
 }
 
-func TestItSaysWhatIsMissing(t *testing.T) {
+func TestMissingVariablesAreReported(t *testing.T) {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)

@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	// callsPerSecond stays below the 5 that Cognito allows each operation on a
-	// pool, since its seconds are not ours.
+	// callsPerSecond is below the 5 that Cognito allows each operation on a
+	// pool, since its seconds begin at other times.
 	callsPerSecond = 4
-	// maxAdmissionWait is how long a call waits for its turn.
+	// maxAdmissionWait is how long a call waits for a slot.
 	maxAdmissionWait = 2 * time.Second
 )
 
-// Slots admits calls to Cognito in all processes of the deployment together.
-// A broker.Store has this method.
+// Slots limits the calls to Cognito of all processes of the deployment
+// together. A broker.Store has this method.
 type Slots interface {
-	// TakeSlot reports whether a call may be made in the second that at lies
-	// in: at most limit of all that ask with the same key are admitted.
+	// TakeSlot reports whether a call may be made in the second of at. It
+	// admits at most limit calls with the same key in that second.
 	TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error)
 }
 
-// admit returns when the operation may be called. Its error is always a
-// *broker.NotAppliedError that tells the client to come back.
+// admit waits until the operation may be called. Its error is always a
+// *broker.NotAppliedError with a *dcr.Error that has RetryAfter.
 func (c *AppClients) admit(ctx context.Context, op operation) error {
 	key := "cognito/" + c.pool + "/" + op.name
 	until := c.now().Add(maxAdmissionWait)
@@ -51,16 +51,16 @@ func (c *AppClients) admit(ctx context.Context, op operation) error {
 	}
 }
 
-// refused is an effect that was not applied, with what the client is told and
-// what is for the log.
-func (op operation) refused(told *dcr.Error, cause error) error {
-	return &broker.NotAppliedError{Err: op.failed(told, cause)}
+// refused returns the error of an effect that was not applied, with an error
+// for the client and the cause for the log.
+func (op operation) refused(forClient *dcr.Error, cause error) error {
+	return &broker.NotAppliedError{Err: op.failed(forClient, cause)}
 }
 
-// failed joins what the client is told and what is for the log. The text of
-// the whole is for the log.
-func (op operation) failed(told *dcr.Error, cause error) error {
-	return fmt.Errorf("cognito: %s: %w: %w", op.doing, told, cause)
+// failed joins the error for the client and the cause. Only the log gets the
+// text of the whole.
+func (op operation) failed(forClient *dcr.Error, cause error) error {
+	return fmt.Errorf("cognito: %s: %w: %w", op.doing, forClient, cause)
 }
 
 func nextSecond(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }

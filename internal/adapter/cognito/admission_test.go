@@ -39,7 +39,7 @@ func (s *slots) TakeSlot(_ context.Context, key string, at time.Time, limit int)
 	return true, nil
 }
 
-// fill takes all calls of op in the second of at, as another process would.
+// fill takes all slots of op in the second of at, as another process could.
 func (s *slots) fill(t *testing.T, op operation, at time.Time) {
 	t.Helper()
 	for range callsPerSecond {
@@ -49,7 +49,7 @@ func (s *slots) fill(t *testing.T, op operation, at time.Time) {
 	}
 }
 
-// clock is moved by sleeping alone.
+// clock moves only by sleeping.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -70,7 +70,8 @@ func (c *clock) sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// admitting returns app clients on the real clock, to be used in a bubble.
+// admitting returns app clients on the real clock, for a testing/synctest
+// bubble.
 func admitting(t *testing.T, s Slots) *AppClients {
 	t.Helper()
 	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: s})
@@ -124,8 +125,8 @@ func TestAdmissionIsForEachOperationAndPool(t *testing.T) {
 
 func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
 	tests := []struct {
-		into time.Duration // how far into a second the call comes
-		want time.Duration // when the next start of a second would be too late
+		into time.Duration // how long after the start of a second the call comes
+		want time.Duration // how long the call waits before it gives up
 	}{
 		{0, 2 * time.Second},
 		{300 * time.Millisecond, 1700 * time.Millisecond},
@@ -141,7 +142,7 @@ func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
 				time.Sleep(tt.into)
 				start := time.Now()
 				err := admitting(t, s).admit(t.Context(), opCreate)
-				judge(t, err, throttled)
+				checkVerdict(t, err, throttled)
 				if !errors.Is(err, broker.ErrNoSlot) {
 					t.Errorf("admit = %v, want ErrNoSlot in it", err)
 				}
@@ -161,7 +162,7 @@ func TestAdmissionEndsWithTheContext(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		err := admitting(t, s).admit(ctx, opCreate)
-		judge(t, err, throttled)
+		checkVerdict(t, err, throttled)
 		if got := time.Since(start); got != 100*time.Millisecond || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("admit = %v after %s, want the context's error after 100ms", err, got)
 		}
@@ -173,11 +174,11 @@ func TestACallIsNotMadeWhenTheSlotsFail(t *testing.T) {
 	c := open(t, fails(errors.New("a request was sent, want none")))
 	c.slots = &slots{err: broken}
 	_, err := c.Create(t.Context(), marker, public())
-	judge(t, err, throttled)
+	checkVerdict(t, err, throttled)
 	if !errors.Is(err, broken) {
 		t.Errorf("Create = %v, want the cause in the log", err)
 	}
 }
 
-// A broker.Store is what admits in production.
+// In production a broker.Store admits.
 var _ Slots = broker.Store(nil)

@@ -51,14 +51,14 @@ func (c *AppClients) Adopt(ctx context.Context, id, marker string) error {
 		if deployment == c.deployment && m == marker {
 			return nil
 		}
-		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: adopt app client: %s is named %q, so it is somebody's already", id, name)}
+		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: adopt app client: %s is named %q, so a deployment has it already", id, name)}
 	}
 	_, err = call(ctx, c, opAdopt, c.api.UpdateUserPoolClient, adoptInput(c.target(marker), present))
 	return err
 }
 
-// foreign says what a registration with the settings of an app client would say,
-// and why it cannot be one.
+// foreign returns the metadata of a registration with the settings of an app
+// client, and the reason if it cannot become one.
 func foreign(id string, a *types.UserPoolClientType) *broker.ForeignAppClient {
 	f := &broker.ForeignAppClient{ID: id, Name: aws.ToString(a.ClientName), Metadata: dcr.ClientMetadata{
 		ClientName:              aws.ToString(a.ClientName),
@@ -87,8 +87,8 @@ func foreign(id string, a *types.UserPoolClientType) *broker.ForeignAppClient {
 	return f
 }
 
-// adoptInput returns present with our mark in its name. Cognito resets what is
-// left out.
+// adoptInput returns present with the broker's marker in its name. It has every
+// field, because Cognito resets absent ones.
 func adoptInput(t target, present *types.UserPoolClientType) *cip.UpdateUserPoolClientInput {
 	return &cip.UpdateUserPoolClientInput{
 		UserPoolId:                               aws.String(t.pool),

@@ -16,9 +16,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// byHand makes an app client as an operator would, with as many settings as can
-// be.
-func byHand(t *testing.T, c *AppClients, change func(*cip.CreateUserPoolClientInput)) string {
+// operatorAppClient makes an app client like an operator's, with as many
+// settings as possible.
+func operatorAppClient(t *testing.T, c *AppClients, change func(*cip.CreateUserPoolClientInput)) string {
 	t.Helper()
 	in := &cip.CreateUserPoolClientInput{
 		UserPoolId: aws.String(c.pool), ClientName: aws.String("Partner app"), GenerateSecret: true,
@@ -45,9 +45,9 @@ const adoptionMarker = "aaaaaaabcdefghijklmnopqrst"
 
 func TestAdoptChangesTheNameAlone(t *testing.T) {
 	c, _ := emulated(t, 0)
-	id := byHand(t, c, nil)
+	id := operatorAppClient(t, c, nil)
 	before := describe(t, c, id)
-	for range 2 { // and again, as after a lost reply
+	for range 2 { // the second time as after a lost reply
 		if err := c.Adopt(t.Context(), id, adoptionMarker); err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestAdoptChangesTheNameAlone(t *testing.T) {
 
 func TestForeign(t *testing.T) {
 	c, _ := emulated(t, 0)
-	f, err := c.Foreign(t.Context(), byHand(t, c, nil))
+	f, err := c.Foreign(t.Context(), operatorAppClient(t, c, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestForeign(t *testing.T) {
 			in.ClientName = aws.String("x dcr@other." + adoptionMarker)
 		},
 	} {
-		f, err := c.Foreign(t.Context(), byHand(t, c, change))
+		f, err := c.Foreign(t.Context(), operatorAppClient(t, c, change))
 		if err != nil || f.Refused == "" {
 			t.Errorf("%s: %+v, %v, want it refused", name, f, err)
 		}
@@ -122,7 +122,7 @@ func sameScopes(a, b string) bool {
 	return slices.Equal(x, y)
 }
 
-// Whatever becomes of the answer, what is known about the outcome is right.
+// For every failure the error reports the outcome correctly.
 func TestAdoptFailing(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
@@ -134,7 +134,7 @@ func TestAdoptFailing(t *testing.T) {
 		{"writing, before", "UpdateUserPoolClient", emulator.CutBefore, false},
 	} {
 		c, pool := emulated(t, 0)
-		id := byHand(t, c, nil)
+		id := operatorAppClient(t, c, nil)
 		pool.Faults().Inject(tt.op, emulator.Fault{Effect: tt.effect})
 		err := c.Adopt(t.Context(), id, adoptionMarker)
 		_, notApplied := errors.AsType[*broker.NotAppliedError](err)

@@ -19,22 +19,22 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Config says where the app clients are and what they are like.
+// Config is the pool, the deployment and the settings of the app clients.
 type Config struct {
 	// Pool is the id of the user pool, as in "eu-central-1_AbCdEfGhI".
 	Pool string
-	// Deployment is the id of this deployment, see CheckDeployment. App
-	// clients made under another id are not touched, nor listed.
+	// Deployment is the id of this deployment, see CheckDeployment. App clients
+	// made under another id are neither changed nor listed.
 	Deployment string
 	Settings   Settings
 	Slots      Slots
-	// Quota is how many app clients the pool can have; 0 is 1,000, which is what
-	// AWS allows unless it was asked for more. It is measured against, no more.
+	// Quota is the most app clients that the pool can have; 0 means 1,000,
+	// AWS's default. It is used for a metric only.
 	Quota int
-	// Timeout is how long one call to Cognito may take; 0 is 5 seconds. Time
-	// spent waiting for admission does not count.
+	// Timeout is how long one call to Cognito may take; 0 means 5 seconds.
+	// Waiting for admission does not count.
 	Timeout time.Duration
-	// Now and Sleep are the clock; nil is the real one. Sleep returns early,
+	// Now and Sleep are the clock; nil means the real one. Sleep returns early,
 	// with an error, when the context is done.
 	Now   func() time.Time
 	Sleep func(context.Context, time.Duration) error
@@ -56,8 +56,8 @@ type AppClients struct {
 
 var _ broker.AppClients = (*AppClients)(nil)
 
-// New returns the app clients that c describes, or an error that names all
-// that is wrong with c. It calls nothing.
+// New returns the app clients of c, or an error with all faults of c. It makes
+// no calls.
 func New(api *cip.Client, c Config) (*AppClients, error) {
 	var faults []error
 	if !isPool(c.Pool) {
@@ -93,18 +93,18 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 	return a, nil
 }
 
-// defaultQuota is Cognito's, for app clients per user pool.
+// defaultQuota is Cognito's default quota of app clients in a user pool.
 const defaultQuota = 1000
 
-// operation is what the broker has to know of an operation of the API.
+// operation describes an operation of the API.
 type operation struct {
 	name  string
 	doing string
-	// metadata: the request carries what a client registered.
+	// metadata: the request carries the client's metadata.
 	metadata bool
 	// one: the request names an app client.
 	one bool
-	// repeatable: sent twice, the request has the effect of one.
+	// repeatable: a repeated request has the same effect as one.
 	repeatable bool
 }
 
@@ -126,7 +126,7 @@ func (c *AppClients) Create(ctx context.Context, marker string, m dcr.ClientMeta
 		return broker.NewAppClient{}, err
 	}
 	if out.UserPoolClient == nil || aws.ToString(out.UserPoolClient.ClientId) == "" {
-		return broker.NewAppClient{}, opCreate.failed(silent(), errNoAppClient)
+		return broker.NewAppClient{}, opCreate.failed(noAnswer(), errNoAppClient)
 	}
 	return broker.NewAppClient{
 		ID:     aws.ToString(out.UserPoolClient.ClientId),
@@ -135,7 +135,8 @@ func (c *AppClients) Create(ctx context.Context, marker string, m dcr.ClientMeta
 }
 
 // Update implements broker.AppClients. It reads the app client first: to see
-// that it is ours, for check, and because Cognito resets what is left out.
+// that it belongs to this deployment, for check, and because Cognito resets
+// absent fields.
 func (c *AppClients) Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(secret string) error) error {
 	present, err := c.describe(ctx, id, marker)
 	if err != nil {
@@ -147,8 +148,8 @@ func (c *AppClients) Update(ctx context.Context, id, marker string, m dcr.Client
 			return &broker.NotAppliedError{Err: err}
 		}
 	}
-	// Cognito cannot give an app client a secret or take it away. Without this
-	// the client would be left with a method that can never succeed.
+	// Cognito cannot add or remove the secret of an app client. Without this
+	// check the client would have an authentication method that always fails.
 	if confidential(m) != (secret != "") {
 		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: update app client: %s would change between public and confidential", id)}
 	}
@@ -168,13 +169,13 @@ func (c *AppClients) Delete(ctx context.Context, id, marker string) error {
 	in := &cip.DeleteUserPoolClientInput{UserPoolId: aws.String(c.pool), ClientId: aws.String(id)}
 	_, err = call(ctx, c, opDelete, c.api.DeleteUserPoolClient, in)
 	if errors.Is(err, broker.ErrNotFound) {
-		return nil // gone since we looked
+		return nil // deleted after the read
 	}
 	return err
 }
 
-// List implements broker.AppClients. After an error it yields no more. At its
-// end it measures how full the pool is.
+// List implements broker.AppClients. It stops after an error. At the end it
+// sets the metric AppClientQuotaUsed.
 func (c *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error] {
 	return func(yield func(broker.ListedAppClient, error) bool) {
 		in := &cip.ListUserPoolClientsInput{UserPoolId: aws.String(c.pool), MaxResults: aws.Int32(60)}
@@ -195,7 +196,7 @@ func (c *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient,
 					return
 				}
 			}
-			// A page may be short, or empty, and not be the last.
+			// A page may be short or empty although it is not the last.
 			if aws.ToString(page.NextToken) == "" {
 				telemetry.Set(ctx, telemetry.AppClientQuota, 100*float64(all)/float64(c.quota))
 				return
@@ -205,10 +206,10 @@ func (c *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient,
 	}
 }
 
-var errNoAppClient = errors.New("there is no app client in the answer")
+var errNoAppClient = errors.New("the response has no app client")
 
-// describe returns the app client id if it is ours and carries the marker. If
-// there is none, the error is broker.ErrNotFound.
+// describe returns the app client id if it belongs to this deployment and
+// carries the marker. If it does not exist, the error is broker.ErrNotFound.
 func (c *AppClients) describe(ctx context.Context, id, marker string) (*types.UserPoolClientType, error) {
 	present, err := c.read(ctx, id)
 	if err != nil {
@@ -221,14 +222,15 @@ func (c *AppClients) describe(ctx context.Context, id, marker string) (*types.Us
 	return present, nil
 }
 
-// read returns the app client id, whoever's it is. If there is none, the error is
-// broker.ErrNotFound.
+// read returns the app client id of any owner. If it does not exist, the error
+// is broker.ErrNotFound.
 func (c *AppClients) read(ctx context.Context, id string) (*types.UserPoolClientType, error) {
 	in := &cip.DescribeUserPoolClientInput{UserPoolId: aws.String(c.pool), ClientId: aws.String(id)}
 	out, err := call(ctx, c, opDescribe, c.api.DescribeUserPoolClient, in)
 	if errors.Is(err, broker.ErrNotFound) {
-		// Cognito answers the same for a pool that does not exist. A pool id
-		// mistyped in the configuration must not make app clients forgotten.
+		// Cognito returns the same error if the pool does not exist. With a
+		// wrong pool id in the configuration the records of app clients must
+		// not be deleted.
 		probe := &cip.ListUserPoolClientsInput{UserPoolId: aws.String(c.pool), MaxResults: aws.Int32(1)}
 		if _, err := call(ctx, c, opList, c.api.ListUserPoolClients, probe); err != nil {
 			return nil, err
@@ -238,7 +240,7 @@ func (c *AppClients) read(ctx context.Context, id string) (*types.UserPoolClient
 		return nil, err
 	}
 	if out.UserPoolClient == nil {
-		return nil, opDescribe.failed(silent(), errNoAppClient)
+		return nil, opDescribe.failed(noAnswer(), errNoAppClient)
 	}
 	return out.UserPoolClient, nil
 }
@@ -247,14 +249,14 @@ func (c *AppClients) target(marker string) target {
 	return target{pool: c.pool, deployment: c.deployment, marker: marker}
 }
 
-// call admits and sends a request, and decides about its error. A repeatable
-// request that may succeed in the next second is sent once more then.
+// call admits and sends a request, and classifies its error. If the request is
+// repeatable and may succeed in the next second, it is sent once more.
 func call[I, O any](ctx context.Context, c *AppClients, op operation, send func(context.Context, *I, ...func(*cip.Options)) (*O, error), in *I) (*O, error) {
 	if err := c.admit(ctx, op); err != nil {
 		return nil, err
 	}
 	out, first := once(ctx, c, op, send, in)
-	if first == nil || !op.repeatable || !comesBack(first) {
+	if first == nil || !op.repeatable || !mayRepeat(first) {
 		return out, first
 	}
 	if err := c.sleep(ctx, nextSecond(c.now()).Sub(c.now())); err != nil {
@@ -264,16 +266,16 @@ func call[I, O any](ctx context.Context, c *AppClients, op operation, send func(
 		return nil, first
 	}
 	out, second := once(ctx, c, op, send, in)
-	// What the second attempt did not do the first may have done.
+	// The second attempt was not applied, but the first may have been.
 	if isNotApplied(second) && !isNotApplied(first) && !errors.Is(second, broker.ErrNotFound) {
 		return nil, first
 	}
 	return out, second
 }
 
-// comesBack reports whether the same request may succeed a second later. One
-// that used up its time is not worth another.
-func comesBack(err error) bool {
+// mayRepeat reports whether the same request may succeed a second later. A
+// request that ran into its timeout is not repeated.
+func mayRepeat(err error) bool {
 	e, ok := errors.AsType[*dcr.Error](err)
 	return ok && e.Code == dcr.Unavailable && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
@@ -281,27 +283,27 @@ func comesBack(err error) bool {
 func once[I, O any](ctx context.Context, c *AppClients, op operation, send func(context.Context, *I, ...func(*cip.Options)) (*O, error), in *I) (*O, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	var wire wire
+	var transport recorder
 	out, err := send(ctx, in, func(o *cip.Options) {
-		// The SDK would send a create again after a lost answer, which makes a
-		// second app client, and would pass admission by.
+		// The SDK would repeat a create after a lost response, which makes a
+		// second app client, and would bypass admission.
 		o.Retryer = aws.NopRetryer{}
-		wire.next, o.HTTPClient = o.HTTPClient, &wire
+		transport.next, o.HTTPClient = o.HTTPClient, &transport
 	})
 	if err != nil {
-		return nil, op.failure(wire.sent, err)
+		return nil, op.failure(transport.sent, err)
 	}
 	return out, nil
 }
 
-// wire notes whether a request may have left.
-type wire struct {
+// recorder is an HTTP client that records whether a request may have been sent.
+type recorder struct {
 	next cip.HTTPClient
 	sent bool
 }
 
 // Do implements cip.HTTPClient.
-func (w *wire) Do(r *http.Request) (*http.Response, error) {
+func (w *recorder) Do(r *http.Request) (*http.Response, error) {
 	resp, err := w.next.Do(r)
 	op, ok := errors.AsType[*net.OpError](err)
 	w.sent = w.sent || !ok || op.Op != "dial"

@@ -27,8 +27,8 @@ import (
 
 var signingKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
-// emulated returns app clients in the local Cognito, reached over HTTP by the
-// real SDK. Both live on one clock, which sleeping moves.
+// emulated returns app clients in the local Cognito, called over HTTP with the
+// real SDK. Both use one clock, which sleeping moves.
 func emulated(t *testing.T, quota int) (*AppClients, *emulator.Cognito) {
 	t.Helper()
 	return emulatedWith(t, func(cfg *emulator.Config) { cfg.AppClientQuota = quota })
@@ -73,7 +73,7 @@ func TestAppClientsContract(t *testing.T) {
 }
 
 func TestCreatedAppClientsAreAsCognitoReportsThem(t *testing.T) {
-	for name, m := range map[string]dcr.ClientMetadata{"public": public(), "confidential": secretive(), "client credentials": machine()} {
+	for name, m := range map[string]dcr.ClientMetadata{"public": public(), "confidential": confidentialClient(), "client credentials": clientCredentials()} {
 		t.Run(name, func(t *testing.T) {
 			c, pool := emulated(t, 0)
 			made, err := c.Create(t.Context(), marker, m)
@@ -101,9 +101,9 @@ func TestUpdateKeepsWhatAnOperatorSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	byHand := updateInput(here, describe(t, c, made.ID), public(), DefaultSettings())
-	byHand.LogoutURLs, byHand.ReadAttributes, byHand.AuthSessionValidity = []string{"https://operator.example/bye"}, []string{"email"}, aws.Int32(10)
-	if _, err := c.api.UpdateUserPoolClient(t.Context(), byHand); err != nil {
+	operatorAppClient := updateInput(here, describe(t, c, made.ID), public(), DefaultSettings())
+	operatorAppClient.LogoutURLs, operatorAppClient.ReadAttributes, operatorAppClient.AuthSessionValidity = []string{"https://operator.example/bye"}, []string{"email"}, aws.Int32(10)
+	if _, err := c.api.UpdateUserPoolClient(t.Context(), operatorAppClient); err != nil {
 		t.Fatal(err)
 	}
 	m := public()
@@ -115,13 +115,13 @@ func TestUpdateKeepsWhatAnOperatorSet(t *testing.T) {
 	if got.ClientName != "Renamed dcr@prod."+marker || !slices.Equal(got.CallbackURLs, m.RedirectURIs) {
 		t.Errorf("name %q and redirect URIs %q, want the new ones", got.ClientName, got.CallbackURLs)
 	}
-	if !slices.Equal(got.LogoutURLs, byHand.LogoutURLs) || !slices.Equal(got.ReadAttributes, byHand.ReadAttributes) || got.AuthSessionValidity != 10 {
+	if !slices.Equal(got.LogoutURLs, operatorAppClient.LogoutURLs) || !slices.Equal(got.ReadAttributes, operatorAppClient.ReadAttributes) || got.AuthSessionValidity != 10 {
 		t.Errorf("sign-out URLs %q, read attributes %q, session %d, want those of the operator", got.LogoutURLs, got.ReadAttributes, got.AuthSessionValidity)
 	}
 }
 
-// lost are the ways in which a call fails of which it is not known whether it
-// was applied, in pairs: it was not, it was.
+// lost are the failures after which it is unknown whether the call was applied,
+// in pairs: not applied, applied.
 var lost = []struct {
 	effect  emulator.Effect
 	name    string
@@ -139,7 +139,7 @@ func TestCreateFailing(t *testing.T) {
 			c, pool := emulated(t, 0)
 			pool.Faults().Inject(opCreate.name, emulator.Fault{Effect: tt.effect, Times: 1})
 			_, err := c.Create(t.Context(), marker, public())
-			judge(t, err, unknown)
+			checkVerdict(t, err, unknown)
 			if got := pool.Calls(opCreate.name); got != 1 {
 				t.Errorf("sent %d times, want once: a second one would make a second app client", got)
 			}
@@ -182,7 +182,7 @@ func TestCreateRefused(t *testing.T) {
 				pool.Faults().Inject(opCreate.name, tt.fault)
 			}
 			_, err := c.Create(t.Context(), marker, tt.metadata)
-			judge(t, err, tt.want)
+			checkVerdict(t, err, tt.want)
 			if got := len(pool.AppClients()); got != 0 {
 				t.Errorf("%d app clients, want none", got)
 			}
@@ -196,7 +196,7 @@ func TestCreateInAFullPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := c.Create(t.Context(), marker, public())
-	judge(t, err, poolFull)
+	checkVerdict(t, err, poolFull)
 }
 
 func TestUpdateFailing(t *testing.T) {
@@ -210,7 +210,7 @@ func TestUpdateFailing(t *testing.T) {
 				t.Fatal(err)
 			}
 			pool.Faults().Inject(opUpdate.name, emulator.Fault{Effect: tt.effect, Times: 1})
-			judge(t, c.Update(t.Context(), made.ID, marker, renamed, nil), unknown)
+			checkVerdict(t, c.Update(t.Context(), made.ID, marker, renamed, nil), unknown)
 			if got := strings.HasPrefix(pool.AppClients()[0].ClientName, "Renamed"); got != tt.applied {
 				t.Errorf("updated: %t, want %t", got, tt.applied)
 			}
@@ -219,18 +219,19 @@ func TestUpdateFailing(t *testing.T) {
 			}
 		})
 	}
-	t.Run("somebody else is at it", func(t *testing.T) {
+	t.Run("another program changes it", func(t *testing.T) {
 		c, pool := emulated(t, 0)
 		made, err := c.Create(t.Context(), marker, public())
 		if err != nil {
 			t.Fatal(err)
 		}
 		pool.Faults().Inject(opUpdate.name, emulator.Fault{Effect: emulator.FailBefore, Exception: "ConcurrentModificationException", Times: 1})
-		judge(t, c.Update(t.Context(), made.ID, marker, renamed, nil), changing)
+		checkVerdict(t, c.Update(t.Context(), made.ID, marker, renamed, nil), changing)
 	})
 }
 
-// Reading changes nothing, so whatever becomes of it nothing was applied.
+// Reading changes nothing, so after every failure of a read nothing was
+// applied.
 func TestUpdateAndDeleteFailingToRead(t *testing.T) {
 	for _, tt := range lost {
 		for times := range 3 {
@@ -248,13 +249,13 @@ func TestUpdateAndDeleteFailingToRead(t *testing.T) {
 						pool.Faults().Inject(opDescribe.name, emulator.Fault{Effect: tt.effect, Times: times})
 					}
 					err := act()
-					if times < 2 { // a read is repeated once
+					if times < 2 { // a read is tried twice
 						if err != nil {
 							t.Errorf("got %v, want no error", err)
 						}
 						continue
 					}
-					judge(t, err, notSent)
+					checkVerdict(t, err, notSent)
 				}
 			})
 		}
@@ -264,19 +265,19 @@ func TestUpdateAndDeleteFailingToRead(t *testing.T) {
 func TestDeleteFailing(t *testing.T) {
 	tests := []struct {
 		name    string
-		effects []emulator.Effect // of one call after the other
+		effects []emulator.Effect // of the calls in order
 		want    verdict           // the zero verdict: no error
 		gone    bool
 	}{
 		{"error before", []emulator.Effect{emulator.FailBefore}, verdict{}, true},
-		{"error after", []emulator.Effect{emulator.FailAfter}, verdict{}, true}, // repeated, and then not found
+		{"error after", []emulator.Effect{emulator.FailAfter}, verdict{}, true}, // the repeated call gets "not found"
 		{"connection lost before", []emulator.Effect{emulator.CutBefore}, verdict{}, true},
 		{"connection lost after", []emulator.Effect{emulator.CutAfter}, verdict{}, true},
 		{"throttled", []emulator.Effect{emulator.Throttle}, verdict{}, true},
 		{"errors before", []emulator.Effect{emulator.FailBefore, emulator.FailBefore}, unknown, false},
 		{"errors after", []emulator.Effect{emulator.FailAfter, emulator.FailAfter}, unknown, true},
 		{"throttled twice", []emulator.Effect{emulator.Throttle, emulator.Throttle}, throttled, false},
-		{"error after, then throttled", []emulator.Effect{emulator.FailAfter, emulator.Throttle}, unknown, true}, // not "not applied"
+		{"error after, then throttled", []emulator.Effect{emulator.FailAfter, emulator.Throttle}, unknown, true}, // the first call was applied
 		{"throttled, then error after", []emulator.Effect{emulator.Throttle, emulator.FailAfter}, unknown, true},
 	}
 	for _, tt := range tests {
@@ -295,7 +296,7 @@ func TestDeleteFailing(t *testing.T) {
 					t.Errorf("Delete = %v, want no error", err)
 				}
 			} else {
-				judge(t, err, tt.want)
+				checkVerdict(t, err, tt.want)
 			}
 			if gone := len(pool.AppClients()) == 0; gone != tt.gone {
 				t.Errorf("gone: %t, want %t", gone, tt.gone)
@@ -329,7 +330,7 @@ func TestListFailing(t *testing.T) {
 	if n != 0 {
 		t.Errorf("List yields %d app clients, want none", n)
 	}
-	judge(t, err, unknown)
+	checkVerdict(t, err, unknown)
 }
 
 func TestARequestIsRepeatedInTheNextSecondAndNotAfterATimeOut(t *testing.T) {
@@ -353,7 +354,7 @@ func TestARequestIsRepeatedInTheNextSecondAndNotAfterATimeOut(t *testing.T) {
 	}
 }
 
-func TestAppClientsOfOthersAreNeitherListedNorTouched(t *testing.T) {
+func TestForeignAppClientsAreNeitherListedNorChanged(t *testing.T) {
 	c, pool := emulated(t, 0)
 	other, err := New(c.api, Config{Pool: here.pool, Deployment: "test", Settings: DefaultSettings(), Slots: &slots{}})
 	if err != nil {
@@ -363,9 +364,9 @@ func TestAppClientsOfOthersAreNeitherListedNorTouched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	byHand := createInput(here, public(), DefaultSettings())
-	byHand.ClientName = aws.String("made by hand")
-	hand, err := c.api.CreateUserPoolClient(t.Context(), byHand)
+	operatorAppClient := createInput(here, public(), DefaultSettings())
+	operatorAppClient.ClientName = aws.String("made by hand")
+	hand, err := c.api.CreateUserPoolClient(t.Context(), operatorAppClient)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,8 +375,8 @@ func TestAppClientsOfOthersAreNeitherListedNorTouched(t *testing.T) {
 		t.Errorf("List yields %+v, %v, want nothing", l, err)
 	}
 	for _, id := range []string{theirs.ID, aws.ToString(hand.UserPoolClient.ClientId)} {
-		judge(t, c.Delete(t.Context(), id, marker), operators)
-		judge(t, c.Update(t.Context(), id, marker, public(), func(string) error {
+		checkVerdict(t, c.Delete(t.Context(), id, marker), operators)
+		checkVerdict(t, c.Update(t.Context(), id, marker, public(), func(string) error {
 			t.Error("check was called with a secret that is not ours")
 			return nil
 		}), operators)
@@ -392,8 +393,8 @@ func TestAMissingPoolIsNotAMissingAppClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.pool = "us-east-1_Mistyped"
-	judge(t, c.Delete(t.Context(), made.ID, marker), operators)
-	judge(t, c.Update(t.Context(), made.ID, marker, public(), nil), operators)
+	checkVerdict(t, c.Delete(t.Context(), made.ID, marker), operators)
+	checkVerdict(t, c.Update(t.Context(), made.ID, marker, public(), nil), operators)
 }
 
 func TestNewRefusesABadConfiguration(t *testing.T) {
@@ -434,7 +435,7 @@ func TestNewRefusesABadConfiguration(t *testing.T) {
 		}
 	}
 	if _, ok := errors.AsType[*dcr.Error](err); ok {
-		t.Errorf("New = %v, want nothing that a client is told", err)
+		t.Errorf("New = %v, want no *dcr.Error", err)
 	}
 }
 

@@ -35,7 +35,7 @@ func (c *AppClients) CreateBrokered(ctx context.Context, marker string, spec bro
 		return broker.NewAppClient{}, err
 	}
 	if out.UserPoolClient == nil || aws.ToString(out.UserPoolClient.ClientId) == "" || aws.ToString(out.UserPoolClient.ClientSecret) == "" {
-		return broker.NewAppClient{}, opCreateBrokered.failed(silent(), errNoAppClient)
+		return broker.NewAppClient{}, opCreateBrokered.failed(noAnswer(), errNoAppClient)
 	}
 	return broker.NewAppClient{
 		ID:     aws.ToString(out.UserPoolClient.ClientId),
@@ -60,7 +60,7 @@ func (c *AppClients) Brand(ctx context.Context, id string) error {
 	if _, has := errors.AsType[*types.ManagedLoginBrandingExistsException](err); has {
 		return nil
 	}
-	// The pool's app clients are not what is limited here.
+	// This limit is on branding styles, not on app clients.
 	if e, limit := errors.AsType[*types.LimitExceededException](err); limit && !aboutRate(e.ErrorMessage()) {
 		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: %s: %w: %w", opBrand.doing, broker.ErrBrandingLimit, err)}
 	}
@@ -75,10 +75,11 @@ func (s Settings) checkBrokered() error {
 }
 
 // createBrokeredInput returns an app client that only the broker can use: its
-// one callback is ours, and it has a secret that never leaves. Refreshing is
-// the one flow allowed at Cognito's API, and takes that secret; the usual
-// values would let anyone who reads the client id in a token sign in past the
-// broker. Cognito's rotation is off, since the broker rotates its own.
+// only callback is the broker's, and its secret never leaves the broker.
+// Refreshing is the only flow allowed at Cognito's API, and needs that secret;
+// with Cognito's default flows a program that reads the client id in a token
+// could sign users in without the broker. Cognito's rotation is off, since the
+// broker rotates its own refresh tokens.
 func createBrokeredInput(t target, spec broker.BrokeredAppClient, s Settings) *cip.CreateUserPoolClientInput {
 	b := brokeredBy(t, spec, s)
 	return &cip.CreateUserPoolClientInput{
@@ -132,8 +133,8 @@ func updateBrokeredInput(t target, present *types.UserPoolClientType, spec broke
 	}
 }
 
-// brokeredFields are the fields that creating and updating share, beyond those
-// of owned.
+// brokeredFields are the fields that create and update share, with those of
+// owned.
 type brokeredFields struct {
 	owned
 	callbacks      []string
@@ -165,9 +166,8 @@ func brokeredBy(t target, spec broker.BrokeredAppClient, s Settings) brokeredFie
 	return b
 }
 
-// readable are the attributes that the scopes need, without which Cognito
-// answers invalid_grant, and the address by which the consent page names the
-// account.
+// readable returns the attributes that the scopes need (without them Cognito
+// answers invalid_grant), and the mail address that the consent page shows.
 func readable(scopes []string) []string {
 	attributes := []string{"email", "email_verified"}
 	if slices.Contains(scopes, "phone") {

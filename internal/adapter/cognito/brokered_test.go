@@ -47,8 +47,8 @@ func TestBrokeredInputOnTheWire(t *testing.T) {
 	})
 }
 
-// What would let somebody in past the broker.
-func TestBrokeredAppClientsAreForTheBrokerAlone(t *testing.T) {
+// Settings with which a program could sign in without the broker.
+func TestOnlyTheBrokerCanUseBrokeredAppClients(t *testing.T) {
 	in := createBrokeredInput(here, broker.BrokeredAppClient{Name: "open", Scopes: []string{"openid"}}, brokeredSettings())
 	if !in.GenerateSecret {
 		t.Error("it is public")
@@ -78,8 +78,8 @@ func TestReadableAttributesFollowTheScopes(t *testing.T) {
 	}
 }
 
-// brokeredOn returns app clients of brokered mode in a local Cognito with
-// managed login of that version.
+// brokeredOn returns app clients of brokered mode in a local Cognito with this
+// version of managed login.
 func brokeredOn(t *testing.T, quota, login int) (*AppClients, *emulator.Cognito) {
 	t.Helper()
 	c, pool := emulatedWith(t, func(cfg *emulator.Config) { cfg.AppClientQuota, cfg.ManagedLogin, cfg.NoRateLimit = quota, login, true })
@@ -118,15 +118,15 @@ func TestCreateBrokered(t *testing.T) {
 		t.Errorf("full pool = %v, want Unavailable with Retry-After", err)
 	}
 	_, err = c.CreateBrokered(t.Context(), marker, broker.BrokeredAppClient{Name: "open", Scopes: []string{"openid", "no/such"}})
-	if _, told := errors.AsType[*dcr.Error](err); err == nil || told {
+	if _, forClient := errors.AsType[*dcr.Error](err); err == nil || forClient {
 		t.Errorf("missing scope = %v, want the operator's affair", err)
 	}
 }
 
-func TestCreateBrokeredThrottledOrUnheard(t *testing.T) {
+func TestCreateBrokeredThrottledOrReplyLost(t *testing.T) {
 	for _, tt := range []struct {
 		effect  emulator.Effect
-		applied bool // or not known
+		applied bool // or unknown
 	}{
 		{emulator.Throttle, false},
 		{emulator.CutAfter, true},
@@ -172,7 +172,7 @@ func TestBrand(t *testing.T) {
 	}
 }
 
-func TestBrokeredNeedsOurAddresses(t *testing.T) {
+func TestBrokeredNeedsCallbackAndSignOut(t *testing.T) {
 	c, _ := emulated(t, 10)
 	_, err := c.CreateBrokered(t.Context(), marker, broker.BrokeredAppClient{Name: "open", Scopes: []string{"openid"}})
 	if _, ok := errors.AsType[*broker.NotAppliedError](err); !ok {

@@ -18,7 +18,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// busy, full and silent are what a client is told when it may come back.
+// busy, full and noAnswer are the errors for a client that may try again later.
 func busy(retryAfter time.Duration) *dcr.Error {
 	return unavailable(retryAfter, "too many clients are being registered or changed at the moment")
 }
@@ -27,7 +27,7 @@ func full() *dcr.Error {
 	return unavailable(5*time.Minute, "no more clients can be registered at the moment")
 }
 
-func silent() *dcr.Error {
+func noAnswer() *dcr.Error {
 	return unavailable(5*time.Second, "the user pool did not answer")
 }
 
@@ -38,32 +38,31 @@ func unavailable(retryAfter time.Duration, description string) *dcr.Error {
 }
 
 // aboutRate reports whether the text of a LimitExceededException is about calls
-// and not about the number of app clients. Which texts Cognito has is not
-// documented; mistaken for the other, the client is only told another time to
-// wait.
+// and not about the number of app clients. Cognito does not document these
+// texts. After a wrong guess the client only waits for another time.
 func aboutRate(text string) bool {
 	words := strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune(lower+upper+digits+"_", r) })
 	return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, "rate") })
 }
 
-// failure decides what an error of the API means: whether it is certain that
-// nothing was applied, and whether the client may come back, has to send
-// something else, or waits for the operator. sent says whether the request may
-// have reached Cognito. No text of AWS is in what a client is told; all of it
-// is in the error for the log.
+// failure classifies an error of the API: whether it is certain that nothing
+// was applied, and whether the client may try again, has to change its request,
+// or needs the operator. sent is true if the request may have reached Cognito.
+// The error for the client contains no text of AWS; the error for the log
+// contains all of it.
 func (op operation) failure(sent bool, err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return op.apiFailure(api, err)
 	}
 	if sent {
-		// The connection was lost, or the time was up, or the answer made no
-		// sense: the request may have been carried out.
-		return op.failed(silent(), err)
+		// The connection was lost, the time was up or the response was invalid:
+		// the request may have been applied.
+		return op.failed(noAnswer(), err)
 	}
 	if _, dialled := errors.AsType[*net.OpError](err); dialled || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return op.refused(silent(), err)
+		return op.refused(noAnswer(), err)
 	}
-	return op.operator("the AWS SDK could not send the request; see to the credentials and the region", err)
+	return op.operator("the AWS SDK could not send the request; check the credentials and the region", err)
 }
 
 func (op operation) apiFailure(api smithy.APIError, err error) error {
@@ -92,19 +91,19 @@ func (op operation) apiFailure(api smithy.APIError, err error) error {
 	case *types.InvalidOAuthFlowException:
 		return op.operator("the pool does not allow this combination of grant types; take it out of the policy", err)
 	case *types.FeatureUnavailableInTierException:
-		return op.operator("the feature plan of the pool lacks what app clients of ours need, such as refresh token rotation; choose another plan", err)
+		return op.operator("the feature plan of the pool lacks a feature that the broker's app clients need, such as refresh token rotation; choose another plan", err)
 	case *types.OperationNotEnabledException:
-		return op.operator("the pool does not take this call here; a replica takes no changes", err)
+		return op.operator("the pool does not accept this call here; a replica accepts no changes", err)
 	case *types.NotAuthorizedException:
 		return op.operator("IAM does not allow this call; add cognito-idp:"+op.name+" on the pool to the role of the function", err)
 	case *types.InternalErrorException:
-		return op.failed(silent(), err)
+		return op.failed(noAnswer(), err)
 	}
 	return op.unmodelled(api, err)
 }
 
-// unmodelled decides about the errors that all AWS services have in common and
-// no service model lists.
+// unmodelled classifies the errors that all AWS services share and no service
+// model lists.
 func (op operation) unmodelled(api smithy.APIError, err error) error {
 	switch api.ErrorCode() {
 	case "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
@@ -117,13 +116,13 @@ func (op operation) unmodelled(api smithy.APIError, err error) error {
 	case status == http.StatusTooManyRequests:
 		return op.refused(busy(2*time.Second), err)
 	case status == http.StatusRequestTimeout, status < 400, status >= 500:
-		return op.failed(silent(), err)
+		return op.failed(noAnswer(), err)
 	}
-	return op.operator("the request was refused; see to the credentials and the configuration", err)
+	return op.operator("the request was refused; check the credentials and the configuration", err)
 }
 
-// operator is an error that only the operator can mend. It is no *dcr.Error,
-// so the client gets a 500 and the log gets advice.
+// operator returns an error that only the operator can fix. It is not a
+// *dcr.Error, so the client gets a 500 and the log gets the advice.
 func (op operation) operator(advice string, err error) error {
 	return &broker.NotAppliedError{Err: fmt.Errorf("cognito: %s: %s: %w", op.doing, advice, err)}
 }
@@ -135,7 +134,7 @@ func httpStatus(err error) int {
 	return 0
 }
 
-// notApplied marks an error of calls that change nothing.
+// notApplied marks the error of a call that changes nothing.
 func notApplied(err error) error {
 	if isNotApplied(err) {
 		return err

@@ -29,7 +29,7 @@ import (
 // verdict is what an error means to the broker and to the client.
 type verdict struct {
 	applied    string   // "no" or "unknown"
-	told       dcr.Code // empty: the operator's affair, a logged 500
+	code       dcr.Code // empty: only the operator can act, a logged 500
 	retryAfter time.Duration
 	notFound   bool
 }
@@ -45,8 +45,8 @@ var (
 	noSuchThing = verdict{"no", "", 0, true}
 )
 
-// modelled is the verdict on every error that the service model lists for the
-// operations. Where operations differ, the name says which.
+// modelled has the verdict on every error that the service model lists for the
+// operations. The name has the operation if operations differ.
 var modelled = map[string]verdict{
 	"ConcurrentModificationException":   changing,
 	"FeatureUnavailableInTierException": operators,
@@ -60,10 +60,10 @@ var modelled = map[string]verdict{
 	"ScopeDoesNotExistException":        operators,
 	"TooManyRequestsException":          throttled,
 
-	// Create and List name no app client: it is the pool that is not there.
+	// Create and List name no app client, so the pool does not exist.
 	"CreateUserPoolClient ResourceNotFoundException": operators,
 	"ListUserPoolClients ResourceNotFoundException":  operators,
-	// These carry nothing that a client chose.
+	// These requests have no values from a client.
 	"DeleteUserPoolClient InvalidParameterException":   operators,
 	"DescribeUserPoolClient InvalidParameterException": operators,
 	"ListUserPoolClients InvalidParameterException":    operators,
@@ -71,8 +71,8 @@ var modelled = map[string]verdict{
 
 const awsText = "text of AWS with an internal name"
 
-// Every error that the SDK can return for our operations has a verdict, and an
-// error that a later SDK adds fails here until it has one.
+// Every error that the SDK can return for these operations has a verdict. This
+// test fails for a new error of a later SDK until it has one too.
 func TestEveryModelledErrorIsMappedOnPurpose(t *testing.T) {
 	listed := modelledErrors(t)
 	seen := map[string]bool{}
@@ -96,7 +96,7 @@ func TestEveryModelledErrorIsMappedOnPurpose(t *testing.T) {
 				if code == "InternalErrorException" {
 					status = http.StatusInternalServerError
 				}
-				judge(t, send(t, op, reply(status, code, awsText)), want)
+				checkVerdict(t, send(t, op, reply(status, code, awsText)), want)
 			})
 		}
 	}
@@ -113,7 +113,7 @@ func TestOtherErrorsAreMappedOnPurpose(t *testing.T) {
 		do   doerFunc
 		want verdict
 	}{
-		// What all AWS services have in common and no model lists.
+		// Errors that all AWS services share and no model lists.
 		{"throttled by the front", reply(400, "ThrottlingException", "Rate exceeded"), throttled},
 		{"throttled with 429", reply(429, "SomethingNew", ""), throttled},
 		{"limit that is a rate", reply(400, "LimitExceededException", "Rate exceeded for CreateUserPoolClient"), throttled},
@@ -137,19 +137,19 @@ func TestOtherErrorsAreMappedOnPurpose(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			judge(t, send(t, opCreate, tt.do), tt.want)
+			checkVerdict(t, send(t, opCreate, tt.do), tt.want)
 		})
 	}
 }
 
-func TestNotBeingAbleToSignIsTheOperatorsAffair(t *testing.T) {
+func TestSigningErrorIsForTheOperator(t *testing.T) {
 	c := open(t, fails(errors.New("never asked")), func(o *cip.Options) {
 		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{}, errors.New("no credentials: " + awsText)
 		})
 	})
 	_, err := c.Create(t.Context(), marker, public())
-	judge(t, err, operators)
+	checkVerdict(t, err, operators)
 }
 
 func TestATimeOutLeavesItUnknownWhetherACreateWasApplied(t *testing.T) {
@@ -159,7 +159,7 @@ func TestATimeOutLeavesItUnknownWhetherACreateWasApplied(t *testing.T) {
 	})
 	c.timeout = time.Millisecond
 	_, err := c.Create(t.Context(), marker, public())
-	judge(t, err, unknown)
+	checkVerdict(t, err, unknown)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Create = %v, want the time-out in the log", err)
 	}
@@ -173,13 +173,13 @@ func TestACancelledContextSendsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := c.Create(ctx, marker, public())
-	judge(t, err, notSent)
+	checkVerdict(t, err, notSent)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Create = %v, want it to be context.Canceled", err)
 	}
 }
 
-func judge(t *testing.T, err error, want verdict) {
+func checkVerdict(t *testing.T, err error, want verdict) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("no error")
@@ -189,9 +189,9 @@ func judge(t *testing.T, err error, want verdict) {
 		got.applied = "no"
 	}
 	if e, ok := errors.AsType[*dcr.Error](err); ok {
-		got.told, got.retryAfter = e.Code, e.RetryAfter
+		got.code, got.retryAfter = e.Code, e.RetryAfter
 		if strings.Contains(e.Description, awsText) || e.Description == "" {
-			t.Errorf("description %q, want our own words", e.Description)
+			t.Errorf("description %q, want a text without AWS's", e.Description)
 		}
 	}
 	if got != want {
@@ -266,8 +266,8 @@ func fails(err error) doerFunc {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// modelledErrors reads in the SDK's source which errors it knows for each of
-// our operations. It is generated from the service model.
+// modelledErrors reads in the SDK's source the errors of each operation that
+// the broker calls. That source is generated from the service model.
 func modelledErrors(t *testing.T) map[string][]string {
 	t.Helper()
 	pkg, err := build.Import("github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider", ".", build.FindOnly)

@@ -12,16 +12,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// target is where an app client is and whose.
+// target is the pool, the deployment and the marker of an app client.
 type target struct {
 	pool       string
 	deployment string
 	marker     string
 }
 
-// createInput returns the app client that serves a client with metadata m.
-// Analytics, attribute lists, sign-out URLs and the propagation of user context
-// data are left out: the first costs, the rest have defaults that suit.
+// createInput returns the app client for a client with metadata m. Analytics is
+// left out because it costs money; attribute lists, sign-out URLs and the
+// propagation of user context data are left out because their defaults fit.
 func createInput(t target, m dcr.ClientMetadata, s Settings) *cip.CreateUserPoolClientInput {
 	o := ownedBy(t, m, s)
 	return &cip.CreateUserPoolClientInput{
@@ -45,8 +45,8 @@ func createInput(t target, m dcr.ClientMetadata, s Settings) *cip.CreateUserPool
 }
 
 // updateInput returns present with the settings that follow from m. Cognito
-// resets every field that an update leaves out, so those that are not ours are
-// sent back as they are: an operator may have set them.
+// resets every absent field, so fields that the broker does not set are sent
+// back unchanged: an operator may have set them.
 func updateInput(t target, present *types.UserPoolClientType, m dcr.ClientMetadata, s Settings) *cip.UpdateUserPoolClientInput {
 	o := ownedBy(t, m, s)
 	return &cip.UpdateUserPoolClientInput{
@@ -77,8 +77,8 @@ func updateInput(t target, present *types.UserPoolClientType, m dcr.ClientMetada
 	}
 }
 
-// owned are the fields of an app client that the broker decides, in the types
-// that creating and updating share.
+// owned are the fields of an app client that the broker sets, in the types that
+// create and update share.
 type owned struct {
 	name              *string
 	flows             []types.OAuthFlowType
@@ -97,10 +97,10 @@ func ownedBy(t target, m dcr.ClientMetadata, s Settings) owned {
 	o := owned{
 		name:   aws.String(appClientName(m.ClientName, t.deployment, t.marker)),
 		scopes: strings.Fields(m.Scope),
-		// Cognito's default lets anyone who knows a client id sign in past the
-		// authorize endpoint, and ALLOW_REFRESH_TOKEN_AUTH excludes rotation.
-		// This flow needs the operator's AWS credentials; naming none at all
-		// would bring the default back.
+		// With Cognito's default a program that knows a client id can sign
+		// users in without the authorize endpoint, and ALLOW_REFRESH_TOKEN_AUTH
+		// excludes rotation. This flow needs the operator's AWS credentials. An
+		// empty list would mean the default.
 		authFlows:         []types.ExplicitAuthFlowsType{types.ExplicitAuthFlowsTypeAllowAdminUserPasswordAuth},
 		identityProviders: slices.Clone(s.IdentityProviders),
 		accessToken:       aws.Int32(seconds(s.AccessToken)),
@@ -131,7 +131,7 @@ func confidential(m dcr.ClientMetadata) bool {
 	return m.TokenEndpointAuthMethod == dcr.AuthSecretBasic || m.TokenEndpointAuthMethod == dcr.AuthSecretPost
 }
 
-// defaultRedirectURI keeps the present one while it is still a redirect URI of
+// defaultRedirectURI returns the present one if it is still a redirect URI of
 // the client; Cognito refuses any other.
 func defaultRedirectURI(present *types.UserPoolClientType, redirectURIs []string) *string {
 	if !slices.Contains(redirectURIs, aws.ToString(present.DefaultRedirectURI)) {

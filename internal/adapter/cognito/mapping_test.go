@@ -39,14 +39,14 @@ func public() dcr.ClientMetadata {
 	}
 }
 
-func secretive() dcr.ClientMetadata {
+func confidentialClient() dcr.ClientMetadata {
 	m := public()
 	m.TokenEndpointAuthMethod = dcr.AuthSecretBasic
 	m.ClientName = "Reports"
 	return m
 }
 
-func machine() dcr.ClientMetadata {
+func clientCredentials() dcr.ClientMetadata {
 	return dcr.ClientMetadata{
 		TokenEndpointAuthMethod: dcr.AuthSecretPost,
 		GrantTypes:              []string{dcr.GrantClientCredentials},
@@ -67,8 +67,8 @@ func TestCreateInputOnTheWire(t *testing.T) {
 		settings Settings
 	}{
 		{"create-public.json", public(), DefaultSettings()},
-		{"create-confidential.json", secretive(), DefaultSettings()},
-		{"create-client-credentials.json", machine(), DefaultSettings()},
+		{"create-confidential.json", confidentialClient(), DefaultSettings()},
+		{"create-client-credentials.json", clientCredentials(), DefaultSettings()},
 		{"create-own-settings.json", public(), own},
 		{"create-without-rotation.json", public(), still},
 	}
@@ -83,7 +83,7 @@ func TestCreateInputOnTheWire(t *testing.T) {
 }
 
 func TestUpdateInputOnTheWire(t *testing.T) {
-	// As Cognito describes an app client that an operator has worked on.
+	// An app client that an operator has changed, as Cognito describes it.
 	present := &types.UserPoolClientType{
 		UserPoolId:                               aws.String(here.pool),
 		ClientId:                                 aws.String("1example23456789"),
@@ -111,7 +111,7 @@ func TestUpdateInputOnTheWire(t *testing.T) {
 		WriteAttributes:                          []string{"nickname"},
 	}
 	golden(t, "update-confidential.json", onTheWire(t, func(ctx context.Context, api *cip.Client) error {
-		_, err := api.UpdateUserPoolClient(ctx, updateInput(here, present, secretive(), DefaultSettings()))
+		_, err := api.UpdateUserPoolClient(ctx, updateInput(here, present, confidentialClient(), DefaultSettings()))
 		return err
 	}))
 }
@@ -124,21 +124,22 @@ func TestUpdateDropsADefaultRedirectURIThatIsGone(t *testing.T) {
 	}
 }
 
-// ours are the fields of an app client that the broker decides.
+// ours are the fields of an app client that the broker sets.
 var ours = []string{
 	"UserPoolId", "ClientName", "AllowedOAuthFlowsUserPoolClient", "AllowedOAuthFlows", "AllowedOAuthScopes", "CallbackURLs",
 	"ExplicitAuthFlows", "SupportedIdentityProviders", "PreventUserExistenceErrors", "EnableTokenRevocation",
 	"RefreshTokenRotation", "AccessTokenValidity", "IdTokenValidity", "RefreshTokenValidity", "TokenValidityUnits",
 }
 
-// An SDK with a new field fails here until somebody has decided about it:
-// Cognito resets to its default what an update leaves out.
+// This test fails for a new field of the SDK until updateInput handles it:
+// Cognito resets absent fields to their defaults.
 func TestUpdateSetsOrCarriesOverEveryField(t *testing.T) {
 	m := public()
 	var present types.UserPoolClientType
 	fill(reflect.ValueOf(&present).Elem(), "present")
 	present.DefaultRedirectURI = &m.RedirectURIs[0]
-	// What it would be without a past, to tell our fields from those carried over.
+	// The same without a present app client, to separate the broker's fields
+	// from carried-over ones.
 	blank := reflect.ValueOf(*updateInput(here, &types.UserPoolClientType{}, m, DefaultSettings()))
 
 	in := updateInput(here, &present, m, DefaultSettings())
@@ -187,7 +188,7 @@ func TestCreateSetsEveryFieldOrLeavesItOutOnPurpose(t *testing.T) {
 		"ReadAttributes":                           "the pool's default",
 		"WriteAttributes":                          "the pool's default",
 	}
-	in := reflect.ValueOf(*createInput(here, secretive(), DefaultSettings()))
+	in := reflect.ValueOf(*createInput(here, confidentialClient(), DefaultSettings()))
 	for name := range fields(in.Type()) {
 		_, out := leftOut[name]
 		if set := !in.FieldByName(name).IsZero(); set == out {
@@ -267,8 +268,8 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// onTheWire returns the body that send sends, which shows what is left out and
-// not only what is empty in Go. Object members are sorted.
+// onTheWire returns the body that send sends, which shows absent members and
+// not only empty values in Go. Object members are sorted.
 func onTheWire(t *testing.T, send func(context.Context, *cip.Client) error) []byte {
 	t.Helper()
 	var body []byte

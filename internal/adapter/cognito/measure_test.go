@@ -23,8 +23,8 @@ func line(t *testing.T, a *telemetry.Activity) map[string]any {
 	return l
 }
 
-// The quota is of the pool, so that everybody's app clients count.
-func TestAListMeasuresHowFullThePoolIs(t *testing.T) {
+// The quota belongs to the pool, so app clients of other programs count too.
+func TestListSetsTheQuotaMetric(t *testing.T) {
 	c, _ := emulated(t, 0)
 	c.quota = 300
 	other, err := New(c.api, Config{Pool: here.pool, Deployment: "other", Settings: DefaultSettings(), Slots: &slots{}, Now: c.now, Sleep: c.sleep})
@@ -37,7 +37,7 @@ func TestAListMeasuresHowFullThePoolIs(t *testing.T) {
 		}
 	}
 	ctx, a := telemetry.Begin(t.Context(), "")
-	for range 2 { // the second does not add to the first
+	for range 2 { // the second list does not add to the first
 		for _, err := range c.List(ctx) {
 			if err != nil {
 				t.Fatal(err)

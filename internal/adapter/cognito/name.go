@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	// maxName is the most characters that Cognito lets a ClientName have.
+	// maxName is the most characters of a ClientName in Cognito.
 	maxName = 128
-	// mark introduces our part of the name. No name that a client chose can
-	// hold it, since an at sign never survives sanitise.
+	// mark starts the broker's part of the name. A client's name cannot contain
+	// it, since sanitise replaces the at sign.
 	mark = " dcr@"
-	// nameless stands for a client name of which no letter or digit is left.
+	// nameless replaces a client name without a letter or digit.
 	nameless = "client"
 )
 
@@ -22,21 +22,22 @@ const (
 	digits = "0123456789"
 )
 
-// only reports whether s has characters of the alphabet, and no others. (Regular
-// expressions would be compiled at every start.)
-func only(s, alphabet string) bool { return s != "" && strings.Trim(s, alphabet) == "" }
+// allIn reports whether s is not empty and all of its characters are in the
+// alphabet. It is no regular expression, because that would be compiled at
+// every start.
+func allIn(s, alphabet string) bool { return s != "" && strings.Trim(s, alphabet) == "" }
 
-// isPool holds for what Cognito documents as [\w-]+_[0-9a-zA-Z]+.
+// isPool reports whether s has Cognito's documented form [\w-]+_[0-9a-zA-Z]+.
 func isPool(s string) bool {
 	i := strings.LastIndexByte(s, '_')
-	return i > 0 && len(s) <= 55 && only(s[:i], lower+upper+digits+"_-") && only(s[i+1:], lower+upper+digits)
+	return i > 0 && len(s) <= 55 && allIn(s[:i], lower+upper+digits+"_-") && allIn(s[i+1:], lower+upper+digits)
 }
 
-func isDeployment(s string) bool { return len(s) <= 32 && only(s, lower+digits+"-") }
+func isDeployment(s string) bool { return len(s) <= 32 && allIn(s, lower+digits+"-") }
 
-func isMarker(s string) bool { return len(s) == 26 && only(s, lower+"234567") }
+func isMarker(s string) bool { return len(s) == 26 && allIn(s, lower+"234567") }
 
-// CheckDeployment returns an error if id cannot be the id of a deployment:
+// CheckDeployment returns an error unless id has the form of a deployment's id:
 // 1 to 32 characters of [a-z0-9-].
 func CheckDeployment(id string) error {
 	if !isDeployment(id) {
@@ -54,8 +55,8 @@ func checkMarker(marker string) error {
 
 // appClientName returns the name of an app client, in ASCII and of at most 128
 // characters, such as "Claude Code -docs- dcr@prod.k3v…". The marker is never
-// cut off: Cognito lists no tags and no dates, so the name is all there is to
-// tell our app clients by.
+// cut off: Cognito lists no tags and no dates, so the broker finds its app
+// clients by their names alone.
 func appClientName(clientName, deployment, marker string) string {
 	suffix := mark + deployment + "." + marker
 	name := sanitise(clientName)
@@ -65,8 +66,8 @@ func appClientName(clientName, deployment, marker string) string {
 	return name + suffix
 }
 
-// ParseMarker returns the deployment and the marker that the name of an app
-// client carries. It reads the end of the name only.
+// ParseMarker returns the deployment and the marker at the end of an app
+// client's name.
 func ParseMarker(name string) (deployment, marker string, ok bool) {
 	i := strings.LastIndex(name, mark)
 	if i < 0 {
@@ -79,22 +80,22 @@ func ParseMarker(name string) (deployment, marker string, ok bool) {
 	return deployment, marker, true
 }
 
-// sanitise returns what can be kept of a client name: the ASCII part of
-// Cognito's [\w\s+=,.@-] without the at sign, with every run of other
-// characters replaced by a hyphen and every run of white space by a space.
+// sanitise returns a client name in the ASCII part of Cognito's [\w\s+=,.@-]
+// without the at sign. Every run of other characters becomes a hyphen, every
+// run of white space a space.
 func sanitise(clientName string) string {
 	var b strings.Builder
 	solid, replaced := false, false
 	for _, r := range strings.Join(strings.Fields(clientName), " ") {
 		alphanumeric := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-		keep := alphanumeric || strings.ContainsRune(" _+=,.-", r)
+		allowed := alphanumeric || strings.ContainsRune(" _+=,.-", r)
 		switch {
-		case keep:
+		case allowed:
 			b.WriteRune(r)
 		case !replaced:
 			b.WriteByte('-')
 		}
-		solid, replaced = solid || alphanumeric, !keep
+		solid, replaced = solid || alphanumeric, !allowed
 	}
 	if !solid {
 		return nameless

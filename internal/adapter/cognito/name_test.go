@@ -17,13 +17,13 @@ func TestAppClientName(t *testing.T) {
 	}{
 		{"Claude Code (my-server)", "prod", "Claude Code -my-server- dcr@prod."},
 		{"", "prod", "client dcr@prod."},
-		{"日本語", "prod", "client dcr@prod."},     // nothing of it is in the safe subset
-		{"...---", "prod", "client dcr@prod."},  // nothing to tell it by
-		{"Café 2", "prod", "Caf- 2 dcr@prod."},  // \w is taken as ASCII
-		{"a\t\n b ", "prod", "a b dcr@prod."},   // \s includes line breaks, which lists do not show
-		{"a\xff\x00b", "prod", "a-b dcr@prod."}, // not even UTF-8
-		{"x dcr@prod." + strings.Repeat("b", 26), "prod", "x dcr-prod." + strings.Repeat("b", 26) + " dcr@prod."}, // imitates us
-		{strings.Repeat("n", 300), long, strings.Repeat("n", 64) + " dcr@" + long + "."},                          // the longest there is
+		{"日本語", "prod", "client dcr@prod."},     // none of it is in the safe subset
+		{"...---", "prod", "client dcr@prod."},  // no letter or digit
+		{"Café 2", "prod", "Caf- 2 dcr@prod."},  // only the ASCII part of \w
+		{"a\t\n b ", "prod", "a b dcr@prod."},   // \s includes line breaks, which become spaces
+		{"a\xff\x00b", "prod", "a-b dcr@prod."}, // not UTF-8
+		{"x dcr@prod." + strings.Repeat("b", 26), "prod", "x dcr-prod." + strings.Repeat("b", 26) + " dcr@prod."}, // imitates the broker's mark
+		{strings.Repeat("n", 300), long, strings.Repeat("n", 64) + " dcr@" + long + "."},                          // the longest name
 		{strings.Repeat("n", 63) + " nn", long, strings.Repeat("n", 63) + " dcr@" + long + "."},                   // cut at a space
 	}
 	for _, tt := range tests {
@@ -37,7 +37,7 @@ func TestAppClientName(t *testing.T) {
 	}
 }
 
-func TestParseMarkerReadsOnlyOurForm(t *testing.T) {
+func TestParseMarker(t *testing.T) {
 	other := strings.Repeat("b", 26)
 	tests := []struct {
 		name                   string
@@ -45,7 +45,7 @@ func TestParseMarkerReadsOnlyOurForm(t *testing.T) {
 	}{
 		{"x dcr@prod." + marker, "prod", marker},
 		{"x dcr@dep." + other + " dcr@prod." + marker, "prod", marker}, // the last one counts
-		{"x dcr@prod." + marker + " dcr@dep", "", ""},                  // and the last only
+		{"x dcr@prod." + marker + " dcr@dep", "", ""},                  // only the last one counts
 		{"x dcr@prod." + marker + " ", "", ""},
 		{"x dcr@prod." + marker[1:], "", ""},
 		{"x dcr@prod." + strings.ToUpper(marker), "", ""},
@@ -53,7 +53,7 @@ func TestParseMarkerReadsOnlyOurForm(t *testing.T) {
 		{"x dcr@." + marker, "", ""},
 		{"x dcr@" + strings.Repeat("d", 33) + "." + marker, "", ""},
 		{"x dcr@a.b." + marker, "", ""},
-		{"xdcr@prod." + marker, "", ""}, // somebody's own words
+		{"xdcr@prod." + marker, "", ""}, // no space before the mark
 		{"x dcr@prod." + marker + "\n", "", ""},
 		{"my app client", "", ""},
 		{"", "", ""},
@@ -66,8 +66,8 @@ func TestParseMarkerReadsOnlyOurForm(t *testing.T) {
 	}
 }
 
-// safeName is the part of Cognito's [\w\s+=,.@-]+ that means the same in every
-// reading of \w and \s.
+// safeName is the part of Cognito's [\w\s+=,.@-]+ that is the same in every
+// definition of \w and \s.
 var safeName = regexp.MustCompile(`^[A-Za-z0-9_ +=,.@-]{1,128}$`)
 
 func FuzzAppClientName(f *testing.F) {

@@ -7,8 +7,8 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 )
 
-// Count returns how many app clients the pool has that carry a marker of this
-// deployment, and how many in all, which is what its quota is for. It reads page
+// Count returns the number of app clients in the pool with a marker of this
+// deployment, and the number of all, to which the quota applies. It reads page
 // by page.
 func (c *AppClients) Count(ctx context.Context) (ours, all int, err error) {
 	in := &cip.ListUserPoolClientsInput{UserPoolId: aws.String(c.pool), MaxResults: aws.Int32(60)}

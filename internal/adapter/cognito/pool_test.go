@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 )
 
-// The quota is for all app clients, on however many pages.
+// The quota counts all app clients on all pages.
 func TestCount(t *testing.T) {
 	c, pool := emulatedWith(t, func(cfg *emulator.Config) { cfg.NoRateLimit = true })
 	if _, err := c.Create(t.Context(), marker, public()); err != nil {

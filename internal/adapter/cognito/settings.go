@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// Settings are what the operator decides for all app clients alike.
+// Settings are the operator's settings for all app clients.
 type Settings struct {
 	// IdentityProviders are the names of the pool's identity providers that
 	// the sign-in page offers; COGNITO is the pool's own users.
 	IdentityProviders []string
-	// AccessToken and IDToken are how long these tokens are valid, in whole
+	// AccessToken and IDToken are the lifetimes of these tokens in whole
 	// seconds: 5 minutes to a day, and not longer than RefreshToken.
 	AccessToken time.Duration
 	IDToken     time.Duration
 	// RefreshToken is how long a sign-in can be refreshed, in whole seconds:
 	// an hour to 3,650 days. Rotation does not extend it.
 	RefreshToken time.Duration
-	// NoRotation leaves refresh tokens as they are from one refresh to the next
-	// and allows ALLOW_REFRESH_TOKEN_AUTH instead, which excludes rotation. It
-	// is for pools whose plan has no rotation.
+	// NoRotation turns refresh token rotation off and allows
+	// ALLOW_REFRESH_TOKEN_AUTH, which excludes rotation. It is for pools whose
+	// plan has no rotation.
 	NoRotation bool
-	// RotationGrace is how long a refresh token that was rotated out stays
-	// good, for clients that lost the answer: 0 to 60 whole seconds.
+	// RotationGrace is how long a replaced refresh token stays valid, for
+	// clients that lost the response: 0 to 60 whole seconds.
 	RotationGrace time.Duration
 	// Callback and SignOut are the broker's own redirect URI and sign-out URL,
-	// which the app clients of brokered mode have and no others.
+	// the only ones of app clients in brokered mode.
 	Callback string
 	SignOut  string
 }
@@ -44,7 +44,7 @@ func DefaultSettings() Settings {
 	}
 }
 
-// Check returns all that Cognito would refuse about s, joined.
+// Check returns the settings that Cognito would refuse as one joined error.
 func (s Settings) Check() error {
 	var faults []error
 	duration := func(name string, d, least, most time.Duration) {

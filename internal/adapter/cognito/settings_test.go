@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-func TestSettingsCheckRefusesWhatCognitoWould(t *testing.T) {
+func TestSettingsCheck(t *testing.T) {
 	tests := []struct {
 		change func(*Settings)
-		want   []string // "" in none: accepted
+		want   []string // nil: accepted
 	}{
 		{func(*Settings) {}, nil},
 		{func(s *Settings) { s.RotationGrace = 0 }, nil}, // no grace

@@ -76,8 +76,8 @@ func (s *Store) DeleteAppClient(ctx context.Context, id string, version int64) e
 	return nil
 }
 
-// AppClientKeys implements broker.AppClientRecords. Every record is in the index
-// of what is due, so that all of them are found without reading the table.
+// AppClientKeys implements broker.AppClientRecords. Every record is in the due
+// index, so all of them are found without reading the whole table.
 func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for n := range duePartitions {
@@ -95,14 +95,15 @@ func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// appClientItem returns a as attributes, without what create and replace add.
+// appClientItem returns a as attributes, without those that create and replace
+// add.
 func appClientItem(k string, a *broker.AppClient) item {
 	it := newItem(kindAppClient, k)
 	it["key"] = str(a.Key)
 	it["state"] = str(string(a.State))
 	it["marker"] = str(a.Marker)
 	it["profile"] = str(a.Profile)
-	putString(it, "for", string(a.Kind)) // "kind" is of the item
+	putString(it, "for", string(a.Kind)) // "kind" is the kind of the item
 	putTexts(it, "abandoned", a.Abandoned)
 	putString(it, "cognito_id", a.CognitoID)
 	putString(it, "initial_access_token", a.InitialAccessToken)

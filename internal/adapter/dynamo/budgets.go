@@ -14,20 +14,19 @@ const (
 	kindSlot   = "slot"
 )
 
-// TakeBudget implements broker.Budgets. The expiry of a budget is that of the
-// call that began it: a budget that each call prolonged would never expire
-// while somebody asks.
+// TakeBudget implements broker.Budgets. The call that begins a budget sets its
+// expiry: if each call extended it, a budget in use would never expire.
 //
-// The expiry is no part of the key, since ReturnBudget does not know it. An
-// expired budget that DynamoDB has not removed yet is overwritten instead.
+// The key does not contain the expiry, because ReturnBudget does not know it.
+// So an expired budget that DynamoDB has not removed yet is overwritten.
 func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) error {
 	const op = "take budget"
 	k, ok := key(kindBudget, b.Key)
 	if !ok {
 		return errKey(op)
 	}
-	// Each round finds that another call was faster: it began the budget, or
-	// what it began has expired since. More than a few of them do not happen.
+	// Another round is needed if another call began the budget at the same
+	// time, or its budget has expired since. A few rounds are always enough.
 	for range 5 {
 		began, err := s.joinBudget(ctx, op, k, b.Limit, member)
 		if began || err != nil {
@@ -41,11 +40,11 @@ func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) 
 			return err
 		}
 	}
-	return fmt.Errorf("dynamodb: %s: %w", op, errors.New("it expires as fast as it is begun"))
+	return fmt.Errorf("dynamodb: %s: %w", op, errors.New("the budget expires at once"))
 }
 
-// joinBudget adds a member to a budget that has begun. It reports false if
-// there is none.
+// joinBudget adds a member to an existing budget. It returns false if there is
+// none.
 func (s *Store) joinBudget(ctx context.Context, op, k string, limit int, member string) (bool, error) {
 	now := s.now().Unix()
 	room := "contains(#members, :member)"
@@ -66,8 +65,8 @@ func (s *Store) joinBudget(ctx context.Context, op, k string, limit int, member 
 	return false, broker.ErrExhausted
 }
 
-// beginBudget stores a budget with one member. It reports false if another
-// call has begun one.
+// beginBudget stores a budget with one member. It returns false if another call
+// has begun one.
 func (s *Store) beginBudget(ctx context.Context, op, k string, b broker.Budget, member string) (bool, error) {
 	it := newItem(kindBudget, k)
 	it["members"] = set(member)
@@ -87,7 +86,7 @@ func (s *Store) ReturnBudget(ctx context.Context, id, member string) error {
 	return err
 }
 
-// slotLifetime is how long after its second the item of a slot may go.
+// slotLifetime is how long DynamoDB keeps the item of a slot after its second.
 const slotLifetime = time.Minute
 
 // TakeSlot implements broker.Budgets.

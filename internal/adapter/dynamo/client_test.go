@@ -25,7 +25,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// endpoint returns where DynamoDB is, or skips the test.
+// endpoint returns the address of DynamoDB, or skips the test.
 func endpoint(t *testing.T) string {
 	t.Helper()
 	e := os.Getenv("DYNAMODB_ENDPOINT")
@@ -37,7 +37,7 @@ func endpoint(t *testing.T) string {
 }
 
 // newClient returns a client that sends its requests through a transport. It
-// retries what the SDK's standard retryer does, without waiting in between.
+// retries like the SDK's standard retryer, but without pauses.
 func newClient(endpoint string, transport http.RoundTripper) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		BaseEndpoint: &endpoint,
@@ -61,7 +61,7 @@ func newTable(t *testing.T, endpoint string) string {
 	}
 	t.Cleanup(func() {
 		_, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &table})
-		// A deletion that was sent again after its reply was lost finds nothing.
+		// A deletion that is repeated after a lost reply finds no table.
 		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); err != nil && !gone {
 			t.Errorf("delete table: %v", err)
 		}
@@ -69,8 +69,8 @@ func newTable(t *testing.T, endpoint string) string {
 	return table
 }
 
-// openWith returns an open for the contract suite whose stores send their
-// requests through a transport made by wrap. They share a table.
+// openWith returns an open function for the contract suite. Its stores share a
+// table and send their requests through a transport made by wrap.
 func openWith(t *testing.T, wrap func(post post) post) func(*testing.T, func() time.Time) broker.Store {
 	e := endpoint(t)
 	table := newTable(t, e)
@@ -83,7 +83,7 @@ func openWith(t *testing.T, wrap func(post post) post) func(*testing.T, func() t
 // several times with the same request.
 type post func(r *http.Request, body []byte) (*http.Response, error)
 
-// once is a post as it should be.
+// once sends each request once.
 func once(p post) post { return p }
 
 // twice sends each request twice and returns the second reply.
@@ -126,8 +126,8 @@ func attempt(r *http.Request) string {
 	return ""
 }
 
-// oneAtATime stands for what DynamoDB promises and moto does not: that between
-// the condition and the write of an item nobody else writes to it. Requests of
+// oneAtATime replaces a promise of DynamoDB that moto does not keep: no other
+// request writes an item between the condition and the write. Requests of
 // concurrent calls still come in any order.
 var oneAtATime sync.Mutex
 
@@ -150,7 +150,7 @@ func send(r *http.Request, body []byte) (*http.Response, error) {
 	return res, nil
 }
 
-// transport makes an http.RoundTripper of a post.
+// transport returns p as an http.RoundTripper.
 func transport(p post) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)
@@ -168,7 +168,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// operation returns what a request asks of DynamoDB, as in "PutItem".
+// operation returns the DynamoDB operation of a request, as in "PutItem".
 func operation(r *http.Request) string {
 	_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	return name

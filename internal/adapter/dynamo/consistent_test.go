@@ -10,8 +10,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// reads notes how items are read. The server of the other tests is always
-// consistent, so that they cannot tell.
+// reads records whether items are read consistently. The server of the other
+// tests is always consistent, so they cannot see a difference.
 type reads struct {
 	Client
 	all, consistent int

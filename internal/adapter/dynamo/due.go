@@ -15,18 +15,18 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// duePartitions is over how many partitions the index spreads what is due of a
-// kind, so that it takes more writes than a single one would.
+// duePartitions is the number of partitions in the index for each kind of
+// record: several partitions allow more writes a second than one.
 const duePartitions = 16
 
-// dueKinds are in the order in which they are read.
+// dueKinds are the kinds in the order in which they are read.
 var dueKinds = []broker.DueKind{broker.DueAppClient, broker.DueRegistration}
 
-// never is the due time of what is in the index and not due: the end of the year
-// 9999.
+// never is the due time of records that are in the index but not due: the end
+// of the year 9999.
 var never = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC)
 
-// A partition is one of the index of what is due.
+// A partition is a partition of the due index.
 type partition struct {
 	kind broker.DueKind
 	n    int
@@ -34,7 +34,7 @@ type partition struct {
 
 func (p partition) String() string { return fmt.Sprintf("%s#%d", p.kind, p.n) }
 
-// id returns the key of the record that an item of the index is of.
+// id returns the key of the record of an item in the index.
 func (p partition) id(it item) (string, error) {
 	r := reader{it: it}
 	k := r.string(attrKey)
@@ -45,7 +45,7 @@ func (p partition) id(it item) (string, error) {
 	return id, r.err
 }
 
-// putDue enters an item into the index, unless at is zero.
+// putDue adds the attributes of the due index to an item, unless at is zero.
 func putDue(it item, kind broker.DueKind, k string, at time.Time) {
 	if at.IsZero() {
 		return
@@ -56,7 +56,7 @@ func putDue(it item, kind broker.DueKind, k string, at time.Time) {
 	it[attrDueAt] = num(at.Unix())
 }
 
-// A place is an item in the index of what is due.
+// A place is the position of an item in the due index.
 type place struct {
 	partition
 	at int64 // Unix seconds
@@ -76,7 +76,7 @@ func parsePlace(s string) (place, bool) {
 	return p, ok && err == nil && atErr == nil && p.String() == s
 }
 
-// key is where a query goes on after p.
+// key returns the start key of a query for the items after p.
 func (p place) key() item {
 	return item{attrDue: str(p.partition.String()), attrDueAt: num(p.at), attrKey: str(p.pk)}
 }
@@ -105,17 +105,16 @@ func (s *Store) Due(ctx context.Context, now time.Time, after string) iter.Seq2[
 			}
 			from = nil
 		}
-		if after != "" { // what comes before the place
+		if after != "" { // the part before the place
 			s.due(ctx, all[first], now, nil, yield)
 		}
 	}
 }
 
-// due yields what one partition of the index holds as due. It reports whether to
-// go on.
+// due yields the due records of one partition. It reports whether to continue.
 func (s *Store) due(ctx context.Context, p partition, now time.Time, from item, yield func(broker.DueRecord, error) bool) bool {
 	values := item{":due": str(p.String()), ":now": num(now.Unix())}
-	for it, err := range s.query(ctx, "find what is due", dueIndex, "#due = :due AND #due_at <= :now", values, from) {
+	for it, err := range s.query(ctx, "list due records", dueIndex, "#due = :due AND #due_at <= :now", values, from) {
 		var d broker.DueRecord
 		if err == nil {
 			d, err = dueRecord(p, it)
@@ -137,7 +136,7 @@ func dueRecord(p partition, it item) (broker.DueRecord, error) {
 	return broker.DueRecord{Kind: p.kind, Key: id, Place: at.String()}, r.err
 }
 
-// query yields the items that an index has for the condition, in the order of
+// query yields the items of an index that match the condition, in the order of
 // its sort key, after the item from.
 func (s *Store) query(ctx context.Context, op, index, condition string, values, from item) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {

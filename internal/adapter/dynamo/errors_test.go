@@ -18,7 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// fakeDynamoDB is a server that answers everything with an error.
+// fakeDynamoDB returns a store on a server that answers every request with an
+// error.
 func fakeDynamoDB(t *testing.T, status int, code string) *dynamo.Store {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,7 +34,7 @@ func fakeDynamoDB(t *testing.T, status int, code string) *dynamo.Store {
 	return dynamo.New(newClient(server.URL, http.DefaultTransport), "table", nil)
 }
 
-// calls are all methods of a Store that send something.
+// calls calls all methods of a Store that send a request.
 func calls(ctx context.Context, s broker.Store) map[string]error {
 	r := &broker.Registration{ClientID: "c", Version: 1}
 	a := &broker.AppClient{Key: "a", Version: 1}

@@ -15,7 +15,7 @@ var optionalOfGrant = []string{
 	"code_expires_at", "live", "spent", "spent_at", attrStanding, "app_client", "cognito_id", "tokens", "ended_at", attrExpiresAt, attrTTL,
 }
 
-// CreateGrant implements grant.Store.
+// CreateGrant implements broker.GrantStore.
 func (s *Store) CreateGrant(ctx context.Context, g *broker.Grant) error {
 	const op = "create grant"
 	k, ok := key(kindGrant, g.ID)
@@ -30,7 +30,7 @@ func (s *Store) CreateGrant(ctx context.Context, g *broker.Grant) error {
 	return nil
 }
 
-// Grant implements grant.Store.
+// Grant implements broker.GrantStore.
 func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
 	k, ok := key(kindGrant, id)
 	if !ok {
@@ -46,7 +46,7 @@ func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
 	return readGrant(it)
 }
 
-// ReplaceGrant implements grant.Store.
+// ReplaceGrant implements broker.GrantStore.
 func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	k, ok := key(kindGrant, g.ID)
 	if !ok {
@@ -59,7 +59,7 @@ func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	return nil
 }
 
-// GrantsOf implements grant.Store.
+// GrantsOf implements broker.GrantStore.
 func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		k := standingKey(clientID)
@@ -80,8 +80,8 @@ func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string,
 	}
 }
 
-// standingKey is the partition of a client's grants in the index, or "" if no
-// client can have that id.
+// standingKey returns the partition of a client's grants in the index, or "" if
+// the client id is not a valid key.
 func standingKey(clientID string) string {
 	k, ok := key("client", clientID)
 	if !ok {
@@ -90,13 +90,13 @@ func standingKey(clientID string) string {
 	return k
 }
 
-// ListGrants implements grant.Store.
+// ListGrants implements broker.GrantStore.
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
 	values := item{":now": num(s.now().Unix())}
 	return readAll(s.scan(ctx, "list grants", kindGrant, " AND "+isLive, values), readGrant)
 }
 
-// grantItem returns g as attributes, without what create and replace add.
+// grantItem returns g as attributes, without those that create and replace add.
 func grantItem(k string, g *broker.Grant) item {
 	it := newItem(kindGrant, k)
 	it["id"] = str(g.ID)

@@ -41,9 +41,9 @@ func TestGrantStore(t *testing.T) {
 	}
 }
 
-// grantTable is a table with two ways to it: as everyone else uses it, and by
-// a store whose first request loses its reply and has others write before it is
-// sent again.
+// grantTable is a table with two stores: one for other requests, and one whose
+// first request loses its reply; other requests write before the SDK repeats
+// it.
 type grantTable struct {
 	name    string
 	clock   *fake.Clock
@@ -95,7 +95,7 @@ func TestStore_repeats_no_step_after_which_others_wrote(t *testing.T) {
 	tx := g.transaction()
 	try(t, g.others.CreateTransaction(t.Context(), tx))
 	s := g.between(func() {
-		// More writes than a record remembers, another step among them.
+		// More writes than a record remembers, with another step.
 		for range 10 {
 			read, err := g.others.Transaction(t.Context(), tx.Key)
 			try(t, err)
@@ -125,7 +125,8 @@ func TestStore_takes_no_step_that_another_took(t *testing.T) {
 	}
 }
 
-// The step was taken in the last second of the transaction, and the reply lost.
+// The step was taken in the last second of the transaction, and the reply was
+// lost.
 func TestStore_knows_its_step_after_the_transaction_expired(t *testing.T) {
 	g := newGrantTable(t)
 	tx := g.transaction()
@@ -161,8 +162,8 @@ func TestStore_repeats_no_replacement_of_a_grant_after_which_others_wrote(t *tes
 	}
 }
 
-// What DynamoDB's TTL sees, and what is readable of a grant to who reads the
-// table: no code and no refresh token.
+// The attribute that DynamoDB's TTL reads, and the attributes that a reader of
+// the table sees: no code and no refresh token.
 func TestStore_writes_attributes_of_grants(t *testing.T) {
 	g := newGrantTable(t)
 	expires := g.clock.Second().Add(time.Hour)
@@ -207,7 +208,7 @@ func TestStore_writes_attributes_of_grants(t *testing.T) {
 	}
 }
 
-// describe writes out an attribute value.
+// describe returns an attribute value as text.
 func describe(v types.AttributeValue) string {
 	switch v := v.(type) {
 	case *types.AttributeValueMemberS:
@@ -245,7 +246,7 @@ func TestStore_reads_no_grant_it_does_not_know(t *testing.T) {
 		{"kind", str("transaction"), `attribute kind is "transaction"`},
 		{"generation", nil, "attribute generation is missing"},
 		{"client_id", &types.AttributeValueMemberBOOL{Value: true}, "attribute client_id is missing or of another type"},
-		{"code_used", nil, "attribute code_used is missing"}, // not: the code was not used
+		{"code_used", nil, "attribute code_used is missing"}, // must not be read as false
 		{"code", str("abc"), "attribute code not a SHA-256"},
 		{"live", str("abc"), "attribute live is missing or of another type"},
 		{"live", &types.AttributeValueMemberL{Value: []types.AttributeValue{str("abc")}}, "attribute live not a SHA-256"},
@@ -274,7 +275,7 @@ func TestStore_reads_no_grant_it_does_not_know(t *testing.T) {
 	}
 }
 
-// grantCalls are all methods of a grant.Store.
+// grantCalls calls all methods of a broker.GrantStore.
 func grantCalls(ctx context.Context, s broker.GrantStore) map[string]error {
 	key := credential.NewClientSecret().Hash()
 	_, transaction := s.Transaction(ctx, key)

@@ -30,8 +30,8 @@ const (
 // schema is the version of the attributes that this code reads and writes.
 const schema = 1
 
-// Conditions that several operations have. An absent attribute compares as
-// neither smaller nor greater.
+// Conditions that several operations use. A comparison with an absent attribute
+// is false.
 const (
 	isPresent = "attribute_exists(#pk)"
 	isAbsent  = "attribute_not_exists(#pk)"
@@ -39,10 +39,11 @@ const (
 	isLive    = "(attribute_not_exists(#expires_at) OR #expires_at > :now)"
 )
 
-// An item is attributes by name, or the values of an expression.
+// An item has the attributes of a record by name, or the values of an
+// expression.
 type item = map[string]types.AttributeValue
 
-// newItem returns an item with what every item has.
+// newItem returns an item with the attributes that every item has.
 func newItem(kind, k string) item {
 	return item{attrKey: str(k), attrKind: str(kind), attrSchema: num(schema)}
 }
@@ -82,8 +83,8 @@ func expired(it item, now int64) bool {
 	return err == nil && at <= now
 }
 
-// names returns the names that expressions use: each is written as # and the
-// attribute's own name, since many of them are reserved words.
+// names returns the attribute names that expressions use. An expression writes
+// each as # and the attribute's name, because many are reserved words.
 func names(expressions ...string) map[string]string {
 	all := make(map[string]string)
 	for _, e := range expressions {
@@ -102,29 +103,29 @@ func names(expressions ...string) map[string]string {
 	return all
 }
 
-// A reader takes the attributes of an item and keeps the first error, so that
-// what somebody else wrote into the table becomes an error and never a record
-// with pieces missing.
+// A reader reads the attributes of an item and remembers the first error. An
+// item that another program wrote becomes an error, and never a record with
+// missing parts.
 type reader struct {
 	it  item
 	err error
 }
 
-// read begins to read an item of that kind.
+// read returns a reader of an item, and checks its kind and schema.
 func read(kind string, it item) *reader {
 	r := &reader{it: it}
 	if got := r.string(attrKind); r.err == nil && got != kind {
 		r.fail(attrKind, fmt.Errorf("is %q, not %q", got, kind))
 	}
 	if got := r.int(attrSchema); r.err == nil && (got < 1 || got > schema) {
-		r.fail(attrSchema, fmt.Errorf("is %d, and this program knows 1 to %d", got, schema))
+		r.fail(attrSchema, fmt.Errorf("is %d, but this program can read 1 to %d", got, schema))
 	}
 	return r
 }
 
 var errMissing = errors.New("is missing or of another type")
 
-// string returns an attribute that must be there.
+// string returns a required attribute.
 func (r *reader) string(name string) string {
 	s, ok := r.it[name].(*types.AttributeValueMemberS)
 	if !ok {
@@ -142,7 +143,7 @@ func (r *reader) optionalString(name string) string {
 	return r.string(name)
 }
 
-// int returns an attribute that must be there.
+// int returns a required attribute.
 func (r *reader) int(name string) int64 {
 	n, ok := r.it[name].(*types.AttributeValueMemberN)
 	if !ok {
@@ -172,8 +173,7 @@ func (r *reader) time(name string) time.Time {
 	return time.Unix(r.int(name), 0).UTC()
 }
 
-// set returns the members of a string set. A set that has lost its last member
-// is not there.
+// set returns the members of a string set. DynamoDB removes an empty set.
 func (r *reader) set(name string) []string {
 	if _, ok := r.it[name]; !ok {
 		return nil
@@ -186,7 +186,7 @@ func (r *reader) set(name string) []string {
 	return ss.Value
 }
 
-// fail notes the first error.
+// fail records the first error.
 func (r *reader) fail(name string, err error) {
 	if r.err != nil {
 		return

@@ -17,8 +17,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// What the table must show to others than the Store: DynamoDB's TTL, and
-// operators with other tools.
+// The attributes that programs other than the Store read: DynamoDB's TTL, and
+// operators' tools.
 func TestStore_writes_attributes(t *testing.T) {
 	e := endpoint(t)
 	clock := fake.NewClock()
@@ -37,7 +37,7 @@ func TestStore_writes_attributes(t *testing.T) {
 		return out.Item
 	}
 	number := func(at time.Time) string { return fmt.Sprint(at.Unix()) }
-	// expect compares attributes; "" is for one that must not be there.
+	// expect compares attributes; "" means that the attribute must be absent.
 	expect := func(key string, want map[string]string) {
 		t.Helper()
 		it := attributes(key)
@@ -84,7 +84,7 @@ func TestStore_writes_attributes(t *testing.T) {
 	expect("appclient#a1", map[string]string{"kind": "appclient", "schema": "1", "ttl": "", "due_at": number(expires)})
 	a.Due = time.Time{}
 	try(s.ReplaceAppClient(t.Context(), a))
-	expect("appclient#a1", map[string]string{"due_at": "253402300799", "version": "2"}) // never, and in the index
+	expect("appclient#a1", map[string]string{"due_at": "253402300799", "version": "2"}) // never due, but in the index
 
 	r.ExpiresAt, r.Due = time.Time{}, expires
 	try(s.ReplaceRegistration(t.Context(), r))
@@ -109,7 +109,7 @@ func TestStore_writes_attributes(t *testing.T) {
 	})
 }
 
-// What others wrote into the table is an error, and never half a record.
+// An item that another program wrote is an error, and never half a record.
 func TestStore_reads_no_item_it_does_not_know(t *testing.T) {
 	e := endpoint(t)
 	clock := fake.NewClock()

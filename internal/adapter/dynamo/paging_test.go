@@ -15,8 +15,7 @@ import (
 )
 
 // pages answers Scan and Query with at most Limit of its items at a time, and
-// an empty page now and then, as DynamoDB does when a filter lets nothing
-// through.
+// sometimes with an empty page, as DynamoDB does if no item matches a filter.
 type pages struct {
 	Client
 	items []item

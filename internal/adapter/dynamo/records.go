@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// CountRecords returns how many items of each kind the table holds, expired ones
-// that DynamoDB has not removed yet included. It reads the whole table.
+// CountRecords returns the number of items of each kind, with expired ones that
+// DynamoDB has not removed yet. It reads the whole table.
 func (s *Store) CountRecords(ctx context.Context) (map[string]int, error) {
 	counts := make(map[string]int)
 	for it, err := range s.keys(ctx) {
@@ -23,11 +23,11 @@ func (s *Store) CountRecords(ctx context.Context) (map[string]int, error) {
 	return counts, nil
 }
 
-// DeleteRecords removes all items that the Store or another of its deployment has
-// written, and no others: that of the deployment last, so that whoever is
-// interrupted finds again whose table it is. It calls done, if not nil, after each
-// with how many there have been, and returns how many have been removed, also with
-// an error. It is for a table whose deployment is gone.
+// DeleteRecords removes all items that Stores have written, and no others. It
+// removes the record of the deployment last: after an interruption the table
+// still has its owner. It calls done, if not nil, after each item with the
+// number so far, and returns the number of removed items, also with an error.
+// It is for a table whose deployment has been deleted.
 func (s *Store) DeleteRecords(ctx context.Context, done func(int)) (int, error) {
 	n := 0
 	remove := func(pk types.AttributeValue) error {
@@ -60,7 +60,7 @@ func (s *Store) DeleteRecords(ctx context.Context, done func(int)) (int, error) 
 	return n, remove(last)
 }
 
-// keys yields key and kind of all items that have a kind of ours.
+// keys yields key and kind of all items of the Store's kinds.
 func (s *Store) keys(ctx context.Context) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
 		var from map[string]types.AttributeValue
@@ -97,7 +97,7 @@ func kindOf(it item) string {
 	return v.Value
 }
 
-// kinds are all that a Store writes.
+// kinds are all kinds that a Store writes.
 var kinds = []string{
 	kindAppClient, kindBudget, kindConsent, kindDeployment, kindGrant, kindRegistration, kindSlot, kindSweep, kindToken, kindTransaction,
 }

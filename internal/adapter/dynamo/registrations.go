@@ -14,8 +14,8 @@ import (
 
 const kindRegistration = "registration"
 
-// optionalOfRegistration are the attributes that a registration may lack and
-// that a replacement replaces. last_used_at is not among them.
+// optionalOfRegistration are the optional attributes of a registration that a
+// replacement replaces. last_used_at is not one of them.
 var optionalOfRegistration = []string{
 	"initial_access_token", "created_by", "issued_at", "active_since", attrExpiresAt, attrTTL, attrDue, attrDueAt, "stale",
 	"access_token", "next_access_token", "secret", "app_client",
@@ -147,9 +147,9 @@ func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registr
 	return readAll(s.scan(ctx, "list registrations", kindRegistration, " AND "+isLive, values), readRegistration)
 }
 
-// registrationItem returns r as attributes, without the last use and what
-// create and replace add. A registration that owns an app client has no TTL:
-// were it to vanish, so would the way from the client to its app client.
+// registrationItem returns r as attributes, without the last use and those that
+// create and replace add. A registration that owns an app client has no TTL: if
+// DynamoDB removed it, its app client could not be found any more.
 func registrationItem(k string, r *broker.Registration) (item, error) {
 	metadata, err := json.Marshal(r.Metadata)
 	if err != nil {
@@ -211,14 +211,14 @@ func readRegistration(it item) (*broker.Registration, error) {
 	return r, nil
 }
 
-// putHash adds an attribute, unless h is the hash of no token.
+// putHash adds an attribute, unless h is the zero hash.
 func putHash(it item, name string, h credential.Hash) {
 	if !h.IsZero() {
 		it[name] = str(h.String())
 	}
 }
 
-// hash returns an attribute, or the hash of no token if there is none.
+// hash returns an attribute, or the zero hash if there is none.
 func (r *reader) hash(name string) credential.Hash {
 	if _, ok := r.it[name]; !ok {
 		return credential.Hash{}

@@ -13,16 +13,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// A call is applied, its reply is lost, and before the SDK sends it again
-// somebody else writes. The call must not undo that, nor report that it failed.
+// A call is applied, its reply is lost, and another request writes before the
+// SDK repeats the call. The call must not undo that write, nor report a
+// failure.
 func TestStore_repeats_no_write_after_which_others_wrote(t *testing.T) {
 	e := endpoint(t)
 	clock := fake.NewClock()
 	table := newTable(t, e)
 	other := dynamo.New(newClient(e, transport(send)), table, clock.Now)
 
-	// between returns a store whose first write loses its reply and has others
-	// write before it is sent again.
+	// between returns a store whose first write loses its reply; other requests
+	// write before it is repeated.
 	between := func(others func()) broker.Store {
 		lost := false
 		return dynamo.New(newClient(e, transport(func(r *http.Request, body []byte) (*http.Response, error) {

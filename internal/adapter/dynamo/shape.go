@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// CheckTable returns what of the table is other than CreateTable makes it, one
-// text for each thing. It changes nothing. Whether it is billed on demand is the
-// operator's choice.
+// CheckTable returns the differences between the table and one of CreateTable,
+// one text for each. It changes nothing. It does not compare the billing mode,
+// which the operator chooses.
 func CheckTable(ctx context.Context, client *dynamodb.Client, table string) ([]string, error) {
 	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
 	if err != nil {
@@ -25,19 +25,19 @@ func CheckTable(ctx context.Context, client *dynamodb.Client, table string) ([]s
 	return append(shapeFaults(definition(table), out.Table), ttlFaults(ttl.TimeToLiveDescription)...), nil
 }
 
-// An Index is one of the table's.
+// An Index is an index of the table.
 type Index struct {
 	Name string
-	// Key is the attribute by which it is partitioned.
+	// Key is its partition key.
 	Key string
 }
 
-// Indexes are those that the Store reads.
+// Indexes returns the indexes that the Store reads.
 func Indexes() []Index { return []Index{{dueIndex, attrDue}, {clientIndex, attrStanding}} }
 
 func shapeFaults(want *dynamodb.CreateTableInput, got *types.TableDescription) []string {
 	if got == nil {
-		return []string{"there is no description of it"}
+		return []string{"DynamoDB returned no description"}
 	}
 	var faults []string
 	if got.TableStatus != types.TableStatusActive && got.TableStatus != types.TableStatusUpdating {

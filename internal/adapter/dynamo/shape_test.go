@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// described is the table as DynamoDB describes it.
+// described returns the table as DynamoDB describes it.
 func described(in *dynamodb.CreateTableInput) *types.TableDescription {
 	d := &types.TableDescription{TableStatus: types.TableStatusActive, KeySchema: in.KeySchema, AttributeDefinitions: in.AttributeDefinitions}
 	for _, x := range in.GlobalSecondaryIndexes {
@@ -29,7 +29,7 @@ func TestShapeFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*types.TableDescription)
-		says   string // "" if nothing is wrong
+		says   string // "" for no fault
 	}{
 		{"as it is made", func(*types.TableDescription) {}, ""},
 		{"an index more", func(d *types.TableDescription) {
@@ -73,8 +73,7 @@ func TestTTLFaults(t *testing.T) {
 	}
 }
 
-// DeleteRecords removes what is of a kind of ours, so every kind has to be among
-// them.
+// DeleteRecords removes the kinds in this list, so every kind has to be in it.
 func TestKindsAreAll(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

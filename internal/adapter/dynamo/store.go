@@ -1,16 +1,17 @@
-// Package dynamo is a broker.Store and a grant.Store in one DynamoDB table.
+// Package dynamo is an adapter: a broker.Store and a grant.Store in one
+// DynamoDB table.
 //
-// Every operation touches a single item, and there are no transactions: what
-// must not be lost or done twice is a condition of the write. docs/storage.md
+// Every operation writes a single item, and there are no transactions:
+// conditions of the writes prevent lost and repeated effects. docs/storage.md
 // lists the operations with their keys, conditions and costs.
 //
-// The SDK sends a request again when it lost the reply. So every write is
-// either the same when done twice, or leaves a random write id on the item by
-// which the second finds that it was the first.
+// The SDK sends a request again if it lost the reply. So every write either has
+// the same effect when it is repeated, or stores a random write id on the item,
+// by which the repeated request recognises the first one.
 //
-// The package is long because each kind of item has a file of its own, with its
-// attributes and operations; what they share is in store.go, item.go, text.go
-// and version.go.
+// The package leaves out when and why records change. It is long because each
+// kind of item has its own file with attributes and operations; store.go,
+// item.go, text.go and version.go have the shared code.
 package dynamo
 
 import (
@@ -30,8 +31,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Client is what the Store calls of DynamoDB. *dynamodb.Client implements it.
-// Its standard retries are welcome: all calls of the Store can be repeated.
+// Client has the operations of DynamoDB that the Store calls. *dynamodb.Client
+// implements it, with its standard retries: all calls of the Store can be
+// repeated.
 type Client interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -50,15 +52,15 @@ type Store struct {
 	client Client
 	table  string
 	now    func() time.Time
-	// page is the most items that one request of a list reads, matching or
-	// not, so that a list neither waits long nor takes much capacity at once.
+	// page is the most items that one request of a list reads, matching or not.
+	// It limits the time and the capacity of a request.
 	page int32
 }
 
 var _ broker.Store = (*Store)(nil)
 
 // New returns a Store in the table, which CreateTable or a template has made.
-// It takes the time from now, or from the system if now is nil.
+// The time comes from now, or from the system if now is nil.
 func New(client Client, table string, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
@@ -66,18 +68,18 @@ func New(client Client, table string, now func() time.Time) *Store {
 	return &Store{client: client, table: table, now: now, page: 200}
 }
 
-// maxKey is how many bytes a partition key can have.
+// maxKey is the most bytes of a partition key.
 const maxKey = 2048
 
-// key returns the partition key of a thing, and false if it cannot be one:
-// nothing is stored under such a key. The SDK would turn bytes that are not
-// UTF-8 into others, and so find what was not asked for.
+// key returns the partition key of a record, and false if it is not a valid
+// key; then no such record exists. The SDK would replace bytes that are not
+// UTF-8, and so find another record.
 func key(kind, id string) (string, bool) {
 	k := kind + "#" + id
 	return k, len(k) <= maxKey && utf8.ValidString(k)
 }
 
-// errKey is for what can not be stored because of its key.
+// errKey returns the error for a record with an invalid key.
 func errKey(op string) error {
 	return fmt.Errorf("dynamodb: %s: the key is not UTF-8 or longer than %d bytes", op, maxKey)
 }
@@ -136,8 +138,7 @@ func (s *Store) remove(ctx context.Context, op, k, condition string, values item
 	return conclude(op, err)
 }
 
-// scan yields all items of a kind that the filter, which may be empty, lets
-// through.
+// scan yields all items of a kind that match the filter, which may be empty.
 func (s *Store) scan(ctx context.Context, op, kind, filter string, values item) iter.Seq2[item, error] {
 	filter = "#kind = :kind" + filter
 	values[":kind"] = str(kind)
@@ -169,15 +170,15 @@ func (s *Store) scan(ctx context.Context, op, kind, filter string, values item) 
 	}
 }
 
-// An outcome is what came of a conditional write.
+// An outcome is the result of a conditional write.
 type outcome struct {
-	// refused is whether the condition did not hold.
+	// refused is true if the condition was not met.
 	refused bool
-	// old is then the item as it is, nil if there is none.
+	// old is then the stored item, nil if there is none.
 	old item
 }
 
-// conclude makes an outcome of the error of a conditional write.
+// conclude returns the outcome of a conditional write from its error.
 func conclude(op string, err error) (outcome, error) {
 	if err == nil {
 		return outcome{}, nil
@@ -188,8 +189,8 @@ func conclude(op string, err error) (outcome, error) {
 	return outcome{}, failure(op, err)
 }
 
-// failure wraps an error of the SDK. Throttling is something that the client
-// may be told. It says nothing about attempts before the throttled one, whose
+// failure wraps an error of the SDK. Throttling becomes an error for the
+// client. Attempts before the throttled one may have been applied: their
 // replies may have been lost.
 func failure(op string, err error) error {
 	if e, ok := errors.AsType[smithy.APIError](err); ok {

@@ -10,7 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// There is one item of each of these kinds.
+// Each of these kinds has a single item.
 const (
 	kindSweep      = "sweep"
 	kindDeployment = "deployment"
@@ -67,9 +67,9 @@ func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
 	return s.overwrite(ctx, "store deployment", deploymentItem(d))
 }
 
-// Identity implements broker.Sweeping. It is the id that DynamoDB gives a table,
-// or, where there is none, the time at which it was made: a table that was made
-// anew, or restored, has another.
+// Identity implements broker.Sweeping. It returns the id that DynamoDB gives a
+// table, or, without an id, its creation time: a table that was made again or
+// restored has another identity.
 func (s *Store) Identity(ctx context.Context) (string, error) {
 	const op = "describe table"
 	out, err := s.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.table})
@@ -95,7 +95,7 @@ func deploymentItem(d *broker.TableOwner) item {
 	return it
 }
 
-// overwrite stores a whole item, whatever is there.
+// overwrite stores a whole item without a condition.
 func (s *Store) overwrite(ctx context.Context, op string, it item) error {
 	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: it})
 	if err != nil {

@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// dueIndex is the name of the index of what somebody must come back to, and
-	// of all app client records. Only items with a due time are in it.
+	// dueIndex is the name of the index of records for the janitor: those with
+	// a due time, and all app client records.
 	dueIndex = "due"
-	// clientIndex is the name of the index of a client's grants. Only those with
-	// something left to end are in it.
+	// clientIndex is the name of the index of a client's grants. It has only
+	// grants that are not ended yet.
 	clientIndex = "client"
 )
 
 // CreateTable makes the table that a Store needs: on demand, with the indexes
-// and TTL. It returns when the table can be used, and an error if there is one
-// of that name. It is for tests and local tools; a deployment's template makes
-// its table.
+// and TTL. It returns when the table can be used, or with an error if a table
+// of that name exists. It is for tests and local tools; a deployment's template
+// makes its table.
 func CreateTable(ctx context.Context, client *dynamodb.Client, table string) error {
 	_, err := client.CreateTable(ctx, definition(table))
 	if err != nil {
@@ -47,7 +47,7 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, table string) err
 	return nil
 }
 
-// definition is the shape of the table, without TTL.
+// definition returns the shape of the table, without TTL.
 func definition(table string) *dynamodb.CreateTableInput {
 	return &dynamodb.CreateTableInput{
 		TableName:   &table,

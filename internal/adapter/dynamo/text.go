@@ -8,9 +8,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// text returns a string that somebody else made up. One that is not UTF-8
-// becomes a binary value: as a string it would come back as another, and a
-// client must get its state as it sent it (RFC 6749 §4.1.2).
+// text returns the value for a string from a client or user. A string that is
+// not UTF-8 becomes a binary value, because the SDK would change it.
+// RFC 6749 §4.1.2: the client gets exactly the state that it sent.
 func text(s string) types.AttributeValue {
 	if !utf8.ValidString(s) {
 		return &types.AttributeValueMemberB{Value: []byte(s)}
@@ -48,7 +48,7 @@ func putHashes(it item, name string, l []credential.Hash) {
 
 func boolean(b bool) types.AttributeValue { return &types.AttributeValueMemberBOOL{Value: b} }
 
-// text returns an attribute that must be there.
+// text returns a required attribute.
 func (r *reader) text(name string) string {
 	s, ok := textOf(r.it[name])
 	if !ok {
@@ -101,7 +101,7 @@ func (r *reader) hashes(name string) []credential.Hash {
 	return all
 }
 
-// boolean returns an attribute that must be there.
+// boolean returns a required attribute.
 func (r *reader) boolean(name string) bool {
 	b, ok := r.it[name].(*types.AttributeValueMemberBOOL)
 	if !ok {

@@ -12,9 +12,9 @@ import (
 
 const kindToken = "iat"
 
-// CreateInitialAccessToken implements broker.InitialAccessTokens. Tokens carry
-// no TTL: registrations name them, and an operator may ask who made one long
-// after it expired.
+// CreateInitialAccessToken implements broker.InitialAccessTokens. Tokens have
+// no TTL: registrations refer to them, and an operator may look up who made one
+// long after it expired.
 func (s *Store) CreateInitialAccessToken(ctx context.Context, t *credential.InitialAccessToken) error {
 	const op = "create initial access token"
 	k, ok := key(kindToken, t.ID)
@@ -40,9 +40,9 @@ func (s *Store) InitialAccessToken(ctx context.Context, id string) (*credential.
 	return readToken(it)
 }
 
-// UseInitialAccessToken implements broker.InitialAccessTokens. A use of an
-// uncounted token is refused by the condition, so that nothing is written, and
-// what the refusal tells of the token decides.
+// UseInitialAccessToken implements broker.InitialAccessTokens. The condition
+// refuses a use of an uncounted token, so that nothing is written; the item in
+// the refusal then decides.
 func (s *Store) UseInitialAccessToken(ctx context.Context, id, member string) error {
 	k, ok := key(kindToken, id)
 	if !ok {

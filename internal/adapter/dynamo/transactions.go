@@ -22,7 +22,7 @@ var optionalOfTransaction = []string{
 	"origin_jti", "tokens", attrExpiresAt, attrTTL,
 }
 
-// CreateTransaction implements grant.Store.
+// CreateTransaction implements broker.GrantStore.
 func (s *Store) CreateTransaction(ctx context.Context, t *broker.Transaction) error {
 	it := transactionItem(t)
 	values := item{":now": num(s.now().Unix())}
@@ -33,7 +33,7 @@ func (s *Store) CreateTransaction(ctx context.Context, t *broker.Transaction) er
 	return nil
 }
 
-// Transaction implements grant.Store.
+// Transaction implements broker.GrantStore.
 func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error) {
 	it, err := s.get(ctx, "read transaction", transactionKey(key))
 	if err != nil {
@@ -45,8 +45,8 @@ func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.T
 	return readTransaction(it)
 }
 
-// TakeStep implements grant.Store. The version that it makes is not known
-// beforehand, so its write id is kept under the name of the step.
+// TakeStep implements broker.GrantStore. It does not know the new version in advance,
+// so it stores its write id under the name of the step.
 func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error) {
 	const (
 		op        = "take step of transaction"
@@ -85,7 +85,7 @@ func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to brok
 	return nil, broker.ErrConflict
 }
 
-// ReplaceTransaction implements grant.Store.
+// ReplaceTransaction implements broker.GrantStore.
 func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) error {
 	err := s.replace(ctx, "replace transaction", transactionItem(t), optionalOfTransaction, t.Version)
 	if err != nil {
@@ -95,8 +95,8 @@ func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) e
 	return nil
 }
 
-// DeleteTransaction implements grant.Store. A key is random, so nothing else
-// can be under it when the deletion is sent again.
+// DeleteTransaction implements broker.GrantStore. A key is random, so a repeated
+// deletion cannot delete another transaction.
 func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) error {
 	_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName: &s.table,
@@ -110,7 +110,8 @@ func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) erro
 
 func transactionKey(key credential.Hash) string { return kindTransaction + "#" + key.String() }
 
-// transactionItem returns t as attributes, without what create and replace add.
+// transactionItem returns t as attributes, without those that create and
+// replace add.
 func transactionItem(t *broker.Transaction) item {
 	it := newItem(kindTransaction, transactionKey(t.Key))
 	it["key"] = str(t.Key.String())

@@ -13,20 +13,21 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Items with a version remember by write ids who wrote the last versions. A
-// write whose reply was lost is sent again and refused, since it is applied
-// already; it knows itself by the id, also when somebody has written after it.
-// Were "or the write id is mine" part of the condition instead, the second
-// sending would undo what was written in between.
+// rememberedWrites is the number of write ids on an item, one for each of the
+// last versions. The SDK repeats a write whose reply was lost; the condition
+// refuses it, since it is applied already, and the write recognises its id,
+// even if another request has written since. The id is not part of the
+// condition, because the repeated write would then undo the writes in between.
 const rememberedWrites = 8
 
-// writeAttribute is where the id of the write that made a version is kept.
+// writeAttribute returns the attribute with the id of the write that made a
+// version.
 func writeAttribute(version int64) string {
 	return fmt.Sprintf("write_%d", version%rememberedWrites)
 }
 
-// wrote reports whether the write with that id made the version of the item.
-func wrote(it item, version int64, id string) bool {
+// madeBy reports whether the write with that id made the version of the item.
+func madeBy(it item, version int64, id string) bool {
 	s, ok := it[writeAttribute(version)].(*types.AttributeValueMemberS)
 	return ok && s.Value == id
 }
@@ -41,22 +42,22 @@ func (s *Store) create(ctx context.Context, op string, it item, condition string
 	if err != nil {
 		return err
 	}
-	if out.refused && !wrote(out.old, version, id) {
+	if out.refused && !madeBy(out.old, version, id) {
 		return broker.ErrExists
 	}
 	return nil
 }
 
-// A guard is a condition of a replacement.
+// A guard is an additional condition of a replacement.
 type guard struct {
 	condition string
 	values    item
 }
 
-// replace sets the attributes of it on the stored item, if that is live, of that
-// version and as the guards want it, and removes those of the optional attributes
-// that it lacks. Other attributes stay as they are. It returns
-// broker.ErrNotFound or broker.ErrConflict.
+// replace sets the attributes of it on the stored item if that is live, of that
+// version and meets the guards, and removes the optional attributes that it
+// lacks. Other attributes do not change. It returns broker.ErrNotFound or
+// broker.ErrConflict.
 func (s *Store) replace(ctx context.Context, op string, it item, optional []string, version int64, guards ...guard) error {
 	next := version + 1
 	id := rand.Text()
@@ -91,7 +92,7 @@ func (s *Store) replace(ctx context.Context, op string, it item, optional []stri
 	switch {
 	case err != nil:
 		return err
-	case !out.refused, wrote(out.old, next, id):
+	case !out.refused, madeBy(out.old, next, id):
 		return nil
 	case out.old == nil, expired(out.old, now):
 		return broker.ErrNotFound

@@ -1,18 +1,18 @@
-// Package lambdahttp serves an http.Handler under AWS Lambda behind an API
-// Gateway HTTP API (payload format 2.0), so that a handler sees the requests
-// and gives the answers that it would under net/http.
+// Package lambdahttp is an adapter: it serves an http.Handler on AWS Lambda
+// behind an API Gateway HTTP API (payload format 2.0). The handler sees the
+// same requests and gives the same responses as with net/http.
 //
-// aws-lambda-go-api-proxy does the conversion. Around it, this package escapes
+// aws-lambda-go-api-proxy does the conversion. This package adds: it escapes
 // the path that API Gateway delivers decoded, restores headers that the proxy
-// splits at commas, fixes an answer's headers at WriteHeader, drops the body of
-// an answer to HEAD, and answers when a handler panics or writes nothing. An
-// invocation never fails because of what a client sent or a handler did.
+// splits at commas, ignores header changes after WriteHeader, drops the body of
+// a response to HEAD, and responds if a handler panics or writes nothing. An
+// invocation never fails because of a request or a handler.
 //
-// Differences from net/http remain: lines of one header arrive joined by a
-// comma, "%2F" in a path cannot be told from "/", nothing is streamed, there are
-// no trailers, and a handler that panics is answered with a 500, where net/http
-// drops the connection. Stage names in paths and payload format 1.0 are not
-// supported.
+// Differences from net/http remain: several lines of one header arrive joined
+// by a comma, "%2F" in a path becomes "/", responses are not streamed, there
+// are no trailers, and after a panic the client gets a 500, where net/http
+// closes the connection. Stage names in paths and payload format 1.0 are left
+// out.
 package lambdahttp
 
 import (
@@ -34,19 +34,19 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 )
 
-// grace is how long before Lambda ends the process a request's context ends, so
-// that a handler which heeds it can still answer. API Gateway's own answer to a
-// time-out is not OAuth JSON.
+// grace is the time between the end of a request's context and the end of the
+// process by Lambda, in which a handler can still respond. API Gateway's own
+// response to a timeout is not OAuth JSON.
 const grace = 250 * time.Millisecond
 
 // Func is a Lambda function for events of an HTTP API. It is safe for concurrent
 // use.
 type Func func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 
-// New returns a Func that has h answer. Its error is always nil. The request's
-// context ends shortly before the function's time-out.
+// New returns a Func that serves events with h. Its error is always nil. The
+// request's context ends shortly before the function's timeout.
 func New(h http.Handler) Func {
-	proxy := httpadapter.NewV2(restored(h))
+	proxy := httpadapter.NewV2(withEvent(h))
 	return func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		id := requestID(ctx, &e)
 		if id != "" {
@@ -59,7 +59,7 @@ func New(h http.Handler) Func {
 			defer cancel()
 		}
 		inv := &invocation{event: e, id: id}
-		if err := tame(&e); err != nil {
+		if err := prepare(&e); err != nil {
 			return refuse(ctx, id, err), nil
 		}
 		res, err := proxy.ProxyWithContext(context.WithValue(ctx, invocationKey{}, inv), e)
@@ -70,7 +70,8 @@ func New(h http.Handler) Func {
 	}
 }
 
-// requestID is the one that API Gateway logs. Lambda's own is the substitute.
+// requestID returns the request id that API Gateway logs, or Lambda's own if
+// there is none.
 func requestID(ctx context.Context, e *events.APIGatewayV2HTTPRequest) string {
 	if e.RequestContext.RequestID != "" {
 		return e.RequestContext.RequestID
@@ -81,10 +82,10 @@ func requestID(ctx context.Context, e *events.APIGatewayV2HTTPRequest) string {
 	return ""
 }
 
-// tame leaves the proxy nothing to stumble over, since it writes lines of its own
-// to the log when it does. restore and the handler deal with the rest. The error
-// says that the event is no HTTP request.
-func tame(e *events.APIGatewayV2HTTPRequest) error {
+// prepare changes the parts of an event at which the proxy would fail, because
+// it then writes its own lines to the log. restore puts the original values
+// into the request. It returns an error if the event is not an HTTP request.
+func prepare(e *events.APIGatewayV2HTTPRequest) error {
 	if e.IsBase64Encoded {
 		body, err := base64.StdEncoding.DecodeString(e.Body)
 		if err != nil {
@@ -101,9 +102,9 @@ func tame(e *events.APIGatewayV2HTTPRequest) error {
 	return nil
 }
 
-// escapedPath undoes that API Gateway decodes the path: the proxy parses it
-// again, and would fail at "/%zz", take what follows "?" for the query and cut
-// the path off at "#".
+// escapedPath escapes the path, which API Gateway has decoded. The proxy parses
+// it again: it would fail at "/%zz", read the text after "?" as the query, and
+// cut the path off at "#".
 func escapedPath(e *events.APIGatewayV2HTTPRequest) string {
 	p := e.RawPath
 	if p == "" {
@@ -115,7 +116,7 @@ func escapedPath(e *events.APIGatewayV2HTTPRequest) string {
 	return (&url.URL{Path: p}).EscapedPath()
 }
 
-// invocation is what the event says, before it was changed for the proxy's sake.
+// invocation has the event as it was before prepare changed it.
 type invocation struct {
 	event events.APIGatewayV2HTTPRequest
 	id    string
@@ -123,8 +124,9 @@ type invocation struct {
 
 type invocationKey struct{}
 
-// restored runs h on what the event says, and hands on what net/http would send.
-func restored(h http.Handler) http.Handler {
+// withEvent runs h with the request of the original event, and sends the
+// response that net/http would send.
+func withEvent(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inv := r.Context().Value(invocationKey{}).(*invocation)
 		restore(r, &inv.event)
@@ -137,13 +139,13 @@ func restored(h http.Handler) http.Handler {
 	})
 }
 
-// serve returns an error if h panics. Nothing of the answer has been sent then,
-// whatever h wrote.
+// serve returns an error if h panics. Then no part of the response has been
+// sent.
 func serve(h http.Handler, w http.ResponseWriter, r *http.Request, id string) (err error) {
 	defer func() {
 		switch v := recover(); v {
 		case nil:
-		case http.ErrAbortHandler: // meant, and not worth a log line
+		case http.ErrAbortHandler: // the handler's intention, not logged
 			err = http.ErrAbortHandler
 		default:
 			err = fmt.Errorf("handler panicked: %v", v)
@@ -154,10 +156,10 @@ func serve(h http.Handler, w http.ResponseWriter, r *http.Request, id string) (e
 	return nil
 }
 
-// refuse answers an event that is no HTTP request, such as one whose body is not
-// the base64 that it claims to be.
+// refuse responds to an event that is not an HTTP request, for example one
+// whose body is not valid base64.
 func refuse(ctx context.Context, id string, cause error) events.APIGatewayV2HTTPResponse {
-	slog.WarnContext(ctx, "event is no HTTP request", "request_id", id, "error", cause)
+	slog.WarnContext(ctx, "event is not an HTTP request", "request_id", id, "error", cause)
 	r := (&http.Request{}).WithContext(ctx)
 	w := core.NewProxyResponseWriterV2()
 	httpapi.WriteError(w, r, &httpapi.Error{

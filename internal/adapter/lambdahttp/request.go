@@ -8,10 +8,10 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// restore makes of the proxy's request what net/http would have made of the one
-// that API Gateway received.
+// restore changes the proxy's request to the one that net/http would make of
+// the request that API Gateway received.
 func restore(r *http.Request, e *events.APIGatewayV2HTTPRequest) {
-	r.Method = e.RequestContext.HTTP.Method // case and all (RFC 9110 §9.1)
+	r.Method = e.RequestContext.HTTP.Method // RFC 9110 §9.1: a method is case-sensitive
 	// A server's request has a path and a query, and no host, in its URL.
 	r.URL.Scheme, r.URL.Host = "", ""
 	if e.RawQueryString != "" {
@@ -21,7 +21,7 @@ func restore(r *http.Request, e *events.APIGatewayV2HTTPRequest) {
 	r.RemoteAddr = remoteAddr(e.RequestContext.HTTP.SourceIP)
 
 	// The proxy splits Accept, If-None-Match, If-Range, Date, X-Forwarded-For
-	// and most others at commas, quoted and dated ones too.
+	// and most others at commas, also in quoted strings and dates.
 	r.Header = make(http.Header, len(e.Headers)+1)
 	for name, value := range e.Headers {
 		r.Header.Set(name, value)
@@ -35,8 +35,9 @@ func restore(r *http.Request, e *events.APIGatewayV2HTTPRequest) {
 	r.Header.Del("Host")
 }
 
-// remoteAddr has the form that net/http promises nothing about, but that
-// everybody parses: API Gateway does not tell the port.
+// remoteAddr returns the host:port form of net/http, which programs parse
+// although net/http does not promise it. The port is 0: API Gateway does not
+// deliver it.
 func remoteAddr(ip string) string {
 	if ip == "" {
 		return ""

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// echo answers with what it sees.
+// echo responds with the request that it sees.
 func echo(t *testing.T) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -53,7 +53,7 @@ func TestRequestsArriveAsSent(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		event events.APIGatewayV2HTTPRequest
-		want  seen // Headers: those that are checked
+		want  seen // Headers: only those that are checked
 	}{
 		{"percent that escapes nothing", event(t, "path-percent"), seen{Path: "/%zz", RequestURI: "/%25zz"}},
 		{"NUL in the path", event(t, "path-nul"), seen{Path: "/a\x00b", RequestURI: "/a%00b"}},
@@ -148,7 +148,7 @@ func checkSeen(t *testing.T, got, want seen) {
 	}
 }
 
-// Only an event can be so; there is no request of this kind.
+// No HTTP request gives these events.
 func TestEventsThatAreIncomplete(t *testing.T) {
 	noPath := request("GET", "/from/context")
 	noPath.RawPath = ""
@@ -180,8 +180,8 @@ func TestEventsThatAreIncomplete(t *testing.T) {
 	}
 }
 
-// No bytes make an invocation fail, or a handler see another path, query or
-// header than the event has.
+// For any bytes the invocation succeeds, and the handler sees the path, query
+// and header of the event.
 func FuzzRequest(f *testing.F) {
 	f.Add("GET", "/%zz", "a=1&a=2", "a, b", "body", false)
 	f.Add("POST", "/a?b#c\x00", "%zz#\x7f", "\"x,y\"\r\n", "!", true)

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// response is an http.ResponseWriter that does as net/http's does: what is
-// changed in the header after WriteHeader is not sent, a second status is
-// ignored, and an answer to HEAD has no body. It keeps the answer until the
-// handler is done.
+// response is an http.ResponseWriter that behaves like net/http's: header
+// changes after WriteHeader are not sent, a second status is ignored, and a
+// response to HEAD has no body. It holds the response until the handler has
+// returned.
 type response struct {
 	header http.Header
 	head   bool
@@ -44,11 +44,11 @@ func (w *response) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
-// oneLine is what net/http does about line breaks in a header.
+// oneLine replaces line breaks in a header, as net/http does.
 var oneLine = strings.NewReplacer("\n", " ", "\r", " ")
 
-// send hands the answer on. A handler that wrote nothing meant 200, as under
-// net/http.
+// send writes the response to another ResponseWriter. Without a status it is
+// 200, as with net/http.
 func (w *response) send(to http.ResponseWriter) {
 	w.WriteHeader(http.StatusOK)
 	h := to.Header()

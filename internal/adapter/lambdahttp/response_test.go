@@ -30,7 +30,7 @@ func TestAnswersLeaveAsUnderNetHTTP(t *testing.T) {
 		name, method string
 		h            handler
 		status       int
-		header       map[string]string // "" is absent; two lines count as one with a comma
+		header       map[string]string // "" means absent; two lines are joined by a comma
 		body         string
 	}{
 		{"a header set after WriteHeader is not sent", "GET", func(w http.ResponseWriter, r *http.Request) {
@@ -119,7 +119,7 @@ func TestAnswersLeaveAsUnderNetHTTP(t *testing.T) {
 	}
 }
 
-// What the router promises holds on both.
+// The router behaves the same on both.
 func TestRouterAnswers(t *testing.T) {
 	rt := httpapi.NewRouter(slog.New(slog.DiscardHandler))
 	rt.Handle("GET", "/hello", handler(func(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +139,7 @@ func TestRouterAnswers(t *testing.T) {
 		name, method, path string
 		status             int
 		allow              string
-		code               string // of an error; "" is none
+		code               string // of an error; "" means none
 		body               string
 	}{
 		{"an answer", "GET", "/hello", 200, "", "", "hello"},
@@ -178,7 +178,7 @@ func TestRouterAnswers(t *testing.T) {
 	}
 }
 
-// checkError returns the request id of an answer in OAuth's form.
+// checkError checks an error in OAuth's form and returns its request id.
 func checkError(t *testing.T, a answer, code string) string {
 	t.Helper()
 	var e struct {
@@ -198,8 +198,8 @@ func checkError(t *testing.T, a answer, code string) string {
 	return e.RequestID
 }
 
-// net/http drops the connection of a handler that panics. There is none here,
-// so the client gets an answer, and nothing of what the handler wrote.
+// net/http closes the connection of a handler that panics. On Lambda there is
+// no connection, so the client gets an error without any output of the handler.
 func TestPanicOfABareHandlerIsAnswered(t *testing.T) {
 	for name, h := range map[string]handler{
 		"at once":           func(http.ResponseWriter, *http.Request) { panic("secret text") },
@@ -240,7 +240,7 @@ func TestPanicOfABareHandlerIsAnswered(t *testing.T) {
 	}
 }
 
-func TestBodyThatIsNotTheBase64ItClaimsIsRefused(t *testing.T) {
+func TestInvalidBase64BodyIsRefused(t *testing.T) {
 	a := overLambda(t, handler(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") }), event(t, "token-bad-base64"))
 	if a.status != 400 {
 		t.Errorf("status = %d, want 400", a.status)
@@ -250,7 +250,7 @@ func TestBodyThatIsNotTheBase64ItClaimsIsRefused(t *testing.T) {
 	}
 }
 
-func TestRequestIDIsThePlatforms(t *testing.T) {
+func TestRequestIDIsAPIGateways(t *testing.T) {
 	rt := httpapi.NewRouter(slog.New(slog.DiscardHandler))
 	if got := checkError(t, overLambda(t, rt, get("/")), "invalid_request"); got != "gateway-id" {
 		t.Errorf("request_id = %q, want API Gateway's", got)
@@ -266,7 +266,7 @@ func TestRequestIDIsThePlatforms(t *testing.T) {
 	}
 }
 
-// A handler that heeds its context answers before Lambda ends the process.
+// A handler that observes its context responds before Lambda ends the process.
 func TestContextEndsBeforeTheFunctionsTimeout(t *testing.T) {
 	for _, tt := range []struct{ timeout, want time.Duration }{
 		{10 * time.Second, 10*time.Second - 250*time.Millisecond},

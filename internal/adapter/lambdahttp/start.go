@@ -13,15 +13,15 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-// Start has h answer the events that the Lambda runtime API gives this process,
-// one after the other. It does not return.
+// Start serves the events of the Lambda runtime API with h, one after the
+// other. It does not return.
 func Start(h http.Handler) { lambda.Start(New(h)) }
 
 // Fail ends a process that cannot start, with status 1. It writes one line of
 // JSON to the log, with every line of the error as an entry of "faults", and
-// reports the error to the runtime API, which aws-lambda-go does not: whoever
-// invokes the function by hand then sees the reason and not only that there was
-// an exit.
+// reports the error to the runtime API, which aws-lambda-go does not: an
+// operator who invokes the function by hand then sees the reason and not only
+// the exit.
 func Fail(err error) {
 	faults := strings.Split(err.Error(), "\n")
 	slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("cannot start", "faults", faults)
@@ -31,7 +31,8 @@ func Fail(err error) {
 	os.Exit(1)
 }
 
-// reportInitError does what it can: the log has the error already.
+// reportInitError ignores its own errors, because the log has the message
+// already.
 func reportInitError(api, message string) {
 	const kind = "Function.InvalidConfiguration"
 	body, err := json.Marshal(struct {

@@ -17,7 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// answer is what a client gets.
+// answer is the response that a client gets.
 type answer struct {
 	status int
 	header http.Header
@@ -29,8 +29,7 @@ type transport func(*testing.T, http.Handler, events.APIGatewayV2HTTPRequest) an
 
 var transports = map[string]transport{"net/http": overHTTP, "Lambda": overLambda}
 
-// onBoth runs a test over net/http, which is what a handler is written for, and
-// over this package.
+// onBoth runs a test over net/http and over this package.
 func onBoth(t *testing.T, f func(*testing.T, transport)) {
 	t.Helper()
 	for name, tr := range transports {
@@ -43,7 +42,8 @@ func overLambda(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) 
 	return invoke(t, t.Context(), h, e)
 }
 
-// invoke goes through the JSON that the Lambda runtime API carries.
+// invoke encodes the event and the response as JSON, as the Lambda runtime API
+// does.
 func invoke(t *testing.T, ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest) answer {
 	t.Helper()
 	payload, err := json.Marshal(e)
@@ -61,7 +61,7 @@ func invoke(t *testing.T, ctx context.Context, h http.Handler, e events.APIGatew
 	return answer{a.Status, a.Header, string(a.Body)}
 }
 
-// overHTTP sends what API Gateway must have received, over a real connection.
+// overHTTP sends the request that API Gateway received, over a real connection.
 func overHTTP(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) answer {
 	t.Helper()
 	srv := httptest.NewServer(h)
@@ -98,7 +98,7 @@ func event(t testing.TB, name string) events.APIGatewayV2HTTPRequest {
 	return e
 }
 
-// get is the plainest event there is.
+// get returns the smallest event.
 func get(path string) events.APIGatewayV2HTTPRequest {
 	return request(http.MethodGet, path)
 }
@@ -113,7 +113,7 @@ func request(method, path string) events.APIGatewayV2HTTPRequest {
 	return e
 }
 
-// seen is what a handler sees of a request.
+// seen is the request that a handler sees.
 type seen struct {
 	Method, Path, Host, Body string
 	Query                    url.Values

@@ -75,8 +75,8 @@ func (s *Store) DeleteAppClient(ctx context.Context, key string, version int64) 
 	return nil
 }
 
-// AppClientKeys implements broker.AppClientRecords. It yields what there was
-// when the reading began.
+// AppClientKeys implements broker.AppClientRecords. It yields the records that
+// exist when it begins.
 func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
 	return sequence(ctx, func() []string {
 		s.mu.Lock()
@@ -85,13 +85,13 @@ func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
 	})
 }
 
-// putAppClient stores a copy of a as that version and tells a. The caller
-// holds s.mu.
+// putAppClient stores a copy of a as that version, and sets the version of a.
+// The caller holds s.mu.
 func (s *Store) putAppClient(a *broker.AppClient, version int64) {
 	stored := a.Clone()
 	stored.Version = version
-	stored.Abandoned = list(stored.Abandoned)
-	stored.Scopes = list(stored.Scopes)
+	stored.Abandoned = nilIfEmpty(stored.Abandoned)
+	stored.Scopes = nilIfEmpty(stored.Scopes)
 	stored.CreatedAt = seconds(a.CreatedAt)
 	stored.Due = seconds(a.Due)
 	s.appClients[a.Key] = stored

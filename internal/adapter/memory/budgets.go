@@ -13,18 +13,17 @@ type budget struct {
 	expiresAt time.Time
 }
 
-// A slot is one second of what calls are counted under.
+// A slot is one second of a key whose calls are counted.
 type slot struct {
 	key    string
 	second int64
 }
 
-// slotLifetime is how many seconds a slot is remembered, which only bounds the
-// memory it takes.
+// slotLifetime is how many seconds a slot stays in memory.
 const slotLifetime = 60
 
-// TakeBudget implements broker.Budgets. The expiry of a budget is that of the
-// call that began it.
+// TakeBudget implements broker.Budgets. The call that begins a budget sets its
+// expiry.
 func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -32,8 +31,8 @@ func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	held, ok := s.budgets[b.Key]
-	if !ok || expired(held.expiresAt, now) {
+	stored, ok := s.budgets[b.Key]
+	if !ok || expired(stored.expiresAt, now) {
 		if b.Limit < 1 {
 			return broker.ErrExhausted
 		}
@@ -44,10 +43,10 @@ func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) 
 		}
 		return nil
 	}
-	if _, ok := held.members[member]; !ok && len(held.members) >= b.Limit {
+	if _, ok := stored.members[member]; !ok && len(stored.members) >= b.Limit {
 		return broker.ErrExhausted
 	}
-	held.members[member] = struct{}{}
+	stored.members[member] = struct{}{}
 	return nil
 }
 
@@ -58,8 +57,8 @@ func (s *Store) ReturnBudget(ctx context.Context, key, member string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if held, ok := s.budgets[key]; ok {
-		delete(held.members, member)
+	if stored, ok := s.budgets[key]; ok {
+		delete(stored.members, member)
 	}
 	return nil
 }
@@ -71,13 +70,13 @@ func (s *Store) TakeSlot(ctx context.Context, key string, at time.Time, limit in
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wanted := slot{key, at.Unix()}
-	if _, ok := s.slots[wanted]; !ok {
-		maps.DeleteFunc(s.slots, func(old slot, _ int) bool { return old.second+slotLifetime <= wanted.second })
+	current := slot{key, at.Unix()}
+	if _, ok := s.slots[current]; !ok {
+		maps.DeleteFunc(s.slots, func(old slot, _ int) bool { return old.second+slotLifetime <= current.second })
 	}
-	if s.slots[wanted] >= limit {
+	if s.slots[current] >= limit {
 		return false, nil
 	}
-	s.slots[wanted]++
+	s.slots[current]++
 	return true, nil
 }

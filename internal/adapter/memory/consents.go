@@ -13,9 +13,9 @@ func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sweep()
+	s.removeExpired()
 	stored := c.Clone()
-	stored.Scopes = list(stored.Scopes)
+	stored.Scopes = nilIfEmpty(stored.Scopes)
 	stored.CreatedAt = seconds(c.CreatedAt)
 	stored.ExpiresAt = seconds(c.ExpiresAt)
 	s.consents[c.Key] = stored

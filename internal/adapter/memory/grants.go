@@ -7,7 +7,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// CreateGrant implements grant.Store.
+// CreateGrant implements broker.GrantStore.
 func (s *Store) CreateGrant(ctx context.Context, g *broker.Grant) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -17,12 +17,12 @@ func (s *Store) CreateGrant(ctx context.Context, g *broker.Grant) error {
 	if s.grant(g.ID) != nil {
 		return broker.ErrExists
 	}
-	s.sweep()
+	s.removeExpired()
 	g.Version = s.putGrant(g, 1)
 	return nil
 }
 
-// Grant implements grant.Store.
+// Grant implements broker.GrantStore.
 func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
 	return stored.Clone(), nil
 }
 
-// ReplaceGrant implements grant.Store.
+// ReplaceGrant implements broker.GrantStore.
 func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -54,8 +54,8 @@ func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	return nil
 }
 
-// GrantsOf implements grant.Store. It yields what there was when the reading
-// began.
+// GrantsOf implements broker.GrantStore. It yields the records that exist when it
+// begins.
 func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
 	return sequence(ctx, func() []string {
 		s.mu.Lock()
@@ -70,8 +70,8 @@ func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string,
 	})
 }
 
-// ListGrants implements grant.Store. It yields what there was when the reading
-// began.
+// ListGrants implements broker.GrantStore. It yields the records that exist when it
+// begins.
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
 	return sequence(ctx, func() []*broker.Grant {
 		s.mu.Lock()
@@ -86,7 +86,7 @@ func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] 
 	})
 }
 
-// grant returns the stored grant itself, or nil if there is none that has not
+// grant returns the stored grant itself, or nil if there is none or it has
 // expired. The caller holds s.mu.
 func (s *Store) grant(id string) *broker.Grant {
 	g, ok := s.grants[id]
@@ -100,9 +100,9 @@ func (s *Store) grant(id string) *broker.Grant {
 func (s *Store) putGrant(g *broker.Grant, version int64) int64 {
 	c := g.Clone()
 	c.Version = version
-	c.Scopes = list(c.Scopes)
-	c.Live = list(c.Live)
-	c.User.Groups = list(c.User.Groups)
+	c.Scopes = nilIfEmpty(c.Scopes)
+	c.Live = nilIfEmpty(c.Live)
+	c.User.Groups = nilIfEmpty(c.User.Groups)
 	c.CodeExpiresAt = seconds(g.CodeExpiresAt)
 	c.SpentAt = seconds(g.SpentAt)
 	c.CreatedAt = seconds(g.CreatedAt)
@@ -121,7 +121,8 @@ func (s *Store) putGrant(g *broker.Grant, version int64) int64 {
 	return version
 }
 
-// unlist takes g off the grants that stand. The caller holds s.mu.
+// unlist removes g from the index of grants that are not ended. The caller
+// holds s.mu.
 func (s *Store) unlist(g *broker.Grant) {
 	delete(s.standing[g.ClientID], g.ID)
 	if len(s.standing[g.ClientID]) == 0 {

@@ -18,7 +18,7 @@ func (s *Store) CreateRegistration(ctx context.Context, r *broker.Registration) 
 	if s.registration(r.ClientID) != nil {
 		return broker.ErrExists
 	}
-	stored := kept(r)
+	stored := wholeSeconds(r)
 	stored.Version = 1
 	s.putRegistration(stored)
 	r.Version = stored.Version
@@ -69,7 +69,8 @@ func (s *Store) RenewRegistration(ctx context.Context, r *broker.Registration, g
 	return err
 }
 
-// replaceRegistration stores r, as finish leaves it, in place of old.
+// replaceRegistration replaces the stored registration by a copy of r, which
+// finish may change or refuse.
 func (s *Store) replaceRegistration(ctx context.Context, r *broker.Registration, finish func(stored, old *broker.Registration) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -83,7 +84,7 @@ func (s *Store) replaceRegistration(ctx context.Context, r *broker.Registration,
 	if old.Version != r.Version || old.Generation != r.Generation {
 		return broker.ErrConflict
 	}
-	stored := kept(r)
+	stored := wholeSeconds(r)
 	stored.Version = old.Version + 1
 	if err := finish(stored, old); err != nil {
 		return err
@@ -124,8 +125,8 @@ func (s *Store) TouchRegistration(ctx context.Context, clientID, generation stri
 	return nil
 }
 
-// ListRegistrations implements broker.Registrations. It yields what there was
-// when the reading began.
+// ListRegistrations implements broker.Registrations. It yields the records that
+// exist when it begins.
 func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
 	return sequence(ctx, func() []*broker.Registration {
 		s.mu.Lock()
@@ -141,7 +142,7 @@ func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registr
 }
 
 // registration returns the stored registration itself, or nil if there is none
-// that has not expired. The caller holds s.mu.
+// or it has expired. The caller holds s.mu.
 func (s *Store) registration(clientID string) *broker.Registration {
 	r, ok := s.registrations[clientID]
 	if !ok || expired(r.ExpiresAt, s.now()) {
@@ -150,14 +151,14 @@ func (s *Store) registration(clientID string) *broker.Registration {
 	return r
 }
 
-// putRegistration stores r, which is not copied. The caller holds s.mu.
+// putRegistration stores r itself, not a copy. The caller holds s.mu.
 func (s *Store) putRegistration(r *broker.Registration) {
 	s.registrations[r.ClientID] = r
 	s.putDue(broker.DueRegistration, r.ClientID, r.Due)
 }
 
-// kept returns r as it is stored.
-func kept(r *broker.Registration) *broker.Registration {
+// wholeSeconds returns a copy of r with times in whole seconds, as it is stored.
+func wholeSeconds(r *broker.Registration) *broker.Registration {
 	c := r.Clone()
 	c.IssuedAt = seconds(r.IssuedAt)
 	c.LastUsedAt = seconds(r.LastUsedAt)

@@ -1,8 +1,8 @@
-// Package memory is a broker.Store and grant.Store in the memory of one process: what the local
-// development server runs on, and what tests run on that are not about the
-// store. It behaves like the DynamoDB store in every way that a caller can
-// see, whole seconds and cancelled contexts included, except that it is never
-// slow and forgets everything when the process ends.
+// Package memory is an adapter: a broker.Store and a broker.GrantStore in the memory
+// of one process, for the local development server and for tests that are not
+// about the store. It behaves like the DynamoDB store in every way that a
+// caller can see, also with whole seconds and cancelled contexts. It leaves out
+// persistence: all records end with the process.
 package memory
 
 import (
@@ -15,26 +15,26 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// Store is a broker.Store and grant.Store in memory. Make one with NewStore.
+// Store is a broker.Store and broker.GrantStore in memory. Make one with NewStore.
 type Store struct {
 	now func() time.Time
 
-	mu            sync.Mutex // guards all below
-	registrations map[string]*broker.Registration
-	appClients    map[string]*broker.AppClient
-	tokens        map[string]*credential.InitialAccessToken
-	budgets       map[string]*budget
-	slots         map[slot]int
-	transactions  map[credential.Hash]*broker.Transaction
-	grants        map[string]*broker.Grant
-	consents      map[string]*broker.Consent
-	sweepAt       int // how many of the last three make the next sweep
+	mu              sync.Mutex // guards all below
+	registrations   map[string]*broker.Registration
+	appClients      map[string]*broker.AppClient
+	tokens          map[string]*credential.InitialAccessToken
+	budgets         map[string]*budget
+	slots           map[slot]int
+	transactions    map[credential.Hash]*broker.Transaction
+	grants          map[string]*broker.Grant
+	consents        map[string]*broker.Consent
+	removeExpiredAt int // number of the last three at which removeExpired runs again
 
-	due        map[dueKey]time.Time       // of records that are due at some time
-	standing   map[string]map[string]bool // ids of the grants that stand, by client
+	due        map[dueKey]time.Time       // of records with a due time
+	standing   map[string]map[string]bool // ids of the grants that are not ended, by client
 	sweepPlace string
-	deployment *broker.TableOwner // nil if there is none
-	identity   string             // does not change
+	owner      *broker.TableOwner // nil if there is none
+	identity   string             // constant
 }
 
 var (
@@ -42,8 +42,8 @@ var (
 	_ broker.GrantStore = (*Store)(nil)
 )
 
-// NewStore returns an empty Store that takes the time from now, or from the
-// system if now is nil.
+// NewStore returns an empty Store with the time from now, or from the system if
+// now is nil.
 func NewStore(now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
@@ -64,10 +64,10 @@ func NewStore(now func() time.Time) *Store {
 	}
 }
 
-// expired reports whether a time of expiry has come; the zero time never does.
+// expired reports whether the expiry at has passed; the zero time never passes.
 func expired(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
-// seconds is t as a store keeps it: in UTC, without a fraction of a second.
+// seconds returns t as a store has it: in UTC, without a fraction of a second.
 func seconds(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}
@@ -75,18 +75,18 @@ func seconds(t time.Time) time.Time {
 	return time.Unix(t.Unix(), 0).UTC()
 }
 
-// sequence yields items that were collected beforehand, so that the caller of
-// the sequence can use the store while it reads.
+// sequence yields items that it collects at the start, so that the caller can
+// use the store while it reads the sequence.
 func sequence[T any](ctx context.Context, collect func() []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var none T
+		var zero T
 		if err := ctx.Err(); err != nil {
-			yield(none, err)
+			yield(zero, err)
 			return
 		}
 		for _, item := range collect() {
 			if err := ctx.Err(); err != nil {
-				yield(none, err)
+				yield(zero, err)
 				return
 			}
 			if !yield(item, nil) {

@@ -8,8 +8,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// Somebody who calls /authorize again and again fills no more memory than what
-// has not expired takes, twice.
+// A client that calls /authorize again and again fills at most twice the memory
+// of the records that have not expired.
 func TestStore_forgets_what_has_expired(t *testing.T) {
 	now := time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 	s := NewStore(func() time.Time { return now })
@@ -30,7 +30,7 @@ func TestStore_forgets_what_has_expired(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		most = max(most, s.held())
+		most = max(most, s.expirable())
 	}
 	if limit := 2*3*600 + 10; most > limit {
 		t.Errorf("held at most %d, want at most %d", most, limit)

@@ -11,13 +11,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// A dueKey names a record that is due at some time.
+// A dueKey names a record with a due time.
 type dueKey struct {
 	kind broker.DueKind
 	key  string
 }
 
-// putDue notes when a record is due; zero is never. The caller holds s.mu.
+// putDue sets when a record is due; zero means never. The caller holds s.mu.
 func (s *Store) putDue(kind broker.DueKind, key string, at time.Time) {
 	if at.IsZero() {
 		delete(s.due, dueKey{kind, key})
@@ -26,8 +26,8 @@ func (s *Store) putDue(kind broker.DueKind, key string, at time.Time) {
 	s.due[dueKey{kind, key}] = at
 }
 
-// Due implements broker.Sweeping. It yields what there was when the reading
-// began.
+// Due implements broker.Sweeping. It yields the records that exist when it
+// begins.
 func (s *Store) Due(ctx context.Context, now time.Time, after string) iter.Seq2[broker.DueRecord, error] {
 	return sequence(ctx, func() []broker.DueRecord {
 		s.mu.Lock()
@@ -73,17 +73,17 @@ func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.deployment == nil {
+	if s.owner == nil {
 		return nil, broker.ErrNotFound
 	}
-	d := *s.deployment
+	d := *s.owner
 	return &d, nil
 }
 
 // CreateDeployment implements broker.Sweeping.
 func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) error {
 	return s.putDeployment(ctx, d, func() error {
-		if s.deployment != nil {
+		if s.owner != nil {
 			return broker.ErrExists
 		}
 		return nil
@@ -95,21 +95,21 @@ func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
 	return s.putDeployment(ctx, d, func() error { return nil })
 }
 
-func (s *Store) putDeployment(ctx context.Context, d *broker.TableOwner, may func() error) error {
+func (s *Store) putDeployment(ctx context.Context, d *broker.TableOwner, check func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := may(); err != nil {
+	if err := check(); err != nil {
 		return err
 	}
 	stored := *d
 	stored.Began = seconds(d.Began)
-	s.deployment = &stored
+	s.owner = &stored
 	return nil
 }
 
-// Identity implements broker.Sweeping. It is random: what a process forgets when
-// it ends is another store each time.
+// Identity implements broker.Sweeping. It is random, because each process has
+// another store.
 func (s *Store) Identity(ctx context.Context) (string, error) { return s.identity, ctx.Err() }

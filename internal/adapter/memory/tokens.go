@@ -94,8 +94,8 @@ func (s *Store) RevokeInitialAccessToken(ctx context.Context, id string, at time
 	return nil
 }
 
-// ListInitialAccessTokens implements broker.InitialAccessTokens. It yields what
-// there was when the reading began.
+// ListInitialAccessTokens implements broker.InitialAccessTokens. It yields the
+// records that exist when it begins.
 func (s *Store) ListInitialAccessTokens(ctx context.Context) iter.Seq2[*credential.InitialAccessToken, error] {
 	return sequence(ctx, func() []*credential.InitialAccessToken {
 		s.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// CreateTransaction implements grant.Store.
+// CreateTransaction implements broker.GrantStore.
 func (s *Store) CreateTransaction(ctx context.Context, t *broker.Transaction) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -18,12 +18,12 @@ func (s *Store) CreateTransaction(ctx context.Context, t *broker.Transaction) er
 	if s.transaction(t.Key) != nil {
 		return broker.ErrExists
 	}
-	s.sweep()
+	s.removeExpired()
 	t.Version = s.putTransaction(t, 1)
 	return nil
 }
 
-// Transaction implements grant.Store.
+// Transaction implements broker.GrantStore.
 func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.T
 	return stored.Clone(), nil
 }
 
-// TakeStep implements grant.Store.
+// TakeStep implements broker.GrantStore.
 func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to brok
 	return stored.Clone(), nil
 }
 
-// ReplaceTransaction implements grant.Store.
+// ReplaceTransaction implements broker.GrantStore.
 func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) e
 	return nil
 }
 
-// DeleteTransaction implements grant.Store.
+// DeleteTransaction implements broker.GrantStore.
 func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -85,8 +85,8 @@ func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) erro
 	return nil
 }
 
-// transaction returns the stored transaction itself, or nil if there is none
-// that has not expired. The caller holds s.mu.
+// transaction returns the stored transaction itself, or nil if there is none or
+// it has expired. The caller holds s.mu.
 func (s *Store) transaction(key credential.Hash) *broker.Transaction {
 	t, ok := s.transactions[key]
 	if !ok || expired(t.ExpiresAt, s.now()) {
@@ -100,26 +100,25 @@ func (s *Store) transaction(key credential.Hash) *broker.Transaction {
 func (s *Store) putTransaction(t *broker.Transaction, version int64) int64 {
 	c := t.Clone()
 	c.Version = version
-	c.Scopes = list(c.Scopes)
-	c.User.Groups = list(c.User.Groups)
+	c.Scopes = nilIfEmpty(c.Scopes)
+	c.User.Groups = nilIfEmpty(c.User.Groups)
 	c.ExpiresAt = seconds(t.ExpiresAt)
 	s.transactions[t.Key] = c
 	return version
 }
 
-// list is l as a store keeps it: nil if it is empty.
-func list[T any](l []T) []T {
+// nilIfEmpty returns l, or nil if it is empty, as a store has it.
+func nilIfEmpty[T any](l []T) []T {
 	if len(l) == 0 {
 		return nil
 	}
 	return l
 }
 
-// sweep forgets the transactions, grants and consents that have expired, once
-// there are twice as many of them as the last sweep left. The caller holds
-// s.mu.
-func (s *Store) sweep() {
-	if s.held() < s.sweepAt {
+// removeExpired removes the expired transactions, grants and consents if there
+// are twice as many records as the last time left. The caller holds s.mu.
+func (s *Store) removeExpired() {
+	if s.expirable() < s.removeExpiredAt {
 		return
 	}
 	now := s.now()
@@ -131,7 +130,7 @@ func (s *Store) sweep() {
 		}
 	}
 	maps.DeleteFunc(s.consents, func(_ string, c *broker.Consent) bool { return expired(c.ExpiresAt, now) })
-	s.sweepAt = max(1000, 2*s.held())
+	s.removeExpiredAt = max(1000, 2*s.expirable())
 }
 
-func (s *Store) held() int { return len(s.transactions) + len(s.grants) + len(s.consents) }
+func (s *Store) expirable() int { return len(s.transactions) + len(s.grants) + len(s.consents) }

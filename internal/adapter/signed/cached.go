@@ -9,35 +9,35 @@ import (
 )
 
 const (
-	fresh      = 5 * time.Minute
+	maxAge     = 5 * time.Minute
 	retryAfter = 30 * time.Second
-	// patience is how long a request waits for the origin.
-	patience = 3 * time.Second
+	// fetchTimeout is how long a request waits for the origin.
+	fetchTimeout = 3 * time.Second
 )
 
-// Cached is a document of type T. It is fetched when it is first asked for, and
-// again when the copy is more than five minutes old. If that fails, or what
-// comes is not valid, the last good copy stays in use and the origin is left
-// alone for half a minute. It is safe for concurrent use.
+// Cached is a cached document of type T. The first Get fetches it, and a Get
+// fetches it again if the copy is more than five minutes old. If a fetch fails
+// or the document is invalid, the last good copy stays in use and the next
+// fetch waits half a minute. It is safe for concurrent use.
 type Cached[T any] struct {
 	fetch Fetch
 	parse func([]byte) (T, error)
 	now   func() time.Time
 	log   *slog.Logger
 
-	mu    sync.Mutex // held while fetching: there is one fetch at a time
+	mu    sync.Mutex // held during a fetch, so there is one at a time
 	value T
 	good  bool
 	due   time.Time
 	err   error
 }
 
-// Cache returns the document that fetch reads and parse understands.
+// Cache returns a Cached that reads with fetch and decodes with parse.
 func Cache[T any](fetch Fetch, parse func([]byte) (T, error), now func() time.Time, log *slog.Logger) *Cached[T] {
 	return &Cached[T]{fetch: fetch, parse: parse, now: now, log: log}
 }
 
-// Get returns the document, or an error if there never was a good copy.
+// Get returns the document, or an error if there has been no good copy yet.
 func (c *Cached[T]) Get(ctx context.Context) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,9 +47,9 @@ func (c *Cached[T]) Get(ctx context.Context) (T, error) {
 	value, err := c.read(ctx)
 	switch {
 	case err == nil:
-		c.value, c.good, c.err, c.due = value, true, nil, c.now().Add(fresh)
+		c.value, c.good, c.err, c.due = value, true, nil, c.now().Add(maxAge)
 	case ctx.Err() != nil:
-		// The caller gave up; that says nothing about the origin.
+		// The caller gave up; the origin may be fine.
 		if !c.good {
 			return c.value, err
 		}
@@ -65,7 +65,7 @@ func (c *Cached[T]) Get(ctx context.Context) (T, error) {
 
 func (c *Cached[T]) read(ctx context.Context) (T, error) {
 	var none T
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	body, err := c.fetch(ctx)
 	if err != nil {

@@ -28,7 +28,7 @@ func TestCached(t *testing.T) {
 		err     error
 		want    int
 		fails   bool
-		fetched int // in all
+		fetched int // in total
 	}{
 		{"unreachable at first use", 0, "1", errors.New("unreachable"), 0, true, 1},
 		{"left alone for a while", 29 * time.Second, "1", nil, 0, true, 1},

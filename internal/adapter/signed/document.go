@@ -12,34 +12,33 @@ import (
 	"github.com/aws/smithy-go/encoding/httpbinding"
 )
 
-// MaxSize is the largest document that is read, in bytes. SSM and Secrets
-// Manager wrap one in JSON, which may double it: so MaxAnswer is twice as
-// much.
+// MaxSize is the most bytes of a document. SSM and Secrets Manager put it into
+// JSON, which may double its size, so MaxAnswer is twice as much.
 const MaxSize = 256 << 10
 
 // Fetch reads a document from its origin.
 type Fetch func(context.Context) ([]byte, error)
 
-// Document returns what fetches the document that reference names: ssm:NAME,
-// s3://BUCKET/KEY, secretsmanager:ID, or else the path of a file. It connects to
-// nothing, and fails for a reference that is not of its form.
+// Document returns the Fetch for a reference: ssm:NAME, s3://BUCKET/KEY,
+// secretsmanager:ID, or the path of a file. It opens no connection, and fails
+// for a malformed reference.
 func Document(reference string, sdk aws.Config) (Fetch, error) {
 	if name, ok := strings.CutPrefix(reference, "ssm:"); ok {
 		if name == "" {
-			return nil, errors.New("ssm: wants the name of a parameter, as in ssm:/dcr-broker/policy")
+			return nil, errors.New("ssm: needs the name of a parameter, as in ssm:/dcr-broker/policy")
 		}
 		return parameter(New("ssm", sdk), name), nil
 	}
 	if id, ok := strings.CutPrefix(reference, "secretsmanager:"); ok {
 		if id == "" {
-			return nil, errors.New("secretsmanager: wants the name or ARN of a secret")
+			return nil, errors.New("secretsmanager: needs the name or ARN of a secret")
 		}
 		return secret(New("secretsmanager", sdk), id), nil
 	}
 	if rest, ok := strings.CutPrefix(reference, "s3://"); ok {
 		bucket, key, _ := strings.Cut(rest, "/")
 		if bucket == "" || key == "" {
-			return nil, errors.New("s3:// wants bucket and key, as in s3://bucket/policy.json")
+			return nil, errors.New("s3:// needs bucket and key, as in s3://bucket/policy.json")
 		}
 		return object(sdk, bucket, key), nil
 	}
@@ -94,9 +93,10 @@ func object(sdk aws.Config, bucket, key string) Fetch {
 	}
 }
 
-// objectURL names the bucket in the host if a certificate of S3's covers that
-// name, which none does for a bucket with a dot. An endpoint of one's own is
-// rarely reached by a host per bucket.
+// objectURL puts the bucket into the host name. It puts the bucket into the
+// path if its name has a dot, because S3's certificate does not cover such a
+// host, or if the operator has set another endpoint, which rarely has a host
+// for each bucket.
 func objectURL(sdk aws.Config, bucket, key string) string {
 	endpoint, path := New("s3", sdk).Endpoint(), "/"+httpbinding.EscapePath(key, false)
 	if sdk.BaseEndpoint != nil || strings.Contains(bucket, ".") {

@@ -20,7 +20,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// origins answers as SSM, Secrets Manager and S3 do on the wire.
+// origins starts a server that responds like SSM, Secrets Manager and S3.
 func origins(t *testing.T) aws.Config {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -57,7 +57,7 @@ func origins(t *testing.T) aws.Config {
 	}
 }
 
-// checkSignature signs again what has arrived and compares.
+// checkSignature signs the received request again and compares.
 func checkSignature(t *testing.T, r *http.Request, body []byte) {
 	t.Helper()
 	got := r.Header.Get("Authorization")
@@ -91,7 +91,7 @@ func TestDocument(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		reference string
-		want      string // "" if it cannot be had
+		want      string // "" for an error
 	}{
 		{"ssm:/dcr/policy", "from ssm"},
 		{"ssm:/dcr/other", ""},
@@ -131,9 +131,9 @@ func TestDocumentChecksTheReference(t *testing.T) {
 	}
 }
 
-// A throttled or failing origin is asked again, at most as often as the SDK
-// would; one that refuses is not.
-func TestOriginIsAskedAgain(t *testing.T) {
+// A request to a throttled or failing origin is repeated, at most as often as
+// by the SDK; a refused request is not.
+func TestRequestIsRepeated(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		status int

@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// Each attempt is measured, and carries the trace that the invocation came with.
+// Each attempt is measured and carries the trace of the invocation.
 func TestAttemptsAreMeasuredAndTraced(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 	var traces []string

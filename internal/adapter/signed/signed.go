@@ -1,8 +1,9 @@
-// Package signed sends requests to those services of AWS of which the broker
-// uses an operation or two. They are signed and repeated by what the SDK has for
-// that, but made here: what a client of the SDK knows of all the other operations
-// is set up at every start of a function, and was up to a third of it
-// (docs/performance.md).
+// Package signed is an adapter: it sends requests to AWS services of which the
+// broker uses only one or two operations. The SDK signs the requests and
+// decides about retries, but this package builds them: an SDK client sets up
+// all operations of its service at every start of a function, which took up to
+// a third of the start (docs/performance.md). The package leaves out the
+// operations' inputs and outputs.
 package signed
 
 import (
@@ -27,10 +28,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// MaxAnswer is how much of an answer is read, in bytes; the rest is cut off.
+// MaxAnswer is the most bytes of a response that are read; the rest is cut off.
 const MaxAnswer = 512<<10 + 1
 
-// Service is one of AWS's. It is safe for concurrent use.
+// Service is a service of AWS. It is safe for concurrent use.
 type Service struct {
 	name     string // as in the credential scope of a signature
 	endpoint string // without a trailing slash
@@ -39,8 +40,8 @@ type Service struct {
 	retryer  aws.Retryer
 }
 
-// New returns the service in the region of sdk, in the partition that has user
-// pools, or at the endpoint of sdk if it has one. It connects to nothing.
+// New returns the service in the region of sdk, or at the endpoint of sdk if it
+// has one. It opens no connection.
 func New(name string, sdk aws.Config) Service {
 	s := Service{name: name, endpoint: "https://" + name + "." + sdk.Region + ".amazonaws.com", sdk: sdk, client: sdk.HTTPClient}
 	if sdk.BaseEndpoint != nil {
@@ -60,7 +61,7 @@ func New(name string, sdk aws.Config) Service {
 	return s
 }
 
-// Endpoint is the origin of the service.
+// Endpoint returns the origin of the service.
 func (s Service) Endpoint() string { return s.endpoint }
 
 // Call sends an operation in AWS's JSON 1.1 protocol.
@@ -79,25 +80,26 @@ func (s Service) Call(ctx context.Context, target string, in, out any) error {
 	return json.Unmarshal(a.Body, out)
 }
 
-// Request is one that may be sent several times.
+// Request is a request that may be sent several times.
 type Request struct {
 	Method string
-	// URL is below Endpoint, or at a host of its own. Its path is escaped with
+	// URL is below Endpoint, or has another host. Its path is escaped with
 	// httpbinding.EscapePath.
 	URL    string
 	Header http.Header // may be nil
 	Body   []byte
 }
 
-// Answer is one with the status 200.
+// Answer is a response with status 200.
 type Answer struct {
 	Header http.Header
 	Body   []byte
 }
 
-// Send returns the answer. It repeats a request that may succeed another time,
-// as often as the SDK would. After an error it is not known whether the request
-// had an effect, unless the error is a refusal, a smithy.APIError.
+// Send sends the request and returns the response. Like the SDK, it repeats a
+// request that may succeed another time. After an error it is unknown whether
+// the request had an effect, unless the error is a smithy.APIError, by which
+// the service refused it.
 func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
 	for attempt := 1; ; attempt++ {
 		a, err := s.sendOnce(ctx, r)
@@ -118,7 +120,8 @@ func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
 	}
 }
 
-// traceKey is where aws-lambda-go puts the trace header of the invocation.
+// traceKey is the context key under which aws-lambda-go stores the trace header
+// of the invocation.
 const traceKey = "x-amzn-trace-id"
 
 func (s Service) sendOnce(ctx context.Context, in Request) (Answer, error) {
@@ -131,8 +134,8 @@ func (s Service) sendOnce(ctx context.Context, in Request) (Answer, error) {
 	for name, values := range in.Header {
 		r.Header[name] = values
 	}
-	// As the clients of the SDK do, so that a function which is invoked belongs
-	// to the trace of the one that invokes it.
+	// The SDK's clients set this header too: an invoked function then belongs
+	// to the trace of the invoking one.
 	if trace, ok := ctx.Value(traceKey).(string); ok && trace != "" {
 		r.Header.Set("X-Amzn-Trace-Id", trace)
 	}
@@ -164,20 +167,21 @@ func (s Service) sign(ctx context.Context, r *http.Request, body []byte) error {
 	}
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
-	r.Header.Set("X-Amz-Content-Sha256", hash) // S3 wants it, the others ignore it
+	r.Header.Set("X-Amz-Content-Sha256", hash) // S3 needs it, the others ignore it
 	return v4.NewSigner().SignHTTP(ctx, cred, r, hash, s.name, s.sdk.Region, time.Now(), func(o *v4.SignerOptions) {
-		// All but S3 sign a path that is escaped a second time.
+		// All services but S3 sign the path escaped twice.
 		o.DisableURIPathEscaping = s.name == "s3"
 	})
 }
 
-// refusal is what a service says in JSON, the name maybe in a header, or in XML.
+// refusal returns the error in a response: in JSON, with the code in the body
+// or a header, or in S3's XML as text.
 func refusal(h http.Header, body []byte) error {
 	var e struct {
 		Type    string `json:"__type"`
-		Message string `json:"message"` // or Message, which encoding/json takes too
+		Message string `json:"message"` // or Message, which encoding/json also matches
 	}
-	if json.Unmarshal(body, &e) != nil { // S3's, or not of AWS at all
+	if json.Unmarshal(body, &e) != nil { // S3's XML, or a response that is not from AWS
 		e.Message = string(body[:min(len(body), 300)])
 	}
 	if e.Type == "" {

@@ -28,7 +28,7 @@ func config(client aws.HTTPClient) aws.Config {
 	}
 }
 
-// promptly is the SDK's own retryer without its pauses.
+// promptly returns the SDK's own retryer without its pauses.
 func promptly() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
@@ -39,8 +39,8 @@ type doer func(*http.Request) (*http.Response, error)
 
 func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 
-// Services but S3 sign the path escaped twice, which shows as soon as there is
-// something to escape, as in the ARN of a function.
+// Services other than S3 sign the path escaped twice. The difference shows with
+// characters that need escaping, as in the ARN of a function.
 func TestPathsAreSignedAsTheServiceDoes(t *testing.T) {
 	const path = "/functions/arn%3Aaws%3Alambda/invocations"
 	for name, signedPath := range map[string]string{"lambda": "/functions/arn%253Aaws%253Alambda/invocations", "s3": path} {
@@ -58,7 +58,7 @@ func TestPathsAreSignedAsTheServiceDoes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				again.URL.Opaque = "//" + r.Host + signedPath // is signed as it is
+				again.URL.Opaque = "//" + r.Host + signedPath // signed unchanged
 				again.ContentLength = r.ContentLength
 				again.Header.Set("X-Amz-Content-Sha256", r.Header.Get("X-Amz-Content-Sha256"))
 				if err := v4.NewSigner().SignHTTP(t.Context(), testCredentials, again, fmt.Sprintf("%x", sha256.Sum256(body)), name, "us-east-1", at, func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }); err != nil {
@@ -79,7 +79,8 @@ func TestPathsAreSignedAsTheServiceDoes(t *testing.T) {
 	}
 }
 
-// What may succeed another time is sent again, at most as often as the SDK would.
+// A request that may succeed another time is repeated, at most as often as by
+// the SDK.
 func TestRefusals(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -5,7 +5,8 @@ import (
 	"net/http"
 )
 
-// apiError is an error of the control plane: the name of the exception in the service model, and its message.
+// apiError is an error of the control plane: the name of the exception in the
+// service model, and its message.
 type apiError struct {
 	name    string
 	message string
@@ -31,8 +32,8 @@ func notFound(format string, args ...any) *apiError {
 
 func noSuchClient(id string) *apiError { return notFound("User pool client %s does not exist.", id) }
 
-// status is the HTTP status of the exception. In the JSON 1.1 protocol everything the caller caused is a 400, a
-// throttled call too.
+// status returns the HTTP status of the exception. In the JSON 1.1 protocol
+// every error of the caller is a 400, also a throttled call.
 func (e *apiError) status() int {
 	switch e.name {
 	case "InternalErrorException", "InternalServerException":

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Settings are the members of an app client that CreateUserPoolClient and UpdateUserPoolClient both set, defaults filled
-// in, as DescribeUserPoolClient reports them.
+// Settings are the members of an app client that both CreateUserPoolClient and
+// UpdateUserPoolClient set, with defaults filled in, as DescribeUserPoolClient
+// returns them.
 type Settings struct {
 	ClientName                               string
 	RefreshTokenValidity                     int64
@@ -31,15 +32,16 @@ type Settings struct {
 	RefreshTokenRotation                     *RefreshTokenRotation `json:",omitempty"`
 }
 
-// TokenValidityUnits are the units of the three validities: seconds, minutes, hours or days. Empty is hours, for refresh
-// tokens days.
+// TokenValidityUnits are the units of the three validities: seconds, minutes,
+// hours or days. Empty means hours, for refresh tokens days.
 type TokenValidityUnits struct {
 	AccessToken  string `json:",omitempty"`
 	IdToken      string `json:",omitempty"`
 	RefreshToken string `json:",omitempty"`
 }
 
-// RefreshTokenRotation says whether a refresh brings a new refresh token, and how long the old one then lives on.
+// RefreshTokenRotation sets whether a refresh returns a new refresh token, and
+// how long the old one stays valid.
 type RefreshTokenRotation struct {
 	Feature                 string
 	RetryGracePeriodSeconds *int64 `json:",omitempty"`
@@ -54,7 +56,8 @@ type AppClient struct {
 	Modified time.Time
 }
 
-// AppClients returns all app clients of the pool, oldest first. The snapshot is the caller's.
+// AppClients returns all app clients of the pool, oldest first. The caller may
+// change the snapshot.
 func (c *Cognito) AppClients() []AppClient {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,8 +72,8 @@ func (c *Cognito) AppClients() []AppClient {
 	return out
 }
 
-// appClient is guarded by Cognito.mu. Its settings are replaced, never changed in place, so a copy taken under the lock
-// may be read without it.
+// appClient is guarded by Cognito.mu. Its settings are replaced and never
+// changed in place, so a copy made under the lock may be read without it.
 type appClient struct {
 	id       string
 	serial   int
@@ -107,7 +110,8 @@ func (s Settings) allowsFlow(flow string) bool { return slices.Contains(s.Allowe
 
 func (s Settings) allowsAuth(flow string) bool { return slices.Contains(s.ExplicitAuthFlows, flow) }
 
-// rotation returns whether refresh tokens rotate, and the grace period of a token that was rotated out.
+// rotation returns whether refresh tokens rotate, and the grace period of a
+// replaced token.
 func (s Settings) rotation() (bool, time.Duration) {
 	r := s.RefreshTokenRotation
 	if r == nil || r.Feature != "ENABLED" {
@@ -131,7 +135,8 @@ func (s Settings) refreshLifetime() time.Duration {
 	return lifetime(s.RefreshTokenValidity, s.TokenValidityUnits.RefreshToken, 24*time.Hour, 30*24*time.Hour)
 }
 
-// lifetime is n units; an empty unit is byDefault, and n = 0 is whenUnset whatever the unit.
+// lifetime returns n units. An empty unit means byDefault; n = 0 means
+// whenUnset in any unit.
 func lifetime(n int64, unit string, byDefault, whenUnset time.Duration) time.Duration {
 	if n == 0 {
 		return whenUnset

@@ -15,7 +15,8 @@ const (
 	maxStateLength = 1024
 )
 
-// authorizationRequest is a request to /oauth2/authorize or /login that may be acted on.
+// authorizationRequest is a checked request to /oauth2/authorize or /login
+// (RFC 6749 §4.1.1).
 type authorizationRequest struct {
 	query        url.Values // as sent
 	client       appClient
@@ -30,12 +31,13 @@ type authorizationRequest struct {
 	audience     string
 }
 
-// refusal is what is wrong with one. As long as the client and its redirect URI are not certain, the browser goes to
-// our own error page and never to the address in the request.
+// refusal is the error of a request. RFC 6749 §4.1.2.1: if the client or its
+// redirect URI is invalid, the browser gets an error page and is not redirected
+// to the address in the request.
 type refusal struct {
 	code        string
 	description string
-	redirectURI string // "" is the error page
+	redirectURI string // "" means the error page
 	state       string
 }
 
@@ -54,8 +56,9 @@ func (r *refusal) serve(w http.ResponseWriter) {
 	redirect(w, addQuery(r.redirectURI, v))
 }
 
-// serveAuthorize is GET /oauth2/authorize. Who is signed in gets a code at once, whichever app client the sign-in was
-// for and without being asked; everybody else goes to the login page.
+// serveAuthorize serves GET /oauth2/authorize. A signed-in user gets a code at
+// once and without consent, also if the sign-in was for another app client;
+// other users see the login page.
 func (c *Cognito) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	req, bad := c.parseAuthorization(r.URL.RawQuery)
 	if bad != nil {
@@ -92,7 +95,8 @@ func (c *Cognito) parseAuthorization(rawQuery string) (*authorizationRequest, *r
 		query: q, client: a, redirectURI: q.Get("redirect_uri"), responseType: q.Get("response_type"),
 		scopes: strings.Fields(q.Get("scope")), nonce: q.Get("nonce"), loginHint: q.Get("login_hint"),
 	}
-	// Compared character by character, the port of a loopback address included.
+	// Cognito compares character by character, also the port of a loopback
+	// address.
 	if !slices.Contains(a.settings.CallbackURLs, req.redirectURI) {
 		return nil, &refusal{code: "redirect_mismatch"}
 	}
@@ -178,7 +182,8 @@ func (req *authorizationRequest) checkProvider() (string, string) {
 	return "", ""
 }
 
-// checkPrompt reads prompt, which only managed login knows. select_account and consent change nothing for local users.
+// checkPrompt reads prompt, which only managed login has. select_account and
+// consent have no effect for local users.
 func (c *Cognito) checkPrompt(req *authorizationRequest) (string, string) {
 	if c.cfg.ManagedLogin < 2 {
 		return "", ""
@@ -195,8 +200,8 @@ func (c *Cognito) checkPrompt(req *authorizationRequest) (string, string) {
 	return "", ""
 }
 
-// checkResource binds the access token to a resource server (RFC 8707). Any URL of the right form will do: it need not
-// be one that the pool knows.
+// checkResource binds the access token to a resource server (RFC 8707 §2). It
+// accepts any URL of the right form; the pool does not have to know it.
 func (c *Cognito) checkResource(req *authorizationRequest) (string, string) {
 	raw := req.query.Get("resource")
 	if raw == "" {
@@ -221,7 +226,7 @@ func (c *Cognito) checkResource(req *authorizationRequest) (string, string) {
 	return "", ""
 }
 
-// authorizationCode is good once, for five minutes.
+// authorizationCode is valid once, for five minutes.
 type authorizationCode struct {
 	grant       grant
 	redirectURI string
@@ -229,7 +234,8 @@ type authorizationCode struct {
 	expires     time.Time
 }
 
-// complete sends the browser back to the client with a code, or with tokens for response_type token.
+// complete redirects the browser to the client with a code, or with tokens for
+// response_type token.
 func (c *Cognito) complete(w http.ResponseWriter, req *authorizationRequest, s session) {
 	g := grant{
 		origin: newUUID(), event: newUUID(), client: req.client.id, user: s.user, scopes: req.scopes,
@@ -262,7 +268,7 @@ func (c *Cognito) complete(w http.ResponseWriter, req *authorizationRequest, s s
 	redirect(w, req.redirectURI+"#"+v.Encode())
 }
 
-// addQuery appends v to a URL without touching what it has.
+// addQuery appends v to a URL and leaves its query unchanged.
 func addQuery(to string, v url.Values) string {
 	sep := "?"
 	if strings.Contains(to, "?") {

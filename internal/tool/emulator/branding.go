@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// maxBrandings is per pool, and AWS does not raise it.
+// maxBrandings is the quota of a pool; AWS does not raise it.
 const maxBrandings = 20
 
 // branding is the style of one app client's login pages.

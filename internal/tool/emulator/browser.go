@@ -13,8 +13,9 @@ import (
 	"strings"
 )
 
-// Browser goes through the sign-in pages as somebody's browser would: it keeps cookies, follows redirects, fills in the
-// form. Tests and demonstrations use it. It is not safe for concurrent use.
+// Browser goes through the sign-in pages like a user's browser: it stores
+// cookies, follows redirects and fills in the form. Tests and demonstrations
+// use it. It is not safe for concurrent use.
 type Browser struct{ client *http.Client }
 
 // NewBrowser returns a browser without cookies.
@@ -31,9 +32,11 @@ var (
 	csrfField  = regexp.MustCompile(`name="_csrf" value="([^"]*)"`)
 )
 
-// SignIn opens an authorization URL, signs in with name and password if it is asked to, and returns the address that
-// the pages send it back to: the redirect_uri of the request with code and state, or with error. That address is not
-// fetched. A page that leads nowhere (a wrong password, a bad client) is an error that has the page's status.
+// SignIn opens an authorization URL, signs in with name and password if there
+// is a form, and returns the address to which the pages redirect at the end:
+// the redirect_uri of the request with code and state, or with error. It does
+// not fetch that address. If a page has no way forward (a wrong password, a bad
+// client), the error has the page's status.
 func (b *Browser) SignIn(ctx context.Context, authorizationURL, name, password string) (*url.URL, error) {
 	at, err := url.Parse(authorizationURL)
 	if err != nil {
@@ -72,8 +75,9 @@ func (b *Browser) SignIn(ctx context.Context, authorizationURL, name, password s
 	return nil, errors.New("emulator: too many redirects")
 }
 
-// Open opens an address of the emulator and follows its redirects until one leads to another origin, which it returns
-// and does not fetch. A page is an error that has the page's status.
+// Open opens an address of the emulator and follows its redirects to the first
+// address of another origin, which it returns and does not fetch. If it gets a
+// page, the error has the page's status.
 func (b *Browser) Open(ctx context.Context, address string) (*url.URL, error) {
 	at, err := url.Parse(address)
 	if err != nil {

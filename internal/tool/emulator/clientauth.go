@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// lookup returns a copy of the app client, to be read without the lock.
+// lookup returns a copy of the app client, which may be read without the lock.
 func (c *Cognito) lookup(id string) (appClient, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -19,8 +19,10 @@ func (c *Cognito) lookup(id string) (appClient, bool) {
 	return snapshot, true
 }
 
-// authenticate finds out which app client sent the request. A client with a secret sends it with HTTP Basic or in the
-// body; one without sends client_id in the body and no secret of any kind. What fails is invalid_client with status 400.
+// authenticate returns the app client that sent the request (RFC 6749 §2.3.1).
+// A client with a secret sends it with HTTP Basic or in the body; a client
+// without one sends client_id in the body and no secret. An error is
+// invalid_client with status 400.
 func (c *Cognito) authenticate(r *http.Request, form url.Values) (appClient, *oauthError) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	sent := form.Has("client_secret")

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// clientView is an app client as Create, Update and Describe answer it.
+// clientView is an app client in the output of Create, Update and Describe.
 type clientView struct {
 	UserPoolId   string
 	ClientId     string
@@ -19,7 +19,7 @@ type clientView struct {
 
 type clientOutput struct{ UserPoolClient clientView }
 
-// view is what the service tells of a. c.mu is held.
+// view returns the output for a. The caller holds c.mu.
 func (c *Cognito) view(a *appClient) clientOutput {
 	v := clientView{
 		UserPoolId: c.cfg.PoolID, ClientId: a.id, Settings: a.settings.clone(),
@@ -111,7 +111,7 @@ func (c *Cognito) updateClient(in updateClientInput) (clientOutput, *apiError) {
 	return c.view(a), nil
 }
 
-// refuseAnalytics says no to a member that would otherwise be dropped in silence.
+// refuseAnalytics refuses a member that the emulator does not store.
 func refuseAnalytics(in clientInput) *apiError {
 	if raw := string(in.AnalyticsConfiguration); raw != "" && raw != "null" {
 		return invalidParameter("the local Cognito does not support AnalyticsConfiguration")
@@ -121,7 +121,7 @@ func refuseAnalytics(in clientInput) *apiError {
 
 type clientRef struct{ UserPoolId, ClientId *string }
 
-// find checks ref and calls f with the app client, under the lock.
+// find checks ref and calls f with the app client while it holds the lock.
 func (c *Cognito) find(ref clientRef, f func(*appClient) *apiError) *apiError {
 	var cs constraints
 	cs.poolID(ref.UserPoolId)
@@ -192,7 +192,8 @@ func (c *Cognito) listClients(in listClientsInput) (listClientsOutput, *apiError
 	return out, nil
 }
 
-// A page token names the last element of the page before, so pages stay right while elements come and go.
+// A page token names the last element of the previous page, so pages stay
+// correct while elements are added and removed.
 func pageToken(last int) string {
 	return base64.RawURLEncoding.EncodeToString([]byte("after:" + strconv.Itoa(last)))
 }

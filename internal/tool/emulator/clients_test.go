@@ -127,7 +127,7 @@ func TestCreateRefuses(t *testing.T) {
 			i.AllowedOAuthFlows, i.GenerateSecret = []types.OAuthFlowType{"client_credentials"}, true
 		}, flow, "openid is not supported with client_credentials flow"},
 		{"an unknown flow", func(i *in) { i.AllowedOAuthFlows = []types.OAuthFlowType{"device"} }, parameter, "'allowedOAuthFlows'"},
-		{"a scope nobody defined", func(i *in) { i.AllowedOAuthScopes = []string{"openid", "files/read"} }, "ScopeDoesNotExistException", "files/read"},
+		{"an undefined scope", func(i *in) { i.AllowedOAuthScopes = []string{"openid", "files/read"} }, "ScopeDoesNotExistException", "files/read"},
 		{"a scope its resource server lacks", func(i *in) { i.AllowedOAuthScopes = []string{"https://api.example.com/mcp/admin"} }, "ScopeDoesNotExistException", "mcp/admin"},
 		{"offline_access", func(i *in) { i.AllowedOAuthScopes = []string{"openid", "offline_access"} }, "ScopeDoesNotExistException", "offline_access"},
 		{"51 scopes", func(i *in) { i.AllowedOAuthScopes = many(51, "files/%d") }, parameter, "less than or equal to 50"},
@@ -230,7 +230,7 @@ func TestCreateAccepts(t *testing.T) {
 	}
 }
 
-func TestRequiredRefreshFlowIsASwitch(t *testing.T) {
+func TestRequireRefreshFlow(t *testing.T) {
 	l := start(t, func(c *emulator.Config) { c.RequireRefreshFlow = true })
 	_, err := l.sdk.CreateUserPoolClient(t.Context(), publicClient())
 	wantAPIError(t, err, "InvalidParameterException", "REFRESH_TOKEN_AUTH should always be allowed.")
@@ -290,7 +290,7 @@ func TestUpdateChecksAsCreateDoes(t *testing.T) {
 	}
 }
 
-func TestDeleteIsFoundOut(t *testing.T) {
+func TestDelete(t *testing.T) {
 	l := start(t, nil)
 	made := l.create(publicClient())
 	in := &cip.DeleteUserPoolClientInput{UserPoolId: aws.String(pool), ClientId: made.ClientId}
@@ -327,7 +327,7 @@ func TestListPages(t *testing.T) {
 		for _, c := range page.UserPoolClients {
 			got = append(got, *c.ClientId)
 		}
-		if len(got) == 3 { // the last one of this page goes: the next page must not skip any for it
+		if len(got) == 3 { // the last client of this page is deleted: the next page must not skip one
 			if _, err := l.sdk.DeleteUserPoolClient(t.Context(), &cip.DeleteUserPoolClientInput{UserPoolId: aws.String(pool), ClientId: &got[2]}); err != nil {
 				t.Fatal(err)
 			}

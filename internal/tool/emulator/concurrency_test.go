@@ -94,5 +94,5 @@ func FuzzEndpointsNeverAnswer500(f *testing.F) {
 	})
 }
 
-// escaped is body as a query that any bytes survive in.
+// escaped returns body as a query in which any bytes are preserved.
 func escaped(body string) string { return url.Values{"state": {body}, "client_id": {body}}.Encode() }

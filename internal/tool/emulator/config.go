@@ -15,7 +15,7 @@ import (
 // Plan is the feature plan of the pool.
 type Plan string
 
-// The plans, cheapest first. What a pool may do depends on it: resource binding, refresh token rotation and
+// The plans, cheapest first. Resource binding, refresh token rotation and
 // ALLOW_USER_AUTH need Essentials or Plus.
 const (
 	Lite       Plan = "LITE"
@@ -38,40 +38,46 @@ type ResourceServer struct {
 	Scopes     []string
 }
 
-// Config says what New makes. Only BaseURL is REQUIRED.
+// Config is the configuration of a pool. Only BaseURL is REQUIRED.
 type Config struct {
-	// BaseURL is the origin the emulator is reached at, for example "http://localhost:9229": scheme and authority,
-	// no path. The issuer is BaseURL + "/" + PoolID.
+	// BaseURL is the origin of the emulator, for example
+	// "http://localhost:9229": scheme and authority, no path. The issuer is
+	// BaseURL + "/" + PoolID.
 	BaseURL string
 
 	PoolID string // "us-east-1_local00001" if empty
 	Region string // the part of PoolID before "_" if empty
 	Domain string // prefix of the user pool domain as DescribeUserPool reports it, "local" if empty
 
-	// NoDomain makes a pool without a domain: no OAuth endpoint answers, and the discovery document points at
-	// endpoints that do not exist, as Cognito's then does.
+	// NoDomain makes a pool without a domain: it has no OAuth endpoints, and
+	// like Cognito's its discovery document points to endpoints that do not
+	// exist.
 	NoDomain bool
 
 	Users           []User
 	ResourceServers []ResourceServer
 
-	// Plan is the feature plan, Essentials if empty, as for a pool that AWS makes today.
+	// Plan is the feature plan, Essentials if empty, which is AWS's default for
+	// a new pool.
 	Plan Plan
 
-	// ManagedLogin is the version of the domain's login pages: 1 (classic hosted UI) or 2 (managed login, where every
-	// app client needs a branding style). 0 means 1.
+	// ManagedLogin is the version of the domain's login pages: 1 (classic
+	// hosted UI) or 2 (managed login, where every app client needs a branding
+	// style). 0 means 1.
 	ManagedLogin int
 
-	// RefuseResource answers the parameter resource with invalid_request where resource binding is not available
-	// (plan Lite, or classic login pages). Otherwise it is ignored there.
+	// RefuseResource refuses the parameter resource with invalid_request if
+	// resource binding is not available (plan Lite, or classic login pages).
+	// Without it the parameter is ignored then.
 	RefuseResource bool
 
-	// RequireRefreshFlow refuses an app client that names ALLOW_ flows without ALLOW_REFRESH_TOKEN_AUTH while it does
-	// not rotate refresh tokens. Cognito did in 2020; whether it still does is not known.
+	// RequireRefreshFlow refuses an app client that names ALLOW_ flows without
+	// ALLOW_REFRESH_TOKEN_AUTH and does not rotate refresh tokens. Cognito did
+	// so in 2020; it is not known whether it still does.
 	RequireRefreshFlow bool
 
 	AppClientQuota int  // app clients in the pool; 0 means 1,000
-	NoRateLimit    bool // switches the limit of 5 calls a second per operation off, for load tests
+	NoRateLimit    bool // no limit of 5 calls a second per operation, for load tests
 
 	Now func() time.Time // nil means time.Now
 	Key *rsa.PrivateKey  // signs the tokens; a new 2,048 bit key if nil

@@ -18,7 +18,8 @@ var (
 	providerPattern = regexp.MustCompile(`^[\p{L}\p{M}\p{S}\p{N}\p{P}\p{Z}]+$`)
 )
 
-// constraints collects what the members of an input violate, and says it as the service does: all at once.
+// constraints collects the violated constraints of an input and returns them in
+// one error, as the service does.
 type constraints struct{ broken []string }
 
 func (cs *constraints) fail(value any, member, constraint string, args ...any) {
@@ -36,7 +37,7 @@ func (cs *constraints) err() *apiError {
 	}
 }
 
-// required is text for a member that must be there.
+// required is text for a required member.
 func (cs *constraints) required(v *string, member string, shortest, longest int, pattern *regexp.Regexp) string {
 	if v == nil {
 		cs.fail("null", member, "Member must not be null")
@@ -46,7 +47,7 @@ func (cs *constraints) required(v *string, member string, shortest, longest int,
 	return *v
 }
 
-// text checks length, in characters, and pattern (nil is none).
+// text checks the length in characters and the pattern, if it is not nil.
 func (cs *constraints) text(v, member string, shortest, longest int, pattern *regexp.Regexp) {
 	n := utf8.RuneCountInString(v)
 	if n < shortest {
@@ -60,8 +61,9 @@ func (cs *constraints) text(v, member string, shortest, longest int, pattern *re
 	}
 }
 
-// list checks the number of elements, and each element as text. What is wrong with elements is reported once per kind
-// of fault, with the whole list as the value, the way the service does.
+// list checks the number of elements, and each element as text. Like the
+// service, it reports each kind of fault once, with the whole list as the
+// value.
 func (cs *constraints) list(v []string, member string, most, shortest, longest int, pattern *regexp.Regexp) {
 	if len(v) > most {
 		cs.fail(v, member, "Member must have length less than or equal to %d", most)
@@ -108,7 +110,7 @@ func (cs *constraints) clientID(v *string) string {
 	return cs.required(v, "clientId", 1, 128, wordPattern)
 }
 
-// inPool checks the constraints, and then that the pool is ours.
+// inPool checks the constraints, and then that id is the emulator's pool.
 func (c *Cognito) inPool(cs constraints, id *string) *apiError {
 	if err := cs.err(); err != nil {
 		return err

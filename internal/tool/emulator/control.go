@@ -16,14 +16,15 @@ const (
 	jsonContentType = "application/x-amz-json-1.1"
 )
 
-// operation is one control plane call. run holds no lock when it is called.
+// operation is one operation of the control plane. run is called without a
+// lock.
 type operation struct {
 	run     func(c *Cognito, body []byte) (any, *apiError)
-	limited bool // at most callsPerSecond
+	limited bool // to callsPerSecond
 	public  bool // needs no AWS signature
 }
 
-// op makes an operation of a function from its decoded input to its output.
+// op makes an operation from a function that takes the decoded input.
 func op[In, Out any](f func(*Cognito, In) (Out, *apiError)) operation {
 	return operation{limited: true, run: func(c *Cognito, body []byte) (any, *apiError) {
 		var in In
@@ -76,7 +77,7 @@ func (c *Cognito) serveControl(w http.ResponseWriter, r *http.Request) {
 		serve(w, r)
 		return
 	}
-	fault.spoil(w, r, serve,
+	fault.serve(w, r, serve,
 		func(w http.ResponseWriter) { writeAPIError(w, fault.apiError(name)) },
 		func(w http.ResponseWriter) { writeAPIError(w, tooManyRequests()) })
 }
@@ -86,7 +87,8 @@ func (f Fault) apiError(op string) *apiError {
 	case f.Exception != "":
 		return apiErrorf(f.Exception, "injected fault")
 	case strings.Contains(op, "ClientSecret"):
-		// The operations on secrets know InternalServerException, all others InternalErrorException.
+		// The operations on secrets have InternalServerException, all others
+		// InternalErrorException.
 		return apiErrorf("InternalServerException", "injected fault")
 	}
 	return apiErrorf("InternalErrorException", "injected fault")
@@ -154,7 +156,7 @@ func (c *Cognito) admit(op string) bool {
 
 func writeAPI(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
-	if err != nil { // cannot happen: only our own output types come here
+	if err != nil { // cannot happen: v is always an output type of this package
 		status, b = http.StatusInternalServerError, []byte(`{"__type":"InternalErrorException"}`)
 	}
 	w.Header().Set("Content-Type", jsonContentType)
@@ -168,10 +170,10 @@ func writeAPIError(w http.ResponseWriter, e *apiError) {
 	writeAPI(w, e.status(), map[string]string{"__type": e.name, "message": e.message})
 }
 
-// empty is the output of operations that answer nothing.
+// empty is the output of operations without a result.
 type empty struct{}
 
-// epoch is a time as JSON 1.1 carries it: seconds since 1970, with milliseconds.
+// epoch is a time in JSON 1.1: seconds since 1970, with milliseconds.
 type epoch time.Time
 
 func (e epoch) MarshalJSON() ([]byte, error) {

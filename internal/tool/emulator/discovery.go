@@ -2,8 +2,9 @@ package emulator
 
 import "net/http"
 
-// discoveryDocument has the members of Cognito's document and no others. In particular it says nothing of PKCE, of
-// public clients, of grant types, and names no registration endpoint.
+// discoveryDocument has exactly the members of Cognito's document. It lists no
+// PKCE methods, no method for public clients, no grant types and no
+// registration endpoint.
 type discoveryDocument struct {
 	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
 	EndSessionEndpoint       string   `json:"end_session_endpoint"`
@@ -22,7 +23,7 @@ type discoveryDocument struct {
 func (c *Cognito) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	domain, logout := c.cfg.BaseURL+"/oauth2", c.cfg.BaseURL+"/logout"
 	if c.cfg.NoDomain {
-		// Nothing answers there, with Cognito as here.
+		// These endpoints do not exist, at Cognito and here.
 		domain, logout = c.issuer, c.issuer+"/logout"
 	}
 	w.Header().Set("Access-Control-Allow-Origin", "*")

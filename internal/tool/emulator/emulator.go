@@ -1,18 +1,22 @@
-// Package emulator is a local Amazon Cognito user pool for development and tests. It serves, on one origin, the part of
-// the control plane that manages app clients (JSON 1.1, as the AWS SDKs speak it), the user pool's OAuth endpoints and
-// sign-in pages, and the OpenID Connect discovery document.
+// Package emulator is a tool: a local Amazon Cognito user pool for development
+// and tests. It serves, on one origin, the part of the control plane that
+// manages app clients (JSON 1.1, the protocol of the AWS SDKs), the user pool's
+// OAuth endpoints and sign-in pages, and the OpenID Connect discovery document.
 //
-// It is strict on purpose. An app client that Cognito would refuse is refused, an update resets what it leaves out, a
-// secret is checked, a redirect URI is compared character by character, quotas and rates hold: a test that passes here
-// should not fail on AWS for a reason that was known when this was written. README.md says of every behaviour whether it
-// is documented, observed or assumed.
+// It is strict on purpose. It refuses an app client that Cognito would refuse,
+// an update resets absent members, secrets are checked, redirect URIs are
+// compared character by character, and quotas and rates apply: a test that
+// passes here should not fail on AWS for a known reason. README.md lists for
+// every behaviour whether it is documented, observed or assumed.
 //
-// Left out: sign-up, MFA, SRP, password reset, federation, Lambda triggers, passkeys, custom attributes, Cognito's own
-// dynamic client registration, more than one pool, and verification of AWS signatures (one must be there, any will do).
-// State lives in memory and ends with the process.
+// Left out: sign-up, MFA, SRP, password reset, federation, Lambda triggers,
+// passkeys, custom attributes, Cognito's own dynamic client registration, more
+// than one pool, and verification of AWS signatures (one must be there, any
+// will do). State is in memory and ends with the process.
 //
-// The package is longer than 1,500 lines because it stands in for a service with two interfaces; each file is one
-// operation or one endpoint, and nothing but tests and cmd/dcr-dev links it.
+// The package is longer than 1,500 lines because it replaces a service with two
+// interfaces. Each file is one operation or one endpoint, and only tests and
+// cmd/dcr-dev link it.
 package emulator
 
 import (
@@ -24,7 +28,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Cognito is one user pool with its domain. It is an http.Handler and safe for concurrent use.
+// Cognito is one user pool with its domain. It is an http.Handler and safe for
+// concurrent use.
 type Cognito struct {
 	cfg    Config
 	now    func() time.Time
@@ -49,7 +54,8 @@ type Cognito struct {
 	revoked   map[string]time.Time // origin_jti -> when
 }
 
-// New makes a pool. It generates an RSA key unless cfg has one, which takes a moment.
+// New makes a pool. It generates an RSA key if cfg has none, which takes some
+// time.
 func New(cfg Config) (*Cognito, error) {
 	cfg, err := cfg.normalize()
 	if err != nil {
@@ -94,14 +100,16 @@ func New(cfg Config) (*Cognito, error) {
 	return c, nil
 }
 
-// Issuer is the iss claim of every token, and the prefix of the discovery document's address.
+// Issuer returns the iss claim of every token, which is also the prefix of the
+// discovery document's address.
 func (c *Cognito) Issuer() string { return c.issuer }
 
-// Faults are the switches that make calls fail.
+// Faults returns the faults to inject into calls.
 func (c *Cognito) Faults() *Faults { return c.faults }
 
-// Calls returns how often op was asked for, refused and faulted calls included. An op is the name of a control plane
-// operation ("CreateUserPoolClient") or one of the names that Fault lists for the endpoints.
+// Calls returns the number of calls of op, with refused and faulted calls. An
+// op is the name of a control plane operation ("CreateUserPoolClient") or one
+// of the names that Fault lists for the endpoints.
 func (c *Cognito) Calls(op string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

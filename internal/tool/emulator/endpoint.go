@@ -11,15 +11,15 @@ import (
 
 const maxFormBody = 64 << 10
 
-// endpoint wraps an OAuth endpoint or page: it counts the call, spoils it if a fault is due, and refuses methods that
-// the endpoint does not have.
+// endpoint wraps an OAuth endpoint or page: it counts the call, applies an
+// injected fault, and refuses methods that the endpoint does not have.
 func (c *Cognito) endpoint(name string, serve http.HandlerFunc, methods ...string) http.HandlerFunc {
 	if slices.Contains(methods, http.MethodGet) {
 		methods = append(methods, http.MethodHead)
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		if name == "token" {
-			// So that a program in a browser can read every answer, errors included.
+			// A program in a browser can then read every response, also errors.
 			w.Header().Set("Access-Control-Allow-Origin", "*")
 			if r.Method == http.MethodOptions {
 				w.Header().Set("Access-Control-Allow-Methods", http.MethodPost)
@@ -39,7 +39,7 @@ func (c *Cognito) endpoint(name string, serve http.HandlerFunc, methods ...strin
 			serve(w, r)
 			return
 		}
-		fault.spoil(w, r, serve,
+		fault.serve(w, r, serve,
 			func(w http.ResponseWriter) {
 				writeOAuthError(w, &oauthError{http.StatusInternalServerError, "server_error", "injected fault"})
 			},
@@ -49,7 +49,8 @@ func (c *Cognito) endpoint(name string, serve http.HandlerFunc, methods ...strin
 	}
 }
 
-// oauthError is an error as the token, revoke and userInfo endpoints answer it.
+// oauthError is an error of the token, revoke and userInfo endpoints
+// (RFC 6749 §5.2).
 type oauthError struct {
 	status      int
 	code        string
@@ -70,7 +71,7 @@ func writeOAuthError(w http.ResponseWriter, e *oauthError) {
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
-	if err != nil { // cannot happen: only our own output types come here
+	if err != nil { // cannot happen: v is always an output type of this package
 		status, b = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
 	}
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
@@ -79,7 +80,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(b)
 }
 
-// readForm returns the parameters of a form body, each of which may be sent once. The query is not looked at.
+// readForm returns the parameters of a form body and ignores the query.
+// RFC 6749 §3.2: parameters must not be repeated.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *oauthError) {
 	if ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || ct != "application/x-www-form-urlencoded" {
 		return nil, badRequest("invalid_request", "Content-Type must be application/x-www-form-urlencoded")

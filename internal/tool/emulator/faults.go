@@ -10,49 +10,53 @@ import (
 	"time"
 )
 
-// Effect is the way a Fault spoils a call.
+// Effect is what a Fault does to a call.
 type Effect int
 
-// The effects. "Before" means that nothing was applied, "after" that the call did its work and only the answer is lost.
+// The effects. "Before" means that nothing was applied, "after" that the call
+// was applied and only the response is lost.
 const (
-	// FailBefore answers an internal error (or Fault.Exception).
+	// FailBefore returns an internal error (or Fault.Exception).
 	FailBefore Effect = iota + 1
-	// FailAfter applies the call, then answers as FailBefore does.
+	// FailAfter applies the call, then returns the error of FailBefore.
 	FailAfter
-	// CutBefore closes the connection without an answer.
+	// CutBefore closes the connection without a response.
 	CutBefore
-	// CutAfter applies the call, then closes the connection without an answer.
+	// CutAfter applies the call, then closes the connection without a response.
 	CutAfter
-	// Throttle answers TooManyRequestsException, or 429 at the endpoints.
+	// Throttle returns TooManyRequestsException, or 429 at the endpoints.
 	Throttle
-	// SlowBefore waits (see Fault.Delay, Fault.Until), then serves the call. If the caller gives up first, nothing is
-	// applied.
+	// SlowBefore waits (see Fault.Delay, Fault.Until), then serves the call. If
+	// the caller gives up first, nothing is applied.
 	SlowBefore
-	// SlowAfter applies the call, then waits before it answers.
+	// SlowAfter applies the call, then waits before it responds.
 	SlowAfter
 )
 
-// Fault is what happens to the next calls of one operation.
+// Fault changes the next calls of one operation.
 //
-// The Cut effects need a net/http server around the emulator; called any other way they panic with http.ErrAbortHandler.
+// The Cut effects need a net/http server around the emulator; without one they
+// panic with http.ErrAbortHandler.
 //
-// Operations are those of the control plane by their API names, and the endpoints: "authorize", "login", "logout",
-// "token", "revoke", "userInfo", "discovery", "jwks".
+// The operations are the API names of the control plane, and for the endpoints
+// "authorize", "login", "logout", "token", "revoke", "userInfo", "discovery"
+// and "jwks".
 type Fault struct {
 	Effect Effect
-	Times  int // how many calls it spoils; 0 means until cleared
+	Times  int // number of calls; 0 means until cleared
 
-	// Exception is what FailBefore and FailAfter answer from a control plane operation, for example
-	// "ConcurrentModificationException", instead of an internal error.
+	// Exception is the error of FailBefore and FailAfter at a control plane
+	// operation in place of an internal error, for example
+	// "ConcurrentModificationException".
 	Exception string
 
-	// Slow calls wait for Delay, or until Until is closed, whichever is set. With neither they wait until the caller
-	// gives up.
+	// Slow calls wait for Delay, or until Until is closed. With neither they
+	// wait until the caller gives up.
 	Delay time.Duration
 	Until <-chan struct{}
 }
 
-// Faults holds the faults to come. It is safe for concurrent use.
+// Faults holds the injected faults. It is safe for concurrent use.
 type Faults struct {
 	mu     sync.Mutex
 	queued map[string][]Fault
@@ -60,14 +64,15 @@ type Faults struct {
 
 func newFaults() *Faults { return &Faults{queued: make(map[string][]Fault)} }
 
-// Inject spoils calls of op as fault says, after the faults that were injected for op before and are not used up.
+// Inject adds fault for calls of op, after the faults of op that are not used
+// up yet.
 func (f *Faults) Inject(op string, fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.queued[op] = append(f.queued[op], fault)
 }
 
-// Clear forgets the faults of the operations named, or all of them if none is.
+// Clear removes the faults of these operations, or all faults if ops is empty.
 func (f *Faults) Clear(ops ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -79,14 +84,14 @@ func (f *Faults) Clear(ops ...string) {
 	}
 }
 
-// Pending returns how many faults are injected for op and not used up.
+// Pending returns the number of faults of op that are not used up.
 func (f *Faults) Pending(op string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.queued[op])
 }
 
-// take returns the fault for this call of op and uses it up once.
+// take returns the fault for this call of op and counts it as one use.
 func (f *Faults) take(op string) (Fault, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,11 +108,12 @@ func (f *Faults) take(op string) (Fault, bool) {
 	return fault, true
 }
 
-// spoil runs serve under fault. The functions fail and throttled write the answers of the interface that was called.
-func (f Fault) spoil(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc, fail, throttled func(http.ResponseWriter)) {
+// serve runs next with the fault f. fail and throttled write the error
+// responses of the called interface.
+func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.HandlerFunc, fail, throttled func(http.ResponseWriter)) {
 	switch f.Effect {
 	case FailAfter, CutAfter:
-		serve(newHeldAnswer(), r)
+		next(newBufferedResponse(), r)
 	case SlowBefore:
 		// net/http notices that a caller gave up only once the body has been read.
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
@@ -116,14 +122,14 @@ func (f Fault) spoil(w http.ResponseWriter, r *http.Request, serve http.HandlerF
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		if f.wait(r) {
-			serve(w, r)
+			next(w, r)
 		}
 		return
 	case SlowAfter:
-		held := newHeldAnswer()
-		serve(held, r)
+		buffered := newBufferedResponse()
+		next(buffered, r)
 		if f.wait(r) {
-			held.release(w)
+			buffered.release(w)
 		}
 		return
 	case Throttle:
@@ -131,13 +137,14 @@ func (f Fault) spoil(w http.ResponseWriter, r *http.Request, serve http.HandlerF
 		return
 	}
 	if f.Effect == CutBefore || f.Effect == CutAfter {
-		// The way net/http gives a handler to close a connection without an answer.
+		// With this panic net/http closes the connection without a response.
 		panic(http.ErrAbortHandler)
 	}
 	fail(w)
 }
 
-// wait returns whether the caller is still there when the fault's delay is over.
+// wait waits for the fault's delay and reports whether the caller is still
+// there.
 func (f Fault) wait(r *http.Request) bool {
 	var timer <-chan time.Time
 	if f.Delay > 0 {
@@ -154,22 +161,22 @@ func (f Fault) wait(r *http.Request) bool {
 	return true
 }
 
-// heldAnswer is an answer that is kept back.
-type heldAnswer struct {
+// bufferedResponse is a response that is not sent yet.
+type bufferedResponse struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func newHeldAnswer() *heldAnswer {
-	return &heldAnswer{header: make(http.Header), status: http.StatusOK}
+func newBufferedResponse() *bufferedResponse {
+	return &bufferedResponse{header: make(http.Header), status: http.StatusOK}
 }
 
-func (h *heldAnswer) Header() http.Header         { return h.header }
-func (h *heldAnswer) WriteHeader(status int)      { h.status = status }
-func (h *heldAnswer) Write(p []byte) (int, error) { return h.body.Write(p) }
+func (h *bufferedResponse) Header() http.Header         { return h.header }
+func (h *bufferedResponse) WriteHeader(status int)      { h.status = status }
+func (h *bufferedResponse) Write(p []byte) (int, error) { return h.body.Write(p) }
 
-func (h *heldAnswer) release(w http.ResponseWriter) {
+func (h *bufferedResponse) release(w http.ResponseWriter) {
 	maps.Copy(w.Header(), h.header)
 	w.WriteHeader(h.status)
 	_, _ = w.Write(h.body.Bytes())

@@ -21,7 +21,7 @@ func TestFaultsOfTheControlPlane(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		fault   emulator.Fault
-		want    string // exception; "" is no answer at all
+		want    string // exception; "" means no response
 		applied int    // app clients afterwards
 	}{
 		{"fail before", emulator.Fault{Effect: emulator.FailBefore}, "InternalErrorException", 0},
@@ -82,7 +82,7 @@ func TestSlowCalls(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		effect  emulator.Effect
-		applied int // app clients while the call hangs, and after its caller gave up
+		applied int // app clients while the call waits, and after its caller gave up
 	}{
 		{"slow before", emulator.SlowBefore, 0},
 		{"slow after", emulator.SlowAfter, 1},
@@ -97,7 +97,7 @@ func TestSlowCalls(t *testing.T) {
 				done <- err
 			}()
 			for len(l.AppClients()) < tt.applied || l.Faults().Pending(createOp) > 0 {
-				runtime.Gosched() // until the call hangs where the fault holds it
+				runtime.Gosched() // until the call waits in the fault
 			}
 			cancel()
 			if err := <-done; !errors.Is(err, context.Canceled) {
@@ -136,8 +136,8 @@ func TestFaultsOfTheTokenEndpoint(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		effect emulator.Effect
-		status int  // 0 is no answer
-		spent  bool // whether the code is gone afterwards
+		status int  // 0 means no response
+		spent  bool // whether the code is used up afterwards
 	}{
 		{"fail before", emulator.FailBefore, 500, false},
 		{"fail after", emulator.FailAfter, 500, true},
@@ -174,7 +174,7 @@ func TestFaultsOfTheTokenEndpoint(t *testing.T) {
 	}
 }
 
-func TestFaultsStayUntilCleared(t *testing.T) {
+func TestFaultsApplyUntilCleared(t *testing.T) {
 	l := start(t, nil)
 	l.Faults().Inject("discovery", emulator.Fault{Effect: emulator.FailBefore})
 	l.Faults().Inject("jwks", emulator.Fault{Effect: emulator.FailBefore})

@@ -29,7 +29,7 @@ const (
 	apiScope = "https://api.example.com/mcp/read"
 )
 
-// testKey is made once: making RSA keys is what is slow here.
+// testKey is made once, because generating RSA keys is slow.
 var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -38,7 +38,7 @@ var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return k
 })
 
-// clock stands still until it is moved.
+// clock stands still until a test moves it.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -56,7 +56,7 @@ func (c *clock) advance(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// local is an emulator behind a real listener, with the real SDK in front.
+// local is an emulator behind a real listener, called with the real SDK.
 type local struct {
 	*emulator.Cognito
 	t     *testing.T
@@ -100,7 +100,8 @@ func start(t *testing.T, change func(*emulator.Config)) *local {
 	return &local{Cognito: c, t: t, base: srv.URL, sdk: sdk, clock: ck}
 }
 
-// publicClient is the smallest code-grant client that can be signed in to.
+// publicClient is the smallest client of the code grant to which a user can
+// sign in.
 func publicClient() *cip.CreateUserPoolClientInput {
 	return &cip.CreateUserPoolClientInput{
 		UserPoolId:                      aws.String(pool),
@@ -158,7 +159,7 @@ func (l *local) authorizeURL(client string, extra url.Values) string {
 	return l.base + "/oauth2/authorize?" + v.Encode()
 }
 
-// code signs alice in with a new browser and returns the code.
+// code signs alice in with a new browser and returns the authorization code.
 func (l *local) code(client string, extra url.Values) string {
 	l.t.Helper()
 	back, err := emulator.NewBrowser().SignIn(l.t.Context(), l.authorizeURL(client, extra), "alice", "Correct-Horse-9")
@@ -241,7 +242,8 @@ func wantOAuthError(t *testing.T, a answer, status int, code string) {
 	}
 }
 
-// claims verifies a token against the published key set and returns its header and claims.
+// claims verifies a token against the published key set and returns its header
+// and claims.
 func (l *local) claims(token string) (header, claims map[string]any) {
 	l.t.Helper()
 	var set jose.JSONWebKeySet

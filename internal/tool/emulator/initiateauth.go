@@ -31,11 +31,12 @@ type initiateAuthOutput struct {
 	ChallengeParameters  struct{}
 }
 
-// authFlows are those of the service model, and what an app client must list to allow one: the ALLOW_ value, or the
-// legacy value if there is one.
+// authFlows are the flows of the service model, each with the value that an app
+// client must list to allow it: the ALLOW_ value, or the legacy value if there
+// is one.
 var authFlows = map[string]struct {
 	allow, legacy string
-	public, admin bool // whether InitiateAuth and AdminInitiateAuth know it
+	public, admin bool // whether InitiateAuth and AdminInitiateAuth have it
 }{
 	"USER_PASSWORD_AUTH":       {"ALLOW_USER_PASSWORD_AUTH", "USER_PASSWORD_AUTH", true, false},
 	"ADMIN_USER_PASSWORD_AUTH": {"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH", false, true},
@@ -112,7 +113,7 @@ func (c *Cognito) passwordAuth(a appClient, params map[string]string) (authentic
 		origin: newUUID(), event: newUUID(), client: a.id, user: u, scopes: []string{adminScope}, authTime: now,
 		expires: now.Add(a.settings.refreshLifetime()), direct: true,
 	}
-	return c.directTokens(a, g, func() string { return c.keep(g) })
+	return c.directTokens(a, g, func() string { return c.newRefreshTokenOf(g) })
 }
 
 func (c *Cognito) refreshAuth(a appClient, params map[string]string) (authenticationResult, *apiError) {
@@ -120,7 +121,7 @@ func (c *Cognito) refreshAuth(a appClient, params map[string]string) (authentica
 		return authenticationResult{}, invalidParameter("Missing required parameter REFRESH_TOKEN")
 	}
 	c.mu.Lock()
-	rt, ok := c.alive(params["REFRESH_TOKEN"], a.id)
+	rt, ok := c.usableRefreshToken(params["REFRESH_TOKEN"], a.id)
 	c.mu.Unlock()
 	if !ok {
 		return authenticationResult{}, apiErrorf("NotAuthorizedException", "Invalid Refresh Token")
@@ -141,8 +142,8 @@ func (c *Cognito) directTokens(a appClient, g *grant, refresh func() string) (au
 	return authenticationResult{t.AccessToken, t.IDToken, refresh(), t.ExpiresIn, t.TokenType}, nil
 }
 
-// checkSecretHash wants SECRET_HASH, made with one of the names, from a client that has a secret. The hash is
-// Base64(HMAC-SHA256(secret, name + client id)).
+// checkSecretHash checks the SECRET_HASH of a client with a secret, made with
+// one of the names. The hash is Base64(HMAC-SHA256(secret, name + client id)).
 func (a appClient) checkSecretHash(params map[string]string, names ...string) *apiError {
 	sent, ok := params["SECRET_HASH"]
 	if len(a.secrets) == 0 {

@@ -57,7 +57,7 @@ func TestInitiateAuthFollowsTheClientsFlows(t *testing.T) {
 		{"choice, admin only", broker, "USER_AUTH", parameter, "USER_AUTH flow not enabled for this client"},
 		{"the admin flow without AWS credentials", broker, "ADMIN_USER_PASSWORD_AUTH", parameter, "Initiate Auth method not supported"},
 		{"password, default flows", byDefault, "USER_PASSWORD_AUTH", parameter, "flow not enabled"},
-		// Cognito would go on here; this is the one place where we cannot.
+		// Cognito supports these flows; the emulator does not.
 		{"SRP, default flows", byDefault, "USER_SRP_AUTH", "UnsupportedOperationException", "USER_SRP_AUTH"},
 		{"an unknown flow", password, "MAGIC_LINK", parameter, "'authFlow'"},
 	} {
@@ -78,7 +78,7 @@ func TestInitiateAuthFollowsTheClientsFlows(t *testing.T) {
 		}
 	}
 	if _, err := l.initiate(aws.String("unknown"), "USER_PASSWORD_AUTH", alice()); err == nil {
-		t.Error("an unknown client signed somebody in")
+		t.Error("an unknown client signed a user in")
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// newSigner returns what signs tokens with key, and the key set that verifies them. The header of a token has kid and
-// alg and nothing else, no typ in particular.
+// newSigner returns a signer of tokens with key, and the key set that verifies
+// them. The header of a token has only kid and alg, and in particular no typ.
 func newSigner(key *rsa.PrivateKey) (jose.Signer, jose.JSONWebKeySet, error) {
 	pub := jose.JSONWebKey{Key: &key.PublicKey, Algorithm: string(jose.RS256), Use: "sig"}
 	sum := sha256.Sum256(key.N.Bytes())
@@ -38,7 +38,8 @@ func (c *Cognito) sign(claims map[string]any) (string, error) {
 	return sig.CompactSerialize()
 }
 
-// verify returns the claims of a token that this pool signed. It does not look at exp.
+// verify returns the claims of a token that this pool signed. It does not check
+// exp.
 func (c *Cognito) verify(token string) (map[string]any, bool) {
 	sig, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {

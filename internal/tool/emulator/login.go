@@ -16,7 +16,8 @@ const (
 	sessionLength = time.Hour
 )
 
-// session is a sign-in that the browser holds a cookie for. It lasts an hour from the password on, used or not.
+// session is a sign-in with a cookie in the browser. It ends an hour after the
+// password was entered, used or not.
 type session struct {
 	user  *User
 	began time.Time
@@ -33,7 +34,8 @@ func (c *Cognito) session(r *http.Request) (session, bool) {
 	return s, ok && c.now().Before(s.began.Add(sessionLength))
 }
 
-// serveLogin shows the sign-in form and takes it. It has the parameters of the authorize endpoint.
+// serveLogin serves GET and POST /login: it shows the sign-in form and handles
+// its submission. It has the parameters of the authorize endpoint.
 func (c *Cognito) serveLogin(w http.ResponseWriter, r *http.Request) {
 	req, bad := c.parseAuthorization(r.URL.RawQuery)
 	if bad != nil {
@@ -47,11 +49,11 @@ func (c *Cognito) serveLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	if !slices.Contains(req.client.settings.SupportedIdentityProviders, "COGNITO") {
 		writePage(w, http.StatusForbidden, errorPage, pageData{Title: "No identity provider",
-			Message: "This app client supports no identity provider, so nobody can sign in to it."})
+			Message: "This app client supports no identity provider, so no user can sign in to it."})
 		return
 	}
 	if r.Method == http.MethodPost {
-		c.takeLogin(w, r, req)
+		c.submitLogin(w, r, req)
 		return
 	}
 	c.showLogin(w, r, http.StatusOK, req, req.loginHint, "")
@@ -67,7 +69,7 @@ func (c *Cognito) branded(client string) bool {
 func (c *Cognito) showLogin(w http.ResponseWriter, r *http.Request, status int, req *authorizationRequest, name, message string) {
 	csrf := newUUID()
 	if cookie, err := r.Cookie(csrfCookie); err == nil && cookie.Value != "" {
-		csrf = cookie.Value // so that two open sign-in pages do not spoil each other
+		csrf = cookie.Value // two open sign-in pages can then both be submitted
 	}
 	c.setCookie(w, csrfCookie, csrf, 0)
 	writePage(w, status, loginPage, pageData{
@@ -76,7 +78,7 @@ func (c *Cognito) showLogin(w http.ResponseWriter, r *http.Request, status int, 
 	})
 }
 
-func (c *Cognito) takeLogin(w http.ResponseWriter, r *http.Request, req *authorizationRequest) {
+func (c *Cognito) submitLogin(w http.ResponseWriter, r *http.Request, req *authorizationRequest) {
 	form, bad := readForm(w, r)
 	if bad != nil {
 		writePage(w, bad.status, errorPage, pageData{Title: "Bad request", Message: bad.description})
@@ -106,7 +108,7 @@ func (c *Cognito) takeLogin(w http.ResponseWriter, r *http.Request, req *authori
 func (c *Cognito) signIn(name, password string) *User {
 	u, ok := c.users[name]
 	if !ok {
-		u = &User{} // compared all the same
+		u = &User{} // compared too, for the same time
 	}
 	have, sent := sha256.Sum256([]byte(u.Password)), sha256.Sum256([]byte(password))
 	if subtle.ConstantTimeCompare(have[:], sent[:]) != 1 || !ok {
@@ -115,7 +117,8 @@ func (c *Cognito) signIn(name, password string) *User {
 	return u
 }
 
-// setCookie sets a cookie that ends after age, or with the browser if age is 0. A negative age removes it.
+// setCookie sets a cookie that ends after age, or with the browser session if
+// age is 0. A negative age removes it.
 func (c *Cognito) setCookie(w http.ResponseWriter, name, value string, age time.Duration) {
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: int(age / time.Second), HttpOnly: true,
@@ -123,8 +126,9 @@ func (c *Cognito) setCookie(w http.ResponseWriter, name, value string, age time.
 	})
 }
 
-// serveLogout is GET /logout: it ends the sign-in, then goes to logout_uri if that is registered, or on to the login
-// page if the request has the parameters of an authorization request.
+// serveLogout serves GET /logout: it ends the sign-in, then redirects to
+// logout_uri if that is registered, or to the login page if the request has the
+// parameters of an authorization request.
 func (c *Cognito) serveLogout(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	a, ok := c.lookup(q.Get("client_id"))

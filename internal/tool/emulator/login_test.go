@@ -15,7 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 )
 
-// signIn returns where the browser ends up, which must be the client.
+// signIn returns the query with which the browser is redirected to the client.
 func (l *local) signIn(b *emulator.Browser, authorizeURL, name, password string) url.Values {
 	l.t.Helper()
 	back, err := b.SignIn(l.t.Context(), authorizeURL, name, password)
@@ -34,7 +34,7 @@ func TestSilentSignInAcrossAppClients(t *testing.T) {
 	}
 	began := l.clock.now()
 	l.clock.advance(59 * time.Minute)
-	// No name and no password: only the cookie can get the code.
+	// No name and no password: the code comes from the cookie alone.
 	q := l.signIn(browser, l.authorizeURL(b, nil), "", "")
 	if !q.Has("code") || q.Get("state") != "s1" {
 		t.Fatalf("another client after 59 minutes: %v, want a code", q)
@@ -43,7 +43,7 @@ func TestSilentSignInAcrossAppClients(t *testing.T) {
 	if claims["username"] != "alice" || claims["auth_time"] != float64(began.Unix()) {
 		t.Errorf("username, auth_time = %v, %v, want alice and the time of the password, %d", claims["username"], claims["auth_time"], began.Unix())
 	}
-	l.clock.advance(time.Minute) // an hour after the password, although the cookie was used since
+	l.clock.advance(time.Minute) // an hour after the password, although the cookie was used in between
 	if back, err := browser.SignIn(t.Context(), l.authorizeURL(b, nil), "", ""); err == nil {
 		t.Errorf("after an hour the browser was sent to %s, want the sign-in page", back)
 	}
@@ -60,13 +60,14 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
-// page fetches an address with a browser that keeps cookies, and does not follow redirects.
+// page is a fetched page.
 type page struct {
 	status int
 	header http.Header
 	body   string
 }
 
+// fetch gets an address with c, which does not follow redirects.
 func fetch(t *testing.T, c *http.Client, method, address string, form url.Values) page {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form.Encode()))
@@ -119,7 +120,7 @@ func TestSignInFormNeedsItsCSRFToken(t *testing.T) {
 	}
 }
 
-func TestLoginPageSaysWhoAsks(t *testing.T) {
+func TestLoginPageShowsClientAndPool(t *testing.T) {
 	l := start(t, nil)
 	in := publicClient()
 	in.ClientName = aws.String("MCP Inspector")

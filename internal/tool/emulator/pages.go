@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// pageData is what the pages show.
+// pageData is the content of the pages.
 type pageData struct {
 	Title, Message           string
 	Client, Name, CSRF, Pool string
@@ -62,7 +62,8 @@ var (
 `))
 )
 
-// serveErrorPage is where a request goes whose client or redirect URI cannot be trusted.
+// serveErrorPage shows the error of a request whose client or redirect URI
+// cannot be trusted.
 func serveErrorPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	message := "error=" + q.Get("error")
@@ -77,14 +78,15 @@ func serveErrorPage(w http.ResponseWriter, r *http.Request) {
 
 func writePage(w http.ResponseWriter, status int, t *template.Template, data pageData) {
 	var page bytes.Buffer
-	if err := t.Execute(&page, data); err != nil { // cannot happen: the data has every field the template names
+	if err := t.Execute(&page, data); err != nil { // cannot happen: the data has every field of the template
 		http.Error(w, "template", http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	// No form-action: browsers apply it to the redirect that follows the form, which goes to the client.
+	// No form-action: browsers apply it to the redirect that follows the form,
+	// which goes to the client.
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")

@@ -52,7 +52,8 @@ type domainView struct {
 
 type domainOutput struct{ DomainDescription domainView }
 
-// describeDomain answers an empty description for a domain that does not exist, not an error.
+// describeDomain returns an empty description, not an error, for a domain that
+// does not exist.
 func (c *Cognito) describeDomain(in domainInput) (domainOutput, *apiError) {
 	var cs constraints
 	domain := cs.required(in.Domain, "domain", 1, 63, nil)
@@ -75,7 +76,8 @@ type listIdentityProvidersInput struct {
 }
 
 type listIdentityProvidersOutput struct {
-	// Providers is empty: the pool's own users are no identity provider there, and there are no others here.
+	// Providers is empty: Cognito does not list the pool's own users, and the
+	// emulator has no other provider.
 	Providers []struct{}
 }
 

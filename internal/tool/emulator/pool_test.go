@@ -31,7 +31,8 @@ func TestTwoSecrets(t *testing.T) {
 		t.Errorf("ClientSecretId = %q, want %q", *added.ClientSecretDescriptor.ClientSecretId, want)
 	}
 	for _, secret := range []string{first, second} {
-		// The code is made up: what counts is that the client got as far as that.
+		// The code does not exist: invalid_grant shows that the client was
+		// authenticated.
 		wantOAuthError(t, l.post("/oauth2/token", formOf("grant_type", "authorization_code", "code", "x"), *a.ClientId, secret), 400, "invalid_grant")
 	}
 	_, err = l.sdk.AddUserPoolClientSecret(t.Context(), &cip.AddUserPoolClientSecretInput{UserPoolId: aws.String(pool), ClientId: a.ClientId})
@@ -107,7 +108,7 @@ func TestDescribePoolAndDomain(t *testing.T) {
 	wantAPIError(t, err, "ResourceNotFoundException", "us-east-1_other")
 }
 
-func TestThePoolHasNoIdentityProviders(t *testing.T) {
+func TestListIdentityProvidersIsEmpty(t *testing.T) {
 	l := start(t, nil)
 	list := func(id string, most int32) (*cip.ListIdentityProvidersOutput, error) {
 		return l.sdk.ListIdentityProviders(t.Context(), &cip.ListIdentityProvidersInput{UserPoolId: aws.String(id), MaxResults: aws.Int32(most)})

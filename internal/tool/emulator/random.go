@@ -15,7 +15,7 @@ func randomID(n int) string {
 	for len(out) < n {
 		rand.Read(buf)
 		for _, b := range buf {
-			if b < 252 && len(out) < n { // 252 = 7 * 36: no letter is likelier than another
+			if b < 252 && len(out) < n { // 252 = 7 * 36: every character is equally likely
 				out = append(out, idAlphabet[b%36])
 			}
 		}

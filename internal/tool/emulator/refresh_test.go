@@ -65,7 +65,7 @@ func TestRefreshWithRotation(t *testing.T) {
 	if third == "" {
 		t.Fatal("on day 29 the refresh brought no refresh token")
 	}
-	l.clock.advance(24 * time.Hour) // a day old itself, but its sign-in is past 30 days
+	l.clock.advance(24 * time.Hour) // one day old, but its sign-in is 30 days old
 	wantOAuthError(t, l.post("/oauth2/token", refreshForm(a, third), "", ""), 400, "invalid_grant")
 }
 
@@ -103,7 +103,7 @@ func TestRevoke(t *testing.T) {
 		t.Fatalf("userInfo before the revocation: %d %s", got.status, got.raw)
 	}
 
-	for range 2 { // the second time it is no longer valid, which is no error
+	for range 2 { // the second time it is no longer valid, which is not an error
 		if got := revoke(a, second.text("refresh_token")); got.status != 200 || got.raw != "" {
 			t.Errorf("revoke: %d %q, want 200 and no body", got.status, got.raw)
 		}

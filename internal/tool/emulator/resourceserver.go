@@ -22,7 +22,8 @@ type resourceServer struct {
 
 var notInName = regexp.MustCompile(`[^\w\s+=,.@-]+`)
 
-// resourceServerName makes a name that the service model allows.
+// resourceServerName returns a name for the identifier that the service model
+// allows.
 func resourceServerName(identifier string) string { return notInName.ReplaceAllString(identifier, "-") }
 
 type createResourceServerInput struct {
@@ -58,7 +59,8 @@ func (c *Cognito) createResourceServer(in createResourceServerInput) (resourceSe
 	return resourceServerOutput{rs}, nil
 }
 
-// addResourceServer is where those of the configuration come in too, so it checks what a configuration can get wrong.
+// addResourceServer adds a resource server of a request or of the
+// configuration. It checks the parts that can be wrong in a configuration.
 func (c *Cognito) addResourceServer(rs resourceServer) *apiError {
 	var cs constraints
 	cs.text(rs.Identifier, "identifier", 1, 256, scopePattern)
@@ -84,7 +86,8 @@ func (c *Cognito) addResourceServer(rs resourceServer) *apiError {
 	return nil
 }
 
-// hasScope returns whether a resource server defines the custom scope. c.mu is held.
+// hasScope reports whether a resource server defines the custom scope. The
+// caller holds c.mu.
 func (c *Cognito) hasScope(scope string) bool {
 	return slices.ContainsFunc(c.resources, func(rs resourceServer) bool {
 		// The identifier may itself contain slashes; the scope's name may not.
@@ -139,7 +142,7 @@ func (c *Cognito) listResourceServers(in listResourceServersInput) (listResource
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	start = min(max(start, 0), len(c.resources)) // there is no operation here that deletes one
+	start = min(max(start, 0), len(c.resources)) // the emulator has no operation that deletes one
 	end := min(start+size, len(c.resources))
 	out := listResourceServersOutput{ResourceServers: append([]resourceServer{}, c.resources[start:end]...)}
 	if end < len(c.resources) {

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// serveRevoke is POST /oauth2/revoke. It takes refresh tokens only, and ends the whole origin: all its refresh tokens,
-// and its access tokens where Cognito itself checks them.
+// serveRevoke serves POST /oauth2/revoke. It accepts refresh tokens only, and
+// ends the whole origin: all its refresh tokens, and its access tokens where
+// Cognito itself checks them.
 func (c *Cognito) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	form, oauthErr := readForm(w, r)
 	if oauthErr != nil {
@@ -37,11 +38,12 @@ func (c *Cognito) revoke(a appClient, token string) *oauthError {
 	defer c.mu.Unlock()
 	rt := c.refreshes[token]
 	if rt == nil {
-		// Our access and ID tokens are signed, three parts; a refresh token has five.
+		// Access and ID tokens are signed and have three parts; a refresh token
+		// has five.
 		if _, signed := c.verify(token); signed || strings.Count(token, ".") == 2 {
 			return badRequest("unsupported_token_type", "")
 		}
-		return nil // not a token, or no longer one (RFC 7009 section 2.2)
+		return nil // RFC 7009 §2.2: an unknown or invalid token is not an error
 	}
 	if rt.grant.client != a.id {
 		return badRequest("invalid_request", "the token belongs to another client")

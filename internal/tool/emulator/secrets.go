@@ -20,7 +20,8 @@ type clientSecret struct {
 	created time.Time
 }
 
-// addSecret gives a one more secret. Its id is the client id and the time, moved on by a second if that is taken.
+// addSecret adds a secret to a. Its id is the client id and the time, one
+// second later if that id exists.
 func (a *appClient) addSecret(value string, now time.Time) clientSecret {
 	s := clientSecret{value: value, created: now}
 	for at := now.Unix(); s.id == "" || slices.ContainsFunc(a.secrets, func(o clientSecret) bool { return o.id == s.id }); at++ {
@@ -30,7 +31,7 @@ func (a *appClient) addSecret(value string, now time.Time) clientSecret {
 	return s
 }
 
-// accepts compares secret with the active secrets, in time that tells nothing about them.
+// accepts reports in constant time whether secret is one of the active secrets.
 func (a *appClient) accepts(secret string) bool {
 	sent := sha256.Sum256([]byte(secret))
 	found := 0

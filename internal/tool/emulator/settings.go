@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// clientInput is what CreateUserPoolClient and UpdateUserPoolClient have in common, as sent.
+// clientInput has the members that CreateUserPoolClient and
+// UpdateUserPoolClient share, as sent.
 type clientInput struct {
 	UserPoolId                               *string
 	ClientName                               *string
@@ -32,10 +33,10 @@ type clientInput struct {
 	RefreshTokenRotation                     *RefreshTokenRotation
 }
 
-// defaultAuthFlows is what a client may do that names no flows.
+// defaultAuthFlows are the flows of a client that names none.
 var defaultAuthFlows = []string{"ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"}
 
-// constrain checks what the service model says of each member by itself.
+// constrain checks each member by itself against the service model.
 func (in *clientInput) constrain(cs *constraints) {
 	cs.poolID(in.UserPoolId)
 	if in.ClientName != nil {
@@ -75,8 +76,9 @@ func (in *clientInput) constrain(cs *constraints) {
 	}
 }
 
-// settings fills in the defaults. It is the same for a create and an update, because an update sets what it leaves out
-// to the default; only the name, which has none, stays as it was.
+// settings fills in the defaults. It is the same for a create and an update,
+// because an update resets absent members to their defaults; only the name has
+// no default and stays.
 func (in *clientInput) settings(oldName string) Settings {
 	s := Settings{
 		ClientName:                               oldName,
@@ -103,7 +105,7 @@ func (in *clientInput) settings(oldName string) Settings {
 	if n := in.RefreshTokenValidity; n != nil && *n != 0 {
 		s.RefreshTokenValidity = *n
 	} else if s.TokenValidityUnits.RefreshToken != "" {
-		s.TokenValidityUnits.RefreshToken = "days" // the default of 30 days, whatever unit was sent
+		s.TokenValidityUnits.RefreshToken = "days" // the default of 30 days, in any unit that was sent
 	}
 	if in.AccessTokenValidity != nil {
 		s.AccessTokenValidity = *in.AccessTokenValidity

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// serveToken is POST /oauth2/token. A parameter resource is neither documented there nor looked at: the audience is
-// settled at the authorize endpoint.
+// serveToken serves POST /oauth2/token. It ignores a parameter resource, which
+// Cognito does not document for this endpoint: the authorize endpoint sets the
+// audience.
 func (c *Cognito) serveToken(w http.ResponseWriter, r *http.Request) {
 	form, oauthErr := readForm(w, r)
 	if oauthErr != nil {
@@ -65,7 +66,7 @@ func (c *Cognito) redeem(a appClient, form url.Values) (tokens, *oauthError) {
 	if code == nil || code.grant.client != a.id {
 		return tokens{}, badRequest("invalid_grant", "")
 	}
-	// A code is good for one attempt, whatever comes of it.
+	// A code can be tried once, with success or not (RFC 6749 §4.1.2).
 	delete(c.codes, form.Get("code"))
 	now := c.now()
 	switch {
@@ -84,11 +85,12 @@ func (c *Cognito) redeem(a appClient, form url.Values) (tokens, *oauthError) {
 	if err != nil {
 		return tokens{}, &oauthError{http.StatusInternalServerError, "server_error", ""}
 	}
-	out.RefreshToken = c.keep(&g)
+	out.RefreshToken = c.newRefreshTokenOf(&g)
 	return out, nil
 }
 
-// verifies compares the PKCE verifier with the challenge, if there is one (RFC 7636 section 4.6).
+// verifies compares the PKCE verifier with the challenge, if there is one
+// (RFC 7636 §4.6).
 func (code *authorizationCode) verifies(verifier string) bool {
 	if code.challenge == "" {
 		return true
@@ -98,7 +100,8 @@ func (code *authorizationCode) verifies(verifier string) bool {
 	return subtle.ConstantTimeCompare([]byte(made), []byte(code.challenge)) == 1
 }
 
-// mayRead returns whether the client may read the attributes behind the scopes.
+// mayRead reports whether the client may read the attributes that the scopes
+// need.
 func (s Settings) mayRead(scopes []string) bool {
 	if len(s.ReadAttributes) == 0 || !slices.Contains(scopes, "email") {
 		return true
@@ -115,7 +118,7 @@ func (c *Cognito) refresh(a appClient, form url.Values) (tokens, *oauthError) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	rt, ok := c.alive(form.Get("refresh_token"), a.id)
+	rt, ok := c.usableRefreshToken(form.Get("refresh_token"), a.id)
 	if !ok {
 		return tokens{}, badRequest("invalid_grant", "")
 	}
@@ -124,7 +127,7 @@ func (c *Cognito) refresh(a appClient, form url.Values) (tokens, *oauthError) {
 		return tokens{}, &oauthError{http.StatusInternalServerError, "server_error", ""}
 	}
 	if rotates, grace := a.settings.rotation(); rotates {
-		out.RefreshToken = c.keep(rt.grant)
+		out.RefreshToken = c.newRefreshTokenOf(rt.grant)
 		if rt.retired.IsZero() {
 			rt.retired = c.now().Add(grace)
 		}

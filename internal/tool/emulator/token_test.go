@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// The pair of RFC 7636 appendix B.
+// The example of RFC 7636 appendix B.
 const (
 	verifier  = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -90,7 +90,7 @@ func TestTokensFollowTheScopes(t *testing.T) {
 	if got.body["id_token"] != nil || got.body["refresh_token"] == nil {
 		t.Errorf("without openid: %v, want a refresh token and no ID token", slices.Sorted(maps.Keys(got.body)))
 	}
-	// No scope is all scopes of the client.
+	// Without scope the client gets all of its scopes.
 	_, access := l.claims(l.redeem(a, l.code(a, nil), nil).text("access_token"))
 	if want := "openid email " + apiScope; access["scope"] != want {
 		t.Errorf("scope = %v, want %q", access["scope"], want)
@@ -169,7 +169,7 @@ func TestClientAuthentication(t *testing.T) {
 		user, password string
 		want           string
 	}{
-		// invalid_grant is what a client hears that was let in with a code that does not exist.
+		// An authenticated client with an unknown code gets invalid_grant.
 		{"public, id in the body", grant("client_id", pub), "", "", "invalid_grant"},
 		{"public with a secret", grant("client_id", pub, "client_secret", "x"), "", "", "invalid_client"},
 		{"public with an empty secret", grant("client_id", pub, "client_secret", ""), "", "", "invalid_client"},
@@ -182,7 +182,7 @@ func TestClientAuthentication(t *testing.T) {
 		{"a wrong secret with post", grant("client_id", conf, "client_secret", "x"), "", "", "invalid_client"},
 		{"Basic for one client, the body for another", grant("client_id", pub), conf, secret, "invalid_client"},
 		{"Basic and post", grant("client_secret", secret), conf, secret, "invalid_request"},
-		{"nobody", grant(), "", "", "invalid_request"},
+		{"no client_id", grant(), "", "", "invalid_request"},
 		{"an unknown client", grant("client_id", "unknown"), "", "", "invalid_client"},
 		{"no grant type", formOf("client_id", pub), "", "", "invalid_request"},
 		{"another grant type", formOf("client_id", pub, "grant_type", "password"), "", "", "unsupported_grant_type"},

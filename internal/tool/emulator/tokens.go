@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// grant is one sign-in of a user to an app client: what Cognito calls the origin of tokens. It never changes.
+// grant is one sign-in of a user to an app client, in Cognito's words the
+// origin of tokens. It never changes.
 type grant struct {
 	origin   string // origin_jti
 	event    string // event_id
@@ -16,17 +17,17 @@ type grant struct {
 	audience string // of access tokens; empty if no resource was bound
 	nonce    string
 	authTime time.Time
-	expires  time.Time // of all its refresh tokens: rotation does not prolong it
+	expires  time.Time // of all its refresh tokens; rotation does not extend it
 	direct   bool      // made by InitiateAuth, not by the OAuth endpoints
 }
 
 // refreshToken belongs to a grant.
 type refreshToken struct {
 	grant   *grant
-	retired time.Time // when it stops working because it was rotated out; zero until then
+	retired time.Time // when it becomes invalid after a rotation; zero before
 }
 
-// tokens is the answer of the token endpoint. It has no member scope.
+// tokens is the response of the token endpoint. It has no member scope.
 type tokens struct {
 	IDToken      string `json:"id_token,omitempty"`
 	AccessToken  string `json:"access_token"`
@@ -35,8 +36,8 @@ type tokens struct {
 	TokenType    string `json:"token_type"`
 }
 
-// mint signs an access token for g and, if openid is among its scopes, an ID token. The nonce goes into the first ID
-// token only.
+// mint signs an access token for g and, if openid is among its scopes, an ID
+// token. The nonce goes into the first ID token only.
 func (c *Cognito) mint(g *grant, s Settings, nonce string) (tokens, error) {
 	now := c.now()
 	common := map[string]any{
@@ -53,7 +54,7 @@ func (c *Cognito) mint(g *grant, s Settings, nonce string) (tokens, error) {
 		common["origin_jti"] = g.origin
 	}
 
-	access := with(common, map[string]any{
+	access := merge(common, map[string]any{
 		"token_use": "access",
 		"client_id": g.client,
 		"username":  g.user.Name,
@@ -74,7 +75,7 @@ func (c *Cognito) mint(g *grant, s Settings, nonce string) (tokens, error) {
 		return out, nil
 	}
 
-	id := with(common, map[string]any{
+	id := merge(common, map[string]any{
 		"token_use":        "id",
 		"aud":              g.client,
 		"cognito:username": g.user.Name,
@@ -84,15 +85,15 @@ func (c *Cognito) mint(g *grant, s Settings, nonce string) (tokens, error) {
 	if nonce != "" {
 		id["nonce"] = nonce
 	}
-	if g.user.Email != "" && g.sees("email") {
+	if g.user.Email != "" && g.includes("email") {
 		id["email"], id["email_verified"] = g.user.Email, true
 	}
 	out.IDToken, err = c.sign(id)
 	return out, err
 }
 
-// sees returns whether the attributes that belong to scope are part of what g is about.
-func (g *grant) sees(scope string) bool { return g.direct || slices.Contains(g.scopes, scope) }
+// includes reports whether g covers the attributes of scope.
+func (g *grant) includes(scope string) bool { return g.direct || slices.Contains(g.scopes, scope) }
 
 // mintForClient signs an access token for the client itself (client_credentials).
 func (c *Cognito) mintForClient(a appClient, scopes []string) (tokens, error) {
@@ -112,7 +113,7 @@ func (c *Cognito) mintForClient(a appClient, scopes []string) (tokens, error) {
 	return tokens{AccessToken: access, ExpiresIn: int64(a.settings.accessLifetime() / time.Second), TokenType: "Bearer"}, err
 }
 
-func with(a, b map[string]any) map[string]any {
+func merge(a, b map[string]any) map[string]any {
 	out := make(map[string]any, len(a)+len(b))
 	for k, v := range a {
 		out[k] = v
@@ -123,22 +124,25 @@ func with(a, b map[string]any) map[string]any {
 	return out
 }
 
-// newRefreshToken makes an opaque token of the length and shape of Cognito's, an encrypted JWT: five parts, about 1,700
-// characters. What stores one must have room for it.
+// newRefreshToken makes an opaque token with the length and shape of Cognito's,
+// which are encrypted JWTs: five parts, about 1,700 characters. A store has to
+// have room for it.
 func newRefreshToken() string {
 	const header = "eyJjdHkiOiJKV1QiLCJlbmMiOiJBMjU2R0NNIiwiYWxnIjoiUlNBLU9BRVAifQ"
 	return strings.Join([]string{header, randomBase64(256), randomBase64(12), randomBase64(950), randomBase64(16)}, ".")
 }
 
-// keep stores a new refresh token for g. c.mu is held.
-func (c *Cognito) keep(g *grant) string {
+// newRefreshTokenOf makes and stores a refresh token for g. The caller holds
+// c.mu.
+func (c *Cognito) newRefreshTokenOf(g *grant) string {
 	t := newRefreshToken()
 	c.refreshes[t] = &refreshToken{grant: g}
 	return t
 }
 
-// alive returns the refresh token if client may still use it. c.mu is held.
-func (c *Cognito) alive(token, client string) (*refreshToken, bool) {
+// usableRefreshToken returns the refresh token if client may still use it. The
+// caller holds c.mu.
+func (c *Cognito) usableRefreshToken(token, client string) (*refreshToken, bool) {
 	rt := c.refreshes[token]
 	now := c.now()
 	switch {

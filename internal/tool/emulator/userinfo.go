@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// serveUserInfo is GET and POST /oauth2/userInfo.
+// serveUserInfo serves GET and POST /oauth2/userInfo.
 func (c *Cognito) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	u, scopes, refusal := c.bearer(r)
 	if refusal != nil {
@@ -23,7 +23,7 @@ func (c *Cognito) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, out)
 }
 
-// bearer returns the user and the scopes of the access token that came with r.
+// bearer returns the user and the scopes of the access token in r.
 func (c *Cognito) bearer(r *http.Request) (*User, []string, *oauthError) {
 	bad := func(description string) *oauthError {
 		return &oauthError{http.StatusUnauthorized, "invalid_token", description}

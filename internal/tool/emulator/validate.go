@@ -11,17 +11,19 @@ import (
 // builtinScopes exist in every pool. All others come from resource servers.
 var builtinScopes = []string{"openid", "email", "phone", "profile", adminScope}
 
-// adminScope lets a user manage the own account; tokens of InitiateAuth carry it and no other.
+// adminScope lets a user manage the user's own account; it is the only scope in
+// tokens of InitiateAuth.
 const adminScope = "aws.cognito.signin.user.admin"
 
-// standardAttributes are those of a pool without custom ones.
+// standardAttributes are the attributes of a pool without custom ones.
 var standardAttributes = []string{
 	"address", "birthdate", "email", "email_verified", "family_name", "gender", "given_name", "locale", "middle_name",
 	"name", "nickname", "phone_number", "phone_number_verified", "picture", "preferred_username", "profile", "sub",
 	"updated_at", "website", "zoneinfo",
 }
 
-// validate checks the members of an app client against each other and against the pool. c.mu is held.
+// validate checks the members of an app client against each other and against
+// the pool. The caller holds c.mu.
 func (c *Cognito) validate(s Settings, hasSecret bool) *apiError {
 	for _, check := range []func() *apiError{
 		func() *apiError { return validateURLs(s) },

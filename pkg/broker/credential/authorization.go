@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Prefixes of what the broker hands out as an authorization server.
+// Prefixes of the secrets that the broker issues as an authorization server.
 const (
 	ClientSecretPrefix      = "dcr_cs_"
 	RefreshTokenPrefix      = "dcr_rt_"
@@ -18,8 +18,8 @@ const (
 func NewClientSecret() Token { return Token{ClientSecretPrefix + random(32)} }
 
 // NewAuthorizationCode makes an authorization code (RFC 6749 §1.3.1) that
-// carries the id of its grant, by which it is found. The id is as DerivedID
-// and NewID make them.
+// carries the id of its grant. The grant is found by this id, which DerivedID
+// or NewID has made.
 func NewAuthorizationCode(grantID string) Token {
 	return Token{AuthorizationCodePrefix + grantID + random(32)}
 }
@@ -30,9 +30,9 @@ func NewRefreshToken(grantID string) Token {
 	return Token{RefreshTokenPrefix + grantID + random(32)}
 }
 
-// GrantID returns the id of the grant that an authorization code or a refresh
-// token names, or an error if t cannot be one of ours. Which of the two it is,
-// and whether the grant knows it, is for the grant to say.
+// GrantID returns the id of the grant in an authorization code or a refresh
+// token, or an error if t does not have the form of this broker's codes and
+// tokens. The caller compares t with the hashes in the grant.
 func GrantID(t Token) (string, error) {
 	rest, ok := strings.CutPrefix(t.secret, RefreshTokenPrefix)
 	if !ok {
@@ -45,7 +45,7 @@ func GrantID(t Token) (string, error) {
 }
 
 // DerivedID makes an identifier of the first 130 bits of a keyed hash: 26
-// characters of [a-z2-7], as those of NewID.
+// characters of [a-z2-7], like NewID.
 func DerivedID(mac [sha256.Size]byte) string {
 	return Encoding.EncodeToString(mac[:])[:idLen]
 }

@@ -33,7 +33,7 @@ func tokens(t *testing.T, id string) map[string]credential.Token {
 }
 
 func TestTokens_carry_their_prefix_and_are_never_made_twice(t *testing.T) {
-	// What a client may send in HTTP Basic, a form or a URL without escaping.
+	// The characters that need no escaping in HTTP Basic, a form or a URL.
 	plain := regexp.MustCompile(`^dcr_(iat|rat|cs|rt|ac)_[a-z2-7]{52,78}$`)
 	id := credential.NewID()
 	seen := make(map[string]bool)
@@ -125,14 +125,14 @@ func TestDerivedID_is_like_a_random_one_and_follows_from_its_hash(t *testing.T) 
 	if id := credential.NewID(); !shape.MatchString(id) {
 		t.Errorf("NewID: got %q, want 26 letters and digits", id)
 	}
-	// Ids that are stored depend on this.
+	// Stored ids depend on this.
 	if got, want := credential.DerivedID(sha256.Sum256(nil)), "4oymiquy7qobjgx36tejs35zeq"; got != want {
 		t.Errorf("DerivedID of a known hash: got %q, want %q", got, want)
 	}
 }
 
-// A token is stored under what the id says and compared by hash, so whatever
-// was presented must never be found under an id that it does not spell.
+// A grant is found by the id in the token, so GrantID must return exactly the
+// id that the token contains.
 func FuzzGrantID(f *testing.F) {
 	f.Add(credential.NewRefreshToken(credential.NewID()).Reveal())
 	f.Add(credential.NewAuthorizationCode(credential.NewID()).Reveal())

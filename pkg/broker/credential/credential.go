@@ -1,7 +1,8 @@
-// Package credential makes and checks the secrets that the broker hands out:
-// initial access tokens (RFC 7591 §3) and registration access tokens (RFC 7592
-// §3). It knows nothing of where they are kept. A token itself is never stored;
-// its SHA-256 is, which is enough for a secret of 256 random bits.
+// Package credential is a value: the secrets that the broker issues, made and
+// checked. They are initial access tokens (RFC 7591 §3), registration access
+// tokens (RFC 7592 §3), client secrets, authorization codes and refresh tokens.
+// The package leaves out storage. The SHA-256 of a token is stored and never
+// the token itself, which is enough for a secret of 256 random bits.
 package credential
 
 import (
@@ -22,8 +23,8 @@ const (
 	RegistrationAccessTokenPrefix = "dcr_rat_"
 )
 
-// A Token is a secret as its bearer holds it. It prints as "[redacted]";
-// Reveal is the one way to the secret.
+// A Token is a secret in the form that its bearer has. It prints as
+// "[redacted]"; only Reveal returns the secret.
 type Token struct{ secret string }
 
 // String implements fmt.Stringer.
@@ -41,10 +42,10 @@ func (t Token) Reveal() string { return t.secret }
 // IsZero reports whether there is no token.
 func (t Token) IsZero() bool { return t.secret == "" }
 
-// Presented is a token as it arrived in a request, of which nothing is known.
+// Presented returns a token that arrived in a request and is not checked yet.
 func Presented(s string) Token { return Token{s} }
 
-// Hash returns what is stored of the token.
+// Hash returns the hash that is stored in place of the token.
 func (t Token) Hash() Hash { return sha256.Sum256([]byte(t.secret)) }
 
 // A Hash is the SHA-256 of a token.
@@ -54,7 +55,7 @@ type Hash [sha256.Size]byte
 func (h Hash) IsZero() bool { return h == Hash{} }
 
 // Matches reports in constant time whether h is the hash of t. The zero Hash
-// matches nothing, and takes as long to do so.
+// matches no token, in the same time.
 func (h Hash) Matches(t Token) bool {
 	sum := t.Hash()
 	return subtle.ConstantTimeCompare(h[:], sum[:]) == 1 && !h.IsZero()
@@ -82,14 +83,14 @@ func NewRegistrationAccessToken() Token {
 // NewID makes an identifier of 128 random bits: 26 characters of [a-z2-7].
 func NewID() string { return random(16) }
 
-// newInitialAccessToken makes a token that carries the id it is stored under,
-// so that it is found by key and compared by hash.
+// newInitialAccessToken makes a token that carries the id of its record, so
+// that the record is found by key and the token is compared by hash.
 func newInitialAccessToken(id string) Token {
 	return Token{InitialAccessTokenPrefix + id + random(32)}
 }
 
-// InitialAccessTokenID returns the id under which the token is stored, or an
-// error if t cannot be an initial access token of ours.
+// InitialAccessTokenID returns the id of the token's record, or an error if t
+// does not have the form of this broker's initial access tokens.
 func InitialAccessTokenID(t Token) (string, error) {
 	rest, ok := strings.CutPrefix(t.secret, InitialAccessTokenPrefix)
 	if !ok || len(rest) != idLen+secretLen || strings.Trim(rest, alphabet) != "" {

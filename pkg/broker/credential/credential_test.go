@@ -20,8 +20,8 @@ func newInitial(t *testing.T, g Grant) (Token, *InitialAccessToken) {
 	return tok, rec
 }
 
-// RFC 7592 section 5 and RFC 6819 section 5.1.4.2.2 ask for tokens that cannot
-// be guessed. Each of these has 256 random bits behind its prefix and id.
+// RFC 7592 §5 and RFC 6819 §5.1.4.2.2 ask for tokens that cannot be guessed.
+// Each of these has 256 random bits behind its prefix and id.
 func TestTokensCannotBeGuessed(t *testing.T) {
 	const secret = 52 // characters of five bits each
 	kinds := []struct {
@@ -72,7 +72,7 @@ func TestHashMatchesItsTokenAlone(t *testing.T) {
 			t.Errorf("the hash matches %q, which is not its token", other)
 		}
 	}
-	// That of a client that does not exist. Nothing may match it.
+	// The hash of a client that does not exist. No token may match it.
 	for _, presented := range []Token{{}, tok, Presented(strings.Repeat("\x00", 32))} {
 		if (Hash{}).Matches(presented) {
 			t.Errorf("the zero hash matches %q", presented.Reveal())

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// MaxUses is the most uses that a counted initial access token can have, since
-// each use is a member of a set that is stored with the token.
+// MaxUses is the most uses of a counted initial access token: each use is a
+// member of a set that is stored with the token.
 const MaxUses = 1000
 
 // InitialAccessToken is the record of an initial access token (RFC 7591 §1.2).
@@ -18,35 +18,35 @@ type InitialAccessToken struct {
 	Hash Hash
 	// Label is the operator's name for it.
 	Label string
-	// Profile is the policy profile that its registrations get.
+	// Profile is the policy profile of its registrations.
 	Profile string
-	// CreatedBy says who made it.
+	// CreatedBy is the operator who made it.
 	CreatedBy string
 	CreatedAt time.Time
-	// ExpiresAt is when it ceases to be valid; zero is never.
+	// ExpiresAt is the time from which it is invalid; zero means never.
 	ExpiresAt time.Time
-	// RevokedAt is when it was revoked; zero is not at all.
+	// RevokedAt is when it was revoked; zero means that it was not.
 	RevokedAt time.Time
-	// MaxUses is how many registrations it is good for; 0 is any number, and
-	// then Uses stays empty.
+	// MaxUses is the number of registrations that it allows. 0 means any
+	// number, and then Uses stays empty.
 	MaxUses int
 	// Uses are the registrations that took a use.
 	Uses []string
 }
 
-// Grant is what an operator asks a new initial access token to be good for.
+// Grant is an operator's order for a new initial access token.
 type Grant struct {
 	Label     string
 	Profile   string
 	CreatedBy string
-	// Lifetime is how long it is valid; zero is for ever.
+	// Lifetime is how long it is valid; zero means without end.
 	Lifetime time.Duration
 	// MaxUses is 1 to MaxUses, or 0 for any number.
 	MaxUses int
 }
 
-// NewInitialAccessToken makes a token. The Token is to be shown once; only the
-// record is stored.
+// NewInitialAccessToken makes a token. The Token is shown once; only the record
+// is stored.
 func NewInitialAccessToken(g Grant, now time.Time) (Token, *InitialAccessToken, error) {
 	switch {
 	case g.Profile == "":
@@ -75,7 +75,7 @@ func NewInitialAccessToken(g Grant, now time.Time) (Token, *InitialAccessToken, 
 	return t, rec, nil
 }
 
-// State says in one word whether the token can be used: "valid", "revoked",
+// State returns "valid" if the token can be used, otherwise "revoked",
 // "expired" or "spent".
 func (t *InitialAccessToken) State(now time.Time) string {
 	switch {

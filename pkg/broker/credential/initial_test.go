@@ -7,10 +7,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// noon is between two seconds and in another zone, where rounding shows.
+// noon is between two seconds and in another time zone, so that wrong rounding
+// shows.
 var noon = time.Date(2030, time.March, 1, 12, 0, 0, 700_000_000, time.FixedZone("", 3600))
 
-func TestNewInitialAccessToken_makes_the_record_of_what_was_asked(t *testing.T) {
+func TestNewInitialAccessToken_makes_the_ordered_record(t *testing.T) {
 	token, record, err := credential.NewInitialAccessToken(credential.Grant{
 		Label: "für alle", Profile: "partners", CreatedBy: "ops", Lifetime: time.Hour, MaxUses: 3,
 	}, noon)

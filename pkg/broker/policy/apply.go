@@ -7,24 +7,31 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Apply returns what a client that asks for m is registered with under this profile. m is the result of dcr.Validate;
-// it is not modified, and the result shares no memory with it. Apply changes nothing about its own result.
+// Apply returns the metadata with which a client that sends m is registered
+// under this profile. m is the result of dcr.Validate; it is not modified, and
+// the result shares no memory with it. Apply returns its own result unchanged.
 //
-//   - grant_types: those that the profile does not allow are dropped; authorization_code brings refresh_token if the
-//     profile allows that.
-//   - redirect_uris: those that the profile does not allow are dropped. A client with several registers all of them in
-//     one request, and some would be refused altogether for one that they can do without.
-//   - token_endpoint_auth_method: none on the profile of open registration, whatever was asked for (RFC 7591 section
-//     3.2.1 lets a server substitute). Elsewhere, absent means client_secret_basic (section 2) or, where that is not
-//     allowed, the first method of the profile that suits the grant type.
-//   - scope: all scopes of the profile on the profile of open registration, whatever was asked for: clients register
-//     what the first challenge named and ask for more later. Elsewhere those asked for that the profile allows, absent
-//     means its default; openid is added where email, phone or profile need it; client_credentials gets custom scopes
-//     only, as Cognito has it.
+//   - grant_types: those that the profile does not allow are dropped;
+//     authorization_code adds refresh_token if the profile allows it.
+//   - redirect_uris: those that the profile does not allow are dropped. A
+//     client registers all of its redirect URIs in one request, and should not
+//     be refused because of one that it can do without.
+//   - token_endpoint_auth_method: always none on the profile of open
+//     registration (RFC 7591 §3.2.1: a server may replace requested values). On
+//     another profile, absent means client_secret_basic (§2) or, if the profile
+//     does not allow it, the profile's first method that suits the grant type.
+//   - scope: always all scopes of the profile on the profile of open
+//     registration, because clients register the scopes of the first challenge
+//     and ask for more later. On another profile, the requested scopes that the
+//     profile allows; absent means its default. openid is added if email, phone
+//     or profile need it. client_credentials gets custom scopes only, because
+//     of Cognito.
 //
-// An error is a *dcr.Error. Code InvalidRedirectURI: no redirect URI is left. If nothing is left of another member, or
-// a method is not allowed: InvalidClientMetadata on the profile of open registration, InsufficientScope on another,
-// where a token of another profile may help. InvalidClientMetadata also for a method that no profile could allow.
+// An error is a *dcr.Error. Code InvalidRedirectURI: no redirect URI is left.
+// If nothing is left of another member, or a method is not allowed:
+// InvalidClientMetadata on the profile of open registration, InsufficientScope
+// on another one, where a token of a third profile may help.
+// InvalidClientMetadata also for a method that no profile can allow.
 func (p *Profile) Apply(m dcr.ClientMetadata) (dcr.ClientMetadata, error) {
 	m = m.Clone()
 	for _, decide := range []func(*dcr.ClientMetadata) error{
@@ -37,7 +44,8 @@ func (p *Profile) Apply(m dcr.ClientMetadata) (dcr.ClientMetadata, error) {
 	return m, nil
 }
 
-// refuse returns the error for something that this profile does not allow and another might.
+// refuse returns the error for metadata that this profile does not allow and
+// another profile may allow.
 func (p *Profile) refuse(format string, args ...any) error {
 	if p.open {
 		return dcr.Errorf(dcr.InvalidClientMetadata, format, args...)
@@ -64,34 +72,34 @@ func (p *Profile) decideGrantTypes(m *dcr.ClientMetadata) error {
 	return nil
 }
 
-// decideRedirectURIs runs after the grant types are settled.
+// decideRedirectURIs runs after decideGrantTypes.
 func (p *Profile) decideRedirectURIs(m *dcr.ClientMetadata) error {
 	if !slices.Contains(m.GrantTypes, dcr.GrantAuthorizationCode) {
-		m.RedirectURIs = nil // nothing would ever redirect there
+		m.RedirectURIs = nil // without the code grant there are no redirects
 		return nil
 	}
-	var kept []string
+	var allowed []string
 	firstRefused := -1
 	for i, raw := range m.RedirectURIs {
 		u, err := dcr.ParseRedirectURI(raw)
 		if err == nil && p.redirects.allow(u) {
-			kept = append(kept, raw)
+			allowed = append(allowed, raw)
 		} else if firstRefused < 0 {
 			firstRefused = i
 		}
 	}
-	if len(kept) == 0 && firstRefused < 0 {
+	if len(allowed) == 0 && firstRefused < 0 {
 		return dcr.Errorf(dcr.InvalidRedirectURI, "redirect_uris: required; allowed: %s", p.redirects.summary())
 	}
-	if len(kept) == 0 {
+	if len(allowed) == 0 {
 		return dcr.Errorf(dcr.InvalidRedirectURI, "redirect_uris[%d]: %s is not allowed here; allowed: %s",
 			firstRefused, dcr.Quote(m.RedirectURIs[firstRefused]), p.redirects.summary())
 	}
-	m.RedirectURIs = kept
+	m.RedirectURIs = allowed
 	return nil
 }
 
-// decideAuthMethod runs after the grant types are settled.
+// decideAuthMethod runs after decideGrantTypes.
 func (p *Profile) decideAuthMethod(m *dcr.ClientMetadata) error {
 	if p.open {
 		m.TokenEndpointAuthMethod = dcr.AuthNone
@@ -116,25 +124,25 @@ func (p *Profile) defaultAuthMethod(grants []string) string {
 		return dcr.AuthSecretBasic
 	}
 	if slices.Contains(grants, dcr.GrantClientCredentials) {
-		return dcr.AuthSecretPost // Parse sees to it that a profile with this grant type has a method with a secret
+		return dcr.AuthSecretPost // Parse checked that a profile with this grant type has a method with a secret
 	}
 	return p.methods[0]
 }
 
-// decideScope runs after the grant types are settled.
+// decideScope runs after decideGrantTypes.
 func (p *Profile) decideScope(m *dcr.ClientMetadata) error {
 	if p.open {
 		m.Scope = strings.Join(p.allowed, " ")
 		return nil
 	}
-	machine := slices.Contains(m.GrantTypes, dcr.GrantClientCredentials)
-	asked := strings.Fields(m.Scope)
-	if len(asked) == 0 {
-		asked = p.defaults
+	clientCredentials := slices.Contains(m.GrantTypes, dcr.GrantClientCredentials)
+	requested := strings.Fields(m.Scope)
+	if len(requested) == 0 {
+		requested = p.defaults
 	}
 	var granted []string
-	for _, scope := range asked {
-		if machine && aboutUser(scope) || !slices.Contains(p.allowed, scope) || slices.Contains(granted, scope) {
+	for _, scope := range requested {
+		if clientCredentials && aboutUser(scope) || !slices.Contains(p.allowed, scope) || slices.Contains(granted, scope) {
 			continue
 		}
 		granted = append(granted, scope)
@@ -143,14 +151,14 @@ func (p *Profile) decideScope(m *dcr.ClientMetadata) error {
 		granted = append([]string{scopeOpenID}, granted...)
 	}
 	if len(granted) == 0 {
-		return p.refuseScope(machine)
+		return p.refuseScope(clientCredentials)
 	}
 	m.Scope = strings.Join(granted, " ")
 	return nil
 }
 
-func (p *Profile) refuseScope(machine bool) error {
-	if !machine {
+func (p *Profile) refuseScope(clientCredentials bool) error {
+	if !clientCredentials {
 		return p.refuse("scope: none of those asked for is allowed here; allowed: %s", strings.Join(p.allowed, " "))
 	}
 	custom := slices.DeleteFunc(slices.Clone(p.allowed), aboutUser)

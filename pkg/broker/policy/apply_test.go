@@ -14,7 +14,8 @@ import (
 
 const admin = "aws.cognito.signin.user.admin"
 
-// profiles has one profile for each of what a document can say about grant types, methods and scopes.
+// profiles has one profile for each kind of rule about grant types, methods and
+// scopes.
 const profiles = `{
   "version": 1,
   "open_registration": "open",
@@ -37,7 +38,8 @@ const profiles = `{
 
 var wide = broker.Deployment{Scopes: []string{"openid", "email", "phone", "profile", admin, "mcp/read", "mcp/write"}}
 
-// register takes a body through the steps that a registration passes before it has an effect.
+// register decodes, validates and applies the profile to a body, as a
+// registration does before it has an effect.
 func register(t *testing.T, p *policy.Profile, body string) (dcr.ClientMetadata, error) {
 	t.Helper()
 	r, err := dcr.Decode([]byte(body))
@@ -58,7 +60,7 @@ func TestApply(t *testing.T) {
 	)
 	tests := []struct {
 		profile, body string
-		want          string // members of the answer that the row is about, or the code of the refusal
+		want          string // some members of the result, or the code of the refusal
 	}{
 		// Methods.
 		{"open", `{` + loopback + `}`, `{"token_endpoint_auth_method": "none"}`},
@@ -67,13 +69,13 @@ func TestApply(t *testing.T) {
 		{"all", `{` + loopback + `}`, `{"token_endpoint_auth_method": "client_secret_basic"}`},
 		{"all", `{` + loopback + `, "token_endpoint_auth_method": "none"}`, `{"token_endpoint_auth_method": "none"}`},
 		{"all", `{` + loopback + `, "token_endpoint_auth_method": "client_secret_post"}`, `{"token_endpoint_auth_method": "client_secret_post"}`},
-		{"all", `{` + loopback + `, "token_endpoint_auth_method": "private_key_jwt"}`, "invalid_client_metadata"}, // no profile can have it
+		{"all", `{` + loopback + `, "token_endpoint_auth_method": "private_key_jwt"}`, "invalid_client_metadata"}, // no profile can allow it
 		{"public", `{` + loopback + `}`, `{"token_endpoint_auth_method": "none"}`},
 		{"public", `{` + loopback + `, "token_endpoint_auth_method": "client_secret_post"}`, "insufficient_scope"},
 		{"post", `{` + loopback + `}`, `{"token_endpoint_auth_method": "none"}`},              // the first of the profile
 		{"post", `{` + machine + `}`, `{"token_endpoint_auth_method": "client_secret_post"}`}, // the first with a secret
 		{"post", `{` + machine + `, "token_endpoint_auth_method": "none"}`, "invalid_client_metadata"},
-		{"machine", `{` + machine + `}`, `{"token_endpoint_auth_method": "client_secret_basic"}`}, // RFC 7591's default before the first
+		{"machine", `{` + machine + `}`, `{"token_endpoint_auth_method": "client_secret_basic"}`}, // RFC 7591's default comes before the first
 
 		// Grant types.
 		{"open", `{` + loopback + `, "grant_types": ["authorization_code"]}`,
@@ -98,7 +100,7 @@ func TestApply(t *testing.T) {
 		{"all", `{` + loopback + `, "scope": "mcp/write unknown openid ` + admin + `"}`, `{"scope": "mcp/write openid"}`},
 		{"all", `{` + loopback + `, "scope": "email mcp/read"}`, `{"scope": "openid email mcp/read"}`}, // Cognito has no email without openid
 		{"all", `{` + loopback + `, "scope": "unknown"}`, "insufficient_scope"},
-		{"all", `{` + loopback + `, "scope": "offline_access"}`, `{"scope": "openid mcp/read"}`}, // dropped before, so none was asked for
+		{"all", `{` + loopback + `, "scope": "offline_access"}`, `{"scope": "openid mcp/read"}`}, // dropped by Validate, so the default applies
 		{"all", `{` + machine + `, "scope": "openid email mcp/write"}`, `{"scope": "mcp/write"}`},
 		{"all", `{` + machine + `, "scope": "openid"}`, "insufficient_scope"},
 		{"machine", `{` + machine + `}`, `{"scope": "mcp/read"}`},
@@ -157,7 +159,8 @@ func TestRefusalsSayWhatIsAllowed(t *testing.T) {
 }
 
 func TestApplyRequiresARedirectURIForTheCodeGrant(t *testing.T) {
-	// dcr.Validate sees to this; a caller that forgets it must not register a client that can redirect nowhere.
+	// dcr.Validate checks this too; without it a client without redirect URIs
+	// must not be registered.
 	open, _ := parse(t, profiles, wide).Open()
 	_, err := open.Apply(dcr.ClientMetadata{GrantTypes: []string{dcr.GrantAuthorizationCode}})
 	if code := codeOf(err); code != dcr.InvalidRedirectURI {
@@ -220,7 +223,7 @@ func FuzzApply(f *testing.F) {
 	})
 }
 
-// checkGrant checks that out is nothing but what in asked for and p allows.
+// checkGrant checks that out has only values that in asks for and p allows.
 func checkGrant(t *testing.T, p *policy.Profile, in, out dcr.ClientMetadata) {
 	t.Helper()
 	code := slices.Contains(out.GrantTypes, dcr.GrantAuthorizationCode)

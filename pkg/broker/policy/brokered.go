@@ -12,21 +12,23 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// brokeredKeys are the keys of a profile that only the broker can keep to. To ignore them in direct mode would be to
-// promise what they say.
+// brokeredKeys are the keys of a profile that only the broker can enforce. They
+// are faults in direct mode: a policy must not promise more than the deployment
+// does.
 var brokeredKeys = []string{"app_client", "approval", "consent", "users"}
 
-// openUnconfirmed is how long a registration of open registration lives that nobody has used, unless the profile says
-// something else.
+// openUnconfirmed is the default lifetime of an openly registered client that
+// no user has used.
 const openUnconfirmed = 7 * 24 * time.Hour
 
-// brokered reads what a profile says about authorization by the broker. The grant types of p are settled.
+// brokered reads the keys of a profile about authorization by the broker. The
+// grant types of p must be set.
 func (d *document) brokered(path string, o map[string]any, p *Profile) {
 	p.approval = ApprovalNone
 	if d.mode != broker.ModeBrokered {
 		for _, name := range brokeredKeys {
 			if has(o, name) {
-				d.add(member(path, name), "not supported in direct mode, where Cognito signs users in and nothing is asked")
+				d.add(member(path, name), "not supported in direct mode, where Cognito signs users in without a consent page")
 			}
 		}
 		return
@@ -42,19 +44,19 @@ func (d *document) brokered(path string, o map[string]any, p *Profile) {
 }
 
 func (d *document) appClient(path string, v any, sent bool, p *Profile) AppClient {
-	usual := DedicatedAppClient
+	fallback := DedicatedAppClient
 	if p.open {
-		usual = SharedAppClient
+		fallback = SharedAppClient
 	}
 	if !sent {
-		return usual
+		return fallback
 	}
 	choice := AppClient(d.choice(path, v, string(SharedAppClient), string(DedicatedAppClient)))
 	switch {
 	case choice == DedicatedAppClient && p.open:
 		d.add(path, "dedicated is not allowed on the profile of open registration: a stranger could use up the app clients of the pool")
 	case choice == SharedAppClient && slices.Equal(p.grants, []string{dcr.GrantClientCredentials}):
-		d.add(path, "shared cannot be: clients with client_credentials always have a dedicated one")
+		d.add(path, "not possible: clients with client_credentials always have a dedicated one")
 	}
 	return choice
 }
@@ -67,7 +69,7 @@ func (d *document) consent(path string, v any, sent bool) Consent {
 }
 
 func (d *document) users(path string, v any) Users {
-	o, ok := d.object(path, v, nil, "groups", "identity_providers")
+	o, ok := d.object(path, v, "groups", "identity_providers")
 	if !ok {
 		return Users{}
 	}
@@ -80,24 +82,25 @@ func (d *document) users(path string, v any) Users {
 	}
 }
 
-// names reads a list of names of things in the user pool. It cannot be empty, which would let nobody in.
+// names reads a list of groups or identity providers of the user pool. It
+// cannot be empty, which would refuse every user.
 func (d *document) names(path string, v any, sent bool) []string {
 	if !sent {
 		return nil
 	}
 	items := d.list(path, v)
 	if elements, ok := v.([]any); ok && len(elements) == 0 {
-		d.add(path, "must not be empty; leave it out to let in everybody")
+		d.add(path, "must not be empty; leave it out to allow every user")
 	}
 	for _, item := range items {
 		if utf8.RuneCountInString(item.value) > 128 || strings.ContainsFunc(item.value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-			d.add(item.path, "%s has spaces or more than 128 characters, so it is no name in a user pool", quote(item.value))
+			d.add(item.path, "%s has spaces or more than 128 characters, so it cannot be a name in a user pool", quote(item.value))
 		}
 	}
 	return values(items)
 }
 
-// lifetimes reads how long registrations live, in both modes.
+// lifetimes reads the lifetimes of registrations, in both modes.
 func (d *document) lifetimes(path string, v any, sent bool, p *Profile) {
 	if p.open && d.mode == broker.ModeBrokered {
 		p.lifetimes.Unconfirmed = openUnconfirmed
@@ -105,7 +108,7 @@ func (d *document) lifetimes(path string, v any, sent bool, p *Profile) {
 	if !sent {
 		return
 	}
-	o, ok := d.object(path, v, nil, "unconfirmed", "inactive", "absolute")
+	o, ok := d.object(path, v, "unconfirmed", "inactive", "absolute")
 	if !ok {
 		return
 	}
@@ -120,11 +123,11 @@ func (d *document) lifetimes(path string, v any, sent bool, p *Profile) {
 	}
 }
 
-// maxLifetime is the longest lifetime that a registration can be given.
+// maxLifetime is the longest lifetime that a policy can set.
 const maxLifetime = 3650 * 24 * time.Hour
 
-// lifetime reads hours or days. The least is two hours for what is extended once an hour, and a day for what is looked
-// at less often than that.
+// lifetime reads hours or days. The minimum is two hours for a lifetime that is
+// extended once an hour, and a day for one that is checked less often.
 func (d *document) lifetime(path string, v any, least time.Duration, leastText string) time.Duration {
 	s, _ := v.(string)
 	unit := time.Hour
@@ -135,7 +138,7 @@ func (d *document) lifetime(path string, v any, least time.Duration, leastText s
 	}
 	var life time.Duration
 	if ok && len(digits) <= 5 && !strings.HasPrefix(digits, "0") && strings.Trim(digits, "0123456789") == "" {
-		n, _ := strconv.Atoi(digits) // of no digits it is 0, which is too short
+		n, _ := strconv.Atoi(digits) // 0 without digits, which is too short
 		life = time.Duration(n) * unit
 	}
 	if life < least || life > maxLifetime {

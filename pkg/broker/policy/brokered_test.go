@@ -32,19 +32,19 @@ func TestParseFaultsOfBrokeredMode(t *testing.T) {
 		{token(`"app_client": null`), []string{`profiles.p.app_client: must be shared or dedicated`}},
 		{token(`"app_client": "shared", "grant_types": ["authorization_code", "client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic"]`), nil},
 		{profileDocument(`null`, `"app_client": "shared", "grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic"]`), []string{
-			`profiles.p.app_client: shared cannot be: clients with client_credentials always have a dedicated one`}},
+			`profiles.p.app_client: not possible: clients with client_credentials always have a dedicated one`}},
 
 		{token(`"consent": "never"`), []string{`profiles.p.consent: must be always or remember`}},
 		{token(`"consent": true`), []string{`profiles.p.consent: must be always or remember`}},
 
 		{token(`"users": {"groups": ["mcp-users", "Überwachung"], "identity_providers": ["COGNITO", "Okta"]}`), nil},
 		{token(`"users": {}`), []string{`profiles.p.users: must have groups or identity_providers; leave it out if every user may consent`}},
-		{token(`"users": {"groups": []}`), []string{`profiles.p.users.groups: must not be empty; leave it out to let in everybody`}},
+		{token(`"users": {"groups": []}`), []string{`profiles.p.users.groups: must not be empty; leave it out to allow every user`}},
 		{token(`"users": {"groups": null}`), []string{`profiles.p.users.groups: must be an array of strings, not null`}},
 		{token(`"users": {"Groups": ["a"], "groups": ["a b", 1]}`), []string{
 			`profiles.p.users.Groups: unknown; known are groups, identity_providers`,
 			`profiles.p.users.groups[1]: must be a string, not a number`,
-			`profiles.p.users.groups[0]: "a b" has spaces or more than 128 characters, so it is no name in a user pool`}},
+			`profiles.p.users.groups[0]: "a b" has spaces or more than 128 characters, so it cannot be a name in a user pool`}},
 
 		{token(`"lifetimes": {}`), nil},
 		{token(`"lifetimes": {"unconfirmed": "2h"}`), nil},
@@ -76,7 +76,7 @@ func TestParseFaultsOfBrokeredMode(t *testing.T) {
 	}
 }
 
-func TestWhatIsUsualInBrokeredMode(t *testing.T) {
+func TestDefaultsInBrokeredMode(t *testing.T) {
 	p := parse(t, string(policy.Default()), brokered)
 	open, trusted := profile(t, p, "open"), profile(t, p, "trusted")
 	if got := open.AppClient(); got != policy.SharedAppClient {
@@ -102,7 +102,7 @@ func TestWhatIsUsualInBrokeredMode(t *testing.T) {
 	}
 }
 
-func TestWhatAProfileSaysInBrokeredMode(t *testing.T) {
+func TestProfileInBrokeredMode(t *testing.T) {
 	p := profile(t, parse(t, profileDocument(`null`, `"redirect_uris": {"loopback": true}, "app_client": "shared", "consent": "remember",
 		"users": {"groups": ["a", "b"], "identity_providers": ["Okta"]}, "lifetimes": {"unconfirmed": "36h", "inactive": "90d", "absolute": "365d"}, "approval": "manual"`), brokered), "p")
 	if got := p.AppClient(); got != policy.SharedAppClient {
@@ -156,7 +156,7 @@ func TestUsersAllow(t *testing.T) {
 	}
 }
 
-// An app client of the broker has openid whatever else it has.
+// An app client of the broker always has openid.
 func TestBrokeredModeLeavesRoomForOpenID(t *testing.T) {
 	var many []string
 	for i := range 50 {
@@ -172,7 +172,7 @@ func TestBrokeredModeLeavesRoomForOpenID(t *testing.T) {
 	}
 }
 
-func TestAModeThatDoesNotExistIsAFault(t *testing.T) {
+func TestUnknownModeIsAFault(t *testing.T) {
 	want := []string{`the deployment's mode "proxy" is neither direct nor brokered`}
 	got := faultsOf(t, policy.Default(), broker.Deployment{Scopes: []string{"openid"}, Mode: "proxy"})
 	if !slices.Equal(got, want) {

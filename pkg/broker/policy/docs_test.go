@@ -29,7 +29,8 @@ var (
 	uri    = regexp.MustCompile("`([^`]+://[^`]+)`")
 )
 
-// examples returns the documents in docs/policy.md and what it says the faults of each are, "" for none.
+// examples returns the documents in docs/policy.md and the documented faults of
+// each, "" for none.
 func examples(t *testing.T) (documents, faults []string) {
 	t.Helper()
 	for _, m := range block.FindAllStringSubmatch(reference(t), -1) {
@@ -91,7 +92,7 @@ func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
 			t.Errorf("%s: %s: %s (%v), want %s", tt.profile, tt.body, got, err, tt.want)
 		}
 	}
-	// The default and the documents without keys of brokered mode are for both.
+	// The default document and those without brokered keys are for both modes.
 	for i, document := range documents[:3] {
 		inBrokered := deployment
 		inBrokered.Mode = broker.ModeBrokered
@@ -154,7 +155,8 @@ func TestDocumentedExampleForCI(t *testing.T) {
 	}
 }
 
-// TestDocumentedPresets registers what the table lists and compares whether loopback comes with it.
+// TestDocumentedPresets registers the redirect URIs of the table and compares
+// its loopback column.
 func TestDocumentedPresets(t *testing.T) {
 	var names []string
 	for _, row := range preset.FindAllStringSubmatch(reference(t), -1) {

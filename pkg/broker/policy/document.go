@@ -12,11 +12,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// maxLimit is the highest number a limit may have: no user pool can have more app clients.
+// maxLimit is the highest value of a limit: no user pool can have more app
+// clients.
 const maxLimit = 10_000
 
-// Parse reads a document and checks all of it, for a deployment. An error is a *ParseError with every fault. Member
-// names are matched exactly; one that is not known or that occurs twice is a fault.
+// Parse reads a document and checks all of it for a deployment. An error is a
+// *ParseError with every fault. Member names are matched exactly; an unknown
+// name is a fault, and so is one that occurs twice.
 func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
 	d := &document{scopes: slices.Clone(deployment.Scopes), mode: cmp.Or(deployment.Mode, broker.ModeDirect)}
 	p := d.policy(body)
@@ -26,8 +28,8 @@ func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
 	return p, nil
 }
 
-// document is a document that is being checked. Its methods take the path of a value and the value, report what is
-// wrong with it, and return what can be used of it.
+// document is a document that is being checked. Its methods take the path of a
+// value and the value, add its faults, and return the usable part.
 type document struct {
 	faults
 	scopes []string    // of the deployment
@@ -40,7 +42,7 @@ func (d *document) policy(body []byte) *Policy {
 	if !ok {
 		return nil
 	}
-	o, ok := d.object("", tree, nil, "version", "open_registration", "profiles", "token_issuers", "statement_issuers")
+	o, ok := d.object("", tree, "version", "open_registration", "profiles", "token_issuers", "statement_issuers")
 	if !ok {
 		return nil
 	}
@@ -50,7 +52,7 @@ func (d *document) policy(body []byte) *Policy {
 		d.add("version", "must be 1")
 	}
 	p := &Policy{profiles: make(map[string]*Profile), scopes: d.scopes}
-	if v := o["open_registration"]; v != nil { // null says off as plainly as leaving it out does
+	if v := o["open_registration"]; v != nil { // null means off, like an absent member
 		if p.open, _ = v.(string); p.open == "" {
 			d.add("open_registration", "must be the name of a profile; leave it out to switch open registration off")
 		}
@@ -85,7 +87,7 @@ func (d *document) profiles(o map[string]any, p *Policy) {
 	}
 }
 
-// checkDeployment makes sure that what is not in the document cannot make a wrong policy out of a right one.
+// checkDeployment checks the parts of a policy that are not in the document.
 func (d *document) checkDeployment() {
 	if d.mode != broker.ModeDirect && d.mode != broker.ModeBrokered {
 		d.add("", "the deployment's mode %s is neither direct nor brokered", quote(string(d.mode)))
@@ -102,33 +104,33 @@ func (d *document) checkDeployment() {
 	}
 }
 
-// profile reads one profile. open is whether it is that of open registration, statements whether there are
-// statement_issuers.
+// profile reads one profile. open is true for the profile of open registration,
+// statements is true if the document has statement_issuers.
 func (d *document) profile(name string, v any, open, statements bool) *Profile {
 	path := member("profiles", name)
-	if len(name) > 32 || !only(name, lower+digits+"-") {
+	if len(name) > 32 || !allIn(name, lower+digits+"-") {
 		d.add(path, "a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'")
 	}
 	p := &Profile{name: name, open: open}
-	o, ok := d.object(path, v, nil, "redirect_uris", "grant_types", "token_endpoint_auth_methods", "scopes", "limits",
+	o, ok := d.object(path, v, "redirect_uris", "grant_types", "token_endpoint_auth_methods", "scopes", "limits",
 		"software_statements", "app_client", "approval", "consent", "users", "lifetimes")
 	if !ok {
 		return p
 	}
 	p.softwareStatements = d.statementsOf(path+".software_statements", o["software_statements"], has(o, "software_statements"), statements)
-	known := len(d.faults)
+	before := len(d.faults)
 	p.grants = d.grantTypes(path+".grant_types", o["grant_types"], has(o, "grant_types"), open)
 	p.methods = d.authMethods(path+".token_endpoint_auth_methods", o["token_endpoint_auth_methods"], has(o, "token_endpoint_auth_methods"), open)
-	// What does not fit together is worth saying only of parts that can be read.
-	if len(d.faults) == known && slices.Contains(p.grants, dcr.GrantClientCredentials) &&
+	// Parts that contradict each other are a fault only if each part is valid.
+	if len(d.faults) == before && slices.Contains(p.grants, dcr.GrantClientCredentials) &&
 		!slices.Contains(p.methods, dcr.AuthSecretBasic) && !slices.Contains(p.methods, dcr.AuthSecretPost) {
 		d.add(path+".token_endpoint_auth_methods", "grant type client_credentials needs client_secret_basic or client_secret_post")
 	}
-	known = len(d.faults)
+	before = len(d.faults)
 	if has(o, "redirect_uris") {
 		p.redirects = d.redirectURIs(path+".redirect_uris", o["redirect_uris"], open)
 	}
-	if len(d.faults) == known && p.redirects.empty() && slices.Contains(p.grants, dcr.GrantAuthorizationCode) {
+	if len(d.faults) == before && p.redirects.empty() && slices.Contains(p.grants, dcr.GrantAuthorizationCode) {
 		d.add(path+".redirect_uris", "must allow something, since the grant type authorization_code needs a redirect URI")
 	}
 	p.allowed, p.defaults = d.profileScopes(path+".scopes", o["scopes"], has(o, "scopes"), open)
@@ -164,7 +166,7 @@ func (d *document) authMethods(path string, v any, sent, open bool) []string {
 	items := d.choices(d.nonEmpty(path, v), dcr.AuthNone, dcr.AuthSecretBasic, dcr.AuthSecretPost)
 	for _, item := range items {
 		if open && item.value != dcr.AuthNone {
-			d.add(item.path, "the profile of open registration must have none alone, since anybody could get a secret there")
+			d.add(item.path, "the profile of open registration must have none alone, since every client could get a secret there")
 		}
 	}
 	return values(items)
@@ -172,7 +174,7 @@ func (d *document) authMethods(path string, v any, sent, open bool) []string {
 
 func (d *document) redirectURIs(path string, v any, open bool) redirectRules {
 	var r redirectRules
-	o, ok := d.object(path, v, nil, "presets", "loopback", "https", "any_https", "private_use_schemes", "any_private_use")
+	o, ok := d.object(path, v, "presets", "loopback", "https", "any_https", "private_use_schemes", "any_private_use")
 	if !ok {
 		return r
 	}
@@ -211,7 +213,8 @@ func (d *document) redirectURIs(path string, v any, open bool) redirectRules {
 	return r
 }
 
-// presets adds the rules of known clients to r. noLoopback says that the document switches loopback off.
+// presets adds the rules of known clients to r. noLoopback is true if the
+// document switches loopback off.
 func (d *document) presets(path string, v any, noLoopback bool, r *redirectRules) {
 	for _, item := range d.choices(d.list(path, v), Presets()...) {
 		known := presets[item.value]
@@ -224,7 +227,7 @@ func (d *document) presets(path string, v any, noLoopback bool, r *redirectRules
 		for _, text := range known.https {
 			p, err := parseHTTPSPattern(text)
 			if err != nil {
-				d.add(item.path, "%v", err) // a test makes sure that no preset is wrong
+				d.add(item.path, "%v", err) // a test parses every preset
 			}
 			r.presetHTTPS = append(r.presetHTTPS, p)
 		}
@@ -235,15 +238,15 @@ func (d *document) profileScopes(path string, v any, sent, open bool) (allowed, 
 	o := map[string]any{}
 	if sent {
 		var ok bool
-		if o, ok = d.object(path, v, nil, "allowed", "default"); !ok {
+		if o, ok = d.object(path, v, "allowed", "default"); !ok {
 			return nil, nil
 		}
 	}
-	known := len(d.faults)
+	before := len(d.faults)
 	if has(o, "allowed") {
 		allowed = d.scopeList(path+".allowed", o["allowed"], d.scopes, open)
 	} else {
-		// What opens a user's account to a client is never allowed without being named.
+		// The scope that lets a client change a user's account has to be named.
 		allowed = slices.DeleteFunc(slices.Clone(d.scopes), func(s string) bool { return s == scopeAdmin })
 		if len(allowed) == 0 {
 			d.add(path+".allowed", "the deployment has no scopes that could be allowed")
@@ -258,15 +261,15 @@ func (d *document) profileScopes(path string, v any, sent, open bool) (allowed, 
 		return allowed, nil
 	}
 	from := allowed
-	if len(d.faults) > known {
-		from = d.scopes // allowed cannot be relied on
+	if len(d.faults) > before {
+		from = d.scopes // allowed has faults
 	}
 	defaults = d.scopeList(path+".default", o["default"], from, open)
 	d.checkScopes(path+".default", defaults)
 	return allowed, defaults
 }
 
-// scopeList reads a list of scopes that are all in from.
+// scopeList reads a list of scopes; each must be in from.
 func (d *document) scopeList(path string, v any, from []string, open bool) []string {
 	items := d.nonEmpty(path, v)
 	for _, item := range items {
@@ -299,7 +302,7 @@ func (d *document) checkScopes(path string, scopes []string) {
 }
 
 func (d *document) limits(path string, v any) Limits {
-	o, ok := d.object(path, v, nil, "app_clients", "creations_per_hour", "creations_per_hour_per_token")
+	o, ok := d.object(path, v, "app_clients", "creations_per_hour", "creations_per_hour_per_token")
 	if !ok {
 		return Limits{}
 	}
@@ -307,7 +310,7 @@ func (d *document) limits(path string, v any) Limits {
 		if !has(o, name) {
 			return 0
 		}
-		// 0 could be taken for none at all or for no limit; both can be said otherwise.
+		// 0 is refused, because it could mean none at all or no limit.
 		literal, ok := o[name].(json.Number)
 		n, err := strconv.Atoi(literal.String())
 		if !ok || err != nil || n < 1 || n > maxLimit {

@@ -29,7 +29,8 @@ func faultsOf(t testing.TB, document []byte, d broker.Deployment) []string {
 	return faults
 }
 
-// profileDocument returns a document with the profile p, which is that of open registration if open.
+// profileDocument returns a document with the profile p, which is that of open
+// registration if open.
 func profileDocument(open, members string) string {
 	return fmt.Sprintf(`{"version": 1, "open_registration": %s, "profiles": {"p": {%s}}}`, open, members)
 }
@@ -43,7 +44,7 @@ func TestParseFaults(t *testing.T) {
 	const (
 		wildcards = `'*' can only be the first label of the host, as in https://*.example.com/callback, or the last segment of the path, as in https://example.com/oauth/*`
 		later     = `not supported by this version`
-		direct    = `not supported in direct mode, where Cognito signs users in and nothing is asked`
+		direct    = `not supported in direct mode, where Cognito signs users in without a consent page`
 	)
 	tests := []struct {
 		document string
@@ -85,7 +86,7 @@ func TestParseFaults(t *testing.T) {
 		{`{"version": 1, "profiles": {"A\"\u00e9\n": {` + loopback + `}}}`, []string{`profiles["A\"\u00e9\n"]: a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'`}},
 		{`{"version": 1, "profiles": {"p": null}}`, []string{`profiles.p: must be an object, not null`}},
 
-		// What comes later, and what does not exist.
+		// Unknown members.
 		{token(loopback + `, "consent": "always", "users": {}, "approval": "none", "lifetimes": {}, "app_client": "shared", "software_statements": "ignore"`), []string{
 			`profiles.p.app_client: ` + direct, `profiles.p.approval: ` + direct, `profiles.p.consent: ` + direct, `profiles.p.users: ` + direct}},
 		{token(loopback + `, "lifetimes": {"unconfirmed": "12h", "inactive": "90d", "absolute": "365d"}`), nil},
@@ -94,7 +95,7 @@ func TestParseFaults(t *testing.T) {
 
 		// Grant types and methods.
 		{token(loopback + `, "grant_types": "authorization_code"`), []string{`profiles.p.grant_types: must be an array of strings, not a string`}},
-		{token(loopback + `, "grant_types": []`), []string{`profiles.p.grant_types: must not be empty; leave it out for what is usual`}},
+		{token(loopback + `, "grant_types": []`), []string{`profiles.p.grant_types: must not be empty; leave it out for the default`}},
 		{token(loopback + `, "grant_types": ["authorization_code", 1, "", "authorization_code", "implicit"]`), []string{
 			`profiles.p.grant_types[1]: must be a string, not a number`, `profiles.p.grant_types[2]: must not be empty`,
 			`profiles.p.grant_types[3]: "authorization_code" is listed twice`,
@@ -107,7 +108,7 @@ func TestParseFaults(t *testing.T) {
 			`profiles.p.token_endpoint_auth_methods[1]: "private_key_jwt" is not one of none, client_secret_basic, client_secret_post`}},
 		{open(loopback + `, "grant_types": ["authorization_code", "client_credentials"], "token_endpoint_auth_methods": ["none", "client_secret_basic"]`), []string{
 			`profiles.p.grant_types[1]: not allowed on the profile of open registration: a stranger must not get tokens of its own`,
-			`profiles.p.token_endpoint_auth_methods[1]: the profile of open registration must have none alone, since anybody could get a secret there`}},
+			`profiles.p.token_endpoint_auth_methods[1]: the profile of open registration must have none alone, since every client could get a secret there`}},
 
 		// Redirect rules.
 		{token(``), []string{`profiles.p.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`}},
@@ -173,7 +174,7 @@ func TestParseFaults(t *testing.T) {
 		{token(loopback + `, "scopes": {"allowed": ["mcp/read"], "default": ["mcp/write"]}`), []string{
 			`profiles.p.scopes.default[0]: "mcp/write" is not in allowed`}},
 		{token(loopback + `, "scopes": {"default": ["mcp/write"]}`), nil},
-		{token(loopback + `, "scopes": {"allowed": []}`), []string{`profiles.p.scopes.allowed: must not be empty; leave it out for what is usual`}},
+		{token(loopback + `, "scopes": {"allowed": []}`), []string{`profiles.p.scopes.allowed: must not be empty; leave it out for the default`}},
 		{token(loopback + `, "scopes": {"allowed": "mcp/read"}`), []string{`profiles.p.scopes.allowed: must be an array of strings, not a string`}},
 		{token(loopback + `, "scopes": ["mcp/read"]`), []string{`profiles.p.scopes: must be an object, not an array`}},
 		{open(loopback + `, "scopes": {"default": ["mcp/read"]}`), []string{

@@ -10,8 +10,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// FuzzParse checks that any bytes give a policy or faults, and that no document talks open registration into more than
-// public clients with redirect URIs somebody wrote down.
+// FuzzParse checks that any bytes give a policy or faults, and that with any
+// document open registration gives public clients with listed redirect URIs
+// only.
 func FuzzParse(f *testing.F) {
 	f.Add(policy.Default())
 	f.Add([]byte(profiles))
@@ -51,8 +52,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzRedirectURI compares the default policy's answer with what net/url sees in the URI, since a browser follows the
-// URI and not our parser.
+// FuzzRedirectURI compares the default policy's answer with net/url's reading
+// of the URI, since a browser does not use our parser.
 func FuzzRedirectURI(f *testing.F) {
 	for _, uri := range []string{
 		"https://claude.ai/api/mcp/auth_callback", "https://claude.ai.evil.com/", "https://claude.ai:444/api/mcp/auth_callback",

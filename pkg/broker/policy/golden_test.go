@@ -20,8 +20,9 @@ var update = flag.Bool("update", false, "write what is answered to testdata/regi
 // registrations are the bodies that real clients send.
 const registrations = "../../../testdata/registrations"
 
-// TestRegistrationsOfRealClients compares what each client is registered with under the default policy. An update of
-// the files is to be read against what the clients need: all that register openly must keep working.
+// TestRegistrationsOfRealClients compares the registered metadata of each
+// client under the default policy. Read a change of these files against the
+// needs of the clients: all that register openly must keep working.
 func TestRegistrationsOfRealClients(t *testing.T) {
 	p := parse(t, string(policy.Default()), deployment)
 	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))
@@ -53,7 +54,7 @@ func TestRegistrationsOfRealClients(t *testing.T) {
 	}
 }
 
-// answer returns as JSON what the client that sent the body in file gets.
+// answer returns the response to the body in file as JSON.
 func answer(t *testing.T, p *policy.Profile, file string) []byte {
 	t.Helper()
 	body, err := os.ReadFile(file)
@@ -74,7 +75,7 @@ func answer(t *testing.T, p *policy.Profile, file string) []byte {
 	return append(b, '\n')
 }
 
-// TestRealClientsGetWhatTheyNeed says in words what the golden files must show.
+// TestRealClientsGetWhatTheyNeed checks what the golden files must have.
 func TestRealClientsGetWhatTheyNeed(t *testing.T) {
 	open, _ := parse(t, string(policy.Default()), deployment).Open()
 	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))
@@ -95,7 +96,8 @@ func TestRealClientsGetWhatTheyNeed(t *testing.T) {
 			if err != nil {
 				t.Fatalf("refused: %v", err)
 			}
-			// Cursor takes a client without one of its URIs for a failed registration.
+			// Cursor treats a response without one of its URIs as a failed
+			// registration.
 			if !slices.Equal(got.RedirectURIs, sent.Metadata.RedirectURIs) {
 				t.Errorf("redirect_uris = %q, want all that were sent: %q", got.RedirectURIs, sent.Metadata.RedirectURIs)
 			}

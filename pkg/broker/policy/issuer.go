@@ -6,56 +6,62 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Issuer is somebody whose signed JWTs are believed.
+// Issuer is an issuer of signed JWTs that the policy trusts.
 type Issuer struct {
 	// URL is the iss of its JWTs, compared exactly.
 	URL string
-	// KeySet is the URL of its keys (RFC 7517 section 5). If it is empty, the issuer's discovery document names it.
+	// KeySet is the URL of its keys (RFC 7517 §5). If it is empty, the issuer's
+	// discovery document has the URL.
 	KeySet string
-	// Algorithms are those that its JWTs may be signed with, at least one, all of them asymmetric (RFC 7518 section 3.1).
+	// Algorithms are those that its JWTs may be signed with, at least one, all
+	// of them asymmetric (RFC 7518 §3.1).
 	Algorithms []string
 }
 
-// Claims are the claims of a JWT (RFC 7519 section 4), as encoding/json decodes them: string, float64, bool, nil,
-// []any and map[string]any.
+// Claims are the claims of a JWT (RFC 7519 §4), as encoding/json decodes them:
+// string, float64, bool, nil, []any and map[string]any.
 type Claims map[string]any
 
-// requirements are what the claims of a JWT must be: each of them one of these values.
+// requirements are the required claims of a JWT: each claim by its name, with
+// the values that are allowed for it.
 type requirements map[string][]string
 
-// met reports whether each claim is a string that is required, or a list that has one.
-func (r requirements) met(c Claims) bool {
-	for name, wanted := range r {
-		if !says(c[name], wanted) {
+// satisfiedBy reports whether each required claim is one of its values, or a
+// list that has one of them.
+func (r requirements) satisfiedBy(c Claims) bool {
+	for name, values := range r {
+		if !matches(c[name], values) {
 			return false
 		}
 	}
 	return true
 }
 
-func says(claim any, wanted []string) bool {
+func matches(claim any, values []string) bool {
 	switch v := claim.(type) {
 	case string:
-		return slices.Contains(wanted, v)
+		return slices.Contains(values, v)
 	case []any:
 		return slices.ContainsFunc(v, func(e any) bool {
 			s, ok := e.(string)
-			return ok && slices.Contains(wanted, s)
+			return ok && slices.Contains(values, s)
 		})
 	}
 	return false
 }
 
-// trusted is what entries of token_issuers and statement_issuers have in common.
-type trusted struct {
+// trustedIssuer has the members that entries of token_issuers and
+// statement_issuers share.
+type trustedIssuer struct {
 	Issuer
 	audiences []string
 	claims    requirements
 }
 
-// TokenRule is an entry of token_issuers: which JWTs of an issuer are initial access tokens, and what for.
+// TokenRule is an entry of token_issuers: it accepts certain JWTs of an issuer
+// as initial access tokens of a profile.
 type TokenRule struct {
-	trusted
+	trustedIssuer
 	name    string
 	profile string
 	maxUses int
@@ -67,10 +73,11 @@ func (r *TokenRule) Name() string { return r.name }
 // Profile returns the name of the profile that registrations get.
 func (r *TokenRule) Profile() string { return r.profile }
 
-// MaxUses returns how many registrations one JWT is good for; 0 is any number while it is valid.
+// MaxUses returns the number of registrations that one JWT allows; 0 means any
+// number while it is valid.
 func (r *TokenRule) MaxUses() int { return r.maxUses }
 
-// TokenIssuers returns the issuers of token_issuers, each once.
+// TokenIssuers returns the issuers of token_issuers without duplicates.
 func (p *Policy) TokenIssuers() []Issuer {
 	var issuers []Issuer
 	for _, r := range p.tokens {
@@ -81,22 +88,23 @@ func (p *Policy) TokenIssuers() []Issuer {
 	return issuers
 }
 
-// TokenRule returns the first entry of token_issuers that admits a JWT of this issuer with these claims. An error is a
-// *dcr.Error: InvalidToken if the JWT is for another audience (RFC 7519 section 4.1.3), InsufficientScope if it is for
-// this server and no entry has what its other claims say.
+// TokenRule returns the first entry of token_issuers that admits a JWT of this
+// issuer with these claims. An error is a *dcr.Error: InvalidToken if the JWT
+// is for another audience (RFC 7519 §4.1.3), InsufficientScope if it is for
+// this server and its other claims fit no entry.
 func (p *Policy) TokenRule(issuer string, c Claims) (*TokenRule, error) {
-	meant := false
+	audienceMatched := false
 	for _, r := range p.tokens {
-		if r.URL != issuer || !says(c["aud"], r.audiences) {
+		if r.URL != issuer || !matches(c["aud"], r.audiences) {
 			continue
 		}
-		if r.claims.met(c) {
+		if r.claims.satisfiedBy(c) {
 			return r, nil
 		}
-		meant = true
+		audienceMatched = true
 	}
-	if meant {
-		return nil, dcr.Errorf(dcr.InsufficientScope, "the token is valid, and the policy lets nobody register with what it claims")
+	if audienceMatched {
+		return nil, dcr.Errorf(dcr.InsufficientScope, "the token is valid, and the policy does not allow a registration with its claims")
 	}
 	return nil, dcr.Errorf(dcr.InvalidToken, "the token is for another audience")
 }
@@ -110,37 +118,40 @@ func (p *Policy) StatementIssuers() []Issuer {
 	return issuers
 }
 
-// ApproveStatement decides about a software statement of this issuer with these claims. An error is a *dcr.Error with
-// code UnapprovedSoftwareStatement.
+// ApproveStatement decides about a software statement of this issuer with these
+// claims. An error is a *dcr.Error with code UnapprovedSoftwareStatement.
 func (p *Policy) ApproveStatement(issuer string, c Claims) error {
-	i := slices.IndexFunc(p.statements, func(s trusted) bool { return s.URL == issuer })
+	i := slices.IndexFunc(p.statements, func(s trustedIssuer) bool { return s.URL == issuer })
 	if i < 0 {
 		return dcr.Errorf(dcr.UnapprovedSoftwareStatement, "software_statement: its issuer is not trusted here")
 	}
 	s := p.statements[i]
-	// Whoever is not among those whom a JWT is for must not take it (RFC 7519 section 4.1.3). It keeps ID tokens of
-	// the same issuer out.
-	if c["aud"] != nil && !says(c["aud"], s.audiences) || c["aud"] == nil && len(s.audiences) > 0 {
+	// RFC 7519 §4.1.3: a server that is not in the audience must reject the
+	// JWT. This also refuses ID tokens of the same issuer.
+	if c["aud"] != nil && !matches(c["aud"], s.audiences) || c["aud"] == nil && len(s.audiences) > 0 {
 		return dcr.Errorf(dcr.UnapprovedSoftwareStatement, "software_statement: it is for another audience")
 	}
-	if !s.claims.met(c) {
-		return dcr.Errorf(dcr.UnapprovedSoftwareStatement, "software_statement: the policy does not approve of what it claims")
+	if !s.claims.satisfiedBy(c) {
+		return dcr.Errorf(dcr.UnapprovedSoftwareStatement, "software_statement: the policy does not approve its claims")
 	}
 	return nil
 }
 
-// SoftwareStatements says what becomes of the software statement of a registration (RFC 7591 section 2.3).
+// SoftwareStatements returns how the profile treats the software statement of a
+// registration (RFC 7591 §2.3).
 func (p *Profile) SoftwareStatements() SoftwareStatements { return p.softwareStatements }
 
-// SoftwareStatements is what becomes of a software statement.
+// SoftwareStatements is the treatment of software statements.
 type SoftwareStatements string
 
 const (
-	// IgnoreStatements is as if there were none.
+	// IgnoreStatements ignores a statement.
 	IgnoreStatements SoftwareStatements = "ignore"
-	// AcceptStatements is that one has to be good, and then counts for more than the plain members.
+	// AcceptStatements refuses an invalid statement; a valid one takes
+	// precedence over the plain members.
 	AcceptStatements SoftwareStatements = "accept"
-	// RequireStatements is the same, and that there has to be one.
+	// RequireStatements is AcceptStatements, and a registration must have a
+	// statement.
 	RequireStatements SoftwareStatements = "require"
 )
 

@@ -10,37 +10,38 @@ import (
 	"unicode"
 )
 
-// maxTokenUses is the most uses of one token that are counted (ADR 3).
+// maxTokenUses is the highest value of max_uses (ADR 3).
 const maxTokenUses = 1000
 
-// algorithms are those that a JWT can be signed with, the usual ones first. None of them is symmetric: a key with which
-// we verify must not be one with which others can sign.
+// algorithms are the allowed signature algorithms of a JWT, the most common
+// ones first. None of them is symmetric: a key that verifies must not be able
+// to sign.
 var algorithms = []string{"RS256", "ES256", "RS384", "RS512", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}
 
-// usualAlgorithms are those of an entry that names none.
-var usualAlgorithms = algorithms[:2]
+// defaultAlgorithms are the algorithms of an entry that names none.
+var defaultAlgorithms = algorithms[:2]
 
-// tokenIssuers reads token_issuers. The profiles of p are settled.
+// tokenIssuers reads token_issuers. The profiles of p must be set.
 func (d *document) tokenIssuers(path string, v any, p *Policy) {
 	seen := make(map[string]bool)
 	for i, e := range d.elements(path, v) {
 		path := index(path, i)
-		o, ok := d.object(path, e, nil, "name", "issuer", "audience", "claims", "profile", "max_uses", "algorithms")
+		o, ok := d.object(path, e, "name", "issuer", "audience", "claims", "profile", "max_uses", "algorithms")
 		if !ok {
 			continue
 		}
-		r := &TokenRule{trusted: d.trusted(path, o)}
-		if r.name, _ = o["name"].(string); len(r.name) > 32 || !only(r.name, lower+digits+"-") {
+		r := &TokenRule{trustedIssuer: d.trustedIssuer(path, o)}
+		if r.name, _ = o["name"].(string); len(r.name) > 32 || !allIn(r.name, lower+digits+"-") {
 			d.add(path+".name", "required, 1 to 32 of the characters a-z, 0-9 and '-'")
 		} else if seen[r.name] {
 			d.add(path+".name", "%s is the name of another entry", quote(r.name))
 		}
 		seen[r.name] = true
 		if !has(o, "audience") {
-			d.add(path+".audience", "required: a token that is meant for somebody else must not be good here")
+			d.add(path+".audience", "required: a token for another service must not be accepted here")
 		}
 		if !has(o, "claims") {
-			d.add(path+".claims", "required: without it everybody whom the issuer gives a token could register")
+			d.add(path+".claims", "required: without it every holder of a token of this issuer could register")
 		}
 		if r.profile, ok = o["profile"].(string); !ok || p.profiles[r.profile] == nil && len(p.profiles) > 0 {
 			d.add(path+".profile", "required, the name of a profile")
@@ -58,15 +59,15 @@ func (d *document) tokenIssuers(path string, v any, p *Policy) {
 func (d *document) statementIssuers(path string, v any, p *Policy) {
 	for i, e := range d.elements(path, v) {
 		path := index(path, i)
-		o, ok := d.object(path, e, nil, "issuer", "jwks_uri", "audience", "claims", "algorithms")
+		o, ok := d.object(path, e, "issuer", "jwks_uri", "audience", "claims", "algorithms")
 		if !ok {
 			continue
 		}
-		s := d.trusted(path, o)
+		s := d.trustedIssuer(path, o)
 		if has(o, "jwks_uri") {
 			s.KeySet = d.url(path+".jwks_uri", o["jwks_uri"], true)
 		}
-		if slices.ContainsFunc(p.statements, func(t trusted) bool { return t.URL == s.URL && s.URL != "" }) {
+		if slices.ContainsFunc(p.statements, func(t trustedIssuer) bool { return t.URL == s.URL && s.URL != "" }) {
 			d.add(path+".issuer", "%s is listed twice", quote(s.URL))
 		}
 		p.statements = append(p.statements, s)
@@ -77,14 +78,14 @@ func (d *document) statementIssuers(path string, v any, p *Policy) {
 func (d *document) elements(path string, v any) []any {
 	list, ok := v.([]any)
 	if !ok || len(list) == 0 {
-		d.add(path, "must be an array of objects, and not empty; leave it out to trust nobody")
+		d.add(path, "must be an array of objects, and not empty; leave it out to trust no issuer")
 	}
 	return list
 }
 
-// trusted reads what entries of both kinds have.
-func (d *document) trusted(path string, o map[string]any) trusted {
-	t := trusted{Issuer: Issuer{Algorithms: slices.Clone(usualAlgorithms)}}
+// trustedIssuer reads the members that entries of both kinds share.
+func (d *document) trustedIssuer(path string, o map[string]any) trustedIssuer {
+	t := trustedIssuer{Issuer: Issuer{Algorithms: slices.Clone(defaultAlgorithms)}}
 	t.URL = d.url(path+".issuer", o["issuer"], false)
 	if has(o, "algorithms") {
 		t.Algorithms = values(d.choices(d.nonEmpty(path+".algorithms", o["algorithms"]), algorithms...))
@@ -130,7 +131,7 @@ func (d *document) oneOrMore(path string, v any) []string {
 	return []string{s}
 }
 
-// nonEmptyList is list for what cannot be empty and has nothing usual.
+// nonEmptyList is nonEmpty for a member without a default.
 func (d *document) nonEmptyList(path string, v any) []item {
 	if elements, ok := v.([]any); ok && len(elements) == 0 {
 		d.add(path, "must not be empty")
@@ -138,8 +139,8 @@ func (d *document) nonEmptyList(path string, v any) []item {
 	return d.list(path, v)
 }
 
-// checkedAnyway are claims that have rules of their own.
-var checkedAnyway = []string{"aud", "exp", "iat", "iss", "jti", "nbf"}
+// standardClaims are claims that the broker always checks.
+var standardClaims = []string{"aud", "exp", "iat", "iss", "jti", "nbf"}
 
 func (d *document) requirements(path string, v any) requirements {
 	o, ok := v.(map[string]any)
@@ -151,10 +152,10 @@ func (d *document) requirements(path string, v any) requirements {
 	for _, name := range slices.Sorted(maps.Keys(o)) {
 		path := member(path, name)
 		switch {
-		case slices.Contains(checkedAnyway, name):
+		case slices.Contains(standardClaims, name):
 			d.add(path, "cannot be required here; it is checked anyway")
 		case name == "" || len(name) > 128 || strings.ContainsFunc(name, unicode.IsControl):
-			d.add(path, "is no name of a claim")
+			d.add(path, "cannot be the name of a claim")
 		}
 		r[name] = d.oneOrMore(path, o[name])
 	}
@@ -173,7 +174,7 @@ func (d *document) maxUses(path string, v any, sent bool) int {
 	return n
 }
 
-// statementsOf reads what a profile does with software statements.
+// statementsOf reads a profile's treatment of software statements.
 func (d *document) statementsOf(path string, v any, sent, issuers bool) SoftwareStatements {
 	if !sent {
 		return IgnoreStatements

@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// trusting is a document with a profile p, and more members beside profiles.
+// trusting returns a document with the profile p and more members at the top.
 func trusting(profile, more string) string {
 	return fmt.Sprintf(`{"version": 1, "profiles": {"p": {"redirect_uris": {"loopback": true}%s}}%s}`, profile, more)
 }
@@ -28,14 +28,14 @@ func TestParseFaultsOfIssuers(t *testing.T) {
 		want     []string
 	}{
 		{tokens(entry("")), nil},
-		{tokens(entry("") + "," + strings.Replace(entry(""), `"ci"`, `"other"`, 1)), nil}, // two sorts of token of one issuer
-		{trusting("", `, "token_issuers": []`), []string{`token_issuers: must be an array of objects, and not empty; leave it out to trust nobody`}},
-		{trusting("", `, "statement_issuers": {}`), []string{`statement_issuers: must be an array of objects, and not empty; leave it out to trust nobody`}},
+		{tokens(entry("") + "," + strings.Replace(entry(""), `"ci"`, `"other"`, 1)), nil}, // two kinds of token of one issuer
+		{trusting("", `, "token_issuers": []`), []string{`token_issuers: must be an array of objects, and not empty; leave it out to trust no issuer`}},
+		{trusting("", `, "statement_issuers": {}`), []string{`statement_issuers: must be an array of objects, and not empty; leave it out to trust no issuer`}},
 		{tokens(`{}`), []string{
 			`token_issuers[0].issuer: ` + url,
 			`token_issuers[0].name: required, 1 to 32 of the characters a-z, 0-9 and '-'`,
-			`token_issuers[0].audience: required: a token that is meant for somebody else must not be good here`,
-			`token_issuers[0].claims: required: without it everybody whom the issuer gives a token could register`,
+			`token_issuers[0].audience: required: a token for another service must not be accepted here`,
+			`token_issuers[0].claims: required: without it every holder of a token of this issuer could register`,
 			`token_issuers[0].profile: required, the name of a profile`}},
 		{tokens(entry(`, "jwks_uri": "https://ci.example.com/keys"`)), []string{
 			`token_issuers[0].jwks_uri: unknown; known are name, issuer, audience, claims, profile, max_uses, algorithms`}},
@@ -43,11 +43,11 @@ func TestParseFaultsOfIssuers(t *testing.T) {
 		{tokens(entry("") + "," + strings.Replace(entry(`, "algorithms": ["ES256"]`), `"ci"`, `"other"`, 1)), []string{
 			`token_issuers[1].algorithms: must be those of the entry "ci", which has the same issuer`}},
 		{tokens(strings.Replace(entry(""), `"p"`, `"q"`, 1)), []string{`token_issuers[0].profile: required, the name of a profile`}},
-		// What is no signature that only the issuer can make.
+		// Algorithms whose signature not only the issuer can make.
 		{tokens(entry(`, "algorithms": ["none", "HS256", "RS256"]`)), []string{
 			`token_issuers[0].algorithms[0]: "none" is not one of RS256, ES256, RS384, RS512, ES384, ES512, PS256, PS384, PS512, EdDSA`,
 			`token_issuers[0].algorithms[1]: "HS256" is not one of RS256, ES256, RS384, RS512, ES384, ES512, PS256, PS384, PS512, EdDSA`}},
-		{tokens(entry(`, "algorithms": []`)), []string{`token_issuers[0].algorithms: must not be empty; leave it out for what is usual`}},
+		{tokens(entry(`, "algorithms": []`)), []string{`token_issuers[0].algorithms: must not be empty; leave it out for the default`}},
 		{tokens(entry(`, "max_uses": 0`)), []string{`token_issuers[0].max_uses: must be an integer from 1 to 1000; leave it out for any number of uses while the token is valid`}},
 		{tokens(entry(`, "max_uses": 1.5`)), []string{`token_issuers[0].max_uses: must be an integer from 1 to 1000; leave it out for any number of uses while the token is valid`}},
 		{tokens(strings.Replace(entry(""), `{"repo": "a/b"}`, `{}`, 1)), []string{

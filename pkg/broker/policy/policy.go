@@ -1,13 +1,19 @@
-// Package policy decides what a registration gets: profile and client metadata in, client metadata or a refusal out.
+// Package policy is a value: the rules for registrations. It takes a profile
+// and client metadata, and returns client metadata or a refusal.
 //
-// A policy is one JSON document ([Parse], reference in docs/policy.md) that holds named profiles. A profile says which
-// redirect URIs, grant types, token endpoint authentication methods and scopes a registration may have, and how many
-// registrations there may be. Open registration names a profile or is off; an initial access token names one.
+// A policy is one JSON document ([Parse], reference in docs/policy.md) with
+// named profiles. A profile has the redirect URIs, grant types, token endpoint
+// authentication methods and scopes that a registration may have, and limits on
+// the number of registrations. Open registration names a profile or is off; an
+// initial access token names one.
 //
-// The package comes after dcr.Decode and dcr.Validate, which know the RFCs and no configuration, and before anything
-// that has an effect. It is pure: no clock, no network, no state. A Policy never changes and may be used concurrently.
+// The package is used after dcr.Decode and dcr.Validate, which apply the RFCs
+// without configuration, and before anything that has an effect. It is pure: no
+// clock, no network, no state. A Policy never changes and may be used
+// concurrently.
 //
-// What is left out on purpose: counting. [Limits] are numbers here; whoever has a store keeps to them.
+// Counting is left out: [Limits] are numbers here, and the use cases enforce
+// them with a store.
 package policy
 
 import (
@@ -22,8 +28,9 @@ import (
 //go:embed default.json
 var defaultDocument []byte
 
-// Default returns the document that is used when no other is configured. Its profile "open" lets the clients of all
-// presets and loopback clients register openly. Its profile "trusted" is for initial access tokens.
+// Default returns the document that is used if none is configured. Its profile
+// "open" lets the clients of all presets and loopback clients register openly.
+// Its profile "trusted" is for initial access tokens.
 func Default() []byte { return slices.Clone(defaultDocument) }
 
 // Policy is a document that passed all checks.
@@ -33,10 +40,11 @@ type Policy struct {
 	scopes   []string // of the deployment
 
 	tokens     []*TokenRule // in the document's order
-	statements []trusted
+	statements []trustedIssuer
 }
 
-// Open returns the profile of open registration, and false if open registration is off.
+// Open returns the profile of open registration, and false if open registration
+// is off.
 func (p *Policy) Open() (*Profile, bool) { return p.Profile(p.open) }
 
 // Profile returns the profile with that name, and false if there is none.
@@ -48,10 +56,13 @@ func (p *Policy) Profile(name string) (*Profile, bool) {
 // Profiles returns the names of all profiles in alphabetical order.
 func (p *Policy) Profiles() []string { return slices.Sorted(maps.Keys(p.profiles)) }
 
-// ScopesSupported returns what authorization server metadata may list as scopes_supported, in the deployment's order.
-// With open registration that is what every openly registered client has: there are clients that ask for all that is
-// listed, and Cognito refuses who asks for one too many. Without, it is what any profile allows.
-// aws.cognito.signin.user.admin is never listed, since nobody should ask for it unless they know what it is.
+// ScopesSupported returns what authorization server metadata may list as
+// scopes_supported, in the deployment's order. With open registration they are
+// the scopes of every openly registered client: some clients ask for all listed
+// scopes, and Cognito refuses a request with a scope that the client does not
+// have. Without open registration they are the scopes that any profile allows.
+// aws.cognito.signin.user.admin is never listed, because a client should not
+// ask for it by accident.
 func (p *Policy) ScopesSupported() []string {
 	var supported []string
 	for _, scope := range p.scopes {
@@ -99,105 +110,115 @@ type Profile struct {
 // Name returns the name of the profile.
 func (p *Profile) Name() string { return p.name }
 
-// Open reports whether this is the profile of open registration. It stays so for a registration that comes with an
-// initial access token which names it.
+// Open reports whether this is the profile of open registration. It is also
+// true for a registration with an initial access token of this profile.
 func (p *Profile) Open() bool { return p.open }
 
 // Scopes returns the scopes that a registration may get.
 func (p *Profile) Scopes() []string { return slices.Clone(p.allowed) }
 
-// Limits returns how many registrations the profile lets in.
+// Limits returns the profile's limits on registrations.
 func (p *Profile) Limits() Limits { return p.limits }
 
-// AppClient says whose app client users are signed in through, in brokered mode. Clients with the grant type
-// client_credentials have a dedicated one whatever it says.
+// AppClient returns the kind of app client through which users sign in, in
+// brokered mode. Clients with the grant type client_credentials always have a
+// dedicated one.
 func (p *Profile) AppClient() AppClient { return p.appClient }
 
-// AppClient is whose app client users are signed in through.
+// AppClient is the kind of app client through which users sign in.
 type AppClient string
 
 const (
-	// SharedAppClient is one for all registrations of the profile.
+	// SharedAppClient is one app client for all registrations of the profile.
 	SharedAppClient AppClient = "shared"
-	// DedicatedAppClient is one for each registration that is used.
+	// DedicatedAppClient is one app client for each registration that is used.
 	DedicatedAppClient AppClient = "dedicated"
 )
 
-// Consent says whether a user is asked each time, in brokered mode.
+// Consent returns how often a user is asked for consent, in brokered mode.
 func (p *Profile) Consent() Consent { return p.consent }
 
-// Consent is how often a user is asked.
+// Consent is how often a user is asked for consent.
 type Consent string
 
 const (
-	// ConsentAlways is at each authorization.
+	// ConsentAlways asks at each authorization.
 	ConsentAlways Consent = "always"
-	// ConsentRemember is once for a while, where the redirect URI is https.
+	// ConsentRemember remembers the answer for some time if the redirect URI is
+	// https.
 	ConsentRemember Consent = "remember"
 )
 
-// Users says who may consent, in brokered mode.
+// Users returns the users who may consent, in brokered mode.
 func (p *Profile) Users() Users {
 	return Users{slices.Clone(p.users.Groups), slices.Clone(p.users.IdentityProviders)}
 }
 
-// Users says who may consent. Nil is anybody; where both are set, a user has to satisfy both.
+// Users are the users who may consent. A nil list allows every user; if both
+// are set, a user has to satisfy both.
 type Users struct {
-	// Groups are groups of the user pool of which a user must be in one.
+	// Groups are groups of the user pool; a user must be in one of them.
 	Groups []string
-	// IdentityProviders are those of which one must have vouched for the user; COGNITO is the pool itself.
+	// IdentityProviders are identity providers of the user pool; the user must
+	// have signed in with one of them. COGNITO is the pool itself.
 	IdentityProviders []string
 }
 
-// Allow reports whether a user may consent who is in these groups and for whom this identity provider vouched.
+// Allow reports whether a user may consent who is in these groups and signed in
+// with this identity provider.
 func (u Users) Allow(groups []string, identityProvider string) bool {
 	inGroup := func(g string) bool { return slices.Contains(u.Groups, g) }
 	return (u.Groups == nil || slices.ContainsFunc(groups, inGroup)) &&
 		(u.IdentityProviders == nil || slices.Contains(u.IdentityProviders, identityProvider))
 }
 
-// Lifetimes says how long registrations live.
+// Lifetimes returns how long registrations live.
 func (p *Profile) Lifetimes() Lifetimes { return p.lifetimes }
 
-// Lifetimes says how long registrations live. 0 is for ever.
+// Lifetimes are the lifetimes of registrations. 0 means no end.
 type Lifetimes struct {
-	// Unconfirmed is for a registration that nobody has used.
+	// Unconfirmed is the lifetime of a registration that no user has used.
 	Unconfirmed time.Duration
-	// Inactive counts from the last use, or from the registration if there was none.
+	// Inactive counts from the last use, or from the registration if there was
+	// none.
 	Inactive time.Duration
 	// Absolute counts from the registration, used or not.
 	Absolute time.Duration
 }
 
-// Approval says whether an operator has to approve a registration before it can be used, in brokered mode.
+// Approval returns whether an operator has to approve a registration before it
+// can be used, in brokered mode.
 func (p *Profile) Approval() Approval { return p.approval }
 
-// Approval is what a registration waits for.
+// Approval is the approval that a registration needs.
 type Approval string
 
 const (
-	// ApprovalNone is nothing.
+	// ApprovalNone means that a registration needs no approval.
 	ApprovalNone Approval = "none"
-	// ApprovalManual is an operator.
+	// ApprovalManual means that an operator has to approve it.
 	ApprovalManual Approval = "manual"
 )
 
-// Limits says how many registrations a profile lets in. 0 is unlimited.
+// Limits are the limits on the registrations of a profile. 0 means no limit.
 type Limits struct {
-	// AppClients is how many Cognito app clients of the profile's registrations may exist at the same time.
+	// AppClients is the most Cognito app clients that the profile's
+	// registrations may have at the same time.
 	AppClients int
-	// CreationsPerHour is how many registrations may be made in an hour for each RedirectHost, so that one noisy
-	// host does not lock out the others.
+	// CreationsPerHour is the most registrations in an hour for each
+	// RedirectHost, so that one busy host does not block the others.
 	CreationsPerHour int
-	// CreationsPerHourPerToken is how many may be made in an hour with one initial access token, or by one subject of a
-	// token issuer.
+	// CreationsPerHourPerToken is the most registrations in an hour with one
+	// initial access token, or by one subject of a token issuer.
 	CreationsPerHourPerToken int
 }
 
-// RedirectHost returns what hourly creations are counted by: the host of the first redirect URI in lower case without
-// port if it is https, "loopback" if it is a loopback URI, its scheme with a colon ("cursor:") if it is a private-use
-// URI, and "-" if there is none, as with client_credentials. m is metadata that Apply returned: the first redirect URI
-// that a client sent may be one that was refused.
+// RedirectHost returns the key by which hourly creations are counted: the host
+// of the first redirect URI in lower case without port if it is https,
+// "loopback" if it is a loopback URI, its scheme with a colon ("cursor:") if it
+// is a private-use URI, and "-" if there is none, as with client_credentials. m
+// is metadata that Apply returned: a client's first redirect URI may be one
+// that Apply drops.
 func RedirectHost(m dcr.ClientMetadata) string {
 	if len(m.RedirectURIs) == 0 {
 		return "-"

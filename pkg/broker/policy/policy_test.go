@@ -31,7 +31,8 @@ func profile(t testing.TB, p *policy.Policy, name string) *policy.Profile {
 	return pr
 }
 
-// redirectProfile returns a profile for initial access tokens with these redirect_uris, a JSON object.
+// redirectProfile returns a profile for initial access tokens with these
+// redirect_uris, a JSON object.
 func redirectProfile(t testing.TB, rules string) *policy.Profile {
 	t.Helper()
 	return profile(t, parse(t, `{"version": 1, "profiles": {"p": {"redirect_uris": `+rules+`}}}`, deployment), "p")

@@ -5,15 +5,16 @@ import (
 	"slices"
 )
 
-// preset is what a known client registers as redirect URIs.
+// preset has the redirect URIs of a known client.
 type preset struct {
 	https      []string // patterns
 	privateUse []string // whole URIs
-	loopback   bool     // it also comes with a loopback URI, on a port and path of its own
+	loopback   bool     // it also registers a loopback URI with a port and path of its own
 }
 
-// presets has the redirect URIs that the clients are known to register. A loopback URI is not listed by path: any
-// program on the user's machine can use the path of another, so that would keep nobody out.
+// presets has the redirect URIs that these clients are known to register.
+// Loopback URIs are not listed by path: any program on the user's machine can
+// use the path of another, so a path would not stop an attacker.
 var presets = map[string]preset{
 	"chatgpt": {https: []string{
 		"https://chatgpt.com/connector/oauth/*",
@@ -41,5 +42,6 @@ var presets = map[string]preset{
 	},
 }
 
-// Presets returns the names of the clients that redirect_uris.presets may list, in alphabetical order.
+// Presets returns the names of the clients that redirect_uris.presets may list,
+// in alphabetical order.
 func Presets() []string { return slices.Sorted(maps.Keys(presets)) }

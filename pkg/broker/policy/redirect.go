@@ -9,11 +9,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// redirectRules says which redirect URIs a profile allows. The zero value allows none.
+// redirectRules are the redirect URIs that a profile allows. The zero value
+// allows none.
 type redirectRules struct {
 	loopback      bool // http on localhost, 127.0.0.1 and [::1], any port and path
 	anyHTTPS      bool
-	anyPrivateUse bool // any scheme with a dot (RFC 8252 section 7.1)
+	anyPrivateUse bool // any scheme with a dot (RFC 8252 §7.1)
 	presets       []string
 	https         []httpsPattern // of the document; those of presets are in presetHTTPS
 	schemes       []string       // lower case
@@ -22,7 +23,7 @@ type redirectRules struct {
 	presetPrivateUse []string // whole URIs, scheme in lower case
 }
 
-// empty reports whether nothing at all is allowed.
+// empty reports whether the rules allow no redirect URI at all.
 func (r *redirectRules) empty() bool {
 	return !r.loopback && !r.anyHTTPS && !r.anyPrivateUse && len(r.presets) == 0 && len(r.https) == 0 && len(r.schemes) == 0
 }
@@ -41,7 +42,8 @@ func (r *redirectRules) allow(u dcr.RedirectURI) bool {
 	return false
 }
 
-// summary says for an error description what is allowed, the general before the particular since it may be cut.
+// summary returns the allowed URIs for an error description. General rules come
+// first, because a long description is cut.
 func (r *redirectRules) summary() string {
 	var parts []string
 	if r.anyHTTPS {
@@ -65,21 +67,23 @@ func (r *redirectRules) summary() string {
 	return strings.Join(parts, "; ")
 }
 
-// httpsPattern is a rule for https redirect URIs. A URI is compared as it was sent, part by part and without any
-// normalisation except that its host is taken in lower case: a URI that means the same but is written in another way
-// does not match.
+// httpsPattern is a rule for https redirect URIs. A URI is compared part by
+// part as it was sent, with only its host in lower case (RFC 9700 §2.1: exact
+// string matching). A URI that is equivalent but written in another way does
+// not match.
 type httpsPattern struct {
 	text       string
-	anyLabel   bool   // one label stands in front of host
+	anyLabel   bool   // one label precedes host
 	host       string // lower case
 	port       string // "" for a URI without port
 	anySegment bool   // one plain segment follows tail
 	tail       string // path and query; ends with a slash if anySegment
 }
 
-// parseHTTPSPattern reads https://host[:port][/path][?query]. The host may start with "*.", which stands for exactly
-// one label, if two labels follow. The path may end with "/*", which stands for exactly one segment; there is no query
-// then. No other wildcard is allowed.
+// parseHTTPSPattern reads https://host[:port][/path][?query]. The host may
+// start with "*.", which stands for exactly one label, if two labels follow.
+// The path may end with "/*", which stands for exactly one segment; such a
+// pattern has no query. No other wildcard is allowed.
 func parseHTTPSPattern(text string) (httpsPattern, error) {
 	p := httpsPattern{text: text}
 	rest, ok := strings.CutPrefix(text, "https://")
@@ -94,7 +98,7 @@ func parseHTTPSPattern(text string) (httpsPattern, error) {
 	if p.anySegment && strings.Contains(rest, "?") {
 		return httpsPattern{}, errors.New("'*' must not stand in a query")
 	}
-	// One URI that the pattern would match, so that both are held to the same rules.
+	// A URI that the pattern matches is checked by the rules for redirect URIs.
 	example := rest
 	if p.anyLabel {
 		example = "x." + example
@@ -136,7 +140,7 @@ func (p httpsPattern) match(u dcr.RedirectURI) bool {
 	return ok && plainSegment(segment)
 }
 
-// tail returns what follows the authority. That a query is empty and that there is none are two things.
+// tail returns path and query. An empty query differs from none.
 func tail(u dcr.RedirectURI) string {
 	if strings.Contains(u.Raw, "?") {
 		return u.Path + "?" + u.Query
@@ -144,8 +148,9 @@ func tail(u dcr.RedirectURI) string {
 	return u.Path
 }
 
-// plainSegment reports whether s is one path segment of unreserved characters (RFC 3986 section 2.3). Everything else
-// is refused, percent-encoding and path parameters (";") too: servers do not agree on what those mean.
+// plainSegment reports whether s is one path segment of unreserved characters
+// (RFC 3986 §2.3). Everything else is refused, also percent-encoding and path
+// parameters (";"): servers read them in different ways.
 func plainSegment(s string) bool {
 	if s == "" || s == "." || s == ".." {
 		return false
@@ -159,7 +164,8 @@ func plainSegment(s string) bool {
 	return true
 }
 
-// parseScheme returns the scheme in lower case if it is one that a client may have for its own.
+// parseScheme returns s in lower case if it is a scheme that a client may use
+// as its own.
 func parseScheme(s string) (string, error) {
 	scheme := strings.ToLower(s)
 	switch {
@@ -174,7 +180,8 @@ func parseScheme(s string) (string, error) {
 	return scheme, nil
 }
 
-// reason returns what dcr says about a redirect URI without the code, which is for clients.
+// reason returns the description of dcr's error without its code, which is for
+// clients.
 func reason(err error) error {
 	if e, ok := errors.AsType[*dcr.Error](err); ok {
 		return errors.New(e.Description)

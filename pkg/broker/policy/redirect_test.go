@@ -8,7 +8,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// allows reports whether the profile registers a client with this redirect URI alone.
+// allows reports whether the profile registers a client with this redirect URI
+// alone.
 func allows(t *testing.T, p *policy.Profile, uri string) bool {
 	t.Helper()
 	m := dcr.ClientMetadata{
@@ -44,7 +45,7 @@ func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
 		{"https://www.cursor.com/agents/mcp/oauth/callback", true},
 		{"https://oauth.n8n.cloud/oauth2/callback", true},
 		{"cursor://anysphere.cursor-mcp/oauth/callback", true},
-		{"CURSOR://anysphere.cursor-mcp/oauth/callback", true}, // nor have schemes
+		{"CURSOR://anysphere.cursor-mcp/oauth/callback", true}, // schemes have no case
 		{"http://localhost:3118/callback", true},
 		{"http://localhost:3142", true},
 		{"http://127.0.0.1/", true},
@@ -119,7 +120,7 @@ func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
 		{"https://chatgpt.com/connector/oauth/a:b@c", false},
 		{"https://evil.chatgpt.com/connector/oauth/a", false},
 
-		// Private-use schemes: that one URI of Cursor's and no other.
+		// Private-use schemes: only the one URI of Cursor.
 		{"cursor://claude.ai/", false},
 		{"cursor://anysphere.cursor-mcp/oauth/callback?x=1", false},
 		{"cursor://anysphere.cursor-mcp/oauth/callback/", false},
@@ -131,7 +132,7 @@ func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
 		{"com.example.app://claude.ai/api/mcp/auth_callback", false},
 		{"javascript://claude.ai/%0aalert(1)", false},
 
-		// What only looks like loopback.
+		// Hosts that only look like loopback.
 		{"http://localhost.evil.com/callback", false},
 		{"http://127.0.0.1.evil.com/callback", false},
 		{"http://127.0.0.2/callback", false},
@@ -201,12 +202,13 @@ func TestRedirectRules(t *testing.T) {
 		{`{"private_use_schemes": ["com.example.app"]}`, "com.example:/cb", false},
 		{`{"private_use_schemes": ["cursor"]}`, "cursor://any/thing", true},
 		{`{"any_private_use": true}`, "com.example.app:/cb", true},
-		{`{"any_private_use": true}`, "cursor://anysphere.cursor-mcp/oauth/callback", false}, // no dot: has to be named
+		{`{"any_private_use": true}`, "cursor://anysphere.cursor-mcp/oauth/callback", false}, // without a dot it has to be listed
 		{`{"any_private_use": true}`, "javascript:/cb", false},
 		{`{"any_private_use": true}`, "com.apple.tv:/cb", false},
 		{`{"any_private_use": true}`, "https://example.com/", false},
 
-		// A preset of a client that comes with a loopback URI allows loopback.
+		// The preset of a client that also registers a loopback URI allows
+		// loopback.
 		{`{"presets": ["vscode"]}`, "http://127.0.0.1:5000/other", true},
 		{`{"presets": ["claude"]}`, "http://127.0.0.1:5000/other", false},
 		{`{"presets": ["claude"]}`, "https://claude.ai/api/mcp/auth_callback", true},

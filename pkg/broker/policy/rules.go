@@ -2,7 +2,7 @@ package policy
 
 import "slices"
 
-// What a profile allows, for who explains it to people.
+// The rules of a profile, for programs that print them.
 
 // GrantTypes returns the grant types that a registration may have.
 func (p *Profile) GrantTypes() []string { return slices.Clone(p.grants) }
@@ -11,6 +11,6 @@ func (p *Profile) GrantTypes() []string { return slices.Clone(p.grants) }
 // registration may have.
 func (p *Profile) AuthMethods() []string { return slices.Clone(p.methods) }
 
-// RedirectURIs says which redirect URIs a registration may have, with a semicolon
-// between rules.
+// RedirectURIs returns the redirect URIs that a registration may have as text,
+// with a semicolon between rules.
 func (p *Profile) RedirectURIs() string { return p.redirects.summary() }

@@ -1,9 +1,10 @@
 package policy
 
-// The scopes that are Cognito's own and not a resource server's.
+// Scopes of Cognito itself, not of a resource server.
 const (
 	scopeOpenID = "openid"
-	// scopeAdmin lets whoever holds an access token change the user's attributes, password and second factors.
+	// scopeAdmin lets the holder of an access token change the user's
+	// attributes, password and second factors.
 	scopeAdmin = "aws.cognito.signin.user.admin"
 )
 
@@ -15,13 +16,15 @@ func needsOpenID(scope string) bool {
 	return scope == "email" || scope == "phone" || scope == "profile"
 }
 
-// aboutUser reports whether a scope is about a signed-in user, so that client_credentials cannot have it.
+// aboutUser reports whether a scope is about a signed-in user.
+// client_credentials cannot have such a scope.
 func aboutUser(scope string) bool {
 	return scope == scopeOpenID || scope == scopeAdmin || needsOpenID(scope)
 }
 
-// validScope reports whether s has the form that Cognito asks for: RFC 6749 section 3.3 and at most 256 characters,
-// 513 with the identifier of a resource server and a slash in front of it.
+// validScope reports whether s is a scope-token (RFC 6749 §3.3) within
+// Cognito's limits: 256 characters, or 513 with the identifier of a resource
+// server and a slash before it.
 func validScope(s string) bool {
 	if s == "" || len(s) > 513 {
 		return false

@@ -12,12 +12,14 @@ import (
 
 const (
 	maxDocument = 256 << 10 // bytes
-	maxDepth    = 16        // a document needs five levels
+	maxDepth    = 16        // levels; a document needs five
 )
 
-// Fault is one thing that is wrong with a document.
+// Fault is one fault of a document.
 type Fault struct {
-	// Path says where, as in profiles.open.redirect_uris.https[2]. It is empty for a fault of the whole document.
+	// Path is the place of the fault, as in
+	// profiles.open.redirect_uris.https[2]. It is empty for a fault of the
+	// whole document.
 	Path    string
 	Message string
 }
@@ -42,16 +44,17 @@ func (e *ParseError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// faults collects what is wrong, so that all of it can be reported at once.
+// faults collects faults, so that all of them are reported at once.
 type faults []Fault
 
 func (f *faults) add(path, format string, args ...any) {
 	*f = append(*f, Fault{path, fmt.Sprintf(format, args...)})
 }
 
-// tree reads a JSON text into string, json.Number, bool, nil, []any and map[string]any. A member name that is repeated
-// in one object is a fault, and the first one is kept. If the text cannot be read at all, ok is false and that is the
-// only fault.
+// tree reads a JSON text into string, json.Number, bool, nil, []any and
+// map[string]any. A member name that is repeated in one object is a fault, and
+// the first value counts. If the text cannot be read at all, ok is false and
+// the reason is the only fault.
 func (f *faults) tree(body []byte) (v any, ok bool) {
 	switch {
 	case len(body) > maxDocument:
@@ -92,7 +95,7 @@ func checkSyntax(body []byte) error {
 	return fmt.Errorf("not JSON: line %d, column %d: %w", line, column, err)
 }
 
-// value reads the next value of a text that is known to be JSON.
+// value reads the next value. The caller has checked that the text is JSON.
 func (f *faults) value(d *json.Decoder, path string, depth int) (any, error) {
 	t, err := d.Token()
 	if err != nil {
@@ -127,7 +130,7 @@ func (f *faults) members(d *json.Decoder, path string, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		name := fmt.Sprint(t) // always a string: a token before a colon
+		name := fmt.Sprint(t) // always a string, since it stands before a colon
 		v, err := f.value(d, member(path, name), depth+1)
 		if err != nil {
 			return nil, err
@@ -150,13 +153,14 @@ const (
 	digits = "0123456789"
 )
 
-// only reports whether s has characters of the alphabet, and no others.
-func only(s, alphabet string) bool { return s != "" && strings.Trim(s, alphabet) == "" }
+// allIn reports whether s is not empty and all of its characters are in the
+// alphabet.
+func allIn(s, alphabet string) bool { return s != "" && strings.Trim(s, alphabet) == "" }
 
 // member returns the path of a member of the object at path.
 func member(path, name string) string {
 	switch {
-	case len(name) > 64 || !only(name, lower+upper+digits+"_-"):
+	case len(name) > 64 || !allIn(name, lower+upper+digits+"_-"):
 		return path + "[" + quote(name) + "]"
 	case path == "":
 		return name

@@ -22,25 +22,22 @@ func has(o map[string]any, name string) bool {
 	return ok
 }
 
-// object reads an object that may have the known members. Those of later are refused with a message of their own.
-func (d *document) object(path string, v any, later []string, known ...string) (map[string]any, bool) {
+// object reads an object that may have the known members.
+func (d *document) object(path string, v any, known ...string) (map[string]any, bool) {
 	o, ok := v.(map[string]any)
 	if !ok {
 		d.add(path, "must be an object, not %s", kindOf(v))
 	}
 	for _, name := range slices.Sorted(maps.Keys(o)) {
-		switch {
-		case slices.Contains(known, name):
-		case slices.Contains(later, name):
-			d.add(member(path, name), "not supported by this version")
-		default:
+		if !slices.Contains(known, name) {
 			d.add(member(path, name), "unknown; known are %s", strings.Join(known, ", "))
 		}
 	}
 	return o, ok
 }
 
-// list reads an array of strings that are neither empty nor repeated. It may be empty.
+// list reads an array of strings, each once and none empty. The array itself
+// may be empty.
 func (d *document) list(path string, v any) []item {
 	elements, ok := v.([]any)
 	if !ok {
@@ -66,10 +63,10 @@ func (d *document) list(path string, v any) []item {
 	return items
 }
 
-// nonEmpty is list for what cannot be empty.
+// nonEmpty is list for an array with at least one string.
 func (d *document) nonEmpty(path string, v any) []item {
 	if elements, ok := v.([]any); ok && len(elements) == 0 {
-		d.add(path, "must not be empty; leave it out for what is usual")
+		d.add(path, "must not be empty; leave it out for the default")
 	}
 	return d.list(path, v)
 }

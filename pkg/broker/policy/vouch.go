@@ -6,12 +6,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// DefaultScopes returns the scopes that a request gets which names none.
+// DefaultScopes returns the scopes of a request that names none.
 func (p *Profile) DefaultScopes() []string { return slices.Clone(p.defaults) }
 
-// Vouches reports whether a redirect URI is known to be harmless, and not merely allowed: it is one that a preset
-// lists, or leads back to the user's own machine by the loopback rule. To any other one of an open registration, which
-// anybody can make, people must not be sent without having been asked (RFC 9700 section 4.11.2).
+// Vouches reports whether a redirect URI is known to be harmless, and not only
+// allowed: a preset lists it, or the loopback rule allows it and it leads back
+// to the user's own machine. RFC 9700 §4.11.2: the broker must not redirect a
+// user to another URI of an open registration without the user's consent,
+// because anyone can register.
 func (p *Profile) Vouches(u dcr.RedirectURI) bool {
 	switch u.Kind {
 	case dcr.Loopback:

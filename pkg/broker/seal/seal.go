@@ -1,8 +1,9 @@
-// Package seal keeps what Cognito hands the broker, app client secrets and
-// refresh tokens, unreadable at rest: AES-256-GCM, with what the secret is for
-// and whose it is as associated data, so that a sealed value is of no use in
-// another row. It also makes the keyed hashes that must come out alike in every
-// process. One key seals, any number open, each has an id.
+// Package seal is a value: the keys that encrypt Cognito's app client secrets
+// and refresh tokens at rest. It uses AES-256-GCM with the purpose and the
+// owner of the secret as associated data, so that a sealed value cannot be
+// opened in another row. It also makes the keyed hashes that must be equal in
+// every process. One key seals, any number of keys open, and each has an id.
+// The package leaves out where the keys are stored and how they are loaded.
 package seal
 
 import (
@@ -29,8 +30,9 @@ import (
 // KeySize is the length of every key, in bytes.
 const KeySize = 32
 
-// Ring is the keys. It is safe for concurrent use and prints as "[redacted]".
-// The zero Ring has no keys: it is to Become one that has before it is used.
+// Ring is a set of keys. It is safe for concurrent use and prints as
+// "[redacted]". The zero Ring has no keys: it is to Become one that has before
+// it is used.
 type Ring struct{ keys atomic.Pointer[keys] }
 
 type keys struct {
@@ -52,14 +54,14 @@ func (*Ring) GoString() string { return "[redacted]" }
 // LogValue implements slog.LogValuer.
 func (*Ring) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// document is the keys as an operator keeps them. Seal names the key that
-// seals; those before it stay until nothing is left that they sealed, which is
-// as long as the longest refresh token lives. MAC is the key of the keyed
-// hashes and does not rotate, since client ids are made with it.
+// document is the JSON form of the keys. Seal is the id of the key that seals.
+// Former keys stay until no value is left that they sealed, which is the
+// longest lifetime of a refresh token. MAC is the key of the keyed hashes and
+// does not rotate, because client ids are made with it.
 //
-// Seed is what a deployment starts with that has its keys made by Secrets
-// Manager, which can make a random text but no keys: the key "seed" and, unless
-// MAC is there, the key of the keyed hashes come from it.
+// Seed is for a deployment whose keys Secrets Manager makes: it can make a
+// random text but no keys. The key "seed" is derived from it, and so is the key
+// of the keyed hashes if MAC is absent.
 type document struct {
 	Version int               `json:"version"`
 	Seed    string            `json:"seed,omitempty"`
@@ -68,15 +70,16 @@ type document struct {
 	MAC     string            `json:"mac,omitempty"`
 }
 
-// seedKey is the id of the key that comes from the seed.
+// seedKey is the id of the key that is derived from the seed.
 const seedKey = "seed"
 
-// minSeed is how long a seed is at least. A letter or digit has 5.9 bits, so
-// that 43 of them that were drawn at random are worth a key of 32 bytes.
+// minSeed is the minimum length of a seed. A random letter or digit has 5.9
+// bits, so 43 of them are as strong as a key of 32 bytes.
 const minSeed = 43
 
-// fromSeed adds to d what comes from its seed (HKDF, RFC 5869).
-func (d *document) fromSeed() error {
+// deriveFromSeed adds to d the keys that are derived from its seed (HKDF,
+// RFC 5869).
+func (d *document) deriveFromSeed() error {
 	if d.Seed == "" {
 		return nil
 	}
@@ -110,9 +113,9 @@ func (d *document) fromSeed() error {
 
 // Parse reads the keys: a JSON object with version (1), seal (the id of the key
 // that seals), keys (each id's key of 32 bytes in base64) and mac (32 bytes in
-// base64). With seed, a random text of 43 characters or more, the others may be
-// left out: the key "seed" comes from it, and seals unless seal names another,
-// and so does mac. The error names what is wrong and never holds a key.
+// base64). With seed, a random text of 43 characters or more, the other members
+// may be left out: the key "seed" and mac are derived from it, and this key
+// seals unless seal names another one. The error never contains a key.
 func Parse(body []byte) (*Ring, error) {
 	var d document
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -126,7 +129,7 @@ func Parse(body []byte) (*Ring, error) {
 	if d.Version != 1 {
 		return nil, errors.New("keys: version must be 1")
 	}
-	if err := d.fromSeed(); err != nil {
+	if err := d.deriveFromSeed(); err != nil {
 		return nil, err
 	}
 	k := &keys{sealing: d.Seal, open: make(map[string]cipher.AEAD)}
@@ -174,7 +177,7 @@ func Generate() []byte {
 	}
 	body, err := json.MarshalIndent(document{Version: 1, Seal: "k1", Keys: map[string]string{"k1": key()}, MAC: key()}, "", "  ")
 	if err != nil {
-		panic(err) // strings only: cannot happen
+		panic(err) // cannot happen: the document has only strings
 	}
 	return body
 }
@@ -187,15 +190,16 @@ func (r *Ring) Seal(purpose, owner, plain string) string {
 	return k.sealing + "." + base64.RawURLEncoding.EncodeToString(box)
 }
 
-// Current reports whether sealed was sealed by the key that seals now. What was
-// not is to be sealed again before the other key is thrown away.
+// Current reports whether sealed was sealed by the key that seals now. Other
+// values have to be sealed again before their key is removed.
 func (r *Ring) Current(sealed string) bool {
 	id, _, ok := strings.Cut(sealed, ".")
 	return ok && id == r.keys.Load().sealing
 }
 
-// Open returns what was sealed for this purpose and owner, or an error if it
-// was sealed for another, by a key that is not in the ring, or changed since.
+// Open returns the secret that was sealed for this purpose and owner. It
+// returns an error if sealed belongs to another purpose or owner, if its key is
+// not in the ring, or if it was changed.
 func (r *Ring) Open(purpose, owner, sealed string) (string, error) {
 	id, text, _ := strings.Cut(sealed, ".")
 	key := r.keys.Load().open[id]
@@ -213,15 +217,15 @@ func (r *Ring) Open(purpose, owner, sealed string) (string, error) {
 	return string(plain), nil
 }
 
-// MAC returns the keyed hash of the parts, different for each purpose. No two
-// lists of parts give the same input.
+// MAC returns the keyed hash of the parts, different for each purpose. Two
+// different lists of parts are never the same input.
 func (r *Ring) MAC(purpose string, parts ...string) [sha256.Size]byte {
 	h := hmac.New(sha256.New, r.keys.Load().mac)
 	h.Write(associated(append([]string{purpose}, parts...)...))
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// associated joins the parts with their lengths.
+// associated joins the parts, each with its length in front.
 func associated(parts ...string) []byte {
 	var b []byte
 	for _, p := range parts {

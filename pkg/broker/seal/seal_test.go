@@ -60,7 +60,7 @@ func TestOpen_refuses_another_purpose_or_owner(t *testing.T) {
 	sealed := r.Seal("grant", "owner", "secret")
 	for _, tt := range [][2]string{
 		{"grant", "owner2"}, {"grant", ""}, {"transaction", "owner"}, {"", "owner"}, {"owner", "grant"},
-		// The same letters, divided elsewhere.
+		// The same letters, divided at another place.
 		{"grantowner", ""}, {"", "grantowner"}, {"grantown", "er"}, {"gran", "towner"},
 	} {
 		if got, err := r.Open(tt[0], tt[1], sealed); err == nil {
@@ -101,8 +101,8 @@ func TestOpen_refuses_what_was_changed(t *testing.T) {
 	}
 }
 
-// A new key seals from the day on which seal names it; what the old ones sealed
-// opens for as long as they are in the ring.
+// A new key seals as soon as seal names it. Values that old keys sealed open as
+// long as these keys are in the ring.
 func TestRing_rotates_its_keys(t *testing.T) {
 	keys := map[string]string{"k1": key('a')}
 	before := ring(t, "k1", keys)
@@ -139,7 +139,7 @@ func TestRing_rotates_its_keys(t *testing.T) {
 	}
 }
 
-func TestMAC_comes_out_alike_everywhere_and_differs_for_all_else(t *testing.T) {
+func TestMAC_is_equal_in_every_process_and_differs_by_input(t *testing.T) {
 	a := ring(t, "k1", map[string]string{"k1": key('a')})
 	rotated := ring(t, "k2", map[string]string{"k1": key('a'), "k2": key('b')})
 	other, err := seal.Parse(document(t, "k1", map[string]string{"k1": key('a')}, key('n')))
@@ -173,7 +173,7 @@ func TestMAC_comes_out_alike_everywhere_and_differs_for_all_else(t *testing.T) {
 	if a.MAC("p", "a", "b") != rotated.MAC("p", "a", "b") {
 		t.Error("a new sealing key changes the keyed hashes")
 	}
-	// Client ids and grant ids that are stored depend on this.
+	// Stored client ids and grant ids depend on this.
 	sum := a.MAC("p", "a", "b")
 	const want = "b0a768b5188f0d841813d25760f3feb12a2a90668b59f2ed0b6dcdb5640665f2"
 	if got := hex.EncodeToString(sum[:]); got != want {
@@ -181,7 +181,7 @@ func TestMAC_comes_out_alike_everywhere_and_differs_for_all_else(t *testing.T) {
 	}
 }
 
-func TestParse_refuses_and_names_what_is_wrong(t *testing.T) {
+func TestParse_refuses_with_the_reason(t *testing.T) {
 	one := map[string]string{"k1": key('a')}
 	for _, tt := range []struct {
 		name string
@@ -222,7 +222,7 @@ func TestGenerate_makes_a_ring_of_its_own(t *testing.T) {
 	if err != nil {
 		t.Fatalf("parse: %v", err)
 	}
-	rb, err := seal.Parse(append(b, '\n')) // as an editor leaves it
+	rb, err := seal.Parse(append(b, '\n')) // as an editor saves it
 	if err != nil {
 		t.Fatalf("parse with a newline: %v", err)
 	}
@@ -248,7 +248,7 @@ func TestRing_prints_no_key(t *testing.T) {
 	}
 }
 
-func TestRing_can_be_used_by_many_at_once(t *testing.T) {
+func TestRing_is_safe_for_concurrent_use(t *testing.T) {
 	r := ring(t, "k1", map[string]string{"k1": key('a')})
 	done := make(chan error)
 	for i := range 8 {
@@ -271,8 +271,8 @@ func TestRing_can_be_used_by_many_at_once(t *testing.T) {
 	}
 }
 
-// Whatever stands in a row, Open gives what was sealed for its owner or an
-// error, and what was sealed opens.
+// For any stored value Open returns the owner's secret or an error, and a
+// sealed value opens.
 func FuzzOpen(f *testing.F) {
 	r := ring(f, "k1", map[string]string{"k1": key('a'), "k2": key('b')})
 	f.Add("p", "o", r.Seal("p", "o", "secret"))

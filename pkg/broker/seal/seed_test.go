@@ -12,7 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// madeSeed is as Secrets Manager makes one: 64 letters and digits.
+// madeSeed is a seed like those of Secrets Manager: 64 letters and digits.
 const madeSeed = "mQ3vX8kLz1RwT6yUbN0aJdHfGsPeCoVi5x7K2tYqWnEuMr4ZcAjBhDlFgSpIoT9X"
 
 func parse(t *testing.T, body string) *seal.Ring {
@@ -46,8 +46,8 @@ func TestASeedAloneMakesARing(t *testing.T) {
 	}
 }
 
-// A change of how keys come from a seed would lock out every deployment that has
-// one. Here RFC 5869 is computed from HMAC alone.
+// With another derivation a deployment with a seed could not open its stored
+// secrets. This test computes RFC 5869 from HMAC alone.
 func TestKeysOfASeedNeverChange(t *testing.T) {
 	mac := func(key, message []byte) []byte {
 		h := hmac.New(sha256.New, key)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Activity is one request that is being answered, or one run of a function. All
-// of it is safe for concurrent use, and a nil Activity takes everything and keeps
-// nothing, so that code which is measured need not know whether it is.
+// Activity is one request, or one run of a function. It is safe for concurrent
+// use. A nil Activity discards everything, so that measured code also works
+// without one.
 type Activity struct {
 	id string
 
@@ -19,7 +19,7 @@ type Activity struct {
 	counted map[*Metric]float64
 }
 
-// calls are those of one service.
+// calls are the calls of one service.
 type calls struct {
 	milliseconds []float64
 	throttled    int
@@ -27,7 +27,7 @@ type calls struct {
 
 type activityKey struct{}
 
-// Begin returns a context in which what happens belongs to a new activity.
+// Begin starts an activity and returns a context that belongs to it.
 func Begin(ctx context.Context, id string) (context.Context, *Activity) {
 	a := &Activity{id: id, calls: make(map[Service]*calls), counted: make(map[*Metric]float64)}
 	return context.WithValue(ctx, activityKey{}, a), a
@@ -47,7 +47,7 @@ func (a *Activity) ID() string {
 	return a.id
 }
 
-// The keys of notes.
+// The keys for Note.
 const (
 	ClientID  = "client_id"
 	Profile   = "profile"
@@ -56,10 +56,10 @@ const (
 	Outcome   = "outcome"
 )
 
-// Note says something about the activity of ctx; the last value of a key holds.
-// What a stranger chose must not be noted before it is known to be one of ours,
-// as the id of a registration that was found is: some notes are dimensions of
-// metrics, and each value of these costs money.
+// Note sets an attribute of the activity of ctx; the last value of a key wins.
+// A value from a request must be checked first, for example a client id by
+// finding its registration: some attributes are dimensions of metrics, and each
+// value of a dimension costs money.
 func Note(ctx context.Context, key, value string) { Of(ctx).note(key, value) }
 
 func (a *Activity) note(key, value string) {
@@ -77,11 +77,11 @@ func (a *Activity) note(key, value string) {
 	a.notes = append(a.notes, slog.String(key, value))
 }
 
-// Service is one that the broker calls.
+// Service is a service that the broker calls.
 type Service string
 
-// The services that are told apart. CognitoOAuth are the endpoints of the user
-// pool's domain, Cognito is its API, which admits 5 calls a second of each kind.
+// The services. CognitoOAuth are the endpoints of the user pool's domain.
+// Cognito is its API, which allows 5 calls a second of each kind.
 const (
 	Cognito      Service = "cognito"
 	CognitoOAuth Service = "cognito_oauth"
@@ -92,11 +92,11 @@ const (
 // services in the order in which they are logged.
 var services = []Service{Cognito, CognitoOAuth, DynamoDB, Other}
 
-// maxTimings is how many values of a metric one line may have (CloudWatch's limit
-// is 100). What a run calls beyond that is in the sums.
+// maxTimings is the most values of a metric in one line (CloudWatch's limit is
+// 100). Further calls of a run are only in the sums.
 const maxTimings = 100
 
-// Called records a call of a service, or one attempt of it, as it ended.
+// Called records a finished call of a service, or one attempt of it.
 func Called(ctx context.Context, s Service, took time.Duration, throttled bool) {
 	a := Of(ctx)
 	if a == nil {

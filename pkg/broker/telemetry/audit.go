@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Event is something that changed a registration, an app client, a consent, a
-// grant or a token.
+// Event is a change of a registration, an app client, a consent, a grant or a
+// token.
 type Event string
 
 // The events.
@@ -17,8 +17,8 @@ const (
 	RegistrationApproved Event = "registration.approved"
 	RegistrationDisabled Event = "registration.disabled"
 	RegistrationEnabled  Event = "registration.enabled"
-	// RegistrationDeleted is by the client or an operator, RegistrationRemoved by
-	// the janitor when a lifetime was over.
+	// RegistrationDeleted: the client or an operator deleted it.
+	// RegistrationRemoved: the janitor deleted it at the end of a lifetime.
 	RegistrationDeleted Event = "registration.deleted"
 	RegistrationRemoved Event = "registration.removed"
 
@@ -28,27 +28,29 @@ const (
 
 	AppClientCreated Event = "app_client.created"
 	AppClientUpdated Event = "app_client.updated"
-	// AppClientRemoved is one that certainly does not exist any more, whoever
-	// deleted it.
+	// AppClientRemoved: the app client no longer exists; the broker or another
+	// program deleted it.
 	AppClientRemoved Event = "app_client.removed"
 	AppClientAdopted Event = "app_client.adopted"
 
 	ConsentGiven      Event = "consent.given"
 	ConsentRefused    Event = "consent.refused"
 	ConsentRemembered Event = "consent.remembered"
-	// ConsentUsed is a sign-in that was not asked, for a remembered consent.
+	// ConsentUsed: a sign-in without a consent page, because of a remembered
+	// consent.
 	ConsentUsed Event = "consent.used"
 
 	GrantCreated Event = "grant.created"
 	GrantEnded   Event = "grant.ended"
-	// TokenIssued is an access token that was handed out.
+	// TokenIssued: a client got an access token.
 	TokenIssued Event = "access_token.issued"
 
-	// TableAccepted is an operator's word that a table is this deployment's.
+	// TableAccepted: an operator confirmed that the table belongs to this
+	// deployment.
 	TableAccepted Event = "table.accepted"
 )
 
-// Actor is who did it.
+// Actor made the change.
 type Actor struct {
 	// Kind is anonymous, client, initial_access_token, token_issuer, user,
 	// operator, janitor or broker.
@@ -57,21 +59,19 @@ type Actor struct {
 	ID string
 }
 
-// Audit is one line of the audit trail. None of it may be a secret: tokens,
-// secrets and their hashes have no place in it, nor what names a person but for
-// the sub.
+// Audit is one line of the audit trail. It must not contain tokens, secrets or
+// their hashes, and of a user only the sub.
 type Audit struct {
 	Event Event
 	Actor Actor
-	// What it was done to; empty fields are left out. AppClient is the id at
-	// Cognito, Grant and InitialAccessToken are ids as well.
+	// The objects of the change; empty fields are left out. All are names or
+	// ids; AppClient is the id at Cognito.
 	ClientID, Profile, InitialAccessToken, AppClient, Grant, User string
-	// Before and After are what changed. Either may be empty.
+	// Before and After are the changed values. Either may be empty.
 	Before, After []slog.Attr
 }
 
-// Log writes the line, with the id of the request that ctx belongs to. It is
-// written whatever the level of the log is.
+// Log writes the line at every log level, with the id of the request of ctx.
 func (a Audit) Log(ctx context.Context, log *slog.Logger) {
 	attrs := []slog.Attr{slog.String("event", string(a.Event))}
 	if id := Of(ctx).ID(); id != "" {
@@ -101,10 +101,10 @@ func (a Audit) Log(ctx context.Context, log *slog.Logger) {
 	write(ctx, log, "audit", attrs)
 }
 
-// write logs past the level that is set: no setting silences the audit trail or
-// what CloudWatch counts.
+// write ignores the log level: no setting turns off the audit trail or the
+// metrics.
 func write(ctx context.Context, log *slog.Logger, msg string, attrs []slog.Attr) {
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, msg, 0)
 	r.AddAttrs(attrs...)
-	log.Handler().Handle(ctx, r) // what cannot be written cannot be reported either
+	log.Handler().Handle(ctx, r) // a failed write cannot be logged either
 }

@@ -39,7 +39,7 @@ func table(t *testing.T, header string) [][]string {
 	return rows
 }
 
-// The page has every metric as it is, and says what to do.
+// The page has a row for every metric, with a column for the operator.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	var want, got []string
 	for _, m := range All {
@@ -93,8 +93,8 @@ func TestEveryEventIsDocumented(t *testing.T) {
 	}
 }
 
-// Every series costs money, so that only what the policy and protocols bound is a
-// dimension.
+// Every series costs money, so dimensions have only values that policy or
+// protocols limit.
 func TestDimensionsAreBounded(t *testing.T) {
 	for _, m := range All {
 		for _, d := range m.Dimensions {

@@ -7,48 +7,49 @@ import (
 	"time"
 )
 
-// Namespace is that of all metrics in CloudWatch.
+// Namespace is the namespace of all metrics in CloudWatch.
 const Namespace = "dcr-broker"
 
-// Issuer is the attribute that every line of the logger has to have, the host of
-// the issuer (config.Config.Logger). It is the first dimension of every metric, so
-// that deployments in one account and region do not share alarms.
+// Issuer is the attribute that every line of the logger has to have: the host
+// of the issuer (config.Config.Logger). It is the first dimension of every
+// metric, so that deployments in one account and region do not share alarms.
 const Issuer = "issuer"
 
-// Metric is something that CloudWatch counts.
+// Metric is a metric in CloudWatch.
 type Metric struct {
 	Name string
 	// Unit is one of CloudWatch's: Count, Milliseconds, Percent.
 	Unit string
-	// Dimensions are keys of notes. One that was not noted is "none". Every
-	// metric has the dimension Issuer besides, which is the logger's.
+	// Dimensions are keys of Note; the value of a key that was not set is
+	// "none". Every metric also has the dimension Issuer, which the logger
+	// sets.
 	Dimensions []string
-	// Means is what it says to an operator, for the table in the documentation.
+	// Means is the meaning of the metric, for the table in the documentation.
 	Means string
 }
 
-// The metrics. Those without an Activity's help are Gauges of a run.
+// The metrics.
 var (
-	Registrations    = &Metric{"Registrations", "Count", []string{Profile, Outcome}, "requests to register, by what became of them"}
-	DedupeHits       = &Metric{"DedupeHits", "Count", []string{Profile}, "open registrations that were there already"}
+	Registrations    = &Metric{"Registrations", "Count", []string{Profile, Outcome}, "requests to register, by outcome"}
+	DedupeHits       = &Metric{"DedupeHits", "Count", []string{Profile}, "open registrations that existed already"}
 	Tokens           = &Metric{"Tokens", "Count", []string{GrantType, Outcome}, "requests for tokens, by grant and error"}
 	Consents         = &Metric{"Consents", "Count", []string{Decision}, "decisions on the consent page, and consents that were remembered"}
 	AppClientsMade   = &Metric{"AppClientsMade", "Count", nil, "app clients made at Cognito"}
-	AppClientsGone   = &Metric{"AppClientsRemoved", "Count", nil, "app clients removed from Cognito, or found to be gone"}
+	AppClientsGone   = &Metric{"AppClientsRemoved", "Count", nil, "app clients removed from Cognito, or found missing there"}
 	StylesUsedUp     = &Metric{"BrandingStylesUsedUp", "Count", nil, "app clients that got no branding style, because the pool has no more"}
 	AppClientsHeld   = &Metric{"AppClients", "Count", nil, "app clients of this deployment in the pool"}
-	AppClientQuota   = &Metric{"AppClientQuotaUsed", "Percent", nil, "app clients in the pool, everybody's, against its quota"}
-	StylesLeft       = &Metric{"BrandingStylesLeft", "Count", nil, "branding styles that this deployment could still use, if nobody else has any"}
-	JanitorBacklog   = &Metric{"JanitorBacklog", "Count", nil, "records that were due and that the janitor did not get to"}
+	AppClientQuota   = &Metric{"AppClientQuotaUsed", "Percent", nil, "all app clients in the pool, also others', as a share of its quota"}
+	StylesLeft       = &Metric{"BrandingStylesLeft", "Count", nil, "branding styles that this deployment can still use, if no other program uses any"}
+	JanitorBacklog   = &Metric{"JanitorBacklog", "Count", nil, "records that were due and that the janitor had no time for"}
 	JanitorFailures  = &Metric{"JanitorFailures", "Count", nil, "records with which the janitor failed; it tries them again"}
-	JanitorRuns      = &Metric{"JanitorRuns", "Count", nil, "runs of the janitor that came to their end"}
-	JanitorStopped   = &Metric{"JanitorStopped", "Count", nil, "runs that were stopped because something is wrong with table or pool"}
+	JanitorRuns      = &Metric{"JanitorRuns", "Count", nil, "runs of the janitor that finished"}
+	JanitorStopped   = &Metric{"JanitorStopped", "Count", nil, "runs that stopped because table and pool do not fit together"}
 	CognitoLatency   = &Metric{"CognitoLatency", "Milliseconds", nil, "calls of Cognito's API"}
 	CognitoOAuthTime = &Metric{"CognitoOAuthLatency", "Milliseconds", nil, "requests to the endpoints of the user pool's domain"}
 	DynamoDBLatency  = &Metric{"DynamoDBLatency", "Milliseconds", nil, "calls of DynamoDB"}
-	CognitoThrottles = &Metric{"CognitoThrottles", "Count", nil, "calls that Cognito refused for their number, or that we gave up since no more were free"}
+	CognitoThrottles = &Metric{"CognitoThrottles", "Count", nil, "calls that Cognito throttled, or that the broker gave up because its own rate was used up"}
 	CognitoHeldBack  = &Metric{"CognitoHeldBack", "Count", nil, "how often a call of Cognito's API waited for the next second, to stay below its rate"}
-	DynamoThrottles  = &Metric{"DynamoDBThrottles", "Count", nil, "calls that DynamoDB refused for their number"}
+	DynamoThrottles  = &Metric{"DynamoDBThrottles", "Count", nil, "calls that DynamoDB throttled"}
 )
 
 // All are the metrics, in the order of the documentation.
@@ -58,8 +59,8 @@ var All = []*Metric{
 	CognitoLatency, CognitoOAuthTime, DynamoDBLatency, CognitoThrottles, CognitoHeldBack, DynamoThrottles,
 }
 
-// Count adds n to a metric of the activity of ctx. Zero makes it appear, which
-// for a gauge matters.
+// Count adds n to a metric of the activity of ctx. With n = 0 the metric
+// appears in the line, with the value 0.
 func Count(ctx context.Context, m *Metric, n float64) {
 	a := Of(ctx)
 	if a == nil {
@@ -70,7 +71,7 @@ func Count(ctx context.Context, m *Metric, n float64) {
 	a.counted[m] += n
 }
 
-// Set gives a gauge of the activity of ctx its value; the last one holds.
+// Set sets the value of a metric of the activity of ctx; the last value wins.
 func Set(ctx context.Context, m *Metric, v float64) {
 	a := Of(ctx)
 	if a == nil {
@@ -81,10 +82,10 @@ func Set(ctx context.Context, m *Metric, v float64) {
 	a.counted[m] = v
 }
 
-// Log writes the activity's one line, whatever the level of the log is: attrs, the
-// request's id, its notes, for each service that was called the number of calls
-// and their milliseconds in all, and what makes CloudWatch count it, if the log
-// goes there as JSON with these attributes at its top.
+// Log writes the activity's line at every log level: attrs, the request's id,
+// its attributes, for each service the number of calls and their milliseconds
+// in total, and the metrics. CloudWatch reads them if the log is JSON with
+// these attributes at its top.
 func (a *Activity) Log(ctx context.Context, log *slog.Logger, msg string, attrs ...slog.Attr) {
 	write(ctx, log, msg, append(attrs, a.end(time.Now())...))
 }
@@ -123,7 +124,7 @@ var (
 	throttlesOf = map[Service]*Metric{Cognito: CognitoThrottles, DynamoDB: DynamoThrottles}
 )
 
-// embedded is the metrics in CloudWatch's embedded metric format.
+// embedded returns the metrics in CloudWatch's embedded metric format.
 func (a *Activity) embedded(values map[*Metric]any, now time.Time) []slog.Attr {
 	if len(values) == 0 {
 		return nil
@@ -142,8 +143,8 @@ func (a *Activity) embedded(values map[*Metric]any, now time.Time) []slog.Attr {
 			continue
 		}
 		for _, key := range m.Dimensions {
-			noted := func(n slog.Attr) bool { return n.Key == key }
-			if !slices.ContainsFunc(a.notes, noted) && !slices.ContainsFunc(attrs, noted) {
+			isKey := func(n slog.Attr) bool { return n.Key == key }
+			if !slices.ContainsFunc(a.notes, isKey) && !slices.ContainsFunc(attrs, isKey) {
 				attrs = append(attrs, slog.String(key, "none"))
 			}
 		}

@@ -56,9 +56,10 @@ func TestAnActivityIsOneLine(t *testing.T) {
 	}
 }
 
-// What CloudWatch wants of embedded metrics: what a directive names is at the top
-// of the line, a dimension is a text that is not empty, a name is there once.
-func TestMetricsAreEmbeddedAsCloudWatchWantsThem(t *testing.T) {
+// CloudWatch's rules for embedded metrics: the names of a directive are members
+// at the top of the line, a dimension is a text that is not empty, and a name
+// occurs once.
+func TestMetricsAreInEmbeddedMetricFormat(t *testing.T) {
 	ctx, a := Begin(t.Context(), "id-1")
 	for _, m := range All {
 		Count(ctx, m, 1)
@@ -114,7 +115,7 @@ func TestMetricsAreEmbeddedAsCloudWatchWantsThem(t *testing.T) {
 	}
 }
 
-func TestWithoutAnActivityNothingIsKept(t *testing.T) {
+func TestNilActivityDiscardsEverything(t *testing.T) {
 	ctx := context.Background()
 	Note(ctx, Profile, "open")
 	Called(ctx, Cognito, time.Second, true)
@@ -124,7 +125,7 @@ func TestWithoutAnActivityNothingIsKept(t *testing.T) {
 	}
 }
 
-func TestAnAuditLineSaysWhoDidWhat(t *testing.T) {
+func TestAuditLineHasActorAndChange(t *testing.T) {
 	ctx, _ := Begin(t.Context(), "id-1")
 	line := logged(t, slog.LevelError, func(log *slog.Logger) {
 		Audit{
@@ -142,8 +143,8 @@ func TestAnAuditLineSaysWhoDidWhat(t *testing.T) {
 	}
 }
 
-// BenchmarkALine is what an activity adds to a request such as a registration: its
-// notes, three calls that are measured, and the line.
+// BenchmarkALine measures what an activity adds to a request such as a
+// registration: its attributes, three measured calls, and the line.
 func BenchmarkALine(b *testing.B) {
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	for b.Loop() {

@@ -71,11 +71,11 @@ func (s *Service) asked(ctx context.Context, pol *policy.Policy, profile *policy
 	if err := pol.ApproveStatement(j.Issuer, j.Claims); err != nil {
 		return dcr.ClientMetadata{}, nil, err
 	}
-	says, err := dcr.ClientMetadata{}.Stated(j.Claims)
+	says, err := dcr.ClientMetadata{}.WithStatement(j.Claims)
 	if err != nil {
 		return dcr.ClientMetadata{}, nil, err
 	}
-	m, err := req.Metadata.Stated(j.Claims)
+	m, err := req.Metadata.WithStatement(j.Claims)
 	if err != nil {
 		return dcr.ClientMetadata{}, nil, err
 	}

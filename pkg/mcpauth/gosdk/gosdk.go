@@ -1,11 +1,13 @@
-// Package gosdk hands the claims that package mcpauth has verified to servers
-// made with the official Go SDK for MCP.
+// Package gosdk is an adapter: it gives the claims that package mcpauth has
+// verified to servers made with the official Go SDK for MCP.
 //
 //	handler := mcp.NewStreamableHTTPHandler(...)
 //	http.Handle("/", guard.Handler(gosdk.Handler(handler)))
 //
-// The SDK's own middleware sends challenges without an error code, which clients
-// need to step up, and says why it refuses in plain text.
+// The SDK's own middleware is not used for challenges: it sends no error code,
+// which clients need to ask for more scopes, and plain text in place of JSON.
+// Verification and challenges are left out here; the guard of mcpauth does
+// both.
 package gosdk
 
 import (
@@ -20,16 +22,17 @@ import (
 
 const claimsKey = "mcpauth"
 
-// Handler gives the SDK's handler h what the guard around it has found: the
-// claims, for Claims, and the user's id, which keeps a session to the user who
-// began it. By itself it lets nothing through: without a guard it answers 401.
+// Handler gives the SDK's handler h the claims that the guard around it has
+// verified, for Claims, and the user's id, with which the SDK binds a session
+// to the user who began it. Without a guard it responds to every request with
+// 401.
 func Handler(h http.Handler) http.Handler {
 	// The guard has checked that the token has not expired.
 	return auth.RequireBearerToken(verified, &auth.RequireBearerTokenOptions{AllowMissingExpiration: true})(h)
 }
 
-// verified is the verifier of the SDK's middleware. It returns what the guard
-// found.
+// verified is the verifier of the SDK's middleware. It returns the guard's
+// claims.
 func verified(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, error) {
 	c, ok := mcpauth.FromContext(ctx)
 	if !ok {
@@ -38,8 +41,8 @@ func verified(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, 
 	return &auth.TokenInfo{Scopes: c.Scopes, UserID: c.Subject, Extra: map[string]any{claimsKey: c}}, nil
 }
 
-// Claims returns the claims of the token that a request to a tool, prompt or
-// resource came with; extra is the request's. ok is false if there was none.
+// Claims returns the claims of the token of a request to a tool, prompt or
+// resource; extra is the request's. ok is false if the request had no token.
 func Claims(extra *mcp.RequestExtra) (c mcpauth.Claims, ok bool) {
 	if extra == nil || extra.TokenInfo == nil {
 		return mcpauth.Claims{}, false

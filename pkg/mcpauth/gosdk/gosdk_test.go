@@ -61,7 +61,7 @@ func (a as) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// newServer is a server with sessions, whose tool who says what Claims returns.
+// newServer starts a server with sessions, whose tool who returns the Claims.
 func newServer(t *testing.T, p *pool) string {
 	t.Helper()
 	server := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, nil)
@@ -100,8 +100,8 @@ func TestToolsSeeTheClaims(t *testing.T) {
 	}
 }
 
-// A session that is guessed or stolen is of no use with a token of one's own.
-func TestASessionIsTheUsersWhoBeganIt(t *testing.T) {
+// A guessed or stolen session is useless with the token of another user.
+func TestSessionBelongsToItsUser(t *testing.T) {
 	p := newPool(t)
 	token := p.token(t, "alice")
 	session := connect(t, newServer(t, p), &token)
@@ -117,7 +117,7 @@ func TestASessionIsTheUsersWhoBeganIt(t *testing.T) {
 
 func connect(t *testing.T, resource string, token *string) *mcp.ClientSession {
 	t.Helper()
-	// Sessions are of the revisions before 2026-07-28.
+	// Only the revisions before 2026-07-28 have sessions.
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
 	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{
 		Endpoint: resource, HTTPClient: &http.Client{Transport: as{token}}, DisableStandaloneSSE: true, MaxRetries: -1,
