@@ -7,7 +7,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/devstack"
 )
 
-// banner tells what runs where and what to do with it.
+// banner returns what run prints at the start: the addresses of the servers, and
+// how to connect and register a client.
 func banner(s *devstack.Stack) string {
 	signIn, more := signInDirect, ""
 	if s.Authorization == config.Brokered {
@@ -32,8 +33,8 @@ Connect an MCP client
   Claude Code    claude mcp add --transport http sample {mcp}
                  then type /mcp in claude and choose "sample" to sign in
 
-  The tool write_log needs a scope that clients do not ask for at first: those
-  that can, ask you for it when it is called.
+  The tool write_log needs a scope that clients do not request at first. When it
+  is called, clients that support it ask you to allow the additional scope.
 
 Register a client by hand: openly, as MCP clients do
 
@@ -53,17 +54,17 @@ Ctrl-C stops it.
 const (
 	signInBrokered = `
 The broker authorizes clients itself (AUTHORIZATION=brokered): after signing in
-you are asked whether the client may in, and no registration makes an app client
-at Cognito. With --authorization=direct it hands out Cognito app clients instead,
-and nobody is asked.
+you are asked to approve the client, and a registration creates no app client at
+Cognito. With --authorization=direct every registration creates a Cognito app
+client instead, and there is no consent page.
 `
 	signInDirect = `
-Cognito authorizes clients itself (AUTHORIZATION=direct): every registration is an
-app client of its own, and nobody is asked for consent. The default,
---authorization=brokered, has a consent page.
+Cognito authorizes clients itself (AUTHORIZATION=direct): every registration creates
+an app client of its own, and there is no consent page. The default,
+--authorization=brokered, has one.
 `
 	introspect = `
-Ask what an access token is worth, as the MCP server may
+Introspect an access token, with the credentials of the MCP server
 
   curl -s {issuer}/introspect -u {introspection} -d token=ACCESS_TOKEN
 `

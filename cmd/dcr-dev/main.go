@@ -25,17 +25,17 @@ type cli struct {
 	Run  runCmd  `cmd:"" default:"withargs" help:"Run a local Cognito, the broker and a sample MCP server until Ctrl-C."`
 	Demo demoCmd `cmd:"" help:"Run the same and walk through it as an MCP client."`
 
-	Surroundings surroundingsCmd `cmd:"" hidden:"" help:"Run all but the broker, for one that runs elsewhere on this machine, and write what it needs to know. It is what make sam-local runs."`
+	Surroundings surroundingsCmd `cmd:"" hidden:"" help:"Run the local Cognito and the MCP server for a broker that runs elsewhere on this machine, and write the environment that it needs. make sam-local uses this."`
 }
 
-// stack is what runs: where the three servers listen, and how the broker
-// authorizes.
+// stack has the flags of both commands: where the three servers listen, and how
+// the broker authorizes clients.
 type stack struct {
 	Cognito string `default:"localhost:9229" env:"DCR_DEV_COGNITO" help:"Address of the local Cognito."`
 	Broker  string `default:"localhost:8080" env:"DCR_DEV_BROKER" help:"Address of the broker."`
 	MCP     string `name:"mcp" default:"localhost:8090" env:"DCR_DEV_MCP" help:"Address of the sample MCP server."`
 
-	Authorization string `default:"brokered" enum:"brokered,direct" env:"AUTHORIZATION" help:"Who authorizes: the broker itself, which asks for consent (brokered), or Cognito, with an app client for each registration (direct)."`
+	Authorization string `default:"brokered" enum:"brokered,direct" env:"AUTHORIZATION" help:"Who authorizes clients: the broker, with a consent page (brokered), or Cognito, with an app client for each registration (direct)."`
 }
 
 type runCmd struct {
@@ -60,7 +60,8 @@ func main() {
 	}
 }
 
-// explain says what to do about a taken port.
+// explain returns the text of err. For an address that cannot be used, it names
+// the flag that chooses another.
 func explain(err error) string {
 	if a, ok := errors.AsType[*devstack.AddressError](err); ok {
 		reason := a.Err
@@ -100,7 +101,7 @@ func (r *runCmd) Run(ctx context.Context) error {
 	return s.Close()
 }
 
-// Run walks and returns an error if a step did not hold.
+// Run starts the stack, walks through it and returns an error if a step fails.
 func (d *demoCmd) Run(ctx context.Context) error {
 	s, err := d.start(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/config"
 )
 
-// parse reads a command line as main does, with free ports besides.
+// parse reads a command line as main does. The servers get free ports.
 func parse(t *testing.T, args ...string) (*cli, error) {
 	t.Helper()
 	for _, name := range []string{"DCR_DEV_COGNITO", "DCR_DEV_BROKER", "DCR_DEV_MCP"} {
@@ -26,19 +26,19 @@ func parse(t *testing.T, args ...string) (*cli, error) {
 	return &c, err
 }
 
-func TestEachModeWalksAndTellsWhatToDo(t *testing.T) {
+func TestEachModeWalksAndPrintsWhatToDo(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		env  string
 		args []string
 		mode config.Authorization
-		says []string
+		want []string
 		not  string
 	}{
-		{"by itself", "", []string{"run"}, config.Brokered, []string{"AUTHORIZATION=brokered", "you are asked", "--authorization=direct", "/introspect -u sample:"}, "AUTHORIZATION=direct"},
-		{"by the flag", "", []string{"run", "--authorization=direct"}, config.Direct, []string{"AUTHORIZATION=direct", "nobody is asked for consent", "--authorization=brokered"}, "/introspect"},
+		{"the default", "", []string{"run"}, config.Brokered, []string{"AUTHORIZATION=brokered", "you are asked", "--authorization=direct", "/introspect -u sample:"}, "AUTHORIZATION=direct"},
+		{"by the flag", "", []string{"run", "--authorization=direct"}, config.Direct, []string{"AUTHORIZATION=direct", "there is no consent page", "--authorization=brokered"}, "/introspect"},
 		{"by the environment", "direct", nil, config.Direct, []string{"AUTHORIZATION=direct"}, "/introspect"},
-		{"the flag goes first", "direct", []string{"run", "--authorization=brokered"}, config.Brokered, []string{"AUTHORIZATION=brokered"}, "AUTHORIZATION=direct"},
+		{"the flag takes precedence", "direct", []string{"run", "--authorization=brokered"}, config.Brokered, []string{"AUTHORIZATION=brokered"}, "AUTHORIZATION=direct"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.env != "" {
@@ -57,13 +57,13 @@ func TestEachModeWalksAndTellsWhatToDo(t *testing.T) {
 				t.Errorf("mode = %s, want %s", s.Authorization, tt.mode)
 			}
 			text := banner(s)
-			for _, want := range append(tt.says, s.MCP, s.Issuer+"/register", s.Cognito, s.Username+" / "+s.Password, s.InitialAccessToken) {
+			for _, want := range append(tt.want, s.MCP, s.Issuer+"/register", s.Cognito, s.Username+" / "+s.Password, s.InitialAccessToken) {
 				if !strings.Contains(text, want) {
-					t.Errorf("the banner does not say %q:\n%s", want, text)
+					t.Errorf("the banner does not have %q:\n%s", want, text)
 				}
 			}
 			if strings.Contains(text, tt.not) || strings.Contains(text, "{issuer}") || strings.Contains(text, "{introspection}") {
-				t.Errorf("the banner says %q, or has a placeholder left:\n%s", tt.not, text)
+				t.Errorf("the banner has %q or an unreplaced placeholder:\n%s", tt.not, text)
 			}
 			var report strings.Builder
 			if err := walkThrough(t.Context(), &report, s); err != nil {

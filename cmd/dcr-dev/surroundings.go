@@ -13,16 +13,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/devstack"
 )
 
+// surroundingsCmd runs what a broker needs around it, without the broker.
 type surroundingsCmd struct {
 	Cognito     string `default:"localhost:9229" env:"DCR_DEV_COGNITO" help:"Address of the local Cognito."`
 	BackChannel string `help:"Another address of the local Cognito, for functions that cannot reach the first."`
 	MCP         string `name:"mcp" default:"localhost:8090" env:"DCR_DEV_MCP" help:"Address of the sample MCP server."`
-	Host        string `required:"" help:"This machine, as the functions reach it."`
+	Host        string `required:"" help:"Name or address of this machine, as the functions reach it."`
 	Issuer      string `required:"" help:"Origin of the broker."`
 	AWS         string `name:"aws" required:"" help:"Origin of DynamoDB and Secrets Manager."`
 	Lambda      string `required:"" help:"Origin of the Lambda API, as the functions reach it."`
-	Provision   string `required:"" help:"Name there of the function that makes app clients."`
-	Out         string `required:"" help:"Directory for functions.json, which is for sam's --env-vars, and client.sh, for a shell that tests the broker. Both are there when everything runs."`
+	Provision   string `required:"" help:"Name of the function that creates app clients, at that Lambda API."`
+	Out         string `required:"" help:"Directory for functions.json, for sam's --env-vars, and client.sh, for a shell that tests the broker. Both are written as soon as everything runs."`
 }
 
 // Run serves until ctx ends.
@@ -42,9 +43,10 @@ func (c *surroundingsCmd) Run(ctx context.Context) error {
 	return s.Close()
 }
 
-// write leaves client.sh to the end, and complete: whoever sees it may begin.
+// write writes client.sh last and renames it into place: a script that waits for
+// the file can begin as soon as it exists.
 func (c *surroundingsCmd) write(s *devstack.Surroundings) error {
-	// sam takes these for every function that has a variable of the name.
+	// sam applies these to every function that has a variable of that name.
 	functions, err := json.MarshalIndent(map[string]any{"Parameters": s.Environment}, "", "  ")
 	if err != nil {
 		return err
