@@ -89,8 +89,8 @@ func (c *doctorCmd) options(errs io.Writer, getenv func(string) string) (doctor.
 }
 
 // initialAccessTokens returns the token of the environment or the flag, which is
-// sent to any issuer, or the tokens of the configuration file, each of which is
-// sent to one issuer only.
+// sent to any issuer, or the tokens of the configuration file by issuer. Each of
+// those is sent to its issuer only.
 func initialAccessTokens(env, flag string) (string, map[string]string, error) {
 	for _, token := range []string{env, flag} {
 		if token = strings.TrimSpace(token); token != "" {

@@ -34,7 +34,7 @@ type cli struct {
 	EnvFile  string `placeholder:"FILE" help:"Read the broker's environment from this file: NAME=VALUE lines, or a JSON object. Variables that are set in the environment take precedence."`
 	AuditLog string `placeholder:"FILE" help:"Append the audit line of each change to this file. Default: standard error."`
 
-	IAT        iatCmd                    `cmd:"" name:"iat" help:"Manage initial access tokens (RFC 7591), each of which lets clients register under a profile."`
+	IAT        iatCmd                    `cmd:"" name:"iat" help:"Manage initial access tokens (RFC 7591), which let clients register under a profile."`
 	Client     clientCmd                 `cmd:"" help:"Manage registered clients."`
 	Grant      grantCmd                  `cmd:"" help:"Manage grants: what users have allowed clients to do, in brokered mode."`
 	Profile    profileCmd                `cmd:"" help:"Manage the app clients of policy profiles."`
