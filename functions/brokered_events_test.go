@@ -13,7 +13,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// brokeredSteps are those of brokered mode. Some send the events of direct mode.
+// brokeredSteps are the steps of brokered mode. Some send the same events as those
+// of direct mode.
 var brokeredSteps = []step{
 	{event: "register-open", as: "brokered-register-open", learn: map[string]string{"client_id": exampleClient}},
 
@@ -34,16 +35,16 @@ var brokeredSteps = []step{
 	{event: "assets-logo"},
 	{event: "assets-unknown"},
 
-	{event: "authorize", take: takeTransaction},
+	{event: "authorize", extract: extractTransaction},
 	{event: "callback-other-state"},
-	{event: "callback", before: (*world).signInThere},
+	{event: "callback", before: (*world).signInAtCognito},
 	{event: "callback-again"},
 	{event: "consent-two-cookies"},
-	{event: "consent", take: takeCSRF},
+	{event: "consent", extract: extractCSRF},
 	{event: "decision-no-csrf"},
 	{event: "decision-media-type"},
-	{event: "decision", take: takeCode},
-	{event: "decision-again", take: takeCode},
+	{event: "decision", extract: extractCode},
+	{event: "decision-again", extract: extractCode},
 
 	{event: "token-code", as: "brokered-token-code", learn: map[string]string{"access_token": exampleAccess, "refresh_token": exampleRefresh}},
 	{event: "introspect"},
@@ -80,7 +81,7 @@ func TestNetHTTPAnswersEventsOfBrokeredMode(t *testing.T) {
 	newBrokeredWorld(t, "").netHTTPAnswers(brokeredSteps)
 }
 
-// privateEvents are for functions that no route leads to, in order.
+// privateEvents are the events of functions that have no route, in order.
 var privateEvents = []struct{ function, event, golden string }{
 	{"janitor", "janitor", "janitor"},
 	{"provision", "provision-unknown", "provision-unknown"},
@@ -100,7 +101,7 @@ func privateSteps() []step {
 func TestPrivateFunctionsAnswerEvents(t *testing.T) {
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
 	if endpoint == "" {
-		t.Skip("DYNAMODB_ENDPOINT is not set: provision and janitor are not run; scripts/moto.sh run go test ./functions runs them")
+		t.Skip("provision and janitor were not run: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test ./functions does")
 	}
 	w := newBrokeredWorld(t, endpoint)
 	w.store()
@@ -143,13 +144,13 @@ func TestPrivateFunctionsAnswerEvents(t *testing.T) {
 	}
 }
 
-// Without keys nothing can be sealed. People get a page that says when to come
-// back, programs OAuth's JSON, and the log has a line for each.
+// Without keys nothing can be sealed. Browsers get a page, clients get JSON, both
+// with Retry-After, and the log has a line for each request.
 func TestWithoutKeys(t *testing.T) {
 	w := newBrokeredWorld(t, "")
-	w.env["KEYS"] = filepath.Join(t.TempDir(), "there is none")
+	w.env["KEYS"] = filepath.Join(t.TempDir(), "no-such-file")
 	var logs bytes.Buffer
-	h, err := wired(w.config(), w.sdk(), w.store(), slog.New(slog.NewJSONHandler(&logs, nil)))
+	h, err := newBroker(w.config(), w.sdk(), w.store(), slog.New(slog.NewJSONHandler(&logs, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,10 +178,10 @@ func TestWithoutKeys(t *testing.T) {
 		if a.Status != tt.status || isPage(a) != tt.page || (a.Header.Get("Retry-After") != "") != (tt.status == 503) {
 			t.Errorf("%s: %d, %s, Retry-After %q; want %d, a page: %t", tt.event, a.Status, a.Header.Get("Content-Type"), a.Header.Get("Retry-After"), tt.status, tt.page)
 		}
-		if strings.Contains(rec.Body.String(), "there is none") {
-			t.Errorf("%s: the answer says where the keys are: %s", tt.event, rec.Body)
+		if strings.Contains(rec.Body.String(), "no-such-file") {
+			t.Errorf("%s: the answer has the location of the keys: %s", tt.event, rec.Body)
 		}
-		if !strings.Contains(logs.String(), `"msg":"answered"`) || strings.Contains(logs.String(), "there is none") != (tt.status == 503) {
+		if !strings.Contains(logs.String(), `"msg":"answered"`) || strings.Contains(logs.String(), "no-such-file") != (tt.status == 503) {
 			t.Errorf("%s logged:\n%s\nwant an answer, with the cause if it is 503", tt.event, logs.String())
 		}
 	}

@@ -22,21 +22,23 @@ const (
 	siteURI              = "https://app.example.com/callback"
 )
 
-// The whole of brokered mode on the real bootstraps, each with a role of its own.
+// The whole flow of brokered mode on the real bootstraps. Each has a role of its
+// own.
 func TestBrokeredModeOnBootstraps(t *testing.T) {
 	d := deploy(t, 3)
-	t.Run("open registration asks nothing of Cognito, and is one client", func(t *testing.T) { testOpenRegistration(t, d) })
+	t.Run("identical open registrations are one client, without a call of Cognito", func(t *testing.T) { testOpenRegistration(t, d) })
 	t.Run("the whole flow through the shared app client", func(t *testing.T) { testSharedFlow(t, d) })
 	t.Run("a dedicated app client", func(t *testing.T) { testDedicated(t, d) })
 	d.finish()
 }
 
-// finish checks who has called Cognito's API, and what was logged.
+// finish checks that no function has called Cognito's API unless the test has
+// checked its calls, and that the logs have no secrets.
 func (d *deployment) finish() {
 	t := d.tb()
 	t.Helper()
-	if others := d.control.others(); len(others) > 0 {
-		t.Errorf("calls to Cognito's API by others than provision and janitor: %v", others)
+	if others := d.control.remaining(); len(others) > 0 {
+		t.Errorf("functions other than provision and janitor called Cognito's API: %v", others)
 	}
 	for name, f := range d.all {
 		f.Close()
@@ -51,23 +53,23 @@ func testOpenRegistration(t *testing.T, d *deployment) {
 	first := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
 	again := d.register(publicMetadata, "http://127.0.0.1:40002/callback", "")
 	if first.id != again.id || first.management != "" || first.secret != "" {
-		t.Errorf("registered as %+v and %+v, want one public client that nobody manages", first, again)
+		t.Errorf("registered as %+v and %+v, want one public client without a registration access token", first, again)
 	}
 	other := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), "http://127.0.0.1:40001/callback", "")
 	if other.id == first.id {
-		t.Errorf("client_id = %s of another client, too", other.id)
+		t.Errorf("another client has the same client_id %s", other.id)
 	}
-	if made := d.private.taken(); len(made) > 0 {
-		t.Errorf("registering came to %q, want no invocation", made)
+	if made := d.private.recent(); len(made) > 0 {
+		t.Errorf("registering led to %q, want no invocation", made)
 	}
-	if others := d.control.others(); len(others) > 0 {
-		t.Errorf("registering came to calls of Cognito's API: %v", others)
+	if others := d.control.remaining(); len(others) > 0 {
+		t.Errorf("registering led to calls of Cognito's API: %v", others)
 	}
 }
 
 func testSharedFlow(t *testing.T, d *deployment) {
 	r := d.register(publicMetadata, "http://127.0.0.1:40003/callback", "")
-	r.redirectURI = "http://127.0.0.1:51234/callback" // the port is not compared
+	r.redirectURI = "http://127.0.0.1:51234/callback" // loopback ports are not compared
 	b := d.browser()
 	shared, at := d.begin(b, r)
 	d.invoked(t, `authorize invokes dcr-provision with {"key":"profile/open"}`)
@@ -84,39 +86,39 @@ func testSharedFlow(t *testing.T, d *deployment) {
 	}
 	next := d.token(r, http.StatusOK, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(tok, "refresh_token")}})
 	if rt := text(next, "refresh_token"); !strings.HasPrefix(rt, "dcr_rt_") || rt == text(tok, "refresh_token") {
-		t.Errorf("refreshing gave %v, want another refresh token of ours", next)
+		t.Errorf("refreshing gave %v, want another refresh token of the broker", next)
 	}
-	d.ask("POST", "/revoke", url.Values{"token": {text(next, "refresh_token")}, "client_id": {r.id}}, "", http.StatusOK)
+	d.call("POST", "/revoke", url.Values{"token": {text(next, "refresh_token")}, "client_id": {r.id}}, "", http.StatusOK)
 	if d.active(text(next, "access_token")) {
 		t.Error("the access token is active after revoking")
 	}
 	d.token(r, http.StatusBadRequest, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(next, "refresh_token")}})
 
-	// Another client, another browser: the same app client, and nothing made.
+	// Another client in another browser uses the same app client.
 	other := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), "http://127.0.0.1:40001/callback", "")
 	ob := d.browser()
-	same, at := d.begin(ob, other)
-	if same != shared {
-		t.Errorf("app client = %s of another open registration, want %s: they share one", same, shared)
+	second, at := d.begin(ob, other)
+	if second != shared {
+		t.Errorf("another open registration uses the app client %s, want the shared %s", second, shared)
 	}
 	d.invoked(t)
 
-	// The callback of one browser is of no use to another.
+	// The callback works only in the browser that began the authorization.
 	back, err := ob.pool.SignIn(t.Context(), at.String(), username, password)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, stranger := range []*browser{b, d.browser()} {
 		if a := d.send(stranger.Client, "GET", back.RequestURI(), nil, ""); a.Header.Get("Location") != "/callback?problem=other_browser" {
-			t.Errorf("GET /callback elsewhere = %d to %q, want a page that says so", a.Status, a.Header.Get("Location"))
+			t.Errorf("GET /callback in another browser = %d to %q, want the page that explains it", a.Status, a.Header.Get("Location"))
 		}
 	}
 	if a := d.send(ob.Client, "GET", back.RequestURI(), nil, ""); a.Header.Get("Location") != "/consent" {
-		t.Errorf("GET /callback where it began = %d to %q, want the consent page", a.Status, a.Header.Get("Location"))
+		t.Errorf("GET /callback in the same browser = %d to %q, want the consent page", a.Status, a.Header.Get("Location"))
 	}
 }
 
-// testDedicated fills the pool and makes room again.
+// testDedicated fills the pool with app clients, and makes room again.
 func testDedicated(t *testing.T, d *deployment) {
 	bearer := "Bearer " + d.initial
 	site := d.register(confidentialMetadata, siteURI, bearer)
@@ -124,7 +126,7 @@ func testDedicated(t *testing.T, d *deployment) {
 	if site.secret == "" || site.management == "" || site.id == second.id {
 		t.Fatalf("registered %+v and %+v, want two confidential clients", site, second)
 	}
-	machine := d.ask("POST", "/register", machineMetadata, bearer, http.StatusCreated)
+	machine := d.call("POST", "/register", machineMetadata, bearer, http.StatusCreated)
 	d.invoked(t)
 
 	b := d.browser()
@@ -136,7 +138,7 @@ func testDedicated(t *testing.T, d *deployment) {
 	}
 	d.invokedFor(t, "authorize", site.id)
 
-	// client_credentials has it made at its first token.
+	// For client_credentials the app client is created with the first token.
 	m := registration{id: text(machine, "client_id"), secret: text(machine, "client_secret")}
 	own := claimsOf(t, text(d.token(m, http.StatusOK, url.Values{"grant_type": {"client_credentials"}}), "access_token"))
 	if own.ClientID == appClient || own.ClientID == "" {
@@ -153,29 +155,29 @@ func testDedicated(t *testing.T, d *deployment) {
 	d.invokedFor(t, "authorize", second.id)
 	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1})
 
-	// Deleting a registration ends its grants at once, and the app client with the
-	// janitor's next run.
+	// Deleting a registration ends its grants at once. The janitor deletes its app
+	// client in the next run.
 	before := d.cognito.Calls("DeleteUserPoolClient")
-	d.ask("DELETE", "/register/"+site.id, nil, "Bearer "+site.management, http.StatusNoContent)
+	d.call("DELETE", "/register/"+site.id, nil, "Bearer "+site.management, http.StatusNoContent)
 	d.token(site, http.StatusUnauthorized, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(tok, "refresh_token")}})
 	if d.active(text(tok, "access_token")) {
-		t.Error("the access token is active though the registration is gone")
+		t.Error("the access token is active although the registration was deleted")
 	}
 	if n := d.cognito.Calls("DeleteUserPoolClient") - before; n != 0 {
-		t.Errorf("DELETE came to %d deletions at Cognito, want that left to the janitor", n)
+		t.Errorf("DELETE led to %d deletions at Cognito, want 0: the janitor deletes app clients", n)
 	}
 	if done := d.janitor(t); done.Removed != 1 || done.Failed != 0 {
 		t.Errorf("the janitor did %+v, want one removed", done)
 	}
-	calls := d.control.by("janitor")
+	calls := d.control.callsOf("janitor")
 	if calls["DeleteUserPoolClient"] != 1 || calls["CreateUserPoolClient"] != 0 {
-		t.Errorf("the janitor called %v, want one deletion and nothing made", calls)
+		t.Errorf("the janitor called %v, want one deletion and no creation", calls)
 	}
 	if _, err := b.pool.SignIn(t.Context(), at.String(), username, password); err == nil {
-		t.Error("the app client of the deleted registration still signs people in")
+		t.Error("the app client of the deleted registration still signs users in")
 	}
 
-	// There is room again, and the same link works.
+	// There is room again, and the same link works now.
 	if got, _ := d.begin(d.browser(), second); got == appClient {
 		t.Errorf("app client = %s, which was deleted", got)
 	}
@@ -183,7 +185,8 @@ func testDedicated(t *testing.T, d *deployment) {
 	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1, "CreateManagedLoginBranding": 1})
 }
 
-// A private function that fails is told to nobody; what failed can be done again.
+// If the private function fails, the page does not say why, and the user can try
+// again.
 func TestProvisionThatFails(t *testing.T) {
 	d := deploy(t, 10)
 	works := d.all["provision"]
@@ -193,8 +196,8 @@ func TestProvisionThatFails(t *testing.T) {
 	r := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
 
 	for name, deployed := range map[string]func(){
-		"it cannot start": func() { d.private.deploy(provisionFunction, broken) },
-		"it is not there": func() { d.private.deploy(provisionFunction, nil) },
+		"it cannot start":   func() { d.private.deploy(provisionFunction, broken) },
+		"it does not exist": func() { d.private.deploy(provisionFunction, nil) },
 	} {
 		deployed()
 		a := d.send(d.browser().Client, "GET", r.authorizePath(), nil, "")
@@ -204,7 +207,7 @@ func TestProvisionThatFails(t *testing.T) {
 		}
 		for _, hidden := range []string{"KEYS", "Function", provisionFunction} {
 			if strings.Contains(string(a.Body), hidden) {
-				t.Errorf("%s: the page says %q: %s", name, hidden, a.Body)
+				t.Errorf("%s: the page has %q: %s", name, hidden, a.Body)
 			}
 		}
 	}
@@ -212,14 +215,14 @@ func TestProvisionThatFails(t *testing.T) {
 	b := d.browser()
 	_, at := d.begin(b, r)
 	d.tokens(r, d.consent(b, r, at).Get("code"))
-	d.control.by("provision")
+	d.control.callsOf("provision")
 	d.finish()
 	if logs := d.all["authorize"].Logs(); !strings.Contains(logs, "KEYS: must be set") {
 		t.Errorf("authorize did not log why provision failed:\n%s", logs)
 	}
 }
 
-// janitor has it run, as its schedule does.
+// janitor runs the janitor as its schedule does.
 func (d *deployment) janitor(t *testing.T) usecase.Swept {
 	t.Helper()
 	out, err := d.all["janitor"].Invoke(t.Context(), []byte(`{"detail-type":"Scheduled Event"}`))
@@ -233,33 +236,33 @@ func (d *deployment) janitor(t *testing.T) usecase.Swept {
 	return done
 }
 
-// invoked checks what has been invoked since the last time.
+// invoked checks the invocations since the last check.
 func (d *deployment) invoked(t *testing.T, want ...string) {
 	t.Helper()
-	if got := d.private.taken(); !slices.Equal(got, want) {
+	if got := d.private.recent(); !slices.Equal(got, want) {
 		t.Errorf("invocations: %q, want %q", got, want)
 	}
 }
 
-// invokedFor checks that there was one invocation since the last time, by that
+// invokedFor checks that there was one invocation since the last check, by the
 // function for the client's dedicated app client.
 func (d *deployment) invokedFor(t *testing.T, function, clientID string) {
 	t.Helper()
 	want := fmt.Sprintf(`%s invokes %s with {"key":"client/%s/`, function, provisionFunction, clientID)
-	if got := d.private.taken(); len(got) != 1 || !strings.HasPrefix(got[0], want) || !strings.HasSuffix(got[0], `"}`) {
+	if got := d.private.recent(); len(got) != 1 || !strings.HasPrefix(got[0], want) || !strings.HasSuffix(got[0], `"}`) {
 		t.Errorf("invocations: %q, want one: %s...", got, want)
 	}
 }
 
-// called checks what a function has called of Cognito's API since the last time.
+// called checks a function's calls of Cognito's API since the last check.
 func (d *deployment) called(t *testing.T, function string, want map[string]int) {
 	t.Helper()
-	if got := d.control.by(function); !reflect.DeepEqual(got, want) {
+	if got := d.control.callsOf(function); !reflect.DeepEqual(got, want) {
 		t.Errorf("%s called %v, want %v", function, got, want)
 	}
 }
 
-// claims are those of an access token, which is Cognito's.
+// claims are claims of Cognito's access tokens.
 type claims struct {
 	ClientID string `json:"client_id"`
 	Audience string `json:"aud"`
@@ -270,7 +273,7 @@ func claimsOf(t *testing.T, accessToken string) claims {
 	var c claims
 	parts := strings.Split(accessToken, ".")
 	if len(parts) != 3 {
-		t.Fatalf("access token %.20q is no JWT", accessToken)
+		t.Fatalf("access token %.20q is not a JWT", accessToken)
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err == nil {

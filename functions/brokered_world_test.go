@@ -28,9 +28,10 @@ import (
 
 const (
 	provisionFunction = "dcr-provision"
-	// asking and askingSecret are what the MCP server asks about tokens with.
-	asking       = "notes"
-	askingSecret = "example-introspection-secret"
+	// introspectionID and introspectionSecret are the MCP server's credentials for
+	// introspection.
+	introspectionID     = "notes"
+	introspectionSecret = "example-introspection-secret"
 )
 
 // newBrokeredWorld is newWorld for brokered mode.
@@ -50,7 +51,7 @@ func brokeredWorldAround(t *testing.T, endpoint string, change func(*emulator.Co
 	if err := os.WriteFile(keys, seal.Generate(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte(askingSecret))
+	sum := sha256.Sum256([]byte(introspectionSecret))
 	maps.Copy(w.env, map[string]string{
 		"AUTHORIZATION":         "", // brokered is the default
 		"KEYS":                  keys,
@@ -58,18 +59,18 @@ func brokeredWorldAround(t *testing.T, endpoint string, change func(*emulator.Co
 		"SCOPE_DESCRIPTIONS":    `{"mcp/read":"Read your notes"}`,
 		"BRAND_NAME":            "Example Notes",
 		"BRAND_LOGO":            logo,
-		"INTROSPECTION_CLIENTS": fmt.Sprintf(`[{"id":%q,"secret_sha256":%q,"resource":"https://mcp.example.com/mcp"}]`, asking, hex.EncodeToString(sum[:])),
+		"INTROSPECTION_CLIENTS": fmt.Sprintf(`[{"id":%q,"secret_sha256":%q,"resource":"https://mcp.example.com/mcp"}]`, introspectionID, hex.EncodeToString(sum[:])),
 	})
-	w.secrets = append(w.secrets, askingSecret)
+	w.secrets = append(w.secrets, introspectionSecret)
 	return w
 }
 
-// control is the user pool, and who called its API for what.
+// control is the user pool with a record of the calls of its API.
 type control struct {
 	pool   http.Handler
 	record func(function, action, resource string)
 
-	// echo makes every answer one that repeats what was sent.
+	// echo, unless it is noEcho, makes every answer repeat the request.
 	echo atomic.Int32
 
 	mu    sync.Mutex
@@ -86,27 +87,27 @@ func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if c.calls == nil {
 			c.calls = make(map[string]map[string]int)
 		}
-		who := caller(r)
-		if c.calls[who] == nil {
-			c.calls[who] = make(map[string]int)
+		function := caller(r)
+		if c.calls[function] == nil {
+			c.calls[function] = make(map[string]int)
 		}
-		c.calls[who][op]++
+		c.calls[function][op]++
 		c.mu.Unlock()
-		c.record(who, "cognito-idp:"+op, permissions.Pool)
+		c.record(function, "cognito-idp:"+op, permissions.Pool)
 	}
 	c.pool.ServeHTTP(w, r)
 }
 
-// What echo does.
+// The kinds of answers that repeat the request.
 const (
 	noEcho      = iota
-	echoRefusal // in OAuth's form and that of the API
-	echoFailure // a text with status 500
-	echoNoJSON  // JSON that is cut off, with status 200
-	echoes
+	echoRefusal // an error of OAuth and of the API
+	echoFailure // text with status 500
+	echoNoJSON  // truncated JSON with status 200
+	echoes      // the number of kinds
 )
 
-// echo answers a request with the whole of it.
+// echo answers a request with a copy of the request.
 func echo(w http.ResponseWriter, r *http.Request, how int32) {
 	body, _ := io.ReadAll(r.Body)
 	sent := fmt.Sprintf("%s %s %q %s", r.Method, r.URL, r.Header, body)
@@ -126,8 +127,8 @@ func echo(w http.ResponseWriter, r *http.Request, how int32) {
 	}
 }
 
-// by returns what the function has called since the last time.
-func (c *control) by(function string) map[string]int {
+// callsOf returns and forgets the function's calls, by operation.
+func (c *control) callsOf(function string) map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	calls := c.calls[function]
@@ -135,8 +136,9 @@ func (c *control) by(function string) map[string]int {
 	return calls
 }
 
-// others returns who has called anything that by has not returned.
-func (c *control) others() map[string]map[string]int {
+// remaining returns the calls that callsOf has not returned, by function and
+// operation.
+func (c *control) remaining() map[string]map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.calls)
@@ -144,18 +146,17 @@ func (c *control) others() map[string]map[string]int {
 
 var credentialPattern = regexp.MustCompile(`Credential=([^/]+)/`)
 
-// caller is whose credentials signed the request. In these tests a function's
-// access key id is its name.
+// caller returns the access key id that signed the request. In these tests a
+// function's access key id is its name.
 func caller(r *http.Request) string {
 	m := credentialPattern.FindStringSubmatch(r.Header.Get("Authorization"))
 	if m == nil {
-		return "nobody"
+		return "unsigned"
 	}
 	return m[1]
 }
 
-// invocations is Lambda's API as far as Invoke goes, in front of functions that
-// run here.
+// invocations is the operation Invoke of Lambda's API in front of local functions.
 type invocations struct {
 	t      *testing.T
 	record func(function, action, resource string)
@@ -173,15 +174,15 @@ func newInvocations(w *world) *invocations {
 	return i
 }
 
-// deploy makes f what answers under the name from now on.
+// deploy makes f the function of that name.
 func (i *invocations) deploy(name string, f *lambdaruntime.Function) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.functions[name] = f
 }
 
-// taken returns the invocations since the last time.
-func (i *invocations) taken() []string {
+// recent returns and forgets the invocations.
+func (i *invocations) recent() []string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	made := i.made
@@ -194,7 +195,7 @@ func (i *invocations) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, isInvoke := strings.CutSuffix(name, "/invocations")
 	payload, err := io.ReadAll(r.Body)
 	if !ok || !isInvoke || r.Method != http.MethodPost || err != nil {
-		i.t.Errorf("%s %s: Invoke is all that there is of Lambda's API (%v)", r.Method, r.URL, err)
+		i.t.Errorf("%s %s: only Invoke of Lambda's API is available (%v)", r.Method, r.URL, err)
 		http.Error(w, "{}", http.StatusBadRequest)
 		return
 	}
@@ -224,62 +225,63 @@ func (i *invocations) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(out)
 }
 
-// cookie is the one that ties a transaction to the browser.
+// cookie matches the cookie that binds a transaction to the browser.
 var cookie = regexp.MustCompile(`^(?:__Host-)?dcr_tx=([\w-]{43});`)
 
-// takeTransaction learns the cookie of a transaction and the state in it, and
-// where to sign in.
-func takeTransaction(w *world, a *lambdaruntime.Answer) {
+// extractTransaction stores the cookie and the state of a transaction, and the URL
+// of the sign-in page.
+func extractTransaction(w *world, a *lambdaruntime.Answer) {
 	w.t.Helper()
 	m := cookie.FindStringSubmatch(a.Header.Get("Set-Cookie"))
 	to, err := url.Parse(a.Header.Get("Location"))
 	if err != nil || m == nil {
 		w.t.Fatalf("%d with Location %q (%v) and Set-Cookie %q: %s", a.Status, to, err, a.Header.Values("Set-Cookie"), a.Body)
 	}
-	w.know(exampleCookie, m[1])
-	w.know(exampleState, to.Query().Get("state"))
+	w.setReal(exampleCookie, m[1])
+	w.setReal(exampleState, to.Query().Get("state"))
 	w.signInAt = to
 }
 
-// signInThere signs in where the authorization endpoint has led to.
-func (w *world) signInThere() {
+// signInAtCognito signs in at the URL to which the authorization endpoint has
+// redirected.
+func (w *world) signInAtCognito() {
 	w.t.Helper()
 	back, err := emulator.NewBrowser().SignIn(w.t.Context(), w.pool+w.signInAt.RequestURI(), username, password)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.know(exampleCode, back.Query().Get("code"))
+	w.setReal(exampleCode, back.Query().Get("code"))
 }
 
 var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
 
-// takeCSRF learns the token in the form of the consent page.
-func takeCSRF(w *world, a *lambdaruntime.Answer) {
+// extractCSRF stores the CSRF token in the form of the consent page.
+func extractCSRF(w *world, a *lambdaruntime.Answer) {
 	w.t.Helper()
 	m := csrfField.FindStringSubmatch(string(a.Body))
 	if m == nil {
 		w.t.Fatalf("%d without a form: %s", a.Status, a.Body)
 	}
-	w.know(exampleCSRF, m[1])
+	w.setReal(exampleCSRF, m[1])
 }
 
 var refresh = regexp.MustCompile(`<meta http-equiv="refresh" content="0; url=([^"]+)">`)
 
-// goesOnTo is where a page goes on to by itself.
-func goesOnTo(a *lambdaruntime.Answer) (*url.URL, error) {
+// refreshTarget returns the URL to which a page refreshes.
+func refreshTarget(a *lambdaruntime.Answer) (*url.URL, error) {
 	m := refresh.FindStringSubmatch(string(a.Body))
 	if m == nil {
-		return nil, fmt.Errorf("%d and no page that goes on by itself: %s", a.Status, a.Body)
+		return nil, fmt.Errorf("%d without a page that refreshes: %s", a.Status, a.Body)
 	}
 	return url.Parse(html.UnescapeString(m[1]))
 }
 
-// takeCode learns the code with which the page goes on to the client.
-func takeCode(w *world, a *lambdaruntime.Answer) {
+// extractCode stores the code that the page passes to the client.
+func extractCode(w *world, a *lambdaruntime.Answer) {
 	w.t.Helper()
-	to, err := goesOnTo(a)
+	to, err := refreshTarget(a)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.know(exampleCode, to.Query().Get("code"))
+	w.setReal(exampleCode, to.Query().Get("code"))
 }

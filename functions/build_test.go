@@ -8,9 +8,10 @@ import (
 	"testing"
 )
 
-// Anyone can build what was deployed and compare: another directory, without
-// git and with other variables set, gives the same bytes. (That Go's compiler
-// and linker are deterministic is Go's promise, so both use its build cache.)
+// Everyone can build the deployed version and compare: a build in another
+// directory, without git and with other variables set, gives the same bytes. (Go
+// promises that its compiler and linker are deterministic, so both builds use the
+// build cache.)
 func TestBuildIsReproducible(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a function a second time; run without -short")

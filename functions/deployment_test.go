@@ -15,9 +15,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// deployment is everything of brokered mode as it runs in the cloud, the six
-// real bootstraps, in front of a pool with managed login and room for few app
-// clients.
+// deployment is a complete broker as it runs in the cloud: the real bootstraps of
+// its functions behind a gateway. In brokered mode the pool has managed login and
+// room for few app clients.
 type deployment struct {
 	*world
 	*gateway
@@ -28,27 +28,27 @@ type deployment struct {
 	initial   string // an initial access token
 }
 
-// deploy starts a deployment on a pool with room for so many app clients. env are
-// variables of the functions and their values. Its keys are in Secrets Manager,
-// its policy in SSM.
+// deploy starts a deployment of brokered mode on a pool with room for appClients
+// app clients. env are names and values of variables of the functions. The keys
+// are in Secrets Manager, the policy is in SSM.
 func deploy(t *testing.T, appClients int, env ...string) *deployment {
 	t.Helper()
 	return deployWith(t, appClients, "ssm:"+policyParameter, env...)
 }
 
-// deployWith is deploy with the policy in another place.
+// deployWith is deploy with the policy at the location.
 func deployWith(t *testing.T, appClients int, policy string, env ...string) *deployment {
 	t.Helper()
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
 	if endpoint == "" {
-		t.Skip("DYNAMODB_ENDPOINT is not set: the functions are not run; scripts/moto.sh run go test ./functions runs them")
+		t.Skip("the functions were not run: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test ./functions does")
 	}
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
 	d.world = brokeredWorldAround(t, endpoint, func(c *emulator.Config, self string) {
 		c.BaseURL, c.ManagedLogin, c.AppClientQuota = self, 2, appClients
 	})
 	g, srv := newGateway(t)
-	srv.Config.Handler = d.taken.around("", g)
+	srv.Config.Handler = d.collected.wrap("", g)
 	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
 	d.private = newInvocations(d.world)
 	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2", "RESOURCE_BINDING": "true"})
@@ -66,10 +66,10 @@ func deployWith(t *testing.T, appClients int, policy string, env ...string) *dep
 	return d
 }
 
-// tb is the test, which both parts of a deployment have.
+// tb returns the test. Both embedded types have it.
 func (d *deployment) tb() *testing.T { return d.world.t }
 
-// browser is that of one person, which keeps cookies and follows no redirects.
+// browser is the browser of one user. It has a cookie jar and follows no redirects.
 type browser struct {
 	*http.Client
 	pool *emulator.Browser
@@ -84,8 +84,8 @@ func (d *deployment) browser() *browser {
 	}
 }
 
-// send makes a request for a path of the broker. A form or a JSON body is sent by
-// POST unless method says otherwise.
+// send sends a request to a path of the broker. body is nil, a form (url.Values) or
+// JSON (string).
 func (d *deployment) send(c *http.Client, method, path string, body any, bearer string) *lambdaruntime.Answer {
 	d.tb().Helper()
 	var r io.Reader
@@ -118,8 +118,9 @@ func (d *deployment) send(c *http.Client, method, path string, body any, bearer 
 	return &lambdaruntime.Answer{Status: res.StatusCode, Header: res.Header, Body: b}
 }
 
-// ask is send for a program, which wants the status and gets JSON.
-func (d *deployment) ask(method, path string, body any, authorization string, status int) map[string]any {
+// call sends a request as a client does. It checks the status and returns the
+// members of the JSON response.
+func (d *deployment) call(method, path string, body any, authorization string, status int) map[string]any {
 	d.tb().Helper()
 	a := d.send(&http.Client{Transport: d.transport}, method, path, body, authorization)
 	if a.Status != status {
@@ -144,7 +145,7 @@ func text(fields map[string]any, name string) string {
 	return s
 }
 
-// registration is a client that has been registered.
+// registration is a registered client.
 type registration struct {
 	id, secret, management, redirectURI string
 }
@@ -152,11 +153,11 @@ type registration struct {
 // register registers a client, openly or with the initial access token.
 func (d *deployment) register(metadata, redirectURI, authorization string) registration {
 	d.tb().Helper()
-	got := d.ask("POST", "/register", strings.Replace(metadata, "{", `{"redirect_uris":["`+redirectURI+`"],`, 1), authorization, http.StatusCreated)
+	got := d.call("POST", "/register", strings.Replace(metadata, "{", `{"redirect_uris":["`+redirectURI+`"],`, 1), authorization, http.StatusCreated)
 	return registration{text(got, "client_id"), text(got, "client_secret"), text(got, "registration_access_token"), redirectURI}
 }
 
-// authorizePath is the path of an authorization request.
+// authorizePath returns the path of an authorization request of the client.
 func (r registration) authorizePath() string {
 	return "/authorize?" + url.Values{
 		"response_type": {"code"}, "client_id": {r.id}, "redirect_uri": {r.redirectURI}, "scope": {"mcp/read"}, "state": {clientState},
@@ -166,12 +167,12 @@ func (r registration) authorizePath() string {
 
 const (
 	clientState = "state of the client: &#+%"
-	challenge   = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" // of verifier
+	challenge   = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" // the S256 challenge of verifier
 	mcpServer   = "https://mcp.example.com/mcp"
 )
 
-// begin sends the authorization request and returns the app client with which the
-// browser is sent to Cognito, and where that is.
+// begin sends the authorization request. It returns the app client and the URL with
+// which the broker redirects the browser to Cognito.
 func (d *deployment) begin(b *browser, r registration) (appClient string, at *url.URL) {
 	d.tb().Helper()
 	a := d.send(b.Client, "GET", r.authorizePath(), nil, "")
@@ -180,13 +181,13 @@ func (d *deployment) begin(b *browser, r registration) (appClient string, at *ur
 		d.tb().Fatalf("GET /authorize = %d to %s (%v) %s, want 303 to Cognito", a.Status, at, err, a.Body)
 	}
 	if q := at.Query(); q.Get("resource") != mcpServer || q.Get("prompt") != "login" {
-		d.tb().Errorf("Cognito is sent resource %q and prompt %q, want both as asked", q.Get("resource"), q.Get("prompt"))
+		d.tb().Errorf("Cognito gets resource %q and prompt %q, want those of the request", q.Get("resource"), q.Get("prompt"))
 	}
 	return at.Query().Get("client_id"), at
 }
 
-// consent goes from Cognito's sign-in to the client, by way of the consent page,
-// and returns what the client is told.
+// consent signs the user in at Cognito, allows the client on the consent page, and
+// returns the parameters of the authorization response.
 func (d *deployment) consent(b *browser, r registration, at *url.URL) url.Values {
 	t := d.tb()
 	t.Helper()
@@ -199,7 +200,7 @@ func (d *deployment) consent(b *browser, r registration, at *url.URL) url.Values
 	if to := a.Header.Get("Location"); a.Status != http.StatusSeeOther || to != "/consent" {
 		t.Fatalf("GET /callback = %d to %q %s, want 303 to the consent page", a.Status, to, a.Body)
 	}
-	for range 2 { // it can be reloaded
+	for range 2 { // the page can be reloaded
 		a = d.send(b.Client, "GET", "/consent", nil, "")
 	}
 	m := csrfField.FindSubmatch(a.Body)
@@ -207,13 +208,13 @@ func (d *deployment) consent(b *browser, r registration, at *url.URL) url.Values
 		t.Fatalf("GET /consent = %d %s, want the page with its form", a.Status, a.Body)
 	}
 	a = d.send(b.Client, "POST", "/authorize", url.Values{"csrf": {string(m[1])}, "decision": {"allow"}}, "")
-	to, err := goesOnTo(a)
+	to, err := refreshTarget(a)
 	if err != nil || !strings.HasPrefix(to.String(), r.redirectURI+"?") {
-		t.Fatalf("POST /authorize goes on to %v (%v), want the redirect URI", to, err)
+		t.Fatalf("POST /authorize leads to %v (%v), want the redirect URI", to, err)
 	}
 	got := to.Query()
 	if got.Get("state") != clientState || got.Get("iss") != d.issuer || !strings.HasPrefix(got.Get("code"), "dcr_ac_") {
-		t.Errorf("the client is told %q, want a code of ours, its state and the issuer", got)
+		t.Errorf("the client gets %q, want a code of the broker, its state and the issuer", got)
 	}
 	d.secrets = append(d.secrets, got.Get("code"), string(m[1]))
 	return got
@@ -228,7 +229,7 @@ func (d *deployment) token(r registration, status int, form url.Values) map[stri
 	} else {
 		authorization = basic(r.id, r.secret)
 	}
-	return d.ask("POST", "/token", form, authorization, status)
+	return d.call("POST", "/token", form, authorization, status)
 }
 
 func basic(id, secret string) string {
@@ -243,10 +244,10 @@ func (d *deployment) tokens(r registration, code string) map[string]any {
 	return d.token(r, http.StatusOK, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {r.redirectURI}, "code_verifier": {verifier}})
 }
 
-// active asks about an access token as the MCP server does.
+// active introspects an access token as the MCP server does.
 func (d *deployment) active(accessToken string) bool {
 	d.tb().Helper()
-	got := d.ask("POST", "/introspect", url.Values{"token": {accessToken}}, basic(asking, askingSecret), http.StatusOK)
+	got := d.call("POST", "/introspect", url.Values{"token": {accessToken}}, basic(introspectionID, introspectionSecret), http.StatusOK)
 	active, _ := got["active"].(bool)
 	return active
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// The whole of direct mode on the real bootstraps, each with a role of its own.
+// The whole flow of direct mode on the real bootstraps. Each has a role of its own.
 func TestDirectModeOnBootstraps(t *testing.T) {
 	for _, policy := range []string{"ssm:" + policyParameter, "s3://" + policyBucket + "/" + policyKey} {
 		t.Run(policy, func(t *testing.T) { testDirect(t, policy) })
@@ -21,7 +21,7 @@ func deployDirect(t *testing.T, policy string) *deployment {
 	t.Helper()
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
 	if endpoint == "" {
-		t.Skip("DYNAMODB_ENDPOINT is not set: the functions are not run; scripts/moto.sh run go test ./functions runs them")
+		t.Skip("the functions were not run: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test ./functions does")
 	}
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
 	d.world = newWorld(t, endpoint)
@@ -41,26 +41,26 @@ func testDirect(t *testing.T, policy string) {
 	d := deployDirect(t, policy)
 	open := d.register(publicMetadata, redirectURI, "")
 	if open.id == "" || open.management == "" {
-		t.Fatalf("registered %+v, want a client with a token to manage it", open)
+		t.Fatalf("registered %+v, want a client with a registration access token", open)
 	}
 	bearer := "Bearer " + open.management
-	d.ask("GET", "/register/"+open.id, nil, bearer, http.StatusOK)
+	d.call("GET", "/register/"+open.id, nil, bearer, http.StatusOK)
 	changed := `{"client_id":"` + open.id + `","client_name":"Changed","redirect_uris":["` + redirectURI + `"],"token_endpoint_auth_method":"none"}`
-	bearer = "Bearer " + text(d.ask("PUT", "/register/"+open.id, changed, bearer, http.StatusOK), "registration_access_token")
+	bearer = "Bearer " + text(d.call("PUT", "/register/"+open.id, changed, bearer, http.StatusOK), "registration_access_token")
 	site := d.register(confidentialMetadata, siteURI, "Bearer "+d.real[exampleInitial])
 	if site.secret == "" {
 		t.Errorf("registered %+v, want a confidential client", site)
 	}
 	d.called(t, "register", map[string]int{"CreateUserPoolClient": 2, "DescribeUserPoolClient": 1, "UpdateUserPoolClient": 1})
 
-	d.ask("DELETE", "/register/"+open.id, nil, bearer, http.StatusNoContent)
+	d.call("DELETE", "/register/"+open.id, nil, bearer, http.StatusNoContent)
 	d.called(t, "register", map[string]int{"DescribeUserPoolClient": 1, "DeleteUserPoolClient": 1})
 	if done := d.janitor(t); done.Failed != 0 {
 		t.Errorf("the janitor did %+v, want no failure", done)
 	}
 	d.called(t, "janitor", map[string]int{"ListUserPoolClients": 1})
-	if others := d.control.others(); len(others) > 0 {
-		t.Errorf("calls of Cognito's API by others: %v", others)
+	if others := d.control.remaining(); len(others) > 0 {
+		t.Errorf("other functions called Cognito's API: %v", others)
 	}
 	for name, f := range d.all {
 		f.Close()
@@ -71,7 +71,7 @@ func testDirect(t *testing.T, policy string) {
 	}
 }
 
-// What reads the policy reads it from an object of S3 too.
+// The functions can read the policy from S3, too.
 func TestPolicyInAnObject(t *testing.T) {
 	d := deployWith(t, 10, "s3://"+policyBucket+"/"+policyKey)
 	r := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
@@ -82,6 +82,6 @@ func TestPolicyInAnObject(t *testing.T) {
 		t.Errorf("the janitor did %+v, want no failure", done)
 	}
 	d.called(t, "janitor", map[string]int{"ListUserPoolClients": 1})
-	d.control.by("provision")
+	d.control.callsOf("provision")
 	d.finish()
 }

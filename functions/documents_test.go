@@ -25,7 +25,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
-// Where the documents of these tests are.
+// The locations of the documents in these tests.
 const (
 	keysSecret      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Keys-AbCdEf"
 	policyParameter = "/dcr-broker/policy"
@@ -33,20 +33,21 @@ const (
 	policyKey       = "dcr/policy.json"
 )
 
-// policyIs makes document the policy from now on, for whoever has not read it yet.
-func (w *world) policyIs(document string) { w.policy.Store(&document) }
+// setPolicy replaces the policy. Functions that have read the old one already go on
+// with it until they read it again.
+func (w *world) setPolicy(document string) { w.policy.Store(&document) }
 
-// documents puts Secrets Manager, SSM and S3 around the functions, at the hosts
-// that they have: a proxy leads there, and the functions trust its certificates.
-// The keys are a secret, made by Secrets Manager from the template's settings;
-// the policy is where location says.
+// documents starts fakes of Secrets Manager, SSM and S3. Requests to AWS's own host
+// names reach them through a proxy, and the functions trust their certificates.
+// The keys are a secret as Secrets Manager creates it from the template's settings;
+// the policy is at the location.
 func (w *world) documents(location string) {
 	w.t.Helper()
 	answers := make(map[string]string)
 	answers["secretsmanager.us-east-1.amazonaws.com"] = `{"version":1,"seed":"` + strings.Repeat("0aZ9", 16) + `"}`
-	const fromPolicy = "that of policyIs"
+	const fromPolicy = "the document of setPolicy"
 	answers["ssm.us-east-1.amazonaws.com"], answers[policyBucket+".s3.us-east-1.amazonaws.com"] = fromPolicy, fromPolicy
-	w.policyIs(string(policy.Default()))
+	w.setPolicy(string(policy.Default()))
 	if _, err := seal.Parse([]byte(answers["secretsmanager.us-east-1.amazonaws.com"])); err != nil {
 		w.t.Fatal(err)
 	}
@@ -83,7 +84,7 @@ func (w *world) documents(location string) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		host, port, err := net.SplitHostPort(r.Host)
 		if r.Method != http.MethodConnect || err != nil || port != "443" || answers[host] == "" {
-			w.t.Errorf("a function would connect to %s %s", r.Method, r.Host)
+			w.t.Errorf("a function sent %s %s to the proxy, want CONNECT to a known host", r.Method, r.Host)
 			http.Error(rw, "no", http.StatusForbidden)
 			return
 		}
@@ -97,7 +98,7 @@ func (w *world) documents(location string) {
 	w.env["POLICY"] = location
 }
 
-// tunnel joins the connection of a CONNECT request and one to the address.
+// tunnel connects the connection of a CONNECT request with the address.
 func tunnel(t *testing.T, rw http.ResponseWriter, to string) {
 	up, err := net.Dial("tcp", to)
 	if err != nil {
@@ -119,9 +120,9 @@ func tunnel(t *testing.T, rw http.ResponseWriter, to string) {
 	io.Copy(down, up)
 }
 
-// authority signs certificates for whatever host is asked for.
+// authority is a certificate authority that signs certificates for any host.
 type authority struct {
-	file string // of its own certificate
+	file string // the file with its own certificate
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }

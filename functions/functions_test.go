@@ -35,8 +35,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// functionOf says which function has which route of the HTTP API. A route has
-// every method, since it is the function that knows how to refuse one.
+// functionOf maps the routes of the HTTP API to functions. Most routes have all
+// methods, because the function answers a request with a wrong method.
 var functionOf = map[string]string{
 	"ANY /register":             "register",
 	"ANY /register/{client_id}": "register",
@@ -51,16 +51,17 @@ var functionOf = map[string]string{
 	"$default":                  "metadata",
 }
 
-// step sends an event. Steps are in order: later ones use what earlier ones made.
+// step sends an event. Later steps use the results of earlier ones.
 type step struct {
 	event string
-	// as names the golden answer. Default: as the event.
+	// as is the name of the golden answer. Default: event.
 	as     string
 	before func(*world)
-	// learn maps a field of the answer to the example that it replaces.
+	// learn maps a member of the answer to the example value that it replaces in
+	// later events.
 	learn map[string]string
-	// take learns what is in no field.
-	take func(*world, *lambdaruntime.Answer)
+	// extract does the same for values that are in no member.
+	extract func(*world, *lambdaruntime.Answer)
 }
 
 func (s step) golden() string { return cmp.Or(s.as, s.event) }
@@ -134,16 +135,17 @@ func TestEveryEventIsUsed(t *testing.T) {
 	used, answered := make(map[string]bool), make(map[string]bool)
 	for _, s := range slices.Concat(steps, brokeredSteps, privateSteps()) {
 		if answered[s.golden()] {
-			t.Errorf("%s.golden is the answer to two steps", s.golden())
+			t.Errorf("two steps have the answer %s.golden", s.golden())
 		}
 		used[s.event], answered[s.golden()] = true, true
 	}
-	same(t, "../events/*.json", used, "no step sends it")
-	same(t, "testdata/*.golden", answered, "it is the answer to nothing")
+	checkFiles(t, "../events/*.json", used, "no step sends it")
+	checkFiles(t, "testdata/*.golden", answered, "no step has this answer")
 }
 
-// same wants the files to have the names, and no others.
-func same(t *testing.T, pattern string, names map[string]bool, otherwise string) {
+// checkFiles checks that the files of the pattern have these names and no others.
+// unused is what is wrong with any other file.
+func checkFiles(t *testing.T, pattern string, names map[string]bool, unused string) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
 	if err != nil {
@@ -154,7 +156,7 @@ func same(t *testing.T, pattern string, names map[string]bool, otherwise string)
 		name := strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))
 		found[name] = true
 		if !names[name] {
-			t.Errorf("%s: %s", f, otherwise)
+			t.Errorf("%s: %s", f, unused)
 		}
 	}
 	for name := range names {
@@ -164,7 +166,7 @@ func same(t *testing.T, pattern string, names map[string]bool, otherwise string)
 	}
 }
 
-// Every function is one process for all its events.
+// Each function answers all its events in one process.
 func TestBootstrapsAnswerEvents(t *testing.T) {
 	w := newWorld(t, os.Getenv("DYNAMODB_ENDPOINT"))
 	names := []string{"metadata"}
@@ -177,8 +179,8 @@ func TestBootstrapsAnswerEvents(t *testing.T) {
 	w.bootstrapsAnswer(steps, names...)
 }
 
-// bootstrapsAnswer sends the steps to the functions, as far as they are among
-// those named.
+// bootstrapsAnswer sends the steps to the named functions, and skips the steps of
+// others.
 func (w *world) bootstrapsAnswer(steps []step, names ...string) {
 	t := w.t
 	t.Helper()
@@ -224,7 +226,7 @@ func (w *world) bootstrapsAnswer(steps []step, names ...string) {
 	}
 }
 
-// The same handlers under net/http give the same answers.
+// Under net/http the same handlers give the same answers.
 func TestNetHTTPAnswersEvents(t *testing.T) {
 	newWorld(t, "").netHTTPAnswers(steps)
 }
@@ -245,7 +247,7 @@ func (w *world) handlerAnswers(h http.Handler, steps []step) {
 	}
 	for _, s := range steps {
 		if s.event == "token-bad-base64" {
-			continue // no request makes this event
+			continue // no HTTP request becomes this event
 		}
 		t.Run(s.golden(), func(t *testing.T) {
 			if s.before != nil {
@@ -271,9 +273,9 @@ func (w *world) handlerAnswers(h http.Handler, steps []step) {
 	}
 }
 
-// wired is what the mains make, in one router. What makes app clients is in this
-// process, too.
-func wired(c *environment.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
+// newBroker returns one router with the handlers of all functions. App clients are
+// provisioned in this process, too.
+func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
 	service, err := registrar.Service(c, sdk, store, issuers.New(nil, time.Now), log)
 	if err != nil {
 		return nil, err
@@ -301,7 +303,7 @@ func wired(c *environment.Config, sdk aws.Config, store store, log *slog.Logger)
 	return rt, errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt))
 }
 
-// learn keeps what later events need.
+// learn stores the values of the answer that later events need.
 func (w *world) learn(s step, a *lambdaruntime.Answer) {
 	w.t.Helper()
 	var fields map[string]any
@@ -316,22 +318,22 @@ func (w *world) learn(s step, a *lambdaruntime.Answer) {
 			value = strings.Trim(a.Header.Get(field), `"`)
 		}
 		if value == "" && field == "refresh_token" {
-			continue // not rotated
+			continue // the refresh token was not rotated
 		}
 		if value == "" {
 			w.t.Fatalf("%s: %d without %s: %s", s.event, a.Status, field, a.Body)
 		}
-		w.know(example, value)
+		w.setReal(example, value)
 	}
-	if s.take != nil {
-		s.take(w, a)
+	if s.extract != nil {
+		s.extract(w, a)
 	}
 }
 
-// built is where bootstraps puts them.
+// built is the directory to which bootstraps builds.
 var built string
 
-// bootstraps builds the functions once, and returns the directory they are in.
+// bootstraps builds the functions once, and returns their directory.
 var bootstraps = sync.OnceValues(func() (string, error) {
 	return built, build("..", built, "")
 })
@@ -344,7 +346,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	status := m.Run()
-	if status == 0 && everything() {
+	if status == 0 && ranAllTests() {
 		if err := checkRecorded(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			status = 1
@@ -354,8 +356,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// everything reports whether all tests were run.
-func everything() bool {
+// ranAllTests reports whether this run of go test had all tests.
+func ranAllTests() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.list"} {
 		if flag.Lookup(name).Value.String() != "" {
 			return false
@@ -364,8 +366,8 @@ func everything() bool {
 	return os.Getenv("DYNAMODB_ENDPOINT") != ""
 }
 
-// build runs the script of the tree at root for this machine. functions "" are
-// all.
+// build runs scripts/build.sh of the tree at root for this machine. If functions is
+// "" it builds all.
 func build(root, out, functions string) error {
 	cmd := exec.Command(filepath.Join(root, "scripts", "build.sh"), out)
 	cmd.Env = append(os.Environ(), "TARGET_OS="+runtime.GOOS, "ARCHS="+runtime.GOARCH, "FUNCTIONS="+functions)
@@ -375,11 +377,11 @@ func build(root, out, functions string) error {
 	return nil
 }
 
-// function returns the function, not started, in the world's environment.
+// function returns the function in the world's environment. It is not started.
 func (w *world) function(name string) *lambdaruntime.Function {
 	w.t.Helper()
 	env := maps.Clone(w.env)
-	env["AWS_ACCESS_KEY_ID"] = name // each has a role of its own
+	env["AWS_ACCESS_KEY_ID"] = name // stands for the function's role
 	if endpoint := env["DYNAMODB_ENDPOINT"]; endpoint != "" {
 		env["DYNAMODB_ENDPOINT"] = w.dynamoDB(endpoint)
 	}

@@ -18,8 +18,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// gateway is an HTTP API of API Gateway, over TLS, in front of functions that
-// run here.
+// gateway is a local HTTP API of API Gateway, over TLS, in front of local functions.
 type gateway struct {
 	t         *testing.T
 	functions map[string]*lambdaruntime.Function
@@ -28,7 +27,8 @@ type gateway struct {
 	serial int
 }
 
-// newGateway starts a gateway. What it leads to is set before it gets requests.
+// newGateway starts a gateway. The caller sets its functions before the first
+// request.
 func newGateway(t *testing.T) (*gateway, *httptest.Server) {
 	g := &gateway{t: t, functions: make(map[string]*lambdaruntime.Function)}
 	srv := httptest.NewTLSServer(g)
@@ -63,7 +63,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(a.Body)
 }
 
-// event is what API Gateway makes of a request, payload format 2.0.
+// event converts a request into an event as API Gateway does (payload format 2.0).
 func (g *gateway) event(r *http.Request) (events.APIGatewayV2HTTPRequest, error) {
 	var e events.APIGatewayV2HTTPRequest
 	body, err := io.ReadAll(r.Body)
@@ -101,7 +101,7 @@ func (g *gateway) event(r *http.Request) (events.APIGatewayV2HTTPRequest, error)
 	return e, nil
 }
 
-// routeOf is the most specific route that fits.
+// routeOf returns the most specific route that matches r.
 func routeOf(r *http.Request) string {
 	first, rest, deeper := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	for _, key := range slices.Sorted(maps.Keys(functionOf)) {
@@ -109,9 +109,9 @@ func routeOf(r *http.Request) string {
 		if !ok || method != "ANY" && method != r.Method {
 			continue
 		}
-		segment, variable, wants := strings.Cut(path, "/")
+		segment, variable, hasVariable := strings.Cut(path, "/")
 		greedy := strings.HasSuffix(variable, "+}")
-		if segment == first && wants == deeper && (!deeper || rest != "" && (greedy || !strings.Contains(rest, "/"))) {
+		if segment == first && hasVariable == deeper && (!deeper || rest != "" && (greedy || !strings.Contains(rest, "/"))) {
 			return key
 		}
 	}

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden answers")
 
-// compare checks an answer against testdata/NAME.golden.
+// compare compares an answer with testdata/NAME.golden.
 func compare(t *testing.T, name string, a *lambdaruntime.Answer) {
 	t.Helper()
 	checkLength(t, a)
@@ -44,16 +44,17 @@ func compareGolden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// volatile are the fields whose values nobody can foresee.
+// volatile matches the members whose values differ from run to run.
 var volatile = regexp.MustCompile(`"(client_id|client_secret|registration_access_token|access_token|id_token|refresh_token|request_id)":\s*"[^"]+"` +
 	`|"(client_id_issued_at|iat|exp)":\s*[0-9]+` +
 	`|"(registration_client_uri)":\s*"https://auth\.example\.com/register/[^"]+"`)
 
-// nearlyAnHour is what is left of the hour of a token that was just issued.
+// nearlyAnHour matches the rest of the lifetime of a token that was just issued for
+// an hour.
 var nearlyAnHour = regexp.MustCompile(`("expires_in":\s*)35[4-9][0-9]\b`)
 
-// volatileText is what changes in pages and headers. Style sheets are tested
-// elsewhere.
+// volatileText matches what differs from run to run in pages and headers, and style
+// sheets, which other tests check.
 var volatileText = []struct {
 	pattern *regexp.Regexp
 	becomes string
@@ -75,9 +76,9 @@ func withoutVolatileText(s string) string {
 	return s
 }
 
-// canonical writes an answer with its fields in order and without what changes
-// from run to run. Of a body that HEAD leaves out, the length stays, unless it
-// has a request id.
+// canonical returns an answer as text, with its headers sorted and without values
+// that differ from run to run. In the answer to HEAD it keeps Content-Length,
+// unless the body would have a request id.
 func canonical(a *lambdaruntime.Answer) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%d %s\n", a.Status, http.StatusText(a.Status))
@@ -85,7 +86,7 @@ func canonical(a *lambdaruntime.Answer) []byte {
 	for name, values := range a.Header {
 		switch {
 		case name == "Date": // API Gateway has its own
-		case name == "Content-Length" && (len(a.Body) > 0 || a.Status >= 400 || values[0] == "0"): // checkLength has seen to it
+		case name == "Content-Length" && (len(a.Body) > 0 || a.Status >= 400 || values[0] == "0"): // checkLength checks it
 		default:
 			lines = append(lines, name+": "+withoutVolatileText(strings.Join(values, ",")))
 		}
@@ -121,8 +122,8 @@ func checkLength(t *testing.T, a *lambdaruntime.Answer) {
 	}
 }
 
-// checkRequestID wants API Gateway's id in every error, so that a client's
-// report leads to the gateway's log and ours.
+// checkRequestID checks that every error has API Gateway's request id, by which an
+// operator finds a reported error in the logs of the gateway and of the broker.
 func checkRequestID(t *testing.T, a *lambdaruntime.Answer, want string) {
 	t.Helper()
 	if a.Status < 400 || len(a.Body) == 0 {
@@ -130,7 +131,7 @@ func checkRequestID(t *testing.T, a *lambdaruntime.Answer, want string) {
 	}
 	if isPage(a) {
 		if a.Status != http.StatusNotFound && !strings.Contains(string(a.Body), want) {
-			t.Errorf("the page does not say API Gateway's request id %q: %s", want, a.Body)
+			t.Errorf("the page does not have API Gateway's request id %q: %s", want, a.Body)
 		}
 		return
 	}
@@ -146,7 +147,7 @@ func isPage(a *lambdaruntime.Answer) bool {
 	return strings.HasPrefix(a.Header.Get("Content-Type"), "text/html")
 }
 
-// checkLogs wants a line for each answer, and what checkLines wants.
+// checkLogs checks that there is a line for an answer, and calls checkLines.
 func checkLogs(t *testing.T, function, logs string, secrets []string) {
 	t.Helper()
 	if !strings.Contains(logs, `"msg":"answered"`) {
@@ -155,18 +156,18 @@ func checkLogs(t *testing.T, function, logs string, secrets []string) {
 	checkLines(t, function, logs, secrets)
 }
 
-// checkLines wants one JSON object a line, as Lambda's log search does, and no
-// secrets.
+// checkLines checks that each line is a JSON object, as Lambda's log search needs
+// it, and that no line has a secret.
 func checkLines(t *testing.T, function, logs string, secrets []string) {
 	t.Helper()
 	for line := range strings.Lines(logs) {
 		var l struct{ Time, Level, Msg string }
 		if err := json.Unmarshal([]byte(line), &l); err != nil || l.Time == "" || l.Level == "" || l.Msg == "" {
-			t.Errorf("%s logged a line that is not of slog's JSON: %s", function, line)
+			t.Errorf("%s logged a line that is not slog's JSON: %s", function, line)
 		}
 	}
 	for _, s := range secrets {
-		if how := tellsOf(logs, s); how != "" {
+		if how := leak(logs, s); how != "" {
 			t.Errorf("%s logged a secret, %s: %s", function, how, lineWith(logs, s))
 		}
 	}

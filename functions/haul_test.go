@@ -15,27 +15,29 @@ import (
 	"sync"
 )
 
-// haul is the secrets that were seen in requests and answers, by kind.
-type haul struct {
+// secretCollector has the secrets that passed in requests and answers, by kind.
+type secretCollector struct {
 	mu    sync.Mutex
 	kinds map[string][]string
 }
 
-func newHaul() *haul { return &haul{kinds: make(map[string][]string)} }
+func newSecretCollector() *secretCollector {
+	return &secretCollector{kinds: make(map[string][]string)}
+}
 
-// secretNames are the names of parameters and members that hold secrets. Some are
-// none by themselves, as a state is, but would let whoever reads a log go on with
-// what somebody else has begun.
+// secretNames are the names of parameters and members that hold secrets. Some, such
+// as state, are no secrets by themselves, but with them a reader of the log could
+// continue an authorization that a user has begun.
 var secretNames = []string{
 	"code", "code_verifier", "state", "nonce", "csrf", "password", "client_secret", "registration_access_token",
 	"access_token", "refresh_token", "id_token", "software_statement", "ClientSecret",
 }
 
-// shortest is how long a secret is at least. What is shorter may well be in a log
-// by chance.
+// shortest is the minimum length of a secret. A shorter text can be in a log by
+// chance.
 const shortest = 9
 
-func (h *haul) take(kind, secret string) {
+func (h *secretCollector) add(kind, secret string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(secret) >= shortest && !slices.Contains(h.kinds[kind], secret) {
@@ -43,8 +45,8 @@ func (h *haul) take(kind, secret string) {
 	}
 }
 
-// all are the secrets of every kind.
-func (h *haul) all() map[string][]string {
+// byKind returns the secrets by kind.
+func (h *secretCollector) byKind() map[string][]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	all := make(map[string][]string)
@@ -54,8 +56,9 @@ func (h *haul) all() map[string][]string {
 	return all
 }
 
-// around is next with somebody who looks. Kinds begin with whose.
-func (h *haul) around(whose string, next http.Handler) http.Handler {
+// wrap returns next, and collects the secrets in its requests and answers. whose is
+// the prefix of their kinds.
+func (h *secretCollector) wrap(whose string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -71,17 +74,17 @@ func (h *haul) around(whose string, next http.Handler) http.Handler {
 	})
 }
 
-func (h *haul) request(whose string, r *http.Request, body []byte) {
+func (h *secretCollector) request(whose string, r *http.Request, body []byte) {
 	h.values(whose, r.URL.Query())
 	if form, err := url.ParseQuery(string(body)); err == nil {
 		h.values(whose, form)
 	}
 	h.members(whose, body)
 	for _, c := range r.Cookies() {
-		h.take(whose+"cookie", c.Value)
+		h.add(whose+"cookie", c.Value)
 	}
 	if _, secret, ok := r.BasicAuth(); ok {
-		h.take(whose+"client_secret", secret)
+		h.add(whose+"client_secret", secret)
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		kind := "registration_access_token"
@@ -91,22 +94,22 @@ func (h *haul) request(whose string, r *http.Request, body []byte) {
 		case strings.HasPrefix(token, "dcr_iat_"):
 			kind = "initial access token"
 		}
-		h.take(whose+kind, token)
+		h.add(whose+kind, token)
 	}
 }
 
-func (h *haul) answer(whose string, header http.Header, body []byte) {
+func (h *secretCollector) answer(whose string, header http.Header, body []byte) {
 	if to, err := url.Parse(header.Get("Location")); err == nil {
 		h.values(whose, to.Query())
 	}
 	for _, line := range header.Values("Set-Cookie") {
 		if c, err := http.ParseSetCookie(line); err == nil {
-			h.take(whose+"cookie", c.Value)
+			h.add(whose+"cookie", c.Value)
 		}
 	}
 	h.members(whose, body)
 	if m := csrfField.FindSubmatch(body); m != nil {
-		h.take(whose+"csrf", string(m[1]))
+		h.add(whose+"csrf", string(m[1]))
 	}
 	if m := refresh.FindSubmatch(body); m != nil {
 		if to, err := url.Parse(strings.ReplaceAll(string(m[1]), "&amp;", "&")); err == nil {
@@ -115,28 +118,28 @@ func (h *haul) answer(whose string, header http.Header, body []byte) {
 	}
 }
 
-func (h *haul) values(whose string, v url.Values) {
+func (h *secretCollector) values(whose string, v url.Values) {
 	for _, name := range secretNames {
 		for _, secret := range v[name] {
-			h.take(whose+name, secret)
+			h.add(whose+name, secret)
 		}
 	}
 }
 
-// members looks into a JSON object, however deep.
-func (h *haul) members(whose string, body []byte) {
+// members collects the secrets in a JSON object at any depth.
+func (h *secretCollector) members(whose string, body []byte) {
 	var object any
 	if json.Unmarshal(body, &object) == nil {
 		h.walk(whose, object)
 	}
 }
 
-func (h *haul) walk(whose string, value any) {
+func (h *secretCollector) walk(whose string, value any) {
 	switch v := value.(type) {
 	case map[string]any:
 		for name, member := range v {
 			if s, ok := member.(string); ok && slices.Contains(secretNames, name) {
-				h.take(whose+strings.Replace(name, "ClientSecret", "client_secret", 1), s)
+				h.add(whose+strings.Replace(name, "ClientSecret", "client_secret", 1), s)
 			}
 			h.walk(whose, member)
 		}
@@ -147,10 +150,10 @@ func (h *haul) walk(whose string, value any) {
 	}
 }
 
-// tellsOf returns how text gives the secret away, or "" if it does not: by the
-// whole of it, by much of it, or by what can be compared with it. The beginning
-// of a token is no secret; ids and headers of JWTs stand there.
-func tellsOf(text, secret string) string {
+// leak returns the form in which text has the secret, its end or its hash, or "" if
+// text has none of these. The beginning of a token is not secret: there are ids and
+// headers of JWTs.
+func leak(text, secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	quoted, _ := json.Marshal(secret)
 	for how, part := range map[string]string{

@@ -18,8 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
-// All that the janitor of brokered mode has to do in one run, as its schedule
-// starts it.
+// One run of the janitor, started as by its schedule, does everything that brokered
+// mode needs.
 func TestJanitorOfBrokeredMode(t *testing.T) {
 	d := deploy(t, 10)
 	open := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
@@ -30,13 +30,13 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 	b = d.browser()
 	_, at = d.begin(b, site)
 	siteTokens := d.tokens(site, d.consent(b, site, at).Get("code"))
-	d.private.taken()
+	d.private.recent()
 
-	// The site's life is over, an app client has lost its record, and another
-	// scope is offered.
+	// The site's lifetime has ended, an app client has lost its record, and the
+	// deployment offers another scope.
 	d.age(site.id)
 	orphan := d.orphan()
-	d.policyIs(policyWith(t, `{"trusted":{"lifetimes":{"absolute":"1d"}}}`))
+	d.setPolicy(policyWith(t, `{"trusted":{"lifetimes":{"absolute":"1d"}}}`))
 	d.env["SCOPES"] += " email"
 	d.all["janitor"] = d.function("janitor")
 	done := d.janitor(t)
@@ -47,26 +47,26 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 	d.token(site, http.StatusUnauthorized, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(siteTokens, "refresh_token")}})
 	d.token(open, http.StatusOK, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(openTokens, "refresh_token")}})
 	if names := d.appClients(); len(names) != 1 || strings.HasPrefix(names[0], orphan) {
-		t.Errorf("app clients are %q, want that of the open profile alone", names)
+		t.Errorf("app clients are %q, want only that of the open profile", names)
 	}
 	if done := d.janitor(t); done != (usecase.Swept{}) {
-		t.Errorf("the next run did %+v, want that there is nothing left to do", done)
+		t.Errorf("the next run did %+v, want nothing", done)
 	}
 	for _, function := range []string{"provision", "janitor", "local"} {
-		d.control.by(function)
+		d.control.callsOf(function)
 	}
 	d.finish()
 }
 
 func TestJanitorOfDirectMode(t *testing.T) {
 	d := deployDirect(t, "ssm:"+policyParameter)
-	over := d.register(publicMetadata, redirectURI, "")
-	half := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), redirectURI, "Bearer "+d.real[exampleInitial])
+	expired := d.register(publicMetadata, redirectURI, "")
+	updating := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), redirectURI, "Bearer "+d.real[exampleInitial])
 
-	d.age(over.id)
+	d.age(expired.id)
 	orphan := d.orphan()
-	store := d.kept()
-	r, err := store.Registration(t.Context(), half.id)
+	store := d.openStore()
+	r, err := store.Registration(t.Context(), updating.id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,15 +78,15 @@ func TestJanitorOfDirectMode(t *testing.T) {
 	if err := store.ReplaceAppClient(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	d.policyIs(policyWith(t, `{"open":{"lifetimes":{"absolute":"1d"}}}`))
+	d.setPolicy(policyWith(t, `{"open":{"lifetimes":{"absolute":"1d"}}}`))
 	done := d.janitor(t)
 	if want := (usecase.Swept{Expired: 1, Removed: 1, Orphans: 1, Restored: 1}); done != want {
 		t.Errorf("the janitor did %+v, want %+v", done, want)
 	}
-	d.ask("GET", "/register/"+over.id, nil, "Bearer "+over.management, http.StatusUnauthorized)
-	d.ask("GET", "/register/"+half.id, nil, "Bearer "+half.management, http.StatusOK)
+	d.call("GET", "/register/"+expired.id, nil, "Bearer "+expired.management, http.StatusUnauthorized)
+	d.call("GET", "/register/"+updating.id, nil, "Bearer "+updating.management, http.StatusOK)
 	if names := d.appClients(); len(names) != 1 || strings.HasPrefix(names[0], orphan) {
-		t.Errorf("app clients are %q, want that of the registration that is left alone", names)
+		t.Errorf("app clients are %q, want only that of the remaining registration", names)
 	}
 	for name, f := range d.all {
 		f.Close()
@@ -94,7 +94,7 @@ func TestJanitorOfDirectMode(t *testing.T) {
 	}
 }
 
-// policyWith is the policy that ships with more settings in profiles.
+// policyWith returns the default policy with more settings in its profiles.
 func policyWith(t *testing.T, profiles string) string {
 	t.Helper()
 	var document struct {
@@ -120,14 +120,15 @@ func policyWith(t *testing.T, profiles string) string {
 	return string(b)
 }
 
-// kept is the table, for what only time would make of it.
-func (d *deployment) kept() *dynamo.Store { return wire.Store(d.config(), d.sdk()) }
+// openStore returns the store on the deployment's table, so that a test can change
+// records as if time had passed.
+func (d *deployment) openStore() *dynamo.Store { return wire.Store(d.config(), d.sdk()) }
 
-// age makes a registration two days old, so that it is looked at.
+// age makes a registration two days old and due, so that the janitor checks it.
 func (d *deployment) age(clientID string) {
 	t := d.tb()
 	t.Helper()
-	store := d.kept()
+	store := d.openStore()
 	r, err := store.Registration(t.Context(), clientID)
 	if err != nil {
 		t.Fatal(err)
@@ -138,9 +139,9 @@ func (d *deployment) age(clientID string) {
 	}
 }
 
-// orphan makes an app client that has carried the deployment's mark for two hours
-// and has no record, in a table that is older. It returns its name without the
-// mark.
+// orphan creates an app client that is two hours old by the deployment's mark and
+// has no record, and makes the table older than that. It returns the name of the
+// app client without the mark.
 func (d *deployment) orphan() string {
 	t := d.tb()
 	t.Helper()
@@ -151,7 +152,7 @@ func (d *deployment) orphan() string {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	store := d.kept()
+	store := d.openStore()
 	mine, err := store.TableOwner(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +164,7 @@ func (d *deployment) orphan() string {
 	return name
 }
 
-// appClients are the names of all in the pool.
+// appClients returns the names of all app clients in the pool.
 func (d *deployment) appClients() []string {
 	t := d.tb()
 	t.Helper()

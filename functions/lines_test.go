@@ -9,8 +9,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// What is in the log when its level lets nothing through but errors: a line for
-// each request or run, the audit trail, and what CloudWatch counts.
+// At the level error the log still has a line for each request or run, the audit
+// trail and the metrics for CloudWatch.
 func TestNoLevelSilencesLinesAndAudit(t *testing.T) {
 	d := deploy(t, 10, "LOG_LEVEL", "error")
 	r := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
@@ -83,7 +83,7 @@ func TestNoLevelSilencesLinesAndAudit(t *testing.T) {
 		embedded, _ := json.Marshal(l["_aws"])
 		for _, m := range tt.metrics {
 			if l[m] == nil || !strings.Contains(string(embedded), `"`+m+`"`) {
-				t.Errorf("%s %s %s: %s = %v, not measured as %s", tt.function, tt.method, tt.route, m, l[m], embedded)
+				t.Errorf("%s %s %s: %s = %v, want a metric in %s", tt.function, tt.method, tt.route, m, l[m], embedded)
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func TestNoLevelSilencesLinesAndAudit(t *testing.T) {
 		telemetry.RegistrationCreated, telemetry.AppClientCreated, telemetry.AppClientUpdated, telemetry.ConsentGiven, telemetry.GrantCreated, telemetry.TokenIssued,
 	} {
 		if !slices.Contains(events, string(want)) {
-			t.Errorf("the trail has %q, and not %s", events, want)
+			t.Errorf("the audit trail has %q, want %s as well", events, want)
 		}
 	}
 }

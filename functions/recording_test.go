@@ -21,21 +21,21 @@ import (
 // recordedFile is what `go test -update` writes, from a run of all tests.
 const recordedFile = "../test/permissions/recorded.json"
 
-// calls are the operations of AWS that the functions were seen to call, by mode
-// and function.
+// calls are the AWS operations that the functions have called, by mode and
+// function.
 var calls struct {
 	mu   sync.Mutex
 	seen map[string]map[string]map[permissions.Permission]bool
 }
 
-// record notes a call if it is one of a function's.
+// record stores a call in calls if a function made it.
 func (w *world) record(function, action, resource string) {
 	mode := permissions.Brokered
 	if w.env["AUTHORIZATION"] == permissions.Direct {
 		mode = permissions.Direct
 	}
 	if !slices.Contains(permissions.Functions(mode), function) {
-		return // the test's own
+		return // the test made the call
 	}
 	calls.mu.Lock()
 	defer calls.mu.Unlock()
@@ -51,8 +51,8 @@ func (w *world) record(function, action, resource string) {
 	calls.seen[mode][function][permissions.Permission{Action: action, Resource: resource}] = true
 }
 
-// recordedDocument is what the tests have seen so far, as permissions.Parse
-// reads it.
+// recordedDocument returns the calls so far in the form that permissions.Parse
+// reads.
 func recordedDocument() ([]byte, error) {
 	calls.mu.Lock()
 	defer calls.mu.Unlock()
@@ -70,7 +70,7 @@ func recordedDocument() ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// checkRecorded compares what all tests together have seen with the file.
+// checkRecorded compares the calls of all tests with the file.
 func checkRecorded() error {
 	got, err := recordedDocument()
 	if err != nil {
@@ -84,12 +84,13 @@ func checkRecorded() error {
 		return err
 	}
 	if !bytes.Equal(got, want) {
-		return fmt.Errorf("what the functions call of AWS is not what %s says; look at it, then -update and change the roles. Got\n%s\nwant\n%s", recordedFile, got, want)
+		return fmt.Errorf("the AWS operations that the functions call differ from %s; check the difference, then use -update and change the roles. Got\n%s\nwant\n%s", recordedFile, got, want)
 	}
 	return nil
 }
 
-// dynamoDB is DynamoDB at the endpoint, with what functions call recorded.
+// dynamoDB starts a proxy to DynamoDB at the endpoint that records the calls of
+// functions, and returns its URL.
 func (w *world) dynamoDB(endpoint string) string {
 	w.t.Helper()
 	to, err := url.Parse(endpoint)
@@ -119,7 +120,7 @@ func (w *world) dynamoDB(endpoint string) string {
 	return srv.URL
 }
 
-func TestRecordingTakesWhatItSees(t *testing.T) {
+func TestRecordingIgnoresOtherCallers(t *testing.T) {
 	w := &world{t: t, env: map[string]string{"AUTHORIZATION": "direct", "TABLE_NAME": "t"}}
 	moto := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { io.Copy(rw, r.Body) }))
 	defer moto.Close()
@@ -142,6 +143,6 @@ func TestRecordingTakesWhatItSees(t *testing.T) {
 		t.Errorf("passed on as %q", b)
 	}
 	if after, _ := recordedDocument(); !bytes.Equal(before, after) {
-		t.Errorf("recorded what no function called: %s", after)
+		t.Errorf("recorded a call that no function made: %s", after)
 	}
 }

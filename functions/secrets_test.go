@@ -30,7 +30,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// journal is a log that is read in pieces.
+// journal is a log of which a test reads the new lines.
 type journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -42,7 +42,7 @@ func (j *journal) Write(b []byte) (int, error) {
 	return j.text.Write(b)
 }
 
-// next returns what was written since the last time.
+// next returns what was written since the last call.
 func (j *journal) next() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -50,10 +50,9 @@ func (j *journal) next() string {
 	return j.text.String()
 }
 
-// Every kind of secret that the broker handles passes through every route, where
-// it belongs and where it does not, while all goes well, while Cognito refuses,
-// and while Cognito repeats to the broker what it was sent. None is in the log,
-// whose level is debug.
+// Every kind of secret passes through every route, in its own place and in others,
+// in requests that succeed, in requests that Cognito refuses, and in answers of
+// Cognito that repeat the request. The log, at the level debug, has none of them.
 func TestNoSecretIsLogged(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -62,11 +61,11 @@ func TestNoSecretIsLogged(t *testing.T) {
 		extra func(*world, http.Handler)
 		kinds []string
 	}{
-		{"direct", newWorld, steps, (*world).manageOthers, []string{
+		{"direct", newWorld, steps, (*world).manageConfidentialClients, []string{
 			"initial access token", "JWT of a token issuer", "software_statement", "registration_access_token", "client_secret", "code", "code_verifier",
 			"access_token", "refresh_token", "id_token", "Cognito's client_secret", "Cognito's code", "Cognito's refresh_token", "Cognito's password",
 		}},
-		{"brokered", newBrokeredWorld, brokeredSteps, (*world).authorizeOthers, []string{
+		{"brokered", newBrokeredWorld, brokeredSteps, (*world).authorizeWithNonce, []string{
 			"initial access token", "JWT of a token issuer", "software_statement", "registration_access_token", "client_secret", "code", "code_verifier", "state",
 			"access_token", "refresh_token", "cookie", "csrf", "key", "nonce",
 			"Cognito's client_secret", "Cognito's code", "Cognito's code_verifier", "Cognito's state", "Cognito's access_token",
@@ -77,49 +76,50 @@ func TestNoSecretIsLogged(t *testing.T) {
 			w, log := tt.world(t, ""), new(journal)
 			w.log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			ci := trustedIssuer(t, w)
-			w.takeKeys()
+			w.collectKeys()
 			h := w.handler()
 			w.handlerAnswers(h, tt.steps)
 			tt.extra(w, h)
 			registerWithJWTs(w, h, ci)
 
-			secrets := w.taken.all()
+			secrets := w.collected.byKind()
 			for _, kind := range tt.kinds {
 				if len(secrets[kind]) == 0 {
-					t.Errorf("no %s has passed", kind)
+					t.Errorf("no %s was in a request or answer", kind)
 				}
 			}
 			written := log.next()
-			w.wantNone(written)
+			w.checkLog(written)
 			if n := strings.Count(written, `"msg":"answered"`); n < len(tt.steps) {
-				t.Errorf("%d lines of answers, want one for each of %d steps at least", n, len(tt.steps))
+				t.Errorf("%d lines of answers, want at least one for each of %d steps", n, len(tt.steps))
 			}
 			if !strings.Contains(written, `"msg":"audit"`) {
 				t.Error("there is no audit trail")
 			}
 			w.misplaceSecrets(h, log, secrets)
 			if tt.name == "brokered" {
-				w.betray(h, log)
+				w.echoSecrets(h, log)
 			}
 		})
 	}
 }
 
-// wantNone wants none of the secrets so far in what was logged.
-func (w *world) wantNone(written string) {
+// checkLog checks that what was logged has none of the secrets so far.
+func (w *world) checkLog(written string) {
 	w.t.Helper()
-	for kind, all := range w.taken.all() {
+	for kind, all := range w.collected.byKind() {
 		for _, s := range all {
-			if how := tellsOf(written, s); how != "" {
+			if how := leak(written, s); how != "" {
 				w.t.Errorf("%s is in the log, %s: %s", kind, how, lineWith(written, s))
 			}
 		}
 	}
 }
 
-// betray has Cognito repeat to the broker, in answers of all sorts, what only the
-// broker knows. (In direct mode it is told nothing that the client has not sent.)
-func (w *world) betray(h http.Handler, log *journal) {
+// echoSecrets makes Cognito repeat the broker's requests in its answers. They have
+// secrets that only the broker has. (In direct mode the broker sends only what the
+// client has sent.)
+func (w *world) echoSecrets(h http.Handler, log *journal) {
 	t := w.t
 	t.Helper()
 	r := registration{id: w.real[exampleClient], redirectURI: redirectURI}
@@ -136,23 +136,23 @@ func (w *world) betray(h http.Handler, log *journal) {
 		w.control.echo.Store(noEcho)
 		written := log.next()
 		if echo != noEcho && !strings.Contains(written, `"cognito_oauth":{"calls":`) {
-			t.Errorf("%s %s came to no request to Cognito: %s", method, path, written)
+			t.Errorf("%s %s led to no request to Cognito: %s", method, path, written)
 		}
-		w.wantNone(written)
+		w.checkLog(written)
 		return &lambdaruntime.Answer{Status: rec.Code, Header: rec.Header(), Body: rec.Body.Bytes()}
 	}
 	signIn := func() string {
 		t.Helper()
-		takeTransaction(w, send(noEcho, "GET", r.authorizePath(), nil))
-		w.signInThere()
+		extractTransaction(w, send(noEcho, "GET", r.authorizePath(), nil))
+		w.signInAtCognito()
 		return "/callback?" + url.Values{"code": {w.real[exampleCode]}, "state": {w.real[exampleState]}}.Encode()
 	}
 	for echo := int32(echoRefusal); echo < echoes; echo++ {
 		send(echo, "GET", signIn(), nil)
 
 		send(noEcho, "GET", signIn(), nil)
-		takeCSRF(w, send(noEcho, "GET", "/consent", nil))
-		takeCode(w, send(noEcho, "POST", "/authorize", url.Values{"csrf": {w.real[exampleCSRF]}, "decision": {"allow"}}))
+		extractCSRF(w, send(noEcho, "GET", "/consent", nil))
+		extractCode(w, send(noEcho, "POST", "/authorize", url.Values{"csrf": {w.real[exampleCSRF]}, "decision": {"allow"}}))
 		var tokens map[string]any
 		a := send(noEcho, "POST", "/token", url.Values{
 			"grant_type": {"authorization_code"}, "client_id": {r.id}, "code": {w.real[exampleCode]}, "redirect_uri": {redirectURI}, "code_verifier": {verifier},
@@ -161,20 +161,20 @@ func (w *world) betray(h http.Handler, log *journal) {
 			t.Fatalf("POST /token = %d %s (%v)", a.Status, a.Body, err)
 		}
 		send(echo, "POST", "/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {r.id}, "refresh_token": {text(tokens, "refresh_token")}})
-		if echo != echoRefusal { // which has ended the grant
+		if echo != echoRefusal { // the refusal has ended the grant
 			send(echo, "POST", "/revoke", url.Values{"client_id": {r.id}, "token": {text(tokens, "refresh_token")}})
 		}
 	}
 }
 
-// lineWith is the line that gives the secret away.
+// lineWith returns the line of text that has the secret.
 func lineWith(text, secret string) string {
 	for line := range strings.Lines(text) {
-		if tellsOf(line, secret) != "" {
+		if leak(line, secret) != "" {
 			return line
 		}
 	}
-	return "between lines"
+	return "over several lines"
 }
 
 // misplaceSecrets sends a secret of each kind in each place of a request to each
@@ -186,14 +186,14 @@ func (w *world) misplaceSecrets(h http.Handler, log *journal, secrets map[string
 	for _, echo := range []int32{noEcho, echoRefusal} {
 		w.control.echo.Store(echo)
 		for _, kind := range slices.Sorted(maps.Keys(secrets)) {
-			s := slices.MaxFunc(secrets[kind], func(a, b string) int { return len(a) - len(b) }) // those made up here are short
+			s := slices.MaxFunc(secrets[kind], func(a, b string) int { return len(a) - len(b) }) // those that the test invents are short
 			for _, r := range w.requestsWith(s) {
 				h.ServeHTTP(httptest.NewRecorder(), r)
 				written := log.next()
 				if sent++; !strings.Contains(written, `"msg":"answered"`) {
-					t.Errorf("%s %s left no line", r.Method, r.URL.Path)
+					t.Errorf("%s %s: no line in the log", r.Method, r.URL.Path)
 				}
-				if how := tellsOf(written, s); how != "" {
+				if how := leak(written, s); how != "" {
 					t.Errorf("%s in %s %s is in the log, %s: %s", kind, r.Method, r.URL, how, lineWith(written, s))
 				}
 			}
@@ -201,11 +201,11 @@ func (w *world) misplaceSecrets(h http.Handler, log *journal, secrets map[string
 	}
 	w.control.echo.Store(noEcho)
 	if sent < 1000 {
-		t.Errorf("%d requests, want every kind in every place", sent)
+		t.Errorf("%d requests, want at least 1000", sent)
 	}
 }
 
-// places are the routes, with a segment that may be anything.
+// places are methods and paths of all routes. * stands for any segment.
 var places = []struct{ method, path string }{
 	{"POST", "/register"}, {"GET", "/register"}, {"GET", "/register/*"}, {"PUT", "/register/*"}, {"DELETE", "/register/*"}, {"POST", "/register/*"},
 	{"POST", "/token"}, {"GET", "/token"}, {"POST", "/revoke"}, {"POST", "/introspect"}, {"GET", "/introspect"},
@@ -213,14 +213,14 @@ var places = []struct{ method, path string }{
 	{"GET", "/.well-known/oauth-authorization-server"}, {"GET", "/.well-known/oauth-protected-resource/*"}, {"GET", "/*"}, {"POST", "/*"},
 }
 
-// fields are those of requests. A redirect URI is not among them: one that is not
-// registered is in the log, for the operator who is asked why it is refused.
+// fields are the parameters of requests, except redirect_uri: the broker logs a
+// redirect URI that it refuses, so that operators can explain the refusal.
 var fields = []string{
 	"client_id", "client_secret", "code", "code_verifier", "refresh_token", "token", "state", "csrf", "error", "error_description", "grant_type", "resource", "scope",
 	"registration_access_token", "software_statement", "access_token", "id_token", "nonce", "decision", "prompt", "login_hint", "unheard_of",
 }
 
-// requestsWith are the requests that have the secret somewhere.
+// requestsWith returns requests that have the secret in every possible place.
 func (w *world) requestsWith(secret string) []*http.Request {
 	var all []*http.Request
 	add := func(method, path string, body any, header ...string) {
@@ -256,7 +256,7 @@ func (w *world) requestsWith(secret string) []*http.Request {
 		add(p.method, path, nil, "Authorization", "Bearer "+oneLine(secret), "Cookie", "__Host-dcr_tx="+url.QueryEscape(secret)+"; dcr_tx="+url.QueryEscape(secret))
 		add(p.method, path, url.Values{"grant_type": {"authorization_code"}, "token": {secret}}, "Authorization", basic(known, secret))
 		add(p.method, path, url.Values{"token": {secret}}, "Authorization", basic(secret, secret))
-		add(p.method, path, url.Values{"token": {secret}}, "Authorization", basic(asking, secret))
+		add(p.method, path, url.Values{"token": {secret}}, "Authorization", basic(introspectionID, secret))
 		add(p.method, path, nil, "Authorization", oneLine(secret))
 	}
 	for _, f := range fields {
@@ -286,12 +286,12 @@ func quote(s string) string {
 	return string(b)
 }
 
-// oneLine is s as far as a header can have it.
+// oneLine returns s without line ends, which a header cannot have.
 func oneLine(s string) string { return strings.NewReplacer("\n", "", "\r", "").Replace(s) }
 
-// manageOthers is what the steps leave out: confidential clients, and what is
-// done with their tokens and secrets.
-func (w *world) manageOthers(h http.Handler) {
+// manageConfidentialClients registers, manages and uses confidential clients, which
+// the steps do not.
+func (w *world) manageConfidentialClients(h http.Handler) {
 	t := w.t
 	t.Helper()
 	for range 2 {
@@ -313,15 +313,17 @@ func (w *world) manageOthers(h http.Handler) {
 	w.do(h, "POST", "/token", url.Values{"grant_type": {"client_credentials"}, "scope": {"mcp/read"}}, basic(text(machine, "client_id"), text(machine, "client_secret")), http.StatusOK)
 }
 
-// authorizeOthers is what the steps of brokered mode leave out.
-func (w *world) authorizeOthers(h http.Handler) {
+// authorizeWithNonce is manageConfidentialClients and an authorization request with
+// a nonce, which the steps of brokered mode do not have.
+func (w *world) authorizeWithNonce(h http.Handler) {
 	w.t.Helper()
-	w.manageOthers(h)
+	w.manageConfidentialClients(h)
 	r := registration{id: w.real[exampleClient], redirectURI: redirectURI}
 	w.do(h, "GET", r.authorizePath()+"&nonce=n-0S6_WzA2Mj-of-the-client", nil, "", http.StatusSeeOther)
 }
 
-// do sends a request to a handler, and returns the members of the answer.
+// do sends a request to a handler, checks the status, and returns the members of
+// the answer.
 func (w *world) do(h http.Handler, method, path string, body any, authorization string, status int) map[string]any {
 	w.t.Helper()
 	var sent io.Reader
@@ -358,14 +360,14 @@ func mustJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
-// issuer is somebody who signs JWTs, whom the policy trusts.
+// issuer is an issuer of JWTs that the policy trusts.
 type issuer struct {
 	*httptest.Server
 	signer jose.Signer
 }
 
-// trustedIssuer starts an issuer, and gives w a policy that trusts it beside what
-// the broker ships with.
+// trustedIssuer starts an issuer, and gives w the default policy with this issuer
+// as a trusted one.
 func trustedIssuer(t *testing.T, w *world) *issuer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -419,8 +421,8 @@ func (i *issuer) sign(t *testing.T, claims map[string]any) string {
 	return token
 }
 
-// registerWithJWTs registers with what others vouch for, and with what they do
-// not.
+// registerWithJWTs registers with JWTs and software statements of the issuer, valid
+// and invalid ones.
 func registerWithJWTs(w *world, h http.Handler, ci *issuer) {
 	t := w.t
 	t.Helper()
@@ -441,8 +443,8 @@ func registerWithJWTs(w *world, h http.Handler, ci *issuer) {
 	w.do(h, "POST", "/register", body, "Bearer "+good[:len(good)-8]+"AAAAAAAA", http.StatusUnauthorized)
 }
 
-// takeKeys counts the keys among the secrets.
-func (w *world) takeKeys() {
+// collectKeys adds the broker's keys to the collected secrets.
+func (w *world) collectKeys() {
 	w.t.Helper()
 	if w.env["KEYS"] == "" {
 		return
@@ -458,27 +460,27 @@ func (w *world) takeKeys() {
 	if err := json.Unmarshal(b, &doc); err != nil {
 		w.t.Fatal(err)
 	}
-	w.taken.take("key", doc.MAC)
+	w.collected.add("key", doc.MAC)
 	for _, key := range doc.Keys {
-		w.taken.take("key", key)
+		w.collected.add("key", key)
 	}
 }
 
-// What is searched for is found.
-func TestASecretInALogIsSeen(t *testing.T) {
+// leak finds a secret in every form.
+func TestASecretInALogIsFound(t *testing.T) {
 	const secret = `dcr_rt_"quoted" and & escaped, and long enough to be cut`
 	sum := sha256.Sum256([]byte(secret))
 	for _, line := range []string{
 		secret, "error: " + secret + " is not valid", quote("x" + secret), "/token?refresh_token=" + url.QueryEscape(secret),
 		base64.StdEncoding.EncodeToString([]byte(secret)), secret[20:], hex.EncodeToString(sum[:]),
 	} {
-		if tellsOf(line, secret) == "" {
-			t.Errorf("%q passes", line)
+		if leak(line, secret) == "" {
+			t.Errorf("the secret was not found in %q", line)
 		}
 	}
 	for _, line := range []string{"", "dcr_rt_", secret[:20]} {
-		if how := tellsOf(line, secret); how != "" {
-			t.Errorf("%q does not pass: %s", line, how)
+		if how := leak(line, secret); how != "" {
+			t.Errorf("%q = %s, want no secret", line, how)
 		}
 	}
 }

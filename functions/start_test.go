@@ -12,7 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// A deployment that is configured wrongly says everything that is wrong, at once.
+// A function with a wrong configuration reports all faults at once.
 func TestWrongConfigurationStopsTheStart(t *testing.T) {
 	for _, tt := range []struct {
 		name, mode string
@@ -52,15 +52,15 @@ func TestWrongConfigurationStopsTheStart(t *testing.T) {
 			faults := strings.Join(l.Faults, "\n")
 			for _, variable := range append(required, "LOG_LEVEL") {
 				if !strings.Contains("\n"+faults, "\n"+variable+": ") || !strings.Contains(e.Message, variable+": ") {
-					t.Errorf("nothing says what is wrong with %s: logged %q, reported %q", variable, l.Faults, e.Message)
+					t.Errorf("the fault of %s is missing: logged %q, reported %q", variable, l.Faults, e.Message)
 				}
 			}
 		})
 	}
 }
 
-// In direct mode there is nothing for them to do.
-func TestFunctionsOfBrokeredModeAlone(t *testing.T) {
+// authorize and provision refuse to start in direct mode, which does not use them.
+func TestFunctionsOfBrokeredModeOnly(t *testing.T) {
 	w := newBrokeredWorld(t, "")
 	for _, name := range []string{"authorize", "provision"} {
 		for _, mode := range []string{"brokered", "direct"} {
@@ -73,7 +73,7 @@ func TestFunctionsOfBrokeredModeAlone(t *testing.T) {
 	}
 }
 
-// A report that gets lost must not leave a process that looks as if it works.
+// A process that cannot reach the runtime API exits, so that Lambda starts another.
 func TestProcessThatCannotStartExitsNonZero(t *testing.T) {
 	f := start(t, "metadata", map[string]string{"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, 0)
 	_, err := f.Start(t.Context())
@@ -98,8 +98,7 @@ func TestTwoRequestsOnOneProcess(t *testing.T) {
 	}
 }
 
-// A process that was killed at its time-out leaves nothing behind that the next
-// one would trip over.
+// After Lambda has killed a process at its timeout, the next process works.
 func TestAfterATimeoutTheNextProcessAnswers(t *testing.T) {
 	w := newWorld(t, "")
 	env := maps.Clone(w.env)
@@ -111,11 +110,11 @@ func TestAfterATimeoutTheNextProcessAnswers(t *testing.T) {
 	// The signal takes effect when the process is next scheduled.
 	var status syscall.WaitStatus
 	if _, err := syscall.Wait4(f.Pid(), &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
-		t.Fatalf("status %#x, %v, want a process that stands still", status, err)
+		t.Fatalf("status %#x, %v, want a stopped process", status, err)
 	}
 	_, err := f.Invoke(t.Context(), w.payload("metadata-authorization-server"))
 	if e, ok := errors.AsType[*lambdaruntime.Error](err); !ok || e.Type != "Sandbox.Timedout" {
-		t.Errorf("error of a process that stands still = %v, want a time-out", err)
+		t.Errorf("error of a stopped process = %v, want a timeout", err)
 	}
 	checkAnswered(t, w, f)
 	if f.Starts() != 2 {
@@ -138,7 +137,7 @@ func checkAnswered(t *testing.T, w *world, f *lambdaruntime.Function) {
 	}
 }
 
-// payload is an event as Lambda delivers it.
+// payload returns an event as Lambda delivers it.
 func (w *world) payload(name string) []byte {
 	w.t.Helper()
 	b, err := json.Marshal(w.event(name))

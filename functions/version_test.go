@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Whoever reads the log of a function can tell which version wrote it.
+// The first line in the log of a function has its version.
 func TestFunctionsLogTheirVersionAtTheStart(t *testing.T) {
 	w := newBrokeredWorld(t, "")
 	w.env["LAMBDA_ENDPOINT"] = w.pool
@@ -26,12 +26,12 @@ func TestFunctionsLogTheirVersionAtTheStart(t *testing.T) {
 		f.Close()
 		first, _, _ := strings.Cut(f.Logs(), "\n")
 		if want := `"msg":"started","issuer":"auth.example.com","version":"` + cmp.Or(os.Getenv("VERSION"), "dev") + `"}`; !strings.HasSuffix(first, want) {
-			t.Errorf("%s logged %q at first, want %s", name, first, want)
+			t.Errorf("%s logged %q first, want %s", name, first, want)
 		}
 	}
 }
 
-func TestBuildPutsTheVersionIn(t *testing.T) {
+func TestBuildStampsTheVersion(t *testing.T) {
 	const version = "v1.2.3-rc.1+local"
 	t.Setenv("VERSION", version)
 	dir := t.TempDir()
@@ -43,9 +43,9 @@ func TestBuildPutsTheVersionIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(b), version) {
-		t.Errorf("built with VERSION=%s, which is not in the bootstrap", version)
+		t.Errorf("the bootstrap does not have VERSION=%s", version)
 	}
-	t.Setenv("VERSION", "v1 -X main.who=me") // it goes into the linker's flags
+	t.Setenv("VERSION", "v1 -X main.who=me") // VERSION becomes part of the linker's flags
 	if err := build("..", dir, "metadata"); err == nil || !strings.Contains(err.Error(), "VERSION") {
 		t.Errorf("build = %v, want a refusal", err)
 	}

@@ -41,8 +41,8 @@ const (
 	subject  = "c0ffee00-0000-4000-8000-00000000a11c"
 	password = "Correct-Horse-9"
 
-	// cognito is where browsers would find the user pool. It is in the documents,
-	// so it is not the random port that the functions use.
+	// cognito is the user pool's origin for browsers. The golden documents have it,
+	// so it is not the origin with a random port that the functions use.
 	cognito = "http://localhost:9229"
 
 	redirectURI = "http://localhost:3118/callback"
@@ -50,7 +50,8 @@ const (
 	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 )
 
-// What the events have in place of what only a running broker can know.
+// Example values in the events, each of which stands for a value that only a
+// running broker has.
 const (
 	exampleClient  = "1example23456789abcdefghij"
 	exampleMachine = "2example23456789abcdefghij"
@@ -70,43 +71,43 @@ var (
 	exampleManagement = "dcr_rat_" + strings.Repeat("exampletoken", 5)
 )
 
-// world is what surrounds the functions: a user pool, a table, and one initial
-// access token.
+// world is what the functions need around them: a user pool, a table, and an
+// initial access token.
 type world struct {
 	t       *testing.T
 	cognito *emulator.Cognito
 	pool    string // origin at which the pool listens
 	control *control
 	env     map[string]string
-	real    map[string]string // by example
-	secrets []string          // what no log may hold
+	real    map[string]string // the real values by example value
+	secrets []string          // values that must not be in any log
 
-	// log is that of the broker in this process, nowhere unless set.
+	// log is the logger of the broker in this process; nil discards its lines.
 	log *slog.Logger
-	// taken are the secrets in what passes between Cognito and everybody else, and
-	// in what passes between the broker and its clients where a test has it so.
-	taken *haul
+	// collected has the secrets in requests to Cognito and its answers, and those in
+	// requests to the broker and its answers if the test wraps the broker.
+	collected *secretCollector
 
-	signInAt *url.URL // where the authorization endpoint has led to
+	signInAt *url.URL // the URL to which the authorization endpoint has redirected
 
-	policy atomic.Pointer[string] // what documents serves
+	policy atomic.Pointer[string] // the policy that documents serves
 }
 
-// store is what holds everything.
+// store has all records.
 type store interface {
 	broker.Store
 	broker.GrantStore
 }
 
-// newWorld makes a world of direct mode whose table is in the DynamoDB at the
-// endpoint, or which has none if endpoint is "".
+// newWorld makes a world of direct mode. Its table is in the DynamoDB at the
+// endpoint; without an endpoint it has none.
 func newWorld(t *testing.T, endpoint string) *world {
 	t.Helper()
 	return worldAround(t, endpoint, nil)
 }
 
-// worldAround makes the world of a pool that change may change. self is where it
-// listens.
+// worldAround is newWorld with a function that can change the configuration of the
+// pool. self is the origin at which the pool listens.
 func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, self string)) *world {
 	t.Helper()
 	c := emulator.Config{
@@ -123,10 +124,10 @@ func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, cognito: pool, control: &control{pool: pool}, real: make(map[string]string), taken: newHaul()}
+	w := &world{t: t, cognito: pool, control: &control{pool: pool}, real: make(map[string]string), collected: newSecretCollector()}
 	w.control.record = w.record
 	srv.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w.taken.around("Cognito's ", w.control).ServeHTTP(rw, r)
+		w.collected.wrap("Cognito's ", w.control).ServeHTTP(rw, r)
 	})
 	srv.Start()
 	t.Cleanup(srv.Close)
@@ -168,8 +169,8 @@ func (w *world) sdk() aws.Config {
 	})}
 }
 
-// store makes the table, or a store in memory if there is no DynamoDB, and puts
-// an initial access token into it.
+// store creates the table, or a store in memory if there is no DynamoDB, and stores
+// an initial access token.
 func (w *world) store() store {
 	w.t.Helper()
 	var store store = memory.NewStore(time.Now)
@@ -187,15 +188,15 @@ func (w *world) store() store {
 	if err := store.CreateInitialAccessToken(w.t.Context(), rec); err != nil {
 		w.t.Fatal(err)
 	}
-	w.know(exampleInitial, tok.Reveal())
+	w.setReal(exampleInitial, tok.Reveal())
 	return store
 }
 
-// know replaces an example in the events that follow.
-func (w *world) know(example, real string) {
+// setReal sets the value that replaces an example value in later events.
+func (w *world) setReal(example, real string) {
 	w.t.Helper()
 	if real == "" {
-		w.t.Fatalf("there is nothing to put in place of %q", example)
+		w.t.Fatalf("there is no value that replaces %q", example)
 	}
 	w.real[example] = real
 	if example != exampleClient && example != exampleMachine && example != exampleETag {
@@ -203,10 +204,10 @@ func (w *world) know(example, real string) {
 	}
 }
 
-// hidden is what no log may hold.
+// hidden returns all values that must not be in any log.
 func (w *world) hidden() []string {
 	hidden := slices.Clone(w.secrets)
-	for _, secrets := range w.taken.all() {
+	for _, secrets := range w.collected.byKind() {
 		hidden = append(hidden, secrets...)
 	}
 	return hidden
@@ -224,10 +225,10 @@ func (w *world) signIn() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.know(exampleCode, back.Query().Get("code"))
+	w.setReal(exampleCode, back.Query().Get("code"))
 }
 
-// event reads an event and puts what is real in place of the examples.
+// event reads an event and replaces its example values by the real ones.
 func (w *world) event(name string) events.APIGatewayV2HTTPRequest {
 	w.t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "events", name+".json"))
@@ -238,7 +239,7 @@ func (w *world) event(name string) events.APIGatewayV2HTTPRequest {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&e); err != nil {
-		w.t.Fatalf("%s is no event: %v", name, err)
+		w.t.Fatalf("%s is not an event: %v", name, err)
 	}
 	e.RawPath = w.substitute(e.RawPath, asIs)
 	e.RequestContext.HTTP.Path = w.substitute(e.RequestContext.HTTP.Path, asIs)
@@ -279,7 +280,7 @@ func (w *world) substitute(s string, escape func(string) string) string {
 	return s
 }
 
-// substituteBase64 leaves alone what is not base64: one event is about that.
+// substituteBase64 returns s unchanged if it is not base64, as in one event.
 func (w *world) substituteBase64(s string, escape func(string) string) string {
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
@@ -288,12 +289,13 @@ func (w *world) substituteBase64(s string, escape func(string) string) string {
 	return base64.StdEncoding.EncodeToString([]byte(w.substitute(string(b), escape)))
 }
 
-// handler is the whole broker in this process, wired as the functions are.
+// handler returns the whole broker, which runs in this process and is wired like
+// the functions.
 func (w *world) handler() http.Handler {
 	w.t.Helper()
-	h, err := wired(w.config(), w.sdk(), w.store(), cmp.Or(w.log, slog.New(slog.DiscardHandler)))
+	h, err := newBroker(w.config(), w.sdk(), w.store(), cmp.Or(w.log, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.taken.around("", h)
+	return w.collected.wrap("", h)
 }

@@ -1,13 +1,13 @@
 #!/bin/sh
-# The broker's pages in a real browser, headless Chromium.
+# Tests the broker's pages in a real browser, headless Chromium.
 #
-#   scripts/browser.sh pages         every page: accessibility, keyboard, landings
-#   scripts/browser.sh flow          the whole flow, against the broker at BASE_URL, or else a dcr-dev of its own
+#   scripts/browser.sh pages         every page: accessibility, keyboard, redirects
+#   scripts/browser.sh flow          the whole flow with the broker at BASE_URL; default: a dcr-dev of its own
 #   scripts/browser.sh screenshots   makes the pictures in docs/screenshots
 #
-# It installs what is missing: Chromium and a typeface, if it may and the system
-# is Debian's, and the packages of test/browser. Set CHROMIUM to use another
-# browser than the system's.
+# It installs the packages of test/browser and, on Debian as root, Chromium and a
+# typeface if Chromium is missing. Set CHROMIUM to use another browser than the
+# system's.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -19,14 +19,13 @@ die() {
 }
 
 case "${1-}" in
-pages | screenshots) ;;
-flow) ;;
+pages | flow | screenshots) ;;
 *)
 	echo "usage: scripts/browser.sh pages | flow | screenshots" >&2
 	exit 2
 	;;
 esac
-what=$1
+command=$1
 shift
 
 work=$(mktemp -d)
@@ -63,12 +62,12 @@ if ! cmp -s "$tests/package-lock.json" "$tests/node_modules/installed"; then
 	cp "$tests/package-lock.json" "$tests/node_modules/installed"
 fi
 
-if [ "$what" != flow ]; then
+if [ "$command" != flow ]; then
 	(cd "$root" && "${GO:-go}" build -o "$work/preview" ./test/browser/preview) || die "cannot build the preview server"
 	export PREVIEW="$work/preview"
 fi
 
-if [ "$what" = flow ] && [ -z "${BASE_URL-}" ]; then
+if [ "$command" = flow ] && [ -z "${BASE_URL-}" ]; then
 	(cd "$root" && "${GO:-go}" build -o "$work/dcr-dev" ./cmd/dcr-dev) || die "cannot build dcr-dev"
 	AUTHORIZATION=brokered "$work/dcr-dev" run --cognito=localhost:0 --broker=localhost:0 --mcp=localhost:0 >"$work/out" 2>&1 &
 	server=$!
@@ -78,12 +77,12 @@ if [ "$what" = flow ] && [ -z "${BASE_URL-}" ]; then
 		kill -0 "$server" 2>/dev/null || die "dcr-dev did not start: $(tail -n 1 "$work/out")"
 		sleep 0.1
 	done
-	[ -n "$BASE_URL" ] || die "dcr-dev does not say where the broker is"
+	[ -n "$BASE_URL" ] || die "dcr-dev does not print the broker's address"
 	export BASE_URL
 fi
 
 cd "$tests"
-case $what in
+case $command in
 screenshots) node screenshots.mjs "$@" ;;
-*) node --test --test-reporter=spec "$@" "$what.mjs" ;;
+*) node --test --test-reporter=spec "$@" "$command.mjs" ;;
 esac

@@ -2,12 +2,13 @@
 # Builds the Lambda functions for the runtime provided.al2023:
 # OUTPUT/ARCH/FUNCTION/bootstrap.
 #
-#   scripts/build.sh [OUTPUT]        OUTPUT is dist unless given
+#   scripts/build.sh [OUTPUT]        default: dist
 #
-# FUNCTIONS and ARCHS say which, separated by spaces; all of both unless set.
-# VERSION is what they say of themselves, dev unless set. TARGET_OS is for tests,
-# which run what they build on this machine.
-# The same source, VERSION and Go give the same bytes, wherever and whenever.
+# FUNCTIONS and ARCHS are lists, separated by spaces, of the functions and
+# architectures to build; the default is all. VERSION is the version of the
+# functions; the default is dev. Tests set TARGET_OS to run the functions on this
+# machine.
+# The same source, VERSION and Go give the same bytes on every machine.
 set -eu
 
 out=${1:-dist}

@@ -1,17 +1,18 @@
 #!/bin/sh
-# The CDK construct of infra/cdk: its tests and its app. No AWS account and no
-# Docker are needed but to deploy.
+# Tests and deploys the CDK construct of infra/cdk and its app. Only a deployment
+# needs an AWS account; nothing needs Docker.
 #
 #   scripts/cdk.sh test [ARG...]     go vet and go test in infra/cdk and examples/cdk, with arguments for go test
-#   scripts/cdk.sh synth [ARG...]    what the app would deploy, into infra/cdk/cdk.out
-#   scripts/cdk.sh cdk ARG...        the CDK's command line on the app, as in: cdk deploy -c userPoolId=...
-#   scripts/cdk.sh example ARG...    the same on the app of examples/cdk, as in: example deploy McpServer
+#   scripts/cdk.sh synth [ARG...]    writes what the app would deploy to infra/cdk/cdk.out
+#   scripts/cdk.sh cdk ARG...        the CDK's command line with the app, as in: cdk deploy -c userPoolId=...
+#   scripts/cdk.sh example ARG...    the same with the app of examples/cdk, as in: example deploy McpServer
 #
 # Paths in the context (-c policyFile=PATH, brandLogo, dist, sourceDir) are
-# relative to where it is called.
+# relative to the current directory.
 #
-# It installs the command line, at an exact version, and on Linux a Node.js 22
-# unless there is one; elsewhere Node.js 22 or later has to be there.
+# It installs an exact version of the CDK's command line. On Linux it also installs
+# Node.js 22 if there is no recent version; elsewhere Node.js 22 or later must be
+# installed.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -25,16 +26,16 @@ die() {
 
 case "${1-}" in
 test | synth) ;;
-cdk | example) [ $# -gt 1 ] || die "say what to do, as in: scripts/cdk.sh $1 deploy" ;;
+cdk | example) [ $# -gt 1 ] || die "a command is missing, as in: scripts/cdk.sh $1 deploy" ;;
 *)
 	echo "usage: scripts/cdk.sh test [ARG...] | synth [ARG...] | cdk ARG... | example ARG..." >&2
 	exit 2
 	;;
 esac
-what=$1
+command=$1
 shift
 
-# The app runs in another directory.
+# The app runs in another directory, so paths become absolute.
 left=$#
 while [ "$left" -gt 0 ]; do
 	arg=$1
@@ -67,13 +68,14 @@ export PATH
 
 CDK_CLI=$cli/node_modules/.bin/cdk
 export CDK_CLI
-# Nothing is asked of, or told to, anybody but the account that is deployed to.
+# No telemetry and no version check: the CDK contacts only the account that it
+# deploys to.
 export CDK_DISABLE_CLI_TELEMETRY=true CDK_DISABLE_VERSION_CHECK=true
 
 cd "$module"
-case $what in
+case $command in
 test)
-	# In the version that the broker's go.mod has.
+	# staticcheck has the version in the broker's go.mod.
 	tools=$(mktemp -d)
 	trap 'rm -rf "$tools"' EXIT
 	trap 'exit 130' INT

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Builds one program so that the same source, the same VERSION and the same Go
-# give the same bytes, wherever and whenever.
+# Builds one program. The same source, VERSION and Go give the same bytes on every
+# machine.
 #
 #   scripts/compile.sh OS ARCH OUTPUT PACKAGE [TAGS]
 #
-# VERSION is what the program says of itself, dev unless set.
+# VERSION is the version of the program; the default is dev.
 set -eu
 
 os=$1 arch=$2 out=$3 package=$4 tags=${5-}
@@ -22,12 +22,12 @@ case $version in
 	;;
 esac
 
-# No symbols; the build id neither, but on macOS, whose loader wants the UUID
-# that the linker derives from it.
+# No symbols and no build id; except on macOS, where the loader needs the UUID that
+# the linker derives from the build id.
 ldflags="-s -w -X github.com/dcr-broker/dcr-broker/internal/environment.version=$version"
 [ "$os" = darwin ] || ldflags="$ldflags -buildid="
 
-# No cgo, no paths and nothing of git in the binary; GOFLAGS and the instruction
-# sets are not left to the environment.
+# No cgo, and no paths and no git data in the binary. GOFLAGS and the instruction
+# sets are set here, so that the environment cannot change the result.
 GOOS=$os GOARCH=$arch CGO_ENABLED=0 GOFLAGS=-mod=readonly GOEXPERIMENT='' GOARM64=v8.0 GOAMD64=v1 \
 	"${GO:-go}" build -trimpath -buildvcs=false -tags "$tags" -ldflags "$ldflags" -o "$out" "$package"

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs a command beside a container engine of its own: Docker's, in a network
-# without any other machine, with an image in place of the one that `sam local`
-# would fetch. Everything that it starts ends with the command, whose status is
-# this one's.
+# Runs a command with a Docker engine of its own. The engine has no network to
+# other machines, and has an image in place of the one that `sam local` would
+# fetch. When the command ends, everything stops; the exit status is the
+# command's.
 #
 #   scripts/container.sh run CMD [ARG...]
 #
-# It needs Linux and root, and on Debian installs what is missing. The engine
-# that the system may have is not touched; nothing is left but the file system
-# of the image, in .cache/.
+# It needs Linux and root, and installs missing packages on Debian. It does not
+# touch another engine on the system. It leaves only the file system of the image,
+# in .cache/.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -31,15 +31,15 @@ files=$root/.cache/$suite-$arch.tar
 # a static executable sees no difference.
 image=public.ecr.aws/lambda/provided:al2023-$arch
 
-# inside is what runs in the namespaces, as their first process: what is still
-# there when it ends is killed.
+# inside runs as the first process of the namespaces. When it ends, the kernel
+# kills all other processes in them.
 inside() {
 	ip link set lo up
 	mount -t tmpfs -o mode=0700 dcr-container "$work"
 	mkdir "$work/tmp"
 	export DOCKER_HOST="unix://$work/docker.sock" TMPDIR="$work/tmp"
-	# So that it is not late with the containers' output: sam waits for that, and
-	# for a second if some lines of it come together.
+	# dockerd has a high priority so that it passes on the containers' output at
+	# once: sam waits for it, and waits a second if several lines come together.
 	nice -n -10 dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" \
 		--log-level warn >"$work/log" 2>&1 &
 	engine=$!
@@ -80,9 +80,9 @@ shift
 work=$(mktemp -d)
 made=
 namespaces=
-# shellcheck disable=SC2329 # it is the trap
+# shellcheck disable=SC2329 # the trap calls it
 stop() {
-	# With it goes the first process in there, and with that all others.
+	# This also kills the first process of the namespaces, and so all others.
 	[ -z "$namespaces" ] || kill -9 "$namespaces" 2>/dev/null || true
 	# shellcheck disable=SC2086 # a list
 	rm -rf "$work" $made
@@ -96,15 +96,15 @@ for tool in dockerd:docker.io docker:docker.io containerd:containerd runc:runc i
 	command -v "${tool%:*}" >/dev/null 2>&1 || missing="$missing ${tool#*:}"
 done
 if [ -n "$missing" ]; then
-	command -v apt-get >/dev/null 2>&1 || die "cannot run a container engine here: missing are, by the names of their Debian packages:$missing"
+	command -v apt-get >/dev/null 2>&1 || die "cannot run a container engine here: install these (names of Debian packages):$missing"
 	echo "container.sh: installing$missing" >&2
 	# shellcheck disable=SC2086 # a list
 	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $missing; } >"$work/log" 2>&1 ||
 		die "cannot install$missing: $(tail -n 1 "$work/log")"
 fi
 
-# debootstrap makes a small Debian, of which functions need no more than a shell
-# to put sam's emulator of Lambda in.
+# debootstrap makes a small Debian. Functions need only its shell, which sam uses
+# to start its Lambda emulator.
 if [ ! -f "$files" ]; then
 	echo "container.sh: making the file system of the image" >&2
 	mkdir -p "$root/.cache"

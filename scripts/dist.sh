@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds what is shipped, into OUTPUT:
+# Builds the files of a release into OUTPUT:
 #
 #   FUNCTION_ARCH.zip        a Lambda function for the runtime provided.al2023
 #   TOOL_OS_ARCH.tar.gz      dcrctl and dcr-dev; .zip for Windows
@@ -7,14 +7,14 @@
 #   LICENSE, THIRD_PARTY_LICENSES.txt
 #   SHA256SUMS               of all of these
 #
-#   scripts/dist.sh [OUTPUT]         OUTPUT is dist unless given
+#   scripts/dist.sh [OUTPUT]         default: dist
 #
-# VERSION is what the programs say of themselves; unless set, what git says of the
-# checkout. FUNCTIONS and ARCHS (of functions) and PLATFORMS (of tools, OS/ARCH)
-# say which, separated by spaces; all unless set. PACK is a directory whose files
-# go into the packages of the functions beside bootstrap, such as a policy that
-# POLICY names or a logo that BRAND_LOGO names.
-# The same source, VERSION, PACK and Go give the same bytes, wherever and whenever.
+# VERSION is the version of the programs; the default comes from git. FUNCTIONS and
+# ARCHS (of functions) and PLATFORMS (of tools, OS/ARCH) limit what is built; each
+# is a list separated by spaces, and the default is all. PACK is a directory whose
+# files go into the packages of the functions beside bootstrap, such as a policy
+# that POLICY names or a logo that BRAND_LOGO names.
+# The same source, VERSION, PACK and Go give the same bytes on every machine.
 set -eu
 
 absolute() {

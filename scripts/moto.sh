@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs a command beside a local DynamoDB: moto's server, on a free loopback
-# port, with the environment that the tests and the AWS SDK look for. The
-# server is stopped when the command ends; the status is the command's.
+# Runs a command with a local DynamoDB: moto's server on a free loopback port. It
+# sets the environment variables that the tests and the AWS SDK read. When the
+# command ends, the server stops; the exit status is the command's.
 #
 #   scripts/moto.sh run CMD [ARG...]
-#   scripts/moto.sh install            only sees to it that it is there
+#   scripts/moto.sh install            only installs moto
 #
-# Set PYTHON to use another Python than python3, and MOTO_ADDRESS to have it at
-# another address of this machine than 127.0.0.1: whoever reaches it there may do
-# anything with it.
+# Set PYTHON to use another Python than python3. Set MOTO_ADDRESS to use another
+# address of this machine than 127.0.0.1. The server has no access control: every
+# machine that reaches the address can use it.
 set -eu
 
 version=5.2.1
@@ -25,12 +25,12 @@ if { [ "${1-}" != run ] || [ $# -lt 2 ]; } && [ "$*" != install ]; then
 	echo "usage: scripts/moto.sh run CMD [ARG...] | install" >&2
 	exit 2
 fi
-what=$1
+command=$1
 shift
 
 work=$(mktemp -d)
 server=
-# shellcheck disable=SC2329 # it is the trap
+# shellcheck disable=SC2329 # the trap calls it
 stop() {
 	if [ -n "$server" ]; then
 		kill "$server" 2>/dev/null || true
@@ -63,10 +63,10 @@ if ! installed; then
 	installed || die "moto $version does not work in $venv; remove that directory and try again"
 fi
 
-[ "$what" = run ] || exit 0
+[ "$command" = run ] || exit 0
 
-# The server binds a free port itself and says which, so no other process can
-# take it in between.
+# The server binds a free port itself and prints it, so no other process can take
+# the port in between.
 PYTHONUNBUFFERED=1 "$venv/bin/moto_server" -H "$address" -p 0 >"$work/server" 2>&1 &
 server=$!
 

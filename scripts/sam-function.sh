@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds one function for `sam build`, which has make call this: the bootstrap,
-# and what the directory packed/ holds (a policy, a logo), if there is one.
+# Builds one function for `sam build`, which calls this script through make: the
+# bootstrap, and the files of the directory packed/ (a policy, a logo) if it exists.
 #
 #   ARTIFACTS_DIR=DIR scripts/sam-function.sh Register
 #
-# ARCHITECTURE is as in the template, arm64 unless set or x86_64. sam tells make
-# nothing of the template's parameters.
+# ARCHITECTURE must match the template's parameter: arm64, the default, or x86_64.
+# sam does not pass the template's parameters to make.
 set -eu
 
 cd "$(dirname "$0")/.."

@@ -1,21 +1,21 @@
 #!/bin/sh
-# The broker under `sam local`: template.yaml with its functions in containers,
-# beside a local Cognito, a local DynamoDB and a sample MCP server.
+# Runs the broker under `sam local`: template.yaml with its functions in containers,
+# with a local Cognito, a local DynamoDB and a sample MCP server.
 #
-#   scripts/sam-local.sh run [ARG...]   until Ctrl-C, on the Docker that there is;
+#   scripts/sam-local.sh run [ARG...]   runs until Ctrl-C, with the system's Docker;
 #                                       arguments are for `sam local`
 #   scripts/sam-local.sh prepare        installs and builds what a test needs
-#   scripts/sam-local.sh test           the end-to-end tests and every file in
-#                                       events/; nothing is fetched from anywhere
+#   scripts/sam-local.sh test           runs the end-to-end tests and every file in
+#                                       events/; downloads nothing
 #
-# Variables, for what is taken or not found out:
+# Variables, if a default port is taken or the address of this machine is not found:
 #
 #   BROKER_PORT (3000), LAMBDA_PORT (3001), DCR_DEV_COGNITO (localhost:9229),
-#   DCR_DEV_MCP (localhost:8090)    where things are on this machine
-#   HOST_ADDRESS                    where containers reach this machine
+#   DCR_DEV_MCP (localhost:8090)    ports and addresses on this machine
+#   HOST_ADDRESS                    address of this machine for containers
 #
-# Variables of the broker that depend on no address, such as LOG_LEVEL, POLICY
-# and BRAND_ACCENT, are handed on. No AWS account is asked for anything.
+# The functions get those variables of the broker that have no address, such as
+# LOG_LEVEL, POLICY and BRAND_ACCENT. No AWS account is used.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -34,16 +34,16 @@ aarch64 | arm64) arch=arm64 ;;
 *) die "no Lambda function runs on $(uname -m)" ;;
 esac
 
-# sam hands its own credentials to the functions.
+# sam passes its own credentials to the functions.
 unset AWS_PROFILE AWS_SESSION_TOKEN
 export SAM_CLI_TELEMETRY=0 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 \
 	AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true
 
 work=$(mktemp -d)
 started=
-# shellcheck disable=SC2329 # it is the trap
+# shellcheck disable=SC2329 # the trap calls it
 stop() {
-	# The last first; sam stops its containers.
+	# In reverse order of the start. sam stops its containers.
 	for pid in $started; do
 		kill "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
@@ -54,8 +54,9 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# engine fails where plainly no container engine is, before anything is installed.
-engine() {
+# check_engine fails if there is clearly no container engine. It runs before
+# anything is installed.
+check_engine() {
 	[ -z "${DOCKER_HOST-}" ] && [ ! -S /var/run/docker.sock ] || return 0
 	for cli in docker finch podman; do
 		! command -v "$cli" >/dev/null 2>&1 || return 0
@@ -64,7 +65,8 @@ engine() {
 }
 no_engine="no container engine answers; install Docker (https://docs.docker.com/engine/install/), or start it"
 
-# prepare takes venv, which has sam.
+# prepare installs moto and builds the functions and dcr-dev. venv is set: it has
+# sam.
 prepare() {
 	"$root/scripts/moto.sh" install
 	echo "sam-local.sh: building the functions for $arch" >&2
@@ -73,9 +75,10 @@ prepare() {
 	(cd "$root" && "${GO:-go}" build -o bin/dcr-dev ./cmd/dcr-dev) || die "cannot build dcr-dev"
 }
 
-# locate finds out where containers reach this machine: listen is the address
-# that servers for them listen on, host what they call it. The gateway of their
-# network is this machine, unless they run in a virtual one.
+# locate finds the address of this machine for containers. It sets listen, the
+# address on which servers for containers listen, and host, the name or address
+# that containers use. The gateway of the containers' network is this machine,
+# unless they run in a virtual machine.
 locate() {
 	if [ -n "${HOST_ADDRESS-}" ]; then
 		listen=$HOST_ADDRESS host=$HOST_ADDRESS
@@ -86,7 +89,7 @@ locate() {
 		from samcli.local.docker.utils import get_validated_container_client
 
 		bridge = get_validated_container_client().networks.get("bridge").attrs["IPAM"]["Config"][0]
-		# Docker leaves the gateway out until it is started another time.
+		# Docker does not report the gateway until it has been restarted.
 		gateway = bridge.get("Gateway") or str(ipaddress.ip_network(bridge["Subnet"])[1])
 		with socket.socket() as s:
 		    try:
@@ -99,8 +102,8 @@ locate() {
 	listen=${found% *} host=${found#* }
 }
 
-# surroundings starts what the functions need, all but moto's server, which is at
-# DYNAMODB_ENDPOINT by now.
+# surroundings starts what the functions need, except for moto's server, which
+# already runs at DYNAMODB_ENDPOINT.
 surroundings() {
 	"$root/bin/dcr-dev" surroundings --host "$host" --back-channel "$([ "$listen" = 127.0.0.1 ] || echo "$listen:0")" \
 		--issuer "http://localhost:$broker_port" --aws "$DYNAMODB_ENDPOINT" \
@@ -115,11 +118,11 @@ surroundings() {
 	done
 	# shellcheck disable=SC1091 # surroundings wrote it
 	. "$work/client.sh"
-	export AWS_ENDPOINT_URL="$DYNAMODB_ENDPOINT" # sam asks STS whose account this is
+	export AWS_ENDPOINT_URL="$DYNAMODB_ENDPOINT" # sam gets the account id from STS
 }
 
-# sam becomes a command of `sam local` on what was built; with through, what that
-# names is to run it.
+# sam replaces this shell by a command of `sam local` on the built template. If
+# through is set, that program runs the command.
 sam() {
 	command=$1
 	shift
@@ -127,12 +130,12 @@ sam() {
 		--region us-east-1 --env-vars "$work/functions.json" "$@"
 }
 
-# serve starts one of sam's servers, with a container for each function that is
-# used, and waits until it listens.
+# serve starts one of sam's servers and waits until it listens. The server starts a
+# container for each function at its first request.
 serve() {
 	server=$1 address=$2 port=$3
 	shift 3
-	: >"$work/$server.log" # the first look at it may come before sam
+	: >"$work/$server.log" # grep may run before sam has created it
 	sam "$server" --host "$address" --port "$port" --warm-containers LAZY --no-watch "$@" >"$work/$server.log" 2>&1 &
 	started="$! $started"
 	tries=0
@@ -153,10 +156,10 @@ banner() {
 		  Broker         http://localhost:$broker_port
 		                 http://localhost:$broker_port/.well-known/oauth-authorization-server
 		  Sign in as     $E2E_USERNAME / $E2E_PASSWORD
-		  To register    $E2E_INITIAL_ACCESS_TOKEN
-		                 is an initial access token; without one, too
-		  Logs           below, and of the function that makes app clients
-		                 $work/start-lambda.log
+		  To register    open, or with the initial access token
+		                 $E2E_INITIAL_ACCESS_TOKEN
+		  Logs           below; those of the function that creates app clients
+		                 are in $work/start-lambda.log
 
 		Connect an MCP client
 
@@ -165,8 +168,8 @@ banner() {
 		  Claude Code    claude mcp add --transport http sample $E2E_MCP_URL
 		                 then type /mcp in claude and choose "sample" to sign in
 
-		The first request of a function starts its container. sam waits up to a second
-		for the log of each. Ctrl-C stops everything.
+		The first request to a function starts its container. After each request sam
+		waits up to a second for the log. Ctrl-C stops everything.
 
 	TEXT
 }
@@ -178,9 +181,9 @@ run() {
 	(sam start-api --host localhost --port "$broker_port" --warm-containers LAZY --no-watch "$@")
 }
 
-# What `sam local` does otherwise than API Gateway: it takes "//" for "/", has no
-# route for methods that it does not know, and cannot hand on a body that is
-# neither UTF-8 nor of a media type that the API says is binary.
+# Tests of behaviour in which `sam local` differs from API Gateway: it treats "//"
+# as "/", has no route for unknown methods, and cannot pass on a body that is not
+# UTF-8 unless the API declares its media type as binary.
 not_gateway='TestWhatIsNotThere/brokered/unclean_path|TestWhatIsNotThere/brokered/an_unknown_method|TestBadRegistrations/brokered/not_UTF-8'
 
 tests() {
@@ -207,24 +210,24 @@ prepare)
 	;;
 run)
 	shift
-	engine
+	check_engine
 	venv=$("$root/scripts/sam-tools.sh" install)
 	locate
 	prepare
 	MOTO_ADDRESS=$listen "$root/scripts/moto.sh" run "$root/scripts/sam-local.sh" beside-moto run "$venv" "$listen" "$host" "$@"
 	;;
 test)
-	# What it says in passing is not for a test's log, and would have sam wait: see
-	# nice in container.sh.
+	# Informational lines do not belong in a test's log, and sam would wait for
+	# them: see nice in container.sh.
 	export LOG_LEVEL="${LOG_LEVEL:-error}"
 	venv=$("$root/scripts/sam-tools.sh" install)
 	locate
 	MOTO_ADDRESS=$listen "$root/scripts/moto.sh" run "$root/scripts/sam-local.sh" beside-moto tests "$venv" "$listen" "$host"
 	;;
 beside-moto)
-	what=$2 venv=$3 listen=$4 host=$5
+	function=$2 venv=$3 listen=$4 host=$5
 	shift 5
-	"$what" "$@"
+	"$function" "$@"
 	;;
 *)
 	echo "usage: scripts/sam-local.sh run [ARG...] | prepare | test" >&2

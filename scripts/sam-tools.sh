@@ -1,16 +1,16 @@
 #!/bin/sh
-# Runs the tools of AWS's Serverless Application Model, which it installs into
-# .venv-sam at exact versions. None of them needs an AWS account here.
+# Runs the tools of AWS's Serverless Application Model. It installs exact versions
+# of them into .venv-sam. The commands below need no AWS account.
 #
-#   scripts/sam-tools.sh install            install and say where
-#   scripts/sam-tools.sh sam ARG...         the sam command
-#   scripts/sam-tools.sh cfn-lint ARG...    the linter of templates
-#   scripts/sam-tools.sh lint [TEMPLATE]    all that they say of a template,
-#                                           template.yaml unless given
+#   scripts/sam-tools.sh install            installs them and prints the directory
+#   scripts/sam-tools.sh sam ARG...         runs the sam command
+#   scripts/sam-tools.sh cfn-lint ARG...    runs the linter for templates
+#   scripts/sam-tools.sh lint [TEMPLATE]    runs all linters; default: template.yaml
 #   scripts/sam-tools.sh transform [NAME=VALUE...]
-#           template.yaml as CloudFormation has it with these parameters, in
-#           JSON: transformed, conditions resolved, parameters put in. With
-#           TEMPLATE=FILE another one. Refused parameters are an error.
+#           prints template.yaml in JSON as CloudFormation would process it with
+#           these parameters: transformed, with conditions resolved and parameters
+#           replaced. TEMPLATE=FILE names another template. A parameter that the
+#           template does not allow is an error.
 #
 # Set PYTHON to use another Python than python3.
 set -eu
@@ -22,7 +22,7 @@ python=${PYTHON:-python3}
 root=$(cd "$(dirname "$0")/.." && pwd)
 venv=$root/.venv-sam
 
-# Nothing is told to AWS, and nothing is asked for a newer version.
+# No telemetry and no version check.
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION="${AWS_DEFAULT_REGION:-us-east-1}"
 
 die() {
@@ -82,8 +82,8 @@ lint)
 	install
 	template=${1:-$root/template.yaml}
 	"$venv/bin/sam" validate --lint --template-file "$template" >/dev/null
-	# Regions that differ in what they have: the WebACL of an edge is in the
-	# first alone.
+	# Regions with different resource types: a WebACL for CloudFront is in us-east-1
+	# only.
 	"$venv/bin/cfn-lint" --regions us-east-1 eu-central-1 ap-southeast-2 -- "$template"
 	;;
 transform)

@@ -12,7 +12,7 @@ console = Console(record=True, width=columns, file=io.StringIO(), force_terminal
 console.print(Text("$ " + title + "\n", style="bold"))
 console.print(Text.from_ansi(sys.stdin.read()), soft_wrap=True)
 svg = console.export_svg(title=title, unique_id="terminal")
-# Pages that show pictures load no typefaces; the readers' own will do.
+# The picture must load nothing, so it uses typefaces of the reader's system.
 svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 svg = svg.replace("Fira Code", "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono")
 if re.search(r"url\((?!#)|href=|src=|@import", svg):

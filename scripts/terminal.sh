@@ -1,14 +1,14 @@
 #!/bin/sh
-# Makes the pictures in docs/screenshots that show a terminal: runs a command
-# beside a dcr-dev of its own and draws what it writes, as SVG.
+# Makes the pictures in docs/screenshots that show a terminal: runs a command and
+# draws its output as SVG.
 #
-#   scripts/terminal.sh doctor      docs/screenshots/doctor.svg
-#   scripts/terminal.sh stats       docs/screenshots/stats.svg, of the test of that command
+#   scripts/terminal.sh doctor      docs/screenshots/doctor.svg, with a dcr-dev of its own
+#   scripts/terminal.sh stats       docs/screenshots/stats.svg, from the test of that command
 #
 # Set PYTHON to use another Python than python3.
 set -eu
 
-version=15.0.0 # of rich, which draws
+version=15.0.0 # of rich, which draws the pictures
 python=${PYTHON:-python3}
 go=${GO:-go}
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -29,7 +29,7 @@ esac
 
 work=$(mktemp -d)
 server=
-# shellcheck disable=SC2329 # it is the trap
+# shellcheck disable=SC2329 # the trap calls it
 stop() {
 	if [ -n "$server" ]; then
 		kill "$server" 2>/dev/null || true
@@ -56,7 +56,7 @@ if ! installed; then
 	installed || die "rich $version does not work in $venv; remove that directory and try again"
 fi
 
-# draw writes what it reads as docs/screenshots/NAME.svg, so many columns wide.
+# draw NAME TITLE COLUMNS draws standard input as docs/screenshots/NAME.svg.
 draw() {
 	"$venv/bin/python" -I "$root/scripts/terminal.py" "$root/docs/screenshots/$1.svg" "$2" "$3"
 }
@@ -67,7 +67,7 @@ if [ "$1" = stats ]; then
 	exit
 fi
 
-(cd "$root" && "$go" build -o "$work" ./cmd/dcr-dev ./cmd/dcrctl) || die "it does not build"
+(cd "$root" && "$go" build -o "$work" ./cmd/dcr-dev ./cmd/dcrctl) || die "cannot build dcr-dev and dcrctl"
 mcp=localhost:8090
 : >"$work/server"
 DCR_DEV_COGNITO=localhost:9229 DCR_DEV_BROKER=localhost:8080 DCR_DEV_MCP=$mcp "$work/dcr-dev" run >"$work/server" 2>&1 &

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the version of what is built here: VERSION if it is set, what git says
-# of a checkout, and dev otherwise.
+# Prints the version of a build: VERSION if it is set, or the output of git describe
+# in a checkout, or dev.
 set -eu
 cd "$(dirname "$0")/.."
 if [ -n "${VERSION-}" ]; then

@@ -12,26 +12,28 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 )
 
-// confirmation is the flag of commands that ask.
+// confirmation is the flag of commands that ask for confirmation.
 type confirmation struct {
-	Yes bool `short:"y" help:"Do not ask."`
+	Yes bool `short:"y" help:"Do not ask for confirmation."`
 }
 
-// ask asks, and returns errNotConfirmed unless the answer is yes. Without a
-// terminal nobody can be asked.
-func (c confirmation) ask(ctx context.Context, op *operator, format string, args ...any) error {
-	return c.askFor(ctx, op, "yes", " [y/N] ", format, args...)
+// confirmf writes a question and returns errNotConfirmed unless the operator
+// answers yes. It returns errNotConfirmed, too, if standard input is not a
+// terminal.
+func (c confirmation) confirmf(ctx context.Context, op *operator, format string, args ...any) error {
+	return c.confirmWord(ctx, op, "yes", " [y/N] ", fmt.Sprintf(format, args...))
 }
 
-// askFor wants that word for an answer; y does for yes.
-func (c confirmation) askFor(ctx context.Context, op *operator, word, hint, format string, args ...any) error {
+// confirmWord is confirmf with another answer than yes. If word is yes, y is
+// accepted as well.
+func (c confirmation) confirmWord(ctx context.Context, op *operator, word, hint, question string) error {
 	if c.Yes {
 		return nil
 	}
-	question := lines(fmt.Sprintf(format, args...))
+	question = lines(question)
 	if f, ok := op.in.(*os.File); !ok || !terminal.Is(f) {
 		fmt.Fprintln(op.errs, question)
-		return fmt.Errorf("%w: standard input is no terminal; --yes says yes", errNotConfirmed)
+		return fmt.Errorf("%w: standard input is not a terminal; use --yes to confirm", errNotConfirmed)
 	}
 	fmt.Fprint(op.errs, question, hint)
 	answer := make(chan string, 1)
@@ -54,10 +56,10 @@ func (c confirmation) askFor(ctx context.Context, op *operator, word, hint, form
 	}
 }
 
-// progress is a line on standard error that says how far long work has got. It
-// is written on a terminal only, and at most ten times a second.
+// progress is a line on standard error that shows how far a long command has got.
+// It is written to a terminal only, and at most ten times a second.
 type progress struct {
-	w    io.Writer // nil if nobody is looking
+	w    io.Writer // nil if standard error is not a terminal
 	last time.Time
 }
 
@@ -68,7 +70,7 @@ func (op *operator) progress() *progress {
 	return &progress{}
 }
 
-func (p *progress) say(format string, args ...any) {
+func (p *progress) updatef(format string, args ...any) {
 	if p.w == nil || time.Since(p.last) < 100*time.Millisecond {
 		return
 	}
@@ -76,7 +78,7 @@ func (p *progress) say(format string, args ...any) {
 	fmt.Fprintf(p.w, "\r\x1b[K%s", clip(plain(fmt.Sprintf(format, args...)), 76))
 }
 
-// end takes the line away.
+// end removes the line.
 func (p *progress) end() {
 	if p.w != nil && !p.last.IsZero() {
 		fmt.Fprint(p.w, "\r\x1b[K")

@@ -7,10 +7,10 @@ import (
 	"os"
 )
 
-// log returns the logger of the use cases: what is an audit line goes as JSON
-// to the audit log, or else to standard error, and only warnings and errors of
-// the rest to standard error. A file that cannot be written to is an error
-// before anything has been changed.
+// log returns the logger of the use cases. Audit lines go as JSON to the audit
+// log, or to standard error if there is none. Of all other lines, warnings and
+// errors go to standard error. log returns an error if the audit log cannot be
+// opened, so that the command fails before it changes anything.
 func (op *operator) log() (*slog.Logger, error) {
 	h := &auditing{
 		audit: slog.NewJSONHandler(op.errs, nil),
@@ -27,7 +27,8 @@ func (op *operator) log() (*slog.Logger, error) {
 	return slog.New(h), nil
 }
 
-// auditing tells audit lines, which telemetry.Audit writes, from the rest.
+// auditing is a handler that separates the audit lines, which telemetry.Audit
+// writes, from all others.
 type auditing struct{ audit, rest slog.Handler }
 
 func (h *auditing) Enabled(context.Context, slog.Level) bool { return true }

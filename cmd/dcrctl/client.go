@@ -18,12 +18,12 @@ import (
 type clientCmd struct {
 	List    clientListCmd    `cmd:"" help:"List registered clients."`
 	Show    clientShowCmd    `cmd:"" help:"Show a client, what it registered, and its app client."`
-	Approve clientApproveCmd `cmd:"" help:"Let clients be used that wait for it (approval: manual)."`
-	Disable clientDisableCmd `cmd:"" help:"Switch clients off and end what users have allowed them. In brokered mode they cannot come back by registering again. In direct mode they can, and go on at Cognito with what they have: delete them there."`
-	Enable  clientEnableCmd  `cmd:"" help:"Switch clients on again. Users are asked anew."`
-	Delete  clientDeleteCmd  `cmd:"" help:"Delete clients for good, with their grants and the app clients that are theirs alone."`
-	Create  clientCreateCmd  `cmd:"" help:"Register a client that cannot register itself, with a fixed id and secret. Brokered mode."`
-	Adopt   clientAdoptCmd   `cmd:"" help:"Register an app client that exists under its id, which makes it the broker's. Direct mode."`
+	Approve clientApproveCmd `cmd:"" help:"Approve clients that wait for approval (approval: manual)."`
+	Disable clientDisableCmd `cmd:"" help:"Disable clients and end their grants. In brokered mode they cannot come back by registering again. In direct mode they can, and their app clients still work at Cognito: use client delete there."`
+	Enable  clientEnableCmd  `cmd:"" help:"Enable disabled clients. Users are asked for consent again."`
+	Delete  clientDeleteCmd  `cmd:"" help:"Delete clients permanently, with their grants and the app clients that only they use."`
+	Create  clientCreateCmd  `cmd:"" help:"Register a client that cannot register itself, with a fixed id and secret (brokered mode)."`
+	Adopt   clientAdoptCmd   `cmd:"" help:"Register an existing app client under its own id. From then on the broker manages it (direct mode)."`
 }
 
 // clientRow is a client as JSON.
@@ -37,8 +37,8 @@ type clientRow struct {
 	CreatedBy          string                   `json:"created_by,omitempty"`
 	IssuedAt           time.Time                `json:"issued_at"`
 	LastUsedAt         time.Time                `json:"last_used_at,omitzero"`
-	// ActiveSince is when it was first used, approved or enabled, whichever was
-	// last.
+	// ActiveSince is the time of the first use, the approval or the enabling,
+	// whichever came last.
 	ActiveSince time.Time `json:"active_since,omitzero"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 }
@@ -51,11 +51,12 @@ func clientRowOf(r *broker.Registration) clientRow {
 	}
 }
 
-// by says what vouches for the client.
-func (r clientRow) by() string {
+// registeredBy returns what the registration was authorized with: an operator, a
+// signed token, an initial access token, or nothing (open registration).
+func (r clientRow) registeredBy() string {
 	switch {
 	case r.CreatedBy != "":
-		return "operator " + person(r.CreatedBy)
+		return "operator " + shortName(r.CreatedBy)
 	case strings.HasPrefix(r.InitialAccessToken, "jwt/"):
 		return r.InitialAccessToken
 	case r.InitialAccessToken != "":
@@ -64,9 +65,9 @@ func (r clientRow) by() string {
 	return "open"
 }
 
-// active is when it was last used. The first use, as approval does, is in
-// ActiveSince alone.
-func (r clientRow) active() string {
+// lastActive returns the time of the last use. The first use and the approval set
+// ActiveSince only.
+func (r clientRow) lastActive() string {
 	last := r.LastUsedAt
 	if r.ActiveSince.After(last) {
 		last = r.ActiveSince
@@ -79,14 +80,14 @@ var clientColumns = []column[clientRow]{
 	{"STATE", func(r clientRow) string { return string(r.State) }},
 	{"PROFILE", func(r clientRow) string { return r.Profile }},
 	{"REGISTERED", func(r clientRow) string { return stamp(r.IssuedAt, "") }},
-	{"LAST ACTIVE", func(r clientRow) string { return r.active() }},
-	{"BY", func(r clientRow) string { return clip(r.by(), 20) }},
+	{"LAST ACTIVE", func(r clientRow) string { return r.lastActive() }},
+	{"BY", func(r clientRow) string { return clip(r.registeredBy(), 20) }},
 	{"NAME", func(r clientRow) string { return r.ClientName }},
 }
 
 type clientListCmd struct {
-	State   string `enum:",active,pending,disabled,deleting,deleted,removed" default:"" placeholder:"STATE" help:"Only those in this state: active, pending, disabled, deleting, deleted, removed."`
-	Profile string `placeholder:"NAME" help:"Only those of this profile."`
+	State   string `enum:",active,pending,disabled,deleting,deleted,removed" default:"" placeholder:"STATE" help:"Only clients in this state: active, pending, disabled, deleting, deleted, removed."`
+	Profile string `placeholder:"NAME" help:"Only clients of this profile."`
 }
 
 func (c *clientListCmd) Run(ctx context.Context, op *operator) error {
@@ -103,7 +104,7 @@ func (c *clientListCmd) Run(ctx context.Context, op *operator) error {
 			return err
 		}
 		read++
-		progress.say("%d clients read", read)
+		progress.updatef("%d clients read", read)
 		if (c.State == "" || string(r.State) == c.State) && (c.Profile == "" || r.Profile == c.Profile) {
 			rows = append(rows, clientRowOf(r))
 		}
@@ -119,11 +120,12 @@ type clientShowCmd struct {
 	ID string `arg:"" name:"client-id" help:"Client id."`
 }
 
-// clientDetail is a client by itself as JSON.
+// clientDetail is what client show writes as JSON.
 type clientDetail struct {
 	clientRow
 	Metadata dcr.ClientMetadata `json:"metadata"`
-	// Grants is how many grants have something left to end.
+	// Grants is how many grants have not ended, or have ended but still have a
+	// refresh token to revoke at Cognito.
 	Grants    int           `json:"grants"`
 	AppClient *appClientRow `json:"app_client,omitempty"`
 }
@@ -133,7 +135,7 @@ type appClientRow struct {
 	CognitoID string                `json:"cognito_id,omitempty"`
 	State     broker.AppClientState `json:"state"`
 	Scopes    []string              `json:"scopes,omitempty"`
-	// Shared is whether all clients of the profile use it.
+	// Shared reports whether all clients of the profile use the app client.
 	Shared bool `json:"shared"`
 }
 
@@ -147,7 +149,7 @@ func (c *clientShowCmd) Run(ctx context.Context, op *operator) error {
 		return err
 	}
 	d := clientDetail{clientRow: clientRowOf(r), Metadata: r.Metadata}
-	if d.Grants, err = grantsOf(ctx, store, r.ClientID); err != nil {
+	if d.Grants, err = countGrants(ctx, store, r.ClientID); err != nil {
 		return err
 	}
 	if d.AppClient, err = appClientOf(ctx, store, r); err != nil {
@@ -155,14 +157,14 @@ func (c *clientShowCmd) Run(ctx context.Context, op *operator) error {
 	}
 	m := r.Metadata
 	fields := []field{
-		{"client id", r.ClientID}, {"state", string(r.State)}, {"mode", string(r.Mode)}, {"profile", r.Profile}, {"registered by", d.by()},
-		{"registered", stamp(r.IssuedAt, "")}, {"last active", d.active()}, {"expires", stamp(r.ExpiresAt, "")},
+		{"client id", r.ClientID}, {"state", string(r.State)}, {"mode", string(r.Mode)}, {"profile", r.Profile}, {"registered by", d.registeredBy()},
+		{"registered", stamp(r.IssuedAt, "")}, {"last active", d.lastActive()}, {"expires", stamp(r.ExpiresAt, "")},
 		{"name", oneLine(m.ClientName)}, {"client uri", oneLine(m.ClientURI)}, {"redirect uris", list(m.RedirectURIs)},
 		{"grant types", strings.Join(m.GrantTypes, " ")}, {"auth method", m.TokenEndpointAuthMethod}, {"scope", oneLine(m.Scope)},
 		{"grants", strconv.Itoa(d.Grants)},
 	}
 	if a := d.AppClient; a != nil {
-		text := fmt.Sprintf("%s, %s", cmp.Or(a.CognitoID, "not made yet"), a.State)
+		text := fmt.Sprintf("%s, %s", cmp.Or(a.CognitoID, "not created yet"), a.State)
 		if a.Shared {
 			text += ", shared by the profile"
 		}
@@ -171,9 +173,10 @@ func (c *clientShowCmd) Run(ctx context.Context, op *operator) error {
 	return show(op, d, fields)
 }
 
-// oneLine is s in one line, for show, which keeps line ends.
+// oneLine escapes the line ends of s, which show would leave as they are.
 func oneLine(s string) string { return plain(s) }
 
+// list returns the values on a line each, for show.
 func list(all []string) string {
 	escaped := make([]string, len(all))
 	for i, s := range all {
@@ -182,7 +185,7 @@ func list(all []string) string {
 	return strings.Join(escaped, "\n")
 }
 
-// clientOf returns a registration in whatever state.
+// clientOf returns a registration in any state.
 func clientOf(ctx context.Context, store *dynamo.Store, id string) (*broker.Registration, error) {
 	r, err := store.Registration(ctx, id)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -191,8 +194,9 @@ func clientOf(ctx context.Context, store *dynamo.Store, id string) (*broker.Regi
 	return r, err
 }
 
-// grantsOf counts the grants of a client that have something left to end.
-func grantsOf(ctx context.Context, store *dynamo.Store, clientID string) (int, error) {
+// countGrants returns how many grants of a client have not ended, or have ended
+// but still have a refresh token to revoke at Cognito.
+func countGrants(ctx context.Context, store *dynamo.Store, clientID string) (int, error) {
 	n := 0
 	for _, err := range store.GrantsOf(ctx, clientID) {
 		if err != nil {
@@ -231,8 +235,8 @@ type clientIDs struct {
 	IDs []string `arg:"" name:"client-id" help:"Client ids."`
 }
 
-// each does something to each client, the others too if it fails for one, and
-// writes them as they then are.
+// each calls f for each client, also after it has failed for one, and writes the
+// registrations that f returns.
 func (c clientIDs) each(op *operator, past string, f func(id string) (*broker.Registration, error)) error {
 	var rows []clientRow
 	var errs []error
@@ -246,7 +250,7 @@ func (c clientIDs) each(op *operator, past string, f func(id string) (*broker.Re
 		}
 		rows = append(rows, clientRowOf(r))
 		if !op.json {
-			op.note("%s %s: it is %s", past, r.ClientID, r.State)
+			op.infof("%s %s: it is %s", past, r.ClientID, r.State)
 		}
 	}
 	err := several(len(c.IDs), errs)
@@ -256,9 +260,9 @@ func (c clientIDs) each(op *operator, past string, f func(id string) (*broker.Re
 	return err
 }
 
-// plan asks before clients are changed, and says which.
-func (c clientIDs) plan(ctx context.Context, op *operator, d *deployment, ask confirmation, question string) error {
-	if ask.Yes {
+// confirm lists the clients and asks for confirmation before they are changed.
+func (c clientIDs) confirm(ctx context.Context, op *operator, d *deployment, flag confirmation, question string) error {
+	if flag.Yes {
 		return nil
 	}
 	var text strings.Builder
@@ -272,7 +276,7 @@ func (c clientIDs) plan(ctx context.Context, op *operator, d *deployment, ask co
 		if err != nil {
 			return err
 		}
-		n, err := grantsOf(ctx, d.store, r.ClientID)
+		n, err := countGrants(ctx, d.store, r.ClientID)
 		if err != nil {
 			return err
 		}
@@ -281,7 +285,7 @@ func (c clientIDs) plan(ctx context.Context, op *operator, d *deployment, ask co
 	if err := several(len(c.IDs), missing); err != nil {
 		return err
 	}
-	return ask.ask(ctx, op, "%s%s", text.String(), question)
+	return flag.confirmf(ctx, op, "%s%s", text.String(), question)
 }
 
 type clientApproveCmd struct{ clientIDs }
@@ -291,7 +295,7 @@ func (c *clientApproveCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	return c.each(op, "approved", func(id string) (*broker.Registration, error) { return d.service.Approve(ctx, id, d.by) })
+	return c.each(op, "approved", func(id string) (*broker.Registration, error) { return d.service.Approve(ctx, id, d.caller) })
 }
 
 type clientEnableCmd struct{ clientIDs }
@@ -301,7 +305,7 @@ func (c *clientEnableCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	return c.each(op, "enabled", func(id string) (*broker.Registration, error) { return d.service.Enable(ctx, id, d.by) })
+	return c.each(op, "enabled", func(id string) (*broker.Registration, error) { return d.service.Enable(ctx, id, d.caller) })
 }
 
 type clientDisableCmd struct {
@@ -314,10 +318,10 @@ func (c *clientDisableCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if err := c.plan(ctx, op, d, c.confirmation, "Switch off, and end these grants?"); err != nil {
+	if err := c.confirm(ctx, op, d, c.confirmation, "Disable these clients and end their grants?"); err != nil {
 		return err
 	}
-	return c.each(op, "disabled", func(id string) (*broker.Registration, error) { return d.service.Disable(ctx, id, d.by) })
+	return c.each(op, "disabled", func(id string) (*broker.Registration, error) { return d.service.Disable(ctx, id, d.caller) })
 }
 
 type clientDeleteCmd struct {
@@ -330,8 +334,8 @@ func (c *clientDeleteCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if err := c.plan(ctx, op, d, c.confirmation, "Delete for good? The ids stay refused."); err != nil {
+	if err := c.confirm(ctx, op, d, c.confirmation, "Delete these clients permanently? Their ids stay refused."); err != nil {
 		return err
 	}
-	return c.each(op, "deleted", func(id string) (*broker.Registration, error) { return d.service.DeleteClient(ctx, id, d.by) })
+	return c.each(op, "deleted", func(id string) (*broker.Registration, error) { return d.service.DeleteClient(ctx, id, d.caller) })
 }

@@ -31,11 +31,11 @@ func (c *clientAdoptCmd) Run(ctx context.Context, op *operator) error {
 	if plan.Adopted {
 		return fmt.Errorf("app client %s is registered already: %w", c.ID, broker.ErrExists)
 	}
-	if err := c.ask(ctx, op, "%s\nAdopt it?", adoptionPlan(d, plan)); err != nil {
+	if err := c.confirmf(ctx, op, "%s\nAdopt this app client?", adoptionPlan(d, plan)); err != nil {
 		return err
 	}
-	// Interrupted after it was stored, the token would be lost.
-	info, err := d.service.Adopt(context.WithoutCancel(ctx), c.ID, c.Profile, d.by)
+	// If this were interrupted after the token is stored, the token would be lost.
+	info, err := d.service.Adopt(context.WithoutCancel(ctx), c.ID, c.Profile, d.caller)
 	if err != nil {
 		return err
 	}
@@ -43,11 +43,12 @@ func (c *clientAdoptCmd) Run(ctx context.Context, op *operator) error {
 		{"client id", info.ClientID}, {"registration access token", info.RegistrationAccessToken}, {"managed at", info.RegistrationClientURI},
 	})
 	if !op.json {
-		op.note("This is the only time the token is shown. The client secret is Cognito's, and stays as it is.")
+		op.infof("This is the only time the token is shown. The client secret stays as it is, at Cognito.")
 	}
 	return err
 }
 
+// adoptionPlan returns the text that describes plan to the operator.
 func adoptionPlan(d *deployment, plan *usecase.Adoption) string {
 	a, m := plan.AppClient, plan.AppClient.Metadata
 	text := []string{
@@ -56,11 +57,11 @@ func adoptionPlan(d *deployment, plan *usecase.Adoption) string {
 		"  grant types    " + strings.Join(m.GrantTypes, " "),
 		"  auth method    " + m.TokenEndpointAuthMethod,
 		"  scopes         " + plain(m.Scope),
-		"Its name gets our mark, and nothing else about it changes. From then on the broker changes and removes it",
-		"as it does the app clients that it has made.",
+		"The broker adds its mark to the app client's name and changes nothing else. From then on it updates and",
+		"deletes the app client like those that it has created.",
 	}
 	if plan.Exceeds != "" {
-		text = append(text, "It has what the profile would not give, and keeps it until it is updated: "+plain(plan.Exceeds)+".")
+		text = append(text, "It has settings that the profile does not allow, and keeps them until it is updated: "+plain(plan.Exceeds)+".")
 	}
 	return strings.Join(text, "\n")
 }

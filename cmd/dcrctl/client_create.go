@@ -15,17 +15,17 @@ import (
 
 type clientCreateCmd struct {
 	Profile     string   `required:"" placeholder:"NAME" help:"Policy profile of the client."`
-	ID          string   `name:"id" placeholder:"ID" help:"Client id: dcr_ and letters, digits, _. Default: a random one."`
-	Name        string   `placeholder:"NAME" help:"Its name, as the consent page shows it."`
+	ID          string   `name:"id" placeholder:"ID" help:"Client id: dcr_ followed by letters, digits and _. Default: a random one."`
+	Name        string   `placeholder:"NAME" help:"Client name, which the consent page shows."`
 	RedirectURI []string `name:"redirect-uri" sep:"none" placeholder:"URI" help:"Redirect URI; may be given several times."`
 	GrantType   []string `placeholder:"TYPE,..." help:"Grant types, separated by commas. Default: authorization_code, refresh_token."`
-	AuthMethod  string   `placeholder:"METHOD" help:"client_secret_basic, client_secret_post or none. Default: what the policy says."`
-	Scope       string   `placeholder:"SCOPES" help:"Scopes, separated by spaces. Default: what the policy says."`
-	Metadata    string   `placeholder:"FILE" help:"Client metadata as a registration request (RFC 7591) has it, in place of the flags above; - is standard input."`
+	AuthMethod  string   `placeholder:"METHOD" help:"client_secret_basic, client_secret_post or none. Default: set by the policy."`
+	Scope       string   `placeholder:"SCOPES" help:"Scopes, separated by spaces. Default: set by the policy."`
+	Metadata    string   `placeholder:"FILE" help:"File with the client metadata of a registration request (RFC 7591), in place of the flags above; - is standard input."`
 }
 
-// Run prints the secret once, in the answer that a registration would have been
-// given.
+// Run writes the same response as a registration, with the secret, which is not
+// shown again.
 func (c *clientCreateCmd) Run(ctx context.Context, op *operator) error {
 	m, err := c.metadata(op)
 	if err != nil {
@@ -38,10 +38,11 @@ func (c *clientCreateCmd) Run(ctx context.Context, op *operator) error {
 	if err := d.hasProfile(ctx, op, c.Profile); err != nil {
 		return err
 	}
-	// Interrupted after it was stored, the secret would be lost.
-	info, err := d.service.CreateClient(context.WithoutCancel(ctx), usecase.NewClient{Profile: c.Profile, ID: c.ID, Metadata: m, By: d.by})
+	// If this were interrupted after the secret is stored, the secret would be
+	// lost.
+	info, err := d.service.CreateClient(context.WithoutCancel(ctx), usecase.NewClient{Profile: c.Profile, ID: c.ID, Metadata: m, By: d.caller})
 	if errors.Is(err, broker.ErrExists) {
-		return fmt.Errorf("there is a client %s, or there was one that has been deleted: %w", c.ID, err)
+		return fmt.Errorf("client %s exists, or has been deleted: %w", c.ID, err)
 	}
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func (c *clientCreateCmd) Run(ctx context.Context, op *operator) error {
 		{"grant types", strings.Join(r.GrantTypes, " ")}, {"auth method", r.TokenEndpointAuthMethod}, {"scope", oneLine(r.Scope)},
 	})
 	if info.ClientSecret != "" && !op.json {
-		op.note("This is the only time the secret is shown.")
+		op.infof("This is the only time the secret is shown.")
 	}
 	return err
 }
@@ -64,7 +65,7 @@ func (c *clientCreateCmd) metadata(op *operator) (dcr.ClientMetadata, error) {
 		}, nil
 	}
 	if c.Name != "" || len(c.RedirectURI) > 0 || len(c.GrantType) > 0 || c.AuthMethod != "" || c.Scope != "" {
-		return dcr.ClientMetadata{}, usagef("--metadata has all that the client is to be; leave out the other flags about it")
+		return dcr.ClientMetadata{}, usagef("--metadata describes the whole client; leave out the other flags that describe it")
 	}
 	body, err := readFile(op, c.Metadata)
 	if err != nil {
@@ -77,7 +78,7 @@ func (c *clientCreateCmd) metadata(op *operator) (dcr.ClientMetadata, error) {
 	return req.Metadata, nil
 }
 
-// readFile reads a file, or standard input for "-".
+// readFile reads a file, or standard input if name is "-".
 func readFile(op *operator, name string) ([]byte, error) {
 	if name == "-" {
 		return io.ReadAll(op.in)

@@ -12,7 +12,7 @@ import (
 )
 
 type configCmd struct {
-	Check configCheckCmd `cmd:"" help:"Look whether user pool, table, keys and policy are as the environment says, and what you may call. Changes nothing."`
+	Check configCheckCmd `cmd:"" help:"Check that user pool, table, keys and policy match the environment, and that you have the necessary permissions. Changes nothing."`
 }
 
 type configCheckCmd struct{}
@@ -25,8 +25,8 @@ func (c *configCheckCmd) Run(ctx context.Context, op *operator) error {
 	}
 	conf, err := environment.AppClients(op.getenv)
 	if err != nil {
-		// All of the environment's faults are in the answer, so that a script
-		// need not know where they come from.
+		// Faults of the environment are written as failed checks, so that a
+		// script finds all faults in the same place.
 		var checks []preflight.Check
 		for text := range strings.Lines(err.Error()) {
 			checks = append(checks, preflight.Check{ID: "environment", Status: preflight.Fail, Detail: strings.TrimSpace(text)})
@@ -44,8 +44,8 @@ func (c *configCheckCmd) Run(ctx context.Context, op *operator) error {
 	return c.finish(op, checks, w, false)
 }
 
-// finish writes what has not been written, and returns errFailed if a check
-// failed.
+// finish writes the checks as JSON, or as text if write is set, and returns
+// errFailed if a check failed.
 func (c *configCheckCmd) finish(op *operator, checks []preflight.Check, w *checkWriter, write bool) error {
 	if op.json {
 		if err := op.writeJSON(checks); err != nil {
@@ -55,7 +55,7 @@ func (c *configCheckCmd) finish(op *operator, checks []preflight.Check, w *check
 		for _, x := range checks {
 			w.check(x)
 		}
-		op.note("Set these, or name a file that has them with --env-file; the rest was not looked at.")
+		op.infof("Set these variables, or name a file that has them with --env-file. Nothing else was checked.")
 	}
 	if preflight.Failed(checks) {
 		return errFailed
@@ -63,7 +63,7 @@ func (c *configCheckCmd) finish(op *operator, checks []preflight.Check, w *check
 	return nil
 }
 
-// checkWriter writes checks for people.
+// checkWriter writes checks as text.
 type checkWriter struct {
 	w        io.Writer
 	coloured bool

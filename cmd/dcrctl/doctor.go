@@ -19,17 +19,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 )
 
-// doctorCmd works on any server, and needs neither AWS nor the broker's
-// environment. Its flags are its own; main does not make an operator for it.
+// doctorCmd works with any server, and needs neither AWS nor the broker's
+// environment. It runs without an operator.
 type doctorCmd struct {
 	URL                string        `arg:"" help:"An MCP server or an issuer, such as https://mcp.example.com/mcp."`
 	SignIn             bool          `help:"Sign in with a browser, get a token, and list the tools with it."`
-	NoBrowser          bool          `help:"Print the address to sign in at, and open no browser."`
-	RedirectPort       int           `help:"Port of the redirect URI at 127.0.0.1; 0 is one that is free. A fixed one can be forwarded to another machine."`
+	NoBrowser          bool          `help:"Print the address to sign in at instead of opening a browser."`
+	RedirectPort       int           `help:"Port of the redirect URI at 127.0.0.1; 0 means any free port. A fixed port can be forwarded from another machine."`
 	Wait               time.Duration `default:"5m" help:"How long to wait for the sign-in."`
-	Register           string        `enum:"auto,all,one,none" default:"auto" help:"Register as the doctor and each well-known client (all), as the doctor only (one), or not at all (none). auto is all where nothing stays behind."`
-	InitialAccessToken string        `placeholder:"TOKEN" help:"Initial access token to register with. MCP_OAUTH_INITIAL_ACCESS_TOKEN in the environment comes before it, initial_access_tokens in the configuration file after it. Others on this machine can see a command line."`
-	Output             string        `kong:"-"` // main sets it: the flag is that of all commands
+	Register           string        `enum:"auto,all,one,none" default:"auto" help:"Register as the doctor and as each well-known client (all), as the doctor only (one), or not at all (none). auto means all if that leaves no registrations behind."`
+	InitialAccessToken string        `placeholder:"TOKEN" help:"Initial access token to register with. MCP_OAUTH_INITIAL_ACCESS_TOKEN in the environment takes precedence over it, and it over initial_access_tokens in the configuration file. Other users of this machine can see the command line."`
+	Output             string        `kong:"-"` // run sets it from the flag of all commands
 }
 
 // run returns the exit code: 0 if no check failed, 1 if one did or it was
@@ -69,18 +69,18 @@ func (c *doctorCmd) run(ctx context.Context, out, errs io.Writer, getenv func(st
 	return 0
 }
 
-func (c *doctorCmd) options(notes io.Writer, getenv func(string) string) (doctor.Options, error) {
+func (c *doctorCmd) options(errs io.Writer, getenv func(string) string) (doctor.Options, error) {
 	o := doctor.Options{URL: c.URL, Register: doctor.Registering(c.Register), Patience: c.Wait, RedirectPort: c.RedirectPort}
 	var err error
 	o.InitialAccessToken, o.InitialAccessTokens, err = initialAccessTokens(getenv("MCP_OAUTH_INITIAL_ACCESS_TOKEN"), c.InitialAccessToken)
 	if c.SignIn {
 		o.Open = func(ctx context.Context, address string) error {
-			fmt.Fprintf(notes, "Sign in at\n\n  %s\n\n", address)
+			fmt.Fprintf(errs, "Sign in at\n\n  %s\n\n", address)
 			if c.NoBrowser {
 				return nil
 			}
 			if err := openBrowser(ctx, address); err != nil {
-				fmt.Fprintln(notes, "no browser could be opened:", err)
+				fmt.Fprintln(errs, "cannot open a browser:", err)
 			}
 			return nil
 		}
@@ -88,8 +88,9 @@ func (c *doctorCmd) options(notes io.Writer, getenv func(string) string) (doctor
 	return o, err
 }
 
-// initialAccessTokens returns the token that goes to any issuer, or those of the
-// configuration file, which go to their issuers only.
+// initialAccessTokens returns the token of the environment or the flag, which is
+// sent to any issuer, or the tokens of the configuration file by issuer. Each of
+// those is sent to its issuer only.
 func initialAccessTokens(env, flag string) (string, map[string]string, error) {
 	for _, token := range []string{env, flag} {
 		if token = strings.TrimSpace(token); token != "" {
@@ -103,7 +104,7 @@ func initialAccessTokens(env, flag string) (string, map[string]string, error) {
 // configFile is dcrctl/config.json in the user's configuration directory. It
 // may be missing.
 type configFile struct {
-	// InitialAccessTokens are the doctor's, by issuer.
+	// InitialAccessTokens are the doctor's initial access tokens by issuer.
 	InitialAccessTokens map[string]string `json:"initial_access_tokens"`
 }
 
@@ -111,7 +112,7 @@ func readConfigFile() (configFile, error) {
 	var c configFile
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return c, nil // there is no place for one
+		return c, nil // without such a directory there is no file
 	}
 	name := filepath.Join(dir, "dcrctl", "config.json")
 	raw, err := os.ReadFile(name)
@@ -129,7 +130,8 @@ func readConfigFile() (configFile, error) {
 	return c, nil
 }
 
-// openBrowser opens an http or https address. No shell sees it.
+// openBrowser opens an http or https address in the browser. The address does not
+// pass through a shell.
 func openBrowser(ctx context.Context, address string) error {
 	command := []string{"xdg-open"}
 	switch runtime.GOOS {

@@ -41,8 +41,8 @@ func runDoctor(t *testing.T, env map[string]string, args ...string) (code int, o
 	return code, o.String(), e.String()
 }
 
-// configure makes a configuration directory with the file, and none of the
-// user's own.
+// configure makes a configuration directory that has only the given configuration
+// file, or none if file is empty. The test does not see the user's own.
 func configure(t *testing.T, file string) {
 	t.Helper()
 	home := t.TempDir()
@@ -71,22 +71,22 @@ func TestDoctorExitCodes(t *testing.T) {
 		name string
 		args []string
 		code int
-		says string
+		want string
 	}{
 		{"nothing fails", []string{s.MCP}, 0, "0 failed"},
 		{"an issuer", []string{s.Issuer, "--register", "none"}, 0, "0 failed"},
 		{"something fails", []string{s.Cognito + "/us-east-1_local00001"}, 1, "server.pkce"},
-		{"nobody listens", []string{"http://127.0.0.1:1/"}, 1, "refused"},
+		{"no server listens", []string{"http://127.0.0.1:1/"}, 1, "refused"},
 		{"no URL", nil, 2, "<url>"},
 		{"a path", []string{"mcp"}, 2, "not an http or https URL"},
 		{"an unknown way to register", []string{s.MCP, "--register", "twice"}, 2, "register"},
 		{"an unknown output", []string{s.MCP, "--output", "xml"}, 2, "output"},
-		{"a port that cannot be had", []string{s.MCP, "--sign-in", "--redirect-port", "99999"}, 2, "listen"},
-		{"a sign-in of nobody", []string{s.MCP, "--sign-in", "--register", "none"}, 2, "needs a client"},
+		{"an invalid port", []string{s.MCP, "--sign-in", "--redirect-port", "99999"}, 2, "listen"},
+		{"a sign-in without a client", []string{s.MCP, "--sign-in", "--register", "none"}, 2, "needs a client"},
 	} {
 		code, out, errs := runDoctor(t, nil, tt.args...)
-		if code != tt.code || !strings.Contains(out+errs, tt.says) {
-			t.Errorf("%s = %d, %s%s\nwant %d and %q", tt.name, code, out, errs, tt.code, tt.says)
+		if code != tt.code || !strings.Contains(out+errs, tt.want) {
+			t.Errorf("%s = %d, %s%s\nwant %d and %q", tt.name, code, out, errs, tt.code, tt.want)
 		}
 	}
 }
@@ -109,12 +109,12 @@ func TestDoctorWritesJSON(t *testing.T) {
 			}
 		}
 		if c["id"] == "server.pkce" && (c["status"] != "fail" || c["clients"] == nil) {
-			t.Errorf("%v, want that it fails and whom that breaks", c)
+			t.Errorf("%v, want a failed check with the clients that it breaks", c)
 		}
 	}
 }
 
-// Ctrl-C ends the doctor with what it knows, and not as if all were well.
+// After Ctrl-C the doctor writes the checks that it has made, and exits with 1.
 func TestDoctorIsInterrupted(t *testing.T) {
 	configure(t, "")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -124,16 +124,16 @@ func TestDoctorIsInterrupted(t *testing.T) {
 	code := run(ctx, []string{"doctor", srv.URL, "--output", "json"}, &out, &errs, func(string) string { return "" })
 	var checks []doctor.Check
 	if err := json.Unmarshal(out.Bytes(), &checks); err != nil || code != 1 || !strings.Contains(errs.String(), "canceled") {
-		t.Errorf("doctor = %d, %q, %v, want 1 and that it was canceled", code, errs.String(), err)
+		t.Errorf("doctor = %d, %q, %v, want 1 and an error that has \"canceled\"", code, errs.String(), err)
 	}
 	for _, c := range checks {
 		if c.Status == doctor.Fail {
-			t.Errorf("%+v failed, and was only interrupted", c)
+			t.Errorf("%+v failed, want no failed check: it was only interrupted", c)
 		}
 	}
 }
 
-// The environment comes before the flag, and the flag before the file.
+// The environment takes precedence over the flag, and the flag over the file.
 func TestDoctorInitialAccessToken(t *testing.T) {
 	var mu sync.Mutex
 	var sent []string
@@ -187,18 +187,18 @@ func TestDoctorInitialAccessToken(t *testing.T) {
 	}
 }
 
-// With --no-browser the address is printed, and whoever opens it signs in.
+// With --no-browser the doctor prints the address, and the user signs in there.
 func TestDoctorSignsIn(t *testing.T) {
 	configure(t, "")
 	s := startStack(t)
-	notes, theirs := io.Pipe()
+	stderr, errs := io.Pipe()
 	visited := make(chan error, 1)
 	go func() {
 		visited <- func() error {
-			defer io.Copy(io.Discard, notes)
+			defer io.Copy(io.Discard, stderr)
 			buf, text := make([]byte, 4096), ""
 			for !strings.Contains(text, "\n\n  http") || !strings.HasSuffix(text, "\n\n") {
-				n, err := notes.Read(buf)
+				n, err := stderr.Read(buf)
 				if err != nil {
 					return err
 				}
@@ -219,8 +219,8 @@ func TestDoctorSignsIn(t *testing.T) {
 		}()
 	}()
 	var out bytes.Buffer
-	code := run(t.Context(), []string{"doctor", s.MCP, "--sign-in", "--no-browser", "--register", "one"}, &out, theirs, func(string) string { return "" })
-	theirs.Close()
+	code := run(t.Context(), []string{"doctor", s.MCP, "--sign-in", "--no-browser", "--register", "one"}, &out, errs, func(string) string { return "" })
+	errs.Close()
 	if err := <-visited; err != nil {
 		t.Errorf("sign in: %v", err)
 	}

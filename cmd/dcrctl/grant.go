@@ -15,7 +15,7 @@ import (
 
 type grantCmd struct {
 	List   grantListCmd   `cmd:"" help:"List grants. Without --client it reads the whole table."`
-	Revoke grantRevokeCmd `cmd:"" help:"End grants: refresh tokens are refused from then on. Access tokens work until they expire."`
+	Revoke grantRevokeCmd `cmd:"" help:"End grants. Their refresh tokens are refused from then on; access tokens work until they expire."`
 }
 
 // grantRow is a grant as JSON.
@@ -23,7 +23,7 @@ type grantRow struct {
 	ID       string `json:"id"`
 	State    string `json:"state"`
 	ClientID string `json:"client_id"`
-	// User is the sub.
+	// User is the user's sub.
 	User             string    `json:"user"`
 	Username         string    `json:"username"`
 	Email            string    `json:"email,omitempty"`
@@ -43,7 +43,7 @@ func grantRowOf(g *broker.Grant) grantRow {
 	}
 	switch {
 	case !g.EndedAt.IsZero() && g.Standing():
-		r.State = "ending" // Cognito's refresh token is still to be revoked
+		r.State = "ending" // Cognito's refresh token has not been revoked yet
 	case !g.EndedAt.IsZero():
 		r.State = "ended"
 	}
@@ -51,9 +51,9 @@ func grantRowOf(g *broker.Grant) grantRow {
 }
 
 type grantListCmd struct {
-	User   string `placeholder:"USER" help:"Only those of this user: sub, user name or email address."`
-	Client string `placeholder:"CLIENT-ID" help:"Only those of this client."`
-	Ended  bool   `help:"Also those that have ended."`
+	User   string `placeholder:"USER" help:"Only grants of this user: sub, user name or email address."`
+	Client string `placeholder:"CLIENT-ID" help:"Only grants of this client."`
+	Ended  bool   `help:"List ended grants, too."`
 }
 
 func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
@@ -62,15 +62,15 @@ func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
 		return err
 	}
 	if conf.Mode == broker.ModeDirect {
-		op.note("In direct mode there are no grants here: Cognito keeps its own.")
+		op.infof("In direct mode there are no grants in the table: Cognito has them.")
 	}
 	var rows []grantRow
-	keep := func(g *broker.Grant) {
-		if (c.Ended || g.Standing()) && (c.Client == "" || g.ClientID == c.Client) && (c.User == "" || isUser(g.User, c.User)) {
+	add := func(g *broker.Grant) {
+		if (c.Ended || g.Standing()) && (c.Client == "" || g.ClientID == c.Client) && (c.User == "" || matchesUser(g.User, c.User)) {
 			rows = append(rows, grantRowOf(g))
 		}
 	}
-	if err := c.read(ctx, op, store, keep); err != nil {
+	if err := c.read(ctx, op, store, add); err != nil {
 		return err
 	}
 	slices.SortFunc(rows, func(a, b grantRow) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID)) })
@@ -85,8 +85,9 @@ func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
 	})
 }
 
-// read passes on all grants that may be wanted, by the index where that has them.
-func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Store, keep func(*broker.Grant)) error {
+// read calls visit for every grant that the flags may select. It reads the index
+// of a client's grants if that has all of them, and the whole table if not.
+func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Store, visit func(*broker.Grant)) error {
 	progress := op.progress()
 	defer progress.end()
 	if c.Client != "" && !c.Ended {
@@ -101,7 +102,7 @@ func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Sto
 			if err != nil {
 				return err
 			}
-			keep(g)
+			visit(g)
 		}
 		return nil
 	}
@@ -111,49 +112,49 @@ func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Sto
 			return err
 		}
 		read++
-		progress.say("%d grants read", read)
-		keep(g)
+		progress.updatef("%d grants read", read)
+		visit(g)
 	}
 	return nil
 }
 
-// isUser reports whether that is the sub, name or address of u.
-func isUser(u broker.User, s string) bool {
+// matchesUser reports whether s is the sub, user name or email address of u.
+func matchesUser(u broker.User, s string) bool {
 	return s != "" && (u.Sub == s || u.Username == s || strings.EqualFold(u.Email, s))
 }
 
 type grantRevokeCmd struct {
-	IDs    []string `arg:"" optional:"" name:"grant-id" help:"Grants, as list shows them."`
+	IDs    []string `arg:"" optional:"" name:"grant-id" help:"Ids of grants, as list shows them."`
 	User   string   `placeholder:"USER" help:"All grants of this user: sub, user name or email address."`
-	Client string   `placeholder:"CLIENT-ID" help:"All grants of this client. It can ask its users again; dcrctl client disable stops it."`
+	Client string   `placeholder:"CLIENT-ID" help:"All grants of this client. The client can ask its users for consent again; dcrctl client disable prevents that."`
 	confirmation
 }
 
-// revoked is what was done, as JSON.
-type revoked struct {
+// revocation is what grant revoke writes as JSON.
+type revocation struct {
 	Grant  string `json:"grant,omitempty"`
 	User   string `json:"user,omitempty"`
 	Client string `json:"client_id,omitempty"`
-	// Ended is how many grants have been ended.
+	// Ended is how many grants were ended.
 	Ended int `json:"ended"`
 }
 
 func (c *grantRevokeCmd) Run(ctx context.Context, op *operator) error {
-	ways := 0
+	selectors := 0
 	for _, given := range []bool{len(c.IDs) > 0, c.User != "", c.Client != ""} {
 		if given {
-			ways++
+			selectors++
 		}
 	}
-	if ways != 1 {
-		return usagef("say which grants: their ids, or --user, or --client")
+	if selectors != 1 {
+		return usagef("name the grants by their ids, by --user or by --client")
 	}
 	d, err := op.deployment(ctx)
 	if err != nil {
 		return err
 	}
-	if d.config.Mode == broker.ModeDirect {
-		return errors.New("in direct mode there are no grants here; Cognito's are ended with aws cognito-idp admin-user-global-sign-out")
+	if d.broker.Mode == broker.ModeDirect {
+		return errors.New("in direct mode there are no grants in the table; to revoke a user's tokens at Cognito, run aws cognito-idp admin-user-global-sign-out")
 	}
 	rows, err := c.revoke(ctx, op, d)
 	if op.json && !errors.Is(err, errNotConfirmed) {
@@ -164,25 +165,25 @@ func (c *grantRevokeCmd) Run(ctx context.Context, op *operator) error {
 		ended += r.Ended
 	}
 	if len(rows) > 0 {
-		op.note("%s ended", plural(ended, "grant", "grants"))
+		op.infof("%s ended", plural(ended, "grant", "grants"))
 	}
 	return err
 }
 
-func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment) ([]revoked, error) {
+func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment) ([]revocation, error) {
 	if c.Client != "" {
 		if _, err := clientOf(ctx, d.store, c.Client); err != nil {
 			return nil, err
 		}
-		n, err := grantsOf(ctx, d.store, c.Client)
+		n, err := countGrants(ctx, d.store, c.Client)
 		if err != nil {
 			return nil, err
 		}
-		if err := c.ask(ctx, op, "End %s of client %s?", plural(n, "grant", "grants"), c.Client); err != nil {
+		if err := c.confirmf(ctx, op, "End %s of client %s?", plural(n, "grant", "grants"), c.Client); err != nil {
 			return nil, err
 		}
-		n, err = d.service.EndGrantsOfClient(ctx, c.Client, d.by)
-		return []revoked{{Client: c.Client, Ended: n}}, err
+		n, err = d.service.EndGrantsOfClient(ctx, c.Client, d.caller)
+		return []revocation{{Client: c.Client, Ended: n}}, err
 	}
 	if c.User != "" {
 		return c.revokeOfUser(ctx, op, d)
@@ -196,27 +197,27 @@ func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment
 	if err := several(len(c.IDs), missing); err != nil {
 		return nil, err
 	}
-	if err := c.ask(ctx, op, "End %s?", plural(len(c.IDs), "grant", "grants")); err != nil {
+	if err := c.confirmf(ctx, op, "End %s?", plural(len(c.IDs), "grant", "grants")); err != nil {
 		return nil, err
 	}
-	var rows []revoked
+	var rows []revocation
 	var errs []error
 	for _, id := range c.IDs {
-		if err := d.service.EndGrant(ctx, id, d.by); err != nil {
+		if err := d.service.EndGrant(ctx, id, d.caller); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		rows = append(rows, revoked{Grant: id, Ended: 1})
+		rows = append(rows, revocation{Grant: id, Ended: 1})
 	}
 	return rows, several(len(c.IDs), errs)
 }
 
-// revokeOfUser finds out who the user is before: a name may be that of one user
-// at one identity provider and of another at another.
-func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *deployment) ([]revoked, error) {
+// revokeOfUser ends the grants of one user. It returns an error if c.User matches
+// several: users of different identity providers can have the same name.
+func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *deployment) ([]revocation, error) {
 	subs := make(map[string]int)
 	count := func(g *broker.Grant) {
-		if g.Standing() && isUser(g.User, c.User) {
+		if g.Standing() && matchesUser(g.User, c.User) {
 			subs[g.User.Sub]++
 		}
 	}
@@ -237,11 +238,11 @@ func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *depl
 			all = append(all, s)
 		}
 		slices.Sort(all)
-		return nil, fmt.Errorf("%q are several users; name one by its sub: %s", clip(c.User, 140), strings.Join(all, ", "))
+		return nil, fmt.Errorf("%q matches several users; name one by its sub: %s", clip(c.User, 140), strings.Join(all, ", "))
 	}
-	if err := c.ask(ctx, op, "End %s of user %s (%s)?", plural(subs[sub], "grant", "grants"), sub, plain(c.User)); err != nil {
+	if err := c.confirmf(ctx, op, "End %s of user %s (%s)?", plural(subs[sub], "grant", "grants"), sub, plain(c.User)); err != nil {
 		return nil, err
 	}
-	n, err := d.service.EndGrantsOfUser(ctx, sub, d.by)
-	return []revoked{{User: sub, Ended: n}}, err
+	n, err := d.service.EndGrantsOfUser(ctx, sub, d.caller)
+	return []revocation{{User: sub, Ended: n}}, err
 }

@@ -18,29 +18,29 @@ import (
 )
 
 type iatCmd struct {
-	Create iatCreateCmd `cmd:"" help:"Make a token. It is printed once and cannot be shown again."`
-	List   iatListCmd   `cmd:"" help:"List all tokens and what is left of them."`
-	Show   iatShowCmd   `cmd:"" help:"Show a token, and the clients that were registered with it. Never the token itself."`
-	Revoke iatRevokeCmd `cmd:"" help:"Revoke a token. Clients that were registered with it stay."`
+	Create iatCreateCmd `cmd:"" help:"Create a token. It is printed once and cannot be shown again."`
+	List   iatListCmd   `cmd:"" help:"List all tokens and how often they were used."`
+	Show   iatShowCmd   `cmd:"" help:"Show the record of a token and the clients that were registered with it, but not the token itself."`
+	Revoke iatRevokeCmd `cmd:"" help:"Revoke a token. Clients that were registered with it stay registered."`
 }
 
 type iatCreateCmd struct {
-	Profile   string        `required:"" placeholder:"NAME" help:"Policy profile that its registrations get."`
-	Label     string        `placeholder:"TEXT" help:"What it is for, as list shows it."`
-	ExpiresIn time.Duration `default:"720h" help:"How long it is valid, such as 24h; 0 is for ever."`
-	Uses      int           `default:"1" help:"How many registrations it is good for, 1 to 1000; 0 is any number."`
-	CreatedBy string        `placeholder:"WHO" help:"Who it is made for, or by. Default: who the AWS credentials say you are."`
+	Profile   string        `required:"" placeholder:"NAME" help:"Policy profile of the clients that register with the token."`
+	Label     string        `placeholder:"TEXT" help:"What the token is for; list shows it."`
+	ExpiresIn time.Duration `default:"720h" help:"How long the token is valid, such as 24h; 0 means that it does not expire."`
+	Uses      int           `default:"1" help:"How many registrations the token allows, 1 to 1000; 0 means any number."`
+	CreatedBy string        `placeholder:"WHO" help:"Person or system that the token is created for, or by. Default: the identity of the AWS credentials."`
 }
 
-// Run prints the token alone on standard output, so that it can be put somewhere
-// without being seen.
+// Run prints only the token on standard output, so that it can be piped to where
+// it is needed without being displayed.
 func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 	conf, sdk, store, err := op.tableOnly(ctx)
 	if err != nil {
 		return err
 	}
 	if len(conf.Scopes) == 0 {
-		op.note("SCOPES is not set, so that profile %q was not looked up in the policy", c.Profile)
+		op.infof("SCOPES is not set, so profile %q was not looked up in the policy", c.Profile)
 	} else {
 		current, err := documents.Policy(conf, sdk, slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -58,9 +58,9 @@ func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	by := op.by(ctx, sdk)
+	caller := op.caller(ctx, sdk)
 	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{
-		Label: c.Label, Profile: c.Profile, CreatedBy: cmp.Or(c.CreatedBy, by), Lifetime: c.ExpiresIn, MaxUses: c.Uses,
+		Label: c.Label, Profile: c.Profile, CreatedBy: cmp.Or(c.CreatedBy, caller), Lifetime: c.ExpiresIn, MaxUses: c.Uses,
 	}, op.now())
 	if err != nil {
 		return &usageError{err.Error()}
@@ -69,7 +69,7 @@ func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 		return err
 	}
 	telemetry.Audit{
-		Event: telemetry.TokenCreated, Actor: telemetry.Actor{Kind: "operator", ID: by}, Profile: rec.Profile, InitialAccessToken: rec.ID,
+		Event: telemetry.TokenCreated, Actor: telemetry.Actor{Kind: "operator", ID: caller}, Profile: rec.Profile, InitialAccessToken: rec.ID,
 		After: []slog.Attr{slog.Int("max_uses", rec.MaxUses), slog.String("label", rec.Label), slog.String("expires_at", stamp(rec.ExpiresAt, "never"))},
 	}.Log(ctx, log)
 	if op.json {
@@ -80,7 +80,7 @@ func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 		}{row, tok.Reveal()}})
 	}
 	fmt.Fprintln(op.out, tok.Reveal())
-	op.note("id %s, profile %s, %s, %s; this is the only time the token is shown", rec.ID, rec.Profile, usesLeft(rec), expiry(rec))
+	op.infof("id %s, profile %s, %s, %s; this is the only time the token is shown", rec.ID, rec.Profile, allowedUses(rec), expiry(rec))
 	return nil
 }
 
@@ -94,8 +94,8 @@ type tokenRow struct {
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
-	// Uses is how many there were, of MaxUses; 0 of these is any number, and then
-	// they are not counted.
+	// Uses is how often the token was used, of MaxUses times. If MaxUses is 0 the
+	// token can be used any number of times, and uses are not counted.
 	Uses    int `json:"uses"`
 	MaxUses int `json:"max_uses"`
 }
@@ -129,20 +129,20 @@ func (c *iatListCmd) Run(ctx context.Context, op *operator) error {
 		rows = append(rows, tokenRowOf(t, op.now()))
 	}
 	slices.SortFunc(rows, func(a, b tokenRow) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID)) })
-	return emit(op, rows, "No initial access tokens; dcrctl iat create makes one.", []column[tokenRow]{
+	return emit(op, rows, "No initial access tokens; dcrctl iat create creates one.", []column[tokenRow]{
 		{"ID", func(t tokenRow) string { return t.ID }},
 		{"STATE", func(t tokenRow) string { return t.State }},
 		{"PROFILE", func(t tokenRow) string { return t.Profile }},
 		{"USES", tokenRow.uses},
 		{"EXPIRES", func(t tokenRow) string { return stamp(t.ExpiresAt, "never") }},
 		{"CREATED", func(t tokenRow) string { return stamp(t.CreatedAt, "") }},
-		{"BY", func(t tokenRow) string { return person(t.CreatedBy) }},
+		{"BY", func(t tokenRow) string { return shortName(t.CreatedBy) }},
 		{"LABEL", func(t tokenRow) string { return t.Label }},
 	})
 }
 
 type iatShowCmd struct {
-	ID string `arg:"" help:"Id of the token, as list shows it, or the token."`
+	ID string `arg:"" help:"Id of the token, as list shows it, or the token itself."`
 }
 
 func (c *iatShowCmd) Run(ctx context.Context, op *operator) error {
@@ -163,7 +163,7 @@ func (c *iatShowCmd) Run(ctx context.Context, op *operator) error {
 			return err
 		}
 		read++
-		progress.say("%d clients read", read)
+		progress.updatef("%d clients read", read)
 		if r.InitialAccessToken == t.ID {
 			clients = append(clients, r.ClientID)
 		}
@@ -181,8 +181,8 @@ func (c *iatShowCmd) Run(ctx context.Context, op *operator) error {
 	})
 }
 
-// tokenOf returns the token with that id. Somebody who has found a token has
-// nothing else; it is not repeated in an error.
+// tokenOf returns the record of a token. id can be the token itself, which is all
+// that an operator has who found one. The error does not repeat the token.
 func tokenOf(ctx context.Context, store broker.InitialAccessTokens, id string) (*credential.InitialAccessToken, error) {
 	if found, err := credential.InitialAccessTokenID(credential.Presented(id)); err == nil {
 		id = found
@@ -190,7 +190,7 @@ func tokenOf(ctx context.Context, store broker.InitialAccessTokens, id string) (
 	t, err := store.InitialAccessToken(ctx, id)
 	if errors.Is(err, broker.ErrNotFound) {
 		if strings.HasPrefix(id, credential.InitialAccessTokenPrefix) {
-			id = "that"
+			id = "with that value"
 		}
 		return nil, fmt.Errorf("no initial access token %s; dcrctl iat list shows them: %w", id, err)
 	}
@@ -198,7 +198,7 @@ func tokenOf(ctx context.Context, store broker.InitialAccessTokens, id string) (
 }
 
 type iatRevokeCmd struct {
-	ID string `arg:"" help:"Id of the token, as list shows it, or the token."`
+	ID string `arg:"" help:"Id of the token, as list shows it, or the token itself."`
 	confirmation
 }
 
@@ -217,14 +217,14 @@ func (c *iatRevokeCmd) Run(ctx context.Context, op *operator) error {
 	}
 	before := t.State(op.now())
 	if t.RevokedAt.IsZero() {
-		if err := c.ask(ctx, op, "Revoke %s (%s, profile %s, %s)? It cannot be taken back.", t.ID, cmp.Or(t.Label, "no label"), t.Profile, before); err != nil {
+		if err := c.confirmf(ctx, op, "Revoke %s (%s, profile %s, %s)? This cannot be undone.", t.ID, cmp.Or(t.Label, "no label"), t.Profile, before); err != nil {
 			return err
 		}
 		if err := store.RevokeInitialAccessToken(ctx, t.ID, op.now()); err != nil {
 			return err
 		}
 		telemetry.Audit{
-			Event: telemetry.TokenRevoked, Actor: telemetry.Actor{Kind: "operator", ID: op.by(ctx, sdk)}, Profile: t.Profile, InitialAccessToken: t.ID,
+			Event: telemetry.TokenRevoked, Actor: telemetry.Actor{Kind: "operator", ID: op.caller(ctx, sdk)}, Profile: t.Profile, InitialAccessToken: t.ID,
 			Before: []slog.Attr{slog.String("state", before)}, After: []slog.Attr{slog.String("state", "revoked")},
 		}.Log(ctx, log)
 	}
@@ -234,11 +234,12 @@ func (c *iatRevokeCmd) Run(ctx context.Context, op *operator) error {
 		}
 		return op.writeJSON([]tokenRow{tokenRowOf(t, op.now())})
 	}
-	op.note("revoked %s", t.ID)
+	op.infof("revoked %s", t.ID)
 	return nil
 }
 
-func usesLeft(t *credential.InitialAccessToken) string {
+// allowedUses returns how many registrations a new token allows.
+func allowedUses(t *credential.InitialAccessToken) string {
 	if t.MaxUses == 0 {
 		return "any number of uses"
 	}

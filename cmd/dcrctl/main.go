@@ -1,9 +1,10 @@
-// Dcrctl is the operator's command line. It has no service to talk to: it works
-// on the broker's table and on the user pool with the operator's own AWS
-// credentials, so that IAM decides who may use it.
+// Dcrctl is the operator's command line. It calls no service of the broker's: it
+// works on the broker's table and user pool with the operator's own AWS
+// credentials, so IAM decides who may use it.
 //
-// The package is longer than 1,500 lines because every command has a file of its
-// own; what they share is in operator.go, output.go, ask.go and audit.go.
+// Each command has a file of its own, which is why the package is longer than
+// 1,500 lines. operator.go, output.go, ask.go and audit.go have what the commands
+// share.
 package main
 
 import (
@@ -29,34 +30,34 @@ import (
 type cli struct {
 	Version kong.VersionFlag `help:"Print the version and quit."`
 
-	Output   string `enum:"table,json" default:"table" help:"table, or json for programs: an array of objects."`
-	EnvFile  string `placeholder:"FILE" help:"Read the broker's environment from this file: NAME=VALUE lines, or a JSON object. What is set in the environment itself goes before."`
-	AuditLog string `placeholder:"FILE" help:"Append the audit lines of what is changed to this file. Without it they go to standard error."`
+	Output   string `enum:"table,json" default:"table" help:"Output format: table, or json, an array of objects."`
+	EnvFile  string `placeholder:"FILE" help:"Read the broker's environment from this file: NAME=VALUE lines, or a JSON object. Variables that are set in the environment take precedence."`
+	AuditLog string `placeholder:"FILE" help:"Append the audit line of each change to this file. Default: standard error."`
 
-	IAT        iatCmd                    `cmd:"" name:"iat" help:"Initial access tokens: who may register under which profile (RFC 7591)."`
-	Client     clientCmd                 `cmd:"" help:"Registered clients."`
-	Grant      grantCmd                  `cmd:"" help:"What users have allowed clients, in brokered mode."`
-	Profile    profileCmd                `cmd:"" help:"Policy profiles and the app clients that they share."`
-	Policy     policyCmd                 `cmd:"" help:"Check and try policy documents. Needs no AWS account unless the document is there."`
-	Sweep      sweepCmd                  `cmd:"" help:"Do now what the janitor does every hour, or say what it would do. Says first how much that is, and asks."`
+	IAT        iatCmd                    `cmd:"" name:"iat" help:"Manage initial access tokens (RFC 7591), which let clients register under a profile."`
+	Client     clientCmd                 `cmd:"" help:"Manage registered clients."`
+	Grant      grantCmd                  `cmd:"" help:"Manage grants: what users have allowed clients to do, in brokered mode."`
+	Profile    profileCmd                `cmd:"" help:"Manage the app clients of policy profiles."`
+	Policy     policyCmd                 `cmd:"" help:"Check policy documents and try registrations against them. Needs an AWS account only for a document that is stored in one."`
+	Sweep      sweepCmd                  `cmd:"" help:"Run the cleanup that the janitor runs every hour. Shows how much there is to do, and asks for confirmation."`
 	Stats      statsCmd                  `cmd:"" help:"Count registrations and app clients."`
-	Config     configCmd                 `cmd:"" help:"The deployment's configuration."`
-	Purge      purgeCmd                  `cmd:"" help:"Remove what a deployment leaves behind after its stack is gone."`
-	Doctor     doctorCmd                 `cmd:"" help:"Play an MCP client against any MCP server or issuer, and say what would break."`
-	Completion kongcompletion.Completion `cmd:"" help:"Tab completion for bash, zsh and fish: print how to switch it on."`
+	Config     configCmd                 `cmd:"" help:"Check the deployment's configuration."`
+	Purge      purgeCmd                  `cmd:"" help:"Remove what is left of a deployment after its stack was deleted."`
+	Doctor     doctorCmd                 `cmd:"" help:"Act as an MCP client towards any MCP server or issuer, and report what would break."`
+	Completion kongcompletion.Completion `cmd:"" help:"Print how to enable tab completion for bash, zsh or fish."`
 }
 
 const description = `Manage a dcr-broker deployment.
 
-It works on the table and the user pool with the AWS credentials that the AWS SDK
-finds. Where they are, and how the broker is set up, is in the environment, in the
-variables that the functions have: AWS_REGION and TABLE_NAME for what is in the
-table, all that the janitor has for what changes clients or the user pool. --env-file
-reads them from a file.
+dcrctl works on the broker's table and user pool with the AWS credentials that the
+AWS SDK finds. It reads the deployment's settings from the environment variables
+that the functions have. Commands that need only the table need AWS_REGION and
+TABLE_NAME; commands that change clients or the user pool need all variables of the
+janitor. --env-file reads the variables from a file.
 
-Exit codes: 0 done; 1 it could not be done, or not wholly, or a check failed; 2 the
-command line or the environment makes no sense; 3 what was named does not exist; 4
-nobody said yes.`
+Exit codes: 0 done; 1 the command failed, wholly or in part, or a check failed; 2 the
+command line or the environment is not valid; 3 what was named does not exist; 4 not
+confirmed.`
 
 // The exit codes, which scripts rely on.
 const (
@@ -68,8 +69,8 @@ const (
 )
 
 func main() {
-	// The first Ctrl-C ends what goes on where it can be gone on from; a second
-	// one ends the process.
+	// The first Ctrl-C stops the command at a point from which a later run can
+	// continue. The second one ends the process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv)
@@ -99,7 +100,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, getenv func(st
 	}
 	if err != nil {
 		fmt.Fprintln(errs, "dcrctl:", lines(err.Error()))
-		fmt.Fprintln(errs, "dcrctl --help says what there is")
+		fmt.Fprintln(errs, "Run dcrctl --help for the commands and flags.")
 		return wrongUsage
 	}
 	if parsed.Command() == "doctor <url>" {
@@ -118,16 +119,17 @@ func run(ctx context.Context, args []string, out, errs io.Writer, getenv func(st
 	if exited {
 		return code
 	}
-	return op.end(ctx, errors.Join(err, op.close()))
+	return op.exitCode(ctx, errors.Join(err, op.close()))
 }
 
-// end says what went wrong, and returns the exit code for it.
-func (op *operator) end(ctx context.Context, err error) int {
+// exitCode writes err to standard error, with what the operator can do about it,
+// and returns the exit code for it.
+func (op *operator) exitCode(ctx context.Context, err error) int {
 	if err == nil {
 		return done
 	}
 	if errors.Is(err, errFailed) {
-		return failed // it has been said
+		return failed // the command has already written the result
 	}
 	text := strings.TrimRight(lines(err.Error()), "\n")
 	if e, ok := errors.AsType[*environmentError](err); ok {
@@ -135,7 +137,7 @@ func (op *operator) end(ctx context.Context, err error) int {
 		return wrongUsage
 	}
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
-		fmt.Fprintf(op.errs, "dcrctl: %s\nThere is no table %q in %s, or it lacks an index: TABLE_NAME and AWS_REGION say where it is, and dcrctl config check what is wrong.\n",
+		fmt.Fprintf(op.errs, "dcrctl: %s\nThere is no table %q in %s, or it lacks an index. Check TABLE_NAME and AWS_REGION; dcrctl config check shows what is wrong.\n",
 			text, plain(op.getenv("TABLE_NAME")), plain(op.getenv("AWS_REGION")))
 		return wrongUsage
 	}
@@ -147,10 +149,10 @@ func (op *operator) end(ctx context.Context, err error) int {
 	case errors.Is(err, errNotConfirmed):
 		return notConfirmed
 	case ctx.Err() != nil:
-		fmt.Fprintln(op.errs, "Interrupted. Nothing is lost: run it again to go on.")
+		fmt.Fprintln(op.errs, "Interrupted. Nothing is lost: run the command again to continue.")
 		return failed
 	case left:
-		fmt.Fprintln(op.errs, "What was asked for holds from now on, where the rest is left to the next sweep. The janitor does that, or dcrctl sweep.")
+		fmt.Fprintln(op.errs, "Where the rest is left to the next sweep, the change is in effect already. The janitor runs the next sweep within the hour; dcrctl sweep runs one now.")
 	}
 	if several, ok := errors.AsType[*severalError](err); ok && !several.allMissing() || left || !errors.Is(err, broker.ErrNotFound) {
 		return failed
@@ -159,19 +161,20 @@ func (op *operator) end(ctx context.Context, err error) int {
 }
 
 var (
-	// errFailed is for what has been said already.
+	// errFailed means that the command has failed and has already written why.
 	errFailed = errors.New("failed")
-	// errNotConfirmed means that nobody said yes.
-	errNotConfirmed = errors.New("nobody said yes, and nothing was changed")
+	// errNotConfirmed means that the operator did not confirm the change.
+	errNotConfirmed = errors.New("not confirmed, and nothing was changed")
 )
 
-// severalError is what went wrong where several things were named.
+// severalError has the errors of a command that was given several ids.
 type severalError struct {
-	named int
-	errs  []error // one of each that failed
+	named int     // how many ids were given
+	errs  []error // one for each id that failed
 }
 
-// several returns an error if one of errs, one of each thing named, is not nil.
+// several returns a severalError with those of errs that are not nil, or nil if
+// there are none. named is how many ids the command was given.
 func several(named int, errs []error) error {
 	if errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil }); len(errs) == 0 {
 		return nil
@@ -182,27 +185,27 @@ func several(named int, errs []error) error {
 func (e *severalError) Error() string   { return errors.Join(e.errs...).Error() }
 func (e *severalError) Unwrap() []error { return e.errs }
 
-// allMissing reports whether nothing of what was named exists.
+// allMissing reports whether none of the ids exists.
 func (e *severalError) allMissing() bool {
 	return len(e.errs) == e.named && !slices.ContainsFunc(e.errs, func(err error) bool { return !errors.Is(err, broker.ErrNotFound) })
 }
 
-// usageError is what is wrong with a command line.
+// usageError means that the command line is wrong.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// environmentError is what is wrong with the environment.
+// environmentError means that the environment is wrong or has no credentials.
 type environmentError struct{ err error }
 
 func (e *environmentError) Error() string {
 	if c, ok := errors.AsType[*credentialsError](e.err); ok {
 		return c.Error()
 	}
-	return "the environment is not complete or not right:\n" + e.err.Error() +
-		"\nIt is that of the broker's functions; --env-file FILE reads it from a file. See docs/operations.md, The first day."
+	return "the environment is incomplete or wrong:\n" + e.err.Error() +
+		"\nSet the variables that the broker's functions have; --env-file FILE reads them from a file. See docs/operations.md, The first day."
 }
 
 func (e *environmentError) Unwrap() error { return e.err }

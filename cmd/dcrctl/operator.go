@@ -22,7 +22,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
-// operator is what every command works with.
+// operator has what every command needs: input and output, the environment, the
+// clock and the flags that all commands have.
 type operator struct {
 	in       io.Reader
 	out      io.Writer
@@ -35,7 +36,7 @@ type operator struct {
 	opened []io.Closer
 }
 
-// close closes what was opened.
+// close closes the audit log if a command opened it.
 func (op *operator) close() error {
 	for _, c := range op.opened {
 		if err := c.Close(); err != nil {
@@ -45,12 +46,12 @@ func (op *operator) close() error {
 	return nil
 }
 
-// note says something that is no result, and so not on standard output.
-func (op *operator) note(format string, args ...any) {
+// infof writes a message to standard error. Standard output is for results.
+func (op *operator) infof(format string, args ...any) {
 	fmt.Fprintln(op.errs, lines(fmt.Sprintf(format, args...)))
 }
 
-// tableOnly is for commands that need no more than the table.
+// tableOnly returns what commands need that work on the table only.
 func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config, *dynamo.Store, error) {
 	c, err := settings.Operator(op.getenv)
 	if err != nil {
@@ -63,11 +64,11 @@ func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config
 	return c, sdk, wire.Store(c, sdk), nil
 }
 
-// sdk returns the configuration of AWS clients, or an error if there are no
-// credentials, which would otherwise be the error of whatever is called first.
+// sdk returns the configuration of AWS clients. It checks for credentials, so that
+// the error names them and not the first call that lacks them.
 func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) {
-	// What the SDK logs by itself is about connections, and of no use to anybody
-	// here: an error that matters is returned.
+	// The SDK logs details of connections, which do not help an operator. Errors
+	// are returned in any case.
 	sdk, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithLogger(logging.Nop{}))
 	if err == nil {
 		_, err = sdk.Credentials.Retrieve(ctx)
@@ -78,15 +79,16 @@ func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) 
 	return sdk, err
 }
 
-// deployment is a deployment with the rights to change it.
+// deployment is the deployment that the environment describes, for commands that
+// change clients or the user pool.
 type deployment struct {
 	config  *settings.Config
 	sdk     aws.Config
 	store   *dynamo.Store
 	service *usecase.Service
-	// by is who the operator is.
-	by  string
-	log *slog.Logger
+	// caller is the operator's name in audit events and records.
+	caller string
+	log    *slog.Logger
 }
 
 // deployment returns what commands need that change clients or the user pool.
@@ -108,13 +110,13 @@ func (op *operator) deployment(ctx context.Context) (*deployment, error) {
 	if err != nil {
 		return nil, &environmentError{err}
 	}
-	return &deployment{config: c, sdk: sdk, store: store, service: service, by: op.by(ctx, sdk), log: log}, nil
+	return &deployment{config: c, sdk: sdk, store: store, service: service, caller: op.caller(ctx, sdk), log: log}, nil
 }
 
-// by says who the operator is: the caller's ARN, which needs no right, or, where
-// STS does not answer, the name of this machine's user. With a DynamoDB of one's
-// own nobody is asked.
-func (op *operator) by(ctx context.Context, sdk aws.Config) string {
+// caller returns the operator's name: the ARN that STS returns, which needs no
+// permission, or the name of this machine's user if STS does not answer. With a
+// local DynamoDB, STS is not called unless it has an endpoint, too.
+func (op *operator) caller(ctx context.Context, sdk aws.Config) string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
@@ -131,7 +133,7 @@ func (op *operator) by(ctx context.Context, sdk aws.Config) string {
 	return aws.ToString(out.Arn)
 }
 
-// withEnvFile returns getenv with what the file says beside it.
+// withEnvFile returns a getenv that falls back to the variables in the file.
 func withEnvFile(name string, getenv func(string) string) (func(string) string, error) {
 	body, err := os.ReadFile(name)
 	if err != nil {
@@ -141,9 +143,9 @@ func withEnvFile(name string, getenv func(string) string) (func(string) string, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	// That is for functions: only beside one is there something to report to.
+	// TRACING is for functions: there is no X-Ray daemon on an operator's machine.
 	delete(file, "TRACING")
-	// The SDK reads the environment itself.
+	// The SDK reads these from the environment of the process.
 	for _, name := range []string{"AWS_REGION", "AWS_PROFILE"} {
 		if v := file[name]; v != "" && getenv(name) == "" {
 			os.Setenv(name, v)

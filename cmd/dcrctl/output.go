@@ -21,8 +21,8 @@ type column[T any] struct {
 	value func(T) string
 }
 
-// emit writes rows: as a JSON array, or as a table. Of an empty table nothing
-// is written but none, which says so, to standard error.
+// emit writes rows as a JSON array or as a table. In place of an empty table it
+// writes none, a sentence, to standard error.
 func emit[T any](op *operator, rows []T, none string, columns []column[T]) error {
 	if op.json {
 		if rows == nil {
@@ -31,14 +31,14 @@ func emit[T any](op *operator, rows []T, none string, columns []column[T]) error
 		return op.writeJSON(rows)
 	}
 	if len(rows) == 0 {
-		op.note("%s", none)
+		op.infof("%s", none)
 		return nil
 	}
 	cells := make([][]string, len(rows)+1)
 	for n, c := range columns {
 		most := maxCell
 		if n == len(columns)-1 {
-			most = 2 * maxCell // nothing comes after it
+			most = 2 * maxCell // no column follows
 		}
 		cells[0] = append(cells[0], c.name)
 		for i, r := range rows {
@@ -48,7 +48,7 @@ func emit[T any](op *operator, rows []T, none string, columns []column[T]) error
 	return writeTable(op.out, cells, terminal.Coloured(op.out))
 }
 
-// writeTable writes cells in columns, the first row as their heads.
+// writeTable writes cells in columns. The first row is the header.
 func writeTable(w io.Writer, cells [][]string, coloured bool) error {
 	widths := make([]int, len(cells[0]))
 	for _, row := range cells {
@@ -75,11 +75,11 @@ func writeTable(w io.Writer, cells [][]string, coloured bool) error {
 	return nil
 }
 
-// A field of a thing that is shown by itself.
+// A field is a line of what show writes.
 type field struct{ name, value string }
 
-// show writes one thing: as a JSON array with it, or as lines of name and value.
-// Fields without value are left out.
+// show writes a single row: as a JSON array with that one element, or as lines of
+// name and value. Fields without a value are left out.
 func show(op *operator, row any, fields []field) error {
 	if op.json {
 		return op.writeJSON([]any{row})
@@ -96,7 +96,7 @@ func show(op *operator, row any, fields []field) error {
 			continue
 		}
 		head := terminal.Paint(coloured, terminal.Bold, f.name) + strings.Repeat(" ", width+2-utf8.RuneCountInString(f.name))
-		for i, part := range folded(lines(f.value), maxLine-width-2) {
+		for i, part := range fold(lines(f.value), maxLine-width-2) {
 			if i > 0 {
 				head = strings.Repeat(" ", width+2)
 			}
@@ -108,13 +108,12 @@ func show(op *operator, row any, fields []field) error {
 	return nil
 }
 
-// maxLine is how many columns a line of a thing that is shown by itself has, if
-// it can be broken.
+// maxLine is how many columns a line has that show writes, if it can be broken.
 const maxLine = 110
 
-// folded are the lines of s, with those that are too long broken at spaces. A
-// line that is broken goes on two columns to the right.
-func folded(s string, width int) []string {
+// fold returns the lines of s and breaks those that are too long at spaces. The
+// continuation of a broken line is indented by two columns.
+func fold(s string, width int) []string {
 	var all []string
 	for line := range strings.SplitSeq(s, "\n") {
 		if utf8.RuneCountInString(line) <= width {
@@ -131,8 +130,8 @@ func folded(s string, width int) []string {
 	return all
 }
 
-// writeJSON writes v, in which what a terminal might not print as it is, is
-// escaped: JSON is read by people, too.
+// writeJSON writes v as JSON. It escapes every character that is not printable,
+// because operators read JSON in a terminal, too.
 func (op *operator) writeJSON(v any) error {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -157,12 +156,11 @@ func (op *operator) writeJSON(v any) error {
 	return err
 }
 
-// maxCell is how many characters a cell of a table has at most, the last one of a
-// row twice as many. What is longer
-// is in JSON, and where a thing is shown by itself.
+// maxCell is the maximum number of characters in a cell of a table; the last cell
+// of a row may have twice as many. JSON and show have the whole value.
 const maxCell = 48
 
-// clip cuts s, so that it has at most n characters.
+// clip shortens s to at most n characters.
 func clip(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s
@@ -170,13 +168,13 @@ func clip(s string, n int) string {
 	return string([]rune(s)[:n-3]) + "..."
 }
 
-// plain is s without what could make a terminal do anything but write: clients
-// choose their names. What is not printable, and what changes the direction of
-// text, is escaped as in a string of Go.
+// plain returns s with every character escaped, as in a Go string, that is not
+// printable or that changes the direction of text. Clients choose their names, and
+// a name must not control the operator's terminal.
 func plain(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		// A byte that is not UTF-8 comes as utf8.RuneError, which is printable.
+		// A byte that is not UTF-8 becomes utf8.RuneError, which is printable.
 		if r == ' ' || unicode.IsPrint(r) {
 			b.WriteRune(r)
 			continue
@@ -187,7 +185,7 @@ func plain(s string) string {
 	return b.String()
 }
 
-// lines is plain but for line ends, which stay.
+// lines is plain, except that it leaves line ends as they are.
 func lines(s string) string {
 	parts := strings.Split(s, "\n")
 	for i, p := range parts {
@@ -196,7 +194,7 @@ func lines(s string) string {
 	return strings.Join(parts, "\n")
 }
 
-// stamp is a time for people, in UTC.
+// stamp formats t in UTC, or returns zero if t is the zero time.
 func stamp(t time.Time, zero string) string {
 	if t.IsZero() {
 		return zero
@@ -204,10 +202,10 @@ func stamp(t time.Time, zero string) string {
 	return t.UTC().Format(time.DateTime)
 }
 
-// person is who somebody is, without what an ARN has before the name.
-func person(by string) string { return by[strings.LastIndexByte(by, '/')+1:] }
+// shortName returns the name at the end of an ARN, or all of a name that is none.
+func shortName(by string) string { return by[strings.LastIndexByte(by, '/')+1:] }
 
-// plural is a number with its noun.
+// plural returns n with its noun.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Clients choose their names, and names must not do anything to a terminal.
+// Clients choose their names, and a name must not control a terminal.
 func TestPlain(t *testing.T) {
 	for _, tt := range []struct{ s, want string }{
 		{"Claude Code", "Claude Code"},
@@ -17,8 +17,8 @@ func TestPlain(t *testing.T) {
 		{"a\x1b[2Jb", `a\x1b[2Jb`},
 		{"a\nb\tc", `a\nb\tc`},
 		{"a\u009b2Jb", `a\u009b2Jb`},         // CSI in one character
-		{"a\u202egnp.exe", `a\u202egnp.exe`}, // turns the rest around
-		{"a\u200bb", `a\u200bb`},             // is not seen
+		{"a\u202egnp.exe", `a\u202egnp.exe`}, // reverses the rest of the line
+		{"a\u200bb", `a\u200bb`},             // is invisible
 		{"a\u00a0b", `a\u00a0b`},
 		{"a\xffb", "a\ufffdb"},
 	} {
@@ -27,11 +27,11 @@ func TestPlain(t *testing.T) {
 		}
 	}
 	if got := lines("a\nb\x1b"); got != "a\nb\\x1b" {
-		t.Errorf("lines = %q, want that line ends stay", got)
+		t.Errorf("lines = %q, want the line end unchanged", got)
 	}
 }
 
-func TestJSONIsPlainAndMeansTheSame(t *testing.T) {
+func TestJSONIsPlainAndDecodesToTheSame(t *testing.T) {
 	var out strings.Builder
 	op := &operator{out: &out}
 	const name = "a\u202e\u009b\U000e0041é<&\x1b"
@@ -55,12 +55,12 @@ func TestClipAndFold(t *testing.T) {
 		t.Errorf("clip = %q, want six characters", got)
 	}
 	want := []string{"short", "one two", "  three", "  four"}
-	if got := folded("short\none two three four", 9); !slices.Equal(got, want) {
-		t.Errorf("folded = %q, want %q", got, want)
+	if got := fold("short\none two three four", 9); !slices.Equal(got, want) {
+		t.Errorf("fold = %q, want %q", got, want)
 	}
 }
 
-// A thing that there is shows, and nothing is longer than the whole.
+// A count that is not 0 has a visible bar, and no bar is longer than barWidth.
 func TestBarLength(t *testing.T) {
 	for _, tt := range []struct{ n, of, want int }{
 		{0, 10, 0}, {1, 1000, 1}, {5, 10, barWidth / 2}, {10, 10, barWidth}, {20, 10, barWidth}, {1, 0, 0},
@@ -71,24 +71,24 @@ func TestBarLength(t *testing.T) {
 	}
 }
 
-func TestProgressIsOneLineThatGoesAway(t *testing.T) {
+func TestProgressIsOneLineThatIsRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
 		p := &progress{w: &out}
-		p.end() // nothing was said
-		p.say("%d of 2\x1b", 1)
-		p.say("too soon")
+		p.end() // there is no line to remove
+		p.updatef("%d of 2\x1b", 1)
+		p.updatef("too soon")
 		time.Sleep(time.Second)
-		p.say("2 of 2")
+		p.updatef("2 of 2")
 		p.end()
 		const want = "\r\x1b[K1 of 2\\x1b\r\x1b[K2 of 2\r\x1b[K"
 		if out.String() != want {
 			t.Errorf("wrote %q, want %q", out.String(), want)
 		}
 	})
-	var nobody progress
-	nobody.say("to nobody")
-	nobody.end()
+	var noTerminal progress
+	noTerminal.updatef("not written")
+	noTerminal.end()
 }
 
 func TestParseEnv(t *testing.T) {

@@ -18,19 +18,21 @@ import (
 )
 
 type policyCmd struct {
-	Lint policyLintCmd `cmd:"" help:"Say all that is wrong with a policy document."`
-	Show policyShowCmd `cmd:"" help:"Show what the profiles of a policy document come to, defaults included."`
-	Test policyTestCmd `cmd:"" help:"Say what a registration would get under a policy document, and why not."`
+	Lint policyLintCmd `cmd:"" help:"Report every fault of a policy document."`
+	Show policyShowCmd `cmd:"" help:"Show the profiles of a policy document, with defaults filled in."`
+	Test policyTestCmd `cmd:"" help:"Show what a registration would get under a policy document, and why."`
 }
 
-// policyDocument is a document with what it is checked against.
+// policyDocument has the arguments that name a document and the deployment that
+// it is checked for.
 type policyDocument struct {
-	File   string `arg:"" help:"The document: a file, ssm:NAME, s3://BUCKET/KEY, secretsmanager:ID, or default for the one that ships."`
+	File   string `arg:"" help:"The document: a file, ssm:NAME, s3://BUCKET/KEY, secretsmanager:ID, or default for the built-in one."`
 	Scopes string `placeholder:"SCOPES" help:"Scopes of the deployment, separated by spaces. Default: SCOPES in the environment."`
-	Mode   string `enum:",brokered,direct" default:"" placeholder:"MODE" help:"brokered or direct. Default: AUTHORIZATION in the environment, or else brokered."`
+	Mode   string `enum:",brokered,direct" default:"" placeholder:"MODE" help:"brokered or direct. Default: AUTHORIZATION in the environment, otherwise brokered."`
 }
 
-// read returns the document, checked. Faults of it are a *policy.ParseError.
+// read reads and checks the document. If the document has faults, the error is a
+// *policy.ParseError.
 func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy, broker.Mode, error) {
 	mode := broker.Mode(cmp.Or(d.Mode, op.getenv("AUTHORIZATION"), string(broker.ModeBrokered)))
 	scopes := strings.Fields(cmp.Or(d.Scopes, op.getenv("SCOPES")))
@@ -63,7 +65,7 @@ func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy
 
 type policyLintCmd struct{ policyDocument }
 
-// fault is one of a document, as JSON.
+// fault is a fault of a document, as JSON.
 type fault struct {
 	Path    string `json:"path"`
 	Message string `json:"message"`
@@ -71,13 +73,13 @@ type fault struct {
 
 func (c *policyLintCmd) Run(ctx context.Context, op *operator) error {
 	p, mode, err := c.read(ctx, op)
-	bad, isBad := errors.AsType[*policy.ParseError](err)
-	if err != nil && !isBad {
+	parseError, invalid := errors.AsType[*policy.ParseError](err)
+	if err != nil && !invalid {
 		return err
 	}
 	faults := []fault{}
-	if isBad {
-		for _, f := range bad.Faults {
+	if invalid {
+		for _, f := range parseError.Faults {
 			faults = append(faults, fault{f.Path, f.Message})
 		}
 	}
@@ -90,18 +92,18 @@ func (c *policyLintCmd) Run(ctx context.Context, op *operator) error {
 			fmt.Fprintln(op.out, plain(policy.Fault{Path: f.Path, Message: f.Message}.String()))
 		}
 	}
-	if isBad {
-		op.note("%s in %s", plural(len(faults), "fault", "faults"), c.File)
+	if invalid {
+		op.infof("%s in %s", plural(len(faults), "fault", "faults"), c.File)
 		return errFailed
 	}
-	op.note("%s is right for %s mode: profiles %s", c.File, mode, strings.Join(p.Profiles(), ", "))
+	op.infof("%s is valid for %s mode; profiles: %s", c.File, mode, strings.Join(p.Profiles(), ", "))
 	return nil
 }
 
 type policyShowCmd struct{ policyDocument }
 
-// profileRow is a profile as JSON. Lifetimes are in seconds; 0 is for ever, and
-// a limit of 0 is none.
+// profileRow is a profile as JSON. Lifetimes are in seconds. A lifetime or limit
+// of 0 is unlimited.
 type profileRow struct {
 	Profile                  string   `json:"profile"`
 	Open                     bool     `json:"open"`
@@ -153,9 +155,9 @@ func (c *policyShowCmd) Run(ctx context.Context, op *operator) error {
 	}
 	open, hasOpen := p.Open()
 	if hasOpen {
-		op.note("Open registration gets the profile %s.", open.Name())
+		op.infof("Open registration gets the profile %s.", open.Name())
 	} else {
-		op.note("Open registration is off: every registration needs an initial access token.")
+		op.infof("Open registration is off: every registration needs an initial access token.")
 	}
 	for i, r := range rows {
 		if i > 0 {
@@ -203,11 +205,11 @@ func limit(n int) string {
 	return strconv.Itoa(n)
 }
 
-// lifetime is one in seconds as the policy document writes it.
+// lifetime formats seconds as a policy document does.
 func lifetime(s int64) string {
 	switch {
 	case s == 0:
-		return "for ever"
+		return "unlimited"
 	case s%86400 == 0:
 		return strconv.FormatInt(s/86400, 10) + "d"
 	}

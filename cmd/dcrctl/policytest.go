@@ -15,28 +15,28 @@ import (
 type policyTestCmd struct {
 	policyDocument
 	Body    string `arg:"" optional:"" default:"-" help:"The registration request (RFC 7591) as a client sends it: a file, or - for standard input."`
-	Profile string `placeholder:"NAME" help:"Register with an initial access token of this profile. Default: openly."`
+	Profile string `placeholder:"NAME" help:"Register with an initial access token of this profile. Default: open registration."`
 }
 
 // verdict is what a registration would get, as JSON.
 type verdict struct {
-	// Registered is whether it would be registered; Error and Description are
-	// what the client is told otherwise.
+	// Registered reports whether the client would be registered. If not, Error and
+	// Description are the error response.
 	Registered  bool   `json:"registered"`
 	Error       string `json:"error,omitempty"`
 	Description string `json:"error_description,omitempty"`
 	Profile     string `json:"profile,omitempty"`
-	// State is active, or pending if an operator has to approve it.
+	// State is active, or pending if an operator has to approve the client.
 	State string `json:"state,omitempty"`
 	// AppClient is shared, dedicated, own (direct mode) or none.
 	AppClient string `json:"app_client,omitempty"`
-	// Lifetimes are in seconds; 0 is for ever.
+	// Lifetimes are in seconds; 0 is unlimited.
 	Unconfirmed int64 `json:"lifetime_unconfirmed"`
 	Inactive    int64 `json:"lifetime_inactive"`
 	Absolute    int64 `json:"lifetime_absolute"`
-	// Dropped are redirect URIs that were asked for and would not be registered.
+	// Dropped are the requested redirect URIs that would not be registered.
 	Dropped []string `json:"dropped_redirect_uris,omitempty"`
-	// Notes say where it would get other than it asked for, and why.
+	// Notes explain each difference between the request and the registration.
 	Notes    []string            `json:"notes"`
 	Metadata *dcr.ClientMetadata `json:"metadata,omitempty"`
 }
@@ -44,7 +44,7 @@ type verdict struct {
 func (c *policyTestCmd) Run(ctx context.Context, op *operator) error {
 	p, mode, err := c.read(ctx, op)
 	if bad, ok := errors.AsType[*policy.ParseError](err); ok {
-		return fmt.Errorf("%s is no policy:\n%w", c.File, bad)
+		return fmt.Errorf("%s is not a valid policy:\n%w", c.File, bad)
 	}
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (c *policyTestCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return &usageError{err.Error()}
 	}
-	v, err := c.judge(p, mode, body)
+	v, err := c.evaluate(p, mode, body)
 	if err != nil {
 		return err
 	}
@@ -71,9 +71,9 @@ func (c *policyTestCmd) Run(ctx context.Context, op *operator) error {
 	return nil
 }
 
-// judge does what registering does as far as nothing is stored: it decodes,
-// validates, and has the policy decide.
-func (c *policyTestCmd) judge(p *policy.Policy, mode broker.Mode, body []byte) (verdict, error) {
+// evaluate does the part of a registration that stores nothing: it decodes and
+// validates the request and applies the policy.
+func (c *policyTestCmd) evaluate(p *policy.Policy, mode broker.Mode, body []byte) (verdict, error) {
 	v := verdict{Notes: []string{}}
 	refused := func(err error) (verdict, error) {
 		e, ok := errors.AsType[*dcr.Error](err)
@@ -97,7 +97,7 @@ func (c *policyTestCmd) judge(p *policy.Policy, mode broker.Mode, body []byte) (
 		return v, broker.ErrNotFound
 	}
 	v.Profile = profile.Name()
-	asked, err := dcr.Validate(req.Metadata)
+	requested, err := dcr.Validate(req.Metadata)
 	if err != nil {
 		return refused(err)
 	}
@@ -105,73 +105,78 @@ func (c *policyTestCmd) judge(p *policy.Policy, mode broker.Mode, body []byte) (
 	case use == policy.RequireStatements && req.SoftwareStatement == "":
 		return refused(dcr.Errorf(dcr.InvalidSoftwareStatement, "software_statement: required here"))
 	case use != policy.IgnoreStatements && req.SoftwareStatement != "":
-		v.note("software_statement: not verified here; what it says would go before what the request says")
+		v.addNote("software_statement: not verified here; its claims would take precedence over the request")
 	case req.SoftwareStatement != "":
-		v.note("software_statement: ignored, as the profile says")
+		v.addNote("software_statement: ignored, as the profile says")
 	}
-	got, err := profile.Apply(asked)
+	granted, err := profile.Apply(requested)
 	if err != nil {
 		return refused(err)
 	}
 	if mode == broker.ModeBrokered {
-		// The broker signs users in with it, and no client is told of it.
-		got.Scope = strings.Join(slices.DeleteFunc(strings.Fields(got.Scope), func(s string) bool { return s == "openid" }), " ")
+		// The broker requests openid itself to sign users in. The responses to
+		// clients do not have it.
+		granted.Scope = strings.Join(slices.DeleteFunc(strings.Fields(granted.Scope), func(s string) bool { return s == "openid" }), " ")
 	}
-	v.Registered, v.Metadata = true, &got
-	v.differ(req.Metadata, got, profile)
-	v.life(profile, mode, c.Profile != "", got)
+	v.Registered, v.Metadata = true, &granted
+	v.noteDifferences(req.Metadata, granted, profile)
+	v.setOutcome(profile, mode, c.Profile != "", granted)
 	return v, nil
 }
 
-func (v *verdict) note(format string, args ...any) {
+func (v *verdict) addNote(format string, args ...any) {
 	v.Notes = append(v.Notes, fmt.Sprintf(format, args...))
 }
 
-// differ notes where a registration gets other than it asked for.
-func (v *verdict) differ(asked, got dcr.ClientMetadata, profile *policy.Profile) {
-	for _, uri := range asked.RedirectURIs {
-		if !slices.Contains(got.RedirectURIs, uri) {
+// noteDifferences adds a note for each difference between what the client requested
+// and what the policy grants.
+func (v *verdict) noteDifferences(requested, granted dcr.ClientMetadata, profile *policy.Profile) {
+	for _, uri := range requested.RedirectURIs {
+		if !slices.Contains(granted.RedirectURIs, uri) {
 			v.Dropped = append(v.Dropped, uri)
-			v.note("redirect_uris: %q is dropped; the profile allows %s", uri, profile.RedirectURIs())
+			v.addNote("redirect_uris: %q is dropped; the profile allows %s", uri, profile.RedirectURIs())
 		}
 	}
-	if method := asked.TokenEndpointAuthMethod; method != got.TokenEndpointAuthMethod {
-		if method == "" {
-			method = "none named"
-		}
-		v.note("token_endpoint_auth_method: %s becomes %s; the profile allows %s", method, got.TokenEndpointAuthMethod, strings.Join(profile.AuthMethods(), ", "))
+	allowed := strings.Join(profile.AuthMethods(), ", ")
+	switch method := requested.TokenEndpointAuthMethod; method {
+	case granted.TokenEndpointAuthMethod:
+	case "":
+		v.addNote("token_endpoint_auth_method: defaults to %s; the profile allows %s", granted.TokenEndpointAuthMethod, allowed)
+	default:
+		v.addNote("token_endpoint_auth_method: %s becomes %s; the profile allows %s", method, granted.TokenEndpointAuthMethod, allowed)
 	}
-	for _, g := range asked.GrantTypes {
-		if !slices.Contains(got.GrantTypes, g) {
-			v.note("grant_types: %q is dropped; the profile allows %s", g, strings.Join(profile.GrantTypes(), ", "))
-		}
-	}
-	had, have := strings.Fields(asked.Scope), strings.Fields(got.Scope)
-	var lost, more []string
-	for _, s := range had {
-		if !slices.Contains(have, s) {
-			lost = append(lost, s)
+	for _, g := range requested.GrantTypes {
+		if !slices.Contains(granted.GrantTypes, g) {
+			v.addNote("grant_types: %q is dropped; the profile allows %s", g, strings.Join(profile.GrantTypes(), ", "))
 		}
 	}
-	for _, s := range have {
-		if !slices.Contains(had, s) {
-			more = append(more, s)
+	before, after := strings.Fields(requested.Scope), strings.Fields(granted.Scope)
+	var removed, added []string
+	for _, s := range before {
+		if !slices.Contains(after, s) {
+			removed = append(removed, s)
 		}
 	}
-	if len(lost) > 0 {
-		v.note("scope: %q is not given", strings.Join(lost, " "))
+	for _, s := range after {
+		if !slices.Contains(before, s) {
+			added = append(added, s)
+		}
 	}
-	if len(more) > 0 {
-		why := "the profile gives it to who names none, or it has to go with another"
+	if len(removed) > 0 {
+		v.addNote("scope: %q is not granted", strings.Join(removed, " "))
+	}
+	if len(added) > 0 {
+		why := "it is a default scope of the profile, or another scope needs it"
 		if profile.Open() {
-			why = "open registration gives all of the profile's"
+			why = "open registration grants all scopes of the profile"
 		}
-		v.note("scope: %q was not asked for; %s", strings.Join(more, " "), why)
+		v.addNote("scope: %q was not requested; %s", strings.Join(added, " "), why)
 	}
 }
 
-// life says what comes of the registration.
-func (v *verdict) life(profile *policy.Profile, mode broker.Mode, vouched bool, m dcr.ClientMetadata) {
+// setOutcome sets the state, the kind of app client and the lifetimes of the
+// registration. vouched is whether it has an initial access token.
+func (v *verdict) setOutcome(profile *policy.Profile, mode broker.Mode, vouched bool, m dcr.ClientMetadata) {
 	life := profile.Lifetimes()
 	v.State, v.AppClient = string(broker.RegistrationActive), string(profile.AppClient())
 	v.Unconfirmed, v.Inactive, v.Absolute = seconds(life.Unconfirmed), seconds(life.Inactive), seconds(life.Absolute)
@@ -181,7 +186,7 @@ func (v *verdict) life(profile *policy.Profile, mode broker.Mode, vouched bool, 
 	}
 	if profile.Approval() == policy.ApprovalManual {
 		v.State = string(broker.RegistrationPending)
-		v.note("approval: an operator has to approve it (dcrctl client approve) before it can be used")
+		v.addNote("approval: an operator has to approve it (dcrctl client approve) before it can be used")
 	}
 	machine := slices.Contains(m.GrantTypes, dcr.GrantClientCredentials)
 	switch {

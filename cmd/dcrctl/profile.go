@@ -12,7 +12,7 @@ import (
 )
 
 type profileCmd struct {
-	Apply profileApplyCmd `cmd:"" help:"Give the app clients of a profile the settings of policy and environment as they are now; make the shared one ahead of its first use, and print its id at Cognito."`
+	Apply profileApplyCmd `cmd:"" help:"Update the app clients of a profile to the current policy and environment. Creates the shared app client if it does not exist yet, and prints its id at Cognito."`
 }
 
 type profileApplyCmd struct {
@@ -32,8 +32,8 @@ func (d *deployment) policy(ctx context.Context) (*policy.Policy, error) {
 	return p, nil
 }
 
-// Run prints the id alone, so that a script can put it into an allow-list such
-// as allowedClients of an AgentCore gateway. Run again it prints the same.
+// Run prints only the id, so that a script can put it into an allow-list such as
+// allowedClients of an AgentCore gateway. Each run prints the same id.
 func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 	d, err := op.deployment(ctx)
 	if err != nil {
@@ -45,11 +45,11 @@ func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 	if err := d.hasProfile(ctx, op, c.Profile); err != nil {
 		return err
 	}
-	updated, err := d.service.ApplyProfile(ctx, c.Profile, d.by)
+	updated, err := d.service.ApplyProfile(ctx, c.Profile, d.caller)
 	if err != nil {
 		return fmt.Errorf("%s updated: %w", plural(updated, "app client", "app clients"), err)
 	}
-	id, err := c.shared(ctx, d)
+	id, err := c.sharedAppClient(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -60,18 +60,18 @@ func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 			AppClient string `json:"app_client,omitempty"`
 		}{c.Profile, updated, id}})
 	}
-	op.note("%s updated", plural(updated, "app client", "app clients"))
+	op.infof("%s updated", plural(updated, "app client", "app clients"))
 	if id == "" {
-		op.note("profile %s has no shared app client: its app clients are made when they are first needed", c.Profile)
+		op.infof("profile %s has no shared app client: its app clients are created when they are first needed", c.Profile)
 		return nil
 	}
 	_, err = fmt.Fprintln(op.out, id)
 	return err
 }
 
-// shared makes sure that the profile has its shared app client, and returns its
-// id at Cognito, or "" if the profile has none.
-func (c *profileApplyCmd) shared(ctx context.Context, d *deployment) (string, error) {
+// sharedAppClient creates the profile's shared app client if it does not exist,
+// and returns its id at Cognito, or "" if the profile does not share one.
+func (c *profileApplyCmd) sharedAppClient(ctx context.Context, d *deployment) (string, error) {
 	p, err := d.policy(ctx)
 	if err != nil {
 		return "", err
@@ -84,7 +84,8 @@ func (c *profileApplyCmd) shared(ctx context.Context, d *deployment) (string, er
 		return "", err
 	}
 	key := broker.SharedAppClientKey(c.Profile)
-	// Interrupted, an app client might be left for the janitor to find.
+	// If this were interrupted, it could leave an app client for the janitor to
+	// delete.
 	if err := provisioning.Provision(context.WithoutCancel(ctx), key); err != nil {
 		return "", err
 	}

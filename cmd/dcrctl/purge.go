@@ -25,25 +25,25 @@ import (
 )
 
 type purgeCmd struct {
-	DryRun bool `help:"Change nothing, and list what would be removed."`
+	DryRun bool `help:"Change nothing; list what would be removed."`
 	confirmation
 }
 
-// Help is more than fits into a line.
+// Help returns the text that --help shows below the first line.
 func (*purgeCmd) Help() string {
-	return `For a deployment whose functions are gone. A deployment that still runs loses all clients by it.
+	return `Use purge only if the deployment's functions are gone: a deployment that still runs loses all its clients.
 
-It needs AWS_REGION, USER_POOL_ID and DEPLOYMENT_ID as the deployment had them, and TABLE_NAME if its table is still there. It removes app clients that carry the mark of that deployment, their branding styles with them, and the records in the table if the table says that it is that deployment's. Nothing else is touched: the table itself, the keys and the policy are named, for you to remove.`
+purge needs AWS_REGION, USER_POOL_ID and DEPLOYMENT_ID as the deployment had them, and TABLE_NAME if the table still exists. It removes the app clients that carry the deployment's mark, with their branding styles, and the records in the table if the table is marked as this deployment's. It touches nothing else: it lists the table itself, the keys and the policy for you to remove.`
 }
 
-// leftover is something that a deployment leaves behind, as JSON.
+// leftover is something that a deployment has left behind, as JSON.
 type leftover struct {
 	// Kind is app_client, records, table, keys or policy.
 	Kind string `json:"kind"`
 	ID   string `json:"id"`
-	// Count is how many records there are.
+	// Count is the number of records.
 	Count int `json:"count,omitempty"`
-	// Removed is whether it has been removed. Note says why not.
+	// Removed reports whether it was removed. If not, Note says why.
 	Removed bool   `json:"removed"`
 	Note    string `json:"note,omitempty"`
 
@@ -57,7 +57,7 @@ type leftovers struct {
 	sdk    aws.Config
 	apps   *cognito.AppClients
 	store  *dynamo.Store // nil without a table
-	by     string
+	caller string
 	log    *slog.Logger
 }
 
@@ -79,10 +79,10 @@ func (c *purgeCmd) Run(ctx context.Context, op *operator) error {
 			return err
 		}
 	}
-	err = c.askFor(ctx, op, l.config.Deployment, " ", `%s and %s are removed for good. If the deployment still runs, it loses all its clients.
-Write the deployment's id (%s) to go on:`, plural(count(found, "app_client"), "app client", "app clients"),
+	question := fmt.Sprintf(`This removes %s and %s permanently. If the deployment still runs, it loses all its clients.
+Type the deployment's id (%s) to continue:`, plural(count(found, "app_client"), "app client", "app clients"),
 		plural(records(found), "record", "records"), l.config.Deployment)
-	if err != nil {
+	if err := c.confirmWord(ctx, op, l.config.Deployment, " ", question); err != nil {
 		return err
 	}
 	err = l.remove(ctx, found)
@@ -95,7 +95,7 @@ Write the deployment's id (%s) to go on:`, plural(count(found, "app_client"), "a
 			removed++
 		}
 	}
-	op.note("%s removed", plural(removed, "app client", "app clients"))
+	op.infof("%s removed", plural(removed, "app client", "app clients"))
 	return err
 }
 
@@ -112,19 +112,20 @@ func newLeftovers(ctx context.Context, op *operator) (*leftovers, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The table that counts calls may be gone, and nobody else is calling.
+	// Calls of Cognito are limited in memory: the table may be gone, and the
+	// deployment's functions make no calls any more.
 	apps, err := registrar.AppClients(c, sdk, memory.NewStore(time.Now))
 	if err != nil {
 		return nil, &environmentError{err}
 	}
-	l := &leftovers{op: op, config: c, sdk: sdk, apps: apps, by: op.by(ctx, sdk), log: log}
+	l := &leftovers{op: op, config: c, sdk: sdk, apps: apps, caller: op.caller(ctx, sdk), log: log}
 	if c.Table != "" {
 		l.store = wire.Store(c, sdk)
 	}
 	return l, nil
 }
 
-// find lists what there is. It changes nothing.
+// find returns everything that the deployment has left. It changes nothing.
 func (l *leftovers) find(ctx context.Context) ([]leftover, error) {
 	var found []leftover
 	for a, err := range l.apps.List(ctx) {
@@ -141,13 +142,13 @@ func (l *leftovers) find(ctx context.Context) ([]leftover, error) {
 	found = append(found, table...)
 	for _, d := range []struct{ kind, at string }{{"keys", l.config.Keys}, {"policy", l.config.PolicyDocument}} {
 		if d.at != "" {
-			found = append(found, leftover{Kind: d.kind, ID: d.at, Note: "yours to remove"})
+			found = append(found, leftover{Kind: d.kind, ID: d.at, Note: "remove it yourself"})
 		}
 	}
 	return found, nil
 }
 
-// table lists the records, if the table says that it is the deployment's.
+// table returns the table and, if it is marked as the deployment's, its records.
 func (l *leftovers) table(ctx context.Context) ([]leftover, error) {
 	if l.store == nil {
 		return nil, nil
@@ -160,23 +161,23 @@ func (l *leftovers) table(ctx context.Context) ([]leftover, error) {
 		return nil, err
 	}
 	if len(counts) == 0 {
-		return []leftover{{Kind: "table", ID: l.config.Table, Note: "empty; yours to remove"}}, nil
+		return []leftover{{Kind: "table", ID: l.config.Table, Note: "empty; remove it yourself"}}, nil
 	}
 	d, err := l.store.TableOwner(ctx)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
-		return []leftover{{Kind: "table", ID: l.config.Table, Note: "left alone: it does not say whose it is"}}, nil
+		return []leftover{{Kind: "table", ID: l.config.Table, Note: "left alone: it is not marked as this deployment's"}}, nil
 	case err != nil:
 		return nil, err
 	case d.ID != l.config.Deployment:
-		return []leftover{{Kind: "table", ID: l.config.Table, Note: fmt.Sprintf("left alone: it is that of the deployment %q", d.ID)}}, nil
+		return []leftover{{Kind: "table", ID: l.config.Table, Note: fmt.Sprintf("left alone: it belongs to the deployment %q", d.ID)}}, nil
 	}
-	delete(counts, "slot") // they go by themselves, a minute later
+	delete(counts, "slot") // DynamoDB deletes them: they expire after a minute
 	var found []leftover
 	for _, kind := range slices.Sorted(maps.Keys(counts)) {
 		found = append(found, leftover{Kind: "records", ID: kind, Count: counts[kind]})
 	}
-	return append(found, leftover{Kind: "table", ID: l.config.Table, Note: "yours to remove"}), nil
+	return append(found, leftover{Kind: "table", ID: l.config.Table, Note: "remove it yourself"}), nil
 }
 
 func (f leftover) removable() bool { return f.Kind == "app_client" || f.Kind == "records" }
@@ -199,12 +200,12 @@ func records(found []leftover) int {
 	return n
 }
 
-// remove removes app clients first: as long as one is left, the table still says
-// whose they are.
+// remove removes the app clients first, so that the table is still marked as the
+// deployment's while any of them is left.
 func (l *leftovers) remove(ctx context.Context, found []leftover) error {
 	progress := l.op.progress()
 	defer progress.end()
-	who := telemetry.Actor{Kind: "operator", ID: l.by}
+	actor := telemetry.Actor{Kind: "operator", ID: l.caller}
 	for i := range found {
 		f := &found[i]
 		if f.Kind != "app_client" {
@@ -217,15 +218,15 @@ func (l *leftovers) remove(ctx context.Context, found []leftover) error {
 			return fmt.Errorf("app client %s: %w", f.ID, err)
 		}
 		f.Removed = true
-		progress.say("%d of %d app clients removed", i+1, count(found, "app_client"))
-		telemetry.Audit{Event: telemetry.AppClientRemoved, Actor: who, AppClient: f.ID}.Log(ctx, l.log)
+		progress.updatef("%d of %d app clients removed", i+1, count(found, "app_client"))
+		telemetry.Audit{Event: telemetry.AppClientRemoved, Actor: actor, AppClient: f.ID}.Log(ctx, l.log)
 	}
 	if l.store == nil || records(found) == 0 {
 		return nil
 	}
-	n, err := l.store.DeleteRecords(ctx, func(n int) { progress.say("%d of %d records removed", n, records(found)) })
+	n, err := l.store.DeleteRecords(ctx, func(n int) { progress.updatef("%d of %d records removed", n, records(found)) })
 	if n > 0 {
-		telemetry.Audit{Event: tableEmptied, Actor: who, Before: []slog.Attr{slog.String("table", l.config.Table), slog.Int("records", n)}}.Log(ctx, l.log)
+		telemetry.Audit{Event: tableEmptied, Actor: actor, Before: []slog.Attr{slog.String("table", l.config.Table), slog.Int("records", n)}}.Log(ctx, l.log)
 	}
 	if err != nil {
 		return err
@@ -238,14 +239,14 @@ func (l *leftovers) remove(ctx context.Context, found []leftover) error {
 	return nil
 }
 
-// tableEmptied is the event of a purge, which nothing else has.
+// tableEmptied is an audit event that only purge writes.
 const tableEmptied telemetry.Event = "table.emptied"
 
 func (l *leftovers) write(found []leftover, note string) error {
 	if !l.op.json && note == "" && len(found) == 0 {
 		return nil
 	}
-	err := emit(l.op, found, "Nothing is left of it.", []column[leftover]{
+	err := emit(l.op, found, "Nothing is left of this deployment.", []column[leftover]{
 		{"KIND", func(f leftover) string { return strings.ReplaceAll(f.Kind, "_", " ") }},
 		{"WHAT", func(f leftover) string { return f.ID }},
 		{"COUNT", func(f leftover) string {
@@ -259,13 +260,13 @@ func (l *leftovers) write(found []leftover, note string) error {
 			case f.Removed:
 				return "removed"
 			case f.removable():
-				return "goes"
+				return "will be removed"
 			}
 			return f.Note
 		}},
 	})
 	if note != "" {
-		l.op.note("%s", note)
+		l.op.infof("%s", note)
 	}
 	return err
 }

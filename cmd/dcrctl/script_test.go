@@ -41,12 +41,12 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write what the commands print into the scripts")
-	casts  = flag.String("casts", "", "directory for what make casts draws")
+	update = flag.Bool("update", false, "write the output of the commands into the scripts and the reference")
+	casts  = flag.String("casts", "", "directory for the output that make casts draws")
 )
 
-// The scripts run dcrctl, and golden, which is dcrctl with all that differs from
-// run to run taken out of what it prints.
+// The scripts run dcrctl and golden, which is dcrctl with output that is the same
+// in every run.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"dcrctl": main, "golden": golden})
 }
@@ -54,14 +54,14 @@ func TestMain(m *testing.M) {
 func golden() {
 	var out, errs bytes.Buffer
 	code := run(context.Background(), os.Args[1:], &out, &errs, os.Getenv)
-	fmt.Fprint(os.Stdout, alike(out.String()))
-	fmt.Fprint(os.Stderr, alike(errs.String()))
+	fmt.Fprint(os.Stdout, normalize(out.String()))
+	fmt.Fprint(os.Stderr, normalize(errs.String()))
 	os.Exit(code)
 }
 
-// alike replaces times, what is random, and what is of this machine, by as many
-// other characters, so that columns stay.
-func alike(s string) string {
+// normalize replaces times, random values and local addresses by constants. Where
+// they stand in columns the constants have the same length.
+func normalize(s string) string {
 	s = regexp.MustCompile(`20\d\d-\d\d-\d\d([ T])\d\d:\d\d:\d\d`).ReplaceAllString(s, `2026-01-02${1}15:04:05`)
 	s = regexp.MustCompile(`(\.\d+)?(Z|[+-]\d\d:\d\d)"`).ReplaceAllString(s, `Z"`)
 	s = regexp.MustCompile(`(client_id_issued_at": )\d+`).ReplaceAllString(s, "${1}1767366245")
@@ -99,7 +99,7 @@ func fixtures(t *testing.T) string {
 func TestScripts(t *testing.T) {
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
 	if endpoint == "" {
-		t.Skip("dcrctl was not run against a table: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test does")
+		t.Skip("dcrctl was not run on a table: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test does")
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
@@ -117,18 +117,18 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptCommands are what scripts have besides dcrctl.
+// scriptCommands are the commands that scripts have besides dcrctl and golden.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": spoil, "pool": countClients, "capture": capture,
+	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": injectFault, "pool": countClients, "capture": capture,
 	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable, "gone": makeGone,
 }
 
-// world is what a script works on.
+// world is the user pool and the database that a script works on.
 type world struct {
 	pool   *emulator.Cognito
 	server *httptest.Server
 	dynamo *dynamodb.Client
-	// answered is called when Cognito has answered.
+	// answered is called after Cognito has answered.
 	answered atomic.Pointer[hook]
 }
 
@@ -191,8 +191,8 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	return dynamo.CreateTable(t.Context(), w.dynamo, table)
 }
 
-// deploymentOf is the deployment as the script's environment describes it, in
-// this process.
+// deploymentOf returns the deployment that the script's environment describes, for
+// use in the process of the test.
 func deploymentOf(ts *testscript.TestScript) *deployment {
 	c, err := environment.AppClients(getenv(ts))
 	ts.Check(err)
@@ -204,7 +204,8 @@ func deploymentOf(ts *testscript.TestScript) *deployment {
 	return &deployment{config: c, sdk: sdk, store: store, service: service}
 }
 
-// getenv is the script's environment, for this process, which works elsewhere.
+// getenv returns the script's environment, with absolute paths, since the process
+// of the test has another working directory.
 func getenv(ts *testscript.TestScript) func(string) string {
 	return func(name string) string {
 		v := ts.Getenv(name)
@@ -215,8 +216,8 @@ func getenv(ts *testscript.TestScript) func(string) string {
 	}
 }
 
-// interrupted OPERATION COMMAND...: runs the command, interrupts it as soon as
-// Cognito has answered that operation once, and wants that it says so.
+// interrupted OPERATION COMMAND...: runs the command and interrupts it as soon as
+// Cognito has answered that operation once. The command must report that.
 func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -226,11 +227,11 @@ func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 	var out, errs bytes.Buffer
 	code := run(ctx, args[1:], &out, &errs, getenv(ts))
 	if code != failed || !strings.Contains(errs.String(), "Interrupted") {
-		ts.Fatalf("interrupted, it ended with %d and\n%s%s\nwant 1 and that it was interrupted", code, out.String(), errs.String())
+		ts.Fatalf("the interrupted command ended with %d and\n%s%s\nwant 1 and \"Interrupted\"", code, out.String(), errs.String())
 	}
 }
 
-// A hook is called when Cognito has answered an operation.
+// A hook is called after Cognito has answered an operation.
 type hook struct {
 	operation string
 	call      func()
@@ -246,7 +247,8 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// exitcode N COMMAND...: wants that exit code, which ! does not tell from others.
+// exitcode N COMMAND...: the command must end with exit code N. The script's ! only
+// tests that it is not 0.
 func exitCode(ts *testscript.TestScript, _ bool, args []string) {
 	code := 0
 	err := ts.Exec(args[1], args[2:]...)
@@ -282,7 +284,7 @@ func register(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("CLIENT", info.ClientID)
 }
 
-// touch CLIENT: has the client be used.
+// touch CLIENT: records a use of the client.
 func touch(ts *testscript.TestScript, _ bool, args []string) {
 	d := deploymentOf(ts)
 	r, err := d.store.Registration(context.Background(), args[0])
@@ -302,8 +304,8 @@ func makeGrant(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
-// appclient NAME CALLBACK: makes an app client of somebody else's, and sets
-// APP_CLIENT.
+// appclient NAME REDIRECT_URI: creates an app client that is not the broker's, and
+// sets APP_CLIENT.
 func makeAppClient(ts *testscript.TestScript, _ bool, args []string) {
 	d := deploymentOf(ts)
 	api := cip.NewFromConfig(d.sdk, func(o *cip.Options) { o.BaseEndpoint = aws.String(d.config.CognitoEndpoint) })
@@ -316,12 +318,12 @@ func makeAppClient(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("APP_CLIENT", *out.UserPoolClient.ClientId)
 }
 
-// fault OPERATION EXCEPTION: spoils all calls of the operation from now on.
-func spoil(ts *testscript.TestScript, _ bool, args []string) {
+// fault OPERATION EXCEPTION: all later calls of the operation fail.
+func injectFault(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value(worldKey{}).(*world).pool.Faults().Inject(args[0], emulator.Fault{Effect: emulator.FailBefore, Exception: args[1]})
 }
 
-// pool N: wants that many app clients in the pool.
+// pool N: the pool must have N app clients.
 func countClients(ts *testscript.TestScript, _ bool, args []string) {
 	if n := strconv.Itoa(len(ts.Value(worldKey{}).(*world).pool.AppClients())); n != args[0] {
 		ts.Fatalf("the pool has %s app clients, want %s", n, args[0])
@@ -337,7 +339,7 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], m[len(m)-1])
 }
 
-// newtable NAME: makes another table and sets TABLE_NAME, as if the first were
+// newtable: creates an empty table and sets TABLE_NAME, as if the first table were
 // lost.
 func newTable(ts *testscript.TestScript, _ bool, args []string) {
 	table := "dcrctl-" + credential.NewID()
@@ -345,13 +347,12 @@ func newTable(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("TABLE_NAME", table)
 }
 
-// settable ID: makes the table that of the deployment.
+// settable ID: marks the table as that of the deployment.
 func setTable(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(deploymentOf(ts).store.SetTableOwner(context.Background(), &broker.TableOwner{ID: args[0]}))
 }
 
-// gone N: stores that many records of app clients that have been deleted at
-// Cognito.
+// gone N: stores N records of app clients that were deleted at Cognito.
 func makeGone(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)

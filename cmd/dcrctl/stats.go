@@ -20,7 +20,7 @@ import (
 )
 
 type statsCmd struct {
-	Quota int `placeholder:"N" help:"How many app clients the pool can have. Default: APP_CLIENT_QUOTA in the environment, or else 1000, which it is unless AWS has raised it."`
+	Quota int `placeholder:"N" help:"Maximum number of app clients in the pool. Default: APP_CLIENT_QUOTA in the environment, otherwise 1000, the quota unless AWS has raised it."`
 }
 
 // stat is one number, as JSON.
@@ -31,7 +31,7 @@ type stat struct {
 	Profile string `json:"profile,omitempty"`
 	State   string `json:"state,omitempty"`
 	Count   int    `json:"count"`
-	// Limit is how many there can be, where that is known.
+	// Limit is the maximum of Count, or 0 if it is not known.
 	Limit int `json:"limit,omitempty"`
 }
 
@@ -71,7 +71,7 @@ func countRegistrations(ctx context.Context, store *dynamo.Store, progress *prog
 			return nil, err
 		}
 		n++
-		progress.say("%d clients read", n)
+		progress.updatef("%d clients read", n)
 		counts[stat{Measure: "registrations", Profile: r.Profile, State: string(r.State)}]++
 	}
 	return sorted(counts), nil
@@ -92,7 +92,7 @@ func countRecords(ctx context.Context, store *dynamo.Store, progress *progress) 
 			return nil, err
 		}
 		n++
-		progress.say("%d records of app clients read", n)
+		progress.updatef("%d records of app clients read", n)
 		if a.Kind != broker.KindRegistering {
 			counts[stat{Measure: "app_client_records", Profile: a.Profile, State: string(a.State)}]++
 		}
@@ -110,10 +110,10 @@ func sorted(counts map[stat]int) []stat {
 	return keys
 }
 
-// countPool counts what there is at Cognito, if the environment says where.
+// countPool counts the app clients of the user pool, if the environment names it.
 func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, store *dynamo.Store) ([]stat, error) {
 	if op.getenv("USER_POOL_ID") == "" || op.getenv("DEPLOYMENT_ID") == "" {
-		op.note("USER_POOL_ID and DEPLOYMENT_ID are not set, so that the app clients of the pool were not counted")
+		op.infof("USER_POOL_ID and DEPLOYMENT_ID are not both set, so the app clients of the pool were not counted")
 		return nil, nil
 	}
 	conf, err := settings.Pool(op.getenv)
@@ -134,13 +134,13 @@ func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, 
 	}, nil
 }
 
-// barWidth is how many characters the longest bar has.
+// barWidth is the number of characters in the longest bar.
 const barWidth = 30
 
-// statHeads are what the measures are called for people.
+// statHeads are the headings of the measures, in the order of the output.
 var statHeads = []struct{ measure, head string }{
 	{"registrations", "Clients"},
-	{"app_client_records", "App clients, as the table has them"},
+	{"app_client_records", "App clients in the table"},
 	{"pool_app_clients", "App clients in the user pool"},
 }
 
@@ -187,7 +187,7 @@ func writeStats(op *operator, stats []stat) error {
 	return err
 }
 
-// writePool shows how full the pool is.
+// writePool writes how full the pool is.
 func writePool(text *strings.Builder, s stat, ours int, block string, coloured bool) {
 	colour := terminal.Green
 	switch {
@@ -203,7 +203,8 @@ func writePool(text *strings.Builder, s stat, ours int, block string, coloured b
 
 func bar(n, of int, block string) string { return strings.Repeat(block, barLength(n, of)) }
 
-// barLength is at least one for what is not nothing.
+// barLength returns the number of characters in the bar for n of at most of. It is
+// at least one if n is not 0.
 func barLength(n, of int) int {
 	if n <= 0 || of <= 0 {
 		return 0
@@ -211,7 +212,8 @@ func barLength(n, of int) int {
 	return min(max(1, n*barWidth/of), barWidth)
 }
 
-// barBlock is what bars are made of: what the locale can show.
+// barBlock returns the character that bars consist of, one that the locale can
+// show.
 func barBlock() string {
 	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
 	if strings.Contains(strings.ToUpper(strings.ReplaceAll(locale, "-", "")), "UTF8") {

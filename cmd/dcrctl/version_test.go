@@ -7,8 +7,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 )
 
-// --version is for somebody who has just unpacked it.
-func TestVersionWantsNoEnvironment(t *testing.T) {
+// --version works right after dcrctl was unpacked, without an environment.
+func TestVersionNeedsNoEnvironment(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"--version"}, &out, &errs, func(string) string { return "" })
 	if code != 0 || out.String() != "dcrctl "+environment.Version()+"\n" || errs.Len() > 0 {

@@ -1,7 +1,7 @@
-// Command janitor is the Lambda function that a schedule runs every hour. It
-// finishes or undoes what was left half done, and removes what has come to the
-// end of its life, see broker.Service.Sweep. environment.AppClients says what its
-// environment holds.
+// Command janitor is the Lambda function that a schedule runs every hour, in both
+// modes. It finishes or undoes changes that were interrupted, and removes clients
+// whose lifetime has ended; see usecase.Service.Sweep. environment.AppClients reads its
+// environment.
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 	lambda.Start(run)
 }
 
-// janitor returns what answers each event of the schedule, whatever is in it.
+// janitor returns the handler of the schedule's events. It ignores their content.
 func janitor() (func(context.Context) (usecase.Swept, error), error) {
 	c, err := environment.AppClients(os.Getenv)
 	if err != nil {

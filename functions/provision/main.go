@@ -1,8 +1,8 @@
-// Command provision is the private Lambda function that makes the app clients of
-// brokered mode. It is invoked by the functions that face the internet with the
-// key of an app client's record and nothing else. environment.AppClients says what
-// its environment holds. At Cognito it may create app clients and give them a
-// branding style, and no more.
+// Command provision is the private Lambda function that creates the app clients of
+// brokered mode. The functions authorize and token invoke it with only the key of
+// an app client's record. It is not part of direct mode. environment.AppClients reads
+// its environment. At Cognito its role can create app clients and their branding
+// styles, and nothing else.
 package main
 
 import (
@@ -47,18 +47,18 @@ func provisioner() (broker.Provisioner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return observed{p, log}, nil
+	return logged{p, log}, nil
 }
 
-// observed logs a line for each invocation.
-type observed struct {
+// logged is a Provisioner that logs a line for each call.
+type logged struct {
 	broker.Provisioner
 	log *slog.Logger
 }
 
-func (o observed) Provision(ctx context.Context, key string) error {
-	ctx, end := lambdahttp.BeginInvocation(ctx, o.log, "provisioned")
-	err := o.Provisioner.Provision(ctx, key)
+func (l logged) Provision(ctx context.Context, key string) error {
+	ctx, end := lambdahttp.BeginInvocation(ctx, l.log, "provisioned")
+	err := l.Provisioner.Provision(ctx, key)
 	end(err, slog.String("key", fmt.Sprintf("%.200s", key)))
 	return err
 }

@@ -1,6 +1,8 @@
 // Command register is the Lambda function behind /register and
 // /register/{client_id}: dynamic client registration (RFC 7591) and its
-// management (RFC 7592). environment.Registration says what its environment holds.
+// management (RFC 7592), in both modes. In direct mode it creates, updates and
+// deletes app clients at Cognito; in brokered mode its role has no permission for
+// Cognito's API. environment.Registration reads its environment.
 package main
 
 import (

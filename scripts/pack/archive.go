@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// file is one of an archive.
+// file is a file in an archive.
 type file struct {
 	name    string
 	mode    fs.FileMode
 	content []byte
 }
 
-// written is the time of every file in an archive, the first that a zip can
-// tell.
+// written is the modification time of every file in an archive: the earliest that
+// the zip format can store.
 var written = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// archive returns the files in the kind of archive that its name says, sorted by
-// name.
+// archive returns the files, sorted by name, in an archive of the format that the
+// extension of name says.
 func archive(name string, files []file) ([]byte, error) {
 	files = slices.SortedFunc(slices.Values(files), func(a, b file) int { return cmp.Compare(a.name, b.name) })
 	if strings.HasSuffix(name, ".zip") {

@@ -27,26 +27,27 @@ const (
 	root        = "../.."
 )
 
-// What is shipped for this machine. make dist does the same for all.
+// The test builds the release for this machine; make dist builds it for all
+// platforms.
 func TestDist(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds what is shipped twice; run without -short")
+		t.Skip("the release was not built twice: run without -short")
 	}
 	sources := filepath.Join(t.TempDir(), "sources")
 	copySources(t, root, sources)
 	out := dist(t, sources, filepath.Join(t.TempDir(), "out"))
 
-	t.Run("another place gives the same bytes", func(t *testing.T) { testAnotherPlace(t, sources, out) })
+	t.Run("a build in another directory gives the same bytes", func(t *testing.T) { testReproducible(t, sources, out) })
 	t.Run("archives", func(t *testing.T) { testArchives(t, sources, out) })
 	t.Run("checksums", func(t *testing.T) { testChecksums(t, out) })
-	t.Run("tools say their version", func(t *testing.T) { testVersions(t, out) })
+	t.Run("tools print their version", func(t *testing.T) { testVersions(t, out) })
 	t.Run("SBOM and licences name every module", func(t *testing.T) { testModules(t, out) })
 }
 
-// copySources copies what a release has: no output and nothing of git.
+// copySources copies the sources without build output and git data.
 func copySources(t *testing.T, from, to string) {
 	t.Helper()
-	not := []string{"bin", "dist", "node_modules", "cdk.out"}
+	skip := []string{"bin", "dist", "node_modules", "cdk.out"}
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -56,11 +57,11 @@ func copySources(t *testing.T, from, to string) {
 			return err
 		}
 		switch {
-		case d.IsDir() && (slices.Contains(not, d.Name()) || rel != "." && strings.HasPrefix(d.Name(), ".")):
+		case d.IsDir() && (slices.Contains(skip, d.Name()) || rel != "." && strings.HasPrefix(d.Name(), ".")):
 			return filepath.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, rel), 0o755)
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular() || d.Name() == ".git": // a file in a worktree
 			return nil
 		}
 		info, err := d.Info()
@@ -78,7 +79,8 @@ func copySources(t *testing.T, from, to string) {
 	}
 }
 
-// dist builds for this machine, with a policy beside the functions.
+// dist builds the release for this machine, with a policy and a logo in the packages
+// of the functions.
 func dist(t *testing.T, sources, out string, env ...string) string {
 	t.Helper()
 	pack := filepath.Join(t.TempDir(), "pack")
@@ -99,8 +101,9 @@ func dist(t *testing.T, sources, out string, env ...string) string {
 	return out
 }
 
-// Another directory, a checkout with changes, another time and other variables.
-func testAnotherPlace(t *testing.T, sources, out string) {
+// testReproducible builds again in another directory, in a checkout with changes, at
+// another time and with other variables.
+func testReproducible(t *testing.T, sources, out string) {
 	there := filepath.Join(t.TempDir(), "quite", "another", "place")
 	copySources(t, sources, there)
 	for _, args := range [][]string{{"init", "-q"}, {"add", "Makefile"}, {"-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "one file"}} {
@@ -113,7 +116,7 @@ func testAnotherPlace(t *testing.T, sources, out string) {
 	again := dist(t, there, filepath.Join(t.TempDir(), "out"), "GOFLAGS=-ldflags=-X=main.who=me", "GOAMD64=v2", "CGO_ENABLED=1", "TZ=Asia/Tokyo")
 	a, b := names(t, out), names(t, again)
 	if !slices.Equal(a, b) {
-		t.Fatalf("files %q, and then %q", a, b)
+		t.Fatalf("files of the second build = %q, want %q", b, a)
 	}
 	for _, name := range a {
 		if x, y := content(t, out, name), content(t, again, name); !bytes.Equal(x, y) {
@@ -153,7 +156,7 @@ func testArchives(t *testing.T, sources, out string) {
 			}
 		}
 		if strings.Join(got, " ") != want {
-			t.Errorf("%s holds %q, want %s", name, got, want)
+			t.Errorf("%s has %q, want %s", name, got, want)
 		}
 	}
 }
@@ -162,7 +165,7 @@ func executable(name string) bool {
 	return slices.Contains([]string{"bootstrap", "dcrctl", "dcr-dev"}, name)
 }
 
-// A program of this machine under the name that it has on Windows.
+// The test uses an executable of this machine under the name of one for Windows.
 func TestToolsForWindowsAreZips(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -191,11 +194,11 @@ func TestIncludedFilesCannotReplaceTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := readTree(dir); err == nil {
-		t.Error("a file called bootstrap was taken, want an error")
+		t.Error("readTree accepted a file called bootstrap, want an error")
 	}
 }
 
-// SHA256SUMS is what sha256sum -c reads.
+// testChecksums checks SHA256SUMS, which has the format of sha256sum -c.
 func testChecksums(t *testing.T, out string) {
 	var want strings.Builder
 	for _, name := range names(t, out) {
@@ -226,7 +229,7 @@ func testVersions(t *testing.T, out string) {
 	}
 }
 
-// sbom is what we read of a CycloneDX document.
+// sbom has the fields of a CycloneDX document that the tests read.
 type sbom struct {
 	BOMFormat  string
 	Components []struct {
@@ -284,7 +287,7 @@ func testModules(t *testing.T, out string) {
 				ref := "pkg:golang/" + strings.ToLower(path) + "@" + strings.ReplaceAll(version, "+", "%2B")
 				used[ref] = true
 				if versions[ref] != path+" "+version || !slices.Contains(dependsOn[name], ref) {
-					t.Errorf("SBOM: %s is not there, or %s does not depend on it", ref, name)
+					t.Errorf("SBOM: %s is missing, or %s does not depend on it", ref, name)
 				}
 				if !strings.Contains(notices, "\n"+path+"@"+version+" (") {
 					t.Errorf("THIRD_PARTY_LICENSES.txt does not name %s %s", path, version)
@@ -294,7 +297,7 @@ func testModules(t *testing.T, out string) {
 	}
 	for ref := range versions {
 		if strings.HasPrefix(ref, "pkg:") && !used[ref] {
-			t.Errorf("SBOM: %s is in no program", ref)
+			t.Errorf("SBOM: no program uses %s", ref)
 		}
 	}
 }
@@ -328,7 +331,7 @@ func content(t *testing.T, dir, name string) []byte {
 	return b
 }
 
-// unpack reads an archive and checks that no time in it is of today.
+// unpack reads an archive and checks that all times in it are constant.
 func unpack(t *testing.T, dir, name string) []file {
 	t.Helper()
 	packed := content(t, dir, name)

@@ -1,7 +1,7 @@
-// Command pack makes the archives that are shipped of the programs that
-// scripts/dist.sh has built, with their licences, an SBOM and the checksums of
-// all. What it writes depends on what it reads and on nothing else: archives
-// hold no times, owners or modes of the machine.
+// Command pack writes the files of a release: archives of the programs that
+// scripts/dist.sh has built, their licences, an SBOM and the checksums of all files.
+// The output depends on the input only: archives have no times, owners or modes of
+// the machine.
 //
 // It runs in the root of the module and needs the go command.
 package main
@@ -31,7 +31,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.version, "version", "", "`version` of what is packed")
+	flag.StringVar(&o.version, "version", "", "`version` of the programs")
 	flag.StringVar(&o.functions, "functions", "", "`directory` of the functions: ARCH/FUNCTION/bootstrap")
 	flag.StringVar(&o.tools, "tools", "", "`directory` of the tools: OS_ARCH/TOOL")
 	flag.StringVar(&o.include, "include", "", "`directory` of files for the packages of the functions")
@@ -43,15 +43,15 @@ func main() {
 	}
 }
 
-// program is one executable and what it becomes.
+// program is an executable and the archive that has it.
 type program struct {
 	archive string // file name of the archive
-	files   []file // the executable is the first
+	files   []file // the executable comes first
 	built   *buildinfo.BuildInfo
 }
 
-// shipped is one file of the output.
-type shipped struct {
+// output is a file of the release.
+type output struct {
 	name    string
 	content []byte
 }
@@ -77,7 +77,7 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	texts := []shipped{{"LICENSE", license}, {"THIRD_PARTY_LICENSES.txt", notices}}
+	texts := []output{{"LICENSE", license}, {"THIRD_PARTY_LICENSES.txt", notices}}
 	for i := range tools {
 		for _, t := range texts {
 			tools[i].files = append(tools[i].files, file{t.name, 0o644, t.content})
@@ -90,14 +90,14 @@ func run(o options) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.archive, err)
 		}
-		all = append(all, shipped{p.archive, content})
+		all = append(all, output{p.archive, content})
 	}
 	sbom, err := bom(o.version, programs, all)
 	if err != nil {
 		return err
 	}
-	all = append(all, shipped{"sbom.cdx.json", sbom})
-	slices.SortFunc(all, func(a, b shipped) int { return cmp.Compare(a.name, b.name) })
+	all = append(all, output{"sbom.cdx.json", sbom})
+	slices.SortFunc(all, func(a, b output) int { return cmp.Compare(a.name, b.name) })
 
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
@@ -106,7 +106,7 @@ func run(o options) error {
 	for _, s := range all {
 		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(s.content), s.name)
 	}
-	for _, s := range append(all, shipped{"SHA256SUMS", sums.Bytes()}) {
+	for _, s := range append(all, output{"SHA256SUMS", sums.Bytes()}) {
 		if err := os.WriteFile(filepath.Join(o.out, s.name), s.content, 0o644); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func run(o options) error {
 }
 
 func readFunctions(dir, include string) ([]program, error) {
-	beside, err := readTree(include)
+	included, err := readTree(include)
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +125,12 @@ func readFunctions(dir, include string) ([]program, error) {
 	}
 	var programs []program
 	for _, path := range paths {
-		of := filepath.Dir(path)
-		p, err := read(path, filepath.Base(of)+"_"+filepath.Base(filepath.Dir(of))+".zip")
+		dir := filepath.Dir(path) // ARCH/FUNCTION
+		p, err := read(path, filepath.Base(dir)+"_"+filepath.Base(filepath.Dir(dir))+".zip")
 		if err != nil {
 			return nil, err
 		}
-		p.files = append(p.files, beside...)
+		p.files = append(p.files, included...)
 		programs = append(programs, p)
 	}
 	return programs, nil
@@ -169,7 +169,8 @@ func read(path, archive string) (program, error) {
 	return program{archive, []file{{filepath.Base(path), 0o755, content}}, built}, nil
 }
 
-// readTree returns the files under dir by their paths in it; none if dir is "".
+// readTree returns the files under dir, named by their paths in it, or none if dir
+// is "".
 func readTree(dir string) ([]file, error) {
 	if dir == "" {
 		return nil, nil

@@ -13,13 +13,14 @@ import (
 	"strings"
 )
 
-// module is one that a program was built of. That of Go's own packages is "std".
+// module is a module that a program was built from. "std" is that of Go's standard
+// library.
 type module struct{ path, version string }
 
 func (m module) String() string { return m.path + "@" + m.version }
 
-// modules returns what p was built of, without our own module. What replaces a
-// module stands for it.
+// modules returns the modules that p was built from, without the broker's own. It
+// returns the replacement of a module that is replaced.
 func (p program) modules() []module {
 	found := []module{{"std", strings.TrimPrefix(p.built.GoVersion, "go")}}
 	for _, m := range p.built.Deps {
@@ -31,7 +32,7 @@ func (p program) modules() []module {
 	return found
 }
 
-// allModules are those of all programs, sorted.
+// allModules returns the modules of all programs, sorted.
 func allModules(programs []program) []module {
 	found := make(map[module]bool)
 	for _, p := range programs {
@@ -42,11 +43,12 @@ func allModules(programs []program) []module {
 	return slices.SortedFunc(maps.Keys(found), func(a, b module) int { return strings.Compare(a.String(), b.String()) })
 }
 
-// licenseFile matches what a module's licence and notices are called.
+// licenseFile matches the names of files with a module's licence or notices.
 var licenseFile = regexp.MustCompile(`^(?i:(un)?licen[cs]e|copying|notice|patents|authors|contributors)([.-].*)?$`)
 
-// notices returns the licences of what the programs link, each text once under
-// the modules that have it: most licences want to go with every copy.
+// notices returns the licences of the modules that the programs link, because most
+// licences must be part of every copy. Each text appears once, below the modules
+// that have it.
 func notices(programs []program) ([]byte, error) {
 	var texts []string
 	of := make(map[string][]string)
@@ -80,14 +82,14 @@ func notices(programs []program) ([]byte, error) {
 		}
 	}
 	var b bytes.Buffer
-	b.WriteString("What the programs are built of, and under which licences.\n")
+	b.WriteString("The modules that the programs are built from, and their licences.\n")
 	for _, text := range texts {
 		fmt.Fprintf(&b, "\n%s\n%s\n\n%s\n", strings.Repeat("=", 78), strings.Join(of[text], "\n"), text)
 	}
 	return b.Bytes(), nil
 }
 
-// directory is where the source of a module is.
+// directory returns the directory with the source of a module.
 func directory(m module) (string, error) {
 	args := []string{"list", "-m", "-f", "{{.Dir}}", m.path}
 	if m.path == "std" {

@@ -9,10 +9,10 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
 
-// bom returns a CycloneDX document: each archive with its checksum, and which
-// modules it was built of, as Go wrote them into the executable. It has neither
-// time nor serial number, by which two builds of the same would differ.
-func bom(version string, programs []program, all []shipped) ([]byte, error) {
+// bom returns a CycloneDX document with the checksum of each archive and the modules
+// that it was built from, as recorded in the executable. It has no time and no
+// serial number, so that two builds of the same source are equal.
+func bom(version string, programs []program, all []output) ([]byte, error) {
 	const self = "pkg:golang/github.com/dcr-broker/dcr-broker"
 	sums := make(map[string]string)
 	for _, s := range all {
@@ -48,8 +48,8 @@ func bom(version string, programs []program, all []shipped) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// purl is the package URL: a golang name is in lower case, and what + means in a
-// version must be escaped (https://github.com/package-url/purl-spec).
+// purl returns the package URL of m. The name of a golang package is in lower case,
+// and + in a version is escaped (https://github.com/package-url/purl-spec).
 func (m module) purl() string {
 	return "pkg:golang/" + strings.ToLower(m.path) + "@" + strings.ReplaceAll(m.version, "+", "%2B")
 }
