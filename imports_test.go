@@ -56,6 +56,7 @@ var mayImport = map[string]string{
 	"internal/grants":        "internal/accesstoken internal/httpapi internal/oauthform internal/upstream pkg/broker pkg/broker/credential pkg/broker/grant pkg/broker/seal pkg/broker/telemetry pkg/dcr",
 
 	"internal/simulation":     "",
+	"test/dynamodbtest":       "",
 	"internal/wire":           "internal/config internal/httpapi internal/dynamo internal/relay internal/xray pkg/broker pkg/broker/telemetry",
 	"scripts/pack":            "",
 	"internal/wire/documents": "internal/config internal/document internal/httpapi pkg/broker/policy pkg/broker/seal",

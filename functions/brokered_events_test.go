@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 // brokeredSteps are those of brokered mode. Some send the events of direct mode.
@@ -62,18 +63,15 @@ var brokeredSteps = []step{
 }
 
 func TestBootstrapsAnswerEventsOfBrokeredMode(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	w := newBrokeredWorld(t, endpoint)
-	names := []string{"metadata"}
-	if endpoint == "" {
-		t.Log("DYNAMODB_ENDPOINT is not set: only metadata is run; scripts/moto.sh run go test ./functions runs them all")
-	} else {
-		w.store()
-		private := newInvocations(w)
-		private.deploy(provisionFunction, w.function("provision"))
-		names = append(names, "register", "authorize", "token")
-	}
-	w.bootstrapsAnswer(brokeredSteps, names...)
+	w := newBrokeredWorld(t, dynamodbtest.Endpoint(t))
+	w.store()
+	private := newInvocations(w)
+	private.deploy(provisionFunction, w.function("provision"))
+	w.bootstrapsAnswer(brokeredSteps, "register", "authorize", "token")
+}
+
+func TestMetadataAnswersEventsOfBrokeredMode(t *testing.T) {
+	newBrokeredWorld(t, "").bootstrapsAnswer(brokeredSteps, "metadata")
 }
 
 func TestNetHTTPAnswersEventsOfBrokeredMode(t *testing.T) {
@@ -98,11 +96,7 @@ func privateSteps() []step {
 }
 
 func TestPrivateFunctionsAnswerEvents(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("DYNAMODB_ENDPOINT is not set: provision and janitor are not run; scripts/moto.sh run go test ./functions runs them")
-	}
-	w := newBrokeredWorld(t, endpoint)
+	w := newBrokeredWorld(t, dynamodbtest.Endpoint(t))
 	w.store()
 	provision, janitor := w.function("provision"), w.function("janitor")
 	for _, p := range privateEvents {

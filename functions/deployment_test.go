@@ -7,12 +7,12 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 // deployment is everything of brokered mode as it runs in the cloud, the six
@@ -39,10 +39,7 @@ func deploy(t *testing.T, appClients int, env ...string) *deployment {
 // deployWith is deploy with the policy in another place.
 func deployWith(t *testing.T, appClients int, policy string, env ...string) *deployment {
 	t.Helper()
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("DYNAMODB_ENDPOINT is not set: the functions are not run; scripts/moto.sh run go test ./functions runs them")
-	}
+	endpoint := dynamodbtest.Endpoint(t)
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
 	d.world = brokeredWorldAround(t, endpoint, func(c *emulator.Config, self string) {
 		c.BaseURL, c.ManagedLogin, c.AppClientQuota = self, 2, appClients

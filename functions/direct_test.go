@@ -2,11 +2,11 @@ package functions
 
 import (
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 // The whole of direct mode on the real bootstraps, each with a role of its own.
@@ -19,10 +19,7 @@ func TestDirectModeOnBootstraps(t *testing.T) {
 // deployDirect is deployWith for direct mode.
 func deployDirect(t *testing.T, policy string) *deployment {
 	t.Helper()
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("DYNAMODB_ENDPOINT is not set: the functions are not run; scripts/moto.sh run go test ./functions runs them")
-	}
+	endpoint := dynamodbtest.Endpoint(t)
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
 	d.world = newWorld(t, endpoint)
 	g, srv := newGateway(t)

@@ -33,6 +33,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 // functionOf says which function has which route of the HTTP API. A route has
@@ -166,15 +167,14 @@ func same(t *testing.T, pattern string, names map[string]bool, otherwise string)
 
 // Every function is one process for all its events.
 func TestBootstrapsAnswerEvents(t *testing.T) {
-	w := newWorld(t, os.Getenv("DYNAMODB_ENDPOINT"))
-	names := []string{"metadata"}
-	if w.env["DYNAMODB_ENDPOINT"] == "" {
-		t.Log("DYNAMODB_ENDPOINT is not set: only metadata is run; scripts/moto.sh run go test ./functions runs them all")
-	} else {
-		w.store()
-		names = append(names, "register", "token")
-	}
-	w.bootstrapsAnswer(steps, names...)
+	w := newWorld(t, dynamodbtest.Endpoint(t))
+	w.store()
+	w.bootstrapsAnswer(steps, "register", "token")
+}
+
+// The metadata function needs no table, so it is tested without DynamoDB, too.
+func TestMetadataAnswersEvents(t *testing.T) {
+	newWorld(t, "").bootstrapsAnswer(steps, "metadata")
 }
 
 // bootstrapsAnswer sends the steps to the functions, as far as they are among
@@ -361,7 +361,7 @@ func everything() bool {
 			return false
 		}
 	}
-	return os.Getenv("DYNAMODB_ENDPOINT") != ""
+	return dynamodbtest.Available()
 }
 
 // build runs the script of the tree at root for this machine. functions "" are

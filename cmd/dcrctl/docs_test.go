@@ -16,6 +16,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/wire/preflight"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 const (
@@ -202,10 +203,7 @@ func TestCookbookPoliciesAreRight(t *testing.T) {
 // each section with a client and a grant of its own, whoever asks answered with
 // yes, and policy.json being the document that came last.
 func TestOperationsPageRuns(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("the page was not run: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test does")
-	}
+	endpoint := dynamodbtest.Endpoint(t)
 	body, err := os.ReadFile(runbook)
 	if err != nil {
 		t.Fatal(err)

@@ -15,12 +15,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 // What the table must show to others than the Store: DynamoDB's TTL, and
 // operators with other tools.
 func TestStore_writes_attributes(t *testing.T) {
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	clock := brokertest.NewClock()
 	table := newTable(t, e)
 	client := newClient(e, transport(send))
@@ -111,7 +112,7 @@ func TestStore_writes_attributes(t *testing.T) {
 
 // What others wrote into the table is an error, and never half a record.
 func TestStore_reads_no_item_it_does_not_know(t *testing.T) {
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	clock := brokertest.NewClock()
 	table := newTable(t, e)
 	client := newClient(e, transport(send))

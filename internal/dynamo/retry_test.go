@@ -11,12 +11,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 // A call is applied, its reply is lost, and before the SDK sends it again
 // somebody else writes. The call must not undo that, nor report that it failed.
 func TestStore_repeats_no_write_after_which_others_wrote(t *testing.T) {
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	clock := brokertest.NewClock()
 	table := newTable(t, e)
 	other := dynamo.New(newClient(e, transport(send)), table, clock.Now)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 var (
@@ -56,10 +56,7 @@ func TestInMemory(t *testing.T) {
 // TestOnDynamoDB is the same with fewer, and with one sweep a day: each call
 // takes its time.
 func TestOnDynamoDB(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("skipped what needs a DynamoDB: DYNAMODB_ENDPOINT is not set; run scripts/moto.sh run go test ./internal/simulation")
-	}
+	endpoint := dynamodbtest.Endpoint(t)
 	simulate(t, 1_000, 24*time.Hour, func(t *testing.T) broker.Store {
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)
