@@ -29,8 +29,8 @@ build-McpServerFunction: go
 build-%Function: go
 	@GO="$(GO)" scripts/sam-function.sh "$*"
 
-test: go ## every test, with the race detector; starts a local DynamoDB (wants Python 3)
-	@scripts/moto.sh run $(GO) test -race -timeout 30m ./...
+test: go ## every test, with the race detector, on local DynamoDBs (wants Python 3; ARGS="-count=1")
+	@GO="$(GO)" scripts/test.sh $(ARGS)
 
 test-browser: go ## the pages and the whole flow in headless Chromium (installs Chromium on Debian, wants Node 20)
 	@scripts/browser.sh pages

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
@@ -63,18 +64,15 @@ var brokeredSteps = []step{
 }
 
 func TestBootstrapsAnswerEventsOfBrokeredMode(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	w := newBrokeredWorld(t, endpoint)
-	names := []string{"metadata"}
-	if endpoint == "" {
-		t.Log("DYNAMODB_ENDPOINT is not set: only metadata is run; scripts/moto.sh run go test ./functions runs them all")
-	} else {
-		w.store()
-		private := newInvocations(w)
-		private.deploy(provisionFunction, w.function("provision"))
-		names = append(names, "register", "authorize", "token")
-	}
-	w.bootstrapsAnswer(brokeredSteps, names...)
+	w := newBrokeredWorld(t, dynamodbtest.Endpoint(t))
+	w.store()
+	private := newInvocations(w)
+	private.deploy(provisionFunction, w.function("provision"))
+	w.bootstrapsAnswer(brokeredSteps, "register", "authorize", "token")
+}
+
+func TestMetadataAnswersEventsOfBrokeredMode(t *testing.T) {
+	newBrokeredWorld(t, "").bootstrapsAnswer(brokeredSteps, "metadata")
 }
 
 func TestNetHTTPAnswersEventsOfBrokeredMode(t *testing.T) {
@@ -99,11 +97,7 @@ func privateSteps() []step {
 }
 
 func TestPrivateFunctionsAnswerEvents(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("provision and janitor were not run: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test ./functions does")
-	}
-	w := newBrokeredWorld(t, endpoint)
+	w := newBrokeredWorld(t, dynamodbtest.Endpoint(t))
 	w.store()
 	provision, janitor := w.function("provision"), w.function("janitor")
 	for _, p := range privateEvents {

@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
@@ -39,10 +39,7 @@ func deploy(t *testing.T, appClients int, env ...string) *deployment {
 // deployWith is deploy with the policy at the location.
 func deployWith(t *testing.T, appClients int, policy string, env ...string) *deployment {
 	t.Helper()
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("the functions were not run: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test ./functions does")
-	}
+	endpoint := dynamodbtest.Endpoint(t)
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
 	d.world = brokeredWorldAround(t, endpoint, func(c *emulator.Config, self string) {
 		c.BaseURL, c.ManagedLogin, c.AppClientQuota = self, 2, appClients

@@ -2,10 +2,10 @@ package functions
 
 import (
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
@@ -19,10 +19,7 @@ func TestDirectModeOnBootstraps(t *testing.T) {
 // deployDirect is deployWith for direct mode.
 func deployDirect(t *testing.T, policy string) *deployment {
 	t.Helper()
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("the functions were not run: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test ./functions does")
-	}
+	endpoint := dynamodbtest.Endpoint(t)
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
 	d.world = newWorld(t, endpoint)
 	g, srv := newGateway(t)

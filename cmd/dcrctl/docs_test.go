@@ -17,6 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/preflight"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 const (
@@ -204,10 +205,7 @@ func TestCookbookPoliciesAreValid(t *testing.T) {
 // Each section has a client and a grant of its own, each question is answered with
 // yes, and policy.json is the last policy that the page has shown.
 func TestOperationsPageRuns(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("the commands of the page were not run: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test does")
-	}
+	endpoint := dynamodbtest.Endpoint(t)
 	body, err := os.ReadFile(runbook)
 	if err != nil {
 		t.Fatal(err)

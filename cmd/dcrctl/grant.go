@@ -153,7 +153,7 @@ func (c *grantRevokeCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if d.broker.Mode == broker.ModeDirect {
+	if d.config.Mode == broker.ModeDirect {
 		return errors.New("in direct mode there are no grants in the table; to revoke a user's tokens at Cognito, run aws cognito-idp admin-user-global-sign-out")
 	}
 	rows, err := c.revoke(ctx, op, d)

@@ -38,6 +38,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 var (
@@ -97,10 +98,7 @@ func fixtures(t *testing.T) string {
 
 // Each script has a table and a user pool of its own.
 func TestScripts(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("dcrctl was not run on a table: set DYNAMODB_ENDPOINT, as scripts/moto.sh run go test does")
-	}
+	endpoint := dynamodbtest.Endpoint(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
 		Setup: func(e *testscript.Env) error {

@@ -1,7 +1,7 @@
 // Package e2e is a test kit without code of its own. Its tests test whole
 // deployments over HTTP, with tables of requests and expected answers, and with
 // the walk of an MCP client (package walk). They leave out pages in a real
-// browser: e2e/browser has those.
+// browser: test/browser has those.
 //
 // By default the tests start two stacks of package devstack in their own
 // process, one for each mode of AUTHORIZATION, and run as a subtest for each

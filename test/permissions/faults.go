@@ -16,7 +16,7 @@ var faults = []fault{
 	{Brokered, "authorize", Permission{"dynamodb:DeleteItem", Table}, "internal/authorize/callback.go forget",
 		"a transaction in an unknown state is removed"},
 
-	{Direct, "register", Permission{"cognito-idp:ListUserPoolClients", Pool}, "internal/cognito/appclients.go read",
+	{Direct, "register", Permission{"cognito-idp:ListUserPoolClients", Pool}, "internal/adapter/cognito/appclients.go read",
 		"a missing app client is distinguished from a missing pool"},
 }
 

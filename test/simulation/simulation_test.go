@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 var (
@@ -58,10 +58,7 @@ func TestInMemory(t *testing.T) {
 // TestOnDynamoDB simulates fewer registrations, and one sweep a day, because
 // each call takes real time.
 func TestOnDynamoDB(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("DYNAMODB_ENDPOINT is not set; run scripts/moto.sh run go test ./internal/simulation")
-	}
+	endpoint := dynamodbtest.Endpoint(t)
 	simulate(t, 1_000, 24*time.Hour, func(t *testing.T) broker.Store {
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,18 +22,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
-
-// endpoint returns the address of DynamoDB, or skips the test.
-func endpoint(t *testing.T) string {
-	t.Helper()
-	e := os.Getenv("DYNAMODB_ENDPOINT")
-	if e == "" {
-		t.Skip("skipped what needs a DynamoDB: DYNAMODB_ENDPOINT is not set; " +
-			"run make test, or scripts/moto.sh run go test ./internal/adapter/dynamo/")
-	}
-	return e
-}
 
 // newClient returns a client that sends its requests through a transport. It
 // retries like the SDK's standard retryer, but without pauses.
@@ -72,7 +61,7 @@ func newTable(t *testing.T, endpoint string) string {
 // openWith returns an open function for the contract suite. Its stores share a
 // table and send their requests through a transport made by wrap.
 func openWith(t *testing.T, wrap func(post post) post) func(*testing.T, func() time.Time) broker.Store {
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	table := newTable(t, e)
 	return func(_ *testing.T, now func() time.Time) broker.Store {
 		return dynamo.New(newClient(e, transport(wrap(send))), table, now)

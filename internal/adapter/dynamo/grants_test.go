@@ -19,11 +19,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/contract"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func TestGrantStore(t *testing.T) {
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	for _, way := range []struct {
 		name string
 		wrap func(post) post
@@ -54,7 +55,7 @@ type grantTable struct {
 
 func newGrantTable(t *testing.T) *grantTable {
 	t.Helper()
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	g := &grantTable{name: newTable(t, e), clock: fake.NewClock(), client: newClient(e, transport(send))}
 	g.others = dynamo.New(g.client, g.name, g.clock.Now)
 	g.between = func(others func()) *dynamo.Store {

@@ -14,13 +14,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // The attributes that programs other than the Store read: DynamoDB's TTL, and
 // operators' tools.
 func TestStore_writes_attributes(t *testing.T) {
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	clock := fake.NewClock()
 	table := newTable(t, e)
 	client := newClient(e, transport(send))
@@ -111,7 +112,7 @@ func TestStore_writes_attributes(t *testing.T) {
 
 // An item that another program wrote is an error, and never half a record.
 func TestStore_reads_no_item_it_does_not_know(t *testing.T) {
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	clock := fake.NewClock()
 	table := newTable(t, e)
 	client := newClient(e, transport(send))

@@ -10,6 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -17,7 +18,7 @@ import (
 // SDK repeats the call. The call must not undo that write, nor report a
 // failure.
 func TestStore_repeats_no_write_after_which_others_wrote(t *testing.T) {
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	clock := fake.NewClock()
 	table := newTable(t, e)
 	other := dynamo.New(newClient(e, transport(send)), table, clock.Now)

@@ -8,10 +8,11 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/test/contract"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
 func TestStore(t *testing.T) {
-	endpoint(t)
+	dynamodbtest.Endpoint(t)
 	for _, way := range []struct {
 		name string
 		wrap func(post) post
@@ -27,7 +28,7 @@ func TestStore(t *testing.T) {
 func TestSlots(t *testing.T) { contract.TestSlots(t, openWith(t, once)) }
 
 func TestCreateTable_refuses_a_name_that_is_taken(t *testing.T) {
-	e := endpoint(t)
+	e := dynamodbtest.Endpoint(t)
 	err := dynamo.CreateTable(t.Context(), newClient(e, transport(send)), newTable(t, e))
 	if _, ok := errors.AsType[*types.ResourceInUseException](err); !ok {
 		t.Errorf("got error %v, want ResourceInUseException", err)

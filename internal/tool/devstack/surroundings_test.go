@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,25 +16,23 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 )
 
-// options are for functions that reach this machine as 127.0.0.1, and browsers
-// that reach it as localhost.
-func options(table string) SurroundingsOptions {
+// around is surroundings for functions that reach this machine as 127.0.0.1,
+// and browsers as localhost.
+func around(table, aws string) SurroundingsOptions {
 	return SurroundingsOptions{
 		BackChannel: "127.0.0.1:0", Host: "127.0.0.1", Issuer: "http://localhost:3000", Table: table,
-		AWS: os.Getenv("DYNAMODB_ENDPOINT"), Lambda: "http://127.0.0.1:3001", Provision: "ProvisionFunction",
+		AWS: aws, Lambda: "http://127.0.0.1:3001", Provision: "ProvisionFunction",
 		Getenv: func(name string) string {
 			return map[string]string{"LOG_LEVEL": "error", "ISSUER": "https://other.example"}[name]
 		},
 	}
 }
 
-func TestSurroundingsMatchTheirEnvironment(t *testing.T) {
-	o := options("surroundings-" + strings.ToLower(t.Name()))
-	if o.AWS == "" {
-		t.Skip("DYNAMODB_ENDPOINT is not set; run scripts/moto.sh run go test ./internal/devstack")
-	}
+func TestSurroundingsAreWhatTheEnvironmentSays(t *testing.T) {
+	o := around("surroundings-"+strings.ToLower(t.Name()), dynamodbtest.Endpoint(t))
 	s, err := Surround(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +90,7 @@ func TestSurroundNamesTheServerWhosePortIsInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	o := options("none")
+	o := around("none", "http://127.0.0.1:1")
 	o.BackChannel = taken.Addr().String()
 	_, err = Surround(t.Context(), o)
 	a, ok := errors.AsType[*AddressError](err)
@@ -102,9 +99,8 @@ func TestSurroundNamesTheServerWhosePortIsInUse(t *testing.T) {
 	}
 }
 
-func TestSurroundRequiresAnOriginOfAWS(t *testing.T) {
-	o := options("none")
-	o.AWS = "127.0.0.1"
+func TestSurroundWantsAWSAtAnOrigin(t *testing.T) {
+	o := around("none", "127.0.0.1")
 	if _, err := Surround(t.Context(), o); err == nil || !strings.Contains(err.Error(), `"127.0.0.1"`) {
 		t.Errorf("Surround = %v, want an error about AWS", err)
 	}

@@ -105,6 +105,6 @@ func TestPageIsCurrent(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if got != string(text) {
-		t.Errorf("%s is not current; go test ./internal/doctor -run 'TestGolden|TestPageIsCurrent' -update updates it", page)
+		t.Errorf("%s is not current; go test ./internal/tool/doctor -run 'TestGolden|TestPageIsCurrent' -update updates it", page)
 	}
 }
