@@ -35,7 +35,7 @@ var rules = []rule{
 	{"pkg/mcpauth", "internal/adapter/jwt", "MCP servers verify the tokens that the broker verifies"},
 	{"pkg/mcpauth/gosdk", "pkg/mcpauth", "it alone needs the MCP SDK"},
 	{"internal/environment", "pkg/broker pkg/broker/policy", "the environment becomes checked settings; it opens no connection"},
-	{"internal/httpapi", "pkg/dcr pkg/broker/credential pkg/broker/telemetry", ""},
+	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", ""},
 	{"internal/pages", "pkg/dcr", ""},
 	{"internal/oauthform", "internal/httpapi pkg/broker pkg/broker/clients pkg/broker/telemetry pkg/dcr", ""},
 	{"internal/metadata", "internal/environment internal/httpapi pkg/broker pkg/discovery", ""},

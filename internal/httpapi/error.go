@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -39,8 +40,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// answerFor decides, in this one place, how an error is answered. Whatever is
-// not meant for a client is a 500 of which the client learns nothing.
+// answerFor decides, in this one place, how an error is answered. An error that
+// is not meant for a client is a 500, whose text the client does not see.
 func answerFor(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -60,6 +61,10 @@ func answerFor(err error) *Error {
 		a.Status, a.Challenge = http.StatusUnauthorized, bearerChallenge(e)
 	case dcr.InsufficientScope:
 		a.Status, a.Challenge = http.StatusForbidden, bearerChallenge(e)
+	case broker.InvalidClient:
+		// The token endpoint adds the challenge for clients that used HTTP Basic
+		// (RFC 6749 §5.2).
+		a.Status = http.StatusUnauthorized
 	case dcr.PayloadTooLarge:
 		a.Status, a.Code = http.StatusRequestEntityTooLarge, "invalid_request"
 	case dcr.TooManyRequests:
