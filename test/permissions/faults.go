@@ -13,7 +13,7 @@ type fault struct {
 // Tests of the named packages cause each of these faults, with their own stores
 // and Cognito.
 var faults = []fault{
-	{Brokered, "authorize", Permission{"dynamodb:DeleteItem", Table}, "internal/authorize/callback.go forget",
+	{Brokered, "authorize", Permission{"dynamodb:DeleteItem", Table}, "pkg/broker/authorization/flow.go forget",
 		"a transaction in an unknown state is removed"},
 
 	{Direct, "register", Permission{"cognito-idp:ListUserPoolClients", Pool}, "internal/adapter/cognito/appclients.go read",

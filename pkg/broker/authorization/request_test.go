@@ -1,4 +1,4 @@
-package authorize
+package authorization
 
 import (
 	"net/url"
@@ -26,13 +26,13 @@ func twoResources() limits {
 // parse checks a request with changes to an ordinary one.
 func parse(t *testing.T, l limits, raw string, changes ...string) (request, string) {
 	t.Helper()
-	q, wrong := parseQuery(asking("c", webURI, changes...).Encode() + raw)
+	q, wrong := ParseParameters(asking("c", webURI, changes...).Encode() + raw)
 	if wrong != "" {
-		t.Fatalf("parseQuery: %s", wrong)
+		t.Fatalf("ParseParameters: %s", wrong)
 	}
 	req, err := parseRequest(q, l)
 	if err != nil {
-		return req, err.code
+		return req, string(err.Code)
 	}
 	return req, ""
 }
@@ -103,10 +103,22 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// Go iterates over a map in random order, so a parser that uses one returns
+// another error from time to time.
+func TestTheErrorOfARequestIsAlwaysTheSame(t *testing.T) {
+	long := strings.Repeat("x", maxHint+1)
+	for range 200 {
+		_, err := parseRequest(parameters(t, asking("c", webURI, "nonce", long, "login_hint", long)), oneResource())
+		if err == nil || err.Description != "nonce may have 512 bytes at most" {
+			t.Fatalf("error = %v, want that of nonce", err)
+		}
+	}
+}
+
 func TestQueriesThatCannotBeRead(t *testing.T) {
-	for _, raw := range []string{"a=%zz", "%=a", "a=%ff", "%ff=a", "a=1;b=2", "a=" + strings.Repeat("x", maxQuery)} {
-		if _, wrong := parseQuery(raw); wrong == "" {
-			t.Errorf("parseQuery(%.20q) is no error", raw)
+	for _, raw := range []string{"a=%zz", "%=a", "a=%ff", "%ff=a", "a=1;b=2", "a=" + strings.Repeat("x", MaxParameters)} {
+		if _, wrong := ParseParameters(raw); wrong == "" {
+			t.Errorf("ParseParameters(%.20q) is no error", raw)
 		}
 	}
 }
@@ -240,13 +252,13 @@ func TestRespondKeepsTheQueryOfARedirectURI(t *testing.T) {
 func TestEverySecretThatIsDerivedIsAnother(t *testing.T) {
 	a, b := newSecret(), newSecret()
 	var all []string
-	for _, s := range []secret{a, b} {
+	for _, s := range []Secret{a, b} {
 		all = append(all, s.text, s.key().String(), s.state(), s.verifier(), s.csrf(), s.code("one").Reveal(), s.code("two").Reveal())
 	}
 	if slices.Sort(all); len(slices.Compact(all)) != 14 {
 		t.Errorf("some are the same: %q", all)
 	}
-	if a.state() != (secret{a.text}).state() {
+	if a.state() != (Secret{a.text}).state() {
 		t.Error("derived twice, it is another")
 	}
 }
@@ -258,14 +270,14 @@ func FuzzRequest(f *testing.F) {
 	f.Add("a=%zz&resource=%&resource=" + notes)
 	f.Add("scope=&prompt=none+login&state=%00")
 	f.Fuzz(func(t *testing.T, raw string) {
-		q, wrong := parseQuery(raw)
+		q, wrong := ParseParameters(raw)
 		if wrong != "" {
 			return
 		}
 		req, err := parseRequest(q, twoResources())
 		if err != nil {
-			if err.code == "" || !printable(err.description) || strings.ContainsAny(err.description, `"\`) {
-				t.Errorf("error %q %q is not in the characters of RFC 6749", err.code, err.description)
+			if string(err.Code) == "" || !printable(err.Description) || strings.ContainsAny(err.Description, `"\`) {
+				t.Errorf("error %q %q is not in the characters of RFC 6749", string(err.Code), err.Description)
 			}
 			return
 		}

@@ -2,7 +2,6 @@ package authorize
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -215,7 +214,12 @@ func TestASecondGrantOfOneSignIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := w.front.issue(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/callback", nil), newSecret(), stored)
+	grantID := broker.GrantID(w.keys, stored.OriginJTI, 0)
+	first := credential.DerivedAuthorizationCode(randomText(), grantID)
+	err = w.grants.CreateGrant(t.Context(), &broker.Grant{
+		ID: grantID, ClientID: id, Generation: stored.Generation, User: stored.User, OriginJTI: stored.OriginJTI, Code: first.Hash(),
+		CodeExpiresAt: w.clock.Second().Add(broker.CodeLifetime), ExpiresAt: w.clock.Second().Add(time.Hour),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

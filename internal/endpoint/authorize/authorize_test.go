@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -46,7 +47,7 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 		{"no redirect URI", asking(id, webURI, "redirect_uri", "-").Encode(), mismatch},
 		{"a query that cannot be read", asking(id, webURI).Encode() + "&x=%zz", "percent sign"},
 		{"semicolon", asking(id, webURI).Encode() + ";x=1", "semicolon"},
-		{"too long", asking(id, webURI).Encode() + "&x=" + strings.Repeat("x", maxQuery), "too long"},
+		{"too long", asking(id, webURI).Encode() + "&x=" + strings.Repeat("x", authorization.MaxParameters), "too long"},
 
 		{"other host", asking(id, evilURI).Encode(), mismatch},
 		{"user in front", asking(id, "https://claude.ai@evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
@@ -232,6 +233,9 @@ func TestCookie(t *testing.T) {
 			if !strings.HasPrefix(got, tt.want) || strings.Contains(got, "; Secure") != tt.tls || strings.Contains(got, "Domain") {
 				t.Errorf("Set-Cookie = %q, want %s, Secure %t and no Domain", got, tt.want, tt.tls)
 			}
+			if _, value, _ := strings.Cut(strings.Split(got, ";")[0], "="); value == "" || strings.Contains(w.log.String(), value) {
+				t.Errorf("the cookie %q is empty or in the log", value)
+			}
 			// And it works in a browser.
 			if page := b.get(b.signIn(a, "alice")); page.location != "/consent" {
 				t.Errorf("callback went to %q", page.location)
@@ -255,39 +259,8 @@ func TestCookiesThatAreNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Cookie", "dcr_tx="+newSecret().text+"; dcr_tx="+newSecret().text)
+	r.Header.Set("Cookie", "dcr_tx="+randomText()+"; dcr_tx="+randomText())
 	wantPage(t, w.browser().do(r), http.StatusBadRequest, "no cookie of a transaction")
-}
-
-func TestATransactionHoldsNothingOfUse(t *testing.T) {
-	w := newWorld(t)
-	id := w.register("asking", nil, webURI)
-	b := w.browser()
-	a := b.authorize(asking(id, webURI))
-	s, _ := w.front.cookies.read(&http.Request{Header: http.Header{"Cookie": {strings.Split(a.header.Get("Set-Cookie"), ";")[0]}}})
-	stored, err := w.grants.Transaction(t.Context(), s.key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	app, err := w.store.AppClient(t.Context(), stored.AppClient)
-	if err != nil {
-		t.Fatal(err)
-	}
-	appSecret, err := w.keys.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, held := range map[string]string{"the cookie": s.text, "the state": s.state(), "the verifier": s.verifier(), "the app client's secret": appSecret} {
-		if strings.Contains(stored.Tokens+stored.State+stored.Nonce+stored.Challenge+stored.Key.String(), held) {
-			t.Errorf("%s is stored", name)
-		}
-	}
-	if stored.Step != broker.StepStarted || stored.ExpiresAt != w.clock.Second().Add(broker.TransactionLifetime) {
-		t.Errorf("step %s until %s, want started, for ten minutes", stored.Step, stored.ExpiresAt)
-	}
-	if strings.Contains(w.log.String(), s.text) {
-		t.Error("the cookie is in the log")
-	}
 }
 
 func TestAuthorizeWhenTheStoreFails(t *testing.T) {
@@ -351,16 +324,13 @@ func TestMethods(t *testing.T) {
 }
 
 func TestNewWantsEverything(t *testing.T) {
-	w := newWorld(t)
+	e := newWorld(t).endpoint()
 	for name, spoil := range map[string]func(*Config){
-		"issuer":  func(c *Config) { c.Issuer = "" },
-		"clients": func(c *Config) { c.Clients = nil },
-		"keys":    func(c *Config) { c.Keys = nil },
-		"pages":   func(c *Config) { c.Pages = nil },
-		"login":   func(c *Config) { c.LoginVersion = 0 },
-		"refresh": func(c *Config) { c.RefreshLifetime = 0 },
+		"issuer": func(c *Config) { c.Issuer = "" },
+		"flow":   func(c *Config) { c.Flow = nil },
+		"pages":  func(c *Config) { c.Pages = nil },
 	} {
-		c := w.front.Config
+		c := Config{Issuer: "https://auth.example.com", Flow: e.flow, Pages: e.pages}
 		spoil(&c)
 		if _, err := New(c); err == nil {
 			t.Errorf("New without %s is no error", name)

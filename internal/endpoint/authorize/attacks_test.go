@@ -59,7 +59,7 @@ func TestCognitosClientIDsAreNoClientsHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{app.CognitoID, app.Key, app.Marker} {
-		for _, uri := range []string{webURI, evilURI, w.issuer + CallbackPath} {
+		for _, uri := range []string{webURI, evilURI, w.issuer + broker.CallbackPath} {
 			a := w.browser().authorize(asking(id, uri))
 			wantPage(t, a, http.StatusBadRequest, "register again")
 			if a.header.Get("Set-Cookie") != "" {
@@ -87,7 +87,7 @@ func TestAuthorizeChangesNoAppClient(t *testing.T) {
 		}
 	}
 	for _, a := range w.cognito.AppClients() {
-		if len(a.CallbackURLs) != 1 || a.CallbackURLs[0] != w.issuer+CallbackPath || len(a.LogoutURLs) != 1 || a.LogoutURLs[0] != w.issuer+SignedOutPath {
+		if len(a.CallbackURLs) != 1 || a.CallbackURLs[0] != w.issuer+broker.CallbackPath || len(a.LogoutURLs) != 1 || a.LogoutURLs[0] != w.issuer+broker.SignedOutPath {
 			t.Errorf("app client %s has callbacks %q and sign-out URLs %q, want ours alone", a.ClientID, a.CallbackURLs, a.LogoutURLs)
 		}
 	}
@@ -112,8 +112,8 @@ func TestHeadersDoNotChooseAddresses(t *testing.T) {
 		}
 		return w.browser().do(r)
 	}
-	if got := send(asking(id, webURI)).at(t).Query().Get("redirect_uri"); got != w.issuer+CallbackPath {
-		t.Errorf("Cognito is told the callback %s, want %s", got, w.issuer+CallbackPath)
+	if got := send(asking(id, webURI)).at(t).Query().Get("redirect_uri"); got != w.issuer+broker.CallbackPath {
+		t.Errorf("Cognito is told the callback %s, want %s", got, w.issuer+broker.CallbackPath)
 	}
 	w.wantError(send(asking(id, webURI, "code_challenge", "-")).at(t), webURI, "invalid_request")
 }

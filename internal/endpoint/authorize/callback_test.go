@@ -135,7 +135,7 @@ func TestCallbacksThatAreNone(t *testing.T) {
 		"nothing":            "",
 		"code without state": code,
 		"state without code": state,
-		"other state":        code + "&state=" + newSecret().state(),
+		"other state":        code + "&state=" + randomText(),
 		"empty state":        code + "&state=",
 		"code twice":         code + "&" + code + "&" + state,
 		"state twice":        code + "&" + state + "&" + state,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
@@ -76,7 +78,7 @@ type setup struct {
 	timeout   time.Duration
 }
 
-// world is the front before a local Cognito that checks what Cognito checks.
+// world is the endpoint before a local Cognito that checks what Cognito checks.
 type world struct {
 	t       testing.TB
 	clock   *fake.Clock
@@ -85,11 +87,30 @@ type world struct {
 	store   *fake.Store
 	grants  *fake.FaultyGrants
 	keys    *seal.Ring
-	front   *Front
+	oauth   *oauth
+	flow    *authorization.Flow
 	server  *httptest.Server
 	issuer  string
 	log     *bytes.Buffer
+	logger  *slog.Logger
+	// pause is what the flow waits with; keysErr is the error of reading the keys.
+	pause   func(context.Context, time.Duration) error
+	keysErr error
 }
+
+// stores is a store whose transactions, grants and consents have faults of their
+// own.
+type stores struct {
+	appClients
+	*fake.FaultyGrants
+}
+
+type appClients interface {
+	AppClient(ctx context.Context, key string) (*broker.AppClient, error)
+}
+
+// oauth is Cognito's OAuth endpoints, which a test may exchange.
+type oauth struct{ *cognitoauth.Client }
 
 func newWorld(t testing.TB, change ...func(*setup)) *world {
 	t.Helper()
@@ -98,6 +119,8 @@ func newWorld(t testing.TB, change ...func(*setup)) *world {
 		c(&s)
 	}
 	w := &world{t: t, clock: fake.NewClock(), log: new(bytes.Buffer)}
+	w.logger = slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil))
+	w.pause = func(context.Context, time.Duration) error { return nil }
 	w.openCognito(s)
 
 	memory := memory.NewStore(w.clock.Now)
@@ -106,7 +129,7 @@ func newWorld(t testing.TB, change ...func(*setup)) *world {
 	if w.keys, err = seal.Parse(seal.Generate()); err != nil {
 		t.Fatal(err)
 	}
-	rt := httpapi.NewRouter(slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)))
+	rt := httpapi.NewRouter(w.logger)
 	if s.tls {
 		w.server = httptest.NewTLSServer(rt)
 	} else {
@@ -114,8 +137,8 @@ func newWorld(t testing.TB, change ...func(*setup)) *world {
 	}
 	t.Cleanup(w.server.Close)
 	w.issuer = w.server.URL
-	w.openFront(s)
-	w.front.Mount(rt)
+	w.openFlow(s)
+	w.endpoint().Mount(rt)
 	return w
 }
 
@@ -140,7 +163,7 @@ func (w *world) openCognito(s setup) {
 	}
 }
 
-func (w *world) openFront(s setup) {
+func (w *world) openFlow(s setup) {
 	t := w.t
 	p, err := policy.Parse([]byte(policyDocument), broker.Deployment{Scopes: allScopes, Mode: broker.ModeBrokered})
 	if err != nil {
@@ -148,7 +171,7 @@ func (w *world) openFront(s setup) {
 	}
 	inForce := func(context.Context) (*policy.Policy, error) { return p, nil }
 	settings := cognito.DefaultSettings()
-	settings.Callback, settings.SignOut = w.issuer+CallbackPath, w.issuer+SignedOutPath
+	settings.Callback, settings.SignOut = w.issuer+broker.CallbackPath, w.issuer+broker.SignedOutPath
 	apps, err := cognito.New(w.api(), cognito.Config{
 		Pool: "us-east-1_local00001", Deployment: "test", Settings: settings, Slots: w.store, Now: w.clock.Now,
 		Sleep: func(context.Context, time.Duration) error { w.clock.Advance(time.Second); return nil },
@@ -163,24 +186,33 @@ func (w *world) openFront(s setup) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	look, err := pages.New(pages.Brand{Name: "Example"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.front, err = New(Config{
-		Issuer: w.issuer, Clients: clients.NewBrokered(w.store, w.clock.Now), AppClients: w.store, Grants: w.grants,
-		Provisioner: provisioning, Policy: inForce, Keys: w.keys, Pages: look, Resources: s.resources,
-		ScopeDescriptions: map[string]string{"notes/read": "Read your notes"}, ResourceBinding: s.binding,
-		LoginVersion: s.login, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,
-		Cognito: cognitoauth.New(cognitoauth.Config{
-			AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: w.base + "/oauth2/token",
-			RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout", Timeout: s.timeout,
-		}),
+	w.oauth = &oauth{cognitoauth.New(cognitoauth.Config{
+		AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: w.base + "/oauth2/token",
+		RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout", Timeout: s.timeout,
+	})}
+	w.flow, err = authorization.New(authorization.Config{
+		Issuer: w.issuer, Clients: clients.NewBrokered(w.store, w.clock.Now), Store: stores{w.store, w.grants},
+		Provisioner: provisioning, Policy: inForce, Resources: s.resources, ResourceBinding: s.binding,
+		Keys:    func(context.Context) (*seal.Ring, error) { return w.keys, w.keysErr },
+		Cognito: w.oauth, LoginVersion: s.login, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,
+		Pause: func(ctx context.Context, d time.Duration) error { return w.pause(ctx, d) }, Log: w.logger,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.front.pause = func(context.Context, time.Duration) {}
+}
+
+func (w *world) endpoint() *Endpoint {
+	w.t.Helper()
+	look, err := pages.New(pages.Brand{Name: "Example"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	e, err := New(Config{Issuer: w.issuer, Flow: w.flow, Pages: look, ScopeDescriptions: map[string]string{"notes/read": "Read your notes"}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return e
 }
 
 // api is Cognito's API.
@@ -189,6 +221,14 @@ func (w *world) api() *cip.Client {
 		Region: "us-east-1", BaseEndpoint: aws.String(w.base),
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
+}
+
+// randomText is a text in the form of a secret, a state or a CSRF token that was
+// not made by the broker.
+func randomText() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 type lockedWriter struct {
@@ -323,7 +363,7 @@ func (w *world) deleteAppClient(id string) {
 // redirectTokenEndpoint puts another server in the place of Cognito's token
 // endpoint.
 func (w *world) redirectTokenEndpoint(to string) {
-	w.front.Cognito = cognitoauth.New(cognitoauth.Config{
+	w.oauth.Client = cognitoauth.New(cognitoauth.Config{
 		AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: to, RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout",
 	})
 }
