@@ -92,10 +92,9 @@ func (p Parameters) language() string {
 	if lang := p.Value("lang"); isLanguage(lang) {
 		return lang
 	}
-	for tag := range strings.FieldsSeq(p.Value("ui_locales")) {
-		if isLanguage(tag) {
-			return tag
-		}
+	tags := strings.Fields(p.Value("ui_locales"))
+	if i := slices.IndexFunc(tags, isLanguage); i >= 0 {
+		return tags[i]
 	}
 	return ""
 }
