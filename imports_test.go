@@ -43,7 +43,7 @@ var rules = []rule{
 	{"internal/relay", "internal/httpapi internal/oauthform pkg/broker pkg/broker/telemetry pkg/dcr pkg/broker/clients pkg/broker/policy", ""},
 	{"internal/endpoint/authorize", "internal/httpapi internal/pages pkg/broker pkg/broker/authorization", "an endpoint decodes, calls its one use case and writes; it does no I/O of its own, so it needs no adapter"},
 	{"internal/grants", "internal/adapter/cognitoauth internal/adapter/jwt internal/httpapi internal/oauthform pkg/broker pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/dcr pkg/broker/clients pkg/broker/policy", ""},
-	{"internal/adapter/issuers", "internal/adapter/jwt pkg/broker pkg/broker/policy", "it verifies JWTs with the key sets of jwt; only register links its library"},
+	{"internal/adapter/issuers", "internal/adapter/jwt pkg/dcr pkg/broker pkg/broker/policy", "it verifies JWTs with the key sets of jwt; only register links its library"},
 	{"internal/adapter/lambdahttp", "internal/httpapi pkg/broker/telemetry", "it logs an invocation as the router logs a request"},
 	{"internal/adapter/", "pkg/dcr pkg/discovery pkg/broker pkg/broker/clients pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "an adapter implements ports; it decides nothing, so it needs no use case"},
 	{"internal/wire/", "all", "wiring knows both a port and its adapter"},
