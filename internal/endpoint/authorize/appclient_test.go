@@ -20,7 +20,7 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 		for range 10_000 {
 			id := w.register("open", nil, webURI)
 			rec := httptest.NewRecorder()
-			w.server.Config.Handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/authorize?"+asking(id, webURI).Encode(), nil))
+			w.server.Config.Handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/authorize?"+requestOf(id, webURI).Encode(), nil))
 			if rec.Code != http.StatusSeeOther {
 				t.Fatalf("status %d\n%s", rec.Code, main(rec.Body.String()))
 			}
@@ -35,7 +35,7 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				if a := w.browser().authorize(asking(id, webURI)); a.status != http.StatusSeeOther {
+				if a := w.browser().authorize(requestOf(id, webURI)); a.status != http.StatusSeeOther {
 					t.Errorf("status %d\n%s", a.status, main(a.body))
 				}
 			})
@@ -49,8 +49,8 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 		w := newWorld(t)
 		for range 3 {
 			id := w.register("staff", nil, webURI)
-			w.browser().authorize(asking(id, webURI))
-			w.browser().authorize(asking(id, webURI))
+			w.browser().authorize(requestOf(id, webURI))
+			w.browser().authorize(requestOf(id, webURI))
 		}
 		if n := w.cognito.Calls("CreateUserPoolClient"); n != 3 {
 			t.Errorf("3 registrations made %d app clients, want 3", n)
@@ -59,8 +59,8 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 	t.Run("a full pool loses nothing", func(t *testing.T) {
 		w := newWorld(t, func(s *setup) { s.quota = 1 })
 		first, second := w.register("staff", nil, webURI), w.register("staff", nil, webURI)
-		w.browser().authorize(asking(first, webURI))
-		a := w.browser().authorize(asking(second, webURI))
+		w.browser().authorize(requestOf(first, webURI))
+		a := w.browser().authorize(requestOf(second, webURI))
 		wantPage(t, a, http.StatusServiceUnavailable, "")
 		if a.header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
@@ -70,35 +70,35 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.deleteAppClient(app.CognitoID)
-		w.browser().arrive(asking(second, webURI), "alice") // the same link
+		w.browser().arrive(requestOf(second, webURI), "alice") // the same link
 	})
 	t.Run("a throttled pool loses nothing", func(t *testing.T) {
 		w := newWorld(t)
 		id := w.register("staff", nil, webURI)
 		w.cognito.Faults().Inject("CreateUserPoolClient", emulator.Fault{Effect: emulator.Throttle})
-		a := w.browser().authorize(asking(id, webURI))
+		a := w.browser().authorize(requestOf(id, webURI))
 		wantPage(t, a, http.StatusServiceUnavailable, "")
 		if a.header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
 		w.cognito.Faults().Clear()
-		w.browser().arrive(asking(id, webURI), "alice")
+		w.browser().arrive(requestOf(id, webURI), "alice")
 	})
 	t.Run("branding styles used up", func(t *testing.T) {
 		w := newWorld(t)
 		for range 20 {
-			w.browser().authorize(asking(w.register("staff", nil, webURI), webURI))
+			w.browser().authorize(requestOf(w.register("staff", nil, webURI), webURI))
 		}
-		a := w.browser().authorize(asking(w.register("staff", nil, webURI), webURI))
+		a := w.browser().authorize(requestOf(w.register("staff", nil, webURI), webURI))
 		wantPage(t, a, http.StatusServiceUnavailable, "shared")
 	})
 }
 
-// A profile may have grown since its app client was made.
+// The profile may have got more scopes since its app client was made.
 func TestNoScopeIsAskedForThatTheAppClientDoesNotHave(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
-	w.browser().authorize(asking(id, webURI))
+	w.browser().authorize(requestOf(id, webURI))
 	app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
 	if err != nil {
 		t.Fatal(err)
@@ -107,15 +107,15 @@ func TestNoScopeIsAskedForThatTheAppClientDoesNotHave(t *testing.T) {
 	if err := w.store.ReplaceAppClient(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
-	a := w.browser().authorize(asking(id, webURI, "scope", "notes/read notes/write"))
+	a := w.browser().authorize(requestOf(id, webURI, "scope", "notes/read notes/write"))
 	if got := a.at(t).Query().Get("scope"); got != "openid notes/read" {
 		t.Errorf("scope = %q, want openid notes/read", got)
 	}
-	w.wantError(w.browser().authorize(asking(id, webURI, "scope", "notes/write")).at(t), webURI, "invalid_scope")
+	w.wantError(w.browser().authorize(requestOf(id, webURI, "scope", "notes/write")).at(t), webURI, "invalid_scope")
 }
 
-// A key is thrown away when the last grant that it sealed has ended; the app
-// client lives longer, so its secret is sealed by the new key at its next use.
+// The operator removes a former key when the last grant that it sealed has ended.
+// The app client lives longer, so its next use seals its secret by the new key.
 func TestAnAppClientIsSealedByThePresentKeyAtItsNextUse(t *testing.T) {
 	w := newWorld(t)
 	old := string(seal.Generate())
@@ -128,11 +128,11 @@ func TestAnAppClientIsSealedByThePresentKeyAtItsNextUse(t *testing.T) {
 	}
 	become(old)
 	id := w.register("asking", nil, webURI)
-	w.browser().authorize(asking(id, webURI)).at(t)
+	w.browser().authorize(requestOf(id, webURI)).at(t)
 
 	another := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, seal.KeySize))
 	become(strings.NewReplacer(`"seal": "k1"`, `"seal": "k2"`, `"k1": "`, `"k2": "`+another+`", "k1": "`).Replace(old))
-	w.browser().authorize(asking(id, webURI)).at(t)
+	w.browser().authorize(requestOf(id, webURI)).at(t)
 	app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
 	if err != nil {
 		t.Fatal(err)

@@ -9,31 +9,31 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Consent is asked for by us and not by the sign-in: who is signed in at Cognito,
-// and has allowed one client for good, is sent back to no other without a page.
+// The broker asks for consent, not the sign-in: a user who is signed in at Cognito
+// and has allowed one client is sent to no other client without a page.
 func TestWhoIsSignedInIsStillAskedForAnotherClient(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	known := w.register("open", nil, webURI)
-	w.wantCode(b.decide(b.arrive(asking(known, webURI), "alice"), "allow").target(t), webURI)
-	if b.again(known, webURI, "alice") {
+	w.wantCode(b.decide(b.arrive(requestOf(known, webURI), "alice"), "allow").target(t), webURI)
+	if b.signInAgain(known, webURI, "alice") {
 		t.Error("asked again for the client that is remembered")
 	}
 	before := len(w.allGrants())
 
 	attacker := w.register("open", nil, evilURI)
 	for _, changes := range [][]string{nil, {"login_hint", "alice"}, {"scope", "notes/read"}} {
-		callback, err := b.cognito.Open(t.Context(), b.authorize(asking(attacker, evilURI, changes...)).location)
+		callback, err := b.cognito.Open(t.Context(), b.authorize(requestOf(attacker, evilURI, changes...)).location)
 		if err != nil {
 			t.Fatalf("alice is not signed in at Cognito any more: %v", err)
 		}
 		if a := b.get(callback.String()); a.location != "/consent" {
 			t.Errorf("the callback went to %q, want the consent page", a.location)
 		}
-		// In parts, so that a long host wraps at its dots.
+		// The page writes the host in parts, so that a long one wraps at its dots.
 		wantPage(t, b.get("/consent"), http.StatusOK, "evil.")
 	}
-	a := b.authorize(asking(attacker, evilURI, "prompt", "none"))
+	a := b.authorize(requestOf(attacker, evilURI, "prompt", "none"))
 	if a.status == http.StatusSeeOther {
 		callback, err := b.cognito.Open(t.Context(), a.location)
 		if err != nil {
@@ -49,18 +49,18 @@ func TestWhoIsSignedInIsStillAskedForAnotherClient(t *testing.T) {
 	}
 }
 
-// An app client of the broker's is nobody's client: its id, which every access
-// token names, opens nothing here.
+// The id of an app client is in every access token. It is not the id of a client
+// of the broker.
 func TestCognitosClientIDsAreNoClientsHere(t *testing.T) {
 	w := newWorld(t)
-	w.browser().authorize(asking(w.register("asking", nil, webURI), webURI))
+	w.browser().authorize(requestOf(w.register("asking", nil, webURI), webURI))
 	app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{app.CognitoID, app.Key, app.Marker} {
 		for _, uri := range []string{webURI, evilURI, w.issuer + broker.CallbackPath} {
-			a := w.browser().authorize(asking(id, uri))
+			a := w.browser().authorize(requestOf(id, uri))
 			wantPage(t, a, http.StatusBadRequest, "register again")
 			if a.header.Get("Set-Cookie") != "" {
 				t.Errorf("client_id %s: a transaction was begun", id)
@@ -69,14 +69,14 @@ func TestCognitosClientIDsAreNoClientsHere(t *testing.T) {
 	}
 }
 
-// Whoever opens /authorize cannot change an app client by it, nor make Cognito
-// work: a port is compared here, and no redirect URI is ever given to Cognito.
+// A request to /authorize changes no app client and calls no API of Cognito: the
+// broker compares redirect URIs itself and gives none of them to Cognito.
 func TestAuthorizeChangesNoAppClient(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("open", nil, deskURI)
-	w.browser().authorize(asking(id, deskURI))
+	w.browser().authorize(requestOf(id, deskURI))
 	for _, uri := range []string{"http://127.0.0.1:1/callback", "http://127.0.0.1:65535/callback", "http://localhost:1/callback", evilURI, appURI} {
-		w.browser().authorize(asking(id, uri))
+		w.browser().authorize(requestOf(id, uri))
 	}
 	for op, want := range map[string]int{
 		"CreateUserPoolClient": 1, "CreateManagedLoginBranding": 1, "UpdateUserPoolClient": 0, "DescribeUserPoolClient": 0,
@@ -93,8 +93,7 @@ func TestAuthorizeChangesNoAppClient(t *testing.T) {
 	}
 }
 
-// Issuer and callback are configuration, whatever a request says of where it
-// came in.
+// Issuer and callback are configuration. Headers of a request do not change them.
 func TestHeadersDoNotChooseAddresses(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
@@ -112,19 +111,19 @@ func TestHeadersDoNotChooseAddresses(t *testing.T) {
 		}
 		return w.browser().do(r)
 	}
-	if got := send(asking(id, webURI)).at(t).Query().Get("redirect_uri"); got != w.issuer+broker.CallbackPath {
+	if got := send(requestOf(id, webURI)).at(t).Query().Get("redirect_uri"); got != w.issuer+broker.CallbackPath {
 		t.Errorf("Cognito is told the callback %s, want %s", got, w.issuer+broker.CallbackPath)
 	}
-	w.wantError(send(asking(id, webURI, "code_challenge", "-")).at(t), webURI, "invalid_request")
+	w.wantError(send(requestOf(id, webURI, "code_challenge", "-")).at(t), webURI, "invalid_request")
 }
 
 // Another host of the same domain can set a cookie for ours, but not one whose
-// name begins with __Host- (RFC 6265bis section 4.1.3.2). With it an attacker
-// would put a victim into a transaction whose secret he knows.
+// name begins with __Host- (RFC 6265bis section 4.1.3.2). With such a cookie an
+// attacker would put a victim into a transaction whose secret the attacker knows.
 func TestACookieThatAnotherHostCouldHaveSetIsNotTaken(t *testing.T) {
 	w := newWorld(t, func(s *setup) { s.tls = true })
 	attacker := w.browser()
-	attacker.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+	attacker.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 	var secret string
 	u, err := url.Parse(w.issuer)
 	if err != nil {
@@ -147,26 +146,26 @@ func TestACookieThatAnotherHostCouldHaveSetIsNotTaken(t *testing.T) {
 	}
 }
 
-// Scopes are whole words: no part of one, no other case, no pattern.
+// Scopes are compared as whole words, with their case, and are no patterns.
 func TestScopesAreComparedWhole(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	for _, scope := range []string{"notes/rea", "notes/", "notes", "read", "notes/readx", "NOTES/READ", "notes/*", "*", "notes/read,notes/write"} {
-		w.wantError(w.browser().authorize(asking(id, webURI, "scope", scope)).at(t), webURI, "invalid_scope")
+		w.wantError(w.browser().authorize(requestOf(id, webURI, "scope", scope)).at(t), webURI, "invalid_scope")
 	}
-	a := w.browser().authorize(asking(id, webURI, "scope", "notes/read aws.cognito.signin.user.admin notes/*"))
+	a := w.browser().authorize(requestOf(id, webURI, "scope", "notes/read aws.cognito.signin.user.admin notes/*"))
 	if got := a.at(t).Query().Get("scope"); got != "openid notes/read" {
 		t.Errorf("scope = %q, want openid notes/read", got)
 	}
 }
 
-// A page that frames ours, or reads it, gets nothing: neither consent nor error
-// page, nor the page that goes on with the code.
+// No other site can frame or read our pages: the consent page, an error page, and
+// the page that leads to the client with the code.
 func TestNoPageCanBeFramedOrRead(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
-	page := b.arrive(asking(id, webURI), "alice")
+	page := b.arrive(requestOf(id, webURI), "alice")
 	for name, a := range map[string]answer{
 		"consent": page, "goes on": b.decide(page, "allow"), "error": b.get("/authorize"), "method": b.get("/nothing/here"),
 	} {

@@ -12,7 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// Whoever is not certain to be the client is never redirected to.
+// As long as it is not certain who the client is, nothing is redirected to it.
 func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI, deskURI)
@@ -32,40 +32,40 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 		want  string
 	}{
 		{"nothing", "", "client_id is required"},
-		{"no client", asking("-", webURI).Encode(), ended},
-		{"empty client", asking("", webURI).Encode(), "client_id is required"},
-		{"unknown client", asking("dcr_nobody", webURI).Encode(), ended},
-		{"client that is no id", asking("../../x", webURI).Encode(), ended},
-		{"disabled client", asking(disabled, webURI).Encode(), ended},
-		{"client that is being deleted", asking(deleting, webURI).Encode(), ended},
-		{"client that the janitor has removed", asking(removed, webURI).Encode(), ended},
-		{"client of direct mode", asking(direct, webURI).Encode(), ended},
-		{"client whose profile is gone", asking(orphan, webURI).Encode(), ended},
-		{"client without redirect URIs", asking(machine, webURI).Encode(), mismatch},
-		{"client twice", asking(id, webURI).Encode() + "&client_id=" + id, "must not be repeated"},
-		{"redirect URI twice", asking(id, webURI).Encode() + "&redirect_uri=" + url.QueryEscape(evilURI), "must not be repeated"},
-		{"no redirect URI", asking(id, webURI, "redirect_uri", "-").Encode(), mismatch},
-		{"a query that cannot be read", asking(id, webURI).Encode() + "&x=%zz", "percent sign"},
-		{"semicolon", asking(id, webURI).Encode() + ";x=1", "semicolon"},
-		{"too long", asking(id, webURI).Encode() + "&x=" + strings.Repeat("x", authorization.MaxParameters), "too long"},
+		{"no client", requestOf("-", webURI).Encode(), ended},
+		{"empty client", requestOf("", webURI).Encode(), "client_id is required"},
+		{"unknown client", requestOf("dcr_nobody", webURI).Encode(), ended},
+		{"client that is no id", requestOf("../../x", webURI).Encode(), ended},
+		{"disabled client", requestOf(disabled, webURI).Encode(), ended},
+		{"client that is being deleted", requestOf(deleting, webURI).Encode(), ended},
+		{"client that the janitor has removed", requestOf(removed, webURI).Encode(), ended},
+		{"client of direct mode", requestOf(direct, webURI).Encode(), ended},
+		{"client whose profile is gone", requestOf(orphan, webURI).Encode(), ended},
+		{"client without redirect URIs", requestOf(machine, webURI).Encode(), mismatch},
+		{"client twice", requestOf(id, webURI).Encode() + "&client_id=" + id, "must not be repeated"},
+		{"redirect URI twice", requestOf(id, webURI).Encode() + "&redirect_uri=" + url.QueryEscape(evilURI), "must not be repeated"},
+		{"no redirect URI", requestOf(id, webURI, "redirect_uri", "-").Encode(), mismatch},
+		{"a query that cannot be read", requestOf(id, webURI).Encode() + "&x=%zz", "percent sign"},
+		{"semicolon", requestOf(id, webURI).Encode() + ";x=1", "semicolon"},
+		{"too long", requestOf(id, webURI).Encode() + "&x=" + strings.Repeat("x", authorization.MaxParameters), "too long"},
 
-		{"other host", asking(id, evilURI).Encode(), mismatch},
-		{"user in front", asking(id, "https://claude.ai@evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
-		{"backslash", asking(id, `https://claude.ai\@evil.example.com/api/mcp/auth_callback`).Encode(), mismatch},
-		{"suffix", asking(id, "https://claude.ai.evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
-		{"path up", asking(id, webURI+"/../../x").Encode(), mismatch},
-		{"path added", asking(id, webURI+"/x").Encode(), mismatch},
-		{"query added", asking(id, webURI+"?next=https://evil.example.com").Encode(), mismatch},
-		{"fragment added", asking(id, webURI+"#x").Encode(), mismatch},
-		{"port added", asking(id, "https://claude.ai:8443/api/mcp/auth_callback").Encode(), mismatch},
-		{"line end", asking(id, webURI+"\r\nSet-Cookie: a=b").Encode(), mismatch},
-		{"scheme-relative", asking(id, "//evil.example.com/cb").Encode(), mismatch},
-		{"javascript", asking(id, "javascript:alert(1)").Encode(), mismatch},
-		{"data", asking(id, "data:text/html,x").Encode(), mismatch},
-		{"loopback of another name", asking(id, "http://localhost:4000/callback").Encode(), mismatch},
-		{"loopback of another path", asking(id, "http://127.0.0.1:4000/other").Encode(), mismatch},
-		{"loopback that is none", asking(id, "http://127.0.0.1.evil.example.com/callback").Encode(), mismatch},
-		{"hostile markup", asking(id, `https://x/"><script>alert(1)</script>`).Encode(), mismatch},
+		{"other host", requestOf(id, evilURI).Encode(), mismatch},
+		{"user in front", requestOf(id, "https://claude.ai@evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
+		{"backslash", requestOf(id, `https://claude.ai\@evil.example.com/api/mcp/auth_callback`).Encode(), mismatch},
+		{"suffix", requestOf(id, "https://claude.ai.evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
+		{"path up", requestOf(id, webURI+"/../../x").Encode(), mismatch},
+		{"path added", requestOf(id, webURI+"/x").Encode(), mismatch},
+		{"query added", requestOf(id, webURI+"?next=https://evil.example.com").Encode(), mismatch},
+		{"fragment added", requestOf(id, webURI+"#x").Encode(), mismatch},
+		{"port added", requestOf(id, "https://claude.ai:8443/api/mcp/auth_callback").Encode(), mismatch},
+		{"line end", requestOf(id, webURI+"\r\nSet-Cookie: a=b").Encode(), mismatch},
+		{"scheme-relative", requestOf(id, "//evil.example.com/cb").Encode(), mismatch},
+		{"javascript", requestOf(id, "javascript:alert(1)").Encode(), mismatch},
+		{"data", requestOf(id, "data:text/html,x").Encode(), mismatch},
+		{"loopback of another name", requestOf(id, "http://localhost:4000/callback").Encode(), mismatch},
+		{"loopback of another path", requestOf(id, "http://127.0.0.1:4000/other").Encode(), mismatch},
+		{"loopback that is none", requestOf(id, "http://127.0.0.1.evil.example.com/callback").Encode(), mismatch},
+		{"hostile markup", requestOf(id, `https://x/"><script>alert(1)</script>`).Encode(), mismatch},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := w.browser().get("/authorize?" + tt.query)
@@ -75,15 +75,15 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 			}
 		})
 	}
-	// It need not register again, and is told so.
-	a := w.browser().get("/authorize?" + asking(pending, webURI).Encode())
+	// The client need not register again, and the page says so.
+	a := w.browser().get("/authorize?" + requestOf(pending, webURI).Encode())
 	wantPage(t, a, http.StatusForbidden, "waiting for approval")
 	if n := w.cognito.Calls("CreateUserPoolClient"); n != 0 {
 		t.Errorf("%d app clients were made", n)
 	}
 }
 
-// RFC 9700 §4.11.2.
+// RFC 9700 §4.11.2: no redirect by itself to a URI that is not trusted.
 func TestErrorsAreRedirectedOnlyToWhomSomebodyVouchesFor(t *testing.T) {
 	w := newWorld(t)
 	const cursorURI = "cursor://anysphere.cursor-mcp/oauth/callback"
@@ -102,7 +102,7 @@ func TestErrorsAreRedirectedOnlyToWhomSomebodyVouchesFor(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			id := w.register(tt.profile, nil, tt.uri)
-			a := w.browser().authorize(asking(id, tt.uri, "code_challenge", "-"))
+			a := w.browser().authorize(requestOf(id, tt.uri, "code_challenge", "-"))
 			if tt.vouched {
 				w.wantError(a.at(t), tt.uri, "invalid_request")
 				return
@@ -129,21 +129,21 @@ func TestErrorsOfTheRequestReachTheClient(t *testing.T) {
 		{[]string{"resource", "https://evil.example.com/"}, "invalid_target"},
 		{[]string{"prompt", "none"}, "consent_required"},
 	} {
-		a := w.browser().authorize(asking(id, webURI, tt.changes...))
+		a := w.browser().authorize(requestOf(id, webURI, tt.changes...))
 		w.wantError(a.at(t), webURI, tt.want)
 		if a.header.Get("Cache-Control") != "no-store" || a.header.Get("Set-Cookie") != "" {
 			t.Errorf("headers = %v, want no-store and no cookie", a.header)
 		}
 	}
 	t.Run("without state", func(t *testing.T) {
-		a := w.browser().authorize(asking(id, webURI, "state", "-", "response_type", "-"))
+		a := w.browser().authorize(requestOf(id, webURI, "state", "-", "response_type", "-"))
 		if q := a.at(t).Query(); q.Has("state") || q.Get("error") != "invalid_request" || q.Get("iss") != w.issuer {
 			t.Errorf("location = %s", a.location)
 		}
 	})
 	t.Run("a client that is not for codes", func(t *testing.T) {
 		id := w.register("asking", func(r *broker.Registration) { r.Metadata.GrantTypes = []string{dcr.GrantClientCredentials} }, webURI)
-		w.wantError(w.browser().authorize(asking(id, webURI)).at(t), webURI, "unauthorized_client")
+		w.wantError(w.browser().authorize(requestOf(id, webURI)).at(t), webURI, "unauthorized_client")
 	})
 }
 
@@ -151,7 +151,7 @@ func TestWhatCognitoIsAsked(t *testing.T) {
 	ask := func(t *testing.T, w *world, changes ...string) (url.Values, answer) {
 		t.Helper()
 		id := w.register("asking", nil, webURI)
-		a := w.browser().authorize(asking(id, webURI, changes...))
+		a := w.browser().authorize(requestOf(id, webURI, changes...))
 		u := a.at(t)
 		if !strings.HasPrefix(u.String(), w.base+"/oauth2/authorize?") {
 			t.Fatalf("location = %s, want Cognito's authorize endpoint", u)
@@ -223,7 +223,7 @@ func TestCookie(t *testing.T) {
 			w := newWorld(t, func(s *setup) { s.tls = tt.tls })
 			id := w.register("asking", nil, webURI)
 			b := w.browser()
-			a := b.authorize(asking(id, webURI))
+			a := b.authorize(requestOf(id, webURI))
 			got := a.header.Get("Set-Cookie")
 			for _, part := range []string{"Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=600"} {
 				if !strings.Contains(got, "; "+part) {
@@ -236,7 +236,7 @@ func TestCookie(t *testing.T) {
 			if _, value, _ := strings.Cut(strings.Split(got, ";")[0], "="); value == "" || strings.Contains(w.log.String(), value) {
 				t.Errorf("the cookie %q is empty or in the log", value)
 			}
-			// And it works in a browser.
+			// A browser accepts the cookie and sends it back.
 			if page := b.get(b.signIn(a, "alice")); page.location != "/consent" {
 				t.Errorf("callback went to %q", page.location)
 			}
@@ -244,7 +244,7 @@ func TestCookie(t *testing.T) {
 	}
 }
 
-// Whatever the cookie is, only one that we set is taken.
+// Only a cookie that the broker can have set counts, and only one.
 func TestCookiesThatAreNone(t *testing.T) {
 	w := newWorld(t)
 	for _, value := range []string{"", "x", strings.Repeat("A", 44), strings.Repeat("A", 42) + "=", strings.Repeat("A", 42) + "B"} {
@@ -269,14 +269,14 @@ func TestAuthorizeWhenTheStoreFails(t *testing.T) {
 			t.Run(method+" "+point.String(), func(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)
-				w.browser().authorize(asking(id, webURI)) // so that there is an app client
+				w.browser().authorize(requestOf(id, webURI)) // so that there is an app client
 				faults := w.store.Faults
 				if method == "CreateTransaction" {
 					faults = w.grants.Faults
 				}
 				faults.FailNext(method, 1, point)
 				b := w.browser()
-				a := b.authorize(asking(id, webURI))
+				a := b.authorize(requestOf(id, webURI))
 				wantPage(t, a, http.StatusServiceUnavailable, "could not be")
 				if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "injected") {
 					t.Error("no Retry-After, or the cause is on the page")
@@ -284,7 +284,7 @@ func TestAuthorizeWhenTheStoreFails(t *testing.T) {
 				if !strings.Contains(w.log.String(), "injected fault") {
 					t.Error("the cause is not in the log")
 				}
-				b.arrive(asking(id, webURI), "alice") // the same link works later
+				b.arrive(requestOf(id, webURI), "alice") // the same link works later
 			})
 		}
 	}
@@ -293,7 +293,7 @@ func TestAuthorizeWhenTheStoreFails(t *testing.T) {
 func TestNoScopeMeansTheProfilesDefault(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("narrow", nil, webURI)
-	a := w.browser().authorize(asking(id, webURI, "scope", "-"))
+	a := w.browser().authorize(requestOf(id, webURI, "scope", "-"))
 	if got := a.at(t).Query().Get("scope"); got != "openid notes/read" {
 		t.Errorf("scope = %q, want openid notes/read", got)
 	}
@@ -310,7 +310,7 @@ func TestMethods(t *testing.T) {
 		r.Header.Set("Origin", "https://evil.example.com")
 		return w.browser().do(r)
 	}
-	if a := send(http.MethodHead, "/authorize?"+asking(id, webURI).Encode()); a.status != http.StatusNoContent || a.header.Get("Set-Cookie") != "" {
+	if a := send(http.MethodHead, "/authorize?"+requestOf(id, webURI).Encode()); a.status != http.StatusNoContent || a.header.Get("Set-Cookie") != "" {
 		t.Errorf("HEAD: status %d, cookie %q; want 204 and none", a.status, a.header.Get("Set-Cookie"))
 	}
 	if n := w.grants.Calls("CreateTransaction"); n != 0 {

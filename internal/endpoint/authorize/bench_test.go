@@ -38,7 +38,7 @@ func BenchmarkSteps(b *testing.B) {
 	id := w.register("open", nil, deskURI)
 	uri := "http://127.0.0.1:4711/callback"
 	br := w.browser()
-	callback := br.signIn(br.authorize(asking(id, uri)), "alice")
+	callback := br.signIn(br.authorize(requestOf(id, uri)), "alice")
 	w.oauth.Client = cognitoauth.New(cognitoauth.Config{
 		AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: w.base + "/oauth2/token", HTTP: &http.Client{Transport: new(replay)},
 	})
@@ -62,7 +62,7 @@ func BenchmarkSteps(b *testing.B) {
 		}
 		return rec
 	}
-	request := "/authorize?" + asking(id, uri).Encode()
+	request := "/authorize?" + requestOf(id, uri).Encode()
 	// begin and arrive return the cookie; begin also the path of the callback.
 	begin := func() (cookie, callback string) {
 		rec := serve(http.MethodGet, request, "", nil, http.StatusSeeOther)

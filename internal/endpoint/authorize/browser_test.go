@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 )
 
-// browser is somebody's browser: it keeps cookies and follows no redirects.
+// browser is the browser of a user. It stores cookies and follows no redirects.
 type browser struct {
 	w       *world
 	client  *http.Client
@@ -28,7 +28,7 @@ func (w *world) browser() *browser {
 	return &browser{w, &client, emulator.NewBrowser()}
 }
 
-// answer is what a browser got.
+// answer is a response to a browser.
 type answer struct {
 	status   int
 	header   http.Header
@@ -71,8 +71,8 @@ func (b *browser) authorize(v url.Values) answer {
 
 var passwords = map[string]string{"alice": "Correct-Horse-9", "bob": "Battery-Staple-9"}
 
-// signIn goes through Cognito's pages to which the front has sent the browser,
-// and returns the address of the callback.
+// signIn signs in on Cognito's pages, to which a redirects, and returns the address
+// of the callback.
 func (b *browser) signIn(a answer, user string) string {
 	b.w.t.Helper()
 	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location, b.w.base) {
@@ -85,7 +85,7 @@ func (b *browser) signIn(a answer, user string) string {
 	return to.String()
 }
 
-// arrive goes to the consent page and returns it.
+// arrive signs in and returns the consent page.
 func (b *browser) arrive(v url.Values, user string) answer {
 	b.w.t.Helper()
 	a := b.get(b.signIn(b.authorize(v), user))
@@ -124,7 +124,7 @@ func (b *browser) post(form url.Values) answer {
 
 var pageLink = regexp.MustCompile(`<a class="button" rel="noreferrer" href="([^"]*)"`)
 
-// target is where the page leads that goes on by itself, or links back.
+// target is the link of the page: to the client, or to Cognito's sign-out.
 func (a answer) target(t testing.TB) *url.URL {
 	t.Helper()
 	m := pageLink.FindStringSubmatch(a.body)
@@ -148,8 +148,7 @@ func (a answer) at(t testing.TB) *url.URL {
 	return u
 }
 
-// wantPage fails unless a is a page of that status that holds text, and no
-// redirect.
+// wantPage fails unless a is a page of that status that has text, and no redirect.
 func wantPage(t testing.TB, a answer, status int, text string) {
 	t.Helper()
 	if a.status != status || a.location != "" || !strings.Contains(a.body, text) {

@@ -15,8 +15,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// wantFailure fails unless a callback failed: the browser went on to an address
-// with no code and no state, where there is a page that says want.
+// wantFailure fails unless a callback failed: it redirected to an address without
+// code and state, whose page has the text want.
 func (b *browser) wantFailure(a answer, status int, want string) answer {
 	t := b.w.t
 	t.Helper()
@@ -39,7 +39,7 @@ func (w *world) wantNoGrant() {
 	}
 }
 
-// wantRevoked fails unless Cognito was asked that often to revoke.
+// wantRevoked fails unless Cognito's revocation endpoint was called that often.
 func (w *world) wantRevoked(calls int) {
 	w.t.Helper()
 	if got := w.cognito.Calls("revoke"); got != calls {
@@ -47,21 +47,21 @@ func (w *world) wantRevoked(calls int) {
 	}
 }
 
-// Login CSRF (RFC 9700 §4.7): an attacker signs in as himself and sends the
-// victim the address of his callback.
+// Login CSRF (RFC 9700 §4.7): an attacker signs in and sends the victim the
+// address of the attacker's callback.
 func TestACallbackOfSomebodyElseSignsNobodyIn(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	attacker, victim, stranger := w.browser(), w.browser(), w.browser()
-	attack := attacker.signIn(attacker.authorize(asking(id, webURI)), "bob")
-	own := victim.signIn(victim.authorize(asking(id, webURI)), "alice")
+	attack := attacker.signIn(attacker.authorize(requestOf(id, webURI)), "bob")
+	own := victim.signIn(victim.authorize(requestOf(id, webURI)), "alice")
 
 	victim.wantFailure(victim.get(attack), http.StatusBadRequest, "")
 	stranger.wantFailure(stranger.get(attack), http.StatusBadRequest, "")
 	if n := w.cognito.Calls("token"); n != 0 {
 		t.Errorf("%d codes were redeemed, want none", n)
 	}
-	// The victim's own sign-in is not spoilt by it.
+	// The victim's own sign-in still works.
 	if a := victim.get(own); a.location != "/consent" {
 		t.Fatalf("the victim's own callback went to %q", a.location)
 	}
@@ -75,7 +75,7 @@ func TestACallbackIsTakenOnce(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
-	callback := b.signIn(b.authorize(asking(id, webURI)), "alice")
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	if a := b.get(callback); a.location != "/consent" {
 		t.Fatalf("location = %q, want the consent page", a.location)
 	}
@@ -83,7 +83,7 @@ func TestACallbackIsTakenOnce(t *testing.T) {
 	if n := w.cognito.Calls("token"); n != 1 {
 		t.Errorf("%d codes were redeemed, want 1", n)
 	}
-	// Nothing is spoilt by it, and the page can be reloaded.
+	// The transaction still works, and the page can be loaded again.
 	for range 3 {
 		wantPage(t, b.get("/consent"), http.StatusOK, "alice")
 	}
@@ -99,8 +99,8 @@ func TestANewerTransactionTakesThePlaceOfTheOlder(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
-	older := b.signIn(b.authorize(asking(id, webURI)), "alice")
-	newer := b.signIn(b.authorize(asking(id, webURI)), "alice")
+	older := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	newer := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	b.wantFailure(b.get(older), http.StatusBadRequest, "")
 	if a := b.get(newer); a.location != "/consent" {
 		t.Errorf("the newer callback went to %q", a.location)
@@ -111,11 +111,11 @@ func TestATransactionLivesTenMinutes(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
-	callback := b.signIn(b.authorize(asking(id, webURI)), "alice")
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	w.clock.Advance(broker.TransactionLifetime)
 	b.wantFailure(b.get(callback), http.StatusBadRequest, "")
 
-	page := b.arrive(asking(id, webURI), "alice")
+	page := b.arrive(requestOf(id, webURI), "alice")
 	w.clock.Advance(broker.TransactionLifetime)
 	wantPage(t, b.get("/consent"), http.StatusBadRequest, "expired")
 	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "expired")
@@ -126,7 +126,7 @@ func TestCallbacksThatAreNone(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
-	u, err := url.Parse(b.signIn(b.authorize(asking(id, webURI)), "alice"))
+	u, err := url.Parse(b.signIn(b.authorize(requestOf(id, webURI)), "alice"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,12 +154,12 @@ func TestCallbacksThatAreNone(t *testing.T) {
 			}
 		})
 	}
-	if a := b.get(u.String()); a.location != "/consent" { // and none has done any harm
+	if a := b.get(u.String()); a.location != "/consent" { // the callback itself still works
 		t.Errorf("the callback went to %q afterwards", a.location)
 	}
 }
 
-// A token endpoint that fails or is slow, before and after it did its work.
+// The token endpoint fails or is slow, before or after its effect.
 func TestCognitoFailsAtTheCallback(t *testing.T) {
 	for name, fault := range map[string]emulator.Fault{
 		"fails before": {Effect: emulator.FailBefore}, "fails after": {Effect: emulator.FailAfter},
@@ -172,21 +172,21 @@ func TestCognitoFailsAtTheCallback(t *testing.T) {
 			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
 			id := w.register("asking", nil, webURI)
 			b := w.browser()
-			callback := b.signIn(b.authorize(asking(id, webURI)), "alice")
+			callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 			w.cognito.Faults().Inject("token", fault)
 			w.wantError(b.get(callback).at(t), webURI, "temporarily_unavailable")
 			w.wantNoGrant()
 			w.cognito.Faults().Clear()
 			b.wantFailure(b.get(callback), http.StatusBadRequest, "")
-			w.wantCode(b.decide(b.arrive(asking(id, webURI), "alice"), "allow").target(t), webURI)
+			w.wantCode(b.decide(b.arrive(requestOf(id, webURI), "alice"), "allow").target(t), webURI)
 		})
 	}
 	t.Run("the code is none", func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
-		a := b.authorize(asking(w.register("asking", nil, webURI), webURI))
+		a := b.authorize(requestOf(w.register("asking", nil, webURI), webURI))
 		w.wantError(b.cognitoSays(a, "code=nonsense").at(t), webURI, "server_error")
-		a = b.authorize(asking(w.register("open", nil, evilURI), evilURI))
+		a = b.authorize(requestOf(w.register("open", nil, evilURI), evilURI))
 		page := b.wantFailure(b.cognitoSays(a, "code=nonsense"), http.StatusBadRequest, "server_error")
 		w.wantError(page.target(t), evilURI, "server_error")
 	})
@@ -194,11 +194,11 @@ func TestCognitoFailsAtTheCallback(t *testing.T) {
 		w := newWorld(t)
 		id := w.register("asking", nil, webURI)
 		attacker, victim := w.browser(), w.browser()
-		u, err := url.Parse(attacker.signIn(attacker.authorize(asking(id, webURI)), "bob"))
+		u, err := url.Parse(attacker.signIn(attacker.authorize(requestOf(id, webURI)), "bob"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := victim.authorize(asking(id, webURI))
+		a := victim.authorize(requestOf(id, webURI))
 		w.wantError(victim.cognitoSays(a, "code="+u.Query().Get("code")).at(t), webURI, "server_error")
 		w.wantNoGrant()
 	})
@@ -215,7 +215,7 @@ func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)
 				b := w.browser()
-				callback := b.signIn(b.authorize(asking(id, webURI)), "alice")
+				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 				change := func() {
 					reg, err := w.store.Registration(t.Context(), id)
 					if err != nil {
@@ -254,14 +254,14 @@ func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
 func TestCallbackWhenTheStoreFails(t *testing.T) {
 	for _, tt := range []struct {
 		method string
-		remote bool // the client is told
+		remote bool // the client receives the error
 	}{{"TakeStep", false}, {"Registration", false}, {"ReplaceTransaction", true}} {
 		for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 			t.Run(tt.method+" "+point.String(), func(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)
 				b := w.browser()
-				callback := b.signIn(b.authorize(asking(id, webURI)), "alice")
+				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 				faults := w.grants.Faults
 				if tt.method == "Registration" {
 					faults = w.store.Faults
@@ -278,18 +278,18 @@ func TestCallbackWhenTheStoreFails(t *testing.T) {
 					b.wantFailure(a, http.StatusBadGateway, "")
 				}
 				w.wantNoGrant()
-				w.wantCode(b.decide(b.arrive(asking(id, webURI), "alice"), "allow").target(t), webURI)
+				w.wantCode(b.decide(b.arrive(requestOf(id, webURI), "alice"), "allow").target(t), webURI)
 			})
 		}
 	}
 }
 
-// Cognito may be gone or changed by hand.
+// An operator may delete an app client at Cognito by hand.
 func TestAnAppClientThatIsGoneAtTheCallback(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("staff", nil, webURI)
 	b := w.browser()
-	callback := b.signIn(b.authorize(asking(id, webURI)), "alice")
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	app, err := w.store.AppClient(t.Context(), w.dedicated(id))
 	if err != nil {
 		t.Fatal(err)
@@ -299,12 +299,12 @@ func TestAnAppClientThatIsGoneAtTheCallback(t *testing.T) {
 	w.wantNoGrant()
 }
 
-// An answer without what says who signed in must not become a grant of nobody.
+// Tokens that do not name the user must not become a grant.
 func TestTokensThatDoNotSayWhoSignedIn(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
-	callback := b.signIn(b.authorize(asking(id, webURI)), "alice")
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	odd := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		claims := base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"x","iat":1899999000,"exp":1900000000,"scope":"notes/read"}`))
 		rw.Write([]byte(`{"access_token":"e30.` + claims + `.c2ln","refresh_token":"r","token_type":"Bearer"}`))

@@ -14,7 +14,7 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 		start := func(t *testing.T, method string) (*world, *browser, answer) {
 			w := newWorld(t)
 			b := w.browser()
-			page := b.arrive(asking(w.register("open", nil, webURI), webURI), "alice")
+			page := b.arrive(requestOf(w.register("open", nil, webURI), webURI), "alice")
 			faults := w.grants.Faults
 			if method == "Registration" {
 				faults = w.store.Faults
@@ -80,7 +80,7 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
 			b := w.browser()
-			page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 			tt.fault(w)
 			w.wantError(b.decide(page, "cancel").target(t), webURI, "access_denied")
 			w.wantNoGrant()
@@ -90,7 +90,7 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 		t.Run("TakeStep "+point.String(), func(t *testing.T) {
 			w := newWorld(t)
 			b := w.browser()
-			page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 			w.grants.FailNext("TakeStep", 1, point)
 			if a := b.decide(page, "cancel"); a.location != "/consent" {
 				t.Errorf("location = %q, want the consent page", a.location)
@@ -105,7 +105,7 @@ func TestASecondDecisionWhenTheStoreFails(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			w := newWorld(t)
 			b := w.browser()
-			page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 			first := b.decide(page, "allow").target(t)
 			w.grants.FailNext(method, 1, fake.NotApplied)
 			a := b.decide(page, "allow")
@@ -124,7 +124,7 @@ func TestASecondDecisionWhenTheStoreFails(t *testing.T) {
 func TestConsentPageWhenTheStoreFails(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
-	b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+	b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 	w.store.FailNext("Registration", 1, fake.NotApplied)
 	a := b.get("/consent")
 	wantPage(t, a, http.StatusServiceUnavailable, "could not be read")

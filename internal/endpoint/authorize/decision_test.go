@@ -14,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// keyOf is the key of the transaction that the browser is in.
+// keyOf is the key of the browser's transaction.
 func (b *browser) keyOf() credential.Hash {
 	b.w.t.Helper()
 	u, err := url.Parse(b.w.issuer)
@@ -30,8 +30,8 @@ func (b *browser) keyOf() credential.Hash {
 	return credential.Hash{}
 }
 
-// refreshToken is the one of Cognito's that the transaction of the browser
-// holds, with the app client that it is for.
+// refreshToken returns Cognito's refresh token in the browser's transaction, with
+// its app client.
 func (b *browser) refreshToken() (broker.AppCredentials, string) {
 	b.w.t.Helper()
 	t, err := b.w.grants.Transaction(b.w.t.Context(), b.keyOf())
@@ -57,7 +57,7 @@ func (b *browser) refreshToken() (broker.AppCredentials, string) {
 	return broker.AppCredentials{ID: app.CognitoID, Secret: s}, tokens.RefreshToken
 }
 
-// wantRefused fails if Cognito still takes the refresh token.
+// wantRefused fails if Cognito still accepts the refresh token.
 func (w *world) wantRefused(app broker.AppCredentials, refreshToken string) {
 	w.t.Helper()
 	if _, err := w.oauth.Refresh(w.t.Context(), app, refreshToken); err == nil {
@@ -68,7 +68,7 @@ func (w *world) wantRefused(app broker.AppCredentials, refreshToken string) {
 func TestCancel(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
-	page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+	page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 	app, token := b.refreshToken()
 	key := b.keyOf()
 	a := b.decide(page, "cancel")
@@ -91,12 +91,12 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// What comes of decisions that come twice, whichever.
+// Two decisions in one transaction, of all kinds.
 func TestADecisionIsTakenOnce(t *testing.T) {
 	t.Run("allow twice", func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
-		page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+		page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 		first := b.decide(page, "allow").target(t)
 		for range 3 {
 			if again := b.decide(page, "allow").target(t); again.String() != first.String() {
@@ -116,7 +116,7 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 	t.Run("allow and then something else", func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
-		page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+		page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 		b.decide(page, "allow")
 		for _, decision := range []string{"cancel", "switch"} {
 			wantPage(t, b.decide(page, decision), http.StatusBadRequest, "decided already")
@@ -126,7 +126,7 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 	t.Run("the code has expired", func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
-		page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+		page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 		b.decide(page, "allow")
 		w.clock.Advance(broker.CodeLifetime)
 		wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "decided already")
@@ -134,7 +134,7 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 	t.Run("all at once", func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
-		page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+		page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 		w.pause = broker.Pause
 		var wg sync.WaitGroup
 		answers := make([]answer, 8)
@@ -155,7 +155,7 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 		for range 10 {
 			w := newWorld(t)
 			b := w.browser()
-			page := b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
+			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 			var wg sync.WaitGroup
 			var allowed, cancelled answer
 			wg.Go(func() { allowed = b.decide(page, "allow") })
@@ -181,13 +181,13 @@ func (w *world) useCode(u *url.URL) {
 	}
 }
 
-// Cross-site request forgery of a consent, and other forms that are none.
+// Cross-site request forgery of a consent, and other invalid forms.
 func TestFormsThatAreForged(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b, other := w.browser(), w.browser()
-	page := b.arrive(asking(id, webURI), "alice")
-	foreign := other.arrive(asking(id, webURI), "bob")
+	page := b.arrive(requestOf(id, webURI), "alice")
+	foreign := other.arrive(requestOf(id, webURI), "bob")
 	csrf := page.csrf(t)
 	for name, form := range map[string]url.Values{
 		"no token":               {"decision": {"allow"}},
@@ -208,7 +208,7 @@ func TestFormsThatAreForged(t *testing.T) {
 		wantPage(t, w.browser().post(url.Values{"decision": {"allow"}, "csrf": {csrf}}), http.StatusBadRequest, "no cookie")
 	})
 	t.Run("token of the transaction before", func(t *testing.T) {
-		later := b.arrive(asking(id, webURI), "alice")
+		later := b.arrive(requestOf(id, webURI), "alice")
 		wantPage(t, b.post(url.Values{"decision": {"allow"}, "csrf": {csrf}}), http.StatusBadRequest, "")
 		csrf = later.csrf(t)
 	})
@@ -225,7 +225,7 @@ func TestFormsThatAreForged(t *testing.T) {
 		wantPage(t, b.do(r), http.StatusBadRequest, "Content-Type")
 	})
 	w.wantNoGrant()
-	// no-referrer makes the Origin of our own form null.
+	// The policy no-referrer makes the Origin of our own form null.
 	t.Run("the form itself, with any Origin", func(t *testing.T) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.issuer+"/authorize",
 			strings.NewReader(url.Values{"decision": {"allow"}, "csrf": {csrf}}.Encode()))
@@ -241,23 +241,23 @@ func TestFormsThatAreForged(t *testing.T) {
 func TestWhoMayConsent(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("staff", nil, webURI)
-	w.wantCode(w.allow(asking(id, webURI), "alice"), webURI)
+	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
 
 	b := w.browser()
-	page := b.arrive(asking(id, webURI), "bob")
+	page := b.arrive(requestOf(id, webURI), "bob")
 	wantPage(t, page, http.StatusForbidden, "bob")
 	wantPage(t, b.decide(page, "allow"), http.StatusForbidden, "") // without the button
 	if n := len(w.allGrants()); n != 1 {
 		t.Errorf("%d grants, want alice's alone", n)
 	}
-	page = b.arrive(asking(id, webURI), "bob")
+	page = b.arrive(requestOf(id, webURI), "bob")
 	if got := b.decide(page, "switch").target(t).Path; got != "/logout" {
 		t.Errorf("switch leads to %s", got)
 	}
 }
 
-// allow goes through the whole flow in a browser of its own and returns where it
-// ends.
+// allow goes through the whole flow in a new browser and returns the redirect URI
+// with the code.
 func (w *world) allow(v url.Values, user string) *url.URL {
 	w.t.Helper()
 	b := w.browser()
@@ -267,7 +267,7 @@ func (w *world) allow(v url.Values, user string) *url.URL {
 func TestAtMostFourCallsAStep(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("open", nil, webURI)
-	w.browser().authorize(asking(id, webURI)) // provisioning aside
+	w.browser().authorize(requestOf(id, webURI)) // so that the app client exists
 	b := w.browser()
 	var a answer
 	step := func(name string, most int, do func()) {
@@ -279,23 +279,23 @@ func TestAtMostFourCallsAStep(t *testing.T) {
 		}
 	}
 	var page answer
-	step("GET /authorize", 3, func() { a = b.authorize(asking(id, webURI)) })
+	step("GET /authorize", 3, func() { a = b.authorize(requestOf(id, webURI)) })
 	callback := b.signIn(a, "alice")
 	step("GET /callback", 4, func() { b.get(callback) })
 	step("GET /consent", 2, func() { page = b.get("/consent") })
 	step("POST /authorize, allow", 4, func() { b.decide(page, "allow") })
-	callback = b.signIn(b.authorize(asking(id, webURI)), "alice")
+	callback = b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	step("GET /callback, remembered", 4, func() { a = b.get(callback) })
 	w.wantCode(a.at(t), webURI)
-	page = b.arrive(asking(id, webURI, "prompt", "consent"), "alice")
+	page = b.arrive(requestOf(id, webURI, "prompt", "consent"), "alice")
 	step("POST /authorize, switch", 4, func() { b.decide(page, "switch") })
 	step("GET /signed-out", 1, func() { a = b.get("/signed-out") })
 	b.get(b.signIn(a, "alice"))
-	page = b.arrive(asking(id, webURI, "prompt", "consent"), "alice")
+	page = b.arrive(requestOf(id, webURI, "prompt", "consent"), "alice")
 	step("POST /authorize, cancel", 4, func() { b.decide(page, "cancel") })
 }
 
-// Requests that wait are answered in time.
+// A request that waits is answered in time.
 func TestWhatARequestMayTake(t *testing.T) {
 	w := newWorld(t)
 	var deadline time.Time

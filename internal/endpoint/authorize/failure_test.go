@@ -52,7 +52,7 @@ func TestWithoutKeysTheSameRequestWorksLater(t *testing.T) {
 		}
 		return open()
 	}
-	a := later(func() answer { return b.authorize(asking(id, webURI)) })
+	a := later(func() answer { return b.authorize(requestOf(id, webURI)) })
 	callback := b.signIn(a, "alice")
 	if a := later(func() answer { return b.get(callback) }); a.location != "/consent" {
 		t.Fatalf("the callback went to %q", a.location)

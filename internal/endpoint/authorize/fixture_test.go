@@ -46,8 +46,8 @@ const (
 	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 )
 
-// policyDocument lets strangers register what presets, loopback and a pattern
-// of the operator allow. Consents are remembered where that is possible.
+// policyDocument has a profile for open registration, with presets, loopback and
+// redirect URIs of the operator. Its consents are stored where that is possible.
 const policyDocument = `{"version": 1, "open_registration": "open", "profiles": {
 	"open": {
 		"redirect_uris": {"presets": ["claude", "cursor"], "loopback": true, "https": ["https://evil.example.com/cb"], "private_use_schemes": ["com.example.app"]},
@@ -68,7 +68,7 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return k
 })
 
-// setup is what a world can be given.
+// setup is what a test can change in a world.
 type setup struct {
 	tls       bool
 	login     int
@@ -266,9 +266,9 @@ func (w *world) register(profile string, change func(*broker.Registration), redi
 	return reg.ClientID
 }
 
-// asking are the parameters of an ordinary request, with changes: name, value
-// and so on. The value "-" takes a parameter out.
-func asking(clientID, redirectURI string, changes ...string) url.Values {
+// requestOf returns the parameters of an ordinary request, with changes: name, value
+// and so on. The value "-" removes a parameter.
+func requestOf(clientID, redirectURI string, changes ...string) url.Values {
 	v := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"the state & more"},
 		"scope": {"notes/read"}, "code_challenge": {broker.PKCEChallenge(verifier)}, "code_challenge_method": {"S256"},
@@ -295,8 +295,8 @@ func (w *world) allGrants() []*broker.Grant {
 	return list
 }
 
-// wantCode fails unless u is the redirect URI with a code that a grant has, our
-// iss and the state; it returns the grant.
+// wantCode fails unless u is the redirect URI with the code of a grant, iss and
+// state. It returns the grant.
 func (w *world) wantCode(u *url.URL, redirectURI string) *broker.Grant {
 	w.t.Helper()
 	q := u.Query()
@@ -318,8 +318,8 @@ func (w *world) wantCode(u *url.URL, redirectURI string) *broker.Grant {
 	return g
 }
 
-// wantError fails unless u is the redirect URI with that error, our iss and the
-// state, and no code.
+// wantError fails unless u is the redirect URI with that error, iss and state, and
+// without a code.
 func (w *world) wantError(u *url.URL, redirectURI, code string) {
 	w.t.Helper()
 	q := u.Query()
@@ -329,7 +329,7 @@ func (w *world) wantError(u *url.URL, redirectURI, code string) {
 	}
 }
 
-// calls counts what a request asks of the store.
+// calls counts the calls of the store.
 func (w *world) calls() int {
 	n := 0
 	for _, m := range w.store.Methods() {
@@ -351,7 +351,7 @@ func (w *world) dedicated(clientID string) string {
 	return broker.DedicatedAppClientKey(clientID, reg.Generation)
 }
 
-// deleteAppClient removes an app client at Cognito, as the operator might.
+// deleteAppClient deletes an app client at Cognito, as an operator can.
 func (w *world) deleteAppClient(id string) {
 	w.t.Helper()
 	_, err := w.api().DeleteUserPoolClient(w.t.Context(), &cip.DeleteUserPoolClientInput{ClientId: &id, UserPoolId: aws.String("us-east-1_local00001")})
@@ -360,8 +360,7 @@ func (w *world) deleteAppClient(id string) {
 	}
 }
 
-// redirectTokenEndpoint puts another server in the place of Cognito's token
-// endpoint.
+// redirectTokenEndpoint replaces Cognito's token endpoint by another server.
 func (w *world) redirectTokenEndpoint(to string) {
 	w.oauth.Client = cognitoauth.New(cognitoauth.Config{
 		AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: to, RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout",

@@ -12,7 +12,7 @@ func TestAllowGivesTheClientACode(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("open", nil, webURI)
 	b := w.browser()
-	page := b.arrive(asking(id, webURI), "alice")
+	page := b.arrive(requestOf(id, webURI), "alice")
 	wantPage(t, page, http.StatusOK, "claude.ai")
 	for _, text := range []string{"alice", "Read your notes", "Notes", "Client"} {
 		if !strings.Contains(page.body, text) {
@@ -36,11 +36,11 @@ func TestAllowGivesTheClientACode(t *testing.T) {
 	}
 }
 
-// What a redirect URI has in its query stays there.
+// RFC 6749 §3.1.2: the query of a redirect URI is retained.
 func TestARedirectURIWithAQuery(t *testing.T) {
 	const uri = "https://app.example.com/cb?tenant=a%2Fb&empty="
 	w := newWorld(t)
-	u := w.allow(asking(w.register("asking", nil, uri), uri), "alice")
+	u := w.allow(requestOf(w.register("asking", nil, uri), uri), "alice")
 	if q := u.Query(); !strings.HasPrefix(u.String(), uri+"&code=") || q.Get("tenant") != "a/b" || q.Get("iss") != w.issuer || q.Get("state") != "the state & more" {
 		t.Errorf("target = %s", u)
 	}
@@ -49,14 +49,14 @@ func TestARedirectURIWithAQuery(t *testing.T) {
 func TestAPrivateUseScheme(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
-	page := b.arrive(asking(w.register("open", nil, appURI), appURI), "alice")
+	page := b.arrive(requestOf(w.register("open", nil, appURI), appURI), "alice")
 	wantPage(t, page, http.StatusOK, "com.example.app:")
 	w.wantCode(b.decide(page, "allow").target(t), appURI)
 }
 
 func TestTheStateIsOptional(t *testing.T) {
 	w := newWorld(t)
-	u := w.allow(asking(w.register("asking", nil, webURI), webURI, "state", "-"), "alice")
+	u := w.allow(requestOf(w.register("asking", nil, webURI), webURI, "state", "-"), "alice")
 	if u.Query().Has("state") || !u.Query().Has("code") {
 		t.Errorf("target = %s, want a code and no state", u)
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// again signs in and returns whether the user was asked.
-func (b *browser) again(clientID, uri, user string, changes ...string) (asked bool) {
+// signInAgain signs in and reports whether the consent page asks the user.
+func (b *browser) signInAgain(clientID, uri, user string, changes ...string) (asked bool) {
 	b.w.t.Helper()
-	a := b.get(b.signIn(b.authorize(asking(clientID, uri, changes...)), user))
+	a := b.get(b.signIn(b.authorize(requestOf(clientID, uri, changes...)), user))
 	if a.location == "/consent" {
 		return true
 	}
@@ -33,7 +33,7 @@ func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 	on := []string{"scope", "notes/read notes/write", "resource", notes}
 	id := w.register("open", nil, webURI, otherURI, deskURI, appURI)
 	b := w.browser()
-	page := b.arrive(asking(id, webURI, on...), "alice")
+	page := b.arrive(requestOf(id, webURI, on...), "alice")
 	if !strings.Contains(page.body, "30") {
 		t.Errorf("the page does not say that the consent is remembered\n%s", main(page.body))
 	}
@@ -55,13 +55,13 @@ func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := w.browser()
-			if got := b.again(id, tt.uri, tt.user, tt.changes...); got != tt.asked {
+			if got := b.signInAgain(id, tt.uri, tt.user, tt.changes...); got != tt.asked {
 				t.Errorf("asked = %t, want %t", got, tt.asked)
 			}
 		})
 	}
 	t.Run("another client", func(t *testing.T) {
-		if !w.browser().again(w.register("open", nil, webURI), webURI, "alice", on...) {
+		if !w.browser().signInAgain(w.register("open", nil, webURI), webURI, "alice", on...) {
 			t.Error("not asked")
 		}
 	})
@@ -78,7 +78,7 @@ func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 		if err := w.store.CreateRegistration(t.Context(), reg); err != nil {
 			t.Fatal(err)
 		}
-		if !w.browser().again(id, webURI, "alice", on...) {
+		if !w.browser().signInAgain(id, webURI, "alice", on...) {
 			t.Error("not asked")
 		}
 		if err := w.store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
@@ -91,11 +91,11 @@ func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 	})
 	t.Run("until 30 days have gone", func(t *testing.T) {
 		w.clock.Advance(30*24*time.Hour - 2*time.Minute)
-		if w.browser().again(id, webURI, "alice", on...) {
+		if w.browser().signInAgain(id, webURI, "alice", on...) {
 			t.Error("asked before")
 		}
 		w.clock.Advance(2 * time.Minute)
-		if !w.browser().again(id, webURI, "alice", on...) {
+		if !w.browser().signInAgain(id, webURI, "alice", on...) {
 			t.Error("not asked afterwards")
 		}
 	})
@@ -104,8 +104,8 @@ func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 func TestAConsentIsNotRememberedWithoutThePolicy(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
-	w.wantCode(w.allow(asking(id, webURI), "alice"), webURI)
-	if !w.browser().again(id, webURI, "alice") {
+	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
+	if !w.browser().signInAgain(id, webURI, "alice") {
 		t.Error("not asked")
 	}
 	if n := w.grants.Calls("PutConsent"); n != 0 {
@@ -113,19 +113,19 @@ func TestAConsentIsNotRememberedWithoutThePolicy(t *testing.T) {
 	}
 }
 
-// RFC 8252 §8.6: any program on the machine can pose as the client, whose id is
-// the same for all who register the same.
+// RFC 8252 §8.6: any program on the user's device can pose as the client. Open
+// registrations with the same metadata have the same client id.
 func TestALocalProgramGetsAPageAndNoCode(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("open", nil, deskURI, appURI, webURI)
 	b := w.browser()
 	for _, uri := range []string{"http://127.0.0.1:4000/callback", appURI, webURI} {
-		w.wantCode(b.decide(b.arrive(asking(id, uri), "alice"), "allow").target(t), uri)
+		w.wantCode(b.decide(b.arrive(requestOf(id, uri), "alice"), "allow").target(t), uri)
 	}
 	before := len(w.allGrants())
-	// alice is still signed in at Cognito, so nothing asks her for a password.
+	// alice is still signed in at Cognito, which asks for no password.
 	for _, uri := range []string{"http://127.0.0.1:4000/callback", "http://127.0.0.1:6666/callback", appURI} {
-		a := b.authorize(asking(id, uri))
+		a := b.authorize(requestOf(id, uri))
 		callback, err := b.cognito.Open(t.Context(), a.location)
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +146,7 @@ func TestTenLoopbackPortsOnOneRegistration(t *testing.T) {
 		id := w.register("open", nil, "http://"+host+"/callback")
 		for port := range 10 {
 			uri := "http://" + host + ":" + strconv.Itoa(49152+port) + "/callback"
-			if g := w.wantCode(w.allow(asking(id, uri), "alice"), uri); g.RedirectURI != uri {
+			if g := w.wantCode(w.allow(requestOf(id, uri), "alice"), uri); g.RedirectURI != uri {
 				t.Errorf("the code is bound to %s, want %s", g.RedirectURI, uri)
 			}
 		}
@@ -156,13 +156,13 @@ func TestTenLoopbackPortsOnOneRegistration(t *testing.T) {
 	}
 }
 
-// Who may not consent any more has consented in vain.
+// A stored consent has no effect when the client may not be used any more.
 func TestARememberedConsentDoesNotOutliveThePolicy(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("staff", nil, webURI)
-	w.wantCode(w.allow(asking(id, webURI), "alice"), webURI)
+	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
 	b := w.browser()
-	callback := b.signIn(b.authorize(asking(id, webURI)), "alice")
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	reg, err := w.store.Registration(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -178,9 +178,9 @@ func TestARememberedConsentWhenTheStoreFails(t *testing.T) {
 	start := func(t *testing.T) (*world, *browser, string) {
 		w := newWorld(t)
 		id := w.register("open", nil, webURI)
-		w.wantCode(w.allow(asking(id, webURI), "alice"), webURI)
+		w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
 		b := w.browser()
-		return w, b, b.signIn(b.authorize(asking(id, webURI)), "alice")
+		return w, b, b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	}
 	t.Run("it cannot be read", func(t *testing.T) {
 		w, b, callback := start(t)
@@ -203,13 +203,13 @@ func TestARememberedConsentWhenTheStoreFails(t *testing.T) {
 	})
 }
 
-// A sign-in may have given another grant already; nobody knows whether Cognito
-// ever uses an origin_jti again.
+// Another transaction may already have a grant of the same sign-in: Cognito does
+// not document whether it uses an origin_jti again.
 func TestASecondGrantOfOneSignIn(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
-	page := b.arrive(asking(id, webURI), "alice")
+	page := b.arrive(requestOf(id, webURI), "alice")
 	stored, err := w.grants.Transaction(t.Context(), b.keyOf())
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ func TestBeingSomebodyElse(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
-	page := b.arrive(asking(id, webURI, "login_hint", "alice", "nonce", "n"), "alice")
+	page := b.arrive(requestOf(id, webURI, "login_hint", "alice", "nonce", "n"), "alice")
 	app, token := b.refreshToken()
 	key := b.keyOf()
 	a := b.decide(page, "switch")
@@ -26,7 +26,7 @@ func TestBeingSomebodyElse(t *testing.T) {
 	if _, err := w.grants.Transaction(t.Context(), key); err != broker.ErrNotFound {
 		t.Errorf("the transaction of before: %v, want it gone", err)
 	}
-	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "") // the form of before
+	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "") // the form of the former transaction
 
 	back, err := b.cognito.Open(t.Context(), out.String())
 	if err != nil {
@@ -58,8 +58,8 @@ func TestSignedOutWithoutATransaction(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	wantPage(t, b.get("/signed-out"), http.StatusOK, "")
-	b.arrive(asking(w.register("asking", nil, webURI), webURI), "alice")
-	wantPage(t, b.get("/signed-out"), http.StatusOK, "") // signed in: nothing to go on with
+	b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+	wantPage(t, b.get("/signed-out"), http.StatusOK, "") // already signed in: no sign-in to continue
 }
 
 func TestSwitchWhenSomethingFails(t *testing.T) {
@@ -69,7 +69,7 @@ func TestSwitchWhenSomethingFails(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)
 				b := w.browser()
-				page := b.arrive(asking(id, webURI), "alice")
+				page := b.arrive(requestOf(id, webURI), "alice")
 				faults := w.grants.Faults
 				if method == "AppClient" {
 					faults = w.store.Faults
@@ -83,7 +83,7 @@ func TestSwitchWhenSomethingFails(t *testing.T) {
 				}
 				wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "")
 				w.wantNoGrant()
-				b.arrive(asking(id, webURI), "bob")
+				b.arrive(requestOf(id, webURI), "bob")
 			})
 		}
 	}

@@ -31,9 +31,9 @@ const (
 	appSecret = "the secret of the app client"
 )
 
-// asking are the parameters of an ordinary request, with changes: name, value
+// requestOf returns the parameters of an ordinary request, with changes: name, value
 // and so on. The value "-" removes a parameter.
-func asking(clientID, redirectURI string, changes ...string) url.Values {
+func requestOf(clientID, redirectURI string, changes ...string) url.Values {
 	v := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"the state & more"},
 		"scope": {"notes/read"}, "code_challenge": {broker.PKCEChallenge(verifier)}, "code_challenge_method": {"S256"},
@@ -162,7 +162,7 @@ func parameters(t *testing.T, v url.Values) Parameters {
 // begin begins a transaction.
 func (w *world) begin() Secret {
 	w.t.Helper()
-	started, err := w.flow.Begin(w.t.Context(), parameters(w.t, asking(clientID, webURI)))
+	started, err := w.flow.Begin(w.t.Context(), parameters(w.t, requestOf(clientID, webURI)))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func TestWithoutKeysNothingIsDone(t *testing.T) {
 		}
 	}
 	failing("Begin", func() error {
-		_, err := w.flow.Begin(t.Context(), parameters(t, asking(clientID, webURI)))
+		_, err := w.flow.Begin(t.Context(), parameters(t, requestOf(clientID, webURI)))
 		return err
 	})
 	failing("SignedIn", func() error { _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); return err })
@@ -152,13 +152,13 @@ func TestDecisionsBeforeAnybodySignedIn(t *testing.T) {
 	if n := w.grants(); n != 0 {
 		t.Errorf("%d grants, want none", n)
 	}
-	// The transaction is not spoilt by it.
+	// The transaction still works.
 	if _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); err != nil {
 		t.Errorf("the callback afterwards: %v", err)
 	}
 }
 
-// What is derived from the zero Secret is no secret, so nobody may use it.
+// An attacker can compute what is derived from the zero Secret.
 func TestTheZeroSecretBelongsToNoTransaction(t *testing.T) {
 	w := newWorld(t)
 	var none Secret

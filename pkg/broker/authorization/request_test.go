@@ -26,7 +26,7 @@ func twoResources() limits {
 // parse checks a request with changes to an ordinary one.
 func parse(t *testing.T, l limits, raw string, changes ...string) (request, string) {
 	t.Helper()
-	q, wrong := ParseParameters(asking("c", webURI, changes...).Encode() + raw)
+	q, wrong := ParseParameters(requestOf("c", webURI, changes...).Encode() + raw)
 	if wrong != "" {
 		t.Fatalf("ParseParameters: %s", wrong)
 	}
@@ -103,12 +103,12 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// Go iterates over a map in random order, so a parser that uses one returns
-// another error from time to time.
+// Go iterates over a map in random order. A parser that finds its first error in
+// such a loop returns different errors for the same request.
 func TestTheErrorOfARequestIsAlwaysTheSame(t *testing.T) {
 	long := strings.Repeat("x", maxHint+1)
 	for range 200 {
-		_, err := parseRequest(parameters(t, asking("c", webURI, "nonce", long, "login_hint", long)), oneResource())
+		_, err := parseRequest(parameters(t, requestOf("c", webURI, "nonce", long, "login_hint", long)), oneResource())
 		if err == nil || err.Description != "nonce may have 512 bytes at most" {
 			t.Fatalf("error = %v, want that of nonce", err)
 		}
@@ -125,7 +125,7 @@ func TestQueriesThatCannotBeRead(t *testing.T) {
 
 func TestScopesAreRequestedAndRegisteredAndTheResources(t *testing.T) {
 	for _, tt := range []struct{ scope, want string }{
-		{"-", "openid notes/read"}, // the default, less what the resource does not know
+		{"-", "openid notes/read"}, // the default, without the scopes that the resource does not have
 		{" ", "openid notes/read"},
 		{"notes/write", "notes/write"},
 		{"notes/write  notes/read notes/write", "notes/write notes/read"},
@@ -263,10 +263,10 @@ func TestEverySecretThatIsDerivedIsAnother(t *testing.T) {
 	}
 }
 
-// FuzzRequest looks for a query that makes the parser panic, or that it takes
-// though PKCE or the bounds are missing.
+// FuzzRequest searches for a query that makes the parser panic, or that the parser
+// accepts without PKCE or beyond the limits.
 func FuzzRequest(f *testing.F) {
-	f.Add(asking("c", webURI).Encode())
+	f.Add(requestOf("c", webURI).Encode())
 	f.Add("a=%zz&resource=%&resource=" + notes)
 	f.Add("scope=&prompt=none+login&state=%00")
 	f.Fuzz(func(t *testing.T, raw string) {
