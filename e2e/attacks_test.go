@@ -13,12 +13,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/emulator"
 )
 
-// needsLocalCognito skips the test where Cognito cannot be looked into, and must
-// not be attacked.
+// needsLocalCognito skips the test for a real Cognito, which must not be
+// attacked.
 func (d *deployment) needsLocalCognito(t *testing.T) {
 	t.Helper()
 	if d.stack == nil {
-		t.Skip("not run: needs the local Cognito, which a deployment elsewhere does not have")
+		t.Skip("not run: needs the local Cognito")
 	}
 }
 
@@ -63,9 +63,9 @@ func (d *deployment) sendToCognito(t *testing.T, req *http.Request, header []str
 	return a.status, a.member(code)
 }
 
-// Every access token names the app client that it came through. Whoever reads
-// that id has nothing: at Cognito's endpoints it opens nothing without the
-// secret, and what Cognito sends anywhere it sends to us.
+// Every access token has the client_id of the broker's app client. That id
+// gives an attacker nothing: Cognito's endpoints require the secret as well,
+// and Cognito redirects only to the broker.
 func TestTheAppClientIDOfATokenOpensNothing(t *testing.T) {
 	each(t, testTheAppClientIDOfATokenOpensNothing, config.Brokered)
 }
@@ -90,7 +90,7 @@ func testTheAppClientIDOfATokenOpensNothing(t *testing.T, d *deployment) {
 	t.Run("no other redirect URI", func(t *testing.T) {
 		for _, uri := range []string{"https://evil.example.com/cb", redirectURI, d.base + "/callback/x", d.base + "/", "http://localhost:1/callback"} {
 			if to, err := emulator.NewBrowser().SignIn(t.Context(), with("redirect_uri", uri), d.username, d.password); err == nil {
-				t.Errorf("redirect_uri %s: sent to %s", uri, to)
+				t.Errorf("redirect_uri %s: redirected to %s", uri, to)
 			}
 		}
 	})
@@ -100,19 +100,19 @@ func testTheAppClientIDOfATokenOpensNothing(t *testing.T, d *deployment) {
 			t.Errorf("sent to %s", to)
 		}
 	})
-	t.Run("a code of one's own", func(t *testing.T) {
-		// Somebody signs in with a verifier and state of his own. The code is
-		// sent to us; say he gets hold of it on the way.
+	t.Run("a code of the attacker", func(t *testing.T) {
+		// The attacker signs in with their own verifier and state. Cognito sends
+		// the code to the broker; assume that the attacker intercepts it.
 		to, err := emulator.NewBrowser().SignIn(t.Context(), with("state", "x"), d.username, d.password)
 		if err != nil {
 			t.Fatal(err)
 		}
 		code := to.Query().Get("code")
-		// We take it from no browser that we have not sent there, and leave it
-		// in no address bar.
+		// The broker accepts it only from a browser that it has redirected to
+		// Cognito, and removes it from the address bar.
 		a := d.fetch(t, "GET /callback?"+to.RawQuery, "")
 		if location := a.header.Get("Location"); a.status != http.StatusSeeOther || strings.Contains(location, code) || !strings.HasPrefix(location, "/callback?problem=") {
-			t.Errorf("the callback = %d to %q, want a page of ours without the code", a.status, location)
+			t.Errorf("the callback = %d to %q, want a page of the broker without the code", a.status, location)
 		}
 		form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {d.base + "/callback"}, "code_verifier": {anyVerifier}, "client_id": {app}}
 		for _, secret := range []string{"", "-", "x", outcome.ClientID} {
@@ -120,12 +120,12 @@ func testTheAppClientIDOfATokenOpensNothing(t *testing.T, d *deployment) {
 				form.Del("client_secret")
 			}
 			if status, code := d.atCognito(t, "/oauth2/token", form); status == http.StatusOK || code != "invalid_client" {
-				t.Errorf("Cognito redeems it without the secret: %d %q, want invalid_client", status, code)
+				t.Errorf("Cognito redeems the code without the secret: %d %q, want invalid_client", status, code)
 			}
 		}
 		form.Set("client_id", outcome.ClientID)
 		if a := d.send(t, "POST /token", form.Encode(), formBody); a.status == http.StatusOK || a.member("access_token") != "" {
-			t.Errorf("we redeem Cognito's code: %d %s", a.status, a.body)
+			t.Errorf("the broker redeems Cognito's code: %d %s", a.status, a.body)
 		}
 	})
 	t.Run("no token without the secret", func(t *testing.T) {
@@ -153,7 +153,7 @@ func testTheAppClientIDOfATokenOpensNothing(t *testing.T, d *deployment) {
 			}
 		}
 	})
-	t.Run("no client of ours", func(t *testing.T) {
+	t.Run("not a client of the broker", func(t *testing.T) {
 		d.openPage(t, "GET /authorize?"+signIn.Encode(), http.StatusBadRequest, "register again")
 		for _, form := range []string{"grant_type=client_credentials", "grant_type=refresh_token&refresh_token=" + outcome.RefreshToken} {
 			if a := d.send(t, "POST /token", form+"&client_id="+app, formBody); a.status != http.StatusUnauthorized || a.member("error") != "invalid_client" {
@@ -163,9 +163,8 @@ func testTheAppClientIDOfATokenOpensNothing(t *testing.T, d *deployment) {
 	})
 }
 
-// In brokered mode the functions that face the internet have no right on
-// Cognito's API; whatever anybody registers, changes or deletes calls nothing
-// there.
+// In brokered mode the functions that face the internet have no permission on
+// Cognito's API: registering, changing and deleting clients does not call it.
 func TestRegistrationCallsNothingAtCognito(t *testing.T) {
 	each(t, testRegistrationCallsNothingAtCognito, config.Brokered)
 }
@@ -179,10 +178,10 @@ func testRegistrationCallsNothingAtCognito(t *testing.T, d *deployment) {
 	}
 	d.register(t, publicClient)
 	d.send(t, "POST /register", `{"redirect_uris":["https://evil.example.com/cb"]}`, jsonBody)
-	vouched := d.registerManaged(t, publicClient)
-	d.send(t, "GET "+vouched.path, "", bearer(vouched.token))
-	d.send(t, "PUT "+vouched.path, vouched.update(`"client_name":"changed","token_endpoint_auth_method":"none"`), jsonBody, bearer(vouched.token))
-	d.send(t, "DELETE "+vouched.path, "", bearer(vouched.token))
+	managed := d.registerManaged(t, publicClient)
+	d.send(t, "GET "+managed.path, "", bearer(managed.token))
+	d.send(t, "PUT "+managed.path, managed.update(`"client_name":"changed","token_endpoint_auth_method":"none"`), jsonBody, bearer(managed.token))
+	d.send(t, "DELETE "+managed.path, "", bearer(managed.token))
 	machine := d.register(t, `{"grant_types":["client_credentials"],"scope":"mcp/read"}`, bearer(d.initialAccessToken))
 	d.send(t, "DELETE "+machine.path, "", bearer(machine.token))
 	for _, op := range operations {
@@ -192,7 +191,7 @@ func testRegistrationCallsNothingAtCognito(t *testing.T, d *deployment) {
 	}
 }
 
-// A token in a query would be in logs and histories (RFC 7662 section 4).
+// A token in a query would appear in logs and browser histories (RFC 7662 §4).
 func TestTokensAreNotAskedAboutInTheQuery(t *testing.T) {
 	each(t, testTokensAreNotAskedAboutInTheQuery, config.Brokered)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/config"
 )
 
-// What only the broker can be asked, in direct mode it is not there.
+// Direct mode does not have the endpoints of brokered mode.
 func TestDirectModeHasNoAuthorizationEndpoint(t *testing.T) {
 	each(t, func(t *testing.T, d *deployment) {
 		d.run(t, []exchange{
@@ -23,8 +23,8 @@ func TestDirectModeHasNoAuthorizationEndpoint(t *testing.T) {
 	}, config.Direct)
 }
 
-// A request that is as it should be goes on to Cognito with the broker's own app
-// client, callback, state and PKCE.
+// A correct request is redirected to Cognito with the broker's own app client,
+// callback, state and PKCE.
 func TestAuthorizationRequests(t *testing.T) {
 	each(t, testAuthorizationRequests, config.Brokered)
 }
@@ -35,9 +35,9 @@ func testAuthorizationRequests(t *testing.T, d *deployment) {
 	for _, tt := range []struct {
 		name   string
 		change func(url.Values)
-		sent   map[string]string // what Cognito is sent
+		sent   map[string]string // parameters sent to Cognito
 	}{
-		{"as it should be", func(url.Values) {}, nil},
+		{"a correct request", func(url.Values) {}, nil},
 		{"another port", func(q url.Values) { q.Set("redirect_uri", "http://127.0.0.1:50001/callback") }, nil},
 		{"no port", func(q url.Values) { q.Set("redirect_uri", "http://127.0.0.1/callback") }, nil},
 		{"no state", func(q url.Values) { q.Del("state") }, nil},
@@ -74,7 +74,7 @@ func testAuthorizationRequests(t *testing.T, d *deployment) {
 			}
 			for _, name := range []string{"client_id", "code_challenge", "state"} {
 				if got := to.Query().Get(name); got == q.Get(name) {
-					t.Errorf("%s = %q as the client sent it, want one of the broker's", name, got)
+					t.Errorf("%s = %q as the client sent it, want the broker's own", name, got)
 				}
 			}
 			d.checkCookie(t, a)
@@ -87,7 +87,7 @@ func testAuthorizationRequests(t *testing.T, d *deployment) {
 func (d *deployment) checkCookie(t *testing.T, a answer) {
 	t.Helper()
 	const attributes = `; Path=/; Max-Age=600; HttpOnly; `
-	want := `dcr_tx=[A-Za-z0-9_-]{43}` + attributes + `SameSite=Lax` // what a browser takes from http://localhost
+	want := `dcr_tx=[A-Za-z0-9_-]{43}` + attributes + `SameSite=Lax` // a browser accepts it from http://localhost
 	if strings.HasPrefix(d.base, "https:") {
 		want = `__Host-dcr_tx=[A-Za-z0-9_-]{43}` + attributes + `Secure; SameSite=Lax`
 	}
@@ -103,8 +103,8 @@ func location(t *testing.T, a answer) *url.URL {
 	return u
 }
 
-// As long as client and redirect URI are certain, errors go back to the client,
-// with its state and the issuer (RFC 6749 section 4.1.2.1, RFC 9207).
+// If client and redirect URI are valid, errors are returned to the client, with
+// its state and the issuer (RFC 6749 §4.1.2.1, RFC 9207).
 func TestAuthorizationErrorsGoToTheClient(t *testing.T) {
 	each(t, testAuthorizationErrorsGoToTheClient, config.Brokered)
 }
@@ -119,17 +119,17 @@ func testAuthorizationErrorsGoToTheClient(t *testing.T, d *deployment) {
 		want   string
 	}{
 		{"no response type", set("response_type", ""), "invalid_request"},
-		{"a token asked for", set("response_type", "token"), "unsupported_response_type"},
-		{"an ID token asked for", set("response_type", "code id_token"), "unsupported_response_type"},
-		{"an answer in the fragment", set("response_mode", "fragment"), "invalid_request"},
+		{"response type token", set("response_type", "token"), "unsupported_response_type"},
+		{"response type with id_token", set("response_type", "code id_token"), "unsupported_response_type"},
+		{"response mode fragment", set("response_mode", "fragment"), "invalid_request"},
 		{"no PKCE", func(q url.Values) { q.Del("code_challenge"); q.Del("code_challenge_method") }, "invalid_request"},
 		{"plain PKCE", set("code_challenge_method", "plain"), "invalid_request"},
 		{"PKCE without a method, which is plain", set("code_challenge_method", ""), "invalid_request"},
-		{"a challenge that is no SHA-256", set("code_challenge", "abc"), "invalid_request"},
-		{"no scope that it may have", set("scope", "nothing/of-ours"), "invalid_scope"},
+		{"a challenge that is not a SHA-256", set("code_challenge", "abc"), "invalid_request"},
+		{"no allowed scope", set("scope", "nothing/of-ours"), "invalid_scope"},
 		{"offline_access alone", set("scope", "offline_access"), "invalid_scope"},
 		{"an unknown resource", set("resource", "https://mcp.example.com/other"), "invalid_target"},
-		{"a resource that only begins alike", set("resource", d.mcp+".evil.example"), "invalid_target"},
+		{"a resource with the same beginning", set("resource", d.mcp+".evil.example"), "invalid_target"},
 		{"two resources", func(q url.Values) { q.Add("resource", "https://mcp.example.com/other") }, "invalid_target"},
 		{"an unknown prompt", set("prompt", "create"), "invalid_request"},
 		{"two prompts, one of them none", set("prompt", "none login"), "invalid_request"},
@@ -137,9 +137,9 @@ func testAuthorizationErrorsGoToTheClient(t *testing.T, d *deployment) {
 		{"a request object elsewhere", set("request_uri", "https://evil.example/"), "request_uri_not_supported"},
 		{"a parameter twice", func(q url.Values) { q.Add("scope", "a"); q.Add("scope", "b") }, "invalid_request"},
 		{"a long state", set("state", strings.Repeat("s", 2049)), "invalid_request"},
-		// Any program on the machine can pose as the client (RFC 8252 section 8.6).
+		// Any program on the machine can pose as the client (RFC 8252 §8.6).
 		{"no prompt for a loopback redirect URI", set("prompt", "none"), "(consent|login)_required"},
-		{"no prompt where nothing is remembered", func(q url.Values) { q.Set("prompt", "none"); q.Set("redirect_uri", claude) }, "(consent|login)_required"},
+		{"no prompt without a stored consent", func(q url.Values) { q.Set("prompt", "none"); q.Set("redirect_uri", claude) }, "(consent|login)_required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			q := d.request(r.id)
@@ -160,7 +160,8 @@ func testAuthorizationErrorsGoToTheClient(t *testing.T, d *deployment) {
 	}
 }
 
-// As long as they are not, nobody is redirected anywhere.
+// If client or redirect URI is invalid, the broker shows a page and does not
+// redirect.
 func TestAuthorizationErrorsOnPages(t *testing.T) {
 	each(t, testAuthorizationErrorsOnPages, config.Brokered)
 }
@@ -183,18 +184,18 @@ func testAuthorizationErrorsOnPages(t *testing.T, d *deployment) {
 		{"no client", set("client_id", ""), bad},
 		{"two clients", func(q url.Values) { q.Add("client_id", "another") }, bad},
 		{"an unknown client", set("client_id", "dcr_"+strings.Repeat("a", 26)), unknown},
-		{"an app client of Cognito's", set("client_id", "10n43r0q97fta6g0k66z47oqho"), unknown},
-		{"a client that cannot be one", set("client_id", `"><script>alert(1)</script>`), unknown},
+		{"an app client of Cognito", set("client_id", "10n43r0q97fta6g0k66z47oqho"), unknown},
+		{"an impossible client id", set("client_id", `"><script>alert(1)</script>`), unknown},
 		{"no redirect URI", set("redirect_uri", ""), redirect},
 		{"two redirect URIs", func(q url.Values) { q.Add("redirect_uri", attackerURI) }, bad},
-		{"a redirect URI of somebody else", set("redirect_uri", attackerURI), redirect},
+		{"a redirect URI of an attacker", set("redirect_uri", attackerURI), redirect},
 		{"another path", set("redirect_uri", "http://127.0.0.1:33418/callback/"), redirect},
 		{"another query", set("redirect_uri", redirectURI+"?a=b"), redirect},
 		{"another scheme", set("redirect_uri", "https://127.0.0.1:33418/callback"), redirect},
 		{"another name of the loopback host", set("redirect_uri", "http://localhost:33418/callback"), redirect},
 		{"the loopback host as an account", set("redirect_uri", "http://127.0.0.1:33418@evil.example/callback"), redirect},
 		{"the loopback host before a back slash", set("redirect_uri", `http://127.0.0.1:33418\@evil.example/callback`), redirect},
-		{"a host that only begins alike", set("redirect_uri", "http://127.0.0.1.evil.example/callback"), redirect},
+		{"a host with the same beginning", set("redirect_uri", "http://127.0.0.1.evil.example/callback"), redirect},
 		{"a script", set("redirect_uri", "javascript:alert(1)"), redirect},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -202,16 +203,16 @@ func testAuthorizationErrorsOnPages(t *testing.T, d *deployment) {
 			tt.change(q)
 			a := d.openPage(t, "GET /authorize?"+q.Encode(), http.StatusBadRequest, tt.want)
 			if strings.Contains(string(a.body), `href="https://evil.example`) || strings.Contains(string(a.body), "<script") {
-				t.Errorf("the page leads to what the request named: %s", a.body)
+				t.Errorf("the page has a link or script of the request: %s", a.body)
 			}
 		})
 	}
 
-	t.Run("the well-known clients are told how to register again", func(t *testing.T) {
+	t.Run("the page says how well-known clients register again", func(t *testing.T) {
 		a := d.openPage(t, "GET /authorize?client_id=unknown", http.StatusBadRequest, unknown)
 		for _, name := range []string{"Claude Code", "ChatGPT", "VS Code", "Cursor"} {
 			if !strings.Contains(string(a.body), name) {
-				t.Errorf("the page does not say what to do in %s", name)
+				t.Errorf("the page does not mention %s", name)
 			}
 		}
 	})
@@ -224,7 +225,7 @@ func testAuthorizationErrorsOnPages(t *testing.T, d *deployment) {
 		d.checkPage(t, "POST /authorize", a)
 		d.openPage(t, "GET /signed-out", http.StatusOK, "You are signed out")
 	})
-	t.Run("a callback out of nowhere", func(t *testing.T) {
+	t.Run("a callback without a transaction", func(t *testing.T) {
 		a := d.fetch(t, "GET /callback?code=00000000-0000-0000-0000-000000000000&state=a", "")
 		to := location(t, a)
 		if a.status != http.StatusSeeOther || to.Path != "/callback" || to.Query().Has("code") {

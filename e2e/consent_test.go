@@ -11,13 +11,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/config"
 )
 
-// browser is that of the one user, who has not signed in yet.
+// browser returns a new browser of the user, without a sign-in.
 func (d *deployment) browser() *signin.Browser {
 	return &signin.Browser{Username: d.username, Password: d.password}
 }
 
-// authorize goes the way of the request in the browser, and returns what the
-// client is told at its redirect URI.
+// authorize opens the authorization request in the browser, and returns the
+// parameters of the response.
 func (d *deployment) authorize(t *testing.T, b *signin.Browser, q url.Values) url.Values {
 	t.Helper()
 	d.needsUser(t)
@@ -31,8 +31,8 @@ func (d *deployment) authorize(t *testing.T, b *signin.Browser, q url.Values) ur
 	return got
 }
 
-// The page says who asks, for what, and who is signed in, and that nobody has
-// checked it.
+// The page names the client, the scopes and the user, and says that the
+// client's name is unverified.
 func TestConsentPage(t *testing.T) { each(t, testConsentPage, config.Brokered) }
 
 func testConsentPage(t *testing.T, d *deployment) {
@@ -46,30 +46,30 @@ func testConsentPage(t *testing.T, d *deployment) {
 		{"a program on the machine", redirectURI, []string{"An app on this device", "Any program on this device can pose as this app.", "You will be asked again each time"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b, asked := d.browser(), 0
+			b, shown := d.browser(), 0
 			b.Decide = func(p *signin.Page) (string, error) {
-				asked++
+				shown++
 				d.checkPage(t, "GET /consent", answer{status: p.Status, header: p.Header, body: []byte(p.HTML)})
 				text := p.Text(10000)
 				for _, want := range append(tt.says, "e2e <b>&amp; co</b>", "Nobody has checked that name.", "You are signed in as "+d.username, "app.example.com", d.mcp) {
 					if !strings.Contains(text, want) {
-						t.Errorf("the page does not say %q: %s", want, text)
+						t.Errorf("the page lacks %q: %s", want, text)
 					}
 				}
-				// What the client names is not loaded, and no link.
+				// The page must not load or link addresses of the client.
 				if strings.Contains(p.HTML, `="https://app.example.com`) {
-					t.Errorf("the page links what the client named: %s", p.HTML)
+					t.Errorf("the page links an address of the client: %s", p.HTML)
 				}
 				return signin.Allow, nil
 			}
 			q := d.request(r.id)
 			q.Set("redirect_uri", tt.redirectURI)
 			match(t, "code", d.authorize(t, b, q).Get("code"), "dcr_ac_[a-z2-7]{78}")
-			// Cognito knows the browser now, and does not ask for a password; the
-			// broker asks all the same.
+			// Cognito has a session now and needs no password, but the broker shows
+			// its consent page again.
 			match(t, "second code", d.authorize(t, b, q).Get("code"), "dcr_ac_[a-z2-7]{78}")
-			if asked != 2 {
-				t.Errorf("asked %d times, want 2: each time", asked)
+			if shown != 2 {
+				t.Errorf("the consent page was shown %d times, want 2", shown)
 			}
 		})
 	}
@@ -85,15 +85,16 @@ func testCancel(t *testing.T, d *deployment) {
 	match(t, "error", got.Get("error"), "access_denied")
 	match(t, "code", got.Get("code"), "")
 
-	// There is nothing left to allow.
+	// The transaction has ended.
 	page, err := b.Open(t.Context(), d.base+"/consent")
 	if err != nil || page.Status != http.StatusBadRequest {
 		t.Errorf("GET /consent = %+v, %v; want 400", page, err)
 	}
 }
 
-// A callback is good once, and in the browser that began alone: neither can
-// somebody sign another in to his account, nor use what he has seen.
+// A callback works once, and only in the browser that started the sign-in: an
+// attacker cannot sign a victim in to the attacker's account, nor use a
+// callback of the victim.
 func TestCallbackIsGoodOnce(t *testing.T) { each(t, testCallbackIsGoodOnce, config.Brokered) }
 
 func testCallbackIsGoodOnce(t *testing.T, d *deployment) {
@@ -116,7 +117,7 @@ func testCallbackIsGoodOnce(t *testing.T, d *deployment) {
 	} {
 		_, err := tt.browser.Visit(t.Context(), callback, redirectURI)
 		if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "code=") {
-			t.Errorf("the callback %s: %v, want a page that says %q", tt.name, err, tt.says)
+			t.Errorf("the callback %s: %v, want a page with %q", tt.name, err, tt.says)
 		}
 	}
 }

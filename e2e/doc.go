@@ -1,23 +1,25 @@
-// Package e2e tests whole deployments over HTTP: protocol scripts, which are
-// tables of exchanges, and the walk of an MCP client (package walk).
+// Package e2e is a test kit without code of its own. Its tests test whole
+// deployments over HTTP, with tables of requests and expected answers, and with
+// the walk of an MCP client (package walk). They leave out pages in a real
+// browser: e2e/browser has those.
 //
-// By itself it starts two stacks of package devstack in its own process, one for
-// each mode of AUTHORIZATION, and every test is a subtest for each mode that it
-// is about. With E2E_BASE_URL it tests the broker at that origin instead, whose
-// mode it takes from the metadata, and which must have the policy that ships with
-// the broker. Every client that it registers there is deleted again; in brokered
-// mode those that registered openly cannot be, and expire. A run makes about 40
-// clients by open registration, of the 100 an hour that the shipped policy allows
-// for one redirect host; in brokered mode the next run finds them again. What
-// cannot be known from the origin comes in other variables, and the tests that
-// need one which is not set are skipped and say so:
+// By default the tests start two stacks of package devstack in their own
+// process, one for each mode of AUTHORIZATION, and run as a subtest for each
+// mode. With E2E_BASE_URL they test the broker at that origin instead. They
+// take its mode from the metadata, and it must have the built-in policy. The
+// tests delete every client that they register there, except open registrations
+// in brokered mode, which cannot be deleted and expire. A run makes about 40
+// open registrations of the 100 an hour that the built-in policy allows for one
+// redirect host; in brokered mode the next run gets the same clients. Other
+// variables have what the origin does not tell. A test that needs a missing
+// variable is skipped:
 //
 //	E2E_BASE_URL              origin of the broker, such as https://auth.example.com
 //	E2E_MCP_URL               MCP server with the tools of examples/mcpserver
-//	E2E_USERNAME              somebody who can sign in with
-//	E2E_PASSWORD              this password and no second factor
-//	E2E_INITIAL_ACCESS_TOKEN  of a profile like the shipped one named trusted
+//	E2E_USERNAME              user who can sign in without a second factor
+//	E2E_PASSWORD              password of that user
+//	E2E_INITIAL_ACCESS_TOKEN  of a profile like the built-in one named trusted
 //	E2E_ONE_USE_TOKEN         another one, with one use left
-//	E2E_INTROSPECTION_ID      what the MCP server sends to /introspect, as
-//	E2E_INTROSPECTION_SECRET  INTROSPECTION_CLIENTS has it
+//	E2E_INTROSPECTION_ID      the MCP server's credentials at /introspect, as in
+//	E2E_INTROSPECTION_SECRET  INTROSPECTION_CLIENTS
 package e2e

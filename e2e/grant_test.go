@@ -10,26 +10,26 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/config"
 )
 
-// party is a client that has walked, and what it got.
-type party struct {
+// grantedClient is a client after a walk, with its tokens.
+type grantedClient struct {
 	walk.Outcome
 	d *deployment
 }
 
-// admit walks and keeps the client, which is deleted when the test ends if it can
-// be. The zero Options are open registration.
-func (d *deployment) admit(t *testing.T, o walk.Options) *party {
+// grant walks and keeps the client registered. It deletes the client when the
+// test ends, if that is possible. The zero Options mean open registration.
+func (d *deployment) grant(t *testing.T, o walk.Options) *grantedClient {
 	t.Helper()
 	o.Keep = true
-	p := &party{d.walk(t, o), d}
+	p := &grantedClient{d.walk(t, o), d}
 	if p.ManageURI != "" {
-		d.removed(t, &registration{token: p.ManageToken, path: strings.TrimPrefix(p.ManageURI, d.base)})
+		d.deleteAfter(t, &registration{token: p.ManageToken, path: strings.TrimPrefix(p.ManageURI, d.base)})
 	}
 	return p
 }
 
 // post sends a form as the client.
-func (p *party) post(t *testing.T, path string, form ...string) answer {
+func (p *grantedClient) post(t *testing.T, path string, form ...string) answer {
 	t.Helper()
 	v := url.Values{}
 	for i := 0; i < len(form); i += 2 {
@@ -44,8 +44,8 @@ func (p *party) post(t *testing.T, path string, form ...string) answer {
 	return p.d.send(t, "POST "+path, v.Encode(), header...)
 }
 
-// refresh uses a refresh token and returns the new one.
-func (p *party) refresh(t *testing.T, token string) string {
+// refresh uses a refresh token, and returns the new one.
+func (p *grantedClient) refresh(t *testing.T, token string) string {
 	t.Helper()
 	a := p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", token)
 	if a.status != 200 {
@@ -58,7 +58,7 @@ func (p *party) refresh(t *testing.T, token string) string {
 	}
 	p.AccessToken = a.member("access_token")
 	if !p.d.brokered() {
-		// Cognito keeps the token unless it rotates.
+		// Without rotation Cognito returns no new token.
 		if next := a.member("refresh_token"); next != "" {
 			return next
 		}
@@ -67,115 +67,115 @@ func (p *party) refresh(t *testing.T, token string) string {
 	match(t, "refresh_token", a.member("refresh_token"), "dcr_rt_[a-z2-7]{78}")
 	match(t, "id_token", a.member("id_token"), "")
 	if next := a.member("refresh_token"); next == token {
-		t.Error("refresh_token = the one that was sent, want a new one")
+		t.Error("the refresh token stays the same, want a new one")
 	}
 	return a.member("refresh_token")
 }
 
-// refused wants the answer to an error.
-func refused(t *testing.T, what string, a answer, status int, code string) {
+// wantError checks that the answer is the error.
+func wantError(t *testing.T, what string, a answer, status int, code string) {
 	t.Helper()
 	if a.status != status || a.member("error") != code {
 		t.Errorf("%s = %d %s, want %d %s", what, a.status, a.body, status, code)
 	}
 }
 
-func (p *party) refreshRefused(t *testing.T, what, token string) {
+func (p *grantedClient) wantRefreshError(t *testing.T, what, token string) {
 	t.Helper()
-	refused(t, what, p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", token), 400, "invalid_grant")
+	wantError(t, what, p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", token), 400, "invalid_grant")
 }
 
-// kinds are the clients that differ at the token endpoint.
-func (d *deployment) kinds(t *testing.T, f func(*testing.T, *party)) {
-	t.Run("public client", func(t *testing.T) { f(t, d.admit(t, walk.Options{})) })
+// kinds runs f with the kinds of clients that differ at the token endpoint.
+func (d *deployment) kinds(t *testing.T, f func(*testing.T, *grantedClient)) {
+	t.Run("public client", func(t *testing.T) { f(t, d.grant(t, walk.Options{})) })
 	t.Run("confidential client", func(t *testing.T) { f(t, d.confidential(t)) })
 }
 
-// confidential is a confidential client with a grant of its own. In brokered mode
-// the client is the same each time, since its app client takes up one of the 20
-// branding styles of the pool, until the janitor's next run.
-func (d *deployment) confidential(t *testing.T) *party {
+// confidential returns a confidential client with a new grant. In brokered mode
+// it is always the same client, because its app client uses one of the pool's
+// 20 branding styles until the janitor's next run.
+func (d *deployment) confidential(t *testing.T) *grantedClient {
 	t.Helper()
 	d.needsInitialAccessToken(t)
-	if !d.brokered() { // where it could not come with another port
-		return d.admit(t, walk.Options{InitialAccessToken: d.initialAccessToken})
+	if !d.brokered() { // a registered client could not use another port
+		return d.grant(t, walk.Options{InitialAccessToken: d.initialAccessToken})
 	}
-	if d.vouched == nil {
+	if d.confidentialClient == nil {
 		p := d.walk(t, walk.Options{InitialAccessToken: d.initialAccessToken, Keep: true})
-		d.vouched = &registration{id: p.ClientID, secret: p.ClientSecret, token: p.ManageToken, path: strings.TrimPrefix(p.ManageURI, d.base)}
-		return &party{p, d}
+		d.confidentialClient = &registration{id: p.ClientID, secret: p.ClientSecret, token: p.ManageToken, path: strings.TrimPrefix(p.ManageURI, d.base)}
+		return &grantedClient{p, d}
 	}
-	return d.admit(t, walk.Options{ClientID: d.vouched.id, ClientSecret: d.vouched.secret})
+	return d.grant(t, walk.Options{ClientID: d.confidentialClient.id, ClientSecret: d.confidentialClient.secret})
 }
 
 func TestRefresh(t *testing.T) { each(t, testRefresh) }
 
 func testRefresh(t *testing.T, d *deployment) {
-	d.kinds(t, func(t *testing.T, p *party) {
+	d.kinds(t, func(t *testing.T, p *grantedClient) {
 		before := p.AccessToken
 		next := p.refresh(t, p.RefreshToken)
 		if p.AccessToken == before {
-			t.Error("access_token = the one before, want a new one")
+			t.Error("the access token stays the same, want a new one")
 		}
 		p.refresh(t, next)
 	})
 }
 
-// Every use brings a new refresh token. The previous one yields a sibling for a
-// while, since replies get lost; an older one was kept by somebody, so all ends
-// (RFC 9700 section 4.14.2).
+// Every use returns a new refresh token. The previous token still works for a
+// while, because replies get lost, and returns a sibling. Use of an older token
+// means that a token was stolen, and ends the grant (RFC 9700 §4.14.2).
 func TestRefreshTokenRotation(t *testing.T) { each(t, testRefreshTokenRotation, config.Brokered) }
 
 func testRefreshTokenRotation(t *testing.T, d *deployment) {
-	d.kinds(t, func(t *testing.T, p *party) {
+	d.kinds(t, func(t *testing.T, p *grantedClient) {
 		first := p.RefreshToken
 		second := p.refresh(t, first)
 		sibling := p.refresh(t, first)
 		if sibling == second {
-			t.Error("the sibling is the token that was handed out, want another")
+			t.Error("the sibling is the same token, want another")
 		}
 		third := p.refresh(t, second)
 		d.wantActive(t, p.AccessToken)
 
-		p.refreshRefused(t, "the sibling after the other was used", sibling)
-		p.refreshRefused(t, "the newest token after the replay", third)
+		p.wantRefreshError(t, "the sibling after the other was used", sibling)
+		p.wantRefreshError(t, "the newest token after the replay", third)
 		d.wantInactive(t, p.AccessToken, "an access token of a grant that a replay ended")
 	})
 }
 
-// Who has somebody else's refresh token, or asks for more, gets nothing by it,
-// and spoils nothing.
+// A refresh token of another client, and a request for more than was granted,
+// are errors, and do not invalidate the token.
 func TestRefreshTokenOfOthers(t *testing.T) { each(t, testRefreshTokenOfOthers, config.Brokered) }
 
 func testRefreshTokenOfOthers(t *testing.T, d *deployment) {
 	p := d.confidential(t)
-	other := d.admit(t, walk.Options{})
-	other.refreshRefused(t, "the refresh token of another client", p.RefreshToken)
-	refused(t, "revocation by another client", other.post(t, "/revoke", "token", p.RefreshToken), 400, "invalid_grant")
-	refused(t, "without the secret", d.send(t, "POST /token", url.Values{
+	other := d.grant(t, walk.Options{})
+	other.wantRefreshError(t, "the refresh token of another client", p.RefreshToken)
+	wantError(t, "revocation by another client", other.post(t, "/revoke", "token", p.RefreshToken), 400, "invalid_grant")
+	wantError(t, "without the secret", d.send(t, "POST /token", url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {p.RefreshToken}, "client_id": {p.ClientID},
 	}.Encode(), formBody), 401, "invalid_client")
 	for what, x := range map[string]struct{ name, value, want string }{
 		"a scope that was not granted": {"scope", "mcp/read email", "invalid_scope"},
 		"another resource":             {"resource", "https://mcp.example.com/other", "invalid_target"},
 	} {
-		refused(t, what, p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", p.RefreshToken, x.name, x.value), 400, x.want)
+		wantError(t, what, p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", p.RefreshToken, x.name, x.value), 400, x.want)
 	}
 	for _, made := range []string{"dcr_rt_" + strings.Repeat("a", 78), p.RefreshToken[:len(p.RefreshToken)-1] + "0", p.RefreshToken + "a", other.AccessToken} {
-		p.refreshRefused(t, "what is no refresh token", made)
+		p.wantRefreshError(t, "an invalid refresh token", made)
 	}
 	p.refresh(t, p.RefreshToken)
 }
 
-// A code is bound to client, redirect URI, verifier and resource. Who has it and
-// not all of these cannot spoil it; a second use ends what came of the first
-// (RFC 6749 section 4.1.2).
+// A code is bound to client, redirect URI, verifier and resource. A request
+// with a wrong value does not invalidate it; a second use ends the grant of the
+// first (RFC 6749 §4.1.2).
 func TestCodeIsGoodOnce(t *testing.T) { each(t, testCodeIsGoodOnce, config.Brokered) }
 
 func testCodeIsGoodOnce(t *testing.T, d *deployment) {
 	r := d.register(t, publicClient)
 	other := d.register(t, strings.Replace(publicClient, `"e2e"`, `"e2e, another"`, 1))
-	p := &party{walk.Outcome{ClientID: r.id}, d}
+	p := &grantedClient{walk.Outcome{ClientID: r.id}, d}
 	form := func(code string, changes ...string) []string {
 		v := map[string]string{"grant_type": "authorization_code", "code": code, "redirect_uri": redirectURI, "code_verifier": anyVerifier, "resource": d.mcp}
 		for i := 0; i < len(changes); i += 2 {
@@ -199,20 +199,20 @@ func testCodeIsGoodOnce(t *testing.T, d *deployment) {
 		a := p.post(t, "/token", form(code, tt.parameter, tt.value)...)
 		match(t, tt.name+": error", a.member("error"), tt.want)
 	}
-	thief := &party{walk.Outcome{ClientID: other.id}, d}
-	refused(t, "another client", thief.post(t, "/token", form(code)...), 400, "invalid_grant")
+	thief := &grantedClient{walk.Outcome{ClientID: other.id}, d}
+	wantError(t, "another client", thief.post(t, "/token", form(code)...), 400, "invalid_grant")
 
 	a := p.post(t, "/token", form(code)...)
 	if a.status != 200 {
-		t.Fatalf("POST /token = %d %s, want 200: the code is as good as before", a.status, a.body)
+		t.Fatalf("POST /token = %d %s, want 200: the code is still valid", a.status, a.body)
 	}
 	refresh := p.refresh(t, a.member("refresh_token"))
-	refused(t, "the code again", p.post(t, "/token", form(code)...), 400, "invalid_grant")
-	p.refreshRefused(t, "a refresh token of a code that was used twice", refresh)
+	wantError(t, "the code again", p.post(t, "/token", form(code)...), 400, "invalid_grant")
+	p.wantRefreshError(t, "a refresh token of a code that was used twice", refresh)
 	d.wantInactive(t, p.AccessToken, "an access token of a code that was used twice")
 }
 
-// Revoking either token ends the grant (RFC 7009 section 2.1).
+// Revoking either token ends the grant (RFC 7009 §2.1).
 func TestRevocationEndsTheGrant(t *testing.T) {
 	each(t, testRevocationEndsTheGrant, config.Brokered)
 }
@@ -220,53 +220,53 @@ func TestRevocationEndsTheGrant(t *testing.T) {
 func testRevocationEndsTheGrant(t *testing.T, d *deployment) {
 	for _, tt := range []struct {
 		name  string
-		token func(*party) string
+		token func(*grantedClient) string
 	}{
-		{"refresh token", func(p *party) string { return p.RefreshToken }},
-		{"access token", func(p *party) string { return p.AccessToken }},
+		{"refresh token", func(p *grantedClient) string { return p.RefreshToken }},
+		{"access token", func(p *grantedClient) string { return p.AccessToken }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d.kinds(t, func(t *testing.T, p *party) {
+			d.kinds(t, func(t *testing.T, p *grantedClient) {
 				d.wantActive(t, p.AccessToken)
-				for range 2 { // the second time there is nothing left to do
+				for range 2 { // the second revocation has no effect
 					if a := p.post(t, "/revoke", "token", tt.token(p)); a.status != 200 {
 						t.Errorf("POST /revoke = %d %s, want 200", a.status, a.body)
 					}
 				}
-				p.refreshRefused(t, "a refresh token that was revoked", p.RefreshToken)
+				p.wantRefreshError(t, "a refresh token that was revoked", p.RefreshToken)
 				d.wantInactive(t, p.AccessToken, "an access token of a grant that was revoked")
 			})
 		})
 	}
 }
 
-// Deleting the client ends what it was granted.
+// Deleting the client ends its grants.
 func TestDeletionEndsTheGrant(t *testing.T) { each(t, testDeletionEndsTheGrant, config.Brokered) }
 
 func testDeletionEndsTheGrant(t *testing.T, d *deployment) {
 	d.needsInitialAccessToken(t)
-	p := d.admit(t, walk.Options{InitialAccessToken: d.initialAccessToken})
+	p := d.grant(t, walk.Options{InitialAccessToken: d.initialAccessToken})
 	d.wantActive(t, p.AccessToken)
 	before := 0
 	if d.stack != nil {
 		before = d.stack.Pool.Calls("DeleteUserPoolClient")
 	}
 	exchange{send: "DELETE " + strings.TrimPrefix(p.ManageURI, d.base), header: []string{bearer(p.ManageToken)}, status: 204}.run(t, d)
-	refused(t, "refresh", p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", p.RefreshToken), 401, "invalid_client")
-	d.wantInactive(t, p.AccessToken, "an access token of a client that is gone")
+	wantError(t, "refresh", p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", p.RefreshToken), 401, "invalid_client")
+	d.wantInactive(t, p.AccessToken, "an access token of a deleted client")
 	if d.stack == nil {
 		return
 	}
-	// Its app client goes at the janitor's next run.
+	// The janitor's next run deletes its app client.
 	if err := d.stack.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := d.stack.Pool.Calls("DeleteUserPoolClient"); got == before {
-		t.Error("the app client is still there after the janitor's run")
+		t.Error("the app client still exists after the janitor's run")
 	}
 }
 
-// introspect asks as the MCP server does.
+// introspect introspects a token as the MCP server does.
 func (d *deployment) introspect(t *testing.T, token string) answer {
 	t.Helper()
 	needs(t, "E2E_INTROSPECTION_ID", d.introspection.id)
@@ -280,7 +280,7 @@ func (d *deployment) introspect(t *testing.T, token string) answer {
 func (d *deployment) wantActive(t *testing.T, token string) {
 	t.Helper()
 	if d.introspection.id == "" {
-		return // what the token endpoint says is checked all the same
+		return // the test still checks the token endpoint
 	}
 	if a := d.introspect(t, token); a.member("active") != "true" {
 		t.Errorf("POST /introspect = %s, want it active", a.body)
@@ -292,23 +292,23 @@ func (d *deployment) wantInactive(t *testing.T, token, what string) {
 	if d.introspection.id == "" {
 		return
 	}
-	// Nothing is said of why, nor of whose it was (RFC 7662 section 2.2).
+	// The answer must not give a reason or a client (RFC 7662 §2.2).
 	if a := d.introspect(t, token); a.member("active") != "false" || len(a.object) != 1 {
-		t.Errorf("POST /introspect of %s = %s, want inactive and no more", what, a.body)
+		t.Errorf("POST /introspect of %s = %s, want only that it is inactive", what, a.body)
 	}
 }
 
 func TestIntrospection(t *testing.T) { each(t, testIntrospection, config.Brokered) }
 
 func testIntrospection(t *testing.T, d *deployment) {
-	p := d.admit(t, walk.Options{})
+	p := d.grant(t, walk.Options{})
 	a := d.introspect(t, p.AccessToken)
 	for name, pattern := range map[string]string{
 		"active":     "true",
-		"client_id":  p.ClientID, // the broker's, whatever the token says
+		"client_id":  p.ClientID, // the broker's client, not the app client in the token
 		"username":   ".+",
 		"sub":        ".+",
-		"scope":      `mcp/\S+( mcp/\S+)*`, // openid is not for resources
+		"scope":      `mcp/\S+( mcp/\S+)*`, // openid is not a scope of resources
 		"aud":        regexp.QuoteMeta(d.mcp),
 		"token_type": "Bearer",
 		"exp":        `\d+`,
@@ -322,23 +322,23 @@ func testIntrospection(t *testing.T, d *deployment) {
 	signature := strings.LastIndex(p.AccessToken, ".") + 1
 	d.wantInactive(t, p.AccessToken[:signature]+strings.Repeat("A", len(p.AccessToken)-signature), "a token with another signature")
 
-	who := basic(d.introspection.id, d.introspection.secret)
+	credentials := basic(d.introspection.id, d.introspection.secret)
 	form := "token=" + url.QueryEscape(p.AccessToken)
 	unknown, challenged := map[string]string{"error": "invalid_client"}, map[string]string{"WWW-Authenticate": "Basic .*"}
 	d.run(t, []exchange{
 		{name: "credentials in the body", send: "POST /introspect", header: []string{formBody}, status: 200, members: map[string]string{"active": "true"},
 			body: form + "&client_id=" + url.QueryEscape(d.introspection.id) + "&client_secret=" + url.QueryEscape(d.introspection.secret)},
-		{name: "nobody", send: "POST /introspect", header: []string{formBody}, body: form, status: 401, members: unknown},
+		{name: "no credentials", send: "POST /introspect", header: []string{formBody}, body: form, status: 401, members: unknown},
 		{name: "another secret", send: "POST /introspect", header: []string{formBody, basic(d.introspection.id, "another")}, body: form, status: 401, members: unknown, headers: challenged},
 		{name: "an unknown resource", send: "POST /introspect", header: []string{formBody, basic("unknown", d.introspection.secret)}, body: form, status: 401, members: unknown, headers: challenged},
 		{name: "the client itself", send: "POST /introspect", header: []string{formBody}, body: form + "&client_id=" + p.ClientID, status: 401, members: unknown},
-		{name: "no token", send: "POST /introspect", header: []string{formBody, who}, body: "token=", status: 400, members: map[string]string{"error": "invalid_request"}},
-		{name: "JSON", send: "POST /introspect", header: []string{jsonBody, who}, body: `{"token":"a"}`, status: 415},
+		{name: "no token", send: "POST /introspect", header: []string{formBody, credentials}, body: "token=", status: 400, members: map[string]string{"error": "invalid_request"}},
+		{name: "JSON", send: "POST /introspect", header: []string{jsonBody, credentials}, body: `{"token":"a"}`, status: 415},
 		{name: "GET", send: "GET /introspect", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
 	})
 }
 
-// A token that a client has for itself is named for the client.
+// sub of a client credentials token is the client.
 func TestIntrospectionOfClientCredentials(t *testing.T) {
 	each(t, testIntrospectionOfClientCredentials, config.Brokered)
 }
@@ -353,5 +353,5 @@ func testIntrospectionOfClientCredentials(t *testing.T, d *deployment) {
 		match(t, name, got.member(name), pattern)
 	}
 	exchange{send: "DELETE " + r.path, header: []string{bearer(r.token)}, status: 204}.run(t, d)
-	d.wantInactive(t, token, "an access token of a client that is gone")
+	d.wantInactive(t, token, "an access token of a deleted client")
 }

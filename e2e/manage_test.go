@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// update is the body of a PUT for the client.
+// update returns the body of a PUT for the client.
 func (r *registration) update(members string) string {
 	return fmt.Sprintf(`{"client_id":%q,"redirect_uris":["http://127.0.0.1:33418/callback"],%s}`, r.id, members)
 }
@@ -21,7 +21,7 @@ func testManagement(t *testing.T, d *deployment) {
 	got := exchange{name: "read", send: "GET " + r.path, header: []string{bearer(r.token)}, status: 200,
 		headers: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}}.run(t, d)
 	if !sameObject(t, got.body, r.body) {
-		t.Errorf("GET = %s, want what the registration answered: %s", got.body, r.body)
+		t.Errorf("GET = %s, want the same as the registration: %s", got.body, r.body)
 	}
 
 	put := exchange{name: "update", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
@@ -30,10 +30,11 @@ func testManagement(t *testing.T, d *deployment) {
 		members: map[string]string{"client_id": r.id, "client_name": "e2e, renamed", "registration_access_token": `dcr_rat_.+`}}.run(t, d)
 	old, next := r.token, put.member("registration_access_token")
 	if next == old {
-		t.Fatal("PUT answered with the token that was sent, want a new one")
+		t.Fatal("PUT returned the same token, want a new one")
 	}
 
-	// The answer may have been lost, so the old one still works.
+	// The client may not have received the new token, so the old one works until
+	// the new one is used.
 	refused := map[string]string{"WWW-Authenticate": `Bearer error="invalid_token", .*`}
 	for _, x := range []exchange{
 		{send: "GET " + r.path, header: []string{bearer(old)}, status: 200, members: map[string]string{"client_name": "e2e, renamed"}},
@@ -50,14 +51,14 @@ func testManagement(t *testing.T, d *deployment) {
 			status: 400, members: map[string]string{"error": "invalid_client_metadata"}},
 		{name: "update with another client_id", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
 			body: strings.Replace(r.update(`"client_name":"a"`), r.id, "another", 1), status: 400, members: map[string]string{"error": "invalid_client_metadata"}},
-		{name: "update of what is the server's", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
+		{name: "update of a member of the server", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
 			body: r.update(`"registration_access_token":"a"`), status: 400, members: map[string]string{"error": "invalid_client_metadata"}},
 		{name: "update with a bad redirect URI", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
 			body:   fmt.Sprintf(`{"client_id":%q,"redirect_uris":["http://app.example.com/"],"token_endpoint_auth_method":"none"}`, r.id),
 			status: 400, members: map[string]string{"error": "invalid_redirect_uri"}},
 		{name: "update that is too large", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
 			body: r.update(`"x":"` + strings.Repeat("a", 64<<10) + `"`), status: 413},
-		{name: "update that is no JSON", send: "PUT " + r.path, header: []string{formBody, bearer(r.token)}, body: "client_id=" + r.id, status: 415},
+		{name: "update that is not JSON", send: "PUT " + r.path, header: []string{formBody, bearer(r.token)}, body: "client_id=" + r.id, status: 415},
 		{name: "none of that changed anything", send: "GET " + r.path, header: []string{bearer(r.token)},
 			status: 200, members: map[string]string{"client_name": "e2e, renamed"}},
 	})
@@ -87,8 +88,8 @@ func testManagementOfAConfidentialClient(t *testing.T, d *deployment) {
 	bad := map[string]string{"error": "invalid_client_metadata"}
 	d.run(t, []exchange{
 		{name: "another secret", send: "PUT " + r.path, header: header, body: r.update(`"client_secret":"another"`), status: 400, members: bad},
-		// Cognito cannot change it, and in brokered mode it means the same.
-		{name: "no secret any more", send: "PUT " + r.path, header: header, body: r.update(`"token_endpoint_auth_method":"none"`), status: 400, members: bad},
+		// Cognito cannot change it; brokered mode behaves the same.
+		{name: "without its secret", send: "PUT " + r.path, header: header, body: r.update(`"token_endpoint_auth_method":"none"`), status: 400, members: bad},
 	})
 	put := exchange{send: "PUT " + r.path, header: header, status: 200,
 		body:    r.update(fmt.Sprintf(`"client_secret":%q,"token_endpoint_auth_method":"client_secret_post"`, r.secret)),
@@ -96,7 +97,7 @@ func testManagementOfAConfidentialClient(t *testing.T, d *deployment) {
 	r.token = put.member("registration_access_token")
 }
 
-// Who holds a token learns nothing about other clients.
+// A token gives no information about other clients.
 func TestTokensOfOthersTellNothing(t *testing.T) { each(t, testTokensOfOthersTellNothing) }
 
 func testTokensOfOthersTellNothing(t *testing.T, d *deployment) {
@@ -111,7 +112,7 @@ func testTokensOfOthersTellNothing(t *testing.T, d *deployment) {
 			{"a deleted client", gone.path, mine.token},
 			{"a deleted client's own token", gone.path, gone.token},
 			{"an unknown token", others.path, "dcr_rat_unknown"},
-			{"an id that cannot be one", "/register/%22%3Cscript%3E", mine.token},
+			{"an impossible id", "/register/%22%3Cscript%3E", mine.token},
 		} {
 			a := exchange{name: tt.name, send: method + " " + tt.path, header: []string{jsonBody, bearer(tt.token)}, body: others.update(`"client_name":"a"`), status: 401}.run(t, d)
 			delete(a.object, "request_id")
@@ -129,7 +130,7 @@ func testTokensOfOthersTellNothing(t *testing.T, d *deployment) {
 	}
 }
 
-// sameObject compares JSON objects, whatever the order of their members.
+// sameObject compares JSON objects, with their members in any order.
 func sameObject(t *testing.T, a, b []byte) bool {
 	t.Helper()
 	var objects [2]map[string]any

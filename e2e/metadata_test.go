@@ -17,7 +17,7 @@ const (
 	providerMetadata = "/.well-known/openid-configuration"
 )
 
-// resourceMetadata is the path of the MCP server's metadata at the broker.
+// resourceMetadata returns the path of the MCP server's metadata at the broker.
 func (d *deployment) resourceMetadata(t *testing.T) string {
 	t.Helper()
 	needs(t, "E2E_MCP_URL", d.mcp)
@@ -38,17 +38,17 @@ func testAuthorizationServerMetadata(t *testing.T, d *deployment) {
 	endpoint := regexp.QuoteMeta(d.base)
 	for _, path := range []string{serverMetadata, providerMetadata} {
 		members := map[string]string{
-			"issuer":                                endpoint, // RFC 8414 section 3.3: where it was fetched from
+			"issuer":                                endpoint, // RFC 8414 §3.3: the origin it was fetched from
 			"token_endpoint":                        endpoint + "/token",
 			"revocation_endpoint":                   endpoint + "/revoke",
 			"registration_endpoint":                 endpoint + "/register",
 			"jwks_uri":                              `https?://.+`,
 			"response_types_supported":              `\["code"\]`,
 			"code_challenge_methods_supported":      `\["S256"\]`,
-			"client_id_metadata_document_supported": "", // not before it is so
+			"client_id_metadata_document_supported": "", // not supported
 		}
 		maps.Copy(members, d.serverMembers())
-		if path == providerMetadata { // OpenID Connect Discovery section 3
+		if path == providerMetadata { // OpenID Connect Discovery §3
 			members["subject_types_supported"] = `\[.+\]`
 			members["id_token_signing_alg_values_supported"] = `\[.*"RS256".*\]`
 		}
@@ -67,8 +67,8 @@ func testAuthorizationServerMetadata(t *testing.T, d *deployment) {
 				}
 			}
 		}
-		// Clients ask for all that is listed. Cognito refuses offline_access, and
-		// the broker hands out no ID tokens.
+		// Clients request all listed scopes. Cognito rejects offline_access, and the
+		// broker issues no ID tokens.
 		unwanted := []string{"offline_access"}
 		if d.brokered() {
 			unwanted = append(unwanted, "openid")
@@ -80,8 +80,7 @@ func testAuthorizationServerMetadata(t *testing.T, d *deployment) {
 	}
 }
 
-// serverMembers are the members in which the modes differ: where people
-// authorize, and what comes of it.
+// serverMembers returns the members in which the modes differ.
 func (d *deployment) serverMembers() map[string]string {
 	if !d.brokered() {
 		return map[string]string{
@@ -94,14 +93,14 @@ func (d *deployment) serverMembers() map[string]string {
 	endpoint := regexp.QuoteMeta(d.base)
 	return map[string]string{
 		"authorization_endpoint":                         endpoint + "/authorize",
-		"userinfo_endpoint":                              "", // it would show more than people have been told
+		"userinfo_endpoint":                              "", // it would return more than the consent page tells
 		"introspection_endpoint":                         endpoint + "/introspect",
-		"authorization_response_iss_parameter_supported": "true", // RFC 9207 section 3
+		"authorization_response_iss_parameter_supported": "true", // RFC 9207 §3
 	}
 }
 
-// checkNoEmptyValues wants no null and no empty string anywhere: clients with
-// strict schemas fail on them.
+// checkNoEmptyValues checks that there is no null and no empty string: clients
+// with strict schemas fail on them.
 func checkNoEmptyValues(t *testing.T, what string, body []byte) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -163,7 +162,7 @@ func testMetadataIsCachable(t *testing.T, d *deployment) {
 	}
 }
 
-// Clients that run in a browser ask first.
+// Clients in a browser make preflight requests.
 func TestPreflight(t *testing.T) { each(t, testPreflight) }
 
 func testPreflight(t *testing.T, d *deployment) {
@@ -200,12 +199,12 @@ func testWhatIsNotThere(t *testing.T, d *deployment) {
 		{name: "root", send: "GET /", status: 404},
 		{name: "unknown path", send: "GET /nothing/here", status: 404},
 		{name: "unknown path, POST", send: "POST /nothing/here", status: 404},
-		// Clients that take the issuer to have a path try these; anything from
-		// 500 up would stop them.
+		// Clients try these if they assume that the issuer has a path. A status of
+		// 500 or above would stop them.
 		{name: "path after the well-known part", send: "GET " + serverMetadata + "/mcp", status: 404},
 		{name: "path before the well-known part", send: "GET /mcp" + providerMetadata, status: 404},
 		{name: "trailing slash", send: "GET " + serverMetadata + "/", status: 404},
-		{name: "unclean path", send: "GET //register", status: 404}, // and no redirect
+		{name: "unclean path", send: "GET //register", status: 404}, // not a redirect
 		{name: "POST for a document", send: "POST " + serverMetadata, status: 405, headers: map[string]string{"Allow": ".*GET.*"}},
 		{name: "GET for registration", send: "GET /register", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
 		{name: "POST for a client", send: "POST /register/anything", status: 405, headers: map[string]string{"Allow": ".*DELETE.*"}},

@@ -12,8 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// Of any number of registrations on a token with one use left, one succeeds, and
-// the others are told that the token is spent.
+// Of concurrent registrations with a token that has one use left, one succeeds,
+// and the others get invalid_token.
 func TestTokenWithOneUse(t *testing.T) { each(t, testTokenWithOneUse) }
 
 func testTokenWithOneUse(t *testing.T, d *deployment) {
@@ -34,7 +34,7 @@ func testTokenWithOneUse(t *testing.T, d *deployment) {
 	}
 }
 
-// registerAtOnce makes n registrations at the same moment.
+// registerAtOnce makes n concurrent registrations.
 func (d *deployment) registerAtOnce(t *testing.T, n int, body func(i int) string, header ...string) []answer {
 	t.Helper()
 	responses := make([]*http.Response, n)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// openPage makes a request whose answer is a page that says text, and checks
-// what holds for every page of the broker.
+// openPage makes a request whose answer must be a page with the text, and
+// checks what every page must have.
 func (d *deployment) openPage(t *testing.T, line string, status int, text string, header ...string) answer {
 	t.Helper()
 	a := d.fetch(t, line, "", header...)
@@ -16,14 +16,14 @@ func (d *deployment) openPage(t *testing.T, line string, status int, text string
 		t.Fatalf("%s = %d %s, want %d", line, a.status, a.body, status)
 	}
 	if !strings.Contains(html.UnescapeString(string(a.body)), text) {
-		t.Errorf("%s = %s, want a page that says %q", line, a.body, text)
+		t.Errorf("%s = %s, want a page with %q", line, a.body, text)
 	}
 	d.checkPage(t, line, a)
 	return a
 }
 
-// checkPage checks that the page cannot be framed, read by other origins or
-// kept, and runs and loads nothing that is not the broker's.
+// checkPage checks that the page cannot be framed, cached or read by other
+// origins, and that it loads and runs nothing from other origins.
 func (d *deployment) checkPage(t *testing.T, line string, a answer) {
 	t.Helper()
 	for name, pattern := range map[string]string{
@@ -48,8 +48,8 @@ func (d *deployment) checkPage(t *testing.T, line string, a answer) {
 	}
 }
 
-// request is an authorization request of a client that is registered as
-// publicClient is.
+// request returns an authorization request of a client that is registered with
+// publicClient.
 func (d *deployment) request(clientID string) url.Values {
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {anyState},

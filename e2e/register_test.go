@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// What real clients send registers, and each gets what it cannot do without
-// (testdata/registrations says where the bodies come from).
+// The registrations of real clients succeed, and each client gets what it needs
+// (testdata/registrations names the source of each body).
 func TestClientsRegister(t *testing.T) { each(t, testClientsRegister) }
 
 func testClientsRegister(t *testing.T, d *deployment) {
@@ -33,11 +33,11 @@ func testClientsRegister(t *testing.T, d *deployment) {
 			r := d.register(t, string(body))
 			checkNoEmptyValues(t, "the answer", r.body)
 			for name, pattern := range map[string]string{
-				"client_id":                  `[A-Za-z0-9_.~+-]+`, // the same when form-encoded or nearly so
+				"client_id":                  `[A-Za-z0-9_.~+-]+`, // form encoding changes little or nothing of it
 				"client_id_issued_at":        `\d+`,
 				"client_secret":              "",
 				"client_secret_expires_at":   "",
-				"token_endpoint_auth_method": "none", // an open profile knows nothing else
+				"token_endpoint_auth_method": "none", // the only method of an open profile
 				"scope":                      `\S.*`,
 				"response_types":             `\["code"\]`,
 				"software_statement":         "",
@@ -47,13 +47,13 @@ func testClientsRegister(t *testing.T, d *deployment) {
 			}
 			for _, name := range []string{"client_name", "client_uri", "application_type"} {
 				if r.member(name) != want.member(name) {
-					t.Errorf("%s = %q, want %q as it was sent", name, r.member(name), want.member(name))
+					t.Errorf("%s = %q, want %q as sent", name, r.member(name), want.member(name))
 				}
 			}
 			if got := r.list("redirect_uris"); !slices.Equal(got, want.list("redirect_uris")) {
 				t.Errorf("redirect_uris = %q, want %q", got, want.list("redirect_uris"))
 			}
-			// A client that asked for more, such as the device flow, gets these.
+			// A client that requests more, such as the device flow, gets these.
 			if got, want := r.list("grant_types"), []string{"authorization_code", "refresh_token"}; !slices.Equal(got, want) {
 				t.Errorf("grant_types = %q, want %q", got, want)
 			}
@@ -99,7 +99,7 @@ func testBadRegistrations(t *testing.T, d *deployment) {
 		{"grant types not in a list", with(`"grant_types":"authorization_code"`), metadata},
 		{"jwks and jwks_uri", with(`"jwks":{"keys":[]},"jwks_uri":"https://app.example.com/jwks"`), metadata},
 		{"nothing but the implicit grant", with(`"grant_types":["implicit"],"response_types":["token"]`), metadata},
-		{"client credentials beside a code", with(`"grant_types":["authorization_code","client_credentials"]`), metadata}, // Cognito has no such app client
+		{"client credentials beside a code", with(`"grant_types":["authorization_code","client_credentials"]`), metadata}, // Cognito cannot have such an app client
 		{"client credentials without a secret", with(`"grant_types":["client_credentials"],"token_endpoint_auth_method":"none"`), metadata},
 
 		{"no redirect URI", `{}`, redirect},
@@ -149,8 +149,8 @@ func testRegistrationBodies(t *testing.T, d *deployment) {
 	})
 }
 
-// What is allowed is registered; what is not is dropped, and the answer says so
-// (RFC 7591 section 3.2.1).
+// The broker registers what the policy allows, drops the rest, and answers with
+// what it registered (RFC 7591 §3.2.1).
 func TestRegistrationSubstitutes(t *testing.T) { each(t, testRegistrationSubstitutes) }
 
 func testRegistrationSubstitutes(t *testing.T, d *deployment) {
@@ -187,7 +187,7 @@ func testInitialAccessTokens(t *testing.T, d *deployment) {
 	bad := map[string]string{"WWW-Authenticate": `Bearer error="invalid_token", error_description="[^"]+"`}
 	invalid := map[string]string{"error": "invalid_token"}
 	d.run(t, []exchange{
-		// A bad token is never taken for none.
+		// A bad token is an error, not an open registration.
 		{name: "an unknown token", send: "POST /register", header: []string{jsonBody, bearer("dcr_iat_unknown")}, body: publicClient,
 			status: 401, headers: bad, members: invalid},
 		{name: "a token of another kind", send: "POST /register", header: []string{jsonBody, bearer("dcr_rat_unknown")}, body: publicClient,

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// exchange is a request and what has to come back.
+// exchange is a request and its expected answer.
 type exchange struct {
 	name   string
 	send   string   // method and path
@@ -23,14 +23,13 @@ type exchange struct {
 	body   string
 
 	status int
-	// headers and members of the JSON object are patterns for the whole value;
-	// "" means absent. Members that are no strings are compared in their JSON
-	// form.
+	// headers and members have patterns for the whole value; "" means absent. A
+	// member that is not a string is compared in its JSON form.
 	headers map[string]string
 	members map[string]string
 }
 
-// run makes the exchanges, one after the other.
+// run makes the exchanges in order.
 func (d *deployment) run(t *testing.T, script []exchange) {
 	t.Helper()
 	for _, x := range script {
@@ -60,16 +59,16 @@ func match(t *testing.T, what, got, pattern string) {
 	}
 }
 
-// answer is what came back.
+// answer is the response to a request.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	object map[string]json.RawMessage // nil if the body is no JSON object
+	object map[string]json.RawMessage // nil if the body is not a JSON object
 }
 
-// member is the member as a string, or as JSON if it is something else, or "" if
-// there is none.
+// member returns a member: a string itself, another value as JSON; "" if it is
+// missing.
 func (a answer) member(name string) string {
 	var s string
 	if json.Unmarshal(a.object[name], &s) == nil {
@@ -78,7 +77,7 @@ func (a answer) member(name string) string {
 	return string(a.object[name])
 }
 
-// list is the member as a list of strings.
+// list returns a member that is an array of strings.
 func (a answer) list(name string) []string {
 	var l []string
 	if json.Unmarshal(a.object[name], &l) != nil {
@@ -92,16 +91,16 @@ var client = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// send makes a request and checks what holds for every answer of the broker.
+// send makes a request, and checks the format of the answer.
 func (d *deployment) send(t *testing.T, line, body string, header ...string) answer {
 	t.Helper()
 	a := d.fetch(t, line, body, header...)
 	method, _, _ := strings.Cut(line, " ")
-	a.checkForm(t, line, method)
+	a.checkFormat(t, line, method)
 	return a
 }
 
-// fetch makes a request, of an endpoint for programs or of a page.
+// fetch makes a request, to an endpoint or for a page.
 func (d *deployment) fetch(t *testing.T, line, body string, header ...string) answer {
 	t.Helper()
 	res, err := client.Do(d.newRequest(t, line, body, header...))
@@ -150,9 +149,9 @@ func object(t *testing.T, body string) map[string]json.RawMessage {
 	return o
 }
 
-// checkForm checks that a page of any origin may read the answer, and that an
-// error has OAuth's form, whatever the path and method.
-func (a answer) checkForm(t *testing.T, line, method string) {
+// checkFormat checks that scripts from any origin may read the answer, and that
+// an error has the format of OAuth, for any path and method.
+func (a answer) checkFormat(t *testing.T, line, method string) {
 	t.Helper()
 	match(t, line+": header Access-Control-Allow-Origin", a.header.Get("Access-Control-Allow-Origin"), `\*`)
 	if a.status < 400 || method == http.MethodHead {
@@ -160,7 +159,7 @@ func (a answer) checkForm(t *testing.T, line, method string) {
 	}
 	match(t, line+": header Content-Type", a.header.Get("Content-Type"), "application/json")
 	match(t, line+": header Cache-Control", a.header.Get("Cache-Control"), "no-store")
-	// Some errors of Cognito's have no description, and are handed on so.
+	// Some errors of Cognito have no description, and are passed on unchanged.
 	for _, name := range []string{"error", "request_id"} {
 		match(t, fmt.Sprintf("%s = %d: member %s", line, a.status, name), a.member(name), "[ -~]+")
 	}
@@ -177,14 +176,14 @@ func basic(id, secret string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
 }
 
-// registration is a client that was registered.
+// registration is a registered client.
 type registration struct {
 	answer
 	id, secret  string
-	path, token string // of the client configuration endpoint; empty if there is none
+	path, token string // of the client configuration endpoint; empty without one
 }
 
-// register registers a client and deletes it when the test ends.
+// register registers a client, and deletes it when the test ends.
 func (d *deployment) register(t *testing.T, body string, header ...string) *registration {
 	t.Helper()
 	a := exchange{
@@ -194,8 +193,8 @@ func (d *deployment) register(t *testing.T, body string, header ...string) *regi
 	return d.registered(t, a, len(header) == 0)
 }
 
-// registerManaged registers a client that gets a registration access token: in
-// direct mode every one does, in brokered mode one that somebody vouches for.
+// registerManaged registers a client that gets a registration access token. In
+// brokered mode this takes an initial access token.
 func (d *deployment) registerManaged(t *testing.T, body string) *registration {
 	t.Helper()
 	if !d.brokered() {
@@ -205,9 +204,9 @@ func (d *deployment) registerManaged(t *testing.T, body string) *registration {
 	return d.register(t, body, bearer(d.initialAccessToken))
 }
 
-// registered reads the answer to a registration, and has the client deleted when
-// the test ends. In brokered mode nobody can delete a client that registered
-// openly, which others may share; it expires.
+// registered decodes the answer to a registration, and deletes the client when
+// the test ends. In brokered mode an open registration cannot be deleted,
+// because other clients may share it; it expires.
 func (d *deployment) registered(t *testing.T, a answer, openly bool) *registration {
 	t.Helper()
 	r := &registration{answer: a, id: a.member("client_id"), secret: a.member("client_secret"), token: a.member("registration_access_token")}
@@ -216,7 +215,7 @@ func (d *deployment) registered(t *testing.T, a answer, openly bool) *registrati
 		t.Fatalf("POST /register = %s, want a client_id, and registration_client_uri with registration_access_token", a.body)
 	}
 	if shared := d.brokered() && openly; shared != (uri == "") {
-		t.Fatalf("registration_client_uri = %q, want one: %t", uri, !shared)
+		t.Fatalf("registration_client_uri = %q, want one = %t", uri, !shared)
 	}
 	if d.brokered() {
 		match(t, "client_id", r.id, "dcr_[a-z2-7]{26}")
@@ -228,11 +227,11 @@ func (d *deployment) registered(t *testing.T, a answer, openly bool) *registrati
 	if r.path, ok = strings.CutPrefix(uri, d.base); !ok {
 		t.Fatalf("registration_client_uri = %q, want it to begin with %s", uri, d.base)
 	}
-	d.removed(t, r)
+	d.deleteAfter(t, r)
 	return r
 }
 
-// remove deletes the client if it is still there. It does not use the context of
+// remove deletes the client, if it still exists. It does not use the context of
 // the test, which has ended.
 func (r *registration) remove(d *deployment) error {
 	req, err := http.NewRequest(http.MethodDelete, d.base+r.path, nil)
@@ -246,17 +245,17 @@ func (r *registration) remove(d *deployment) error {
 	}
 	res.Body.Close()
 	if res.StatusCode != http.StatusNoContent && res.StatusCode != http.StatusUnauthorized {
-		return fmt.Errorf("DELETE %s = %s; the client stays behind", r.path, res.Status)
+		return fmt.Errorf("DELETE %s = %s; the client is left behind", r.path, res.Status)
 	}
 	return nil
 }
 
-// removed has the client deleted when the test ends.
-func (d *deployment) removed(t *testing.T, r *registration) {
+// deleteAfter deletes the client when the test ends.
+func (d *deployment) deleteAfter(t *testing.T, r *registration) {
 	t.Cleanup(func() {
 		err := r.remove(d)
 		if d.stack != nil {
-			// So that its branding style is free again.
+			// The sweep frees its branding style.
 			err = errors.Join(err, d.stack.Sweep(context.Background()))
 		}
 		if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/config"
 )
 
-// Everybody who says the same of himself is the same client: what he says of
-// loopback ports, and in which order, aside.
+// Registrations with the same metadata get the same client id, whatever the
+// order of the redirect URIs and the loopback ports.
 func TestOpenRegistrationsAreDeduplicated(t *testing.T) {
 	each(t, testOpenRegistrationsAreDeduplicated, config.Brokered)
 }
@@ -31,12 +31,12 @@ func testOpenRegistrationsAreDeduplicated(t *testing.T, d *deployment) {
 		{"no port", body("e2e, the same", "http://127.0.0.1/callback", claude), true},
 		{"another order", body("e2e, the same", claude, loopback), true},
 		{"twice", body("e2e, the same", claude, loopback, loopback), true},
-		{"a secret asked for, which it does not get", strings.Replace(body("e2e, the same", loopback, claude), `"none"`, `"client_secret_basic"`, 1), true},
-		{"something unknown besides", strings.Replace(body("e2e, the same", loopback, claude), `{`, `{"unknown":1,`, 1), true},
+		{"with a secret, which it does not get", strings.Replace(body("e2e, the same", loopback, claude), `"none"`, `"client_secret_basic"`, 1), true},
+		{"with an unknown member", strings.Replace(body("e2e, the same", loopback, claude), `{`, `{"unknown":1,`, 1), true},
 
 		{"another name", body("e2e, another", loopback, claude), false},
 		{"another path", body("e2e, the same", "http://127.0.0.1:33418/other", claude), false},
-		// Each stands for itself (RFC 8252 section 8.3).
+		// Loopback hosts are not interchangeable (RFC 8252 §8.3).
 		{"another loopback host", body("e2e, the same", "http://localhost:33418/callback", claude), false},
 		{"one redirect URI less", body("e2e, the same", loopback), false},
 		{"another redirect URI", body("e2e, the same", loopback, "https://claude.com/api/mcp/auth_callback"), false},
@@ -45,22 +45,22 @@ func testOpenRegistrationsAreDeduplicated(t *testing.T, d *deployment) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := d.register(t, tt.body)
 			if (r.id == first.id) != tt.same {
-				t.Errorf("client_id = %s, want that of the first, %s: %t", r.id, first.id, tt.same)
+				t.Errorf("client_id = %s, want the same as the first, %s: %t", r.id, first.id, tt.same)
 			}
 			sent := answer{object: object(t, tt.body)}
 			for _, uri := range r.list("redirect_uris") {
 				if !slices.Contains(sent.list("redirect_uris"), uri) {
-					t.Errorf("redirect_uris has %s, want those of this request only: %s", uri, tt.body)
+					t.Errorf("redirect_uris has %s, want only those of this request: %s", uri, tt.body)
 				}
 			}
 			if first.member("client_id_issued_at") != r.member("client_id_issued_at") && tt.same {
-				t.Errorf("client_id_issued_at = %s, want %s as at first", r.member("client_id_issued_at"), first.member("client_id_issued_at"))
+				t.Errorf("client_id_issued_at = %s, want %s as in the first", r.member("client_id_issued_at"), first.member("client_id_issued_at"))
 			}
 		})
 	}
 }
 
-// The first ones at the same moment agree.
+// Concurrent first registrations get the same client id.
 func TestConcurrentRegistrationsAreOneClient(t *testing.T) {
 	each(t, testConcurrentRegistrationsAreOneClient, config.Brokered)
 }
@@ -80,7 +80,7 @@ func testConcurrentRegistrationsAreOneClient(t *testing.T, d *deployment) {
 	}
 }
 
-// Whoever has an initial access token is not everybody.
+// With an initial access token each registration is a client of its own.
 func TestVouchedRegistrationsAreEachAClient(t *testing.T) {
 	each(t, testVouchedRegistrationsAreEachAClient)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/devstack"
 )
 
-// deployment is a deployment under test. A field that is empty cannot be known.
+// deployment is a deployment under test. An empty field is unknown.
 type deployment struct {
 	mode               config.Authorization
 	base               string // the broker's origin
@@ -23,11 +23,11 @@ type deployment struct {
 	username, password string
 	initialAccessToken string
 	introspection      introspector
-	stack              *devstack.Stack // nil if it runs elsewhere
-	vouched            *registration   // see confidential; nil until it is needed
+	stack              *devstack.Stack // nil with E2E_BASE_URL
+	confidentialClient *registration   // see confidential; nil before its first call
 }
 
-// introspector is what the MCP server authenticates with at /introspect.
+// introspector has the MCP server's credentials at /introspect.
 type introspector struct{ id, secret string }
 
 // targets are the deployments under test: one of each mode in this process, or
@@ -35,7 +35,7 @@ type introspector struct{ id, secret string }
 var targets []*deployment
 
 func TestMain(m *testing.M) {
-	if err := aim(); err != nil {
+	if err := setTargets(); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", errors.Join(err, stop()))
 		os.Exit(1)
 	}
@@ -47,9 +47,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func aim() error {
+func setTargets() error {
 	if base := os.Getenv("E2E_BASE_URL"); base != "" {
-		d, err := elsewhere(base)
+		d, err := deploymentAt(base)
 		if err == nil {
 			targets = []*deployment{d}
 		}
@@ -74,8 +74,8 @@ func aim() error {
 func stop() error {
 	var err error
 	for _, d := range targets {
-		if d.vouched != nil {
-			err = errors.Join(err, d.vouched.remove(d))
+		if d.confidentialClient != nil {
+			err = errors.Join(err, d.confidentialClient.remove(d))
 		}
 		if d.stack != nil {
 			err = errors.Join(err, d.stack.Close())
@@ -84,8 +84,8 @@ func stop() error {
 	return err
 }
 
-// elsewhere is the deployment at base, as far as the environment tells.
-func elsewhere(base string) (*deployment, error) {
+// deploymentAt returns the deployment at base, with what the environment has.
+func deploymentAt(base string) (*deployment, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Path != "" && u.Path != "/") {
 		return nil, fmt.Errorf("E2E_BASE_URL: %q is not an origin such as https://auth.example.com", base)
@@ -102,8 +102,8 @@ func elsewhere(base string) (*deployment, error) {
 	return d, err
 }
 
-// modeOf takes the mode from the metadata: only a broker that is the
-// authorization server itself can say that its answers name it (RFC 9207).
+// modeOf returns the mode according to the metadata: only in brokered mode the
+// authorization response has iss (RFC 9207).
 func modeOf(base string) (config.Authorization, error) {
 	res, err := http.Get(base + serverMetadata)
 	if err != nil {
@@ -123,8 +123,8 @@ func modeOf(base string) (config.Authorization, error) {
 	return config.Direct, nil
 }
 
-// each runs a test on every deployment under test, as a subtest that is named
-// for the mode; only those of the modes that are named, if any are.
+// each runs a test on every deployment under test, as a subtest with the name
+// of the mode. If modes are given, it runs on deployments in these modes only.
 func each(t *testing.T, f func(*testing.T, *deployment), modes ...config.Authorization) {
 	t.Helper()
 	ran := false
@@ -142,11 +142,11 @@ func each(t *testing.T, f func(*testing.T, *deployment), modes ...config.Authori
 
 func (d *deployment) brokered() bool { return d.mode == config.Brokered }
 
-// needs skips the test unless value is known.
+// needs skips the test if value is empty.
 func needs(t *testing.T, variable, value string) {
 	t.Helper()
 	if value == "" {
-		t.Skipf("not run: needs %s beside E2E_BASE_URL", variable)
+		t.Skipf("not run: needs %s with E2E_BASE_URL", variable)
 	}
 }
 
@@ -155,7 +155,7 @@ func (d *deployment) needsInitialAccessToken(t *testing.T) {
 	needs(t, "E2E_INITIAL_ACCESS_TOKEN", d.initialAccessToken)
 }
 
-// needsUser skips the test unless somebody can sign in.
+// needsUser skips the test unless there is a user who can sign in.
 func (d *deployment) needsUser(t *testing.T) {
 	t.Helper()
 	needs(t, "E2E_MCP_URL", d.mcp)

@@ -32,7 +32,7 @@ func testWalk(t *testing.T, d *deployment) {
 	}
 }
 
-// walk walks with what the deployment has, and o besides.
+// walk runs a walk at the deployment with the options.
 func (d *deployment) walk(t *testing.T, o walk.Options) walk.Outcome {
 	t.Helper()
 	d.needsUser(t)
@@ -45,8 +45,8 @@ func (d *deployment) walk(t *testing.T, o walk.Options) walk.Outcome {
 	return got
 }
 
-// A native client that has kept its registration comes with another port every
-// time (RFC 8252 section 7.3). Direct mode cannot: Cognito compares ports.
+// A native client with a stored registration uses another port every time (RFC
+// 8252 §7.3). This is impossible in direct mode: Cognito compares ports.
 func TestTenPortsOnOneRegistration(t *testing.T) {
 	each(t, testTenPortsOnOneRegistration, config.Brokered)
 }
@@ -58,8 +58,8 @@ func testTenPortsOnOneRegistration(t *testing.T, d *deployment) {
 	}
 }
 
-// A native client that registers each time, as most do, is the same client each
-// time.
+// A native client that registers each time, as most do, gets the same client
+// id.
 func TestTenRegistrationsAreOneClient(t *testing.T) {
 	each(t, testTenRegistrationsAreOneClient, config.Brokered)
 }
@@ -73,15 +73,15 @@ func testTenRegistrationsAreOneClient(t *testing.T, d *deployment) {
 	}
 }
 
-// Clients that registered openly share an app client of Cognito's, so that no
-// stranger uses up the pool; one that somebody vouches for has its own.
+// Openly registered clients share an app client, so that strangers cannot use
+// up the pool. A client with an initial access token has its own.
 func TestAppClients(t *testing.T) { each(t, testAppClients, config.Brokered) }
 
 func testAppClients(t *testing.T, d *deployment) {
 	other := d.register(t, strings.Replace(publicClient, `"e2e"`, `"e2e, another"`, 1))
 	shared := appClientOf(t, d.walk(t, walk.Options{}))
 	if got := appClientOf(t, d.walk(t, walk.Options{ClientID: other.id})); got != shared {
-		t.Errorf("app client = %s of another open registration, want %s: they share one", got, shared)
+		t.Errorf("app client = %s of another open registration, want the shared one, %s", got, shared)
 	}
 	d.needsInitialAccessToken(t)
 	own := appClientOf(t, d.confidential(t).Outcome)
@@ -90,12 +90,12 @@ func testAppClients(t *testing.T, d *deployment) {
 	}
 	another := appClientOf(t, d.walk(t, walk.Options{InitialAccessToken: d.initialAccessToken}))
 	if own == shared || another == shared || own == another {
-		t.Errorf("app clients = %s and %s of two clients that somebody vouches for, %s of the others; want three", own, another, shared)
+		t.Errorf("app clients = %s and %s with an initial access token, %s of open registrations; want three", own, another, shared)
 	}
 }
 
-// appClientOf is the client_id in the access token, which is Cognito's. The
-// walk's MCP server has verified the token.
+// appClientOf returns client_id of the access token: the app client at Cognito.
+// The walk's MCP server has verified the token.
 func appClientOf(t *testing.T, o walk.Outcome) string {
 	t.Helper()
 	var claims struct {
@@ -103,14 +103,14 @@ func appClientOf(t *testing.T, o walk.Outcome) string {
 	}
 	parts := strings.Split(o.AccessToken, ".")
 	if len(parts) != 3 {
-		t.Fatal("the access token is no JWT")
+		t.Fatal("the access token is not a JWT")
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err == nil {
 		err = json.Unmarshal(raw, &claims)
 	}
 	if err != nil || claims.ClientID == "" || claims.ClientID == o.ClientID {
-		t.Fatalf("client_id in the access token = %q (%v), want that of an app client", claims.ClientID, err)
+		t.Fatalf("client_id in the access token = %q (%v), want an app client", claims.ClientID, err)
 	}
 	return claims.ClientID
 }

@@ -1,4 +1,4 @@
-// What the scripts here share: a headless Chromium and the preview server.
+// Shared by the scripts here: a headless Chromium and the preview server.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -7,9 +7,8 @@ import { chromium } from "playwright-core";
 
 const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-// launch starts a Chromium that asks nobody but the hosts of this machine. With
-// secure, the address of the preview server's other listener, https://app.example
-// is that listener.
+// launch starts a Chromium that resolves only hosts of this machine. secure, the
+// address of the preview server's HTTPS listener, maps https://app.example to it.
 export function launch({ secure } = {}) {
 	const executablePath = candidates.find((path) => path && existsSync(path));
 	if (!executablePath) {
@@ -23,8 +22,7 @@ export function launch({ secure } = {}) {
 	});
 }
 
-// preview starts the command preview and returns the addresses that it serves,
-// and stop.
+// preview starts the command preview, and returns its addresses and stop.
 export async function preview() {
 	const command = process.env.PREVIEW;
 	if (!command) throw new Error("PREVIEW is not set; run scripts/browser.sh");

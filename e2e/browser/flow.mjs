@@ -1,9 +1,8 @@
-// The whole authorization in a real browser, against a broker that runs
-// elsewhere: BASE_URL=http://localhost:8080 node --test flow.mjs, by
-// scripts/browser.sh flow.
+// The whole authorization in a real browser, against a running broker:
+// BASE_URL=http://localhost:8080 node --test flow.mjs, by scripts/browser.sh flow.
 //
-// The client is this script, on a loopback port. People sign in at the local
-// Cognito as USERNAME, and as OTHER_USERNAME when they want to be somebody else.
+// This script is the client, on a loopback port. The users sign in at the local
+// Cognito as SIGN_IN_AS, and as OTHER_SIGN_IN_AS after "Use another account".
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -19,7 +18,7 @@ const expired = "This page has expired";
 let browser, client, metadata;
 
 before(async () => {
-	if (!base) throw new Error("BASE_URL is not set; it is where the broker is");
+	if (!base) throw new Error("BASE_URL, the origin of the broker, is not set");
 	metadata = await (await fetch(`${base}/.well-known/oauth-authorization-server`)).json();
 	client = await startClient();
 	browser = await launch();
@@ -30,7 +29,7 @@ after(async () => {
 	client?.server.close();
 });
 
-// startClient registers a client that keeps what it is sent.
+// startClient registers a client that stores the responses it gets.
 async function startClient() {
 	const answers = [];
 	const server = createServer((request, response) => {
@@ -52,7 +51,7 @@ async function startClient() {
 	return { server, answers, redirectURI, id: registration.client_id };
 }
 
-// authorization is a request of the client, and what it needs to use the answer.
+// authorization returns a request of the client, with its state and verifier.
 function authorization() {
 	const verifier = randomBytes(32).toString("base64url"), state = randomBytes(16).toString("base64url");
 	const url = new URL(metadata.authorization_endpoint);
@@ -75,7 +74,7 @@ const sentTo = (state) => client.answers.filter((answer) => answer.state === sta
 const heading = (page) => page.getByRole("heading", { level: 1 });
 const button = (page, name) => page.getByRole("button", { name, exact: true });
 
-// profile is a browser of its own, with no script.
+// profile returns a new browser profile, without scripts.
 async function profile(t) {
 	const context = await browser.newContext({ javaScriptEnabled: false });
 	t.after(() => context.close());
@@ -88,7 +87,7 @@ async function signIn(page, { username, password }) {
 	await page.locator("button[type=submit]").click();
 }
 
-// ask takes a request as far as the consent page.
+// ask opens a request, and signs in up to the consent page.
 async function ask(page, request, user = alice) {
 	await page.goto(request.url);
 	await page.locator("input[name=username], #decide").first().waitFor();
@@ -101,7 +100,7 @@ function atClient(page) {
 	return page.waitForURL((url) => url.href.startsWith(client.redirectURI));
 }
 
-test("allow: the client gets a code that is good once", async (t) => {
+test("allow: the client gets a code that can be used once", async (t) => {
 	const page = await (await profile(t)).newPage();
 	const request = authorization();
 	await ask(page, request);
@@ -122,7 +121,7 @@ test("allow: the client gets a code that is good once", async (t) => {
 	assert.deepEqual([second.status, (await second.json()).error], [400, "invalid_grant"]);
 });
 
-test("cancel: the client is told", async (t) => {
+test("cancel: the client gets an error", async (t) => {
 	const page = await (await profile(t)).newPage();
 	const request = authorization();
 	await ask(page, request);
@@ -138,7 +137,7 @@ test("back: the same answer until the code is used, then none", async (t) => {
 	await ask(page, request);
 	await button(page, "Allow").click();
 	await atClient(page);
-	await page.goBack(); // to the consent page, which knows what was decided
+	await page.goBack(); // to the consent page, which has the decision
 	await atClient(page);
 	const codes = new Set(sentTo(request.state).map(({ code }) => code));
 	assert.equal(codes.size, 1, "there are several codes");
@@ -147,7 +146,7 @@ test("back: the same answer until the code is used, then none", async (t) => {
 	assert.equal(await heading(page).textContent(), expired);
 });
 
-test("double click: there is one answer", async (t) => {
+test("double click: one response", async (t) => {
 	const page = await (await profile(t)).newPage();
 	const request = authorization();
 	await ask(page, request);
@@ -177,7 +176,7 @@ test("expired transaction: a page and no code", async (t) => {
 	const page = await context.newPage();
 	const request = authorization();
 	await ask(page, request);
-	// To the broker a transaction that has expired is one that it does not have.
+	// For the broker an expired transaction is the same as an unknown one.
 	const cookies = (await context.cookies()).filter(({ name }) => name.endsWith("dcr_tx"));
 	assert.equal(cookies.length, 1, "want one transaction cookie");
 	assert.ok(cookies[0].httpOnly && cookies[0].sameSite === "Lax", JSON.stringify(cookies[0]));
@@ -189,8 +188,8 @@ test("expired transaction: a page and no code", async (t) => {
 	assert.deepEqual(sentTo(request.state), []);
 });
 
-// callbackOf takes a request through the sign-in up to the callback, which it
-// does not follow. The local Cognito's form has the fields _csrf, username and
+// callbackOf signs in for a request, and returns the address of the callback
+// without opening it. The local Cognito's form has the fields _csrf, username and
 // password.
 async function callbackOf(context, request, user) {
 	let response = await context.request.get(request.url, { maxRedirects: 0 });
@@ -211,8 +210,8 @@ async function callbackOf(context, request, user) {
 	throw new Error(`no callback after 10 steps: ${await response.text()}`);
 }
 
-// An attacker signs in and has somebody else's browser finish it, which would
-// then act in the attacker's account (login CSRF).
+// An attacker signs in and lets the victim's browser open the callback, which
+// would sign the victim in to the attacker's account (login CSRF).
 for (const [who, started] of [["with no request of its own", false], ["with a request of its own", true]]) {
 	test(`other browser: a callback ends there, ${who}`, async (t) => {
 		const [attacker, victim] = [await profile(t), await profile(t)];
@@ -227,7 +226,7 @@ for (const [who, started] of [["with no request of its own", false], ["with a re
 	});
 }
 
-test("other account: the page names whoever signs in next", async (t) => {
+test("other account: the page names the user who signs in next", async (t) => {
 	const page = await (await profile(t)).newPage();
 	const request = authorization();
 	await ask(page, request);
@@ -246,7 +245,7 @@ test("forged: another site cannot press the button", async (t) => {
 	const page = await (await profile(t)).newPage();
 	const request = authorization();
 	await ask(page, request);
-	const csrf = await page.locator("input[name=csrf]").inputValue(); // even if it got out
+	const csrf = await page.locator("input[name=csrf]").inputValue(); // even if the attacker knows it
 	const evil = await page.context().newPage();
 	await evil.goto(new URL("/", client.redirectURI).href);
 	await evil.setContent(`<form method="post" action="${new URL("/authorize", base)}"><input name="csrf" value="${csrf}"><button name="decision" value="allow">Win</button></form>`);
@@ -254,7 +253,7 @@ test("forged: another site cannot press the button", async (t) => {
 	await evil.waitForURL((url) => url.origin === new URL(base).origin);
 	assert.equal(await heading(evil).textContent(), "This sign-in was not started here");
 	assert.deepEqual(sentTo(request.state), []);
-	await button(page, "Allow").click(); // the user's own page is none the worse
+	await button(page, "Allow").click(); // the user's own page still works
 	await atClient(page);
 	assert.equal(sentTo(request.state).length, 1);
 });

@@ -21,24 +21,24 @@ after(async () => {
 	await server?.stop();
 });
 
-// open makes a page in a browser profile of its own that is closed with the
-// test. Scripts are off unless a test needs its own.
+// open returns a page in a new browser profile, which is closed after the test.
+// Scripts are off unless the test turns them on.
 async function open(t, options) {
 	const context = await browser.newContext({ javaScriptEnabled: false, ignoreHTTPSErrors: true, ...options });
 	t.after(() => context.close());
 	return context.newPage();
 }
 
-// held keeps a page from leaving our origin, so that it can be looked at: an
-// answer without content leaves the browser where it is.
-function held(page) {
+// hold keeps a page at the preview's origin, so that it can be examined: on an
+// answer without content a browser stays on the page.
+function hold(page) {
 	return page.route((url) => url.origin !== server.pages, (route) => route.fulfill({ status: 204 }));
 }
 
 test("axe-core finds nothing serious", async (t) => {
 	for (const colorScheme of ["light", "dark"]) {
 		const page = await open(t, { javaScriptEnabled: true, colorScheme, viewport: { width: 800, height: 900 } });
-		await held(page);
+		await hold(page);
 		for (const path of server.paths) {
 			await page.goto(server.pages + path);
 			await page.evaluate(axe);
@@ -50,7 +50,7 @@ test("axe-core finds nothing serious", async (t) => {
 	}
 });
 
-test("axe-core would find what is serious", async (t) => {
+test("axe-core finds a serious violation", async (t) => {
 	const page = await open(t, { javaScriptEnabled: true });
 	await page.goto(server.pages + "/consent/https");
 	await page.evaluate(axe);
@@ -63,10 +63,10 @@ test("axe-core would find what is serious", async (t) => {
 	assert.ok(found.includes("color-contrast"), `found ${found}`);
 });
 
-test("nothing is wider than a phone of 320 pixels, with text at twice its size too", async (t) => {
+test("no page is wider than 320 pixels, also with text at twice the size", async (t) => {
 	for (const [width, fontSize] of [[320, "16px"], [640, "32px"]]) {
 		const page = await open(t, { javaScriptEnabled: true, viewport: { width, height: 640 } });
-		await held(page);
+		await hold(page);
 		for (const path of server.paths) {
 			await page.goto(server.pages + path);
 			const { content, screen } = await page.evaluate((fontSize) => {
@@ -78,9 +78,9 @@ test("nothing is wider than a phone of 320 pixels, with text at twice its size t
 	}
 });
 
-test("no page asks another origin for anything", async (t) => {
+test("no page loads anything from another origin", async (t) => {
 	const page = await open(t, { javaScriptEnabled: true });
-	await held(page);
+	await hold(page);
 	const foreign = [], refused = [];
 	page.on("request", (request) => {
 		const navigation = request.isNavigationRequest() && page.url().includes("/continue/");
@@ -95,10 +95,10 @@ test("no page asks another origin for anything", async (t) => {
 		assert.doesNotMatch(await page.title(), /owned/, path);
 	}
 	assert.deepEqual(foreign, []);
-	assert.deepEqual(refused, [], "a page that needs what its own policy refuses");
+	assert.deepEqual(refused, [], "a page violates its own policy");
 });
 
-test("the consent page says what it is to a screen reader", async (t) => {
+test("the consent page has roles and names for a screen reader", async (t) => {
 	const page = await open(t);
 	await page.goto(server.pages + "/consent/loopback");
 	for (const role of ["banner", "main"]) assert.equal(await page.getByRole(role).count(), 1, role);
@@ -122,7 +122,7 @@ for (const [name, key, decision] of [["Use another account", "Enter", "switch"],
 			await page.keyboard.press("Tab");
 			order.push(await focused.textContent());
 			const outline = await focused.evaluate((e) => parseFloat(getComputedStyle(e).outlineWidth));
-			assert.ok(outline >= 2, `the focus on ${order.at(-1)} is drawn ${outline} pixels wide`);
+			assert.ok(outline >= 2, `the focus outline of ${order.at(-1)} is ${outline} pixels wide`);
 		} while (order.at(-1) !== name && order.length < 10);
 		assert.deepEqual(order, ["Use another account", "Allow", "Cancel"].slice(0, order.length));
 		await page.keyboard.press(key);
@@ -132,7 +132,7 @@ for (const [name, key, decision] of [["Use another account", "Enter", "switch"],
 }
 
 for (const [kind, origin] of [["https", () => "https://app.example"], ["loopback", () => server.loopback]]) {
-	test(`the page that goes on lands at the redirect URI: ${kind}`, async (t) => {
+	test(`the page redirects to the redirect URI: ${kind}`, async (t) => {
 		const page = await open(t);
 		await page.goto(server.pages + "/consent/" + kind);
 		await page.getByRole("button", { name: "Allow" }).click();
@@ -142,23 +142,23 @@ for (const [kind, origin] of [["https", () => "https://app.example"], ["loopback
 	});
 }
 
-// A headless browser has nobody to ask whether a program may be started, so it
-// tries and gives up; what counts is that it tries.
-test("the page that goes on hands a private-use scheme to the system, and so does its link", async (t) => {
+// A headless browser cannot ask the user whether to start a program, so the
+// navigation fails; the test checks that it was attempted.
+test("the page and its link open a private-use scheme", async (t) => {
 	const page = await open(t);
 	const attempts = [];
 	const cdp = await page.context().newCDPSession(page);
 	await cdp.send("Network.enable");
 	await cdp.send("Page.enable");
 	const tried = (count) => new Promise((resolve) => {
-		const look = () => { if (attempts.length >= count) resolve(); };
-		cdp.on("Network.requestWillBeSent", look);
-		look();
+		const resolveIfDone = () => { if (attempts.length >= count) resolve(); };
+		cdp.on("Network.requestWillBeSent", resolveIfDone);
+		resolveIfDone();
 	});
 	cdp.on("Network.requestWillBeSent", ({ request, type }) => {
 		if (!request.url.startsWith("http")) attempts.push([type, request.url]);
 	});
-	const refresh = once(cdp, "Page.frameRequestedNavigation").then(() => once(cdp, "Page.frameRequestedNavigation")); // the form, then this
+	const refresh = once(cdp, "Page.frameRequestedNavigation").then(() => once(cdp, "Page.frameRequestedNavigation")); // the form, then the refresh
 	const target = "com.example.app:/callback?decision=allow&iss=http%3A%2F%2Flocalhost";
 
 	await page.goto(server.pages + "/consent/private-use");
@@ -172,8 +172,8 @@ test("the page that goes on hands a private-use scheme to the system, and so doe
 	assert.deepEqual(attempts, [["Document", target], ["Document", target]]);
 });
 
-// Why there is such a page at all.
-test("a redirect in answer to the form is refused by the browser", async (t) => {
+// This is why the broker answers a form with a page and not a redirect.
+test("the browser rejects a redirect as the answer to the form", async (t) => {
 	const page = await open(t);
 	const refused = page.waitForEvent("console", (message) => message.text().includes("form-action"));
 	await page.goto(server.pages + "/consent/redirect");
@@ -182,7 +182,7 @@ test("a redirect in answer to the form is refused by the browser", async (t) => 
 	assert.equal(page.url(), server.pages + "/consent/redirect");
 });
 
-test("an error is taken back to a client nobody vouches for only by a click", async (t) => {
+test("an error goes to an untrusted client only after a click", async (t) => {
 	const page = await open(t);
 	await page.goto(server.pages + "/back/https", { waitUntil: "networkidle" });
 	assert.equal(page.url(), server.pages + "/back/https");
@@ -200,7 +200,7 @@ test("no page can be framed", async (t) => {
 	assert.equal(await page.frameLocator("iframe").getByRole("button", { name: "Allow" }).count(), 0);
 });
 
-test("a name cannot write outside its quotation marks", async (t) => {
+test("a name cannot escape its quotation marks", async (t) => {
 	const page = await open(t);
 	for (const path of server.paths.filter((path) => path.includes("/hostile-"))) {
 		await page.goto(server.pages + path);
@@ -210,7 +210,7 @@ test("a name cannot write outside its quotation marks", async (t) => {
 		const bdi = name.locator("bdi");
 		if (await bdi.count()) {
 			const outer = await page.locator(".asker").boundingBox(), inner = await bdi.boundingBox();
-			assert.ok(inner.x >= outer.x - 1 && inner.x + inner.width <= outer.x + outer.width + 1, `${path}: the name is drawn outside its place`);
+			assert.ok(inner.x >= outer.x - 1 && inner.x + inner.width <= outer.x + outer.width + 1, `${path}: the name overflows its container`);
 		}
 		assert.equal(await page.getByRole("button").count(), 3, path);
 		assert.equal(await page.locator("img").count(), 1, `${path}: images other than the logo`);

@@ -1,11 +1,12 @@
-// Events sends every file in events/ to the function that it is for, each to a
-// process of its own, with a command such as `sam local invoke`:
+// Events is a test kit: it sends every file in events/ to its function, with
+// one run of a command such as `sam local invoke` for each:
 //
 //	go run ./e2e/events sam local invoke --env-vars functions.json
 //
-// The name of the function in template.yaml and --event FILE are put after it.
-// An answer must have the status of the golden in functions/testdata; the rest of
-// it depends on the deployment. It exits with 1 if one has not.
+// It appends the name of the function in template.yaml and --event FILE. An
+// answer must have the status of the golden in functions/testdata. It leaves
+// out the rest of the answer, which depends on the deployment. It exits with 1
+// if a status differs.
 package main
 
 import (
@@ -26,11 +27,11 @@ import (
 	"time"
 )
 
-// atATime is how many events are under way. What takes the time is starting sam;
-// then one of them waits for its container.
-var atATime = runtime.NumCPU() + 1
+// concurrency is the number of concurrent commands. Starting sam takes most of
+// the time; one more than the CPUs waits for its container.
+var concurrency = runtime.NumCPU() + 1
 
-// functionOf is the function that has a route of the HTTP API.
+// functionOf has the function of each route of the HTTP API.
 var functionOf = map[string]string{
 	"ANY /register":             "RegisterFunction",
 	"ANY /register/{client_id}": "RegisterFunction",
@@ -45,8 +46,8 @@ var functionOf = map[string]string{
 	"$default":                  "MetadataFunction",
 }
 
-// private are the functions of events that are not of an HTTP API, and how the
-// answers to them end. The janitor's begins with what it found to do.
+// private has the functions of events without a route, and the end of their
+// answers. The janitor's answer begins with numbers that vary.
 var private = map[string]struct{ function, answer string }{
 	"janitor":           {"JanitorFunction", `,"failed":0,"backlog":0,"unfinished":false}`},
 	"provision":         {"ProvisionFunction", `{"status":"ready"}`},
@@ -78,7 +79,7 @@ func invokeAll(ctx context.Context, command []string) error {
 		running sync.WaitGroup
 		lines   sync.Mutex // guards the output and wrong
 		wrong   int
-		slots   = make(chan struct{}, atATime)
+		slots   = make(chan struct{}, concurrency)
 	)
 	for _, file := range files {
 		slots <- struct{}{}
@@ -97,13 +98,13 @@ func invokeAll(ctx context.Context, command []string) error {
 	}
 	running.Wait()
 	if wrong > 0 {
-		return fmt.Errorf("%d of %d events were not answered as they should be", wrong, len(files))
+		return fmt.Errorf("%d of %d events had a wrong answer", wrong, len(files))
 	}
 	fmt.Println(len(files), "events answered")
 	return ctx.Err()
 }
 
-// invoke returns what was answered, in a few words.
+// invoke sends an event, and returns a summary of the answer.
 func invoke(ctx context.Context, command []string, file string) (string, error) {
 	name := strings.TrimSuffix(filepath.Base(file), ".json")
 	function := private[name].function
@@ -123,7 +124,7 @@ func invoke(ctx context.Context, command []string, file string) (string, error) 
 	var out, log bytes.Buffer
 	cmd := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], function, "--event", file)...)
 	cmd.Stdout, cmd.Stderr = &out, &log
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it has a container to stop
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it has to stop its container
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%w: %s%s", err, out.Bytes(), log.Bytes())
@@ -143,7 +144,7 @@ func check(name string, out []byte) (string, error) {
 		}
 		return compact.String(), nil
 	}
-	want, err := wanted(name)
+	want, err := wantStatus(name)
 	if err != nil {
 		return "", err
 	}
@@ -157,9 +158,9 @@ func check(name string, out []byte) (string, error) {
 	return strconv.Itoa(answer.StatusCode), nil
 }
 
-// wanted is the status in the golden of brokered mode, or of both if it has none
-// of its own, unless elsewhere has another.
-func wanted(name string) (int, error) {
+// wantStatus returns the status in otherStatus, or else in the golden of
+// brokered mode, or else in the golden of both modes.
+func wantStatus(name string) (int, error) {
 	golden, err := os.ReadFile("functions/testdata/brokered-" + name + ".golden")
 	if errors.Is(err, os.ErrNotExist) {
 		golden, err = os.ReadFile("functions/testdata/" + name + ".golden")
@@ -169,9 +170,9 @@ func wanted(name string) (int, error) {
 	}
 	first, _, _ := strings.Cut(string(golden), " ")
 	status, err := strconv.Atoi(first)
-	if other := elsewhere[name]; other != 0 {
+	if other := otherStatus[name]; other != 0 {
 		if other == status {
-			return 0, fmt.Errorf("elsewhere[%q] is the golden's status", name)
+			return 0, fmt.Errorf("otherStatus[%q] is the golden's status", name)
 		}
 		return other, nil
 	}

@@ -1,9 +1,9 @@
-// Command preview serves every page of the broker, with sample and with hostile
-// data, on a loopback port, for the browser tests beside it. It is not part of
-// the broker: nothing here checks who is asking.
+// Preview is a test kit: it serves every page of the broker, with sample and
+// with hostile data, on a loopback port, for the browser tests in the directory
+// above. It leaves out all checks of requests.
 //
-// It prints one line of JSON, the addresses that it serves, and ends with its
-// standard input.
+// It prints one line of JSON with its addresses, and exits when its standard
+// input ends.
 package main
 
 import (
@@ -30,9 +30,9 @@ func main() {
 
 // addresses is the line that preview prints.
 type addresses struct {
-	// Pages serves the pages; Loopback and HTTPS are where clients are. The last
-	// has a certificate of its own making and is reached as https://app.example
-	// by a browser that is told so.
+	// Pages serves the pages; Loopback and HTTPS are clients. HTTPS has a
+	// self-signed certificate; a browser with a host rule reaches it as
+	// https://app.example.
 	Pages    string   `json:"pages"`
 	Loopback string   `json:"loopback"`
 	HTTPS    string   `json:"https"`
@@ -44,9 +44,9 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	// httptest has the certificate that a server for tests needs.
+	// httptest has a certificate for tests.
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(landed))
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // browsers that give up on the certificate
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // browsers that reject the certificate
 	secure.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	secure.StartTLS()
 	defer secure.Close()
@@ -77,7 +77,7 @@ func listen(h http.Handler) (string, error) {
 	return l.Addr().String(), nil
 }
 
-// landed is a client's redirect URI.
+// landed serves a client's redirect URI.
 func landed(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	referrer := "none"
@@ -90,7 +90,7 @@ func landed(w http.ResponseWriter, r *http.Request) {
 // samples serves pages by name.
 type samples struct {
 	pages    *pages.Pages
-	bright   *pages.Pages // a brand with an accent that has no contrast
+	bright   *pages.Pages // a brand whose accent has too little contrast
 	loopback string
 	paths    []string
 	at       map[string]func(http.ResponseWriter)
@@ -113,8 +113,8 @@ func (s *samples) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	serve(w)
 }
 
-// decide answers a form. The token says which sample it was on, the answer
-// carries the decision, so that a test sees what was pressed.
+// decide answers a form. Its csrf field names the sample. The answer has the
+// decision, so that a test sees which button was pressed.
 func (s *samples) decide(w http.ResponseWriter, r *http.Request) {
 	target, ok := s.target(r.PostFormValue("csrf"))
 	if !ok {

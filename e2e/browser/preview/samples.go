@@ -11,7 +11,7 @@ import (
 
 const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32"><rect width="32" height="32" rx="8" fill="#1f5fbf"/><path d="M9 22V10l7 7 7-7v12" fill="none" stroke="#fff" stroke-width="3" stroke-linejoin="round" stroke-linecap="round"/></svg>`
 
-// consent is what a well-behaved client and operator make of the page.
+// consent returns the view of a well-behaved client and operator.
 func consent() pages.ConsentView {
 	return pages.ConsentView{
 		Account:     pages.Account{Username: "alice", Email: "alice@example.com"},
@@ -42,7 +42,7 @@ func newSamples(loopback string) (*samples, error) {
 	s := &samples{pages: branded, bright: bright, loopback: loopback, at: make(map[string]func(http.ResponseWriter))}
 	s.consents()
 	s.problems()
-	s.onward()
+	s.redirects()
 	return s, nil
 }
 
@@ -111,7 +111,7 @@ func (s *samples) problems() {
 	}
 }
 
-func (s *samples) onward() {
+func (s *samples) redirects() {
 	for _, name := range []string{"https", "private-use"} {
 		target, _ := s.target(name)
 		s.add("/back/"+name, func(w http.ResponseWriter) {
