@@ -96,7 +96,7 @@ func (d *doctor) send(ctx context.Context, method, address string, header http.H
 	}
 	defer res.Body.Close()
 	a := &answer{address: address, status: res.StatusCode, header: res.Header}
-	// A stream of events ends when its sender likes, and its status says enough.
+	// A stream may never end, and its status is sufficient.
 	if !a.isType("text/event-stream") {
 		a.body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	}
