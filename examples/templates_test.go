@@ -104,7 +104,7 @@ func routes(resources map[string]any) map[string]string {
 
 func TestServerGetsTheVariablesItReads(t *testing.T) {
 	resources, outputs := transformed(t, "mcpserver", "RequireAudience=true", "Path=/notes/mcp", "ReadScope=notes/read", "WriteScope=notes/write")
-	told, _ := property(resources, "McpServerFunction", "Environment", "Variables").(map[string]any)
+	variables, _ := property(resources, "McpServerFunction", "Environment", "Variables").(map[string]any)
 	var read []string
 	if _, err := mcpserver.FromEnv(func(name string) string {
 		read = append(read, name)
@@ -112,19 +112,19 @@ func TestServerGetsTheVariablesItReads(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for name := range told {
+	for name := range variables {
 		if !slices.Contains(read, name) {
-			t.Errorf("the function is told %s, which it does not read", name)
+			t.Errorf("the function gets %s, which it does not read", name)
 		}
 	}
 	for _, name := range read {
-		if told[name] == nil && name != "KEY_SET" {
-			t.Errorf("the function reads %s and is not told it", name)
+		if variables[name] == nil && name != "KEY_SET" {
+			t.Errorf("the function reads %s, which it does not get", name)
 		}
 	}
-	want(t, "RESOURCE", told["RESOURCE"], sub(here+"/notes/mcp"))
-	want(t, "TOKEN_ISSUER", told["TOKEN_ISSUER"], sub("https://cognito-idp.${AWS::Region}.${AWS::URLSuffix}/"+pool))
-	want(t, "REQUIRE_AUDIENCE", told["REQUIRE_AUDIENCE"], `"true"`)
+	want(t, "RESOURCE", variables["RESOURCE"], sub(here+"/notes/mcp"))
+	want(t, "TOKEN_ISSUER", variables["TOKEN_ISSUER"], sub("https://cognito-idp.${AWS::Region}.${AWS::URLSuffix}/"+pool))
+	want(t, "REQUIRE_AUDIENCE", variables["REQUIRE_AUDIENCE"], `"true"`)
 	want(t, "the output ProtectedResource", at(outputs, "ProtectedResource", "Value"),
 		sub(`{\"resource\":\"`+here+`/notes/mcp\",\"scopes\":[\"notes/read\",\"notes/write\"],\"name\":\"Example MCP server\"}`))
 	want(t, "what the function may do", property(resources, "Role", "Policies"),
