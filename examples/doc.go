@@ -1,3 +1,4 @@
-// Package examples tests the templates beside it as CloudFormation has them.
-// `make test-template` runs it. The examples are described in docs/mcp-server.md.
+// Package examples is tests of the templates in its subdirectories, as CloudFormation
+// processes them. It has no other code. `make test-template` runs it.
+// docs/mcp-server.md describes the examples.
 package examples

@@ -1,7 +1,7 @@
-// Command cdk is an app with three stacks, each of them a broker and an MCP
-// server for it: the example server, one behind a JWT authorizer, and an AgentCore
-// gateway. It is where to look for how the broker's construct is put beside what
-// a stack has already. Run it from the root of the checkout:
+// Command cdk is an example app of the AWS CDK with three stacks. Each has a broker
+// and an MCP server: the example server, a server behind a JWT authorizer, and an
+// AgentCore gateway. It shows how to add the broker's construct to a stack that has
+// other resources. Run it from the root of the checkout:
 //
 //	scripts/cdk.sh example deploy McpServer
 package main
@@ -26,33 +26,33 @@ func main() {
 	app.Synth(nil)
 }
 
-// root is the checkout that this app is in.
+// root is the root of the checkout.
 const root = "../.."
 
-// addStacks adds the three stacks. Each broker is complete but for common; server
-// is a directory with the example server's bootstrap.
+// addStacks adds the three stacks. common has the props that all brokers share, and
+// server is a directory with the example server's bootstrap.
 func addStacks(app awscdk.App, common dcrbroker.Props, server string) {
 	newMcpServer(app, common, server)
 	newJwtAuthorizer(app, common)
 	newAgentCore(app, common)
 }
 
-// path is where the MCP endpoint of each stack is.
+// path is the path of each MCP endpoint.
 const path = "/mcp"
 
-// newBroker adds a broker with a user pool of its own to a stack, and makes it
-// know the MCP server at resource.
+// newBroker adds a broker with a new user pool to a stack, for the MCP server at
+// resource.
 func newBroker(stack awscdk.Stack, common dcrbroker.Props, resource string, scopes ...string) *dcrbroker.Broker {
 	p := common
 	p.ProtectedResources = []dcrbroker.ProtectedResource{{Resource: resource, Scopes: scopes, Name: "Example MCP server"}}
-	// The pool that is made has the plan and the pages for it.
+	// The new user pool has the plan and the sign-in pages that this needs.
 	p.ResourceBinding = true
 	b := dcrbroker.New(stack, "Broker", &p)
 	b.AddOutputs()
 	return b
 }
 
-// endpoint is the origin of an HTTP API of the stack.
+// endpoint returns the origin of an HTTP API of the stack.
 func endpoint(stack awscdk.Stack, api *string) string {
 	return "https://" + *api + ".execute-api." + *stack.Region() + "." + *stack.UrlSuffix()
 }
