@@ -9,9 +9,9 @@ import (
 
 const module = "github.com/dcr-broker/dcr-broker/"
 
-// mayImport says which packages of ours each package may import. It is the
-// architecture: a package that is not here, or imports what is not here, fails
-// the test. Imports go down only.
+// mayImport is the architecture: the packages of this module that each package may
+// import. A package that is missing, or that imports another package of the module,
+// fails the test. Imports go down only.
 var mayImport = map[string]string{
 	"pkg/dcr":               "",
 	"pkg/discovery":         "",
@@ -70,8 +70,8 @@ func isMain(pkg string) bool {
 	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "examples") || strings.HasPrefix(pkg, "internal/dev")
 }
 
-// awsAllowed are the packages that may import the AWS SDK (design: no AWS type
-// crosses into pkg/).
+// awsAllowed are the packages that may import the AWS SDK. No package in pkg/ has a
+// type of the SDK.
 var awsAllowed = []string{"internal/cognito", "internal/document", "internal/dynamo", "internal/provision", "internal/signed", "internal/wire", "internal/wire/registrar", "internal/wire/brokered", "internal/wire/documents", "internal/wire/operate", "internal/wire/preflight", "internal/xray"}
 
 func TestImportsGoDownOnly(t *testing.T) {
@@ -95,8 +95,7 @@ func TestImportsGoDownOnly(t *testing.T) {
 	}
 }
 
-// What the metadata function links stays free of the AWS SDK, which would cost
-// it its start-up time.
+// The metadata function does not link the AWS SDK, which would make its starts slow.
 func TestMetadataLinksNoAWSSDK(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./internal/metadata", "./internal/config", "./functions/metadata").Output()
 	if err != nil {
@@ -109,12 +108,12 @@ func TestMetadataLinksNoAWSSDK(t *testing.T) {
 	}
 }
 
-// What a function links is initialised at every start, used or not: that is
-// most of the time its start takes (docs/performance.md).
+// Every package that a function links is initialised at each start, used or not. This
+// is most of the start-up time (docs/performance.md).
 func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 	const (
 		sdk  = "github.com/aws/aws-sdk-go-v2/"
-		oidc = "github.com/coreos/go-oidc/v3" // which register verifies the JWTs of others with
+		oidc = "github.com/coreos/go-oidc/v3" // register verifies the JWTs of trusted issuers with it
 	)
 	for function, unwanted := range map[string][]string{
 		"functions/metadata":  {"regexp", oidc},
