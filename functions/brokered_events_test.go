@@ -63,6 +63,7 @@ var brokeredSteps = []step{
 }
 
 func TestBootstrapsAnswerEventsOfBrokeredMode(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, dynamodbtest.Endpoint(t))
 	w.store()
 	private := newInvocations(w)
@@ -71,10 +72,12 @@ func TestBootstrapsAnswerEventsOfBrokeredMode(t *testing.T) {
 }
 
 func TestMetadataAnswersEventsOfBrokeredMode(t *testing.T) {
+	t.Parallel()
 	newBrokeredWorld(t, "").bootstrapsAnswer(brokeredSteps, "metadata")
 }
 
 func TestNetHTTPAnswersEventsOfBrokeredMode(t *testing.T) {
+	t.Parallel()
 	newBrokeredWorld(t, "").netHTTPAnswers(brokeredSteps)
 }
 
@@ -96,6 +99,7 @@ func privateSteps() []step {
 }
 
 func TestPrivateFunctionsAnswerEvents(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, dynamodbtest.Endpoint(t))
 	w.store()
 	provision, janitor := w.function("provision"), w.function("janitor")
@@ -140,6 +144,7 @@ func TestPrivateFunctionsAnswerEvents(t *testing.T) {
 // Without keys nothing can be sealed. People get a page that says when to come
 // back, programs OAuth's JSON, and the log has a line for each.
 func TestWithoutKeys(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, "")
 	w.env["KEYS"] = filepath.Join(t.TempDir(), "there is none")
 	var logs bytes.Buffer

@@ -24,6 +24,7 @@ const (
 
 // The whole of brokered mode on the real bootstraps, each with a role of its own.
 func TestBrokeredModeOnBootstraps(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 3)
 	t.Run("open registration asks nothing of Cognito, and is one client", func(t *testing.T) { testOpenRegistration(t, d) })
 	t.Run("the whole flow through the shared app client", func(t *testing.T) { testSharedFlow(t, d) })
@@ -185,6 +186,7 @@ func testDedicated(t *testing.T, d *deployment) {
 
 // A private function that fails is told to nobody; what failed can be done again.
 func TestProvisionThatFails(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 10)
 	works := d.all["provision"]
 	env := maps.Clone(d.env)

@@ -167,6 +167,7 @@ func same(t *testing.T, pattern string, names map[string]bool, otherwise string)
 
 // Every function is one process for all its events.
 func TestBootstrapsAnswerEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, dynamodbtest.Endpoint(t))
 	w.store()
 	w.bootstrapsAnswer(steps, "register", "token")
@@ -174,6 +175,7 @@ func TestBootstrapsAnswerEvents(t *testing.T) {
 
 // The metadata function needs no table, so it is tested without DynamoDB, too.
 func TestMetadataAnswersEvents(t *testing.T) {
+	t.Parallel()
 	newWorld(t, "").bootstrapsAnswer(steps, "metadata")
 }
 
@@ -226,6 +228,7 @@ func (w *world) bootstrapsAnswer(steps []step, names ...string) {
 
 // The same handlers under net/http give the same answers.
 func TestNetHTTPAnswersEvents(t *testing.T) {
+	t.Parallel()
 	newWorld(t, "").netHTTPAnswers(steps)
 }
 

@@ -21,6 +21,7 @@ import (
 // All that the janitor of brokered mode has to do in one run, as its schedule
 // starts it.
 func TestJanitorOfBrokeredMode(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 10)
 	open := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
 	b := d.browser()
@@ -59,6 +60,7 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 }
 
 func TestJanitorOfDirectMode(t *testing.T) {
+	t.Parallel()
 	d := deployDirect(t, "ssm:"+policyParameter)
 	over := d.register(publicMetadata, redirectURI, "")
 	half := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), redirectURI, "Bearer "+d.real[exampleInitial])

@@ -55,6 +55,7 @@ func (j *journal) next() string {
 // and while Cognito repeats to the broker what it was sent. None is in the log,
 // whose level is debug.
 func TestNoSecretIsLogged(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		world func(*testing.T, string) *world

@@ -14,6 +14,7 @@ import (
 
 // A deployment that is configured wrongly says everything that is wrong, at once.
 func TestWrongConfigurationStopsTheStart(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, mode string
 		required   []string
@@ -61,6 +62,7 @@ func TestWrongConfigurationStopsTheStart(t *testing.T) {
 
 // In direct mode there is nothing for them to do.
 func TestFunctionsOfBrokeredModeAlone(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, "")
 	for _, name := range []string{"authorize", "provision"} {
 		for _, mode := range []string{"brokered", "direct"} {
@@ -75,6 +77,7 @@ func TestFunctionsOfBrokeredModeAlone(t *testing.T) {
 
 // A report that gets lost must not leave a process that looks as if it works.
 func TestProcessThatCannotStartExitsNonZero(t *testing.T) {
+	t.Parallel()
 	f := start(t, "metadata", map[string]string{"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, 0)
 	_, err := f.Start(t.Context())
 	e, ok := errors.AsType[*lambdaruntime.Error](err)
@@ -84,6 +87,7 @@ func TestProcessThatCannotStartExitsNonZero(t *testing.T) {
 }
 
 func TestTwoRequestsOnOneProcess(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "")
 	f := w.function("metadata")
 	for range 2 {
@@ -101,6 +105,7 @@ func TestTwoRequestsOnOneProcess(t *testing.T) {
 // A process that was killed at its time-out leaves nothing behind that the next
 // one would trip over.
 func TestAfterATimeoutTheNextProcessAnswers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "")
 	env := maps.Clone(w.env)
 	f := start(t, "metadata", env, 5*time.Second)

@@ -11,6 +11,7 @@ import (
 
 // Whoever reads the log of a function can tell which version wrote it.
 func TestFunctionsLogTheirVersionAtTheStart(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, "")
 	w.env["LAMBDA_ENDPOINT"] = w.pool
 	mains, err := filepath.Glob("*/main.go")
