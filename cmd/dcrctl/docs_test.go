@@ -203,6 +203,7 @@ func TestCookbookPoliciesAreRight(t *testing.T) {
 // each section with a client and a grant of its own, whoever asks answered with
 // yes, and policy.json being the document that came last.
 func TestOperationsPageRuns(t *testing.T) {
+	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
 	body, err := os.ReadFile(runbook)
 	if err != nil {

@@ -78,6 +78,7 @@ func alike(s string) string {
 
 // Commands that need neither table nor user pool.
 func TestScriptsWithoutAWS(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/local", UpdateScripts: *update, ContinueOnError: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitCode},
@@ -100,6 +101,7 @@ func fixtures(t *testing.T) string {
 
 // Each script has a table and a user pool of its own.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
