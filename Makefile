@@ -29,8 +29,8 @@ build-McpServerFunction: go
 build-%Function: go
 	@GO="$(GO)" scripts/sam-function.sh "$*"
 
-test: go ## run all tests with the race detector and a local DynamoDB (needs Python 3)
-	@scripts/moto.sh run $(GO) test -race -timeout 30m ./...
+test: go ## run all tests with the race detector, on local DynamoDBs (needs Python 3; ARGS="-count=1")
+	@GO="$(GO)" scripts/test.sh $(ARGS)
 
 test-browser: go ## test the pages and the whole flow in headless Chromium (installs Chromium on Debian, needs Node 20)
 	@scripts/browser.sh pages
