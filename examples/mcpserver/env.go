@@ -11,17 +11,18 @@ import (
 
 // FromEnv reads a configuration from the environment:
 //
-//	RESOURCE              URL of the MCP endpoint as clients are given it; required
+//	RESOURCE              URL of the MCP endpoint for clients; required
 //	AUTHORIZATION_SERVER  the broker's issuer; required
 //	TOKEN_ISSUER          the user pool's issuer; required
-//	KEY_SET               URL of the pool's keys; default: where Cognito has them
+//	KEY_SET               URL of the pool's keys; default: Cognito's URL for them
 //	REQUIRE_AUDIENCE      true if the broker has RESOURCE_BINDING=true; default: false
 //	APP_CLIENTS           ids of Cognito app clients, separated by spaces; default: all
 //	READ_SCOPE            default: mcp/read
 //	WRITE_SCOPE           default: mcp/write
 //	NAME                  default: Example MCP server
 //
-// An error is about the form of one of them; New finds what is missing or wrong.
+// It returns an error if REQUIRE_AUDIENCE is not a boolean. New checks all other
+// values.
 func FromEnv(getenv func(string) string) (Config, error) {
 	bound, err := strconv.ParseBool(cmp.Or(getenv("REQUIRE_AUDIENCE"), "false"))
 	if err != nil {

@@ -1,14 +1,14 @@
-// Package mcpserver is an example: an MCP server that takes the access tokens of
-// a Cognito user pool behind the broker. It is made with the official Go SDK and
-// with packages mcpauth and gosdk, which do all that has to do with tokens. It
-// runs on Lambda behind an API Gateway HTTP API (directory lambda, template.yaml),
-// on a port (directory serve), and in dcr-dev.
+// Package mcpserver is an example of an MCP server that accepts the access tokens of a
+// Cognito user pool behind the broker. It uses the official Go SDK and the packages
+// mcpauth and gosdk, which check the tokens. It runs on Lambda behind an API Gateway
+// HTTP API (directory lambda, template.yaml), on a port (directory serve), and in
+// dcr-dev.
 //
 // Its tools are echo and whoami, which need the scope that all requests need, and
-// write_log, which needs another: whoever calls it with too small a token is
-// asked for more, and need not have been asked at the beginning.
+// write_log, which needs another scope. A client that calls write_log without that
+// scope gets a challenge and can request the scope then.
 //
-// Left out: sessions and server-initiated messages. The server is stateless and
+// It leaves out sessions and server-initiated messages. The server is stateless and
 // answers with JSON, since a Lambda function behind an HTTP API cannot stream.
 package mcpserver
 
@@ -23,16 +23,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/mcpauth/gosdk"
 )
 
-// Config is the guard's, except for ToolScopes, which follow from the tools.
+// Config is the configuration of mcpauth. New sets its ToolScopes.
 type Config struct {
 	mcpauth.Config
-	// WriteScope is what a tool needs that leaves something behind.
+	// WriteScope is the scope of write_log.
 	WriteScope string
 }
 
 // New returns a handler for the MCP endpoint, at the path of cfg.Resource, and
 // for the protected resource metadata. The handler is safe for concurrent use.
-// The error is about cfg: New connects to nothing.
+// New returns an error if cfg is wrong. It opens no connection.
 func New(cfg Config) (http.Handler, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -20,7 +20,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/mcpauth"
 )
 
-// world is a server and the user pool whose tokens it takes.
+// world is a server and the user pool whose tokens it accepts.
 type world struct {
 	key      *rsa.PrivateKey
 	issuer   string
@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// token is one of alice's, made by Cognito.
+// token returns an access token of alice, as Cognito issues it.
 func (w *world) token(t *testing.T, scope string, expires time.Time) string {
 	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: w.key}, (&jose.SignerOptions{}).WithHeader("kid", "k1"))
@@ -150,7 +150,7 @@ func TestTools(t *testing.T) {
 	}
 }
 
-// The one tool that writes is out of reach for a token that may only read.
+// write_log refuses a token that has only the scope for reading.
 func TestWritingNeedsAScopeOfItsOwn(t *testing.T) {
 	w := newWorld(t)
 	session := w.connect(t, w.token(t, "mcp/read", time.Now().Add(time.Hour)))
@@ -201,7 +201,7 @@ func TestFromEnv(t *testing.T) {
 	}
 }
 
-// comparable is c without what JSON does not have.
+// comparable returns c as JSON values, without the fields that JSON cannot have.
 func comparable(c mcpauth.Config) map[string]any {
 	return map[string]any{
 		"resource": c.Resource, "name": c.Name, "server": c.AuthorizationServer, "issuer": c.TokenIssuer, "keys": c.KeySet,

@@ -40,7 +40,8 @@ func text(s string) *mcp.CallToolResult {
 	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: s}}}
 }
 
-// identity is the structured content of whoami's result, named like the claims.
+// identity is the structured content of whoami's result. Members are named like the
+// claims.
 type identity struct {
 	Subject  string   `json:"sub"`
 	Username string   `json:"username,omitempty" jsonschema:"absent if a client called for itself"`
@@ -53,7 +54,7 @@ type identity struct {
 	Expires  int64    `json:"exp" jsonschema:"seconds since 1970"`
 }
 
-// errNoToken cannot happen: the guard lets nothing through without one.
+// errNoToken does not occur: the guard refuses requests without a token.
 var errNoToken = errors.New("the call came without a token")
 
 func whoami(_ context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, identity, error) {
@@ -61,7 +62,7 @@ func whoami(_ context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallT
 	if !ok {
 		return nil, identity{}, errNoToken
 	}
-	// Claims that have no field of their own are in the token all the same.
+	// token_use has no field in Claims.
 	var more struct {
 		TokenUse string `json:"token_use"`
 	}
@@ -74,7 +75,7 @@ func whoami(_ context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallT
 	}, nil
 }
 
-// logWriter is a tool that leaves something behind, and needs no storage for it.
+// logWriter is a tool with an effect, a line in the log, that needs no storage.
 type logWriter struct{ log *slog.Logger }
 
 const maxLine = 1000
@@ -87,7 +88,7 @@ func (l logWriter) write(ctx context.Context, req *mcp.CallToolRequest, in messa
 	if len(in.Message) > maxLine {
 		return nil, nil, errors.New("the message is longer than 1000 bytes")
 	}
-	// The handlers of slog quote what could pass for another line.
+	// The handlers of slog quote line ends, so a message cannot forge another line.
 	l.log.InfoContext(ctx, "a user says", "message", in.Message, "username", c.Username, "token", c)
 	return text("written"), nil, nil
 }

@@ -1,6 +1,5 @@
 // Command lambda is the example MCP server as a Lambda function behind an API
-// Gateway HTTP API (payload format 2.0). Its environment is that of
-// mcpserver.FromEnv.
+// Gateway HTTP API (payload format 2.0). mcpserver.FromEnv reads its environment.
 package main
 
 import (
@@ -46,8 +45,8 @@ func handler(getenv func(string) string, log *slog.Logger) (function, error) {
 		e.RawPath = (&url.URL{Path: e.RawPath}).EscapedPath()
 		res, err := proxy.ProxyWithContext(ctx, e)
 		if err != nil {
-			// Whatever was sent, a failed invocation would be a 500 of API
-			// Gateway's without CORS.
+			// If the invocation failed, API Gateway would answer 500 without CORS
+			// headers.
 			log.WarnContext(ctx, "event refused", "error", err)
 			return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest, Headers: map[string]string{"Access-Control-Allow-Origin": "*"}}, nil
 		}

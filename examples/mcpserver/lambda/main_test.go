@@ -18,7 +18,7 @@ import (
 
 const resource = "https://example.execute-api.us-east-1.amazonaws.com/mcp"
 
-// event is what an HTTP API makes of a request, payload format 2.0.
+// event returns the event that an HTTP API sends for a request (payload format 2.0).
 func event(method, path, body string, headers map[string]string) events.APIGatewayV2HTTPRequest {
 	return events.APIGatewayV2HTTPRequest{
 		Version: "2.0", RouteKey: "$default", RawPath: path, Headers: headers, Body: body,
@@ -97,7 +97,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// header returns a header of the answer, whatever its letters.
+// header returns a header of the answer. The case of name does not matter.
 func header(res events.APIGatewayV2HTTPResponse, name string) string {
 	h := make(http.Header)
 	for k, v := range res.Headers {

@@ -1,8 +1,8 @@
-// Command serve is the example MCP server on a port: that of PORT, else 8090, on
-// loopback unless HOST says otherwise. The rest of its environment is that of
-// mcpserver.FromEnv.
+// Command serve runs the example MCP server on a port. It listens on PORT (default:
+// 8090) at HOST (default: localhost). mcpserver.FromEnv reads the rest of its
+// environment.
 //
-// It speaks plain http; something in front of it has to speak TLS.
+// It serves plain HTTP; put a server with TLS in front of it.
 package main
 
 import (
