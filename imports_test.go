@@ -9,9 +9,9 @@ import (
 
 const module = "github.com/dcr-broker/dcr-broker/"
 
-// mayImport is the architecture: the packages of this module that each package may
-// import. A package that is missing, or that imports another package of the module,
-// fails the test. Imports go down only.
+// mayImport is the architecture: the packages of this module that each package
+// may import. A package that is missing, or that imports another package of the
+// module, fails the test. Imports go down only.
 var mayImport = map[string]string{
 	"pkg/dcr":               "",
 	"pkg/discovery":         "",
@@ -70,8 +70,8 @@ func isMain(pkg string) bool {
 	return strings.HasPrefix(pkg, "cmd/") || strings.HasPrefix(pkg, "functions") || strings.HasPrefix(pkg, "e2e") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "examples") || strings.HasPrefix(pkg, "internal/dev")
 }
 
-// awsAllowed are the packages that may import the AWS SDK. No package in pkg/ has a
-// type of the SDK.
+// awsAllowed are the packages that may import the AWS SDK. No package in pkg/
+// has a type of the SDK.
 var awsAllowed = []string{"internal/cognito", "internal/document", "internal/dynamo", "internal/provision", "internal/signed", "internal/wire", "internal/wire/registrar", "internal/wire/brokered", "internal/wire/documents", "internal/wire/operate", "internal/wire/preflight", "internal/xray"}
 
 func TestImportsGoDownOnly(t *testing.T) {
@@ -95,7 +95,8 @@ func TestImportsGoDownOnly(t *testing.T) {
 	}
 }
 
-// The metadata function does not link the AWS SDK, which would make its starts slow.
+// The metadata function does not link the AWS SDK, which would make its starts
+// slow.
 func TestMetadataLinksNoAWSSDK(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./internal/metadata", "./internal/config", "./functions/metadata").Output()
 	if err != nil {
@@ -108,8 +109,8 @@ func TestMetadataLinksNoAWSSDK(t *testing.T) {
 	}
 }
 
-// Every package that a function links is initialised at each start, used or not. This
-// is most of the start-up time (docs/performance.md).
+// Every package that a function links is initialised at each start, used or
+// not. This is most of the start-up time (docs/performance.md).
 func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 	const (
 		sdk  = "github.com/aws/aws-sdk-go-v2/"

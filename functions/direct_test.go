@@ -9,7 +9,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/lambdaruntime"
 )
 
-// The whole flow of direct mode on the real bootstraps. Each has a role of its own.
+// The whole flow of direct mode on the real bootstraps. Each has a role of its
+// own.
 func TestDirectModeOnBootstraps(t *testing.T) {
 	for _, policy := range []string{"ssm:" + policyParameter, "s3://" + policyBucket + "/" + policyKey} {
 		t.Run(policy, func(t *testing.T) { testDirect(t, policy) })

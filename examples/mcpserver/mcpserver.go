@@ -1,15 +1,16 @@
-// Package mcpserver is an example of an MCP server that accepts the access tokens of a
-// Cognito user pool behind the broker. It uses the official Go SDK and the packages
-// mcpauth and gosdk, which check the tokens. It runs on Lambda behind an API Gateway
-// HTTP API (directory lambda, template.yaml), on a port (directory serve), and in
-// dcr-dev.
+// Package mcpserver is an example of an MCP server that accepts the access
+// tokens of a Cognito user pool behind the broker. It uses the official Go SDK
+// and the packages mcpauth and gosdk, which check the tokens. It runs on Lambda
+// behind an API Gateway HTTP API (directory lambda, template.yaml), on a port
+// (directory serve), and in dcr-dev.
 //
-// Its tools are echo and whoami, which need the scope that all requests need, and
-// write_log, which needs another scope. A client that calls write_log without that
-// scope gets a challenge and can request the scope then.
+// Its tools are echo and whoami, which need the scope that all requests need,
+// and write_log, which needs another scope. A client that calls write_log
+// without that scope gets a challenge and can request the scope then.
 //
-// It leaves out sessions and server-initiated messages. The server is stateless and
-// answers with JSON, since a Lambda function behind an HTTP API cannot stream.
+// It leaves out sessions and server-initiated messages. The server is stateless
+// and answers with JSON, since a Lambda function behind an HTTP API cannot
+// stream.
 package mcpserver
 
 import (

@@ -40,8 +40,8 @@ func text(s string) *mcp.CallToolResult {
 	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: s}}}
 }
 
-// identity is the structured content of whoami's result. Members are named like the
-// claims.
+// identity is the structured content of whoami's result. Members are named like
+// the claims.
 type identity struct {
 	Subject  string   `json:"sub"`
 	Username string   `json:"username,omitempty" jsonschema:"absent if a client called for itself"`
@@ -88,7 +88,8 @@ func (l logWriter) write(ctx context.Context, req *mcp.CallToolRequest, in messa
 	if len(in.Message) > maxLine {
 		return nil, nil, errors.New("the message is longer than 1000 bytes")
 	}
-	// The handlers of slog quote line ends, so a message cannot forge another line.
+	// The handlers of slog quote line ends, so a message cannot forge another
+	// line.
 	l.log.InfoContext(ctx, "a user says", "message", in.Message, "username", c.Username, "token", c)
 	return text("written"), nil, nil
 }

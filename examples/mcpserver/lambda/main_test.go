@@ -18,7 +18,8 @@ import (
 
 const resource = "https://example.execute-api.us-east-1.amazonaws.com/mcp"
 
-// event returns the event that an HTTP API sends for a request (payload format 2.0).
+// event returns the event that an HTTP API sends for a request (payload format
+// 2.0).
 func event(method, path, body string, headers map[string]string) events.APIGatewayV2HTTPRequest {
 	return events.APIGatewayV2HTTPRequest{
 		Version: "2.0", RouteKey: "$default", RawPath: path, Headers: headers, Body: body,

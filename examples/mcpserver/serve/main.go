@@ -1,6 +1,6 @@
-// Command serve runs the example MCP server on a port. It listens on PORT (default:
-// 8090) at HOST (default: localhost). mcpserver.FromEnv reads the rest of its
-// environment.
+// Command serve runs the example MCP server on a port. It listens on PORT
+// (default: 8090) at HOST (default: localhost). mcpserver.FromEnv reads the
+// rest of its environment.
 //
 // It serves plain HTTP; put a server with TLS in front of it.
 package main
