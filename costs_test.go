@@ -19,8 +19,8 @@ var updateCosts = flag.Bool("update-costs", false, "write the table of docs/cost
 
 const costsDocument = "docs/costs.md"
 
-// sizes is the number of columns of the estimate, each for a number of registrations
-// in a month.
+// sizes is the number of columns of the estimate, each for a number of
+// registrations in a month.
 const sizes = 3
 
 // costs has the tables of docs/costs.md from which the estimate is computed.
@@ -179,8 +179,8 @@ func (c *costs) price(name string) float64 {
 	return p
 }
 
-// readCosts reads the rows that begin with a name in code format. The first cell of a
-// table's header says which table it is.
+// readCosts reads the rows that begin with a name in code format. The first
+// cell of a table's header says which table it is.
 func readCosts(t *testing.T, text string) *costs {
 	t.Helper()
 	c := &costs{make(map[string][]float64), make(map[string]effort), make(map[string]float64), make(map[string]float64)}

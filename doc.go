@@ -1,6 +1,6 @@
-// Package dcrbroker is the root of the broker's module and has no code. The broker is
-// in pkg and internal, its Lambda functions are in functions, and its commands are in
-// cmd.
+// Package dcrbroker is the root of the broker's module and has no code. The
+// broker is in pkg and internal, its Lambda functions are in functions, and its
+// commands are in cmd.
 //
 // Its tests check what concerns the whole repository:
 //

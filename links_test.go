@@ -15,7 +15,8 @@ var (
 	capital = regexp.MustCompile("`([A-Z][a-z]+(?:[A-Z][a-z0-9]*)*[0-9]?)`")
 )
 
-// In the documents for deployment, all links work and all parameters and props exist.
+// In the documents for deployment, all links work and all parameters and props
+// exist.
 func TestDeploymentDocumentsAreConsistent(t *testing.T) {
 	var names strings.Builder
 	for _, path := range []string{"template.yaml", "infra/cdk/props.go", "examples/mcpserver/template.yaml"} {

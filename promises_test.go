@@ -20,8 +20,8 @@ import (
 // promises are the documents that name tests for what they promise.
 var promises = []string{"docs/conformance.md", "docs/divergences.md", "docs/threat-model.md", "docs/tokens.md"}
 
-// named matches the name of a test in those documents: package, function and, for a
-// subtest, the rest of the argument of go test -run.
+// named matches the name of a test in those documents: package, function and,
+// for a subtest, the rest of the argument of go test -run.
 var named = regexp.MustCompile("`([a-z0-9/.]+): ((?:Test|Fuzz)\\w+)((?:/[^`]+)?)`")
 
 // A test that a document names exists. Without it, nothing would check the promise.

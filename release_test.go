@@ -16,7 +16,8 @@ var (
 )
 
 // A program that imports the construct gets the version of the broker that the
-// construct's go.mod requires: the replace directive works in this repository only.
+// construct's go.mod requires: the replace directive works in this repository
+// only.
 func TestTheConstructRequiresTheLatestRelease(t *testing.T) {
 	b, err := os.ReadFile("infra/cdk/go.mod")
 	if err != nil {

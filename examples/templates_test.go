@@ -21,8 +21,8 @@ const (
 	function = "arn:aws:lambda:us-east-1:123456789012:function:server"
 )
 
-// transformed returns the resources and outputs of an example's template with these
-// parameters, an issuer and a user pool.
+// transformed returns the resources and outputs of an example's template with
+// these parameters, an issuer and a user pool.
 func transformed(t *testing.T, example string, parameters ...string) (resources, outputs map[string]any) {
 	t.Helper()
 	out, stderr, err := transform(t, example, append([]string{"Issuer=" + issuer, "UserPoolId=" + pool}, parameters...))
@@ -134,9 +134,9 @@ func TestTheServerReadsItsEnvironment(t *testing.T) {
 	want(t, "TOKEN_ISSUER", property(resources, "McpServerFunction", "Environment", "Variables", "TOKEN_ISSUER"), `"https://issuer.example.com/pool"`)
 }
 
-// Only the metadata can be read without a token. API Gateway's authorizer sends no
-// resource_metadata in its challenge, so clients find the metadata at its well-known
-// URL.
+// Only the metadata can be read without a token. API Gateway's authorizer sends
+// no resource_metadata in its challenge, so clients find the metadata at its
+// well-known URL.
 func TestOnlyMetadataPassesTheAuthorizer(t *testing.T) {
 	resources, _ := transformed(t, "jwt-authorizer", "FunctionArn="+function, "AppClients=first,second", "Path=/notes/mcp")
 	got := routes(resources)
@@ -163,8 +163,8 @@ func TestOnlyMetadataPassesTheAuthorizer(t *testing.T) {
 	want(t, "Audience of bound tokens", property(resources, "Authorizer", "JwtConfiguration", "Audience"), `[`+sub(origin+"/mcp")+`]`)
 }
 
-// The template refuses to create an authorizer without an audience, which would accept
-// every token of the user pool.
+// The template refuses to create an authorizer without an audience, which would
+// accept every token of the user pool.
 func TestAnAuthorizerNeedsAnAudience(t *testing.T) {
 	if out, stderr, err := transform(t, "jwt-authorizer", []string{"Issuer=" + issuer, "UserPoolId=" + pool, "FunctionArn=" + function}); err == nil || !strings.Contains(stderr, "AppClients") {
 		t.Errorf("without AppClients and RequireAudience: %v, %s%s; want a refusal", err, stderr, out)
@@ -186,8 +186,8 @@ func TestAgentCoreChecksScopesAndAudience(t *testing.T) {
 	}
 }
 
-// AgentCore's own metadata names Cognito as the authorization server. The API in front
-// of it serves metadata that names the broker.
+// AgentCore's own metadata names Cognito as the authorization server. The API
+// in front of it serves metadata that names the broker.
 func TestAgentCoreSendsClientsToTheBroker(t *testing.T) {
 	resources, _ := transformed(t, "agentcore", "Scope=tools/call")
 	if challenge, _ := at(property(resources, "Forward", "ResponseParameters", "401"), "ResponseParameters").([]any); len(challenge) != 1 {

@@ -14,8 +14,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// brokeredSteps are the steps of brokered mode. Some send the same events as those
-// of direct mode.
+// brokeredSteps are the steps of brokered mode. Some send the same events as
+// those of direct mode.
 var brokeredSteps = []step{
 	{event: "register-open", as: "brokered-register-open", learn: map[string]string{"client_id": exampleClient}},
 

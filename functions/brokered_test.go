@@ -156,8 +156,8 @@ func testDedicated(t *testing.T, d *deployment) {
 	d.invokedFor(t, "authorize", second.id)
 	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1})
 
-	// Deleting a registration ends its grants at once. The janitor deletes its app
-	// client in the next run.
+	// Deleting a registration ends its grants at once. The janitor deletes its
+	// app client in the next run.
 	before := d.cognito.Calls("DeleteUserPoolClient")
 	d.call("DELETE", "/register/"+site.id, nil, "Bearer "+site.management, http.StatusNoContent)
 	d.token(site, http.StatusUnauthorized, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(tok, "refresh_token")}})

@@ -9,7 +9,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// The whole flow of direct mode on the real bootstraps. Each has a role of its own.
+// The whole flow of direct mode on the real bootstraps. Each has a role of its
+// own.
 func TestDirectModeOnBootstraps(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []string{"ssm:" + policyParameter, "s3://" + policyBucket + "/" + policyKey} {

@@ -276,8 +276,8 @@ func (w *world) handlerAnswers(h http.Handler, steps []step) {
 	}
 }
 
-// newBroker returns one router with the handlers of all functions. App clients are
-// provisioned in this process, too.
+// newBroker returns one router with the handlers of all functions. App clients
+// are provisioned in this process, too.
 func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
 	service, err := registrar.Service(c, sdk, store, issuers.New(nil, time.Now), log)
 	if err != nil {
@@ -369,8 +369,8 @@ func ranAllTests() bool {
 	return dynamodbtest.Available()
 }
 
-// build runs scripts/build.sh of the tree at root for this machine. If functions is
-// "" it builds all.
+// build runs scripts/build.sh of the tree at root for this machine. If
+// functions is "" it builds all.
 func build(root, out, functions string) error {
 	cmd := exec.Command(filepath.Join(root, "scripts", "build.sh"), out)
 	cmd.Env = append(os.Environ(), "TARGET_OS="+runtime.GOOS, "ARCHS="+runtime.GOARCH, "FUNCTIONS="+functions)

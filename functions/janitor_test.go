@@ -18,8 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
-// One run of the janitor, started as by its schedule, does everything that brokered
-// mode needs.
+// One run of the janitor, started as by its schedule, does everything that
+// brokered mode needs.
 func TestJanitorOfBrokeredMode(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 10)
@@ -122,8 +122,8 @@ func policyWith(t *testing.T, profiles string) string {
 	return string(b)
 }
 
-// openStore returns the store on the deployment's table, so that a test can change
-// records as if time had passed.
+// openStore returns the store on the deployment's table, so that a test can
+// change records as if time had passed.
 func (d *deployment) openStore() *dynamo.Store { return wire.Store(d.config(), d.sdk()) }
 
 // age makes a registration two days old and due, so that the janitor checks it.

@@ -60,7 +60,8 @@ func TestWrongConfigurationStopsTheStart(t *testing.T) {
 	}
 }
 
-// authorize and provision refuse to start in direct mode, which does not use them.
+// authorize and provision refuse to start in direct mode, which does not use
+// them.
 func TestFunctionsOfBrokeredModeOnly(t *testing.T) {
 	t.Parallel()
 	w := newBrokeredWorld(t, "")
@@ -75,7 +76,8 @@ func TestFunctionsOfBrokeredModeOnly(t *testing.T) {
 	}
 }
 
-// A process that cannot reach the runtime API exits, so that Lambda starts another.
+// A process that cannot reach the runtime API exits, so that Lambda starts
+// another.
 func TestProcessThatCannotStartExitsNonZero(t *testing.T) {
 	t.Parallel()
 	f := start(t, "metadata", map[string]string{"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, 0)

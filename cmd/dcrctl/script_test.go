@@ -193,8 +193,8 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	return dynamo.CreateTable(t.Context(), w.dynamo, table)
 }
 
-// deploymentOf returns the deployment that the script's environment describes, for
-// use in the process of the test.
+// deploymentOf returns the deployment that the script's environment describes,
+// for use in the process of the test.
 func deploymentOf(ts *testscript.TestScript) *deployment {
 	c, err := environment.AppClients(getenv(ts))
 	ts.Check(err)
@@ -249,8 +249,8 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// exitcode N COMMAND...: the command must end with exit code N. The script's ! only
-// tests that it is not 0.
+// exitcode N COMMAND...: the command must end with exit code N. The script's !
+// only tests that it is not 0.
 func exitCode(ts *testscript.TestScript, _ bool, args []string) {
 	code := 0
 	err := ts.Exec(args[1], args[2:]...)
@@ -306,8 +306,8 @@ func makeGrant(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
-// appclient NAME REDIRECT_URI: creates an app client that is not the broker's, and
-// sets APP_CLIENT.
+// appclient NAME REDIRECT_URI: creates an app client that is not the broker's,
+// and sets APP_CLIENT.
 func makeAppClient(ts *testscript.TestScript, _ bool, args []string) {
 	d := deploymentOf(ts)
 	api := cip.NewFromConfig(d.sdk, func(o *cip.Options) { o.BaseEndpoint = aws.String(d.config.CognitoEndpoint) })
@@ -341,8 +341,8 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], m[len(m)-1])
 }
 
-// newtable: creates an empty table and sets TABLE_NAME, as if the first table were
-// lost.
+// newtable: creates an empty table and sets TABLE_NAME, as if the first table
+// were lost.
 func newTable(ts *testscript.TestScript, _ bool, args []string) {
 	table := "dcrctl-" + credential.NewID()
 	ts.Check(dynamo.CreateTable(context.Background(), ts.Value(worldKey{}).(*world).dynamo, table))

@@ -11,8 +11,8 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// newJwtAuthorizer adds a stack with the template of examples/jwt-authorizer in front
-// of a function that does not check tokens itself.
+// newJwtAuthorizer adds a stack with the template of examples/jwt-authorizer in
+// front of a function that does not check tokens itself.
 func newJwtAuthorizer(app awscdk.App, common dcrbroker.Props) {
 	stack := awscdk.NewStack(app, jsii.String("JwtAuthorizer"), nil)
 	function := awslambda.NewFunction(stack, jsii.String("McpServer"), &awslambda.FunctionProps{
@@ -50,8 +50,9 @@ func newAgentCore(app awscdk.App, common dcrbroker.Props) {
 	include(stack, common, "../agentcore/template.yaml", nil)
 }
 
-// include adds a broker and a template of examples to the stack, with the template's
-// parameters set. The resource Api of the template is the API of the MCP server.
+// include adds a broker and a template of examples to the stack, with the
+// template's parameters set. The resource Api of the template is the API of the
+// MCP server.
 func include(stack awscdk.Stack, common dcrbroker.Props, template string, more map[string]any) {
 	broker := newBroker(stack, common, endpoint(stack, awscdk.Fn_Ref(jsii.String("Api")))+path, "mcp/read")
 	parameters := map[string]any{

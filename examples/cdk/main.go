@@ -1,7 +1,8 @@
-// Command cdk is an example app of the AWS CDK with three stacks. Each has a broker
-// and an MCP server: the example server, a server behind a JWT authorizer, and an
-// AgentCore gateway. It shows how to add the broker's construct to a stack that has
-// other resources. Run it from the root of the checkout:
+// Command cdk is an example app of the AWS CDK with three stacks. Each has a
+// broker and an MCP server: the example server, a server behind a JWT
+// authorizer, and an AgentCore gateway. It shows how to add the broker's
+// construct to a stack that has other resources. Run it from the root of the
+// checkout:
 //
 //	scripts/cdk.sh example deploy McpServer
 package main
@@ -29,8 +30,8 @@ func main() {
 // root is the root of the checkout.
 const root = "../.."
 
-// addStacks adds the three stacks. common has the props that all brokers share, and
-// server is a directory with the example server's bootstrap.
+// addStacks adds the three stacks. common has the props that all brokers share,
+// and server is a directory with the example server's bootstrap.
 func addStacks(app awscdk.App, common dcrbroker.Props, server string) {
 	newMcpServer(app, common, server)
 	newJwtAuthorizer(app, common)

@@ -81,7 +81,8 @@ func pack(archive, content string) error {
 	return f.Close()
 }
 
-// find returns the properties of all resources of a type whose JSON contains part.
+// find returns the properties of all resources of a type whose JSON contains
+// part.
 func find(t *testing.T, stack, kind, part string) []map[string]any {
 	t.Helper()
 	var found []map[string]any
@@ -119,8 +120,8 @@ func TestEachStackHasTheBrokerAndItsServer(t *testing.T) {
 	}
 }
 
-// The broker publishes metadata for the URL at which clients reach the MCP server, and
-// binds tokens to it. The server accepts only these tokens.
+// The broker publishes metadata for the URL at which clients reach the MCP
+// server, and binds tokens to it. The server accepts only these tokens.
 func TestTheBrokerKnowsTheServer(t *testing.T) {
 	for stack, api := range map[string]string{"McpServer": "Api", "JwtAuthorizer": "Api", "AgentCore": "Api"} {
 		metadata := find(t, stack, "AWS::Lambda::Function", `[{\"resource\":\"https://",{"Ref":"`+api+`"},".execute-api.`)
@@ -143,8 +144,8 @@ func TestParametersAreSet(t *testing.T) {
 	for _, stack := range []string{"JwtAuthorizer", "AgentCore"} {
 		all := text(stacks[stack])
 		for _, name := range []string{"Issuer", "UserPoolId", "RequireAudience", "Scope", "Path"} {
-			// Fn::Sub has values that are known only at deployment in a map beside the
-			// text.
+			// Fn::Sub has values that are known only at deployment in a map
+			// beside the text.
 			open := strings.Contains(all, "${"+name+"}") && !strings.Contains(all, `{"`+name+`":{`)
 			if open || strings.Contains(all, `{"Ref":"`+name+`"}`) {
 				t.Errorf("%s: the parameter %s is not set", stack, name)

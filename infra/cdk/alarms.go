@@ -48,8 +48,8 @@ func (b *Broker) addAlarms(p *Props) {
 	b.addOwnAlarms(p)
 }
 
-// addOwnAlarms creates the alarms on the broker's own metrics and on the janitor's
-// dead letters.
+// addOwnAlarms creates the alarms on the broker's own metrics and on the
+// janitor's dead letters.
 func (b *Broker) addOwnAlarms(p *Props) {
 	const minutes, hour = 300, 3600
 	own := func(id, description string, m *telemetry.Metric, statistic string, period float64, a *awscloudwatch.CfnAlarmProps) {
@@ -85,8 +85,8 @@ func (b *Broker) addOwnAlarms(p *Props) {
 	}
 }
 
-// host returns the host of the issuer, the dimension that distinguishes the metrics
-// of deployments.
+// host returns the host of the issuer, the dimension that distinguishes the
+// metrics of deployments.
 func (b *Broker) host() *string {
 	if host, ok := strings.CutPrefix(b.Issuer, "https://"); ok {
 		return &host
@@ -94,8 +94,8 @@ func (b *Broker) host() *string {
 	return awscdk.Fn_Select(jsii.Number(1), awscdk.Fn_Split(jsii.String("://"), &b.Issuer, nil)) // a token
 }
 
-// addTableAlarm creates the alarm on the table. It sums metrics that DynamoDB has for
-// each operation.
+// addTableAlarm creates the alarm on the table. It sums metrics that DynamoDB
+// has for each operation.
 func (b *Broker) addTableAlarm(p *Props) {
 	table := dimension{"TableName", b.Table.TableName()}
 	metrics := []*awscloudwatch.CfnAlarm_MetricDataQueryProperty{

@@ -19,8 +19,8 @@ type route struct {
 	to      function
 }
 
-// routes returns the routes of the mode. An existing API keeps its own $default, so
-// there the well-known documents have routes of their own.
+// routes returns the routes of the mode. An existing API keeps its own
+// $default, so there the well-known documents have routes of their own.
 func (b *Broker) routes(existing bool) []route {
 	all := []route{
 		{"RegisterRoute", "ANY /register", register},
@@ -56,8 +56,8 @@ type api struct {
 	stage awsapigatewayv2.CfnStage
 }
 
-// addApi creates the API or uses the existing one, and sets the issuer. The functions
-// come later, because their environment has the issuer.
+// addApi creates the API or uses the existing one, and sets the issuer. The
+// functions come later, because their environment has the issuer.
 func (b *Broker) addApi(p *Props) *api {
 	if p.Api != nil {
 		return b.existingApi(p)
@@ -70,9 +70,9 @@ func (b *Broker) addApi(p *Props) *api {
 	if p.Domain != nil {
 		b.Issuer = "https://" + p.Domain.Name
 	}
-	// The API must not have a second origin, whose issuer would be wrong. False is
-	// set explicitly: without a value the endpoint would stay off when the domain is
-	// removed.
+	// The API must not have a second origin, whose issuer would be wrong. False
+	// is set explicitly: without a value the endpoint would stay off when the
+	// domain is removed.
 	own.SetDisableExecuteApiEndpoint(jsii.Bool(p.Domain != nil))
 	b.Api = awsapigatewayv2.HttpApi_FromHttpApiAttributes(b.Construct, jsii.String("HttpApi"), &awsapigatewayv2.HttpApiAttributes{
 		HttpApiId: own.Ref(), ApiEndpoint: &b.Issuer,

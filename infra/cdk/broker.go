@@ -39,15 +39,16 @@ type Broker struct {
 	CognitoDomain string
 	// Functions are the Lambda functions.
 	Functions Functions
-	// DomainTarget is the name that the custom domain must point to, or "" without
-	// a custom domain.
+	// DomainTarget is the name that the custom domain must point to, or ""
+	// without a custom domain.
 	DomainTarget string
 
 	mode      Mode
 	apiID     *string
 	scopes    []string
 	functions map[function]awslambda.Function
-	// deadLetters gets events that did not reach the janitor and runs that failed.
+	// deadLetters gets events that did not reach the janitor and runs that
+	// failed.
 	deadLetters awssqs.CfnQueue
 	// janitorEnvironment has the variables of the janitor.
 	janitorEnvironment map[string]*string
@@ -99,8 +100,8 @@ func New(scope constructs.Construct, id string, props *Props) *Broker {
 	return b
 }
 
-// validation reports the faults to the CDK, which returns those of all constructs in
-// one error.
+// validation reports the faults to the CDK, which returns those of all
+// constructs in one error.
 type validation struct{ b *Broker }
 
 // Validate implements constructs.IValidation.
@@ -149,9 +150,9 @@ func withDefaults(props *Props) *Props {
 	return &p
 }
 
-// deploymentID returns the deployment id. The default comes from the stack's id,
-// arn:...:stack/NAME/GUID, so that it does not depend on the table and stays the same
-// as long as the stack exists.
+// deploymentID returns the deployment id. The default comes from the stack's
+// id, arn:...:stack/NAME/GUID, so that it does not depend on the table and
+// stays the same as long as the stack exists.
 func (b *Broker) deploymentID(p *Props) string {
 	if p.DeploymentID != "" {
 		return p.DeploymentID
@@ -188,8 +189,8 @@ func (b *Broker) resourceVariables() map[string]string {
 	return v
 }
 
-// region returns the stack's region, or any region if it is not known. The checks of
-// the configuration need one.
+// region returns the stack's region, or any region if it is not known. The
+// checks of the configuration need one.
 func (b *Broker) region() string {
 	if r := *b.stack.Region(); !strings.Contains(r, "${") {
 		return r

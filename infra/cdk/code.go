@@ -28,8 +28,8 @@ type packages struct {
 	// arch is GOARCH.
 	arch      string
 	functions []function
-	// built is the directory with the functions that were built from source, "" until
-	// one is needed.
+	// built is the directory with the functions that were built from source, ""
+	// until one is needed.
 	built string
 	// missing is a placeholder for the location of packages that are missing.
 	missing awss3.IBucket
@@ -82,16 +82,16 @@ func (k *packages) code(f function, files map[string]string) awslambda.Code {
 		AssetHashType: awscdk.AssetHashType_OUTPUT,
 		Bundling: &awscdk.BundlingOptions{
 			Image: awscdk.DockerImage_FromRegistry(jsii.String("scratch")), // never run
-			// The CDK treats two packages as the same if their options are equal, so
-			// the command has everything in which packages differ.
+			// The CDK treats two packages as the same if their options are
+			// equal, so the command has everything in which packages differ.
 			Command: jsii.Strings(append([]string{string(f), k.arch, k.dist, k.source}, flat(files)...)...),
 			Local:   &bundling{k, f, files},
 		},
 	})
 }
 
-// none returns a placeholder for a missing package, so that the synthesis continues
-// and reports all faults.
+// none returns a placeholder for a missing package, so that the synthesis
+// continues and reports all faults.
 func (k *packages) none() awslambda.Code {
 	if k.missing == nil {
 		k.missing = awss3.Bucket_FromBucketName(k.b.Construct, jsii.String("Missing"), jsii.String("missing"))
@@ -114,8 +114,8 @@ type bundling struct {
 	files map[string]string
 }
 
-// TryBundle implements awscdk.ILocalBundling. It reports an error as a fault of the
-// synthesis and always returns true: after false the CDK would use Docker.
+// TryBundle implements awscdk.ILocalBundling. It reports an error as a fault of
+// the synthesis and always returns true: after false the CDK would use Docker.
 func (l *bundling) TryBundle(outputDir *string, _ *awscdk.BundlingOptions) *bool {
 	if err := l.bundle(*outputDir); err != nil {
 		prop := "Dist"

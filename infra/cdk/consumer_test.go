@@ -42,8 +42,8 @@ func main() {
 }
 `
 
-// A program that gets both modules from a module proxy, and not from this directory,
-// produces the same template.
+// A program that gets both modules from a module proxy, and not from this
+// directory, produces the same template.
 func TestConsumerInAnotherModule(t *testing.T) {
 	proxy, version := publish(t)
 	dir := t.TempDir()
@@ -80,8 +80,9 @@ func TestConsumerInAnotherModule(t *testing.T) {
 	}
 }
 
-// publish creates the directory of a module proxy with both modules in their present
-// state. It returns the directory and their version, which is unique to this run.
+// publish creates the directory of a module proxy with both modules in their
+// present state. It returns the directory and their version, which is unique to
+// this run.
 func publish(t *testing.T) (proxy, version string) {
 	t.Helper()
 	proxy, version = t.TempDir(), fmt.Sprintf("v0.0.0-test.%d", time.Now().UnixNano())
@@ -126,8 +127,9 @@ func publish(t *testing.T) (proxy, version string) {
 	return proxy, version
 }
 
-// put writes a module for a module proxy (https://go.dev/ref/mod#goproxy-protocol).
-// After the test it removes the module from the module cache.
+// put writes a module for a module proxy
+// (https://go.dev/ref/mod#goproxy-protocol). After the test it removes the
+// module from the module cache.
 func put(t *testing.T, proxy string, m module.Version, files []zip.File) {
 	t.Helper()
 	dir := filepath.Join(proxy, filepath.FromSlash(m.Path), "@v")
@@ -186,8 +188,8 @@ func tracked(t *testing.T) []string {
 	return files
 }
 
-// nested returns the directories that are modules of their own and so do not belong
-// to the root module.
+// nested returns the directories that are modules of their own and so do not
+// belong to the root module.
 func nested(files []string) []string {
 	var dirs []string
 	for _, path := range files {

@@ -33,8 +33,8 @@ type graph struct {
 // hourly is the period of the janitor's metrics, in seconds.
 const hourly = 3600
 
-// addDashboard creates a dashboard with metrics of API Gateway, Lambda, DynamoDB and
-// the broker.
+// addDashboard creates a dashboard with metrics of API Gateway, Lambda,
+// DynamoDB and the broker.
 func (b *Broker) addDashboard() {
 	api, table := *b.apiID, *b.Table.TableName()
 	stat := func(s string) map[string]string { return map[string]string{"stat": s} }

@@ -9,11 +9,13 @@
 //		Scopes:        []dcrbroker.Scope{{Name: "mcp/read", Description: "Read your notes"}},
 //	})
 //
-// It creates the same resources as the repository's template.yaml; a test compares
-// the two. cmd/dcr-broker is an app for deployments that have no stack of their own.
+// It creates the same resources as the repository's template.yaml; a test
+// compares the two. cmd/dcr-broker is an app for deployments that have no stack
+// of their own.
 //
 // It does not validate what is known only at deployment: a policy document in a
 // parameter or bucket, and whether an existing user pool has the scopes.
 //
-// The package has more than 1,500 lines so that its users import one package only.
+// The package has more than 1,500 lines so that its users import one package
+// only.
 package dcrbroker

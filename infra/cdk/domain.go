@@ -9,7 +9,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addDomain creates the API's custom domain, its distribution and its DNS records.
+// addDomain creates the API's custom domain, its distribution and its DNS
+// records.
 func (b *Broker) addDomain(p *Props, a *api) {
 	d := p.Domain
 	if d.CertificateARN == "" {
@@ -49,15 +50,15 @@ func (b *Broker) addRecords(d *Domain, zone string, kinds ...string) {
 	}
 }
 
-// resource creates a resource without the CDK's package for its service, which would
-// take long to compile for the little that is used of it.
+// resource creates a resource without the CDK's package for its service, which
+// would take long to compile for the little that is used of it.
 func (b *Broker) resource(id, kind string, properties map[string]any) awscdk.CfnResource {
 	return awscdk.NewCfnResource(b.Construct, &id, &awscdk.CfnResourceProps{Type: &kind, Properties: &properties})
 }
 
-// addDistribution puts CloudFront in front of the domain and returns the name of the
-// distribution. CloudFront passes the viewer's Host header on to API Gateway, so that
-// only the issuer's name appears anywhere.
+// addDistribution puts CloudFront in front of the domain and returns the name
+// of the distribution. CloudFront passes the viewer's Host header on to API
+// Gateway, so that only the issuer's name appears anywhere.
 func (b *Broker) addDistribution(p *Props, domain awsapigatewayv2.CfnDomainName) *string {
 	certificate := p.Edge.CertificateARN
 	if certificate == "" {
@@ -97,9 +98,10 @@ func (b *Broker) addDistribution(p *Props, domain awsapigatewayv2.CfnDomainName)
 	return distribution.AttrDomainName()
 }
 
-// uncached disables CloudFront's cache for errors with these statuses. Otherwise
-// CloudFront caches errors for ten seconds, regardless of the cache policy, the query
-// and cookies, and would show the error page of one user to others.
+// uncached disables CloudFront's cache for errors with these statuses.
+// Otherwise CloudFront caches errors for ten seconds, regardless of the cache
+// policy, the query and cookies, and would show the error page of one user to
+// others.
 func uncached(statuses ...float64) []*awscloudfront.CfnDistribution_CustomErrorResponseProperty {
 	var all []*awscloudfront.CfnDistribution_CustomErrorResponseProperty
 	for _, status := range statuses {

@@ -71,8 +71,8 @@ func (e *variables) of(f function) (map[string]*string, []error) {
 	return vars, unjoin(err)
 }
 
-// files returns the files in the package of a function with these variables: the path
-// on this machine by the name in the package.
+// files returns the files in the package of a function with these variables:
+// the path on this machine by the name in the package.
 func (e *variables) files(vars map[string]*string) map[string]string {
 	files := make(map[string]string)
 	for _, name := range []string{"POLICY", "BRAND_LOGO"} {
@@ -96,9 +96,9 @@ func unjoin(err error) []error {
 
 var unresolved = regexp.MustCompile(`\$\{Token\[([^\]]*)\]\}`)
 
-// withoutTokens returns v with a valid value in place of each token, whose value is
-// known only at deployment, so that the variable can be checked. Different tokens get
-// different values.
+// withoutTokens returns v with a valid value in place of each token, whose
+// value is known only at deployment, so that the variable can be checked.
+// Different tokens get different values.
 func withoutTokens(name, v string) string {
 	whole := unresolved.FindString(v) == v
 	switch {
@@ -124,8 +124,8 @@ func withoutTokens(name, v string) string {
 	})
 }
 
-// environmentOf returns the environment for props. resources has the variables that
-// come from resources.
+// environmentOf returns the environment for props. resources has the variables
+// that come from resources.
 func environmentOf(p *Props, resources map[string]string) (*variables, error) {
 	e := &variables{values: maps.Clone(resources), local: make(map[string]string)}
 	set := func(name, value string) {

@@ -5,8 +5,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// suppressNag suppresses a rule of cdk-nag's AwsSolutions for r, with the reason. It
-// sets metadata of the resource, so that this module does not need cdk-nag.
+// suppressNag suppresses a rule of cdk-nag's AwsSolutions for r, with the
+// reason. It sets metadata of the resource, so that this module does not need
+// cdk-nag.
 func suppressNag(r awscdk.CfnResource, rule, reason string) {
 	const key = "cdk_nag"
 	var rules []any

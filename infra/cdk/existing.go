@@ -11,8 +11,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// existingApi returns the API of p. The API is validated at synthesis, because the
-// stack can still change it after the broker was added.
+// existingApi returns the API of p. The API is validated at synthesis, because
+// the stack can still change it after the broker was added.
 func (b *Broker) existingApi(p *Props) *api {
 	b.Api = p.Api.Api
 	if p.Domain != nil {
@@ -86,8 +86,8 @@ func (v *apiValidation) Validate() *[]*string {
 // client's request.
 var exposedVariable = regexp.MustCompile(`(?i)\$\{?(?:context\.(?:\w*path|\w*query\w*|\w*headers?|requestOverride)\b[\w.]*|(?:request|input)\b[\w.]*)`)
 
-// logFormat returns the format of the access log of a stage, or "" if it has none or
-// if the format is known only at deployment.
+// logFormat returns the format of the access log of a stage, or "" if it has
+// none or if the format is known only at deployment.
 func (v *apiValidation) logFormat(stage awsapigatewayv2.CfnStage) string {
 	if stage.AccessLogSettings() == nil {
 		return ""
@@ -97,8 +97,8 @@ func (v *apiValidation) logFormat(stage awsapigatewayv2.CfnStage) string {
 	return format
 }
 
-// conflictingRoute returns the key of a route of the broker some of whose requests
-// would go to a route with this key, or "" if there is no such route.
+// conflictingRoute returns the key of a route of the broker some of whose
+// requests would go to a route with this key, or "" if there is no such route.
 func (v *apiValidation) conflictingRoute(key string) string {
 	_, theirs, ok := strings.Cut(key, " ")
 	if !ok {

@@ -5,10 +5,11 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// GrantMintInitialAccessTokens grants the permission that dcrctl iat create needs on
-// the table: to put items that are initial access tokens. With it the grantee decides
-// who can register under which profile. It does not grant the permission to read a
-// policy document in a parameter or bucket, which dcrctl needs if POLICY names one.
+// GrantMintInitialAccessTokens grants the permission that dcrctl iat create
+// needs on the table: to put items that are initial access tokens. With it the
+// grantee decides who can register under which profile. It does not grant the
+// permission to read a policy document in a parameter or bucket, which dcrctl
+// needs if POLICY names one.
 func (b *Broker) GrantMintInitialAccessTokens(grantee awsiam.IGrantable) awsiam.Grant {
 	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
 		Grantee: grantee, Actions: jsii.Strings("dynamodb:PutItem"), ResourceArns: &[]*string{b.Table.TableArn()},
@@ -21,10 +22,10 @@ func (b *Broker) GrantMintInitialAccessTokens(grantee awsiam.IGrantable) awsiam.
 	})
 }
 
-// GrantOperate grants all permissions that dcrctl needs (docs/dcrctl.md): to read,
-// write and list everything in the table, to call the operations on the user pool that
-// the functions call, and to read the keys and a policy document in a parameter or
-// bucket.
+// GrantOperate grants all permissions that dcrctl needs (docs/dcrctl.md): to
+// read, write and list everything in the table, to call the operations on the
+// user pool that the functions call, and to read the keys and a policy document
+// in a parameter or bucket.
 func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 	statements := []awsiam.PolicyStatement{
 		allow(b.Table.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Scan",

@@ -37,8 +37,8 @@ func (b *Broker) addTable(p *Props) {
 	})
 }
 
-// addKeys creates the secret with the seed of the sealing keys. Direct mode has it,
-// too, so that a return to brokered mode finds the same keys.
+// addKeys creates the secret with the seed of the sealing keys. Direct mode has
+// it, too, so that a return to brokered mode finds the same keys.
 func (b *Broker) addKeys(p *Props) {
 	b.Keys = awssecretsmanager.NewSecret(b.Construct, jsii.String("Keys"), &awssecretsmanager.SecretProps{
 		Description: jsii.String("Keys of dcr-broker. Without them nobody's refresh token works."),
@@ -53,8 +53,8 @@ func (b *Broker) addKeys(p *Props) {
 	suppressNag(b.Keys.Node().DefaultChild().(awscdk.CfnResource), "SMG4", "What a key sealed has to be opened for as long as refresh tokens live, so that nothing may replace it by itself; docs/operations.md says how keys change.")
 }
 
-// addUserPool uses the user pool of p, or creates one. A user pool that it creates is
-// always retained, because it has the accounts of users.
+// addUserPool uses the user pool of p, or creates one. A user pool that it
+// creates is always retained, because it has the accounts of users.
 func (b *Broker) addUserPool(p *Props) {
 	if p.UserPool != nil {
 		if p.CognitoDomain == "" {
@@ -112,8 +112,8 @@ func (b *Broker) addUserPool(p *Props) {
 	b.CognitoDomain = "https://" + *domain.Ref() + ".auth." + *b.stack.Region() + ".amazoncognito.com"
 }
 
-// addResourceServers creates resource servers for the scopes that are not Cognito's
-// own.
+// addResourceServers creates resource servers for the scopes that are not
+// Cognito's own.
 func (b *Broker) addResourceServers(p *Props, pool awscognito.CfnUserPool) {
 	scopes := make(map[string][]*awscognito.CfnUserPoolResourceServer_ResourceServerScopeTypeProperty)
 	var identifiers []string

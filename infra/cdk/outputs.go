@@ -9,8 +9,8 @@ import (
 )
 
 // AddOutputs adds the outputs of the template to the stack: the issuer and its
-// endpoints, the metadata that an MCP server publishes, and the environment of dcrctl.
-// A stack can have the outputs of only one broker.
+// endpoints, the metadata that an MCP server publishes, and the environment of
+// dcrctl. A stack can have the outputs of only one broker.
 func (b *Broker) AddOutputs() {
 	outputs := []struct{ name, description, value string }{
 		{"Issuer", "The authorization server, as clients and MCP servers name it.", b.Issuer},
@@ -31,8 +31,8 @@ func (b *Broker) AddOutputs() {
 	}
 }
 
-// ProtectedResourceSnippet returns the protected resource metadata (RFC 9728) that an
-// MCP server publishes, with an example for the URL of the server.
+// ProtectedResourceSnippet returns the protected resource metadata (RFC 9728)
+// that an MCP server publishes, with an example for the URL of the server.
 func (b *Broker) ProtectedResourceSnippet() string {
 	document := struct {
 		Resource             string   `json:"resource"`
@@ -55,8 +55,9 @@ var operatorVariables = []string{
 	"ACCESS_TOKEN_LIFETIME", "ID_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME", "REFRESH_TOKEN_ROTATION", "APP_CLIENT_QUOTA", "RESOURCE_BINDING", "LOGIN_VERSION",
 }
 
-// OperatorEnvironment returns the environment of dcrctl for a file that --env-file
-// names, with a line NAME='VALUE' for each variable. It has no secrets.
+// OperatorEnvironment returns the environment of dcrctl for a file that
+// --env-file names, with a line NAME='VALUE' for each variable. It has no
+// secrets.
 func (b *Broker) OperatorEnvironment() string {
 	lines := []string{"AWS_REGION='" + *b.stack.Region() + "'"}
 	for _, name := range operatorVariables {

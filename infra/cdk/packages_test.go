@@ -65,7 +65,8 @@ func TestPackagesOfMakeDist(t *testing.T) {
 	}
 }
 
-// Only the functions that read the policy or the logo have them in their packages.
+// Only the functions that read the policy or the logo have them in their
+// packages.
 func TestFilesArePackedWithTheFunctionsThatReadThem(t *testing.T) {
 	w := newWorld(t)
 	w.add(dcrbroker.Props{
@@ -107,8 +108,8 @@ func TestFilesArePackedWithTheFunctionsThatReadThem(t *testing.T) {
 	}
 }
 
-// SourceDir builds programs for the architecture, with the same bytes each time and
-// without Docker.
+// SourceDir builds programs for the architecture, with the same bytes each time
+// and without Docker.
 func TestSourceDirBuilds(t *testing.T) {
 	t.Setenv("CDK_DOCKER", "false") // a command that fails
 	var first map[string]string

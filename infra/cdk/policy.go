@@ -33,15 +33,16 @@ func PolicyFile(path string) Policy {
 	return Policy{reference: task + packedPolicy, file: path}
 }
 
-// PolicyInParameter is a document in an SSM parameter. The functions check it when
-// they read it. It can be changed without a deployment.
+// PolicyInParameter is a document in an SSM parameter. The functions check it
+// when they read it. It can be changed without a deployment.
 func PolicyInParameter(p awsssm.IParameter) Policy {
 	return Policy{reference: "ssm:" + *p.ParameterName(), action: "ssm:GetParameter", resource: *p.ParameterArn()}
 }
 
-// PolicyInBucket is a document in an S3 object. The functions check it when they read
-// it. It can be changed without a deployment. If the object is encrypted with a
-// customer managed key, grant kms:Decrypt to Broker.Functions as well.
+// PolicyInBucket is a document in an S3 object. The functions check it when
+// they read it. It can be changed without a deployment. If the object is
+// encrypted with a customer managed key, grant kms:Decrypt to Broker.Functions
+// as well.
 func PolicyInBucket(b awss3.IBucket, key string) Policy {
 	key = strings.TrimPrefix(key, "/")
 	return Policy{

@@ -16,51 +16,52 @@ import (
 // Props are the settings of a broker. With UserPool, CognitoDomain and Scopes are
 // required; the zero value of every other field means its default.
 //
-// Strings may contain tokens of the CDK. The synthesis fails if other values, or the
-// policy document, have faults; the error lists all faults.
+// Strings may contain tokens of the CDK. The synthesis fails if other values,
+// or the policy document, have faults; the error lists all faults.
 type Props struct {
 	// Mode is Brokered or Direct. Default: Brokered.
 	Mode Mode
-	// DeploymentID marks the app clients of this deployment: 1 to 32 of a-z, 0-9
-	// and -. It must never change. Default: 20 characters of the stack's id, which
-	// stay the same as long as the stack exists. Required for a second broker in
-	// one stack, and for a new stack with a table that was retained.
+	// DeploymentID marks the app clients of this deployment: 1 to 32 of a-z,
+	// 0-9 and -. It must never change. Default: 20 characters of the stack's
+	// id, which stay the same as long as the stack exists. Required for a
+	// second broker in one stack, and for a new stack with a table that was
+	// retained.
 	DeploymentID string
 	// LogLevel is debug, info, warn or error. Default: info.
 	LogLevel string
 
-	// UserPool is the user pool in which users sign in. It must be in the region of
-	// the stack. Default: a new user pool on the plan Essentials, without self
-	// sign-up, which is retained when the stack is deleted.
+	// UserPool is the user pool in which users sign in. It must be in the
+	// region of the stack. Default: a new user pool on the plan Essentials,
+	// without self sign-up, which is retained when the stack is deleted.
 	UserPool awscognito.IUserPool
 	// CognitoDomain is the origin of the sign-in pages of UserPool, such as
 	// https://example.auth.us-east-1.amazoncognito.com. Required with UserPool.
 	CognitoDomain string
-	// LoginVersion is the version of the sign-in pages of UserPool: 1, classic, or
-	// 2, managed login. Default: 1. A new user pool has 2 in brokered mode and 1 in
-	// direct mode.
+	// LoginVersion is the version of the sign-in pages of UserPool: 1, classic,
+	// or 2, managed login. Default: 1. A new user pool has 2 in brokered mode
+	// and 1 in direct mode.
 	LoginVersion int
 	// CognitoIssuer is iss in the tokens of UserPool. Set it if the pool uses the
 	// updated issuer. Default: the original issuer.
 	CognitoIssuer string
-	// DomainPrefix is the first label of the domain of a new user pool. It must be
-	// unique in the region. Default: derived from the id of the stack.
+	// DomainPrefix is the first label of the domain of a new user pool. It must
+	// be unique in the region. Default: derived from the id of the stack.
 	DomainPrefix string
 	// IdentityProviders are the identity providers on the sign-in page. Default:
 	// COGNITO, the users of the pool itself.
 	IdentityProviders []string
 
-	// Scopes are the scopes that the deployment offers. UserPool must have them. In
-	// a new user pool, scopes with a slash, IDENTIFIER/SCOPE, are created on
-	// resource servers. Required with UserPool. Default otherwise: openid, mcp/read
-	// and mcp/write.
+	// Scopes are the scopes that the deployment offers. UserPool must have
+	// them. In a new user pool, scopes with a slash, IDENTIFIER/SCOPE, are
+	// created on resource servers. Required with UserPool. Default otherwise:
+	// openid, mcp/read and mcp/write.
 	Scopes []Scope
-	// ScopesSupported are the names of the scopes that the metadata publishes: those
-	// that an open registration gets. Default: Scopes without
+	// ScopesSupported are the names of the scopes that the metadata publishes:
+	// those that an open registration gets. Default: Scopes without
 	// aws.cognito.signin.user.admin, and in brokered mode without openid.
 	ScopesSupported []string
-	// GrantTypesSupported are the grant types that the metadata publishes. Default:
-	// authorization_code, refresh_token.
+	// GrantTypesSupported are the grant types that the metadata publishes.
+	// Default: authorization_code, refresh_token.
 	GrantTypesSupported []string
 	// ProtectedResources are the MCP servers for which the broker publishes
 	// metadata (RFC 9728).
@@ -69,8 +70,8 @@ type Props struct {
 	// which needs the plan Essentials or Plus and LoginVersion 2. Without it, two
 	// protected resources must not share a scope.
 	ResourceBinding bool
-	// ForwardResource passes the resource parameter at /token on to Cognito. Direct
-	// mode.
+	// ForwardResource passes the resource parameter at /token on to Cognito.
+	// Direct mode.
 	ForwardResource bool
 	// IntrospectionClients are the protected resources that may introspect.
 	// Brokered mode.
@@ -93,8 +94,8 @@ type Props struct {
 	NoRefreshTokenRotation bool
 
 	// Domain is the broker's own domain. Default: the domain of the API,
-	// https://{id}.execute-api.{region}.amazonaws.com. Clients store the issuer, and
-	// register again if it changes.
+	// https://{id}.execute-api.{region}.amazonaws.com. Clients store the
+	// issuer, and register again if it changes.
 	Domain *Domain
 	// Api is an existing HTTP API to which the broker is added, see ExistingApi.
 	// Default: an API of its own.
@@ -108,21 +109,21 @@ type Props struct {
 	// Dist is the directory with the packages that make dist builds,
 	// FUNCTION_arm64.zip and FUNCTION_amd64.zip. Default: dist.
 	Dist string
-	// SourceDir is a checkout of the broker from which the functions are built, with
-	// Go and without Docker. Default: the packages in Dist are used.
+	// SourceDir is a checkout of the broker from which the functions are built,
+	// with Go and without Docker. Default: the packages in Dist are used.
 	SourceDir string
 	// Architecture of the functions. Default: ARM_64.
 	Architecture awslambda.Architecture
 	// ReservedConcurrency is the reserved concurrency of each function that faces
 	// the internet. Default: none, and no limit.
 	ReservedConcurrency int
-	// JanitorSchedule is when the janitor runs. Default: every hour. An alarm is
-	// raised if no run has completed for three hours, so it is always raised with a
-	// schedule that is less frequent than that.
+	// JanitorSchedule is when the janitor runs. Default: every hour. An alarm
+	// is raised if no run has completed for three hours, so it is always raised
+	// with a schedule that is less frequent than that.
 	JanitorSchedule awsevents.Schedule
-	// AppClientQuota is the maximum number of app clients in the pool. Alarms and
-	// metrics use it; it does not change the quota. Default: 1000, Cognito's quota
-	// unless AWS has raised it.
+	// AppClientQuota is the maximum number of app clients in the pool. Alarms
+	// and metrics use it; it does not change the quota. Default: 1000,
+	// Cognito's quota unless AWS has raised it.
 	AppClientQuota int
 	// Tracing sends traces of requests and of the functions' calls of AWS to AWS
 	// X-Ray, which charges for each trace.
@@ -144,8 +145,9 @@ type Mode string
 const (
 	// Brokered is the broker in front of Cognito, with a consent page.
 	Brokered = Mode(broker.ModeBrokered)
-	// Direct is Cognito itself, with an app client for each registration. Before you
-	// use it, read in docs/threat-model.md what it does not protect against.
+	// Direct is Cognito itself, with an app client for each registration.
+	// Before you use it, read in docs/threat-model.md what it does not protect
+	// against.
 	Direct = Mode(broker.ModeDirect)
 )
 
@@ -153,8 +155,8 @@ const (
 type Scope struct {
 	// Name is the scope as clients request it: mcp/read, or openid.
 	Name string
-	// Description is the text on the consent page. Default: a text of the broker's
-	// for Cognito's own scopes, and the name for others.
+	// Description is the text on the consent page. Default: a text of the
+	// broker's for Cognito's own scopes, and the name for others.
 	Description string
 }
 
@@ -182,8 +184,8 @@ type IntrospectionClient struct {
 type Brand struct {
 	// Name of the operator. Default: the host of the issuer.
 	Name string
-	// Logo is a PNG or SVG file on this machine, at most 64 KiB. It is packed with
-	// the function that shows it.
+	// Logo is a PNG or SVG file on this machine, at most 64 KiB. It is packed
+	// with the function that shows it.
 	Logo string
 	// Accent is a colour, as #rrggbb. Default: the broker's own.
 	Accent string
@@ -196,14 +198,14 @@ type Domain struct {
 	// CertificateARN names the certificate for Name, in the region of the stack.
 	// Required.
 	CertificateARN string
-	// HostedZoneID is the Route 53 zone in which the records are created. Default:
-	// no records are created; point Name to the output DomainTarget.
+	// HostedZoneID is the Route 53 zone in which the records are created.
+	// Default: no records are created; point Name to the output DomainTarget.
 	HostedZoneID string
 }
 
-// Throttle limits requests with the token buckets of API Gateway. All callers share
-// them, and one caller that empties a bucket blocks all others. So they limit costs
-// but do not protect from attacks. Edge limits each address.
+// Throttle limits requests with the token buckets of API Gateway. All callers
+// share them, and one caller that empties a bucket blocks all others. So they
+// limit costs but do not protect from attacks. Edge limits each address.
 type Throttle struct {
 	// Default is for each route that is not named below. It is not used with
 	// Props.Api, which has its own default. Default: 100 a second, burst 200.
@@ -221,36 +223,37 @@ type Rate struct {
 	PerSecond, Burst int
 }
 
-// Edge is a CloudFront distribution with AWS WAF in front of the broker. A request
-// for Domain.Name that goes straight to API Gateway still reaches the API past
-// CloudFront.
+// Edge is a CloudFront distribution with AWS WAF in front of the broker. A
+// request for Domain.Name that goes straight to API Gateway still reaches the
+// API past CloudFront.
 type Edge struct {
-	// CertificateARN names the certificate for Domain.Name in us-east-1, the region
-	// that CloudFront requires. Default in a stack in us-east-1:
+	// CertificateARN names the certificate for Domain.Name in us-east-1, the
+	// region that CloudFront requires. Default in a stack in us-east-1:
 	// Domain.CertificateARN.
 	CertificateARN string
 	// WebACLARN names a web ACL of scope CLOUDFRONT, which must be in us-east-1.
 	// Default in a stack in us-east-1: a new web ACL.
 	WebACLARN string
 	// PerAddress is how many requests one address may send in five minutes, and
-	// RegisterPerAddress how many to /register, with the new web ACL. Default: 2000,
-	// 100.
+	// RegisterPerAddress how many to /register, with the new web ACL. Default:
+	// 2000, 100.
 	PerAddress, RegisterPerAddress int
 }
 
-// ExistingApi is an HTTP API to which the broker is added. The API keeps its $default
-// route; the broker adds routes for its metadata instead.
+// ExistingApi is an HTTP API to which the broker is added. The API keeps its
+// $default route; the broker adds routes for its metadata instead.
 //
 // The synthesis fails unless the API meets these conditions. It has the stage
-// $default and no other, because the broker's issuer has no path. It has no CORS
-// configuration, which would override the broker's. None of its own routes has a path
-// of the broker's, with any method, or a more specific one. Its access log has no
-// path, query or header ($context.path), which can contain codes and client ids.
+// $default and no other, because the broker's issuer has no path. It has no
+// CORS configuration, which would override the broker's. None of its own routes
+// has a path of the broker's, with any method, or a more specific one. Its
+// access log has no path, query or header ($context.path), which can contain
+// codes and client ids.
 type ExistingApi struct {
-	// Api is the API. It cannot be one that is imported by its id, whose stages and
-	// CORS configuration are not known.
+	// Api is the API. It cannot be one that is imported by its id, whose stages
+	// and CORS configuration are not known.
 	Api awsapigatewayv2.HttpApi
-	// Origin is the origin at which clients reach the API: scheme and host, in lower
-	// case, no trailing slash. Default: the API's own endpoint.
+	// Origin is the origin at which clients reach the API: scheme and host, in
+	// lower case, no trailing slash. Default: the API's own endpoint.
 	Origin string
 }

@@ -5,8 +5,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// rights returns the permissions of f besides logging. A test compares them with the
-// recorded calls of the functions, and with the template.
+// rights returns the permissions of f besides logging. A test compares them
+// with the recorded calls of the functions, and with the template.
 func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 	var s []awsiam.PolicyStatement
 	if p.Tracing {
@@ -46,8 +46,8 @@ func (b *Broker) index(name string) *string {
 	return jsii.String(*b.Table.TableArn() + "/index/" + name)
 }
 
-// cognitoActions returns the operations of Cognito's API that f may call. In brokered
-// mode, functions that face the internet have none.
+// cognitoActions returns the operations of Cognito's API that f may call. In
+// brokered mode, functions that face the internet have none.
 func (b *Broker) cognitoActions(f function) []string {
 	switch {
 	case f == janitor:

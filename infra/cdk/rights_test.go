@@ -33,8 +33,8 @@ var arns = map[string]string{
 	permissions.Provision:   "${ProvisionFunction.Arn}",
 }
 
-// A role allows exactly the recorded calls of its function, and those that it makes
-// only after a fault.
+// A role allows exactly the recorded calls of its function, and those that it
+// makes only after a fault.
 func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 	for _, mode := range []dcrbroker.Mode{dcrbroker.Brokered, dcrbroker.Direct} {
 		for _, policy := range []string{"", permissions.Parameter, permissions.Object} {
@@ -75,8 +75,8 @@ func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 	}
 }
 
-// operate returns the permissions that dcrctl.md lists for operators, without those
-// for the documents that KEYS and POLICY name.
+// operate returns the permissions that dcrctl.md lists for operators, without
+// those for the documents that KEYS and POLICY name.
 func operate(t *testing.T) []string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "dcrctl.md"))

@@ -7,8 +7,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addDeadLetters creates the queue for events that did not reach the janitor and runs
-// that failed. docs/adr/0013-function-settings.md says what operators do with it.
+// addDeadLetters creates the queue for events that did not reach the janitor
+// and runs that failed. docs/adr/0013-function-settings.md says what operators
+// do with it.
 func (b *Broker) addDeadLetters() {
 	b.deadLetters = awssqs.NewCfnQueue(b.Construct, jsii.String("JanitorDeadLetters"), &awssqs.CfnQueueProps{
 		MessageRetentionPeriod: jsii.Number(14 * 24 * 60 * 60), SqsManagedSseEnabled: jsii.Bool(true),
@@ -16,8 +17,9 @@ func (b *Broker) addDeadLetters() {
 	suppressNag(b.deadLetters, "SQS3", "It is a dead-letter queue itself.")
 }
 
-// addSchedule creates the schedule of the janitor. A start that fails is retried for
-// half an hour. A run that fails is not retried, because the next run does its work.
+// addSchedule creates the schedule of the janitor. A start that fails is
+// retried for half an hour. A run that fails is not retried, because the next
+// run does its work.
 func (b *Broker) addSchedule(p *Props) {
 	schedule := "rate(1 hour)"
 	if p.JanitorSchedule != nil {

@@ -16,8 +16,8 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// dist is a directory with packages. Each bootstrap is a text with the names of the
-// function and the architecture.
+// dist is a directory with packages. Each bootstrap is a text with the names of
+// the function and the architecture.
 var dist string
 
 func TestMain(m *testing.M) {

@@ -27,7 +27,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// sets are parameters of template.yaml with the equivalent props of the construct.
+// sets are parameters of template.yaml with the equivalent props of the
+// construct.
 var sets = []struct {
 	name, region string // "" is any region
 	parameters   []string
@@ -188,8 +189,8 @@ func TestTheSameSystemAsTheTemplate(t *testing.T) {
 	}
 }
 
-// checkApp checks that the app produces the same template from the parameters as the
-// construct from the props.
+// checkApp checks that the app produces the same template from the parameters
+// as the construct from the props.
 func checkApp(t *testing.T, parameters []string, region string, construct []byte) {
 	t.Helper()
 	binary, err := app()
@@ -215,8 +216,8 @@ func checkApp(t *testing.T, parameters []string, region string, construct []byte
 	}
 	out := t.TempDir()
 	cmd := exec.Command(binary)
-	// The variables that the CDK's command line sets. The validation is off because
-	// the construct's template has been validated.
+	// The variables that the CDK's command line sets. The validation is off
+	// because the construct's template has been validated.
 	cmd.Env = append(os.Environ(), "CDK_OUTDIR="+out, "CDK_CONTEXT_JSON="+string(given), "CDK_VALIDATION=false")
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, b)
@@ -295,11 +296,12 @@ func read(t *testing.T, b []byte) *cfn.Template {
 	return template
 }
 
-// hashed matches a logical id of the CDK: the broker's id, the resource's id and a
-// hash.
+// hashed matches a logical id of the CDK: the broker's id, the resource's id
+// and a hash.
 var hashed = regexp.MustCompile(`^Broker(\w+?)[0-9A-F]{8}$`)
 
-// renameIDs gives the construct's resources the ids that they have in template.yaml.
+// renameIDs gives the construct's resources the ids that they have in
+// template.yaml.
 func renameIDs(t *testing.T, template *cfn.Template) {
 	t.Helper()
 	err := template.Rename(func(r *cfn.Resource) string {

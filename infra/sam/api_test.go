@@ -141,8 +141,8 @@ func TestThrottling(t *testing.T) {
 	})
 }
 
-// Access logs have nothing that a client sends, because paths, queries and headers
-// have codes, tokens and client ids.
+// Access logs have nothing that a client sends, because paths, queries and
+// headers have codes, tokens and client ids.
 func TestAccessLogsHaveNothingOfRequests(t *testing.T) {
 	each(t, func(t *testing.T, _ set, template *cfn.Template) {
 		stage := one(t, template, "AWS::ApiGatewayV2::Stage")

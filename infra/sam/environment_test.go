@@ -29,8 +29,8 @@ var byLambda = map[string]string{"AWS_REGION": "us-east-1", "AWS_XRAY_DAEMON_ADD
 // guid is the GUID at the end of a stack's id.
 const guid = "51af3dc0-da77-11e4-872e-1234567db123"
 
-// inTheCloud replaces CloudFormation's functions by values as in the cloud. Packed
-// files are in dir.
+// inTheCloud replaces CloudFormation's functions by values as in the cloud.
+// Packed files are in dir.
 func inTheCloud(dir string) *strings.Replacer {
 	group := func(n string) string {
 		return `${Fn::Select ["` + n + `","${Fn::Split [\"-\",\"${Fn::Select [\\\"2\\\",\\\"${Fn::Split [\\\\\\\"/\\\\\\\",\\\\\\\"${AWS::StackId}\\\\\\\"]}\\\"]}\"]}"]}`
@@ -57,9 +57,10 @@ func packed(t *testing.T) string {
 	return dir
 }
 
-// Each function starts with the environment in the template, and reads all variables
-// of it. The environment also declares the variables that the function reads and that
-// have no value, because `sam local` sets declared variables only.
+// Each function starts with the environment in the template, and reads all
+// variables of it. The environment also declares the variables that the
+// function reads and that have no value, because `sam local` sets declared
+// variables only.
 func TestEnvironmentsHaveWhatFunctionsRead(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		values := inTheCloud(packed(t))

@@ -111,8 +111,8 @@ func TestJanitorRunsAndDoesNotPileUp(t *testing.T) {
 	})
 }
 
-// Events that did not reach the janitor and runs that failed are stored for operators,
-// encrypted, for the maximum retention time of a queue.
+// Events that did not reach the janitor and runs that failed are stored for
+// operators, encrypted, for the maximum retention time of a queue.
 func TestFailedRunsOfTheJanitorAreKept(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		const arn = "${JanitorDeadLetters.Arn}"

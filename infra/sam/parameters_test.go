@@ -27,8 +27,8 @@ func section(t *testing.T, name string) string {
 
 var parameter = regexp.MustCompile(`(?m)^  ([A-Z]\w*):\n((?:    .*\n)+)`)
 
-// Every parameter has a default, so that one command deploys, and a description, and
-// is used.
+// Every parameter has a default, so that one command deploys, and a
+// description, and is used.
 func TestParameters(t *testing.T) {
 	used := section(t, "Conditions") + section(t, "Globals") + section(t, "Resources")
 	found := parameter.FindAllStringSubmatch(section(t, "Parameters"), -1)

@@ -103,8 +103,8 @@ func TestFunctionsThatFaceTheInternetHaveNoRightOnCognito(t *testing.T) {
 	})
 }
 
-// The API can invoke the functions of its routes, and the schedule the janitor. Only
-// functions whose role allows it can invoke provision.
+// The API can invoke the functions of its routes, and the schedule the janitor.
+// Only functions whose role allows it can invoke provision.
 func TestWhoMayInvoke(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		want := map[string]string{

@@ -126,8 +126,8 @@ func TestJanitorThatDoesNotRunIsAnAlarm(t *testing.T) {
 	}
 }
 
-// search matches an expression that finds all metrics of a deployment with one name
-// and any values of their other dimensions.
+// search matches an expression that finds all metrics of a deployment with one
+// name and any values of their other dimensions.
 var search = regexp.MustCompile(`^SEARCH\('\{([\w",-]+)\} issuer="([^"]+)" MetricName="(\w+)"', '\w+'\)$`)
 
 // shownIn returns the metric of a line of a widget.
@@ -234,8 +234,8 @@ func TestOutputs(t *testing.T) {
 	})
 }
 
-// The output OperatorEnvironment is the janitor's environment as a file for dcrctl
-// --env-file.
+// The output OperatorEnvironment is the janitor's environment as a file for
+// dcrctl --env-file.
 func TestOperatorEnvironmentIsThatOfTheJanitor(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		want := template.Environment("JanitorFunction")

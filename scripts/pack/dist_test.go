@@ -84,8 +84,8 @@ func copySources(t *testing.T, from, to string) {
 	}
 }
 
-// dist builds the release for this machine, with a policy and a logo in the packages
-// of the functions.
+// dist builds the release for this machine, with a policy and a logo in the
+// packages of the functions.
 func dist(t *testing.T, sources, out string, env ...string) string {
 	t.Helper()
 	pack := filepath.Join(t.TempDir(), "pack")
@@ -106,8 +106,8 @@ func dist(t *testing.T, sources, out string, env ...string) string {
 	return out
 }
 
-// testReproducible builds again in another directory, in a checkout with changes, at
-// another time and with other variables.
+// testReproducible builds again in another directory, in a checkout with
+// changes, at another time and with other variables.
 func testReproducible(t *testing.T, sources, out string) {
 	there := filepath.Join(t.TempDir(), "quite", "another", "place")
 	copySources(t, sources, there)

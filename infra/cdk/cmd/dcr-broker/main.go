@@ -1,6 +1,6 @@
-// Dcr-broker is an app of the AWS CDK with a single stack that has the broker. Run it
-// with the CDK's command line in infra/cdk, with context in place of the parameters of
-// template.yaml:
+// Dcr-broker is an app of the AWS CDK with a single stack that has the broker.
+// Run it with the CDK's command line in infra/cdk, with context in place of the
+// parameters of template.yaml:
 //
 //	cdk deploy -c userPoolId=us-east-1_AbCdEfGhI -c cognitoDomain=https://… -c scopes='mcp/read mcp/write'
 //

@@ -61,8 +61,8 @@ func (s *settings) policy(stack awscdk.Stack, p *dcrbroker.Props) error {
 	}
 	if s.PolicyParameter != "" {
 		given = append(given, dcrbroker.PolicyInParameter(awsssm.StringParameter_FromStringParameterAttributes(stack, jsii.String("Policy"), &awsssm.StringParameterAttributes{
-			// Otherwise CloudFormation would read the document itself, as a parameter
-			// of the stack.
+			// Otherwise CloudFormation would read the document itself, as a
+			// parameter of the stack.
 			ParameterName: &s.PolicyParameter, ForceDynamicReference: jsii.Bool(true),
 		})))
 	}
@@ -95,7 +95,8 @@ func (s *settings) domain(p *dcrbroker.Props) error {
 	return nil
 }
 
-// retention maps days to the CDK's values for the retention of logs in CloudWatch.
+// retention maps days to the CDK's values for the retention of logs in
+// CloudWatch.
 var retention = map[int]awslogs.RetentionDays{
 	0: "", 1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS, 7: awslogs.RetentionDays_ONE_WEEK,
 	14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH, 60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS,

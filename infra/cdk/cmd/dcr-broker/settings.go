@@ -13,10 +13,10 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// settings are the context keys of the app: the parameters of template.yaml with a
-// lower-case first letter. They mean the same, except that files are paths on this
-// machine. Lists of strings are separated by spaces or commas, or are JSON. Objects
-// are JSON.
+// settings are the context keys of the app: the parameters of template.yaml
+// with a lower-case first letter. They mean the same, except that files are
+// paths on this machine. Lists of strings are separated by spaces or commas, or
+// are JSON. Objects are JSON.
 type settings struct {
 	Stack   string `json:"stack"` // default: dcr-broker
 	Account string `json:"account"`
@@ -105,8 +105,8 @@ func (d *duration) UnmarshalText(b []byte) error {
 	return err
 }
 
-// readSettings reads the app's keys from the context. An unknown key is an error: with
-// a misspelt userPoolId the app would create a user pool.
+// readSettings reads the app's keys from the context. An unknown key is an
+// error: with a misspelt userPoolId the app would create a user pool.
 func readSettings(context map[string]any) (*settings, error) {
 	s := &settings{Stack: "dcr-broker", Dist: "../../dist"}
 	var faults []error
@@ -132,8 +132,8 @@ func readSettings(context map[string]any) (*settings, error) {
 	return s, errors.Join(faults...)
 }
 
-// read stores v in field. On the command line every value is a string; the string is
-// JSON unless the field is a string, a list of words or a duration.
+// read stores v in field. On the command line every value is a string; the
+// string is JSON unless the field is a string, a list of words or a duration.
 func read(v, field any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
