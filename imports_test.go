@@ -37,6 +37,7 @@ var rules = []rule{
 	{"internal/environment", "pkg/broker pkg/broker/policy", "the environment becomes checked settings; it opens no connection"},
 	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", ""},
 	{"internal/pages", "pkg/dcr", ""},
+	{"internal/endpoint/register", "internal/httpapi pkg/broker/credential pkg/broker/telemetry pkg/dcr", "an endpoint decodes, calls a port and writes; it knows no adapter"},
 	{"internal/oauthform", "internal/httpapi pkg/broker pkg/broker/clients pkg/broker/telemetry pkg/dcr", ""},
 	{"internal/metadata", "internal/environment internal/httpapi pkg/broker pkg/discovery", ""},
 	{"internal/relay", "internal/httpapi internal/oauthform pkg/broker pkg/broker/telemetry pkg/dcr pkg/broker/clients pkg/broker/policy", ""},

@@ -23,6 +23,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
@@ -285,7 +286,7 @@ func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Log
 		return nil, err
 	}
 	rt := httpapi.NewRouter(log)
-	httpapi.RegistrationRoutes(rt, service)
+	register.Mount(rt, service)
 	published.Mount(rt)
 	if c.Mode == broker.ModeDirect {
 		wire.TokenRoutes(rt, c, clients.NewDirect(store, time.Now))

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
@@ -43,7 +44,7 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	}
 	rt := httpapi.NewRouter(log)
 	wellKnown.Mount(rt)
-	httpapi.RegistrationRoutes(rt, service)
+	register.Mount(rt, service)
 	b := &localBroker{handler: rt, service: service, store: store}
 	if c.Mode == broker.ModeDirect {
 		wire.TokenRoutes(rt, c, service)

@@ -1,4 +1,4 @@
-package httpapi_test
+package register_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -75,7 +76,7 @@ func newStack(t *testing.T) *stack {
 	}
 	s.iat = tok.Reveal()
 	rt := httpapi.NewRouter(log)
-	httpapi.RegistrationRoutes(rt, service)
+	register.Mount(rt, service)
 	srv := httptest.NewServer(rt)
 	t.Cleanup(srv.Close)
 	s.url = srv.URL
