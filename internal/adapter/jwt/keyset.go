@@ -131,17 +131,6 @@ func known(key *jose.JSONWebKey) (*jose.JSONWebKey, error) {
 	return key, nil
 }
 
-// HTTPClient returns a copy of c, or of a plain one if it is nil, that follows no
-// redirects.
-func HTTPClient(c *http.Client) *http.Client {
-	client := new(http.Client)
-	if c != nil {
-		*client = *c
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return client
-}
-
 // FetchKeys fetches a JWK Set and returns the keys that verify signatures of one of
 // algorithms. There being none is an error.
 func FetchKeys(ctx context.Context, client *http.Client, url string, algorithms []jose.SignatureAlgorithm) (Keys, error) {
