@@ -67,7 +67,10 @@ type fetched struct {
 // seconds. It fetches nothing yet. Keys that cannot be fetched anew stay good
 // until they are maxStale old; 0 is for ever.
 func NewKeySet(fetch func(context.Context) (Keys, error), maxStale time.Duration, now func() time.Time) *KeySet {
-	s := &KeySet{fetch: fetch, now: now, maxStale: maxStale, turn: make(chan struct{}, 1)}
+	// The wall clock decides: the monotonic clock may stand still while Lambda
+	// has the process frozen, and a withdrawn key would then stay good for days.
+	wall := func() time.Time { return now().Round(0) }
+	s := &KeySet{fetch: fetch, now: wall, maxStale: maxStale, turn: make(chan struct{}, 1)}
 	s.last.Store(&fetched{})
 	return s
 }
