@@ -25,6 +25,7 @@ const (
 // The whole flow of brokered mode on the real bootstraps. Each has a role of its
 // own.
 func TestBrokeredModeOnBootstraps(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 3)
 	t.Run("identical open registrations are one client, without a call of Cognito", func(t *testing.T) { testOpenRegistration(t, d) })
 	t.Run("the whole flow through the shared app client", func(t *testing.T) { testSharedFlow(t, d) })
@@ -188,6 +189,7 @@ func testDedicated(t *testing.T, d *deployment) {
 // If the private function fails, the page does not say why, and the user can try
 // again.
 func TestProvisionThatFails(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 10)
 	works := d.all["provision"]
 	env := maps.Clone(d.env)

@@ -170,6 +170,7 @@ func checkFiles(t *testing.T, pattern string, names map[string]bool, unused stri
 
 // Each function answers all its events in one process.
 func TestBootstrapsAnswerEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, dynamodbtest.Endpoint(t))
 	w.store()
 	w.bootstrapsAnswer(steps, "register", "token")
@@ -177,6 +178,7 @@ func TestBootstrapsAnswerEvents(t *testing.T) {
 
 // The metadata function needs no table, so it is tested without DynamoDB, too.
 func TestMetadataAnswersEvents(t *testing.T) {
+	t.Parallel()
 	newWorld(t, "").bootstrapsAnswer(steps, "metadata")
 }
 
@@ -229,6 +231,7 @@ func (w *world) bootstrapsAnswer(steps []step, names ...string) {
 
 // Under net/http the same handlers give the same answers.
 func TestNetHTTPAnswersEvents(t *testing.T) {
+	t.Parallel()
 	newWorld(t, "").netHTTPAnswers(steps)
 }
 

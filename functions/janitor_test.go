@@ -21,6 +21,7 @@ import (
 // One run of the janitor, started as by its schedule, does everything that brokered
 // mode needs.
 func TestJanitorOfBrokeredMode(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 10)
 	open := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
 	b := d.browser()
@@ -59,6 +60,7 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 }
 
 func TestJanitorOfDirectMode(t *testing.T) {
+	t.Parallel()
 	d := deployDirect(t, "ssm:"+policyParameter)
 	expired := d.register(publicMetadata, redirectURI, "")
 	updating := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), redirectURI, "Bearer "+d.real[exampleInitial])

@@ -54,6 +54,7 @@ func (j *journal) next() string {
 // in requests that succeed, in requests that Cognito refuses, and in answers of
 // Cognito that repeat the request. The log, at the level debug, has none of them.
 func TestNoSecretIsLogged(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		world func(*testing.T, string) *world

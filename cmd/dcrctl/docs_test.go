@@ -205,6 +205,7 @@ func TestCookbookPoliciesAreValid(t *testing.T) {
 // Each section has a client and a grant of its own, each question is answered with
 // yes, and policy.json is the last policy that the page has shown.
 func TestOperationsPageRuns(t *testing.T) {
+	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
 	body, err := os.ReadFile(runbook)
 	if err != nil {

@@ -77,11 +77,13 @@ func normalize(s string) string {
 
 // Commands that need neither table nor user pool.
 func TestScriptsWithoutAWS(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/local", UpdateScripts: *update, ContinueOnError: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitCode},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("FIXTURES", fixtures(t))
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 	})
@@ -98,6 +100,7 @@ func fixtures(t *testing.T) string {
 
 // Each script has a table and a user pool of its own.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
@@ -172,6 +175,7 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 		"ISSUER": "https://auth.example.com", "USER_POOL_ID": "us-east-1_local00001", "COGNITO_DOMAIN": "https://pool.example.com",
 		"COGNITO_BACK_CHANNEL": address, "SCOPES": "openid mcp/read mcp/write", "DEPLOYMENT_ID": "test", "KEYS": "keys.json",
 		"LOGIN_VERSION": strconv.Itoa(login), "RESOURCE_BINDING": strconv.FormatBool(login == 2), "FIXTURES": fixtures(t), "LANG": "C", "LC_ALL": "",
+		"GORACE": os.Getenv("GORACE"), // dcrctl here is the test's own binary
 	} {
 		e.Setenv(name, value)
 	}
