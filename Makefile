@@ -1,4 +1,4 @@
-.PHONY: help run demo build dist bench test test-browser test-template test-cdk synth screenshots casts e2e sam-local test-sam check
+.PHONY: help run demo build dist bench test test-browser test-template test-cdk synth screenshots casts graph e2e sam-local test-sam check
 .DEFAULT_GOAL := help
 
 GO ?= go
@@ -67,6 +67,9 @@ test-sam: go ## run the protocol scripts and events through sam local, with a Do
 
 bench: go ## measure requests, sizes and start-up of the functions, and write docs/performance.md
 	@GO="$(GO)" $(GO) run ./bench $(ARGS)
+
+graph: go ## print the import graph of pkg/broker, by level
+	@GO="$(GO)" scripts/graph.sh
 
 check: go ## gofmt, go vet, staticcheck, and the tests of the architecture and the docs
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted >&2; exit 1; }

@@ -6,7 +6,8 @@
 //
 //   - Code: each package imports only what the architecture allows, and functions
 //     and use cases do not link packages that they do not need or must not have, such
-//     as Cognito's API or the network.
+//     as Cognito's API or the network. docs/architecture.md lists what each function
+//     links.
 //   - Documents: the tests that they name exist, each requirement that
 //     docs/conformance.md calls met names a test, links and names in the documents for
 //     deployment are right, and the estimate in docs/costs.md follows from its

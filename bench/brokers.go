@@ -19,10 +19,11 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/relay"
+	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -160,7 +161,7 @@ func (p *parts) registrations(apps broker.AppClients) (*usecase.Service, error) 
 	if err != nil {
 		return nil, err
 	}
-	httpapi.RegistrationRoutes(p.router, service)
+	register.Mount(p.router, service)
 	return service, nil
 }
 
@@ -232,11 +233,9 @@ func publishing(string) (*deployment, error) {
 	}))
 	defer pool.Close()
 	p.config.CognitoDiscovery = pool.URL
-	documents, err := metadata.Configured(p.config, p.log)
-	if err != nil {
+	if err := metadata.Routes(p.router, p.config, p.log); err != nil {
 		return nil, err
 	}
-	documents.Mount(p.router)
 	// The first request fetches the document; later ones come from memory.
 	b := &deployment{p.router, p.clock, asItIs}
 	w := httptest.NewRecorder()

@@ -23,12 +23,13 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
@@ -283,13 +284,11 @@ func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	published, err := metadata.Configured(c, log)
-	if err != nil {
+	rt := httpapi.NewRouter(log)
+	register.Mount(rt, service)
+	if err := metadata.Routes(rt, c, log); err != nil {
 		return nil, err
 	}
-	rt := httpapi.NewRouter(log)
-	httpapi.RegistrationRoutes(rt, service)
-	published.Mount(rt)
 	if c.Mode == broker.ModeDirect {
 		wire.TokenRoutes(rt, c, clients.NewDirect(store, time.Now))
 		return rt, nil
