@@ -170,6 +170,19 @@ func (f *Faults) Do(method string, call func() error) error {
 	return fmt.Errorf("%s, call %d, %s: %w", method, n, p, ErrInjected)
 }
 
+// Result is Do for a call that returns something, which is lost with the reply.
+func Result[T any](f *Faults, method string, call func() (T, error)) (T, error) {
+	var got, none T
+	err := f.Do(method, func() (err error) {
+		got, err = call()
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return got, nil
+}
+
 // count counts a call and reports whether it is to fail, and where.
 func (f *Faults) count(method string) (p Point, n int, failing bool) {
 	f.mu.Lock()
