@@ -170,8 +170,8 @@ func (f *Faults) Do(method string, call func() error) error {
 	return fmt.Errorf("%s, call %d, %s: %w", method, n, p, ErrInjected)
 }
 
-// Result is Do for a call that returns something, which is lost with the reply.
-func Result[T any](f *Faults, method string, call func() (T, error)) (T, error) {
+// result is Do for a call that returns something, which is lost with the reply.
+func result[T any](f *Faults, method string, call func() (T, error)) (T, error) {
 	var got, none T
 	err := f.Do(method, func() (err error) {
 		got, err = call()

@@ -67,7 +67,7 @@ func (g *Grants) EndGrant(ctx context.Context, id string) error {
 }
 
 func (g *Grants) end(ctx context.Context, method string, which func(Grant) bool) (int, error) {
-	return Result(g.Faults, method, func() (int, error) {
+	return result(g.Faults, method, func() (int, error) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}

@@ -60,7 +60,7 @@ func (a *Pool) All() map[string]AppClient {
 
 // Create implements broker.AppClients.
 func (a *Pool) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
-	return Result(a.Faults, "Create", func() (broker.NewAppClient, error) {
+	return result(a.Faults, "Create", func() (broker.NewAppClient, error) {
 		if err := ctx.Err(); err != nil {
 			return broker.NewAppClient{}, err
 		}
@@ -79,7 +79,7 @@ func (a *Pool) Create(ctx context.Context, marker string, m dcr.ClientMetadata) 
 
 // CreateBrokered implements broker.AppClientMaker.
 func (a *Pool) CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
-	return Result(a.Faults, "CreateBrokered", func() (broker.NewAppClient, error) {
+	return result(a.Faults, "CreateBrokered", func() (broker.NewAppClient, error) {
 		if err := ctx.Err(); err != nil {
 			return broker.NewAppClient{}, err
 		}
@@ -195,7 +195,7 @@ func (a *Pool) Delete(ctx context.Context, id, marker string) error {
 
 // Exists implements broker.AppClients.
 func (a *Pool) Exists(ctx context.Context, id string) (bool, error) {
-	return Result(a.Faults, "Exists", func() (bool, error) {
+	return result(a.Faults, "Exists", func() (bool, error) {
 		_, ok := a.All()[id]
 		return ok, ctx.Err()
 	})
@@ -217,7 +217,7 @@ func (a *Pool) Drop(id string) {
 
 // Foreign implements broker.AppClientAdopter.
 func (a *Pool) Foreign(ctx context.Context, id string) (*broker.ForeignAppClient, error) {
-	return Result(a.Faults, "Foreign", func() (*broker.ForeignAppClient, error) {
+	return result(a.Faults, "Foreign", func() (*broker.ForeignAppClient, error) {
 		c, ok := a.All()[id]
 		if !ok {
 			return nil, broker.ErrNotFound

@@ -191,7 +191,7 @@ func (w *world) check() {
 func (w *world) checkAppClients() {
 	ctx := w.t.Context()
 	there := make(map[string]string) // markers by id
-	for c, err := range w.cognito.apps.List(ctx) {
+	for c, err := range w.cognito.inner.List(ctx) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
