@@ -123,8 +123,8 @@ type Props struct {
 	// measured against, and sets nothing. Default: 1000, which is Cognito's unless
 	// AWS has raised it.
 	AppClientQuota int
-	// Tracing has AWS X-Ray told of requests and of the functions' calls of AWS,
-	// which costs by the trace.
+	// Tracing turns on Lambda's active tracing, which sends traces of the
+	// functions' invocations to AWS X-Ray. AWS charges for each trace.
 	Tracing bool
 
 	// RemovalPolicy of the table and the keys. Default: RETAIN. Any other than

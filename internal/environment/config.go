@@ -115,11 +115,6 @@ type Config struct {
 	// that of the region.
 	DynamoDBEndpoint string
 
-	// XRayDaemon (TRACING) is where calls of AWS are reported to AWS X-Ray: with
-	// xray, what Lambda says in AWS_XRAY_DAEMON_ADDRESS; empty with off, the
-	// default, which costs nothing.
-	XRayDaemon string
-
 	// Deployment (DEPLOYMENT_ID) tells the app clients of this deployment from
 	// everybody else's: 1 to 32 of a-z, 0-9 and -. It must never change, and no
 	// two deployments on one pool may share it. Required.

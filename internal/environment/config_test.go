@@ -114,9 +114,6 @@ func TestFaults(t *testing.T) {
 		{"FORWARD_RESOURCE", "yes", ""}, // the register function does not read it
 		{"TABLE_NAME", "", "must be set"},
 		{"DYNAMODB_ENDPOINT", "localhost:8000", "scheme and host"},
-		{"TRACING", "on", "off or xray"},
-		{"TRACING", "xray", "AWS_XRAY_DAEMON_ADDRESS"},
-		{"TRACING", "off", ""},
 		{"DEPLOYMENT_ID", "Prod", "a-z"},
 		{"DEPLOYMENT_ID", strings.Repeat("a", 33), "1 to 32"},
 		{"POLICY", "/nowhere/policy.json", "no such file"},
@@ -138,19 +135,6 @@ func TestFaults(t *testing.T) {
 			_, err := Registration(getenv(env))
 			wantFault(t, err, tt.name, tt.says)
 		})
-	}
-}
-
-func TestTracing(t *testing.T) {
-	env := complete()
-	env["TRACING"] = "xray"
-	for daemon, says := range map[string]string{"169.254.79.129:2000": "", "localhost": "address and a port"} {
-		env["AWS_XRAY_DAEMON_ADDRESS"] = daemon
-		c, err := Registration(getenv(env))
-		wantFault(t, err, "TRACING", says)
-		if err == nil && c.XRayDaemon != daemon {
-			t.Errorf("XRayDaemon = %q, want %q", c.XRayDaemon, daemon)
-		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -176,21 +175,6 @@ func (e *env) storage(c *Config) {
 	c.Table = e.required("TABLE_NAME")
 	if c.DynamoDBEndpoint = e.getenv("DYNAMODB_ENDPOINT"); c.DynamoDBEndpoint != "" {
 		e.anyOrigin("DYNAMODB_ENDPOINT", c.DynamoDBEndpoint)
-	}
-	e.tracing(c)
-}
-
-func (e *env) tracing(c *Config) {
-	switch tracing := e.or("TRACING", "off"); tracing {
-	case "off":
-	case "xray":
-		if c.XRayDaemon = e.getenv("AWS_XRAY_DAEMON_ADDRESS"); c.XRayDaemon == "" {
-			e.fault("TRACING", "xray needs AWS_XRAY_DAEMON_ADDRESS, which Lambda sets")
-		} else if _, err := netip.ParseAddrPort(c.XRayDaemon); err != nil {
-			e.fault("TRACING", "AWS_XRAY_DAEMON_ADDRESS is %q, which is not an address and a port", c.XRayDaemon)
-		}
-	default:
-		e.fault("TRACING", "want off or xray, not %q", tracing)
 	}
 }
 
