@@ -138,14 +138,14 @@ type Props struct {
 }
 
 // Mode is who the authorization server is that clients see.
-type Mode string
+type Mode = broker.Mode
 
 const (
 	// Brokered has the broker in front of Cognito, with a consent page.
-	Brokered = Mode(broker.ModeBrokered)
+	Brokered = broker.ModeBrokered
 	// Direct has Cognito itself, with an app client for each registration. Read
 	// what it does not defend in docs/threat-model.md first.
-	Direct = Mode(broker.ModeDirect)
+	Direct = broker.ModeDirect
 )
 
 // Scope is a scope that the deployment offers.
