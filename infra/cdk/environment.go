@@ -29,7 +29,7 @@ const (
 	janitor   function = "janitor"
 )
 
-// reads says which part of the configuration a function reads.
+// reads has the loader of each function's settings.
 var reads = map[function]func(func(string) string) (*environment.Config, error){
 	register:  environment.Registration,
 	metadata:  environment.Metadata,
@@ -39,16 +39,17 @@ var reads = map[function]func(func(string) string) (*environment.Config, error){
 	janitor:   environment.AppClients,
 }
 
-// variables is what the functions are told.
+// variables are the environment variables of the functions.
 type variables struct {
 	// values are the variables that have a value. Lambda itself sets AWS_REGION.
 	values map[string]string
-	// here are paths on this machine of files that the functions have packed.
+	// here has the path on this machine of each file that the functions have
+	// packed, by its path on Lambda.
 	here map[string]string
 }
 
-// of returns the variables that f reads, and nothing else, as the function
-// itself says when it reads its configuration; and what it finds wrong.
+// of returns exactly the variables that f reads, and the faults that it finds.
+// It runs f's own loader and records which variables the loader reads.
 func (e *variables) of(f function) (map[string]*string, []error) {
 	vars := make(map[string]*string)
 	_, err := reads[f](func(name string) string {
@@ -67,8 +68,8 @@ func (e *variables) of(f function) (map[string]*string, []error) {
 	return vars, each(err)
 }
 
-// files are those that a function with these variables has packed: name in the
-// package and path on this machine.
+// files returns the files that a function with these variables has packed: path
+// on this machine by name in the package.
 func (e *variables) files(vars map[string]*string) map[string]string {
 	files := make(map[string]string)
 	for _, name := range []string{"POLICY", "BRAND_LOGO"} {
@@ -79,7 +80,7 @@ func (e *variables) files(vars map[string]*string) map[string]string {
 	return files
 }
 
-// each takes joined errors apart.
+// each returns the errors that were joined to err.
 func each(err error) []error {
 	if err == nil {
 		return nil
@@ -92,8 +93,8 @@ func each(err error) []error {
 
 var unresolved = regexp.MustCompile(`\$\{Token\[([^\]]*)\]\}`)
 
-// known returns what the check of a variable is shown for a value that is known
-// at deployment only. Different tokens stay different.
+// known replaces the tokens in a value, which only a deployment resolves, by
+// text that passes the check of the variable. Different tokens stay different.
 func known(name, v string) string {
 	whole := unresolved.FindString(v) == v
 	switch {
@@ -119,8 +120,8 @@ func known(name, v string) string {
 	})
 }
 
-// environmentOf makes of props what the functions read. What depends on
-// resources is in already.
+// environmentOf returns the variables that props set, besides those given, which
+// depend on resources.
 func environmentOf(p *Props, given map[string]string) (*variables, error) {
 	e := &variables{values: maps.Clone(given), here: make(map[string]string)}
 	set := func(name, value string) {
@@ -182,8 +183,8 @@ func environmentOf(p *Props, given map[string]string) (*variables, error) {
 	return e, errors.Join(faults...)
 }
 
-// checkBrand asks the pages themselves, which the configuration does not: it
-// looks only whether the file is there.
+// checkBrand checks the content of the logo with package pages. The functions'
+// settings only require that the file exists.
 func checkBrand(p *Props) error {
 	b := pages.Brand{Name: "unresolved"}
 	if p.Brand.Name != "" {
@@ -192,7 +193,7 @@ func checkBrand(p *Props) error {
 	if p.Brand.Logo != "" {
 		var err error
 		if b.Logo, err = os.ReadFile(p.Brand.Logo); err != nil {
-			return nil // the configuration says so
+			return nil // a fault of BRAND_LOGO already
 		}
 	}
 	if _, err := pages.New(b); err != nil {
@@ -208,7 +209,7 @@ func duration(d time.Duration) string {
 	return d.String()
 }
 
-// propOf says which prop sets a variable, for messages.
+// propOf has the prop that sets each variable, for messages.
 var propOf = map[string]string{
 	"ISSUER": "Domain.Name", "AUTHORIZATION": "Mode", "LOG_LEVEL": "LogLevel", "USER_POOL_ID": "UserPool", "COGNITO_DOMAIN": "CognitoDomain",
 	"COGNITO_ISSUER": "CognitoIssuer", "SCOPES": "Scopes", "SCOPES_SUPPORTED": "ScopesSupported", "GRANT_TYPES_SUPPORTED": "GrantTypesSupported",
@@ -220,7 +221,7 @@ var propOf = map[string]string{
 	"APP_CLIENT_QUOTA": "AppClientQuota",
 }
 
-// inProps names the prop in place of the variable.
+// inProps replaces the variable by the prop that sets it.
 func inProps(fault string) string {
 	name, rest, ok := strings.Cut(fault, ": ")
 	if prop := propOf[name]; ok && prop != "" {
@@ -229,7 +230,7 @@ func inProps(fault string) string {
 	return fault
 }
 
-// faults collects what is wrong, each once and in the order found.
+// faults are collected each once, in the order found.
 type faults []string
 
 func (f *faults) add(format string, args ...any) {

@@ -137,7 +137,7 @@ type Props struct {
 	AlarmTopic awssns.ITopic
 }
 
-// Mode is who the authorization server is that clients see.
+// Mode says which authorization server clients see.
 type Mode = broker.Mode
 
 const (

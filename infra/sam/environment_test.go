@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// reads says which part of the configuration a function reads.
+// reads has the loader of each function's settings.
 var reads = map[string]func(func(string) string) (*environment.Config, error){
 	"register":  environment.Registration,
 	"metadata":  environment.Metadata,
@@ -56,14 +56,14 @@ func packed(t *testing.T) string {
 	return dir
 }
 
-// A function starts with what the template tells it, and is told what it reads
-// and no more. What it reads and has no value is there too, since `sam local`
-// sets no variables but those.
-func TestFunctionsAreToldWhatTheyRead(t *testing.T) {
+// A function starts with the variables that the template sets, and the template
+// sets no variable that the function does not read. A variable without a value is
+// declared too, since `sam local` sets only declared variables.
+func TestFunctionsHaveTheVariablesTheyRead(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		values := inTheCloud(packed(t))
 		for name, id := range s.functions() {
-			told := template.Environment(id)
+			env := template.Environment(id)
 			declared, _ := template.Resources[id].Get("Environment", "Variables").(map[string]any)
 			read := make(map[string]bool)
 			_, err := reads[name](func(variable string) string {
@@ -71,14 +71,14 @@ func TestFunctionsAreToldWhatTheyRead(t *testing.T) {
 					return v
 				}
 				read[variable] = true
-				return values.Replace(told[variable])
+				return values.Replace(env[variable])
 			})
 			if err != nil {
 				t.Errorf("%s does not start: %v", name, err)
 			}
-			for variable, value := range told {
+			for variable, value := range env {
 				if !read[variable] {
-					t.Errorf("%s is told %s=%s, and does not read it", name, variable, value)
+					t.Errorf("%s has %s=%s, but does not read it", name, variable, value)
 				}
 			}
 			for _, variable := range slices.Sorted(maps.Keys(read)) {
@@ -90,7 +90,7 @@ func TestFunctionsAreToldWhatTheyRead(t *testing.T) {
 	})
 }
 
-func TestWhatFunctionsAreTold(t *testing.T) {
+func TestValuesOfVariables(t *testing.T) {
 	everything := sets[2]
 	for _, tt := range []struct {
 		set                      set
@@ -118,8 +118,8 @@ func TestWhatFunctionsAreTold(t *testing.T) {
 		{sets[3], "register", "POLICY", "s3://documents/dcr/policy.json"},
 		{sets[4], "register", "POLICY", "/packed/policy.json"},
 	} {
-		told := tt.set.template(t).Environment(tt.set.functions()[tt.function])
-		if got := inTheCloud("/packed").Replace(told[tt.variable]); got != tt.want {
+		env := tt.set.template(t).Environment(tt.set.functions()[tt.function])
+		if got := inTheCloud("/packed").Replace(env[tt.variable]); got != tt.want {
 			t.Errorf("%s: %s of %s is %q, want %q", tt.set.name, tt.variable, tt.function, got, tt.want)
 		}
 	}

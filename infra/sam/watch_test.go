@@ -234,13 +234,13 @@ func TestOutputs(t *testing.T) {
 	})
 }
 
-// dcrctl is told what the janitor is told, as a file for --env-file.
+// dcrctl gets the variables of the janitor, as a file for --env-file.
 func TestOperatorEnvironmentIsThatOfTheJanitor(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		want := template.Environment("JanitorFunction")
 		want["AWS_REGION"] = "${AWS::Region}"
 		for _, name := range []string{"LOG_LEVEL", "PROTECTED_RESOURCES"} {
-			delete(want, name) // of no use to it
+			delete(want, name) // dcrctl does not use it
 		}
 		got := make(map[string]string)
 		for line := range strings.Lines(template.Outputs["OperatorEnvironment"]) {
@@ -254,11 +254,11 @@ func TestOperatorEnvironmentIsThatOfTheJanitor(t *testing.T) {
 			}
 		}
 		if !maps.Equal(got, want) {
-			t.Errorf("dcrctl is told\n%v, the janitor\n%v", got, want)
+			t.Errorf("dcrctl gets\n%v, the janitor\n%v", got, want)
 		}
 		values := inTheCloud(packed(t))
 		if _, err := environment.AppClients(func(name string) string { return values.Replace(got[name]) }); err != nil {
-			t.Errorf("dcrctl does not begin: %v", err)
+			t.Errorf("dcrctl does not start: %v", err)
 		}
 	})
 }
