@@ -17,7 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 )
 
-// function is a name of one of the Lambda functions.
+// function is the name of a Lambda function.
 type function string
 
 const (
@@ -29,7 +29,7 @@ const (
 	janitor   function = "janitor"
 )
 
-// reads has the loader of each function's settings.
+// reads has the functions that read a function's part of the configuration.
 var reads = map[function]func(func(string) string) (*environment.Config, error){
 	register:  environment.Registration,
 	metadata:  environment.Metadata,
@@ -39,17 +39,17 @@ var reads = map[function]func(func(string) string) (*environment.Config, error){
 	janitor:   environment.AppClients,
 }
 
-// variables are the environment variables of the functions.
+// variables has the variables of all functions.
 type variables struct {
 	// values are the variables that have a value. Lambda itself sets AWS_REGION.
 	values map[string]string
-	// here has the path on this machine of each file that the functions have
-	// packed, by its path on Lambda.
-	here map[string]string
+	// local has the paths on this machine of packed files, by their paths in the
+	// functions.
+	local map[string]string
 }
 
-// of returns exactly the variables that f reads, and the faults that it finds.
-// It runs f's own loader and records which variables the loader reads.
+// of returns only the variables that f reads, and the faults of their values. It
+// finds both with the code that reads the configuration in the function.
 func (e *variables) of(f function) (map[string]*string, []error) {
 	vars := make(map[string]*string)
 	_, err := reads[f](func(name string) string {
@@ -60,28 +60,28 @@ func (e *variables) of(f function) (map[string]*string, []error) {
 		if name != "AWS_REGION" {
 			vars[name] = &v
 		}
-		if path, packed := e.here[v]; packed {
+		if path, packed := e.local[v]; packed {
 			return path
 		}
-		return known(name, v)
+		return withoutTokens(name, v)
 	})
-	return vars, each(err)
+	return vars, unjoin(err)
 }
 
-// files returns the files that a function with these variables has packed: path
-// on this machine by name in the package.
+// files returns the files in the package of a function with these variables:
+// the path on this machine by the name in the package.
 func (e *variables) files(vars map[string]*string) map[string]string {
 	files := make(map[string]string)
 	for _, name := range []string{"POLICY", "BRAND_LOGO"} {
-		if v := vars[name]; v != nil && e.here[*v] != "" {
-			files[strings.TrimPrefix(*v, task)] = e.here[*v]
+		if v := vars[name]; v != nil && e.local[*v] != "" {
+			files[strings.TrimPrefix(*v, task)] = e.local[*v]
 		}
 	}
 	return files
 }
 
-// each returns the errors that were joined to err.
-func each(err error) []error {
+// unjoin returns the errors that err joins.
+func unjoin(err error) []error {
 	if err == nil {
 		return nil
 	}
@@ -93,9 +93,10 @@ func each(err error) []error {
 
 var unresolved = regexp.MustCompile(`\$\{Token\[([^\]]*)\]\}`)
 
-// known replaces the tokens in a value, which only a deployment resolves, by
-// text that passes the check of the variable. Different tokens stay different.
-func known(name, v string) string {
+// withoutTokens returns v with a valid value in place of each token, whose
+// value is known only at deployment, so that the variable can be checked.
+// Different tokens get different values.
+func withoutTokens(name, v string) string {
 	whole := unresolved.FindString(v) == v
 	switch {
 	case whole && name == "USER_POOL_ID":
@@ -113,17 +114,17 @@ func known(name, v string) string {
 			return '-'
 		}, strings.ToLower(unresolved.FindStringSubmatch(t)[1]))
 		at := strings.Index(v, t)
-		if at == 0 || v[at-1] == '"' { // in place of a URL's scheme and host
+		if at == 0 || v[at-1] == '"' { // the token stands for scheme and host of a URL
 			return "https://" + strings.Trim(id, "-") + ".invalid"
 		}
 		return strings.Trim(id, "-")
 	})
 }
 
-// environmentOf returns the variables that props set, besides those given, which
-// depend on resources.
-func environmentOf(p *Props, given map[string]string) (*variables, error) {
-	e := &variables{values: maps.Clone(given), here: make(map[string]string)}
+// environmentOf returns the environment for props. resources has the variables
+// that come from resources.
+func environmentOf(p *Props, resources map[string]string) (*variables, error) {
+	e := &variables{values: maps.Clone(resources), local: make(map[string]string)}
 	set := func(name, value string) {
 		if value != "" {
 			e.values[name] = value
@@ -156,7 +157,7 @@ func environmentOf(p *Props, given map[string]string) (*variables, error) {
 	set("LOGIN_VERSION", strconv.Itoa(p.LoginVersion))
 	set("POLICY", p.Policy.reference)
 	if p.Policy.file != "" {
-		e.here[p.Policy.reference] = p.Policy.file
+		e.local[p.Policy.reference] = p.Policy.file
 	}
 	var faults []error
 	for _, v := range []struct {
@@ -177,14 +178,14 @@ func environmentOf(p *Props, given map[string]string) (*variables, error) {
 	if p.Brand.Logo != "" {
 		name := task + packedLogo + filepath.Ext(p.Brand.Logo)
 		set("BRAND_LOGO", name)
-		e.here[name] = p.Brand.Logo
+		e.local[name] = p.Brand.Logo
 	}
 	faults = append(faults, checkBrand(p))
 	return e, errors.Join(faults...)
 }
 
-// checkBrand checks the content of the logo with package pages. The functions'
-// settings only require that the file exists.
+// checkBrand checks the brand with the code of the pages. The check of the
+// configuration only tests whether the logo exists.
 func checkBrand(p *Props) error {
 	b := pages.Brand{Name: "unresolved"}
 	if p.Brand.Name != "" {
@@ -193,7 +194,7 @@ func checkBrand(p *Props) error {
 	if p.Brand.Logo != "" {
 		var err error
 		if b.Logo, err = os.ReadFile(p.Brand.Logo); err != nil {
-			return nil // a fault of BRAND_LOGO already
+			return nil // the check of the configuration reports it
 		}
 	}
 	if _, err := pages.New(b); err != nil {
@@ -209,7 +210,7 @@ func duration(d time.Duration) string {
 	return d.String()
 }
 
-// propOf has the prop that sets each variable, for messages.
+// propOf maps variables to the props that set them, for messages.
 var propOf = map[string]string{
 	"ISSUER": "Domain.Name", "AUTHORIZATION": "Mode", "LOG_LEVEL": "LogLevel", "USER_POOL_ID": "UserPool", "COGNITO_DOMAIN": "CognitoDomain",
 	"COGNITO_ISSUER": "CognitoIssuer", "SCOPES": "Scopes", "SCOPES_SUPPORTED": "ScopesSupported", "GRANT_TYPES_SUPPORTED": "GrantTypesSupported",
@@ -221,7 +222,7 @@ var propOf = map[string]string{
 	"APP_CLIENT_QUOTA": "AppClientQuota",
 }
 
-// inProps replaces the variable by the prop that sets it.
+// inProps replaces the variable in a fault by the prop that sets it.
 func inProps(fault string) string {
 	name, rest, ok := strings.Cut(fault, ": ")
 	if prop := propOf[name]; ok && prop != "" {
@@ -230,7 +231,8 @@ func inProps(fault string) string {
 	return fault
 }
 
-// faults are collected each once, in the order found.
+// faults is a list of faults without duplicates, in the order in which they were
+// found.
 type faults []string
 
 func (f *faults) add(format string, args ...any) {

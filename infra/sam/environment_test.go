@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// reads has the loader of each function's settings.
+// reads has the functions that read a function's part of the configuration.
 var reads = map[string]func(func(string) string) (*environment.Config, error){
 	"register":  environment.Registration,
 	"metadata":  environment.Metadata,
@@ -26,10 +26,11 @@ var reads = map[string]func(func(string) string) (*environment.Config, error){
 // byLambda are variables that Lambda sets.
 var byLambda = map[string]string{"AWS_REGION": "us-east-1"}
 
-// guid is the end of a stack's id.
+// guid is the GUID at the end of a stack's id.
 const guid = "51af3dc0-da77-11e4-872e-1234567db123"
 
-// inTheCloud is a text as it is in the cloud. Packed files are in dir.
+// inTheCloud replaces CloudFormation's functions by values as in the cloud.
+// Packed files are in dir.
 func inTheCloud(dir string) *strings.Replacer {
 	group := func(n string) string {
 		return `${Fn::Select ["` + n + `","${Fn::Split [\"-\",\"${Fn::Select [\\\"2\\\",\\\"${Fn::Split [\\\\\\\"/\\\\\\\",\\\\\\\"${AWS::StackId}\\\\\\\"]}\\\"]}\"]}"]}`
@@ -44,7 +45,7 @@ func inTheCloud(dir string) *strings.Replacer {
 	)
 }
 
-// packed is a directory with the files that the sets pack.
+// packed returns a directory with the files that the sets pack.
 func packed(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -56,10 +57,11 @@ func packed(t *testing.T) string {
 	return dir
 }
 
-// A function starts with the variables that the template sets, and the template
-// sets no variable that the function does not read. A variable without a value is
-// declared too, since `sam local` sets only declared variables.
-func TestFunctionsHaveTheVariablesTheyRead(t *testing.T) {
+// Each function starts with the environment in the template, and reads all
+// variables of it. The environment also declares the variables that the
+// function reads and that have no value, because `sam local` sets declared
+// variables only.
+func TestEnvironmentsHaveWhatFunctionsRead(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		values := inTheCloud(packed(t))
 		for name, id := range s.functions() {
@@ -78,7 +80,7 @@ func TestFunctionsHaveTheVariablesTheyRead(t *testing.T) {
 			}
 			for variable, value := range env {
 				if !read[variable] {
-					t.Errorf("%s has %s=%s, but does not read it", name, variable, value)
+					t.Errorf("%s has %s=%s, which it does not read", name, variable, value)
 				}
 			}
 			for _, variable := range slices.Sorted(maps.Keys(read)) {
@@ -90,7 +92,7 @@ func TestFunctionsHaveTheVariablesTheyRead(t *testing.T) {
 	})
 }
 
-func TestValuesOfVariables(t *testing.T) {
+func TestEnvironments(t *testing.T) {
 	everything := sets[2]
 	for _, tt := range []struct {
 		set                      set

@@ -85,7 +85,7 @@ func TestOf(t *testing.T) {
 
 // In brokered mode no function that faces the internet may call Cognito's API,
 // only provision and janitor may (docs/adr/0011-private-provision-function.md).
-func TestBrokeredFunctionsThatFaceTheInternetHaveNoRightOnCognito(t *testing.T) {
+func TestPublicFunctionsHaveNoPermissionOnCognito(t *testing.T) {
 	for _, function := range []string{"register", "metadata", "token", "authorize"} {
 		for _, p := range Of(broker.ModeBrokered, function, "", true) {
 			if strings.HasPrefix(p.Action, "cognito-idp:") {

@@ -1,4 +1,4 @@
-package httpapi
+package register
 
 import (
 	"net/http"
@@ -9,9 +9,9 @@ import (
 )
 
 // bearer returns the request's bearer token (RFC 6750 §2.1), or the zero Token
-// if it has no Authorization header. Anything else in that header is an
-// invalid token: somebody meant to authenticate and would not want to be taken
-// for a stranger.
+// if the request has no Authorization header. Any other Authorization header
+// is an invalid token: the client meant to authenticate, so the request must
+// not be treated as an anonymous one.
 func bearer(r *http.Request) (credential.Token, error) {
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {

@@ -1,4 +1,4 @@
-package httpapi_test
+package register_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -23,8 +24,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// stack is the registration endpoints over a connection, with the use cases
-// behind them and a log that tells everything.
+// stack is the endpoint behind a real connection, with its use case, a pool in
+// memory, and a log at debug level.
 type stack struct {
 	t     *testing.T
 	url   string
@@ -75,7 +76,7 @@ func newStack(t *testing.T) *stack {
 	}
 	s.iat = tok.Reveal()
 	rt := httpapi.NewRouter(log)
-	httpapi.RegistrationRoutes(rt, service)
+	register.Mount(rt, service)
 	srv := httptest.NewServer(rt)
 	t.Cleanup(srv.Close)
 	s.url = srv.URL
@@ -102,7 +103,7 @@ func (s *stack) do(method, path, token, body string) answer {
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	// Nothing that a proxy or a client says of the address may get into an answer.
+	// Addresses in the request must not get into a response.
 	r.Host = "evil.example"
 	r.Header.Set("X-Forwarded-Host", "evil.example")
 	r.Header.Set("X-Forwarded-Proto", "http")
@@ -122,7 +123,7 @@ func (s *stack) do(method, path, token, body string) answer {
 		}
 	}
 	if strings.Contains(a.raw, "evil.example") {
-		s.t.Errorf("%s %s tells the Host header: %s", method, path, a.raw)
+		s.t.Errorf("%s %s: the response has the Host header: %s", method, path, a.raw)
 	}
 	if got := a.header.Get("Access-Control-Allow-Credentials"); got != "" || a.header.Get("Access-Control-Allow-Origin") != "*" {
 		s.t.Errorf("%s %s: CORS for %q with credentials %q, want * and none", method, path, a.header.Get("Access-Control-Allow-Origin"), got)
@@ -156,7 +157,7 @@ const (
 	confidential = `{"client_name":"A","redirect_uris":["https://app.example.com/cb"]}`
 )
 
-// RFC 7591 section 3.2.1 and RFC 7592 section 3.
+// RFC 7591 §3.2.1 and RFC 7592 §3.
 func TestRegistrationOnTheWire(t *testing.T) {
 	s := newStack(t)
 	public := s.do("POST", "/register", "", open)
@@ -182,7 +183,7 @@ func TestRegistrationOnTheWire(t *testing.T) {
 	}
 
 	s.do("POST", "/register", "", `[]`).want(t, "an array", http.StatusBadRequest, "invalid_client_metadata")
-	s.do("POST", "/register", "", `{"redirect_uris":["https://evil.com/cb"]}`).want(t, "a URI nobody allows", http.StatusBadRequest, "invalid_redirect_uri")
+	s.do("POST", "/register", "", `{"redirect_uris":["https://evil.com/cb"]}`).want(t, "a URI that is not allowed", http.StatusBadRequest, "invalid_redirect_uri")
 	s.do("POST", "/register", "", `{"redirect_uris":["http://localhost/"],"software_statement":"x"}`).want(t, "a bad statement", http.StatusBadRequest, "invalid_software_statement")
 	s.do("POST", "/register", "dcr_iat_x", open).want(t, "an unknown token", http.StatusUnauthorized, "invalid_token")
 	if got := s.do("PUT", "/register", "", open); got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") == "" {
@@ -190,18 +191,18 @@ func TestRegistrationOnTheWire(t *testing.T) {
 	}
 }
 
-// RFC 7592 section 2.
+// RFC 7592 §2.
 func TestManagementOnTheWire(t *testing.T) {
 	s := newStack(t)
 	client := s.do("POST", "/register", "", open)
 	path, tok := "/register/"+client.text("client_id"), client.text("registration_access_token")
 
-	// RFC 6750 section 2.3: the header is the one way that we take.
+	// RFC 6750 §2.3: the broker takes the token from the header only.
 	s.do("GET", path+"?access_token="+tok, "", "").want(t, "a token in the query", http.StatusUnauthorized, "invalid_token")
 	read := s.do("GET", path, tok, "")
 	read.want(t, "GET", http.StatusOK, "")
 	if read.raw != client.raw {
-		t.Errorf("GET = %s, want what the registration answered, %s", read.raw, client.raw)
+		t.Errorf("GET = %s, want the response to the registration, %s", read.raw, client.raw)
 	}
 	s.do("PUT", path, tok, open).want(t, "PUT without client_id", http.StatusBadRequest, "invalid_client_metadata")
 	changed := s.do("PUT", path, tok, strings.Replace(open, "{", `{"client_id":"`+client.text("client_id")+`",`, 1))
@@ -219,7 +220,7 @@ func TestManagementOnTheWire(t *testing.T) {
 	}
 }
 
-// Whatever happens, at the most talkative level.
+// No request, successful or not, logs a secret, even at debug level.
 func TestSecretsStayOutOfTheLog(t *testing.T) {
 	s := newStack(t)
 	const wrong = "dcr_rat_wr0ng"
@@ -274,6 +275,6 @@ func TestNothingThatAClientNamesIsFetched(t *testing.T) {
 		t.Errorf("jwks_uri = %q, want it registered", got)
 	}
 	if n := visits.Load(); n != 0 {
-		t.Errorf("%d visits to what the client named, want none", n)
+		t.Errorf("%d requests to the addresses in the registration, want none", n)
 	}
 }

@@ -1,4 +1,4 @@
-package metadata_test
+package cognitoauth_test
 
 import (
 	"context"
@@ -14,14 +14,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
 )
 
 const (
 	poolIssuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123"
-	configured = "https://configured.auth.example.com" // the domain in the configuration
-	published  = "https://published.auth.example.com"  // the domain in the pool's document
+	published  = "https://published.auth.example.com" // the domain in the pool's document
 )
 
 func poolDocument(issuer string) string {
@@ -30,31 +29,22 @@ func poolDocument(issuer string) string {
 		issuer, published+"/oauth2/authorize", published+"/oauth2/token", issuer+"/.well-known/jwks.json")
 }
 
-func fallback(t testing.TB) discovery.Upstream {
-	t.Helper()
-	up, err := discovery.CognitoUpstream(poolIssuer, configured)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return up
+// pool is the user pool's side of the connection.
+type pool struct {
+	requests atomic.Int64
+	mu       sync.Mutex
+	answer   func(*http.Request) (*http.Response, error)
 }
 
-// cognito is the user pool's side of the connection.
-type cognito struct {
-	asked  atomic.Int64
-	mu     sync.Mutex
-	answer func(*http.Request) (*http.Response, error)
-}
-
-func (c *cognito) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.asked.Add(1)
+func (c *pool) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.requests.Add(1)
 	c.mu.Lock()
 	answer := c.answer
 	c.mu.Unlock()
 	return answer(r)
 }
 
-func (c *cognito) set(answer func(*http.Request) (*http.Response, error)) {
+func (c *pool) set(answer func(*http.Request) (*http.Response, error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answer = answer
@@ -86,56 +76,59 @@ func after(d time.Duration, answer func(*http.Request) (*http.Response, error)) 
 	}
 }
 
-func newSource(t testing.TB, c *cognito) *metadata.Source {
+func newDiscovery(t testing.TB, c *pool) *cognitoauth.Discovery {
 	t.Helper()
-	s, err := metadata.NewSource(metadata.SourceConfig{
-		URL:      poolIssuer + "/.well-known/openid-configuration",
-		Fallback: fallback(t),
-		Client:   &http.Client{Transport: c},
+	d, err := cognitoauth.NewDiscovery(cognitoauth.DiscoveryConfig{
+		URL:    poolIssuer + "/.well-known/openid-configuration",
+		Issuer: poolIssuer,
+		Client: &http.Client{Transport: c},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return d
 }
 
-// expect asks s and compares what it says, how long it took to say so and how
-// often Cognito has been asked by then.
-func expect(t *testing.T, when string, s *metadata.Source, c *cognito, domain string, took time.Duration, asked int64) {
+// expect compares the domain in the current document ("" for no document), how
+// long Current took, and how many requests Cognito has had since the start.
+func expect(t *testing.T, when string, d *cognitoauth.Discovery, c *pool, domain string, took time.Duration, requests int64) {
 	t.Helper()
 	start := time.Now()
-	got := s.Current(t.Context())
-	if want := domain + "/oauth2/authorize"; got.Upstream.AuthorizationEndpoint != want {
-		t.Errorf("%s: authorization endpoint = %q, want %q", when, got.Upstream.AuthorizationEndpoint, want)
-	}
-	if want := domain == configured; got.Assumed != want {
-		t.Errorf("%s: assumed = %v, want %v", when, got.Assumed, want)
+	if got := domainOf(d.Current(t.Context())); got != domain {
+		t.Errorf("%s: domain = %q, want %q", when, got, domain)
 	}
 	if d := time.Since(start); d != took {
 		t.Errorf("%s: took %v, want %v", when, d, took)
 	}
-	if n := c.asked.Load(); n != asked {
-		t.Errorf("%s: Cognito asked %d times, want %d", when, n, asked)
+	if n := c.requests.Load(); n != requests {
+		t.Errorf("%s: Cognito had %d requests, want %d", when, n, requests)
 	}
+}
+
+func domainOf(up *discovery.Upstream) string {
+	if up == nil {
+		return ""
+	}
+	return strings.TrimSuffix(up.AuthorizationEndpoint, "/oauth2/authorize")
 }
 
 func TestDocumentIsReadOnceAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cognito{answer: text(200, poolDocument(poolIssuer))}
-		s := newSource(t, c)
-		expect(t, "at first", s, c, published, 0, 1)
-		first := s.Current(t.Context())
+		c := &pool{answer: text(200, poolDocument(poolIssuer))}
+		d := newDiscovery(t, c)
+		expect(t, "at first", d, c, published, 0, 1)
+		first := d.Current(t.Context())
 		time.Sleep(time.Hour - time.Nanosecond)
-		expect(t, "within the hour", s, c, published, 0, 1)
-		if s.Current(t.Context()) != first {
+		expect(t, "within the hour", d, c, published, 0, 1)
+		if d.Current(t.Context()) != first {
 			t.Error("the snapshot changed within the hour")
 		}
 		time.Sleep(time.Nanosecond)
-		expect(t, "after an hour", s, c, published, 0, 2)
+		expect(t, "after an hour", d, c, published, 0, 2)
 	})
 }
 
-func TestColdStartWithoutCognitoServesTheConfiguredEndpoints(t *testing.T) {
+func TestColdStartWithoutCognitoHasNoDocument(t *testing.T) {
 	for name, answer := range map[string]func(*http.Request) (*http.Response, error){
 		"refused":         down,
 		"error":           text(503, `{"message":"Service Unavailable"}`),
@@ -147,18 +140,18 @@ func TestColdStartWithoutCognitoServesTheConfiguredEndpoints(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := &cognito{answer: answer}
-				s := newSource(t, c)
-				expect(t, "at first", s, c, configured, 0, 1)
+				c := &pool{answer: answer}
+				d := newDiscovery(t, c)
+				expect(t, "at first", d, c, "", 0, 1)
 				time.Sleep(time.Minute - time.Nanosecond)
-				expect(t, "within the minute", s, c, configured, 0, 1)
+				expect(t, "within the minute", d, c, "", 0, 1)
 				time.Sleep(time.Nanosecond)
-				expect(t, "after a minute", s, c, configured, 0, 2)
+				expect(t, "after a minute", d, c, "", 0, 2)
 				c.set(text(200, poolDocument(poolIssuer)))
 				time.Sleep(time.Minute)
-				expect(t, "once Cognito answers", s, c, published, 0, 3)
+				expect(t, "once Cognito answers", d, c, published, 0, 3)
 				time.Sleep(time.Minute)
-				expect(t, "a minute later", s, c, published, 0, 3)
+				expect(t, "a minute later", d, c, published, 0, 3)
 			})
 		})
 	}
@@ -175,58 +168,58 @@ func (errReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestSilentCognitoHoldsUpTheFirstRequestForThreeSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cognito{answer: silent}
-		s := newSource(t, c)
-		expect(t, "at first", s, c, configured, 3*time.Second, 1)
-		expect(t, "at once again", s, c, configured, 0, 1)
+		c := &pool{answer: silent}
+		d := newDiscovery(t, c)
+		expect(t, "at first", d, c, "", 3*time.Second, 1)
+		expect(t, "at once again", d, c, "", 0, 1)
 		time.Sleep(time.Minute)
-		expect(t, "after a minute", s, c, configured, 250*time.Millisecond, 2)
-		expect(t, "while being asked", s, c, configured, 0, 2)
+		expect(t, "after a minute", d, c, "", 250*time.Millisecond, 2)
+		expect(t, "while it is fetched", d, c, "", 0, 2)
 		time.Sleep(3 * time.Second)
 	})
 }
 
-func TestRequestThatIsGivenUpGetsTheConfiguredEndpoints(t *testing.T) {
+func TestRequestThatIsGivenUpGetsNoDocument(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cognito{answer: after(2*time.Second, text(200, poolDocument(poolIssuer)))}
-		s := newSource(t, c)
+		c := &pool{answer: after(2*time.Second, text(200, poolDocument(poolIssuer)))}
+		d := newDiscovery(t, c)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if got := s.Current(ctx); !got.Assumed {
-			t.Errorf("Current = %+v, want an assumed one", got)
+		if got := d.Current(ctx); got != nil {
+			t.Errorf("Current = %+v, want nil", got)
 		}
-		// Its fetch goes on for those who joined it.
-		expect(t, "who joins", s, c, published, time.Second, 1)
+		// Its fetch goes on for the requests that joined it.
+		expect(t, "a request that joins", d, c, published, time.Second, 1)
 	})
 }
 
 func TestStaleDocumentIsServedWhileCognitoDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cognito{answer: text(200, poolDocument(poolIssuer))}
-		s := newSource(t, c)
-		expect(t, "at first", s, c, published, 0, 1)
+		c := &pool{answer: text(200, poolDocument(poolIssuer))}
+		d := newDiscovery(t, c)
+		expect(t, "at first", d, c, published, 0, 1)
 		c.set(down)
 		time.Sleep(time.Hour)
-		expect(t, "an hour later", s, c, published, 0, 2)
+		expect(t, "an hour later", d, c, published, 0, 2)
 		time.Sleep(59 * time.Second)
-		expect(t, "within the minute", s, c, published, 0, 2)
+		expect(t, "within the minute", d, c, published, 0, 2)
 		time.Sleep(time.Second)
-		expect(t, "a minute later", s, c, published, 0, 3)
+		expect(t, "a minute later", d, c, published, 0, 3)
 		time.Sleep(72 * time.Hour)
-		expect(t, "days later", s, c, published, 0, 4)
+		expect(t, "days later", d, c, published, 0, 4)
 		c.set(text(200, strings.ReplaceAll(poolDocument(poolIssuer), published, "https://moved.example.com")))
 		time.Sleep(time.Minute)
-		expect(t, "once Cognito answers", s, c, "https://moved.example.com", 0, 5)
+		expect(t, "once Cognito answers", d, c, "https://moved.example.com", 0, 5)
 		time.Sleep(time.Hour - time.Second)
-		expect(t, "within the hour", s, c, "https://moved.example.com", 0, 5)
+		expect(t, "within the hour", d, c, "https://moved.example.com", 0, 5)
 	})
 }
 
 func TestSlowRefreshHoldsUpOneRequestBriefly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cognito{answer: text(200, poolDocument(poolIssuer))}
-		s := newSource(t, c)
-		expect(t, "at first", s, c, published, 0, 1)
+		c := &pool{answer: text(200, poolDocument(poolIssuer))}
+		d := newDiscovery(t, c)
+		expect(t, "at first", d, c, published, 0, 1)
 		time.Sleep(time.Hour)
 		moved := strings.ReplaceAll(poolDocument(poolIssuer), published, "https://moved.example.com")
 		c.set(after(2*time.Second, text(200, moved)))
@@ -235,8 +228,8 @@ func TestSlowRefreshHoldsUpOneRequestBriefly(t *testing.T) {
 		for range 20 {
 			wg.Go(func() {
 				start := time.Now()
-				if got := s.Current(t.Context()); got.Upstream.AuthorizationEndpoint != published+"/oauth2/authorize" {
-					t.Errorf("during the refresh: authorization endpoint = %q, want the old one", got.Upstream.AuthorizationEndpoint)
+				if got := d.Current(t.Context()); domainOf(got) != published {
+					t.Errorf("during the refresh: domain = %q, want the old one", domainOf(got))
 				}
 				switch d := time.Since(start); d {
 				case 0:
@@ -252,7 +245,7 @@ func TestSlowRefreshHoldsUpOneRequestBriefly(t *testing.T) {
 			t.Errorf("%d requests waited, want 1", n)
 		}
 		time.Sleep(2 * time.Second)
-		expect(t, "after the refresh", s, c, "https://moved.example.com", 0, 2)
+		expect(t, "after the refresh", d, c, "https://moved.example.com", 0, 2)
 	})
 }
 
@@ -260,52 +253,52 @@ func TestSlowRefreshHoldsUpOneRequestBriefly(t *testing.T) {
 // than usual must be over by then.
 func TestQuickRefreshIsAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cognito{answer: text(200, poolDocument(poolIssuer))}
-		s := newSource(t, c)
-		expect(t, "at first", s, c, published, 0, 1)
+		c := &pool{answer: text(200, poolDocument(poolIssuer))}
+		d := newDiscovery(t, c)
+		expect(t, "at first", d, c, published, 0, 1)
 		time.Sleep(time.Hour)
 		moved := strings.ReplaceAll(poolDocument(poolIssuer), published, "https://moved.example.com")
 		c.set(after(100*time.Millisecond, text(200, moved)))
-		expect(t, "an hour later", s, c, "https://moved.example.com", 100*time.Millisecond, 2)
+		expect(t, "an hour later", d, c, "https://moved.example.com", 100*time.Millisecond, 2)
 	})
 }
 
 func TestConcurrentFirstRequestsShareOneFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cognito{answer: after(time.Second, text(200, poolDocument(poolIssuer)))}
-		s := newSource(t, c)
+		c := &pool{answer: after(time.Second, text(200, poolDocument(poolIssuer)))}
+		d := newDiscovery(t, c)
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				if got := s.Current(t.Context()); got.Assumed {
-					t.Error("got the assumed endpoints, want Cognito's")
+				if d.Current(t.Context()) == nil {
+					t.Error("Current = nil, want Cognito's document")
 				}
 			})
 		}
 		wg.Wait()
-		if n := c.asked.Load(); n != 1 {
-			t.Errorf("Cognito asked %d times, want 1", n)
+		if n := c.requests.Load(); n != 1 {
+			t.Errorf("Cognito had %d requests, want 1", n)
 		}
 	})
 }
 
 func TestInjectedClockDecidesWhenToReadAgain(t *testing.T) {
-	c := &cognito{answer: text(200, poolDocument(poolIssuer))}
+	c := &pool{answer: text(200, poolDocument(poolIssuer))}
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	s, err := metadata.NewSource(metadata.SourceConfig{
-		URL: poolIssuer, Fallback: fallback(t), Client: &http.Client{Transport: c}, Now: func() time.Time { return now },
+	d, err := cognitoauth.NewDiscovery(cognitoauth.DiscoveryConfig{
+		URL: poolIssuer, Issuer: poolIssuer, Client: &http.Client{Transport: c}, Now: func() time.Time { return now },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
-		later time.Duration
-		asked int64
+		later    time.Duration
+		requests int64
 	}{{0, 1}, {59 * time.Minute, 1}, {time.Minute, 2}, {time.Second, 2}} {
 		now = now.Add(step.later)
-		s.Current(t.Context())
-		if n := c.asked.Load(); n != step.asked {
-			t.Errorf("at %v: Cognito asked %d times, want %d", now, n, step.asked)
+		d.Current(t.Context())
+		if n := c.requests.Load(); n != step.requests {
+			t.Errorf("at %v: Cognito had %d requests, want %d", now, n, step.requests)
 		}
 	}
 }
@@ -317,11 +310,11 @@ func TestRedirectsStayOnTheHost(t *testing.T) {
 	defer elsewhere.Close()
 	for _, tt := range []struct {
 		name, location string
-		assumed        bool
+		read           bool
 	}{
-		{"same host", "/moved", false},
-		{"another host", elsewhere.URL + "/moved", true},
-		{"for ever", "/start", true},
+		{"same host", "/moved", true},
+		{"another host", elsewhere.URL + "/moved", false},
+		{"for ever", "/start", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			mux := http.NewServeMux()
@@ -329,19 +322,19 @@ func TestRedirectsStayOnTheHost(t *testing.T) {
 			mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, poolDocument(poolIssuer)) })
 			srv := httptest.NewServer(mux)
 			defer srv.Close()
-			s, err := metadata.NewSource(metadata.SourceConfig{URL: srv.URL + "/start", Fallback: fallback(t), Client: srv.Client()})
+			d, err := cognitoauth.NewDiscovery(cognitoauth.DiscoveryConfig{URL: srv.URL + "/start", Issuer: poolIssuer, Client: srv.Client()})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := s.Current(t.Context()); got.Assumed != tt.assumed {
-				t.Errorf("assumed = %v, want %v", got.Assumed, tt.assumed)
+			if got := d.Current(t.Context()); (got != nil) != tt.read {
+				t.Errorf("Current = %v, want a document: %t", got, tt.read)
 			}
 		})
 	}
 }
 
 func TestRedirectToPlainHTTPIsNotFollowed(t *testing.T) {
-	c := &cognito{}
+	c := &pool{}
 	c.set(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Scheme == "http" {
 			return text(200, poolDocument(poolIssuer))(r)
@@ -350,18 +343,18 @@ func TestRedirectToPlainHTTPIsNotFollowed(t *testing.T) {
 		resp.Header.Set("Location", "http://"+r.URL.Host+"/moved")
 		return resp, err
 	})
-	if got := newSource(t, c).Current(t.Context()); !got.Assumed || c.asked.Load() != 1 {
-		t.Errorf("assumed = %v after %d requests, want true after 1", got.Assumed, c.asked.Load())
+	if got := newDiscovery(t, c).Current(t.Context()); got != nil || c.requests.Load() != 1 {
+		t.Errorf("Current = %v after %d requests, want nil after 1", got, c.requests.Load())
 	}
 }
 
-func TestNewSourceRefuses(t *testing.T) {
+func TestNewDiscoveryRefuses(t *testing.T) {
 	for _, url := range []string{"", "/x", "file:///etc/passwd", "https://", "example.com/x"} {
-		if _, err := metadata.NewSource(metadata.SourceConfig{URL: url, Fallback: fallback(t)}); err == nil {
-			t.Errorf("NewSource with URL %q: no error, want one", url)
+		if _, err := cognitoauth.NewDiscovery(cognitoauth.DiscoveryConfig{URL: url, Issuer: poolIssuer}); err == nil {
+			t.Errorf("NewDiscovery with URL %q: no error, want one", url)
 		}
 	}
-	if _, err := metadata.NewSource(metadata.SourceConfig{URL: poolIssuer}); err == nil {
-		t.Error("NewSource without fallback: no error, want one")
+	if _, err := cognitoauth.NewDiscovery(cognitoauth.DiscoveryConfig{URL: poolIssuer}); err == nil {
+		t.Error("NewDiscovery without issuer: no error, want one")
 	}
 }

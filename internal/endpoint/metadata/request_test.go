@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// Whoever could choose the issuer or an endpoint by a header would have clients
-// send their codes there.
+// A request that could choose the issuer or an endpoint by a header would make
+// clients send their codes to an attacker.
 func TestDocumentsDoNotDependOnTheRequest(t *testing.T) {
-	h := broker(t, up(), resource("https://mcp.example.com/mcp"))
+	h := broker(t, up(t), resource("https://mcp.example.com/mcp"))
 	for _, path := range []string{asPath, oidcPath, prmPath, prmPath + "/mcp"} {
 		want := bodyOf(t, ask(h, "GET", path))
 		for _, header := range [][]string{

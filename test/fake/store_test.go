@@ -1,6 +1,7 @@
 package fake_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"slices"
@@ -13,60 +14,54 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-func TestFaultyStore_keeps_the_contract_while_no_fault_is_set(t *testing.T) {
-	contract.TestStore(t, func(_ *testing.T, now func() time.Time) broker.Store {
-		return fake.NewStore(memory.NewStore(now))
-	})
+func TestStore_keeps_the_contracts_while_no_fault_is_set(t *testing.T) {
+	open := func(now func() time.Time) *fake.Store { return fake.NewStore(memory.NewStore(now)) }
+	contract.TestStore(t, func(_ *testing.T, now func() time.Time) broker.Store { return open(now) })
+	contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) broker.GrantStore { return open(now) })
 }
 
-func TestFaultyStore_has_a_switch_for_every_method(t *testing.T) {
-	var want []string
-	for m := range reflect.TypeFor[broker.Store]().Methods() {
-		want = append(want, m.Name)
-	}
-	got := fake.NewStore(nil).Methods()
-	slices.Sort(got)
-	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestFaultyStore_calls_no_method_but_the_one_that_was_called(t *testing.T) {
-	// A store of nil would panic if it were called.
-	s := fake.NewStore(nil)
-	for _, m := range s.Methods() {
-		s.FailNext(m, 1, fake.NotApplied)
-		method := reflect.ValueOf(s).MethodByName(m)
-		in := []reflect.Value{reflect.ValueOf(t.Context())}
-		for i := 1; i < method.Type().NumIn(); i++ {
-			arg := method.Type().In(i)
-			if arg.Kind() == reflect.Pointer {
-				in = append(in, reflect.New(arg.Elem()))
-				continue
+// Each method has a switch with its name, and calls no other method.
+func TestStore_has_a_switch_for_every_method(t *testing.T) {
+	for _, port := range []reflect.Type{reflect.TypeFor[broker.Store](), reflect.TypeFor[broker.GrantStore]()} {
+		for m := range port.Methods() {
+			var trace fake.Trace
+			s := fake.NewStore(memory.NewStore(nil))
+			s.TraceTo(&trace)
+			s.FailNext(m.Name, 1, fake.NotApplied)
+			if err := callWithZeros(t.Context(), reflect.ValueOf(s).MethodByName(m.Name)); !errors.Is(err, fake.ErrInjected) {
+				t.Errorf("%s: got error %v, want %v", m.Name, err, fake.ErrInjected)
 			}
-			in = append(in, reflect.Zero(arg))
-		}
-		out := method.Call(in)
-		last := out[len(out)-1]
-		var err error
-		if last.Kind() == reflect.Func {
-			for _, e := range last.Seq2() {
-				err = e.Interface().(error)
+			if got, want := trace.Calls(), []fake.Call{{Method: m.Name, N: 1}}; !slices.Equal(got, want) {
+				t.Errorf("%s: got calls %v, want %v", m.Name, got, want)
 			}
-		} else {
-			err = last.Interface().(error)
-		}
-		if !errors.Is(err, fake.ErrInjected) {
-			t.Errorf("%s: got error %v, want %v", m, err, fake.ErrInjected)
-		}
-		if got := s.Calls(m); got != 1 {
-			t.Errorf("calls of %s: got %d, want 1", m, got)
 		}
 	}
 }
 
-func TestFaultyStore_fails_before_or_after_the_effect(t *testing.T) {
+// callWithZeros calls a method of a store with zero values, and returns its error
+// or the last error of the sequence that it returns.
+func callWithZeros(ctx context.Context, method reflect.Value) error {
+	in := []reflect.Value{reflect.ValueOf(ctx)}
+	for i := 1; i < method.Type().NumIn(); i++ {
+		arg := method.Type().In(i)
+		if arg.Kind() == reflect.Pointer {
+			in = append(in, reflect.New(arg.Elem()))
+			continue
+		}
+		in = append(in, reflect.Zero(arg))
+	}
+	out := method.Call(in)
+	last := out[len(out)-1]
+	if last.Kind() == reflect.Func {
+		for _, e := range last.Seq2() {
+			last = e
+		}
+	}
+	err, _ := last.Interface().(error)
+	return err
+}
+
+func TestStore_fails_before_or_after_the_effect(t *testing.T) {
 	for _, tt := range []struct {
 		point fake.Point
 		want  error // of reading what was created
@@ -91,7 +86,7 @@ func TestFaultyStore_fails_before_or_after_the_effect(t *testing.T) {
 	}
 }
 
-func TestFaultyStore_loses_what_a_read_returned(t *testing.T) {
+func TestStore_loses_what_a_read_returned(t *testing.T) {
 	s := fake.NewStore(memory.NewStore(nil))
 	r := &broker.Registration{ClientID: "c"}
 	if err := s.CreateRegistration(t.Context(), r); err != nil {
@@ -115,7 +110,7 @@ func TestFaultyStore_loses_what_a_read_returned(t *testing.T) {
 	}
 }
 
-func TestFaultyStore_counts_calls(t *testing.T) {
+func TestStore_counts_calls(t *testing.T) {
 	const method = "TouchRegistration"
 	s := fake.NewStore(memory.NewStore(nil))
 	// fails calls the method n times and says which of the calls failed.

@@ -4,39 +4,18 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/test/contract"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-func TestFaultyGrants_is_a_store_while_nothing_fails(t *testing.T) {
-	contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) broker.GrantStore {
-		return fake.NewFaultyGrants(memory.NewStore(now))
-	})
-}
-
-func TestFaultyGrants_has_a_switch_for_every_method(t *testing.T) {
-	var want []string
-	for m := range reflect.TypeFor[broker.GrantStore]().Methods() {
-		want = append(want, m.Name)
-	}
-	got := fake.NewFaultyGrants(nil).Methods()
-	slices.Sort(got)
-	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// Each method fails when it is told to; what it writes is there if the reply
-// was lost, and is not if it was not applied.
-func TestFaultyGrants_fails_before_or_after_the_effect(t *testing.T) {
+// Each method of broker.GrantStore fails at the call that the test chose. What it
+// writes is stored if the reply was lost, and is not if it was not applied.
+func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 	expires := time.Now().Add(time.Hour)
 	key := credential.NewClientSecret().Hash()
 	transaction := func() *broker.Transaction {
@@ -147,7 +126,8 @@ func TestFaultyGrants_fails_before_or_after_the_effect(t *testing.T) {
 			return last
 		}},
 	}
-	for _, name := range fake.NewFaultyGrants(nil).Methods() {
+	for port := range reflect.TypeFor[broker.GrantStore]().Methods() {
+		name := port.Name
 		m, ok := methods[name]
 		if !ok {
 			t.Errorf("%s is not tested here", name)
@@ -165,7 +145,7 @@ func TestFaultyGrants_fails_before_or_after_the_effect(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				s := fake.NewFaultyGrants(store)
+				s := fake.NewStore(store)
 				s.FailNext(name, 1, point)
 				if err := m.call(t.Context(), s); !errors.Is(err, fake.ErrInjected) {
 					t.Errorf("got error %v, want %v", err, fake.ErrInjected)

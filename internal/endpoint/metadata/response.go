@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// document is an answer made in advance.
-type document struct {
+// response is a response made in advance.
+type response struct {
 	body         []byte
-	etag         string // strong, of the bytes: the same from every instance
+	etag         string // strong, made from the bytes: the same in every process
 	length       string
 	cacheControl string
 }
 
-func newDocument(body []byte, cacheControl string) *document {
+func newResponse(body []byte, cacheControl string) *response {
 	sum := sha256.Sum256(body)
-	return &document{
+	return &response{
 		body:         body,
 		etag:         `"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`,
 		length:       strconv.Itoa(len(body)),
@@ -26,29 +26,28 @@ func newDocument(body []byte, cacheControl string) *document {
 	}
 }
 
-func (d *document) serve(w http.ResponseWriter, r *http.Request) {
+func (a *response) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("ETag", d.etag)
-	h.Set("Cache-Control", d.cacheControl)
-	if matches(r.Header.Values("If-None-Match"), d.etag) {
+	h.Set("ETag", a.etag)
+	h.Set("Cache-Control", a.cacheControl)
+	if matches(r.Header.Values("If-None-Match"), a.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", d.length)
+	h.Set("Content-Length", a.length)
 	w.WriteHeader(http.StatusOK)
-	// net/http drops the body of an answer to HEAD; what runs a handler under
-	// Lambda may not.
+	// net/http drops the body of a response to HEAD; a Lambda adapter may not.
 	if r.Method != http.MethodHead {
-		w.Write(d.body)
+		w.Write(a.body)
 	}
 }
 
-// matches reports whether an If-None-Match field names etag (RFC 9110 section
-// 13.1.2) by weak comparison (section 8.8.3.2). What does not parse ends the list
-// and matches nothing: the answer is then the document, which is never wrong.
+// matches reports whether an If-None-Match field names etag (RFC 9110 §13.1.2)
+// by weak comparison (§8.8.3.2). It ignores the list from the first part that
+// does not parse: the response is then the document, which is always correct.
 func matches(fields []string, etag string) bool {
-	// Several lines are one list (section 5.3).
+	// Several field lines are one list (§5.3).
 	rest := strings.Join(fields, ",")
 	if strings.Trim(rest, " \t") == "*" {
 		return true
@@ -59,7 +58,7 @@ func matches(fields []string, etag string) bool {
 		if len(rest) < 2 || rest[0] != '"' {
 			return false
 		}
-		// A comma may be part of a tag; a quote may not.
+		// A tag may contain a comma but no quote.
 		end := strings.IndexByte(rest[1:], '"')
 		if end < 0 {
 			return false

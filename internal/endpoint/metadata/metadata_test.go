@@ -2,6 +2,7 @@ package metadata_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -10,12 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
 )
 
@@ -23,6 +23,9 @@ const (
 	asPath   = "/.well-known/oauth-authorization-server"
 	oidcPath = "/.well-known/openid-configuration"
 	prmPath  = "/.well-known/oauth-protected-resource"
+
+	configured = "https://configured.auth.example.com" // the domain in the configuration
+	published  = "https://published.auth.example.com"  // the domain in the pool's document
 )
 
 func server() discovery.Server {
@@ -41,19 +44,46 @@ func resource(url string) discovery.ProtectedResource {
 	return discovery.ProtectedResource{Resource: url, Scopes: []string{"mcp/read"}}
 }
 
-// broker is the documents behind the router they run behind.
-func broker(t testing.TB, c *cognito, resources ...discovery.ProtectedResource) http.Handler {
+// upstream is Cognito's discovery document, as the endpoint gets it.
+type upstream struct {
+	document atomic.Pointer[discovery.Upstream]
+}
+
+func (u *upstream) Current(context.Context) *discovery.Upstream { return u.document.Load() }
+
+// pool is the discovery document of a user pool with this domain.
+func pool(t testing.TB, domain string) *discovery.Upstream {
 	t.Helper()
-	d, err := metadata.NewDocuments(server(), resources, newSource(t, c))
+	up, err := discovery.CognitoUpstream("https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123", domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &up
+}
+
+// up is a user pool whose document was read.
+func up(t testing.TB) *upstream {
+	u := new(upstream)
+	u.document.Store(pool(t, published))
+	return u
+}
+
+func endpoint(t testing.TB, u *upstream, server discovery.Server, resources ...discovery.ProtectedResource) (*metadata.Endpoint, error) {
+	t.Helper()
+	return metadata.New(metadata.Config{Server: server, Resources: resources, Upstream: u, Fallback: *pool(t, configured)})
+}
+
+// broker is the endpoint behind the router.
+func broker(t testing.TB, u *upstream, resources ...discovery.ProtectedResource) http.Handler {
+	t.Helper()
+	e, err := endpoint(t, u, server(), resources...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	rt := httpapi.NewRouter(slog.New(slog.DiscardHandler))
-	d.Mount(rt)
+	e.Mount(rt)
 	return rt
 }
-
-func up() *cognito { return &cognito{answer: text(200, poolDocument(poolIssuer))} }
 
 func ask(h http.Handler, method, path string, header ...string) *http.Response {
 	r := httptest.NewRequest(method, "https://auth.example.com"+path, nil)
@@ -82,15 +112,11 @@ func wantHeader(t testing.TB, what string, resp *http.Response, name, want strin
 }
 
 func TestDocumentsAreThoseOfPackageDiscovery(t *testing.T) {
-	upstream, err := discovery.ParseUpstream([]byte(poolDocument(poolIssuer)), poolIssuer)
+	as, err := discovery.AuthorizationServer(server(), *pool(t, published))
 	if err != nil {
 		t.Fatal(err)
 	}
-	as, err := discovery.AuthorizationServer(server(), upstream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	oidc, err := discovery.OpenIDConfiguration(server(), upstream)
+	oidc, err := discovery.OpenIDConfiguration(server(), *pool(t, published))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +124,7 @@ func TestDocumentsAreThoseOfPackageDiscovery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := broker(t, up(), resource("https://mcp.example.com/mcp"))
+	h := broker(t, up(t), resource("https://mcp.example.com/mcp"))
 	for path, want := range map[string][]byte{asPath: as, oidcPath: oidc, prmPath: prm, prmPath + "/mcp": prm} {
 		resp := ask(h, "GET", path)
 		if resp.StatusCode != 200 {
@@ -140,7 +166,7 @@ func TestProtectedResourcesAreFoundByPath(t *testing.T) {
 		{two, "/b", ""},
 		{two, "/b/c", two[1]},
 		{two, "/b/c/", two[1]},
-		{two, "/b%2Fc", two[1]}, // API Gateway decodes the path before we see it
+		{two, "/b%2Fc", two[1]}, // API Gateway decodes the path
 		{root, "", root[0]},
 		{root, "/", root[0]},
 		{root, "/a", two[0]},
@@ -152,7 +178,7 @@ func TestProtectedResourcesAreFoundByPath(t *testing.T) {
 		for _, u := range tt.resources {
 			rs = append(rs, resource(u))
 		}
-		resp := ask(broker(t, up(), rs...), "GET", prmPath+tt.path)
+		resp := ask(broker(t, up(t), rs...), "GET", prmPath+tt.path)
 		var got struct {
 			Resource string   `json:"resource"`
 			Servers  []string `json:"authorization_servers"`
@@ -175,7 +201,7 @@ func TestUnknownResourceIsAnOAuthError(t *testing.T) {
 		r := httptest.NewRequest("GET", "https://auth.example.com/", nil)
 		r.URL.Path = prmPath + path // as Lambda delivers it: decoded
 		w := httptest.NewRecorder()
-		broker(t, up(), resource("https://mcp.example.com/mcp")).ServeHTTP(w, r)
+		broker(t, up(t), resource("https://mcp.example.com/mcp")).ServeHTTP(w, r)
 		resp := w.Result()
 		var got struct {
 			Error     string `json:"error"`
@@ -191,7 +217,7 @@ func TestUnknownResourceIsAnOAuthError(t *testing.T) {
 }
 
 func TestConditionalRequests(t *testing.T) {
-	h := broker(t, up(), resource("https://mcp.example.com/mcp"))
+	h := broker(t, up(t), resource("https://mcp.example.com/mcp"))
 	for _, path := range []string{asPath, oidcPath, prmPath, prmPath + "/mcp"} {
 		etag := ask(h, "GET", path).Header.Get("ETag")
 		for _, tt := range []struct {
@@ -239,9 +265,10 @@ func TestConditionalRequests(t *testing.T) {
 	}
 }
 
-// Over a connection, because httptest's recorder hides what net/http mends.
+// The test uses a connection, because net/http corrects headers and
+// httptest's recorder does not.
 func TestHeadHasTheHeadersOfGet(t *testing.T) {
-	srv := httptest.NewServer(broker(t, up(), resource("https://mcp.example.com/mcp")))
+	srv := httptest.NewServer(broker(t, up(t), resource("https://mcp.example.com/mcp")))
 	defer srv.Close()
 	for _, path := range []string{asPath, oidcPath, prmPath} {
 		get, err := srv.Client().Get(srv.URL + path)
@@ -265,7 +292,7 @@ func TestHeadHasTheHeadersOfGet(t *testing.T) {
 }
 
 func TestHeadWritesNoBody(t *testing.T) {
-	d, err := metadata.NewDocuments(server(), nil, newSource(t, up()))
+	d, err := endpoint(t, up(t), server())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,88 +304,79 @@ func TestHeadWritesNoBody(t *testing.T) {
 }
 
 func TestAssumedDocumentsAreKeptBriefly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := &cognito{answer: down}
-		h := broker(t, c, resource("https://mcp.example.com/mcp"))
-		cold := ask(h, "GET", asPath)
-		wantHeader(t, "cold start", cold, "Cache-Control", "public, max-age=60")
-		if body := string(bodyOf(t, cold)); !strings.Contains(body, configured+"/oauth2/authorize") {
-			t.Errorf("cold start: got %s, want the configured authorization endpoint", body)
-		}
-		// Nothing of it depends on Cognito.
-		wantHeader(t, "resource", ask(h, "GET", prmPath), "Cache-Control", "public, max-age=3600")
+	u := new(upstream)
+	h := broker(t, u, resource("https://mcp.example.com/mcp"))
+	cold := ask(h, "GET", asPath)
+	wantHeader(t, "cold start", cold, "Cache-Control", "public, max-age=60")
+	if body := string(bodyOf(t, cold)); !strings.Contains(body, configured+"/oauth2/authorize") {
+		t.Errorf("cold start: got %s, want the configured authorization endpoint", body)
+	}
+	// This document does not depend on Cognito.
+	wantHeader(t, "resource", ask(h, "GET", prmPath), "Cache-Control", "public, max-age=3600")
 
-		c.set(text(200, poolDocument(poolIssuer)))
-		time.Sleep(time.Minute)
-		for _, path := range []string{asPath, oidcPath} {
-			warm := ask(h, "GET", path, "If-None-Match", cold.Header.Get("ETag"))
-			if warm.StatusCode != 200 {
-				t.Errorf("%s after recovery: status %d, want 200", path, warm.StatusCode)
-			}
-			wantHeader(t, path, warm, "Cache-Control", "public, max-age=3600")
-			if body := string(bodyOf(t, warm)); !strings.Contains(body, published+"/oauth2/authorize") {
-				t.Errorf("%s after recovery: got %s, want Cognito's authorization endpoint", path, body)
-			}
+	u.document.Store(pool(t, published))
+	for _, path := range []string{asPath, oidcPath} {
+		warm := ask(h, "GET", path, "If-None-Match", cold.Header.Get("ETag"))
+		if warm.StatusCode != 200 {
+			t.Errorf("%s after recovery: status %d, want 200", path, warm.StatusCode)
 		}
-	})
+		wantHeader(t, path, warm, "Cache-Control", "public, max-age=3600")
+		if body := string(bodyOf(t, warm)); !strings.Contains(body, published+"/oauth2/authorize") {
+			t.Errorf("%s after recovery: got %s, want Cognito's authorization endpoint", path, body)
+		}
+	}
 }
 
-// Two instances, or one before and after a refresh, must give the same ETag.
+// Two processes, or one before and after a refresh, must send the same ETag.
 func TestRefreshOfTheSameDocumentKeepsTheETag(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, other := broker(t, up()), broker(t, up())
-		etag := ask(h, "GET", asPath).Header.Get("ETag")
-		time.Sleep(2 * time.Hour)
-		wantHeader(t, "after a refresh", ask(h, "GET", asPath), "ETag", etag)
-		wantHeader(t, "another instance", ask(other, "GET", asPath), "ETag", etag)
-		if got := ask(h, "GET", oidcPath).Header.Get("ETag"); got == etag {
-			t.Errorf("both documents have the ETag %s", got)
-		}
-	})
+	u := up(t)
+	h, other := broker(t, u), broker(t, up(t))
+	etag := ask(h, "GET", asPath).Header.Get("ETag")
+	u.document.Store(pool(t, published))
+	wantHeader(t, "after a refresh", ask(h, "GET", asPath), "ETag", etag)
+	wantHeader(t, "another process", ask(other, "GET", asPath), "ETag", etag)
+	if got := ask(h, "GET", oidcPath).Header.Get("ETag"); got == etag {
+		t.Errorf("both documents have the ETag %s", got)
+	}
 }
 
 func TestConcurrentRequestsAcrossARefresh(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := up()
-		h := broker(t, c, resource("https://mcp.example.com/mcp"))
-		var wg sync.WaitGroup
-		for i := range 40 {
-			wg.Go(func() {
-				for j := range 20 {
-					time.Sleep(time.Duration(i*j) * time.Second)
-					path := []string{asPath, oidcPath, prmPath}[j%3]
-					resp := ask(h, "GET", path)
-					if body := bodyOf(t, resp); resp.StatusCode != 200 || !json.Valid(body) {
-						t.Errorf("%s: %d %s, want 200 and JSON", path, resp.StatusCode, body)
-					}
+	u := new(upstream)
+	h := broker(t, u, resource("https://mcp.example.com/mcp"))
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			for j := range 20 {
+				if i%10 == 0 {
+					u.document.Store(pool(t, published))
 				}
-			})
-		}
-		wg.Wait()
-		if n := c.asked.Load(); n < 2 {
-			t.Errorf("Cognito asked %d times, want a refresh in between", n)
-		}
-	})
+				path := []string{asPath, oidcPath, prmPath}[j%3]
+				resp := ask(h, "GET", path)
+				if body := bodyOf(t, resp); resp.StatusCode != 200 || !json.Valid(body) {
+					t.Errorf("%s: %d %s, want 200 and JSON", path, resp.StatusCode, body)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
-func TestNewDocumentsReportsAllFaults(t *testing.T) {
+func TestNewReportsAllFaults(t *testing.T) {
 	s := server()
 	s.Issuer += "/"
-	_, err := metadata.NewDocuments(s, []discovery.ProtectedResource{resource("/mcp")}, newSource(t, up()))
+	_, err := endpoint(t, up(t), s, resource("/mcp"))
 	if err == nil || !strings.Contains(err.Error(), "issuer: must be an origin") || !strings.Contains(err.Error(), "resources[0]: ") {
-		t.Errorf("NewDocuments error = %v, want both faults", err)
+		t.Errorf("New error = %v, want both faults", err)
 	}
-	_, err = metadata.NewDocuments(server(), []discovery.ProtectedResource{
-		resource("https://a.example.com/mcp"), resource("https://b.example.com/mcp/"),
-	}, newSource(t, up()))
+	_, err = endpoint(t, up(t), server(), resource("https://a.example.com/mcp"), resource("https://b.example.com/mcp/"))
 	if err == nil || !strings.Contains(err.Error(), `resources[1]: https://b.example.com/mcp/: another resource has the path "/mcp"`) {
-		t.Errorf("NewDocuments error = %v, want one about the second resource's path", err)
+		t.Errorf("New error = %v, want one about the second resource's path", err)
 	}
 }
 
 func TestServerIsCopied(t *testing.T) {
 	s := server()
-	d, err := metadata.NewDocuments(s, nil, newSource(t, up()))
+	d, err := endpoint(t, up(t), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +394,7 @@ func (w discarding) Write(b []byte) (int, error) { return len(b), nil }
 func (w discarding) WriteHeader(int)             {}
 
 func TestServingFromMemoryIsCheap(t *testing.T) {
-	d, err := metadata.NewDocuments(server(), nil, newSource(t, up()))
+	d, err := endpoint(t, up(t), server())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +406,7 @@ func TestServingFromMemoryIsCheap(t *testing.T) {
 }
 
 func BenchmarkAuthorizationServer(b *testing.B) {
-	h := broker(b, up())
+	h := broker(b, up(b))
 	r := httptest.NewRequest("GET", asPath, nil)
 	for b.Loop() {
 		h.ServeHTTP(discarding{make(http.Header)}, r)

@@ -25,9 +25,9 @@ func newSecretCollector() *secretCollector {
 	return &secretCollector{kinds: make(map[string][]string)}
 }
 
-// secretNames are the names of parameters and members that hold secrets. Some, such
-// as state, are no secrets by themselves, but with them a reader of the log could
-// continue an authorization that a user has begun.
+// secretNames are the names of parameters and members that hold secrets. Some,
+// such as state, are no secrets by themselves, but with them a reader of the
+// log could continue an authorization that a user has begun.
 var secretNames = []string{
 	"code", "code_verifier", "state", "nonce", "csrf", "password", "client_secret", "registration_access_token",
 	"access_token", "refresh_token", "id_token", "software_statement", "ClientSecret",
@@ -56,8 +56,8 @@ func (h *secretCollector) byKind() map[string][]string {
 	return all
 }
 
-// wrap returns next, and collects the secrets in its requests and answers. whose is
-// the prefix of their kinds.
+// wrap returns next, and collects the secrets in its requests and answers.
+// whose is the prefix of their kinds.
 func (h *secretCollector) wrap(whose string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -150,9 +150,9 @@ func (h *secretCollector) walk(whose string, value any) {
 	}
 }
 
-// leak returns the form in which text has the secret, its end or its hash, or "" if
-// text has none of these. The beginning of a token is not secret: there are ids and
-// headers of JWTs.
+// leak returns the form in which text has the secret, its end or its hash, or
+// "" if text has none of these. The beginning of a token is not secret: there
+// are ids and headers of JWTs.
 func leak(text, secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	quoted, _ := json.Marshal(secret)

@@ -1,43 +1,13 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 )
-
-// WriteJSON answers with v. Whatever it answers may hold a secret or be out of
-// date at once, so nothing may keep it (RFC 6749 §5.1, RFC 7591 §3.2.1).
-func WriteJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		WriteError(w, r, err)
-		return
-	}
-	writeBytes(w, status, b)
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil { // strings and numbers only: cannot happen
-		panic(err)
-	}
-	writeBytes(w, status, b)
-}
-
-func writeBytes(w http.ResponseWriter, status int, b []byte) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
-	h.Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(status)
-	w.Write(b)
-}
 
 // ReadBody returns the whole body, which must be of the media type want and at
 // most limit bytes. The error is an *Error.
@@ -67,4 +37,14 @@ func isMediaType(header, want string) bool {
 	}
 	charset, ok := params["charset"]
 	return got == want && (!ok || strings.EqualFold(charset, "utf-8"))
+}
+
+// PayloadTooLarge is the error for a body of more than limit bytes.
+func PayloadTooLarge(limit int) *Error {
+	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: fmt.Sprintf("the body is larger than %d bytes", limit)}
+}
+
+// UnsupportedMediaType is the error for a body whose media type is not want.
+func UnsupportedMediaType(want string) *Error {
+	return &Error{Status: http.StatusUnsupportedMediaType, Code: "invalid_request", Description: "the Content-Type must be " + want}
 }
