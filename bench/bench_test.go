@@ -19,8 +19,8 @@ func BenchmarkRequests(b *testing.B) {
 	}
 }
 
-// What is measured has to be the answer that is meant, as often as a benchmark
-// asks for it, and not the refusal that would come after it.
+// Every request must get the expected answer as often as a benchmark sends it,
+// so that the benchmark does not measure a rejection.
 func TestRequestsAreAnswered(t *testing.T) {
 	for _, req := range requests() {
 		for name, way := range ways {
@@ -44,8 +44,8 @@ func TestRequestsAreAnswered(t *testing.T) {
 	}
 }
 
-// Brokered mode answers by redirects, whatever it has to say. Each request of a
-// batch has to lead on, and once only.
+// In brokered mode errors are redirects as well, so the status proves nothing.
+// Each request of a batch must lead to the next step, and only once.
 func TestRequestsOfABatchLeadOn(t *testing.T) {
 	for _, tt := range []struct{ after, event string }{
 		{"register-open", "authorize"}, {"authorize", "callback"}, {"consent", "decision"}, {"decision", "token-code"},
@@ -73,8 +73,8 @@ func TestRequestsOfABatchLeadOn(t *testing.T) {
 	}
 }
 
-// A broker that is asked for more than its policy allows has to be replaced, or
-// the benchmark of it fails. This is the limit that request.fresh is about.
+// After request.fresh requests a broker reaches the limit of its policy, and
+// the benchmark needs a new one.
 func TestOpenRegistrationsAreLimited(t *testing.T) {
 	all := requests()
 	req := all[slices.IndexFunc(all, func(r request) bool { return r.fresh == appClients })]
@@ -111,7 +111,7 @@ func TestVerdict(t *testing.T) {
 		median, undisturbed time.Duration
 		want                string
 	}{
-		{10, 12, "reached"}, // several threads took more time than went by
+		{10, 12, "reached"}, // several threads used more CPU time than elapsed time
 		{11, 10, "reached by CPU time (0 ms), not by the median"},
 		{11, 11, "**missed**"},
 	} {

@@ -20,8 +20,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -31,11 +31,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// batch is how many requests are prepared at a time of those that can be sent
-// once only, such as with a code.
+// batch is the number of requests prepared at a time if each can be sent only
+// once, such as a request with a code.
 const batch = 64
 
-// What the events have in place of what only a running broker can know.
+// Placeholders in the events for values that only a running broker has.
 const (
 	exampleName    = "Example client"
 	exampleClient  = "1example23456789abcdefghij"
@@ -47,8 +47,8 @@ const (
 	exampleCSRF    = "examplecsrfexamplecsrfexamplecsrfexamplecsk"
 )
 
-// brokeredEnvironment is that of every function in brokered mode, with the
-// sealing keys where keys says.
+// brokeredEnvironment returns the environment of every function in brokered
+// mode, with keys for KEYS.
 func brokeredEnvironment(keys string) map[string]string {
 	secret := sha256.Sum256([]byte("example-introspection-secret"))
 	env := maps.Clone(functionEnv)
@@ -63,8 +63,8 @@ func brokeredEnvironment(keys string) map[string]string {
 	return env
 }
 
-// newBrokered returns the parts of a broker in brokered mode, whose keys have been
-// read from the file in which they were.
+// newBrokered returns the parts of a broker in brokered mode. It has read the
+// keys from a temporary file.
 func newBrokered() (*parts, *documents.Keys, error) {
 	f, err := os.CreateTemp("", "bench-keys")
 	if err != nil {
@@ -92,7 +92,7 @@ func newBrokered() (*parts, *documents.Keys, error) {
 	return p, keys, err
 }
 
-// brokeredRegistrations adds the routes of registration, where now is the clock.
+// brokeredRegistrations adds the routes of registration, with now as the clock.
 func (p *parts) brokeredRegistrations(keys *documents.Keys, now func() time.Time) error {
 	service, err := usecase.New(usecase.Config{
 		Mode: broker.ModeBrokered, Store: p.store, Keys: keys.Ring, Issuer: p.config.Issuer, Now: now, Log: p.log,
@@ -101,11 +101,12 @@ func (p *parts) brokeredRegistrations(keys *documents.Keys, now func() time.Time
 	if err != nil {
 		return err
 	}
-	httpapi.RegistrationRoutes(p.router, service)
+	register.Mount(p.router, service)
 	return nil
 }
 
-// registeringFirst makes a broker that has never seen any of a batch of clients.
+// registeringFirst returns a broker that does not know any of a batch of
+// clients.
 func registeringFirst(string) (*deployment, error) {
 	p, keys, err := newBrokered()
 	if err != nil {
@@ -118,13 +119,13 @@ func registeringFirst(string) (*deployment, error) {
 	return d, p.brokeredRegistrations(keys, p.clock.now)
 }
 
-// registeringAgain makes a broker that has just registered the client.
+// registeringAgain returns a broker that has just registered the client.
 func registeringAgain(root string) (*deployment, error) {
 	p, keys, err := newBrokered()
 	if err != nil {
 		return nil, err
 	}
-	// This clock stands still: a registration is in memory for an hour.
+	// This clock does not move: a registration stays in memory for an hour.
 	if err := p.brokeredRegistrations(keys, p.clock.now); err != nil {
 		return nil, err
 	}
@@ -133,14 +134,14 @@ func registeringAgain(root string) (*deployment, error) {
 	return d, err
 }
 
-// authorizing makes a broker with all endpoints of brokered mode and one client,
-// for which the app client has been made.
+// authorizing returns a broker with all endpoints of brokered mode, and one
+// client whose app client exists.
 func authorizing(root string) (d *deployment, client map[string]string, err error) {
 	p, keys, err := newBrokered()
 	if err != nil {
 		return nil, nil, err
 	}
-	// Codes and tokens live in real time.
+	// Codes and tokens expire in real time.
 	p.store = memory.NewStore(time.Now)
 	provisioning, err := usecase.NewProvisioning(usecase.ProvisioningConfig{
 		Store: p.store, Maker: fake.NewPool(), Deployment: "bench", Keys: keys.Ring, Now: time.Now, Log: p.log,
@@ -164,19 +165,19 @@ func authorizing(root string) (d *deployment, client map[string]string, err erro
 	}
 	d = &deployment{handler: keys.Before(p.router), clock: new(clock)}
 	if client, err = d.walk(root, "register-open", nil); err == nil {
-		_, err = d.walk(root, "authorize", client) // has the app client made
+		_, err = d.walk(root, "authorize", client) // creates the app client
 	}
 	return d, client, err
 }
 
-// reusing returns what makes a broker for a request that can be sent over and
-// over, when all steps up to that one have been taken.
+// reusing returns a function that deploys a broker for a request that can be
+// sent repeatedly, after all steps up to the given one.
 func reusing(step string) func(string) (*deployment, error) {
 	return func(root string) (*deployment, error) { return takenTo(root, step, 1) }
 }
 
-// spending is reusing for a request that can be sent once: the steps have been
-// taken by each of a batch.
+// spending is reusing for a request that can be sent once: a whole batch has
+// taken the steps.
 func spending(step string) func(string) (*deployment, error) {
 	return func(root string) (*deployment, error) { return takenTo(root, step, batch) }
 }
@@ -200,7 +201,7 @@ func takenTo(root, step string, times int) (*deployment, error) {
 	return d, nil
 }
 
-// taken is a step of the flow, and what the next ones need of its answer.
+// taken is a step of the flow; learn stores the values that later steps need.
 type taken struct {
 	event string
 	learn func(known map[string]string, h http.Header, body []byte) error
@@ -212,7 +213,7 @@ var (
 	onwardPattern = regexp.MustCompile(`<meta http-equiv="refresh" content="0; url=([^"]+)">`)
 )
 
-// steps are those of the flow, in order.
+// steps are the steps of the flow, in order.
 var steps = []taken{
 	{"register-open", learnJSON(map[string]string{"client_id": exampleClient})},
 	{"authorize", func(known map[string]string, h http.Header, _ []byte) error {
@@ -272,7 +273,7 @@ func find(known map[string]string, example string, pattern *regexp.Regexp, in []
 	return nil
 }
 
-// walk takes a step and returns known with what its answer adds.
+// walk takes a step, and returns known with the values of its answer added.
 func (d *deployment) walk(root, event string, known map[string]string) (map[string]string, error) {
 	e, err := readEvent(root, event, known)
 	if err != nil {

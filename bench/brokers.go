@@ -19,10 +19,11 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/relay"
+	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -31,10 +32,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// appClients is how many open registrations the policy that ships lets in.
+// appClients is the number of open registrations that the built-in policy
+// allows.
 const appClients = 500
 
-// requests are those that are measured.
+// requests returns the requests to measure.
 func requests() []request {
 	return []request{
 		{name: "brokered: registration, open, first", event: "register-open", status: http.StatusCreated, deploy: registeringFirst, fresh: batch, under: 150 * time.Microsecond},
@@ -58,8 +60,8 @@ func requests() []request {
 	}
 }
 
-// functionEnv is that of every function in direct mode: nothing in it is
-// connected to at start.
+// environment is the environment of every function in direct mode. A function
+// makes no connection at its start.
 var functionEnv = map[string]string{
 	"AUTHORIZATION":         "direct",
 	"AWS_REGION":            "us-east-1",
@@ -74,22 +76,22 @@ var functionEnv = map[string]string{
 	"DEPLOYMENT_ID":         "bench",
 }
 
-// deployment is a handler wired as a function's main does it, with what is around it
-// replaced.
+// deployment is a handler wired as in a function's main, with replaced
+// dependencies.
 type deployment struct {
 	handler http.Handler
-	// clock is one that goes on with every request, or one that nobody looks at.
+	// clock advances with every request. Some deployments do not use it.
 	clock *clock
-	// examples are what the event's are to be replaced by, request by request,
-	// and then from the first again. There is at least one.
+	// examples has the values that replace the event's placeholders, one set for
+	// each request, in turn. There is at least one set.
 	examples []map[string]string
 }
 
-// asItIs are the examples of an event in which nothing is to be replaced.
+// asItIs are the examples for an event without placeholders.
 var asItIs = []map[string]string{nil}
 
-// clock goes on by a minute with every request, so that limits per hour and
-// second, which are not measured, are never reached.
+// clock advances by a minute with every request, so that limits per hour and
+// per second are never reached.
 type clock struct{ minutes atomic.Int64 }
 
 func (c *clock) step() { c.minutes.Add(1) }
@@ -98,7 +100,7 @@ func (c *clock) now() time.Time {
 	return time.Unix(1_795_558_449, 0).Add(time.Duration(c.minutes.Load()) * time.Minute)
 }
 
-// parts are what all brokers are made of.
+// parts has the common parts of all brokers.
 type parts struct {
 	config *environment.Config
 	store  *memory.Store
@@ -121,7 +123,7 @@ func partsOf(c *environment.Config) *parts {
 	return p
 }
 
-// registering returns what makes a broker for registrations.
+// registering returns a function that deploys a broker for registrations.
 func registering(apps func(*parts) (broker.AppClients, error)) func(string) (*deployment, error) {
 	return func(string) (*deployment, error) {
 		p, err := newParts()
@@ -159,15 +161,15 @@ func (p *parts) registrations(apps broker.AppClients) (*usecase.Service, error) 
 	if err != nil {
 		return nil, err
 	}
-	httpapi.RegistrationRoutes(p.router, service)
+	register.Mount(p.router, service)
 	return service, nil
 }
 
-// inMemory replaces Cognito at the port.
+// inMemory replaces Cognito at the port broker.AppClients.
 func inMemory(*parts) (broker.AppClients, error) { return fake.NewPool(), nil }
 
-// throughSDK replaces Cognito below the AWS SDK, which encodes, signs and
-// decodes.
+// throughSDK replaces Cognito below the AWS SDK, so that the SDK encodes, signs
+// and decodes.
 func throughSDK(p *parts) (broker.AppClients, error) {
 	var made atomic.Int64
 	api := cip.New(cip.Options{
@@ -182,14 +184,14 @@ func throughSDK(p *parts) (broker.AppClients, error) {
 	})
 	return cognito.New(api, cognito.Config{
 		Pool:       p.config.UserPoolID,
-		Deployment: p.config.Deployment,
+		Deployment: p.config.DeploymentID,
 		Settings:   cognito.DefaultSettings(),
 		Slots:      p.store,
 		Now:        p.clock.now,
 	})
 }
 
-// atOnce is a server that answers every request alike and takes no time.
+// atOnce is a server that gives every request the same answer immediately.
 type atOnce func() string
 
 func (answer atOnce) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -207,7 +209,8 @@ func (answer atOnce) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// publishing makes a broker for metadata that has read the user pool's document.
+// publishing returns a broker for metadata that has read the user pool's
+// document.
 func publishing(string) (*deployment, error) {
 	p, err := newParts()
 	if err != nil {
@@ -230,12 +233,10 @@ func publishing(string) (*deployment, error) {
 	}))
 	defer pool.Close()
 	p.config.CognitoDiscovery = pool.URL
-	documents, err := metadata.Configured(p.config, p.log)
-	if err != nil {
+	if err := metadata.Routes(p.router, p.config, p.log); err != nil {
 		return nil, err
 	}
-	documents.Mount(p.router)
-	// The first request fetches, and is not one from memory.
+	// The first request fetches the document; later ones come from memory.
 	b := &deployment{p.router, p.clock, asItIs}
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
@@ -245,8 +246,9 @@ func publishing(string) (*deployment, error) {
 	return b, nil
 }
 
-// relaying returns what makes a broker for the token endpoint that asks Cognito
-// through client. Unless that answers by itself, there is a server on loopback.
+// relaying returns a function that deploys a broker for the token endpoint,
+// which calls Cognito with client. If the client's transport makes real
+// requests, a server on loopback answers them.
 func relaying(client *http.Client) func(string) (*deployment, error) {
 	return func(string) (*deployment, error) {
 		p, err := newParts()
@@ -264,7 +266,7 @@ func relaying(client *http.Client) func(string) (*deployment, error) {
 	}
 }
 
-// registerClient makes the client that asks for tokens.
+// registerClient registers the client that requests tokens.
 func (p *parts) registerClient() (id string, err error) {
 	if _, err := p.registrations(fake.NewPool()); err != nil {
 		return "", err
@@ -282,7 +284,7 @@ func (p *parts) registerClient() (id string, err error) {
 	return client.ID, nil
 }
 
-// tokenAnswer is of the size of Cognito's.
+// tokenAnswer returns an answer of the same size as Cognito's.
 func tokenAnswer() string { return tokens }
 
 var tokens = func() string {
@@ -298,7 +300,7 @@ var tokens = func() string {
 		jwt(`{"scope":"openid mcp/read"`), jwt(`{"sub":"alice"`), strings.Repeat("r", 1800))
 }()
 
-// tokenEndpoint is on loopback, for as long as the process lives.
+// tokenEndpoint starts a server on loopback, which runs until the process ends.
 var tokenEndpoint = sync.OnceValue(func() string {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// describe says what the numbers were measured on.
+// describe returns the Go version, the machine and the date.
 func describe() string {
 	cpu := "unknown CPU"
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -25,7 +25,7 @@ func describe() string {
 		runtime.NumCPU(), cpu, time.Now().UTC().Format(time.DateOnly))
 }
 
-// load is the load average of the last minute, or -1 if it cannot be had.
+// load returns the load average of the last minute; -1 if it is unknown.
 func load() float64 {
 	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -39,7 +39,7 @@ func load() float64 {
 	return f
 }
 
-// waitForQuiet returns when others leave the machine alone, or after patience.
+// waitForQuiet returns when the load average is low, or after patience.
 func waitForQuiet(ctx context.Context, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

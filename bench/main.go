@@ -1,9 +1,10 @@
-// Command bench measures the broker and writes docs/performance.md: requests
-// through the whole handler with a store in memory and a Cognito that answers at
-// once, the sizes of the Lambda functions, and their start-up on this machine.
+// Bench is a tool: it measures the broker and writes docs/performance.md. It
+// measures requests through the whole handler, with a store in memory and a
+// Cognito that answers immediately, the sizes of the Lambda functions, and
+// their start-up on this machine.
 //
-// It measures the broker's own share and nothing else: no network, no DynamoDB,
-// no Cognito, no Lambda. All that is compared is measured in turns in one run.
+// It measures only the broker itself, and leaves out network, DynamoDB, Cognito
+// and Lambda. Numbers that are compared are measured alternately, in one run.
 package main
 
 import (
@@ -87,8 +88,8 @@ func run(ctx context.Context, out, before string, starts, rounds int, patience t
 	return os.WriteFile(out, text, 0o644)
 }
 
-// build makes the functions for Lambda and, to start them here, for this
-// machine.
+// build compiles the functions for Lambda, and for this machine to start them
+// here.
 func build(ctx context.Context, dir string) error {
 	for _, system := range []struct{ os, archs, out string }{
 		{"linux", "arm64 amd64", "lambda"},

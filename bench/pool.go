@@ -20,28 +20,28 @@ import (
 // poolIssuer is the issuer of the environment's user pool.
 const poolIssuer = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_local00001"
 
-// poolCode is a code of the pool's.
+// poolCode returns a code of the pool.
 func poolCode(i int) string { return fmt.Sprintf("%08d%s", i, exampleCode[8:]) }
 
-// answers are the OAuth endpoints and the key set of a user pool that answers at
-// once: all that it ever says has been made before. Its codes and refresh tokens,
-// a batch of each, begin with a number, by which it finds what they stand for.
+// answers has the OAuth endpoints and the key set of a user pool that answers
+// immediately, because all answers are prepared. It has a batch of codes and of
+// refresh tokens. Each begins with a number, the index of its answer.
 type answers struct {
 	keys     string
 	redeemed [batch]string // by the number in the code
 	renewed  [batch]string // by the number in the refresh token
 }
 
-// pool makes the answers once, since signing takes its time.
+// pool prepares the answers once, because signing is slow.
 var pool = sync.OnceValue(prepare)
 
-// prepare makes the answers, with tokens of the size of Cognito's for the app
-// client that fake.Pool makes first. They are good for as long as
-// Cognito allows, so that none has to be renewed before its time.
+// prepare builds the answers, with tokens of the same size as Cognito's, for
+// the first app client of fake.Pool. They have the longest lifetime
+// that Cognito allows, so that none expires during a run.
 func prepare() *answers {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		panic(err) // of no random numbers, which Go ends the process for
+		panic(err) // only without random numbers, and then Go itself ends the process
 	}
 	encode := base64.RawURLEncoding.EncodeToString
 	jwt := func(claims string) string {
@@ -49,7 +49,7 @@ func prepare() *answers {
 		sum := sha256.Sum256([]byte(text))
 		signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
 		if err != nil {
-			panic(err) // a key of that size signs
+			panic(err) // impossible with a key of this size
 		}
 		return text + "." + encode(signature)
 	}

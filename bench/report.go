@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// report is all that is measured in one run.
+// report has all results of one run.
 type report struct {
 	machine               string
 	starts, rounds        int
@@ -24,14 +24,14 @@ type report struct {
 	loadBefore, loadAfter float64
 }
 
-// process is how a bootstrap starts.
+// process has the start-ups of a bootstrap.
 type process struct {
 	name     string
-	function string // that a limit is for, "" if there is none
+	function string // whose limit applies; "" for no limit
 	starts   starts
 }
 
-// modes are those in which a function starts differently.
+// modes returns the modes in which a function starts differently.
 func modes(function string) []string {
 	switch function {
 	case "register", "token":
@@ -40,8 +40,8 @@ func modes(function string) []string {
 	return []string{"brokered"}
 }
 
-// measureStarts starts the functions of dir, those of an older build if there is
-// one, and for comparison a function that does nothing.
+// measureStarts measures the functions of dir, those of an older build if there
+// is one, and for comparison a function that does nothing.
 func (r *report) measureStarts(ctx context.Context, dir, before string) error {
 	var bootstraps []bootstrap
 	add := func(p process, b bootstrap) { r.processes, bootstraps = append(r.processes, p), append(bootstraps, b) }
@@ -65,7 +65,7 @@ func (r *report) measureStarts(ctx context.Context, dir, before string) error {
 	return err
 }
 
-// target is what a number should not exceed, and whether it does.
+// target is a limit, the measured value, and the verdict.
 type target struct{ what, limit, got, verdict string }
 
 const (
@@ -73,8 +73,8 @@ const (
 	missed  = "**missed**"
 )
 
-// verdict is by the median. On a machine that others use the median may say more
-// about them, which is told.
+// verdict compares the median with the limit. If only the undisturbed time is
+// within the limit, it says so: other work on the machine may raise the median.
 func verdict(limit, median, undisturbed time.Duration, how string) string {
 	switch {
 	case median <= limit:
@@ -92,7 +92,7 @@ func counted(n, limit int64) string {
 	return missed
 }
 
-// What a function is to reach, in time by the median.
+// The limits of a function. Times are medians.
 const (
 	maxZipped         = 6 << 20
 	maxZippedMetadata = 3 << 20
@@ -134,13 +134,13 @@ func (r *report) targets() []target {
 	return list
 }
 
-// quickest judges a request, whose rounds last long enough for the fastest to be
-// one that nobody disturbed.
+// quickest returns the verdict of a request. A run has enough rounds that the
+// fastest one was probably undisturbed.
 func quickest(limit time.Duration, c cost) string {
 	return verdict(limit, c.median(), c.best(), "in the fastest round")
 }
 
-// markdown is the tables, as they are in docs/performance.md.
+// markdown returns the tables of docs/performance.md.
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Go %s. Load average %.1f when the start-ups began and %.1f when they ended.\n", r.machine, r.loadBefore, r.loadAfter)
@@ -186,13 +186,12 @@ func micros(d time.Duration) string {
 func millis(d time.Duration) string { return rounded(float64(d)/1e6, 100) + " ms" }
 func megabytes(n int64) string      { return rounded(float64(n)/(1<<20), 100) + " MB" }
 
-// rounded writes f in multiples of 1/unit.
+// rounded formats f in multiples of 1/unit.
 func rounded(f, unit float64) string {
 	return strconv.FormatFloat(math.Round(f*unit)/unit, 'f', -1, 64)
 }
 
-// What is between these lines of the document is measured, and the rest written
-// by hand.
+// bench replaces the text between these lines of the document.
 const (
 	begin = "<!-- make bench writes what follows -->\n"
 	end   = "<!-- make bench wrote what precedes -->\n"

@@ -22,32 +22,32 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
 )
 
-// request is one that is sent over and over to a deployment made for it.
+// request is a request that is sent repeatedly to a deployment of its own.
 type request struct {
 	name   string
 	event  string // of events/
-	status int    // that is right
-	// deploy makes the handler that answers, and what the event's examples are
-	// to be replaced by. root is the directory of the module.
+	status int    // expected
+	// deploy returns the handler, and the values that replace the event's
+	// placeholders. root is the directory of the module.
 	deploy func(root string) (*deployment, error)
-	// fresh is after how many requests there has to be a new deployment, because the
-	// old one rightly refuses more; 0 is never.
+	// fresh is the number of requests after which a new deployment is needed,
+	// because the old one rejects more; 0 means never.
 	fresh int
 
-	// What is to be reached; 0 is nothing. What the AWS SDK and net/http add to a
-	// request is not the broker's own share.
+	// The limits; 0 means none. Requests that include work of the AWS SDK or
+	// net/http have no limit, because that is not the broker's own time.
 	under     time.Duration // by the median
 	maxAllocs int64
 }
 
-// result is what one request takes: the times of all rounds, sorted, and the
-// fewest allocations.
+// result has the costs of one request.
 type result struct {
 	request request
 	handler cost // called as net/http calls it
 	event   cost // an event's JSON in, an answer's JSON out, as Lambda calls it
 }
 
+// cost has the times of all rounds, sorted, and the fewest allocations.
 type cost struct {
 	times  []time.Duration
 	allocs int64
@@ -57,7 +57,7 @@ type cost struct {
 func (c cost) median() time.Duration { return c.times[len(c.times)/2] }
 func (c cost) best() time.Duration   { return c.times[0] }
 
-// measureRequests has every request take its turn in every round.
+// measureRequests benchmarks every request once in each round.
 func measureRequests(ctx context.Context, root string, rounds int) ([]result, error) {
 	all := requests()
 	results := make([]result, len(all))
@@ -89,16 +89,15 @@ func (c *cost) add(b testing.BenchmarkResult) {
 	slices.Sort(c.times)
 }
 
-// way is how a request gets to a deployment.
+// way returns a sender of a request to a deployment.
 type way func(*deployment, events.APIGatewayV2HTTPRequest) (sender, error)
 
 var ways = map[string]way{"handler": overHTTP, "event": overLambda}
 
-// sender sends the request once, and returns the status of the answer.
+// sender sends a request once, and returns the status of the answer.
 type sender func() (status int, err error)
 
-// bench sends the request as often as b wants, and fails at an answer that is
-// not the right one.
+// bench sends the request b.N times, and fails at a wrong answer.
 func (req request) bench(b *testing.B, root string, open way) error {
 	var send sender
 	var clock *clock
@@ -123,7 +122,8 @@ func (req request) bench(b *testing.B, root string, open way) error {
 	return nil
 }
 
-// open returns what sends the request, with one set of examples after the other.
+// open returns a sender of the request, which uses the sets of examples in
+// turn.
 func (req request) open(root string, open way) (sender, *clock, error) {
 	d, err := req.deploy(root)
 	if err != nil {
@@ -149,8 +149,8 @@ func (req request) open(root string, open way) (sender, *clock, error) {
 	}, d.clock, nil
 }
 
-// overHTTP sends what net/http would have read, to an http.ResponseWriter that
-// does nothing.
+// overHTTP calls the handler as net/http does, with an http.ResponseWriter that
+// discards the body.
 func overHTTP(b *deployment, e events.APIGatewayV2HTTPRequest) (sender, error) {
 	template, body, err := httpRequest(e)
 	if err != nil {
@@ -165,7 +165,7 @@ func overHTTP(b *deployment, e events.APIGatewayV2HTTPRequest) (sender, error) {
 	}, nil
 }
 
-// httpRequest is the event's request, without its body.
+// httpRequest returns the event's request, and separately its body.
 func httpRequest(e events.APIGatewayV2HTTPRequest) (*http.Request, []byte, error) {
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
@@ -187,7 +187,7 @@ func httpRequest(e events.APIGatewayV2HTTPRequest) (*http.Request, []byte, error
 	return r, body, nil
 }
 
-// discard is an http.ResponseWriter that keeps the status.
+// discard is an http.ResponseWriter that stores only header and status.
 type discard struct {
 	header http.Header
 	status int
@@ -197,13 +197,14 @@ func (w *discard) Header() http.Header         { return w.header }
 func (w *discard) WriteHeader(status int)      { w.status = status }
 func (w *discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// overLambda does what aws-lambda-go does between two calls of the runtime API.
+// overLambda calls the handler as aws-lambda-go does between two calls of the
+// runtime API.
 func overLambda(b *deployment, e events.APIGatewayV2HTTPRequest) (sender, error) {
 	payload, err := json.Marshal(e)
 	if err != nil {
 		return nil, err
 	}
-	// The status is seen on its way out, so that no answer has to be parsed.
+	// The wrapper reads the status, so that the answer need not be parsed.
 	status := 0
 	call := lambdahttp.New(b.handler)
 	handler := lambda.NewHandler(func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
@@ -217,8 +218,8 @@ func overLambda(b *deployment, e events.APIGatewayV2HTTPRequest) (sender, error)
 	}, nil
 }
 
-// readEvent reads an event and puts what is real in place of its examples. None
-// of it needs escaping.
+// readEvent reads an event, and replaces its placeholders with real values.
+// None of the values needs escaping.
 func readEvent(root, name string, examples map[string]string) (events.APIGatewayV2HTTPRequest, error) {
 	var e events.APIGatewayV2HTTPRequest
 	path := filepath.Join(root, "events", name+".json")

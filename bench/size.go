@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// size is what a function takes for each architecture, in bytes.
+// size has the sizes of a function for each architecture, in bytes.
 type size struct{ plain, zipped map[string]int64 }
 
 // measureSizes returns the sizes by function.
@@ -30,7 +30,7 @@ func measureSizes(dir string) (map[string]size, error) {
 	return sizes, nil
 }
 
-// zipped is the size of an archive with b for its only file.
+// zipped returns the size of an archive with b as its only file.
 func zipped(b []byte) (int64, error) {
 	var n counter
 	z := zip.NewWriter(&n)
@@ -45,7 +45,7 @@ func zipped(b []byte) (int64, error) {
 	return int64(n), err
 }
 
-// counter counts what is written to it.
+// counter counts the bytes written to it.
 type counter int64
 
 var _ io.Writer = (*counter)(nil)

@@ -14,17 +14,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// start is a process's way from before it is made to its first request for an
-// event.
+// start is the start-up of a process: from before its creation to its first
+// request for an event.
 type start struct {
 	took time.Duration
 	cpu  time.Duration // of all its threads, in user and in system mode; 0 if unknown
 }
 
-// starts are those of one bootstrap.
+// starts has the start-ups of one bootstrap.
 type starts []start
 
-// quantile returns the time that the fraction q of the starts did not exceed.
+// quantile returns the time that a fraction q of the starts does not exceed.
 func (s starts) quantile(q float64, of func(start) time.Duration) time.Duration {
 	times := make([]time.Duration, len(s))
 	for i, one := range s {
@@ -43,7 +43,7 @@ type bootstrap struct {
 	env  []string
 }
 
-// environ is the environment of a function in that mode.
+// environ returns the environment of a function in the mode.
 func environ(mode string) []string {
 	all := functionEnv
 	if mode == "brokered" {
@@ -56,9 +56,9 @@ func environ(mode string) []string {
 	return env
 }
 
-// measureStarts starts each bootstrap as often as runs says. They take turns, so
-// that what else the machine does meets all alike. A first round is not counted:
-// it brings the files into the cache.
+// measureStarts starts each bootstrap runs times. They alternate, so that other
+// work on the machine affects all of them equally. A first round is not
+// counted: it loads the files into the cache.
 func measureStarts(ctx context.Context, bootstraps []bootstrap, runs int) ([]starts, error) {
 	all := make([]starts, len(bootstraps))
 	for run := range runs + 1 {
@@ -88,8 +88,9 @@ func measureStart(ctx context.Context, b bootstrap) (start, error) {
 	return start{took: took, cpu: cpuTime(f.Pid())}, nil
 }
 
-// cpuTime is what Linux has counted for a process that lives, in nanoseconds and
-// not in ticks: other work on the machine does not show in it. Elsewhere it is 0.
+// cpuTime returns the CPU time of a running process, from Linux's counter in
+// nanoseconds. Other work on the machine does not affect it. On other systems
+// it is 0.
 func cpuTime(pid int) time.Duration {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command idle is a Lambda function that does nothing. Its start is what Go,
-// aws-lambda-go and the machine cost before a line of ours runs.
+// Idle is a tool: a Lambda function that does nothing. Its start-up time is
+// that of Go, aws-lambda-go and the machine, without the broker's code.
 package main
 
 import "github.com/aws/aws-lambda-go/lambda"

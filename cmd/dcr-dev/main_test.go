@@ -82,7 +82,7 @@ func TestUnknownModeIsRejected(t *testing.T) {
 	}
 }
 
-func TestTakenPortNamesTheFlag(t *testing.T) {
+func TestPortInUseNamesTheFlag(t *testing.T) {
 	c, err := parse(t, "run")
 	if err != nil {
 		t.Fatal(err)

@@ -100,7 +100,7 @@ func (p *Pages) begin(m *messages, head func(*page), heading func(*page), title 
 	if p.logo != nil {
 		pg.html("<img")
 		pg.attr("src", p.logo.path)
-		pg.html(` alt="">`) // the name stands beside it
+		pg.html(` alt="">`) // the name is next to it
 	}
 	pg.html("<span>")
 	pg.element("bdi", p.name)

@@ -16,7 +16,7 @@ const (
 )
 
 // The values of token_endpoint_auth_method that Amazon Cognito's token endpoint
-// knows.
+// accepts.
 const (
 	AuthNone        = "none"
 	AuthSecretBasic = "client_secret_basic"
@@ -61,7 +61,7 @@ type ClientMetadata struct {
 	// ClientURI is a web page about the client. OPTIONAL, sending it is
 	// RECOMMENDED.
 	ClientURI string
-	// LogoURI is an image that stands for the client. OPTIONAL.
+	// LogoURI is an image for the client. OPTIONAL.
 	LogoURI string
 	// Scope are the values that the client may ask for, separated by spaces
 	// (RFC 6749 §3.3). OPTIONAL; the server chooses a default.

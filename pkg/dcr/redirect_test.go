@@ -137,7 +137,7 @@ func TestParseRedirectURIRefuses(t *testing.T) {
 		{"http://127.0.0.1.nip.io/cb", "use https"},
 		{"http://localhost@evil.com/cb", "user information"},
 		{"http://evil.com/localhost", "use https"},
-		{"http://127.0.0.2/cb", "use https"}, // loopback, but Amazon Cognito wants 127.0.0.1
+		{"http://127.0.0.2/cb", "use https"}, // loopback, but Amazon Cognito accepts 127.0.0.1 only
 		{"http://[::ffff:127.0.0.1]/cb", "use https"},
 		{"http://[0:0:0:0:0:0:0:1]/cb", "use https"},
 		{"http://0.0.0.0/cb", "use https"},

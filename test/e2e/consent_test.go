@@ -95,9 +95,9 @@ func testCancel(t *testing.T, d *deployment) {
 // A callback works once, and only in the browser that started the sign-in: an
 // attacker cannot sign a victim in to the attacker's account, nor use a
 // callback of the victim.
-func TestCallbackIsGoodOnce(t *testing.T) { each(t, testCallbackIsGoodOnce, broker.ModeBrokered) }
+func TestCallbackWorksOnce(t *testing.T) { each(t, testCallbackWorksOnce, broker.ModeBrokered) }
 
-func testCallbackIsGoodOnce(t *testing.T, d *deployment) {
+func testCallbackWorksOnce(t *testing.T, d *deployment) {
 	r := d.register(t, publicClient)
 	var callback string
 	b := d.browser()

@@ -145,9 +145,11 @@ func testRefreshTokenRotation(t *testing.T, d *deployment) {
 
 // A refresh token of another client, and a request for more than was granted,
 // are errors, and do not invalidate the token.
-func TestRefreshTokenOfOthers(t *testing.T) { each(t, testRefreshTokenOfOthers, broker.ModeBrokered) }
+func TestRefreshTokenOfAnotherClient(t *testing.T) {
+	each(t, testRefreshTokenOfAnotherClient, broker.ModeBrokered)
+}
 
-func testRefreshTokenOfOthers(t *testing.T, d *deployment) {
+func testRefreshTokenOfAnotherClient(t *testing.T, d *deployment) {
 	p := d.confidential(t)
 	other := d.grant(t, walk.Options{})
 	other.wantRefreshError(t, "the refresh token of another client", p.RefreshToken)
@@ -170,9 +172,9 @@ func testRefreshTokenOfOthers(t *testing.T, d *deployment) {
 // A code is bound to client, redirect URI, verifier and resource. A request
 // with a wrong value does not invalidate it; a second use ends the grant of the
 // first (RFC 6749 §4.1.2).
-func TestCodeIsGoodOnce(t *testing.T) { each(t, testCodeIsGoodOnce, broker.ModeBrokered) }
+func TestCodeWorksOnce(t *testing.T) { each(t, testCodeWorksOnce, broker.ModeBrokered) }
 
-func testCodeIsGoodOnce(t *testing.T, d *deployment) {
+func testCodeWorksOnce(t *testing.T, d *deployment) {
 	r := d.register(t, publicClient)
 	other := d.register(t, strings.Replace(publicClient, `"e2e"`, `"e2e, another"`, 1))
 	p := &grantedClient{walk.Outcome{ClientID: r.id}, d}

@@ -31,9 +31,9 @@ func testTokenRequestsOfUnknownClients(t *testing.T, d *deployment) {
 	})
 }
 
-func TestTokenRequestsThatAreMalformed(t *testing.T) { each(t, testTokenRequestsThatAreMalformed) }
+func TestMalformedTokenRequests(t *testing.T) { each(t, testMalformedTokenRequests) }
 
-func testTokenRequestsThatAreMalformed(t *testing.T, d *deployment) {
+func testMalformedTokenRequests(t *testing.T, d *deployment) {
 	bad := map[string]string{"error": "invalid_request"}
 	d.run(t, []exchange{
 		{name: "JSON", send: "POST /token", header: []string{jsonBody}, body: `{"grant_type":"refresh_token"}`, status: 415},

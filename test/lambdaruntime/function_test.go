@@ -180,7 +180,7 @@ func TestStartTimesOut(t *testing.T) {
 	}
 }
 
-func TestLogsAreKeptAcrossProcesses(t *testing.T) {
+func TestLogsSurviveProcesses(t *testing.T) {
 	f := function(t, "answer", nil)
 	invoke(t, f, "exit")
 	invoke(t, f, "answer")

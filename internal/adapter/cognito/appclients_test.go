@@ -55,7 +55,7 @@ func emulatedWith(t *testing.T, change func(*emulator.Config)) (*AppClients, *em
 	}
 	server := httptest.NewServer(pool)
 	t.Cleanup(server.Close)
-	api := cip.New(cip.Options{Region: "us-east-1", Credentials: anybody, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client()})
+	api := cip.New(cip.Options{Region: "us-east-1", Credentials: testCredentials, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client()})
 	c, err := New(api, Config{
 		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: &slots{}, Now: clock.now, Sleep: clock.sleep,
 	})

@@ -234,7 +234,7 @@ func send(t *testing.T, op operation, do doerFunc) error {
 // sleeping moves.
 func open(t *testing.T, do doerFunc, options ...func(*cip.Options)) *AppClients {
 	t.Helper()
-	o := cip.Options{Region: "us-east-1", Credentials: anybody, HTTPClient: do}
+	o := cip.Options{Region: "us-east-1", Credentials: testCredentials, HTTPClient: do}
 	for _, set := range options {
 		set(&o)
 	}

@@ -275,7 +275,7 @@ func onTheWire(t *testing.T, send func(context.Context, *cip.Client) error) []by
 	var body []byte
 	api := cip.New(cip.Options{
 		Region:      "us-east-1",
-		Credentials: anybody,
+		Credentials: testCredentials,
 		Retryer:     aws.NopRetryer{},
 		HTTPClient: doerFunc(func(r *http.Request) (*http.Response, error) {
 			var err error
@@ -297,7 +297,7 @@ func onTheWire(t *testing.T, send func(context.Context, *cip.Client) error) []by
 	return append(sorted, '\n')
 }
 
-var anybody = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+var testCredentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "local"}, nil
 })
 

@@ -18,7 +18,7 @@ func TestCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 70 {
-		name := fmt.Sprintf("of somebody else %d", i)
+		name := fmt.Sprintf("foreign client %d", i)
 		if i == 69 {
 			name = "ours elsewhere dcr@other." + marker
 		}

@@ -32,8 +32,8 @@ type Settings struct {
 	SignOut  string
 }
 
-// DefaultSettings are the pool's own users, tokens of one hour, sign-ins of 30
-// days and a grace of 60 seconds.
+// DefaultSettings returns settings for the pool's own users, with tokens of one
+// hour, sign-ins of 30 days and a grace of 60 seconds.
 func DefaultSettings() Settings {
 	return Settings{
 		IdentityProviders: []string{"COGNITO"},

@@ -86,7 +86,8 @@ func (s *Store) ReturnBudget(ctx context.Context, id, member string) error {
 	return err
 }
 
-// slotLifetime is how long DynamoDB keeps the item of a slot after its second.
+// slotLifetime is the time after its second at which DynamoDB may remove the
+// item of a slot.
 const slotLifetime = time.Minute
 
 // TakeSlot implements broker.Budgets.

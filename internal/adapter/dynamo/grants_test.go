@@ -270,7 +270,7 @@ func TestStore_reads_no_grant_it_does_not_know(t *testing.T) {
 			try(t, err)
 			got, err := g.others.Grant(t.Context(), a.ID)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), a.ID) {
-				t.Errorf("read: got %+v and error %v, want an error that says %q of %s", got, err, tt.want, a.ID)
+				t.Errorf("read: got %+v and error %v, want an error with %q about %s", got, err, tt.want, a.ID)
 			}
 		})
 	}
@@ -318,7 +318,7 @@ func TestGrantStore_keeps_other_errors_from_clients(t *testing.T) {
 		for method, err := range grantCalls(t.Context(), fakeDynamoDB(t, status, code)) {
 			_, shown := errors.AsType[*dcr.Error](err)
 			if err == nil || shown || errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrExists) {
-				t.Errorf("%s of %s: got error %v, want one of which nothing is known", code, method, err)
+				t.Errorf("%s of %s: got error %v, want one after which the outcome is unknown", code, method, err)
 			}
 		}
 	}

@@ -16,7 +16,7 @@ const (
 	attrSchema    = "schema"
 	attrVersion   = "version"
 	attrCreatedAt = "created_at"
-	// attrExpiresAt is when an item counts as absent.
+	// attrExpiresAt is the time from which an item counts as absent.
 	attrExpiresAt = "expires_at"
 	// attrTTL is when DynamoDB may remove an item, which it does days later.
 	attrTTL = "ttl"

@@ -154,7 +154,7 @@ func TestStore_reads_no_item_it_does_not_know(t *testing.T) {
 			}
 			got, err := s.Registration(t.Context(), r.ClientID)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), r.ClientID) {
-				t.Errorf("read: got %+v and error %v, want an error that says %q of %s", got, err, tt.want, r.ClientID)
+				t.Errorf("read: got %+v and error %v, want an error with %q about %s", got, err, tt.want, r.ClientID)
 			}
 		})
 	}

@@ -29,7 +29,7 @@ func TestShapeFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*types.TableDescription)
-		says   string // "" for no fault
+		text   string // "" for no fault
 	}{
 		{"as it is made", func(*types.TableDescription) {}, ""},
 		{"an index more", func(d *types.TableDescription) {
@@ -51,8 +51,8 @@ func TestShapeFaults(t *testing.T) {
 	} {
 		d := described(definition("t"))
 		tt.change(d)
-		if got := strings.Join(shapeFaults(want, d), "; "); got != tt.says {
-			t.Errorf("%s: %q, want %q", tt.name, got, tt.says)
+		if got := strings.Join(shapeFaults(want, d), "; "); got != tt.text {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.text)
 		}
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 	josejwt "github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -60,7 +61,7 @@ type Verifier struct {
 // New returns a Verifier that fetches with client, or a plain one if that is nil.
 // Redirects are not followed, whatever it says.
 func New(client *http.Client, now func() time.Time) *Verifier {
-	client = jwt.HTTPClient(client)
+	client = adapter.WithoutRedirects(client)
 	if client.Transport == nil {
 		client.Transport = http.DefaultTransport
 	}

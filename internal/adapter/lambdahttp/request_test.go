@@ -90,7 +90,7 @@ func TestRequestsArriveAsSent(t *testing.T) {
 		{"two Authorization lines, as the gateway joins them", event(t, "token-two-authorizations"), seen{
 			Method: "POST", Path: "/token", Body: "grant_type=client_credentials", Headers: headers("Authorization", "Basic YTpi,Basic Yzpk"),
 		}},
-		{"a header nobody has heard of", withHeader("x-list", `a, "b,c" ,d`), seen{Path: "/", Headers: headers("X-List", `a, "b,c" ,d`)}},
+		{"an unknown header", withHeader("x-list", `a, "b,c" ,d`), seen{Path: "/", Headers: headers("X-List", `a, "b,c" ,d`)}},
 		{"an empty header", withHeader("x-empty", ""), seen{Path: "/", Headers: headers("X-Empty", "")}},
 		{"a base64 form", event(t, "revoke-unknown-client"), seen{
 			Method: "POST", Path: "/revoke", Body: "client_id=9unknown23456789abcdefghij&token=example-refresh-token",
@@ -104,7 +104,7 @@ func TestRequestsArriveAsSent(t *testing.T) {
 			Method: "POST", Path: "/token", Body: "grant_type=password&client_id=1example23456789abcdefghij",
 		}},
 		{"a method in lower case", request("get", "/"), seen{Method: "get", Path: "/"}},
-		{"a method nobody knows", request("BREW", "/"), seen{Method: "BREW", Path: "/"}},
+		{"an unknown method", request("BREW", "/"), seen{Method: "BREW", Path: "/"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, tr transport) {

@@ -135,10 +135,10 @@ func TestDocumentChecksTheReference(t *testing.T) {
 // by the SDK; a refused request is not.
 func TestRequestIsRepeated(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		status int
-		body   string
-		asked  int
+		name     string
+		status   int
+		body     string
+		requests int
 	}{
 		{"throttled", 400, `{"__type":"com.amazonaws.ssm#ThrottlingException","message":"Rate exceeded"}`, 3},
 		{"out of order", 500, `not JSON`, 3},
@@ -146,10 +146,10 @@ func TestRequestIsRepeated(t *testing.T) {
 		{"not allowed", 400, `{"__type":"AccessDeniedException","message":"no"}`, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var asked int
+			var requests int
 			sdk := aws.Config{Region: "us-east-1", Credentials: origins(t).Credentials}
 			sdk.HTTPClient = doer(func(*http.Request) (*http.Response, error) {
-				asked++
+				requests++
 				return &http.Response{StatusCode: tt.status, Body: io.NopCloser(strings.NewReader(tt.body))}, nil
 			})
 			sdk.Retryer = promptly
@@ -160,8 +160,8 @@ func TestRequestIsRepeated(t *testing.T) {
 			if body, err := fetch(t.Context()); err == nil {
 				t.Errorf("fetch = %q, want an error", body)
 			}
-			if asked != tt.asked {
-				t.Errorf("asked %d times, want %d", asked, tt.asked)
+			if requests != tt.requests {
+				t.Errorf("%d requests, want %d", requests, tt.requests)
 			}
 		})
 	}
@@ -169,9 +169,9 @@ func TestRequestIsRepeated(t *testing.T) {
 
 func TestOriginThatRecoversIsRead(t *testing.T) {
 	sdk := aws.Config{Region: "us-east-1", Credentials: origins(t).Credentials, Retryer: promptly}
-	asked := 0
+	requests := 0
 	sdk.HTTPClient = doer(func(*http.Request) (*http.Response, error) {
-		if asked++; asked == 1 {
+		if requests++; requests == 1 {
 			return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 		}
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"Parameter":{"Value":"here"}}`))}, nil

@@ -83,12 +83,12 @@ func TestPathsAreSignedAsTheServiceDoes(t *testing.T) {
 // the SDK.
 func TestRefusals(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		status int
-		header string // X-Amzn-Errortype
-		body   string
-		code   string
-		asked  int
+		name     string
+		status   int
+		header   string // X-Amzn-Errortype
+		body     string
+		code     string
+		requests int
 	}{
 		{"named in JSON", 400, "", `{"__type":"com.amazonaws.ssm#ThrottlingException","message":"said"}`, "ThrottlingException", 3},
 		{"named in the header", 429, "TooManyRequestsException", `{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Message":"said"}`, "TooManyRequestsException", 3},
@@ -97,11 +97,11 @@ func TestRefusals(t *testing.T) {
 		{"of a proxy", 403, "", "said", "unknown", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			asked := 0
+			requests := 0
 			s := New("lambda", config(doer(func(r *http.Request) (*http.Response, error) {
-				asked++
+				requests++
 				if body, err := io.ReadAll(r.Body); string(body) != "in" || err != nil {
-					t.Errorf("request %d has the body %q, %v, want in", asked, body, err)
+					t.Errorf("request %d has the body %q, %v, want in", requests, body, err)
 				}
 				h := make(http.Header)
 				h.Set("X-Amzn-Errortype", tt.header)
@@ -112,8 +112,8 @@ func TestRefusals(t *testing.T) {
 			if !ok || e.ErrorCode() != tt.code || e.ErrorMessage() != "said" {
 				t.Errorf("Send = %v, want %s: said", err, tt.code)
 			}
-			if asked != tt.asked {
-				t.Errorf("asked %d times, want %d", asked, tt.asked)
+			if requests != tt.requests {
+				t.Errorf("%d requests, want %d", requests, tt.requests)
 			}
 		})
 	}
@@ -121,9 +121,9 @@ func TestRefusals(t *testing.T) {
 
 func TestNothingIsRepeatedForACallerThatIsGone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	asked := 0
+	requests := 0
 	sdk := config(doer(func(*http.Request) (*http.Response, error) {
-		asked++
+		requests++
 		cancel()
 		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	}))
@@ -133,7 +133,7 @@ func TestNothingIsRepeatedForACallerThatIsGone(t *testing.T) {
 		})
 	}
 	s := New("lambda", sdk)
-	if a, err := s.Send(ctx, Request{Method: http.MethodGet, URL: s.Endpoint()}); err == nil || asked != 1 {
-		t.Errorf("Send = %v, %v after %d requests, want an error after one", a, err, asked)
+	if a, err := s.Send(ctx, Request{Method: http.MethodGet, URL: s.Endpoint()}); err == nil || requests != 1 {
+		t.Errorf("Send = %v, %v after %d requests, want an error after one", a, err, requests)
 	}
 }

@@ -270,11 +270,7 @@ func TestAuthorizeWhenTheStoreFails(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)
 				w.browser().authorize(requestOf(id, webURI)) // so that there is an app client
-				faults := w.store.Faults
-				if method == "CreateTransaction" {
-					faults = w.grants.Faults
-				}
-				faults.FailNext(method, 1, point)
+				w.store.FailNext(method, 1, point)
 				b := w.browser()
 				a := b.authorize(requestOf(id, webURI))
 				wantPage(t, a, http.StatusServiceUnavailable, "could not be")
@@ -313,7 +309,7 @@ func TestMethods(t *testing.T) {
 	if a := send(http.MethodHead, "/authorize?"+requestOf(id, webURI).Encode()); a.status != http.StatusNoContent || a.header.Get("Set-Cookie") != "" {
 		t.Errorf("HEAD: status %d, cookie %q; want 204 and none", a.status, a.header.Get("Set-Cookie"))
 	}
-	if n := w.grants.Calls("CreateTransaction"); n != 0 {
+	if n := w.store.Calls("CreateTransaction"); n != 0 {
 		t.Errorf("HEAD made %d transactions", n)
 	}
 	wantPage(t, send(http.MethodPut, "/authorize"), http.StatusMethodNotAllowed, "GET, HEAD, OPTIONS, POST")

@@ -15,11 +15,7 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 			w := newWorld(t)
 			b := w.browser()
 			page := b.arrive(requestOf(w.register("open", nil, webURI), webURI), "alice")
-			faults := w.grants.Faults
-			if method == "Registration" {
-				faults = w.store.Faults
-			}
-			faults.FailNext(method, 1, point)
+			w.store.FailNext(method, 1, point)
 			return w, b, b.decide(page, "allow")
 		}
 		t.Run("TakeStep "+point.String(), func(t *testing.T) {
@@ -74,8 +70,8 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 		{"Cognito is cut off", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.CutAfter}) }},
 		{"Cognito is slow", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.SlowBefore}) }},
 		{"no app client", func(w *world) { w.store.FailNext("AppClient", 1, fake.NotApplied) }},
-		{"not deleted", func(w *world) { w.grants.FailNext("DeleteTransaction", 1, fake.NotApplied) }},
-		{"deleted, reply lost", func(w *world) { w.grants.FailNext("DeleteTransaction", 1, fake.ReplyLost) }},
+		{"not deleted", func(w *world) { w.store.FailNext("DeleteTransaction", 1, fake.NotApplied) }},
+		{"deleted, reply lost", func(w *world) { w.store.FailNext("DeleteTransaction", 1, fake.ReplyLost) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
@@ -91,7 +87,7 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 			w := newWorld(t)
 			b := w.browser()
 			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
-			w.grants.FailNext("TakeStep", 1, point)
+			w.store.FailNext("TakeStep", 1, point)
 			if a := b.decide(page, "cancel"); a.location != "/consent" {
 				t.Errorf("location = %q, want the consent page", a.location)
 			}
@@ -107,12 +103,12 @@ func TestASecondDecisionWhenTheStoreFails(t *testing.T) {
 			b := w.browser()
 			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 			first := b.decide(page, "allow").target(t)
-			w.grants.FailNext(method, 1, fake.NotApplied)
+			w.store.FailNext(method, 1, fake.NotApplied)
 			a := b.decide(page, "allow")
 			if a.location != "/consent" {
 				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
 			}
-			w.grants.FailNext(method, 1, fake.NotApplied)
+			w.store.FailNext(method, 1, fake.NotApplied)
 			wantPage(t, b.get(a.location), http.StatusServiceUnavailable, "could not be read")
 			if again := b.get(a.location).target(t); again.String() != first.String() {
 				t.Errorf("the page leads to %s, the decision to %s", again, first)

@@ -34,7 +34,7 @@ func (b *browser) keyOf() credential.Hash {
 // its app client.
 func (b *browser) refreshToken() (broker.AppCredentials, string) {
 	b.w.t.Helper()
-	t, err := b.w.grants.Transaction(b.w.t.Context(), b.keyOf())
+	t, err := b.w.store.Transaction(b.w.t.Context(), b.keyOf())
 	if err != nil {
 		b.w.t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestCancel(t *testing.T) {
 	}
 	w.wantRefused(app, token)
 	w.wantNoGrant()
-	if _, err := w.grants.Transaction(t.Context(), key); err != broker.ErrNotFound {
+	if _, err := w.store.Transaction(t.Context(), key); err != broker.ErrNotFound {
 		t.Errorf("the transaction: %v, want it gone", err)
 	}
 	t.Run("and whatever comes after is a page", func(t *testing.T) {
@@ -176,7 +176,7 @@ func (w *world) useCode(u *url.URL) {
 	w.t.Helper()
 	g := w.wantCode(u, webURI)
 	g.CodeUsed = true
-	if err := w.grants.ReplaceGrant(w.t.Context(), g); err != nil {
+	if err := w.store.ReplaceGrant(w.t.Context(), g); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -85,7 +85,6 @@ type world struct {
 	cognito *emulator.Cognito
 	base    string // Cognito's origin
 	store   *fake.Store
-	grants  *fake.FaultyGrants
 	keys    *seal.Ring
 	oauth   *oauth
 	flow    *authorization.Flow
@@ -96,17 +95,6 @@ type world struct {
 	// pause is what the flow waits with; keysErr is the error of reading the keys.
 	pause   func(context.Context, time.Duration) error
 	keysErr error
-}
-
-// stores is a store whose transactions, grants and consents have faults of their
-// own.
-type stores struct {
-	appClients
-	*fake.FaultyGrants
-}
-
-type appClients interface {
-	AppClient(ctx context.Context, key string) (*broker.AppClient, error)
 }
 
 // oauth is Cognito's OAuth endpoints, which a test may exchange.
@@ -124,7 +112,7 @@ func newWorld(t testing.TB, change ...func(*setup)) *world {
 	w.openCognito(s)
 
 	memory := memory.NewStore(w.clock.Now)
-	w.store, w.grants = fake.NewStore(memory), fake.NewFaultyGrants(memory)
+	w.store = fake.NewStore(memory)
 	var err error
 	if w.keys, err = seal.Parse(seal.Generate()); err != nil {
 		t.Fatal(err)
@@ -191,7 +179,7 @@ func (w *world) openFlow(s setup) {
 		RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout", Timeout: s.timeout,
 	})}
 	w.flow, err = authorization.New(authorization.Config{
-		Issuer: w.issuer, Clients: clients.NewBrokered(w.store, w.clock.Now), Store: stores{w.store, w.grants},
+		Issuer: w.issuer, Clients: clients.NewBrokered(w.store, w.clock.Now), Store: w.store,
 		Provisioner: provisioning, Policy: inForce, Resources: s.resources, ResourceBinding: s.binding,
 		Keys:    func(context.Context) (*seal.Ring, error) { return w.keys, w.keysErr },
 		Cognito: w.oauth, LoginVersion: s.login, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,
@@ -286,7 +274,7 @@ func requestOf(clientID, redirectURI string, changes ...string) url.Values {
 func (w *world) allGrants() []*broker.Grant {
 	w.t.Helper()
 	var list []*broker.Grant
-	for g, err := range w.grants.ListGrants(w.t.Context()) {
+	for g, err := range w.store.ListGrants(w.t.Context()) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -308,7 +296,7 @@ func (w *world) wantCode(u *url.URL, redirectURI string) *broker.Grant {
 	if err != nil {
 		w.t.Fatalf("code %q: %v", q.Get("code"), err)
 	}
-	g, err := w.grants.Grant(w.t.Context(), id)
+	g, err := w.store.Grant(w.t.Context(), id)
 	if err != nil {
 		w.t.Fatalf("grant of the code: %v", err)
 	}
@@ -334,9 +322,6 @@ func (w *world) calls() int {
 	n := 0
 	for _, m := range w.store.Methods() {
 		n += w.store.Calls(m)
-	}
-	for _, m := range w.grants.Methods() {
-		n += w.grants.Calls(m)
 	}
 	return n
 }

@@ -108,7 +108,7 @@ func TestAConsentIsNotRememberedWithoutThePolicy(t *testing.T) {
 	if !w.browser().signInAgain(id, webURI, "alice") {
 		t.Error("not asked")
 	}
-	if n := w.grants.Calls("PutConsent"); n != 0 {
+	if n := w.store.Calls("PutConsent"); n != 0 {
 		t.Errorf("%d consents were stored", n)
 	}
 }
@@ -184,20 +184,20 @@ func TestARememberedConsentWhenTheStoreFails(t *testing.T) {
 	}
 	t.Run("it cannot be read", func(t *testing.T) {
 		w, b, callback := start(t)
-		w.grants.FailNext("Consent", 1, fake.NotApplied)
+		w.store.FailNext("Consent", 1, fake.NotApplied)
 		if a := b.get(callback); a.location != "/consent" {
 			t.Errorf("location = %q, want the consent page", a.location)
 		}
 	})
 	t.Run("the grant cannot be stored", func(t *testing.T) {
 		w, b, callback := start(t)
-		w.grants.FailNext("CreateGrant", 1, fake.NotApplied)
+		w.store.FailNext("CreateGrant", 1, fake.NotApplied)
 		w.wantError(b.get(callback).at(t), webURI, "temporarily_unavailable")
 		w.wantRevoked(1)
 	})
 	t.Run("the grant is stored, the reply lost", func(t *testing.T) {
 		w, b, callback := start(t)
-		w.grants.FailNext("CreateGrant", 1, fake.ReplyLost)
+		w.store.FailNext("CreateGrant", 1, fake.ReplyLost)
 		w.wantCode(b.get(callback).at(t), webURI)
 		w.wantRevoked(0)
 	})
@@ -210,13 +210,13 @@ func TestASecondGrantOfOneSignIn(t *testing.T) {
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
 	page := b.arrive(requestOf(id, webURI), "alice")
-	stored, err := w.grants.Transaction(t.Context(), b.keyOf())
+	stored, err := w.store.Transaction(t.Context(), b.keyOf())
 	if err != nil {
 		t.Fatal(err)
 	}
 	grantID := broker.GrantID(w.keys, stored.OriginJTI, 0)
 	first := credential.DerivedAuthorizationCode(randomText(), grantID)
-	err = w.grants.CreateGrant(t.Context(), &broker.Grant{
+	err = w.store.CreateGrant(t.Context(), &broker.Grant{
 		ID: grantID, ClientID: id, Generation: stored.Generation, User: stored.User, OriginJTI: stored.OriginJTI, Code: first.Hash(),
 		CodeExpiresAt: w.clock.Second().Add(broker.CodeLifetime), ExpiresAt: w.clock.Second().Add(time.Hour),
 	})

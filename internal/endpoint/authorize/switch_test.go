@@ -23,7 +23,7 @@ func TestBeingSomebodyElse(t *testing.T) {
 		t.Fatalf("target = %s, want Cognito's logout with our sign-out URL", out)
 	}
 	w.wantRefused(app, token)
-	if _, err := w.grants.Transaction(t.Context(), key); err != broker.ErrNotFound {
+	if _, err := w.store.Transaction(t.Context(), key); err != broker.ErrNotFound {
 		t.Errorf("the transaction of before: %v, want it gone", err)
 	}
 	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "") // the form of the former transaction
@@ -70,11 +70,7 @@ func TestSwitchWhenSomethingFails(t *testing.T) {
 				id := w.register("asking", nil, webURI)
 				b := w.browser()
 				page := b.arrive(requestOf(id, webURI), "alice")
-				faults := w.grants.Faults
-				if method == "AppClient" {
-					faults = w.store.Faults
-				}
-				faults.FailNext(method, 1, point)
+				w.store.FailNext(method, 1, point)
 				a := b.decide(page, "switch")
 				if method == "DeleteTransaction" {
 					a.target(t)

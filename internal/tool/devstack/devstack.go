@@ -2,7 +2,8 @@
 // local Cognito, the broker on an in-memory store, and a sample MCP server,
 // each on a loopback port. The broker is wired and configured as it is in the
 // cloud; only the store and the addresses differ. It is for development and the
-// end-to-end tests, and keeps no data after it is closed.
+// end-to-end tests, and keeps no data after it is closed. It leaves out Lambda
+// and DynamoDB, except for Surround, which leaves out the broker instead.
 package devstack
 
 import (

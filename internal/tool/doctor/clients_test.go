@@ -9,7 +9,7 @@ import (
 
 // The doctor registers as the clients do (testdata/registrations names the
 // source of each body), except that the scopes are those of the server.
-func TestBodiesAreThoseOfTheClients(t *testing.T) {
+func TestRegistrationsMatchTheClients(t *testing.T) {
 	withMetadata := &doctor{scopes: []string{"mcp/read"}, server: object{"grant_types_supported": []byte(`["authorization_code","refresh_token"]`)}}
 	for file, tt := range map[string]struct {
 		slug string

@@ -96,7 +96,7 @@ func (d *doctor) send(ctx context.Context, method, address string, header http.H
 	}
 	defer res.Body.Close()
 	a := &answer{address: address, status: res.StatusCode, header: res.Header}
-	// A stream of events ends when its sender likes, and its status says enough.
+	// A stream may never end, and its status is sufficient.
 	if !a.isType("text/event-stream") {
 		a.body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	}
@@ -286,3 +286,7 @@ func hostOf(address string) string {
 	}
 	return u.Host
 }
+
+// noRedirects is a http.Client's CheckRedirect that returns a redirect as the
+// response.
+func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

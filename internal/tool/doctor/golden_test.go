@@ -43,7 +43,8 @@ func tableOf(checks []Check, coloured bool) []byte {
 	return out.Bytes()
 }
 
-// TestGolden compares the reports on our own stack and on Cognito alone.
+// TestGolden compares the reports on the project's own stack and on Cognito
+// alone.
 func TestGolden(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
 	ours := canonical(s, run(t, Options{URL: s.MCP, Open: user(s, nil), Register: RegisterOne}))

@@ -222,7 +222,7 @@ func (d *doctor) readMethods() {
 	types := o.texts("grant_types_supported")
 	switch {
 	case types == nil:
-		f.warn(nil, "grant_types_supported is missing: VS Code then registers for the device grant as well, which a server that does not know it may reject")
+		f.warn(nil, "grant_types_supported is missing: VS Code then registers for the device grant as well, and a server may reject that")
 	case !slices.Contains(types, "authorization_code"):
 		f.fail(nil, "grant_types_supported is %s, without authorization_code", quotes(types))
 	case !slices.Contains(types, "refresh_token"):

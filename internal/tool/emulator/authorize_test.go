@@ -40,7 +40,7 @@ func TestAuthorizeSendsErrorsToTheErrorPage(t *testing.T) {
 			}
 			page := l.get(to, nil)
 			if page.status != 400 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") || !strings.Contains(page.raw, tt.want) {
-				t.Errorf("error page: %d %s, want a 400 that says %s", page.status, page.header.Get("Content-Type"), tt.want)
+				t.Errorf("error page: %d %s, want a 400 with %s", page.status, page.header.Get("Content-Type"), tt.want)
 			}
 		})
 	}

@@ -142,11 +142,11 @@ func TestClientWithoutIdentityProvider(t *testing.T) {
 	browser := emulator.NewBrowser()
 	l.signIn(browser, l.authorizeURL(some, nil), "alice", "Correct-Horse-9")
 	if back, err := browser.SignIn(t.Context(), l.authorizeURL(none, nil), "alice", "Correct-Horse-9"); err == nil || !strings.Contains(err.Error(), "status 403") {
-		t.Errorf("got %v, %v, want the page that says there is no identity provider", back, err)
+		t.Errorf("got %v, %v, want the page without an identity provider", back, err)
 	}
 	login := strings.Replace(l.authorizeURL(none, nil), "/oauth2/authorize", "/login", 1)
 	if got := fetch(t, cookieClient(t), http.MethodGet, login, nil); !strings.Contains(got.body, "no identity provider") {
-		t.Errorf("the page does not say that there is no identity provider:\n%s", got.body)
+		t.Errorf("the page does not report that there is no identity provider:\n%s", got.body)
 	}
 }
 

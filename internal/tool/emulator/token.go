@@ -89,8 +89,9 @@ func (c *Cognito) redeem(a appClient, form url.Values) (tokens, *oauthError) {
 	return out, nil
 }
 
-// verifies compares the PKCE verifier with the challenge, if there is one
-// (RFC 7636 §4.6).
+// verifies reports whether the PKCE verifier matches the challenge.
+// RFC 7636 §4.6: with S256 the challenge is the base64url of the verifier's
+// SHA-256.
 func (code *authorizationCode) verifies(verifier string) bool {
 	if code.challenge == "" {
 		return true

@@ -1,5 +1,5 @@
-// Package terminal is what the command lines know of the terminal that they
-// write to: whether it wants colours, and how to break lines for it.
+// Package terminal is a tool: it decides whether a command line writes colours
+// to its output, and breaks lines. It leaves out the width of the terminal.
 package terminal
 
 import (
@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Colour is how a text stands out (ECMA-48, SGR).
+// Colour is the colour or weight of a text (ECMA-48, SGR).
 type Colour string
 
 const (
@@ -28,10 +28,9 @@ func Paint(wanted bool, c Colour, s string) string {
 	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
 }
 
-// Coloured reports whether colours are to be written to w: it is a terminal that
-// is not dumb, or CLICOLOR_FORCE is set, as for what shows the output of a
-// program elsewhere; and NO_COLOR is not set, which comes before all else
-// (no-color.org, bixense.com/clicolors).
+// Coloured reports whether to write colours to w: NO_COLOR is not set, and w is
+// a terminal that is not dumb, or CLICOLOR_FORCE is set (no-color.org,
+// bixense.com/clicolors).
 func Coloured(w io.Writer) bool {
 	if os.Getenv("NO_COLOR") != "" {
 		return false
@@ -53,7 +52,7 @@ func Is(w io.Writer) bool {
 }
 
 // Wrap breaks s at spaces and line ends into parts of at most width characters.
-// A word that is longer, such as a URL, stays whole.
+// A longer word, such as a URL, is not broken.
 func Wrap(s string, width int) []string {
 	var parts []string
 	for line := range strings.SplitSeq(s, "\n") {

@@ -16,7 +16,7 @@ func TestWrap(t *testing.T) {
 	}{
 		{"", 10, []string{""}},
 		{"one two three", 7, []string{"one two", "three"}},
-		{"http://localhost:8080/register", 10, []string{"http://localhost:8080/register"}}, // a broken URL cannot be clicked
+		{"http://localhost:8080/register", 10, []string{"http://localhost:8080/register"}}, // a broken URL is not a link
 		{"ein Österreicher", 16, []string{"ein Österreicher"}},
 		{"two\nlines", 80, []string{"two", "lines"}},
 	} {
@@ -32,7 +32,7 @@ func TestColoured(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	// A character device, as a terminal is.
+	// A character device, like a terminal.
 	terminal, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -48,10 +48,10 @@ func TestColoured(t *testing.T) {
 		{"a file", file, "xterm", "", "", false},
 		{"a buffer", new(strings.Builder), "xterm", "", "", false},
 		{"a dumb terminal", terminal, "dumb", "", "", false},
-		{"a user who wants none", terminal, "xterm", "1", "", false},
+		{"NO_COLOR", terminal, "xterm", "1", "", false},
 		{"a file, forced", file, "", "", "1", true},
 		{"a file, not forced", file, "", "", "0", false},
-		{"forced, and a user who wants none", file, "", "1", "1", false},
+		{"forced, and NO_COLOR", file, "", "1", "1", false},
 	} {
 		t.Setenv("TERM", tt.term)
 		t.Setenv("NO_COLOR", tt.noColor)

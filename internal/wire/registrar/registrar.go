@@ -37,7 +37,7 @@ func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*co
 	settings.SignOut = c.Issuer + broker.SignedOutPath
 	apps, err := cognito.New(api, cognito.Config{
 		Pool:       c.UserPoolID,
-		Deployment: c.Deployment,
+		Deployment: c.DeploymentID,
 		Settings:   settings,
 		Slots:      slots,
 		Quota:      c.AppClientQuota,
@@ -97,13 +97,13 @@ func Provisioning(c *environment.Config, sdk aws.Config, store broker.Store, log
 		return nil, err
 	}
 	return usecase.NewProvisioning(usecase.ProvisioningConfig{
-		Store: store, Maker: apps, Policy: current, Deployment: c.Deployment, Keys: keys.Ring,
+		Store: store, Maker: apps, Policy: current, Deployment: c.DeploymentID, Keys: keys.Ring,
 		Branding: c.LoginVersion == 2, Now: time.Now, Log: log,
 	})
 }
 
 func useCases(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (usecase.Config, error) {
-	bc := usecase.Config{Mode: c.Mode, Store: store, Deployment: c.Deployment, Issuer: c.Issuer, Now: time.Now, Log: log}
+	bc := usecase.Config{Mode: c.Mode, Store: store, Deployment: c.DeploymentID, Issuer: c.Issuer, Now: time.Now, Log: log}
 	var err error
 	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Mode == broker.ModeDirect {
 		return bc, err

@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// tokens makes one token of each kind, all for the same record.
+// tokens makes one token of each kind, all with the same id.
 func tokens(t *testing.T, id string) map[string]credential.Token {
 	t.Helper()
 	initial, record, err := credential.NewInitialAccessToken(credential.Grant{Profile: "p"}, noon)

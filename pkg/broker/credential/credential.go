@@ -51,7 +51,7 @@ func (t Token) Hash() Hash { return sha256.Sum256([]byte(t.secret)) }
 // A Hash is the SHA-256 of a token.
 type Hash [sha256.Size]byte
 
-// IsZero reports whether h is the hash of no token.
+// IsZero reports whether h is the zero Hash, which belongs to no token.
 func (h Hash) IsZero() bool { return h == Hash{} }
 
 // Matches reports in constant time whether h is the hash of t. The zero Hash

@@ -125,7 +125,7 @@ func TestTokensDoNotShow(t *testing.T) {
 func TestNewInitialAccessTokenRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		grant Grant
-		says  string
+		text  string
 	}{
 		{Grant{}, "profile"},
 		{Grant{Profile: "p", MaxUses: -1}, "uses"},
@@ -134,8 +134,8 @@ func TestNewInitialAccessTokenRefuses(t *testing.T) {
 		{Grant{Profile: "p", Label: "a\x1b[2J"}, "label"}, // a terminal shows it
 		{Grant{Profile: "p", Label: strings.Repeat("a", 201)}, "label"},
 	} {
-		if _, _, err := NewInitialAccessToken(tt.grant, now); err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%+v: error = %v, want one about %s", tt.grant, err, tt.says)
+		if _, _, err := NewInitialAccessToken(tt.grant, now); err == nil || !strings.Contains(err.Error(), tt.text) {
+			t.Errorf("%+v: error = %v, want one about %s", tt.grant, err, tt.text)
 		}
 	}
 }

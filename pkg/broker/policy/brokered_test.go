@@ -98,7 +98,7 @@ func TestDefaultsInBrokeredMode(t *testing.T) {
 		t.Errorf("consent = %q and %q, want always", open.Consent(), trusted.Consent())
 	}
 	if got := open.Users(); !got.Allow(nil, "COGNITO") {
-		t.Errorf("users of open registration = %+v, want anybody", got)
+		t.Errorf("users of open registration = %+v, want all users", got)
 	}
 }
 

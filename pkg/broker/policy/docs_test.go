@@ -111,14 +111,14 @@ func TestDocumentedExampleForBrokeredMode(t *testing.T) {
 	hosted, partner, jobs := profile(t, p, "hosted"), profile(t, p, "partner"), profile(t, p, "jobs")
 	if got := hosted; got.AppClient() != policy.SharedAppClient || got.Consent() != policy.ConsentRemember || got.Lifetimes().Unconfirmed != 72*time.Hour ||
 		!got.Users().Allow([]string{"staff"}, "COGNITO") || got.Users().Allow(nil, "COGNITO") {
-		t.Errorf("hosted does not do what the text says: %+v", got)
+		t.Errorf("hosted does not match the text: %+v", got)
 	}
 	if got := partner; got.AppClient() != policy.DedicatedAppClient || got.Consent() != policy.ConsentAlways || got.Lifetimes().Unconfirmed != 720*time.Hour ||
 		!got.Users().Allow(nil, "PartnerSSO") || got.Users().Allow([]string{"staff"}, "COGNITO") {
-		t.Errorf("partner does not do what the text says: %+v", got)
+		t.Errorf("partner does not match the text: %+v", got)
 	}
 	if jobs.AppClient() != policy.DedicatedAppClient || jobs.Lifetimes().Unconfirmed != 0 {
-		t.Errorf("jobs does not do what the text says: %+v", jobs)
+		t.Errorf("jobs does not match the text: %+v", jobs)
 	}
 }
 

@@ -41,7 +41,7 @@ func FuzzParse(f *testing.F) {
 		if slices.Contains(open.Scopes(), admin) || len(open.Scopes()) == 0 {
 			t.Errorf("scopes of open registration = %q", open.Scopes())
 		}
-		for _, uri := range []string{"https://nobody.wrote.this.down.example/cb", "com.nobody.wrote.this.down:/cb"} {
+		for _, uri := range []string{"https://not.listed.example/cb", "com.not.listed:/cb"} {
 			if strings.Contains(strings.ToLower(string(document)), "down") || strings.Contains(string(document), `\u`) {
 				continue
 			}

@@ -159,7 +159,7 @@ func TestApproveStatement(t *testing.T) {
 		{"https://apps.example.com", policy.Claims{"software_id": "two"}, ""},
 		{"https://apps.example.com", policy.Claims{"software_id": "three"}, dcr.UnapprovedSoftwareStatement},
 		{"https://apps.example.com", policy.Claims{}, dcr.UnapprovedSoftwareStatement},
-		{"https://apps.example.com", policy.Claims{"software_id": "two", "aud": "somebody"}, dcr.UnapprovedSoftwareStatement}, // such as an ID token
+		{"https://apps.example.com", policy.Claims{"software_id": "two", "aud": "another"}, dcr.UnapprovedSoftwareStatement}, // such as an ID token
 		{"https://idp.example.com", policy.Claims{"aud": "https://auth.example.com"}, ""},
 		{"https://idp.example.com", policy.Claims{}, dcr.UnapprovedSoftwareStatement},
 		{"https://else.example", policy.Claims{"software_id": "two"}, dcr.UnapprovedSoftwareStatement},
@@ -171,6 +171,6 @@ func TestApproveStatement(t *testing.T) {
 	}
 	plain := parse(t, trusting("", ""), deployment)
 	if got := profile(t, plain, "p").SoftwareStatements(); got != policy.IgnoreStatements {
-		t.Errorf("SoftwareStatements of a profile that says nothing = %q, want ignore", got)
+		t.Errorf("SoftwareStatements of a profile without the member = %q, want ignore", got)
 	}
 }

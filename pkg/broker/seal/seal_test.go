@@ -208,7 +208,7 @@ func TestParse_refuses_with_the_reason(t *testing.T) {
 	} {
 		r, err := seal.Parse([]byte(tt.body))
 		if err == nil || r != nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: got error %v, want one that says %q", tt.name, err, tt.want)
+			t.Errorf("%s: got error %v, want one with %q", tt.name, err, tt.want)
 		}
 		if err != nil && (strings.Contains(err.Error(), key('a')[4:20]) || strings.Contains(err.Error(), key('m')[4:20])) {
 			t.Errorf("%s: the error %q holds a key", tt.name, err)

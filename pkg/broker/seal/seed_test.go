@@ -82,7 +82,7 @@ func TestKeysRotateBesideASeed(t *testing.T) {
 	}
 	without := fmt.Sprintf(`{"version":1,"seal":"k2","keys":{"k2":%q}}`, key('b'))
 	if _, err := seal.Parse([]byte(without)); err == nil {
-		t.Error("without the seed nothing says what mac is, and it is accepted")
+		t.Error("a ring without seed and mac is accepted")
 	}
 }
 
