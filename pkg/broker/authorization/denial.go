@@ -134,7 +134,7 @@ func (d *Denial) URL() string {
 
 // deny returns a Denial for the client.
 func (f *Flow) deny(c client, r broker.Refusal) *Denial {
-	return &Denial{Refusal: r, Vouched: c.vouched, redirectURI: c.redirect.Raw, issuer: f.Issuer, state: c.state}
+	return &Denial{Refusal: r, Vouched: c.vouched, redirectURI: c.redirect.Raw, issuer: f.config.Issuer, state: c.state}
 }
 
 // inLanguage returns err with the language for its page. An error that is neither
