@@ -102,12 +102,11 @@ func (f *Flow) refuseSilent(req request, c client) *broker.Refusal {
 	return nil
 }
 
-// The purposes for which a transaction seals its secrets; see
-// broker.Transaction and broker.Grant.
+// The purposes for which Transaction.Tokens is sealed, before and after the
+// callback.
 const (
 	sealSignIn      = "sign_in"
 	sealTransaction = "transaction"
-	sealGrant       = "grant"
 )
 
 // create stores t, which has the client's request, as the transaction of this

@@ -13,9 +13,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// maxGrants is how many grants one sign-in at Cognito may have.
-const maxGrants = 4
-
 // issue stores the grant of t and returns its code. A second call stores nothing
 // and returns the same code: the id of the grant is derived from the sign-in, and
 // the code from the secret of the browser.
@@ -26,7 +23,7 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 		return credential.Token{}, err
 	}
 	now := broker.Seconds(f.config.Now())
-	for n := range maxGrants {
+	for n := range broker.MaxGrants {
 		id := broker.GrantID(v.ring, t.OriginJTI, n)
 		code := v.secret.code(id)
 		g := &broker.Grant{
@@ -43,7 +40,7 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 			Challenge:     t.Challenge,
 			AppClient:     t.AppClient,
 			CognitoID:     t.CognitoID,
-			Tokens:        v.ring.Seal(sealGrant, id, tokens),
+			Tokens:        v.ring.Seal(broker.SealGrant, id, tokens),
 			CreatedAt:     now,
 			ExpiresAt:     now.Add(f.config.RefreshLifetime),
 		}
@@ -62,7 +59,7 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 			return credential.Token{}, fmt.Errorf("create grant: %w", err)
 		}
 	}
-	return credential.Token{}, fmt.Errorf("the sign-in has %d grants already", maxGrants)
+	return credential.Token{}, fmt.Errorf("the sign-in has %d grants already", broker.MaxGrants)
 }
 
 func (f *Flow) auditGrant(ctx context.Context, t *broker.Transaction, g *broker.Grant) {
@@ -76,7 +73,7 @@ func (f *Flow) auditGrant(ctx context.Context, t *broker.Transaction, g *broker.
 // redeem it.
 func (v visit) issued(ctx context.Context, t *broker.Transaction) (credential.Token, bool, error) {
 	f := v.flow
-	for n := range maxGrants {
+	for n := range broker.MaxGrants {
 		id := broker.GrantID(v.ring, t.OriginJTI, n)
 		g, err := f.config.Store.Grant(ctx, id)
 		if errors.Is(err, broker.ErrNotFound) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
 // signInURL returns where the user of t signs in: Cognito's authorize endpoint
@@ -19,7 +18,7 @@ func (f *Flow) signInURL(t *broker.Transaction, s Secret) string {
 		"client_id":             {t.CognitoID},
 		"redirect_uri":          {f.config.Issuer + broker.CallbackPath},
 		"state":                 {s.state()},
-		"scope":                 {strings.Join(policy.WithOpenID(t.Scopes), " ")},
+		"scope":                 {strings.Join(broker.WithOpenID(t.Scopes), " ")},
 		"code_challenge":        {broker.PKCEChallenge(s.verifier())},
 		"code_challenge_method": {"S256"},
 	}
