@@ -27,7 +27,7 @@ func (f *Flow) SignedIn(ctx context.Context, s Secret, p Parameters) (clientURL 
 func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 	f, s := v.flow, v.secret
 	if p.Repeated() || p.Has("code") == p.Has("error") {
-		return "", NotCognitosAnswer()
+		return "", InvalidCallback()
 	}
 	// RFC 9700 §4.7: without this check an attacker could sign this browser in as
 	// the attacker, with the callback of a transaction of the attacker's own.
@@ -63,8 +63,8 @@ func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 	return to, err
 }
 
-// NotCognitosAnswer is the Problem of a callback that Cognito did not cause.
-func NotCognitosAnswer() *Problem {
+// InvalidCallback is the Problem of a callback that Cognito did not cause.
+func InvalidCallback() *Problem {
 	return &Problem{Kind: BadRequest, Detail: "the callback is for answers of Cognito"}
 }
 
