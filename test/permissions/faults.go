@@ -16,7 +16,7 @@ type fault struct {
 // faults are covered by tests of the named packages, which have stores and a
 // Cognito of their own.
 var faults = []fault{
-	{broker.ModeBrokered, "authorize", Permission{"dynamodb:DeleteItem", Table}, "internal/authorize/callback.go forget",
+	{broker.ModeBrokered, "authorize", Permission{"dynamodb:DeleteItem", Table}, "pkg/broker/authorization/flow.go forget",
 		"a transaction in an unknown state is removed"},
 
 	{broker.ModeDirect, "register", Permission{"cognito-idp:ListUserPoolClients", Pool}, "internal/adapter/cognito/appclients.go read",

@@ -19,13 +19,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
-// CallbackPath is the one redirect URI of the app clients of brokered mode, and
-// SignedOutPath their sign-out URL, both under the issuer.
-const (
-	CallbackPath  = "/callback"
-	SignedOutPath = "/signed-out"
-)
-
 // AppClients returns the app clients in the user pool that c describes.
 func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*cognito.AppClients, error) {
 	api := cip.NewFromConfig(sdk, func(o *cip.Options) {
@@ -40,8 +33,8 @@ func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*co
 	settings.IDToken = c.IDTokenLifetime
 	settings.RefreshToken = c.RefreshTokenLifetime
 	settings.NoRotation = !c.RefreshTokenRotation
-	settings.Callback = c.Issuer + CallbackPath
-	settings.SignOut = c.Issuer + SignedOutPath
+	settings.Callback = c.Issuer + broker.CallbackPath
+	settings.SignOut = c.Issuer + broker.SignedOutPath
 	apps, err := cognito.New(api, cognito.Config{
 		Pool:       c.UserPoolID,
 		Deployment: c.DeploymentID,
