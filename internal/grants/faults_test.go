@@ -3,6 +3,7 @@ package grants_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +63,9 @@ func TestRefreshOfWhichNothingIsKnownCanBeRepeated(t *testing.T) {
 }
 
 // Each call of the stores fails once, in both ways, in each kind of request. The
-// answer is a success or 503, and the request can be repeated.
+// answer is a success or 503, and the request can be repeated. After a success,
+// the first or the repeated one, the token that was handed out is good and the
+// stored grant agrees with it.
 func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
 	type scene struct {
 		s    *stack
@@ -70,6 +73,27 @@ func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
 		form string
 		path string
 		auth string // instead of c's
+		// check checks a successful answer and what is stored after it.
+		check func(t *testing.T, a answer)
+	}
+	// tokens checks an answer with a refresh token of the grant g.
+	tokens := func(s *stack, c client, id string) func(*testing.T, answer) {
+		return func(t *testing.T, a answer) {
+			t.Helper()
+			next := credential.Presented(a.text("refresh_token"))
+			g := s.wantStands(id)
+			if !g.CodeUsed || !slices.Contains(g.Live, next.Hash()) {
+				t.Errorf("the stored grant has its code used: %t, and the refresh token of the answer: %t; want both", g.CodeUsed, slices.Contains(g.Live, next.Hash()))
+			}
+			s.wantActive(a.text("access_token"), true)
+			s.wantActive(s.as(c, "/token", refreshForm(next.Reveal())).want(200, "").text("access_token"), true)
+		}
+	}
+	ended := func(s *stack, id string) func(*testing.T, answer) {
+		return func(t *testing.T, _ answer) {
+			t.Helper()
+			s.wantEnded(id)
+		}
 	}
 	scenes := []struct {
 		name string
@@ -77,31 +101,50 @@ func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
 	}{
 		{"code", func(s *stack) scene {
 			c := s.public()
-			_, code := s.code(c)
-			return scene{s, c, codeForm(code), "/token", ""}
+			g, code := s.code(c)
+			return scene{s, c, codeForm(code), "/token", "", tokens(s, c, g.ID)}
 		}},
 		{"refresh", func(s *stack) scene {
 			c := s.register(dcr.AuthSecretBasic)
-			_, a := s.authorized(c)
-			return scene{s, c, refreshForm(a.text("refresh_token")), "/token", ""}
+			g, a := s.authorized(c)
+			return scene{s, c, refreshForm(a.text("refresh_token")), "/token", "", tokens(s, c, g.ID)}
 		}},
 		{"first client_credentials", func(s *stack) scene {
-			return scene{s, s.machine(), "grant_type=client_credentials&resource=" + notes, "/token", ""}
+			c := s.machine()
+			return scene{s, c, "grant_type=client_credentials&resource=" + notes, "/token", "", func(t *testing.T, a answer) {
+				t.Helper()
+				s.wantActive(a.text("access_token"), true)
+				n := 0
+				for g, err := range s.store.ListGrants(t.Context()) {
+					if err != nil || g.ClientID != c.ClientID || g.Generation != c.Generation || !g.EndedAt.IsZero() {
+						t.Errorf("stored grant %+v, %v; want one of %s that stands", g, err, c.ClientID)
+					}
+					n++
+				}
+				if n != 1 {
+					t.Errorf("%d grants are stored, want 1", n)
+				}
+			}}
 		}},
 		{"revoke", func(s *stack) scene {
 			c := s.public()
-			_, a := s.authorized(c)
-			return scene{s, c, "token=" + a.text("refresh_token"), "/revoke", ""}
+			g, a := s.authorized(c)
+			return scene{s, c, "token=" + a.text("refresh_token"), "/revoke", "", ended(s, g.ID)}
 		}},
 		{"revoke an access token", func(s *stack) scene {
 			c := s.public()
-			_, a := s.authorized(c)
-			return scene{s, c, "token=" + a.text("access_token"), "/revoke", ""}
+			g, a := s.authorized(c)
+			return scene{s, c, "token=" + a.text("access_token"), "/revoke", "", ended(s, g.ID)}
 		}},
 		{"introspect", func(s *stack) scene {
 			c := s.public()
 			_, a := s.authorized(c)
-			return scene{s, c, "token=" + a.text("access_token"), "/introspect", basic(notesID, notesSecret)}
+			return scene{s, c, "token=" + a.text("access_token"), "/introspect", basic(notesID, notesSecret), func(t *testing.T, a answer) {
+				t.Helper()
+				if a.body["active"] != true || a.text("client_id") != c.ClientID {
+					t.Errorf("introspection says %s, want an active token of %s", a.raw, c.ClientID)
+				}
+			}}
 		}},
 	}
 	send := func(x scene) answer {
@@ -130,11 +173,11 @@ func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
 								x.s.records.FailCall(method, n+1, p)
 							}
 							a := send(x)
-							if a.status == 200 {
-								return // it was found out, or did not matter
+							if a.status != 200 {
+								a.want(503, "temporarily_unavailable")
+								a = send(x).want(200, "")
 							}
-							a.want(503, "temporarily_unavailable")
-							send(x).want(200, "")
+							x.check(t, a)
 						})
 					}
 				}
