@@ -34,7 +34,7 @@ var rules = []rule{
 	{"pkg/broker", "pkg/dcr pkg/broker/credential pkg/broker/seal pkg/broker/telemetry", "records and ports: they know no policy and no use case"},
 	{"pkg/mcpauth", "internal/adapter/jwt", "MCP servers verify the tokens that the broker verifies"},
 	{"pkg/mcpauth/gosdk", "pkg/mcpauth", "it alone needs the MCP SDK"},
-	{"internal/environment", "pkg/broker pkg/broker/policy", "the environment becomes checked settings; it opens no connection"},
+	{"internal/environment", "pkg/broker pkg/broker/policy pkg/dcr", "the environment becomes checked settings; it opens no connection"},
 	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", ""},
 	{"internal/pages", "pkg/dcr", ""},
 	{"internal/oauthform", "internal/httpapi pkg/broker pkg/broker/clients pkg/broker/telemetry pkg/dcr", ""},

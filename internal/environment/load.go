@@ -14,6 +14,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // Metadata reads what the metadata function needs. getenv is os.Getenv or
@@ -165,8 +166,8 @@ func (e *env) published(c *Config) {
 	}
 	c.GrantTypesSupported = strings.Fields(e.or("GRANT_TYPES_SUPPORTED", "authorization_code refresh_token"))
 	for _, g := range c.GrantTypesSupported {
-		if !slices.Contains([]string{"authorization_code", "refresh_token", "client_credentials"}, g) {
-			e.fault("GRANT_TYPES_SUPPORTED", "%q is not one of authorization_code, refresh_token, client_credentials", g)
+		if !slices.Contains(dcr.GrantTypes(), g) {
+			e.fault("GRANT_TYPES_SUPPORTED", "%q is not one of %s", g, strings.Join(dcr.GrantTypes(), ", "))
 		}
 	}
 	e.protectedResources(c)

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
 // as sends a form as c.
@@ -65,6 +67,16 @@ func (s *stack) check(resp *http.Response, raw []byte) answer {
 	s.mu.Unlock()
 	s.secret(a.text("access_token"), a.text("refresh_token"))
 	return a
+}
+
+// forge makes a refresh token of the grant with keys that are not the broker's.
+func (s *stack) forge(grantID string) string {
+	s.t.Helper()
+	ring, err := seal.Parse(seal.Generate())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return credential.NewRefreshToken(grantID, ring).Reveal()
 }
 
 type answer struct {

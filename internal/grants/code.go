@@ -51,7 +51,7 @@ func (e *Endpoints) redeem(ctx context.Context, req request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := e.newRefreshToken(g.ID)
+	next := credential.NewRefreshToken(g.ID, e.ring)
 	if err := e.spend(ctx, req, g, next, sealed, refusal); err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func TestCodeRefusals(t *testing.T) {
 	id := "&client_id="
 	otherCode := credential.NewAuthorizationCode(g.ID).Reveal()
 	unknown := credential.NewAuthorizationCode(credential.NewID()).Reveal()
-	refresh := credential.NewRefreshToken(g.ID).Reveal()
+	refresh := s.forge(g.ID)
 
 	tests := []struct {
 		name, authorization, form string

@@ -5,8 +5,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
 // FuzzRequest sends anything at all to the endpoints. stack.check sees to it that
@@ -17,7 +15,7 @@ func FuzzRequest(f *testing.F) {
 	c := s.public()
 	g, code := s.code(c)
 	client := "&client_id=" + c.ClientID
-	forged := credential.NewRefreshToken(g.ID).Reveal()
+	forged := s.forge(g.ID)
 	for _, form := range []string{
 		"", codeForm("x") + client, codeForm("dcr_ac_") + client, codeForm("dcr_ac_"+g.ID) + client, with(code, "code_verifier", strings.Repeat("a", 43)) + client,
 		refreshForm("dcr_rt_") + client, refreshForm(forged) + client, refreshForm(forged[:40]) + client, refreshForm(forged+"a") + client,

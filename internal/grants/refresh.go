@@ -2,7 +2,6 @@ package grants
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 
 	"github.com/dcr-broker/dcr-broker/internal/oauthform"
@@ -51,7 +50,7 @@ func (e *Endpoints) refresh(ctx context.Context, req request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := e.newRefreshToken(g.ID)
+	next := credential.NewRefreshToken(g.ID, e.ring)
 	if err := e.rotate(ctx, req, g, verdict, tok, next, sealed, refusal); err != nil {
 		return nil, err
 	}
@@ -107,29 +106,5 @@ func (e *Endpoints) issued(g *broker.Grant, tok credential.Token) bool {
 	case broker.VerdictRotate, broker.VerdictSibling:
 		return true
 	}
-	return e.authentic(g.ID, tok)
-}
-
-// newRefreshToken makes a refresh token of that grant: half of its secret is
-// random, 128 bits, and half a keyed hash of that, by which authentic knows a
-// token of which nothing is stored any more.
-func (e *Endpoints) newRefreshToken(grantID string) credential.Token {
-	random := credential.NewID()
-	return credential.Presented(credential.RefreshTokenPrefix + grantID + random + e.tag(grantID, random))
-}
-
-// authentic reports whether tok is as newRefreshToken makes them.
-func (e *Endpoints) authentic(grantID string, tok credential.Token) bool {
-	const prefix = len(credential.RefreshTokenPrefix)
-	secret := tok.Reveal()
-	if id, err := credential.GrantID(tok); err != nil || id != grantID || secret[:prefix] != credential.RefreshTokenPrefix {
-		return false
-	}
-	half := prefix + len(grantID) + (len(secret)-prefix-len(grantID))/2
-	random := secret[prefix+len(grantID) : half]
-	return subtle.ConstantTimeCompare([]byte(secret[half:]), []byte(e.tag(grantID, random))) == 1
-}
-
-func (e *Endpoints) tag(grantID, random string) string {
-	return credential.DerivedID(e.ring.MAC("refresh_token", grantID, random))
+	return credential.MadeRefreshToken(tok, g.ID, e.ring)
 }

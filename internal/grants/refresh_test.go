@@ -110,7 +110,7 @@ func TestRefreshRefusals(t *testing.T) {
 	c, other, confidential := s.public(), s.public(), s.register(dcr.AuthSecretBasic)
 	g, first := s.authorized(c)
 	token := first.text("refresh_token")
-	forged := credential.NewRefreshToken(g.ID).Reveal()
+	forged := s.forge(g.ID)
 	tests := []struct {
 		name string
 		as   client
@@ -124,7 +124,7 @@ func TestRefreshRefusals(t *testing.T) {
 		{"of another form", c, refreshForm("rt"), "invalid_grant"},
 		{"Cognito's own token", c, refreshForm(s.cognitoTokens()[0]), "invalid_grant"},
 		{"the access token", c, refreshForm(first.text("access_token")), "invalid_grant"},
-		{"of no grant", c, refreshForm(credential.NewRefreshToken(credential.NewID()).Reveal()), "invalid_grant"},
+		{"of no grant", c, refreshForm(s.forge(credential.NewID())), "invalid_grant"},
 		// Whoever has seen the code knows the id of the grant.
 		{"forged for this grant", c, refreshForm(forged), "invalid_grant"},
 		{"half of it forged", c, refreshForm(token[:len(token)-26] + forged[len(forged)-26:]), "invalid_grant"},

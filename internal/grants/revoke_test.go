@@ -69,8 +69,8 @@ func TestRevokeRefusals(t *testing.T) {
 
 		// What is no token of ours needs no revoking (RFC 7009 section 2.2).
 		{"garbage", right, "token=x", 200, ""},
-		{"a forged refresh token", right, "token=" + credential.NewRefreshToken(g.ID).Reveal(), 200, ""},
-		{"a refresh token of no grant", right, "token=" + credential.NewRefreshToken(credential.NewID()).Reveal(), 200, ""},
+		{"a forged refresh token", right, "token=" + s.forge(g.ID), 200, ""},
+		{"a refresh token of no grant", right, "token=" + s.forge(credential.NewID()), 200, ""},
 		{"the code", right, "token=" + code, 200, ""},
 		{"the code as a refresh token", right, "token=dcr_rt_" + strings.TrimPrefix(code, "dcr_ac_"), 200, ""},
 		{"Cognito's refresh token", right, "token=" + up.RefreshToken, 200, ""},
