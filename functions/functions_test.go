@@ -26,12 +26,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
@@ -288,8 +287,7 @@ func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Log
 	httpapi.RegistrationRoutes(rt, service)
 	published.Mount(rt)
 	if c.Mode == broker.ModeDirect {
-		wire.TokenRoutes(rt, c, clients.NewDirect(store, time.Now))
-		return rt, nil
+		return rt, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
 	}
 	provisioning, err := registrar.Provisioning(c, sdk, store, log)
 	if err != nil {

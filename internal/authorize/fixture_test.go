@@ -168,7 +168,7 @@ func (w *world) openFront(s setup) {
 		t.Fatal(err)
 	}
 	w.front, err = New(Config{
-		Issuer: w.issuer, Clients: clients.NewBrokered(w.store, w.clock.Now), AppClients: w.store, Grants: w.grants,
+		Issuer: w.issuer, Clients: clients.New(broker.ModeBrokered, w.store, w.clock.Now), AppClients: w.store, Grants: w.grants,
 		Provisioner: provisioning, Policy: inForce, Keys: w.keys, Pages: look, Resources: s.resources,
 		ScopeDescriptions: map[string]string{"notes/read": "Read your notes"}, ResourceBinding: s.binding,
 		LoginVersion: s.login, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,

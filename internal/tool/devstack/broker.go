@@ -13,11 +13,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/metadata"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
@@ -46,8 +46,7 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	httpapi.RegistrationRoutes(rt, service)
 	b := &localBroker{handler: rt, service: service, store: store}
 	if c.Mode == broker.ModeDirect {
-		wire.TokenRoutes(rt, c, service)
-		return b, nil
+		return b, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
 	}
 	// In the cloud this is a function of its own; here the same code is called
 	// through the same port.
