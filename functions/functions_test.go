@@ -298,7 +298,8 @@ func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Log
 		return nil, err
 	}
 	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	return rt, errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt))
+	tokens := token.Parts{Config: c, Store: store, Keys: keys.Ring, Provisioner: provisioning, Log: log}
+	return rt, errors.Join(parts.AuthorizeRoutes(rt), tokens.Routes(rt))
 }
 
 // learn stores the values of the answer that later events need.

@@ -59,7 +59,8 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 		return nil, err
 	}
 	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	if err := errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt)); err != nil {
+	tokens := token.Parts{Config: c, Store: store, Keys: keys.Ring, Provisioner: provisioning, Log: log}
+	if err := errors.Join(parts.AuthorizeRoutes(rt), tokens.Routes(rt)); err != nil {
 		return nil, err
 	}
 	return b, nil

@@ -1,5 +1,5 @@
-// Package brokered puts together what the functions of brokered mode are made
-// of: the authorization endpoint with its pages, and the endpoints for tokens.
+// Package brokered puts together the authorization endpoint of brokered mode with
+// its pages.
 package brokered
 
 import (
@@ -16,12 +16,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
-	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 )
 
-// Parts are what the functions of brokered mode have in common.
+// Parts are what the endpoint is made of.
 type Parts struct {
 	Config *environment.Config
 	SDK    aws.Config
@@ -89,11 +88,6 @@ func (p *Parts) AuthorizeRoutes(rt *httpapi.Router) error {
 	}
 	front.Mount(rt)
 	return nil
-}
-
-// TokenRoutes adds the token, revocation and introspection endpoints to rt.
-func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
-	return token.Parts{Config: p.Config, Store: p.Store, Keys: p.Keys.Ring, Provisioner: p.Provisioner, HTTP: p.HTTP, Log: p.Log}.Routes(rt)
 }
 
 func (p *Parts) cognito() *cognitoauth.Client {
