@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // Published is what the deployment offers, and what its metadata publishes of
@@ -45,8 +46,8 @@ func published(e *env, c *Config) {
 	}
 	c.GrantTypesSupported = strings.Fields(e.or("GRANT_TYPES_SUPPORTED", "authorization_code refresh_token"))
 	for _, g := range c.GrantTypesSupported {
-		if !slices.Contains([]string{"authorization_code", "refresh_token", "client_credentials"}, g) {
-			e.fault("GRANT_TYPES_SUPPORTED", "%q is not one of authorization_code, refresh_token, client_credentials", g)
+		if !slices.Contains(dcr.GrantTypes(), g) {
+			e.fault("GRANT_TYPES_SUPPORTED", "%q is not one of %s", g, strings.Join(dcr.GrantTypes(), ", "))
 		}
 	}
 	protectedResources(e, c)

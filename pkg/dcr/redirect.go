@@ -113,9 +113,9 @@ func (u *RedirectURI) parseWeb(rest string) error {
 		u.Kind = HTTPS
 		return nil
 	}
-	// RFC 8252 §7.3: a native app may be reached over http at a loopback
-	// address, where the answer does not leave the device. §8.3 advises against
-	// localhost; MCP clients use it, so it is accepted.
+	// RFC 8252 §7.3: a native app may be reached over http at a loopback address,
+	// where the answer does not leave the device. §8.3 advises against localhost;
+	// MCP clients use it, so it is accepted.
 	if IsLoopback(strings.Trim(u.Host, "[]")) {
 		u.Kind = Loopback
 		return u.checkLoopback()

@@ -179,7 +179,7 @@ func (w *world) openFlow(s setup) {
 		RevocationEndpoint: w.base + "/oauth2/revoke", LogoutEndpoint: w.base + "/logout", Timeout: s.timeout,
 	})}
 	w.flow, err = authorization.New(authorization.Config{
-		Issuer: w.issuer, Clients: clients.NewBrokered(w.store, w.clock.Now), Store: w.store,
+		Issuer: w.issuer, Clients: clients.New(broker.ModeBrokered, w.store, w.clock.Now), Store: w.store,
 		Provisioner: provisioning, Policy: inForce, Resources: s.resources, ResourceBinding: s.binding,
 		Keys:    func(context.Context) (*seal.Ring, error) { return w.keys, w.keysErr },
 		Cognito: w.oauth, LoginVersion: s.login, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,

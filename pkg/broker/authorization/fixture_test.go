@@ -138,7 +138,7 @@ func (w *world) config() Config {
 		w.t.Fatal(err)
 	}
 	return Config{
-		Issuer: issuer, Clients: clients.NewBrokered(w.store, w.clock.Now), Store: w.store, Provisioner: provisioner{},
+		Issuer: issuer, Clients: clients.New(broker.ModeBrokered, w.store, w.clock.Now), Store: w.store, Provisioner: provisioner{},
 		Policy: func(context.Context) (*policy.Policy, error) { return p, nil },
 		Keys: func(context.Context) (*seal.Ring, error) {
 			w.keysRead++

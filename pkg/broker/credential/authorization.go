@@ -3,6 +3,7 @@ package credential
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"strings"
 )
@@ -36,10 +37,33 @@ func NewAuthorizationCode(grantID string) Token {
 	return DerivedAuthorizationCode(random(32), grantID)
 }
 
+// Keys makes keyed hashes; *seal.Ring does.
+type Keys interface {
+	MAC(purpose string, parts ...string) [sha256.Size]byte
+}
+
 // NewRefreshToken makes a refresh token (RFC 6749 §1.5) that carries the id of
-// its grant.
-func NewRefreshToken(grantID string) Token {
-	return Token{RefreshTokenPrefix + grantID + random(32)}
+// its grant. Half of its secret is random (128 bits). The other half is a keyed
+// hash of the first, so that MadeRefreshToken recognises a token whose hash is
+// no longer stored.
+func NewRefreshToken(grantID string, keys Keys) Token {
+	half := NewID()
+	return Token{RefreshTokenPrefix + grantID + half + refreshTag(grantID, half, keys)}
+}
+
+// MadeRefreshToken reports whether NewRefreshToken made t for this grant with
+// these keys.
+func MadeRefreshToken(t Token, grantID string, keys Keys) bool {
+	if id, err := GrantID(t); err != nil || id != grantID || !strings.HasPrefix(t.secret, RefreshTokenPrefix) {
+		return false
+	}
+	secret := t.secret[len(RefreshTokenPrefix)+idLen:]
+	half, tag := secret[:secretLen/2], secret[secretLen/2:]
+	return subtle.ConstantTimeCompare([]byte(tag), []byte(refreshTag(grantID, half, keys))) == 1
+}
+
+func refreshTag(grantID, half string, keys Keys) string {
+	return DerivedID(keys.MAC("refresh_token", grantID, half))
 }
 
 // GrantID returns the id of the grant in an authorization code or a refresh
