@@ -184,7 +184,7 @@ func throughSDK(p *parts) (broker.AppClients, error) {
 	})
 	return cognito.New(api, cognito.Config{
 		Pool:       p.config.UserPoolID,
-		Deployment: p.config.Deployment,
+		Deployment: p.config.DeploymentID,
 		Settings:   cognito.DefaultSettings(),
 		Slots:      p.store,
 		Now:        p.clock.now,

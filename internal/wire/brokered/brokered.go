@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
-	"github.com/dcr-broker/dcr-broker/internal/authorize"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/authorize"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
@@ -21,6 +21,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
@@ -77,28 +78,30 @@ func (p *Parts) AuthorizeRoutes(rt *httpapi.Router) error {
 	if err != nil {
 		return err
 	}
-	front, err := authorize.New(authorize.Config{
-		Issuer:            c.Issuer,
-		Clients:           clients.NewBrokered(p.Store, time.Now),
-		AppClients:        p.Store,
-		Grants:            p.Store,
-		Provisioner:       p.Provisioner,
-		Policy:            current,
-		Keys:              &p.Keys.Held,
-		Ready:             p.Keys.Ready,
-		Cognito:           p.cognito(),
-		Pages:             look,
-		Resources:         c.ProtectedResources,
-		ScopeDescriptions: c.ScopeDescriptions,
-		ResourceBinding:   c.ResourceBinding,
-		LoginVersion:      c.LoginVersion,
-		RefreshLifetime:   c.RefreshTokenLifetime,
-		Now:               time.Now,
+	flow, err := authorization.New(authorization.Config{
+		Issuer:          c.Issuer,
+		Clients:         clients.NewBrokered(p.Store, time.Now),
+		Store:           p.Store,
+		Provisioner:     p.Provisioner,
+		Policy:          current,
+		Keys:            p.Keys.Ring,
+		Cognito:         p.cognito(),
+		Resources:       c.ProtectedResources,
+		ResourceBinding: c.ResourceBinding,
+		LoginVersion:    c.LoginVersion,
+		RefreshLifetime: c.RefreshTokenLifetime,
+		Now:             time.Now,
+		Pause:           broker.Pause,
+		Log:             p.Log,
 	})
 	if err != nil {
 		return err
 	}
-	front.Mount(rt)
+	endpoint, err := authorize.New(authorize.Config{Issuer: c.Issuer, Flow: flow, Pages: look, ScopeDescriptions: c.ScopeDescriptions})
+	if err != nil {
+		return err
+	}
+	endpoint.Mount(rt)
 	return nil
 }
 
