@@ -11,9 +11,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -197,27 +194,4 @@ func TestMachineWhoseGrantWasEndedGetsNoTokens(t *testing.T) {
 	}
 	s.wantActive(a.text("access_token"), false)
 	s.as(c, "/token", machineForm).want(400, "unauthorized_client")
-}
-
-func TestEndpointsRefuseAConfigurationThatContradictsItself(t *testing.T) {
-	s := newStack(t)
-	secret := credential.Presented("s").Hash()
-	for name, in := range map[string][]token.Introspector{
-		"no id":            {{ID: "", Secret: secret, Resource: notes}},
-		"no secret":        {{ID: "a", Resource: notes}},
-		"unknown resource": {{ID: "a", Secret: secret, Resource: "https://other.example"}},
-		"twice":            {{ID: "a", Secret: secret, Resource: notes}, {ID: "a", Secret: secret, Resource: mail}},
-	} {
-		c := s.config
-		c.Introspectors = in
-		if _, err := token.New(c); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-	if _, err := token.New(token.Config{}); err == nil {
-		t.Error("token.New accepts an empty Config")
-	}
-	if _, err := grants.New(grants.Config{}); err == nil {
-		t.Error("grants.New accepts an empty Config")
-	}
 }
