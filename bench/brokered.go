@@ -20,8 +20,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/token"
@@ -102,7 +102,7 @@ func (p *parts) brokeredRegistrations(keys *documents.Keys, now func() time.Time
 	if err != nil {
 		return err
 	}
-	httpapi.RegistrationRoutes(p.router, service)
+	register.Mount(p.router, service)
 	return nil
 }
 

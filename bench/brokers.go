@@ -20,10 +20,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	endpoint "github.com/dcr-broker/dcr-broker/internal/endpoint/token"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
+	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -162,7 +163,7 @@ func (p *parts) registrations(apps broker.AppClients) (*usecase.Service, error) 
 	if err != nil {
 		return nil, err
 	}
-	httpapi.RegistrationRoutes(p.router, service)
+	register.Mount(p.router, service)
 	return service, nil
 }
 
@@ -185,7 +186,7 @@ func throughSDK(p *parts) (broker.AppClients, error) {
 	})
 	return cognito.New(api, cognito.Config{
 		Pool:       p.config.UserPoolID,
-		Deployment: p.config.Deployment,
+		Deployment: p.config.DeploymentID,
 		Settings:   cognito.DefaultSettings(),
 		Slots:      p.store,
 		Now:        p.clock.now,
@@ -234,11 +235,9 @@ func publishing(string) (*deployment, error) {
 	}))
 	defer pool.Close()
 	p.config.CognitoDiscovery = pool.URL
-	documents, err := metadata.Configured(p.config, p.log)
-	if err != nil {
+	if err := metadata.Routes(p.router, p.config, p.log); err != nil {
 		return nil, err
 	}
-	documents.Mount(p.router)
 	// The first request fetches the document; later ones come from memory.
 	b := &deployment{p.router, p.clock, asItIs}
 	w := httptest.NewRecorder()

@@ -1,9 +1,9 @@
-// Command token is the Lambda function behind /token, /revoke and /introspect. In
-// brokered mode it redeems the broker's codes and refresh tokens for access tokens
-// of Cognito, revokes grants and introspects access tokens. In direct mode it
-// relays the requests of registered clients for tokens and revocations to the user
-// pool's endpoints, and does not serve /introspect. environment.Token reads its
-// environment.
+// Command token is the Lambda function behind /token, /revoke and /introspect.
+// In brokered mode it redeems the broker's codes and refresh tokens for access
+// tokens of Cognito, revokes grants and introspects access tokens. In direct
+// mode it relays the requests of registered clients for tokens and revocations
+// to the user pool's endpoints, and does not serve /introspect. environment.Token
+// reads its environment.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -154,15 +155,18 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 	t.Run("nothing comes of writing to an absent one", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
-		for _, key := range append(foreignIDs(), credential.NewID()) {
-			a := fullAppClient(clock)
+		a := fullAppClient(clock)
+		keys := append(foreignIDs(), credential.NewID())
+		for _, key := range keys {
 			a.Key, a.Version = key, 1
 			check(t, "replace", s.ReplaceAppClient(t.Context(), a), broker.ErrNotFound)
 			check(t, "delete", s.DeleteAppClient(t.Context(), key, 1), nil)
 			_, err := s.AppClient(t.Context(), key)
 			check(t, "read", err, broker.ErrNotFound)
-			if due(t, s, key, a.Due) {
-				t.Errorf("%q is due", key)
+		}
+		for _, d := range collect(t, s.Due(t.Context(), a.Due, "")) {
+			if d.Kind == broker.DueAppClient && slices.Contains(keys, d.Key) {
+				t.Errorf("%q is due", d.Key)
 			}
 		}
 	})

@@ -8,8 +8,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Grants is a broker.GrantEnder with grants in memory, which fails when it is
-// told to. The names of the methods are those of broker.GrantEnder.
+// Grants is a broker.GrantEnder with grants in memory, and with faults. The names
+// of the methods are those of broker.GrantEnder.
 type Grants struct {
 	*Faults
 
@@ -17,7 +17,7 @@ type Grants struct {
 	grants []Grant
 }
 
-// Grant is a grant as Grants keeps it.
+// Grant is a grant of Grants.
 type Grant struct {
 	ID, ClientID, Generation, Sub string
 	Ended                         bool
@@ -25,7 +25,7 @@ type Grant struct {
 
 var _ broker.GrantEnder = (*Grants)(nil)
 
-// NewGrants returns no grants.
+// NewGrants returns a GrantEnder without grants.
 func NewGrants() *Grants {
 	return &Grants{Faults: NewFaults("EndOfClient", "EndOfUser", "End")}
 }

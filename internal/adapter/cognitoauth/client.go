@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
@@ -46,12 +47,7 @@ type Client struct {
 
 // New returns the endpoints. An endpoint that is left empty must not be used.
 func New(config Config) *Client {
-	c := &Client{config: config, http: new(http.Client)}
-	if config.HTTP != nil {
-		*c.http = *config.HTTP
-	}
-	// A redirect would carry codes and secrets elsewhere.
-	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c := &Client{config: config, http: adapter.WithoutRedirects(config.HTTP)}
 	if c.config.Timeout == 0 {
 		c.config.Timeout = defaultTimeout
 	}

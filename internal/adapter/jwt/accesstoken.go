@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 )
 
 // ErrInvalid means that something is not an access token of the user pool, or
@@ -61,7 +63,7 @@ func NewAccessTokens(c AccessTokensConfig) (*AccessTokens, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	client := HTTPClient(c.HTTP)
+	client := adapter.WithoutRedirects(c.HTTP)
 	fetch := func(ctx context.Context) (Keys, error) {
 		keys, err := FetchKeys(ctx, client, c.KeySet, algorithms)
 		if err != nil {

@@ -67,7 +67,10 @@ type fetched struct {
 // seconds. It fetches nothing yet. Keys that cannot be fetched anew stay good
 // until they are maxStale old; 0 is for ever.
 func NewKeySet(fetch func(context.Context) (Keys, error), maxStale time.Duration, now func() time.Time) *KeySet {
-	s := &KeySet{fetch: fetch, now: now, maxStale: maxStale, turn: make(chan struct{}, 1)}
+	// The wall clock decides: the monotonic clock may stand still while Lambda
+	// has the process frozen, and a withdrawn key would then stay good for days.
+	wall := func() time.Time { return now().Round(0) }
+	s := &KeySet{fetch: fetch, now: wall, maxStale: maxStale, turn: make(chan struct{}, 1)}
 	s.last.Store(&fetched{})
 	return s
 }
@@ -129,17 +132,6 @@ func known(key *jose.JSONWebKey) (*jose.JSONWebKey, error) {
 		return nil, ErrUnknownKey
 	}
 	return key, nil
-}
-
-// HTTPClient returns a copy of c, or of a plain one if it is nil, that follows no
-// redirects.
-func HTTPClient(c *http.Client) *http.Client {
-	client := new(http.Client)
-	if c != nil {
-		*client = *c
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return client
 }
 
 // FetchKeys fetches a JWK Set and returns the keys that verify signatures of one of

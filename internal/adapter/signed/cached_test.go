@@ -81,3 +81,21 @@ func TestCachedFetchesOnceForMany(t *testing.T) {
 		t.Errorf("%d fetches, want 1", n)
 	}
 }
+
+// Every request of brokered mode gets the keys this way.
+func BenchmarkCached(b *testing.B) {
+	k := Cache(func(context.Context) ([]byte, error) { return []byte("x"), nil },
+		func(b []byte) (string, error) { return string(b), nil }, time.Now, slog.New(slog.DiscardHandler))
+	b.Run("one request at a time", func(b *testing.B) {
+		for b.Loop() {
+			k.Get(b.Context())
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				k.Get(b.Context())
+			}
+		})
+	})
+}

@@ -158,7 +158,7 @@ func TestRequestsSurviveEachFaultOfTheStore(t *testing.T) {
 		dry.s.grants.Reset()
 		dry.s.records.Reset()
 		send(dry).want(200, "")
-		for _, f := range []*fake.Faults{dry.s.grants.Faults, dry.s.records.Faults} {
+		for _, f := range []*fake.Faults{dry.s.records.Faults} {
 			for _, method := range f.Methods() {
 				for n := range f.Calls(method) {
 					for _, p := range points {

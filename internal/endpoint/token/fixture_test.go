@@ -60,7 +60,7 @@ type stack struct {
 	clock   *fake.Clock
 	ring    *seal.Ring
 	store   *memory.Store
-	grants  *fake.FaultyGrants
+	grants  *fake.Store
 	records *fake.Store
 	cognito *emulator.Cognito
 	base    string
@@ -115,8 +115,8 @@ func newStackAt(t testing.TB, base string, options ...option) *stack {
 		t.Fatal(err)
 	}
 	s.store = memory.NewStore(s.clock.Now)
-	s.grants = fake.NewFaultyGrants(s.store)
 	s.records = fake.NewStore(s.store)
+	s.grants = s.records
 	s.up = s.patience(0)
 	s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read", notes+"/write", mail+"/send")
 	s.start(s.ring)

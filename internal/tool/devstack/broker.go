@@ -10,11 +10,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/internal/wire/token"
@@ -37,13 +38,11 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	if err != nil {
 		return nil, err
 	}
-	wellKnown, err := metadata.Configured(c, log)
-	if err != nil {
+	rt := httpapi.NewRouter(log)
+	if err := metadata.Routes(rt, c, log); err != nil {
 		return nil, err
 	}
-	rt := httpapi.NewRouter(log)
-	wellKnown.Mount(rt)
-	httpapi.RegistrationRoutes(rt, service)
+	register.Mount(rt, service)
 	b := &localBroker{handler: rt, service: service, store: store}
 	if c.Mode == broker.ModeDirect {
 		return b, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)

@@ -10,13 +10,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
-	"github.com/dcr-broker/dcr-broker/internal/authorize"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/authorize"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 )
 
@@ -65,28 +66,30 @@ func (p *Parts) AuthorizeRoutes(rt *httpapi.Router) error {
 	if err != nil {
 		return err
 	}
-	front, err := authorize.New(authorize.Config{
-		Issuer:            c.Issuer,
-		Clients:           clients.New(broker.ModeBrokered, p.Store, time.Now),
-		AppClients:        p.Store,
-		Grants:            p.Store,
-		Provisioner:       p.Provisioner,
-		Policy:            current,
-		Keys:              &p.Keys.Held,
-		Ready:             p.Keys.Ready,
-		Cognito:           p.cognito(),
-		Pages:             look,
-		Resources:         c.ProtectedResources,
-		ScopeDescriptions: c.ScopeDescriptions,
-		ResourceBinding:   c.ResourceBinding,
-		LoginVersion:      c.LoginVersion,
-		RefreshLifetime:   c.RefreshTokenLifetime,
-		Now:               time.Now,
+	flow, err := authorization.New(authorization.Config{
+		Issuer:          c.Issuer,
+		Clients:         clients.New(broker.ModeBrokered, p.Store, time.Now),
+		Store:           p.Store,
+		Provisioner:     p.Provisioner,
+		Policy:          current,
+		Keys:            p.Keys.Ring,
+		Cognito:         p.cognito(),
+		Resources:       c.ProtectedResources,
+		ResourceBinding: c.ResourceBinding,
+		LoginVersion:    c.LoginVersion,
+		RefreshLifetime: c.RefreshTokenLifetime,
+		Now:             time.Now,
+		Pause:           broker.Pause,
+		Log:             p.Log,
 	})
 	if err != nil {
 		return err
 	}
-	front.Mount(rt)
+	endpoint, err := authorize.New(authorize.Config{Issuer: c.Issuer, Flow: flow, Pages: look, ScopeDescriptions: c.ScopeDescriptions})
+	if err != nil {
+		return err
+	}
+	endpoint.Mount(rt)
 	return nil
 }
 

@@ -1,5 +1,5 @@
-// Package documents puts together what the functions read at first use: the
-// policy and the sealing keys.
+// Package documents is wiring: the documents that a function reads at first use,
+// which are the policy and the sealing keys.
 package documents
 
 import (
@@ -17,11 +17,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// Keys are the sealing keys, read at first use and again every five minutes, so
-// that they rotate without a deployment.
+// Keys are the sealing keys. They are read at first use and again every five
+// minutes, so that they rotate without a deployment.
 type Keys struct {
-	// Held is for those who hold the ring: it has the keys that Ring returned
-	// last.
+	// Held is a ring for holders that do not call Ring: it has the keys that
+	// Ring returned last.
 	Held seal.Ring
 	kept *signed.Cached[*seal.Ring]
 }
@@ -38,24 +38,25 @@ func NewKeys(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Keys, er
 	return &Keys{kept: signed.Cache(fetch, seal.Parse, time.Now, log)}, nil
 }
 
-// Ring returns the keys as they are now.
+// Ring returns the current keys. The ring never changes: after a rotation, Ring
+// returns another one.
 func (k *Keys) Ring(ctx context.Context) (*seal.Ring, error) {
 	ring, err := k.kept.Get(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
 	k.Held.Become(ring)
-	return &k.Held, nil
+	return ring, nil
 }
 
-// Ready sees to it that Held has the keys.
+// Ready reads the keys, if they are due, into Held.
 func (k *Keys) Ready(ctx context.Context) error {
 	_, err := k.Ring(ctx)
 	return err
 }
 
-// Before returns h, which holds the ring, with the keys read before each
-// request. Without keys it answers 503.
+// Before returns a handler that calls Ready before it calls h. Without keys it
+// answers 503.
 func (k *Keys) Before(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := k.Ready(r.Context()); err != nil {

@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -18,11 +19,22 @@ const (
 // in HTTP Basic.
 func NewClientSecret() Token { return Token{ClientSecretPrefix + random(32)} }
 
-// NewAuthorizationCode makes an authorization code (RFC 6749 §1.3.1) that
-// carries the id of its grant. The grant is found by this id, which DerivedID
-// or NewID has made.
+// DerivedAuthorizationCode makes the authorization code (RFC 6749 §1.3.1) of a
+// grant from a secret of at least 256 random bits, which only the user's browser
+// has. The code carries the id of its grant, which DerivedID or NewID has made,
+// so that the grant is found by it. The same secret and id make the same code:
+// a decision that the browser sends twice has one code. RFC 6749 §10.10: nobody
+// without the secret can guess the code.
+func DerivedAuthorizationCode(secret, grantID string) Token {
+	h := hmac.New(sha256.New, []byte(secret))
+	h.Write([]byte("code " + grantID))
+	return Token{AuthorizationCodePrefix + grantID + Encoding.EncodeToString(h.Sum(nil))}
+}
+
+// NewAuthorizationCode makes an authorization code from a secret of its own. No
+// browser can get this code a second time.
 func NewAuthorizationCode(grantID string) Token {
-	return Token{AuthorizationCodePrefix + grantID + random(32)}
+	return DerivedAuthorizationCode(random(32), grantID)
 }
 
 // Keys makes keyed hashes; *seal.Ring does.

@@ -54,7 +54,7 @@ func (*Ring) GoString() string { return "[redacted]" }
 // LogValue implements slog.LogValuer.
 func (*Ring) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// document is the JSON form of the keys. Seal is the id of the key that seals.
+// keyFile is the JSON form of the keys. Seal is the id of the key that seals.
 // Former keys stay until no value is left that they sealed, which is the
 // longest lifetime of a refresh token. MAC is the key of the keyed hashes and
 // does not rotate, because client ids are made with it.
@@ -62,7 +62,7 @@ func (*Ring) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 // Seed is for a deployment whose keys Secrets Manager makes: it can make a
 // random text but no keys. The key "seed" is derived from it, and so is the key
 // of the keyed hashes if MAC is absent.
-type document struct {
+type keyFile struct {
 	Version int               `json:"version"`
 	Seed    string            `json:"seed,omitempty"`
 	Seal    string            `json:"seal,omitempty"`
@@ -79,7 +79,7 @@ const minSeed = 43
 
 // deriveFromSeed adds to d the keys that are derived from its seed (HKDF,
 // RFC 5869).
-func (d *document) deriveFromSeed() error {
+func (d *keyFile) deriveFromSeed() error {
 	if d.Seed == "" {
 		return nil
 	}
@@ -117,7 +117,7 @@ func (d *document) deriveFromSeed() error {
 // may be left out: the key "seed" and mac are derived from it, and this key
 // seals unless seal names another one. The error never contains a key.
 func Parse(body []byte) (*Ring, error) {
-	var d document
+	var d keyFile
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&d); err != nil {
@@ -175,7 +175,7 @@ func Generate() []byte {
 		rand.Read(b)
 		return base64.StdEncoding.EncodeToString(b)
 	}
-	body, err := json.MarshalIndent(document{Version: 1, Seal: "k1", Keys: map[string]string{"k1": key()}, MAC: key()}, "", "  ")
+	body, err := json.MarshalIndent(keyFile{Version: 1, Seal: "k1", Keys: map[string]string{"k1": key()}, MAC: key()}, "", "  ")
 	if err != nil {
 		panic(err) // cannot happen: the document has only strings
 	}
