@@ -17,9 +17,7 @@ import (
 
 // Keys are the sealing keys. They are read at first use and again every five
 // minutes, so that they rotate without a deployment.
-type Keys struct {
-	cached *signed.Cached[*seal.Ring]
-}
+type Keys struct{ cached *signed.Cached[*seal.Ring] }
 
 // NewKeys returns the keys that c names. It reads nothing yet.
 func NewKeys(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Keys, error) {
@@ -30,7 +28,7 @@ func NewKeys(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Keys, er
 	if err != nil {
 		return nil, fmt.Errorf("KEYS: %w", err)
 	}
-	return &Keys{cached: signed.Cache(fetch, seal.Parse, time.Now, log)}, nil
+	return &Keys{signed.Cache(fetch, seal.Parse, time.Now, log)}, nil
 }
 
 // Ring returns the current keys. The ring never changes: after a rotation, Ring
