@@ -9,64 +9,53 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// byHand makes an app client that somebody else has made.
-func (w *world) byHand(id string) dcr.ClientMetadata {
-	w.t.Helper()
-	m, err := dcr.Validate(request(w.t, publicBody).Metadata)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	m.Scope = "openid mcp/read mcp/write"
-	w.pool.Put(id, fake.AppClient{Metadata: m})
-	return m
-}
-
 func TestAdopt(t *testing.T) {
-	w := newWorld(t)
-	m := w.byHand("theirs")
+	w := world.New(t)
+	m := w.ByHand("theirs")
 	plan, err := w.PlanAdoption(t.Context(), "theirs", "open")
 	if err != nil || plan.Adopted || plan.Exceeds != "" || plan.AppClient.ID != "theirs" {
 		t.Fatalf("PlanAdoption = %+v, %v", plan, err)
 	}
-	if w.pool.All()["theirs"].Marker != "" {
+	if w.Pool.All()["theirs"].Marker != "" {
 		t.Fatal("a plan has changed the app client")
 	}
 	info, err := w.Adopt(t.Context(), "theirs", "open", "ops")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.pool.All()["theirs"]; got.Marker == "" || mustJSON(t, got.Metadata) != mustJSON(t, m) {
+	if got := w.Pool.All()["theirs"]; got.Marker == "" || world.MustJSON(t, got.Metadata) != world.MustJSON(t, m) {
 		t.Errorf("the app client is %+v, want our mark and nothing else changed", got)
 	}
 	if _, err := w.Client(t.Context(), "theirs"); err != nil {
 		t.Errorf("Client = %v", err)
 	}
-	w.recover()
+	w.Recover()
 	tok := credential.Presented(info.RegistrationAccessToken)
-	if _, err := w.Update(t.Context(), "theirs", tok, update(t, publicBody, "theirs", "client_name", "Ours")); err != nil {
+	if _, err := w.Update(t.Context(), "theirs", tok, world.Update(t, world.PublicBody, "theirs", "client_name", "Ours")); err != nil {
 		t.Errorf("Update = %v", err)
 	}
-	w.wait(4000 * day)
-	w.recover() // an operator wanted it: it does not expire
+	w.Wait(4000 * day)
+	w.Recover() // an operator wanted it: it does not expire
 	if _, err := w.Adopt(t.Context(), "theirs", "open", "ops"); !errors.Is(err, broker.ErrExists) {
 		t.Errorf("Adopt again = %v, want ErrExists", err)
 	}
 	if _, err := w.DeleteClient(t.Context(), "theirs", "ops"); err != nil {
 		t.Fatal(err)
 	}
-	w.sweep()
-	if w.exists("theirs") {
+	w.Settle()
+	if w.Exists("theirs") {
 		t.Error("it is ours, and was not deleted with its registration")
 	}
 }
 
 func TestWhatCannotBeAdopted(t *testing.T) {
-	w := newWorld(t)
-	ours, _ := w.mustRegister(publicBody, none)
-	w.pool.Put("another deployment's", fake.AppClient{Marker: "x"})
-	w.byHand("theirs")
+	w := world.New(t)
+	ours, _ := w.MustRegister(world.PublicBody, world.None)
+	w.Pool.Put("another deployment's", fake.AppClient{Marker: "x"})
+	w.ByHand("theirs")
 	for _, tt := range []struct {
 		id, profile string
 		want        error
@@ -84,7 +73,7 @@ func TestWhatCannotBeAdopted(t *testing.T) {
 	if err != nil || plan.Exceeds != "" {
 		t.Errorf("PlanAdoption under a wider profile = %+v, %v", plan, err)
 	}
-	w.usePolicy(`{"version":1,"profiles":{"narrow":{"redirect_uris":{"loopback":true}}}}`)
+	w.UsePolicy(`{"version":1,"profiles":{"narrow":{"redirect_uris":{"loopback":true}}}}`)
 	if plan, err = w.PlanAdoption(t.Context(), "theirs", "narrow"); err != nil || plan.Exceeds == "" {
 		t.Errorf("PlanAdoption under a narrower profile = %+v, %v, want it to say what is too much", plan, err)
 	}
@@ -93,17 +82,17 @@ func TestWhatCannotBeAdopted(t *testing.T) {
 // Whatever fails, the app client is never deleted: it is ours and registered, or
 // as it was.
 func TestAdoptWhateverFails(t *testing.T) {
-	forEachTwoFaults(t, func(t *testing.T, w *world, c *trouble) {
-		w.byHand("theirs")
+	world.ForEachTwoFaults(t, func(t *testing.T, w *world.World, c *world.Trouble) {
+		w.ByHand("theirs")
 		var info *dcr.ClientInformation
 		var err error
-		c.during(w, func() { info, err = w.Adopt(t.Context(), "theirs", "open", "ops") })
-		w.sweep()
-		if !w.exists("theirs") {
+		c.During(w, func() { info, err = w.Adopt(t.Context(), "theirs", "open", "ops") })
+		w.Settle()
+		if !w.Exists("theirs") {
 			t.Fatal("the app client is gone")
 		}
 		_, registered := w.Client(t.Context(), "theirs")
-		if marked := w.pool.All()["theirs"].Marker != ""; marked != (registered == nil) || err == nil && !marked {
+		if marked := w.Pool.All()["theirs"].Marker != ""; marked != (registered == nil) || err == nil && !marked {
 			t.Errorf("Adopt = %v; the app client is marked: %t; Client = %v", err, marked, registered)
 		}
 		if err == nil {
@@ -116,7 +105,7 @@ func TestAdoptWhateverFails(t *testing.T) {
 				t.Errorf("Adopt, later: %v", err)
 			}
 		}
-		w.wait(2 * time.Hour)
-		w.recover()
+		w.Wait(2 * time.Hour)
+		w.Recover()
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
 // trail is a log of which the audit lines are read.
@@ -52,7 +53,7 @@ func (l *trail) lines() []string {
 		for _, same := range []string{"time", "level", "msg"} {
 			delete(members, same)
 		}
-		found = append(found, strings.NewReplacer(l.names...).Replace(mustJSON(l.t, members)))
+		found = append(found, strings.NewReplacer(l.names...).Replace(world.MustJSON(l.t, members)))
 	}
 	l.Reset()
 	return found
@@ -66,43 +67,43 @@ func (l *trail) want(after string, want ...string) {
 }
 
 // audited is a brokered world with its audit trail.
-func audited(t *testing.T) (*brokeredWorld, *trail) {
+func audited(t *testing.T) (*world.Brokered, *trail) {
 	t.Helper()
-	w, l := newLife(t), &trail{t: t}
-	w.log = l.logger()
-	w.restart()
+	w, l := world.NewLife(t), &trail{t: t}
+	w.Log = l.logger()
+	w.Restart()
 	return w, l
 }
 
 // auditedDirect is a world of direct mode with its audit trail.
-func auditedDirect(t *testing.T) (*world, *trail) {
+func auditedDirect(t *testing.T) (*world.World, *trail) {
 	t.Helper()
-	w, l := newWorld(t), &trail{t: t}
-	s, err := usecase.New(usecase.Config{
-		Store: w.store, AppClients: w.pool, Adopter: w.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: l.logger(),
-		Policy: w.policySource,
+	w, l := world.New(t), &trail{t: t}
+	s, err := world.Assemble(world.Parts{
+		Store: w.Store, AppClients: w.Pool, Adopter: w.Pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.Now, Log: l.logger(),
+		Policy: w.PolicySource,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Service = s
+	w.Broker = s
 	return w, l
 }
 
 func TestWhatClientsOfBrokeredModeDoIsAudited(t *testing.T) {
 	w, l := audited(t)
-	open, _ := w.mustRegister(publicBody, credential.Token{})
+	open, _ := w.MustRegister(world.PublicBody, credential.Token{})
 	l.is(open.ClientID, "OPEN")
 	l.want("an open registration", `{"actor":{"kind":"anonymous"},"after":{"client_name":"Claude","grant_types":"authorization_code refresh_token",`+
 		`"redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"scope":"openid mcp/read mcp/write","state":"active","token_endpoint_auth_method":"none"},`+
 		`"client_id":"OPEN","event":"registration.created","profile":"open"}`)
-	w.mustRegister(publicBody, credential.Token{})
-	w.restart()
-	w.mustRegister(publicBody, credential.Token{})
+	w.MustRegister(world.PublicBody, credential.Token{})
+	w.Restart()
+	w.MustRegister(world.PublicBody, credential.Token{})
 	l.want("the same again, twice")
 
-	tok, tokenID := w.token("trusted", 2)
-	info, rat := w.mustRegister(confidentialBody, tok)
+	tok, tokenID := w.Token("trusted", 2)
+	info, rat := w.MustRegister(world.ConfidentialBody, tok)
 	l.is(info.ClientID, "APP")
 	l.is(tokenID, "IAT")
 	l.want("a registration with a token", `{"actor":{"id":"IAT","kind":"initial_access_token"},"after":{"client_name":"App","grant_types":"authorization_code refresh_token",`+
@@ -110,12 +111,12 @@ func TestWhatClientsOfBrokeredModeDoIsAudited(t *testing.T) {
 		`"client_id":"APP","event":"registration.created","initial_access_token":"IAT","profile":"trusted"}`,
 		`{"actor":{"id":"IAT","kind":"initial_access_token"},"client_id":"APP","event":"initial_access_token.used","initial_access_token":"IAT","profile":"trusted"}`)
 
-	key := w.appClientKey(info.ClientID)
-	w.mustProvision(key)
-	l.is(w.appClient(key).CognitoID, "COGNITO")
+	key := w.AppClientKey(info.ClientID)
+	w.MustProvision(key)
+	l.is(w.AppClient(key).CognitoID, "COGNITO")
 	l.want("its first sign-in", `{"actor":{"kind":"broker"},"app_client":"COGNITO","client_id":"APP","event":"app_client.created","profile":"trusted"}`)
 
-	next, err := w.Update(t.Context(), info.ClientID, rat, update(t, confidentialBody, info.ClientID, "client_name", "App 2", "contacts", []string{"ada@example.com"}))
+	next, err := w.Update(t.Context(), info.ClientID, rat, world.Update(t, world.ConfidentialBody, info.ClientID, "client_name", "App 2", "contacts", []string{"ada@example.com"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,13 +128,13 @@ func TestWhatClientsOfBrokeredModeDoIsAudited(t *testing.T) {
 	}
 	l.want("a deletion", `{"actor":{"id":"APP","kind":"client"},"after":{"state":"deleted"},"before":{"issued_at":"2026-11-21T12:30:00Z","state":"active"},`+
 		`"client_id":"APP","event":"registration.deleted","profile":"trusted"}`)
-	w.mustSweep()
+	w.MustSweep()
 	l.want("the sweep that follows", `{"actor":{"kind":"janitor"},"app_client":"COGNITO","client_id":"APP","event":"app_client.removed","profile":"trusted"}`)
 }
 
 func TestWhatOperatorsDoIsAudited(t *testing.T) {
 	w, l := audited(t)
-	info, err := w.CreateClient(t.Context(), usecase.NewClient{Profile: "trusted", ID: "dcr_fixed", By: "ada", Metadata: request(t, confidentialBody).Metadata})
+	info, err := w.CreateClient(t.Context(), usecase.NewClient{Profile: "trusted", ID: "dcr_fixed", By: "ada", Metadata: world.Request(t, world.ConfidentialBody).Metadata})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +142,7 @@ func TestWhatOperatorsDoIsAudited(t *testing.T) {
 		t.Errorf("CreateClient left %q, want registration.created by ada", got)
 	}
 	id := info.ClientID
-	w.allow(id)
+	w.Allow(id)
 	for range 2 { // the second finds nothing to do
 		if _, err := w.Disable(t.Context(), id, "bob"); err != nil {
 			t.Fatal(err)
@@ -155,7 +156,7 @@ func TestWhatOperatorsDoIsAudited(t *testing.T) {
 	}
 	l.want("Enable", `{"actor":{"id":"ada","kind":"operator"},"after":{"state":"active"},"before":{"state":"disabled"},`+
 		`"client_id":"dcr_fixed","event":"registration.enabled","profile":"trusted"}`)
-	w.allow(id)
+	w.Allow(id)
 	if _, err := w.EndGrantsOfUser(t.Context(), "ann", "ada"); err != nil {
 		t.Fatal(err)
 	}
@@ -175,16 +176,16 @@ func TestWhatOperatorsDoIsAudited(t *testing.T) {
 
 func TestWhatTheJanitorDoesIsAudited(t *testing.T) {
 	w, l := audited(t)
-	id, _ := w.vouched("trusted", confidentialBody)
-	key := w.appClientKey(id)
-	w.mustProvision(key)
+	id, _ := w.Vouched("trusted", world.ConfidentialBody)
+	key := w.AppClientKey(id)
+	w.MustProvision(key)
 	l.is(id, "APP")
-	l.is(w.appClient(key).CognitoID, "COGNITO")
-	w.use(id)
-	w.allow(id)
+	l.is(w.AppClient(key).CognitoID, "COGNITO")
+	w.Use(id)
+	w.Allow(id)
 	l.lines()
-	w.wait(400 * day)
-	w.mustSweep()
+	w.Wait(400 * day)
+	w.MustSweep()
 	l.want("the end of a lifetime", `{"actor":{"kind":"janitor"},"after":{"state":"removed"},"before":{"issued_at":"2026-11-21T12:30:00Z","last_used_at":"2026-11-21T12:30:00Z","state":"active"},`+
 		`"client_id":"APP","event":"registration.removed","profile":"trusted"}`,
 		`{"actor":{"kind":"janitor"},"after":{"ended":1},"client_id":"APP","event":"grant.ended"}`,
@@ -193,19 +194,19 @@ func TestWhatTheJanitorDoesIsAudited(t *testing.T) {
 
 func TestWhatClientsOfDirectModeDoIsAudited(t *testing.T) {
 	w, l := auditedDirect(t)
-	info, rat := w.mustRegister(publicBody, credential.Token{})
+	info, rat := w.MustRegister(world.PublicBody, credential.Token{})
 	id := info.ClientID
 	l.is(id, "APP")
 	l.want("an open registration", `{"actor":{"kind":"anonymous"},"app_client":"APP","event":"app_client.created","profile":"open"}`,
 		`{"actor":{"kind":"anonymous"},"after":{"client_name":"Claude","grant_types":"authorization_code refresh_token",`+
 			`"redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"scope":"openid mcp/read mcp/write","state":"active","token_endpoint_auth_method":"none"},`+
 			`"client_id":"APP","event":"registration.created","profile":"open"}`)
-	if _, err := w.Update(t.Context(), id, rat, update(t, publicBody, id, "logo_uri", "https://claude.ai/logo.png")); err != nil {
+	if _, err := w.Update(t.Context(), id, rat, world.Update(t, world.PublicBody, id, "logo_uri", "https://claude.ai/logo.png")); err != nil {
 		t.Fatal(err)
 	}
 	l.want("an update", `{"actor":{"id":"APP","kind":"client"},"app_client":"APP","event":"app_client.updated","profile":"open"}`,
 		`{"actor":{"id":"APP","kind":"client"},"after":{"changed":["logo_uri"]},"client_id":"APP","event":"registration.updated","profile":"open"}`)
-	w.pool.FailCall("Delete", 1, fake.NotApplied)
+	w.Pool.FailCall("Delete", 1, fake.NotApplied)
 	if err := w.Delete(t.Context(), id, rat); err == nil {
 		t.Fatal("the deletion did not fail")
 	}
@@ -220,13 +221,13 @@ func TestWhatClientsOfDirectModeDoIsAudited(t *testing.T) {
 // What a process did not come to say is said by the sweep that finishes it.
 func TestAProcessThatDiedLeavesATrail(t *testing.T) {
 	w, l := auditedDirect(t)
-	w.store.DieAt("ReplaceAppClient", 1, fake.NotApplied, w.pool.Faults)
-	w.mustRegister(publicBody, credential.Token{})
+	w.Store.DieAt("ReplaceAppClient", 1, fake.NotApplied, w.Pool.Faults)
+	w.MustRegister(world.PublicBody, credential.Token{})
 	l.lines() // as if nobody had been left to write them
-	w.store.Reset()
-	w.pool.Reset()
-	w.wait(5 * time.Minute)
-	w.sweepOnce()
+	w.Store.Reset()
+	w.Pool.Reset()
+	w.Wait(5 * time.Minute)
+	w.SweepOnce()
 	var events []string
 	for _, line := range l.lines() {
 		var a struct {
@@ -240,7 +241,7 @@ func TestAProcessThatDiedLeavesATrail(t *testing.T) {
 	}
 	want := []string{"app_client.created by janitor", "registration.created by janitor"}
 	if registered := slices.Collect(func(yield func(string) bool) {
-		for r := range w.inner.ListRegistrations(t.Context()) {
+		for r := range w.Inner.ListRegistrations(t.Context()) {
 			yield(r.ClientID)
 		}
 	}); len(registered) != 1 || !slices.Equal(events, want) {
@@ -252,17 +253,17 @@ func TestAProcessThatDiedLeavesATrail(t *testing.T) {
 // not told.
 func TestTheTrailHoldsLittleOfWhatClientsSay(t *testing.T) {
 	w, l := audited(t)
-	tok, _ := w.token("trusted", 1)
+	tok, _ := w.Token("trusted", 1)
 	uris := []string{"https://app.example.com/cb?key=of-their-own"}
 	for range 9 {
 		uris = append(uris, "https://app.example.com/"+strings.Repeat("x", 400+len(uris)))
 	}
-	body := mustJSON(t, map[string]any{
+	body := world.MustJSON(t, map[string]any{
 		"client_name": strings.Repeat("ü", 200), "redirect_uris": uris, "contacts": []string{"ada@example.com"},
 		"token_endpoint_auth_method": "none", "client_uri": "https://app.example.com/",
 	})
-	info, rat := w.mustRegister(body, tok)
-	if _, err := w.Update(t.Context(), info.ClientID, rat, update(t, body, info.ClientID, "client_name", strings.Repeat("ä", 200))); err != nil {
+	info, rat := w.MustRegister(body, tok)
+	if _, err := w.Update(t.Context(), info.ClientID, rat, world.Update(t, body, info.ClientID, "client_name", strings.Repeat("ä", 200))); err != nil {
 		t.Fatal(err)
 	}
 	lines := l.lines()
@@ -284,13 +285,13 @@ func TestTheTrailHoldsLittleOfWhatClientsSay(t *testing.T) {
 // A gauge says how the pool stands, with every run of the janitor.
 func TestTheJanitorMeasuresWhatItSees(t *testing.T) {
 	w, l := audited(t)
-	w.branding = true
-	w.restart()
+	w.Branding = true
+	w.Restart()
 	for range 3 {
-		id, _ := w.vouched("trusted", confidentialBody)
-		w.mustProvision(w.appClientKey(id))
+		id, _ := w.Vouched("trusted", world.ConfidentialBody)
+		w.MustProvision(w.AppClientKey(id))
 	}
-	got := measured(t, w.Service, nil)
+	got := measured(t, w.Broker, nil)
 	for m, want := range map[*telemetry.Metric]float64{
 		telemetry.AppClientsHeld: 3, telemetry.StylesLeft: 17, telemetry.JanitorRuns: 1, telemetry.JanitorBacklog: 0, telemetry.JanitorFailures: 0,
 	} {
@@ -306,14 +307,14 @@ func TestTheJanitorMeasuresWhatItSees(t *testing.T) {
 
 	// Cognito asks to be left alone: one has failed, the others wait.
 	for range 2 {
-		id, rat := w.vouched("trusted", confidentialBody)
-		w.mustProvision(w.appClientKey(id))
+		id, rat := w.Vouched("trusted", world.ConfidentialBody)
+		w.MustProvision(w.AppClientKey(id))
 		if err := w.Delete(t.Context(), id, rat); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.pool.Reset()
-	got = measured(t, w.on(w.store, &meantimePool{Pool: w.pool, deleting: func() error {
+	w.Pool.Reset()
+	got = measured(t, w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Deleting: func() error {
 		return &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}
 	}}), dcr.Errorf(dcr.Unavailable, ""))
 	if got["JanitorFailures"] != 1.0 || got["JanitorBacklog"] != 1.0 || got["JanitorRuns"] != nil {
@@ -322,16 +323,16 @@ func TestTheJanitorMeasuresWhatItSees(t *testing.T) {
 	l.Reset()
 
 	// Another table.
-	w.inner = memory.NewStore(w.now)
-	w.store = fake.NewStore(w.inner)
-	w.restart()
-	if got := measured(t, w.Service, usecase.ErrForeignTable); got["JanitorStopped"] != 1.0 || got["JanitorRuns"] != nil {
+	w.Inner = memory.NewStore(w.Now)
+	w.Store = fake.NewStore(w.Inner)
+	w.Restart()
+	if got := measured(t, w.Broker, usecase.ErrForeignTable); got["JanitorStopped"] != 1.0 || got["JanitorRuns"] != nil {
 		t.Errorf("stopped %v, runs %v, want 1 and none", got["JanitorStopped"], got["JanitorRuns"])
 	}
 }
 
 // measured sweeps, and returns the line that is logged of it.
-func measured(t *testing.T, s *usecase.Service, want error) map[string]any {
+func measured(t *testing.T, s *world.Broker, want error) map[string]any {
 	t.Helper()
 	ctx, a := telemetry.Begin(t.Context(), "run")
 	_, err := s.Sweep(ctx, usecase.SweepOptions{})
@@ -353,16 +354,16 @@ func TestDuplicatesAndAppClientsAreCounted(t *testing.T) {
 	var id string
 	for n := range 3 {
 		if n == 2 {
-			w.restart() // that it is in the table, and not in the memory of the process
+			w.Restart() // that it is in the table, and not in the memory of the process
 		}
-		info, err := w.Register(ctx, request(t, publicBody), credential.Token{})
+		info, err := w.Register(ctx, world.Request(t, world.PublicBody), credential.Token{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		id = info.ClientID
 	}
-	vouched, rat := w.vouched("trusted", confidentialBody)
-	if err := w.Provision(ctx, w.appClientKey(vouched)); err != nil {
+	vouched, rat := w.Vouched("trusted", world.ConfidentialBody)
+	if err := w.Provision(ctx, w.AppClientKey(vouched)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Delete(t.Context(), vouched, rat); err != nil {

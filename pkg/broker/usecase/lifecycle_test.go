@@ -12,118 +12,41 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
-
-const lifePolicy = `{"version":1,"open_registration":"open","profiles":{
-	"open":{"redirect_uris":{"presets":["claude"]},"limits":{"app_clients":5},"lifetimes":{"inactive":"3d","unconfirmed":"4d"}},
-	"trusted":{"redirect_uris":{"any_https":true},"limits":{"app_clients":5},"lifetimes":{"inactive":"3d","absolute":"30d"},
-		"token_endpoint_auth_methods":["client_secret_basic","none"]},
-	"lasting":{"redirect_uris":{"any_https":true},"app_client":"shared"},
-	"asked":{"redirect_uris":{"any_https":true},"approval":"manual","limits":{"app_clients":5},"lifetimes":{"inactive":"3d"}}}}`
 
 const (
-	day     = 24 * time.Hour
-	appBody = `{"client_name":"App","redirect_uris":["https://app.example.com/cb"],"token_endpoint_auth_method":"none"}`
+	day = 24 * time.Hour
 )
 
-func newLife(t *testing.T) *brokeredWorld {
-	t.Helper()
-	w := newBrokeredWorld(t)
-	w.useBrokeredPolicy(lifePolicy)
-	return w
-}
-
-// use is a request for a token.
-func (w *brokeredWorld) use(clientID string) {
-	w.t.Helper()
-	r, err := w.Client(w.t.Context(), clientID)
-	if err == nil {
-		err = w.Touch(w.t.Context(), r)
-	}
-	if err != nil {
-		w.t.Fatalf("use %s: %v", clientID, err)
-	}
-}
-
-// allow is a user who allows the client.
-func (w *brokeredWorld) allow(clientID string) {
-	w.grants.Add(fake.Grant{
-		ID: credential.NewID(), ClientID: clientID, Generation: w.registration(clientID).Generation, Sub: "ann",
-	})
-}
-
-// standing counts the grants of a client that have not been ended.
-func (w *brokeredWorld) standing(clientID string) int {
-	n := 0
-	for _, g := range w.grants.Standing() {
-		if g.ClientID == clientID {
-			n++
-		}
-	}
-	return n
-}
-
-func (w *brokeredWorld) mustSweep() usecase.Swept {
-	w.t.Helper()
-	done, err := w.Sweep(w.t.Context(), usecase.SweepOptions{})
-	if err != nil || done.Failed > 0 || done.Unfinished {
-		w.t.Errorf("Sweep = %+v, %v", done, err)
-	}
-	return done
-}
-
-// wantState fails the test unless the registration is in that state.
-func (w *brokeredWorld) wantState(clientID string, want broker.RegistrationState) *broker.Registration {
-	w.t.Helper()
-	r := w.registration(clientID)
-	if r.State != want {
-		w.t.Errorf("client %s is %s, want %s", clientID, r.State, want)
-	}
-	return r
-}
-
-// passes lets time pass with a sweep every hour and the clients used twice a day.
-func (w *brokeredWorld) passes(d time.Duration, used ...string) {
-	w.t.Helper()
-	for h := range int(d / time.Hour) {
-		w.wait(time.Hour)
-		if h%12 == 0 {
-			for _, id := range used {
-				w.use(id)
-			}
-		}
-		w.mustSweep()
-	}
-}
-
 func TestAClientThatNobodyUsesIsRemoved(t *testing.T) {
-	whateverFails(t, func(t *testing.T, w *brokeredWorld, fault func()) {
-		w.useBrokeredPolicy(lifePolicy)
-		used, _ := w.vouched("trusted", appBody)
-		idle, rat := w.vouched("trusted", appBody)
-		usedKey, idleKey := w.appClientKey(used), w.appClientKey(idle)
+	world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
+		w.UseBrokeredPolicy(world.LifePolicy)
+		used, _ := w.Vouched("trusted", world.AppBody)
+		idle, rat := w.Vouched("trusted", world.AppBody)
+		usedKey, idleKey := w.AppClientKey(used), w.AppClientKey(idle)
 		for _, id := range []string{used, idle} {
-			w.mustProvision(w.appClientKey(id))
-			w.use(id)
-			w.allow(id)
-			w.allow(id)
+			w.MustProvision(w.AppClientKey(id))
+			w.Use(id)
+			w.Allow(id)
+			w.Allow(id)
 		}
-		w.recover(usedKey, idleKey)
-		w.wait(2 * day)
-		w.use(used)
-		w.wait(day)
+		w.Recover(usedKey, idleKey)
+		w.Wait(2 * day)
+		w.Use(used)
+		w.Wait(day)
 		fault()
 		_, _ = w.Sweep(t.Context(), usecase.SweepOptions{}) // an error or not: the next run finishes it
-		w.recover(usedKey)
+		w.Recover(usedKey)
 
-		r := w.wantState(idle, broker.RegistrationRemoved)
-		if left := r.ExpiresAt.Sub(w.now()); !r.Due.IsZero() || left < 89*day || left > 90*day {
+		r := w.WantState(idle, broker.RegistrationRemoved)
+		if left := r.ExpiresAt.Sub(w.Now()); !r.Due.IsZero() || left < 89*day || left > 90*day {
 			t.Errorf("the tombstone is due at %v and lives until %v, want never and about 90 days", r.Due, r.ExpiresAt)
 		}
-		if n := w.standing(idle); n != 0 {
+		if n := w.Standing(idle); n != 0 {
 			t.Errorf("%d grants of the removed client stand", n)
 		}
-		if _, err := w.inner.AppClient(t.Context(), idleKey); !errors.Is(err, broker.ErrNotFound) {
+		if _, err := w.Inner.AppClient(t.Context(), idleKey); !errors.Is(err, broker.ErrNotFound) {
 			t.Errorf("the record of its app client is still there: %v", err)
 		}
 		_, err := w.Client(t.Context(), idle)
@@ -131,15 +54,15 @@ func TestAClientThatNobodyUsesIsRemoved(t *testing.T) {
 			t.Errorf("Client = %v, want ErrRemoved", err)
 		}
 		_, err = w.Read(t.Context(), idle, rat)
-		wantCode(t, "Read", err, dcr.InvalidToken)
-		wantCode(t, "Delete", w.Delete(t.Context(), idle, rat), dcr.InvalidToken)
+		world.WantCode(t, "Read", err, dcr.InvalidToken)
+		world.WantCode(t, "Delete", w.Delete(t.Context(), idle, rat), dcr.InvalidToken)
 
-		w.wantState(used, broker.RegistrationActive)
-		if n := w.standing(used); n != 2 {
+		w.WantState(used, broker.RegistrationActive)
+		if n := w.Standing(used); n != 2 {
 			t.Errorf("%d grants of the client in use stand, want 2", n)
 		}
-		w.wait(91 * day)
-		if _, err := w.inner.Registration(t.Context(), idle); !errors.Is(err, broker.ErrNotFound) {
+		w.Wait(91 * day)
+		if _, err := w.Inner.Registration(t.Context(), idle); !errors.Is(err, broker.ErrNotFound) {
 			t.Errorf("after 91 days the tombstone is still there: %v", err)
 		}
 	})
@@ -164,23 +87,23 @@ func (s *readOnce) Registration(ctx context.Context, clientID string) (*broker.R
 // A sweep that has read a tombstone does not end what was granted to the client
 // that registered again meanwhile.
 func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
-	w := newLife(t)
-	info, _ := w.mustRegister(publicBody, none)
-	w.use(info.ClientID)
-	w.allow(info.ClientID)
-	w.wait(4 * day)
-	w.grants.FailNext("EndGrants", 1, fake.NotApplied)
+	w := world.NewLife(t)
+	info, _ := w.MustRegister(world.PublicBody, world.None)
+	w.Use(info.ClientID)
+	w.Allow(info.ClientID)
+	w.Wait(4 * day)
+	w.Grants.FailNext("EndGrants", 1, fake.NotApplied)
 	if done, err := w.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done.Failed != 1 {
 		t.Fatalf("Sweep that cannot end grants = %+v, %v", done, err)
 	}
-	old := w.wantState(info.ClientID, broker.RegistrationRemoved).Generation
-	store := &readOnce{Store: w.store, after: func() {
-		w.mustRegister(publicBody, none)
-		w.allow(info.ClientID)
+	old := w.WantState(info.ClientID, broker.RegistrationRemoved).Generation
+	store := &readOnce{Store: w.Store, after: func() {
+		w.MustRegister(world.PublicBody, world.None)
+		w.Allow(info.ClientID)
 	}}
-	s, err := usecase.New(usecase.Config{
-		Mode: broker.ModeBrokered, Store: store, AppClients: w.pool, Grants: w.grants, Deployment: "test",
-		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+	s, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: store, AppClients: w.Pool, Grants: w.Grants, Deployment: "test",
+		Issuer: "https://auth.example.com", Now: w.Now, Log: world.Discard, Policy: w.PolicySource,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -189,113 +112,109 @@ func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
 	if err != nil || done.EndedGrants != 1 {
 		t.Errorf("Sweep = %+v, %v, want one grant ended", done, err)
 	}
-	for _, g := range w.grants.Standing() {
+	for _, g := range w.Grants.Standing() {
 		if g.Generation == old {
 			t.Errorf("grant %s of the former generation stands", g.ID)
 		}
 	}
-	if n := w.standing(info.ClientID); n != 1 {
+	if n := w.Standing(info.ClientID); n != 1 {
 		t.Errorf("%d grants stand, want the one of the client that came back", n)
 	}
-	w.wantState(info.ClientID, broker.RegistrationActive)
+	w.WantState(info.ClientID, broker.RegistrationActive)
 }
 
 func TestLifetimes(t *testing.T) {
 	t.Run("a client in use lives on", func(t *testing.T) {
-		w := newLife(t)
-		id, _ := w.vouched("trusted", appBody)
-		w.passes(20*day, id)
-		w.wantState(id, broker.RegistrationActive)
+		w := world.NewLife(t)
+		id, _ := w.Vouched("trusted", world.AppBody)
+		w.Passes(20*day, id)
+		w.WantState(id, broker.RegistrationActive)
 	})
 	t.Run("until it is too old", func(t *testing.T) {
-		w := newLife(t)
-		id, _ := w.vouched("trusted", appBody)
-		w.passes(30*day-2*time.Hour, id)
-		w.wantState(id, broker.RegistrationActive)
-		w.passes(3 * time.Hour)
-		w.wantState(id, broker.RegistrationRemoved)
+		w := world.NewLife(t)
+		id, _ := w.Vouched("trusted", world.AppBody)
+		w.Passes(30*day-2*time.Hour, id)
+		w.WantState(id, broker.RegistrationActive)
+		w.Passes(3 * time.Hour)
+		w.WantState(id, broker.RegistrationRemoved)
 	})
 	t.Run("inactivity counts from the registration if it was never used", func(t *testing.T) {
-		w := newLife(t)
-		id, _ := w.vouched("trusted", appBody)
-		w.passes(3*day - 2*time.Hour)
-		w.wantState(id, broker.RegistrationActive)
-		w.passes(3 * time.Hour)
-		w.wantState(id, broker.RegistrationRemoved)
+		w := world.NewLife(t)
+		id, _ := w.Vouched("trusted", world.AppBody)
+		w.Passes(3*day - 2*time.Hour)
+		w.WantState(id, broker.RegistrationActive)
+		w.Passes(3 * time.Hour)
+		w.WantState(id, broker.RegistrationRemoved)
 	})
 	t.Run("a profile without lifetimes keeps its clients", func(t *testing.T) {
-		w := newLife(t)
-		id, _ := w.vouched("lasting", appBody)
-		w.wait(3000 * day)
-		w.mustSweep()
-		w.wantState(id, broker.RegistrationActive)
+		w := world.NewLife(t)
+		id, _ := w.Vouched("lasting", world.AppBody)
+		w.Wait(3000 * day)
+		w.MustSweep()
+		w.WantState(id, broker.RegistrationActive)
 	})
 	t.Run("a changed policy reaches a client within a week", func(t *testing.T) {
-		w := newLife(t)
-		id, _ := w.vouched("lasting", appBody)
-		w.wait(day)
-		w.useBrokeredPolicy(strings.Replace(lifePolicy, `"app_client":"shared"`, `"app_client":"shared","lifetimes":{"inactive":"1d"}`, 1))
-		w.passes(7 * day)
-		w.wantState(id, broker.RegistrationRemoved)
+		w := world.NewLife(t)
+		id, _ := w.Vouched("lasting", world.AppBody)
+		w.Wait(day)
+		w.UseBrokeredPolicy(strings.Replace(world.LifePolicy, `"app_client":"shared"`, `"app_client":"shared","lifetimes":{"inactive":"1d"}`, 1))
+		w.Passes(7 * day)
+		w.WantState(id, broker.RegistrationRemoved)
 	})
 	t.Run("a profile that is gone ends no life", func(t *testing.T) {
-		w := newLife(t)
-		id, _ := w.vouched("trusted", appBody)
-		w.useBrokeredPolicy(brokeredPolicyWithout("trusted"))
-		w.passes(40 * day)
-		w.wantState(id, broker.RegistrationActive)
+		w := world.NewLife(t)
+		id, _ := w.Vouched("trusted", world.AppBody)
+		w.UseBrokeredPolicy(world.BrokeredPolicyWithout("trusted"))
+		w.Passes(40 * day)
+		w.WantState(id, broker.RegistrationActive)
 	})
 	t.Run("what nobody used goes without the janitor", func(t *testing.T) {
-		w := newLife(t)
-		info, _ := w.mustRegister(publicBody, none)
+		w := world.NewLife(t)
+		info, _ := w.MustRegister(world.PublicBody, world.None)
 		if isDue(w, info.ClientID) {
 			t.Error("an unconfirmed registration is due")
 		}
-		w.wait(4 * day)
-		if _, err := w.inner.Registration(t.Context(), info.ClientID); !errors.Is(err, broker.ErrNotFound) {
+		w.Wait(4 * day)
+		if _, err := w.Inner.Registration(t.Context(), info.ClientID); !errors.Is(err, broker.ErrNotFound) {
 			t.Errorf("Registration = %v, want ErrNotFound", err)
 		}
 	})
 	t.Run("the first use has it looked at after a day", func(t *testing.T) {
-		w := newLife(t)
-		info, _ := w.mustRegister(publicBody, none)
-		w.wait(3 * day)
-		w.use(info.ClientID)
-		if r := w.registration(info.ClientID); !r.Due.Equal(w.now().Add(day)) || !r.ActiveSince.Equal(w.now()) || !r.ExpiresAt.IsZero() {
+		w := world.NewLife(t)
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		w.Wait(3 * day)
+		w.Use(info.ClientID)
+		if r := w.Registration(info.ClientID); !r.Due.Equal(w.Now().Add(day)) || !r.ActiveSince.Equal(w.Now()) || !r.ExpiresAt.IsZero() {
 			t.Errorf("after the first use = %+v", r)
 		}
-		w.passes(3*day - time.Hour)
-		w.wantState(info.ClientID, broker.RegistrationActive)
-		w.passes(2 * time.Hour)
-		w.wantState(info.ClientID, broker.RegistrationRemoved)
+		w.Passes(3*day - time.Hour)
+		w.WantState(info.ClientID, broker.RegistrationActive)
+		w.Passes(2 * time.Hour)
+		w.WantState(info.ClientID, broker.RegistrationRemoved)
 	})
 	t.Run("registering again on the last day is a use", func(t *testing.T) {
-		w := newLife(t)
-		info, _ := w.mustRegister(publicBody, none)
-		w.use(info.ClientID)
-		w.wait(2*day - time.Hour)
-		w.restart()
-		w.mustRegister(publicBody, none) // too early to count
-		if r := w.registration(info.ClientID); !r.LastUsedAt.IsZero() {
+		w := world.NewLife(t)
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		w.Use(info.ClientID)
+		w.Wait(2*day - time.Hour)
+		w.Restart()
+		w.MustRegister(world.PublicBody, world.None) // too early to count
+		if r := w.Registration(info.ClientID); !r.LastUsedAt.IsZero() {
 			t.Errorf("last use %v, want none", r.LastUsedAt)
 		}
-		w.wait(2 * time.Hour)
-		w.restart()
-		w.mustRegister(publicBody, none)
-		w.passes(2 * day)
-		w.wantState(info.ClientID, broker.RegistrationActive)
+		w.Wait(2 * time.Hour)
+		w.Restart()
+		w.MustRegister(world.PublicBody, world.None)
+		w.Passes(2 * day)
+		w.WantState(info.ClientID, broker.RegistrationActive)
 	})
 }
 
-func brokeredPolicyWithout(string) string {
-	return `{"version":1,"profiles":{"other":{"redirect_uris":{"any_https":true}}}}`
-}
-
-func isDue(w *brokeredWorld, clientID string) bool {
-	w.t.Helper()
-	for d, err := range w.inner.Due(w.t.Context(), w.now().AddDate(100, 0, 0), "") {
+func isDue(w *world.Brokered, clientID string) bool {
+	w.T.Helper()
+	for d, err := range w.Inner.Due(w.T.Context(), w.Now().AddDate(100, 0, 0), "") {
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if d.Kind == broker.DueRegistration && d.Key == clientID {
 			return true
@@ -306,15 +225,15 @@ func isDue(w *brokeredWorld, clientID string) bool {
 
 // A client that is used at the very moment in which it is to be removed stays.
 func TestAClientThatIsUsedAtThatMomentIsNotRemoved(t *testing.T) {
-	w := newLife(t)
-	id, _ := w.vouched("trusted", appBody)
-	w.mustProvision(w.appClientKey(id))
-	w.allow(id)
-	w.wait(4 * day)
-	store := &retiringStore{Store: w.store, before: func() { w.use(id) }}
-	janitor, err := usecase.New(usecase.Config{
-		Mode: broker.ModeBrokered, Store: store, AppClients: w.pool, Grants: w.grants, Deployment: "test",
-		Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+	w := world.NewLife(t)
+	id, _ := w.Vouched("trusted", world.AppBody)
+	w.MustProvision(w.AppClientKey(id))
+	w.Allow(id)
+	w.Wait(4 * day)
+	store := &world.RetiringStore{Store: w.Store, Before: func() { w.Use(id) }}
+	janitor, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: store, AppClients: w.Pool, Grants: w.Grants, Deployment: "test",
+		Issuer: "https://auth.example.com", Now: w.Now, Log: world.Discard, Policy: w.PolicySource,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -322,9 +241,9 @@ func TestAClientThatIsUsedAtThatMomentIsNotRemoved(t *testing.T) {
 	if done, err := janitor.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done.Expired != 0 || done.Failed != 0 {
 		t.Errorf("Sweep = %+v, %v, want none expired", done, err)
 	}
-	w.recover(w.appClientKey(id))
-	w.wantState(id, broker.RegistrationActive)
-	if n := w.standing(id); n != 1 {
+	w.Recover(w.AppClientKey(id))
+	w.WantState(id, broker.RegistrationActive)
+	if n := w.Standing(id); n != 1 {
 		t.Errorf("%d grants stand, want 1", n)
 	}
 }
@@ -332,45 +251,45 @@ func TestAClientThatIsUsedAtThatMomentIsNotRemoved(t *testing.T) {
 // An openly registered client comes back with its id, and nothing else.
 func TestARemovedClientRegistersAgain(t *testing.T) {
 	for _, finished := range []bool{true, false} {
-		w := newLife(t)
-		info, _ := w.mustRegister(publicBody, none)
-		w.use(info.ClientID)
-		w.allow(info.ClientID)
-		old := w.registration(info.ClientID)
-		w.wait(4 * day)
+		w := world.NewLife(t)
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		w.Use(info.ClientID)
+		w.Allow(info.ClientID)
+		old := w.Registration(info.ClientID)
+		w.Wait(4 * day)
 		if !finished {
-			w.grants.FailNext("EndGrants", 1, fake.NotApplied)
+			w.Grants.FailNext("EndGrants", 1, fake.NotApplied)
 		}
 		if done, err := w.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done.Expired != 1 || finished != (done.Failed == 0) {
 			t.Errorf("Sweep = %+v, %v", done, err)
 		}
-		w.wantState(info.ClientID, broker.RegistrationRemoved)
-		w.restart()
-		again, _ := w.mustRegister(publicBody, none)
-		r := w.wantState(info.ClientID, broker.RegistrationActive)
-		if again.ClientID != info.ClientID || r.Generation == old.Generation || !r.LastUsedAt.IsZero() || !again.IssuedAt.Equal(w.now().Truncate(time.Second)) {
+		w.WantState(info.ClientID, broker.RegistrationRemoved)
+		w.Restart()
+		again, _ := w.MustRegister(world.PublicBody, world.None)
+		r := w.WantState(info.ClientID, broker.RegistrationActive)
+		if again.ClientID != info.ClientID || r.Generation == old.Generation || !r.LastUsedAt.IsZero() || !again.IssuedAt.Equal(w.Now().Truncate(time.Second)) {
 			t.Errorf("registered again = %+v, stored %+v, want the same id, and nothing of the old one", again, r)
 		}
 		if finished == r.ExpiresAt.IsZero() {
 			t.Errorf("expires at %v, removal finished %t", r.ExpiresAt, finished)
 		}
-		w.allow(info.ClientID)
-		w.recover()
-		if n := w.standing(info.ClientID); n != 1 {
+		w.Allow(info.ClientID)
+		w.Recover()
+		if n := w.Standing(info.ClientID); n != 1 {
 			t.Errorf("%d grants stand, want the new one alone", n)
 		}
-		w.wantState(info.ClientID, broker.RegistrationActive)
+		w.WantState(info.ClientID, broker.RegistrationActive)
 	}
 }
 
 func TestApproval(t *testing.T) {
-	w := newLife(t)
-	id, rat := w.vouched("asked", appBody)
-	w.wantState(id, broker.RegistrationPending)
+	w := world.NewLife(t)
+	id, rat := w.Vouched("asked", world.AppBody)
+	w.WantState(id, broker.RegistrationPending)
 	if _, err := w.Client(t.Context(), id); !errors.Is(err, broker.ErrPending) || !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("Client = %v, want ErrPending", err)
 	}
-	if err := w.Provision(t.Context(), w.appClientKey(id)); !errors.Is(err, broker.ErrNotFound) {
+	if err := w.Provision(t.Context(), w.AppClientKey(id)); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("Provision = %v, want ErrNotFound", err)
 	}
 	if _, err := w.Read(t.Context(), id, rat); err != nil {
@@ -379,42 +298,42 @@ func TestApproval(t *testing.T) {
 	if _, err := w.Approve(t.Context(), id, "ops"); err != nil {
 		t.Fatal(err)
 	}
-	w.use(id)
+	w.Use(id)
 	if _, err := w.Approve(t.Context(), id, "ops"); err != nil {
 		t.Errorf("Approve again = %v", err)
 	}
-	same := update(t, appBody, id)
+	same := world.Update(t, world.AppBody, id)
 	info, err := w.Update(t.Context(), id, rat, same)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.wantState(id, broker.RegistrationActive)
+	w.WantState(id, broker.RegistrationActive)
 	rat = credential.Presented(info.RegistrationAccessToken)
-	if _, err := w.Update(t.Context(), id, rat, update(t, appBody, id, "redirect_uris", []string{"https://evil.example.com/cb"})); err != nil {
+	if _, err := w.Update(t.Context(), id, rat, world.Update(t, world.AppBody, id, "redirect_uris", []string{"https://evil.example.com/cb"})); err != nil {
 		t.Fatal(err)
 	}
-	w.wantState(id, broker.RegistrationPending) // what was approved is something else
-	w.passes(4 * day)
-	w.wantState(id, broker.RegistrationRemoved)
+	w.WantState(id, broker.RegistrationPending) // what was approved is something else
+	w.Passes(4 * day)
+	w.WantState(id, broker.RegistrationRemoved)
 
 	t.Run("of a client that registered openly", func(t *testing.T) {
-		w := newLife(t)
-		w.useBrokeredPolicy(strings.Replace(lifePolicy, `"unconfirmed":"4d"}`, `"unconfirmed":"4d"},"approval":"manual"`, 1))
-		info, _ := w.mustRegister(publicBody, none)
-		w.wait(3 * day)
+		w := world.NewLife(t)
+		w.UseBrokeredPolicy(strings.Replace(world.LifePolicy, `"unconfirmed":"4d"}`, `"unconfirmed":"4d"},"approval":"manual"`, 1))
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		w.Wait(3 * day)
 		if _, err := w.Approve(t.Context(), info.ClientID, "ops"); err != nil {
 			t.Fatal(err)
 		}
-		if r := w.wantState(info.ClientID, broker.RegistrationActive); !r.ExpiresAt.Equal(w.now().Add(4 * day)) {
+		if r := w.WantState(info.ClientID, broker.RegistrationActive); !r.ExpiresAt.Equal(w.Now().Add(4 * day)) {
 			t.Errorf("expires at %v, want 4 days after it was approved", r.ExpiresAt)
 		}
-		w.wait(4 * day)
-		w.restart()
-		w.mustRegister(publicBody, none)
-		w.wantState(info.ClientID, broker.RegistrationPending) // it is another one
-		w.useBrokeredPolicy(lifePolicy)
-		w.restart()
-		w.mustRegister(publicBody, none)
-		w.wantState(info.ClientID, broker.RegistrationActive) // nobody is asked any more
+		w.Wait(4 * day)
+		w.Restart()
+		w.MustRegister(world.PublicBody, world.None)
+		w.WantState(info.ClientID, broker.RegistrationPending) // it is another one
+		w.UseBrokeredPolicy(world.LifePolicy)
+		w.Restart()
+		w.MustRegister(world.PublicBody, world.None)
+		w.WantState(info.ClientID, broker.RegistrationActive) // nobody is asked any more
 	})
 }

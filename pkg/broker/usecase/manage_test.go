@@ -8,23 +8,24 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
 func TestManagementLifeCycle(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	ctx := t.Context()
-	info, tok := w.mustRegister(publicBody, credential.Token{})
+	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
 	id := info.ClientID
 
 	read, err := w.Read(ctx, id, tok)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if read.RegistrationAccessToken != tok.Reveal() || mustJSON(t, read.Metadata) != mustJSON(t, info.Metadata) {
-		t.Errorf("Read = %s, want what was registered: %s", mustJSON(t, read), mustJSON(t, info))
+	if read.RegistrationAccessToken != tok.Reveal() || world.MustJSON(t, read.Metadata) != world.MustJSON(t, info.Metadata) {
+		t.Errorf("Read = %s, want what was registered: %s", world.MustJSON(t, read), world.MustJSON(t, info))
 	}
 
-	changed, err := w.Update(ctx, id, tok, update(t, publicBody, id, "client_name", "Renamed"))
+	changed, err := w.Update(ctx, id, tok, world.Update(t, world.PublicBody, id, "client_name", "Renamed"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func TestManagementLifeCycle(t *testing.T) {
 	if changed.Metadata.ClientName != "Renamed" || second == tok || second.IsZero() {
 		t.Errorf("Update = %q with the same token: %t, want Renamed and a new token", changed.Metadata.ClientName, second == tok)
 	}
-	if got := w.pool.All()[id].Metadata.ClientName; got != "Renamed" {
+	if got := w.Pool.All()[id].Metadata.ClientName; got != "Renamed" {
 		t.Errorf("the app client is of %q, want Renamed", got)
 	}
 
@@ -40,55 +41,55 @@ func TestManagementLifeCycle(t *testing.T) {
 	if _, err := w.Read(ctx, id, tok); err != nil {
 		t.Errorf("old token before the new one is used: %v", err)
 	}
-	retried, err := w.Update(ctx, id, tok, update(t, publicBody, id, "client_name", "Renamed again"))
+	retried, err := w.Update(ctx, id, tok, world.Update(t, world.PublicBody, id, "client_name", "Renamed again"))
 	if err != nil {
 		t.Fatalf("update repeated with the old token: %v", err)
 	}
 	third := credential.Presented(retried.RegistrationAccessToken)
 	_, err = w.Read(ctx, id, second)
-	wantCode(t, "the token of the answer that was superseded", err, dcr.InvalidToken)
+	world.WantCode(t, "the token of the answer that was superseded", err, dcr.InvalidToken)
 
 	if _, err := w.Read(ctx, id, third); err != nil {
 		t.Errorf("new token: %v", err)
 	}
 	_, err = w.Read(ctx, id, tok)
-	wantCode(t, "old token after the new one was used", err, dcr.InvalidToken)
-	w.checkConsistent()
+	world.WantCode(t, "old token after the new one was used", err, dcr.InvalidToken)
+	w.CheckConsistent()
 
 	// A PUT that is refused is a use as well.
-	changed, err = w.Update(ctx, id, third, update(t, publicBody, id))
+	changed, err = w.Update(ctx, id, third, world.Update(t, world.PublicBody, id))
 	if err != nil {
 		t.Fatal(err)
 	}
 	fourth := credential.Presented(changed.RegistrationAccessToken)
-	_, err = w.Update(ctx, id, fourth, update(t, publicBody, id, "redirect_uris", []string{"https://evil.example/cb"}))
-	wantCode(t, "refused update", err, dcr.InvalidRedirectURI)
+	_, err = w.Update(ctx, id, fourth, world.Update(t, world.PublicBody, id, "redirect_uris", []string{"https://evil.example/cb"}))
+	world.WantCode(t, "refused update", err, dcr.InvalidRedirectURI)
 	_, err = w.Read(ctx, id, third)
-	wantCode(t, "old token after the new one was used for a refused update", err, dcr.InvalidToken)
-	w.store.Reset()
-	_, err = w.Update(ctx, id, fourth, update(t, publicBody, id, "redirect_uris", []string{"https://evil.example/cb"}))
-	wantCode(t, "refused update with the current token", err, dcr.InvalidRedirectURI)
-	if n := w.store.Calls("ReplaceRegistration"); n != 0 {
+	world.WantCode(t, "old token after the new one was used for a refused update", err, dcr.InvalidToken)
+	w.Store.Reset()
+	_, err = w.Update(ctx, id, fourth, world.Update(t, world.PublicBody, id, "redirect_uris", []string{"https://evil.example/cb"}))
+	world.WantCode(t, "refused update with the current token", err, dcr.InvalidRedirectURI)
+	if n := w.Store.Calls("ReplaceRegistration"); n != 0 {
 		t.Errorf("%d writes by a refused update with the current token, want none", n)
 	}
 
 	if err := w.Delete(ctx, id, fourth); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(w.pool.All()); n != 0 {
+	if n := len(w.Pool.All()); n != 0 {
 		t.Errorf("%d app clients after the deletion, want 0", n)
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 }
 
 // A token for another client, an unknown client and a deleted client are told
 // apart by nobody.
 func TestManagementTellsNothing(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	ctx := t.Context()
-	info, tok := w.mustRegister(publicBody, credential.Token{})
-	_, other := w.mustRegister(publicBody, credential.Token{})
-	deleted, deletedTok := w.mustRegister(publicBody, credential.Token{})
+	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
+	_, other := w.MustRegister(world.PublicBody, credential.Token{})
+	deleted, deletedTok := w.MustRegister(world.PublicBody, credential.Token{})
 	if err := w.Delete(ctx, deleted.ClientID, deletedTok); err != nil {
 		t.Fatal(err)
 	}
@@ -107,28 +108,28 @@ func TestManagementTellsNothing(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, readErr := w.Read(ctx, tt.id, tt.tok)
-			read := wantCode(t, "Read", readErr, tt.want)
-			_, updateErr := w.Update(ctx, tt.id, tt.tok, update(t, publicBody, tt.id))
-			updated := wantCode(t, "Update", updateErr, tt.want)
-			removed := wantCode(t, "Delete", w.Delete(ctx, tt.id, tt.tok), tt.want)
+			read := world.WantCode(t, "Read", readErr, tt.want)
+			_, updateErr := w.Update(ctx, tt.id, tt.tok, world.Update(t, world.PublicBody, tt.id))
+			updated := world.WantCode(t, "Update", updateErr, tt.want)
+			removed := world.WantCode(t, "Delete", w.Delete(ctx, tt.id, tt.tok), tt.want)
 			if *read != *updated || *read != *removed {
 				t.Errorf("answers differ: %v, %v, %v", read, updated, removed)
 			}
 			_, err := w.Read(ctx, info.ClientID, other)
-			if tt.want == dcr.InvalidToken && *read != *wantCode(t, "Read", err, dcr.InvalidToken) {
+			if tt.want == dcr.InvalidToken && *read != *world.WantCode(t, "Read", err, dcr.InvalidToken) {
 				t.Errorf("answer %v differs from that to the token of another client", read)
 			}
 		})
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 }
 
 func TestUpdateRefuses(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	ctx := t.Context()
-	pub, pubTok := w.mustRegister(publicBody, credential.Token{})
-	iat, _ := w.token("trusted", 0)
-	conf, confTok := w.mustRegister(confidentialBody, iat)
+	pub, pubTok := w.MustRegister(world.PublicBody, credential.Token{})
+	iat, _ := w.Token("trusted", 0)
+	conf, confTok := w.MustRegister(world.ConfidentialBody, iat)
 
 	for _, tt := range []struct {
 		name string
@@ -137,87 +138,87 @@ func TestUpdateRefuses(t *testing.T) {
 		req  *dcr.Request
 		want dcr.Code
 	}{
-		{"another client_id", pub, pubTok, update(t, publicBody, conf.ClientID), dcr.InvalidClientMetadata},
-		{"no client_id", pub, pubTok, request(t, publicBody), dcr.InvalidClientMetadata},
-		{"a registration access token (RFC 7592 section 2.2)", pub, pubTok, update(t, publicBody, pub.ClientID, "registration_access_token", "x"), dcr.InvalidClientMetadata},
-		{"a date (RFC 7592 section 2.2)", pub, pubTok, update(t, publicBody, pub.ClientID, "client_id_issued_at", 0), dcr.InvalidClientMetadata},
-		{"a redirect URI that the policy refuses", pub, pubTok, update(t, publicBody, pub.ClientID, "redirect_uris", []string{"https://evil.example/cb"}), dcr.InvalidRedirectURI},
-		{"a confidential client that turns public", conf, confTok, update(t, confidentialBody, conf.ClientID, "token_endpoint_auth_method", "none"), dcr.InvalidClientMetadata},
-		{"a secret that is not the present one", conf, confTok, update(t, confidentialBody, conf.ClientID, "client_secret", "chosen"), dcr.InvalidClientMetadata},
-		{"a secret for a public client", pub, pubTok, update(t, publicBody, pub.ClientID, "client_secret", "chosen"), dcr.InvalidClientMetadata},
+		{"another client_id", pub, pubTok, world.Update(t, world.PublicBody, conf.ClientID), dcr.InvalidClientMetadata},
+		{"no client_id", pub, pubTok, world.Request(t, world.PublicBody), dcr.InvalidClientMetadata},
+		{"a registration access token (RFC 7592 section 2.2)", pub, pubTok, world.Update(t, world.PublicBody, pub.ClientID, "registration_access_token", "x"), dcr.InvalidClientMetadata},
+		{"a date (RFC 7592 section 2.2)", pub, pubTok, world.Update(t, world.PublicBody, pub.ClientID, "client_id_issued_at", 0), dcr.InvalidClientMetadata},
+		{"a redirect URI that the policy refuses", pub, pubTok, world.Update(t, world.PublicBody, pub.ClientID, "redirect_uris", []string{"https://evil.example/cb"}), dcr.InvalidRedirectURI},
+		{"a confidential client that turns public", conf, confTok, world.Update(t, world.ConfidentialBody, conf.ClientID, "token_endpoint_auth_method", "none"), dcr.InvalidClientMetadata},
+		{"a secret that is not the present one", conf, confTok, world.Update(t, world.ConfidentialBody, conf.ClientID, "client_secret", "chosen"), dcr.InvalidClientMetadata},
+		{"a secret for a public client", pub, pubTok, world.Update(t, world.PublicBody, pub.ClientID, "client_secret", "chosen"), dcr.InvalidClientMetadata},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := w.Update(ctx, tt.info.ClientID, tt.tok, tt.req)
-			wantCode(t, "Update", err, tt.want)
+			world.WantCode(t, "Update", err, tt.want)
 			if _, err := w.Read(ctx, tt.info.ClientID, tt.tok); err != nil {
 				t.Errorf("the token is lost: %v", err)
 			}
-			w.checkConsistent()
+			w.CheckConsistent()
 		})
 	}
 	t.Run("but not the present secret", func(t *testing.T) {
-		if _, err := w.Update(ctx, conf.ClientID, confTok, update(t, confidentialBody, conf.ClientID, "client_secret", conf.ClientSecret)); err != nil {
+		if _, err := w.Update(ctx, conf.ClientID, confTok, world.Update(t, world.ConfidentialBody, conf.ClientID, "client_secret", conf.ClientSecret)); err != nil {
 			t.Error(err)
 		}
-		w.checkConsistent()
+		w.CheckConsistent()
 	})
 	t.Run("an open client that asks for a secret gets none", func(t *testing.T) {
-		got, err := w.Update(ctx, pub.ClientID, pubTok, update(t, publicBody, pub.ClientID, "token_endpoint_auth_method", "client_secret_basic"))
+		got, err := w.Update(ctx, pub.ClientID, pubTok, world.Update(t, world.PublicBody, pub.ClientID, "token_endpoint_auth_method", "client_secret_basic"))
 		if err != nil || got.Metadata.TokenEndpointAuthMethod != "none" {
 			t.Errorf("Update = %v, %v, want method none", got, err)
 		}
-		w.checkConsistent()
+		w.CheckConsistent()
 	})
 }
 
 func TestUpdateAppliesTodaysPolicy(t *testing.T) {
-	w := newWorld(t)
-	info, tok := w.mustRegister(publicBody, credential.Token{})
-	w.usePolicy(`{"version":1,"profiles":{"open":{"redirect_uris":{"presets":["chatgpt"]}}}}`)
-	_, err := w.Update(t.Context(), info.ClientID, tok, update(t, publicBody, info.ClientID))
-	wantCode(t, "redirect URI that is no longer allowed", err, dcr.InvalidRedirectURI)
-	w.usePolicy(`{"version":1,"profiles":{"other":{"redirect_uris":{"presets":["claude"]}}}}`)
-	_, err = w.Update(t.Context(), info.ClientID, tok, update(t, publicBody, info.ClientID))
-	wantCode(t, "profile that is gone", err, dcr.InsufficientScope)
-	w.usePolicy(string(policy.Default()))
-	w.checkConsistent()
+	w := world.New(t)
+	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
+	w.UsePolicy(`{"version":1,"profiles":{"open":{"redirect_uris":{"presets":["chatgpt"]}}}}`)
+	_, err := w.Update(t.Context(), info.ClientID, tok, world.Update(t, world.PublicBody, info.ClientID))
+	world.WantCode(t, "redirect URI that is no longer allowed", err, dcr.InvalidRedirectURI)
+	w.UsePolicy(`{"version":1,"profiles":{"other":{"redirect_uris":{"presets":["claude"]}}}}`)
+	_, err = w.Update(t.Context(), info.ClientID, tok, world.Update(t, world.PublicBody, info.ClientID))
+	world.WantCode(t, "profile that is gone", err, dcr.InsufficientScope)
+	w.UsePolicy(string(policy.Default()))
+	w.CheckConsistent()
 }
 
 // Settings of two updates must not mix, so only one at a time goes to Cognito.
 func TestUpdatesDoNotOverlap(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	ctx := t.Context()
-	info, tok := w.mustRegister(publicBody, credential.Token{})
-	r, err := w.inner.Registration(ctx, info.ClientID)
+	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
+	r, err := w.Inner.Registration(ctx, info.ClientID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := w.inner.AppClient(ctx, r.AppClient)
+	a, err := w.Inner.AppClient(ctx, r.AppClient)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.State, a.Due = broker.AppClientUpdating, w.now().Add(30*time.Second)
-	if err := w.inner.ReplaceAppClient(ctx, a); err != nil {
+	a.State, a.Due = broker.AppClientUpdating, w.Now().Add(30*time.Second)
+	if err := w.Inner.ReplaceAppClient(ctx, a); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Update(ctx, info.ClientID, tok, update(t, publicBody, info.ClientID))
-	if e := wantCode(t, "update during another", err, dcr.Unavailable); e.RetryAfter != 30*time.Second {
+	_, err = w.Update(ctx, info.ClientID, tok, world.Update(t, world.PublicBody, info.ClientID))
+	if e := world.WantCode(t, "update during another", err, dcr.Unavailable); e.RetryAfter != 30*time.Second {
 		t.Errorf("Retry-After = %s, want 30s", e.RetryAfter)
 	}
-	if n := w.pool.Calls("Update"); n != 0 {
+	if n := w.Pool.Calls("Update"); n != 0 {
 		t.Errorf("%d calls to Cognito, want 0", n)
 	}
-	w.wait(31 * time.Second) // the other died
-	if _, err := w.Update(ctx, info.ClientID, tok, update(t, publicBody, info.ClientID)); err != nil {
+	w.Wait(31 * time.Second) // the other died
+	if _, err := w.Update(ctx, info.ClientID, tok, world.Update(t, world.PublicBody, info.ClientID)); err != nil {
 		t.Error(err)
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 }
 
 func TestClientAndTouch(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	ctx := t.Context()
-	info, tok := w.mustRegister(publicBody, credential.Token{})
+	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
 	for _, step := range []struct {
 		wait time.Duration
 		want int // writes in all
@@ -226,7 +227,7 @@ func TestClientAndTouch(t *testing.T) {
 		{59 * time.Minute, 1}, // recorded within the hour
 		{2 * time.Minute, 2},
 	} {
-		w.wait(step.wait)
+		w.Wait(step.wait)
 		r, err := w.Client(ctx, info.ClientID)
 		if err != nil {
 			t.Fatal(err)
@@ -234,20 +235,20 @@ func TestClientAndTouch(t *testing.T) {
 		if err := w.Touch(ctx, r); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.store.Calls("TouchRegistration"); got != step.want {
+		if got := w.Store.Calls("TouchRegistration"); got != step.want {
 			t.Errorf("%d writes after %s more, want %d", got, step.wait, step.want)
 		}
 	}
 
-	r, err := w.inner.Registration(ctx, info.ClientID)
+	r, err := w.Inner.Registration(ctx, info.ClientID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := start.Add(61 * time.Minute); !r.LastUsedAt.Equal(want) {
+	if want := world.Start.Add(61 * time.Minute); !r.LastUsedAt.Equal(want) {
 		t.Errorf("LastUsedAt = %s, want %s", r.LastUsedAt, want)
 	}
 	r.State = broker.RegistrationDisabled
-	if err := w.inner.ReplaceRegistration(ctx, r); err != nil {
+	if err := w.Inner.ReplaceRegistration(ctx, r); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Client(ctx, info.ClientID); err != broker.ErrNotFound {

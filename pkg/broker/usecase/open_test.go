@@ -11,39 +11,37 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
-
-var none credential.Token
 
 const loopbackBody = `{"client_name":"Claude Code","redirect_uris":["http://localhost:%d/callback","http://127.0.0.1:%d/callback"]}`
 
 func TestOpenRegistrationOfBrokeredMode(t *testing.T) {
-	w := newBrokeredWorld(t)
-	info, _ := w.mustRegister(strings.Replace(publicBody, `"none"`, `"client_secret_basic"`, 1), none)
+	w := world.NewBrokered(t)
+	info, _ := w.MustRegister(strings.Replace(world.PublicBody, `"none"`, `"client_secret_basic"`, 1), world.None)
 	if !regexp.MustCompile(`^dcr_[a-z2-7]{26}$`).MatchString(info.ClientID) {
 		t.Errorf("client_id = %q", info.ClientID)
 	}
 	if info.ClientSecret != "" || info.RegistrationAccessToken != "" || info.RegistrationClientURI != "" {
 		t.Errorf("secret %q, token %q, URI %q, want none: it is everyone's", info.ClientSecret, info.RegistrationAccessToken, info.RegistrationClientURI)
 	}
-	if info.Metadata.TokenEndpointAuthMethod != dcr.AuthNone || info.Metadata.Scope != "mcp/read mcp/write" || !info.IssuedAt.Equal(start) {
+	if info.Metadata.TokenEndpointAuthMethod != dcr.AuthNone || info.Metadata.Scope != "mcp/read mcp/write" || !info.IssuedAt.Equal(world.Start) {
 		t.Errorf("information = %+v", info.Metadata)
 	}
-	r := w.registration(info.ClientID)
-	if r.Mode != broker.ModeBrokered || !r.ExpiresAt.Equal(start.Add(7*24*time.Hour)) || !r.AccessTokens.Current.IsZero() || r.Generation == "" {
+	r := w.Registration(info.ClientID)
+	if r.Mode != broker.ModeBrokered || !r.ExpiresAt.Equal(world.Start.Add(7*24*time.Hour)) || !r.AccessTokens.Current.IsZero() || r.Generation == "" {
 		t.Errorf("stored = %+v", r)
 	}
-	if n := len(w.pool.All()); n != 0 || w.pool.Calls("CreateBrokered") != 0 || w.pool.Calls("Create") != 0 {
+	if n := len(w.Pool.All()); n != 0 || w.Pool.Calls("CreateBrokered") != 0 || w.Pool.Calls("Create") != 0 {
 		t.Errorf("%d app clients, want none before one is needed", n)
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 }
 
 func TestTheSameMetadataIsTheSameClient(t *testing.T) {
-	w := newBrokeredWorld(t)
-	first, _ := w.mustRegister(fmt.Sprintf(loopbackBody, 4711, 4711), none)
+	w := world.NewBrokered(t)
+	first, _ := w.MustRegister(fmt.Sprintf(loopbackBody, 4711, 4711), world.None)
 	for _, body := range []string{
 		fmt.Sprintf(loopbackBody, 1, 65535),
 		strings.ReplaceAll(loopbackBody, ":%d", ""),
@@ -51,7 +49,7 @@ func TestTheSameMetadataIsTheSameClient(t *testing.T) {
 		`{"client_name":"Claude Code","redirect_uris":["http://localhost/callback","http://127.0.0.1/callback","https://evil.example/"]}`, // refused by policy
 		strings.Replace(fmt.Sprintf(loopbackBody, 2, 2), `{`, `{"scope":"mcp/read","token_endpoint_auth_method":"client_secret_post",`, 1),
 	} {
-		info, _ := w.mustRegister(body, none)
+		info, _ := w.MustRegister(body, world.None)
 		if info.ClientID != first.ClientID {
 			t.Errorf("%s: client_id %s, want %s", body, info.ClientID, first.ClientID)
 		}
@@ -64,7 +62,7 @@ func TestTheSameMetadataIsTheSameClient(t *testing.T) {
 		`{"client_name":"Claude Code","redirect_uris":["http://localhost/callback"]}`,
 		strings.Replace(fmt.Sprintf(loopbackBody, 1, 1), `{`, `{"software_id":"x",`, 1),
 	} {
-		info, _ := w.mustRegister(body, none)
+		info, _ := w.MustRegister(body, world.None)
 		if info.ClientID == first.ClientID {
 			t.Errorf("%s: client_id %s, want another", body, info.ClientID)
 		}
@@ -73,52 +71,46 @@ func TestTheSameMetadataIsTheSameClient(t *testing.T) {
 
 // A port of an IPv6 loopback URI is not mistaken for a part of its address.
 func TestIPv6LoopbackPorts(t *testing.T) {
-	w := newBrokeredWorld(t)
-	a, _ := w.mustRegister(`{"redirect_uris":["http://[::1]:1/cb"]}`, none)
-	b, _ := w.mustRegister(`{"redirect_uris":["http://[::1]/cb"]}`, none)
+	w := world.NewBrokered(t)
+	a, _ := w.MustRegister(`{"redirect_uris":["http://[::1]:1/cb"]}`, world.None)
+	b, _ := w.MustRegister(`{"redirect_uris":["http://[::1]/cb"]}`, world.None)
 	if a.ClientID != b.ClientID {
 		t.Errorf("client_id %s and %s, want the same", a.ClientID, b.ClientID)
 	}
 }
 
 func TestEachRequestIsToldItsOwnRedirectURIs(t *testing.T) {
-	w := newBrokeredWorld(t)
+	w := world.NewBrokered(t)
 	for _, restart := range []bool{false, true} {
 		for _, port := range []int{4711, 4712, 4713} {
-			info, _ := w.mustRegister(fmt.Sprintf(loopbackBody, port, port+1), none)
+			info, _ := w.MustRegister(fmt.Sprintf(loopbackBody, port, port+1), world.None)
 			want := []string{fmt.Sprintf("http://localhost:%d/callback", port), fmt.Sprintf("http://127.0.0.1:%d/callback", port+1)}
 			if !slices.Equal(info.Metadata.RedirectURIs, want) {
 				t.Errorf("redirect_uris = %q, want %q", info.Metadata.RedirectURIs, want)
 			}
 			if restart {
-				w.restart()
+				w.Restart()
 			}
 		}
 	}
-	if n := w.rows(); n != 1 {
+	if n := w.Rows(); n != 1 {
 		t.Errorf("%d registrations, want 1", n)
 	}
 }
 
 func TestProfilesDoNotShareClients(t *testing.T) {
-	w := newBrokeredWorld(t)
-	a, _ := w.mustRegister(publicBody, none)
-	w.useBrokeredPolicy(strings.ReplaceAll(brokeredPolicy, `"open"`, `"other"`))
-	b, _ := w.mustRegister(publicBody, none)
+	w := world.NewBrokered(t)
+	a, _ := w.MustRegister(world.PublicBody, world.None)
+	w.UseBrokeredPolicy(strings.ReplaceAll(world.BrokeredPolicy, `"open"`, `"other"`))
+	b, _ := w.MustRegister(world.PublicBody, world.None)
 	if a.ClientID == b.ClientID {
 		t.Errorf("client_id %s under two profiles, want two", a.ClientID)
 	}
 }
 
-// writes are the calls that change registrations.
-func (w *brokeredWorld) writes() int {
-	return w.store.Calls("CreateRegistration") + w.store.Calls("ReplaceRegistration") + w.store.Calls("DeleteRegistration") +
-		w.store.Calls("TouchRegistration") + w.store.Calls("TakeBudget")
-}
-
 func TestWhatARepeatCosts(t *testing.T) {
-	w := newBrokeredWorld(t)
-	first, _ := w.mustRegister(publicBody, none)
+	w := world.NewBrokered(t)
+	first, _ := w.MustRegister(world.PublicBody, world.None)
 	for _, tt := range []struct {
 		name          string
 		wait          time.Duration
@@ -135,20 +127,20 @@ func TestWhatARepeatCosts(t *testing.T) {
 		{"once", 2 * time.Minute, false, 1, 0},
 	} {
 		if tt.restart {
-			w.restart()
+			w.Restart()
 		}
-		w.wait(tt.wait)
-		w.store.Reset()
-		info, _ := w.mustRegister(publicBody, none)
-		if info.ClientID != first.ClientID || !info.IssuedAt.Equal(start) {
-			t.Errorf("%s: client_id %s issued at %s, want %s and %s", tt.name, info.ClientID, info.IssuedAt, first.ClientID, start)
+		w.Wait(tt.wait)
+		w.Store.Reset()
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		if info.ClientID != first.ClientID || !info.IssuedAt.Equal(world.Start) {
+			t.Errorf("%s: client_id %s issued at %s, want %s and %s", tt.name, info.ClientID, info.IssuedAt, first.ClientID, world.Start)
 		}
-		if reads := w.store.Calls("Registration"); reads != tt.reads || w.writes() != tt.writes {
-			t.Errorf("%s: %d reads and %d writes, want %d and %d", tt.name, reads, w.writes(), tt.reads, tt.writes)
+		if reads := w.Store.Calls("Registration"); reads != tt.reads || w.Writes() != tt.writes {
+			t.Errorf("%s: %d reads and %d writes, want %d and %d", tt.name, reads, w.Writes(), tt.reads, tt.writes)
 		}
 	}
-	if got := w.registration(first.ClientID).ExpiresAt; got.Before(w.now().Add(7*24*time.Hour - time.Hour)) {
-		t.Errorf("expires at %s, which is less than the lifetime but an hour after %s", got, w.now())
+	if got := w.Registration(first.ClientID).ExpiresAt; got.Before(w.Now().Add(7*24*time.Hour - time.Hour)) {
+		t.Errorf("expires at %s, which is less than the lifetime but an hour after %s", got, w.Now())
 	}
 }
 
@@ -162,40 +154,40 @@ func TestAMillionRegistrationsBy300KindsOfClientAre300Rows(t *testing.T) {
 		t.Logf("%d registrations in place of a million; run with -million for all", total)
 	}
 	const kinds = 300
-	w := newBrokeredWorld(t)
+	w := world.NewBrokered(t)
 	requests := make([]*dcr.Request, kinds)
 	for i := range requests {
-		requests[i] = request(t, fmt.Sprintf(`{"client_name":"Kind %d","redirect_uris":["http://localhost:%d/cb"]}`, i, 1024+i))
+		requests[i] = world.Request(t, fmt.Sprintf(`{"client_name":"Kind %d","redirect_uris":["http://localhost:%d/cb"]}`, i, 1024+i))
 	}
 	ids := make(map[string]bool)
 	for i := range total {
-		info, err := w.Register(t.Context(), requests[i%kinds], none)
+		info, err := w.Register(t.Context(), requests[i%kinds], world.None)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids[info.ClientID] = true
 		if i%(total/1000) == 0 {
-			w.wait(time.Second) // all of them in a quarter of an hour
+			w.Wait(time.Second) // all of them in a quarter of an hour
 		}
 	}
-	if n := w.rows(); n != kinds || len(ids) != kinds {
+	if n := w.Rows(); n != kinds || len(ids) != kinds {
 		t.Errorf("%d rows and %d client ids, want %d", n, len(ids), kinds)
 	}
-	minutes := int(w.now().Sub(start)/time.Minute) + 1
-	reads, writes := w.store.Calls("Registration"), w.store.Calls("CreateRegistration")+w.store.Calls("ReplaceRegistration")
+	minutes := int(w.Now().Sub(world.Start)/time.Minute) + 1
+	reads, writes := w.Store.Calls("Registration"), w.Store.Calls("CreateRegistration")+w.Store.Calls("ReplaceRegistration")
 	if writes != kinds || reads > kinds*minutes {
 		t.Errorf("%d reads and %d writes, want at most %d and %d", reads, writes, kinds*minutes, kinds)
 	}
 }
 
 func TestConcurrentFirstRegistrationsAgree(t *testing.T) {
-	w := newBrokeredWorld(t)
+	w := world.NewBrokered(t)
 	const n = 50
 	ids := make([]string, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			info, err := w.Register(t.Context(), request(t, fmt.Sprintf(loopbackBody, 1024+i, 1024+i)), none)
+			info, err := w.Register(t.Context(), world.Request(t, fmt.Sprintf(loopbackBody, 1024+i, 1024+i)), world.None)
 			if err != nil {
 				t.Error(err)
 				return
@@ -204,166 +196,166 @@ func TestConcurrentFirstRegistrationsAgree(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if slices.Sort(ids); len(slices.Compact(ids)) != 1 || w.rows() != 1 {
-		t.Errorf("client ids %q in %d rows, want one", slices.Compact(ids), w.rows())
+	if slices.Sort(ids); len(slices.Compact(ids)) != 1 || w.Rows() != 1 {
+		t.Errorf("client ids %q in %d rows, want one", slices.Compact(ids), w.Rows())
 	}
 }
 
 func TestAnUnconfirmedRegistrationExpires(t *testing.T) {
-	w := newBrokeredWorld(t)
-	first, _ := w.mustRegister(publicBody, none)
-	was := w.registration(first.ClientID)
-	w.wait(6 * 24 * time.Hour)
-	w.mustRegister(publicBody, none) // extends it
-	w.wait(6 * 24 * time.Hour)
+	w := world.NewBrokered(t)
+	first, _ := w.MustRegister(world.PublicBody, world.None)
+	was := w.Registration(first.ClientID)
+	w.Wait(6 * 24 * time.Hour)
+	w.MustRegister(world.PublicBody, world.None) // extends it
+	w.Wait(6 * 24 * time.Hour)
 	if _, err := w.Client(t.Context(), first.ClientID); err != nil {
 		t.Fatalf("Client, 6 days after a repeat: %v", err)
 	}
-	w.wait(24 * time.Hour)
+	w.Wait(24 * time.Hour)
 	if _, err := w.Client(t.Context(), first.ClientID); err == nil {
 		t.Error("a registration is there that nobody has used for 7 days")
 	}
-	again, _ := w.mustRegister(publicBody, none)
-	if now := w.registration(again.ClientID); again.ClientID != first.ClientID || now.Generation == was.Generation || !again.IssuedAt.Equal(w.now()) {
+	again, _ := w.MustRegister(world.PublicBody, world.None)
+	if now := w.Registration(again.ClientID); again.ClientID != first.ClientID || now.Generation == was.Generation || !again.IssuedAt.Equal(w.Now()) {
 		t.Errorf("after its expiry: client_id %s, generation %s, issued at %s, want the same id, a new generation and now", again.ClientID, now.Generation, again.IssuedAt)
 	}
 }
 
 func TestMemoryIsAMinuteOldAtMost(t *testing.T) {
-	w := newBrokeredWorld(t)
-	first, _ := w.mustRegister(publicBody, none)
-	was := w.registration(first.ClientID)
-	if err := w.inner.DeleteRegistration(t.Context(), was.ClientID, was.Generation); err != nil {
+	w := world.NewBrokered(t)
+	first, _ := w.MustRegister(world.PublicBody, world.None)
+	was := w.Registration(first.ClientID)
+	if err := w.Inner.DeleteRegistration(t.Context(), was.ClientID, was.Generation); err != nil {
 		t.Fatal(err)
 	}
-	w.wait(59 * time.Second)
-	w.mustRegister(publicBody, none)
-	if n := w.rows(); n != 0 {
+	w.Wait(59 * time.Second)
+	w.MustRegister(world.PublicBody, world.None)
+	if n := w.Rows(); n != 0 {
 		t.Errorf("%d rows, want the answer from memory", n)
 	}
-	w.wait(time.Second)
-	w.mustRegister(publicBody, none)
-	if now := w.registration(first.ClientID); now.Generation == was.Generation {
+	w.Wait(time.Second)
+	w.MustRegister(world.PublicBody, world.None)
+	if now := w.Registration(first.ClientID); now.Generation == was.Generation {
 		t.Errorf("generation %s again, want a new one", now.Generation)
 	}
 }
 
 func TestAClientThatIsUsedDoesNotExpire(t *testing.T) {
-	w := newBrokeredWorld(t)
-	info, _ := w.mustRegister(publicBody, none)
+	w := world.NewBrokered(t)
+	info, _ := w.MustRegister(world.PublicBody, world.None)
 	r, err := w.Client(t.Context(), info.ClientID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.wait(2 * time.Hour)
-	w.mustRegister(publicBody, none) // extends it meanwhile, so that r is old
-	w.store.Reset()
+	w.Wait(2 * time.Hour)
+	w.MustRegister(world.PublicBody, world.None) // extends it meanwhile, so that r is old
+	w.Store.Reset()
 	if err := w.Touch(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	got := w.registration(info.ClientID)
+	got := w.Registration(info.ClientID)
 	if !got.ExpiresAt.IsZero() || !r.ExpiresAt.IsZero() {
 		t.Errorf("expires at %s, want never", got.ExpiresAt)
 	}
-	if n := w.store.Calls("TouchRegistration"); n != 0 {
+	if n := w.Store.Calls("TouchRegistration"); n != 0 {
 		t.Error("its use was recorded as well, which is one write too many for one request")
 	}
 	if err := w.Touch(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.registration(info.ClientID); !got.LastUsedAt.Equal(w.now()) {
+	if got := w.Registration(info.ClientID); !got.LastUsedAt.Equal(w.Now()) {
 		t.Errorf("last used at %s, want now", got.LastUsedAt)
 	}
-	w.wait(100 * 24 * time.Hour)
-	w.store.Reset()
-	w.mustRegister(publicBody, none)
-	if w.writes() != 0 || !w.registration(info.ClientID).ExpiresAt.IsZero() {
-		t.Errorf("a repeat made %d writes, want none: there is nothing to extend", w.writes())
+	w.Wait(100 * 24 * time.Hour)
+	w.Store.Reset()
+	w.MustRegister(world.PublicBody, world.None)
+	if w.Writes() != 0 || !w.Registration(info.ClientID).ExpiresAt.IsZero() {
+		t.Errorf("a repeat made %d writes, want none: there is nothing to extend", w.Writes())
 	}
 }
 
 func TestWhatAnOperatorSwitchedOffStaysRefused(t *testing.T) {
 	for _, state := range []broker.RegistrationState{broker.RegistrationDisabled, broker.RegistrationDeleted} {
 		t.Run(string(state), func(t *testing.T) {
-			w := newBrokeredWorld(t)
-			info, _ := w.mustRegister(publicBody, none)
-			r := w.registration(info.ClientID)
+			w := world.NewBrokered(t)
+			info, _ := w.MustRegister(world.PublicBody, world.None)
+			r := w.Registration(info.ClientID)
 			r.State, r.ExpiresAt = state, time.Time{}
-			if err := w.inner.ReplaceRegistration(t.Context(), r); err != nil {
+			if err := w.Inner.ReplaceRegistration(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
-			w.wait(time.Minute) // after which memory knows
-			_, err := w.Register(t.Context(), request(t, publicBody), none)
-			wantCode(t, "Register", err, dcr.InvalidClientMetadata)
+			w.Wait(time.Minute) // after which memory knows
+			_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), world.None)
+			world.WantCode(t, "Register", err, dcr.InvalidClientMetadata)
 			if _, err := w.Client(t.Context(), info.ClientID); err == nil {
 				t.Error("the client can be used")
 			}
-			w.wait(1000 * 24 * time.Hour)
-			_, err = w.Register(t.Context(), request(t, publicBody), none)
-			wantCode(t, "Register, years later", err, dcr.InvalidClientMetadata)
+			w.Wait(1000 * 24 * time.Hour)
+			_, err = w.Register(t.Context(), world.Request(t, world.PublicBody), world.None)
+			world.WantCode(t, "Register, years later", err, dcr.InvalidClientMetadata)
 		})
 	}
 }
 
 func TestTheScopesOfAnOpenRegistrationFollowTheProfile(t *testing.T) {
-	w := newBrokeredWorld(t)
-	first, _ := w.mustRegister(publicBody, none)
-	w.useBrokeredPolicy(strings.Replace(brokeredPolicy, `"limits":{"app_clients":5}},
+	w := world.NewBrokered(t)
+	first, _ := w.MustRegister(world.PublicBody, world.None)
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"limits":{"app_clients":5}},
 	"trusted"`, `"scopes":{"allowed":["mcp/read"]}},
 	"trusted"`, 1))
-	info, _ := w.mustRegister(publicBody, none)
-	if info.ClientID != first.ClientID || info.Metadata.Scope != "mcp/read" || w.registration(info.ClientID).Metadata.Scope != "mcp/read" {
+	info, _ := w.MustRegister(world.PublicBody, world.None)
+	if info.ClientID != first.ClientID || info.Metadata.Scope != "mcp/read" || w.Registration(info.ClientID).Metadata.Scope != "mcp/read" {
 		t.Errorf("client_id %s with scope %q, stored %q, want %s and mcp/read", info.ClientID, info.Metadata.Scope,
-			w.registration(info.ClientID).Metadata.Scope, first.ClientID)
+			w.Registration(info.ClientID).Metadata.Scope, first.ClientID)
 	}
 }
 
 func TestCreationsAnHourCountNewClientsOnly(t *testing.T) {
-	w := newBrokeredWorld(t)
-	w.useBrokeredPolicy(strings.Replace(brokeredPolicy, `"limits":{"app_clients":5}},
+	w := world.NewBrokered(t)
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"limits":{"app_clients":5}},
 	"trusted"`, `"limits":{"creations_per_hour":2}},
 	"trusted"`, 1))
-	body := func(name string) string { return strings.Replace(publicBody, "Claude", name, 1) }
+	body := func(name string) string { return strings.Replace(world.PublicBody, "Claude", name, 1) }
 	for range 3 {
-		w.restart()
-		w.mustRegister(body("a"), none)
-		w.mustRegister(body("b"), none)
+		w.Restart()
+		w.MustRegister(body("a"), world.None)
+		w.MustRegister(body("b"), world.None)
 	}
-	_, err := w.Register(t.Context(), request(t, body("c")), none)
-	if e := wantCode(t, "third kind", err, dcr.TooManyRequests); e.RetryAfter != 30*time.Minute {
+	_, err := w.Register(t.Context(), world.Request(t, body("c")), world.None)
+	if e := world.WantCode(t, "third kind", err, dcr.TooManyRequests); e.RetryAfter != 30*time.Minute {
 		t.Errorf("Retry-After = %s, want 30 minutes", e.RetryAfter)
 	}
-	w.mustRegister(body("a"), none)
-	w.mustRegister(`{"redirect_uris":["http://localhost/cb"]}`, none) // another host
-	w.wait(30 * time.Minute)
-	w.mustRegister(body("c"), none)
+	w.MustRegister(body("a"), world.None)
+	w.MustRegister(`{"redirect_uris":["http://localhost/cb"]}`, world.None) // another host
+	w.Wait(30 * time.Minute)
+	w.MustRegister(body("c"), world.None)
 }
 
 func TestOpenRegistrationWhateverFails(t *testing.T) {
-	for name, before := range map[string]func(*brokeredWorld){
-		"first":  func(*brokeredWorld) {},
-		"repeat": func(w *brokeredWorld) { w.mustRegister(publicBody, none); w.wait(2 * time.Hour) },
+	for name, before := range map[string]func(*world.Brokered){
+		"first":  func(*world.Brokered) {},
+		"repeat": func(w *world.Brokered) { w.MustRegister(world.PublicBody, world.None); w.Wait(2 * time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			whateverFails(t, func(t *testing.T, w *brokeredWorld, fault func()) {
-				w.useBrokeredPolicy(strings.Replace(brokeredPolicy, `"app_clients":5`, `"app_clients":5,"creations_per_hour":1`, 1))
+			world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
+				w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"app_clients":5`, `"app_clients":5,"creations_per_hour":1`, 1))
 				before(w)
 				fault()
-				info, err := w.Register(t.Context(), request(t, publicBody), none)
+				info, err := w.Register(t.Context(), world.Request(t, world.PublicBody), world.None)
 				if err != nil {
-					if e := wantCode(t, "Register", err, dcr.Unavailable); e.RetryAfter <= 0 {
+					if e := world.WantCode(t, "Register", err, dcr.Unavailable); e.RetryAfter <= 0 {
 						t.Error("no Retry-After")
 					}
-				} else if got := w.registration(info.ClientID); got.ExpiresAt.Before(w.now().Add(6 * 24 * time.Hour)) {
+				} else if got := w.Registration(info.ClientID); got.ExpiresAt.Before(w.Now().Add(6 * 24 * time.Hour)) {
 					t.Errorf("expires at %s, the client relies on a week", got.ExpiresAt)
 				}
-				w.recover()
-				w.checkConsistent()
-				again, _ := w.mustRegister(publicBody, none)
+				w.Recover()
+				w.CheckConsistent()
+				again, _ := w.MustRegister(world.PublicBody, world.None)
 				if err == nil && again.ClientID != info.ClientID {
 					t.Errorf("client_id %s, want %s again", again.ClientID, info.ClientID)
 				}
-				if n := w.rows(); n != 1 {
+				if n := w.Rows(); n != 1 {
 					t.Errorf("%d rows, want 1", n)
 				}
 			})
@@ -373,24 +365,24 @@ func TestOpenRegistrationWhateverFails(t *testing.T) {
 
 // What is in memory is not believed when the clock was set back.
 func TestMemoryAndTheClock(t *testing.T) {
-	w := newBrokeredWorld(t)
-	w.mustRegister(publicBody, none)
-	w.wait(-time.Minute)
-	w.store.Reset()
-	w.mustRegister(publicBody, none)
-	if n := w.store.Calls("Registration"); n != 1 {
+	w := world.NewBrokered(t)
+	w.MustRegister(world.PublicBody, world.None)
+	w.Wait(-time.Minute)
+	w.Store.Reset()
+	w.MustRegister(world.PublicBody, world.None)
+	if n := w.Store.Calls("Registration"); n != 1 {
 		t.Errorf("%d reads, want 1", n)
 	}
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	w := newBrokeredWorld(t)
+	w := world.NewBrokered(t)
 	for i := range 5000 {
-		w.mustRegister(fmt.Sprintf(`{"client_name":"%d","redirect_uris":["http://localhost/cb"]}`, i), none)
+		w.MustRegister(fmt.Sprintf(`{"client_name":"%d","redirect_uris":["http://localhost/cb"]}`, i), world.None)
 	}
-	w.store.Reset()
-	w.mustRegister(`{"client_name":"0","redirect_uris":["http://localhost/cb"]}`, none)
-	if n := w.store.Calls("Registration"); n != 1 {
+	w.Store.Reset()
+	w.MustRegister(`{"client_name":"0","redirect_uris":["http://localhost/cb"]}`, world.None)
+	if n := w.Store.Calls("Registration"); n != 1 {
 		t.Errorf("%d reads for the oldest of 5,000, want 1: it cannot all be in memory", n)
 	}
 }

@@ -17,61 +17,60 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-const ciBody = `{"client_name":"CI","grant_types":["client_credentials"],"token_endpoint_auth_method":"client_secret_basic"}`
-
 func TestProvision(t *testing.T) {
-	w := newBrokeredWorld(t)
-	open, _ := w.mustRegister(publicBody, none)
-	dedicated, _ := w.vouched("trusted", strings.Replace(confidentialBody, `{`, `{"scope":"mcp/read",`, 1))
-	shared, _ := w.vouched("together", strings.Replace(confidentialBody, "client_secret_basic", "none", 1))
-	ci, _ := w.vouched("trusted", ciBody)
+	w := world.NewBrokered(t)
+	open, _ := w.MustRegister(world.PublicBody, world.None)
+	dedicated, _ := w.Vouched("trusted", strings.Replace(world.ConfidentialBody, `{`, `{"scope":"mcp/read",`, 1))
+	shared, _ := w.Vouched("together", strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
+	ci, _ := w.Vouched("trusted", world.CiBody)
 	var keys []string
 	for _, tt := range []struct {
 		clientID, key string
 		spec          broker.BrokeredAppClient
 	}{
-		{open.ClientID, "profile/open", broker.BrokeredAppClient{Name: "open", Scopes: brokeredScopes}},
-		{shared, "profile/together", broker.BrokeredAppClient{Name: "together", Scopes: brokeredScopes}},
-		{dedicated, "client/" + dedicated + "/" + w.registration(dedicated).Generation,
+		{open.ClientID, "profile/open", broker.BrokeredAppClient{Name: "open", Scopes: world.BrokeredScopes}},
+		{shared, "profile/together", broker.BrokeredAppClient{Name: "together", Scopes: world.BrokeredScopes}},
+		{dedicated, "client/" + dedicated + "/" + w.Registration(dedicated).Generation,
 			broker.BrokeredAppClient{Name: "App", Scopes: []string{"openid", "mcp/read"}}},
-		{ci, "client/" + ci + "/" + w.registration(ci).Generation,
+		{ci, "client/" + ci + "/" + w.Registration(ci).Generation,
 			broker.BrokeredAppClient{Name: "CI", Scopes: []string{"mcp/read", "mcp/write"}, ClientCredentials: true}},
 	} {
-		key := w.appClientKey(tt.clientID)
+		key := w.AppClientKey(tt.clientID)
 		if key != tt.key {
 			t.Errorf("key of %s = %q, want %q", tt.clientID, key, tt.key)
 		}
 		keys = append(keys, key)
-		a := w.mustProvision(key)
-		if got := w.pool.All()[a.CognitoID].Brokered; got == nil || fmt.Sprint(*got) != fmt.Sprint(tt.spec) {
+		a := w.MustProvision(key)
+		if got := w.Pool.All()[a.CognitoID].Brokered; got == nil || fmt.Sprint(*got) != fmt.Sprint(tt.spec) {
 			t.Errorf("%s was made as %+v, want %+v", key, got, tt.spec)
 		}
-		w.mustProvision(key) // once is enough
+		w.MustProvision(key) // once is enough
 	}
-	if n := w.pool.Calls("CreateBrokered"); n != len(keys) {
+	if n := w.Pool.Calls("CreateBrokered"); n != len(keys) {
 		t.Errorf("%d app clients made, want %d", n, len(keys))
 	}
-	w.recover(keys...)
+	w.Recover(keys...)
 }
 
 func TestProvisionRefuses(t *testing.T) {
-	w := newBrokeredWorld(t)
-	open, _ := w.mustRegister(publicBody, none)
-	client, _ := w.vouched("trusted", confidentialBody)
-	generation := w.registration(client).Generation
-	off, _ := w.vouched("trusted", confidentialBody)
-	disabled := w.registration(off)
+	w := world.NewBrokered(t)
+	open, _ := w.MustRegister(world.PublicBody, world.None)
+	client, _ := w.Vouched("trusted", world.ConfidentialBody)
+	generation := w.Registration(client).Generation
+	off, _ := w.Vouched("trusted", world.ConfidentialBody)
+	disabled := w.Registration(off)
 	disabled.State = broker.RegistrationDisabled
-	if err := w.inner.ReplaceRegistration(t.Context(), disabled); err != nil {
+	if err := w.Inner.ReplaceRegistration(t.Context(), disabled); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{
 		"", "profile/", "profile/nobody", "profile/trusted", "profile/open/x", "client/", "client//", "registering/" + client, client,
 		"client/" + client + "/" + strings.Repeat("a", 26),                                    // of another generation
 		"client/" + client + "/" + generation + "/",                                           //
-		broker.DedicatedAppClientKey(open.ClientID, w.registration(open.ClientID).Generation), // nothing vouched for it
+		broker.DedicatedAppClientKey(open.ClientID, w.Registration(open.ClientID).Generation), // nothing vouched for it
 		broker.DedicatedAppClientKey(off, disabled.Generation),
 		strings.Repeat("x", 5000), "client/\x00/\xff",
 	} {
@@ -79,57 +78,48 @@ func TestProvisionRefuses(t *testing.T) {
 			t.Errorf("Provision(%.60q) = %v, want ErrNotFound", key, err)
 		}
 	}
-	if n := w.pool.Calls("CreateBrokered"); n != 0 {
+	if n := w.Pool.Calls("CreateBrokered"); n != 0 {
 		t.Errorf("%d app clients made, want none", n)
 	}
 	// The profile of open registration that is so no more: what registered openly
 	// gets nothing of its own.
-	w.useBrokeredPolicy(strings.Replace(brokeredPolicy, `"open_registration":"open",`, "", 1))
-	if err := w.Provision(t.Context(), w.appClientKey(open.ClientID)); !errors.Is(err, broker.ErrNotFound) {
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"open_registration":"open",`, "", 1))
+	if err := w.Provision(t.Context(), w.AppClientKey(open.ClientID)); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("Provision for a client that nothing vouched for = %v, want ErrNotFound", err)
 	}
 	// A profile that has become a shared one since: no more dedicated ones.
-	w.useBrokeredPolicy(strings.Replace(brokeredPolicy, `"trusted":{`, `"trusted":{"app_client":"shared",`, 1))
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"trusted":{`, `"trusted":{"app_client":"shared",`, 1))
 	if err := w.Provision(t.Context(), broker.DedicatedAppClientKey(client, generation)); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("Provision under a policy that says shared = %v, want ErrNotFound", err)
 	}
-	a := w.mustProvision(w.appClientKey(client))
-	w.recover(a.Key)
+	a := w.MustProvision(w.AppClientKey(client))
+	w.Recover(a.Key)
 }
 
 func TestStrangersMakeOneAppClient(t *testing.T) {
-	w := newBrokeredWorld(t)
-	w.useBrokeredPolicy(strings.Replace(brokeredPolicy, `"app_clients":5`, `"app_clients":100`, 1))
+	w := world.NewBrokered(t)
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"app_clients":5`, `"app_clients":100`, 1))
 	for i := range 10_000 {
-		info, _ := w.mustRegister(fmt.Sprintf(`{"client_name":"Stranger %d","redirect_uris":["https://s%d.apps.example.com/cb"]}`, i, i), none)
-		w.mustProvision(w.appClientKey(info.ClientID))
-		own := broker.DedicatedAppClientKey(info.ClientID, w.registration(info.ClientID).Generation)
+		info, _ := w.MustRegister(fmt.Sprintf(`{"client_name":"Stranger %d","redirect_uris":["https://s%d.apps.example.com/cb"]}`, i, i), world.None)
+		w.MustProvision(w.AppClientKey(info.ClientID))
+		own := broker.DedicatedAppClientKey(info.ClientID, w.Registration(info.ClientID).Generation)
 		if err := w.Provision(t.Context(), own); !errors.Is(err, broker.ErrNotFound) {
 			t.Fatalf("Provision(%s) = %v, want ErrNotFound", own, err)
 		}
 	}
-	if n := len(w.pool.All()); n != 1 || w.pool.Calls("CreateBrokered") != 1 {
+	if n := len(w.Pool.All()); n != 1 || w.Pool.Calls("CreateBrokered") != 1 {
 		t.Errorf("%d app clients, want 1", n)
 	}
-	w.checkConsistent("profile/open")
-}
-
-// inBubble runs f with a clock that moves when everybody waits.
-func inBubble(t *testing.T, f func(t *testing.T, w *brokeredWorld)) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newBrokeredWorld(t)
-		w.ticking = true
-		f(t, w)
-	})
+	w.CheckConsistent("profile/open")
 }
 
 func TestConcurrentProvisioningMakesOne(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *brokeredWorld) {
-		clientID, _ := w.vouched("trusted", confidentialBody)
-		w.maker = &slowMaker{Pool: w.pool, before: func() { time.Sleep(3 * time.Second) }}
-		w.branding = true
-		w.restart()
-		for _, key := range []string{"profile/open", w.appClientKey(clientID)} {
+	world.InBubble(t, func(t *testing.T, w *world.Brokered) {
+		clientID, _ := w.Vouched("trusted", world.ConfidentialBody)
+		w.Maker = &world.SlowMaker{Pool: w.Pool, Before: func() { time.Sleep(3 * time.Second) }}
+		w.Branding = true
+		w.Restart()
+		for _, key := range []string{"profile/open", w.AppClientKey(clientID)} {
 			var wg sync.WaitGroup
 			for range 50 {
 				wg.Go(func() {
@@ -140,24 +130,24 @@ func TestConcurrentProvisioningMakesOne(t *testing.T) {
 			}
 			wg.Wait()
 		}
-		if n := len(w.pool.All()); n != 2 {
+		if n := len(w.Pool.All()); n != 2 {
 			t.Errorf("%d app clients, want 2", n)
 		}
-		w.recover("profile/open", w.appClientKey(clientID))
+		w.Recover("profile/open", w.AppClientKey(clientID))
 	})
 }
 
 func TestTheLoserDoesNotWaitForEver(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *brokeredWorld) {
+	world.InBubble(t, func(t *testing.T, w *world.Brokered) {
 		release := make(chan struct{})
-		w.maker = &slowMaker{Pool: w.pool, before: func() { <-release }}
-		w.restart()
+		w.Maker = &world.SlowMaker{Pool: w.Pool, Before: func() { <-release }}
+		w.Restart()
 		winner := make(chan error)
 		go func() { winner <- w.Provision(t.Context(), "profile/open") }()
 		synctest.Wait()
 		began := time.Now()
 		err := w.Provision(t.Context(), "profile/open")
-		if e := wantCode(t, "loser", err, dcr.Unavailable); e.RetryAfter <= 0 {
+		if e := world.WantCode(t, "loser", err, dcr.Unavailable); e.RetryAfter <= 0 {
 			t.Error("no Retry-After")
 		}
 		if waited := time.Since(began); waited > 10*time.Second {
@@ -167,7 +157,7 @@ func TestTheLoserDoesNotWaitForEver(t *testing.T) {
 		if err := <-winner; err != nil {
 			t.Errorf("winner: %v", err)
 		}
-		w.recover("profile/open")
+		w.Recover("profile/open")
 	})
 }
 
@@ -175,127 +165,127 @@ func TestTheLoserDoesNotWaitForEver(t *testing.T) {
 func TestALostCreationIsMadeAgain(t *testing.T) {
 	for _, p := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 		t.Run(p.String(), func(t *testing.T) {
-			w := newBrokeredWorld(t)
-			w.pool.FailNext("CreateBrokered", 1, p)
+			w := world.NewBrokered(t)
+			w.Pool.FailNext("CreateBrokered", 1, p)
 			err := w.Provision(t.Context(), "profile/open")
-			if e := wantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter != time.Minute {
+			if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter != time.Minute {
 				t.Errorf("Retry-After = %s, want 1m", e.RetryAfter)
 			}
-			first := w.appClient("profile/open").Marker
-			w.wait(time.Minute)
-			a := w.mustProvision("profile/open")
+			first := w.AppClient("profile/open").Marker
+			w.Wait(time.Minute)
+			a := w.MustProvision("profile/open")
 			if a.Marker == first || len(a.Abandoned) != 1 || a.Abandoned[0] != first {
 				t.Errorf("marker %s, abandoned %q, want a new one and %s", a.Marker, a.Abandoned, first)
 			}
-			w.recover("profile/open")
+			w.Recover("profile/open")
 		})
 	}
 }
 
 // Whoever comes back after he was taken for dead leaves nothing behind.
 func TestAProvisioningThatWasOvertaken(t *testing.T) {
-	overtake := map[string]func(w *brokeredWorld){
-		"by another": func(w *brokeredWorld) {
-			w.wait(time.Minute)
-			w.maker = w.pool
-			w.restart()
-			w.mustProvision("profile/open")
+	overtake := map[string]func(w *world.Brokered){
+		"by another": func(w *world.Brokered) {
+			w.Wait(time.Minute)
+			w.Maker = w.Pool
+			w.Restart()
+			w.MustProvision("profile/open")
 		},
-		"by the janitor": func(w *brokeredWorld) {
-			w.wait(3 * time.Minute)
-			if _, err := w.Sweep(w.t.Context(), usecase.SweepOptions{}); err != nil {
-				w.t.Error(err)
+		"by the janitor": func(w *world.Brokered) {
+			w.Wait(3 * time.Minute)
+			if _, err := w.Sweep(w.T.Context(), usecase.SweepOptions{}); err != nil {
+				w.T.Error(err)
 			}
 		},
-		"by both": func(w *brokeredWorld) {
-			w.wait(3 * time.Minute)
-			if _, err := w.Sweep(w.t.Context(), usecase.SweepOptions{}); err != nil {
-				w.t.Error(err)
+		"by both": func(w *world.Brokered) {
+			w.Wait(3 * time.Minute)
+			if _, err := w.Sweep(w.T.Context(), usecase.SweepOptions{}); err != nil {
+				w.T.Error(err)
 			}
-			w.maker = w.pool
-			w.restart()
-			w.mustProvision("profile/open")
+			w.Maker = w.Pool
+			w.Restart()
+			w.MustProvision("profile/open")
 		},
 	}
 	for name, f := range overtake {
 		for _, when := range []string{"before", "after"} {
 			t.Run(name+", "+when+" the creation", func(t *testing.T) {
-				w := newBrokeredWorld(t)
-				slow := &slowMaker{Pool: w.pool}
+				w := world.NewBrokered(t)
+				slow := &world.SlowMaker{Pool: w.Pool}
 				once := sync.OnceFunc(func() { f(w) })
 				if when == "before" {
-					slow.before = once
+					slow.Before = once
 				} else {
-					slow.after = once
+					slow.After = once
 				}
-				w.maker = slow
-				w.restart()
+				w.Maker = slow
+				w.Restart()
 				err := w.Provision(t.Context(), "profile/open")
 				if err != nil {
-					wantCode(t, "Provision", err, dcr.Unavailable)
+					world.WantCode(t, "Provision", err, dcr.Unavailable)
 				}
-				w.recover()
-				w.checkConsistent(w.existing("profile/open")...)
-				w.mustProvision("profile/open")
-				w.recover("profile/open")
+				w.Recover()
+				w.CheckConsistent(w.Existing("profile/open")...)
+				w.MustProvision("profile/open")
+				w.Recover("profile/open")
 			})
 		}
 	}
 }
 
 func TestAFullOrThrottledPool(t *testing.T) {
-	w := newBrokeredWorld(t)
-	info, _ := w.mustRegister(publicBody, none)
+	w := world.NewBrokered(t)
+	info, _ := w.MustRegister(world.PublicBody, world.None)
 	full := dcr.Errorf(dcr.Unavailable, "the user pool is full")
 	full.RetryAfter = time.Hour
-	w.maker = &slowMaker{Pool: w.pool, err: &broker.NotAppliedError{Err: full}}
-	w.restart()
+	w.Maker = &world.SlowMaker{Pool: w.Pool, Err: &broker.NotAppliedError{Err: full}}
+	w.Restart()
 	for range 3 {
 		err := w.Provision(t.Context(), "profile/open")
-		if e := wantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter != time.Hour {
+		if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter != time.Hour {
 			t.Errorf("Retry-After = %s, want that of the pool", e.RetryAfter)
 		}
-		w.checkConsistent()
+		w.CheckConsistent()
 	}
-	w.maker = w.pool
-	w.restart()
-	w.mustProvision(w.appClientKey(info.ClientID)) // the same link works later
-	w.recover("profile/open")
+	w.Maker = w.Pool
+	w.Restart()
+	w.MustProvision(w.AppClientKey(info.ClientID)) // the same link works later
+	w.Recover("profile/open")
 }
 
 func TestTheProfilesLimitOfAppClients(t *testing.T) {
-	w := newBrokeredWorld(t)
+	w := world.NewBrokered(t)
 	var keys []string
 	for range 6 {
-		id, _ := w.vouched("trusted", confidentialBody)
-		keys = append(keys, w.appClientKey(id))
+		id, _ := w.Vouched("trusted", world.ConfidentialBody)
+		keys = append(keys, w.AppClientKey(id))
 	}
 	for _, key := range keys[:5] {
-		w.mustProvision(key)
+		w.MustProvision(key)
 	}
 	err := w.Provision(t.Context(), keys[5])
-	if e := wantCode(t, "sixth", err, dcr.Unavailable); e.RetryAfter <= 0 {
+	if e := world.WantCode(t, "sixth", err, dcr.Unavailable); e.RetryAfter <= 0 {
 		t.Error("no Retry-After")
 	}
-	w.recover(keys[:5]...)
+	w.Recover(keys[:5]...)
 }
 
 func TestBranding(t *testing.T) {
-	w := newBrokeredWorld(t)
-	w.branding = true
+	w := world.NewBrokered(t)
+	w.Branding = true
 	var log bytes.Buffer
-	w.log = slog.New(slog.NewJSONHandler(&log, nil))
-	w.restart()
-	w.pool.LimitStyles(1)
-	clientID, _ := w.vouched("trusted", confidentialBody)
-	key := w.appClientKey(clientID)
-	w.mustProvision("profile/open")
+	w.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	w.Restart()
+	w.Pool.LimitStyles(1)
+	clientID, _ := w.Vouched("trusted", world.ConfidentialBody)
+	key := w.AppClientKey(clientID)
+	w.MustProvision("profile/open")
 	ctx, activity := telemetry.Begin(t.Context(), "")
 	err := w.Provision(ctx, key)
-	if e := wantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter <= 0 {
+	if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter <= 0 {
 		t.Error("no Retry-After")
 	}
-	activity.Log(ctx, w.log, "provisioned")
+	activity.Log(ctx, w.Log, "provisioned")
 	if !errors.Is(err, broker.ErrBrandingLimit) {
 		t.Errorf("Provision = %v, want ErrBrandingLimit", err)
 	}
@@ -304,72 +294,72 @@ func TestBranding(t *testing.T) {
 			t.Errorf("the log line does not have %s: %s", part, &log)
 		}
 	}
-	if a := w.appClient(key); a.Usable(true) || !a.Usable(false) {
+	if a := w.AppClient(key); a.Usable(true) || !a.Usable(false) {
 		t.Errorf("without style: %+v is usable for managed login", a)
 	}
-	made := w.pool.Calls("CreateBrokered")
-	w.pool.LimitStyles(2)
-	w.mustProvision(key)
-	if n := w.pool.Calls("CreateBrokered"); n != made {
+	made := w.Pool.Calls("CreateBrokered")
+	w.Pool.LimitStyles(2)
+	w.MustProvision(key)
+	if n := w.Pool.Calls("CreateBrokered"); n != made {
 		t.Errorf("%d app clients made for one, want 1", n-made+1)
 	}
-	w.recover("profile/open", key)
+	w.Recover("profile/open", key)
 }
 
 func TestAnAppClientThatNeedsAStyleSinceTheSignInPagesChanged(t *testing.T) {
-	w := newBrokeredWorld(t)
-	w.mustProvision("profile/open")
-	w.branding = true
-	w.restart()
-	w.mustProvision("profile/open")
-	w.recover("profile/open")
+	w := world.NewBrokered(t)
+	w.MustProvision("profile/open")
+	w.Branding = true
+	w.Restart()
+	w.MustProvision("profile/open")
+	w.Recover("profile/open")
 }
 
 func TestProvisionWhateverFails(t *testing.T) {
 	for _, kind := range []string{"shared", "dedicated"} {
 		t.Run(kind, func(t *testing.T) {
-			whateverFails(t, func(t *testing.T, w *brokeredWorld, fault func()) {
-				w.branding = true
-				w.restart()
+			world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
+				w.Branding = true
+				w.Restart()
 				key := broker.SharedAppClientKey("open")
 				if kind == "dedicated" {
-					id, _ := w.vouched("trusted", confidentialBody)
-					key = w.appClientKey(id)
+					id, _ := w.Vouched("trusted", world.ConfidentialBody)
+					key = w.AppClientKey(id)
 				}
 				fault()
 				if err := w.Provision(t.Context(), key); err != nil {
-					if e := wantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter <= 0 {
+					if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter <= 0 {
 						t.Error("no Retry-After")
 					}
-				} else if !w.appClient(key).Usable(true) {
+				} else if !w.AppClient(key).Usable(true) {
 					t.Errorf("app client %s is not usable", key)
 				}
 				// A minute later the same link works, before the janitor comes.
-				w.store.Reset()
-				w.pool.Reset()
-				w.restart()
-				w.wait(time.Minute)
-				w.mustProvision(key)
-				w.recover(key)
+				w.Store.Reset()
+				w.Pool.Reset()
+				w.Restart()
+				w.Wait(time.Minute)
+				w.MustProvision(key)
+				w.Recover(key)
 			})
 		})
 	}
 }
 
 func TestProvisionAndAContextThatEnds(t *testing.T) {
-	w := newBrokeredWorld(t)
+	w := world.NewBrokered(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	w.maker = &slowMaker{Pool: w.pool, after: cancel}
-	w.restart()
+	w.Maker = &world.SlowMaker{Pool: w.Pool, After: cancel}
+	w.Restart()
 	if err := w.Provision(ctx, "profile/open"); err != nil {
-		wantCode(t, "Provision", err, dcr.Unavailable)
+		world.WantCode(t, "Provision", err, dcr.Unavailable)
 	}
-	w.maker = w.pool
-	w.restart()
-	w.wait(time.Minute)
-	w.mustProvision("profile/open")
-	w.recover("profile/open")
-	if n := len(w.pool.All()); n != 1 {
+	w.Maker = w.Pool
+	w.Restart()
+	w.Wait(time.Minute)
+	w.MustProvision("profile/open")
+	w.Recover("profile/open")
+	if n := len(w.Pool.All()); n != 1 {
 		t.Errorf("%d app clients, want 1", n)
 	}
 }

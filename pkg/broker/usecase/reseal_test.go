@@ -6,6 +6,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
 // keysWith returns the document old, sealing with the key of that id, which is
@@ -39,20 +40,20 @@ func keysWith(t *testing.T, old []byte, sealing string, dropped ...string) []byt
 
 // A key can be thrown away although app clients were made under it.
 func TestProvisionSealsAgainAfterARotation(t *testing.T) {
-	w := newBrokeredWorld(t)
+	w := world.NewBrokered(t)
 	first := seal.Generate()
 	become := func(doc []byte) {
 		ring, err := seal.Parse(doc)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.keys.Become(ring)
+		w.Keys.Become(ring)
 	}
 	become(first)
-	w.mustProvision("profile/open")
+	w.MustProvision("profile/open")
 	secret := func() string {
-		a := w.appClient("profile/open")
-		plain, err := w.keys.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret)
+		a := w.AppClient("profile/open")
+		plain, err := w.Keys.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,23 +63,23 @@ func TestProvisionSealsAgainAfterARotation(t *testing.T) {
 
 	second := keysWith(t, first, "k2")
 	become(second)
-	if a := w.appClient("profile/open"); w.keys.Current(a.Secret) {
+	if a := w.AppClient("profile/open"); w.Keys.Current(a.Secret) {
 		t.Fatal("the secret is sealed by the new key before anything was done")
 	}
-	w.mustProvision("profile/open")
-	if a := w.appClient("profile/open"); !w.keys.Current(a.Secret) {
+	w.MustProvision("profile/open")
+	if a := w.AppClient("profile/open"); !w.Keys.Current(a.Secret) {
 		t.Error("the secret is still sealed by the old key")
 	}
-	writes := w.store.Calls("ReplaceAppClient")
-	w.mustProvision("profile/open")
-	if n := w.store.Calls("ReplaceAppClient"); n != writes {
+	writes := w.Store.Calls("ReplaceAppClient")
+	w.MustProvision("profile/open")
+	if n := w.Store.Calls("ReplaceAppClient"); n != writes {
 		t.Errorf("%d writes for a secret that is sealed by the present key", n-writes)
 	}
 	become(keysWith(t, second, "k2", "k1"))
 	if got := secret(); got != made {
 		t.Errorf("secret = %q without the old key, want %q", got, made)
 	}
-	if n := w.pool.Calls("CreateBrokered"); n != 1 {
+	if n := w.Pool.Calls("CreateBrokered"); n != 1 {
 		t.Errorf("%d app clients made, want 1", n)
 	}
 }

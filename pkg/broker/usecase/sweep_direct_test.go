@@ -10,6 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
 // What is there of a registration that an app client is to serve.
@@ -57,90 +58,80 @@ var leftBehind = []struct {
 
 // forEachLeftBehind calls f for each of leftBehind. begin brings it about; check
 // is to be called when the janitor is done.
-func forEachLeftBehind(t *testing.T, f func(t *testing.T, begin func(*world) *limitedClient, check func(*world, *limitedClient), want usecase.Swept)) {
+func forEachLeftBehind(t *testing.T, f func(t *testing.T, begin func(*world.World) *world.LimitedClient, check func(*world.World, *world.LimitedClient), want usecase.Swept)) {
 	for _, tt := range leftBehind {
 		name := fmt.Sprintf("%s, %s, app client there %t, known %t", tt.state, tt.registration, tt.appClient, tt.known)
-		begin := func(w *world) *limitedClient {
-			w.t.Helper()
-			c := w.limitedClient()
-			c.a.State, c.a.Due = tt.state, w.now().Add(2*time.Minute)
+		begin := func(w *world.World) *world.LimitedClient {
+			w.T.Helper()
+			c := w.LimitedClient()
+			c.A.State, c.A.Due = tt.state, w.Now().Add(2*time.Minute)
 			if tt.holdsUse {
-				c.a.InitialAccessToken = c.iat
+				c.A.InitialAccessToken = c.Iat
 			}
 			if !tt.known {
-				c.a.CognitoID = ""
+				c.A.CognitoID = ""
 			}
 			switch tt.registration {
 			case deleting:
-				c.r.State = broker.RegistrationDeleting
+				c.R.State = broker.RegistrationDeleting
 			case another:
-				c.r.AppClient = "another"
+				c.R.AppClient = "another"
 			}
-			w.put(c)
+			w.Put(c)
 			if tt.registration == gone {
-				if err := w.inner.DeleteRegistration(w.t.Context(), c.r.ClientID, c.r.Generation); err != nil {
-					w.t.Fatal(err)
+				if err := w.Inner.DeleteRegistration(w.T.Context(), c.R.ClientID, c.R.Generation); err != nil {
+					w.T.Fatal(err)
 				}
 			}
 			if tt.state == broker.AppClientUpdating { // it got as far as Cognito
-				m := c.r.Metadata.Clone()
+				m := c.R.Metadata.Clone()
 				m.ClientName = "Renamed"
-				if err := w.pool.Update(w.t.Context(), c.r.ClientID, c.a.Marker, m, nil); err != nil {
-					w.t.Fatal(err)
+				if err := w.Pool.Update(w.T.Context(), c.R.ClientID, c.A.Marker, m, nil); err != nil {
+					w.T.Fatal(err)
 				}
 			}
 			if !tt.appClient {
-				if err := w.pool.Delete(w.t.Context(), c.r.ClientID, c.a.Marker); err != nil {
-					w.t.Fatal(err)
+				if err := w.Pool.Delete(w.T.Context(), c.R.ClientID, c.A.Marker); err != nil {
+					w.T.Fatal(err)
 				}
 			}
-			w.wait(2 * time.Minute)
+			w.Wait(2 * time.Minute)
 			return c
 		}
-		check := func(w *world, c *limitedClient) {
-			w.t.Helper()
+		check := func(w *world.World, c *world.LimitedClient) {
+			w.T.Helper()
 			if tt.registration == another {
-				if err := w.inner.DeleteRegistration(w.t.Context(), c.r.ClientID, c.r.Generation); err != nil {
-					w.t.Fatal(err)
+				if err := w.Inner.DeleteRegistration(w.T.Context(), c.R.ClientID, c.R.Generation); err != nil {
+					w.T.Fatal(err)
 				}
 			}
 			if tt.want.Removed == 0 {
 				if tt.appClient {
-					w.checkConsistent()
+					w.CheckConsistent()
 				}
-				w.wantTaken("with the client", c.iat, taken{1, 1, 1})
-				if err := w.Delete(w.t.Context(), c.r.ClientID, c.rat); err != nil {
-					w.t.Errorf("Delete: %v", err)
+				w.WantTaken("with the client", c.Iat, world.Taken{Uses: 1, Places: 1, Hour: 1})
+				if err := w.Delete(w.T.Context(), c.R.ClientID, c.Rat); err != nil {
+					w.T.Errorf("Delete: %v", err)
 				}
 			}
-			w.checkConsistent()
-			w.wantTaken("in the end", c.iat, taken{tt.uses, 0, 1})
-			if _, err := w.inner.AppClient(w.t.Context(), c.a.Key); !errors.Is(err, broker.ErrNotFound) {
-				w.t.Errorf("the record is still there (%v)", err)
+			w.CheckConsistent()
+			w.WantTaken("in the end", c.Iat, world.Taken{Uses: tt.uses, Places: 0, Hour: 1})
+			if _, err := w.Inner.AppClient(w.T.Context(), c.A.Key); !errors.Is(err, broker.ErrNotFound) {
+				w.T.Errorf("the record is still there (%v)", err)
 			}
 		}
 		t.Run(name, func(t *testing.T) { f(t, begin, check, tt.want) })
 	}
 }
 
-// hasRegistration reports whether there is a registration with the id of c.
-func (w *world) hasRegistration(c *limitedClient) bool {
-	w.t.Helper()
-	_, err := w.inner.Registration(w.t.Context(), c.r.ClientID)
-	if err != nil && !errors.Is(err, broker.ErrNotFound) {
-		w.t.Fatal(err)
-	}
-	return err == nil
-}
-
 func TestSweepOfDirectMode(t *testing.T) {
-	forEachLeftBehind(t, func(t *testing.T, begin func(*world) *limitedClient, check func(*world, *limitedClient), want usecase.Swept) {
-		w := newWorld(t)
+	forEachLeftBehind(t, func(t *testing.T, begin func(*world.World) *world.LimitedClient, check func(*world.World, *world.LimitedClient), want usecase.Swept) {
+		w := world.New(t)
 		c := begin(w)
 		if done, err := w.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done != want {
 			t.Errorf("Sweep = %+v, %v, want %+v", done, err, want)
 		}
-		if keeps := want.Removed == 0 || c.r.AppClient == "another"; w.hasRegistration(c) != keeps {
+		if keeps := want.Removed == 0 || c.R.AppClient == "another"; w.HasRegistration(c) != keeps {
 			t.Errorf("the registration is there: %t, want %t", !keeps, keeps)
 		}
 		check(w, c)
@@ -148,16 +139,16 @@ func TestSweepOfDirectMode(t *testing.T) {
 }
 
 func TestSweepOfDirectModeWhateverFails(t *testing.T) {
-	forEachLeftBehind(t, func(t *testing.T, begin func(*world) *limitedClient, check func(*world, *limitedClient), _ usecase.Swept) {
-		forEachFault(t, func(t *testing.T, w *world, c *trouble) {
+	forEachLeftBehind(t, func(t *testing.T, begin func(*world.World) *world.LimitedClient, check func(*world.World, *world.LimitedClient), _ usecase.Swept) {
+		world.ForEachFault(t, func(t *testing.T, w *world.World, c *world.Trouble) {
 			client := begin(w)
-			c.during(w, func() {
+			c.During(w, func() {
 				done, err := w.Sweep(t.Context(), usecase.SweepOptions{})
-				if failed := err != nil || done.Failed > 0; failed != (len(c.faults) > 0) {
-					t.Errorf("Sweep = %+v, %v with these faults: %s", done, err, c.faults)
+				if failed := err != nil || done.Failed > 0; failed != (len(c.Faults) > 0) {
+					t.Errorf("Sweep = %+v, %v with these faults: %s", done, err, c.Faults)
 				}
 			})
-			w.sweep()
+			w.Settle()
 			check(w, client)
 		})
 	})
@@ -168,113 +159,92 @@ func TestSweepOfDirectModeWhateverFails(t *testing.T) {
 func TestSweepLeavesWhatIsNotDue(t *testing.T) {
 	for _, state := range []broker.AppClientState{broker.AppClientCreating, broker.AppClientUpdating, broker.AppClientRemoving} {
 		t.Run(string(state)+", begun a moment ago", func(t *testing.T) {
-			w := newWorld(t)
-			c := w.limitedClient()
-			c.a.State, c.a.Due = state, w.now().Add(time.Second)
-			w.put(c)
-			w.wantUntouched(c)
+			w := world.New(t)
+			c := w.LimitedClient()
+			c.A.State, c.A.Due = state, w.Now().Add(time.Second)
+			w.Put(c)
+			w.WantUntouched(c)
 		})
 	}
 	t.Run("ready, by another janitor", func(t *testing.T) {
-		w := newWorld(t)
-		w.wantUntouched(w.limitedClient())
+		w := world.New(t)
+		w.WantUntouched(w.LimitedClient())
 	})
 	t.Run("removed, by another janitor", func(t *testing.T) {
-		w := newWorld(t)
-		janitor := w.on(&laggingStore{Store: w.store, keys: []string{"gone"}}, w.pool)
+		w := world.New(t)
+		janitor := w.On(&world.LaggingStore{Store: w.Store, Keys: []string{"gone"}}, w.Pool)
 		if done, err := janitor.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done != (usecase.Swept{}) {
 			t.Errorf("Sweep = %+v, %v, want nothing to do", done, err)
 		}
 	})
 }
 
-// wantUntouched checks that a janitor who is told that c is due does nothing.
-func (w *world) wantUntouched(c *limitedClient) {
-	w.t.Helper()
-	w.pool.Reset()
-	janitor := w.on(&laggingStore{Store: w.store, keys: []string{c.a.Key}}, w.pool)
-	if done, err := janitor.Sweep(w.t.Context(), usecase.SweepOptions{}); err != nil || done != (usecase.Swept{}) {
-		w.t.Errorf("Sweep = %+v, %v, want nothing to do", done, err)
-	}
-	for _, method := range w.pool.Methods() {
-		if method == "List" {
-			continue // to compare
-		}
-		if n := w.pool.Calls(method); n != 0 {
-			w.t.Errorf("%d calls of %s at Cognito, want none", n, method)
-		}
-	}
-	if a, err := w.inner.AppClient(w.t.Context(), c.a.Key); err != nil || a.Version != c.a.Version {
-		w.t.Errorf("the record = %+v, %v, want it unchanged", a, err)
-	}
-}
-
 // Whoever is still making an app client that the janitor gives up must find that
 // out, even if the janitor found none at Cognito and has not finished yet.
 func TestSweepMarksBeforeItRemoves(t *testing.T) {
-	w := newWorld(t)
-	w.usePolicy(limitedPolicy)
-	tok, iat := w.token("limited", 1)
+	w := world.New(t)
+	w.UsePolicy(world.LimitedPolicy)
+	tok, iat := w.Token("limited", 1)
 	making, create := make(chan struct{}), make(chan struct{})
-	slow := w.on(w.store, &meantimePool{Pool: w.pool, creating: func() error { close(making); <-create; return nil }})
+	slow := w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Creating: func() error { close(making); <-create; return nil }})
 	registered, reconciled := make(chan error), make(chan error)
 	go func() {
-		_, err := slow.Register(t.Context(), request(t, confidentialBody), tok)
+		_, err := slow.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
 		registered <- err
 	}()
 	<-making
-	w.wait(3 * time.Minute)
-	pausing := &pausingStore{Store: w.store, reached: make(chan struct{}), goOn: make(chan struct{})}
-	janitor := w.on(pausing, w.pool)
+	w.Wait(3 * time.Minute)
+	pausing := &world.PausingStore{Store: w.Store, Reached: make(chan struct{}), GoOn: make(chan struct{})}
+	janitor := w.On(pausing, w.Pool)
 	go func() {
 		_, err := janitor.Sweep(t.Context(), usecase.SweepOptions{})
 		reconciled <- err
 	}()
-	<-pausing.reached // it has found no app client with that marker, and given back the use
+	<-pausing.Reached // it has found no app client with that marker, and given back the use
 	close(create)
-	wantCode(t, "Register", <-registered, dcr.Unavailable)
-	close(pausing.goOn)
+	world.WantCode(t, "Register", <-registered, dcr.Unavailable)
+	close(pausing.GoOn)
 	if err := <-reconciled; err != nil {
 		t.Error(err)
 	}
-	w.recover()
-	w.wantTaken("in the end", iat, taken{})
+	w.Recover()
+	w.WantTaken("in the end", iat, world.Taken{})
 }
 
 // A removal that was begun because there is no registration is known as one.
 func TestSweepMarksAnUpdateThatBecomesARemoval(t *testing.T) {
-	w := newWorld(t)
-	c := w.limitedClient()
-	c.a.State, c.a.Due = broker.AppClientUpdating, w.now()
-	w.put(c)
-	if err := w.inner.DeleteRegistration(t.Context(), c.r.ClientID, c.r.Generation); err != nil {
+	w := world.New(t)
+	c := w.LimitedClient()
+	c.A.State, c.A.Due = broker.AppClientUpdating, w.Now()
+	w.Put(c)
+	if err := w.Inner.DeleteRegistration(t.Context(), c.R.ClientID, c.R.Generation); err != nil {
 		t.Fatal(err)
 	}
-	w.pool.FailNext("Delete", 1, fake.NotApplied)
+	w.Pool.FailNext("Delete", 1, fake.NotApplied)
 	if done, err := w.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done.Failed != 1 {
 		t.Errorf("Sweep = %+v, %v, want one failed", done, err)
 	}
-	a, err := w.inner.AppClient(t.Context(), c.a.Key)
-	if err != nil || a.State != broker.AppClientRemoving || !a.Due.Equal(w.now().Add(2*time.Minute)) {
+	a, err := w.Inner.AppClient(t.Context(), c.A.Key)
+	if err != nil || a.State != broker.AppClientRemoving || !a.Due.Equal(w.Now().Add(2*time.Minute)) {
 		t.Errorf("the record = %+v, %v, want it marked for removal and due in two minutes", a, err)
 	}
-	w.recover()
-	w.wantTaken("in the end", c.iat, taken{1, 0, 1})
+	w.Recover()
+	w.WantTaken("in the end", c.Iat, world.Taken{Uses: 1, Places: 0, Hour: 1})
 }
 
 // A PUT that comes while the janitor restores the app client is told to come
 // back: which of the two Cognito heard last could not be known.
 func TestUpdateDuringSweep(t *testing.T) {
-	w := newWorld(t)
-	c := w.limitedClient()
-	c.a.State, c.a.Due = broker.AppClientUpdating, w.now()
-	w.put(c)
+	w := world.New(t)
+	c := w.LimitedClient()
+	c.A.State, c.A.Due = broker.AppClientUpdating, w.Now()
+	w.Put(c)
 	put := func() (*dcr.ClientInformation, error) {
-		return w.Update(t.Context(), c.r.ClientID, c.rat, update(t, confidentialBody, c.r.ClientID, "client_name", "Renamed"))
+		return w.Update(t.Context(), c.R.ClientID, c.Rat, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
 	}
-	janitor := w.on(w.store, &meantimePool{Pool: w.pool, updating: func() error {
+	janitor := w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Updating: func() error {
 		_, err := put()
-		if e := wantCode(t, "Update", err, dcr.Unavailable); e.RetryAfter != 45*time.Second {
+		if e := world.WantCode(t, "Update", err, dcr.Unavailable); e.RetryAfter != 45*time.Second {
 			t.Errorf("Retry-After = %s, want the 45 s of the lease", e.RetryAfter)
 		}
 		return nil
@@ -282,11 +252,11 @@ func TestUpdateDuringSweep(t *testing.T) {
 	if done, err := janitor.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done != (usecase.Swept{Restored: 1}) {
 		t.Errorf("Sweep = %+v, %v, want one restored", done, err)
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 	if _, err := put(); err != nil {
 		t.Errorf("Update afterwards: %v", err)
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 }
 
 // If Cognito asks to be left alone, the run ends; other failures are of one app
@@ -304,14 +274,14 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 		{"broken", fake.ErrInjected, 2, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := world.New(t)
 			for range 2 {
-				c := w.limitedClient()
-				c.a.State, c.a.Due = broker.AppClientRemoving, w.now()
-				w.put(c)
+				c := w.LimitedClient()
+				c.A.State, c.A.Due = broker.AppClientRemoving, w.Now()
+				w.Put(c)
 			}
 			calls := 0
-			janitor := w.on(w.store, &meantimePool{Pool: w.pool, deleting: func() error { calls++; return tt.err }})
+			janitor := w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Deleting: func() error { calls++; return tt.err }})
 			done, err := janitor.Sweep(t.Context(), usecase.SweepOptions{})
 			want := usecase.Swept{Failed: tt.calls, Backlog: 2 - tt.calls}
 			if stopped := err != nil; stopped != tt.stops || calls != tt.calls || done != want {
@@ -320,22 +290,22 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 			if tt.stops && !errors.Is(err, tt.err) {
 				t.Errorf("error = %v, want %v in it", err, tt.err)
 			}
-			w.recover()
+			w.Recover()
 		})
 	}
 }
 
 // An orphan that cannot be deleted now does not hold up what is due.
 func TestABusyCognitoDoesNotHoldUpWhatIsDue(t *testing.T) {
-	w := newWorld(t)
-	c := w.limitedClient()
-	w.wait(2 * time.Hour)
-	c.a.State, c.a.Due = broker.AppClientRemoving, w.now()
-	w.put(c)
-	w.orphan(time.Hour)
+	w := world.New(t)
+	c := w.LimitedClient()
+	w.Wait(2 * time.Hour)
+	c.A.State, c.A.Due = broker.AppClientRemoving, w.Now()
+	w.Put(c)
+	w.Orphan(time.Hour)
 	busy := &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}
 	calls := 0
-	janitor := w.on(w.store, &meantimePool{Pool: w.pool, deleting: func() error {
+	janitor := w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Deleting: func() error {
 		if calls++; calls == 1 {
 			return busy
 		}
@@ -345,6 +315,6 @@ func TestABusyCognitoDoesNotHoldUpWhatIsDue(t *testing.T) {
 	if want := (usecase.Swept{Failed: 1, Removed: 1}); done != want || !errors.Is(err, busy) {
 		t.Errorf("Sweep = %+v, %v, want %+v and %v", done, err, want, busy)
 	}
-	w.sweepOnce()
-	w.recover()
+	w.SweepOnce()
+	w.Recover()
 }

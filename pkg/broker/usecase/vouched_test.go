@@ -12,56 +12,57 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
 func TestVouchedRegistrationOfBrokeredMode(t *testing.T) {
-	w := newBrokeredWorld(t)
-	tok, id := w.token("trusted", 2)
-	info, rat := w.mustRegister(confidentialBody, tok)
+	w := world.NewBrokered(t)
+	tok, id := w.Token("trusted", 2)
+	info, rat := w.MustRegister(world.ConfidentialBody, tok)
 	if !strings.HasPrefix(info.ClientID, "dcr_") || len(info.ClientID) != 30 {
 		t.Errorf("client_id = %q", info.ClientID)
 	}
 	if !strings.HasPrefix(info.ClientSecret, "dcr_cs_") {
 		t.Errorf("client_secret = %.8q, want the prefix dcr_cs_", info.ClientSecret)
 	}
-	r := w.registration(info.ClientID)
+	r := w.Registration(info.ClientID)
 	if !r.SecretHash.Matches(credential.Presented(info.ClientSecret)) {
 		t.Error("the stored hash is not that of the client secret")
 	}
 	if !r.ExpiresAt.IsZero() || r.Mode != broker.ModeBrokered || r.AppClient != "" {
 		t.Errorf("stored = %+v", r)
 	}
-	again, _ := w.mustRegister(confidentialBody, tok)
+	again, _ := w.MustRegister(world.ConfidentialBody, tok)
 	if again.ClientID == info.ClientID {
 		t.Error("two registrations with a token are one client")
 	}
-	if n := w.uses(id); n != 2 {
+	if n := w.Uses(id); n != 2 {
 		t.Errorf("%d uses, want 2", n)
 	}
 	got, err := w.Read(t.Context(), info.ClientID, rat)
 	if err != nil || got.RegistrationClientURI != "https://auth.example.com/register/"+info.ClientID || got.ClientSecret != "" {
 		t.Errorf("Read = %+v, %v", got, err)
 	}
-	public, _ := w.vouched("open", publicBody)
-	if open, _ := w.mustRegister(publicBody, none); open.ClientID == public {
+	public, _ := w.Vouched("open", world.PublicBody)
+	if open, _ := w.MustRegister(world.PublicBody, world.None); open.ClientID == public {
 		t.Error("a registration with a token is the one that everybody can have")
 	}
-	if r := w.registration(public); !r.SecretHash.IsZero() || r.ExpiresAt.IsZero() {
+	if r := w.Registration(public); !r.SecretHash.IsZero() || r.ExpiresAt.IsZero() {
 		t.Errorf("a public client under the open profile = %+v", r)
 	}
-	if n := len(w.pool.All()); n != 0 {
+	if n := len(w.Pool.All()); n != 0 {
 		t.Errorf("%d app clients, want none", n)
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 }
 
 func TestConcurrentVouchedRegistrationsOnALastUse(t *testing.T) {
-	w := newBrokeredWorld(t)
-	tok, id := w.token("trusted", 1)
+	w := world.NewBrokered(t)
+	tok, id := w.Token("trusted", 1)
 	var wg sync.WaitGroup
 	errs := make([]error, 50)
 	for i := range errs {
-		wg.Go(func() { _, errs[i] = w.Register(t.Context(), request(t, confidentialBody), tok) })
+		wg.Go(func() { _, errs[i] = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok) })
 	}
 	wg.Wait()
 	made := 0
@@ -69,27 +70,27 @@ func TestConcurrentVouchedRegistrationsOnALastUse(t *testing.T) {
 		if err == nil {
 			made++
 		} else {
-			wantCode(t, "loser", err, dcr.InvalidToken)
+			world.WantCode(t, "loser", err, dcr.InvalidToken)
 		}
 	}
-	if made != 1 || w.uses(id) != 1 || w.rows() != 1 {
-		t.Errorf("%d registered, %d uses, %d rows, want 1 of each", made, w.uses(id), w.rows())
+	if made != 1 || w.Uses(id) != 1 || w.Rows() != 1 {
+		t.Errorf("%d registered, %d uses, %d rows, want 1 of each", made, w.Uses(id), w.Rows())
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 }
 
 func TestVouchedRegistrationWhateverFails(t *testing.T) {
-	whateverFails(t, func(t *testing.T, w *brokeredWorld, fault func()) {
-		tok, id := w.token("trusted", 1)
+	world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
+		tok, id := w.Token("trusted", 1)
 		fault()
-		info, err := w.Register(t.Context(), request(t, confidentialBody), tok)
+		info, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
 		if err != nil {
-			if e := wantCode(t, "Register", err, dcr.Unavailable); e.RetryAfter <= 0 {
+			if e := world.WantCode(t, "Register", err, dcr.Unavailable); e.RetryAfter <= 0 {
 				t.Error("no Retry-After")
 			}
 		}
-		w.recover()
-		w.checkConsistent()
+		w.Recover()
+		w.CheckConsistent()
 		if err == nil {
 			rat := credential.Presented(info.RegistrationAccessToken)
 			if _, err := w.Read(t.Context(), info.ClientID, rat); err != nil {
@@ -98,7 +99,7 @@ func TestVouchedRegistrationWhateverFails(t *testing.T) {
 		}
 		// Registered although the client was not told: the answer was lost for
 		// good, and the use with it.
-		if got, want := w.uses(id), w.rows(); got != want || err == nil && got != 1 {
+		if got, want := w.Uses(id), w.Rows(); got != want || err == nil && got != 1 {
 			t.Errorf("%d uses taken and %d registrations", got, want)
 		}
 	})
@@ -107,51 +108,51 @@ func TestVouchedRegistrationWhateverFails(t *testing.T) {
 // A use stays taken when its registration is deleted while its making is still
 // on record.
 func TestAUseIsNotGivenBackByADeletion(t *testing.T) {
-	w := newBrokeredWorld(t)
-	tok, id := w.token("trusted", 1)
-	w.store.FailNext("DeleteAppClient", 1, fake.NotApplied)
-	info, rat := w.mustRegister(confidentialBody, tok)
+	w := world.NewBrokered(t)
+	tok, id := w.Token("trusted", 1)
+	w.Store.FailNext("DeleteAppClient", 1, fake.NotApplied)
+	info, rat := w.MustRegister(world.ConfidentialBody, tok)
 	if err := w.Delete(t.Context(), info.ClientID, rat); err != nil {
 		t.Fatal(err)
 	}
-	w.recover()
-	if n := w.uses(id); n != 1 {
+	w.Recover()
+	if n := w.Uses(id); n != 1 {
 		t.Errorf("%d uses taken, want 1", n)
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 }
 
 // The janitor may have taken a slow registration for dead.
 func TestASlowVouchedRegistrationGivesUp(t *testing.T) {
-	w := newBrokeredWorld(t)
-	tok, id := w.token("trusted", 1)
-	slow := &slowStore{Store: w.store, before: func() {
-		w.wait(3 * time.Minute)
+	w := world.NewBrokered(t)
+	tok, id := w.Token("trusted", 1)
+	slow := &world.SlowStore{Store: w.Store, Before: func() {
+		w.Wait(3 * time.Minute)
 		if done, err := w.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done.Removed != 1 {
 			t.Errorf("Sweep = %+v, %v, want one removed", done, err)
 		}
 	}}
-	s, err := usecase.New(usecase.Config{
-		Mode: broker.ModeBrokered, Store: slow, Keys: w.ring, Deployment: "test", Issuer: "https://auth.example.com", Now: w.now, Log: discard, Policy: w.policySource,
+	s, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: slow, Keys: w.Ring, Deployment: "test", Issuer: "https://auth.example.com", Now: w.Now, Log: world.Discard, Policy: w.PolicySource,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Register(t.Context(), request(t, confidentialBody), tok)
-	wantCode(t, "Register", err, dcr.Unavailable)
-	w.recover()
-	if w.rows() != 0 || w.uses(id) != 0 {
-		t.Errorf("%d registrations, %d uses, want none", w.rows(), w.uses(id))
+	_, err = s.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+	world.WantCode(t, "Register", err, dcr.Unavailable)
+	w.Recover()
+	if w.Rows() != 0 || w.Uses(id) != 0 {
+		t.Errorf("%d registrations, %d uses, want none", w.Rows(), w.Uses(id))
 	}
-	w.checkConsistent()
+	w.CheckConsistent()
 }
 
 func TestUpdateInBrokeredMode(t *testing.T) {
-	w := newBrokeredWorld(t)
-	tok, _ := w.token("trusted", 1)
-	info, rat := w.mustRegister(strings.Replace(confidentialBody, `{`, `{"scope":"mcp/read",`, 1), tok)
-	a := w.mustProvision(w.appClientKey(info.ClientID))
-	before := w.pool.All()[a.CognitoID]
+	w := world.NewBrokered(t)
+	tok, _ := w.Token("trusted", 1)
+	info, rat := w.MustRegister(strings.Replace(world.ConfidentialBody, `{`, `{"scope":"mcp/read",`, 1), tok)
+	a := w.MustProvision(w.AppClientKey(info.ClientID))
+	before := w.Pool.All()[a.CognitoID]
 
 	for _, tt := range []struct {
 		name string
@@ -163,14 +164,14 @@ func TestUpdateInBrokeredMode(t *testing.T) {
 		{"another secret", []any{"client_secret", "dcr_cs_x"}, dcr.InvalidClientMetadata},
 		{"what policy refuses", []any{"redirect_uris", []string{"com.example.app:/cb"}}, dcr.InvalidRedirectURI},
 	} {
-		_, err := w.Update(t.Context(), info.ClientID, rat, update(t, confidentialBody, info.ClientID, tt.more...))
-		wantCode(t, tt.name, err, tt.want)
+		_, err := w.Update(t.Context(), info.ClientID, rat, world.Update(t, world.ConfidentialBody, info.ClientID, tt.more...))
+		world.WantCode(t, tt.name, err, tt.want)
 	}
-	pub, pubRAT := w.vouched("trusted", strings.Replace(confidentialBody, "client_secret_basic", "none", 1))
-	_, err := w.Update(t.Context(), pub, pubRAT, update(t, confidentialBody, pub))
-	wantCode(t, "a public client cannot become confidential", err, dcr.InvalidClientMetadata)
+	pub, pubRAT := w.Vouched("trusted", strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
+	_, err := w.Update(t.Context(), pub, pubRAT, world.Update(t, world.ConfidentialBody, pub))
+	world.WantCode(t, "a public client cannot become confidential", err, dcr.InvalidClientMetadata)
 
-	changed, err := w.Update(t.Context(), info.ClientID, rat, update(t, confidentialBody, info.ClientID,
+	changed, err := w.Update(t.Context(), info.ClientID, rat, world.Update(t, world.ConfidentialBody, info.ClientID,
 		"client_name", "Renamed", "client_secret", info.ClientSecret, "scope", "mcp/read mcp/write"))
 	if err != nil {
 		t.Fatal(err)
@@ -178,14 +179,14 @@ func TestUpdateInBrokeredMode(t *testing.T) {
 	if changed.Metadata.ClientName != "Renamed" || changed.ClientSecret != "" {
 		t.Errorf("Update = %+v", changed.Metadata)
 	}
-	if !w.registration(info.ClientID).SecretHash.Matches(credential.Presented(info.ClientSecret)) {
+	if !w.Registration(info.ClientID).SecretHash.Matches(credential.Presented(info.ClientSecret)) {
 		t.Error("the secret has changed")
 	}
-	if got := w.pool.All()[a.CognitoID]; got.Brokered.Name != before.Brokered.Name || len(got.Brokered.Scopes) != 2 {
+	if got := w.Pool.All()[a.CognitoID]; got.Brokered.Name != before.Brokered.Name || len(got.Brokered.Scopes) != 2 {
 		t.Errorf("the app client was changed by PUT: %+v", got.Brokered)
 	}
-	w.recover(w.appClientKey(info.ClientID))
-	if got := strings.Join(w.appClient(a.Key).Scopes, " "); got != "openid mcp/read mcp/write" {
+	w.Recover(w.AppClientKey(info.ClientID))
+	if got := strings.Join(w.AppClient(a.Key).Scopes, " "); got != "openid mcp/read mcp/write" {
 		t.Errorf("scopes of the app client after the janitor came = %q", got)
 	}
 }
@@ -193,57 +194,57 @@ func TestUpdateInBrokeredMode(t *testing.T) {
 // As in direct mode (TestManagementLifeCycle), a PUT that is refused is a use of
 // the token that was sent with it.
 func TestARefusedUpdateInBrokeredModeEndsTheOldToken(t *testing.T) {
-	w := newBrokeredWorld(t)
-	id, first := w.vouched("trusted", confidentialBody)
-	changed, err := w.Update(t.Context(), id, first, update(t, confidentialBody, id))
+	w := world.NewBrokered(t)
+	id, first := w.Vouched("trusted", world.ConfidentialBody)
+	changed, err := w.Update(t.Context(), id, first, world.Update(t, world.ConfidentialBody, id))
 	if err != nil {
 		t.Fatal(err)
 	}
 	second := credential.Presented(changed.RegistrationAccessToken)
-	_, err = w.Update(t.Context(), id, second, update(t, confidentialBody, id, "redirect_uris", []string{"com.example.app:/cb"}))
-	wantCode(t, "refused update", err, dcr.InvalidRedirectURI)
+	_, err = w.Update(t.Context(), id, second, world.Update(t, world.ConfidentialBody, id, "redirect_uris", []string{"com.example.app:/cb"}))
+	world.WantCode(t, "refused update", err, dcr.InvalidRedirectURI)
 	_, err = w.Read(t.Context(), id, first)
-	wantCode(t, "old token after the new one was used for a refused update", err, dcr.InvalidToken)
+	world.WantCode(t, "old token after the new one was used for a refused update", err, dcr.InvalidToken)
 	if _, err := w.Read(t.Context(), id, second); err != nil {
 		t.Errorf("new token: %v", err)
 	}
 }
 
 func TestUpdateInBrokeredModeWhateverFails(t *testing.T) {
-	whateverFails(t, func(t *testing.T, w *brokeredWorld, fault func()) {
-		clientID, rat := w.vouched("trusted", strings.Replace(confidentialBody, `{`, `{"scope":"mcp/read",`, 1))
-		key := w.appClientKey(clientID)
-		w.mustProvision(key)
+	world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
+		clientID, rat := w.Vouched("trusted", strings.Replace(world.ConfidentialBody, `{`, `{"scope":"mcp/read",`, 1))
+		key := w.AppClientKey(clientID)
+		w.MustProvision(key)
 		fault()
-		change := update(t, confidentialBody, clientID, "client_name", "Renamed", "scope", "mcp/read mcp/write")
+		change := world.Update(t, world.ConfidentialBody, clientID, "client_name", "Renamed", "scope", "mcp/read mcp/write")
 		info, err := w.Update(t.Context(), clientID, rat, change)
 		if err != nil {
-			wantCode(t, "Update", err, dcr.Unavailable)
-			w.store.Reset()
-			w.pool.Reset()
+			world.WantCode(t, "Update", err, dcr.Unavailable)
+			w.Store.Reset()
+			w.Pool.Reset()
 			if info, err = w.Update(t.Context(), clientID, rat, change); err != nil {
 				t.Fatalf("Update again, with the same token: %v", err)
 			}
 		}
-		w.recover(key)
+		w.Recover(key)
 		got, err := w.Read(t.Context(), clientID, credential.Presented(info.RegistrationAccessToken))
 		if err != nil || got.Metadata.ClientName != "Renamed" {
 			t.Errorf("Read = %+v, %v", got, err)
 		}
-		if got := strings.Join(w.appClient(key).Scopes, " "); got != "openid mcp/read mcp/write" {
+		if got := strings.Join(w.AppClient(key).Scopes, " "); got != "openid mcp/read mcp/write" {
 			t.Errorf("scopes of the app client = %q", got)
 		}
 	})
 }
 
 func TestDeleteInBrokeredMode(t *testing.T) {
-	w := newBrokeredWorld(t)
-	clientID, rat := w.vouched("trusted", confidentialBody)
-	key := w.appClientKey(clientID)
-	w.mustProvision(key)
-	shared := w.mustProvision(broker.SharedAppClientKey("together"))
-	member, memberRAT := w.vouched("together", strings.Replace(confidentialBody, "client_secret_basic", "none", 1))
-	unused, unusedRAT := w.vouched("trusted", confidentialBody)
+	w := world.NewBrokered(t)
+	clientID, rat := w.Vouched("trusted", world.ConfidentialBody)
+	key := w.AppClientKey(clientID)
+	w.MustProvision(key)
+	shared := w.MustProvision(broker.SharedAppClientKey("together"))
+	member, memberRAT := w.Vouched("together", strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
+	unused, unusedRAT := w.Vouched("trusted", world.ConfidentialBody)
 
 	for id, tok := range map[string]credential.Token{clientID: rat, member: memberRAT, unused: unusedRAT} {
 		if err := w.Delete(t.Context(), id, tok); err != nil {
@@ -252,45 +253,45 @@ func TestDeleteInBrokeredMode(t *testing.T) {
 		if _, err := w.Client(t.Context(), id); !errors.Is(err, broker.ErrNotFound) {
 			t.Errorf("Client after DELETE: %v, want ErrNotFound", err)
 		}
-		wantCode(t, "DELETE again", w.Delete(t.Context(), id, tok), dcr.InvalidToken)
+		world.WantCode(t, "DELETE again", w.Delete(t.Context(), id, tok), dcr.InvalidToken)
 	}
 	if err := w.Provision(t.Context(), key); err == nil {
 		t.Error("an app client was made for a client that is gone")
 	}
-	if n := w.pool.Calls("Delete"); n != 0 {
+	if n := w.Pool.Calls("Delete"); n != 0 {
 		t.Errorf("%d deletions at Cognito by DELETE, want none", n)
 	}
 	if done, err := w.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done.Removed != 1 {
 		t.Errorf("Sweep = %+v, %v, want one removed at once", done, err)
 	}
-	w.recover(shared.Key)
+	w.Recover(shared.Key)
 }
 
 func TestDeleteInBrokeredModeWhateverFails(t *testing.T) {
-	whateverFails(t, func(t *testing.T, w *brokeredWorld, fault func()) {
-		clientID, rat := w.vouched("trusted", confidentialBody)
-		key := w.appClientKey(clientID)
-		w.mustProvision(key)
+	world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
+		clientID, rat := w.Vouched("trusted", world.ConfidentialBody)
+		key := w.AppClientKey(clientID)
+		w.MustProvision(key)
 		fault()
 		err := w.Delete(t.Context(), clientID, rat)
 		if err != nil {
-			wantCode(t, "Delete", err, dcr.Unavailable)
+			world.WantCode(t, "Delete", err, dcr.Unavailable)
 		}
-		w.recover()
+		w.Recover()
 		_, gone := w.Client(t.Context(), clientID)
 		if err == nil && gone == nil {
 			t.Error("the client was told that it is gone, and is not")
 		}
 		if gone == nil {
-			w.mustProvision(key) // it goes on as before
+			w.MustProvision(key) // it goes on as before
 			if err := w.Delete(t.Context(), clientID, rat); err != nil {
 				t.Errorf("Delete again: %v", err)
 			}
-			w.recover()
+			w.Recover()
 		}
-		w.checkConsistent()
-		if left := w.existing(key); len(left) != 0 || len(w.pool.All()) != 0 {
-			t.Errorf("left: %q, %v", left, w.pool.All())
+		w.CheckConsistent()
+		if left := w.Existing(key); len(left) != 0 || len(w.Pool.All()) != 0 {
+			t.Errorf("left: %q, %v", left, w.Pool.All())
 		}
 	})
 }
