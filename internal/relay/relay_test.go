@@ -16,7 +16,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/relay"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	directory "github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -40,7 +40,7 @@ const (
 // secrets must never be in a log.
 var secrets = []string{clientSecret, plusSecret, authCode, verifier, refreshToken, "at0ken", "idt0ken", "rt0ken"}
 
-var _ relay.Clients = (*usecase.Service)(nil)
+var _ relay.Clients = (*directory.Directory)(nil)
 
 // clients are registered clients in memory.
 type clients struct {

@@ -92,6 +92,15 @@ type AppClient struct {
 	Due time.Time
 }
 
+// Mode is the mode in which the app client serves: what to do about its record
+// is for that mode, whatever the deployment's mode is now.
+func (a *AppClient) Mode() Mode {
+	if a.Kind == KindDirect {
+		return ModeDirect
+	}
+	return ModeBrokered
+}
+
 // SecretPurpose is what the secret of an app client is sealed for.
 const SecretPurpose = "app_client"
 

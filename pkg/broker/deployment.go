@@ -12,6 +12,18 @@ const (
 	ModeBrokered Mode = "brokered"
 )
 
+// ByMode has what each of the two modes does. What to do with a record is decided
+// by the record's own mode, since records outlive a change of the deployment's.
+type ByMode[T any] struct{ Direct, Brokered T }
+
+// Of returns what mode m does.
+func (b ByMode[T]) Of(m Mode) T {
+	if m == ModeBrokered {
+		return b.Brokered
+	}
+	return b.Direct
+}
+
 // Deployment is what is fixed about one deployment of the broker.
 type Deployment struct {
 	// ID tells the app clients of this deployment from all others in the pool.

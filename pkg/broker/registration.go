@@ -33,6 +33,9 @@ const (
 	RegistrationRemoved RegistrationState = "removed"
 )
 
+// ClientIDPrefix begins every client id of brokered mode.
+const ClientIDPrefix = "dcr_"
+
 // Registration is the record of one registered client.
 type Registration struct {
 	// ClientID is the client identifier that the client was given (RFC 7591

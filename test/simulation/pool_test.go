@@ -56,7 +56,7 @@ func newPool(t *testing.T, slots cognito.Slots) *pool {
 	})
 	settings := cognito.DefaultSettings()
 	settings.Callback, settings.SignOut = "https://auth.example.com/callback", "https://auth.example.com/signed-out"
-	if p.apps, err = cognito.New(p.api, cognito.Config{Pool: poolID, Deployment: "sim", Settings: settings, Slots: slots}); err != nil {
+	if p.apps, err = cognito.New(p.api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Slots: slots}); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -1,7 +1,6 @@
 package world
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,9 +11,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -32,12 +32,11 @@ var BrokeredScopes = []string{"openid", "mcp/read", "mcp/write"}
 // brokeredWorld is a world in brokered mode, with what makes its app clients.
 type Brokered struct {
 	*World
-	*usecase.Provisioning
 	Keys     *seal.Ring
 	Grants   *fake.Grants
 	Branding bool
 	// maker is what app clients are made by, the pool unless set.
-	Maker broker.AppClientMaker
+	Maker provision.Pool
 	// log is nowhere unless set.
 	Log *slog.Logger
 }
@@ -60,21 +59,14 @@ func NewBrokered(t *testing.T) *Brokered {
 // restart starts new processes, which have nothing in memory.
 func (w *Brokered) Restart() {
 	w.T.Helper()
-	s, err := Assemble(Parts{
-		Mode: broker.ModeBrokered, Store: w.Store, AppClients: w.Pool, Updater: w.Pool, Grants: w.Grants, Keys: w.Ring,
-		Deployment: "test", Issuer: "https://auth.example.com", Now: w.Now, Log: cmp.Or(w.Log, Discard), Policy: w.PolicySource, JWTs: &w.JWTs,
-		Branding: w.Branding,
+	b, err := Assemble(Parts{
+		Mode: broker.ModeBrokered, Store: w.Store, Pool: w.Pool, Maker: w.Maker, Branding: w.Branding, Grants: w.Grants,
+		Keys: w.Ring, JWTs: &w.JWTs, Policy: w.PolicySource, Now: w.Now, Log: w.Log,
 	})
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	p, err := usecase.NewProvisioning(usecase.ProvisioningConfig{
-		Store: w.Store, Maker: w.Maker, Policy: w.PolicySource, Deployment: "test", Keys: w.Ring, Branding: w.Branding, Now: w.Now, Log: cmp.Or(w.Log, Discard),
-	})
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	w.Broker, w.Provisioning = s, p
+	w.Broker = b
 }
 
 func (w *Brokered) Ring(context.Context) (*seal.Ring, error) { return w.Keys, nil }
@@ -210,12 +202,12 @@ func (w *Brokered) Recover(keys ...string) {
 	w.Grants.Reset()
 	w.Restart()
 	w.Wait(5 * time.Minute)
-	done, err := w.Sweep(w.T.Context(), usecase.SweepOptions{})
+	done, err := w.Sweep(w.T.Context(), janitor.Options{})
 	if err != nil || done.Failed > 0 {
 		w.T.Errorf("Sweep = %+v, %v", done, err)
 	}
-	again, err := w.Sweep(w.T.Context(), usecase.SweepOptions{})
-	if err != nil || again != (usecase.Swept{}) {
+	again, err := w.Sweep(w.T.Context(), janitor.Options{})
+	if err != nil || again != (janitor.Report{}) {
 		w.T.Errorf("a second Sweep = %+v, %v, want nothing to do", again, err)
 	}
 	if len(keys) > 0 {
@@ -287,9 +279,9 @@ func (w *Brokered) Standing(clientID string) int {
 	return n
 }
 
-func (w *Brokered) MustSweep() usecase.Swept {
+func (w *Brokered) MustSweep() janitor.Report {
 	w.T.Helper()
-	done, err := w.Sweep(w.T.Context(), usecase.SweepOptions{})
+	done, err := w.Sweep(w.T.Context(), janitor.Options{})
 	if err != nil || done.Failed > 0 || done.Unfinished {
 		w.T.Errorf("Sweep = %+v, %v", done, err)
 	}
@@ -331,7 +323,7 @@ func (w *Brokered) Writes() int {
 func (w *Brokered) Direct() *Broker {
 	w.T.Helper()
 	s, err := Assemble(Parts{
-		Store: w.Store, AppClients: w.Pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.Now, Log: Discard, Policy: w.PolicySource,
+		Store: w.Store, Pool: w.Pool, Now: w.Now, Policy: w.PolicySource,
 	})
 	if err != nil {
 		w.T.Fatal(err)

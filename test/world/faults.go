@@ -10,7 +10,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -204,7 +203,7 @@ func WhateverTheOperatorDoes(t *testing.T, do func(*Brokered, string) error, che
 				}
 				w.Recover()
 				w.CheckConsistent(w.Existing(key)...)
-				check(t, w, id, key, err == nil || errors.Is(err, usecase.ErrLeftToSweep))
+				check(t, w, id, key, err == nil || errors.Is(err, broker.ErrLeftToSweep))
 			})
 		})
 	}

@@ -12,16 +12,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// knownJWTs is a JWTVerifier that knows what each token says; whether a
+// KnownJWTs is a JWTVerifier that knows what each token says; whether a
 // signature is good is tested where they are verified (internal/adapter/issuers).
-type knownJWTs struct {
+type KnownJWTs struct {
 	mu    sync.Mutex
 	Known map[string]*policy.JWT
 	Fails error
 	Asked int
 }
 
-func (k *knownJWTs) Verify(_ context.Context, issuers []policy.Issuer, token string) (*policy.JWT, error) {
+func (k *KnownJWTs) Verify(_ context.Context, issuers []policy.Issuer, token string) (*policy.JWT, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.Asked++
@@ -39,7 +39,7 @@ func (k *knownJWTs) Verify(_ context.Context, issuers []policy.Issuer, token str
 }
 
 // says makes token a JWT with these claims that are verified.
-func (k *knownJWTs) Says(token, issuer string, expires time.Time, claims policy.Claims) credential.Token {
+func (k *KnownJWTs) Says(token, issuer string, expires time.Time, claims policy.Claims) credential.Token {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.Known == nil {

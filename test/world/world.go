@@ -13,8 +13,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -44,9 +44,13 @@ type World struct {
 	ticking bool // the clock goes on by itself, in a synctest bubble
 	began   time.Time
 	policy  *policy.Policy
-	JWTs    knownJWTs
+	JWTs    KnownJWTs
 }
 
+// Day is a day.
+const Day = 24 * time.Hour
+
+// Start is the time at which each world begins.
 var Start = time.Date(2026, 11, 21, 12, 30, 0, 0, time.UTC)
 
 func New(t *testing.T) *World {
@@ -56,7 +60,7 @@ func New(t *testing.T) *World {
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
 	s, err := Assemble(Parts{
-		Store: w.Store, AppClients: w.Pool, Adopter: w.Pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.Now, Log: Discard, JWTs: &w.JWTs,
+		Store: w.Store, Pool: w.Pool, Now: w.Now, JWTs: &w.JWTs,
 		Policy: w.PolicySource,
 	})
 	if err != nil {
@@ -239,12 +243,12 @@ func (w *World) Settle() {
 	w.Store.Reset()
 	w.Pool.Reset()
 	w.Wait(5 * time.Minute)
-	done, err := w.Sweep(w.T.Context(), usecase.SweepOptions{})
+	done, err := w.Sweep(w.T.Context(), janitor.Options{})
 	if err != nil || done.Failed > 0 {
 		w.T.Errorf("Sweep = %+v, %v", done, err)
 	}
-	again, err := w.Sweep(w.T.Context(), usecase.SweepOptions{})
-	if err != nil || again != (usecase.Swept{}) {
+	again, err := w.Sweep(w.T.Context(), janitor.Options{})
+	if err != nil || again != (janitor.Report{}) {
 		w.T.Errorf("a second Sweep = %+v, %v, want nothing to do", again, err)
 	}
 }
@@ -299,7 +303,7 @@ const MachineBody = `{"client_name":"Job","grant_types":["client_credentials"],"
 func (w *World) On(store broker.Store, pool broker.AppClients) *Broker {
 	w.T.Helper()
 	s, err := Assemble(Parts{
-		Store: store, AppClients: pool, Deployment: "test", Issuer: "https://auth.example.com", Now: w.Now, Log: Discard, Policy: w.PolicySource,
+		Store: store, Pool: pool, Now: w.Now, Policy: w.PolicySource,
 	})
 	if err != nil {
 		w.T.Fatal(err)
@@ -348,8 +352,8 @@ func (w *World) HasRegistration(c *LimitedClient) bool {
 func (w *World) WantUntouched(c *LimitedClient) {
 	w.T.Helper()
 	w.Pool.Reset()
-	janitor := w.On(&LaggingStore{Store: w.Store, Keys: []string{c.A.Key}}, w.Pool)
-	if done, err := janitor.Sweep(w.T.Context(), usecase.SweepOptions{}); err != nil || done != (usecase.Swept{}) {
+	sweeper := w.On(&LaggingStore{Store: w.Store, Keys: []string{c.A.Key}}, w.Pool)
+	if done, err := sweeper.Sweep(w.T.Context(), janitor.Options{}); err != nil || done != (janitor.Report{}) {
 		w.T.Errorf("Sweep = %+v, %v, want nothing to do", done, err)
 	}
 	for _, method := range w.Pool.Methods() {
@@ -380,7 +384,7 @@ func (w *World) Exists(id string) bool {
 
 func (w *World) SweepOnce() {
 	w.T.Helper()
-	if done, err := w.Sweep(w.T.Context(), usecase.SweepOptions{}); err != nil || done.Failed > 0 {
+	if done, err := w.Sweep(w.T.Context(), janitor.Options{}); err != nil || done.Failed > 0 {
 		w.T.Errorf("Sweep = %+v, %v", done, err)
 	}
 }

@@ -19,12 +19,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 )
 
 type localBroker struct {
 	handler http.Handler
-	service *usecase.Service
+	janitor *janitor.Janitor
 	store   broker.Store
 }
 
@@ -33,7 +34,11 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
-	service, err := operate.Service(c, sdk, store, issuers.New(nil, time.Now), nil, log)
+	registration, err := registrar.Registrar(c, sdk, store, issuers.New(nil, time.Now), log)
+	if err != nil {
+		return nil, err
+	}
+	useCases, err := operate.New(c, sdk, store, nil, log)
 	if err != nil {
 		return nil, err
 	}
@@ -43,15 +48,15 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	}
 	rt := httpapi.NewRouter(log)
 	wellKnown.Mount(rt)
-	httpapi.RegistrationRoutes(rt, service)
-	b := &localBroker{handler: rt, service: service, store: store}
+	httpapi.RegistrationRoutes(rt, registration)
+	b := &localBroker{handler: rt, janitor: useCases.Janitor, store: store}
 	if c.Mode == broker.ModeDirect {
-		wire.TokenRoutes(rt, c, service)
+		wire.TokenRoutes(rt, c, clients.NewDirect(store, time.Now))
 		return b, nil
 	}
 	// In the cloud this is a function of its own; here the same code is called
 	// through the same port.
-	provisioning, err := registrar.Provisioning(c, sdk, store, log)
+	provisioning, err := registrar.Provisioner(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}
@@ -76,11 +81,11 @@ func (b *localBroker) sweep(ctx context.Context, log *slog.Logger) {
 			return
 		case <-tick.C:
 		}
-		done, err := b.service.Sweep(ctx, usecase.SweepOptions{})
+		done, err := b.janitor.Sweep(ctx, janitor.Options{})
 		if err != nil {
 			log.Error("sweep", "error", err)
 		}
-		if done != (usecase.Swept{}) {
+		if done != (janitor.Report{}) {
 			log.Info("swept", "done", done)
 		}
 	}

@@ -42,7 +42,7 @@ const ClientIDAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01
 // the other mode. Of the errors that are ErrNotFound, broker.ErrPending and broker.ErrRemoved
 // say why. clientID may be anything at all.
 func (c *Directory) Client(ctx context.Context, clientID string) (*broker.Registration, error) {
-	r, err := c.Registration(ctx, clientID)
+	r, err := Registration(ctx, c.store, clientID)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +58,14 @@ func (c *Directory) Client(ctx context.Context, clientID string) (*broker.Regist
 	return nil, broker.ErrNotFound
 }
 
-// registration returns the registration of a client, without troubling the
-// store about what cannot be a client id of Cognito's or ours.
-func (c *Directory) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
+// Registration returns the registration of a client in any mode and state, or
+// ErrNotFound. It does not ask the store about what cannot be a client id of
+// Cognito's or ours. clientID may be anything at all.
+func Registration(ctx context.Context, store broker.Registrations, clientID string) (*broker.Registration, error) {
 	if clientID == "" || len(clientID) > 128 || strings.Trim(clientID, ClientIDAlphabet) != "" {
 		return nil, broker.ErrNotFound
 	}
-	return c.store.Registration(ctx, clientID)
+	return store.Registration(ctx, clientID)
 }
 
 // Touch records that the client of r was used now, unless that was recorded

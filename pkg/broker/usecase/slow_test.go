@@ -1,1 +1,0 @@
-package usecase_test
