@@ -138,6 +138,25 @@ func TestAnAppClientThatSomebodyDeletedIsMadeAgain(t *testing.T) {
 	w.Recover(keys...)
 }
 
+// An app client counts as gone when its record says so, and not before.
+func TestAGoneAppClientThatCouldNotBeRecorded(t *testing.T) {
+	w := world.NewBrokered(t)
+	id, _ := w.Vouched("trusted", world.ConfidentialBody)
+	w.Pool.Drop(w.MustProvision(w.AppClientKey(id)).CognitoID)
+	w.Wait(2 * time.Hour)
+	w.MustSweep() // what else is due
+	w.Pool.Drop(w.MustProvision(w.AppClientKey(id)).CognitoID)
+	w.Wait(2 * time.Hour)
+	w.Store.FailNext("ReplaceAppClient", 1, fake.NotApplied)
+	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Gone != 0 || done.Failed != 1 {
+		t.Errorf("Sweep that could not write = %+v, %v, want none gone and one failed", done, err)
+	}
+	if done := w.MustSweep(); done.Gone != 1 {
+		t.Errorf("Sweep = %+v, want it gone", done)
+	}
+	w.CheckConsistent()
+}
+
 func TestARegistrationOfDirectModeEndsWithItsAppClient(t *testing.T) {
 	w := world.New(t)
 	stays, _ := w.MustRegister(world.PublicBody, world.None)
