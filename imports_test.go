@@ -20,6 +20,13 @@ type rule struct {
 	why string
 }
 
+const (
+	// useCase is what each use case of pkg/broker may import.
+	useCase = "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/broker/clients pkg/broker/grants"
+	// mode is what each mode may import.
+	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor pkg/broker/operator"
+)
+
 // rules are the architecture: a package that no rule covers, or that imports
 // what its rule does not name, fails the test.
 var rules = []rule{
@@ -30,11 +37,15 @@ var rules = []rule{
 	{"pkg/broker/telemetry", "", "a value: what is logged depends on nothing of ours"},
 	{"pkg/broker/policy", "pkg/dcr pkg/broker", "a value: policy judges records, records know no policy"},
 	{"pkg/broker/clients", "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "shared by use cases"},
-	{"pkg/broker/authorization", "pkg/dcr pkg/broker pkg/broker/clients pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry", "a use case: it decides without HTTP, and knows no other use case and no mode"},
+	{"pkg/broker/authorization", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
 	{"pkg/broker/grants", "pkg/broker pkg/broker/seal", "shared by use cases: it ends grants for all of them"},
-	{"pkg/broker/token", "pkg/dcr pkg/broker pkg/broker/clients pkg/broker/grants pkg/broker/credential pkg/broker/seal pkg/broker/telemetry", "a use case knows neither HTTP nor a mode nor another use case"},
-	{"pkg/broker/direct", "pkg/dcr pkg/broker pkg/broker/clients pkg/broker/token pkg/broker/telemetry", "a mode plugs into use cases; it never imports the other mode"},
-	{"pkg/broker/usecase", "pkg/dcr pkg/broker pkg/broker/clients pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry", ""},
+	{"pkg/broker/token", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
+	{"pkg/broker/registration", useCase, "a use case imports no other use case and no mode: the mode plugs into it"},
+	{"pkg/broker/provision", useCase, "a use case imports no other use case and no mode: the mode calls it"},
+	{"pkg/broker/janitor", useCase, "a use case imports no other use case and no mode: both modes plug into it"},
+	{"pkg/broker/operator", useCase, "a use case imports no other use case and no mode: both modes plug into it"},
+	{"pkg/broker/brokered", mode, "a mode imports the use cases into which it plugs, and not the other mode"},
+	{"pkg/broker/direct", mode, "a mode imports the use cases into which it plugs, and not the other mode"},
 	{"pkg/broker", "pkg/dcr pkg/broker/credential pkg/broker/seal pkg/broker/telemetry", "records and ports: they know no policy and no use case"},
 	{"pkg/mcpauth", "internal/adapter/jwt", "MCP servers verify the tokens that the broker verifies"},
 	{"pkg/mcpauth/gosdk", "pkg/mcpauth", "it alone needs the MCP SDK"},

@@ -20,15 +20,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
-	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	inbrokered "github.com/dcr-broker/dcr-broker/pkg/broker/brokered"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -95,15 +96,11 @@ func newBrokered() (*parts, *documents.Keys, error) {
 
 // brokeredRegistrations adds the routes of registration, with now as the clock.
 func (p *parts) brokeredRegistrations(keys *documents.Keys, now func() time.Time) error {
-	service, err := usecase.New(usecase.Config{
-		Mode: broker.ModeBrokered, Store: p.store, Keys: keys.Ring, Issuer: p.config.Issuer, Now: now, Log: p.log,
-		Policy: func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
-	})
+	lifecycle, err := inbrokered.New(inbrokered.Config{Store: p.store, Keys: keys.Ring, Now: now, Log: p.log})
 	if err != nil {
 		return err
 	}
-	register.Mount(p.router, service)
-	return nil
+	return p.registrations(broker.ModeBrokered, lifecycle, direct.NewSwitch(p.store, now, p.log), now)
 }
 
 // registeringFirst returns a broker that does not know any of a batch of
@@ -144,8 +141,8 @@ func authorizing(root string) (d *deployment, client map[string]string, err erro
 	}
 	// Codes and tokens expire in real time.
 	p.store = memory.NewStore(time.Now)
-	provisioning, err := usecase.NewProvisioning(usecase.ProvisioningConfig{
-		Store: p.store, Maker: fake.NewPool(), Deployment: "bench", Keys: keys.Ring, Now: time.Now, Log: p.log,
+	provisioning, err := provision.New(provision.Config{
+		Store: p.store, Pool: fake.NewPool(), Deployment: "bench", Keys: keys.Ring, Now: time.Now, Log: p.log,
 		Policy: func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	endpoint "github.com/dcr-broker/dcr-broker/internal/endpoint/token"
@@ -26,11 +27,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/brokered"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -126,7 +128,7 @@ func partsOf(c *environment.Config) *parts {
 }
 
 // registering returns a function that deploys a broker for registrations.
-func registering(apps func(*parts) (broker.AppClients, error)) func(string) (*deployment, error) {
+func registering(apps func(*parts) (direct.Pool, error)) func(string) (*deployment, error) {
 	return func(string) (*deployment, error) {
 		p, err := newParts()
 		if err != nil {
@@ -136,7 +138,7 @@ func registering(apps func(*parts) (broker.AppClients, error)) func(string) (*de
 		if err != nil {
 			return nil, err
 		}
-		if _, err := p.registrations(a); err != nil {
+		if err := p.directRegistrations(a); err != nil {
 			return nil, err
 		}
 		tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "bench", Profile: "trusted", CreatedBy: "bench"}, p.clock.now())
@@ -150,29 +152,41 @@ func registering(apps func(*parts) (broker.AppClients, error)) func(string) (*de
 	}
 }
 
-func (p *parts) registrations(apps broker.AppClients) (*usecase.Service, error) {
-	service, err := usecase.New(usecase.Config{
-		Store:      p.store,
-		AppClients: apps,
-		Deployment: "bench",
-		Policy:     func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
-		Issuer:     p.config.Issuer,
-		Now:        p.clock.now,
-		Log:        p.log,
+// registrations adds the routes of registration in a mode, where now is the clock.
+func (p *parts) registrations(mode broker.Mode, l registration.Lifecycle, former registration.Deleter, now func() time.Time) error {
+	registrar, err := registration.New(registration.Config{
+		Store:     p.store,
+		Mode:      mode,
+		Lifecycle: l,
+		Former:    former,
+		JWTs:      issuers.New(nil, now),
+		Policy:    func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
+		Issuer:    p.config.Issuer,
+		Now:       now,
+		Log:       p.log,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	register.Mount(p.router, service)
-	return service, nil
+	register.Mount(p.router, registrar)
+	return nil
 }
 
-// inMemory replaces Cognito at the port broker.AppClients.
-func inMemory(*parts) (broker.AppClients, error) { return fake.NewPool(), nil }
+// directRegistrations adds the routes of registration in direct mode.
+func (p *parts) directRegistrations(apps direct.Pool) error {
+	l, err := direct.New(direct.Config{Store: p.store, Pool: apps, Deployment: "bench", Now: p.clock.now, Log: p.log})
+	if err != nil {
+		return err
+	}
+	return p.registrations(broker.ModeDirect, l, brokered.NewSwitch(p.store, p.clock.now, p.log), p.clock.now)
+}
+
+// inMemory replaces Cognito at the port direct.Pool.
+func inMemory(*parts) (direct.Pool, error) { return fake.NewPool(), nil }
 
 // throughSDK replaces Cognito below the AWS SDK, so that the SDK encodes, signs
 // and decodes.
-func throughSDK(p *parts) (broker.AppClients, error) {
+func throughSDK(p *parts) (direct.Pool, error) {
 	var made atomic.Int64
 	api := cip.New(cip.Options{
 		Region: p.config.Region,
@@ -276,7 +290,7 @@ func relaying(client *http.Client) func(string) (*deployment, error) {
 
 // registerClient registers the client that requests tokens.
 func (p *parts) registerClient() (id string, err error) {
-	if _, err := p.registrations(fake.NewPool()); err != nil {
+	if err := p.directRegistrations(fake.NewPool()); err != nil {
 		return "", err
 	}
 	w := httptest.NewRecorder()

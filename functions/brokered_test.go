@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 )
 
 const (
@@ -225,13 +225,13 @@ func TestProvisionThatFails(t *testing.T) {
 }
 
 // janitor runs the janitor as its schedule does.
-func (d *deployment) janitor(t *testing.T) usecase.Swept {
+func (d *deployment) janitor(t *testing.T) janitor.Report {
 	t.Helper()
 	out, err := d.all["janitor"].Invoke(t.Context(), []byte(`{"detail-type":"Scheduled Event"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var done usecase.Swept
+	var done janitor.Report
 	if err := json.Unmarshal(out, &done); err != nil {
 		t.Fatalf("%v in %q", err, out)
 	}

@@ -279,7 +279,7 @@ func (w *world) handlerAnswers(h http.Handler, steps []step) {
 // newBroker returns one router with the handlers of all functions. App clients
 // are provisioned in this process, too.
 func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
-	service, err := registrar.Service(c, sdk, store, issuers.New(nil, time.Now), log)
+	service, err := registrar.Registrar(c, sdk, store, issuers.New(nil, time.Now), log)
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +291,7 @@ func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Log
 	if c.Mode == broker.ModeDirect {
 		return rt, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
 	}
-	provisioning, err := registrar.Provisioning(c, sdk, store, log)
+	provisioning, err := registrar.Provisioner(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 // One run of the janitor, started as by its schedule, does everything that
@@ -41,7 +41,7 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 	d.env["SCOPES"] += " email"
 	d.all["janitor"] = d.function("janitor")
 	done := d.janitor(t)
-	if want := (usecase.Swept{Expired: 1, EndedGrants: 1, Removed: 1, Orphans: 1, Grown: 1}); done != want {
+	if want := (janitor.Report{Expired: 1, EndedGrants: 1, Removed: 1, Orphans: 1, Grown: 1}); done != want {
 		t.Errorf("the janitor did %+v, want %+v", done, want)
 	}
 
@@ -50,7 +50,7 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 	if names := d.appClients(); len(names) != 1 || strings.HasPrefix(names[0], orphan) {
 		t.Errorf("app clients are %q, want only that of the open profile", names)
 	}
-	if done := d.janitor(t); done != (usecase.Swept{}) {
+	if done := d.janitor(t); done != (janitor.Report{}) {
 		t.Errorf("the next run did %+v, want nothing", done)
 	}
 	for _, function := range []string{"provision", "janitor", "local"} {
@@ -82,7 +82,7 @@ func TestJanitorOfDirectMode(t *testing.T) {
 	}
 	d.setPolicy(policyWith(t, `{"open":{"lifetimes":{"absolute":"1d"}}}`))
 	done := d.janitor(t)
-	if want := (usecase.Swept{Expired: 1, Removed: 1, Orphans: 1, Restored: 1}); done != want {
+	if want := (janitor.Report{Expired: 1, Removed: 1, Orphans: 1, Restored: 1}); done != want {
 		t.Errorf("the janitor did %+v, want %+v", done, want)
 	}
 	d.call("GET", "/register/"+expired.id, nil, "Bearer "+expired.management, http.StatusUnauthorized)

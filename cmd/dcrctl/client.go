@@ -295,7 +295,7 @@ func (c *clientApproveCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	return c.each(op, "approved", func(id string) (*broker.Registration, error) { return d.service.Approve(ctx, id, d.caller) })
+	return c.each(op, "approved", func(id string) (*broker.Registration, error) { return d.Operator.Approve(ctx, id, d.caller) })
 }
 
 type clientEnableCmd struct{ clientIDs }
@@ -305,7 +305,7 @@ func (c *clientEnableCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	return c.each(op, "enabled", func(id string) (*broker.Registration, error) { return d.service.Enable(ctx, id, d.caller) })
+	return c.each(op, "enabled", func(id string) (*broker.Registration, error) { return d.Operator.Enable(ctx, id, d.caller) })
 }
 
 type clientDisableCmd struct {
@@ -321,7 +321,7 @@ func (c *clientDisableCmd) Run(ctx context.Context, op *operator) error {
 	if err := c.confirm(ctx, op, d, c.confirmation, "Disable these clients and end their grants?"); err != nil {
 		return err
 	}
-	return c.each(op, "disabled", func(id string) (*broker.Registration, error) { return d.service.Disable(ctx, id, d.caller) })
+	return c.each(op, "disabled", func(id string) (*broker.Registration, error) { return d.Operator.Disable(ctx, id, d.caller) })
 }
 
 type clientDeleteCmd struct {
@@ -337,5 +337,5 @@ func (c *clientDeleteCmd) Run(ctx context.Context, op *operator) error {
 	if err := c.confirm(ctx, op, d, c.confirmation, "Delete these clients permanently? Their ids stay refused."); err != nil {
 		return err
 	}
-	return c.each(op, "deleted", func(id string) (*broker.Registration, error) { return d.service.DeleteClient(ctx, id, d.caller) })
+	return c.each(op, "deleted", func(id string) (*broker.Registration, error) { return d.Operator.Delete(ctx, id, d.caller) })
 }

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
 )
 
 type clientAdoptCmd struct {
@@ -21,10 +22,13 @@ func (c *clientAdoptCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if err := d.hasProfile(ctx, op, c.Profile); err != nil {
+	if _, err := d.profile(ctx, op, c.Profile); err != nil {
 		return err
 	}
-	plan, err := d.service.PlanAdoption(ctx, c.ID, c.Profile)
+	if d.Adopter == nil {
+		return errors.New("app clients are adopted in direct mode only; in brokered mode a client can be registered ahead")
+	}
+	plan, err := d.Adopter.Plan(ctx, c.ID, c.Profile)
 	if err != nil {
 		return err
 	}
@@ -36,7 +40,7 @@ func (c *clientAdoptCmd) Run(ctx context.Context, op *operator) error {
 	}
 	// If this were interrupted after the token is stored, the token would be
 	// lost.
-	info, err := d.service.Adopt(context.WithoutCancel(ctx), c.ID, c.Profile, d.caller)
+	info, err := d.Adopter.Adopt(context.WithoutCancel(ctx), c.ID, c.Profile, d.caller)
 	if err != nil {
 		return err
 	}
@@ -50,7 +54,7 @@ func (c *clientAdoptCmd) Run(ctx context.Context, op *operator) error {
 }
 
 // adoptionPlan returns the text that describes plan to the operator.
-func adoptionPlan(d *deployment, plan *usecase.Adoption) string {
+func adoptionPlan(d *deployment, plan *direct.Adoption) string {
 	a, m := plan.AppClient, plan.AppClient.Metadata
 	text := []string{
 		fmt.Sprintf("App client %s (%s) of %s becomes a client of profile %s:", a.ID, plain(a.Name), d.config.UserPoolID, plan.Profile),

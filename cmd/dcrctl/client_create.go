@@ -9,7 +9,8 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	ahead "github.com/dcr-broker/dcr-broker/pkg/broker/operator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -35,12 +36,12 @@ func (c *clientCreateCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if err := d.hasProfile(ctx, op, c.Profile); err != nil {
+	if _, err := d.profile(ctx, op, c.Profile); err != nil {
 		return err
 	}
 	// If this were interrupted after the secret is stored, the secret would be
 	// lost.
-	info, err := d.service.CreateClient(context.WithoutCancel(ctx), usecase.NewClient{Profile: c.Profile, ID: c.ID, Metadata: m, By: d.caller})
+	info, err := d.Operator.Create(context.WithoutCancel(ctx), ahead.NewClient{Profile: c.Profile, ID: c.ID, Metadata: m, By: d.caller})
 	if errors.Is(err, broker.ErrExists) {
 		return fmt.Errorf("client %s exists, or has been deleted: %w", c.ID, err)
 	}
@@ -87,13 +88,14 @@ func readFile(op *operator, name string) ([]byte, error) {
 }
 
 // hasProfile returns an error if the policy in force has no such profile.
-func (d *deployment) hasProfile(ctx context.Context, op *operator, name string) error {
+func (d *deployment) profile(ctx context.Context, op *operator, name string) (*policy.Profile, error) {
 	p, err := d.policy(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, ok := p.Profile(name); !ok {
-		return fmt.Errorf("no profile %q in the policy; it has %s: %w", name, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
+	profile, ok := p.Profile(name)
+	if !ok {
+		return nil, fmt.Errorf("no profile %q in the policy; it has %s: %w", name, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
 	}
-	return nil
+	return profile, nil
 }

@@ -182,7 +182,7 @@ func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment
 		if err := c.confirmf(ctx, op, "End %s of client %s?", plural(n, "grant", "grants"), c.Client); err != nil {
 			return nil, err
 		}
-		n, err = d.service.EndGrantsOfClient(ctx, c.Client, d.caller)
+		n, err = d.Operator.EndGrantsOfClient(ctx, c.Client, d.caller)
 		return []revocation{{Client: c.Client, Ended: n}}, err
 	}
 	if c.User != "" {
@@ -203,7 +203,7 @@ func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment
 	var rows []revocation
 	var errs []error
 	for _, id := range c.IDs {
-		if err := d.service.EndGrant(ctx, id, d.caller); err != nil {
+		if err := d.Operator.EndGrant(ctx, id, d.caller); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -243,6 +243,6 @@ func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *depl
 	if err := c.confirmf(ctx, op, "End %s of user %s (%s)?", plural(subs[sub], "grant", "grants"), sub, plain(c.User)); err != nil {
 		return nil, err
 	}
-	n, err := d.service.EndGrantsOfUser(ctx, sub, d.caller)
+	n, err := d.Operator.EndGrantsOfUser(ctx, sub, d.caller)
 	return []revocation{{User: sub, Ended: n}}, err
 }

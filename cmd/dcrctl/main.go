@@ -23,7 +23,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	kongcompletion "github.com/jotaen/kong-completion"
 )
 
@@ -142,7 +141,7 @@ func (op *operator) exitCode(ctx context.Context, err error) int {
 		return wrongUsage
 	}
 	fmt.Fprintln(op.errs, "dcrctl:", text)
-	left := errors.Is(err, usecase.ErrLeftToSweep)
+	left := errors.Is(err, broker.ErrLeftToSweep)
 	switch _, usage := errors.AsType[*usageError](err); {
 	case usage:
 		return wrongUsage

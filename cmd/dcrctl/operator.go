@@ -19,7 +19,6 @@ import (
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 // operator has what every command needs: input and output, the environment, the
@@ -82,10 +81,10 @@ func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) 
 // deployment is the deployment that the environment describes, for commands that
 // change clients or the user pool.
 type deployment struct {
-	config  *settings.Config
-	sdk     aws.Config
-	store   *dynamo.Store
-	service *usecase.Service
+	*operate.UseCases
+	config *settings.Config
+	sdk    aws.Config
+	store  *dynamo.Store
 	// caller is the operator's name in audit events and records.
 	caller string
 	log    *slog.Logger
@@ -106,11 +105,11 @@ func (op *operator) deployment(ctx context.Context) (*deployment, error) {
 		return nil, err
 	}
 	store := wire.Store(c, sdk)
-	service, err := operate.Service(c, sdk, store, nil, nil, log)
+	useCases, err := operate.New(c, sdk, store, nil, log)
 	if err != nil {
 		return nil, &environmentError{err}
 	}
-	return &deployment{config: c, sdk: sdk, store: store, service: service, caller: op.caller(ctx, sdk), log: log}, nil
+	return &deployment{UseCases: useCases, config: c, sdk: sdk, store: store, caller: op.caller(ctx, sdk), log: log}, nil
 }
 
 // caller returns the operator's name: the ARN that STS returns, which needs no

@@ -42,10 +42,11 @@ func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 	if d.config.Mode != broker.ModeBrokered {
 		return errors.New("profiles have app clients in brokered mode only; set AUTHORIZATION=brokered")
 	}
-	if err := d.hasProfile(ctx, op, c.Profile); err != nil {
+	profile, err := d.profile(ctx, op, c.Profile)
+	if err != nil {
 		return err
 	}
-	updated, err := d.service.ApplyProfile(ctx, c.Profile, d.caller)
+	updated, err := d.Maintainer.ApplyProfile(ctx, profile, d.caller)
 	if err != nil {
 		return fmt.Errorf("%s updated: %w", plural(updated, "app client", "app clients"), err)
 	}
@@ -79,7 +80,7 @@ func (c *profileApplyCmd) sharedAppClient(ctx context.Context, d *deployment) (s
 	if profile, ok := p.Profile(c.Profile); !ok || profile.AppClient() != policy.SharedAppClient {
 		return "", nil
 	}
-	provisioning, err := registrar.Provisioning(d.config, d.sdk, d.store, d.log)
+	provisioning, err := registrar.Provisioner(d.config, d.sdk, d.store, d.log)
 	if err != nil {
 		return "", err
 	}

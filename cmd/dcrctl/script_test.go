@@ -31,11 +31,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
+	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
@@ -201,9 +204,9 @@ func deploymentOf(ts *testscript.TestScript) *deployment {
 	sdk, err := awsconfig.LoadDefaultConfig(context.Background(), awsconfig.WithRegion("us-east-1"))
 	ts.Check(err)
 	store := wire.Store(c, sdk)
-	service, err := operate.Service(c, sdk, store, nil, nil, slog.New(slog.DiscardHandler))
+	useCases, err := operate.New(c, sdk, store, nil, slog.New(slog.DiscardHandler))
 	ts.Check(err)
-	return &deployment{config: c, sdk: sdk, store: store, service: service}
+	return &deployment{UseCases: useCases, config: c, sdk: sdk, store: store}
 }
 
 // getenv returns the script's environment, with absolute paths, since the process
@@ -281,7 +284,9 @@ func register(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(d.store.CreateInitialAccessToken(context.Background(), rec))
 		ts.Setenv("TOKEN_ID", rec.ID)
 	}
-	info, err := d.service.Register(context.Background(), req, tok)
+	g, err := registrar.Registrar(d.config, d.sdk, d.store, issuers.New(nil, time.Now), slog.New(slog.DiscardHandler))
+	ts.Check(err)
+	info, err := g.Register(context.Background(), req, tok)
 	ts.Check(err)
 	ts.Setenv("CLIENT", info.ClientID)
 }
@@ -291,7 +296,7 @@ func touch(ts *testscript.TestScript, _ bool, args []string) {
 	d := deploymentOf(ts)
 	r, err := d.store.Registration(context.Background(), args[0])
 	ts.Check(err)
-	ts.Check(d.service.Touch(context.Background(), r))
+	ts.Check(clients.New(broker.ModeBrokered, d.store, time.Now).Touch(context.Background(), r))
 }
 
 // grant ID CLIENT SUB EMAIL: stores a grant.

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 )
 
 type sweepCmd struct {
@@ -21,20 +21,20 @@ type sweepCmd struct {
 // sweepResult is what a sweep has done, or would do, as JSON.
 type sweepResult struct {
 	DryRun bool `json:"dry_run"`
-	usecase.Swept
+	janitor.Report
 	// Steps are the steps that were begun, in order.
-	Steps []usecase.SweepStep `json:"steps"`
+	Steps []janitor.Step `json:"steps"`
 }
 
 // stepText describes what a step does.
-var stepText = map[usecase.SweepAction]string{
-	usecase.SweepFinish:    "finish or undo a change that was interrupted",
-	usecase.SweepLook:      "check whether the app client is needed and has its scopes",
-	usecase.SweepGrow:      "add the scopes of its profile to the shared app client",
-	usecase.SweepEndGrants: "end the grants of a client that was disabled or deleted",
-	usecase.SweepExpire:    "remove a client whose lifetime has ended",
-	usecase.SweepOrphan:    "delete an app client of this deployment that has no record",
-	usecase.SweepGone:      "forget an app client that does not exist any more",
+var stepText = map[janitor.Action]string{
+	janitor.ActionFinish:    "finish or undo a change that was interrupted",
+	janitor.ActionLook:      "check whether the app client is needed and has its scopes",
+	janitor.ActionGrow:      "add the scopes of its profile to the shared app client",
+	janitor.ActionEndGrants: "end the grants of a client that was disabled or deleted",
+	janitor.ActionExpire:    "remove a client whose lifetime has ended",
+	janitor.ActionOrphan:    "delete an app client of this deployment that has no record",
+	janitor.ActionGone:      "forget an app client that does not exist any more",
 }
 
 func (c *sweepCmd) Run(ctx context.Context, op *operator) error {
@@ -58,15 +58,15 @@ func (c *sweepCmd) Run(ctx context.Context, op *operator) error {
 }
 
 func (c *sweepCmd) sweep(ctx context.Context, op *operator, d *deployment, dry bool) (sweepResult, error) {
-	result := sweepResult{DryRun: dry, Steps: []usecase.SweepStep{}}
+	result := sweepResult{DryRun: dry, Steps: []janitor.Step{}}
 	progress := op.progress()
 	defer progress.end()
 	var err error
-	result.Swept, err = d.service.Sweep(ctx, usecase.SweepOptions{DryRun: dry, AcceptMany: c.AcceptMany, Report: func(x usecase.SweepStep) {
+	result.Report, err = d.Janitor.Sweep(ctx, janitor.Options{DryRun: dry, AcceptMany: c.AcceptMany, OnStep: func(x janitor.Step) {
 		result.Steps = append(result.Steps, x)
 		progress.updatef("%d: %s %s", len(result.Steps), x.Action, x.ClientID+x.CognitoID)
 	}})
-	if errors.Is(err, usecase.ErrForeignTable) {
+	if errors.Is(err, janitor.ErrForeignTable) {
 		err = fmt.Errorf("%w\nNothing was changed. If this is the right table, accept it with dcrctl sweep --accept-table; see docs/operations.md, The table is lost", err)
 	}
 	return result, err
@@ -77,7 +77,7 @@ func (c *sweepCmd) sweep(ctx context.Context, op *operator, d *deployment, dry b
 func (c *sweepCmd) confirmPlan(ctx context.Context, op *operator, d *deployment) error {
 	plan, err := c.sweep(ctx, op, d, true)
 	// ErrTooMany concerns some steps only; the sweep does the others.
-	if err != nil && !errors.Is(err, usecase.ErrTooMany) {
+	if err != nil && !errors.Is(err, janitor.ErrTooMany) {
 		return err
 	}
 	if len(plan.Steps) == 0 {
@@ -88,7 +88,7 @@ func (c *sweepCmd) confirmPlan(ctx context.Context, op *operator, d *deployment)
 			return err
 		}
 	}
-	counts := make(map[usecase.SweepAction]int)
+	counts := make(map[janitor.Action]int)
 	for _, x := range plan.Steps {
 		counts[x.Action]++
 	}
@@ -117,11 +117,11 @@ func (s sweepResult) print(op *operator, failure error) error {
 		return op.writeJSON([]sweepResult{s})
 	}
 	if s.DryRun {
-		err := emit(op, s.Steps, "Nothing is due.", []column[usecase.SweepStep]{
-			{"STEP", func(x usecase.SweepStep) string { return string(x.Action) }},
-			{"CLIENT", func(x usecase.SweepStep) string { return x.ClientID }},
-			{"APP CLIENT", func(x usecase.SweepStep) string { return x.CognitoID }},
-			{"WHAT", func(x usecase.SweepStep) string { return stepText[x.Action] }},
+		err := emit(op, s.Steps, "Nothing is due.", []column[janitor.Step]{
+			{"STEP", func(x janitor.Step) string { return string(x.Action) }},
+			{"CLIENT", func(x janitor.Step) string { return x.ClientID }},
+			{"APP CLIENT", func(x janitor.Step) string { return x.CognitoID }},
+			{"WHAT", func(x janitor.Step) string { return stepText[x.Action] }},
 		})
 		if failure == nil {
 			op.infof("Nothing was changed.")
@@ -158,7 +158,7 @@ Is this the right table?`, d.config.Table, d.config.DeploymentID, d.config.UserP
 	if err != nil {
 		return err
 	}
-	if err := d.service.AcceptTable(ctx, d.caller); err != nil {
+	if err := d.Operator.AcceptTable(ctx, d.caller); err != nil {
 		return err
 	}
 	if op.json {

@@ -1,6 +1,6 @@
 // Command janitor is the Lambda function that a schedule runs every hour, in both
 // modes. It finishes or undoes changes that were interrupted, and removes clients
-// whose lifetime has ended; see usecase.Service.Sweep. environment.AppClients reads its
+// whose lifetime has ended; see janitor.Janitor.Sweep. environment.AppClients reads its
 // environment.
 package main
 
@@ -15,19 +15,19 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 )
 
 func main() {
-	run, err := janitor()
+	run, err := handler()
 	if err != nil {
 		lambdahttp.Fail(err)
 	}
 	lambda.Start(run)
 }
 
-// janitor returns the handler of the schedule's events. It ignores their content.
-func janitor() (func(context.Context) (usecase.Swept, error), error) {
+// handler returns the handler of the schedule's events. It ignores their content.
+func handler() (func(context.Context) (janitor.Report, error), error) {
 	c, err := environment.AppClients(os.Getenv)
 	if err != nil {
 		return nil, err
@@ -36,13 +36,13 @@ func janitor() (func(context.Context) (usecase.Swept, error), error) {
 	slog.SetDefault(log)
 	log.Info("started", "version", environment.Version())
 	sdk := awssdk.Config(c.Region)
-	service, err := operate.Service(c, sdk, wire.Store(c, sdk), nil, nil, log)
+	u, err := operate.New(c, sdk, wire.Store(c, sdk), nil, log)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) (usecase.Swept, error) {
+	return func(ctx context.Context) (janitor.Report, error) {
 		ctx, end := lambdahttp.BeginInvocation(ctx, log, "swept")
-		done, err := service.Sweep(ctx, usecase.SweepOptions{})
+		done, err := u.Janitor.Sweep(ctx, janitor.Options{})
 		end(err, slog.Any("done", done))
 		return done, err
 	}, nil

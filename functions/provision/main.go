@@ -43,7 +43,7 @@ func provisioner() (broker.Provisioner, error) {
 	slog.SetDefault(log)
 	log.Info("started", "version", environment.Version())
 	sdk := awssdk.Config(c.Region)
-	p, err := registrar.Provisioning(c, sdk, wire.Store(c, sdk), log)
+	p, err := registrar.Provisioner(c, sdk, wire.Store(c, sdk), log)
 	if err != nil {
 		return nil, err
 	}

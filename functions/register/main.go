@@ -39,11 +39,11 @@ func handler() (http.Handler, error) {
 	log.Info("started", "version", environment.Version())
 
 	sdk := awssdk.Config(c.Region)
-	service, err := registrar.Service(c, sdk, wire.Store(c, sdk), issuers.New(nil, time.Now), log)
+	clients, err := registrar.Registrar(c, sdk, wire.Store(c, sdk), issuers.New(nil, time.Now), log)
 	if err != nil {
 		return nil, err
 	}
 	rt := httpapi.NewRouter(log)
-	register.Mount(rt, service)
+	register.Mount(rt, clients)
 	return rt, nil
 }

@@ -101,6 +101,15 @@ type AppClient struct {
 	Due time.Time
 }
 
+// Mode returns the mode in which the app client serves. That mode decides about
+// its record, whatever the deployment's mode is now.
+func (a *AppClient) Mode() Mode {
+	if a.Kind == KindDirect {
+		return ModeDirect
+	}
+	return ModeBrokered
+}
+
 // SecretPurpose is the purpose for which AppClient.Secret is sealed.
 const SecretPurpose = "app_client"
 

@@ -126,6 +126,13 @@ func (t AuditTrail) Made(ctx context.Context, by telemetry.Actor, a *AppClient, 
 	t.AppClient(ctx, telemetry.AppClientCreated, by, a, cognitoID)
 }
 
+// Removed counts an app client that was removed, and writes its line. a is the
+// record that has, or had, it.
+func (t AuditTrail) Removed(ctx context.Context, by telemetry.Actor, a *AppClient, cognitoID string) {
+	telemetry.Count(ctx, telemetry.AppClientsGone, 1)
+	t.AppClient(ctx, telemetry.AppClientRemoved, by, a, cognitoID)
+}
+
 // NoteClient adds the client and its profile to the log line of the request.
 func NoteClient(ctx context.Context, r *Registration) {
 	telemetry.Note(ctx, telemetry.ClientID, r.ClientID)

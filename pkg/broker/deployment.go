@@ -12,6 +12,18 @@ const (
 	ModeBrokered Mode = "brokered"
 )
 
+// ByMode has a value for each mode. A use case picks by the mode of a record,
+// since records outlive a change of the deployment's mode.
+type ByMode[T any] struct{ Direct, Brokered T }
+
+// Of returns the value for mode m.
+func (b ByMode[T]) Of(m Mode) T {
+	if m == ModeBrokered {
+		return b.Brokered
+	}
+	return b.Direct
+}
+
 // Deployment is the part of a deployment's settings that use cases know.
 type Deployment struct {
 	// ID distinguishes the app clients of this deployment from all others in

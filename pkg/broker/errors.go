@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -73,6 +74,21 @@ func (e *Refusal) Unwrap() []error { return []error{e.answer(), e.Cause} }
 
 func (e *Refusal) answer() *dcr.Error {
 	return &dcr.Error{Code: e.Code, Description: e.Description, RetryAfter: e.RetryAfter}
+}
+
+// ErrLeftToSweep means that a change is made, and holds, and that the next sweep
+// does what follows from it and could not be done now.
+var ErrLeftToSweep = errors.New("the rest is left to the next sweep")
+
+// A StateError means that a client is in a state in which a change is not
+// possible.
+type StateError struct {
+	ClientID string
+	State    RegistrationState
+}
+
+func (e *StateError) Error() string {
+	return fmt.Sprintf("client %s is %s", e.ClientID, e.State)
 }
 
 const (

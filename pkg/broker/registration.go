@@ -36,6 +36,9 @@ const (
 	RegistrationRemoved RegistrationState = "removed"
 )
 
+// ClientIDPrefix begins every client id of brokered mode.
+const ClientIDPrefix = "dcr_"
+
 // Registration is the record of one registered client.
 type Registration struct {
 	// ClientID is the client identifier (RFC 7591 §3.2.1). In direct mode it is

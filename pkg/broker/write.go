@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
 // Seconds returns t in UTC without fractions of a second, as records have it.
@@ -85,4 +88,18 @@ func ChangeAppClient(ctx context.Context, store AppClientRecords, key string, ch
 		}
 	}
 	return fmt.Errorf("replace app client %s: %w", key, ErrConflict)
+}
+
+// Tombstone makes r the record of a client that was removed.
+func (r *Registration) Tombstone(now time.Time) {
+	r.State, r.Due, r.ExpiresAt = RegistrationRemoved, Seconds(now), time.Time{}
+	r.AccessTokens, r.SecretHash = AccessTokens{}, credential.Hash{}
+}
+
+// LogUnfinished logs an error after which the janitor has to finish what was
+// begun with an app client. It ignores nil.
+func LogUnfinished(ctx context.Context, log *slog.Logger, key string, err error) {
+	if err != nil {
+		log.WarnContext(ctx, "app client left to reconcile", "app_client", key, "error", err)
+	}
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -308,9 +308,9 @@ func (w *world) sweeps() {
 	run := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 		defer cancel()
-		done, err := w.Sweep(ctx, usecase.SweepOptions{})
+		done, err := w.Sweep(ctx, janitor.Options{})
 		w.add(done)
-		if errors.Is(err, usecase.ErrForeignTable) || errors.Is(err, usecase.ErrTooMany) {
+		if errors.Is(err, janitor.ErrForeignTable) || errors.Is(err, janitor.ErrTooMany) {
 			w.t.Errorf("%s: Sweep: %v", w.now(), err)
 		}
 		return err

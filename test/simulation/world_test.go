@@ -11,10 +11,11 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
 
 // stores are two stores with the same records.
@@ -25,8 +26,7 @@ type stores struct {
 
 // world has the use cases, on a store and a local Cognito that fail at random.
 type world struct {
-	*usecase.Service
-	*usecase.Provisioning
+	*kit.Broker
 	t       *testing.T
 	rnd     *rand.Rand
 	inner   broker.Store // of this test, without faults
@@ -35,7 +35,7 @@ type world struct {
 	policy  *policy.Policy
 	iat     credential.Token
 	members []*member
-	total   usecase.Swept
+	total   janitor.Report
 	count   struct{ registered, used, faults int }
 
 	mu     sync.Mutex // guards rnd and the fields below, which concurrent sweeps use
@@ -57,15 +57,8 @@ func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 	w.cognito = newPool(t, s.inner)
 	inForce := func(context.Context) (*policy.Policy, error) { return w.policy, nil }
 	ring := func(context.Context) (*seal.Ring, error) { return keys, nil }
-	w.Service, err = usecase.New(usecase.Config{
-		Mode: broker.ModeBrokered, Store: s.faulty, AppClients: w.cognito, Updater: w.cognito, Grants: w.grants, Deployment: "sim",
-		Keys: ring, Policy: inForce, Issuer: "https://auth.example.com", Now: time.Now, Log: discard,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Provisioning, err = usecase.NewProvisioning(usecase.ProvisioningConfig{
-		Store: s.faulty, Maker: w.cognito, Policy: inForce, Deployment: "sim", Keys: ring, Now: time.Now, Log: discard,
+	w.Broker, err = kit.Assemble(kit.Parts{
+		Mode: broker.ModeBrokered, Store: s.faulty, Pool: w.cognito, Grants: w.grants, Keys: ring, Policy: inForce, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -143,19 +136,10 @@ func (w *world) grant(r *broker.Registration) {
 	w.grants.Add(fake.Grant{ID: credential.NewID(), ClientID: r.ClientID, Generation: r.Generation, Sub: "ann"})
 }
 
-func (w *world) add(s usecase.Swept) {
+func (w *world) add(s janitor.Report) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := &w.total
-	t.Completed += s.Completed
-	t.Restored += s.Restored
-	t.Removed += s.Removed
-	t.Grown += s.Grown
-	t.Expired += s.Expired
-	t.EndedGrants += s.EndedGrants
-	t.Orphans += s.Orphans
-	t.Gone += s.Gone
-	t.Failed += s.Failed
+	w.total.Add(s)
 }
 
 // settle runs sweeps without faults, and checks that they finish all pending
@@ -164,7 +148,7 @@ func (w *world) settle() {
 	w.faulty = false
 	for range 3 {
 		time.Sleep(time.Hour)
-		if done, err := w.Sweep(w.t.Context(), usecase.SweepOptions{}); err != nil || done.Failed > 0 || done.Unfinished {
+		if done, err := w.Sweep(w.t.Context(), janitor.Options{}); err != nil || done.Failed > 0 || done.Unfinished {
 			w.t.Errorf("Sweep without faults = %+v, %v", done, err)
 		}
 	}

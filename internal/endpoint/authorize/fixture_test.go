@@ -30,8 +30,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -167,8 +167,8 @@ func (w *world) openFlow(s setup) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provisioning, err := usecase.NewProvisioning(usecase.ProvisioningConfig{
-		Store: w.store, Maker: apps, Deployment: "test", Policy: inForce, Branding: s.login == 2, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
+	provisioning, err := provision.New(provision.Config{
+		Store: w.store, Pool: apps, Deployment: "test", Policy: inForce, Branding: s.login == 2, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Keys: func(context.Context) (*seal.Ring, error) { return w.keys, nil },
 	})
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
 // stack is the endpoint behind a real connection, with its use case, a pool in
@@ -60,8 +60,8 @@ func newStack(t *testing.T) *stack {
 	}
 	s := &stack{t: t, store: fake.NewStore(memory.NewStore(time.Now)), pool: fake.NewPool(), log: new(lockedBuffer)}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	service, err := usecase.New(usecase.Config{
-		Store: s.store, AppClients: s.pool, Deployment: "test", Issuer: "https://auth.example.com", Now: time.Now, Log: log,
+	b, err := world.Assemble(world.Parts{
+		Store: s.store, Pool: s.pool, Now: time.Now, Log: log,
 		Policy: func(context.Context) (*policy.Policy, error) { return p, nil },
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ func newStack(t *testing.T) *stack {
 	}
 	s.iat = tok.Reveal()
 	rt := httpapi.NewRouter(log)
-	register.Mount(rt, service)
+	register.Mount(rt, b.Registrar)
 	srv := httptest.NewServer(rt)
 	t.Cleanup(srv.Close)
 	s.url = srv.URL

@@ -20,12 +20,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 )
 
 type localBroker struct {
 	handler http.Handler
-	service *usecase.Service
+	janitor *janitor.Janitor
 	store   broker.Store
 }
 
@@ -34,7 +34,11 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
-	service, err := operate.Service(c, sdk, store, issuers.New(nil, time.Now), nil, log)
+	registration, err := registrar.Registrar(c, sdk, store, issuers.New(nil, time.Now), log)
+	if err != nil {
+		return nil, err
+	}
+	useCases, err := operate.New(c, sdk, store, nil, log)
 	if err != nil {
 		return nil, err
 	}
@@ -42,14 +46,14 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	if err := metadata.Routes(rt, c, log); err != nil {
 		return nil, err
 	}
-	register.Mount(rt, service)
-	b := &localBroker{handler: rt, service: service, store: store}
+	register.Mount(rt, registration)
+	b := &localBroker{handler: rt, janitor: useCases.Janitor, store: store}
 	if c.Mode == broker.ModeDirect {
 		return b, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
 	}
 	// In the cloud this is a function of its own; here the same code is called
 	// through the same port.
-	provisioning, err := registrar.Provisioning(c, sdk, store, log)
+	provisioning, err := registrar.Provisioner(c, sdk, store, log)
 	if err != nil {
 		return nil, err
 	}
@@ -75,11 +79,11 @@ func (b *localBroker) sweep(ctx context.Context, log *slog.Logger) {
 			return
 		case <-tick.C:
 		}
-		done, err := b.service.Sweep(ctx, usecase.SweepOptions{})
+		done, err := b.janitor.Sweep(ctx, janitor.Options{})
 		if err != nil {
 			log.Error("sweep", "error", err)
 		}
-		if done != (usecase.Swept{}) {
+		if done != (janitor.Report{}) {
 			log.Info("swept", "done", done)
 		}
 	}

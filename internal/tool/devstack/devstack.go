@@ -24,8 +24,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
 // The users of the local Cognito. The second is for trying a sign-in while
@@ -166,7 +166,7 @@ func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Grant) (
 // finishes pending work at Cognito, such as removing the app clients of deleted
 // clients.
 func (s *Stack) Sweep(ctx context.Context) error {
-	_, err := s.broker.service.Sweep(ctx, usecase.SweepOptions{})
+	_, err := s.broker.janitor.Sweep(ctx, janitor.Options{})
 	return err
 }
 

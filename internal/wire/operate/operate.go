@@ -15,9 +15,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/brokered"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/operator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 )
 
 // Store holds registrations, app clients and grants.
@@ -26,18 +29,61 @@ type Store interface {
 	broker.GrantStore
 }
 
-// Service returns the use cases. c is what environment.AppClients has read, at least;
-// jwts is nil for who registers nobody through them, and client nil for
-// http.DefaultTransport.
-func Service(c *environment.Config, sdk aws.Config, store Store, jwts policy.JWTVerifier, client *http.Client, log *slog.Logger) (*usecase.Service, error) {
-	if c.Mode == broker.ModeDirect {
-		return registrar.Operating(c, sdk, store, nil, jwts, log)
-	}
-	e, err := newEnder(c, sdk, store, client, log)
+// UseCases are those of the janitor and of operators.
+type UseCases struct {
+	Janitor  *janitor.Janitor
+	Operator *operator.Operator
+	// Maintainer changes the app clients of brokered mode.
+	Maintainer *provision.Maintainer
+	// Adopter is nil in brokered mode, where no app client can be adopted.
+	Adopter *direct.Adopter
+}
+
+// New returns the use cases. c is what environment.AppClients has read, at least;
+// client is nil for http.DefaultTransport.
+func New(c *environment.Config, sdk aws.Config, store Store, client *http.Client, log *slog.Logger) (*UseCases, error) {
+	current, err := documents.Policy(c, sdk, log)
 	if err != nil {
 		return nil, err
 	}
-	return registrar.Operating(c, sdk, store, e, jwts, log)
+	apps, err := registrar.AppClients(c, sdk, store)
+	if err != nil {
+		return nil, err
+	}
+	u := new(UseCases)
+	if u.Maintainer, err = provision.NewMaintainer(provision.MaintainerConfig{Store: store, Pool: apps, Now: time.Now, Log: log}); err != nil {
+		return nil, err
+	}
+	var grants broker.GrantEnder
+	if c.Mode == broker.ModeDirect {
+		u.Adopter, err = direct.NewAdopter(direct.AdopterConfig{
+			Store: store, Pool: apps, Deployment: c.DeploymentID, Policy: current, Issuer: c.Issuer, Now: time.Now, Log: log,
+		})
+	} else {
+		grants, err = newEnder(c, sdk, store, client, log)
+	}
+	if err != nil {
+		return nil, err
+	}
+	u.Janitor, err = janitor.New(janitor.Config{
+		Store: store, Pool: apps, Grower: u.Maintainer, Grants: grants, Deployment: c.DeploymentID,
+		Branding: c.Mode == broker.ModeBrokered && c.LoginVersion == 2, Policy: current, Now: time.Now, Log: log,
+		Modes: broker.ByMode[janitor.Reconciler]{
+			Direct:   direct.NewReconciler(store, apps, time.Now, log),
+			Brokered: brokered.NewReconciler(store, u.Maintainer, time.Now, log),
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	u.Operator, err = operator.New(operator.Config{
+		Store: store, Mode: c.Mode, Grants: grants, Deployment: c.DeploymentID, Policy: current, Now: time.Now, Log: log,
+		Modes: broker.ByMode[operator.Lifecycle]{
+			Direct:   direct.NewSwitch(store, time.Now, log),
+			Brokered: brokered.NewSwitch(store, time.Now, log),
+		},
+	})
+	return u, err
 }
 
 // newEnder returns what ends grants.

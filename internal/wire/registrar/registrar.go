@@ -15,8 +15,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/brokered"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 )
 
 // AppClients returns the app clients in the user pool that c describes.
@@ -48,42 +50,39 @@ func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*co
 	return apps, nil
 }
 
-// Service returns the use cases of registration and management. In brokered
-// mode they call nothing at Cognito. jwts is apart because it links what nobody
-// else needs.
-func Service(c *environment.Config, sdk aws.Config, store broker.Store, jwts policy.JWTVerifier, log *slog.Logger) (*usecase.Service, error) {
-	bc, err := useCases(c, sdk, store, log)
+// Registrar returns the use case of registration, in the mode of c. In brokered
+// mode it calls nothing at Cognito.
+func Registrar(c *environment.Config, sdk aws.Config, store broker.Store, jwts registration.JWTs, log *slog.Logger) (*registration.Registrar, error) {
+	current, err := documents.Policy(c, sdk, log)
 	if err != nil {
 		return nil, err
 	}
-	bc.JWTs = jwts
+	rc := registration.Config{Store: store, Mode: c.Mode, JWTs: jwts, Policy: current, Issuer: c.Issuer, Now: time.Now, Log: log}
 	if c.Mode == broker.ModeDirect {
-		if bc.AppClients, err = AppClients(c, sdk, store); err != nil {
+		rc.Former = brokered.NewSwitch(store, time.Now, log)
+		apps, err := AppClients(c, sdk, store)
+		if err != nil {
 			return nil, err
 		}
+		rc.Lifecycle, err = direct.New(direct.Config{Store: store, Pool: apps, Deployment: c.DeploymentID, Now: time.Now, Log: log})
+		if err != nil {
+			return nil, err
+		}
+		return registration.New(rc)
 	}
-	return usecase.New(bc)
-}
-
-// Operating returns the use cases with all that Sweep and operators need. Who
-// registers nobody passes nil for jwts, and grants is nil in direct mode.
-func Operating(c *environment.Config, sdk aws.Config, store broker.Store, grants broker.GrantEnder, jwts policy.JWTVerifier, log *slog.Logger) (*usecase.Service, error) {
-	bc, err := useCases(c, sdk, store, log)
+	rc.Former = direct.NewSwitch(store, time.Now, log)
+	keys, err := documents.NewKeys(c, sdk, log)
 	if err != nil {
 		return nil, err
 	}
-	bc.JWTs = jwts
-	apps, err := AppClients(c, sdk, store)
-	if err != nil {
+	if rc.Lifecycle, err = brokered.New(brokered.Config{Store: store, Keys: keys.Ring, Now: time.Now, Log: log}); err != nil {
 		return nil, err
 	}
-	bc.AppClients, bc.Updater, bc.Adopter, bc.Grants = apps, apps, apps, grants
-	bc.Branding = c.Mode == broker.ModeBrokered && c.LoginVersion == 2
-	return usecase.New(bc)
+	return registration.New(rc)
 }
 
-// Provisioning returns what makes app clients in brokered mode.
-func Provisioning(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (*usecase.Provisioning, error) {
+// Provisioner returns what makes app clients in brokered mode.
+func Provisioner(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (*provision.Provisioner, error) {
 	apps, err := AppClients(c, sdk, store)
 	if err != nil {
 		return nil, err
@@ -96,22 +95,8 @@ func Provisioning(c *environment.Config, sdk aws.Config, store broker.Store, log
 	if err != nil {
 		return nil, err
 	}
-	return usecase.NewProvisioning(usecase.ProvisioningConfig{
-		Store: store, Maker: apps, Policy: current, Deployment: c.DeploymentID, Keys: keys.Ring,
+	return provision.New(provision.Config{
+		Store: store, Pool: apps, Policy: current, Deployment: c.DeploymentID, Keys: keys.Ring,
 		Branding: c.LoginVersion == 2, Now: time.Now, Log: log,
 	})
-}
-
-func useCases(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (usecase.Config, error) {
-	bc := usecase.Config{Mode: c.Mode, Store: store, Deployment: c.DeploymentID, Issuer: c.Issuer, Now: time.Now, Log: log}
-	var err error
-	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Mode == broker.ModeDirect {
-		return bc, err
-	}
-	keys, err := documents.NewKeys(c, sdk, log)
-	if err != nil {
-		return bc, err
-	}
-	bc.Keys = keys.Ring
-	return bc, nil
 }

@@ -39,7 +39,7 @@ const ClientIDAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01
 // removed registration the error is broker.ErrPending or broker.ErrRemoved,
 // which wrap ErrNotFound. clientID may be any text.
 func (c *Directory) Client(ctx context.Context, clientID string) (*broker.Registration, error) {
-	r, err := c.Registration(ctx, clientID)
+	r, err := Registration(ctx, c.store, clientID)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +58,11 @@ func (c *Directory) Client(ctx context.Context, clientID string) (*broker.Regist
 // Registration returns the registration of a client in any state and mode, or
 // broker.ErrNotFound. It does not read the store for a text that cannot be a
 // client id.
-func (c *Directory) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
+func Registration(ctx context.Context, store broker.Registrations, clientID string) (*broker.Registration, error) {
 	if clientID == "" || len(clientID) > 128 || strings.Trim(clientID, ClientIDAlphabet) != "" {
 		return nil, broker.ErrNotFound
 	}
-	return c.store.Registration(ctx, clientID)
+	return store.Registration(ctx, clientID)
 }
 
 // Touch records that the client of r was used now, unless a use was recorded

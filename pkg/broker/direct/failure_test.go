@@ -3,289 +3,206 @@ package direct_test
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
-	"net/http"
-	"slices"
-	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// cut answers with the beginning of a response and closes the connection.
-func cut(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Length", "1000")
-	io.WriteString(w, `{"access_token":"at0ken"`)
-	w.(http.Flusher).Flush()
-	panic(http.ErrAbortHandler)
-}
-
-// failure is a way in which Cognito fails to answer.
-type failure struct {
-	name       string
-	answer     http.HandlerFunc
-	retryAfter string
-}
-
-// failures are those of any endpoint.
-var failures = []failure{
-	{"connection closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "2"},
-	{"500 in JSON", replying(500, `{"error":"server_error"}`), "2"},
-	{"500 with an OAuth error code", replying(500, `{"error":"invalid_grant"}`), "2"},
-	{"502 in HTML", replying(502, "<html>Bad Gateway</html>"), "2"},
-	{"503 with its own time", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Retry-After", "7")
-		replying(503, "")(w, r)
-	}, "7"},
-	{"throttled", replying(429, `{"error":"too_many_requests"}`), "2"},
-	{"throttled, with a time", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Retry-After", "7")
-		replying(429, "")(w, r)
-	}, "7"},
-	{"throttled, for a day", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Retry-After", "86400")
-		replying(429, "")(w, r)
-	}, "60"},
-	{"throttled, until a date", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Retry-After", "Fri, 31 Dec 2049 23:59:59 GMT")
-		replying(429, "")(w, r)
-	}, "2"},
-	{"redirect", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-	}, "2"},
-	{"redirect with a body that looks right", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Location", "/elsewhere")
-		replying(302, issued(`{}`))(w, r)
-	}, "2"},
-	{"403 of a firewall", replying(403, "<html>Forbidden</html>"), "2"},
-	{"400 without error", replying(400, `{"message":"no"}`), "2"},
-	{"400 with an unknown error", replying(400, `{"error":"rate\nlimited"}`), "2"},
-	{"400 with an error that is no string", replying(400, `{"error":{"code":"invalid_grant"}}`), "2"},
-	{"400 with an array", replying(400, `["invalid_grant"]`), "2"},
-}
-
-// cutShort are successes without their end. A revocation also fails then: it may
-// not have been applied, and repeating it does no harm.
-var cutShort = []failure{
-	{"answer cut off", cut, "2"},
-	{"huge", replying(200, `{"access_token":"at0ken","token_type":"Bearer","x":"`+strings.Repeat("a", 256<<10)+`"}`), "2"},
-}
-
-// tokenFailures are successes without tokens.
-var tokenFailures = []failure{
-	{"200 with nothing", replying(200, ""), "2"},
-	{"200 with garbage", replying(200, "\x00\xff{"), "2"},
-	{"200 with null", replying(200, "null"), "2"},
-	{"200 with HTML", replying(200, "<html>Sign in</html>"), "2"},
-	{"200 without access_token", replying(200, `{"token_type":"Bearer"}`), "2"},
-	{"200 with a null access_token", replying(200, `{"access_token":null,"token_type":"Bearer"}`), "2"},
-	{"200 with a number for access_token", replying(200, `{"access_token":1,"token_type":"Bearer"}`), "2"},
-	{"200 without token_type", replying(200, `{"access_token":"at0ken"}`), "2"},
-	{"201", replying(201, issued(`{}`)), "2"},
-}
-
-func TestCognitoThatFailsIs503(t *testing.T) {
-	for _, endpoint := range []struct {
-		path, form string
-		failures   []failure
-	}{
-		{"/token", codeForm, slices.Concat(failures, cutShort, tokenFailures)},
-		{"/revoke", "token=" + refreshToken, slices.Concat(failures, cutShort)},
-	} {
-		for _, tt := range endpoint.failures {
-			t.Run(endpoint.path+" "+tt.name, func(t *testing.T) {
-				up := newCognito(t, tt.answer)
-				a := newStack(t, up.URL).post(endpoint.path, basic(secretID, clientSecret), endpoint.form)
-				a.wantRefusal(t, 503, "temporarily_unavailable")
-				if got := a.header.Get("Retry-After"); got != tt.retryAfter {
-					t.Errorf("Retry-After = %q, want %q", got, tt.retryAfter)
-				}
-				if got := len(up.received()); got != 1 {
-					t.Errorf("Cognito was asked %d times, want once: %+v", got, up.received())
-				}
-			})
+func TestRegisterWhateverFails(t *testing.T) {
+	world.ForEachTwoFaults(t, func(t *testing.T, w *world.World, c *world.Trouble) {
+		w.UsePolicy(world.LimitedPolicy)
+		tok, id := w.Token("limited", 1)
+		var info *dcr.ClientInformation
+		var err error
+		c.During(w, func() { info, err = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok) })
+		if err != nil {
+			if e := world.WantCode(t, "Register", err, dcr.Unavailable); e.RetryAfter <= 0 {
+				t.Error("no Retry-After")
+			}
 		}
-	}
-}
+		if err != nil && c.Single() {
+			// At once, so that the client can try again with the same token. Only
+			// the place of an app client that may exist waits for the janitor.
+			want := world.Taken{}
+			if c.Hits("Create") {
+				want.Places = 1
+			}
+			w.WantTaken("after the failure", id, want)
+		}
+		w.Recover()
 
-func TestUnreachableCognitoIs503(t *testing.T) {
-	up := newCognito(t, nil)
-	up.Close()
-	s := newStack(t, up.URL)
-	s.post("/token", "", codeForm+"&client_id="+publicID).wantRefusal(t, 503, "temporarily_unavailable")
-	s.post("/revoke", "", "token="+refreshToken+"&client_id="+publicID).wantRefusal(t, 503, "temporarily_unavailable")
-}
-
-// pipes is a network within the process, so that time in a synctest bubble
-// stands still while both ends wait.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-}
-
-func (p pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-func (p pipes) Close() error   { close(p.done); return nil }
-func (p pipes) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "cognito" }
-
-func (p pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case p.conns <- far:
-		return near, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// inBubble runs f with a stack whose Cognito answers with answer, in a bubble
-// of its own time.
-func inBubble(t *testing.T, answer http.HandlerFunc, f func(*testing.T, *stack), change ...func(*settings)) {
-	synctest.Test(t, func(t *testing.T) {
-		network := pipes{make(chan net.Conn), make(chan struct{})}
-		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body) // only after this net/http notices that the client is gone
-			answer(w, r)
-		})}
-		go server.Serve(network)
-		defer server.Close()
-		transport := &http.Transport{DialContext: network.dial}
-		defer transport.CloseIdleConnections()
-		viaPipes := func(c *settings) { c.cognito.HTTP = &http.Client{Transport: transport} }
-		f(t, newStack(t, "http://cognito", append(change, viaPipes)...))
+		if err == nil {
+			if _, err := w.Read(t.Context(), info.ClientID, credential.Presented(info.RegistrationAccessToken)); err != nil {
+				t.Errorf("the client was told that it is registered, and is not: %v", err)
+			}
+			if got := w.Pool.All()[info.ClientID].Secret; got != info.ClientSecret {
+				t.Errorf("secret = %q, the client was told %q", got, info.ClientSecret)
+			}
+		}
+		// If there is an app client although the client was not told, the answer
+		// was lost for good, and the use with it.
+		n := len(w.Pool.All())
+		want := world.Taken{Uses: n, Places: n, Hour: n}
+		if c.Dies || c.Hits("ReturnBudget") {
+			want.Hour = w.Taken(id).Hour // nobody repeats that, the hour ends by itself
+		}
+		w.WantTaken("in the end", id, want)
 	})
 }
 
-// took runs f and checks how long it took.
-func took(t *testing.T, want time.Duration, f func()) {
-	t.Helper()
-	start := time.Now()
-	f()
-	if got := time.Since(start); got != want {
-		t.Errorf("the answer took %v, want %v", got, want)
-	}
-}
-
-func silent(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-
-// drip starts an answer and does not end it.
-func drip(w http.ResponseWriter, r *http.Request) {
-	io.WriteString(w, `{"access_token":`)
-	w.(http.Flusher).Flush()
-	<-r.Context().Done()
-}
-
-func TestCognitoHasFiveSecondsForAWholeAnswer(t *testing.T) {
-	for name, answer := range map[string]http.HandlerFunc{"silent": silent, "drip": drip} {
-		for path, form := range map[string]string{"/token": codeForm, "/revoke": "token=" + refreshToken} {
-			t.Run(name+path, func(t *testing.T) {
-				inBubble(t, answer, func(t *testing.T, s *stack) {
-					took(t, 5*time.Second, func() {
-						a := s.post(path, "", form+"&client_id="+publicID)
-						a.wantRefusal(t, 503, "temporarily_unavailable")
-						if got := a.header.Get("Retry-After"); got != "2" {
-							t.Errorf("Retry-After = %q, want 2", got)
-						}
-					})
-				})
-			})
-		}
-	}
-}
-
-func TestTimeoutIsConfigurable(t *testing.T) {
-	inBubble(t, silent, func(t *testing.T, s *stack) {
-		took(t, 300*time.Millisecond, func() {
-			s.post("/token", "", codeForm+"&client_id="+publicID).wantRefusal(t, 503, "temporarily_unavailable")
-		})
-	}, func(c *settings) { c.cognito.Timeout = 300 * time.Millisecond })
-}
-
-func TestUseIsRecordedWhileCognitoIsAsked(t *testing.T) {
-	// Each waits until the other has started.
-	touching, asking := make(chan struct{}), make(chan struct{})
-	up := newCognito(t, func(w http.ResponseWriter, r *http.Request) {
-		close(asking)
-		select {
-		case <-touching:
-			replying(200, issued(`{}`))(w, r)
-		case <-r.Context().Done():
-		}
-	})
-	s := newStack(t, up.URL)
-	s.clients.onTouch = func(ctx context.Context) error {
-		close(touching)
-		select {
-		case <-asking:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	if a := s.post("/token", "", codeForm+"&client_id="+publicID); a.status != 200 {
-		t.Errorf("status = %d, want 200: %s", a.status, a.raw)
-	}
-	if strings.Contains(s.log.String(), "last use not recorded") {
-		t.Errorf("use was not recorded:\n%s", s.log)
-	}
-}
-
-func TestTokenIsIssuedEvenIfUseCannotBeRecorded(t *testing.T) {
-	tests := []struct {
-		name   string
-		touch  func(context.Context) error
-		took   time.Duration
-		logged bool
-	}{
-		{"a second", func(context.Context) error { time.Sleep(time.Second); return nil }, time.Second, false},
-		{"an error", func(context.Context) error { return errors.New("throttled") }, 0, true},
-		{"a panic", func(context.Context) error { panic("boom") }, 0, true},
-		{"until the time is up", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 5 * time.Second, true},
-		{"longer than that", func(context.Context) error { time.Sleep(time.Minute); return nil }, 5 * time.Second, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			inBubble(t, replying(200, issued(`{"scope":"openid"}`)), func(t *testing.T, s *stack) {
-				s.clients.onTouch = tt.touch
-				took(t, tt.took, func() {
-					if a := s.post("/token", "", codeForm+"&client_id="+publicID); a.status != 200 || a.text("scope") != "openid" {
-						t.Errorf("got %d %s, want the tokens", a.status, a.raw)
+func TestUpdateWhateverFails(t *testing.T) {
+	for _, with := range []string{"the current token", "the next token"} {
+		t.Run(with, func(t *testing.T) {
+			world.ForEachTwoFaults(t, func(t *testing.T, w *world.World, c *world.Trouble) {
+				w.UsePolicy(world.LimitedPolicy)
+				iat, iatID := w.Token("limited", 1)
+				info, tok := w.MustRegister(world.ConfidentialBody, iat)
+				if with == "the next token" {
+					changed, err := w.Update(t.Context(), info.ClientID, tok, world.Update(t, world.ConfidentialBody, info.ClientID))
+					if err != nil {
+						t.Fatal(err)
 					}
-				})
-				if got := strings.Contains(s.log.String(), "last use not recorded"); got != tt.logged {
-					t.Errorf("logged: %t, want %t:\n%s", got, tt.logged, s.log)
+					tok = credential.Presented(changed.RegistrationAccessToken)
 				}
-				time.Sleep(time.Hour) // of the bubble: everything that was left running ends
+				change := func(name string) *dcr.Request {
+					return world.Update(t, world.ConfidentialBody, info.ClientID, "client_name", name, "client_secret", info.ClientSecret)
+				}
+				var changed *dcr.ClientInformation
+				var err error
+				c.During(w, func() { changed, err = w.Update(t.Context(), info.ClientID, tok, change("Renamed")) })
+				if err != nil {
+					world.WantCode(t, "Update", err, dcr.Unavailable)
+				}
+				w.Recover()
+
+				if err == nil {
+					tok = credential.Presented(changed.RegistrationAccessToken)
+				}
+				got, readErr := w.Read(t.Context(), info.ClientID, tok)
+				if readErr != nil {
+					t.Fatalf("the client is locked out: %v", readErr)
+				}
+				if err == nil && got.Metadata.ClientName != "Renamed" {
+					t.Errorf("name = %q, the client was told Renamed", got.Metadata.ClientName)
+				}
+				if _, err := w.Update(t.Context(), info.ClientID, tok, change("Again")); err != nil {
+					t.Errorf("the next update: %v", err)
+				}
+				w.CheckConsistent()
+				w.WantTaken("in the end", iatID, world.Taken{Uses: 1, Places: 1, Hour: 1})
 			})
 		})
 	}
 }
 
-func TestRecordingUseIsAwaitedWhenCognitoFails(t *testing.T) {
-	inBubble(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, func(t *testing.T, s *stack) {
-		done := false
-		s.clients.onTouch = func(context.Context) error {
-			time.Sleep(time.Second)
-			done = true
-			return nil
-		}
-		took(t, time.Second, func() {
-			s.post("/token", "", codeForm+"&client_id="+publicID).wantRefusal(t, 503, "temporarily_unavailable")
+func TestDeleteWhateverFails(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		repeats, half bool
+	}{
+		{name: "the client repeats it", repeats: true},
+		{name: "the client does not come again"},
+		{name: "the making was never marked as complete", half: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			world.ForEachTwoFaults(t, func(t *testing.T, w *world.World, c *world.Trouble) {
+				w.UsePolicy(world.LimitedPolicy)
+				iat, iatID := w.Token("limited", 1)
+				if tt.half {
+					w.Store.FailNext("ReplaceAppClient", 1, fake.NotApplied)
+				}
+				info, tok := w.MustRegister(world.ConfidentialBody, iat)
+				var err error
+				c.During(w, func() { err = w.Delete(t.Context(), info.ClientID, tok) })
+				if err != nil {
+					world.WantCode(t, "Delete", err, dcr.Unavailable)
+				} else if _, err := w.Client(t.Context(), info.ClientID); !errors.Is(err, broker.ErrNotFound) {
+					t.Errorf("after DELETE: Client = %v, want ErrNotFound", err)
+				}
+				if err != nil && tt.repeats {
+					if err = w.Delete(t.Context(), info.ClientID, tok); err != nil {
+						world.WantCode(t, "Delete again", err, dcr.InvalidToken) // gone already is as good
+						err = nil
+					}
+				}
+				w.Recover()
+				if n := len(w.Pool.All()); n != 0 && err != nil {
+					// It never began. The client is as it was.
+					if err := w.Delete(t.Context(), info.ClientID, tok); err != nil {
+						t.Errorf("Delete, later: %v", err)
+					}
+				}
+				if n := len(w.Pool.All()); n != 0 {
+					t.Errorf("%d app clients left", n)
+				}
+				if _, err = w.Client(t.Context(), info.ClientID); !errors.Is(err, broker.ErrNotFound) {
+					t.Errorf("Client: %v, want ErrNotFound", err)
+				}
+				w.CheckConsistent()
+				w.WantTaken("in the end", iatID, world.Taken{Uses: 1, Places: 0, Hour: 1})
+			})
 		})
-		if !done {
-			t.Error("the answer did not wait for the use to be recorded")
-		}
+	}
+}
+
+// A deletion that was begun and never repeated is finished by the janitor, and
+// the client gets no tokens meanwhile.
+func TestDeleteThatDiesIsFinished(t *testing.T) {
+	w := world.New(t)
+	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
+	w.Pool.FailNext("Delete", 1, fake.NotApplied)
+	world.WantCode(t, "Delete", w.Delete(t.Context(), info.ClientID, tok), dcr.Unavailable)
+	if _, err := w.Client(t.Context(), info.ClientID); !errors.Is(err, broker.ErrNotFound) {
+		t.Errorf("Client: %v, want ErrNotFound", err)
+	}
+	_, err := w.Read(t.Context(), info.ClientID, tok)
+	world.WantCode(t, "Read", err, dcr.InvalidToken)
+	w.Recover()
+	if n := len(w.Pool.All()); n != 0 {
+		t.Errorf("%d app clients left", n)
+	}
+}
+
+// The janitor may take a slow registration for dead. Whoever comes second finds
+// out and leaves nothing behind.
+func TestSweepOvertakesARegistration(t *testing.T) {
+	w := world.New(t)
+	slow := &slowCreate{Pool: w.Pool}
+	s, err := world.Assemble(world.Parts{
+		Store: w.Store, Pool: slow, Now: w.Now, Policy: w.PolicySource,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow.after = func() {
+		w.Wait(3 * time.Minute)
+		if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Removed != 1 {
+			t.Errorf("Sweep = %+v, %v, want one removed", done, err)
+		}
+	}
+	_, err = s.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
+	world.WantCode(t, "Register", err, dcr.Unavailable)
+	w.Recover()
+	if n := len(w.Pool.All()); n != 0 {
+		t.Errorf("%d app clients left", n)
+	}
+}
+
+// slowCreate calls after when an app client has been made and before whoever
+// makes it knows.
+type slowCreate struct {
+	*fake.Pool
+	after func()
+}
+
+func (s *slowCreate) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
+	made, err := s.Pool.Create(ctx, marker, m)
+	s.after()
+	return made, err
 }

@@ -1,0 +1,131 @@
+package brokered
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
+)
+
+// A Reconciler finishes for the janitor what was interrupted in brokered mode,
+// whatever the deployment's mode is now.
+type Reconciler struct {
+	store broker.Store
+	apps  *provision.Maintainer
+	now   func() time.Time
+	trail broker.AuditTrail
+}
+
+var _ janitor.Reconciler = (*Reconciler)(nil)
+
+// NewReconciler returns a Reconciler. All parameters are REQUIRED.
+func NewReconciler(store broker.Store, apps *provision.Maintainer, now func() time.Time, log *slog.Logger) *Reconciler {
+	return &Reconciler{store: store, apps: apps, now: now, trail: broker.AuditTrail{Log: log}}
+}
+
+// Finish implements janitor.Reconciler.
+func (c *Reconciler) Finish(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
+	if a.Kind == broker.KindRegistering {
+		return c.finishIntent(ctx, a)
+	}
+	return report(c.apps.Finish(ctx, a, run.Policy, run))
+}
+
+// report returns what a Maintainer has done.
+func report(done provision.Done, err error) (janitor.Report, error) {
+	return janitor.Report{Completed: done.Completed, Removed: done.Removed, Grown: done.Grown}, err
+}
+
+// finishIntent decides about a registration that was interrupted: it stays, and
+// the use of the token with it, if it was recorded.
+func (c *Reconciler) finishIntent(ctx context.Context, intent *broker.AppClient) (janitor.Report, error) {
+	if intent.State != broker.AppClientRemoving {
+		r, err := c.store.Registration(ctx, intent.ClientID)
+		if err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return janitor.Report{}, err
+		}
+		if err == nil && r.Generation == intent.Generation {
+			if err := c.store.DeleteAppClient(ctx, intent.Key, intent.Version); err != nil {
+				return janitor.Report{}, err
+			}
+			c.trail.Created(ctx, broker.ByJanitor, nil, r)
+			return janitor.Report{Completed: 1}, nil
+		}
+		if err := broker.MarkForRemoval(ctx, c.store, intent, c.now()); err != nil {
+			return janitor.Report{}, err
+		}
+	}
+	if err := cancelIntent(ctx, c.store, intent); err != nil {
+		return janitor.Report{}, err
+	}
+	return janitor.Report{Removed: 1}, nil
+}
+
+// Retire implements janitor.Reconciler.
+func (c *Reconciler) Retire(ctx context.Context, run *janitor.Run, r *broker.Registration) (janitor.Report, error) {
+	keep, err := c.nextGeneration(ctx, r)
+	if err != nil {
+		return janitor.Report{}, err
+	}
+	ended, err := run.EndGrants(ctx, r.ClientID, keep)
+	if err != nil {
+		return janitor.Report{EndedGrants: ended}, err
+	}
+	done, err := c.removeDedicated(ctx, run, r)
+	done.EndedGrants = ended
+	return done, err
+}
+
+// nextGeneration returns the generation under which the client of the tombstone r
+// has registered again since r was read, or empty if it has not. Grants of that
+// generation stay.
+func (c *Reconciler) nextGeneration(ctx context.Context, r *broker.Registration) (string, error) {
+	stored, err := c.store.Registration(ctx, r.ClientID)
+	if errors.Is(err, broker.ErrNotFound) || err == nil && stored.Generation == r.Generation {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read registration %s: %w", r.ClientID, err)
+	}
+	return stored.Generation, nil
+}
+
+// removeDedicated removes the app client that served r alone. One that is being
+// made at this moment is marked, and due later.
+func (c *Reconciler) removeDedicated(ctx context.Context, run *janitor.Run, r *broker.Registration) (janitor.Report, error) {
+	key := broker.DedicatedAppClientKey(r.ClientID, r.Generation)
+	if err := provision.MarkForRemoval(ctx, c.store, key, c.now()); err != nil {
+		return janitor.Report{}, err
+	}
+	a, err := c.store.AppClient(ctx, key)
+	if errors.Is(err, broker.ErrNotFound) {
+		return janitor.Report{}, nil
+	}
+	if err != nil {
+		return janitor.Report{}, fmt.Errorf("read app client %s: %w", key, err)
+	}
+	if a.Due.After(c.now()) {
+		return janitor.Report{}, nil
+	}
+	return report(c.apps.Finish(ctx, a, run.Policy, run))
+}
+
+// Orphan implements janitor.Reconciler. No registration of brokered mode has the
+// id of an app client.
+func (c *Reconciler) Orphan(context.Context, broker.ListedAppClient, *broker.Registration) (bool, error) {
+	return false, nil
+}
+
+// Gone implements janitor.Reconciler. The broker makes the app client again when
+// it is needed.
+func (c *Reconciler) Gone(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
+	if err := broker.MarkForRemoval(ctx, c.store, a, c.now()); err != nil {
+		return janitor.Report{}, err
+	}
+	return report(c.apps.Remove(ctx, a, run))
+}

@@ -1,0 +1,265 @@
+package brokered_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
+)
+
+func TestSweepFinishesAHalfMadeAppClient(t *testing.T) {
+	w := world.NewBrokered(t)
+	w.Pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
+	world.WantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
+	w.Recover()
+	w.CheckConsistent()
+	w.MustProvision("profile/open")
+	w.Recover("profile/open")
+}
+
+func TestSweepWhateverFails(t *testing.T) {
+	world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
+		w.UseBrokeredPolicy(narrowPolicy)
+		w.MustProvision("profile/open") // lacks a scope
+		clientID, _ := w.Vouched("trusted", world.ConfidentialBody)
+		key := w.AppClientKey(clientID)
+		w.Pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
+		world.WantCode(t, "Provision", w.Provision(t.Context(), key), dcr.Unavailable)
+		w.Wait(time.Minute)
+		w.MustProvision(key) // made twice
+		gone, rat := w.Vouched("trusted", world.ConfidentialBody)
+		w.MustProvision(w.AppClientKey(gone))
+		if err := w.Delete(t.Context(), gone, rat); err != nil {
+			t.Fatal(err)
+		}
+		w.Pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
+		world.WantCode(t, "Provision", w.Provision(t.Context(), "profile/together"), dcr.Unavailable) // half made
+		w.UseBrokeredPolicy(world.BrokeredPolicy)
+		w.Wait(5 * time.Minute)
+		fault()
+		_, _ = w.Sweep(t.Context(), janitor.Options{}) // an error or not: the next run finishes it
+		w.Recover("profile/open", key)
+		if got := strings.Join(w.AppClient("profile/open").Scopes, " "); got != "openid mcp/read mcp/write" {
+			t.Errorf("scopes = %q", got)
+		}
+	})
+}
+
+// narrowPolicy is brokeredPolicy with fewer scopes for open registration.
+var narrowPolicy = strings.Replace(world.BrokeredPolicy, `"limits":{"app_clients":5}},
+	"trusted"`, `"scopes":{"allowed":["mcp/read"]},"limits":{"app_clients":5}},
+	"trusted"`, 1)
+
+// An unconfirmed registration takes its app client with it.
+func TestTheAppClientOfARegistrationThatExpired(t *testing.T) {
+	w := world.NewBrokered(t)
+	clientID, _ := w.Vouched("short", strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
+	used, _ := w.Vouched("short", strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
+	key, usedKey := w.AppClientKey(clientID), w.AppClientKey(used)
+	w.MustProvision(key)
+	w.MustProvision(usedKey)
+	w.Recover(key, usedKey)
+	if err := w.Touch(t.Context(), w.Registration(used)); err != nil {
+		t.Fatal(err)
+	}
+	w.Wait(2 * time.Hour)
+	w.Recover(usedKey)
+	if a := w.AppClient(usedKey); !a.Due.IsZero() {
+		t.Errorf("the app client of a registration in use is due at %s", a.Due)
+	}
+}
+
+// A registration is deleted while its first app client is being made.
+func TestDeleteDuringProvisioning(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		t.Run(when+" the creation", func(t *testing.T) {
+			w := world.NewBrokered(t)
+			clientID, rat := w.Vouched("trusted", world.ConfidentialBody)
+			key := w.AppClientKey(clientID)
+			del := func() {
+				if err := w.Delete(t.Context(), clientID, rat); err != nil {
+					t.Error(err)
+				}
+				if _, err := w.Sweep(t.Context(), janitor.Options{}); err != nil {
+					t.Error(err)
+				}
+			}
+			slow := &world.SlowMaker{Pool: w.Pool}
+			if when == "before" {
+				slow.Before = del
+			} else {
+				slow.After = del
+			}
+			w.Maker = slow
+			w.Restart()
+			if err := w.Provision(t.Context(), key); err == nil {
+				t.Error("provisioned for a client that was deleted meanwhile")
+			}
+			w.Recover()
+			w.Recover()
+			w.CheckConsistent()
+		})
+	}
+}
+
+// The deletion may have looked for a record just before there was one.
+func TestDeleteJustBeforeTheRecord(t *testing.T) {
+	w := world.NewBrokered(t)
+	clientID, _ := w.Vouched("trusted", world.ConfidentialBody)
+	key := w.AppClientKey(clientID)
+	r := w.Registration(clientID)
+	w.MustProvision(key)
+	if err := w.Inner.DeleteRegistration(t.Context(), clientID, r.Generation); err != nil {
+		t.Fatal(err)
+	}
+	w.Recover()
+	w.CheckConsistent()
+}
+
+func TestAProfileGrows(t *testing.T) {
+	w := world.NewBrokered(t)
+	w.UseBrokeredPolicy(narrowPolicy)
+	a := w.MustProvision("profile/open")
+	if got := strings.Join(a.Scopes, " "); got != "openid mcp/read" {
+		t.Errorf("scopes = %q", got)
+	}
+	w.UseBrokeredPolicy(world.BrokeredPolicy)
+	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Grown != 1 {
+		t.Errorf("Sweep = %+v, %v, want one grown", done, err)
+	}
+	if got := strings.Join(w.AppClient(a.Key).Scopes, " "); got != "openid mcp/read mcp/write" {
+		t.Errorf("scopes after the profile grew = %q", got)
+	}
+	w.UseBrokeredPolicy(narrowPolicy) // which takes nothing away
+	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Grown != 0 {
+		t.Errorf("Sweep = %+v, %v, want nothing", done, err)
+	}
+	w.Recover("profile/open")
+}
+
+// A process may die after it was told to make an app client that is not wanted
+// any more, with nobody left who knows that it has.
+func TestDeleteDuringProvisioningThatDies(t *testing.T) {
+	w := world.NewBrokered(t)
+	clientID, rat := w.Vouched("trusted", world.ConfidentialBody)
+	w.Maker = &world.SlowMaker{Pool: w.Pool,
+		Before: func() {
+			if err := w.Delete(t.Context(), clientID, rat); err != nil {
+				t.Error(err)
+			}
+			if _, err := w.Sweep(t.Context(), janitor.Options{}); err != nil {
+				t.Error(err)
+			}
+		},
+		After: func() {
+			for _, method := range w.Store.Methods() {
+				w.Store.FailNext(method, 1000, fake.NotApplied)
+			}
+		},
+	}
+	w.Restart()
+	world.WantCode(t, "Provision", w.Provision(t.Context(), w.AppClientKey(clientID)), dcr.Unavailable)
+	if n := len(w.Pool.All()); n != 1 {
+		t.Errorf("%d app clients, want the one that was made", n)
+	}
+	w.Recover()
+	w.CheckConsistent()
+}
+
+// The janitor may have listed the app clients just before one was made that it
+// holds for dead.
+func TestSweepThatListedTooEarly(t *testing.T) {
+	w := world.NewBrokered(t)
+	making, create := make(chan struct{}), make(chan struct{})
+	w.Maker = &world.SlowMaker{Pool: w.Pool, Before: func() { close(making); <-create }}
+	w.Restart()
+	provisioned, reconciled := make(chan error), make(chan error)
+	go func() { provisioned <- w.Provision(t.Context(), "profile/open") }()
+	<-making
+	w.Wait(3 * time.Minute)
+	pausing := &world.PausingStore{Store: w.Store, Reached: make(chan struct{}), GoOn: make(chan struct{})}
+	sweeper, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: pausing, Pool: w.Pool, Grants: w.Grants, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := sweeper.Sweep(t.Context(), janitor.Options{})
+		reconciled <- err
+	}()
+	<-pausing.Reached // it has found no app client with that marker
+	close(create)
+	world.WantCode(t, "Provision", <-provisioned, dcr.Unavailable)
+	close(pausing.GoOn)
+	if err := <-reconciled; err != nil {
+		t.Error(err)
+	}
+	w.Recover()
+	w.CheckConsistent()
+}
+
+// Of two janitors the slower must not take away what was made since.
+func TestTwoJanitorsAndANewAppClient(t *testing.T) {
+	w := world.NewBrokered(t)
+	w.Pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
+	world.WantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
+	w.Wait(3 * time.Minute)
+	pausing := &world.PausingStore{Store: w.Store, Reached: make(chan struct{}), GoOn: make(chan struct{})}
+	slow, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: pausing, Pool: w.Pool, Grants: w.Grants, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reconciled := make(chan error)
+	go func() {
+		_, err := slow.Sweep(t.Context(), janitor.Options{})
+		reconciled <- err
+	}()
+	<-pausing.Reached
+	w.Wait(3 * time.Minute)
+	if _, err := w.Sweep(t.Context(), janitor.Options{}); err != nil {
+		t.Error(err)
+	}
+	w.MustProvision("profile/open")
+	close(pausing.GoOn)
+	if err := <-reconciled; err != nil {
+		t.Error(err)
+	}
+	w.Recover("profile/open")
+}
+
+// The record of an app client that is gone does not outlive its registration.
+func TestAVacantRecordGoesWithItsRegistration(t *testing.T) {
+	for _, profile := range []string{"short", "trusted"} {
+		t.Run(profile, func(t *testing.T) {
+			w := world.NewBrokered(t)
+			clientID, rat := w.Vouched(profile, strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
+			key := w.AppClientKey(clientID)
+			w.Pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
+			world.WantCode(t, "Provision", w.Provision(t.Context(), key), dcr.Unavailable)
+			w.Recover()
+			if a := w.AppClient(key); a.State != broker.AppClientVacant {
+				t.Errorf("state = %q, want vacant", a.State)
+			}
+			if profile == "trusted" {
+				if err := w.Delete(t.Context(), clientID, rat); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.Wait(2 * time.Hour)
+			w.Recover()
+			if _, err := w.Inner.AppClient(t.Context(), key); !errors.Is(err, broker.ErrNotFound) {
+				t.Errorf("the record is still there (%v)", err)
+			}
+			w.CheckConsistent()
+		})
+	}
+}

@@ -1,0 +1,118 @@
+package brokered
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/operator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Update implements registration.Lifecycle. It changes no app client: the app
+// clients are the broker's, and of what a client can change, only the scopes
+// concern them. The janitor adds scopes at its next sweep.
+func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
+	if policy.IsClientCredentials(c.After.Metadata) != policy.IsClientCredentials(c.Before.Metadata) {
+		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register anew")
+	}
+	if err := c.CheckSecret(c.Before.SecretHash); err != nil {
+		return err
+	}
+	r := c.After
+	if r.State == broker.RegistrationActive && c.Profile.Approval() == policy.ApprovalManual && r.CreatedBy == "" && !reflect.DeepEqual(r.Metadata, c.Before.Metadata) {
+		r.State = broker.RegistrationPending // the operator approved other metadata
+	}
+	if err := c.Commit(ctx); err != nil {
+		return err
+	}
+	return registration.Unavailable(l.requestGrowth(ctx, r))
+}
+
+// requestGrowth makes the dedicated app client of r due, if there is one that
+// lacks scopes.
+func (l *Lifecycle) requestGrowth(ctx context.Context, r *broker.Registration) error {
+	return broker.ChangeAppClient(ctx, l.store, broker.DedicatedAppClientKey(r.ClientID, r.Generation), func(a *broker.AppClient) bool {
+		lacking := slices.ContainsFunc(strings.Fields(r.Metadata.Scope), func(scope string) bool { return !slices.Contains(a.Scopes, scope) })
+		if a.State != broker.AppClientReady || !lacking {
+			return false
+		}
+		a.Due = broker.Seconds(l.now())
+		return true
+	})
+}
+
+// A Switch ends registrations of brokered mode, for their clients and for
+// operators, whatever the deployment's mode is now. It calls nothing at Cognito.
+type Switch struct {
+	store broker.Store
+	now   func() time.Time
+	trail broker.AuditTrail
+}
+
+var (
+	_ registration.Deleter = (*Switch)(nil)
+	_ operator.Lifecycle   = (*Switch)(nil)
+)
+
+// NewSwitch returns a Switch. All parameters are REQUIRED.
+func NewSwitch(store broker.Store, now func() time.Time, log *slog.Logger) *Switch {
+	return &Switch{store: store, now: now, trail: broker.AuditTrail{Log: log}}
+}
+
+// Delete implements registration.Deleter. It deletes the registration, and leaves
+// a dedicated app client to the janitor. The mark comes first: if the request
+// gets no further, the client still is there, and the broker makes an app client
+// again when it needs one. An app client that is being made at this moment is due
+// later.
+func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
+	if err := s.markForRemoval(ctx, r); err != nil {
+		return registration.Unavailable(err)
+	}
+	if err := s.store.DeleteRegistration(ctx, r.ClientID, r.Generation); err != nil {
+		return registration.Unavailable(err)
+	}
+	if r.State != broker.RegistrationDeleting {
+		s.trail.End(ctx, telemetry.RegistrationDeleted, broker.ByClient(r), r, broker.RegistrationDeleted)
+	}
+	return nil
+}
+
+// SwitchOff implements operator.Lifecycle.
+func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, _ broker.RegistrationState) error {
+	return s.markForRemoval(ctx, r)
+}
+
+// Serves implements operator.Lifecycle. The broker makes an app client again when
+// the client needs one.
+func (*Switch) Serves(context.Context, *broker.Registration) error { return nil }
+
+// RegisterAhead implements operator.Lifecycle.
+func (*Switch) RegisterAhead(profile *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) (*broker.Registration, error) {
+	return newRegistration(profile, clientID, m, now), nil
+}
+
+// markForRemoval marks what serves r alone for the janitor to remove. The use
+// that r took of its initial access token stays taken: if the intent of r is still
+// there, the janitor would give the use back once r is gone.
+func (s *Switch) markForRemoval(ctx context.Context, r *broker.Registration) error {
+	if r.InitialAccessToken != "" {
+		intent, err := s.store.AppClient(ctx, intentKey(r.ClientID))
+		if err == nil {
+			err = s.store.DeleteAppClient(ctx, intent.Key, intent.Version)
+		}
+		if err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return err
+		}
+	}
+	return provision.MarkForRemoval(ctx, s.store, broker.DedicatedAppClientKey(r.ClientID, r.Generation), s.now())
+}

@@ -1,0 +1,174 @@
+package brokered
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+const (
+	// extendEvery is how exact the lifetime of an unconfirmed registration is:
+	// a repeated registration that would add less writes nothing.
+	extendEvery = time.Hour
+	// lastDay is the time at the end of a registration's life in which
+	// registering again counts as a use.
+	lastDay = 24 * time.Hour
+)
+
+// open registers a client for which nothing vouches. Identical metadata gets the
+// same client id, and no token to manage it with: one client could delete the
+// registration of the others.
+func (l *Lifecycle) open(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
+	id, err := l.derivedID(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	issued := &broker.Registration{ClientID: id, Mode: broker.ModeBrokered, Metadata: a.Metadata}
+	if at, ok := l.recent.issuedAt(id, a.Metadata.Scope, l.now()); ok {
+		telemetry.Note(ctx, telemetry.ClientID, id)
+		telemetry.Count(ctx, telemetry.DedupeHits, 1)
+		issued.IssuedAt = at
+		return &broker.Issued{Registration: issued}, nil
+	}
+	r, err := l.deduplicated(ctx, a, id)
+	if err != nil {
+		return nil, err
+	}
+	// The client receives its own redirect URIs: the registration may have other
+	// loopback ports.
+	issued.IssuedAt = r.IssuedAt
+	return &broker.Issued{Registration: issued}, nil
+}
+
+// derivedID is the client id of an open registration.
+func (l *Lifecycle) derivedID(ctx context.Context, a *registration.Admission) (string, error) {
+	ring, err := l.keys(ctx)
+	if err != nil {
+		return "", registration.Unavailable(fmt.Errorf("keys: %w", err))
+	}
+	metadata, err := canonical(a.Metadata)
+	if err != nil {
+		return "", err
+	}
+	parts := []string{a.Profile.Name(), string(metadata)}
+	if a.Statement != nil {
+		// The claims of an issuer are not the same as those of the client alone.
+		stated, err := canonical(a.Statement.Metadata)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, a.Statement.Issuer, string(stated))
+	}
+	return broker.ClientIDPrefix + credential.DerivedID(ring.MAC("client_id", parts...)), nil
+}
+
+// deduplicated returns the registration with that id. It makes, extends or leaves
+// it as it is.
+func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
+	var last error
+	for range broker.Attempts {
+		at := l.now()
+		r, err := l.store.Registration(ctx, id)
+		switch {
+		case errors.Is(err, broker.ErrNotFound):
+			r, err = l.registerFirst(ctx, a, id)
+		case err == nil:
+			err = l.registerRepeated(ctx, a, r)
+		}
+		if err == nil {
+			l.recent.saw(r, at)
+			return r, nil
+		}
+		if !errors.Is(err, broker.ErrExists) && !errors.Is(err, broker.ErrConflict) && !errors.Is(err, broker.ErrNotFound) {
+			return nil, registration.Unavailable(fmt.Errorf("registration %s: %w", id, err))
+		}
+		last = err // another request was faster; read what it wrote
+	}
+	return nil, registration.Unavailable(fmt.Errorf("registration %s: %w", id, last))
+}
+
+// registerFirst makes the registration.
+func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
+	r := newRegistration(a.Profile, id, a.Metadata, a.At)
+	if err := a.Hour.Take(ctx, l.store, id); err != nil {
+		return nil, err
+	}
+	err := broker.RecordRegistration(ctx, l.store, r)
+	if err == nil {
+		l.trail.Created(ctx, a.Voucher.Actor(), nil, r)
+		return r, nil
+	}
+	if errors.Is(err, broker.ErrExists) {
+		return nil, err
+	}
+	cleanup, cancel := broker.CleanupContext(ctx)
+	defer cancel()
+	return nil, errors.Join(err, a.Hour.Return(cleanup, l.store, id))
+}
+
+// registerRepeated is for a registration that exists.
+func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admission, r *broker.Registration) error {
+	switch r.State {
+	case broker.RegistrationDisabled, broker.RegistrationDeleted:
+		return dcr.Errorf(dcr.InvalidClientMetadata, "the operator of this server has switched this client off")
+	case broker.RegistrationDeleting:
+		return registration.Unavailable(errors.New("it is being deleted"))
+	case broker.RegistrationRemoved:
+		return l.registerAgain(ctx, a, r)
+	}
+	before, changed := r.Clone(), false
+	if r.State == broker.RegistrationPending && a.Profile.Approval() == policy.ApprovalNone {
+		r.State, changed = broker.RegistrationActive, true // it needs no approval any more
+	}
+	if until := policy.UnconfirmedUntil(a.Profile, l.now()); !r.ExpiresAt.IsZero() && (until.IsZero() || until.Sub(r.ExpiresAt) >= extendEvery) {
+		r.ExpiresAt, changed = until, true
+	}
+	// The scopes are those of the profile, which may have changed.
+	if r.Metadata.Scope != a.Metadata.Scope {
+		r.Metadata.Scope, changed = a.Metadata.Scope, true
+	}
+	if changed {
+		if err := l.store.ReplaceRegistration(ctx, r); err != nil {
+			return err
+		}
+		l.trail.Change(ctx, telemetry.RegistrationUpdated, a.Voucher.Actor(), before, r)
+	}
+	// A user is about to use it, and should not find it removed.
+	if end := policy.EndOfLife(r, a.Profile); !changed && r.ExpiresAt.IsZero() && !end.IsZero() && end.Sub(l.now()) < lastDay {
+		if err := l.store.TouchRegistration(ctx, r.ClientID, r.Generation, broker.Seconds(l.now())); err != nil {
+			return err
+		}
+	}
+	broker.NoteClient(ctx, r)
+	telemetry.Count(ctx, telemetry.DedupeHits, 1)
+	return nil
+}
+
+// registerAgain makes a new registration in place of the tombstone old. Grants of
+// the former registration are not valid for it. If they have not been ended yet,
+// the janitor goes on with that.
+func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission, old *broker.Registration) error {
+	r := newRegistration(a.Profile, old.ClientID, a.Metadata, a.At)
+	if err := a.Hour.Take(ctx, l.store, r.ClientID); err != nil {
+		return err
+	}
+	generation := r.Generation
+	r.Generation, r.Version = old.Generation, old.Version
+	if !old.Due.IsZero() {
+		r.Stale, r.Due, r.ExpiresAt = true, old.Due, time.Time{}
+	}
+	if err := l.store.RenewRegistration(ctx, r, generation); err != nil {
+		return err
+	}
+	l.trail.Created(ctx, a.Voucher.Actor(), old, r)
+	*old = *r
+	return nil
+}

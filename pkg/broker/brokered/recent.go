@@ -1,0 +1,64 @@
+package brokered
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+const (
+	// recentFor is how old what is in memory may be: a client that an operator
+	// has disabled is refused after this at the latest.
+	recentFor = 60 * time.Second
+	// maxRecent bounds the memory. There are far fewer kinds of client.
+	maxRecent = 4096
+)
+
+// recent is the open registrations that this process has seen stored a moment
+// ago, so that a client which registers at each start costs nothing.
+type recent struct {
+	mu   sync.Mutex
+	seen map[string]sighting // by client id
+}
+
+type sighting struct {
+	at        time.Time
+	issuedAt  time.Time
+	expiresAt time.Time
+	scope     string
+}
+
+func newRecent() *recent { return &recent{seen: make(map[string]sighting)} }
+
+// issuedAt returns when the registration was made, if it was seen stored with
+// this scope not long ago.
+func (c *recent) issuedAt(clientID, scope string, now time.Time) (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.seen[clientID]
+	if !ok || s.old(now) || s.scope != scope || !s.expiresAt.IsZero() && !now.Before(s.expiresAt) {
+		return time.Time{}, false
+	}
+	return s.issuedAt, true
+}
+
+// saw remembers a registration that was read or written at that time.
+func (c *recent) saw(r *broker.Registration, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.seen) >= maxRecent {
+		maps.DeleteFunc(c.seen, func(_ string, s sighting) bool { return s.old(at) })
+	}
+	if len(c.seen) >= maxRecent {
+		clear(c.seen)
+	}
+	c.seen[r.ClientID] = sighting{at: at, issuedAt: r.IssuedAt, expiresAt: r.ExpiresAt, scope: r.Metadata.Scope}
+}
+
+// old reports whether the sighting is too long ago, or the clock was set back.
+func (s sighting) old(now time.Time) bool {
+	age := now.Sub(s.at)
+	return age >= recentFor || age < 0
+}

@@ -1,0 +1,106 @@
+package brokered
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
+)
+
+// vouched registers a client of its own, with a token to manage it, for the
+// bearer of an initial access token. The use of the token is an effect that may
+// have to be given back: an intent is written before it and removed after the
+// registration.
+func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
+	r := newRegistration(a.Profile, broker.ClientIDPrefix+credential.NewID(), a.Metadata, a.At)
+	r.InitialAccessToken = string(a.Voucher)
+	intent := &broker.AppClient{
+		Key:                intentKey(r.ClientID),
+		Kind:               broker.KindRegistering,
+		State:              broker.AppClientCreating,
+		Profile:            r.Profile,
+		InitialAccessToken: a.Use.Stored(),
+		ClientID:           r.ClientID,
+		Generation:         r.Generation,
+		CreatedAt:          r.IssuedAt,
+		Due:                r.IssuedAt.Add(broker.Grace),
+	}
+	if err := l.store.CreateAppClient(ctx, intent); err != nil {
+		return nil, registration.Unavailable(fmt.Errorf("record registration in the making: %w", err))
+	}
+	err := a.Hour.Take(ctx, l.store, intent.Key)
+	if err == nil {
+		err = registration.TakeUse(ctx, l.store, a.Use, intent.Key)
+	}
+	if err != nil {
+		l.discard(ctx, intent, a)
+		return nil, err
+	}
+
+	issued := &broker.Issued{Registration: r, AccessToken: credential.NewRegistrationAccessToken()}
+	r.AccessTokens = broker.AccessTokens{Current: issued.AccessToken.Hash()}
+	if !registration.Public(r.Metadata) {
+		secret := credential.NewClientSecret()
+		r.SecretHash, issued.ClientSecret = secret.Hash(), secret.Reveal()
+	}
+	if err := broker.RecordRegistration(ctx, l.store, r); err != nil {
+		l.rollBack(ctx, intent, a)
+		return nil, registration.Unavailable(fmt.Errorf("record registration: %w", err))
+	}
+	// If it took this long, the janitor may have given the use back before the
+	// registration was recorded.
+	if l.now().Sub(intent.CreatedAt) >= broker.Grace/2 {
+		l.rollBack(ctx, intent, a)
+		return nil, registration.Unavailable(errors.New("the registration took too long"))
+	}
+	broker.LogUnfinished(ctx, l.log, intent.Key, l.store.DeleteAppClient(ctx, intent.Key, intent.Version))
+	l.trail.Created(ctx, a.Voucher.Actor(), nil, r)
+	return issued, nil
+}
+
+func intentKey(clientID string) string { return "registering/" + clientID }
+
+// discard gives back what a registration took before it was recorded. What fails
+// here is left to the janitor.
+func (l *Lifecycle) discard(ctx context.Context, intent *broker.AppClient, a *registration.Admission) {
+	ctx, cancel := broker.CleanupContext(ctx)
+	defer cancel()
+	err := errors.Join(registration.ReturnUse(ctx, l.store, a.Use, intent.Key), a.Hour.Return(ctx, l.store, intent.Key))
+	if err == nil {
+		err = l.store.DeleteAppClient(ctx, intent.Key, intent.Version)
+	}
+	broker.LogUnfinished(ctx, l.log, intent.Key, err)
+}
+
+// rollBack undoes a registration that may have been recorded. The mark comes
+// first: without it the janitor would take the registration for complete.
+func (l *Lifecycle) rollBack(ctx context.Context, intent *broker.AppClient, a *registration.Admission) {
+	ctx, cancel := broker.CleanupContext(ctx)
+	defer cancel()
+	err := a.Hour.Return(ctx, l.store, intent.Key)
+	// If the janitor was here already, it may have been before the registration.
+	overtaken := func(err error) bool { return errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrConflict) }
+	if markErr := broker.MarkForRemoval(ctx, l.store, intent, l.now()); markErr != nil && !overtaken(markErr) {
+		broker.LogUnfinished(ctx, l.log, intent.Key, errors.Join(err, markErr))
+		return
+	}
+	broker.LogUnfinished(ctx, l.log, intent.Key, errors.Join(err, cancelIntent(ctx, l.store, intent)))
+}
+
+// cancelIntent does what is left to do for a registration in the making that is
+// marked for removal.
+func cancelIntent(ctx context.Context, store broker.Store, intent *broker.AppClient) error {
+	if err := store.DeleteRegistration(ctx, intent.ClientID, intent.Generation); err != nil {
+		return fmt.Errorf("delete registration %s: %w", intent.ClientID, err)
+	}
+	if err := registration.ReturnUse(ctx, store, broker.StoredUse(intent.InitialAccessToken), intent.Key); err != nil {
+		return err
+	}
+	if err := store.DeleteAppClient(ctx, intent.Key, intent.Version); err != nil {
+		return fmt.Errorf("delete record %s: %w", intent.Key, err)
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package direct
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
+)
+
+// discard undoes the record of an app client that Cognito certainly does not
+// have. What fails here is left to the janitor.
+func (c *appClients) discard(ctx context.Context, a *broker.AppClient, hour registration.Hour) {
+	ctx, cancel := broker.CleanupContext(ctx)
+	defer cancel()
+	err := errors.Join(c.returnBudgets(ctx, a), hour.Return(ctx, c.store, a.Key))
+	if err == nil {
+		err = c.store.DeleteAppClient(ctx, a.Key, a.Version)
+	}
+	broker.LogUnfinished(ctx, c.log, a.Key, err)
+}
+
+// abandon gives up an app client that Cognito may or may not have. The token's use
+// is given back at once, so that the client can try again. The place among the
+// profile's app clients is given back when the janitor knows that there is none.
+func (c *appClients) abandon(ctx context.Context, a *broker.AppClient, ad *registration.Admission) {
+	ctx, cancel := broker.CleanupContext(ctx)
+	defer cancel()
+	a.State = broker.AppClientRemoving
+	broker.LogUnfinished(ctx, c.log, a.Key, errors.Join(
+		c.store.ReplaceAppClient(ctx, a),
+		registration.ReturnUse(ctx, c.store, ad.Use, a.Key),
+		ad.Hour.Return(ctx, c.store, a.Key)))
+}
+
+// rollBack removes an app client that exists and whose registration could not be
+// completed.
+func (c *appClients) rollBack(ctx context.Context, a *broker.AppClient, hour registration.Hour) {
+	ctx, cancel := broker.CleanupContext(ctx)
+	defer cancel()
+	err := hour.Return(ctx, c.store, a.Key)
+	present, readErr := c.store.AppClient(ctx, a.Key)
+	if errors.Is(readErr, broker.ErrNotFound) {
+		// The janitor took it for dead and did not find it at Cognito.
+		present, readErr = a, c.store.CreateAppClient(ctx, a)
+	}
+	if readErr != nil {
+		broker.LogUnfinished(ctx, c.log, a.Key, errors.Join(err, readErr))
+		return
+	}
+	present.CognitoID = a.CognitoID
+	broker.LogUnfinished(ctx, c.log, a.Key, errors.Join(err, c.remove(ctx, broker.ByBroker, present)))
+}

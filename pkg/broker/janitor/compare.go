@@ -1,0 +1,138 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+const (
+	// orphanAge is how long something must have been wrong before it is mended.
+	orphanAge = time.Hour
+	// If there are more orphans, or more app clients gone, than both of these, a
+	// sweep leaves all of them alone: it is more likely that the table or the
+	// pool is not the right one.
+	manyOrphans   = 10
+	orphanPercent = 5
+)
+
+// ErrTooMany means that so many app clients have no record, or so many records
+// no app client, that a sweep has left all of them alone. Options.AcceptMany is
+// for an operator who knows that this is right.
+var ErrTooMany = errors.New("too many to be believed")
+
+// orphansOf are the app clients that have carried our mark for an hour, and that
+// have no record.
+func orphansOf(listed []broker.ListedAppClient, records []*broker.AppClient, now time.Time) []broker.ListedAppClient {
+	known := make(map[string]bool)
+	for _, a := range records {
+		known[a.Marker] = true
+		for _, m := range a.Abandoned {
+			known[m] = true
+		}
+	}
+	var orphans []broker.ListedAppClient
+	for _, c := range listed {
+		if made, ok := broker.MarkedAt(c.Marker); ok && !known[c.Marker] && now.Sub(made) >= orphanAge {
+			orphans = append(orphans, c)
+		}
+	}
+	return orphans
+}
+
+// goneOf are the records of app clients that were made an hour ago and that
+// Cognito does not list.
+func goneOf(all []broker.ListedAppClient, records []*broker.AppClient, now time.Time) []*broker.AppClient {
+	listed := make(map[string]bool)
+	for _, c := range all {
+		listed[c.ID] = true
+	}
+	var gone []*broker.AppClient
+	for _, a := range records {
+		if a.State == broker.AppClientReady && !listed[a.CognitoID] && now.Sub(a.CreatedAt) >= orphanAge {
+			gone = append(gone, a)
+		}
+	}
+	return gone
+}
+
+func (r *Run) tooMany(n, of int) bool {
+	return !r.options.AcceptMany && n > manyOrphans && n*100 > of*orphanPercent
+}
+
+func (r *Run) mendOrphans(ctx context.Context, have holdings) error {
+	if n, of := len(have.orphans), len(have.listed); r.tooMany(n, of) {
+		return r.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d app clients have no record; if that is right, dcrctl sweep --accept-many deletes them", n, of))
+	}
+	return r.each(ctx, itemsOf(have.orphans, func(o broker.ListedAppClient) item {
+		return item{key: o.ID, plan: func(context.Context) (*step, error) {
+			return &step{
+				Step: Step{Action: ActionOrphan, CognitoID: o.ID},
+				dry:  Report{Orphans: 1},
+				do:   func(ctx context.Context) (Report, error) { return r.mendOrphan(ctx, o) },
+			}, nil
+		}}
+	}))
+}
+
+// mendOrphan deletes an app client that nothing needs. If it is that of a
+// registration, the mode of the registration makes the record that is missing.
+func (r *Run) mendOrphan(ctx context.Context, o broker.ListedAppClient) (Report, error) {
+	reg, err := r.janitor.c.Store.Registration(ctx, o.ID)
+	if err != nil && !errors.Is(err, broker.ErrNotFound) {
+		return Report{}, fmt.Errorf("read registration %s: %w", o.ID, err)
+	}
+	kept := false
+	if err == nil {
+		if kept, err = r.janitor.c.Modes.Of(reg.Mode).Orphan(ctx, o, reg); err != nil {
+			return Report{}, err
+		}
+	}
+	if !kept {
+		if err := r.janitor.c.Pool.Delete(ctx, o.ID, o.Marker); err != nil {
+			return Report{}, err
+		}
+		r.janitor.trail.Removed(ctx, broker.ByJanitor, &broker.AppClient{}, o.ID)
+	}
+	return Report{Orphans: 1}, nil
+}
+
+func (r *Run) mendGone(ctx context.Context, have holdings) error {
+	if n, of := len(have.gone), len(have.records); r.tooMany(n, of) {
+		return r.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d records are of app clients that Cognito does not list; if that is right, dcrctl sweep --accept-many forgets them", n, of))
+	}
+	return r.each(ctx, itemsOf(have.gone, func(a *broker.AppClient) item {
+		return item{key: a.Key, plan: func(ctx context.Context) (*step, error) {
+			exists, err := r.janitor.c.Pool.Exists(ctx, a.CognitoID)
+			if err != nil || exists {
+				return nil, err
+			}
+			return &step{
+				Step: Step{Action: ActionGone, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID},
+				dry:  Report{Gone: 1},
+				do: func(ctx context.Context) (Report, error) {
+					done, err := r.janitor.c.Modes.Of(a.Mode()).Gone(ctx, r, a)
+					if err == nil {
+						done.Gone++
+					}
+					return done, err
+				},
+			}, nil
+		}}
+	}))
+}
+
+// itemsOf yields the item of each element.
+func itemsOf[T any](all []T, itemOf func(T) item) iter.Seq2[item, error] {
+	return func(yield func(item, error) bool) {
+		for _, x := range all {
+			if !yield(itemOf(x), nil) {
+				return
+			}
+		}
+	}
+}

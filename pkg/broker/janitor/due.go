@@ -1,0 +1,99 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// savePlaceEvery is after how many records a sweep saves its place.
+const savePlaceEvery = 50
+
+// place is where a sweep is among the records that are due. The next sweep begins
+// there.
+type place struct {
+	saved, now string
+	seen       int // since it was saved
+}
+
+func (p *place) reach(place string) {
+	if place != "" {
+		p.now = place
+		p.seen++
+	}
+}
+
+func (p *place) saveNow() bool { return p.seen >= savePlaceEvery }
+
+// savePlace stores the place, also if ctx has ended.
+func (r *Run) savePlace(ctx context.Context) error {
+	r.place.seen = 0
+	if r.options.DryRun || r.place.now == r.place.saved {
+		return nil
+	}
+	ctx, cancel := broker.CleanupContext(ctx)
+	defer cancel()
+	if err := r.janitor.c.Store.SetSweepPlace(ctx, r.place.now); err != nil {
+		return fmt.Errorf("save place: %w", err)
+	}
+	r.place.saved = r.place.now
+	return nil
+}
+
+// dueRecords does what is due, beginning where the last sweep stopped.
+func (r *Run) dueRecords(ctx context.Context) error {
+	began, err := r.janitor.c.Store.SweepPlace(ctx)
+	if err != nil {
+		return fmt.Errorf("read place: %w", err)
+	}
+	r.place = place{saved: began, now: began}
+	err = r.each(ctx, r.due(ctx, began))
+	if r.done.Backlog == 0 && err == nil {
+		r.place.now = "" // the sweep got to everything
+	}
+	return errors.Join(err, r.savePlace(ctx))
+}
+
+// due yields the records that are due after that place, and then the others.
+func (r *Run) due(ctx context.Context, began string) iter.Seq2[item, error] {
+	return func(yield func(item, error) bool) {
+		for d, err := range r.janitor.c.Store.Due(ctx, r.janitor.c.Now(), began) {
+			it := item{key: d.Key, place: d.Place, plan: func(ctx context.Context) (*step, error) { return r.planAppClient(ctx, d.Key) }}
+			if d.Kind == broker.DueRegistration {
+				it.plan = func(ctx context.Context) (*step, error) { return r.planRegistration(ctx, d.Key) }
+			}
+			if err != nil {
+				err = fmt.Errorf("list what is due: %w", err)
+			}
+			if !yield(it, err) {
+				return
+			}
+		}
+	}
+}
+
+// planAppClient plans what to do with an app client that is due: its mode
+// decides.
+func (r *Run) planAppClient(ctx context.Context, key string) (*step, error) {
+	a, err := r.janitor.c.Store.AppClient(ctx, key)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if a.Due.IsZero() || a.Due.After(r.janitor.c.Now()) {
+		return nil, nil // another request was faster
+	}
+	s := &step{
+		Step: Step{Action: ActionFinish, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID},
+		do:   func(ctx context.Context) (Report, error) { return r.janitor.c.Modes.Of(a.Mode()).Finish(ctx, r, a) },
+	}
+	if a.State == broker.AppClientReady || a.State == broker.AppClientVacant {
+		s.Action = ActionLook
+	}
+	return s, nil
+}

@@ -1,0 +1,45 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// growth yields the shared app clients of the policy's profiles, to give them the
+// scopes that their profile has more than before. Profiles of direct mode share
+// none.
+func (r *Run) growth() iter.Seq2[item, error] {
+	var profiles []*policy.Profile
+	for _, name := range r.Policy.Profiles() {
+		if p, ok := r.Policy.Profile(name); ok && p.AppClient() == policy.SharedAppClient {
+			profiles = append(profiles, p)
+		}
+	}
+	return itemsOf(profiles, func(p *policy.Profile) item {
+		key := broker.SharedAppClientKey(p.Name())
+		return item{key: key, plan: func(ctx context.Context) (*step, error) {
+			a, err := r.janitor.c.Store.AppClient(ctx, key)
+			if errors.Is(err, broker.ErrNotFound) {
+				return nil, nil
+			}
+			if err != nil || a.State != broker.AppClientReady || !r.janitor.c.Grower.Lacks(a, p) {
+				return nil, err
+			}
+			return &step{
+				Step: Step{Action: ActionGrow, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID},
+				dry:  Report{Grown: 1},
+				do: func(ctx context.Context) (done Report, err error) {
+					grown, err := r.janitor.c.Grower.Grow(ctx, a, p)
+					if grown {
+						done.Grown = 1
+					}
+					return done, err
+				},
+			}, nil
+		}}
+	})
+}

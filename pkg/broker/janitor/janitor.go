@@ -1,0 +1,137 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// A Reconciler does what follows from the records of one mode. What is in a
+// Report was done, also with an error. Implementations are safe for concurrent
+// use.
+type Reconciler interface {
+	// Finish finishes or undoes what was interrupted with an app client that is
+	// due, or checks one that is in use.
+	Finish(ctx context.Context, run *Run, a *broker.AppClient) (Report, error)
+	// Retire ends the grants of a registration whose life has ended, and removes
+	// the app client that served it alone.
+	Retire(ctx context.Context, run *Run, r *broker.Registration) (Report, error)
+	// Orphan reports whether o, which has no record, is the app client of the
+	// registration r. If it is, Orphan makes the record.
+	Orphan(ctx context.Context, o broker.ListedAppClient, r *broker.Registration) (bool, error)
+	// Gone ends what depends on the app client of a, which does not exist.
+	Gone(ctx context.Context, run *Run, a *broker.AppClient) (Report, error)
+}
+
+// A Grower gives the app clients that registrations share the scopes of their
+// profile.
+type Grower interface {
+	// Lacks reports whether a lacks a scope of the profile.
+	Lacks(a *broker.AppClient, p *policy.Profile) bool
+	// Grow gives a the scopes of the profile. It reports whether Cognito has
+	// them, also with an error.
+	Grow(ctx context.Context, a *broker.AppClient, p *policy.Profile) (bool, error)
+}
+
+// A Pool has the app clients of this deployment. It never removes one that does
+// not carry the deployment's marker.
+type Pool interface {
+	// List yields every app client of the user pool that carries a marker of
+	// this deployment, in no order, reading page by page.
+	List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error]
+	// Exists reports whether the user pool has an app client with that id, even
+	// one that is not this deployment's.
+	Exists(ctx context.Context, id string) (bool, error)
+	// Delete removes the app client id; one that does not exist is no error.
+	Delete(ctx context.Context, id, marker string) error
+}
+
+// Config is what a Janitor needs. Every field is REQUIRED, unless its comment
+// says otherwise.
+type Config struct {
+	Store broker.Store
+	Pool  Pool
+	// Modes has both modes: records outlive a change of the deployment's mode.
+	Modes  broker.ByMode[Reconciler]
+	Grower Grower
+	// Grants ends grants. It is nil in direct mode, which has none: grants of
+	// former brokered mode end by themselves there, and nobody can use them.
+	Grants broker.GrantEnder
+	// Deployment is the id of this deployment.
+	Deployment string
+	// Branding is whether app clients need a branding style, as they do on
+	// managed login (version 2), so that a sweep counts those that are left.
+	// OPTIONAL.
+	Branding bool
+	// Policy returns the policy in force. It is called once per sweep.
+	Policy func(context.Context) (*policy.Policy, error)
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// A Janitor sweeps. It is safe for concurrent use, in several processes.
+type Janitor struct {
+	c     Config
+	trail broker.AuditTrail
+}
+
+// New returns a Janitor, or an error if a required field of c is missing.
+func New(c Config) (*Janitor, error) {
+	if c.Store == nil || c.Pool == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Grower == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("janitor: every field of Config but Grants and Branding is required")
+	}
+	return &Janitor{c: c, trail: broker.AuditTrail{Log: c.Log}}, nil
+}
+
+// sweepMargin is how long before the end of its context a sweep stops, so that
+// what it is doing can be finished and its place saved; half of the time, if it
+// has less than a minute.
+const sweepMargin = 30 * time.Second
+
+// Options say how to sweep. The zero value is how the schedule does it.
+type Options struct {
+	// DryRun changes nothing, and counts and reports what would be done.
+	DryRun bool
+	// AcceptMany goes on where a sweep stops with ErrTooMany because so many app
+	// clients have no record, or so many records no app client.
+	AcceptMany bool
+	// OnStep, if not nil, is called for each step before it is done.
+	OnStep func(Step)
+}
+
+// Sweep is one sweep. It finishes or undoes every app client whose making, update
+// or removal was begun more than two minutes ago and not completed. It removes
+// registrations whose lifetime has ended, with their grants and dedicated app
+// clients, and ends the grants of those that an operator has disabled or deleted.
+// It deletes app clients of ours that have no record, deletes the records of those
+// that do not exist any more, and gives app clients the scopes that they lack.
+//
+// It stops thirty seconds before ctx ends, or after half of the time if there is
+// less than a minute, and the next sweep goes on from there. Several may run at
+// once. It returns an error, besides what it has done, if it could not read what
+// is due or what Cognito has, if Cognito was too busy, or if an operator has to
+// look: an error that wraps ErrForeignTable or ErrTooMany.
+func (j *Janitor) Sweep(ctx context.Context, o Options) (Report, error) {
+	pol, err := j.c.Policy(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("sweep: policy: %w", err)
+	}
+	r := &Run{Policy: pol, janitor: j, options: o}
+	if end, ok := ctx.Deadline(); ok {
+		r.end = end.Add(-min(sweepMargin, time.Until(end)/2))
+	}
+	err = r.all(ctx)
+	if !o.DryRun {
+		r.observe(ctx, err)
+	}
+	if err != nil {
+		return r.done, fmt.Errorf("sweep: %w", err)
+	}
+	return r.done, ctx.Err()
+}

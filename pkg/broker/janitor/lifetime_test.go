@@ -1,0 +1,333 @@
+package janitor_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
+)
+
+func TestAClientThatNobodyUsesIsRemoved(t *testing.T) {
+	world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
+		w.UseBrokeredPolicy(world.LifePolicy)
+		used, _ := w.Vouched("trusted", world.AppBody)
+		idle, rat := w.Vouched("trusted", world.AppBody)
+		usedKey, idleKey := w.AppClientKey(used), w.AppClientKey(idle)
+		for _, id := range []string{used, idle} {
+			w.MustProvision(w.AppClientKey(id))
+			w.Use(id)
+			w.Allow(id)
+			w.Allow(id)
+		}
+		w.Recover(usedKey, idleKey)
+		w.Wait(2 * world.Day)
+		w.Use(used)
+		w.Wait(world.Day)
+		fault()
+		_, _ = w.Sweep(t.Context(), janitor.Options{}) // an error or not: the next run finishes it
+		w.Recover(usedKey)
+
+		r := w.WantState(idle, broker.RegistrationRemoved)
+		if left := r.ExpiresAt.Sub(w.Now()); !r.Due.IsZero() || left < 89*world.Day || left > 90*world.Day {
+			t.Errorf("the tombstone is due at %v and lives until %v, want never and about 90 days", r.Due, r.ExpiresAt)
+		}
+		if n := w.Standing(idle); n != 0 {
+			t.Errorf("%d grants of the removed client stand", n)
+		}
+		if _, err := w.Inner.AppClient(t.Context(), idleKey); !errors.Is(err, broker.ErrNotFound) {
+			t.Errorf("the record of its app client is still there: %v", err)
+		}
+		_, err := w.Client(t.Context(), idle)
+		if !errors.Is(err, broker.ErrRemoved) || !errors.Is(err, broker.ErrNotFound) {
+			t.Errorf("Client = %v, want ErrRemoved", err)
+		}
+		_, err = w.Read(t.Context(), idle, rat)
+		world.WantCode(t, "Read", err, dcr.InvalidToken)
+		world.WantCode(t, "Delete", w.Delete(t.Context(), idle, rat), dcr.InvalidToken)
+
+		w.WantState(used, broker.RegistrationActive)
+		if n := w.Standing(used); n != 2 {
+			t.Errorf("%d grants of the client in use stand, want 2", n)
+		}
+		w.Wait(91 * world.Day)
+		if _, err := w.Inner.Registration(t.Context(), idle); !errors.Is(err, broker.ErrNotFound) {
+			t.Errorf("after 91 days the tombstone is still there: %v", err)
+		}
+	})
+}
+
+// readOnce calls after when a registration has been read for the first time, and
+// before whoever reads it has it.
+type readOnce struct {
+	broker.Store
+	after func()
+}
+
+func (s *readOnce) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
+	r, err := s.Store.Registration(ctx, clientID)
+	if after := s.after; after != nil {
+		s.after = nil
+		after()
+	}
+	return r, err
+}
+
+// A sweep that has read a tombstone does not end what was granted to the client
+// that registered again meanwhile.
+func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
+	w := world.NewLife(t)
+	info, _ := w.MustRegister(world.PublicBody, world.None)
+	w.Use(info.ClientID)
+	w.Allow(info.ClientID)
+	w.Wait(4 * world.Day)
+	w.Grants.FailNext("EndOfClient", 1, fake.NotApplied)
+	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Failed != 1 {
+		t.Fatalf("Sweep that cannot end grants = %+v, %v", done, err)
+	}
+	old := w.WantState(info.ClientID, broker.RegistrationRemoved).Generation
+	store := &readOnce{Store: w.Store, after: func() {
+		w.MustRegister(world.PublicBody, world.None)
+		w.Allow(info.ClientID)
+	}}
+	s, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: store, Pool: w.Pool, Grants: w.Grants, Now: w.Now, Policy: w.PolicySource,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := s.Sweep(t.Context(), janitor.Options{})
+	if err != nil || done.EndedGrants != 1 {
+		t.Errorf("Sweep = %+v, %v, want one grant ended", done, err)
+	}
+	for _, g := range w.Grants.Standing() {
+		if g.Generation == old {
+			t.Errorf("grant %s of the former generation stands", g.ID)
+		}
+	}
+	if n := w.Standing(info.ClientID); n != 1 {
+		t.Errorf("%d grants stand, want the one of the client that came back", n)
+	}
+	w.WantState(info.ClientID, broker.RegistrationActive)
+}
+
+func TestLifetimes(t *testing.T) {
+	t.Run("a client in use lives on", func(t *testing.T) {
+		w := world.NewLife(t)
+		id, _ := w.Vouched("trusted", world.AppBody)
+		w.Passes(20*world.Day, id)
+		w.WantState(id, broker.RegistrationActive)
+	})
+	t.Run("until it is too old", func(t *testing.T) {
+		w := world.NewLife(t)
+		id, _ := w.Vouched("trusted", world.AppBody)
+		w.Passes(30*world.Day-2*time.Hour, id)
+		w.WantState(id, broker.RegistrationActive)
+		w.Passes(3 * time.Hour)
+		w.WantState(id, broker.RegistrationRemoved)
+	})
+	t.Run("inactivity counts from the registration if it was never used", func(t *testing.T) {
+		w := world.NewLife(t)
+		id, _ := w.Vouched("trusted", world.AppBody)
+		w.Passes(3*world.Day - 2*time.Hour)
+		w.WantState(id, broker.RegistrationActive)
+		w.Passes(3 * time.Hour)
+		w.WantState(id, broker.RegistrationRemoved)
+	})
+	t.Run("a profile without lifetimes keeps its clients", func(t *testing.T) {
+		w := world.NewLife(t)
+		id, _ := w.Vouched("lasting", world.AppBody)
+		w.Wait(3000 * world.Day)
+		w.MustSweep()
+		w.WantState(id, broker.RegistrationActive)
+	})
+	t.Run("a changed policy reaches a client within a week", func(t *testing.T) {
+		w := world.NewLife(t)
+		id, _ := w.Vouched("lasting", world.AppBody)
+		w.Wait(world.Day)
+		w.UseBrokeredPolicy(strings.Replace(world.LifePolicy, `"app_client":"shared"`, `"app_client":"shared","lifetimes":{"inactive":"1d"}`, 1))
+		w.Passes(7 * world.Day)
+		w.WantState(id, broker.RegistrationRemoved)
+	})
+	t.Run("a profile that is gone ends no life", func(t *testing.T) {
+		w := world.NewLife(t)
+		id, _ := w.Vouched("trusted", world.AppBody)
+		w.UseBrokeredPolicy(world.BrokeredPolicyWithout("trusted"))
+		w.Passes(40 * world.Day)
+		w.WantState(id, broker.RegistrationActive)
+	})
+	t.Run("what nobody used goes without the janitor", func(t *testing.T) {
+		w := world.NewLife(t)
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		if isDue(w, info.ClientID) {
+			t.Error("an unconfirmed registration is due")
+		}
+		w.Wait(4 * world.Day)
+		if _, err := w.Inner.Registration(t.Context(), info.ClientID); !errors.Is(err, broker.ErrNotFound) {
+			t.Errorf("Registration = %v, want ErrNotFound", err)
+		}
+	})
+	t.Run("the first use has it looked at after a day", func(t *testing.T) {
+		w := world.NewLife(t)
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		w.Wait(3 * world.Day)
+		w.Use(info.ClientID)
+		if r := w.Registration(info.ClientID); !r.Due.Equal(w.Now().Add(world.Day)) || !r.ActiveSince.Equal(w.Now()) || !r.ExpiresAt.IsZero() {
+			t.Errorf("after the first use = %+v", r)
+		}
+		w.Passes(3*world.Day - time.Hour)
+		w.WantState(info.ClientID, broker.RegistrationActive)
+		w.Passes(2 * time.Hour)
+		w.WantState(info.ClientID, broker.RegistrationRemoved)
+	})
+	t.Run("registering again on the last day is a use", func(t *testing.T) {
+		w := world.NewLife(t)
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		w.Use(info.ClientID)
+		w.Wait(2*world.Day - time.Hour)
+		w.Restart()
+		w.MustRegister(world.PublicBody, world.None) // too early to count
+		if r := w.Registration(info.ClientID); !r.LastUsedAt.IsZero() {
+			t.Errorf("last use %v, want none", r.LastUsedAt)
+		}
+		w.Wait(2 * time.Hour)
+		w.Restart()
+		w.MustRegister(world.PublicBody, world.None)
+		w.Passes(2 * world.Day)
+		w.WantState(info.ClientID, broker.RegistrationActive)
+	})
+}
+
+func isDue(w *world.Brokered, clientID string) bool {
+	w.T.Helper()
+	for d, err := range w.Inner.Due(w.T.Context(), w.Now().AddDate(100, 0, 0), "") {
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		if d.Kind == broker.DueRegistration && d.Key == clientID {
+			return true
+		}
+	}
+	return false
+}
+
+// A client that is used at the very moment in which it is to be removed stays.
+func TestAClientThatIsUsedAtThatMomentIsNotRemoved(t *testing.T) {
+	w := world.NewLife(t)
+	id, _ := w.Vouched("trusted", world.AppBody)
+	w.MustProvision(w.AppClientKey(id))
+	w.Allow(id)
+	w.Wait(4 * world.Day)
+	store := &world.RetiringStore{Store: w.Store, Before: func() { w.Use(id) }}
+	sweeper, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: store, Pool: w.Pool, Grants: w.Grants, Now: w.Now, Policy: w.PolicySource,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := sweeper.Sweep(t.Context(), janitor.Options{}); err != nil || done.Expired != 0 || done.Failed != 0 {
+		t.Errorf("Sweep = %+v, %v, want none expired", done, err)
+	}
+	w.Recover(w.AppClientKey(id))
+	w.WantState(id, broker.RegistrationActive)
+	if n := w.Standing(id); n != 1 {
+		t.Errorf("%d grants stand, want 1", n)
+	}
+}
+
+// An openly registered client comes back with its id, and nothing else.
+func TestARemovedClientRegistersAgain(t *testing.T) {
+	for _, finished := range []bool{true, false} {
+		w := world.NewLife(t)
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		w.Use(info.ClientID)
+		w.Allow(info.ClientID)
+		old := w.Registration(info.ClientID)
+		w.Wait(4 * world.Day)
+		if !finished {
+			w.Grants.FailNext("EndOfClient", 1, fake.NotApplied)
+		}
+		if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Expired != 1 || finished != (done.Failed == 0) {
+			t.Errorf("Sweep = %+v, %v", done, err)
+		}
+		w.WantState(info.ClientID, broker.RegistrationRemoved)
+		w.Restart()
+		again, _ := w.MustRegister(world.PublicBody, world.None)
+		r := w.WantState(info.ClientID, broker.RegistrationActive)
+		if again.ClientID != info.ClientID || r.Generation == old.Generation || !r.LastUsedAt.IsZero() || !again.IssuedAt.Equal(w.Now().Truncate(time.Second)) {
+			t.Errorf("registered again = %+v, stored %+v, want the same id, and nothing of the old one", again, r)
+		}
+		if finished == r.ExpiresAt.IsZero() {
+			t.Errorf("expires at %v, removal finished %t", r.ExpiresAt, finished)
+		}
+		w.Allow(info.ClientID)
+		w.Recover()
+		if n := w.Standing(info.ClientID); n != 1 {
+			t.Errorf("%d grants stand, want the new one alone", n)
+		}
+		w.WantState(info.ClientID, broker.RegistrationActive)
+	}
+}
+
+func TestApproval(t *testing.T) {
+	w := world.NewLife(t)
+	id, rat := w.Vouched("asked", world.AppBody)
+	w.WantState(id, broker.RegistrationPending)
+	if _, err := w.Client(t.Context(), id); !errors.Is(err, broker.ErrPending) || !errors.Is(err, broker.ErrNotFound) {
+		t.Errorf("Client = %v, want ErrPending", err)
+	}
+	if err := w.Provision(t.Context(), w.AppClientKey(id)); !errors.Is(err, broker.ErrNotFound) {
+		t.Errorf("Provision = %v, want ErrNotFound", err)
+	}
+	if _, err := w.Read(t.Context(), id, rat); err != nil {
+		t.Errorf("Read = %v, want none: it can be managed", err)
+	}
+	if _, err := w.Approve(t.Context(), id, "ops"); err != nil {
+		t.Fatal(err)
+	}
+	w.Use(id)
+	if _, err := w.Approve(t.Context(), id, "ops"); err != nil {
+		t.Errorf("Approve again = %v", err)
+	}
+	same := world.Update(t, world.AppBody, id)
+	info, err := w.Update(t.Context(), id, rat, same)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.WantState(id, broker.RegistrationActive)
+	rat = credential.Presented(info.RegistrationAccessToken)
+	if _, err := w.Update(t.Context(), id, rat, world.Update(t, world.AppBody, id, "redirect_uris", []string{"https://evil.example.com/cb"})); err != nil {
+		t.Fatal(err)
+	}
+	w.WantState(id, broker.RegistrationPending) // what was approved is something else
+	w.Passes(4 * world.Day)
+	w.WantState(id, broker.RegistrationRemoved)
+
+	t.Run("of a client that registered openly", func(t *testing.T) {
+		w := world.NewLife(t)
+		w.UseBrokeredPolicy(strings.Replace(world.LifePolicy, `"unconfirmed":"4d"}`, `"unconfirmed":"4d"},"approval":"manual"`, 1))
+		info, _ := w.MustRegister(world.PublicBody, world.None)
+		w.Wait(3 * world.Day)
+		if _, err := w.Approve(t.Context(), info.ClientID, "ops"); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.WantState(info.ClientID, broker.RegistrationActive); !r.ExpiresAt.Equal(w.Now().Add(4 * world.Day)) {
+			t.Errorf("expires at %v, want 4 days after it was approved", r.ExpiresAt)
+		}
+		w.Wait(4 * world.Day)
+		w.Restart()
+		w.MustRegister(world.PublicBody, world.None)
+		w.WantState(info.ClientID, broker.RegistrationPending) // it is another one
+		w.UseBrokeredPolicy(world.LifePolicy)
+		w.Restart()
+		w.MustRegister(world.PublicBody, world.None)
+		w.WantState(info.ClientID, broker.RegistrationActive) // nobody is asked any more
+	})
+}

@@ -1,0 +1,141 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+)
+
+// holdings are what a sweep has read: the records of app clients, and what
+// Cognito lists. orphans and gone are what does not match.
+type holdings struct {
+	records []*broker.AppClient
+	listed  []broker.ListedAppClient
+	orphans []broker.ListedAppClient
+	gone    []*broker.AppClient
+}
+
+// read reads the records of app clients and what Cognito lists, and compares
+// them. The records are read first: one that is made meanwhile has an app client
+// that is young. With an error, nothing must be done at all. If the time is up
+// before all records are read, nothing counts as not matching.
+func (r *Run) read(ctx context.Context) (holdings, error) {
+	records, err := r.records(ctx)
+	if err != nil {
+		return holdings{}, err
+	}
+	l, err := r.list(ctx)
+	if err != nil {
+		return holdings{}, err
+	}
+	owner, err := r.ownTable(ctx, len(l.all))
+	if err != nil {
+		return holdings{}, err
+	}
+	if r.done.Unfinished {
+		return holdings{}, nil // not all records were read
+	}
+	r.observeStyles(ctx, records)
+	now := r.janitor.c.Now()
+	orphans := orphansOf(l.all, records, now)
+	if len(orphans) > 0 {
+		// The keys come from an index that may lag, page by page, while records
+		// move in it: one that was there all along may have been left out.
+		again, err := r.records(ctx)
+		if err != nil {
+			return holdings{}, err
+		}
+		if r.done.Unfinished {
+			return holdings{}, nil
+		}
+		orphans = orphansOf(l.all, append(again, records...), now)
+	}
+	for _, o := range orphans {
+		if made, _ := broker.MarkedAt(o.Marker); made.Add(skew).Before(owner.Began) {
+			return holdings{}, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("app client %s was made on %s, before the table was first used on %s",
+				o.ID, made.Format(time.DateOnly), owner.Began.Format(time.DateOnly)))
+		}
+	}
+	return holdings{records, l.all, orphans, goneOf(l.all, records, now)}, nil
+}
+
+// records reads all records of app clients. The keys come from an index that may
+// lag behind; those of the policy's profiles, on which most users depend, are
+// read whatever the index has.
+func (r *Run) records(ctx context.Context) ([]*broker.AppClient, error) {
+	store := r.janitor.c.Store
+	var all []*broker.AppClient
+	seen := make(map[string]bool)
+	read := func(key string) error {
+		if seen[key] {
+			return nil
+		}
+		seen[key] = true
+		a, err := store.AppClient(ctx, key)
+		if errors.Is(err, broker.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read app client %s: %w", key, err)
+		}
+		all = append(all, a)
+		return nil
+	}
+	for key, err := range store.AppClientKeys(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("list app client records: %w", err)
+		}
+		if r.timeUp(ctx) {
+			return nil, nil
+		}
+		if err := read(key); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range r.Policy.Profiles() {
+		if err := read(broker.SharedAppClientKey(name)); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// listing is what Cognito listed of our app clients.
+type listing struct {
+	at  time.Time
+	all []broker.ListedAppClient
+	ids map[string][]string // by marker
+}
+
+// list reads what Cognito lists.
+func (r *Run) list(ctx context.Context) (*listing, error) {
+	l := &listing{at: r.janitor.c.Now(), ids: make(map[string][]string)}
+	for c, err := range r.janitor.c.Pool.List(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("list app clients: %w", err)
+		}
+		l.all = append(l.all, c)
+		l.ids[c.Marker] = append(l.ids[c.Marker], c.ID)
+	}
+	r.listed = l
+	telemetry.Set(ctx, telemetry.AppClientsHeld, float64(len(l.all)))
+	return l, nil
+}
+
+// AtCognito returns the ids of the app clients that carry the marker. Cognito is
+// asked again if the list is not at least two minutes younger than the marker:
+// an app client may have been made after the list was read.
+func (r *Run) AtCognito(ctx context.Context, marker string) ([]string, error) {
+	l := r.listed
+	if made, ok := broker.MarkedAt(marker); l == nil || ok && l.at.Before(made.Add(broker.Grace)) {
+		var err error
+		if l, err = r.list(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return l.ids[marker], nil
+}

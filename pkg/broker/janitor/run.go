@@ -1,0 +1,166 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// A Run is one sweep. A Reconciler uses its methods.
+type Run struct {
+	// Policy is the policy in force.
+	Policy *policy.Policy
+
+	janitor *Janitor
+	options Options
+	// end is when to stop; zero is never.
+	end    time.Time
+	done   Report
+	listed *listing
+	place  place
+}
+
+// all does the items of one source after the other. An error of one does not stop
+// the next: what is due is not held up by too many orphans, or by one that
+// Cognito would not delete now.
+func (r *Run) all(ctx context.Context) error {
+	have, err := r.read(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.mendOrphans(ctx, have), r.mendGone(ctx, have), r.each(ctx, r.growth()), r.dueRecords(ctx))
+}
+
+// An item is one thing that a sweep may have to do.
+type item struct {
+	// key names it in the log.
+	key string
+	// place is that of a record that is due, else empty.
+	place string
+	// plan reads what the item is about and returns the step to take, or nil.
+	plan func(context.Context) (*step, error)
+}
+
+// A step is a Step with what it takes.
+type step struct {
+	// Step is reported, unless it has no Action.
+	Step
+	// dry is what a dry run counts.
+	dry Report
+	do  func(context.Context) (Report, error)
+	// next plans what follows if the step succeeds; it may be nil.
+	next func(context.Context) (*step, error)
+}
+
+// each is the loop of a sweep: it does the items. It returns why it stopped
+// before their end, other than that the time was up. Records that are due and
+// that it does not get to are counted.
+func (r *Run) each(ctx context.Context, items iter.Seq2[item, error]) error {
+	var halt error
+	for it, err := range items {
+		if err != nil {
+			return errors.Join(halt, err)
+		}
+		if halt != nil || r.timeUp(ctx) {
+			if it.place == "" {
+				break
+			}
+			if r.done.Backlog++; r.tooLateToCount(ctx) {
+				break
+			}
+			continue
+		}
+		r.place.reach(it.place)
+		if err := r.one(ctx, it); err != nil {
+			halt = r.failed(ctx, it.key, err)
+		}
+		if halt == nil && r.place.saveNow() {
+			halt = r.savePlace(ctx)
+		}
+	}
+	return halt
+}
+
+// one does the steps of an item.
+func (r *Run) one(ctx context.Context, it item) error {
+	for plan := it.plan; plan != nil; {
+		s, err := plan(ctx)
+		if err != nil || s == nil {
+			return err
+		}
+		if s.Action != "" && r.options.OnStep != nil {
+			r.options.OnStep(s.Step)
+		}
+		if r.options.DryRun {
+			r.done.Add(s.dry)
+			return nil
+		}
+		done, err := s.do(ctx)
+		r.done.Add(done)
+		if err != nil {
+			return err
+		}
+		plan = s.next
+	}
+	return nil
+}
+
+// timeUp reports whether the time is up, and records it in the report.
+func (r *Run) timeUp(ctx context.Context) bool {
+	r.done.Unfinished = r.done.Unfinished || ctx.Err() != nil || !r.end.IsZero() && !time.Now().Before(r.end)
+	return r.done.Unfinished
+}
+
+// failed counts and logs what did not succeed. It returns an error if the items
+// of this source must not go on, because Cognito is too busy. That this deployment
+// makes as many calls as it may is no reason: each call waits its turn.
+func (r *Run) failed(ctx context.Context, key string, err error) error {
+	if r.timeUp(ctx) && errors.Is(err, context.DeadlineExceeded) {
+		return nil // it was cut short, and did not fail
+	}
+	if errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrExists) {
+		return nil // another request is changing it, and it stays due until that is done
+	}
+	r.done.Failed++
+	r.janitor.c.Log.ErrorContext(ctx, "sweep", "key", key, "error", err)
+	if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == dcr.Unavailable && !errors.Is(err, broker.ErrNoSlot) {
+		return err
+	}
+	return nil
+}
+
+// alarm logs what an operator has to look at, so that it counts in a metric, and
+// returns it.
+func (r *Run) alarm(ctx context.Context, what error, why string) error {
+	err := fmt.Errorf("%w: %s", what, why)
+	telemetry.Count(ctx, telemetry.JanitorStopped, 1)
+	r.janitor.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", err)
+	return err
+}
+
+// EndGrants ends the grants of a client but those of the generation keep, and
+// returns how many it has ended, also with an error. It stops when the sweep has
+// to stop.
+func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
+	if r.janitor.c.Grants == nil {
+		return 0, nil
+	}
+	if !r.end.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, r.end)
+		defer cancel()
+	}
+	n, err := r.janitor.c.Grants.EndOfClient(ctx, clientID, keep)
+	r.janitor.trail.Grants(ctx, broker.ByJanitor, clientID, "", n)
+	if err != nil {
+		return n, fmt.Errorf("end grants of %s: %w", clientID, err)
+	}
+	return n, nil
+}

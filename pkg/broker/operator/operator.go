@@ -1,0 +1,161 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// A Lifecycle is what a mode does when an operator changes a client.
+// Implementations are safe for concurrent use.
+type Lifecycle interface {
+	// SwitchOff marks what serves r alone for the janitor to remove, before r is
+	// disabled or deleted, as state says.
+	SwitchOff(ctx context.Context, r *broker.Registration, state broker.RegistrationState) error
+	// Serves returns a *broker.StateError if r cannot be used again, because its
+	// app client is gone.
+	Serves(ctx context.Context, r *broker.Registration) error
+	// RegisterAhead returns a new registration, which is not stored, or an error
+	// if the mode has no clients that are registered ahead.
+	RegisterAhead(profile *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) (*broker.Registration, error)
+}
+
+// Config is what an Operator needs. Every field is REQUIRED, unless its comment
+// says otherwise.
+type Config struct {
+	Store broker.Store
+	// Mode is that in which clients are registered ahead.
+	Mode  broker.Mode
+	Modes broker.ByMode[Lifecycle]
+	// Grants ends grants. Without it, as in direct mode, which has no grants, the
+	// next sweep ends those of a client that is disabled or deleted.
+	Grants broker.GrantEnder
+	// Deployment is the id of this deployment.
+	Deployment string
+	// Policy returns the policy in force. It is called once per change.
+	Policy func(context.Context) (*policy.Policy, error)
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// An Operator does what operators decide. The parameter by of its methods is the
+// operator's name. It is safe for concurrent use.
+type Operator struct {
+	c     Config
+	trail broker.AuditTrail
+}
+
+// New returns an Operator, or an error if a required field of c is missing.
+func New(c Config) (*Operator, error) {
+	if c.Store == nil || c.Mode == "" || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("operator: every field of Config but Grants is required")
+	}
+	return &Operator{c: c, trail: broker.AuditTrail{Log: c.Log}}, nil
+}
+
+// Approve lets a client be used that waits for approval. One that is active
+// already is no error; one in another state is a *broker.StateError.
+func (o *Operator) Approve(ctx context.Context, clientID, by string) (*broker.Registration, error) {
+	return o.change(ctx, clientID, telemetry.RegistrationApproved, by, func(r *broker.Registration) error {
+		if err := requireState(r, broker.RegistrationPending); err != nil {
+			return err
+		}
+		return o.activate(ctx, r)
+	})
+}
+
+// Enable lets a client be used that was disabled. What was granted before stays
+// ended. One that is active already is no error; one in another state, or of
+// direct mode whose app client is gone, is a *broker.StateError.
+func (o *Operator) Enable(ctx context.Context, clientID, by string) (*broker.Registration, error) {
+	return o.change(ctx, clientID, telemetry.RegistrationEnabled, by, func(r *broker.Registration) error {
+		if err := requireState(r, broker.RegistrationDisabled); err != nil {
+			return err
+		}
+		if err := o.c.Modes.Of(r.Mode).Serves(ctx, r); err != nil {
+			return err
+		}
+		return o.activate(ctx, r)
+	})
+}
+
+// errActive means that a client is active already, so that nothing is to do.
+var errActive = errors.New("active already")
+
+// requireState returns a *broker.StateError if r is not in that state, or
+// errActive if r is active.
+func requireState(r *broker.Registration, state broker.RegistrationState) error {
+	switch r.State {
+	case state:
+		return nil
+	case broker.RegistrationActive:
+		return errActive
+	}
+	return &broker.StateError{ClientID: r.ClientID, State: r.State}
+}
+
+// change reads a registration and replaces it by what f makes of it. It tries
+// again if another request changes the registration at the same time.
+func (o *Operator) change(ctx context.Context, clientID string, event telemetry.Event, by string, f func(*broker.Registration) error) (*broker.Registration, error) {
+	for range broker.Attempts {
+		r, err := o.registration(ctx, clientID)
+		if err != nil {
+			return nil, err
+		}
+		before := r.Clone()
+		err = f(r)
+		if errors.Is(err, errActive) {
+			return r, nil
+		}
+		if err == nil {
+			err = broker.ReplaceRegistration(ctx, o.c.Store, r)
+		}
+		if err == nil {
+			o.trail.Change(ctx, event, broker.ByOperator(by), before, r)
+			return r, nil
+		}
+		if !errors.Is(err, broker.ErrConflict) {
+			return nil, fmt.Errorf("client %s: %w", clientID, err)
+		}
+	}
+	return nil, fmt.Errorf("client %s: %w", clientID, broker.ErrConflict)
+}
+
+// registration returns a registration in any state.
+func (o *Operator) registration(ctx context.Context, clientID string) (*broker.Registration, error) {
+	r, err := clients.Registration(ctx, o.c.Store, clientID)
+	if err != nil {
+		return nil, fmt.Errorf("client %s: %w", clientID, err)
+	}
+	return r, nil
+}
+
+// activate makes r active, with a life as if it had just been used.
+func (o *Operator) activate(ctx context.Context, r *broker.Registration) error {
+	pol, err := o.c.Policy(ctx)
+	if err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	profile, _ := pol.Profile(r.Profile)
+	now := broker.Seconds(o.c.Now())
+	r.State = broker.RegistrationActive
+	if !r.ExpiresAt.IsZero() && profile != nil {
+		// No user has used it yet, so it still is unconfirmed, for as long again.
+		r.ExpiresAt = policy.UnconfirmedUntil(profile, now)
+	}
+	if r.ExpiresAt.IsZero() {
+		r.ActiveSince = now
+		if !r.Stale {
+			r.Due = policy.NextReview(r, profile, now)
+		}
+	}
+	return nil
+}

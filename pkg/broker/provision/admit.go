@@ -1,0 +1,78 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// admission is an app client that may be made.
+type admission struct {
+	record *broker.AppClient // without key, state and marker
+	spec   broker.BrokeredAppClient
+	limits policy.Limits
+}
+
+// admit decides whether there may be an app client with that key, by the
+// registrations and the policy as they are now. If not, it returns ErrNotFound.
+func (p *Provisioner) admit(ctx context.Context, key string) (*admission, error) {
+	pol, err := p.c.Policy(ctx)
+	if err != nil {
+		return nil, busy(broker.RetrySoon, fmt.Errorf("policy: %w", err))
+	}
+	if name, ok := strings.CutPrefix(key, "profile/"); ok {
+		return admitShared(pol, name)
+	}
+	rest, ok := strings.CutPrefix(key, "client/")
+	clientID, generation, ok2 := strings.Cut(rest, "/")
+	if !ok || !ok2 {
+		return nil, fmt.Errorf("app client %.80q: %w", key, broker.ErrNotFound)
+	}
+	r, err := clients.New(broker.ModeBrokered, p.c.Store, p.c.Now).Client(ctx, clientID)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, busy(broker.RetrySoon, fmt.Errorf("registration %s: %w", clientID, err))
+	}
+	profile, ok := pol.Profile(r.Profile)
+	if !ok || r.Generation != generation || policy.AppClientKey(r, profile) != key {
+		return nil, fmt.Errorf("app client %s: not what registration and profile say: %w", key, broker.ErrNotFound)
+	}
+	return admitDedicated(r, profile)
+}
+
+// admitShared is for the profile with that name.
+func admitShared(pol *policy.Policy, name string) (*admission, error) {
+	profile, ok := pol.Profile(name)
+	if !ok || profile.AppClient() != policy.SharedAppClient {
+		return nil, fmt.Errorf("profile %.80q has no shared app client: %w", name, broker.ErrNotFound)
+	}
+	spec := sharedSpec(profile)
+	return &admission{
+		record: &broker.AppClient{Kind: broker.KindShared, Profile: name, Scopes: spec.Scopes},
+		spec:   spec,
+		limits: profile.Limits(),
+	}, nil
+}
+
+// admitDedicated is for one registration. A client for which nothing vouched
+// gets no app client, whatever the profile says: strangers could use up the pool.
+func admitDedicated(r *broker.Registration, profile *policy.Profile) (*admission, error) {
+	spec := dedicatedSpec(r, profile)
+	if !r.Vouched() || len(spec.Scopes) == 0 {
+		return nil, fmt.Errorf("registration %s may have no app client of its own: %w", r.ClientID, broker.ErrNotFound)
+	}
+	return &admission{
+		record: &broker.AppClient{
+			Kind: broker.KindDedicated, Profile: r.Profile, ClientID: r.ClientID, Generation: r.Generation, Scopes: spec.Scopes,
+		},
+		spec:   spec,
+		limits: profile.Limits(),
+	}, nil
+}

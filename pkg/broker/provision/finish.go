@@ -1,0 +1,203 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// Done counts the app clients with which a Maintainer has finished something.
+type Done struct {
+	// Completed app clients stay.
+	Completed int
+	Removed   int
+	// Grown app clients have more scopes.
+	Grown int
+}
+
+// finishing is one call of Finish or Remove.
+type finishing struct {
+	*Maintainer
+	policy  *policy.Policy
+	listing Listing
+	done    Done
+}
+
+// Finish finishes what was interrupted with an app client that is due. If it is in
+// use, Finish checks whether its registration exists and has the scopes that it
+// needs. What is done counts also with an error.
+func (m *Maintainer) Finish(ctx context.Context, a *broker.AppClient, pol *policy.Policy, l Listing) (Done, error) {
+	f := &finishing{Maintainer: m, policy: pol, listing: l}
+	err := f.finish(ctx, a)
+	return f.done, err
+}
+
+// Remove removes an app client that is marked for removal. What is done counts
+// also with an error.
+func (m *Maintainer) Remove(ctx context.Context, a *broker.AppClient, l Listing) (Done, error) {
+	f := &finishing{Maintainer: m, listing: l}
+	err := f.remove(ctx, a)
+	return f.done, err
+}
+
+func (f *finishing) finish(ctx context.Context, a *broker.AppClient) error {
+	switch a.State {
+	case broker.AppClientCreating:
+		// No other request has taken it over, so nothing needs it.
+		return f.markAndRemove(ctx, a)
+	case broker.AppClientRemoving:
+		return f.remove(ctx, a)
+	case broker.AppClientReady:
+		return f.check(ctx, a)
+	case broker.AppClientVacant:
+		return f.vacate(ctx, a)
+	}
+	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
+}
+
+// markAndRemove removes a. The mark comes first: a request that still is at work
+// on a gets ErrConflict.
+func (f *finishing) markAndRemove(ctx context.Context, a *broker.AppClient) error {
+	if err := broker.MarkForRemoval(ctx, f.store, a, f.now()); err != nil {
+		return err
+	}
+	return f.remove(ctx, a)
+}
+
+func (f *finishing) remove(ctx context.Context, a *broker.AppClient) error {
+	if err := f.deleteAbandoned(ctx, a); err != nil {
+		return err
+	}
+	ids := []string{a.CognitoID}
+	if a.CognitoID == "" {
+		var err error
+		if ids, err = f.listing.AtCognito(ctx, a.Marker); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		if err := f.delete(ctx, a, id, a.Marker); err != nil {
+			return err
+		}
+	}
+	if err := ReturnPlace(ctx, f.store, a); err != nil {
+		return err
+	}
+	err := f.vacate(ctx, a)
+	if errors.Is(err, broker.ErrConflict) {
+		// Another sweep was faster, and the place may be that of a new app client.
+		return errors.Join(err, restorePlace(ctx, f.store, a))
+	}
+	if err != nil {
+		return err
+	}
+	f.done.Removed++
+	return nil
+}
+
+func (f *finishing) delete(ctx context.Context, a *broker.AppClient, id, marker string) error {
+	if err := f.pool.Delete(ctx, id, marker); err != nil {
+		return fmt.Errorf("delete app client %s: %w", id, err)
+	}
+	f.trail.Removed(ctx, broker.ByJanitor, a, id)
+	return nil
+}
+
+// vacate leaves the record of an app client that is gone for a later request that
+// makes it again, or deletes the record if there can be no such request.
+func (f *finishing) vacate(ctx context.Context, a *broker.AppClient) error {
+	var again time.Time
+	if a.Kind == broker.KindDedicated {
+		r, err := f.served(ctx, a)
+		if errors.Is(err, broker.ErrNotFound) {
+			return f.store.DeleteAppClient(ctx, a.Key, a.Version)
+		}
+		if err != nil {
+			return err
+		}
+		again = r.ExpiresAt
+	}
+	a.Vacate()
+	a.Due = again
+	return f.store.ReplaceAppClient(ctx, a)
+}
+
+// served returns the registration that a dedicated app client serves, or
+// ErrNotFound if it is gone.
+func (f *finishing) served(ctx context.Context, a *broker.AppClient) (*broker.Registration, error) {
+	r, err := f.store.Registration(ctx, a.ClientID)
+	if err != nil {
+		return nil, fmt.Errorf("read registration %s: %w", a.ClientID, err)
+	}
+	switch {
+	case r.Generation != a.Generation, r.State == broker.RegistrationDeleting, r.State == broker.RegistrationDeleted, r.State == broker.RegistrationRemoved:
+		return nil, fmt.Errorf("registration %s of generation %s: %w", a.ClientID, a.Generation, broker.ErrNotFound)
+	}
+	return r, nil
+}
+
+// deleteAbandoned deletes what creations with an unknown result may have left.
+func (f *finishing) deleteAbandoned(ctx context.Context, a *broker.AppClient) error {
+	for _, marker := range a.Abandoned {
+		ids, err := f.listing.AtCognito(ctx, marker)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := f.delete(ctx, a, id, marker); err != nil {
+				return err
+			}
+			f.done.Removed++
+		}
+	}
+	return nil
+}
+
+// check checks an app client that is in use: whether its registration exists,
+// whether it has the scopes, and when to check again.
+func (f *finishing) check(ctx context.Context, a *broker.AppClient) error {
+	var again time.Time
+	if a.Kind == broker.KindDedicated {
+		r, err := f.served(ctx, a)
+		if errors.Is(err, broker.ErrNotFound) {
+			return f.markAndRemove(ctx, a)
+		}
+		if err != nil {
+			return err
+		}
+		again = r.ExpiresAt // it is gone then, unless it is used before
+		if err := f.growDedicated(ctx, a, r); err != nil {
+			return err
+		}
+	}
+	if err := f.deleteAbandoned(ctx, a); err != nil {
+		return err
+	}
+	a.Abandoned, a.Due = nil, again
+	if err := f.store.ReplaceAppClient(ctx, a); err != nil {
+		return err
+	}
+	f.done.Completed++
+	return nil
+}
+
+// growDedicated gives a the scopes of r, if it lacks one. The caller stores a.
+func (f *finishing) growDedicated(ctx context.Context, a *broker.AppClient, r *broker.Registration) error {
+	profile, ok := f.policy.Profile(r.Profile)
+	if !ok {
+		return nil
+	}
+	spec := dedicatedSpec(r, profile)
+	if !lacks(a, spec) {
+		return nil
+	}
+	if err := f.grow(ctx, a, spec); err != nil {
+		return err
+	}
+	f.done.Grown++
+	return nil
+}

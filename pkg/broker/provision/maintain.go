@@ -1,0 +1,152 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+)
+
+// A MaintainedPool changes and removes the app clients of brokered mode. Its
+// errors mean what those of a Pool mean. It changes and removes only what carries
+// this deployment's marker.
+type MaintainedPool interface {
+	// UpdateBrokered gives the app client id the settings that follow from spec.
+	// If the app client does not exist it returns broker.ErrNotFound inside a
+	// *broker.NotAppliedError.
+	UpdateBrokered(ctx context.Context, id, marker string, spec broker.BrokeredAppClient) error
+	// Delete removes the app client id; one that does not exist is no error.
+	Delete(ctx context.Context, id, marker string) error
+}
+
+// A Listing returns the ids of the app clients at Cognito that carry a marker.
+type Listing interface {
+	AtCognito(ctx context.Context, marker string) ([]string, error)
+}
+
+// MaintainerConfig is what a Maintainer needs. Every field is REQUIRED.
+type MaintainerConfig struct {
+	Store broker.Store
+	Pool  MaintainedPool
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// A Maintainer changes and removes the app clients of brokered mode that exist, or
+// may exist. It is safe for concurrent use.
+type Maintainer struct {
+	store broker.Store
+	pool  MaintainedPool
+	now   func() time.Time
+	trail broker.AuditTrail
+}
+
+// NewMaintainer returns a Maintainer, or an error if a field of c is missing.
+func NewMaintainer(c MaintainerConfig) (*Maintainer, error) {
+	if c.Store == nil || c.Pool == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("provision: every field of MaintainerConfig is required")
+	}
+	return &Maintainer{store: c.Store, pool: c.Pool, now: c.Now, trail: broker.AuditTrail{Log: c.Log}}, nil
+}
+
+// MarkForRemoval marks the app client with that key for the janitor to remove, if
+// there is a record of it.
+func MarkForRemoval(ctx context.Context, store broker.AppClientRecords, key string, now time.Time) error {
+	return broker.ChangeAppClient(ctx, store, key, func(a *broker.AppClient) bool {
+		if a.State == broker.AppClientRemoving {
+			return false
+		}
+		a.Due = broker.Seconds(now)
+		if a.State == broker.AppClientCreating {
+			a.Due = a.Due.Add(broker.Grace) // the request that makes it has time to finish
+		}
+		a.State = broker.AppClientRemoving
+		return true
+	})
+}
+
+// Lacks reports whether a, which the registrations of a profile share, lacks a
+// scope of the profile.
+func (m *Maintainer) Lacks(a *broker.AppClient, p *policy.Profile) bool {
+	return lacks(a, sharedSpec(p))
+}
+
+// Grow gives a, which the registrations of a profile share, the scopes of the
+// profile. It reports whether Cognito has them, also with an error.
+func (m *Maintainer) Grow(ctx context.Context, a *broker.AppClient, p *policy.Profile) (bool, error) {
+	if err := m.grow(ctx, a, sharedSpec(p)); err != nil {
+		return false, err
+	}
+	return true, m.store.ReplaceAppClient(ctx, a)
+}
+
+// grow gives a the scopes of spec, at Cognito and then in a, which the caller
+// has to store.
+func (m *Maintainer) grow(ctx context.Context, a *broker.AppClient, spec broker.BrokeredAppClient) error {
+	spec = extended(spec, a)
+	if err := m.update(ctx, broker.ByJanitor, a, spec); err != nil {
+		return fmt.Errorf("update app client %s with scopes %s: %w", a.Key, strings.Join(spec.Scopes, " "), err)
+	}
+	return nil
+}
+
+// update gives a the settings of spec, at Cognito and then in a.
+func (m *Maintainer) update(ctx context.Context, by telemetry.Actor, a *broker.AppClient, spec broker.BrokeredAppClient) error {
+	if err := m.pool.UpdateBrokered(ctx, a.CognitoID, a.Marker, spec); err != nil {
+		return err
+	}
+	m.trail.Scopes(ctx, by, a, spec.Scopes)
+	a.Scopes = spec.Scopes
+	return nil
+}
+
+// ApplyProfile gives the app clients of a profile, the shared one and the
+// dedicated ones, the settings that follow from policy and configuration now,
+// such as lifetimes of tokens and identity providers. It makes no app client. It
+// returns how many it has updated, also with an error, and can be repeated. by is
+// the operator.
+func (m *Maintainer) ApplyProfile(ctx context.Context, p *policy.Profile, by string) (int, error) {
+	updated := 0
+	for key, err := range m.store.AppClientKeys(ctx) {
+		if err != nil {
+			return updated, fmt.Errorf("list app client records: %w", err)
+		}
+		a, err := m.store.AppClient(ctx, key)
+		if errors.Is(err, broker.ErrNotFound) || err == nil && (a.Profile != p.Name() || a.State != broker.AppClientReady || a.Kind != broker.KindShared && a.Kind != broker.KindDedicated) {
+			continue // those of direct mode, too, which belong to their clients
+		}
+		if err == nil {
+			err = m.apply(ctx, p, a, by)
+		}
+		if errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrConflict) {
+			continue // it is being removed or changed at this moment
+		}
+		if err != nil {
+			return updated, fmt.Errorf("app client %s: %w", key, err)
+		}
+		updated++
+	}
+	return updated, nil
+}
+
+// apply updates one app client. It takes no scopes away.
+func (m *Maintainer) apply(ctx context.Context, p *policy.Profile, a *broker.AppClient, by string) error {
+	spec := sharedSpec(p)
+	if a.Kind == broker.KindDedicated {
+		r, err := m.store.Registration(ctx, a.ClientID)
+		if err != nil {
+			return err
+		}
+		spec = dedicatedSpec(r, p)
+	}
+	if err := m.update(ctx, broker.ByOperator(by), a, extended(spec, a)); err != nil {
+		return err
+	}
+	return m.store.ReplaceAppClient(ctx, a)
+}

@@ -1,0 +1,365 @@
+package provision_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
+)
+
+func TestProvision(t *testing.T) {
+	w := world.NewBrokered(t)
+	open, _ := w.MustRegister(world.PublicBody, world.None)
+	dedicated, _ := w.Vouched("trusted", strings.Replace(world.ConfidentialBody, `{`, `{"scope":"mcp/read",`, 1))
+	shared, _ := w.Vouched("together", strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
+	ci, _ := w.Vouched("trusted", world.CiBody)
+	var keys []string
+	for _, tt := range []struct {
+		clientID, key string
+		spec          broker.BrokeredAppClient
+	}{
+		{open.ClientID, "profile/open", broker.BrokeredAppClient{Name: "open", Scopes: world.BrokeredScopes}},
+		{shared, "profile/together", broker.BrokeredAppClient{Name: "together", Scopes: world.BrokeredScopes}},
+		{dedicated, "client/" + dedicated + "/" + w.Registration(dedicated).Generation,
+			broker.BrokeredAppClient{Name: "App", Scopes: []string{"openid", "mcp/read"}}},
+		{ci, "client/" + ci + "/" + w.Registration(ci).Generation,
+			broker.BrokeredAppClient{Name: "CI", Scopes: []string{"mcp/read", "mcp/write"}, ClientCredentials: true}},
+	} {
+		key := w.AppClientKey(tt.clientID)
+		if key != tt.key {
+			t.Errorf("key of %s = %q, want %q", tt.clientID, key, tt.key)
+		}
+		keys = append(keys, key)
+		a := w.MustProvision(key)
+		if got := w.Pool.All()[a.CognitoID].Brokered; got == nil || fmt.Sprint(*got) != fmt.Sprint(tt.spec) {
+			t.Errorf("%s was made as %+v, want %+v", key, got, tt.spec)
+		}
+		w.MustProvision(key) // once is enough
+	}
+	if n := w.Pool.Calls("CreateBrokered"); n != len(keys) {
+		t.Errorf("%d app clients made, want %d", n, len(keys))
+	}
+	w.Recover(keys...)
+}
+
+func TestProvisionRefuses(t *testing.T) {
+	w := world.NewBrokered(t)
+	open, _ := w.MustRegister(world.PublicBody, world.None)
+	client, _ := w.Vouched("trusted", world.ConfidentialBody)
+	generation := w.Registration(client).Generation
+	off, _ := w.Vouched("trusted", world.ConfidentialBody)
+	disabled := w.Registration(off)
+	disabled.State = broker.RegistrationDisabled
+	if err := w.Inner.ReplaceRegistration(t.Context(), disabled); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{
+		"", "profile/", "profile/nobody", "profile/trusted", "profile/open/x", "client/", "client//", "registering/" + client, client,
+		"client/" + client + "/" + strings.Repeat("a", 26),                                    // of another generation
+		"client/" + client + "/" + generation + "/",                                           //
+		broker.DedicatedAppClientKey(open.ClientID, w.Registration(open.ClientID).Generation), // nothing vouched for it
+		broker.DedicatedAppClientKey(off, disabled.Generation),
+		strings.Repeat("x", 5000), "client/\x00/\xff",
+	} {
+		if err := w.Provision(t.Context(), key); !errors.Is(err, broker.ErrNotFound) {
+			t.Errorf("Provision(%.60q) = %v, want ErrNotFound", key, err)
+		}
+	}
+	if n := w.Pool.Calls("CreateBrokered"); n != 0 {
+		t.Errorf("%d app clients made, want none", n)
+	}
+	// The profile of open registration that is so no more: what registered openly
+	// gets nothing of its own.
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"open_registration":"open",`, "", 1))
+	if err := w.Provision(t.Context(), w.AppClientKey(open.ClientID)); !errors.Is(err, broker.ErrNotFound) {
+		t.Errorf("Provision for a client that nothing vouched for = %v, want ErrNotFound", err)
+	}
+	// A profile that has become a shared one since: no more dedicated ones.
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"trusted":{`, `"trusted":{"app_client":"shared",`, 1))
+	if err := w.Provision(t.Context(), broker.DedicatedAppClientKey(client, generation)); !errors.Is(err, broker.ErrNotFound) {
+		t.Errorf("Provision under a policy that says shared = %v, want ErrNotFound", err)
+	}
+	a := w.MustProvision(w.AppClientKey(client))
+	w.Recover(a.Key)
+}
+
+func TestStrangersMakeOneAppClient(t *testing.T) {
+	w := world.NewBrokered(t)
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"app_clients":5`, `"app_clients":100`, 1))
+	for i := range 10_000 {
+		info, _ := w.MustRegister(fmt.Sprintf(`{"client_name":"Stranger %d","redirect_uris":["https://s%d.apps.example.com/cb"]}`, i, i), world.None)
+		w.MustProvision(w.AppClientKey(info.ClientID))
+		own := broker.DedicatedAppClientKey(info.ClientID, w.Registration(info.ClientID).Generation)
+		if err := w.Provision(t.Context(), own); !errors.Is(err, broker.ErrNotFound) {
+			t.Fatalf("Provision(%s) = %v, want ErrNotFound", own, err)
+		}
+	}
+	if n := len(w.Pool.All()); n != 1 || w.Pool.Calls("CreateBrokered") != 1 {
+		t.Errorf("%d app clients, want 1", n)
+	}
+	w.CheckConsistent("profile/open")
+}
+
+func TestConcurrentProvisioningMakesOne(t *testing.T) {
+	world.InBubble(t, func(t *testing.T, w *world.Brokered) {
+		clientID, _ := w.Vouched("trusted", world.ConfidentialBody)
+		w.Maker = &world.SlowMaker{Pool: w.Pool, Before: func() { time.Sleep(3 * time.Second) }}
+		w.Branding = true
+		w.Restart()
+		for _, key := range []string{"profile/open", w.AppClientKey(clientID)} {
+			var wg sync.WaitGroup
+			for range 50 {
+				wg.Go(func() {
+					if err := w.Provision(t.Context(), key); err != nil {
+						t.Errorf("Provision(%s): %v", key, err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		if n := len(w.Pool.All()); n != 2 {
+			t.Errorf("%d app clients, want 2", n)
+		}
+		w.Recover("profile/open", w.AppClientKey(clientID))
+	})
+}
+
+func TestTheLoserDoesNotWaitForEver(t *testing.T) {
+	world.InBubble(t, func(t *testing.T, w *world.Brokered) {
+		release := make(chan struct{})
+		w.Maker = &world.SlowMaker{Pool: w.Pool, Before: func() { <-release }}
+		w.Restart()
+		winner := make(chan error)
+		go func() { winner <- w.Provision(t.Context(), "profile/open") }()
+		synctest.Wait()
+		began := time.Now()
+		err := w.Provision(t.Context(), "profile/open")
+		if e := world.WantCode(t, "loser", err, dcr.Unavailable); e.RetryAfter <= 0 {
+			t.Error("no Retry-After")
+		}
+		if waited := time.Since(began); waited > 10*time.Second {
+			t.Errorf("waited %s, want 10 seconds at most", waited)
+		}
+		close(release)
+		if err := <-winner; err != nil {
+			t.Errorf("winner: %v", err)
+		}
+		w.Recover("profile/open")
+	})
+}
+
+// A lost reply holds up nobody for longer than a minute, without the janitor.
+func TestALostCreationIsMadeAgain(t *testing.T) {
+	for _, p := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
+		t.Run(p.String(), func(t *testing.T) {
+			w := world.NewBrokered(t)
+			w.Pool.FailNext("CreateBrokered", 1, p)
+			err := w.Provision(t.Context(), "profile/open")
+			if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter != time.Minute {
+				t.Errorf("Retry-After = %s, want 1m", e.RetryAfter)
+			}
+			first := w.AppClient("profile/open").Marker
+			w.Wait(time.Minute)
+			a := w.MustProvision("profile/open")
+			if a.Marker == first || len(a.Abandoned) != 1 || a.Abandoned[0] != first {
+				t.Errorf("marker %s, abandoned %q, want a new one and %s", a.Marker, a.Abandoned, first)
+			}
+			w.Recover("profile/open")
+		})
+	}
+}
+
+// Whoever comes back after he was taken for dead leaves nothing behind.
+func TestAProvisioningThatWasOvertaken(t *testing.T) {
+	overtake := map[string]func(w *world.Brokered){
+		"by another": func(w *world.Brokered) {
+			w.Wait(time.Minute)
+			w.Maker = w.Pool
+			w.Restart()
+			w.MustProvision("profile/open")
+		},
+		"by the janitor": func(w *world.Brokered) {
+			w.Wait(3 * time.Minute)
+			if _, err := w.Sweep(w.T.Context(), janitor.Options{}); err != nil {
+				w.T.Error(err)
+			}
+		},
+		"by both": func(w *world.Brokered) {
+			w.Wait(3 * time.Minute)
+			if _, err := w.Sweep(w.T.Context(), janitor.Options{}); err != nil {
+				w.T.Error(err)
+			}
+			w.Maker = w.Pool
+			w.Restart()
+			w.MustProvision("profile/open")
+		},
+	}
+	for name, f := range overtake {
+		for _, when := range []string{"before", "after"} {
+			t.Run(name+", "+when+" the creation", func(t *testing.T) {
+				w := world.NewBrokered(t)
+				slow := &world.SlowMaker{Pool: w.Pool}
+				once := sync.OnceFunc(func() { f(w) })
+				if when == "before" {
+					slow.Before = once
+				} else {
+					slow.After = once
+				}
+				w.Maker = slow
+				w.Restart()
+				err := w.Provision(t.Context(), "profile/open")
+				if err != nil {
+					world.WantCode(t, "Provision", err, dcr.Unavailable)
+				}
+				w.Recover()
+				w.CheckConsistent(w.Existing("profile/open")...)
+				w.MustProvision("profile/open")
+				w.Recover("profile/open")
+			})
+		}
+	}
+}
+
+func TestAFullOrThrottledPool(t *testing.T) {
+	w := world.NewBrokered(t)
+	info, _ := w.MustRegister(world.PublicBody, world.None)
+	full := dcr.Errorf(dcr.Unavailable, "the user pool is full")
+	full.RetryAfter = time.Hour
+	w.Maker = &world.SlowMaker{Pool: w.Pool, Err: &broker.NotAppliedError{Err: full}}
+	w.Restart()
+	for range 3 {
+		err := w.Provision(t.Context(), "profile/open")
+		if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter != time.Hour {
+			t.Errorf("Retry-After = %s, want that of the pool", e.RetryAfter)
+		}
+		w.CheckConsistent()
+	}
+	w.Maker = w.Pool
+	w.Restart()
+	w.MustProvision(w.AppClientKey(info.ClientID)) // the same link works later
+	w.Recover("profile/open")
+}
+
+func TestTheProfilesLimitOfAppClients(t *testing.T) {
+	w := world.NewBrokered(t)
+	var keys []string
+	for range 6 {
+		id, _ := w.Vouched("trusted", world.ConfidentialBody)
+		keys = append(keys, w.AppClientKey(id))
+	}
+	for _, key := range keys[:5] {
+		w.MustProvision(key)
+	}
+	err := w.Provision(t.Context(), keys[5])
+	if e := world.WantCode(t, "sixth", err, dcr.Unavailable); e.RetryAfter <= 0 {
+		t.Error("no Retry-After")
+	}
+	w.Recover(keys[:5]...)
+}
+
+func TestBranding(t *testing.T) {
+	w := world.NewBrokered(t)
+	w.Branding = true
+	var log bytes.Buffer
+	w.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	w.Restart()
+	w.Pool.LimitStyles(1)
+	clientID, _ := w.Vouched("trusted", world.ConfidentialBody)
+	key := w.AppClientKey(clientID)
+	w.MustProvision("profile/open")
+	ctx, activity := telemetry.Begin(t.Context(), "")
+	err := w.Provision(ctx, key)
+	if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter <= 0 {
+		t.Error("no Retry-After")
+	}
+	activity.Log(ctx, w.Log, "provisioned")
+	if !errors.Is(err, broker.ErrBrandingLimit) {
+		t.Errorf("Provision = %v, want ErrBrandingLimit", err)
+	}
+	for _, part := range []string{`"shared\"`, `"Name":"BrandingStylesUsedUp","Unit":"Count"`, `"BrandingStylesUsedUp":1`} {
+		if !strings.Contains(log.String(), part) {
+			t.Errorf("the log line does not have %s: %s", part, &log)
+		}
+	}
+	if a := w.AppClient(key); a.Usable(true) || !a.Usable(false) {
+		t.Errorf("without style: %+v is usable for managed login", a)
+	}
+	made := w.Pool.Calls("CreateBrokered")
+	w.Pool.LimitStyles(2)
+	w.MustProvision(key)
+	if n := w.Pool.Calls("CreateBrokered"); n != made {
+		t.Errorf("%d app clients made for one, want 1", n-made+1)
+	}
+	w.Recover("profile/open", key)
+}
+
+func TestAnAppClientThatNeedsAStyleSinceTheSignInPagesChanged(t *testing.T) {
+	w := world.NewBrokered(t)
+	w.MustProvision("profile/open")
+	w.Branding = true
+	w.Restart()
+	w.MustProvision("profile/open")
+	w.Recover("profile/open")
+}
+
+func TestProvisionWhateverFails(t *testing.T) {
+	for _, kind := range []string{"shared", "dedicated"} {
+		t.Run(kind, func(t *testing.T) {
+			world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
+				w.Branding = true
+				w.Restart()
+				key := broker.SharedAppClientKey("open")
+				if kind == "dedicated" {
+					id, _ := w.Vouched("trusted", world.ConfidentialBody)
+					key = w.AppClientKey(id)
+				}
+				fault()
+				if err := w.Provision(t.Context(), key); err != nil {
+					if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter <= 0 {
+						t.Error("no Retry-After")
+					}
+				} else if !w.AppClient(key).Usable(true) {
+					t.Errorf("app client %s is not usable", key)
+				}
+				// A minute later the same link works, before the janitor comes.
+				w.Store.Reset()
+				w.Pool.Reset()
+				w.Restart()
+				w.Wait(time.Minute)
+				w.MustProvision(key)
+				w.Recover(key)
+			})
+		})
+	}
+}
+
+func TestProvisionAndAContextThatEnds(t *testing.T) {
+	w := world.NewBrokered(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.Maker = &world.SlowMaker{Pool: w.Pool, After: cancel}
+	w.Restart()
+	if err := w.Provision(ctx, "profile/open"); err != nil {
+		world.WantCode(t, "Provision", err, dcr.Unavailable)
+	}
+	w.Maker = w.Pool
+	w.Restart()
+	w.Wait(time.Minute)
+	w.MustProvision("profile/open")
+	w.Recover("profile/open")
+	if n := len(w.Pool.All()); n != 1 {
+		t.Errorf("%d app clients, want 1", n)
+	}
+}

@@ -1,0 +1,50 @@
+package provision
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+)
+
+// sharedSpec is the app client that all registrations of a profile share.
+func sharedSpec(p *policy.Profile) broker.BrokeredAppClient {
+	return broker.BrokeredAppClient{Name: p.Name(), Scopes: policy.WithOpenID(p.Scopes())}
+}
+
+// dedicatedSpec is an app client for r alone. It has the registered scopes that
+// the profile still allows.
+func dedicatedSpec(r *broker.Registration, p *policy.Profile) broker.BrokeredAppClient {
+	allowed := p.Scopes()
+	spec := broker.BrokeredAppClient{
+		Name:              r.Metadata.ClientName,
+		Scopes:            slices.DeleteFunc(strings.Fields(r.Metadata.Scope), func(s string) bool { return !slices.Contains(allowed, s) }),
+		ClientCredentials: policy.IsClientCredentials(r.Metadata),
+	}
+	if !spec.ClientCredentials && len(spec.Scopes) > 0 {
+		spec.Scopes = policy.WithOpenID(spec.Scopes)
+	}
+	return spec
+}
+
+// lacks reports whether a has not all scopes of spec.
+func lacks(a *broker.AppClient, spec broker.BrokeredAppClient) bool {
+	return slices.ContainsFunc(spec.Scopes, func(scope string) bool { return !slices.Contains(a.Scopes, scope) })
+}
+
+// extended returns spec with the scopes that a has as well. It takes no scope
+// away, since there are grants that have it, unless Cognito could not hold so
+// many.
+func extended(spec broker.BrokeredAppClient, a *broker.AppClient) broker.BrokeredAppClient {
+	all := slices.Clone(a.Scopes)
+	for _, scope := range spec.Scopes {
+		if !slices.Contains(a.Scopes, scope) {
+			all = append(all, scope)
+		}
+	}
+	if len(all) <= policy.MaxScopes {
+		spec.Scopes = all
+	}
+	return spec
+}

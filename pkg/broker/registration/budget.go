@@ -1,0 +1,119 @@
+package registration
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Hour are the budgets of one hour in which one registration takes a place: one
+// for its redirect host, so that one busy host does not lock out the others, and
+// one for what vouches for it. Those without a limit are left out.
+type Hour struct {
+	// left is what is left of the hour.
+	left    time.Duration
+	budgets []hourBudget
+}
+
+type hourBudget struct {
+	broker.Budget
+	// whose says to the client what is counted.
+	whose string
+}
+
+func hourOf(v vouching, m dcr.ClientMetadata, now time.Time) Hour {
+	begin := now.Truncate(time.Hour)
+	h := Hour{left: begin.Add(time.Hour).Sub(now)}
+	add := func(kind, of string, limit int, whose string) {
+		if limit == 0 {
+			return
+		}
+		key := fmt.Sprintf("%s/%s/%s/%d", kind, v.profile.Name(), of, begin.Unix())
+		h.budgets = append(h.budgets, hourBudget{broker.Budget{Key: key, Limit: limit, ExpiresAt: begin.Add(2 * time.Hour)}, whose})
+	}
+	limits := v.profile.Limits()
+	add("creations", policy.RedirectHost(m), limits.CreationsPerHour, "for this redirect host")
+	if !v.voucher.Open() {
+		// The subject of a JWT may be long, and have any characters.
+		by := credential.DerivedID(sha256.Sum256([]byte(v.voucher)))
+		add("creations_by", by, limits.CreationsPerHourPerToken, "with this initial access token")
+	}
+	return h
+}
+
+// Take takes a place for member in each budget. If it fails, the caller calls
+// Return.
+func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) error {
+	for _, b := range h.budgets {
+		err := store.TakeBudget(ctx, b.Budget, member)
+		if errors.Is(err, broker.ErrExhausted) {
+			e := dcr.Errorf(dcr.TooManyRequests, "too many registrations %s in this hour", b.whose)
+			e.RetryAfter = h.left
+			return e
+		}
+		if err != nil {
+			return Unavailable(fmt.Errorf("creations of this hour: %w", err))
+		}
+	}
+	return nil
+}
+
+// Return gives the places of member back. If that fails, it is not tried again:
+// the budgets end with the hour.
+func (h Hour) Return(ctx context.Context, store broker.Budgets, member string) error {
+	var err error
+	for _, b := range h.budgets {
+		err = errors.Join(err, store.ReturnBudget(ctx, b.Key, member))
+	}
+	return err
+}
+
+// UseStore counts the uses of what vouches for registrations.
+type UseStore interface {
+	broker.InitialAccessTokens
+	broker.Budgets
+}
+
+// TakeUse takes the use u for member, if uses are counted.
+func TakeUse(ctx context.Context, store UseStore, u broker.Use, member string) error {
+	var err error
+	switch {
+	case u.IsZero():
+		return nil
+	case u.Token != "":
+		err = store.UseInitialAccessToken(ctx, u.Token, member)
+	default:
+		err = store.TakeBudget(ctx, u.Budget, member)
+	}
+	if errors.Is(err, broker.ErrExhausted) || errors.Is(err, broker.ErrNotFound) {
+		return dcr.Errorf(dcr.InvalidToken, "the initial access token has been spent or revoked")
+	}
+	if err != nil {
+		return Unavailable(fmt.Errorf("use of initial access token: %w", err))
+	}
+	return nil
+}
+
+// ReturnUse gives back what TakeUse may have taken for member.
+func ReturnUse(ctx context.Context, store UseStore, u broker.Use, member string) error {
+	var err error
+	switch {
+	case u.IsZero():
+		return nil
+	case u.Token != "":
+		err = store.ReturnInitialAccessToken(ctx, u.Token, member)
+	default:
+		err = store.ReturnBudget(ctx, u.Budget.Key, member)
+	}
+	if err != nil {
+		return fmt.Errorf("give back use of initial access token %s: %w", u.Stored(), err)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package registration
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Register makes a client from req (RFC 7591 §3). The initial access token tok
+// vouches for it; if tok is zero, registration is open, and the policy has to
+// allow that. The response holds the only copies of the registration access token
+// and the client secret. After an error there is no client, or the janitor removes
+// it.
+func (g *Registrar) Register(ctx context.Context, req *dcr.Request, tok credential.Token) (*dcr.ClientInformation, error) {
+	m, invalid := dcr.Validate(req.Metadata)
+	if invalid != nil && req.SoftwareStatement == "" {
+		return nil, invalid
+	}
+	pol, err := g.policy(ctx)
+	if err != nil {
+		return nil, Unavailable(fmt.Errorf("policy: %w", err))
+	}
+	v, err := g.vouch(ctx, pol, tok)
+	if err != nil {
+		return nil, err
+	}
+	telemetry.Note(ctx, telemetry.Profile, v.profile.Name())
+	m, statement, err := g.requestedMetadata(ctx, request{Request: req, policy: pol, profile: v.profile, valid: m, invalid: invalid})
+	if err != nil {
+		return nil, err
+	}
+	if m, err = v.profile.Apply(m); err != nil {
+		return nil, err
+	}
+	if statement != nil {
+		telemetry.Note(ctx, "statement_issuer", statement.Issuer)
+	}
+	now := broker.Seconds(g.now())
+	issued, err := g.lifecycle.Create(ctx, &Admission{
+		At:        now,
+		Profile:   v.profile,
+		Voucher:   v.voucher,
+		Use:       v.use,
+		Hour:      hourOf(v, m, now),
+		Metadata:  m,
+		Statement: statement,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return issued.Information(g.issuer), nil
+}

@@ -1,0 +1,172 @@
+package registration_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/world"
+)
+
+func TestRegister(t *testing.T) {
+	t.Run("an open registration is a public client with the profile's scopes", func(t *testing.T) {
+		w := world.New(t)
+		info, _ := w.MustRegister(strings.Replace(world.PublicBody, `"none"`, `"client_secret_post"`, 1), credential.Token{})
+		if info.ClientSecret != "" || info.Metadata.TokenEndpointAuthMethod != "none" {
+			t.Errorf("secret %q, method %q, want a public client", info.ClientSecret, info.Metadata.TokenEndpointAuthMethod)
+		}
+		if want := "openid mcp/read mcp/write"; info.Metadata.Scope != want {
+			t.Errorf("scope = %q, want %q", info.Metadata.Scope, want)
+		}
+		if want := "https://auth.example.com/register/" + info.ClientID; info.RegistrationClientURI != want {
+			t.Errorf("registration_client_uri = %q, want %q", info.RegistrationClientURI, want)
+		}
+		if !strings.HasPrefix(info.RegistrationAccessToken, "dcr_rat_") {
+			t.Errorf("registration_access_token = %q, want the prefix dcr_rat_", info.RegistrationAccessToken)
+		}
+		if !info.IssuedAt.Equal(world.Start) {
+			t.Errorf("issued at %s, want %s", info.IssuedAt, world.Start)
+		}
+		w.CheckConsistent()
+	})
+	t.Run("a token lets a client have a secret", func(t *testing.T) {
+		w := world.New(t)
+		tok, id := w.Token("trusted", 2)
+		info, _ := w.MustRegister(world.ConfidentialBody, tok)
+		if info.ClientSecret == "" {
+			t.Error("no client secret")
+		}
+		if n := w.Uses(id); n != 1 {
+			t.Errorf("%d uses taken, want 1", n)
+		}
+		w.CheckConsistent()
+	})
+	t.Run("open registration that is off asks for a token", func(t *testing.T) {
+		w := world.New(t)
+		w.UsePolicy(strings.Replace(string(policy.Default()), `"open_registration": "open"`, `"open_registration": null`, 1))
+		_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
+		world.WantCode(t, "Register", err, dcr.TokenRequired)
+		w.CheckConsistent()
+	})
+	t.Run("tokens that do not vouch", func(t *testing.T) {
+		w := world.New(t)
+		spent, spentID := w.Token("trusted", 1)
+		w.MustRegister(world.ConfidentialBody, spent)
+		revoked, revokedID := w.Token("trusted", 0)
+		if err := w.Inner.RevokeInitialAccessToken(t.Context(), revokedID, world.Start); err != nil {
+			t.Fatal(err)
+		}
+		valid, _ := w.Token("trusted", 0)
+		other, _ := w.Token("trusted", 0)
+		mixed := valid.Reveal()[:len("dcr_iat_")+26] + other.Reveal()[len("dcr_iat_")+26:]
+		gone, _ := w.Token("no-such-profile", 0)
+		for _, tt := range []struct {
+			name string
+			tok  credential.Token
+			want dcr.Code
+			says string
+		}{
+			{"spent", spent, dcr.InvalidToken, "spent"},
+			{"revoked", revoked, dcr.InvalidToken, "revoked"},
+			{"not a token of ours", credential.Presented("abc"), dcr.InvalidToken, "not valid"},
+			{"a registration access token", credential.NewRegistrationAccessToken(), dcr.InvalidToken, "not valid"},
+			{"the id of one and the secret of another", credential.Presented(mixed), dcr.InvalidToken, "not valid"},
+			{"unknown id", credential.Presented("dcr_iat_" + strings.Repeat("a", 78)), dcr.InvalidToken, "not valid"},
+			{"its profile is not in the policy", gone, dcr.InsufficientScope, "profile"},
+		} {
+			_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tt.tok)
+			if e := world.WantCode(t, tt.name, err, tt.want); !strings.Contains(e.Description, tt.says) {
+				t.Errorf("%s: description %q does not say %q", tt.name, e.Description, tt.says)
+			}
+		}
+		w.Wait(25 * time.Hour)
+		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), valid)
+		if e := world.WantCode(t, "expired", err, dcr.InvalidToken); !strings.Contains(e.Description, "expired") {
+			t.Errorf("description %q does not say expired", e.Description)
+		}
+		if n := w.Uses(spentID); n != 1 {
+			t.Errorf("%d uses of the spent token, want 1", n)
+		}
+		w.CheckConsistent()
+	})
+	t.Run("what the token's profile does not allow is 403", func(t *testing.T) {
+		w := world.New(t)
+		w.UsePolicy(`{"version":1,"profiles":{"web":{"redirect_uris":{"https":["https://app.example.com/cb"]},"token_endpoint_auth_methods":["none"]}}}`)
+		tok, id := w.Token("web", 1)
+		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+		world.WantCode(t, "Register", err, dcr.InsufficientScope)
+		if n := w.Uses(id); n != 0 {
+			t.Errorf("%d uses taken by a refusal, want 0", n)
+		}
+	})
+}
+
+func TestConcurrentRegistrationsOnALastUse(t *testing.T) {
+	w := world.New(t)
+	tok, id := w.Token("trusted", 1)
+	const n = 20
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { _, errs[i] = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok) })
+	}
+	wg.Wait()
+	made := 0
+	for _, err := range errs {
+		if err == nil {
+			made++
+		} else {
+			world.WantCode(t, "loser", err, dcr.InvalidToken)
+		}
+	}
+	if made != 1 || w.Uses(id) != 1 || len(w.Pool.All()) != 1 {
+		t.Errorf("%d registered, %d uses, %d app clients, want 1 of each", made, w.Uses(id), len(w.Pool.All()))
+	}
+	w.CheckConsistent()
+}
+
+func TestLimits(t *testing.T) {
+	limited := `{"version":1,"open_registration":"open","profiles":{"open":{
+		"redirect_uris":{"presets":["claude"],"loopback":true},"limits":{%s}}}}`
+	loopback := `{"redirect_uris":["http://localhost:1/cb"]}`
+
+	t.Run("app clients in all", func(t *testing.T) {
+		w := world.New(t)
+		w.UsePolicy(strings.Replace(limited, "%s", `"app_clients":2`, 1))
+		_, first := w.MustRegister(world.PublicBody, credential.Token{})
+		w.MustRegister(world.PublicBody, credential.Token{})
+		_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
+		if e := world.WantCode(t, "third", err, dcr.Unavailable); e.RetryAfter <= 0 {
+			t.Error("no Retry-After")
+		}
+		id := ""
+		for clientID := range w.Pool.All() {
+			if r, err := w.Read(t.Context(), clientID, first); err == nil {
+				id = r.ClientID
+			}
+		}
+		if err := w.Delete(t.Context(), id, first); err != nil {
+			t.Fatal(err)
+		}
+		w.MustRegister(world.PublicBody, credential.Token{}) // the place is free again
+		w.CheckConsistent()
+	})
+	t.Run("creations an hour, for each redirect host", func(t *testing.T) {
+		w := world.New(t)
+		w.UsePolicy(strings.Replace(limited, "%s", `"creations_per_hour":2`, 1))
+		w.MustRegister(world.PublicBody, credential.Token{})
+		w.MustRegister(world.PublicBody, credential.Token{})
+		_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
+		if e := world.WantCode(t, "third", err, dcr.TooManyRequests); e.RetryAfter != 30*time.Minute {
+			t.Errorf("Retry-After = %s, want the 30 minutes that are left of the hour", e.RetryAfter)
+		}
+		w.MustRegister(loopback, credential.Token{}) // another host has its own
+		w.Wait(30 * time.Minute)
+		w.MustRegister(world.PublicBody, credential.Token{})
+		w.CheckConsistent()
+	})
+}

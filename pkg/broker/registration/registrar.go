@@ -1,0 +1,121 @@
+package registration
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// A Lifecycle is what a mode does with the registrations of clients. After an
+// error there is no new registration, or the janitor removes it. Implementations
+// are safe for concurrent use.
+type Lifecycle interface {
+	// Create makes the registration that a describes. It takes the budgets of a,
+	// and gives them back if it fails.
+	Create(ctx context.Context, a *Admission) (*broker.Issued, error)
+	// Update makes the change c, and calls c.Commit once for it.
+	Update(ctx context.Context, c *Change) error
+	Deleter
+}
+
+// A Deleter deletes registrations of one mode.
+type Deleter interface {
+	// Delete deletes the registration r for its client. After an error that
+	// holds a *dcr.Error with the code Unavailable it can be repeated.
+	Delete(ctx context.Context, r *broker.Registration) error
+}
+
+// An Admission is a registration that the policy allows.
+type Admission struct {
+	// At is when the request was admitted, in whole seconds.
+	At      time.Time
+	Profile *policy.Profile
+	// Voucher is empty for open registration.
+	Voucher broker.Voucher
+	// Use is what the registration takes of what vouches for it, if uses are
+	// counted.
+	Use broker.Use
+	// Hour are the places in the budgets of this hour that it takes.
+	Hour Hour
+	// Metadata are the metadata to register.
+	Metadata dcr.ClientMetadata
+	// Statement is the software statement in force, or nil.
+	Statement *Statement
+}
+
+// Store is what a Registrar reads and writes.
+type Store interface {
+	broker.Registrations
+	broker.InitialAccessTokens
+}
+
+// Config is what a Registrar needs. Every field is REQUIRED.
+type Config struct {
+	Store Store
+	// Mode is that of the registrations that are made, and Lifecycle what it
+	// does.
+	Mode      broker.Mode
+	Lifecycle Lifecycle
+	// Former deletes registrations of the other mode. They were made before the
+	// deployment changed its mode.
+	Former Deleter
+	// JWTs verifies initial access tokens and software statements of issuers that
+	// the policy names.
+	JWTs JWTs
+	// Policy returns the policy in force. It is called once per request.
+	Policy func(context.Context) (*policy.Policy, error)
+	// Issuer is the broker's origin, under which registrations are managed.
+	Issuer string
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// A Registrar registers clients. It is safe for concurrent use.
+//
+// The errors of its methods hold a *dcr.Error if the client may see it, and are
+// otherwise faults of ours.
+type Registrar struct {
+	store     Store
+	mode      broker.Mode
+	lifecycle Lifecycle
+	former    Deleter
+	jwts      JWTs
+	policy    func(context.Context) (*policy.Policy, error)
+	issuer    string
+	now       func() time.Time
+	trail     broker.AuditTrail
+}
+
+// New returns a Registrar, or an error if a field of c is missing.
+func New(c Config) (*Registrar, error) {
+	if c.Store == nil || c.Mode == "" || c.Lifecycle == nil || c.Former == nil || c.JWTs == nil || c.Policy == nil || c.Issuer == "" || c.Now == nil || c.Log == nil {
+		return nil, errors.New("registration: every field of Config is required")
+	}
+	return &Registrar{
+		store: c.Store, mode: c.Mode, lifecycle: c.Lifecycle, former: c.Former, jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now,
+		trail: broker.AuditTrail{Log: c.Log},
+	}, nil
+}
+
+// information is the client information of a registration that exists, for the
+// bearer of tok. It has no client secret: a secret is only in the response to the
+// registration itself.
+func (g *Registrar) information(r *broker.Registration, tok credential.Token) *dcr.ClientInformation {
+	return broker.Issued{Registration: r, AccessToken: tok}.Information(g.issuer)
+}
+
+// Unavailable is the error for a request that the client can repeat soon, with
+// the cause for the log. A cause that already holds an answer for the client is
+// returned as it is, and nil is returned for nil.
+func Unavailable(cause error) error {
+	if _, ok := errors.AsType[*dcr.Error](cause); ok || cause == nil {
+		return cause
+	}
+	return broker.Unavailable("the registration could not be completed, nothing was lost", broker.RetrySoon, cause)
+}

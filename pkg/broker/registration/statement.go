@@ -1,0 +1,114 @@
+package registration
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// retryKeys is when to come back if the keys of an issuer cannot be fetched.
+const retryKeys = 10 * time.Second
+
+// JWTs verifies JWTs that others have signed: initial access tokens and software
+// statements. Implementations are safe for concurrent use.
+type JWTs interface {
+	// Verify returns the claims of token if it is a JWT whose iss is the URL of
+	// one of issuers, that this one has signed, with one of its algorithms, and
+	// that is in force: neither expired nor from the future, a minute of clock
+	// skew aside. It does not check the audience (aud), which is for the caller.
+	// It fetches nothing that the token names.
+	//
+	// The error is policy.ErrUnknownIssuer or a *policy.NotVerifiedError, perhaps
+	// wrapped, if the JWT is not accepted. Any other error means that this could
+	// not be found out.
+	Verify(ctx context.Context, issuers []policy.Issuer, token string) (*policy.JWT, error)
+}
+
+// A Statement is a software statement in force (RFC 7591 §2.3).
+type Statement struct {
+	Issuer string
+	// Metadata are the claims of the statement that are client metadata.
+	Metadata dcr.ClientMetadata
+}
+
+// request is a request with metadata, as far as it has been checked.
+type request struct {
+	*dcr.Request
+	policy  *policy.Policy
+	profile *policy.Profile
+	// valid are the metadata of the request without its statement; or invalid
+	// says why they are refused, if the statement does not change that.
+	valid   dcr.ClientMetadata
+	invalid error
+}
+
+// requestedMetadata returns the metadata that a client asks for, validated, and
+// the software statement in force, if there is one.
+func (g *Registrar) requestedMetadata(ctx context.Context, req request) (dcr.ClientMetadata, *Statement, error) {
+	switch use := req.profile.SoftwareStatements(); {
+	case use == policy.IgnoreStatements:
+		return req.valid, nil, req.invalid
+	case req.SoftwareStatement == "" && use == policy.RequireStatements:
+		return dcr.ClientMetadata{}, nil, dcr.Errorf(dcr.InvalidSoftwareStatement, "software_statement: required here")
+	case req.SoftwareStatement == "":
+		return req.valid, nil, req.invalid
+	}
+	j, err := g.verify(ctx, req.policy.StatementIssuers(), req.SoftwareStatement, statementJWT)
+	if err != nil {
+		return dcr.ClientMetadata{}, nil, err
+	}
+	if err := req.policy.ApproveStatement(j.Issuer, j.Claims); err != nil {
+		return dcr.ClientMetadata{}, nil, err
+	}
+	stated, err := dcr.ClientMetadata{}.WithStatement(j.Claims)
+	if err != nil {
+		return dcr.ClientMetadata{}, nil, err
+	}
+	m, err := req.Metadata.WithStatement(j.Claims)
+	if err != nil {
+		return dcr.ClientMetadata{}, nil, err
+	}
+	if m, err = dcr.Validate(m); err != nil {
+		return dcr.ClientMetadata{}, nil, err
+	}
+	m.SoftwareStatement = req.SoftwareStatement
+	return m, &Statement{Issuer: j.Issuer, Metadata: stated}, nil
+}
+
+// purpose is what a JWT is for, and the codes for one that is not accepted.
+type purpose struct {
+	// name is how an error description calls the JWT.
+	name string
+	// invalid is the code for a JWT that is not verified, and untrusted for one
+	// of an unknown issuer.
+	invalid, untrusted dcr.Code
+}
+
+var (
+	vouchingJWT  = purpose{"the initial access token", dcr.InvalidToken, dcr.InvalidToken}
+	statementJWT = purpose{"software_statement", dcr.InvalidSoftwareStatement, dcr.UnapprovedSoftwareStatement}
+)
+
+// verify verifies a JWT of one of issuers.
+func (g *Registrar) verify(ctx context.Context, issuers []policy.Issuer, token string, p purpose) (*policy.JWT, error) {
+	j, err := g.jwts.Verify(ctx, issuers, token)
+	if e, ok := errors.AsType[*policy.NotVerifiedError](err); ok {
+		return nil, refusal(dcr.Errorf(p.invalid, "%s: %s", p.name, e.Reason), err)
+	}
+	if errors.Is(err, policy.ErrUnknownIssuer) {
+		return nil, refusal(dcr.Errorf(p.untrusted, "%s: its issuer is not trusted here", p.name), err)
+	}
+	if err != nil {
+		return nil, broker.Unavailable("the issuer of "+p.name+" cannot be asked for its keys", retryKeys, err)
+	}
+	return j, nil
+}
+
+// refusal returns e with its cause for the log.
+func refusal(e *dcr.Error, cause error) error {
+	return &broker.Refusal{Code: e.Code, Description: e.Description, RetryAfter: e.RetryAfter, Cause: cause}
+}

@@ -1,0 +1,111 @@
+package registration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+const (
+	// maxSubject is the longest sub that OpenID Connect allows (Core §2).
+	maxSubject = 255
+	// usesOutlive is how much longer the uses of a JWT are stored than it is
+	// valid: clock skew, and the clocks of all processes that count.
+	usesOutlive = 10 * time.Minute
+)
+
+// vouching is what a request is vouched for by, and the profile under which it
+// therefore registers.
+type vouching struct {
+	profile *policy.Profile
+	voucher broker.Voucher
+	use     broker.Use
+}
+
+// vouch returns what vouches for the request of the bearer of tok.
+func (g *Registrar) vouch(ctx context.Context, pol *policy.Policy, tok credential.Token) (vouching, error) {
+	if tok.IsZero() {
+		profile, ok := pol.Open()
+		if !ok {
+			return vouching{}, dcr.Errorf(dcr.TokenRequired, "registration needs an initial access token")
+		}
+		return vouching{profile: profile}, nil
+	}
+	if secret := tok.Reveal(); !strings.HasPrefix(secret, credential.InitialAccessTokenPrefix) && strings.Count(secret, ".") == 2 {
+		return g.vouchJWT(ctx, pol, secret)
+	}
+	rec, err := g.initialAccessToken(ctx, tok)
+	if err != nil {
+		return vouching{}, err
+	}
+	if state := rec.State(g.now()); state != "valid" {
+		return vouching{}, dcr.Errorf(dcr.InvalidToken, "the initial access token is %s", state)
+	}
+	profile, ok := pol.Profile(rec.Profile)
+	if !ok {
+		return vouching{}, dcr.Errorf(dcr.InsufficientScope, "the profile of the initial access token is not in the policy any more")
+	}
+	return vouching{profile: profile, voucher: broker.Voucher(rec.ID), use: broker.Use{Token: rec.ID}}, nil
+}
+
+// initialAccessToken returns the record of tok. If there is no token with its id,
+// it takes the same time and returns the same error as if the secret were wrong.
+func (g *Registrar) initialAccessToken(ctx context.Context, tok credential.Token) (*credential.InitialAccessToken, error) {
+	id, err := credential.InitialAccessTokenID(tok)
+	if err != nil {
+		return nil, unknownToken()
+	}
+	rec, err := g.store.InitialAccessToken(ctx, id)
+	if errors.Is(err, broker.ErrNotFound) {
+		rec = &credential.InitialAccessToken{}
+	} else if err != nil {
+		return nil, Unavailable(err)
+	}
+	if !rec.Hash.Matches(tok) {
+		return nil, unknownToken()
+	}
+	return rec, nil
+}
+
+func unknownToken() error {
+	return dcr.Errorf(dcr.InvalidToken, "the initial access token is not valid")
+}
+
+// vouchJWT is vouch for a JWT of a token issuer.
+func (g *Registrar) vouchJWT(ctx context.Context, pol *policy.Policy, token string) (vouching, error) {
+	issuers := pol.TokenIssuers()
+	if len(issuers) == 0 {
+		return vouching{}, unknownToken()
+	}
+	j, err := g.verify(ctx, issuers, token, vouchingJWT)
+	if err != nil {
+		return vouching{}, err
+	}
+	switch {
+	case j.ExpiresAt.IsZero():
+		return vouching{}, dcr.Errorf(dcr.InvalidToken, "the initial access token: it has no exp")
+	case j.Subject == "" || len(j.Subject) > maxSubject:
+		return vouching{}, dcr.Errorf(dcr.InvalidToken, "the initial access token: it has no sub, or one of more than %d bytes", maxSubject)
+	}
+	rule, err := pol.TokenRule(j.Issuer, j.Claims)
+	if err != nil {
+		return vouching{}, err
+	}
+	profile, ok := pol.Profile(rule.Profile())
+	if !ok {
+		return vouching{}, fmt.Errorf("token issuer %s: the policy has no profile %q", rule.Name(), rule.Profile())
+	}
+	v := vouching{profile: profile, voucher: broker.JWTVoucher(rule.Name(), j.Subject)}
+	if rule.MaxUses() > 0 {
+		v.use = broker.JWTUse(j.ID)
+		v.use.Budget.Limit, v.use.Budget.ExpiresAt = rule.MaxUses(), j.ExpiresAt.Add(usesOutlive)
+	}
+	return v, nil
+}

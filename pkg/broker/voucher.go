@@ -1,0 +1,70 @@
+package broker
+
+import (
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+)
+
+// jwtPrefix tells what belongs to the JWTs of token issuers from the ids of our
+// own initial access tokens, which have no slash.
+const jwtPrefix = "jwt/"
+
+// A Voucher names what vouches for a registration: the id of an initial access
+// token, or "jwt/", the name of the policy's token issuer, "/", and the subject
+// of a JWT. The empty Voucher is open registration.
+type Voucher string
+
+// JWTVoucher is the Voucher of a JWT: issuer is the name of the policy's entry.
+func JWTVoucher(issuer, subject string) Voucher {
+	return Voucher(jwtPrefix + issuer + "/" + subject)
+}
+
+// Open reports whether nothing vouches for the registration.
+func (v Voucher) Open() bool { return v == "" }
+
+// Actor is the actor of a registration, for the audit trail.
+func (v Voucher) Actor() telemetry.Actor {
+	if v.Open() {
+		return telemetry.Actor{Kind: "anonymous"}
+	}
+	if rest, ok := strings.CutPrefix(string(v), jwtPrefix); ok {
+		return telemetry.Actor{Kind: "token_issuer", ID: rest}
+	}
+	return telemetry.Actor{Kind: "initial_access_token", ID: string(v)}
+}
+
+// A Use is the use that a registration takes of what vouches for it: of an
+// initial access token, or a place in the budget of a JWT. The zero value is no
+// use, because none is counted. A store keeps Stored.
+type Use struct {
+	// Token is the id of an initial access token.
+	Token string
+	// Budget is that of a JWT. One that was read from a store has a Key alone,
+	// which is enough to give the use back.
+	Budget Budget
+}
+
+// JWTUse is the use of the JWT with that id. The caller sets the limits of the
+// budget.
+func JWTUse(id string) Use { return Use{Budget: Budget{Key: jwtPrefix + id}} }
+
+// StoredUse returns the Use of which Stored returned s.
+func StoredUse(s string) Use {
+	if strings.HasPrefix(s, jwtPrefix) {
+		return Use{Budget: Budget{Key: s}}
+	}
+	return Use{Token: s}
+}
+
+// IsZero reports whether there is no use to count.
+func (u Use) IsZero() bool { return u.Token == "" && u.Budget.Key == "" }
+
+// Stored is the form in which a store keeps the use: the id of the token, or the
+// key of the budget.
+func (u Use) Stored() string {
+	if u.Token != "" {
+		return u.Token
+	}
+	return u.Budget.Key
+}

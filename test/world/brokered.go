@@ -1,0 +1,332 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// brokeredPolicy has a profile of each sort.
+const BrokeredPolicy = `{"version":1,"open_registration":"open","profiles":{
+	"open":{"redirect_uris":{"presets":["claude"],"loopback":true,"https":["https://*.apps.example.com/cb"]},"limits":{"app_clients":5}},
+	"trusted":{"redirect_uris":{"any_https":true,"loopback":true},
+		"grant_types":["authorization_code","refresh_token","client_credentials"],
+		"token_endpoint_auth_methods":["client_secret_basic","client_secret_post","none"],"limits":{"app_clients":5}},
+	"short":{"redirect_uris":{"any_https":true},"lifetimes":{"unconfirmed":"2h"}},
+	"together":{"redirect_uris":{"any_https":true},"app_client":"shared"}}}`
+
+var BrokeredScopes = []string{"openid", "mcp/read", "mcp/write"}
+
+// brokeredWorld is a world in brokered mode, with what makes its app clients.
+type Brokered struct {
+	*World
+	Keys     *seal.Ring
+	Grants   *fake.Grants
+	Branding bool
+	// maker is what app clients are made by, the pool unless set.
+	Maker provision.Pool
+	// log is nowhere unless set.
+	Log *slog.Logger
+}
+
+func NewBrokered(t *testing.T) *Brokered {
+	t.Helper()
+	w := &Brokered{World: &World{T: t, clock: Start, Pool: fake.NewPool()}}
+	w.UseBrokeredPolicy(BrokeredPolicy)
+	keys, err := seal.Parse(seal.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Keys, w.Maker, w.Grants = keys, w.Pool, fake.NewGrants()
+	w.Inner = memory.NewStore(w.Now)
+	w.Store = fake.NewStore(w.Inner)
+	w.Restart()
+	return w
+}
+
+// restart starts new processes, which have nothing in memory.
+func (w *Brokered) Restart() {
+	w.T.Helper()
+	b, err := Assemble(Parts{
+		Mode: broker.ModeBrokered, Store: w.Store, Pool: w.Pool, Maker: w.Maker, Branding: w.Branding, Grants: w.Grants,
+		Keys: w.Ring, JWTs: &w.JWTs, Policy: w.PolicySource, Now: w.Now, Log: w.Log,
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	w.Broker = b
+}
+
+func (w *Brokered) Ring(context.Context) (*seal.Ring, error) { return w.Keys, nil }
+
+func (w *Brokered) UseBrokeredPolicy(doc string) {
+	w.T.Helper()
+	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: BrokeredScopes, Mode: broker.ModeBrokered})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	w.policy = p
+}
+
+// registration returns what is stored.
+func (w *Brokered) Registration(clientID string) *broker.Registration {
+	w.T.Helper()
+	r, err := w.Inner.Registration(w.T.Context(), clientID)
+	if err != nil {
+		w.T.Fatalf("registration %s: %v", clientID, err)
+	}
+	return r
+}
+
+// appClientKey is the key of the app client of a client, under today's policy.
+func (w *Brokered) AppClientKey(clientID string) string {
+	w.T.Helper()
+	r := w.Registration(clientID)
+	p, ok := w.policy.Profile(r.Profile)
+	if !ok {
+		w.T.Fatalf("no profile %s", r.Profile)
+	}
+	return policy.AppClientKey(r, p)
+}
+
+func (w *Brokered) AppClient(key string) *broker.AppClient {
+	w.T.Helper()
+	a, err := w.Inner.AppClient(w.T.Context(), key)
+	if err != nil {
+		w.T.Fatalf("app client %s: %v", key, err)
+	}
+	return a
+}
+
+func (w *Brokered) MustProvision(key string) *broker.AppClient {
+	w.T.Helper()
+	if err := w.Provision(w.T.Context(), key); err != nil {
+		w.T.Fatalf("Provision(%s): %v", key, err)
+	}
+	return w.AppClient(key)
+}
+
+// rows counts the registrations there are.
+func (w *Brokered) Rows() int {
+	w.T.Helper()
+	n := 0
+	for _, err := range w.Inner.ListRegistrations(w.T.Context()) {
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// checkConsistent holds whenever nothing is under way: there is no app client at
+// Cognito but those with a record that can be used, keys lists the records, each
+// holds a place in the budget of its profile, and nothing is due.
+func (w *Brokered) CheckConsistent(keys ...string) {
+	w.T.Helper()
+	ctx := w.T.Context()
+	clients := w.Pool.All()
+	for _, key := range keys {
+		a, err := w.Inner.AppClient(ctx, key)
+		if err != nil {
+			w.T.Errorf("app client %s: %v", key, err)
+			continue
+		}
+		c, ok := clients[a.CognitoID]
+		delete(clients, a.CognitoID)
+		if !a.Usable(w.Branding) || !ok || c.Marker != a.Marker || c.Branded != a.Branded || len(a.Abandoned) > 0 {
+			w.T.Errorf("app client %s has record %+v and is %+v, %t at Cognito", key, a, c, ok)
+			continue
+		}
+		if !slices.Equal(a.Scopes, c.Brokered.Scopes) {
+			w.T.Errorf("app client %s lists the scopes %q and has %q", key, a.Scopes, c.Brokered.Scopes)
+		}
+		secret, err := w.Keys.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret)
+		if err != nil || secret != c.Secret {
+			w.T.Errorf("the secret of %s opens as %q, %v, want %q", key, secret, err, c.Secret)
+		}
+		if err := w.Inner.TakeBudget(ctx, broker.Budget{Key: "app_clients/" + a.Profile, Limit: 0}, key); err != nil && w.limited(a.Profile) {
+			w.T.Errorf("app client %s holds no place: %v", key, err)
+		}
+	}
+	for id, c := range clients {
+		w.T.Errorf("app client %s is at Cognito and has no record: %+v", id, c)
+	}
+	for _, profile := range []string{"open", "trusted"} {
+		held := 0
+		for _, key := range keys {
+			if a, err := w.Inner.AppClient(ctx, key); err == nil && a.Profile == profile {
+				held++
+			}
+		}
+		b := broker.Budget{Key: "app_clients/" + profile, Limit: held + 1}
+		if err := w.Inner.TakeBudget(ctx, b, "probe"); err != nil {
+			w.T.Errorf("more than %d places of profile %s are taken", held, profile)
+			continue
+		}
+		if err := w.Inner.ReturnBudget(ctx, b.Key, "probe"); err != nil {
+			w.T.Fatal(err)
+		}
+	}
+	for key, err := range DueAppClients(ctx, w.Inner, w.Now().Add(24*time.Hour)) {
+		if a, readErr := w.Inner.AppClient(ctx, key); readErr == nil && a.Kind == broker.KindDedicated && a.Due.Equal(w.Registration(a.ClientID).ExpiresAt) {
+			continue // it is looked at again when its registration may be gone
+		}
+		w.T.Errorf("app client %s is due (%v)", key, err)
+	}
+}
+
+func (w *Brokered) limited(profile string) bool {
+	return profile == "open" || profile == "trusted"
+}
+
+// recover is what happens later: time passes, everything works again, new
+// processes start, and the janitor comes. Then all is consistent with these app
+// clients and no others, if any are given.
+func (w *Brokered) Recover(keys ...string) {
+	w.T.Helper()
+	w.Store.Reset()
+	w.Pool.Reset()
+	w.Grants.Reset()
+	w.Restart()
+	w.Wait(5 * time.Minute)
+	done, err := w.Sweep(w.T.Context(), janitor.Options{})
+	if err != nil || done.Failed > 0 {
+		w.T.Errorf("Sweep = %+v, %v", done, err)
+	}
+	again, err := w.Sweep(w.T.Context(), janitor.Options{})
+	if err != nil || again != (janitor.Report{}) {
+		w.T.Errorf("a second Sweep = %+v, %v, want nothing to do", again, err)
+	}
+	if len(keys) > 0 {
+		w.CheckConsistent(keys...)
+	}
+}
+
+// existing are those of keys that have a record of an app client.
+func (w *Brokered) Existing(keys ...string) []string {
+	found := []string{}
+	for _, key := range keys {
+		a, err := w.Inner.AppClient(w.T.Context(), key)
+		if !errors.Is(err, broker.ErrNotFound) && a.State != broker.AppClientVacant {
+			found = append(found, key)
+		}
+	}
+	return found
+}
+
+// vouched registers a client with an initial access token of that profile.
+func (w *Brokered) Vouched(profile, body string) (clientID string, rat credential.Token) {
+	w.T.Helper()
+	tok, _ := w.Token(profile, 1)
+	info, rat := w.MustRegister(body, tok)
+	return info.ClientID, rat
+}
+
+const LifePolicy = `{"version":1,"open_registration":"open","profiles":{
+	"open":{"redirect_uris":{"presets":["claude"]},"limits":{"app_clients":5},"lifetimes":{"inactive":"3d","unconfirmed":"4d"}},
+	"trusted":{"redirect_uris":{"any_https":true},"limits":{"app_clients":5},"lifetimes":{"inactive":"3d","absolute":"30d"},
+		"token_endpoint_auth_methods":["client_secret_basic","none"]},
+	"lasting":{"redirect_uris":{"any_https":true},"app_client":"shared"},
+	"asked":{"redirect_uris":{"any_https":true},"approval":"manual","limits":{"app_clients":5},"lifetimes":{"inactive":"3d"}}}}`
+
+func NewLife(t *testing.T) *Brokered {
+	t.Helper()
+	w := NewBrokered(t)
+	w.UseBrokeredPolicy(LifePolicy)
+	return w
+}
+
+// use is a request for a token.
+func (w *Brokered) Use(clientID string) {
+	w.T.Helper()
+	r, err := w.Client(w.T.Context(), clientID)
+	if err == nil {
+		err = w.Touch(w.T.Context(), r)
+	}
+	if err != nil {
+		w.T.Fatalf("use %s: %v", clientID, err)
+	}
+}
+
+// allow is a user who allows the client.
+func (w *Brokered) Allow(clientID string) {
+	w.Grants.Add(fake.Grant{
+		ID: credential.NewID(), ClientID: clientID, Generation: w.Registration(clientID).Generation, Sub: "ann",
+	})
+}
+
+// standing counts the grants of a client that have not been ended.
+func (w *Brokered) Standing(clientID string) int {
+	n := 0
+	for _, g := range w.Grants.Standing() {
+		if g.ClientID == clientID {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *Brokered) MustSweep() janitor.Report {
+	w.T.Helper()
+	done, err := w.Sweep(w.T.Context(), janitor.Options{})
+	if err != nil || done.Failed > 0 || done.Unfinished {
+		w.T.Errorf("Sweep = %+v, %v", done, err)
+	}
+	return done
+}
+
+// wantState fails the test unless the registration is in that state.
+func (w *Brokered) WantState(clientID string, want broker.RegistrationState) *broker.Registration {
+	w.T.Helper()
+	r := w.Registration(clientID)
+	if r.State != want {
+		w.T.Errorf("client %s is %s, want %s", clientID, r.State, want)
+	}
+	return r
+}
+
+// passes lets time pass with a sweep every hour and the clients used twice a day.
+func (w *Brokered) Passes(d time.Duration, used ...string) {
+	w.T.Helper()
+	for h := range int(d / time.Hour) {
+		w.Wait(time.Hour)
+		if h%12 == 0 {
+			for _, id := range used {
+				w.Use(id)
+			}
+		}
+		w.MustSweep()
+	}
+}
+
+// writes are the calls that change registrations.
+func (w *Brokered) Writes() int {
+	return w.Store.Calls("CreateRegistration") + w.Store.Calls("ReplaceRegistration") + w.Store.Calls("DeleteRegistration") +
+		w.Store.Calls("TouchRegistration") + w.Store.Calls("TakeBudget")
+}
+
+// direct returns the use cases of direct mode on the store and pool of w, as
+// after the stack was switched.
+func (w *Brokered) Direct() *Broker {
+	w.T.Helper()
+	s, err := Assemble(Parts{
+		Store: w.Store, Pool: w.Pool, Now: w.Now, Policy: w.PolicySource,
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return s
+}

@@ -1,0 +1,219 @@
+package world
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// whateverFails runs f once for each effect and fault, in a world of its own.
+func WhateverFails(t *testing.T, f func(t *testing.T, w *Brokered, fault func())) {
+	sample := NewBrokered(t)
+	each := func(method string, which func(*Brokered) *fake.Faults) {
+		for n := 1; n <= 4; n++ {
+			for _, p := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
+				for _, dies := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%s %d, %s, dies %t", method, n, p, dies), func(t *testing.T) {
+						w := NewBrokered(t)
+						f(t, w, func() {
+							all := []*fake.Faults{w.Store.Faults, w.Pool.Faults, w.Grants.Faults}
+							for _, f := range all {
+								f.Reset()
+							}
+							if dies {
+								which(w).DieAt(method, n, p, all...)
+							} else {
+								which(w).FailCall(method, n, p)
+							}
+						})
+					})
+				}
+			}
+		}
+	}
+	for _, method := range sample.Store.Methods() {
+		each(method, func(w *Brokered) *fake.Faults { return w.Store.Faults })
+	}
+	for _, method := range sample.Pool.Methods() {
+		each(method, func(w *Brokered) *fake.Faults { return w.Pool.Faults })
+	}
+	for _, method := range sample.Grants.Methods() {
+		each(method, func(w *Brokered) *fake.Faults { return w.Grants.Faults })
+	}
+}
+
+// limitedPolicy has a profile under which a registration with a token takes
+// everything that can be taken: a use, a place and one of this hour.
+const LimitedPolicy = `{"version":1,"profiles":{"limited":{"redirect_uris":{"any_https":true},
+	"token_endpoint_auth_methods":["client_secret_basic","none"],"limits":{"app_clients":3,"creations_per_hour":3}}}}`
+
+const PlacesKey = "app_clients/limited"
+
+// hourKey is the budget of this hour for confidentialBody, if the test began
+// when the clock stood at start.
+var hourKey = fmt.Sprintf("creations/limited/app.example.com/%d", Start.Truncate(time.Hour).Unix())
+
+// trouble is the calls of a use case that fail.
+type Trouble struct {
+	Faults []plannedFault
+	// dies is whether every call after the last of faults fails too.
+	Dies bool
+	// calls are those that the use case made, in order.
+	calls []fake.Call
+}
+
+type plannedFault struct {
+	fake.Call
+	fake.Point
+}
+
+func (f plannedFault) String() string { return fmt.Sprintf("%s %s", f.Call, f.Point) }
+
+func (c *Trouble) String() string {
+	var b strings.Builder
+	for _, f := range c.Faults {
+		fmt.Fprintf(&b, "%s, ", f)
+	}
+	if c.Dies {
+		return b.String() + "then the process dies"
+	}
+	return b.String() + "then all is well"
+}
+
+// hits reports whether a call of one of the methods is to fail.
+func (c *Trouble) Hits(methods ...string) bool {
+	return slices.ContainsFunc(c.Faults, func(f plannedFault) bool { return slices.Contains(methods, f.Method) })
+}
+
+// single reports whether there is one fault and the process can clean up after
+// it.
+func (c *Trouble) Single() bool { return len(c.Faults) < 2 && !c.Dies }
+
+// during runs the use case with its faults, each of which it must meet.
+func (c *Trouble) During(w *World, useCase func()) {
+	w.T.Helper()
+	w.Store.Reset()
+	w.Pool.Reset()
+	var trace fake.Trace
+	w.Store.TraceTo(&trace)
+	w.Pool.TraceTo(&trace)
+	for i, f := range c.Faults {
+		faults, other := w.Store.Faults, w.Pool.Faults
+		if slices.Contains(other.Methods(), f.Method) {
+			faults, other = other, faults
+		}
+		if c.Dies && i == len(c.Faults)-1 {
+			faults.DieAt(f.Method, f.N, f.Point, other)
+		} else {
+			faults.FailCall(f.Method, f.N, f.Point)
+		}
+	}
+	useCase()
+	c.calls = trace.Calls()
+	for _, f := range c.Faults {
+		if !slices.Contains(c.calls, f.Call) {
+			w.T.Errorf("%s was not reached, the calls were %s", f, c.calls)
+		}
+	}
+	w.Store.Reset()
+	w.Pool.Reset()
+}
+
+// forEachFault runs f in worlds of its own, first with no fault, which tells
+// what calls its use case makes, and then with each of these calls failing,
+// before and after it was applied, the process dying of it or not.
+func ForEachFault(t *testing.T, f func(t *testing.T, w *World, c *Trouble)) {
+	t.Helper()
+	eachFault(t, nil, f)
+}
+
+// forEachTwoFaults does what forEachFault does, and then fails each pair of
+// calls: one, and one of those that are made after it failed.
+func ForEachTwoFaults(t *testing.T, f func(t *testing.T, w *World, c *Trouble)) {
+	t.Helper()
+	eachFault(t, func(first *Trouble) {
+		failed := first.Faults[0]
+		i := slices.Index(first.calls, failed.Call)
+		for _, call := range first.calls[i+1:] {
+			for _, p := range Points {
+				c := &Trouble{Faults: []plannedFault{failed, {call, p}}}
+				t.Run(c.String(), func(t *testing.T) { f(t, New(t), c) })
+			}
+		}
+	}, f)
+}
+
+var Points = []fake.Point{fake.NotApplied, fake.ReplyLost}
+
+// eachFault calls then, unless it is nil, with what has happened after each
+// fault of which the process did not die.
+func eachFault(t *testing.T, then func(*Trouble), f func(t *testing.T, w *World, c *Trouble)) {
+	t.Helper()
+	var dry Trouble
+	f(t, New(t), &dry)
+	if len(dry.calls) == 0 {
+		t.Fatal("the use case makes no calls")
+	}
+	for _, call := range dry.calls {
+		for _, p := range Points {
+			for _, dies := range []bool{false, true} {
+				c := &Trouble{Faults: []plannedFault{{call, p}}, Dies: dies}
+				ok := t.Run(c.String(), func(t *testing.T) { f(t, New(t), c) })
+				if ok && !dies && then != nil {
+					then(c)
+				}
+			}
+		}
+	}
+}
+
+// taken is what registrations under the limited profile hold.
+type Taken struct{ Uses, Places, Hour int }
+
+// whateverTheOperatorDoes calls do, with each effect failing once, and again
+// until it says that it is done, or leaves it there; then the janitor comes.
+func WhateverTheOperatorDoes(t *testing.T, do func(*Brokered, string) error, check func(t *testing.T, w *Brokered, id, key string, began bool)) {
+	for _, repeats := range []bool{true, false} {
+		t.Run(map[bool]string{true: "the operator repeats it", false: "the operator does not come again"}[repeats], func(t *testing.T) {
+			WhateverFails(t, func(t *testing.T, w *Brokered, fault func()) {
+				w.UseBrokeredPolicy(LifePolicy)
+				id, _ := w.Vouched("trusted", AppBody)
+				key := w.AppClientKey(id)
+				w.MustProvision(key)
+				w.Use(id)
+				w.Allow(id)
+				w.Recover(key)
+				fault()
+				err := do(w, id)
+				if repeats && err != nil {
+					w.Store.Reset()
+					w.Grants.Reset()
+					w.Pool.Reset()
+					if err = do(w, id); err != nil {
+						t.Errorf("repeated: %v", err)
+					}
+				}
+				w.Recover()
+				w.CheckConsistent(w.Existing(key)...)
+				check(t, w, id, key, err == nil || errors.Is(err, broker.ErrLeftToSweep))
+			})
+		})
+	}
+}
+
+// limitedClient is a client registered under limitedPolicy.
+type LimitedClient struct {
+	Info *dcr.ClientInformation
+	Rat  credential.Token
+	Iat  string // the id of the initial access token
+	R    *broker.Registration
+	A    *broker.AppClient
+}
