@@ -391,7 +391,7 @@ type slowGrants struct {
 	failing []string
 }
 
-func (g *slowGrants) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
+func (g *slowGrants) EndOfClient(ctx context.Context, clientID, keep string) (int, error) {
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
