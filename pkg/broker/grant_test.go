@@ -248,7 +248,7 @@ func TestGrantID(t *testing.T) {
 	}
 }
 
-// testRing has the keys of the refresh tokens.
+// testRing has the keys with which refresh tokens are made.
 var testRing = func() *seal.Ring {
 	ring, err := seal.Parse(seal.Generate())
 	if err != nil {

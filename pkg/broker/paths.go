@@ -7,7 +7,7 @@ const (
 	// CallbackPath is the one redirect URI: the browser arrives there after the
 	// sign-in.
 	CallbackPath = "/callback"
-	// SignedOutPath is the sign-out URL: the browser arrives there after it signed
-	// out.
+	// SignedOutPath is the sign-out URL: the browser arrives there after it
+	// signed out.
 	SignedOutPath = "/signed-out"
 )

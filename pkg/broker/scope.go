@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// ScopeOpenID is the scope with which Cognito tells who signed in (OpenID
-// Connect Core 1.0 §3.1.2.1). In brokered mode only the broker uses it.
+// ScopeOpenID is the scope that makes Cognito issue an ID token (OpenID Connect
+// Core 1.0 §3.1.2.1). In brokered mode only the broker uses it.
 const ScopeOpenID = "openid"
 
 // WithOpenID returns scopes with openid among them, first if it was missing.
@@ -17,9 +17,9 @@ func WithOpenID(scopes []string) []string {
 	return append([]string{ScopeOpenID}, scopes...)
 }
 
-// PublicScopes returns the value of scope that clients and protected resources
-// see of scopes in brokered mode: without openid, since the broker hands out no
-// ID token.
+// PublicScopes returns scopes as clients and protected resources see them in
+// brokered mode, separated by spaces: without openid, since the broker issues
+// no ID token.
 func PublicScopes(scopes []string) string {
 	var b strings.Builder
 	for _, s := range scopes {

@@ -80,14 +80,20 @@ func ParseTokens(app AppCredentials, access, refresh, id string) (Tokens, error)
 	return t, t.readIDToken(app)
 }
 
-// TokenReply is an answer of Cognito's token endpoint to a client of direct mode,
-// which gets it. It prints as "[redacted]".
+// TokenReply is a response of Cognito's token endpoint (RFC 6749 §5.1) that the
+// broker passes on to a client of direct mode. It prints as "[redacted]".
 type TokenReply struct {
-	AccessToken  string
-	TokenType    string
-	ExpiresIn    int64  // seconds; 0 if it is not known
-	RefreshToken string // "" if there is none
-	IDToken      string // "" if there is none
+	// AccessToken is Cognito's access token.
+	AccessToken string
+	// TokenType is the type of the access token, "Bearer".
+	TokenType string
+	// ExpiresIn is the lifetime of the access token in seconds, 0 if it is not
+	// known.
+	ExpiresIn int64
+	// RefreshToken is Cognito's refresh token, "" if there is none.
+	RefreshToken string
+	// IDToken is Cognito's ID token, "" if there is none.
+	IDToken string
 }
 
 // String implements fmt.Stringer.

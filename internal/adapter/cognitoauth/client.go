@@ -123,7 +123,7 @@ func own(app broker.AppCredentials) clients.Credentials {
 }
 
 // post sends params to the address as that client, and returns the body of a
-// successful answer. It keeps params as they are.
+// response with status 200. It does not change params.
 func (c *Client) post(ctx context.Context, address string, as clients.Credentials, params url.Values) ([]byte, error) {
 	basic := as.Basic && as.Secret != ""
 	if !basic {
@@ -160,5 +160,5 @@ func (c *Client) post(ctx context.Context, address string, as clients.Credential
 	if len(body) > maxReply {
 		return nil, noAnswer(fmt.Errorf("status %d and more than %d bytes", resp.StatusCode, maxReply))
 	}
-	return body, refused(resp, body, params, as.Secret)
+	return body, responseError(resp, body, params, as.Secret)
 }

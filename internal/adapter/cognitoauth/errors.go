@@ -20,10 +20,11 @@ import (
 // result its status.
 
 const (
-	// defaultRetry is when a client may try again if Cognito does not say it.
-	// maxRetry is the maximum, whatever Cognito says.
+	// defaultRetry is the RetryAfter of an error if Cognito sent no
+	// Retry-After.
 	defaultRetry = 2 * time.Second
-	maxRetry     = time.Minute
+	// maxRetry is the longest RetryAfter, even if Cognito sent a longer one.
+	maxRetry = time.Minute
 )
 
 // noAnswer is the error if Cognito's answer could not be read completely.
@@ -36,10 +37,10 @@ func badAnswer(cause error) error {
 	return &broker.UpstreamError{Description: "Cognito could not answer", RetryAfter: defaultRetry, Cause: cause}
 }
 
-// refused returns the error of an answer that is not a success. Too many
-// requests are no refusal: the quota belongs to the user pool, and the client
-// cannot keep it.
-func refused(resp *http.Response, body []byte, params url.Values, secret string) error {
+// responseError returns the error of a response whose status is not 200. Status
+// 429 is not a refusal of the request: the quota belongs to the user pool, and
+// the client cannot keep it.
+func responseError(resp *http.Response, body []byte, params url.Values, secret string) error {
 	switch {
 	case resp.StatusCode == http.StatusOK:
 		return nil
@@ -48,25 +49,25 @@ func refused(resp *http.Response, body []byte, params url.Values, secret string)
 	}
 	o, ok := object(body)
 	code := o.text("error")
-	if !ok || resp.StatusCode < 400 || resp.StatusCode > 499 || !errorCode(code) {
+	if !ok || resp.StatusCode < 400 || resp.StatusCode > 499 || !isErrorCode(code) {
 		return &broker.UpstreamError{
 			Description: "Cognito could not answer", RetryAfter: retryAfter(resp.Header),
 			Cause: fmt.Errorf("status %d without an OAuth error", resp.StatusCode),
 		}
 	}
-	return &broker.UpstreamError{Code: code, Description: describable(o.text("error_description"), params, secret)}
+	return &broker.UpstreamError{Code: code, Description: safeDescription(o.text("error_description"), params, secret)}
 }
 
-// errorCode reports whether s can be an error code (RFC 6749 §5.2). All registered
-// codes have only these characters.
-func errorCode(s string) bool {
+// isErrorCode reports whether s looks like an error code. RFC 6749 §5.2 allows
+// more characters, but all registered codes consist of these.
+func isErrorCode(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
-// describable returns the description if a client and a log may have it: it has
-// only the characters of RFC 6749 §5.2, is short and repeats no secret of the
-// request. Otherwise it returns "".
-func describable(s string, params url.Values, secret string) string {
+// safeDescription returns s if a client and a log may contain it, else "": it
+// must be short, have only the characters of RFC 6749 §5.2, and contain none of
+// the secrets that were sent.
+func safeDescription(s string, params url.Values, secret string) string {
 	if len(s) > 300 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
 		return ""
 	}
@@ -78,8 +79,8 @@ func describable(s string, params url.Values, secret string) string {
 	return s
 }
 
-// retryAfter reads the Retry-After header in its form of seconds (RFC 9110
-// §10.2.3).
+// retryAfter returns the Retry-After header if it is a number of seconds (RFC
+// 9110 §10.2.3), at most maxRetry, else defaultRetry.
 func retryAfter(h http.Header) time.Duration {
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || seconds < 1 {
