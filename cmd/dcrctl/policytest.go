@@ -97,7 +97,7 @@ func (c *policyTestCmd) evaluate(p *policy.Policy, mode broker.Mode, body []byte
 		return v, broker.ErrNotFound
 	}
 	v.Profile = profile.Name()
-	requested, err := dcr.Validate(req.Metadata)
+	valid, err := dcr.Validate(req.Metadata)
 	if err != nil {
 		return refused(err)
 	}
@@ -109,15 +109,11 @@ func (c *policyTestCmd) evaluate(p *policy.Policy, mode broker.Mode, body []byte
 	case req.SoftwareStatement != "":
 		v.addNote("software_statement: ignored, as the profile says")
 	}
-	granted, err := profile.Apply(requested)
+	applied, err := profile.Apply(valid)
 	if err != nil {
 		return refused(err)
 	}
-	if mode == broker.ModeBrokered {
-		// The broker requests openid itself to sign users in. The responses to
-		// clients do not have it.
-		granted.Scope = strings.Join(slices.DeleteFunc(strings.Fields(granted.Scope), func(s string) bool { return s == "openid" }), " ")
-	}
+	granted := broker.PublicMetadata(mode, applied.ClientMetadata)
 	v.Registered, v.Metadata = true, &granted
 	v.noteDifferences(req.Metadata, granted, profile)
 	v.setOutcome(profile, mode, c.Profile != "", granted)

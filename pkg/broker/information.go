@@ -24,7 +24,7 @@ type Issued struct {
 // §3). issuer is the broker's origin, under which registrations are managed.
 func (i Issued) Information(issuer string) *dcr.ClientInformation {
 	r := i.Registration
-	info := &dcr.ClientInformation{ClientID: r.ClientID, ClientSecret: i.ClientSecret, IssuedAt: r.IssuedAt, Metadata: publicMetadata(r)}
+	info := &dcr.ClientInformation{ClientID: r.ClientID, ClientSecret: i.ClientSecret, IssuedAt: r.IssuedAt, Metadata: PublicMetadata(r.Mode, r.Metadata)}
 	if !i.AccessToken.IsZero() {
 		info.RegistrationAccessToken = i.AccessToken.Reveal()
 		info.RegistrationClientURI = issuer + "/register/" + r.ClientID
@@ -32,14 +32,18 @@ func (i Issued) Information(issuer string) *dcr.ClientInformation {
 	return info
 }
 
-// publicMetadata is the metadata of r in a response. In brokered mode the broker
-// signs users in with openid and hands out no ID token, so that the scope openid
-// is the broker's and not the client's.
-func publicMetadata(r *Registration) dcr.ClientMetadata {
-	m := r.Metadata
-	if r.Mode == ModeBrokered {
-		scopes := slices.DeleteFunc(strings.Fields(m.Scope), func(s string) bool { return s == "openid" })
-		m.Scope = strings.Join(scopes, " ")
+// PublicMetadata is the metadata m of a registration in a response. In brokered
+// mode it has the PublicScopes alone.
+func PublicMetadata(mode Mode, m dcr.ClientMetadata) dcr.ClientMetadata {
+	if mode == ModeBrokered {
+		m.Scope = strings.Join(PublicScopes(strings.Fields(m.Scope)), " ")
 	}
 	return m
+}
+
+// PublicScopes are scopes in a response of brokered mode: all but openid. The
+// broker signs users in with openid and hands out no ID token, so that this scope
+// is the broker's and not the client's.
+func PublicScopes(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "openid" })
 }

@@ -297,13 +297,13 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		checkStable(t, r.Metadata)
-		m, err := Validate(r.Metadata)
+		m, err := validate(r.Metadata)
 		if err != nil {
 			checkDescription(t, refusal(t, err))
 			return
 		}
 		checkStable(t, m)
-		again, err := Validate(m)
+		again, err := validate(m)
 		if err != nil || !reflect.DeepEqual(again, m) {
 			t.Errorf("Validate of its own result:\n got %#v, %v\nwant %#v", again, err, m)
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // validateLocalized checks the members with a language tag (RFC 7591 §2.2).
-func validateLocalized(m *ClientMetadata) error {
+func validateLocalized(m *ParsedMetadata) error {
 	if len(m.Localized) > maxLocalized {
 		return Errorf(InvalidClientMetadata, "at most %d members with a language tag are allowed", maxLocalized)
 	}

@@ -118,6 +118,34 @@ func (m ClientMetadata) Clone() ClientMetadata {
 	return m
 }
 
+// ParsedMetadata is client metadata with its redirect URIs parsed, so that what
+// follows validation need not parse them again.
+type ParsedMetadata struct {
+	ClientMetadata
+	// Redirects are RedirectURIs, parsed, in the same order.
+	Redirects []RedirectURI
+}
+
+// Parse parses the redirect URIs of m and applies no other rule. One that
+// ParseRedirectURI does not accept has only its Raw form. It is for metadata that
+// did not come from a client; see Validate.
+func Parse(m ClientMetadata) ParsedMetadata {
+	p := ParsedMetadata{ClientMetadata: m.Clone()}
+	for _, raw := range m.RedirectURIs {
+		u, err := ParseRedirectURI(raw)
+		if err != nil {
+			u = RedirectURI{Raw: raw}
+		}
+		p.Redirects = append(p.Redirects, u)
+	}
+	return p
+}
+
+// Clone returns a copy that shares no memory with m.
+func (m ParsedMetadata) Clone() ParsedMetadata {
+	return ParsedMetadata{m.ClientMetadata.Clone(), slices.Clone(m.Redirects)}
+}
+
 // MarshalJSON returns the canonical form.
 func (m ClientMetadata) MarshalJSON() ([]byte, error) {
 	return json.Marshal(m.members())

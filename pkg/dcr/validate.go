@@ -24,7 +24,7 @@ const (
 //     dropped. authorization_code adds refresh_token; client_credentials must
 //     be alone.
 //   - response_types: code for the code grant, otherwise none.
-//   - redirect_uris: required for the code grant, each accepted by
+//   - redirect_uris: required for the code grant, each parsed by
 //     ParseRedirectURI, duplicates removed; dropped for client_credentials.
 //   - token_endpoint_auth_method: unchanged, because policy chooses it. See
 //     CheckAuthMethod.
@@ -32,16 +32,16 @@ const (
 //     does not have.
 //   - application_type: dropped if it is neither web nor native.
 //
-// m is not modified, and the result shares no memory with it. Validate returns
+// The argument is not modified, and the result shares no memory with it. Validate returns
 // its own result unchanged. Errors are *Error with code InvalidRedirectURI or
 // InvalidClientMetadata.
-func Validate(m ClientMetadata) (ClientMetadata, error) {
-	m = m.Clone()
-	for _, step := range []func(*ClientMetadata) error{
+func Validate(metadata ClientMetadata) (ParsedMetadata, error) {
+	m := ParsedMetadata{ClientMetadata: metadata.Clone()}
+	for _, step := range []func(*ParsedMetadata) error{
 		validateText, validateGrants, validateRedirectURIs, validateScope, validateLinks, validateKeys, validateLocalized,
 	} {
 		if err := step(&m); err != nil {
-			return ClientMetadata{}, err
+			return ParsedMetadata{}, err
 		}
 	}
 	if m.ApplicationType != ApplicationWeb && m.ApplicationType != ApplicationNative {
@@ -67,7 +67,7 @@ func CheckAuthMethod(m ClientMetadata) error {
 		Quote(m.TokenEndpointAuthMethod))
 }
 
-func validateText(m *ClientMetadata) error {
+func validateText(m *ParsedMetadata) error {
 	for _, f := range m.stringFields() {
 		limit := maxText
 		if f.name == "software_id" || f.name == "software_version" {
@@ -107,7 +107,7 @@ func checkString(name, s string, limit int) error {
 // validateGrants sets grant_types and response_types. RFC 7591 §2.1:
 // authorization_code goes with the response type code; client_credentials and
 // refresh_token go with none.
-func validateGrants(m *ClientMetadata) error {
+func validateGrants(m *ParsedMetadata) error {
 	code := len(m.GrantTypes) == 0 || slices.Contains(m.GrantTypes, GrantAuthorizationCode)
 	refresh := slices.Contains(m.GrantTypes, GrantRefreshToken)
 	clientCredentials := slices.Contains(m.GrantTypes, GrantClientCredentials)
@@ -133,7 +133,7 @@ func validateGrants(m *ClientMetadata) error {
 // validateRedirectURIs checks the redirect URIs. RFC 7591 §2: a client of a
 // flow with redirects has to register them. The grant types must be validated
 // before.
-func validateRedirectURIs(m *ClientMetadata) error {
+func validateRedirectURIs(m *ParsedMetadata) error {
 	if !slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
 		m.RedirectURIs = nil
 		return nil
@@ -151,10 +151,12 @@ func validateRedirectURIs(m *ClientMetadata) error {
 		if len(seen) > MaxRedirectURIs {
 			return Errorf(InvalidRedirectURI, "redirect_uris: at most %d are allowed", MaxRedirectURIs)
 		}
-		if _, err := ParseRedirectURI(raw); err != nil {
+		u, err := ParseRedirectURI(raw)
+		if err != nil {
 			return redirectError(i, err)
 		}
 		uris = append(uris, raw)
+		m.Redirects = append(m.Redirects, u)
 	}
 	m.RedirectURIs = uris
 	return nil
@@ -163,7 +165,7 @@ func validateRedirectURIs(m *ClientMetadata) error {
 // validateScope applies RFC 6749 §3.3: values of printable ASCII without double
 // quote and backslash, separated by one space each. It accepts more than one
 // space.
-func validateScope(m *ClientMetadata) error {
+func validateScope(m *ParsedMetadata) error {
 	var scopes []string
 	for s := range strings.SplitSeq(m.Scope, " ") {
 		for _, r := range s {
@@ -182,7 +184,7 @@ func validateScope(m *ClientMetadata) error {
 	return nil
 }
 
-func validateLinks(m *ClientMetadata) error {
+func validateLinks(m *ParsedMetadata) error {
 	for _, f := range m.stringFields() {
 		switch f.name {
 		case "client_uri", "logo_uri", "tos_uri", "policy_uri", "jwks_uri":
@@ -224,7 +226,7 @@ func checkLink(name, s string) error {
 
 // validateKeys checks the shape of jwks (RFC 7517 §5): an object with an array
 // keys of objects. The broker does not use the keys.
-func validateKeys(m *ClientMetadata) error {
+func validateKeys(m *ParsedMetadata) error {
 	if len(m.JWKS) == 0 {
 		m.JWKS = nil
 		return nil

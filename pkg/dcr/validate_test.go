@@ -23,7 +23,7 @@ func TestValidateAcceptsWhatKnownClientsSend(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := Validate(r.Metadata)
+			m, err := validate(r.Metadata)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestValidateGrantTypes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.grants, tt.responses), func(t *testing.T) {
-			got, err := Validate(with(func(m *ClientMetadata) { m.GrantTypes, m.ResponseTypes = tt.grants, tt.responses }))
+			got, err := validate(with(func(m *ClientMetadata) { m.GrantTypes, m.ResponseTypes = tt.grants, tt.responses }))
 			if tt.want == nil {
 				e := refusal(t, err)
 				if e.Code != InvalidClientMetadata || !strings.Contains(e.Description, tt.text) {
@@ -109,7 +109,7 @@ func TestValidateRedirectURIs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := Validate(ClientMetadata{RedirectURIs: tt.in})
+			got, err := validate(ClientMetadata{RedirectURIs: tt.in})
 			if tt.want == nil {
 				e := refusal(t, err)
 				if e.Code != InvalidRedirectURI || !strings.HasPrefix(e.Description, tt.text) {
@@ -125,7 +125,7 @@ func TestValidateRedirectURIs(t *testing.T) {
 }
 
 func TestValidateDropsRedirectURIsOfClientCredentials(t *testing.T) {
-	got, err := Validate(ClientMetadata{GrantTypes: []string{GrantClientCredentials}, RedirectURIs: []string{"http://never.looked.at/"}})
+	got, err := validate(ClientMetadata{GrantTypes: []string{GrantClientCredentials}, RedirectURIs: []string{"http://never.looked.at/"}})
 	if err != nil || len(got.RedirectURIs) > 0 {
 		t.Errorf("got %q, %v, want none", got.RedirectURIs, err)
 	}
@@ -144,13 +144,13 @@ func TestValidateScope(t *testing.T) {
 		{"!#[]~", "!#[]~"},
 	}
 	for _, tt := range tests {
-		got, err := Validate(with(func(m *ClientMetadata) { m.Scope = tt.in }))
+		got, err := validate(with(func(m *ClientMetadata) { m.Scope = tt.in }))
 		if err != nil || got.Scope != tt.want {
 			t.Errorf("scope %q: got %q, %v, want %q", tt.in, got.Scope, err, tt.want)
 		}
 	}
 	for _, bad := range []string{`a"b`, `a\b`, "é", "a\u00a0b"} { // RFC 6749 §3.3
-		_, err := Validate(with(func(m *ClientMetadata) { m.Scope = bad }))
+		_, err := validate(with(func(m *ClientMetadata) { m.Scope = bad }))
 		if e := refusal(t, err); e.Code != InvalidClientMetadata || !strings.HasPrefix(e.Description, "scope: ") {
 			t.Errorf("scope %q: %v, want %s naming it", bad, e, InvalidClientMetadata)
 		}
@@ -178,7 +178,7 @@ func TestValidateKeeps(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := Validate(tt.m)
+			got, err := validate(tt.m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -269,7 +269,7 @@ func TestValidateRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Validate(tt.m)
+			_, err := validate(tt.m)
 			e := refusal(t, err)
 			if e.Code != InvalidClientMetadata || !strings.HasPrefix(e.Description, tt.text) {
 				t.Errorf("got %v, want %s with %q", e, InvalidClientMetadata, tt.text)
@@ -280,7 +280,7 @@ func TestValidateRefuses(t *testing.T) {
 }
 
 func TestValidateMakesJWKSCanonical(t *testing.T) {
-	got, err := Validate(with(func(m *ClientMetadata) {
+	got, err := validate(with(func(m *ClientMetadata) {
 		m.JWKS = json.RawMessage(" { \"keys\" : [ {\"kty\":\"RSA\",\"e\":\"AQAB\"} ] } ")
 	}))
 	if want := `{"keys":[{"e":"AQAB","kty":"RSA"}]}`; err != nil || string(got.JWKS) != want {
@@ -289,7 +289,7 @@ func TestValidateMakesJWKSCanonical(t *testing.T) {
 }
 
 func TestValidateDropsAnUnknownApplicationType(t *testing.T) {
-	got, err := Validate(with(func(m *ClientMetadata) { m.ApplicationType = "service" }))
+	got, err := validate(with(func(m *ClientMetadata) { m.ApplicationType = "service" }))
 	if err != nil || got.ApplicationType != "" {
 		t.Errorf("got %q, %v, want it dropped", got.ApplicationType, err)
 	}
@@ -302,7 +302,7 @@ func TestValidateLeavesItsArgumentAlone(t *testing.T) {
 		Scope: "b b", Contacts: []string{"a"}, JWKS: json.RawMessage(`{ "keys": [] }`), Localized: map[string]string{"client_name#de": ""},
 	}
 	before := fmt.Sprintf("%#v", in)
-	got, err := Validate(in)
+	got, err := validate(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,5 +337,23 @@ func TestCheckAuthMethod(t *testing.T) {
 		if e := refusal(t, err); e.Code != InvalidClientMetadata || !strings.HasPrefix(e.Description, "token_endpoint_auth_method: ") {
 			t.Errorf("%s with %q: %v, want %s naming the field", tt.grant, tt.method, e, InvalidClientMetadata)
 		}
+	}
+}
+
+// validate returns the metadata that Validate returns, and checks that its
+// redirect URIs are parsed.
+func validate(m ClientMetadata) (ClientMetadata, error) {
+	v, err := Validate(m)
+	if err == nil && !reflect.DeepEqual(Parse(v.ClientMetadata).Redirects, v.Redirects) {
+		return v.ClientMetadata, fmt.Errorf("Redirects = %v for %q", v.Redirects, v.RedirectURIs)
+	}
+	return v.ClientMetadata, err
+}
+
+func TestParseKeepsWhatItCannotParse(t *testing.T) {
+	m := ClientMetadata{RedirectURIs: []string{"https://a.example/cb", "javascript:alert(1)"}}
+	got := Parse(m).Redirects
+	if len(got) != 2 || got[0].Kind != HTTPS || got[0].Raw != m.RedirectURIs[0] || got[1] != (RedirectURI{Raw: m.RedirectURIs[1]}) {
+		t.Errorf("Parse(%q).Redirects = %+v, want the first parsed and the second raw", m.RedirectURIs, got)
 	}
 }

@@ -27,8 +27,8 @@ func (w *World) ByHand(id string) dcr.ClientMetadata {
 		w.T.Fatal(err)
 	}
 	m.Scope = "openid mcp/read mcp/write"
-	w.Pool.Put(id, fake.AppClient{Metadata: m})
-	return m
+	w.Pool.Put(id, fake.AppClient{Metadata: m.ClientMetadata})
+	return m.ClientMetadata
 }
 
 // world is a broker on a store and a pool that can fail, with a clock.

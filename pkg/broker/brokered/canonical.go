@@ -13,12 +13,11 @@ import (
 // are chosen at run time (RFC 8252 §7.3), the scopes, which are the profile's
 // and not the client's, and the text of a software statement, which may be
 // signed again for each instance.
-func canonical(m dcr.ClientMetadata) ([]byte, error) {
+func canonical(m dcr.ParsedMetadata) ([]byte, error) {
 	m = m.Clone()
 	m.Scope, m.SoftwareStatement = "", ""
-	for i, raw := range m.RedirectURIs {
-		u, err := dcr.ParseRedirectURI(raw)
-		if err == nil && u.Kind == dcr.Loopback {
+	for i, u := range m.Redirects {
+		if u.Kind == dcr.Loopback {
 			m.RedirectURIs[i] = portless(u)
 		}
 	}
@@ -26,7 +25,7 @@ func canonical(m dcr.ClientMetadata) ([]byte, error) {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
-	b, err := json.Marshal(m)
+	b, err := json.Marshal(m.ClientMetadata)
 	if err != nil {
 		return nil, fmt.Errorf("canonical metadata: %w", err)
 	}

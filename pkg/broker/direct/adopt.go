@@ -104,7 +104,7 @@ func (d *Adopter) Plan(ctx context.Context, cognitoID, profile string) (*Adoptio
 
 // exceeds returns what of m the profile would not give.
 func exceeds(p *policy.Profile, m dcr.ClientMetadata) string {
-	allowed, err := p.Apply(m)
+	allowed, err := p.Apply(dcr.Parse(m))
 	if err != nil {
 		return err.Error()
 	}

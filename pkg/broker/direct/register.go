@@ -62,7 +62,7 @@ func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*br
 		c.discard(ctx, a, ad.Hour)
 		return nil, err
 	}
-	made, err := c.pool.Create(ctx, a.Marker, ad.Metadata)
+	made, err := c.pool.Create(ctx, a.Marker, ad.Metadata.ClientMetadata)
 	if err != nil {
 		if _, ok := errors.AsType[*broker.NotAppliedError](err); ok {
 			c.discard(ctx, a, ad.Hour)
@@ -82,7 +82,7 @@ func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*br
 		State:              broker.RegistrationActive,
 		Profile:            ad.Profile.Name(),
 		InitialAccessToken: string(ad.Voucher),
-		Metadata:           ad.Metadata,
+		Metadata:           ad.Metadata.ClientMetadata,
 		IssuedAt:           ad.At,
 		AccessTokens:       broker.AccessTokens{Current: tok.Hash()},
 		AppClient:          a.Key,

@@ -58,7 +58,7 @@ func (o *Operator) Create(ctx context.Context, n NewClient) (*dcr.ClientInformat
 	if m, err = profile.Apply(m); err != nil {
 		return nil, err
 	}
-	r, err := o.c.Modes.Of(o.c.Mode).RegisterAhead(profile, id, m, o.c.Now())
+	r, err := o.c.Modes.Of(o.c.Mode).RegisterAhead(profile, id, m.ClientMetadata, o.c.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -32,13 +32,13 @@ import (
 // InvalidClientMetadata on the profile of open registration, InsufficientScope
 // on another one, where a token of a third profile may help.
 // InvalidClientMetadata also for a method that no profile can allow.
-func (p *Profile) Apply(m dcr.ClientMetadata) (dcr.ClientMetadata, error) {
+func (p *Profile) Apply(m dcr.ParsedMetadata) (dcr.ParsedMetadata, error) {
 	m = m.Clone()
-	for _, decide := range []func(*dcr.ClientMetadata) error{
+	for _, decide := range []func(*dcr.ParsedMetadata) error{
 		p.decideGrantTypes, p.decideRedirectURIs, p.decideAuthMethod, p.decideScope,
 	} {
 		if err := decide(&m); err != nil {
-			return dcr.ClientMetadata{}, err
+			return dcr.ParsedMetadata{}, err
 		}
 	}
 	return m, nil
@@ -53,7 +53,7 @@ func (p *Profile) refuse(format string, args ...any) error {
 	return dcr.Errorf(dcr.InsufficientScope, format, args...)
 }
 
-func (p *Profile) decideGrantTypes(m *dcr.ClientMetadata) error {
+func (p *Profile) decideGrantTypes(m *dcr.ParsedMetadata) error {
 	granted := func(grant string) bool {
 		return slices.Contains(m.GrantTypes, grant) && slices.Contains(p.grants, grant)
 	}
@@ -73,17 +73,17 @@ func (p *Profile) decideGrantTypes(m *dcr.ClientMetadata) error {
 }
 
 // decideRedirectURIs runs after decideGrantTypes.
-func (p *Profile) decideRedirectURIs(m *dcr.ClientMetadata) error {
+func (p *Profile) decideRedirectURIs(m *dcr.ParsedMetadata) error {
 	if !slices.Contains(m.GrantTypes, dcr.GrantAuthorizationCode) {
-		m.RedirectURIs = nil // without the code grant there are no redirects
+		m.RedirectURIs, m.Redirects = nil, nil // without the code grant there are no redirects
 		return nil
 	}
-	var allowed []string
+	var allowed []dcr.RedirectURI
+	var uris []string
 	firstRefused := -1
-	for i, raw := range m.RedirectURIs {
-		u, err := dcr.ParseRedirectURI(raw)
-		if err == nil && p.redirects.allow(u) {
-			allowed = append(allowed, raw)
+	for i, u := range m.Redirects {
+		if p.redirects.allow(u) {
+			allowed, uris = append(allowed, u), append(uris, u.Raw)
 		} else if firstRefused < 0 {
 			firstRefused = i
 		}
@@ -93,22 +93,22 @@ func (p *Profile) decideRedirectURIs(m *dcr.ClientMetadata) error {
 	}
 	if len(allowed) == 0 {
 		return dcr.Errorf(dcr.InvalidRedirectURI, "redirect_uris[%d]: %s is not allowed here; allowed: %s",
-			firstRefused, dcr.Quote(m.RedirectURIs[firstRefused]), p.redirects.summary())
+			firstRefused, dcr.Quote(m.Redirects[firstRefused].Raw), p.redirects.summary())
 	}
-	m.RedirectURIs = allowed
+	m.RedirectURIs, m.Redirects = uris, allowed
 	return nil
 }
 
 // decideAuthMethod runs after decideGrantTypes.
-func (p *Profile) decideAuthMethod(m *dcr.ClientMetadata) error {
+func (p *Profile) decideAuthMethod(m *dcr.ParsedMetadata) error {
 	if p.open {
 		m.TokenEndpointAuthMethod = dcr.AuthNone
-		return dcr.CheckAuthMethod(*m)
+		return dcr.CheckAuthMethod(m.ClientMetadata)
 	}
 	if m.TokenEndpointAuthMethod == "" {
 		m.TokenEndpointAuthMethod = p.defaultAuthMethod(m.GrantTypes)
 	}
-	if err := dcr.CheckAuthMethod(*m); err != nil {
+	if err := dcr.CheckAuthMethod(m.ClientMetadata); err != nil {
 		return err
 	}
 	if !slices.Contains(p.methods, m.TokenEndpointAuthMethod) {
@@ -130,7 +130,7 @@ func (p *Profile) defaultAuthMethod(grants []string) string {
 }
 
 // decideScope runs after decideGrantTypes.
-func (p *Profile) decideScope(m *dcr.ClientMetadata) error {
+func (p *Profile) decideScope(m *dcr.ParsedMetadata) error {
 	if p.open {
 		m.Scope = strings.Join(p.allowed, " ")
 		return nil

@@ -190,7 +190,7 @@ func TestDocumentedRedirectHostOfAClientWithoutRedirectURIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := policy.RedirectHost(m); got != "-" || m.GrantTypes[0] != dcr.GrantClientCredentials {
+	if got := policy.RedirectHost(dcr.Parse(m)); got != "-" || m.GrantTypes[0] != dcr.GrantClientCredentials {
 		t.Errorf("RedirectHost = %q for %q, want %q", got, m.GrantTypes, "-")
 	}
 }

@@ -45,7 +45,7 @@ func FuzzParse(f *testing.F) {
 			if strings.Contains(strings.ToLower(string(document)), "down") || strings.Contains(string(document), `\u`) {
 				continue
 			}
-			if _, err := open.Apply(dcr.ClientMetadata{GrantTypes: []string{dcr.GrantAuthorizationCode}, RedirectURIs: []string{uri}}); err == nil {
+			if _, err := apply(open, dcr.ClientMetadata{GrantTypes: []string{dcr.GrantAuthorizationCode}, RedirectURIs: []string{uri}}); err == nil {
 				t.Errorf("open registration accepts %s", uri)
 			}
 		}
@@ -69,7 +69,7 @@ func FuzzRedirectURI(f *testing.F) {
 		"vscode.dev/redirect", "insiders.vscode.dev/redirect", "www.cursor.com/agents/mcp/oauth/callback", "oauth.n8n.cloud/oauth2/callback",
 	}
 	f.Fuzz(func(t *testing.T, uri string) {
-		_, err := open.Apply(dcr.ClientMetadata{GrantTypes: []string{dcr.GrantAuthorizationCode}, RedirectURIs: []string{uri}})
+		_, err := apply(open, dcr.ClientMetadata{GrantTypes: []string{dcr.GrantAuthorizationCode}, RedirectURIs: []string{uri}})
 		if err != nil {
 			return
 		}

@@ -219,19 +219,17 @@ type Limits struct {
 // is a private-use URI, and "-" if there is none, as with client_credentials. m
 // is metadata that Apply returned: a client's first redirect URI may be one
 // that Apply drops.
-func RedirectHost(m dcr.ClientMetadata) string {
-	if len(m.RedirectURIs) == 0 {
+func RedirectHost(m dcr.ParsedMetadata) string {
+	if len(m.Redirects) == 0 {
 		return "-"
 	}
-	u, err := dcr.ParseRedirectURI(m.RedirectURIs[0])
-	if err != nil {
-		return "-"
-	}
-	switch u.Kind {
+	switch u := m.Redirects[0]; u.Kind {
 	case dcr.Loopback:
 		return "loopback"
 	case dcr.PrivateUse:
 		return u.Scheme + ":"
+	case dcr.HTTPS:
+		return u.Host
 	}
-	return u.Host
+	return "-"
 }

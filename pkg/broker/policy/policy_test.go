@@ -146,7 +146,7 @@ func TestRedirectHost(t *testing.T) {
 		{nil, "-"}, // client_credentials
 	}
 	for _, tt := range tests {
-		if got := policy.RedirectHost(dcr.ClientMetadata{RedirectURIs: tt.uris}); got != tt.want {
+		if got := policy.RedirectHost(dcr.Parse(dcr.ClientMetadata{RedirectURIs: tt.uris})); got != tt.want {
 			t.Errorf("RedirectHost(%q) = %q, want %q", tt.uris, got, tt.want)
 		}
 	}

@@ -15,7 +15,7 @@ func allows(t *testing.T, p *policy.Profile, uri string) bool {
 	m := dcr.ClientMetadata{
 		RedirectURIs: []string{uri}, GrantTypes: []string{dcr.GrantAuthorizationCode}, TokenEndpointAuthMethod: dcr.AuthNone,
 	}
-	got, err := p.Apply(m)
+	got, err := apply(p, m)
 	if err == nil {
 		if len(got.RedirectURIs) != 1 || got.RedirectURIs[0] != uri {
 			t.Errorf("redirect_uris = %q, want %q as it was sent", got.RedirectURIs, uri)
@@ -224,7 +224,7 @@ func TestRedirectRules(t *testing.T) {
 
 func TestRefusedRedirectURINamesTheURIAndWhatIsAllowed(t *testing.T) {
 	p := redirectProfile(t, `{"presets": ["claude"], "loopback": true, "https": ["https://*.example.com/cb"], "private_use_schemes": ["cursor"]}`)
-	_, err := p.Apply(dcr.ClientMetadata{
+	_, err := apply(p, dcr.ClientMetadata{
 		GrantTypes:   []string{dcr.GrantAuthorizationCode},
 		RedirectURIs: []string{"https://one.example/cb", "https://two.example/cb"},
 	})
@@ -237,7 +237,7 @@ func TestRefusedRedirectURINamesTheURIAndWhatIsAllowed(t *testing.T) {
 
 func TestRefusalUnderTheDefaultPolicyIsNotCut(t *testing.T) {
 	open, _ := parse(t, string(policy.Default()), deployment).Open()
-	_, err := open.Apply(dcr.ClientMetadata{
+	_, err := apply(open, dcr.ClientMetadata{
 		GrantTypes:   []string{dcr.GrantAuthorizationCode},
 		RedirectURIs: []string{"https://evil.example/" + strings.Repeat("a", 200)},
 	})

@@ -28,7 +28,7 @@ type hourBudget struct {
 	whose string
 }
 
-func hourOf(v vouching, m dcr.ClientMetadata, now time.Time) Hour {
+func hourOf(v vouching, m dcr.ParsedMetadata, now time.Time) Hour {
 	begin := now.Truncate(time.Hour)
 	h := Hour{left: begin.Add(time.Hour).Sub(now)}
 	add := func(kind, of string, limit int, whose string) {

@@ -44,7 +44,7 @@ type Admission struct {
 	// Hour are the places in the budgets of this hour that it takes.
 	Hour Hour
 	// Metadata are the metadata to register.
-	Metadata dcr.ClientMetadata
+	Metadata dcr.ParsedMetadata
 	// Statement is the software statement in force, or nil.
 	Statement *Statement
 }

@@ -3,6 +3,7 @@ package registration
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -32,7 +33,7 @@ type JWTs interface {
 type Statement struct {
 	Issuer string
 	// Metadata are the claims of the statement that are client metadata.
-	Metadata dcr.ClientMetadata
+	Metadata dcr.ParsedMetadata
 }
 
 // request is a request with metadata, as far as it has been checked.
@@ -42,41 +43,47 @@ type request struct {
 	profile *policy.Profile
 	// valid are the metadata of the request without its statement; or invalid
 	// says why they are refused, if the statement does not change that.
-	valid   dcr.ClientMetadata
+	valid   dcr.ParsedMetadata
 	invalid error
 }
 
 // requestedMetadata returns the metadata that a client asks for, validated, and
 // the software statement in force, if there is one.
-func (g *Registrar) requestedMetadata(ctx context.Context, req request) (dcr.ClientMetadata, *Statement, error) {
+func (g *Registrar) requestedMetadata(ctx context.Context, req request) (dcr.ParsedMetadata, *Statement, error) {
 	switch use := req.profile.SoftwareStatements(); {
 	case use == policy.IgnoreStatements:
 		return req.valid, nil, req.invalid
 	case req.SoftwareStatement == "" && use == policy.RequireStatements:
-		return dcr.ClientMetadata{}, nil, dcr.Errorf(dcr.InvalidSoftwareStatement, "software_statement: required here")
+		return dcr.ParsedMetadata{}, nil, dcr.Errorf(dcr.InvalidSoftwareStatement, "software_statement: required here")
 	case req.SoftwareStatement == "":
 		return req.valid, nil, req.invalid
 	}
 	j, err := g.verify(ctx, req.policy.StatementIssuers(), req.SoftwareStatement, statementJWT)
 	if err != nil {
-		return dcr.ClientMetadata{}, nil, err
+		return dcr.ParsedMetadata{}, nil, err
 	}
 	if err := req.policy.ApproveStatement(j.Issuer, j.Claims); err != nil {
-		return dcr.ClientMetadata{}, nil, err
+		return dcr.ParsedMetadata{}, nil, err
 	}
 	stated, err := dcr.ClientMetadata{}.WithStatement(j.Claims)
 	if err != nil {
-		return dcr.ClientMetadata{}, nil, err
+		return dcr.ParsedMetadata{}, nil, err
 	}
-	m, err := req.Metadata.WithStatement(j.Claims)
+	together, err := req.Metadata.WithStatement(j.Claims)
 	if err != nil {
-		return dcr.ClientMetadata{}, nil, err
+		return dcr.ParsedMetadata{}, nil, err
 	}
-	if m, err = dcr.Validate(m); err != nil {
-		return dcr.ClientMetadata{}, nil, err
+	m, err := dcr.Validate(together)
+	if err != nil {
+		return dcr.ParsedMetadata{}, nil, err
 	}
 	m.SoftwareStatement = req.SoftwareStatement
-	return m, &Statement{Issuer: j.Issuer, Metadata: stated}, nil
+	s := &Statement{Issuer: j.Issuer, Metadata: dcr.ParsedMetadata{ClientMetadata: stated}}
+	if len(stated.RedirectURIs) > 0 {
+		// The redirect URIs of a statement replace those of the request.
+		s.Metadata.RedirectURIs, s.Metadata.Redirects = slices.Clone(m.RedirectURIs), slices.Clone(m.Redirects)
+	}
+	return m, s, nil
 }
 
 // purpose is what a JWT is for, and the codes for one that is not accepted.
