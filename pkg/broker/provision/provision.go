@@ -94,7 +94,7 @@ func (p *Provisioner) Provision(ctx context.Context, key string) error {
 			return err
 		}
 		if err == nil { // another request is making it
-			if err := pause(ctx, pollEvery); err != nil {
+			if err := broker.Pause(ctx, pollEvery); err != nil {
 				return busy(pollEvery, err)
 			}
 		}
@@ -328,16 +328,4 @@ func (p *Provisioner) brand(ctx context.Context, a *broker.AppClient) error {
 // is for the log.
 func busy(after time.Duration, cause error) error {
 	return broker.Unavailable("signing in is not possible at the moment, nothing was lost", after, cause)
-}
-
-// pause waits, unless ctx is done.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
