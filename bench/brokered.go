@@ -24,6 +24,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
@@ -160,7 +161,8 @@ func authorizing(root string) (d *deployment, client map[string]string, err erro
 	if err := parts.AuthorizeRoutes(p.router); err != nil {
 		return nil, nil, err
 	}
-	if err := parts.TokenRoutes(p.router); err != nil {
+	tokens := token.Parts{Config: p.config, Store: p.store, Keys: keys.Ring, Provisioner: provisioning, HTTP: parts.HTTP, Log: p.log}
+	if err := tokens.Routes(p.router); err != nil {
 		return nil, nil, err
 	}
 	d = &deployment{handler: keys.Before(p.router), clock: new(clock)}

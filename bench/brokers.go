@@ -18,15 +18,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
+	endpoint "github.com/dcr-broker/dcr-broker/internal/endpoint/token"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/relay"
 	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -184,7 +186,7 @@ func throughSDK(p *parts) (broker.AppClients, error) {
 	})
 	return cognito.New(api, cognito.Config{
 		Pool:       p.config.UserPoolID,
-		Deployment: p.config.Deployment,
+		Deployment: p.config.DeploymentID,
 		Settings:   cognito.DefaultSettings(),
 		Slots:      p.store,
 		Now:        p.clock.now,
@@ -260,8 +262,14 @@ func relaying(client *http.Client) func(string) (*deployment, error) {
 			return nil, err
 		}
 		rt := httpapi.NewRouter(p.log)
-		rc := relay.Config{Clients: clients.NewDirect(p.store, p.clock.now), TokenEndpoint: tokenEndpoint(), HTTP: client}
-		rt.Handle(http.MethodPost, "/token", relay.Token(rc))
+		relay, err := direct.NewRelay(direct.RelayConfig{
+			Clients: clients.New(broker.ModeDirect, p.store, p.clock.now), Log: p.log,
+			Cognito: cognitoauth.New(cognitoauth.Config{TokenEndpoint: tokenEndpoint(), HTTP: client}),
+		})
+		if err != nil {
+			return nil, err
+		}
+		endpoint.Routes(rt, relay)
 		return &deployment{rt, p.clock, []map[string]string{{exampleClient: id}}}, nil
 	}
 }

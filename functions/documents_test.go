@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/permissions"
@@ -92,7 +93,7 @@ func (w *world) documents(location string) {
 	}))
 	w.t.Cleanup(proxy.Close)
 	w.env["HTTPS_PROXY"], w.env["SSL_CERT_FILE"] = proxy.URL, authority.file
-	if w.env["AUTHORIZATION"] != permissions.Direct {
+	if w.env["AUTHORIZATION"] != string(broker.ModeDirect) {
 		w.env["KEYS"] = "secretsmanager:" + keysSecret
 	}
 	w.env["POLICY"] = location

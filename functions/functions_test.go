@@ -26,13 +26,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
@@ -290,8 +289,7 @@ func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Log
 		return nil, err
 	}
 	if c.Mode == broker.ModeDirect {
-		wire.TokenRoutes(rt, c, clients.NewDirect(store, time.Now))
-		return rt, nil
+		return rt, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
 	}
 	provisioning, err := registrar.Provisioning(c, sdk, store, log)
 	if err != nil {
@@ -302,7 +300,8 @@ func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Log
 		return nil, err
 	}
 	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	return rt, errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt))
+	tokens := token.Parts{Config: c, Store: store, Keys: keys.Ring, Provisioner: provisioning, Log: log}
+	return rt, errors.Join(parts.AuthorizeRoutes(rt), tokens.Routes(rt))
 }
 
 // learn stores the values of the answer that later events need.

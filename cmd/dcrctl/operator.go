@@ -143,9 +143,6 @@ func withEnvFile(name string, getenv func(string) string) (func(string) string, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	// TRACING is for functions: there is no X-Ray daemon on an operator's
-	// machine.
-	delete(file, "TRACING")
 	// The SDK reads these from the environment of the process.
 	for _, name := range []string{"AWS_REGION", "AWS_PROFILE"} {
 		if v := file[name]; v != "" && getenv(name) == "" {

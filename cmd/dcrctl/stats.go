@@ -116,7 +116,7 @@ func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, 
 		op.infof("USER_POOL_ID and DEPLOYMENT_ID are not both set, so the app clients of the pool were not counted")
 		return nil, nil
 	}
-	conf, err := settings.Pool(op.getenv)
+	conf, err := settings.Inventory(op.getenv)
 	if err != nil {
 		return nil, &environmentError{err}
 	}

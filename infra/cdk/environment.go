@@ -53,9 +53,6 @@ type variables struct {
 func (e *variables) of(f function) (map[string]*string, []error) {
 	vars := make(map[string]*string)
 	_, err := reads[f](func(name string) string {
-		if name == "AWS_XRAY_DAEMON_ADDRESS" {
-			return "169.254.79.129:2000" // Lambda sets it
-		}
 		v := e.values[name]
 		if v == "" {
 			return ""
@@ -143,10 +140,6 @@ func environmentOf(p *Props, resources map[string]string) (*variables, error) {
 	}
 	set("AUTHORIZATION", string(p.Mode))
 	set("LOG_LEVEL", p.LogLevel)
-	set("TRACING", "off")
-	if p.Tracing {
-		set("TRACING", "xray")
-	}
 	set("APP_CLIENT_QUOTA", strconv.Itoa(p.AppClientQuota))
 	set("COGNITO_ISSUER", p.CognitoIssuer)
 	set("IDENTITY_PROVIDERS", strings.Join(p.IdentityProviders, ","))

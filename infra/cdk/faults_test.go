@@ -50,12 +50,12 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 		want   []string // each in a line of its own; none if there is no fault
 	}{
 		{"no fault", func(awscdk.Stack, *dcrbroker.Props) {}, nil},
-		{"an unknown mode", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Mode = "relayed" }, []string{"Mode: want brokered or direct"}},
-		{"log level", func(_ awscdk.Stack, p *dcrbroker.Props) { p.LogLevel = "loud" }, []string{"LogLevel: want debug"}},
+		{"an unknown mode", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Mode = "relayed" }, []string{"Mode: must be brokered or direct"}},
+		{"log level", func(_ awscdk.Stack, p *dcrbroker.Props) { p.LogLevel = "loud" }, []string{"LogLevel: must be debug"}},
 		{"deployment id", func(_ awscdk.Stack, p *dcrbroker.Props) { p.DeploymentID = "Prod" }, []string{`DeploymentID: "Prod" is not`}},
 		{"no sign-in pages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.CognitoDomain = "" }, []string{"CognitoDomain: is required with UserPool"}},
 		{"no scopes", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = nil }, []string{"Scopes: must be set"}},
-		{"a scope twice", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = append(p.Scopes, p.Scopes[0]) }, []string{`Scopes: "openid" is there twice`}},
+		{"a scope twice", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = append(p.Scopes, p.Scopes[0]) }, []string{`Scopes: "openid" occurs twice`}},
 		{"a scope published that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) { p.ScopesSupported = []string{"mcp/none"} }, []string{`ScopesSupported: "mcp/none" is not among`}},
 		{"a policy with faults", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile(notPolicy) }, []string{"Policy: profiles.p."}},
 		{"no policy", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile("/nowhere/policy.json") }, []string{"Policy: open /nowhere/policy.json"}},

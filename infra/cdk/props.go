@@ -125,8 +125,8 @@ type Props struct {
 	// and metrics use it; it does not change the quota. Default: 1000,
 	// Cognito's quota unless AWS has raised it.
 	AppClientQuota int
-	// Tracing sends traces of requests and of the functions' calls of AWS to AWS
-	// X-Ray, which charges for each trace.
+	// Tracing turns on Lambda's active tracing, which sends traces of the
+	// functions' invocations to AWS X-Ray. AWS charges for each trace.
 	Tracing bool
 
 	// RemovalPolicy of the table and the keys. Default: RETAIN. Any value except
@@ -140,15 +140,15 @@ type Props struct {
 }
 
 // Mode is the authorization server that clients see.
-type Mode string
+type Mode = broker.Mode
 
 const (
 	// Brokered is the broker in front of Cognito, with a consent page.
-	Brokered = Mode(broker.ModeBrokered)
+	Brokered = broker.ModeBrokered
 	// Direct is Cognito itself, with an app client for each registration.
 	// Before you use it, read in docs/threat-model.md what it does not protect
 	// against.
-	Direct = Mode(broker.ModeDirect)
+	Direct = broker.ModeDirect
 )
 
 // Scope is a scope that the deployment offers.

@@ -55,10 +55,10 @@ func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 				w.add(p)
 				template := read(t, w.template())
 				renameIDs(t, template)
-				for _, f := range permissions.Functions(string(mode)) {
+				for _, f := range permissions.Functions(mode) {
 					id := strings.ToUpper(f[:1]) + f[1:]
 					var want []cfn.Grant
-					for _, permission := range permissions.Of(string(mode), f, policy, traced) {
+					for _, permission := range permissions.Of(mode, f, policy, traced) {
 						arn := arns[permission.Resource]
 						if permission.Resource == permissions.Logs {
 							arn = "${" + id + "Logs.Arn}"

@@ -24,7 +24,7 @@ var reads = map[string]func(func(string) string) (*environment.Config, error){
 }
 
 // byLambda are variables that Lambda sets.
-var byLambda = map[string]string{"AWS_REGION": "us-east-1", "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000"}
+var byLambda = map[string]string{"AWS_REGION": "us-east-1"}
 
 // guid is the GUID at the end of a stack's id.
 const guid = "51af3dc0-da77-11e4-872e-1234567db123"
@@ -108,8 +108,6 @@ func TestEnvironments(t *testing.T) {
 		{sets[1], "janitor", "LOGIN_VERSION", "1"},
 		{sets[1], "token", "SCOPES", ""},
 		{sets[1], "register", "KEYS", ""},
-		{sets[0], "token", "TRACING", "off"},
-		{everything, "janitor", "TRACING", "xray"},
 		{sets[0], "janitor", "APP_CLIENT_QUOTA", "1000"},
 		{sets[1], "register", "APP_CLIENT_QUOTA", "1000"},
 		{everything, "metadata", "ISSUER", "https://auth.example.com"},

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
@@ -79,11 +80,11 @@ var sets = []set{
 	}},
 }
 
-func (s set) mode() string {
+func (s set) mode() broker.Mode {
 	if s.direct {
-		return permissions.Direct
+		return broker.ModeDirect
 	}
-	return permissions.Brokered
+	return broker.ModeBrokered
 }
 
 // functions returns the logical ids of the mode's functions by name.

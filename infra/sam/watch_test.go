@@ -240,7 +240,7 @@ func TestOperatorEnvironmentIsThatOfTheJanitor(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		want := template.Environment("JanitorFunction")
 		want["AWS_REGION"] = "${AWS::Region}"
-		for _, name := range []string{"LOG_LEVEL", "TRACING", "PROTECTED_RESOURCES"} {
+		for _, name := range []string{"LOG_LEVEL", "PROTECTED_RESOURCES"} {
 			delete(want, name) // dcrctl does not use it
 		}
 		got := make(map[string]string)

@@ -9,7 +9,7 @@ import (
 )
 
 // The error codes of OAuth that are not codes of registration (RFC 6749
-// §4.1.2.1 and §5.2, RFC 8707 §2).
+// §4.1.2.1 and §5.2, RFC 7009 §2.2.1, RFC 8707 §2).
 const (
 	InvalidClient        dcr.Code = "invalid_client"
 	InvalidGrant         dcr.Code = "invalid_grant"
@@ -17,6 +17,7 @@ const (
 	InvalidTarget        dcr.Code = "invalid_target"
 	UnauthorizedClient   dcr.Code = "unauthorized_client"
 	UnsupportedGrantType dcr.Code = "unsupported_grant_type"
+	UnsupportedTokenType dcr.Code = "unsupported_token_type"
 )
 
 // RetrySoon is when a client should come back if the broker knows no better
@@ -49,6 +50,12 @@ func Unavailable(description string, after time.Duration, cause error) error {
 		return cause
 	}
 	return &Refusal{Code: dcr.Unavailable, Description: description, RetryAfter: max(after, time.Second), Cause: cause}
+}
+
+// NotReady returns the Refusal of a request for which the sealing keys could not
+// be read.
+func NotReady(cause error) error {
+	return &Refusal{Code: dcr.Unavailable, Description: "the broker is not ready", RetryAfter: 10 * time.Second, Cause: cause}
 }
 
 func (e *Refusal) Error() string {

@@ -17,6 +17,10 @@ const (
 	// ReuseWindow is how long a refresh token that has been used yields a
 	// sibling, for lost replies and parallel refreshes.
 	ReuseWindow = 60 * time.Second
+	// MaxGrants is how many grants can come of one sign-in, see GrantID.
+	MaxGrants = 4
+	// SealGrant is the purpose for which Grant.Tokens is sealed.
+	SealGrant = "grant"
 	// maxSiblings bounds the refresh tokens that stand at one time.
 	maxSiblings = 8
 )
@@ -63,7 +67,7 @@ type Grant struct {
 	AppClient string
 	CognitoID string
 	// Tokens are Cognito's, with the secret of the app client that they were
-	// issued to, sealed for the purpose "grant" and ID.
+	// issued to, sealed for the purpose SealGrant and ID.
 	Tokens string
 
 	CreatedAt time.Time

@@ -20,7 +20,7 @@ var grantStart = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 // newGrant is a grant with one refresh token that nobody has used.
 func newGrant() (*broker.Grant, credential.Token) {
 	g := &broker.Grant{ID: credential.NewID(), CreatedAt: grantStart, ExpiresAt: grantStart.AddDate(0, 0, 30)}
-	tok := credential.NewRefreshToken(g.ID)
+	tok := credential.NewRefreshToken(g.ID, testRing)
 	g.Live = []credential.Hash{tok.Hash()}
 	return g, tok
 }
@@ -30,7 +30,7 @@ func use(g *broker.Grant, tok credential.Token, now time.Time) (broker.Verdict, 
 	v := g.Verdict(tok, now)
 	switch v {
 	case broker.VerdictRotate, broker.VerdictSibling:
-		next := credential.NewRefreshToken(g.ID)
+		next := credential.NewRefreshToken(g.ID, testRing)
 		g.Rotated(v, tok, next.Hash(), now)
 		return v, next
 	case broker.VerdictReplayed:
@@ -117,8 +117,8 @@ func TestJudge_refuses_without_ending_anything(t *testing.T) {
 	}{
 		{"an ended grant", ended, tok},
 		{"a grant without expiry", eternal, tok},
-		{"an ended grant and a made-up token", ended, credential.NewRefreshToken(g.ID)},
-		{"a token of another grant", g, credential.NewRefreshToken(credential.NewID())},
+		{"an ended grant and a made-up token", ended, credential.NewRefreshToken(g.ID, testRing)},
+		{"a token of another grant", g, credential.NewRefreshToken(credential.NewID(), testRing)},
 		{"a code of the grant", g, code},
 		{"a code among the refresh tokens", withCode, code},
 		{"no token", g, credential.Token{}},
@@ -128,7 +128,7 @@ func TestJudge_refuses_without_ending_anything(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", tt.name, got, broker.VerdictRefused)
 		}
 	}
-	if got := g.Verdict(credential.NewRefreshToken(g.ID), grantStart); got != broker.VerdictReplayed {
+	if got := g.Verdict(credential.NewRefreshToken(g.ID, testRing), grantStart); got != broker.VerdictReplayed {
 		t.Errorf("an unknown refresh token that names the grant: got %v, want %v", got, broker.VerdictReplayed)
 	}
 }
@@ -240,13 +240,22 @@ func TestID(t *testing.T) {
 		if again := broker.GrantID(tt.ring, tt.jti, tt.n); again != id {
 			t.Errorf("%s: got %q and then %q, want the same", tt.name, id, again)
 		}
-		for _, tok := range []credential.Token{credential.NewRefreshToken(id), credential.NewAuthorizationCode(id)} {
+		for _, tok := range []credential.Token{credential.NewRefreshToken(id, testRing), credential.NewAuthorizationCode(id)} {
 			if got, err := credential.GrantID(tok); err != nil || got != id {
 				t.Errorf("%s: a token names %q, error %v, want %q", tt.name, got, err, id)
 			}
 		}
 	}
 }
+
+// testRing has the keys of the refresh tokens.
+var testRing = func() *seal.Ring {
+	ring, err := seal.Parse(seal.Generate())
+	if err != nil {
+		panic(err)
+	}
+	return ring
+}()
 
 func newRing(t *testing.T) *seal.Ring {
 	t.Helper()
@@ -259,7 +268,7 @@ func newRing(t *testing.T) *seal.Ring {
 
 func TestRecords_are_logged_without_secrets_and_people(t *testing.T) {
 	user := broker.User{Sub: "the-sub", Username: "hidden-name", Email: "hidden@example.com", Groups: []string{"hidden-group"}}
-	hash := credential.NewRefreshToken(credential.NewID()).Hash()
+	hash := credential.NewRefreshToken(credential.NewID(), testRing).Hash()
 	for _, record := range []slog.LogValuer{
 		&broker.Transaction{Key: hash, ClientID: "shown", User: user, State: "hidden-state", Tokens: "k1.hidden"},
 		&broker.Grant{ID: "shown", Code: hash, Live: []credential.Hash{hash}, Spent: hash, User: user, Tokens: "k1.hidden"},

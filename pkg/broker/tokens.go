@@ -73,6 +73,37 @@ func ParseTokens(app AppCredentials, access, refresh, id string) (Tokens, error)
 	return t, t.readIDToken(app)
 }
 
+// TokenReply is an answer of Cognito's token endpoint to a client of direct mode,
+// which gets it. It prints as "[redacted]".
+type TokenReply struct {
+	AccessToken  string
+	TokenType    string
+	ExpiresIn    int64  // seconds; 0 if it is not known
+	RefreshToken string // "" if there is none
+	IDToken      string // "" if there is none
+}
+
+// String implements fmt.Stringer.
+func (TokenReply) String() string { return "[redacted]" }
+
+// GoString implements fmt.GoStringer.
+func (TokenReply) GoString() string { return "[redacted]" }
+
+// LogValue implements slog.LogValuer.
+func (TokenReply) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// ScopeClaim returns the scope of an access token that is a JWT (RFC 9068
+// §2.2.3), or "" if it has none or is not a JWT. It does not check the signature.
+func ScopeClaim(token string) string {
+	var claims struct {
+		Scope string `json:"scope"`
+	}
+	if readClaims(token, &claims) != nil {
+		return ""
+	}
+	return strings.Join(strings.Fields(claims.Scope), " ")
+}
+
 // storedTokens is the part of Tokens that is stored, sealed.
 type storedTokens struct {
 	AccessToken  string `json:"access_token"`
@@ -199,7 +230,8 @@ type UpstreamError struct {
 	// that it is not known whether the call was applied.
 	Code string
 	// Description is Cognito's, in printable ASCII without quotes and
-	// backslashes, or empty.
+	// backslashes, or empty. If Code is empty it is the broker's own, and says
+	// in which way Cognito failed.
 	Description string
 	// RetryAfter is when to try again; it is positive if Code is empty.
 	RetryAfter time.Duration

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -144,7 +145,9 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		clock := fake.NewClock()
 		g := newGrant(clock)
 		s := create(t, g, clock)
-		tok := credential.NewRefreshToken(g.ID)
+		ring, err := seal.Parse(seal.Generate())
+		check(t, "make keys", err, nil)
+		tok := credential.NewRefreshToken(g.ID, ring)
 		g.CodeUsed, g.Live = true, []credential.Hash{tok.Hash()}
 		check(t, "redeem the code", s.ReplaceGrant(t.Context(), g), nil)
 		use := func(tok credential.Token, want broker.Verdict) credential.Token {
@@ -153,7 +156,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 			if got := g.Verdict(tok, clock.Now()); got != want {
 				t.Fatalf("verdict: got %v, want %v", got, want)
 			}
-			next := credential.NewRefreshToken(g.ID)
+			next := credential.NewRefreshToken(g.ID, ring)
 			g.Rotated(want, tok, next.Hash(), clock.Now())
 			check(t, "rotate", s.ReplaceGrant(t.Context(), g), nil)
 			return next

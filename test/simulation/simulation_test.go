@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/middleware"
+
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -23,6 +25,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 var (
@@ -52,20 +55,25 @@ func TestInMemory(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		n = min(n, 5_000)
 	}
-	simulate(t, size{registrations: n, used: 0.014, sweeps: time.Hour}, func(*testing.T) broker.Store { return memory.NewStore(nil) })
+	simulate(t, size{registrations: n, used: 0.014, sweeps: time.Hour}, func(*testing.T) stores {
+		inner := memory.NewStore(nil)
+		faulty := fake.NewStore(inner)
+		return stores{inner, faulty, faulty.Faults}
+	})
 }
 
 // TestOnDynamoDB simulates fewer registrations, with a larger share of them in
-// use, and one sweep a day, because each call of moto takes milliseconds.
+// use, and one sweep a day, because each call of moto takes milliseconds. Its faults are in requests to DynamoDB.
 func TestOnDynamoDB(t *testing.T) {
 	endpoint := dynamodbtest.Endpoint(t)
-	simulate(t, size{registrations: 300, used: 0.05, sweeps: day}, func(t *testing.T) broker.Store {
+	simulate(t, size{registrations: 300, used: 0.05, sweeps: day}, func(t *testing.T) stores {
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)
-		client := dynamodb.New(dynamodb.Options{
+		options := dynamodb.Options{
 			BaseEndpoint: aws.String(endpoint), Region: "eu-central-1", HTTPClient: &http.Client{Transport: transport},
 			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-		})
+		}
+		client := dynamodb.New(options)
 		table := "simulation-" + credential.NewID()
 		if err := dynamo.CreateTable(t.Context(), client, table); err != nil {
 			t.Fatal(err)
@@ -75,8 +83,25 @@ func TestOnDynamoDB(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		return dynamo.New(client, table, nil)
+		faults := fake.NewFaults("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "DescribeTable")
+		options.APIOptions = append(options.APIOptions, failingBy(faults))
+		return stores{dynamo.New(client, table, nil), dynamo.New(dynamodb.New(options), table, nil), faults}
 	})
+}
+
+// failingBy returns a change of the SDK's stack by which its operations fail as
+// faults decides. The SDK does not repeat an operation that failed in this way.
+func failingBy(faults *fake.Faults) func(*middleware.Stack) error {
+	fail := func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
+		err = faults.Do(middleware.GetOperationName(ctx), func() error {
+			out, meta, err = next.HandleInitialize(ctx, in)
+			return err
+		})
+		return out, meta, err
+	}
+	return func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Faults", fail), middleware.After)
+	}
 }
 
 // size is how much happens in a simulation.
@@ -86,9 +111,8 @@ type size struct {
 	sweeps        time.Duration // between two sweeps
 }
 
-// simulate lets span pass in a bubble of virtual time, and then looks whether
-// all is as it should be.
-func simulate(t *testing.T, size size, open func(*testing.T) broker.Store) {
+// simulate lets span pass in a synctest bubble and then checks the final state.
+func simulate(t *testing.T, size size, open func(*testing.T) stores) {
 	s := *seed
 	if s == 0 {
 		s = rand.Uint64()

@@ -17,6 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/contract"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
@@ -173,7 +174,9 @@ func TestStore_writes_attributes_of_grants(t *testing.T) {
 	tx.ExpiresAt = expires
 	try(t, g.others.CreateTransaction(t.Context(), tx))
 	a := g.grant()
-	code, live, spent := credential.NewAuthorizationCode(a.ID), credential.NewRefreshToken(a.ID), credential.NewRefreshToken(a.ID)
+	ring, err := seal.Parse(seal.Generate())
+	try(t, err)
+	code, live, spent := credential.NewAuthorizationCode(a.ID), credential.NewRefreshToken(a.ID, ring), credential.NewRefreshToken(a.ID, ring)
 	a.ExpiresAt, a.EndedAt = expires, g.clock.Second()
 	a.Code, a.Live, a.Spent = code.Hash(), []credential.Hash{live.Hash()}, spent.Hash()
 	try(t, g.others.CreateGrant(t.Context(), a))

@@ -31,6 +31,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 const (
@@ -203,13 +204,11 @@ func (v *Verifier) discover(ctx context.Context, issuer string) (string, error) 
 	}
 	u, err := url.Parse(document.KeySet)
 	// An issuer in plain http is one on this machine: the policy allows no other.
-	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !strings.HasPrefix(issuer, "http:") || !loopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !strings.HasPrefix(issuer, "http:") || !dcr.IsLoopback(u.Hostname())) {
 		return "", fmt.Errorf("jwks_uri %.300q is not an https URL", document.KeySet)
 	}
 	return document.KeySet, nil
 }
-
-func loopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
 
 func joseAlgorithms(issuer policy.Issuer) []jose.SignatureAlgorithm {
 	var algorithms []jose.SignatureAlgorithm

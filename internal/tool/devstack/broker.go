@@ -13,12 +13,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
@@ -45,8 +45,7 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	register.Mount(rt, service)
 	b := &localBroker{handler: rt, service: service, store: store}
 	if c.Mode == broker.ModeDirect {
-		wire.TokenRoutes(rt, c, service)
-		return b, nil
+		return b, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
 	}
 	// In the cloud this is a function of its own; here the same code is called
 	// through the same port.
@@ -59,7 +58,8 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 		return nil, err
 	}
 	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	if err := errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt)); err != nil {
+	tokens := token.Parts{Config: c, Store: store, Keys: keys.Ring, Provisioner: provisioning, Log: log}
+	if err := errors.Join(parts.AuthorizeRoutes(rt), tokens.Routes(rt)); err != nil {
 		return nil, err
 	}
 	return b, nil

@@ -29,7 +29,7 @@ func TestKeysRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		k, err := NewKeys(&environment.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
+		k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 	sdk := aws.Config{Region: "us-east-1", RetryMaxAttempts: 1, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
 	})}
-	k, err := NewKeys(&environment.Config{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}, sdk, slog.New(slog.DiscardHandler))
+	k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}}, sdk, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 func TestBefore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	synctest.Test(t, func(t *testing.T) {
-		k, err := NewKeys(&environment.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
+		k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

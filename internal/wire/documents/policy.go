@@ -23,7 +23,7 @@ func Policy(c *environment.Config, sdk aws.Config, log *slog.Logger) (func(conte
 		return nil, fmt.Errorf("POLICY: %w", err)
 	}
 	parse := func(body []byte) (*policy.Policy, error) {
-		p, err := policy.Parse(body, c.PolicyDeployment())
+		p, err := policy.Parse(body, c.Deployment())
 		if err != nil {
 			return nil, err
 		}

@@ -4,18 +4,18 @@
 package operate
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
@@ -40,49 +40,21 @@ func Service(c *environment.Config, sdk aws.Config, store Store, jwts policy.JWT
 	return registrar.Operating(c, sdk, store, e, jwts, log)
 }
 
-// ender ends grants, with the keys as they are at the time.
-type ender struct {
-	*grants.Ender
-	keys *documents.Keys
-}
-
-func newEnder(c *environment.Config, sdk aws.Config, store Store, client *http.Client, log *slog.Logger) (*ender, error) {
+// newEnder returns what ends grants.
+func newEnder(c *environment.Config, sdk aws.Config, store Store, client *http.Client, log *slog.Logger) (*grants.Ender, error) {
 	keys, err := documents.NewKeys(c, sdk, log)
 	if err != nil {
 		return nil, err
 	}
-	e, err := grants.NewEnder(grants.EnderConfig{
-		Grants:     store,
-		AppClients: store,
+	e, err := grants.New(grants.Config{
+		Store:      store,
+		AppClients: grants.NewAppClients(store, time.Now),
 		Cognito:    cognitoauth.New(cognitoauth.Config{RevocationEndpoint: c.CognitoBackChannel + "/oauth2/revoke", HTTP: client}),
-		Ring:       &keys.Held,
+		Keys:       keys.Ring,
+		Now:        time.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("operate: %w", err)
 	}
-	return &ender{e, keys}, nil
-}
-
-// EndGrants implements broker.GrantEnder.
-func (e *ender) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
-	if err := e.keys.Ready(ctx); err != nil {
-		return 0, err
-	}
-	return e.Ender.EndGrants(ctx, clientID, keep)
-}
-
-// EndGrantsOfUser implements broker.GrantEnder.
-func (e *ender) EndGrantsOfUser(ctx context.Context, sub string) (int, error) {
-	if err := e.keys.Ready(ctx); err != nil {
-		return 0, err
-	}
-	return e.Ender.EndGrantsOfUser(ctx, sub)
-}
-
-// EndGrant implements broker.GrantEnder.
-func (e *ender) EndGrant(ctx context.Context, id string) error {
-	if err := e.keys.Ready(ctx); err != nil {
-		return err
-	}
-	return e.Ender.EndGrant(ctx, id)
+	return e, nil
 }

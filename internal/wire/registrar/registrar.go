@@ -19,13 +19,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/usecase"
 )
 
-// CallbackPath is the one redirect URI of the app clients of brokered mode, and
-// SignedOutPath their sign-out URL, both under the issuer.
-const (
-	CallbackPath  = "/callback"
-	SignedOutPath = "/signed-out"
-)
-
 // AppClients returns the app clients in the user pool that c describes.
 func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*cognito.AppClients, error) {
 	api := cip.NewFromConfig(sdk, func(o *cip.Options) {
@@ -40,11 +33,11 @@ func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*co
 	settings.IDToken = c.IDTokenLifetime
 	settings.RefreshToken = c.RefreshTokenLifetime
 	settings.NoRotation = !c.RefreshTokenRotation
-	settings.Callback = c.Issuer + CallbackPath
-	settings.SignOut = c.Issuer + SignedOutPath
+	settings.Callback = c.Issuer + broker.CallbackPath
+	settings.SignOut = c.Issuer + broker.SignedOutPath
 	apps, err := cognito.New(api, cognito.Config{
 		Pool:       c.UserPoolID,
-		Deployment: c.Deployment,
+		Deployment: c.DeploymentID,
 		Settings:   settings,
 		Slots:      slots,
 		Quota:      c.AppClientQuota,
@@ -104,13 +97,13 @@ func Provisioning(c *environment.Config, sdk aws.Config, store broker.Store, log
 		return nil, err
 	}
 	return usecase.NewProvisioning(usecase.ProvisioningConfig{
-		Store: store, Maker: apps, Policy: current, Deployment: c.Deployment, Keys: keys.Ring,
+		Store: store, Maker: apps, Policy: current, Deployment: c.DeploymentID, Keys: keys.Ring,
 		Branding: c.LoginVersion == 2, Now: time.Now, Log: log,
 	})
 }
 
 func useCases(c *environment.Config, sdk aws.Config, store broker.Store, log *slog.Logger) (usecase.Config, error) {
-	bc := usecase.Config{Mode: c.Mode, Store: store, Deployment: c.Deployment, Issuer: c.Issuer, Now: time.Now, Log: log}
+	bc := usecase.Config{Mode: c.Mode, Store: store, Deployment: c.DeploymentID, Issuer: c.Issuer, Now: time.Now, Log: log}
 	var err error
 	if bc.Policy, err = documents.Policy(c, sdk, log); err != nil || c.Mode == broker.ModeDirect {
 		return bc, err

@@ -11,24 +11,18 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// Clients answers who a client is and records that it was used, which is all
-// that the authorize and token endpoints need. It is safe for concurrent use.
+// Directory looks up clients, authenticates them and records that they were
+// used. It is safe for concurrent use.
 type Directory struct {
 	mode  broker.Mode
 	store broker.Registrations
 	now   func() time.Time
 }
 
-// NewClients returns the Clients of direct mode whose registrations are in
-// store.
-func NewDirect(store broker.Registrations, now func() time.Time) *Directory {
-	return &Directory{mode: broker.ModeDirect, store: store, now: now}
-}
-
-// NewBrokeredClients returns the Clients of brokered mode whose registrations
-// are in store.
-func NewBrokered(store broker.Registrations, now func() time.Time) *Directory {
-	return &Directory{mode: broker.ModeBrokered, store: store, now: now}
+// New returns the Directory of the clients of that mode whose registrations are
+// in store.
+func New(mode broker.Mode, store broker.Registrations, now func() time.Time) *Directory {
+	return &Directory{mode: mode, store: store, now: now}
 }
 
 // touchEvery is how exact LastUsedAt is.

@@ -13,6 +13,37 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
+// testKeys makes keyed hashes with a key.
+type testKeys string
+
+func (k testKeys) MAC(purpose string, parts ...string) [sha256.Size]byte {
+	return sha256.Sum256(fmt.Append(nil, string(k), purpose, parts))
+}
+
+func TestMadeRefreshToken_recognises_only_its_own(t *testing.T) {
+	ours, id := testKeys("ours"), credential.NewID()
+	good := credential.NewRefreshToken(id, ours)
+	if !credential.MadeRefreshToken(good, id, ours) {
+		t.Error("got false for a token of this grant and these keys, want true")
+	}
+	secret := good.Reveal()
+	other := credential.NewRefreshToken(id, testKeys("others")).Reveal()
+	for name, bad := range map[string]credential.Token{
+		"made with other keys":  credential.Presented(other),
+		"another grant":         credential.NewRefreshToken(credential.NewID(), ours),
+		"a code":                credential.NewAuthorizationCode(id),
+		"a code's prefix":       credential.Presented(credential.AuthorizationCodePrefix + secret[len(credential.RefreshTokenPrefix):]),
+		"the last half forged":  credential.Presented(secret[:len(secret)-26] + other[len(other)-26:]),
+		"the first half forged": credential.Presented(secret[:33] + other[33:59] + secret[59:]),
+		"cut short":             credential.Presented(secret[:len(secret)-1]),
+		"nothing":               {},
+	} {
+		if credential.MadeRefreshToken(bad, id, ours) {
+			t.Errorf("%s: got true, want false", name)
+		}
+	}
+}
+
 // tokens makes one token of each kind, all with the same id.
 func tokens(t *testing.T, id string) map[string]credential.Token {
 	t.Helper()
@@ -27,7 +58,7 @@ func tokens(t *testing.T, id string) map[string]credential.Token {
 		"dcr_iat_": initial,
 		"dcr_rat_": credential.NewRegistrationAccessToken(),
 		"dcr_cs_":  credential.NewClientSecret(),
-		"dcr_rt_":  credential.NewRefreshToken(id),
+		"dcr_rt_":  credential.NewRefreshToken(id, testKeys("ours")),
 		"dcr_ac_":  credential.NewAuthorizationCode(id),
 	}
 }
@@ -94,7 +125,7 @@ func TestGrantID_is_in_codes_and_refresh_tokens_only(t *testing.T) {
 }
 
 func TestGrantID_refuses_what_was_not_made_here(t *testing.T) {
-	good := credential.NewRefreshToken(credential.NewID()).Reveal()
+	good := credential.NewRefreshToken(credential.NewID(), testKeys("ours")).Reveal()
 	for _, bad := range []string{
 		"", good[1:], good[:len(good)-1], good + "a", " " + good, good + "\n",
 		strings.ToUpper(good), good[:len(good)-1] + "1", good[:len(good)-1] + "=", good[:len(good)-1] + "\x00",
@@ -134,7 +165,7 @@ func TestDerivedID_is_like_a_random_one_and_follows_from_its_hash(t *testing.T) 
 // A grant is found by the id in the token, so GrantID must return exactly the
 // id that the token contains.
 func FuzzGrantID(f *testing.F) {
-	f.Add(credential.NewRefreshToken(credential.NewID()).Reveal())
+	f.Add(credential.NewRefreshToken(credential.NewID(), testKeys("ours")).Reveal())
 	f.Add(credential.NewAuthorizationCode(credential.NewID()).Reveal())
 	f.Add("dcr_rt_")
 	f.Add("")

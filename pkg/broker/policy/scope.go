@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // Scopes of Cognito itself, not of a resource server.
 const (
 	scopeOpenID = "openid"
@@ -7,6 +9,15 @@ const (
 	// attributes, password and second factors.
 	scopeAdmin = "aws.cognito.signin.user.admin"
 )
+
+// WithOpenID returns scopes with openid, which is added in front if it is
+// missing. Without openid Cognito does not say who signed in.
+func WithOpenID(scopes []string) []string {
+	if slices.Contains(scopes, scopeOpenID) {
+		return scopes
+	}
+	return append([]string{scopeOpenID}, scopes...)
+}
 
 // MaxScopes is how many scopes an app client can have in Cognito.
 const MaxScopes = 50

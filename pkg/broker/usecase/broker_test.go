@@ -24,7 +24,7 @@ import (
 type world struct {
 	*usecase.Service
 	t     *testing.T
-	inner broker.Store
+	inner *memory.Store
 	store *fake.Store
 	pool  *fake.Pool
 

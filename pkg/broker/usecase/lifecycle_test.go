@@ -169,7 +169,7 @@ func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
 	w.use(info.ClientID)
 	w.allow(info.ClientID)
 	w.wait(4 * day)
-	w.grants.FailNext("EndGrants", 1, fake.NotApplied)
+	w.grants.FailNext("EndOfClient", 1, fake.NotApplied)
 	if done, err := w.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done.Failed != 1 {
 		t.Fatalf("Sweep that cannot end grants = %+v, %v", done, err)
 	}
@@ -339,7 +339,7 @@ func TestARemovedClientRegistersAgain(t *testing.T) {
 		old := w.registration(info.ClientID)
 		w.wait(4 * day)
 		if !finished {
-			w.grants.FailNext("EndGrants", 1, fake.NotApplied)
+			w.grants.FailNext("EndOfClient", 1, fake.NotApplied)
 		}
 		if done, err := w.Sweep(t.Context(), usecase.SweepOptions{}); err != nil || done.Expired != 1 || finished != (done.Failed == 0) {
 			t.Errorf("Sweep = %+v, %v", done, err)

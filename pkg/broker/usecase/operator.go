@@ -224,7 +224,7 @@ func (s *Service) followUp(ctx context.Context, r *broker.Registration, by strin
 	if s.grants == nil {
 		return ErrLeftToSweep
 	}
-	n, err := s.grants.EndGrants(ctx, r.ClientID, r.Generation)
+	n, err := s.grants.EndOfClient(ctx, r.ClientID, r.Generation)
 	s.audit.Grants(ctx, broker.ByOperator(by), r.ClientID, "", n)
 	if err != nil {
 		return fmt.Errorf("end grants of %s: %w: %w", r.ClientID, ErrLeftToSweep, err)
@@ -242,7 +242,7 @@ func (s *Service) EndGrantsOfClient(ctx context.Context, clientID, by string) (i
 	if s.grants == nil {
 		return 0, errors.New("broker: ending grants needs Grants")
 	}
-	n, err := s.grants.EndGrants(ctx, clientID, "")
+	n, err := s.grants.EndOfClient(ctx, clientID, "")
 	s.audit.Grants(ctx, broker.ByOperator(by), clientID, "", n)
 	return n, err
 }
@@ -253,7 +253,7 @@ func (s *Service) EndGrantsOfUser(ctx context.Context, sub, by string) (int, err
 	if s.grants == nil {
 		return 0, errors.New("broker: ending grants needs Grants")
 	}
-	n, err := s.grants.EndGrantsOfUser(ctx, sub)
+	n, err := s.grants.EndOfUser(ctx, sub)
 	s.audit.Grants(ctx, broker.ByOperator(by), "", sub, n)
 	return n, err
 }
@@ -263,7 +263,7 @@ func (s *Service) EndGrant(ctx context.Context, id, by string) error {
 	if s.grants == nil {
 		return errors.New("broker: ending grants needs Grants")
 	}
-	if err := s.grants.EndGrant(ctx, id); err != nil {
+	if err := s.grants.End(ctx, id); err != nil {
 		return err
 	}
 	telemetry.Audit{Event: telemetry.GrantEnded, Actor: broker.ByOperator(by), Grant: id}.Log(ctx, s.log)

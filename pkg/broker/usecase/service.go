@@ -87,7 +87,7 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("broker: Store, Policy, Issuer, Now and Log of Config are required")
 	}
 	s := &Service{
-		Directory: clients.NewDirect(c.Store, c.Now),
+		Directory: clients.New(broker.ModeDirect, c.Store, c.Now),
 		mode:      broker.ModeDirect, store: c.Store, apps: c.AppClients, updater: c.Updater, adopter: c.Adopter, grants: c.Grants,
 		branding:   c.Branding,
 		deployment: c.Deployment, keys: c.Keys,
@@ -98,7 +98,7 @@ func New(c Config) (*Service, error) {
 	case c.AppClients != nil && c.Deployment == "":
 		return nil, errors.New("broker: Deployment of Config is required with AppClients")
 	case c.Mode == broker.ModeBrokered:
-		s.mode, s.Directory, s.recent = broker.ModeBrokered, clients.NewBrokered(c.Store, c.Now), newRecent()
+		s.mode, s.Directory, s.recent = broker.ModeBrokered, clients.New(broker.ModeBrokered, c.Store, c.Now), newRecent()
 	case c.Mode != "" && c.Mode != broker.ModeDirect:
 		return nil, fmt.Errorf("broker: there is no mode %q", c.Mode)
 	case c.AppClients == nil:

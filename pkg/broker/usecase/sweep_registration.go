@@ -66,7 +66,7 @@ func (s *sweep) endGrants(ctx context.Context, clientID, keep string) error {
 		ctx, cancel = context.WithDeadline(ctx, s.end)
 		defer cancel()
 	}
-	n, err := s.grants.EndGrants(ctx, clientID, keep)
+	n, err := s.grants.EndOfClient(ctx, clientID, keep)
 	s.audit.Grants(ctx, broker.ByJanitor, clientID, "", n)
 	s.done.EndedGrants += n
 	if err != nil {

@@ -394,7 +394,7 @@ type slowGrants struct {
 	failing []string
 }
 
-func (g *slowGrants) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
+func (g *slowGrants) EndOfClient(ctx context.Context, clientID, keep string) (int, error) {
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
@@ -403,7 +403,7 @@ func (g *slowGrants) EndGrants(ctx context.Context, clientID, keep string) (int,
 	if slices.Contains(g.failing, clientID) {
 		return 0, errors.New("as always")
 	}
-	return g.Grants.EndGrants(ctx, clientID, keep)
+	return g.Grants.EndOfClient(ctx, clientID, keep)
 }
 
 func TestTwoSweepsAtOnce(t *testing.T) {
@@ -455,7 +455,7 @@ func TestADryRunSaysWhatWouldBeDone(t *testing.T) {
 	w.wait(2 * time.Hour)
 	w.pool.Drop(gone)
 	orphan := w.orphan(2 * time.Hour)
-	w.grants.FailNext("EndGrants", 1, fake.NotApplied)
+	w.grants.FailNext("EndOfClient", 1, fake.NotApplied)
 	if _, err := w.Disable(t.Context(), off, "ops"); !errors.Is(err, usecase.ErrLeftToSweep) {
 		t.Fatalf("Disable = %v", err)
 	}
