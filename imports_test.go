@@ -140,7 +140,7 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 		"functions/janitor":   {oidc},
 		"functions/token": {
 			sdk + "service/cognitoidentityprovider", sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config",
-			sdk + "service/lambda", module + "internal/adapter/cognito", oidc, module + "internal/pages", module + "internal/authorize",
+			sdk + "service/lambda", module + "internal/adapter/cognito", oidc, module + "internal/pages", module + "internal/endpoint/authorize", module + "pkg/broker/authorization",
 		},
 		"functions/authorize": {sdk + "service/cognitoidentityprovider", sdk + "service/lambda", sdk + "config", module + "internal/adapter/cognito", oidc, module + "internal/endpoint/token", module + "pkg/broker/direct"},
 		"functions/register":  {sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config"},

@@ -165,7 +165,7 @@ func authorizing(root string) (d *deployment, client map[string]string, err erro
 	if err := tokens.Routes(p.router); err != nil {
 		return nil, nil, err
 	}
-	d = &deployment{handler: keys.Before(p.router), clock: new(clock)}
+	d = &deployment{handler: p.router, clock: new(clock)}
 	if client, err = d.walk(root, "register-open", nil); err == nil {
 		_, err = d.walk(root, "authorize", client) // creates the app client
 	}

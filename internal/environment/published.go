@@ -86,6 +86,6 @@ func protectedResources(e *env, c *Config) {
 
 func isResource(v string) bool {
 	u, err := url.Parse(v)
-	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())) &&
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && dcr.IsLoopback(u.Hostname())) &&
 		u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }

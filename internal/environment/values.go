@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // env reads variables and collects their faults.
@@ -91,7 +93,7 @@ func (e *env) endpoint(name string) string {
 // loopback.
 func (e *env) origin(name, v string) {
 	u := e.anyOrigin(name, v)
-	if u != nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+	if u != nil && u.Scheme == "http" && !dcr.IsLoopback(u.Hostname()) {
 		e.fault(name, "%q must be https, except for a loopback host", v)
 	}
 }
@@ -111,10 +113,6 @@ func (e *env) url(name, v string) {
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		e.fault(name, "%q is not an http or https URL without query", v)
 	}
-}
-
-func loopback(host string) bool {
-	return slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host)
 }
 
 // scopes splits v at spaces. It checks the characters (RFC 6749 §3.3), and

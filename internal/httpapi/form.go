@@ -75,14 +75,14 @@ func ParseForm(body string) (Form, error) {
 			return nil, broker.Refuse(dcr.InvalidRequest, "the body is not a form: two hexadecimal digits must follow a percent sign")
 		}
 		if seen[name] && name != "resource" {
-			return nil, broker.Refuse(dcr.InvalidRequest, "parameter " + dcr.Quote(name) + " must not be repeated")
+			return nil, broker.Refuse(dcr.InvalidRequest, "parameter "+dcr.Quote(name)+" must not be repeated")
 		}
 		seen[name] = true
 		if value == "" || !slices.Contains(formParameters, name) {
 			continue
 		}
 		if !Printable(value) {
-			return nil, broker.Refuse(dcr.InvalidRequest, "parameter " + name + " may only have printable ASCII characters")
+			return nil, broker.Refuse(dcr.InvalidRequest, "parameter "+name+" may only have printable ASCII characters")
 		}
 		f[name] = append(f[name], value)
 	}

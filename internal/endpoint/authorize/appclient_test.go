@@ -124,7 +124,7 @@ func TestAnAppClientIsSealedByThePresentKeyAtItsNextUse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.keys.Become(ring)
+		w.keys = ring
 	}
 	become(old)
 	id := w.register("asking", nil, webURI)

@@ -16,7 +16,7 @@ import (
 func (e *Endpoint) callback(w http.ResponseWriter, r *http.Request) {
 	p, wrong := authorization.ParseParameters(r.URL.RawQuery)
 	if wrong != "" {
-		e.callbackFailed(w, r, authorization.NotCognitosAnswer())
+		e.callbackFailed(w, r, authorization.InvalidCallback())
 		return
 	}
 	if p.Len() == 1 && (p.Has(paramProblem) || p.Has(paramDenied)) {

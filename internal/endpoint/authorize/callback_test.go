@@ -262,11 +262,7 @@ func TestCallbackWhenTheStoreFails(t *testing.T) {
 				id := w.register("asking", nil, webURI)
 				b := w.browser()
 				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-				faults := w.store.Faults
-				if tt.method == "Registration" {
-					faults = w.store.Faults
-				}
-				faults.FailNext(tt.method, 1, point)
+				w.store.FailNext(tt.method, 1, point)
 				a := b.get(callback)
 				if tt.remote {
 					w.wantError(a.at(t), webURI, "temporarily_unavailable")

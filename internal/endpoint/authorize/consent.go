@@ -41,7 +41,7 @@ func account(u broker.User) pages.Account { return pages.Account{Username: u.Use
 func (e *Endpoint) described(scopes []string) []pages.Scope {
 	var list []pages.Scope
 	for _, s := range scopes {
-		if s != "openid" {
+		if s != broker.ScopeOpenID {
 			list = append(list, pages.Scope{Name: s, Description: e.descriptions[s]})
 		}
 	}

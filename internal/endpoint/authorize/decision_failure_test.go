@@ -15,11 +15,7 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 			w := newWorld(t)
 			b := w.browser()
 			page := b.arrive(requestOf(w.register("open", nil, webURI), webURI), "alice")
-			faults := w.store.Faults
-			if method == "Registration" {
-				faults = w.store.Faults
-			}
-			faults.FailNext(method, 1, point)
+			w.store.FailNext(method, 1, point)
 			return w, b, b.decide(page, "allow")
 		}
 		t.Run("TakeStep "+point.String(), func(t *testing.T) {

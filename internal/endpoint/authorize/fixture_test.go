@@ -97,10 +97,6 @@ type world struct {
 	keysErr error
 }
 
-type appClients interface {
-	AppClient(ctx context.Context, key string) (*broker.AppClient, error)
-}
-
 // oauth is Cognito's OAuth endpoints, which a test may exchange.
 type oauth struct{ *cognitoauth.Client }
 

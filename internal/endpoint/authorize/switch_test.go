@@ -70,11 +70,7 @@ func TestSwitchWhenSomethingFails(t *testing.T) {
 				id := w.register("asking", nil, webURI)
 				b := w.browser()
 				page := b.arrive(requestOf(id, webURI), "alice")
-				faults := w.store.Faults
-				if method == "AppClient" {
-					faults = w.store.Faults
-				}
-				faults.FailNext(method, 1, point)
+				w.store.FailNext(method, 1, point)
 				a := b.decide(page, "switch")
 				if method == "DeleteTransaction" {
 					a.target(t)

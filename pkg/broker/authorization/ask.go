@@ -106,9 +106,9 @@ func decidedAlready() *Problem { return expired("this was decided already") }
 
 // resource returns the protected resource with this identifier.
 func (f *Flow) resource(identifier string) broker.Resource {
-	i := slices.IndexFunc(f.Resources, func(r broker.Resource) bool { return r.URL == identifier })
+	i := slices.IndexFunc(f.config.Resources, func(r broker.Resource) bool { return r.URL == identifier })
 	if i < 0 {
 		return broker.Resource{URL: identifier}
 	}
-	return f.Resources[i]
+	return f.config.Resources[i]
 }

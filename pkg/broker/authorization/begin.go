@@ -43,7 +43,7 @@ func (v visit) begin(ctx context.Context, p Parameters) (*broker.Transaction, er
 	req, refusal := parseRequest(p, limits{
 		registered: registeredScopes(c),
 		defaults:   c.profile.DefaultScopes(),
-		resources:  f.Resources,
+		resources:  f.config.Resources,
 	})
 	if refusal != nil {
 		return nil, f.deny(c, *refusal)
@@ -94,7 +94,7 @@ func (f *Flow) refuseSilent(req request, c client) *broker.Refusal {
 	switch {
 	case !req.prompt("none"):
 		return nil
-	case f.LoginVersion < 2:
+	case f.config.LoginVersion < 2:
 		return broker.Refuse(LoginRequired, "signing in without being asked is not possible here")
 	case !c.remembers():
 		return broker.Refuse(ConsentRequired, "the user is asked each time")
@@ -102,12 +102,11 @@ func (f *Flow) refuseSilent(req request, c client) *broker.Refusal {
 	return nil
 }
 
-// The purposes for which a transaction seals its secrets; see
-// broker.Transaction and broker.Grant.
+// The purposes for which Transaction.Tokens is sealed, before and after the
+// callback.
 const (
 	sealSignIn      = "sign_in"
 	sealTransaction = "transaction"
-	sealGrant       = "grant"
 )
 
 // create stores t, which has the client's request, as the transaction of this
@@ -120,8 +119,8 @@ func (v visit) create(ctx context.Context, app *broker.AppClient, t *broker.Tran
 	t.Key, t.Step = v.secret.key(), broker.StepStarted
 	t.AppClient, t.CognitoID = app.Key, app.CognitoID
 	t.Tokens = v.ring.Seal(sealSignIn, t.Key.String(), appSecret)
-	t.ExpiresAt = v.flow.Now().UTC().Add(broker.TransactionLifetime).Truncate(time.Second)
-	if err := v.flow.Store.CreateTransaction(ctx, t); err != nil {
+	t.ExpiresAt = v.flow.config.Now().UTC().Add(broker.TransactionLifetime).Truncate(time.Second)
+	if err := v.flow.config.Store.CreateTransaction(ctx, t); err != nil {
 		return nil, unavailable("the request could not be stored", err)
 	}
 	return t, nil
@@ -131,8 +130,8 @@ func (v visit) create(ctx context.Context, app *broker.AppClient, t *broker.Tran
 // provisioner makes it.
 func (v visit) appClient(ctx context.Context, key string) (*broker.AppClient, error) {
 	f := v.flow
-	a, err := f.Store.AppClient(ctx, key)
-	if err == nil && a.Usable(f.LoginVersion == 2) {
+	a, err := f.config.Store.AppClient(ctx, key)
+	if err == nil && a.Usable(f.config.LoginVersion == 2) {
 		v.reseal(ctx, a)
 		return a, nil
 	}
@@ -141,14 +140,14 @@ func (v visit) appClient(ctx context.Context, key string) (*broker.AppClient, er
 	}
 	provision, cancel := context.WithTimeout(ctx, provisionTime)
 	defer cancel()
-	if err := f.Provisioner.Provision(provision, key); err != nil {
+	if err := f.config.Provisioner.Provision(provision, key); err != nil {
 		return nil, provisionProblem(err)
 	}
-	a, err = f.Store.AppClient(ctx, key)
+	a, err = f.config.Store.AppClient(ctx, key)
 	if err != nil {
 		return nil, unavailable("the app client could not be read", err)
 	}
-	if !a.Usable(f.LoginVersion == 2) {
+	if !a.Usable(f.config.LoginVersion == 2) {
 		return nil, provisionProblem(errors.New("the app client is not usable after it was made"))
 	}
 	return a, nil
@@ -163,5 +162,5 @@ func (v visit) reseal(ctx context.Context, a *broker.AppClient) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cleanupTime)
 	defer cancel()
-	_ = v.flow.Provisioner.Provision(ctx, a.Key)
+	_ = v.flow.config.Provisioner.Provision(ctx, a.Key)
 }

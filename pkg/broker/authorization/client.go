@@ -74,7 +74,7 @@ func (f *Flow) clientOf(ctx context.Context, t *broker.Transaction) (client, err
 // profile. Every client that cannot be used gets the same answer, except one that
 // waits for approval: it need not register again.
 func (f *Flow) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
-	reg, err := f.Clients.Client(ctx, id)
+	reg, err := f.config.Clients.Client(ctx, id)
 	if errors.Is(err, broker.ErrPending) {
 		return nil, nil, &Problem{Kind: NotApproved, Detail: "the client waits for the operator's approval"}
 	}
@@ -84,7 +84,7 @@ func (f *Flow) registration(ctx context.Context, id string) (*broker.Registratio
 	if err != nil {
 		return nil, nil, unavailable("the registration could not be read", err)
 	}
-	p, err := f.Policy(ctx)
+	p, err := f.config.Policy(ctx)
 	if err != nil {
 		return nil, nil, unavailable("the policy could not be read", err)
 	}

@@ -21,7 +21,7 @@ func (v visit) consented(ctx context.Context, t *broker.Transaction, c client) b
 		return false
 	}
 	f := v.flow
-	found, err := f.Store.Consent(ctx, v.consentKey(t))
+	found, err := f.config.Store.Consent(ctx, v.consentKey(t))
 	if errors.Is(err, broker.ErrNotFound) {
 		return false
 	}
@@ -30,7 +30,7 @@ func (v visit) consented(ctx context.Context, t *broker.Transaction, c client) b
 		return false
 	}
 	missing := func(s string) bool { return !slices.Contains(found.Scopes, s) }
-	return f.Now().Before(found.ExpiresAt) && found.Sub == t.User.Sub && found.ClientID == t.ClientID && !slices.ContainsFunc(t.Scopes, missing)
+	return f.config.Now().Before(found.ExpiresAt) && found.Sub == t.User.Sub && found.ClientID == t.ClientID && !slices.ContainsFunc(t.Scopes, missing)
 }
 
 func (v visit) consentKey(t *broker.Transaction) string {
@@ -40,8 +40,8 @@ func (v visit) consentKey(t *broker.Transaction) string {
 // remember stores the consent. If that fails, the user is asked again next time.
 func (v visit) remember(ctx context.Context, t *broker.Transaction) {
 	f := v.flow
-	now := broker.Seconds(f.Now())
-	err := f.Store.PutConsent(ctx, &broker.Consent{
+	now := broker.Seconds(f.config.Now())
+	err := f.config.Store.PutConsent(ctx, &broker.Consent{
 		Key:       v.consentKey(t),
 		Sub:       t.User.Sub,
 		ClientID:  t.ClientID,
@@ -69,7 +69,7 @@ func (f *Flow) audit(ctx context.Context, t *broker.Transaction, event telemetry
 	telemetry.Audit{
 		Event: event, Actor: userOf(t), ClientID: t.ClientID, AppClient: t.CognitoID, User: t.User.Sub,
 		After: []slog.Attr{slog.String("scope", strings.Join(t.Scopes, " ")), slog.String("resource", t.Resource)},
-	}.Log(ctx, f.Log)
+	}.Log(ctx, f.config.Log)
 }
 
 func userOf(t *broker.Transaction) telemetry.Actor {

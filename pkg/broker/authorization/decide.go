@@ -99,7 +99,7 @@ func (v visit) allow(ctx context.Context) (Outcome, error) {
 
 // decide takes the step of the decision.
 func (v visit) decide(ctx context.Context) (*broker.Transaction, error) {
-	return v.flow.Store.TakeStep(ctx, v.secret.key(), broker.StepSignedIn, broker.StepDecided)
+	return v.flow.config.Store.TakeStep(ctx, v.secret.key(), broker.StepSignedIn, broker.StepDecided)
 }
 
 // allowedBefore answers an allow that found the step taken. The request that took
@@ -107,7 +107,7 @@ func (v visit) decide(ctx context.Context) (*broker.Transaction, error) {
 func (v visit) allowedBefore(ctx context.Context) (Outcome, error) {
 	f := v.flow
 	for range outcomeTries {
-		t, err := f.Store.Transaction(ctx, v.secret.key())
+		t, err := f.config.Store.Transaction(ctx, v.secret.key())
 		if err != nil {
 			return Outcome{}, undecided(err)
 		}
@@ -122,7 +122,7 @@ func (v visit) allowedBefore(ctx context.Context) (Outcome, error) {
 			return Outcome{Lang: t.Lang, URL: f.codeURL(t, code)}, nil
 		}
 		// If ctx ends, the next read of the store returns its error.
-		_ = f.Pause(ctx, outcomeWait)
+		_ = f.config.Pause(ctx, outcomeWait)
 	}
 	return Outcome{}, decidedAlready()
 }
@@ -154,5 +154,5 @@ func (v visit) cancel(ctx context.Context) (Outcome, error) {
 		return Outcome{Ended: true}, inLanguage(final(err), t.Lang)
 	}
 	denied := url.Values{"error": {string(AccessDenied)}, "error_description": {"the user said no"}}
-	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.Issuer, t.State, denied), Ended: true}, nil
+	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.config.Issuer, t.State, denied), Ended: true}, nil
 }

@@ -104,7 +104,7 @@ type Config struct {
 //
 // The errors of its methods are a *Problem, which is for the user, or a *Denial,
 // which is for the client.
-type Flow struct{ Config }
+type Flow struct{ config Config }
 
 // New returns a Flow, or an error if a field of c is missing.
 func New(c Config) (*Flow, error) {
@@ -127,7 +127,7 @@ type visit struct {
 }
 
 func (f *Flow) visit(ctx context.Context, s Secret) (visit, error) {
-	ring, err := f.Keys(ctx)
+	ring, err := f.config.Keys(ctx)
 	if err != nil {
 		return visit{}, &Problem{Kind: NotReady, Detail: "the broker is not ready", Cause: err}
 	}
@@ -139,7 +139,7 @@ func (f *Flow) transaction(ctx context.Context, s Secret) (*broker.Transaction, 
 	if s.IsZero() {
 		return nil, noCookie()
 	}
-	t, err := f.Store.Transaction(ctx, s.key())
+	t, err := f.config.Store.Transaction(ctx, s.key())
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, expired("this sign-in has expired")
 	}
@@ -157,12 +157,12 @@ func noCookie() *Problem {
 func (f *Flow) forget(ctx context.Context, t *broker.Transaction) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	if err := f.Store.DeleteTransaction(ctx, t.Key); err != nil {
+	if err := f.config.Store.DeleteTransaction(ctx, t.Key); err != nil {
 		f.warn(ctx, "transaction not removed", "client_id", t.ClientID, "error", err)
 	}
 }
 
 // warn logs a fault that does not change the answer to the request.
 func (f *Flow) warn(ctx context.Context, msg string, args ...any) {
-	f.Log.With("request_id", telemetry.Of(ctx).ID()).WarnContext(ctx, msg, args...)
+	f.config.Log.With("request_id", telemetry.Of(ctx).ID()).WarnContext(ctx, msg, args...)
 }

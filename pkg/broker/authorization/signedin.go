@@ -27,7 +27,7 @@ func (f *Flow) SignedIn(ctx context.Context, s Secret, p Parameters) (clientURL 
 func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 	f, s := v.flow, v.secret
 	if p.Repeated() || p.Has("code") == p.Has("error") {
-		return "", NotCognitosAnswer()
+		return "", InvalidCallback()
 	}
 	// RFC 9700 §4.7: without this check an attacker could sign this browser in as
 	// the attacker, with the callback of a transaction of the attacker's own.
@@ -51,7 +51,7 @@ func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	tokens, err := f.Cognito.Redeem(ctx, app, p.Value("code"), s.verifier(), f.Issuer+broker.CallbackPath)
+	tokens, err := f.config.Cognito.Redeem(ctx, app, p.Value("code"), s.verifier(), f.config.Issuer+broker.CallbackPath)
 	if err != nil {
 		return "", f.deny(c, redeemRefusal(err))
 	}
@@ -63,8 +63,8 @@ func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 	return to, err
 }
 
-// NotCognitosAnswer is the Problem of a callback that Cognito did not cause.
-func NotCognitosAnswer() *Problem {
+// InvalidCallback is the Problem of a callback that Cognito did not cause.
+func InvalidCallback() *Problem {
 	return &Problem{Kind: BadRequest, Detail: "the callback is for answers of Cognito"}
 }
 
@@ -102,7 +102,7 @@ func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, 
 		return "", f.deny(c, broker.Refusal{Code: ConsentRequired})
 	}
 	t.Step = broker.StepSignedIn
-	if err := f.Store.ReplaceTransaction(ctx, t); err != nil {
+	if err := f.config.Store.ReplaceTransaction(ctx, t); err != nil {
 		// The store may have applied it. The transaction must not go on, because
 		// its refresh token is revoked.
 		f.forget(ctx, t)
@@ -114,7 +114,7 @@ func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, 
 // take takes a step of the transaction of this browser. A step can be taken
 // once: a callback that arrives twice gets a Problem.
 func (v visit) take(ctx context.Context, from, to broker.Step) (*broker.Transaction, error) {
-	t, err := v.flow.Store.TakeStep(ctx, v.secret.key(), from, to)
+	t, err := v.flow.config.Store.TakeStep(ctx, v.secret.key(), from, to)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
 		return nil, expired("this sign-in has expired")
@@ -135,7 +135,7 @@ func (f *Flow) Denied(ctx context.Context, s Secret, code string) error {
 	if s.IsZero() || string(publicCode(code)) != code {
 		return ended
 	}
-	t, err := f.Store.Transaction(ctx, s.key())
+	t, err := f.config.Store.Transaction(ctx, s.key())
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
 		return ended

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
 // signInURL returns where the user of t signs in: Cognito's authorize endpoint
@@ -17,9 +16,9 @@ func (f *Flow) signInURL(t *broker.Transaction, s Secret) string {
 	v := url.Values{
 		"response_type":         {"code"},
 		"client_id":             {t.CognitoID},
-		"redirect_uri":          {f.Issuer + broker.CallbackPath},
+		"redirect_uri":          {f.config.Issuer + broker.CallbackPath},
 		"state":                 {s.state()},
-		"scope":                 {strings.Join(policy.WithOpenID(t.Scopes), " ")},
+		"scope":                 {strings.Join(broker.WithOpenID(t.Scopes), " ")},
 		"code_challenge":        {broker.PKCEChallenge(s.verifier())},
 		"code_challenge_method": {"S256"},
 	}
@@ -31,13 +30,13 @@ func (f *Flow) signInURL(t *broker.Transaction, s Secret) string {
 	set("nonce", t.Nonce)
 	set("login_hint", t.LoginHint)
 	set("lang", t.Lang)
-	if f.LoginVersion == 2 {
+	if f.config.LoginVersion == 2 {
 		set("prompt", cognitoPrompt(t.Prompt))
 	}
-	if f.ResourceBinding {
+	if f.config.ResourceBinding {
 		set("resource", t.Resource)
 	}
-	return f.Cognito.AuthorizeURL(v)
+	return f.config.Cognito.AuthorizeURL(v)
 }
 
 // cognitoPrompt is the part of the client's prompt that is for Cognito: the
@@ -74,7 +73,7 @@ func (f *Flow) revoke(ctx context.Context, app broker.AppCredentials, refreshTok
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	if err := f.Cognito.Revoke(ctx, app, refreshToken); err != nil {
+	if err := f.config.Cognito.Revoke(ctx, app, refreshToken); err != nil {
 		f.warnNotRevoked(ctx, app.ID, err)
 	}
 }
@@ -97,7 +96,7 @@ func (v visit) endSignIn(ctx context.Context, t *broker.Transaction, app *broker
 // endTransaction ends a transaction after the callback: it revokes the sign-in at
 // Cognito and removes the transaction.
 func (v visit) endTransaction(ctx context.Context, t *broker.Transaction) {
-	app, err := v.flow.Store.AppClient(ctx, t.AppClient)
+	app, err := v.flow.config.Store.AppClient(ctx, t.AppClient)
 	if err != nil {
 		v.flow.warnNotRevoked(ctx, t.CognitoID, err)
 	} else {

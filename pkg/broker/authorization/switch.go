@@ -23,14 +23,14 @@ func (v visit) switchAccount(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{Ended: true}, inLanguage(final(err), old.Lang)
 	}
-	return Outcome{Lang: t.Lang, URL: f.Cognito.LogoutURL(t.CognitoID, f.Issuer+broker.SignedOutPath), Next: next.secret}, nil
+	return Outcome{Lang: t.Lang, URL: f.config.Cognito.LogoutURL(t.CognitoID, f.config.Issuer+broker.SignedOutPath), Next: next.secret}, nil
 }
 
 // repeat revokes the sign-in of old and stores a transaction with the same
 // request. The callback will check whether the client is still registered.
 func (v visit) repeat(ctx context.Context, old *broker.Transaction) (*broker.Transaction, error) {
-	app, err := v.flow.Store.AppClient(ctx, old.AppClient)
-	if err != nil || !app.Usable(v.flow.LoginVersion == 2) {
+	app, err := v.flow.config.Store.AppClient(ctx, old.AppClient)
+	if err != nil || !app.Usable(v.flow.config.LoginVersion == 2) {
 		return nil, &Problem{Kind: SignInFailed, Detail: "the app client cannot be used any more", Cause: err}
 	}
 	v.endSignIn(ctx, old, app)

@@ -162,6 +162,35 @@ func TestDerivedID_is_like_a_random_one_and_follows_from_its_hash(t *testing.T) 
 	}
 }
 
+func TestDerivedAuthorizationCode_follows_from_the_secret_and_the_grant(t *testing.T) {
+	one, two := credential.NewID(), credential.NewID()
+	code := credential.DerivedAuthorizationCode("secret", one)
+	if again := credential.DerivedAuthorizationCode("secret", one); again != code {
+		t.Error("the same secret and grant make another code")
+	}
+	if id, err := credential.GrantID(code); err != nil || id != one {
+		t.Errorf("GrantID: got %q and error %v, want %q", id, err, one)
+	}
+	for name, other := range map[string]credential.Token{
+		"another secret": credential.DerivedAuthorizationCode("Secret", one),
+		"no secret":      credential.DerivedAuthorizationCode("", one),
+		"another grant":  credential.DerivedAuthorizationCode("secret", two),
+	} {
+		if secretPart(other) == secretPart(code) {
+			t.Errorf("%s makes the same code", name)
+		}
+	}
+	// A browser that sends its decision to the next version of the broker gets the
+	// code that it got from this one.
+	const want = "dcr_ac_aaaaaaaaaaaaaaaaaaaaaaaaaaorp3ntuij3znattcqmebk6re3bs5kddcvmqqkkbhtifwnhw364la"
+	if got := credential.DerivedAuthorizationCode("secret", strings.Repeat("a", 26)).Reveal(); got != want {
+		t.Errorf("code of a known secret: got %q, want %q", got, want)
+	}
+}
+
+// secretPart is the part of a code that does not name the grant.
+func secretPart(code credential.Token) string { return code.Reveal()[len("dcr_ac_")+26:] }
+
 // A grant is found by the id in the token, so GrantID must return exactly the
 // id that the token contains.
 func FuzzGrantID(f *testing.F) {
