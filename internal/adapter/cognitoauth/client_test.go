@@ -150,10 +150,10 @@ func TestAnswersThatAreNone(t *testing.T) {
 		return `{"access_token":"` + access(nil) + `","id_token":"` + identity(claims) + `"}`
 	}
 	for _, tt := range []struct {
-		name   string
-		answer http.HandlerFunc
-		code   string // of a refusal, else it is unavailable
-		told   string // its description
+		name        string
+		answer      http.HandlerFunc
+		code        string // of a refusal, else it is unavailable
+		description string // of the refusal
 	}{
 		{"a refusal", says(400, `{"error":"invalid_grant"}`), "invalid_grant", ""},
 		{"a refusal with a reason", says(400, `{"error":"unauthorized_client","error_description":"invalid_redirect"}`), "unauthorized_client", "invalid_redirect"},
@@ -201,8 +201,8 @@ func TestAnswersThatAreNone(t *testing.T) {
 			_, err := c.Redeem(t.Context(), app, "the-code", "verifier", "https://b.example.com/callback")
 			e, ok := errors.AsType[*broker.UpstreamError](err)
 			switch {
-			case !ok || e.Code != tt.code || e.Code != "" && e.Description != tt.told:
-				t.Errorf("error = %v, want %s %q", err, tt.code, tt.told)
+			case !ok || e.Code != tt.code || e.Code != "" && e.Description != tt.description:
+				t.Errorf("error = %v, want %s %q", err, tt.code, tt.description)
 			case tt.code == "" && (e.RetryAfter <= 0 || !strings.HasPrefix(e.Description, "Cognito ")):
 				t.Errorf("error = %v, description %q, want unavailable, with a time to come back and a description", err, e.Description)
 			}

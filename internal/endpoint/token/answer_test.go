@@ -35,7 +35,7 @@ func (s *stack) post(path, authorization, form string) answer {
 	return s.check(rec.Result(), rec.Body.Bytes())
 }
 
-// check checks what holds of every answer.
+// check checks what is the same in every answer.
 func (s *stack) check(resp *http.Response, raw []byte) answer {
 	s.t.Helper()
 	a := answer{t: s.t, status: resp.StatusCode, header: resp.Header, raw: string(raw)}
@@ -106,7 +106,7 @@ func (a answer) want(status int, code string) answer {
 	return a
 }
 
-// introspected is what the notes server is told of a token.
+// introspected returns the answer to the notes server that introspects a token.
 func (s *stack) introspected(token string) answer {
 	s.t.Helper()
 	return s.post("/introspect", basic(notesID, notesSecret), "token="+token).want(200, "")
@@ -115,12 +115,12 @@ func (s *stack) introspected(token string) answer {
 func (s *stack) wantActive(token string, want bool) {
 	s.t.Helper()
 	if a := s.introspected(token); a.body["active"] != want {
-		s.t.Errorf("introspection says %s, want active %t", a.raw, want)
+		s.t.Errorf("introspection answers %s, want active %t", a.raw, want)
 	}
 }
 
-// wantEnded checks that everything of a grant has come to an end: the row, the
-// remembered consent, and what Cognito issued.
+// wantEnded checks that a grant has ended completely: its row, the remembered
+// consent, and Cognito's tokens.
 func (s *stack) wantEnded(id string) {
 	s.t.Helper()
 	g, err := s.store.Grant(s.t.Context(), id)
@@ -128,7 +128,7 @@ func (s *stack) wantEnded(id string) {
 		s.t.Fatal(err)
 	}
 	if g.EndedAt.IsZero() || g.Tokens != "" || len(g.Live) != 0 {
-		s.t.Errorf("grant has ended at %v with %d live tokens, and still tokens of Cognito's: %t; want it ended, and none", g.EndedAt, len(g.Live), g.Tokens != "")
+		s.t.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, and none", g.EndedAt, len(g.Live), g.Tokens != "")
 	}
 	if _, err := s.store.Consent(s.t.Context(), g.ConsentKey(s.ring)); err != broker.ErrNotFound {
 		s.t.Errorf("the remembered consent: %v, want it gone", err)
@@ -136,7 +136,7 @@ func (s *stack) wantEnded(id string) {
 	for _, t := range s.cognitoTokens() {
 		_, err := s.up.Refresh(s.t.Context(), s.app(shared), t)
 		if refused, ok := errors.AsType[*broker.UpstreamError](err); !ok || refused.Code != "invalid_grant" {
-			s.t.Errorf("Cognito, asked to refresh: %v, want invalid_grant", err)
+			s.t.Errorf("refresh at Cognito: %v, want invalid_grant", err)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (s *stack) wantStands(id string) *broker.Grant {
 		s.t.Fatal(err)
 	}
 	if !g.EndedAt.IsZero() || g.Tokens == "" {
-		s.t.Errorf("grant has ended at %v, want that it stands", g.EndedAt)
+		s.t.Errorf("grant has ended at %v, want it not ended", g.EndedAt)
 	}
 	if _, err := s.store.Consent(s.t.Context(), g.ConsentKey(s.ring)); err != nil {
 		s.t.Errorf("the remembered consent: %v, want it there", err)

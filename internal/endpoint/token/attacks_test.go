@@ -9,9 +9,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// The secrets of our app clients are used for nobody but ourselves: who comes
-// with the id of an app client, which every access token names, is no client.
-func TestNobodyIsLentTheSecretOfAnAppClient(t *testing.T) {
+// The broker uses the secrets of its own app clients only for itself. A request
+// with the id of an app client, which every access token contains, is not from a
+// registered client.
+func TestSecretOfAnAppClientIsNotUsedForOthers(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, code := s.code(c)
@@ -33,9 +34,10 @@ func TestNobodyIsLentTheSecretOfAnAppClient(t *testing.T) {
 	s.wantStands(g.ID)
 }
 
-// What is sealed for one grant opens in no other, so that whoever can write the
-// table cannot have somebody else's tokens refreshed for a client of theirs.
-func TestSealedTokensThatWereMovedOpenNothing(t *testing.T) {
+// What is sealed for one grant cannot be opened in another one. So an attacker
+// who can write the table cannot refresh the tokens of another user for a client
+// of the attacker.
+func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 	s := newStack(t)
 	victim, thief := s.public(), s.public()
 	g, _ := s.authorized(victim)
@@ -48,7 +50,7 @@ func TestSealedTokensThatWereMovedOpenNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := row.Tokens
+	sealed := row.Tokens
 	row.Tokens = stolen.Tokens
 	if err := s.store.ReplaceGrant(t.Context(), row); err != nil {
 		t.Fatal(err)
@@ -58,19 +60,19 @@ func TestSealedTokensThatWereMovedOpenNothing(t *testing.T) {
 	if got := s.cognito.Calls("token"); got != asked {
 		t.Errorf("Cognito was asked %d times, want 0", got-asked)
 	}
-	// Put back, all is as before.
+	// With its own tokens the grant works again.
 	if row, err = s.store.Grant(t.Context(), own.ID); err != nil {
 		t.Fatal(err)
 	}
-	row.Tokens = kept
+	row.Tokens = sealed
 	if err := s.store.ReplaceGrant(t.Context(), row); err != nil {
 		t.Fatal(err)
 	}
 	s.as(thief, "/token", refreshForm(mine.text("refresh_token"))).want(200, "")
 }
 
-// What is in the table is no token: neither hashes nor ids.
-func TestWhatTheTableHoldsIsNoToken(t *testing.T) {
+// Nothing that is stored in the table works as a token: no hash and no id.
+func TestNothingInTheTableWorksAsAToken(t *testing.T) {
 	s := newStack(t)
 	c := s.register(dcr.AuthSecretBasic)
 	g, first := s.authorized(c)
@@ -89,9 +91,9 @@ func TestWhatTheTableHoldsIsNoToken(t *testing.T) {
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
 }
 
-// A client that an operator switched off is off for its refresh tokens, and for
-// introspection, at once; switched on again it goes on.
-func TestSwitchedOffClientHasNoUseOfItsTokens(t *testing.T) {
+// The tokens of a client that an operator disabled are refused at once, at the
+// token endpoint and by introspection.
+func TestTokensOfADisabledClientAreRefused(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
@@ -108,8 +110,8 @@ func TestSwitchedOffClientHasNoUseOfItsTokens(t *testing.T) {
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(401, "invalid_client")
 	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(401, "invalid_client")
 
-	// Switched on again it is of another generation, and nothing of the old one
-	// comes back.
+	// Enabled again, the registration has another generation, and the tokens of
+	// the former one stay invalid.
 	if err := s.store.DeleteRegistration(t.Context(), r.ClientID, r.Generation); err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// In a process that has just started, and when an hour has passed since the last
-// use was recorded, which is when a refresh takes the most.
+// The worst case: the process has just started, and an hour has passed since the
+// last use was recorded.
 func TestRefreshTakesAtMostFourCallsOfTheStore(t *testing.T) {
 	s := newStack(t)
 	c := s.public()

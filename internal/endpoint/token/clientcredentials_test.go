@@ -11,15 +11,12 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 const machineForm = "grant_type=client_credentials"
 
-func TestClientCredentialsMakesTheAppClientAtTheFirstToken(t *testing.T) {
+func TestClientCredentialsMakesTheAppClientForTheFirstToken(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
 	a := s.as(c, "/token", machineForm+"&scope="+notes+"/read").want(200, "")
@@ -40,7 +37,7 @@ func TestClientCredentialsMakesTheAppClientAtTheFirstToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	if in.body["active"] != true || in.text("client_id") != c.ClientID || in.text("sub") != c.ClientID || in.text("scope") != notes+"/read" || in.text("aud") != notes {
-		t.Errorf("introspection says %s, want it active, and the client our own", in.raw)
+		t.Errorf("introspection answers %s, want it active, with the client id of the broker", in.raw)
 	}
 	if strings.Contains(in.raw, app.CognitoID) {
 		t.Errorf("introspection names Cognito's app client: %s", in.raw)
@@ -64,7 +61,7 @@ func TestClientCredentialsScopes(t *testing.T) {
 		{"offline_access is passed over", "&scope=offline_access+" + notes + "/read", notes + "/read", ""},
 		{"those of the resource", "&resource=" + notes, notes + "/read " + notes + "/write", ""},
 		{"those of the resource, with a slash", "&resource=" + mail + "/", mail + "/send", ""},
-		{"asked for and of the resource", "&resource=" + notes + "&scope=" + notes + "/write+" + mail + "/send", notes + "/write", ""},
+		{"requested and of the resource", "&resource=" + notes + "&scope=" + notes + "/write+" + mail + "/send", notes + "/write", ""},
 		{"none of the resource", "&resource=" + mail + "&scope=" + notes + "/write", "", "invalid_scope"},
 		{"not registered", "&scope=" + notes + "/admin", "", "invalid_scope"},
 		{"openid, which needs a user", "&scope=openid", "", "invalid_scope"},
@@ -85,7 +82,7 @@ func TestClientCredentialsScopes(t *testing.T) {
 	}
 }
 
-func TestClientCredentialsIsForTheOnlyResourceThereIs(t *testing.T) {
+func TestClientCredentialsIsForTheOnlyResource(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
 	s.config.Resources, s.config.Introspectors = s.config.Resources[1:], nil
@@ -95,8 +92,8 @@ func TestClientCredentialsIsForTheOnlyResourceThereIs(t *testing.T) {
 	}
 }
 
-// What the app client has at Cognito may lag behind what is registered.
-func TestClientCredentialsAsksForNoScopeThatTheAppClientLacks(t *testing.T) {
+// The app client at Cognito may have fewer scopes than the registration.
+func TestClientCredentialsRequestsOnlyScopesOfTheAppClient(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
 	s.makeApp(broker.DedicatedAppClientKey(c.ClientID, c.Generation), broker.KindDedicated, "client_credentials", notes+"/read")
@@ -117,12 +114,13 @@ func TestClientCredentialsRefusals(t *testing.T) {
 	if len(s.provisioned) != 0 {
 		t.Errorf("provisioned %q, want nothing", s.provisioned)
 	}
-	// Cognito has no such thing as a public machine, so there is no app client.
+	// Cognito has no client_credentials for public clients, so there is no app
+	// client.
 	s.provisioning = func(context.Context, string) error { return broker.ErrNotFound }
 	s.as(public, "/token", machineForm).want(400, "unauthorized_client")
 }
 
-func TestPoolThatIsFullSaysWhenToComeBack(t *testing.T) {
+func TestFullPoolIs503WithRetryAfter(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
 	s.provisioning = func(context.Context, string) error {
@@ -138,7 +136,7 @@ func TestPoolThatIsFullSaysWhenToComeBack(t *testing.T) {
 	s.as(c, "/token", machineForm).want(200, "")
 }
 
-func TestFirstTokensAtTheSameMoment(t *testing.T) {
+func TestFirstTokensAtTheSameTime(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
 	s.provisioning = provisionOnce(s)
@@ -149,7 +147,8 @@ func TestFirstTokensAtTheSameMoment(t *testing.T) {
 	wg.Wait()
 }
 
-// provisionOnce lets all but the first wait, as broker.Provisioning does.
+// provisionOnce makes the app client once and lets the other requests wait, as
+// the provisioner does.
 func provisionOnce(s *stack) func(context.Context, string) error {
 	var once sync.Once
 	return func(_ context.Context, key string) error {
@@ -170,8 +169,9 @@ func TestClientCredentialsWhenCognitoFails(t *testing.T) {
 	}
 }
 
-// The tokens of a client that goes on asking for them are known for good.
-func TestMachineStaysKnown(t *testing.T) {
+// While a client asks for tokens from time to time, its grant to itself does not
+// expire.
+func TestGrantOfAClientToItselfIsExtended(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
 	for range 12 {
@@ -183,7 +183,7 @@ func TestMachineStaysKnown(t *testing.T) {
 	}
 }
 
-func TestMachineWhoseGrantWasEndedGetsNoTokens(t *testing.T) {
+func TestClientWhoseGrantToItselfHasEndedGetsNoTokens(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
 	a := s.as(c, "/token", machineForm+"&resource="+notes).want(200, "")
@@ -197,27 +197,4 @@ func TestMachineWhoseGrantWasEndedGetsNoTokens(t *testing.T) {
 	}
 	s.wantActive(a.text("access_token"), false)
 	s.as(c, "/token", machineForm).want(400, "unauthorized_client")
-}
-
-func TestEndpointsRefuseAConfigurationThatContradictsItself(t *testing.T) {
-	s := newStack(t)
-	secret := credential.Presented("s").Hash()
-	for name, in := range map[string][]token.Introspector{
-		"no id":            {{ID: "", Secret: secret, Resource: notes}},
-		"no secret":        {{ID: "a", Resource: notes}},
-		"unknown resource": {{ID: "a", Secret: secret, Resource: "https://other.example"}},
-		"twice":            {{ID: "a", Secret: secret, Resource: notes}, {ID: "a", Secret: secret, Resource: mail}},
-	} {
-		c := s.config
-		c.Introspectors = in
-		if _, err := token.New(c); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-	if _, err := token.New(token.Config{}); err == nil {
-		t.Error("token.New accepts an empty Config")
-	}
-	if _, err := grants.New(grants.Config{}); err == nil {
-		t.Error("grants.New accepts an empty Config")
-	}
 }

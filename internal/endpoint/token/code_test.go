@@ -14,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-func TestCodeYieldsCognitosAccessTokenAndOurRefreshToken(t *testing.T) {
+func TestCodeReturnsCognitosAccessTokenAndTheBrokersRefreshToken(t *testing.T) {
 	for _, method := range []string{dcr.AuthNone, dcr.AuthSecretBasic, dcr.AuthSecretPost} {
 		t.Run(method, func(t *testing.T) {
 			s := newStack(t)
@@ -29,12 +29,12 @@ func TestCodeYieldsCognitosAccessTokenAndOurRefreshToken(t *testing.T) {
 			if a.text("access_token") != up.AccessToken || a.text("token_type") != "Bearer" || a.text("scope") != notes+"/read" {
 				t.Errorf("got %s, want Cognito's access token, Bearer, and the scope without openid", a.raw)
 			}
-			// The clock stands between two seconds, and exp is whole seconds.
+			// The clock is between two seconds, and exp has whole seconds.
 			if got := a.number("expires_in"); got != 3599 {
 				t.Errorf("expires_in = %v, want 3599, what is left until exp", got)
 			}
 			if rt := a.text("refresh_token"); !strings.HasPrefix(rt, "dcr_rt_"+g.ID) {
-				t.Errorf("refresh_token = %q, want one of ours that names the grant", rt)
+				t.Errorf("refresh_token = %q, want one of the broker with the id of the grant", rt)
 			}
 			if got := s.cognito.Calls("token") - asked; got != 0 {
 				t.Errorf("Cognito's token endpoint was asked %d times, want 0: the access token is new", got)
@@ -79,7 +79,7 @@ func TestAccessTokenIsRenewedIfLessThanHalfOfItIsLeft(t *testing.T) {
 		{0, false, 3599},
 		{30*time.Minute - time.Second, false, 1800},
 		{30*time.Minute + time.Second, true, 3599},
-		{2 * time.Hour, true, 3599}, // expired long since
+		{2 * time.Hour, true, 3599}, // expired long ago
 	}
 	for _, tt := range tests {
 		t.Run(tt.passed.String(), func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestAccessTokenIsRenewedIfLessThanHalfOfItIsLeft(t *testing.T) {
 	}
 }
 
-// with returns the form of a code with one parameter set to something else.
+// with returns the form of a code with another value of one parameter.
 func with(code, name, value string) string {
 	q, err := url.ParseQuery(codeForm(code))
 	if err != nil {
@@ -163,7 +163,7 @@ func TestCodeRefusals(t *testing.T) {
 		{"short verifier", right, with(code, "code_verifier", "abc"), 400, "invalid_request"},
 
 		{"another resource", right, with(code, "resource", mail), 400, "invalid_target"},
-		{"resource of nobody", right, with(code, "resource", "https://evil.example/mcp"), 400, "invalid_target"},
+		{"unknown resource", right, with(code, "resource", "https://evil.example/mcp"), 400, "invalid_target"},
 		{"two resources", right, codeForm(code) + "&resource=" + notes + "&resource=" + mail, 400, "invalid_target"},
 		{"relative resource", right, with(code, "resource", "/notes"), 400, "invalid_target"},
 
@@ -189,11 +189,11 @@ func TestCodeRefusals(t *testing.T) {
 		t.Errorf("Cognito was asked %d times, want 0", got-asked)
 	}
 	s.wantStands(g.ID)
-	// None of them has spent or spoiled the code.
+	// None of them has used up the code.
 	s.as(c, "/token", with(code, "resource", notes+"/")).want(200, "")
 }
 
-func TestUnknownClientsAndThoseThatMayNotBeUsedGetTheSameAnswer(t *testing.T) {
+func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
 	s := newStack(t)
 	_, code := s.code(s.public())
 	unlike := func(a answer) answer { delete(a.body, "request_id"); return a }
@@ -208,8 +208,8 @@ func TestUnknownClientsAndThoseThatMayNotBeUsedGetTheSameAnswer(t *testing.T) {
 	}
 }
 
-// Was it invalid_client, it would register again and wait once more.
-func TestAClientThatWaitsForApprovalIsToldSo(t *testing.T) {
+// On invalid_client the client would register again and wait again.
+func TestClientThatWaitsForApprovalIsUnauthorized(t *testing.T) {
 	s := newStack(t)
 	_, code := s.code(s.public())
 	waits := s.register(dcr.AuthNone, func(r *broker.Registration) { r.State = broker.RegistrationPending })
@@ -247,9 +247,9 @@ func TestSecondUseOfACodeEndsTheGrant(t *testing.T) {
 	}
 }
 
-// A code stays in the history of a browser. Whoever finds it there can neither
-// redeem it nor end what came of it.
-func TestSecondUseOfACodeThatIsWrongOtherwiseEndsNothing(t *testing.T) {
+// A code stays in the history of the browser. An attacker who finds it there can
+// neither redeem it nor end its grant.
+func TestWrongSecondUseOfACodeEndsNothing(t *testing.T) {
 	s := newStack(t)
 	c, thief := s.public(), s.public()
 	g, code := s.code(c)
@@ -262,7 +262,7 @@ func TestSecondUseOfACodeThatIsWrongOtherwiseEndsNothing(t *testing.T) {
 	s.as(c, "/token", refreshForm(a.text("refresh_token"))).want(200, "")
 }
 
-func TestCodeIsRedeemedOnceByManyAtATime(t *testing.T) {
+func TestCodeIsRedeemedOnceByParallelRequests(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, code := s.code(c)
@@ -301,9 +301,9 @@ func TestClientThatMayNotRefreshGetsNoRefreshToken(t *testing.T) {
 	}
 }
 
-// Of a client that was deleted and registered again under its derived id, nothing
-// revives.
-func TestGrantOfAnotherGenerationIsDead(t *testing.T) {
+// A client that was deleted can register again with the same derived id. Its
+// former grants stay invalid.
+func TestGrantOfAnotherGenerationIsRefused(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, code := s.code(c)

@@ -28,7 +28,7 @@ func TestCodeRedemptionThatIsNotStoredCanBeRepeated(t *testing.T) {
 	s.wantStands(g.ID)
 }
 
-func TestLostReplyOfTheStoreIsLookedUp(t *testing.T) {
+func TestGrantIsReadAgainAfterALostReply(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, code := s.code(c)
@@ -37,14 +37,14 @@ func TestLostReplyOfTheStoreIsLookedUp(t *testing.T) {
 	s.grants.FailNext("ReplaceGrant", 1, fake.ReplyLost)
 	next := s.refreshed(c, token)
 	if live := s.wantStands(g.ID).Live; len(live) != 1 || !live[0].Matches(credential.Presented(next)) {
-		t.Errorf("%d tokens stand, want the one that was handed out", len(live))
+		t.Errorf("%d refresh tokens are live, want the one of the answer", len(live))
 	}
 	s.refreshed(c, next)
 }
 
-// If not even that can be found out, the refresh token that was sent is either
-// good or yields a sibling.
-func TestRefreshOfWhichNothingIsKnownCanBeRepeated(t *testing.T) {
+// If the write may have been applied and the grant cannot be read again, the
+// refresh token that was sent is still valid or yields a sibling.
+func TestRefreshCanBeRepeatedIfItsCommitIsNotKnown(t *testing.T) {
 	for _, p := range points {
 		t.Run(p.String(), func(t *testing.T) {
 			s := newStack(t)
@@ -65,7 +65,7 @@ func TestRefreshOfWhichNothingIsKnownCanBeRepeated(t *testing.T) {
 // answer is a success or 503, and the request can be repeated. After a success,
 // the first or the repeated one, the token that was handed out is good and the
 // stored grant agrees with it.
-func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
+func TestRequestsSurviveEachFaultOfTheStore(t *testing.T) {
 	type scene struct {
 		s    *stack
 		c    client
@@ -116,7 +116,7 @@ func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
 				n := 0
 				for g, err := range s.store.ListGrants(t.Context()) {
 					if err != nil || g.ClientID != c.ClientID || g.Generation != c.Generation || !g.EndedAt.IsZero() {
-						t.Errorf("stored grant %+v, %v; want one of %s that stands", g, err, c.ClientID)
+						t.Errorf("stored grant %+v, %v; want one of %s that has not ended", g, err, c.ClientID)
 					}
 					n++
 				}
@@ -141,7 +141,7 @@ func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
 			return scene{s, c, "token=" + a.text("access_token"), "/introspect", basic(notesID, notesSecret), func(t *testing.T, a answer) {
 				t.Helper()
 				if a.body["active"] != true || a.text("client_id") != c.ClientID {
-					t.Errorf("introspection says %s, want an active token of %s", a.raw, c.ClientID)
+					t.Errorf("introspection answers %s, want an active token of %s", a.raw, c.ClientID)
 				}
 			}}
 		}},
@@ -153,7 +153,7 @@ func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
 		return x.s.as(x.c, x.path, x.form)
 	}
 	for _, tt := range scenes {
-		// A first run tells which calls there are.
+		// A first run shows which calls there are.
 		dry := tt.set(newStack(t))
 		dry.s.grants.Reset()
 		dry.s.records.Reset()
@@ -185,7 +185,7 @@ func TestStoreThatFailsOnceCostsNothing(t *testing.T) {
 	}
 }
 
-func TestReplayIsAnsweredOnlyWhenTheGrantHasEnded(t *testing.T) {
+func TestReplayIsAnsweredAfterTheGrantHasEnded(t *testing.T) {
 	for _, p := range points {
 		t.Run(p.String(), func(t *testing.T) {
 			s := newStack(t)
@@ -205,7 +205,7 @@ func TestReplayIsAnsweredOnlyWhenTheGrantHasEnded(t *testing.T) {
 	}
 }
 
-func TestConsentThatCouldNotBeForgottenIsForgottenLater(t *testing.T) {
+func TestConsentThatCouldNotBeDeletedIsDeletedLater(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, first := s.authorized(c)
@@ -215,8 +215,8 @@ func TestConsentThatCouldNotBeForgottenIsForgottenLater(t *testing.T) {
 	s.wantEnded(g.ID)
 }
 
-// Others change the grant all the time.
-func TestGrantThatIsAlwaysChangedMeanwhileIs503(t *testing.T) {
+// Other requests change the grant all the time.
+func TestEndlessConflictIs503(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
@@ -239,14 +239,14 @@ func TestUnreadableAppClientIs503(t *testing.T) {
 	}
 }
 
-func TestUseThatCannotBeRecordedCostsNobodyTheirToken(t *testing.T) {
+func TestTokenIsIssuedEvenIfUseCannotBeRecorded(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, code := s.code(c)
 	s.records.FailNext("TouchRegistration", 1, fake.NotApplied)
 	s.as(c, "/token", codeForm(code)).want(200, "")
 	if !strings.Contains(s.log.String(), "last use not recorded") {
-		t.Errorf("the log does not say that the use was not recorded:\n%s", s.log)
+		t.Errorf("the log does not have that the use was not recorded:\n%s", s.log)
 	}
 }
 
@@ -261,8 +261,7 @@ func TestUnusedRegistrationIsConfirmedByItsFirstToken(t *testing.T) {
 	}
 }
 
-// interfering is a store in which somebody else does something just before the
-// first write.
+// interfering is a store in which do happens just before the first write.
 type interfering struct {
 	grantStore
 	once sync.Once
@@ -274,7 +273,7 @@ func (s *interfering) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	return s.grantStore.ReplaceGrant(ctx, g)
 }
 
-func TestGrantThatIsChangedMeanwhileIsJudgedAgain(t *testing.T) {
+func TestGrantIsCheckedAgainAfterAConflict(t *testing.T) {
 	change := func(f func(g *broker.Grant)) func(s *stack, id string) {
 		return func(s *stack, id string) {
 			g, err := s.store.Grant(s.t.Context(), id)
@@ -292,8 +291,8 @@ func TestGrantThatIsChangedMeanwhileIsJudgedAgain(t *testing.T) {
 		do   func(s *stack, id string)
 		want int
 	}{
-		{"in nothing that matters", change(func(g *broker.Grant) { g.User.Email = "new@example.com" }), 200},
-		{"ended by hand", func(s *stack, id string) {
+		{"in nothing that the checks read", change(func(g *broker.Grant) { g.User.Email = "new@example.com" }), 200},
+		{"ended by an operator", func(s *stack, id string) {
 			g, err := s.store.Grant(s.t.Context(), id)
 			if err == nil {
 				err = s.ender(s.store, s.up).EndGrant(s.t.Context(), s.ring, g)
@@ -326,8 +325,8 @@ func TestGrantThatIsChangedMeanwhileIsJudgedAgain(t *testing.T) {
 	}
 }
 
-// To end a grant is never lost to somebody who uses it at the same time.
-func TestGrantIsEndedThoughItIsUsedMeanwhile(t *testing.T) {
+// A grant ends even if another request uses it at the same time.
+func TestGrantEndsEvenIfItIsUsedAtTheSameTime(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, first := s.authorized(c)

@@ -35,7 +35,7 @@ import (
 const (
 	notes    = "https://mcp.example.com/notes"
 	mail     = "https://mcp.example.com/mail"
-	ours     = "https://auth.example.com/callback"
+	callback = "https://auth.example.com/callback"
 	redirect = "http://localhost:7777/cb"
 	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 	pool     = "us-east-1_local00001"
@@ -53,8 +53,8 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return k
 })
 
-// stack is the endpoints behind the router, as in production, before a local
-// Cognito and a store in memory, each of which can be made to fail.
+// stack is the endpoints behind the router, as in production, with a local
+// Cognito and a store in memory. A test can make both fail.
 type stack struct {
 	t       testing.TB
 	clock   *fake.Clock
@@ -90,8 +90,8 @@ func newStack(t testing.TB, options ...option) *stack {
 	return s
 }
 
-// newStackAt is newStack with a local Cognito that is served elsewhere, or
-// nowhere.
+// newStackAt is newStack with a local Cognito that is reached at base, or not at
+// all.
 func newStackAt(t testing.TB, base string, options ...option) *stack {
 	t.Helper()
 	s := &stack{t: t, base: base, clock: fake.NewClock(), log: new(logBuffer)}
@@ -124,13 +124,12 @@ func newStackAt(t testing.TB, base string, options ...option) *stack {
 	return s
 }
 
-// patience returns Cognito's endpoints as somebody asks them who waits for d, 0
-// for as long as usual.
+// patience returns a client of Cognito that waits for d; 0 is the default.
 func (s *stack) patience(d time.Duration) *cognitoauth.Client {
 	return cognitoauth.New(cognitoauth.Config{TokenEndpoint: s.base + "/oauth2/token", RevocationEndpoint: s.base + "/oauth2/revoke", Timeout: d})
 }
 
-// impatient runs f while Cognito is given up on at once.
+// impatient runs f with a client of Cognito that waits only for a moment.
 func (s *stack) impatient(f func()) {
 	usual := s.up
 	s.up = s.patience(100 * time.Millisecond)
@@ -140,7 +139,7 @@ func (s *stack) impatient(f func()) {
 	s.start(s.ring)
 }
 
-// start makes the endpoints with these keys, and with nothing in memory yet.
+// start makes the endpoints with these keys and empty caches.
 func (s *stack) start(ring *seal.Ring) {
 	s.t.Helper()
 	accessTokens, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: s.cognito.Issuer(), KeySet: s.cognito.Issuer() + "/.well-known/jwks.json", Now: s.clock.Now})
@@ -222,7 +221,8 @@ type provisioner func(ctx context.Context, key string) error
 
 func (p provisioner) Provision(ctx context.Context, key string) error { return p(ctx, key) }
 
-// provision makes the app client of a machine, unless the test says otherwise.
+// provision makes the app client for client_credentials, or calls
+// s.provisioning.
 func (s *stack) provision(ctx context.Context, key string) error {
 	s.mu.Lock()
 	s.provisioned = append(s.provisioned, key)
@@ -257,8 +257,8 @@ func (s *stack) control(op string, in, out any) {
 	}
 }
 
-// makeApp makes an app client as the broker's own are, and its record. It
-// replaces the record if there is one.
+// makeApp makes an app client with the settings of the broker's own ones, and its
+// record. It replaces a former record.
 func (s *stack) makeApp(key string, kind broker.AppClientKind, flow string, scopes ...string) *broker.AppClient {
 	s.t.Helper()
 	in := map[string]any{
@@ -267,7 +267,7 @@ func (s *stack) makeApp(key string, kind broker.AppClientKind, flow string, scop
 		"ExplicitAuthFlows": []string{"ALLOW_REFRESH_TOKEN_AUTH"}, "EnableTokenRevocation": true,
 	}
 	if flow == "code" {
-		in["CallbackURLs"] = []string{ours}
+		in["CallbackURLs"] = []string{callback}
 	}
 	var out struct {
 		UserPoolClient struct{ ClientId, ClientSecret string }
@@ -334,8 +334,8 @@ func (s *stack) machine() client {
 	})
 }
 
-// authentication is what c puts into a request: an Authorization header, or
-// parameters.
+// authentication returns how c authenticates: with an Authorization header or
+// with parameters.
 func (c client) authentication() (header, params string) {
 	switch c.Metadata.TokenEndpointAuthMethod {
 	case dcr.AuthSecretBasic:
@@ -346,7 +346,7 @@ func (c client) authentication() (header, params string) {
 	return "", "&client_id=" + c.ClientID
 }
 
-// signIn goes through Cognito's pages with our app client.
+// signIn signs a user in at Cognito's pages with the broker's app client.
 func (s *stack) signIn(extra ...string) broker.Tokens {
 	s.t.Helper()
 	a, err := s.store.AppClient(s.t.Context(), shared)
@@ -358,7 +358,7 @@ func (s *stack) signIn(extra ...string) broker.Tokens {
 		s.t.Fatal(err)
 	}
 	q := url.Values{
-		"response_type": {"code"}, "client_id": {a.CognitoID}, "redirect_uri": {ours}, "state": {"s"}, "scope": {"openid " + notes + "/read"},
+		"response_type": {"code"}, "client_id": {a.CognitoID}, "redirect_uri": {callback}, "state": {"s"}, "scope": {"openid " + notes + "/read"},
 		"code_challenge": {broker.PKCEChallenge(verifier)}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i < len(extra); i += 2 {
@@ -368,7 +368,7 @@ func (s *stack) signIn(extra ...string) broker.Tokens {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	t, err := s.up.Redeem(s.t.Context(), broker.AppCredentials{ID: a.CognitoID, Secret: secret}, back.Query().Get("code"), verifier, ours)
+	t, err := s.up.Redeem(s.t.Context(), broker.AppCredentials{ID: a.CognitoID, Secret: secret}, back.Query().Get("code"), verifier, callback)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -414,14 +414,14 @@ func (s *stack) code(c client) (*broker.Grant, string) {
 	return s.allow(c, s.signIn())
 }
 
-// codeForm redeems code, rightly.
+// codeForm returns the correct form for code.
 func codeForm(code string) string {
 	return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "code_verifier": {verifier}, "redirect_uri": {redirect}}.Encode()
 }
 
 func refreshForm(token string) string { return "grant_type=refresh_token&refresh_token=" + token }
 
-// authorized is a client with tokens.
+// authorized returns a grant of c and the answer with its first tokens.
 func (s *stack) authorized(c client) (*broker.Grant, answer) {
 	s.t.Helper()
 	g, code := s.code(c)

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// FuzzRequest sends anything at all to the endpoints. stack.check sees to it that
-// the answer is OAuth JSON and no 500; and nothing of it may yield a token or
-// touch the grant that there is.
+// FuzzRequest sends arbitrary requests to the endpoints. stack.check checks that
+// the answer is OAuth JSON and not 500. No request may get a token or change the
+// grant.
 func FuzzRequest(f *testing.F) {
 	s := newStack(f)
 	c := s.public()

@@ -32,12 +32,12 @@ func TestIntrospectionOfAnActiveToken(t *testing.T) {
 	}
 }
 
-// inactive is the whole answer for whatever is not active.
+// wantInactive checks that introspection answers nothing but active: false.
 func (s *stack) wantInactive(who, secret, token string) {
 	s.t.Helper()
 	a := s.post("/introspect", basic(who, secret), "token="+token).want(200, "")
 	if got := strings.TrimSpace(a.raw); got != `{"active":false}` {
-		s.t.Errorf("got %s, want nothing but that it is not active", got)
+		s.t.Errorf("got %s, want only active: false", got)
 	}
 }
 
@@ -59,19 +59,19 @@ func TestIntrospectionOfTokensThatAreNotActive(t *testing.T) {
 	s.wantInactive(mailID, mailSecret, access) // none of its scopes
 	s.wantInactive(notesID, notesSecret, s.signIn().AccessToken)
 
-	// A grant for another resource, whose token has a scope of this one too.
+	// A grant for another resource. Its token also has a scope of this one.
 	both := s.signIn("scope", "openid "+notes+"/read "+mail+"/send")
 	s.allow(c, both, func(g *broker.Grant) { g.Resource = mail })
 	s.wantInactive(notesID, notesSecret, both.AccessToken)
 	if a := s.post("/introspect", basic(mailID, mailSecret), "token="+both.AccessToken); a.body["active"] != true || a.text("scope") != mail+"/send" {
-		t.Errorf("its own resource is told %s, want active with its own scope", a.raw)
+		t.Errorf("its own resource gets %s, want active with its own scope", a.raw)
 	}
 
 	s.clock.Advance(time.Hour)
 	s.wantInactive(notesID, notesSecret, access)
 }
 
-func TestTokensOfAClientThatMayNotBeUsedAreNotActive(t *testing.T) {
+func TestTokensOfADisabledClientAreNotActive(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(r *broker.Registration)
@@ -128,7 +128,7 @@ func TestIntrospectionRefusals(t *testing.T) {
 		status                    int
 		code                      string
 	}{
-		{"nobody", "", token, 401, "invalid_client"},
+		{"no credentials", "", token, 401, "invalid_client"},
 		{"id alone", "", token + "&client_id=" + notesID, 401, "invalid_client"},
 		{"wrong secret", basic(notesID, mailSecret), token, 401, "invalid_client"},
 		{"empty secret", basic(notesID, ""), token, 401, "invalid_client"},
@@ -144,13 +144,13 @@ func TestIntrospectionRefusals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := s.post("/introspect", tt.authorization, tt.form).want(tt.status, tt.code)
 			if a.body["active"] != nil {
-				t.Errorf("got %s, want nothing said of the token", a.raw)
+				t.Errorf("got %s, want no information about the token", a.raw)
 			}
 		})
 	}
 }
 
-func TestIntrospectionThatCannotTellIs503(t *testing.T) {
+func TestIntrospectionThatCannotVerifyIs503(t *testing.T) {
 	for _, effect := range []emulator.Effect{emulator.FailBefore, emulator.FailAfter, emulator.Throttle} {
 		s := newStack(t)
 		_, first := s.authorized(s.public())

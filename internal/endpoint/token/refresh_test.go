@@ -36,7 +36,7 @@ func TestRefreshTokenIsRotatedForEveryClient(t *testing.T) {
 			}
 			next := a.text("refresh_token")
 			if next == first.text("refresh_token") || !strings.HasPrefix(next, "dcr_rt_"+g.ID) {
-				t.Errorf("refresh_token = %q, want another that names the grant", next)
+				t.Errorf("refresh_token = %q, want another one with the id of the grant", next)
 			}
 			if r, w := s.grants.Calls("Grant"), s.grants.Calls("ReplaceGrant"); r != 1 || w != 1 {
 				t.Errorf("%d reads and %d writes of the grant, want one each", r, w)
@@ -48,7 +48,7 @@ func TestRefreshTokenIsRotatedForEveryClient(t *testing.T) {
 	}
 }
 
-func TestRefreshTokenThatWasUsedYieldsASiblingForAMinute(t *testing.T) {
+func TestUsedRefreshTokenYieldsASiblingForAMinute(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, first := s.authorized(c)
@@ -59,10 +59,10 @@ func TestRefreshTokenThatWasUsedYieldsASiblingForAMinute(t *testing.T) {
 	if a == b {
 		t.Error("the sibling is the same token")
 	}
-	// Both stand, however long nobody uses them, until one is used.
+	// Both stay valid until one of them is used.
 	s.clock.Advance(24 * time.Hour)
 	if got := len(s.wantStands(g.ID).Live); got != 2 {
-		t.Errorf("%d tokens stand, want 2", got)
+		t.Errorf("%d refresh tokens are live, want 2", got)
 	}
 	s.refreshed(c, b)
 	s.as(c, "/token", refreshForm(a)).want(400, "invalid_grant")
@@ -125,7 +125,7 @@ func TestRefreshRefusals(t *testing.T) {
 		{"Cognito's own token", c, refreshForm(s.cognitoTokens()[0]), "invalid_grant"},
 		{"the access token", c, refreshForm(first.text("access_token")), "invalid_grant"},
 		{"of no grant", c, refreshForm(s.forge(credential.NewID())), "invalid_grant"},
-		// Whoever has seen the code knows the id of the grant.
+		// An attacker who has seen the code knows the id of the grant.
 		{"forged for this grant", c, refreshForm(forged), "invalid_grant"},
 		{"half of it forged", c, refreshForm(token[:len(token)-26] + forged[len(forged)-26:]), "invalid_grant"},
 		{"the other half forged", c, refreshForm(token[:33] + forged[33:59] + token[59:]), "invalid_grant"},
@@ -165,9 +165,9 @@ func TestParallelRefreshesAllGetTokens(t *testing.T) {
 	wg.Wait()
 	stored := s.wantStands(g.ID)
 	if len(next) != n || len(stored.Live) != n {
-		t.Errorf("%d different tokens, of which %d stand, want %d", len(next), len(stored.Live), n)
+		t.Errorf("%d different refresh tokens, %d live ones, want %d", len(next), len(stored.Live), n)
 	}
-	// One more is refused, and costs the others nothing.
+	// One more is refused, and the others stay valid.
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 	s.wantStands(g.ID)
 	for token := range next {
@@ -176,9 +176,9 @@ func TestParallelRefreshesAllGetTokens(t *testing.T) {
 	}
 }
 
-// Somebody whom Cognito does not let in any more, disabled or signed out
-// everywhere, is not let in here either.
-func TestUserWhomCognitoDoesNotRefreshLosesTheGrant(t *testing.T) {
+// A user whom Cognito refuses, disabled or signed out everywhere, also loses
+// access here.
+func TestUserWhomCognitoRefusesLosesTheGrant(t *testing.T) {
 	for _, endpoint := range []string{"code", "refresh token"} {
 		t.Run(endpoint, func(t *testing.T) {
 			s := newStack(t)
@@ -215,7 +215,7 @@ func TestGrantWhoseAppClientIsGoneEnds(t *testing.T) {
 		name   string
 		change func(s *stack)
 	}{
-		{"made anew", func(s *stack) { s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read") }},
+		{"made again", func(s *stack) { s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read") }},
 		{"removed", func(s *stack) {
 			a, err := s.store.AppClient(s.t.Context(), shared)
 			if err == nil {
@@ -251,8 +251,7 @@ func TestGrantWhoseAppClientIsGoneEnds(t *testing.T) {
 	}
 }
 
-// The secret of an app client can be changed at Cognito while it is in memory
-// here.
+// The secret of an app client can change at Cognito while it is cached here.
 func TestChangedSecretOfAnAppClientIsReadAgain(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
@@ -275,7 +274,8 @@ func TestChangedSecretOfAnAppClientIsReadAgain(t *testing.T) {
 	ref["ClientSecretId"] = secrets.ClientSecrets[0].ClientSecretId
 	s.control("DeleteUserPoolClientSecret", ref, nil)
 
-	// Until the record says so, that is a fault of ours and costs nobody anything.
+	// Until the record has the new secret, the answer is 503, and the refresh
+	// token stays valid.
 	s.as(c, "/token", refreshForm(token)).want(503, "temporarily_unavailable")
 	s.sealSecret(a, added.ClientSecretDescriptor.ClientSecretValue)
 	if err := s.store.ReplaceAppClient(t.Context(), a); err != nil {
@@ -285,7 +285,7 @@ func TestChangedSecretOfAnAppClientIsReadAgain(t *testing.T) {
 }
 
 // An operator may have switched Cognito's rotation on.
-func TestRefreshTokenThatCognitoRotatesIsKept(t *testing.T) {
+func TestRefreshTokenThatCognitoRotatesIsStored(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
@@ -296,7 +296,7 @@ func TestRefreshTokenThatCognitoRotatesIsKept(t *testing.T) {
 	s.control("UpdateUserPoolClient", map[string]any{
 		"UserPoolId": pool, "ClientId": a.CognitoID, "ClientName": "test", "AllowedOAuthFlowsUserPoolClient": true,
 		"AllowedOAuthFlows": []string{"code"}, "AllowedOAuthScopes": a.Scopes, "SupportedIdentityProviders": []string{"COGNITO"},
-		"CallbackURLs": []string{ours}, "ExplicitAuthFlows": []string{"ALLOW_USER_SRP_AUTH"}, "EnableTokenRevocation": true,
+		"CallbackURLs": []string{callback}, "ExplicitAuthFlows": []string{"ALLOW_USER_SRP_AUTH"}, "EnableTokenRevocation": true,
 		"RefreshTokenRotation": map[string]any{"Feature": "ENABLED", "RetryGracePeriodSeconds": 0},
 	}, nil)
 	token := first.text("refresh_token")
@@ -306,9 +306,8 @@ func TestRefreshTokenThatCognitoRotatesIsKept(t *testing.T) {
 	}
 }
 
-// Nothing decrypts with other keys, and a deployment that has got the wrong ones
-// loses nothing by it.
-func TestWithoutTheKeyNothingIsReadAndNothingIsLost(t *testing.T) {
+// With wrong keys nothing can be opened, and nothing is lost.
+func TestWithWrongKeysNothingIsReadAndNothingIsLost(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	up := s.signIn()
@@ -324,7 +323,7 @@ func TestWithoutTheKeyNothingIsReadAndNothingIsLost(t *testing.T) {
 	s.wantStands(g.ID)
 	s.refreshed(c, token)
 
-	// A row that was moved under another id does not open.
+	// A row that was moved to another id cannot be opened.
 	moved := g.Clone()
 	moved.ID = broker.GrantID(s.ring, "another origin", 0)
 	code := credential.NewAuthorizationCode(moved.ID)
@@ -335,7 +334,7 @@ func TestWithoutTheKeyNothingIsReadAndNothingIsLost(t *testing.T) {
 	s.as(c, "/token", codeForm(code.Reveal())).want(503, "temporarily_unavailable")
 }
 
-func TestCognitoThatFailsCostsNothing(t *testing.T) {
+func TestRequestsSurviveEachFaultOfCognito(t *testing.T) {
 	faults := []struct {
 		name   string
 		effect emulator.Effect
@@ -370,8 +369,8 @@ func TestCognitoThatFailsCostsNothing(t *testing.T) {
 	}
 }
 
-// A grant that ends while Cognito is down yields nothing from then on, and what
-// Cognito issued is revoked when somebody comes again.
+// A grant that ends while Cognito does not answer yields nothing from then on.
+// Cognito's tokens are revoked by the next request with a token of the grant.
 func TestGrantEndsWhileCognitoIsDown(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
@@ -382,7 +381,7 @@ func TestGrantEndsWhileCognitoIsDown(t *testing.T) {
 	s.wantActive(first.text("access_token"), false)
 	stored, err := s.store.Grant(t.Context(), g.ID)
 	if err != nil || stored.EndedAt.IsZero() || stored.Tokens == "" {
-		t.Fatalf("grant: %v, ended at %v, tokens kept %t; want it ended and its tokens kept to be revoked", err, stored.EndedAt, stored.Tokens != "")
+		t.Fatalf("grant: %v, ended at %v, tokens stored: %t; want it ended, with its tokens stored to be revoked", err, stored.EndedAt, stored.Tokens != "")
 	}
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 	s.wantEnded(g.ID)

@@ -65,9 +65,9 @@ func TestRevokeRefusals(t *testing.T) {
 		{"no token", right, "x=1", 400, "invalid_request"},
 		{"refresh token of another client", "", "token=" + first.text("refresh_token") + "&client_id=" + other.ClientID, 400, "invalid_grant"},
 		{"access token of another client", "", "token=" + first.text("access_token") + "&client_id=" + other.ClientID, 400, "invalid_grant"},
-		{"access token of a machine", basic(machine.ClientID, machine.secret), "token=" + machineToken, 400, "unsupported_token_type"},
+		{"access token of client_credentials", basic(machine.ClientID, machine.secret), "token=" + machineToken, 400, "unsupported_token_type"},
 
-		// What is no token of ours needs no revoking (RFC 7009 section 2.2).
+		// A token that is not valid needs no revocation (RFC 7009 section 2.2).
 		{"garbage", right, "token=x", 200, ""},
 		{"a forged refresh token", right, "token=" + s.forge(g.ID), 200, ""},
 		{"a refresh token of no grant", right, "token=" + s.forge(credential.NewID()), 200, ""},
@@ -84,7 +84,7 @@ func TestRevokeRefusals(t *testing.T) {
 	s.wantActive(first.text("access_token"), true)
 }
 
-// signedBy returns a JWT with the signature of another.
+// signedBy returns a JWT with the signature of another one.
 func signedBy(token, other string) string {
 	return token[:strings.LastIndex(token, ".")] + other[strings.LastIndex(other, "."):]
 }
@@ -96,7 +96,7 @@ func TestRevokeWhenCognitoFailsCanBeRepeated(t *testing.T) {
 		g, first := s.authorized(c)
 		s.cognito.Faults().Inject("revoke", emulator.Fault{Effect: effect, Times: 1})
 		s.as(c, "/revoke", "token="+first.text("refresh_token")).want(503, "temporarily_unavailable")
-		s.wantActive(first.text("access_token"), false) // it has ended all the same
+		s.wantActive(first.text("access_token"), false) // it has ended nevertheless
 		s.as(c, "/revoke", "token="+first.text("refresh_token")).want(200, "")
 		s.wantEnded(g.ID)
 	}
@@ -113,8 +113,8 @@ func TestRevokeWithoutKeysOfThePoolIs503(t *testing.T) {
 	s.wantActive(first.text("access_token"), false)
 }
 
-// End is what operators use, and anyone else who ends a grant by hand.
-func TestEndIsForGood(t *testing.T) {
+// A grant that the caller has read may be out of date.
+func TestEndGrantWithAStaleGrant(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, first := s.authorized(c)
@@ -122,20 +122,20 @@ func TestEndIsForGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.refreshed(c, first.text("refresh_token")) // so that what is held is out of date
+	s.refreshed(c, first.text("refresh_token")) // so that stale is out of date
 	if err := s.config.Ender.EndGrant(t.Context(), s.ring, stale); err != nil {
 		t.Fatal(err)
 	}
 	s.wantEnded(g.ID)
 	if stale.EndedAt.IsZero() {
-		t.Error("the grant that was handed in does not say that it ended")
+		t.Error("the passed grant does not have that it ended")
 	}
 	if err := s.config.Ender.EndGrant(t.Context(), s.ring, stale); err != nil {
 		t.Errorf("ending it again: %v", err)
 	}
 }
 
-// Two grants can come of one sign-in, and access tokens name the sign-in.
+// One sign-in can have two grants, and access tokens name only the sign-in.
 func TestSecondGrantOfASignInIsFound(t *testing.T) {
 	s := newStack(t)
 	c := s.public()

@@ -10,7 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 )
 
-// stuck answers nothing before the caller gives up.
+// stuck does not answer before the context ends.
 type stuck struct{}
 
 func (stuck) wait(ctx context.Context) error {
@@ -44,9 +44,9 @@ type stuckGrants struct {
 
 func (s stuckGrants) ReplaceGrant(ctx context.Context, _ *broker.Grant) error { return s.wait(ctx) }
 
-// API Gateway ends a request after 30 s, and whatever it was doing is lost.
+// API Gateway ends a request after 30 s.
 func TestRequestsEndWithin25Seconds(t *testing.T) {
-	// Tokens of a sign-in, made where there is a network.
+	// A sign-in needs a network, which a synctest bubble does not have.
 	outside := newStack(t)
 	signedIn := outside.signIn()
 	tests := []struct {

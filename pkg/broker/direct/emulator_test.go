@@ -25,8 +25,7 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return k
 })
 
-// pool is the broker's endpoints before a local Cognito that checks what
-// Cognito checks.
+// pool is the endpoints with a local Cognito that checks what Cognito checks.
 type pool struct {
 	*stack
 	cognito *emulator.Cognito
@@ -163,7 +162,7 @@ func TestPublicClientAtTheLocalCognito(t *testing.T) {
 	token := url.Values{"token": {second.text("access_token")}, "token_type_hint": {"access_token"}}
 	p.post("/revoke", "", by(id, token)).wantRefusal(t, 400, "unsupported_token_type")
 	token.Set("token", second.text("refresh_token"))
-	for range 2 { // revoking what is revoked is a success (RFC 7009 §2.2)
+	for range 2 { // revoking again is a success (RFC 7009 §2.2)
 		if a := p.post("/revoke", "", by(id, token)); a.status != 200 {
 			t.Errorf("revoke: got %d %s, want 200", a.status, a.raw)
 		}
@@ -228,10 +227,11 @@ func TestCodesAtTheLocalCognitoAreBound(t *testing.T) {
 	}
 	p.post("/token", "", by(id, with("code_verifier", verifier[1:]+"x"))).wantRefusal(t, 400, "invalid_grant")
 	p.post("/token", "", by(other, with("state", "s"))).wantRefusal(t, 400, "invalid_grant")
-	// Registered, but not the one of the authorization request: Cognito says unauthorized_client.
+	// Registered, but not the one of the authorization request: Cognito answers
+	// unauthorized_client.
 	p.post("/token", "", by(id, with("redirect_uri", "cursor://anysphere.cursor-mcp/oauth/callback"))).wantRefusal(t, 400, "invalid_grant")
 
-	// What we refuse ourselves leaves the code as it was.
+	// A request that the broker itself refuses does not use up the code.
 	v := redemption(p.signIn(id, nil))
 	v.Del("code_verifier")
 	p.post("/token", "", by(id, v)).wantRefusal(t, 400, "invalid_request")
@@ -258,7 +258,7 @@ func TestFaultsOfTheLocalCognito(t *testing.T) {
 		again := p.post("/token", "", form)
 		switch effect {
 		case emulator.FailAfter, emulator.CutAfter:
-			again.wantRefusal(t, 400, "invalid_grant") // the code was used up, the client starts again
+			again.wantRefusal(t, 400, "invalid_grant") // the code was used up, and the client authorizes again
 		default:
 			again.wantTokens(t, "openid "+readScope+" "+writeScope, "access_token")
 		}

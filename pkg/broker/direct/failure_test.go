@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// cut answers the beginning of something and closes the connection.
+// cut answers with the beginning of a response and closes the connection.
 func cut(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "1000")
 	io.WriteString(w, `{"access_token":"at0ken"`)
@@ -21,7 +21,7 @@ func cut(w http.ResponseWriter, _ *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// failure is a way in which Cognito does not answer.
+// failure is a way in which Cognito fails to answer.
 type failure struct {
 	name       string
 	answer     http.HandlerFunc
@@ -32,7 +32,7 @@ type failure struct {
 var failures = []failure{
 	{"connection closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "2"},
 	{"500 in JSON", replying(500, `{"error":"server_error"}`), "2"},
-	{"500 with a code that would be kept", replying(500, `{"error":"invalid_grant"}`), "2"},
+	{"500 with an OAuth error code", replying(500, `{"error":"invalid_grant"}`), "2"},
 	{"502 in HTML", replying(502, "<html>Bad Gateway</html>"), "2"},
 	{"503 with its own time", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "7")
@@ -60,13 +60,13 @@ var failures = []failure{
 	}, "2"},
 	{"403 of a firewall", replying(403, "<html>Forbidden</html>"), "2"},
 	{"400 without error", replying(400, `{"message":"no"}`), "2"},
-	{"400 with an error that nobody knows", replying(400, `{"error":"rate\nlimited"}`), "2"},
+	{"400 with an unknown error", replying(400, `{"error":"rate\nlimited"}`), "2"},
 	{"400 with an error that is no string", replying(400, `{"error":{"code":"invalid_grant"}}`), "2"},
 	{"400 with an array", replying(400, `["invalid_grant"]`), "2"},
 }
 
-// cutShort are successes of which the end is missing. Of a revocation too it is
-// then said that it may not have happened; doing it again does no harm.
+// cutShort are successes without their end. A revocation also fails then: it may
+// not have been applied, and repeating it does no harm.
 var cutShort = []failure{
 	{"answer cut off", cut, "2"},
 	{"huge", replying(200, `{"access_token":"at0ken","token_type":"Bearer","x":"`+strings.Repeat("a", 256<<10)+`"}`), "2"},
@@ -109,7 +109,7 @@ func TestCognitoThatFailsIs503(t *testing.T) {
 	}
 }
 
-func TestCognitoThatIsNotThereIs503(t *testing.T) {
+func TestUnreachableCognitoIs503(t *testing.T) {
 	up := newCognito(t, nil)
 	up.Close()
 	s := newStack(t, up.URL)
@@ -156,7 +156,7 @@ func inBubble(t *testing.T, answer http.HandlerFunc, f func(*testing.T, *stack),
 	synctest.Test(t, func(t *testing.T) {
 		network := pipes{make(chan net.Conn), make(chan struct{})}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body) // net/http sees that the client is gone only after this
+			io.Copy(io.Discard, r.Body) // only after this net/http notices that the client is gone
 			answer(w, r)
 		})}
 		go server.Serve(network)
@@ -180,7 +180,7 @@ func took(t *testing.T, want time.Duration, f func()) {
 
 func silent(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// drip begins an answer and never ends it.
+// drip starts an answer and does not end it.
 func drip(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, `{"access_token":`)
 	w.(http.Flusher).Flush()
@@ -214,7 +214,7 @@ func TestTimeoutIsConfigurable(t *testing.T) {
 }
 
 func TestUseIsRecordedWhileCognitoIsAsked(t *testing.T) {
-	// Each waits for the other to have begun.
+	// Each waits until the other has started.
 	touching, asking := make(chan struct{}), make(chan struct{})
 	up := newCognito(t, func(w http.ResponseWriter, r *http.Request) {
 		close(asking)
@@ -242,7 +242,7 @@ func TestUseIsRecordedWhileCognitoIsAsked(t *testing.T) {
 	}
 }
 
-func TestRecordingUseIsAwaitedButCostsNobodyTheirToken(t *testing.T) {
+func TestTokenIsIssuedEvenIfUseCannotBeRecorded(t *testing.T) {
 	tests := []struct {
 		name   string
 		touch  func(context.Context) error
@@ -267,7 +267,7 @@ func TestRecordingUseIsAwaitedButCostsNobodyTheirToken(t *testing.T) {
 				if got := strings.Contains(s.log.String(), "last use not recorded"); got != tt.logged {
 					t.Errorf("logged: %t, want %t:\n%s", got, tt.logged, s.log)
 				}
-				time.Sleep(time.Hour) // of the bubble: whatever was left behind ends
+				time.Sleep(time.Hour) // of the bubble: everything that was left running ends
 			})
 		})
 	}

@@ -102,10 +102,10 @@ func newRegistrations() *registrations {
 	return c
 }
 
-// received is a request as it arrived at Cognito.
+// received is a request as Cognito got it.
 type received struct{ method, path, contentType, authorization, body string }
 
-// cognito records what arrives and answers as it is told.
+// cognito records requests and answers with answer.
 type cognito struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -229,7 +229,7 @@ func (a answer) text(name string) string {
 	return s
 }
 
-// post sends a form and checks what holds of every answer.
+// post sends a form and checks what is the same in every answer.
 func (s *stack) post(path, authorization, form string) answer {
 	s.t.Helper()
 	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, path, strings.NewReader(form))
@@ -274,7 +274,7 @@ func basic(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
 }
 
-// codeForm is a complete code redemption, without authentication.
+// codeForm is a complete request with a code, without authentication.
 const codeForm = "grant_type=authorization_code&code=" + authCode + "&code_verifier=" + verifier + "&redirect_uri=http%3A%2F%2Flocalhost%3A7777%2Fcb"
 
 // wantRefusal checks an error answer.

@@ -29,7 +29,7 @@ func TestRevokeSendsCognitoExactlyWhatItKnows(t *testing.T) {
 				t.Errorf("Cognito received\n %+v, want\n %+v", got, want)
 			}
 			if len(s.clients.touched) != 0 {
-				t.Errorf("use recorded for %q, want none: revoking is no use", s.clients.touched)
+				t.Errorf("use recorded for %q, want none: a revocation does not count as use", s.clients.touched)
 			}
 		})
 	}
@@ -81,7 +81,8 @@ func TestCognitosErrorsAtTheRevocationEndpoint(t *testing.T) {
 			if strings.Contains(a.raw, refreshToken) {
 				t.Errorf("the answer repeats the token: %s", a.raw)
 			}
-			// The client sent no Authorization header, although Cognito was sent one.
+			// The client sent no Authorization header, but the broker sent one to
+			// Cognito.
 			if got := a.header.Get("WWW-Authenticate"); got != "" {
 				t.Errorf("WWW-Authenticate = %q, want none", got)
 			}

@@ -85,7 +85,7 @@ func TestTokenRefusesBeforeCognitoIsAsked(t *testing.T) {
 		{"no client", "", codeForm, 401, "invalid_client"},
 		{"nothing at all", "", "", 401, "invalid_client"},
 		{"unknown client", "", codeForm + "&client_id=nobody", 401, "invalid_client"},
-		{"unknown client comes before what else is wrong", "", "client_id=nobody", 401, "invalid_client"},
+		{"unknown client, and other faults", "", "client_id=nobody", 401, "invalid_client"},
 		{"unknown client in the header", basic("nobody", clientSecret), codeForm, 401, "invalid_client"},
 		{"disabled client", "", codeForm + "&client_id=disabled", 401, "invalid_client"},
 		{"client being deleted", "", codeForm + "&client_id=deleting", 401, "invalid_client"},
@@ -187,7 +187,7 @@ func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
 	}
 }
 
-func TestRequestsThatAreNoForms(t *testing.T) {
+func TestOnlyFormsAreAccepted(t *testing.T) {
 	tests := []struct {
 		name, contentType, body string
 		status                  int
@@ -224,7 +224,7 @@ func TestTwoAuthorizationHeadersAreRefused(t *testing.T) {
 	s.do(r).wantRefusal(t, 400, "invalid_request")
 }
 
-func TestParametersInTheQueryAreNotLookedAt(t *testing.T) {
+func TestParametersInTheQueryAreIgnored(t *testing.T) {
 	s := newStack(t, "http://192.0.2.1")
 	s.post("/token?"+codeForm+"&client_id="+publicID, "", "").wantRefusal(t, 401, "invalid_client")
 }
@@ -272,7 +272,7 @@ func TestCognitosErrorsAtTheTokenEndpoint(t *testing.T) {
 		{"invalid_client", 400, `{"error":"invalid_client"}`, 401, "invalid_client", "client authentication failed"},
 		{"invalid_client with 401", 401, `{"error":"invalid_client","error_description":"no"}`, 401, "invalid_client", "no"},
 		{"invalid_grant", 400, `{"error":"invalid_grant"}`, 400, "invalid_grant", ""},
-		{"description is kept", 400, `{"error":"invalid_grant","error_description":"Invalid Refresh Token"}`, 400, "invalid_grant", "Invalid Refresh Token"},
+		{"with a description", 400, `{"error":"invalid_grant","error_description":"Invalid Refresh Token"}`, 400, "invalid_grant", "Invalid Refresh Token"},
 		{"redirect URI mismatch", 400, `{"error":"unauthorized_client","error_description":"invalid_redirect"}`, 400, "invalid_grant", "redirect_uri is not the one of the authorization request"},
 		{"redirect URI mismatch, longer name", 400, `{"error":"unauthorized_client","error_description":"invalid_redirect_uri"}`, 400, "invalid_grant", "redirect_uri is not the one of the authorization request"},
 		{"unauthorized_client", 400, `{"error":"unauthorized_client"}`, 400, "unauthorized_client", ""},
