@@ -46,7 +46,7 @@ func TestProvisionSealsAgainAfterARotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.keys.Become(ring)
+		w.keys = ring
 	}
 	become(first)
 	w.mustProvision("profile/open")
