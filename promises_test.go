@@ -126,7 +126,7 @@ func parseTests(t *testing.T, pkg string) *tests {
 		}
 		for _, d := range file.Decls {
 			// Files without _test count, too: suites that other packages run, such as
-			// those of internal/brokertest, are in such files.
+			// those of test/contract, are in such files.
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
 				found.functions[f.Name.Name] = f
 			}

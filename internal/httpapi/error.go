@@ -40,6 +40,10 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // answerFor returns the response to an error. It is the one place where an error
 // gets its status. An error that is not for clients is a 500 without its text.
+//
+// Errors of Cognito get here as refusals of use cases. They are classified in
+// errors.go of adapter/cognito (its API) and of adapter/cognitoauth (its OAuth
+// endpoints).
 func answerFor(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

@@ -10,31 +10,33 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// AppClientState is how far the making or unmaking of an app client has got.
+// AppClientState is how far the creation or removal of an app client has got.
 type AppClientState string
 
 const (
-	// AppClientCreating is written before Cognito is asked to create the app
-	// client. Whether there is one is not known.
+	// AppClientCreating is written before the call that creates the app client
+	// at Cognito. It is not known whether the app client exists.
 	AppClientCreating AppClientState = "creating"
-	// AppClientReady exists at Cognito and serves a registration.
+	// AppClientReady means that the app client exists at Cognito and serves its
+	// registrations.
 	AppClientReady AppClientState = "ready"
-	// AppClientUpdating exists, and may carry the metadata of its registration
-	// or those of an update that was not completed.
+	// AppClientUpdating means that the app client exists. Its settings are
+	// those of its registration, or those of an update that was not completed.
 	AppClientUpdating AppClientState = "updating"
-	// AppClientRemoving must go, and its registration with it. An app client
-	// whose creation was given up is removing with an empty CognitoID.
+	// AppClientRemoving means that the app client must be removed, and its
+	// registration deleted. CognitoID is empty if the creation was given up.
 	AppClientRemoving AppClientState = "removing"
-	// AppClientAdopting exists, and may not carry our mark yet. It was somebody
-	// else's, and has ClientID for its id.
+	// AppClientAdopting means that the app client exists, was made by another
+	// program, and may not carry our marker yet. Its id at Cognito is ClientID.
 	AppClientAdopting AppClientState = "adopting"
-	// AppClientVacant does not exist, and may be made. The record of a brokered
-	// app client outlives it, so that its version never begins again: whoever is
-	// late finds that out.
+	// AppClientVacant means that there is no app client, and that one may be
+	// created. The record of a brokered app client outlives it, so that its
+	// version never starts again at 1: a request that holds an older version
+	// gets ErrConflict.
 	AppClientVacant AppClientState = "vacant"
 )
 
-// AppClientKind is what an app client is for.
+// AppClientKind is the use of an app client.
 type AppClientKind string
 
 const (
@@ -44,69 +46,76 @@ const (
 	KindShared AppClientKind = "shared"
 	// KindDedicated serves one registration in brokered mode.
 	KindDedicated AppClientKind = "dedicated"
-	// KindRegistering is the record of a registration in the making that takes
-	// a use of an initial access token. There is no app client: the record is
-	// what the use is found by and given back, should the making be cut short.
+	// KindRegistering is written before a registration that takes a use of an
+	// initial access token. It has no app client. If the request dies, the
+	// janitor finds this record and returns the use.
 	KindRegistering AppClientKind = "registering"
 )
 
-// AppClient is our record of an app client at Cognito. It is written before
-// the app client exists and removed after the app client is gone, so that
-// whatever is half done can be found and finished.
+// AppClient is our record of an app client at Cognito. It is written before the
+// app client exists and removed after the app client is gone, so that the
+// janitor finds and finishes what a request left half done.
 type AppClient struct {
 	// Key is unique in the deployment. In direct mode it is random and never
 	// used again; see SharedAppClientKey and DedicatedAppClientKey.
 	Key string
-	// Version is 1 for a new record and grows by one with each replacement.
+	// Version is 1 for a new record and grows by one with each replacement. The
+	// store sets it.
 	Version int64
-	Kind    AppClientKind
-	State   AppClientState
-	// Marker is the part of the app client's name that says whose it is.
+	// Kind is the use of the app client.
+	Kind AppClientKind
+	// State is how far its creation or removal has got.
+	State AppClientState
+	// Marker is the part of the app client's name at Cognito that identifies
+	// this deployment and this creation; see NewMarker.
 	Marker string
-	// Abandoned are the markers of creations of which nothing was heard. Each
-	// may have left an app client at Cognito, which must go.
+	// Abandoned are the markers of creations whose result is unknown. Each may
+	// have left an app client at Cognito, which must be removed.
 	Abandoned []string
-	// CognitoID is the app client's id, empty while it is not known.
+	// CognitoID is the app client's id at Cognito, empty while it is not known.
 	CognitoID string
-	// Profile and InitialAccessToken say whose budgets it holds: a place among
-	// the app clients of the profile and a use of the token, each under Key. The
-	// uses of a JWT of a token issuer are a budget, and this is its key.
-	Profile            string
+	// Profile is the policy profile in whose budget of app clients this one
+	// holds a place, under Key.
+	Profile string
+	// InitialAccessToken is the id of the initial access token of which this
+	// one holds a use, under Key; empty if it holds none. For a JWT of a token
+	// issuer, whose uses are a budget, it is the key of that budget.
 	InitialAccessToken string
-	// ClientID and Generation name the registration that a dedicated one
-	// serves, or that is in the making.
-	ClientID   string
+	// ClientID is the client whose registration a dedicated app client serves,
+	// or the client that is being registered.
+	ClientID string
+	// Generation is the generation of that registration.
 	Generation string
-	// Scopes are those that the app client of a brokered registration has at
-	// Cognito, openid included. No others may be asked for through it.
+	// Scopes are the scopes that the app client of brokered mode has at
+	// Cognito, openid included. No other scopes may be requested through it.
 	Scopes []string
-	// Secret is Cognito's client secret, sealed for the purpose "app_client"
-	// and SecretOwner; empty in direct mode.
+	// Secret is Cognito's client secret, sealed for SecretPurpose and
+	// SecretOwner; empty in direct mode.
 	Secret string
-	// Branded is whether it has a branding style, without which Cognito's
-	// managed login (version 2) shows no sign-in page.
+	// Branded is whether the app client has a branding style. Without one,
+	// Cognito's managed login (version 2) shows no sign-in page.
 	Branded bool
-	// CreatedAt is when its making, under its present marker, was begun.
+	// CreatedAt is when the creation under the present marker began.
 	CreatedAt time.Time
-	// Due is when somebody must look at it again; zero is never.
+	// Due is when the janitor must look at the record again; zero is never.
 	Due time.Time
 }
 
-// SecretPurpose is what the secret of an app client is sealed for.
+// SecretPurpose is the purpose for which AppClient.Secret is sealed.
 const SecretPurpose = "app_client"
 
-// SecretOwner is whose the sealed secret is: it opens in no other record, and
-// not after the app client has been made anew.
+// SecretOwner returns the owner for which Secret is sealed. The secret cannot
+// be opened in another record, nor after the app client has been created again.
 func (a *AppClient) SecretOwner() string { return a.Key + "/" + a.Marker }
 
-// Usable reports whether users can be signed in through the app client. branding
-// is whether the sign-in pages are those of managed login (version 2). If it is
-// not, a Provisioner makes it so.
+// Usable reports whether users can sign in through the app client. branding is
+// whether the sign-in pages are those of managed login (version 2). A
+// Provisioner makes an app client usable that is not.
 func (a *AppClient) Usable(branding bool) bool {
 	return a.State == AppClientReady && (a.Branded || !branding)
 }
 
-// vacate makes a the record of no app client.
+// Vacate makes a the record of no app client.
 func (a *AppClient) Vacate() {
 	a.State, a.Marker, a.CognitoID, a.Secret, a.Branded = AppClientVacant, "", "", "", false
 	a.Abandoned, a.Scopes, a.Due = nil, nil, time.Time{}
@@ -129,124 +138,142 @@ func DedicatedAppClientKey(clientID, generation string) string {
 	return "client/" + clientID + "/" + generation
 }
 
-// AppClients are the app clients that this deployment has made in a user pool.
-// Implementations are safe for concurrent use and never change or remove an
-// app client that does not carry this deployment's marker.
+// AppClients is the port to the app clients that this deployment has made in a
+// user pool. Implementations are safe for concurrent use and never change or
+// remove an app client that does not carry this deployment's marker.
 //
-// An error that wraps *NotAppliedError says that nothing was changed at
+// An error that wraps *NotAppliedError means that nothing was changed at
 // Cognito. After any other error it is not known whether the call was applied.
 type AppClients interface {
-	// Create makes an app client. Called twice with the same marker it makes
-	// two, since Cognito knows no idempotency token.
+	// Create creates an app client. Two calls with the same marker create two
+	// app clients, since Cognito has no idempotency token.
 	Create(ctx context.Context, marker string, m dcr.ClientMetadata) (NewAppClient, error)
-	// Update gives the app client id the settings that follow from m, after
-	// check, if not nil, has accepted its present client secret. An error of
-	// check is returned as it is inside a *NotAppliedError. If the app client
-	// does not exist it returns ErrNotFound inside a *NotAppliedError.
+	// Update gives the app client with that id the settings that follow from m.
+	// If check is not nil, Update first calls it with the present client
+	// secret; an error of check is returned unchanged inside a
+	// *NotAppliedError. If the app client does not exist, Update returns
+	// ErrNotFound inside a *NotAppliedError.
 	Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(secret string) error) error
-	// Delete removes the app client id; one that does not exist is no error.
+	// Delete removes the app client with that id. If it does not exist, that is
+	// no error.
 	Delete(ctx context.Context, id, marker string) error
-	// Exists reports whether the pool has an app client with that id, whoever's
-	// it is.
+	// Exists reports whether the pool has an app client with that id, with or
+	// without a marker.
 	Exists(ctx context.Context, id string) (bool, error)
 	// List yields every app client of the pool that carries a marker of this
-	// deployment, in no order, reading page by page.
+	// deployment, in no order. It reads page by page.
 	List(ctx context.Context) iter.Seq2[ListedAppClient, error]
 }
 
-// BrokeredAppClient is what an app client is to be that the broker itself uses.
-// Whatever else it has, its one callback included, follows from the deployment.
+// BrokeredAppClient describes an app client that the broker itself uses. All
+// other settings, its one callback URL included, follow from the deployment.
 type BrokeredAppClient struct {
-	// Name is for people who look at the pool: the name of the profile or of
-	// the client, the latter as hostile as any.
+	// Name is for operators who look at the pool: the name of the profile, or
+	// the name that the client chose, which may be hostile.
 	Name string
-	// Scopes include openid, unless ClientCredentials.
+	// Scopes are the scopes of the app client. They include openid, unless
+	// ClientCredentials is set.
 	Scopes []string
-	// ClientCredentials makes an app client for client_credentials alone, not
-	// for signing users in.
+	// ClientCredentials is whether the app client is for the grant type
+	// client_credentials only, and not for signing in users.
 	ClientCredentials bool
 }
 
-// AppClientMaker makes the app clients of brokered mode, which is all that a
-// Provisioning may do at Cognito. Implementations are safe for concurrent use.
-// Their errors mean what those of AppClients mean.
+// AppClientMaker creates the app clients of brokered mode. A function that
+// provisions has no other right at Cognito. Implementations are safe for
+// concurrent use. Errors mean the same as in AppClients.
 type AppClientMaker interface {
-	// CreateBrokered makes a confidential app client. Called twice with the
-	// same marker it makes two. If the pool is full or throttled, the error
-	// holds a *dcr.Error of code Unavailable.
+	// CreateBrokered creates a confidential app client. Two calls with the same
+	// marker create two. If the pool is full or throttled, the error wraps a
+	// *dcr.Error with the code dcr.Unavailable.
 	CreateBrokered(ctx context.Context, marker string, spec BrokeredAppClient) (NewAppClient, error)
-	// Brand gives the app client a branding style of Cognito's defaults, unless
-	// it has one. It returns ErrBrandingLimit, perhaps wrapped, if the pool can
-	// have no more of them.
+	// Brand gives the app client Cognito's default branding style, unless it
+	// has one. It returns ErrBrandingLimit, perhaps wrapped, if the pool can
+	// have no more styles.
 	Brand(ctx context.Context, id string) error
 }
 
-// AppClientUpdater changes the app clients of brokered mode; it is for the
-// janitor and for operators. Its errors mean what those of AppClients mean.
+// AppClientUpdater changes the app clients of brokered mode, for the janitor
+// and for operators. Implementations are safe for concurrent use. Errors mean
+// the same as in AppClients.
 type AppClientUpdater interface {
-	// UpdateBrokered gives the app client id the settings that follow from spec.
-	// If the app client does not exist it returns ErrNotFound inside a
-	// *NotAppliedError.
+	// UpdateBrokered gives the app client with that id the settings that follow
+	// from spec. If it does not exist, UpdateBrokered returns ErrNotFound
+	// inside a *NotAppliedError.
 	UpdateBrokered(ctx context.Context, id, marker string, spec BrokeredAppClient) error
 }
 
-// A ForeignAppClient is an app client that does not carry our mark.
+// A ForeignAppClient is an app client that does not carry this deployment's
+// marker.
 type ForeignAppClient struct {
-	ID   string
+	// ID is its id at Cognito.
+	ID string
+	// Name is its name at Cognito.
 	Name string
-	// Metadata is what a registration with its settings would say.
+	// Metadata is the client metadata that corresponds to its settings.
 	Metadata dcr.ClientMetadata
-	// Refused is why it cannot be adopted, empty if it can.
+	// Refused is the reason why it cannot be adopted, empty if it can.
 	Refused string
 }
 
-// AppClientAdopter makes app clients ours that somebody else has made. It is for
-// operators. Its errors mean what those of AppClients mean.
+// AppClientAdopter makes app clients ours that another program has created, for
+// operators. Implementations are safe for concurrent use. Errors mean the same
+// as in AppClients.
 type AppClientAdopter interface {
-	// Foreign returns an app client of the pool, or ErrNotFound.
+	// Foreign returns the app client with that id, or ErrNotFound.
 	Foreign(ctx context.Context, id string) (*ForeignAppClient, error)
-	// Adopt writes the marker into the name of an app client that does not carry
-	// one, and changes nothing else. If it carries this one already, that is no
-	// error.
+	// Adopt writes the marker into the name of an app client that carries none,
+	// and changes nothing else. If the app client already carries this marker,
+	// that is no error.
 	Adopt(ctx context.Context, id, marker string) error
 }
 
 // ErrBrandingLimit means that the pool has all the branding styles that it can
-// have (20), so that a new app client would have no sign-in page. Profiles with
-// app_client "shared" need one each.
+// have (20), so a new app client would have no sign-in page. A profile with
+// app_client "shared" needs one style.
 var ErrBrandingLimit = errors.New("all branding styles of the user pool are used up")
 
-// ErrNoSlot means that Cognito was not called, since this deployment makes as many
-// calls as it may. It comes with a *dcr.Error of code Unavailable, inside a
-// *NotAppliedError.
+// ErrNoSlot means that Cognito was not called, because this deployment has used
+// up its calls for now. It comes with a *dcr.Error with the code
+// dcr.Unavailable, inside a *NotAppliedError.
 var ErrNoSlot = errors.New("no call to Cognito is free")
 
-// A Provisioner makes sure that the app client with that key exists and is
-// usable. It is what the functions that face the internet have instead of a
-// right at Cognito. A nil error means that the record can be read and used. If
-// the registration or profile that the key names may have no app client, the
-// error is ErrNotFound; if it is worth coming back, it holds a *dcr.Error of code
-// Unavailable with RetryAfter, and ErrBrandingLimit besides, if that is why.
+// A Provisioner creates the app clients of brokered mode that are missing. The
+// functions that face the internet call it instead of having a right at
+// Cognito. Implementations are safe for concurrent use.
 type Provisioner interface {
+	// Provision makes sure that the app client with that key exists and is
+	// usable. A nil error means that its record can be read and used.
+	//
+	// The error is ErrNotFound if the registration or profile that the key
+	// names may have no app client. If a later call may succeed, the error
+	// wraps a *dcr.Error with the code dcr.Unavailable and RetryAfter, and also
+	// ErrBrandingLimit if that is the reason.
 	Provision(ctx context.Context, key string) error
 }
 
-// NewAppClient is what Cognito gave for a created app client. Secret is empty
-// for a public client and is stored nowhere.
+// NewAppClient is Cognito's answer to the creation of an app client.
 type NewAppClient struct {
-	ID     string
+	// ID is the id that Cognito gave it.
+	ID string
+	// Secret is its client secret, empty for a public client. The caller must
+	// not store it in clear.
 	Secret string
 }
 
 // ListedAppClient is an app client of this deployment as Cognito lists it.
 type ListedAppClient struct {
-	ID     string
+	// ID is its id at Cognito.
+	ID string
+	// Marker is the marker in its name.
 	Marker string
 }
 
-// NotAppliedError says that an effect was certainly not applied. Err may be a
-// *dcr.Error, which is then what the client is told.
-type NotAppliedError struct{ Err error }
+// NotAppliedError means that an effect was certainly not applied.
+type NotAppliedError struct {
+	// Err is the reason. If it is a *dcr.Error, it is the answer to the client.
+	Err error
+}
 
 func (e *NotAppliedError) Error() string { return e.Err.Error() }
 

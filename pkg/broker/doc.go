@@ -1,11 +1,30 @@
-// Package broker holds the use cases: registering a client (RFC 7591),
-// managing it (RFC 7592), looking it up for a token, and finishing or undoing
-// what was left half done. It knows nothing of HTTP or of AWS; its two ports
-// are Store and AppClients.
+// Package broker is the broker's records and ports: the values that it stores,
+// and the interfaces through which use cases read and change them.
 //
-// Every effect can fail in two ways, not applied and applied with the reply
-// lost. The order of effects is therefore always the same: the AppClient record
-// is written, with a time at which somebody must look at it again; Cognito is
-// called; the Registration is written; the record's due time is cleared.
-// Sweep finishes or undoes whatever did not get that far.
+// The records are [Registration], [AppClient], [Grant], [Transaction],
+// [Consent] and [TableOwner]; [Deployment] and [Resource] are settings, and
+// [Tokens] is what Cognito issued. A record knows the rules of its own life
+// (such as [Grant.Verdict]), but no policy.
+//
+// The ports, each a contract with a test suite or a fake in test/:
+//
+//   - [Store] and [GrantStore] keep the records. Store consists of
+//     [Registrations], [AppClientRecords], [InitialAccessTokens], [Budgets] and
+//     [Sweeping].
+//   - [AppClients], [AppClientMaker], [AppClientUpdater] and
+//     [AppClientAdopter] change the app clients of a user pool.
+//   - [Provisioner] makes a missing app client on request, for functions that
+//     have no right at Cognito.
+//   - [GrantEnder] ends grants and revokes Cognito's tokens.
+//
+// What several use cases share is here too: errors ([Refusal],
+// [UpstreamError]), writes that survive a lost reply ([RecordRegistration],
+// [ChangeAppClient]) and the [AuditTrail].
+//
+// The package leaves out every decision: registering, authorizing, issuing
+// tokens and sweeping are the packages below it, and policy judges records
+// from outside. It knows nothing of HTTP or AWS.
+//
+// Programs that bring a store of their own implement its ports. There is no
+// promise of compatibility before v1.
 package broker

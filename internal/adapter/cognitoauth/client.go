@@ -21,31 +21,37 @@ const (
 	maxReply       = 256 << 10
 )
 
-// Config says where Cognito is.
+// Config is the configuration of a Client. An endpoint that the program does
+// not use may be empty.
 type Config struct {
-	// AuthorizeEndpoint and LogoutEndpoint are Cognito's as browsers reach them.
+	// AuthorizeEndpoint is the URL of Cognito's authorize endpoint for
+	// browsers.
 	AuthorizeEndpoint string
-	LogoutEndpoint    string
-	// TokenEndpoint and RevocationEndpoint are Cognito's as this process reaches
-	// them.
-	TokenEndpoint      string
+	// LogoutEndpoint is the URL of Cognito's logout endpoint for browsers.
+	LogoutEndpoint string
+	// TokenEndpoint is the URL at which this process reaches Cognito's token
+	// endpoint.
+	TokenEndpoint string
+	// RevocationEndpoint is the URL at which this process reaches Cognito's
+	// revocation endpoint.
 	RevocationEndpoint string
-	// HTTP asks Cognito; nil is a client with http.DefaultTransport. Redirects
-	// are never followed, whatever it says.
+	// HTTP calls Cognito; nil is a client with http.DefaultTransport. Its
+	// CheckRedirect is ignored: redirects are not followed.
 	HTTP *http.Client
-	// Timeout is how long Cognito may take for a whole answer. 0 is 5 seconds.
+	// Timeout is the longest time for a whole call. 0 means 5 seconds.
 	Timeout time.Duration
 }
 
-// Client calls the OAuth endpoints of a user pool. It is safe for concurrent use.
+// Client calls the OAuth endpoints of a user pool. It is safe for concurrent
+// use.
 //
-// The errors of its methods are a *broker.UpstreamError.
+// Every error of its methods is a *broker.UpstreamError.
 type Client struct {
 	config Config
 	http   *http.Client
 }
 
-// New returns the endpoints. An endpoint that is left empty must not be used.
+// New returns a Client. Methods whose endpoint is empty must not be called.
 func New(config Config) *Client {
 	c := &Client{config: config, http: adapter.WithoutRedirects(config.HTTP)}
 	if c.config.Timeout == 0 {
@@ -54,20 +60,22 @@ func New(config Config) *Client {
 	return c
 }
 
-// AuthorizeURL returns the address of Cognito's authorize endpoint with these
+// AuthorizeURL returns the URL of Cognito's authorize endpoint with these
 // parameters.
 func (c *Client) AuthorizeURL(params url.Values) string {
 	return c.config.AuthorizeEndpoint + "?" + params.Encode()
 }
 
-// LogoutURL returns the address at which a browser ends its sign-in, after
-// which it goes to signedOut, a sign-out URL of the app client.
+// LogoutURL returns the URL at which a browser signs out of Cognito. Cognito
+// then redirects it to signedOut, which must be a sign-out URL of the app
+// client.
 func (c *Client) LogoutURL(appID, signedOut string) string {
 	return c.config.LogoutEndpoint + "?" + url.Values{"client_id": {appID}, "logout_uri": {signedOut}}.Encode()
 }
 
-// Redeem redeems a code. The redirect URI is that of the authorization request.
-// A code is good for one attempt.
+// Redeem exchanges an authorization code for tokens (RFC 6749 §4.1.3).
+// redirectURI must be the one in the authorization request, and verifier the
+// code verifier of its challenge (RFC 7636 §4.5). A code can be tried once.
 func (c *Client) Redeem(ctx context.Context, app broker.AppCredentials, code, verifier, redirectURI string) (broker.Tokens, error) {
 	return c.tokens(ctx, app, url.Values{
 		"grant_type":    {"authorization_code"},
@@ -77,20 +85,20 @@ func (c *Client) Redeem(ctx context.Context, app broker.AppCredentials, code, ve
 	})
 }
 
-// Refresh fetches a new access token. Tokens.RefreshToken is empty unless
-// Cognito gave a new one.
+// Refresh requests a new access token (RFC 6749 §6). Tokens.RefreshToken is
+// empty unless Cognito issued a new refresh token.
 func (c *Client) Refresh(ctx context.Context, app broker.AppCredentials, refreshToken string) (broker.Tokens, error) {
 	return c.tokens(ctx, app, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}})
 }
 
-// ClientCredentials fetches an access token for the app client itself, with
-// exactly these scopes, of which there must be one.
+// ClientCredentials requests an access token for the app client itself (RFC
+// 6749 §4.4), with exactly these scopes, at least one.
 func (c *Client) ClientCredentials(ctx context.Context, app broker.AppCredentials, scopes []string) (broker.Tokens, error) {
 	return c.tokens(ctx, app, url.Values{"grant_type": {"client_credentials"}, "scope": {strings.Join(scopes, " ")}})
 }
 
-// Revoke revokes a refresh token and all tokens that came of the same sign-in.
-// One that is no token any more is no error.
+// Revoke revokes a refresh token and the access tokens that were issued with it
+// (RFC 7009 §2.1). A token that is not valid any more is no error (§2.2).
 func (c *Client) Revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) error {
 	_, err := c.post(ctx, c.config.RevocationEndpoint, own(app), url.Values{"token": {refreshToken}})
 	return err
@@ -134,8 +142,8 @@ func (c *Client) post(ctx context.Context, address string, as clients.Credential
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	if basic {
-		// Cognito documents base64 of id and secret as they are, without the form
-		// encoding of RFC 6749 §2.3.1.
+		// RFC 6749 §2.3.1 encodes id and secret as form values first. Cognito
+		// documents base64 of both as they are, so they are not encoded here.
 		req.SetBasicAuth(as.ID, as.Secret)
 	}
 	start := time.Now()

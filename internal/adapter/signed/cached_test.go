@@ -62,7 +62,7 @@ func TestCached(t *testing.T) {
 	}
 }
 
-func TestCachedFetchesOnceForMany(t *testing.T) {
+func TestCachedFetchesOnceForConcurrentCallers(t *testing.T) {
 	var fetched atomic.Int32
 	k := Cache(func(context.Context) ([]byte, error) {
 		fetched.Add(1)

@@ -102,22 +102,23 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 	}
 }
 
-func TestKeysAreReadAgainAfterAFailure(t *testing.T) {
+// A broker that started before its keys were there finds them later.
+func TestKeysThatAreMissingAtFirst(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	synctest.Test(t, func(t *testing.T) {
 		k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.Ring(t.Context()); err == nil {
-			t.Error("Ring without a file returns no error")
+		if ring, err := k.Ring(t.Context()); err == nil {
+			t.Errorf("Ring without keys = %v, want an error", ring)
 		}
 		if err := os.WriteFile(path, seal.Generate(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 		if _, err := k.Ring(t.Context()); err != nil {
-			t.Errorf("Ring, a minute after the file was written: %v", err)
+			t.Errorf("a minute after there are keys: %v", err)
 		}
 	})
 }
