@@ -1,5 +1,5 @@
-// Package adapter holds what several adapters share: an HTTP client that does
-// not follow redirects. Each adapter below it is for one technology.
+// Package adapter is shared by adapters: an HTTP client that does not follow
+// redirects. Each package below it is for one technology.
 package adapter
 
 import "net/http"

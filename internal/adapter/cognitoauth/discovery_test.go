@@ -171,7 +171,7 @@ func TestSilentCognitoHoldsUpTheFirstRequestForThreeSeconds(t *testing.T) {
 		c := &pool{answer: silent}
 		d := newDiscovery(t, c)
 		expect(t, "at first", d, c, "", 3*time.Second, 1)
-		expect(t, "at once again", d, c, "", 0, 1)
+		expect(t, "again at once", d, c, "", 0, 1)
 		time.Sleep(time.Minute)
 		expect(t, "after a minute", d, c, "", 250*time.Millisecond, 2)
 		expect(t, "while it is fetched", d, c, "", 0, 2)
@@ -249,7 +249,7 @@ func TestSlowRefreshHoldsUpOneRequestBriefly(t *testing.T) {
 	})
 }
 
-// Lambda freezes the process after the answer, so a refresh that takes no longer
+// Lambda freezes the process after the response, so a refresh that takes no longer
 // than usual must be over by then.
 func TestQuickRefreshIsAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -305,7 +305,7 @@ func TestInjectedClockDecidesWhenToReadAgain(t *testing.T) {
 
 func TestRedirectsStayOnTheHost(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t.Errorf("%s was asked for %s", r.Host, r.URL)
+		t.Errorf("%s had a request for %s, want none", r.Host, r.URL)
 	}))
 	defer elsewhere.Close()
 	for _, tt := range []struct {
@@ -314,7 +314,7 @@ func TestRedirectsStayOnTheHost(t *testing.T) {
 	}{
 		{"same host", "/moved", true},
 		{"another host", elsewhere.URL + "/moved", false},
-		{"for ever", "/start", false},
+		{"endless", "/start", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			mux := http.NewServeMux()

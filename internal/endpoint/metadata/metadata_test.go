@@ -296,7 +296,7 @@ func TestHeadWritesNoBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Without the router, which would drop it.
+	// The test leaves out the router, which would drop the body.
 	resp := ask(d.AuthorizationServer(), "HEAD", asPath)
 	if body := bodyOf(t, resp); len(body) != 0 || resp.Header.Get("Content-Length") == "0" {
 		t.Errorf("HEAD wrote %q, Content-Length %s", body, resp.Header.Get("Content-Length"))
@@ -382,7 +382,7 @@ func TestServerIsCopied(t *testing.T) {
 	}
 	s.Scopes[0] = "changed"
 	if body := bodyOf(t, ask(d.AuthorizationServer(), "GET", asPath)); bytes.Contains(body, []byte("changed")) {
-		t.Errorf("document follows the caller's slice: %s", body)
+		t.Errorf("a change of the caller's slice changed the document: %s", body)
 	}
 }
 
