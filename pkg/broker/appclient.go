@@ -44,10 +44,6 @@ const (
 	KindShared AppClientKind = "shared"
 	// KindDedicated serves one registration in brokered mode.
 	KindDedicated AppClientKind = "dedicated"
-	// KindRegistering is the record of a registration in the making that takes
-	// a use of an initial access token. There is no app client: the record is
-	// what the use is found by and given back, should the making be cut short.
-	KindRegistering AppClientKind = "registering"
 )
 
 // AppClient is our record of an app client at Cognito. It is written before
@@ -68,13 +64,12 @@ type AppClient struct {
 	Abandoned []string
 	// CognitoID is the app client's id, empty while it is not known.
 	CognitoID string
-	// Profile and InitialAccessToken say whose budgets it holds: a place among
-	// the app clients of the profile and a use of the token, each under Key. The
-	// uses of a JWT of a token issuer are a budget, and this is its key.
-	Profile            string
-	InitialAccessToken string
-	// ClientID and Generation name the registration that a dedicated one
-	// serves, or that is in the making.
+	// Profile and Use are the budgets that it holds: a place among the app
+	// clients of the profile and, in direct mode, a use of what vouches for its
+	// registration, each under Key.
+	Profile string
+	Use     Use
+	// ClientID and Generation name the registration that a dedicated one serves.
 	ClientID   string
 	Generation string
 	// Scopes are those that the app client of a brokered registration has at

@@ -53,10 +53,8 @@ type Registration struct {
 	State   RegistrationState
 	// Profile is the name of the policy profile under which it was made.
 	Profile string
-	// InitialAccessToken is the id of the initial access token that vouched
-	// for it, empty for open registration. If it was a JWT of a token issuer, it
-	// is "jwt/", the name of the policy's entry, "/", and the subject.
-	InitialAccessToken string
+	// Voucher is what vouched for it.
+	Voucher Voucher
 	// CreatedBy is the operator who registered it ahead, empty for one that
 	// registered itself. Such a client cannot register again, so its lifetime
 	// does not end by itself.
@@ -119,4 +117,4 @@ func (r *Registration) Clone() *Registration {
 
 // Vouched reports whether somebody vouched for the client. One that registered
 // openly is a stranger.
-func (r *Registration) Vouched() bool { return r.InitialAccessToken != "" || r.CreatedBy != "" }
+func (r *Registration) Vouched() bool { return !r.Voucher.Open() || r.CreatedBy != "" }

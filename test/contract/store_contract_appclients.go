@@ -12,14 +12,14 @@ import (
 // fullAppClient is an app client record with every field set.
 func fullAppClient(c *fake.Clock) *broker.AppClient {
 	return &broker.AppClient{
-		Key:                credential.NewID(),
-		State:              broker.AppClientUpdating,
-		Marker:             "dcr-1a2b-" + credential.NewID(),
-		CognitoID:          credential.NewID(),
-		Profile:            "partners",
-		InitialAccessToken: credential.NewID(),
-		CreatedAt:          c.Second(),
-		Due:                c.Second().Add(time.Minute),
+		Key:       credential.NewID(),
+		State:     broker.AppClientUpdating,
+		Marker:    "dcr-1a2b-" + credential.NewID(),
+		CognitoID: credential.NewID(),
+		Profile:   "partners",
+		Use:       broker.Use{Token: credential.NewID()},
+		CreatedAt: c.Second(),
+		Due:       c.Second().Add(time.Minute),
 	}
 }
 
