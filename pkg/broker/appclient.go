@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"iter"
 	"slices"
 	"time"
 
@@ -133,31 +132,6 @@ func DedicatedAppClientKey(clientID, generation string) string {
 	return "client/" + clientID + "/" + generation
 }
 
-// AppClients are the app clients that this deployment has made in a user pool.
-// Implementations are safe for concurrent use and never change or remove an
-// app client that does not carry this deployment's marker.
-//
-// An error that wraps *NotAppliedError says that nothing was changed at
-// Cognito. After any other error it is not known whether the call was applied.
-type AppClients interface {
-	// Create makes an app client. Called twice with the same marker it makes
-	// two, since Cognito knows no idempotency token.
-	Create(ctx context.Context, marker string, m dcr.ClientMetadata) (NewAppClient, error)
-	// Update gives the app client id the settings that follow from m, after
-	// check, if not nil, has accepted its present client secret. An error of
-	// check is returned as it is inside a *NotAppliedError. If the app client
-	// does not exist it returns ErrNotFound inside a *NotAppliedError.
-	Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(secret string) error) error
-	// Delete removes the app client id; one that does not exist is no error.
-	Delete(ctx context.Context, id, marker string) error
-	// Exists reports whether the pool has an app client with that id, whoever's
-	// it is.
-	Exists(ctx context.Context, id string) (bool, error)
-	// List yields every app client of the pool that carries a marker of this
-	// deployment, in no order, reading page by page.
-	List(ctx context.Context) iter.Seq2[ListedAppClient, error]
-}
-
 // BrokeredAppClient is what an app client is to be that the broker itself uses.
 // Whatever else it has, its one callback included, follows from the deployment.
 type BrokeredAppClient struct {
@@ -171,29 +145,6 @@ type BrokeredAppClient struct {
 	ClientCredentials bool
 }
 
-// AppClientMaker makes the app clients of brokered mode, which is all that a
-// Provisioning may do at Cognito. Implementations are safe for concurrent use.
-// Their errors mean what those of AppClients mean.
-type AppClientMaker interface {
-	// CreateBrokered makes a confidential app client. Called twice with the
-	// same marker it makes two. If the pool is full or throttled, the error
-	// holds a *dcr.Error of code Unavailable.
-	CreateBrokered(ctx context.Context, marker string, spec BrokeredAppClient) (NewAppClient, error)
-	// Brand gives the app client a branding style of Cognito's defaults, unless
-	// it has one. It returns ErrBrandingLimit, perhaps wrapped, if the pool can
-	// have no more of them.
-	Brand(ctx context.Context, id string) error
-}
-
-// AppClientUpdater changes the app clients of brokered mode; it is for the
-// janitor and for operators. Its errors mean what those of AppClients mean.
-type AppClientUpdater interface {
-	// UpdateBrokered gives the app client id the settings that follow from spec.
-	// If the app client does not exist it returns ErrNotFound inside a
-	// *NotAppliedError.
-	UpdateBrokered(ctx context.Context, id, marker string, spec BrokeredAppClient) error
-}
-
 // A ForeignAppClient is an app client that does not carry our mark.
 type ForeignAppClient struct {
 	ID   string
@@ -202,17 +153,6 @@ type ForeignAppClient struct {
 	Metadata dcr.ClientMetadata
 	// Refused is why it cannot be adopted, empty if it can.
 	Refused string
-}
-
-// AppClientAdopter makes app clients ours that somebody else has made. It is for
-// operators. Its errors mean what those of AppClients mean.
-type AppClientAdopter interface {
-	// Foreign returns an app client of the pool, or ErrNotFound.
-	Foreign(ctx context.Context, id string) (*ForeignAppClient, error)
-	// Adopt writes the marker into the name of an app client that does not carry
-	// one, and changes nothing else. If it carries this one already, that is no
-	// error.
-	Adopt(ctx context.Context, id, marker string) error
 }
 
 // ErrBrandingLimit means that the pool has all the branding styles that it can

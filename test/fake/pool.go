@@ -9,13 +9,16 @@ import (
 	"sync"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Pool are app clients in memory that fail when they are told to. The
-// names of the methods are those of broker.AppClients. A call that fails before
-// its effect does not say so: like a connection that broke, it leaves the
-// caller in doubt. So does one whose context has ended.
+// Pool is a user pool in memory that fails when a test says so. It implements the
+// ports of direct, janitor and provision. A call that fails before its effect does
+// not say so: like a broken connection, it leaves the caller in doubt. So does a
+// call whose context has ended.
 type Pool struct {
 	*Faults
 
@@ -36,10 +39,11 @@ type AppClient struct {
 }
 
 var (
-	_ broker.AppClients       = (*Pool)(nil)
-	_ broker.AppClientMaker   = (*Pool)(nil)
-	_ broker.AppClientUpdater = (*Pool)(nil)
-	_ broker.AppClientAdopter = (*Pool)(nil)
+	_ direct.Pool              = (*Pool)(nil)
+	_ janitor.Pool             = (*Pool)(nil)
+	_ provision.Pool           = (*Pool)(nil)
+	_ provision.MaintainedPool = (*Pool)(nil)
+	_ direct.AdoptionPool      = (*Pool)(nil)
 )
 
 // NewPool returns an empty pool.
@@ -58,7 +62,7 @@ func (a *Pool) All() map[string]AppClient {
 	return maps.Clone(a.clients)
 }
 
-// Create implements broker.AppClients.
+// Create implements direct.Pool.
 func (a *Pool) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
 	return result(a.Faults, "Create", func() (broker.NewAppClient, error) {
 		if err := ctx.Err(); err != nil {
@@ -77,7 +81,7 @@ func (a *Pool) Create(ctx context.Context, marker string, m dcr.ClientMetadata) 
 	})
 }
 
-// CreateBrokered implements broker.AppClientMaker.
+// CreateBrokered implements provision.Pool.
 func (a *Pool) CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
 	return result(a.Faults, "CreateBrokered", func() (broker.NewAppClient, error) {
 		if err := ctx.Err(); err != nil {
@@ -93,7 +97,7 @@ func (a *Pool) CreateBrokered(ctx context.Context, marker string, spec broker.Br
 	})
 }
 
-// Brand implements broker.AppClientMaker.
+// Brand implements provision.Pool.
 func (a *Pool) Brand(ctx context.Context, id string) error {
 	return a.Do("Brand", func() error {
 		if err := ctx.Err(); err != nil {
@@ -132,7 +136,7 @@ func (a *Pool) LimitStyles(n int) {
 	a.styles = n
 }
 
-// UpdateBrokered implements broker.AppClientUpdater.
+// UpdateBrokered implements provision.MaintainedPool.
 func (a *Pool) UpdateBrokered(ctx context.Context, id, marker string, spec broker.BrokeredAppClient) error {
 	return a.Do("UpdateBrokered", func() error {
 		if err := ctx.Err(); err != nil {
@@ -155,7 +159,7 @@ func cloneSpec(spec broker.BrokeredAppClient) *broker.BrokeredAppClient {
 	return &spec
 }
 
-// Update implements broker.AppClients.
+// Update implements direct.Pool.
 func (a *Pool) Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(string) error) error {
 	return a.Do("Update", func() error {
 		if err := ctx.Err(); err != nil {
@@ -178,7 +182,7 @@ func (a *Pool) Update(ctx context.Context, id, marker string, m dcr.ClientMetada
 	})
 }
 
-// Delete implements broker.AppClients.
+// Delete implements direct.Pool.
 func (a *Pool) Delete(ctx context.Context, id, marker string) error {
 	return a.Do("Delete", func() error {
 		if err := ctx.Err(); err != nil {
@@ -193,7 +197,7 @@ func (a *Pool) Delete(ctx context.Context, id, marker string) error {
 	})
 }
 
-// Exists implements broker.AppClients.
+// Exists implements janitor.Pool.
 func (a *Pool) Exists(ctx context.Context, id string) (bool, error) {
 	return result(a.Faults, "Exists", func() (bool, error) {
 		_, ok := a.All()[id]
@@ -215,7 +219,7 @@ func (a *Pool) Drop(id string) {
 	delete(a.clients, id)
 }
 
-// Foreign implements broker.AppClientAdopter.
+// Foreign implements direct.AdoptionPool.
 func (a *Pool) Foreign(ctx context.Context, id string) (*broker.ForeignAppClient, error) {
 	return result(a.Faults, "Foreign", func() (*broker.ForeignAppClient, error) {
 		c, ok := a.All()[id]
@@ -230,7 +234,7 @@ func (a *Pool) Foreign(ctx context.Context, id string) (*broker.ForeignAppClient
 	})
 }
 
-// Adopt implements broker.AppClientAdopter.
+// Adopt implements direct.AdoptionPool.
 func (a *Pool) Adopt(ctx context.Context, id, marker string) error {
 	return a.Do("Adopt", func() error {
 		if err := ctx.Err(); err != nil {
@@ -248,7 +252,7 @@ func (a *Pool) Adopt(ctx context.Context, id, marker string) error {
 	})
 }
 
-// List implements broker.AppClients.
+// List implements janitor.Pool.
 func (a *Pool) List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error] {
 	return func(yield func(broker.ListedAppClient, error) bool) {
 		for id, c := range a.All() {

@@ -16,6 +16,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -31,9 +34,10 @@ type pool struct {
 }
 
 var (
-	_ broker.AppClients       = (*pool)(nil)
-	_ broker.AppClientMaker   = (*pool)(nil)
-	_ broker.AppClientUpdater = (*pool)(nil)
+	_ direct.Pool              = (*pool)(nil)
+	_ janitor.Pool             = (*pool)(nil)
+	_ provision.Pool           = (*pool)(nil)
+	_ provision.MaintainedPool = (*pool)(nil)
 )
 
 const poolID = "us-east-1_local00001"

@@ -19,13 +19,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/contract"
 )
-
-// A Pool is a user pool, as far as direct mode and the janitor use it.
-type Pool interface {
-	direct.Pool
-	janitor.Pool
-}
 
 // Parts are what a Broker is assembled of.
 type Parts struct {
@@ -34,7 +29,7 @@ type Parts struct {
 	Store broker.Store
 	// Pool has the app clients. What else a pool does, the Broker can do if the
 	// Pool can.
-	Pool Pool
+	Pool contract.Pool
 	// Maker makes the app clients of brokered mode; nil is Pool.
 	Maker    provision.Pool
 	Branding bool

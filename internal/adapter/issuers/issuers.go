@@ -1,6 +1,6 @@
 // Package issuers verifies JWTs (RFC 7519) that others have signed, with the keys
 // of issuers whom the policy names: initial access tokens and software
-// statements. It implements broker.JWTVerifier.
+// statements. It implements registration.JWTs.
 //
 // The keys are found by OpenID Connect discovery, unless the policy says where
 // they are, and kept (jwt.KeySet). Nothing is fetched before there is a JWT
@@ -45,7 +45,7 @@ const (
 	maxExpiry = 253402300799
 )
 
-// Verifier is a broker.JWTVerifier. It is safe for concurrent use.
+// Verifier is a registration.JWTs. It is safe for concurrent use.
 type Verifier struct {
 	client *http.Client
 	now    func() time.Time
@@ -67,7 +67,7 @@ func New(client *http.Client, now func() time.Time) *Verifier {
 	return &Verifier{client: client, now: now, sets: make(map[string]*jwt.KeySet)}
 }
 
-// Verify implements broker.JWTVerifier.
+// Verify implements registration.JWTs.
 func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token string) (*policy.JWT, error) {
 	issuer, err := selectIssuer(issuers, token)
 	if err != nil {
