@@ -114,11 +114,14 @@ func (b *Broker) addApps(p Parts) (err error) {
 }
 
 func (b *Broker) addOperators(p Parts) (err error) {
-	b.Operator, err = operator.New(operator.Config{
-		Store: p.Store, Mode: p.Mode, Grants: p.Grants, Deployment: deployment, Policy: p.Policy, Now: p.Now, Log: p.Log,
+	c := operator.Config{
+		Store: p.Store, Grants: p.Grants, Deployment: deployment, Policy: p.Policy, Now: p.Now, Log: p.Log,
 		Modes: broker.ByMode[operator.Lifecycle]{Direct: direct.NewSwitch(p.Store, p.Now, p.Log), Brokered: brokered.NewSwitch(p.Store, p.Now, p.Log)},
-	})
-	if err != nil {
+	}
+	if p.Mode == broker.ModeBrokered {
+		c.NewRegistration = brokered.NewRegistration
+	}
+	if b.Operator, err = operator.New(c); err != nil {
 		return err
 	}
 	if pool, ok := p.Pool.(direct.AdoptionPool); ok {

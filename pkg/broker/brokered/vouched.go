@@ -15,7 +15,7 @@ import (
 // have to be given back: an intent is written before it and removed after the
 // registration.
 func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
-	r := newRegistration(a.Profile, broker.ClientIDPrefix+credential.NewID(), a.Metadata.ClientMetadata, a.At)
+	r := NewRegistration(a.Profile, broker.ClientIDPrefix+credential.NewID(), a.Metadata.ClientMetadata, a.At)
 	r.Voucher = a.Voucher
 	intent := &broker.Intent{
 		Profile:    r.Profile,
@@ -39,7 +39,7 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 
 	issued := &broker.Issued{Registration: r, AccessToken: credential.NewRegistrationAccessToken()}
 	r.AccessTokens = broker.AccessTokens{Current: issued.AccessToken.Hash()}
-	if !registration.Public(r.Metadata) {
+	if !r.Metadata.Public() {
 		secret := credential.NewClientSecret()
 		r.SecretHash, issued.ClientSecret = secret.Hash(), secret.Reveal()
 	}
