@@ -12,7 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// KnownJWTs is a JWTVerifier that knows what each token says; whether a
+// KnownJWTs is a registration.JWTs that knows what each token says; whether a
 // signature is good is tested where they are verified (internal/adapter/issuers).
 type KnownJWTs struct {
 	mu    sync.Mutex

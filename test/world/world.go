@@ -16,6 +16,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/contract"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -300,7 +301,7 @@ const CiBody = `{"client_name":"CI","grant_types":["client_credentials"],"token_
 const MachineBody = `{"client_name":"Job","grant_types":["client_credentials"],"scope":"mcp/write mcp/read"}`
 
 // on returns the use cases of w in direct mode on another store and pool.
-func (w *World) On(store broker.Store, pool broker.AppClients) *Broker {
+func (w *World) On(store broker.Store, pool contract.Pool) *Broker {
 	w.T.Helper()
 	s, err := Assemble(Parts{
 		Store: store, Pool: pool, Now: w.Now, Policy: w.PolicySource,

@@ -243,7 +243,7 @@ func (w *world) register(profile string, change func(*broker.Registration), redi
 		},
 	}
 	if profile != "open" {
-		reg.InitialAccessToken = credential.NewID()
+		reg.Voucher = broker.Voucher(credential.NewID())
 	}
 	if change != nil {
 		change(reg)

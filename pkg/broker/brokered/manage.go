@@ -96,19 +96,14 @@ func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, _ broker
 // the client needs one.
 func (*Switch) Serves(context.Context, *broker.Registration) error { return nil }
 
-// RegisterAhead implements operator.Lifecycle.
-func (*Switch) RegisterAhead(profile *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) (*broker.Registration, error) {
-	return newRegistration(profile, clientID, m, now), nil
-}
-
 // markForRemoval marks what serves r alone for the janitor to remove. The use
 // that r took of its initial access token stays taken: if the intent of r is still
 // there, the janitor would give the use back once r is gone.
 func (s *Switch) markForRemoval(ctx context.Context, r *broker.Registration) error {
-	if r.InitialAccessToken != "" {
-		intent, err := s.store.AppClient(ctx, intentKey(r.ClientID))
+	if !r.Voucher.Open() {
+		intent, err := broker.IntentOf(ctx, s.store, r.ClientID)
 		if err == nil {
-			err = s.store.DeleteAppClient(ctx, intent.Key, intent.Version)
+			err = broker.DeleteIntent(ctx, s.store, intent)
 		}
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return err

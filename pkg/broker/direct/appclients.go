@@ -77,7 +77,7 @@ func (c *appClients) settle(ctx context.Context, a *broker.AppClient) {
 // is an error only if the janitor has given the app client up meanwhile.
 func (c *appClients) complete(ctx context.Context, a *broker.AppClient) error {
 	id := a.CognitoID
-	a.State, a.InitialAccessToken, a.Due = broker.AppClientReady, "", time.Time{}
+	a.State, a.Use, a.Due = broker.AppClientReady, broker.Use{}, time.Time{}
 	err := c.store.ReplaceAppClient(ctx, a)
 	switch {
 	case err == nil:
@@ -151,6 +151,6 @@ func (c *appClients) deleteRegistration(ctx context.Context, by telemetry.Actor,
 // place among the app clients of its profile.
 func (c *appClients) returnBudgets(ctx context.Context, a *broker.AppClient) error {
 	return errors.Join(
-		registration.ReturnUse(ctx, c.store, broker.StoredUse(a.InitialAccessToken), a.Key),
+		registration.ReturnUse(ctx, c.store, a.Use, a.Key),
 		provision.ReturnPlace(ctx, c.store, a))
 }

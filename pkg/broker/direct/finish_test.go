@@ -66,7 +66,7 @@ func forEachLeftBehind(t *testing.T, f func(t *testing.T, begin func(*world.Worl
 			c := w.LimitedClient()
 			c.A.State, c.A.Due = tt.state, w.Now().Add(2*time.Minute)
 			if tt.holdsUse {
-				c.A.InitialAccessToken = c.Iat
+				c.A.Use = broker.Use{Token: c.Iat}
 			}
 			if !tt.known {
 				c.A.CognitoID = ""

@@ -9,11 +9,9 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/operator"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
-	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // A Switch ends registrations of direct mode, for their clients and for operators,
@@ -96,9 +94,4 @@ func (s *Switch) Serves(ctx context.Context, r *broker.Registration) error {
 		return fmt.Errorf("read app client %s: %w", r.AppClient, err)
 	}
 	return nil
-}
-
-// RegisterAhead implements operator.Lifecycle.
-func (*Switch) RegisterAhead(*policy.Profile, string, dcr.ClientMetadata, time.Time) (*broker.Registration, error) {
-	return nil, errors.New("clients are registered ahead in brokered mode only; in direct mode an app client can be adopted")
 }

@@ -27,7 +27,7 @@ func TestAJWTOfATrustedIssuerVouches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := r.InitialAccessToken, "jwt/ci/repo:acme/app:ref:refs/heads/main"; got != want || r.Profile != "ci" {
+		if got, want := string(r.Voucher), "jwt/ci/repo:acme/app:ref:refs/heads/main"; got != want || r.Profile != "ci" {
 			t.Errorf("registered by %q under %q, want by %q under ci", got, r.Profile, want)
 		}
 		if _, err := w.Read(t.Context(), info.ClientID, rat); err != nil {
