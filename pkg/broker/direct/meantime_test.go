@@ -136,10 +136,10 @@ func TestAnUpdateCancelledAtCognito(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	busy := dcr.Errorf(dcr.Unavailable, "too many requests")
 	pool := &world.MeantimePool{Pool: w.Pool, Updating: func() error { cancel(); return &broker.NotAppliedError{Err: busy} }}
-	_, err := w.On(w.Store, pool).Update(ctx, c.R.ClientID, c.Rat, change)
+	_, err := w.On(w.Store, pool).Update(ctx, c.R.ClientID, c.RAT, change)
 	world.WantCode(t, "Update", err, dcr.Unavailable)
 	w.CheckConsistent()
-	if _, err := w.Update(t.Context(), c.R.ClientID, c.Rat, change); err != nil {
+	if _, err := w.Update(t.Context(), c.R.ClientID, c.RAT, change); err != nil {
 		t.Errorf("Update again: %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestAnUpdateCancelledWhenItIsStored(t *testing.T) {
 	c := w.LimitedClient()
 	ctx, cancel := context.WithCancel(t.Context())
 	store := &world.MeantimeStore{Store: w.Store, Replaced: func() error { cancel(); return fake.ErrInjected }}
-	changed, err := w.On(store, w.Pool).Update(ctx, c.R.ClientID, c.Rat, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
+	changed, err := w.On(store, w.Pool).Update(ctx, c.R.ClientID, c.RAT, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
 	if err != nil {
 		t.Fatalf("Update: %v", err)
 	}
@@ -244,11 +244,11 @@ func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
 	w.Store.DieAt("ReplaceRegistration", 1, fake.NotApplied, w.Pool.Faults)
-	world.WantCode(t, "Delete", w.Delete(t.Context(), c.R.ClientID, c.Rat), dcr.Unavailable)
+	world.WantCode(t, "Delete", w.Delete(t.Context(), c.R.ClientID, c.RAT), dcr.Unavailable)
 	w.Store.Reset()
 	w.Pool.Reset()
 
-	_, err := w.Update(t.Context(), c.R.ClientID, c.Rat, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
+	_, err := w.Update(t.Context(), c.R.ClientID, c.RAT, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
 	if e := world.WantCode(t, "Update", err, dcr.Unavailable); e.RetryAfter <= 0 {
 		t.Error("no Retry-After")
 	}
@@ -259,15 +259,15 @@ func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 		t.Errorf("the record = %+v, %v, want it still marked for removal", a, err)
 	}
 	// Until then the answers agree that the client is there.
-	if _, err := w.Read(t.Context(), c.R.ClientID, c.Rat); err != nil {
+	if _, err := w.Read(t.Context(), c.R.ClientID, c.RAT); err != nil {
 		t.Errorf("Read: %v", err)
 	}
 	if _, err := w.Client(t.Context(), c.R.ClientID); err != nil {
 		t.Errorf("Client: %v", err)
 	}
 	w.Recover()
-	w.WantTaken("in the end", c.Iat, world.Taken{Uses: 1, Places: 0, Hour: 1})
-	_, err = w.Read(t.Context(), c.R.ClientID, c.Rat)
+	w.WantTaken("in the end", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
+	_, err = w.Read(t.Context(), c.R.ClientID, c.RAT)
 	world.WantCode(t, "Read afterwards", err, dcr.InvalidToken)
 }
 
@@ -276,17 +276,17 @@ func TestADeletionThatCannotBeSaidIsDone(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
 	w.Store.FailNext("ReplaceRegistration", 1, fake.NotApplied)
-	if err := w.Delete(t.Context(), c.R.ClientID, c.Rat); err != nil {
+	if err := w.Delete(t.Context(), c.R.ClientID, c.RAT); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 	w.CheckConsistent()
-	w.WantTaken("afterwards", c.Iat, world.Taken{Uses: 1, Places: 0, Hour: 1})
+	w.WantTaken("afterwards", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
 	// If what follows fails too, both reasons are in the log.
 	c = w.LimitedClient()
 	w.Store.Reset()
 	w.Store.FailNext("ReplaceRegistration", 1, fake.NotApplied)
 	w.Pool.FailNext("Delete", 1, fake.NotApplied)
-	err := w.Delete(t.Context(), c.R.ClientID, c.Rat)
+	err := w.Delete(t.Context(), c.R.ClientID, c.RAT)
 	world.WantCode(t, "Delete", err, dcr.Unavailable)
 	for _, reason := range []string{"ReplaceRegistration", "Delete"} {
 		if err == nil || !strings.Contains(err.Error(), reason) {

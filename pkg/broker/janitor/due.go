@@ -20,10 +20,8 @@ type place struct {
 }
 
 func (p *place) reach(place string) {
-	if place != "" {
-		p.now = place
-		p.seen++
-	}
+	p.now = place
+	p.seen++
 }
 
 func (p *place) saveNow() bool { return p.seen >= savePlaceEvery }
@@ -61,7 +59,7 @@ func (r *Run) dueRecords(ctx context.Context) error {
 func (r *Run) due(ctx context.Context, began string) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
 		for d, err := range r.janitor.c.Store.Due(ctx, r.janitor.c.Now(), began) {
-			it := item{key: d.Key, place: d.Place, plan: func(ctx context.Context) (*step, error) { return r.planAppClient(ctx, d.Key) }}
+			it := item{key: d.Key, due: true, place: d.Place, plan: func(ctx context.Context) (*step, error) { return r.planAppClient(ctx, d.Key) }}
 			if d.Kind == broker.DueRegistration {
 				it.plan = func(ctx context.Context) (*step, error) { return r.planRegistration(ctx, d.Key) }
 			}

@@ -42,7 +42,9 @@ func (r *Run) all(ctx context.Context) error {
 type item struct {
 	// key names it in the log.
 	key string
-	// place is that of a record that is due, else empty.
+	// due is whether it is a record that is due, and place where the store has
+	// it.
+	due   bool
 	place string
 	// plan reads what the item is about and returns the step to take, or nil.
 	plan func(context.Context) (*step, error)
@@ -69,7 +71,7 @@ func (r *Run) each(ctx context.Context, items iter.Seq2[item, error]) error {
 			return errors.Join(halt, err)
 		}
 		if halt != nil || r.timeUp(ctx) {
-			if it.place == "" {
+			if !it.due {
 				break
 			}
 			if r.done.Backlog++; r.tooLateToCount(ctx) {
@@ -77,7 +79,9 @@ func (r *Run) each(ctx context.Context, items iter.Seq2[item, error]) error {
 			}
 			continue
 		}
-		r.place.reach(it.place)
+		if it.due {
+			r.place.reach(it.place)
+		}
 		if err := r.one(ctx, it); err != nil {
 			halt = r.failed(ctx, it.key, err)
 		}

@@ -25,7 +25,7 @@ func TestProvision(t *testing.T) {
 	open, _ := w.MustRegister(world.PublicBody, world.None)
 	dedicated, _ := w.Vouched("trusted", strings.Replace(world.ConfidentialBody, `{`, `{"scope":"mcp/read",`, 1))
 	shared, _ := w.Vouched("together", strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
-	ci, _ := w.Vouched("trusted", world.CiBody)
+	ci, _ := w.Vouched("trusted", world.CIBody)
 	var keys []string
 	for _, tt := range []struct {
 		clientID, key string

@@ -75,7 +75,7 @@ func TestStatementsThatDoNotCount(t *testing.T) {
 			want   dcr.Code
 		}{
 			{"not signed", "", nil, dcr.InvalidSoftwareStatement},
-			{"of an issuer of tokens", world.CiIssuer, statedClaims(), dcr.UnapprovedSoftwareStatement},
+			{"of an issuer of tokens", world.CIIssuer, statedClaims(), dcr.UnapprovedSoftwareStatement},
 			{"of software that is not approved", world.AppsIssuer, changed("software_id", "three"), dcr.UnapprovedSoftwareStatement},
 			{"for somebody else, as an ID token is", world.AppsIssuer, changed("aud", "https://auth.example.com"), dcr.UnapprovedSoftwareStatement},
 			{"with metadata of the wrong type", world.AppsIssuer, changed("client_name", 4.0), dcr.InvalidSoftwareStatement},

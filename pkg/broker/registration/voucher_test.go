@@ -59,12 +59,12 @@ func TestJWTsThatDoNotVouch(t *testing.T) {
 		}{
 			{"not signed", credential.Presented("x.y.z"), dcr.InvalidToken},
 			{"of an issuer of statements", w.JWTs.Says("1.1.1", world.AppsIssuer, later, world.CIClaims("acme/app")), dcr.InvalidToken},
-			{"for another audience", w.JWTs.Says("2.2.2", world.CiIssuer, later, changed("aud", "https://else.example")), dcr.InvalidToken},
-			{"for nobody", w.JWTs.Says("3.3.3", world.CiIssuer, later, changed("aud", nil)), dcr.InvalidToken},
-			{"of another repository", w.JWTs.Says("4.4.4", world.CiIssuer, later, changed("repo", "evil/app")), dcr.InsufficientScope},
-			{"without exp", w.JWTs.Says("5.5.5", world.CiIssuer, time.Time{}, world.CIClaims("acme/app")), dcr.InvalidToken},
-			{"without sub", w.JWTs.Says("6.6.6", world.CiIssuer, later, changed("sub", "")), dcr.InvalidToken},
-			{"with a sub of 256 bytes", w.JWTs.Says("7.7.7", world.CiIssuer, later, changed("sub", strings.Repeat("s", 256))), dcr.InvalidToken},
+			{"for another audience", w.JWTs.Says("2.2.2", world.CIIssuer, later, changed("aud", "https://else.example")), dcr.InvalidToken},
+			{"for nobody", w.JWTs.Says("3.3.3", world.CIIssuer, later, changed("aud", nil)), dcr.InvalidToken},
+			{"of another repository", w.JWTs.Says("4.4.4", world.CIIssuer, later, changed("repo", "evil/app")), dcr.InsufficientScope},
+			{"without exp", w.JWTs.Says("5.5.5", world.CIIssuer, time.Time{}, world.CIClaims("acme/app")), dcr.InvalidToken},
+			{"without sub", w.JWTs.Says("6.6.6", world.CIIssuer, later, changed("sub", "")), dcr.InvalidToken},
+			{"with a sub of 256 bytes", w.JWTs.Says("7.7.7", world.CIIssuer, later, changed("sub", strings.Repeat("s", 256))), dcr.InvalidToken},
 			{"two parts", credential.Presented("x.y"), dcr.InvalidToken},
 			{"ours by its prefix", credential.Presented("dcr_iat_a.b.c"), dcr.InvalidToken},
 		} {
