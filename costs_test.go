@@ -19,26 +19,26 @@ var updateCosts = flag.Bool("update-costs", false, "write the table of docs/cost
 
 const costsDocument = "docs/costs.md"
 
-// sizes are the columns of what is estimated: registrations in a month.
+// sizes is the number of columns of the estimate, each for a number of
+// registrations in a month.
 const sizes = 3
 
-// costs are the tables of docs/costs.md that the estimate follows from. All but
-// the first column are numbers where they have a meaning here.
+// costs has the tables of docs/costs.md from which the estimate is computed.
 type costs struct {
-	events map[string][]float64 // how many in a month, for each size
-	each   map[string]effort
-	prices map[string]float64 // of one
-	there  map[string]float64 // how many there are, whatever the size
+	events    map[string][]float64 // events in a month, for each size
+	each      map[string]effort
+	prices    map[string]float64 // price of one unit
+	resources map[string]float64 // number of resources, the same for each size
 }
 
-// effort is what one event takes.
+// effort is the resources that one event uses.
 type effort struct {
 	functions                    string
 	mb, requests, ms, wru, rru   float64
 	logged, sent, stored, forAll float64 // kB; days
 }
 
-// The estimate follows from the tables beneath it.
+// The estimate follows from the tables below it.
 func TestCosts(t *testing.T) {
 	text, err := os.ReadFile(costsDocument)
 	if err != nil {
@@ -59,12 +59,12 @@ func TestCosts(t *testing.T) {
 		return
 	}
 	if written != want {
-		t.Errorf("%s says\n%s\nwhich should be\n%s\ngo test -run TestCosts -update-costs . writes it", costsDocument, written, want)
+		t.Errorf("%s has\n%s\nwant\n%s\ngo test -run TestCosts -update-costs . writes it", costsDocument, written, want)
 	}
 }
 
-// The assumptions are those of the template.
-func TestCostsAreOfTheTemplate(t *testing.T) {
+// The assumptions agree with template.yaml.
+func TestCostsAgreeWithTheTemplate(t *testing.T) {
 	text, err := os.ReadFile(costsDocument)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestCostsAreOfTheTemplate(t *testing.T) {
 			id := strings.ToUpper(function[:1]) + function[1:] + "Function"
 			m := regexp.MustCompile(`(?s)\n  ` + id + `:\n.*?MemorySize: (\d+)`).FindStringSubmatch(template)
 			if m == nil || m[1] != strconv.Itoa(int(e.mb)) {
-				t.Errorf("%s: %s has %v MB, which is not what the template gives it (%v)", event, function, e.mb, m)
+				t.Errorf("%s: %s has %v MB, which differs from the template (%v)", event, function, e.mb, m)
 			}
 		}
 	}
@@ -90,24 +90,24 @@ func TestCostsAreOfTheTemplate(t *testing.T) {
 			watched += strings.Count(resource, "MetricName:")
 		}
 	}
-	if float64(watched) != c.there["alarm"] {
-		t.Errorf("alarms of the template watch %d metrics, and %v in the table", watched, c.there["alarm"])
+	if float64(watched) != c.resources["alarm"] {
+		t.Errorf("alarms watch %d metrics in the template, and %v in the table", watched, c.resources["alarm"])
 	}
 	for kind, name := range map[string]string{"dashboard": "AWS::CloudWatch::Dashboard", "secret": "AWS::SecretsManager::Secret", "waf-acl": "AWS::WAFv2::WebACL"} {
-		if n := strings.Count(template, "Type: "+name+"\n"); float64(n) != c.there[kind] {
-			t.Errorf("%d of %s in the template, and %v in the table", n, name, c.there[kind])
+		if n := strings.Count(template, "Type: "+name+"\n"); float64(n) != c.resources[kind] {
+			t.Errorf("%d of %s in the template, and %v in the table", n, name, c.resources[kind])
 		}
 	}
 	if !strings.Contains(template, "Default: rate(1 hour)\n") || c.events["janitor"][0] != 30*24 {
 		t.Errorf("the janitor runs %v times, want every hour", c.events["janitor"][0])
 	}
-	// Of those with dimensions there is one for each combination of values.
-	if n := float64(len(telemetry.All)); c.there["metric"] < n {
-		t.Errorf("%v metrics in the table, and the code has %v and more", c.there["metric"], n)
+	// Metrics with dimensions count once for each combination of values.
+	if n := float64(len(telemetry.All)); c.resources["metric"] < n {
+		t.Errorf("%v metrics in the table, want at least the %v of the code", c.resources["metric"], n)
 	}
 }
 
-// table is what is written into the document.
+// table returns the table of the estimate.
 func (c *costs) table() string {
 	var b strings.Builder
 	b.WriteString("\n| | 1,000 registrations | 100,000 | 10,000,000 |\n|---|--:|--:|--:|\n")
@@ -131,7 +131,7 @@ func (c *costs) table() string {
 		}
 		b.WriteString("\n")
 	}
-	// all adds up what the events of a month take.
+	// all sums f over the events of a month.
 	all := func(f func(effort) float64) func(int) float64 {
 		return func(i int) float64 {
 			n := 0.0
@@ -144,7 +144,7 @@ func (c *costs) table() string {
 	const kBinGB = 1e6
 	requests := all(func(e effort) float64 { return e.requests })
 	janitor := func(i int) float64 { return c.events["janitor"][i] }
-	there := func(kind string) func(int) float64 { return func(int) float64 { return c.there[kind] } }
+	resources := func(kind string) func(int) float64 { return func(int) float64 { return c.resources[kind] } }
 
 	row("API Gateway, requests", "api-request", requests, &total)
 	row("Lambda, requests", "lambda-request", func(i int) float64 { return requests(i) + janitor(i) }, &total)
@@ -153,17 +153,17 @@ func (c *costs) table() string {
 	row("DynamoDB, read request units", "rru", all(func(e effort) float64 { return e.rru }), &total)
 	row("DynamoDB, GB stored, with point-in-time recovery", "stored", all(func(e effort) float64 { return e.stored * e.forAll / 30 / kBinGB }), &total)
 	row("CloudWatch, GB of logs", "logged", all(func(e effort) float64 { return e.logged / kBinGB }), &total)
-	row("CloudWatch, metrics", "metric", there("metric"), &total)
-	row("CloudWatch, metrics that alarms watch", "alarm", there("alarm"), &total)
-	row("CloudWatch, dashboard", "dashboard", there("dashboard"), &total)
-	row("Secrets Manager, secret", "secret", there("secret"), &total)
+	row("CloudWatch, metrics", "metric", resources("metric"), &total)
+	row("CloudWatch, metrics that alarms watch", "alarm", resources("alarm"), &total)
+	row("CloudWatch, dashboard", "dashboard", resources("dashboard"), &total)
+	row("Secrets Manager, secret", "secret", resources("secret"), &total)
 	row("Secrets Manager, requests", "secret-request", func(i int) float64 { return c.events["secret-request"][i] }, &total)
 	row("GB sent", "sent", all(func(e effort) float64 { return e.sent / kBinGB }), &total)
 	sum("The broker", total)
 	row("CloudFront, requests", "edge-request", requests, &edge)
 	row("WAF, requests", "waf-request", requests, &edge)
-	row("WAF, ACL", "waf-acl", there("waf-acl"), &edge)
-	row("WAF, rules", "waf-rule", there("waf-rule"), &edge)
+	row("WAF, ACL", "waf-acl", resources("waf-acl"), &edge)
+	row("WAF, rules", "waf-rule", resources("waf-rule"), &edge)
 	sum("EdgeProtection, if it is on", edge)
 	var users [sizes]float64
 	row("Cognito, users above 10,000 on Essentials", "user", func(i int) float64 { return max(0, c.events["user"][i]-10_000) }, &users)
@@ -179,8 +179,8 @@ func (c *costs) price(name string) float64 {
 	return p
 }
 
-// readCosts reads the rows that begin with a name in code format. What table a
-// row is of follows from the line above its table.
+// readCosts reads the rows that begin with a name in code format. The first
+// cell of a table's header says which table it is.
 func readCosts(t *testing.T, text string) *costs {
 	t.Helper()
 	c := &costs{make(map[string][]float64), make(map[string]effort), make(map[string]float64), make(map[string]float64)}
@@ -217,23 +217,23 @@ func readCosts(t *testing.T, text string) *costs {
 		case "what":
 			c.prices[name] = number(1) / number(2)
 		case "there are":
-			c.there[name] = number(1)
+			c.resources[name] = number(1)
 		default:
-			t.Errorf("%s: a table with %s that begins %q", costsDocument, name, table)
+			t.Errorf("%s: %s is in an unknown table that begins with %q", costsDocument, name, table)
 		}
 	}
-	if len(c.events) == 0 || len(c.each) == 0 || len(c.prices) == 0 || len(c.there) == 0 {
+	if len(c.events) == 0 || len(c.each) == 0 || len(c.prices) == 0 || len(c.resources) == 0 {
 		t.Fatalf("%s lacks a table: %+v", costsDocument, c)
 	}
 	for event := range c.each {
 		if c.events[event] == nil {
-			t.Fatalf("%s does not say how many of %s there are", costsDocument, event)
+			t.Fatalf("%s does not have the number of %s in a month", costsDocument, event)
 		}
 	}
 	return c
 }
 
-// money is to the cent below 100, and to the dollar above.
+// money formats amounts below 100 with cents, and others as whole dollars.
 func money(dollars float64) string {
 	if dollars < 100 {
 		return strconv.FormatFloat(dollars, 'f', 2, 64)
@@ -241,8 +241,7 @@ func money(dollars float64) string {
 	return grouped(dollars)
 }
 
-// grouped writes n with commas, and small ones with as many digits as say
-// something.
+// grouped formats n with commas, and small numbers with two significant digits.
 func grouped(n float64) string {
 	if n > 0 && n < 100 && n != math.Trunc(n) {
 		return strconv.FormatFloat(n, 'g', 2, 64)

@@ -22,9 +22,9 @@ type rule struct {
 
 const (
 	// useCase is what each use case of pkg/broker may import.
-	useCase = "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/broker/clients"
+	useCase = "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/broker/clients pkg/broker/grants"
 	// mode is what each mode may import.
-	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/janitor pkg/broker/operator"
+	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor pkg/broker/operator"
 )
 
 // rules are the architecture: a package that no rule covers, or that imports
@@ -37,6 +37,9 @@ var rules = []rule{
 	{"pkg/broker/telemetry", "", "a value: what is logged depends on nothing of ours"},
 	{"pkg/broker/policy", "pkg/dcr pkg/broker", "a value: policy judges records, records know no policy"},
 	{"pkg/broker/clients", "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "shared by use cases"},
+	{"pkg/broker/authorization", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
+	{"pkg/broker/grants", "pkg/broker pkg/broker/seal", "shared by use cases: it ends grants for all of them"},
+	{"pkg/broker/token", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
 	{"pkg/broker/registration", useCase, "a use case imports no other use case and no mode: the mode plugs into it"},
 	{"pkg/broker/provision", useCase, "a use case imports no other use case and no mode: the mode calls it"},
 	{"pkg/broker/janitor", useCase, "a use case imports no other use case and no mode: both modes plug into it"},
@@ -46,17 +49,17 @@ var rules = []rule{
 	{"pkg/broker", "pkg/dcr pkg/broker/credential pkg/broker/seal pkg/broker/telemetry", "records and ports: they know no policy and no use case"},
 	{"pkg/mcpauth", "internal/adapter/jwt", "MCP servers verify the tokens that the broker verifies"},
 	{"pkg/mcpauth/gosdk", "pkg/mcpauth", "it alone needs the MCP SDK"},
-	{"internal/environment", "pkg/broker pkg/broker/policy", "the environment becomes checked settings; it opens no connection"},
-	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", ""},
+	{"internal/environment", "pkg/broker pkg/broker/policy pkg/dcr", "the environment becomes checked settings; it opens no connection"},
+	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", "what endpoints share; it knows errors, and no use case"},
 	{"internal/pages", "pkg/dcr", ""},
-	{"internal/oauthform", "internal/httpapi pkg/broker pkg/broker/clients pkg/broker/telemetry pkg/dcr", ""},
-	{"internal/metadata", "internal/environment internal/httpapi pkg/broker pkg/discovery", ""},
-	{"internal/relay", "internal/httpapi internal/oauthform pkg/broker pkg/broker/telemetry pkg/dcr pkg/broker/clients pkg/broker/policy", ""},
-	{"internal/authorize", "internal/adapter/cognitoauth internal/httpapi internal/pages pkg/broker pkg/broker/credential pkg/broker/policy pkg/broker/seal pkg/broker/telemetry pkg/dcr pkg/broker/clients pkg/broker/policy", ""},
-	{"internal/grants", "internal/adapter/cognitoauth internal/adapter/jwt internal/httpapi internal/oauthform pkg/broker pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/dcr pkg/broker/clients pkg/broker/policy", ""},
-	{"internal/adapter/issuers", "internal/adapter/jwt pkg/broker pkg/broker/policy", "it verifies JWTs with the key sets of jwt; only register links its library"},
+	{"internal/endpoint/register", "internal/httpapi pkg/broker/credential pkg/broker/telemetry pkg/dcr", "an endpoint decodes, calls a port and writes; it knows no adapter"},
+	{"internal/endpoint/metadata", "internal/httpapi pkg/discovery", "an endpoint decodes, calls a port and writes; it knows no adapter"},
+	{"internal/endpoint/authorize", "internal/httpapi internal/pages pkg/broker pkg/broker/authorization", "an endpoint decodes, calls its one use case and writes; it does no I/O of its own, so it needs no adapter"},
+	{"internal/adapter", "", "what adapters share"},
+	{"internal/adapter/issuers", "internal/adapter internal/adapter/jwt pkg/dcr pkg/broker pkg/broker/policy", "it verifies JWTs with the key sets of jwt; only register links its library"},
+	{"internal/endpoint/token", "internal/httpapi pkg/dcr pkg/broker pkg/broker/clients pkg/broker/token pkg/broker/credential pkg/broker/telemetry", "an endpoint decodes, calls its use case and writes; it does no I/O of its own"},
 	{"internal/adapter/lambdahttp", "internal/httpapi pkg/broker/telemetry", "it logs an invocation as the router logs a request"},
-	{"internal/adapter/", "pkg/dcr pkg/discovery pkg/broker pkg/broker/clients pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "an adapter implements ports; it decides nothing, so it needs no use case"},
+	{"internal/adapter/", "internal/adapter pkg/dcr pkg/discovery pkg/broker pkg/broker/clients pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "an adapter implements ports; it decides nothing, so it needs no use case"},
 	{"internal/wire/", "all", "wiring knows both a port and its adapter"},
 	{"internal/wire", "all", "wiring knows both a port and its adapter"},
 	{"internal/tool/", "all", "tools are for developers and operators, never on Lambda"},
@@ -124,7 +127,7 @@ func TestImportsGoDownOnly(t *testing.T) {
 // What the metadata function links stays free of the AWS SDK, which would cost
 // it its start-up time.
 func TestMetadataLinksNoAWSSDK(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "./internal/metadata", "./internal/environment", "./functions/metadata").Output()
+	out, err := exec.Command("go", "list", "-deps", "./internal/wire/metadata", "./internal/environment", "./functions/metadata").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,9 +151,9 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 		"functions/janitor":   {oidc},
 		"functions/token": {
 			sdk + "service/cognitoidentityprovider", sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config",
-			sdk + "service/lambda", module + "internal/adapter/cognito", oidc,
+			sdk + "service/lambda", module + "internal/adapter/cognito", oidc, module + "internal/pages", module + "internal/endpoint/authorize", module + "pkg/broker/authorization",
 		},
-		"functions/authorize": {sdk + "service/cognitoidentityprovider", sdk + "service/lambda", sdk + "config", module + "internal/adapter/cognito", oidc},
+		"functions/authorize": {sdk + "service/cognitoidentityprovider", sdk + "service/lambda", sdk + "config", module + "internal/adapter/cognito", oidc, module + "internal/endpoint/token", module + "pkg/broker/direct"},
 		"functions/register":  {sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", "./"+function).Output()

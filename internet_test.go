@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// The functions that face the internet in brokered mode hold no right on
-// Cognito's API, and these could not use one: they have no code that calls it.
-// The register function has, for direct mode; in brokered mode it does not call
-// it, see TestRegistrationCallsNothingAtCognito in package e2e.
+// In brokered mode, functions that face the internet have no permission for
+// Cognito's API, and authorize, token and metadata have no code that calls it.
+// register has, for direct mode; TestRegistrationCallsNothingAtCognito in
+// package e2e checks that it does not call the API in brokered mode.
 func TestFunctionsThatFaceTheInternetLinkNoCognitoAPI(t *testing.T) {
 	for _, function := range []string{"authorize", "token", "metadata"} {
 		out, err := exec.Command("go", "list", "-deps", "./functions/"+function).Output()

@@ -11,12 +11,13 @@ import (
 var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	// capital is a name as CloudFormation and the construct have them.
+	// capital matches a name of a parameter, an output or a prop.
 	capital = regexp.MustCompile("`([A-Z][a-z]+(?:[A-Z][a-z0-9]*)*[0-9]?)`")
 )
 
-// Whoever deploys follows links, and types names.
-func TestDeploymentDocumentsNameWhatThereIs(t *testing.T) {
+// In the documents for deployment, all links work and all parameters and props
+// exist.
+func TestDeploymentDocumentsAreConsistent(t *testing.T) {
 	var names strings.Builder
 	for _, path := range []string{"template.yaml", "infra/cdk/props.go", "examples/mcpserver/template.yaml"} {
 		b, err := os.ReadFile(path)
@@ -38,7 +39,7 @@ func TestDeploymentDocumentsNameWhatThereIs(t *testing.T) {
 		}
 		for _, m := range capital.FindAllStringSubmatch(text, -1) {
 			if !regexp.MustCompile(`\b` + m[1] + `\b`).MatchString(names.String()) {
-				t.Errorf("%s: there is no %s", doc, m[1])
+				t.Errorf("%s: %s does not exist", doc, m[1])
 			}
 		}
 	}
@@ -70,7 +71,7 @@ func checkLink(t *testing.T, doc, to string) {
 	t.Errorf("%s: link to %s: no such heading", doc, to)
 }
 
-// slug is the anchor that GitHub gives a heading.
+// slug returns the anchor of a heading on GitHub.
 func slug(heading string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(heading) {

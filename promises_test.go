@@ -17,14 +17,14 @@ import (
 	"testing"
 )
 
-// promises are the documents that name the tests which hold us to them.
+// promises are the documents that name tests for what they promise.
 var promises = []string{"docs/conformance.md", "docs/divergences.md", "docs/threat-model.md", "docs/tokens.md"}
 
-// named is a test as those documents name it: package, function and, for a
-// subtest with a name of its own, the rest of what go test -run takes.
+// named matches the name of a test in those documents: package, function and,
+// for a subtest, the rest of the argument of go test -run.
 var named = regexp.MustCompile("`([a-z0-9/.]+): ((?:Test|Fuzz)\\w+)((?:/[^`]+)?)`")
 
-// A promise whose test was renamed or removed is nobody's any more.
+// A test that a document names exists. Without it, nothing would check the promise.
 func TestNamedTestsExist(t *testing.T) {
 	packages := make(map[string]*tests)
 	for _, doc := range promises {
@@ -37,9 +37,9 @@ func TestNamedTestsExist(t *testing.T) {
 			line++
 			found := named.FindAllStringSubmatch(row, -1)
 			count += len(found)
-			// Whatever looks like a name is one, or is mistyped.
+			// Text that looks like the name of a test but does not match is mistyped.
 			if n := strings.Count(row, ": Test") + strings.Count(row, ": Fuzz"); n != len(found) {
-				t.Errorf("%s:%d: %d names of tests can be read, and %d are there:\n%s", doc, line, len(found), n, row)
+				t.Errorf("%s:%d: %d names of tests match, want %d:\n%s", doc, line, len(found), n, row)
 			}
 			for _, m := range found {
 				if packages[m[1]] == nil {
@@ -56,8 +56,8 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
-// A row of conformance.md that says yes has a test, and one that says no says
-// why.
+// A row of conformance.md with the answer yes names a test, and a row with the answer
+// no has a reason.
 func TestConformanceRowsAreBacked(t *testing.T) {
 	text, err := os.ReadFile("docs/conformance.md")
 	if err != nil {
@@ -75,22 +75,24 @@ func TestConformanceRowsAreBacked(t *testing.T) {
 		answer, why, _ := strings.Cut(does, ":")
 		switch {
 		case !slices.Contains([]string{"yes", "no", "in part", "not ours"}, answer):
-			t.Errorf("docs/conformance.md:%d: %q is not yes, no, in part or not ours, and a colon", line, does)
+			t.Errorf("docs/conformance.md:%d: %q, want yes, no, in part or not ours, then a colon", line, does)
 		case strings.TrimSpace(why) == "":
-			t.Errorf("docs/conformance.md:%d: %q does not say what we do, or why not", line, does)
+			t.Errorf("docs/conformance.md:%d: %q has no explanation", line, does)
 		case (answer == "yes" || answer == "in part") && !tested:
-			t.Errorf("docs/conformance.md:%d: says %q and names no test:\n%s", line, answer, row)
+			t.Errorf("docs/conformance.md:%d: the answer is %q, but the row names no test:\n%s", line, answer, row)
 		}
 	}
 	if rows < 100 {
-		t.Errorf("docs/conformance.md has %d requirements, want all of them", rows)
+		t.Errorf("docs/conformance.md has %d requirements, want at least 100", rows)
 	}
 }
 
-// inRequirements holds for the tables of requirements, which have four columns.
+// inRequirements reports whether a row is in a table of requirements, which has four
+// columns.
 func inRequirements(cells []string) bool { return len(cells) == 4 }
 
-// What a client names cannot be fetched by code that has nothing to fetch with.
+// The use cases cannot fetch URLs that clients name, because they link no network
+// packages.
 func TestUseCasesLinkNoNetwork(t *testing.T) {
 	for _, pkg := range []string{"./pkg/dcr", "./pkg/broker", "./pkg/discovery"} {
 		out, err := exec.Command("go", "list", "-deps", pkg).Output()
@@ -105,7 +107,7 @@ func TestUseCasesLinkNoNetwork(t *testing.T) {
 	}
 }
 
-// tests are the functions of a package and the strings in each.
+// tests has the functions of a package by name.
 type tests struct {
 	functions map[string]*ast.FuncDecl
 }
@@ -123,8 +125,8 @@ func parseTests(t *testing.T, pkg string) *tests {
 			t.Fatal(err)
 		}
 		for _, d := range file.Decls {
-			// A suite that others run, such as those of test/contract,
-			// stands in a file of another name.
+			// Files without _test count, too: suites that other packages run, such as
+			// those of test/contract, are in such files.
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
 				found.functions[f.Name.Name] = f
 			}
@@ -133,12 +135,12 @@ func parseTests(t *testing.T, pkg string) *tests {
 	return found
 }
 
-// has returns an error if there is no such test, or no string in it or in what
-// it calls that is the name of the subtest.
+// has returns an error if the test does not exist, or if neither it nor a function
+// that it calls has a string that is the name of the subtest.
 func (p *tests) has(function, subtest string) error {
 	f := p.functions[function]
 	if f == nil || !takesTesting(f) {
-		return errors.New("there is no such test")
+		return errors.New("the test does not exist")
 	}
 	if subtest == "" {
 		return nil
@@ -167,8 +169,8 @@ func takesTesting(f *ast.FuncDecl) bool {
 	return ok && pkg.Name == "testing" && (sel.Sel.Name == "T" || sel.Sel.Name == "F")
 }
 
-// strings adds every string literal of f and of the functions of its package
-// that it mentions, as go test writes the name of a subtest.
+// strings adds every string literal in f and in the functions of its package to which
+// it refers, in the form in which go test writes names of subtests.
 func (p *tests) strings(f *ast.FuncDecl, names map[string]bool, seen map[*ast.FuncDecl]bool) {
 	if seen[f] || f.Body == nil {
 		return
@@ -189,8 +191,8 @@ func (p *tests) strings(f *ast.FuncDecl, names map[string]bool, seen map[*ast.Fu
 	})
 }
 
-// isPath reports whether s is one of the names, or several of them with slashes
-// in between. A name may itself have slashes.
+// isPath reports whether s is one of the names, or several of them separated by
+// slashes. A name itself can have slashes.
 func isPath(s string, names map[string]bool) bool {
 	if names[s] {
 		return true

@@ -15,8 +15,9 @@ var (
 	required = regexp.MustCompile(`(?m)^\tgithub\.com/dcr-broker/dcr-broker (v\S+)`)
 )
 
-// Whoever imports the construct gets the broker that its go.mod requires: the
-// replacement in it holds in this repository alone.
+// A program that imports the construct gets the version of the broker that the
+// construct's go.mod requires: the replace directive works in this repository
+// only.
 func TestTheConstructRequiresTheLatestRelease(t *testing.T) {
 	b, err := os.ReadFile("infra/cdk/go.mod")
 	if err != nil {
@@ -38,7 +39,7 @@ func TestTheConstructRequiresTheLatestRelease(t *testing.T) {
 	}
 }
 
-func TestWhatIsOlderThanTheTags(t *testing.T) {
+func TestOlderThanTags(t *testing.T) {
 	tags := []string{"v0.9.0", "v0.10.1", "v0.11.0-rc.1", "other"}
 	for version, older := range map[string]bool{"v0.9.0": true, "v0.10.0": true, "v0.10.1": false, "v1.0.0": false} {
 		if got := olderThanTags(version, tags); (got != "") != older {

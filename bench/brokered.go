@@ -23,6 +23,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	inbrokered "github.com/dcr-broker/dcr-broker/pkg/broker/brokered"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
@@ -157,10 +158,11 @@ func authorizing(root string) (d *deployment, client map[string]string, err erro
 	if err := parts.AuthorizeRoutes(p.router); err != nil {
 		return nil, nil, err
 	}
-	if err := parts.TokenRoutes(p.router); err != nil {
+	tokens := token.Parts{Config: p.config, Store: p.store, Keys: keys.Ring, Provisioner: provisioning, HTTP: parts.HTTP, Log: p.log}
+	if err := tokens.Routes(p.router); err != nil {
 		return nil, nil, err
 	}
-	d = &deployment{handler: keys.Before(p.router), clock: new(clock)}
+	d = &deployment{handler: p.router, clock: new(clock)}
 	if client, err = d.walk(root, "register-open", nil); err == nil {
 		_, err = d.walk(root, "authorize", client) // creates the app client
 	}

@@ -18,12 +18,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
+	endpoint "github.com/dcr-broker/dcr-broker/internal/endpoint/token"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
-	"github.com/dcr-broker/dcr-broker/internal/relay"
+	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/brokered"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
@@ -166,7 +168,7 @@ func (p *parts) registrations(mode broker.Mode, l registration.Lifecycle, former
 	if err != nil {
 		return err
 	}
-	httpapi.RegistrationRoutes(p.router, registrar)
+	register.Mount(p.router, registrar)
 	return nil
 }
 
@@ -198,7 +200,7 @@ func throughSDK(p *parts) (direct.Pool, error) {
 	})
 	return cognito.New(api, cognito.Config{
 		Pool:       p.config.UserPoolID,
-		Deployment: p.config.Deployment,
+		Deployment: p.config.DeploymentID,
 		Settings:   cognito.DefaultSettings(),
 		Slots:      p.store,
 		Now:        p.clock.now,
@@ -247,11 +249,9 @@ func publishing(string) (*deployment, error) {
 	}))
 	defer pool.Close()
 	p.config.CognitoDiscovery = pool.URL
-	documents, err := metadata.Configured(p.config, p.log)
-	if err != nil {
+	if err := metadata.Routes(p.router, p.config, p.log); err != nil {
 		return nil, err
 	}
-	documents.Mount(p.router)
 	// The first request fetches the document; later ones come from memory.
 	b := &deployment{p.router, p.clock, asItIs}
 	w := httptest.NewRecorder()
@@ -276,8 +276,14 @@ func relaying(client *http.Client) func(string) (*deployment, error) {
 			return nil, err
 		}
 		rt := httpapi.NewRouter(p.log)
-		rc := relay.Config{Clients: clients.NewDirect(p.store, p.clock.now), TokenEndpoint: tokenEndpoint(), HTTP: client}
-		rt.Handle(http.MethodPost, "/token", relay.Token(rc))
+		relay, err := direct.NewRelay(direct.RelayConfig{
+			Clients: clients.New(broker.ModeDirect, p.store, p.clock.now), Log: p.log,
+			Cognito: cognitoauth.New(cognitoauth.Config{TokenEndpoint: tokenEndpoint(), HTTP: client}),
+		})
+		if err != nil {
+			return nil, err
+		}
+		endpoint.Routes(rt, relay)
 		return &deployment{rt, p.clock, []map[string]string{{exampleClient: id}}}, nil
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// brokeredSteps are the steps of brokered mode. Some send the same events as those
-// of direct mode.
+// brokeredSteps are the steps of brokered mode. Some send the same events as
+// those of direct mode.
 var brokeredSteps = []step{
 	{event: "register-open", as: "brokered-register-open", learn: map[string]string{"client_id": exampleClient}},
 
@@ -64,6 +64,7 @@ var brokeredSteps = []step{
 }
 
 func TestBootstrapsAnswerEventsOfBrokeredMode(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, dynamodbtest.Endpoint(t))
 	w.store()
 	private := newInvocations(w)
@@ -72,10 +73,12 @@ func TestBootstrapsAnswerEventsOfBrokeredMode(t *testing.T) {
 }
 
 func TestMetadataAnswersEventsOfBrokeredMode(t *testing.T) {
+	t.Parallel()
 	newBrokeredWorld(t, "").bootstrapsAnswer(brokeredSteps, "metadata")
 }
 
 func TestNetHTTPAnswersEventsOfBrokeredMode(t *testing.T) {
+	t.Parallel()
 	newBrokeredWorld(t, "").netHTTPAnswers(brokeredSteps)
 }
 
@@ -97,6 +100,7 @@ func privateSteps() []step {
 }
 
 func TestPrivateFunctionsAnswerEvents(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, dynamodbtest.Endpoint(t))
 	w.store()
 	provision, janitor := w.function("provision"), w.function("janitor")
@@ -141,6 +145,7 @@ func TestPrivateFunctionsAnswerEvents(t *testing.T) {
 // Without keys nothing can be sealed. Browsers get a page, clients get JSON, both
 // with Retry-After, and the log has a line for each request.
 func TestWithoutKeys(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, "")
 	w.env["KEYS"] = filepath.Join(t.TempDir(), "no-such-file")
 	var logs bytes.Buffer

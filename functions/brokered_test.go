@@ -25,6 +25,7 @@ const (
 // The whole flow of brokered mode on the real bootstraps. Each has a role of its
 // own.
 func TestBrokeredModeOnBootstraps(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 3)
 	t.Run("identical open registrations are one client, without a call of Cognito", func(t *testing.T) { testOpenRegistration(t, d) })
 	t.Run("the whole flow through the shared app client", func(t *testing.T) { testSharedFlow(t, d) })
@@ -155,8 +156,8 @@ func testDedicated(t *testing.T, d *deployment) {
 	d.invokedFor(t, "authorize", second.id)
 	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1})
 
-	// Deleting a registration ends its grants at once. The janitor deletes its app
-	// client in the next run.
+	// Deleting a registration ends its grants at once. The janitor deletes its
+	// app client in the next run.
 	before := d.cognito.Calls("DeleteUserPoolClient")
 	d.call("DELETE", "/register/"+site.id, nil, "Bearer "+site.management, http.StatusNoContent)
 	d.token(site, http.StatusUnauthorized, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(tok, "refresh_token")}})
@@ -188,6 +189,7 @@ func testDedicated(t *testing.T, d *deployment) {
 // If the private function fails, the page does not say why, and the user can try
 // again.
 func TestProvisionThatFails(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 10)
 	works := d.all["provision"]
 	env := maps.Clone(d.env)

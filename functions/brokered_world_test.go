@@ -28,8 +28,8 @@ import (
 
 const (
 	provisionFunction = "dcr-provision"
-	// introspectionID and introspectionSecret are the MCP server's credentials for
-	// introspection.
+	// introspectionID and introspectionSecret are the MCP server's credentials
+	// for introspection.
 	introspectionID     = "notes"
 	introspectionSecret = "example-introspection-secret"
 )
@@ -156,7 +156,8 @@ func caller(r *http.Request) string {
 	return m[1]
 }
 
-// invocations is the operation Invoke of Lambda's API in front of local functions.
+// invocations is the operation Invoke of Lambda's API in front of local
+// functions.
 type invocations struct {
 	t      *testing.T
 	record func(function, action, resource string)
@@ -228,8 +229,8 @@ func (i *invocations) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // cookie matches the cookie that binds a transaction to the browser.
 var cookie = regexp.MustCompile(`^(?:__Host-)?dcr_tx=([\w-]{43});`)
 
-// extractTransaction stores the cookie and the state of a transaction, and the URL
-// of the sign-in page.
+// extractTransaction stores the cookie and the state of a transaction, and the
+// URL of the sign-in page.
 func extractTransaction(w *world, a *lambdaruntime.Answer) {
 	w.t.Helper()
 	m := cookie.FindStringSubmatch(a.Header.Get("Set-Cookie"))

@@ -14,7 +14,7 @@ import (
 // build cache.)
 func TestBuildIsReproducible(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds a function a second time; run without -short")
+		t.Skip("a function was not built a second time: run without -short")
 	}
 	here, err := bootstraps()
 	if err != nil {

@@ -66,7 +66,8 @@ func deployWith(t *testing.T, appClients int, policy string, env ...string) *dep
 // tb returns the test. Both embedded types have it.
 func (d *deployment) tb() *testing.T { return d.world.t }
 
-// browser is the browser of one user. It has a cookie jar and follows no redirects.
+// browser is the browser of one user. It has a cookie jar and follows no
+// redirects.
 type browser struct {
 	*http.Client
 	pool *emulator.Browser
@@ -81,8 +82,8 @@ func (d *deployment) browser() *browser {
 	}
 }
 
-// send sends a request to a path of the broker. body is nil, a form (url.Values) or
-// JSON (string).
+// send sends a request to a path of the broker. body is nil, a form
+// (url.Values) or JSON (string).
 func (d *deployment) send(c *http.Client, method, path string, body any, bearer string) *lambdaruntime.Answer {
 	d.tb().Helper()
 	var r io.Reader
@@ -168,8 +169,8 @@ const (
 	mcpServer   = "https://mcp.example.com/mcp"
 )
 
-// begin sends the authorization request. It returns the app client and the URL with
-// which the broker redirects the browser to Cognito.
+// begin sends the authorization request. It returns the app client and the URL
+// with which the broker redirects the browser to Cognito.
 func (d *deployment) begin(b *browser, r registration) (appClient string, at *url.URL) {
 	d.tb().Helper()
 	a := d.send(b.Client, "GET", r.authorizePath(), nil, "")
@@ -183,8 +184,8 @@ func (d *deployment) begin(b *browser, r registration) (appClient string, at *ur
 	return at.Query().Get("client_id"), at
 }
 
-// consent signs the user in at Cognito, allows the client on the consent page, and
-// returns the parameters of the authorization response.
+// consent signs the user in at Cognito, allows the client on the consent page,
+// and returns the parameters of the authorization response.
 func (d *deployment) consent(b *browser, r registration, at *url.URL) url.Values {
 	t := d.tb()
 	t.Helper()

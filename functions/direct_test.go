@@ -9,8 +9,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// The whole flow of direct mode on the real bootstraps. Each has a role of its own.
+// The whole flow of direct mode on the real bootstraps. Each has a role of its
+// own.
 func TestDirectModeOnBootstraps(t *testing.T) {
+	t.Parallel()
 	for _, policy := range []string{"ssm:" + policyParameter, "s3://" + policyBucket + "/" + policyKey} {
 		t.Run(policy, func(t *testing.T) { testDirect(t, policy) })
 	}
@@ -70,6 +72,7 @@ func testDirect(t *testing.T, policy string) {
 
 // The functions can read the policy from S3, too.
 func TestPolicyInAnObject(t *testing.T) {
+	t.Parallel()
 	d := deployWith(t, 10, "s3://"+policyBucket+"/"+policyKey)
 	r := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
 	b := d.browser()

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/permissions"
@@ -33,14 +34,14 @@ const (
 	policyKey       = "dcr/policy.json"
 )
 
-// setPolicy replaces the policy. Functions that have read the old one already go on
-// with it until they read it again.
+// setPolicy replaces the policy. Functions that have read the old one already
+// go on with it until they read it again.
 func (w *world) setPolicy(document string) { w.policy.Store(&document) }
 
-// documents starts fakes of Secrets Manager, SSM and S3. Requests to AWS's own host
-// names reach them through a proxy, and the functions trust their certificates.
-// The keys are a secret as Secrets Manager creates it from the template's settings;
-// the policy is at the location.
+// documents starts fakes of Secrets Manager, SSM and S3. Requests to AWS's own
+// host names reach them through a proxy, and the functions trust their
+// certificates. The keys are a secret as Secrets Manager creates it from the
+// template's settings; the policy is at the location.
 func (w *world) documents(location string) {
 	w.t.Helper()
 	answers := make(map[string]string)
@@ -92,7 +93,7 @@ func (w *world) documents(location string) {
 	}))
 	w.t.Cleanup(proxy.Close)
 	w.env["HTTPS_PROXY"], w.env["SSL_CERT_FILE"] = proxy.URL, authority.file
-	if w.env["AUTHORIZATION"] != permissions.Direct {
+	if w.env["AUTHORIZATION"] != string(broker.ModeDirect) {
 		w.env["KEYS"] = "secretsmanager:" + keysSecret
 	}
 	w.env["POLICY"] = location

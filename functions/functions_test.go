@@ -23,15 +23,15 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
@@ -169,6 +169,7 @@ func checkFiles(t *testing.T, pattern string, names map[string]bool, unused stri
 
 // Each function answers all its events in one process.
 func TestBootstrapsAnswerEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, dynamodbtest.Endpoint(t))
 	w.store()
 	w.bootstrapsAnswer(steps, "register", "token")
@@ -176,6 +177,7 @@ func TestBootstrapsAnswerEvents(t *testing.T) {
 
 // The metadata function needs no table, so it is tested without DynamoDB, too.
 func TestMetadataAnswersEvents(t *testing.T) {
+	t.Parallel()
 	newWorld(t, "").bootstrapsAnswer(steps, "metadata")
 }
 
@@ -228,6 +230,7 @@ func (w *world) bootstrapsAnswer(steps []step, names ...string) {
 
 // Under net/http the same handlers give the same answers.
 func TestNetHTTPAnswersEvents(t *testing.T) {
+	t.Parallel()
 	newWorld(t, "").netHTTPAnswers(steps)
 }
 
@@ -273,23 +276,20 @@ func (w *world) handlerAnswers(h http.Handler, steps []step) {
 	}
 }
 
-// newBroker returns one router with the handlers of all functions. App clients are
-// provisioned in this process, too.
+// newBroker returns one router with the handlers of all functions. App clients
+// are provisioned in this process, too.
 func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
 	service, err := registrar.Registrar(c, sdk, store, issuers.New(nil, time.Now), log)
 	if err != nil {
 		return nil, err
 	}
-	published, err := metadata.Configured(c, log)
-	if err != nil {
+	rt := httpapi.NewRouter(log)
+	register.Mount(rt, service)
+	if err := metadata.Routes(rt, c, log); err != nil {
 		return nil, err
 	}
-	rt := httpapi.NewRouter(log)
-	httpapi.RegistrationRoutes(rt, service)
-	published.Mount(rt)
 	if c.Mode == broker.ModeDirect {
-		wire.TokenRoutes(rt, c, clients.NewDirect(store, time.Now))
-		return rt, nil
+		return rt, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
 	}
 	provisioning, err := registrar.Provisioner(c, sdk, store, log)
 	if err != nil {
@@ -300,7 +300,8 @@ func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Log
 		return nil, err
 	}
 	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	return rt, errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt))
+	tokens := token.Parts{Config: c, Store: store, Keys: keys.Ring, Provisioner: provisioning, Log: log}
+	return rt, errors.Join(parts.AuthorizeRoutes(rt), tokens.Routes(rt))
 }
 
 // learn stores the values of the answer that later events need.
@@ -366,8 +367,8 @@ func ranAllTests() bool {
 	return dynamodbtest.Available()
 }
 
-// build runs scripts/build.sh of the tree at root for this machine. If functions is
-// "" it builds all.
+// build runs scripts/build.sh of the tree at root for this machine. If
+// functions is "" it builds all.
 func build(root, out, functions string) error {
 	cmd := exec.Command(filepath.Join(root, "scripts", "build.sh"), out)
 	cmd.Env = append(os.Environ(), "TARGET_OS="+runtime.GOOS, "ARCHS="+runtime.GOARCH, "FUNCTIONS="+functions)

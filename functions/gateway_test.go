@@ -18,7 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// gateway is a local HTTP API of API Gateway, over TLS, in front of local functions.
+// gateway is a local HTTP API of API Gateway, over TLS, in front of local
+// functions.
 type gateway struct {
 	t         *testing.T
 	functions map[string]*lambdaruntime.Function
@@ -63,7 +64,8 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(a.Body)
 }
 
-// event converts a request into an event as API Gateway does (payload format 2.0).
+// event converts a request into an event as API Gateway does (payload format
+// 2.0).
 func (g *gateway) event(r *http.Request) (events.APIGatewayV2HTTPRequest, error) {
 	var e events.APIGatewayV2HTTPRequest
 	body, err := io.ReadAll(r.Body)

@@ -49,12 +49,12 @@ var volatile = regexp.MustCompile(`"(client_id|client_secret|registration_access
 	`|"(client_id_issued_at|iat|exp)":\s*[0-9]+` +
 	`|"(registration_client_uri)":\s*"https://auth\.example\.com/register/[^"]+"`)
 
-// nearlyAnHour matches the rest of the lifetime of a token that was just issued for
-// an hour.
+// nearlyAnHour matches the rest of the lifetime of a token that was just issued
+// for an hour.
 var nearlyAnHour = regexp.MustCompile(`("expires_in":\s*)35[4-9][0-9]\b`)
 
-// volatileText matches what differs from run to run in pages and headers, and style
-// sheets, which other tests check.
+// volatileText matches what differs from run to run in pages and headers, and
+// style sheets, which other tests check.
 var volatileText = []struct {
 	pattern *regexp.Regexp
 	becomes string
@@ -122,8 +122,9 @@ func checkLength(t *testing.T, a *lambdaruntime.Answer) {
 	}
 }
 
-// checkRequestID checks that every error has API Gateway's request id, by which an
-// operator finds a reported error in the logs of the gateway and of the broker.
+// checkRequestID checks that every error has API Gateway's request id, by which
+// an operator finds a reported error in the logs of the gateway and of the
+// broker.
 func checkRequestID(t *testing.T, a *lambdaruntime.Answer, want string) {
 	t.Helper()
 	if a.Status < 400 || len(a.Body) == 0 {

@@ -18,9 +18,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// One run of the janitor, started as by its schedule, does everything that brokered
-// mode needs.
+// One run of the janitor, started as by its schedule, does everything that
+// brokered mode needs.
 func TestJanitorOfBrokeredMode(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 10)
 	open := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
 	b := d.browser()
@@ -59,6 +60,7 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 }
 
 func TestJanitorOfDirectMode(t *testing.T) {
+	t.Parallel()
 	d := deployDirect(t, "ssm:"+policyParameter)
 	expired := d.register(publicMetadata, redirectURI, "")
 	updating := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), redirectURI, "Bearer "+d.real[exampleInitial])
@@ -120,8 +122,8 @@ func policyWith(t *testing.T, profiles string) string {
 	return string(b)
 }
 
-// openStore returns the store on the deployment's table, so that a test can change
-// records as if time had passed.
+// openStore returns the store on the deployment's table, so that a test can
+// change records as if time had passed.
 func (d *deployment) openStore() *dynamo.Store { return wire.Store(d.config(), d.sdk()) }
 
 // age makes a registration two days old and due, so that the janitor checks it.

@@ -12,6 +12,7 @@ import (
 // At the level error the log still has a line for each request or run, the audit
 // trail and the metrics for CloudWatch.
 func TestNoLevelSilencesLinesAndAudit(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 10, "LOG_LEVEL", "error")
 	r := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
 	b := d.browser()

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
@@ -25,14 +26,14 @@ const recordedFile = "../test/permissions/recorded.json"
 // function.
 var calls struct {
 	mu   sync.Mutex
-	seen map[string]map[string]map[permissions.Permission]bool
+	seen map[broker.Mode]map[string]map[permissions.Permission]bool
 }
 
 // record stores a call in calls if a function made it.
 func (w *world) record(function, action, resource string) {
-	mode := permissions.Brokered
-	if w.env["AUTHORIZATION"] == permissions.Direct {
-		mode = permissions.Direct
+	mode := broker.ModeBrokered
+	if w.env["AUTHORIZATION"] == string(broker.ModeDirect) {
+		mode = broker.ModeDirect
 	}
 	if !slices.Contains(permissions.Functions(mode), function) {
 		return // the test made the call
@@ -40,7 +41,7 @@ func (w *world) record(function, action, resource string) {
 	calls.mu.Lock()
 	defer calls.mu.Unlock()
 	if calls.seen == nil {
-		calls.seen = make(map[string]map[string]map[permissions.Permission]bool)
+		calls.seen = make(map[broker.Mode]map[string]map[permissions.Permission]bool)
 	}
 	if calls.seen[mode] == nil {
 		calls.seen[mode] = make(map[string]map[permissions.Permission]bool)
@@ -56,7 +57,7 @@ func (w *world) record(function, action, resource string) {
 func recordedDocument() ([]byte, error) {
 	calls.mu.Lock()
 	defer calls.mu.Unlock()
-	all := make(map[string]map[string][]string)
+	all := make(map[broker.Mode]map[string][]string)
 	for mode, functions := range calls.seen {
 		all[mode] = make(map[string][]string)
 		for function, seen := range functions {

@@ -50,10 +50,12 @@ func (j *journal) next() string {
 	return j.text.String()
 }
 
-// Every kind of secret passes through every route, in its own place and in others,
-// in requests that succeed, in requests that Cognito refuses, and in answers of
-// Cognito that repeat the request. The log, at the level debug, has none of them.
+// Every kind of secret passes through every route, in its own place and in
+// others, in requests that succeed, in requests that Cognito refuses, and in
+// answers of Cognito that repeat the request. The log, at the level debug, has
+// none of them.
 func TestNoSecretIsLogged(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		world func(*testing.T, string) *world
@@ -116,9 +118,9 @@ func (w *world) checkLog(written string) {
 	}
 }
 
-// echoSecrets makes Cognito repeat the broker's requests in its answers. They have
-// secrets that only the broker has. (In direct mode the broker sends only what the
-// client has sent.)
+// echoSecrets makes Cognito repeat the broker's requests in its answers. They
+// have secrets that only the broker has. (In direct mode the broker sends only
+// what the client has sent.)
 func (w *world) echoSecrets(h http.Handler, log *journal) {
 	t := w.t
 	t.Helper()
@@ -289,8 +291,8 @@ func quote(s string) string {
 // oneLine returns s without line ends, which a header cannot have.
 func oneLine(s string) string { return strings.NewReplacer("\n", "", "\r", "").Replace(s) }
 
-// manageConfidentialClients registers, manages and uses confidential clients, which
-// the steps do not.
+// manageConfidentialClients registers, manages and uses confidential clients,
+// which the steps do not.
 func (w *world) manageConfidentialClients(h http.Handler) {
 	t := w.t
 	t.Helper()
@@ -313,8 +315,8 @@ func (w *world) manageConfidentialClients(h http.Handler) {
 	w.do(h, "POST", "/token", url.Values{"grant_type": {"client_credentials"}, "scope": {"mcp/read"}}, basic(text(machine, "client_id"), text(machine, "client_secret")), http.StatusOK)
 }
 
-// authorizeWithNonce is manageConfidentialClients and an authorization request with
-// a nonce, which the steps of brokered mode do not have.
+// authorizeWithNonce is manageConfidentialClients and an authorization request
+// with a nonce, which the steps of brokered mode do not have.
 func (w *world) authorizeWithNonce(h http.Handler) {
 	w.t.Helper()
 	w.manageConfidentialClients(h)
@@ -421,8 +423,8 @@ func (i *issuer) sign(t *testing.T, claims map[string]any) string {
 	return token
 }
 
-// registerWithJWTs registers with JWTs and software statements of the issuer, valid
-// and invalid ones.
+// registerWithJWTs registers with JWTs and software statements of the issuer,
+// valid and invalid ones.
 func registerWithJWTs(w *world, h http.Handler, ci *issuer) {
 	t := w.t
 	t.Helper()

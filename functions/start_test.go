@@ -14,6 +14,7 @@ import (
 
 // A function with a wrong configuration reports all faults at once.
 func TestWrongConfigurationStopsTheStart(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, mode string
 		required   []string
@@ -59,8 +60,10 @@ func TestWrongConfigurationStopsTheStart(t *testing.T) {
 	}
 }
 
-// authorize and provision refuse to start in direct mode, which does not use them.
+// authorize and provision refuse to start in direct mode, which does not use
+// them.
 func TestFunctionsOfBrokeredModeOnly(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, "")
 	for _, name := range []string{"authorize", "provision"} {
 		for _, mode := range []string{"brokered", "direct"} {
@@ -73,8 +76,10 @@ func TestFunctionsOfBrokeredModeOnly(t *testing.T) {
 	}
 }
 
-// A process that cannot reach the runtime API exits, so that Lambda starts another.
+// A process that cannot reach the runtime API exits, so that Lambda starts
+// another.
 func TestProcessThatCannotStartExitsNonZero(t *testing.T) {
+	t.Parallel()
 	f := start(t, "metadata", map[string]string{"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}, 0)
 	_, err := f.Start(t.Context())
 	e, ok := errors.AsType[*lambdaruntime.Error](err)
@@ -84,6 +89,7 @@ func TestProcessThatCannotStartExitsNonZero(t *testing.T) {
 }
 
 func TestTwoRequestsOnOneProcess(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "")
 	f := w.function("metadata")
 	for range 2 {
@@ -100,6 +106,7 @@ func TestTwoRequestsOnOneProcess(t *testing.T) {
 
 // After Lambda has killed a process at its timeout, the next process works.
 func TestAfterATimeoutTheNextProcessAnswers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "")
 	env := maps.Clone(w.env)
 	f := start(t, "metadata", env, 5*time.Second)

@@ -11,6 +11,7 @@ import (
 
 // The first line in the log of a function has its version.
 func TestFunctionsLogTheirVersionAtTheStart(t *testing.T) {
+	t.Parallel()
 	w := newBrokeredWorld(t, "")
 	w.env["LAMBDA_ENDPOINT"] = w.pool
 	mains, err := filepath.Glob("*/main.go")

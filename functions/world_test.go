@@ -1,5 +1,6 @@
-// Package functions tests the Lambda functions as AWS runs them: their real
-// bootstraps, fed with the events of ../events.
+// Package functions is tests of the Lambda functions as AWS runs them: their real
+// bootstraps get the events of ../events. It has no other code; the functions
+// themselves are in its subdirectories.
 package functions
 
 import (
@@ -41,8 +42,8 @@ const (
 	subject  = "c0ffee00-0000-4000-8000-00000000a11c"
 	password = "Correct-Horse-9"
 
-	// cognito is the user pool's origin for browsers. The golden documents have it,
-	// so it is not the origin with a random port that the functions use.
+	// cognito is the user pool's origin for browsers. The golden documents have
+	// it, so it is not the origin with a random port that the functions use.
 	cognito = "http://localhost:9229"
 
 	redirectURI = "http://localhost:3118/callback"
@@ -84,8 +85,9 @@ type world struct {
 
 	// log is the logger of the broker in this process; nil discards its lines.
 	log *slog.Logger
-	// collected has the secrets in requests to Cognito and its answers, and those in
-	// requests to the broker and its answers if the test wraps the broker.
+	// collected has the secrets in requests to Cognito and its answers, and
+	// those in requests to the broker and its answers if the test wraps the
+	// broker.
 	collected *secretCollector
 
 	signInAt *url.URL // the URL to which the authorization endpoint has redirected
@@ -106,8 +108,8 @@ func newWorld(t *testing.T, endpoint string) *world {
 	return worldAround(t, endpoint, nil)
 }
 
-// worldAround is newWorld with a function that can change the configuration of the
-// pool. self is the origin at which the pool listens.
+// worldAround is newWorld with a function that can change the configuration of
+// the pool. self is the origin at which the pool listens.
 func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, self string)) *world {
 	t.Helper()
 	c := emulator.Config{
@@ -169,8 +171,8 @@ func (w *world) sdk() aws.Config {
 	})}
 }
 
-// store creates the table, or a store in memory if there is no DynamoDB, and stores
-// an initial access token.
+// store creates the table, or a store in memory if there is no DynamoDB, and
+// stores an initial access token.
 func (w *world) store() store {
 	w.t.Helper()
 	var store store = memory.NewStore(time.Now)

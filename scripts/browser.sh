@@ -41,11 +41,11 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-chromium() {
+has_chromium() {
 	[ -n "${CHROMIUM-}" ] || command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1
 }
 
-if ! chromium; then
+if ! has_chromium; then
 	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 		die "Chromium is missing; install it (Debian: apt-get install chromium fonts-liberation2) or set CHROMIUM"
 	fi

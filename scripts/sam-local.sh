@@ -150,7 +150,7 @@ serve() {
 banner() {
 	cat <<-TEXT
 
-		dcr-broker is starting under sam local; it forgets everything when you stop it.
+		dcr-broker is starting under sam local. All registrations are deleted when you stop it.
 
 		  MCP server     $E2E_MCP_URL
 		  Broker         http://localhost:$broker_port
@@ -184,7 +184,7 @@ run() {
 # Tests of behaviour in which `sam local` differs from API Gateway: it treats "//"
 # as "/", has no route for unknown methods, and cannot pass on a body that is not
 # UTF-8 unless the API declares its media type as binary.
-not_gateway='TestWhatIsNotThere/brokered/unclean_path|TestWhatIsNotThere/brokered/an_unknown_method|TestBadRegistrations/brokered/not_UTF-8'
+not_gateway='TestUnknownPaths/brokered/unclean_path|TestUnknownPaths/brokered/an_unknown_method|TestBadRegistrations/brokered/not_UTF-8'
 
 tests() {
 	surroundings

@@ -21,6 +21,9 @@ others=$(echo "$binaries" | grep -v ",$kit," | sed 's/\.test .*//')
 
 "$moto" install
 export REQUIRE_DYNAMODB=1
+# At exit, the race detector waits a second for other goroutines. That is a second
+# for each test binary, and for each dcrctl that a script runs.
+export GORACE="atexit_sleep_ms=0 ${GORACE-}"
 status=0
 # shellcheck disable=SC2086 # lists of packages
 {

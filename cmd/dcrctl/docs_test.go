@@ -201,10 +201,12 @@ func TestCookbookPoliciesAreValid(t *testing.T) {
 	}
 }
 
-// The test runs the commands of the page from top to bottom, as an operator would.
-// Each section has a client and a grant of its own, each question is answered with
-// yes, and policy.json is the last policy that the page has shown.
+// The test runs the commands of the page from top to bottom, as an operator
+// would. Each section has a client and a grant of its own, each question is
+// answered with yes, and policy.json is the last policy that the page has
+// shown.
 func TestOperationsPageRuns(t *testing.T) {
+	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
 	body, err := os.ReadFile(runbook)
 	if err != nil {
@@ -256,7 +258,8 @@ func TestOperationsPageRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// These names differ from policyN and commandN, the files that the page makes.
+	// These names differ from policyN and commandN, the files that the page
+	// makes.
 	fmt.Fprintf(&files, "-- yes --\ny\n-- deployment --\ntest\n-- registration.json --\n%s\n-- machine.json --\n%s\n", registration,
 		`{"client_name": "Nightly", "grant_types": ["client_credentials"]}`)
 	name := filepath.Join(t.TempDir(), "operations.txtar")

@@ -63,8 +63,8 @@ func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config
 	return c, sdk, wire.Store(c, sdk), nil
 }
 
-// sdk returns the configuration of AWS clients. It checks for credentials, so that
-// the error names them and not the first call that lacks them.
+// sdk returns the configuration of AWS clients. It checks for credentials, so
+// that the error names them and not the first call that lacks them.
 func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) {
 	// The SDK logs details of connections, which do not help an operator. Errors
 	// are returned in any case.
@@ -142,8 +142,6 @@ func withEnvFile(name string, getenv func(string) string) (func(string) string, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	// TRACING is for functions: there is no X-Ray daemon on an operator's machine.
-	delete(file, "TRACING")
 	// The SDK reads these from the environment of the process.
 	for _, name := range []string{"AWS_REGION", "AWS_PROFILE"} {
 		if v := file[name]; v != "" && getenv(name) == "" {

@@ -169,8 +169,8 @@ func clip(s string, n int) string {
 }
 
 // plain returns s with every character escaped, as in a Go string, that is not
-// printable or that changes the direction of text. Clients choose their names, and
-// a name must not control the operator's terminal.
+// printable or that changes the direction of text. Clients choose their names,
+// and a name must not control the operator's terminal.
 func plain(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -20,8 +20,8 @@ type policyTestCmd struct {
 
 // verdict is what a registration would get, as JSON.
 type verdict struct {
-	// Registered reports whether the client would be registered. If not, Error and
-	// Description are the error response.
+	// Registered reports whether the client would be registered. If not, Error
+	// and Description are the error response.
 	Registered  bool   `json:"registered"`
 	Error       string `json:"error,omitempty"`
 	Description string `json:"error_description,omitempty"`
@@ -124,8 +124,8 @@ func (v *verdict) addNote(format string, args ...any) {
 	v.Notes = append(v.Notes, fmt.Sprintf(format, args...))
 }
 
-// noteDifferences adds a note for each difference between what the client requested
-// and what the policy grants.
+// noteDifferences adds a note for each difference between what the client
+// requested and what the policy grants.
 func (v *verdict) noteDifferences(requested, granted dcr.ClientMetadata, profile *policy.Profile) {
 	for _, uri := range requested.RedirectURIs {
 		if !slices.Contains(granted.RedirectURIs, uri) {
@@ -171,8 +171,8 @@ func (v *verdict) noteDifferences(requested, granted dcr.ClientMetadata, profile
 }
 
 // setOutcome sets the state, the kind of app client and the lifetimes of the
-// registration. vouched is whether it has an initial access token.
-func (v *verdict) setOutcome(profile *policy.Profile, mode broker.Mode, vouched bool, m dcr.ClientMetadata) {
+// registration. withToken is whether it has an initial access token.
+func (v *verdict) setOutcome(profile *policy.Profile, mode broker.Mode, withToken bool, m dcr.ClientMetadata) {
 	life := profile.Lifetimes()
 	v.State, v.AppClient = string(broker.RegistrationActive), string(profile.AppClient())
 	v.Unconfirmed, v.Inactive, v.Absolute = seconds(life.Unconfirmed), seconds(life.Inactive), seconds(life.Absolute)
@@ -186,9 +186,9 @@ func (v *verdict) setOutcome(profile *policy.Profile, mode broker.Mode, vouched 
 	}
 	machine := slices.Contains(m.GrantTypes, dcr.GrantClientCredentials)
 	switch {
-	case machine && vouched:
+	case machine && withToken:
 		v.AppClient = string(policy.DedicatedAppClient)
-	case profile.AppClient() == policy.DedicatedAppClient && !vouched:
+	case profile.AppClient() == policy.DedicatedAppClient && !withToken:
 		v.AppClient = "none"
 	}
 }

@@ -81,8 +81,8 @@ func (c *purgeCmd) Run(ctx context.Context, op *operator) error {
 	}
 	question := fmt.Sprintf(`This removes %s and %s permanently. If the deployment still runs, it loses all its clients.
 Type the deployment's id (%s) to continue:`, plural(count(found, "app_client"), "app client", "app clients"),
-		plural(records(found), "record", "records"), l.config.Deployment)
-	if err := c.confirmWord(ctx, op, l.config.Deployment, " ", question); err != nil {
+		plural(records(found), "record", "records"), l.config.DeploymentID)
+	if err := c.confirmWord(ctx, op, l.config.DeploymentID, " ", question); err != nil {
 		return err
 	}
 	err = l.remove(ctx, found)
@@ -100,7 +100,7 @@ Type the deployment's id (%s) to continue:`, plural(count(found, "app_client"), 
 }
 
 func newLeftovers(ctx context.Context, op *operator) (*leftovers, error) {
-	c, err := settings.Pool(op.getenv)
+	c, err := settings.Inventory(op.getenv)
 	if err != nil {
 		return nil, &environmentError{err}
 	}
@@ -169,7 +169,7 @@ func (l *leftovers) table(ctx context.Context) ([]leftover, error) {
 		return []leftover{{Kind: "table", ID: l.config.Table, Note: "left alone: it is not marked as this deployment's"}}, nil
 	case err != nil:
 		return nil, err
-	case d.ID != l.config.Deployment:
+	case d.ID != l.config.DeploymentID:
 		return []leftover{{Kind: "table", ID: l.config.Table, Note: fmt.Sprintf("left alone: it belongs to the deployment %q", d.ID)}}, nil
 	}
 	delete(counts, "slot") // DynamoDB deletes them: they expire after a minute

@@ -80,11 +80,13 @@ func normalize(s string) string {
 
 // Commands that need neither table nor user pool.
 func TestScriptsWithoutAWS(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/local", UpdateScripts: *update, ContinueOnError: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitCode},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("FIXTURES", fixtures(t))
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 	})
@@ -101,6 +103,7 @@ func fixtures(t *testing.T) string {
 
 // Each script has a table and a user pool of its own.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
@@ -175,6 +178,7 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 		"ISSUER": "https://auth.example.com", "USER_POOL_ID": "us-east-1_local00001", "COGNITO_DOMAIN": "https://pool.example.com",
 		"COGNITO_BACK_CHANNEL": address, "SCOPES": "openid mcp/read mcp/write", "DEPLOYMENT_ID": "test", "KEYS": "keys.json",
 		"LOGIN_VERSION": strconv.Itoa(login), "RESOURCE_BINDING": strconv.FormatBool(login == 2), "FIXTURES": fixtures(t), "LANG": "C", "LC_ALL": "",
+		"GORACE": os.Getenv("GORACE"), // dcrctl here is the test's own binary
 	} {
 		e.Setenv(name, value)
 	}
@@ -192,8 +196,8 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	return dynamo.CreateTable(t.Context(), w.dynamo, table)
 }
 
-// deploymentOf returns the deployment that the script's environment describes, for
-// use in the process of the test.
+// deploymentOf returns the deployment that the script's environment describes,
+// for use in the process of the test.
 func deploymentOf(ts *testscript.TestScript) *deployment {
 	c, err := environment.AppClients(getenv(ts))
 	ts.Check(err)
@@ -248,8 +252,8 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// exitcode N COMMAND...: the command must end with exit code N. The script's ! only
-// tests that it is not 0.
+// exitcode N COMMAND...: the command must end with exit code N. The script's !
+// only tests that it is not 0.
 func exitCode(ts *testscript.TestScript, _ bool, args []string) {
 	code := 0
 	err := ts.Exec(args[1], args[2:]...)
@@ -292,7 +296,7 @@ func touch(ts *testscript.TestScript, _ bool, args []string) {
 	d := deploymentOf(ts)
 	r, err := d.store.Registration(context.Background(), args[0])
 	ts.Check(err)
-	ts.Check(clients.NewBrokered(d.store, time.Now).Touch(context.Background(), r))
+	ts.Check(clients.New(broker.ModeBrokered, d.store, time.Now).Touch(context.Background(), r))
 }
 
 // grant ID CLIENT SUB EMAIL: stores a grant.
@@ -307,8 +311,8 @@ func makeGrant(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
-// appclient NAME REDIRECT_URI: creates an app client that is not the broker's, and
-// sets APP_CLIENT.
+// appclient NAME REDIRECT_URI: creates an app client that is not the broker's,
+// and sets APP_CLIENT.
 func makeAppClient(ts *testscript.TestScript, _ bool, args []string) {
 	d := deploymentOf(ts)
 	api := cip.NewFromConfig(d.sdk, func(o *cip.Options) { o.BaseEndpoint = aws.String(d.config.CognitoEndpoint) })
@@ -342,8 +346,8 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], m[len(m)-1])
 }
 
-// newtable: creates an empty table and sets TABLE_NAME, as if the first table were
-// lost.
+// newtable: creates an empty table and sets TABLE_NAME, as if the first table
+// were lost.
 func newTable(ts *testscript.TestScript, _ bool, args []string) {
 	table := "dcrctl-" + credential.NewID()
 	ts.Check(dynamo.CreateTable(context.Background(), ts.Value(worldKey{}).(*world).dynamo, table))

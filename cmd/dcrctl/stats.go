@@ -116,7 +116,7 @@ func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, 
 		op.infof("USER_POOL_ID and DEPLOYMENT_ID are not both set, so the app clients of the pool were not counted")
 		return nil, nil
 	}
-	conf, err := settings.Pool(op.getenv)
+	conf, err := settings.Inventory(op.getenv)
 	if err != nil {
 		return nil, &environmentError{err}
 	}
@@ -203,8 +203,8 @@ func writePool(text *strings.Builder, s stat, ours int, block string, coloured b
 
 func bar(n, of int, block string) string { return strings.Repeat(block, barLength(n, of)) }
 
-// barLength returns the number of characters in the bar for n of at most of. It is
-// at least one if n is not 0.
+// barLength returns the number of characters in the bar for n, where of is the
+// maximum. It is at least one if n is not 0.
 func barLength(n, of int) int {
 	if n <= 0 || of <= 0 {
 		return 0

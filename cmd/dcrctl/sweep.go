@@ -154,7 +154,7 @@ func (c *sweepCmd) accept(ctx context.Context, op *operator, d *deployment) erro
 	err := c.confirmf(ctx, op, `The table %s becomes the table of the deployment %q.
 The next sweep then deletes every app client of this deployment in %s that has no record in the table; their users
 have to sign in again. dcrctl purge --dry-run lists the app clients of this deployment.
-Is this the right table?`, d.config.Table, d.config.Deployment, d.config.UserPoolID)
+Is this the right table?`, d.config.Table, d.config.DeploymentID, d.config.UserPoolID)
 	if err != nil {
 		return err
 	}
@@ -165,8 +165,8 @@ Is this the right table?`, d.config.Table, d.config.Deployment, d.config.UserPoo
 		return op.writeJSON([]any{struct {
 			Table      string `json:"table"`
 			Deployment string `json:"deployment"`
-		}{d.config.Table, d.config.Deployment}})
+		}{d.config.Table, d.config.DeploymentID}})
 	}
-	op.infof("the table %s now belongs to the deployment %s; dcrctl sweep --dry-run lists what the next sweep will do", d.config.Table, d.config.Deployment)
+	op.infof("the table %s now belongs to the deployment %s; dcrctl sweep --dry-run lists what the next sweep will do", d.config.Table, d.config.DeploymentID)
 	return nil
 }

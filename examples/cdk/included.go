@@ -11,8 +11,8 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// newJwtAuthorizer adds examples/jwt-authorizer in front of a function that
-// does not read tokens.
+// newJwtAuthorizer adds a stack with the template of examples/jwt-authorizer in
+// front of a function that does not check tokens itself.
 func newJwtAuthorizer(app awscdk.App, common dcrbroker.Props) {
 	stack := awscdk.NewStack(app, jsii.String("JwtAuthorizer"), nil)
 	function := awslambda.NewFunction(stack, jsii.String("McpServer"), &awslambda.FunctionProps{
@@ -26,8 +26,8 @@ func newJwtAuthorizer(app awscdk.App, common dcrbroker.Props) {
 	include(stack, common, "../jwt-authorizer/template.yaml", map[string]any{"FunctionArn": function.FunctionArn()})
 }
 
-// pingServer is a minimal MCP server: it answers initialize and ping, and has
-// no tools.
+// pingServer is a minimal MCP server: it answers initialize and ping, and has no
+// tools.
 const pingServer = `import json
 
 def handler(event, context):
@@ -44,14 +44,15 @@ def handler(event, context):
     return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": json.dumps(reply)}
 `
 
-// newAgentCore adds examples/agentcore.
+// newAgentCore adds a stack with the template of examples/agentcore.
 func newAgentCore(app awscdk.App, common dcrbroker.Props) {
 	stack := awscdk.NewStack(app, jsii.String("AgentCore"), nil)
 	include(stack, common, "../agentcore/template.yaml", nil)
 }
 
-// include adds a broker and an example's template, and sets the template's
-// parameters. The MCP server is at the template's resource Api.
+// include adds a broker and a template of examples to the stack, with the
+// template's parameters set. The resource Api of the template is the API of the
+// MCP server.
 func include(stack awscdk.Stack, common dcrbroker.Props, template string, more map[string]any) {
 	broker := newBroker(stack, common, endpoint(stack, awscdk.Fn_Ref(jsii.String("Api")))+path, "mcp/read")
 	parameters := map[string]any{
@@ -69,7 +70,7 @@ func include(stack awscdk.Stack, common dcrbroker.Props, template string, more m
 	})
 }
 
-// tokenIssuer returns the iss of the tokens of the broker's pool.
+// tokenIssuer returns iss of the tokens of the broker's user pool.
 func tokenIssuer(stack awscdk.Stack, broker *dcrbroker.Broker) string {
 	return "https://cognito-idp." + *stack.Region() + "." + *stack.UrlSuffix() + "/" + *broker.UserPool.UserPoolId()
 }

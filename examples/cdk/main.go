@@ -1,7 +1,8 @@
-// Command cdk is an app with three stacks, each with a broker and an MCP
-// server: the example server, a server behind a JWT authorizer, and an
-// AgentCore gateway. It shows how to add the broker's construct to an existing
-// stack. Run it from the root of the checkout:
+// Command cdk is an example app of the AWS CDK with three stacks. Each has a
+// broker and an MCP server: the example server, a server behind a JWT
+// authorizer, and an AgentCore gateway. It shows how to add the broker's
+// construct to a stack that has other resources. Run it from the root of the
+// checkout:
 //
 //	scripts/cdk.sh example deploy McpServer
 package main
@@ -26,26 +27,26 @@ func main() {
 	app.Synth(nil)
 }
 
-// root is the checkout that this app is in.
+// root is the root of the checkout.
 const root = "../.."
 
-// addStacks adds the three stacks. common has the properties that all brokers
-// share; server is a directory with the example server's bootstrap.
+// addStacks adds the three stacks. common has the props that all brokers share,
+// and server is a directory with the example server's bootstrap.
 func addStacks(app awscdk.App, common dcrbroker.Props, server string) {
 	newMcpServer(app, common, server)
 	newJwtAuthorizer(app, common)
 	newAgentCore(app, common)
 }
 
-// path is the path of the MCP endpoint in each stack.
+// path is the path of each MCP endpoint.
 const path = "/mcp"
 
-// newBroker adds a broker with its own user pool to a stack, for the MCP server
-// at resource.
+// newBroker adds a broker with a new user pool to a stack, for the MCP server at
+// resource.
 func newBroker(stack awscdk.Stack, common dcrbroker.Props, resource string, scopes ...string) *dcrbroker.Broker {
 	p := common
 	p.ProtectedResources = []dcrbroker.ProtectedResource{{Resource: resource, Scopes: scopes, Name: "Example MCP server"}}
-	// The new pool has the plan and the login pages that this needs.
+	// The new user pool has the plan and the sign-in pages that this needs.
 	p.ResourceBinding = true
 	b := dcrbroker.New(stack, "Broker", &p)
 	b.AddOutputs()

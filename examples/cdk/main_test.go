@@ -14,7 +14,7 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// stacks are the synthesised templates by the stack's name.
+// stacks has the resources of the stacks by the stack's name.
 var stacks = make(map[string]map[string]any)
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// synth synthesises the app with placeholder packages.
+// synth synthesises the app with dummy packages.
 func synth(dir string) error {
 	server, out := filepath.Join(dir, "server"), filepath.Join(dir, "out")
 	if err := os.Mkdir(server, 0o755); err != nil {
@@ -81,7 +81,7 @@ func pack(archive, content string) error {
 	return f.Close()
 }
 
-// find returns the properties of the resources of a type whose JSON contains
+// find returns the properties of all resources of a type whose JSON contains
 // part.
 func find(t *testing.T, stack, kind, part string) []map[string]any {
 	t.Helper()
@@ -115,18 +115,18 @@ func TestEachStackHasTheBrokerAndItsServer(t *testing.T) {
 			t.Errorf("%s: no %s", stack, kind)
 		}
 		if n := len(find(t, stack, "AWS::ApiGatewayV2::Api", "")); n != 2 {
-			t.Errorf("%s: %d APIs, want that of the broker and that of the MCP server", stack, n)
+			t.Errorf("%s: %d APIs, want those of the broker and of the MCP server", stack, n)
 		}
 	}
 }
 
-// The broker publishes metadata for the URL of the MCP server and binds tokens
-// to it; the server accepts these tokens.
+// The broker publishes metadata for the URL at which clients reach the MCP
+// server, and binds tokens to it. The server accepts only these tokens.
 func TestTheBrokerKnowsTheServer(t *testing.T) {
 	for stack, api := range map[string]string{"McpServer": "Api", "JwtAuthorizer": "Api", "AgentCore": "Api"} {
 		metadata := find(t, stack, "AWS::Lambda::Function", `[{\"resource\":\"https://",{"Ref":"`+api+`"},".execute-api.`)
 		if len(metadata) == 0 {
-			t.Errorf("%s: the broker's PROTECTED_RESOURCES do not name the server's API", stack)
+			t.Errorf("%s: the broker's PROTECTED_RESOURCES does not have the server's API", stack)
 		}
 	}
 	if n := len(find(t, "McpServer", "AWS::Lambda::Function", `"REQUIRE_AUDIENCE":"true"`)); n != 1 {
@@ -140,15 +140,15 @@ func TestTheBrokerKnowsTheServer(t *testing.T) {
 	}
 }
 
-func TestParametersAreFilledIn(t *testing.T) {
+func TestParametersAreSet(t *testing.T) {
 	for _, stack := range []string{"JwtAuthorizer", "AgentCore"} {
 		all := text(stacks[stack])
 		for _, name := range []string{"Issuer", "UserPoolId", "RequireAudience", "Scope", "Path"} {
-			// In Fn::Sub a value that is unknown at synthesis is in the map
-			// after the text.
+			// Fn::Sub has values that are known only at deployment in a map
+			// beside the text.
 			open := strings.Contains(all, "${"+name+"}") && !strings.Contains(all, `{"`+name+`":{`)
 			if open || strings.Contains(all, `{"Ref":"`+name+`"}`) {
-				t.Errorf("%s: the parameter %s is left open", stack, name)
+				t.Errorf("%s: the parameter %s is not set", stack, name)
 			}
 		}
 	}

@@ -32,12 +32,13 @@ func buildServer(checkout string) (string, error) {
 	return dir, nil
 }
 
-// newMcpServer adds the example MCP server on Lambda, like examples/mcpserver
-// for SAM.
+// newMcpServer adds a stack with the example MCP server on Lambda, as the
+// template of examples/mcpserver does for SAM.
 func newMcpServer(app awscdk.App, common dcrbroker.Props, server string) {
 	stack := awscdk.NewStack(app, jsii.String("McpServer"), nil)
 
-	// The API comes first: the broker needs its URL, and the server needs both.
+	// The API comes first, because the broker needs its URL. The server comes
+	// last, because it needs the URLs of both.
 	api := awsapigatewayv2.NewCfnApi(stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
 		Name: jsii.String("mcp-server"), ProtocolType: jsii.String("HTTP"),
 	})

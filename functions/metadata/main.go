@@ -12,7 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
+	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 )
 
 func main() {
@@ -32,11 +32,9 @@ func handler() (http.Handler, error) {
 	slog.SetDefault(log)
 	log.Info("started", "version", environment.Version())
 
-	documents, err := metadata.Configured(c, log)
-	if err != nil {
+	rt := httpapi.NewRouter(log)
+	if err := metadata.Routes(rt, c, log); err != nil {
 		return nil, err
 	}
-	rt := httpapi.NewRouter(log)
-	documents.Mount(rt)
 	return rt, nil
 }

@@ -1,8 +1,8 @@
-// Command provision is the private Lambda function that creates the app clients of
-// brokered mode. The functions authorize and token invoke it with only the key of
-// an app client's record. It is not part of direct mode. environment.AppClients reads
-// its environment. At Cognito its role can create app clients and their branding
-// styles, and nothing else.
+// Command provision is the private Lambda function that creates the app clients
+// of brokered mode. The functions authorize and token invoke it with only the
+// key of an app client's record. It is not part of direct mode.
+// environment.AppClients reads its environment. At Cognito its role can create app
+// clients and their branding styles, and nothing else.
 package main
 
 import (

@@ -14,6 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
@@ -43,6 +44,6 @@ func handler() (http.Handler, error) {
 		return nil, err
 	}
 	rt := httpapi.NewRouter(log)
-	httpapi.RegistrationRoutes(rt, clients)
+	register.Mount(rt, clients)
 	return rt, nil
 }

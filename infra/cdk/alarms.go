@@ -10,7 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// dimension is one of a metric: name and value.
+// dimension is a dimension of a metric.
 type dimension struct {
 	name  string
 	value *string
@@ -24,13 +24,13 @@ func dimensions(ds []dimension) []*awscloudwatch.CfnAlarm_DimensionProperty {
 	return all
 }
 
-// addAlarms makes the alarms, which tell p.AlarmTopic.
+// addAlarms creates the alarms, which notify p.AlarmTopic.
 func (b *Broker) addAlarms(p *Props) {
 	b.alarm(p, "ApiAlarm", "The API of dcr-broker answered 5xx. The access log names route and request, the log of its function why.", &awscloudwatch.CfnAlarmProps{
 		Namespace: jsii.String("AWS/ApiGateway"), MetricName: jsii.String("5xx"), Dimensions: dimensions([]dimension{{"ApiId", b.apiID}}),
 		Statistic: jsii.String("Sum"), Period: jsii.Number(300), Threshold: jsii.Number(5),
 	})
-	for _, f := range b.present() {
+	for _, f := range b.modeFunctions() {
 		of := []dimension{{"FunctionName", b.functions[f].FunctionName()}}
 		what := "Its log says why it failed; for throttles see what the account has of concurrency."
 		if f == janitor {
@@ -48,8 +48,8 @@ func (b *Broker) addAlarms(p *Props) {
 	b.addOwnAlarms(p)
 }
 
-// addOwnAlarms makes the alarms of what the broker itself counts, and of what the
-// janitor has not done.
+// addOwnAlarms creates the alarms on the broker's own metrics and on the
+// janitor's dead letters.
 func (b *Broker) addOwnAlarms(p *Props) {
 	const minutes, hour = 300, 3600
 	own := func(id, description string, m *telemetry.Metric, statistic string, period float64, a *awscloudwatch.CfnAlarmProps) {
@@ -85,7 +85,8 @@ func (b *Broker) addOwnAlarms(p *Props) {
 	}
 }
 
-// host is that of the issuer, by which the metrics of deployments are told apart.
+// host returns the host of the issuer, the dimension that distinguishes the
+// metrics of deployments.
 func (b *Broker) host() *string {
 	if host, ok := strings.CutPrefix(b.Issuer, "https://"); ok {
 		return &host
@@ -93,7 +94,8 @@ func (b *Broker) host() *string {
 	return awscdk.Fn_Select(jsii.Number(1), awscdk.Fn_Split(jsii.String("://"), &b.Issuer, nil)) // a token
 }
 
-// addTableAlarm adds up what DynamoDB counts apart for each operation.
+// addTableAlarm creates the alarm on the table. It sums metrics that DynamoDB
+// has for each operation.
 func (b *Broker) addTableAlarm(p *Props) {
 	table := dimension{"TableName", b.Table.TableName()}
 	metrics := []*awscloudwatch.CfnAlarm_MetricDataQueryProperty{
@@ -109,7 +111,7 @@ func (b *Broker) addTableAlarm(p *Props) {
 	b.alarm(p, "TableAlarm", "DynamoDB failed or throttled requests of dcr-broker. If it lasts, look at AWS's health page and at the table's capacity.", &awscloudwatch.CfnAlarmProps{Metrics: metrics})
 }
 
-// sum is a metric of which an alarm's expression is made.
+// sum returns a metric for the expression of an alarm.
 func sum(id, namespace, name string, ds ...dimension) *awscloudwatch.CfnAlarm_MetricDataQueryProperty {
 	return &awscloudwatch.CfnAlarm_MetricDataQueryProperty{
 		Id: &id, ReturnData: jsii.Bool(false),
@@ -120,7 +122,8 @@ func sum(id, namespace, name string, ds ...dimension) *awscloudwatch.CfnAlarm_Me
 	}
 }
 
-// alarm fills in what most alarms have: one is enough, and silence is good.
+// alarm creates an alarm with defaults: one event in one period raises it, and
+// missing data does not.
 func (b *Broker) alarm(p *Props, id, description string, a *awscloudwatch.CfnAlarmProps) {
 	a.AlarmDescription = jsii.String(description + " See docs/operations.md, Alarms.")
 	if a.EvaluationPeriods == nil {

@@ -12,15 +12,15 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// route is one of the API's. Routes have every method, since it is the function
-// that knows how to refuse one.
+// route is a route of the API. Most routes have all methods, because the function
+// answers a request with a wrong method.
 type route struct {
 	id, key string
 	to      function
 }
 
-// routes are those of the mode. An API that exists keeps its $default, so that
-// the documents have routes of their own there.
+// routes returns the routes of the mode. An existing API keeps its own
+// $default, so there the well-known documents have routes of their own.
 func (b *Broker) routes(existing bool) []route {
 	all := []route{
 		{"RegisterRoute", "ANY /register", register},
@@ -49,15 +49,15 @@ func (b *Broker) routes(existing bool) []route {
 	)
 }
 
-// api is where the routes go.
+// api is the API to which the routes are added.
 type api struct {
-	// own is nil for an API that exists, stage then is its $default stage.
+	// own is nil for an existing API, whose $default stage is in stage.
 	own   awsapigatewayv2.CfnApi
 	stage awsapigatewayv2.CfnStage
 }
 
-// addApi makes the API, or takes the one that there is, and says what the issuer
-// is. The API is there before the functions, whose environment has the issuer.
+// addApi creates the API or uses the existing one, and sets the issuer. The
+// functions come later, because their environment has the issuer.
 func (b *Broker) addApi(p *Props) *api {
 	if p.Api != nil {
 		return b.existingApi(p)
@@ -70,8 +70,9 @@ func (b *Broker) addApi(p *Props) *api {
 	if p.Domain != nil {
 		b.Issuer = "https://" + p.Domain.Name
 	}
-	// A second origin would have the wrong issuer. False is said, lest the endpoint
-	// stay off when the domain is taken away.
+	// The API must not have a second origin, whose issuer would be wrong. False
+	// is set explicitly: without a value the endpoint would stay off when the
+	// domain is removed.
 	own.SetDisableExecuteApiEndpoint(jsii.Bool(p.Domain != nil))
 	b.Api = awsapigatewayv2.HttpApi_FromHttpApiAttributes(b.Construct, jsii.String("HttpApi"), &awsapigatewayv2.HttpApiAttributes{
 		HttpApiId: own.Ref(), ApiEndpoint: &b.Issuer,
@@ -83,12 +84,12 @@ func (b *Broker) endpoint() string {
 	return "https://" + *b.apiID + ".execute-api." + *b.stack.Region() + "." + *b.stack.UrlSuffix()
 }
 
-// addRoutes connects the functions and makes the stage, or limits the routes on
-// the one that there is.
+// addRoutes adds the routes to the functions, creates the stage of an API of the
+// broker's own, and sets the limits of the routes.
 func (b *Broker) addRoutes(p *Props, a *api) {
 	routes := b.routes(a.own == nil)
 	targets := make(map[function]*string)
-	for _, f := range b.present() {
+	for _, f := range b.modeFunctions() {
 		if slices.ContainsFunc(routes, func(r route) bool { return r.to == f }) {
 			targets[f] = b.addIntegration(f)
 		}
@@ -98,7 +99,7 @@ func (b *Broker) addRoutes(p *Props, a *api) {
 		made[r.key] = awsapigatewayv2.NewCfnRoute(b.Construct, &r.id, &awsapigatewayv2.CfnRouteProps{
 			ApiId: b.apiID, RouteKey: &r.key, Target: targets[r.to],
 		})
-		except(made[r.key], "APIG4", "This is where clients without any token get one: the functions check clients, tokens and sign-ins themselves, as OAuth has it.")
+		suppressNag(made[r.key], "APIG4", "This is where clients without any token get one: the functions check clients, tokens and sign-ins themselves, as OAuth has it.")
 	}
 
 	limits := map[string]Rate{"ANY /register": p.Throttle.Register, "ANY /token": p.Throttle.Token}
@@ -110,12 +111,12 @@ func (b *Broker) addRoutes(p *Props, a *api) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(limits)) {
 		if a.stage == nil {
-			break // a fault already
+			break // existingApi has reported it
 		}
 		a.stage.AddPropertyOverride(jsii.String("RouteSettings."+key), map[string]any{
 			"ThrottlingRateLimit": limits[key].PerSecond, "ThrottlingBurstLimit": limits[key].Burst,
 		})
-		// A route has to be there before it is given a limit.
+		// A route must exist before its limit can be set.
 		a.stage.Node().AddDependency(made[key])
 	}
 	if p.Domain != nil && a.own != nil {
@@ -136,18 +137,17 @@ func (b *Broker) addIntegration(f function) *string {
 	return jsii.String("integrations/" + *integration.Ref())
 }
 
-// accessLog has no path, no query and no header, which may hold codes and ids of
-// clients.
+// accessLog has no path, query or header, which can contain codes and client ids.
 const accessLog = `{"requestId":"$context.requestId","time":"$context.requestTime","httpMethod":"$context.httpMethod",` +
 	`"routeKey":"$context.routeKey","status":"$context.status","latency":"$context.responseLatency",` +
 	`"integrationError":"$context.integrationErrorMessage","sourceIp":"$context.identity.sourceIp"}`
 
-// addStage makes the only stage: one of another name would put itself into every
-// path.
+// addStage creates the stage $default, the only one: the name of any other stage
+// would be part of every path.
 func (b *Broker) addStage(p *Props, a *api) {
 	logs := awslogs.NewLogGroup(b.Construct, jsii.String("AccessLogs"), &awslogs.LogGroupProps{
-		// API Gateway adds a statement to a resource policy of limited size, for
-		// names that do not begin so.
+		// For log groups with another prefix, API Gateway adds a statement to a
+		// resource policy of limited size.
 		LogGroupName: jsii.String("/aws/vendedlogs/apis/" + *awscdk.Names_UniqueResourceName(b.Construct, &awscdk.UniqueResourceNameOptions{})),
 		Retention:    p.LogRetention, RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})

@@ -18,39 +18,42 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// Broker is what was added to the stack. Its strings may hold tokens.
+// Broker is a broker in a stack. Its strings may contain tokens of the CDK.
 type Broker struct {
 	// Construct is the broker in the construct tree, for tags and aspects.
 	Construct constructs.Construct
-	// Issuer is the authorization server, as MCP clients and servers name it.
+	// Issuer is the issuer identifier for MCP clients and servers.
 	Issuer string
 	// DeploymentID marks the app clients of this deployment.
 	DeploymentID string
 	// Api is the HTTP API.
 	Api awsapigatewayv2.IHttpApi
-	// Table keeps everything.
+	// Table has all records of the broker.
 	Table awsdynamodb.Table
-	// Keys is the secret with the sealing keys. In direct mode nobody reads it; it
-	// is there for whoever goes back to brokered mode.
+	// Keys is the secret with the sealing keys. Direct mode does not use it, but
+	// has it for a return to brokered mode.
 	Keys awssecretsmanager.Secret
-	// UserPool is that of Props, or the one that was made.
+	// UserPool is the user pool of Props, or the one that New created.
 	UserPool awscognito.IUserPool
 	// CognitoDomain is the origin of the user pool's sign-in pages.
 	CognitoDomain string
 	// Functions are the Lambda functions.
 	Functions Functions
-	// DomainTarget is what the custom domain has to point at. "" without one.
+	// DomainTarget is the name that the custom domain must point to, or ""
+	// without a custom domain.
 	DomainTarget string
 
 	mode      Mode
 	apiID     *string
 	scopes    []string
 	functions map[function]awslambda.Function
-	// deadLetters has starts that did not reach the janitor, and runs that failed.
+	// deadLetters gets events that did not reach the janitor and runs that
+	// failed.
 	deadLetters awssqs.CfnQueue
-	// told is what the janitor is told, and policyRead the read that the policy
-	// document needs.
-	told       map[string]*string
+	// janitorEnvironment has the variables of the janitor.
+	janitorEnvironment map[string]*string
+	// policyRead is the permission to read the policy document; nil if none is
+	// needed.
 	policyRead awsiam.PolicyStatement
 	stack      awscdk.Stack
 	faults     faults
@@ -62,8 +65,8 @@ type Functions struct {
 	Register, Metadata, Token, Authorize, Provision, Janitor awslambda.Function
 }
 
-// New adds a broker to scope. What is wrong with props is reported when the app
-// is synthesised, all of it at once; what New returns can be used until then.
+// New adds a broker to scope. All faults of props are reported together when the
+// app is synthesised; until then the result can be used.
 func New(scope constructs.Construct, id string, props *Props) *Broker {
 	p := withDefaults(props)
 	b := &Broker{
@@ -78,7 +81,7 @@ func New(scope constructs.Construct, id string, props *Props) *Broker {
 	}
 	b.checkEdge(p)
 	if p.ResourceBinding && !b.brokered() {
-		b.faults.add("ResourceBinding: is for brokered mode")
+		b.faults.add("ResourceBinding: requires brokered mode")
 	}
 	if p.Policy.action != "" {
 		b.policyRead = allow(&p.Policy.resource, p.Policy.action)
@@ -97,8 +100,8 @@ func New(scope constructs.Construct, id string, props *Props) *Broker {
 	return b
 }
 
-// validation reports faults to the CDK, which makes one error of those of all
-// constructs.
+// validation reports the faults to the CDK, which returns those of all
+// constructs in one error.
 type validation struct{ b *Broker }
 
 // Validate implements constructs.IValidation.
@@ -106,9 +109,9 @@ func (v *validation) Validate() *[]*string { return jsii.Strings(v.b.faults...) 
 
 func (b *Broker) brokered() bool { return b.mode != Direct }
 
-// present are the functions that the mode has. provision is before those that
-// are told its name.
-func (b *Broker) present() []function {
+// modeFunctions returns the functions of the mode. provision comes before the
+// functions whose environment has its name.
+func (b *Broker) modeFunctions() []function {
 	if b.brokered() {
 		return []function{register, metadata, provision, token, authorize, janitor}
 	}
@@ -147,15 +150,16 @@ func withDefaults(props *Props) *Props {
 	return &p
 }
 
-// deploymentID is outside the table and stays as long as the stack: it comes
-// from the stack's id, arn:...:stack/NAME/GUID.
+// deploymentID returns the deployment id. The default comes from the stack's
+// id, arn:...:stack/NAME/GUID, so that it does not depend on the table and
+// stays the same as long as the stack exists.
 func (b *Broker) deploymentID(p *Props) string {
 	if p.DeploymentID != "" {
 		return p.DeploymentID
 	}
 	const taken = "DcrBrokerDeploymentID"
 	if b.stack.Node().TryFindChild(jsii.String(taken)) != nil {
-		b.faults.add("DeploymentID: is required for a second broker in a stack, since the default is made of the stack's id")
+		b.faults.add("DeploymentID: is required for a second broker in a stack, since the default comes from the stack's id")
 	} else {
 		constructs.NewConstruct(b.stack, jsii.String(taken))
 	}
@@ -168,8 +172,9 @@ func (b *Broker) fromStackID(group float64) *string {
 	return awscdk.Fn_Select(&group, awscdk.Fn_Split(jsii.String("-"), guid, nil))
 }
 
-// given are the variables that come from resources and not from props.
-func (b *Broker) given() map[string]string {
+// resourceVariables returns the variables that come from resources and not from
+// props.
+func (b *Broker) resourceVariables() map[string]string {
 	v := map[string]string{
 		"ISSUER":         b.Issuer,
 		"AWS_REGION":     b.region(),
@@ -184,7 +189,8 @@ func (b *Broker) given() map[string]string {
 	return v
 }
 
-// region is for checks: some region, if the stack's is not known.
+// region returns the stack's region, or any region if it is not known. The
+// checks of the configuration need one.
 func (b *Broker) region() string {
 	if r := *b.stack.Region(); !strings.Contains(r, "${") {
 		return r

@@ -19,22 +19,24 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// packages makes the functions' packages.
+// packages provides the functions' packages.
 type packages struct {
 	b *Broker
-	// dist and source are where they come from; source is "" if not from source.
+	// dist is the directory with packages. source, unless it is "", is a checkout
+	// from which they are built instead.
 	dist, source string
 	// arch is GOARCH.
 	arch      string
 	functions []function
-	// built is where those from source are, "" until one is needed.
+	// built is the directory with the functions that were built from source, ""
+	// until one is needed.
 	built string
-	// missing stands for where the packages are that cannot be had.
+	// missing is a placeholder for the location of packages that are missing.
 	missing awss3.IBucket
 }
 
 func (b *Broker) packages(p *Props) *packages {
-	k := &packages{b: b, dist: p.Dist, source: p.SourceDir, arch: "arm64", functions: b.present()}
+	k := &packages{b: b, dist: p.Dist, source: p.SourceDir, arch: "arm64", functions: b.modeFunctions()}
 	if k.dist == "" {
 		k.dist = "dist"
 	}
@@ -44,20 +46,20 @@ func (b *Broker) packages(p *Props) *packages {
 	return k
 }
 
-// code returns the package of f with the files, which are paths by the name they
-// get.
+// code returns the package of f. files are the paths of additional files by their
+// names in the package.
 func (k *packages) code(f function, files map[string]string) awslambda.Code {
 	name := string(f) + "_" + k.arch + ".zip"
 	switch {
 	case k.source != "":
 		if _, err := os.Stat(filepath.Join(k.source, "scripts", "build.sh")); err != nil {
-			k.b.faults.add("SourceDir: %s is no checkout of the broker: %v", k.source, err)
+			k.b.faults.add("SourceDir: %s is not a checkout of the broker: %v", k.source, err)
 			return k.none()
 		}
 	default:
 		if _, err := os.Stat(filepath.Join(k.dist, name)); err != nil {
-			if k.missing == nil { // once for all functions
-				k.b.faults.add("Dist: %v; make dist makes it, in a checkout of the broker, or set SourceDir to one", err)
+			if k.missing == nil { // reported once for all functions
+				k.b.faults.add("Dist: %v; run make dist in a checkout of the broker, or set SourceDir to a checkout", err)
 			}
 			return k.none()
 		}
@@ -67,7 +69,7 @@ func (k *packages) code(f function, files map[string]string) awslambda.Code {
 	}
 	for _, path := range files {
 		if _, err := os.Stat(path); err != nil {
-			return k.none() // the check of the configuration says so
+			return k.none() // the check of the configuration reports it
 		}
 	}
 	source := k.dist
@@ -75,20 +77,21 @@ func (k *packages) code(f function, files map[string]string) awslambda.Code {
 		source = filepath.Join(k.source, "functions", string(f))
 	}
 	return awslambda.Code_FromAsset(&source, &awss3assets.AssetOptions{
-		// By what comes out: the same broker is not deployed again because a
-		// comment has changed.
+		// The hash of the output, so that a changed comment does not lead to a
+		// deployment.
 		AssetHashType: awscdk.AssetHashType_OUTPUT,
 		Bundling: &awscdk.BundlingOptions{
 			Image: awscdk.DockerImage_FromRegistry(jsii.String("scratch")), // never run
-			// The CDK takes two packages for one if their options are the same.
+			// The CDK treats two packages as the same if their options are
+			// equal, so the command has everything in which packages differ.
 			Command: jsii.Strings(append([]string{string(f), k.arch, k.dist, k.source}, flat(files)...)...),
 			Local:   &bundling{k, f, files},
 		},
 	})
 }
 
-// none stands for a package that cannot be had, so that the synthesis goes on
-// and says all that is wrong.
+// none returns a placeholder for a missing package, so that the synthesis
+// continues and reports all faults.
 func (k *packages) none() awslambda.Code {
 	if k.missing == nil {
 		k.missing = awss3.Bucket_FromBucketName(k.b.Construct, jsii.String("Missing"), jsii.String("missing"))
@@ -104,15 +107,15 @@ func flat(m map[string]string) []string {
 	return s
 }
 
-// bundling makes one package on this machine.
+// bundling creates one package on this machine.
 type bundling struct {
 	k     *packages
 	f     function
 	files map[string]string
 }
 
-// TryBundle implements awscdk.ILocalBundling. What goes wrong becomes a fault of
-// the synthesis: false would have Docker try.
+// TryBundle implements awscdk.ILocalBundling. It reports an error as a fault of
+// the synthesis and always returns true: after false the CDK would use Docker.
 func (l *bundling) TryBundle(outputDir *string, _ *awscdk.BundlingOptions) *bool {
 	if err := l.bundle(*outputDir); err != nil {
 		prop := "Dist"
@@ -169,7 +172,7 @@ func (k *packages) build() error {
 	return nil
 }
 
-// clean removes what was built. The CDK has its copy.
+// clean removes the built functions, of which the CDK has a copy.
 func (k *packages) clean() {
 	if k.built != "" {
 		_ = os.RemoveAll(k.built)
@@ -197,7 +200,7 @@ func write(to string, in io.Reader, mode os.FileMode) error {
 	return out.Close()
 }
 
-// unzip takes bootstrap, at the root, out of the archive.
+// unzip extracts the file bootstrap from the archive.
 func unzip(archive, to string) error {
 	r, err := zip.OpenReader(archive)
 	if err != nil {

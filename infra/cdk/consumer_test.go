@@ -21,7 +21,7 @@ const (
 	constructModule = brokerModule + "/infra/cdk"
 )
 
-// consumer is a program of somebody else's, with a stack of its own.
+// consumer is a program in another module that uses the construct.
 const consumer = `package main
 
 import (
@@ -42,9 +42,9 @@ func main() {
 }
 `
 
-// A program elsewhere, that has both modules from a proxy and not from this
-// directory, makes the same template.
-func TestAConsumerElsewhere(t *testing.T) {
+// A program that gets both modules from a module proxy, and not from this
+// directory, produces the same template.
+func TestConsumerInAnotherModule(t *testing.T) {
 	proxy, version := publish(t)
 	dir := t.TempDir()
 	for name, content := range map[string]string{
@@ -62,7 +62,7 @@ func TestAConsumerElsewhere(t *testing.T) {
 		"GOPROXY=file://"+proxy+","+goEnv(t, "GOPROXY"),
 		"GONOSUMDB="+brokerModule+","+goEnv(t, "GONOSUMDB"),
 		"GOFLAGS=-mod=mod -modcacherw", "GOWORK=off",
-		"CDK_VALIDATION=false", // that of the same template is in TestGoldenTemplate
+		"CDK_VALIDATION=false", // TestGoldenTemplate validates the same template
 	)
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, b)
@@ -76,12 +76,13 @@ func TestAConsumerElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != string(want) {
-		t.Errorf("the consumer's template is not %s: %s", golden, firstDifference(got, want))
+		t.Errorf("the consumer's template differs from %s: %s", golden, firstDifference(got, want))
 	}
 }
 
-// publish makes a proxy's directory with both modules as they are now, and
-// returns it and their version, which no other run has.
+// publish creates the directory of a module proxy with both modules in their
+// present state. It returns the directory and their version, which is unique to
+// this run.
 func publish(t *testing.T) (proxy, version string) {
 	t.Helper()
 	proxy, version = t.TempDir(), fmt.Sprintf("v0.0.0-test.%d", time.Now().UnixNano())
@@ -97,7 +98,7 @@ func publish(t *testing.T) (proxy, version string) {
 	}
 	put(t, proxy, module.Version{Path: brokerModule, Version: version}, root)
 
-	// A release requires the broker of the same commit.
+	// As in a release, the construct requires the broker of the same commit.
 	mod, err := os.ReadFile("go.mod")
 	if err != nil {
 		t.Fatal(err)
@@ -126,8 +127,9 @@ func publish(t *testing.T) (proxy, version string) {
 	return proxy, version
 }
 
-// put writes what a module proxy serves (https://go.dev/ref/mod#goproxy-protocol),
-// and has what the go command unpacks removed after the test.
+// put writes a module for a module proxy
+// (https://go.dev/ref/mod#goproxy-protocol). After the test it removes the
+// module from the module cache.
 func put(t *testing.T, proxy string, m module.Version, files []zip.File) {
 	t.Helper()
 	dir := filepath.Join(proxy, filepath.FromSlash(m.Path), "@v")
@@ -146,7 +148,7 @@ func put(t *testing.T, proxy string, m module.Version, files []zip.File) {
 		if f.Path() != "go.mod" {
 			continue
 		}
-		b, err := os.ReadFile(f.(file).here)
+		b, err := os.ReadFile(f.(file).local)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +170,7 @@ func put(t *testing.T, proxy string, m module.Version, files []zip.File) {
 	})
 }
 
-// tracked are the files of the repository, as far as git does not ignore them.
+// tracked returns the files of the repository that git does not ignore.
 func tracked(t *testing.T) []string {
 	t.Helper()
 	cmd := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
@@ -186,8 +188,8 @@ func tracked(t *testing.T) []string {
 	return files
 }
 
-// nested are the directories that are modules of their own, which are not in the
-// module around them.
+// nested returns the directories that are modules of their own and so do not
+// belong to the root module.
 func nested(files []string) []string {
 	var dirs []string
 	for _, path := range files {
@@ -207,9 +209,9 @@ func goEnv(t *testing.T, name string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// file is one of a module: its path there, and here.
-type file struct{ path, here string }
+// file is a file of a module: its path in the module and on this machine.
+type file struct{ path, local string }
 
 func (f file) Path() string                 { return f.path }
-func (f file) Lstat() (os.FileInfo, error)  { return os.Lstat(f.here) }
-func (f file) Open() (io.ReadCloser, error) { return os.Open(f.here) }
+func (f file) Lstat() (os.FileInfo, error)  { return os.Lstat(f.local) }
+func (f file) Open() (io.ReadCloser, error) { return os.Open(f.local) }

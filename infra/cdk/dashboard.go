@@ -30,11 +30,11 @@ type graph struct {
 	Metrics [][]any `json:"metrics"`
 }
 
-// hourly is the period of what the janitor counts.
+// hourly is the period of the janitor's metrics, in seconds.
 const hourly = 3600
 
-// addDashboard draws what API Gateway, Lambda, DynamoDB and the broker itself
-// count.
+// addDashboard creates a dashboard with metrics of API Gateway, Lambda,
+// DynamoDB and the broker.
 func (b *Broker) addDashboard() {
 	api, table := *b.apiID, *b.Table.TableName()
 	stat := func(s string) map[string]string { return map[string]string{"stat": s} }
@@ -53,7 +53,7 @@ func (b *Broker) addDashboard() {
 	ours := func(m *telemetry.Metric, s string) []any {
 		return []any{telemetry.Namespace, m.Name, telemetry.Issuer, host, stat(s)}
 	}
-	// all finds a metric for whatever values its other dimensions have.
+	// all finds a metric with all values of its other dimensions.
 	all := func(m *telemetry.Metric) []any {
 		schema := `"` + strings.Join(append([]string{telemetry.Namespace, telemetry.Issuer}, m.Dimensions...), `","`) + `"`
 		return []any{map[string]string{"expression": fmt.Sprintf(`SEARCH('{%s} issuer="%s" MetricName="%s"', 'Sum')`, schema, host, m.Name)}}
@@ -94,7 +94,7 @@ func (b *Broker) addDashboard() {
 	}
 	body, err := json.Marshal(map[string]any{"widgets": widgets})
 	if err != nil {
-		panic(err) // texts and numbers have JSON
+		panic(err) // strings and numbers always encode
 	}
 	awscloudwatch.NewCfnDashboard(b.Construct, jsii.String("Dashboard"), &awscloudwatch.CfnDashboardProps{DashboardBody: jsii.String(string(body))})
 }

@@ -9,11 +9,13 @@
 //		Scopes:        []dcrbroker.Scope{{Name: "mcp/read", Description: "Read your notes"}},
 //	})
 //
-// It makes the same system as the repository's template.yaml; a test compares
-// the two. cmd/dcr-broker is an app for those who have no stack to add it to.
+// It creates the same resources as the repository's template.yaml; a test
+// compares the two. cmd/dcr-broker is an app for deployments that have no stack
+// of their own.
 //
-// It does not validate what is known at deployment only: a policy document in a
-// parameter or bucket, and whether the scopes are in a pool that exists.
+// It does not validate what is known only at deployment: a policy document in a
+// parameter or bucket, and whether an existing user pool has the scopes.
 //
-// It has more than 1,500 lines, since whoever adds a broker imports one package.
+// The package has more than 1,500 lines so that its users import one package
+// only.
 package dcrbroker

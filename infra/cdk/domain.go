@@ -9,7 +9,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addDomain makes the API's custom domain, and what is in front of it.
+// addDomain creates the API's custom domain, its distribution and its DNS
+// records.
 func (b *Broker) addDomain(p *Props, a *api) {
 	d := p.Domain
 	if d.CertificateARN == "" {
@@ -49,21 +50,21 @@ func (b *Broker) addRecords(d *Domain, zone string, kinds ...string) {
 	}
 }
 
-// resource makes one of a service whose package of the CDK would take long to
-// compile, and of which little is used.
+// resource creates a resource without the CDK's package for its service, which
+// would take long to compile for the little that is used of it.
 func (b *Broker) resource(id, kind string, properties map[string]any) awscdk.CfnResource {
 	return awscdk.NewCfnResource(b.Construct, &id, &awscdk.CfnResourceProps{Type: &kind, Properties: &properties})
 }
 
-// addDistribution puts CloudFront in front of the domain and returns its name.
-// The viewer's Host goes on to API Gateway, so that the issuer's name is all that
-// anybody sees.
+// addDistribution puts CloudFront in front of the domain and returns the name
+// of the distribution. CloudFront passes the viewer's Host header on to API
+// Gateway, so that only the issuer's name appears anywhere.
 func (b *Broker) addDistribution(p *Props, domain awsapigatewayv2.CfnDomainName) *string {
 	certificate := p.Edge.CertificateARN
 	if certificate == "" {
 		certificate = p.Domain.CertificateARN
 		if !b.inUSEast1() {
-			b.faults.add("Edge.CertificateARN: is required but in a stack in us-east-1, where CloudFront wants it")
+			b.faults.add("Edge.CertificateARN: is required unless the stack is in us-east-1, the region that CloudFront requires")
 		}
 	}
 	distribution := awscloudfront.NewCfnDistribution(b.Construct, jsii.String("Distribution"), &awscloudfront.CfnDistributionProps{
@@ -83,22 +84,24 @@ func (b *Broker) addDistribution(p *Props, domain awsapigatewayv2.CfnDomainName)
 			DefaultCacheBehavior: &awscloudfront.CfnDistribution_DefaultCacheBehaviorProperty{
 				TargetOriginId: jsii.String("api"), ViewerProtocolPolicy: jsii.String("https-only"), Compress: jsii.Bool(false),
 				AllowedMethods: jsii.Strings("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"),
-				// AWS's own: CachingDisabled, and AllViewerAndCloudFrontHeaders-2022-06,
-				// which has CloudFront-Viewer-Address.
+				// Managed policies of AWS: CachingDisabled, and
+				// AllViewerAndCloudFrontHeaders-2022-06, which adds
+				// CloudFront-Viewer-Address.
 				CachePolicyId:         jsii.String("4135ea2d-6df8-44a3-9df3-4b5a84be39ad"),
 				OriginRequestPolicyId: jsii.String("33f36d7e-f396-46d9-90e0-52428a34d9dc"),
 			},
 			CustomErrorResponses: uncached(400, 403, 404, 405, 414, 500, 501, 502, 503, 504),
 		},
 	})
-	except(distribution, "CFR1", "MCP clients and their users are anywhere.")
-	except(distribution, "CFR3", "Its access logs have query strings, which hold codes; the API logs without them.")
+	suppressNag(distribution, "CFR1", "MCP clients and their users are anywhere.")
+	suppressNag(distribution, "CFR3", "Its access logs have query strings, which hold codes; the API logs without them.")
 	return distribution.AttrDomainName()
 }
 
-// uncached has CloudFront keep no errors of these statuses. It keeps them for ten
-// seconds whatever the cache policy says, without regard to query and cookies: one
-// person's error page would be everybody's.
+// uncached disables CloudFront's cache for errors with these statuses.
+// Otherwise CloudFront caches errors for ten seconds, regardless of the cache
+// policy, the query and cookies, and would show the error page of one user to
+// others.
 func uncached(statuses ...float64) []*awscloudfront.CfnDistribution_CustomErrorResponseProperty {
 	var all []*awscloudfront.CfnDistribution_CustomErrorResponseProperty
 	for _, status := range statuses {
@@ -109,16 +112,16 @@ func uncached(statuses ...float64) []*awscloudfront.CfnDistribution_CustomErrorR
 
 func (b *Broker) inUSEast1() bool { return *b.stack.Region() == "us-east-1" }
 
-// webACL returns the ARN of the web ACL: that of p, or of one that limits each
+// webACL returns the ARN of the web ACL of p, or of a new one that limits each
 // address.
 func (b *Broker) webACL(p *Props) *string {
 	if p.Edge.WebACLARN != "" {
 		return &p.Edge.WebACLARN
 	}
 	if !b.inUSEast1() {
-		b.faults.add("Edge.WebACLARN: is required but in a stack whose Env has the region us-east-1, where alone a web ACL for CloudFront can be made")
+		b.faults.add("Edge.WebACLARN: is required unless the stack's Env has the region us-east-1, the only one in which a web ACL for CloudFront can be created")
 	}
-	seen := func(name string) map[string]any {
+	visibility := func(name string) map[string]any {
 		return map[string]any{"MetricName": name, "CloudWatchMetricsEnabled": true, "SampledRequestsEnabled": false}
 	}
 	limit := func(name string, priority, requests int, scope map[string]any) map[string]any {
@@ -128,11 +131,11 @@ func (b *Broker) webACL(p *Props) *string {
 		}
 		return map[string]any{
 			"Name": name, "Priority": priority, "Action": map[string]any{"Block": map[string]any{}},
-			"Statement": map[string]any{"RateBasedStatement": rate}, "VisibilityConfig": seen(name),
+			"Statement": map[string]any{"RateBasedStatement": rate}, "VisibilityConfig": visibility(name),
 		}
 	}
 	acl := b.resource("WebACL", "AWS::WAFv2::WebACL", map[string]any{
-		"Scope": "CLOUDFRONT", "DefaultAction": map[string]any{"Allow": map[string]any{}}, "VisibilityConfig": seen("dcr-broker"),
+		"Scope": "CLOUDFRONT", "DefaultAction": map[string]any{"Allow": map[string]any{}}, "VisibilityConfig": visibility("dcr-broker"),
 		"Rules": []any{
 			limit("register", 0, p.Edge.RegisterPerAddress, map[string]any{"ByteMatchStatement": map[string]any{
 				"FieldToMatch": map[string]any{"UriPath": map[string]any{}}, "PositionalConstraint": "STARTS_WITH", "SearchString": "/register",
@@ -144,15 +147,15 @@ func (b *Broker) webACL(p *Props) *string {
 	return awscdk.Token_AsString(acl.GetAtt(jsii.String("Arn"), ""), nil)
 }
 
-// checkEdge says what an edge cannot do without.
+// checkEdge reports faults of p.Edge.
 func (b *Broker) checkEdge(p *Props) {
 	if p.Edge == nil {
 		return
 	}
 	if p.Domain == nil {
-		b.faults.add("Edge: takes Domain, since the issuer is the name of the distribution")
+		b.faults.add("Edge: requires Domain, since the issuer is the name of the distribution")
 	}
 	if certificate := p.Edge.CertificateARN; strings.HasPrefix(certificate, "arn:") && !strings.Contains(certificate, ":us-east-1:") {
-		b.faults.add("Edge.CertificateARN: %s is not in us-east-1, where CloudFront wants it", certificate)
+		b.faults.add("Edge.CertificateARN: %s is not in us-east-1, the region that CloudFront requires", certificate)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 )
 
-// function is a name of one of the Lambda functions.
+// function is the name of a Lambda function.
 type function string
 
 const (
@@ -29,7 +29,7 @@ const (
 	janitor   function = "janitor"
 )
 
-// reads says which part of the configuration a function reads.
+// reads has the functions that read a function's part of the configuration.
 var reads = map[function]func(func(string) string) (*environment.Config, error){
 	register:  environment.Registration,
 	metadata:  environment.Metadata,
@@ -39,22 +39,20 @@ var reads = map[function]func(func(string) string) (*environment.Config, error){
 	janitor:   environment.AppClients,
 }
 
-// variables is what the functions are told.
+// variables has the variables of all functions.
 type variables struct {
 	// values are the variables that have a value. Lambda itself sets AWS_REGION.
 	values map[string]string
-	// here are paths on this machine of files that the functions have packed.
-	here map[string]string
+	// local has the paths on this machine of packed files, by their paths in the
+	// functions.
+	local map[string]string
 }
 
-// of returns the variables that f reads, and nothing else, as the function
-// itself says when it reads its configuration; and what it finds wrong.
+// of returns only the variables that f reads, and the faults of their values. It
+// finds both with the code that reads the configuration in the function.
 func (e *variables) of(f function) (map[string]*string, []error) {
 	vars := make(map[string]*string)
 	_, err := reads[f](func(name string) string {
-		if name == "AWS_XRAY_DAEMON_ADDRESS" {
-			return "169.254.79.129:2000" // Lambda sets it
-		}
 		v := e.values[name]
 		if v == "" {
 			return ""
@@ -62,28 +60,28 @@ func (e *variables) of(f function) (map[string]*string, []error) {
 		if name != "AWS_REGION" {
 			vars[name] = &v
 		}
-		if path, packed := e.here[v]; packed {
+		if path, packed := e.local[v]; packed {
 			return path
 		}
-		return known(name, v)
+		return withoutTokens(name, v)
 	})
-	return vars, each(err)
+	return vars, unjoin(err)
 }
 
-// files are those that a function with these variables has packed: name in the
-// package and path on this machine.
+// files returns the files in the package of a function with these variables:
+// the path on this machine by the name in the package.
 func (e *variables) files(vars map[string]*string) map[string]string {
 	files := make(map[string]string)
 	for _, name := range []string{"POLICY", "BRAND_LOGO"} {
-		if v := vars[name]; v != nil && e.here[*v] != "" {
-			files[strings.TrimPrefix(*v, task)] = e.here[*v]
+		if v := vars[name]; v != nil && e.local[*v] != "" {
+			files[strings.TrimPrefix(*v, task)] = e.local[*v]
 		}
 	}
 	return files
 }
 
-// each takes joined errors apart.
-func each(err error) []error {
+// unjoin returns the errors that err joins.
+func unjoin(err error) []error {
 	if err == nil {
 		return nil
 	}
@@ -95,9 +93,10 @@ func each(err error) []error {
 
 var unresolved = regexp.MustCompile(`\$\{Token\[([^\]]*)\]\}`)
 
-// known returns what the check of a variable is shown for a value that is known
-// at deployment only. Different tokens stay different.
-func known(name, v string) string {
+// withoutTokens returns v with a valid value in place of each token, whose
+// value is known only at deployment, so that the variable can be checked.
+// Different tokens get different values.
+func withoutTokens(name, v string) string {
 	whole := unresolved.FindString(v) == v
 	switch {
 	case whole && name == "USER_POOL_ID":
@@ -115,17 +114,17 @@ func known(name, v string) string {
 			return '-'
 		}, strings.ToLower(unresolved.FindStringSubmatch(t)[1]))
 		at := strings.Index(v, t)
-		if at == 0 || v[at-1] == '"' { // in place of a URL's scheme and host
+		if at == 0 || v[at-1] == '"' { // the token stands for scheme and host of a URL
 			return "https://" + strings.Trim(id, "-") + ".invalid"
 		}
 		return strings.Trim(id, "-")
 	})
 }
 
-// environmentOf makes of props what the functions read. What depends on
-// resources is in already.
-func environmentOf(p *Props, given map[string]string) (*variables, error) {
-	e := &variables{values: maps.Clone(given), here: make(map[string]string)}
+// environmentOf returns the environment for props. resources has the variables
+// that come from resources.
+func environmentOf(p *Props, resources map[string]string) (*variables, error) {
+	e := &variables{values: maps.Clone(resources), local: make(map[string]string)}
 	set := func(name, value string) {
 		if value != "" {
 			e.values[name] = value
@@ -141,10 +140,6 @@ func environmentOf(p *Props, given map[string]string) (*variables, error) {
 	}
 	set("AUTHORIZATION", string(p.Mode))
 	set("LOG_LEVEL", p.LogLevel)
-	set("TRACING", "off")
-	if p.Tracing {
-		set("TRACING", "xray")
-	}
 	set("APP_CLIENT_QUOTA", strconv.Itoa(p.AppClientQuota))
 	set("COGNITO_ISSUER", p.CognitoIssuer)
 	set("IDENTITY_PROVIDERS", strings.Join(p.IdentityProviders, ","))
@@ -162,7 +157,7 @@ func environmentOf(p *Props, given map[string]string) (*variables, error) {
 	set("LOGIN_VERSION", strconv.Itoa(p.LoginVersion))
 	set("POLICY", p.Policy.reference)
 	if p.Policy.file != "" {
-		e.here[p.Policy.reference] = p.Policy.file
+		e.local[p.Policy.reference] = p.Policy.file
 	}
 	var faults []error
 	for _, v := range []struct {
@@ -183,14 +178,14 @@ func environmentOf(p *Props, given map[string]string) (*variables, error) {
 	if p.Brand.Logo != "" {
 		name := task + packedLogo + filepath.Ext(p.Brand.Logo)
 		set("BRAND_LOGO", name)
-		e.here[name] = p.Brand.Logo
+		e.local[name] = p.Brand.Logo
 	}
 	faults = append(faults, checkBrand(p))
 	return e, errors.Join(faults...)
 }
 
-// checkBrand asks the pages themselves, which the configuration does not: it
-// looks only whether the file is there.
+// checkBrand checks the brand with the code of the pages. The check of the
+// configuration only tests whether the logo exists.
 func checkBrand(p *Props) error {
 	b := pages.Brand{Name: "unresolved"}
 	if p.Brand.Name != "" {
@@ -199,7 +194,7 @@ func checkBrand(p *Props) error {
 	if p.Brand.Logo != "" {
 		var err error
 		if b.Logo, err = os.ReadFile(p.Brand.Logo); err != nil {
-			return nil // the configuration says so
+			return nil // the check of the configuration reports it
 		}
 	}
 	if _, err := pages.New(b); err != nil {
@@ -215,7 +210,7 @@ func duration(d time.Duration) string {
 	return d.String()
 }
 
-// propOf says which prop sets a variable, for messages.
+// propOf maps variables to the props that set them, for messages.
 var propOf = map[string]string{
 	"ISSUER": "Domain.Name", "AUTHORIZATION": "Mode", "LOG_LEVEL": "LogLevel", "USER_POOL_ID": "UserPool", "COGNITO_DOMAIN": "CognitoDomain",
 	"COGNITO_ISSUER": "CognitoIssuer", "SCOPES": "Scopes", "SCOPES_SUPPORTED": "ScopesSupported", "GRANT_TYPES_SUPPORTED": "GrantTypesSupported",
@@ -227,7 +222,7 @@ var propOf = map[string]string{
 	"APP_CLIENT_QUOTA": "AppClientQuota",
 }
 
-// inProps names the prop in place of the variable.
+// inProps replaces the variable in a fault by the prop that sets it.
 func inProps(fault string) string {
 	name, rest, ok := strings.Cut(fault, ": ")
 	if prop := propOf[name]; ok && prop != "" {
@@ -236,7 +231,8 @@ func inProps(fault string) string {
 	return fault
 }
 
-// faults collects what is wrong, each once and in the order found.
+// faults is a list of faults without duplicates, in the order in which they were
+// found.
 type faults []string
 
 func (f *faults) add(format string, args ...any) {

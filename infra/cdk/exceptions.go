@@ -5,10 +5,10 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// except says to cdk-nag, for stacks that are checked by it, why a rule of its
-// AwsSolutions does not hold for r. It is metadata of the resource, so that this
-// module does not need cdk-nag.
-func except(r awscdk.CfnResource, rule, reason string) {
+// suppressNag suppresses a rule of cdk-nag's AwsSolutions for r, with the
+// reason. It sets metadata of the resource, so that this module does not need
+// cdk-nag.
+func suppressNag(r awscdk.CfnResource, rule, reason string) {
 	const key = "cdk_nag"
 	var rules []any
 	if m, ok := r.GetMetadata(jsii.String(key)).(map[string]any); ok {

@@ -11,15 +11,15 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// existingApi takes the API of p. What it must not have can be added to it after
-// the broker, so that this is checked at the end.
+// existingApi returns the API of p. The API is validated at synthesis, because
+// the stack can still change it after the broker was added.
 func (b *Broker) existingApi(p *Props) *api {
 	b.Api = p.Api.Api
 	if p.Domain != nil {
-		b.faults.add("Domain: is for an API of the broker's own; set Api.Origin to where clients reach yours")
+		b.faults.add("Domain: cannot be combined with Api; set Api.Origin to the origin at which clients reach your API")
 	}
 	if *awscdk.Stack_Of(p.Api.Api).Node().Addr() != *b.stack.Node().Addr() {
-		b.faults.add("Api: must be in the broker's stack, since its stage is given limits for the broker's routes")
+		b.faults.add("Api: must be in the broker's stack, since the broker sets limits for its routes on the API's stage")
 		b.Issuer, b.apiID = "https://missing.invalid", jsii.String("missing")
 		return &api{}
 	}
@@ -30,13 +30,13 @@ func (b *Broker) existingApi(p *Props) *api {
 		a.stage, _ = s.Node().DefaultChild().(awsapigatewayv2.CfnStage)
 	}
 	if a.stage == nil {
-		b.faults.add("Api: has no stage $default; make it with CreateDefaultStage")
+		b.faults.add("Api: has no stage $default; create it with CreateDefaultStage")
 	}
 	b.Construct.Node().AddValidation(&apiValidation{b, p.Api})
 	return a
 }
 
-// apiValidation finds what an API that exists must not have.
+// apiValidation checks an existing API for what breaks the broker.
 type apiValidation struct {
 	b   *Broker
 	api *ExistingApi
@@ -47,14 +47,14 @@ func (v *apiValidation) Validate() *[]*string {
 	var f faults
 	cfn, ok := v.api.Api.Node().DefaultChild().(awsapigatewayv2.CfnApi)
 	if !ok {
-		f.add("Api: is no API of this app")
+		f.add("Api: is not an API of this app")
 		return jsii.Strings(f...)
 	}
 	if cfn.CorsConfiguration() != nil {
 		f.add("Api: has a CORS configuration (CorsPreflight), which overrides the headers that the broker sends itself; remove it and answer CORS in your own routes")
 	}
 	if off, ok := cfn.DisableExecuteApiEndpoint().(bool); ok && off && v.api.Origin == "" {
-		f.add("Api: its own endpoint is off, so that Api.Origin is required")
+		f.add("Api: its own endpoint is off, so Api.Origin is required")
 	}
 	inBroker := *v.b.Construct.Node().Path() + "/"
 	for _, c := range *v.b.stack.Node().FindAll(constructs.ConstructOrder_PREORDER) {
@@ -65,16 +65,16 @@ func (v *apiValidation) Validate() *[]*string {
 				continue
 			}
 			if *c.StageName() != "$default" {
-				f.add("Api: has the stage %s (%s), whose name is in every path, while the broker's issuer has none; $default can be the only one", *c.StageName(), path)
+				f.add("Api: has the stage %s (%s), whose name is part of every path, while the broker's issuer has no path; only the stage $default is possible", *c.StageName(), path)
 			}
-			if variable := exposing.FindString(v.logFormat(c)); variable != "" {
-				f.add("Api: the access log of its stage (%s) has %s, which holds codes or ids of clients; log $context.routeKey instead", path, variable)
+			if variable := exposedVariable.FindString(v.logFormat(c)); variable != "" {
+				f.add("Api: the access log of its stage (%s) has %s, which can contain codes or client ids; log $context.routeKey instead", path, variable)
 			}
 		case awsapigatewayv2.CfnRoute:
 			if *c.ApiId() != *cfn.Ref() || strings.HasPrefix(path, inBroker) {
 				continue
 			}
-			if ours := v.taken(*c.RouteKey()); ours != "" {
+			if ours := v.conflictingRoute(*c.RouteKey()); ours != "" {
 				f.add("Api: has the route %s (%s), which takes requests from the broker's %s", *c.RouteKey(), path, ours)
 			}
 		}
@@ -82,11 +82,12 @@ func (v *apiValidation) Validate() *[]*string {
 	return jsii.Strings(f...)
 }
 
-// exposing is a variable of an access log with what is the client's in a request.
-var exposing = regexp.MustCompile(`(?i)\$\{?(?:context\.(?:\w*path|\w*query\w*|\w*headers?|requestOverride)\b[\w.]*|(?:request|input)\b[\w.]*)`)
+// exposedVariable matches variables of an access log whose value comes from the
+// client's request.
+var exposedVariable = regexp.MustCompile(`(?i)\$\{?(?:context\.(?:\w*path|\w*query\w*|\w*headers?|requestOverride)\b[\w.]*|(?:request|input)\b[\w.]*)`)
 
-// logFormat is that of the access log of a stage, "" if it has none or has one
-// that is known at deployment only.
+// logFormat returns the format of the access log of a stage, or "" if it has
+// none or if the format is known only at deployment.
 func (v *apiValidation) logFormat(stage awsapigatewayv2.CfnStage) string {
 	if stage.AccessLogSettings() == nil {
 		return ""
@@ -96,42 +97,42 @@ func (v *apiValidation) logFormat(stage awsapigatewayv2.CfnStage) string {
 	return format
 }
 
-// taken is the key of the route of the broker's whose requests, or some of them,
-// may go to a route with this key; "" if there is none.
-func (v *apiValidation) taken(key string) string {
+// conflictingRoute returns the key of a route of the broker some of whose
+// requests would go to a route with this key, or "" if there is no such route.
+func (v *apiValidation) conflictingRoute(key string) string {
 	_, theirs, ok := strings.Cut(key, " ")
 	if !ok {
-		return "" // $default, which is last
+		return "" // $default, which has the lowest priority
 	}
 	for _, r := range v.b.routes(true) {
-		// By the path alone: a key with a method goes before one with ANY.
-		if _, ours, _ := strings.Cut(r.key, " "); takes(theirs, ours) {
+		// Only paths are compared: a key with a method has priority over ANY.
+		if _, ours, _ := strings.Cut(r.key, " "); hasPriority(theirs, ours) {
 			return r.key
 		}
 	}
 	return ""
 }
 
-// takes is whether API Gateway may choose the path theirs for a request that ours
-// fits, too. It prefers a path without a greedy variable, and then the one that
-// is more specific:
+// hasPriority reports whether API Gateway may choose the path theirs for a request
+// that also matches ours. It prefers a path without a greedy variable, and then the
+// more specific path:
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
-// What that leaves open is taken for a yes.
-func takes(theirs, ours string) bool {
+// Where the documentation leaves this open, hasPriority returns true.
+func hasPriority(theirs, ours string) bool {
 	t, o := strings.Split(strings.Trim(theirs, "/"), "/"), strings.Split(strings.Trim(ours, "/"), "/")
 	tGreedy, oGreedy := strings.HasSuffix(theirs, "+}"), strings.HasSuffix(ours, "+}")
 	switch {
 	case !oGreedy && tGreedy, !oGreedy && len(t) != len(o), oGreedy && len(t) < len(o):
-		return false // ours comes first, or nothing fits both
+		return false // ours has priority, or no request matches both
 	}
 	less, more := false, false
 	for i, segment := range o {
 		if strings.HasSuffix(segment, "+}") {
-			break // whatever theirs has here
+			break // the rest of ours matches anything
 		}
 		switch tVariable, oVariable := strings.HasPrefix(t[i], "{"), strings.HasPrefix(segment, "{"); {
 		case !tVariable && !oVariable && t[i] != segment:
-			return false // nothing fits both
+			return false // no request matches both
 		case tVariable && !oVariable:
 			less = true
 		case !tVariable && oVariable:

@@ -18,14 +18,14 @@ func TestAddedToAnExistingApi(t *testing.T) {
 		t.Errorf("issuer is %s, want the origin of the API", b.Issuer)
 	}
 	template := read(t, w.template())
-	named(t, template)
+	renameIDs(t, template)
 
 	if n := len(template.Of("AWS::ApiGatewayV2::Api")); n != 1 {
-		t.Errorf("%d APIs, want the one that there was", n)
+		t.Errorf("%d APIs, want only the existing one", n)
 	}
 	stages := template.Of("AWS::ApiGatewayV2::Stage")
 	if len(stages) != 1 {
-		t.Fatalf("%d stages, want the one that there was", len(stages))
+		t.Fatalf("%d stages, want only the existing one", len(stages))
 	}
 	routes, err := template.Routes()
 	if err != nil {
@@ -36,7 +36,7 @@ func TestAddedToAnExistingApi(t *testing.T) {
 		"ANY /token": "TokenFunction", "ANY /revoke": "TokenFunction", "ANY /introspect": "TokenFunction",
 		"ANY /authorize": "AuthorizeFunction", "ANY /callback": "AuthorizeFunction", "ANY /consent": "AuthorizeFunction",
 		"ANY /signed-out": "AuthorizeFunction", "GET /assets/{proxy+}": "AuthorizeFunction",
-		// No $default, which is the API's own.
+		// No $default: it belongs to the API.
 		"ANY /.well-known/oauth-authorization-server": "MetadataFunction", "ANY /.well-known/openid-configuration": "MetadataFunction",
 		"ANY /.well-known/oauth-protected-resource": "MetadataFunction", "ANY /.well-known/oauth-protected-resource/{proxy+}": "MetadataFunction",
 	}
@@ -45,24 +45,24 @@ func TestAddedToAnExistingApi(t *testing.T) {
 	}
 	limits, _ := stages[0].Get("RouteSettings").(map[string]any)
 	if got := slices.Sorted(maps.Keys(limits)); !slices.Equal(got, []string{"ANY /authorize", "ANY /register", "ANY /token"}) {
-		t.Errorf("limits are for %v, want those of an API of the broker's own", got)
+		t.Errorf("limits are for %v, want the same as with an API of the broker's own", got)
 	}
-	limitsComeAfterRoutes(t, template.Of("AWS::ApiGatewayV2::Stage")[0].DependsOn)
+	checkStageDependsOnRoutes(t, template.Of("AWS::ApiGatewayV2::Stage")[0].DependsOn)
 	if env := template.Environment("RegisterFunction"); env["ISSUER"] != "https://api.example.com" {
 		t.Errorf("ISSUER is %s, want the origin of the API", env["ISSUER"])
 	}
 }
 
-// API Gateway refuses a limit for a route that is not there yet.
+// API Gateway refuses a limit for a route that does not exist yet.
 func TestLimitsComeAfterRoutes(t *testing.T) {
 	w := newWorld(t)
 	w.add(dcrbroker.Props{})
 	template := read(t, w.template())
-	named(t, template)
-	limitsComeAfterRoutes(t, template.Resources["Stage"].DependsOn)
+	renameIDs(t, template)
+	checkStageDependsOnRoutes(t, template.Resources["Stage"].DependsOn)
 }
 
-func limitsComeAfterRoutes(t *testing.T, dependsOn []string) {
+func checkStageDependsOnRoutes(t *testing.T, dependsOn []string) {
 	t.Helper()
 	for _, route := range []string{"AuthorizeRoute", "RegisterRoute", "TokenRoute"} {
 		if !slices.Contains(dependsOn, route) {

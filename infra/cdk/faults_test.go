@@ -16,8 +16,8 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// given are props with a pool that exists.
-func given(stack awscdk.Stack) *dcrbroker.Props {
+// validProps returns complete props with an existing user pool.
+func validProps(stack awscdk.Stack) *dcrbroker.Props {
 	return &dcrbroker.Props{
 		UserPool:      awscognito.UserPool_FromUserPoolId(stack, jsii.String("Pool"), jsii.String("eu-central-1_AbCdEfGhI")),
 		CognitoDomain: "https://example.auth.eu-central-1.amazoncognito.com",
@@ -27,7 +27,8 @@ func given(stack awscdk.Stack) *dcrbroker.Props {
 	}
 }
 
-func written(t *testing.T, name, content string) string {
+// writeFile writes a temporary file and returns its path.
+func writeFile(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
@@ -36,28 +37,27 @@ func written(t *testing.T, name, content string) string {
 	return path
 }
 
-// Every row is a stack of one app, whose one synthesis says what is wrong with
-// each.
-func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
-	notPolicy := written(t, "policy.json", `{"version":1,"profiles":{"p":{"scopes":{"allowed":["mcp/none"]}}}}`)
-	notLogo := written(t, "logo.png", "GIF89a")
+// Each row is a stack of one app. A single synthesis reports the faults of all.
+func TestSynthesisReportsAllFaults(t *testing.T) {
+	notPolicy := writeFile(t, "policy.json", `{"version":1,"profiles":{"p":{"scopes":{"allowed":["mcp/none"]}}}}`)
+	notLogo := writeFile(t, "logo.png", "GIF89a")
 	server := func(scope string) dcrbroker.ProtectedResource {
 		return dcrbroker.ProtectedResource{Resource: "https://" + scope[:3] + ".example.com/mcp", Scopes: []string{"mcp/read"}}
 	}
 	rows := []struct {
-		name  string
-		spoil func(awscdk.Stack, *dcrbroker.Props)
-		says  []string // each in a line of its own; none if nothing is wrong
+		name   string
+		change func(awscdk.Stack, *dcrbroker.Props)
+		want   []string // each in a line of its own; none if there is no fault
 	}{
-		{"nothing", func(awscdk.Stack, *dcrbroker.Props) {}, nil},
-		{"a mode that there is not", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Mode = "relayed" }, []string{"Mode: want brokered or direct"}},
-		{"log level", func(_ awscdk.Stack, p *dcrbroker.Props) { p.LogLevel = "loud" }, []string{"LogLevel: want debug"}},
+		{"no fault", func(awscdk.Stack, *dcrbroker.Props) {}, nil},
+		{"an unknown mode", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Mode = "relayed" }, []string{"Mode: must be brokered or direct"}},
+		{"log level", func(_ awscdk.Stack, p *dcrbroker.Props) { p.LogLevel = "loud" }, []string{"LogLevel: must be debug"}},
 		{"deployment id", func(_ awscdk.Stack, p *dcrbroker.Props) { p.DeploymentID = "Prod" }, []string{`DeploymentID: "Prod" is not`}},
 		{"no sign-in pages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.CognitoDomain = "" }, []string{"CognitoDomain: is required with UserPool"}},
 		{"no scopes", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = nil }, []string{"Scopes: must be set"}},
-		{"a scope twice", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = append(p.Scopes, p.Scopes[0]) }, []string{`Scopes: "openid" is there twice`}},
+		{"a scope twice", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = append(p.Scopes, p.Scopes[0]) }, []string{`Scopes: "openid" occurs twice`}},
 		{"a scope published that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) { p.ScopesSupported = []string{"mcp/none"} }, []string{`ScopesSupported: "mcp/none" is not among`}},
-		{"a policy of faults", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile(notPolicy) }, []string{"Policy: profiles.p."}},
+		{"a policy with faults", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile(notPolicy) }, []string{"Policy: profiles.p."}},
 		{"no policy", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile("/nowhere/policy.json") }, []string{"Policy: open /nowhere/policy.json"}},
 		{"a resource with a scope that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) {
 			p.ProtectedResources = []dcrbroker.ProtectedResource{{Resource: "https://a.example.com/mcp", Scopes: []string{"mcp/none"}}}
@@ -70,31 +70,31 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 			p.ResourceBinding = true
 		}, nil},
 		{"binding on classic pages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.ResourceBinding, p.LoginVersion = true, 1 }, []string{"ResourceBinding: needs managed login"}},
-		{"who introspects", func(_ awscdk.Stack, p *dcrbroker.Props) {
+		{"introspection clients", func(_ awscdk.Stack, p *dcrbroker.Props) {
 			p.IntrospectionClients = []dcrbroker.IntrospectionClient{{ID: "a b", SecretSHA256: "secret", Resource: "https://a.example.com/mcp"}}
 		}, []string{"IntrospectionClients: [0].secret_sha256", "IntrospectionClients: [0].id", "IntrospectionClients: [0].resource"}},
-		{"a logo that is none", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Brand.Logo = notLogo }, []string{"neither a PNG nor an SVG"}},
+		{"a logo that is not a picture", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Brand.Logo = notLogo }, []string{"neither a PNG nor an SVG"}},
 		{"no logo, another colour", func(_ awscdk.Stack, p *dcrbroker.Props) {
 			p.Brand = dcrbroker.Brand{Logo: "/nowhere/logo.png", Accent: "blue"}
 		}, []string{"Brand.Logo: ", "Brand.Accent: "}},
 		{"lifetimes", func(_ awscdk.Stack, p *dcrbroker.Props) { p.AccessTokenLifetime = time.Minute }, []string{"AccessTokenLifetime: "}},
-		{"a pool elsewhere", func(s awscdk.Stack, p *dcrbroker.Props) {
+		{"a pool in another region", func(s awscdk.Stack, p *dcrbroker.Props) {
 			p.UserPool = awscognito.UserPool_FromUserPoolId(s, jsii.String("Other"), jsii.String("us-west-2_AbCdEfGhI"))
 		}, []string{"UserPool: us-west-2_AbCdEfGhI is not in the region of the stack, eu-central-1"}},
 		{"a prefix for a pool that exists", func(_ awscdk.Stack, p *dcrbroker.Props) { p.DomainPrefix = "example" }, []string{"DomainPrefix: "}},
-		{"sign-in pages of no pool", func(_ awscdk.Stack, p *dcrbroker.Props) { p.UserPool = nil }, []string{"CognitoDomain: says", "LoginVersion: says"}},
-		{"a domain that no issuer has", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Domain = &dcrbroker.Domain{Name: "Auth.example.com/"} }, []string{"Domain.Name: ", "Domain.CertificateARN: "}},
-		{"an edge without domain", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Edge = &dcrbroker.Edge{} }, []string{"Edge: takes Domain"}},
-		{"an edge in a region that has none", func(_ awscdk.Stack, p *dcrbroker.Props) {
+		{"sign-in pages without a pool", func(_ awscdk.Stack, p *dcrbroker.Props) { p.UserPool = nil }, []string{"CognitoDomain: requires UserPool", "LoginVersion: requires UserPool"}},
+		{"a domain that is no host name", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Domain = &dcrbroker.Domain{Name: "Auth.example.com/"} }, []string{"Domain.Name: ", "Domain.CertificateARN: "}},
+		{"an edge without domain", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Edge = &dcrbroker.Edge{} }, []string{"Edge: requires Domain"}},
+		{"an edge in a region without CloudFront's resources", func(_ awscdk.Stack, p *dcrbroker.Props) {
 			p.Domain = &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a"}
 			p.Edge = &dcrbroker.Edge{}
 		}, []string{"Edge.CertificateARN: is required", "Edge.WebACLARN: is required"}},
-		{"an edge with a certificate of the API's", func(_ awscdk.Stack, p *dcrbroker.Props) {
+		{"an edge with the API's certificate", func(_ awscdk.Stack, p *dcrbroker.Props) {
 			p.Domain = &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a"}
 			p.Edge = &dcrbroker.Edge{CertificateARN: p.Domain.CertificateARN, WebACLARN: "arn:aws:wafv2:us-east-1:111122223333:global/webacl/a/b"}
 		}, []string{"Edge.CertificateARN: arn:aws:acm:eu-central-1"}},
 		{"no packages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Dist = "/nowhere" }, []string{"Dist: stat /nowhere/register_arm64.zip"}},
-		{"no checkout", func(_ awscdk.Stack, p *dcrbroker.Props) { p.SourceDir = "/nowhere" }, []string{"SourceDir: /nowhere is no checkout"}},
+		{"no checkout", func(_ awscdk.Stack, p *dcrbroker.Props) { p.SourceDir = "/nowhere" }, []string{"SourceDir: /nowhere is not a checkout"}},
 		{"a second broker", func(s awscdk.Stack, p *dcrbroker.Props) {
 			first := *p
 			dcrbroker.New(s, "First", &first)
@@ -104,7 +104,7 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 			dcrbroker.New(s, "First", &first)
 			p.DeploymentID = "second"
 		}, nil},
-		{"what is known at deployment only", func(s awscdk.Stack, p *dcrbroker.Props) {
+		{"values that are known only at deployment", func(s awscdk.Stack, p *dcrbroker.Props) {
 			pool := awscognito.NewUserPool(s, jsii.String("Made"), nil)
 			p.UserPool = pool
 			other := awscdk.NewCfnParameter(s, jsii.String("Other"), nil)
@@ -125,7 +125,7 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 		}, []string{"Api: has the stage prod (row31/Api/Prod/Resource)"}},
 		{"an API without $default stage", existing(&awsapigatewayv2.HttpApiProps{CreateDefaultStage: jsii.Bool(false)}), []string{"Api: has no stage $default"}},
 		{"an API whose endpoint is off", existing(&awsapigatewayv2.HttpApiProps{DisableExecuteApiEndpoint: jsii.Bool(true)}), []string{"Api: its own endpoint is off"}},
-		{"an API that has a route of ours", func(s awscdk.Stack, p *dcrbroker.Props) {
+		{"an API that has a route of the broker's", func(s awscdk.Stack, p *dcrbroker.Props) {
 			existing(nil)(s, p)
 			awsapigatewayv2.NewCfnRoute(s, jsii.String("Theirs"), &awsapigatewayv2.CfnRouteProps{ApiId: p.Api.Api.HttpApiId(), RouteKey: jsii.String("ANY /token")})
 		}, []string{"Api: has the route ANY /token (row34/Theirs)"}},
@@ -136,9 +136,9 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 		{"an API and a domain", func(s awscdk.Stack, p *dcrbroker.Props) {
 			existing(nil)(s, p)
 			p.Domain = &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a"}
-		}, []string{"Domain: is for an API of the broker's own"}},
-		{"an API that is as it must be", existing(nil), nil},
-		{"an API whose routes take some of ours", withRoutes(
+		}, []string{"Domain: cannot be combined with Api"}},
+		{"an API without faults", existing(nil), nil},
+		{"an API whose routes take requests from the broker's", withRoutes(
 			"POST /token", "GET /authorize", "GET /consent/", "PUT /register/{id}", "POST /register/me", "GET /assets/logo.png", "GET /{a}/{b}",
 			"GET /.well-known/oauth-authorization-server", "ANY /.well-known/oauth-protected-resource/mcp/{proxy+}",
 		), []string{
@@ -152,7 +152,7 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 			"the route GET /.well-known/oauth-authorization-server (row38/Theirs7), which takes",
 			"the route ANY /.well-known/oauth-protected-resource/mcp/{proxy+} (row38/Theirs8), which takes requests from the broker's ANY /.well-known/oauth-protected-resource/{proxy+}",
 		}},
-		{"an API whose routes take none of ours", withRoutes(
+		{"an API whose routes take no requests from the broker's", withRoutes(
 			"$default", "ANY /{proxy+}", "GET /{page}", "GET /tokens", "GET /register/me/more", "POST /register/{proxy+}", "GET /.well-known/{document+}", "ANY /mcp",
 		), nil},
 		{"an API whose access log has paths", withLog(`{"route":"$context.routeKey","at":"$context.path"}`), []string{
@@ -160,7 +160,7 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 		{"an API whose access log has queries", withLog("$context.requestId $request.querystring.code"), []string{
 			"has $request.querystring.code, which"}},
 		{"an API whose access log has neither", withLog("$context.requestId $context.routeKey $context.requestTime $context.customDomain.basePathMatched"), nil},
-		{"an API with an origin that is none", func(s awscdk.Stack, p *dcrbroker.Props) {
+		{"an API with an invalid origin", func(s awscdk.Stack, p *dcrbroker.Props) {
 			existing(nil)(s, p)
 			p.Api.Origin = "https://auth.example.com/"
 		}, []string{"must be scheme and host"}},
@@ -169,36 +169,36 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 	w := newApp(t)
 	for i, row := range rows {
 		stack := awscdk.NewStack(w.app, jsii.String(rowName(i)), &awscdk.StackProps{Env: &awscdk.Environment{Region: jsii.String("eu-central-1")}})
-		p := given(stack)
-		row.spoil(stack, p)
+		p := validProps(stack)
+		row.change(stack, p)
 		dcrbroker.New(stack, "Broker", p)
 	}
 	err := w.synth()
 	if err == nil {
-		t.Fatal("the synthesis went through")
+		t.Fatal("the synthesis succeeded, want an error")
 	}
-	said := make(map[string][]string)
+	faults := make(map[string][]string) // by stack
 	for line := range strings.Lines(err.Error()) {
 		place, rest, ok := strings.Cut(strings.TrimSpace(line), "] ")
 		if ok && strings.HasPrefix(place, "[row") {
 			stack, _, _ := strings.Cut(place[1:], "/")
-			said[stack] = append(said[stack], rest)
+			faults[stack] = append(faults[stack], rest)
 		}
 	}
-	if len(said) == 0 {
-		t.Fatalf("the synthesis says %v, want what is wrong with each broker", err)
+	if len(faults) == 0 {
+		t.Fatalf("the synthesis returned %v, want the faults of each broker", err)
 	}
 	for i, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			got := said[rowName(i)]
+			got := faults[rowName(i)]
 			all := strings.Join(got, "\n")
-			for _, want := range row.says {
+			for _, want := range row.want {
 				if !strings.Contains(all, want) {
-					t.Errorf("says %q, want %q", got, want)
+					t.Errorf("faults are %q, want %q", got, want)
 				}
 			}
-			if len(row.says) == 0 && len(got) > 0 {
-				t.Errorf("says %q, want nothing", got)
+			if len(row.want) == 0 && len(got) > 0 {
+				t.Errorf("faults are %q, want none", got)
 			}
 		})
 	}
@@ -206,14 +206,14 @@ func TestSynthesisSaysAllThatIsWrong(t *testing.T) {
 
 func rowName(i int) string { return "row" + string(rune('0'+i/10)) + string(rune('0'+i%10)) }
 
-// existing gives the broker an API that is already there.
+// existing adds the broker to an existing API.
 func existing(api *awsapigatewayv2.HttpApiProps) func(awscdk.Stack, *dcrbroker.Props) {
 	return func(s awscdk.Stack, p *dcrbroker.Props) {
 		p.Api = &dcrbroker.ExistingApi{Api: awsapigatewayv2.NewHttpApi(s, jsii.String("Api"), api)}
 	}
 }
 
-// withRoutes is an API with routes of its own.
+// withRoutes adds the broker to an existing API with these routes.
 func withRoutes(keys ...string) func(awscdk.Stack, *dcrbroker.Props) {
 	return func(s awscdk.Stack, p *dcrbroker.Props) {
 		existing(nil)(s, p)
@@ -223,7 +223,7 @@ func withRoutes(keys ...string) func(awscdk.Stack, *dcrbroker.Props) {
 	}
 }
 
-// withLog is an API whose access log has this format.
+// withLog adds the broker to an existing API with this format of its access log.
 func withLog(format string) func(awscdk.Stack, *dcrbroker.Props) {
 	return func(s awscdk.Stack, p *dcrbroker.Props) {
 		existing(nil)(s, p)

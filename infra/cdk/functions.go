@@ -8,12 +8,12 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// settings are those of a function; docs/adr/0013-function-settings.md has the
-// reasons.
+// settings are the settings of a function. docs/adr/0013-function-settings.md has
+// the reasons.
 type settings struct {
 	id, description string
 	memory, timeout float64 // MB, seconds
-	// internet is whether the function faces it.
+	// internet is whether the function faces the internet.
 	internet bool
 }
 
@@ -26,16 +26,16 @@ var settingsOf = map[function]settings{
 	janitor:   {"Janitor", "Removes what has come to the end of its life, and finishes or undoes what was left half done.", 256, 900, false},
 }
 
-// addFunctions makes the functions, each with what its part of the configuration
-// reads and a role that may do what it does.
+// addFunctions creates the functions, each with the variables that it reads and a
+// role with the permissions that it needs.
 func (b *Broker) addFunctions(p *Props) {
 	k := b.packages(p)
 	defer k.clean()
-	env, err := environmentOf(p, b.given())
-	for _, fault := range each(err) {
+	env, err := environmentOf(p, b.resourceVariables())
+	for _, fault := range unjoin(err) {
 		b.faults.add("%s", inProps(fault.Error()))
 	}
-	for _, f := range b.present() {
+	for _, f := range b.modeFunctions() {
 		vars, faults := env.of(f)
 		for _, fault := range faults {
 			b.faults.add("%s", inProps(fault.Error()))
@@ -45,7 +45,7 @@ func (b *Broker) addFunctions(p *Props) {
 			env.values["PROVISION_FUNCTION"] = *made.FunctionName()
 		}
 		if f == janitor {
-			b.told = vars
+			b.janitorEnvironment = vars
 		}
 		b.functions[f] = made
 	}
@@ -78,7 +78,7 @@ func (b *Broker) addFunction(p *Props, f function, vars map[string]*string, code
 	if p.Tracing {
 		mode = "Active"
 	}
-	// Props.Tracing would give the role a policy besides.
+	// The property Tracing of the CDK's function would add a policy to the role.
 	made.Node().DefaultChild().(awslambda.CfnFunction).SetTracingConfig(&awslambda.CfnFunction_TracingConfigProperty{Mode: &mode})
 	return made
 }
@@ -94,7 +94,7 @@ func (b *Broker) addRole(p *Props, f function, logs awslogs.LogGroup) awsiam.Rol
 		},
 	})
 	if p.Tracing {
-		except(role.Node().DefaultChild().(awscdk.CfnResource), "IAM5", "Traces are no resource to IAM.")
+		suppressNag(role.Node().DefaultChild().(awscdk.CfnResource), "IAM5", "Traces are no resource to IAM.")
 	}
 	return role
 }

@@ -5,26 +5,27 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// GrantMintInitialAccessTokens lets grantee do what dcrctl iat create does on the
-// table, and no more: put items that are initial access tokens. Whoever may do
-// that decides who registers under which profile. A policy document in a
-// parameter or bucket, against which dcrctl checks the profile if POLICY names
-// it, is the grantee's own affair.
+// GrantMintInitialAccessTokens grants the permission that dcrctl iat create
+// needs on the table: to put items that are initial access tokens. With it the
+// grantee decides who can register under which profile. It does not grant the
+// permission to read a policy document in a parameter or bucket, which dcrctl
+// needs if POLICY names one.
 func (b *Broker) GrantMintInitialAccessTokens(grantee awsiam.IGrantable) awsiam.Grant {
 	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
 		Grantee: grantee, Actions: jsii.Strings("dynamodb:PutItem"), ResourceArns: &[]*string{b.Table.TableArn()},
-		// The partition key of a token begins so (docs/storage.md).
+		// The partition key of a token begins with iat# (docs/storage.md).
 		Conditions: &map[string]*map[string]any{
 			"ForAllValues:StringLike": {"dynamodb:LeadingKeys": jsii.Strings("iat#*")},
-			// Without keys the condition above holds.
+			// The condition above is also true for a request without keys.
 			"Null": {"dynamodb:LeadingKeys": "false"},
 		},
 	})
 }
 
-// GrantOperate lets grantee do all that dcrctl does (docs/dcrctl.md): read, write
-// and list everything in the table, whatever the functions do in the user pool,
-// and read the keys and a policy document in a parameter or bucket.
+// GrantOperate grants all permissions that dcrctl needs (docs/dcrctl.md): to
+// read, write and list everything in the table, to call the operations on the
+// user pool that the functions call, and to read the keys and a policy document
+// in a parameter or bucket.
 func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 	statements := []awsiam.PolicyStatement{
 		allow(b.Table.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Scan",
@@ -33,7 +34,7 @@ func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 		allow(b.UserPool.UserPoolArn(), "cognito-idp:ListUserPoolClients", "cognito-idp:DescribeUserPoolClient", "cognito-idp:CreateUserPoolClient",
 			"cognito-idp:UpdateUserPoolClient", "cognito-idp:DeleteUserPoolClient", "cognito-idp:CreateManagedLoginBranding",
 			"cognito-idp:DescribeUserPool", "cognito-idp:ListResourceServers", "cognito-idp:ListIdentityProviders"),
-		allow(jsii.String("*"), "cognito-idp:DescribeUserPoolDomain"), // it is not bound to a pool
+		allow(jsii.String("*"), "cognito-idp:DescribeUserPoolDomain"), // IAM cannot limit it to a user pool
 	}
 	if b.brokered() {
 		statements = append(statements, allow(b.Keys.SecretArn(), "secretsmanager:GetSecretValue"))

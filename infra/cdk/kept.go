@@ -11,7 +11,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addTable makes the table as internal/adapter/dynamo does, and keeps it safer.
+// addTable creates the table with the same schema as internal/adapter/dynamo, and with
+// backups and deletion protection.
 func (b *Broker) addTable(p *Props) {
 	b.Table = awsdynamodb.NewTable(b.Construct, jsii.String("Table"), &awsdynamodb.TableProps{
 		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String("pk"), Type: awsdynamodb.AttributeType_STRING},
@@ -36,8 +37,8 @@ func (b *Broker) addTable(p *Props) {
 	})
 }
 
-// addKeys makes the secret from whose seed the sealing keys come, in both modes,
-// so that those who go back to brokered mode have the same.
+// addKeys creates the secret with the seed of the sealing keys. Direct mode has
+// it, too, so that a return to brokered mode finds the same keys.
 func (b *Broker) addKeys(p *Props) {
 	b.Keys = awssecretsmanager.NewSecret(b.Construct, jsii.String("Keys"), &awssecretsmanager.SecretProps{
 		Description: jsii.String("Keys of dcr-broker. Without them nobody's refresh token works."),
@@ -49,11 +50,11 @@ func (b *Broker) addKeys(p *Props) {
 		},
 		RemovalPolicy: p.RemovalPolicy,
 	})
-	except(b.Keys.Node().DefaultChild().(awscdk.CfnResource), "SMG4", "What a key sealed has to be opened for as long as refresh tokens live, so that nothing may replace it by itself; docs/operations.md says how keys change.")
+	suppressNag(b.Keys.Node().DefaultChild().(awscdk.CfnResource), "SMG4", "What a key sealed has to be opened for as long as refresh tokens live, so that nothing may replace it by itself; docs/operations.md says how keys change.")
 }
 
-// addUserPool takes the pool of p, or makes one that is always kept: it has
-// people's accounts.
+// addUserPool uses the user pool of p, or creates one. A user pool that it
+// creates is always retained, because it has the accounts of users.
 func (b *Broker) addUserPool(p *Props) {
 	if p.UserPool != nil {
 		if p.CognitoDomain == "" {
@@ -65,7 +66,7 @@ func (b *Broker) addUserPool(p *Props) {
 			b.faults.add("UserPool: %s is not in the region of the stack, %s", id, *b.stack.Region())
 		}
 		if p.DomainPrefix != "" {
-			b.faults.add("DomainPrefix: is for a pool that is made, and there is a UserPool")
+			b.faults.add("DomainPrefix: cannot be combined with UserPool; it is for a user pool that the construct creates")
 		}
 		p.LoginVersion = cmp.Or(p.LoginVersion, 1)
 		b.UserPool, b.CognitoDomain = p.UserPool, p.CognitoDomain
@@ -76,7 +77,7 @@ func (b *Broker) addUserPool(p *Props) {
 		set  bool
 	}{{"CognitoDomain", p.CognitoDomain != ""}, {"LoginVersion", p.LoginVersion != 0}, {"CognitoIssuer", p.CognitoIssuer != ""}} {
 		if prop.set {
-			b.faults.add("%s: says something of a UserPool, and there is none", prop.name)
+			b.faults.add("%s: requires UserPool", prop.name)
 		}
 	}
 	p.LoginVersion = 1
@@ -92,16 +93,17 @@ func (b *Broker) addUserPool(p *Props) {
 		DeletionProtection:     jsii.String("ACTIVE"),
 	})
 	pool.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
-	except(pool, "COG1", "Cognito's default for passwords holds; how users sign in is set by the operator, whose pool it is from then on.")
-	except(pool, "COG2", "Whether users have a second factor is set by the operator, whose pool it is from then on.")
-	except(pool, "COG3", "Threat protection takes the plan Plus, which costs more for each user; the pool is made on Essentials.")
+	suppressNag(pool, "COG1", "Cognito's default for passwords holds; how users sign in is set by the operator, whose pool it is from then on.")
+	suppressNag(pool, "COG2", "Whether users have a second factor is set by the operator, whose pool it is from then on.")
+	suppressNag(pool, "COG3", "Threat protection takes the plan Plus, which costs more for each user; the pool is made on Essentials.")
 	prefix := p.DomainPrefix
 	if prefix == "" {
 		prefix = "dcr-" + *b.fromStackID(0)
 	}
 	domain := awscognito.NewCfnUserPoolDomain(b.Construct, jsii.String("UserPoolDomain"), &awscognito.CfnUserPoolDomainProps{
 		UserPoolId: pool.Ref(), Domain: &prefix,
-		// In direct mode nobody gives app clients the style that version 2 wants.
+		// Version 2 needs a branding style for each app client, which direct mode
+		// does not create.
 		ManagedLoginVersion: jsii.Number(p.LoginVersion),
 	})
 	domain.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
@@ -110,7 +112,8 @@ func (b *Broker) addUserPool(p *Props) {
 	b.CognitoDomain = "https://" + *domain.Ref() + ".auth." + *b.stack.Region() + ".amazoncognito.com"
 }
 
-// addResourceServers makes the scopes that are not Cognito's own.
+// addResourceServers creates resource servers for the scopes that are not
+// Cognito's own.
 func (b *Broker) addResourceServers(p *Props, pool awscognito.CfnUserPool) {
 	scopes := make(map[string][]*awscognito.CfnUserPoolResourceServer_ResourceServerScopeTypeProperty)
 	var identifiers []string
@@ -132,7 +135,8 @@ func (b *Broker) addResourceServers(p *Props, pool awscognito.CfnUserPool) {
 		})
 	}
 	for _, identifier := range identifiers {
-		// The identifier is in the id: another order of Scopes changes nothing.
+		// The id comes from the identifier, so that the order of Scopes does not
+		// matter.
 		server := awscognito.NewCfnUserPoolResourceServer(b.Construct, jsii.String("UserPoolResourceServer-"+strings.ReplaceAll(identifier, "/", "-")),
 			&awscognito.CfnUserPoolResourceServerProps{UserPoolId: pool.Ref(), Identifier: &identifier, Name: &identifier, Scopes: scopes[identifier]})
 		server.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)

@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// call is one of dcrctl at DynamoDB.
+// call is a call of DynamoDB.
 type call struct{ action, key string }
 
-// dcrctl runs the operator's command line and returns what it asks of DynamoDB.
+// dcrctl runs dcrctl and returns its calls of DynamoDB.
 func dcrctl(t *testing.T, args ...string) []call {
 	t.Helper()
 	var mu sync.Mutex
@@ -48,7 +48,7 @@ func dcrctl(t *testing.T, args ...string) []call {
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_EC2_METADATA_DISABLED=true",
 		"TABLE_NAME=dcr", "DYNAMODB_ENDPOINT=" + srv.URL, "HOME=" + t.TempDir(),
 	}
-	const notFound = 3 // this table has nothing
+	const notFound = 3 // the table is empty
 	if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() != notFound {
 		t.Fatalf("dcrctl %v: %v: %s", args, err, out)
 	}
@@ -65,12 +65,11 @@ var dcrctlBinary = sync.OnceValues(func() (string, error) {
 	return binary, cmd.Run()
 })
 
-// What GrantMintInitialAccessTokens and GrantOperate allow is what the commands
-// do.
+// GrantMintInitialAccessTokens and GrantOperate allow the calls of the commands.
 func TestOperatorsNeedWhatTheGrantsAllow(t *testing.T) {
 	mint := dcrctl(t, "iat", "create", "--profile", "trusted")
 	if len(mint) != 1 || mint[0].action != "dynamodb:PutItem" || !strings.HasPrefix(mint[0].key, "iat#") {
-		t.Errorf("dcrctl iat create calls %v, want that it puts one item whose key begins iat#", mint)
+		t.Errorf("dcrctl iat create calls %v, want one PutItem with a key that begins with iat#", mint)
 	}
 	for _, args := range [][]string{{"iat", "list"}, {"iat", "revoke", "0123456789abcdef"}, {"client", "list"}, {"grant", "list"}} {
 		calls := dcrctl(t, args...)

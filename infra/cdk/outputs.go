@@ -8,9 +8,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// AddOutputs adds to the stack the outputs that the template has: the issuer and
-// its endpoints, what an MCP server publishes, and what dcrctl needs. A stack can
-// have those of one broker.
+// AddOutputs adds the outputs of the template to the stack: the issuer and its
+// endpoints, the metadata that an MCP server publishes, and the environment of
+// dcrctl. A stack can have the outputs of only one broker.
 func (b *Broker) AddOutputs() {
 	outputs := []struct{ name, description, value string }{
 		{"Issuer", "The authorization server, as clients and MCP servers name it.", b.Issuer},
@@ -31,8 +31,8 @@ func (b *Broker) AddOutputs() {
 	}
 }
 
-// ProtectedResourceSnippet is what an MCP server publishes as its protected
-// resource metadata (RFC 9728), but for its own URL.
+// ProtectedResourceSnippet returns the protected resource metadata (RFC 9728)
+// that an MCP server publishes, with an example for the URL of the server.
 func (b *Broker) ProtectedResourceSnippet() string {
 	document := struct {
 		Resource             string   `json:"resource"`
@@ -48,20 +48,21 @@ func (b *Broker) ProtectedResourceSnippet() string {
 	return strings.TrimSpace(text.String())
 }
 
-// operatorVariables are those of the janitor that dcrctl has a use for.
+// operatorVariables are the variables of the janitor that dcrctl uses.
 var operatorVariables = []string{
 	"ISSUER", "AUTHORIZATION", "USER_POOL_ID", "COGNITO_DOMAIN", "COGNITO_ISSUER", "TABLE_NAME", "DEPLOYMENT_ID", "KEYS", "POLICY",
 	"SCOPES", "SCOPES_SUPPORTED", "GRANT_TYPES_SUPPORTED", "IDENTITY_PROVIDERS",
 	"ACCESS_TOKEN_LIFETIME", "ID_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME", "REFRESH_TOKEN_ROTATION", "APP_CLIENT_QUOTA", "RESOURCE_BINDING", "LOGIN_VERSION",
 }
 
-// OperatorEnvironment is the environment of dcrctl, a line NAME='VALUE' for each
-// variable, for a file that --env-file names. It holds no secrets.
+// OperatorEnvironment returns the environment of dcrctl for a file that
+// --env-file names, with a line NAME='VALUE' for each variable. It has no
+// secrets.
 func (b *Broker) OperatorEnvironment() string {
 	lines := []string{"AWS_REGION='" + *b.stack.Region() + "'"}
 	for _, name := range operatorVariables {
 		value := ""
-		if v := b.told[name]; v != nil {
+		if v := b.janitorEnvironment[name]; v != nil {
 			value = *v
 		}
 		lines = append(lines, name+"='"+value+"'")

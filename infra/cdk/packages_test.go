@@ -65,7 +65,8 @@ func TestPackagesOfMakeDist(t *testing.T) {
 	}
 }
 
-// A policy and a logo go to those who read them, and to nobody else.
+// Only the functions that read the policy or the logo have them in their
+// packages.
 func TestFilesArePackedWithTheFunctionsThatReadThem(t *testing.T) {
 	w := newWorld(t)
 	w.add(dcrbroker.Props{
@@ -78,7 +79,7 @@ func TestFilesArePackedWithTheFunctionsThatReadThem(t *testing.T) {
 	for name, path := range w.assets() {
 		if name == "metadata" {
 			if !strings.HasSuffix(path, ".zip") {
-				t.Errorf("metadata: %s, want the archive as it is", path)
+				t.Errorf("metadata: %s, want the unchanged archive", path)
 			}
 			continue
 		}
@@ -107,8 +108,8 @@ func TestFilesArePackedWithTheFunctionsThatReadThem(t *testing.T) {
 	}
 }
 
-// From source: real programs for the architecture, the same bytes each time, no
-// Docker.
+// SourceDir builds programs for the architecture, with the same bytes each time
+// and without Docker.
 func TestSourceDirBuilds(t *testing.T) {
 	t.Setenv("CDK_DOCKER", "false") // a command that fails
 	var first map[string]string
@@ -140,7 +141,7 @@ func TestSourceDirBuilds(t *testing.T) {
 		}
 		for name := range names {
 			if names[name] != first[name] {
-				t.Errorf("%s is %s, then %s: want the same asset for the same source", name, first[name], names[name])
+				t.Errorf("%s is %s, then %s: want the same asset from the same source", name, first[name], names[name])
 			}
 		}
 	}

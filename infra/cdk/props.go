@@ -13,72 +13,74 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Props say what to deploy. With a UserPool, CognitoDomain and Scopes are
-// required; the zero value of everything else is its default.
+// Props are the settings of a broker. With UserPool, CognitoDomain and Scopes are
+// required; the zero value of every other field means its default.
 //
-// Strings may hold tokens of the CDK. What is wrong with the rest, policy
-// document included, fails the synthesis, all faults at once.
+// Strings may contain tokens of the CDK. The synthesis fails if other values,
+// or the policy document, have faults; the error lists all faults.
 type Props struct {
 	// Mode is Brokered or Direct. Default: Brokered.
 	Mode Mode
-	// DeploymentID marks the app clients of this deployment: 1 to 32 of a-z, 0-9
-	// and -. It must never change. Default: 20 characters of the stack's id,
-	// which stay as long as the stack does. Required for a second broker in one
-	// stack, and when a stack is made again around a table that was kept.
+	// DeploymentID marks the app clients of this deployment: 1 to 32 of a-z,
+	// 0-9 and -. It must never change. Default: 20 characters of the stack's
+	// id, which stay the same as long as the stack exists. Required for a
+	// second broker in one stack, and for a new stack with a table that was
+	// retained.
 	DeploymentID string
 	// LogLevel is debug, info, warn or error. Default: info.
 	LogLevel string
 
-	// UserPool is where users sign in. It must be in the region of the stack.
-	// Default: one is made on the plan Essentials, without self sign-up, and kept
-	// when the stack is removed.
+	// UserPool is the user pool in which users sign in. It must be in the
+	// region of the stack. Default: a new user pool on the plan Essentials,
+	// without self sign-up, which is retained when the stack is deleted.
 	UserPool awscognito.IUserPool
 	// CognitoDomain is the origin of the sign-in pages of UserPool, such as
 	// https://example.auth.us-east-1.amazoncognito.com. Required with UserPool.
 	CognitoDomain string
-	// LoginVersion is that of the sign-in pages of UserPool: 1, the classic ones,
-	// or 2, managed login. Default: 1. A pool that is made has 2 in brokered mode
+	// LoginVersion is the version of the sign-in pages of UserPool: 1, classic,
+	// or 2, managed login. Default: 1. A new user pool has 2 in brokered mode
 	// and 1 in direct mode.
 	LoginVersion int
 	// CognitoIssuer is iss in the tokens of UserPool. Set it if the pool uses the
-	// updated issuer. Default: that of a pool that does not.
+	// updated issuer. Default: the original issuer.
 	CognitoIssuer string
-	// DomainPrefix is the first label of the domain of a pool that is made, which
-	// nobody else may have in the region. Default: one from the id of the stack.
+	// DomainPrefix is the first label of the domain of a new user pool. It must
+	// be unique in the region. Default: derived from the id of the stack.
 	DomainPrefix string
-	// IdentityProviders are what the sign-in page offers. Default: COGNITO, the
-	// users of the pool itself.
+	// IdentityProviders are the identity providers on the sign-in page. Default:
+	// COGNITO, the users of the pool itself.
 	IdentityProviders []string
 
-	// Scopes are those that the deployment offers. They must be in UserPool. In a
-	// pool that is made, those with a slash are made as scopes of resource
-	// servers, IDENTIFIER/SCOPE. Required with UserPool. Default otherwise:
+	// Scopes are the scopes that the deployment offers. UserPool must have
+	// them. In a new user pool, scopes with a slash, IDENTIFIER/SCOPE, are
+	// created on resource servers. Required with UserPool. Default otherwise:
 	// openid, mcp/read and mcp/write.
 	Scopes []Scope
-	// ScopesSupported are the names of those that the metadata publishes: what
-	// whoever registers openly gets. Default: Scopes, less
-	// aws.cognito.signin.user.admin, and in brokered mode less openid.
+	// ScopesSupported are the names of the scopes that the metadata publishes:
+	// those that an open registration gets. Default: Scopes without
+	// aws.cognito.signin.user.admin, and in brokered mode without openid.
 	ScopesSupported []string
-	// GrantTypesSupported are those that the metadata publishes. Default:
-	// authorization_code, refresh_token.
+	// GrantTypesSupported are the grant types that the metadata publishes.
+	// Default: authorization_code, refresh_token.
 	GrantTypesSupported []string
 	// ProtectedResources are the MCP servers for which the broker publishes
 	// metadata (RFC 9728).
 	ProtectedResources []ProtectedResource
-	// ResourceBinding is whether the pool binds tokens to the resource asked for,
-	// which takes the plan Essentials or Plus and LoginVersion 2. Without it no
-	// two protected resources may share a scope.
+	// ResourceBinding is whether the pool binds tokens to the requested resource,
+	// which needs the plan Essentials or Plus and LoginVersion 2. Without it, two
+	// protected resources must not share a scope.
 	ResourceBinding bool
-	// ForwardResource hands the resource parameter at /token on to Cognito.
+	// ForwardResource passes the resource parameter at /token on to Cognito.
 	// Direct mode.
 	ForwardResource bool
 	// IntrospectionClients are the protected resources that may introspect.
 	// Brokered mode.
 	IntrospectionClients []IntrospectionClient
-	// Policy says who may register what: see PolicyFile, PolicyInParameter and
-	// PolicyInBucket. Default: the one that ships with the broker.
+	// Policy is the policy document, which says who may register what: see
+	// PolicyFile, PolicyInParameter and PolicyInBucket. Default: the broker's
+	// default policy.
 	Policy Policy
-	// Brand is how the pages look. Brokered mode.
+	// Brand is the appearance of the pages. Brokered mode.
 	Brand Brand
 
 	// AccessTokenLifetime is 5 minutes to 24 hours. Default: an hour.
@@ -91,100 +93,101 @@ type Props struct {
 	// rotation.
 	NoRefreshTokenRotation bool
 
-	// Domain is the broker's own domain. Default: the domain that API Gateway
-	// gives an API, https://{id}.execute-api.{region}.amazonaws.com. Clients keep
-	// the issuer: one that changes makes them register again.
+	// Domain is the broker's own domain. Default: the domain of the API,
+	// https://{id}.execute-api.{region}.amazonaws.com. Clients store the
+	// issuer, and register again if it changes.
 	Domain *Domain
-	// Api adds the broker to an HTTP API that exists, see ExistingApi. Default:
-	// an API of its own.
+	// Api is an existing HTTP API to which the broker is added, see ExistingApi.
+	// Default: an API of its own.
 	Api *ExistingApi
 	// Throttle limits the requests of all callers together.
 	Throttle Throttle
-	// Edge puts a CloudFront distribution with AWS WAF in front. It takes Domain.
+	// Edge puts a CloudFront distribution with AWS WAF in front of the broker. It
+	// requires Domain.
 	Edge *Edge
 
-	// Dist is the directory with the functions as make dist makes them,
+	// Dist is the directory with the packages that make dist builds,
 	// FUNCTION_arm64.zip and FUNCTION_amd64.zip. Default: dist.
 	Dist string
-	// SourceDir is a checkout of the broker, from which the functions are built
-	// with Go and no Docker. Default: they are taken from Dist.
+	// SourceDir is a checkout of the broker from which the functions are built,
+	// with Go and without Docker. Default: the packages in Dist are used.
 	SourceDir string
 	// Architecture of the functions. Default: ARM_64.
 	Architecture awslambda.Architecture
-	// ReservedConcurrency is how many processes each function that faces the
-	// internet may have at a time, set aside for it in the account. Default: none
-	// are set aside, and there is no limit.
+	// ReservedConcurrency is the reserved concurrency of each function that faces
+	// the internet. Default: none, and no limit.
 	ReservedConcurrency int
-	// JanitorSchedule is when the janitor runs. Default: every hour. There is an
-	// alarm for three hours in which no run came to its end, so that it rings if
-	// this is rarer.
+	// JanitorSchedule is when the janitor runs. Default: every hour. An alarm
+	// is raised if no run has completed for three hours, so it is always raised
+	// with a schedule that is less frequent than that.
 	JanitorSchedule awsevents.Schedule
-	// AppClientQuota is how many app clients the pool can have. It is what is
-	// measured against, and sets nothing. Default: 1000, which is Cognito's unless
-	// AWS has raised it.
+	// AppClientQuota is the maximum number of app clients in the pool. Alarms
+	// and metrics use it; it does not change the quota. Default: 1000,
+	// Cognito's quota unless AWS has raised it.
 	AppClientQuota int
-	// Tracing has AWS X-Ray told of requests and of the functions' calls of AWS,
-	// which costs by the trace.
+	// Tracing turns on Lambda's active tracing, which sends traces of the
+	// functions' invocations to AWS X-Ray. AWS charges for each trace.
 	Tracing bool
 
-	// RemovalPolicy of the table and the keys. Default: RETAIN. Any other than
-	// DESTROY protects the table from deletion, too. A pool that is made is kept
-	// in any case.
+	// RemovalPolicy of the table and the keys. Default: RETAIN. Any value except
+	// DESTROY also enables deletion protection of the table. A new user pool is
+	// retained in any case.
 	RemovalPolicy awscdk.RemovalPolicy
-	// LogRetention is how long logs are kept. Default: a month.
+	// LogRetention is the retention time of logs. Default: a month.
 	LogRetention awslogs.RetentionDays
-	// AlarmTopic is told of alarms. Default: nobody is told; the alarms are there.
+	// AlarmTopic gets the notifications of alarms. Default: alarms notify no one.
 	AlarmTopic awssns.ITopic
 }
 
-// Mode is who the authorization server is that clients see.
-type Mode string
+// Mode is the authorization server that clients see.
+type Mode = broker.Mode
 
 const (
-	// Brokered has the broker in front of Cognito, with a consent page.
-	Brokered = Mode(broker.ModeBrokered)
-	// Direct has Cognito itself, with an app client for each registration. Read
-	// what it does not defend in docs/threat-model.md first.
-	Direct = Mode(broker.ModeDirect)
+	// Brokered is the broker in front of Cognito, with a consent page.
+	Brokered = broker.ModeBrokered
+	// Direct is Cognito itself, with an app client for each registration.
+	// Before you use it, read in docs/threat-model.md what it does not protect
+	// against.
+	Direct = broker.ModeDirect
 )
 
 // Scope is a scope that the deployment offers.
 type Scope struct {
-	// Name is the scope as clients ask for it: mcp/read, or openid.
+	// Name is the scope as clients request it: mcp/read, or openid.
 	Name string
-	// Description is what the consent page says that it allows. Default: what
-	// the broker has to say of Cognito's own, and otherwise the name.
+	// Description is the text on the consent page. Default: a text of the
+	// broker's for Cognito's own scopes, and the name for others.
 	Description string
 }
 
 // ProtectedResource is an MCP server.
 type ProtectedResource struct {
-	// Resource is its resource identifier: its URL as clients type it.
+	// Resource is its resource identifier: its URL as users enter it in clients.
 	Resource string `json:"resource"`
-	// Scopes are those that it asks for.
+	// Scopes are the scopes that it requires.
 	Scopes []string `json:"scopes"`
-	// Name is shown to people.
+	// Name is the name that the pages show.
 	Name string `json:"name,omitempty"`
 }
 
-// IntrospectionClient is a protected resource that may ask about tokens.
+// IntrospectionClient is a protected resource that may introspect tokens.
 type IntrospectionClient struct {
-	// ID is its name in HTTP basic authentication.
+	// ID is its user name in HTTP basic authentication.
 	ID string `json:"id"`
 	// SecretSHA256 is the SHA-256 of its password, in hexadecimal.
 	SecretSHA256 string `json:"secret_sha256"`
-	// Resource is the one of ProtectedResources that it is.
+	// Resource is the Resource of its entry in ProtectedResources.
 	Resource string `json:"resource"`
 }
 
-// Brand is how the pages of brokered mode look.
+// Brand is the appearance of the pages of brokered mode.
 type Brand struct {
 	// Name of the operator. Default: the host of the issuer.
 	Name string
-	// Logo is a PNG or SVG file on this machine, of 64 KiB at most. It is packed
+	// Logo is a PNG or SVG file on this machine, at most 64 KiB. It is packed
 	// with the function that shows it.
 	Logo string
-	// Accent is a colour, as #rrggbb. Default: ours.
+	// Accent is a colour, as #rrggbb. Default: the broker's own.
 	Accent string
 }
 
@@ -195,17 +198,17 @@ type Domain struct {
 	// CertificateARN names the certificate for Name, in the region of the stack.
 	// Required.
 	CertificateARN string
-	// HostedZoneID is the Route 53 zone in which the records are made. Default:
-	// none are made, and the output DomainTarget says what to point Name at.
+	// HostedZoneID is the Route 53 zone in which the records are created.
+	// Default: no records are created; point Name to the output DomainTarget.
 	HostedZoneID string
 }
 
-// Throttle limits requests with the token buckets of API Gateway. They are
-// shared by all callers: whoever empties one stops everybody else, so that they
-// are a limit of cost and no defence. Edge limits each address.
+// Throttle limits requests with the token buckets of API Gateway. All callers
+// share them, and one caller that empties a bucket blocks all others. So they
+// limit costs but do not protect from attacks. Edge limits each address.
 type Throttle struct {
 	// Default is for each route that is not named below. It is not used with
-	// Props.Api, whose default is its own. Default: 100 a second, burst 200.
+	// Props.Api, which has its own default. Default: 100 a second, burst 200.
 	Default Rate
 	// Register is for /register. Default: 10 a second, burst 20.
 	Register Rate
@@ -215,41 +218,42 @@ type Throttle struct {
 	Token Rate
 }
 
-// Rate is requests in a second, and how many may come at once.
+// Rate is a number of requests per second, and a number of requests at once.
 type Rate struct {
 	PerSecond, Burst int
 }
 
-// Edge is a CloudFront distribution with AWS WAF in front of the broker. The API
-// stays within reach of who asks API Gateway for Domain.Name past CloudFront.
+// Edge is a CloudFront distribution with AWS WAF in front of the broker. A
+// request for Domain.Name that goes straight to API Gateway still reaches the
+// API past CloudFront.
 type Edge struct {
-	// CertificateARN names the certificate for Domain.Name in us-east-1, where
-	// CloudFront wants it. Default: Domain.CertificateARN, in a stack in
-	// us-east-1.
+	// CertificateARN names the certificate for Domain.Name in us-east-1, the
+	// region that CloudFront requires. Default in a stack in us-east-1:
+	// Domain.CertificateARN.
 	CertificateARN string
-	// WebACLARN names a web ACL of scope CLOUDFRONT, which exists in us-east-1
-	// alone. Default: one is made, in a stack in us-east-1.
+	// WebACLARN names a web ACL of scope CLOUDFRONT, which must be in us-east-1.
+	// Default in a stack in us-east-1: a new web ACL.
 	WebACLARN string
 	// PerAddress is how many requests one address may send in five minutes, and
-	// RegisterPerAddress how many to /register. For the web ACL that is made.
-	// Default: 2000, 100.
+	// RegisterPerAddress how many to /register, with the new web ACL. Default:
+	// 2000, 100.
 	PerAddress, RegisterPerAddress int
 }
 
-// ExistingApi is an HTTP API to which the broker is added. The broker's routes
-// then include those of its metadata instead of $default, which stays the
-// API's own.
+// ExistingApi is an HTTP API to which the broker is added. The API keeps its
+// $default route; the broker adds routes for its metadata instead.
 //
-// The API must have the stage $default and no other, since the broker's issuer
-// has no path, and no CORS configuration, which would override the broker's. No
-// route of its own may be on a path of the broker's, with whatever method, or be
-// more specific. Its access log may have no path, query or header ($context.path),
-// which hold codes and ids of clients. Else the synthesis fails.
+// The synthesis fails unless the API meets these conditions. It has the stage
+// $default and no other, because the broker's issuer has no path. It has no
+// CORS configuration, which would override the broker's. None of its own routes
+// has a path of the broker's, with any method, or a more specific one. Its
+// access log has no path, query or header ($context.path), which can contain
+// codes and client ids.
 type ExistingApi struct {
-	// Api is the API. One that is imported by its id does not do: its stages and
-	// CORS are not known.
+	// Api is the API. It cannot be one that is imported by its id, whose stages
+	// and CORS configuration are not known.
 	Api awsapigatewayv2.HttpApi
-	// Origin is that under which clients reach the API: scheme and host, in lower
-	// case, no trailing slash. Default: the API's own endpoint.
+	// Origin is the origin at which clients reach the API: scheme and host, in
+	// lower case, no trailing slash. Default: the API's own endpoint.
 	Origin string
 }

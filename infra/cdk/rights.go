@@ -5,8 +5,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// rights are what f may do besides logging. A test compares them with what the
-// functions were seen to do, and with the template.
+// rights returns the permissions of f besides logging. A test compares them
+// with the recorded calls of the functions, and with the template.
 func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 	var s []awsiam.PolicyStatement
 	if p.Tracing {
@@ -22,7 +22,7 @@ func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 	if f == janitor {
 		items = append(items, "dynamodb:DescribeTable")
 		s = append(s, allow(b.index("due"), "dynamodb:Query"), allow(b.deadLetters.AttrArn(), "sqs:SendMessage"))
-		if b.brokered() { // it ends grants, with tokens that are sealed
+		if b.brokered() { // the janitor ends grants and revokes their sealed tokens
 			s = append(s, allow(b.index("client"), "dynamodb:Query"))
 		}
 	}
@@ -36,7 +36,7 @@ func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 	if f == token && b.brokered() || f == authorize {
 		s = append(s, allow(b.functions[provision].FunctionArn(), "lambda:InvokeFunction"))
 	}
-	if actions := b.atCognito(f); len(actions) > 0 {
+	if actions := b.cognitoActions(f); len(actions) > 0 {
 		s = append(s, allow(b.UserPool.UserPoolArn(), actions...))
 	}
 	return s
@@ -46,9 +46,9 @@ func (b *Broker) index(name string) *string {
 	return jsii.String(*b.Table.TableArn() + "/index/" + name)
 }
 
-// atCognito are the operations of Cognito's API that f may use. In brokered mode
-// no function that faces the internet has any.
-func (b *Broker) atCognito(f function) []string {
+// cognitoActions returns the operations of Cognito's API that f may call. In
+// brokered mode, functions that face the internet have none.
+func (b *Broker) cognitoActions(f function) []string {
 	switch {
 	case f == janitor:
 		return []string{

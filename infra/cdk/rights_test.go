@@ -19,7 +19,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
-// arns are the resources that permissions speak of, as the construct names them.
+// arns maps the resources of package permissions to their ARNs in the construct.
 var arns = map[string]string{
 	permissions.Table:       "${Table.Arn}",
 	permissions.DueIndex:    "${Table.Arn}/index/due",
@@ -33,8 +33,8 @@ var arns = map[string]string{
 	permissions.Provision:   "${ProvisionFunction.Arn}",
 }
 
-// A role allows what its function was seen to call, and what a fault has it
-// call; no less, and no more.
+// A role allows exactly the recorded calls of its function, and those that it
+// makes only after a fault.
 func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 	for _, mode := range []dcrbroker.Mode{dcrbroker.Brokered, dcrbroker.Direct} {
 		for _, policy := range []string{"", permissions.Parameter, permissions.Object} {
@@ -54,11 +54,11 @@ func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 				}
 				w.add(p)
 				template := read(t, w.template())
-				named(t, template)
-				for _, f := range permissions.Functions(string(mode)) {
+				renameIDs(t, template)
+				for _, f := range permissions.Functions(mode) {
 					id := strings.ToUpper(f[:1]) + f[1:]
 					var want []cfn.Grant
-					for _, permission := range permissions.Of(string(mode), f, policy, traced) {
+					for _, permission := range permissions.Of(mode, f, policy, traced) {
 						arn := arns[permission.Resource]
 						if permission.Resource == permissions.Logs {
 							arn = "${" + id + "Logs.Arn}"
@@ -67,7 +67,7 @@ func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 					}
 					slices.SortFunc(want, cfn.Grant.Compare)
 					if got := grants(t, template, id+"Role"); !slices.Equal(got, want) {
-						t.Errorf("%s may\n%v, and calls\n%v", f, got, want)
+						t.Errorf("the role of %s allows\n%v, want\n%v", f, got, want)
 					}
 				}
 			})
@@ -75,8 +75,8 @@ func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 	}
 }
 
-// operate is what dcrctl.md says that an operator needs, but for what KEYS and
-// POLICY name.
+// operate returns the permissions that dcrctl.md lists for operators, without
+// those for the documents that KEYS and POLICY name.
 func operate(t *testing.T) []string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "dcrctl.md"))
@@ -86,7 +86,7 @@ func operate(t *testing.T) []string {
 	_, text, _ := strings.Cut(string(page), "\n## Rights\n")
 	text, _, ok := strings.Cut(text, "And to read what")
 	if !ok {
-		t.Fatal("dcrctl.md does not say which rights an operator needs")
+		t.Fatal("dcrctl.md has no list of the rights that an operator needs")
 	}
 	var actions []string
 	service := ""
@@ -123,14 +123,14 @@ func TestGrants(t *testing.T) {
 	}
 	s := mint[0].(map[string]any)
 	if s["Action"] != "dynamodb:PutItem" {
-		t.Errorf("Minter may %v, want to put items alone", s["Action"])
+		t.Errorf("Minter may %v, want only dynamodb:PutItem", s["Action"])
 	}
 	conditions := s["Condition"].(map[string]any)
 	if keys := conditions["ForAllValues:StringLike"].(map[string]any)["dynamodb:LeadingKeys"]; !slices.Equal(keys.([]any), []any{"iat#*"}) {
-		t.Errorf("Minter may put items with keys %v, want initial access tokens alone", keys)
+		t.Errorf("Minter may put items with keys %v, want only initial access tokens", keys)
 	}
 	if null := conditions["Null"].(map[string]any)["dynamodb:LeadingKeys"]; null != "false" {
-		t.Errorf("Null is %v, want false: without keys the other condition holds", null)
+		t.Errorf("Null is %v, want false: without keys the other condition is true", null)
 	}
 
 	actions := func(role string) (all []string) {
@@ -149,6 +149,6 @@ func TestGrants(t *testing.T) {
 	}
 	want := append(operate(t), "secretsmanager:GetSecretValue", "ssm:GetParameter")
 	if got := actions("Operator"); !slices.Equal(got, want) {
-		t.Errorf("Operator may\n%v, and dcrctl.md says\n%v", got, want)
+		t.Errorf("Operator may\n%v, want as in dcrctl.md\n%v", got, want)
 	}
 }

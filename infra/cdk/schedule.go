@@ -7,17 +7,19 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addDeadLetters makes the queue of what the janitor did not do;
-// docs/adr/0013-function-settings.md says what an operator does with it.
+// addDeadLetters creates the queue for events that did not reach the janitor
+// and runs that failed. docs/adr/0013-function-settings.md says what operators
+// do with it.
 func (b *Broker) addDeadLetters() {
 	b.deadLetters = awssqs.NewCfnQueue(b.Construct, jsii.String("JanitorDeadLetters"), &awssqs.CfnQueueProps{
 		MessageRetentionPeriod: jsii.Number(14 * 24 * 60 * 60), SqsManagedSseEnabled: jsii.Bool(true),
 	})
-	except(b.deadLetters, "SQS3", "It is a dead-letter queue itself.")
+	suppressNag(b.deadLetters, "SQS3", "It is a dead-letter queue itself.")
 }
 
-// addSchedule has the janitor run. What cannot be started is tried for half an
-// hour, and what failed is not repeated: the next run does what this one did not.
+// addSchedule creates the schedule of the janitor. A start that fails is
+// retried for half an hour. A run that fails is not retried, because the next
+// run does its work.
 func (b *Broker) addSchedule(p *Props) {
 	schedule := "rate(1 hour)"
 	if p.JanitorSchedule != nil {

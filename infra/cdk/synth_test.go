@@ -16,7 +16,8 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// dist has packages whose bootstraps say which they are.
+// dist is a directory with packages. Each bootstrap is a text with the names of
+// the function and the architecture.
 var dist string
 
 func TestMain(m *testing.M) {
@@ -57,7 +58,7 @@ func pack(archive, name, content string) error {
 	return f.Close()
 }
 
-// world is an app with a stack, to which a test adds what it is about.
+// world is an app with a stack to which a test adds a broker.
 type world struct {
 	t     *testing.T
 	app   awscdk.App
@@ -65,7 +66,7 @@ type world struct {
 	out   string
 }
 
-// newApp is for tests that have stacks of their own.
+// newApp returns a world without a stack.
 func newApp(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, out: t.TempDir()}
@@ -75,7 +76,7 @@ func newApp(t *testing.T) *world {
 
 func newWorld(t *testing.T) *world { return newWorldIn(t, "") }
 
-// newWorldIn is for a stack that knows its region.
+// newWorldIn returns a world whose stack has a region, unless region is "".
 func newWorldIn(t *testing.T, region string) *world {
 	t.Helper()
 	w := newApp(t)
@@ -87,7 +88,7 @@ func newWorldIn(t *testing.T, region string) *world {
 	return w
 }
 
-// add adds a broker that is complete but for p.
+// add adds a broker with the props p.
 func (w *world) add(p dcrbroker.Props) *dcrbroker.Broker {
 	w.t.Helper()
 	if p.Dist == "" && p.SourceDir == "" {
@@ -96,7 +97,7 @@ func (w *world) add(p dcrbroker.Props) *dcrbroker.Broker {
 	return dcrbroker.New(w.stack, "Broker", &p)
 }
 
-// synth returns what the synthesis says is wrong.
+// synth returns the error of the synthesis.
 func (w *world) synth() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -107,7 +108,7 @@ func (w *world) synth() (err error) {
 	return nil
 }
 
-// template is what is deployed.
+// template returns the synthesised template.
 func (w *world) template() []byte {
 	w.t.Helper()
 	if err := w.synth(); err != nil {
@@ -131,8 +132,8 @@ func decode(t *testing.T, b []byte) map[string]any {
 
 var update = flag.Bool("update", false, "write the golden template")
 
-// The template of a broker with nothing but defaults: whoever changes what is
-// deployed sees it in the difference.
+// The template of a broker with default props. A change of the deployed resources
+// appears in the diff of the golden file.
 func TestGoldenTemplate(t *testing.T) {
 	w := newWorld(t)
 	w.add(dcrbroker.Props{})
@@ -151,7 +152,7 @@ func TestGoldenTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range report.PluginReports {
-		t.Errorf("the CDK's own %s says %v", r.PluginName, r.Violations)
+		t.Errorf("the CDK's own %s reports %v", r.PluginName, r.Violations)
 	}
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
@@ -163,7 +164,7 @@ func TestGoldenTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != string(want) {
-		t.Errorf("the template is not %s: %s; go test -run GoldenTemplate -update . writes it, git diff shows what has changed", golden, firstDifference(got, want))
+		t.Errorf("the template differs from %s: %s; go test -run GoldenTemplate -update . writes it, git diff shows the change", golden, firstDifference(got, want))
 	}
 }
 

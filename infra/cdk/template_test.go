@@ -27,13 +27,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// sets are parameters of template.yaml, and what says the same to the construct.
+// sets are parameters of template.yaml with the equivalent props of the
+// construct.
 var sets = []struct {
 	name, region string // "" is any region
 	parameters   []string
 	props        func(awscdk.Stack) dcrbroker.Props
 }{
-	{"a pool is made", "", nil, func(awscdk.Stack) dcrbroker.Props { return dcrbroker.Props{} }},
+	{"a new pool", "", nil, func(awscdk.Stack) dcrbroker.Props { return dcrbroker.Props{} }},
 	{"direct", "", []string{"Authorization=direct"}, func(awscdk.Stack) dcrbroker.Props { return dcrbroker.Props{Mode: dcrbroker.Direct} }},
 	{
 		"a pool and all settings", "",
@@ -118,14 +119,14 @@ func parameter(s awscdk.Stack) awsssm.IParameter {
 	})
 }
 
-// intended are the differences that are meant: what differs, and what each has.
+// intended are the intended differences: where they are, and the value in each.
 var intended = []struct{ path, template, construct, reason string }{
-	{`\w+Function\.Code(\.\w+)?`, `.*`, `.*`, "each has its own way to packages"},
-	{`\w+Function\.Tags`, `.*"lambda:createdBy","Value":"SAM".*`, ``, "SAM marks what it made"},
-	{`\w+Logs\.(Deletion|UpdateReplace)Policy`, ``, `Delete`, "what CloudFormation does unless told otherwise"},
+	{`\w+Function\.Code(\.\w+)?`, `.*`, `.*`, "packages have different locations"},
+	{`\w+Function\.Tags`, `.*"lambda:createdBy","Value":"SAM".*`, ``, "SAM adds a tag"},
+	{`\w+Logs\.(Deletion|UpdateReplace)Policy`, ``, `Delete`, "CloudFormation's default"},
 	{`AccessLogs\.LogGroupName`, `/aws/vendedlogs/apis/\$\{AWS::StackName\}`, `/aws/vendedlogs/apis/AuthBroker\w+`, "a stack may have two brokers"},
 	{`(Api\.Name|UserPool\.UserPoolName)`, `\$\{AWS::StackName\}`, `Auth`, "the CDK knows the name of the stack"},
-	{`Stage\.Description`, `The only stage, made after the route \$\{AuthorizeRoute\}`, `The only stage`, "DependsOn says it here, which takes no condition there"},
+	{`Stage\.Description`, `The only stage, made after the route \$\{AuthorizeRoute\}`, `The only stage`, "the construct uses DependsOn, which cannot have a condition in the template"},
 	{`\w+Role\.Policies\..*`, `.*`, `.*`, "compared as operations on resources"},
 }
 
@@ -136,9 +137,9 @@ func TestTheSameSystemAsTheTemplate(t *testing.T) {
 			w := newWorldIn(t, set.region)
 			w.add(set.props(w.stack)).AddOutputs()
 			made := w.template()
-			appMakes(t, set.parameters, set.region, made)
+			checkApp(t, set.parameters, set.region, made)
 			ours := read(t, made)
-			named(t, ours)
+			renameIDs(t, ours)
 			theirs := read(t, transformed(t, set.parameters))
 			if set.region != "" {
 				for _, r := range theirs.Resources {
@@ -162,18 +163,18 @@ func TestTheSameSystemAsTheTemplate(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got, err := ours.Routes(); err != nil || !maps.Equal(got, routes) {
-				t.Errorf("routes are %v, %v, those of the template %v", got, err, routes)
+				t.Errorf("routes are %v, %v, want those of the template, %v", got, err, routes)
 			}
 			for _, r := range ours.Of("AWS::IAM::Role") {
 				if got, want := grants(t, ours, r.ID), grants(t, theirs, r.ID); !slices.Equal(got, want) {
-					t.Errorf("%s may\n%v, in the template\n%v", r.ID, got, want)
+					t.Errorf("%s allows\n%v, want as in the template\n%v", r.ID, got, want)
 				}
 			}
 			for _, template := range []*cfn.Template{ours, theirs} {
 				template.Resources["Dashboard"].Properties["DashboardBody"] = decode(t, []byte(template.Resources["Dashboard"].Text("DashboardBody")))
 			}
 			for _, d := range cfn.Differences(theirs, ours) {
-				if reason := meant(d); reason != "" {
+				if reason := intendedReason(d); reason != "" {
 					seen[reason] = true
 					continue
 				}
@@ -183,14 +184,14 @@ func TestTheSameSystemAsTheTemplate(t *testing.T) {
 	}
 	for _, i := range intended {
 		if !seen[i.reason] {
-			t.Errorf("nothing differs in %s any more; take it out of the list", i.path)
+			t.Errorf("nothing differs in %s any more; remove it from the list", i.path)
 		}
 	}
 }
 
-// appMakes checks that the app makes the same of the template's parameters as the
-// construct does of props.
-func appMakes(t *testing.T, parameters []string, region string, construct []byte) {
+// checkApp checks that the app produces the same template from the parameters
+// as the construct from the props.
+func checkApp(t *testing.T, parameters []string, region string, construct []byte) {
 	t.Helper()
 	binary, err := app()
 	if err != nil {
@@ -215,7 +216,8 @@ func appMakes(t *testing.T, parameters []string, region string, construct []byte
 	}
 	out := t.TempDir()
 	cmd := exec.Command(binary)
-	// As the CDK's command line does; the construct's template has been validated.
+	// The variables that the CDK's command line sets. The validation is off
+	// because the construct's template has been validated.
 	cmd.Env = append(os.Environ(), "CDK_OUTDIR="+out, "CDK_CONTEXT_JSON="+string(given), "CDK_VALIDATION=false")
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, b)
@@ -248,8 +250,8 @@ var app = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
-// meant returns the reason of a difference that is intended.
-func meant(d cfn.Difference) string {
+// intendedReason returns the reason of an intended difference, or "".
+func intendedReason(d cfn.Difference) string {
 	whole := func(pattern, s string) bool { return regexp.MustCompile("(?s)^(?:" + pattern + ")$").MatchString(s) }
 	for _, i := range intended {
 		if whole(i.path, d.Path) && whole(i.template, d.Left) && whole(i.construct, d.Right) {
@@ -268,7 +270,7 @@ func grants(t *testing.T, template *cfn.Template, role string) []cfn.Grant {
 	return g
 }
 
-// inRegion puts the name of the region in, as the CDK does if it knows it.
+// inRegion replaces ${AWS::Region} by the region, as the CDK does if it knows it.
 func inRegion(v any, region string) any {
 	switch v := v.(type) {
 	case string:
@@ -294,16 +296,17 @@ func read(t *testing.T, b []byte) *cfn.Template {
 	return template
 }
 
-// hashed is a logical id as the CDK makes it: of the broker's id, the resource's
+// hashed matches a logical id of the CDK: the broker's id, the resource's id
 // and a hash.
 var hashed = regexp.MustCompile(`^Broker(\w+?)[0-9A-F]{8}$`)
 
-// named gives what the construct makes the ids that it has in template.yaml.
-func named(t *testing.T, template *cfn.Template) {
+// renameIDs gives the construct's resources the ids that they have in
+// template.yaml.
+func renameIDs(t *testing.T, template *cfn.Template) {
 	t.Helper()
 	err := template.Rename(func(r *cfn.Resource) string {
 		if m := hashed.FindStringSubmatch(r.ID); m != nil {
-			if name, ok := otherwise[m[1]]; ok {
+			if name, ok := cdkIDs[m[1]]; ok {
 				return name
 			}
 			return m[1]
@@ -315,13 +318,14 @@ func named(t *testing.T, template *cfn.Template) {
 	}
 }
 
-// otherwise are ids that the CDK's own constructs give.
-var otherwise = map[string]string{
+// cdkIDs maps ids that the construct gives to those in template.yaml, where they
+// differ.
+var cdkIDs = map[string]string{
 	"UserPoolResourceServermcp":   "UserPoolResourceServer",
 	"UserPoolResourceServernotes": "UserPoolResourceServer",
 }
 
-// transformed is template.yaml as CloudFormation has it.
+// transformed returns template.yaml as CloudFormation processes it.
 func transformed(t *testing.T, parameters []string) []byte {
 	t.Helper()
 	cmd := exec.Command(filepath.Join("..", "..", "scripts", "sam-tools.sh"), append([]string{"transform"}, parameters...)...)

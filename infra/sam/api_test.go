@@ -12,7 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// functionOf says which function has which route.
+// functionOf maps routes to functions, in both modes.
 var functionOf = map[string]string{
 	"ANY /register":             "register",
 	"ANY /register/{client_id}": "register",
@@ -21,7 +21,7 @@ var functionOf = map[string]string{
 	"$default":                  "metadata",
 }
 
-// brokeredFunctionOf has those of brokered mode alone.
+// brokeredFunctionOf has the routes that only brokered mode has.
 var brokeredFunctionOf = map[string]string{
 	"ANY /introspect":      "token",
 	"ANY /authorize":       "authorize",
@@ -53,7 +53,7 @@ func TestRoutes(t *testing.T) {
 	})
 }
 
-// The events in events/ are those of these routes.
+// Each route has an event in events/, and each event has one of these routes.
 func TestEveryRouteHasAnEvent(t *testing.T) {
 	files, err := filepath.Glob("../../events/*.json")
 	if err != nil || len(files) == 0 {
@@ -82,22 +82,22 @@ func TestEveryRouteHasAnEvent(t *testing.T) {
 func TestAPI(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		api := one(t, template, "AWS::ApiGatewayV2::Api")
-		// It would override the functions' own headers.
+		// CORS of the API would override the functions' own headers.
 		if cors := api.Text("CorsConfiguration"); cors != "" {
 			t.Errorf("CORS by the API: %s", cors)
 		}
 		if api.Text("ProtocolType") != "HTTP" || api.Get("Body") != nil {
 			t.Errorf("the API is %v", api.Properties)
 		}
-		// A second origin would have the wrong issuer.
-		want := "false" // said, lest it stay off when a domain is taken away
+		// The API must not have a second origin, whose issuer would be wrong.
+		want := "false" // without a value it would stay off when a domain is removed
 		if s.issuer != "" {
 			want = "true"
 		}
 		if got := api.Text("DisableExecuteApiEndpoint"); got != want {
 			t.Errorf("DisableExecuteApiEndpoint is %q with the issuer %q, want %q", got, s.issuer, want)
 		}
-		// One of another name would be in every path.
+		// The name of any other stage would be part of every path.
 		stage := one(t, template, "AWS::ApiGatewayV2::Stage")
 		if stage.Text("StageName") != "$default" || stage.Text("ApiId") != "${Api}" || stage.Text("AutoDeploy") != "true" {
 			t.Errorf("the stage is %v", stage.Properties)
@@ -125,7 +125,7 @@ func TestThrottling(t *testing.T) {
 		got := make(map[string]string)
 		for key, v := range settings {
 			got[key] = limit(v)
-			// A stage cannot be made with limits of routes that are not there yet.
+			// The routes must exist before the stage can have limits for them.
 			made := false
 			for _, r := range template.Of("AWS::ApiGatewayV2::Route") {
 				refers := slices.Contains(stage.DependsOn, r.ID) || strings.Contains(stage.Text("Description"), "${"+r.ID+"}")
@@ -141,9 +141,9 @@ func TestThrottling(t *testing.T) {
 	})
 }
 
-// Access logs hold nothing that a client sends, since codes, tokens and ids of
-// clients are in paths, queries and headers.
-func TestAccessLogsHoldNothingOfRequests(t *testing.T) {
+// Access logs have nothing that a client sends, because paths, queries and
+// headers have codes, tokens and client ids.
+func TestAccessLogsHaveNothingOfRequests(t *testing.T) {
 	each(t, func(t *testing.T, _ set, template *cfn.Template) {
 		stage := one(t, template, "AWS::ApiGatewayV2::Stage")
 		if got := stage.Text("AccessLogSettings", "DestinationArn"); got != "${AccessLogs.Arn}" {
@@ -157,11 +157,11 @@ func TestAccessLogsHoldNothingOfRequests(t *testing.T) {
 			$context.responseLatency $context.integrationErrorMessage $context.identity.sourceIp`)
 		for name, v := range format {
 			if !slices.Contains(allowed, v) {
-				t.Errorf("access logs hold %s, %s", name, v)
+				t.Errorf("access logs have %s, %s", name, v)
 			}
 		}
 		if len(format) != len(allowed) {
-			t.Errorf("access logs hold %v, want all of %v", format, allowed)
+			t.Errorf("access logs have %v, want all of %v", format, allowed)
 		}
 	})
 }
@@ -214,7 +214,7 @@ func TestEdge(t *testing.T) {
 		d := one(t, template, "AWS::CloudFront::Distribution")
 		want := map[string]string{
 			"Aliases":                            `["auth.example.com"]`,
-			"Logging":                            "", // they have query strings
+			"Logging":                            "", // CloudFront's logs have query strings
 			"DefaultCacheBehavior/Compress":      "false",
 			"DefaultCacheBehavior/CachePolicyId": "4135ea2d-6df8-44a3-9df3-4b5a84be39ad", // CachingDisabled
 			"DefaultCacheBehavior/OriginRequestPolicyId": "33f36d7e-f396-46d9-90e0-52428a34d9dc", // AllViewerAndCloudFrontHeaders-2022-06
@@ -241,7 +241,7 @@ func TestEdge(t *testing.T) {
 			}
 		}
 		if want := []string{"400", "403", "404", "405", "414", "500", "501", "502", "503", "504"}; !slices.Equal(uncached, want) {
-			t.Errorf("errors that are not kept for everybody: %q, want %q", uncached, want)
+			t.Errorf("errors that are not cached: %q, want %q", uncached, want)
 		}
 		if acls := template.Of("AWS::WAFv2::WebACL"); made != (len(acls) == 1) {
 			t.Fatalf("%d web ACLs, want one: %t", len(acls), made)

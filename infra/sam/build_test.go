@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// clone is a directory with what is in the repository, and nothing else.
+// clone returns a directory with the files of the repository and no others.
 func clone(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("TEST_TEMPLATE") == "" {
-		t.Skip("TEST_TEMPLATE is not set: this takes AWS's sam, which make test-template installs")
+		t.Skip("sam build was not run: set TEST_TEMPLATE, as make test-template does, which also installs sam")
 	}
 	out, err := exec.CommandContext(t.Context(), "git", "-C", "../..", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
 	if err != nil {
@@ -25,7 +25,7 @@ func clone(t *testing.T) string {
 		from := filepath.Join("../..", file)
 		info, err := os.Lstat(from)
 		if err != nil || !info.Mode().IsRegular() {
-			continue // removed, and not yet from the index
+			continue // removed, but still in the index
 		}
 		b, err := os.ReadFile(from)
 		if err != nil {
@@ -42,7 +42,7 @@ func clone(t *testing.T) string {
 	return dir
 }
 
-// samBuild runs `sam build` in dir and returns what it says.
+// samBuild runs `sam build` in dir and returns its output.
 func samBuild(t *testing.T, dir string, env []string, args ...string) (string, error) {
 	t.Helper()
 	tools, err := filepath.Abs("../../scripts/sam-tools.sh")
@@ -86,14 +86,14 @@ func TestSAMBuildFromACleanClone(t *testing.T) {
 	for _, id := range (set{}).functions() {
 		built := filepath.Join(dir, ".aws-sam", "build", id)
 		if got := files(t, built); !slices.Equal(got, []string{"bootstrap"}) {
-			t.Errorf("%s has %q, want its bootstrap and nothing else", id, got)
+			t.Errorf("%s has %q, want only its bootstrap", id, got)
 		}
 		if m := machine(t, filepath.Join(built, "bootstrap")); m != elf.EM_AARCH64 {
-			t.Errorf("%s is for %s, want arm64 as the template says", id, m)
+			t.Errorf("%s is for %s, want arm64 as in the template", id, m)
 		}
 	}
 
-	// What is in packed/ goes with each function.
+	// The files in packed/ are part of each package.
 	if err := os.Mkdir(filepath.Join(dir, "packed"), 0o755); err != nil {
 		t.Fatal(err)
 	}

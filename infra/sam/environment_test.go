@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// reads says which part of the configuration a function reads.
+// reads has the functions that read a function's part of the configuration.
 var reads = map[string]func(func(string) string) (*environment.Config, error){
 	"register":  environment.Registration,
 	"metadata":  environment.Metadata,
@@ -24,12 +24,13 @@ var reads = map[string]func(func(string) string) (*environment.Config, error){
 }
 
 // byLambda are variables that Lambda sets.
-var byLambda = map[string]string{"AWS_REGION": "us-east-1", "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000"}
+var byLambda = map[string]string{"AWS_REGION": "us-east-1"}
 
-// guid is the end of a stack's id.
+// guid is the GUID at the end of a stack's id.
 const guid = "51af3dc0-da77-11e4-872e-1234567db123"
 
-// inTheCloud is a text as it is in the cloud. Packed files are in dir.
+// inTheCloud replaces CloudFormation's functions by values as in the cloud.
+// Packed files are in dir.
 func inTheCloud(dir string) *strings.Replacer {
 	group := func(n string) string {
 		return `${Fn::Select ["` + n + `","${Fn::Split [\"-\",\"${Fn::Select [\\\"2\\\",\\\"${Fn::Split [\\\\\\\"/\\\\\\\",\\\\\\\"${AWS::StackId}\\\\\\\"]}\\\"]}\"]}"]}`
@@ -44,7 +45,7 @@ func inTheCloud(dir string) *strings.Replacer {
 	)
 }
 
-// packed is a directory with the files that the sets pack.
+// packed returns a directory with the files that the sets pack.
 func packed(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -56,14 +57,15 @@ func packed(t *testing.T) string {
 	return dir
 }
 
-// A function starts with what the template tells it, and is told what it reads
-// and no more. What it reads and has no value is there too, since `sam local`
-// sets no variables but those.
-func TestFunctionsAreToldWhatTheyRead(t *testing.T) {
+// Each function starts with the environment in the template, and reads all
+// variables of it. The environment also declares the variables that the
+// function reads and that have no value, because `sam local` sets declared
+// variables only.
+func TestEnvironmentsHaveWhatFunctionsRead(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		values := inTheCloud(packed(t))
 		for name, id := range s.functions() {
-			told := template.Environment(id)
+			env := template.Environment(id)
 			declared, _ := template.Resources[id].Get("Environment", "Variables").(map[string]any)
 			read := make(map[string]bool)
 			_, err := reads[name](func(variable string) string {
@@ -71,14 +73,14 @@ func TestFunctionsAreToldWhatTheyRead(t *testing.T) {
 					return v
 				}
 				read[variable] = true
-				return values.Replace(told[variable])
+				return values.Replace(env[variable])
 			})
 			if err != nil {
 				t.Errorf("%s does not start: %v", name, err)
 			}
-			for variable, value := range told {
+			for variable, value := range env {
 				if !read[variable] {
-					t.Errorf("%s is told %s=%s, and does not read it", name, variable, value)
+					t.Errorf("%s has %s=%s, which it does not read", name, variable, value)
 				}
 			}
 			for _, variable := range slices.Sorted(maps.Keys(read)) {
@@ -90,7 +92,7 @@ func TestFunctionsAreToldWhatTheyRead(t *testing.T) {
 	})
 }
 
-func TestWhatFunctionsAreTold(t *testing.T) {
+func TestEnvironments(t *testing.T) {
 	everything := sets[2]
 	for _, tt := range []struct {
 		set                      set
@@ -106,8 +108,6 @@ func TestWhatFunctionsAreTold(t *testing.T) {
 		{sets[1], "janitor", "LOGIN_VERSION", "1"},
 		{sets[1], "token", "SCOPES", ""},
 		{sets[1], "register", "KEYS", ""},
-		{sets[0], "token", "TRACING", "off"},
-		{everything, "janitor", "TRACING", "xray"},
 		{sets[0], "janitor", "APP_CLIENT_QUOTA", "1000"},
 		{sets[1], "register", "APP_CLIENT_QUOTA", "1000"},
 		{everything, "metadata", "ISSUER", "https://auth.example.com"},
@@ -120,8 +120,8 @@ func TestWhatFunctionsAreTold(t *testing.T) {
 		{sets[3], "register", "POLICY", "s3://documents/dcr/policy.json"},
 		{sets[4], "register", "POLICY", "/packed/policy.json"},
 	} {
-		told := tt.set.template(t).Environment(tt.set.functions()[tt.function])
-		if got := inTheCloud("/packed").Replace(told[tt.variable]); got != tt.want {
+		env := tt.set.template(t).Environment(tt.set.functions()[tt.function])
+		if got := inTheCloud("/packed").Replace(env[tt.variable]); got != tt.want {
 			t.Errorf("%s: %s of %s is %q, want %q", tt.set.name, tt.variable, tt.function, got, tt.want)
 		}
 	}

@@ -32,7 +32,7 @@ func TestFunctionSettingsAreThoseWithReasons(t *testing.T) {
 		for name, id := range s.functions() {
 			f := template.Resources[id]
 			if got := fmt.Sprintf("%s MB, %s s", f.Text("MemorySize"), f.Text("Timeout")); got != want[name] {
-				t.Errorf("%s has %s, the ADR says %s", name, got, want[name])
+				t.Errorf("%s has %s, want %s as in the ADR", name, got, want[name])
 			}
 			architecture := "arm64"
 			if a := s.parameters["Architecture"]; a != "" {
@@ -67,8 +67,8 @@ func TestFunctionSettingsAreThoseWithReasons(t *testing.T) {
 	})
 }
 
-// API Gateway ends a request after 30 s, and nothing must still be at work then.
-func TestFunctionsEndBeforeTheAPIGivesUp(t *testing.T) {
+// API Gateway ends a request after 30 s. The functions must have ended by then.
+func TestFunctionsEndBeforeTheAPITimesOut(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		routes, err := template.Routes()
 		if err != nil {
@@ -81,7 +81,7 @@ func TestFunctionsEndBeforeTheAPIGivesUp(t *testing.T) {
 		}
 		for _, i := range template.Of("AWS::ApiGatewayV2::Integration") {
 			if ms := i.Text("TimeoutInMillis"); ms != "" {
-				t.Errorf("%s gives up after %s ms, want API Gateway's 30 s", i.ID, ms)
+				t.Errorf("%s times out after %s ms, want API Gateway's default of 30 s", i.ID, ms)
 			}
 		}
 	})
@@ -102,17 +102,17 @@ func TestJanitorRunsAndDoesNotPileUp(t *testing.T) {
 		retry, _ := target["RetryPolicy"].(map[string]any)
 		age, err := strconv.Atoi(fmt.Sprint(retry["MaximumEventAgeInSeconds"]))
 		if target["Arn"] != "${JanitorFunction.Arn}" || err != nil || age >= 3600 {
-			t.Errorf("the schedule starts %v (%v), want the janitor, and given up before the next start", target, err)
+			t.Errorf("the schedule starts %v (%v), want the janitor, with retries that end before the next start", target, err)
 		}
 		age, err = strconv.Atoi(invoke.Text("MaximumEventAgeInSeconds"))
 		if invoke.Text("FunctionName") != "${JanitorFunction}" || invoke.Text("MaximumRetryAttempts") != "0" || err != nil || age >= 3600 {
-			t.Errorf("failed runs are repeated, or late ones begun: %v (%v)", invoke.Properties, err)
+			t.Errorf("EventInvokeConfig = %v (%v), want no retries and a maximum age under an hour", invoke.Properties, err)
 		}
 	})
 }
 
-// What could not be started and what failed is kept for an operator, encrypted,
-// as long as a queue can keep it.
+// Events that did not reach the janitor and runs that failed are stored for
+// operators, encrypted, for the maximum retention time of a queue.
 func TestFailedRunsOfTheJanitorAreKept(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		const arn = "${JanitorDeadLetters.Arn}"
@@ -121,13 +121,13 @@ func TestFailedRunsOfTheJanitorAreKept(t *testing.T) {
 			t.Errorf("the queue is %s, %v", queue.ID, queue.Properties)
 		}
 		if got := one(t, template, "AWS::Lambda::EventInvokeConfig").Text("DestinationConfig", "OnFailure", "Destination"); got != arn {
-			t.Errorf("runs that failed go to %q", got)
+			t.Errorf("failed runs go to %q", got)
 		}
 		targets, _ := one(t, template, "AWS::Events::Rule").Get("Targets").([]any)
 		if got := targets[0].(map[string]any)["DeadLetterConfig"]; fmt.Sprint(got) != "map[Arn:"+arn+"]" {
-			t.Errorf("starts that fail go to %v", got)
+			t.Errorf("failed starts go to %v", got)
 		}
-		// Nobody else may leave anything, and nobody reads it but by a right in IAM.
+		// Only the rule may send messages, and reading takes a permission in IAM.
 		want := `[{"Action":"sqs:SendMessage","Condition":{"ArnEquals":{"aws:SourceArn":"${JanitorRule.Arn}"}},"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Resource":"` + arn + `"},` +
 			`{"Action":"sqs:*","Condition":{"Bool":{"aws:SecureTransport":"false"}},"Effect":"Deny","Principal":"*","Resource":"` + arn + `"}]`
 		if got := policy.Text("PolicyDocument", "Statement"); got != want || policy.Text("Queues") != `["${JanitorDeadLetters}"]` {
@@ -136,8 +136,8 @@ func TestFailedRunsOfTheJanitorAreKept(t *testing.T) {
 	})
 }
 
-// metricsThatExist are those of AWS that are used here, as its documentation
-// lists them, and their dimensions.
+// metricsThatExist are the metrics of AWS that the template uses, with their
+// dimensions, as documented by AWS.
 var metricsThatExist = map[string]string{
 	"AWS/ApiGateway Count": "ApiId", "AWS/ApiGateway 4xx": "ApiId", "AWS/ApiGateway 5xx": "ApiId",
 	"AWS/ApiGateway Latency": "ApiId", "AWS/ApiGateway IntegrationLatency": "ApiId",
@@ -149,7 +149,7 @@ var metricsThatExist = map[string]string{
 	"AWS/SQS ApproximateNumberOfMessagesVisible": "QueueName",
 }
 
-// knownMetrics adds those that the code counts.
+// knownMetrics returns metricsThatExist and the broker's own metrics.
 func knownMetrics() map[string]string {
 	all := maps.Clone(metricsThatExist)
 	for _, m := range telemetry.All {

@@ -18,8 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// tableOfTests is what internal/adapter/dynamo.CreateTable asks of DynamoDB, in the form
-// of a template.
+// tableOfTests returns the table that internal/adapter/dynamo.CreateTable creates, as a
+// resource of a template.
 func tableOfTests(t *testing.T) *cfn.Resource {
 	t.Helper()
 	properties := make(map[string]json.RawMessage)
@@ -79,7 +79,7 @@ func TestTableIsThatOfTheCode(t *testing.T) {
 	})
 }
 
-func TestWhatIsKeptWhenTheStackGoes(t *testing.T) {
+func TestWhatIsRetainedWhenTheStackIsDeleted(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		policy := "Retain"
 		if s.parameters["RemovalPolicy"] != "" {
@@ -87,12 +87,12 @@ func TestWhatIsKeptWhenTheStackGoes(t *testing.T) {
 		}
 		for id, want := range map[string]string{
 			"Table": policy, "Keys": policy,
-			"UserPool": "Retain", "UserPoolDomain": "Retain", "UserPoolResourceServer": "Retain", // people's accounts
+			"UserPool": "Retain", "UserPoolDomain": "Retain", "UserPoolResourceServer": "Retain", // the pool has the accounts of users
 		} {
 			r := template.Resources[id]
 			if made := s.pool == madePool; strings.HasPrefix(id, "UserPool") && !made {
 				if r != nil {
-					t.Errorf("%s is there", id)
+					t.Errorf("%s exists beside an existing pool", id)
 				}
 				continue
 			}
@@ -103,7 +103,7 @@ func TestWhatIsKeptWhenTheStackGoes(t *testing.T) {
 	})
 }
 
-// The broker can use what Secrets Manager makes.
+// The broker can use the secret that Secrets Manager generates.
 func TestKeysAreADocumentOfKeys(t *testing.T) {
 	keys := one(t, sets[0].template(t), "AWS::SecretsManager::Secret")
 	generate := func(name string) string { return keys.Text("GenerateSecretString", name) }
@@ -129,31 +129,31 @@ func TestKeysAreADocumentOfKeys(t *testing.T) {
 	}
 }
 
-func TestUserPoolThatIsMade(t *testing.T) {
+func TestNewUserPool(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		if s.pool != madePool {
 			return
 		}
 		pool, domain := template.Resources["UserPool"], template.Resources["UserPoolDomain"]
 		if pool.Text("AdminCreateUserConfig", "AllowAdminCreateUserOnly") != "true" || pool.Text("UserPoolTier") != "ESSENTIALS" || pool.Text("DeletionProtection") != "ACTIVE" {
-			t.Errorf("the pool is %v, want one into which nobody signs up, on Essentials, protected", pool.Properties)
+			t.Errorf("the pool is %v, want one without self sign-up, on Essentials, with deletion protection", pool.Properties)
 		}
 		version := "2"
 		if s.direct {
 			version = "1"
 		}
-		if got, told := domain.Text("ManagedLoginVersion"), template.Environment("JanitorFunction")["LOGIN_VERSION"]; got != version || told != version {
-			t.Errorf("the domain has login version %s, the janitor is told %s, want %s", got, told, version)
+		if got, env := domain.Text("ManagedLoginVersion"), template.Environment("JanitorFunction")["LOGIN_VERSION"]; got != version || env != version {
+			t.Errorf("the domain has login version %s, LOGIN_VERSION is %s, want %s", got, env, version)
 		}
-		// The scopes that functions are told are those that are made.
+		// The functions' environment has the scopes that the template creates.
 		server := template.Resources["UserPoolResourceServer"]
 		scopes := "openid"
 		list, _ := server.Get("Scopes").([]any)
 		for _, sc := range list {
 			scopes += " " + server.Text("Identifier") + "/" + sc.(map[string]any)["ScopeName"].(string)
 		}
-		if told := template.Environment("MetadataFunction")["SCOPES"]; told != scopes {
-			t.Errorf("functions are told the scopes %q, made are %q", told, scopes)
+		if got := template.Environment("MetadataFunction")["SCOPES"]; got != scopes {
+			t.Errorf("SCOPES is %q, want the scopes of the resource server, %q", got, scopes)
 		}
 	})
 }

@@ -27,8 +27,8 @@ func section(t *testing.T, name string) string {
 
 var parameter = regexp.MustCompile(`(?m)^  ([A-Z]\w*):\n((?:    .*\n)+)`)
 
-// One command deploys: every parameter has a default. Each is described, and
-// used.
+// Every parameter has a default, so that one command deploys, and a
+// description, and is used.
 func TestParameters(t *testing.T) {
 	used := section(t, "Conditions") + section(t, "Globals") + section(t, "Resources")
 	found := parameter.FindAllStringSubmatch(section(t, "Parameters"), -1)
@@ -46,19 +46,19 @@ func TestParameters(t *testing.T) {
 			t.Errorf("%s is not used", name)
 		}
 	}
-	// CloudFormation takes no more.
+	// CloudFormation's limit.
 	if len(found) > 200 {
 		t.Errorf("%d parameters", len(found))
 	}
 }
 
-// Half of what belongs together is not deployed.
+// The template refuses parameters that are invalid or incomplete together.
 func TestRefusedParameters(t *testing.T) {
 	domain := map[string]string{"DomainName": "auth.example.com", "CertificateArn": certificate}
 	edge := map[string]string{"DomainName": "auth.example.com", "CertificateArn": certificate, "EdgeProtection": "true", "EdgeCertificateArn": certificate}
 	for _, tt := range []struct {
 		base, more map[string]string
-		says       string
+		want       string
 	}{
 		{nil, map[string]string{"UserPoolId": givenPool}, "wants CognitoDomain"},
 		{existing(nil), map[string]string{"Scopes": ""}, "wants Scopes"},
@@ -86,7 +86,7 @@ func TestRefusedParameters(t *testing.T) {
 		{nil, map[string]string{"DomainName": "https://auth.example.com"}, "does not match"},
 		{nil, map[string]string{"CognitoDomain": "https://example.com/"}, "does not match"},
 		{nil, map[string]string{"DeploymentId": "Prod"}, "does not match"},
-		{nil, map[string]string{"PolicyParameter": "policy"}, "does not match"}, // its ARN would be another's
+		{nil, map[string]string{"PolicyParameter": "policy"}, "does not match"}, // its ARN would be that of another parameter
 		{nil, map[string]string{"BrandLogo": "logo.gif"}, "does not match"},
 		{domain, map[string]string{"EdgeProtection": "true", "EdgeCertificateArn": strings.Replace(certificate, "us-east-1", "eu-central-1", 1)}, "does not match"},
 		{nil, map[string]string{"Scope1": ""}, "does not match"},
@@ -97,8 +97,8 @@ func TestRefusedParameters(t *testing.T) {
 			parameters = make(map[string]string)
 		}
 		maps.Copy(parameters, tt.more)
-		if _, err := transform(t, parameters); err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%v: %v, want an error that says %q", parameters, err, tt.says)
+		if _, err := transform(t, parameters); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v: %v, want an error that has %q", parameters, err, tt.want)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
-// resource is how the template names what a permission is for.
+// resource returns the resource of a permission as the template names it.
 func (s set) resource(function string, p permissions.Permission) string {
 	const prefix, here = "arn:${AWS::Partition}:", ":${AWS::Region}:${AWS::AccountId}:"
 	switch p.Resource {
@@ -36,7 +36,7 @@ func (s set) resource(function string, p permissions.Permission) string {
 	case permissions.Traces:
 		return "*"
 	}
-	return "nothing known: " + p.Resource
+	return "unknown: " + p.Resource
 }
 
 func TestRolesAllowWhatFunctionsCallAndNoMore(t *testing.T) {
@@ -61,23 +61,23 @@ func TestRolesAllowWhatFunctionsCallAndNoMore(t *testing.T) {
 			}
 			for _, g := range got {
 				if !slices.Contains(want, g) {
-					t.Errorf("%s may call %s, and does not", name, g)
+					t.Errorf("the role of %s allows %s, which the function does not call", name, g)
 				}
 			}
 			for _, g := range want {
 				if !slices.Contains(got, g) {
-					t.Errorf("%s calls %s, and may not", name, g)
+					t.Errorf("the role of %s does not allow %s, which the function calls", name, g)
 				}
 			}
 			if trust := template.Resources[role].Text("AssumeRolePolicyDocument", "Statement"); trust !=
 				`[{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"}}]` {
-				t.Errorf("%s is for %s, want Lambda alone", role, trust)
+				t.Errorf("%s trusts %s, want only Lambda", role, trust)
 			}
 		}
-		// Nothing else is there that could allow anything.
+		// No other resource allows anything.
 		for id, r := range template.Resources {
 			if strings.HasPrefix(r.Type, "AWS::IAM::") && (r.Type != "AWS::IAM::Role" || s.functions()[strings.ToLower(strings.TrimSuffix(id, "Role"))] == "") {
-				t.Errorf("%s, %s, is no function's role", id, r.Type)
+				t.Errorf("%s, %s, is not the role of a function", id, r.Type)
 			}
 		}
 	})
@@ -96,15 +96,15 @@ func TestFunctionsThatFaceTheInternetHaveNoRightOnCognito(t *testing.T) {
 			}
 			for _, g := range grants {
 				if strings.HasPrefix(g.Action, "cognito-idp:") && !(s.direct && id == "RegisterFunction") {
-					t.Errorf("%s, to which %s leads, may call %s", id, key, g)
+					t.Errorf("%s, the function of %s, may call %s", id, key, g)
 				}
 			}
 		}
 	})
 }
 
-// A function is invoked by the API for its routes, or by the schedule; provision
-// by nobody but those whose role allows it.
+// The API can invoke the functions of its routes, and the schedule the janitor.
+// Only functions whose role allows it can invoke provision.
 func TestWhoMayInvoke(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		want := map[string]string{

@@ -13,20 +13,21 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
-// set is a set of parameters, and what follows from them.
+// set is a set of parameters with the values that follow from them.
 type set struct {
 	name       string
 	parameters map[string]string
 	direct     bool
 	// pool is the id of the user pool.
 	pool string
-	// policy is where the policy is, as permissions has it.
+	// policy is the resource of package permissions that has the policy, or "".
 	policy string
-	// issuer is that of the template's own API unless set.
+	// issuer is the broker's issuer, or "" for the origin of the template's API.
 	issuer string
 }
 
@@ -39,7 +40,7 @@ const (
 	resources   = `[{"resource":"https://mcp.example.com/mcp","scopes":["notes/read"],"name":"Notes"}]`
 )
 
-// existing are the parameters for a pool that there is.
+// existing returns parameters for an existing user pool, and more.
 func existing(more map[string]string) map[string]string {
 	p := map[string]string{
 		"UserPoolId": givenPool, "CognitoDomain": "https://example.auth.us-east-1.amazoncognito.com", "Scopes": "openid notes/read",
@@ -49,8 +50,8 @@ func existing(more map[string]string) map[string]string {
 }
 
 var sets = []set{
-	{name: "brokered with a pool that is made", pool: madePool},
-	{name: "direct with a pool that is made", pool: madePool, direct: true, parameters: map[string]string{"Authorization": "direct"}},
+	{name: "brokered with a new pool", pool: madePool},
+	{name: "direct with a new pool", pool: madePool, direct: true, parameters: map[string]string{"Authorization": "direct"}},
 	{name: "brokered with everything set", pool: givenPool, policy: permissions.Parameter, issuer: "https://auth.example.com", parameters: existing(map[string]string{
 		"LoginVersion": "2", "CognitoIssuer": "https://issuer.example.com/pool", "ResourceBinding": "true", "ProtectedResources": resources,
 		"ScopesSupported": "notes/read", "GrantTypesSupported": "authorization_code", "ScopeDescriptions": `{"notes/read":"Read your notes"}`,
@@ -66,11 +67,11 @@ var sets = []set{
 		"DomainName": "auth.example.com", "CertificateArn": certificate, "HostedZoneId": "Z123", "PolicyBucket": "documents", "PolicyKey": "dcr/policy.json",
 		"Scope1": "all", "Scope2": "",
 	}},
-	{name: "brokered with an edge elsewhere", pool: madePool, issuer: "https://auth.example.com", parameters: map[string]string{
+	{name: "brokered with an edge in another region", pool: madePool, issuer: "https://auth.example.com", parameters: map[string]string{
 		"DomainName": "auth.example.com", "CertificateArn": certificate, "EdgeProtection": "true", "EdgeCertificateArn": certificate,
 		"WebAclArn": webACL, "AWS::Region": "eu-central-1", "PolicyFile": "policy.json",
 	}},
-	{name: "direct with a pool that there is", pool: givenPool, policy: permissions.Object, direct: true, parameters: existing(map[string]string{
+	{name: "direct with an existing pool", pool: givenPool, policy: permissions.Object, direct: true, parameters: existing(map[string]string{
 		"Authorization": "direct", "PolicyBucket": "documents", "PolicyKey": "dcr/policy.json", "ForwardResource": "true", "RefreshTokenRotation": "false",
 		"ProtectedResources": resources, "ReservedConcurrency": "5", "AlarmTopicArn": topic,
 	})},
@@ -79,14 +80,14 @@ var sets = []set{
 	}},
 }
 
-func (s set) mode() string {
+func (s set) mode() broker.Mode {
 	if s.direct {
-		return permissions.Direct
+		return broker.ModeDirect
 	}
-	return permissions.Brokered
+	return broker.ModeBrokered
 }
 
-// functions are the logical ids of those of the mode, by name.
+// functions returns the logical ids of the mode's functions by name.
 func (s set) functions() map[string]string {
 	ids := make(map[string]string)
 	for _, name := range permissions.Functions(s.mode()) {
@@ -97,7 +98,7 @@ func (s set) functions() map[string]string {
 
 func (s set) traced() bool { return s.parameters["Tracing"] == "xray" }
 
-// host is that of the issuer, by which metrics of deployments are told apart.
+// host returns the host of the issuer, a dimension of the broker's metrics.
 func (s set) host() string {
 	if host, ok := strings.CutPrefix(s.issuer, "https://"); ok {
 		return host
@@ -107,17 +108,17 @@ func (s set) host() string {
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// installed is where the tools are.
+// installed installs the tools and returns their directory.
 var installed = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("../../scripts/sam-tools.sh", "install").Output()
 	return strings.TrimSpace(string(out)), err
 })
 
-// transform runs the SAM transform, and returns what it says if that fails.
+// transform runs the SAM transform. If it fails, the error has its messages.
 func transform(t *testing.T, parameters map[string]string) ([]byte, error) {
 	t.Helper()
 	if os.Getenv("TEST_TEMPLATE") == "" {
-		t.Skip("TEST_TEMPLATE is not set: this takes AWS's SAM translator, which make test-template installs")
+		t.Skip("the template was not transformed: set TEST_TEMPLATE, as make test-template does, which also installs AWS's SAM translator")
 	}
 	venv, err := installed()
 	if err != nil {
@@ -141,7 +142,7 @@ var transformed struct {
 	by map[string][]byte
 }
 
-// template is the template of the set, which is transformed once for all tests.
+// template returns the template of the set. It is transformed once for all tests.
 func (s set) template(t *testing.T) *cfn.Template {
 	t.Helper()
 	transformed.Lock()
@@ -184,15 +185,15 @@ func one(t *testing.T, template *cfn.Template, kind string) *cfn.Resource {
 
 var reference = regexp.MustCompile(`\$\{([A-Za-z0-9]+)(\.[A-Za-z0-9.]+)?\}`)
 
-// What a condition leaves out nothing refers to.
-func TestReferencesLeadSomewhere(t *testing.T) {
+// Nothing refers to a resource that a condition leaves out.
+func TestReferencesHaveTargets(t *testing.T) {
 	each(t, func(t *testing.T, _ set, template *cfn.Template) {
 		texts := make(map[string]string)
 		for id, r := range template.Resources {
 			texts[id] = fmt.Sprint(r.Properties)
 			for _, d := range r.DependsOn {
 				if template.Resources[d] == nil {
-					t.Errorf("%s depends on %s, which is not there", id, d)
+					t.Errorf("%s depends on %s, which does not exist", id, d)
 				}
 			}
 		}
@@ -202,7 +203,7 @@ func TestReferencesLeadSomewhere(t *testing.T) {
 		for where, text := range texts {
 			for _, m := range reference.FindAllStringSubmatch(text, -1) {
 				if template.Resources[m[1]] == nil {
-					t.Errorf("%s refers to %s, which is not there", where, m[0])
+					t.Errorf("%s refers to %s, which does not exist", where, m[0])
 				}
 			}
 		}

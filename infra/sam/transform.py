@@ -1,12 +1,12 @@
-"""Prints a SAM template as CloudFormation has it for given parameters.
+"""Prints a SAM template as CloudFormation processes it with the given parameters.
 
     transform.py TEMPLATE [NAME=VALUE...]
 
-What AWS does with a template in the cloud is done here without it: parameters
-are checked against their constraints and the Rules, the SAM transform is run by
-AWS's own translator, conditions are resolved and parameters put in. What is
-only known in the cloud (names of resources, the account) stays a function.
-Parameters that are refused are named on standard error, with exit status 1.
+It does locally what AWS does in the cloud: it checks the parameters against their
+constraints and the Rules, runs the SAM transform with AWS's own translator, resolves
+conditions and replaces parameters. Values that are known only in the cloud (names of
+resources, the account) stay functions. If it refuses a parameter, it prints the reason
+on standard error and exits with status 1.
 """
 
 import copy
@@ -26,11 +26,11 @@ def refuse(message):
 
 
 def parameters(template, given):
-    """The value of each parameter, as text."""
+    """Returns the value of each parameter as a string."""
     declared = template.get("Parameters", {})
     for name in given:
         if name not in declared:
-            refuse(f"there is no parameter {name}")
+            refuse(f"unknown parameter {name}")
     values = {}
     for name, p in declared.items():
         if name not in given and "Default" not in p:
@@ -42,7 +42,7 @@ def parameters(template, given):
             refuse(f"{name}: {value!r} does not match {p['AllowedPattern']}")
         if p["Type"] == "Number":
             if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
-                refuse(f"{name}: {value!r} is no number")
+                refuse(f"{name}: {value!r} is not a number")
             if float(value) < float(p.get("MinValue", "-inf")) or float(value) > float(p.get("MaxValue", "inf")):
                 refuse(f"{name}: {value} is out of range")
         if len(value) > int(p.get("MaxLength", 4096)):
@@ -57,10 +57,10 @@ class Resolver:
         self.known = {**values, **pseudo}
 
     def condition(self, c):
-        """Whether a condition, by name or as a function, holds."""
+        """Reports whether a condition, given by name or as a function, is true."""
         if isinstance(c, str):
             if c not in self.conditions:
-                raise ValueError(f"there is no condition {c}")
+                raise ValueError(f"unknown condition {c}")
             return self.condition(self.conditions[c])
         ((function, argument),) = c.items()
         if function == "Condition":
@@ -109,17 +109,17 @@ class Resolver:
     def sub(self, argument):
         text, names = argument if isinstance(argument, list) else (argument, {})
         names = {k: self.value(x) for k, x in names.items()}
-        left = {k: x for k, x in names.items() if not isinstance(x, (str, int))}
+        unresolved = {k: x for k, x in names.items() if not isinstance(x, (str, int))}
 
-        def put(match):
+        def replace(match):
             name = match[1]
-            if name in left:
+            if name in unresolved:
                 return match[0]
             return str(names.get(name, self.known.get(name, match[0])))
 
-        text = re.sub(r"\$\{([A-Za-z0-9:.]+)\}", put, text)
-        if left:
-            return {"Fn::Sub": [text, left]}
+        text = re.sub(r"\$\{([A-Za-z0-9:.]+)\}", replace, text)
+        if unresolved:
+            return {"Fn::Sub": [text, unresolved]}
         return {"Fn::Sub": text} if re.search(r"\$\{[^!]", text) else text
 
 
@@ -141,11 +141,11 @@ def main(path, arguments):
     check_rules(template, Resolver(template, values, {"AWS::Region": region}))
     resolver = Resolver(template, values, {})
 
-    from samtranslator.translator.transform import transform  # takes a second
+    from samtranslator.translator.transform import transform  # slow, so only here
 
-    # The translator wants a region, for what is not in this template.
+    # The translator needs a region, for features that this template does not use.
     os.environ.setdefault("AWS_DEFAULT_REGION", region)
-    # What `sam package` would have put in.
+    # The location that `sam package` would set.
     for name, r in template["Resources"].items():
         if r["Type"] == "AWS::Serverless::Function":
             r["Properties"]["CodeUri"] = f"s3://packaged/{name}.zip"
@@ -159,10 +159,10 @@ def main(path, arguments):
         if condition is None or resolver.condition(condition):
             resources[name] = resolver.value(r)
     for r in resources.values():
-        wants = r.get("DependsOn", [])
-        wants = [wants] if isinstance(wants, str) else wants
-        if wants:
-            r["DependsOn"] = [w for w in wants if w in resources]
+        needs = r.get("DependsOn", [])
+        needs = [needs] if isinstance(needs, str) else needs
+        if needs:
+            r["DependsOn"] = [n for n in needs if n in resources]
     outputs = {}
     for name, o in result.get("Outputs", {}).items():
         condition = o.pop("Condition", None)

@@ -14,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// metric is one that an alarm or the dashboard names.
+// metric is a metric that an alarm or the dashboard names.
 type metric struct {
 	name       string // with its namespace
 	dimensions []string
@@ -25,7 +25,7 @@ func (m metric) check(t *testing.T, where string, exist map[string]string) {
 	t.Helper()
 	dimensions, ok := exist[m.name]
 	if !ok || dimensions != strings.Join(m.dimensions, " ") {
-		t.Errorf("%s names the metric %s of %q, which is not known", where, m.name, m.dimensions)
+		t.Errorf("%s names the unknown metric %s with the dimensions %q", where, m.name, m.dimensions)
 	}
 }
 
@@ -72,13 +72,13 @@ func TestAlarms(t *testing.T) {
 				want = `["` + topic + `"]`
 			}
 			if got := a.Text("AlarmActions"); got != want {
-				t.Errorf("%s tells %q, want %q", a.ID, got, want)
+				t.Errorf("%s notifies %q, want %q", a.ID, got, want)
 			}
 			if !strings.Contains(documented, "`"+a.ID+"`") {
-				t.Errorf("docs/operations.md does not say what to do when %s rings", a.ID)
+				t.Errorf("docs/operations.md does not have %s", a.ID)
 			}
 			if !strings.HasSuffix(a.Text("AlarmDescription"), ". See docs/operations.md, Alarms.") || a.Text("TreatMissingData") == "" {
-				t.Errorf("%s does not say where to read on, or what missing data mean: %q", a.ID, a.Text("AlarmDescription"))
+				t.Errorf("%s has the description %q, want a reference to docs/operations.md and TreatMissingData", a.ID, a.Text("AlarmDescription"))
 			}
 		}
 		want := []string{
@@ -107,12 +107,12 @@ func TestAlarms(t *testing.T) {
 			delete(watched, w)
 		}
 		for w := range watched {
-			t.Errorf("an alarm watches %s", w)
+			t.Errorf("an alarm watches %s, want none", w)
 		}
 	})
 }
 
-// Nothing at all is an alarm for what has to happen, and none for faults.
+// Missing data raise the alarm on runs of the janitor, and no other alarm.
 func TestJanitorThatDoesNotRunIsAnAlarm(t *testing.T) {
 	a := sets[0].template(t).Resources["JanitorRunsAlarm"]
 	if a.Text("TreatMissingData") != "breaching" || a.Text("ComparisonOperator") != "LessThanThreshold" || a.Text("Threshold") != "1" ||
@@ -121,16 +121,16 @@ func TestJanitorThatDoesNotRunIsAnAlarm(t *testing.T) {
 	}
 	for _, other := range sets[0].template(t).Of("AWS::CloudWatch::Alarm") {
 		if other.ID != a.ID && other.Text("TreatMissingData") != "notBreaching" {
-			t.Errorf("%s rings while nothing happens", other.ID)
+			t.Errorf("%s is raised by missing data", other.ID)
 		}
 	}
 }
 
-// search is an expression that finds all metrics of a name that a deployment has,
-// whatever the values of their other dimensions.
+// search matches an expression that finds all metrics of a deployment with one
+// name and any values of their other dimensions.
 var search = regexp.MustCompile(`^SEARCH\('\{([\w",-]+)\} issuer="([^"]+)" MetricName="(\w+)"', '\w+'\)$`)
 
-// shownIn are the metrics of a line of a widget.
+// shownIn returns the metric of a line of a widget.
 func shownIn(t *testing.T, line []any) metric {
 	t.Helper()
 	if name, ok := line[0].(string); ok {
@@ -143,7 +143,7 @@ func shownIn(t *testing.T, line []any) metric {
 	text, _ := line[0].(map[string]any)["expression"].(string)
 	found := search.FindStringSubmatch(text)
 	if found == nil {
-		t.Fatalf("no metrics are named by %v", line)
+		t.Fatalf("%v names no metric", line)
 	}
 	schema := strings.Split(strings.ReplaceAll(found[1], `"`, ""), ",")
 	return metric{schema[0] + " " + found[3], schema[1:], []string{found[2]}}
@@ -168,7 +168,7 @@ func TestDashboard(t *testing.T) {
 		var shown []string
 		for _, w := range body.Widgets {
 			if w.Properties.Region != "${AWS::Region}" || w.X+w.Width > 24 {
-				t.Errorf("%s is of %s, at %d and %d wide", w.Properties.Title, w.Properties.Region, w.X, w.Width)
+				t.Errorf("%s is for the region %s, at x = %d and %d wide", w.Properties.Title, w.Properties.Region, w.X, w.Width)
 			}
 			for _, line := range w.Properties.Metrics {
 				m := shownIn(t, line)
@@ -224,23 +224,24 @@ func TestOutputs(t *testing.T) {
 		if !slices.Equal(snippet.Servers, []string{issuer}) || strings.Join(snippet.Scopes, " ") != env["SCOPES"] {
 			t.Errorf("the snippet is %+v, want the issuer %s and the scopes %s", snippet, issuer, env["SCOPES"])
 		}
-		known := len(want) + 2 // OperatorEnvironment
+		n := len(want) + 2 // ProtectedResourceSnippet, OperatorEnvironment
 		if s.issuer != "" {
-			known++ // DomainTarget
+			n++ // DomainTarget
 		}
-		if len(template.Outputs) != known {
-			t.Errorf("%d outputs, want %d: %v", len(template.Outputs), known, template.Outputs)
+		if len(template.Outputs) != n {
+			t.Errorf("%d outputs, want %d: %v", len(template.Outputs), n, template.Outputs)
 		}
 	})
 }
 
-// dcrctl is told what the janitor is told, as a file for --env-file.
+// The output OperatorEnvironment is the janitor's environment as a file for
+// dcrctl --env-file.
 func TestOperatorEnvironmentIsThatOfTheJanitor(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		want := template.Environment("JanitorFunction")
 		want["AWS_REGION"] = "${AWS::Region}"
-		for _, name := range []string{"LOG_LEVEL", "TRACING", "PROTECTED_RESOURCES"} {
-			delete(want, name) // of no use to it
+		for _, name := range []string{"LOG_LEVEL", "PROTECTED_RESOURCES"} {
+			delete(want, name) // dcrctl does not use it
 		}
 		got := make(map[string]string)
 		for line := range strings.Lines(template.Outputs["OperatorEnvironment"]) {
@@ -254,11 +255,11 @@ func TestOperatorEnvironmentIsThatOfTheJanitor(t *testing.T) {
 			}
 		}
 		if !maps.Equal(got, want) {
-			t.Errorf("dcrctl is told\n%v, the janitor\n%v", got, want)
+			t.Errorf("OperatorEnvironment has\n%v, want as for the janitor\n%v", got, want)
 		}
 		values := inTheCloud(packed(t))
 		if _, err := environment.AppClients(func(name string) string { return values.Replace(got[name]) }); err != nil {
-			t.Errorf("dcrctl does not begin: %v", err)
+			t.Errorf("dcrctl does not accept it: %v", err)
 		}
 	})
 }

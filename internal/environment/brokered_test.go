@@ -22,7 +22,7 @@ func TestBrokeredDefaults(t *testing.T) {
 func TestBrokeredFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name, value string
-		says        string // "" if nothing is wrong with it
+		says        string // "" if there is no fault
 	}{
 		{"AUTHORIZATION", "direct", "brokered only"},
 		{"KEYS", "", "must be set"},
@@ -30,10 +30,10 @@ func TestBrokeredFaults(t *testing.T) {
 		{"PROVISION_FUNCTION", "", "must be set"},
 		{"LAMBDA_ENDPOINT", "localhost:3001", "scheme and host"},
 		{"LOGIN_VERSION", "3", "managed login"},
-		{"RESOURCE_BINDING", "true", "LOGIN_VERSION=2"}, // the classic pages know no resource
+		{"RESOURCE_BINDING", "true", "LOGIN_VERSION=2"}, // the classic pages ignore a resource
 		{"RESOURCE_BINDING", "1", "true or false"},
 		{"PROTECTED_RESOURCES", twoServers, ""},
-		// Without audience the token of one server is good at the other.
+		// A token without audience is valid at both servers.
 		{"PROTECTED_RESOURCES", strings.Replace(twoServers, "openid", "mcp/read", 1), "share the scope"},
 		{"BRAND_LOGO", "/nowhere/logo.png", "no such file"},
 		{"BRAND_ACCENT", "blue", "colour"},
@@ -82,7 +82,7 @@ func TestEachBrokeredFunctionReadsItsPart(t *testing.T) {
 	delete(env, "PROVISION_FUNCTION")
 	delete(env, "DEPLOYMENT_ID")
 	if _, err := Registration(getenv(env)); err != nil {
-		t.Errorf("Registration: %v, want no fault: it makes no app client", err)
+		t.Errorf("Registration: %v, want no fault: the function makes no app client", err)
 	}
 	env["DEPLOYMENT_ID"] = "prod"
 	if _, err := AppClients(getenv(env)); err != nil {
@@ -99,6 +99,6 @@ func wantFault(t *testing.T, err error, name, says string) {
 		return
 	}
 	if err == nil || !strings.Contains(err.Error(), name+": ") && !strings.Contains(says, ": ") || !strings.Contains(err.Error(), says) {
-		t.Errorf("%v, want a fault of %s that says %q", err, name, says)
+		t.Errorf("%v, want a fault of %s with %q", err, name, says)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// complete is an environment in which nothing is wrong.
+// complete returns an environment without faults.
 func complete() map[string]string {
 	return map[string]string{
 		"ISSUER":         "https://auth.example.com",
@@ -24,7 +24,7 @@ func complete() map[string]string {
 	}
 }
 
-// brokered is the same for brokered mode.
+// brokered returns the same for brokered mode.
 func brokered() map[string]string {
 	env := complete()
 	delete(env, "AUTHORIZATION") // it is the default
@@ -76,7 +76,7 @@ func TestFaults(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, value string
-		says        string // "" if nothing is wrong with it
+		says        string // "" if there is no fault
 	}{
 		{"ISSUER", "", "must be set"},
 		{"ISSUER", "https://auth.example.com/", "no trailing slash"}, // clients compare it byte by byte
@@ -100,23 +100,20 @@ func TestFaults(t *testing.T) {
 		{"SCOPES", "", "must be set"},
 		{"SCOPES", `mcp/"read"`, "character"},
 		{"SCOPES", "openid offline_access", "offline_access"},
-		{"SCOPES", "openid openid", "twice"},
+		{"SCOPES", "openid openid", "occurs twice"},
 		{"SCOPES_SUPPORTED", "mcp/write", "not among SCOPES"},
-		{"POLICY", narrow, "SCOPES_SUPPORTED: \"openid\" is published, and the policy does not grant it"},
-		{"SCOPES", "openid mcp/read aws.cognito.signin.user.admin", ""}, // offered, and not published
+		{"POLICY", narrow, "SCOPES_SUPPORTED: \"openid\" is published, but the policy does not grant it"},
+		{"SCOPES", "openid mcp/read aws.cognito.signin.user.admin", ""}, // offered, but not published
 		{"GRANT_TYPES_SUPPORTED", "implicit", "implicit"},
 		{"PROTECTED_RESOURCES", `{`, "JSON array"},
 		{"PROTECTED_RESOURCES", `[{"resource":"https://mcp.example.com/mcp","scope":"x"}]`, "JSON array"},
 		{"PROTECTED_RESOURCES", `[{"resource":"http://mcp.example.com/mcp"}]`, "https"},
 		{"PROTECTED_RESOURCES", `[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/write"]}]`, "not among SCOPES"},
-		{"PROTECTED_RESOURCES", `[{"resource":"https://mcp.example.com/mcp"},{"resource":"https://mcp.example.com/mcp/"}]`, "twice"},
+		{"PROTECTED_RESOURCES", `[{"resource":"https://mcp.example.com/mcp"},{"resource":"https://mcp.example.com/mcp/"}]`, "occurs twice"},
 		{"PROTECTED_RESOURCES", `[{"resource":"http://localhost:8090/mcp","scopes":["mcp/read"],"name":"Local"}]`, ""},
 		{"FORWARD_RESOURCE", "yes", ""}, // the register function does not read it
 		{"TABLE_NAME", "", "must be set"},
 		{"DYNAMODB_ENDPOINT", "localhost:8000", "scheme and host"},
-		{"TRACING", "on", "off or xray"},
-		{"TRACING", "xray", "AWS_XRAY_DAEMON_ADDRESS"},
-		{"TRACING", "off", ""},
 		{"DEPLOYMENT_ID", "Prod", "a-z"},
 		{"DEPLOYMENT_ID", strings.Repeat("a", 33), "1 to 32"},
 		{"POLICY", "/nowhere/policy.json", "no such file"},
@@ -141,19 +138,6 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestTracing(t *testing.T) {
-	env := complete()
-	env["TRACING"] = "xray"
-	for daemon, says := range map[string]string{"169.254.79.129:2000": "", "localhost": "address and a port"} {
-		env["AWS_XRAY_DAEMON_ADDRESS"] = daemon
-		c, err := Registration(getenv(env))
-		wantFault(t, err, "TRACING", says)
-		if err == nil && c.XRayDaemon != daemon {
-			t.Errorf("XRayDaemon = %q, want %q", c.XRayDaemon, daemon)
-		}
-	}
-}
-
 func TestRefreshTokensOutliveTheOthers(t *testing.T) {
 	env := complete()
 	env["ACCESS_TOKEN_LIFETIME"], env["REFRESH_TOKEN_LIFETIME"] = "2h", "1h"
@@ -169,12 +153,12 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 	for _, name := range []string{"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "SCOPES", "TABLE_NAME", "DEPLOYMENT_ID"} {
 		if !strings.Contains(err.Error(), name+": must be set") {
-			t.Errorf("%q does not say that %s must be set", err, name)
+			t.Errorf("%q has no fault that %s must be set", err, name)
 		}
 	}
 }
 
-// Each function runs with what it needs and no more.
+// Each function needs only the variables of its own parts.
 func TestEachFunctionReadsItsPart(t *testing.T) {
 	without := func(names ...string) func(string) string {
 		env := complete()
@@ -199,9 +183,9 @@ func TestEachFunctionReadsItsPart(t *testing.T) {
 	}
 }
 
-// The README's table is the variables that the code reads, and no others.
+// The README's table has the variables that the code reads, and no others.
 func TestREADMEListsEveryVariable(t *testing.T) {
-	source, err := os.ReadFile("config.go")
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,8 +194,14 @@ func TestREADMEListsEveryVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var documented, listed []string
-	for _, m := range regexp.MustCompile(`// \w+ \(([A-Z_]+)\)`).FindAllStringSubmatch(string(source), -1) {
-		documented = append(documented, m[1])
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\t// \w+ \(([A-Z_]+)\)`).FindAllStringSubmatch(string(source), -1) {
+			documented = append(documented, m[1])
+		}
 	}
 	_, table, _ := strings.Cut(string(readme), "\n## Configuration\n")
 	table, _, _ = strings.Cut(table, "\n## ")
@@ -226,6 +216,6 @@ func TestREADMEListsEveryVariable(t *testing.T) {
 	slices.Sort(documented)
 	slices.Sort(listed)
 	if !slices.Equal(documented, listed) {
-		t.Errorf("README lists\n%q, config.go documents\n%q", listed, documented)
+		t.Errorf("README lists\n%q, the fields of Config document\n%q", listed, documented)
 	}
 }

@@ -1,18 +1,53 @@
 package environment
 
-// Pool reads where the user pool is and which app clients in it are those of the
-// deployment, and the table if that is said: what is needed to count or remove
-// what there is, of a deployment that is gone too. What the rest of its
-// environment says is not looked at.
-func Pool(getenv func(string) string) (*Config, error) {
-	e := &env{getenv: getenv}
-	c := &Config{Region: e.required("AWS_REGION"), Issuer: e.getenv("ISSUER"), Keys: e.getenv("KEYS"), PolicyDocument: e.getenv("POLICY")}
+import "strings"
+
+// Pool is the Cognito user pool and its OAuth endpoints.
+type Pool struct {
+	// UserPoolID (USER_POOL_ID) is the id of the user pool. Required.
+	UserPoolID string
+	// CognitoIssuer (COGNITO_ISSUER) is the issuer in the pool's tokens, under
+	// which its discovery document is. Default:
+	// https://cognito-idp.{region}.amazonaws.com/{user pool id}. A pool with the
+	// updated issuer has another.
+	CognitoIssuer string
+	// CognitoDomain (COGNITO_DOMAIN) is the origin of the pool's sign-in pages
+	// as browsers reach it, such as
+	// https://example.auth.us-east-1.amazoncognito.com. Required.
+	CognitoDomain string
+	// CognitoBackChannel (COGNITO_BACK_CHANNEL) is the origin under which the
+	// broker itself reaches the pool's token endpoint. Default: CognitoDomain.
+	CognitoBackChannel string
+	// CognitoDiscovery (COGNITO_DISCOVERY) is the URL from which the broker
+	// fetches the pool's discovery document. Default:
+	// {CognitoIssuer}/.well-known/openid-configuration.
+	CognitoDiscovery string
+}
+
+// pool needs the region.
+func pool(e *env, c *Config) {
+	userPoolID(e, c)
+	c.CognitoIssuer = e.or("COGNITO_ISSUER", "https://cognito-idp."+c.Region+".amazonaws.com/"+c.UserPoolID)
+	e.url("COGNITO_ISSUER", c.CognitoIssuer)
+	if c.CognitoDomain = e.required("COGNITO_DOMAIN"); c.CognitoDomain != "" {
+		e.origin("COGNITO_DOMAIN", c.CognitoDomain)
+	}
+	// Plain http is allowed: the host may be on the same machine or network.
+	if c.CognitoBackChannel = e.or("COGNITO_BACK_CHANNEL", c.CognitoDomain); c.CognitoBackChannel != "" {
+		e.anyOrigin("COGNITO_BACK_CHANNEL", c.CognitoBackChannel)
+	}
+	c.CognitoDiscovery = e.or("COGNITO_DISCOVERY", c.CognitoIssuer+"/.well-known/openid-configuration")
+	e.url("COGNITO_DISCOVERY", c.CognitoDiscovery)
+}
+
+func userPoolID(e *env, c *Config) {
 	if c.UserPoolID = e.required("USER_POOL_ID"); c.UserPoolID != "" && !isUserPoolID(c.UserPoolID) {
 		e.fault("USER_POOL_ID", "%q is not a user pool id such as us-east-1_AbCdEfGhI", c.UserPoolID)
 	}
-	if c.Table = e.getenv("TABLE_NAME"); c.Table != "" {
-		e.storage(c)
-	}
-	e.appClients(c)
-	return c, e.err()
+}
+
+// isUserPoolID reports whether s is region_id, with an id of letters and digits.
+func isUserPoolID(s string) bool {
+	region, id, ok := strings.Cut(s, "_")
+	return ok && region != "" && id != "" && isOf(alnum+"-", region) && isOf(alnum, id)
 }

@@ -2,13 +2,13 @@ package environment
 
 import "runtime/debug"
 
-// version is what scripts/compile.sh puts in with the linker's -X. It is a string
-// and nothing else, so that it costs the start of a function nothing.
+// version is set by scripts/compile.sh with the linker's -X. A plain string
+// costs a function no time at its start.
 var version string
 
-// Version returns the version that the build was told. Without one it is what go
-// install and go build recorded, such as v0.1.0 or a pseudo-version of the
-// commit, and "dev" if they recorded none.
+// Version returns the version with which the program was built. If the build
+// set none, it returns the one that go install or go build recorded, such as
+// v0.1.0 or a pseudo-version of the commit, or else "dev".
 func Version() string {
 	if version != "" {
 		return version

@@ -3,10 +3,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,17 +11,18 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Error is an answer that concerns HTTP or an OAuth endpoint other than
-// registration. Refusals of a registration are *dcr.Error.
+// Error is an error response that concerns HTTP itself, such as a path that does
+// not exist or a body that is too large. Use cases do not return it: what they
+// refuse is a *dcr.Error or a *broker.Refusal.
 type Error struct {
 	Status int
 	// Code is the value of "error", one that RFC 6749, 6750 or 7009 defines.
 	Code string
-	// Description is ASCII, for the developer of the client, without secrets.
+	// Description is for the developer of the client: ASCII, without secrets.
 	Description string
-	// Challenge is the value of WWW-Authenticate, if there is one.
+	// Challenge is the value of WWW-Authenticate, or "" for no such header.
 	Challenge string
-	// RetryAfter, rounded up to whole seconds, is sent if it is not zero.
+	// RetryAfter is sent in seconds, rounded up; 0 is not sent.
 	RetryAfter time.Duration
 	// Cause is logged and not sent.
 	Cause error
@@ -40,8 +38,12 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// answerFor decides, in this one place, how an error is answered. An error that
-// is not meant for a client is a 500, whose text the client does not see.
+// answerFor returns the response to an error. It is the one place where an error
+// gets its status. An error that is not for clients is a 500 without its text.
+//
+// Errors of Cognito get here as refusals of use cases. They are classified in
+// errors.go of adapter/cognito (its API) and of adapter/cognitoauth (its OAuth
+// endpoints).
 func answerFor(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -77,54 +79,18 @@ func answerFor(err error) *Error {
 	return a
 }
 
-// bearerChallenge needs no escaping: a description holds neither quotes nor
+// bearerChallenge does not escape the description, which never has quotes or
 // backslashes.
 func bearerChallenge(e *dcr.Error) string {
 	return fmt.Sprintf("Bearer error=%q, error_description=%q", string(e.Code), e.Description)
 }
 
-// WriteError answers the request with err in OAuth's form: a JSON object with
-// error, error_description and request_id. An error that is not a *Error or a
-// *dcr.Error is a 500; its text goes to the log and not to the client.
-func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	a, x := Refused(w, r, err), exchangeOf(r)
-	h := w.Header()
-	if a.Challenge != "" {
-		h.Set("WWW-Authenticate", a.Challenge)
-	}
-	writeJSON(w, a.Status, struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description,omitempty"`
-		RequestID   string `json:"request_id"`
-	}{a.Code, a.Description, x.id})
-}
-
-// Refused logs err as what became of the request, sets Retry-After, and returns
-// what is to be answered. It is for answers that are pages; WriteError does it by
-// itself.
-func Refused(w http.ResponseWriter, r *http.Request, err error) *Error {
-	a, x := answerFor(err), exchangeOf(r)
-	x.outcome = a.Code
-	level := slog.LevelInfo
-	if a.Status >= 500 {
-		level = slog.LevelError
-	}
-	x.log.Log(r.Context(), level, "refused", "request_id", x.id, "status", a.Status, "error", err)
-	if a.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(a.RetryAfter.Seconds()))))
-	}
-	return a
-}
-
-// RequestID returns the id of the request, for pages on which people read it.
-func RequestID(r *http.Request) string { return exchangeOf(r).id }
-
 func notFound(path string) *Error {
 	return &Error{Status: http.StatusNotFound, Code: "invalid_request", Description: "there is nothing at this path" + pathHint(path)}
 }
 
-// pathHint helps those who appended the issuer's well-known path in the wrong
-// order.
+// pathHint is for clients that appended the well-known path to another path.
+// RFC 8414 §3.1 puts it in front.
 func pathHint(path string) string {
 	if strings.Contains(path, "/.well-known/") && !strings.HasPrefix(path, "/.well-known/") {
 		return "; the well-known documents are at the root of the issuer"
@@ -134,14 +100,4 @@ func pathHint(path string) string {
 
 func methodNotAllowed(allow string) *Error {
 	return &Error{Status: http.StatusMethodNotAllowed, Code: "invalid_request", Description: "this path allows " + allow}
-}
-
-// PayloadTooLarge refuses a body of more than limit bytes.
-func PayloadTooLarge(limit int) *Error {
-	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: fmt.Sprintf("the body is larger than %d bytes", limit)}
-}
-
-// UnsupportedMediaType refuses a body that is not of the type want.
-func UnsupportedMediaType(want string) *Error {
-	return &Error{Status: http.StatusUnsupportedMediaType, Code: "invalid_request", Description: "the Content-Type must be " + want}
 }

@@ -9,15 +9,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// exchange is what the router knows of a request while it is being answered.
+// exchange is the state of one request and its response.
 type exchange struct {
 	id      string
 	log     *slog.Logger
-	outcome string
+	outcome string // the error code of the response; "" is success
 }
 
 type exchangeKey struct{}
 
+// exchangeOf returns the exchange that the router made for the request. Without
+// a router, it returns one that logs nothing.
 func exchangeOf(r *http.Request) *exchange {
 	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 		return x
@@ -28,7 +30,7 @@ func exchangeOf(r *http.Request) *exchange {
 type requestIDKey struct{}
 
 // WithRequestID returns a context in which the router uses id as the request's
-// id instead of making one, so that it is the one the platform logs.
+// id and does not make one. Lambda's own log lines then have the same id.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }
@@ -40,38 +42,14 @@ func requestID(ctx context.Context) string {
 	return credential.NewID()
 }
 
-// Logger returns the logger of the request, with the request's id.
+// Logger returns a logger whose lines have the request's id.
 func Logger(r *http.Request) *slog.Logger {
 	x := exchangeOf(r)
 	return x.log.With("request_id", x.id)
 }
 
-// Audit writes the line of something that the request has changed.
+// RequestID returns the id of the request, which error pages show.
+func RequestID(r *http.Request) string { return exchangeOf(r).id }
+
+// Audit writes the audit event of a change that the request made.
 func Audit(r *http.Request, a telemetry.Audit) { a.Log(r.Context(), exchangeOf(r).log) }
-
-// recorder sees whether and how the handler has answered, and drops the body of
-// an answer to HEAD, which net/http does by itself but a Lambda adapter does
-// not.
-type recorder struct {
-	http.ResponseWriter
-	head   bool
-	status int
-}
-
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-		w.ResponseWriter.WriteHeader(status)
-	}
-}
-
-func (w *recorder) Write(b []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	if w.head {
-		return len(b), nil
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What people look at is HTML and no other site's to read, whatever happens.
+// Every response of a page's route is HTML without CORS headers, errors too.
 func TestPages(t *testing.T) {
 	log := new(strings.Builder)
 	rt := NewRouter(slog.New(slog.NewTextHandler(log, nil)))
@@ -68,7 +68,7 @@ func TestPages(t *testing.T) {
 	}
 	for _, want := range []string{"handler panicked: secret", "handler wrote no answer", "why", "outcome=temporarily_unavailable"} {
 		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log does not say %q", want)
+			t.Errorf("the log does not have %q", want)
 		}
 	}
 	rec := httptest.NewRecorder()

@@ -14,25 +14,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// Router sends requests to handlers and sees to what every answer has in
-// common: a request id, CORS, HEAD, OPTIONS, 404 and 405 in OAuth's form, an
-// answer even if the handler panics or writes none, and one log line.
+// Router sends requests to handlers and does what all requests have in common: a
+// request id, CORS, HEAD, OPTIONS, 404 and 405 in OAuth's form, a response even
+// if the handler panics or writes none, and one log line.
 //
-// It is not http.ServeMux because that redirects paths which are not clean and
-// answers unknown ones in plain text. A Router must not be changed while it
+// http.ServeMux does not fit: it redirects paths that are not clean and answers
+// unknown paths in plain text (ADR 4). A Router must not be changed while it
 // serves.
 type Router struct {
 	log    *slog.Logger
 	routes []route
-}
-
-type route struct {
-	pattern  string
-	segments []string
-	handlers map[string]http.Handler
-	allow    string
-	// page answers errors as pages; nil if the route is for programs.
-	page func(http.ResponseWriter, *http.Request, error)
 }
 
 // NewRouter returns a Router without routes that logs to log.
@@ -40,13 +31,13 @@ func NewRouter(log *slog.Logger) *Router { return &Router{log: log} }
 
 // Handle serves the method at the pattern with h. A pattern is a path; a
 // segment {name} stands for any one segment and a last segment {name...} for
-// the rest, both available as r.PathValue(name). Patterns are tried in the
-// order in which they were first added. GET serves HEAD too.
+// the rest; both are available as r.PathValue(name). The router tries patterns
+// in the order in which they were first added. GET serves HEAD too.
 func (rt *Router) Handle(method, pattern string, h http.Handler) { rt.handle(method, pattern, h) }
 
-// HandlePage is Handle for what people look at: no CORS, and what the router
-// has to answer by itself is left to fail, which is to answer with a page. All
-// methods of a pattern are pages, or none.
+// HandlePage is Handle for pages, which users look at. Their responses have no
+// CORS headers, and fail writes the router's own errors as pages. Either all
+// methods of a pattern are pages, or none is.
 func (rt *Router) HandlePage(method, pattern string, h http.Handler, fail func(http.ResponseWriter, *http.Request, error)) {
 	rt.handle(method, pattern, h).page = fail
 }
@@ -75,6 +66,7 @@ func (rt *Router) handle(method, pattern string, h http.Handler) *route {
 	return r
 }
 
+// ServeHTTP implements http.Handler.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	id := requestID(r.Context())
@@ -97,6 +89,8 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		slog.Float64("ms", float64(time.Since(start).Microseconds())/1000))
 }
 
+// answer calls the handler of the route, and answers instead of it if there is
+// none, if it panics, or if it writes nothing.
 func (rt *Router) answer(rec *recorder, r *http.Request, match *route) {
 	defer func() {
 		v := recover()
@@ -110,7 +104,7 @@ func (rt *Router) answer(rec *recorder, r *http.Request, match *route) {
 		if v != nil {
 			err = fmt.Errorf("handler panicked: %v", v)
 		}
-		if rec.status != 0 { // too late to answer
+		if rec.status != 0 { // the response has begun
 			Logger(r).Error("after the answer", "error", err)
 			return
 		}
@@ -135,6 +129,7 @@ func (rt *Router) answer(rec *recorder, r *http.Request, match *route) {
 	}
 }
 
+// match returns the route of the request, or nil.
 func (rt *Router) match(r *http.Request) *route {
 	segments := strings.Split(r.URL.Path, "/")
 	for i := range rt.routes {
@@ -143,62 +138,4 @@ func (rt *Router) match(r *http.Request) *route {
 		}
 	}
 	return nil
-}
-
-func (rt *route) matches(r *http.Request, segments []string) bool {
-	n := len(rt.segments)
-	rest := strings.HasSuffix(rt.segments[n-1], "...}")
-	if len(segments) != n && (!rest || len(segments) < n) {
-		return false
-	}
-	for i, want := range rt.segments {
-		switch {
-		case i == n-1 && rest:
-			r.SetPathValue(strings.Trim(want, "{.}"), strings.Join(segments[i:], "/"))
-		case strings.HasPrefix(want, "{"):
-			if segments[i] == "" {
-				return false
-			}
-			r.SetPathValue(strings.Trim(want, "{}"), segments[i])
-		case want != segments[i]:
-			return false
-		}
-	}
-	return true
-}
-
-// begin sets the headers that every answer of the route has; a nil route is that
-// of a path where nothing is.
-func (rt *route) begin(h http.Header) {
-	if rt != nil && rt.page != nil {
-		h.Set("X-Content-Type-Options", "nosniff")
-		return
-	}
-	allowCORS(h)
-}
-
-// fail answers with an error.
-func (rt *route) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if rt != nil && rt.page != nil {
-		rt.page(w, r, err)
-		return
-	}
-	WriteError(w, r, err)
-}
-
-// allowCORS lets a page of any origin read the answer: nothing here depends on
-// cookies, and MCP Inspector and others run in a browser.
-func allowCORS(h http.Header) {
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, ETag")
-	h.Set("X-Content-Type-Options", "nosniff")
-}
-
-func preflight(w http.ResponseWriter, allow string) {
-	h := w.Header()
-	h.Set("Access-Control-Allow-Methods", allow)
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version")
-	h.Set("Access-Control-Max-Age", "3600")
-	h.Set("Allow", allow)
-	w.WriteHeader(http.StatusNoContent)
 }

@@ -41,7 +41,7 @@ func testRouter(log *bytes.Buffer) *Router {
 	return rt
 }
 
-// Over a real connection: net/http and the router together are what answers.
+// The test uses a connection, because net/http takes part in each response.
 func TestRouter(t *testing.T) {
 	var log bytes.Buffer
 	srv := httptest.NewServer(testRouter(&log))
@@ -56,7 +56,7 @@ func TestRouter(t *testing.T) {
 		{"plain", "GET", "/hello", 200, "hello", ""},
 		{"HEAD is GET without body", "HEAD", "/hello", 200, "", ""},
 		{"a segment", "GET", "/clients/abc", 200, "abc", ""},
-		{"an empty segment is none", "GET", "/clients/", 404, "!invalid_request", ""},
+		{"an empty segment does not match", "GET", "/clients/", 404, "!invalid_request", ""},
 		{"a segment does not hold a slash", "GET", "/clients/a/b", 404, "!invalid_request", ""},
 		{"the rest", "GET", "/tree/a/b%20c", 200, "a/b c", ""},
 		{"the rest may be empty", "GET", "/tree/", 200, "", ""},
@@ -64,12 +64,12 @@ func TestRouter(t *testing.T) {
 		{"unknown path", "GET", "/nothing", 404, "!invalid_request", ""},
 		{"unclean paths are not redirected", "GET", "//hello/../hello", 404, "!invalid_request", ""},
 		{"wrong method", "POST", "/hello", 405, "!invalid_request", "GET, HEAD, OPTIONS"},
-		{"method nobody knows", "BREW", "/clients/abc", 405, "!invalid_request", "DELETE, GET, HEAD, OPTIONS"},
+		{"unknown method", "BREW", "/clients/abc", 405, "!invalid_request", "DELETE, GET, HEAD, OPTIONS"},
 		{"preflight", "OPTIONS", "/clients/abc", 204, "", "DELETE, GET, HEAD, OPTIONS"},
 		{"preflight of an unknown path", "OPTIONS", "/nothing", 404, "!invalid_request", ""},
 		{"panic", "GET", "/panics", 500, "!server_error", ""},
 		{"handler that writes nothing", "GET", "/silent", 500, "!server_error", ""},
-		{"fault of ours", "GET", "/fails", 500, "!server_error", ""},
+		{"internal error", "GET", "/fails", 500, "!server_error", ""},
 		{"the first status counts", "GET", "/twice", 202, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,15 +101,15 @@ func TestRouter(t *testing.T) {
 			}
 			checkError(t, res, body, code)
 			if strings.Contains(string(body), "secret") || res.Header.Get("X-Left-Over") != "" {
-				t.Errorf("the answer tells of the fault: %s", body)
+				t.Errorf("the response has details of the fault: %s", body)
 			}
 		})
 	}
 	if n := strings.Count(log.String(), `"msg":"answered"`); n != 18 {
-		t.Errorf("%d lines say answered, want one for each of 18 requests", n)
+		t.Errorf("%d lines have the message answered, want one for each of 18 requests", n)
 	}
 	if !strings.Contains(log.String(), "secret text") {
-		t.Error("the log does not tell of the fault")
+		t.Error("the log has no details of the fault")
 	}
 }
 
@@ -155,8 +155,7 @@ func TestRequestIDIsThePlatforms(t *testing.T) {
 	}
 }
 
-// Every code that a registration can be refused with has its status, challenge
-// and wire form.
+// Every error code of a registration has its status, challenge and wire form.
 func TestErrorsOnTheWire(t *testing.T) {
 	for _, tt := range []struct {
 		err       error

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestTheAskerIsShownByWhatIsCertain(t *testing.T) {
+func TestConsentShowsHostOrScheme(t *testing.T) {
 	for _, tt := range []struct {
 		redirectURI string
 		place       string
@@ -49,7 +49,7 @@ func TestTheAskerIsShownByWhatIsCertain(t *testing.T) {
 	}
 }
 
-func TestNamedAddressesAreHostsAndNoLinks(t *testing.T) {
+func TestAddressesOfTheClientAreShownAsPlainHosts(t *testing.T) {
 	for _, tt := range []struct{ uri, want string }{
 		{"https://example.com/a/b?c", "<dd><bdi>example.com</bdi></dd>"},
 		{"http://EXAMPLE.com:80/", "<dd><bdi>example.com</bdi></dd>"},

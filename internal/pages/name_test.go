@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestNamesAreMadeFitToBeSeen(t *testing.T) {
+func TestNamesAreSanitized(t *testing.T) {
 	for _, tt := range []struct {
 		in   string
 		want safeText

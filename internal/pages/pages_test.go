@@ -64,7 +64,7 @@ func consent(t testing.TB, v ConsentView) string {
 
 var style = regexp.MustCompile(`(?s)<style>.*</style>`)
 
-func TestPagesAreAsApproved(t *testing.T) {
+func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 	p := testPages(t)
 	views := map[string]func(w http.ResponseWriter){
 		"consent-https": func(w http.ResponseWriter) { p.Consent(w, sample()) },
@@ -214,7 +214,7 @@ func TestProblemsHaveTheirStatus(t *testing.T) {
 	}
 }
 
-func TestThePageForUnknownClientsSaysHowTheyRegisterAgain(t *testing.T) {
+func TestUnknownClientPageExplainsHowToRegisterAgain(t *testing.T) {
 	body := render(func(w http.ResponseWriter) { testPages(t).Problem(w, ProblemView{Problem: UnknownClient}) }).Body.String()
 	for _, client := range []string{"Claude", "Claude Code", "ChatGPT", "VS Code", "Cursor", "MCP Inspector", "mcp-remote"} {
 		if !strings.Contains(body, "<dt>"+client+"</dt><dd>") {
@@ -223,7 +223,7 @@ func TestThePageForUnknownClientsSaysHowTheyRegisterAgain(t *testing.T) {
 	}
 }
 
-func TestPagesGoOnOnlyToRedirectURIs(t *testing.T) {
+func TestPagesRedirectToPossibleRedirectURIsOnly(t *testing.T) {
 	long := strings.Repeat("s", 4096) // a state of 2 KB, encoded
 	for _, tt := range []struct {
 		target string

@@ -9,31 +9,33 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// AppClientState is how far the making or unmaking of an app client has got.
+// AppClientState is how far the creation or removal of an app client has got.
 type AppClientState string
 
 const (
-	// AppClientCreating is written before Cognito is asked to create the app
-	// client. Whether there is one is not known.
+	// AppClientCreating is written before the call that creates the app client
+	// at Cognito. It is not known whether the app client exists.
 	AppClientCreating AppClientState = "creating"
-	// AppClientReady exists at Cognito and serves a registration.
+	// AppClientReady means that the app client exists at Cognito and serves its
+	// registrations.
 	AppClientReady AppClientState = "ready"
-	// AppClientUpdating exists, and may carry the metadata of its registration
-	// or those of an update that was not completed.
+	// AppClientUpdating means that the app client exists. Its settings are
+	// those of its registration, or those of an update that was not completed.
 	AppClientUpdating AppClientState = "updating"
-	// AppClientRemoving must go, and its registration with it. An app client
-	// whose creation was given up is removing with an empty CognitoID.
+	// AppClientRemoving means that the app client must be removed, and its
+	// registration deleted. CognitoID is empty if the creation was given up.
 	AppClientRemoving AppClientState = "removing"
-	// AppClientAdopting exists, and may not carry our mark yet. It was somebody
-	// else's, and has ClientID for its id.
+	// AppClientAdopting means that the app client exists, was made by another
+	// program, and may not carry our marker yet. Its id at Cognito is ClientID.
 	AppClientAdopting AppClientState = "adopting"
-	// AppClientVacant does not exist, and may be made. The record of a brokered
-	// app client outlives it, so that its version never begins again: whoever is
-	// late finds that out.
+	// AppClientVacant means that there is no app client, and that one may be
+	// created. The record of a brokered app client outlives it, so that its
+	// version never starts again at 1: a request that holds an older version
+	// gets ErrConflict.
 	AppClientVacant AppClientState = "vacant"
 )
 
-// AppClientKind is what an app client is for.
+// AppClientKind is the use of an app client.
 type AppClientKind string
 
 const (
@@ -45,49 +47,55 @@ const (
 	KindDedicated AppClientKind = "dedicated"
 )
 
-// AppClient is our record of an app client at Cognito. It is written before
-// the app client exists and removed after the app client is gone, so that
-// whatever is half done can be found and finished.
+// AppClient is our record of an app client at Cognito. It is written before the
+// app client exists and removed after the app client is gone, so that the
+// janitor finds and finishes what a request left half done.
 type AppClient struct {
 	// Key is unique in the deployment. In direct mode it is random and never
 	// used again; see SharedAppClientKey and DedicatedAppClientKey.
 	Key string
-	// Version is 1 for a new record and grows by one with each replacement.
+	// Version is 1 for a new record and grows by one with each replacement. The
+	// store sets it.
 	Version int64
-	Kind    AppClientKind
-	State   AppClientState
-	// Marker is the part of the app client's name that says whose it is.
+	// Kind is the use of the app client.
+	Kind AppClientKind
+	// State is how far its creation or removal has got.
+	State AppClientState
+	// Marker is the part of the app client's name at Cognito that identifies
+	// this deployment and this creation; see NewMarker.
 	Marker string
-	// Abandoned are the markers of creations of which nothing was heard. Each
-	// may have left an app client at Cognito, which must go.
+	// Abandoned are the markers of creations whose result is unknown. Each may
+	// have left an app client at Cognito, which must be removed.
 	Abandoned []string
-	// CognitoID is the app client's id, empty while it is not known.
+	// CognitoID is the app client's id at Cognito, empty while it is not known.
 	CognitoID string
-	// Profile and Use are the budgets that it holds: a place among the app
-	// clients of the profile and, in direct mode, a use of what vouches for its
-	// registration, each under Key.
+	// Profile is the policy profile in whose budget of app clients this one
+	// holds a place, under Key.
 	Profile string
-	Use     Use
-	// ClientID and Generation name the registration that a dedicated one serves.
-	ClientID   string
+	// Use is the use that this one holds of what vouches for its registration,
+	// under Key, in direct mode.
+	Use Use
+	// ClientID is the client whose registration a dedicated app client serves.
+	ClientID string
+	// Generation is the generation of that registration.
 	Generation string
-	// Scopes are those that the app client of a brokered registration has at
-	// Cognito, openid included. No others may be asked for through it.
+	// Scopes are the scopes that the app client of brokered mode has at
+	// Cognito, openid included. No other scopes may be requested through it.
 	Scopes []string
-	// Secret is Cognito's client secret, sealed for the purpose "app_client"
-	// and SecretOwner; empty in direct mode.
+	// Secret is Cognito's client secret, sealed for SecretPurpose and
+	// SecretOwner; empty in direct mode.
 	Secret string
-	// Branded is whether it has a branding style, without which Cognito's
-	// managed login (version 2) shows no sign-in page.
+	// Branded is whether the app client has a branding style. Without one,
+	// Cognito's managed login (version 2) shows no sign-in page.
 	Branded bool
-	// CreatedAt is when its making, under its present marker, was begun.
+	// CreatedAt is when the creation under the present marker began.
 	CreatedAt time.Time
-	// Due is when somebody must look at it again; zero is never.
+	// Due is when the janitor must look at the record again; zero is never.
 	Due time.Time
 }
 
-// Mode is the mode in which the app client serves: what to do about its record
-// is for that mode, whatever the deployment's mode is now.
+// Mode returns the mode in which the app client serves. That mode decides about
+// its record, whatever the deployment's mode is now.
 func (a *AppClient) Mode() Mode {
 	if a.Kind == KindDirect {
 		return ModeDirect
@@ -95,21 +103,21 @@ func (a *AppClient) Mode() Mode {
 	return ModeBrokered
 }
 
-// SecretPurpose is what the secret of an app client is sealed for.
+// SecretPurpose is the purpose for which AppClient.Secret is sealed.
 const SecretPurpose = "app_client"
 
-// SecretOwner is whose the sealed secret is: it opens in no other record, and
-// not after the app client has been made anew.
+// SecretOwner returns the owner for which Secret is sealed. The secret cannot
+// be opened in another record, nor after the app client has been created again.
 func (a *AppClient) SecretOwner() string { return a.Key + "/" + a.Marker }
 
-// Usable reports whether users can be signed in through the app client. branding
-// is whether the sign-in pages are those of managed login (version 2). If it is
-// not, a Provisioner makes it so.
+// Usable reports whether users can sign in through the app client. branding is
+// whether the sign-in pages are those of managed login (version 2). A
+// Provisioner makes an app client usable that is not.
 func (a *AppClient) Usable(branding bool) bool {
 	return a.State == AppClientReady && (a.Branded || !branding)
 }
 
-// vacate makes a the record of no app client.
+// Vacate makes a the record of no app client.
 func (a *AppClient) Vacate() {
 	a.State, a.Marker, a.CognitoID, a.Secret, a.Branded = AppClientVacant, "", "", "", false
 	a.Abandoned, a.Scopes, a.Due = nil, nil, time.Time{}
@@ -132,65 +140,79 @@ func DedicatedAppClientKey(clientID, generation string) string {
 	return "client/" + clientID + "/" + generation
 }
 
-// BrokeredAppClient is what an app client is to be that the broker itself uses.
-// Whatever else it has, its one callback included, follows from the deployment.
+// BrokeredAppClient describes an app client that the broker itself uses. All
+// other settings, its one callback URL included, follow from the deployment.
 type BrokeredAppClient struct {
-	// Name is for people who look at the pool: the name of the profile or of
-	// the client, the latter as hostile as any.
+	// Name is for operators who look at the pool: the name of the profile, or
+	// the name that the client chose, which may be hostile.
 	Name string
-	// Scopes include openid, unless ClientCredentials.
+	// Scopes are the scopes of the app client. They include openid, unless
+	// ClientCredentials is set.
 	Scopes []string
-	// ClientCredentials makes an app client for client_credentials alone, not
-	// for signing users in.
+	// ClientCredentials is whether the app client is for the grant type
+	// client_credentials only, and not for signing in users.
 	ClientCredentials bool
 }
 
-// A ForeignAppClient is an app client that does not carry our mark.
+// A ForeignAppClient is an app client that does not carry this deployment's
+// marker.
 type ForeignAppClient struct {
-	ID   string
+	// ID is its id at Cognito.
+	ID string
+	// Name is its name at Cognito.
 	Name string
-	// Metadata is what a registration with its settings would say.
+	// Metadata is the client metadata that corresponds to its settings.
 	Metadata dcr.ClientMetadata
-	// Refused is why it cannot be adopted, empty if it can.
+	// Refused is the reason why it cannot be adopted, empty if it can.
 	Refused string
 }
 
 // ErrBrandingLimit means that the pool has all the branding styles that it can
-// have (20), so that a new app client would have no sign-in page. Profiles with
-// app_client "shared" need one each.
+// have (20), so a new app client would have no sign-in page. A profile with
+// app_client "shared" needs one style.
 var ErrBrandingLimit = errors.New("all branding styles of the user pool are used up")
 
-// ErrNoSlot means that Cognito was not called, since this deployment makes as many
-// calls as it may. It comes with a *dcr.Error of code Unavailable, inside a
-// *NotAppliedError.
+// ErrNoSlot means that Cognito was not called, because this deployment has used
+// up its calls for now. It comes with a *dcr.Error with the code
+// dcr.Unavailable, inside a *NotAppliedError.
 var ErrNoSlot = errors.New("no call to Cognito is free")
 
-// A Provisioner makes sure that the app client with that key exists and is
-// usable. It is what the functions that face the internet have instead of a
-// right at Cognito. A nil error means that the record can be read and used. If
-// the registration or profile that the key names may have no app client, the
-// error is ErrNotFound; if it is worth coming back, it holds a *dcr.Error of code
-// Unavailable with RetryAfter, and ErrBrandingLimit besides, if that is why.
+// A Provisioner creates the app clients of brokered mode that are missing. The
+// functions that face the internet call it instead of having a right at
+// Cognito. Implementations are safe for concurrent use.
 type Provisioner interface {
+	// Provision makes sure that the app client with that key exists and is
+	// usable. A nil error means that its record can be read and used.
+	//
+	// The error is ErrNotFound if the registration or profile that the key
+	// names may have no app client. If a later call may succeed, the error
+	// wraps a *dcr.Error with the code dcr.Unavailable and RetryAfter, and also
+	// ErrBrandingLimit if that is the reason.
 	Provision(ctx context.Context, key string) error
 }
 
-// NewAppClient is what Cognito gave for a created app client. Secret is empty
-// for a public client and is stored nowhere.
+// NewAppClient is Cognito's answer to the creation of an app client.
 type NewAppClient struct {
-	ID     string
+	// ID is the id that Cognito gave it.
+	ID string
+	// Secret is its client secret, empty for a public client. The caller must
+	// not store it in clear.
 	Secret string
 }
 
 // ListedAppClient is an app client of this deployment as Cognito lists it.
 type ListedAppClient struct {
-	ID     string
+	// ID is its id at Cognito.
+	ID string
+	// Marker is the marker in its name.
 	Marker string
 }
 
-// NotAppliedError says that an effect was certainly not applied. Err may be a
-// *dcr.Error, which is then what the client is told.
-type NotAppliedError struct{ Err error }
+// NotAppliedError means that an effect was certainly not applied.
+type NotAppliedError struct {
+	// Err is the reason. If it is a *dcr.Error, it is the answer to the client.
+	Err error
+}
 
 func (e *NotAppliedError) Error() string { return e.Err.Error() }
 

@@ -13,16 +13,20 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// AuditTrail writes a line for each change of a registration, an app client or a
-// grant, when the change is known to have been made. If a process dies before it
-// writes the line, the janitor writes it when it finishes the change; so a change
-// may have two lines. The zero value is not usable.
-type AuditTrail struct{ Log *slog.Logger }
-
-// The actors that make changes.
+// AuditTrail writes an audit event for each change of a registration, an app
+// client or a grant, after the change has certainly been made. If a process
+// dies before it writes the event, the janitor writes it when it finishes the
+// change, so a change may have two events. It is safe for concurrent use. The
+// zero value is not usable.
+type AuditTrail struct {
+	// Log receives the events.
+	Log *slog.Logger
+}
 
 var (
-	ByBroker  = telemetry.Actor{Kind: "broker"}
+	// ByBroker is the broker itself, as the actor of a change.
+	ByBroker = telemetry.Actor{Kind: "broker"}
+	// ByJanitor is the janitor.
 	ByJanitor = telemetry.Actor{Kind: "janitor"}
 )
 
@@ -31,11 +35,12 @@ func ByClient(r *Registration) telemetry.Actor {
 	return telemetry.Actor{Kind: "client", ID: r.ClientID}
 }
 
-// ByOperator is an operator.
+// ByOperator is the operator with that name.
 func ByOperator(name string) telemetry.Actor { return telemetry.Actor{Kind: "operator", ID: name} }
 
-// Created says that there is a new registration, which may stand in the
-// place of an old one.
+// Created writes that r was registered, in place of old unless that is nil. If
+// an initial access token allowed it, Created writes a second event for the use
+// of the token.
 func (t AuditTrail) Created(ctx context.Context, by telemetry.Actor, old, r *Registration) {
 	NoteClient(ctx, r)
 	a := telemetry.Audit{
@@ -53,8 +58,8 @@ func (t AuditTrail) Created(ctx context.Context, by telemetry.Actor, old, r *Reg
 	}
 }
 
-// Change says what has become of a registration. A change that is none is
-// not worth a line.
+// Change writes what has changed from before to after. It writes nothing if
+// they do not differ.
 func (t AuditTrail) Change(ctx context.Context, event telemetry.Event, by telemetry.Actor, before, after *Registration) {
 	a := telemetry.Audit{Event: event, Actor: by, ClientID: after.ClientID, Profile: after.Profile}
 	old := facts(before)
@@ -72,8 +77,8 @@ func (t AuditTrail) Change(ctx context.Context, event telemetry.Event, by teleme
 	}
 }
 
-// End says that a registration has gone, and what an operator may want to
-// know of it.
+// End writes that a registration has ended in the state after, with its age and
+// last use.
 func (t AuditTrail) End(ctx context.Context, event telemetry.Event, by telemetry.Actor, before *Registration, after RegistrationState) {
 	a := telemetry.Audit{
 		Event: event, Actor: by, ClientID: before.ClientID, Profile: before.Profile,
@@ -86,7 +91,8 @@ func (t AuditTrail) End(ctx context.Context, event telemetry.Event, by telemetry
 	a.Log(ctx, t.Log)
 }
 
-// Grants says how many grants have ended. clientID or user is empty.
+// Grants writes how many grants of a client or of a user have ended; the other
+// one of clientID and user is empty. It writes nothing if none has ended.
 func (t AuditTrail) Grants(ctx context.Context, by telemetry.Actor, clientID, user string, ended int) {
 	if ended == 0 {
 		return
@@ -96,14 +102,16 @@ func (t AuditTrail) Grants(ctx context.Context, by telemetry.Actor, clientID, us
 	}.Log(ctx, t.Log)
 }
 
-// AppClient says what has been done with an app client.
+// AppClient writes what was done with the app client that has this id at
+// Cognito.
 func (t AuditTrail) AppClient(ctx context.Context, event telemetry.Event, by telemetry.Actor, a *AppClient, cognitoID string, after ...slog.Attr) {
 	telemetry.Audit{
 		Event: event, Actor: by, ClientID: a.ClientID, Profile: a.Profile, AppClient: cognitoID, After: after,
 	}.Log(ctx, t.Log)
 }
 
-// Scopes says that an app client has other settings now, and which scopes.
+// Scopes writes that an app client was updated, with its scopes before and
+// after.
 func (t AuditTrail) Scopes(ctx context.Context, by telemetry.Actor, a *AppClient, scopes []string) {
 	telemetry.Audit{
 		Event: telemetry.AppClientUpdated, Actor: by, ClientID: a.ClientID, Profile: a.Profile, AppClient: a.CognitoID,
@@ -112,7 +120,7 @@ func (t AuditTrail) Scopes(ctx context.Context, by telemetry.Actor, a *AppClient
 	}.Log(ctx, t.Log)
 }
 
-// Made counts an app client that was made, and says so.
+// Made counts an app client that was created at Cognito, and writes its event.
 func (t AuditTrail) Made(ctx context.Context, by telemetry.Actor, a *AppClient, cognitoID string) {
 	telemetry.Count(ctx, telemetry.AppClientsMade, 1)
 	t.AppClient(ctx, telemetry.AppClientCreated, by, a, cognitoID)
@@ -125,7 +133,7 @@ func (t AuditTrail) Removed(ctx context.Context, by telemetry.Actor, a *AppClien
 	t.AppClient(ctx, telemetry.AppClientRemoved, by, a, cognitoID)
 }
 
-// NoteClient has the request's line say whose it is.
+// NoteClient adds the client and its profile to the log line of the request.
 func NoteClient(ctx context.Context, r *Registration) {
 	telemetry.Note(ctx, telemetry.ClientID, r.ClientID)
 	telemetry.Note(ctx, telemetry.Profile, r.Profile)
@@ -133,12 +141,12 @@ func NoteClient(ctx context.Context, r *Registration) {
 
 const (
 	maxFact  = 200 // bytes of a text that a client chose
-	maxFacts = 10  // redirect URIs, or names of metadata
+	maxFacts = 10  // redirect URIs, or names of metadata members
 )
 
-// facts are what the audit trail tells of a registration: what it may do, and
-// under which name. What follows a ? in a redirect URI is its client's own
-// business, and so are addresses of people.
+// facts returns what an audit event contains of a registration: its name and
+// what it may do. It leaves out the query of a redirect URI, which may hold
+// secrets of the client, and contacts, which name people.
 func facts(r *Registration) []slog.Attr {
 	m := r.Metadata
 	uris := make([]string, 0, maxFacts)
@@ -156,7 +164,7 @@ func facts(r *Registration) []slog.Attr {
 	}
 }
 
-// clip cuts what is too long for a log.
+// clip cuts a text that is too long for a log.
 func clip(s string) string {
 	if len(s) <= maxFact {
 		return s
@@ -164,7 +172,8 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:maxFact], "") + "..."
 }
 
-// changedMembers names the metadata that are not what they were.
+// changedMembers returns the names of the metadata members that differ, sorted,
+// and at most maxFacts of them.
 func changedMembers(before, after dcr.ClientMetadata) []string {
 	was, now := members(before), members(after)
 	var changed []string
@@ -182,10 +191,11 @@ func changedMembers(before, after dcr.ClientMetadata) []string {
 	return changed[:min(len(changed), maxFacts)]
 }
 
+// members returns the members of m as JSON.
 func members(m dcr.ClientMetadata) map[string]json.RawMessage {
 	all := make(map[string]json.RawMessage)
 	if b, err := json.Marshal(m); err == nil {
-		json.Unmarshal(b, &all) // what was made a moment ago
+		json.Unmarshal(b, &all) // cannot fail: Marshal has just written it
 	}
 	return all
 }

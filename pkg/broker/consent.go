@@ -9,21 +9,24 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// Consent is a consent that is remembered, so that the same client is not asked
-// for again.
+// Consent is a remembered consent: while it lasts, the user is not asked again
+// about the same client.
 type Consent struct {
-	// Key is the keyed hash of user, registration with generation, redirect URI
-	// and resource.
-	Key       string
-	Sub       string
-	ClientID  string
-	Scopes    []string
+	// Key is the keyed hash that ConsentKey returns.
+	Key string
+	// Sub is the user who consented.
+	Sub string
+	// ClientID is the client to which the user consented.
+	ClientID string
+	// Scopes are the scopes to which the user consented.
+	Scopes []string
+	// CreatedAt is when the user consented.
 	CreatedAt time.Time
-	// ExpiresAt is when it counts as absent; the zero time is never.
+	// ExpiresAt is when the record counts as absent; zero is never.
 	ExpiresAt time.Time
 }
 
-// LogValue keeps who the user is out of logs, but for the sub.
+// LogValue logs the user's sub and the client, nothing else.
 func (c *Consent) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("sub", c.Sub), slog.String("client_id", c.ClientID))
 }
@@ -35,16 +38,17 @@ func (c *Consent) Clone() *Consent {
 	return &d
 }
 
-// ConsentKey returns the key of the consent of a user (sub) for a registration,
-// named by id and generation, a whole redirect URI as it was sent, and a
-// resource. Only who has the ring can find a consent, or tell whose it is.
+// ConsentKey returns the key of the consent of a user (sub) for a registration
+// (client id and generation), a redirect URI exactly as it was sent, and a
+// resource. Without the ring, a consent cannot be found, and its key does not
+// show the user.
 func ConsentKey(ring *seal.Ring, sub, clientID, generation, redirectURI, resource string) string {
 	mac := ring.MAC("consent", sub, clientID, generation, redirectURI, resource)
 	return hex.EncodeToString(mac[:])
 }
 
-// ConsentKey returns the key of the consent that was, or would be, remembered
-// with g.
+// ConsentKey returns the key of the consent that belongs to g, whether or not
+// it is stored.
 func (g *Grant) ConsentKey(ring *seal.Ring) string {
 	return ConsentKey(ring, g.User.Sub, g.ClientID, g.Generation, g.RedirectURI, g.Resource)
 }

@@ -1,22 +1,22 @@
 package broker
 
-// Mode says which authorization server clients see.
+// Mode is the choice of the authorization server that clients use.
 type Mode string
 
 const (
-	// ModeDirect is Cognito itself: a client uses Cognito's own authorize endpoint
-	// under the id of a Cognito app client of its own.
+	// ModeDirect is Cognito itself: a client uses Cognito's authorize endpoint,
+	// with the id of a Cognito app client of its own.
 	ModeDirect Mode = "direct"
-	// ModeBrokered is the broker: a client uses the broker's authorize endpoint,
-	// under an id of the broker's.
+	// ModeBrokered is the broker: a client uses the broker's authorize
+	// endpoint, with an id that the broker gave it.
 	ModeBrokered Mode = "brokered"
 )
 
-// ByMode has what each of the two modes does. What to do with a record is decided
-// by the record's own mode, since records outlive a change of the deployment's.
+// ByMode has a value for each mode. A use case picks by the mode of a record,
+// since records outlive a change of the deployment's mode.
 type ByMode[T any] struct{ Direct, Brokered T }
 
-// Of returns what mode m does.
+// Of returns the value for mode m.
 func (b ByMode[T]) Of(m Mode) T {
 	if m == ModeBrokered {
 		return b.Brokered
@@ -24,29 +24,32 @@ func (b ByMode[T]) Of(m Mode) T {
 	return b.Direct
 }
 
-// Deployment is what is fixed about one deployment of the broker.
+// Deployment is the part of a deployment's settings that use cases know.
 type Deployment struct {
-	// ID tells the app clients of this deployment from all others in the pool.
+	// ID distinguishes the app clients of this deployment from all others in
+	// the user pool.
 	ID string
-	// Mode is that of the registrations that are made. In a policy.Parse the zero
-	// value is ModeDirect.
+	// Mode is the mode of new registrations. policy.Parse takes the zero value
+	// for ModeDirect.
 	Mode Mode
-	// Issuer is the broker's origin (RFC 8414 §2), under which registrations are
-	// managed.
+	// Issuer is the broker's issuer identifier (RFC 8414 §2), which is its
+	// origin. The URLs at which clients manage their registrations begin with
+	// it.
 	Issuer string
-	// Scopes are all scopes that app clients of the user pool may have, custom
-	// ones as resourceServer/name.
+	// Scopes are all scopes that app clients of the user pool may have. A
+	// custom scope is written resourceServer/name.
 	Scopes []string
-	// Resources are the protected resources that the deployment knows.
+	// Resources are the protected resources that clients may request access to.
 	Resources []Resource
 }
 
 // Resource is a protected resource (RFC 9728): an MCP server.
 type Resource struct {
-	// URL is its resource identifier (RFC 8707), as clients type it.
+	// URL is its resource identifier (RFC 8707 §2), as clients send it.
 	URL string `json:"resource"`
-	// Scopes are those that belong to it. A grant for it has no others.
+	// Scopes are the scopes of this resource. A grant for the resource has no
+	// others.
 	Scopes []string `json:"scopes"`
-	// Name is shown to people; it may be empty.
+	// Name is shown to users; it may be empty.
 	Name string `json:"name"`
 }

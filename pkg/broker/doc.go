@@ -1,9 +1,26 @@
-// Package broker holds records, the ports of their stores, and the few functions
-// that use cases share. The records are Registration, AppClient and Intent; Grant,
-// Transaction and Consent; and TableOwner. The use cases are packages below:
-// registration, authorization, token, provision, janitor and operator. Two of the
-// packages below are modes, brokered and direct, which plug into them. It knows
-// nothing of HTTP or of AWS, and no policy.
+// Package broker is the broker's records and ports: the values that it stores,
+// and the interfaces through which use cases read and change them.
+//
+// The records are [Registration], [AppClient], [Intent], [Grant], [Transaction],
+// [Consent] and [TableOwner]; [Deployment] and [Resource] are settings, and
+// [Tokens] is what Cognito issued. A record knows the rules of its own life
+// (such as [Grant.Verdict]), but no policy.
+//
+// The ports, each a contract with a test suite or a fake in test/:
+//
+//   - [Store] and [GrantStore] keep the records. Store consists of
+//     [Registrations], [AppClientRecords], [InitialAccessTokens], [Budgets] and
+//     [Sweeping].
+//   - [Provisioner] makes a missing app client on request, for functions that
+//     have no right at Cognito.
+//   - [GrantEnder] ends grants and revokes Cognito's tokens.
+//
+// The ports of a user pool are declared by the packages that call it: each calls
+// another part of it.
+//
+// What several use cases share is here too: errors ([Refusal],
+// [UpstreamError]), writes that survive a lost reply ([RecordRegistration],
+// [ChangeAppClient]) and the [AuditTrail].
 //
 // Every effect can fail in two ways: not applied, and applied with the reply lost.
 // The order of effects is therefore always the same. A record is written first,
@@ -11,4 +28,11 @@
 // Cognito or on a budget. The result is recorded, and the due time is cleared or
 // the record removed. The janitor finishes or undoes whatever did not get that
 // far.
+//
+// The package leaves out every decision: registering, authorizing, issuing
+// tokens and sweeping are the packages below it, and policy judges records
+// from outside. It knows nothing of HTTP or AWS.
+//
+// Programs that bring a store of their own implement its ports. There is no
+// promise of compatibility before v1.
 package broker

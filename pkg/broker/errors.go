@@ -9,8 +9,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// The error codes of OAuth that are not codes of registration (RFC 6749
-// §4.1.2.1 and §5.2, RFC 8707 §2).
+// The error codes of OAuth (RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1, RFC
+// 8707 §2) that package dcr does not have, since registration does not use them.
 const (
 	InvalidClient        dcr.Code = "invalid_client"
 	InvalidGrant         dcr.Code = "invalid_grant"
@@ -18,21 +18,24 @@ const (
 	InvalidTarget        dcr.Code = "invalid_target"
 	UnauthorizedClient   dcr.Code = "unauthorized_client"
 	UnsupportedGrantType dcr.Code = "unsupported_grant_type"
+	UnsupportedTokenType dcr.Code = "unsupported_token_type"
 )
 
-// RetrySoon is when a client should come back if the broker knows no better
-// time.
+// RetrySoon is the Retry-After of a refusal for which the broker knows no
+// better time.
 const RetrySoon = 2 * time.Second
 
-// Refusal is what a use case returns when it refuses a request: what the client
-// may see, and the cause for the log. errors.AsType also finds it as the
-// *dcr.Error that it answers with. Every error that holds no *dcr.Error is a
-// fault of ours, of which the client learns nothing.
+// Refusal is the error of a use case that refuses a request: the answer that
+// the client may see, and the cause for the log. It unwraps to the answer, a
+// *dcr.Error, so errors.AsType finds that too. An error that wraps no
+// *dcr.Error is a fault of the broker, and the client sees no detail of it.
 type Refusal struct {
+	// Code is the error code for the client.
 	Code dcr.Code
-	// Description is ASCII, for the developer of the client, without secrets.
+	// Description is for the developer of the client: ASCII, without secrets.
 	Description string
-	// RetryAfter is when the same request may succeed; 0 says nothing.
+	// RetryAfter is the time after which the same request may succeed; 0 means
+	// that none is known.
 	RetryAfter time.Duration
 	// Cause is logged and not sent; it may be nil.
 	Cause error
@@ -43,13 +46,20 @@ func Refuse(code dcr.Code, description string) *Refusal {
 	return &Refusal{Code: code, Description: description}
 }
 
-// Unavailable returns the Refusal of a request that can be repeated after that
-// time. A cause that already says so to the client is returned as it is.
+// Unavailable returns the Refusal of a request that the client can repeat after
+// that time, at least a second. If cause already wraps a *dcr.Error with the
+// code dcr.Unavailable, it returns cause unchanged.
 func Unavailable(description string, after time.Duration, cause error) error {
 	if e, ok := errors.AsType[*dcr.Error](cause); ok && e.Code == dcr.Unavailable {
 		return cause
 	}
 	return &Refusal{Code: dcr.Unavailable, Description: description, RetryAfter: max(after, time.Second), Cause: cause}
+}
+
+// NotReady returns the Refusal of a request for which the sealing keys could not
+// be read.
+func NotReady(cause error) error {
+	return &Refusal{Code: dcr.Unavailable, Description: "the broker is not ready", RetryAfter: 10 * time.Second, Cause: cause}
 }
 
 func (e *Refusal) Error() string {
@@ -82,22 +92,22 @@ func (e *StateError) Error() string {
 }
 
 const (
-	// Grace is how long an app client may be in the making before the janitor
-	// looks at it. It exceeds the longest request by far (API Gateway ends one
-	// after 30 s), so that the request that began has finished or died.
+	// Grace is the time after which the janitor looks at an unfinished change.
+	// It is much longer than the longest request (API Gateway ends one after 30
+	// s), so the request that began the change has finished or died.
 	Grace = 2 * time.Minute
-	// LeaseTime is how long one request may be the only one to update an app
-	// client. It exceeds the longest request.
+	// LeaseTime is how long a request that updates an app client excludes other
+	// requests from updating it. It is longer than the longest request.
 	LeaseTime = 45 * time.Second
-	// cleanupTime is how long a failed request may go on cleaning up.
+	// cleanupTime is how long a failed request may continue to clean up.
 	cleanupTime = 5 * time.Second
-	// Attempts is how often a change is tried again when another request has
-	// changed the same record.
+	// Attempts is how often a change is tried if other requests change the same
+	// record at the same time.
 	Attempts = 5
 )
 
-// CleanupContext returns a context for cleaning up after a request whose own
-// context may have ended. It lasts five seconds.
+// CleanupContext returns a context that lasts five seconds, for cleaning up
+// after a request whose own context may have ended.
 func CleanupContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 }

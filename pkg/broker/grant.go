@@ -12,75 +12,102 @@ import (
 )
 
 const (
-	// CodeLifetime is how long an authorization code is good for.
+	// CodeLifetime is how long an authorization code is valid (RFC 6749 §4.1.2:
+	// at most ten minutes).
 	CodeLifetime = 5 * time.Minute
-	// ReuseWindow is how long a refresh token that has been used yields a
-	// sibling, for lost replies and parallel refreshes.
+	// ReuseWindow is how long a refresh token that has been used yields one
+	// more refresh token, for lost replies and parallel refreshes.
 	ReuseWindow = 60 * time.Second
-	// maxSiblings bounds the refresh tokens that stand at one time.
+	// MaxGrants is how many grants can come of one sign-in, see GrantID.
+	MaxGrants = 4
+	// SealGrant is the purpose for which Grant.Tokens is sealed.
+	SealGrant = "grant"
+	// maxSiblings is how many refresh tokens of a grant can be live at one
+	// time.
 	maxSiblings = 8
 )
 
-// ID returns the id of the n-th grant, from 0, that comes of the sign-in with
-// this origin_jti. A sign-in seldom has a second one, so the grant of a token
-// of Cognito's is found without an index: at n = 0, and then at 1 and so on
-// until there is none.
+// GrantID returns the id of the n-th grant, from 0, of the sign-in with this
+// origin_jti. The grant of one of Cognito's tokens is therefore found without
+// an index: try n = 0, then 1, and so on, until there is no grant. A sign-in
+// seldom has a second grant.
 func GrantID(ring *seal.Ring, originJTI string, n int) string {
 	return credential.DerivedID(ring.MAC("grant", originJTI, strconv.Itoa(n)))
 }
 
 // Grant is what a user has allowed a client.
 type Grant struct {
-	// ID is in the code and in every refresh token, and is made from Cognito's
-	// origin_jti, see ID.
-	ID      string
+	// ID is part of the authorization code and of every refresh token; see
+	// GrantID.
+	ID string
+	// Version is 1 for a new record and grows by one with each replacement. The
+	// store sets it.
 	Version int64
 
-	// ClientID and Generation name the registration. A grant whose registration
-	// has another generation, or none, is over.
-	ClientID   string
+	// ClientID is the client to which the grant was given.
+	ClientID string
+	// Generation is the generation of the client's registration. If the
+	// registration has another generation now, or is gone, the grant is no
+	// longer valid.
 	Generation string
-	User       User
-	Scopes     []string
-	Resource   string
-	OriginJTI  string
+	// User is the user who gave the grant.
+	User User
+	// Scopes are the scopes that the user allowed.
+	Scopes []string
+	// Resource is the URL of the protected resource for which the grant is (RFC
+	// 8707).
+	Resource string
+	// OriginJTI is the claim that all of Cognito's tokens of one sign-in share.
+	OriginJTI string
 
-	// Code is the hash of the authorization code, RedirectURI and Challenge
-	// what it is bound to.
-	Code          credential.Hash
+	// Code is the hash of the authorization code.
+	Code credential.Hash
+	// CodeExpiresAt is when the code expires.
 	CodeExpiresAt time.Time
-	CodeUsed      bool
-	RedirectURI   string
-	Challenge     string
+	// CodeUsed is whether the code has been exchanged for tokens.
+	CodeUsed bool
+	// RedirectURI is the redirect URI to which the code was sent (RFC 6749
+	// §4.1.3).
+	RedirectURI string
+	// Challenge is the PKCE challenge to which the code is bound (RFC 7636
+	// §4.4, S256).
+	Challenge string
 
-	// Live are the refresh tokens of which none has been used, newest last.
-	// Spent is the one that was used last, at SpentAt, and whose use made Live.
-	Live    []credential.Hash
-	Spent   credential.Hash
+	// Live are the hashes of the refresh tokens that can be used, newest last.
+	// None of them has been used.
+	Live []credential.Hash
+	// Spent is the hash of the refresh token that was used last. Its use issued
+	// the tokens in Live.
+	Spent credential.Hash
+	// SpentAt is when Spent was first used.
 	SpentAt time.Time
 
-	// AppClient is the key of the app client, CognitoID its id.
+	// AppClient is the key of the app client that Cognito's tokens belong to.
 	AppClient string
+	// CognitoID is the id of that app client at Cognito.
 	CognitoID string
 	// Tokens are Cognito's, with the secret of the app client that they were
-	// issued to, sealed for the purpose "grant" and ID.
+	// issued to, sealed for the purpose SealGrant and ID.
 	Tokens string
 
+	// CreatedAt is when the user gave the grant.
 	CreatedAt time.Time
-	// ExpiresAt is when Cognito's refresh token ends at the latest. Until then
-	// the grant is kept, ended or not; the zero time is never.
+	// ExpiresAt is the latest time at which Cognito's refresh token expires. The
+	// record is stored until then, even if the grant has ended. With the zero
+	// time the record never expires, but Verdict refuses its tokens.
 	ExpiresAt time.Time
-	// EndedAt is when the grant was ended; zero if it stands.
+	// EndedAt is when the grant was ended; zero if it was not.
 	EndedAt time.Time
 }
 
-// LogValue keeps hashes, tokens and who the user is out of logs.
+// LogValue logs the ids of grant and client, and neither hashes, tokens nor the
+// user.
 func (g *Grant) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", g.ID), slog.String("client_id", g.ClientID))
 }
 
-// Standing reports whether there is something left to end: g has not been ended,
-// or Cognito's tokens are still kept to be revoked.
+// Standing reports whether there is something left to end: g has not been
+// ended, or Cognito's tokens are still stored and have to be revoked.
 func (g *Grant) Standing() bool { return g.EndedAt.IsZero() || g.Tokens != "" }
 
 // Clone returns a copy that shares no memory with g.
@@ -92,25 +119,28 @@ func (g *Grant) Clone() *Grant {
 	return &c
 }
 
-// Verdict is what a presented refresh token is worth.
+// Verdict is the decision about a presented refresh token.
 type Verdict int
 
 const (
-	// Refused is for a grant that has ended or expired, for what is no refresh
-	// token of this grant, and for one sibling too many. It yields nothing and
-	// ends nothing.
+	// VerdictRefused means that the token yields nothing, and that the grant
+	// stays as it is: the grant has ended or expired, the token is not a
+	// refresh token of this grant, or too many tokens are live.
 	VerdictRefused Verdict = iota
-	// Rotate is for a live token: it is replaced.
+	// VerdictRotate means that the token is live: a new refresh token replaces
+	// it.
 	VerdictRotate
-	// Sibling is for the token that was used last, within the ReuseWindow: one
-	// more token is handed out, and those that stand stay.
+	// VerdictSibling means that the token was the last one used, within the
+	// ReuseWindow: one more refresh token is issued, and the live ones stay
+	// live.
 	VerdictSibling
-	// Replayed is for any other refresh token that names the grant: somebody
-	// has kept an old one, so the grant ends (RFC 9700 §4.14.2).
+	// VerdictReplayed means that the token is an older refresh token of the
+	// grant. The client or a thief has kept it, so the grant ends (RFC 9700
+	// §4.14.2).
 	VerdictReplayed
 )
 
-// String returns the verdict in a word, for logs.
+// String returns the verdict as one word, for logs.
 func (v Verdict) String() string {
 	switch v {
 	case VerdictRefused:
@@ -125,10 +155,11 @@ func (v Verdict) String() string {
 	return "verdict " + strconv.Itoa(int(v))
 }
 
-// Judge says what a presented refresh token is worth at the time now.
+// Verdict returns the decision about a presented refresh token at the time now.
+// It changes nothing; see Rotated.
 func (g *Grant) Verdict(tok credential.Token, now time.Time) Verdict {
-	// A code names its grant too, and whoever has seen one could otherwise end
-	// the grant with it.
+	// An authorization code contains the grant's id too. Only refresh tokens
+	// count, or an attacker who has seen a code could end the grant with it.
 	id, err := credential.GrantID(tok)
 	if err != nil || id != g.ID || !strings.HasPrefix(tok.Reveal(), credential.RefreshTokenPrefix) {
 		return VerdictRefused
@@ -138,7 +169,7 @@ func (g *Grant) Verdict(tok credential.Token, now time.Time) Verdict {
 	}
 	live := false
 	for _, h := range g.Live {
-		live = h.Matches(tok) || live // compared with all, whichever it is
+		live = h.Matches(tok) || live // compares all, so time shows nothing
 	}
 	spent := g.Spent.Matches(tok)
 	switch {
@@ -152,9 +183,9 @@ func (g *Grant) Verdict(tok credential.Token, now time.Time) Verdict {
 	return VerdictSibling
 }
 
-// Rotated changes g for the use of tok, of the verdict Rotate or Sibling, that
-// yields the token with the hash next. A Sibling does not prolong the
-// ReuseWindow.
+// Rotated changes g after a use of tok that had the verdict VerdictRotate or
+// VerdictSibling and issued the refresh token with the hash next. A sibling
+// does not extend the ReuseWindow.
 func (g *Grant) Rotated(v Verdict, tok credential.Token, next credential.Hash, now time.Time) {
 	if v == VerdictSibling {
 		g.Live = append(g.Live, next)

@@ -17,20 +17,21 @@ import (
 
 var grantStart = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 
-// newGrant is a grant with one refresh token that nobody has used.
+// newGrant returns a grant with one unused refresh token, and the token.
 func newGrant() (*broker.Grant, credential.Token) {
 	g := &broker.Grant{ID: credential.NewID(), CreatedAt: grantStart, ExpiresAt: grantStart.AddDate(0, 0, 30)}
-	tok := credential.NewRefreshToken(g.ID)
+	tok := credential.NewRefreshToken(g.ID, testRing)
 	g.Live = []credential.Hash{tok.Hash()}
 	return g, tok
 }
 
-// use presents a token as POST /token does and returns what it yields.
+// use presents a token as POST /token does, and returns the verdict and the new
+// token, if there is one.
 func use(g *broker.Grant, tok credential.Token, now time.Time) (broker.Verdict, credential.Token) {
 	v := g.Verdict(tok, now)
 	switch v {
 	case broker.VerdictRotate, broker.VerdictSibling:
-		next := credential.NewRefreshToken(g.ID)
+		next := credential.NewRefreshToken(g.ID, testRing)
 		g.Rotated(v, tok, next.Hash(), now)
 		return v, next
 	case broker.VerdictReplayed:
@@ -39,8 +40,8 @@ func use(g *broker.Grant, tok credential.Token, now time.Time) (broker.Verdict, 
 	return v, credential.Token{}
 }
 
-// Each row is a story: at a time, the token that a former use yielded is
-// presented. Token 0 is the first one, token n what the n-th use yielded.
+// Each row is a sequence of uses. A step presents a token at a time: token 0 is
+// the first one, token n the one that the n-th use issued.
 func TestGrant_refresh_tokens(t *testing.T) {
 	type step struct {
 		at    time.Duration
@@ -58,28 +59,28 @@ func TestGrant_refresh_tokens(t *testing.T) {
 		{"a lost reply: the previous token yields a sibling", []step{
 			{0, 0, broker.VerdictRotate}, {time.Second, 0, broker.VerdictSibling}, {time.Hour, 2, broker.VerdictRotate},
 		}},
-		{"siblings both stand until one is used: the first", []step{
+		{"both siblings are live until one is used: the first", []step{
 			{0, 0, broker.VerdictRotate}, {0, 0, broker.VerdictSibling}, {time.Hour, 1, broker.VerdictRotate}, {2 * time.Hour, 2, broker.VerdictReplayed},
 		}},
-		{"siblings both stand until one is used: the second", []step{
+		{"both siblings are live until one is used: the second", []step{
 			{0, 0, broker.VerdictRotate}, {0, 0, broker.VerdictSibling}, {time.Hour, 2, broker.VerdictRotate}, {2 * time.Hour, 1, broker.VerdictReplayed},
 		}},
 		{"the window is open for 60 seconds", []step{
 			{0, 0, broker.VerdictRotate}, {window - time.Nanosecond, 0, broker.VerdictSibling},
 		}},
-		{"and no longer", []step{
+		{"the window closes after 60 seconds", []step{
 			{0, 0, broker.VerdictRotate}, {window, 0, broker.VerdictReplayed},
 		}},
-		{"a sibling does not keep it open", []step{
+		{"a sibling does not extend the window", []step{
 			{0, 0, broker.VerdictRotate}, {window / 2, 0, broker.VerdictSibling}, {window, 0, broker.VerdictReplayed},
 		}},
 		{"the token before the previous one is a replay at once", []step{
 			{0, 0, broker.VerdictRotate}, {0, 1, broker.VerdictRotate}, {0, 0, broker.VerdictReplayed},
 		}},
-		{"after a replay the live token is worth nothing", []step{
+		{"after a replay the live token is refused", []step{
 			{0, 0, broker.VerdictRotate}, {window, 0, broker.VerdictReplayed}, {window, 1, broker.VerdictRefused}, {window, 0, broker.VerdictRefused},
 		}},
-		{"a sibling that is used opens a window of its own", []step{
+		{"the use of a sibling opens a new window", []step{
 			{0, 0, broker.VerdictRotate}, {0, 0, broker.VerdictSibling}, {time.Hour, 2, broker.VerdictRotate}, {time.Hour, 2, broker.VerdictSibling},
 			{time.Hour, 0, broker.VerdictReplayed},
 		}},
@@ -101,12 +102,12 @@ func TestGrant_refresh_tokens(t *testing.T) {
 	}
 }
 
-func TestJudge_refuses_without_ending_anything(t *testing.T) {
+func TestVerdict_refuses_without_ending_the_grant(t *testing.T) {
 	g, tok := newGrant()
 	ended := g.Clone()
 	ended.EndedAt = grantStart
 	eternal := g.Clone()
-	eternal.ExpiresAt = time.Time{} // forgotten by whoever made it
+	eternal.ExpiresAt = time.Time{} // not set, by mistake
 	code := credential.NewAuthorizationCode(g.ID)
 	withCode := g.Clone()
 	withCode.Live = append(withCode.Live, code.Hash())
@@ -117,24 +118,24 @@ func TestJudge_refuses_without_ending_anything(t *testing.T) {
 	}{
 		{"an ended grant", ended, tok},
 		{"a grant without expiry", eternal, tok},
-		{"an ended grant and a made-up token", ended, credential.NewRefreshToken(g.ID)},
-		{"a token of another grant", g, credential.NewRefreshToken(credential.NewID())},
+		{"an ended grant and a made-up token", ended, credential.NewRefreshToken(g.ID, testRing)},
+		{"a token of another grant", g, credential.NewRefreshToken(credential.NewID(), testRing)},
 		{"a code of the grant", g, code},
 		{"a code among the refresh tokens", withCode, code},
 		{"no token", g, credential.Token{}},
-		{"anything", g, credential.Presented("dcr_rt_" + g.ID)},
+		{"a refresh token without its secret", g, credential.Presented("dcr_rt_" + g.ID)},
 	} {
 		if got := tt.grant.Verdict(tt.token, grantStart); got != broker.VerdictRefused {
 			t.Errorf("%s: got %v, want %v", tt.name, got, broker.VerdictRefused)
 		}
 	}
-	if got := g.Verdict(credential.NewRefreshToken(g.ID), grantStart); got != broker.VerdictReplayed {
+	if got := g.Verdict(credential.NewRefreshToken(g.ID, testRing), grantStart); got != broker.VerdictReplayed {
 		t.Errorf("an unknown refresh token that names the grant: got %v, want %v", got, broker.VerdictReplayed)
 	}
 }
 
-// Whatever clients do, few tokens stand at a time; and one that presents the
-// same token again and again within the window loses nothing by it.
+// Few tokens are live at a time, whatever the client does. A client that
+// presents the same token many times within the window keeps its newest token.
 func TestGrant_keeps_few_siblings(t *testing.T) {
 	g, tok := newGrant()
 	_, newest := use(g, tok, grantStart)
@@ -147,7 +148,7 @@ func TestGrant_keeps_few_siblings(t *testing.T) {
 			t.Fatalf("use %d within the window: got %v, want %v or %v", i+2, v, broker.VerdictSibling, broker.VerdictRefused)
 		}
 		if len(g.Live) > 8 {
-			t.Fatalf("after %d uses: %d tokens stand, want at most 8", i+2, len(g.Live))
+			t.Fatalf("after %d uses: %d live tokens, want at most 8", i+2, len(g.Live))
 		}
 	}
 	if v := g.Verdict(newest, grantStart.Add(time.Hour)); v != broker.VerdictRotate {
@@ -155,8 +156,7 @@ func TestGrant_keeps_few_siblings(t *testing.T) {
 	}
 }
 
-// A client of any habits: it uses tokens that it was given, in any order, at
-// any time.
+// The client uses the tokens that it received in random order at random times.
 func TestGrant_holds_for_any_client(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -169,10 +169,10 @@ func TestGrant_holds_for_any_client(t *testing.T) {
 			v, next := use(g, tok, now)
 			at := fmt.Sprintf("seed %d, use %d, %v", seed, i, v)
 			if len(g.Live) < 1 || len(g.Live) > 8 {
-				t.Fatalf("%s: %d tokens stand, want 1 to 8", at, len(g.Live))
+				t.Fatalf("%s: %d live tokens, want 1 to 8", at, len(g.Live))
 			}
 			if len(slices.Compact(slices.SortedFunc(slices.Values(g.Live), compare))) != len(g.Live) {
-				t.Fatalf("%s: a token stands twice", at)
+				t.Fatalf("%s: a token is live twice", at)
 			}
 			wasLive := slices.Contains(before.Live, tok.Hash())
 			switch v {
@@ -182,10 +182,10 @@ func TestGrant_holds_for_any_client(t *testing.T) {
 					t.Fatalf("%s of a token that was live: %t", at, wasLive)
 				}
 				if v := g.Verdict(next, now); v != broker.VerdictRotate {
-					t.Fatalf("%s: what it yielded gets %v, want %v", at, v, broker.VerdictRotate)
+					t.Fatalf("%s: the new token: got %v, want %v", at, v, broker.VerdictRotate)
 				}
 				if v := g.Verdict(tok, now); v != broker.VerdictSibling && len(g.Live) < 8 {
-					t.Fatalf("%s: the same again at once gets %v, want %v", at, v, broker.VerdictSibling)
+					t.Fatalf("%s: the same token again at once: got %v, want %v", at, v, broker.VerdictSibling)
 				}
 			case broker.VerdictReplayed:
 				if wasLive {
@@ -204,7 +204,7 @@ func compare(a, b credential.Hash) int { return bytes.Compare(a[:], b[:]) }
 func TestRotated_changes_no_clone(t *testing.T) {
 	g, tok := newGrant()
 	_, _ = use(g, tok, grantStart)
-	g.Live = slices.Grow(g.Live, 8) // room that an append would write into
+	g.Live = slices.Grow(g.Live, 8) // spare capacity, which an append would use
 	before := g.Clone()
 	a, b := g.Clone(), g.Clone()
 	_, inA := use(a, tok, grantStart)
@@ -214,7 +214,7 @@ func TestRotated_changes_no_clone(t *testing.T) {
 	}
 }
 
-func TestID(t *testing.T) {
+func TestGrantID(t *testing.T) {
 	ring := newRing(t)
 	jti := "0e0a5a5e-1111-4222-8333-444455556666"
 	seen := make(map[string]string)
@@ -240,13 +240,22 @@ func TestID(t *testing.T) {
 		if again := broker.GrantID(tt.ring, tt.jti, tt.n); again != id {
 			t.Errorf("%s: got %q and then %q, want the same", tt.name, id, again)
 		}
-		for _, tok := range []credential.Token{credential.NewRefreshToken(id), credential.NewAuthorizationCode(id)} {
+		for _, tok := range []credential.Token{credential.NewRefreshToken(id, testRing), credential.NewAuthorizationCode(id)} {
 			if got, err := credential.GrantID(tok); err != nil || got != id {
 				t.Errorf("%s: a token names %q, error %v, want %q", tt.name, got, err, id)
 			}
 		}
 	}
 }
+
+// testRing has the keys with which refresh tokens are made.
+var testRing = func() *seal.Ring {
+	ring, err := seal.Parse(seal.Generate())
+	if err != nil {
+		panic(err)
+	}
+	return ring
+}()
 
 func newRing(t *testing.T) *seal.Ring {
 	t.Helper()
@@ -257,9 +266,9 @@ func newRing(t *testing.T) *seal.Ring {
 	return ring
 }
 
-func TestRecords_are_logged_without_secrets_and_people(t *testing.T) {
+func TestRecords_are_logged_without_secrets_and_personal_data(t *testing.T) {
 	user := broker.User{Sub: "the-sub", Username: "hidden-name", Email: "hidden@example.com", Groups: []string{"hidden-group"}}
-	hash := credential.NewRefreshToken(credential.NewID()).Hash()
+	hash := credential.NewRefreshToken(credential.NewID(), testRing).Hash()
 	for _, record := range []slog.LogValuer{
 		&broker.Transaction{Key: hash, ClientID: "shown", User: user, State: "hidden-state", Tokens: "k1.hidden"},
 		&broker.Grant{ID: "shown", Code: hash, Live: []credential.Hash{hash}, Spent: hash, User: user, Tokens: "k1.hidden"},
@@ -270,10 +279,10 @@ func TestRecords_are_logged_without_secrets_and_people(t *testing.T) {
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "record", record)
 		got := log.String()
 		if strings.Contains(got, "hidden") || strings.Contains(got, hash.String()) {
-			t.Errorf("%T: got %s, which shows too much", record, got)
+			t.Errorf("%T: got %s, want nothing hidden in it", record, got)
 		}
 		if !strings.Contains(got, "shown") && !strings.Contains(got, "the-sub") {
-			t.Errorf("%T: got %s, which names nothing", record, got)
+			t.Errorf("%T: got %s, want the id of the record in it", record, got)
 		}
 	}
 }

@@ -2,17 +2,18 @@ package broker
 
 import "context"
 
-// GrantEnder ends what users have allowed clients, in brokered mode. A grant that
-// has been ended yields nothing from then on, and Cognito's refresh token is
-// revoked. All can be repeated after an error, and then do what was left undone.
-// Implementations are safe for concurrent use.
+// GrantEnder ends grants, in brokered mode: after that a grant yields no
+// tokens, and its refresh token at Cognito is revoked. A call that returned an
+// error can be repeated, and then does what is left to do. Implementations are
+// safe for concurrent use.
 type GrantEnder interface {
-	// EndGrants ends the grants of a client but those of the generation keep,
-	// which may be empty. It returns how many it has ended, also with an error,
-	// and stops when ctx ends.
-	EndGrants(ctx context.Context, clientID, keep string) (int, error)
-	// EndGrantsOfUser ends the grants of a user, by sub. It reads all grants.
-	EndGrantsOfUser(ctx context.Context, sub string) (int, error)
-	// EndGrant ends one grant, or returns ErrNotFound.
-	EndGrant(ctx context.Context, id string) error
+	// EndOfClient ends the grants of a client, except those of the generation
+	// keep, which may be empty. It returns the number of grants that it has
+	// ended, also with an error, and stops when ctx ends.
+	EndOfClient(ctx context.Context, clientID, keep string) (int, error)
+	// EndOfUser ends the grants of the user with that sub, and returns
+	// their number, also with an error. It reads all grants.
+	EndOfUser(ctx context.Context, sub string) (int, error)
+	// End ends the grant with that id, or returns ErrNotFound.
+	End(ctx context.Context, id string) error
 }

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -32,18 +31,11 @@ func (i Issued) Information(issuer string) *dcr.ClientInformation {
 	return info
 }
 
-// PublicMetadata is the metadata m of a registration in a response. In brokered
-// mode it has the PublicScopes alone.
+// PublicMetadata returns the metadata m of a registration as a response has it:
+// in brokered mode without openid, see PublicScopes.
 func PublicMetadata(mode Mode, m dcr.ClientMetadata) dcr.ClientMetadata {
 	if mode == ModeBrokered {
-		m.Scope = strings.Join(PublicScopes(strings.Fields(m.Scope)), " ")
+		m.Scope = PublicScopes(strings.Fields(m.Scope))
 	}
 	return m
-}
-
-// PublicScopes are scopes in a response of brokered mode: all but openid. The
-// broker signs users in with openid and hands out no ID token, so that this scope
-// is the broker's and not the client's.
-func PublicScopes(scopes []string) []string {
-	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "openid" })
 }

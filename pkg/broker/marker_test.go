@@ -8,7 +8,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-func TestMarkersSayWhenTheyWereMade(t *testing.T) {
+func TestMarkersContainTheTime(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, at := range []time.Time{time.Unix(0, 0), grantStart, grantStart.Add(999 * time.Millisecond), time.Unix(1<<35-1, 0)} {
 		m := broker.NewMarker(at)

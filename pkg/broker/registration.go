@@ -8,28 +8,31 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// RegistrationState is where a registration stands in its life.
+// RegistrationState is the state of a registration.
 type RegistrationState string
 
 const (
-	// RegistrationActive is a client that may be used.
+	// RegistrationActive means that the client can get tokens.
 	RegistrationActive RegistrationState = "active"
-	// RegistrationPending is a client whose profile has approval "manual" and
-	// that no operator has approved: it can be managed, but gets no tokens.
+	// RegistrationPending means that the client's profile has approval "manual"
+	// and no operator has approved the client yet. It can be managed, but gets
+	// no tokens.
 	RegistrationPending RegistrationState = "pending"
-	// RegistrationDisabled is a client that an operator has switched off: it
+	// RegistrationDisabled means that an operator has disabled the client. It
 	// can be read and updated, but not deleted, and gets no tokens.
 	RegistrationDisabled RegistrationState = "disabled"
-	// RegistrationDeleting is a client whose deletion has begun. To everyone
-	// but a repeated DELETE it is as good as gone.
+	// RegistrationDeleting means that the deletion has begun. Every request
+	// except a repeated DELETE treats the registration as absent.
 	RegistrationDeleting RegistrationState = "deleting"
-	// RegistrationDeleted is a client that an operator has deleted and whose
-	// id, being derived, would come back if nothing were left of it. To
-	// everyone it is gone, and to whoever registers it again refused.
+	// RegistrationDeleted means that an operator has deleted a client whose id
+	// is derived from its metadata. The record stays so that the client cannot
+	// register again and get the same id. All other requests treat it as
+	// absent.
 	RegistrationDeleted RegistrationState = "deleted"
-	// RegistrationRemoved is what Sweep leaves of a client whose lifetime has
-	// ended. To everyone it is gone, but its users are told why, and who
-	// registers it again gets its id under a new generation.
+	// RegistrationRemoved means that the client's lifetime has ended and the
+	// janitor has left this record. Requests treat it as absent, but the user
+	// sees the reason, and a client that registers again gets the same id with
+	// a new generation.
 	RegistrationRemoved RegistrationState = "removed"
 )
 
@@ -38,72 +41,80 @@ const ClientIDPrefix = "dcr_"
 
 // Registration is the record of one registered client.
 type Registration struct {
-	// ClientID is the client identifier that the client was given (RFC 7591
-	// §3.2.1). In direct mode it is the id of the Cognito app client. In
-	// brokered mode it is "dcr_" and 26 characters of [a-z2-7]: for an open
-	// registration derived from its metadata, else random.
+	// ClientID is the client identifier (RFC 7591 §3.2.1). In direct mode it is
+	// the id of the Cognito app client. In brokered mode it is "dcr_" and 26
+	// characters of [a-z2-7], derived from the metadata for an open
+	// registration, else random.
 	ClientID string
-	// Generation is random and new for each registration, so that nothing
-	// which names it outlives the registration when its id comes back.
+	// Generation is random and new for each registration. When a derived
+	// ClientID is registered again, grants and consents of the former
+	// registration do not become valid again, because they name the former
+	// generation.
 	Generation string
 	// Version is 1 for a new record and grows by one with each replacement.
 	// The Store sets it; see Registrations.ReplaceRegistration.
 	Version int64
-	Mode    Mode
-	State   RegistrationState
-	// Profile is the name of the policy profile under which it was made.
+	// Mode is the mode in which the client registered.
+	Mode Mode
+	// State is the state of the registration.
+	State RegistrationState
+	// Profile is the name of the policy profile under which the client
+	// registered.
 	Profile string
-	// Voucher is what vouched for it.
+	// Voucher is what vouches for the registration.
 	Voucher Voucher
-	// CreatedBy is the operator who registered it ahead, empty for one that
-	// registered itself. Such a client cannot register again, so its lifetime
-	// does not end by itself.
+	// CreatedBy is the operator who created the registration, empty if the
+	// client registered itself. A client that an operator created cannot
+	// register again, so its registration does not end for inactivity.
 	CreatedBy string
-	// Metadata is what the client was told: its own wishes after validation
-	// and policy.
+	// Metadata is the client metadata as it was returned to the client: what
+	// the client sent, after validation and policy.
 	Metadata dcr.ClientMetadata
-	// IssuedAt is whole seconds, as the client sees it.
+	// IssuedAt is the client_id_issued_at (RFC 7591 §3.2.1), in whole seconds.
 	IssuedAt time.Time
-	// LastUsedAt is when the client last asked for a token, at most an hour
-	// behind; zero if it never did.
+	// LastUsedAt is when the client last requested a token, recorded at most
+	// once an hour; zero if it never did.
 	LastUsedAt time.Time
-	// ActiveSince is when it was first used, approved, or enabled again, whichever
-	// was last; zero if nothing of this happened. Inactivity counts from there
-	// when LastUsedAt is earlier.
+	// ActiveSince is the latest time at which the client was first used,
+	// approved, or enabled again; zero if none of that has happened. If it is
+	// later than LastUsedAt, inactivity counts from it.
 	ActiveSince time.Time
-	// ExpiresAt is when the record ceases to exist; zero is never. A record
-	// whose time has come counts as absent, whether or not it is still stored.
-	// In brokered mode a registration expires until it is first used. One with
+	// ExpiresAt is when the record expires; zero is never. An expired record
+	// counts as absent, even if it is still stored. In brokered mode a
+	// registration has an expiry until its client is first used. A record with
 	// an ExpiresAt has no Due.
 	ExpiresAt time.Time
-	// Due is when Sweep must look at it; zero is never.
+	// Due is when the janitor must look at the registration; zero is never.
 	Due time.Time
-	// Stale is whether there may be grants of its former generations that have
-	// not been ended.
+	// Stale is whether there may be grants of former generations that have not
+	// been ended.
 	Stale bool
-	// AccessTokens are the hashes of its registration access tokens (RFC 7592).
-	// Open registrations of brokered mode have none, since they belong to
-	// everyone who registers the same.
+	// AccessTokens are the hashes of the registration access tokens (RFC 7592).
+	// An open registration in brokered mode has none: clients with the same
+	// metadata share it, so none of them may manage it.
 	AccessTokens AccessTokens
 	// SecretHash is the hash of the client secret of a confidential client in
 	// brokered mode. In direct mode the secret is Cognito's and not stored.
 	SecretHash credential.Hash
-	// AppClient is the key of the AppClient that serves it in direct mode, and
-	// empty in brokered mode; see AppClientKey.
+	// AppClient is the key of the AppClient that serves the registration in
+	// direct mode. It is empty in brokered mode, where the policy's profile
+	// decides the key.
 	AppClient string
 }
 
 // AccessTokens are the hashes of a registration's access tokens. An update
-// hands out a new token whose answer may be lost, so the old one stays good
-// until the new one is first used.
+// issues a new token (RFC 7592 §2.2). Its answer may be lost, so the old token
+// stays valid until the new one is first used.
 type AccessTokens struct {
+	// Current is the token that the client has used, or the first one.
 	Current credential.Hash
-	// Next is the token that the last update handed out and nobody has used
-	// yet; the zero Hash if there is none.
+	// Next is the token that the last update issued and that the client has not
+	// used yet; the zero Hash if there is none.
 	Next credential.Hash
 }
 
-// LogValue keeps token hashes and what clients wrote out of logs.
+// LogValue logs client id and profile, and neither token hashes nor text that
+// the client wrote.
 func (r *Registration) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("client_id", r.ClientID), slog.String("profile", r.Profile))
 }
@@ -115,6 +126,6 @@ func (r *Registration) Clone() *Registration {
 	return &c
 }
 
-// Vouched reports whether somebody vouched for the client. One that registered
-// openly is a stranger.
+// Vouched reports whether the client registered with an initial access token or
+// was created by an operator. It is false for open registration.
 func (r *Registration) Vouched() bool { return !r.Voucher.Open() || r.CreatedBy != "" }

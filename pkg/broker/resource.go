@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// SameResource compares resource identifiers: a trailing slash is forgiven, and
-// so are capitals in scheme and host, which mean the same (RFC 3986 §6.2.2.1).
+// SameResource reports whether two resource identifiers name the same resource.
+// It ignores a trailing slash, and case in scheme and host, which are
+// case-insensitive (RFC 3986 §6.2.2.1).
 func SameResource(a, b string) bool {
 	return canonicalResource(a) == canonicalResource(b)
 }

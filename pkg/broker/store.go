@@ -11,28 +11,33 @@ import (
 )
 
 var (
-	// ErrNotFound means that there is no such thing, or that it has expired.
+	// ErrNotFound means that the record does not exist, or that it has expired.
 	ErrNotFound = errors.New("not found")
-	// ErrExists means that something else already has this key.
+	// ErrExists means that another record already has this key.
 	ErrExists = errors.New("exists already")
-	// ErrConflict means that the thing was changed since it was read.
+	// ErrConflict means that the record was changed since it was read.
 	ErrConflict = errors.New("changed since it was read")
 	// ErrExhausted means that a budget has no room left.
 	ErrExhausted = errors.New("budget exhausted")
-	// ErrPending is an ErrNotFound: the client waits for an operator's approval.
+	// ErrPending wraps ErrNotFound: the client waits for an operator's
+	// approval.
 	ErrPending = fmt.Errorf("it waits for approval: %w", ErrNotFound)
-	// ErrRemoved is an ErrNotFound: the client's registration has ended.
+	// ErrRemoved wraps ErrNotFound: the client's registration has ended.
 	ErrRemoved = fmt.Errorf("its registration has ended: %w", ErrNotFound)
 )
 
-// A Store keeps what the broker knows.
+// A Store keeps registrations, records of app clients, initial access tokens
+// and budgets.
 //
-// Implementations are safe for concurrent use. Reads see every write that
-// returned before them, in any process, unless a method says otherwise. Values
-// are copied in and out, times as whole seconds in UTC. A call that is transparently sent twice, as an SDK
-// that lost a reply does, has the effect and the result of one. The errors
-// named in the methods' comments may be wrapped and mean that nothing was
-// changed; after any other error it is not known whether the call was applied.
+// Implementations are safe for concurrent use. A read sees every write that
+// returned before it, in any process, unless a method's comment says otherwise.
+// Values are copied in and out; times are stored as whole seconds in UTC. A
+// call that is sent twice, as an SDK does when it has lost the reply, has the
+// effect and the result of one call.
+//
+// The errors named in the methods' comments may be wrapped and mean that
+// nothing was changed. After any other error it is not known whether the call
+// was applied.
 type Store interface {
 	Registrations
 	AppClientRecords
@@ -43,105 +48,112 @@ type Store interface {
 
 // Registrations is the part of a Store that holds registrations.
 type Registrations interface {
-	// CreateRegistration stores r as version 1 and sets r.Version, or returns
-	// ErrExists if there is a registration with its id that has not expired.
+	// CreateRegistration stores r as version 1 and sets r.Version. It returns
+	// ErrExists if there is an unexpired registration with the same client id.
 	CreateRegistration(ctx context.Context, r *Registration) error
 	// Registration returns the registration of a client, or ErrNotFound.
 	Registration(ctx context.Context, clientID string) (*Registration, error)
-	// ReplaceRegistration stores r if the stored version is still r.Version, of
-	// the same generation, and increments r.Version. It returns ErrConflict if
-	// it is another and ErrNotFound if there is none. LastUsedAt is not replaced.
+	// ReplaceRegistration stores r if version and generation are still those of
+	// r, and increments r.Version. It returns ErrConflict if one of them
+	// differs and ErrNotFound if there is no registration. LastUsedAt is not
+	// replaced.
 	ReplaceRegistration(ctx context.Context, r *Registration) error
-	// RetireRegistration is ReplaceRegistration on the further condition that
-	// the stored LastUsedAt is still r.LastUsedAt; else it returns ErrConflict.
-	// So a client that is used at this moment is not retired.
+	// RetireRegistration is ReplaceRegistration with one more condition: the
+	// stored LastUsedAt is still r.LastUsedAt, or it returns ErrConflict. So a
+	// client that is used at this moment is not retired.
 	RetireRegistration(ctx context.Context, r *Registration) error
-	// RenewRegistration is ReplaceRegistration that also gives the registration
-	// this generation in place of r.Generation, and forgets LastUsedAt. It sets
-	// r.Generation and r.LastUsedAt, too. Versions go on, so that whoever has
-	// read the former generation finds out.
+	// RenewRegistration is ReplaceRegistration that also replaces r.Generation
+	// by generation and LastUsedAt by zero, in the store and in r. The version
+	// grows as with any replacement, so a request that has read the former
+	// generation gets ErrConflict.
 	RenewRegistration(ctx context.Context, r *Registration, generation string) error
-	// DeleteRegistration removes the registration if it still is of that
-	// generation. One that is gone or of another generation is no error.
+	// DeleteRegistration removes the registration if it still has that
+	// generation. If it is gone or has another generation, that is no error.
 	DeleteRegistration(ctx context.Context, clientID, generation string) error
-	// TouchRegistration sets LastUsedAt to at, if that is later than what is
-	// stored, on a registration of that generation, and changes no version.
-	// It returns ErrNotFound if there is none.
+	// TouchRegistration sets LastUsedAt to at, if that is later than the stored
+	// time. It changes no version. It returns ErrNotFound if there is no
+	// registration with that generation.
 	TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error
-	// ListRegistrations yields all registrations that have not expired, in no
-	// order. It reads the whole store, page by page, and is for operators.
+	// ListRegistrations yields all unexpired registrations, in no order. It
+	// reads the whole store, page by page, and is for operators.
 	ListRegistrations(ctx context.Context) iter.Seq2[*Registration, error]
 }
 
 // AppClientRecords is the part of a Store that holds the records of app
 // clients.
 type AppClientRecords interface {
-	// CreateAppClient stores a as version 1 and sets a.Version, or returns
-	// ErrExists if there is one with its key.
+	// CreateAppClient stores a as version 1 and sets a.Version. It returns
+	// ErrExists if there is a record with the same key.
 	CreateAppClient(ctx context.Context, a *AppClient) error
 	// AppClient returns the record with that key, or ErrNotFound.
 	AppClient(ctx context.Context, key string) (*AppClient, error)
 	// ReplaceAppClient stores a if the stored version is still a.Version, and
-	// increments a.Version. It returns ErrConflict if the version is another
-	// and ErrNotFound if there is none.
+	// increments a.Version. It returns ErrConflict if the versions differ and
+	// ErrNotFound if there is no record with that key.
 	ReplaceAppClient(ctx context.Context, a *AppClient) error
-	// DeleteAppClient removes the record if its version is still that. One that
-	// is gone is no error; another version is ErrConflict.
+	// DeleteAppClient removes the record if it still has that version, and
+	// returns ErrConflict if it has another. If there is no record, that is no
+	// error.
 	DeleteAppClient(ctx context.Context, key string, version int64) error
-	// AppClientKeys yields the keys of all records, in no order. It may lag
-	// behind: a record of a moment ago may be missing, and one that is gone
-	// among them.
+	// AppClientKeys yields the keys of all records, in no order. It may not
+	// show the latest writes: a new record may be missing, and a deleted one
+	// may be among them.
 	AppClientKeys(ctx context.Context) iter.Seq2[string, error]
 }
 
 // InitialAccessTokens is the part of a Store that holds initial access tokens.
 type InitialAccessTokens interface {
-	// CreateInitialAccessToken stores t, or returns ErrExists.
+	// CreateInitialAccessToken stores t, or returns ErrExists if there is a
+	// token with the same id, even an expired one.
 	CreateInitialAccessToken(ctx context.Context, t *credential.InitialAccessToken) error
-	// InitialAccessToken returns the token with that id, expired, revoked and
-	// spent ones too, or ErrNotFound.
+	// InitialAccessToken returns the token with that id, even if it is expired,
+	// revoked or used up, or ErrNotFound.
 	InitialAccessToken(ctx context.Context, id string) (*credential.InitialAccessToken, error)
-	// UseInitialAccessToken makes member one of the token's uses, unless it is
-	// one already. It returns ErrExhausted if the token has been revoked or
-	// all its uses are taken by others, and ErrNotFound if there is none.
+	// UseInitialAccessToken adds member to the token's uses, unless it is one
+	// of them already. It returns ErrExhausted if the token has been revoked or
+	// other members take all its uses, and ErrNotFound if there is no such
+	// token.
 	UseInitialAccessToken(ctx context.Context, id, member string) error
-	// ReturnInitialAccessToken takes member off the uses. A member that is not
-	// there, or a token that is gone, is no error.
+	// ReturnInitialAccessToken removes member from the token's uses. If there
+	// is no such member or token, that is no error.
 	ReturnInitialAccessToken(ctx context.Context, id, member string) error
-	// RevokeInitialAccessToken marks the token revoked at that time, or
-	// returns ErrNotFound. A token that was revoked before keeps its time.
+	// RevokeInitialAccessToken marks the token revoked at that time, or returns
+	// ErrNotFound. A token that is already revoked keeps its time.
 	RevokeInitialAccessToken(ctx context.Context, id string, at time.Time) error
 	// ListInitialAccessTokens yields all tokens, in no order. It reads the
 	// whole store, page by page, and is for operators.
 	ListInitialAccessTokens(ctx context.Context) iter.Seq2[*credential.InitialAccessToken, error]
 }
 
-// A Budget is a set with a limited number of members. Being a set, it counts a
-// member once however often it is added, and giving a place back twice frees
-// one place.
+// A Budget is a set with a limited number of members. Because it is a set, a
+// member that is added twice counts once, and a place that is returned twice
+// frees one place.
 type Budget struct {
+	// Key identifies the budget.
 	Key string
-	// Limit is how many members there may be.
+	// Limit is the largest number of members.
 	Limit int
-	// ExpiresAt is when the whole budget is forgotten; zero is never. That of
-	// the call that begins a budget counts.
+	// ExpiresAt is when the whole budget is deleted; zero is never. The first
+	// call that adds a member sets it; later calls do not change it.
 	ExpiresAt time.Time
 }
 
-// Budgets is the part of a Store that counts what is limited.
+// Budgets is the part of a Store that enforces limits.
 type Budgets interface {
-	// TakeBudget makes member one of the budget's members, unless it is one
-	// already. It returns ErrExhausted if Limit others are there.
+	// TakeBudget adds member to the budget, unless it is a member already. It
+	// returns ErrExhausted if the budget has b.Limit other members.
 	TakeBudget(ctx context.Context, b Budget, member string) error
-	// ReturnBudget takes member out. One that is not there is no error.
+	// ReturnBudget removes member from the budget. If it is not a member, that
+	// is no error.
 	ReturnBudget(ctx context.Context, key, member string) error
-	// TakeSlot reports whether a call may be made in the second that at lies
-	// in: at most limit of all that ask with the same key, in all processes,
-	// are admitted. Sent twice it may count twice.
+	// TakeSlot reports whether a call may be made in the second that contains
+	// at. In one second at most limit calls of TakeSlot with the same key
+	// return true, in all processes together. A TakeSlot that is sent twice may
+	// count twice.
 	TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error)
 }
 
-// DueKind is a kind of record that somebody must come back to.
+// DueKind is the kind of a record that the janitor must look at again.
 type DueKind string
 
 const (
@@ -151,48 +163,57 @@ const (
 	DueRegistration DueKind = "registration"
 )
 
-// A DueRecord is a record whose Due has come.
+// A DueRecord is a record whose Due time has come.
 type DueRecord struct {
+	// Kind is the kind of the record.
 	Kind DueKind
-	Key  string
-	// Place is where it was found, for Sweeping.Due to go on after. Only the
-	// store knows what it means. It has at most 4 KB.
+	// Key is the key of the record among those of its kind.
+	Key string
+	// Place is the position of the record, from which a later Sweeping.Due can
+	// continue. Its form is the store's own. It has at most 4 KB.
 	Place string
 }
 
-// Deployment says whose table a store is, so that what an empty or foreign or
-// restored one says is not believed.
+// TableOwner names the deployment to which a store belongs. A sweep compares it
+// with its own deployment before it removes app clients, so that an empty,
+// foreign or restored table causes no damage.
 type TableOwner struct {
-	// ID is that of the deployment, which is kept outside the store.
+	// ID is the id of the deployment, which is also configured outside the
+	// store.
 	ID string
 	// Store is the identity of the store, see Sweeping.Identity. It is empty
-	// until a sweep has noted it.
+	// until a sweep has written it.
 	Store string
-	// Began is when the store was first used. No app client that is older can be
-	// known to it. Zero is for a store that is to be believed all the same.
+	// Began is when the store was first used. The store cannot have a record of
+	// an app client that is older. Zero means that the store's answer is final.
 	Began time.Time
 }
 
-// Sweeping is the part of a Store that a sweep works by.
+// Sweeping is the part of a Store that is for sweeps.
 type Sweeping interface {
-	// Due yields what is due at now: first what comes after that place, then the
-	// rest, so that whoever stops and goes on after the place of the last one
-	// comes by everything in turn. The empty place, and one that the store does
-	// not know, is the beginning. It may lag behind, and may yield a record
-	// twice: read the record again, and act on condition of its version.
+	// Due yields the records that are due at now: first those after the place
+	// after, then the others. A sweep that stops and later continues after the
+	// place of its last record therefore reaches every record. The empty place,
+	// or one that the store does not know, is the beginning.
+	//
+	// Due may not show the latest writes, and may yield a record twice. The
+	// caller reads each record again and makes its changes conditional on the
+	// version.
 	Due(ctx context.Context, now time.Time, after string) iter.Seq2[DueRecord, error]
 	// SweepPlace returns the place that SetSweepPlace stored last, or "".
 	SweepPlace(ctx context.Context) (string, error)
-	// SetSweepPlace stores a place. Of two at once either may stay.
+	// SetSweepPlace stores a place. Of two concurrent calls either may win.
 	SetSweepPlace(ctx context.Context, place string) error
-	// Deployment returns whose table this is, or ErrNotFound.
+	// TableOwner returns the owner of the table, or ErrNotFound.
 	TableOwner(ctx context.Context) (*TableOwner, error)
-	// CreateDeployment stores d, or returns ErrExists if there is one. Sent twice
-	// it may return ErrExists although it was the first.
+	// CreateTableOwner stores d, or returns ErrExists if the table has an
+	// owner. A call that is sent twice may return ErrExists although it stored
+	// d.
 	CreateTableOwner(ctx context.Context, d *TableOwner) error
-	// SetDeployment stores d in place of what there is.
+	// SetTableOwner stores d, and replaces the present owner.
 	SetTableOwner(ctx context.Context, d *TableOwner) error
-	// Identity returns what the store is: another one after it was made anew or
-	// restored from a backup. Empty is unknown.
+	// Identity returns an identifier of the store. It changes when the store is
+	// created again or restored from a backup. It is empty if it cannot be
+	// known.
 	Identity(ctx context.Context) (string, error)
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// AppCredentials are one of the broker's app clients with its secret. It prints as
-// "[redacted]".
+// AppCredentials are the id and the secret of one of the broker's app clients.
+// They print as "[redacted]".
 type AppCredentials struct{ ID, Secret string }
 
 // String implements fmt.Stringer.
@@ -24,27 +24,33 @@ func (AppCredentials) GoString() string { return "[redacted]" }
 // LogValue implements slog.LogValuer.
 func (AppCredentials) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// Tokens is what Cognito handed out. It prints as "[redacted]".
+// Tokens is what Cognito issued. It prints as "[redacted]".
 type Tokens struct {
-	AccessToken  string
-	RefreshToken string // "" if there is none
-	IDToken      string // "" if there is none
-	// AppSecret is the secret of the app client that the tokens were issued to.
-	// Whoever stores the tokens sets it, so that they can be refreshed without
-	// another look at the app client's record; "" if nobody did.
+	// AccessToken is Cognito's access token.
+	AccessToken string
+	// RefreshToken is Cognito's refresh token, "" if there is none.
+	RefreshToken string
+	// IDToken is Cognito's ID token, "" if there is none.
+	IDToken string
+	// AppSecret is the secret of the app client to which the tokens were
+	// issued. The use case that stores the tokens sets it, so that a refresh
+	// does not have to read the app client's record; "" if it was not set.
 	AppSecret string
 
-	// IssuedAt and ExpiresAt are the iat and exp of the access token.
-	IssuedAt  time.Time
+	// IssuedAt is the iat of the access token.
+	IssuedAt time.Time
+	// ExpiresAt is the exp of the access token.
 	ExpiresAt time.Time
-	// Scopes are those of the access token.
+	// Scopes are the scopes of the access token.
 	Scopes []string
-	// Sub is the user, or with client_credentials the app client.
+	// Sub is the sub of the access token: the user, or with client_credentials
+	// the app client.
 	Sub string
 	// OriginJTI is the claim that all tokens of one sign-in share, "" with
 	// client_credentials.
 	OriginJTI string
-	// User is what the ID token says; its zero value if there is none.
+	// User is the user whom the ID token describes; its zero value if there is
+	// no ID token.
 	User User
 }
 
@@ -57,8 +63,9 @@ func (Tokens) GoString() string { return "[redacted]" }
 // LogValue implements slog.LogValuer.
 func (Tokens) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// ParseTokens returns the tokens of an answer of Cognito's token endpoint to
-// that app client, with what their claims say. refresh and id may be empty.
+// ParseTokens returns the tokens that Cognito's token endpoint sent to that app
+// client, with the fields that follow from their claims. refresh and id may be
+// empty.
 //
 // It checks no signatures: the tokens came from Cognito's token endpoint over a
 // connection of ours (OpenID Connect Core 1.0 §3.1.3.7, item 6).
@@ -73,6 +80,43 @@ func ParseTokens(app AppCredentials, access, refresh, id string) (Tokens, error)
 	return t, t.readIDToken(app)
 }
 
+// TokenReply is a response of Cognito's token endpoint (RFC 6749 §5.1) that the
+// broker passes on to a client of direct mode. It prints as "[redacted]".
+type TokenReply struct {
+	// AccessToken is Cognito's access token.
+	AccessToken string
+	// TokenType is the type of the access token, "Bearer".
+	TokenType string
+	// ExpiresIn is the lifetime of the access token in seconds, 0 if it is not
+	// known.
+	ExpiresIn int64
+	// RefreshToken is Cognito's refresh token, "" if there is none.
+	RefreshToken string
+	// IDToken is Cognito's ID token, "" if there is none.
+	IDToken string
+}
+
+// String implements fmt.Stringer.
+func (TokenReply) String() string { return "[redacted]" }
+
+// GoString implements fmt.GoStringer.
+func (TokenReply) GoString() string { return "[redacted]" }
+
+// LogValue implements slog.LogValuer.
+func (TokenReply) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// ScopeClaim returns the scope of an access token that is a JWT (RFC 9068
+// §2.2.3), or "" if it has none or is not a JWT. It does not check the signature.
+func ScopeClaim(token string) string {
+	var claims struct {
+		Scope string `json:"scope"`
+	}
+	if readClaims(token, &claims) != nil {
+		return ""
+	}
+	return strings.Join(strings.Fields(claims.Scope), " ")
+}
+
 // storedTokens is the part of Tokens that is stored, sealed.
 type storedTokens struct {
 	AccessToken  string `json:"access_token"`
@@ -81,9 +125,9 @@ type storedTokens struct {
 	AppSecret    string `json:"app_secret,omitempty"`
 }
 
-// Encode returns the tokens as they are sealed and stored: the access token,
-// when it expires, the refresh token, and the app client's secret. The ID token is left out, as nobody is
-// given it.
+// Encode returns the text that is sealed and stored: the access token with its
+// expiry, the refresh token, and the app client's secret. It leaves out the ID
+// token, which no client receives.
 func (t Tokens) Encode() string {
 	b, err := json.Marshal(storedTokens{t.AccessToken, t.RefreshToken, t.ExpiresAt.Unix(), t.AppSecret})
 	if err != nil {
@@ -92,8 +136,8 @@ func (t Tokens) Encode() string {
 	return string(b)
 }
 
-// DecodeTokens reads what Encode wrote. Everything that the tokens themselves say is
-// set again from the access token, User apart.
+// DecodeTokens reads what Encode wrote. It sets the fields that follow from the
+// access token; User stays zero.
 func DecodeTokens(text string) (Tokens, error) {
 	var k storedTokens
 	if err := json.Unmarshal([]byte(text), &k); err != nil {
@@ -164,7 +208,7 @@ func identityProvider(raw json.RawMessage) string {
 		Primary  json.RawMessage `json:"primary"` // a Boolean or its text
 	}
 	if json.Unmarshal(raw, &identities) != nil || len(identities) == 0 {
-		return "" // somebody, but none that could be named
+		return "" // the claim names no provider that can be read
 	}
 	for _, i := range identities {
 		if isTrue(i.Primary) {
@@ -192,18 +236,20 @@ func readClaims(token string, v any) error {
 	return nil
 }
 
-// UpstreamError is what a call of Cognito's OAuth endpoints failed with.
+// UpstreamError is the error of a call to Cognito's OAuth endpoints.
 type UpstreamError struct {
-	// Code is the error code of Cognito's refusal (RFC 6749 §5.2). Empty means
-	// that Cognito did not answer, was throttled, or answered something else, and
-	// that it is not known whether the call was applied.
+	// Code is the error code with which Cognito refused (RFC 6749 §5.2). If it
+	// is empty, Cognito did not answer, throttled the call or answered
+	// something else, and it is not known whether the call was applied.
 	Code string
-	// Description is Cognito's, in printable ASCII without quotes and
-	// backslashes, or empty.
+	// Description is Cognito's error_description in printable ASCII without
+	// quotes and backslashes, or empty. If Code is empty it is the broker's own,
+	// and says in which way Cognito failed.
 	Description string
-	// RetryAfter is when to try again; it is positive if Code is empty.
+	// RetryAfter is the time after which the call may succeed; it is positive
+	// if Code is empty.
 	RetryAfter time.Duration
-	// Cause is for the log; nil if Code is not empty.
+	// Cause is for the log; it is nil if Code is not empty.
 	Cause error
 }
 

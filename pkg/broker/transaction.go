@@ -8,7 +8,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// TransactionLifetime is how long somebody may take from /authorize to the
+// TransactionLifetime is how long a user may take from /authorize to the
 // decision.
 const TransactionLifetime = 10 * time.Minute
 
@@ -16,76 +16,97 @@ const TransactionLifetime = 10 * time.Minute
 type Step string
 
 const (
-	// Started is from /authorize on: the user is at Cognito.
+	// StepStarted begins at /authorize: the user is at Cognito.
 	StepStarted Step = "started"
-	// Redeeming is from the callback on: Cognito's code is being redeemed.
+	// StepRedeeming begins at the callback: the broker redeems Cognito's code.
 	StepRedeeming Step = "redeeming"
-	// SignedIn is when we know who the user is and wait for the decision.
+	// StepSignedIn begins when the broker knows the user; it waits for the
+	// user's decision.
 	StepSignedIn Step = "signed_in"
-	// Decided is when the user has allowed or cancelled.
+	// StepDecided begins when the user has allowed or cancelled.
 	StepDecided Step = "decided"
 )
 
-// User is who signed in, as Cognito's ID token says.
+// User is the user who signed in, as Cognito's ID token describes them.
 type User struct {
-	Sub      string
+	// Sub is the claim sub: the user's id in the pool.
+	Sub string
+	// Username is the claim cognito:username.
 	Username string
-	// Email is shown on the consent page; empty if Cognito did not say.
-	Email  string
+	// Email is shown on the consent page. It is empty if Cognito sent none or
+	// has not verified it.
+	Email string
+	// Groups are the names of the user pool's groups that the user is in.
 	Groups []string
-	// IdentityProvider is the name of the pool's identity provider that
-	// vouched, COGNITO for the pool's own users.
+	// IdentityProvider is the name of the pool's identity provider with which
+	// the user signed in, COGNITO for the pool's own users.
 	IdentityProvider string
 }
 
-// LogValue keeps what names a person out of logs.
+// LogValue logs the sub and nothing else that identifies a person.
 func (u User) LogValue() slog.Value { return slog.GroupValue(slog.String("sub", u.Sub)) }
 
-// Transaction is one authorization under way in one browser.
+// Transaction is one authorization in progress in one browser.
 type Transaction struct {
-	// Key is the hash of the secret in the browser's cookie. Whatever else has
-	// to be unguessable about the transaction is derived from that secret and
-	// not stored.
-	Key     credential.Hash
+	// Key is the hash of the secret in the browser's cookie. Everything else
+	// about the transaction that must be unguessable is derived from that
+	// secret and not stored.
+	Key credential.Hash
+	// Version is 1 for a new record and grows by one with each change. The
+	// store sets it.
 	Version int64
-	Step    Step
+	// Step is how far the transaction has got.
+	Step Step
 
-	// ClientID and Generation name the registration.
-	ClientID   string
+	// ClientID is the client that sent the authorization request.
+	ClientID string
+	// Generation is the generation of the client's registration.
 	Generation string
-	// What the client asked for, checked: RedirectURI as it was sent, the
-	// scopes to be granted, the protected resource, the PKCE challenge (S256).
+	// RedirectURI is the client's redirect_uri, as it was sent. It has been
+	// checked.
 	RedirectURI string
-	State       string
-	Nonce       string
-	Scopes      []string
-	Resource    string
-	Challenge   string
-	// LoginHint, Lang and Prompt are handed on to Cognito.
+	// State is the client's state (RFC 6749 §4.1.1), as it was sent; empty if
+	// there was none.
+	State string
+	// Nonce is the client's nonce (OpenID Connect Core 1.0 §3.1.2.1), as it was
+	// sent; empty if there was none.
+	Nonce string
+	// Scopes are the scopes that will be granted if the user allows.
+	Scopes []string
+	// Resource is the URL of the protected resource (RFC 8707).
+	Resource string
+	// Challenge is the client's PKCE challenge (RFC 7636 §4.3, S256).
+	Challenge string
+	// LoginHint is the client's login_hint, which Cognito receives.
 	LoginHint string
-	Lang      string
-	Prompt    string
+	// Lang is the language of the broker's pages and of Cognito's sign-in page,
+	// from the client's lang or ui_locales; empty if it named none.
+	Lang string
+	// Prompt is the client's prompt, which Cognito receives.
+	Prompt string
 
-	// AppClient is the key of the app client through which the user signs in,
-	// and CognitoID its id.
+	// AppClient is the key of the app client through which the user signs in.
 	AppClient string
+	// CognitoID is the id of that app client at Cognito.
 	CognitoID string
 
-	// From SignedIn on:
+	// User is the user, from StepSignedIn on.
 	User User
-	// OriginJTI is the claim that all tokens of this sign-in share.
+	// OriginJTI is the claim that all of Cognito's tokens of this sign-in
+	// share, from StepSignedIn on.
 	OriginJTI string
-	// Tokens are Cognito's, sealed for the purpose "transaction" and Key. Before
-	// SignedIn it is the secret of the app client, sealed for the purpose
-	// "sign_in" and Key, so that the callback needs no other row.
+	// Tokens are Cognito's tokens from StepSignedIn on, sealed for the purpose
+	// "transaction" and Key. Before that it is the secret of the app client,
+	// sealed for the purpose "sign_in" and Key, so that the callback does not
+	// have to read the app client's record.
 	Tokens string
 
-	// ExpiresAt is when it counts as absent; the zero time is never.
+	// ExpiresAt is when the record counts as absent; zero is never.
 	ExpiresAt time.Time
 }
 
-// LogValue keeps what the client wrote, hashes, tokens and who the user is out
-// of logs.
+// LogValue logs client id and step, and neither text that the client wrote,
+// hashes, tokens nor the user.
 func (t *Transaction) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("client_id", t.ClientID), slog.String("step", string(t.Step)))
 }

@@ -13,8 +13,9 @@ import (
 // Seconds returns t in UTC without fractions of a second, as records have it.
 func Seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-// RecordRegistration stores a new registration. If it is not known whether that
-// happened, it reads again.
+// RecordRegistration stores a new registration. After an error that does not
+// tell whether r was stored, it reads the record to find out. It returns
+// ErrExists, perhaps wrapped, if another registration has the client id.
 func RecordRegistration(ctx context.Context, store Registrations, r *Registration) error {
 	err := store.CreateRegistration(ctx, r)
 	if err == nil || errors.Is(err, ErrExists) {
@@ -33,9 +34,10 @@ func RecordRegistration(ctx context.Context, store Registrations, r *Registratio
 	return nil
 }
 
-// ReplaceRegistration stores r, whose state or access tokens have changed. If it
-// is not known whether that happened, it reads again: new tokens are random, so
-// no other request can have written them.
+// ReplaceRegistration stores r, whose state or access tokens have changed.
+// After an error that does not tell whether r was stored, it reads the record
+// and compares these two: new tokens are random, so no other request can have
+// written them.
 func ReplaceRegistration(ctx context.Context, store Registrations, r *Registration) error {
 	err := store.ReplaceRegistration(ctx, r)
 	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
@@ -61,9 +63,10 @@ func MarkForRemoval(ctx context.Context, store AppClientRecords, a *AppClient, n
 	return nil
 }
 
-// ChangeAppClient replaces the record of an app client by what change makes of
-// it, unless change returns false or there is no record. It tries again if
-// another request changes the record at the same time.
+// ChangeAppClient reads the record of an app client, calls change, which
+// modifies it, and stores the result. It does nothing if there is no record or
+// change returns false. It starts again, and returns ErrConflict after Attempts
+// attempts, if another request changes the record at the same time.
 func ChangeAppClient(ctx context.Context, store AppClientRecords, key string, change func(*AppClient) bool) error {
 	for range Attempts {
 		a, err := store.AppClient(ctx, key)

@@ -15,6 +15,13 @@ const (
 	GrantClientCredentials = "client_credentials"
 )
 
+// GrantTypes returns all grant types that a client can register. It is the one
+// list of them: what a policy allows, what the metadata document announces and
+// what the token endpoint takes are all parts of it.
+func GrantTypes() []string {
+	return []string{GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials}
+}
+
 // The values of token_endpoint_auth_method that Amazon Cognito's token endpoint
 // accepts.
 const (

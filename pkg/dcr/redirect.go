@@ -113,15 +113,22 @@ func (u *RedirectURI) parseWeb(rest string) error {
 		u.Kind = HTTPS
 		return nil
 	}
-	// RFC 8252 §7.3: a native app may be reached over http at a loopback
-	// address, where the answer does not leave the device. §8.3 advises against
-	// localhost; MCP clients use it, so it is accepted.
-	switch u.Host {
-	case "localhost", "127.0.0.1", "[::1]":
+	// RFC 8252 §7.3: a native app may be reached over http at a loopback address,
+	// where the answer does not leave the device. §8.3 advises against localhost;
+	// MCP clients use it, so it is accepted.
+	if IsLoopback(strings.Trim(u.Host, "[]")) {
 		u.Kind = Loopback
 		return u.checkLoopback()
 	}
 	return Errorf(InvalidRedirectURI, "http is allowed for localhost, 127.0.0.1 and [::1] only; use https")
+}
+
+// IsLoopback reports whether host is one of the loopback hosts of RFC 8252 §7.3
+// and §8.3: localhost, 127.0.0.1 or ::1, without port and brackets, as
+// url.URL.Hostname returns it. Other addresses of the loopback network do not
+// count.
+func IsLoopback(host string) bool {
+	return host == "localhost" || host == "127.0.0.1" || host == "::1"
 }
 
 // checkLoopback accepts the one spelling that Cognito is known to accept:

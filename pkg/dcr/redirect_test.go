@@ -278,3 +278,15 @@ func TestURIKindHasAName(t *testing.T) {
 		}
 	}
 }
+
+func TestIsLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "127.0.0.1": true, "::1": true,
+		"": false, "[::1]": false, "127.0.0.2": false, "127.1": false, "LOCALHOST": false, "localhost.": false, "0:0:0:0:0:0:0:1": false,
+		"localhost.example.com": false, "127.0.0.1:80": false,
+	} {
+		if got := IsLoopback(host); got != want {
+			t.Errorf("IsLoopback(%q) = %t, want %t", host, got, want)
+		}
+	}
+}

@@ -113,14 +113,6 @@ func CognitoUpstream(issuer, domain string) (Upstream, error) {
 	return up, nil
 }
 
-// Clone returns a copy that shares no memory with up.
-func (up Upstream) Clone() Upstream {
-	up.SubjectTypes = slices.Clone(up.SubjectTypes)
-	up.IDTokenSigningAlgs = slices.Clone(up.IDTokenSigningAlgs)
-	up.Claims = slices.Clone(up.Claims)
-	return up
-}
-
 // check reports the first member that cannot be published.
 func (up Upstream) check() error {
 	for _, m := range []struct {

@@ -137,15 +137,6 @@ func TestParseUpstreamMatchesNamesExactly(t *testing.T) {
 	}
 }
 
-func TestCloneSharesNothing(t *testing.T) {
-	up := pool(t)
-	c := up.Clone()
-	c.SubjectTypes[0], c.IDTokenSigningAlgs[0] = "x", "x"
-	if want := pool(t); !reflect.DeepEqual(up, want) {
-		t.Errorf("after writing to the clone, the original is %+v, want %+v", up, want)
-	}
-}
-
 func noEmptiesIn(t testing.TB, doc []byte) {
 	t.Helper()
 	var members map[string]any

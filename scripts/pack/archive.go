@@ -23,8 +23,8 @@ type file struct {
 // the zip format can store.
 var written = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// archive returns the files, sorted by name, in an archive of the format that the
-// extension of name says.
+// archive returns the files, sorted by name, in a zip or a compressed tar,
+// depending on the extension of name.
 func archive(name string, files []file) ([]byte, error) {
 	files = slices.SortedFunc(slices.Values(files), func(a, b file) int { return cmp.Compare(a.name, b.name) })
 	if strings.HasSuffix(name, ".zip") {

@@ -38,13 +38,18 @@ func TestDist(t *testing.T) {
 	out := dist(t, sources, filepath.Join(t.TempDir(), "out"))
 
 	t.Run("a build in another directory gives the same bytes", func(t *testing.T) { testReproducible(t, sources, out) })
-	t.Run("archives", func(t *testing.T) { testArchives(t, sources, out) })
+	unpacked := make(map[string][]file)
+	for _, name := range archives(t, out) {
+		unpacked[name] = unpack(t, out, name)
+	}
+	t.Run("archives", func(t *testing.T) { testArchives(t, sources, out, unpacked) })
 	t.Run("checksums", func(t *testing.T) { testChecksums(t, out) })
-	t.Run("tools print their version", func(t *testing.T) { testVersions(t, out) })
-	t.Run("SBOM and licences name every module", func(t *testing.T) { testModules(t, out) })
+	t.Run("tools print their version", func(t *testing.T) { testVersions(t, unpacked) })
+	t.Run("SBOM and licences name every module", func(t *testing.T) { testModules(t, out, unpacked) })
 }
 
-// copySources copies the sources without build output and git data.
+// copySources copies what a release has: no output and nothing of git, whose
+// .git is a file in a worktree.
 func copySources(t *testing.T, from, to string) {
 	t.Helper()
 	skip := []string{"bin", "dist", "node_modules", "cdk.out"}
@@ -61,7 +66,7 @@ func copySources(t *testing.T, from, to string) {
 			return filepath.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, rel), 0o755)
-		case !d.Type().IsRegular() || d.Name() == ".git": // a file in a worktree
+		case !d.Type().IsRegular() || rel == ".git":
 			return nil
 		}
 		info, err := d.Info()
@@ -79,8 +84,8 @@ func copySources(t *testing.T, from, to string) {
 	}
 }
 
-// dist builds the release for this machine, with a policy and a logo in the packages
-// of the functions.
+// dist builds the release for this machine, with a policy and a logo in the
+// packages of the functions.
 func dist(t *testing.T, sources, out string, env ...string) string {
 	t.Helper()
 	pack := filepath.Join(t.TempDir(), "pack")
@@ -101,8 +106,8 @@ func dist(t *testing.T, sources, out string, env ...string) string {
 	return out
 }
 
-// testReproducible builds again in another directory, in a checkout with changes, at
-// another time and with other variables.
+// testReproducible builds again in another directory, in a checkout with
+// changes, at another time and with other variables.
 func testReproducible(t *testing.T, sources, out string) {
 	there := filepath.Join(t.TempDir(), "quite", "another", "place")
 	copySources(t, sources, there)
@@ -125,7 +130,7 @@ func testReproducible(t *testing.T, sources, out string) {
 	}
 }
 
-func testArchives(t *testing.T, sources, out string) {
+func testArchives(t *testing.T, sources, out string, unpacked map[string][]file) {
 	functions, err := filepath.Glob(filepath.Join(sources, "functions", "*", "main.go"))
 	if err != nil {
 		t.Fatal(err)
@@ -141,8 +146,7 @@ func testArchives(t *testing.T, sources, out string) {
 	if got := names(t, out); !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)
 	}
-	for _, name := range archives(t, out) {
-		files := unpack(t, out, name)
+	for name, files := range unpacked {
 		tool, _, _ := strings.Cut(name, "_")
 		want := "LICENSE THIRD_PARTY_LICENSES.txt " + tool
 		if strings.HasSuffix(name, ".zip") {
@@ -211,9 +215,9 @@ func testChecksums(t *testing.T, out string) {
 	}
 }
 
-func testVersions(t *testing.T, out string) {
+func testVersions(t *testing.T, unpacked map[string][]file) {
 	for _, tool := range []string{"dcrctl", "dcr-dev"} {
-		for _, f := range unpack(t, out, fmt.Sprintf("%s_%s_%s.tar.gz", tool, runtime.GOOS, runtime.GOARCH)) {
+		for _, f := range unpacked[fmt.Sprintf("%s_%s_%s.tar.gz", tool, runtime.GOOS, runtime.GOARCH)] {
 			if f.name != tool {
 				continue
 			}
@@ -244,7 +248,7 @@ type sbom struct {
 	}
 }
 
-func testModules(t *testing.T, out string) {
+func testModules(t *testing.T, out string, unpacked map[string][]file) {
 	var b sbom
 	if err := json.Unmarshal(content(t, out, "sbom.cdx.json"), &b); err != nil || b.BOMFormat != "CycloneDX" {
 		t.Fatalf("format %q, %v", b.BOMFormat, err)
@@ -261,14 +265,14 @@ func testModules(t *testing.T, out string) {
 	}
 	notices := string(content(t, out, "THIRD_PARTY_LICENSES.txt"))
 	used := make(map[string]bool)
-	for _, name := range archives(t, out) {
+	for name, files := range unpacked {
 		if want := fmt.Sprintf("SHA-256 %x", sha256.Sum256(content(t, out, name))); hashes[name] != want {
 			t.Errorf("SBOM: hash of %s = %q, want %q", name, hashes[name], want)
 		}
 		if !slices.Contains(dependsOn["dcr-broker"], name) {
 			t.Errorf("SBOM: dcr-broker does not depend on %s", name)
 		}
-		for _, f := range unpack(t, out, name) {
+		for _, f := range files {
 			if !executable(f.name) {
 				continue
 			}

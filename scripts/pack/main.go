@@ -1,7 +1,7 @@
 // Command pack writes the files of a release: archives of the programs that
-// scripts/dist.sh has built, their licences, an SBOM and the checksums of all files.
-// The output depends on the input only: archives have no times, owners or modes of
-// the machine.
+// scripts/dist.sh has built, their licences, an SBOM and the checksums of all
+// files. The output depends on the input only: archives have no times, owners
+// or modes of the machine.
 //
 // It runs in the root of the module and needs the go command.
 package main
@@ -169,8 +169,8 @@ func read(path, archive string) (program, error) {
 	return program{archive, []file{{filepath.Base(path), 0o755, content}}, built}, nil
 }
 
-// readTree returns the files under dir, named by their paths in it, or none if dir
-// is "".
+// readTree returns the files under dir, named by their paths in it, or none if
+// dir is "".
 func readTree(dir string) ([]file, error) {
 	if dir == "" {
 		return nil, nil

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// module is a module that a program was built from. "std" is that of Go's standard
-// library.
+// module is a module that a program was built from. "std" is that of Go's
+// standard library.
 type module struct{ path, version string }
 
 func (m module) String() string { return m.path + "@" + m.version }
@@ -46,9 +46,9 @@ func allModules(programs []program) []module {
 // licenseFile matches the names of files with a module's licence or notices.
 var licenseFile = regexp.MustCompile(`^(?i:(un)?licen[cs]e|copying|notice|patents|authors|contributors)([.-].*)?$`)
 
-// notices returns the licences of the modules that the programs link, because most
-// licences must be part of every copy. Each text appears once, below the modules
-// that have it.
+// notices returns the licences of the modules that the programs link, because
+// most licences must be part of every copy. Each text appears once, below the
+// modules that have it.
 func notices(programs []program) ([]byte, error) {
 	var texts []string
 	of := make(map[string][]string)

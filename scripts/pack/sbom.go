@@ -9,9 +9,9 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
 
-// bom returns a CycloneDX document with the checksum of each archive and the modules
-// that it was built from, as recorded in the executable. It has no time and no
-// serial number, so that two builds of the same source are equal.
+// bom returns a CycloneDX document with the checksum of each archive and the
+// modules that it was built from, as recorded in the executable. It has no time
+// and no serial number, so that two builds of the same source are equal.
 func bom(version string, programs []program, all []output) ([]byte, error) {
 	const self = "pkg:golang/github.com/dcr-broker/dcr-broker"
 	sums := make(map[string]string)
@@ -48,8 +48,9 @@ func bom(version string, programs []program, all []output) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// purl returns the package URL of m. The name of a golang package is in lower case,
-// and + in a version is escaped (https://github.com/package-url/purl-spec).
+// purl returns the package URL of m. The name of a golang package is in lower
+// case, and + in a version is escaped
+// (https://github.com/package-url/purl-spec).
 func (m module) purl() string {
 	return "pkg:golang/" + strings.ToLower(m.path) + "@" + strings.ReplaceAll(m.version, "+", "%2B")
 }

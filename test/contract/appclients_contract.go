@@ -20,10 +20,10 @@ type Pool interface {
 	janitor.Pool
 }
 
-// TestAppClients tests that the Pool which open returns keeps the contracts of
-// direct.Pool and janitor.Pool. It has no app clients yet; open is called for each
-// test. Rates that
-// the implementation keeps must not take real time.
+// TestAppClients tests that an implementation keeps the contracts of direct.Pool
+// and janitor.Pool. open is called for each test and returns an implementation
+// whose pool has no app clients yet. If the implementation limits its rate of
+// calls, it must not wait in real time.
 func TestAppClients(t *testing.T, open func(t *testing.T) Pool) {
 	for _, tt := range []struct {
 		name string
@@ -31,15 +31,15 @@ func TestAppClients(t *testing.T, open func(t *testing.T) Pool) {
 	}{
 		{"a confidential client has a secret and a public one has none", secretIffConfidential},
 		{"create with the same marker makes another app client", createTwice},
-		{"a marker that is none is refused", refusesBadMarker},
-		{"list yields every page and stops when told", listPages},
-		{"update lets check see the secret and keeps it", updateChecksSecret},
+		{"an invalid marker is refused", refusesBadMarker},
+		{"list yields every page and stops when the loop ends", listPages},
+		{"update calls check with the secret, which stays the same", updateChecksSecret},
 		{"an update that check refuses changes nothing", updateRefusedByCheck},
-		{"update does not find what is not there", updateAbsent},
+		{"an update of an absent app client is not found", updateAbsent},
 		{"update does not make a public client confidential", updateToConfidential},
 		{"delete can be repeated", deleteTwice},
-		{"what was deleted does not exist", existsUntilDeleted},
-		{"an app client with another marker is left alone", leavesOthersAlone},
+		{"an app client exists until it is deleted", existsUntilDeleted},
+		{"an app client with another marker is not changed", leavesOthersAlone},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
 	}
@@ -65,7 +65,7 @@ func create(t *testing.T, a Pool, marker, method string) broker.NewAppClient {
 	return n
 }
 
-// listed returns the markers of all app clients by their ids.
+// listed returns the markers of all app clients, by id.
 func listed(t *testing.T, a Pool) map[string]string {
 	t.Helper()
 	markers := map[string]string{}
@@ -146,7 +146,7 @@ func updateChecksSecret(t *testing.T, a Pool) {
 			return nil
 		})
 		if err != nil || seen != n.Secret {
-			t.Errorf("Update = %v and showed check the right secret: %t, want no error and true", err, seen == n.Secret)
+			t.Errorf("Update = %v and called check with the right secret: %t, want no error and true", err, seen == n.Secret)
 		}
 	}
 	if err := a.Update(t.Context(), n.ID, marker, appClientMetadata(dcr.AuthSecretBasic), nil); err != nil {
@@ -173,7 +173,7 @@ func updateAbsent(t *testing.T, a Pool) {
 		t.Fatalf("Delete = %v, want no error", err)
 	}
 	err := a.Update(t.Context(), n.ID, marker, appClientMetadata(dcr.AuthNone), func(string) error {
-		t.Error("check was called, want not: there is nothing to check")
+		t.Error("check was called for an absent app client")
 		return nil
 	})
 	wantNotApplied(t, "Update", err)
@@ -210,10 +210,10 @@ func leavesOthersAlone(t *testing.T, a Pool) {
 	err := a.Update(t.Context(), n.ID, another, appClientMetadata(dcr.AuthNone), nil)
 	wantNotApplied(t, "Update", err)
 	if errors.Is(err, broker.ErrNotFound) {
-		t.Errorf("Update = %v, want another error: it is there", err)
+		t.Errorf("Update = %v, want another error, since the app client exists", err)
 	}
 	if got := slices.Collect(maps.Values(listed(t, a))); !slices.Equal(got, []string{marker}) {
-		t.Errorf("List yields the markers %q, want %q alone", got, marker)
+		t.Errorf("List yields the markers %q, want only %q", got, marker)
 	}
 }
 

@@ -1,4 +1,7 @@
-// Package contract is test kit: the suites that every implementation of a port
-// of package broker must pass. It is public, so that a program that brings a
-// store of its own can run them.
+// Package contract is test kit: the suites that every implementation of
+// broker.Store, broker.GrantStore and broker.AppClients must pass. It is
+// public, so that a program with a store of its own can run them.
+//
+// It leaves out what differs between implementations, such as retries, paging
+// and expiry in the background: their own tests cover it.
 package contract

@@ -10,13 +10,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// An OpenGrantStore opens the store under test, which takes the time from now.
-// The store may hold things already, and may be the same one each time.
+// An OpenGrantStore opens the store under test, whose clock is now. The store
+// may hold records already, and may be the same one each time.
 type OpenGrantStore func(t *testing.T, now func() time.Time) broker.GrantStore
 
 // TestGrantStore tests that the store which open returns keeps the contract of
-// grant.Store. To test that calls are sent twice without harm, run it once more
-// with an open whose store sends them so.
+// broker.GrantStore. To test calls that are sent twice, run it once more with a
+// store that sends each call twice.
 func TestGrantStore(t *testing.T, open func(t *testing.T, now func() time.Time) broker.GrantStore) {
 	t.Run("Transactions", func(t *testing.T) { testTransactions(t, open) })
 	t.Run("Grants", func(t *testing.T) { testGrants(t, open) })
@@ -24,10 +24,10 @@ func TestGrantStore(t *testing.T, open func(t *testing.T, now func() time.Time) 
 	t.Run("every field is kept", func(t *testing.T) { testEveryFieldOfGrants(t, open) })
 }
 
-// newKey is the key of a new transaction.
+// newKey returns the key of a new transaction.
 func newKey() credential.Hash { return credential.Presented(credential.NewID()).Hash() }
 
-// newTransaction is a transaction as /authorize begins it.
+// newTransaction returns a transaction as /authorize creates it.
 func newTransaction(c *fake.Clock) *broker.Transaction {
 	return &broker.Transaction{
 		Key:         newKey(),
@@ -59,7 +59,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		return tx
 	}
 
-	t.Run("what was created is read", func(t *testing.T) {
+	t.Run("a created transaction is read", func(t *testing.T) {
 		clock := fake.NewClock()
 		least := &broker.Transaction{Key: newKey(), Step: broker.StepStarted, ExpiresAt: clock.Second().Add(time.Minute)}
 		for _, tx := range []*broker.Transaction{newTransaction(clock), least} {
@@ -71,7 +71,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		}
 	})
 
-	t.Run("what a client wrote comes back byte for byte", func(t *testing.T) {
+	t.Run("text of a client is read byte for byte", func(t *testing.T) {
 		clock := fake.NewClock()
 		for _, text := range []string{"\xff\xfe", "a\x00b", "\ufffd", "\u202e", " ", "\xed\xa0\x80"} {
 			tx := newTransaction(clock)
@@ -83,7 +83,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		}
 	})
 
-	t.Run("empty lists are read as none", func(t *testing.T) {
+	t.Run("empty lists are read as nil", func(t *testing.T) {
 		clock := fake.NewClock()
 		tx := newTransaction(clock)
 		tx.Scopes, tx.User.Groups = []string{}, []string{}
@@ -93,7 +93,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		diff(t, "read", read(t, s, tx.Key), want)
 	})
 
-	t.Run("times are kept in whole seconds and UTC", func(t *testing.T) {
+	t.Run("times are stored as whole seconds in UTC", func(t *testing.T) {
 		clock := fake.NewClock()
 		tx := newTransaction(clock)
 		want := tx.ExpiresAt
@@ -115,7 +115,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		diff(t, "read", read(t, s, tx.Key), tx)
 		clock.Advance(broker.TransactionLifetime)
 		other.ExpiresAt = clock.Second().Add(time.Minute)
-		check(t, "create in place of the expired one", s.CreateTransaction(t.Context(), other), nil)
+		check(t, "create after the former one expired", s.CreateTransaction(t.Context(), other), nil)
 		diff(t, "read", read(t, s, tx.Key), other)
 	})
 
@@ -132,7 +132,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		for _, step := range [][2]broker.Step{
 			{broker.StepStarted, broker.StepRedeeming}, // again
 			{broker.StepStarted, broker.StepSignedIn},
-			{broker.StepSignedIn, broker.StepDecided}, // not there yet
+			{broker.StepSignedIn, broker.StepDecided}, // too early
 		} {
 			_, err := s.TakeStep(t.Context(), tx.Key, step[0], step[1])
 			check(t, "take "+string(step[0]), err, broker.ErrConflict)
@@ -147,7 +147,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		stale := tx.Clone()
 		taken, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
 		check(t, "take started", err, nil)
-		check(t, "replace what was read before", s.ReplaceTransaction(t.Context(), stale), broker.ErrConflict)
+		check(t, "replace a stale version", s.ReplaceTransaction(t.Context(), stale), broker.ErrConflict)
 
 		taken.Step, taken.OriginJTI, taken.Tokens = broker.StepSignedIn, credential.NewID(), "k1.sealed"
 		taken.User = broker.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}}
@@ -168,7 +168,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		check(t, "delete again", s.DeleteTransaction(t.Context(), tx.Key), nil)
 	})
 
-	t.Run("a step can be gone back to and taken again", func(t *testing.T) {
+	t.Run("after a return to a step it can be taken again", func(t *testing.T) {
 		clock := fake.NewClock()
 		tx := newTransaction(clock)
 		s := create(t, tx, clock)
@@ -183,7 +183,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		}
 	})
 
-	t.Run("of concurrent takers of a step one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent calls takes a step", func(t *testing.T) {
 		clock := fake.NewClock()
 		tx := newTransaction(clock)
 		s := create(t, tx, clock)
@@ -196,7 +196,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		}
 	})
 
-	t.Run("of concurrent creations one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent creations succeeds", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, key := open(t, clock.Now), newKey()
 		oneWinner(t, race(func(int) error {
@@ -238,7 +238,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		}
 	})
 
-	t.Run("an expired or absent one is not found", func(t *testing.T) {
+	t.Run("an expired or absent transaction is not found", func(t *testing.T) {
 		clock := fake.NewClock()
 		tx := newTransaction(clock)
 		s := create(t, tx, clock)

@@ -9,10 +9,11 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// newGrant is a grant as the decision makes it, for 30 days.
+// newGrant returns a grant of 30 days, as the user's decision creates it.
 func newGrant(c *fake.Clock) *broker.Grant {
 	id := credential.NewID()
 	return &broker.Grant{
@@ -29,7 +30,7 @@ func newGrant(c *fake.Clock) *broker.Grant {
 		Challenge:     "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 		AppClient:     "profile/open",
 		CognitoID:     "1example23456789",
-		// About what Cognito's tokens take.
+		// About the size of Cognito's tokens.
 		Tokens:    "k1." + strings.Repeat("sealed", 1000),
 		CreatedAt: c.Second(),
 		ExpiresAt: c.Second().AddDate(0, 0, 30),
@@ -59,7 +60,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		return nil
 	}
 
-	t.Run("what was created is read", func(t *testing.T) {
+	t.Run("a created grant is read", func(t *testing.T) {
 		clock := fake.NewClock()
 		least := &broker.Grant{ID: credential.NewID(), ExpiresAt: clock.Second().Add(time.Minute)}
 		for _, g := range []*broker.Grant{newGrant(clock), least} {
@@ -88,7 +89,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		diff(t, "read", read(t, s, g.ID), g)
 	})
 
-	t.Run("of concurrent creations one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent creations succeeds", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, id := open(t, clock.Now), credential.NewID()
 		oneWinner(t, race(func(int) error {
@@ -125,7 +126,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		check(t, "end", s.ReplaceGrant(t.Context(), empty), nil)
 		want("ended, with tokens to revoke", g, ended, empty)
 		empty.Tokens = ""
-		check(t, "forget tokens", s.ReplaceGrant(t.Context(), empty), nil)
+		check(t, "remove tokens", s.ReplaceGrant(t.Context(), empty), nil)
 		want("ended, with no tokens", g, ended)
 		g.Tokens = ""
 		check(t, "replace", s.ReplaceGrant(t.Context(), g), nil)
@@ -144,7 +145,9 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		clock := fake.NewClock()
 		g := newGrant(clock)
 		s := create(t, g, clock)
-		tok := credential.NewRefreshToken(g.ID)
+		ring, err := seal.Parse(seal.Generate())
+		check(t, "make keys", err, nil)
+		tok := credential.NewRefreshToken(g.ID, ring)
 		g.CodeUsed, g.Live = true, []credential.Hash{tok.Hash()}
 		check(t, "redeem the code", s.ReplaceGrant(t.Context(), g), nil)
 		use := func(tok credential.Token, want broker.Verdict) credential.Token {
@@ -153,7 +156,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 			if got := g.Verdict(tok, clock.Now()); got != want {
 				t.Fatalf("verdict: got %v, want %v", got, want)
 			}
-			next := credential.NewRefreshToken(g.ID)
+			next := credential.NewRefreshToken(g.ID, ring)
 			g.Rotated(want, tok, next.Hash(), clock.Now())
 			check(t, "rotate", s.ReplaceGrant(t.Context(), g), nil)
 			return next
@@ -161,7 +164,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		for range 10 { // more often than a store may remember its own writes
 			next := use(tok, broker.VerdictRotate)
 			use(tok, broker.VerdictSibling)
-			clock.Advance(broker.ReuseWindow - time.Second) // the store may have taken off a fraction of one
+			clock.Advance(broker.ReuseWindow - time.Second) // the store may have cut off a fraction of a second
 			use(tok, broker.VerdictSibling)
 			clock.Advance(time.Second)
 			if got := read(t, s, g.ID).Verdict(tok, clock.Now()); got != broker.VerdictReplayed {
@@ -187,7 +190,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		diff(t, "read", read(t, s, g.ID), g)
 	})
 
-	t.Run("of concurrent replacements one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent replacements succeeds", func(t *testing.T) {
 		clock := fake.NewClock()
 		g := newGrant(clock)
 		s := create(t, g, clock)
@@ -197,7 +200,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		}
 	})
 
-	t.Run("one that has ended is kept until it expires", func(t *testing.T) {
+	t.Run("an ended grant is stored until it expires", func(t *testing.T) {
 		clock := fake.NewClock()
 		g := newGrant(clock)
 		s := create(t, g, clock)
@@ -216,11 +219,11 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		}
 		again := newGrant(clock)
 		again.ID = g.ID
-		check(t, "create in place of the expired one", s.CreateGrant(t.Context(), again), nil)
+		check(t, "create after the former one expired", s.CreateGrant(t.Context(), again), nil)
 		diff(t, "read", read(t, s, g.ID), again)
 	})
 
-	t.Run("nothing comes of an id that nobody was given", func(t *testing.T) {
+	t.Run("unknown ids are not found", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		for _, id := range append(foreignIDs(), credential.NewID()) {
@@ -235,7 +238,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		}
 	})
 
-	t.Run("a list can be left early and used while it is read", func(t *testing.T) {
+	t.Run("a loop over the list can end early and change grants", func(t *testing.T) {
 		clock := fake.NewClock()
 		g := newGrant(clock)
 		s := create(t, g, clock)
@@ -274,7 +277,7 @@ func testConsents(t *testing.T, open OpenGrantStore) {
 		return c
 	}
 
-	t.Run("what was put is read", func(t *testing.T) {
+	t.Run("a stored consent is read", func(t *testing.T) {
 		clock := fake.NewClock()
 		least := &broker.Consent{Key: credential.NewID(), ExpiresAt: clock.Second().Add(time.Minute)}
 		for _, c := range []*broker.Consent{newConsent(clock), least} {
@@ -283,7 +286,7 @@ func testConsents(t *testing.T, open OpenGrantStore) {
 		}
 	})
 
-	t.Run("a newer one takes the place of the one with its key", func(t *testing.T) {
+	t.Run("a newer consent replaces the one with the same key", func(t *testing.T) {
 		clock := fake.NewClock()
 		c := newConsent(clock)
 		s := put(t, c, clock)
@@ -294,7 +297,7 @@ func testConsents(t *testing.T, open OpenGrantStore) {
 		diff(t, "read", read(t, s, c.Key), next)
 	})
 
-	t.Run("it expires", func(t *testing.T) {
+	t.Run("a consent expires", func(t *testing.T) {
 		clock := fake.NewClock()
 		c := newConsent(clock)
 		s := put(t, c, clock)
@@ -309,7 +312,7 @@ func testConsents(t *testing.T, open OpenGrantStore) {
 		diff(t, "read", read(t, s, c.Key), again)
 	})
 
-	t.Run("it is deleted", func(t *testing.T) {
+	t.Run("a consent is deleted", func(t *testing.T) {
 		clock := fake.NewClock()
 		c, other := newConsent(clock), newConsent(clock)
 		s := put(t, c, clock)
@@ -321,7 +324,7 @@ func testConsents(t *testing.T, open OpenGrantStore) {
 		diff(t, "read the other", read(t, s, other.Key), other)
 	})
 
-	t.Run("keys that were never put are not found", func(t *testing.T) {
+	t.Run("unknown keys are not found", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		for _, key := range append(foreignIDs(), credential.NewID()) {

@@ -16,13 +16,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// An OpenStore opens the store under test, which takes the time from now. The
-// store may hold things already, and may be the same one each time.
+// An OpenStore opens the store under test, whose clock is now. The store may
+// hold records already, and may be the same one each time.
 type OpenStore func(t *testing.T, now func() time.Time) broker.Store
 
 // TestStore tests that the store which open returns keeps the contract of
-// broker.Store. To test that calls are sent twice without harm, run it once
-// more with an open whose store sends them so.
+// broker.Store. To test calls that are sent twice, run it once more with a
+// store that sends each call twice.
 func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) broker.Store) {
 	t.Run("Registrations", func(t *testing.T) { testRegistrations(t, open) })
 	t.Run("AppClientRecords", func(t *testing.T) { testAppClientRecords(t, open) })
@@ -36,7 +36,8 @@ func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) broke
 // contenders is how many goroutines compete in the concurrency tests.
 const contenders = 8
 
-// fullRegistration is a registration with every field set, under a new id.
+// fullRegistration returns a registration with nearly every field set and a new
+// id. It has no Due, since it has an ExpiresAt.
 func fullRegistration(c *fake.Clock) *broker.Registration {
 	return &broker.Registration{
 		ClientID:   credential.NewID(),
@@ -70,7 +71,7 @@ func fullRegistration(c *fake.Clock) *broker.Registration {
 	}
 }
 
-// leastRegistration is a registration with the fewest fields set.
+// leastRegistration returns a registration with as few fields set as possible.
 func leastRegistration(c *fake.Clock) *broker.Registration {
 	return &broker.Registration{
 		ClientID:   credential.NewID(),
@@ -83,8 +84,8 @@ func leastRegistration(c *fake.Clock) *broker.Registration {
 	}
 }
 
-// diffRegistration fails the test if got is not want. Metadata are compared in
-// their canonical JSON.
+// diffRegistration fails the test if got is not want. It compares metadata as
+// canonical JSON.
 func diffRegistration(t *testing.T, what string, got, want *broker.Registration) {
 	t.Helper()
 	gotMetadata, err := json.Marshal(got.Metadata)
@@ -99,8 +100,8 @@ func diffRegistration(t *testing.T, what string, got, want *broker.Registration)
 	diff(t, what, g, w)
 }
 
-// diff fails the test if got is not want. Times must be equal and in UTC, since
-// values are compared as they are.
+// diff fails the test if got is not deeply equal to want. Times must therefore
+// be equal and in UTC.
 func diff[T any](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -116,7 +117,8 @@ func check(t *testing.T, what string, err, want error) {
 	}
 }
 
-// race runs call in several goroutines at once and returns their errors.
+// race runs call in several goroutines at the same time and returns their
+// errors.
 func race(call func(i int) error) []error {
 	errs := make([]error, contenders)
 	var wg sync.WaitGroup
@@ -164,7 +166,7 @@ func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	return all
 }
 
-// foreignIDs are keys that nobody was given and that a request may carry.
+// foreignIDs returns keys that do not exist and that a request may contain.
 func foreignIDs() []string {
 	long := slices.Repeat([]byte("x"), 5000)
 	return []string{"", "unknown", "a#b", "\x00", "\xff\xfe", string(long), "../registration"}

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// fullAppClient is an app client record with every field set.
+// fullAppClient returns a record of a direct app client with every field set.
 func fullAppClient(c *fake.Clock) *broker.AppClient {
 	return &broker.AppClient{
 		Key:       credential.NewID(),
@@ -23,7 +24,7 @@ func fullAppClient(c *fake.Clock) *broker.AppClient {
 	}
 }
 
-// leastAppClient is an app client record with the fewest fields set.
+// leastAppClient returns a record with as few fields set as possible.
 func leastAppClient(c *fake.Clock) *broker.AppClient {
 	return &broker.AppClient{
 		Key:       credential.NewID(),
@@ -52,7 +53,7 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 		return isDue(t, s, broker.DueAppClient, key, now)
 	}
 
-	t.Run("what was created is read", func(t *testing.T) {
+	t.Run("a created record is read", func(t *testing.T) {
 		clock := fake.NewClock()
 		for _, a := range []*broker.AppClient{fullAppClient(clock), leastAppClient(clock)} {
 			want := *a
@@ -61,7 +62,7 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 			diff(t, "after create", *a, want)
 			diff(t, "read", *read(t, s, a.Key), want)
 			a.Profile = "changed"
-			diff(t, "after a change to what was stored", *read(t, s, a.Key), want)
+			diff(t, "after a change to the caller's copy", *read(t, s, a.Key), want)
 		}
 	})
 
@@ -78,7 +79,7 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 		diff(t, "read", *read(t, s, a.Key), *a)
 	})
 
-	t.Run("of concurrent creations one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent creations succeeds", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		key := credential.NewID()
@@ -125,7 +126,7 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 		diff(t, "read", *read(t, s, a.Key), *a)
 	})
 
-	t.Run("of concurrent replacements one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent replacements succeeds", func(t *testing.T) {
 		clock := fake.NewClock()
 		a := fullAppClient(clock)
 		s := create(t, a, clock)
@@ -138,7 +139,7 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("deletion is of one version", func(t *testing.T) {
+	t.Run("only the named version is deleted", func(t *testing.T) {
 		clock := fake.NewClock()
 		a := fullAppClient(clock)
 		s := create(t, a, clock)
@@ -151,23 +152,26 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 		check(t, "delete again", s.DeleteAppClient(t.Context(), a.Key, 2), nil)
 	})
 
-	t.Run("nothing comes of writing to an absent one", func(t *testing.T) {
+	t.Run("a write to an absent record creates none", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
-		for _, key := range append(foreignIDs(), credential.NewID()) {
-			a := fullAppClient(clock)
+		a := fullAppClient(clock)
+		keys := append(foreignIDs(), credential.NewID())
+		for _, key := range keys {
 			a.Key, a.Version = key, 1
 			check(t, "replace", s.ReplaceAppClient(t.Context(), a), broker.ErrNotFound)
 			check(t, "delete", s.DeleteAppClient(t.Context(), key, 1), nil)
 			_, err := s.AppClient(t.Context(), key)
 			check(t, "read", err, broker.ErrNotFound)
-			if due(t, s, key, a.Due) {
-				t.Errorf("%q is due", key)
+		}
+		for _, d := range collect(t, s.Due(t.Context(), a.Due, "")) {
+			if d.Kind == broker.DueAppClient && slices.Contains(keys, d.Key) {
+				t.Errorf("%q is due", d.Key)
 			}
 		}
 	})
 
-	t.Run("what is due is found", func(t *testing.T) {
+	t.Run("due records are found", func(t *testing.T) {
 		clock := fake.NewClock()
 		a, never := fullAppClient(clock), leastAppClient(clock)
 		s := create(t, a, clock)
@@ -208,7 +212,7 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("all records are enumerated, due or not", func(t *testing.T) {
+	t.Run("all keys are listed, due or not", func(t *testing.T) {
 		clock := fake.NewClock()
 		a, never := fullAppClient(clock), leastAppClient(clock)
 		s := create(t, a, clock)
@@ -216,17 +220,17 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 		listed := func() []string { return collect(t, s.AppClientKeys(t.Context())) }
 		for _, key := range []string{a.Key, never.Key} {
 			if n := count(listed(), key); n != 1 {
-				t.Errorf("%s is enumerated %d times, want once", key, n)
+				t.Errorf("%s is listed %d times, want once", key, n)
 			}
 		}
 		a.Due = time.Time{}
 		check(t, "replace", s.ReplaceAppClient(t.Context(), a), nil)
 		if n := count(listed(), a.Key); n != 1 {
-			t.Errorf("one that is not due any more is enumerated %d times, want once", n)
+			t.Errorf("a record that is not due any more is listed %d times, want once", n)
 		}
 		check(t, "delete", s.DeleteAppClient(t.Context(), a.Key, a.Version), nil)
 		if n := count(listed(), a.Key); n != 0 {
-			t.Errorf("a deleted one is enumerated")
+			t.Errorf("a deleted record is listed %d times, want 0", n)
 		}
 		for range s.AppClientKeys(t.Context()) {
 			break // leaving early is allowed
@@ -234,6 +238,7 @@ func testAppClientRecords(t *testing.T, open OpenStore) {
 	})
 }
 
+// count returns how often key is in keys.
 func count(keys []string, key string) int {
 	n := 0
 	for _, k := range keys {

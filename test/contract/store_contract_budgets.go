@@ -13,7 +13,7 @@ import (
 )
 
 func testBudgets(t *testing.T, open OpenStore) {
-	t.Run("members are counted once", func(t *testing.T) {
+	t.Run("a member counts once", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		b := broker.Budget{Key: credential.NewID(), Limit: 2}
@@ -30,10 +30,10 @@ func testBudgets(t *testing.T, open OpenStore) {
 			check(t, "take "+tt.member, s.TakeBudget(t.Context(), b, tt.member), tt.want)
 		}
 		other := broker.Budget{Key: credential.NewID(), Limit: 1}
-		check(t, "take of another", s.TakeBudget(t.Context(), other, "c"), nil)
+		check(t, "take from another budget", s.TakeBudget(t.Context(), other, "c"), nil)
 	})
 
-	t.Run("a place given back is free once", func(t *testing.T) {
+	t.Run("a returned place is free once", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		b := broker.Budget{Key: credential.NewID(), Limit: 2}
@@ -58,7 +58,7 @@ func testBudgets(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("the limit is that of the call", func(t *testing.T) {
+	t.Run("each call has its own limit", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		key := credential.NewID()
@@ -76,7 +76,7 @@ func testBudgets(t *testing.T, open OpenStore) {
 		check(t, "take of 0 from an emptied one", take("a", 0), broker.ErrExhausted)
 	})
 
-	t.Run("giving back to an absent budget makes none", func(t *testing.T) {
+	t.Run("a return to an absent budget creates none", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		b := broker.Budget{Key: credential.NewID(), Limit: 1}
@@ -97,11 +97,11 @@ func testBudgets(t *testing.T, open OpenStore) {
 		check(t, "take of 0 by a former member", s.TakeBudget(t.Context(), none, "a"), broker.ErrExhausted)
 		b.ExpiresAt = clock.Second().Add(time.Hour)
 		check(t, "take b", s.TakeBudget(t.Context(), b, "b"), nil)
-		check(t, "take a, a member no more", s.TakeBudget(t.Context(), b, "a"), broker.ErrExhausted)
+		check(t, "take a, no longer a member", s.TakeBudget(t.Context(), b, "a"), broker.ErrExhausted)
 		check(t, "return a", s.ReturnBudget(t.Context(), b.Key, "a"), nil)
 		check(t, "take c", s.TakeBudget(t.Context(), b, "c"), broker.ErrExhausted)
 		clock.Advance(time.Hour)
-		check(t, "take c when that has expired too", s.TakeBudget(t.Context(), b, "c"), nil)
+		check(t, "take c after the second expiry", s.TakeBudget(t.Context(), b, "c"), nil)
 	})
 
 	t.Run("later calls do not move the expiry", func(t *testing.T) {
@@ -117,7 +117,7 @@ func testBudgets(t *testing.T, open OpenStore) {
 		check(t, "take e", s.TakeBudget(t.Context(), b, "e"), broker.ErrExhausted)
 	})
 
-	t.Run("of concurrent takers of the last place one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent calls takes the last place", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		b := broker.Budget{Key: credential.NewID(), Limit: 2, ExpiresAt: clock.Second().Add(time.Hour)}
@@ -127,7 +127,7 @@ func testBudgets(t *testing.T, open OpenStore) {
 		}), broker.ErrExhausted)
 	})
 
-	t.Run("of concurrent takers of one place one succeeds when the budget has expired", func(t *testing.T) {
+	t.Run("one of several concurrent calls takes the one place of an expired budget", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		b := broker.Budget{Key: credential.NewID(), Limit: 1, ExpiresAt: clock.Second().Add(time.Hour)}
@@ -139,9 +139,9 @@ func testBudgets(t *testing.T, open OpenStore) {
 		}), broker.ErrExhausted)
 	})
 
-	// A call that is sent twice may count twice, so here is tested only what
-	// holds even so. TestSlots of the backends is exact.
-	t.Run("no more slots are given than there are", func(t *testing.T) {
+	// A call that is sent twice may count twice, so this test only checks the
+	// bounds. TestSlots checks the exact number.
+	t.Run("no more calls are admitted than the limit", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		const limit = 6
@@ -166,7 +166,7 @@ func testBudgets(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("each second and each key has slots of its own", func(t *testing.T) {
+	t.Run("each second and each key has its own slots", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		key := credential.NewID()
@@ -192,7 +192,7 @@ func testBudgets(t *testing.T, open OpenStore) {
 			{"the next second", key, at.Add(time.Second), 2, true},
 			{"the second before", key, at.Add(-time.Second), 2, true},
 			{"another key", credential.NewID(), at, 2, true},
-			{"no slots at all", credential.NewID(), at, 0, false},
+			{"a limit of 0", credential.NewID(), at, 0, false},
 		} {
 			if got := take(tt.key, tt.at, tt.limit); got != tt.want {
 				t.Errorf("%s: got %t, want %t", tt.what, got, tt.want)
@@ -201,8 +201,8 @@ func testBudgets(t *testing.T, open OpenStore) {
 	})
 }
 
-// TestSlots tests that TakeSlot admits exactly as many calls as it is told to.
-// It is for a store whose calls are sent once.
+// TestSlots tests that TakeSlot admits exactly limit calls. It is for a store
+// that sends each call once.
 func TestSlots(t *testing.T, open func(t *testing.T, now func() time.Time) broker.Store) {
 	clock := fake.NewClock()
 	s := open(t, clock.Now)

@@ -14,8 +14,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// testEveryField finds a field that a store forgets, above all one that was
-// added to a record since the store was written.
+// testEveryField finds a field that a store does not keep, above all one that
+// was added to a record after the store was written.
 func testEveryField(t *testing.T, open OpenStore) {
 	t.Run("of a registration", func(t *testing.T) {
 		clock := fake.NewClock()
@@ -74,20 +74,23 @@ func testEveryField(t *testing.T, open OpenStore) {
 	})
 }
 
-// fields is how everyField stores records of a type.
+// fields is what everyField needs to store records of one type.
 type fields[T any] struct {
 	filler *filler
 	create func(*T) error
 	// replace is nil if records of the type are not replaced.
 	replace func(*T) error
-	read    func(*T) (*T, error)
-	// succeed gives next what makes it the successor of old.
+	// read reads the stored record that has the key of its argument.
+	read func(*T) (*T, error)
+	// succeed sets in next the key, the version and what else must be the same
+	// for next to replace old.
 	succeed func(next, old *T)
 	diff    func(t *testing.T, what string, got, want *T)
 }
 
-// everyField stores a record with every field set, then one with none, then
-// again one with every field set, and expects to read each as it was stored.
+// everyField stores a record with every field set, replaces it by one with no
+// field set and that again by a full one, and expects to read each as it was
+// stored.
 func everyField[T any](t *testing.T, f fields[T]) {
 	t.Helper()
 	kept := func(what string, stored *T) {
@@ -114,16 +117,16 @@ func everyField[T any](t *testing.T, f fields[T]) {
 	}
 	none := new(T)
 	f.succeed(none, first)
-	check(t, "replace by one with nothing", f.replace(none), nil)
-	kept("one with nothing", none)
+	check(t, "replace by an empty one", f.replace(none), nil)
+	kept("an empty one", none)
 	full := new(T)
 	f.filler.fill(t, reflect.TypeFor[T]().Name(), reflect.ValueOf(full).Elem())
 	f.succeed(full, none)
 	check(t, "replace by a full one", f.replace(full), nil)
-	kept("a full one in place of one with nothing", full)
+	kept("a full one in place of an empty one", full)
 }
 
-// A filler sets every field of a record to a value that no other field has.
+// A filler sets every field of a record to a different value.
 type filler struct {
 	clock *fake.Clock
 	n     int
@@ -131,8 +134,8 @@ type filler struct {
 
 func newFiller(c *fake.Clock) *filler { return &filler{clock: c} }
 
-// fill sets v and everything in it. It fails the test if it does not know how
-// to, so that no new kind of field goes untested.
+// fill sets v and everything in it. It fails the test for a type that it does
+// not know, so that no new kind of field is left untested.
 func (f *filler) fill(t *testing.T, path string, v reflect.Value) {
 	t.Helper()
 	f.n++
@@ -140,7 +143,7 @@ func (f *filler) fill(t *testing.T, path string, v reflect.Value) {
 	case time.Time: // later than now, since one of them is the expiry
 		v.Set(reflect.ValueOf(f.clock.Second().Add(time.Duration(f.n) * time.Hour)))
 		return
-	case dcr.ClientMetadata: // its fields are bound to each other
+	case dcr.ClientMetadata: // its fields depend on each other
 		m := fullRegistration(f.clock).Metadata
 		m.ClientName = fmt.Sprint("name ", f.n)
 		v.Set(reflect.ValueOf(m))
@@ -166,7 +169,7 @@ func (f *filler) fill(t *testing.T, path string, v reflect.Value) {
 		v.SetInt(int64(f.n))
 	case reflect.Array:
 		if v.Type() != reflect.TypeFor[credential.Hash]() {
-			t.Fatalf("%s: this test cannot fill a %s; teach it", path, v.Type())
+			t.Fatalf("%s: fill does not know the type %s; add it", path, v.Type())
 		}
 		v.Set(reflect.ValueOf(newKey()))
 	case reflect.Slice:
@@ -174,11 +177,11 @@ func (f *filler) fill(t *testing.T, path string, v reflect.Value) {
 		f.fill(t, path, v.Index(0))
 		f.fill(t, path, v.Index(1))
 	default:
-		t.Fatalf("%s: this test cannot fill a %s; teach it", path, v.Type())
+		t.Fatalf("%s: fill does not know the type %s; add it", path, v.Type())
 	}
 }
 
-// text returns a record with everything in it, to compare.
+// text returns a record as JSON, for comparisons.
 func text(t *testing.T, record any) string {
 	t.Helper()
 	b, err := json.Marshal(record)
@@ -186,7 +189,7 @@ func text(t *testing.T, record any) string {
 	return string(b)
 }
 
-// scribble changes, in place, whatever v shares with copies of it.
+// scribble changes, in place, all memory that v shares with copies of it.
 func scribble(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:

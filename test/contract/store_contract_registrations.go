@@ -30,7 +30,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		check(t, "read", err, broker.ErrNotFound)
 	}
 
-	t.Run("what was created is read", func(t *testing.T) {
+	t.Run("a created registration is read", func(t *testing.T) {
 		clock := fake.NewClock()
 		for _, r := range []*broker.Registration{fullRegistration(clock), leastRegistration(clock)} {
 			want := r.Clone()
@@ -41,7 +41,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("times are kept in whole seconds and UTC", func(t *testing.T) {
+	t.Run("times are stored as whole seconds in UTC", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := leastRegistration(clock)
 		want := r.Clone()
@@ -59,9 +59,9 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		r.Metadata.RedirectURIs[0] = "https://changed.example/"
 		r.Metadata.Localized["client_name#ja-Jpan-JP"] = "changed"
 		got := read(t, s, r.ClientID)
-		diffRegistration(t, "after a change to what was stored", got, want)
+		diffRegistration(t, "after a change to the caller's copy", got, want)
 		got.Metadata.RedirectURIs[0] = "https://changed.example/"
-		diffRegistration(t, "after a change to what was read", read(t, s, r.ClientID), want)
+		diffRegistration(t, "after a change to the copy that was read", read(t, s, r.ClientID), want)
 	})
 
 	t.Run("a taken id is not created again", func(t *testing.T) {
@@ -77,7 +77,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		diffRegistration(t, "read", read(t, s, r.ClientID), r)
 	})
 
-	t.Run("of concurrent creations one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent creations succeeds", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		id := credential.NewID()
@@ -88,7 +88,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}), broker.ErrExists)
 	})
 
-	t.Run("an expired one counts as absent", func(t *testing.T) {
+	t.Run("an expired registration counts as absent", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := fullRegistration(clock)
 		s := create(t, r, clock)
@@ -106,7 +106,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		check(t, "delete", s.DeleteRegistration(t.Context(), r.ClientID, r.Generation), nil)
 	})
 
-	t.Run("an expired one gives way to a new one", func(t *testing.T) {
+	t.Run("a new registration replaces an expired one", func(t *testing.T) {
 		clock := fake.NewClock()
 		old := fullRegistration(clock)
 		s := create(t, old, clock)
@@ -123,7 +123,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		diffRegistration(t, "read after the old was deleted", read(t, s, r.ClientID), want)
 	})
 
-	t.Run("one without expiry stays", func(t *testing.T) {
+	t.Run("a registration without expiry stays", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := leastRegistration(clock)
 		s := create(t, r, clock)
@@ -131,7 +131,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		diffRegistration(t, "read", read(t, s, r.ClientID), r)
 	})
 
-	t.Run("a replacement replaces all but the last use", func(t *testing.T) {
+	t.Run("a replacement replaces everything except the last use", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := fullRegistration(clock)
 		s := create(t, r, clock)
@@ -173,7 +173,8 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		diffRegistration(t, "read", read(t, s, r.ClientID), r)
 	})
 
-	// A client id that comes back begins at version 1 again.
+	// The versions of a client id start again at 1 when it is registered again
+	// after a deletion.
 	t.Run("a replacement of another generation conflicts", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := fullRegistration(clock)
@@ -198,7 +199,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		diffRegistration(t, "read", read(t, s, r.ClientID), r)
 	})
 
-	t.Run("of concurrent replacements one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent replacements succeeds", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := fullRegistration(clock)
 		s := create(t, r, clock)
@@ -210,7 +211,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("nothing comes of writing to an absent one", func(t *testing.T) {
+	t.Run("a write to an absent registration creates none", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		r := fullRegistration(clock)
@@ -221,12 +222,12 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		absent(t, s, r.ClientID)
 		for _, listed := range collect(t, s.ListRegistrations(t.Context())) {
 			if listed.ClientID == r.ClientID {
-				t.Error("it is listed")
+				t.Error("the absent registration is listed")
 			}
 		}
 	})
 
-	t.Run("deletion is of one generation", func(t *testing.T) {
+	t.Run("only the named generation is deleted", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := fullRegistration(clock)
 		s := create(t, r, clock)
@@ -245,7 +246,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		for _, tt := range []struct{ at, want time.Duration }{
 			{time.Minute, time.Minute}, // the first use ever
 			{time.Hour, time.Hour},
-			{time.Minute, time.Hour}, // came late
+			{time.Minute, time.Hour}, // an earlier use, written late
 			{time.Hour, time.Hour},
 			{2*time.Hour + 300*time.Millisecond, 2 * time.Hour},
 		} {
@@ -261,7 +262,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("one that was used meanwhile is not retired", func(t *testing.T) {
+	t.Run("a registration that was used meanwhile is not retired", func(t *testing.T) {
 		for _, used := range []time.Duration{0, time.Hour} {
 			clock := fake.NewClock()
 			r := leastRegistration(clock)
@@ -294,7 +295,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("one that was not used is retired", func(t *testing.T) {
+	t.Run("a registration that was not used is retired", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := leastRegistration(clock)
 		s := create(t, r, clock)
@@ -306,7 +307,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		check(t, "retire an absent one", s.RetireRegistration(t.Context(), absentOne), broker.ErrNotFound)
 	})
 
-	t.Run("a renewal has another generation and goes on counting versions", func(t *testing.T) {
+	t.Run("a renewal changes the generation and increments the version", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := fullRegistration(clock)
 		s := create(t, r, clock)
@@ -318,7 +319,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		other.Generation += "x"
 		check(t, "renew another generation", s.RenewRegistration(t.Context(), other, "new"), broker.ErrConflict)
 		if other.Generation != r.Generation+"x" || other.Version != r.Version {
-			t.Errorf("after ErrConflict: got generation %q, version %d", other.Generation, other.Version)
+			t.Errorf("after ErrConflict: got generation %q, version %d, want them unchanged", other.Generation, other.Version)
 		}
 
 		before, generation := r.Clone(), credential.NewID()
@@ -326,7 +327,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		next.ClientID, next.Generation, next.Version = r.ClientID, r.Generation, r.Version
 		check(t, "renew", s.RenewRegistration(t.Context(), next, generation), nil)
 		if next.Generation != generation || next.Version != 3 || !next.LastUsedAt.IsZero() {
-			t.Errorf("after renew: got generation %q, version %d, last use %v", next.Generation, next.Version, next.LastUsedAt)
+			t.Errorf("after renew: got generation %q, version %d, last use %v, want %q, 3, none", next.Generation, next.Version, next.LastUsedAt, generation)
 		}
 		diffRegistration(t, "read", read(t, s, r.ClientID), next)
 		check(t, "replace the former", s.ReplaceRegistration(t.Context(), before.Clone()), broker.ErrConflict)
@@ -338,7 +339,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		check(t, "renew an absent one", s.RenewRegistration(t.Context(), absentOne, "new"), broker.ErrNotFound)
 	})
 
-	t.Run("of concurrent renewals one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent renewals succeeds", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := fullRegistration(clock)
 		s := create(t, r, clock)
@@ -347,7 +348,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}), broker.ErrConflict)
 	})
 
-	t.Run("all that live are listed", func(t *testing.T) {
+	t.Run("all unexpired registrations are listed", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		want := make(map[string]*broker.Registration)
@@ -368,7 +369,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("a list can be left early and used while it is read", func(t *testing.T) {
+	t.Run("a loop over the list can end early and delete", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := fullRegistration(clock)
 		s := create(t, r, clock)
@@ -388,11 +389,11 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		absent(t, s, r.ClientID)
 	})
 
-	t.Run("ids that nobody was given are not found", func(t *testing.T) {
+	t.Run("unknown ids are not found", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		lookalike := leastRegistration(clock)
-		lookalike.ClientID = "\ufffd\ufffd" // what "\xff\xfe" turns into in JSON
+		lookalike.ClientID = "\ufffd\ufffd" // JSON turns "\xff\xfe" into this
 		check(t, "create", s.CreateRegistration(t.Context(), lookalike), nil)
 		for _, id := range foreignIDs() {
 			absent(t, s, id)

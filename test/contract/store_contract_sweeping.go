@@ -20,7 +20,7 @@ func isDue(t *testing.T, s broker.Store, kind broker.DueKind, key string, now ti
 }
 
 func testSweeping(t *testing.T, open OpenStore) {
-	// dues makes n records of each kind, due one second after the other.
+	// dues creates n records of each kind, due one second after another.
 	dues := func(t *testing.T, s broker.Store, clock *fake.Clock, n int) (all []broker.DueRecord) {
 		t.Helper()
 		for i := range n {
@@ -33,7 +33,7 @@ func testSweeping(t *testing.T, open OpenStore) {
 		}
 		return all
 	}
-	// undo makes them not due any more, since others may use the same store.
+	// undo deletes the records, since other tests may use the same store.
 	undo := func(t *testing.T, s broker.Store, all []broker.DueRecord) {
 		t.Helper()
 		for _, d := range all {
@@ -65,7 +65,7 @@ func testSweeping(t *testing.T, open OpenStore) {
 		}
 		check(t, "touch", s.TouchRegistration(t.Context(), r.ClientID, r.Generation, due.Add(time.Hour)), nil)
 		if !isDue(t, s, broker.DueRegistration, r.ClientID, due) {
-			t.Error("a use has moved the due time")
+			t.Error("a use moved the due time")
 		}
 		r.Due = due.Add(time.Hour)
 		check(t, "replace", s.ReplaceRegistration(t.Context(), r), nil)
@@ -79,7 +79,7 @@ func testSweeping(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("all that are due are found, while they are dealt with", func(t *testing.T) {
+	t.Run("all due records are found while the loop deletes them", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		all := dues(t, s, clock, 12)
@@ -101,7 +101,7 @@ func testSweeping(t *testing.T, open OpenStore) {
 		undo(t, s, slices.DeleteFunc(all, func(d broker.DueRecord) bool { return slices.Contains(found, d) }))
 	})
 
-	t.Run("whoever goes on after a place comes by everything", func(t *testing.T) {
+	t.Run("loops that continue after a place reach every record", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		all := dues(t, s, clock, 6)
@@ -127,7 +127,7 @@ func testSweeping(t *testing.T, open OpenStore) {
 		undo(t, s, all)
 	})
 
-	t.Run("a place that is none is the beginning", func(t *testing.T) {
+	t.Run("an unknown place is the beginning", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		all := dues(t, s, clock, 2)
@@ -146,7 +146,7 @@ func testSweeping(t *testing.T, open OpenStore) {
 		undo(t, s, all)
 	})
 
-	t.Run("a place is kept", func(t *testing.T) {
+	t.Run("a place is stored", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		for _, want := range []string{"", "here \u00e9", "there", ""} {
@@ -159,12 +159,12 @@ func testSweeping(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("whose table it is, is written once and kept", func(t *testing.T) {
+	t.Run("the table owner is created once and can be replaced", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		if _, err := s.TableOwner(t.Context()); err != nil {
 			check(t, "read", err, broker.ErrNotFound)
-			// Sent twice it finds itself.
+			// A call that is sent twice finds the owner that it stored itself.
 			if err := s.CreateTableOwner(t.Context(), &broker.TableOwner{ID: "first"}); err != nil && !errors.Is(err, broker.ErrExists) {
 				t.Fatal(err)
 			}
@@ -183,7 +183,7 @@ func testSweeping(t *testing.T, open OpenStore) {
 		diff(t, "read", *d, want)
 	})
 
-	t.Run("it says what it is, always the same", func(t *testing.T) {
+	t.Run("the identity of the store does not change", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		first, err := s.Identity(t.Context())

@@ -11,7 +11,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// newToken is the record of a new initial access token with that many uses.
+// newToken returns the record of a new initial access token with that many
+// uses.
 func newToken(t *testing.T, c *fake.Clock, uses int) *credential.InitialAccessToken {
 	t.Helper()
 	_, record, err := credential.NewInitialAccessToken(credential.Grant{
@@ -49,7 +50,7 @@ func testInitialAccessTokens(t *testing.T, open OpenStore) {
 		diff(t, what, g, w)
 	}
 
-	t.Run("what was created is read", func(t *testing.T) {
+	t.Run("a created token is read", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, token := create(t, clock, 3)
 		same(t, "read", read(t, s, token.ID), token)
@@ -81,7 +82,7 @@ func testInitialAccessTokens(t *testing.T, open OpenStore) {
 		same(t, "read", read(t, s, token.ID), token)
 	})
 
-	t.Run("uses are counted once a member", func(t *testing.T) {
+	t.Run("a member counts as one use", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, token := create(t, clock, 2)
 		for _, tt := range []struct {
@@ -102,7 +103,7 @@ func testInitialAccessTokens(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("a use that is returned is free again", func(t *testing.T) {
+	t.Run("a returned use is free again", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, token := create(t, clock, 1)
 		for _, member := range []string{"a", "b"} { // twice, since the set was empty in between
@@ -116,7 +117,7 @@ func testInitialAccessTokens(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("of concurrent uses of the last one succeeds", func(t *testing.T) {
+	t.Run("one of several concurrent calls takes the last use", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, token := create(t, clock, 3)
 		check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, "a"), nil)
@@ -129,7 +130,7 @@ func testInitialAccessTokens(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("concurrent uses by one member are one", func(t *testing.T) {
+	t.Run("concurrent uses by one member count once", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, token := create(t, clock, 1)
 		if err := errors.Join(race(func(int) error {
@@ -142,7 +143,7 @@ func testInitialAccessTokens(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("an uncounted one keeps no uses", func(t *testing.T) {
+	t.Run("a token without a limit stores no uses", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, token := create(t, clock, 0)
 		for range 5 {
@@ -154,7 +155,7 @@ func testInitialAccessTokens(t *testing.T, open OpenStore) {
 		check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, "b"), broker.ErrExhausted)
 	})
 
-	t.Run("a revoked one has no uses left", func(t *testing.T) {
+	t.Run("a revoked token has no uses left", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, token := create(t, clock, 2)
 		check(t, "use", s.UseInitialAccessToken(t.Context(), token.ID, "a"), nil)
@@ -169,18 +170,18 @@ func testInitialAccessTokens(t *testing.T, open OpenStore) {
 		same(t, "read after return", read(t, s, token.ID), token)
 	})
 
-	t.Run("an expired one is still read and listed", func(t *testing.T) {
+	t.Run("an expired token is still read and listed", func(t *testing.T) {
 		clock := fake.NewClock()
 		s, token := create(t, clock, 2)
 		clock.Advance(1000 * time.Hour)
 		same(t, "read", read(t, s, token.ID), token)
 		if !slices.ContainsFunc(collect(t, s.ListInitialAccessTokens(t.Context())),
 			func(listed *credential.InitialAccessToken) bool { return listed.ID == token.ID }) {
-			t.Error("it is not listed")
+			t.Error("the expired token is not listed")
 		}
 	})
 
-	t.Run("nothing comes of writing to an absent one", func(t *testing.T) {
+	t.Run("a write to an absent token creates none", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		for _, id := range append(foreignIDs(), credential.NewID()) {
@@ -192,7 +193,7 @@ func testInitialAccessTokens(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("all are listed", func(t *testing.T) {
+	t.Run("all tokens are listed", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		want := make(map[string]*credential.InitialAccessToken)

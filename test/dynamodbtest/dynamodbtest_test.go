@@ -1,7 +1,11 @@
 package dynamodbtest
 
 import (
+	"bytes"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -37,5 +41,29 @@ func TestEndpoint(t *testing.T) {
 				t.Errorf("endpoint = %q, want the origin: %t", got, tt.wants)
 			}
 		})
+	}
+}
+
+// A test that reads the variable itself could be skipped where DynamoDB is
+// required.
+func TestOtherTestsCallEndpoint(t *testing.T) {
+	root := os.DirFS("../..")
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (path == "test/dynamodbtest" || d.Name() == "node_modules" || path != "." && strings.HasPrefix(d.Name(), ".")):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		source, err := fs.ReadFile(root, path)
+		if bytes.Contains(source, []byte(`nv("`+endpointVariable+`")`)) {
+			t.Errorf("%s reads %s, want a call of Endpoint", path, endpointVariable)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -66,11 +66,11 @@ func (d *deployment) sendToCognito(t *testing.T, req *http.Request, header []str
 // Every access token has the client_id of the broker's app client. That id
 // gives an attacker nothing: Cognito's endpoints require the secret as well,
 // and Cognito redirects only to the broker.
-func TestTheAppClientIDOfATokenOpensNothing(t *testing.T) {
-	each(t, testTheAppClientIDOfATokenOpensNothing, broker.ModeBrokered)
+func TestTheAppClientIDOfATokenGivesNoAccess(t *testing.T) {
+	each(t, testTheAppClientIDOfATokenGivesNoAccess, broker.ModeBrokered)
 }
 
-func testTheAppClientIDOfATokenOpensNothing(t *testing.T, d *deployment) {
+func testTheAppClientIDOfATokenGivesNoAccess(t *testing.T, d *deployment) {
 	d.needsLocalCognito(t)
 	outcome := d.walk(t, walk.Options{})
 	app := appClientOf(t, outcome)
@@ -192,11 +192,11 @@ func testRegistrationCallsNothingAtCognito(t *testing.T, d *deployment) {
 }
 
 // A token in a query would appear in logs and browser histories (RFC 7662 §4).
-func TestTokensAreNotAskedAboutInTheQuery(t *testing.T) {
-	each(t, testTokensAreNotAskedAboutInTheQuery, broker.ModeBrokered)
+func TestTokensInTheQueryAreRefused(t *testing.T) {
+	each(t, testTokensInTheQueryAreRefused, broker.ModeBrokered)
 }
 
-func testTokensAreNotAskedAboutInTheQuery(t *testing.T, d *deployment) {
+func testTokensInTheQueryAreRefused(t *testing.T, d *deployment) {
 	d.run(t, []exchange{
 		{name: "introspection", send: "GET /introspect?token=a", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},
 		{name: "revocation", send: "GET /revoke?token=a&client_id=b", status: 405, headers: map[string]string{"Allow": ".*POST.*"}},

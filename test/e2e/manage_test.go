@@ -98,9 +98,11 @@ func testManagementOfAConfidentialClient(t *testing.T, d *deployment) {
 }
 
 // A token gives no information about other clients.
-func TestTokensOfOthersTellNothing(t *testing.T) { each(t, testTokensOfOthersTellNothing) }
+func TestAccessTokensOfOtherRegistrationsAreRefused(t *testing.T) {
+	each(t, testAccessTokensOfOtherRegistrationsAreRefused)
+}
 
-func testTokensOfOthersTellNothing(t *testing.T, d *deployment) {
+func testAccessTokensOfOtherRegistrationsAreRefused(t *testing.T, d *deployment) {
 	mine, others, gone := d.registerManaged(t, publicClient), d.registerManaged(t, publicClient), d.registerManaged(t, publicClient)
 	exchange{send: "DELETE " + gone.path, header: []string{bearer(gone.token)}, status: 204}.run(t, d)
 

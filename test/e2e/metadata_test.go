@@ -192,9 +192,9 @@ func testPreflight(t *testing.T, d *deployment) {
 	}
 }
 
-func TestWhatIsNotThere(t *testing.T) { each(t, testWhatIsNotThere) }
+func TestUnknownPaths(t *testing.T) { each(t, testUnknownPaths) }
 
-func testWhatIsNotThere(t *testing.T, d *deployment) {
+func testUnknownPaths(t *testing.T, d *deployment) {
 	d.run(t, []exchange{
 		{name: "root", send: "GET /", status: 404},
 		{name: "unknown path", send: "GET /nothing/here", status: 404},

@@ -81,11 +81,11 @@ func testConcurrentRegistrationsAreOneClient(t *testing.T, d *deployment) {
 }
 
 // With an initial access token each registration is a client of its own.
-func TestVouchedRegistrationsAreEachAClient(t *testing.T) {
-	each(t, testVouchedRegistrationsAreEachAClient)
+func TestEachRegistrationWithATokenIsAnotherClient(t *testing.T) {
+	each(t, testEachRegistrationWithATokenIsAnotherClient)
 }
 
-func testVouchedRegistrationsAreEachAClient(t *testing.T, d *deployment) {
+func testEachRegistrationWithATokenIsAnotherClient(t *testing.T, d *deployment) {
 	d.needsInitialAccessToken(t)
 	token := bearer(d.initialAccessToken)
 	a, b := d.register(t, `{"redirect_uris":["`+redirectURI+`"]}`, token), d.register(t, `{"redirect_uris":["`+redirectURI+`"]}`, token)

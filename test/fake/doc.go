@@ -1,4 +1,5 @@
-// Package fake is test kit: a clock, an in-memory user pool, and ports that fail
-// at a chosen call. The in-memory store is package memory, since the development
-// server runs on it too.
+// Package fake is test kit: a clock, an in-memory user pool, and faults at a chosen
+// call of a port. It leaves out the in-memory store itself, which is package
+// memory, since the development server runs on it too: Store puts faults into its
+// hook.
 package fake

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// ErrInjected is what a call returns that was made to fail.
+// ErrInjected is the error of a call that a test made fail.
 var ErrInjected = errors.New("injected fault")
 
 // Point is where in a call the fault is.
@@ -17,7 +17,7 @@ type Point int
 const (
 	// NotApplied fails before the effect: nothing has changed.
 	NotApplied Point = iota
-	// ReplyLost fails after the effect: it was applied, and nobody was told.
+	// ReplyLost fails after the effect: it was applied, and the caller does not know.
 	ReplyLost
 )
 
@@ -28,9 +28,9 @@ func (p Point) String() string {
 	return "not applied"
 }
 
-// Faults counts the calls of each method and says which of them are to fail.
-// It is safe for concurrent use. A method that it does not know makes it panic:
-// a fault that can never happen is a mistake in the test.
+// Faults counts the calls of each method and makes some of them fail, as a test
+// chose. It is safe for concurrent use. It panics if the name of a method is not
+// known: a fault that can never happen is a mistake in the test.
 type Faults struct {
 	methods []string
 
@@ -51,14 +51,14 @@ type Call struct {
 
 func (c Call) String() string { return fmt.Sprintf("%s %d", c.Method, c.N) }
 
-// A Trace is calls in the order in which they were made, of all the Faults that
-// it is given to. It is safe for concurrent use, and empty at first.
+// A Trace is the calls of one or more Faults, in the order in which they were
+// made. It is safe for concurrent use. The zero value is empty.
 type Trace struct {
 	mu    sync.Mutex
 	calls []Call
 }
 
-// Calls returns the calls up to now, those that failed included.
+// Calls returns the calls up to now, including those that failed.
 func (t *Trace) Calls() []Call {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,7 +71,7 @@ func (t *Trace) add(c Call) {
 	t.calls = append(t.calls, c)
 }
 
-// death is the end of a process, for all the Faults that it goes through.
+// death is the end of a process, for all Faults that share it.
 type death struct {
 	fault
 	of   *Faults
@@ -110,9 +110,9 @@ func (f *Faults) FailNext(method string, n int, p Point) {
 	f.faults = append(f.faults, fault{method, f.calls[method] + 1, f.calls[method] + n, p})
 }
 
-// DieAt makes the n-th call of the method fail and, from then on, every call of
-// every method, here and in others, before its effect: as when the process died
-// there.
+// DieAt makes the n-th call of the method fail, and from then on every call of
+// every method, here and in others, before its effect, as if the process had died
+// at that call.
 func (f *Faults) DieAt(method string, n int, p Point, others ...*Faults) {
 	d := &death{fault: fault{method, n, n, p}, of: f}
 	for _, each := range append(others, f) {
@@ -125,8 +125,8 @@ func (f *Faults) DieAt(method string, n int, p Point, others ...*Faults) {
 	f.known(method)
 }
 
-// FailBy has decide say of each call from now on whether it is to fail, and
-// where, until Reset. It is called under a lock.
+// FailBy makes each call from now on, until Reset, fail if decide returns true.
+// decide runs with a lock held: it must not make calls.
 func (f *Faults) FailBy(decide func(Call) (Point, bool)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -134,7 +134,7 @@ func (f *Faults) FailBy(decide func(Call) (Point, bool)) {
 }
 
 // Calls returns how often the method was called since the start or the last
-// Reset, calls that failed included.
+// Reset, including those that failed.
 func (f *Faults) Calls(method string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -149,7 +149,7 @@ func (f *Faults) TraceTo(t *Trace) {
 	f.trace = t
 }
 
-// Reset forgets all faults and counts.
+// Reset removes all faults, counts and the trace.
 func (f *Faults) Reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -157,20 +157,33 @@ func (f *Faults) Reset() {
 	f.faults, f.death, f.trace, f.decide = nil, nil, nil, nil
 }
 
-// Do counts a call of the method and runs call, unless the call is to fail
-// before that. It returns what call returned, or ErrInjected.
+// Do counts a call of the method and runs call, unless the call fails before its
+// effect. It returns the error of call, or ErrInjected.
 func (f *Faults) Do(method string, call func() error) error {
 	p, n, failing := f.count(method)
 	if !failing {
 		return call()
 	}
 	if p == ReplyLost {
-		_ = call() // whatever the reply was, it is lost
+		_ = call() // the reply is lost, also an error
 	}
 	return fmt.Errorf("%s, call %d, %s: %w", method, n, p, ErrInjected)
 }
 
-// count counts a call and reports whether it is to fail, and where.
+// result is Do for a call that returns something, which is lost with the reply.
+func result[T any](f *Faults, method string, call func() (T, error)) (T, error) {
+	var got, none T
+	err := f.Do(method, func() (err error) {
+		got, err = call()
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return got, nil
+}
+
+// count counts a call and reports whether it fails, and where.
 func (f *Faults) count(method string) (p Point, n int, failing bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

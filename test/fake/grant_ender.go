@@ -8,8 +8,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Grants is a broker.GrantEnder with grants in memory, which fails when it is
-// told to. The names of the methods are those of broker.GrantEnder.
+// Grants is a broker.GrantEnder with grants in memory, and with faults. The names
+// of the methods are those of broker.GrantEnder.
 type Grants struct {
 	*Faults
 
@@ -17,7 +17,7 @@ type Grants struct {
 	grants []Grant
 }
 
-// Grant is a grant as Grants keeps it.
+// Grant is a grant of Grants.
 type Grant struct {
 	ID, ClientID, Generation, Sub string
 	Ended                         bool
@@ -25,9 +25,9 @@ type Grant struct {
 
 var _ broker.GrantEnder = (*Grants)(nil)
 
-// NewGrants returns no grants.
+// NewGrants returns a GrantEnder without grants.
 func NewGrants() *Grants {
-	return &Grants{Faults: NewFaults("EndGrants", "EndGrantsOfUser", "EndGrant")}
+	return &Grants{Faults: NewFaults("EndOfClient", "EndOfUser", "End")}
 }
 
 // Add adds a grant.
@@ -44,25 +44,25 @@ func (g *Grants) Standing() []Grant {
 	return slices.DeleteFunc(slices.Clone(g.grants), func(x Grant) bool { return x.Ended })
 }
 
-// EndGrants implements broker.GrantEnder.
-func (g *Grants) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
-	return g.end(ctx, "EndGrants", func(x Grant) bool { return x.ClientID == clientID && (keep == "" || x.Generation != keep) })
+// EndOfClient implements broker.GrantEnder.
+func (g *Grants) EndOfClient(ctx context.Context, clientID, keep string) (int, error) {
+	return g.end(ctx, "EndOfClient", func(x Grant) bool { return x.ClientID == clientID && (keep == "" || x.Generation != keep) })
 }
 
-// EndGrantsOfUser implements broker.GrantEnder.
-func (g *Grants) EndGrantsOfUser(ctx context.Context, sub string) (int, error) {
-	return g.end(ctx, "EndGrantsOfUser", func(x Grant) bool { return x.Sub == sub })
+// EndOfUser implements broker.GrantEnder.
+func (g *Grants) EndOfUser(ctx context.Context, sub string) (int, error) {
+	return g.end(ctx, "EndOfUser", func(x Grant) bool { return x.Sub == sub })
 }
 
-// EndGrant implements broker.GrantEnder.
-func (g *Grants) EndGrant(ctx context.Context, id string) error {
+// End implements broker.GrantEnder.
+func (g *Grants) End(ctx context.Context, id string) error {
 	g.mu.Lock()
 	known := slices.ContainsFunc(g.grants, func(x Grant) bool { return x.ID == id })
 	g.mu.Unlock()
 	if !known {
 		return broker.ErrNotFound
 	}
-	_, err := g.end(ctx, "EndGrant", func(x Grant) bool { return x.ID == id })
+	_, err := g.end(ctx, "End", func(x Grant) bool { return x.ID == id })
 	return err
 }
 

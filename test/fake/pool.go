@@ -15,25 +15,25 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Pool is a user pool in memory that fails when a test says so. It implements the
-// ports of direct, janitor and provision. A call that fails before its effect does
-// not say so: like a broken connection, it leaves the caller in doubt. So does a
-// call whose context has ended.
+// Pool is the app clients of a user pool in memory, with faults. It implements the
+// ports of direct, janitor and provision. A call that fails before its effect
+// returns no NotAppliedError: as with a broken connection, the caller does not
+// know whether it was applied. The same holds for a call whose context is done.
 type Pool struct {
 	*Faults
 
 	mu      sync.Mutex
 	made    int
-	styles  int // how many branding styles there may be, -1 is any number
+	styles  int // limit of branding styles, -1 is none
 	clients map[string]AppClient
 }
 
-// AppClient is an app client as Pool keeps it.
+// AppClient is an app client of a Pool.
 type AppClient struct {
 	Marker   string
 	Secret   string
 	Metadata dcr.ClientMetadata
-	// Brokered is what was asked for in brokered mode, nil in direct mode.
+	// Brokered is the specification in brokered mode, nil in direct mode.
 	Brokered *broker.BrokeredAppClient
 	Branded  bool
 }
@@ -55,7 +55,7 @@ func NewPool() *Pool {
 	}
 }
 
-// All returns the app clients there are, by id.
+// All returns the app clients by id.
 func (a *Pool) All() map[string]AppClient {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -64,56 +64,65 @@ func (a *Pool) All() map[string]AppClient {
 
 // Create implements direct.Pool.
 func (a *Pool) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
-	return result(a.Faults, "Create", func() (broker.NewAppClient, error) {
-		if err := ctx.Err(); err != nil {
-			return broker.NewAppClient{}, err
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.made++
-		id := fmt.Sprintf("appclient%d", a.made)
-		c := AppClient{Marker: marker, Metadata: m.Clone()}
-		if m.TokenEndpointAuthMethod != dcr.AuthNone {
-			c.Secret = fmt.Sprintf("secret%d", a.made)
-		}
-		a.clients[id] = c
-		return broker.NewAppClient{ID: id, Secret: c.Secret}, nil
-	})
+	return a.create(ctx, "Create", m.TokenEndpointAuthMethod != dcr.AuthNone, AppClient{Marker: marker, Metadata: m.Clone()})
 }
 
 // CreateBrokered implements provision.Pool.
 func (a *Pool) CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
-	return result(a.Faults, "CreateBrokered", func() (broker.NewAppClient, error) {
-		if err := ctx.Err(); err != nil {
-			return broker.NewAppClient{}, err
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.made++
-		id := fmt.Sprintf("appclient%d", a.made)
-		c := AppClient{Marker: marker, Secret: fmt.Sprintf("secret%d", a.made), Brokered: cloneSpec(spec)}
-		a.clients[id] = c
-		return broker.NewAppClient{ID: id, Secret: c.Secret}, nil
+	return a.create(ctx, "CreateBrokered", true, AppClient{Marker: marker, Brokered: cloneSpec(spec)})
+}
+
+// create adds c, with a new id and, if it has one, a new secret.
+func (a *Pool) create(ctx context.Context, method string, hasSecret bool, c AppClient) (broker.NewAppClient, error) {
+	return result(a.Faults, method, func() (made broker.NewAppClient, err error) {
+		err = a.locked(ctx, func() error {
+			a.made++
+			if hasSecret {
+				c.Secret = fmt.Sprintf("secret%d", a.made)
+			}
+			made = broker.NewAppClient{ID: fmt.Sprintf("appclient%d", a.made), Secret: c.Secret}
+			a.clients[made.ID] = c
+			return nil
+		})
+		return made, err
+	})
+}
+
+// locked runs f with a.mu held, unless ctx is done.
+func (a *Pool) locked(ctx context.Context, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return f()
+}
+
+// change stores the app client as f leaves it. If f returns an error, or no app
+// client has the id, nothing was applied.
+func (a *Pool) change(ctx context.Context, method, id string, f func(c *AppClient) error) error {
+	return a.Do(method, func() error {
+		return a.locked(ctx, func() error {
+			c, ok := a.clients[id]
+			if !ok {
+				return &broker.NotAppliedError{Err: broker.ErrNotFound}
+			}
+			if err := f(&c); err != nil {
+				return &broker.NotAppliedError{Err: err}
+			}
+			a.clients[id] = c
+			return nil
+		})
 	})
 }
 
 // Brand implements provision.Pool.
 func (a *Pool) Brand(ctx context.Context, id string) error {
-	return a.Do("Brand", func() error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		c, ok := a.clients[id]
-		if !ok {
-			return &broker.NotAppliedError{Err: broker.ErrNotFound}
-		}
+	return a.change(ctx, "Brand", id, func(c *AppClient) error {
 		if !c.Branded && a.styles >= 0 && a.branded() >= a.styles {
-			return &broker.NotAppliedError{Err: broker.ErrBrandingLimit}
+			return broker.ErrBrandingLimit
 		}
 		c.Branded = true
-		a.clients[id] = c
 		return nil
 	})
 }
@@ -129,7 +138,7 @@ func (a *Pool) branded() int {
 	return n
 }
 
-// LimitStyles says how many branding styles the pool can have.
+// LimitStyles sets how many branding styles the pool can have.
 func (a *Pool) LimitStyles(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -138,18 +147,11 @@ func (a *Pool) LimitStyles(n int) {
 
 // UpdateBrokered implements provision.MaintainedPool.
 func (a *Pool) UpdateBrokered(ctx context.Context, id, marker string, spec broker.BrokeredAppClient) error {
-	return a.Do("UpdateBrokered", func() error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		c, ok := a.clients[id]
-		if !ok || c.Marker != marker {
-			return &broker.NotAppliedError{Err: broker.ErrNotFound}
+	return a.change(ctx, "UpdateBrokered", id, func(c *AppClient) error {
+		if c.Marker != marker {
+			return broker.ErrNotFound
 		}
 		c.Brokered = cloneSpec(spec)
-		a.clients[id] = c
 		return nil
 	})
 }
@@ -161,23 +163,16 @@ func cloneSpec(spec broker.BrokeredAppClient) *broker.BrokeredAppClient {
 
 // Update implements direct.Pool.
 func (a *Pool) Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(string) error) error {
-	return a.Do("Update", func() error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		c, ok := a.clients[id]
-		if !ok || c.Marker != marker {
-			return &broker.NotAppliedError{Err: broker.ErrNotFound}
+	return a.change(ctx, "Update", id, func(c *AppClient) error {
+		if c.Marker != marker {
+			return broker.ErrNotFound
 		}
 		if check != nil {
 			if err := check(c.Secret); err != nil {
-				return &broker.NotAppliedError{Err: err}
+				return err
 			}
 		}
 		c.Metadata = m.Clone()
-		a.clients[id] = c
 		return nil
 	})
 }
@@ -185,15 +180,12 @@ func (a *Pool) Update(ctx context.Context, id, marker string, m dcr.ClientMetada
 // Delete implements direct.Pool.
 func (a *Pool) Delete(ctx context.Context, id, marker string) error {
 	return a.Do("Delete", func() error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if c, ok := a.clients[id]; ok && c.Marker == marker {
-			delete(a.clients, id)
-		}
-		return nil
+		return a.locked(ctx, func() error {
+			if a.clients[id].Marker == marker {
+				delete(a.clients, id)
+			}
+			return nil
+		})
 	})
 }
 
@@ -205,14 +197,14 @@ func (a *Pool) Exists(ctx context.Context, id string) (bool, error) {
 	})
 }
 
-// Put makes an app client by hand, as somebody does who is not the broker.
+// Put stores an app client without the broker, as an operator does by hand.
 func (a *Pool) Put(id string, c AppClient) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.clients[id] = c
 }
 
-// Drop deletes an app client by hand.
+// Drop deletes an app client without the broker.
 func (a *Pool) Drop(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -236,18 +228,11 @@ func (a *Pool) Foreign(ctx context.Context, id string) (*broker.ForeignAppClient
 
 // Adopt implements direct.AdoptionPool.
 func (a *Pool) Adopt(ctx context.Context, id, marker string) error {
-	return a.Do("Adopt", func() error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		c, ok := a.clients[id]
-		if !ok || c.Marker != "" && c.Marker != marker {
-			return &broker.NotAppliedError{Err: broker.ErrNotFound}
+	return a.change(ctx, "Adopt", id, func(c *AppClient) error {
+		if c.Marker != "" && c.Marker != marker {
+			return broker.ErrNotFound
 		}
 		c.Marker = marker
-		a.clients[id] = c
 		return nil
 	})
 }
@@ -257,7 +242,7 @@ func (a *Pool) List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error
 	return func(yield func(broker.ListedAppClient, error) bool) {
 		for id, c := range a.All() {
 			if c.Marker == "" {
-				continue // somebody else's
+				continue // not an app client of the broker
 			}
 			if !yield(broker.ListedAppClient{ID: id, Marker: c.Marker}, nil) {
 				return

@@ -1,27 +1,30 @@
 package permissions
 
+import "github.com/dcr-broker/dcr-broker/pkg/broker"
+
 // fault is a call that a function makes only after a fault or a change that the
 // tests of the functions do not cause.
 type fault struct {
-	mode, function string
+	mode     broker.Mode
+	function string
 	Permission
 	// code is the file and the Go function that makes the call.
 	code   string
 	reason string
 }
 
-// Tests of the named packages cause each of these faults, with their own stores
-// and Cognito.
+// faults are covered by tests of the named packages, which have stores and a
+// Cognito of their own.
 var faults = []fault{
-	{Brokered, "authorize", Permission{"dynamodb:DeleteItem", Table}, "internal/authorize/callback.go forget",
+	{broker.ModeBrokered, "authorize", Permission{"dynamodb:DeleteItem", Table}, "pkg/broker/authorization/flow.go forget",
 		"a transaction in an unknown state is removed"},
 
-	{Direct, "register", Permission{"cognito-idp:ListUserPoolClients", Pool}, "internal/adapter/cognito/appclients.go read",
+	{broker.ModeDirect, "register", Permission{"cognito-idp:ListUserPoolClients", Pool}, "internal/adapter/cognito/appclients.go read",
 		"a missing app client is distinguished from a missing pool"},
 }
 
-// runtime returns what Lambda itself calls with a function's role. The template
-// creates the log groups, so that the role need not.
+// runtime returns what Lambda itself calls with a function's role. The role may
+// not create log groups: the template creates them.
 func runtime(function string, traced bool) []Permission {
 	all := []Permission{{"logs:CreateLogStream", Logs}, {"logs:PutLogEvents", Logs}}
 	if function == "janitor" {
@@ -33,7 +36,7 @@ func runtime(function string, traced bool) []Permission {
 	return all
 }
 
-func declared(mode, function string) []Permission {
+func declared(mode broker.Mode, function string) []Permission {
 	var all []Permission
 	for _, f := range faults {
 		if f.mode == mode && f.function == function {

@@ -12,12 +12,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-)
 
-// The modes of a deployment, as AUTHORIZATION names them.
-const (
-	Brokered = "brokered"
-	Direct   = "direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // The resources of operations.
@@ -44,8 +40,8 @@ func (p Permission) String() string { return p.Action + " on " + p.Resource }
 func (p Permission) Compare(other Permission) int { return strings.Compare(p.String(), other.String()) }
 
 // Functions returns the names of the functions in a mode.
-func Functions(mode string) []string {
-	if mode == Direct {
+func Functions(mode broker.Mode) []string {
+	if mode == broker.ModeDirect {
 		return []string{"register", "metadata", "token", "janitor"}
 	}
 	return []string{"register", "metadata", "token", "authorize", "provision", "janitor"}
@@ -53,8 +49,8 @@ func Functions(mode string) []string {
 
 // Of returns the permissions that a function needs, in order. policy is
 // Parameter or Object if the policy document is stored there, else ""; traced
-// means that calls are traced with AWS X-Ray.
-func Of(mode, function, policy string, traced bool) []Permission {
+// means that Lambda's active tracing is on.
+func Of(mode broker.Mode, function, policy string, traced bool) []Permission {
 	all := slices.Concat(Recorded(mode, function), declared(mode, function), runtime(function, traced))
 	all = slices.DeleteFunc(all, func(p Permission) bool {
 		return (p.Resource == Parameter || p.Resource == Object) && p.Resource != policy
@@ -65,12 +61,12 @@ func Of(mode, function, policy string, traced bool) []Permission {
 
 // Recorded returns the calls of a function in the tests, in order, with every
 // place of the policy document.
-func Recorded(mode, function string) []Permission { return recorded[mode][function] }
+func Recorded(mode broker.Mode, function string) []Permission { return recorded[mode][function] }
 
 //go:embed recorded.json
 var document []byte
 
-var recorded = func() map[string]map[string][]Permission {
+var recorded = func() map[broker.Mode]map[string][]Permission {
 	p, err := Parse(document)
 	if err != nil {
 		panic(err)
@@ -80,12 +76,12 @@ var recorded = func() map[string]map[string][]Permission {
 
 // Parse reads a document such as recorded.json, which has permissions as text,
 // by mode and function.
-func Parse(document []byte) (map[string]map[string][]Permission, error) {
-	var texts map[string]map[string][]string
+func Parse(document []byte) (map[broker.Mode]map[string][]Permission, error) {
+	var texts map[broker.Mode]map[string][]string
 	if err := json.Unmarshal(document, &texts); err != nil {
 		return nil, fmt.Errorf("permissions: %w", err)
 	}
-	parsed := make(map[string]map[string][]Permission)
+	parsed := make(map[broker.Mode]map[string][]Permission)
 	for mode, functions := range texts {
 		parsed[mode] = make(map[string][]Permission)
 		for function, list := range functions {

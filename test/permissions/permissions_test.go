@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // A call that the tests observe must not be declared as a fault.
@@ -38,7 +40,7 @@ func TestRecordedFunctionsExistInTheirMode(t *testing.T) {
 			}
 		}
 	}
-	if len(Recorded(Brokered, "provision")) == 0 || len(Recorded(Direct, "register")) == 0 {
+	if len(Recorded(broker.ModeBrokered, "provision")) == 0 || len(Recorded(broker.ModeDirect, "register")) == 0 {
 		t.Error("a mode is not recorded")
 	}
 }
@@ -53,7 +55,7 @@ func TestOf(t *testing.T) {
 		{Object, []string{"s3:GetObject on object"}},
 	} {
 		var got []string
-		for _, p := range Of(Brokered, "provision", tt.policy, false) {
+		for _, p := range Of(broker.ModeBrokered, "provision", tt.policy, false) {
 			if p.Resource == Parameter || p.Resource == Object {
 				got = append(got, p.String())
 			}
@@ -62,20 +64,20 @@ func TestOf(t *testing.T) {
 			t.Errorf("provision with the policy at %q may read %q, want %q", tt.policy, got, tt.want)
 		}
 	}
-	if !slices.Contains(Of(Brokered, "metadata", "", false), Permission{"logs:PutLogEvents", Logs}) {
+	if !slices.Contains(Of(broker.ModeBrokered, "metadata", "", false), Permission{"logs:PutLogEvents", Logs}) {
 		t.Error("metadata may not log")
 	}
-	all := Of(Direct, "register", "", false)
+	all := Of(broker.ModeDirect, "register", "", false)
 	if !slices.IsSortedFunc(all, Permission.Compare) || !slices.Contains(all, Permission{"cognito-idp:ListUserPoolClients", Pool}) {
 		t.Errorf("register: %v, want them in order and with declared faults", all)
 	}
-	for _, function := range Functions(Brokered) {
+	for _, function := range Functions(broker.ModeBrokered) {
 		for _, traced := range []bool{true, false} {
-			if got := slices.Contains(Of(Brokered, function, "", traced), Permission{"xray:PutTraceSegments", Traces}); got != traced {
+			if got := slices.Contains(Of(broker.ModeBrokered, function, "", traced), Permission{"xray:PutTraceSegments", Traces}); got != traced {
 				t.Errorf("%s, traced: %t, may send traces: %t", function, traced, got)
 			}
 		}
-		if got := slices.Contains(Of(Brokered, function, "", false), Permission{"sqs:SendMessage", DeadLetters}); got != (function == "janitor") {
+		if got := slices.Contains(Of(broker.ModeBrokered, function, "", false), Permission{"sqs:SendMessage", DeadLetters}); got != (function == "janitor") {
 			t.Errorf("%s may leave what failed: %t", function, got)
 		}
 	}
@@ -85,13 +87,13 @@ func TestOf(t *testing.T) {
 // only provision and janitor may (docs/adr/0011-private-provision-function.md).
 func TestPublicFunctionsHaveNoPermissionOnCognito(t *testing.T) {
 	for _, function := range []string{"register", "metadata", "token", "authorize"} {
-		for _, p := range Of(Brokered, function, "", true) {
+		for _, p := range Of(broker.ModeBrokered, function, "", true) {
 			if strings.HasPrefix(p.Action, "cognito-idp:") {
 				t.Errorf("%s: %s", function, p)
 			}
 		}
 	}
-	for _, p := range Of(Brokered, "provision", "", true) {
+	for _, p := range Of(broker.ModeBrokered, "provision", "", true) {
 		if strings.HasPrefix(p.Action, "cognito-idp:") && !strings.HasPrefix(p.Action, "cognito-idp:Create") {
 			t.Errorf("provision: %s, want only create and brand", p)
 		}

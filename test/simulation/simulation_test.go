@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"testing"
@@ -15,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/middleware"
+
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -23,6 +24,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 var (
@@ -52,20 +54,25 @@ func TestInMemory(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		n = min(n, 5_000)
 	}
-	simulate(t, n, time.Hour, func(*testing.T) broker.Store { return memory.NewStore(nil) })
+	simulate(t, size{registrations: n, used: 0.014, sweeps: time.Hour}, func(*testing.T) stores {
+		inner := memory.NewStore(nil)
+		faulty := fake.NewStore(inner)
+		return stores{inner, faulty, faulty.Faults}
+	})
 }
 
-// TestOnDynamoDB simulates fewer registrations, and one sweep a day, because
-// each call takes real time.
+// TestOnDynamoDB simulates fewer registrations, with a larger share of them in
+// use, and one sweep a day, because each call of moto takes milliseconds. Its faults are in requests to DynamoDB.
 func TestOnDynamoDB(t *testing.T) {
 	endpoint := dynamodbtest.Endpoint(t)
-	simulate(t, 1_000, 24*time.Hour, func(t *testing.T) broker.Store {
+	simulate(t, size{registrations: 300, used: 0.05, sweeps: day}, func(t *testing.T) stores {
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)
-		client := dynamodb.New(dynamodb.Options{
+		options := dynamodb.Options{
 			BaseEndpoint: aws.String(endpoint), Region: "eu-central-1", HTTPClient: &http.Client{Transport: transport},
 			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-		})
+		}
+		client := dynamodb.New(options)
 		table := "simulation-" + credential.NewID()
 		if err := dynamo.CreateTable(t.Context(), client, table); err != nil {
 			t.Fatal(err)
@@ -75,13 +82,36 @@ func TestOnDynamoDB(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		return dynamo.New(client, table, nil)
+		faults := fake.NewFaults("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "DescribeTable")
+		options.APIOptions = append(options.APIOptions, failingBy(faults))
+		return stores{dynamo.New(client, table, nil), dynamo.New(dynamodb.New(options), table, nil), faults}
 	})
 }
 
-// simulate lets span pass in a synctest bubble, with the number of
-// registrations and the interval of sweeps, and then checks the final state.
-func simulate(t *testing.T, registrations int, every time.Duration, open func(*testing.T) broker.Store) {
+// failingBy returns a change of the SDK's stack by which its operations fail as
+// faults decides. The SDK does not repeat an operation that failed in this way.
+func failingBy(faults *fake.Faults) func(*middleware.Stack) error {
+	fail := func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
+		err = faults.Do(middleware.GetOperationName(ctx), func() error {
+			out, meta, err = next.HandleInitialize(ctx, in)
+			return err
+		})
+		return out, meta, err
+	}
+	return func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Faults", fail), middleware.After)
+	}
+}
+
+// size is how much happens in a simulation.
+type size struct {
+	registrations int
+	used          float64       // share of the open registrations that are used
+	sweeps        time.Duration // between two sweeps
+}
+
+// simulate lets span pass in a synctest bubble and then checks the final state.
+func simulate(t *testing.T, size size, open func(*testing.T) stores) {
 	s := *seed
 	if s == 0 {
 		s = rand.Uint64()
@@ -93,12 +123,12 @@ func simulate(t *testing.T, registrations int, every time.Duration, open func(*t
 			}
 		}()
 		w := newWorld(t, rand.New(rand.NewPCG(s, 0)), open(t))
-		steps := int(span / every)
+		steps := int(span / size.sweeps)
 		for n := range steps {
-			for range registrations*(n+1)/steps - registrations*n/steps {
-				w.arrive()
+			for range size.registrations*(n+1)/steps - size.registrations*n/steps {
+				w.arrive(size.used)
 			}
-			w.pass(every)
+			w.pass(size.sweeps)
 			if t.Failed() {
 				return
 			}
@@ -124,8 +154,9 @@ type member struct {
 	off      bool // switched off or deleted, by operator or client
 }
 
-// arrive registers a client. Few of the clients are ever used.
-func (w *world) arrive() {
+// arrive registers a client. used is the chance that it is ever used, if it is
+// an open registration.
+func (w *world) arrive(used float64) {
 	body := fmt.Sprintf(`{"client_name":"Client %d","redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none"}`, w.count.registered)
 	var tok credential.Token
 	switch {
@@ -149,7 +180,7 @@ func (w *world) arrive() {
 		return
 	}
 	w.count.registered++
-	if !tok.IsZero() && w.chance(0.5) || w.chance(0.014) {
+	if !tok.IsZero() && w.chance(0.5) || w.chance(used) {
 		w.adopt(&member{id: info.ClientID, tok: credential.Presented(info.RegistrationAccessToken), issued: info.IssuedAt})
 	}
 }
@@ -299,5 +330,3 @@ func (w *world) refused(what string, err error) {
 		w.t.Errorf("%s: %s: %v", w.now(), what, err)
 	}
 }
-
-var discard = slog.New(slog.DiscardHandler)

@@ -18,13 +18,18 @@ import (
 	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
 
+// stores are two stores with the same records.
+type stores struct {
+	inner, faulty broker.Store
+	faults        *fake.Faults // of faulty
+}
+
 // world has the use cases, on a store and a local Cognito that fail at random.
 type world struct {
 	*kit.Broker
 	t       *testing.T
 	rnd     *rand.Rand
-	inner   broker.Store
-	store   *fake.Store
+	inner   broker.Store // of this test, without faults
 	cognito *pool
 	grants  *fake.Grants
 	policy  *policy.Policy
@@ -38,9 +43,9 @@ type world struct {
 	dead   bool       // the running process has died
 }
 
-func newWorld(t *testing.T, rnd *rand.Rand, store broker.Store) *world {
+func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 	t.Helper()
-	w := &world{t: t, rnd: rnd, inner: store, store: fake.NewStore(store), grants: fake.NewGrants()}
+	w := &world{t: t, rnd: rnd, inner: s.inner, grants: fake.NewGrants()}
 	var err error
 	if w.policy, err = policy.Parse([]byte(policyDocument), broker.Deployment{Scopes: []string{"openid", "mcp/read"}, Mode: broker.ModeBrokered}); err != nil {
 		t.Fatal(err)
@@ -49,11 +54,11 @@ func newWorld(t *testing.T, rnd *rand.Rand, store broker.Store) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.cognito = newPool(t, store)
+	w.cognito = newPool(t, s.inner)
 	inForce := func(context.Context) (*policy.Policy, error) { return w.policy, nil }
 	ring := func(context.Context) (*seal.Ring, error) { return keys, nil }
 	w.Broker, err = kit.Assemble(kit.Parts{
-		Mode: broker.ModeBrokered, Store: w.store, Pool: w.cognito, Grants: w.grants, Keys: ring, Policy: inForce, Now: time.Now,
+		Mode: broker.ModeBrokered, Store: s.faulty, Pool: w.cognito, Grants: w.grants, Keys: ring, Policy: inForce, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,11 +67,11 @@ func newWorld(t *testing.T, rnd *rand.Rand, store broker.Store) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.CreateInitialAccessToken(t.Context(), rec); err != nil {
+	if err := s.inner.CreateInitialAccessToken(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
 	w.iat = tok
-	for _, f := range []*fake.Faults{w.store.Faults, w.cognito.Faults, w.grants.Faults} {
+	for _, f := range []*fake.Faults{s.faults, w.cognito.Faults, w.grants.Faults} {
 		f.FailBy(w.fails)
 	}
 	w.faulty = true
@@ -170,7 +175,7 @@ func (w *world) check() {
 func (w *world) checkAppClients() {
 	ctx := w.t.Context()
 	there := make(map[string]string) // markers by id
-	for c, err := range w.cognito.apps.List(ctx) {
+	for c, err := range w.cognito.inner.List(ctx) {
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -161,7 +161,7 @@ func TestWhatOperatorsDoIsAudited(t *testing.T) {
 	if _, err := w.EndGrantsOfUser(t.Context(), "ann", "ada"); err != nil {
 		t.Fatal(err)
 	}
-	l.want("EndGrantsOfUser", `{"actor":{"id":"ada","kind":"operator"},"after":{"ended":1},"event":"grant.ended","user":"ann"}`)
+	l.want("EndOfUser", `{"actor":{"id":"ada","kind":"operator"},"after":{"ended":1},"event":"grant.ended","user":"ann"}`)
 	if _, err := w.DeleteClient(t.Context(), id, "ada"); err != nil {
 		t.Fatal(err)
 	}

@@ -84,10 +84,10 @@ func (b *Broker) addRegistrar(p Parts) error {
 	c := registration.Config{Store: p.Store, Mode: p.Mode, JWTs: p.JWTs, Policy: p.Policy, Issuer: issuer, Now: p.Now, Log: p.Log}
 	var err error
 	if p.Mode == broker.ModeBrokered {
-		b.Directory, c.Former = clients.NewBrokered(p.Store, p.Now), direct.NewSwitch(p.Store, p.Now, p.Log)
+		b.Directory, c.Former = clients.New(broker.ModeBrokered, p.Store, p.Now), direct.NewSwitch(p.Store, p.Now, p.Log)
 		c.Lifecycle, err = brokered.New(brokered.Config{Store: p.Store, Keys: p.Keys, Now: p.Now, Log: p.Log})
 	} else {
-		b.Directory, c.Former = clients.NewDirect(p.Store, p.Now), brokered.NewSwitch(p.Store, p.Now, p.Log)
+		b.Directory, c.Former = clients.New(broker.ModeDirect, p.Store, p.Now), brokered.NewSwitch(p.Store, p.Now, p.Log)
 		c.Lifecycle, err = direct.New(direct.Config{Store: p.Store, Pool: p.Pool, Deployment: deployment, Now: p.Now, Log: p.Log})
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ type World struct {
 	T *testing.T
 	// Inner is the store without faults, for what the test itself reads and
 	// writes.
-	Inner broker.Store
+	Inner *memory.Store
 	Store *fake.Store
 	Pool  *fake.Pool
 	JWTs  KnownJWTs

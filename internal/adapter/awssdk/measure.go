@@ -12,8 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// measure has every attempt at a call of AWS recorded in the activity that it
-// belongs to.
+// measure adds a middleware that records every attempt of a call to AWS in the
+// activity of the request. It is inserted after Retry, so it sees each attempt.
 func measure(stack *middleware.Stack) error {
 	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("Measure", measured), "Retry", middleware.After)
 }
@@ -26,15 +26,16 @@ func measured(ctx context.Context, in middleware.FinalizeInput, next middleware.
 	return out, metadata, err
 }
 
-// throttles are the errors that say that there were too many calls. Cognito's
-// LimitExceededException is of a pool that is full.
+// throttles are the error codes that mean too many calls. They do not include
+// LimitExceededException, which the SDK counts among them: Cognito returns it
+// if the user pool is full.
 var throttles = func() retry.ThrottleErrorCode {
 	codes := maps.Clone(retry.DefaultThrottleErrorCodes)
 	delete(codes, "LimitExceededException")
 	return retry.ThrottleErrorCode{Codes: codes}
 }()
 
-// serviceOf knows the service ids of the SDK's clients.
+// serviceOf returns the service that has this service id in the SDK.
 func serviceOf(id string) telemetry.Service {
 	switch id {
 	case "Cognito Identity Provider":

@@ -16,7 +16,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// A call that AWS throttles and then answers is two, one of them throttled.
+// A call that AWS throttles and then answers counts as two calls, one of them
+// throttled.
 func TestCallsOfTheSDKAreMeasured(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "id")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -61,11 +62,11 @@ func TestCallsOfTheSDKAreMeasured(t *testing.T) {
 	}
 }
 
-// What a pool that is full says is no matter of how often it was asked.
-func TestAFullPoolIsNoThrottle(t *testing.T) {
+// A full pool is not a matter of too many calls.
+func TestAFullPoolIsNotThrottling(t *testing.T) {
 	for code, want := range map[string]bool{"LimitExceededException": false, "TooManyRequestsException": true, "ProvisionedThroughputExceededException": true} {
 		if got := throttles.IsErrorThrottle(&smithy.GenericAPIError{Code: code}).Bool(); got != want {
-			t.Errorf("%s is a throttle: %t, want %t", code, got, want)
+			t.Errorf("%s counts as throttling: %t, want %t", code, got, want)
 		}
 	}
 }

@@ -1,8 +1,9 @@
 // Package awssdk is an adapter: it makes the configuration with which a Lambda
 // function calls AWS, and records each call in the activity of the request.
 //
-// It leaves out what config.LoadDefaultConfig also does: that looks for files
-// and roles that a function does not have, and links the clients of STS and SSO.
+// It leaves out what config.LoadDefaultConfig does besides: looking for files
+// and roles that a function does not have, which links the clients of STS and
+// SSO.
 package awssdk
 
 import (
@@ -15,10 +16,10 @@ import (
 )
 
 // Config returns the configuration of AWS clients in a Lambda function of that
-// region. Every attempt at a call is recorded (telemetry.Called).
+// region. Every attempt of a call is recorded (telemetry.Called).
 //
-// Lambda hands a function on an OS-only runtime its role's credentials in the
-// environment, where they stay the same until the process ends.
+// Lambda passes the credentials of its role to a function on an OS-only runtime
+// in the environment. They stay the same until the process ends.
 func Config(region string) aws.Config {
 	return aws.Config{
 		Region:      region,

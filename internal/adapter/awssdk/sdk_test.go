@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestSDKTakesTheFunctionsCredentials(t *testing.T) {
+func TestConfigUsesTheCredentialsOfTheEnvironment(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "id")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("AWS_SESSION_TOKEN", "session")

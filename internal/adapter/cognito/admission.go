@@ -64,14 +64,3 @@ func (op operation) failed(forClient *dcr.Error, cause error) error {
 }
 
 func nextSecond(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}

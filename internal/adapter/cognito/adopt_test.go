@@ -43,7 +43,7 @@ func operatorAppClient(t *testing.T, c *AppClients, change func(*cip.CreateUserP
 
 const adoptionMarker = "aaaaaaabcdefghijklmnopqrst"
 
-func TestAdoptChangesTheNameAlone(t *testing.T) {
+func TestAdoptChangesOnlyTheName(t *testing.T) {
 	c, _ := emulated(t, 0)
 	id := operatorAppClient(t, c, nil)
 	before := describe(t, c, id)

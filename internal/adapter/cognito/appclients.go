@@ -86,7 +86,7 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 		a.now = time.Now
 	}
 	if a.sleep == nil {
-		a.sleep = sleep
+		a.sleep = broker.Pause
 	}
 	return a, nil
 }

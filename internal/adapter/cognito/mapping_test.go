@@ -116,7 +116,7 @@ func TestUpdateInputOnTheWire(t *testing.T) {
 	}))
 }
 
-func TestUpdateDropsADefaultRedirectURIThatIsGone(t *testing.T) {
+func TestUpdateDropsAnInvalidDefaultRedirectURI(t *testing.T) {
 	present := &types.UserPoolClientType{DefaultRedirectURI: aws.String("https://old.example/cb")}
 	got := updateInput(here, present, public(), DefaultSettings())
 	if got.DefaultRedirectURI != nil {
@@ -167,7 +167,7 @@ func TestUpdateSetsOrCarriesOverEveryField(t *testing.T) {
 	}
 }
 
-func TestUpdateHasAPlaceForEveryFieldThatCognitoDescribes(t *testing.T) {
+func TestUpdateKnowsEveryFieldThatCognitoDescribes(t *testing.T) {
 	unchangeable := []string{"ClientSecret", "CreationDate", "LastModifiedDate"}
 	in := reflect.TypeFor[cip.UpdateUserPoolClientInput]()
 	for f := range fields(reflect.TypeFor[types.UserPoolClientType]()) {

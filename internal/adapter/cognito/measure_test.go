@@ -49,7 +49,7 @@ func TestListSetsTheQuotaMetric(t *testing.T) {
 	}
 }
 
-func TestCallsThatAreHeldBackAreCounted(t *testing.T) {
+func TestDelayedCallsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slots{}
 		s.fill(t, opCreate, time.Now())

@@ -2,81 +2,80 @@ package cognitoauth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 const (
 	defaultTimeout = 5 * time.Second
 	maxReply       = 256 << 10
-
-	// defaultRetry is when to come back if Cognito does not say, and maxRetry
-	// the latest, whatever Cognito says.
-	defaultRetry = 2 * time.Second
-	maxRetry     = time.Minute
 )
 
-// Config says where Cognito is.
+// Config is the configuration of a Client. An endpoint that the program does
+// not use may be empty.
 type Config struct {
-	// AuthorizeEndpoint and LogoutEndpoint are Cognito's as browsers reach them.
+	// AuthorizeEndpoint is the URL of Cognito's authorize endpoint for
+	// browsers.
 	AuthorizeEndpoint string
-	LogoutEndpoint    string
-	// TokenEndpoint and RevocationEndpoint are Cognito's as this process reaches
-	// them.
-	TokenEndpoint      string
+	// LogoutEndpoint is the URL of Cognito's logout endpoint for browsers.
+	LogoutEndpoint string
+	// TokenEndpoint is the URL at which this process reaches Cognito's token
+	// endpoint.
+	TokenEndpoint string
+	// RevocationEndpoint is the URL at which this process reaches Cognito's
+	// revocation endpoint.
 	RevocationEndpoint string
-	// HTTP asks Cognito; nil is a client with http.DefaultTransport. Redirects
-	// are never followed, whatever it says.
+	// HTTP calls Cognito; nil is a client with http.DefaultTransport. Its
+	// CheckRedirect is ignored: redirects are not followed.
 	HTTP *http.Client
-	// Timeout is how long Cognito may take for a whole answer. 0 is 5 seconds.
+	// Timeout is the longest time for a whole call. 0 means 5 seconds.
 	Timeout time.Duration
 }
 
-// Client calls the OAuth endpoints of a user pool. It is safe for concurrent use.
+// Client calls the OAuth endpoints of a user pool. It is safe for concurrent
+// use.
 //
-// The errors of its methods are a *broker.UpstreamError.
+// Every error of its methods is a *broker.UpstreamError.
 type Client struct {
 	config Config
 	http   *http.Client
 }
 
-// New returns the endpoints. An endpoint that is left empty must not be used.
+// New returns a Client. Methods whose endpoint is empty must not be called.
 func New(config Config) *Client {
-	c := &Client{config: config, http: new(http.Client)}
-	if config.HTTP != nil {
-		*c.http = *config.HTTP
-	}
-	// A redirect would carry codes and secrets elsewhere.
-	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c := &Client{config: config, http: adapter.WithoutRedirects(config.HTTP)}
 	if c.config.Timeout == 0 {
 		c.config.Timeout = defaultTimeout
 	}
 	return c
 }
 
-// AuthorizeURL returns the address of Cognito's authorize endpoint with these
+// AuthorizeURL returns the URL of Cognito's authorize endpoint with these
 // parameters.
 func (c *Client) AuthorizeURL(params url.Values) string {
 	return c.config.AuthorizeEndpoint + "?" + params.Encode()
 }
 
-// LogoutURL returns the address at which a browser ends its sign-in, after
-// which it goes to signedOut, a sign-out URL of the app client.
+// LogoutURL returns the URL at which a browser signs out of Cognito. Cognito
+// then redirects it to signedOut, which must be a sign-out URL of the app
+// client.
 func (c *Client) LogoutURL(appID, signedOut string) string {
 	return c.config.LogoutEndpoint + "?" + url.Values{"client_id": {appID}, "logout_uri": {signedOut}}.Encode()
 }
 
-// Redeem redeems a code. The redirect URI is that of the authorization request.
-// A code is good for one attempt.
+// Redeem exchanges an authorization code for tokens (RFC 6749 §4.1.3).
+// redirectURI must be the one in the authorization request, and verifier the
+// code verifier of its challenge (RFC 7636 §4.5). A code can be tried once.
 func (c *Client) Redeem(ctx context.Context, app broker.AppCredentials, code, verifier, redirectURI string) (broker.Tokens, error) {
 	return c.tokens(ctx, app, url.Values{
 		"grant_type":    {"authorization_code"},
@@ -86,110 +85,80 @@ func (c *Client) Redeem(ctx context.Context, app broker.AppCredentials, code, ve
 	})
 }
 
-// Refresh fetches a new access token. Tokens.RefreshToken is empty unless
-// Cognito gave a new one.
+// Refresh requests a new access token (RFC 6749 §6). Tokens.RefreshToken is
+// empty unless Cognito issued a new refresh token.
 func (c *Client) Refresh(ctx context.Context, app broker.AppCredentials, refreshToken string) (broker.Tokens, error) {
 	return c.tokens(ctx, app, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}})
 }
 
-// ClientCredentials fetches an access token for the app client itself, with
-// exactly these scopes, of which there must be one.
+// ClientCredentials requests an access token for the app client itself (RFC
+// 6749 §4.4), with exactly these scopes, at least one.
 func (c *Client) ClientCredentials(ctx context.Context, app broker.AppCredentials, scopes []string) (broker.Tokens, error) {
 	return c.tokens(ctx, app, url.Values{"grant_type": {"client_credentials"}, "scope": {strings.Join(scopes, " ")}})
 }
 
-// Revoke revokes a refresh token and all tokens that came of the same sign-in.
-// One that is no token any more is no error.
+// Revoke revokes a refresh token and the access tokens that were issued with it
+// (RFC 7009 §2.1). A token that is not valid any more is no error (§2.2).
 func (c *Client) Revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) error {
-	_, err := c.ask(ctx, c.config.RevocationEndpoint, app, url.Values{"token": {refreshToken}})
+	_, err := c.post(ctx, c.config.RevocationEndpoint, own(app), url.Values{"token": {refreshToken}})
 	return err
 }
 
 func (c *Client) tokens(ctx context.Context, app broker.AppCredentials, params url.Values) (broker.Tokens, error) {
-	body, err := c.ask(ctx, c.config.TokenEndpoint, app, params)
+	body, err := c.post(ctx, c.config.TokenEndpoint, own(app), params)
 	if err != nil {
 		return broker.Tokens{}, err
 	}
 	t, err := parseTokens(body, app)
 	if err != nil {
-		return broker.Tokens{}, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: err}
+		return broker.Tokens{}, badAnswer(err)
 	}
 	return t, nil
 }
 
-// ask returns the body of a successful answer.
-func (c *Client) ask(ctx context.Context, address string, app broker.AppCredentials, params url.Values) ([]byte, error) {
+// own returns the credentials of an app client of the broker, all of which have
+// a secret.
+func own(app broker.AppCredentials) clients.Credentials {
+	return clients.Credentials{ID: app.ID, Secret: app.Secret, Basic: true}
+}
+
+// post sends params to the address as that client, and returns the body of a
+// response with status 200. It does not change params.
+func (c *Client) post(ctx context.Context, address string, as clients.Credentials, params url.Values) ([]byte, error) {
+	basic := as.Basic && as.Secret != ""
+	if !basic {
+		params = maps.Clone(params)
+		params.Set("client_id", as.ID)
+		if as.Secret != "" {
+			params.Set("client_secret", as.Secret)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(params.Encode()))
 	if err != nil {
-		return nil, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: err}
+		return nil, noAnswer(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
-	// Cognito documents base64 of id and secret as they are, without the form
-	// encoding of RFC 6749 §2.3.1.
-	req.SetBasicAuth(app.ID, app.Secret)
+	if basic {
+		// RFC 6749 §2.3.1 encodes id and secret as form values first. Cognito
+		// documents base64 of both as they are, so they are not encoded here.
+		req.SetBasicAuth(as.ID, as.Secret)
+	}
 	start := time.Now()
 	defer func() { telemetry.Called(ctx, telemetry.CognitoOAuth, time.Since(start), false) }()
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: err}
+		return nil, noAnswer(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	if err != nil {
-		return nil, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: fmt.Errorf("status %d, then: %w", resp.StatusCode, err)}
+		return nil, noAnswer(fmt.Errorf("status %d, then: %w", resp.StatusCode, err))
 	}
 	if len(body) > maxReply {
-		return nil, &broker.UpstreamError{RetryAfter: defaultRetry, Cause: fmt.Errorf("status %d and more than %d bytes", resp.StatusCode, maxReply)}
+		return nil, noAnswer(fmt.Errorf("status %d and more than %d bytes", resp.StatusCode, maxReply))
 	}
-	return body, refused(resp, body, params, app)
-}
-
-// refused returns the error of an answer that is not a success. Too many
-// requests are no refusal: the quota is the user pool's.
-func refused(resp *http.Response, body []byte, params url.Values, app broker.AppCredentials) error {
-	switch {
-	case resp.StatusCode == http.StatusOK:
-		return nil
-	case resp.StatusCode == http.StatusTooManyRequests:
-		return &broker.UpstreamError{RetryAfter: retryAfter(resp.Header), Cause: errors.New("status 429")}
-	}
-	o, ok := object(body)
-	code := o.text("error")
-	if !ok || resp.StatusCode < 400 || resp.StatusCode > 499 || !errorCode(code) {
-		return &broker.UpstreamError{RetryAfter: retryAfter(resp.Header), Cause: fmt.Errorf("status %d without an OAuth error", resp.StatusCode)}
-	}
-	return &broker.UpstreamError{Code: code, Description: describable(o.text("error_description"), params, app)}
-}
-
-// errorCode reports whether s can be one (RFC 6749 §5.2); all that exist are
-// made of these.
-func errorCode(s string) bool {
-	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
-}
-
-// describable returns the description if it is fit for a client and a log: in
-// the characters of RFC 6749 §5.2, short, and repeating nothing secret.
-func describable(s string, params url.Values, app broker.AppCredentials) string {
-	if len(s) > 300 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-		return ""
-	}
-	for _, secret := range []string{params.Get("code"), params.Get("code_verifier"), params.Get("refresh_token"), params.Get("token"), app.Secret} {
-		if secret != "" && strings.Contains(s, secret) {
-			return ""
-		}
-	}
-	return s
-}
-
-// retryAfter reads the Retry-After header in its form of seconds (RFC 9110
-// §10.2.3).
-func retryAfter(h http.Header) time.Duration {
-	seconds, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || seconds < 1 {
-		return defaultRetry
-	}
-	return min(time.Duration(min(seconds, 3600))*time.Second, maxRetry)
+	return body, responseError(resp, body, params, as.Secret)
 }

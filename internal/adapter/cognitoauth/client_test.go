@@ -20,7 +20,7 @@ import (
 
 var app = broker.AppCredentials{ID: "1a2b3c", Secret: "s3cret+/&%"}
 
-// jwt is a token with these claims and no signature that is one.
+// jwt returns a JWT with these claims and a made-up signature.
 func jwt(claims map[string]any) string {
 	b, err := json.Marshal(claims)
 	if err != nil {
@@ -45,7 +45,8 @@ func identity(more map[string]any) string {
 	return jwt(claims)
 }
 
-// cognito is a server in Cognito's place, and what was last sent to it.
+// cognito is a server in place of Cognito, with a client for it. form, id and
+// secret are those of the last request.
 type cognito struct {
 	*Client
 	url    string
@@ -59,7 +60,7 @@ func newCognito(t *testing.T, timeout time.Duration) *cognito {
 	c := new(cognito)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/oauth2/token" && r.URL.Path != "/oauth2/revoke" {
-			t.Errorf("%s was asked", r.URL)
+			t.Errorf("got a request to %s, want one to the token or revocation endpoint", r.URL)
 		}
 		c.id, c.secret, _ = r.BasicAuth()
 		if err := r.ParseForm(); err != nil {
@@ -77,20 +78,21 @@ func newCognito(t *testing.T, timeout time.Duration) *cognito {
 	return c
 }
 
-func says(status int, body string) http.HandlerFunc {
+// respond returns a handler that always responds like this.
+func respond(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		w.Write([]byte(body))
 	}
 }
 
-func TestWhatIsSentAndRead(t *testing.T) {
+func TestRequestsAndTokens(t *testing.T) {
 	c := newCognito(t, 0)
-	c.answer = says(200, `{"access_token":"`+access(nil)+`","refresh_token":"r-1","id_token":"`+identity(nil)+`","token_type":"Bearer","expires_in":1}`)
+	c.answer = respond(200, `{"access_token":"`+access(nil)+`","refresh_token":"r-1","id_token":"`+identity(nil)+`","token_type":"Bearer","expires_in":1}`)
 	ctx := t.Context()
 	for _, tt := range []struct {
 		name string
-		ask  func() (broker.Tokens, error)
+		call func() (broker.Tokens, error)
 		want url.Values
 	}{
 		{"redeem", func() (broker.Tokens, error) {
@@ -104,7 +106,7 @@ func TestWhatIsSentAndRead(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := tt.ask()
+			got, err := tt.call()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,25 +114,25 @@ func TestWhatIsSentAndRead(t *testing.T) {
 				t.Errorf("sent %s as %s:%s, want %s as %s:%s", c.form.Encode(), c.id, c.secret, tt.want.Encode(), app.ID, app.Secret)
 			}
 			if !got.IssuedAt.Equal(time.Unix(1_900_000_000, 0)) {
-				t.Errorf("issued at %s", got.IssuedAt)
+				t.Errorf("IssuedAt = %s, want the iat of the access token", got.IssuedAt)
 			}
 			if got.RefreshToken != "r-1" || !got.ExpiresAt.Equal(time.Unix(1_900_003_600, 0)) || !slices.Equal(got.Scopes, []string{"openid", "notes/read"}) ||
 				got.OriginJTI != "origin" || got.Sub != "alice-sub" {
-				t.Errorf("tokens until %s, scopes %q, origin %q, sub %q", got.ExpiresAt, got.Scopes, got.OriginJTI, got.Sub)
+				t.Errorf("got expiry %s, scopes %q, origin_jti %q, sub %q, want those of the tokens", got.ExpiresAt, got.Scopes, got.OriginJTI, got.Sub)
 			}
 			u := got.User
 			if u.Sub != "alice-sub" || u.Username != "alice" || u.Email != "a@example.com" || !slices.Equal(u.Groups, []string{"staff"}) || u.IdentityProvider != "COGNITO" {
-				t.Errorf("user = %+v", u)
+				t.Errorf("User = %+v, want that of the ID token", u)
 			}
 		})
 	}
 	t.Run("revoke", func(t *testing.T) {
-		c.answer = says(200, "")
+		c.answer = respond(200, "")
 		if err := c.Revoke(ctx, app, "r-1"); err != nil {
 			t.Fatal(err)
 		}
 		if c.form.Encode() != "token=r-1" || c.id != app.ID || c.secret != app.Secret {
-			t.Errorf("sent %s as %s", c.form.Encode(), c.id)
+			t.Errorf("sent %s as %s, want token=r-1 as %s", c.form.Encode(), c.id, app.ID)
 		}
 	})
 	t.Run("addresses for browsers", func(t *testing.T) {
@@ -143,7 +145,7 @@ func TestWhatIsSentAndRead(t *testing.T) {
 	})
 }
 
-func TestAnswersThatAreNone(t *testing.T) {
+func TestUnsuccessfulResponses(t *testing.T) {
 	good := `{"access_token":"` + access(nil) + `","token_type":"Bearer"}`
 	token := func(claims map[string]any) string { return `{"access_token":"` + access(claims) + `"}` }
 	id := func(claims map[string]any) string {
@@ -152,43 +154,43 @@ func TestAnswersThatAreNone(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		answer http.HandlerFunc
-		code   string // of a refusal, else it is unavailable
-		told   string // its description
+		code   string // of the error; "" means unavailable
+		desc   string // description of the error
 	}{
-		{"a refusal", says(400, `{"error":"invalid_grant"}`), "invalid_grant", ""},
-		{"a refusal with a reason", says(400, `{"error":"unauthorized_client","error_description":"invalid_redirect"}`), "unauthorized_client", "invalid_redirect"},
-		{"a reason that repeats the code", says(400, `{"error":"invalid_grant","error_description":"no code the-code here"}`), "invalid_grant", ""},
-		{"a reason that repeats the secret", says(400, `{"error":"invalid_client","error_description":"`+app.Secret+`"}`), "invalid_client", ""},
-		{"a reason with quotes", says(400, `{"error":"invalid_grant","error_description":"a \"b\""}`), "invalid_grant", ""},
-		{"a reason with line ends", says(400, `{"error":"invalid_grant","error_description":"a\nb"}`), "invalid_grant", ""},
-		{"a long reason", says(400, `{"error":"invalid_grant","error_description":"`+strings.Repeat("x", 301)+`"}`), "invalid_grant", ""},
-		{"status 401", says(401, `{"error":"invalid_client"}`), "invalid_client", ""},
-		{"no error code", says(400, `{"message":"x"}`), "", ""},
-		{"an error code that is none", says(400, `{"error":"<script>"}`), "", ""},
-		{"not JSON", says(400, `<html>`), "", ""},
-		{"an array", says(400, `[]`), "", ""},
-		{"null", says(400, `null`), "", ""},
-		{"status 500", says(500, `{"error":"server_error"}`), "", ""},
-		{"status 502", says(502, ``), "", ""},
-		{"too many requests", says(429, `{"error":"too_many_requests"}`), "", ""},
+		{"a refusal", respond(400, `{"error":"invalid_grant"}`), "invalid_grant", ""},
+		{"a refusal with a reason", respond(400, `{"error":"unauthorized_client","error_description":"invalid_redirect"}`), "unauthorized_client", "invalid_redirect"},
+		{"a reason that repeats the code", respond(400, `{"error":"invalid_grant","error_description":"no code the-code here"}`), "invalid_grant", ""},
+		{"a reason that repeats the secret", respond(400, `{"error":"invalid_client","error_description":"`+app.Secret+`"}`), "invalid_client", ""},
+		{"a reason with quotes", respond(400, `{"error":"invalid_grant","error_description":"a \"b\""}`), "invalid_grant", ""},
+		{"a reason with line ends", respond(400, `{"error":"invalid_grant","error_description":"a\nb"}`), "invalid_grant", ""},
+		{"a long reason", respond(400, `{"error":"invalid_grant","error_description":"`+strings.Repeat("x", 301)+`"}`), "invalid_grant", ""},
+		{"status 401", respond(401, `{"error":"invalid_client"}`), "invalid_client", ""},
+		{"no error code", respond(400, `{"message":"x"}`), "", ""},
+		{"a made-up error code", respond(400, `{"error":"<script>"}`), "", ""},
+		{"not JSON", respond(400, `<html>`), "", ""},
+		{"an array", respond(400, `[]`), "", ""},
+		{"null", respond(400, `null`), "", ""},
+		{"status 500", respond(500, `{"error":"server_error"}`), "", ""},
+		{"status 502", respond(502, ``), "", ""},
+		{"too many requests", respond(429, `{"error":"too_many_requests"}`), "", ""},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}, "", ""},
-		{"200 and nothing", says(200, ``), "", ""},
-		{"200 without a token", says(200, `{"token_type":"Bearer"}`), "", ""},
-		{"200 with a token that is no string", says(200, `{"access_token":1}`), "", ""},
-		{"a token that is no JWT", says(200, `{"access_token":"opaque"}`), "", ""},
-		{"a token of other parts", says(200, `{"access_token":"a.%.c"}`), "", ""},
-		{"no sub", says(200, token(map[string]any{"sub": ""})), "", ""},
-		{"no iat", says(200, token(map[string]any{"iat": 0})), "", ""},
-		{"exp before iat", says(200, token(map[string]any{"exp": 1_899_999_999})), "", ""},
-		{"no exp", says(200, token(map[string]any{"exp": 0})), "", ""},
-		{"exp that is no time", says(200, token(map[string]any{"exp": 1e18})), "", ""},
-		{"exp that is text", says(200, token(map[string]any{"exp": "soon"})), "", ""},
-		{"ID token of another user", says(200, id(map[string]any{"sub": "bob"})), "", ""},
-		{"ID token for another app client", says(200, id(map[string]any{"aud": "other"})), "", ""},
-		{"ID token that is none", says(200, `{"access_token":"`+access(nil)+`","id_token":"x"}`), "", ""},
-		{"more than anybody would send", says(200, good+strings.Repeat(" ", maxReply)), "", ""},
+		{"200 and nothing", respond(200, ``), "", ""},
+		{"200 without a token", respond(200, `{"token_type":"Bearer"}`), "", ""},
+		{"200 with a token that is not a string", respond(200, `{"access_token":1}`), "", ""},
+		{"a token that is not a JWT", respond(200, `{"access_token":"opaque"}`), "", ""},
+		{"a token of other parts", respond(200, `{"access_token":"a.%.c"}`), "", ""},
+		{"no sub", respond(200, token(map[string]any{"sub": ""})), "", ""},
+		{"no iat", respond(200, token(map[string]any{"iat": 0})), "", ""},
+		{"exp before iat", respond(200, token(map[string]any{"exp": 1_899_999_999})), "", ""},
+		{"no exp", respond(200, token(map[string]any{"exp": 0})), "", ""},
+		{"exp out of range", respond(200, token(map[string]any{"exp": 1e18})), "", ""},
+		{"exp that is text", respond(200, token(map[string]any{"exp": "soon"})), "", ""},
+		{"ID token of another user", respond(200, id(map[string]any{"sub": "bob"})), "", ""},
+		{"ID token for another app client", respond(200, id(map[string]any{"aud": "other"})), "", ""},
+		{"an ID token that is not a JWT", respond(200, `{"access_token":"`+access(nil)+`","id_token":"x"}`), "", ""},
+		{"a body that is too long", respond(200, good+strings.Repeat(" ", maxReply)), "", ""},
 		{"cut off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			w.Write([]byte(good))
@@ -201,19 +203,19 @@ func TestAnswersThatAreNone(t *testing.T) {
 			_, err := c.Redeem(t.Context(), app, "the-code", "verifier", "https://b.example.com/callback")
 			e, ok := errors.AsType[*broker.UpstreamError](err)
 			switch {
-			case !ok || e.Code != tt.code || e.Description != tt.told:
-				t.Errorf("error = %v, want %s %q", err, tt.code, tt.told)
-			case tt.code == "" && e.RetryAfter <= 0:
-				t.Errorf("error = %v, want unavailable with a time to come back", err)
+			case !ok || e.Code != tt.code || e.Code != "" && e.Description != tt.desc:
+				t.Errorf("error = %v, want %s %q", err, tt.code, tt.desc)
+			case tt.code == "" && (e.RetryAfter <= 0 || !strings.HasPrefix(e.Description, "Cognito ")):
+				t.Errorf("error = %v, description %q, want unavailable, with RetryAfter and a description", err, e.Description)
 			}
 			if err != nil && (strings.Contains(err.Error(), "the-code") || strings.Contains(err.Error(), app.Secret)) {
-				t.Errorf("the error holds a secret: %v", err)
+				t.Errorf("error %q contains a secret", err)
 			}
 		})
 	}
 }
 
-func TestWhenToComeBack(t *testing.T) {
+func TestRetryAfter(t *testing.T) {
 	for header, want := range map[string]time.Duration{"": defaultRetry, "7": 7 * time.Second, "0": defaultRetry, "-1": defaultRetry, "x": defaultRetry, "99999": maxRetry} {
 		c := newCognito(t, 0)
 		c.answer = func(w http.ResponseWriter, _ *http.Request) {
@@ -227,12 +229,12 @@ func TestWhenToComeBack(t *testing.T) {
 	}
 }
 
-func TestCognitoThatDoesNotAnswer(t *testing.T) {
+func TestTimeoutAndCancellation(t *testing.T) {
 	c := newCognito(t, 20*time.Millisecond)
 	c.answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	_, err := c.Refresh(t.Context(), app, "r")
 	if e, ok := errors.AsType[*broker.UpstreamError](err); !ok || e.Code != "" || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error = %v, want unavailable, out of time", err)
+		t.Errorf("error = %v, want unavailable because of the timeout", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -241,7 +243,7 @@ func TestCognitoThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-func TestWhoVouchesForAUser(t *testing.T) {
+func TestIdentityProviderOfAUser(t *testing.T) {
 	for _, tt := range []struct {
 		identities any
 		want       string
@@ -260,7 +262,7 @@ func TestWhoVouchesForAUser(t *testing.T) {
 			more["identities"] = tt.identities
 		}
 		c := newCognito(t, 0)
-		c.answer = says(200, `{"access_token":"`+access(nil)+`","id_token":"`+identity(more)+`"}`)
+		c.answer = respond(200, `{"access_token":"`+access(nil)+`","id_token":"`+identity(more)+`"}`)
 		got, err := c.Refresh(t.Context(), app, "r")
 		if err != nil || got.User.IdentityProvider != tt.want {
 			t.Errorf("identities %v: %q, %v, want %q", tt.identities, got.User.IdentityProvider, err, tt.want)
@@ -268,13 +270,13 @@ func TestWhoVouchesForAUser(t *testing.T) {
 	}
 }
 
-func TestEmailsThatAreNotVerifiedAreLeftOut(t *testing.T) {
+func TestUnverifiedEmailIsLeftOut(t *testing.T) {
 	for _, tt := range []struct {
 		verified any
 		want     string
 	}{{true, "a@example.com"}, {"true", "a@example.com"}, {false, ""}, {"false", ""}, {nil, ""}, {1, ""}} {
 		c := newCognito(t, 0)
-		c.answer = says(200, `{"access_token":"`+access(nil)+`","id_token":"`+identity(map[string]any{"email_verified": tt.verified})+`"}`)
+		c.answer = respond(200, `{"access_token":"`+access(nil)+`","id_token":"`+identity(map[string]any{"email_verified": tt.verified})+`"}`)
 		got, err := c.Refresh(t.Context(), app, "r")
 		if err != nil || got.User.Email != tt.want {
 			t.Errorf("email_verified %v: %q, %v, want %q", tt.verified, got.User.Email, err, tt.want)
@@ -282,16 +284,16 @@ func TestEmailsThatAreNotVerifiedAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestEncodedTokensAreWhatIsKept(t *testing.T) {
+func TestEncodedTokensAreDecoded(t *testing.T) {
 	c := newCognito(t, 0)
-	c.answer = says(200, `{"access_token":"`+access(nil)+`","refresh_token":"r-1","id_token":"`+identity(nil)+`"}`)
+	c.answer = respond(200, `{"access_token":"`+access(nil)+`","refresh_token":"r-1","id_token":"`+identity(nil)+`"}`)
 	got, err := c.Refresh(t.Context(), app, "r")
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := got.Encode()
 	if strings.Contains(text, got.IDToken) {
-		t.Error("the ID token is kept")
+		t.Error("the encoded text contains the ID token, want it left out")
 	}
 	again, err := broker.DecodeTokens(text)
 	if err != nil {
@@ -299,23 +301,23 @@ func TestEncodedTokensAreWhatIsKept(t *testing.T) {
 	}
 	if again.AccessToken != got.AccessToken || again.RefreshToken != "r-1" || !again.ExpiresAt.Equal(got.ExpiresAt) ||
 		!slices.Equal(again.Scopes, got.Scopes) || again.OriginJTI != got.OriginJTI || again.Sub != got.Sub {
-		t.Error("decoded, they are others")
+		t.Error("DecodeTokens returns other tokens than were encoded")
 	}
 	for _, bad := range []string{"", "{}", "null", `{"access_token":"x"}`, "[]"} {
 		if _, err := broker.DecodeTokens(bad); err == nil {
-			t.Errorf("broker.DecodeTokens(%q) is no error", bad)
+			t.Errorf("broker.DecodeTokens(%q): no error", bad)
 		}
 	}
 }
 
-func TestNothingSecretIsPrinted(t *testing.T) {
+func TestTokensAndSecretsAreNotPrinted(t *testing.T) {
 	tokens := broker.Tokens{AccessToken: "a-1", RefreshToken: "r-1", IDToken: "i-1"}
 	log := new(strings.Builder)
 	slog.New(slog.NewTextHandler(log, nil)).Info("x", "tokens", tokens, "app", app)
 	text := fmt.Sprintf("%v %+v %#v %s %v %+v %#v", tokens, tokens, tokens, tokens, app, app, app) + log.String()
 	for _, s := range []string{"a-1", "r-1", "i-1", app.Secret} {
 		if strings.Contains(text, s) {
-			t.Errorf("%q is in %s", s, text)
+			t.Errorf("%q is printed in %s", s, text)
 		}
 	}
 }

@@ -1,8 +1,14 @@
-// Package cognitoauth asks Cognito's OAuth endpoints in the name of the broker's
-// own app clients, which are all confidential: it redeems codes, refreshes,
-// fetches tokens for a client itself and revokes (RFC 6749, RFC 7636, RFC 7009),
-// and builds the addresses that browsers are sent to. What the answers mean for
-// a client of the broker is for the callers to say.
+// Package cognitoauth is an adapter: it calls Cognito's OAuth endpoints and reads
+// the user pool's discovery document, over plain HTTP. Client redeems codes,
+// refreshes, fetches tokens for a client itself and revokes (RFC 6749, RFC 7636,
+// RFC 7009) as one of the broker's own app clients, which are all confidential,
+// and builds the addresses to which browsers are sent. In direct mode it also
+// sends the requests of clients, as the clients themselves. Discovery fetches and
+// caches the pool's OpenID provider configuration.
+//
+// All errors of the OAuth endpoints are classified in errors.go. The package does
+// not decide what they mean for a client of the broker: the use cases do, and
+// httpapi's answerFor gives the result its status.
 //
 // It does not check signatures. Every token that it reads came from Cognito's
 // token endpoint over a connection of its own (OpenID Connect Core 1.0

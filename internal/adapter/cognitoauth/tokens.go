@@ -7,7 +7,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// parseTokens reads a successful answer of the token endpoint.
+// parseTokens reads a successful response of the token endpoint (RFC 6749
+// §5.1).
 func parseTokens(body []byte, app broker.AppCredentials) (broker.Tokens, error) {
 	o, ok := object(body)
 	access := o.text("access_token")
@@ -17,9 +18,10 @@ func parseTokens(body []byte, app broker.AppCredentials) (broker.Tokens, error) 
 	return broker.ParseTokens(app, access, o.text("refresh_token"), o.text("id_token"))
 }
 
-// members are those of a JSON object, under their exact names.
+// members are the members of a JSON object by their exact names.
 type members map[string]json.RawMessage
 
+// object returns the members of a JSON object, or false if b is not one.
 func object(b []byte) (members, bool) {
 	var o members
 	err := json.Unmarshal(b, &o)

@@ -83,7 +83,7 @@ func calls(ctx context.Context, s broker.Store) map[string]error {
 	return errs
 }
 
-func TestStore_says_when_DynamoDB_throttles(t *testing.T) {
+func TestStore_returns_Unavailable_when_DynamoDB_throttles(t *testing.T) {
 	for _, code := range []string{"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"} {
 		for method, err := range calls(t.Context(), fakeDynamoDB(t, http.StatusBadRequest, code)) {
 			e, ok := errors.AsType[*dcr.Error](err)
@@ -113,7 +113,7 @@ func TestStore_keeps_other_errors_from_clients(t *testing.T) {
 	}
 }
 
-func TestStore_refuses_keys_that_DynamoDB_cannot_have(t *testing.T) {
+func TestStore_refuses_keys_that_DynamoDB_cannot_store(t *testing.T) {
 	s := fakeDynamoDB(t, http.StatusInternalServerError, "InternalServerError")
 	for _, id := range []string{"\xff", strings.Repeat("x", 2048)} {
 		_, slot := s.TakeSlot(t.Context(), id, time.Now(), 4)

@@ -17,6 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/contract"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
@@ -91,7 +92,7 @@ func try(t *testing.T, err error) {
 	}
 }
 
-func TestStore_repeats_no_step_after_which_others_wrote(t *testing.T) {
+func TestStore_does_not_repeat_a_step_that_another_write_followed(t *testing.T) {
 	g := newGrantTable(t)
 	tx := g.transaction()
 	try(t, g.others.CreateTransaction(t.Context(), tx))
@@ -114,7 +115,7 @@ func TestStore_repeats_no_step_after_which_others_wrote(t *testing.T) {
 	}
 }
 
-func TestStore_takes_no_step_that_another_took(t *testing.T) {
+func TestStore_does_not_take_a_step_of_another_request(t *testing.T) {
 	g := newGrantTable(t)
 	tx := g.transaction()
 	try(t, g.others.CreateTransaction(t.Context(), tx))
@@ -128,7 +129,7 @@ func TestStore_takes_no_step_that_another_took(t *testing.T) {
 
 // The step was taken in the last second of the transaction, and the reply was
 // lost.
-func TestStore_knows_its_step_after_the_transaction_expired(t *testing.T) {
+func TestStore_recognizes_its_own_step_after_the_transaction_expired(t *testing.T) {
 	g := newGrantTable(t)
 	tx := g.transaction()
 	try(t, g.others.CreateTransaction(t.Context(), tx))
@@ -139,7 +140,7 @@ func TestStore_knows_its_step_after_the_transaction_expired(t *testing.T) {
 	}
 }
 
-func TestStore_repeats_no_replacement_of_a_grant_after_which_others_wrote(t *testing.T) {
+func TestStore_does_not_repeat_a_replacement_that_another_write_followed(t *testing.T) {
 	g := newGrantTable(t)
 	for _, n := range []int{1, 7} {
 		a := g.grant()
@@ -173,7 +174,9 @@ func TestStore_writes_attributes_of_grants(t *testing.T) {
 	tx.ExpiresAt = expires
 	try(t, g.others.CreateTransaction(t.Context(), tx))
 	a := g.grant()
-	code, live, spent := credential.NewAuthorizationCode(a.ID), credential.NewRefreshToken(a.ID), credential.NewRefreshToken(a.ID)
+	ring, err := seal.Parse(seal.Generate())
+	try(t, err)
+	code, live, spent := credential.NewAuthorizationCode(a.ID), credential.NewRefreshToken(a.ID, ring), credential.NewRefreshToken(a.ID, ring)
 	a.ExpiresAt, a.EndedAt = expires, g.clock.Second()
 	a.Code, a.Live, a.Spent = code.Hash(), []credential.Hash{live.Hash()}, spent.Hash()
 	try(t, g.others.CreateGrant(t.Context(), a))
@@ -235,7 +238,7 @@ func describe(v types.AttributeValue) string {
 	return fmt.Sprintf("%T", v)
 }
 
-func TestStore_reads_no_grant_it_does_not_know(t *testing.T) {
+func TestStore_refuses_grants_of_an_unknown_form(t *testing.T) {
 	g := newGrantTable(t)
 	str := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
 	for _, tt := range []struct {
@@ -301,7 +304,7 @@ func grantCalls(ctx context.Context, s broker.GrantStore) map[string]error {
 	return errs
 }
 
-func TestGrantStore_says_when_DynamoDB_throttles(t *testing.T) {
+func TestGrantStore_returns_Unavailable_when_DynamoDB_throttles(t *testing.T) {
 	s := fakeDynamoDB(t, http.StatusBadRequest, "ThrottlingException")
 	for method, err := range grantCalls(t.Context(), s) {
 		if e, ok := errors.AsType[*dcr.Error](err); !ok || e.Code != dcr.Unavailable || e.RetryAfter != time.Second {

@@ -111,7 +111,7 @@ func TestStore_writes_attributes(t *testing.T) {
 }
 
 // An item that another program wrote is an error, and never half a record.
-func TestStore_reads_no_item_it_does_not_know(t *testing.T) {
+func TestStore_refuses_items_of_an_unknown_form(t *testing.T) {
 	e := dynamodbtest.Endpoint(t)
 	clock := fake.NewClock()
 	table := newTable(t, e)

@@ -136,7 +136,7 @@ func TestIndexes_are_read_page_by_page(t *testing.T) {
 	}
 }
 
-func TestDue_refuses_what_is_of_another_kind(t *testing.T) {
+func TestDue_refuses_items_of_another_kind(t *testing.T) {
 	s := New(&pages{items: []item{{attrKey: str("registration#a"), attrDueAt: num(1)}}}, "table", nil)
 	for d, err := range s.Due(t.Context(), time.Now(), "") {
 		if err == nil {

@@ -17,7 +17,7 @@ import (
 // A call is applied, its reply is lost, and another request writes before the
 // SDK repeats the call. The call must not undo that write, nor report a
 // failure.
-func TestStore_repeats_no_write_after_which_others_wrote(t *testing.T) {
+func TestStore_does_not_repeat_a_write_that_another_write_followed(t *testing.T) {
 	e := dynamodbtest.Endpoint(t)
 	clock := fake.NewClock()
 	table := newTable(t, e)

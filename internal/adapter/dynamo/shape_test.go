@@ -74,7 +74,7 @@ func TestTTLFaults(t *testing.T) {
 }
 
 // DeleteRecords removes the kinds in this list, so every kind has to be in it.
-func TestKindsAreAll(t *testing.T) {
+func TestKindsAreComplete(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

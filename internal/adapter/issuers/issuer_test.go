@@ -22,8 +22,8 @@ import (
 
 var start = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 
-// issuer is an OpenID provider that can change its keys and fail, and counts
-// what it is asked.
+// issuer is an OpenID provider that can change its keys and fail. It counts
+// requests.
 type issuer struct {
 	*httptest.Server
 	path                string
@@ -36,7 +36,7 @@ type issuer struct {
 	keysFail http.HandlerFunc
 }
 
-// newIssuer starts one under that path, as many issuers have.
+// newIssuer starts an issuer whose URL has that path, as many issuers' have.
 func newIssuer(t testing.TB, path string, keys ...jose.JSONWebKey) *issuer {
 	t.Helper()
 	i := &issuer{path: path, keys: keys}
@@ -74,7 +74,7 @@ func (i *issuer) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: keys})
-	case "/elsewhere": // where only a redirect leads
+	case "/elsewhere": // only a redirect leads here
 		json.NewEncoder(w).Encode(document)
 	default:
 		http.NotFound(w, r)
@@ -97,7 +97,7 @@ func (i *issuer) trusted(algorithms ...string) policy.Issuer {
 
 func (i *issuer) fetches() int64 { return i.documents.Load() + i.keyFetch.Load() }
 
-// Keys are made once: 2048 bits take their time.
+// Keys are generated once, because an RSA key of 2048 bits takes long.
 var (
 	rsaKey, strangerKey = newRSA(2048), newRSA(2048)
 	ecKey               = newEC()
@@ -132,7 +132,8 @@ func public(key any, id string, alg jose.SignatureAlgorithm) jose.JSONWebKey {
 	return jose.JSONWebKey{Key: key, KeyID: id, Algorithm: string(alg), Use: "sig"}
 }
 
-// signed returns claims signed, with more members of the header.
+// signed returns a JWT with these claims, a value or JSON text, and these
+// further header members, name and value in turns.
 func signed(t testing.TB, alg jose.SignatureAlgorithm, key any, id string, claims any, header ...any) string {
 	t.Helper()
 	body, ok := claims.(string)

@@ -1,12 +1,16 @@
-// Package issuers verifies JWTs (RFC 7519) that others have signed, with the keys
-// of issuers whom the policy names: initial access tokens and software
+// Package issuers is an adapter: it verifies JWTs (RFC 7519) of the issuers
+// that the policy names, which are initial access tokens and software
 // statements. It implements registration.JWTs.
 //
-// The keys are found by OpenID Connect discovery, unless the policy says where
-// they are, and kept (jwt.KeySet). Nothing is fetched before there is a JWT
-// of a trusted issuer to verify, and nothing that a JWT names ever: its iss
-// only selects one of the issuers, its kid one of that issuer's keys; jku, x5u,
-// jwk and x5c are not read.
+// The keys are found by OpenID Connect discovery, unless the policy names their
+// URL, and cached (jwt.KeySet). They are fetched when the first JWT of their
+// issuer is verified. No URL from a JWT is fetched: its iss selects one of the
+// policy's issuers and its kid one of that issuer's keys; jku, x5u, jwk and x5c
+// are ignored (RFC 8725 §3.10).
+//
+// The package leaves out what a JWT allows: the caller checks the audience and
+// compares claims with the policy. It is apart from package jwt because it
+// alone links go-oidc, which only the function register needs.
 package issuers
 
 import (
@@ -28,20 +32,23 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 	josejwt "github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 const (
-	// MaxToken is the most bytes a JWT may have.
+	// MaxToken is the largest accepted size of a JWT in bytes.
 	MaxToken = 8 << 10
-	// skew is how far an issuer's clock may be from ours.
+	// skew is the largest accepted difference between an issuer's clock and
+	// ours.
 	skew = time.Minute
-	// maxStale is how long the keys of an issuer that cannot be reached stay
-	// good.
+	// maxStale is how long the keys of an issuer stay in use while it cannot be
+	// reached.
 	maxStale = 24 * time.Hour
-	// maxExpiry is the end of the year 9999; what is later is no time to count
-	// with.
+	// maxExpiry is the end of the year 9999 in Unix time. A later time.Time has
+	// no JSON form.
 	maxExpiry = 253402300799
 )
 
@@ -51,15 +58,15 @@ type Verifier struct {
 	now    func() time.Time
 
 	mu sync.Mutex
-	// sets are the keys of issuers that have been asked for; there are as many
-	// as policies have named while this process lives.
+	// sets are the key sets that have been used, by issuer. There are at most
+	// as many as the policies have named since the process started.
 	sets map[string]*jwt.KeySet
 }
 
-// New returns a Verifier that fetches with client, or a plain one if that is nil.
-// Redirects are not followed, whatever it says.
+// New returns a Verifier that fetches with a copy of client, or of the zero
+// http.Client if it is nil. Redirects are not followed.
 func New(client *http.Client, now func() time.Time) *Verifier {
-	client = jwt.HTTPClient(client)
+	client = adapter.WithoutRedirects(client)
 	if client.Transport == nil {
 		client.Transport = http.DefaultTransport
 	}
@@ -74,14 +81,14 @@ func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token st
 		return nil, err
 	}
 	sig := &signature{keys: v.keys(issuer), algorithms: joseAlgorithms(issuer)}
-	// Times are checked below: go-oidc takes a JWT without exp for expired, and
-	// gives nbf five minutes. The audience is for the caller.
+	// read checks the times: go-oidc treats a JWT without exp as expired, and
+	// accepts nbf five minutes early. The caller checks the audience.
 	verifier := oidc.NewVerifier(issuer.URL, sig, &oidc.Config{
 		SupportedSigningAlgs: issuer.Algorithms, SkipClientIDCheck: true, SkipExpiryCheck: true,
 	})
 	_, err = verifier.Verify(ctx, token)
 	if sig.unavailable != nil {
-		return nil, fmt.Errorf("trust: keys of %s: %w", issuer.URL, sig.unavailable)
+		return nil, fmt.Errorf("issuers: keys of %s: %w", issuer.URL, sig.unavailable)
 	}
 	if err != nil {
 		return nil, &policy.NotVerifiedError{Reason: "it is not signed with a key and an algorithm that its issuer may use", Cause: err}
@@ -89,7 +96,7 @@ func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token st
 	return v.read(sig.payload)
 }
 
-// selectIssuer returns the issuer that token names, of which nothing is verified
+// selectIssuer returns the issuer that the token names. Nothing is verified
 // yet.
 func selectIssuer(issuers []policy.Issuer, token string) (policy.Issuer, error) {
 	none := policy.Issuer{}
@@ -98,11 +105,11 @@ func selectIssuer(issuers []policy.Issuer, token string) (policy.Issuer, error) 
 	}
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return none, &policy.NotVerifiedError{Reason: "it is no signed JWT"}
+		return none, &policy.NotVerifiedError{Reason: "it is not a signed JWT"}
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return none, &policy.NotVerifiedError{Reason: "it is no signed JWT", Cause: err}
+		return none, &policy.NotVerifiedError{Reason: "it is not a signed JWT", Cause: err}
 	}
 	claims, _, err := decode(payload)
 	if err != nil {
@@ -115,8 +122,9 @@ func selectIssuer(issuers []policy.Issuer, token string) (policy.Issuer, error) 
 	return issuers[i], nil
 }
 
-// decode reads claims. A name that occurs twice is an error, and names are
-// matched exactly: so go-jose's decoder has it, unlike encoding/json.
+// decode reads claims. Claim names must be unique (RFC 7519 §4), and a repeated
+// one is an error here; names are matched exactly. The decoder of go-jose does
+// so, encoding/json does not.
 func decode(payload []byte) (policy.Claims, josejwt.Claims, error) {
 	var claims policy.Claims
 	var std josejwt.Claims
@@ -130,7 +138,8 @@ func decode(payload []byte) (policy.Claims, josejwt.Claims, error) {
 	return claims, std, nil
 }
 
-// read returns what a JWT says whose signature is good.
+// read returns the content of a JWT whose signature is valid, after it has
+// checked exp, nbf and iat (RFC 7519 §4.1.4 to §4.1.6).
 func (v *Verifier) read(payload []byte) (*policy.JWT, error) {
 	claims, std, err := decode(payload)
 	if err != nil {
@@ -151,8 +160,9 @@ func (v *Verifier) read(payload []byte) (*policy.JWT, error) {
 	return j, nil
 }
 
-// identify tells a JWT from all others. Without jti it is what is signed that
-// counts: an ECDSA signature can be turned into another that is as good.
+// identify returns an id that distinguishes a JWT from all others. Without jti
+// it is a hash of the signed claims and not of the whole token, because an
+// ECDSA signature can be changed into another valid one.
 func identify(c josejwt.Claims, payload []byte) string {
 	what := append([]byte("claims\x00"), payload...)
 	if c.ID != "" {
@@ -162,7 +172,7 @@ func identify(c josejwt.Claims, payload []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// keys returns the keys of an issuer.
+// keys returns the key set of an issuer.
 func (v *Verifier) keys(issuer policy.Issuer) *jwt.KeySet {
 	id := strings.Join(append([]string{issuer.URL, issuer.KeySet}, issuer.Algorithms...), "\n")
 	v.mu.Lock()
@@ -187,11 +197,12 @@ func (v *Verifier) fetch(ctx context.Context, issuer policy.Issuer) (jwt.Keys, e
 }
 
 // discover returns the jwks_uri in the discovery document of an issuer (OpenID
-// Connect Discovery 1.0 §4), which has to name that issuer.
+// Connect Discovery 1.0 §4). The issuer in the document must be the same
+// (§4.3).
 func (v *Verifier) discover(ctx context.Context, issuer string) (string, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, v.client), issuer)
 	if err != nil {
-		// It may have all that the issuer sent in it.
+		// The error may contain the whole response of the issuer.
 		return "", fmt.Errorf("%.300v", err)
 	}
 	var document struct {
@@ -201,14 +212,13 @@ func (v *Verifier) discover(ctx context.Context, issuer string) (string, error) 
 		return "", err
 	}
 	u, err := url.Parse(document.KeySet)
-	// An issuer in plain http is one on this machine: the policy allows no other.
-	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !strings.HasPrefix(issuer, "http:") || !loopback(u.Hostname())) {
+	// An issuer with an http URL is on this machine: the policy allows no
+	// other.
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !strings.HasPrefix(issuer, "http:") || !dcr.IsLoopback(u.Hostname())) {
 		return "", fmt.Errorf("jwks_uri %.300q is not an https URL", document.KeySet)
 	}
 	return document.KeySet, nil
 }
-
-func loopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
 
 func joseAlgorithms(issuer policy.Issuer) []jose.SignatureAlgorithm {
 	var algorithms []jose.SignatureAlgorithm

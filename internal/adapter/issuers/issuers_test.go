@@ -21,9 +21,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// What GitHub Actions, a Cognito user pool and Keycloak put into their tokens,
-// cut to what matters: https://docs.github.com/actions (OpenID Connect),
-// Cognito's developer guide (ID token), Keycloak's server administration guide.
+// The claims of tokens of GitHub Actions, a Cognito user pool and Keycloak,
+// shortened: https://docs.github.com/actions (OpenID Connect), Cognito's
+// developer guide (ID token), Keycloak's server administration guide.
 func gitHub(iss string) map[string]any {
 	return map[string]any{
 		"iss": iss, "sub": "repo:octo-org/octo-repo:environment:prod", "aud": "https://auth.example.com", "jti": "3b8c1d2e-1111-4a5b-9c1f-2d3e4f5a6b7c",
@@ -84,8 +84,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// Everything that must not pass for a token of the issuer, although much of it
-// is signed by the right key.
+// Each of these must be refused, although many are signed with the right key.
 func TestVerifyRefusesHostileTokens(t *testing.T) {
 	var elsewhere int
 	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256), public(&ecKey.PublicKey, "ec", jose.ES256),
@@ -120,8 +119,8 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 		{"two dots alone", ".."},
 		{"algorithm none", encode([]byte(`{"alg":"none","kid":"k1"}`)) + "." + encode(body) + "."},
 		{"algorithm none with a signature", encode([]byte(`{"alg":"none","kid":"k1"}`)) + "." + encode(body) + "." + parts[2]},
-		{"HS256 with the public key for a secret", signed(t, jose.HS256, spki, "k1", claims)},
-		{"HS256 with the modulus for a secret", signed(t, jose.HS256, rsaKey.N.Bytes(), "k1", claims)},
+		{"HS256 with the public key as the secret", signed(t, jose.HS256, spki, "k1", claims)},
+		{"HS256 with the modulus as the secret", signed(t, jose.HS256, rsaKey.N.Bytes(), "k1", claims)},
 		{"an algorithm that the policy does not name", signed(t, jose.PS256, rsaKey, "k1", claims)},
 		{"a stranger's key under the id of a good one", signed(t, jose.RS256, strangerKey, "k1", claims)},
 		{"the id of a key of another type", signed(t, jose.RS256, rsaKey, "ec", claims)},
@@ -134,7 +133,7 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 		{"a key in the header", signed(t, jose.RS256, strangerKey, "k1", claims, "jwk", jwk)},
 		{"jku", signed(t, jose.RS256, strangerKey, "k1", claims, "jku", stranger.URL+"/the/keys")},
 		{"x5u", signed(t, jose.RS256, strangerKey, "k1", claims, "x5u", stranger.URL+"/the/keys")},
-		{"a critical extension that nobody knows", signed(t, jose.RS256, rsaKey, "k1", claims, "crit", []string{"x"}, "x", 1)},
+		{"an unknown critical extension", signed(t, jose.RS256, rsaKey, "k1", claims, "crit", []string{"x"}, "x", 1)},
 		{"changed claims", parts[0] + "." + encode([]byte(strings.Replace(text, "octo-org", "evil-org", 1))) + "." + parts[2]},
 		{"no signature", parts[0] + "." + parts[1] + "."},
 		{"five parts", good + ".x.y"},
@@ -167,7 +166,7 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 				t.Errorf("Verify = %+v, %v, want a *NotVerifiedError", got, err)
 			}
 			if len(tt.token) > 40 && strings.Contains(fmt.Sprint(err), tt.token[len(tt.token)-20:]) {
-				t.Errorf("the error has the token in it: %v", err)
+				t.Errorf("error %v contains the token, want none of it", err)
 			}
 		})
 	}
@@ -186,21 +185,21 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 		claims, changed("exp", start.Add(-59*time.Second).Unix()), changed("nbf", start.Add(59*time.Second).Unix()), changed("iat", start.Add(59*time.Second).Unix()), changed("iat", nil),
 	} {
 		if _, err := v.Verify(t.Context(), issuers, sign(fits)); err != nil {
-			t.Errorf("within the minute, %v: %v", fits, err)
+			t.Errorf("Verify of %v, within the minute of skew: %v, want no error", fits, err)
 		}
 	}
 	clock.advance(10 * time.Minute)
 	if _, err := v.Verify(t.Context(), issuers, good); err == nil {
-		t.Error("a token that was good is good after it has expired")
+		t.Error("Verify of an expired token: no error")
 	}
 	if elsewhere > 0 || stranger.fetches() > 0 {
 		t.Errorf("%d requests to a server that a token named", stranger.fetches())
 	}
 }
 
-// A key that says what it is for is good for nothing else (RFC 8725 section 3.1),
-// even if the policy has both.
-func TestAKeyIsHeldToItsAlgorithm(t *testing.T) {
+// Each key must be used with exactly one algorithm (RFC 8725 §3.1), even if the
+// policy accepts both.
+func TestAKeyIsUsedForItsAlgorithmOnly(t *testing.T) {
 	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.PS256))
 	v, _ := newVerifier()
 	issuers := []policy.Issuer{i.trusted("RS256", "PS256")}
@@ -208,7 +207,7 @@ func TestAKeyIsHeldToItsAlgorithm(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := v.Verify(t.Context(), issuers, signed(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))); err == nil {
-		t.Error("a key for PS256 has verified RS256")
+		t.Error("Verify of an RS256 signature with a key for PS256: no error")
 	}
 }
 
@@ -221,8 +220,8 @@ func TestStatementsNeedNoExpiry(t *testing.T) {
 	}
 }
 
-// Otherwise one use could be made into two.
-func TestATokenIsTheSameWhateverItsSignature(t *testing.T) {
+// Otherwise a token with one use could be used twice.
+func TestTheIDOfATokenDoesNotDependOnItsSignature(t *testing.T) {
 	i := newIssuer(t, "", public(&ecKey.PublicKey, "ec", jose.ES256))
 	v, _ := newVerifier()
 	id := func(token string) string {
@@ -236,9 +235,9 @@ func TestATokenIsTheSameWhateverItsSignature(t *testing.T) {
 	claims := keycloak(i.url()) // without jti
 	token := signed(t, jose.ES256, ecKey, "ec", claims)
 	if again := signed(t, jose.ES256, ecKey, "ec", claims); again == token || id(again) != id(token) {
-		t.Error("the same claims signed twice are two tokens")
+		t.Error("the same claims signed twice: got two ids, want one")
 	}
-	// An ECDSA signature (r, s) is as good as (r, n-s).
+	// If the ECDSA signature (r, s) is valid, so is (r, n-s).
 	parts := strings.Split(token, ".")
 	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
 	if err != nil {
@@ -247,30 +246,30 @@ func TestATokenIsTheSameWhateverItsSignature(t *testing.T) {
 	s := new(big.Int).Sub(ecKey.Params().N, new(big.Int).SetBytes(sig[32:]))
 	other := parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(append(sig[:32:32], s.FillBytes(make([]byte, 32))...))
 	if other == token || id(other) != id(token) {
-		t.Error("a token with its signature turned is another one")
+		t.Error("the token with the other signature: got another id, want the same")
 	}
-	claims["sub"] = "somebody else"
+	claims["sub"] = "another subject"
 	if id(signed(t, jose.ES256, ecKey, "ec", claims)) == id(token) {
-		t.Error("other claims are the same token")
+		t.Error("other claims: got the same id, want another")
 	}
 	claims["jti"] = "1"
 	first := id(signed(t, jose.ES256, ecKey, "ec", claims))
 	claims["iat"] = start.Unix()
 	if id(signed(t, jose.ES256, ecKey, "ec", claims)) != first {
-		t.Error("one jti is two tokens")
+		t.Error("the same jti: got two ids, want one")
 	}
 	claims["jti"] = "2"
 	if id(signed(t, jose.ES256, ecKey, "ec", claims)) == first {
-		t.Error("two values of jti are one token")
+		t.Error("two values of jti: got one id, want two")
 	}
 }
 
-func TestKeysAreFetchedWhenNeededAndNotOftener(t *testing.T) {
+func TestKeysAreFetchedOnceAndWhenNeeded(t *testing.T) {
 	i := newIssuer(t, "/realms/a", public(&rsaKey.PublicKey, "k1", jose.RS256))
 	v, clock := newVerifier()
 	issuers := []policy.Issuer{i.trusted()}
 	if n := i.fetches(); n != 0 {
-		t.Errorf("%d requests before there is a token", n)
+		t.Errorf("got %d requests before the first token, want none", n)
 	}
 	good := signed(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))
 	var wg sync.WaitGroup
@@ -282,7 +281,7 @@ func TestKeysAreFetchedWhenNeededAndNotOftener(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// Made-up key ids, unknown issuers and bad signatures cause none.
+	// Made-up key ids and bad signatures cause no fetch.
 	for n := range 100 {
 		clock.advance(jwt.MinAge / 200)
 		for _, bad := range []string{
@@ -290,7 +289,7 @@ func TestKeysAreFetchedWhenNeededAndNotOftener(t *testing.T) {
 			signed(t, jose.RS256, strangerKey, "k1", keycloak(i.url())),
 		} {
 			if _, err := v.Verify(t.Context(), issuers, bad); err == nil {
-				t.Fatal("a bad token is good")
+				t.Fatal("Verify of a bad token: no error")
 			}
 		}
 	}
@@ -322,15 +321,14 @@ func TestKeysRotate(t *testing.T) {
 	i.set(func() { i.keys = i.keys[1:] })
 	clock.advance(jwt.MaxAge)
 	if _, err := v.Verify(t.Context(), issuers, old); err == nil {
-		t.Error("an hour after a key was withdrawn it is still good")
+		t.Error("an hour after the key was withdrawn: no error, want a refusal")
 	}
 	if _, err := v.Verify(t.Context(), issuers, next); err != nil {
 		t.Errorf("the new key alone: %v", err)
 	}
 }
 
-// A policy that names the keys does not ask the issuer.
-func TestKeysThatThePolicyNames(t *testing.T) {
+func TestAKeySetInThePolicyNeedsNoDiscovery(t *testing.T) {
 	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
 	v, _ := newVerifier()
 	claims := map[string]any{"iss": "https://apps.example.com", "exp": start.Add(time.Hour).Unix()}
@@ -352,9 +350,9 @@ func (a anyHost) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// The document of an issuer is believed because of https; its keys must be no
-// easier to replace.
-func TestKeysAreFetchedOverHTTPSAlone(t *testing.T) {
+// https protects the discovery document of an issuer; it has to protect the
+// keys too.
+func TestKeysAreFetchedOverHTTPSOnly(t *testing.T) {
 	for keys, want := range map[string]bool{
 		"https://keys.example/the/keys": true, "http://keys.example/the/keys": false, "http://localhost/the/keys": false, "ftp://keys.example/the/keys": false, "/the/keys": false, "https:///the/keys": false,
 	} {
@@ -370,7 +368,7 @@ func TestKeysAreFetchedOverHTTPSAlone(t *testing.T) {
 	}
 }
 
-func TestATokenThatNamesNoKeyCausesNoRequest(t *testing.T) {
+func TestATokenWithoutAPossibleKeyCausesNoRequest(t *testing.T) {
 	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
 	v, _ := newVerifier()
 	issuers := []policy.Issuer{i.trusted()}
@@ -385,18 +383,18 @@ func TestATokenThatNamesNoKeyCausesNoRequest(t *testing.T) {
 	}
 }
 
-func TestWhoeverSentAnExpiredTokenIsToldSo(t *testing.T) {
+func TestTheErrorNamesAnExpiredToken(t *testing.T) {
 	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
 	v, clock := newVerifier()
 	token := signed(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))
 	clock.advance(time.Hour)
 	_, err := v.Verify(t.Context(), []policy.Issuer{i.trusted()}, token)
 	if e, ok := errors.AsType[*policy.NotVerifiedError](err); !ok || e.Reason != "it has expired" {
-		t.Errorf("%v, want that it has expired", err)
+		t.Errorf("got error %v, want the reason that it has expired", err)
 	}
 }
 
-func TestAnIssuerThatCannotBeAskedIsNoVerdict(t *testing.T) {
+func TestAnIssuerThatFailsIsNotANotVerifiedError(t *testing.T) {
 	document := func(name string, value any) func(*issuer) {
 		return func(i *issuer) {
 			i.document = maps.Clone(i.document)
@@ -422,7 +420,7 @@ func TestAnIssuerThatCannotBeAskedIsNoVerdict(t *testing.T) {
 		"keys that answer 404":    func(i *issuer) { i.keysFail = http.NotFound },
 		"no keys":                 func(i *issuer) { i.keys = nil },
 		"short keys alone":        func(i *issuer) { i.keys = []jose.JSONWebKey{public(&newRSA(1024).PublicKey, "k1", jose.RS256)} },
-		"a key that anybody has":  func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: rsaKey, KeyID: "k1"}} },
+		"a private key":           func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: rsaKey, KeyID: "k1"}} },
 		"symmetric keys alone":    func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "k1"}} },
 	}
 	for name, failure := range failures {
@@ -440,7 +438,7 @@ func TestAnIssuerThatCannotBeAskedIsNoVerdict(t *testing.T) {
 				t.Helper()
 				_, err := v.Verify(t.Context(), issuers, good)
 				if _, verdict := errors.AsType[*policy.NotVerifiedError](err); err == nil || verdict || errors.Is(err, policy.ErrUnknownIssuer) {
-					t.Errorf("%s: %v, want an error that says nothing of the token", when, err)
+					t.Errorf("%s: got %v, want an error that does not blame the token", when, err)
 				}
 				if len(fmt.Sprint(err)) > 1000 {
 					t.Errorf("%s: an error of %d bytes", when, len(fmt.Sprint(err)))
@@ -451,18 +449,18 @@ func TestAnIssuerThatCannotBeAskedIsNoVerdict(t *testing.T) {
 			before := i.fetches()
 			refused("at once again")
 			if i.fetches() != before {
-				t.Error("it is asked again at once")
+				t.Error("the issuer got a second request at once, want none before RetryTime")
 			}
 			i.set(func() { i.document, i.keys, i.fails, i.keysFail = working, keys, nil, nil })
 			clock.advance(jwt.RetryTime)
 			if _, err := v.Verify(t.Context(), issuers, good); err != nil {
-				t.Errorf("when it is back: %v", err)
+				t.Errorf("when the issuer works again: %v, want no error", err)
 			}
-			// The keys that are there stay good for a day.
+			// Keys in memory stay in use for a day.
 			i.set(func() { failure(i) })
 			clock.advance(maxStale - time.Minute)
 			if _, err := v.Verify(t.Context(), issuers, good); err != nil {
-				t.Errorf("with keys in memory: %v", err)
+				t.Errorf("with keys in memory: %v, want no error", err)
 			}
 			clock.advance(time.Minute)
 			refused("a day later")

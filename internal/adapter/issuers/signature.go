@@ -12,8 +12,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 )
 
-// signature is the oidc.KeySet for one JWT. It keeps what go-oidc's error would
-// not: that the keys could not be fetched, which is no fault of the JWT.
+// signature is the oidc.KeySet for one JWT. It stores the error of a failed
+// fetch in unavailable, because go-oidc's error does not distinguish it from an
+// invalid JWT.
 type signature struct {
 	keys       *jwt.KeySet
 	algorithms []jose.SignatureAlgorithm
@@ -47,7 +48,7 @@ func (s *signature) VerifySignature(ctx context.Context, token string) ([]byte, 
 	return s.payload, err
 }
 
-// limited is a transport whose answers are cut off when they are too long.
+// limited is a transport that cuts off responses longer than jwt.MaxBody.
 type limited struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.

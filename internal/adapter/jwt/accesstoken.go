@@ -10,50 +10,62 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 )
 
-// ErrInvalid means that something is not an access token of the user pool, or
-// not any more. Errors that are not this one mean that it could not be checked.
+// ErrInvalid means that a text is not an access token of the user pool, or that
+// the token has expired. Any other error means that the token could not be
+// checked.
 var ErrInvalid = errors.New("not a valid access token")
 
-// AccessTokensConfig says whose tokens are verified. Issuer and KeySet are REQUIRED.
+// AccessTokensConfig is the configuration of an AccessTokens.
 type AccessTokensConfig struct {
-	// Issuer is the iss of the user pool's tokens, compared exactly.
+	// Issuer is REQUIRED: the iss of the user pool's tokens. It is compared
+	// exactly.
 	Issuer string
-	// KeySet is the URL of the pool's key set, its jwks_uri.
+	// KeySet is REQUIRED: the URL of the pool's key set, its jwks_uri.
 	KeySet string
-	// HTTP fetches the keys; nil is a client with http.DefaultTransport.
-	// Redirects are not followed, whatever it says.
+	// HTTP fetches the keys; nil is a client with http.DefaultTransport. Its
+	// CheckRedirect is ignored: redirects are not followed.
 	HTTP *http.Client
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
 
-// Claims are what an access token says.
+// Claims are the claims of a valid access token.
 type Claims struct {
-	// ClientID is the app client's, Cognito's name for it.
+	// ClientID is the claim client_id: the id of the app client at Cognito.
 	ClientID string
-	Sub      string
-	// Username is empty if no user is behind the token.
+	// Sub is the claim sub: the user, or with client_credentials the app
+	// client.
+	Sub string
+	// Username is the claim username, empty with client_credentials.
 	Username string
-	// OriginJTI is what all tokens of one sign-in share, empty with
-	// client_credentials.
+	// OriginJTI is the claim origin_jti, which all tokens of one sign-in share.
+	// It is empty with client_credentials.
 	OriginJTI string
-	Scopes    []string
-	// Audience is empty unless a resource was bound to the token (RFC 8707).
-	Audience  []string
-	IssuedAt  time.Time
+	// Scopes are the scopes of the token.
+	Scopes []string
+	// Audience is the claim aud. It is empty unless a resource was bound to the
+	// token (RFC 8707).
+	Audience []string
+	// IssuedAt is the claim iat.
+	IssuedAt time.Time
+	// ExpiresAt is the claim exp.
 	ExpiresAt time.Time
 }
 
-// AccessTokens verifies access tokens. It is safe for concurrent use.
+// AccessTokens verifies the access tokens of a user pool. It is safe for
+// concurrent use.
 type AccessTokens struct {
 	issuer string
 	keys   *KeySet
 	now    func() time.Time
 }
 
-// NewAccessTokens returns an AccessTokens. It fetches keys when they are first needed.
+// NewAccessTokens returns an AccessTokens, or an error if a required field of c
+// is empty. It fetches no keys: the first Verify does.
 func NewAccessTokens(c AccessTokensConfig) (*AccessTokens, error) {
 	if c.Issuer == "" || c.KeySet == "" {
 		return nil, errors.New("jwt: Issuer and KeySet are required")
@@ -61,7 +73,7 @@ func NewAccessTokens(c AccessTokensConfig) (*AccessTokens, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	client := HTTPClient(c.HTTP)
+	client := adapter.WithoutRedirects(c.HTTP)
 	fetch := func(ctx context.Context) (Keys, error) {
 		keys, err := FetchKeys(ctx, client, c.KeySet, algorithms)
 		if err != nil {
@@ -72,11 +84,13 @@ func NewAccessTokens(c AccessTokensConfig) (*AccessTokens, error) {
 	return &AccessTokens{issuer: c.Issuer, keys: NewKeySet(fetch, 0, c.Now), now: c.Now}, nil
 }
 
-// algorithms are what Cognito signs with.
+// algorithms are the algorithms with which Cognito signs. Only these are
+// accepted, whatever the header of a token names (RFC 8725 §3.1).
 var algorithms = []jose.SignatureAlgorithm{jose.RS256}
 
-// Verify returns what the token says if the user pool signed it, it is an access
-// token, and it has not expired; otherwise the error is ErrInvalid, wrapped.
+// Verify returns the claims of the token if the user pool signed it, it is an
+// access token, and it has not expired. Otherwise it returns an error that
+// wraps ErrInvalid. Any other error means that the keys could not be fetched.
 func (v *AccessTokens) Verify(ctx context.Context, token string) (Claims, error) {
 	parsed, err := jwt.ParseSigned(token, algorithms)
 	if err != nil {
@@ -104,7 +118,8 @@ func (v *AccessTokens) Verify(ctx context.Context, token string) (Claims, error)
 	case std.Issuer != v.issuer:
 		return Claims{}, fmt.Errorf("%w: another issuer", ErrInvalid)
 	case own.TokenUse != "access":
-		// ID tokens are signed with the same keys.
+		// The pool signs ID tokens with the same keys, and one kind of JWT must
+		// not pass for another (RFC 8725 §2.8).
 		return Claims{}, fmt.Errorf("%w: token_use is not access", ErrInvalid)
 	case own.ClientID == "" || std.Subject == "" || std.Expiry == nil:
 		return Claims{}, fmt.Errorf("%w: without client_id, sub or exp", ErrInvalid)

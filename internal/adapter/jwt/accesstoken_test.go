@@ -33,7 +33,7 @@ func key(t *testing.T) *rsa.PrivateKey {
 	return k
 }
 
-// pool is a key set that can be changed, behind a server that counts.
+// pool is a server with a key set that a test can change. It counts fetches.
 type pool struct {
 	*httptest.Server
 	fetches atomic.Int64
@@ -55,7 +55,8 @@ func newPool(t *testing.T, keys ...jose.JSONWebKey) *pool {
 	return p
 }
 
-func (p *pool) does(h http.HandlerFunc) {
+// setAnswer makes h the handler of the next requests.
+func (p *pool) setAnswer(h http.HandlerFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.answer = h
@@ -66,7 +67,7 @@ func (p *pool) publish(keys ...jose.JSONWebKey) {
 	if err != nil {
 		panic(err)
 	}
-	p.does(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) })
+	p.setAnswer(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) })
 }
 
 func public(k *rsa.PrivateKey, id string) jose.JSONWebKey {
@@ -132,7 +133,7 @@ func TestVerify(t *testing.T) {
 	if got.ClientID != "app" || got.Sub != "user" || got.Username != "alice" || got.OriginJTI != "origin" ||
 		strings.Join(got.Scopes, " ") != "openid mcp/read" || strings.Join(got.Audience, " ") != "https://mcp.example.com" ||
 		!got.IssuedAt.Equal(start) || !got.ExpiresAt.Equal(start.Add(time.Hour)) {
-		t.Errorf("got %+v", got)
+		t.Errorf("got %+v, want the claims of the token", got)
 	}
 }
 
@@ -188,7 +189,7 @@ func TestVerifyRefuses(t *testing.T) {
 		})
 	}
 	if _, err := v.Verify(t.Context(), good); err != nil {
-		t.Errorf("the token that was not changed: %v", err)
+		t.Errorf("the unchanged token: got error %v, want none", err)
 	}
 }
 
@@ -206,7 +207,7 @@ func TestKeysAreFetchedOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// Made-up key ids cause no fetches, at least not many.
+	// Within MinAge, made-up key ids cause no fetch.
 	for range 100 {
 		clock.advance(time.Second / 10)
 		if _, err := v.Verify(t.Context(), sign(t, jose.RS256, k, "made up", claims())); !errors.Is(err, ErrInvalid) {
@@ -232,7 +233,7 @@ func TestNewKeyIsFetched(t *testing.T) {
 	}
 }
 
-func TestKeyThatWasWithdrawnIsForgottenWithinAnHour(t *testing.T) {
+func TestWithdrawnKeyIsRefusedWithinAnHour(t *testing.T) {
 	k, next := key(t), key(t)
 	p := newPool(t, public(k, "k1"))
 	v, clock := newVerifier(t, p)
@@ -249,7 +250,7 @@ func TestKeyThatWasWithdrawnIsForgottenWithinAnHour(t *testing.T) {
 	}
 }
 
-func TestKeysThatCannotBeFetchedAreNoVerdict(t *testing.T) {
+func TestFailedFetchIsNotErrInvalid(t *testing.T) {
 	k := key(t)
 	good := sign(t, jose.RS256, k, "k1", claims())
 	failures := map[string]http.HandlerFunc{
@@ -265,29 +266,29 @@ func TestKeysThatCannotBeFetchedAreNoVerdict(t *testing.T) {
 			p := newPool(t, public(k, "k1"))
 			working := p.answer
 			v, clock := newVerifier(t, p)
-			p.does(fail)
+			p.setAnswer(fail)
 			if _, err := v.Verify(t.Context(), good); err == nil || errors.Is(err, ErrInvalid) {
 				t.Errorf("Verify: %v, want an error that is not ErrInvalid", err)
 			}
-			p.does(working)
+			p.setAnswer(working)
 			if _, err := v.Verify(t.Context(), good); err == nil || errors.Is(err, ErrInvalid) {
-				t.Errorf("at once: %v, want that it is not tried again yet", err)
+				t.Errorf("Verify again at once: %v, want the same error without another fetch", err)
 			}
 			clock.advance(RetryTime)
 			if _, err := v.Verify(t.Context(), good); err != nil {
-				t.Errorf("when the keys are back: %v", err)
+				t.Errorf("after RetryTime, with a working server: %v, want no error", err)
 			}
-			// Those that are there stay good.
-			p.does(fail)
+			// Keys in memory stay in use.
+			p.setAnswer(fail)
 			clock.advance(MaxAge - time.Minute)
 			if _, err := v.Verify(t.Context(), good); err != nil {
-				t.Errorf("with keys in memory: %v", err)
+				t.Errorf("with keys in memory: %v, want no error", err)
 			}
 		})
 	}
 }
 
-func TestStaleKeysStayGoodWhileNoneCanBeFetched(t *testing.T) {
+func TestStaleKeysStayInUseWhileFetchesFail(t *testing.T) {
 	k := key(t)
 	p := newPool(t, public(k, "k1"))
 	v, clock := newVerifier(t, p)
@@ -297,14 +298,14 @@ func TestStaleKeysStayGoodWhileNoneCanBeFetched(t *testing.T) {
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	p.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+	p.setAnswer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
 	clock.advance(2 * MaxAge)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Errorf("Verify: %v, want the key in memory used", err)
 	}
 }
 
-func TestNewWantsIssuerAndKeySet(t *testing.T) {
+func TestNewRequiresIssuerAndKeySet(t *testing.T) {
 	for _, c := range []AccessTokensConfig{{}, {Issuer: issuer}, {KeySet: "https://x.example"}} {
 		if _, err := NewAccessTokens(c); err == nil {
 			t.Errorf("NewAccessTokens(%+v): no error", c)

@@ -1,4 +1,7 @@
-// Package jwt verifies Cognito's access tokens: JWTs (RFC 7519) signed
-// with RS256 by a key of the user pool's key set (RFC 7517). It says what a token
-// is; whether it is good for anything here is for the caller to say.
+// Package jwt is an adapter: it verifies Cognito's access tokens, which are
+// JWTs (RFC 7519) signed with RS256 by a key of the user pool's key set (RFC
+// 7517). It fetches and caches key sets, also for package issuers.
+//
+// It returns the claims of a token and leaves out what they allow: the caller
+// compares client, audience and scopes.
 package jwt

@@ -15,19 +15,19 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// ErrUnknownKey means that there is no such key.
+// ErrUnknownKey means that the key set has no key with that id.
 var ErrUnknownKey = errors.New("no such key")
 
 const (
-	// MaxAge is when the keys are fetched again without a reason: the time after
-	// which a key that was withdrawn is not known any more.
+	// MaxAge is the age at which the keys are fetched again. A withdrawn key is
+	// accepted for at most this long, while fetches succeed.
 	MaxAge = time.Hour
-	// MinAge is how long a key that the set does not have is taken not to exist.
+	// MinAge is how long after a fetch an unknown key id causes no new fetch.
 	MinAge = 30 * time.Second
-	// RetryTime is how long nothing is fetched after a failure, so that what
-	// does not answer does not hold everybody up.
+	// RetryTime is how long after a failed fetch no other fetch begins, so that
+	// requests do not all wait for a server that does not answer.
 	RetryTime = 2 * time.Second
-	// MaxBody is the most bytes a document may have.
+	// MaxBody is the largest accepted size of a document in bytes.
 	MaxBody = 256 << 10
 
 	fetchTimeout = 5 * time.Second
@@ -37,43 +37,46 @@ const (
 // Keys are public keys by their id.
 type Keys map[string]*jose.JSONWebKey
 
-// KeySet is a JWK Set (RFC 7517 §5) that is fetched when a key is needed that it
-// lacks, and now and then, so that keys can be rotated and withdrawn. Tokens with
-// invented key ids cause no more than one fetch every half a minute.
-// It. It is safe for concurrent use.
+// KeySet is a JWK Set (RFC 7517 §5) that is fetched when it lacks a key that is
+// needed, and when it is older than MaxAge, so that keys can be rotated and
+// withdrawn. Tokens with invented key ids cause at most one fetch in MinAge.
+// KeySet is safe for concurrent use.
 type KeySet struct {
 	fetch func(context.Context) (Keys, error)
 	now   func() time.Time
-	// maxStale is how old the keys may be that are used while none can be
-	// fetched; 0 is any age.
+	// maxStale is the age up to which keys are used while fetches fail; 0 means
+	// any age.
 	maxStale time.Duration
 
 	last atomic.Pointer[fetched]
-	// turn is taken by the one who fetches. Nobody waits for it who finds the
-	// key in last.
+	// turn has one place, which the goroutine that fetches holds. A goroutine
+	// that finds its key in last does not wait for it.
 	turn chan struct{}
 }
 
-// fetched is what the last fetch came to.
+// fetched is the state after a fetch.
 type fetched struct {
-	keys Keys      // of the last one that succeeded
-	at   time.Time // when that was
-	// err is why later ones, the last at failedAt, did not.
+	keys Keys      // of the last fetch that succeeded
+	at   time.Time // of that fetch
+	// err is the error of the last fetch, at failedAt; nil if it succeeded.
 	err      error
 	failedAt time.Time
 }
 
-// NewKeySet returns a Set whose keys are those that fetch returns, which has five
-// seconds. It fetches nothing yet. Keys that cannot be fetched anew stay good
-// until they are maxStale old; 0 is for ever.
+// NewKeySet returns a KeySet with the keys that fetch returns, which must do so
+// within five seconds. NewKeySet itself fetches nothing. While fetches fail,
+// the keys stay in use until they are maxStale old; 0 means for ever.
 func NewKeySet(fetch func(context.Context) (Keys, error), maxStale time.Duration, now func() time.Time) *KeySet {
-	s := &KeySet{fetch: fetch, now: now, maxStale: maxStale, turn: make(chan struct{}, 1)}
+	// The wall clock decides: the monotonic clock may stand still while Lambda
+	// has the process frozen, and a withdrawn key would then stay good for days.
+	wall := func() time.Time { return now().Round(0) }
+	s := &KeySet{fetch: fetch, now: wall, maxStale: maxStale, turn: make(chan struct{}, 1)}
 	s.last.Store(&fetched{})
 	return s
 }
 
-// Key returns the key with that id. There being none is ErrUnknownKey; any other
-// error means that the keys could not be fetched.
+// Key returns the key with that id, or ErrUnknownKey if the set has none. Any
+// other error means that the keys could not be fetched, or that ctx ended.
 func (s *KeySet) Key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
 	if key, settled, err := s.answer(s.last.Load(), id); settled {
 		return key, err
@@ -86,9 +89,10 @@ func (s *KeySet) Key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
 	defer func() { <-s.turn }()
 	last := s.last.Load()
 	if key, settled, err := s.answer(last, id); settled {
-		return key, err // somebody else has fetched meanwhile
+		return key, err // another goroutine has fetched meanwhile
 	}
-	// Others depend on it, so it is not for one of them to break it off.
+	// Other requests wait for this fetch, so the end of one request must not
+	// cancel it.
 	fetching, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
 	keys, err := s.fetch(fetching)
@@ -106,8 +110,8 @@ func (s *KeySet) Key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
 	return nil, next.err
 }
 
-// answer returns what is to be said of the key with that id without fetching
-// anything, if that is settled.
+// answer returns the result of Key if no fetch is needed; settled is whether
+// that is so.
 func (s *KeySet) answer(f *fetched, id string) (key *jose.JSONWebKey, settled bool, err error) {
 	key = f.keys[id]
 	age := s.now().Sub(f.at)
@@ -131,19 +135,8 @@ func known(key *jose.JSONWebKey) (*jose.JSONWebKey, error) {
 	return key, nil
 }
 
-// HTTPClient returns a copy of c, or of a plain one if it is nil, that follows no
-// redirects.
-func HTTPClient(c *http.Client) *http.Client {
-	client := new(http.Client)
-	if c != nil {
-		*client = *c
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return client
-}
-
-// FetchKeys fetches a JWK Set and returns the keys that verify signatures of one of
-// algorithms. There being none is an error.
+// FetchKeys fetches a JWK Set and returns its keys that can verify signatures
+// of one of algorithms. It returns an error if there is no such key.
 func FetchKeys(ctx context.Context, client *http.Client, url string, algorithms []jose.SignatureAlgorithm) (Keys, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -164,8 +157,10 @@ func FetchKeys(ctx context.Context, client *http.Client, url string, algorithms 
 	return parse(body, algorithms)
 }
 
-// parse passes over keys that are not for us (RFC 7517 §5). A key need not say
-// what algorithm it is for (§4.4); what it says it is held to.
+// parse returns the usable keys of a JWK Set. It ignores keys of unknown types,
+// and keys with unknown or unsuitable values (RFC 7517 §5). The member alg is
+// OPTIONAL (§4.4): a key with alg is used for that algorithm only, a key
+// without it for all of algorithms.
 func parse(body []byte, algorithms []jose.SignatureAlgorithm) (Keys, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`

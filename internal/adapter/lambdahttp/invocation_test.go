@@ -11,8 +11,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// An invocation that is no HTTP request has a line as a request has.
-func TestAnInvocationIsOneLine(t *testing.T) {
+// An invocation that is not an HTTP request is logged as one line, as a request
+// is.
+func TestAnInvocationIsLoggedAsOneLine(t *testing.T) {
 	for _, tt := range []struct {
 		err     error
 		outcome string

@@ -149,7 +149,7 @@ func checkSeen(t *testing.T, got, want seen) {
 }
 
 // No HTTP request gives these events.
-func TestEventsThatAreIncomplete(t *testing.T) {
+func TestIncompleteEvents(t *testing.T) {
 	noPath := request("GET", "/from/context")
 	noPath.RawPath = ""
 	noSlash := get("register")

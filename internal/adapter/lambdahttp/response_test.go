@@ -21,7 +21,7 @@ import (
 
 type handler = http.HandlerFunc
 
-func TestAnswersLeaveAsUnderNetHTTP(t *testing.T) {
+func TestResponsesEqualThoseOfNetHTTP(t *testing.T) {
 	binary := make([]byte, 1<<20)
 	for i := range binary {
 		binary[i] = byte(i * 7)

@@ -12,82 +12,66 @@ import (
 
 // CreateAppClient implements broker.AppClientRecords.
 func (s *Store) CreateAppClient(ctx context.Context, a *broker.AppClient) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.appClients[a.Key]; ok {
-		return broker.ErrExists
-	}
-	s.putAppClient(a, 1)
-	return nil
+	return s.write(ctx, "CreateAppClient", &a.Version, func() (int64, error) {
+		if _, ok := s.appClients[a.Key]; ok {
+			return 0, broker.ErrExists
+		}
+		return s.putAppClient(a, 1), nil
+	})
 }
 
 // AppClient implements broker.AppClientRecords.
 func (s *Store) AppClient(ctx context.Context, key string) (*broker.AppClient, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored, ok := s.appClients[key]
-	if !ok {
-		return nil, broker.ErrNotFound
-	}
-	return stored.Clone(), nil
+	return result(ctx, s, "AppClient", func() (*broker.AppClient, error) {
+		stored, ok := s.appClients[key]
+		if !ok {
+			return nil, broker.ErrNotFound
+		}
+		return stored.Clone(), nil
+	})
 }
 
 // ReplaceAppClient implements broker.AppClientRecords.
 func (s *Store) ReplaceAppClient(ctx context.Context, a *broker.AppClient) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored, ok := s.appClients[a.Key]
-	if !ok {
-		return broker.ErrNotFound
-	}
-	if stored.Version != a.Version {
-		return broker.ErrConflict
-	}
-	s.putAppClient(a, stored.Version+1)
-	return nil
+	return s.write(ctx, "ReplaceAppClient", &a.Version, func() (int64, error) {
+		stored, ok := s.appClients[a.Key]
+		if !ok {
+			return 0, broker.ErrNotFound
+		}
+		if stored.Version != a.Version {
+			return 0, broker.ErrConflict
+		}
+		return s.putAppClient(a, stored.Version+1), nil
+	})
 }
 
 // DeleteAppClient implements broker.AppClientRecords.
 func (s *Store) DeleteAppClient(ctx context.Context, key string, version int64) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored, ok := s.appClients[key]
-	if !ok {
+	return s.do(ctx, "DeleteAppClient", func() error {
+		stored, ok := s.appClients[key]
+		if !ok {
+			return nil
+		}
+		if stored.Version != version {
+			return broker.ErrConflict
+		}
+		delete(s.appClients, key)
+		s.putDue(broker.DueAppClient, key, time.Time{})
 		return nil
-	}
-	if stored.Version != version {
-		return broker.ErrConflict
-	}
-	delete(s.appClients, key)
-	s.putDue(broker.DueAppClient, key, time.Time{})
-	return nil
+	})
 }
 
 // AppClientKeys implements broker.AppClientRecords. It yields the records that
 // exist when it begins.
 func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
-	return sequence(ctx, func() []string {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	return sequence(ctx, s, "AppClientKeys", func() []string {
 		return slices.Collect(maps.Keys(s.appClients))
 	})
 }
 
-// putAppClient stores a copy of a as that version, and sets the version of a.
-// The caller holds s.mu.
-func (s *Store) putAppClient(a *broker.AppClient, version int64) {
+// putAppClient stores a copy of a as that version, which it returns. The caller
+// holds s.mu.
+func (s *Store) putAppClient(a *broker.AppClient, version int64) int64 {
 	stored := a.Clone()
 	stored.Version = version
 	stored.Abandoned = nilIfEmpty(stored.Abandoned)
@@ -96,5 +80,5 @@ func (s *Store) putAppClient(a *broker.AppClient, version int64) {
 	stored.Due = seconds(a.Due)
 	s.appClients[a.Key] = stored
 	s.putDue(broker.DueAppClient, a.Key, stored.Due)
-	a.Version = version
+	return version
 }

@@ -25,58 +25,49 @@ const slotLifetime = 60
 // TakeBudget implements broker.Budgets. The call that begins a budget sets its
 // expiry.
 func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	stored, ok := s.budgets[b.Key]
-	if !ok || expired(stored.expiresAt, now) {
-		if b.Limit < 1 {
+	return s.do(ctx, "TakeBudget", func() error {
+		now := s.now()
+		stored, ok := s.budgets[b.Key]
+		if !ok || expired(stored.expiresAt, now) {
+			if b.Limit < 1 {
+				return broker.ErrExhausted
+			}
+			maps.DeleteFunc(s.budgets, func(_ string, old *budget) bool { return expired(old.expiresAt, now) })
+			s.budgets[b.Key] = &budget{
+				members:   map[string]struct{}{member: {}},
+				expiresAt: seconds(b.ExpiresAt),
+			}
+			return nil
+		}
+		if _, ok := stored.members[member]; !ok && len(stored.members) >= b.Limit {
 			return broker.ErrExhausted
 		}
-		maps.DeleteFunc(s.budgets, func(_ string, old *budget) bool { return expired(old.expiresAt, now) })
-		s.budgets[b.Key] = &budget{
-			members:   map[string]struct{}{member: {}},
-			expiresAt: seconds(b.ExpiresAt),
-		}
+		stored.members[member] = struct{}{}
 		return nil
-	}
-	if _, ok := stored.members[member]; !ok && len(stored.members) >= b.Limit {
-		return broker.ErrExhausted
-	}
-	stored.members[member] = struct{}{}
-	return nil
+	})
 }
 
 // ReturnBudget implements broker.Budgets.
 func (s *Store) ReturnBudget(ctx context.Context, key, member string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if stored, ok := s.budgets[key]; ok {
-		delete(stored.members, member)
-	}
-	return nil
+	return s.do(ctx, "ReturnBudget", func() error {
+		if stored, ok := s.budgets[key]; ok {
+			delete(stored.members, member)
+		}
+		return nil
+	})
 }
 
 // TakeSlot implements broker.Budgets.
 func (s *Store) TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	current := slot{key, at.Unix()}
-	if _, ok := s.slots[current]; !ok {
-		maps.DeleteFunc(s.slots, func(old slot, _ int) bool { return old.second+slotLifetime <= current.second })
-	}
-	if s.slots[current] >= limit {
-		return false, nil
-	}
-	s.slots[current]++
-	return true, nil
+	return result(ctx, s, "TakeSlot", func() (bool, error) {
+		current := slot{key, at.Unix()}
+		if _, ok := s.slots[current]; !ok {
+			maps.DeleteFunc(s.slots, func(old slot, _ int) bool { return old.second+slotLifetime <= current.second })
+		}
+		if s.slots[current] >= limit {
+			return false, nil
+		}
+		s.slots[current]++
+		return true, nil
+	})
 }

@@ -9,57 +9,44 @@ import (
 
 // CreateGrant implements broker.GrantStore.
 func (s *Store) CreateGrant(ctx context.Context, g *broker.Grant) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.grant(g.ID) != nil {
-		return broker.ErrExists
-	}
-	s.removeExpired()
-	g.Version = s.putGrant(g, 1)
-	return nil
+	return s.write(ctx, "CreateGrant", &g.Version, func() (int64, error) {
+		if s.grant(g.ID) != nil {
+			return 0, broker.ErrExists
+		}
+		s.removeExpired()
+		return s.putGrant(g, 1), nil
+	})
 }
 
 // Grant implements broker.GrantStore.
 func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored := s.grant(id)
-	if stored == nil {
-		return nil, broker.ErrNotFound
-	}
-	return stored.Clone(), nil
+	return result(ctx, s, "Grant", func() (*broker.Grant, error) {
+		stored := s.grant(id)
+		if stored == nil {
+			return nil, broker.ErrNotFound
+		}
+		return stored.Clone(), nil
+	})
 }
 
 // ReplaceGrant implements broker.GrantStore.
 func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored := s.grant(g.ID)
-	if stored == nil {
-		return broker.ErrNotFound
-	}
-	if stored.Version != g.Version {
-		return broker.ErrConflict
-	}
-	g.Version = s.putGrant(g, stored.Version+1)
-	return nil
+	return s.write(ctx, "ReplaceGrant", &g.Version, func() (int64, error) {
+		stored := s.grant(g.ID)
+		if stored == nil {
+			return 0, broker.ErrNotFound
+		}
+		if stored.Version != g.Version {
+			return 0, broker.ErrConflict
+		}
+		return s.putGrant(g, stored.Version+1), nil
+	})
 }
 
 // GrantsOf implements broker.GrantStore. It yields the records that exist when it
 // begins.
 func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
-	return sequence(ctx, func() []string {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	return sequence(ctx, s, "GrantsOf", func() []string {
 		var ids []string
 		for id := range s.standing[clientID] {
 			if s.grant(id) != nil {
@@ -73,9 +60,7 @@ func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string,
 // ListGrants implements broker.GrantStore. It yields the records that exist when it
 // begins.
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
-	return sequence(ctx, func() []*broker.Grant {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	return sequence(ctx, s, "ListGrants", func() []*broker.Grant {
 		var all []*broker.Grant
 		for id := range s.grants {
 			if g := s.grant(id); g != nil {

@@ -10,38 +10,28 @@ import (
 
 // CreateRegistration implements broker.Registrations.
 func (s *Store) CreateRegistration(ctx context.Context, r *broker.Registration) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.registration(r.ClientID) != nil {
-		return broker.ErrExists
-	}
-	stored := wholeSeconds(r)
-	stored.Version = 1
-	s.putRegistration(stored)
-	r.Version = stored.Version
-	return nil
+	return s.write(ctx, "CreateRegistration", &r.Version, func() (int64, error) {
+		if s.registration(r.ClientID) != nil {
+			return 0, broker.ErrExists
+		}
+		return s.putRegistration(wholeSeconds(r), 1), nil
+	})
 }
 
 // Registration implements broker.Registrations.
 func (s *Store) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored := s.registration(clientID)
-	if stored == nil {
-		return nil, broker.ErrNotFound
-	}
-	return stored.Clone(), nil
+	return result(ctx, s, "Registration", func() (*broker.Registration, error) {
+		stored := s.registration(clientID)
+		if stored == nil {
+			return nil, broker.ErrNotFound
+		}
+		return stored.Clone(), nil
+	})
 }
 
 // ReplaceRegistration implements broker.Registrations.
 func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration) error {
-	return s.replaceRegistration(ctx, r, func(stored, old *broker.Registration) error {
+	return s.replaceRegistration(ctx, "ReplaceRegistration", r, func(stored, old *broker.Registration) error {
 		stored.LastUsedAt = old.LastUsedAt
 		return nil
 	})
@@ -49,7 +39,7 @@ func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration)
 
 // RetireRegistration implements broker.Registrations.
 func (s *Store) RetireRegistration(ctx context.Context, r *broker.Registration) error {
-	return s.replaceRegistration(ctx, r, func(stored, old *broker.Registration) error {
+	return s.replaceRegistration(ctx, "RetireRegistration", r, func(stored, old *broker.Registration) error {
 		if !stored.LastUsedAt.Equal(old.LastUsedAt) {
 			return broker.ErrConflict
 		}
@@ -59,7 +49,7 @@ func (s *Store) RetireRegistration(ctx context.Context, r *broker.Registration) 
 
 // RenewRegistration implements broker.Registrations.
 func (s *Store) RenewRegistration(ctx context.Context, r *broker.Registration, generation string) error {
-	err := s.replaceRegistration(ctx, r, func(stored, _ *broker.Registration) error {
+	err := s.replaceRegistration(ctx, "RenewRegistration", r, func(stored, _ *broker.Registration) error {
 		stored.Generation, stored.LastUsedAt = generation, time.Time{}
 		return nil
 	})
@@ -71,66 +61,52 @@ func (s *Store) RenewRegistration(ctx context.Context, r *broker.Registration, g
 
 // replaceRegistration replaces the stored registration by a copy of r, which
 // finish may change or refuse.
-func (s *Store) replaceRegistration(ctx context.Context, r *broker.Registration, finish func(stored, old *broker.Registration) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	old := s.registration(r.ClientID)
-	if old == nil {
-		return broker.ErrNotFound
-	}
-	if old.Version != r.Version || old.Generation != r.Generation {
-		return broker.ErrConflict
-	}
-	stored := wholeSeconds(r)
-	stored.Version = old.Version + 1
-	if err := finish(stored, old); err != nil {
-		return err
-	}
-	s.putRegistration(stored)
-	r.Version = stored.Version
-	return nil
+func (s *Store) replaceRegistration(ctx context.Context, operation string, r *broker.Registration, finish func(stored, old *broker.Registration) error) error {
+	return s.write(ctx, operation, &r.Version, func() (int64, error) {
+		old := s.registration(r.ClientID)
+		if old == nil {
+			return 0, broker.ErrNotFound
+		}
+		if old.Version != r.Version || old.Generation != r.Generation {
+			return 0, broker.ErrConflict
+		}
+		stored := wholeSeconds(r)
+		if err := finish(stored, old); err != nil {
+			return 0, err
+		}
+		return s.putRegistration(stored, old.Version+1), nil
+	})
 }
 
 // DeleteRegistration implements broker.Registrations.
 func (s *Store) DeleteRegistration(ctx context.Context, clientID, generation string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if stored, ok := s.registrations[clientID]; ok && stored.Generation == generation {
-		delete(s.registrations, clientID)
-		s.putDue(broker.DueRegistration, clientID, time.Time{})
-	}
-	return nil
+	return s.do(ctx, "DeleteRegistration", func() error {
+		if stored, ok := s.registrations[clientID]; ok && stored.Generation == generation {
+			delete(s.registrations, clientID)
+			s.putDue(broker.DueRegistration, clientID, time.Time{})
+		}
+		return nil
+	})
 }
 
 // TouchRegistration implements broker.Registrations.
 func (s *Store) TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored := s.registration(clientID)
-	if stored == nil || stored.Generation != generation {
-		return broker.ErrNotFound
-	}
-	if at = seconds(at); at.After(stored.LastUsedAt) {
-		stored.LastUsedAt = at
-	}
-	return nil
+	return s.do(ctx, "TouchRegistration", func() error {
+		stored := s.registration(clientID)
+		if stored == nil || stored.Generation != generation {
+			return broker.ErrNotFound
+		}
+		if at = seconds(at); at.After(stored.LastUsedAt) {
+			stored.LastUsedAt = at
+		}
+		return nil
+	})
 }
 
 // ListRegistrations implements broker.Registrations. It yields the records that
 // exist when it begins.
 func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
-	return sequence(ctx, func() []*broker.Registration {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	return sequence(ctx, s, "ListRegistrations", func() []*broker.Registration {
 		var list []*broker.Registration
 		for id := range s.registrations {
 			if r := s.registration(id); r != nil {
@@ -151,10 +127,13 @@ func (s *Store) registration(clientID string) *broker.Registration {
 	return r
 }
 
-// putRegistration stores r itself, not a copy. The caller holds s.mu.
-func (s *Store) putRegistration(r *broker.Registration) {
+// putRegistration stores r itself, not a copy, as that version, which it
+// returns. The caller holds s.mu.
+func (s *Store) putRegistration(r *broker.Registration, version int64) int64 {
+	r.Version = version
 	s.registrations[r.ClientID] = r
 	s.putDue(broker.DueRegistration, r.ClientID, r.Due)
+	return version
 }
 
 // wholeSeconds returns a copy of r with times in whole seconds, as it is stored.

@@ -6,8 +6,6 @@
 package memory
 
 import (
-	"context"
-	"iter"
 	"sync"
 	"time"
 
@@ -17,6 +15,12 @@ import (
 
 // Store is a broker.Store and broker.GrantStore in memory. Make one with NewStore.
 type Store struct {
+	*tables
+	hook Hook // nil if there is none
+}
+
+// tables has the records. Stores with different hooks share it.
+type tables struct {
 	now func() time.Time
 
 	mu              sync.Mutex // guards all below
@@ -48,7 +52,7 @@ func NewStore(now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
 	}
-	return &Store{
+	return &Store{tables: &tables{
 		now:           now,
 		registrations: make(map[string]*broker.Registration),
 		appClients:    make(map[string]*broker.AppClient),
@@ -61,7 +65,7 @@ func NewStore(now func() time.Time) *Store {
 		due:           make(map[dueKey]time.Time),
 		standing:      make(map[string]map[string]bool),
 		identity:      credential.NewID(),
-	}
+	}}
 }
 
 // expired reports whether the expiry at has passed; the zero time never passes.
@@ -73,25 +77,4 @@ func seconds(t time.Time) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(t.Unix(), 0).UTC()
-}
-
-// sequence yields items that it collects at the start, so that the caller can
-// use the store while it reads the sequence.
-func sequence[T any](ctx context.Context, collect func() []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var zero T
-		if err := ctx.Err(); err != nil {
-			yield(zero, err)
-			return
-		}
-		for _, item := range collect() {
-			if err := ctx.Err(); err != nil {
-				yield(zero, err)
-				return
-			}
-			if !yield(item, nil) {
-				return
-			}
-		}
-	}
 }

@@ -10,7 +10,7 @@ import (
 
 // A client that calls /authorize again and again fills at most twice the memory
 // of the records that have not expired.
-func TestStore_forgets_what_has_expired(t *testing.T) {
+func TestStore_deletes_expired_records(t *testing.T) {
 	now := time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 	s := NewStore(func() time.Time { return now })
 	stays := &broker.Grant{ID: credential.NewID(), ExpiresAt: now.AddDate(1, 0, 0)}

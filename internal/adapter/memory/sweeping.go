@@ -29,9 +29,7 @@ func (s *Store) putDue(kind broker.DueKind, key string, at time.Time) {
 // Due implements broker.Sweeping. It yields the records that exist when it
 // begins.
 func (s *Store) Due(ctx context.Context, now time.Time, after string) iter.Seq2[broker.DueRecord, error] {
-	return sequence(ctx, func() []broker.DueRecord {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	return sequence(ctx, s, "Due", func() []broker.DueRecord {
 		var all []broker.DueRecord
 		for k, at := range s.due {
 			if !at.After(now) {
@@ -50,66 +48,56 @@ func (s *Store) Due(ctx context.Context, now time.Time, after string) iter.Seq2[
 
 // SweepPlace implements broker.Sweeping.
 func (s *Store) SweepPlace(ctx context.Context) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sweepPlace, ctx.Err()
+	return result(ctx, s, "SweepPlace", func() (string, error) { return s.sweepPlace, nil })
 }
 
 // SetSweepPlace implements broker.Sweeping.
 func (s *Store) SetSweepPlace(ctx context.Context, place string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sweepPlace = place
-	return nil
-}
-
-// Deployment implements broker.Sweeping.
-func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.owner == nil {
-		return nil, broker.ErrNotFound
-	}
-	d := *s.owner
-	return &d, nil
-}
-
-// CreateDeployment implements broker.Sweeping.
-func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) error {
-	return s.putDeployment(ctx, d, func() error {
-		if s.owner != nil {
-			return broker.ErrExists
-		}
+	return s.do(ctx, "SetSweepPlace", func() error {
+		s.sweepPlace = place
 		return nil
 	})
 }
 
-// SetDeployment implements broker.Sweeping.
-func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
-	return s.putDeployment(ctx, d, func() error { return nil })
+// TableOwner implements broker.Sweeping.
+func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
+	return result(ctx, s, "TableOwner", func() (*broker.TableOwner, error) {
+		if s.owner == nil {
+			return nil, broker.ErrNotFound
+		}
+		d := *s.owner
+		return &d, nil
+	})
 }
 
-func (s *Store) putDeployment(ctx context.Context, d *broker.TableOwner, check func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := check(); err != nil {
-		return err
-	}
+// CreateTableOwner implements broker.Sweeping.
+func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) error {
+	return s.do(ctx, "CreateTableOwner", func() error {
+		if s.owner != nil {
+			return broker.ErrExists
+		}
+		s.putTableOwner(d)
+		return nil
+	})
+}
+
+// SetTableOwner implements broker.Sweeping.
+func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
+	return s.do(ctx, "SetTableOwner", func() error {
+		s.putTableOwner(d)
+		return nil
+	})
+}
+
+// putTableOwner stores a copy of d. The caller holds s.mu.
+func (s *Store) putTableOwner(d *broker.TableOwner) {
 	stored := *d
 	stored.Began = seconds(d.Began)
 	s.owner = &stored
-	return nil
 }
 
 // Identity implements broker.Sweeping. It is random, because each process has
 // another store.
-func (s *Store) Identity(ctx context.Context) (string, error) { return s.identity, ctx.Err() }
+func (s *Store) Identity(ctx context.Context) (string, error) {
+	return result(ctx, s, "Identity", func() (string, error) { return s.identity, nil })
+}

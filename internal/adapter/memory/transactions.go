@@ -10,79 +10,62 @@ import (
 
 // CreateTransaction implements broker.GrantStore.
 func (s *Store) CreateTransaction(ctx context.Context, t *broker.Transaction) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.transaction(t.Key) != nil {
-		return broker.ErrExists
-	}
-	s.removeExpired()
-	t.Version = s.putTransaction(t, 1)
-	return nil
+	return s.write(ctx, "CreateTransaction", &t.Version, func() (int64, error) {
+		if s.transaction(t.Key) != nil {
+			return 0, broker.ErrExists
+		}
+		s.removeExpired()
+		return s.putTransaction(t, 1), nil
+	})
 }
 
 // Transaction implements broker.GrantStore.
 func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored := s.transaction(key)
-	if stored == nil {
-		return nil, broker.ErrNotFound
-	}
-	return stored.Clone(), nil
+	return result(ctx, s, "Transaction", func() (*broker.Transaction, error) {
+		stored := s.transaction(key)
+		if stored == nil {
+			return nil, broker.ErrNotFound
+		}
+		return stored.Clone(), nil
+	})
 }
 
 // TakeStep implements broker.GrantStore.
 func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored := s.transaction(key)
-	if stored == nil {
-		return nil, broker.ErrNotFound
-	}
-	if stored.Step != from {
-		return nil, broker.ErrConflict
-	}
-	stored.Step = to
-	stored.Version++
-	return stored.Clone(), nil
+	return result(ctx, s, "TakeStep", func() (*broker.Transaction, error) {
+		stored := s.transaction(key)
+		if stored == nil {
+			return nil, broker.ErrNotFound
+		}
+		if stored.Step != from {
+			return nil, broker.ErrConflict
+		}
+		stored.Step = to
+		stored.Version++
+		return stored.Clone(), nil
+	})
 }
 
 // ReplaceTransaction implements broker.GrantStore.
 func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored := s.transaction(t.Key)
-	if stored == nil {
-		return broker.ErrNotFound
-	}
-	if stored.Version != t.Version {
-		return broker.ErrConflict
-	}
-	t.Version = s.putTransaction(t, stored.Version+1)
-	return nil
+	return s.write(ctx, "ReplaceTransaction", &t.Version, func() (int64, error) {
+		stored := s.transaction(t.Key)
+		if stored == nil {
+			return 0, broker.ErrNotFound
+		}
+		if stored.Version != t.Version {
+			return 0, broker.ErrConflict
+		}
+		return s.putTransaction(t, stored.Version+1), nil
+	})
 }
 
 // DeleteTransaction implements broker.GrantStore.
 func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.transactions, key)
-	return nil
+	return s.do(ctx, "DeleteTransaction", func() error {
+		delete(s.transactions, key)
+		return nil
+	})
 }
 
 // transaction returns the stored transaction itself, or nil if there is none or

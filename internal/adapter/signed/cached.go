@@ -41,20 +41,20 @@ func Cache[T any](fetch Fetch, parse func([]byte) (T, error), now func() time.Ti
 func (c *Cached[T]) Get(ctx context.Context) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.now().Before(c.due) {
+	if c.clock().Before(c.due) {
 		return c.value, c.err
 	}
 	value, err := c.read(ctx)
 	switch {
 	case err == nil:
-		c.value, c.good, c.err, c.due = value, true, nil, c.now().Add(maxAge)
+		c.value, c.good, c.err, c.due = value, true, nil, c.clock().Add(maxAge)
 	case ctx.Err() != nil:
 		// The caller gave up; the origin may be fine.
 		if !c.good {
 			return c.value, err
 		}
 	default:
-		c.due = c.now().Add(retryAfter)
+		c.due = c.clock().Add(retryAfter)
 		c.log.ErrorContext(ctx, "document not read", "error", err, "last_good_copy_in_use", c.good)
 		if !c.good {
 			c.err = err
@@ -76,3 +76,8 @@ func (c *Cached[T]) read(ctx context.Context) (T, error) {
 	}
 	return c.parse(body)
 }
+
+// clock returns the wall clock time without the monotonic clock reading. The
+// monotonic clock may stand still while Lambda has the process frozen, and keys
+// that were rotated would then stay in use for days.
+func (c *Cached[T]) clock() time.Time { return c.now().Round(0) }

@@ -62,7 +62,7 @@ func TestCached(t *testing.T) {
 	}
 }
 
-func TestCachedFetchesOnceForMany(t *testing.T) {
+func TestCachedFetchesOnceForConcurrentCallers(t *testing.T) {
 	var fetched atomic.Int32
 	k := Cache(func(context.Context) ([]byte, error) {
 		fetched.Add(1)
@@ -80,4 +80,22 @@ func TestCachedFetchesOnceForMany(t *testing.T) {
 	if n := fetched.Load(); n != 1 {
 		t.Errorf("%d fetches, want 1", n)
 	}
+}
+
+// Every request of brokered mode gets the keys this way.
+func BenchmarkCached(b *testing.B) {
+	k := Cache(func(context.Context) ([]byte, error) { return []byte("x"), nil },
+		func(b []byte) (string, error) { return string(b), nil }, time.Now, slog.New(slog.DiscardHandler))
+	b.Run("one request at a time", func(b *testing.B) {
+		for b.Loop() {
+			k.Get(b.Context())
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				k.Get(b.Context())
+			}
+		})
+	})
 }

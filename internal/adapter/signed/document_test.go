@@ -167,7 +167,7 @@ func TestRequestIsRepeated(t *testing.T) {
 	}
 }
 
-func TestOriginThatRecoversIsRead(t *testing.T) {
+func TestDocumentRetriesARefusedConnection(t *testing.T) {
 	sdk := aws.Config{Region: "us-east-1", Credentials: origins(t).Credentials, Retryer: promptly}
 	requests := 0
 	sdk.HTTPClient = doer(func(*http.Request) (*http.Response, error) {

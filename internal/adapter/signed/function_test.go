@@ -58,7 +58,7 @@ func sdk(url string) aws.Config {
 }
 
 // What a Provisioner says arrives at the caller as if it were in process.
-func TestOutcomesCrossTheWire(t *testing.T) {
+func TestProvisionReturnsTheErrorOfTheFunction(t *testing.T) {
 	busy := &dcr.Error{Code: dcr.Unavailable, Description: "too many at the moment", RetryAfter: 1500 * time.Millisecond}
 	for _, tt := range []struct {
 		name     string
@@ -100,7 +100,7 @@ func TestOutcomesCrossTheWire(t *testing.T) {
 	}
 }
 
-func TestAFunctionThatIsNotThere(t *testing.T) {
+func TestAMissingFunctionIsUnavailable(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	url := srv.URL
 	for _, what := range []string{"no such function", "no connection"} {

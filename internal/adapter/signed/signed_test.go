@@ -41,7 +41,7 @@ func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 
 // Services other than S3 sign the path escaped twice. The difference shows with
 // characters that need escaping, as in the ARN of a function.
-func TestPathsAreSignedAsTheServiceDoes(t *testing.T) {
+func TestPathsAreSignedLikeTheService(t *testing.T) {
 	const path = "/functions/arn%3Aaws%3Alambda/invocations"
 	for name, signedPath := range map[string]string{"lambda": "/functions/arn%253Aaws%253Alambda/invocations", "s3": path} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestNothingIsRepeatedForACallerThatIsGone(t *testing.T) {
+func TestNoRetryAfterTheContextEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	requests := 0
 	sdk := config(doer(func(*http.Request) (*http.Response, error) {

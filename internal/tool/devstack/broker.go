@@ -10,16 +10,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/metadata"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 )
 
@@ -42,17 +42,14 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	if err != nil {
 		return nil, err
 	}
-	wellKnown, err := metadata.Configured(c, log)
-	if err != nil {
+	rt := httpapi.NewRouter(log)
+	if err := metadata.Routes(rt, c, log); err != nil {
 		return nil, err
 	}
-	rt := httpapi.NewRouter(log)
-	wellKnown.Mount(rt)
-	httpapi.RegistrationRoutes(rt, registration)
+	register.Mount(rt, registration)
 	b := &localBroker{handler: rt, janitor: useCases.Janitor, store: store}
 	if c.Mode == broker.ModeDirect {
-		wire.TokenRoutes(rt, c, clients.NewDirect(store, time.Now))
-		return b, nil
+		return b, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
 	}
 	// In the cloud this is a function of its own; here the same code is called
 	// through the same port.
@@ -65,7 +62,8 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 		return nil, err
 	}
 	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	if err := errors.Join(parts.AuthorizeRoutes(rt), parts.TokenRoutes(rt)); err != nil {
+	tokens := token.Parts{Config: c, Store: store, Keys: keys.Ring, Provisioner: provisioning, Log: log}
+	if err := errors.Join(parts.AuthorizeRoutes(rt), tokens.Routes(rt)); err != nil {
 		return nil, err
 	}
 	return b, nil

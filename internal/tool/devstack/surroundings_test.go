@@ -31,7 +31,7 @@ func around(table, aws string) SurroundingsOptions {
 	}
 }
 
-func TestSurroundingsAreWhatTheEnvironmentSays(t *testing.T) {
+func TestSurroundingsFollowTheEnvironment(t *testing.T) {
 	o := around("surroundings-"+strings.ToLower(t.Name()), dynamodbtest.Endpoint(t))
 	s, err := Surround(t.Context(), o)
 	if err != nil {
@@ -99,7 +99,7 @@ func TestSurroundNamesTheServerWhosePortIsInUse(t *testing.T) {
 	}
 }
 
-func TestSurroundWantsAWSAtAnOrigin(t *testing.T) {
+func TestSurroundRequiresAnOriginForAWS(t *testing.T) {
 	o := around("none", "127.0.0.1")
 	if _, err := Surround(t.Context(), o); err == nil || !strings.Contains(err.Error(), `"127.0.0.1"`) {
 		t.Errorf("Surround = %v, want an error about AWS", err)

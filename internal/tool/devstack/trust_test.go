@@ -92,13 +92,13 @@ func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); retur
 // A CI system registers a client with its own OIDC token, and a publisher's
 // software statement has the client's metadata: over HTTP, in the whole stack,
 // with discovery documents and keys that the broker fetches.
-func TestOthersVouchForClients(t *testing.T) {
+func TestTokenIssuersAndStatementIssuersAllowRegistrations(t *testing.T) {
 	for _, mode := range []broker.Mode{broker.ModeBrokered, broker.ModeDirect} {
-		t.Run(string(mode), func(t *testing.T) { testOthersVouchForClients(t, mode) })
+		t.Run(string(mode), func(t *testing.T) { testTokenIssuersAndStatementIssuersAllowRegistrations(t, mode) })
 	}
 }
 
-func testOthersVouchForClients(t *testing.T, mode broker.Mode) {
+func testTokenIssuersAndStatementIssuersAllowRegistrations(t *testing.T, mode broker.Mode) {
 	ci, publisher, down := newProvider(t), newProvider(t), newProvider(t)
 	down.down = true
 	document := filepath.Join(t.TempDir(), "policy.json")

@@ -204,7 +204,7 @@ func newDoctor(o Options) (*doctor, error) {
 		d.Transport = t
 	}
 	// get follows and checks redirects one by one.
-	d.http = &http.Client{Transport: d.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	d.http = &http.Client{Transport: d.Transport, CheckRedirect: noRedirects}
 	d.withhold(o.InitialAccessToken)
 	for _, token := range o.InitialAccessTokens {
 		d.withhold(token)

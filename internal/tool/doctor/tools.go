@@ -22,7 +22,7 @@ func (d *doctor) callTools(ctx context.Context) {
 	// No redirects: they would send the token to another server.
 	client := &http.Client{
 		Transport:     &withToken{base: d.Transport, token: d.tokens.access},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: noRedirects,
 	}
 	session, err := sdk.NewClient(&sdk.Implementation{Name: clientName, Version: "1"}, nil).Connect(ctx, &sdk.StreamableClientTransport{
 		Endpoint: d.URL, HTTPClient: client, DisableStandaloneSSE: true, MaxRetries: -1,

@@ -55,6 +55,11 @@ func (r *run) text() string {
 	return b.String()
 }
 
+var (
+	brokered = environment.Server{Mode: broker.ModeBrokered}
+	direct   = environment.Server{Mode: broker.ModeDirect}
+)
+
 func TestPool(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -62,19 +67,19 @@ func TestPool(t *testing.T) {
 		config environment.Config
 		want   []string
 	}{
-		{"no faults", emulator.Config{ManagedLogin: 2}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2, ResourceBinding: true},
+		{"no faults", emulator.Config{ManagedLogin: 2}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 2, ResourceBinding: true}},
 			[]string{"ok pool:", "ok pool.domain:", "ok pool.login:", "ok pool.plan:", "ok config.resource-binding:"}},
-		{"no domain", emulator.Config{NoDomain: true}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1},
+		{"no domain", emulator.Config{NoDomain: true}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 1}},
 			[]string{"fail pool.domain: the pool has no domain"}},
-		{"Lite cannot bind tokens", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1, ResourceBinding: true},
+		{"Lite cannot bind tokens", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 1, ResourceBinding: true}},
 			[]string{"fail config.resource-binding: RESOURCE_BINDING is true"}},
-		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2},
+		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 2}},
 			[]string{"fail pool.plan: LITE, which has no managed login", "fail pool.login: version 1, the classic pages, but LOGIN_VERSION is 2"}},
-		{"Lite has no rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeDirect, RefreshTokenRotation: true},
+		{"Lite has no rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct, Tokens: environment.Tokens{RefreshTokenRotation: true}},
 			[]string{"fail pool.plan: LITE, which has no refresh token rotation -> set REFRESH_TOKEN_ROTATION=false"}},
-		{"Lite without rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Mode: broker.ModeDirect},
+		{"Lite without rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct},
 			[]string{"ok pool.plan: LITE", "ok pool.login: version 1"}},
-		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Mode: broker.ModeDirect},
+		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Server: direct},
 			[]string{"fail pool.login: version 2, managed login: it needs a branding style"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +95,7 @@ func TestPool(t *testing.T) {
 }
 
 func TestPoolWithoutPermission(t *testing.T) {
-	r, pool := newRun(t, emulator.Config{}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 1})
+	r, pool := newRun(t, emulator.Config{}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 1}})
 	pool.Faults().Inject("DescribeUserPool", emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
 	r.pool(t.Context())
 	if got := r.text(); !strings.HasPrefix(got, "fail pool: your credentials do not allow cognito-idp:DescribeUserPool ->") {
@@ -107,7 +112,7 @@ func TestDomainAddress(t *testing.T) {
 		{"https://login.example.com", OK},
 		{"https://other.auth.us-east-1.amazoncognito.com", Warning},
 	} {
-		r := &run{Options: Options{Config: &environment.Config{Region: "us-east-1", CognitoDomain: tt.configured}}}
+		r := &run{Options: Options{Config: &environment.Config{Server: environment.Server{Region: "us-east-1"}, Pool: environment.Pool{CognitoDomain: tt.configured}}}}
 		r.domainAddress(&types.UserPoolType{Domain: aws.String("example"), CustomDomain: aws.String("login.example.com")})
 		if len(r.checks) != 1 || r.checks[0].Status != tt.want {
 			t.Errorf("COGNITO_DOMAIN=%s: %s, want %s", tt.configured, r.text(), tt.want)
@@ -120,7 +125,7 @@ func TestDomainAddress(t *testing.T) {
 func TestCallsChangeNothing(t *testing.T) {
 	r, pool := newRun(t, emulator.Config{
 		ManagedLogin: 2, ResourceServers: []emulator.ResourceServer{{Identifier: "dcrctl-config-check", Scopes: []string{"does-not-exist"}}},
-	}, environment.Config{Mode: broker.ModeBrokered, LoginVersion: 2})
+	}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 2}})
 	r.cognitoCalls(t.Context())
 	if got := r.text(); !strings.HasPrefix(got, "ok iam.cognito: your credentials allow") {
 		t.Errorf("got %s, want that all calls are allowed", got)

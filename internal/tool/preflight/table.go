@@ -42,8 +42,8 @@ func (r *run) table(ctx context.Context) {
 		r.ok("table.deployment", "not used yet")
 	case err != nil:
 		r.callFailed("table.deployment", "dynamodb:GetItem", err)
-	case d.ID != c.Deployment:
-		r.failed("table.deployment", fmt.Sprintf("the table belongs to the deployment %q, but DEPLOYMENT_ID is %q", d.ID, c.Deployment), "correct TABLE_NAME or DEPLOYMENT_ID; two deployments cannot share a table")
+	case d.ID != c.DeploymentID:
+		r.failed("table.deployment", fmt.Sprintf("the table belongs to the deployment %q, but DEPLOYMENT_ID is %q", d.ID, c.DeploymentID), "correct TABLE_NAME or DEPLOYMENT_ID; two deployments cannot share a table")
 	default:
 		r.ok("table.deployment", d.ID)
 	}
@@ -110,7 +110,7 @@ func (r *run) policy(ctx context.Context) {
 			r.failed("policy", err.Error(), "check that POLICY names it, that it exists, and that you may read it")
 			return
 		}
-		if p, err = policy.Parse(body, c.PolicyDeployment()); err == nil {
+		if p, err = policy.Parse(body, c.Deployment()); err == nil {
 			err = environment.CheckPublished(c, p)
 		}
 		if err != nil {

@@ -1,31 +1,27 @@
-// Package brokered puts together what the functions of brokered mode are made
-// of: the authorization endpoint with its pages, and the endpoints for tokens.
+// Package brokered puts together the authorization endpoint of brokered mode with
+// its pages.
 package brokered
 
 import (
 	"log/slog"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
-	"github.com/dcr-broker/dcr-broker/internal/authorize"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/authorize"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// Parts are what the functions of brokered mode have in common.
+// Parts are what the endpoint is made of.
 type Parts struct {
 	Config *environment.Config
 	SDK    aws.Config
@@ -49,14 +45,7 @@ func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error
 	if err != nil {
 		return nil, err
 	}
-	return &Parts{Config: c, SDK: sdk, Store: wire.Store(c, sdk), Keys: keys, Provisioner: invoked(c, sdk), Log: log}, nil
-}
-
-func invoked(c *environment.Config, sdk aws.Config) broker.Provisioner {
-	if c.LambdaEndpoint != "" {
-		sdk.BaseEndpoint = aws.String(c.LambdaEndpoint)
-	}
-	return signed.NewFunction(sdk, c.ProvisionFunction)
+	return &Parts{Config: c, SDK: sdk, Store: wire.Store(c, sdk), Keys: keys, Provisioner: wire.Provisioner(c, sdk), Log: log}, nil
 }
 
 // AuthorizeRoutes adds the authorization endpoint and its pages to rt.
@@ -77,74 +66,31 @@ func (p *Parts) AuthorizeRoutes(rt *httpapi.Router) error {
 	if err != nil {
 		return err
 	}
-	front, err := authorize.New(authorize.Config{
-		Issuer:            c.Issuer,
-		Clients:           clients.NewBrokered(p.Store, time.Now),
-		AppClients:        p.Store,
-		Grants:            p.Store,
-		Provisioner:       p.Provisioner,
-		Policy:            current,
-		Keys:              &p.Keys.Held,
-		Ready:             p.Keys.Ready,
-		Cognito:           p.cognito(),
-		Pages:             look,
-		Resources:         c.ProtectedResources,
-		ScopeDescriptions: c.ScopeDescriptions,
-		ResourceBinding:   c.ResourceBinding,
-		LoginVersion:      c.LoginVersion,
-		RefreshLifetime:   c.RefreshTokenLifetime,
-		Now:               time.Now,
+	flow, err := authorization.New(authorization.Config{
+		Issuer:          c.Issuer,
+		Clients:         clients.New(broker.ModeBrokered, p.Store, time.Now),
+		Store:           p.Store,
+		Provisioner:     p.Provisioner,
+		Policy:          current,
+		Keys:            p.Keys.Ring,
+		Cognito:         p.cognito(),
+		Resources:       c.ProtectedResources,
+		ResourceBinding: c.ResourceBinding,
+		LoginVersion:    c.LoginVersion,
+		RefreshLifetime: c.RefreshTokenLifetime,
+		Now:             time.Now,
+		Pause:           broker.Pause,
+		Log:             p.Log,
 	})
 	if err != nil {
 		return err
 	}
-	front.Mount(rt)
+	endpoint, err := authorize.New(authorize.Config{Issuer: c.Issuer, Flow: flow, Pages: look, ScopeDescriptions: c.ScopeDescriptions})
+	if err != nil {
+		return err
+	}
+	endpoint.Mount(rt)
 	return nil
-}
-
-// TokenRoutes adds the token, revocation and introspection endpoints to rt.
-func (p *Parts) TokenRoutes(rt *httpapi.Router) error {
-	c := p.Config
-	ender, err := grants.NewEnder(grants.EnderConfig{Grants: p.Store, AppClients: p.Store, Cognito: p.cognito(), Ring: &p.Keys.Held})
-	if err != nil {
-		return err
-	}
-	tokens, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: c.CognitoIssuer, KeySet: keySet(c), HTTP: p.HTTP})
-	if err != nil {
-		return err
-	}
-	gc := grants.Config{
-		Ender:        ender,
-		Clients:      clients.NewBrokered(p.Store, time.Now),
-		Provisioner:  p.Provisioner,
-		AccessTokens: tokens,
-		Resources:    c.ProtectedResources,
-	}
-	for _, i := range c.IntrospectionClients {
-		secret, err := credential.ParseHash(i.SecretSHA256)
-		if err != nil {
-			return err
-		}
-		gc.Introspectors = append(gc.Introspectors, grants.Introspector{ID: i.ID, Secret: secret, Resource: i.Resource})
-	}
-	e, err := grants.New(gc)
-	if err != nil {
-		return err
-	}
-	rt.Handle(http.MethodPost, "/token", p.Keys.Before(e.Token()))
-	rt.Handle(http.MethodPost, "/revoke", p.Keys.Before(e.Revoke()))
-	rt.Handle(http.MethodPost, "/introspect", p.Keys.Before(e.Introspect()))
-	return nil
-}
-
-// keySet is where the pool's keys are: beside its discovery document, wherever
-// that is to be fetched.
-func keySet(c *environment.Config) string {
-	beside, ok := strings.CutSuffix(c.CognitoDiscovery, "/openid-configuration")
-	if !ok {
-		beside = c.CognitoIssuer + "/.well-known"
-	}
-	return beside + "/jwks.json"
 }
 
 func (p *Parts) cognito() *cognitoauth.Client {

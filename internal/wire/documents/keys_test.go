@@ -19,37 +19,42 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// Whoever holds the ring seals with the new key within five minutes, and opens
-// what the old one sealed.
-func TestKeysRotateWhileTheyAreHeld(t *testing.T) {
+// Within five minutes of a rotation, Ring returns a ring that seals with the new
+// key and opens what the old key sealed. The ring that it returned before does
+// not change.
+func TestKeysRotate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	document := seal.Generate()
 	if err := os.WriteFile(path, document, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		k, err := NewKeys(&environment.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
+		k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		held := &k.Held
-		if err := k.Ready(t.Context()); err != nil {
+		before, err := k.Ring(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
-		old := held.Seal("test", "owner", "plain")
+		old := before.Seal("test", "owner", "plain")
 
 		if err := os.WriteFile(path, rotated(t, document), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5*time.Minute + time.Second)
-		if err := k.Ready(t.Context()); err != nil {
+		after, err := k.Ring(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
-		if now := held.Seal("test", "owner", "plain"); !strings.HasPrefix(now, "k2.") {
-			t.Errorf("sealed as %.4q..., want with the key k2", now)
+		if got := after.Seal("test", "owner", "plain"); !strings.HasPrefix(got, "k2.") {
+			t.Errorf("after the rotation: sealed as %.4q..., want with the key k2", got)
 		}
-		if plain, err := held.Open("test", "owner", old); plain != "plain" || err != nil {
-			t.Errorf("what the old key sealed opens as %q, %v", plain, err)
+		if plain, err := after.Open("test", "owner", old); plain != "plain" || err != nil {
+			t.Errorf("Open of what the old key sealed = %q, %v, want plain", plain, err)
+		}
+		if got := before.Seal("test", "owner", "plain"); !strings.HasPrefix(got, "k1.") {
+			t.Errorf("the ring from before the rotation seals as %.4q..., want with the key k1", got)
 		}
 	})
 }
@@ -73,8 +78,7 @@ func rotated(t *testing.T, document []byte) []byte {
 	return b
 }
 
-// Where the keys are is not where the region's services are, if a deployment
-// says so.
+// A deployment may set an endpoint for the keys that is not the region's.
 func TestKeysFromAnEndpoint(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if got := r.Header.Get("X-Amz-Target"); got != "secretsmanager.GetSecretValue" {
@@ -86,42 +90,35 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 	sdk := aws.Config{Region: "us-east-1", RetryMaxAttempts: 1, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
 	})}
-	k, err := NewKeys(&environment.Config{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}, sdk, slog.New(slog.DiscardHandler))
+	k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}}, sdk, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.Ready(t.Context()); err != nil {
-		t.Errorf("Ready: %v, want the keys of the endpoint", err)
+	if _, err := k.Ring(t.Context()); err != nil {
+		t.Errorf("Ring: %v, want the keys of the endpoint", err)
 	}
 	if sdk.BaseEndpoint != nil {
 		t.Errorf("the caller's BaseEndpoint = %q, want it left alone", *sdk.BaseEndpoint)
 	}
 }
 
-func TestBefore(t *testing.T) {
+// A broker that started before its keys were there finds them later.
+func TestKeysThatAreMissingAtFirst(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	synctest.Test(t, func(t *testing.T) {
-		k, err := NewKeys(&environment.Config{Keys: path}, aws.Config{}, slog.New(slog.DiscardHandler))
+		k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := k.Before(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Write([]byte(k.Held.Seal("test", "owner", "plain")))
-		}))
-		get := func() *httptest.ResponseRecorder {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest("POST", "/token", nil))
-			return w
-		}
-		if w := get(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "10" || strings.Contains(w.Body.String(), path) {
-			t.Errorf("without keys: %d, Retry-After %q, %s; want 503 and 10 s, and not where they should be", w.Code, w.Header().Get("Retry-After"), w.Body)
+		if ring, err := k.Ring(t.Context()); err == nil {
+			t.Errorf("Ring without keys = %v, want an error", ring)
 		}
 		if err := os.WriteFile(path, seal.Generate(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if w := get(); w.Code != http.StatusOK {
-			t.Errorf("a minute after there are keys: %d %s, want 200", w.Code, w.Body)
+		if _, err := k.Ring(t.Context()); err != nil {
+			t.Errorf("a minute after there are keys: %v", err)
 		}
 	})
 }

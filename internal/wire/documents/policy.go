@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// Policy returns what finds the policy in force.
+// Policy returns the function that returns the policy in force.
 func Policy(c *environment.Config, sdk aws.Config, log *slog.Logger) (func(context.Context) (*policy.Policy, error), error) {
 	if c.Policy != nil {
 		return func(context.Context) (*policy.Policy, error) { return c.Policy, nil }, nil
@@ -23,7 +23,7 @@ func Policy(c *environment.Config, sdk aws.Config, log *slog.Logger) (func(conte
 		return nil, fmt.Errorf("POLICY: %w", err)
 	}
 	parse := func(body []byte) (*policy.Policy, error) {
-		p, err := policy.Parse(body, c.PolicyDeployment())
+		p, err := policy.Parse(body, c.Deployment())
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@
 package operate
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,12 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/grants"
 	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
 	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/brokered"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/operator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
@@ -58,7 +57,7 @@ func New(c *environment.Config, sdk aws.Config, store Store, client *http.Client
 	var grants broker.GrantEnder
 	if c.Mode == broker.ModeDirect {
 		u.Adopter, err = direct.NewAdopter(direct.AdopterConfig{
-			Store: store, Pool: apps, Deployment: c.Deployment, Policy: current, Issuer: c.Issuer, Now: time.Now, Log: log,
+			Store: store, Pool: apps, Deployment: c.DeploymentID, Policy: current, Issuer: c.Issuer, Now: time.Now, Log: log,
 		})
 	} else {
 		grants, err = newEnder(c, sdk, store, client, log)
@@ -67,7 +66,7 @@ func New(c *environment.Config, sdk aws.Config, store Store, client *http.Client
 		return nil, err
 	}
 	u.Janitor, err = janitor.New(janitor.Config{
-		Store: store, Pool: apps, Grower: u.Maintainer, Grants: grants, Deployment: c.Deployment,
+		Store: store, Pool: apps, Grower: u.Maintainer, Grants: grants, Deployment: c.DeploymentID,
 		Branding: c.Mode == broker.ModeBrokered && c.LoginVersion == 2, Policy: current, Now: time.Now, Log: log,
 		Modes: broker.ByMode[janitor.Reconciler]{
 			Direct:   direct.NewReconciler(store, apps, time.Now, log),
@@ -78,7 +77,7 @@ func New(c *environment.Config, sdk aws.Config, store Store, client *http.Client
 		return nil, err
 	}
 	oc := operator.Config{
-		Store: store, Grants: grants, Deployment: c.Deployment, Policy: current, Now: time.Now, Log: log,
+		Store: store, Grants: grants, Deployment: c.DeploymentID, Policy: current, Now: time.Now, Log: log,
 		Modes: broker.ByMode[operator.Lifecycle]{
 			Direct:   direct.NewSwitch(store, time.Now, log),
 			Brokered: brokered.NewSwitch(store, time.Now, log),
@@ -91,49 +90,21 @@ func New(c *environment.Config, sdk aws.Config, store Store, client *http.Client
 	return u, err
 }
 
-// ender ends grants, with the keys as they are at the time.
-type ender struct {
-	*grants.Ender
-	keys *documents.Keys
-}
-
-func newEnder(c *environment.Config, sdk aws.Config, store Store, client *http.Client, log *slog.Logger) (*ender, error) {
+// newEnder returns what ends grants.
+func newEnder(c *environment.Config, sdk aws.Config, store Store, client *http.Client, log *slog.Logger) (*grants.Ender, error) {
 	keys, err := documents.NewKeys(c, sdk, log)
 	if err != nil {
 		return nil, err
 	}
-	e, err := grants.NewEnder(grants.EnderConfig{
-		Grants:     store,
-		AppClients: store,
+	e, err := grants.New(grants.Config{
+		Store:      store,
+		AppClients: grants.NewAppClients(store, time.Now),
 		Cognito:    cognitoauth.New(cognitoauth.Config{RevocationEndpoint: c.CognitoBackChannel + "/oauth2/revoke", HTTP: client}),
-		Ring:       &keys.Held,
+		Keys:       keys.Ring,
+		Now:        time.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("operate: %w", err)
 	}
-	return &ender{e, keys}, nil
-}
-
-// EndGrants implements broker.GrantEnder.
-func (e *ender) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
-	if err := e.keys.Ready(ctx); err != nil {
-		return 0, err
-	}
-	return e.Ender.EndGrants(ctx, clientID, keep)
-}
-
-// EndGrantsOfUser implements broker.GrantEnder.
-func (e *ender) EndGrantsOfUser(ctx context.Context, sub string) (int, error) {
-	if err := e.keys.Ready(ctx); err != nil {
-		return 0, err
-	}
-	return e.Ender.EndGrantsOfUser(ctx, sub)
-}
-
-// EndGrant implements broker.GrantEnder.
-func (e *ender) EndGrant(ctx context.Context, id string) error {
-	if err := e.keys.Ready(ctx); err != nil {
-		return err
-	}
-	return e.Ender.EndGrant(ctx, id)
+	return e, nil
 }

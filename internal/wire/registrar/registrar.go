@@ -21,13 +21,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 )
 
-// CallbackPath is the one redirect URI of the app clients of brokered mode, and
-// SignedOutPath their sign-out URL, both under the issuer.
-const (
-	CallbackPath  = "/callback"
-	SignedOutPath = "/signed-out"
-)
-
 // AppClients returns the app clients in the user pool that c describes.
 func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*cognito.AppClients, error) {
 	api := cip.NewFromConfig(sdk, func(o *cip.Options) {
@@ -42,11 +35,11 @@ func AppClients(c *environment.Config, sdk aws.Config, slots cognito.Slots) (*co
 	settings.IDToken = c.IDTokenLifetime
 	settings.RefreshToken = c.RefreshTokenLifetime
 	settings.NoRotation = !c.RefreshTokenRotation
-	settings.Callback = c.Issuer + CallbackPath
-	settings.SignOut = c.Issuer + SignedOutPath
+	settings.Callback = c.Issuer + broker.CallbackPath
+	settings.SignOut = c.Issuer + broker.SignedOutPath
 	apps, err := cognito.New(api, cognito.Config{
 		Pool:       c.UserPoolID,
-		Deployment: c.Deployment,
+		Deployment: c.DeploymentID,
 		Settings:   settings,
 		Slots:      slots,
 		Quota:      c.AppClientQuota,
@@ -71,7 +64,7 @@ func Registrar(c *environment.Config, sdk aws.Config, store broker.Store, jwts r
 		if err != nil {
 			return nil, err
 		}
-		rc.Lifecycle, err = direct.New(direct.Config{Store: store, Pool: apps, Deployment: c.Deployment, Now: time.Now, Log: log})
+		rc.Lifecycle, err = direct.New(direct.Config{Store: store, Pool: apps, Deployment: c.DeploymentID, Now: time.Now, Log: log})
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +96,7 @@ func Provisioner(c *environment.Config, sdk aws.Config, store broker.Store, log 
 		return nil, err
 	}
 	return provision.New(provision.Config{
-		Store: store, Pool: apps, Policy: current, Deployment: c.Deployment, Keys: keys.Ring,
+		Store: store, Pool: apps, Policy: current, Deployment: c.DeploymentID, Keys: keys.Ring,
 		Branding: c.LoginVersion == 2, Now: time.Now, Log: log,
 	})
 }

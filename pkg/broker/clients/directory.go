@@ -11,36 +11,33 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// Clients answers who a client is and records that it was used, which is all
-// that the authorize and token endpoints need. It is safe for concurrent use.
+// Directory looks up clients, authenticates them and records that they were
+// used. It is safe for concurrent use.
 type Directory struct {
 	mode  broker.Mode
 	store broker.Registrations
 	now   func() time.Time
 }
 
-// NewClients returns the Clients of direct mode whose registrations are in
-// store.
-func NewDirect(store broker.Registrations, now func() time.Time) *Directory {
-	return &Directory{mode: broker.ModeDirect, store: store, now: now}
+// New returns the Directory of the clients of that mode whose registrations are
+// in store.
+func New(mode broker.Mode, store broker.Registrations, now func() time.Time) *Directory {
+	return &Directory{mode: mode, store: store, now: now}
 }
 
-// NewBrokeredClients returns the Clients of brokered mode whose registrations
-// are in store.
-func NewBrokered(store broker.Registrations, now func() time.Time) *Directory {
-	return &Directory{mode: broker.ModeBrokered, store: store, now: now}
-}
-
-// touchEvery is how exact LastUsedAt is.
+// touchEvery is the precision of Registration.LastUsedAt: a later use is not
+// recorded sooner.
 const touchEvery = time.Hour
 
-// clientIDAlphabet is Cognito's, and has that of the broker's own ids in it.
+// ClientIDAlphabet are the characters of Cognito's client ids, among which are
+// those of the broker's own.
 const ClientIDAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+"
 
-// Client returns the registration of a client that may be used now, or
-// ErrNotFound if there is none, or it is disabled, deleted, being deleted, or of
-// the other mode. Of the errors that are ErrNotFound, broker.ErrPending and broker.ErrRemoved
-// say why. clientID may be anything at all.
+// Client returns the registration of a client that may get tokens now. It
+// returns broker.ErrNotFound if there is no such client, or its registration is
+// disabled, deleted, being deleted, or of the other mode. For a pending or
+// removed registration the error is broker.ErrPending or broker.ErrRemoved,
+// which wrap ErrNotFound. clientID may be any text.
 func (c *Directory) Client(ctx context.Context, clientID string) (*broker.Registration, error) {
 	r, err := Registration(ctx, c.store, clientID)
 	if err != nil {
@@ -58,9 +55,9 @@ func (c *Directory) Client(ctx context.Context, clientID string) (*broker.Regist
 	return nil, broker.ErrNotFound
 }
 
-// Registration returns the registration of a client in any mode and state, or
-// ErrNotFound. It does not ask the store about what cannot be a client id of
-// Cognito's or ours. clientID may be anything at all.
+// Registration returns the registration of a client in any state and mode, or
+// broker.ErrNotFound. It does not read the store for a text that cannot be a
+// client id.
 func Registration(ctx context.Context, store broker.Registrations, clientID string) (*broker.Registration, error) {
 	if clientID == "" || len(clientID) > 128 || strings.Trim(clientID, ClientIDAlphabet) != "" {
 		return nil, broker.ErrNotFound
@@ -68,13 +65,12 @@ func Registration(ctx context.Context, store broker.Registrations, clientID stri
 	return store.Registration(ctx, clientID)
 }
 
-// Touch records that the client of r was used now, unless that was recorded
-// within the last hour. A registration that has been used does not expire as
-// unconfirmed any more; r then says so, too.
+// Touch records that the client of r was used now, unless a use was recorded
+// within the last hour. In brokered mode the first use removes the expiry of
+// the registration, in the store and in r.
 func (c *Directory) Touch(ctx context.Context, r *broker.Registration) error {
 	if r.Mode == broker.ModeBrokered && !r.ExpiresAt.IsZero() {
-		// One write is enough for one request; when it was used is recorded the
-		// next time.
+		// One write per request is enough. The next use sets LastUsedAt.
 		return c.confirm(ctx, r)
 	}
 	now := broker.Seconds(c.now())
@@ -84,8 +80,9 @@ func (c *Directory) Touch(ctx context.Context, r *broker.Registration) error {
 	return c.store.TouchRegistration(ctx, r.ClientID, r.Generation, now)
 }
 
-// confirm takes the expiry off r, and has Sweep look at it from now on. Others may
-// change it at the same time: it is extended by whoever registers the same.
+// confirm removes the expiry of r and sets its first review by the janitor. It
+// tries again if another request changes the registration at the same time, as
+// a client does that registers with the same metadata.
 func (c *Directory) confirm(ctx context.Context, r *broker.Registration) error {
 	stored := r.Clone()
 	now := broker.Seconds(c.now())

@@ -1,7 +1,9 @@
 package credential
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"strings"
 )
@@ -17,17 +19,51 @@ const (
 // in HTTP Basic.
 func NewClientSecret() Token { return Token{ClientSecretPrefix + random(32)} }
 
-// NewAuthorizationCode makes an authorization code (RFC 6749 §1.3.1) that
-// carries the id of its grant. The grant is found by this id, which DerivedID
-// or NewID has made.
+// DerivedAuthorizationCode makes the authorization code (RFC 6749 §1.3.1) of a
+// grant from a secret of at least 256 random bits, which only the user's browser
+// has. The code carries the id of its grant, which DerivedID or NewID has made,
+// so that the grant is found by it. The same secret and id make the same code:
+// a decision that the browser sends twice has one code. RFC 6749 §10.10: nobody
+// without the secret can guess the code.
+func DerivedAuthorizationCode(secret, grantID string) Token {
+	h := hmac.New(sha256.New, []byte(secret))
+	h.Write([]byte("code " + grantID))
+	return Token{AuthorizationCodePrefix + grantID + Encoding.EncodeToString(h.Sum(nil))}
+}
+
+// NewAuthorizationCode makes an authorization code from a secret of its own. No
+// browser can get this code a second time.
 func NewAuthorizationCode(grantID string) Token {
-	return Token{AuthorizationCodePrefix + grantID + random(32)}
+	return DerivedAuthorizationCode(random(32), grantID)
+}
+
+// Keys makes keyed hashes; *seal.Ring does.
+type Keys interface {
+	MAC(purpose string, parts ...string) [sha256.Size]byte
 }
 
 // NewRefreshToken makes a refresh token (RFC 6749 §1.5) that carries the id of
-// its grant.
-func NewRefreshToken(grantID string) Token {
-	return Token{RefreshTokenPrefix + grantID + random(32)}
+// its grant. Half of its secret is random (128 bits). The other half is a keyed
+// hash of the first, so that MadeRefreshToken recognises a token whose hash is
+// no longer stored.
+func NewRefreshToken(grantID string, keys Keys) Token {
+	half := NewID()
+	return Token{RefreshTokenPrefix + grantID + half + refreshTag(grantID, half, keys)}
+}
+
+// MadeRefreshToken reports whether NewRefreshToken made t for this grant with
+// these keys.
+func MadeRefreshToken(t Token, grantID string, keys Keys) bool {
+	if id, err := GrantID(t); err != nil || id != grantID || !strings.HasPrefix(t.secret, RefreshTokenPrefix) {
+		return false
+	}
+	secret := t.secret[len(RefreshTokenPrefix)+idLen:]
+	half, tag := secret[:secretLen/2], secret[secretLen/2:]
+	return subtle.ConstantTimeCompare([]byte(tag), []byte(refreshTag(grantID, half, keys))) == 1
+}
+
+func refreshTag(grantID, half string, keys Keys) string {
+	return DerivedID(keys.MAC("refresh_token", grantID, half))
 }
 
 // GrantID returns the id of the grant in an authorization code or a refresh

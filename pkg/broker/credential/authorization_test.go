@@ -13,6 +13,37 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
+// testKeys makes keyed hashes with a key.
+type testKeys string
+
+func (k testKeys) MAC(purpose string, parts ...string) [sha256.Size]byte {
+	return sha256.Sum256(fmt.Append(nil, string(k), purpose, parts))
+}
+
+func TestMadeRefreshToken_recognises_only_its_own(t *testing.T) {
+	ours, id := testKeys("ours"), credential.NewID()
+	good := credential.NewRefreshToken(id, ours)
+	if !credential.MadeRefreshToken(good, id, ours) {
+		t.Error("got false for a token of this grant and these keys, want true")
+	}
+	secret := good.Reveal()
+	other := credential.NewRefreshToken(id, testKeys("others")).Reveal()
+	for name, bad := range map[string]credential.Token{
+		"made with other keys":  credential.Presented(other),
+		"another grant":         credential.NewRefreshToken(credential.NewID(), ours),
+		"a code":                credential.NewAuthorizationCode(id),
+		"a code's prefix":       credential.Presented(credential.AuthorizationCodePrefix + secret[len(credential.RefreshTokenPrefix):]),
+		"the last half forged":  credential.Presented(secret[:len(secret)-26] + other[len(other)-26:]),
+		"the first half forged": credential.Presented(secret[:33] + other[33:59] + secret[59:]),
+		"cut short":             credential.Presented(secret[:len(secret)-1]),
+		"nothing":               {},
+	} {
+		if credential.MadeRefreshToken(bad, id, ours) {
+			t.Errorf("%s: got true, want false", name)
+		}
+	}
+}
+
 // tokens makes one token of each kind, all with the same id.
 func tokens(t *testing.T, id string) map[string]credential.Token {
 	t.Helper()
@@ -27,7 +58,7 @@ func tokens(t *testing.T, id string) map[string]credential.Token {
 		"dcr_iat_": initial,
 		"dcr_rat_": credential.NewRegistrationAccessToken(),
 		"dcr_cs_":  credential.NewClientSecret(),
-		"dcr_rt_":  credential.NewRefreshToken(id),
+		"dcr_rt_":  credential.NewRefreshToken(id, testKeys("ours")),
 		"dcr_ac_":  credential.NewAuthorizationCode(id),
 	}
 }
@@ -94,7 +125,7 @@ func TestGrantID_is_in_codes_and_refresh_tokens_only(t *testing.T) {
 }
 
 func TestGrantID_refuses_what_was_not_made_here(t *testing.T) {
-	good := credential.NewRefreshToken(credential.NewID()).Reveal()
+	good := credential.NewRefreshToken(credential.NewID(), testKeys("ours")).Reveal()
 	for _, bad := range []string{
 		"", good[1:], good[:len(good)-1], good + "a", " " + good, good + "\n",
 		strings.ToUpper(good), good[:len(good)-1] + "1", good[:len(good)-1] + "=", good[:len(good)-1] + "\x00",
@@ -131,10 +162,39 @@ func TestDerivedID_is_like_a_random_one_and_follows_from_its_hash(t *testing.T) 
 	}
 }
 
+func TestDerivedAuthorizationCode_follows_from_the_secret_and_the_grant(t *testing.T) {
+	one, two := credential.NewID(), credential.NewID()
+	code := credential.DerivedAuthorizationCode("secret", one)
+	if again := credential.DerivedAuthorizationCode("secret", one); again != code {
+		t.Error("the same secret and grant make another code")
+	}
+	if id, err := credential.GrantID(code); err != nil || id != one {
+		t.Errorf("GrantID: got %q and error %v, want %q", id, err, one)
+	}
+	for name, other := range map[string]credential.Token{
+		"another secret": credential.DerivedAuthorizationCode("Secret", one),
+		"no secret":      credential.DerivedAuthorizationCode("", one),
+		"another grant":  credential.DerivedAuthorizationCode("secret", two),
+	} {
+		if secretPart(other) == secretPart(code) {
+			t.Errorf("%s makes the same code", name)
+		}
+	}
+	// A browser that sends its decision to the next version of the broker gets the
+	// code that it got from this one.
+	const want = "dcr_ac_aaaaaaaaaaaaaaaaaaaaaaaaaaorp3ntuij3znattcqmebk6re3bs5kddcvmqqkkbhtifwnhw364la"
+	if got := credential.DerivedAuthorizationCode("secret", strings.Repeat("a", 26)).Reveal(); got != want {
+		t.Errorf("code of a known secret: got %q, want %q", got, want)
+	}
+}
+
+// secretPart is the part of a code that does not name the grant.
+func secretPart(code credential.Token) string { return code.Reveal()[len("dcr_ac_")+26:] }
+
 // A grant is found by the id in the token, so GrantID must return exactly the
 // id that the token contains.
 func FuzzGrantID(f *testing.F) {
-	f.Add(credential.NewRefreshToken(credential.NewID()).Reveal())
+	f.Add(credential.NewRefreshToken(credential.NewID(), testKeys("ours")).Reveal())
 	f.Add(credential.NewAuthorizationCode(credential.NewID()).Reveal())
 	f.Add("dcr_rt_")
 	f.Add("")

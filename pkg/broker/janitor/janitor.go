@@ -42,13 +42,14 @@ type Grower interface {
 // A Pool has the app clients of this deployment. It never removes one that does
 // not carry the deployment's marker.
 type Pool interface {
-	// List yields every app client of the user pool that carries a marker of
-	// this deployment, in no order, reading page by page.
+	// List yields every app client of the pool that carries a marker of this
+	// deployment, in no order. It reads page by page.
 	List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error]
-	// Exists reports whether the user pool has an app client with that id, even
-	// one that is not this deployment's.
+	// Exists reports whether the pool has an app client with that id, with or
+	// without a marker.
 	Exists(ctx context.Context, id string) (bool, error)
-	// Delete removes the app client id; one that does not exist is no error.
+	// Delete removes the app client with that id. If it does not exist, that is
+	// no error.
 	Delete(ctx context.Context, id, marker string) error
 }
 

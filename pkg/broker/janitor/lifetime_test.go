@@ -88,7 +88,7 @@ func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
 	w.Use(info.ClientID)
 	w.Allow(info.ClientID)
 	w.Wait(4 * world.Day)
-	w.Grants.FailNext("EndGrants", 1, fake.NotApplied)
+	w.Grants.FailNext("EndOfClient", 1, fake.NotApplied)
 	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Failed != 1 {
 		t.Fatalf("Sweep that cannot end grants = %+v, %v", done, err)
 	}
@@ -252,7 +252,7 @@ func TestARemovedClientRegistersAgain(t *testing.T) {
 		old := w.Registration(info.ClientID)
 		w.Wait(4 * world.Day)
 		if !finished {
-			w.Grants.FailNext("EndGrants", 1, fake.NotApplied)
+			w.Grants.FailNext("EndOfClient", 1, fake.NotApplied)
 		}
 		if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Expired != 1 || finished != (done.Failed == 0) {
 			t.Errorf("Sweep = %+v, %v", done, err)

@@ -161,7 +161,7 @@ func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error)
 		ctx, cancel = context.WithDeadline(ctx, r.end)
 		defer cancel()
 	}
-	n, err := r.janitor.c.Grants.EndGrants(ctx, clientID, keep)
+	n, err := r.janitor.c.Grants.EndOfClient(ctx, clientID, keep)
 	r.janitor.trail.Grants(ctx, broker.ByJanitor, clientID, "", n)
 	if err != nil {
 		return n, fmt.Errorf("end grants of %s: %w", clientID, err)

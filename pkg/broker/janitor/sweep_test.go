@@ -391,7 +391,7 @@ type slowGrants struct {
 	failing []string
 }
 
-func (g *slowGrants) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
+func (g *slowGrants) EndOfClient(ctx context.Context, clientID, keep string) (int, error) {
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
@@ -400,7 +400,7 @@ func (g *slowGrants) EndGrants(ctx context.Context, clientID, keep string) (int,
 	if slices.Contains(g.failing, clientID) {
 		return 0, errors.New("as always")
 	}
-	return g.Grants.EndGrants(ctx, clientID, keep)
+	return g.Grants.EndOfClient(ctx, clientID, keep)
 }
 
 func TestTwoSweepsAtOnce(t *testing.T) {
@@ -452,7 +452,7 @@ func TestADryRunSaysWhatWouldBeDone(t *testing.T) {
 	w.Wait(2 * time.Hour)
 	w.Pool.Drop(gone)
 	orphan := w.Orphan(2 * time.Hour)
-	w.Grants.FailNext("EndGrants", 1, fake.NotApplied)
+	w.Grants.FailNext("EndOfClient", 1, fake.NotApplied)
 	if _, err := w.Disable(t.Context(), off, "ops"); !errors.Is(err, broker.ErrLeftToSweep) {
 		t.Fatalf("Disable = %v", err)
 	}

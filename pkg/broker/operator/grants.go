@@ -17,7 +17,7 @@ func (o *Operator) EndGrantsOfClient(ctx context.Context, clientID, by string) (
 	if o.c.Grants == nil {
 		return 0, errNoGrants
 	}
-	n, err := o.c.Grants.EndGrants(ctx, clientID, "")
+	n, err := o.c.Grants.EndOfClient(ctx, clientID, "")
 	o.trail.Grants(ctx, broker.ByOperator(by), clientID, "", n)
 	return n, err
 }
@@ -28,7 +28,7 @@ func (o *Operator) EndGrantsOfUser(ctx context.Context, sub, by string) (int, er
 	if o.c.Grants == nil {
 		return 0, errNoGrants
 	}
-	n, err := o.c.Grants.EndGrantsOfUser(ctx, sub)
+	n, err := o.c.Grants.EndOfUser(ctx, sub)
 	o.trail.Grants(ctx, broker.ByOperator(by), "", sub, n)
 	return n, err
 }
@@ -38,7 +38,7 @@ func (o *Operator) EndGrant(ctx context.Context, id, by string) error {
 	if o.c.Grants == nil {
 		return errNoGrants
 	}
-	if err := o.c.Grants.EndGrant(ctx, id); err != nil {
+	if err := o.c.Grants.End(ctx, id); err != nil {
 		return err
 	}
 	telemetry.Audit{Event: telemetry.GrantEnded, Actor: broker.ByOperator(by), Grant: id}.Log(ctx, o.c.Log)

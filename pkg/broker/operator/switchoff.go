@@ -86,7 +86,7 @@ func (o *Operator) endFormerGrants(ctx context.Context, r *broker.Registration, 
 	if o.c.Grants == nil {
 		return broker.ErrLeftToSweep
 	}
-	n, err := o.c.Grants.EndGrants(ctx, r.ClientID, r.Generation)
+	n, err := o.c.Grants.EndOfClient(ctx, r.ClientID, r.Generation)
 	o.trail.Grants(ctx, broker.ByOperator(by), r.ClientID, "", n)
 	if err != nil {
 		return fmt.Errorf("end grants of %s: %w: %w", r.ClientID, broker.ErrLeftToSweep, err)

@@ -146,7 +146,7 @@ func (d *document) grantTypes(path string, v any, sent, open bool) []string {
 	if !sent {
 		return []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken}
 	}
-	items := d.choices(d.nonEmpty(path, v), dcr.GrantAuthorizationCode, dcr.GrantRefreshToken, dcr.GrantClientCredentials)
+	items := d.choices(d.nonEmpty(path, v), dcr.GrantTypes()...)
 	grants := values(items)
 	for _, item := range items {
 		if open && item.value == dcr.GrantClientCredentials {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // maxTokenUses is the highest value of max_uses (ADR 3).
@@ -104,7 +106,7 @@ func (d *document) url(path string, v any, query bool) string {
 	s, _ := v.(string)
 	u, err := url.Parse(s)
 	fault := s == "" || err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.HasSuffix(s, "#") ||
-		!query && strings.Contains(s, "?") || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) ||
+		!query && strings.Contains(s, "?") || u.Scheme != "https" && (u.Scheme != "http" || !dcr.IsLoopback(u.Hostname())) ||
 		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 	if !fault {
 		return s
@@ -116,8 +118,6 @@ func (d *document) url(path string, v any, query bool) string {
 	}
 	return ""
 }
-
-func loopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
 
 // oneOrMore reads a string or an array of strings.
 func (d *document) oneOrMore(path string, v any) []string {

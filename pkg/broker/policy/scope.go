@@ -1,7 +1,5 @@
 package policy
 
-import "slices"
-
 // Scopes of Cognito itself, not of a resource server.
 const (
 	scopeOpenID = "openid"
@@ -9,14 +7,6 @@ const (
 	// attributes, password and second factors.
 	scopeAdmin = "aws.cognito.signin.user.admin"
 )
-
-// WithOpenID adds openid, without which Cognito does not return who signed in.
-func WithOpenID(scopes []string) []string {
-	if slices.Contains(scopes, scopeOpenID) {
-		return scopes
-	}
-	return append([]string{scopeOpenID}, scopes...)
-}
 
 // MaxScopes is how many scopes an app client can have in Cognito.
 const MaxScopes = 50

@@ -33,7 +33,7 @@ func (p *Provisioner) admit(ctx context.Context, key string) (*admission, error)
 	if !ok || !ok2 {
 		return nil, fmt.Errorf("app client %.80q: %w", key, broker.ErrNotFound)
 	}
-	r, err := clients.NewBrokered(p.c.Store, p.c.Now).Client(ctx, clientID)
+	r, err := clients.New(broker.ModeBrokered, p.c.Store, p.c.Now).Client(ctx, clientID)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, err
 	}

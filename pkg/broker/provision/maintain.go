@@ -17,11 +17,12 @@ import (
 // errors mean what those of a Pool mean. It changes and removes only what carries
 // this deployment's marker.
 type MaintainedPool interface {
-	// UpdateBrokered gives the app client id the settings that follow from spec.
-	// If the app client does not exist it returns broker.ErrNotFound inside a
-	// *broker.NotAppliedError.
+	// UpdateBrokered gives the app client with that id the settings that follow
+	// from spec. If it does not exist, UpdateBrokered returns broker.ErrNotFound
+	// inside a *broker.NotAppliedError.
 	UpdateBrokered(ctx context.Context, id, marker string, spec broker.BrokeredAppClient) error
-	// Delete removes the app client id; one that does not exist is no error.
+	// Delete removes the app client with that id. If it does not exist, that is
+	// no error.
 	Delete(ctx context.Context, id, marker string) error
 }
 

@@ -47,7 +47,7 @@ func TestProvisionSealsAgainAfterARotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Keys.Become(ring)
+		w.Keys = ring
 	}
 	become(first)
 	w.MustProvision("profile/open")

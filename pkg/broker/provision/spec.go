@@ -10,7 +10,7 @@ import (
 
 // sharedSpec is the app client that all registrations of a profile share.
 func sharedSpec(p *policy.Profile) broker.BrokeredAppClient {
-	return broker.BrokeredAppClient{Name: p.Name(), Scopes: policy.WithOpenID(p.Scopes())}
+	return broker.BrokeredAppClient{Name: p.Name(), Scopes: broker.WithOpenID(p.Scopes())}
 }
 
 // dedicatedSpec is an app client for r alone. It has the registered scopes that
@@ -23,7 +23,7 @@ func dedicatedSpec(r *broker.Registration, p *policy.Profile) broker.BrokeredApp
 		ClientCredentials: policy.IsClientCredentials(r.Metadata),
 	}
 	if !spec.ClientCredentials && len(spec.Scopes) > 0 {
-		spec.Scopes = policy.WithOpenID(spec.Scopes)
+		spec.Scopes = broker.WithOpenID(spec.Scopes)
 	}
 	return spec
 }

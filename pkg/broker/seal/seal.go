@@ -24,37 +24,29 @@ import (
 	"log/slog"
 	"maps"
 	"strings"
-	"sync/atomic"
 )
 
 // KeySize is the length of every key, in bytes.
 const KeySize = 32
 
-// Ring is a set of keys. It is safe for concurrent use and prints as
-// "[redacted]". The zero Ring has no keys: it is to Become one that has before
-// it is used.
-type Ring struct{ keys atomic.Pointer[keys] }
-
-type keys struct {
+// Ring is a set of keys. Parse makes it. It never changes: a rotation makes
+// another ring. It is safe for concurrent use and prints as "[redacted]".
+type Ring struct {
 	sealing string
 	open    map[string]cipher.AEAD
 	mac     []byte
 }
 
-// Become gives r the keys of other, so that whoever holds r seals and opens with
-// them from now on: keys rotate while functions run.
-func (r *Ring) Become(other *Ring) { r.keys.Store(other.keys.Load()) }
-
 // String implements fmt.Stringer.
-func (*Ring) String() string { return "[redacted]" }
+func (Ring) String() string { return "[redacted]" }
 
 // GoString implements fmt.GoStringer.
-func (*Ring) GoString() string { return "[redacted]" }
+func (Ring) GoString() string { return "[redacted]" }
 
 // LogValue implements slog.LogValuer.
-func (*Ring) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (Ring) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// document is the JSON form of the keys. Seal is the id of the key that seals.
+// keyFile is the JSON form of the keys. Seal is the id of the key that seals.
 // Former keys stay until no value is left that they sealed, which is the
 // longest lifetime of a refresh token. MAC is the key of the keyed hashes and
 // does not rotate, because client ids are made with it.
@@ -62,7 +54,7 @@ func (*Ring) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 // Seed is for a deployment whose keys Secrets Manager makes: it can make a
 // random text but no keys. The key "seed" is derived from it, and so is the key
 // of the keyed hashes if MAC is absent.
-type document struct {
+type keyFile struct {
 	Version int               `json:"version"`
 	Seed    string            `json:"seed,omitempty"`
 	Seal    string            `json:"seal,omitempty"`
@@ -79,7 +71,7 @@ const minSeed = 43
 
 // deriveFromSeed adds to d the keys that are derived from its seed (HKDF,
 // RFC 5869).
-func (d *document) deriveFromSeed() error {
+func (d *keyFile) deriveFromSeed() error {
 	if d.Seed == "" {
 		return nil
 	}
@@ -117,7 +109,7 @@ func (d *document) deriveFromSeed() error {
 // may be left out: the key "seed" and mac are derived from it, and this key
 // seals unless seal names another one. The error never contains a key.
 func Parse(body []byte) (*Ring, error) {
-	var d document
+	var d keyFile
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&d); err != nil {
@@ -132,7 +124,7 @@ func Parse(body []byte) (*Ring, error) {
 	if err := d.deriveFromSeed(); err != nil {
 		return nil, err
 	}
-	k := &keys{sealing: d.Seal, open: make(map[string]cipher.AEAD)}
+	r := &Ring{sealing: d.Seal, open: make(map[string]cipher.AEAD)}
 	for id, text := range d.Keys {
 		if id == "" || len(id) > 32 || strings.ContainsFunc(id, func(c rune) bool { return !isIDRune(c) }) {
 			return nil, fmt.Errorf("keys: id %.40q is not 1 to 32 of a-z, 0-9 and -", id)
@@ -141,20 +133,18 @@ func Parse(body []byte) (*Ring, error) {
 		if err != nil || len(key) != KeySize {
 			return nil, fmt.Errorf("keys: %s is not %d bytes in base64", id, KeySize)
 		}
-		if k.open[id], err = aead(key); err != nil {
+		if r.open[id], err = aead(key); err != nil {
 			return nil, err
 		}
 	}
-	if k.open[d.Seal] == nil {
+	if r.open[d.Seal] == nil {
 		return nil, fmt.Errorf("keys: seal names %.40q, which is not among them", d.Seal)
 	}
 	mac, err := base64.StdEncoding.DecodeString(d.MAC)
 	if err != nil || len(mac) != KeySize {
 		return nil, fmt.Errorf("keys: mac is not %d bytes in base64", KeySize)
 	}
-	k.mac = mac
-	r := new(Ring)
-	r.keys.Store(k)
+	r.mac = mac
 	return r, nil
 }
 
@@ -175,7 +165,7 @@ func Generate() []byte {
 		rand.Read(b)
 		return base64.StdEncoding.EncodeToString(b)
 	}
-	body, err := json.MarshalIndent(document{Version: 1, Seal: "k1", Keys: map[string]string{"k1": key()}, MAC: key()}, "", "  ")
+	body, err := json.MarshalIndent(keyFile{Version: 1, Seal: "k1", Keys: map[string]string{"k1": key()}, MAC: key()}, "", "  ")
 	if err != nil {
 		panic(err) // cannot happen: the document has only strings
 	}
@@ -185,16 +175,15 @@ func Generate() []byte {
 // Seal returns plain sealed for this purpose and owner: the id of the key, a
 // full stop, and base64url.
 func (r *Ring) Seal(purpose, owner, plain string) string {
-	k := r.keys.Load()
-	box := k.open[k.sealing].Seal(nil, nil, []byte(plain), associated(purpose, owner))
-	return k.sealing + "." + base64.RawURLEncoding.EncodeToString(box)
+	box := r.open[r.sealing].Seal(nil, nil, []byte(plain), associated(purpose, owner))
+	return r.sealing + "." + base64.RawURLEncoding.EncodeToString(box)
 }
 
 // Current reports whether sealed was sealed by the key that seals now. Other
 // values have to be sealed again before their key is removed.
 func (r *Ring) Current(sealed string) bool {
 	id, _, ok := strings.Cut(sealed, ".")
-	return ok && id == r.keys.Load().sealing
+	return ok && id == r.sealing
 }
 
 // Open returns the secret that was sealed for this purpose and owner. It
@@ -202,7 +191,7 @@ func (r *Ring) Current(sealed string) bool {
 // not in the ring, or if it was changed.
 func (r *Ring) Open(purpose, owner, sealed string) (string, error) {
 	id, text, _ := strings.Cut(sealed, ".")
-	key := r.keys.Load().open[id]
+	key := r.open[id]
 	if key == nil {
 		return "", fmt.Errorf("open %s: no key %.40q", purpose, id)
 	}
@@ -220,7 +209,7 @@ func (r *Ring) Open(purpose, owner, sealed string) (string, error) {
 // MAC returns the keyed hash of the parts, different for each purpose. Two
 // different lists of parts are never the same input.
 func (r *Ring) MAC(purpose string, parts ...string) [sha256.Size]byte {
-	h := hmac.New(sha256.New, r.keys.Load().mac)
+	h := hmac.New(sha256.New, r.mac)
 	h.Write(associated(append([]string{purpose}, parts...)...))
 	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -1,10 +1,10 @@
-// Dcr-broker is an app of the AWS CDK with one stack, for those who have none to
-// add the broker to. Run it by the CDK's command line in infra/cdk, with context
-// in place of the parameters of template.yaml:
+// Dcr-broker is an app of the AWS CDK with a single stack that has the broker.
+// Run it with the CDK's command line in infra/cdk, with context in place of the
+// parameters of template.yaml:
 //
 //	cdk deploy -c userPoolId=us-east-1_AbCdEfGhI -c cognitoDomain=https://… -c scopes='mcp/read mcp/write'
 //
-// Settings lists the keys.
+// The type settings has the keys.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// synth writes the cloud assembly. The CDK panics with what is wrong.
+// synth writes the cloud assembly. It converts a panic of the CDK to an error.
 func synth() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -60,11 +60,11 @@ func synth() (err error) {
 	return nil
 }
 
-// failure leaves out how the CDK came to it.
+// failure returns the error for a panic of the CDK, without its stack trace.
 func failure(r any) error {
 	text := fmt.Sprint(r)
 	if _, faults, ok := strings.Cut(text, "Validation failed with the following errors:\n"); ok {
-		return errors.New("the stack cannot be made:\n" + faults)
+		return errors.New("the settings have faults:\n" + faults)
 	}
 	return errors.New(text)
 }

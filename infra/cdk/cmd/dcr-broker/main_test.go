@@ -9,12 +9,13 @@ import (
 	"testing"
 )
 
-// cli runs the CDK's command line on the app, with no account and no network.
+// cli runs the CDK's command line with the app, without an account and without a
+// network.
 func cli(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	path := os.Getenv("CDK_CLI")
 	if path == "" {
-		t.Skip("CDK_CLI does not say where the CDK's command line is; make test-cdk runs this test")
+		t.Skip("the CDK's command line was not run: set CDK_CLI, as make test-cdk does")
 	}
 	cmd := exec.Command(path, append([]string{"synth", "--no-notices", "--no-version-reporting", "--quiet"}, args...)...)
 	cmd.Dir = filepath.Join("..", "..")
@@ -32,10 +33,10 @@ func cli(t *testing.T, args ...string) (string, error) {
 
 func TestSynthWithoutAccount(t *testing.T) {
 	out := t.TempDir()
-	said, err := cli(t, "-o", out, "-c", "sourceDir=../..", "-c", "authorization=direct", "-c", "stack=mine",
+	output, err := cli(t, "-o", out, "-c", "sourceDir=../..", "-c", "authorization=direct", "-c", "stack=mine",
 		"-c", "userPoolId=us-east-1_AbCdEfGhI", "-c", "cognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "-c", "scopes=openid mcp/read")
 	if err != nil {
-		t.Fatalf("%v: %s", err, said)
+		t.Fatalf("%v: %s", err, output)
 	}
 	b, err := os.ReadFile(filepath.Join(out, "mine.template.json"))
 	if err != nil {
@@ -60,10 +61,10 @@ func TestSynthWithoutAccount(t *testing.T) {
 	}
 }
 
-func TestSynthSaysWhatIsWrong(t *testing.T) {
-	said, err := cli(t, "-o", t.TempDir(), "-c", "userPoolId=us-east-1_AbCdEfGhI", "-c", "dist=/nowhere")
-	if err == nil || !strings.Contains(said, "CognitoDomain: is required with UserPool") || !strings.Contains(said, "Scopes: must be set") ||
-		!strings.Contains(said, "/nowhere/register_arm64.zip") || strings.Contains(said, "goroutine") {
-		t.Errorf("%v, %q; want it to say all that is wrong, without a stack trace", err, said)
+func TestSynthReportsFaults(t *testing.T) {
+	output, err := cli(t, "-o", t.TempDir(), "-c", "userPoolId=us-east-1_AbCdEfGhI", "-c", "dist=/nowhere")
+	if err == nil || !strings.Contains(output, "CognitoDomain: is required with UserPool") || !strings.Contains(output, "Scopes: must be set") ||
+		!strings.Contains(output, "/nowhere/register_arm64.zip") || strings.Contains(output, "goroutine") {
+		t.Errorf("%v, %q; want all faults, without a stack trace", err, output)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// props makes of the settings what the construct takes.
+// props returns the construct's props for the settings.
 func (s *settings) props(stack awscdk.Stack) (*dcrbroker.Props, error) {
 	p := &dcrbroker.Props{
 		Mode: dcrbroker.Mode(s.Authorization), DeploymentID: s.DeploymentID, LogLevel: s.LogLevel,
@@ -61,18 +61,19 @@ func (s *settings) policy(stack awscdk.Stack, p *dcrbroker.Props) error {
 	}
 	if s.PolicyParameter != "" {
 		given = append(given, dcrbroker.PolicyInParameter(awsssm.StringParameter_FromStringParameterAttributes(stack, jsii.String("Policy"), &awsssm.StringParameterAttributes{
-			// Otherwise CloudFormation would read it, too, as a parameter of the stack.
+			// Otherwise CloudFormation would read the document itself, as a
+			// parameter of the stack.
 			ParameterName: &s.PolicyParameter, ForceDynamicReference: jsii.Bool(true),
 		})))
 	}
 	if (s.PolicyBucket == "") != (s.PolicyKey == "") {
-		return errors.New("context policyBucket and policyKey: want both")
+		return errors.New("context policyBucket and policyKey: set both or none")
 	}
 	if s.PolicyBucket != "" {
 		given = append(given, dcrbroker.PolicyInBucket(awss3.Bucket_FromBucketName(stack, jsii.String("PolicyBucket"), &s.PolicyBucket), s.PolicyKey))
 	}
 	if len(given) > 1 {
-		return errors.New("context policyFile, policyParameter and policyBucket: want one of them")
+		return errors.New("context policyFile, policyParameter and policyBucket: set only one of them")
 	}
 	for _, policy := range given {
 		p.Policy = policy
@@ -84,17 +85,18 @@ func (s *settings) domain(p *dcrbroker.Props) error {
 	if s.DomainName != "" {
 		p.Domain = &dcrbroker.Domain{Name: s.DomainName, CertificateARN: s.CertificateARN, HostedZoneID: s.HostedZoneID}
 	} else if s.CertificateARN != "" || s.HostedZoneID != "" {
-		return errors.New("context certificateArn and hostedZoneId: are for domainName, which is missing")
+		return errors.New("context certificateArn and hostedZoneId: require domainName")
 	}
 	if s.EdgeProtection {
 		p.Edge = &dcrbroker.Edge{CertificateARN: s.EdgeCertificateARN, WebACLARN: s.WebACLARN, PerAddress: s.EdgePerAddress, RegisterPerAddress: s.EdgeRegisterPerAddress}
 	} else if s.EdgeCertificateARN != "" || s.WebACLARN != "" || s.EdgePerAddress != 0 || s.EdgeRegisterPerAddress != 0 {
-		return errors.New("context edgeCertificateArn, webAclArn, edgePerAddress and edgeRegisterPerAddress: are for edgeProtection, which is not true")
+		return errors.New("context edgeCertificateArn, webAclArn, edgePerAddress and edgeRegisterPerAddress: require edgeProtection=true")
 	}
 	return nil
 }
 
-// retention is what the CDK calls the days for which CloudWatch keeps logs.
+// retention maps days to the CDK's values for the retention of logs in
+// CloudWatch.
 var retention = map[int]awslogs.RetentionDays{
 	0: "", 1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS, 7: awslogs.RetentionDays_ONE_WEEK,
 	14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH, 60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS,

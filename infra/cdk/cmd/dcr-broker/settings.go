@@ -13,17 +13,17 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// settings are the context keys of the app. They are the parameters of
-// template.yaml with a small first letter, and mean the same, but for the files:
-// these are paths on this machine. A list of texts is separated by spaces or
-// commas, or is JSON, and what has members is JSON.
+// settings are the context keys of the app: the parameters of template.yaml
+// with a lower-case first letter. They mean the same, except that files are
+// paths on this machine. Lists of strings are separated by spaces or commas, or
+// are JSON. Objects are JSON.
 type settings struct {
 	Stack   string `json:"stack"` // default: dcr-broker
 	Account string `json:"account"`
 	Region  string `json:"region"` // required by edgeProtection
 
 	Dist         string `json:"dist"`      // default: ../../dist
-	SourceDir    string `json:"sourceDir"` // in place of dist
+	SourceDir    string `json:"sourceDir"` // instead of dist
 	Architecture string `json:"architecture"`
 
 	Authorization        string                          `json:"authorization"`
@@ -82,10 +82,10 @@ type settings struct {
 	AlarmTopicARN string `json:"alarmTopicArn"`
 }
 
-// words is a list of texts without spaces and commas.
+// words is a list of strings without spaces and commas.
 type words []string
 
-// UnmarshalJSON reads a text or a list of them.
+// UnmarshalJSON reads a string or an array of strings.
 func (w *words) UnmarshalJSON(b []byte) error {
 	var s string
 	if json.Unmarshal(b, &s) == nil {
@@ -95,18 +95,18 @@ func (w *words) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(w))
 }
 
-// duration is written as Go does: 1h30m.
+// duration is a duration in Go's syntax: 1h30m.
 type duration time.Duration
 
-// UnmarshalText reads one.
+// UnmarshalText parses a duration.
 func (d *duration) UnmarshalText(b []byte) error {
 	t, err := time.ParseDuration(string(b))
 	*d = duration(t)
 	return err
 }
 
-// readSettings takes the app's keys out of the context. A key that is nobody's is
-// an error: a misspelt userPoolId would have a pool made.
+// readSettings reads the app's keys from the context. An unknown key is an
+// error: with a misspelt userPoolId the app would create a user pool.
 func readSettings(context map[string]any) (*settings, error) {
 	s := &settings{Stack: "dcr-broker", Dist: "../../dist"}
 	var faults []error
@@ -120,20 +120,20 @@ func readSettings(context map[string]any) (*settings, error) {
 			continue
 		}
 		if err := read(v, fields.Field(i).Addr().Interface()); err != nil {
-			faults = append(faults, fmt.Errorf("context %s: %q is not right: %w", key, fmt.Sprint(v), err))
+			faults = append(faults, fmt.Errorf("context %s: %q is not valid: %w", key, fmt.Sprint(v), err))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(context)) {
-		// The CDK's own begin with @ or have a colon.
+		// Keys of the CDK begin with @, cdk- or aws-cdk, or have a colon.
 		if !known[key] && !strings.HasPrefix(key, "@") && !strings.HasPrefix(key, "cdk-") && !strings.HasPrefix(key, "aws-cdk") && !strings.Contains(key, ":") {
-			faults = append(faults, fmt.Errorf("context %s: there is no such key; there are %s", key, strings.Join(slices.Sorted(maps.Keys(known)), ", ")))
+			faults = append(faults, fmt.Errorf("context %s: unknown key; the keys are %s", key, strings.Join(slices.Sorted(maps.Keys(known)), ", ")))
 		}
 	}
 	return s, errors.Join(faults...)
 }
 
-// read puts v into field. On the command line every value is a text, in which
-// that of other types is JSON.
+// read stores v in field. On the command line every value is a string; the
+// string is JSON unless the field is a string, a list of words or a duration.
 func read(v, field any) error {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -12,12 +12,12 @@ import (
 
 func TestReadSettings(t *testing.T) {
 	s, err := readSettings(map[string]any{
-		// As on the command line: texts.
+		// Strings, as on the command line.
 		"userPoolId": "us-east-1_AbCdEfGhI", "loginVersion": "2", "scopes": "openid mcp/read,mcp/write", "resourceBinding": "true",
 		"protectedResources": `[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"]}]`, "accessTokenLifetime": "1h30m", "logRetention": "",
-		// As in cdk.json.
+		// Other types, as in cdk.json.
 		"scopeDescriptions": map[string]any{"mcp/read": "Read"}, "scopesSupported": []any{"mcp/read"}, "throttleRate": 5.0,
-		// The CDK's own.
+		// Keys of the CDK.
 		"@aws-cdk/core:flag": true, "aws:cdk:bundling-stacks": []any{"**"}, "availability-zones:account=1:region=a": []any{},
 	})
 	if err != nil {
@@ -41,22 +41,22 @@ func TestReadSettingsFaults(t *testing.T) {
 	for _, tt := range []struct {
 		key   string
 		value any
-		says  string
+		want  string
 	}{
-		{"userpoolid", "us-east-1_AbCdEfGhI", "context userpoolid: there is no such key; there are accessTokenLifetime,"},
-		{"loginVersion", "two", `context loginVersion: "two" is not right`},
-		{"resourceBinding", "yes", `context resourceBinding: "yes" is not right`},
+		{"userpoolid", "us-east-1_AbCdEfGhI", "context userpoolid: unknown key; the keys are accessTokenLifetime,"},
+		{"loginVersion", "two", `context loginVersion: "two" is not valid`},
+		{"resourceBinding", "yes", `context resourceBinding: "yes" is not valid`},
 		{"protectedResources", "https://mcp.example.com", "context protectedResources: "},
 		{"accessTokenLifetime", "an hour", "context accessTokenLifetime: "},
 		{"logRetention", []any{"1"}, "context logRetention: "},
 	} {
-		if _, err := readSettings(map[string]any{tt.key: tt.value}); err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%s=%v: %v, want %q", tt.key, tt.value, err, tt.says)
+		if _, err := readSettings(map[string]any{tt.key: tt.value}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s=%v: %v, want %q", tt.key, tt.value, err, tt.want)
 		}
 	}
 }
 
-// The keys are the template's parameters, and a few for the app itself.
+// The keys are the template's parameters and a few keys of the app itself.
 func TestKeysAreTheParametersOfTheTemplate(t *testing.T) {
 	b, err := os.ReadFile("../../../../template.yaml")
 	if err != nil {
@@ -69,13 +69,13 @@ func TestKeysAreTheParametersOfTheTemplate(t *testing.T) {
 		parameters = append(parameters, strings.ToLower(m[1][:1])+m[1][1:])
 	}
 	if len(parameters) < 40 {
-		t.Fatalf("template.yaml has the parameters %v; where are the others?", parameters)
+		t.Fatalf("the parameters of template.yaml are %v, want at least 40", parameters)
 	}
 	var keys []string
 	for field := range reflect.TypeFor[settings]().Fields() {
 		keys = append(keys, field.Tag.Get("json"))
 	}
-	// Here scopes says it for a pool that is made, too.
+	// The key scopes also has the scopes of a new user pool.
 	absent := []string{"resourceServer", "scope1", "scope2", "scope3", "scope4"}
 	own := []string{"stack", "account", "region", "dist", "sourceDir"}
 	for _, p := range parameters {

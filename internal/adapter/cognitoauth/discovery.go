@@ -1,0 +1,206 @@
+package cognitoauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/discovery"
+)
+
+const (
+	// discoveryMaxAge can be long: the document changes only when an operator
+	// changes the user pool.
+	discoveryMaxAge = time.Hour
+	// discoveryRetry is the time from a failed fetch to the next one.
+	discoveryRetry = time.Minute
+	// discoveryTimeout is short because clients allow 10 s for all of discovery.
+	discoveryTimeout = 3 * time.Second
+	// refreshWait is how long the request that starts a refresh waits for it,
+	// although it has an older document. Lambda freezes the process after the
+	// response, so a refresh that ran on its own would not end.
+	refreshWait = 250 * time.Millisecond
+)
+
+// DiscoveryConfig configures a Discovery.
+type DiscoveryConfig struct {
+	// URL is the address of the document as this process reaches it.
+	URL string
+	// Issuer is the issuer that the document must name.
+	Issuer string
+
+	Client *http.Client     // nil means one with http.DefaultTransport
+	Now    func() time.Time // nil means time.Now
+	Log    *slog.Logger     // nil means none
+}
+
+// Discovery fetches the user pool's own discovery document (OpenID Connect
+// Discovery 1.0 §4) at first use, and again when the copy is an hour old. It is
+// safe for concurrent use.
+type Discovery struct {
+	url    string
+	issuer string
+	client *http.Client
+	now    func() time.Time
+	log    *slog.Logger
+
+	last  atomic.Pointer[discovered] // nil before the first fetch has ended
+	mu    sync.Mutex                 // guards fetch
+	fetch chan struct{}              // closed when the current fetch ends; nil if there is none
+}
+
+// discovered is the state after a fetch.
+type discovered struct {
+	upstream *discovery.Upstream // nil if every fetch so far failed
+	due      time.Time           // of the next fetch
+}
+
+// NewDiscovery returns a Discovery that has fetched nothing yet.
+func NewDiscovery(cfg DiscoveryConfig) (*Discovery, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("cognitoauth: %q is not the http or https URL of a discovery document", cfg.URL)
+	}
+	if cfg.Issuer == "" {
+		return nil, errors.New("cognitoauth: discovery without issuer")
+	}
+	d := &Discovery{url: cfg.URL, issuer: cfg.Issuer, client: new(http.Client), now: cfg.Now, log: cfg.Log}
+	if cfg.Client != nil {
+		*d.client = *cfg.Client
+	}
+	d.client.CheckRedirect = sameOrigin
+	if d.now == nil {
+		d.now = time.Now
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	return d, nil
+}
+
+// Current returns the document as it was last read, or nil if it could not be
+// read yet. The document never changes: a newer one is another pointer.
+//
+// Current waits up to 3 seconds, or until ctx ends, if no fetch has ended yet.
+// Otherwise it waits at most 250 ms, in the one request that starts a refresh:
+// one an hour, or one a minute while fetches fail.
+func (d *Discovery) Current(ctx context.Context) *discovery.Upstream {
+	if last := d.last.Load(); last != nil && d.clock().Before(last.due) {
+		return last.upstream
+	}
+	done, started := d.refresh(ctx)
+	var timeout <-chan time.Time
+	if last := d.last.Load(); last != nil {
+		if !started {
+			return last.upstream
+		}
+		t := time.NewTimer(refreshWait)
+		defer t.Stop()
+		timeout = t.C
+	}
+	select {
+	case <-done:
+	case <-timeout:
+	case <-ctx.Done():
+	}
+	return d.upstream()
+}
+
+// upstream returns the document that was read last, or nil.
+func (d *Discovery) upstream() *discovery.Upstream {
+	if last := d.last.Load(); last != nil {
+		return last.upstream
+	}
+	return nil
+}
+
+// refresh starts a fetch, or joins the current one. done is closed when the
+// fetch ends. The fetch does not end with ctx, because other requests may have
+// joined it.
+func (d *Discovery) refresh(ctx context.Context) (done chan struct{}, started bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fetch != nil {
+		return d.fetch, false
+	}
+	done = make(chan struct{})
+	if last := d.last.Load(); last != nil && d.clock().Before(last.due) {
+		close(done) // another request's fetch ended after the caller looked
+		return done, false
+	}
+	d.fetch = done
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discoveryTimeout)
+		defer cancel()
+		up, err := d.read(ctx)
+		d.store(up, err)
+		d.mu.Lock()
+		d.fetch = nil
+		d.mu.Unlock()
+		close(done)
+	}()
+	return done, true
+}
+
+// store stores the result of a fetch. Only one fetch runs at a time.
+func (d *Discovery) store(up *discovery.Upstream, err error) {
+	if err == nil {
+		d.last.Store(&discovered{up, d.clock().Add(discoveryMaxAge)})
+		d.log.Info("user pool's discovery document read")
+		return
+	}
+	up = d.upstream()
+	d.last.Store(&discovered{up, d.clock().Add(discoveryRetry)})
+	d.log.Warn("user pool's discovery document not read", "error", err, "assumed", up == nil)
+}
+
+func (d *Discovery) read(ctx context.Context) (*discovery.Upstream, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("cognitoauth: discovery: %w", err)
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("cognitoauth: discovery: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("cognitoauth: discovery: %s: status %d", d.url, resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	if err != nil {
+		return nil, fmt.Errorf("cognitoauth: discovery: %s: %w", d.url, err)
+	}
+	if len(body) > maxReply {
+		return nil, fmt.Errorf("cognitoauth: discovery: %s: larger than %d bytes", d.url, maxReply)
+	}
+	up, err := discovery.ParseUpstream(body, d.issuer)
+	if err != nil {
+		return nil, err
+	}
+	return &up, nil
+}
+
+// clock returns the wall clock time without the monotonic clock reading. The
+// monotonic clock may stand still while Lambda has the process frozen, and the
+// document would then stay in use for days.
+func (d *Discovery) clock() time.Time { return d.now().Round(0) }
+
+// sameOrigin refuses redirects to another scheme or host.
+func sameOrigin(req *http.Request, via []*http.Request) error {
+	if len(via) > 3 {
+		return errors.New("more than 3 redirects")
+	}
+	if from := via[0].URL; req.URL.Scheme != from.Scheme || req.URL.Host != from.Host {
+		return errors.New("redirected to another host")
+	}
+	return nil
+}

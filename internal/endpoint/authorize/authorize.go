@@ -1,0 +1,28 @@
+package authorize
+
+import (
+	"net/http"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
+)
+
+// authorize is GET /authorize (RFC 6749 §3.1): it redirects to the sign-in at
+// Cognito. The cookie of the new transaction replaces the one before.
+func (e *Endpoint) authorize(w http.ResponseWriter, r *http.Request) {
+	p, wrong := authorization.ParseParameters(r.URL.RawQuery)
+	if wrong != "" {
+		e.showProblem(w, r, badRequest(wrong, nil))
+		return
+	}
+	started, err := e.flow.Begin(r.Context(), p)
+	if err != nil {
+		e.fail(w, r, err)
+		return
+	}
+	e.cookies.set(w, started.Secret)
+	redirect(w, started.SignInURL)
+}
+
+func badRequest(detail string, cause error) *authorization.Problem {
+	return &authorization.Problem{Kind: authorization.BadRequest, Detail: detail, Cause: cause}
+}

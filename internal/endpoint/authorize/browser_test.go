@@ -1,0 +1,168 @@
+package authorize
+
+import (
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+)
+
+// browser is the browser of a user. It stores cookies and follows no redirects.
+type browser struct {
+	w       *world
+	client  *http.Client
+	cognito *emulator.Browser
+}
+
+func (w *world) browser() *browser {
+	jar, _ := cookiejar.New(nil)
+	client := *w.server.Client()
+	client.Jar = jar
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &browser{w, &client, emulator.NewBrowser()}
+}
+
+// answer is a response to a browser.
+type answer struct {
+	status   int
+	header   http.Header
+	location string
+	body     string
+}
+
+func (b *browser) do(r *http.Request) answer {
+	b.w.t.Helper()
+	resp, err := b.client.Do(r)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, resp.Header.Get("Location"), string(body)}
+}
+
+// get opens a path of the broker, or a whole address.
+func (b *browser) get(to string) answer {
+	b.w.t.Helper()
+	if strings.HasPrefix(to, "/") {
+		to = b.w.issuer + to
+	}
+	r, err := http.NewRequestWithContext(b.w.t.Context(), http.MethodGet, to, nil)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return b.do(r)
+}
+
+// authorize opens /authorize.
+func (b *browser) authorize(v url.Values) answer {
+	b.w.t.Helper()
+	return b.get("/authorize?" + v.Encode())
+}
+
+var passwords = map[string]string{"alice": "Correct-Horse-9", "bob": "Battery-Staple-9"}
+
+// signIn signs in on Cognito's pages, to which a redirects, and returns the address
+// of the callback.
+func (b *browser) signIn(a answer, user string) string {
+	b.w.t.Helper()
+	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location, b.w.base) {
+		b.w.t.Fatalf("not sent to Cognito: status %d, location %q\n%s", a.status, a.location, main(a.body))
+	}
+	to, err := b.cognito.SignIn(b.w.t.Context(), a.location, user, passwords[user])
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return to.String()
+}
+
+// arrive signs in and returns the consent page.
+func (b *browser) arrive(v url.Values, user string) answer {
+	b.w.t.Helper()
+	a := b.get(b.signIn(b.authorize(v), user))
+	if a.status != http.StatusSeeOther || a.location != "/consent" {
+		b.w.t.Fatalf("callback: status %d, location %q, want the consent page", a.status, a.location)
+	}
+	return b.get(a.location)
+}
+
+var csrfField = regexp.MustCompile(`name="csrf" value="([^"]*)"`)
+
+func (a answer) csrf(t testing.TB) string {
+	t.Helper()
+	m := csrfField.FindStringSubmatch(a.body)
+	if a.status >= 500 || m == nil {
+		t.Fatalf("no form: status %d\n%s", a.status, a.body)
+	}
+	return m[1]
+}
+
+// decide presses a button of the page.
+func (b *browser) decide(page answer, decision string) answer {
+	b.w.t.Helper()
+	return b.post(url.Values{"csrf": {page.csrf(b.w.t)}, "decision": {decision}})
+}
+
+func (b *browser) post(form url.Values) answer {
+	b.w.t.Helper()
+	r, err := http.NewRequestWithContext(b.w.t.Context(), http.MethodPost, b.w.issuer+"/authorize", strings.NewReader(form.Encode()))
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return b.do(r)
+}
+
+var pageLink = regexp.MustCompile(`<a class="button" rel="noreferrer" href="([^"]*)"`)
+
+// target is the link of the page: to the client, or to Cognito's sign-out.
+func (a answer) target(t testing.TB) *url.URL {
+	t.Helper()
+	m := pageLink.FindStringSubmatch(a.body)
+	if m == nil {
+		t.Fatalf("no link: status %d, location %q\n%s", a.status, a.location, a.body)
+	}
+	u, err := url.Parse(html.UnescapeString(m[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// at is the target of a redirect.
+func (a answer) at(t testing.TB) *url.URL {
+	t.Helper()
+	u, err := url.Parse(a.location)
+	if err != nil || a.status != http.StatusSeeOther {
+		t.Fatalf("status %d, location %q, want a redirect\n%s", a.status, a.location, a.body)
+	}
+	return u
+}
+
+// wantPage fails unless a is a page of that status that has text, and no redirect.
+func wantPage(t testing.TB, a answer, status int, text string) {
+	t.Helper()
+	if a.status != status || a.location != "" || !strings.Contains(a.body, text) {
+		t.Errorf("status %d, location %q, want %d and a page with %q\n%s", a.status, a.location, status, text, main(a.body))
+	}
+	if got := a.header.Get("Content-Type"); got != "text/html; charset=utf-8" {
+		t.Errorf("Content-Type = %q, want HTML", got)
+	}
+	if got := a.header.Get("Access-Control-Allow-Origin"); got != "" {
+		t.Errorf("Access-Control-Allow-Origin = %q on a page", got)
+	}
+}
+
+func main(body string) string {
+	_, after, _ := strings.Cut(body, "<main>")
+	return after
+}

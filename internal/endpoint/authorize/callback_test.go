@@ -1,0 +1,313 @@
+package authorize
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// wantFailure fails unless a callback failed: it redirected to an address without
+// code and state, whose page has the text want.
+func (b *browser) wantFailure(a answer, status int, want string) answer {
+	t := b.w.t
+	t.Helper()
+	u := a.at(t)
+	if u.IsAbs() || u.Path != "/callback" || u.Query().Has("code") || u.Query().Has("state") || len(u.Query()) != 1 {
+		t.Errorf("location = %q, want our own without code and state", a.location)
+	}
+	if a.header.Get("Cache-Control") != "no-store" || a.header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("headers = %v, want no-store and no-referrer", a.header)
+	}
+	page := b.get(a.location)
+	wantPage(t, page, status, want)
+	return page
+}
+
+func (w *world) wantNoGrant() {
+	w.t.Helper()
+	if got := w.allGrants(); len(got) != 0 {
+		w.t.Errorf("%d grants, want none", len(got))
+	}
+}
+
+// wantRevoked fails unless Cognito's revocation endpoint was called that often.
+func (w *world) wantRevoked(calls int) {
+	w.t.Helper()
+	if got := w.cognito.Calls("revoke"); got != calls {
+		w.t.Errorf("Cognito was asked to revoke %d times, want %d", got, calls)
+	}
+}
+
+// Login CSRF (RFC 9700 §4.7): an attacker signs in and sends the victim the
+// address of the attacker's callback.
+func TestACallbackOfSomebodyElseSignsNobodyIn(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	attacker, victim, stranger := w.browser(), w.browser(), w.browser()
+	attack := attacker.signIn(attacker.authorize(requestOf(id, webURI)), "bob")
+	own := victim.signIn(victim.authorize(requestOf(id, webURI)), "alice")
+
+	victim.wantFailure(victim.get(attack), http.StatusBadRequest, "")
+	stranger.wantFailure(stranger.get(attack), http.StatusBadRequest, "")
+	if n := w.cognito.Calls("token"); n != 0 {
+		t.Errorf("%d codes were redeemed, want none", n)
+	}
+	// The victim's own sign-in still works.
+	if a := victim.get(own); a.location != "/consent" {
+		t.Fatalf("the victim's own callback went to %q", a.location)
+	}
+	if page := victim.get("/consent"); !strings.Contains(page.body, "alice") || strings.Contains(page.body, "bob") {
+		t.Errorf("the victim's page is not the victim's\n%s", main(page.body))
+	}
+	w.wantNoGrant()
+}
+
+func TestACallbackIsTakenOnce(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b := w.browser()
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	if a := b.get(callback); a.location != "/consent" {
+		t.Fatalf("location = %q, want the consent page", a.location)
+	}
+	b.wantFailure(b.get(callback), http.StatusBadRequest, "")
+	if n := w.cognito.Calls("token"); n != 1 {
+		t.Errorf("%d codes were redeemed, want 1", n)
+	}
+	// The transaction still works, and the page can be loaded again.
+	for range 3 {
+		wantPage(t, b.get("/consent"), http.StatusOK, "alice")
+	}
+	a := b.decide(b.get("/consent"), "allow")
+	w.wantCode(a.target(t), webURI)
+	b.wantFailure(b.get(callback), http.StatusBadRequest, "")
+	if got := w.allGrants(); len(got) != 1 {
+		t.Errorf("%d grants, want 1", len(got))
+	}
+}
+
+func TestANewerTransactionTakesThePlaceOfTheOlder(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b := w.browser()
+	older := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	newer := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	b.wantFailure(b.get(older), http.StatusBadRequest, "")
+	if a := b.get(newer); a.location != "/consent" {
+		t.Errorf("the newer callback went to %q", a.location)
+	}
+}
+
+func TestATransactionLivesTenMinutes(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b := w.browser()
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	w.clock.Advance(broker.TransactionLifetime)
+	b.wantFailure(b.get(callback), http.StatusBadRequest, "")
+
+	page := b.arrive(requestOf(id, webURI), "alice")
+	w.clock.Advance(broker.TransactionLifetime)
+	wantPage(t, b.get("/consent"), http.StatusBadRequest, "expired")
+	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "expired")
+	w.wantNoGrant()
+}
+
+func TestCallbacksThatAreNone(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b := w.browser()
+	u, err := url.Parse(b.signIn(b.authorize(requestOf(id, webURI)), "alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, state := "code="+u.Query().Get("code"), "state="+u.Query().Get("state")
+	for name, query := range map[string]string{
+		"nothing":            "",
+		"code without state": code,
+		"state without code": state,
+		"other state":        code + "&state=" + randomText(),
+		"empty state":        code + "&state=",
+		"code twice":         code + "&" + code + "&" + state,
+		"state twice":        code + "&" + state + "&" + state,
+		"code and error":     code + "&" + state + "&error=access_denied",
+		"not a query":        code + "&" + state + "&%zz",
+		"unknown page":       "problem=nonsense",
+		"denial of nobody":   "denied=nonsense",
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := b.get("/callback?" + query)
+			if a.status == http.StatusSeeOther {
+				a = b.wantFailure(a, http.StatusBadRequest, "")
+			}
+			if a.status != http.StatusBadRequest {
+				t.Errorf("status %d, want 400", a.status)
+			}
+		})
+	}
+	if a := b.get(u.String()); a.location != "/consent" { // the callback itself still works
+		t.Errorf("the callback went to %q afterwards", a.location)
+	}
+}
+
+// The token endpoint fails or is slow, before or after its effect.
+func TestCognitoFailsAtTheCallback(t *testing.T) {
+	for name, fault := range map[string]emulator.Fault{
+		"fails before": {Effect: emulator.FailBefore}, "fails after": {Effect: emulator.FailAfter},
+		"cut before": {Effect: emulator.CutBefore}, "cut after": {Effect: emulator.CutAfter},
+		"throttles":   {Effect: emulator.Throttle},
+		"slow before": {Effect: emulator.SlowBefore}, "slow after": {Effect: emulator.SlowAfter},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
+			id := w.register("asking", nil, webURI)
+			b := w.browser()
+			callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+			w.cognito.Faults().Inject("token", fault)
+			w.wantError(b.get(callback).at(t), webURI, "temporarily_unavailable")
+			w.wantNoGrant()
+			w.cognito.Faults().Clear()
+			b.wantFailure(b.get(callback), http.StatusBadRequest, "")
+			w.wantCode(b.decide(b.arrive(requestOf(id, webURI), "alice"), "allow").target(t), webURI)
+		})
+	}
+	t.Run("the code is none", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		a := b.authorize(requestOf(w.register("asking", nil, webURI), webURI))
+		w.wantError(b.cognitoSays(a, "code=nonsense").at(t), webURI, "server_error")
+		a = b.authorize(requestOf(w.register("open", nil, evilURI), evilURI))
+		page := b.wantFailure(b.cognitoSays(a, "code=nonsense"), http.StatusBadRequest, "server_error")
+		w.wantError(page.target(t), evilURI, "server_error")
+	})
+	t.Run("the code is another transaction's", func(t *testing.T) {
+		w := newWorld(t)
+		id := w.register("asking", nil, webURI)
+		attacker, victim := w.browser(), w.browser()
+		u, err := url.Parse(attacker.signIn(attacker.authorize(requestOf(id, webURI)), "bob"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := victim.authorize(requestOf(id, webURI))
+		w.wantError(victim.cognitoSays(a, "code="+u.Query().Get("code")).at(t), webURI, "server_error")
+		w.wantNoGrant()
+	})
+}
+
+func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
+	for name, end := range map[string]func(*world, *broker.Registration){
+		"disabled":       func(_ *world, r *broker.Registration) { r.State = broker.RegistrationDisabled },
+		"being deleted":  func(_ *world, r *broker.Registration) { r.State = broker.RegistrationDeleting },
+		"registered new": func(_ *world, r *broker.Registration) { r.Generation = credential.NewID() },
+	} {
+		for _, when := range []string{"at the callback", "at the consent page", "at the decision"} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				w := newWorld(t)
+				id := w.register("asking", nil, webURI)
+				b := w.browser()
+				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+				change := func() {
+					reg, err := w.store.Registration(t.Context(), id)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := w.store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
+						t.Fatal(err)
+					}
+					end(w, reg)
+					if err := w.store.CreateRegistration(t.Context(), reg); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if when == "at the callback" {
+					change()
+					b.wantFailure(b.get(callback), http.StatusBadRequest, "register again")
+					if n := w.cognito.Calls("token"); n != 0 {
+						t.Errorf("%d codes were redeemed for nobody", n)
+					}
+					return
+				}
+				b.get(callback)
+				page := b.get("/consent")
+				change()
+				if when == "at the consent page" {
+					wantPage(t, b.get("/consent"), http.StatusBadRequest, "register again")
+				}
+				wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "register again")
+				w.wantNoGrant()
+				w.wantRevoked(1)
+			})
+		}
+	}
+}
+
+func TestCallbackWhenTheStoreFails(t *testing.T) {
+	for _, tt := range []struct {
+		method string
+		remote bool // the client receives the error
+	}{{"TakeStep", false}, {"Registration", false}, {"ReplaceTransaction", true}} {
+		for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
+			t.Run(tt.method+" "+point.String(), func(t *testing.T) {
+				w := newWorld(t)
+				id := w.register("asking", nil, webURI)
+				b := w.browser()
+				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+				w.store.FailNext(tt.method, 1, point)
+				a := b.get(callback)
+				if tt.remote {
+					w.wantError(a.at(t), webURI, "temporarily_unavailable")
+					w.wantRevoked(1)
+					if page := b.get("/consent"); page.status == http.StatusOK {
+						t.Error("there is a consent page for a sign-in that was given up")
+					}
+				} else {
+					b.wantFailure(a, http.StatusBadGateway, "")
+				}
+				w.wantNoGrant()
+				w.wantCode(b.decide(b.arrive(requestOf(id, webURI), "alice"), "allow").target(t), webURI)
+			})
+		}
+	}
+}
+
+// An operator may delete an app client at Cognito by hand.
+func TestAnAppClientThatIsGoneAtTheCallback(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("staff", nil, webURI)
+	b := w.browser()
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	app, err := w.store.AppClient(t.Context(), w.dedicated(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.deleteAppClient(app.CognitoID)
+	w.wantError(b.get(callback).at(t), webURI, "server_error")
+	w.wantNoGrant()
+}
+
+// Tokens that do not name the user must not become a grant.
+func TestTokensThatDoNotSayWhoSignedIn(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b := w.browser()
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	odd := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		claims := base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"x","iat":1899999000,"exp":1900000000,"scope":"notes/read"}`))
+		rw.Write([]byte(`{"access_token":"e30.` + claims + `.c2ln","refresh_token":"r","token_type":"Bearer"}`))
+	}))
+	defer odd.Close()
+	w.redirectTokenEndpoint(odd.URL)
+	w.wantError(b.get(callback).at(t), webURI, "server_error")
+	w.wantNoGrant()
+
+}

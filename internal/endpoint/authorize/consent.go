@@ -1,0 +1,49 @@
+package authorize
+
+import (
+	"net/http"
+
+	"github.com/dcr-broker/dcr-broker/internal/pages"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// consent is GET /consent, the page that asks the user. After the decision it is
+// the page that leads to the client, as long as the code has not been used.
+func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
+	q, err := e.flow.Ask(r.Context(), e.cookies.read(r))
+	if err != nil {
+		e.showProblem(w, r, err)
+		return
+	}
+	if q.ClientURL != "" {
+		e.pages.Continue(w, pages.ContinueView{Lang: languages(r, q.Lang), Target: q.ClientURL})
+		return
+	}
+	e.pages.Consent(w, pages.ConsentView{
+		Lang:           languages(r, q.Lang),
+		Account:        account(q.User),
+		ClientName:     q.Client.ClientName,
+		ClientURI:      q.Client.ClientURI,
+		PolicyURI:      q.Client.PolicyURI,
+		TermsURI:       q.Client.TOSURI,
+		RedirectURI:    q.RedirectURI,
+		Scopes:         e.described(q.Scopes),
+		Resource:       pages.Resource{Name: q.Resource.Name, URL: q.Resource.URL},
+		RememberedDays: q.RememberedDays,
+		CSRF:           q.CSRF,
+	})
+}
+
+func account(u broker.User) pages.Account { return pages.Account{Username: u.Username, Email: u.Email} }
+
+// described returns the scopes for the page, without openid: the page always says
+// what openid allows.
+func (e *Endpoint) described(scopes []string) []pages.Scope {
+	var list []pages.Scope
+	for _, s := range scopes {
+		if s != broker.ScopeOpenID {
+			list = append(list, pages.Scope{Name: s, Description: e.descriptions[s]})
+		}
+	}
+	return list
+}

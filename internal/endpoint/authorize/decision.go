@@ -1,0 +1,85 @@
+package authorize
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/pages"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
+)
+
+// maxForm is the maximum length of the form, in bytes.
+const maxForm = 4 << 10
+
+// decide is POST /authorize: the user's decision on the consent page. The browser
+// goes on from a page, not by a redirect: browsers apply the policy form-action of
+// the page with the form to every redirect that answers it.
+func (e *Endpoint) decide(w http.ResponseWriter, r *http.Request) {
+	form, err := readForm(r)
+	if err != nil {
+		e.showProblem(w, r, err)
+		return
+	}
+	o, err := e.flow.Decide(r.Context(), e.cookies.read(r), decisionOf(form.Value("decision")), form.Value("csrf"))
+	switch {
+	case !o.Next.IsZero():
+		e.cookies.set(w, o.Next)
+	case o.Ended:
+		e.cookies.clear(w)
+	}
+	if err != nil {
+		e.decisionFailed(w, r, err)
+		return
+	}
+	e.pages.Continue(w, pages.ContinueView{Lang: languages(r, o.Lang), Target: o.URL, SignOut: !o.Next.IsZero()})
+}
+
+// decisionOf returns the decision in the form of the consent page.
+func decisionOf(value string) authorization.Decision {
+	switch value {
+	case pages.Allow:
+		return authorization.Allow
+	case pages.Cancel:
+		return authorization.Cancel
+	case pages.Switch:
+		return authorization.SwitchAccount
+	}
+	return 0
+}
+
+func (e *Endpoint) decisionFailed(w http.ResponseWriter, r *http.Request, err error) {
+	if d, ok := errors.AsType[*authorization.Denial](err); ok {
+		logDenial(w, r, d)
+		e.pages.Continue(w, pages.ContinueView{Lang: languages(r, d.Lang), Target: d.URL()})
+		return
+	}
+	p := problemOf(err)
+	if p.Kind == authorization.Undecided {
+		logProblem(w, r, p)
+		redirect(w, consentPath)
+		return
+	}
+	e.showProblem(w, r, p)
+}
+
+func readForm(r *http.Request) (authorization.Parameters, error) {
+	body, err := httpapi.ReadBody(r, "application/x-www-form-urlencoded", maxForm)
+	if err != nil {
+		return authorization.Parameters{}, formProblem(err)
+	}
+	form, wrong := authorization.ParseParameters(string(body))
+	if wrong != "" || form.Repeated() {
+		return authorization.Parameters{}, badRequest("the form is not one of this page", nil)
+	}
+	return form, nil
+}
+
+// formProblem is the problem of a form that could not be read.
+func formProblem(err error) error {
+	e, ok := errors.AsType[*httpapi.Error](err)
+	if !ok {
+		return err
+	}
+	return badRequest(e.Description, err)
+}

@@ -1,0 +1,131 @@
+package authorize
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+func TestAllowWhenTheStoreFails(t *testing.T) {
+	for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
+		start := func(t *testing.T, method string) (*world, *browser, answer) {
+			w := newWorld(t)
+			b := w.browser()
+			page := b.arrive(requestOf(w.register("open", nil, webURI), webURI), "alice")
+			w.store.FailNext(method, 1, point)
+			return w, b, b.decide(page, "allow")
+		}
+		t.Run("TakeStep "+point.String(), func(t *testing.T) {
+			w, b, a := start(t, "TakeStep")
+			if a.status != http.StatusSeeOther || a.location != "/consent" {
+				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
+			}
+			page := b.get(a.location)
+			if point == fake.NotApplied { // the user can press the button again
+				w.wantCode(b.decide(page, "allow").target(t), webURI)
+				return
+			}
+			wantPage(t, page, http.StatusBadRequest, "decided already")
+			w.wantNoGrant()
+		})
+		t.Run("Registration "+point.String(), func(t *testing.T) {
+			w, _, a := start(t, "Registration")
+			wantPage(t, a, http.StatusBadGateway, "")
+			w.wantNoGrant()
+			w.wantRevoked(1)
+		})
+		t.Run("CreateGrant "+point.String(), func(t *testing.T) {
+			w, b, a := start(t, "CreateGrant")
+			if point == fake.ReplyLost {
+				w.wantCode(a.target(t), webURI)
+				if n := len(w.allGrants()); n != 1 {
+					t.Errorf("%d grants, want 1", n)
+				}
+				return
+			}
+			wantPage(t, a, http.StatusOK, "http-equiv")
+			w.wantError(a.target(t), webURI, "temporarily_unavailable")
+			w.wantRevoked(1)
+			w.wantNoGrant()
+			wantPage(t, b.get("/consent"), http.StatusBadRequest, "expired")
+		})
+		t.Run("PutConsent "+point.String(), func(t *testing.T) {
+			w, _, a := start(t, "PutConsent")
+			w.wantCode(a.target(t), webURI) // remembered or not
+		})
+	}
+}
+
+func TestCancelWhenSomethingFails(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault func(*world)
+	}{
+		{"Cognito fails", func(w *world) {
+			w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.FailBefore})
+		}},
+		{"Cognito is cut off", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.CutAfter}) }},
+		{"Cognito is slow", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.SlowBefore}) }},
+		{"no app client", func(w *world) { w.store.FailNext("AppClient", 1, fake.NotApplied) }},
+		{"not deleted", func(w *world) { w.store.FailNext("DeleteTransaction", 1, fake.NotApplied) }},
+		{"deleted, reply lost", func(w *world) { w.store.FailNext("DeleteTransaction", 1, fake.ReplyLost) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
+			b := w.browser()
+			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+			tt.fault(w)
+			w.wantError(b.decide(page, "cancel").target(t), webURI, "access_denied")
+			w.wantNoGrant()
+		})
+	}
+	for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
+		t.Run("TakeStep "+point.String(), func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser()
+			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+			w.store.FailNext("TakeStep", 1, point)
+			if a := b.decide(page, "cancel"); a.location != "/consent" {
+				t.Errorf("location = %q, want the consent page", a.location)
+			}
+			w.wantNoGrant()
+		})
+	}
+}
+
+func TestASecondDecisionWhenTheStoreFails(t *testing.T) {
+	for _, method := range []string{"Transaction", "Grant"} {
+		t.Run(method, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser()
+			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+			first := b.decide(page, "allow").target(t)
+			w.store.FailNext(method, 1, fake.NotApplied)
+			a := b.decide(page, "allow")
+			if a.location != "/consent" {
+				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
+			}
+			w.store.FailNext(method, 1, fake.NotApplied)
+			wantPage(t, b.get(a.location), http.StatusServiceUnavailable, "could not be read")
+			if again := b.get(a.location).target(t); again.String() != first.String() {
+				t.Errorf("the page leads to %s, the decision to %s", again, first)
+			}
+		})
+	}
+}
+
+func TestConsentPageWhenTheStoreFails(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+	w.store.FailNext("Registration", 1, fake.NotApplied)
+	a := b.get("/consent")
+	wantPage(t, a, http.StatusServiceUnavailable, "could not be read")
+	if a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	wantPage(t, b.get("/consent"), http.StatusOK, "alice")
+}

@@ -1,0 +1,311 @@
+package authorize
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// keyOf is the key of the browser's transaction.
+func (b *browser) keyOf() credential.Hash {
+	b.w.t.Helper()
+	u, err := url.Parse(b.w.issuer)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	for _, c := range b.client.Jar.Cookies(u) {
+		if strings.HasSuffix(c.Name, "dcr_tx") {
+			return credential.Presented(c.Value).Hash()
+		}
+	}
+	b.w.t.Fatal("the browser is in no transaction")
+	return credential.Hash{}
+}
+
+// refreshToken returns Cognito's refresh token in the browser's transaction, with
+// its app client.
+func (b *browser) refreshToken() (broker.AppCredentials, string) {
+	b.w.t.Helper()
+	t, err := b.w.store.Transaction(b.w.t.Context(), b.keyOf())
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	text, err := b.w.keys.Open("transaction", t.Key.String(), t.Tokens)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	tokens, err := broker.DecodeTokens(text)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	app, err := b.w.store.AppClient(b.w.t.Context(), t.AppClient)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	s, err := b.w.keys.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return broker.AppCredentials{ID: app.CognitoID, Secret: s}, tokens.RefreshToken
+}
+
+// wantRefused fails if Cognito still accepts the refresh token.
+func (w *world) wantRefused(app broker.AppCredentials, refreshToken string) {
+	w.t.Helper()
+	if _, err := w.oauth.Refresh(w.t.Context(), app, refreshToken); err == nil {
+		w.t.Error("Cognito still takes the refresh token")
+	}
+}
+
+func TestCancel(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+	app, token := b.refreshToken()
+	key := b.keyOf()
+	a := b.decide(page, "cancel")
+	wantPage(t, a, http.StatusOK, "http-equiv")
+	w.wantError(a.target(t), webURI, "access_denied")
+	if got := a.header.Get("Set-Cookie"); !strings.Contains(got, "Max-Age=0") {
+		t.Errorf("Set-Cookie = %q, want the cookie gone", got)
+	}
+	w.wantRefused(app, token)
+	w.wantNoGrant()
+	if _, err := w.store.Transaction(t.Context(), key); err != broker.ErrNotFound {
+		t.Errorf("the transaction: %v, want it gone", err)
+	}
+	t.Run("and whatever comes after is a page", func(t *testing.T) {
+		for _, decision := range []string{"cancel", "allow", "switch"} {
+			wantPage(t, b.decide(page, decision), http.StatusBadRequest, "no cookie")
+		}
+		wantPage(t, b.get("/consent"), http.StatusBadRequest, "no cookie")
+		w.wantNoGrant()
+	})
+}
+
+// Two decisions in one transaction, of all kinds.
+func TestADecisionIsTakenOnce(t *testing.T) {
+	t.Run("allow twice", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+		first := b.decide(page, "allow").target(t)
+		for range 3 {
+			if again := b.decide(page, "allow").target(t); again.String() != first.String() {
+				t.Errorf("the second answer leads to %s, the first to %s", again, first)
+			}
+		}
+		if back := b.get("/consent").target(t); back.String() != first.String() {
+			t.Errorf("back leads to %s, the decision to %s", back, first)
+		}
+		if n := len(w.allGrants()); n != 1 {
+			t.Errorf("%d grants, want 1", n)
+		}
+		w.useCode(first)
+		wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "decided already")
+		wantPage(t, b.get("/consent"), http.StatusBadRequest, "decided already")
+	})
+	t.Run("allow and then something else", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+		b.decide(page, "allow")
+		for _, decision := range []string{"cancel", "switch"} {
+			wantPage(t, b.decide(page, decision), http.StatusBadRequest, "decided already")
+		}
+		w.wantRevoked(0)
+	})
+	t.Run("the code has expired", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+		b.decide(page, "allow")
+		w.clock.Advance(broker.CodeLifetime)
+		wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "decided already")
+	})
+	t.Run("all at once", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+		w.pause = broker.Pause
+		var wg sync.WaitGroup
+		answers := make([]answer, 8)
+		for i := range answers {
+			wg.Go(func() { answers[i] = b.decide(page, "allow") })
+		}
+		wg.Wait()
+		for _, a := range answers {
+			if got, want := a.target(t).String(), answers[0].target(t).String(); got != want {
+				t.Errorf("one answer leads to %s, another to %s", got, want)
+			}
+		}
+		if n := len(w.allGrants()); n != 1 {
+			t.Errorf("%d grants, want 1", n)
+		}
+	})
+	t.Run("allow and cancel at once", func(t *testing.T) {
+		for range 10 {
+			w := newWorld(t)
+			b := w.browser()
+			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+			var wg sync.WaitGroup
+			var allowed, cancelled answer
+			wg.Go(func() { allowed = b.decide(page, "allow") })
+			wg.Go(func() { cancelled = b.decide(page, "cancel") })
+			wg.Wait()
+			if a, c := allowed.status == http.StatusOK, cancelled.status == http.StatusOK; a == c {
+				t.Errorf("allow: status %d, cancel: status %d; want one of the two", allowed.status, cancelled.status)
+			}
+			if n := len(w.allGrants()); allowed.status != http.StatusOK && n != 0 {
+				t.Errorf("cancelled, and %d grants", n)
+			}
+		}
+	})
+}
+
+// useCode marks the code of the target as used, as the token endpoint does.
+func (w *world) useCode(u *url.URL) {
+	w.t.Helper()
+	g := w.wantCode(u, webURI)
+	g.CodeUsed = true
+	if err := w.store.ReplaceGrant(w.t.Context(), g); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Cross-site request forgery of a consent, and other invalid forms.
+func TestFormsThatAreForged(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b, other := w.browser(), w.browser()
+	page := b.arrive(requestOf(id, webURI), "alice")
+	foreign := other.arrive(requestOf(id, webURI), "bob")
+	csrf := page.csrf(t)
+	for name, form := range map[string]url.Values{
+		"no token":               {"decision": {"allow"}},
+		"empty token":            {"decision": {"allow"}, "csrf": {""}},
+		"made up token":          {"decision": {"allow"}, "csrf": {randomText()}},
+		"another browser's":      {"decision": {"allow"}, "csrf": {foreign.csrf(t)}},
+		"token twice":            {"decision": {"allow"}, "csrf": {csrf, csrf}},
+		"no decision":            {"csrf": {csrf}},
+		"decision twice":         {"decision": {"cancel", "allow"}, "csrf": {csrf}},
+		"decision of no kind":    {"decision": {"Allow"}, "csrf": {csrf}},
+		"larger than any we use": {"decision": {"allow"}, "csrf": {csrf}, "x": {strings.Repeat("x", maxForm)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantPage(t, b.post(form), http.StatusBadRequest, "")
+		})
+	}
+	t.Run("no cookie", func(t *testing.T) {
+		wantPage(t, w.browser().post(url.Values{"decision": {"allow"}, "csrf": {csrf}}), http.StatusBadRequest, "no cookie")
+	})
+	t.Run("token of the transaction before", func(t *testing.T) {
+		later := b.arrive(requestOf(id, webURI), "alice")
+		wantPage(t, b.post(url.Values{"decision": {"allow"}, "csrf": {csrf}}), http.StatusBadRequest, "")
+		csrf = later.csrf(t)
+	})
+	t.Run("in the query", func(t *testing.T) {
+		a := b.get("/authorize?" + url.Values{"decision": {"allow"}, "csrf": {csrf}}.Encode())
+		wantPage(t, a, http.StatusBadRequest, "client_id is required")
+	})
+	t.Run("as JSON", func(t *testing.T) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.issuer+"/authorize", strings.NewReader(`{"decision":"allow","csrf":"`+csrf+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		wantPage(t, b.do(r), http.StatusBadRequest, "Content-Type")
+	})
+	w.wantNoGrant()
+	// The policy no-referrer makes the Origin of our own form null.
+	t.Run("the form itself, with any Origin", func(t *testing.T) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.issuer+"/authorize",
+			strings.NewReader(url.Values{"decision": {"allow"}, "csrf": {csrf}}.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", "null")
+		w.wantCode(b.do(r).target(t), webURI)
+	})
+}
+
+func TestWhoMayConsent(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("staff", nil, webURI)
+	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
+
+	b := w.browser()
+	page := b.arrive(requestOf(id, webURI), "bob")
+	wantPage(t, page, http.StatusForbidden, "bob")
+	wantPage(t, b.decide(page, "allow"), http.StatusForbidden, "") // without the button
+	if n := len(w.allGrants()); n != 1 {
+		t.Errorf("%d grants, want alice's alone", n)
+	}
+	page = b.arrive(requestOf(id, webURI), "bob")
+	if got := b.decide(page, "switch").target(t).Path; got != "/logout" {
+		t.Errorf("switch leads to %s", got)
+	}
+}
+
+// allow goes through the whole flow in a new browser and returns the redirect URI
+// with the code.
+func (w *world) allow(v url.Values, user string) *url.URL {
+	w.t.Helper()
+	b := w.browser()
+	return b.decide(b.arrive(v, user), "allow").target(w.t)
+}
+
+func TestAtMostFourCallsAStep(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("open", nil, webURI)
+	w.browser().authorize(requestOf(id, webURI)) // so that the app client exists
+	b := w.browser()
+	var a answer
+	step := func(name string, most int, do func()) {
+		t.Helper()
+		before := w.calls()
+		do()
+		if n := w.calls() - before; n > most {
+			t.Errorf("%s: %d calls of the store, want at most %d", name, n, most)
+		}
+	}
+	var page answer
+	step("GET /authorize", 3, func() { a = b.authorize(requestOf(id, webURI)) })
+	callback := b.signIn(a, "alice")
+	step("GET /callback", 4, func() { b.get(callback) })
+	step("GET /consent", 2, func() { page = b.get("/consent") })
+	step("POST /authorize, allow", 4, func() { b.decide(page, "allow") })
+	callback = b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	step("GET /callback, remembered", 4, func() { a = b.get(callback) })
+	w.wantCode(a.at(t), webURI)
+	page = b.arrive(requestOf(id, webURI, "prompt", "consent"), "alice")
+	step("POST /authorize, switch", 4, func() { b.decide(page, "switch") })
+	step("GET /signed-out", 1, func() { a = b.get("/signed-out") })
+	b.get(b.signIn(a, "alice"))
+	page = b.arrive(requestOf(id, webURI, "prompt", "consent"), "alice")
+	step("POST /authorize, cancel", 4, func() { b.decide(page, "cancel") })
+}
+
+// A request that waits is answered in time.
+func TestWhatARequestMayTake(t *testing.T) {
+	w := newWorld(t)
+	var deadline time.Time
+	h := timed(func(_ http.ResponseWriter, r *http.Request) { deadline, _ = r.Context().Deadline() })
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, w.issuer+"/callback", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ServeHTTP(nil, r)
+	if left := time.Until(deadline); left > authorization.RequestTime || left < authorization.RequestTime-time.Second {
+		t.Errorf("a request may take %s, want %s", left, authorization.RequestTime)
+	}
+}

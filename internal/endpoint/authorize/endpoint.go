@@ -1,0 +1,87 @@
+package authorize
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/pages"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
+)
+
+// Config is what an Endpoint needs. All fields are required, but
+// ScopeDescriptions may be empty.
+type Config struct {
+	// Issuer is the broker's origin.
+	Issuer string
+	Flow   *authorization.Flow
+	Pages  *pages.Pages
+	// ScopeDescriptions have the operator's text for users, by scope. A scope
+	// without text is shown by its name.
+	ScopeDescriptions map[string]string
+}
+
+// Endpoint serves the pages and redirects of the authorization request. It is
+// safe for concurrent use.
+type Endpoint struct {
+	flow         *authorization.Flow
+	pages        *pages.Pages
+	descriptions map[string]string
+	cookies      cookies
+}
+
+// New returns an Endpoint, or an error if a field of c is missing.
+func New(c Config) (*Endpoint, error) {
+	if c.Issuer == "" || c.Flow == nil || c.Pages == nil {
+		return nil, errors.New("authorize: a required field of Config is missing")
+	}
+	return &Endpoint{c.Flow, c.Pages, c.ScopeDescriptions, newCookies(c.Issuer)}, nil
+}
+
+const consentPath = "/consent"
+
+// Mount adds the routes of e to rt. All of them are pages.
+func (e *Endpoint) Mount(rt *httpapi.Router) {
+	for _, route := range []struct {
+		method, pattern string
+		handler         http.HandlerFunc
+	}{
+		{http.MethodGet, "/authorize", e.authorize},
+		{http.MethodPost, pages.DecisionPath, e.decide},
+		{http.MethodGet, broker.CallbackPath, e.callback},
+		{http.MethodGet, consentPath, e.consent},
+		{http.MethodGet, broker.SignedOutPath, e.signedOut},
+		{http.MethodGet, pages.AssetsPath + "{name...}", e.pages.Assets().ServeHTTP},
+	} {
+		rt.HandlePage(route.method, route.pattern, timed(route.handler), e.routeError)
+	}
+}
+
+// timed limits the time of a request. It answers HEAD itself: a GET of this
+// package changes the state of a transaction, and HEAD must not (RFC 9110
+// §9.2.1).
+func timed(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead && !strings.HasPrefix(r.URL.Path, pages.AssetsPath) {
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), authorization.RequestTime)
+		defer cancel()
+		h(w, r.WithContext(ctx))
+	})
+}
+
+// redirect sends the browser to another address. RFC 9700 §4.12: 303, because
+// with 307 the browser would send the form again, with what is in it.
+func redirect(w http.ResponseWriter, to string) {
+	h := w.Header()
+	h.Set("Location", to)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(http.StatusSeeOther)
+}

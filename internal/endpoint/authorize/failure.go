@@ -1,0 +1,120 @@
+package authorize
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/pages"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
+)
+
+// fail answers a GET with an error: with a redirect to the client for a denial
+// that may be redirected, and otherwise with a page.
+func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
+	d, ok := errors.AsType[*authorization.Denial](err)
+	if !ok {
+		e.showProblem(w, r, err)
+		return
+	}
+	logDenial(w, r, d)
+	if d.Vouched {
+		redirect(w, d.URL())
+		return
+	}
+	e.pages.LinkBack(w, pages.LinkBackView{
+		Lang: languages(r, d.Lang), Target: d.URL(), Detail: string(d.Refusal.Code) + ": " + d.Refusal.Description, RequestID: httpapi.RequestID(r),
+	})
+}
+
+func logDenial(w http.ResponseWriter, r *http.Request, d *authorization.Denial) {
+	httpapi.Refused(w, r, &httpapi.Error{
+		Status: http.StatusBadRequest, Code: string(d.Refusal.Code), Description: d.Refusal.Description, Cause: d.Refusal.Cause,
+	})
+}
+
+// problemOf returns the problem of an error. An error that is none is an internal
+// error.
+func problemOf(err error) *authorization.Problem {
+	if p, ok := errors.AsType[*authorization.Problem](err); ok {
+		return p
+	}
+	return &authorization.Problem{Kind: authorization.Internal, Cause: err}
+}
+
+// pageOf has the page of each kind of problem.
+var pageOf = [...]pages.Problem{
+	authorization.Internal:       pages.Internal,
+	authorization.UnknownClient:  pages.UnknownClient,
+	authorization.NotApproved:    pages.NotApproved,
+	authorization.BadRedirectURI: pages.BadRedirectURI,
+	authorization.BadRequest:     pages.BadRequest,
+	authorization.Expired:        pages.Expired,
+	authorization.OtherBrowser:   pages.OtherBrowser,
+	authorization.NoAccess:       pages.NoAccess,
+	authorization.Busy:           pages.Busy,
+	authorization.Full:           pages.Full,
+	authorization.StylesUsedUp:   pages.StylesUsedUp,
+	authorization.SignInFailed:   pages.SignInFailed,
+	authorization.Unavailable:    pages.Unavailable,
+	authorization.NotReady:       pages.Unavailable,
+	authorization.Undecided:      pages.Unavailable,
+}
+
+// showProblem answers with the page of an error.
+func (e *Endpoint) showProblem(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	logProblem(w, r, p)
+	v := pages.ProblemView{
+		Lang: languages(r, p.Lang), Problem: pageOf[p.Kind], Detail: p.Detail, RequestID: httpapi.RequestID(r), RetryAfter: p.RetryAfter,
+	}
+	if p.CSRF != "" {
+		// The page names the user and has a button, in place of the detail.
+		v.Detail, v.Account, v.CSRF = "", account(p.User), p.CSRF
+	}
+	e.pages.Problem(w, v)
+}
+
+func logProblem(w http.ResponseWriter, r *http.Request, p *authorization.Problem) {
+	status := pageOf[p.Kind].Status()
+	code := "invalid_request"
+	switch status {
+	case http.StatusServiceUnavailable:
+		code = "temporarily_unavailable"
+	case http.StatusForbidden:
+		code = "access_denied"
+	case http.StatusInternalServerError, http.StatusBadGateway:
+		code = "server_error"
+	}
+	httpapi.Refused(w, r, &httpapi.Error{Status: status, Code: code, Description: p.Detail, Cause: p.Cause})
+}
+
+// routeError is the page of an error of the router: the method is not allowed, or
+// a handler panicked.
+func (e *Endpoint) routeError(w http.ResponseWriter, r *http.Request, err error) {
+	a := httpapi.Refused(w, r, err)
+	kind := pages.Internal
+	if a.Status < 500 {
+		kind = pages.BadRequest
+	}
+	e.pages.Problem(statusWriter{w, a.Status}, pages.ProblemView{
+		Lang: languages(r, ""), Problem: kind, Detail: a.Description, RequestID: httpapi.RequestID(r),
+	})
+}
+
+// statusWriter replaces the status of a page.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w statusWriter) WriteHeader(int) { w.ResponseWriter.WriteHeader(w.status) }
+
+// languages lists the languages for a page: the one that the client requested,
+// then those of the browser.
+func languages(r *http.Request, lang string) string {
+	if lang == "" {
+		return r.Header.Get("Accept-Language")
+	}
+	return lang + "," + r.Header.Get("Accept-Language")
+}

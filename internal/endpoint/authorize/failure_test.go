@@ -1,0 +1,76 @@
+package authorize
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
+)
+
+// An error that the body's reader does not usually return is an internal error.
+func TestAFormThatCannotBeRead(t *testing.T) {
+	cause := errors.New("some error")
+	if got := problemOf(formProblem(cause)); got.Kind != authorization.Internal || !errors.Is(got, cause) {
+		t.Errorf("problem %+v, want an internal error with its cause", got)
+	}
+	refused := httpapi.PayloadTooLarge(maxForm)
+	if got := problemOf(formProblem(refused)); got.Kind != authorization.BadRequest || got.Detail != refused.Description {
+		t.Errorf("problem %+v, want a bad request with the description", got)
+	}
+}
+
+// pageOf is indexed by kind, and Undecided is the last one.
+func TestEveryKindOfProblemHasAPage(t *testing.T) {
+	if got, want := len(pageOf), int(authorization.Undecided)+1; got != want {
+		t.Errorf("%d kinds have a page, want %d", got, want)
+	}
+	for kind, page := range pageOf {
+		if internal := page.Status() == http.StatusInternalServerError; internal != (kind == int(authorization.Internal)) {
+			t.Errorf("kind %d has a page of status %d", kind, page.Status())
+		}
+	}
+}
+
+// Without keys nothing is done, and the same address works later: Cognito's code
+// at the callback is good for one attempt.
+func TestWithoutKeysTheSameRequestWorksLater(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b := w.browser()
+	later := func(open func() answer) answer {
+		t.Helper()
+		w.keysErr = errors.New("no keys")
+		a := open()
+		w.keysErr = nil
+		wantPage(t, a, http.StatusServiceUnavailable, "the broker is not ready")
+		if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "no keys") {
+			t.Error("no Retry-After, or the cause is on the page")
+		}
+		return open()
+	}
+	a := later(func() answer { return b.authorize(requestOf(id, webURI)) })
+	callback := b.signIn(a, "alice")
+	if a := later(func() answer { return b.get(callback) }); a.location != "/consent" {
+		t.Fatalf("the callback went to %q", a.location)
+	}
+	page := later(func() answer { return b.get("/consent") })
+	w.wantCode(later(func() answer { return b.decide(page, "allow") }).target(t), webURI)
+	if !strings.Contains(w.log.String(), "no keys") {
+		t.Error("the cause is not in the log")
+	}
+}
+
+// An asset needs no keys.
+func TestAssetsNeedNoKeys(t *testing.T) {
+	w := newWorld(t)
+	w.keysErr = errors.New("no keys")
+	rec := httptest.NewRecorder()
+	w.server.Config.Handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/assets/none", nil))
+	if rec.Code == http.StatusServiceUnavailable {
+		t.Error("status 503 for an asset")
+	}
+}

@@ -1,0 +1,233 @@
+package authorize
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+// signInAgain signs in and reports whether the consent page asks the user.
+func (b *browser) signInAgain(clientID, uri, user string, changes ...string) (asked bool) {
+	b.w.t.Helper()
+	a := b.get(b.signIn(b.authorize(requestOf(clientID, uri, changes...)), user))
+	if a.location == "/consent" {
+		return true
+	}
+	b.w.wantCode(a.at(b.w.t), uri)
+	return false
+}
+
+func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
+	two := func(s *setup) {
+		s.resources = append(s.resources, broker.Resource{URL: files, Scopes: []string{"files/read", "notes/read"}})
+		s.binding = true
+	}
+	const otherURI = "https://claude.com/api/mcp/auth_callback"
+	w := newWorld(t, two)
+	on := []string{"scope", "notes/read notes/write", "resource", notes}
+	id := w.register("open", nil, webURI, otherURI, deskURI, appURI)
+	b := w.browser()
+	page := b.arrive(requestOf(id, webURI, on...), "alice")
+	if !strings.Contains(page.body, "30") {
+		t.Errorf("the page does not say that the consent is remembered\n%s", main(page.body))
+	}
+	b.decide(page, "allow")
+	for _, tt := range []struct {
+		name    string
+		uri     string
+		user    string
+		changes []string
+		asked   bool
+	}{
+		{"the same", webURI, "alice", on, false},
+		{"fewer scopes", webURI, "alice", []string{"scope", "notes/write", "resource", notes}, false},
+		{"more scopes", webURI, "alice", []string{"scope", "notes/read notes/write email", "resource", notes}, true},
+		{"another resource", webURI, "alice", []string{"scope", "notes/read", "resource", files}, true},
+		{"another redirect URI", otherURI, "alice", on, true},
+		{"another user", webURI, "bob", on, true},
+		{"asked to ask", webURI, "alice", append([]string{"prompt", "consent"}, on...), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := w.browser()
+			if got := b.signInAgain(id, tt.uri, tt.user, tt.changes...); got != tt.asked {
+				t.Errorf("asked = %t, want %t", got, tt.asked)
+			}
+		})
+	}
+	t.Run("another client", func(t *testing.T) {
+		if !w.browser().signInAgain(w.register("open", nil, webURI), webURI, "alice", on...) {
+			t.Error("not asked")
+		}
+	})
+	t.Run("the client registered anew", func(t *testing.T) {
+		reg, err := w.store.Registration(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
+			t.Fatal(err)
+		}
+		old := reg.Generation
+		reg.Generation = credential.NewID()
+		if err := w.store.CreateRegistration(t.Context(), reg); err != nil {
+			t.Fatal(err)
+		}
+		if !w.browser().signInAgain(id, webURI, "alice", on...) {
+			t.Error("not asked")
+		}
+		if err := w.store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
+			t.Fatal(err)
+		}
+		reg.Generation = old
+		if err := w.store.CreateRegistration(t.Context(), reg); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("until 30 days have gone", func(t *testing.T) {
+		w.clock.Advance(30*24*time.Hour - 2*time.Minute)
+		if w.browser().signInAgain(id, webURI, "alice", on...) {
+			t.Error("asked before")
+		}
+		w.clock.Advance(2 * time.Minute)
+		if !w.browser().signInAgain(id, webURI, "alice", on...) {
+			t.Error("not asked afterwards")
+		}
+	})
+}
+
+func TestAConsentIsNotRememberedWithoutThePolicy(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
+	if !w.browser().signInAgain(id, webURI, "alice") {
+		t.Error("not asked")
+	}
+	if n := w.store.Calls("PutConsent"); n != 0 {
+		t.Errorf("%d consents were stored", n)
+	}
+}
+
+// RFC 8252 §8.6: any program on the user's device can pose as the client. Open
+// registrations with the same metadata have the same client id.
+func TestALocalProgramGetsAPageAndNoCode(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("open", nil, deskURI, appURI, webURI)
+	b := w.browser()
+	for _, uri := range []string{"http://127.0.0.1:4000/callback", appURI, webURI} {
+		w.wantCode(b.decide(b.arrive(requestOf(id, uri), "alice"), "allow").target(t), uri)
+	}
+	before := len(w.allGrants())
+	// alice is still signed in at Cognito, which asks for no password.
+	for _, uri := range []string{"http://127.0.0.1:4000/callback", "http://127.0.0.1:6666/callback", appURI} {
+		a := b.authorize(requestOf(id, uri))
+		callback, err := b.cognito.Open(t.Context(), a.location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a = b.get(callback.String()); a.location != "/consent" {
+			t.Errorf("%s: the callback went to %q, want the consent page", uri, a.location)
+		}
+		wantPage(t, b.get("/consent"), http.StatusOK, "alice")
+	}
+	if n := len(w.allGrants()); n != before {
+		t.Errorf("%d grants came of it", n-before)
+	}
+}
+
+func TestTenLoopbackPortsOnOneRegistration(t *testing.T) {
+	w := newWorld(t)
+	for _, host := range []string{"127.0.0.1", "localhost", "[::1]"} {
+		id := w.register("open", nil, "http://"+host+"/callback")
+		for port := range 10 {
+			uri := "http://" + host + ":" + strconv.Itoa(49152+port) + "/callback"
+			if g := w.wantCode(w.allow(requestOf(id, uri), "alice"), uri); g.RedirectURI != uri {
+				t.Errorf("the code is bound to %s, want %s", g.RedirectURI, uri)
+			}
+		}
+	}
+	if n := w.cognito.Calls("CreateUserPoolClient"); n != 1 {
+		t.Errorf("%d app clients, want 1", n)
+	}
+}
+
+// A stored consent has no effect when the client may not be used any more.
+func TestARememberedConsentDoesNotOutliveThePolicy(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("staff", nil, webURI)
+	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
+	b := w.browser()
+	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	reg, err := w.store.Registration(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.State = broker.RegistrationDisabled
+	if err := w.store.ReplaceRegistration(t.Context(), reg); err != nil {
+		t.Fatal(err)
+	}
+	b.wantFailure(b.get(callback), http.StatusBadRequest, "register again")
+}
+
+func TestARememberedConsentWhenTheStoreFails(t *testing.T) {
+	start := func(t *testing.T) (*world, *browser, string) {
+		w := newWorld(t)
+		id := w.register("open", nil, webURI)
+		w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
+		b := w.browser()
+		return w, b, b.signIn(b.authorize(requestOf(id, webURI)), "alice")
+	}
+	t.Run("it cannot be read", func(t *testing.T) {
+		w, b, callback := start(t)
+		w.store.FailNext("Consent", 1, fake.NotApplied)
+		if a := b.get(callback); a.location != "/consent" {
+			t.Errorf("location = %q, want the consent page", a.location)
+		}
+	})
+	t.Run("the grant cannot be stored", func(t *testing.T) {
+		w, b, callback := start(t)
+		w.store.FailNext("CreateGrant", 1, fake.NotApplied)
+		w.wantError(b.get(callback).at(t), webURI, "temporarily_unavailable")
+		w.wantRevoked(1)
+	})
+	t.Run("the grant is stored, the reply lost", func(t *testing.T) {
+		w, b, callback := start(t)
+		w.store.FailNext("CreateGrant", 1, fake.ReplyLost)
+		w.wantCode(b.get(callback).at(t), webURI)
+		w.wantRevoked(0)
+	})
+}
+
+// Another transaction may already have a grant of the same sign-in: Cognito does
+// not document whether it uses an origin_jti again.
+func TestASecondGrantOfOneSignIn(t *testing.T) {
+	w := newWorld(t)
+	id := w.register("asking", nil, webURI)
+	b := w.browser()
+	page := b.arrive(requestOf(id, webURI), "alice")
+	stored, err := w.store.Transaction(t.Context(), b.keyOf())
+	if err != nil {
+		t.Fatal(err)
+	}
+	grantID := broker.GrantID(w.keys, stored.OriginJTI, 0)
+	first := credential.DerivedAuthorizationCode(randomText(), grantID)
+	err = w.store.CreateGrant(t.Context(), &broker.Grant{
+		ID: grantID, ClientID: id, Generation: stored.Generation, User: stored.User, OriginJTI: stored.OriginJTI, Code: first.Hash(),
+		CodeExpiresAt: w.clock.Second().Add(broker.CodeLifetime), ExpiresAt: w.clock.Second().Add(time.Hour),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := b.decide(page, "allow").target(t)
+	if g := w.wantCode(u, webURI); u.Query().Get("code") == first.Reveal() || g.Code.Matches(first) {
+		t.Error("the code of the first grant was handed out again")
+	}
+	if n := len(w.allGrants()); n != 2 {
+		t.Errorf("%d grants, want 2", n)
+	}
+}

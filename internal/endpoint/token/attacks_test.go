@@ -1,0 +1,124 @@
+package token_test
+
+import (
+	"net/url"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// The broker uses the secrets of its own app clients only for itself. A request
+// with the id of an app client, which every access token contains, is not from a
+// registered client.
+func TestSecretOfAnAppClientIsNotUsedForOthers(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	g, code := s.code(c)
+	up := s.cognitoTokens()[0]
+	app := s.app(shared)
+	asked := s.cognito.Calls("token")
+	for _, form := range []string{
+		codeForm(code), refreshForm(up), "grant_type=client_credentials", "grant_type=client_credentials&scope=" + url.QueryEscape(notes+"/write"),
+	} {
+		s.post("/token", "", form+"&client_id="+app.ID).want(401, "invalid_client")
+		s.post("/token", basic(app.ID, ""), form).want(401, "invalid_client")
+		s.post("/token", basic(app.ID, app.Secret), form).want(401, "invalid_client")
+	}
+	s.post("/revoke", "", "token="+up+"&client_id="+app.ID).want(401, "invalid_client")
+	s.post("/introspect", basic(app.ID, app.Secret), "token="+up).want(401, "invalid_client")
+	if got := s.cognito.Calls("token"); got != asked {
+		t.Errorf("Cognito was asked %d times, want 0", got-asked)
+	}
+	s.wantStands(g.ID)
+}
+
+// What is sealed for one grant cannot be opened in another one. So an attacker
+// who can write the table cannot refresh the tokens of another user for a client
+// of the attacker.
+func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
+	s := newStack(t)
+	victim, thief := s.public(), s.public()
+	g, _ := s.authorized(victim)
+	own, mine := s.authorized(thief)
+	row, err := s.store.Grant(t.Context(), own.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stolen, err := s.store.Grant(t.Context(), g.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := row.Tokens
+	row.Tokens = stolen.Tokens
+	if err := s.store.ReplaceGrant(t.Context(), row); err != nil {
+		t.Fatal(err)
+	}
+	asked := s.cognito.Calls("token")
+	s.as(thief, "/token", refreshForm(mine.text("refresh_token"))).want(503, "temporarily_unavailable")
+	if got := s.cognito.Calls("token"); got != asked {
+		t.Errorf("Cognito was asked %d times, want 0", got-asked)
+	}
+	// With its own tokens the grant works again.
+	if row, err = s.store.Grant(t.Context(), own.ID); err != nil {
+		t.Fatal(err)
+	}
+	row.Tokens = sealed
+	if err := s.store.ReplaceGrant(t.Context(), row); err != nil {
+		t.Fatal(err)
+	}
+	s.as(thief, "/token", refreshForm(mine.text("refresh_token"))).want(200, "")
+}
+
+// Nothing that is stored in the table works as a token: no hash and no id.
+func TestNothingInTheTableWorksAsAToken(t *testing.T) {
+	s := newStack(t)
+	c := s.register(dcr.AuthSecretBasic)
+	g, first := s.authorized(c)
+	row, err := s.store.Grant(t.Context(), g.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, held := range []string{row.ID, row.Code.String(), row.Live[0].String(), row.Tokens, "dcr_rt_" + row.ID + row.Live[0].String()} {
+		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {held}}
+		s.as(c, "/token", form.Encode()).want(400, "invalid_grant")
+		form = url.Values{"grant_type": {"authorization_code"}, "code": {held}, "code_verifier": {verifier}, "redirect_uri": {redirect}}
+		s.as(c, "/token", form.Encode()).want(400, "invalid_grant")
+	}
+	s.post("/token", basic(c.ClientID, c.SecretHash.String()), refreshForm(first.text("refresh_token"))).want(401, "invalid_client")
+	s.wantStands(g.ID)
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
+}
+
+// The tokens of a client that an operator disabled are refused at once, at the
+// token endpoint and by introspection.
+func TestTokensOfADisabledClientAreRefused(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	_, first := s.authorized(c)
+	s.wantActive(first.text("access_token"), true)
+	r, err := s.store.Registration(t.Context(), c.ClientID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.State = broker.RegistrationDisabled
+	if err := s.store.ReplaceRegistration(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	s.wantActive(first.text("access_token"), false)
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(401, "invalid_client")
+	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(401, "invalid_client")
+
+	// Enabled again, the registration has another generation, and the tokens of
+	// the former one stay invalid.
+	if err := s.store.DeleteRegistration(t.Context(), r.ClientID, r.Generation); err != nil {
+		t.Fatal(err)
+	}
+	r.State, r.Generation = broker.RegistrationActive, credential.NewID()
+	if err := s.store.CreateRegistration(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	s.wantActive(first.text("access_token"), false)
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
+}

@@ -1,0 +1,200 @@
+package token_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+const machineForm = "grant_type=client_credentials"
+
+func TestClientCredentialsMakesTheAppClientForTheFirstToken(t *testing.T) {
+	s := newStack(t)
+	c := s.machine()
+	a := s.as(c, "/token", machineForm+"&scope="+notes+"/read").want(200, "")
+	if a.text("scope") != notes+"/read" || a.number("expires_in") != 3599 || a.text("token_type") != "Bearer" || a.body["refresh_token"] != nil {
+		t.Errorf("got %s, want an access token of an hour for %s/read, and no refresh token", a.raw, notes)
+	}
+	want := []string{broker.DedicatedAppClientKey(c.ClientID, c.Generation)}
+	for range 3 {
+		s.as(c, "/token", machineForm).want(200, "")
+	}
+	if !slices.Equal(s.provisioned, want) {
+		t.Errorf("provisioned %q, want %q", s.provisioned, want)
+	}
+
+	in := s.introspected(a.text("access_token"))
+	app, err := s.store.AppClient(t.Context(), want[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.body["active"] != true || in.text("client_id") != c.ClientID || in.text("sub") != c.ClientID || in.text("scope") != notes+"/read" || in.text("aud") != notes {
+		t.Errorf("introspection answers %s, want it active, with the client id of the broker", in.raw)
+	}
+	if strings.Contains(in.raw, app.CognitoID) {
+		t.Errorf("introspection names Cognito's app client: %s", in.raw)
+	}
+	if err := s.store.DeleteRegistration(t.Context(), c.ClientID, c.Generation); err != nil {
+		t.Fatal(err)
+	}
+	s.wantActive(a.text("access_token"), false)
+	s.as(c, "/token", machineForm).want(401, "invalid_client")
+}
+
+func TestClientCredentialsScopes(t *testing.T) {
+	s := newStack(t)
+	c := s.machine()
+	all := notes + "/read " + notes + "/write " + mail + "/send"
+	tests := []struct {
+		name, form, scope, code string
+	}{
+		{"all that is registered", "", all, ""},
+		{"each once", "&scope=" + notes + "/read+" + notes + "/read", notes + "/read", ""},
+		{"offline_access is passed over", "&scope=offline_access+" + notes + "/read", notes + "/read", ""},
+		{"those of the resource", "&resource=" + notes, notes + "/read " + notes + "/write", ""},
+		{"those of the resource, with a slash", "&resource=" + mail + "/", mail + "/send", ""},
+		{"requested and of the resource", "&resource=" + notes + "&scope=" + notes + "/write+" + mail + "/send", notes + "/write", ""},
+		{"none of the resource", "&resource=" + mail + "&scope=" + notes + "/write", "", "invalid_scope"},
+		{"not registered", "&scope=" + notes + "/admin", "", "invalid_scope"},
+		{"openid, which needs a user", "&scope=openid", "", "invalid_scope"},
+		{"another resource", "&resource=https://evil.example/mcp", "", "invalid_target"},
+		{"two resources", "&resource=" + notes + "&resource=" + mail, "", "invalid_target"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.code != "" {
+				s.as(c, "/token", machineForm+tt.form).want(400, tt.code)
+				return
+			}
+			a := s.as(c, "/token", machineForm+tt.form).want(200, "")
+			if a.text("scope") != tt.scope {
+				t.Errorf("scope = %q, want %q", a.text("scope"), tt.scope)
+			}
+		})
+	}
+}
+
+func TestClientCredentialsIsForTheOnlyResource(t *testing.T) {
+	s := newStack(t)
+	c := s.machine()
+	s.config.Resources, s.config.Introspectors = s.config.Resources[1:], nil
+	s.serve()
+	if a := s.as(c, "/token", machineForm).want(200, ""); a.text("scope") != mail+"/send" {
+		t.Errorf("scope = %q, want %q", a.text("scope"), mail+"/send")
+	}
+}
+
+// The app client at Cognito may have fewer scopes than the registration.
+func TestClientCredentialsRequestsOnlyScopesOfTheAppClient(t *testing.T) {
+	s := newStack(t)
+	c := s.machine()
+	s.makeApp(broker.DedicatedAppClientKey(c.ClientID, c.Generation), broker.KindDedicated, "client_credentials", notes+"/read")
+	if a := s.as(c, "/token", machineForm).want(200, ""); a.text("scope") != notes+"/read" {
+		t.Errorf("scope = %q, want %q", a.text("scope"), notes+"/read")
+	}
+	s.as(c, "/token", machineForm+"&scope="+mail+"/send").want(400, "invalid_scope")
+}
+
+func TestClientCredentialsRefusals(t *testing.T) {
+	s := newStack(t)
+	c, person := s.machine(), s.register(dcr.AuthSecretBasic)
+	public := s.register(dcr.AuthNone, func(r *broker.Registration) { r.Metadata.GrantTypes = []string{dcr.GrantClientCredentials} })
+	s.as(person, "/token", machineForm).want(400, "unauthorized_client")
+	s.as(c, "/token", "grant_type=authorization_code&code=x").want(400, "unauthorized_client")
+	s.post("/token", basic(c.ClientID, person.secret), machineForm).want(401, "invalid_client")
+	s.post("/token", "", machineForm+"&client_id="+c.ClientID).want(401, "invalid_client")
+	if len(s.provisioned) != 0 {
+		t.Errorf("provisioned %q, want nothing", s.provisioned)
+	}
+	// Cognito has no client_credentials for public clients, so there is no app
+	// client.
+	s.provisioning = func(context.Context, string) error { return broker.ErrNotFound }
+	s.as(public, "/token", machineForm).want(400, "unauthorized_client")
+}
+
+func TestFullPoolIs503WithRetryAfter(t *testing.T) {
+	s := newStack(t)
+	c := s.machine()
+	s.provisioning = func(context.Context, string) error {
+		e := dcr.Errorf(dcr.Unavailable, "the user pool has no room for another app client")
+		e.RetryAfter = 5 * time.Minute
+		return fmt.Errorf("provision: %w", e)
+	}
+	a := s.as(c, "/token", machineForm).want(503, "temporarily_unavailable")
+	if got := a.header.Get("Retry-After"); got != "300" {
+		t.Errorf("Retry-After = %q, want 300", got)
+	}
+	s.provisioning = nil
+	s.as(c, "/token", machineForm).want(200, "")
+}
+
+func TestFirstTokensAtTheSameTime(t *testing.T) {
+	s := newStack(t)
+	c := s.machine()
+	s.provisioning = provisionOnce(s)
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() { s.as(c, "/token", machineForm).want(200, "") })
+	}
+	wg.Wait()
+}
+
+// provisionOnce makes the app client once and lets the other requests wait, as
+// the provisioner does.
+func provisionOnce(s *stack) func(context.Context, string) error {
+	var once sync.Once
+	return func(_ context.Context, key string) error {
+		once.Do(func() {
+			s.makeApp(key, broker.KindDedicated, "client_credentials", notes+"/read", notes+"/write", mail+"/send")
+		})
+		return nil
+	}
+}
+
+func TestClientCredentialsWhenCognitoFails(t *testing.T) {
+	for _, effect := range []emulator.Effect{emulator.FailBefore, emulator.FailAfter, emulator.CutBefore, emulator.CutAfter, emulator.Throttle} {
+		s := newStack(t)
+		c := s.machine()
+		s.cognito.Faults().Inject("token", emulator.Fault{Effect: effect, Times: 1})
+		s.as(c, "/token", machineForm).want(503, "temporarily_unavailable")
+		s.as(c, "/token", machineForm).want(200, "")
+	}
+}
+
+// While a client asks for tokens from time to time, its grant to itself does not
+// expire.
+func TestGrantOfAClientToItselfIsExtended(t *testing.T) {
+	s := newStack(t)
+	c := s.machine()
+	for range 12 {
+		a := s.as(c, "/token", machineForm+"&resource="+notes).want(200, "")
+		s.wantActive(a.text("access_token"), true)
+		s.clock.Advance(59 * time.Minute)
+		s.wantActive(a.text("access_token"), true)
+		s.clock.Advance(10 * 24 * time.Hour)
+	}
+}
+
+func TestClientWhoseGrantToItselfHasEndedGetsNoTokens(t *testing.T) {
+	s := newStack(t)
+	c := s.machine()
+	a := s.as(c, "/token", machineForm+"&resource="+notes).want(200, "")
+	for g, err := range s.store.ListGrants(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.config.Ender.EndGrant(t.Context(), s.ring, g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.wantActive(a.text("access_token"), false)
+	s.as(c, "/token", machineForm).want(400, "unauthorized_client")
+}

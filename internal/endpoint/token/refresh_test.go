@@ -1,0 +1,388 @@
+package token_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// refreshed uses a refresh token and returns the next.
+func (s *stack) refreshed(c client, token string) string {
+	s.t.Helper()
+	return s.as(c, "/token", refreshForm(token)).want(200, "").text("refresh_token")
+}
+
+func TestRefreshTokenIsRotatedForEveryClient(t *testing.T) {
+	for _, method := range []string{dcr.AuthNone, dcr.AuthSecretBasic, dcr.AuthSecretPost} {
+		t.Run(method, func(t *testing.T) {
+			s := newStack(t)
+			c := s.register(method)
+			g, first := s.authorized(c)
+			s.clock.Advance(10 * time.Minute)
+			s.grants.Reset()
+			a := s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
+			if a.text("access_token") == first.text("access_token") || a.number("expires_in") != 3599 {
+				t.Errorf("got %s, want a new access token for an hour", a.raw)
+			}
+			if a.text("scope") != notes+"/read" || a.text("token_type") != "Bearer" || a.body["id_token"] != nil {
+				t.Errorf("got %s, want scope, Bearer and no ID token", a.raw)
+			}
+			next := a.text("refresh_token")
+			if next == first.text("refresh_token") || !strings.HasPrefix(next, "dcr_rt_"+g.ID) {
+				t.Errorf("refresh_token = %q, want another one with the id of the grant", next)
+			}
+			if r, w := s.grants.Calls("Grant"), s.grants.Calls("ReplaceGrant"); r != 1 || w != 1 {
+				t.Errorf("%d reads and %d writes of the grant, want one each", r, w)
+			}
+			s.wantActive(a.text("access_token"), true)
+			s.wantStands(g.ID)
+			s.refreshed(c, next)
+		})
+	}
+}
+
+func TestUsedRefreshTokenYieldsASiblingForAMinute(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	g, first := s.authorized(c)
+	root := first.text("refresh_token")
+	a := s.refreshed(c, root)
+	s.clock.Advance(broker.ReuseWindow - time.Second)
+	b := s.refreshed(c, root)
+	if a == b {
+		t.Error("the sibling is the same token")
+	}
+	// Both stay valid until one of them is used.
+	s.clock.Advance(24 * time.Hour)
+	if got := len(s.wantStands(g.ID).Live); got != 2 {
+		t.Errorf("%d refresh tokens are live, want 2", got)
+	}
+	s.refreshed(c, b)
+	s.as(c, "/token", refreshForm(a)).want(400, "invalid_grant")
+	s.wantEnded(g.ID)
+}
+
+func TestOlderRefreshTokenEndsTheGrant(t *testing.T) {
+	tests := []struct {
+		name string
+		play func(s *stack, c client, root string) (old, current string)
+	}{
+		{"used a minute ago", func(s *stack, c client, root string) (string, string) {
+			next := s.refreshed(c, root)
+			s.clock.Advance(broker.ReuseWindow)
+			return root, next
+		}},
+		{"used twice ago, a moment since", func(s *stack, c client, root string) (string, string) {
+			return root, s.refreshed(c, s.refreshed(c, root))
+		}},
+		{"a sibling whose sibling was used", func(s *stack, c client, root string) (string, string) {
+			a, b := s.refreshed(c, root), s.refreshed(c, root)
+			return a, s.refreshed(c, b)
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStack(t)
+			c := s.public()
+			g, first := s.authorized(c)
+			old, current := tt.play(s, c, first.text("refresh_token"))
+			s.wantStands(g.ID)
+			s.as(c, "/token", refreshForm(old)).want(400, "invalid_grant")
+			s.wantEnded(g.ID)
+			s.as(c, "/token", refreshForm(current)).want(400, "invalid_grant")
+			s.wantActive(first.text("access_token"), false)
+			if !strings.Contains(s.log.String(), "a refresh token was used again") {
+				t.Errorf("the log does not say why the grant ended:\n%s", s.log)
+			}
+		})
+	}
+}
+
+func TestRefreshRefusals(t *testing.T) {
+	s := newStack(t)
+	c, other, confidential := s.public(), s.public(), s.register(dcr.AuthSecretBasic)
+	g, first := s.authorized(c)
+	token := first.text("refresh_token")
+	forged := s.forge(g.ID)
+	tests := []struct {
+		name string
+		as   client
+		form string
+		code string
+	}{
+		{"no token", c, "grant_type=refresh_token", "invalid_request"},
+		{"empty token", c, refreshForm(""), "invalid_request"},
+		{"another client", other, refreshForm(token), "invalid_grant"},
+		{"another client with a secret", confidential, refreshForm(token), "invalid_grant"},
+		{"of another form", c, refreshForm("rt"), "invalid_grant"},
+		{"Cognito's own token", c, refreshForm(s.cognitoTokens()[0]), "invalid_grant"},
+		{"the access token", c, refreshForm(first.text("access_token")), "invalid_grant"},
+		{"of no grant", c, refreshForm(s.forge(credential.NewID())), "invalid_grant"},
+		// An attacker who has seen the code knows the id of the grant.
+		{"forged for this grant", c, refreshForm(forged), "invalid_grant"},
+		{"half of it forged", c, refreshForm(token[:len(token)-26] + forged[len(forged)-26:]), "invalid_grant"},
+		{"the other half forged", c, refreshForm(token[:33] + forged[33:59] + token[59:]), "invalid_grant"},
+		{"cut short", c, refreshForm(token[:len(token)-1]), "invalid_grant"},
+		{"another resource", c, refreshForm(token) + "&resource=" + mail, "invalid_target"},
+		{"two resources", c, refreshForm(token) + "&resource=" + notes + "&resource=" + mail, "invalid_target"},
+		{"a scope that was not granted", c, refreshForm(token) + "&scope=" + notes + "/write", "invalid_scope"},
+		{"a repeated parameter", c, refreshForm(token) + "&refresh_token=" + token, "invalid_request"},
+	}
+	asked := s.cognito.Calls("token")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { s.as(tt.as, "/token", tt.form).want(400, tt.code) })
+	}
+	if got := s.cognito.Calls("token"); got != asked {
+		t.Errorf("Cognito was asked %d times, want 0", got-asked)
+	}
+	s.wantStands(g.ID)
+	s.as(c, "/token", refreshForm(token)+"&resource="+notes+"/&scope=openid+offline_access+"+notes+"/read").want(200, "")
+}
+
+func TestParallelRefreshesAllGetTokens(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	g, first := s.authorized(c)
+	const n = 8
+	var mu sync.Mutex
+	next := make(map[string]bool)
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			a := s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
+			mu.Lock()
+			defer mu.Unlock()
+			next[a.text("refresh_token")] = true
+		})
+	}
+	wg.Wait()
+	stored := s.wantStands(g.ID)
+	if len(next) != n || len(stored.Live) != n {
+		t.Errorf("%d different refresh tokens, %d live ones, want %d", len(next), len(stored.Live), n)
+	}
+	// One more is refused, and the others stay valid.
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
+	s.wantStands(g.ID)
+	for token := range next {
+		s.refreshed(c, token)
+		break
+	}
+}
+
+// A user whom Cognito refuses, disabled or signed out everywhere, also loses
+// access here.
+func TestUserWhomCognitoRefusesLosesTheGrant(t *testing.T) {
+	for _, endpoint := range []string{"code", "refresh token"} {
+		t.Run(endpoint, func(t *testing.T) {
+			s := newStack(t)
+			c := s.public()
+			up := s.signIn()
+			form, id := "", ""
+			if endpoint == "code" {
+				s.clock.Advance(time.Hour) // so that it has to be renewed
+				g, code := s.allow(c, up)
+				form, id = codeForm(code), g.ID
+			} else {
+				g, code := s.allow(c, up)
+				form, id = refreshForm(s.as(c, "/token", codeForm(code)).text("refresh_token")), g.ID
+			}
+			if err := s.up.Revoke(t.Context(), s.app(shared), up.RefreshToken); err != nil {
+				t.Fatal(err)
+			}
+			s.as(c, "/token", form).want(400, "invalid_grant")
+			s.wantEnded(id)
+		})
+	}
+}
+
+func TestGrantExpiresWithCognitosRefreshToken(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	_, first := s.authorized(c)
+	s.clock.Advance(31 * 24 * time.Hour)
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
+}
+
+func TestGrantWhoseAppClientIsGoneEnds(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(s *stack)
+	}{
+		{"made again", func(s *stack) { s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read") }},
+		{"removed", func(s *stack) {
+			a, err := s.store.AppClient(s.t.Context(), shared)
+			if err == nil {
+				err = s.store.DeleteAppClient(s.t.Context(), shared, a.Version)
+			}
+			if err != nil {
+				s.t.Fatal(err)
+			}
+		}},
+		{"being removed", func(s *stack) {
+			a, err := s.store.AppClient(s.t.Context(), shared)
+			if err == nil {
+				a.State = broker.AppClientRemoving
+				err = s.store.ReplaceAppClient(s.t.Context(), a)
+			}
+			if err != nil {
+				s.t.Fatal(err)
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStack(t)
+			c := s.public()
+			g, first := s.authorized(c)
+			tt.change(s)
+			s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
+			stored, err := s.store.Grant(t.Context(), g.ID)
+			if err != nil || stored.EndedAt.IsZero() || stored.Tokens != "" {
+				t.Errorf("grant: %v, ended at %v; want it ended for good", err, stored.EndedAt)
+			}
+		})
+	}
+}
+
+// The secret of an app client can change at Cognito while it is cached here.
+func TestChangedSecretOfAnAppClientIsReadAgain(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	_, first := s.authorized(c)
+	token := s.refreshed(c, first.text("refresh_token"))
+
+	a, err := s.store.AppClient(t.Context(), shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var secrets struct {
+		ClientSecrets []struct{ ClientSecretId string }
+	}
+	ref := map[string]any{"UserPoolId": pool, "ClientId": a.CognitoID}
+	s.control("ListUserPoolClientSecrets", ref, &secrets)
+	var added struct {
+		ClientSecretDescriptor struct{ ClientSecretValue string }
+	}
+	s.control("AddUserPoolClientSecret", ref, &added)
+	ref["ClientSecretId"] = secrets.ClientSecrets[0].ClientSecretId
+	s.control("DeleteUserPoolClientSecret", ref, nil)
+
+	// Until the record has the new secret, the answer is 503, and the refresh
+	// token stays valid.
+	s.as(c, "/token", refreshForm(token)).want(503, "temporarily_unavailable")
+	s.sealSecret(a, added.ClientSecretDescriptor.ClientSecretValue)
+	if err := s.store.ReplaceAppClient(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	s.refreshed(c, token)
+}
+
+// An operator may have switched Cognito's rotation on.
+func TestRefreshTokenThatCognitoRotatesIsStored(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	_, first := s.authorized(c)
+	a, err := s.store.AppClient(t.Context(), shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.control("UpdateUserPoolClient", map[string]any{
+		"UserPoolId": pool, "ClientId": a.CognitoID, "ClientName": "test", "AllowedOAuthFlowsUserPoolClient": true,
+		"AllowedOAuthFlows": []string{"code"}, "AllowedOAuthScopes": a.Scopes, "SupportedIdentityProviders": []string{"COGNITO"},
+		"CallbackURLs": []string{callback}, "ExplicitAuthFlows": []string{"ALLOW_USER_SRP_AUTH"}, "EnableTokenRevocation": true,
+		"RefreshTokenRotation": map[string]any{"Feature": "ENABLED", "RetryGracePeriodSeconds": 0},
+	}, nil)
+	token := first.text("refresh_token")
+	for range 3 {
+		s.clock.Advance(time.Minute)
+		token = s.refreshed(c, token)
+	}
+}
+
+// With wrong keys nothing can be opened, and nothing is lost.
+func TestWithWrongKeysNothingIsReadAndNothingIsLost(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	up := s.signIn()
+	g, first := s.allow(c, up)
+	token := s.as(c, "/token", codeForm(first)).text("refresh_token")
+	other, err := seal.Parse(seal.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.start(other)
+	s.as(c, "/token", refreshForm(token)).want(503, "temporarily_unavailable")
+	s.start(s.ring)
+	s.wantStands(g.ID)
+	s.refreshed(c, token)
+
+	// A row that was moved to another id cannot be opened.
+	moved := g.Clone()
+	moved.ID = broker.GrantID(s.ring, "another origin", 0)
+	code := credential.NewAuthorizationCode(moved.ID)
+	moved.Code = code.Hash()
+	if err := s.store.CreateGrant(t.Context(), moved); err != nil {
+		t.Fatal(err)
+	}
+	s.as(c, "/token", codeForm(code.Reveal())).want(503, "temporarily_unavailable")
+}
+
+func TestRequestsSurviveEachFaultOfCognito(t *testing.T) {
+	faults := []struct {
+		name   string
+		effect emulator.Effect
+	}{
+		{"fails before", emulator.FailBefore}, {"fails after", emulator.FailAfter}, {"cut before", emulator.CutBefore},
+		{"cut after", emulator.CutAfter}, {"throttled", emulator.Throttle}, {"slow before", emulator.SlowBefore}, {"slow after", emulator.SlowAfter},
+	}
+	for _, tt := range faults {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStack(t)
+			c := s.public()
+			up := s.signIn()
+			s.clock.Advance(time.Hour) // so that the code needs Cognito
+			g, code := s.allow(c, up)
+			fails := func(form string) {
+				t.Helper()
+				s.cognito.Faults().Inject("token", emulator.Fault{Effect: tt.effect, Times: 1})
+				send := func() { s.as(c, "/token", form).want(503, "temporarily_unavailable") }
+				if tt.effect == emulator.SlowBefore || tt.effect == emulator.SlowAfter {
+					s.impatient(send)
+				} else {
+					send()
+				}
+			}
+			fails(codeForm(code))
+			token := s.as(c, "/token", codeForm(code)).want(200, "").text("refresh_token")
+
+			fails(refreshForm(token))
+			s.wantStands(g.ID)
+			s.refreshed(c, token)
+		})
+	}
+}
+
+// A grant that ends while Cognito does not answer yields nothing from then on.
+// Cognito's tokens are revoked by the next request with a token of the grant.
+func TestGrantEndsWhileCognitoIsDown(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	g, code := s.code(c)
+	first := s.as(c, "/token", codeForm(code)).want(200, "")
+	s.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.FailBefore, Times: 1})
+	s.as(c, "/token", codeForm(code)).want(400, "invalid_grant")
+	s.wantActive(first.text("access_token"), false)
+	stored, err := s.store.Grant(t.Context(), g.ID)
+	if err != nil || stored.EndedAt.IsZero() || stored.Tokens == "" {
+		t.Fatalf("grant: %v, ended at %v, tokens stored: %t; want it ended, with its tokens stored to be revoked", err, stored.EndedAt, stored.Tokens != "")
+	}
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
+	s.wantEnded(g.ID)
+}

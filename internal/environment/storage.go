@@ -1,0 +1,15 @@
+package environment
+
+// Storage is the table.
+type Storage struct {
+	// Table (TABLE_NAME) is the DynamoDB table. Required.
+	Table string
+	// DynamoDBEndpoint (DYNAMODB_ENDPOINT) is the origin of DynamoDB. Default:
+	// that of the region.
+	DynamoDBEndpoint string
+}
+
+func storage(e *env, c *Config) {
+	c.Table = e.required("TABLE_NAME")
+	c.DynamoDBEndpoint = e.endpoint("DYNAMODB_ENDPOINT")
+}

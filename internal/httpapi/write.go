@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+)
+
+// WriteJSON answers with v. No cache may store the response, because it may
+// contain a secret or be out of date at once (RFC 6749 §5.1, RFC 7591 §3.2.1).
+func WriteJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		WriteError(w, r, err)
+		return
+	}
+	writeBytes(w, status, b)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil { // cannot happen: v has only strings and numbers
+		panic(err)
+	}
+	writeBytes(w, status, b)
+}
+
+func writeBytes(w http.ResponseWriter, status int, b []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(status)
+	w.Write(b)
+}
+
+// WriteError logs err and answers with it in OAuth's form: a JSON object with
+// error, error_description and request_id. An error that wraps neither *Error nor
+// *dcr.Error is a 500; the log has its text, the response does not.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	a, x := Refused(w, r, err), exchangeOf(r)
+	h := w.Header()
+	if a.Challenge != "" {
+		h.Set("WWW-Authenticate", a.Challenge)
+	}
+	writeJSON(w, a.Status, struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+		RequestID   string `json:"request_id"`
+	}{a.Code, a.Description, x.id})
+}
+
+// Refused logs err as the outcome of the request, sets Retry-After, and returns
+// the error to answer with. Handlers of pages call it; other handlers call
+// WriteError, which calls it.
+func Refused(w http.ResponseWriter, r *http.Request, err error) *Error {
+	a, x := answerFor(err), exchangeOf(r)
+	x.outcome = a.Code
+	level := slog.LevelInfo
+	if a.Status >= 500 {
+		level = slog.LevelError
+	}
+	x.log.Log(r.Context(), level, "refused", "request_id", x.id, "status", a.Status, "error", err)
+	if a.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(a.RetryAfter.Seconds()))))
+	}
+	return a
+}

@@ -1,0 +1,145 @@
+// Package token puts together the token function: the token, revocation and
+// introspection endpoints with the use case of the mode and its adapters. It
+// leaves out what only other functions need.
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
+	endpoint "github.com/dcr-broker/dcr-broker/internal/endpoint/token"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
+)
+
+// Parts are what the endpoints are made of.
+type Parts struct {
+	Config *environment.Config
+	// Store holds registrations, app clients and grants.
+	Store interface {
+		broker.Store
+		broker.GrantStore
+	}
+	// Keys returns the sealing keys. Direct mode needs none.
+	Keys func(context.Context) (*seal.Ring, error)
+	// Provisioner makes app clients. Direct mode needs none.
+	Provisioner broker.Provisioner
+	// HTTP calls Cognito's endpoints; nil is a client with http.DefaultTransport.
+	HTTP *http.Client
+	Log  *slog.Logger
+}
+
+// Routes adds the endpoints of the configured mode to rt.
+func (p Parts) Routes(rt *httpapi.Router) error {
+	if p.Config.Mode == broker.ModeDirect {
+		return p.direct(rt)
+	}
+	return p.brokered(rt)
+}
+
+func (p Parts) direct(rt *httpapi.Router) error {
+	relay, err := direct.NewRelay(direct.RelayConfig{
+		Clients:         clients.New(broker.ModeDirect, p.Store, time.Now),
+		Cognito:         p.cognito(),
+		Log:             p.Log,
+		ForwardResource: p.Config.ForwardResource,
+	})
+	if err != nil {
+		return fmt.Errorf("wire token: %w", err)
+	}
+	endpoint.Routes(rt, relay)
+	return nil
+}
+
+func (p Parts) brokered(rt *httpapi.Router) error {
+	cognito, apps := p.cognito(), grants.NewAppClients(p.Store, time.Now)
+	ender, err := grants.New(grants.Config{Store: p.Store, AppClients: apps, Cognito: cognito, Keys: p.Keys, Now: time.Now})
+	if err != nil {
+		return fmt.Errorf("wire token: %w", err)
+	}
+	verifier, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: p.Config.CognitoIssuer, KeySet: keySet(p.Config), HTTP: p.HTTP})
+	if err != nil {
+		return fmt.Errorf("wire token: %w", err)
+	}
+	introspectors, err := introspectors(p.Config)
+	if err != nil {
+		return fmt.Errorf("wire token: %w", err)
+	}
+	issuer, err := token.New(token.Config{
+		Store:         p.Store,
+		Clients:       clients.New(broker.ModeBrokered, p.Store, time.Now),
+		AppClients:    apps,
+		Ender:         ender,
+		Cognito:       cognito,
+		Provisioner:   p.Provisioner,
+		AccessTokens:  AccessTokens{verifier},
+		Keys:          p.Keys,
+		Now:           time.Now,
+		Log:           p.Log,
+		Resources:     p.Config.ProtectedResources,
+		Introspectors: introspectors,
+	})
+	if err != nil {
+		return fmt.Errorf("wire token: %w", err)
+	}
+	endpoint.Routes(rt, issuer)
+	rt.Handle(http.MethodPost, "/introspect", endpoint.Introspect(issuer))
+	return nil
+}
+
+func (p Parts) cognito() *cognitoauth.Client {
+	return cognitoauth.New(cognitoauth.Config{
+		TokenEndpoint:      p.Config.CognitoBackChannel + "/oauth2/token",
+		RevocationEndpoint: p.Config.CognitoBackChannel + "/oauth2/revoke",
+		HTTP:               p.HTTP,
+	})
+}
+
+// keySet returns the URL of the pool's keys, which is beside its discovery
+// document.
+func keySet(c *environment.Config) string {
+	beside, ok := strings.CutSuffix(c.CognitoDiscovery, "/openid-configuration")
+	if !ok {
+		beside = c.CognitoIssuer + "/.well-known"
+	}
+	return beside + "/jwks.json"
+}
+
+func introspectors(c *environment.Config) ([]token.Introspector, error) {
+	var all []token.Introspector
+	for _, i := range c.IntrospectionClients {
+		secret, err := credential.ParseHash(i.SecretSHA256)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, token.Introspector{ID: i.ID, Secret: secret, Resource: i.Resource})
+	}
+	return all, nil
+}
+
+// AccessTokens is the verifier of package jwt as the port of package token, which
+// imports no adapter.
+type AccessTokens struct{ *jwt.AccessTokens }
+
+// Verify implements token.AccessTokens.
+func (a AccessTokens) Verify(ctx context.Context, text string) (token.Claims, error) {
+	c, err := a.AccessTokens.Verify(ctx, text)
+	if errors.Is(err, jwt.ErrInvalid) {
+		return token.Claims{}, fmt.Errorf("%w: %w", token.ErrInvalidAccessToken, err)
+	}
+	return token.Claims(c), err
+}

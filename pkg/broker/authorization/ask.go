@@ -1,0 +1,114 @@
+package authorization
+
+import (
+	"context"
+	"slices"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Question is what the consent page asks the user.
+type Question struct {
+	// Lang is the language that the client requested; it may be empty.
+	Lang string
+	// ClientURL is set if the user has allowed the client already and the code has
+	// not been used: the redirect URI with the code. There is nothing to ask then,
+	// and the other fields except Lang are empty.
+	ClientURL string
+
+	// User has signed in.
+	User broker.User
+	// Client is the client's own metadata. It is not verified.
+	Client dcr.ClientMetadata
+	// RedirectURI is the one of this request.
+	RedirectURI string
+	// Scopes are the scopes to grant, and Resource is the protected resource of
+	// the grant.
+	Scopes   []string
+	Resource broker.Resource
+	// RememberedDays is how many days the consent will be stored; 0 if it is not
+	// stored.
+	RememberedDays int
+	// CSRF must come back with the decision.
+	CSRF string
+}
+
+// Ask returns what to ask the user of a transaction. It changes nothing, so the
+// page can be loaded again.
+func (f *Flow) Ask(ctx context.Context, s Secret) (Question, error) {
+	v, err := f.visit(ctx, s)
+	if err != nil {
+		return Question{}, err
+	}
+	t, err := f.transaction(ctx, s)
+	if err != nil {
+		return Question{}, err
+	}
+	q, err := v.ask(ctx, t)
+	if err != nil {
+		return Question{}, inLanguage(err, t.Lang)
+	}
+	return q, nil
+}
+
+func (v visit) ask(ctx context.Context, t *broker.Transaction) (Question, error) {
+	switch t.Step {
+	case broker.StepDecided:
+		return v.outcome(ctx, t)
+	case broker.StepSignedIn:
+	default:
+		return Question{}, expired("nobody has signed in here")
+	}
+	c, err := v.flow.clientOf(ctx, t)
+	if err != nil {
+		return Question{}, err
+	}
+	if !c.admits(t.User) {
+		p := noAccess()
+		p.User, p.CSRF = t.User, v.secret.csrf()
+		return Question{}, p
+	}
+	days := 0
+	if c.remembers() {
+		days = rememberedDays
+	}
+	return Question{
+		Lang:           t.Lang,
+		User:           t.User,
+		Client:         c.reg.Metadata,
+		RedirectURI:    t.RedirectURI,
+		Scopes:         t.Scopes,
+		Resource:       v.flow.resource(t.Resource),
+		RememberedDays: days,
+		CSRF:           v.secret.csrf(),
+	}, nil
+}
+
+// outcome returns the code of a decided transaction, if it has one that was not
+// used.
+func (v visit) outcome(ctx context.Context, t *broker.Transaction) (Question, error) {
+	code, ok, err := v.issued(ctx, t)
+	if err != nil {
+		return Question{}, unavailable("the decision could not be read", err)
+	}
+	if !ok {
+		return Question{}, decidedAlready()
+	}
+	return Question{Lang: t.Lang, ClientURL: v.flow.codeURL(t, code)}, nil
+}
+
+func noAccess() *Problem {
+	return &Problem{Kind: NoAccess, Detail: "the user may not consent under this profile"}
+}
+
+func decidedAlready() *Problem { return expired("this was decided already") }
+
+// resource returns the protected resource with this identifier.
+func (f *Flow) resource(identifier string) broker.Resource {
+	i := slices.IndexFunc(f.config.Resources, func(r broker.Resource) bool { return r.URL == identifier })
+	if i < 0 {
+		return broker.Resource{URL: identifier}
+	}
+	return f.config.Resources[i]
+}

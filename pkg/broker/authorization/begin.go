@@ -1,0 +1,166 @@
+package authorization
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Started is a new transaction, for the user to sign in at Cognito.
+type Started struct {
+	// Secret replaces the secret that the browser had before.
+	Secret Secret
+	// SignInURL is Cognito's authorize endpoint with the request.
+	SignInURL string
+}
+
+// Begin checks an authorization request (RFC 6749 §4.1.1) and stores a
+// transaction for it.
+func (f *Flow) Begin(ctx context.Context, p Parameters) (Started, error) {
+	v, err := f.visit(ctx, newSecret())
+	if err != nil {
+		return Started{}, inLanguage(err, p.language())
+	}
+	t, err := v.begin(ctx, p)
+	if err != nil {
+		return Started{}, inLanguage(err, p.language())
+	}
+	return Started{v.secret, f.signInURL(t, v.secret)}, nil
+}
+
+func (v visit) begin(ctx context.Context, p Parameters) (*broker.Transaction, error) {
+	f := v.flow
+	c, err := f.client(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	req, refusal := parseRequest(p, limits{
+		registered: registeredScopes(c),
+		defaults:   c.profile.DefaultScopes(),
+		resources:  f.config.Resources,
+	})
+	if refusal != nil {
+		return nil, f.deny(c, *refusal)
+	}
+	// RFC 6749 §4.1.2.1: unauthorized_client is for a client that may not request
+	// a code in this way.
+	if !slices.Contains(c.reg.Metadata.GrantTypes, dcr.GrantAuthorizationCode) {
+		return nil, f.deny(c, broker.Refusal{Code: broker.UnauthorizedClient, Description: "the client is not registered for authorization_code"})
+	}
+	if refusal := f.refuseSilent(req, c); refusal != nil {
+		return nil, f.deny(c, *refusal)
+	}
+	app, err := v.appClient(ctx, policy.AppClientKey(c.reg, c.profile))
+	if err != nil {
+		return nil, err
+	}
+	// The profile may have got more scopes since its app client was made.
+	req.scopes = slices.DeleteFunc(req.scopes, func(scope string) bool { return !slices.Contains(app.Scopes, scope) })
+	if len(req.scopes) == 0 {
+		return nil, f.deny(c, broker.Refusal{Code: broker.InvalidScope, Description: "none of the scopes can be granted yet"})
+	}
+	return v.create(ctx, app, &broker.Transaction{
+		ClientID:    c.reg.ClientID,
+		Generation:  c.reg.Generation,
+		RedirectURI: c.redirect.Raw,
+		State:       req.state,
+		Nonce:       req.nonce,
+		Scopes:      req.scopes,
+		Resource:    req.resource,
+		Challenge:   req.challenge,
+		LoginHint:   req.loginHint,
+		Lang:        req.lang,
+		Prompt:      strings.Join(req.prompts, " "),
+	})
+}
+
+// registeredScopes are the scopes of the registration that today's policy still
+// allows.
+func registeredScopes(c client) []string {
+	allowed := c.profile.Scopes()
+	return slices.DeleteFunc(strings.Fields(c.reg.Metadata.Scope), func(s string) bool { return !slices.Contains(allowed, s) })
+}
+
+// refuseSilent returns why a request with prompt=none cannot succeed for any
+// user, or nil. OpenID Connect Core §3.1.2.1: with none the server must not show
+// a page, and returns an error if it would have to.
+func (f *Flow) refuseSilent(req request, c client) *broker.Refusal {
+	switch {
+	case !req.prompt("none"):
+		return nil
+	case f.config.LoginVersion < 2:
+		return broker.Refuse(LoginRequired, "signing in without being asked is not possible here")
+	case !c.remembers():
+		return broker.Refuse(ConsentRequired, "the user is asked each time")
+	}
+	return nil
+}
+
+// The purposes for which Transaction.Tokens is sealed, before and after the
+// callback.
+const (
+	sealSignIn      = "sign_in"
+	sealTransaction = "transaction"
+)
+
+// create stores t, which has the client's request, as the transaction of this
+// browser. Its user signs in through app.
+func (v visit) create(ctx context.Context, app *broker.AppClient, t *broker.Transaction) (*broker.Transaction, error) {
+	appSecret, err := v.ring.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
+	if err != nil {
+		return nil, err
+	}
+	t.Key, t.Step = v.secret.key(), broker.StepStarted
+	t.AppClient, t.CognitoID = app.Key, app.CognitoID
+	t.Tokens = v.ring.Seal(sealSignIn, t.Key.String(), appSecret)
+	t.ExpiresAt = v.flow.config.Now().UTC().Add(broker.TransactionLifetime).Truncate(time.Second)
+	if err := v.flow.config.Store.CreateTransaction(ctx, t); err != nil {
+		return nil, unavailable("the request could not be stored", err)
+	}
+	return t, nil
+}
+
+// appClient returns the app client with this key. If there is none, the
+// provisioner makes it.
+func (v visit) appClient(ctx context.Context, key string) (*broker.AppClient, error) {
+	f := v.flow
+	a, err := f.config.Store.AppClient(ctx, key)
+	if err == nil && a.Usable(f.config.LoginVersion == 2) {
+		v.reseal(ctx, a)
+		return a, nil
+	}
+	if err != nil && !errors.Is(err, broker.ErrNotFound) {
+		return nil, unavailable("the app client could not be read", err)
+	}
+	provision, cancel := context.WithTimeout(ctx, provisionTime)
+	defer cancel()
+	if err := f.config.Provisioner.Provision(provision, key); err != nil {
+		return nil, provisionProblem(err)
+	}
+	a, err = f.config.Store.AppClient(ctx, key)
+	if err != nil {
+		return nil, unavailable("the app client could not be read", err)
+	}
+	if !a.Usable(f.config.LoginVersion == 2) {
+		return nil, provisionProblem(errors.New("the app client is not usable after it was made"))
+	}
+	return a, nil
+}
+
+// reseal lets the provisioner seal the secret of a by the present key, if a
+// former key sealed it. Only the provisioner may write it. A failure is ignored:
+// the former key still opens the secret, and the next request tries again.
+func (v visit) reseal(ctx context.Context, a *broker.AppClient) {
+	if v.ring.Current(a.Secret) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, cleanupTime)
+	defer cancel()
+	_ = v.flow.config.Provisioner.Provision(ctx, a.Key)
+}

@@ -1,0 +1,109 @@
+package authorization
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// client is the client of a request: a registration that may be used, its
+// profile, and the redirect URI of the request, which is one of its own. Until
+// these are certain, errors are for the user: RFC 6749 §4.1.2.1 forbids to
+// redirect to a URI that is not registered.
+type client struct {
+	reg      *broker.Registration
+	profile  *policy.Profile
+	redirect dcr.RedirectURI
+	state    string
+	// vouched is as in Denial.
+	vouched bool
+}
+
+func newClient(reg *broker.Registration, profile *policy.Profile, u dcr.RedirectURI, state string) client {
+	return client{reg, profile, u, state, reg.Vouched() || profile.Vouches(u)}
+}
+
+// client returns the client of a new request.
+func (f *Flow) client(ctx context.Context, p Parameters) (client, error) {
+	for _, name := range []string{"client_id", "redirect_uri"} {
+		if slices.Contains(p.repeated, name) {
+			return client{}, &Problem{Kind: BadRequest, Detail: mustNotRepeat(name)}
+		}
+	}
+	if !p.Has("client_id") {
+		return client{}, &Problem{Kind: BadRequest, Detail: "client_id is required"}
+	}
+	reg, profile, err := f.registration(ctx, p.Value("client_id"))
+	if err != nil {
+		return client{}, err
+	}
+	// RFC 6749 §3.1.2.3 requires redirect_uri only of clients with more than one.
+	// We require it always, as OAuth 2.1 may: the code is bound to it.
+	if !p.Has("redirect_uri") {
+		return client{}, &Problem{Kind: BadRedirectURI, Detail: "redirect_uri is required"}
+	}
+	u, ok := matchRedirectURI(p.Value("redirect_uri"), reg.Metadata.RedirectURIs)
+	if !ok {
+		return client{}, &Problem{Kind: BadRedirectURI, Detail: "redirect_uri is none of those that the client registered: " + dcr.Quote(p.Value("redirect_uri"))}
+	}
+	return newClient(reg, profile, u, p.Value("state")), nil
+}
+
+// clientOf returns the client of a transaction. The registration may have ended
+// since the transaction began, or another one may have the same id.
+func (f *Flow) clientOf(ctx context.Context, t *broker.Transaction) (client, error) {
+	reg, profile, err := f.registration(ctx, t.ClientID)
+	if err != nil {
+		return client{}, err
+	}
+	if reg.Generation != t.Generation {
+		return client{}, &Problem{Kind: UnknownClient, Detail: "the client has been registered again since"}
+	}
+	u, ok := matchRedirectURI(t.RedirectURI, reg.Metadata.RedirectURIs)
+	if !ok {
+		return client{}, &Problem{Kind: BadRedirectURI, Detail: "the client has given up this redirect URI since"}
+	}
+	return newClient(reg, profile, u, t.State), nil
+}
+
+// registration returns the registration of a client of brokered mode, and its
+// profile. Every client that cannot be used gets the same answer, except one that
+// waits for approval: it need not register again.
+func (f *Flow) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
+	reg, err := f.config.Clients.Client(ctx, id)
+	if errors.Is(err, broker.ErrPending) {
+		return nil, nil, &Problem{Kind: NotApproved, Detail: "the client waits for the operator's approval"}
+	}
+	if errors.Is(err, broker.ErrNotFound) || err == nil && reg.Mode != broker.ModeBrokered {
+		return nil, nil, &Problem{Kind: UnknownClient, Detail: "client_id is not registered, or not any more"}
+	}
+	if err != nil {
+		return nil, nil, unavailable("the registration could not be read", err)
+	}
+	p, err := f.config.Policy(ctx)
+	if err != nil {
+		return nil, nil, unavailable("the policy could not be read", err)
+	}
+	profile, ok := p.Profile(reg.Profile)
+	if !ok {
+		return nil, nil, &Problem{Kind: UnknownClient, Detail: "the client's profile is no longer in the policy"}
+	}
+	return reg, profile, nil
+}
+
+// admits reports whether the user may consent to this client.
+func (c client) admits(u broker.User) bool {
+	return c.profile.Users().Allow(u.Groups, u.IdentityProvider)
+}
+
+// remembers reports whether a consent for this client is stored, so that the
+// user is not asked again. RFC 8252 §8.6: any program on the user's device can
+// pose as a client with a loopback or private-use redirect URI, so such a
+// request is never answered without the user.
+func (c client) remembers() bool {
+	return c.profile.Consent() == policy.ConsentRemember && c.redirect.Kind == dcr.HTTPS
+}

@@ -1,0 +1,158 @@
+package authorization
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Decision is what the user does on the consent page. The zero Decision is
+// unknown.
+type Decision int
+
+const (
+	// Allow grants the client what it requests.
+	Allow Decision = iota + 1
+	// Cancel denies it.
+	Cancel
+	// SwitchAccount is for a user who wants to sign in with another account.
+	SwitchAccount
+)
+
+// Outcome is where the browser goes after a decision.
+type Outcome struct {
+	// Lang is the language that the client requested; it may be empty.
+	Lang string
+	// URL is the client's redirect URI with a code or an error. After
+	// SwitchAccount it is Cognito's address for signing out.
+	URL string
+	// Next is the secret of the new transaction after SwitchAccount.
+	Next Secret
+	// Ended reports that the transaction is over, so that the browser can forget
+	// its secret. It may be set together with an error.
+	Ended bool
+}
+
+// Decide takes the user's decision. csrf is Question.CSRF as the form sent it.
+//
+// A Denial of Decide may be sent to the client in any case, because the user has
+// seen where the client is. A Problem of the kind Undecided is for the log: the
+// consent page shows how far the transaction has got.
+func (f *Flow) Decide(ctx context.Context, s Secret, d Decision, csrf string) (Outcome, error) {
+	v, err := f.visit(ctx, s)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if s.IsZero() {
+		return Outcome{}, noCookie()
+	}
+	// The header Origin is not compared as well: the pages have the policy
+	// no-referrer, with which browsers send the origin null.
+	if !s.matches(csrf, s.csrf()) {
+		return Outcome{}, expired("the form is not of this browser's transaction")
+	}
+	switch d {
+	case Allow:
+		return v.allow(ctx)
+	case Cancel:
+		return v.cancel(ctx)
+	case SwitchAccount:
+		return v.switchAccount(ctx)
+	}
+	return Outcome{}, &Problem{Kind: BadRequest, Detail: "decision must be allow, cancel or switch"}
+}
+
+// allow issues a code. A second allow, as from a double click, gets the same
+// code.
+func (v visit) allow(ctx context.Context) (Outcome, error) {
+	f := v.flow
+	t, err := v.decide(ctx)
+	if errors.Is(err, broker.ErrConflict) {
+		return v.allowedBefore(ctx)
+	}
+	if err != nil {
+		return Outcome{}, undecided(err)
+	}
+	c, err := f.clientOf(ctx, t)
+	if err == nil && !c.admits(t.User) {
+		err = noAccess()
+	}
+	if err != nil {
+		v.endTransaction(ctx, t)
+		return Outcome{}, inLanguage(final(err), t.Lang)
+	}
+	code, err := v.issue(ctx, t)
+	if err != nil {
+		v.endTransaction(ctx, t)
+		return Outcome{}, inLanguage(f.deny(c, broker.Refusal{Code: dcr.Unavailable, Description: "the grant could not be stored", Cause: err}), t.Lang)
+	}
+	f.recordDecision(ctx, t, telemetry.ConsentGiven, "allow")
+	if c.remembers() {
+		v.remember(ctx, t)
+	}
+	return Outcome{Lang: t.Lang, URL: f.codeURL(t, code)}, nil
+}
+
+// decide takes the step of the decision.
+func (v visit) decide(ctx context.Context) (*broker.Transaction, error) {
+	return v.flow.config.Store.TakeStep(ctx, v.secret.key(), broker.StepSignedIn, broker.StepDecided)
+}
+
+// allowedBefore answers an allow that found the step taken. The request that took
+// it may not have stored its grant yet.
+func (v visit) allowedBefore(ctx context.Context) (Outcome, error) {
+	f := v.flow
+	for range outcomeTries {
+		t, err := f.config.Store.Transaction(ctx, v.secret.key())
+		if err != nil {
+			return Outcome{}, undecided(err)
+		}
+		if t.Step != broker.StepDecided {
+			break
+		}
+		code, ok, err := v.issued(ctx, t)
+		if err != nil {
+			return Outcome{}, undecided(err)
+		}
+		if ok {
+			return Outcome{Lang: t.Lang, URL: f.codeURL(t, code)}, nil
+		}
+		// If ctx ends, the next read of the store returns its error.
+		_ = f.config.Pause(ctx, outcomeWait)
+	}
+	return Outcome{}, decidedAlready()
+}
+
+// undecided is the Problem of a decision whose step was not taken, or of which
+// this is not known.
+func undecided(err error) *Problem {
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		return expired("this sign-in has expired")
+	case errors.Is(err, broker.ErrConflict):
+		return decidedAlready()
+	}
+	return &Problem{Kind: Undecided, Detail: "the decision could not be stored", Cause: err}
+}
+
+// cancel ends the transaction and the sign-in at Cognito. RFC 6749 §4.1.2.1: the
+// client gets access_denied.
+func (v visit) cancel(ctx context.Context) (Outcome, error) {
+	f := v.flow
+	t, err := v.decide(ctx)
+	if err != nil {
+		return Outcome{}, undecided(err)
+	}
+	_, err = f.clientOf(ctx, t)
+	f.recordDecision(ctx, t, telemetry.ConsentRefused, "cancel")
+	v.endTransaction(ctx, t)
+	if err != nil {
+		return Outcome{Ended: true}, inLanguage(final(err), t.Lang)
+	}
+	denied := url.Values{"error": {string(AccessDenied)}, "error_description": {"the user said no"}}
+	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.config.Issuer, t.State, denied), Ended: true}, nil
+}

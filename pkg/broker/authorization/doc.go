@@ -1,0 +1,20 @@
+// Package authorization is a use case: the authorization request of brokered
+// mode, from /authorize over the sign-in at Cognito and the user's consent to
+// the authorization code (RFC 6749 §4.1, RFC 7636, RFC 8252, RFC 8707, RFC 9207,
+// RFC 9700). Flow has one method for each request of the browser: Begin,
+// SignedIn, Ask, Decide, and Resume after the user changed accounts.
+//
+// A cookie with a random Secret ties a transaction to one browser. The store has
+// only the hash of the secret. Everything else about the transaction that must
+// not be guessed is derived from the secret: the state and the PKCE verifier for
+// Cognito, the CSRF token of the consent page, and the authorization code. So
+// the stored transaction is of no use without the cookie, and a decision that
+// arrives twice yields the same code. Each step of a transaction is taken once.
+//
+// The user signs in before the user is asked, and no code leaves the broker
+// before the user has consented.
+//
+// The package leaves out HTTP and pages (internal/endpoint/authorize), what
+// happens to the code afterwards (the token endpoint), and how app clients are
+// made (broker.Provisioner).
+package authorization

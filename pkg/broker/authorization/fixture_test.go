@@ -1,0 +1,206 @@
+package authorization
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+)
+
+const (
+	issuer   = "https://auth.example.com"
+	notes    = "https://mcp.example.com/mcp"
+	files    = "https://files.example.com/mcp"
+	webURI   = "https://claude.ai/api/mcp/auth_callback"
+	appURI   = "com.example.app:/callback"
+	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+
+	clientID  = "dcr_client"
+	appSecret = "the secret of the app client"
+)
+
+// requestOf returns the parameters of an ordinary request, with changes: name, value
+// and so on. The value "-" removes a parameter.
+func requestOf(clientID, redirectURI string, changes ...string) url.Values {
+	v := url.Values{
+		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"the state & more"},
+		"scope": {"notes/read"}, "code_challenge": {broker.PKCEChallenge(verifier)}, "code_challenge_method": {"S256"},
+	}
+	for i := 0; i < len(changes); i += 2 {
+		v.Set(changes[i], changes[i+1])
+		if changes[i+1] == "-" {
+			v.Del(changes[i])
+		}
+	}
+	return v
+}
+
+// world is a Flow with one client, its app client and the store in memory.
+type world struct {
+	t     *testing.T
+	clock *fake.Clock
+	store *store
+	ring  *seal.Ring
+	flow  *Flow
+	// keysRead counts reads of the keys; keysErr is what they return.
+	keysRead int
+	keysErr  error
+}
+
+// store has one app client, and everything else in memory.
+type store struct {
+	*memory.Store
+	app *broker.AppClient
+}
+
+func (s *store) AppClient(context.Context, string) (*broker.AppClient, error) {
+	return s.app.Clone(), nil
+}
+
+// cognito signs alice in, whatever the code.
+type cognito struct{ now func() time.Time }
+
+func (cognito) AuthorizeURL(v url.Values) string {
+	return "https://cognito.example.com/oauth2/authorize?" + v.Encode()
+}
+
+func (cognito) LogoutURL(appID, signedOut string) string {
+	return "https://cognito.example.com/logout?client_id=" + appID + "&logout_uri=" + signedOut
+}
+
+func (c cognito) Redeem(_ context.Context, app broker.AppCredentials, _, _, _ string) (broker.Tokens, error) {
+	jwt := func(claims map[string]any) string {
+		b, err := json.Marshal(claims)
+		if err != nil {
+			panic(err)
+		}
+		return "e30." + base64.RawURLEncoding.EncodeToString(b) + ".c2ln"
+	}
+	now := c.now().Unix()
+	return broker.ParseTokens(app,
+		jwt(map[string]any{"sub": "alice", "scope": "openid notes/read", "origin_jti": "sign-in", "iat": now, "exp": now + 3600}), "refresh",
+		jwt(map[string]any{"sub": "alice", "aud": app.ID, "cognito:username": "alice"}))
+}
+
+func (cognito) Revoke(context.Context, broker.AppCredentials, string) error { return nil }
+
+type provisioner struct{}
+
+func (provisioner) Provision(context.Context, string) error { return nil }
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, clock: fake.NewClock()}
+	var err error
+	if w.ring, err = seal.Parse(seal.Generate()); err != nil {
+		t.Fatal(err)
+	}
+	app := &broker.AppClient{
+		Key: broker.SharedAppClientKey("asking"), State: broker.AppClientReady, Branded: true, Marker: "marker", CognitoID: "cognito-id",
+		Scopes: []string{"openid", "notes/read"},
+	}
+	app.Secret = w.ring.Seal(broker.SecretPurpose, app.SecretOwner(), appSecret)
+	w.store = &store{memory.NewStore(w.clock.Now), app}
+	err = w.store.CreateRegistration(t.Context(), &broker.Registration{
+		ClientID: clientID, Generation: "generation", Mode: broker.ModeBrokered, State: broker.RegistrationActive, Profile: "asking",
+		IssuedAt: w.clock.Second(), Voucher: "token",
+		Metadata: dcr.ClientMetadata{
+			RedirectURIs: []string{webURI}, TokenEndpointAuthMethod: dcr.AuthNone, GrantTypes: []string{dcr.GrantAuthorizationCode},
+			ResponseTypes: []string{dcr.ResponseTypeCode}, Scope: "openid notes/read",
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.flow, err = New(w.config()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) config() Config {
+	w.t.Helper()
+	const document = `{"version": 1, "profiles": {"asking": {"redirect_uris": {"any_https": true}, "app_client": "shared"}}}`
+	p, err := policy.Parse([]byte(document), broker.Deployment{Scopes: []string{"openid", "notes/read"}, Mode: broker.ModeBrokered})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return Config{
+		Issuer: issuer, Clients: clients.New(broker.ModeBrokered, w.store, w.clock.Now), Store: w.store, Provisioner: provisioner{},
+		Policy: func(context.Context) (*policy.Policy, error) { return p, nil },
+		Keys: func(context.Context) (*seal.Ring, error) {
+			w.keysRead++
+			return w.ring, w.keysErr
+		},
+		Cognito: cognito{w.clock.Now}, LoginVersion: 2, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,
+		Pause: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// parameters reads what a browser would send.
+func parameters(t *testing.T, v url.Values) Parameters {
+	t.Helper()
+	p, wrong := ParseParameters(v.Encode())
+	if wrong != "" {
+		t.Fatalf("ParseParameters: %s", wrong)
+	}
+	return p
+}
+
+// begin begins a transaction.
+func (w *world) begin() Secret {
+	w.t.Helper()
+	started, err := w.flow.Begin(w.t.Context(), parameters(w.t, requestOf(clientID, webURI)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return started.Secret
+}
+
+// callback are the parameters with which Cognito sends the browser back.
+func callback(t *testing.T, s Secret) Parameters {
+	t.Helper()
+	return parameters(t, url.Values{"code": {"c"}, "state": {s.state()}})
+}
+
+func (w *world) transaction(s Secret) *broker.Transaction {
+	w.t.Helper()
+	t, err := w.store.Transaction(w.t.Context(), s.key())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return t
+}
+
+func (w *world) grants() int {
+	w.t.Helper()
+	n := 0
+	for _, err := range w.store.ListGrants(w.t.Context()) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// wantProblem fails unless err is a Problem of this kind whose detail has text.
+func wantProblem(t *testing.T, err error, kind ProblemKind, text string) {
+	t.Helper()
+	p, ok := err.(*Problem)
+	if !ok || p.Kind != kind || !strings.Contains(p.Detail, text) {
+		t.Errorf("error %v, want a Problem of kind %d with %q", err, kind, text)
+	}
+}

@@ -1,0 +1,168 @@
+package authorization
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+)
+
+const (
+	// RequestTime is how long the context of a request should last. Together with
+	// two clean-ups, which have a time of their own, the request ends within 25 s:
+	// API Gateway ends it after 30 s.
+	RequestTime = 18 * time.Second
+	// provisionTime is the part of RequestTime in which an app client may be made.
+	provisionTime = 14 * time.Second
+	// cleanupTime is how long one clean-up of a failed request may take.
+	cleanupTime = 3 * time.Second
+	// A decision that arrives second waits this often, and each time this long,
+	// for the first one to store its grant.
+	outcomeTries = 8
+	outcomeWait  = 250 * time.Millisecond
+)
+
+// Clients finds registered clients; *clients.Directory implements it.
+type Clients interface {
+	// Client returns the registration of a client that may be used now, or
+	// broker.ErrNotFound if there is none. clientID may be any text.
+	Client(ctx context.Context, clientID string) (*broker.Registration, error)
+}
+
+// Store is the part of broker.GrantStore and broker.Store that this package
+// uses. Each method promises what it promises there.
+type Store interface {
+	AppClient(ctx context.Context, key string) (*broker.AppClient, error)
+	CreateTransaction(ctx context.Context, t *broker.Transaction) error
+	Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error)
+	TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error)
+	ReplaceTransaction(ctx context.Context, t *broker.Transaction) error
+	DeleteTransaction(ctx context.Context, key credential.Hash) error
+	CreateGrant(ctx context.Context, g *broker.Grant) error
+	Grant(ctx context.Context, id string) (*broker.Grant, error)
+	PutConsent(ctx context.Context, c *broker.Consent) error
+	Consent(ctx context.Context, key string) (*broker.Consent, error)
+}
+
+// Cognito is the OAuth endpoints of the user pool. An error of Redeem is a
+// *broker.UpstreamError if Cognito answered with an error code.
+type Cognito interface {
+	// AuthorizeURL returns the address of the authorize endpoint with these
+	// parameters.
+	AuthorizeURL(params url.Values) string
+	// LogoutURL returns the address at which Cognito signs the browser out and
+	// then redirects it to signedOut, a sign-out URL of the app client.
+	LogoutURL(appID, signedOut string) string
+	// Redeem exchanges a code for tokens. The redirect URI is that of the
+	// authorization request. A code can be redeemed once.
+	Redeem(ctx context.Context, app broker.AppCredentials, code, verifier, redirectURI string) (broker.Tokens, error)
+	// Revoke revokes a refresh token and all tokens of the same sign-in. It is no
+	// error if the token is not valid any more.
+	Revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) error
+}
+
+// Config is what a Flow needs. All fields are required.
+type Config struct {
+	// Issuer is the broker's origin.
+	Issuer  string
+	Clients Clients
+	Store   Store
+	// Provisioner makes app clients, and seals their secrets again after the keys
+	// were rotated.
+	Provisioner broker.Provisioner
+	// Policy returns the policy in force. It is called at most once for each
+	// request.
+	Policy func(context.Context) (*policy.Policy, error)
+	// Keys returns the keys that seal and open. It is called once for each
+	// request that needs them.
+	Keys    func(context.Context) (*seal.Ring, error)
+	Cognito Cognito
+	// Resources are the protected resources of the deployment; it may have none.
+	Resources []broker.Resource
+	// ResourceBinding reports whether Cognito receives the resource (RFC 8707).
+	ResourceBinding bool
+	// LoginVersion is the version of Cognito's sign-in pages: 1 is the classic
+	// pages, which have no prompt, and 2 is managed login.
+	LoginVersion int
+	// RefreshLifetime is the lifetime of Cognito's refresh tokens.
+	RefreshLifetime time.Duration
+	Now             func() time.Time
+	// Pause returns after d, or with an error when ctx ends: broker.Pause.
+	Pause func(ctx context.Context, d time.Duration) error
+	Log   *slog.Logger
+}
+
+// Flow leads browsers from the authorization request of a client to a code. It
+// is safe for concurrent use.
+//
+// The errors of its methods are a *Problem, which is for the user, or a *Denial,
+// which is for the client.
+type Flow struct{ config Config }
+
+// New returns a Flow, or an error if a field of c is missing.
+func New(c Config) (*Flow, error) {
+	if c.Issuer == "" || c.Clients == nil || c.Store == nil || c.Provisioner == nil || c.Policy == nil || c.Keys == nil ||
+		c.Cognito == nil || c.RefreshLifetime <= 0 || c.Now == nil || c.Pause == nil || c.Log == nil {
+		return nil, errors.New("authorization: a required field of Config is missing")
+	}
+	if c.LoginVersion != 1 && c.LoginVersion != 2 {
+		return nil, errors.New("authorization: LoginVersion must be 1 or 2")
+	}
+	return &Flow{c}, nil
+}
+
+// visit is one request of a browser: its secret, and the keys in force, which
+// may change between two requests.
+type visit struct {
+	flow   *Flow
+	ring   *seal.Ring
+	secret Secret
+}
+
+func (f *Flow) visit(ctx context.Context, s Secret) (visit, error) {
+	ring, err := f.config.Keys(ctx)
+	if err != nil {
+		return visit{}, &Problem{Kind: NotReady, Detail: "the broker is not ready", Cause: err}
+	}
+	return visit{f, ring, s}, nil
+}
+
+// transaction returns the transaction of a browser.
+func (f *Flow) transaction(ctx context.Context, s Secret) (*broker.Transaction, error) {
+	if s.IsZero() {
+		return nil, noCookie()
+	}
+	t, err := f.config.Store.Transaction(ctx, s.key())
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, expired("this sign-in has expired")
+	}
+	if err != nil {
+		return nil, unavailable("the sign-in could not be read", err)
+	}
+	return t, nil
+}
+
+func noCookie() *Problem {
+	return &Problem{Kind: OtherBrowser, Detail: "no cookie of a transaction"}
+}
+
+// forget removes a transaction that cannot go on.
+func (f *Flow) forget(ctx context.Context, t *broker.Transaction) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	if err := f.config.Store.DeleteTransaction(ctx, t.Key); err != nil {
+		f.warn(ctx, "transaction not removed", "client_id", t.ClientID, "error", err)
+	}
+}
+
+// warn logs a fault that does not change the answer to the request.
+func (f *Flow) warn(ctx context.Context, msg string, args ...any) {
+	f.config.Log.With("request_id", telemetry.Of(ctx).ID()).WarnContext(ctx, msg, args...)
+}

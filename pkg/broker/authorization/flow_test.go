@@ -1,0 +1,198 @@
+package authorization
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+func TestNewRequiresEveryField(t *testing.T) {
+	w := newWorld(t)
+	for name, spoil := range map[string]func(*Config){
+		"issuer":      func(c *Config) { c.Issuer = "" },
+		"clients":     func(c *Config) { c.Clients = nil },
+		"store":       func(c *Config) { c.Store = nil },
+		"provisioner": func(c *Config) { c.Provisioner = nil },
+		"policy":      func(c *Config) { c.Policy = nil },
+		"keys":        func(c *Config) { c.Keys = nil },
+		"cognito":     func(c *Config) { c.Cognito = nil },
+		"login":       func(c *Config) { c.LoginVersion = 0 },
+		"refresh":     func(c *Config) { c.RefreshLifetime = 0 },
+		"now":         func(c *Config) { c.Now = nil },
+		"pause":       func(c *Config) { c.Pause = nil },
+		"log":         func(c *Config) { c.Log = nil },
+	} {
+		c := w.config()
+		spoil(&c)
+		if _, err := New(c); err == nil {
+			t.Errorf("New without %s is no error", name)
+		}
+	}
+}
+
+func TestAFlowLeadsToACode(t *testing.T) {
+	w := newWorld(t)
+	s := w.begin()
+	if to, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); to != "" || err != nil {
+		t.Fatalf("SignedIn = %q, %v, want the consent page", to, err)
+	}
+	q, err := w.flow.Ask(t.Context(), s)
+	if err != nil || q.User.Username != "alice" || q.RedirectURI != webURI || strings.Join(q.Scopes, " ") != "notes/read" {
+		t.Fatalf("Ask = %+v, %v, want alice, the redirect URI and notes/read", q, err)
+	}
+	o, err := w.flow.Decide(t.Context(), s, Allow, q.CSRF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := w.store.Grant(t.Context(), broker.GrantID(w.ring, "sign-in", 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := u.Query().Get("code"); !strings.HasPrefix(o.URL, webURI+"?") || !g.Code.Matches(credential.Presented(code)) {
+		t.Errorf("URL = %s, want the redirect URI with the code of the grant", o.URL)
+	}
+}
+
+func TestKeysAreReadOnceForEachRequest(t *testing.T) {
+	w := newWorld(t)
+	step := func(name string, want int) {
+		t.Helper()
+		if w.keysRead != want {
+			t.Errorf("%s read the keys %d times, want %d", name, w.keysRead, want)
+		}
+		w.keysRead = 0
+	}
+	s := w.begin()
+	step("Begin", 1)
+	if _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	step("SignedIn", 1)
+	if _, err := w.flow.Ask(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	step("Ask", 1)
+	o, err := w.flow.Decide(t.Context(), s, SwitchAccount, s.csrf())
+	if err != nil {
+		t.Fatal(err)
+	}
+	step("Decide", 1)
+	if to, err := w.flow.Resume(t.Context(), o.Next); to == "" || err != nil {
+		t.Fatalf("Resume = %q, %v, want where to sign in", to, err)
+	}
+	step("Resume", 0)
+}
+
+// Without keys a request has no effect and can be sent again.
+func TestWithoutKeysNothingIsDone(t *testing.T) {
+	w := newWorld(t)
+	s := w.begin()
+	failing := func(name string, call func() error) {
+		t.Helper()
+		before := w.transaction(s)
+		w.keysErr = errors.New("no keys")
+		err := call()
+		w.keysErr = nil
+		wantProblem(t, err, NotReady, "not ready")
+		if after := w.transaction(s); after.Version != before.Version {
+			t.Errorf("%s changed the transaction", name)
+		}
+	}
+	failing("Begin", func() error {
+		_, err := w.flow.Begin(t.Context(), parameters(t, requestOf(clientID, webURI)))
+		return err
+	})
+	failing("SignedIn", func() error { _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); return err })
+	if _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); err != nil {
+		t.Fatalf("the same callback later: %v", err)
+	}
+	failing("Ask", func() error { _, err := w.flow.Ask(t.Context(), s); return err })
+	failing("Decide", func() error { _, err := w.flow.Decide(t.Context(), s, Allow, s.csrf()); return err })
+	if _, err := w.flow.Decide(t.Context(), s, Allow, s.csrf()); err != nil {
+		t.Fatalf("the same decision later: %v", err)
+	}
+}
+
+func TestATransactionHoldsNothingOfUse(t *testing.T) {
+	w := newWorld(t)
+	s := w.begin()
+	stored := w.transaction(s)
+	for name, held := range map[string]string{
+		"the cookie": s.text, "the state": s.state(), "the verifier": s.verifier(), "the CSRF token": s.csrf(), "the app client's secret": appSecret,
+	} {
+		if strings.Contains(stored.Tokens+stored.State+stored.Nonce+stored.Challenge+stored.Key.String(), held) {
+			t.Errorf("%s is stored", name)
+		}
+	}
+	if stored.Step != broker.StepStarted || stored.ExpiresAt != w.clock.Second().Add(broker.TransactionLifetime) {
+		t.Errorf("step %s until %s, want started, for ten minutes", stored.Step, stored.ExpiresAt)
+	}
+}
+
+func TestDecisionsBeforeAnybodySignedIn(t *testing.T) {
+	w := newWorld(t)
+	s := w.begin()
+	for _, d := range []Decision{Allow, Cancel, SwitchAccount} {
+		_, err := w.flow.Decide(t.Context(), s, d, s.csrf())
+		wantProblem(t, err, Expired, "decided already")
+	}
+	_, err := w.flow.Ask(t.Context(), s)
+	wantProblem(t, err, Expired, "nobody has signed in")
+	if n := w.grants(); n != 0 {
+		t.Errorf("%d grants, want none", n)
+	}
+	// The transaction still works.
+	if _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); err != nil {
+		t.Errorf("the callback afterwards: %v", err)
+	}
+}
+
+// An attacker can compute what is derived from the zero Secret.
+func TestTheZeroSecretBelongsToNoTransaction(t *testing.T) {
+	w := newWorld(t)
+	var none Secret
+	_, err := w.flow.SignedIn(t.Context(), none, callback(t, none))
+	wantProblem(t, err, OtherBrowser, "state")
+	_, err = w.flow.Ask(t.Context(), none)
+	wantProblem(t, err, OtherBrowser, "no cookie")
+	_, err = w.flow.Decide(t.Context(), none, Allow, none.csrf())
+	wantProblem(t, err, OtherBrowser, "no cookie")
+	wantProblem(t, w.flow.Denied(t.Context(), none, "access_denied"), Expired, "ended")
+	if to, err := w.flow.Resume(t.Context(), none); to != "" || err != nil {
+		t.Errorf("Resume = %q, %v, want nothing to continue", to, err)
+	}
+}
+
+func TestASecretIsNotPrinted(t *testing.T) {
+	s := newSecret()
+	if got := ParseSecret(s.Reveal()); got != s {
+		t.Error("ParseSecret does not return what Reveal wrote")
+	}
+	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%+v %#v %s %q", s, s, s, s), slog.AnyValue(s).Resolve().String()} {
+		if strings.Contains(text, s.text) {
+			t.Errorf("%q has the secret", text)
+		}
+	}
+}
+
+// Requests that wait are answered before API Gateway ends them.
+func TestWhatARequestAndItsCleanUpsMayTake(t *testing.T) {
+	// A request that fails may clean up twice: revoke, and remove its transaction.
+	if whole := RequestTime + 2*cleanupTime; whole > 25*time.Second || whole < 20*time.Second {
+		t.Errorf("a request may take %s, want nearly 25 s", whole)
+	}
+	if provisionTime+cleanupTime > RequestTime {
+		t.Error("an app client may take longer than the request")
+	}
+}

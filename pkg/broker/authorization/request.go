@@ -1,0 +1,187 @@
+package authorization
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+const (
+	// maxState is the maximum length of a client's state, in bytes.
+	maxState = 2 << 10
+	// maxHint is the maximum length of nonce and login_hint, in bytes. Both are
+	// passed on to Cognito.
+	maxHint = 512
+)
+
+// request is a valid authorization request of a known client.
+type request struct {
+	state     string
+	nonce     string
+	loginHint string
+	lang      string
+	prompts   []string
+	challenge string
+	scopes    []string
+	resource  string
+}
+
+func invalidRequest(description string) *broker.Refusal {
+	return broker.Refuse(dcr.InvalidRequest, description)
+}
+
+// limits are what a request is checked against.
+type limits struct {
+	registered []string // scopes
+	defaults   []string // scopes for a request without scope
+	resources  []broker.Resource
+}
+
+// parseRequest checks the parameters of a request, apart from client_id and
+// redirect_uri.
+func parseRequest(p Parameters, l limits) (request, *broker.Refusal) {
+	req := request{state: p.Value("state")}
+	if p.Repeated() {
+		return req, invalidRequest(mustNotRepeat(p.repeated[0]))
+	}
+	if len(req.state) > maxState {
+		return req, invalidRequest("state may have 2048 bytes at most")
+	}
+	for _, check := range []func(Parameters) *broker.Refusal{req.parseType, req.parsePKCE, req.parsePrompt, req.parseHints} {
+		if refusal := check(p); refusal != nil {
+			return req, refusal
+		}
+	}
+	res, refusal := chooseResource(p.resource, l.resources)
+	if refusal != nil {
+		return req, refusal
+	}
+	req.resource = res.URL
+	req.scopes, refusal = chooseScopes(p.Value("scope"), l, res)
+	return req, refusal
+}
+
+// parseType accepts the response type code in the response mode query only.
+func (req *request) parseType(p Parameters) *broker.Refusal {
+	switch {
+	// OpenID Connect Core §6: a server that does not support request objects
+	// returns these codes.
+	case p.Has("request"):
+		return broker.Refuse(RequestNotSupported, "request objects are not supported")
+	case p.Has("request_uri"):
+		return broker.Refuse(RequestURINotSupported, "request objects are not supported")
+	// RFC 6749 §3.1.1: without response_type, or with an unknown one, the server
+	// MUST return an error.
+	case !p.Has("response_type"):
+		return invalidRequest("response_type is required, and must be code")
+	case p.Value("response_type") != dcr.ResponseTypeCode:
+		return broker.Refuse(UnsupportedResponseType, "response_type must be code")
+	case p.Has("response_mode") && p.Value("response_mode") != "query":
+		return invalidRequest("response_mode must be query")
+	}
+	return nil
+}
+
+// parsePKCE accepts S256 only. RFC 7636 §4.3: without code_challenge_method the
+// method would be plain, which sends the verifier in the clear. RFC 9700 §2.1.1
+// asks every client for PKCE.
+func (req *request) parsePKCE(p Parameters) *broker.Refusal {
+	req.challenge = p.Value("code_challenge")
+	switch {
+	case req.challenge == "":
+		return invalidRequest("code_challenge is required: PKCE with S256 (RFC 7636)")
+	case p.Value("code_challenge_method") != "S256":
+		return invalidRequest("code_challenge_method must be S256")
+	case !validChallenge(req.challenge):
+		return invalidRequest("code_challenge must be 43 characters of base64url, the SHA-256 of the verifier (RFC 7636 section 4.2)")
+	}
+	return nil
+}
+
+// validChallenge reports whether s can be a SHA-256 in base64url.
+func validChallenge(s string) bool {
+	const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return len(s) == 43 && strings.Trim(s, base64url) == ""
+}
+
+// parsePrompt accepts the values of OpenID Connect Core §3.1.2.1, which says that
+// none must be the only value.
+func (req *request) parsePrompt(p Parameters) *broker.Refusal {
+	req.prompts = strings.Fields(p.Value("prompt"))
+	for _, prompt := range req.prompts {
+		if !slices.Contains([]string{"none", "login", "select_account", "consent"}, prompt) {
+			return invalidRequest("prompt may be none, login, select_account and consent")
+		}
+	}
+	if req.prompt("none") && len(req.prompts) > 1 {
+		return invalidRequest("prompt none must stand alone")
+	}
+	return nil
+}
+
+func (req *request) prompt(p string) bool { return slices.Contains(req.prompts, p) }
+
+// parseHints reads the parameters that are passed on to Cognito.
+func (req *request) parseHints(p Parameters) *broker.Refusal {
+	req.nonce, req.loginHint, req.lang = p.Value("nonce"), p.Value("login_hint"), p.language()
+	switch {
+	case len(req.nonce) > maxHint:
+		return invalidRequest("nonce may have 512 bytes at most")
+	case len(req.loginHint) > maxHint:
+		return invalidRequest("login_hint may have 512 bytes at most")
+	case !printable(req.nonce):
+		return invalidRequest("nonce may only have printable ASCII characters")
+	}
+	return nil
+}
+
+// chooseResource returns the protected resource of a request (RFC 8707 §2). A
+// request without resource is for the only one of the deployment. If the
+// deployment has none, the result is the zero Resource.
+func chooseResource(sent []string, known []broker.Resource) (broker.Resource, *broker.Refusal) {
+	if len(sent) == 0 {
+		switch len(known) {
+		case 0:
+			return broker.Resource{}, nil
+		case 1:
+			return known[0], nil
+		}
+		return broker.Resource{}, broker.Refuse(broker.InvalidTarget, "resource is required, since there is more than one (RFC 8707)")
+	}
+	var chosen *broker.Resource
+	for _, s := range sent {
+		i := slices.IndexFunc(known, func(r broker.Resource) bool { return broker.SameResource(r.URL, s) })
+		if i < 0 {
+			return broker.Resource{}, broker.Refuse(broker.InvalidTarget, "resource is not a protected resource of this server")
+		}
+		if chosen != nil && chosen != &known[i] {
+			return broker.Resource{}, broker.Refuse(broker.InvalidTarget, "a grant can be for one resource only")
+		}
+		chosen = &known[i]
+	}
+	return *chosen, nil
+}
+
+// chooseScopes returns the scopes to grant: those that are requested, registered
+// and of the resource. RFC 6749 §3.3 lets a server ignore scopes, so the others
+// are left out. So is offline_access, which Cognito does not have and which
+// clients request by habit.
+func chooseScopes(sent string, l limits, res broker.Resource) ([]string, *broker.Refusal) {
+	requested := strings.Fields(sent)
+	if len(requested) == 0 {
+		requested = l.defaults
+	}
+	var scopes []string
+	for _, s := range requested {
+		known := slices.Contains(l.registered, s) && (res.URL == "" || slices.Contains(res.Scopes, s))
+		if known && s != "offline_access" && !slices.Contains(scopes, s) {
+			scopes = append(scopes, s)
+		}
+	}
+	if len(scopes) == 0 {
+		return nil, broker.Refuse(broker.InvalidScope, "none of the scopes is one that this client may have here")
+	}
+	return scopes, nil
+}

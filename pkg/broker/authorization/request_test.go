@@ -1,0 +1,288 @@
+package authorization
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+func oneResource() limits {
+	return limits{
+		registered: []string{"openid", "email", "notes/read", "notes/write", "files/read"},
+		defaults:   []string{"openid", "notes/read", "files/read"},
+		resources:  []broker.Resource{{URL: notes, Scopes: []string{"openid", "notes/read", "notes/write", "notes/admin"}}},
+	}
+}
+
+func twoResources() limits {
+	l := oneResource()
+	l.resources = append(l.resources, broker.Resource{URL: files + "/", Scopes: []string{"files/read"}})
+	return l
+}
+
+// parse checks a request with changes to an ordinary one.
+func parse(t *testing.T, l limits, raw string, changes ...string) (request, string) {
+	t.Helper()
+	q, wrong := ParseParameters(requestOf("c", webURI, changes...).Encode() + raw)
+	if wrong != "" {
+		t.Fatalf("ParseParameters: %s", wrong)
+	}
+	req, err := parseRequest(q, l)
+	if err != nil {
+		return req, string(err.Code)
+	}
+	return req, ""
+}
+
+func TestParameters(t *testing.T) {
+	challenge := broker.PKCEChallenge(verifier)
+	for _, tt := range []struct {
+		name    string
+		raw     string // appended to the query
+		changes []string
+		want    string // error code
+	}{
+		{"ordinary", "", nil, ""},
+		{"unknown parameter", "&foo=bar", nil, ""},
+		{"no value counts as not sent", "&request=&nonce=&prompt=", nil, ""},
+		{"scope twice", "&scope=notes/read", nil, "invalid_request"},
+		{"state twice", "&state=x", nil, "invalid_request"},
+		{"unknown one twice", "&foo=1&foo=1", nil, "invalid_request"},
+		{"twice without a value", "&foo=&foo=", nil, "invalid_request"},
+		{"twice in another spelling", "&sc%6fpe=x", nil, "invalid_request"},
+		{"resource twice the same", "&resource=" + url.QueryEscape(notes) + "&resource=" + url.QueryEscape(notes), nil, ""},
+
+		{"no response_type", "", []string{"response_type", "-"}, "invalid_request"},
+		{"response_type token", "", []string{"response_type", "token"}, "unsupported_response_type"},
+		{"response_type code id_token", "", []string{"response_type", "code id_token"}, "unsupported_response_type"},
+		{"response_mode query", "", []string{"response_mode", "query"}, ""},
+		{"response_mode fragment", "", []string{"response_mode", "fragment"}, "invalid_request"},
+		{"response_mode form_post", "", []string{"response_mode", "form_post"}, "invalid_request"},
+		{"request object", "", []string{"request", "e30.e30."}, "request_not_supported"},
+		{"request_uri", "", []string{"request_uri", "https://evil.example.com/"}, "request_uri_not_supported"},
+
+		{"no challenge", "", []string{"code_challenge", "-"}, "invalid_request"},
+		{"no challenge, no method", "", []string{"code_challenge", "-", "code_challenge_method", "-"}, "invalid_request"},
+		{"no method, which is plain", "", []string{"code_challenge_method", "-"}, "invalid_request"},
+		{"plain", "", []string{"code_challenge_method", "plain"}, "invalid_request"},
+		{"s256 in lower case", "", []string{"code_challenge_method", "s256"}, "invalid_request"},
+		{"short challenge", "", []string{"code_challenge", challenge[:42]}, "invalid_request"},
+		{"long challenge", "", []string{"code_challenge", challenge + "A"}, "invalid_request"},
+		{"padded challenge", "", []string{"code_challenge", challenge[:42] + "="}, "invalid_request"},
+		{"challenge in base64", "", []string{"code_challenge", challenge[:42] + "+"}, "invalid_request"},
+
+		{"state of 2 KB", "", []string{"state", strings.Repeat("s", 2048)}, ""},
+		{"state of more", "", []string{"state", strings.Repeat("s", 2049)}, "invalid_request"},
+		{"state of any characters", "", []string{"state", "{\"ü\": \"\n\"}"}, ""},
+		{"nonce of more than 512", "", []string{"nonce", strings.Repeat("n", 513)}, "invalid_request"},
+		{"nonce with a line end", "", []string{"nonce", "a\nb"}, "invalid_request"},
+		{"login_hint of more than 512", "", []string{"login_hint", strings.Repeat("n", 513)}, "invalid_request"},
+		{"language that is none", "", []string{"ui_locales", "<script>"}, ""},
+
+		{"prompt login", "", []string{"prompt", "login"}, ""},
+		{"prompt login and select_account", "", []string{"prompt", "login select_account"}, ""},
+		{"prompt none", "", []string{"prompt", "none"}, ""},
+		{"prompt none and more", "", []string{"prompt", "none login"}, "invalid_request"},
+		{"prompt of another kind", "", []string{"prompt", "create"}, "invalid_request"},
+
+		{"scopes that nobody knows", "", []string{"scope", "nonsense files/read"}, "invalid_scope"},
+		{"offline_access alone", "", []string{"scope", "offline_access"}, "invalid_scope"},
+		{"resource of somebody else", "", []string{"resource", "https://other.example.com/"}, "invalid_target"},
+		{"resource with a fragment", "", []string{"resource", notes + "#x"}, "invalid_target"},
+		{"resource that goes on", "", []string{"resource", notes + "/x"}, "invalid_target"},
+		{"resource that is nothing", "", []string{"resource", "%"}, "invalid_target"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, got := parse(t, oneResource(), tt.raw, tt.changes...); got != tt.want {
+				t.Errorf("error = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// Go iterates over a map in random order. A parser that finds its first error in
+// such a loop returns different errors for the same request.
+func TestTheErrorOfARequestIsAlwaysTheSame(t *testing.T) {
+	long := strings.Repeat("x", maxHint+1)
+	for range 200 {
+		_, err := parseRequest(parameters(t, requestOf("c", webURI, "nonce", long, "login_hint", long)), oneResource())
+		if err == nil || err.Description != "nonce may have 512 bytes at most" {
+			t.Fatalf("error = %v, want that of nonce", err)
+		}
+	}
+}
+
+func TestQueriesThatCannotBeRead(t *testing.T) {
+	for _, raw := range []string{"a=%zz", "%=a", "a=%ff", "%ff=a", "a=1;b=2", "a=" + strings.Repeat("x", MaxParameters)} {
+		if _, wrong := ParseParameters(raw); wrong == "" {
+			t.Errorf("ParseParameters(%.20q) is no error", raw)
+		}
+	}
+}
+
+func TestScopesAreRequestedAndRegisteredAndTheResources(t *testing.T) {
+	for _, tt := range []struct{ scope, want string }{
+		{"-", "openid notes/read"}, // the default, without the scopes that the resource does not have
+		{" ", "openid notes/read"},
+		{"notes/write", "notes/write"},
+		{"notes/write  notes/read notes/write", "notes/write notes/read"},
+		{"notes/read offline_access nonsense", "notes/read"},
+		{"notes/read files/read", "notes/read"},  // registered, and another resource's
+		{"notes/read notes/admin", "notes/read"}, // the resource's, and not registered
+		{"openid email notes/read", "openid notes/read"},
+	} {
+		req, code := parse(t, oneResource(), "", "scope", tt.scope)
+		if got := strings.Join(req.scopes, " "); got != tt.want || code != "" {
+			t.Errorf("scope %q grants %q (%s), want %q", tt.scope, got, code, tt.want)
+		}
+	}
+}
+
+func TestResourceIsOneOfTheProtected(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		limits limits
+		raw    string
+		scope  string
+		want   string
+		code   string
+	}{
+		{"the only one", oneResource(), "", "notes/read", notes, ""},
+		{"as it is", oneResource(), "&resource=" + notes, "notes/read", notes, ""},
+		{"trailing slash", oneResource(), "&resource=" + notes + "/", "notes/read", notes, ""},
+		{"trailing slash of the configuration", twoResources(), "&resource=" + files, "files/read", files + "/", ""},
+		{"capitals in scheme and host", oneResource(), "&resource=HTTPS://MCP.example.com/mcp", "notes/read", notes, ""},
+		{"capitals in the path", oneResource(), "&resource=https://mcp.example.com/MCP", "notes/read", "", "invalid_target"},
+		{"two slashes", oneResource(), "&resource=" + notes + "//", "notes/read", "", "invalid_target"},
+		{"user in it", oneResource(), "&resource=https://x@mcp.example.com/mcp", "notes/read", "", "invalid_target"},
+		{"none of two", twoResources(), "", "notes/read", "", "invalid_target"},
+		{"both of two", twoResources(), "&resource=" + notes + "&resource=" + files, "notes/read", "", "invalid_target"},
+		{"one of two, with scopes of the other", twoResources(), "&resource=" + files, "notes/read", files + "/", "invalid_scope"},
+		{"none configured", limits{registered: []string{"notes/read"}}, "", "notes/read", "", ""},
+		{"one where none is configured", limits{registered: []string{"notes/read"}}, "&resource=" + notes, "notes/read", "", "invalid_target"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			req, code := parse(t, tt.limits, tt.raw, "scope", tt.scope)
+			if req.resource != tt.want || code != tt.code {
+				t.Errorf("resource = %q (%s), want %q (%s)", req.resource, code, tt.want, tt.code)
+			}
+		})
+	}
+}
+
+func TestLanguageIsTheFirstThatIsOne(t *testing.T) {
+	for _, tt := range []struct{ lang, locales, want string }{
+		{"-", "-", ""}, {"de", "-", "de"}, {"de", "fr", "de"}, {"-", "pt-BR en", "pt-BR"}, {"<", "! en", "en"},
+	} {
+		if req, _ := parse(t, oneResource(), "", "lang", tt.lang, "ui_locales", tt.locales); req.lang != tt.want {
+			t.Errorf("lang %q, ui_locales %q: %q, want %q", tt.lang, tt.locales, req.lang, tt.want)
+		}
+	}
+}
+
+func TestMatchRedirectURI(t *testing.T) {
+	for _, tt := range []struct {
+		sent, registered string
+		want             bool
+	}{
+		{webURI, webURI, true},
+		{"https://claude.ai/api/mcp/auth_callback/", webURI, false},
+		{"https://claude.ai/api/mcp/auth_callback?x=1", webURI, false},
+		{"https://claude.ai:443/api/mcp/auth_callback", webURI, false},
+		{"HTTPS://claude.ai/api/mcp/auth_callback", webURI, false},
+		{"https://CLAUDE.ai/api/mcp/auth_callback", webURI, false},
+		{"https://claude.ai.evil.example.com/api/mcp/auth_callback", webURI, false},
+		{"https://claude.ai@evil.example.com/api/mcp/auth_callback", webURI, false},
+		{"https://claude.ai/api/mcp/../mcp/auth_callback", webURI, false},
+		{"https://claude.ai/api/mcp/%61uth_callback", webURI, false},
+		{"https://claude.ai/api/mcp/auth_callback#", webURI, false},
+		{"http://claude.ai/api/mcp/auth_callback", webURI, false},
+		{"//claude.ai/api/mcp/auth_callback", webURI, false},
+		{"", webURI, false},
+
+		{"http://127.0.0.1:50123/callback", "http://127.0.0.1/callback", true},
+		{"http://127.0.0.1/callback", "http://127.0.0.1:50123/callback", true},
+		{"http://127.0.0.1:1/callback", "http://127.0.0.1:2/callback", true},
+		{"http://localhost:1/callback", "http://localhost/callback", true},
+		{"http://[::1]:1/callback", "http://[::1]/callback", true},
+		{"http://[::1]:1/callback", "http://[::1]:1/callback", true},
+		{"http://localhost:1/callback", "http://127.0.0.1/callback", false}, // each stands for itself
+		{"http://127.0.0.1:1/callback", "http://localhost/callback", false},
+		{"http://[::1]:1/callback", "http://127.0.0.1/callback", false},
+		{"http://127.0.0.1:1/other", "http://127.0.0.1/callback", false},
+		{"http://127.0.0.1:1/callback/", "http://127.0.0.1/callback", false},
+		{"http://127.0.0.1:1/callback?", "http://127.0.0.1/callback", false},
+		{"http://127.0.0.1:1/callback?a=b", "http://127.0.0.1/callback?a=b", true},
+		{"http://127.0.0.1:1/callback?a=c", "http://127.0.0.1/callback?a=b", false},
+		{"http://127.0.0.1:99999/callback", "http://127.0.0.1/callback", false},
+		{"http://127.0.0.1:0/callback", "http://127.0.0.1/callback", false},
+		{"http://127.0.0.1.evil.example.com:1/callback", "http://127.0.0.1/callback", false},
+		{"http://127.0.0.2:1/callback", "http://127.0.0.1/callback", false},
+		{"http://127.1:1/callback", "http://127.0.0.1/callback", false},
+		{"https://127.0.0.1:1/callback", "https://127.0.0.1/callback", false}, // https is no loopback URI
+
+		{appURI, appURI, true},
+		{"com.example.app://x:1/cb", "com.example.app://x:2/cb", false},
+		{"COM.example.app:/callback", appURI, false},
+		{"javascript:alert(1)", "javascript:alert(1)", false},
+	} {
+		u, got := matchRedirectURI(tt.sent, []string{"https://other.example.com/", tt.registered})
+		if got != tt.want || got && u.Raw != tt.sent {
+			t.Errorf("match(%q, %q) = %q, %t, want %t", tt.sent, tt.registered, u.Raw, got, tt.want)
+		}
+	}
+}
+
+func TestRespondKeepsTheQueryOfARedirectURI(t *testing.T) {
+	for _, tt := range []struct{ uri, state, want string }{
+		{webURI, "s", webURI + "?code=c&iss=https%3A%2F%2Fauth.example.com&state=s"},
+		{webURI, "", webURI + "?code=c&iss=https%3A%2F%2Fauth.example.com"},
+		{webURI + "?a=%2f&b", "a b&c", webURI + "?a=%2f&b&code=c&iss=https%3A%2F%2Fauth.example.com&state=a+b%26c"},
+		{appURI, "s", appURI + "?code=c&iss=https%3A%2F%2Fauth.example.com&state=s"},
+	} {
+		if got := respond(tt.uri, "https://auth.example.com", tt.state, url.Values{"code": {"c"}}); got != tt.want {
+			t.Errorf("respond(%q) = %q, want %q", tt.uri, got, tt.want)
+		}
+	}
+}
+
+func TestEverySecretThatIsDerivedIsAnother(t *testing.T) {
+	a, b := newSecret(), newSecret()
+	var all []string
+	for _, s := range []Secret{a, b} {
+		all = append(all, s.text, s.key().String(), s.state(), s.verifier(), s.csrf(), s.code("one").Reveal(), s.code("two").Reveal())
+	}
+	if slices.Sort(all); len(slices.Compact(all)) != 14 {
+		t.Errorf("some are the same: %q", all)
+	}
+	if a.state() != (Secret{a.text}).state() {
+		t.Error("derived twice, it is another")
+	}
+}
+
+// FuzzRequest searches for a query that makes the parser panic, or that the parser
+// accepts without PKCE or beyond the limits.
+func FuzzRequest(f *testing.F) {
+	f.Add(requestOf("c", webURI).Encode())
+	f.Add("a=%zz&resource=%&resource=" + notes)
+	f.Add("scope=&prompt=none+login&state=%00")
+	f.Fuzz(func(t *testing.T, raw string) {
+		q, wrong := ParseParameters(raw)
+		if wrong != "" {
+			return
+		}
+		req, err := parseRequest(q, twoResources())
+		if err != nil {
+			if string(err.Code) == "" || !printable(err.Description) || strings.ContainsAny(err.Description, `"\`) {
+				t.Errorf("error %q %q is not in the characters of RFC 6749", string(err.Code), err.Description)
+			}
+			return
+		}
+		if !validChallenge(req.challenge) || len(req.state) > maxState || len(req.scopes) == 0 || req.resource == "" {
+			t.Errorf("taken: %+v", req)
+		}
+	})
+}

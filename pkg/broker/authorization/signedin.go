@@ -1,0 +1,189 @@
+package authorization
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// SignedIn takes Cognito's answer to the callback. It returns the client's
+// redirect URI with a code if a stored consent covers the request, and "" if the
+// user has to be asked.
+func (f *Flow) SignedIn(ctx context.Context, s Secret, p Parameters) (clientURL string, err error) {
+	v, err := f.visit(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if clientURL, err = v.signedIn(ctx, p); err != nil {
+		return "", inLanguage(err, "")
+	}
+	return clientURL, nil
+}
+
+func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
+	f, s := v.flow, v.secret
+	if p.Repeated() || p.Has("code") == p.Has("error") {
+		return "", InvalidCallback()
+	}
+	// RFC 9700 §4.7: without this check an attacker could sign this browser in as
+	// the attacker, with the callback of a transaction of the attacker's own.
+	if !s.matches(p.Value("state"), s.state()) {
+		return "", &Problem{Kind: OtherBrowser, Detail: "state is not of this browser's transaction"}
+	}
+	t, err := v.take(ctx, broker.StepStarted, broker.StepRedeeming)
+	if err != nil {
+		return "", err
+	}
+	c, err := f.clientOf(ctx, t)
+	if err != nil {
+		return "", final(err)
+	}
+	if code := p.Value("error"); code != "" {
+		return "", f.deny(c, broker.Refusal{
+			Code: publicCode(code), Description: publicDescription(p.Value("error_description")), Cause: errors.New("cognito: " + dcr.Quote(code)),
+		})
+	}
+	app, err := v.signInApp(t)
+	if err != nil {
+		return "", err
+	}
+	tokens, err := f.config.Cognito.Redeem(ctx, app, p.Value("code"), s.verifier(), f.config.Issuer+broker.CallbackPath)
+	if err != nil {
+		return "", f.deny(c, redeemRefusal(err))
+	}
+	tokens.AppSecret = app.Secret
+	to, err := v.identified(ctx, t, c, tokens)
+	if err != nil {
+		f.revoke(ctx, app, tokens.RefreshToken)
+	}
+	return to, err
+}
+
+// InvalidCallback is the Problem of a callback that Cognito did not cause.
+func InvalidCallback() *Problem {
+	return &Problem{Kind: BadRequest, Detail: "the callback is for answers of Cognito"}
+}
+
+// identified continues when it is known who the user is. It returns the client's
+// redirect URI with a code if a stored consent covers the request, and else ""
+// for the consent page.
+func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, tokens broker.Tokens) (string, error) {
+	f := v.flow
+	if tokens.User.Sub == "" || tokens.OriginJTI == "" || tokens.RefreshToken == "" {
+		return "", f.deny(c, broker.Refusal{
+			Code: ServerError, Description: "the user could not be identified", Cause: errors.New("cognito: no id token, origin_jti or refresh token"),
+		})
+	}
+	t.User, t.OriginJTI = tokens.User, tokens.OriginJTI
+	// A Lambda trigger of the pool may have removed scopes. The user is asked for
+	// the scopes that the token has.
+	t.Scopes = slices.DeleteFunc(t.Scopes, func(s string) bool { return !slices.Contains(tokens.Scopes, s) })
+	if len(t.Scopes) == 0 {
+		return "", f.deny(c, broker.Refusal{Code: broker.InvalidScope, Description: "the user pool granted none of the scopes"})
+	}
+	t.Tokens = v.ring.Seal(sealTransaction, t.Key.String(), tokens.Encode())
+	mayConsent := c.admits(t.User)
+	if mayConsent && v.consented(ctx, t, c) {
+		code, err := v.issue(ctx, t)
+		if err != nil {
+			return "", f.deny(c, broker.Refusal{Code: dcr.Unavailable, Description: "the grant could not be stored", Cause: err})
+		}
+		f.recordDecision(ctx, t, telemetry.ConsentUsed, "remembered")
+		return f.codeURL(t, code), nil
+	}
+	if prompts(t, "none") {
+		if !mayConsent {
+			return "", f.deny(c, broker.Refusal{Code: AccessDenied, Description: "this user may not use the client"})
+		}
+		return "", f.deny(c, broker.Refusal{Code: ConsentRequired})
+	}
+	t.Step = broker.StepSignedIn
+	if err := f.config.Store.ReplaceTransaction(ctx, t); err != nil {
+		// The store may have applied it. The transaction must not go on, because
+		// its refresh token is revoked.
+		f.forget(ctx, t)
+		return "", f.deny(c, broker.Refusal{Code: dcr.Unavailable, Description: "the sign-in could not be stored", Cause: err})
+	}
+	return "", nil
+}
+
+// take takes a step of the transaction of this browser. A step can be taken
+// once: a callback that arrives twice gets a Problem.
+func (v visit) take(ctx context.Context, from, to broker.Step) (*broker.Transaction, error) {
+	t, err := v.flow.config.Store.TakeStep(ctx, v.secret.key(), from, to)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		return nil, expired("this sign-in has expired")
+	case errors.Is(err, broker.ErrConflict):
+		return nil, &Problem{Kind: Expired, Detail: "this step of the sign-in was taken already", Cause: err}
+	case err != nil:
+		// It is not known whether the step was taken, so it cannot be tried again.
+		return nil, &Problem{Kind: SignInFailed, Detail: "the sign-in could not be read", Cause: err}
+	}
+	return t, nil
+}
+
+// Denied returns the denial with this code with which the callback of this
+// browser ended, or a Problem if it did not end so. A page shows it after the
+// callback, at an address without Cognito's code.
+func (f *Flow) Denied(ctx context.Context, s Secret, code string) error {
+	ended := expired("this sign-in has ended")
+	if s.IsZero() || string(publicCode(code)) != code {
+		return ended
+	}
+	t, err := f.config.Store.Transaction(ctx, s.key())
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		return ended
+	case err != nil:
+		return unavailable("the sign-in could not be read", err)
+	// Only a denial at the callback leaves a transaction at this step.
+	case t.Step != broker.StepRedeeming:
+		return ended
+	}
+	c, err := f.clientOf(ctx, t)
+	if err != nil {
+		return err
+	}
+	return f.deny(c, broker.Refusal{Code: dcr.Code(code)})
+}
+
+// redeemRefusal is the error for the client if Cognito's code could not be
+// redeemed.
+func redeemRefusal(err error) broker.Refusal {
+	if e, ok := errors.AsType[*broker.UpstreamError](err); ok && e.Code != "" {
+		return broker.Refusal{Code: ServerError, Description: "the sign-in could not be completed", Cause: err}
+	}
+	return broker.Refusal{Code: dcr.Unavailable, Description: "Cognito did not answer, try again", Cause: err}
+}
+
+// publicCode returns the error code for the client for one of Cognito's (RFC 6749
+// §4.1.2.1, OpenID Connect Core §3.1.2.6). A code about the broker's own app
+// client becomes server_error.
+func publicCode(code string) dcr.Code {
+	switch c := dcr.Code(code); c {
+	case AccessDenied, dcr.InvalidRequest, broker.InvalidScope, ServerError, dcr.Unavailable,
+		LoginRequired, InteractionRequired, ConsentRequired, AccountSelectionRequired:
+		return c
+	}
+	return ServerError
+}
+
+// publicDescription returns Cognito's description, or "" if it is long or has
+// characters that RFC 6749 §4.1.2.1 does not allow: it allows printable ASCII
+// without double quote and backslash.
+func publicDescription(s string) string {
+	if len(s) > 300 || !printable(s) {
+		return ""
+	}
+	for _, c := range s {
+		if c == '"' || c == '\\' {
+			return ""
+		}
+	}
+	return s
+}

@@ -1,0 +1,73 @@
+package authorization
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// switchAccount lets the user sign in with another account: it revokes the
+// sign-in at Cognito, signs the browser out there, and starts the request again
+// in a new transaction, with which Resume continues.
+func (v visit) switchAccount(ctx context.Context) (Outcome, error) {
+	f := v.flow
+	old, err := v.decide(ctx)
+	if err != nil {
+		return Outcome{}, undecided(err)
+	}
+	next := visit{f, v.ring, newSecret()}
+	t, err := next.repeat(ctx, old)
+	f.forget(ctx, old)
+	if err != nil {
+		return Outcome{Ended: true}, inLanguage(final(err), old.Lang)
+	}
+	return Outcome{Lang: t.Lang, URL: f.config.Cognito.LogoutURL(t.CognitoID, f.config.Issuer+broker.SignedOutPath), Next: next.secret}, nil
+}
+
+// repeat revokes the sign-in of old and stores a transaction with the same
+// request. The callback will check whether the client is still registered.
+func (v visit) repeat(ctx context.Context, old *broker.Transaction) (*broker.Transaction, error) {
+	app, err := v.flow.config.Store.AppClient(ctx, old.AppClient)
+	if err != nil || !app.Usable(v.flow.config.LoginVersion == 2) {
+		return nil, &Problem{Kind: SignInFailed, Detail: "the app client cannot be used any more", Cause: err}
+	}
+	v.endSignIn(ctx, old, app)
+	return v.create(ctx, app, &broker.Transaction{
+		ClientID:    old.ClientID,
+		Generation:  old.Generation,
+		RedirectURI: old.RedirectURI,
+		State:       old.State,
+		Nonce:       old.Nonce,
+		Scopes:      old.Scopes,
+		Resource:    old.Resource,
+		Challenge:   old.Challenge,
+		Lang:        old.Lang,
+		Prompt:      otherAccount(old.Prompt),
+	})
+}
+
+// otherAccount returns the prompt for a user who wants another account. Without
+// select_account an identity provider would sign in the account that it still
+// knows, as Cognito's own pages do after signing out.
+func otherAccount(prompt string) string {
+	if strings.Contains(prompt, "login") || strings.Contains(prompt, "select_account") {
+		return prompt
+	}
+	return strings.TrimSpace(prompt + " select_account")
+}
+
+// Resume continues after Cognito has signed the browser out. It returns where the
+// user of the new transaction signs in, or "" if the browser has no transaction
+// that waits for a sign-in.
+func (f *Flow) Resume(ctx context.Context, s Secret) (signInURL string, err error) {
+	t, err := f.transaction(ctx, s)
+	if p, ok := errors.AsType[*Problem](err); ok && p.Kind == Unavailable {
+		return "", err
+	}
+	if err != nil || t.Step != broker.StepStarted {
+		return "", nil
+	}
+	return f.signInURL(t, s), nil
+}

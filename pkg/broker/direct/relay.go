@@ -1,0 +1,134 @@
+package direct
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// relayTime is how long Cognito may take, and recording the use of a client
+// beside it.
+const relayTime = 5 * time.Second
+
+// Cognito is Cognito's token and revocation endpoint, which it calls as a client
+// of direct mode. The errors are *broker.UpstreamError.
+type Cognito interface {
+	// RelayToken sends a token request with these parameters.
+	RelayToken(ctx context.Context, as clients.Credentials, params url.Values) (broker.TokenReply, error)
+	// RelayRevocation revokes a refresh token.
+	RelayRevocation(ctx context.Context, as clients.Credentials, token string) error
+}
+
+// RelayConfig is what a Relay needs. All fields but ForwardResource are REQUIRED.
+type RelayConfig struct {
+	Clients *clients.Directory
+	Cognito Cognito
+	Log     *slog.Logger
+	// ForwardResource sends Cognito the parameter resource (RFC 8707) of a code
+	// or refresh token. Otherwise the parameter is ignored.
+	ForwardResource bool
+}
+
+// Relay is the token issuer of direct mode: it sends the requests of registered
+// clients to Cognito. It is safe for concurrent use.
+//
+// Its errors are *broker.Refusal.
+type Relay struct{ config RelayConfig }
+
+// NewRelay returns a Relay, or an error if a field of c is missing.
+func NewRelay(c RelayConfig) (*Relay, error) {
+	if c.Clients == nil || c.Cognito == nil || c.Log == nil {
+		return nil, errors.New("direct: Clients, Cognito and Log are required")
+	}
+	return &Relay{c}, nil
+}
+
+// Token answers a token request. It looks up the client before it checks the
+// request, so that an unknown client is invalid_client and registers again. It
+// records the use of the client while it waits for Cognito, even if Cognito
+// refuses.
+//
+// The response has the scope of the access token or else of the registration.
+func (l *Relay) Token(ctx context.Context, r token.Request) (*token.Response, error) {
+	reg, err := l.config.Clients.Authenticate(ctx, r.Client)
+	if err != nil {
+		return nil, err
+	}
+	params, err := l.relayRequest(&r, reg)
+	if err != nil {
+		return nil, err
+	}
+	telemetry.Note(ctx, telemetry.GrantType, r.GrantType)
+	ctx, cancel := context.WithTimeout(ctx, relayTime)
+	defer cancel()
+	wait := l.config.Clients.RecordUse(ctx, l.config.Log, reg)
+	t, err := l.config.Cognito.RelayToken(ctx, r.Client, params)
+	wait()
+	if err != nil {
+		return nil, cognitoRefused(err, r.GrantType)
+	}
+	a := &token.Response{AccessToken: t.AccessToken, TokenType: t.TokenType, ExpiresIn: t.ExpiresIn, IDToken: t.IDToken}
+	if token.MayRefresh(reg) { // Cognito issues a refresh token with every code
+		a.RefreshToken = t.RefreshToken
+	}
+	a.Scope = cmp.Or(broker.ScopeClaim(t.AccessToken), reg.Metadata.Scope)
+	telemetry.Audit{
+		Event: telemetry.TokenIssued, Actor: broker.ByClient(reg), ClientID: reg.ClientID, Profile: reg.Profile,
+		After: []slog.Attr{slog.String("grant_type", r.GrantType), slog.String("scope", a.Scope)},
+	}.Log(ctx, l.config.Log)
+	return a, nil
+}
+
+// Revoke answers a revocation request. With a refresh token Cognito also revokes
+// the access tokens of the same sign-in. For an access token Cognito answers
+// unsupported_token_type.
+func (l *Relay) Revoke(ctx context.Context, r token.Revocation) error {
+	if _, err := l.config.Clients.Authenticate(ctx, r.Client); err != nil {
+		return err
+	}
+	if r.Token == "" {
+		return broker.Refuse(dcr.InvalidRequest, "token is required")
+	}
+	if err := l.config.Cognito.RelayRevocation(ctx, r.Client, r.Token); err != nil {
+		return cognitoRefused(err, "")
+	}
+	return nil
+}
+
+// cognitoRefused returns the Refusal with which a client is answered if Cognito
+// answered with err. It keeps the codes that the RFCs know, except that
+// unauthorized_client for a wrong redirect URI becomes invalid_grant, as RFC 6749
+// §5.2 says: on unauthorized_client MCP clients discard their registration, which
+// would not help. Cognito's status of invalid_client is 400; answerFor has the
+// right one.
+func cognitoRefused(err error, grantType string) error {
+	u, ok := errors.AsType[*broker.UpstreamError](err)
+	if !ok {
+		return err
+	}
+	switch code := dcr.Code(u.Code); code {
+	case "":
+		return broker.Unavailable(u.Description+", try again", u.RetryAfter, err)
+	case broker.InvalidClient:
+		return broker.Refuse(code, cmp.Or(u.Description, "client authentication failed"))
+	case broker.UnauthorizedClient:
+		if grantType == dcr.GrantAuthorizationCode && strings.HasPrefix(u.Description, "invalid_redirect") {
+			return broker.Refuse(broker.InvalidGrant, "redirect_uri is not the one of the authorization request")
+		}
+		return broker.Refuse(code, u.Description)
+	case dcr.InvalidRequest, broker.InvalidGrant, broker.UnsupportedGrantType, broker.InvalidScope, broker.InvalidTarget, broker.UnsupportedTokenType:
+		return broker.Refuse(code, u.Description)
+	}
+	return broker.Unavailable("Cognito could not answer, try again", broker.RetrySoon, fmt.Errorf("unknown error code: %w", err))
+}

@@ -1,0 +1,87 @@
+package direct
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// relayRequest returns the parameters for Cognito, without those of
+// authentication. It returns only parameters that belong to the grant type.
+func (l *Relay) relayRequest(r *token.Request, reg *broker.Registration) (params url.Values, err error) {
+	if err := r.CheckGrantType(reg); err != nil {
+		return nil, err
+	}
+	switch r.GrantType {
+	case dcr.GrantAuthorizationCode:
+		params, err = codeParams(r, reg)
+	case dcr.GrantRefreshToken:
+		params, err = refreshParams(r, reg)
+	case dcr.GrantClientCredentials:
+		return clientCredentialsParams(r, reg) // Cognito binds no resource here
+	default:
+		return nil, fmt.Errorf("direct: no implementation of the grant type %s", r.GrantType)
+	}
+	if err != nil || !l.config.ForwardResource {
+		return params, err
+	}
+	resource, err := r.OneResource()
+	if resource != "" {
+		params.Set("resource", resource)
+	}
+	return params, err
+}
+
+// codeParams is for RFC 6749 §4.1.3 with RFC 7636 §4.5. Cognito accepts a code
+// once, even in a request that fails, so a request that cannot succeed is refused
+// here.
+func codeParams(r *token.Request, reg *broker.Registration) (url.Values, error) {
+	if err := r.CheckCode(); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(reg.Metadata.RedirectURIs, r.RedirectURI) {
+		return nil, broker.Refuse(broker.InvalidGrant, "redirect_uri is not registered for this client")
+	}
+	return url.Values{
+		"grant_type":    {r.GrantType},
+		"code":          {r.Code},
+		"redirect_uri":  {r.RedirectURI},
+		"code_verifier": {r.Verifier},
+	}, nil
+}
+
+// refreshParams is for RFC 6749 §6. It checks the scope and does not forward it:
+// Cognito reads scope with client_credentials only.
+func refreshParams(r *token.Request, reg *broker.Registration) (url.Values, error) {
+	if r.RefreshToken.IsZero() {
+		return nil, broker.Refuse(dcr.InvalidRequest, "refresh_token is required")
+	}
+	if _, err := r.ScopesWithin(strings.Fields(reg.Metadata.Scope)); err != nil {
+		return nil, err
+	}
+	return url.Values{"grant_type": {r.GrantType}, "refresh_token": {r.RefreshToken.Reveal()}}, nil
+}
+
+// clientCredentialsParams is for RFC 6749 §4.4.2. For a client that names no
+// scope it names the registered ones (RFC 6749 §3.3). Without a scope Cognito
+// would grant all that the app client has.
+func clientCredentialsParams(r *token.Request, reg *broker.Registration) (url.Values, error) {
+	registered := strings.Fields(reg.Metadata.Scope)
+	scopes, err := r.ScopesWithin(registered)
+	if err != nil {
+		return nil, err
+	}
+	if len(scopes) == 0 {
+		scopes = registered
+	}
+	params := url.Values{"grant_type": {r.GrantType}}
+	if len(scopes) > 0 {
+		params.Set("scope", strings.Join(scopes, " "))
+	}
+	return params, nil
+}

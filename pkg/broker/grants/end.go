@@ -1,0 +1,174 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+const (
+	// endTime is how long it may take to end one grant.
+	endTime = 5 * time.Second
+	// readAgainTime is how long it may take to find out whether a write was
+	// applied.
+	readAgainTime = 2 * time.Second
+	// Attempts is how often a change is tried again when other requests change
+	// the same grant. It exceeds the number of refresh tokens that can be used
+	// at the same time.
+	Attempts = 12
+)
+
+// Store is the part of a broker.GrantStore with which grants are ended.
+type Store interface {
+	Writer
+	GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error]
+	ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error]
+	DeleteConsent(ctx context.Context, key string) error
+}
+
+// Writer is the part of a broker.GrantStore with which Replace changes a grant.
+type Writer interface {
+	Grant(ctx context.Context, id string) (*broker.Grant, error)
+	ReplaceGrant(ctx context.Context, g *broker.Grant) error
+}
+
+// Cognito is Cognito's revocation endpoint.
+type Cognito interface {
+	// Revoke revokes a refresh token and all tokens of the same sign-in. A token
+	// that is no longer valid is no error. The error is a *broker.UpstreamError.
+	Revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) error
+}
+
+// Config is what an Ender needs. All fields are REQUIRED.
+type Config struct {
+	Store      Store
+	AppClients *AppClients
+	Cognito    Cognito
+	// Keys returns the sealing keys. It is called once for each call of the
+	// Ender.
+	Keys func(context.Context) (*seal.Ring, error)
+	Now  func() time.Time
+}
+
+// Ender ends grants. It is safe for concurrent use.
+type Ender struct{ config Config }
+
+// New returns an Ender, or an error if a field of c is missing.
+func New(c Config) (*Ender, error) {
+	if c.Store == nil || c.AppClients == nil || c.Cognito == nil || c.Keys == nil || c.Now == nil {
+		return nil, errors.New("grants: Store, AppClients, Cognito, Keys and Now are required")
+	}
+	return &Ender{c}, nil
+}
+
+// EndGrant ends g. It marks the stored grant as ended, deletes the remembered
+// consent and revokes Cognito's refresh token, in this order. After the first
+// step g yields nothing, and g.EndedAt is set, even if EndGrant returns an error.
+// EndGrant can be called again after an error, also with a grant that has ended,
+// and does the steps that are missing. It goes on when ctx is cancelled, for at
+// most five seconds. ring has the keys of the request.
+func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
+	if err := e.mark(ctx, g); err != nil {
+		return fmt.Errorf("end grant %s: %w", g.ID, err)
+	}
+	if g.Tokens == "" {
+		return nil // the grant had none, or they have been revoked
+	}
+	if err := e.config.Store.DeleteConsent(ctx, g.ConsentKey(ring)); err != nil {
+		return fmt.Errorf("delete the consent of grant %s: %w", g.ID, err)
+	}
+	if err := e.revoke(ctx, ring, g); err != nil {
+		return fmt.Errorf("revoke the tokens of grant %s: %w", g.ID, err)
+	}
+	done := g.Clone()
+	done.Tokens = ""
+	err := e.config.Store.ReplaceGrant(ctx, done)
+	if err == nil {
+		*g = *done
+	}
+	if err == nil || errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrNotFound) {
+		return nil // another request that changes an ended grant does the same
+	}
+	return fmt.Errorf("delete the tokens of grant %s: %w", g.ID, err)
+}
+
+// mark stores that g has ended, and sets g to what is stored.
+func (e *Ender) mark(ctx context.Context, g *broker.Grant) error {
+	for range Attempts {
+		if !g.EndedAt.IsZero() {
+			return nil
+		}
+		ended := g.Clone()
+		ended.EndedAt, ended.Live = e.config.Now(), nil
+		err := Replace(ctx, e.config.Store, ended, func(stored *broker.Grant) bool { return !stored.EndedAt.IsZero() })
+		switch {
+		case err == nil, errors.Is(err, broker.ErrNotFound):
+			*g = *ended
+			return nil
+		case !errors.Is(err, broker.ErrConflict):
+			return err
+		}
+		stored, err := e.config.Store.Grant(ctx, g.ID)
+		if errors.Is(err, broker.ErrNotFound) {
+			*g = *ended
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		*g = *stored
+	}
+	return broker.ErrConflict
+}
+
+// revoke revokes Cognito's refresh token. If the app client no longer exists,
+// its tokens are not valid either.
+func (e *Ender) revoke(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
+	t, err := Tokens(ring, g)
+	if err != nil {
+		return err
+	}
+	if t.RefreshToken == "" {
+		return nil
+	}
+	err = e.config.AppClients.WithApp(
+		e.config.AppClients.AppOf(ctx, ring, g, t), g.AppClient,
+		func(a App) error { return e.config.Cognito.Revoke(ctx, a.AppCredentials, t.RefreshToken) })
+	if errors.Is(err, ErrAppClientGone) {
+		return nil
+	}
+	return err
+}
+
+// Tokens returns Cognito's tokens of g.
+func Tokens(ring *seal.Ring, g *broker.Grant) (broker.Tokens, error) {
+	text, err := ring.Open(broker.SealGrant, g.ID, g.Tokens)
+	if err != nil {
+		return broker.Tokens{}, err
+	}
+	return broker.DecodeTokens(text)
+}
+
+// Replace stores g. If it is not known whether the write was applied, Replace
+// reads the grant again and asks applied, which decides by the stored grant.
+func Replace(ctx context.Context, store Writer, g *broker.Grant, applied func(stored *broker.Grant) bool) error {
+	err := store.ReplaceGrant(ctx, g)
+	if err == nil || errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrNotFound) {
+		return err
+	}
+	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), readAgainTime)
+	defer cancel()
+	stored, readErr := store.Grant(again, g.ID)
+	if readErr == nil && applied(stored) {
+		*g = *stored
+		return nil
+	}
+	return errors.Join(err, readErr)
+}

@@ -1,0 +1,107 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+var _ broker.GrantEnder = (*Ender)(nil)
+
+// EndOfClient implements broker.GrantEnder.
+func (e *Ender) EndOfClient(ctx context.Context, clientID, keep string) (int, error) {
+	ring, err := e.config.Keys(ctx)
+	if err != nil {
+		return 0, err
+	}
+	run := ending{ender: e, ring: ring}
+	for id, err := range e.config.Store.GrantsOf(ctx, clientID) {
+		if err != nil {
+			return run.result(fmt.Errorf("grants of %s: %w", clientID, err))
+		}
+		if err := ctx.Err(); err != nil {
+			return run.result(err)
+		}
+		g, err := e.config.Store.Grant(ctx, id)
+		if errors.Is(err, broker.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return run.result(fmt.Errorf("read grant %s: %w", id, err))
+		}
+		if g.ClientID != clientID || keep != "" && g.Generation == keep {
+			continue
+		}
+		run.end(ctx, g)
+	}
+	return run.result(nil)
+}
+
+// EndOfUser implements broker.GrantEnder.
+func (e *Ender) EndOfUser(ctx context.Context, sub string) (int, error) {
+	ring, err := e.config.Keys(ctx)
+	if err != nil {
+		return 0, err
+	}
+	run := ending{ender: e, ring: ring}
+	for g, err := range e.config.Store.ListGrants(ctx) {
+		if err != nil {
+			return run.result(fmt.Errorf("grants of user %s: %w", sub, err))
+		}
+		if err := ctx.Err(); err != nil {
+			return run.result(err)
+		}
+		if sub != "" && g.User.Sub == sub && g.Standing() {
+			run.end(ctx, g)
+		}
+	}
+	return run.result(nil)
+}
+
+// End implements broker.GrantEnder.
+func (e *Ender) End(ctx context.Context, id string) error {
+	ring, err := e.config.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	g, err := e.config.Store.Grant(ctx, id)
+	if err != nil {
+		return fmt.Errorf("grant %s: %w", id, err)
+	}
+	return e.EndGrant(ctx, ring, g)
+}
+
+// ending ends grants one after another and counts them. A failure does not stop
+// it.
+type ending struct {
+	ender  *Ender
+	ring   *seal.Ring
+	ended  int
+	failed int
+	first  error
+}
+
+func (r *ending) end(ctx context.Context, g *broker.Grant) {
+	before := g.EndedAt
+	err := r.ender.EndGrant(ctx, r.ring, g)
+	if before.IsZero() && !g.EndedAt.IsZero() {
+		r.ended++
+	}
+	if err != nil {
+		if r.failed++; r.failed == 1 {
+			r.first = err
+		}
+	}
+}
+
+// result returns how many grants have ended. The error has err, and the first
+// failure if there was one.
+func (r *ending) result(err error) (int, error) {
+	if r.failed > 0 {
+		err = errors.Join(err, fmt.Errorf("%d grants could not be ended completely: %w", r.failed, r.first))
+	}
+	return r.ended, err
+}

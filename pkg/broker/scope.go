@@ -1,0 +1,35 @@
+package broker
+
+import (
+	"slices"
+	"strings"
+)
+
+// ScopeOpenID is the scope that makes Cognito issue an ID token (OpenID Connect
+// Core 1.0 §3.1.2.1). In brokered mode only the broker uses it.
+const ScopeOpenID = "openid"
+
+// WithOpenID returns scopes with openid among them, first if it was missing.
+func WithOpenID(scopes []string) []string {
+	if slices.Contains(scopes, ScopeOpenID) {
+		return scopes
+	}
+	return append([]string{ScopeOpenID}, scopes...)
+}
+
+// PublicScopes returns scopes as clients and protected resources see them in
+// brokered mode, separated by spaces: without openid, since the broker issues
+// no ID token.
+func PublicScopes(scopes []string) string {
+	var b strings.Builder
+	for _, s := range scopes {
+		if s == ScopeOpenID {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(s)
+	}
+	return b.String()
+}

@@ -1,0 +1,182 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+const (
+	// ownGrantTime is how long the grant of a client to itself is stored after
+	// the client last asked for a token. The grant is extended when less than
+	// ownGrantRest is left, which exceeds the lifetime of any access token (24 h).
+	ownGrantTime = 30 * 24 * time.Hour
+	ownGrantRest = 48 * time.Hour
+)
+
+// clientCredentials is the grant type client_credentials (RFC 6749 §4.4). The
+// client has an app client of its own, which is made for its first token.
+type clientCredentials struct{ *call }
+
+// issue drives the request: check, find the app client, commit, fetch the token.
+func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
+	scopes, err := c.check()
+	if err != nil {
+		return nil, err
+	}
+	wait := c.Clients.RecordUse(ctx, c.Log, c.reg)
+	defer wait()
+	key := broker.DedicatedAppClientKey(c.reg.ClientID, c.reg.Generation)
+	var t broker.Tokens
+	var g *broker.Grant
+	var granted []string
+	err = c.AppClients.WithApp(
+		func() (grants.App, error) { return c.app(ctx, key) }, key,
+		func(a grants.App) (err error) {
+			if granted = intersect(scopes, a.Scopes); len(granted) == 0 {
+				return broker.Refuse(broker.InvalidScope, "there is none among the scopes that the client can be given now")
+			}
+			if g, err = c.commit(ctx, key, a.ID); err != nil {
+				return err
+			}
+			t, err = c.Cognito.ClientCredentials(ctx, a.AppCredentials, granted)
+			return err
+		})
+	if err != nil {
+		return nil, clientCredentialsError(err)
+	}
+	c.auditIssued(ctx, g, granted, t.ExpiresAt)
+	return &Response{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: c.seconds(t.ExpiresAt), Scope: strings.Join(granted, " ")}, nil
+}
+
+// check returns the scopes to ask Cognito for: the requested ones, or all that
+// the client is registered for (RFC 6749 §3.3), of which only those that belong
+// to the resource count (RFC 8707 §2). Cognito binds no resource to a token of
+// client_credentials, so only the scopes tie the token to it.
+func (c clientCredentials) check() ([]string, error) {
+	registered := strings.Fields(c.reg.Metadata.Scope)
+	scopes, err := c.ScopesWithin(registered)
+	if err != nil {
+		return nil, err
+	}
+	if len(scopes) == 0 {
+		scopes = registered
+	}
+	name, err := c.OneResource()
+	if err != nil {
+		return nil, err
+	}
+	r, ok := c.resource(name)
+	switch {
+	case ok:
+		scopes = intersect(scopes, r.Scopes)
+	case name != "":
+		return nil, broker.Refuse(broker.InvalidTarget, "resource is not one that tokens are issued for here")
+	}
+	// Without a user there is no sign-in.
+	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == broker.ScopeOpenID })
+	if len(scopes) == 0 {
+		return nil, broker.Refuse(broker.InvalidScope, "there is none among the scopes that the client may have")
+	}
+	return scopes, nil
+}
+
+// resource returns the protected resource with that identifier, or the only
+// resource of the deployment if name is empty.
+func (i *Issuer) resource(name string) (r broker.Resource, ok bool) {
+	if name == "" && len(i.Resources) == 1 {
+		return i.Resources[0], true
+	}
+	for _, r := range i.Resources {
+		if name != "" && broker.SameResource(r.URL, name) {
+			return r, true
+		}
+	}
+	return broker.Resource{}, false
+}
+
+// app returns the app client with that key, and makes it if it does not exist.
+func (c clientCredentials) app(ctx context.Context, key string) (grants.App, error) {
+	a, err := c.AppClients.Get(ctx, c.ring, key)
+	if err == nil && a.Stale {
+		// The provisioner seals the secret again. If it cannot now, the old key
+		// still opens it.
+		if err := c.Provisioner.Provision(ctx, key); err == nil {
+			return c.AppClients.Read(ctx, c.ring, key)
+		}
+	}
+	if !errors.Is(err, broker.ErrNotFound) {
+		return a, err
+	}
+	if err := c.Provisioner.Provision(ctx, key); err != nil {
+		return grants.App{}, fmt.Errorf("provision app client %s: %w", key, err)
+	}
+	return c.AppClients.Get(ctx, c.ring, key)
+}
+
+// commit stores the grant of the client to itself, or extends it. By this grant
+// introspection recognises a token of the app client as one of the client.
+func (c clientCredentials) commit(ctx context.Context, key, appID string) (*broker.Grant, error) {
+	now := c.Now()
+	origin := ownOrigin(appID)
+	id := broker.GrantID(c.ring, origin, 0)
+	g, err := c.Store.Grant(ctx, id)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		g = &broker.Grant{
+			ID: id, ClientID: c.reg.ClientID, Generation: c.reg.Generation,
+			Scopes: strings.Fields(c.reg.Metadata.Scope), OriginJTI: origin,
+			AppClient: key, CognitoID: appID, CreatedAt: now, ExpiresAt: now.Add(ownGrantTime),
+		}
+		if err = c.Store.CreateGrant(ctx, g); err == nil {
+			c.audit(ctx, telemetry.GrantCreated, g, slog.String("scope", strings.Join(g.Scopes, " ")))
+		}
+	case err == nil && !g.EndedAt.IsZero():
+		return nil, broker.Refuse(broker.UnauthorizedClient, "what this client may do has been ended; ask the operator")
+	case err == nil && g.ExpiresAt.Sub(now) < ownGrantRest:
+		g.ExpiresAt = now.Add(ownGrantTime)
+		err = c.Store.ReplaceGrant(ctx, g)
+	}
+	if err == nil || errors.Is(err, broker.ErrExists) || errors.Is(err, broker.ErrConflict) {
+		return g, nil // on a conflict another request did the same
+	}
+	return nil, unavailable("the grant could not be stored", err)
+}
+
+// ownOrigin returns what stands for the origin_jti that a token of
+// client_credentials does not have.
+func ownOrigin(appID string) string { return "client_credentials:" + appID }
+
+// isClientCredentials reports whether g is the grant of a client to itself.
+func isClientCredentials(g *broker.Grant) bool { return g.User.Sub == "" }
+
+// clientCredentialsError returns the answer to err.
+func clientCredentialsError(err error) error {
+	if u, ok := errors.AsType[*broker.UpstreamError](err); ok {
+		if u.Code == string(broker.InvalidScope) {
+			return broker.Refuse(broker.InvalidScope, "Cognito does not give the client these scopes")
+		}
+		return cognitoFailed(err)
+	}
+	if _, ok := errors.AsType[*dcr.Error](err); ok {
+		return err // the client may see it
+	}
+	if errors.Is(err, broker.ErrNotFound) {
+		return broker.Refuse(broker.UnauthorizedClient, "the client may not have tokens of its own any more")
+	}
+	return unavailable("the app client could not be read", err)
+}
+
+// intersect returns the elements of a that are also in b.
+func intersect(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
+}

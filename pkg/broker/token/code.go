@@ -1,0 +1,82 @@
+package token
+
+import (
+	"context"
+	"crypto/subtle"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// code is the grant type authorization_code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+//
+// Only a request that is right in everything else uses up the code or ends the
+// grant. So an attacker who has seen the code, but does not have the verifier,
+// cannot spoil it for the client.
+type code struct {
+	*call
+	token credential.Token
+}
+
+var errInvalidCode = invalidGrant("the code is not valid, or not any more; authorize again")
+
+func (*code) invalid() error { return errInvalidCode }
+
+func (c *code) presented() (credential.Token, error) {
+	if err := c.CheckCode(); err != nil {
+		return credential.Token{}, err
+	}
+	c.token = credential.Presented(c.Code)
+	return c.token, nil
+}
+
+func (c *code) check(ctx context.Context, g *broker.Grant) error {
+	if !g.Code.Matches(c.token) {
+		return errInvalidCode
+	}
+	if err := c.checkClient(ctx, g); err != nil {
+		return err
+	}
+	// RFC 6749 §4.1.3: redirect_uri must be identical to the one of the
+	// authorization request.
+	if g.RedirectURI != c.RedirectURI {
+		return invalidGrant("redirect_uri is not the one of the authorization request")
+	}
+	// RFC 7636 §4.6: the server transforms the verifier and compares it with the
+	// code_challenge of the authorization request. The method is always S256.
+	if subtle.ConstantTimeCompare([]byte(broker.PKCEChallenge(c.Verifier)), []byte(g.Challenge)) != 1 {
+		return invalidGrant("code_verifier does not match the code_challenge of the authorization request")
+	}
+	if err := c.checkResource(g); err != nil {
+		return err
+	}
+	return c.recheck(ctx, g)
+}
+
+// recheck returns an error unless the code of g can be used now. RFC 6749
+// §4.1.2: a code must not be used more than once, and the server should revoke
+// what was issued for it if it is.
+func (c *code) recheck(ctx context.Context, g *broker.Grant) error {
+	now := c.Now()
+	switch {
+	case g.CodeUsed:
+		return c.end(ctx, g, "its code was used twice", "the code has been used before; authorize again")
+	case !g.EndedAt.IsZero(), !now.Before(g.CodeExpiresAt), !now.Before(g.ExpiresAt):
+		return errInvalidCode
+	}
+	return nil
+}
+
+// usable reports whether at least half of the lifetime of the access token is
+// left, which came with the sign-in. The user may have read the consent page for
+// long.
+func (c *code) usable(t broker.Tokens) bool {
+	return t.ExpiresAt.Sub(c.Now()) >= t.ExpiresAt.Sub(t.IssuedAt)/2
+}
+
+// commit also stores next for a client that may not refresh and does not get it:
+// by its hash a later read finds out whether a write was applied.
+func (*code) commit(g *broker.Grant, next credential.Token) {
+	g.CodeUsed = true
+	g.Live = []credential.Hash{next.Hash()}
+}

@@ -1,0 +1,24 @@
+// Package token is a use case: it issues, revokes and introspects tokens in
+// brokered mode (RFC 6749, RFC 7636, RFC 7009, RFC 7662). It leaves out HTTP,
+// which is for package endpoint/token, and direct mode, which package direct
+// has.
+//
+// Codes and refresh tokens are the broker's own, access tokens are Cognito's.
+// For a code or refresh token of the broker, Issuer fetches an access token from
+// Cognito with Cognito's refresh token, which is sealed in the grant and never
+// leaves the broker. Therefore:
+//
+//   - A client cannot narrow the scope with a refresh token: Cognito reads scope
+//     with client_credentials only. The response says which scope was granted.
+//   - An access token stays valid until it expires. Only the grant can be ended
+//     at once, and introspection then answers that the token is not active.
+//   - The broker hands out no ID token: it would name Cognito's issuer and an app
+//     client that the client does not know.
+//
+// Token has one order of effects: authenticate the client, find the grant,
+// check it, fetch a new access token from Cognito if the stored one is old,
+// commit the grant, respond. A code or refresh token is used up by the commit,
+// and so only after Cognito has answered. A request that fails changes nothing
+// that its repetition needs, with one exception: if a code's commit was applied,
+// and neither its reply nor the grant could be read, the code is used up.
+package token

@@ -1,0 +1,161 @@
+package token_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// The order of effects: a code or a refresh token is used up after Cognito has
+// answered, and Cognito is called only for an old access token.
+func TestOrderOfEffects(t *testing.T) {
+	w := newWorld(t)
+	i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
+	want := func(name string, want ...string) {
+		t.Helper()
+		if !slices.Equal(w.effects, want) {
+			t.Errorf("%s: effects %q, want %q", name, w.effects, want)
+		}
+		w.effects = nil
+	}
+	_, code := w.grant(c)
+	a := w.ask(i, codeRequest(c, code))
+	want("code", "read grant", "replace grant")
+	w.ask(i, refreshRequest(c, a.RefreshToken))
+	want("refresh", "read grant", "refresh at Cognito", "replace grant")
+
+	_, old := w.grant(c)
+	w.clock.Advance(4 * time.Minute) // the access token is good for an hour
+	w.ask(i, codeRequest(c, old))
+	want("code, access token is not old", "read grant", "replace grant")
+
+	own := w.client(dcr.GrantClientCredentials)
+	w.ask(i, token.Request{Client: own, GrantType: dcr.GrantClientCredentials})
+	want("client credentials", "provision", "read grant", "create grant", "token from Cognito")
+}
+
+// Each effect of a request with a code or refresh token fails once, in both ways.
+// The request succeeds or can be repeated. Then the refresh token that was handed
+// out is one of the stored grant, and works.
+func TestAfterEachFault(t *testing.T) {
+	requests := map[string]func(*world, *token.Issuer, clients.Credentials) token.Request{
+		"code, with an old access token": func(w *world, _ *token.Issuer, c clients.Credentials) token.Request {
+			w.clock.Advance(-40 * time.Minute)
+			g, code := w.grant(c)
+			w.clock.Advance(40 * time.Minute)
+			g.CodeExpiresAt = w.clock.Now().Add(broker.CodeLifetime)
+			if err := w.memory.ReplaceGrant(w.t.Context(), g); err != nil {
+				w.t.Fatal(err)
+			}
+			return codeRequest(c, code)
+		},
+		"refresh": func(w *world, i *token.Issuer, c clients.Credentials) token.Request {
+			_, code := w.grant(c)
+			return refreshRequest(c, w.ask(i, codeRequest(c, code)).RefreshToken)
+		},
+	}
+	for name, request := range requests {
+		for _, effect := range []string{"read grant", "refresh at Cognito", "replace grant"} {
+			for _, applied := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s, applied %t", name, effect, applied), func(t *testing.T) {
+					w := newWorld(t)
+					i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
+					r := request(w, i, c)
+					w.fault = func(e string) (bool, error) {
+						if e != effect {
+							return false, nil
+						}
+						w.fault = nil
+						if e == "refresh at Cognito" {
+							return applied, &broker.UpstreamError{RetryAfter: 7 * time.Second, Cause: errFault}
+						}
+						return applied, errFault
+					}
+					w.effects = nil
+					a, err := i.Token(t.Context(), r)
+					if err != nil {
+						wantRefused(t, err, dcr.Unavailable)
+						a = w.ask(i, r)
+					}
+					if !slices.Contains(w.effects, effect) {
+						t.Errorf("effects %q, want %s among them", w.effects, effect)
+					}
+					next := credential.Presented(a.RefreshToken)
+					id, err := credential.GrantID(next)
+					if err != nil {
+						t.Fatal(err)
+					}
+					g, err := w.memory.Grant(t.Context(), id)
+					if err != nil || !slices.Contains(g.Live, next.Hash()) || !g.EndedAt.IsZero() || !g.CodeUsed {
+						t.Errorf("stored grant %+v, %v; want it standing, with its code used and the refresh token of the response", g, err)
+					}
+					w.ask(i, refreshRequest(c, a.RefreshToken))
+				})
+			}
+		}
+	}
+}
+
+// A refresh token stays valid while Cognito does not answer, however often the
+// client repeats the request.
+func TestRefreshTokenIsNotUsedUpBeforeCognitoAnswers(t *testing.T) {
+	w := newWorld(t)
+	i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
+	_, code := w.grant(c)
+	r := refreshRequest(c, w.ask(i, codeRequest(c, code)).RefreshToken)
+	w.fault = func(effect string) (bool, error) {
+		if effect == "refresh at Cognito" {
+			return false, &broker.UpstreamError{RetryAfter: 7 * time.Second, Cause: errFault}
+		}
+		return false, nil
+	}
+	w.effects = nil
+	for range 3 {
+		_, err := i.Token(t.Context(), r)
+		wantRefused(t, err, dcr.Unavailable)
+		if e, ok := errors.AsType[*dcr.Error](err); ok && e.RetryAfter != 7*time.Second {
+			t.Errorf("RetryAfter = %s, want Cognito's 7 s", e.RetryAfter)
+		}
+		w.clock.Advance(2 * broker.ReuseWindow)
+	}
+	if slices.Contains(w.effects, "replace grant") {
+		t.Errorf("effects %q, want the grant unchanged", w.effects)
+	}
+	w.fault = nil
+	w.ask(i, r)
+}
+
+// If another request uses the token first, the verdict is made again: within the
+// reuse window the token yields a sibling, and both refresh tokens stay valid.
+func TestVerdictIsMadeAgainAfterAConflict(t *testing.T) {
+	w := newWorld(t)
+	i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
+	g, code := w.grant(c)
+	r := refreshRequest(c, w.ask(i, codeRequest(c, code)).RefreshToken)
+	var other *token.Response
+	w.fault = func(effect string) (bool, error) {
+		if effect == "replace grant" {
+			w.fault = nil
+			other = w.ask(i, r)
+		}
+		return false, nil
+	}
+	a := w.ask(i, r)
+	stored, err := w.memory.Grant(t.Context(), g.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"this": a.RefreshToken, "the other": other.RefreshToken} {
+		if !slices.Contains(stored.Live, credential.Presented(text).Hash()) {
+			t.Errorf("the refresh token of %s request is not stored", name)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// introspector is an Introspector with its resource.
+type introspector struct {
+	secret   credential.Hash
+	resource broker.Resource
+}
+
+func introspectors(c Config) (map[string]introspector, error) {
+	m := make(map[string]introspector, len(c.Introspectors))
+	for _, in := range c.Introspectors {
+		i := slices.IndexFunc(c.Resources, func(r broker.Resource) bool { return r.URL == in.Resource })
+		if _, twice := m[in.ID]; twice || in.ID == "" || in.Secret.IsZero() || i < 0 {
+			return nil, fmt.Errorf("token: introspector %q needs an id of its own, a secret, and one of the resources", in.ID)
+		}
+		m[in.ID] = introspector{in.Secret, c.Resources[i]}
+	}
+	return m, nil
+}
+
+// IntrospectionRequest is an introspection request (RFC 7662 §2.1) of a
+// protected resource. It prints as "[redacted]".
+type IntrospectionRequest struct {
+	Resource clients.Credentials
+	Token    string // REQUIRED
+}
+
+// String implements fmt.Stringer.
+func (IntrospectionRequest) String() string { return "[redacted]" }
+
+// LogValue implements slog.LogValuer.
+func (IntrospectionRequest) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// Introspection is the answer (RFC 7662 §2.2). Active is REQUIRED. All others
+// are OPTIONAL, and absent if Active is false.
+type Introspection struct {
+	Active    bool   `json:"active"`
+	ClientID  string `json:"client_id,omitempty"`
+	Subject   string `json:"sub,omitempty"`
+	Username  string `json:"username,omitempty"`
+	Scope     string `json:"scope,omitempty"`
+	Audience  string `json:"aud,omitempty"`
+	TokenType string `json:"token_type,omitempty"`
+	IssuedAt  int64  `json:"iat,omitzero"`
+	ExpiresAt int64  `json:"exp,omitzero"`
+}
+
+// Introspect answers an introspection request. A token is active if it is an
+// access token of Cognito that is valid and is for the resource that asks, and
+// its grant and registration have not ended. RFC 7662 §2.2: the answer does not
+// say why a token is not active.
+func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Introspection, error) {
+	var inactive Introspection
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	ring, err := i.keys(ctx)
+	if err != nil {
+		return inactive, err
+	}
+	// RFC 7662 §2.1: the endpoint must require authorization, so that it cannot
+	// be used to try out tokens. The hash of an unknown id is zero, which matches
+	// no secret.
+	in := i.introspectors[r.Resource.ID]
+	if !in.secret.Matches(credential.Presented(r.Resource.Secret)) {
+		return inactive, broker.Refuse(broker.InvalidClient, "authentication of the protected resource failed")
+	}
+	if r.Token == "" {
+		return inactive, broker.Refuse(dcr.InvalidRequest, "token is required")
+	}
+	claims, err := i.AccessTokens.Verify(ctx, r.Token)
+	if errors.Is(err, ErrInvalidAccessToken) {
+		return inactive, nil
+	}
+	if err != nil {
+		return inactive, unavailable("the token could not be verified", err)
+	}
+	return i.introspection(ctx, ring, in.resource, claims)
+}
+
+// introspection returns what r may know of a valid token with these claims.
+func (i *Issuer) introspection(ctx context.Context, ring *seal.Ring, r broker.Resource, c Claims) (Introspection, error) {
+	var inactive Introspection
+	scopes := intersect(c.Scopes, r.Scopes)
+	if len(scopes) == 0 || !audienceFits(c.Audience, r) {
+		return inactive, nil
+	}
+	g, err := i.grantOf(ctx, ring, c)
+	if errors.Is(err, broker.ErrNotFound) {
+		return inactive, nil
+	}
+	if err != nil {
+		return inactive, unavailable("the grant could not be read", err)
+	}
+	valid, err := i.valid(ctx, g)
+	if err != nil {
+		return inactive, unavailable("the registration could not be read", err)
+	}
+	if !valid || g.Resource != "" && !broker.SameResource(g.Resource, r.URL) {
+		return inactive, nil
+	}
+	a := Introspection{
+		Active: true, ClientID: g.ClientID, Subject: c.Sub, Username: c.Username, Scope: broker.PublicScopes(scopes), Audience: r.URL,
+		TokenType: "Bearer", IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.ExpiresAt.Unix(),
+	}
+	if isClientCredentials(g) {
+		// Cognito's sub is the id of the app client, which only the broker knows.
+		a.Subject = g.ClientID
+	}
+	return a, nil
+}
+
+// audienceFits reports whether a token with that audience may be for r. Without
+// resource binding a token has no audience, and only its scopes count.
+func audienceFits(audience []string, r broker.Resource) bool {
+	return len(audience) == 0 || slices.ContainsFunc(audience, func(aud string) bool { return broker.SameResource(aud, r.URL) })
+}
+
+// valid reports whether neither g nor its registration has ended.
+func (i *Issuer) valid(ctx context.Context, g *broker.Grant) (bool, error) {
+	if !g.EndedAt.IsZero() {
+		return false, nil
+	}
+	reg, err := i.Clients.Client(ctx, g.ClientID)
+	if errors.Is(err, broker.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && reg.Generation == g.Generation, err
+}

@@ -1,0 +1,86 @@
+package token
+
+import (
+	"context"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// refresh is the grant type refresh_token (RFC 6749 §6).
+//
+// RFC 9700 §4.14.2: refresh tokens of public clients must be sender-constrained
+// or rotated, and a replayed one should revoke the grant. The broker rotates
+// those of all clients; broker.Grant.Verdict has the rules.
+type refresh struct {
+	*call
+	token credential.Token
+	// verdict is what token is worth; check and recheck set it.
+	verdict broker.Verdict
+}
+
+var errInvalidRefreshToken = invalidGrant("the refresh token is not valid, or not any more; authorize again")
+
+func (*refresh) invalid() error { return errInvalidRefreshToken }
+
+func (r *refresh) presented() (credential.Token, error) {
+	r.token = r.RefreshToken
+	if r.token.IsZero() {
+		return r.token, broker.Refuse(dcr.InvalidRequest, "refresh_token is required")
+	}
+	return r.token, nil
+}
+
+func (r *refresh) check(ctx context.Context, g *broker.Grant) error {
+	r.verdict = g.Verdict(r.token, r.Now())
+	if !r.issued(g, r.token, r.verdict) {
+		return errInvalidRefreshToken
+	}
+	if err := r.checkClient(ctx, g); err != nil {
+		return err
+	}
+	if err := r.judge(ctx, g); err != nil {
+		return err
+	}
+	if err := r.checkResource(g); err != nil {
+		return err
+	}
+	// RFC 6749 §6: the scope must not have more than what the user granted.
+	_, err := r.ScopesWithin(broker.WithOpenID(g.Scopes))
+	return err
+}
+
+func (r *refresh) recheck(ctx context.Context, g *broker.Grant) error {
+	r.verdict = g.Verdict(r.token, r.Now())
+	return r.judge(ctx, g)
+}
+
+// judge returns an error unless the verdict allows another access token. It ends
+// the grant of a token that was replayed.
+func (r *refresh) judge(ctx context.Context, g *broker.Grant) error {
+	switch r.verdict {
+	case broker.VerdictRotate, broker.VerdictSibling:
+		return nil
+	case broker.VerdictReplayed:
+		return r.end(ctx, g, "a refresh token was used again", "the refresh token has been used before; authorize again")
+	}
+	if !g.EndedAt.IsZero() {
+		return r.end(ctx, g, "", "this has been ended; authorize again") // does the steps that are missing
+	}
+	return errInvalidRefreshToken
+}
+
+// issued reports whether tok, with that verdict, was once a refresh token of g.
+// Only such a token may end the grant: the id of a grant is also in its code,
+// which an attacker may have seen.
+func (c *call) issued(g *broker.Grant, tok credential.Token, v broker.Verdict) bool {
+	return v == broker.VerdictRotate || v == broker.VerdictSibling || credential.MadeRefreshToken(tok, g.ID, c.ring)
+}
+
+func (*refresh) usable(broker.Tokens) bool { return false }
+
+// commit rotates the refresh token.
+func (r *refresh) commit(g *broker.Grant, next credential.Token) {
+	g.Rotated(r.verdict, r.token, next.Hash(), r.Now())
+}

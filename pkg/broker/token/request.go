@@ -1,0 +1,114 @@
+package token
+
+import (
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Request is a token request (RFC 6749 §4.1.3, §4.4.2 and §6), with the values
+// as the client sent them, "" for those that it did not send. Its methods check
+// them. It prints as "[redacted]".
+type Request struct {
+	Client    clients.Credentials
+	GrantType string // REQUIRED
+
+	Code        string // REQUIRED with authorization_code
+	RedirectURI string // REQUIRED with authorization_code
+	Verifier    string // code_verifier (RFC 7636 §4.5), REQUIRED with authorization_code
+
+	RefreshToken credential.Token // REQUIRED with refresh_token
+
+	Scope    string   // OPTIONAL with refresh_token and client_credentials
+	Resource []string // OPTIONAL (RFC 8707 §2)
+}
+
+// String implements fmt.Stringer.
+func (Request) String() string { return "[redacted]" }
+
+// LogValue implements slog.LogValuer.
+func (Request) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// CheckGrantType returns a *broker.Refusal unless the grant type is one of
+// dcr.GrantTypes and the client is registered for it (RFC 6749 §5.2).
+func (r *Request) CheckGrantType(reg *broker.Registration) error {
+	if r.GrantType == "" {
+		return broker.Refuse(dcr.InvalidRequest, "grant_type is required")
+	}
+	if slices.Contains(reg.Metadata.GrantTypes, r.GrantType) {
+		return nil
+	}
+	if all := dcr.GrantTypes(); !slices.Contains(all, r.GrantType) {
+		last := len(all) - 1
+		return broker.Refuse(broker.UnsupportedGrantType, "supported are "+strings.Join(all[:last], ", ")+" and "+all[last])
+	}
+	return broker.Refuse(broker.UnauthorizedClient,
+		"the client is not registered for this grant type; it is for "+strings.Join(reg.Metadata.GrantTypes, ", "))
+}
+
+// CheckCode returns a *broker.Refusal unless all parameters of a code are there
+// and have the right syntax. The broker requires redirect_uri with every code,
+// as RFC 6749 §4.1.3 does if the authorization request had it, and PKCE.
+func (r *Request) CheckCode() error {
+	switch {
+	case r.Code == "":
+		return broker.Refuse(dcr.InvalidRequest, "code is required")
+	case r.RedirectURI == "":
+		return broker.Refuse(dcr.InvalidRequest, "redirect_uri is required, the one of the authorization request")
+	case r.Verifier == "":
+		return broker.Refuse(dcr.InvalidRequest, "code_verifier is required: PKCE with S256 (RFC 7636)")
+	case !validVerifier(r.Verifier):
+		return broker.Refuse(dcr.InvalidRequest,
+			"code_verifier must have 43 to 128 letters, digits, and hyphen, dot, underscore, tilde (RFC 7636 section 4.1)")
+	}
+	return nil
+}
+
+// validVerifier checks the syntax. RFC 7636 §4.1: 43 to 128 unreserved
+// characters.
+func validVerifier(s string) bool {
+	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+	return len(s) >= 43 && len(s) <= 128 && strings.Trim(s, unreserved) == ""
+}
+
+// ScopesWithin returns the requested scopes, each once, or a *broker.Refusal if
+// one of them is not in allowed. It leaves out offline_access, which many clients
+// request and Cognito does not have.
+func (r *Request) ScopesWithin(allowed []string) ([]string, error) {
+	var scopes []string
+	for s := range strings.FieldsSeq(r.Scope) {
+		if s == "offline_access" || slices.Contains(scopes, s) {
+			continue
+		}
+		if !slices.Contains(allowed, s) {
+			return nil, broker.Refuse(broker.InvalidScope, "the client may not have the scope "+dcr.Quote(s))
+		}
+		scopes = append(scopes, s)
+	}
+	return scopes, nil
+}
+
+// OneResource returns the requested resource, "" if there is none, or a
+// *broker.Refusal. RFC 8707 §2: resource is an absolute URI without a fragment,
+// and a server may refuse more than one. Cognito binds a token to one.
+func (r *Request) OneResource() (string, error) {
+	for _, s := range r.Resource {
+		u, err := url.Parse(s)
+		if err != nil || !u.IsAbs() || strings.Contains(s, "#") {
+			return "", broker.Refuse(broker.InvalidTarget, "resource must be an absolute URI without fragment")
+		}
+		if s != r.Resource[0] {
+			return "", broker.Refuse(broker.InvalidTarget, "a token can be for one resource only")
+		}
+	}
+	if len(r.Resource) == 0 {
+		return "", nil
+	}
+	return r.Resource[0], nil
+}

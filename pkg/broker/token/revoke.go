@@ -1,0 +1,90 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Revocation is a revocation request (RFC 7009 §2.1). There is no
+// token_type_hint: RFC 7009 §2.1 lets a server ignore it. It prints as
+// "[redacted]".
+type Revocation struct {
+	Client clients.Credentials
+	Token  string // REQUIRED
+}
+
+// String implements fmt.Stringer.
+func (Revocation) String() string { return "[redacted]" }
+
+// LogValue implements slog.LogValuer.
+func (Revocation) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// Revoke ends the grant that a refresh token, used or not, or an access token
+// was issued for. RFC 7009 §2.1: the token must have been issued to the client
+// of the request. RFC 7009 §2.2: a token that is not valid is no error. After an
+// error with the code dcr.Unavailable the grant may have ended, and repeating the
+// request does the steps that are missing.
+func (i *Issuer) Revoke(ctx context.Context, r Revocation) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	c, err := i.authenticate(ctx, Request{Client: r.Client})
+	if err != nil {
+		return err
+	}
+	if r.Token == "" {
+		return broker.Refuse(dcr.InvalidRequest, "token is required")
+	}
+	g, err := c.revocable(ctx, r.Token)
+	if errors.Is(err, broker.ErrNotFound) || errors.Is(err, ErrInvalidAccessToken) {
+		return nil
+	}
+	if err != nil {
+		return unavailable("the token could not be looked up", err)
+	}
+	if g.ClientID != c.reg.ClientID {
+		return invalidGrant("this was issued to another client")
+	}
+	if isClientCredentials(g) {
+		// The client would lose access for good, while the token stays valid until
+		// it expires.
+		return broker.Refuse(broker.UnsupportedTokenType, "an access token of client_credentials cannot be revoked, it expires")
+	}
+	before := g.EndedAt
+	if err := c.Ender.EndGrant(ctx, c.ring, g); err != nil {
+		return unavailable("the token could not be revoked", err)
+	}
+	if before.IsZero() {
+		c.audit(ctx, telemetry.GrantEnded, g, slog.String("reason", "revoked by the client"))
+	}
+	return nil
+}
+
+// revocable returns the grant that the token was issued for,
+// broker.ErrNotFound or ErrInvalidAccessToken.
+func (c *call) revocable(ctx context.Context, token string) (*broker.Grant, error) {
+	if strings.HasPrefix(token, credential.RefreshTokenPrefix) {
+		tok := credential.Presented(token)
+		id, err := credential.GrantID(tok)
+		if err != nil {
+			return nil, broker.ErrNotFound
+		}
+		g, err := c.Store.Grant(ctx, id)
+		if err == nil && !c.issued(g, tok, g.Verdict(tok, c.Now())) {
+			return nil, broker.ErrNotFound
+		}
+		return g, err
+	}
+	claims, err := c.AccessTokens.Verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	return c.grantOf(ctx, c.ring, claims)
+}

@@ -1,0 +1,236 @@
+package token
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Response is a successful answer of a token endpoint (RFC 6749 §5.1). It prints
+// as "[redacted]".
+type Response struct {
+	AccessToken string `json:"access_token"` // REQUIRED
+	TokenType   string `json:"token_type"`   // REQUIRED: "Bearer"
+	// ExpiresIn is the remaining lifetime in seconds. RECOMMENDED; absent if it
+	// is less than one second or not known.
+	ExpiresIn    int64  `json:"expires_in,omitzero"`
+	RefreshToken string `json:"refresh_token,omitempty"` // OPTIONAL
+	// IDToken is OPTIONAL (OpenID Connect Core 1.0 §3.1.3.3); in brokered mode
+	// there is none.
+	IDToken string `json:"id_token,omitempty"`
+	// Scope is REQUIRED if it differs from the requested one.
+	Scope string `json:"scope,omitempty"`
+}
+
+// String implements fmt.Stringer.
+func (*Response) String() string { return "[redacted]" }
+
+// LogValue implements slog.LogValuer.
+func (*Response) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// Token answers a token request (RFC 6749 §3.2).
+func (i *Issuer) Token(ctx context.Context, r Request) (*Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	c, err := i.authenticate(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.CheckGrantType(c.reg); err != nil {
+		return nil, err
+	}
+	telemetry.Note(ctx, telemetry.GrantType, r.GrantType)
+	switch r.GrantType {
+	case dcr.GrantAuthorizationCode:
+		return c.exchange(ctx, &code{call: c})
+	case dcr.GrantRefreshToken:
+		return c.exchange(ctx, &refresh{call: c})
+	case dcr.GrantClientCredentials:
+		return clientCredentials{c}.issue(ctx)
+	}
+	return nil, fmt.Errorf("token: no implementation of the grant type %s", r.GrantType)
+}
+
+// exchanger is a grant type that exchanges a code or refresh token of the broker
+// for an access token.
+type exchanger interface {
+	// presented returns the code or refresh token of the request.
+	presented() (credential.Token, error)
+	// invalid returns the refusal of a token that is not valid.
+	invalid() error
+	// check returns an error unless the token is one of g and the request may
+	// have an access token of g. It does not change g, except that it ends g if
+	// the token shows that it was stolen.
+	check(ctx context.Context, g *broker.Grant) error
+	// recheck repeats, after another request has changed g, the checks that
+	// depend on what changes.
+	recheck(ctx context.Context, g *broker.Grant) error
+	// usable reports whether the client can have the access token of t, Cognito's
+	// stored tokens. Otherwise a new one is fetched.
+	usable(t broker.Tokens) bool
+	// commit changes g, which is then stored, for the use of the token. next is
+	// the refresh token that the token yields.
+	commit(g *broker.Grant, next credential.Token)
+}
+
+// exchange drives the exchange of a code or refresh token.
+func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
+	tok, err := x.presented()
+	if err != nil {
+		return nil, err
+	}
+	g, err := c.find(ctx, tok, x)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.check(ctx, g); err != nil {
+		return nil, err
+	}
+	wait := c.Clients.RecordUse(ctx, c.Log, c.reg)
+	defer wait()
+	t, err := grants.Tokens(c.ring, g)
+	if err != nil {
+		return nil, unavailable("the grant could not be read", err)
+	}
+	sealed := g.Tokens
+	if !x.usable(t) {
+		if t, sealed, err = c.renew(ctx, g, t); err != nil {
+			return nil, err
+		}
+	}
+	next := credential.NewRefreshToken(g.ID, c.ring)
+	if err := c.commit(ctx, x, g, next, sealed); err != nil {
+		return nil, err
+	}
+	c.auditIssued(ctx, g, g.Scopes, t.ExpiresAt)
+	a := &Response{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: c.seconds(t.ExpiresAt), Scope: broker.PublicScopes(g.Scopes)}
+	if MayRefresh(c.reg) {
+		a.RefreshToken = next.Reveal()
+	}
+	return a, nil
+}
+
+// find returns the grant whose id is in a code or refresh token.
+func (c *call) find(ctx context.Context, tok credential.Token, x exchanger) (*broker.Grant, error) {
+	id, err := credential.GrantID(tok)
+	if err != nil {
+		return nil, x.invalid()
+	}
+	g, err := c.Store.Grant(ctx, id)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, x.invalid()
+	}
+	if err != nil {
+		return nil, unavailable("the grant could not be read", err)
+	}
+	return g, nil
+}
+
+// checkClient returns an error unless g belongs to the registration of the
+// request. RFC 6749 §5.2: a code or refresh token is valid only for the client
+// that it was issued to. A registration that was deleted, or disabled and
+// enabled, has another generation, and former grants are not valid.
+func (c *call) checkClient(ctx context.Context, g *broker.Grant) error {
+	if g.ClientID != c.reg.ClientID {
+		return invalidGrant("this was issued to another client")
+	}
+	if g.Generation != c.reg.Generation {
+		return c.end(ctx, g, "the registration it was for is gone", "the registration that this was issued for has ended; authorize again")
+	}
+	return nil
+}
+
+// checkResource checks the resource parameter. RFC 8707 §2.2: a token request
+// can name only a resource of the grant, and here a grant has one.
+func (c *call) checkResource(g *broker.Grant) error {
+	resource, err := c.OneResource()
+	if err == nil && resource != "" && !broker.SameResource(resource, g.Resource) {
+		return broker.Refuse(broker.InvalidTarget, "resource is not the one of the authorization request")
+	}
+	return err
+}
+
+// renew fetches a new access token for g with t, Cognito's stored tokens. It
+// also returns the tokens as g has to store them. If Cognito refuses, renew ends
+// g.
+func (c *call) renew(ctx context.Context, g *broker.Grant, t broker.Tokens) (renewed broker.Tokens, sealed string, err error) {
+	err = c.AppClients.WithApp(
+		c.AppClients.AppOf(ctx, c.ring, g, t), g.AppClient,
+		func(a grants.App) (err error) {
+			renewed, err = c.Cognito.Refresh(ctx, a.AppCredentials, t.RefreshToken)
+			renewed.AppSecret = a.Secret
+			return err
+		})
+	if err == nil {
+		renewed.RefreshToken = cmp.Or(renewed.RefreshToken, t.RefreshToken)
+		if renewed.RefreshToken == t.RefreshToken && renewed.AppSecret == t.AppSecret {
+			return renewed, g.Tokens, nil
+		}
+		return renewed, c.ring.Seal(broker.SealGrant, g.ID, renewed.Encode()), nil
+	}
+	const description = "the sign-in that this came of has ended; authorize again"
+	if errors.Is(err, grants.ErrAppClientGone) {
+		return renewed, "", c.end(ctx, g, "its app client is gone", description)
+	}
+	if u, ok := errors.AsType[*broker.UpstreamError](err); ok && u.Code == string(broker.InvalidGrant) {
+		return renewed, "", c.end(ctx, g, "Cognito does not refresh it any more", description)
+	}
+	return renewed, "", cognitoFailed(fmt.Errorf("refresh grant %s: %w", g.ID, err))
+}
+
+// commit stores g with its token used, next issued, and Cognito's sealed tokens.
+// If another request changes g at the same time, commit checks g again.
+func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, next credential.Token, sealed string) error {
+	hash := next.Hash()
+	applied := func(stored *broker.Grant) bool { return slices.Contains(stored.Live, hash) }
+	err := broker.ErrConflict
+	for range grants.Attempts {
+		changed := g.Clone()
+		x.commit(changed, next)
+		changed.Tokens = sealed
+		if err = grants.Replace(ctx, c.Store, changed, applied); err == nil {
+			return nil
+		}
+		if !errors.Is(err, broker.ErrConflict) {
+			break
+		}
+		if g, err = c.find(ctx, next, x); err != nil {
+			return err
+		}
+		if err := x.recheck(ctx, g); err != nil {
+			return err
+		}
+		err = broker.ErrConflict
+	}
+	if errors.Is(err, broker.ErrNotFound) {
+		return x.invalid()
+	}
+	return unavailable("the grant could not be stored", err)
+}
+
+// auditIssued writes an audit event about an access token of g.
+func (c *call) auditIssued(ctx context.Context, g *broker.Grant, scopes []string, expires time.Time) {
+	c.audit(ctx, telemetry.TokenIssued, g, slog.String("grant_type", c.GrantType),
+		slog.String("scope", strings.Join(scopes, " ")), slog.Time("expires_at", broker.Seconds(expires)))
+}
+
+// seconds returns how long it is until then, at least 0.
+func (i *Issuer) seconds(then time.Time) int64 {
+	return max(0, int64(then.Sub(i.Now())/time.Second))
+}
+
+// MayRefresh reports whether the client is registered for refresh tokens.
+func MayRefresh(reg *broker.Registration) bool {
+	return slices.Contains(reg.Metadata.GrantTypes, dcr.GrantRefreshToken)
+}
