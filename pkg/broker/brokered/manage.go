@@ -23,7 +23,7 @@ import (
 // concern them. The janitor adds scopes at its next sweep.
 func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 	if policy.IsClientCredentials(c.After.Metadata) != policy.IsClientCredentials(c.Before.Metadata) {
-		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register anew")
+		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register again")
 	}
 	if err := c.CheckSecret(c.Before.SecretHash); err != nil {
 		return err

@@ -75,7 +75,7 @@ func (c *appClients) settle(ctx context.Context, a *broker.AppClient) {
 
 // complete marks a ready. Its uses are spent from then on. If the mark may not
 // have been set, the client is complete all the same, and the janitor sets it; it
-// is an error only if the janitor has given the app client up meanwhile.
+// is an error only if the janitor has given the app client up since.
 func (c *appClients) complete(ctx context.Context, a *broker.AppClient) error {
 	id := a.CognitoID
 	a.State, a.Use, a.Due = broker.AppClientReady, broker.Use{}, time.Time{}

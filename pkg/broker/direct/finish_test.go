@@ -41,8 +41,8 @@ var leftBehind = []struct {
 	{broker.AppClientUpdating, there, true, true, false, janitor.Report{Restored: 1}, 1},
 	{broker.AppClientUpdating, gone, true, true, false, janitor.Report{Removed: 1}, 1},
 	{broker.AppClientUpdating, gone, false, true, false, janitor.Report{Removed: 1}, 1},
-	// Somebody else removed it. The client hears of it at its next PUT, and can
-	// delete itself.
+	// An administrator removed it at Cognito. The client learns that at its next
+	// PUT, and can delete itself.
 	{broker.AppClientUpdating, there, false, true, false, janitor.Report{Restored: 1}, 1},
 
 	{broker.AppClientRemoving, deleting, true, true, false, janitor.Report{Removed: 1}, 1},
@@ -179,8 +179,8 @@ func TestSweepLeavesWhatIsNotDue(t *testing.T) {
 	})
 }
 
-// Whoever is still making an app client that the janitor gives up must find that
-// out, even if the janitor found none at Cognito and has not finished yet.
+// A request that still makes an app client must find out that the janitor gave it
+// up, even if the janitor found none at Cognito and has not finished yet.
 func TestSweepMarksBeforeItRemoves(t *testing.T) {
 	w := world.New(t)
 	w.UsePolicy(world.LimitedPolicy)
@@ -232,8 +232,8 @@ func TestSweepMarksAnUpdateThatBecomesARemoval(t *testing.T) {
 	w.WantTaken("in the end", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
 }
 
-// A PUT that comes while the janitor restores the app client is told to come
-// back: which of the two Cognito heard last could not be known.
+// A PUT that comes while the janitor restores the app client is refused for a
+// while: it could not be known which of the two reached Cognito last.
 func TestUpdateDuringSweep(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()

@@ -94,8 +94,8 @@ func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 	}
 }
 
-// A registration that may have been stored, and whose undoing fails, is known as
-// one to undo: the client was told to come back, with a use that is free again.
+// If a registration may have been stored, and undoing it fails, its record says
+// that it must be undone: the client comes back with a use that is free again.
 func TestAnUndoThatFailsIsFinishedLater(t *testing.T) {
 	w := world.New(t)
 	w.UsePolicy(world.LimitedPolicy)
@@ -162,8 +162,8 @@ func TestAnUpdateCancelledWhenItIsStored(t *testing.T) {
 	}
 }
 
-// A write of an update fails, and somebody else has written meanwhile. That must
-// not be taken for it: the client would be given a token that nobody knows.
+// The write of an update fails after another request has written. That write must
+// not be taken for this one: the client would get a token that is not stored.
 func TestAnUpdateIsNotMistakenForAnotherWrite(t *testing.T) {
 	w := world.New(t)
 	info, first := w.MustRegister(world.PublicBody, credential.Token{})
@@ -214,7 +214,7 @@ func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
 }
 
 // Two that register the same are one client, also if the write of one fails just
-// when the other's has succeeded. Both are told of the one that is stored.
+// when the other's has succeeded. Both get the one that is stored.
 func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
 	w := world.NewBrokered(t)
 	store := &world.MeantimeStore{Store: w.Store, Creating: func() error {
@@ -237,8 +237,8 @@ func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
 	}
 }
 
-// A deletion can be cut short after it was decided and before the registration
-// says so. The client is there until it is finished, but nothing brings the app
+// A deletion can be interrupted after it was decided and before the registration
+// is marked. The client is there until it is finished, but nothing brings the app
 // client back.
 func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 	w := world.New(t)

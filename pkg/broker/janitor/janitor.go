@@ -61,8 +61,8 @@ type Config struct {
 	// Modes has both modes: records outlive a change of the deployment's mode.
 	Modes  broker.ByMode[Reconciler]
 	Grower Grower
-	// Grants ends grants. It is nil in direct mode, which has none: grants of
-	// former brokered mode end by themselves there, and nobody can use them.
+	// Grants ends grants. It is nil in direct mode, which has none. Grants
+	// from before a change of mode cannot be used there, and end by themselves.
 	Grants broker.GrantEnder
 	// Deployment is the id of this deployment.
 	Deployment string

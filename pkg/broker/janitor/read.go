@@ -20,8 +20,8 @@ type holdings struct {
 }
 
 // read reads the records of app clients and what Cognito lists, and compares
-// them. The records are read first: one that is made meanwhile has an app client
-// that is young. With an error, nothing must be done at all. If the time is up
+// them. The records are read first: a record that is made after that has an app
+// client that is young. With an error, nothing must be done at all. If the time is up
 // before all records are read, nothing counts as not matching.
 func (r *Run) read(ctx context.Context) (holdings, error) {
 	records, err := r.records(ctx)

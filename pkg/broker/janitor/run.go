@@ -127,7 +127,7 @@ func (r *Run) timeUp(ctx context.Context) bool {
 // makes as many calls as it may is no reason: each call waits its turn.
 func (r *Run) failed(ctx context.Context, key string, err error) error {
 	if r.timeUp(ctx) && errors.Is(err, context.DeadlineExceeded) {
-		return nil // it was cut short, and did not fail
+		return nil // it was interrupted, and did not fail
 	}
 	if errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrExists) {
 		return nil // another request is changing it, and it stays due until that is done

@@ -270,7 +270,7 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 	})
 }
 
-// A table that is not the one that the deployment had costs nobody a client.
+// With a table that is not the one that the deployment had, no client is lost.
 func TestATableThatIsNotOurs(t *testing.T) {
 	setting := func(change func(*broker.TableOwner)) func(*testing.T, *world.Brokered) {
 		return func(t *testing.T, w *world.Brokered) {

@@ -45,7 +45,7 @@ func (r *Run) ownTable(ctx context.Context, listed int) (*broker.TableOwner, err
 	case d.ID != deployment:
 		return nil, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("it is that of the deployment %q", d.ID))
 	case d.Store != "" && identity != "" && d.Store != identity:
-		return nil, r.alarm(ctx, ErrForeignTable, "it has been restored from a backup, or made anew")
+		return nil, r.alarm(ctx, ErrForeignTable, "it has been restored from a backup, or created again")
 	case d.Store == "" && identity != "" && !r.options.DryRun:
 		d.Store = identity
 		if err := store.SetTableOwner(ctx, d); err != nil {

@@ -102,7 +102,7 @@ func TestStatementsThatDoNotCount(t *testing.T) {
 	})
 }
 
-// What a statement says can mend what the client says of itself.
+// A statement can supply what the request of the client lacks.
 func TestAStatementAloneIsEnough(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		w.JWTs.Says(stated, world.AppsIssuer, time.Time{}, statedClaims())
@@ -142,7 +142,7 @@ func TestStatementsAndDeduplication(t *testing.T) {
 		t.Helper()
 		info, _ := w.MustRegister(body, world.None)
 		if strings.Contains(body, stated) && info.Metadata.SoftwareStatement != stated || strings.Contains(body, restated) && info.Metadata.SoftwareStatement != restated {
-			t.Errorf("told the statement %q", info.Metadata.SoftwareStatement)
+			t.Errorf("the response has the statement %q", info.Metadata.SoftwareStatement)
 		}
 		return info.ClientID
 	}
