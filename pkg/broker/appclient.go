@@ -72,8 +72,8 @@ type AppClient struct {
 	// Profile is the policy profile in whose budget of app clients this one
 	// holds a place, under Key.
 	Profile string
-	// Use is the use that this one holds of what vouches for its registration,
-	// under Key, in direct mode.
+	// Use is the use of an initial access token that this one holds in direct
+	// mode, under Key.
 	Use Use
 	// ClientID is the client whose registration a dedicated app client serves.
 	ClientID string

@@ -1,10 +1,10 @@
 // Package broker is the broker's records and ports: the values that it stores,
 // and the interfaces through which use cases read and change them.
 //
-// The records are [Registration], [AppClient], [Intent], [Grant], [Transaction],
-// [Consent] and [TableOwner]; [Deployment] and [Resource] are settings, and
-// [Tokens] is what Cognito issued. A record knows the rules of its own life
-// (such as [Grant.Verdict]), but no policy.
+// The records are [Registration], [AppClient] and [Intent]; [Grant],
+// [Transaction] and [Consent]; and [TableOwner]. [Deployment] and [Resource] are
+// settings, and [Tokens] is what Cognito issued. A record knows the rules of its
+// own life (such as [Grant.Verdict]), but no policy.
 //
 // The ports, each a contract with a test suite or a fake in test/:
 //
@@ -15,19 +15,19 @@
 //     have no right at Cognito.
 //   - [GrantEnder] ends grants and revokes Cognito's tokens.
 //
-// The ports of a user pool are declared by the packages that call it: each calls
-// another part of it.
+// The packages that call a user pool declare their ports to it: direct,
+// provision and janitor.
+//
+// Every effect can fail in two ways: it was not applied, or it was applied and
+// the reply was lost. So effects always come in the same order. First a record
+// is written, with a time at which the janitor must look at it. Then the effect
+// follows, at Cognito or on a budget. Then the result is recorded, and the due
+// time is cleared or the record removed. The janitor finishes or undoes what did
+// not get that far.
 //
 // What several use cases share is here too: errors ([Refusal],
 // [UpstreamError]), writes that survive a lost reply ([RecordRegistration],
 // [ChangeAppClient]) and the [AuditTrail].
-//
-// Every effect can fail in two ways: not applied, and applied with the reply lost.
-// The order of effects is therefore always the same. A record is written first,
-// with a time at which the janitor must look at it. Then the effect follows, at
-// Cognito or on a budget. The result is recorded, and the due time is cleared or
-// the record removed. The janitor finishes or undoes whatever did not get that
-// far.
 //
 // The package leaves out every decision: registering, authorizing, issuing
 // tokens and sweeping are the packages below it, and policy judges records

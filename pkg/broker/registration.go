@@ -61,7 +61,8 @@ type Registration struct {
 	// Profile is the name of the policy profile under which the client
 	// registered.
 	Profile string
-	// Voucher is what vouches for the registration.
+	// Voucher is what vouched for the registration; it is zero for open
+	// registration.
 	Voucher Voucher
 	// CreatedBy is the operator who created the registration, empty if the
 	// client registered itself. A client that an operator created cannot

@@ -21,9 +21,9 @@ type Pool interface {
 }
 
 // TestAppClients tests that an implementation keeps the contracts of direct.Pool
-// and janitor.Pool. open is called for each test and returns an implementation
-// whose pool has no app clients yet. If the implementation limits its rate of
-// calls, it must not wait in real time.
+// and janitor.Pool. open is called for each test and returns a pool without app
+// clients. If the implementation limits its rate of calls, it must not wait in
+// real time.
 func TestAppClients(t *testing.T, open func(t *testing.T) Pool) {
 	for _, tt := range []struct {
 		name string

@@ -15,10 +15,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Pool is the app clients of a user pool in memory, with faults. It implements the
-// ports of direct, janitor and provision. A call that fails before its effect
-// returns no NotAppliedError: as with a broken connection, the caller does not
-// know whether it was applied. The same holds for a call whose context is done.
+// Pool is a user pool in memory, with faults. It implements the ports of direct,
+// janitor and provision. A call that fails before its effect returns no
+// NotAppliedError: as with a broken connection, the caller does not know whether
+// it was applied. The same holds for a call whose context is done.
 type Pool struct {
 	*Faults
 

@@ -53,10 +53,17 @@ type Pool interface {
 	Delete(ctx context.Context, id, marker string) error
 }
 
+// Store is what a Janitor reads and writes.
+type Store interface {
+	broker.Registrations
+	broker.AppClientRecords
+	broker.Sweeping
+}
+
 // Config is what a Janitor needs. Every field is REQUIRED, unless its comment
 // says otherwise.
 type Config struct {
-	Store broker.Store
+	Store Store
 	Pool  Pool
 	// Modes has both modes: records outlive a change of the deployment's mode.
 	Modes  broker.ByMode[Reconciler]
@@ -123,7 +130,7 @@ func (j *Janitor) Sweep(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("sweep: policy: %w", err)
 	}
-	r := &Run{Policy: pol, janitor: j, options: o}
+	r := &Run{Policy: pol, c: j.c, trail: j.trail, options: o}
 	if end, ok := ctx.Deadline(); ok {
 		r.end = end.Add(-min(sweepMargin, time.Until(end)/2))
 	}

@@ -18,7 +18,8 @@ type Run struct {
 	// Policy is the policy in force.
 	Policy *policy.Policy
 
-	janitor *Janitor
+	c       Config
+	trail   broker.AuditTrail
 	options Options
 	// end is when to stop; zero is never.
 	end    time.Time
@@ -99,9 +100,7 @@ func (r *Run) one(ctx context.Context, it item) error {
 		if err != nil || s == nil {
 			return err
 		}
-		if s.Action != "" && r.options.OnStep != nil {
-			r.options.OnStep(s.Step)
-		}
+		r.report(s.Step)
 		if r.options.DryRun {
 			r.done.Add(s.dry)
 			return nil
@@ -114,6 +113,13 @@ func (r *Run) one(ctx context.Context, it item) error {
 		plan = s.next
 	}
 	return nil
+}
+
+// report reports a step, unless it has no Action.
+func (r *Run) report(s Step) {
+	if s.Action != "" && r.options.OnStep != nil {
+		r.options.OnStep(s)
+	}
 }
 
 // timeUp reports whether the time is up, and records it in the report.
@@ -133,7 +139,7 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 		return nil // another request is changing it, and it stays due until that is done
 	}
 	r.done.Failed++
-	r.janitor.c.Log.ErrorContext(ctx, "sweep", "key", key, "error", err)
+	r.c.Log.ErrorContext(ctx, "sweep", "key", key, "error", err)
 	if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == dcr.Unavailable && !errors.Is(err, broker.ErrNoSlot) {
 		return err
 	}
@@ -145,7 +151,7 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 func (r *Run) alarm(ctx context.Context, what error, why string) error {
 	err := fmt.Errorf("%w: %s", what, why)
 	telemetry.Count(ctx, telemetry.JanitorStopped, 1)
-	r.janitor.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", err)
+	r.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", err)
 	return err
 }
 
@@ -153,7 +159,7 @@ func (r *Run) alarm(ctx context.Context, what error, why string) error {
 // returns how many it has ended, also with an error. It stops when the sweep has
 // to stop.
 func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
-	if r.janitor.c.Grants == nil {
+	if r.c.Grants == nil {
 		return 0, nil
 	}
 	if !r.end.IsZero() {
@@ -161,8 +167,8 @@ func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error)
 		ctx, cancel = context.WithDeadline(ctx, r.end)
 		defer cancel()
 	}
-	n, err := r.janitor.c.Grants.EndOfClient(ctx, clientID, keep)
-	r.janitor.trail.Grants(ctx, broker.ByJanitor, clientID, "", n)
+	n, err := r.c.Grants.EndOfClient(ctx, clientID, keep)
+	r.trail.Grants(ctx, broker.ByJanitor, clientID, "", n)
 	if err != nil {
 		return n, fmt.Errorf("end grants of %s: %w", clientID, err)
 	}

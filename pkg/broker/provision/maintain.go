@@ -31,9 +31,16 @@ type Listing interface {
 	AtCognito(ctx context.Context, marker string) ([]string, error)
 }
 
+// MaintainerStore is what a Maintainer reads and writes.
+type MaintainerStore interface {
+	broker.Registrations
+	broker.AppClientRecords
+	broker.Budgets
+}
+
 // MaintainerConfig is what a Maintainer needs. Every field is REQUIRED.
 type MaintainerConfig struct {
-	Store broker.Store
+	Store MaintainerStore
 	Pool  MaintainedPool
 	Now   func() time.Time
 	Log   *slog.Logger
@@ -42,7 +49,7 @@ type MaintainerConfig struct {
 // A Maintainer changes and removes the app clients of brokered mode that exist, or
 // may exist. It is safe for concurrent use.
 type Maintainer struct {
-	store broker.Store
+	store MaintainerStore
 	pool  MaintainedPool
 	now   func() time.Time
 	trail broker.AuditTrail
