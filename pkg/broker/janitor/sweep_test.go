@@ -208,3 +208,24 @@ func TestADryRunSaysWhatWouldBeDone(t *testing.T) {
 var readsOnly = map[string]bool{
 	"Registration": true, "AppClient": true, "AppClientKeys": true, "Due": true, "SweepPlace": true, "TableOwner": true, "Identity": true,
 }
+
+// The scopes that a check of a dedicated app client adds are a step of their own.
+func TestASweepReportsTheScopesThatItAdds(t *testing.T) {
+	w := world.NewBrokered(t)
+	body := strings.Replace(world.ConfidentialBody, `{`, `{"scope":"mcp/read",`, 1)
+	id, rat := w.Vouched("trusted", body)
+	w.MustProvision(w.AppClientKey(id))
+	w.Recover(w.AppClientKey(id))
+	if _, err := w.Update(t.Context(), id, rat, world.Update(t, body, id, "scope", "mcp/read mcp/write")); err != nil {
+		t.Fatal(err)
+	}
+	var got []janitor.Action
+	done, err := w.Sweep(t.Context(), janitor.Options{OnStep: func(s janitor.Step) {
+		if s.Key == w.AppClientKey(id) {
+			got = append(got, s.Action)
+		}
+	}})
+	if want := []janitor.Action{janitor.ActionLook, janitor.ActionGrow}; err != nil || done.Grown != 1 || !slices.Equal(got, want) {
+		t.Errorf("steps %q, %+v, %v, want %q", got, done, err, want)
+	}
+}
