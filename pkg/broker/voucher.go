@@ -47,7 +47,7 @@ type Use struct {
 // JWTUse is the use of the JWT with that id.
 func JWTUse(id string) Use { return Use{Budget: jwtPrefix + id} }
 
-// StoredUse returns the Use of which Stored returned s.
+// StoredUse returns the Use whose Stored form is s.
 func StoredUse(s string) Use {
 	if strings.HasPrefix(s, jwtPrefix) {
 		return Use{Budget: s}

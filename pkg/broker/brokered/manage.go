@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/operator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
@@ -23,7 +22,7 @@ import (
 // concern them. The janitor adds scopes at its next sweep.
 func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 	if policy.IsClientCredentials(c.After.Metadata) != policy.IsClientCredentials(c.Before.Metadata) {
-		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register anew")
+		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register again")
 	}
 	if err := c.CheckSecret(c.Before.SecretHash); err != nil {
 		return err
@@ -59,10 +58,7 @@ type Switch struct {
 	trail broker.AuditTrail
 }
 
-var (
-	_ registration.Deleter = (*Switch)(nil)
-	_ operator.Lifecycle   = (*Switch)(nil)
-)
+var _ registration.Deleter = (*Switch)(nil)
 
 // NewSwitch returns a Switch. All parameters are REQUIRED.
 func NewSwitch(store broker.Store, now func() time.Time, log *slog.Logger) *Switch {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/operator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
@@ -23,10 +22,7 @@ type Switch struct {
 	trail broker.AuditTrail
 }
 
-var (
-	_ registration.Deleter = (*Switch)(nil)
-	_ operator.Lifecycle   = (*Switch)(nil)
-)
+var _ registration.Deleter = (*Switch)(nil)
 
 // NewSwitch returns a Switch. All parameters are REQUIRED.
 func NewSwitch(store broker.Store, now func() time.Time, log *slog.Logger) *Switch {

@@ -25,10 +25,16 @@ type Lifecycle interface {
 	Serves(ctx context.Context, r *broker.Registration) error
 }
 
+// Store is what an Operator reads and writes.
+type Store interface {
+	broker.Registrations
+	broker.Sweeping
+}
+
 // Config is what an Operator needs. Every field is REQUIRED, unless its comment
 // says otherwise.
 type Config struct {
-	Store broker.Store
+	Store Store
 	Modes broker.ByMode[Lifecycle]
 	// NewRegistration returns the registration of a client that is registered
 	// ahead, and does not store it. It is nil in direct mode, where a client has
