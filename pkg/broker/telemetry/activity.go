@@ -29,7 +29,7 @@ type activityKey struct{}
 
 // Begin starts an activity and returns a context that belongs to it.
 func Begin(ctx context.Context, id string) (context.Context, *Activity) {
-	a := &Activity{id: id, calls: make(map[Service]*calls), counted: make(map[*Metric]float64)}
+	a := &Activity{id: id, notes: make([]slog.Attr, 0, 8), calls: make(map[Service]*calls), counted: make(map[*Metric]float64)}
 	return context.WithValue(ctx, activityKey{}, a), a
 }
 

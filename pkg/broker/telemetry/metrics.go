@@ -93,7 +93,8 @@ func (a *Activity) Log(ctx context.Context, log *slog.Logger, msg string, attrs 
 func (a *Activity) end(now time.Time) []slog.Attr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	attrs := []slog.Attr{slog.String("request_id", a.id)}
+	attrs := make([]slog.Attr, 0, 16) // room for those of most requests
+	attrs = append(attrs, slog.String("request_id", a.id))
 	attrs = append(attrs, a.notes...)
 	values := make(map[*Metric]any)
 	for m, n := range a.counted {
