@@ -22,7 +22,7 @@ func BrokeredPolicyWithout(string) string {
 func InBubble(t *testing.T, f func(t *testing.T, w *Brokered)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewBrokered(t)
-		w.ticking = true
+		w.Clock.Tick()
 		f(t, w)
 	})
 }
@@ -184,7 +184,7 @@ func (s *RetiringStore) RetireRegistration(ctx context.Context, r *broker.Regist
 	return s.Store.RetireRegistration(ctx, r)
 }
 
-func WantNoClient(t *testing.T, what string, s *Broker, clientID string) {
+func WantNoClient(t testing.TB, what string, s *Broker, clientID string) {
 	t.Helper()
 	if _, err := s.Client(t.Context(), clientID); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("%s: Client = %v, want ErrNotFound", what, err)
@@ -193,7 +193,7 @@ func WantNoClient(t *testing.T, what string, s *Broker, clientID string) {
 
 // atRest checks that a client cannot be used, read or changed in s, of the other
 // mode, and that nothing of it has changed.
-func AtRest(t *testing.T, s *Broker, clientID, body string, rat credential.Token) {
+func AtRest(t testing.TB, s *Broker, clientID, body string, rat credential.Token) {
 	t.Helper()
 	WantNoClient(t, "of the other mode", s, clientID)
 	_, err := s.Read(t.Context(), clientID, rat)

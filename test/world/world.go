@@ -6,7 +6,6 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -34,17 +33,14 @@ func (w *World) ByHand(id string) dcr.ClientMetadata {
 // world is a broker on a store and a pool that can fail, with a clock.
 type World struct {
 	*Broker
-	T     *testing.T
+	T     testing.TB
 	Inner *memory.Store
 	Store *fake.Store
 	Pool  *fake.Pool
 
-	mu      sync.Mutex
-	clock   time.Time
-	ticking bool // the clock goes on by itself, in a synctest bubble
-	began   time.Time
-	policy  *policy.Policy
-	JWTs    KnownJWTs
+	Clock  *fake.Clock
+	JWTs   KnownJWTs
+	policy *policy.Policy
 }
 
 // Day is a day.
@@ -53,9 +49,9 @@ const Day = 24 * time.Hour
 // Start is the time at which each world begins.
 var Start = time.Date(2026, 11, 21, 12, 30, 0, 0, time.UTC)
 
-func New(t *testing.T) *World {
+func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{T: t, clock: Start, Pool: fake.NewPool()}
+	w := &World{T: t, Clock: fake.ClockAt(Start), Pool: fake.NewPool()}
 	w.UsePolicy(string(policy.Default()))
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
@@ -70,23 +66,9 @@ func New(t *testing.T) *World {
 	return w
 }
 
-func (w *World) Now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ticking && w.began.IsZero() {
-		w.began = time.Now()
-	}
-	if w.ticking {
-		return w.clock.Add(time.Since(w.began))
-	}
-	return w.clock
-}
+func (w *World) Now() time.Time { return w.Clock.Now() }
 
-func (w *World) Wait(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock = w.clock.Add(d)
-}
+func (w *World) Wait(d time.Duration) { w.Clock.Advance(d) }
 
 func (w *World) UsePolicy(doc string) {
 	w.T.Helper()
@@ -125,7 +107,7 @@ const (
 	AppBody          = `{"client_name":"App","redirect_uris":["https://app.example.com/cb"],"token_endpoint_auth_method":"none"}`
 )
 
-func Request(t *testing.T, body string) *dcr.Request {
+func Request(t testing.TB, body string) *dcr.Request {
 	t.Helper()
 	req, err := dcr.Decode([]byte(body))
 	if err != nil {
@@ -135,7 +117,7 @@ func Request(t *testing.T, body string) *dcr.Request {
 }
 
 // update is a body for PUT: that of a registration with more members.
-func Update(t *testing.T, body, clientID string, more ...any) *dcr.Request {
+func Update(t testing.TB, body, clientID string, more ...any) *dcr.Request {
 	t.Helper()
 	members := map[string]any{}
 	if err := json.Unmarshal([]byte(body), &members); err != nil {
@@ -161,7 +143,7 @@ func (w *World) MustRegister(body string, tok credential.Token) (*dcr.ClientInfo
 	return info, credential.Presented(info.RegistrationAccessToken)
 }
 
-func WantCode(t *testing.T, what string, err error, want dcr.Code) *dcr.Error {
+func WantCode(t testing.TB, what string, err error, want dcr.Code) *dcr.Error {
 	t.Helper()
 	e, ok := errors.AsType[*dcr.Error](err)
 	if !ok || e.Code != want {
@@ -216,7 +198,7 @@ func DueAppClients(ctx context.Context, s broker.Store, now time.Time) iter.Seq2
 	}
 }
 
-func MustJSON(t *testing.T, v any) string {
+func MustJSON(t testing.TB, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {
