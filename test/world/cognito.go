@@ -23,20 +23,23 @@ const PoolID = "us-east-1_local00001"
 type Cognito struct {
 	*emulator.Cognito
 	// URL is the origin at which it is reached.
-	URL string
-	t   testing.TB
+	URL  string
+	http aws.HTTPClient // of API; nil is the default
+	t    testing.TB
 }
 
 // passwords are the passwords of the users by name.
 var passwords = map[string]string{"alice": "Correct-Horse-9", "bob": "Battery-Staple-9"}
 
 // NewCognito returns a local Cognito without a rate limit, with the users alice
-// and bob; alice has an address and is in the group staff. It listens, unless c
-// has a BaseURL.
+// and bob; alice has an address and is in the group staff. If c has a BaseURL, it
+// does not listen, and only its API can be called.
 func NewCognito(t testing.TB, c emulator.Config) *Cognito {
 	t.Helper()
 	w := &Cognito{t: t, URL: c.BaseURL}
+	w.http = inProcess{w}
 	if c.BaseURL == "" {
+		w.http = nil
 		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.ServeHTTP(rw, r) }))
 		t.Cleanup(server.Close)
 		w.URL = server.URL
@@ -53,10 +56,19 @@ func NewCognito(t testing.TB, c emulator.Config) *Cognito {
 	return w
 }
 
+// inProcess calls a Cognito without a network, as in a synctest bubble.
+type inProcess struct{ *Cognito }
+
+func (c inProcess) Do(r *http.Request) (*http.Response, error) {
+	rec := httptest.NewRecorder()
+	c.ServeHTTP(rec, r)
+	return rec.Result(), nil
+}
+
 // API returns a client of Cognito's API.
 func (c *Cognito) API() *cip.Client {
 	return cip.New(cip.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(c.URL),
+		Region: "us-east-1", BaseEndpoint: aws.String(c.URL), HTTPClient: c.http,
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
 }

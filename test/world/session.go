@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
@@ -28,6 +27,12 @@ func (w *Brokered) FlowConfig(cognito authorization.Cognito) authorization.Confi
 	}
 }
 
+// GrantStore holds the grants of an Issuer.
+type GrantStore interface {
+	token.Store
+	grants.Store
+}
+
 // OAuth is Cognito's endpoints for an Issuer.
 type OAuth interface {
 	token.Cognito
@@ -36,7 +41,7 @@ type OAuth interface {
 
 // IssuerConfig returns what an Issuer needs but its AccessTokens: the parts of w,
 // and a store for the grants.
-func (w *Brokered) IssuerConfig(store *memory.Store, cognito OAuth) token.Config {
+func (w *Brokered) IssuerConfig(store GrantStore, cognito OAuth) token.Config {
 	w.T.Helper()
 	return token.Config{
 		Store: store, Clients: clients.New(broker.ModeBrokered, w.Store, w.Now), AppClients: grants.NewAppClients(w.Store, w.Now),
@@ -45,7 +50,7 @@ func (w *Brokered) IssuerConfig(store *memory.Store, cognito OAuth) token.Config
 }
 
 // Ender returns an Ender for the grants in this store.
-func (w *Brokered) Ender(store *memory.Store, cognito grants.Cognito) *grants.Ender {
+func (w *Brokered) Ender(store grants.Store, cognito grants.Cognito) *grants.Ender {
 	w.T.Helper()
 	e, err := grants.New(grants.Config{Store: store, AppClients: grants.NewAppClients(w.Store, w.Now), Cognito: cognito, Keys: w.Ring, Now: w.Now})
 	if err != nil {
