@@ -24,7 +24,7 @@ const (
 	// useCase is what each use case of pkg/broker may import.
 	useCase = "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/broker/clients pkg/broker/grants"
 	// mode is what each mode may import.
-	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor pkg/broker/operator"
+	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor"
 )
 
 // rules are the architecture: a package that no rule covers, or that imports

@@ -16,7 +16,6 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/contract"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -57,7 +56,7 @@ func emulatedWith(t *testing.T, change func(*emulator.Config)) (*AppClients, *em
 }
 
 func TestAppClientsContract(t *testing.T) {
-	contract.TestAppClients(t, func(t *testing.T) broker.AppClients {
+	contract.TestAppClients(t, func(t *testing.T) contract.Pool {
 		c, _ := emulated(t, 0)
 		return c
 	})

@@ -166,7 +166,7 @@ func (w *world) register(profile string, change func(*broker.Registration), redi
 		Scope: strings.Join(allScopes, " "),
 	}, func(r *broker.Registration) {
 		if r.Profile = profile; profile != "open" {
-			r.InitialAccessToken = credential.NewID()
+			r.Voucher = broker.Voucher(credential.NewID())
 		}
 	}, change).ClientID
 }

@@ -76,13 +76,17 @@ func New(c *environment.Config, sdk aws.Config, store Store, client *http.Client
 	if err != nil {
 		return nil, err
 	}
-	u.Operator, err = operator.New(operator.Config{
-		Store: store, Mode: c.Mode, Grants: grants, Deployment: c.DeploymentID, Policy: current, Now: time.Now, Log: log,
+	oc := operator.Config{
+		Store: store, Grants: grants, Deployment: c.DeploymentID, Policy: current, Now: time.Now, Log: log,
 		Modes: broker.ByMode[operator.Lifecycle]{
 			Direct:   direct.NewSwitch(store, time.Now, log),
 			Brokered: brokered.NewSwitch(store, time.Now, log),
 		},
-	})
+	}
+	if c.Mode == broker.ModeBrokered {
+		oc.NewRegistration = brokered.NewRegistration
+	}
+	u.Operator, err = operator.New(oc)
 	return u, err
 }
 

@@ -99,7 +99,7 @@ func newWorld(t *testing.T) *world {
 	}
 	err = w.store.CreateRegistration(t.Context(), &broker.Registration{
 		ClientID: clientID, Generation: "generation", Mode: broker.ModeBrokered, State: broker.RegistrationActive, Profile: "asking",
-		IssuedAt: w.clock.Second(), InitialAccessToken: "token",
+		IssuedAt: w.clock.Second(), Voucher: "token",
 		Metadata: dcr.ClientMetadata{
 			RedirectURIs: []string{webURI}, TokenEndpointAuthMethod: dcr.AuthNone, GrantTypes: []string{dcr.GrantAuthorizationCode},
 			ResponseTypes: []string{dcr.ResponseTypeCode}, Scope: "openid notes/read",
