@@ -29,20 +29,54 @@ type Brokered struct {
 	Maker provision.Pool
 	// Log discards unless a test sets another before Restart.
 	Log *slog.Logger
+	// Scopes are the scopes of the deployment.
+	Scopes []string
+	// KeysErr is the error of reading the keys.
+	KeysErr error
+}
+
+// Options are what a test changes in a world of brokered mode. The zero value has
+// BrokeredPolicy, a clock that stands at Start, and a pool in memory.
+type Options struct {
+	Policy   string
+	Scopes   []string // of the deployment
+	Clock    *fake.Clock
+	Log      *slog.Logger
+	Branding bool
+	// Maker makes the app clients. It gets the world's store for its slots.
+	Maker func(*Brokered) provision.Pool
 }
 
 // NewBrokered returns a Brokered under BrokeredPolicy.
-func NewBrokered(t *testing.T) *Brokered {
+func NewBrokered(t testing.TB) *Brokered {
 	t.Helper()
-	w := &Brokered{World: &World{T: t, clock: Start, Pool: fake.NewPool()}}
-	w.UseBrokeredPolicy(BrokeredPolicy)
-	keys, err := seal.Parse(seal.Generate())
-	if err != nil {
+	return NewBrokeredWith(t, Options{})
+}
+
+// NewBrokeredWith is NewBrokered with Options.
+func NewBrokeredWith(t testing.TB, o Options) *Brokered {
+	t.Helper()
+	w := &Brokered{World: &World{T: t, Clock: o.Clock, Pool: fake.NewPool()}, Grants: fake.NewGrants(), Branding: o.Branding, Log: o.Log, Scopes: o.Scopes}
+	if w.Clock == nil {
+		w.Clock = fake.ClockAt(Start)
+	}
+	if w.Scopes == nil {
+		w.Scopes = BrokeredScopes
+	}
+	if o.Policy == "" {
+		o.Policy = BrokeredPolicy
+	}
+	w.UseBrokeredPolicy(o.Policy)
+	var err error
+	if w.Keys, err = seal.Parse(seal.Generate()); err != nil {
 		t.Fatal(err)
 	}
-	w.Keys, w.Maker, w.Grants = keys, w.Pool, fake.NewGrants()
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
+	w.Maker = w.Pool
+	if o.Maker != nil {
+		w.Maker = o.Maker(w)
+	}
 	w.Restart()
 	return w
 }
@@ -61,12 +95,19 @@ func (w *Brokered) Restart() {
 }
 
 // Ring returns the keys.
-func (w *Brokered) Ring(context.Context) (*seal.Ring, error) { return w.Keys, nil }
+func (w *Brokered) Ring(context.Context) (*seal.Ring, error) { return w.Keys, w.KeysErr }
+
+func (w *Brokered) logger() *slog.Logger {
+	if w.Log == nil {
+		return Discard
+	}
+	return w.Log
+}
 
 // UseBrokeredPolicy puts a policy of brokered mode into force.
 func (w *Brokered) UseBrokeredPolicy(doc string) {
 	w.T.Helper()
-	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: BrokeredScopes, Mode: broker.ModeBrokered})
+	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: w.Scopes, Mode: broker.ModeBrokered})
 	if err != nil {
 		w.T.Fatal(err)
 	}
@@ -231,7 +272,7 @@ func (w *Brokered) Vouched(profile, body string) (clientID string, rat credentia
 }
 
 // NewLife returns a Brokered under LifePolicy.
-func NewLife(t *testing.T) *Brokered {
+func NewLife(t testing.TB) *Brokered {
 	t.Helper()
 	w := NewBrokered(t)
 	w.UseBrokeredPolicy(LifePolicy)

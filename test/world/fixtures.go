@@ -54,7 +54,7 @@ const (
 )
 
 // Request decodes the body of a registration.
-func Request(t *testing.T, body string) *dcr.Request {
+func Request(t testing.TB, body string) *dcr.Request {
 	t.Helper()
 	req, err := dcr.Decode([]byte(body))
 	if err != nil {
@@ -64,7 +64,7 @@ func Request(t *testing.T, body string) *dcr.Request {
 }
 
 // Update decodes the body of a PUT: that of a registration with more members.
-func Update(t *testing.T, body, clientID string, more ...any) *dcr.Request {
+func Update(t testing.TB, body, clientID string, more ...any) *dcr.Request {
 	t.Helper()
 	members := map[string]any{}
 	if err := json.Unmarshal([]byte(body), &members); err != nil {
@@ -82,7 +82,7 @@ func Update(t *testing.T, body, clientID string, more ...any) *dcr.Request {
 }
 
 // WantCode checks the code of an error, and returns the *dcr.Error.
-func WantCode(t *testing.T, what string, err error, want dcr.Code) *dcr.Error {
+func WantCode(t testing.TB, what string, err error, want dcr.Code) *dcr.Error {
 	t.Helper()
 	e, ok := errors.AsType[*dcr.Error](err)
 	if !ok || e.Code != want {
@@ -104,7 +104,7 @@ func DueAppClients(ctx context.Context, s broker.Store, now time.Time) iter.Seq2
 }
 
 // MustJSON returns v as JSON.
-func MustJSON(t *testing.T, v any) string {
+func MustJSON(t testing.TB, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 func InBubble(t *testing.T, f func(t *testing.T, w *Brokered)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewBrokered(t)
-		w.ticking = true
+		w.Clock.Tick()
 		f(t, w)
 	})
 }
@@ -182,7 +182,7 @@ func (s *RetiringStore) RetireRegistration(ctx context.Context, r *broker.Regist
 }
 
 // WantNoClient checks that a client cannot be used in s.
-func WantNoClient(t *testing.T, what string, s *Broker, clientID string) {
+func WantNoClient(t testing.TB, what string, s *Broker, clientID string) {
 	t.Helper()
 	if _, err := s.Client(t.Context(), clientID); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("%s: Client = %v, want ErrNotFound", what, err)
@@ -191,7 +191,7 @@ func WantNoClient(t *testing.T, what string, s *Broker, clientID string) {
 
 // AtRest checks that a client cannot be used, read or changed in s, which is of
 // the other mode.
-func AtRest(t *testing.T, s *Broker, clientID, body string, rat credential.Token) {
+func AtRest(t testing.TB, s *Broker, clientID, body string, rat credential.Token) {
 	t.Helper()
 	WantNoClient(t, "of the other mode", s, clientID)
 	_, err := s.Read(t.Context(), clientID, rat)

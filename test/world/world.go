@@ -2,7 +2,6 @@ package world
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +19,8 @@ import (
 // test says so, with a clock that the test moves.
 type World struct {
 	*Broker
-	T *testing.T
+	T     testing.TB
+	Clock *fake.Clock
 	// Inner is the store without faults, for what the test itself reads and
 	// writes.
 	Inner *memory.Store
@@ -28,17 +28,13 @@ type World struct {
 	Pool  *fake.Pool
 	JWTs  KnownJWTs
 
-	policy  *policy.Policy
-	mu      sync.Mutex // guards the clock
-	clock   time.Time
-	ticking bool // the clock goes on by itself, in a synctest bubble
-	began   time.Time
+	policy *policy.Policy
 }
 
 // New returns a World under the default policy.
-func New(t *testing.T) *World {
+func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{T: t, clock: Start, Pool: fake.NewPool()}
+	w := &World{T: t, Clock: fake.ClockAt(Start), Pool: fake.NewPool()}
 	w.UsePolicy(string(policy.Default()))
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
@@ -51,24 +47,10 @@ func New(t *testing.T) *World {
 }
 
 // Now returns the time of the world.
-func (w *World) Now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ticking && w.began.IsZero() {
-		w.began = time.Now()
-	}
-	if w.ticking {
-		return w.clock.Add(time.Since(w.began))
-	}
-	return w.clock
-}
+func (w *World) Now() time.Time { return w.Clock.Now() }
 
 // Wait moves the clock.
-func (w *World) Wait(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock = w.clock.Add(d)
-}
+func (w *World) Wait(d time.Duration) { w.Clock.Advance(d) }
 
 // UsePolicy puts a policy of direct mode into force.
 func (w *World) UsePolicy(doc string) {
