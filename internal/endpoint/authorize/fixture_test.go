@@ -203,7 +203,7 @@ func (w *world) endpoint() *Endpoint {
 	return e
 }
 
-// api is Cognito's API.
+// api calls Cognito's API.
 func (w *world) api() *cip.Client {
 	return cip.New(cip.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(w.base),
@@ -211,8 +211,8 @@ func (w *world) api() *cip.Client {
 	})
 }
 
-// randomText is a text in the form of a secret, a state or a CSRF token that was
-// not made by the broker.
+// randomText has the form of a secret, a state or a CSRF token, but the broker
+// did not make it.
 func randomText() string {
 	b := make([]byte, 32)
 	rand.Read(b)
@@ -283,8 +283,8 @@ func (w *world) allGrants() []*broker.Grant {
 	return list
 }
 
-// wantCode fails unless u is the redirect URI with the code of a grant, iss and
-// state. It returns the grant.
+// wantCode fails unless u is the redirect URI with iss, state, and the code of
+// a grant. It returns the grant.
 func (w *world) wantCode(u *url.URL, redirectURI string) *broker.Grant {
 	w.t.Helper()
 	q := u.Query()
@@ -306,8 +306,8 @@ func (w *world) wantCode(u *url.URL, redirectURI string) *broker.Grant {
 	return g
 }
 
-// wantError fails unless u is the redirect URI with that error, iss and state, and
-// without a code.
+// wantError fails unless u is the redirect URI with the error, iss and state,
+// and without a code.
 func (w *world) wantError(u *url.URL, redirectURI, code string) {
 	w.t.Helper()
 	q := u.Query()
@@ -317,7 +317,7 @@ func (w *world) wantError(u *url.URL, redirectURI, code string) {
 	}
 }
 
-// calls counts the calls of the store.
+// calls returns the number of calls of the store.
 func (w *world) calls() int {
 	n := 0
 	for _, m := range w.store.Methods() {
@@ -326,7 +326,7 @@ func (w *world) calls() int {
 	return n
 }
 
-// dedicated is the key of the app client of a registration.
+// dedicated returns the key of the app client of a registration.
 func (w *world) dedicated(clientID string) string {
 	w.t.Helper()
 	reg, err := w.store.Registration(w.t.Context(), clientID)

@@ -53,8 +53,8 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return k
 })
 
-// stack is the endpoints behind the router, as in production, with a local
-// Cognito and a store in memory. A test can make both fail.
+// stack has the endpoints behind the router, as in production, with a local
+// Cognito and an in-memory store. A test can make both fail.
 type stack struct {
 	t       testing.TB
 	clock   *fake.Clock
@@ -73,8 +73,8 @@ type stack struct {
 	provisioning func(ctx context.Context, key string) error
 
 	mu      sync.Mutex
-	secrets []string // must be in no log
-	inner   []string // must be in no answer either
+	secrets []string // no log may contain them
+	inner   []string // no answer may contain them either
 }
 
 type option func(*emulator.Config)
@@ -90,8 +90,8 @@ func newStack(t testing.TB, options ...option) *stack {
 	return s
 }
 
-// newStackAt is newStack with a local Cognito that is reached at base, or not at
-// all.
+// newStackAt is newStack with a local Cognito at base, or with an unreachable
+// one.
 func newStackAt(t testing.TB, base string, options ...option) *stack {
 	t.Helper()
 	s := &stack{t: t, base: base, clock: fake.NewClock(), log: new(logBuffer)}
@@ -124,12 +124,12 @@ func newStackAt(t testing.TB, base string, options ...option) *stack {
 	return s
 }
 
-// patience returns a client of Cognito that waits for d; 0 is the default.
+// patience returns a client of Cognito with the timeout d; 0 is the default.
 func (s *stack) patience(d time.Duration) *cognitoauth.Client {
 	return cognitoauth.New(cognitoauth.Config{TokenEndpoint: s.base + "/oauth2/token", RevocationEndpoint: s.base + "/oauth2/revoke", Timeout: d})
 }
 
-// impatient runs f with a client of Cognito that waits only for a moment.
+// impatient runs f with a client of Cognito that has a very short timeout.
 func (s *stack) impatient(f func()) {
 	usual := s.up
 	s.up = s.patience(100 * time.Millisecond)
@@ -139,7 +139,7 @@ func (s *stack) impatient(f func()) {
 	s.start(s.ring)
 }
 
-// start makes the endpoints with these keys and empty caches.
+// start makes the endpoints with these keys and with empty caches.
 func (s *stack) start(ring *seal.Ring) {
 	s.t.Helper()
 	accessTokens, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: s.cognito.Issuer(), KeySet: s.cognito.Issuer() + "/.well-known/jwks.json", Now: s.clock.Now})
@@ -199,7 +199,7 @@ func (s *stack) ender(store grants.Store, up grants.Cognito) *grants.Ender {
 	return e
 }
 
-// conflicting is a store in which another request is always faster.
+// conflicting is a store in which another request always writes first.
 type conflicting struct{ grantStore }
 
 func (conflicting) ReplaceGrant(context.Context, *broker.Grant) error { return broker.ErrConflict }
@@ -257,8 +257,8 @@ func (s *stack) control(op string, in, out any) {
 	}
 }
 
-// makeApp makes an app client with the settings of the broker's own ones, and its
-// record. It replaces a former record.
+// makeApp makes an app client with the broker's usual settings, and its record.
+// It replaces a former record.
 func (s *stack) makeApp(key string, kind broker.AppClientKind, flow string, scopes ...string) *broker.AppClient {
 	s.t.Helper()
 	in := map[string]any{

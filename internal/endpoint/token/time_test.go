@@ -10,7 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 )
 
-// stuck does not answer before the context ends.
+// stuck does not answer until the context ends.
 type stuck struct{}
 
 func (stuck) wait(ctx context.Context) error {
@@ -36,7 +36,7 @@ func (s stuck) Verify(ctx context.Context, _ string) (token.Claims, error) {
 
 func (s stuck) Provision(ctx context.Context, _ string) error { return s.wait(ctx) }
 
-// stuckGrants is a store that does not answer a write.
+// stuckGrants is a store whose writes do not return until the context ends.
 type stuckGrants struct {
 	grantStore
 	stuck
