@@ -41,7 +41,7 @@ func (c *revocations) Revoke(_ context.Context, app broker.AppCredentials, token
 	return nil
 }
 
-// world is an Ender with a store in memory.
+// world is an Ender with an in-memory store.
 type world struct {
 	*grants.Ender
 	t       *testing.T
@@ -102,7 +102,7 @@ func (w *world) grant(clientID, generation, sub, appSecret string) *broker.Grant
 	return g
 }
 
-// app stores the record of the app client with that secret.
+// app stores the record of the app client with this secret.
 func (w *world) app(id, secret string) {
 	w.t.Helper()
 	a := &broker.AppClient{Key: "profile/open", Kind: broker.KindShared, State: broker.AppClientReady, CognitoID: id, CreatedAt: w.clock.Now()}
@@ -112,7 +112,8 @@ func (w *world) app(id, secret string) {
 	}
 }
 
-// wantEnded checks that nothing of g is left.
+// wantEnded checks that the grant has ended and its consent and tokens are
+// deleted.
 func (w *world) wantEnded(g *broker.Grant) {
 	w.t.Helper()
 	stored, err := w.store.Grant(w.t.Context(), g.ID)
@@ -120,14 +121,14 @@ func (w *world) wantEnded(g *broker.Grant) {
 		w.t.Errorf("grant %s = %+v, %v, want it ended completely", g.ID, stored, err)
 	}
 	if _, err := w.store.Consent(w.t.Context(), g.ConsentKey(w.ring)); !errors.Is(err, broker.ErrNotFound) {
-		w.t.Errorf("consent of grant %s: %v, want it gone", g.ID, err)
+		w.t.Errorf("consent of grant %s: %v, want it deleted", g.ID, err)
 	}
 	if !slices.Contains(w.cognito.revoked, "rt-"+g.ID) {
 		w.t.Errorf("Cognito's token of grant %s was not revoked", g.ID)
 	}
 }
 
-// wantStanding checks that g is as it was.
+// wantStanding checks that g is unchanged.
 func (w *world) wantStanding(g *broker.Grant) {
 	w.t.Helper()
 	if stored, err := w.store.Grant(w.t.Context(), g.ID); err != nil || stored.Version != g.Version {
@@ -232,7 +233,7 @@ func (s *faulty) DeleteConsent(ctx context.Context, key string) error {
 }
 
 // Each call of the store fails once, in both ways. End succeeds, or can be
-// repeated; then nothing of the grant is left.
+// repeated and then ends the grant completely.
 func TestEndAfterEachFault(t *testing.T) {
 	for method, calls := range map[string]int{"Grant": 1, "ReplaceGrant": 2, "DeleteConsent": 1} {
 		for n := 1; n <= calls; n++ {
@@ -256,7 +257,7 @@ func TestEndAfterEachFault(t *testing.T) {
 	}
 }
 
-func TestEndGoesOnWhenTheRequestIsCancelled(t *testing.T) {
+func TestEndContinuesWhenTheRequestIsCancelled(t *testing.T) {
 	w := newWorld(t)
 	g := w.grant("a", "g", "ann", "s")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -270,7 +271,7 @@ func TestEndGoesOnWhenTheRequestIsCancelled(t *testing.T) {
 	}
 }
 
-func TestKeysThatCannotBeReadEndNothing(t *testing.T) {
+func TestWithoutKeysNoGrantEnds(t *testing.T) {
 	w := newWorld(t)
 	g := w.grant("a", "g", "ann", "s")
 	e, err := grants.New(grants.Config{
@@ -290,9 +291,9 @@ func TestKeysThatCannotBeReadEndNothing(t *testing.T) {
 	w.wantStanding(g)
 }
 
-// Cognito's tokens are revoked with the secret that is stored with them, and
-// after that with the secret of the record.
-func TestWhichSecretRevokes(t *testing.T) {
+// Cognito's tokens are revoked with the secret that is stored with them. If
+// Cognito refuses it, the secret of the record is used.
+func TestTheSecretThatRevokes(t *testing.T) {
 	tests := []struct {
 		name    string
 		stored  string // with the tokens
@@ -304,9 +305,9 @@ func TestWhichSecretRevokes(t *testing.T) {
 	}{
 		{"stored with the tokens", "s1", "", "", "s1", []string{"s1"}, true},
 		{"only in the record", "", "s1", "app", "s1", []string{"s1"}, true},
-		{"changed since", "s1", "s2", "app", "s2", []string{"s1", "s2"}, true},
-		{"of an app client that is gone", "", "", "", "s1", nil, false},
-		{"of an app client that was made again", "", "s2", "other", "s2", nil, false},
+		{"changed after the sign-in", "s1", "s2", "app", "s2", []string{"s1", "s2"}, true},
+		{"app client deleted", "", "", "", "s1", nil, false},
+		{"app client made again", "", "s2", "other", "s2", nil, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -329,7 +330,7 @@ func TestWhichSecretRevokes(t *testing.T) {
 	}
 }
 
-func TestNewRefusesAMissingField(t *testing.T) {
+func TestNewRequiresEveryField(t *testing.T) {
 	w := newWorld(t)
 	full := grants.Config{
 		Store: w.store, AppClients: grants.NewAppClients(w.store, w.clock.Now), Cognito: w.cognito,

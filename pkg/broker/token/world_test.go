@@ -28,8 +28,8 @@ const (
 
 var errFault = errors.New("injected fault")
 
-// world is an Issuer with a store in memory and a Cognito that answers at once.
-// It records the effects in their order.
+// world is an Issuer with an in-memory store and a Cognito that answers
+// immediately. It records the effects in order.
 type world struct {
 	t       *testing.T
 	clock   *fake.Clock
@@ -73,7 +73,7 @@ func (w *world) issuer() *token.Issuer {
 	return i
 }
 
-// do records an effect and lets it fail if the test says so.
+// do records an effect, and makes it fail if the test wants that.
 func (w *world) do(effect string, call func() error) error {
 	w.effects = append(w.effects, effect)
 	if w.fault != nil {
@@ -87,7 +87,7 @@ func (w *world) do(effect string, call func() error) error {
 	return call()
 }
 
-// store is the store in memory with effects.
+// store is the in-memory store with recorded effects.
 type store struct {
 	*memory.Store
 	w *world
@@ -106,7 +106,7 @@ func (s store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	return s.w.do("replace grant", func() error { return s.Store.ReplaceGrant(ctx, g) })
 }
 
-// cognito issues tokens for an hour.
+// cognito issues tokens that are valid for an hour.
 type cognito struct{ w *world }
 
 func (c cognito) tokens() broker.Tokens {
@@ -132,7 +132,7 @@ func (c cognito) Revoke(context.Context, broker.AppCredentials, string) error {
 	return c.w.do("revoke at Cognito", func() error { return nil })
 }
 
-// provisioner makes the record of a client's own app client.
+// provisioner makes the record of the app client of one client.
 type provisioner struct{ w *world }
 
 func (p provisioner) Provision(ctx context.Context, key string) error {
@@ -143,7 +143,7 @@ func (p provisioner) Provision(ctx context.Context, key string) error {
 	})
 }
 
-// noTokens knows no access token.
+// noTokens recognizes no access token.
 type noTokens struct{}
 
 func (noTokens) Verify(context.Context, string) (token.Claims, error) {
@@ -196,7 +196,7 @@ func refreshRequest(c clients.Credentials, refreshToken string) token.Request {
 	return token.Request{Client: c, GrantType: dcr.GrantRefreshToken, RefreshToken: credential.Presented(refreshToken)}
 }
 
-// ask sends the request and expects a response.
+// ask sends the request and fails unless it gets a response.
 func (w *world) ask(i *token.Issuer, r token.Request) *token.Response {
 	w.t.Helper()
 	a, err := i.Token(w.t.Context(), r)
@@ -206,7 +206,7 @@ func (w *world) ask(i *token.Issuer, r token.Request) *token.Response {
 	return a
 }
 
-// wantRefused checks that err is a refusal with that code.
+// wantRefused checks that err is a refusal with the code want.
 func wantRefused(t *testing.T, err error, want dcr.Code) {
 	t.Helper()
 	if e, ok := errors.AsType[*dcr.Error](err); !ok || e.Code != want {
