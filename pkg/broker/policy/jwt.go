@@ -6,26 +6,28 @@ import (
 	"time"
 )
 
-// A JWTVerifier verifies JWTs that others have signed: initial access tokens and
+// A JWTVerifier verifies JWTs from other issuers: initial access tokens and
 // software statements. Implementations are safe for concurrent use.
 type JWTVerifier interface {
-	// Verify returns what token says if it is a JWT whose iss is the URL of one
-	// of issuers, that this one has signed, with one of its algorithms, and
-	// that is in force: neither expired nor from the future, a minute of clock
-	// skew aside. It says nothing about for whom the JWT is (aud), which is for
-	// the caller to judge. Nothing that the token names is fetched.
+	// Verify returns the content of token if it is a valid JWT: its iss is the
+	// URL of one of issuers, this issuer signed it with one of its algorithms,
+	// and it has neither expired nor is from the future (with a minute for clock
+	// skew). The caller has to check the audience (aud). Verify fetches nothing
+	// that the token names.
 	//
-	// The error is ErrUnknownIssuer or a *NotVerifiedError, perhaps wrapped, if
-	// it is not so. Any other error means that it could not be found out.
+	//
+	// For a token that is not valid, the error is ErrUnknownIssuer or a
+	// *NotVerifiedError, perhaps wrapped. After any other error the caller does
+	// not know whether the token is valid.
 	Verify(ctx context.Context, issuers []Issuer, token string) (*JWT, error)
 }
 
-// ErrUnknownIssuer means that a JWT is of none of the issuers.
+// ErrUnknownIssuer means that no trusted issuer issued a JWT.
 var ErrUnknownIssuer = errors.New("of no issuer that is trusted here")
 
-// NotVerifiedError says why a text is no JWT to be believed.
+// NotVerifiedError is the error for a text that is not a valid JWT.
 type NotVerifiedError struct {
-	// Reason is for the one who sent it: what is wrong with "it".
+	// Reason is for the sender of the JWT, which it calls "it".
 	Reason string
 	// Cause is for the log; it may be nil.
 	Cause error
@@ -41,15 +43,14 @@ func (e *NotVerifiedError) Error() string {
 // Unwrap returns the cause.
 func (e *NotVerifiedError) Unwrap() error { return e.Cause }
 
-// JWT is what a verified JWT says.
+// JWT is the content of a verified JWT.
 type JWT struct {
 	// Issuer is its iss.
 	Issuer string
 	// Subject is its sub, empty if it has none.
 	Subject string
-	// ID tells it from all other JWTs: it is a hash of issuer and jti, or of the
-	// claims if there is no jti. It depends on nothing that anybody but the
-	// issuer could change.
+	// ID identifies the JWT: it is a hash of issuer and jti, or of the claims if
+	// there is no jti. Only the issuer can influence it.
 	ID string
 	// ExpiresAt is its exp, zero if it has none.
 	ExpiresAt time.Time
