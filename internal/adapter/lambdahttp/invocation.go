@@ -26,7 +26,7 @@ func BeginInvocation(ctx context.Context, log *slog.Logger, msg string) (_ conte
 			outcome = "failed"
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
-		telemetry.Note(ctx, telemetry.Outcome, outcome)
+		telemetry.SetAttr(ctx, telemetry.Outcome, outcome)
 		activity.Log(ctx, log, msg, append(attrs, slog.Float64("ms", float64(time.Since(start).Microseconds())/1000))...)
 	}
 }
