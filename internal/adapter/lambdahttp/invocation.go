@@ -11,8 +11,8 @@ import (
 )
 
 // BeginInvocation begins the activity of an invocation that is not an HTTP
-// request. Calls and notes that use the returned context are recorded in it.
-// end logs them in one line with the outcome of err and with attrs, as the
+// request. Calls and attributes that use the returned context are recorded in
+// it. end logs them in one line with the outcome of err and with attrs, as the
 // router does for a request.
 func BeginInvocation(ctx context.Context, log *slog.Logger, msg string) (_ context.Context, end func(err error, attrs ...slog.Attr)) {
 	start, id := time.Now(), ""
