@@ -51,7 +51,7 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	if c.Mode == broker.ModeDirect {
 		return b, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
 	}
-	// In the cloud this is a function of its own; here the same code is called
+	// In the cloud this is a separate function; here the same code is called
 	// through the same port.
 	provisioning, err := registrar.Provisioner(c, sdk, store, log)
 	if err != nil {
