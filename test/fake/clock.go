@@ -12,8 +12,8 @@ type Clock struct {
 	t  time.Time
 }
 
-// NewClock returns a clock that stands between two seconds, where rounding
-// shows.
+// NewClock returns a clock that stands between two seconds, so that wrong
+// rounding shows.
 func NewClock() *Clock {
 	return &Clock{t: time.Date(2030, time.March, 1, 12, 0, 0, 700_000_000, time.UTC)}
 }

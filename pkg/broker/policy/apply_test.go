@@ -138,7 +138,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-func TestRefusalsSayWhatIsAllowed(t *testing.T) {
+func TestRefusalsNameWhatIsAllowed(t *testing.T) {
 	tests := []struct{ profile, body, want string }{
 		{"open", `{"grant_types": ["client_credentials"]}`,
 			"invalid_client_metadata: grant_types: none of those asked for is allowed here; allowed: authorization_code, refresh_token"},
