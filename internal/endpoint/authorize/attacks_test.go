@@ -20,7 +20,7 @@ func TestAnotherClientNeedsItsOwnConsent(t *testing.T) {
 	if b.signInAgain(known, webURI, "alice") {
 		t.Error("a consent page for the client whose consent is remembered")
 	}
-	before := len(w.allGrants())
+	before := len(w.AllGrants())
 
 	attacker := w.register("open", nil, evilURI)
 	for _, changes := range [][]string{nil, {"login_hint", "alice"}, {"scope", "notes/read"}} {
@@ -45,7 +45,7 @@ func TestAnotherClientNeedsItsOwnConsent(t *testing.T) {
 			t.Errorf("prompt=none led to %s", u)
 		}
 	}
-	if n := len(w.allGrants()); n != before {
+	if n := len(w.AllGrants()); n != before {
 		t.Errorf("%d new grants, want none", n-before)
 	}
 }
@@ -55,7 +55,7 @@ func TestAnotherClientNeedsItsOwnConsent(t *testing.T) {
 func TestIDsOfAppClientsAreNotClientIDs(t *testing.T) {
 	w := newWorld(t)
 	w.browser().authorize(requestOf(w.register("asking", nil, webURI), webURI))
-	app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
+	app, err := w.Store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
 	if err != nil {
 		t.Fatal(err)
 	}

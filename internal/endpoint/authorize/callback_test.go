@@ -18,7 +18,7 @@ import (
 // wantFailure fails unless the callback failed: a is a redirect to a URL
 // without code and state, and the page there has the text want.
 func (b *browser) wantFailure(a answer, status int, want string) answer {
-	t := b.w.t
+	t := b.w.T
 	t.Helper()
 	u := a.at(t)
 	if u.IsAbs() || u.Path != "/callback" || u.Query().Has("code") || u.Query().Has("state") || len(u.Query()) != 1 {
@@ -33,18 +33,18 @@ func (b *browser) wantFailure(a answer, status int, want string) answer {
 }
 
 func (w *world) wantNoGrant() {
-	w.t.Helper()
-	if got := w.allGrants(); len(got) != 0 {
-		w.t.Errorf("%d grants, want none", len(got))
+	w.T.Helper()
+	if got := w.AllGrants(); len(got) != 0 {
+		w.T.Errorf("%d grants, want none", len(got))
 	}
 }
 
 // wantRevoked fails unless Cognito's revocation endpoint got this number of
 // calls.
 func (w *world) wantRevoked(calls int) {
-	w.t.Helper()
+	w.T.Helper()
 	if got := w.cognito.Calls("revoke"); got != calls {
-		w.t.Errorf("Cognito got %d revocations, want %d", got, calls)
+		w.T.Errorf("Cognito got %d revocations, want %d", got, calls)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestACallbackIsUsedOnce(t *testing.T) {
 	a := b.decide(b.get("/consent"), "allow")
 	w.wantCode(a.target(t), webURI)
 	b.wantFailure(b.get(callback), http.StatusBadRequest, "")
-	if got := w.allGrants(); len(got) != 1 {
+	if got := w.AllGrants(); len(got) != 1 {
 		t.Errorf("%d grants, want 1", len(got))
 	}
 }
@@ -113,11 +113,11 @@ func TestATransactionLivesTenMinutes(t *testing.T) {
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
 	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-	w.clock.Advance(broker.TransactionLifetime)
+	w.Clock.Advance(broker.TransactionLifetime)
 	b.wantFailure(b.get(callback), http.StatusBadRequest, "")
 
 	page := b.arrive(requestOf(id, webURI), "alice")
-	w.clock.Advance(broker.TransactionLifetime)
+	w.Clock.Advance(broker.TransactionLifetime)
 	wantPage(t, b.get("/consent"), http.StatusBadRequest, "expired")
 	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "expired")
 	w.wantNoGrant()
@@ -218,15 +218,15 @@ func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
 				b := w.browser()
 				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 				change := func() {
-					reg, err := w.store.Registration(t.Context(), id)
+					reg, err := w.Store.Registration(t.Context(), id)
 					if err != nil {
 						t.Fatal(err)
 					}
-					if err := w.store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
+					if err := w.Store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
 						t.Fatal(err)
 					}
 					end(w, reg)
-					if err := w.store.CreateRegistration(t.Context(), reg); err != nil {
+					if err := w.Store.CreateRegistration(t.Context(), reg); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -263,7 +263,7 @@ func TestCallbackWhenTheStoreFails(t *testing.T) {
 				id := w.register("asking", nil, webURI)
 				b := w.browser()
 				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-				w.store.FailNext(tt.method, 1, point)
+				w.Store.FailNext(tt.method, 1, point)
 				a := b.get(callback)
 				if tt.remote {
 					w.wantError(a.at(t), webURI, "temporarily_unavailable")
@@ -287,7 +287,7 @@ func TestAnAppClientThatIsDeletedBeforeTheCallback(t *testing.T) {
 	id := w.register("staff", nil, webURI)
 	b := w.browser()
 	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-	app, err := w.store.AppClient(t.Context(), w.dedicated(id))
+	app, err := w.Store.AppClient(t.Context(), w.dedicated(id))
 	if err != nil {
 		t.Fatal(err)
 	}

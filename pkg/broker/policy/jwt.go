@@ -1,26 +1,9 @@
 package policy
 
 import (
-	"context"
 	"errors"
 	"time"
 )
-
-// A JWTVerifier verifies JWTs from other issuers: initial access tokens and
-// software statements. Implementations are safe for concurrent use.
-type JWTVerifier interface {
-	// Verify returns the content of token if it is a valid JWT: its iss is the
-	// URL of one of issuers, this issuer signed it with one of its algorithms,
-	// and it has neither expired nor is from the future (with a minute for clock
-	// skew). The caller has to check the audience (aud). Verify fetches nothing
-	// that the token names.
-	//
-	//
-	// For a token that is not valid, the error is ErrUnknownIssuer or a
-	// *NotVerifiedError, perhaps wrapped. After any other error the caller does
-	// not know whether the token is valid.
-	Verify(ctx context.Context, issuers []Issuer, token string) (*JWT, error)
-}
 
 // ErrUnknownIssuer means that no trusted issuer issued a JWT.
 var ErrUnknownIssuer = errors.New("of no issuer that is trusted here")
