@@ -1,8 +1,8 @@
-// Package wire is wiring: what functions share, made from the environment. It
-// leaves out what only some functions need, because a function initialises all
-// that it links at every start. That is in a package below for each function,
-// and in package pool. Package metadata, which links no AWS SDK, does not use
-// this package.
+// Package wire is wiring: it makes the parts that functions share from the
+// environment. It leaves out the parts that only some functions need, because a
+// function initializes all packages that it links at every start. Those parts
+// are in package pool and in a package for each function, below this one.
+// Package metadata, which links no AWS SDK, does not use this package.
 package wire
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// Parts are what the wiring of functions is made from. New makes those of a
+// Parts are the parts from which functions are wired. New makes those of a
 // deployment in the cloud. A process that runs elsewhere can replace parts.
 type Parts struct {
 	Config *environment.Config
@@ -86,8 +86,8 @@ func Handler(read environment.Reader, routes func(*httpapi.Router, *Parts) error
 	return rt, routes(rt, p)
 }
 
-// Invocation returns the handler of a function that is invoked with other
-// events, as lambda.Start takes it.
+// Invocation returns the handler of a function with other events, in a form
+// that lambda.Start accepts.
 func Invocation(read environment.Reader, handler func(*Parts) (any, error)) (any, error) {
 	p, err := started(read)
 	if err != nil {

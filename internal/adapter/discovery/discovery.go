@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// maxAge can be long: the document changes only when an operator
-	// changes the user pool.
+	// maxAge can be long: the document changes only when an operator changes the
+	// user pool.
 	maxAge = time.Hour
 	// retryAfter is the time from a failed fetch to the next one.
 	retryAfter = time.Minute
@@ -25,9 +25,9 @@ const (
 	fetchTimeout = 3 * time.Second
 	// refreshWait is how long the request that starts a refresh waits for it,
 	// although it has an older document. Lambda freezes the process after the
-	// response, so a refresh that ran on its own would not end.
+	// response, so a refresh in the background would not finish.
 	refreshWait = 250 * time.Millisecond
-	// maxDocument is the size of the largest document that is read.
+	// maxDocument is the maximum size of a document, in bytes.
 	maxDocument = 256 << 10
 )
 
@@ -87,12 +87,12 @@ func New(cfg Config) (*Source, error) {
 	return d, nil
 }
 
-// Current returns the document as it was last read, or nil if it could not be
-// read yet. The document never changes: a newer one is another pointer.
+// Current returns the document that was read last, or nil if none could be read
+// yet. The document never changes: a newer one has another pointer.
 //
 // Current waits up to 3 seconds, or until ctx ends, if no fetch has ended yet.
-// Otherwise it waits at most 250 ms, in the one request that starts a refresh:
-// one an hour, or one a minute while fetches fail.
+// Otherwise only the request that starts a refresh waits, for at most 250 ms. A
+// refresh starts once an hour, or once a minute while fetches fail.
 func (d *Source) Current(ctx context.Context) *discovery.Upstream {
 	if last := d.last.Load(); last != nil && d.clock().Before(last.due) {
 		return last.upstream

@@ -15,14 +15,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-var update = flag.Bool("update", false, "write what is answered to testdata/registrations")
+var update = flag.Bool("update", false, "write the answers to testdata/registrations")
 
 // registrations are the bodies that real clients send.
 const registrations = "../../../testdata/registrations"
 
 // TestRegistrationsOfRealClients compares the registered metadata of each
-// client under the default policy. Read a change of these files against the
-// needs of the clients: all that register openly must keep working.
+// client under the default policy. Before you accept a change of these files,
+// check the needs of the clients: all that register openly must keep working.
 func TestRegistrationsOfRealClients(t *testing.T) {
 	p := parse(t, string(policy.Default()), deployment)
 	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))
@@ -75,7 +75,8 @@ func answer(t *testing.T, p *policy.Profile, file string) []byte {
 	return append(b, '\n')
 }
 
-// TestRealClientsGetWhatTheyNeed checks what the golden files must have.
+// TestRealClientsGetWhatTheyNeed checks the fields in the golden files that the
+// clients depend on.
 func TestRealClientsGetWhatTheyNeed(t *testing.T) {
 	open, _ := parse(t, string(policy.Default()), deployment).Open()
 	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))
