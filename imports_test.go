@@ -23,6 +23,8 @@ type rule struct {
 const (
 	// useCase is what each use case of pkg/broker may import.
 	useCase = "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/broker/clients pkg/broker/grants"
+	// wiring is what the wiring of each function may import.
+	wiring = "pkg/ internal/adapter/ internal/endpoint/ internal/environment internal/httpapi internal/pages internal/wire"
 	// mode is what each mode may import.
 	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor"
 )
@@ -60,12 +62,20 @@ var rules = []rule{
 	{"internal/endpoint/token", "internal/httpapi pkg/dcr pkg/broker pkg/broker/clients pkg/broker/token pkg/broker/credential pkg/broker/telemetry", "an endpoint decodes, calls its use case and writes; it does no I/O of its own"},
 	{"internal/adapter/lambdahttp", "internal/httpapi pkg/broker/telemetry", "it logs an invocation as the router logs a request"},
 	{"internal/adapter/", "internal/adapter pkg/dcr pkg/discovery pkg/broker pkg/broker/clients pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "an adapter implements ports; it decides nothing, so it needs no use case"},
-	{"internal/wire/", "all", "wiring knows both a port and its adapter"},
-	{"internal/wire", "all", "wiring knows both a port and its adapter"},
+	{"internal/adapter/discovery", "pkg/discovery", "the metadata function links it, so it links no client of Cognito's OAuth endpoints"},
+	{"internal/wire", "internal/adapter/awssdk internal/adapter/dynamo internal/adapter/signed internal/environment internal/httpapi pkg/broker pkg/broker/policy pkg/broker/seal", "all functions but metadata link it, so it knows only what each of them uses"},
+	{"internal/wire/metadata", "internal/adapter/discovery internal/endpoint/metadata internal/environment internal/httpapi pkg/broker pkg/discovery", "it links no AWS SDK, so it does without package wire"},
+	{"internal/wire/pool", "internal/adapter/cognito internal/environment internal/wire pkg/broker", "only the functions that call Cognito's API link it"},
+	{"internal/wire/register", wiring + " internal/wire/pool", "it knows ports and adapters of one function; in direct mode register makes app clients"},
+	{"internal/wire/authorize", wiring, "it knows ports and adapters of one function, which does not call Cognito's API"},
+	{"internal/wire/token", wiring, "it knows ports and adapters of one function, which does not call Cognito's API"},
+	{"internal/wire/provision", wiring + " internal/wire/pool", "it knows ports and adapters of one function, which makes app clients"},
+	{"internal/wire/janitor", wiring + " internal/wire/pool", "it knows ports and adapters of one function, which removes app clients"},
+	{"internal/wire/operator", wiring + " internal/wire/pool internal/wire/janitor", "the janitor is one of an operator's use cases"},
 	{"internal/tool/", "all", "tools are for developers and operators, never on Lambda"},
-	{"cmd/", "all", "mains may import everything except test kit"},
-	{"functions/", "all", "mains may import everything except test kit"},
-	{"bench", "all test/", "benchmarks run the functions' own wiring"},
+	{"cmd/", "all", "a command may import everything except test kit"},
+	{"functions/", "internal/wire internal/wire/ internal/environment internal/adapter/lambdahttp internal/httpapi", "a main goes from the environment through its wiring to Lambda"},
+	{"bench", "all test/", "benchmarks run the functions' own wiring around test kit"},
 	{"bench/", "", ""},
 	{"examples/", "all", "examples are programs of their own"},
 	{"examples", "", ""},
@@ -77,7 +87,7 @@ var rules = []rule{
 
 // awsAllowed are the packages that may import the AWS SDK: no AWS type crosses
 // into pkg/.
-var awsAllowed = []string{"internal/adapter/cognito", "internal/adapter/dynamo", "internal/adapter/signed", "internal/adapter/awssdk", "internal/wire", "internal/tool/", "cmd/", "bench", "functions/", "test/"}
+var awsAllowed = []string{"internal/adapter/cognito", "internal/adapter/dynamo", "internal/adapter/signed", "internal/adapter/awssdk", "internal/wire", "internal/tool/", "cmd/", "bench", "test/"}
 
 // covers reports whether pattern is pkg or a folder above it that ends in a slash.
 func covers(pattern, pkg string) bool {
@@ -146,8 +156,8 @@ func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 		oidc = "github.com/coreos/go-oidc/v3" // which register verifies the JWTs of others with
 	)
 	for function, unwanted := range map[string][]string{
-		"functions/metadata":  {"regexp", oidc},
-		"functions/provision": {oidc},
+		"functions/metadata":  {"regexp", oidc, module + "pkg/broker/clients", module + "internal/adapter/cognitoauth"},
+		"functions/provision": {oidc, module + "pkg/broker/registration", module + "pkg/broker/direct", module + "pkg/broker/brokered"},
 		"functions/janitor":   {oidc},
 		"functions/token": {
 			sdk + "service/cognitoidentityprovider", sdk + "service/s3", sdk + "service/secretsmanager", sdk + "service/ssm", sdk + "config",

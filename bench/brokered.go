@@ -18,17 +18,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
-	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
-	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/authorize"
+	"github.com/dcr-broker/dcr-broker/internal/wire/provision"
+	wireregister "github.com/dcr-broker/dcr-broker/internal/wire/register"
 	"github.com/dcr-broker/dcr-broker/internal/wire/token"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	inbrokered "github.com/dcr-broker/dcr-broker/pkg/broker/brokered"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -67,10 +63,10 @@ func brokeredEnvironment(keys string) map[string]string {
 
 // newBrokered returns the parts of a broker in brokered mode. It has read the
 // keys from a temporary file.
-func newBrokered() (*parts, *documents.Keys, error) {
+func newBrokered() (*parts, error) {
 	f, err := os.CreateTemp("", "bench-keys")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(seal.Generate())
@@ -78,35 +74,20 @@ func newBrokered() (*parts, *documents.Keys, error) {
 		err = closeErr
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	env := brokeredEnvironment(f.Name())
-	c, err := environment.All(func(name string) string { return env[name] })
+	p, err := newParts(brokeredEnvironment(f.Name()))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	p := partsOf(c)
-	keys, err := documents.NewKeys(c, aws.Config{}, p.log)
-	if err != nil {
-		return nil, nil, err
-	}
-	_, err = keys.Ring(context.Background())
-	return p, keys, err
-}
-
-// brokeredRegistrations adds the routes of registration, with now as the clock.
-func (p *parts) brokeredRegistrations(keys *documents.Keys, now func() time.Time) error {
-	lifecycle, err := inbrokered.New(inbrokered.Config{Store: p.store, Keys: keys.Ring, Now: now, Log: p.log})
-	if err != nil {
-		return err
-	}
-	return p.registrations(broker.ModeBrokered, lifecycle, direct.NewSwitch(p.store, now, p.log), now)
+	_, err = p.Keys(context.Background())
+	return p, err
 }
 
 // registeringFirst returns a broker that does not know any of a batch of
 // clients.
 func registeringFirst(string) (*deployment, error) {
-	p, keys, err := newBrokered()
+	p, err := newBrokered()
 	if err != nil {
 		return nil, err
 	}
@@ -114,17 +95,17 @@ func registeringFirst(string) (*deployment, error) {
 	for i := range batch {
 		d.examples = append(d.examples, map[string]string{exampleName: fmt.Sprintf("%s %02d", exampleName, i)})
 	}
-	return d, p.brokeredRegistrations(keys, p.clock.now)
+	return d, wireregister.Routes(p.router, p.Parts)
 }
 
 // registeringAgain returns a broker that has just registered the client.
 func registeringAgain(root string) (*deployment, error) {
-	p, keys, err := newBrokered()
+	p, err := newBrokered()
 	if err != nil {
 		return nil, err
 	}
 	// This clock does not move: a registration stays in memory for an hour.
-	if err := p.brokeredRegistrations(keys, p.clock.now); err != nil {
+	if err := wireregister.Routes(p.router, p.Parts); err != nil {
 		return nil, err
 	}
 	d := &deployment{p.router, new(clock), asItIs}
@@ -135,32 +116,21 @@ func registeringAgain(root string) (*deployment, error) {
 // authorizing returns a broker with all endpoints of brokered mode, and one
 // client whose app client exists.
 func authorizing(root string) (d *deployment, client map[string]string, err error) {
-	p, keys, err := newBrokered()
+	p, err := newBrokered()
 	if err != nil {
 		return nil, nil, err
 	}
 	// Codes and tokens expire in real time.
-	p.store = memory.NewStore(time.Now)
-	provisioning, err := provision.New(provision.Config{
-		Store: p.store, Pool: fake.NewPool(), Deployment: "bench", Keys: keys.Ring, Now: time.Now, Log: p.log,
-		Policy: func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
-	})
+	p.Store, p.Now, p.HTTP = memory.NewStore(time.Now), time.Now, &http.Client{Transport: pool()}
+	provisioner, err := provision.NewIn(p.Parts, fake.NewPool())
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := p.brokeredRegistrations(keys, time.Now); err != nil {
-		return nil, nil, err
-	}
-	parts := &brokered.Parts{
-		Config: p.config, Store: p.store, Keys: keys, Provisioner: provisioning, Log: p.log,
-		HTTP: &http.Client{Transport: pool()},
-	}
-	if err := parts.AuthorizeRoutes(p.router); err != nil {
-		return nil, nil, err
-	}
-	tokens := token.Parts{Config: p.config, Store: p.store, Keys: keys.Ring, Provisioner: provisioning, HTTP: parts.HTTP, Log: p.log}
-	if err := tokens.Routes(p.router); err != nil {
-		return nil, nil, err
+	p.Provisioner = provisioner
+	for _, routes := range []func(*httpapi.Router, *wire.Parts) error{wireregister.Routes, authorize.Routes, token.Routes} {
+		if err := routes(p.router, p.Parts); err != nil {
+			return nil, nil, err
+		}
 	}
 	d = &deployment{handler: p.router, clock: new(clock)}
 	if client, err = d.walk(root, "register-open", nil); err == nil {

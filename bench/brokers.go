@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,23 +15,19 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
-	endpoint "github.com/dcr-broker/dcr-broker/internal/endpoint/token"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/brokered"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	wirepool "github.com/dcr-broker/dcr-broker/internal/wire/pool"
+	wireregister "github.com/dcr-broker/dcr-broker/internal/wire/register"
+	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -64,7 +59,7 @@ func requests() []request {
 	}
 }
 
-// environment is the environment of every function in direct mode. A function
+// functionEnv is the environment of every function in direct mode. A function
 // makes no connection at its start.
 var functionEnv = map[string]string{
 	"AUTHORIZATION":         "direct",
@@ -104,33 +99,34 @@ func (c *clock) now() time.Time {
 	return time.Unix(1_795_558_449, 0).Add(time.Duration(c.minutes.Load()) * time.Minute)
 }
 
-// parts has the common parts of all brokers.
+// parts are those of a broker, with a store in memory and a clock.
 type parts struct {
-	config *environment.Config
-	store  *memory.Store
+	*wire.Parts
 	clock  *clock
-	log    *slog.Logger
 	router *httpapi.Router
 }
 
-func newParts() (*parts, error) {
-	c, err := environment.Registration(func(name string) string { return functionEnv[name] })
+// newDirect returns the parts of a broker in direct mode.
+func newDirect() (*parts, error) { return newParts(functionEnv) }
+
+func newParts(env map[string]string) (*parts, error) {
+	c, err := environment.All(func(name string) string { return env[name] })
 	if err != nil {
 		return nil, err
 	}
-	return partsOf(c), nil
-}
-
-func partsOf(c *environment.Config) *parts {
-	p := &parts{config: c, clock: new(clock), log: c.Logger(io.Discard)}
-	p.store, p.router = memory.NewStore(p.clock.now), httpapi.NewRouter(p.log)
-	return p
+	w, err := wire.New(c, aws.Config{Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}, c.Logger(io.Discard))
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{Parts: w, clock: new(clock), router: httpapi.NewRouter(w.Log)}
+	p.Store, p.Now = memory.NewStore(p.clock.now), p.clock.now
+	return p, nil
 }
 
 // registering returns a function that deploys a broker for registrations.
 func registering(apps func(*parts) (direct.Pool, error)) func(string) (*deployment, error) {
 	return func(string) (*deployment, error) {
-		p, err := newParts()
+		p, err := newDirect()
 		if err != nil {
 			return nil, err
 		}
@@ -138,47 +134,28 @@ func registering(apps func(*parts) (direct.Pool, error)) func(string) (*deployme
 		if err != nil {
 			return nil, err
 		}
-		if err := p.directRegistrations(a); err != nil {
+		if err := p.registrations(a); err != nil {
 			return nil, err
 		}
 		tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "bench", Profile: "trusted", CreatedBy: "bench"}, p.clock.now())
 		if err != nil {
 			return nil, err
 		}
-		if err := p.store.CreateInitialAccessToken(context.Background(), rec); err != nil {
+		if err := p.Store.CreateInitialAccessToken(context.Background(), rec); err != nil {
 			return nil, err
 		}
 		return &deployment{p.router, p.clock, []map[string]string{{"dcr_iat_" + strings.Repeat("exampletoken", 5): tok.Reveal()}}}, nil
 	}
 }
 
-// registrations adds the routes of registration in a mode, where now is the clock.
-func (p *parts) registrations(mode broker.Mode, l registration.Lifecycle, former registration.Deleter, now func() time.Time) error {
-	registrar, err := registration.New(registration.Config{
-		Store:     p.store,
-		Mode:      mode,
-		Lifecycle: l,
-		Former:    former,
-		JWTs:      issuers.New(nil, now),
-		Policy:    func(context.Context) (*policy.Policy, error) { return p.config.Policy, nil },
-		Issuer:    p.config.Issuer,
-		Now:       now,
-		Log:       p.log,
-	})
+// registrations adds the routes of registration in direct mode.
+func (p *parts) registrations(apps direct.Pool) error {
+	registrar, err := wireregister.NewDirect(p.Parts, apps)
 	if err != nil {
 		return err
 	}
 	register.Mount(p.router, registrar)
 	return nil
-}
-
-// directRegistrations adds the routes of registration in direct mode.
-func (p *parts) directRegistrations(apps direct.Pool) error {
-	l, err := direct.New(direct.Config{Store: p.store, Pool: apps, Deployment: "bench", Now: p.clock.now, Log: p.log})
-	if err != nil {
-		return err
-	}
-	return p.registrations(broker.ModeDirect, l, brokered.NewSwitch(p.store, p.clock.now, p.log), p.clock.now)
 }
 
 // inMemory replaces Cognito at the port direct.Pool.
@@ -188,23 +165,11 @@ func inMemory(*parts) (direct.Pool, error) { return fake.NewPool(), nil }
 // and decodes.
 func throughSDK(p *parts) (direct.Pool, error) {
 	var made atomic.Int64
-	api := cip.New(cip.Options{
-		Region: p.config.Region,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-		}),
-		HTTPClient: &http.Client{Transport: atOnce(func() string {
-			return fmt.Sprintf(`{"UserPoolClient":{"UserPoolId":%q,"ClientId":"appclient%d","ClientName":"bench","ClientSecret":"%s"}}`,
-				p.config.UserPoolID, made.Add(1), strings.Repeat("s", 51))
-		})},
-	})
-	return cognito.New(api, cognito.Config{
-		Pool:       p.config.UserPoolID,
-		Deployment: p.config.DeploymentID,
-		Settings:   cognito.DefaultSettings(),
-		Slots:      p.store,
-		Now:        p.clock.now,
-	})
+	p.SDK.HTTPClient = &http.Client{Transport: atOnce(func() string {
+		return fmt.Sprintf(`{"UserPoolClient":{"UserPoolId":%q,"ClientId":"appclient%d","ClientName":"bench","ClientSecret":"%s"}}`,
+			p.Config.UserPoolID, made.Add(1), strings.Repeat("s", 51))
+	})}
+	return wirepool.AppClients(p.Parts)
 }
 
 // atOnce is a server that gives every request the same answer immediately.
@@ -228,18 +193,18 @@ func (answer atOnce) RoundTrip(r *http.Request) (*http.Response, error) {
 // publishing returns a broker for metadata that has read the user pool's
 // document.
 func publishing(string) (*deployment, error) {
-	p, err := newParts()
+	p, err := newDirect()
 	if err != nil {
 		return nil, err
 	}
 	pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(map[string]any{
-			"issuer":                 p.config.CognitoIssuer,
-			"authorization_endpoint": p.config.CognitoDomain + "/oauth2/authorize",
-			"token_endpoint":         p.config.CognitoDomain + "/oauth2/token",
-			"revocation_endpoint":    p.config.CognitoDomain + "/oauth2/revoke",
-			"userinfo_endpoint":      p.config.CognitoDomain + "/oauth2/userInfo",
-			"jwks_uri":               p.config.CognitoIssuer + "/.well-known/jwks.json",
+			"issuer":                 p.Config.CognitoIssuer,
+			"authorization_endpoint": p.Config.CognitoDomain + "/oauth2/authorize",
+			"token_endpoint":         p.Config.CognitoDomain + "/oauth2/token",
+			"revocation_endpoint":    p.Config.CognitoDomain + "/oauth2/revoke",
+			"userinfo_endpoint":      p.Config.CognitoDomain + "/oauth2/userInfo",
+			"jwks_uri":               p.Config.CognitoIssuer + "/.well-known/jwks.json",
 
 			"response_types_supported":              []string{"code", "token"},
 			"subject_types_supported":               []string{"public"},
@@ -248,8 +213,8 @@ func publishing(string) (*deployment, error) {
 		})
 	}))
 	defer pool.Close()
-	p.config.CognitoDiscovery = pool.URL
-	if err := metadata.Routes(p.router, p.config, p.log); err != nil {
+	p.Config.CognitoDiscovery = pool.URL
+	if err := metadata.Routes(p.router, p.Config, p.Log); err != nil {
 		return nil, err
 	}
 	// The first request fetches the document; later ones come from memory.
@@ -267,7 +232,7 @@ func publishing(string) (*deployment, error) {
 // requests, a server on loopback answers them.
 func relaying(client *http.Client) func(string) (*deployment, error) {
 	return func(string) (*deployment, error) {
-		p, err := newParts()
+		p, err := newDirect()
 		if err != nil {
 			return nil, err
 		}
@@ -275,22 +240,15 @@ func relaying(client *http.Client) func(string) (*deployment, error) {
 		if err != nil {
 			return nil, err
 		}
-		rt := httpapi.NewRouter(p.log)
-		relay, err := direct.NewRelay(direct.RelayConfig{
-			Clients: clients.New(broker.ModeDirect, p.store, p.clock.now), Log: p.log,
-			Cognito: cognitoauth.New(cognitoauth.Config{TokenEndpoint: tokenEndpoint(), HTTP: client}),
-		})
-		if err != nil {
-			return nil, err
-		}
-		endpoint.Routes(rt, relay)
-		return &deployment{rt, p.clock, []map[string]string{{exampleClient: id}}}, nil
+		p.HTTP, p.Config.CognitoBackChannel = client, tokenServer()
+		d := &deployment{p.router, p.clock, []map[string]string{{exampleClient: id}}}
+		return d, token.Routes(p.router, p.Parts)
 	}
 }
 
 // registerClient registers the client that requests tokens.
 func (p *parts) registerClient() (id string, err error) {
-	if err := p.directRegistrations(fake.NewPool()); err != nil {
+	if err := p.registrations(fake.NewPool()); err != nil {
 		return "", err
 	}
 	w := httptest.NewRecorder()
@@ -322,8 +280,9 @@ var tokens = func() string {
 		jwt(`{"scope":"openid mcp/read"`), jwt(`{"sub":"alice"`), strings.Repeat("r", 1800))
 }()
 
-// tokenEndpoint starts a server on loopback, which runs until the process ends.
-var tokenEndpoint = sync.OnceValue(func() string {
+// tokenServer starts a server on loopback, which answers every request with
+// tokens until the process ends. It returns its origin.
+var tokenServer = sync.OnceValue(func() string {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")

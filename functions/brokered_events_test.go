@@ -149,10 +149,7 @@ func TestWithoutKeys(t *testing.T) {
 	w := newBrokeredWorld(t, "")
 	w.env["KEYS"] = filepath.Join(t.TempDir(), "no-such-file")
 	var logs bytes.Buffer
-	h, err := newBroker(w.config(), w.sdk(), w.store(), slog.New(slog.NewJSONHandler(&logs, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := w.broker(slog.New(slog.NewJSONHandler(&logs, nil)))
 	for _, tt := range []struct {
 		event  string
 		status int

@@ -3,11 +3,9 @@ package functions
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -21,17 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
-	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
-	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
-	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
-	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
-	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
-	"github.com/dcr-broker/dcr-broker/internal/wire/token"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
@@ -274,34 +261,6 @@ func (w *world) handlerAnswers(h http.Handler, steps []step) {
 			compare(t, s.golden(), a)
 		})
 	}
-}
-
-// newBroker returns one router with the handlers of all functions. App clients
-// are provisioned in this process, too.
-func newBroker(c *environment.Config, sdk aws.Config, store store, log *slog.Logger) (http.Handler, error) {
-	service, err := registrar.Registrar(c, sdk, store, issuers.New(nil, time.Now), log)
-	if err != nil {
-		return nil, err
-	}
-	rt := httpapi.NewRouter(log)
-	register.Mount(rt, service)
-	if err := metadata.Routes(rt, c, log); err != nil {
-		return nil, err
-	}
-	if c.Mode == broker.ModeDirect {
-		return rt, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
-	}
-	provisioning, err := registrar.Provisioner(c, sdk, store, log)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := documents.NewKeys(c, sdk, log)
-	if err != nil {
-		return nil, err
-	}
-	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	tokens := token.Parts{Config: c, Store: store, Keys: keys.Ring, Provisioner: provisioning, Log: log}
-	return rt, errors.Join(parts.AuthorizeRoutes(rt), tokens.Routes(rt))
 }
 
 // learn stores the values of the answer that later events need.

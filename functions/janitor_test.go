@@ -124,7 +124,7 @@ func policyWith(t *testing.T, profiles string) string {
 
 // openStore returns the store on the deployment's table, so that a test can
 // change records as if time had passed.
-func (d *deployment) openStore() *dynamo.Store { return wire.Store(d.config(), d.sdk()) }
+func (d *deployment) openStore() *dynamo.Store { return wire.Table(d.config(), d.sdk()) }
 
 // age makes a registration two days old and due, so that the janitor checks it.
 func (d *deployment) age(clientID string) {

@@ -29,9 +29,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
@@ -93,12 +93,6 @@ type world struct {
 	signInAt *url.URL // the URL to which the authorization endpoint has redirected
 
 	policy atomic.Pointer[string] // the policy that documents serves
-}
-
-// store has all records.
-type store interface {
-	broker.Store
-	broker.GrantStore
 }
 
 // newWorld makes a world of direct mode. Its table is in the DynamoDB at the
@@ -173,15 +167,15 @@ func (w *world) sdk() aws.Config {
 
 // store creates the table, or a store in memory if there is no DynamoDB, and
 // stores an initial access token.
-func (w *world) store() store {
+func (w *world) store() wire.Store {
 	w.t.Helper()
-	var store store = memory.NewStore(time.Now)
+	var store wire.Store = memory.NewStore(time.Now)
 	if endpoint := w.env["DYNAMODB_ENDPOINT"]; endpoint != "" {
 		client := dynamodb.NewFromConfig(w.sdk(), func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(endpoint) })
 		if err := dynamo.CreateTable(w.t.Context(), client, w.env["TABLE_NAME"]); err != nil {
 			w.t.Fatal(err)
 		}
-		store = wire.Store(w.config(), w.sdk())
+		store = wire.Table(w.config(), w.sdk())
 	}
 	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "test", Profile: "trusted", CreatedBy: "test"}, time.Now())
 	if err != nil {
@@ -295,9 +289,20 @@ func (w *world) substituteBase64(s string, escape func(string) string) string {
 // the functions.
 func (w *world) handler() http.Handler {
 	w.t.Helper()
-	h, err := newBroker(w.config(), w.sdk(), w.store(), cmp.Or(w.log, slog.New(slog.DiscardHandler)))
+	return w.collected.wrap("", w.broker(cmp.Or(w.log, slog.New(slog.DiscardHandler))))
+}
+
+// broker returns one router with the handlers of all functions.
+func (w *world) broker(log *slog.Logger) http.Handler {
+	w.t.Helper()
+	p, err := wire.New(w.config(), w.sdk(), log)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.collected.wrap("", h)
+	p.Store = w.store()
+	h, err := devstack.Handler(p)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
-	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
+	usecases "github.com/dcr-broker/dcr-broker/internal/wire/operator"
 )
 
 // operator has what every command needs: input and output, the environment, the
@@ -60,7 +60,7 @@ func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config
 	if err != nil {
 		return nil, sdk, nil, err
 	}
-	return c, sdk, wire.Store(c, sdk), nil
+	return c, sdk, wire.Table(c, sdk), nil
 }
 
 // sdk returns the configuration of AWS clients. It checks for credentials, so
@@ -81,13 +81,12 @@ func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) 
 // deployment is the deployment that the environment describes, for commands that
 // change clients or the user pool.
 type deployment struct {
-	*operate.UseCases
+	*usecases.UseCases
+	parts  *wire.Parts
 	config *settings.Config
-	sdk    aws.Config
 	store  *dynamo.Store
 	// caller is the operator's name in audit events and records.
 	caller string
-	log    *slog.Logger
 }
 
 // deployment returns what commands need that change clients or the user pool.
@@ -104,12 +103,23 @@ func (op *operator) deployment(ctx context.Context) (*deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := wire.Store(c, sdk)
-	useCases, err := operate.New(c, sdk, store, nil, log)
+	d, err := deploymentOf(c, sdk, log)
 	if err != nil {
 		return nil, &environmentError{err}
 	}
-	return &deployment{UseCases: useCases, config: c, sdk: sdk, store: store, caller: op.caller(ctx, sdk), log: log}, nil
+	d.caller = op.caller(ctx, sdk)
+	return d, nil
+}
+
+// deploymentOf returns the deployment that c describes, without the operator's
+// name.
+func deploymentOf(c *settings.Config, sdk aws.Config, log *slog.Logger) (*deployment, error) {
+	p, err := wire.New(c, sdk, log)
+	if err != nil {
+		return nil, err
+	}
+	useCases, err := usecases.New(p)
+	return &deployment{UseCases: useCases, parts: p, config: c, store: wire.Table(c, sdk)}, err
 }
 
 // caller returns the operator's name: the ARN that STS returns, which needs no

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
-	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
@@ -21,11 +20,7 @@ type profileApplyCmd struct {
 
 // policy returns the policy in force.
 func (d *deployment) policy(ctx context.Context) (*policy.Policy, error) {
-	current, err := documents.Policy(d.config, d.sdk, d.log)
-	if err != nil {
-		return nil, &environmentError{err}
-	}
-	p, err := current(ctx)
+	p, err := d.parts.Policy(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
@@ -80,14 +75,14 @@ func (c *profileApplyCmd) sharedAppClient(ctx context.Context, d *deployment) (s
 	if profile, ok := p.Profile(c.Profile); !ok || profile.AppClient() != policy.SharedAppClient {
 		return "", nil
 	}
-	provisioning, err := registrar.Provisioner(d.config, d.sdk, d.store, d.log)
+	provisioner, err := provision.New(d.parts)
 	if err != nil {
 		return "", err
 	}
 	key := broker.SharedAppClientKey(c.Profile)
 	// If this were interrupted, it could leave an app client for the janitor to
 	// delete.
-	if err := provisioning.Provision(context.WithoutCancel(ctx), key); err != nil {
+	if err := provisioner.Provision(context.WithoutCancel(ctx), key); err != nil {
 		return "", err
 	}
 	a, err := d.store.AppClient(ctx, key)

@@ -19,7 +19,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
-	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/pool"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
@@ -114,13 +114,13 @@ func newLeftovers(ctx context.Context, op *operator) (*leftovers, error) {
 	}
 	// Calls of Cognito are limited in memory: the table may be gone, and the
 	// deployment's functions make no calls any more.
-	apps, err := registrar.AppClients(c, sdk, memory.NewStore(time.Now))
+	apps, err := pool.AppClients(&wire.Parts{Config: c, SDK: sdk, Store: memory.NewStore(time.Now)})
 	if err != nil {
 		return nil, &environmentError{err}
 	}
 	l := &leftovers{op: op, config: c, sdk: sdk, apps: apps, caller: op.caller(ctx, sdk), log: log}
 	if c.Table != "" {
-		l.store = wire.Store(c, sdk)
+		l.store = wire.Table(c, sdk)
 	}
 	return l, nil
 }

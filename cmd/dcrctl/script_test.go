@@ -26,12 +26,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
-	"github.com/dcr-broker/dcr-broker/internal/wire"
-	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
-	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	wireregister "github.com/dcr-broker/dcr-broker/internal/wire/register"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -185,17 +182,16 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	return dynamo.CreateTable(t.Context(), w.dynamo, table)
 }
 
-// deploymentOf returns the deployment that the script's environment describes,
-// for use in the process of the test.
-func deploymentOf(ts *testscript.TestScript) *deployment {
+// scriptDeployment returns the deployment that the script's environment
+// describes, for use in the process of the test.
+func scriptDeployment(ts *testscript.TestScript) *deployment {
 	c, err := environment.AppClients(getenv(ts))
 	ts.Check(err)
 	sdk, err := awsconfig.LoadDefaultConfig(context.Background(), awsconfig.WithRegion("us-east-1"))
 	ts.Check(err)
-	store := wire.Store(c, sdk)
-	useCases, err := operate.New(c, sdk, store, nil, slog.New(slog.DiscardHandler))
+	d, err := deploymentOf(c, sdk, slog.New(slog.DiscardHandler))
 	ts.Check(err)
-	return &deployment{UseCases: useCases, config: c, sdk: sdk, store: store}
+	return d
 }
 
 // getenv returns the script's environment, with absolute paths, since the process
@@ -262,7 +258,7 @@ func register(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: register FILE [PROFILE]")
 	}
-	d := deploymentOf(ts)
+	d := scriptDeployment(ts)
 	req, err := dcr.Decode([]byte(ts.ReadFile(args[0])))
 	ts.Check(err)
 	var tok credential.Token
@@ -273,7 +269,7 @@ func register(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(d.store.CreateInitialAccessToken(context.Background(), rec))
 		ts.Setenv("TOKEN_ID", rec.ID)
 	}
-	g, err := registrar.Registrar(d.config, d.sdk, d.store, issuers.New(nil, time.Now), slog.New(slog.DiscardHandler))
+	g, err := wireregister.New(d.parts)
 	ts.Check(err)
 	info, err := g.Register(context.Background(), req, tok)
 	ts.Check(err)
@@ -282,7 +278,7 @@ func register(ts *testscript.TestScript, neg bool, args []string) {
 
 // touch CLIENT: records a use of the client.
 func touch(ts *testscript.TestScript, _ bool, args []string) {
-	d := deploymentOf(ts)
+	d := scriptDeployment(ts)
 	r, err := d.store.Registration(context.Background(), args[0])
 	ts.Check(err)
 	ts.Check(clients.New(broker.ModeBrokered, d.store, time.Now).Touch(context.Background(), r))
@@ -290,7 +286,7 @@ func touch(ts *testscript.TestScript, _ bool, args []string) {
 
 // grant ID CLIENT SUB EMAIL: stores a grant.
 func makeGrant(ts *testscript.TestScript, _ bool, args []string) {
-	d := deploymentOf(ts)
+	d := scriptDeployment(ts)
 	r, err := d.store.Registration(context.Background(), args[1])
 	ts.Check(err)
 	now := time.Now().UTC().Truncate(time.Second)
@@ -303,8 +299,8 @@ func makeGrant(ts *testscript.TestScript, _ bool, args []string) {
 // appclient NAME REDIRECT_URI: creates an app client that is not the broker's,
 // and sets APP_CLIENT.
 func makeAppClient(ts *testscript.TestScript, _ bool, args []string) {
-	d := deploymentOf(ts)
-	api := cip.NewFromConfig(d.sdk, func(o *cip.Options) { o.BaseEndpoint = aws.String(d.config.CognitoEndpoint) })
+	d := scriptDeployment(ts)
+	api := cip.NewFromConfig(d.parts.SDK, func(o *cip.Options) { o.BaseEndpoint = aws.String(d.config.CognitoEndpoint) })
 	out, err := api.CreateUserPoolClient(context.Background(), &cip.CreateUserPoolClientInput{
 		UserPoolId: &d.config.UserPoolID, ClientName: &args[0], AllowedOAuthFlowsUserPoolClient: true,
 		AllowedOAuthFlows: []types.OAuthFlowType{types.OAuthFlowTypeCode}, AllowedOAuthScopes: []string{"openid", "mcp/read"},
@@ -345,14 +341,14 @@ func newTable(ts *testscript.TestScript, _ bool, args []string) {
 
 // settable ID: marks the table as that of the deployment.
 func setTable(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(deploymentOf(ts).store.SetTableOwner(context.Background(), &broker.TableOwner{ID: args[0]}))
+	ts.Check(scriptDeployment(ts).store.SetTableOwner(context.Background(), &broker.TableOwner{ID: args[0]}))
 }
 
 // gone N: stores N records of app clients that were deleted at Cognito.
 func makeGone(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	d, made := deploymentOf(ts), time.Now().UTC().Truncate(time.Second).Add(-2*time.Hour)
+	d, made := scriptDeployment(ts), time.Now().UTC().Truncate(time.Second).Add(-2*time.Hour)
 	for i := range n {
 		profile := fmt.Sprint("p", i)
 		ts.Check(d.store.CreateAppClient(context.Background(), &broker.AppClient{

@@ -15,7 +15,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
-	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/pool"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -120,7 +121,7 @@ func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, 
 	if err != nil {
 		return nil, &environmentError{err}
 	}
-	apps, err := registrar.AppClients(conf, sdk, store)
+	apps, err := pool.AppClients(&wire.Parts{Config: conf, SDK: sdk, Store: store})
 	if err != nil {
 		return nil, &environmentError{err}
 	}

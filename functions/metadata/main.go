@@ -5,9 +5,7 @@
 package main
 
 import (
-	"log/slog"
 	"net/http"
-	"os"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
@@ -16,25 +14,14 @@ import (
 )
 
 func main() {
-	h, err := handler()
-	if err != nil {
-		lambdahttp.Fail(err)
-	}
-	lambdahttp.Start(h)
+	lambdahttp.Serve(handler())
 }
 
 func handler() (http.Handler, error) {
-	c, err := environment.Metadata(os.Getenv)
+	c, log, err := environment.Start(environment.Metadata)
 	if err != nil {
 		return nil, err
 	}
-	log := c.Logger(os.Stderr)
-	slog.SetDefault(log)
-	log.Info("started", "version", environment.Version())
-
 	rt := httpapi.NewRouter(log)
-	if err := metadata.Routes(rt, c, log); err != nil {
-		return nil, err
-	}
-	return rt, nil
+	return rt, metadata.Routes(rt, c, log)
 }

@@ -1,9 +1,9 @@
 // Package environment is a value: the settings of a function or tool, checked,
 // from its environment variables and the policy file. A function reads only the
-// parts that it needs (Metadata, Token, Registration, Authorize, AppClients).
-// The error lists every fault, so that an operator can correct all at once. The
-// package opens no connection and links no AWS SDK: documents that are stored
-// at AWS are read elsewhere.
+// parts that it needs (Metadata, Token, Registration and so on). The error lists
+// every fault, so that an operator can correct all at once. The package opens no
+// connection and links no AWS SDK: documents that are stored at AWS are read
+// elsewhere.
 package environment
 
 import "github.com/dcr-broker/dcr-broker/pkg/broker"

@@ -22,12 +22,18 @@ func Registration(getenv func(string) string) (*Config, error) {
 // Authorize reads what the authorize function needs. Direct mode has no such
 // function.
 func Authorize(getenv func(string) string) (*Config, error) {
-	return load(getenv, server, pool, storage, published, policySource, requireBrokered,
+	return load(getenv, server, pool, storage, published, policySource, requireBrokered("authorize"),
 		ifBrokered(keys, provisionFunction), refreshTokenLifetime, login, pages)
 }
 
-// AppClients reads what the functions need that make or remove app clients:
-// provision and the janitor.
+// Provision reads what the provision function needs. Direct mode has no such
+// function.
+func Provision(getenv func(string) string) (*Config, error) {
+	return load(getenv, server, pool, storage, published, policySource, requireBrokered("provision"), appClients, ifBrokered(keys), login)
+}
+
+// AppClients reads what the janitor needs, and an operator for work on app
+// clients.
 func AppClients(getenv func(string) string) (*Config, error) {
 	return load(getenv, server, pool, storage, published, policySource, appClients, ifBrokered(keys), login)
 }
@@ -87,9 +93,12 @@ func ifMode(m broker.Mode, parts []part) part {
 	}
 }
 
-func requireBrokered(e *env, c *Config) {
-	if c.Mode != broker.ModeBrokered {
-		e.fault("AUTHORIZATION", "the authorize function is for brokered only")
+// requireBrokered refuses direct mode, which does not have the function.
+func requireBrokered(function string) part {
+	return func(e *env, c *Config) {
+		if c.Mode != broker.ModeBrokered {
+			e.fault("AUTHORIZATION", "the %s function is for brokered only", function)
+		}
 	}
 }
 

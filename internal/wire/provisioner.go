@@ -8,9 +8,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Provisioner returns the private function that c names, which makes app
+// provisioner returns the private function that c names, which makes app
 // clients.
-func Provisioner(c *environment.Config, sdk aws.Config) broker.Provisioner {
+func provisioner(c *environment.Config, sdk aws.Config) broker.Provisioner {
 	if c.LambdaEndpoint != "" {
 		sdk.BaseEndpoint = aws.String(c.LambdaEndpoint)
 	}

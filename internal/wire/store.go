@@ -10,13 +10,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 )
 
-// Store returns the store in the table that c describes.
-func Store(c *environment.Config, sdk aws.Config) *dynamo.Store {
-	client := dynamodb.NewFromConfig(sdk, func(o *dynamodb.Options) {
+// Table returns the store in the table that c names.
+func Table(c *environment.Config, sdk aws.Config) *dynamo.Store {
+	return dynamo.New(DynamoDB(c, sdk), c.Table, time.Now)
+}
+
+// DynamoDB returns the client of DynamoDB in the region of c.
+func DynamoDB(c *environment.Config, sdk aws.Config) *dynamodb.Client {
+	return dynamodb.NewFromConfig(sdk, func(o *dynamodb.Options) {
 		o.Region = c.Region
 		if c.DynamoDBEndpoint != "" {
 			o.BaseEndpoint = aws.String(c.DynamoDBEndpoint)
 		}
 	})
-	return dynamo.New(client, c.Table, time.Now)
 }

@@ -1,10 +1,9 @@
-// Package cognitoauth is an adapter: it calls Cognito's OAuth endpoints and reads
-// the user pool's discovery document, over plain HTTP. Client redeems codes,
-// refreshes, fetches tokens for a client itself and revokes (RFC 6749, RFC 7636,
-// RFC 7009) as one of the broker's own app clients, which are all confidential,
-// and builds the addresses to which browsers are sent. In direct mode it also
-// sends the requests of clients, as the clients themselves. Discovery fetches and
-// caches the pool's OpenID provider configuration.
+// Package cognitoauth is an adapter: it calls Cognito's OAuth endpoints over
+// plain HTTP. Client redeems codes, refreshes, fetches tokens for a client itself
+// and revokes (RFC 6749, RFC 7636, RFC 7009) as one of the broker's own app
+// clients, which are all confidential, and builds the addresses to which browsers
+// are sent. In direct mode it also sends the requests of clients, as the clients
+// themselves.
 //
 // All errors of the OAuth endpoints are classified in errors.go. The package does
 // not decide what they mean for a client of the broker: the use cases do, and

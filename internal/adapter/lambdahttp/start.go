@@ -13,16 +13,31 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-// Start serves the events of the Lambda runtime API with h, one after the
-// other. It does not return.
-func Start(h http.Handler) { lambda.Start(New(h)) }
+// Serve runs a function behind the HTTP API: it serves the events of the Lambda
+// runtime API with h, one after the other. With an error the function cannot
+// start, and the process ends. Serve does not return.
+func Serve(h http.Handler, err error) {
+	if err != nil {
+		fail(err)
+	}
+	lambda.Start(New(h))
+}
 
-// Fail ends a process that cannot start, with status 1. It writes one line of
+// Invoke is Serve for a function with other events. handler is a function that
+// lambda.Start accepts.
+func Invoke(handler any, err error) {
+	if err != nil {
+		fail(err)
+	}
+	lambda.Start(handler)
+}
+
+// fail ends a process that cannot start, with status 1. It writes one line of
 // JSON to the log, with every line of the error as an entry of "faults", and
 // reports the error to the runtime API, which aws-lambda-go does not: an
 // operator who invokes the function by hand then sees the reason and not only
 // the exit.
-func Fail(err error) {
+func fail(err error) {
 	faults := strings.Split(err.Error(), "\n")
 	slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("cannot start", "faults", faults)
 	if api := os.Getenv("AWS_LAMBDA_RUNTIME_API"); api != "" {

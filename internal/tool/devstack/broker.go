@@ -7,17 +7,15 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/issuers"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
-	"github.com/dcr-broker/dcr-broker/internal/endpoint/register"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
-	"github.com/dcr-broker/dcr-broker/internal/wire/brokered"
-	"github.com/dcr-broker/dcr-broker/internal/wire/documents"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/authorize"
+	wirejanitor "github.com/dcr-broker/dcr-broker/internal/wire/janitor"
 	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
-	"github.com/dcr-broker/dcr-broker/internal/wire/operate"
-	"github.com/dcr-broker/dcr-broker/internal/wire/registrar"
+	"github.com/dcr-broker/dcr-broker/internal/wire/provision"
+	"github.com/dcr-broker/dcr-broker/internal/wire/register"
 	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
@@ -25,48 +23,40 @@ import (
 
 type localBroker struct {
 	handler http.Handler
-	janitor *janitor.Janitor
+	janitor *wirejanitor.Janitor
 	store   broker.Store
 }
 
 func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
-	store := memory.NewStore(time.Now)
-	sdk := aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-	})}
-	registration, err := registrar.Registrar(c, sdk, store, issuers.New(nil, time.Now), log)
+	p, err := wire.New(c, localAWS(), log)
 	if err != nil {
 		return nil, err
 	}
-	useCases, err := operate.New(c, sdk, store, nil, log)
-	if err != nil {
+	p.Store = memory.NewStore(time.Now)
+	b := &localBroker{store: p.Store}
+	if b.janitor, err = wirejanitor.New(p); err != nil {
 		return nil, err
 	}
-	rt := httpapi.NewRouter(log)
-	if err := metadata.Routes(rt, c, log); err != nil {
-		return nil, err
+	b.handler, err = Handler(p)
+	return b, err
+}
+
+// Handler returns one handler with the endpoints of all functions. In the cloud
+// provision is a function of its own; here the same code is called through the
+// same port.
+func Handler(p *wire.Parts) (http.Handler, error) {
+	rt, all := httpapi.NewRouter(p.Log), *p
+	if p.Config.Mode == broker.ModeBrokered {
+		provisioner, err := provision.New(p)
+		if err != nil {
+			return nil, err
+		}
+		all.Provisioner = provisioner
+		if err := authorize.Routes(rt, &all); err != nil {
+			return nil, err
+		}
 	}
-	register.Mount(rt, registration)
-	b := &localBroker{handler: rt, janitor: useCases.Janitor, store: store}
-	if c.Mode == broker.ModeDirect {
-		return b, token.Parts{Config: c, Store: store, Log: log}.Routes(rt)
-	}
-	// In the cloud this is a function of its own; here the same code is called
-	// through the same port.
-	provisioning, err := registrar.Provisioner(c, sdk, store, log)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := documents.NewKeys(c, sdk, log)
-	if err != nil {
-		return nil, err
-	}
-	parts := &brokered.Parts{Config: c, SDK: sdk, Store: store, Keys: keys, Provisioner: provisioning, Log: log}
-	tokens := token.Parts{Config: c, Store: store, Keys: keys.Ring, Provisioner: provisioning, Log: log}
-	if err := errors.Join(parts.AuthorizeRoutes(rt), tokens.Routes(rt)); err != nil {
-		return nil, err
-	}
-	return b, nil
+	return rt, errors.Join(metadata.Routes(rt, p.Config, p.Log), register.Routes(rt, &all), token.Routes(rt, &all))
 }
 
 // sweep runs the janitor's sweep every minute, until ctx ends.

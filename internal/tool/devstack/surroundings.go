@@ -170,7 +170,7 @@ func makeKeys(ctx context.Context, origin, name string) error {
 		return err
 	}
 	in := struct{ Name, SecretString, ClientRequestToken string }{name, string(document), rand.Text() + rand.Text()}
-	if err := signed.New("secretsmanager", localAWS(origin)).Call(ctx, "secretsmanager.CreateSecret", in, &struct{}{}); err != nil {
+	if err := signed.New("secretsmanager", emulatedAWS(origin)).Call(ctx, "secretsmanager.CreateSecret", in, &struct{}{}); err != nil {
 		return fmt.Errorf("create secret %s: %w", name, err)
 	}
 	return nil
@@ -178,7 +178,7 @@ func makeKeys(ctx context.Context, origin, name string) error {
 
 // makeTable creates the table, and stores the initial access tokens.
 func (s *Surroundings) makeTable(ctx context.Context, origin, table string) error {
-	client := dynamodb.NewFromConfig(localAWS(origin))
+	client := dynamodb.NewFromConfig(emulatedAWS(origin))
 	if err := dynamo.CreateTable(ctx, client, table); err != nil {
 		return err
 	}
@@ -199,10 +199,17 @@ func (s *Surroundings) makeTable(ctx context.Context, origin, table string) erro
 	return nil
 }
 
-// localAWS returns the configuration for emulated services at origin. They
-// ignore credentials, but separate regions.
-func localAWS(origin string) aws.Config {
-	return aws.Config{Region: Region, BaseEndpoint: &origin, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+// emulatedAWS returns the configuration for emulated services at origin.
+func emulatedAWS(origin string) aws.Config {
+	c := localAWS()
+	c.BaseEndpoint = &origin
+	return c
+}
+
+// localAWS returns the configuration for services that ignore credentials, but
+// separate regions.
+func localAWS() aws.Config {
+	return aws.Config{Region: Region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
 }

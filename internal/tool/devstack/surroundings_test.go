@@ -59,7 +59,7 @@ func TestSurroundingsFollowTheEnvironment(t *testing.T) {
 		}
 	}
 
-	fetch, err := signed.Document(c.Keys, localAWS(c.KeysEndpoint))
+	fetch, err := signed.Document(c.Keys, emulatedAWS(c.KeysEndpoint))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestSurroundingsFollowTheEnvironment(t *testing.T) {
 		t.Errorf("the keys: %v", err)
 	}
 
-	store := dynamo.New(dynamodb.NewFromConfig(localAWS(c.DynamoDBEndpoint)), c.Table, nil)
+	store := dynamo.New(dynamodb.NewFromConfig(emulatedAWS(c.DynamoDBEndpoint)), c.Table, nil)
 	for token, uses := range map[string]int{s.InitialAccessToken: 0, s.OneUseToken: 1} {
 		id, err := credential.InitialAccessTokenID(credential.Presented(token))
 		if err != nil {

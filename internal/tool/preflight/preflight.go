@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/internal/wire/pool"
 )
 
 // Status is the outcome of a check.
@@ -63,18 +65,8 @@ func Run(ctx context.Context, o Options) []Check {
 	c := o.Config
 	r := &run{
 		Options: o,
-		cognito: cip.NewFromConfig(o.SDK, func(o *cip.Options) {
-			o.Region = c.Region
-			if c.CognitoEndpoint != "" {
-				o.BaseEndpoint = aws.String(c.CognitoEndpoint)
-			}
-		}),
-		dynamo: dynamodb.NewFromConfig(o.SDK, func(o *dynamodb.Options) {
-			o.Region = c.Region
-			if c.DynamoDBEndpoint != "" {
-				o.BaseEndpoint = aws.String(c.DynamoDBEndpoint)
-			}
-		}),
+		cognito: pool.API(c, o.SDK),
+		dynamo:  wire.DynamoDB(c, o.SDK),
 	}
 	for _, check := range []func(context.Context){r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.table, r.tableCalls, r.policy, r.keys} {
 		if ctx.Err() != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
@@ -105,15 +105,12 @@ func (r *run) policy(ctx context.Context) {
 	c := r.Config
 	p := c.Policy // a file is read with the configuration
 	if p == nil {
-		body, err := r.fetch(ctx, c.PolicyDocument)
+		body, err := read(ctx, r.Options, wire.PolicyDocument)
 		if err != nil {
 			r.failed("policy", err.Error(), "check that POLICY names it, that it exists, and that you may read it")
 			return
 		}
-		if p, err = policy.Parse(body, c.Deployment()); err == nil {
-			err = environment.CheckPublished(c, p)
-		}
-		if err != nil {
+		if p, err = wire.ParsePolicy(c, body); err != nil {
 			r.failed("policy", err.Error(), "correct the document; dcrctl policy lint checks it before you store it")
 			return
 		}
@@ -134,7 +131,7 @@ func (r *run) keys(ctx context.Context) {
 	if c.Mode != broker.ModeBrokered {
 		return
 	}
-	body, err := r.fetch(ctx, c.Keys)
+	body, err := read(ctx, r.Options, wire.KeysDocument)
 	if err != nil {
 		r.failed("keys", err.Error(), "check that KEYS names them, that they exist, and that you may read them")
 		return
@@ -146,8 +143,9 @@ func (r *run) keys(ctx context.Context) {
 	r.ok("keys", c.Keys)
 }
 
-func (r *run) fetch(ctx context.Context, reference string) ([]byte, error) {
-	fetch, err := signed.Document(reference, r.SDK)
+// read reads the document that source finds in the configuration.
+func read(ctx context.Context, o Options, source func(*environment.Config, aws.Config) (signed.Fetch, error)) ([]byte, error) {
+	fetch, err := source(o.Config, o.SDK)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,11 @@
-// Package metadata is wiring: it builds the well-known documents of a broker
-// from its configuration. It links no AWS SDK.
+// Package metadata is wiring: the well-known documents of a broker from its
+// configuration. It links no AWS SDK, and so does without package wire.
 package metadata
 
 import (
 	"log/slog"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
+	adapter "github.com/dcr-broker/dcr-broker/internal/adapter/discovery"
 	"github.com/dcr-broker/dcr-broker/internal/endpoint/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
@@ -19,7 +19,7 @@ func Routes(rt *httpapi.Router, c *environment.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	upstream, err := cognitoauth.NewDiscovery(cognitoauth.DiscoveryConfig{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Log: log})
+	upstream, err := adapter.New(adapter.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Log: log})
 	if err != nil {
 		return err
 	}

@@ -1,107 +1,91 @@
-// Package token puts together the token function: the token, revocation and
-// introspection endpoints with the use case of the mode and its adapters. It
-// leaves out what only other functions need.
+// Package token is wiring: the token, revocation and introspection endpoints with
+// the use case of the mode and its adapters.
 package token
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	endpoint "github.com/dcr-broker/dcr-broker/internal/endpoint/token"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 )
 
-// Parts are what the endpoints are made of.
-type Parts struct {
-	Config *environment.Config
-	// Store holds registrations, app clients and grants.
-	Store interface {
-		broker.Store
-		broker.GrantStore
-	}
-	// Keys returns the sealing keys. Direct mode needs none.
-	Keys func(context.Context) (*seal.Ring, error)
-	// Provisioner makes app clients. Direct mode needs none.
-	Provisioner broker.Provisioner
-	// HTTP calls Cognito's endpoints; nil is a client with http.DefaultTransport.
-	HTTP *http.Client
-	Log  *slog.Logger
-}
-
 // Routes adds the endpoints of the configured mode to rt.
-func (p Parts) Routes(rt *httpapi.Router) error {
+func Routes(rt *httpapi.Router, p *wire.Parts) error {
+	route := routesBrokered
 	if p.Config.Mode == broker.ModeDirect {
-		return p.direct(rt)
+		route = routesDirect
 	}
-	return p.brokered(rt)
+	if err := route(rt, p); err != nil {
+		return fmt.Errorf("wire token: %w", err)
+	}
+	return nil
 }
 
-func (p Parts) direct(rt *httpapi.Router) error {
+func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
 	relay, err := direct.NewRelay(direct.RelayConfig{
-		Clients:         clients.New(broker.ModeDirect, p.Store, time.Now),
-		Cognito:         p.cognito(),
+		Clients:         clients.New(broker.ModeDirect, p.Store, p.Now),
+		Cognito:         newCognito(p),
 		Log:             p.Log,
 		ForwardResource: p.Config.ForwardResource,
 	})
 	if err != nil {
-		return fmt.Errorf("wire token: %w", err)
+		return err
 	}
 	endpoint.Routes(rt, relay)
 	return nil
 }
 
-func (p Parts) brokered(rt *httpapi.Router) error {
-	cognito, apps := p.cognito(), grants.NewAppClients(p.Store, time.Now)
-	ender, err := grants.New(grants.Config{Store: p.Store, AppClients: apps, Cognito: cognito, Keys: p.Keys, Now: time.Now})
+func routesBrokered(rt *httpapi.Router, p *wire.Parts) error {
+	cognito, apps := newCognito(p), grants.NewAppClients(p.Store, p.Now)
+	ender, err := grants.New(grants.Config{Store: p.Store, AppClients: apps, Cognito: cognito, Keys: p.Keys, Now: p.Now})
 	if err != nil {
-		return fmt.Errorf("wire token: %w", err)
+		return err
 	}
 	verifier, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: p.Config.CognitoIssuer, KeySet: keySet(p.Config), HTTP: p.HTTP})
 	if err != nil {
-		return fmt.Errorf("wire token: %w", err)
+		return err
 	}
 	introspectors, err := introspectors(p.Config)
 	if err != nil {
-		return fmt.Errorf("wire token: %w", err)
+		return err
 	}
 	issuer, err := token.New(token.Config{
 		Store:         p.Store,
-		Clients:       clients.New(broker.ModeBrokered, p.Store, time.Now),
+		Clients:       clients.New(broker.ModeBrokered, p.Store, p.Now),
 		AppClients:    apps,
 		Ender:         ender,
 		Cognito:       cognito,
 		Provisioner:   p.Provisioner,
 		AccessTokens:  AccessTokens{verifier},
 		Keys:          p.Keys,
-		Now:           time.Now,
+		Now:           p.Now,
 		Log:           p.Log,
 		Resources:     p.Config.ProtectedResources,
 		Introspectors: introspectors,
 	})
 	if err != nil {
-		return fmt.Errorf("wire token: %w", err)
+		return err
 	}
 	endpoint.Routes(rt, issuer)
 	rt.Handle(http.MethodPost, "/introspect", endpoint.Introspect(issuer))
 	return nil
 }
 
-func (p Parts) cognito() *cognitoauth.Client {
+func newCognito(p *wire.Parts) *cognitoauth.Client {
 	return cognitoauth.New(cognitoauth.Config{
 		TokenEndpoint:      p.Config.CognitoBackChannel + "/oauth2/token",
 		RevocationEndpoint: p.Config.CognitoBackChannel + "/oauth2/revoke",

@@ -1,4 +1,4 @@
-package cognitoauth
+package discovery
 
 import (
 	"context"
@@ -16,21 +16,23 @@ import (
 )
 
 const (
-	// discoveryMaxAge can be long: the document changes only when an operator
+	// maxAge can be long: the document changes only when an operator
 	// changes the user pool.
-	discoveryMaxAge = time.Hour
-	// discoveryRetry is the time from a failed fetch to the next one.
-	discoveryRetry = time.Minute
-	// discoveryTimeout is short because clients allow 10 s for all of discovery.
-	discoveryTimeout = 3 * time.Second
+	maxAge = time.Hour
+	// retryAfter is the time from a failed fetch to the next one.
+	retryAfter = time.Minute
+	// fetchTimeout is short because clients allow 10 s for all of discovery.
+	fetchTimeout = 3 * time.Second
 	// refreshWait is how long the request that starts a refresh waits for it,
 	// although it has an older document. Lambda freezes the process after the
 	// response, so a refresh that ran on its own would not end.
 	refreshWait = 250 * time.Millisecond
+	// maxDocument is the size of the largest document that is read.
+	maxDocument = 256 << 10
 )
 
-// DiscoveryConfig configures a Discovery.
-type DiscoveryConfig struct {
+// Config configures a Source.
+type Config struct {
 	// URL is the address of the document as this process reaches it.
 	URL string
 	// Issuer is the issuer that the document must name.
@@ -41,10 +43,10 @@ type DiscoveryConfig struct {
 	Log    *slog.Logger     // nil means none
 }
 
-// Discovery fetches the user pool's own discovery document (OpenID Connect
+// Source fetches the user pool's own discovery document (OpenID Connect
 // Discovery 1.0 §4) at first use, and again when the copy is an hour old. It is
 // safe for concurrent use.
-type Discovery struct {
+type Source struct {
 	url    string
 	issuer string
 	client *http.Client
@@ -62,16 +64,16 @@ type discovered struct {
 	due      time.Time           // of the next fetch
 }
 
-// NewDiscovery returns a Discovery that has fetched nothing yet.
-func NewDiscovery(cfg DiscoveryConfig) (*Discovery, error) {
+// New returns a Source that has fetched nothing yet.
+func New(cfg Config) (*Source, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fmt.Errorf("cognitoauth: %q is not the http or https URL of a discovery document", cfg.URL)
+		return nil, fmt.Errorf("discovery: %q is not the http or https URL of a discovery document", cfg.URL)
 	}
 	if cfg.Issuer == "" {
-		return nil, errors.New("cognitoauth: discovery without issuer")
+		return nil, errors.New("discovery: source without issuer")
 	}
-	d := &Discovery{url: cfg.URL, issuer: cfg.Issuer, client: new(http.Client), now: cfg.Now, log: cfg.Log}
+	d := &Source{url: cfg.URL, issuer: cfg.Issuer, client: new(http.Client), now: cfg.Now, log: cfg.Log}
 	if cfg.Client != nil {
 		*d.client = *cfg.Client
 	}
@@ -91,7 +93,7 @@ func NewDiscovery(cfg DiscoveryConfig) (*Discovery, error) {
 // Current waits up to 3 seconds, or until ctx ends, if no fetch has ended yet.
 // Otherwise it waits at most 250 ms, in the one request that starts a refresh:
 // one an hour, or one a minute while fetches fail.
-func (d *Discovery) Current(ctx context.Context) *discovery.Upstream {
+func (d *Source) Current(ctx context.Context) *discovery.Upstream {
 	if last := d.last.Load(); last != nil && d.clock().Before(last.due) {
 		return last.upstream
 	}
@@ -114,7 +116,7 @@ func (d *Discovery) Current(ctx context.Context) *discovery.Upstream {
 }
 
 // upstream returns the document that was read last, or nil.
-func (d *Discovery) upstream() *discovery.Upstream {
+func (d *Source) upstream() *discovery.Upstream {
 	if last := d.last.Load(); last != nil {
 		return last.upstream
 	}
@@ -124,7 +126,7 @@ func (d *Discovery) upstream() *discovery.Upstream {
 // refresh starts a fetch, or joins the current one. done is closed when the
 // fetch ends. The fetch does not end with ctx, because other requests may have
 // joined it.
-func (d *Discovery) refresh(ctx context.Context) (done chan struct{}, started bool) {
+func (d *Source) refresh(ctx context.Context) (done chan struct{}, started bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fetch != nil {
@@ -137,7 +139,7 @@ func (d *Discovery) refresh(ctx context.Context) (done chan struct{}, started bo
 	}
 	d.fetch = done
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discoveryTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 		defer cancel()
 		up, err := d.read(ctx)
 		d.store(up, err)
@@ -150,37 +152,37 @@ func (d *Discovery) refresh(ctx context.Context) (done chan struct{}, started bo
 }
 
 // store stores the result of a fetch. Only one fetch runs at a time.
-func (d *Discovery) store(up *discovery.Upstream, err error) {
+func (d *Source) store(up *discovery.Upstream, err error) {
 	if err == nil {
-		d.last.Store(&discovered{up, d.clock().Add(discoveryMaxAge)})
+		d.last.Store(&discovered{up, d.clock().Add(maxAge)})
 		d.log.Info("user pool's discovery document read")
 		return
 	}
 	up = d.upstream()
-	d.last.Store(&discovered{up, d.clock().Add(discoveryRetry)})
+	d.last.Store(&discovered{up, d.clock().Add(retryAfter)})
 	d.log.Warn("user pool's discovery document not read", "error", err, "assumed", up == nil)
 }
 
-func (d *Discovery) read(ctx context.Context) (*discovery.Upstream, error) {
+func (d *Source) read(ctx context.Context) (*discovery.Upstream, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("cognitoauth: discovery: %w", err)
+		return nil, fmt.Errorf("discovery: %w", err)
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := d.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("cognitoauth: discovery: %w", err)
+		return nil, fmt.Errorf("discovery: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("cognitoauth: discovery: %s: status %d", d.url, resp.StatusCode)
+		return nil, fmt.Errorf("discovery: %s: status %d", d.url, resp.StatusCode)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err != nil {
-		return nil, fmt.Errorf("cognitoauth: discovery: %s: %w", d.url, err)
+		return nil, fmt.Errorf("discovery: %s: %w", d.url, err)
 	}
-	if len(body) > maxReply {
-		return nil, fmt.Errorf("cognitoauth: discovery: %s: larger than %d bytes", d.url, maxReply)
+	if len(body) > maxDocument {
+		return nil, fmt.Errorf("discovery: %s: larger than %d bytes", d.url, maxDocument)
 	}
 	up, err := discovery.ParseUpstream(body, d.issuer)
 	if err != nil {
@@ -192,7 +194,7 @@ func (d *Discovery) read(ctx context.Context) (*discovery.Upstream, error) {
 // clock returns the wall clock time without the monotonic clock reading. The
 // monotonic clock may stand still while Lambda has the process frozen, and the
 // document would then stay in use for days.
-func (d *Discovery) clock() time.Time { return d.now().Round(0) }
+func (d *Source) clock() time.Time { return d.now().Round(0) }
 
 // sameOrigin refuses redirects to another scheme or host.
 func sameOrigin(req *http.Request, via []*http.Request) error {

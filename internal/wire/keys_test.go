@@ -1,4 +1,4 @@
-package documents
+package wire
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// Within five minutes of a rotation, Ring returns a ring that seals with the new
-// key and opens what the old key sealed. The ring that it returned before does
+// Within five minutes of a rotation there is a ring that seals with the new
+// key and opens what the old key sealed. The ring from before does
 // not change.
 func TestKeysRotate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
@@ -29,11 +29,11 @@ func TestKeysRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
+		keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		before, err := k.Ring(t.Context())
+		before, err := keys(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestKeysRotate(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(5*time.Minute + time.Second)
-		after, err := k.Ring(t.Context())
+		after, err := keys(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,12 +90,12 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 	sdk := aws.Config{Region: "us-east-1", RetryMaxAttempts: 1, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
 	})}
-	k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}}, sdk, slog.New(slog.DiscardHandler))
+	keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}}, sdk, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Ring(t.Context()); err != nil {
-		t.Errorf("Ring: %v, want the keys of the endpoint", err)
+	if _, err := keys(t.Context()); err != nil {
+		t.Errorf("keys: %v, want the keys of the endpoint", err)
 	}
 	if sdk.BaseEndpoint != nil {
 		t.Errorf("the caller's BaseEndpoint = %q, want it left alone", *sdk.BaseEndpoint)
@@ -106,18 +106,18 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 func TestKeysThatAreMissingAtFirst(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	synctest.Test(t, func(t *testing.T) {
-		k, err := NewKeys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
+		keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ring, err := k.Ring(t.Context()); err == nil {
-			t.Errorf("Ring without keys = %v, want an error", ring)
+		if ring, err := keys(t.Context()); err == nil {
+			t.Errorf("keys that are missing = %v, want an error", ring)
 		}
 		if err := os.WriteFile(path, seal.Generate(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if _, err := k.Ring(t.Context()); err != nil {
+		if _, err := keys(t.Context()); err != nil {
 			t.Errorf("a minute after there are keys: %v", err)
 		}
 	})

@@ -1,0 +1,22 @@
+package environment
+
+import (
+	"log/slog"
+	"os"
+)
+
+// A Reader is one of Metadata, Token, Registration and so on.
+type Reader = func(getenv func(string) string) (*Config, error)
+
+// Start reads the environment of this process, makes the logger of the
+// configuration the default one, and logs that the function has started.
+func Start(read Reader) (*Config, *slog.Logger, error) {
+	c, err := read(os.Getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	log := c.Logger(os.Stderr)
+	slog.SetDefault(log)
+	log.Info("started", "version", Version())
+	return c, log, nil
+}

@@ -1,0 +1,52 @@
+// Package pool is wiring: the app clients in the user pool, for the functions
+// that call Cognito's API, which are register in direct mode, provision and the
+// janitor, and for operators.
+package pool
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// AppClients returns the app clients in the user pool of p. The store of p
+// limits the rate of calls.
+func AppClients(p *wire.Parts) (*cognito.AppClients, error) {
+	c := p.Config
+	settings := cognito.DefaultSettings()
+	settings.IdentityProviders = c.IdentityProviders
+	settings.AccessToken = c.AccessTokenLifetime
+	settings.IDToken = c.IDTokenLifetime
+	settings.RefreshToken = c.RefreshTokenLifetime
+	settings.NoRotation = !c.RefreshTokenRotation
+	settings.Callback = c.Issuer + broker.CallbackPath
+	settings.SignOut = c.Issuer + broker.SignedOutPath
+	apps, err := cognito.New(API(c, p.SDK), cognito.Config{
+		Pool:       c.UserPoolID,
+		Deployment: c.DeploymentID,
+		Settings:   settings,
+		Slots:      p.Store,
+		Quota:      c.AppClientQuota,
+		Now:        p.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pool: %w", err)
+	}
+	return apps, nil
+}
+
+// API returns the client of Cognito's API in the region of c.
+func API(c *environment.Config, sdk aws.Config) *cip.Client {
+	return cip.NewFromConfig(sdk, func(o *cip.Options) {
+		o.Region = c.Region
+		if c.CognitoEndpoint != "" {
+			o.BaseEndpoint = aws.String(c.CognitoEndpoint)
+		}
+	})
+}

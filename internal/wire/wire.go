@@ -1,0 +1,105 @@
+// Package wire is wiring: what functions share, made from the environment. It
+// leaves out what only some functions need, because a function initialises all
+// that it links at every start. That is in a package below for each function,
+// and in package pool. Package metadata, which links no AWS SDK, does not use
+// this package.
+package wire
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+)
+
+// Parts are what the wiring of functions is made from. New makes those of a
+// deployment in the cloud. A process that runs elsewhere can replace parts.
+type Parts struct {
+	Config *environment.Config
+	SDK    aws.Config
+	Store  Store
+	// Policy returns the policy in force. It is nil if the configuration has
+	// none.
+	Policy func(context.Context) (*policy.Policy, error)
+	// Keys returns the sealing keys. It is nil if the configuration names none,
+	// as in direct mode.
+	Keys func(context.Context) (*seal.Ring, error)
+	// Provisioner makes app clients, for functions that have no permission to do
+	// so. It is nil if the configuration names none, as in direct mode.
+	Provisioner broker.Provisioner
+	// HTTP calls Cognito's OAuth endpoints and fetches the key sets of issuers.
+	// nil is a client with http.DefaultTransport.
+	HTTP *http.Client
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// Store holds registrations, app clients and grants.
+type Store interface {
+	broker.Store
+	broker.GrantStore
+}
+
+// New returns the parts of the deployment that c describes, with its table as
+// the store. It opens no connection.
+func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
+	p := &Parts{Config: c, SDK: sdk, Store: Table(c, sdk), Now: time.Now, Log: log}
+	return p, p.documents()
+}
+
+// documents sets the parts that the configuration names.
+func (p *Parts) documents() (err error) {
+	c := p.Config
+	if c.Policy != nil || c.PolicyDocument != "" {
+		if p.Policy, err = Policy(c, p.SDK, p.Log); err != nil {
+			return err
+		}
+	}
+	if c.Keys != "" {
+		if p.Keys, err = Keys(c, p.SDK, p.Log); err != nil {
+			return err
+		}
+	}
+	if c.ProvisionFunction != "" {
+		p.Provisioner = provisioner(c, p.SDK)
+	}
+	return nil
+}
+
+// Handler returns the handler of a function that answers HTTP requests. read is
+// the function's part of package environment, and routes its wiring.
+func Handler(read environment.Reader, routes func(*httpapi.Router, *Parts) error) (http.Handler, error) {
+	p, err := started(read)
+	if err != nil {
+		return nil, err
+	}
+	rt := httpapi.NewRouter(p.Log)
+	return rt, routes(rt, p)
+}
+
+// Invocation returns the handler of a function that is invoked with other
+// events, as lambda.Start takes it.
+func Invocation(read environment.Reader, handler func(*Parts) (any, error)) (any, error) {
+	p, err := started(read)
+	if err != nil {
+		return nil, err
+	}
+	return handler(p)
+}
+
+func started(read environment.Reader) (*Parts, error) {
+	c, log, err := environment.Start(read)
+	if err != nil {
+		return nil, err
+	}
+	return New(c, awssdk.Config(c.Region), log)
+}
