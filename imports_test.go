@@ -26,7 +26,7 @@ const (
 	// wiring is what the wiring of each function may import.
 	wiring = "pkg/ internal/adapter/ internal/endpoint/ internal/environment internal/httpapi internal/pages internal/wire"
 	// mode is what each mode may import.
-	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor pkg/broker/operator"
+	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor"
 )
 
 // rules are the architecture: a package that no rule covers, or that imports

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -10,11 +11,31 @@ import (
 func BenchmarkRequests(b *testing.B) {
 	for _, req := range requests() {
 		for name, way := range ways {
-			b.Run(req.name+"/"+name, func(b *testing.B) {
-				if err := req.bench(b, "..", way); err != nil {
-					b.Fatal(err)
-				}
-			})
+			b.Run(req.name+"/"+name, func(b *testing.B) { benchmark(b, req, way) })
+		}
+	}
+}
+
+// benchmark sends the request again and again, and fails at a wrong answer.
+func benchmark(b *testing.B, req request, open way) {
+	var send sender
+	var clock *clock
+	left := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if left == 0 {
+			b.StopTimer()
+			var err error
+			if send, clock, err = req.open("..", open); err != nil {
+				b.Fatal(err)
+			}
+			left = req.fresh
+			b.StartTimer()
+		}
+		left--
+		clock.step()
+		if status, err := send(); status != req.status || err != nil {
+			b.Fatalf("status %d, %v, want %d", status, err, req.status)
 		}
 	}
 }
@@ -91,6 +112,86 @@ func TestOpenRegistrationsAreLimited(t *testing.T) {
 	}
 	if status != 503 {
 		t.Errorf("status %d after %d registrations, want 503", status, appClients)
+	}
+}
+
+func TestAddRound(t *testing.T) {
+	costs := make(map[string]*cost)
+	for _, output := range []string{
+		"goos: linux\ncpu: AMD EPYC\n" +
+			"BenchmarkRequests/direct:_token_relay,_with_net/http's_part/handler-2         \t     100\t    163139 ns/op\t   43932 B/op\t     273 allocs/op\n" +
+			"BenchmarkRequests/metadata,_from_memory/event \t 9000\t 28770.5 ns/op\t 15957 B/op\t 171 allocs/op\nPASS\n",
+		"BenchmarkRequests/metadata,_from_memory/event-16 \t 100\t 20000 ns/op\t 15990 B/op\t 173 allocs/op\n",
+		"BenchmarkRequests/metadata,_from_memory/event-16 \t 100\t 30000 ns/op\t 15900 B/op\t 170 allocs/op\n",
+	} {
+		if err := addRound(costs, output); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]*cost{
+		"direct:_token_relay,_with_net/http's_part/handler": {[]time.Duration{163139}, 273, 43932},
+		"metadata,_from_memory/event":                       {[]time.Duration{20000, 28770, 30000}, 170, 15900},
+	}
+	if !reflect.DeepEqual(costs, want) {
+		t.Errorf("got %v, want %v", costs, want)
+	}
+}
+
+func TestBenchmarkNames(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, req := range requests() {
+		name := req.benchmark("handler")
+		if seen[name] {
+			t.Errorf("%s: two requests have this name", name)
+		}
+		seen[name] = true
+		costs := make(map[string]*cost)
+		if err := addRound(costs, "BenchmarkRequests/"+name+"-2 \t 1\t 2 ns/op\t 3 B/op\t 4 allocs/op\n"); err != nil || costs[name] == nil {
+			t.Errorf("%s: got results %v, %v", name, costs, err)
+		}
+	}
+}
+
+// The tables have a row for each function and request, and those of a
+// comparison only if there was one.
+func TestComparison(t *testing.T) {
+	measured := func(ms time.Duration) *build {
+		b := &build{requests: make(map[string]*cost), sizes: make(map[string]size), starts: make(map[string]starts)}
+		for _, req := range requests() {
+			for way := range ways {
+				b.requests[req.benchmark(way)] = &cost{[]time.Duration{ms * time.Millisecond}, int64(ms), 100 * int64(ms)}
+			}
+		}
+		for _, p := range processes() {
+			b.starts[p.name] = starts{{took: ms * time.Millisecond, cpu: ms * time.Millisecond}}
+			b.sizes[p.function] = size{zipped: map[string]int64{"arm64": int64(ms) << 20}}
+		}
+		return b
+	}
+	r := &report{now: measured(2), idle: starts{{}}}
+	got, err := r.markdown()
+	if err != nil || strings.Contains(got, "Beside the build before") {
+		t.Errorf("without a build before: got %s, %v", got, err)
+	}
+	r.before, r.commit = measured(1), "abcdef of 2026-01-01"
+	delete(r.before.requests, requests()[1].benchmark("handler"))
+	if got, err = r.markdown(); err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(got, "### Beside the build before")
+	for line, want := range map[string]int{
+		"\n| " + requests()[0].name + " | 1 ms | 2 ms | 1 ms | 2 ms | 1 | 2 | 100 | 200 |\n": 2,
+		"\n| " + requests()[1].name + " |":                                                   1, // the other table has it
+		"\n| token, direct | 1 ms | 2 ms | 1 ms | 2 ms | 1 MB | 2 MB |\n":                    1,
+		"commit abcdef of 2026-01-01":                                                        1,
+	} {
+		if n := strings.Count(section, line); n != want {
+			t.Errorf("%q: got %d times, want %d, in %s", line, n, want, section)
+		}
+	}
+	delete(r.now.requests, requests()[2].benchmark("event"))
+	if got, err := r.markdown(); err == nil {
+		t.Errorf("without a result: got %s, want an error", got)
 	}
 }
 

@@ -4,21 +4,17 @@
 // their start-up on this machine.
 //
 // It measures only the broker itself, and leaves out network, DynamoDB, Cognito
-// and Lambda. Numbers that are compared are measured alternately, in one run.
+// and Lambda. Numbers that are compared are measured alternately, in one run:
+// the rows of a table, and a build of an older commit with the present one.
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
-	"testing"
 	"time"
 )
 
@@ -26,89 +22,87 @@ import (
 var functions = []string{"authorize", "token", "register", "provision", "janitor", "metadata"}
 
 func main() {
-	out := flag.String("o", "docs/performance.md", "`file` to write the tables into; - only prints them")
-	starts := flag.Int("starts", 41, "how often each function is started")
-	rounds := flag.Int("rounds", 9, "how often each request is benchmarked")
-	benchtime := flag.Duration("time", 100*time.Millisecond, "how long each benchmark runs each time")
-	patience := flag.Duration("wait", 0, "how long to wait at most for a load of less than 1.5 before the start-ups are measured")
-	before := flag.String("before", "", "`directory` with an older build, as of scripts/build.sh, to compare start-up with")
+	var o options
+	flag.StringVar(&o.out, "o", "docs/performance.md", "`file` to write the tables into; - only prints them")
+	flag.IntVar(&o.starts, "starts", 41, "how often each function is started")
+	flag.IntVar(&o.rounds, "rounds", 9, "how often each request is benchmarked")
+	flag.StringVar(&o.benchtime, "time", "100ms", "how long each benchmark runs each time, as `go test -benchtime` takes it")
+	flag.DurationVar(&o.patience, "wait", 0, "how long to wait at most for a load of less than 1.5 before each measurement")
+	flag.StringVar(&o.before, "before", "", "`directory` of a checkout of an older commit, to measure it too and compare")
 	flag.Parse()
-	if flag.NArg() > 0 || *starts < 1 || *rounds < 1 {
+	if flag.NArg() > 0 || o.starts < 1 || o.rounds < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	testing.Init()
-	flag.Set("test.benchtime", benchtime.String())
-	if err := run(ctx, *out, *before, *starts, *rounds, *patience); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out, before string, starts, rounds int, patience time.Duration) error {
+type options struct {
+	out            string
+	starts, rounds int
+	benchtime      string
+	patience       time.Duration
+	before         string // "" for no comparison
+}
+
+func run(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := build(ctx, dir); err != nil {
-		return err
+	r := &report{machine: describe(), options: o}
+	builds := []*build{{module: ".", out: filepath.Join(dir, "now")}}
+	if o.before != "" {
+		if r.commit, err = commitOf(ctx, o.before); err != nil {
+			return err
+		}
+		builds = append(builds, &build{module: o.before, out: filepath.Join(dir, "before")})
 	}
-	r := &report{starts: starts, rounds: rounds, machine: describe()}
-	if r.sizes, err = measureSizes(dir); err != nil {
-		return err
-	}
-	fmt.Fprintln(os.Stderr, "bench: requests")
-	if r.requests, err = measureRequests(ctx, ".", rounds); err != nil {
-		return err
-	}
-	waitForQuiet(ctx, patience)
-	fmt.Fprintln(os.Stderr, "bench: start-up")
-	r.loadBefore = load()
-	if err := r.measureStarts(ctx, dir, before); err != nil {
-		return err
-	}
-	r.loadAfter = load()
-
-	if out == "-" {
-		_, err := os.Stdout.WriteString(r.markdown())
-		return err
-	}
-	old, err := os.ReadFile(out)
-	if err != nil {
-		return err
-	}
-	text, err := replaceTables(old, r.markdown())
-	if err != nil {
-		return fmt.Errorf("%s: %w", out, err)
-	}
-	return os.WriteFile(out, text, 0o644)
-}
-
-// build compiles the functions for Lambda, and for this machine to start them
-// here.
-func build(ctx context.Context, dir string) error {
-	for _, system := range []struct{ os, archs, out string }{
-		{"linux", "arm64 amd64", "lambda"},
-		{runtime.GOOS, runtime.GOARCH, "here"},
-	} {
-		cmd := exec.CommandContext(ctx, "scripts/build.sh", filepath.Join(dir, system.out))
-		cmd.Env = append(os.Environ(), "TARGET_OS="+system.os, "ARCHS="+system.archs)
-		if err := quietly(cmd); err != nil {
+	for _, b := range builds {
+		fmt.Fprintln(os.Stderr, "bench: build of", b.module)
+		if err := b.compile(ctx); err != nil {
 			return err
 		}
 	}
-	cmd := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", filepath.Join(dir, "idle"), "./bench/idle")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	return quietly(cmd)
-}
-
-func quietly(cmd *exec.Cmd) error {
-	if b, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", cmd.Args[0], err, bytes.TrimSpace(b))
+	waitForQuiet(ctx, o.patience)
+	fmt.Fprintln(os.Stderr, "bench: requests")
+	if err := measureRequests(ctx, builds, o.rounds, o.benchtime); err != nil {
+		return err
 	}
-	return nil
+	waitForQuiet(ctx, o.patience)
+	fmt.Fprintln(os.Stderr, "bench: start-up")
+	r.loadAtStart = load()
+	if r.idle, err = measureStarts(ctx, builds, o.starts); err != nil {
+		return err
+	}
+	r.loadAtEnd = load()
+	r.now = builds[0]
+	if o.before != "" {
+		r.before = builds[1]
+	}
+	tables, err := r.markdown()
+	if err != nil {
+		return err
+	}
+
+	if o.out == "-" {
+		_, err := os.Stdout.WriteString(tables)
+		return err
+	}
+	old, err := os.ReadFile(o.out)
+	if err != nil {
+		return err
+	}
+	text, err := replaceTables(old, tables)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.out, err)
+	}
+	return os.WriteFile(o.out, text, 0o644)
 }

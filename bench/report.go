@@ -2,12 +2,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,53 +13,13 @@ import (
 
 // report has all results of one run.
 type report struct {
-	machine               string
-	starts, rounds        int
-	requests              []result
-	sizes                 map[string]size
-	processes             []process
-	loadBefore, loadAfter float64
-}
-
-// process has the start-ups of a bootstrap.
-type process struct {
-	name     string
-	function string // whose limit applies; "" for no limit
-	starts   starts
-}
-
-// modes returns the modes in which a function starts differently.
-func modes(function string) []string {
-	switch function {
-	case "register", "token":
-		return []string{"brokered", "direct"}
-	}
-	return []string{"brokered"}
-}
-
-// measureStarts measures the functions of dir, those of an older build if there
-// is one, and for comparison a function that does nothing.
-func (r *report) measureStarts(ctx context.Context, dir, before string) error {
-	var bootstraps []bootstrap
-	add := func(p process, b bootstrap) { r.processes, bootstraps = append(r.processes, p), append(bootstraps, b) }
-	for _, function := range functions {
-		for _, mode := range modes(function) {
-			name := function
-			if len(modes(function)) > 1 {
-				name += ", " + mode
-			}
-			add(process{name: name, function: function}, bootstrap{filepath.Join(dir, "here", runtime.GOARCH, function, "bootstrap"), environ(mode)})
-			if before != "" {
-				add(process{name: name + ", before"}, bootstrap{filepath.Join(before, runtime.GOARCH, function, "bootstrap"), environ(mode)})
-			}
-		}
-	}
-	add(process{name: "(a function that does nothing)"}, bootstrap{filepath.Join(dir, "idle"), environ("direct")})
-	all, err := measureStarts(ctx, bootstraps, r.starts)
-	for i := range all {
-		r.processes[i].starts = all[i]
-	}
-	return err
+	options
+	machine                string
+	now                    *build
+	before                 *build // nil if there is none
+	commit                 string // of before
+	idle                   starts // of a function that does nothing
+	loadAtStart, loadAtEnd float64
 }
 
 // target is a limit, the measured value, and the verdict.
@@ -109,41 +66,47 @@ func limits(function string) (size int64, start time.Duration) {
 
 func (r *report) targets() []target {
 	var list []target
-	for _, q := range r.requests {
-		name, c := q.request.name, q.handler
-		if limit := q.request.under; limit > 0 {
+	for _, q := range requests() {
+		name, c := q.name, r.now.requests[q.benchmark("handler")]
+		if limit := q.under; limit > 0 {
 			list = append(list, target{name, "under " + micros(limit), micros(c.median()), quickest(limit, c)})
 		}
-		if limit := q.request.maxAllocs; limit > 0 {
+		if limit := q.maxAllocs; limit > 0 {
 			list = append(list, target{name, fmt.Sprintf("at most %d allocations", limit), fmt.Sprint(c.allocs), counted(c.allocs, limit)})
 		}
 	}
 	for _, function := range functions {
 		limit, _ := limits(function)
-		got := r.sizes[function].zipped["arm64"]
+		got := r.now.sizes[function].zipped["arm64"]
 		list = append(list, target{function + ", zipped for arm64", "at most " + megabytes(limit), megabytes(got), counted(got, limit)})
 	}
-	for _, p := range r.processes {
-		if p.function != "" {
-			_, limit := limits(p.function)
-			got := p.starts.quantile(0.5, took)
-			list = append(list, target{p.name + ", start-up", "at most " + millis(limit), millis(got),
-				verdict(limit, got, p.starts.quantile(0.5, cpu), "by CPU time")})
-		}
+	for _, p := range processes() {
+		_, limit := limits(p.function)
+		s := r.now.starts[p.name]
+		got := s.quantile(0.5, took)
+		list = append(list, target{p.name + ", start-up", "at most " + millis(limit), millis(got),
+			verdict(limit, got, s.quantile(0.5, cpu), "by CPU time")})
 	}
 	return list
 }
 
 // quickest returns the verdict of a request. A run has enough rounds that the
 // fastest one was probably undisturbed.
-func quickest(limit time.Duration, c cost) string {
+func quickest(limit time.Duration, c *cost) string {
 	return verdict(limit, c.median(), c.best(), "in the fastest round")
 }
 
 // markdown returns the tables of docs/performance.md.
-func (r *report) markdown() string {
+func (r *report) markdown() (string, error) {
+	for _, q := range requests() {
+		for way := range ways {
+			if r.now.requests[q.benchmark(way)] == nil {
+				return "", fmt.Errorf("no result of the benchmark %s", q.benchmark(way))
+			}
+		}
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Go %s. Load average %.1f when the start-ups began and %.1f when they ended.\n", r.machine, r.loadBefore, r.loadAfter)
+	fmt.Fprintf(&b, "Go %s. Load average %.1f when the start-ups began and %.1f when they ended.\n", r.machine, r.loadAtStart, r.loadAtEnd)
 
 	b.WriteString("\n### Targets\n\nTimes are medians; of requests, those through the handler.\n\n| what | target | measured | |\n|---|---|---|---|\n")
 	for _, t := range r.targets() {
@@ -152,27 +115,59 @@ func (r *report) markdown() string {
 
 	fmt.Fprintf(&b, "\n### Requests\n\nThe median of %d benchmarks, and the fastest; memory for one request.\n\n", r.rounds)
 	b.WriteString("| request | handler | fastest | allocations | bytes | Lambda event to answer | fastest | allocations | bytes |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
-	for _, q := range r.requests {
-		fmt.Fprintf(&b, "| %s |%s |%s |\n", q.request.name, q.handler.cells(), q.event.cells())
+	for _, q := range requests() {
+		fmt.Fprintf(&b, "| %s |%s |%s |\n", q.name, r.now.requests[q.benchmark("handler")].cells(), r.now.requests[q.benchmark("event")].cells())
 	}
 
 	b.WriteString("\n### Sizes\n\n| function | arm64, zipped | arm64 | amd64, zipped | amd64 |\n|---|--:|--:|--:|--:|\n")
 	for _, function := range functions {
-		s := r.sizes[function]
+		s := r.now.sizes[function]
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", function, megabytes(s.zipped["arm64"]), megabytes(s.plain["arm64"]), megabytes(s.zipped["amd64"]), megabytes(s.plain["amd64"]))
 	}
 
-	fmt.Fprintf(&b, "\n### Start-up\n\n%d starts of each, in turns.\n\n", r.starts)
+	fmt.Fprintf(&b, "\n### Start-up\n\n%d starts of each, alternately.\n\n", r.starts)
 	b.WriteString("| function | fastest | median | 90 % | CPU, least | CPU, median |\n|---|--:|--:|--:|--:|--:|\n")
-	for _, p := range r.processes {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", p.name,
-			millis(p.starts.quantile(0, took)), millis(p.starts.quantile(0.5, took)), millis(p.starts.quantile(0.9, took)),
-			millis(p.starts.quantile(0, cpu)), millis(p.starts.quantile(0.5, cpu)))
+	for _, p := range processes() {
+		fmt.Fprintf(&b, "| %s | %s |\n", p.name, r.now.starts[p.name].cells())
 	}
-	return b.String()
+	fmt.Fprintf(&b, "| (a function that does nothing) | %s |\n", r.idle.cells())
+	if r.before != nil {
+		r.comparison(&b)
+	}
+	return b.String(), nil
 }
 
-func (c cost) cells() string {
+// comparison writes the tables with both builds.
+func (r *report) comparison(b *strings.Builder) {
+	fmt.Fprintf(b, "\n### Beside the build before\n\nThe build before is that of commit %s, measured in the same run, alternately with the present one.\n"+
+		"Requests that only one of them has are left out.\n", r.commit)
+	for _, t := range []struct{ way, title string }{{"handler", "request, handler"}, {"event", "request, Lambda event to answer"}} {
+		fmt.Fprintf(b, "\n| %s | fastest, before | after | median, before | after | allocations, before | after | bytes, before | after |\n"+
+			"|---|--:|--:|--:|--:|--:|--:|--:|--:|\n", t.title)
+		for _, q := range requests() {
+			before, after := r.before.requests[q.benchmark(t.way)], r.now.requests[q.benchmark(t.way)]
+			if before == nil {
+				continue
+			}
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %d | %d | %d | %d |\n", q.name, micros(before.best()), micros(after.best()),
+				micros(before.median()), micros(after.median()), before.allocs, after.allocs, before.bytes, after.bytes)
+		}
+	}
+	b.WriteString("\n| function | start-up, median, before | after | CPU, median, before | after | arm64, zipped, before | after |\n|---|--:|--:|--:|--:|--:|--:|\n")
+	for _, p := range processes() {
+		before, after := r.before.starts[p.name], r.now.starts[p.name]
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", p.name,
+			millis(before.quantile(0.5, took)), millis(after.quantile(0.5, took)), millis(before.quantile(0.5, cpu)), millis(after.quantile(0.5, cpu)),
+			megabytes(r.before.sizes[p.function].zipped["arm64"]), megabytes(r.now.sizes[p.function].zipped["arm64"]))
+	}
+}
+
+func (s starts) cells() string {
+	return fmt.Sprintf("%s | %s | %s | %s | %s", millis(s.quantile(0, took)), millis(s.quantile(0.5, took)), millis(s.quantile(0.9, took)),
+		millis(s.quantile(0, cpu)), millis(s.quantile(0.5, cpu)))
+}
+
+func (c *cost) cells() string {
 	return fmt.Sprintf(" %s | %s | %d | %d", micros(c.median()), micros(c.best()), c.allocs, c.bytes)
 }
 

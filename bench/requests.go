@@ -11,9 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -40,87 +38,16 @@ type request struct {
 	maxAllocs int64
 }
 
-// result has the costs of one request.
-type result struct {
-	request request
-	handler cost // called as net/http calls it
-	event   cost // an event's JSON in, an answer's JSON out, as Lambda calls it
-}
-
-// cost has the times of all rounds, sorted, and the fewest allocations.
-type cost struct {
-	times  []time.Duration
-	allocs int64
-	bytes  int64
-}
-
-func (c cost) median() time.Duration { return c.times[len(c.times)/2] }
-func (c cost) best() time.Duration   { return c.times[0] }
-
-// measureRequests benchmarks every request once in each round.
-func measureRequests(ctx context.Context, root string, rounds int) ([]result, error) {
-	all := requests()
-	results := make([]result, len(all))
-	for range rounds {
-		for i, req := range all {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			r := &results[i]
-			r.request = req
-			for way, c := range map[string]*cost{"handler": &r.handler, "event": &r.event} {
-				var failed error
-				b := testing.Benchmark(func(b *testing.B) { failed = req.bench(b, root, ways[way]) })
-				if failed != nil {
-					return nil, fmt.Errorf("%s: %w", req.name, failed)
-				}
-				c.add(b)
-			}
-		}
-	}
-	return results, nil
-}
-
-func (c *cost) add(b testing.BenchmarkResult) {
-	if c.times == nil || b.AllocsPerOp() < c.allocs {
-		c.allocs, c.bytes = b.AllocsPerOp(), b.AllocedBytesPerOp()
-	}
-	c.times = append(c.times, time.Duration(float64(b.T)/float64(b.N)))
-	slices.Sort(c.times)
-}
-
 // way returns a sender of a request to a deployment.
 type way func(*deployment, events.APIGatewayV2HTTPRequest) (sender, error)
 
+// ways are by the last part of the benchmark's name: called as net/http calls
+// the handler, or with an event's JSON in and an answer's JSON out, as Lambda
+// does.
 var ways = map[string]way{"handler": overHTTP, "event": overLambda}
 
 // sender sends a request once, and returns the status of the answer.
 type sender func() (status int, err error)
-
-// bench sends the request b.N times, and fails at a wrong answer.
-func (req request) bench(b *testing.B, root string, open way) error {
-	var send sender
-	var clock *clock
-	left := 0
-	b.ReportAllocs()
-	for b.Loop() {
-		if left == 0 {
-			b.StopTimer()
-			var err error
-			if send, clock, err = req.open(root, open); err != nil {
-				return err
-			}
-			left = req.fresh
-			b.StartTimer()
-		}
-		left--
-		clock.step()
-		if status, err := send(); status != req.status || err != nil {
-			return fmt.Errorf("status %d, want %d: %w", status, req.status, err)
-		}
-	}
-	return nil
-}
 
 // open returns a sender of the request, which uses the sets of examples in
 // turn.

@@ -10,13 +10,13 @@ import (
 // size has the sizes of a function for each architecture, in bytes.
 type size struct{ plain, zipped map[string]int64 }
 
-// measureSizes returns the sizes by function.
+// measureSizes returns the sizes by function, of an output of scripts/build.sh.
 func measureSizes(dir string) (map[string]size, error) {
 	sizes := make(map[string]size)
 	for _, function := range functions {
 		s := size{plain: make(map[string]int64), zipped: make(map[string]int64)}
 		for _, arch := range []string{"arm64", "amd64"} {
-			b, err := os.ReadFile(filepath.Join(dir, "lambda", arch, function, "bootstrap"))
+			b, err := os.ReadFile(filepath.Join(dir, arch, function, "bootstrap"))
 			if err != nil {
 				return nil, err
 			}

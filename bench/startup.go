@@ -37,12 +37,6 @@ func (s starts) quantile(q float64, of func(start) time.Duration) time.Duration 
 func took(s start) time.Duration { return s.took }
 func cpu(s start) time.Duration  { return s.cpu }
 
-// bootstrap is an executable and its environment.
-type bootstrap struct {
-	path string
-	env  []string
-}
-
 // environ returns the environment of a function in the mode.
 func environ(mode string) []string {
 	all := functionEnv
@@ -56,34 +50,66 @@ func environ(mode string) []string {
 	return env
 }
 
-// measureStarts starts each bootstrap runs times. They alternate, so that other
-// work on the machine affects all of them equally. A first round is not
-// counted: it loads the files into the cache.
-func measureStarts(ctx context.Context, bootstraps []bootstrap, runs int) ([]starts, error) {
-	all := make([]starts, len(bootstraps))
-	for run := range runs + 1 {
-		for i, b := range bootstraps {
-			s, err := measureStart(ctx, b)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", b.path, err)
+// process is a function in a mode.
+type process struct{ name, function, mode string }
+
+// processes are all functions, in each mode in which they start differently.
+func processes() []process {
+	var list []process
+	for _, function := range functions {
+		switch function {
+		case "register", "token":
+			for _, mode := range []string{"brokered", "direct"} {
+				list = append(list, process{function + ", " + mode, function, mode})
 			}
-			if run > 0 {
-				all[i] = append(all[i], s)
-			}
+		default:
+			list = append(list, process{function, function, "brokered"})
 		}
 	}
-	return all, nil
+	return list
 }
 
-func measureStart(ctx context.Context, b bootstrap) (start, error) {
-	f, err := lambdaruntime.New(lambdaruntime.Config{Bootstrap: b.path, Env: b.env})
+// measureStarts starts each process of each build runs times, and returns the
+// starts of a function that does nothing. They alternate, so that other work on
+// the machine affects all of them equally. A first round is not counted: it
+// loads the files into the cache.
+func measureStarts(ctx context.Context, builds []*build, runs int) (idle starts, err error) {
+	for _, b := range builds {
+		b.starts = make(map[string]starts)
+	}
+	for run := range runs + 1 {
+		for _, p := range processes() {
+			for _, b := range builds {
+				s, err := measureStart(ctx, b.bootstrap(p.function), p.mode)
+				if err != nil {
+					return nil, err
+				}
+				if run > 0 {
+					b.starts[p.name] = append(b.starts[p.name], s)
+				}
+			}
+		}
+		s, err := measureStart(ctx, builds[0].idle(), "direct")
+		if err != nil {
+			return nil, err
+		}
+		if run > 0 {
+			idle = append(idle, s)
+		}
+	}
+	return idle, nil
+}
+
+// measureStart starts a function in the environment of the mode.
+func measureStart(ctx context.Context, path, mode string) (start, error) {
+	f, err := lambdaruntime.New(lambdaruntime.Config{Bootstrap: path, Env: environ(mode)})
 	if err != nil {
-		return start{}, err
+		return start{}, fmt.Errorf("%s: %w", path, err)
 	}
 	defer f.Close()
 	took, err := f.Start(ctx)
 	if err != nil {
-		return start{}, err
+		return start{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return start{took: took, cpu: cpuTime(f.Pid())}, nil
 }

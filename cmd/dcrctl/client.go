@@ -46,7 +46,7 @@ type clientRow struct {
 func clientRowOf(r *broker.Registration) clientRow {
 	return clientRow{
 		ClientID: r.ClientID, State: r.State, Mode: r.Mode, Profile: r.Profile, ClientName: r.Metadata.ClientName,
-		InitialAccessToken: r.InitialAccessToken, CreatedBy: r.CreatedBy,
+		InitialAccessToken: string(r.Voucher), CreatedBy: r.CreatedBy,
 		IssuedAt: r.IssuedAt.UTC(), LastUsedAt: r.LastUsedAt.UTC(), ActiveSince: r.ActiveSince.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
 	}
 }

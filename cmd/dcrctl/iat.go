@@ -164,7 +164,7 @@ func (c *iatShowCmd) Run(ctx context.Context, op *operator) error {
 		}
 		read++
 		progress.updatef("%d clients read", read)
-		if r.InitialAccessToken == t.ID {
+		if r.Voucher == broker.Voucher(t.ID) {
 			clients = append(clients, r.ClientID)
 		}
 	}

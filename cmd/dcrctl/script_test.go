@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"flag"
@@ -18,7 +16,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,8 +25,6 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/rogpeppe/go-internal/testscript"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
@@ -39,6 +34,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 var (
@@ -135,14 +132,6 @@ type world struct {
 
 type worldKey struct{}
 
-var poolKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
-
 func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	w := &world{server: httptest.NewUnstartedServer(nil)}
 	address := "http://" + w.server.Listener.Addr().String()
@@ -153,7 +142,7 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	}
 	var err error
 	w.pool, err = emulator.New(emulator.Config{
-		BaseURL: address, ManagedLogin: login, Key: poolKey(), NoRateLimit: true,
+		BaseURL: address, ManagedLogin: login, Key: fake.SigningKey(), NoRateLimit: true,
 		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
 	})
 	if err != nil {

@@ -94,7 +94,7 @@ func countRecords(ctx context.Context, store *dynamo.Store, progress *progress) 
 		}
 		n++
 		progress.updatef("%d records of app clients read", n)
-		if a.Kind != broker.KindRegistering {
+		if a.Intent() == nil {
 			counts[stat{Measure: "app_client_records", Profile: a.Profile, State: string(a.State)}]++
 		}
 	}

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"iter"
 	"slices"
 	"time"
 
@@ -46,10 +45,6 @@ const (
 	KindShared AppClientKind = "shared"
 	// KindDedicated serves one registration in brokered mode.
 	KindDedicated AppClientKind = "dedicated"
-	// KindRegistering is written before a registration that takes a use of an
-	// initial access token. It has no app client. If the request dies, the
-	// janitor finds this record and returns the use.
-	KindRegistering AppClientKind = "registering"
 )
 
 // AppClient is our record of an app client at Cognito. It is written before the
@@ -77,12 +72,10 @@ type AppClient struct {
 	// Profile is the policy profile in whose budget of app clients this one
 	// holds a place, under Key.
 	Profile string
-	// InitialAccessToken is the id of the initial access token of which this
-	// one holds a use, under Key; empty if it holds none. For a JWT of a token
-	// issuer, whose uses are a budget, it is the key of that budget.
-	InitialAccessToken string
-	// ClientID is the client whose registration a dedicated app client serves,
-	// or the client that is being registered.
+	// Use is the use of an initial access token that this one holds in direct
+	// mode, under Key.
+	Use Use
+	// ClientID is the client whose registration a dedicated app client serves.
 	ClientID string
 	// Generation is the generation of that registration.
 	Generation string
@@ -147,33 +140,6 @@ func DedicatedAppClientKey(clientID, generation string) string {
 	return "client/" + clientID + "/" + generation
 }
 
-// AppClients is the port to the app clients that this deployment has made in a
-// user pool. Implementations are safe for concurrent use and never change or
-// remove an app client that does not carry this deployment's marker.
-//
-// An error that wraps *NotAppliedError means that nothing was changed at
-// Cognito. After any other error it is not known whether the call was applied.
-type AppClients interface {
-	// Create creates an app client. Two calls with the same marker create two
-	// app clients, since Cognito has no idempotency token.
-	Create(ctx context.Context, marker string, m dcr.ClientMetadata) (NewAppClient, error)
-	// Update gives the app client with that id the settings that follow from m.
-	// If check is not nil, Update first calls it with the present client
-	// secret; an error of check is returned unchanged inside a
-	// *NotAppliedError. If the app client does not exist, Update returns
-	// ErrNotFound inside a *NotAppliedError.
-	Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(secret string) error) error
-	// Delete removes the app client with that id. If it does not exist, that is
-	// no error.
-	Delete(ctx context.Context, id, marker string) error
-	// Exists reports whether the pool has an app client with that id, with or
-	// without a marker.
-	Exists(ctx context.Context, id string) (bool, error)
-	// List yields every app client of the pool that carries a marker of this
-	// deployment, in no order. It reads page by page.
-	List(ctx context.Context) iter.Seq2[ListedAppClient, error]
-}
-
 // BrokeredAppClient describes an app client that the broker itself uses. All
 // other settings, its one callback URL included, follow from the deployment.
 type BrokeredAppClient struct {
@@ -188,30 +154,6 @@ type BrokeredAppClient struct {
 	ClientCredentials bool
 }
 
-// AppClientMaker creates the app clients of brokered mode. A function that
-// provisions has no other right at Cognito. Implementations are safe for
-// concurrent use. Errors mean the same as in AppClients.
-type AppClientMaker interface {
-	// CreateBrokered creates a confidential app client. Two calls with the same
-	// marker create two. If the pool is full or throttled, the error wraps a
-	// *dcr.Error with the code dcr.Unavailable.
-	CreateBrokered(ctx context.Context, marker string, spec BrokeredAppClient) (NewAppClient, error)
-	// Brand gives the app client Cognito's default branding style, unless it
-	// has one. It returns ErrBrandingLimit, perhaps wrapped, if the pool can
-	// have no more styles.
-	Brand(ctx context.Context, id string) error
-}
-
-// AppClientUpdater changes the app clients of brokered mode, for the janitor
-// and for operators. Implementations are safe for concurrent use. Errors mean
-// the same as in AppClients.
-type AppClientUpdater interface {
-	// UpdateBrokered gives the app client with that id the settings that follow
-	// from spec. If it does not exist, UpdateBrokered returns ErrNotFound
-	// inside a *NotAppliedError.
-	UpdateBrokered(ctx context.Context, id, marker string, spec BrokeredAppClient) error
-}
-
 // A ForeignAppClient is an app client that does not carry this deployment's
 // marker.
 type ForeignAppClient struct {
@@ -223,18 +165,6 @@ type ForeignAppClient struct {
 	Metadata dcr.ClientMetadata
 	// Refused is the reason why it cannot be adopted, empty if it can.
 	Refused string
-}
-
-// AppClientAdopter makes app clients ours that another program has created, for
-// operators. Implementations are safe for concurrent use. Errors mean the same
-// as in AppClients.
-type AppClientAdopter interface {
-	// Foreign returns the app client with that id, or ErrNotFound.
-	Foreign(ctx context.Context, id string) (*ForeignAppClient, error)
-	// Adopt writes the marker into the name of an app client that carries none,
-	// and changes nothing else. If the app client already carries this marker,
-	// that is no error.
-	Adopt(ctx context.Context, id, marker string) error
 }
 
 // ErrBrandingLimit means that the pool has all the branding styles that it can

@@ -44,16 +44,16 @@ func ByOperator(name string) telemetry.Actor { return telemetry.Actor{Kind: "ope
 func (t AuditTrail) Created(ctx context.Context, by telemetry.Actor, old, r *Registration) {
 	NoteClient(ctx, r)
 	a := telemetry.Audit{
-		Event: telemetry.RegistrationCreated, Actor: by, ClientID: r.ClientID, Profile: r.Profile, InitialAccessToken: r.InitialAccessToken,
+		Event: telemetry.RegistrationCreated, Actor: by, ClientID: r.ClientID, Profile: r.Profile, InitialAccessToken: string(r.Voucher),
 		After: facts(r),
 	}
 	if old != nil {
 		a.Before = []slog.Attr{slog.String("state", string(old.State))}
 	}
 	a.Log(ctx, t.Log)
-	if r.InitialAccessToken != "" {
+	if !r.Voucher.Open() {
 		telemetry.Audit{
-			Event: telemetry.TokenUsed, Actor: by, ClientID: r.ClientID, Profile: r.Profile, InitialAccessToken: r.InitialAccessToken,
+			Event: telemetry.TokenUsed, Actor: by, ClientID: r.ClientID, Profile: r.Profile, InitialAccessToken: string(r.Voucher),
 		}.Log(ctx, t.Log)
 	}
 }

@@ -61,11 +61,9 @@ type Registration struct {
 	// Profile is the name of the policy profile under which the client
 	// registered.
 	Profile string
-	// InitialAccessToken is the id of the initial access token with which the
-	// client registered, empty for open registration. For a JWT of a token
-	// issuer it is "jwt/", the name of the policy's entry, "/", and the
-	// subject.
-	InitialAccessToken string
+	// Voucher is what vouched for the registration; it is zero for open
+	// registration.
+	Voucher Voucher
 	// CreatedBy is the operator who created the registration, empty if the
 	// client registered itself. A client that an operator created cannot
 	// register again, so its registration does not end for inactivity.
@@ -131,4 +129,4 @@ func (r *Registration) Clone() *Registration {
 
 // Vouched reports whether the client registered with an initial access token or
 // was created by an operator. It is false for open registration.
-func (r *Registration) Vouched() bool { return r.InitialAccessToken != "" || r.CreatedBy != "" }
+func (r *Registration) Vouched() bool { return !r.Voucher.Open() || r.CreatedBy != "" }

@@ -36,29 +36,24 @@ func (v Voucher) Actor() telemetry.Actor {
 
 // A Use is the use that a registration takes of what vouches for it: of an
 // initial access token, or a place in the budget of a JWT. The zero value is no
-// use, because none is counted. A store keeps Stored.
+// use, because none is counted.
 type Use struct {
-	// Token is the id of an initial access token.
+	// Token is the id of an initial access token, or empty.
 	Token string
-	// Budget is that of a JWT. One that was read from a store has a Key alone,
-	// which is enough to give the use back.
-	Budget Budget
+	// Budget is the key of the budget of a JWT, or empty.
+	Budget string
 }
 
-// JWTUse is the use of the JWT with that id. The caller sets the limits of the
-// budget.
-func JWTUse(id string) Use { return Use{Budget: Budget{Key: jwtPrefix + id}} }
+// JWTUse is the use of the JWT with that id.
+func JWTUse(id string) Use { return Use{Budget: jwtPrefix + id} }
 
-// StoredUse returns the Use of which Stored returned s.
+// StoredUse returns the Use whose Stored form is s.
 func StoredUse(s string) Use {
 	if strings.HasPrefix(s, jwtPrefix) {
-		return Use{Budget: Budget{Key: s}}
+		return Use{Budget: s}
 	}
 	return Use{Token: s}
 }
-
-// IsZero reports whether there is no use to count.
-func (u Use) IsZero() bool { return u.Token == "" && u.Budget.Key == "" }
 
 // Stored is the form in which a store keeps the use: the id of the token, or the
 // key of the budget.
@@ -66,5 +61,5 @@ func (u Use) Stored() string {
 	if u.Token != "" {
 		return u.Token
 	}
-	return u.Budget.Key
+	return u.Budget
 }

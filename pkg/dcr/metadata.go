@@ -107,6 +107,10 @@ type ClientMetadata struct {
 	Localized map[string]string
 }
 
+// Public reports whether the client is a public client (RFC 6749 §2.1): it has no
+// secret.
+func (m ClientMetadata) Public() bool { return m.TokenEndpointAuthMethod == AuthNone }
+
 // Clone returns a copy that shares no memory with m.
 func (m ClientMetadata) Clone() ClientMetadata {
 	m.RedirectURIs = slices.Clone(m.RedirectURIs)

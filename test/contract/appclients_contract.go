@@ -9,17 +9,25 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// TestAppClients tests that an implementation keeps the contract of
-// broker.AppClients. open is called for each test and returns an implementation
-// whose pool has no app clients yet. If the implementation limits its rate of
-// calls, it must not wait in real time.
-func TestAppClients(t *testing.T, open func(t *testing.T) broker.AppClients) {
+// A Pool is a user pool, as far as direct mode and the janitor use it.
+type Pool interface {
+	direct.Pool
+	janitor.Pool
+}
+
+// TestAppClients tests that an implementation keeps the contracts of direct.Pool
+// and janitor.Pool. open is called for each test and returns a pool without app
+// clients. If the implementation limits its rate of calls, it must not wait in
+// real time.
+func TestAppClients(t *testing.T, open func(t *testing.T) Pool) {
 	for _, tt := range []struct {
 		name string
-		run  func(t *testing.T, a broker.AppClients)
+		run  func(t *testing.T, a Pool)
 	}{
 		{"a confidential client has a secret and a public one has none", secretIffConfidential},
 		{"create with the same marker makes another app client", createTwice},
@@ -48,7 +56,7 @@ func appClientMetadata(method string) dcr.ClientMetadata {
 	}
 }
 
-func create(t *testing.T, a broker.AppClients, marker, method string) broker.NewAppClient {
+func create(t *testing.T, a Pool, marker, method string) broker.NewAppClient {
 	t.Helper()
 	n, err := a.Create(t.Context(), marker, appClientMetadata(method))
 	if err != nil || n.ID == "" {
@@ -58,7 +66,7 @@ func create(t *testing.T, a broker.AppClients, marker, method string) broker.New
 }
 
 // listed returns the markers of all app clients, by id.
-func listed(t *testing.T, a broker.AppClients) map[string]string {
+func listed(t *testing.T, a Pool) map[string]string {
 	t.Helper()
 	markers := map[string]string{}
 	for l, err := range a.List(t.Context()) {
@@ -73,7 +81,7 @@ func listed(t *testing.T, a broker.AppClients) map[string]string {
 	return markers
 }
 
-func wantListed(t *testing.T, a broker.AppClients, want map[string]string) {
+func wantListed(t *testing.T, a Pool, want map[string]string) {
 	t.Helper()
 	if got := listed(t, a); !maps.Equal(got, want) {
 		t.Errorf("List yields %v, want %v", got, want)
@@ -87,7 +95,7 @@ func wantNotApplied(t *testing.T, call string, err error) {
 	}
 }
 
-func secretIffConfidential(t *testing.T, a broker.AppClients) {
+func secretIffConfidential(t *testing.T, a Pool) {
 	for method, want := range map[string]bool{dcr.AuthNone: false, dcr.AuthSecretBasic: true, dcr.AuthSecretPost: true} {
 		n := create(t, a, credential.NewID(), method)
 		if got := n.Secret != ""; got != want {
@@ -96,13 +104,13 @@ func secretIffConfidential(t *testing.T, a broker.AppClients) {
 	}
 }
 
-func createTwice(t *testing.T, a broker.AppClients) {
+func createTwice(t *testing.T, a Pool) {
 	marker := credential.NewID()
 	one, two := create(t, a, marker, dcr.AuthNone), create(t, a, marker, dcr.AuthNone)
 	wantListed(t, a, map[string]string{one.ID: marker, two.ID: marker})
 }
 
-func refusesBadMarker(t *testing.T, a broker.AppClients) {
+func refusesBadMarker(t *testing.T, a Pool) {
 	for _, marker := range []string{"", "short", strings.Repeat("A", 26), credential.NewID() + "x"} {
 		_, err := a.Create(t.Context(), marker, appClientMetadata(dcr.AuthNone))
 		wantNotApplied(t, "Create with marker "+marker, err)
@@ -110,7 +118,7 @@ func refusesBadMarker(t *testing.T, a broker.AppClients) {
 	wantListed(t, a, map[string]string{})
 }
 
-func listPages(t *testing.T, a broker.AppClients) {
+func listPages(t *testing.T, a Pool) {
 	want := map[string]string{}
 	for range 61 { // Cognito lists at most 60 at once
 		marker := credential.NewID()
@@ -128,7 +136,7 @@ func listPages(t *testing.T, a broker.AppClients) {
 	}
 }
 
-func updateChecksSecret(t *testing.T, a broker.AppClients) {
+func updateChecksSecret(t *testing.T, a Pool) {
 	marker := credential.NewID()
 	n := create(t, a, marker, dcr.AuthSecretBasic)
 	for range 2 {
@@ -147,7 +155,7 @@ func updateChecksSecret(t *testing.T, a broker.AppClients) {
 	wantListed(t, a, map[string]string{n.ID: marker})
 }
 
-func updateRefusedByCheck(t *testing.T, a broker.AppClients) {
+func updateRefusedByCheck(t *testing.T, a Pool) {
 	marker := credential.NewID()
 	n := create(t, a, marker, dcr.AuthSecretBasic)
 	wrong := errors.New("wrong secret")
@@ -158,7 +166,7 @@ func updateRefusedByCheck(t *testing.T, a broker.AppClients) {
 	}
 }
 
-func updateAbsent(t *testing.T, a broker.AppClients) {
+func updateAbsent(t *testing.T, a Pool) {
 	marker := credential.NewID()
 	n := create(t, a, marker, dcr.AuthNone)
 	if err := a.Delete(t.Context(), n.ID, marker); err != nil {
@@ -174,7 +182,7 @@ func updateAbsent(t *testing.T, a broker.AppClients) {
 	}
 }
 
-func updateToConfidential(t *testing.T, a broker.AppClients) {
+func updateToConfidential(t *testing.T, a Pool) {
 	marker := credential.NewID()
 	for from, to := range map[string]string{dcr.AuthNone: dcr.AuthSecretBasic, dcr.AuthSecretBasic: dcr.AuthNone} {
 		n := create(t, a, marker, from)
@@ -182,7 +190,7 @@ func updateToConfidential(t *testing.T, a broker.AppClients) {
 	}
 }
 
-func deleteTwice(t *testing.T, a broker.AppClients) {
+func deleteTwice(t *testing.T, a Pool) {
 	marker := credential.NewID()
 	n := create(t, a, marker, dcr.AuthNone)
 	other := create(t, a, marker, dcr.AuthNone)
@@ -194,7 +202,7 @@ func deleteTwice(t *testing.T, a broker.AppClients) {
 	wantListed(t, a, map[string]string{other.ID: marker})
 }
 
-func leavesOthersAlone(t *testing.T, a broker.AppClients) {
+func leavesOthersAlone(t *testing.T, a Pool) {
 	marker := credential.NewID()
 	n := create(t, a, marker, dcr.AuthNone)
 	another := credential.NewID()
@@ -209,7 +217,7 @@ func leavesOthersAlone(t *testing.T, a broker.AppClients) {
 	}
 }
 
-func existsUntilDeleted(t *testing.T, a broker.AppClients) {
+func existsUntilDeleted(t *testing.T, a Pool) {
 	marker := credential.NewID()
 	n := create(t, a, marker, dcr.AuthNone)
 	wantExists := func(id string, want bool) {

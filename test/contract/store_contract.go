@@ -26,6 +26,7 @@ type OpenStore func(t *testing.T, now func() time.Time) broker.Store
 func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) broker.Store) {
 	t.Run("Registrations", func(t *testing.T) { testRegistrations(t, open) })
 	t.Run("AppClientRecords", func(t *testing.T) { testAppClientRecords(t, open) })
+	t.Run("intents", func(t *testing.T) { testIntents(t, open) })
 	t.Run("InitialAccessTokens", func(t *testing.T) { testInitialAccessTokens(t, open) })
 	t.Run("Budgets", func(t *testing.T) { testBudgets(t, open) })
 	t.Run("Sweeping", func(t *testing.T) { testSweeping(t, open) })
@@ -39,12 +40,12 @@ const contenders = 8
 // id. It has no Due, since it has an ExpiresAt.
 func fullRegistration(c *fake.Clock) *broker.Registration {
 	return &broker.Registration{
-		ClientID:           credential.NewID(),
-		Generation:         credential.NewID(),
-		Mode:               broker.ModeDirect,
-		State:              broker.RegistrationActive,
-		Profile:            "partners",
-		InitialAccessToken: credential.NewID(),
+		ClientID:   credential.NewID(),
+		Generation: credential.NewID(),
+		Mode:       broker.ModeDirect,
+		State:      broker.RegistrationActive,
+		Profile:    "partners",
+		Voucher:    broker.Voucher(credential.NewID()),
 		Metadata: dcr.ClientMetadata{
 			RedirectURIs:            []string{"http://127.0.0.1/callback", "com.example.app:/cb"},
 			TokenEndpointAuthMethod: dcr.AuthNone,

@@ -13,14 +13,14 @@ import (
 // fullAppClient returns a record of a direct app client with every field set.
 func fullAppClient(c *fake.Clock) *broker.AppClient {
 	return &broker.AppClient{
-		Key:                credential.NewID(),
-		State:              broker.AppClientUpdating,
-		Marker:             "dcr-1a2b-" + credential.NewID(),
-		CognitoID:          credential.NewID(),
-		Profile:            "partners",
-		InitialAccessToken: credential.NewID(),
-		CreatedAt:          c.Second(),
-		Due:                c.Second().Add(time.Minute),
+		Key:       credential.NewID(),
+		State:     broker.AppClientUpdating,
+		Marker:    "dcr-1a2b-" + credential.NewID(),
+		CognitoID: credential.NewID(),
+		Profile:   "partners",
+		Use:       broker.Use{Token: credential.NewID()},
+		CreatedAt: c.Second(),
+		Due:       c.Second().Add(time.Minute),
 	}
 }
 

@@ -37,9 +37,15 @@ func testEveryField(t *testing.T, open OpenStore) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		everyField(t, fields[broker.AppClient]{
-			filler:  newFiller(clock),
-			create:  func(a *broker.AppClient) error { return s.CreateAppClient(t.Context(), a) },
-			replace: func(a *broker.AppClient) error { return s.ReplaceAppClient(t.Context(), a) },
+			filler: newFiller(clock),
+			create: func(a *broker.AppClient) error {
+				a.Use.Budget = "" // a use is of a token or of a budget
+				return s.CreateAppClient(t.Context(), a)
+			},
+			replace: func(a *broker.AppClient) error {
+				a.Use.Token, a.Use.Budget = "", broker.JWTUse(a.Use.Budget).Budget
+				return s.ReplaceAppClient(t.Context(), a)
+			},
 			read: func(a *broker.AppClient) (*broker.AppClient, error) {
 				return s.AppClient(t.Context(), a.Key)
 			},

@@ -9,13 +9,16 @@ import (
 	"sync"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Pool is the app clients of a user pool in memory, with faults. The names of the
-// methods are those of broker.AppClients. A call that fails before its effect
-// returns no NotAppliedError: as with a broken connection, the caller does not
-// know whether it was applied. The same holds for a call whose context is done.
+// Pool is a user pool in memory, with faults. It implements the ports of direct,
+// janitor and provision. A call that fails before its effect returns no
+// NotAppliedError: as with a broken connection, the caller does not know whether
+// it was applied. The same holds for a call whose context is done.
 type Pool struct {
 	*Faults
 
@@ -36,10 +39,11 @@ type AppClient struct {
 }
 
 var (
-	_ broker.AppClients       = (*Pool)(nil)
-	_ broker.AppClientMaker   = (*Pool)(nil)
-	_ broker.AppClientUpdater = (*Pool)(nil)
-	_ broker.AppClientAdopter = (*Pool)(nil)
+	_ direct.Pool              = (*Pool)(nil)
+	_ janitor.Pool             = (*Pool)(nil)
+	_ provision.Pool           = (*Pool)(nil)
+	_ provision.MaintainedPool = (*Pool)(nil)
+	_ direct.AdoptionPool      = (*Pool)(nil)
 )
 
 // NewPool returns an empty pool.
@@ -58,12 +62,12 @@ func (a *Pool) All() map[string]AppClient {
 	return maps.Clone(a.clients)
 }
 
-// Create implements broker.AppClients.
+// Create implements direct.Pool.
 func (a *Pool) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
 	return a.create(ctx, "Create", m.TokenEndpointAuthMethod != dcr.AuthNone, AppClient{Marker: marker, Metadata: m.Clone()})
 }
 
-// CreateBrokered implements broker.AppClientMaker.
+// CreateBrokered implements provision.Pool.
 func (a *Pool) CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
 	return a.create(ctx, "CreateBrokered", true, AppClient{Marker: marker, Brokered: cloneSpec(spec)})
 }
@@ -112,7 +116,7 @@ func (a *Pool) change(ctx context.Context, method, id string, f func(c *AppClien
 	})
 }
 
-// Brand implements broker.AppClientMaker.
+// Brand implements provision.Pool.
 func (a *Pool) Brand(ctx context.Context, id string) error {
 	return a.change(ctx, "Brand", id, func(c *AppClient) error {
 		if !c.Branded && a.styles >= 0 && a.branded() >= a.styles {
@@ -141,7 +145,7 @@ func (a *Pool) LimitStyles(n int) {
 	a.styles = n
 }
 
-// UpdateBrokered implements broker.AppClientUpdater.
+// UpdateBrokered implements provision.MaintainedPool.
 func (a *Pool) UpdateBrokered(ctx context.Context, id, marker string, spec broker.BrokeredAppClient) error {
 	return a.change(ctx, "UpdateBrokered", id, func(c *AppClient) error {
 		if c.Marker != marker {
@@ -157,7 +161,7 @@ func cloneSpec(spec broker.BrokeredAppClient) *broker.BrokeredAppClient {
 	return &spec
 }
 
-// Update implements broker.AppClients.
+// Update implements direct.Pool.
 func (a *Pool) Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(string) error) error {
 	return a.change(ctx, "Update", id, func(c *AppClient) error {
 		if c.Marker != marker {
@@ -173,7 +177,7 @@ func (a *Pool) Update(ctx context.Context, id, marker string, m dcr.ClientMetada
 	})
 }
 
-// Delete implements broker.AppClients.
+// Delete implements direct.Pool.
 func (a *Pool) Delete(ctx context.Context, id, marker string) error {
 	return a.Do("Delete", func() error {
 		return a.locked(ctx, func() error {
@@ -185,7 +189,7 @@ func (a *Pool) Delete(ctx context.Context, id, marker string) error {
 	})
 }
 
-// Exists implements broker.AppClients.
+// Exists implements janitor.Pool.
 func (a *Pool) Exists(ctx context.Context, id string) (bool, error) {
 	return result(a.Faults, "Exists", func() (bool, error) {
 		_, ok := a.All()[id]
@@ -207,7 +211,7 @@ func (a *Pool) Drop(id string) {
 	delete(a.clients, id)
 }
 
-// Foreign implements broker.AppClientAdopter.
+// Foreign implements direct.AdoptionPool.
 func (a *Pool) Foreign(ctx context.Context, id string) (*broker.ForeignAppClient, error) {
 	return result(a.Faults, "Foreign", func() (*broker.ForeignAppClient, error) {
 		c, ok := a.All()[id]
@@ -222,7 +226,7 @@ func (a *Pool) Foreign(ctx context.Context, id string) (*broker.ForeignAppClient
 	})
 }
 
-// Adopt implements broker.AppClientAdopter.
+// Adopt implements direct.AdoptionPool.
 func (a *Pool) Adopt(ctx context.Context, id, marker string) error {
 	return a.change(ctx, "Adopt", id, func(c *AppClient) error {
 		if c.Marker != "" && c.Marker != marker {
@@ -233,7 +237,7 @@ func (a *Pool) Adopt(ctx context.Context, id, marker string) error {
 	})
 }
 
-// List implements broker.AppClients.
+// List implements janitor.Pool.
 func (a *Pool) List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error] {
 	return func(yield func(broker.ListedAppClient, error) bool) {
 		for id, c := range a.All() {

@@ -15,6 +15,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -27,6 +30,13 @@ type pool struct {
 	api     *cip.Client         // without faults
 	cognito *emulator.Cognito
 }
+
+var (
+	_ direct.Pool              = (*pool)(nil)
+	_ janitor.Pool             = (*pool)(nil)
+	_ provision.Pool           = (*pool)(nil)
+	_ provision.MaintainedPool = (*pool)(nil)
+)
 
 const poolID = "us-east-1_local00001"
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"testing"
@@ -331,5 +330,3 @@ func (w *world) refused(what string, err error) {
 		w.t.Errorf("%s: %s: %v", w.now(), what, err)
 	}
 }
-
-var discard = slog.New(slog.DiscardHandler)

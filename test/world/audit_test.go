@@ -20,7 +20,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// trail is a log of which the audit lines are read.
+// trail is a log from which the tests read the audit events.
 type trail struct {
 	bytes.Buffer
 	t     *testing.T
@@ -224,7 +224,7 @@ func TestAProcessThatDiedLeavesATrail(t *testing.T) {
 	w, l := auditedDirect(t)
 	w.Store.DieAt("ReplaceAppClient", 1, fake.NotApplied, w.Pool.Faults)
 	w.MustRegister(world.PublicBody, credential.Token{})
-	l.lines() // as if nobody had been left to write them
+	l.lines() // as if the process had died before it wrote them
 	w.Store.Reset()
 	w.Pool.Reset()
 	w.Wait(5 * time.Minute)
@@ -250,8 +250,7 @@ func TestAProcessThatDiedLeavesATrail(t *testing.T) {
 	}
 }
 
-// What clients say of themselves is bounded, and what is none of our business is
-// not told.
+// Text from clients is cut, and an event has no more of it than an operator needs.
 func TestTheTrailHoldsLittleOfWhatClientsSay(t *testing.T) {
 	w, l := audited(t)
 	tok, _ := w.Token("trusted", 1)

@@ -19,13 +19,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/contract"
 )
-
-// A Pool is a user pool, as far as direct mode and the janitor use it.
-type Pool interface {
-	direct.Pool
-	janitor.Pool
-}
 
 // Parts are what a Broker is assembled of.
 type Parts struct {
@@ -34,7 +29,7 @@ type Parts struct {
 	Store broker.Store
 	// Pool has the app clients. What else a pool does, the Broker can do if the
 	// Pool can.
-	Pool Pool
+	Pool contract.Pool
 	// Maker makes the app clients of brokered mode; nil is Pool.
 	Maker    provision.Pool
 	Branding bool
@@ -119,11 +114,14 @@ func (b *Broker) addApps(p Parts) (err error) {
 }
 
 func (b *Broker) addOperators(p Parts) (err error) {
-	b.Operator, err = operator.New(operator.Config{
-		Store: p.Store, Mode: p.Mode, Grants: p.Grants, Deployment: deployment, Policy: p.Policy, Now: p.Now, Log: p.Log,
+	c := operator.Config{
+		Store: p.Store, Grants: p.Grants, Deployment: deployment, Policy: p.Policy, Now: p.Now, Log: p.Log,
 		Modes: broker.ByMode[operator.Lifecycle]{Direct: direct.NewSwitch(p.Store, p.Now, p.Log), Brokered: brokered.NewSwitch(p.Store, p.Now, p.Log)},
-	})
-	if err != nil {
+	}
+	if p.Mode == broker.ModeBrokered {
+		c.NewRegistration = brokered.NewRegistration
+	}
+	if b.Operator, err = operator.New(c); err != nil {
 		return err
 	}
 	if pool, ok := p.Pool.(direct.AdoptionPool); ok {

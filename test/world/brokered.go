@@ -18,45 +18,70 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// brokeredPolicy has a profile of each sort.
-const BrokeredPolicy = `{"version":1,"open_registration":"open","profiles":{
-	"open":{"redirect_uris":{"presets":["claude"],"loopback":true,"https":["https://*.apps.example.com/cb"]},"limits":{"app_clients":5}},
-	"trusted":{"redirect_uris":{"any_https":true,"loopback":true},
-		"grant_types":["authorization_code","refresh_token","client_credentials"],
-		"token_endpoint_auth_methods":["client_secret_basic","client_secret_post","none"],"limits":{"app_clients":5}},
-	"short":{"redirect_uris":{"any_https":true},"lifetimes":{"unconfirmed":"2h"}},
-	"together":{"redirect_uris":{"any_https":true},"app_client":"shared"}}}`
-
-var BrokeredScopes = []string{"openid", "mcp/read", "mcp/write"}
-
-// brokeredWorld is a world in brokered mode, with what makes its app clients.
+// Brokered is a World in brokered mode.
 type Brokered struct {
 	*World
 	Keys     *seal.Ring
 	Grants   *fake.Grants
 	Branding bool
-	// maker is what app clients are made by, the pool unless set.
+	// Maker makes app clients: the pool, unless a test sets another before
+	// Restart.
 	Maker provision.Pool
-	// log is nowhere unless set.
+	// Log discards unless a test sets another before Restart.
 	Log *slog.Logger
+	// Scopes are the scopes of the deployment.
+	Scopes []string
+	// KeysErr is the error of reading the keys.
+	KeysErr error
 }
 
-func NewBrokered(t *testing.T) *Brokered {
+// Options are what a test changes in a world of brokered mode. The zero value has
+// BrokeredPolicy, a clock that stands at Start, and a pool in memory.
+type Options struct {
+	Policy   string
+	Scopes   []string // of the deployment
+	Clock    *fake.Clock
+	Log      *slog.Logger
+	Branding bool
+	// Maker makes the app clients. It gets the world's store for its slots.
+	Maker func(*Brokered) provision.Pool
+}
+
+// NewBrokered returns a Brokered under BrokeredPolicy.
+func NewBrokered(t testing.TB) *Brokered {
 	t.Helper()
-	w := &Brokered{World: &World{T: t, clock: Start, Pool: fake.NewPool()}}
-	w.UseBrokeredPolicy(BrokeredPolicy)
-	keys, err := seal.Parse(seal.Generate())
-	if err != nil {
+	return NewBrokeredWith(t, Options{})
+}
+
+// NewBrokeredWith is NewBrokered with Options.
+func NewBrokeredWith(t testing.TB, o Options) *Brokered {
+	t.Helper()
+	w := &Brokered{World: &World{T: t, Clock: o.Clock, Pool: fake.NewPool()}, Grants: fake.NewGrants(), Branding: o.Branding, Log: o.Log, Scopes: o.Scopes}
+	if w.Clock == nil {
+		w.Clock = fake.ClockAt(Start)
+	}
+	if w.Scopes == nil {
+		w.Scopes = BrokeredScopes
+	}
+	if o.Policy == "" {
+		o.Policy = BrokeredPolicy
+	}
+	w.UseBrokeredPolicy(o.Policy)
+	var err error
+	if w.Keys, err = seal.Parse(seal.Generate()); err != nil {
 		t.Fatal(err)
 	}
-	w.Keys, w.Maker, w.Grants = keys, w.Pool, fake.NewGrants()
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
+	w.Maker = w.Pool
+	if o.Maker != nil {
+		w.Maker = o.Maker(w)
+	}
 	w.Restart()
 	return w
 }
 
-// restart starts new processes, which have nothing in memory.
+// Restart starts new processes, which have nothing in memory.
 func (w *Brokered) Restart() {
 	w.T.Helper()
 	b, err := Assemble(Parts{
@@ -69,18 +94,27 @@ func (w *Brokered) Restart() {
 	w.Broker = b
 }
 
-func (w *Brokered) Ring(context.Context) (*seal.Ring, error) { return w.Keys, nil }
+// Ring returns the keys.
+func (w *Brokered) Ring(context.Context) (*seal.Ring, error) { return w.Keys, w.KeysErr }
 
+func (w *Brokered) logger() *slog.Logger {
+	if w.Log == nil {
+		return Discard
+	}
+	return w.Log
+}
+
+// UseBrokeredPolicy puts a policy of brokered mode into force.
 func (w *Brokered) UseBrokeredPolicy(doc string) {
 	w.T.Helper()
-	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: BrokeredScopes, Mode: broker.ModeBrokered})
+	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: w.Scopes, Mode: broker.ModeBrokered})
 	if err != nil {
 		w.T.Fatal(err)
 	}
 	w.policy = p
 }
 
-// registration returns what is stored.
+// Registration returns the stored registration of a client.
 func (w *Brokered) Registration(clientID string) *broker.Registration {
 	w.T.Helper()
 	r, err := w.Inner.Registration(w.T.Context(), clientID)
@@ -90,7 +124,7 @@ func (w *Brokered) Registration(clientID string) *broker.Registration {
 	return r
 }
 
-// appClientKey is the key of the app client of a client, under today's policy.
+// AppClientKey is the key of the app client of a client, under today's policy.
 func (w *Brokered) AppClientKey(clientID string) string {
 	w.T.Helper()
 	r := w.Registration(clientID)
@@ -101,6 +135,7 @@ func (w *Brokered) AppClientKey(clientID string) string {
 	return policy.AppClientKey(r, p)
 }
 
+// AppClient returns the stored record with that key.
 func (w *Brokered) AppClient(key string) *broker.AppClient {
 	w.T.Helper()
 	a, err := w.Inner.AppClient(w.T.Context(), key)
@@ -110,6 +145,7 @@ func (w *Brokered) AppClient(key string) *broker.AppClient {
 	return a
 }
 
+// MustProvision makes the app client with that key, and returns its record.
 func (w *Brokered) MustProvision(key string) *broker.AppClient {
 	w.T.Helper()
 	if err := w.Provision(w.T.Context(), key); err != nil {
@@ -118,7 +154,7 @@ func (w *Brokered) MustProvision(key string) *broker.AppClient {
 	return w.AppClient(key)
 }
 
-// rows counts the registrations there are.
+// Rows counts the stored registrations.
 func (w *Brokered) Rows() int {
 	w.T.Helper()
 	n := 0
@@ -131,8 +167,8 @@ func (w *Brokered) Rows() int {
 	return n
 }
 
-// checkConsistent holds whenever nothing is under way: there is no app client at
-// Cognito but those with a record that can be used, keys lists the records, each
+// CheckConsistent checks what holds whenever nothing is under way: the app clients
+// at Cognito are those of the records with these keys, each record can be used and
 // holds a place in the budget of its profile, and nothing is due.
 func (w *Brokered) CheckConsistent(keys ...string) {
 	w.T.Helper()
@@ -182,7 +218,7 @@ func (w *Brokered) CheckConsistent(keys ...string) {
 	}
 	for key, err := range DueAppClients(ctx, w.Inner, w.Now().Add(24*time.Hour)) {
 		if a, readErr := w.Inner.AppClient(ctx, key); readErr == nil && a.Kind == broker.KindDedicated && a.Due.Equal(w.Registration(a.ClientID).ExpiresAt) {
-			continue // it is looked at again when its registration may be gone
+			continue // it is checked again when its registration may be gone
 		}
 		w.T.Errorf("app client %s is due (%v)", key, err)
 	}
@@ -192,9 +228,9 @@ func (w *Brokered) limited(profile string) bool {
 	return profile == "open" || profile == "trusted"
 }
 
-// recover is what happens later: time passes, everything works again, new
-// processes start, and the janitor comes. Then all is consistent with these app
-// clients and no others, if any are given.
+// Recover is what happens later: time passes, nothing fails any more, new
+// processes start, and the janitor sweeps. If keys are given, all is consistent
+// then with these app clients and no others.
 func (w *Brokered) Recover(keys ...string) {
 	w.T.Helper()
 	w.Store.Reset()
@@ -215,7 +251,7 @@ func (w *Brokered) Recover(keys ...string) {
 	}
 }
 
-// existing are those of keys that have a record of an app client.
+// Existing are those of keys that have a record of an app client.
 func (w *Brokered) Existing(keys ...string) []string {
 	found := []string{}
 	for _, key := range keys {
@@ -227,7 +263,7 @@ func (w *Brokered) Existing(keys ...string) []string {
 	return found
 }
 
-// vouched registers a client with an initial access token of that profile.
+// Vouched registers a client with an initial access token of that profile.
 func (w *Brokered) Vouched(profile, body string) (clientID string, rat credential.Token) {
 	w.T.Helper()
 	tok, _ := w.Token(profile, 1)
@@ -235,21 +271,15 @@ func (w *Brokered) Vouched(profile, body string) (clientID string, rat credentia
 	return info.ClientID, rat
 }
 
-const LifePolicy = `{"version":1,"open_registration":"open","profiles":{
-	"open":{"redirect_uris":{"presets":["claude"]},"limits":{"app_clients":5},"lifetimes":{"inactive":"3d","unconfirmed":"4d"}},
-	"trusted":{"redirect_uris":{"any_https":true},"limits":{"app_clients":5},"lifetimes":{"inactive":"3d","absolute":"30d"},
-		"token_endpoint_auth_methods":["client_secret_basic","none"]},
-	"lasting":{"redirect_uris":{"any_https":true},"app_client":"shared"},
-	"asked":{"redirect_uris":{"any_https":true},"approval":"manual","limits":{"app_clients":5},"lifetimes":{"inactive":"3d"}}}}`
-
-func NewLife(t *testing.T) *Brokered {
+// NewLife returns a Brokered under LifePolicy.
+func NewLife(t testing.TB) *Brokered {
 	t.Helper()
 	w := NewBrokered(t)
 	w.UseBrokeredPolicy(LifePolicy)
 	return w
 }
 
-// use is a request for a token.
+// Use records a use of the client, as a request for a token does.
 func (w *Brokered) Use(clientID string) {
 	w.T.Helper()
 	r, err := w.Client(w.T.Context(), clientID)
@@ -261,14 +291,14 @@ func (w *Brokered) Use(clientID string) {
 	}
 }
 
-// allow is a user who allows the client.
+// Allow adds a grant of a user for the client.
 func (w *Brokered) Allow(clientID string) {
 	w.Grants.Add(fake.Grant{
 		ID: credential.NewID(), ClientID: clientID, Generation: w.Registration(clientID).Generation, Sub: "ann",
 	})
 }
 
-// standing counts the grants of a client that have not been ended.
+// Standing counts the grants of a client that have not been ended.
 func (w *Brokered) Standing(clientID string) int {
 	n := 0
 	for _, g := range w.Grants.Standing() {
@@ -279,6 +309,7 @@ func (w *Brokered) Standing(clientID string) int {
 	return n
 }
 
+// MustSweep sweeps, and everything must be done.
 func (w *Brokered) MustSweep() janitor.Report {
 	w.T.Helper()
 	done, err := w.Sweep(w.T.Context(), janitor.Options{})
@@ -288,7 +319,7 @@ func (w *Brokered) MustSweep() janitor.Report {
 	return done
 }
 
-// wantState fails the test unless the registration is in that state.
+// WantState fails the test unless the registration is in that state.
 func (w *Brokered) WantState(clientID string, want broker.RegistrationState) *broker.Registration {
 	w.T.Helper()
 	r := w.Registration(clientID)
@@ -298,7 +329,8 @@ func (w *Brokered) WantState(clientID string, want broker.RegistrationState) *br
 	return r
 }
 
-// passes lets time pass with a sweep every hour and the clients used twice a day.
+// Passes lets time pass. The janitor sweeps every hour, and these clients are used
+// twice a day.
 func (w *Brokered) Passes(d time.Duration, used ...string) {
 	w.T.Helper()
 	for h := range int(d / time.Hour) {
@@ -312,21 +344,15 @@ func (w *Brokered) Passes(d time.Duration, used ...string) {
 	}
 }
 
-// writes are the calls that change registrations.
+// Writes counts the calls that change registrations and budgets.
 func (w *Brokered) Writes() int {
 	return w.Store.Calls("CreateRegistration") + w.Store.Calls("ReplaceRegistration") + w.Store.Calls("DeleteRegistration") +
 		w.Store.Calls("TouchRegistration") + w.Store.Calls("TakeBudget")
 }
 
-// direct returns the use cases of direct mode on the store and pool of w, as
-// after the stack was switched.
+// Direct returns a Broker in direct mode on the store and pool of w, as after the
+// deployment changed its mode.
 func (w *Brokered) Direct() *Broker {
 	w.T.Helper()
-	s, err := Assemble(Parts{
-		Store: w.Store, Pool: w.Pool, Now: w.Now, Policy: w.PolicySource,
-	})
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	return s
+	return w.On(w.Store, w.Pool)
 }

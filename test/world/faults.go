@@ -6,15 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// whateverFails runs f once for each effect and fault, in a world of its own.
+// WhateverFails runs f once for each effect and fault, each time in a new world. f
+// calls fault when the effect may fail.
 func WhateverFails(t *testing.T, f func(t *testing.T, w *Brokered, fault func())) {
 	sample := NewBrokered(t)
 	each := func(method string, which func(*Brokered) *fake.Faults) {
@@ -50,18 +48,7 @@ func WhateverFails(t *testing.T, f func(t *testing.T, w *Brokered, fault func())
 	}
 }
 
-// limitedPolicy has a profile under which a registration with a token takes
-// everything that can be taken: a use, a place and one of this hour.
-const LimitedPolicy = `{"version":1,"profiles":{"limited":{"redirect_uris":{"any_https":true},
-	"token_endpoint_auth_methods":["client_secret_basic","none"],"limits":{"app_clients":3,"creations_per_hour":3}}}}`
-
-const PlacesKey = "app_clients/limited"
-
-// hourKey is the budget of this hour for confidentialBody, if the test began
-// when the clock stood at start.
-var hourKey = fmt.Sprintf("creations/limited/app.example.com/%d", Start.Truncate(time.Hour).Unix())
-
-// trouble is the calls of a use case that fail.
+// Trouble is the calls of a use case that fail.
 type Trouble struct {
 	Faults []plannedFault
 	// dies is whether every call after the last of faults fails too.
@@ -88,16 +75,16 @@ func (c *Trouble) String() string {
 	return b.String() + "then all is well"
 }
 
-// hits reports whether a call of one of the methods is to fail.
+// Hits reports whether a call of one of the methods fails.
 func (c *Trouble) Hits(methods ...string) bool {
 	return slices.ContainsFunc(c.Faults, func(f plannedFault) bool { return slices.Contains(methods, f.Method) })
 }
 
-// single reports whether there is one fault and the process can clean up after
+// Single reports whether there is one fault and the process can clean up after
 // it.
 func (c *Trouble) Single() bool { return len(c.Faults) < 2 && !c.Dies }
 
-// during runs the use case with its faults, each of which it must meet.
+// During runs the use case with its faults, each of which it must meet.
 func (c *Trouble) During(w *World, useCase func()) {
 	w.T.Helper()
 	w.Store.Reset()
@@ -127,16 +114,16 @@ func (c *Trouble) During(w *World, useCase func()) {
 	w.Pool.Reset()
 }
 
-// forEachFault runs f in worlds of its own, first with no fault, which tells
-// what calls its use case makes, and then with each of these calls failing,
-// before and after it was applied, the process dying of it or not.
+// ForEachFault runs f, each time in a new world: first without a fault, to find
+// the calls of its use case, and then with each of these calls failing, before and
+// after it was applied, and with the process ending there or going on.
 func ForEachFault(t *testing.T, f func(t *testing.T, w *World, c *Trouble)) {
 	t.Helper()
 	eachFault(t, nil, f)
 }
 
-// forEachTwoFaults does what forEachFault does, and then fails each pair of
-// calls: one, and one of those that are made after it failed.
+// ForEachTwoFaults does what ForEachFault does, and then fails each pair of
+// calls: one, and one of those that follow it.
 func ForEachTwoFaults(t *testing.T, f func(t *testing.T, w *World, c *Trouble)) {
 	t.Helper()
 	eachFault(t, func(first *Trouble) {
@@ -151,10 +138,11 @@ func ForEachTwoFaults(t *testing.T, f func(t *testing.T, w *World, c *Trouble)) 
 	}, f)
 }
 
+// Points are the ways in which a call fails.
 var Points = []fake.Point{fake.NotApplied, fake.ReplyLost}
 
-// eachFault calls then, unless it is nil, with what has happened after each
-// fault of which the process did not die.
+// eachFault calls then, unless it is nil, after each fault with which the process
+// went on.
 func eachFault(t *testing.T, then func(*Trouble), f func(t *testing.T, w *World, c *Trouble)) {
 	t.Helper()
 	var dry Trouble
@@ -175,11 +163,8 @@ func eachFault(t *testing.T, then func(*Trouble), f func(t *testing.T, w *World,
 	}
 }
 
-// taken is what registrations under the limited profile hold.
-type Taken struct{ Uses, Places, Hour int }
-
-// whateverTheOperatorDoes calls do, with each effect failing once, and again
-// until it says that it is done, or leaves it there; then the janitor comes.
+// WhateverTheOperatorDoes calls do with each effect failing once. The operator
+// repeats it after an error, or does not; then the janitor sweeps.
 func WhateverTheOperatorDoes(t *testing.T, do func(*Brokered, string) error, check func(t *testing.T, w *Brokered, id, key string, began bool)) {
 	for _, repeats := range []bool{true, false} {
 		t.Run(map[bool]string{true: "the operator repeats it", false: "the operator does not come again"}[repeats], func(t *testing.T) {
@@ -207,13 +192,4 @@ func WhateverTheOperatorDoes(t *testing.T, do func(*Brokered, string) error, che
 			})
 		})
 	}
-}
-
-// limitedClient is a client registered under limitedPolicy.
-type LimitedClient struct {
-	Info *dcr.ClientInformation
-	Rat  credential.Token
-	Iat  string // the id of the initial access token
-	R    *broker.Registration
-	A    *broker.AppClient
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// KnownJWTs is a JWTVerifier that knows what each token says; whether a
-// signature is good is tested where they are verified (internal/adapter/issuers).
+// KnownJWTs is a registration.JWTs that knows the claims of each token. Signatures
+// are tested where they are verified (internal/adapter/issuers).
 type KnownJWTs struct {
 	mu    sync.Mutex
 	Known map[string]*policy.JWT
@@ -21,6 +21,7 @@ type KnownJWTs struct {
 	Asked int
 }
 
+// Verify implements registration.JWTs.
 func (k *KnownJWTs) Verify(_ context.Context, issuers []policy.Issuer, token string) (*policy.JWT, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -38,7 +39,7 @@ func (k *KnownJWTs) Verify(_ context.Context, issuers []policy.Issuer, token str
 	return j, nil
 }
 
-// says makes token a JWT with these claims that are verified.
+// Says makes token a JWT that is verified and has these claims.
 func (k *KnownJWTs) Says(token, issuer string, expires time.Time, claims policy.Claims) credential.Token {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -50,10 +51,11 @@ func (k *KnownJWTs) Says(token, issuer string, expires time.Time, claims policy.
 	return credential.Presented(token)
 }
 
-const CiIssuer, AppsIssuer = "https://ci.example.com", "https://apps.example.com"
+// CIIssuer and AppsIssuer are the issuers that TrustingPolicy trusts.
+const CIIssuer, AppsIssuer = "https://ci.example.com", "https://apps.example.com"
 
-// trustingPolicy trusts a CI system, whose tokens are good for two registrations
-// each, and one whose tokens are not counted; and a publisher of software.
+// TrustingPolicy trusts a CI system whose tokens have two uses each, another one
+// whose tokens are not counted, and a publisher of software.
 const TrustingPolicy = `{"version":1,"open_registration":"open","profiles":{
 	"open":{"redirect_uris":{"loopback":true,"https":["https://app.example.com/cb"]},"software_statements":"accept"},
 	"strict":{"redirect_uris":{"any_https":true},"token_endpoint_auth_methods":["client_secret_basic","none"],"software_statements":"require"},
@@ -64,11 +66,12 @@ const TrustingPolicy = `{"version":1,"open_registration":"open","profiles":{
 		{"name":"any","issuer":"https://ci.example.com","audience":"https://auth.example.com","claims":{"repo":"acme/trusted"},"profile":"ci"}],
 	"statement_issuers":[{"issuer":"https://apps.example.com","claims":{"software_id":["one","two"]}}]}`
 
+// CIClaims are the claims of the CI system for a repository.
 func CIClaims(repo string) policy.Claims {
 	return policy.Claims{"sub": "repo:" + repo + ":ref:refs/heads/main", "aud": "https://auth.example.com", "repo": repo}
 }
 
-// inBothModes runs f in a world of each mode under trustingPolicy.
+// InBothModes runs f in a world of each mode under TrustingPolicy.
 func InBothModes(t *testing.T, f func(t *testing.T, w *World)) {
 	t.Run("direct", func(t *testing.T) {
 		w := New(t)

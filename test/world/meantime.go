@@ -14,22 +14,18 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-func BrokeredPolicyWithout(string) string {
-	return `{"version":1,"profiles":{"other":{"redirect_uris":{"any_https":true}}}}`
-}
-
-// inBubble runs f with a clock that moves when everybody waits.
+// InBubble runs f in a synctest bubble: the clock moves when every goroutine waits.
 func InBubble(t *testing.T, f func(t *testing.T, w *Brokered)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewBrokered(t)
-		w.ticking = true
+		w.Clock.Tick()
 		f(t, w)
 	})
 }
 
-// meantimeStore lets somebody else act when a registration is about to be
-// stored or a use to be taken, and then fails if that returned an error. Each
-// happens once. created and replaced are for just after it was stored.
+// MeantimeStore calls a function when a registration is about to be stored or a
+// use to be taken, and fails if the function returns an error. Each is called
+// once. Created and Replaced are called just after the write.
 type MeantimeStore struct {
 	broker.Store
 	Creating, Created, Replacing, Replaced, Using func() error
@@ -73,7 +69,7 @@ func (s *MeantimeStore) UseInitialAccessToken(ctx context.Context, id, member st
 	return s.Store.UseInitialAccessToken(ctx, id, member)
 }
 
-// laggingStore says that what was due once is due still.
+// LaggingStore lists the app clients with these keys as due, whatever they are.
 type LaggingStore struct {
 	broker.Store
 	Keys []string
@@ -89,9 +85,9 @@ func (s *LaggingStore) Due(context.Context, time.Time, string) iter.Seq2[broker.
 	}
 }
 
-// meantimePool calls the functions that are set when Cognito is asked, before it
-// does anything, and fails if they return an error; created is for just after an
-// app client was made.
+// MeantimePool calls the functions that are set before Cognito does anything, and
+// fails if they return an error. Created is called just after an app client was
+// made.
 type MeantimePool struct {
 	*fake.Pool
 	Creating, Updating, Deleting func() error
@@ -129,7 +125,7 @@ func (p *MeantimePool) Delete(ctx context.Context, id, marker string) error {
 	return p.Pool.Delete(ctx, id, marker)
 }
 
-// slowStore calls before when a registration is about to be stored.
+// SlowStore calls Before when a registration is about to be stored.
 type SlowStore struct {
 	broker.Store
 	Before func()
@@ -140,7 +136,7 @@ func (s *SlowStore) CreateRegistration(ctx context.Context, r *broker.Registrati
 	return s.Store.CreateRegistration(ctx, r)
 }
 
-// pausingStore stops where a place is given back, until it is let go on.
+// PausingStore stops where a place is given back, until GoOn is closed.
 type PausingStore struct {
 	broker.Store
 	Reached, GoOn chan struct{}
@@ -152,7 +148,8 @@ func (s *PausingStore) ReturnBudget(ctx context.Context, key, member string) err
 	return s.Store.ReturnBudget(ctx, key, member)
 }
 
-// slowMaker calls before and after around the making of an app client, or fails.
+// SlowMaker calls Before and After around the making of an app client, or fails
+// with Err.
 type SlowMaker struct {
 	*fake.Pool
 	Before, After func()
@@ -173,7 +170,7 @@ func (s *SlowMaker) CreateBrokered(ctx context.Context, marker string, spec brok
 	return made, err
 }
 
-// retiringStore calls before when a registration is about to be retired.
+// RetiringStore calls Before when a registration is about to be retired.
 type RetiringStore struct {
 	broker.Store
 	Before func()
@@ -184,16 +181,17 @@ func (s *RetiringStore) RetireRegistration(ctx context.Context, r *broker.Regist
 	return s.Store.RetireRegistration(ctx, r)
 }
 
-func WantNoClient(t *testing.T, what string, s *Broker, clientID string) {
+// WantNoClient checks that a client cannot be used in s.
+func WantNoClient(t testing.TB, what string, s *Broker, clientID string) {
 	t.Helper()
 	if _, err := s.Client(t.Context(), clientID); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("%s: Client = %v, want ErrNotFound", what, err)
 	}
 }
 
-// atRest checks that a client cannot be used, read or changed in s, of the other
-// mode, and that nothing of it has changed.
-func AtRest(t *testing.T, s *Broker, clientID, body string, rat credential.Token) {
+// AtRest checks that a client cannot be used, read or changed in s, which is of
+// the other mode.
+func AtRest(t testing.TB, s *Broker, clientID, body string, rat credential.Token) {
 	t.Helper()
 	WantNoClient(t, "of the other mode", s, clientID)
 	_, err := s.Read(t.Context(), clientID, rat)

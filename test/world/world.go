@@ -2,11 +2,6 @@ package world
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"iter"
-	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,78 +11,48 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/contract"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// byHand makes an app client that somebody else has made.
-func (w *World) ByHand(id string) dcr.ClientMetadata {
-	w.T.Helper()
-	m, err := dcr.Validate(Request(w.T, PublicBody).Metadata)
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	m.Scope = "openid mcp/read mcp/write"
-	w.Pool.Put(id, fake.AppClient{Metadata: m.ClientMetadata})
-	return m.ClientMetadata
-}
-
-// world is a broker on a store and a pool that can fail, with a clock.
+// World is a broker in direct mode on a store and a user pool that fail when a
+// test says so, with a clock that the test moves.
 type World struct {
 	*Broker
-	T     *testing.T
+	T     testing.TB
+	Clock *fake.Clock
+	// Inner is the store without faults, for what the test itself reads and
+	// writes.
 	Inner *memory.Store
 	Store *fake.Store
 	Pool  *fake.Pool
+	JWTs  KnownJWTs
 
-	mu      sync.Mutex
-	clock   time.Time
-	ticking bool // the clock goes on by itself, in a synctest bubble
-	began   time.Time
-	policy  *policy.Policy
-	JWTs    KnownJWTs
+	policy *policy.Policy
 }
 
-// Day is a day.
-const Day = 24 * time.Hour
-
-// Start is the time at which each world begins.
-var Start = time.Date(2026, 11, 21, 12, 30, 0, 0, time.UTC)
-
-func New(t *testing.T) *World {
+// New returns a World under the default policy.
+func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{T: t, clock: Start, Pool: fake.NewPool()}
+	w := &World{T: t, Clock: fake.ClockAt(Start), Pool: fake.NewPool()}
 	w.UsePolicy(string(policy.Default()))
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
-	s, err := Assemble(Parts{
-		Store: w.Store, Pool: w.Pool, Now: w.Now, JWTs: &w.JWTs,
-		Policy: w.PolicySource,
-	})
+	b, err := Assemble(Parts{Store: w.Store, Pool: w.Pool, JWTs: &w.JWTs, Policy: w.PolicySource, Now: w.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Broker = s
+	w.Broker = b
 	return w
 }
 
-func (w *World) Now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ticking && w.began.IsZero() {
-		w.began = time.Now()
-	}
-	if w.ticking {
-		return w.clock.Add(time.Since(w.began))
-	}
-	return w.clock
-}
+// Now returns the time of the world.
+func (w *World) Now() time.Time { return w.Clock.Now() }
 
-func (w *World) Wait(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock = w.clock.Add(d)
-}
+// Wait moves the clock.
+func (w *World) Wait(d time.Duration) { w.Clock.Advance(d) }
 
+// UsePolicy puts a policy of direct mode into force.
 func (w *World) UsePolicy(doc string) {
 	w.T.Helper()
 	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}})
@@ -97,7 +62,7 @@ func (w *World) UsePolicy(doc string) {
 	w.policy = p
 }
 
-// token makes an initial access token for the profile.
+// Token makes an initial access token for the profile, and returns its id, too.
 func (w *World) Token(profile string, uses int) (credential.Token, string) {
 	w.T.Helper()
 	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Profile: profile, MaxUses: uses, Lifetime: 24 * time.Hour}, w.Now())
@@ -110,6 +75,7 @@ func (w *World) Token(profile string, uses int) (credential.Token, string) {
 	return tok, rec.ID
 }
 
+// Uses counts the uses of an initial access token.
 func (w *World) Uses(id string) int {
 	w.T.Helper()
 	rec, err := w.Inner.InitialAccessToken(w.T.Context(), id)
@@ -119,39 +85,7 @@ func (w *World) Uses(id string) int {
 	return len(rec.Uses)
 }
 
-const (
-	PublicBody       = `{"client_name":"Claude","redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"token_endpoint_auth_method":"none"}`
-	ConfidentialBody = `{"client_name":"App","redirect_uris":["https://app.example.com/cb"],"token_endpoint_auth_method":"client_secret_basic"}`
-	AppBody          = `{"client_name":"App","redirect_uris":["https://app.example.com/cb"],"token_endpoint_auth_method":"none"}`
-)
-
-func Request(t *testing.T, body string) *dcr.Request {
-	t.Helper()
-	req, err := dcr.Decode([]byte(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return req
-}
-
-// update is a body for PUT: that of a registration with more members.
-func Update(t *testing.T, body, clientID string, more ...any) *dcr.Request {
-	t.Helper()
-	members := map[string]any{}
-	if err := json.Unmarshal([]byte(body), &members); err != nil {
-		t.Fatal(err)
-	}
-	members["client_id"] = clientID
-	for i := 0; i < len(more); i += 2 {
-		members[more[i].(string)] = more[i+1]
-	}
-	b, err := json.Marshal(members)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Request(t, string(b))
-}
-
+// MustRegister registers a client, and returns its registration access token, too.
 func (w *World) MustRegister(body string, tok credential.Token) (*dcr.ClientInformation, credential.Token) {
 	w.T.Helper()
 	info, err := w.Register(w.T.Context(), Request(w.T, body), tok)
@@ -161,19 +95,9 @@ func (w *World) MustRegister(body string, tok credential.Token) (*dcr.ClientInfo
 	return info, credential.Presented(info.RegistrationAccessToken)
 }
 
-func WantCode(t *testing.T, what string, err error, want dcr.Code) *dcr.Error {
-	t.Helper()
-	e, ok := errors.AsType[*dcr.Error](err)
-	if !ok || e.Code != want {
-		t.Errorf("%s: error = %v, want %s", what, err, want)
-		return &dcr.Error{}
-	}
-	return e
-}
-
-// checkConsistent holds whenever nothing is under way: each registration has
-// its app client, with the settings it was told; there is no other app client;
-// nothing is due; and the budgets count what there is.
+// CheckConsistent checks what holds whenever nothing is under way: each
+// registration has its app client, with the settings of the registration; there is
+// no other app client; and nothing is due.
 func (w *World) CheckConsistent() {
 	w.T.Helper()
 	ctx := w.T.Context()
@@ -205,39 +129,18 @@ func (w *World) CheckConsistent() {
 	}
 }
 
-// dueAppClients are the keys of the app client records that are due at now.
-func DueAppClients(ctx context.Context, s broker.Store, now time.Time) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for d, err := range s.Due(ctx, now, "") {
-			if (d.Kind == broker.DueAppClient || err != nil) && !yield(d.Key, err) {
-				return
-			}
-		}
-	}
-}
-
-func MustJSON(t *testing.T, v any) string {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-var Discard = slog.New(slog.DiscardHandler)
-
+// PolicySource returns the policy in force.
 func (w *World) PolicySource(context.Context) (*policy.Policy, error) { return w.policy, nil }
 
-// recover is what happens later: time passes, everything works again, and the
-// janitor comes.
+// Recover is what happens later: time passes, nothing fails any more, and the
+// janitor sweeps. Then all is consistent.
 func (w *World) Recover() {
 	w.T.Helper()
 	w.Settle()
 	w.CheckConsistent()
 }
 
-// sweep is recover where there may be something that no janitor sets right.
+// Settle is Recover for a test after which not all is consistent.
 func (w *World) Settle() {
 	w.T.Helper()
 	w.Store.Reset()
@@ -253,138 +156,57 @@ func (w *World) Settle() {
 	}
 }
 
-// members counts the members of a budget.
-func (w *World) Members(key string) int {
-	w.T.Helper()
-	for n := range 100 {
-		err := w.Inner.TakeBudget(w.T.Context(), broker.Budget{Key: key, Limit: n + 1, ExpiresAt: w.Now().Add(2 * time.Hour)}, "probe")
-		if errors.Is(err, broker.ErrExhausted) {
-			continue
-		}
-		if err := errors.Join(err, w.Inner.ReturnBudget(w.T.Context(), key, "probe")); err != nil {
-			w.T.Fatal(err)
-		}
-		return n
-	}
-	w.T.Fatalf("more than 100 members of %s", key)
-	return 0
-}
-
-func (w *World) Taken(iat string) Taken {
-	w.T.Helper()
-	return Taken{w.Uses(iat), w.Members(PlacesKey), w.Members(hourKey)}
-}
-
-func (w *World) WantTaken(when, iat string, want Taken) {
-	w.T.Helper()
-	if got := w.Taken(iat); got != want {
-		w.T.Errorf("%s: taken %+v, want %+v", when, got, want)
-	}
-}
-
-// ci makes a JWT of the CI system that is good for ten minutes.
+// CI makes a JWT of the CI system that is valid for ten minutes.
 func (w *World) CI(token, repo string) credential.Token {
-	return w.JWTs.Says(token, CiIssuer, w.Now().Add(10*time.Minute), CIClaims(repo))
+	return w.JWTs.Says(token, CIIssuer, w.Now().Add(10*time.Minute), CIClaims(repo))
 }
 
-// members of the two budgets of a JWT that TestJWTRegistrationWhateverFails looks
-// at, if the test began when the clock stood at start.
+// TakenByJWT counts the uses of the JWT "a.b.c".
 func (w *World) TakenByJWT() int {
 	return w.Members("jwt/id of a.b.c")
 }
 
-var None credential.Token
-
-const CiBody = `{"client_name":"CI","grant_types":["client_credentials"],"token_endpoint_auth_method":"client_secret_basic"}`
-
-const MachineBody = `{"client_name":"Job","grant_types":["client_credentials"],"scope":"mcp/write mcp/read"}`
-
-// on returns the use cases of w in direct mode on another store and pool.
-func (w *World) On(store broker.Store, pool broker.AppClients) *Broker {
+// On returns a Broker in direct mode on another store and pool.
+func (w *World) On(store broker.Store, pool contract.Pool) *Broker {
 	w.T.Helper()
-	s, err := Assemble(Parts{
-		Store: store, Pool: pool, Now: w.Now, Policy: w.PolicySource,
-	})
+	b, err := Assemble(Parts{Store: store, Pool: pool, Policy: w.PolicySource, Now: w.Now})
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	return s
+	return b
 }
 
-func (w *World) LimitedClient() *LimitedClient {
-	w.T.Helper()
-	w.UsePolicy(LimitedPolicy)
-	tok, iat := w.Token("limited", 1)
-	info, rat := w.MustRegister(ConfidentialBody, tok)
-	c := &LimitedClient{Info: info, Rat: rat, Iat: iat}
-	var err error
-	if c.R, err = w.Inner.Registration(w.T.Context(), info.ClientID); err != nil {
-		w.T.Fatal(err)
-	}
-	if c.A, err = w.Inner.AppClient(w.T.Context(), c.R.AppClient); err != nil {
-		w.T.Fatal(err)
-	}
-	return c
-}
-
-// put stores what was changed of c.
-func (w *World) Put(c *LimitedClient) {
-	w.T.Helper()
-	if err := w.Inner.ReplaceRegistration(w.T.Context(), c.R); err != nil {
-		w.T.Fatal(err)
-	}
-	if err := w.Inner.ReplaceAppClient(w.T.Context(), c.A); err != nil {
-		w.T.Fatal(err)
-	}
-}
-
-// hasRegistration reports whether there is a registration with the id of c.
-func (w *World) HasRegistration(c *LimitedClient) bool {
-	w.T.Helper()
-	_, err := w.Inner.Registration(w.T.Context(), c.R.ClientID)
-	if err != nil && !errors.Is(err, broker.ErrNotFound) {
-		w.T.Fatal(err)
-	}
-	return err == nil
-}
-
-// wantUntouched checks that a janitor who is told that c is due does nothing.
-func (w *World) WantUntouched(c *LimitedClient) {
-	w.T.Helper()
-	w.Pool.Reset()
-	sweeper := w.On(&LaggingStore{Store: w.Store, Keys: []string{c.A.Key}}, w.Pool)
-	if done, err := sweeper.Sweep(w.T.Context(), janitor.Options{}); err != nil || done != (janitor.Report{}) {
-		w.T.Errorf("Sweep = %+v, %v, want nothing to do", done, err)
-	}
-	for _, method := range w.Pool.Methods() {
-		if method == "List" {
-			continue // to compare
-		}
-		if n := w.Pool.Calls(method); n != 0 {
-			w.T.Errorf("%d calls of %s at Cognito, want none", n, method)
-		}
-	}
-	if a, err := w.Inner.AppClient(w.T.Context(), c.A.Key); err != nil || a.Version != c.A.Version {
-		w.T.Errorf("the record = %+v, %v, want it unchanged", a, err)
-	}
-}
-
-// orphan makes an app client that carries our mark, made some time ago, and that
-// nobody knows.
+// Orphan makes an app client of that age that carries our marker and has no
+// record.
 func (w *World) Orphan(age time.Duration) string {
 	id := "orphan" + credential.NewID()
 	w.Pool.Put(id, fake.AppClient{Marker: broker.NewMarker(w.Now().Add(-age)), Brokered: &broker.BrokeredAppClient{}})
 	return id
 }
 
+// Exists reports whether the pool has an app client with that id.
 func (w *World) Exists(id string) bool {
 	_, ok := w.Pool.All()[id]
 	return ok
 }
 
+// SweepOnce sweeps, and nothing may fail.
 func (w *World) SweepOnce() {
 	w.T.Helper()
 	if done, err := w.Sweep(w.T.Context(), janitor.Options{}); err != nil || done.Failed > 0 {
 		w.T.Errorf("Sweep = %+v, %v", done, err)
 	}
+}
+
+// ByHand makes an app client as a person does at the console: it carries no marker
+// of ours.
+func (w *World) ByHand(id string) dcr.ClientMetadata {
+	w.T.Helper()
+	m, err := dcr.Validate(Request(w.T, PublicBody).Metadata)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	m.Scope = "openid mcp/read mcp/write"
+	w.Pool.Put(id, fake.AppClient{Metadata: m.ClientMetadata})
+	return m.ClientMetadata
 }

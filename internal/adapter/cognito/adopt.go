@@ -17,9 +17,7 @@ import (
 
 var opAdopt = operation{name: "UpdateUserPoolClient", doing: "adopt app client", one: true, repeatable: true}
 
-var _ broker.AppClientAdopter = (*AppClients)(nil)
-
-// Exists implements broker.AppClients.
+// Exists implements janitor.Pool.
 func (c *AppClients) Exists(ctx context.Context, id string) (bool, error) {
 	_, err := c.read(ctx, id)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -28,7 +26,7 @@ func (c *AppClients) Exists(ctx context.Context, id string) (bool, error) {
 	return err == nil, err
 }
 
-// Foreign implements broker.AppClientAdopter.
+// Foreign implements direct.AdoptionPool.
 func (c *AppClients) Foreign(ctx context.Context, id string) (*broker.ForeignAppClient, error) {
 	present, err := c.read(ctx, id)
 	if err != nil {
@@ -37,7 +35,7 @@ func (c *AppClients) Foreign(ctx context.Context, id string) (*broker.ForeignApp
 	return foreign(id, present), nil
 }
 
-// Adopt implements broker.AppClientAdopter.
+// Adopt implements direct.AdoptionPool.
 func (c *AppClients) Adopt(ctx context.Context, id, marker string) error {
 	if err := checkMarker(marker); err != nil {
 		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: adopt app client: %w", err)}

@@ -41,7 +41,7 @@ type Config struct {
 }
 
 // AppClients are the app clients of a deployment in one user pool. It is safe
-// for concurrent use. It implements broker.AppClients.
+// for concurrent use. It implements the ports of direct, provision and janitor.
 type AppClients struct {
 	api        *cip.Client
 	pool       string
@@ -53,8 +53,6 @@ type AppClients struct {
 	now        func() time.Time
 	sleep      func(context.Context, time.Duration) error
 }
-
-var _ broker.AppClients = (*AppClients)(nil)
 
 // New returns the app clients of c, or an error with all faults of c. It makes
 // no calls.
@@ -116,7 +114,7 @@ var (
 	opList     = operation{name: "ListUserPoolClients", doing: "list app clients", repeatable: true}
 )
 
-// Create implements broker.AppClients.
+// Create implements direct.Pool.
 func (c *AppClients) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
 	if err := checkMarker(marker); err != nil {
 		return broker.NewAppClient{}, &broker.NotAppliedError{Err: fmt.Errorf("cognito: create app client: %w", err)}
@@ -134,7 +132,7 @@ func (c *AppClients) Create(ctx context.Context, marker string, m dcr.ClientMeta
 	}, nil
 }
 
-// Update implements broker.AppClients. It reads the app client first: to see
+// Update implements direct.Pool. It reads the app client first: to see
 // that it belongs to this deployment, for check, and because Cognito resets
 // absent fields.
 func (c *AppClients) Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(secret string) error) error {
@@ -157,7 +155,7 @@ func (c *AppClients) Update(ctx context.Context, id, marker string, m dcr.Client
 	return err
 }
 
-// Delete implements broker.AppClients.
+// Delete implements direct.Pool.
 func (c *AppClients) Delete(ctx context.Context, id, marker string) error {
 	_, err := c.describe(ctx, id, marker)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -174,7 +172,7 @@ func (c *AppClients) Delete(ctx context.Context, id, marker string) error {
 	return err
 }
 
-// List implements broker.AppClients. It stops after an error. At the end it
+// List implements janitor.Pool. It stops after an error. At the end it
 // sets the metric AppClientQuotaUsed.
 func (c *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error] {
 	return func(yield func(broker.ListedAppClient, error) bool) {

@@ -2,8 +2,6 @@ package cognito
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,21 +9,17 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/contract"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
-
-var signingKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 // emulated returns app clients in the local Cognito, called over HTTP with the
 // real SDK. Both use one clock, which sleeping moves.
@@ -36,17 +30,13 @@ func emulated(t *testing.T, quota int) (*AppClients, *emulator.Cognito) {
 
 func emulatedWith(t *testing.T, change func(*emulator.Config)) (*AppClients, *emulator.Cognito) {
 	t.Helper()
-	key, err := signingKey()
-	if err != nil {
-		t.Fatal(err)
-	}
 	clock := newClock()
 	cfg := emulator.Config{
 		BaseURL:         "http://localhost:9229",
 		PoolID:          here.pool,
 		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
 		Now:             clock.now,
-		Key:             key,
+		Key:             fake.SigningKey(),
 	}
 	change(&cfg)
 	pool, err := emulator.New(cfg)
@@ -66,7 +56,7 @@ func emulatedWith(t *testing.T, change func(*emulator.Config)) (*AppClients, *em
 }
 
 func TestAppClientsContract(t *testing.T) {
-	contract.TestAppClients(t, func(t *testing.T) broker.AppClients {
+	contract.TestAppClients(t, func(t *testing.T) contract.Pool {
 		c, _ := emulated(t, 0)
 		return c
 	})

@@ -20,12 +20,7 @@ var (
 	opBrand          = operation{name: "CreateManagedLoginBranding", doing: "give app client a branding style", one: true}
 )
 
-var (
-	_ broker.AppClientMaker   = (*AppClients)(nil)
-	_ broker.AppClientUpdater = (*AppClients)(nil)
-)
-
-// CreateBrokered implements broker.AppClientMaker.
+// CreateBrokered implements provision.Pool.
 func (c *AppClients) CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
 	if err := errors.Join(checkMarker(marker), c.settings.checkBrokered()); err != nil {
 		return broker.NewAppClient{}, &broker.NotAppliedError{Err: fmt.Errorf("cognito: create app client of the broker: %w", err)}
@@ -43,7 +38,7 @@ func (c *AppClients) CreateBrokered(ctx context.Context, marker string, spec bro
 	}, nil
 }
 
-// UpdateBrokered implements broker.AppClientUpdater.
+// UpdateBrokered implements provision.MaintainedPool.
 func (c *AppClients) UpdateBrokered(ctx context.Context, id, marker string, spec broker.BrokeredAppClient) error {
 	present, err := c.describe(ctx, id, marker)
 	if err != nil {
@@ -53,7 +48,7 @@ func (c *AppClients) UpdateBrokered(ctx context.Context, id, marker string, spec
 	return err
 }
 
-// Brand implements broker.AppClientMaker.
+// Brand implements provision.Pool.
 func (c *AppClients) Brand(ctx context.Context, id string) error {
 	in := &cip.CreateManagedLoginBrandingInput{UserPoolId: aws.String(c.pool), ClientId: aws.String(id), UseCognitoProvidedValues: true}
 	_, err := call(ctx, c, opBrand, c.api.CreateManagedLoginBranding, in)

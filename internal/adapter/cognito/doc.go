@@ -1,5 +1,6 @@
 // Package cognito is an adapter: the app clients of a deployment in an Amazon
-// Cognito user pool, through the AWS SDK. It implements broker.AppClients.
+// Cognito user pool, through the AWS SDK. It implements the ports named Pool of
+// the packages direct, provision and janitor.
 //
 // The mapping from client metadata to an app client is pure: mapping.go has the
 // settings of the broker's app clients, and name.go the names by which they are

@@ -2,8 +2,6 @@ package cognitoauth
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,25 +14,17 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 var app = broker.AppCredentials{ID: "1a2b3c", Secret: "s3cret+/&%"}
-
-// jwt returns a JWT with these claims and a made-up signature.
-func jwt(claims map[string]any) string {
-	b, err := json.Marshal(claims)
-	if err != nil {
-		panic(err)
-	}
-	return "e30." + base64.RawURLEncoding.EncodeToString(b) + ".c2ln"
-}
 
 func access(more map[string]any) string {
 	claims := map[string]any{"sub": "alice-sub", "iat": 1_900_000_000, "exp": 1_900_003_600, "scope": "openid notes/read", "origin_jti": "origin"}
 	for k, v := range more {
 		claims[k] = v
 	}
-	return jwt(claims)
+	return fake.JWT(claims)
 }
 
 func identity(more map[string]any) string {
@@ -42,7 +32,7 @@ func identity(more map[string]any) string {
 	for k, v := range more {
 		claims[k] = v
 	}
-	return jwt(claims)
+	return fake.JWT(claims)
 }
 
 // cognito is a server in place of Cognito, with a client for it. form, id and

@@ -106,7 +106,7 @@ func appClientItem(k string, a *broker.AppClient) item {
 	putString(it, "for", string(a.Kind)) // "kind" is the kind of the item
 	putTexts(it, "abandoned", a.Abandoned)
 	putString(it, "cognito_id", a.CognitoID)
-	putString(it, "initial_access_token", a.InitialAccessToken)
+	putString(it, "initial_access_token", a.Use.Stored())
 	putText(it, "client_id", a.ClientID)
 	putText(it, "generation", a.Generation)
 	putTexts(it, "scopes", a.Scopes)
@@ -126,22 +126,22 @@ func appClientItem(k string, a *broker.AppClient) item {
 func readAppClient(it item) (*broker.AppClient, error) {
 	from := read(kindAppClient, it)
 	a := &broker.AppClient{
-		Key:                from.string("key"),
-		Version:            from.int(attrVersion),
-		State:              broker.AppClientState(from.string("state")),
-		Kind:               broker.AppClientKind(from.optionalString("for")),
-		Marker:             from.string("marker"),
-		Abandoned:          from.texts("abandoned"),
-		CognitoID:          from.optionalString("cognito_id"),
-		Profile:            from.string("profile"),
-		InitialAccessToken: from.optionalString("initial_access_token"),
-		ClientID:           from.optionalText("client_id"),
-		Generation:         from.optionalText("generation"),
-		Scopes:             from.texts("scopes"),
-		Secret:             from.optionalText("secret"),
-		Branded:            from.optionalBoolean("branded"),
-		CreatedAt:          from.time(attrCreatedAt),
-		Due:                from.time(attrDueAt),
+		Key:        from.string("key"),
+		Version:    from.int(attrVersion),
+		State:      broker.AppClientState(from.string("state")),
+		Kind:       broker.AppClientKind(from.optionalString("for")),
+		Marker:     from.string("marker"),
+		Abandoned:  from.texts("abandoned"),
+		CognitoID:  from.optionalString("cognito_id"),
+		Profile:    from.string("profile"),
+		Use:        broker.StoredUse(from.optionalString("initial_access_token")),
+		ClientID:   from.optionalText("client_id"),
+		Generation: from.optionalText("generation"),
+		Scopes:     from.texts("scopes"),
+		Secret:     from.optionalText("secret"),
+		Branded:    from.optionalBoolean("branded"),
+		CreatedAt:  from.time(attrCreatedAt),
+		Due:        from.time(attrDueAt),
 	}
 	if a.Due.Equal(never) {
 		a.Due = time.Time{}

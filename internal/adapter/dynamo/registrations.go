@@ -162,7 +162,7 @@ func registrationItem(k string, r *broker.Registration) (item, error) {
 	it["state"] = str(string(r.State))
 	it["profile"] = str(r.Profile)
 	it["metadata"] = str(string(metadata))
-	putString(it, "initial_access_token", r.InitialAccessToken)
+	putString(it, "initial_access_token", string(r.Voucher))
 	putText(it, "created_by", r.CreatedBy)
 	putString(it, "app_client", r.AppClient)
 	putHash(it, "access_token", r.AccessTokens.Current)
@@ -184,23 +184,23 @@ func registrationItem(k string, r *broker.Registration) (item, error) {
 func readRegistration(it item) (*broker.Registration, error) {
 	from := read(kindRegistration, it)
 	r := &broker.Registration{
-		ClientID:           from.string("client_id"),
-		Generation:         from.string("generation"),
-		Version:            from.int(attrVersion),
-		Mode:               broker.Mode(from.string("mode")),
-		State:              broker.RegistrationState(from.string("state")),
-		Profile:            from.string("profile"),
-		InitialAccessToken: from.optionalString("initial_access_token"),
-		CreatedBy:          from.optionalText("created_by"),
-		IssuedAt:           from.time("issued_at"),
-		LastUsedAt:         from.time("last_used_at"),
-		ActiveSince:        from.time("active_since"),
-		ExpiresAt:          from.time(attrExpiresAt),
-		Due:                from.time(attrDueAt),
-		Stale:              from.optionalBoolean("stale"),
-		AccessTokens:       broker.AccessTokens{Current: from.hash("access_token"), Next: from.hash("next_access_token")},
-		SecretHash:         from.hash("secret"),
-		AppClient:          from.optionalString("app_client"),
+		ClientID:     from.string("client_id"),
+		Generation:   from.string("generation"),
+		Version:      from.int(attrVersion),
+		Mode:         broker.Mode(from.string("mode")),
+		State:        broker.RegistrationState(from.string("state")),
+		Profile:      from.string("profile"),
+		Voucher:      broker.Voucher(from.optionalString("initial_access_token")),
+		CreatedBy:    from.optionalText("created_by"),
+		IssuedAt:     from.time("issued_at"),
+		LastUsedAt:   from.time("last_used_at"),
+		ActiveSince:  from.time("active_since"),
+		ExpiresAt:    from.time(attrExpiresAt),
+		Due:          from.time(attrDueAt),
+		Stale:        from.optionalBoolean("stale"),
+		AccessTokens: broker.AccessTokens{Current: from.hash("access_token"), Next: from.hash("next_access_token")},
+		SecretHash:   from.hash("secret"),
+		AppClient:    from.optionalString("app_client"),
 	}
 	if err := json.Unmarshal([]byte(from.string("metadata")), &r.Metadata); err != nil {
 		from.fail("metadata", err)

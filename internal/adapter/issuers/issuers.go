@@ -1,6 +1,6 @@
 // Package issuers is an adapter: it verifies JWTs (RFC 7519) of the issuers
 // that the policy names, which are initial access tokens and software
-// statements. It implements policy.JWTVerifier.
+// statements. It implements registration.JWTs.
 //
 // The keys are found by OpenID Connect discovery, unless the policy names their
 // URL, and cached (jwt.KeySet). They are fetched when the first JWT of their
@@ -52,7 +52,7 @@ const (
 	maxExpiry = 253402300799
 )
 
-// Verifier is a policy.JWTVerifier. It is safe for concurrent use.
+// Verifier is a registration.JWTs. It is safe for concurrent use.
 type Verifier struct {
 	client *http.Client
 	now    func() time.Time
@@ -74,7 +74,7 @@ func New(client *http.Client, now func() time.Time) *Verifier {
 	return &Verifier{client: client, now: now, sets: make(map[string]*jwt.KeySet)}
 }
 
-// Verify implements policy.JWTVerifier.
+// Verify implements registration.JWTs.
 func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token string) (*policy.JWT, error) {
 	issuer, err := selectIssuer(issuers, token)
 	if err != nil {

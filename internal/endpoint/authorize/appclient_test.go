@@ -65,7 +65,7 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 		if a.header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
-		app, err := w.store.AppClient(t.Context(), w.dedicated(first))
+		app, err := w.Store.AppClient(t.Context(), w.dedicated(first))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,12 +99,12 @@ func TestNoScopeIsAskedForThatTheAppClientDoesNotHave(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	w.browser().authorize(requestOf(id, webURI))
-	app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
+	app, err := w.Store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	app.Scopes = []string{"openid", "notes/read"}
-	if err := w.store.ReplaceAppClient(t.Context(), app); err != nil {
+	if err := w.Store.ReplaceAppClient(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
 	a := w.browser().authorize(requestOf(id, webURI, "scope", "notes/read notes/write"))
@@ -124,7 +124,7 @@ func TestAnAppClientIsSealedByThePresentKeyAtItsNextUse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.keys = ring
+		w.Keys = ring
 	}
 	become(old)
 	id := w.register("asking", nil, webURI)
@@ -133,11 +133,11 @@ func TestAnAppClientIsSealedByThePresentKeyAtItsNextUse(t *testing.T) {
 	another := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, seal.KeySize))
 	become(strings.NewReplacer(`"seal": "k1"`, `"seal": "k2"`, `"k1": "`, `"k2": "`+another+`", "k1": "`).Replace(old))
 	w.browser().authorize(requestOf(id, webURI)).at(t)
-	app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
+	app, err := w.Store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !w.keys.Current(app.Secret) {
+	if !w.Keys.Current(app.Secret) {
 		t.Error("the secret is still sealed by the old key")
 	}
 }

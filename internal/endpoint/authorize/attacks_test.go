@@ -19,7 +19,7 @@ func TestWhoIsSignedInIsStillAskedForAnotherClient(t *testing.T) {
 	if b.signInAgain(known, webURI, "alice") {
 		t.Error("asked again for the client that is remembered")
 	}
-	before := len(w.allGrants())
+	before := len(w.AllGrants())
 
 	attacker := w.register("open", nil, evilURI)
 	for _, changes := range [][]string{nil, {"login_hint", "alice"}, {"scope", "notes/read"}} {
@@ -44,7 +44,7 @@ func TestWhoIsSignedInIsStillAskedForAnotherClient(t *testing.T) {
 			t.Errorf("prompt=none led to %s", u)
 		}
 	}
-	if n := len(w.allGrants()); n != before {
+	if n := len(w.AllGrants()); n != before {
 		t.Errorf("%d grants came of it", n-before)
 	}
 }
@@ -54,7 +54,7 @@ func TestWhoIsSignedInIsStillAskedForAnotherClient(t *testing.T) {
 func TestCognitosClientIDsAreNoClientsHere(t *testing.T) {
 	w := newWorld(t)
 	w.browser().authorize(requestOf(w.register("asking", nil, webURI), webURI))
-	app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
+	app, err := w.Store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,7 +153,7 @@ func TestWhatCognitoIsAsked(t *testing.T) {
 		id := w.register("asking", nil, webURI)
 		a := w.browser().authorize(requestOf(id, webURI, changes...))
 		u := a.at(t)
-		if !strings.HasPrefix(u.String(), w.base+"/oauth2/authorize?") {
+		if !strings.HasPrefix(u.String(), w.cognito.URL+"/oauth2/authorize?") {
 			t.Fatalf("location = %s, want Cognito's authorize endpoint", u)
 		}
 		return u.Query(), a
@@ -165,7 +165,7 @@ func TestWhatCognitoIsAsked(t *testing.T) {
 	t.Run("managed login with resource binding", func(t *testing.T) {
 		w := newWorld(t, func(s *setup) { s.binding = true })
 		q, _ := ask(t, w, hints...)
-		app, err := w.store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
+		app, err := w.Store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +270,7 @@ func TestAuthorizeWhenTheStoreFails(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)
 				w.browser().authorize(requestOf(id, webURI)) // so that there is an app client
-				w.store.FailNext(method, 1, point)
+				w.Store.FailNext(method, 1, point)
 				b := w.browser()
 				a := b.authorize(requestOf(id, webURI))
 				wantPage(t, a, http.StatusServiceUnavailable, "could not be")
@@ -309,7 +309,7 @@ func TestMethods(t *testing.T) {
 	if a := send(http.MethodHead, "/authorize?"+requestOf(id, webURI).Encode()); a.status != http.StatusNoContent || a.header.Get("Set-Cookie") != "" {
 		t.Errorf("HEAD: status %d, cookie %q; want 204 and none", a.status, a.header.Get("Set-Cookie"))
 	}
-	if n := w.store.Calls("CreateTransaction"); n != 0 {
+	if n := w.Store.Calls("CreateTransaction"); n != 0 {
 		t.Errorf("HEAD made %d transactions", n)
 	}
 	wantPage(t, send(http.MethodPut, "/authorize"), http.StatusMethodNotAllowed, "GET, HEAD, OPTIONS, POST")

@@ -40,7 +40,7 @@ func BenchmarkSteps(b *testing.B) {
 	br := w.browser()
 	callback := br.signIn(br.authorize(requestOf(id, uri)), "alice")
 	w.oauth.Client = cognitoauth.New(cognitoauth.Config{
-		AuthorizeEndpoint: w.base + "/oauth2/authorize", TokenEndpoint: w.base + "/oauth2/token", HTTP: &http.Client{Transport: new(replay)},
+		AuthorizeEndpoint: w.cognito.URL + "/oauth2/authorize", TokenEndpoint: w.cognito.URL + "/oauth2/token", HTTP: &http.Client{Transport: new(replay)},
 	})
 	if a := br.get(callback); a.location != "/consent" {
 		b.Fatalf("the callback went to %q", a.location)

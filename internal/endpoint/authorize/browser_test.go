@@ -37,60 +37,54 @@ type answer struct {
 }
 
 func (b *browser) do(r *http.Request) answer {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	resp, err := b.client.Do(r)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	return answer{resp.StatusCode, resp.Header, resp.Header.Get("Location"), string(body)}
 }
 
 // get opens a path of the broker, or a whole address.
 func (b *browser) get(to string) answer {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	if strings.HasPrefix(to, "/") {
 		to = b.w.issuer + to
 	}
-	r, err := http.NewRequestWithContext(b.w.t.Context(), http.MethodGet, to, nil)
+	r, err := http.NewRequestWithContext(b.w.T.Context(), http.MethodGet, to, nil)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	return b.do(r)
 }
 
 // authorize opens /authorize.
 func (b *browser) authorize(v url.Values) answer {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	return b.get("/authorize?" + v.Encode())
 }
-
-var passwords = map[string]string{"alice": "Correct-Horse-9", "bob": "Battery-Staple-9"}
 
 // signIn signs in on Cognito's pages, to which a redirects, and returns the address
 // of the callback.
 func (b *browser) signIn(a answer, user string) string {
-	b.w.t.Helper()
-	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location, b.w.base) {
-		b.w.t.Fatalf("not sent to Cognito: status %d, location %q\n%s", a.status, a.location, main(a.body))
+	b.w.T.Helper()
+	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location, b.w.cognito.URL) {
+		b.w.T.Fatalf("not sent to Cognito: status %d, location %q\n%s", a.status, a.location, main(a.body))
 	}
-	to, err := b.cognito.SignIn(b.w.t.Context(), a.location, user, passwords[user])
-	if err != nil {
-		b.w.t.Fatal(err)
-	}
-	return to.String()
+	return b.w.cognito.SignIn(b.cognito, a.location, user)
 }
 
 // arrive signs in and returns the consent page.
 func (b *browser) arrive(v url.Values, user string) answer {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	a := b.get(b.signIn(b.authorize(v), user))
 	if a.status != http.StatusSeeOther || a.location != "/consent" {
-		b.w.t.Fatalf("callback: status %d, location %q, want the consent page", a.status, a.location)
+		b.w.T.Fatalf("callback: status %d, location %q, want the consent page", a.status, a.location)
 	}
 	return b.get(a.location)
 }
@@ -108,15 +102,15 @@ func (a answer) csrf(t testing.TB) string {
 
 // decide presses a button of the page.
 func (b *browser) decide(page answer, decision string) answer {
-	b.w.t.Helper()
-	return b.post(url.Values{"csrf": {page.csrf(b.w.t)}, "decision": {decision}})
+	b.w.T.Helper()
+	return b.post(url.Values{"csrf": {page.csrf(b.w.T)}, "decision": {decision}})
 }
 
 func (b *browser) post(form url.Values) answer {
-	b.w.t.Helper()
-	r, err := http.NewRequestWithContext(b.w.t.Context(), http.MethodPost, b.w.issuer+"/authorize", strings.NewReader(form.Encode()))
+	b.w.T.Helper()
+	r, err := http.NewRequestWithContext(b.w.T.Context(), http.MethodPost, b.w.issuer+"/authorize", strings.NewReader(form.Encode()))
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return b.do(r)

@@ -8,8 +8,8 @@ import (
 
 // cognitoSays opens the callback with an answer of Cognito.
 func (b *browser) cognitoSays(a answer, query string) answer {
-	b.w.t.Helper()
-	return b.get("/callback?state=" + a.at(b.w.t).Query().Get("state") + "&" + query)
+	b.w.T.Helper()
+	return b.get("/callback?state=" + a.at(b.w.T).Query().Get("state") + "&" + query)
 }
 
 func TestErrorsOfCognitoReachTheClient(t *testing.T) {

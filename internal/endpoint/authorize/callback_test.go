@@ -18,7 +18,7 @@ import (
 // wantFailure fails unless a callback failed: it redirected to an address without
 // code and state, whose page has the text want.
 func (b *browser) wantFailure(a answer, status int, want string) answer {
-	t := b.w.t
+	t := b.w.T
 	t.Helper()
 	u := a.at(t)
 	if u.IsAbs() || u.Path != "/callback" || u.Query().Has("code") || u.Query().Has("state") || len(u.Query()) != 1 {
@@ -33,17 +33,17 @@ func (b *browser) wantFailure(a answer, status int, want string) answer {
 }
 
 func (w *world) wantNoGrant() {
-	w.t.Helper()
-	if got := w.allGrants(); len(got) != 0 {
-		w.t.Errorf("%d grants, want none", len(got))
+	w.T.Helper()
+	if got := w.AllGrants(); len(got) != 0 {
+		w.T.Errorf("%d grants, want none", len(got))
 	}
 }
 
 // wantRevoked fails unless Cognito's revocation endpoint was called that often.
 func (w *world) wantRevoked(calls int) {
-	w.t.Helper()
+	w.T.Helper()
 	if got := w.cognito.Calls("revoke"); got != calls {
-		w.t.Errorf("Cognito was asked to revoke %d times, want %d", got, calls)
+		w.T.Errorf("Cognito was asked to revoke %d times, want %d", got, calls)
 	}
 }
 
@@ -90,7 +90,7 @@ func TestACallbackIsTakenOnce(t *testing.T) {
 	a := b.decide(b.get("/consent"), "allow")
 	w.wantCode(a.target(t), webURI)
 	b.wantFailure(b.get(callback), http.StatusBadRequest, "")
-	if got := w.allGrants(); len(got) != 1 {
+	if got := w.AllGrants(); len(got) != 1 {
 		t.Errorf("%d grants, want 1", len(got))
 	}
 }
@@ -112,11 +112,11 @@ func TestATransactionLivesTenMinutes(t *testing.T) {
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
 	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-	w.clock.Advance(broker.TransactionLifetime)
+	w.Clock.Advance(broker.TransactionLifetime)
 	b.wantFailure(b.get(callback), http.StatusBadRequest, "")
 
 	page := b.arrive(requestOf(id, webURI), "alice")
-	w.clock.Advance(broker.TransactionLifetime)
+	w.Clock.Advance(broker.TransactionLifetime)
 	wantPage(t, b.get("/consent"), http.StatusBadRequest, "expired")
 	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "expired")
 	w.wantNoGrant()
@@ -217,15 +217,15 @@ func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
 				b := w.browser()
 				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 				change := func() {
-					reg, err := w.store.Registration(t.Context(), id)
+					reg, err := w.Store.Registration(t.Context(), id)
 					if err != nil {
 						t.Fatal(err)
 					}
-					if err := w.store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
+					if err := w.Store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
 						t.Fatal(err)
 					}
 					end(w, reg)
-					if err := w.store.CreateRegistration(t.Context(), reg); err != nil {
+					if err := w.Store.CreateRegistration(t.Context(), reg); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -262,7 +262,7 @@ func TestCallbackWhenTheStoreFails(t *testing.T) {
 				id := w.register("asking", nil, webURI)
 				b := w.browser()
 				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-				w.store.FailNext(tt.method, 1, point)
+				w.Store.FailNext(tt.method, 1, point)
 				a := b.get(callback)
 				if tt.remote {
 					w.wantError(a.at(t), webURI, "temporarily_unavailable")
@@ -286,7 +286,7 @@ func TestAnAppClientThatIsGoneAtTheCallback(t *testing.T) {
 	id := w.register("staff", nil, webURI)
 	b := w.browser()
 	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-	app, err := w.store.AppClient(t.Context(), w.dedicated(id))
+	app, err := w.Store.AppClient(t.Context(), w.dedicated(id))
 	if err != nil {
 		t.Fatal(err)
 	}

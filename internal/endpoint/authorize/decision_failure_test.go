@@ -15,7 +15,7 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 			w := newWorld(t)
 			b := w.browser()
 			page := b.arrive(requestOf(w.register("open", nil, webURI), webURI), "alice")
-			w.store.FailNext(method, 1, point)
+			w.Store.FailNext(method, 1, point)
 			return w, b, b.decide(page, "allow")
 		}
 		t.Run("TakeStep "+point.String(), func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 			w, b, a := start(t, "CreateGrant")
 			if point == fake.ReplyLost {
 				w.wantCode(a.target(t), webURI)
-				if n := len(w.allGrants()); n != 1 {
+				if n := len(w.AllGrants()); n != 1 {
 					t.Errorf("%d grants, want 1", n)
 				}
 				return
@@ -69,9 +69,9 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 		}},
 		{"Cognito is cut off", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.CutAfter}) }},
 		{"Cognito is slow", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.SlowBefore}) }},
-		{"no app client", func(w *world) { w.store.FailNext("AppClient", 1, fake.NotApplied) }},
-		{"not deleted", func(w *world) { w.store.FailNext("DeleteTransaction", 1, fake.NotApplied) }},
-		{"deleted, reply lost", func(w *world) { w.store.FailNext("DeleteTransaction", 1, fake.ReplyLost) }},
+		{"no app client", func(w *world) { w.Store.FailNext("AppClient", 1, fake.NotApplied) }},
+		{"not deleted", func(w *world) { w.Store.FailNext("DeleteTransaction", 1, fake.NotApplied) }},
+		{"deleted, reply lost", func(w *world) { w.Store.FailNext("DeleteTransaction", 1, fake.ReplyLost) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
@@ -87,7 +87,7 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 			w := newWorld(t)
 			b := w.browser()
 			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
-			w.store.FailNext("TakeStep", 1, point)
+			w.Store.FailNext("TakeStep", 1, point)
 			if a := b.decide(page, "cancel"); a.location != "/consent" {
 				t.Errorf("location = %q, want the consent page", a.location)
 			}
@@ -103,12 +103,12 @@ func TestASecondDecisionWhenTheStoreFails(t *testing.T) {
 			b := w.browser()
 			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 			first := b.decide(page, "allow").target(t)
-			w.store.FailNext(method, 1, fake.NotApplied)
+			w.Store.FailNext(method, 1, fake.NotApplied)
 			a := b.decide(page, "allow")
 			if a.location != "/consent" {
 				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
 			}
-			w.store.FailNext(method, 1, fake.NotApplied)
+			w.Store.FailNext(method, 1, fake.NotApplied)
 			wantPage(t, b.get(a.location), http.StatusServiceUnavailable, "could not be read")
 			if again := b.get(a.location).target(t); again.String() != first.String() {
 				t.Errorf("the page leads to %s, the decision to %s", again, first)
@@ -121,7 +121,7 @@ func TestConsentPageWhenTheStoreFails(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
-	w.store.FailNext("Registration", 1, fake.NotApplied)
+	w.Store.FailNext("Registration", 1, fake.NotApplied)
 	a := b.get("/consent")
 	wantPage(t, a, http.StatusServiceUnavailable, "could not be read")
 	if a.header.Get("Retry-After") == "" {

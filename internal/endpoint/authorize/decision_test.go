@@ -16,52 +16,52 @@ import (
 
 // keyOf is the key of the browser's transaction.
 func (b *browser) keyOf() credential.Hash {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	u, err := url.Parse(b.w.issuer)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	for _, c := range b.client.Jar.Cookies(u) {
 		if strings.HasSuffix(c.Name, "dcr_tx") {
 			return credential.Presented(c.Value).Hash()
 		}
 	}
-	b.w.t.Fatal("the browser is in no transaction")
+	b.w.T.Fatal("the browser is in no transaction")
 	return credential.Hash{}
 }
 
 // refreshToken returns Cognito's refresh token in the browser's transaction, with
 // its app client.
 func (b *browser) refreshToken() (broker.AppCredentials, string) {
-	b.w.t.Helper()
-	t, err := b.w.store.Transaction(b.w.t.Context(), b.keyOf())
+	b.w.T.Helper()
+	t, err := b.w.Store.Transaction(b.w.T.Context(), b.keyOf())
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
-	text, err := b.w.keys.Open("transaction", t.Key.String(), t.Tokens)
+	text, err := b.w.Keys.Open("transaction", t.Key.String(), t.Tokens)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	tokens, err := broker.DecodeTokens(text)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
-	app, err := b.w.store.AppClient(b.w.t.Context(), t.AppClient)
+	app, err := b.w.Store.AppClient(b.w.T.Context(), t.AppClient)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
-	s, err := b.w.keys.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
+	s, err := b.w.Keys.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	return broker.AppCredentials{ID: app.CognitoID, Secret: s}, tokens.RefreshToken
 }
 
 // wantRefused fails if Cognito still accepts the refresh token.
 func (w *world) wantRefused(app broker.AppCredentials, refreshToken string) {
-	w.t.Helper()
-	if _, err := w.oauth.Refresh(w.t.Context(), app, refreshToken); err == nil {
-		w.t.Error("Cognito still takes the refresh token")
+	w.T.Helper()
+	if _, err := w.oauth.Refresh(w.T.Context(), app, refreshToken); err == nil {
+		w.T.Error("Cognito still takes the refresh token")
 	}
 }
 
@@ -79,7 +79,7 @@ func TestCancel(t *testing.T) {
 	}
 	w.wantRefused(app, token)
 	w.wantNoGrant()
-	if _, err := w.store.Transaction(t.Context(), key); err != broker.ErrNotFound {
+	if _, err := w.Store.Transaction(t.Context(), key); err != broker.ErrNotFound {
 		t.Errorf("the transaction: %v, want it gone", err)
 	}
 	t.Run("and whatever comes after is a page", func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 		if back := b.get("/consent").target(t); back.String() != first.String() {
 			t.Errorf("back leads to %s, the decision to %s", back, first)
 		}
-		if n := len(w.allGrants()); n != 1 {
+		if n := len(w.AllGrants()); n != 1 {
 			t.Errorf("%d grants, want 1", n)
 		}
 		w.useCode(first)
@@ -128,7 +128,7 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 		b := w.browser()
 		page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 		b.decide(page, "allow")
-		w.clock.Advance(broker.CodeLifetime)
+		w.Clock.Advance(broker.CodeLifetime)
 		wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "decided already")
 	})
 	t.Run("all at once", func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 				t.Errorf("one answer leads to %s, another to %s", got, want)
 			}
 		}
-		if n := len(w.allGrants()); n != 1 {
+		if n := len(w.AllGrants()); n != 1 {
 			t.Errorf("%d grants, want 1", n)
 		}
 	})
@@ -164,7 +164,7 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 			if a, c := allowed.status == http.StatusOK, cancelled.status == http.StatusOK; a == c {
 				t.Errorf("allow: status %d, cancel: status %d; want one of the two", allowed.status, cancelled.status)
 			}
-			if n := len(w.allGrants()); allowed.status != http.StatusOK && n != 0 {
+			if n := len(w.AllGrants()); allowed.status != http.StatusOK && n != 0 {
 				t.Errorf("cancelled, and %d grants", n)
 			}
 		}
@@ -173,11 +173,11 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 
 // useCode marks the code of the target as used, as the token endpoint does.
 func (w *world) useCode(u *url.URL) {
-	w.t.Helper()
+	w.T.Helper()
 	g := w.wantCode(u, webURI)
 	g.CodeUsed = true
-	if err := w.store.ReplaceGrant(w.t.Context(), g); err != nil {
-		w.t.Fatal(err)
+	if err := w.Store.ReplaceGrant(w.T.Context(), g); err != nil {
+		w.T.Fatal(err)
 	}
 }
 
@@ -247,7 +247,7 @@ func TestWhoMayConsent(t *testing.T) {
 	page := b.arrive(requestOf(id, webURI), "bob")
 	wantPage(t, page, http.StatusForbidden, "bob")
 	wantPage(t, b.decide(page, "allow"), http.StatusForbidden, "") // without the button
-	if n := len(w.allGrants()); n != 1 {
+	if n := len(w.AllGrants()); n != 1 {
 		t.Errorf("%d grants, want alice's alone", n)
 	}
 	page = b.arrive(requestOf(id, webURI), "bob")
@@ -259,9 +259,9 @@ func TestWhoMayConsent(t *testing.T) {
 // allow goes through the whole flow in a new browser and returns the redirect URI
 // with the code.
 func (w *world) allow(v url.Values, user string) *url.URL {
-	w.t.Helper()
+	w.T.Helper()
 	b := w.browser()
-	return b.decide(b.arrive(v, user), "allow").target(w.t)
+	return b.decide(b.arrive(v, user), "allow").target(w.T)
 }
 
 func TestAtMostFourCallsAStep(t *testing.T) {

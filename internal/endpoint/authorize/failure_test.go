@@ -43,9 +43,9 @@ func TestWithoutKeysTheSameRequestWorksLater(t *testing.T) {
 	b := w.browser()
 	later := func(open func() answer) answer {
 		t.Helper()
-		w.keysErr = errors.New("no keys")
+		w.KeysErr = errors.New("no keys")
 		a := open()
-		w.keysErr = nil
+		w.KeysErr = nil
 		wantPage(t, a, http.StatusServiceUnavailable, "the broker is not ready")
 		if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "no keys") {
 			t.Error("no Retry-After, or the cause is on the page")
@@ -67,7 +67,7 @@ func TestWithoutKeysTheSameRequestWorksLater(t *testing.T) {
 // An asset needs no keys.
 func TestAssetsNeedNoKeys(t *testing.T) {
 	w := newWorld(t)
-	w.keysErr = errors.New("no keys")
+	w.KeysErr = errors.New("no keys")
 	rec := httptest.NewRecorder()
 	w.server.Config.Handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/assets/none", nil))
 	if rec.Code == http.StatusServiceUnavailable {

@@ -26,7 +26,7 @@ func TestAllowGivesTheClientACode(t *testing.T) {
 		g.RedirectURI != webURI || g.Challenge != broker.PKCEChallenge(verifier) || g.CodeUsed {
 		t.Errorf("grant = %+v", g)
 	}
-	text, err := w.keys.Open(broker.SealGrant, g.ID, g.Tokens)
+	text, err := w.Keys.Open(broker.SealGrant, g.ID, g.Tokens)
 	if err != nil {
 		t.Fatalf("the grant's tokens: %v", err)
 	}

@@ -14,12 +14,12 @@ import (
 
 // signInAgain signs in and reports whether the consent page asks the user.
 func (b *browser) signInAgain(clientID, uri, user string, changes ...string) (asked bool) {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	a := b.get(b.signIn(b.authorize(requestOf(clientID, uri, changes...)), user))
 	if a.location == "/consent" {
 		return true
 	}
-	b.w.wantCode(a.at(b.w.t), uri)
+	b.w.wantCode(a.at(b.w.T), uri)
 	return false
 }
 
@@ -66,35 +66,35 @@ func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 		}
 	})
 	t.Run("the client registered anew", func(t *testing.T) {
-		reg, err := w.store.Registration(t.Context(), id)
+		reg, err := w.Store.Registration(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
+		if err := w.Store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
 			t.Fatal(err)
 		}
 		old := reg.Generation
 		reg.Generation = credential.NewID()
-		if err := w.store.CreateRegistration(t.Context(), reg); err != nil {
+		if err := w.Store.CreateRegistration(t.Context(), reg); err != nil {
 			t.Fatal(err)
 		}
 		if !w.browser().signInAgain(id, webURI, "alice", on...) {
 			t.Error("not asked")
 		}
-		if err := w.store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
+		if err := w.Store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
 			t.Fatal(err)
 		}
 		reg.Generation = old
-		if err := w.store.CreateRegistration(t.Context(), reg); err != nil {
+		if err := w.Store.CreateRegistration(t.Context(), reg); err != nil {
 			t.Fatal(err)
 		}
 	})
 	t.Run("until 30 days have gone", func(t *testing.T) {
-		w.clock.Advance(30*24*time.Hour - 2*time.Minute)
+		w.Clock.Advance(30*24*time.Hour - 2*time.Minute)
 		if w.browser().signInAgain(id, webURI, "alice", on...) {
 			t.Error("asked before")
 		}
-		w.clock.Advance(2 * time.Minute)
+		w.Clock.Advance(2 * time.Minute)
 		if !w.browser().signInAgain(id, webURI, "alice", on...) {
 			t.Error("not asked afterwards")
 		}
@@ -108,7 +108,7 @@ func TestAConsentIsNotRememberedWithoutThePolicy(t *testing.T) {
 	if !w.browser().signInAgain(id, webURI, "alice") {
 		t.Error("not asked")
 	}
-	if n := w.store.Calls("PutConsent"); n != 0 {
+	if n := w.Store.Calls("PutConsent"); n != 0 {
 		t.Errorf("%d consents were stored", n)
 	}
 }
@@ -122,7 +122,7 @@ func TestALocalProgramGetsAPageAndNoCode(t *testing.T) {
 	for _, uri := range []string{"http://127.0.0.1:4000/callback", appURI, webURI} {
 		w.wantCode(b.decide(b.arrive(requestOf(id, uri), "alice"), "allow").target(t), uri)
 	}
-	before := len(w.allGrants())
+	before := len(w.AllGrants())
 	// alice is still signed in at Cognito, which asks for no password.
 	for _, uri := range []string{"http://127.0.0.1:4000/callback", "http://127.0.0.1:6666/callback", appURI} {
 		a := b.authorize(requestOf(id, uri))
@@ -135,7 +135,7 @@ func TestALocalProgramGetsAPageAndNoCode(t *testing.T) {
 		}
 		wantPage(t, b.get("/consent"), http.StatusOK, "alice")
 	}
-	if n := len(w.allGrants()); n != before {
+	if n := len(w.AllGrants()); n != before {
 		t.Errorf("%d grants came of it", n-before)
 	}
 }
@@ -163,12 +163,12 @@ func TestARememberedConsentDoesNotOutliveThePolicy(t *testing.T) {
 	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
 	b := w.browser()
 	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-	reg, err := w.store.Registration(t.Context(), id)
+	reg, err := w.Store.Registration(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	reg.State = broker.RegistrationDisabled
-	if err := w.store.ReplaceRegistration(t.Context(), reg); err != nil {
+	if err := w.Store.ReplaceRegistration(t.Context(), reg); err != nil {
 		t.Fatal(err)
 	}
 	b.wantFailure(b.get(callback), http.StatusBadRequest, "register again")
@@ -184,20 +184,20 @@ func TestARememberedConsentWhenTheStoreFails(t *testing.T) {
 	}
 	t.Run("it cannot be read", func(t *testing.T) {
 		w, b, callback := start(t)
-		w.store.FailNext("Consent", 1, fake.NotApplied)
+		w.Store.FailNext("Consent", 1, fake.NotApplied)
 		if a := b.get(callback); a.location != "/consent" {
 			t.Errorf("location = %q, want the consent page", a.location)
 		}
 	})
 	t.Run("the grant cannot be stored", func(t *testing.T) {
 		w, b, callback := start(t)
-		w.store.FailNext("CreateGrant", 1, fake.NotApplied)
+		w.Store.FailNext("CreateGrant", 1, fake.NotApplied)
 		w.wantError(b.get(callback).at(t), webURI, "temporarily_unavailable")
 		w.wantRevoked(1)
 	})
 	t.Run("the grant is stored, the reply lost", func(t *testing.T) {
 		w, b, callback := start(t)
-		w.store.FailNext("CreateGrant", 1, fake.ReplyLost)
+		w.Store.FailNext("CreateGrant", 1, fake.ReplyLost)
 		w.wantCode(b.get(callback).at(t), webURI)
 		w.wantRevoked(0)
 	})
@@ -210,15 +210,15 @@ func TestASecondGrantOfOneSignIn(t *testing.T) {
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
 	page := b.arrive(requestOf(id, webURI), "alice")
-	stored, err := w.store.Transaction(t.Context(), b.keyOf())
+	stored, err := w.Store.Transaction(t.Context(), b.keyOf())
 	if err != nil {
 		t.Fatal(err)
 	}
-	grantID := broker.GrantID(w.keys, stored.OriginJTI, 0)
+	grantID := broker.GrantID(w.Keys, stored.OriginJTI, 0)
 	first := credential.DerivedAuthorizationCode(randomText(), grantID)
-	err = w.store.CreateGrant(t.Context(), &broker.Grant{
+	err = w.Store.CreateGrant(t.Context(), &broker.Grant{
 		ID: grantID, ClientID: id, Generation: stored.Generation, User: stored.User, OriginJTI: stored.OriginJTI, Code: first.Hash(),
-		CodeExpiresAt: w.clock.Second().Add(broker.CodeLifetime), ExpiresAt: w.clock.Second().Add(time.Hour),
+		CodeExpiresAt: w.Clock.Second().Add(broker.CodeLifetime), ExpiresAt: w.Clock.Second().Add(time.Hour),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func TestASecondGrantOfOneSignIn(t *testing.T) {
 	if g := w.wantCode(u, webURI); u.Query().Get("code") == first.Reveal() || g.Code.Matches(first) {
 		t.Error("the code of the first grant was handed out again")
 	}
-	if n := len(w.allGrants()); n != 2 {
+	if n := len(w.AllGrants()); n != 2 {
 		t.Errorf("%d grants, want 2", n)
 	}
 }

@@ -19,11 +19,11 @@ func TestBeingSomebodyElse(t *testing.T) {
 	a := b.decide(page, "switch")
 	wantPage(t, a, http.StatusOK, "http-equiv")
 	out := a.target(t)
-	if got := out.Query(); !strings.HasPrefix(out.String(), w.base+"/logout?") || got.Get("logout_uri") != w.issuer+"/signed-out" || got.Get("client_id") != app.ID {
+	if got := out.Query(); !strings.HasPrefix(out.String(), w.cognito.URL+"/logout?") || got.Get("logout_uri") != w.issuer+"/signed-out" || got.Get("client_id") != app.ID {
 		t.Fatalf("target = %s, want Cognito's logout with our sign-out URL", out)
 	}
 	w.wantRefused(app, token)
-	if _, err := w.store.Transaction(t.Context(), key); err != broker.ErrNotFound {
+	if _, err := w.Store.Transaction(t.Context(), key); err != broker.ErrNotFound {
 		t.Errorf("the transaction of before: %v, want it gone", err)
 	}
 	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "") // the form of the former transaction
@@ -70,7 +70,7 @@ func TestSwitchWhenSomethingFails(t *testing.T) {
 				id := w.register("asking", nil, webURI)
 				b := w.browser()
 				page := b.arrive(requestOf(id, webURI), "alice")
-				w.store.FailNext(method, 1, point)
+				w.Store.FailNext(method, 1, point)
 				a := b.decide(page, "switch")
 				if method == "DeleteTransaction" {
 					a.target(t)

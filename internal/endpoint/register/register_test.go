@@ -1,7 +1,6 @@
 package register_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,25 +29,8 @@ type stack struct {
 	url   string
 	store *fake.Store
 	pool  *fake.Pool
-	log   *lockedBuffer
+	log   *fake.Log
 	iat   string // of profile trusted, any number of uses
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 func newStack(t *testing.T) *stack {
@@ -58,7 +39,7 @@ func newStack(t *testing.T) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stack{t: t, store: fake.NewStore(memory.NewStore(time.Now)), pool: fake.NewPool(), log: new(lockedBuffer)}
+	s := &stack{t: t, store: fake.NewStore(memory.NewStore(time.Now)), pool: fake.NewPool(), log: new(fake.Log)}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b, err := world.Assemble(world.Parts{
 		Store: s.store, Pool: s.pool, Now: time.Now, Log: log,

@@ -1,14 +1,12 @@
 package token_test
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -18,14 +16,14 @@ import (
 
 // as sends a form as c.
 func (s *stack) as(c client, path, form string) answer {
-	s.t.Helper()
+	s.T.Helper()
 	header, params := c.authentication()
 	return s.post(path, header, form+params)
 }
 
 func (s *stack) post(path, authorization, form string) answer {
-	s.t.Helper()
-	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, path, strings.NewReader(form))
+	s.T.Helper()
+	r := httptest.NewRequestWithContext(s.T.Context(), http.MethodPost, path, strings.NewReader(form))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
@@ -37,31 +35,31 @@ func (s *stack) post(path, authorization, form string) answer {
 
 // check checks what is the same in every answer.
 func (s *stack) check(resp *http.Response, raw []byte) answer {
-	s.t.Helper()
-	a := answer{t: s.t, status: resp.StatusCode, header: resp.Header, raw: string(raw)}
+	s.T.Helper()
+	a := answer{t: s.T, status: resp.StatusCode, header: resp.Header, raw: string(raw)}
 	for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"} {
 		if got := a.header.Get(name); got != want {
-			s.t.Errorf("%s = %q, want %q", name, got, want)
+			s.T.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
 	if err := json.Unmarshal(raw, &a.body); err != nil || a.body == nil {
-		s.t.Fatalf("answer is not a JSON object: %v\n%s", err, raw)
+		s.T.Fatalf("answer is not a JSON object: %v\n%s", err, raw)
 	}
 	for name, v := range a.body {
 		if v == nil || v == "" {
-			s.t.Errorf("member %s is %#v, want it left out", name, v)
+			s.T.Errorf("member %s is %#v, want it left out", name, v)
 		}
 	}
 	if a.status == http.StatusInternalServerError {
-		s.t.Errorf("status 500: %s\n%s", raw, s.log)
+		s.T.Errorf("status 500: %s\n%s", raw, s.log)
 	}
 	if got := a.header.Get("Retry-After") != ""; got != (a.status == 503) {
-		s.t.Errorf("status %d has Retry-After %q", a.status, a.header.Get("Retry-After"))
+		s.T.Errorf("status %d has Retry-After %q", a.status, a.header.Get("Retry-After"))
 	}
 	s.mu.Lock()
 	for _, secret := range s.inner {
 		if strings.Contains(a.raw, secret) {
-			s.t.Errorf("the answer has what never leaves: %s", a.raw)
+			s.T.Errorf("the answer has what never leaves: %s", a.raw)
 		}
 	}
 	s.mu.Unlock()
@@ -71,10 +69,10 @@ func (s *stack) check(resp *http.Response, raw []byte) answer {
 
 // forge makes a refresh token of the grant with keys that are not the broker's.
 func (s *stack) forge(grantID string) string {
-	s.t.Helper()
+	s.T.Helper()
 	ring, err := seal.Parse(seal.Generate())
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return credential.NewRefreshToken(grantID, ring).Reveal()
 }
@@ -108,51 +106,51 @@ func (a answer) want(status int, code string) answer {
 
 // introspected returns the answer to the notes server that introspects a token.
 func (s *stack) introspected(token string) answer {
-	s.t.Helper()
+	s.T.Helper()
 	return s.post("/introspect", basic(notesID, notesSecret), "token="+token).want(200, "")
 }
 
 func (s *stack) wantActive(token string, want bool) {
-	s.t.Helper()
+	s.T.Helper()
 	if a := s.introspected(token); a.body["active"] != want {
-		s.t.Errorf("introspection answers %s, want active %t", a.raw, want)
+		s.T.Errorf("introspection answers %s, want active %t", a.raw, want)
 	}
 }
 
 // wantEnded checks that a grant has ended completely: its row, the remembered
 // consent, and Cognito's tokens.
 func (s *stack) wantEnded(id string) {
-	s.t.Helper()
-	g, err := s.store.Grant(s.t.Context(), id)
+	s.T.Helper()
+	g, err := s.Inner.Grant(s.T.Context(), id)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if g.EndedAt.IsZero() || g.Tokens != "" || len(g.Live) != 0 {
-		s.t.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, and none", g.EndedAt, len(g.Live), g.Tokens != "")
+		s.T.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, and none", g.EndedAt, len(g.Live), g.Tokens != "")
 	}
-	if _, err := s.store.Consent(s.t.Context(), g.ConsentKey(s.ring)); err != broker.ErrNotFound {
-		s.t.Errorf("the remembered consent: %v, want it gone", err)
+	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys)); err != broker.ErrNotFound {
+		s.T.Errorf("the remembered consent: %v, want it gone", err)
 	}
 	for _, t := range s.cognitoTokens() {
-		_, err := s.up.Refresh(s.t.Context(), s.app(shared), t)
+		_, err := s.up.Refresh(s.T.Context(), s.app(shared), t)
 		if refused, ok := errors.AsType[*broker.UpstreamError](err); !ok || refused.Code != "invalid_grant" {
-			s.t.Errorf("refresh at Cognito: %v, want invalid_grant", err)
+			s.T.Errorf("refresh at Cognito: %v, want invalid_grant", err)
 		}
 	}
 }
 
 // wantStands checks that a grant has not ended.
 func (s *stack) wantStands(id string) *broker.Grant {
-	s.t.Helper()
-	g, err := s.store.Grant(s.t.Context(), id)
+	s.T.Helper()
+	g, err := s.Inner.Grant(s.T.Context(), id)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if !g.EndedAt.IsZero() || g.Tokens == "" {
-		s.t.Errorf("grant has ended at %v, want it not ended", g.EndedAt)
+		s.T.Errorf("grant has ended at %v, want it not ended", g.EndedAt)
 	}
-	if _, err := s.store.Consent(s.t.Context(), g.ConsentKey(s.ring)); err != nil {
-		s.t.Errorf("the remembered consent: %v, want it there", err)
+	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys)); err != nil {
+		s.T.Errorf("the remembered consent: %v, want it there", err)
 	}
 	return g
 }
@@ -170,18 +168,7 @@ func (s *stack) cognitoTokens() []string {
 	return out
 }
 
-func (s *stack) app(key string) broker.AppCredentials {
-	s.t.Helper()
-	a, err := s.store.AppClient(s.t.Context(), key)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	secret, err := s.ring.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return broker.AppCredentials{ID: a.CognitoID, Secret: secret}
-}
+func (s *stack) app(key string) broker.AppCredentials { s.T.Helper(); return s.Credentials(key) }
 
 func (s *stack) secret(secrets ...string) {
 	s.mu.Lock()
@@ -204,29 +191,12 @@ func (s *stack) checkLog() {
 	text := s.log.String()
 	for _, secret := range s.secrets {
 		if strings.Contains(text, secret) {
-			s.t.Errorf("the log has the secret %q:\n%s", secret, text)
+			s.T.Errorf("the log has the secret %q:\n%s", secret, text)
 		}
 	}
 	if strings.Contains(text, "alice") {
-		s.t.Errorf("the log names the user:\n%s", text)
+		s.T.Errorf("the log names the user:\n%s", text)
 	}
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func basic(id, secret string) string {

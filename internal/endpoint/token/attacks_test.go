@@ -42,17 +42,17 @@ func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 	victim, thief := s.public(), s.public()
 	g, _ := s.authorized(victim)
 	own, mine := s.authorized(thief)
-	row, err := s.store.Grant(t.Context(), own.ID)
+	row, err := s.Inner.Grant(t.Context(), own.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stolen, err := s.store.Grant(t.Context(), g.ID)
+	stolen, err := s.Inner.Grant(t.Context(), g.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sealed := row.Tokens
 	row.Tokens = stolen.Tokens
-	if err := s.store.ReplaceGrant(t.Context(), row); err != nil {
+	if err := s.Inner.ReplaceGrant(t.Context(), row); err != nil {
 		t.Fatal(err)
 	}
 	asked := s.cognito.Calls("token")
@@ -61,11 +61,11 @@ func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 		t.Errorf("Cognito was asked %d times, want 0", got-asked)
 	}
 	// With its own tokens the grant works again.
-	if row, err = s.store.Grant(t.Context(), own.ID); err != nil {
+	if row, err = s.Inner.Grant(t.Context(), own.ID); err != nil {
 		t.Fatal(err)
 	}
 	row.Tokens = sealed
-	if err := s.store.ReplaceGrant(t.Context(), row); err != nil {
+	if err := s.Inner.ReplaceGrant(t.Context(), row); err != nil {
 		t.Fatal(err)
 	}
 	s.as(thief, "/token", refreshForm(mine.text("refresh_token"))).want(200, "")
@@ -76,7 +76,7 @@ func TestNothingInTheTableWorksAsAToken(t *testing.T) {
 	s := newStack(t)
 	c := s.register(dcr.AuthSecretBasic)
 	g, first := s.authorized(c)
-	row, err := s.store.Grant(t.Context(), g.ID)
+	row, err := s.Inner.Grant(t.Context(), g.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,12 +98,12 @@ func TestTokensOfADisabledClientAreRefused(t *testing.T) {
 	c := s.public()
 	_, first := s.authorized(c)
 	s.wantActive(first.text("access_token"), true)
-	r, err := s.store.Registration(t.Context(), c.ClientID)
+	r, err := s.Inner.Registration(t.Context(), c.ClientID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.State = broker.RegistrationDisabled
-	if err := s.store.ReplaceRegistration(t.Context(), r); err != nil {
+	if err := s.Inner.ReplaceRegistration(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	s.wantActive(first.text("access_token"), false)
@@ -112,11 +112,11 @@ func TestTokensOfADisabledClientAreRefused(t *testing.T) {
 
 	// Enabled again, the registration has another generation, and the tokens of
 	// the former one stay invalid.
-	if err := s.store.DeleteRegistration(t.Context(), r.ClientID, r.Generation); err != nil {
+	if err := s.Inner.DeleteRegistration(t.Context(), r.ClientID, r.Generation); err != nil {
 		t.Fatal(err)
 	}
 	r.State, r.Generation = broker.RegistrationActive, credential.NewID()
-	if err := s.store.CreateRegistration(t.Context(), r); err != nil {
+	if err := s.Inner.CreateRegistration(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	s.wantActive(first.text("access_token"), false)

@@ -12,27 +12,26 @@ import (
 func TestRefreshTakesAtMostFourCallsOfTheStore(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
-	a, err := s.store.AppClient(t.Context(), shared)
+	a, err := s.Inner.AppClient(t.Context(), shared)
 	if err != nil {
 		t.Fatal(err)
 	}
 	tokens := s.signIn()
-	if tokens.AppSecret, err = s.ring.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret); err != nil {
+	if tokens.AppSecret, err = s.Keys.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret); err != nil {
 		t.Fatal(err)
 	}
 	_, code := s.allow(c, tokens)
 	first := s.as(c, "/token", codeForm(code)).want(200, "")
 
-	s.clock.Advance(61 * time.Minute)
-	s.start(s.ring)
-	s.grants.Reset()
-	s.records.Reset()
+	s.Clock.Advance(61 * time.Minute)
+	s.start(s.Keys)
+	s.Store.Reset()
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
 	all := 0
-	for _, m := range s.records.Methods() {
-		all += s.records.Calls(m)
+	for _, m := range s.Store.Methods() {
+		all += s.Store.Calls(m)
 	}
-	if all != 4 || s.records.Calls("TouchRegistration") != 1 {
-		t.Errorf("%d calls of the store, %d of them to record the use, want 4 and 1", all, s.records.Calls("TouchRegistration"))
+	if all != 4 || s.Store.Calls("TouchRegistration") != 1 {
+		t.Errorf("%d calls of the store, %d of them to record the use, want 4 and 1", all, s.Store.Calls("TouchRegistration"))
 	}
 }

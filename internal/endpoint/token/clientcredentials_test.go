@@ -32,7 +32,7 @@ func TestClientCredentialsMakesTheAppClientForTheFirstToken(t *testing.T) {
 	}
 
 	in := s.introspected(a.text("access_token"))
-	app, err := s.store.AppClient(t.Context(), want[0])
+	app, err := s.Inner.AppClient(t.Context(), want[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestClientCredentialsMakesTheAppClientForTheFirstToken(t *testing.T) {
 	if strings.Contains(in.raw, app.CognitoID) {
 		t.Errorf("introspection names Cognito's app client: %s", in.raw)
 	}
-	if err := s.store.DeleteRegistration(t.Context(), c.ClientID, c.Generation); err != nil {
+	if err := s.Inner.DeleteRegistration(t.Context(), c.ClientID, c.Generation); err != nil {
 		t.Fatal(err)
 	}
 	s.wantActive(a.text("access_token"), false)
@@ -96,7 +96,7 @@ func TestClientCredentialsIsForTheOnlyResource(t *testing.T) {
 func TestClientCredentialsRequestsOnlyScopesOfTheAppClient(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
-	s.makeApp(broker.DedicatedAppClientKey(c.ClientID, c.Generation), broker.KindDedicated, "client_credentials", notes+"/read")
+	s.makeApp(broker.DedicatedAppClientKey(c.ClientID, c.Generation), notes+"/read")
 	if a := s.as(c, "/token", machineForm).want(200, ""); a.text("scope") != notes+"/read" {
 		t.Errorf("scope = %q, want %q", a.text("scope"), notes+"/read")
 	}
@@ -153,7 +153,7 @@ func provisionOnce(s *stack) func(context.Context, string) error {
 	var once sync.Once
 	return func(_ context.Context, key string) error {
 		once.Do(func() {
-			s.makeApp(key, broker.KindDedicated, "client_credentials", notes+"/read", notes+"/write", mail+"/send")
+			s.makeApp(key, notes+"/read", notes+"/write", mail+"/send")
 		})
 		return nil
 	}
@@ -177,9 +177,9 @@ func TestGrantOfAClientToItselfIsExtended(t *testing.T) {
 	for range 12 {
 		a := s.as(c, "/token", machineForm+"&resource="+notes).want(200, "")
 		s.wantActive(a.text("access_token"), true)
-		s.clock.Advance(59 * time.Minute)
+		s.Clock.Advance(59 * time.Minute)
 		s.wantActive(a.text("access_token"), true)
-		s.clock.Advance(10 * 24 * time.Hour)
+		s.Clock.Advance(10 * 24 * time.Hour)
 	}
 }
 
@@ -187,11 +187,11 @@ func TestClientWhoseGrantToItselfHasEndedGetsNoTokens(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
 	a := s.as(c, "/token", machineForm+"&resource="+notes).want(200, "")
-	for g, err := range s.store.ListGrants(t.Context()) {
+	for g, err := range s.Inner.ListGrants(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.config.Ender.EndGrant(t.Context(), s.ring, g); err != nil {
+		if err := s.config.Ender.EndGrant(t.Context(), s.Keys, g); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -43,8 +43,8 @@ func TestCodeReturnsCognitosAccessTokenAndTheBrokersRefreshToken(t *testing.T) {
 			if !stored.CodeUsed || len(stored.Live) != 1 || !stored.Live[0].Matches(credential.Presented(a.text("refresh_token"))) {
 				t.Errorf("stored: code used %t, live %v; want the code used and the hash of the refresh token", stored.CodeUsed, stored.Live)
 			}
-			if reg, err := s.store.Registration(t.Context(), c.ClientID); err != nil || !reg.LastUsedAt.Equal(s.clock.Second()) {
-				t.Errorf("last use recorded: %v, %v; want %v", reg.LastUsedAt, err, s.clock.Second())
+			if reg, err := s.Inner.Registration(t.Context(), c.ClientID); err != nil || !reg.LastUsedAt.Equal(s.Clock.Second()) {
+				t.Errorf("last use recorded: %v, %v; want %v", reg.LastUsedAt, err, s.Clock.Second())
 			}
 		})
 	}
@@ -54,15 +54,11 @@ func TestCodeTakesFourCallsOfTheStore(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, code := s.code(c)
-	s.grants.Reset()
-	s.records.Reset()
+	s.Store.Reset()
 	s.as(c, "/token", codeForm(code)).want(200, "")
 	got := map[string]int{}
-	for _, m := range s.grants.Methods() {
-		got[m] = s.grants.Calls(m)
-	}
-	for _, m := range s.records.Methods() {
-		got[m] = s.records.Calls(m)
+	for _, m := range s.Store.Methods() {
+		got[m] = s.Store.Calls(m)
 	}
 	maps.DeleteFunc(got, func(_ string, n int) bool { return n == 0 })
 	if want := map[string]int{"Registration": 1, "Grant": 1, "ReplaceGrant": 1, "TouchRegistration": 1}; !maps.Equal(got, want) {
@@ -86,7 +82,7 @@ func TestAccessTokenIsRenewedIfLessThanHalfOfItIsLeft(t *testing.T) {
 			s := newStack(t)
 			c := s.public()
 			up := s.signIn()
-			s.clock.Advance(tt.passed)
+			s.Clock.Advance(tt.passed)
 			_, code := s.allow(c, up)
 			a := s.as(c, "/token", codeForm(code)).want(200, "")
 			if got := a.text("access_token") != up.AccessToken; got != tt.renewed {
@@ -223,7 +219,7 @@ func TestCodeLivesFiveMinutes(t *testing.T) {
 	c := s.public()
 	up := s.signIn()
 	_, code := s.allow(c, up)
-	s.clock.Advance(broker.CodeLifetime)
+	s.Clock.Advance(broker.CodeLifetime)
 	s.as(c, "/token", codeForm(code)).want(400, "invalid_grant")
 }
 
@@ -235,7 +231,7 @@ func TestSecondUseOfACodeEndsTheGrant(t *testing.T) {
 			g, code := s.code(c)
 			a := s.as(c, "/token", codeForm(code)).want(200, "")
 			s.wantActive(a.text("access_token"), true)
-			s.clock.Advance(later)
+			s.Clock.Advance(later)
 			s.as(c, "/token", codeForm(code)).want(400, "invalid_grant")
 			s.wantEnded(g.ID)
 			s.wantActive(a.text("access_token"), false)
@@ -308,7 +304,7 @@ func TestGrantOfAnotherGenerationIsRefused(t *testing.T) {
 	c := s.public()
 	g, code := s.code(c)
 	first := s.as(c, "/token", codeForm(code)).want(200, "")
-	if err := s.store.DeleteRegistration(t.Context(), c.ClientID, c.Generation); err != nil {
+	if err := s.Inner.DeleteRegistration(t.Context(), c.ClientID, c.Generation); err != nil {
 		t.Fatal(err)
 	}
 	s.wantActive(first.text("access_token"), false)

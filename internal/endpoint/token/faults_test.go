@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -22,7 +23,7 @@ func TestCodeRedemptionThatIsNotStoredCanBeRepeated(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, code := s.code(c)
-	s.grants.FailNext("ReplaceGrant", 1, fake.NotApplied)
+	s.Store.FailNext("ReplaceGrant", 1, fake.NotApplied)
 	s.as(c, "/token", codeForm(code)).want(503, "temporarily_unavailable")
 	s.as(c, "/token", codeForm(code)).want(200, "")
 	s.wantStands(g.ID)
@@ -32,9 +33,9 @@ func TestGrantIsReadAgainAfterALostReply(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, code := s.code(c)
-	s.grants.FailNext("ReplaceGrant", 1, fake.ReplyLost)
+	s.Store.FailNext("ReplaceGrant", 1, fake.ReplyLost)
 	token := s.as(c, "/token", codeForm(code)).want(200, "").text("refresh_token")
-	s.grants.FailNext("ReplaceGrant", 1, fake.ReplyLost)
+	s.Store.FailNext("ReplaceGrant", 1, fake.ReplyLost)
 	next := s.refreshed(c, token)
 	if live := s.wantStands(g.ID).Live; len(live) != 1 || !live[0].Matches(credential.Presented(next)) {
 		t.Errorf("%d refresh tokens are live, want the one of the answer", len(live))
@@ -50,9 +51,9 @@ func TestRefreshCanBeRepeatedIfItsCommitIsNotKnown(t *testing.T) {
 			s := newStack(t)
 			c := s.public()
 			g, first := s.authorized(c)
-			s.grants.Reset()
-			s.grants.FailCall("ReplaceGrant", 1, p)
-			s.grants.FailCall("Grant", 2, fake.NotApplied)
+			s.Store.Reset()
+			s.Store.FailCall("ReplaceGrant", 1, p)
+			s.Store.FailCall("Grant", 2, fake.NotApplied)
 			s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(503, "temporarily_unavailable")
 			next := s.refreshed(c, first.text("refresh_token"))
 			s.refreshed(c, next)
@@ -114,7 +115,7 @@ func TestRequestsSurviveEachFaultOfTheStore(t *testing.T) {
 				t.Helper()
 				s.wantActive(a.text("access_token"), true)
 				n := 0
-				for g, err := range s.store.ListGrants(t.Context()) {
+				for g, err := range s.Inner.ListGrants(t.Context()) {
 					if err != nil || g.ClientID != c.ClientID || g.Generation != c.Generation || !g.EndedAt.IsZero() {
 						t.Errorf("stored grant %+v, %v; want one of %s that has not ended", g, err, c.ClientID)
 					}
@@ -155,30 +156,22 @@ func TestRequestsSurviveEachFaultOfTheStore(t *testing.T) {
 	for _, tt := range scenes {
 		// A first run shows which calls there are.
 		dry := tt.set(newStack(t))
-		dry.s.grants.Reset()
-		dry.s.records.Reset()
+		dry.s.Store.Reset()
 		send(dry).want(200, "")
-		for _, f := range []*fake.Faults{dry.s.records.Faults} {
-			for _, method := range f.Methods() {
-				for n := range f.Calls(method) {
-					for _, p := range points {
-						t.Run(strings.Join([]string{tt.name, method, string(rune('1' + n)), p.String()}, "/"), func(t *testing.T) {
-							x := tt.set(newStack(t))
-							x.s.grants.Reset()
-							x.s.records.Reset()
-							if f == dry.s.grants.Faults {
-								x.s.grants.FailCall(method, n+1, p)
-							} else {
-								x.s.records.FailCall(method, n+1, p)
-							}
-							a := send(x)
-							if a.status != 200 {
-								a.want(503, "temporarily_unavailable")
-								a = send(x).want(200, "")
-							}
-							x.check(t, a)
-						})
-					}
+		for _, method := range dry.s.Store.Methods() {
+			for n := range dry.s.Store.Calls(method) {
+				for _, p := range points {
+					t.Run(strings.Join([]string{tt.name, method, string(rune('1' + n)), p.String()}, "/"), func(t *testing.T) {
+						x := tt.set(newStack(t))
+						x.s.Store.Reset()
+						x.s.Store.FailCall(method, n+1, p)
+						a := send(x)
+						if a.status != 200 {
+							a.want(503, "temporarily_unavailable")
+							a = send(x).want(200, "")
+						}
+						x.check(t, a)
+					})
 				}
 			}
 		}
@@ -193,7 +186,7 @@ func TestReplayIsAnsweredAfterTheGrantHasEnded(t *testing.T) {
 			g, first := s.authorized(c)
 			root := first.text("refresh_token")
 			s.refreshed(c, s.refreshed(c, root))
-			s.grants.FailNext("ReplaceGrant", 1, p)
+			s.Store.FailNext("ReplaceGrant", 1, p)
 			a := s.as(c, "/token", refreshForm(root))
 			if p == fake.NotApplied {
 				a.want(503, "temporarily_unavailable")
@@ -209,7 +202,7 @@ func TestConsentThatCouldNotBeDeletedIsDeletedLater(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, first := s.authorized(c)
-	s.grants.FailNext("DeleteConsent", 1, fake.NotApplied)
+	s.Store.FailNext("DeleteConsent", 1, fake.NotApplied)
 	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(503, "temporarily_unavailable")
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 	s.wantEnded(g.ID)
@@ -220,11 +213,11 @@ func TestEndlessConflictIs503(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
-	s.use(conflicting{s.grants}, s.up)
+	s.use(s.writing(func(context.Context) error { return broker.ErrConflict }), s.up)
 	s.serve()
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(503, "temporarily_unavailable")
 	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(503, "temporarily_unavailable")
-	s.start(s.ring)
+	s.start(s.Keys)
 	s.refreshed(c, first.text("refresh_token"))
 }
 
@@ -233,7 +226,7 @@ func TestUnreadableAppClientIs503(t *testing.T) {
 		s := newStack(t)
 		c := s.public()
 		_, first := s.authorized(c)
-		s.records.FailNext("AppClient", 1, p)
+		s.Store.FailNext("AppClient", 1, p)
 		s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(503, "temporarily_unavailable")
 		s.refreshed(c, first.text("refresh_token"))
 	}
@@ -243,7 +236,7 @@ func TestTokenIsIssuedEvenIfUseCannotBeRecorded(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, code := s.code(c)
-	s.records.FailNext("TouchRegistration", 1, fake.NotApplied)
+	s.Store.FailNext("TouchRegistration", 1, fake.NotApplied)
 	s.as(c, "/token", codeForm(code)).want(200, "")
 	if !strings.Contains(s.log.String(), "last use not recorded") {
 		t.Errorf("the log does not have that the use was not recorded:\n%s", s.log)
@@ -252,37 +245,37 @@ func TestTokenIsIssuedEvenIfUseCannotBeRecorded(t *testing.T) {
 
 func TestUnusedRegistrationIsConfirmedByItsFirstToken(t *testing.T) {
 	s := newStack(t)
-	c := s.register(dcr.AuthNone, func(r *broker.Registration) { r.ExpiresAt = s.clock.Now().AddDate(0, 0, 7) })
+	c := s.register(dcr.AuthNone, func(r *broker.Registration) { r.ExpiresAt = s.Clock.Now().AddDate(0, 0, 7) })
 	_, code := s.code(c)
 	s.as(c, "/token", codeForm(code)).want(200, "")
-	s.clock.Advance(8 * 24 * time.Hour)
-	if _, err := s.store.Registration(t.Context(), c.ClientID); errors.Is(err, broker.ErrNotFound) {
+	s.Clock.Advance(8 * 24 * time.Hour)
+	if _, err := s.Inner.Registration(t.Context(), c.ClientID); errors.Is(err, broker.ErrNotFound) {
 		t.Error("the registration has expired although it was used")
 	}
 }
 
-// interfering is a store in which do happens just before the first write.
-type interfering struct {
-	grantStore
-	once sync.Once
-	do   func(id string)
-}
-
-func (s *interfering) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
-	s.once.Do(func() { s.do(g.ID) })
-	return s.grantStore.ReplaceGrant(ctx, g)
+// interfering is a store in which do happens just before the first write of a
+// grant.
+func (s *stack) interfering(do func()) *memory.Store {
+	var once sync.Once
+	return s.Inner.Hooked(func(_ context.Context, operation string, apply func() error) error {
+		if operation == "ReplaceGrant" {
+			once.Do(do)
+		}
+		return apply()
+	})
 }
 
 func TestGrantIsCheckedAgainAfterAConflict(t *testing.T) {
 	change := func(f func(g *broker.Grant)) func(s *stack, id string) {
 		return func(s *stack, id string) {
-			g, err := s.store.Grant(s.t.Context(), id)
+			g, err := s.Inner.Grant(s.T.Context(), id)
 			if err == nil {
 				f(g)
-				err = s.store.ReplaceGrant(s.t.Context(), g)
+				err = s.Inner.ReplaceGrant(s.T.Context(), g)
 			}
 			if err != nil {
-				s.t.Error(err)
+				s.T.Error(err)
 			}
 		}
 	}
@@ -293,27 +286,27 @@ func TestGrantIsCheckedAgainAfterAConflict(t *testing.T) {
 	}{
 		{"in nothing that the checks read", change(func(g *broker.Grant) { g.User.Email = "new@example.com" }), 200},
 		{"ended by an operator", func(s *stack, id string) {
-			g, err := s.store.Grant(s.t.Context(), id)
+			g, err := s.Inner.Grant(s.T.Context(), id)
 			if err == nil {
-				err = s.ender(s.store, s.up).EndGrant(s.t.Context(), s.ring, g)
+				err = s.Ender(s.Inner, s.up).EndGrant(s.T.Context(), s.Keys, g)
 			}
 			if err != nil {
-				s.t.Error(err)
+				s.T.Error(err)
 			}
 		}, 400},
-		{"expired", func(s *stack, _ string) { s.clock.Advance(31 * 24 * time.Hour) }, 400},
+		{"expired", func(s *stack, _ string) { s.Clock.Advance(31 * 24 * time.Hour) }, 400},
 	}
 	for _, tt := range tests {
 		for _, kind := range []string{"code", "refresh token"} {
 			t.Run(tt.name+"/"+kind, func(t *testing.T) {
 				s := newStack(t)
 				c := s.public()
-				_, code := s.code(c)
+				g, code := s.code(c)
 				form := codeForm(code)
 				if kind != "code" {
 					form = refreshForm(s.as(c, "/token", form).text("refresh_token"))
 				}
-				s.use(&interfering{grantStore: s.store, do: func(id string) { tt.do(s, id) }}, s.up)
+				s.use(s.interfering(func() { tt.do(s, g.ID) }), s.up)
 				s.serve()
 				code400 := ""
 				if tt.want == 400 {
@@ -330,12 +323,12 @@ func TestGrantEndsEvenIfItIsUsedAtTheSameTime(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, first := s.authorized(c)
-	store := &interfering{grantStore: s.store, do: func(string) { s.refreshed(c, first.text("refresh_token")) }}
-	held, err := s.store.Grant(t.Context(), g.ID)
+	store := s.interfering(func() { s.refreshed(c, first.text("refresh_token")) })
+	held, err := s.Inner.Grant(t.Context(), g.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ender(store, s.up).EndGrant(t.Context(), s.ring, held); err != nil {
+	if err := s.Ender(store, s.up).EndGrant(t.Context(), s.Keys, held); err != nil {
 		t.Fatal(err)
 	}
 	s.wantEnded(g.ID)

@@ -1,14 +1,9 @@
 package token_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"encoding/json"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"sync"
@@ -23,13 +18,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	wiretoken "github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
 const (
@@ -37,37 +31,22 @@ const (
 	mail     = "https://mcp.example.com/mail"
 	callback = "https://auth.example.com/callback"
 	redirect = "http://localhost:7777/cb"
-	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-	pool     = "us-east-1_local00001"
+	verifier = world.Verifier
 	shared   = "profile/open"
 
 	notesID, notesSecret = "notes", "n0tes-s3cret"
 	mailID, mailSecret   = "mail", "m4il-s3cret"
 )
 
-var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return k
-})
-
 // stack is the endpoints behind the router, as in production, with a local
 // Cognito and a store in memory. A test can make both fail.
 type stack struct {
-	t       testing.TB
-	clock   *fake.Clock
-	ring    *seal.Ring
-	store   *memory.Store
-	grants  *fake.Store
-	records *fake.Store
-	cognito *emulator.Cognito
-	base    string
+	*world.Brokered
+	cognito *world.Cognito
 	up      *cognitoauth.Client
 	config  token.Config
 	handler http.Handler
-	log     *logBuffer
+	log     *fake.Log
 
 	provisioned  []string // keys
 	provisioning func(ctx context.Context, key string) error
@@ -77,139 +56,75 @@ type stack struct {
 	inner   []string // must be in no answer either
 }
 
-type option func(*emulator.Config)
+func newStack(t testing.TB) *stack { t.Helper(); return newStackOn(t, emulator.Config{}) }
 
-func managedLogin(c *emulator.Config) { c.ManagedLogin = 2 }
-
-func newStack(t testing.TB, options ...option) *stack {
+// newStackOn is newStack with a configuration of the local Cognito.
+func newStackOn(t testing.TB, c emulator.Config) *stack {
 	t.Helper()
-	var s *stack
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.cognito.ServeHTTP(w, r) }))
-	t.Cleanup(server.Close)
-	s = newStackAt(t, server.URL, options...)
-	return s
-}
-
-// newStackAt is newStack with a local Cognito that is reached at base, or not at
-// all.
-func newStackAt(t testing.TB, base string, options ...option) *stack {
-	t.Helper()
-	s := &stack{t: t, base: base, clock: fake.NewClock(), log: new(logBuffer)}
-	c := emulator.Config{
-		BaseURL:         base,
-		PoolID:          pool,
-		Users:           []emulator.User{{Name: "alice", Password: "Correct-Horse-9", Email: "alice@example.com"}},
-		ResourceServers: []emulator.ResourceServer{{Identifier: notes, Scopes: []string{"read", "write"}}, {Identifier: mail, Scopes: []string{"send"}}},
-		NoRateLimit:     true,
-		Key:             signingKey(),
-		Now:             s.clock.Now,
-	}
-	for _, o := range options {
-		o(&c)
-	}
-	var err error
-	if s.cognito, err = emulator.New(c); err != nil {
-		t.Fatal(err)
-	}
-	if s.ring, err = seal.Parse(seal.Generate()); err != nil {
-		t.Fatal(err)
-	}
-	s.store = memory.NewStore(s.clock.Now)
-	s.records = fake.NewStore(s.store)
-	s.grants = s.records
-	s.up = s.patience(0)
-	s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read", notes+"/write", mail+"/send")
-	s.start(s.ring)
+	s := &stack{Brokered: world.NewBrokeredWith(t, world.Options{Clock: fake.NewClock()}), log: new(fake.Log)}
+	s.Log = slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c.ResourceServers = []emulator.ResourceServer{{Identifier: notes, Scopes: []string{"read", "write"}}, {Identifier: mail, Scopes: []string{"send"}}}
+	c.Now = s.Now
+	s.cognito = world.NewCognito(t, c)
+	s.up = s.cognito.OAuth(0)
+	s.makeApp(shared, "openid", notes+"/read", notes+"/write", mail+"/send")
+	s.start(s.Keys)
 	t.Cleanup(s.checkLog)
 	return s
-}
-
-// patience returns a client of Cognito that waits for d; 0 is the default.
-func (s *stack) patience(d time.Duration) *cognitoauth.Client {
-	return cognitoauth.New(cognitoauth.Config{TokenEndpoint: s.base + "/oauth2/token", RevocationEndpoint: s.base + "/oauth2/revoke", Timeout: d})
 }
 
 // impatient runs f with a client of Cognito that waits only for a moment.
 func (s *stack) impatient(f func()) {
 	usual := s.up
-	s.up = s.patience(100 * time.Millisecond)
-	s.start(s.ring)
+	s.up = s.cognito.OAuth(100 * time.Millisecond)
+	s.start(s.Keys)
 	f()
 	s.up = usual
-	s.start(s.ring)
+	s.start(s.Keys)
 }
 
 // start makes the endpoints with these keys and empty caches.
 func (s *stack) start(ring *seal.Ring) {
-	s.t.Helper()
-	accessTokens, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: s.cognito.Issuer(), KeySet: s.cognito.Issuer() + "/.well-known/jwks.json", Now: s.clock.Now})
+	s.T.Helper()
+	accessTokens, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: s.cognito.Issuer(), KeySet: s.cognito.Issuer() + "/.well-known/jwks.json", Now: s.Clock.Now})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.config = token.Config{
-		Clients:      clients.New(broker.ModeBrokered, s.records, s.clock.Now),
-		Provisioner:  provisioner(s.provision),
-		AccessTokens: wiretoken.AccessTokens{AccessTokens: accessTokens},
-		Keys:         held(ring),
-		Now:          s.clock.Now,
-		Log:          slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Resources:    []broker.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}},
-		Introspectors: []token.Introspector{
-			{ID: notesID, Secret: credential.Presented(notesSecret).Hash(), Resource: notes},
-			{ID: mailID, Secret: credential.Presented(mailSecret).Hash(), Resource: mail},
-		},
+	s.config = s.IssuerConfig(s.Store, s.up)
+	s.config.Provisioner, s.config.AccessTokens = provisioner(s.provision), wiretoken.AccessTokens{AccessTokens: accessTokens}
+	s.config.Keys = func(context.Context) (*seal.Ring, error) { return ring, nil }
+	s.config.Resources = []broker.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}}
+	s.config.Introspectors = []token.Introspector{
+		{ID: notesID, Secret: credential.Presented(notesSecret).Hash(), Resource: notes},
+		{ID: mailID, Secret: credential.Presented(mailSecret).Hash(), Resource: mail},
 	}
-	s.use(s.grants, s.up)
 	s.secret(notesSecret, mailSecret, verifier)
 	s.serve()
 }
 
-// held returns a Keys that returns ring.
-func held(ring *seal.Ring) func(context.Context) (*seal.Ring, error) {
-	return func(context.Context) (*seal.Ring, error) { return ring, nil }
+// use replaces the store of the grants and Cognito in s.config.
+func (s *stack) use(store world.GrantStore, up world.OAuth) {
+	s.T.Helper()
+	c := s.IssuerConfig(store, up)
+	s.config.Store, s.config.Cognito, s.config.Ender = c.Store, c.Cognito, c.Ender
 }
 
-// grantStore is all that the use cases need of a store.
-type grantStore interface {
-	token.Store
-	grants.Store
+// writing returns a store in which do happens instead of each write of a grant.
+func (s *stack) writing(do func(context.Context) error) *memory.Store {
+	return s.Store.Hooked(func(ctx context.Context, operation string, apply func() error) error {
+		if operation == "ReplaceGrant" {
+			return do(ctx)
+		}
+		return apply()
+	})
 }
-
-// cognito is all that the use cases need of Cognito.
-type cognito interface {
-	token.Cognito
-	grants.Cognito
-}
-
-// use replaces the store and Cognito in s.config.
-func (s *stack) use(store grantStore, up cognito) {
-	s.t.Helper()
-	s.config.Store, s.config.Cognito = store, up
-	s.config.AppClients = grants.NewAppClients(s.records, s.clock.Now)
-	s.config.Ender = s.ender(store, up)
-}
-
-func (s *stack) ender(store grants.Store, up grants.Cognito) *grants.Ender {
-	s.t.Helper()
-	apps := grants.NewAppClients(s.records, s.clock.Now)
-	e, err := grants.New(grants.Config{Store: store, AppClients: apps, Cognito: up, Keys: held(s.ring), Now: s.clock.Now})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return e
-}
-
-// conflicting is a store in which another request is always faster.
-type conflicting struct{ grantStore }
-
-func (conflicting) ReplaceGrant(context.Context, *broker.Grant) error { return broker.ErrConflict }
 
 // serve makes the endpoints of s.config.
 func (s *stack) serve() {
-	s.t.Helper()
+	s.T.Helper()
 	issuer, err := token.New(s.config)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	rt := httpapi.NewRouter(s.config.Log)
 	endpoint.Routes(rt, issuer)
@@ -230,68 +145,21 @@ func (s *stack) provision(ctx context.Context, key string) error {
 	if s.provisioning != nil {
 		return s.provisioning(ctx, key)
 	}
-	s.makeApp(key, broker.KindDedicated, "client_credentials", notes+"/read", notes+"/write", mail+"/send")
+	s.makeApp(key, notes+"/read", notes+"/write", mail+"/send")
 	return nil
-}
-
-// control calls Cognito's API.
-func (s *stack) control(op string, in, out any) {
-	s.t.Helper()
-	body, err := json.Marshal(in)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
-	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+op)
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=local")
-	rec := httptest.NewRecorder()
-	s.cognito.ServeHTTP(rec, r)
-	if rec.Code != http.StatusOK {
-		s.t.Fatalf("%s: %d %s", op, rec.Code, rec.Body)
-	}
-	if out != nil {
-		if err := json.Unmarshal(rec.Body.Bytes(), out); err != nil {
-			s.t.Fatal(err)
-		}
-	}
 }
 
 // makeApp makes an app client with the settings of the broker's own ones, and its
 // record. It replaces a former record.
-func (s *stack) makeApp(key string, kind broker.AppClientKind, flow string, scopes ...string) *broker.AppClient {
-	s.t.Helper()
-	in := map[string]any{
-		"UserPoolId": pool, "ClientName": "test", "GenerateSecret": true, "AllowedOAuthFlowsUserPoolClient": true,
-		"AllowedOAuthFlows": []string{flow}, "AllowedOAuthScopes": scopes, "SupportedIdentityProviders": []string{"COGNITO"},
-		"ExplicitAuthFlows": []string{"ALLOW_REFRESH_TOKEN_AUTH"}, "EnableTokenRevocation": true,
+func (s *stack) makeApp(key string, scopes ...string) *broker.AppClient {
+	s.T.Helper()
+	kind, uri := broker.KindDedicated, ""
+	if key == shared {
+		kind, uri = broker.KindShared, callback
 	}
-	if flow == "code" {
-		in["CallbackURLs"] = []string{callback}
-	}
-	var out struct {
-		UserPoolClient struct{ ClientId, ClientSecret string }
-	}
-	s.control("CreateUserPoolClient", in, &out)
-	a := &broker.AppClient{
-		Key: key, Kind: kind, State: broker.AppClientReady, Marker: credential.NewID(), CognitoID: out.UserPoolClient.ClientId,
-		Scopes: scopes, CreatedAt: s.clock.Now(),
-	}
-	s.sealSecret(a, out.UserPoolClient.ClientSecret)
-	if old, err := s.store.AppClient(s.t.Context(), key); err == nil {
-		if err := s.store.DeleteAppClient(s.t.Context(), key, old.Version); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	if err := s.store.CreateAppClient(s.t.Context(), a); err != nil {
-		s.t.Fatal(err)
-	}
-	return a
-}
-
-func (s *stack) sealSecret(a *broker.AppClient, secret string) {
-	s.innerSecret(secret)
-	a.Secret = s.ring.Seal(broker.SecretPurpose, a.SecretOwner(), secret)
+	app := s.cognito.CreateAppClient(uri, scopes...)
+	s.innerSecret(app.Secret)
+	return s.AddAppClient(key, kind, app, scopes...)
 }
 
 // client is a registered client.
@@ -302,33 +170,25 @@ type client struct {
 
 // register makes a registration.
 func (s *stack) register(method string, change ...func(*broker.Registration)) client {
-	s.t.Helper()
-	c := client{Registration: &broker.Registration{
-		ClientID: "dcr_" + credential.NewID(), Generation: credential.NewID(), Mode: broker.ModeBrokered, State: broker.RegistrationActive, Profile: "open",
-		Metadata: dcr.ClientMetadata{
-			RedirectURIs: []string{redirect}, TokenEndpointAuthMethod: method, Scope: notes + "/read " + notes + "/write " + mail + "/send",
-			GrantTypes: []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken},
-		},
-		IssuedAt: s.clock.Now(),
-	}}
-	if method != dcr.AuthNone {
-		secret := credential.NewClientSecret()
-		c.secret, c.SecretHash = secret.Reveal(), secret.Hash()
-		s.secret(c.secret)
-	}
-	for _, f := range change {
-		f(c.Registration)
-	}
-	if err := s.store.CreateRegistration(s.t.Context(), c.Registration); err != nil {
-		s.t.Fatal(err)
-	}
+	s.T.Helper()
+	var c client
+	c.Registration = s.AddClient(dcr.ClientMetadata{
+		RedirectURIs: []string{redirect}, TokenEndpointAuthMethod: method, Scope: notes + "/read " + notes + "/write " + mail + "/send",
+		GrantTypes: []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken},
+	}, append(change, func(r *broker.Registration) {
+		if method != dcr.AuthNone {
+			secret := credential.NewClientSecret()
+			c.secret, r.SecretHash = secret.Reveal(), secret.Hash()
+			s.secret(c.secret)
+		}
+	})...)
 	return c
 }
 
-func (s *stack) public() client { s.t.Helper(); return s.register(dcr.AuthNone) }
+func (s *stack) public() client { s.T.Helper(); return s.register(dcr.AuthNone) }
 
 func (s *stack) machine() client {
-	s.t.Helper()
+	s.T.Helper()
 	return s.register(dcr.AuthSecretBasic, func(r *broker.Registration) {
 		r.Metadata.GrantTypes, r.Metadata.RedirectURIs = []string{dcr.GrantClientCredentials}, nil
 	})
@@ -348,29 +208,22 @@ func (c client) authentication() (header, params string) {
 
 // signIn signs a user in at Cognito's pages with the broker's app client.
 func (s *stack) signIn(extra ...string) broker.Tokens {
-	s.t.Helper()
-	a, err := s.store.AppClient(s.t.Context(), shared)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	secret, err := s.ring.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	s.T.Helper()
+	app := s.app(shared)
 	q := url.Values{
-		"response_type": {"code"}, "client_id": {a.CognitoID}, "redirect_uri": {callback}, "state": {"s"}, "scope": {"openid " + notes + "/read"},
+		"response_type": {"code"}, "client_id": {app.ID}, "redirect_uri": {callback}, "state": {"s"}, "scope": {"openid " + notes + "/read"},
 		"code_challenge": {broker.PKCEChallenge(verifier)}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i < len(extra); i += 2 {
 		q.Set(extra[i], extra[i+1])
 	}
-	back, err := emulator.NewBrowser().SignIn(s.t.Context(), s.base+"/oauth2/authorize?"+q.Encode(), "alice", "Correct-Horse-9")
+	back, err := url.Parse(s.cognito.SignIn(emulator.NewBrowser(), s.cognito.URL+"/oauth2/authorize?"+q.Encode(), "alice"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	t, err := s.up.Redeem(s.t.Context(), broker.AppCredentials{ID: a.CognitoID, Secret: secret}, back.Query().Get("code"), verifier, callback)
+	t, err := s.up.Redeem(s.T.Context(), app, back.Query().Get("code"), verifier, callback)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	s.innerSecret(t.RefreshToken, t.IDToken)
 	s.secret(t.AccessToken)
@@ -380,37 +233,18 @@ func (s *stack) signIn(extra ...string) broker.Tokens {
 // allow makes the grant of a user who has signed in and allowed c, with its code,
 // and remembers the consent.
 func (s *stack) allow(c client, t broker.Tokens, change ...func(*broker.Grant)) (*broker.Grant, string) {
-	s.t.Helper()
-	a, err := s.store.AppClient(s.t.Context(), shared)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	id := broker.GrantID(s.ring, t.OriginJTI, 0)
-	code := credential.NewAuthorizationCode(id)
-	now := s.clock.Now()
-	g := &broker.Grant{
-		ID: id, ClientID: c.ClientID, Generation: c.Generation, User: broker.User{Sub: t.Sub, Username: t.User.Username},
-		Scopes: slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return s == "openid" }), Resource: notes, OriginJTI: t.OriginJTI,
-		Code: code.Hash(), CodeExpiresAt: now.Add(broker.CodeLifetime), RedirectURI: redirect, Challenge: broker.PKCEChallenge(verifier),
-		AppClient: shared, CognitoID: a.CognitoID, Tokens: s.ring.Seal(broker.SealGrant, id, t.Encode()), CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
-	}
-	for _, f := range change {
-		f(g)
-	}
-	if err := s.store.CreateGrant(s.t.Context(), g); err != nil {
-		s.t.Fatal(err)
-	}
-	consent := &broker.Consent{Key: g.ConsentKey(s.ring), Sub: t.Sub, ClientID: c.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour)}
-	if err := s.store.PutConsent(s.t.Context(), consent); err != nil {
-		s.t.Fatal(err)
-	}
+	s.T.Helper()
+	g, code := s.AddGrant(c.Registration, t, append([]func(*broker.Grant){func(g *broker.Grant) {
+		g.Scopes = slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return s == "openid" })
+		g.Resource, g.RedirectURI, g.CognitoID = notes, redirect, s.app(shared).ID
+	}}, change...)...)
 	s.secret(code.Reveal())
 	return g, code.Reveal()
 }
 
 // code signs in, allows c, and returns the grant and its code.
 func (s *stack) code(c client) (*broker.Grant, string) {
-	s.t.Helper()
+	s.T.Helper()
 	return s.allow(c, s.signIn())
 }
 
@@ -423,7 +257,7 @@ func refreshForm(token string) string { return "grant_type=refresh_token&refresh
 
 // authorized returns a grant of c and the answer with its first tokens.
 func (s *stack) authorized(c client) (*broker.Grant, answer) {
-	s.t.Helper()
+	s.T.Helper()
 	g, code := s.code(c)
 	return g, s.as(c, "/token", codeForm(code)).want(200, "")
 }

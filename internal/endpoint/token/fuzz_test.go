@@ -26,7 +26,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add(basic(notesID, notesSecret), form)
 	}
 	f.Fuzz(func(t *testing.T, authorization, form string) {
-		s.t = t
+		s.T = t
 		for _, path := range []string{"/token", "/revoke", "/introspect"} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(form))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
 func TestIntrospectionOfAnActiveToken(t *testing.T) {
@@ -21,7 +24,7 @@ func TestIntrospectionOfAnActiveToken(t *testing.T) {
 	in := s.introspected(a.text("access_token"))
 	want := map[string]any{
 		"active": true, "client_id": c.ClientID, "sub": g.User.Sub, "username": "alice", "scope": notes + "/read " + notes + "/write", "aud": notes,
-		"token_type": "Bearer", "iat": float64(s.clock.Second().Unix()), "exp": float64(s.clock.Second().Add(time.Hour).Unix()),
+		"token_type": "Bearer", "iat": float64(s.Clock.Second().Unix()), "exp": float64(s.Clock.Second().Add(time.Hour).Unix()),
 	}
 	if !maps.Equal(in.body, want) {
 		t.Errorf("got %v, want %v", in.body, want)
@@ -34,10 +37,10 @@ func TestIntrospectionOfAnActiveToken(t *testing.T) {
 
 // wantInactive checks that introspection answers nothing but active: false.
 func (s *stack) wantInactive(who, secret, token string) {
-	s.t.Helper()
+	s.T.Helper()
 	a := s.post("/introspect", basic(who, secret), "token="+token).want(200, "")
 	if got := strings.TrimSpace(a.raw); got != `{"active":false}` {
-		s.t.Errorf("got %s, want only active: false", got)
+		s.T.Errorf("got %s, want only active: false", got)
 	}
 }
 
@@ -67,7 +70,7 @@ func TestIntrospectionOfTokensThatAreNotActive(t *testing.T) {
 		t.Errorf("its own resource gets %s, want active with its own scope", a.raw)
 	}
 
-	s.clock.Advance(time.Hour)
+	s.Clock.Advance(time.Hour)
 	s.wantInactive(notesID, notesSecret, access)
 }
 
@@ -86,10 +89,10 @@ func TestTokensOfADisabledClientAreNotActive(t *testing.T) {
 			_, first := s.authorized(c)
 			own := s.as(machine, "/token", machineForm).want(200, "").text("access_token")
 			for _, id := range []string{c.ClientID, machine.ClientID} {
-				r, err := s.store.Registration(t.Context(), id)
+				r, err := s.Inner.Registration(t.Context(), id)
 				if err == nil {
 					tt.change(r)
-					err = s.store.ReplaceRegistration(t.Context(), r)
+					err = s.Inner.ReplaceRegistration(t.Context(), r)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -102,8 +105,12 @@ func TestTokensOfADisabledClientAreNotActive(t *testing.T) {
 }
 
 func TestIntrospectionOfTokensBoundToAResource(t *testing.T) {
-	s := newStack(t, managedLogin)
-	s.control("CreateManagedLoginBranding", map[string]any{"UserPoolId": pool, "ClientId": s.app(shared).ID, "UseCognitoProvidedValues": true}, nil)
+	s := newStackOn(t, emulator.Config{ManagedLogin: 2})
+	if _, err := s.cognito.API().CreateManagedLoginBranding(t.Context(), &cip.CreateManagedLoginBrandingInput{
+		UserPoolId: aws.String(world.PoolID), ClientId: aws.String(s.app(shared).ID), UseCognitoProvidedValues: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
 	c := s.public()
 	bound := s.signIn("resource", notes)
 	s.allow(c, bound)
@@ -156,7 +163,7 @@ func TestIntrospectionThatCannotVerifyIs503(t *testing.T) {
 		_, first := s.authorized(s.public())
 		s.cognito.Faults().Inject("jwks", emulator.Fault{Effect: effect, Times: 1})
 		s.post("/introspect", basic(notesID, notesSecret), "token="+first.text("access_token")).want(503, "temporarily_unavailable")
-		s.clock.Advance(3 * time.Second)
+		s.Clock.Advance(3 * time.Second)
 		s.wantActive(first.text("access_token"), true)
 	}
 }
@@ -165,10 +172,9 @@ func TestIntrospectionReadsGrantAndRegistrationAndNoMore(t *testing.T) {
 	s := newStack(t)
 	_, first := s.authorized(s.public())
 	s.wantActive(first.text("access_token"), true)
-	s.grants.Reset()
-	s.records.Reset()
+	s.Store.Reset()
 	s.wantActive(first.text("access_token"), true)
-	if g, r := s.grants.Calls("Grant"), s.records.Calls("Registration"); g != 1 || r != 1 {
+	if g, r := s.Store.Calls("Grant"), s.Store.Calls("Registration"); g != 1 || r != 1 {
 		t.Errorf("%d reads of the grant and %d of the registration, want one each", g, r)
 	}
 	if got := slices.Max([]int{s.cognito.Calls("jwks"), s.cognito.Calls("discovery")}); got != 1 {

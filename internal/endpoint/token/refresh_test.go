@@ -6,16 +6,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
 // refreshed uses a refresh token and returns the next.
 func (s *stack) refreshed(c client, token string) string {
-	s.t.Helper()
+	s.T.Helper()
 	return s.as(c, "/token", refreshForm(token)).want(200, "").text("refresh_token")
 }
 
@@ -25,8 +29,8 @@ func TestRefreshTokenIsRotatedForEveryClient(t *testing.T) {
 			s := newStack(t)
 			c := s.register(method)
 			g, first := s.authorized(c)
-			s.clock.Advance(10 * time.Minute)
-			s.grants.Reset()
+			s.Clock.Advance(10 * time.Minute)
+			s.Store.Reset()
 			a := s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
 			if a.text("access_token") == first.text("access_token") || a.number("expires_in") != 3599 {
 				t.Errorf("got %s, want a new access token for an hour", a.raw)
@@ -38,7 +42,7 @@ func TestRefreshTokenIsRotatedForEveryClient(t *testing.T) {
 			if next == first.text("refresh_token") || !strings.HasPrefix(next, "dcr_rt_"+g.ID) {
 				t.Errorf("refresh_token = %q, want another one with the id of the grant", next)
 			}
-			if r, w := s.grants.Calls("Grant"), s.grants.Calls("ReplaceGrant"); r != 1 || w != 1 {
+			if r, w := s.Store.Calls("Grant"), s.Store.Calls("ReplaceGrant"); r != 1 || w != 1 {
 				t.Errorf("%d reads and %d writes of the grant, want one each", r, w)
 			}
 			s.wantActive(a.text("access_token"), true)
@@ -54,13 +58,13 @@ func TestUsedRefreshTokenYieldsASiblingForAMinute(t *testing.T) {
 	g, first := s.authorized(c)
 	root := first.text("refresh_token")
 	a := s.refreshed(c, root)
-	s.clock.Advance(broker.ReuseWindow - time.Second)
+	s.Clock.Advance(broker.ReuseWindow - time.Second)
 	b := s.refreshed(c, root)
 	if a == b {
 		t.Error("the sibling is the same token")
 	}
 	// Both stay valid until one of them is used.
-	s.clock.Advance(24 * time.Hour)
+	s.Clock.Advance(24 * time.Hour)
 	if got := len(s.wantStands(g.ID).Live); got != 2 {
 		t.Errorf("%d refresh tokens are live, want 2", got)
 	}
@@ -76,7 +80,7 @@ func TestOlderRefreshTokenEndsTheGrant(t *testing.T) {
 	}{
 		{"used a minute ago", func(s *stack, c client, root string) (string, string) {
 			next := s.refreshed(c, root)
-			s.clock.Advance(broker.ReuseWindow)
+			s.Clock.Advance(broker.ReuseWindow)
 			return root, next
 		}},
 		{"used twice ago, a moment since", func(s *stack, c client, root string) (string, string) {
@@ -186,7 +190,7 @@ func TestUserWhomCognitoRefusesLosesTheGrant(t *testing.T) {
 			up := s.signIn()
 			form, id := "", ""
 			if endpoint == "code" {
-				s.clock.Advance(time.Hour) // so that it has to be renewed
+				s.Clock.Advance(time.Hour) // so that it has to be renewed
 				g, code := s.allow(c, up)
 				form, id = codeForm(code), g.ID
 			} else {
@@ -206,7 +210,7 @@ func TestGrantExpiresWithCognitosRefreshToken(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
-	s.clock.Advance(31 * 24 * time.Hour)
+	s.Clock.Advance(31 * 24 * time.Hour)
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 }
 
@@ -215,24 +219,24 @@ func TestGrantWhoseAppClientIsGoneEnds(t *testing.T) {
 		name   string
 		change func(s *stack)
 	}{
-		{"made again", func(s *stack) { s.makeApp(shared, broker.KindShared, "code", "openid", notes+"/read") }},
+		{"made again", func(s *stack) { s.makeApp(shared, "openid", notes+"/read") }},
 		{"removed", func(s *stack) {
-			a, err := s.store.AppClient(s.t.Context(), shared)
+			a, err := s.Inner.AppClient(s.T.Context(), shared)
 			if err == nil {
-				err = s.store.DeleteAppClient(s.t.Context(), shared, a.Version)
+				err = s.Inner.DeleteAppClient(s.T.Context(), shared, a.Version)
 			}
 			if err != nil {
-				s.t.Fatal(err)
+				s.T.Fatal(err)
 			}
 		}},
 		{"being removed", func(s *stack) {
-			a, err := s.store.AppClient(s.t.Context(), shared)
+			a, err := s.Inner.AppClient(s.T.Context(), shared)
 			if err == nil {
 				a.State = broker.AppClientRemoving
-				err = s.store.ReplaceAppClient(s.t.Context(), a)
+				err = s.Inner.ReplaceAppClient(s.T.Context(), a)
 			}
 			if err != nil {
-				s.t.Fatal(err)
+				s.T.Fatal(err)
 			}
 		}},
 	}
@@ -243,7 +247,7 @@ func TestGrantWhoseAppClientIsGoneEnds(t *testing.T) {
 			g, first := s.authorized(c)
 			tt.change(s)
 			s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
-			stored, err := s.store.Grant(t.Context(), g.ID)
+			stored, err := s.Inner.Grant(t.Context(), g.ID)
 			if err != nil || stored.EndedAt.IsZero() || stored.Tokens != "" {
 				t.Errorf("grant: %v, ended at %v; want it ended for good", err, stored.EndedAt)
 			}
@@ -258,27 +262,33 @@ func TestChangedSecretOfAnAppClientIsReadAgain(t *testing.T) {
 	_, first := s.authorized(c)
 	token := s.refreshed(c, first.text("refresh_token"))
 
-	a, err := s.store.AppClient(t.Context(), shared)
+	a, err := s.Inner.AppClient(t.Context(), shared)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var secrets struct {
-		ClientSecrets []struct{ ClientSecretId string }
+	api, poolID, id := s.cognito.API(), aws.String(world.PoolID), aws.String(a.CognitoID)
+	old, err := api.ListUserPoolClientSecrets(t.Context(), &cip.ListUserPoolClientSecretsInput{UserPoolId: poolID, ClientId: id})
+	if err != nil {
+		t.Fatal(err)
 	}
-	ref := map[string]any{"UserPoolId": pool, "ClientId": a.CognitoID}
-	s.control("ListUserPoolClientSecrets", ref, &secrets)
-	var added struct {
-		ClientSecretDescriptor struct{ ClientSecretValue string }
+	added, err := api.AddUserPoolClientSecret(t.Context(), &cip.AddUserPoolClientSecretInput{UserPoolId: poolID, ClientId: id})
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.control("AddUserPoolClientSecret", ref, &added)
-	ref["ClientSecretId"] = secrets.ClientSecrets[0].ClientSecretId
-	s.control("DeleteUserPoolClientSecret", ref, nil)
+	_, err = api.DeleteUserPoolClientSecret(t.Context(), &cip.DeleteUserPoolClientSecretInput{
+		UserPoolId: poolID, ClientId: id, ClientSecretId: old.ClientSecrets[0].ClientSecretId,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	// Until the record has the new secret, the answer is 503, and the refresh
 	// token stays valid.
 	s.as(c, "/token", refreshForm(token)).want(503, "temporarily_unavailable")
-	s.sealSecret(a, added.ClientSecretDescriptor.ClientSecretValue)
-	if err := s.store.ReplaceAppClient(t.Context(), a); err != nil {
+	secret := *added.ClientSecretDescriptor.ClientSecretValue
+	s.innerSecret(secret)
+	a.Secret = s.Keys.Seal(broker.SecretPurpose, a.SecretOwner(), secret)
+	if err := s.Inner.ReplaceAppClient(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	s.refreshed(c, token)
@@ -289,19 +299,22 @@ func TestRefreshTokenThatCognitoRotatesIsStored(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
-	a, err := s.store.AppClient(t.Context(), shared)
+	a, err := s.Inner.AppClient(t.Context(), shared)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.control("UpdateUserPoolClient", map[string]any{
-		"UserPoolId": pool, "ClientId": a.CognitoID, "ClientName": "test", "AllowedOAuthFlowsUserPoolClient": true,
-		"AllowedOAuthFlows": []string{"code"}, "AllowedOAuthScopes": a.Scopes, "SupportedIdentityProviders": []string{"COGNITO"},
-		"CallbackURLs": []string{callback}, "ExplicitAuthFlows": []string{"ALLOW_USER_SRP_AUTH"}, "EnableTokenRevocation": true,
-		"RefreshTokenRotation": map[string]any{"Feature": "ENABLED", "RetryGracePeriodSeconds": 0},
-	}, nil)
+	_, err = s.cognito.API().UpdateUserPoolClient(t.Context(), &cip.UpdateUserPoolClientInput{
+		UserPoolId: aws.String(world.PoolID), ClientId: &a.CognitoID, ClientName: aws.String("test"), AllowedOAuthFlowsUserPoolClient: true,
+		AllowedOAuthFlows: []types.OAuthFlowType{"code"}, AllowedOAuthScopes: a.Scopes, SupportedIdentityProviders: []string{"COGNITO"},
+		CallbackURLs: []string{callback}, ExplicitAuthFlows: []types.ExplicitAuthFlowsType{"ALLOW_USER_SRP_AUTH"}, EnableTokenRevocation: aws.Bool(true),
+		RefreshTokenRotation: &types.RefreshTokenRotationType{Feature: "ENABLED", RetryGracePeriodSeconds: aws.Int32(0)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	token := first.text("refresh_token")
 	for range 3 {
-		s.clock.Advance(time.Minute)
+		s.Clock.Advance(time.Minute)
 		token = s.refreshed(c, token)
 	}
 }
@@ -319,16 +332,16 @@ func TestWithWrongKeysNothingIsReadAndNothingIsLost(t *testing.T) {
 	}
 	s.start(other)
 	s.as(c, "/token", refreshForm(token)).want(503, "temporarily_unavailable")
-	s.start(s.ring)
+	s.start(s.Keys)
 	s.wantStands(g.ID)
 	s.refreshed(c, token)
 
 	// A row that was moved to another id cannot be opened.
 	moved := g.Clone()
-	moved.ID = broker.GrantID(s.ring, "another origin", 0)
+	moved.ID = broker.GrantID(s.Keys, "another origin", 0)
 	code := credential.NewAuthorizationCode(moved.ID)
 	moved.Code = code.Hash()
-	if err := s.store.CreateGrant(t.Context(), moved); err != nil {
+	if err := s.Inner.CreateGrant(t.Context(), moved); err != nil {
 		t.Fatal(err)
 	}
 	s.as(c, "/token", codeForm(code.Reveal())).want(503, "temporarily_unavailable")
@@ -347,7 +360,7 @@ func TestRequestsSurviveEachFaultOfCognito(t *testing.T) {
 			s := newStack(t)
 			c := s.public()
 			up := s.signIn()
-			s.clock.Advance(time.Hour) // so that the code needs Cognito
+			s.Clock.Advance(time.Hour) // so that the code needs Cognito
 			g, code := s.allow(c, up)
 			fails := func(form string) {
 				t.Helper()
@@ -379,7 +392,7 @@ func TestGrantEndsWhileCognitoIsDown(t *testing.T) {
 	s.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.FailBefore, Times: 1})
 	s.as(c, "/token", codeForm(code)).want(400, "invalid_grant")
 	s.wantActive(first.text("access_token"), false)
-	stored, err := s.store.Grant(t.Context(), g.ID)
+	stored, err := s.Inner.Grant(t.Context(), g.ID)
 	if err != nil || stored.EndedAt.IsZero() || stored.Tokens == "" {
 		t.Fatalf("grant: %v, ended at %v, tokens stored: %t; want it ended, with its tokens stored to be revoked", err, stored.EndedAt, stored.Tokens != "")
 	}

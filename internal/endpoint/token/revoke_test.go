@@ -23,7 +23,7 @@ func TestRevokeEndsTheGrant(t *testing.T) {
 		}},
 		{"refresh token used long ago", func(s *stack, c client, first answer) string {
 			s.refreshed(c, s.refreshed(c, first.text("refresh_token")))
-			s.clock.Advance(time.Hour)
+			s.Clock.Advance(time.Hour)
 			return first.text("refresh_token")
 		}},
 		{"access token", func(_ *stack, _ client, first answer) string { return first.text("access_token") }},
@@ -108,7 +108,7 @@ func TestRevokeWithoutKeysOfThePoolIs503(t *testing.T) {
 	_, first := s.authorized(c)
 	s.cognito.Faults().Inject("jwks", emulator.Fault{Effect: emulator.FailBefore, Times: 1})
 	s.as(c, "/revoke", "token="+first.text("access_token")).want(503, "temporarily_unavailable")
-	s.clock.Advance(3 * time.Second)
+	s.Clock.Advance(3 * time.Second)
 	s.as(c, "/revoke", "token="+first.text("access_token")).want(200, "")
 	s.wantActive(first.text("access_token"), false)
 }
@@ -118,19 +118,19 @@ func TestEndGrantWithAStaleGrant(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, first := s.authorized(c)
-	stale, err := s.store.Grant(t.Context(), g.ID)
+	stale, err := s.Inner.Grant(t.Context(), g.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.refreshed(c, first.text("refresh_token")) // so that stale is out of date
-	if err := s.config.Ender.EndGrant(t.Context(), s.ring, stale); err != nil {
+	if err := s.config.Ender.EndGrant(t.Context(), s.Keys, stale); err != nil {
 		t.Fatal(err)
 	}
 	s.wantEnded(g.ID)
 	if stale.EndedAt.IsZero() {
 		t.Error("the passed grant does not have that it ended")
 	}
-	if err := s.config.Ender.EndGrant(t.Context(), s.ring, stale); err != nil {
+	if err := s.config.Ender.EndGrant(t.Context(), s.Keys, stale); err != nil {
 		t.Errorf("ending it again: %v", err)
 	}
 }
@@ -140,10 +140,10 @@ func TestSecondGrantOfASignInIsFound(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	up := s.signIn()
-	s.allow(s.public(), up, func(g *broker.Grant) { g.EndedAt = s.clock.Now() })
+	s.allow(s.public(), up, func(g *broker.Grant) { g.EndedAt = s.Clock.Now() })
 	g, _ := s.allow(c, up, func(g *broker.Grant) {
-		g.ID = broker.GrantID(s.ring, up.OriginJTI, 1)
-		g.Tokens = s.ring.Seal(broker.SealGrant, g.ID, up.Encode())
+		g.ID = broker.GrantID(s.Keys, up.OriginJTI, 1)
+		g.Tokens = s.Keys.Seal(broker.SealGrant, g.ID, up.Encode())
 	})
 	s.wantActive(up.AccessToken, true)
 	s.as(c, "/revoke", "token="+up.AccessToken).want(200, "")

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 )
@@ -35,14 +36,6 @@ func (s stuck) Verify(ctx context.Context, _ string) (token.Claims, error) {
 }
 
 func (s stuck) Provision(ctx context.Context, _ string) error { return s.wait(ctx) }
-
-// stuckGrants is a store that does not answer a write.
-type stuckGrants struct {
-	grantStore
-	stuck
-}
-
-func (s stuckGrants) ReplaceGrant(ctx context.Context, _ *broker.Grant) error { return s.wait(ctx) }
 
 // API Gateway ends a request after 30 s.
 func TestRequestsEndWithin25Seconds(t *testing.T) {
@@ -76,13 +69,13 @@ func TestRequestsEndWithin25Seconds(t *testing.T) {
 			return s.as(s.machine(), "/token", machineForm)
 		}, 503, "temporarily_unavailable"},
 		{"code, store stuck", func(s *stack) {
-			s.use(stuckGrants{s.grants, stuck{}}, stuck{})
+			s.use(s.writing(stuck{}.wait), stuck{})
 		}, func(s *stack, c client, code string) answer { return s.as(c, "/token", codeForm(code)) }, 503, "temporarily_unavailable"},
 		{"code of an old registration, store stuck", func(s *stack) {
-			s.use(stuckGrants{s.grants, stuck{}}, stuck{})
+			s.use(s.writing(stuck{}.wait), stuck{})
 		}, func(s *stack, c client, code string) answer {
-			if err := s.store.DeleteRegistration(s.t.Context(), c.ClientID, c.Generation); err != nil {
-				s.t.Fatal(err)
+			if err := s.Inner.DeleteRegistration(s.T.Context(), c.ClientID, c.Generation); err != nil {
+				s.T.Fatal(err)
 			}
 			return s.as(s.register("none", func(r *broker.Registration) { r.ClientID = c.ClientID }), "/token", codeForm(code))
 		}, 503, "temporarily_unavailable"},
@@ -90,8 +83,8 @@ func TestRequestsEndWithin25Seconds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStackAt(t, "http://cognito.invalid")
-				s.use(s.grants, stuck{})
+				s := newStackOn(t, emulator.Config{BaseURL: "http://cognito.invalid"})
+				s.use(s.Store, stuck{})
 				s.config.AccessTokens, s.config.Provisioner = stuck{}, stuck{}
 				if tt.change != nil {
 					tt.change(s)

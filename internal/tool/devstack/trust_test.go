@@ -1,7 +1,6 @@
 package devstack
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -75,20 +75,6 @@ func (p *provider) sign(t *testing.T, claims map[string]any) string {
 	return token
 }
 
-// lockedBuffer is a log for concurrent writers.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
-
 // A CI system registers a client with its own OIDC token, and a publisher's
 // software statement has the client's metadata: over HTTP, in the whole stack,
 // with discovery documents and keys that the broker fetches.
@@ -111,7 +97,7 @@ func testTokenIssuersAndStatementIssuersAllowRegistrations(t *testing.T, mode br
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := new(lockedBuffer)
+	log := new(fake.Log)
 	s, err := Start(t.Context(), Options{
 		Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Getenv: func(name string) string {

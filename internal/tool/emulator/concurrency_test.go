@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // atOnce runs f n times at the same time and returns how often it returned true.
@@ -80,7 +80,7 @@ func FuzzEndpointsNeverAnswer500(f *testing.F) {
 	f.Add(`{"UserPoolId":"us-east-1_local00001","NextToken":"YWZ0ZXI6LTE"}`, "ListUserPoolClients")
 	f.Fuzz(func(t *testing.T, body, op string) {
 		if l.Cognito == nil {
-			c, err := emulator.New(emulator.Config{BaseURL: "http://localhost:1", Key: testKey(), NoRateLimit: true, AppClientQuota: 5})
+			c, err := emulator.New(emulator.Config{BaseURL: "http://localhost:1", Key: fake.SigningKey(), NoRateLimit: true, AppClientQuota: 5})
 			if err != nil {
 				t.Fatal(err)
 			}

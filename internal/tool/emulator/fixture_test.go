@@ -1,8 +1,6 @@
 package emulator_test
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -18,9 +16,9 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/smithy-go"
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/go-jose/go-jose/v4"
 )
 
 const (
@@ -28,15 +26,6 @@ const (
 	callback = "http://localhost:7777/cb"
 	apiScope = "https://api.example.com/mcp/read"
 )
-
-// testKey is made once, because generating RSA keys is slow.
-var testKey = sync.OnceValue(func() *rsa.PrivateKey {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return k
-})
 
 // clock stands still until a test moves it.
 type clock struct {
@@ -81,7 +70,7 @@ func start(t *testing.T, change func(*emulator.Config)) *local {
 		ResourceServers: []emulator.ResourceServer{{Identifier: "https://api.example.com/mcp", Scopes: []string{"read", "write"}}},
 		NoRateLimit:     true,
 		Now:             ck.now,
-		Key:             testKey(),
+		Key:             fake.SigningKey(),
 	}
 	if change != nil {
 		change(&cfg)

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func TestTwoSecrets(t *testing.T) {
@@ -255,8 +255,8 @@ func TestNewRefusesBadConfig(t *testing.T) {
 		{emulator.Config{BaseURL: "http://localhost:1", ManagedLogin: 3}, "ManagedLogin"},
 		{emulator.Config{BaseURL: "http://localhost:1", ManagedLogin: 2, Plan: emulator.Lite}, "ManagedLogin"},
 		{emulator.Config{BaseURL: "http://localhost:1", Users: []emulator.User{{Name: "a"}}}, "Users[0]"},
-		{emulator.Config{BaseURL: "http://localhost:1", Key: testKey(), Users: []emulator.User{{Name: "a", Password: "p"}, {Name: "a", Password: "q"}}}, `"a"`},
-		{emulator.Config{BaseURL: "http://localhost:1", Key: testKey(), ResourceServers: []emulator.ResourceServer{{Identifier: "a b"}}}, "identifier"},
+		{emulator.Config{BaseURL: "http://localhost:1", Key: fake.SigningKey(), Users: []emulator.User{{Name: "a", Password: "p"}, {Name: "a", Password: "q"}}}, `"a"`},
+		{emulator.Config{BaseURL: "http://localhost:1", Key: fake.SigningKey(), ResourceServers: []emulator.ResourceServer{{Identifier: "a b"}}}, "identifier"},
 	} {
 		if _, err := emulator.New(tt.cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("New(%+v) = %v, want an error about %s", tt.cfg, err, tt.want)

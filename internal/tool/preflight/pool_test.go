@@ -2,35 +2,24 @@ package preflight
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"fmt"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
-
-var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
 
 // newRun returns a run on a local Cognito.
 func newRun(t *testing.T, pool emulator.Config, c environment.Config) (*run, *emulator.Cognito) {
 	t.Helper()
-	pool.BaseURL, pool.Key, pool.NoRateLimit = "http://localhost:9229", signingKey(), true
+	pool.BaseURL, pool.Key, pool.NoRateLimit = "http://localhost:9229", fake.SigningKey(), true
 	emulated, err := emulator.New(pool)
 	if err != nil {
 		t.Fatal(err)

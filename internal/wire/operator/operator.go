@@ -36,9 +36,8 @@ func New(p *wire.Parts) (*UseCases, error) {
 			return nil, err
 		}
 	}
-	u.Operator, err = usecase.New(usecase.Config{
+	config := usecase.Config{
 		Store:      p.Store,
-		Mode:       c.Mode,
 		Grants:     j.Grants,
 		Deployment: c.DeploymentID,
 		Policy:     p.Policy,
@@ -48,6 +47,10 @@ func New(p *wire.Parts) (*UseCases, error) {
 			Direct:   direct.NewSwitch(p.Store, p.Now, p.Log),
 			Brokered: brokered.NewSwitch(p.Store, p.Now, p.Log),
 		},
-	})
+	}
+	if c.Mode == broker.ModeBrokered {
+		config.NewRegistration = brokered.NewRegistration
+	}
+	u.Operator, err = usecase.New(config)
 	return u, err
 }

@@ -2,8 +2,6 @@ package authorization
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -51,22 +49,12 @@ func requestOf(clientID, redirectURI string, changes ...string) url.Values {
 type world struct {
 	t     *testing.T
 	clock *fake.Clock
-	store *store
+	store *memory.Store
 	ring  *seal.Ring
 	flow  *Flow
 	// keysRead counts reads of the keys; keysErr is what they return.
 	keysRead int
 	keysErr  error
-}
-
-// store has one app client, and everything else in memory.
-type store struct {
-	*memory.Store
-	app *broker.AppClient
-}
-
-func (s *store) AppClient(context.Context, string) (*broker.AppClient, error) {
-	return s.app.Clone(), nil
 }
 
 // cognito signs alice in, whatever the code.
@@ -81,17 +69,10 @@ func (cognito) LogoutURL(appID, signedOut string) string {
 }
 
 func (c cognito) Redeem(_ context.Context, app broker.AppCredentials, _, _, _ string) (broker.Tokens, error) {
-	jwt := func(claims map[string]any) string {
-		b, err := json.Marshal(claims)
-		if err != nil {
-			panic(err)
-		}
-		return "e30." + base64.RawURLEncoding.EncodeToString(b) + ".c2ln"
-	}
 	now := c.now().Unix()
 	return broker.ParseTokens(app,
-		jwt(map[string]any{"sub": "alice", "scope": "openid notes/read", "origin_jti": "sign-in", "iat": now, "exp": now + 3600}), "refresh",
-		jwt(map[string]any{"sub": "alice", "aud": app.ID, "cognito:username": "alice"}))
+		fake.JWT(map[string]any{"sub": "alice", "scope": "openid notes/read", "origin_jti": "sign-in", "iat": now, "exp": now + 3600}), "refresh",
+		fake.JWT(map[string]any{"sub": "alice", "aud": app.ID, "cognito:username": "alice"}))
 }
 
 func (cognito) Revoke(context.Context, broker.AppCredentials, string) error { return nil }
@@ -112,10 +93,13 @@ func newWorld(t *testing.T) *world {
 		Scopes: []string{"openid", "notes/read"},
 	}
 	app.Secret = w.ring.Seal(broker.SecretPurpose, app.SecretOwner(), appSecret)
-	w.store = &store{memory.NewStore(w.clock.Now), app}
+	w.store = memory.NewStore(w.clock.Now)
+	if err := w.store.CreateAppClient(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
 	err = w.store.CreateRegistration(t.Context(), &broker.Registration{
 		ClientID: clientID, Generation: "generation", Mode: broker.ModeBrokered, State: broker.RegistrationActive, Profile: "asking",
-		IssuedAt: w.clock.Second(), InitialAccessToken: "token",
+		IssuedAt: w.clock.Second(), Voucher: "token",
 		Metadata: dcr.ClientMetadata{
 			RedirectURIs: []string{webURI}, TokenEndpointAuthMethod: dcr.AuthNone, GrantTypes: []string{dcr.GrantAuthorizationCode},
 			ResponseTypes: []string{dcr.ResponseTypeCode}, Scope: "openid notes/read",

@@ -8,8 +8,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// A client that many share has no owner: nobody can read, change or delete it,
-// with whatever token, or the first to try would take it from all others.
+// A client that many share has no owner. No token can read, change or delete it:
+// otherwise the first one to try would take it from all others.
 func TestNobodyManagesADeduplicatedClient(t *testing.T) {
 	w := world.NewBrokered(t)
 	shared, _ := w.MustRegister(world.PublicBody, world.None)
@@ -36,8 +36,8 @@ func TestNobodyManagesADeduplicatedClient(t *testing.T) {
 	}
 }
 
-// Nobody can say beforehand which client_id a registration gets, and nobody gets
-// that of another by what they register.
+// A client cannot know beforehand which client_id its registration gets, and cannot
+// get that of another client by what it registers.
 func TestNobodyChoosesAClientID(t *testing.T) {
 	a, b := world.NewBrokered(t), world.NewBrokered(t)
 	here, _ := a.MustRegister(world.PublicBody, world.None)

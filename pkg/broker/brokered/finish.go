@@ -30,8 +30,8 @@ func NewReconciler(store broker.Store, apps *provision.Maintainer, now func() ti
 
 // Finish implements janitor.Reconciler.
 func (c *Reconciler) Finish(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
-	if a.Kind == broker.KindRegistering {
-		return c.finishIntent(ctx, a)
+	if intent := a.Intent(); intent != nil {
+		return c.finishIntent(ctx, intent)
 	}
 	return report(c.apps.Finish(ctx, a, run.Policy, run))
 }
@@ -43,24 +43,24 @@ func report(done provision.Done, err error) (janitor.Report, error) {
 
 // finishIntent decides about a registration that was interrupted: it stays, and
 // the use of the token with it, if it was recorded.
-func (c *Reconciler) finishIntent(ctx context.Context, intent *broker.AppClient) (janitor.Report, error) {
-	if intent.State != broker.AppClientRemoving {
+func (c *Reconciler) finishIntent(ctx context.Context, intent *broker.Intent) (janitor.Report, error) {
+	if !intent.Cancelled {
 		r, err := c.store.Registration(ctx, intent.ClientID)
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return janitor.Report{}, err
 		}
 		if err == nil && r.Generation == intent.Generation {
-			if err := c.store.DeleteAppClient(ctx, intent.Key, intent.Version); err != nil {
+			if err := broker.DeleteIntent(ctx, c.store, intent); err != nil {
 				return janitor.Report{}, err
 			}
 			c.trail.Created(ctx, broker.ByJanitor, nil, r)
 			return janitor.Report{Completed: 1}, nil
 		}
-		if err := broker.MarkForRemoval(ctx, c.store, intent, c.now()); err != nil {
+		if err := intent.Cancel(ctx, c.store, c.now()); err != nil {
 			return janitor.Report{}, err
 		}
 	}
-	if err := cancelIntent(ctx, c.store, intent); err != nil {
+	if err := finishCancelled(ctx, c.store, intent); err != nil {
 		return janitor.Report{}, err
 	}
 	return janitor.Report{Removed: 1}, nil

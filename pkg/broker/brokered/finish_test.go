@@ -99,7 +99,7 @@ func TestDeleteDuringProvisioning(t *testing.T) {
 			w.Maker = slow
 			w.Restart()
 			if err := w.Provision(t.Context(), key); err == nil {
-				t.Error("provisioned for a client that was deleted meanwhile")
+				t.Error("provisioned for a client that has been deleted")
 			}
 			w.Recover()
 			w.Recover()
@@ -143,8 +143,8 @@ func TestAProfileGrows(t *testing.T) {
 	w.Recover("profile/open")
 }
 
-// A process may die after it was told to make an app client that is not wanted
-// any more, with nobody left who knows that it has.
+// A process may die while it makes an app client that is not needed any more. No
+// other process knows of it then.
 func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 	w := world.NewBrokered(t)
 	clientID, rat := w.Vouched("trusted", world.ConfidentialBody)

@@ -51,8 +51,8 @@ func (l *Lifecycle) Create(ctx context.Context, a *registration.Admission) (*bro
 	return l.vouched(ctx, a)
 }
 
-// newRegistration returns a registration of brokered mode.
-func newRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) *broker.Registration {
+// NewRegistration returns a registration of brokered mode, and does not store it.
+func NewRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) *broker.Registration {
 	now = broker.Seconds(now)
 	r := &broker.Registration{
 		ClientID:   id,

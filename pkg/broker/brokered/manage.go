@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/operator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
@@ -23,7 +22,7 @@ import (
 // concern them. The janitor adds scopes at its next sweep.
 func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 	if policy.IsClientCredentials(c.After.Metadata) != policy.IsClientCredentials(c.Before.Metadata) {
-		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register anew")
+		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register again")
 	}
 	if err := c.CheckSecret(c.Before.SecretHash); err != nil {
 		return err
@@ -59,10 +58,7 @@ type Switch struct {
 	trail broker.AuditTrail
 }
 
-var (
-	_ registration.Deleter = (*Switch)(nil)
-	_ operator.Lifecycle   = (*Switch)(nil)
-)
+var _ registration.Deleter = (*Switch)(nil)
 
 // NewSwitch returns a Switch. All parameters are REQUIRED.
 func NewSwitch(store broker.Store, now func() time.Time, log *slog.Logger) *Switch {
@@ -96,19 +92,14 @@ func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, _ broker
 // the client needs one.
 func (*Switch) Serves(context.Context, *broker.Registration) error { return nil }
 
-// RegisterAhead implements operator.Lifecycle.
-func (*Switch) RegisterAhead(profile *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) (*broker.Registration, error) {
-	return newRegistration(profile, clientID, m, now), nil
-}
-
 // markForRemoval marks what serves r alone for the janitor to remove. The use
 // that r took of its initial access token stays taken: if the intent of r is still
 // there, the janitor would give the use back once r is gone.
 func (s *Switch) markForRemoval(ctx context.Context, r *broker.Registration) error {
-	if r.InitialAccessToken != "" {
-		intent, err := s.store.AppClient(ctx, intentKey(r.ClientID))
+	if !r.Voucher.Open() {
+		intent, err := broker.IntentOf(ctx, s.store, r.ClientID)
 		if err == nil {
-			err = s.store.DeleteAppClient(ctx, intent.Key, intent.Version)
+			err = broker.DeleteIntent(ctx, s.store, intent)
 		}
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return err

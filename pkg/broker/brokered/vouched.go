@@ -15,25 +15,22 @@ import (
 // have to be given back: an intent is written before it and removed after the
 // registration.
 func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
-	r := newRegistration(a.Profile, broker.ClientIDPrefix+credential.NewID(), a.Metadata.ClientMetadata, a.At)
-	r.InitialAccessToken = string(a.Voucher)
-	intent := &broker.AppClient{
-		Key:                intentKey(r.ClientID),
-		Kind:               broker.KindRegistering,
-		State:              broker.AppClientCreating,
-		Profile:            r.Profile,
-		InitialAccessToken: a.Use.Stored(),
-		ClientID:           r.ClientID,
-		Generation:         r.Generation,
-		CreatedAt:          r.IssuedAt,
-		Due:                r.IssuedAt.Add(broker.Grace),
+	r := NewRegistration(a.Profile, broker.ClientIDPrefix+credential.NewID(), a.Metadata.ClientMetadata, a.At)
+	r.Voucher = a.Voucher
+	intent := &broker.Intent{
+		Profile:    r.Profile,
+		Use:        a.Use.Use,
+		ClientID:   r.ClientID,
+		Generation: r.Generation,
+		CreatedAt:  r.IssuedAt,
+		Due:        r.IssuedAt.Add(broker.Grace),
 	}
-	if err := l.store.CreateAppClient(ctx, intent); err != nil {
+	if err := broker.RecordIntent(ctx, l.store, intent); err != nil {
 		return nil, registration.Unavailable(fmt.Errorf("record registration in the making: %w", err))
 	}
-	err := a.Hour.Take(ctx, l.store, intent.Key)
+	err := a.Hour.Take(ctx, l.store, intent.Key())
 	if err == nil {
-		err = registration.TakeUse(ctx, l.store, a.Use, intent.Key)
+		err = a.Use.Take(ctx, l.store, intent.Key())
 	}
 	if err != nil {
 		l.discard(ctx, intent, a)
@@ -42,7 +39,7 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 
 	issued := &broker.Issued{Registration: r, AccessToken: credential.NewRegistrationAccessToken()}
 	r.AccessTokens = broker.AccessTokens{Current: issued.AccessToken.Hash()}
-	if !registration.Public(r.Metadata) {
+	if !r.Metadata.Public() {
 		secret := credential.NewClientSecret()
 		r.SecretHash, issued.ClientSecret = secret.Hash(), secret.Reveal()
 	}
@@ -56,51 +53,45 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 		l.rollBack(ctx, intent, a)
 		return nil, registration.Unavailable(errors.New("the registration took too long"))
 	}
-	broker.LogUnfinished(ctx, l.log, intent.Key, l.store.DeleteAppClient(ctx, intent.Key, intent.Version))
+	broker.LogUnfinished(ctx, l.log, intent.Key(), broker.DeleteIntent(ctx, l.store, intent))
 	l.trail.Created(ctx, a.Voucher.Actor(), nil, r)
 	return issued, nil
 }
 
-func intentKey(clientID string) string { return "registering/" + clientID }
-
 // discard gives back what a registration took before it was recorded. What fails
 // here is left to the janitor.
-func (l *Lifecycle) discard(ctx context.Context, intent *broker.AppClient, a *registration.Admission) {
+func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent, a *registration.Admission) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	err := errors.Join(registration.ReturnUse(ctx, l.store, a.Use, intent.Key), a.Hour.Return(ctx, l.store, intent.Key))
+	err := errors.Join(registration.ReturnUse(ctx, l.store, intent.Use, intent.Key()), a.Hour.Return(ctx, l.store, intent.Key()))
 	if err == nil {
-		err = l.store.DeleteAppClient(ctx, intent.Key, intent.Version)
+		err = broker.DeleteIntent(ctx, l.store, intent)
 	}
-	broker.LogUnfinished(ctx, l.log, intent.Key, err)
+	broker.LogUnfinished(ctx, l.log, intent.Key(), err)
 }
 
-// rollBack undoes a registration that may have been recorded. The mark comes
-// first: without it the janitor would take the registration for complete.
-func (l *Lifecycle) rollBack(ctx context.Context, intent *broker.AppClient, a *registration.Admission) {
+// rollBack undoes a registration that may have been recorded. The intent is
+// cancelled first: otherwise the janitor would take the registration for complete.
+func (l *Lifecycle) rollBack(ctx context.Context, intent *broker.Intent, a *registration.Admission) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	err := a.Hour.Return(ctx, l.store, intent.Key)
+	err := a.Hour.Return(ctx, l.store, intent.Key())
 	// If the janitor was here already, it may have been before the registration.
 	overtaken := func(err error) bool { return errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrConflict) }
-	if markErr := broker.MarkForRemoval(ctx, l.store, intent, l.now()); markErr != nil && !overtaken(markErr) {
-		broker.LogUnfinished(ctx, l.log, intent.Key, errors.Join(err, markErr))
+	if cancelErr := intent.Cancel(ctx, l.store, l.now()); cancelErr != nil && !overtaken(cancelErr) {
+		broker.LogUnfinished(ctx, l.log, intent.Key(), errors.Join(err, cancelErr))
 		return
 	}
-	broker.LogUnfinished(ctx, l.log, intent.Key, errors.Join(err, cancelIntent(ctx, l.store, intent)))
+	broker.LogUnfinished(ctx, l.log, intent.Key(), errors.Join(err, finishCancelled(ctx, l.store, intent)))
 }
 
-// cancelIntent does what is left to do for a registration in the making that is
-// marked for removal.
-func cancelIntent(ctx context.Context, store broker.Store, intent *broker.AppClient) error {
+// finishCancelled does what is left to do for an intent that is cancelled.
+func finishCancelled(ctx context.Context, store broker.Store, intent *broker.Intent) error {
 	if err := store.DeleteRegistration(ctx, intent.ClientID, intent.Generation); err != nil {
 		return fmt.Errorf("delete registration %s: %w", intent.ClientID, err)
 	}
-	if err := registration.ReturnUse(ctx, store, broker.StoredUse(intent.InitialAccessToken), intent.Key); err != nil {
+	if err := registration.ReturnUse(ctx, store, intent.Use, intent.Key()); err != nil {
 		return err
 	}
-	if err := store.DeleteAppClient(ctx, intent.Key, intent.Version); err != nil {
-		return fmt.Errorf("delete record %s: %w", intent.Key, err)
-	}
-	return nil
+	return broker.DeleteIntent(ctx, store, intent)
 }

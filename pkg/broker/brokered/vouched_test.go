@@ -94,11 +94,11 @@ func TestVouchedRegistrationWhateverFails(t *testing.T) {
 		if err == nil {
 			rat := credential.Presented(info.RegistrationAccessToken)
 			if _, err := w.Read(t.Context(), info.ClientID, rat); err != nil {
-				t.Errorf("the client was told that it is registered, and is not: %v", err)
+				t.Errorf("the response says that the client is registered, and it is not: %v", err)
 			}
 		}
-		// Registered although the client was not told: the answer was lost for
-		// good, and the use with it.
+		// Registered although the client got an error: the response was lost, and
+		// the use with it.
 		if got, want := w.Uses(id), w.Rows(); got != want || err == nil && got != 1 {
 			t.Errorf("%d uses taken and %d registrations", got, want)
 		}
@@ -280,7 +280,7 @@ func TestDeleteInBrokeredModeWhateverFails(t *testing.T) {
 		w.Recover()
 		_, gone := w.Client(t.Context(), clientID)
 		if err == nil && gone == nil {
-			t.Error("the client was told that it is gone, and is not")
+			t.Error("the response says that the client is gone, and it is not")
 		}
 		if gone == nil {
 			w.MustProvision(key) // it goes on as before

@@ -1,7 +1,6 @@
 package clients_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -81,15 +80,10 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-// brokenStore cannot be read.
-type brokenStore struct{ broker.Registrations }
-
-func (brokenStore) Registration(context.Context, string) (*broker.Registration, error) {
-	return nil, errors.New("throttled")
-}
-
 func TestAuthenticateIsUnavailableIfTheStoreCannotBeRead(t *testing.T) {
-	_, err := clients.New(broker.ModeBrokered, brokenStore{}, time.Now).Authenticate(t.Context(), clients.Credentials{ID: "a"})
+	store := fake.NewStore(memory.NewStore(time.Now))
+	store.FailNext("Registration", 1, fake.NotApplied)
+	_, err := clients.New(broker.ModeBrokered, store, time.Now).Authenticate(t.Context(), clients.Credentials{ID: "a"})
 	if e, ok := errors.AsType[*broker.Refusal](err); !ok || e.Code != dcr.Unavailable || e.RetryAfter != broker.RetrySoon {
 		t.Errorf("got %v, want the refusal %s with a time to try again", err, dcr.Unavailable)
 	}

@@ -19,11 +19,11 @@ import (
 // those of a Pool mean.
 type AdoptionPool interface {
 	Pool
-	// Foreign returns an app client of the pool, or broker.ErrNotFound.
+	// Foreign returns the app client with that id, or broker.ErrNotFound.
 	Foreign(ctx context.Context, id string) (*broker.ForeignAppClient, error)
-	// Adopt writes the marker into the name of an app client that does not carry
-	// one, and changes nothing else. If it carries this one already, that is no
-	// error.
+	// Adopt writes the marker into the name of an app client that carries none,
+	// and changes nothing else. If the app client already carries this marker,
+	// that is no error.
 	Adopt(ctx context.Context, id, marker string) error
 }
 

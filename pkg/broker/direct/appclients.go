@@ -20,16 +20,17 @@ import (
 // nothing was changed at Cognito. After any other error it is not known whether
 // the call was applied.
 type Pool interface {
-	// Create makes an app client. Called twice with the same marker it makes
-	// two, since Cognito knows no idempotency token.
+	// Create creates an app client. Two calls with the same marker create two
+	// app clients, since Cognito has no idempotency token.
 	Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error)
-	// Update gives the app client id the settings that follow from m, after
-	// check, if not nil, has accepted its present client secret. An error of
-	// check is returned as it is inside a *broker.NotAppliedError. If the app
-	// client does not exist it returns broker.ErrNotFound inside a
-	// *broker.NotAppliedError.
+	// Update gives the app client with that id the settings that follow from m.
+	// If check is not nil, Update first calls it with the present client
+	// secret; an error of check is returned unchanged inside a
+	// *broker.NotAppliedError. If the app client does not exist, Update returns
+	// broker.ErrNotFound inside a *broker.NotAppliedError.
 	Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(secret string) error) error
-	// Delete removes the app client id; one that does not exist is no error.
+	// Delete removes the app client with that id. If it does not exist, that is
+	// no error.
 	Delete(ctx context.Context, id, marker string) error
 }
 
@@ -74,10 +75,10 @@ func (c *appClients) settle(ctx context.Context, a *broker.AppClient) {
 
 // complete marks a ready. Its uses are spent from then on. If the mark may not
 // have been set, the client is complete all the same, and the janitor sets it; it
-// is an error only if the janitor has given the app client up meanwhile.
+// is an error only if the janitor has given the app client up since.
 func (c *appClients) complete(ctx context.Context, a *broker.AppClient) error {
 	id := a.CognitoID
-	a.State, a.InitialAccessToken, a.Due = broker.AppClientReady, "", time.Time{}
+	a.State, a.Use, a.Due = broker.AppClientReady, broker.Use{}, time.Time{}
 	err := c.store.ReplaceAppClient(ctx, a)
 	switch {
 	case err == nil:
@@ -151,6 +152,6 @@ func (c *appClients) deleteRegistration(ctx context.Context, by telemetry.Actor,
 // place among the app clients of its profile.
 func (c *appClients) returnBudgets(ctx context.Context, a *broker.AppClient) error {
 	return errors.Join(
-		registration.ReturnUse(ctx, c.store, broker.StoredUse(a.InitialAccessToken), a.Key),
+		registration.ReturnUse(ctx, c.store, a.Use, a.Key),
 		provision.ReturnPlace(ctx, c.store, a))
 }

@@ -2,52 +2,32 @@ package direct_test
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"sync"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/world"
 )
-
-var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return k
-})
 
 // pool is the endpoints with a local Cognito that checks what Cognito checks.
 type pool struct {
 	*stack
-	cognito *emulator.Cognito
+	cognito *world.Cognito
 	base    string
 }
 
 func newPool(t *testing.T) *pool {
 	t.Helper()
-	var cognito *emulator.Cognito
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { cognito.ServeHTTP(w, r) }))
-	t.Cleanup(server.Close)
-	cognito, err := emulator.New(emulator.Config{
-		BaseURL:         server.URL,
-		Users:           []emulator.User{{Name: "alice", Password: "Correct-Horse-9"}},
+	cognito := world.NewCognito(t, emulator.Config{
 		ResourceServers: []emulator.ResourceServer{{Identifier: "https://mcp.example.com", Scopes: []string{"read", "write"}}},
-		NoRateLimit:     true,
-		Key:             signingKey(),
 	})
-	if err != nil {
-		t.Fatalf("local Cognito: %v", err)
-	}
-	return &pool{stack: newStack(t, server.URL, forwardResource), cognito: cognito, base: server.URL}
+	return &pool{stack: newStack(t, cognito.URL, forwardResource), cognito: cognito, base: cognito.URL}
 }
 
 // register makes an app client with the settings that the broker gives them,

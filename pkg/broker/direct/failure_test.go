@@ -39,18 +39,18 @@ func TestRegisterWhateverFails(t *testing.T) {
 
 		if err == nil {
 			if _, err := w.Read(t.Context(), info.ClientID, credential.Presented(info.RegistrationAccessToken)); err != nil {
-				t.Errorf("the client was told that it is registered, and is not: %v", err)
+				t.Errorf("the response says that the client is registered, and it is not: %v", err)
 			}
 			if got := w.Pool.All()[info.ClientID].Secret; got != info.ClientSecret {
-				t.Errorf("secret = %q, the client was told %q", got, info.ClientSecret)
+				t.Errorf("secret = %q, the response had %q", got, info.ClientSecret)
 			}
 		}
-		// If there is an app client although the client was not told, the answer
+		// If there is an app client although the client got an error, the answer
 		// was lost for good, and the use with it.
 		n := len(w.Pool.All())
 		want := world.Taken{Uses: n, Places: n, Hour: n}
 		if c.Dies || c.Hits("ReturnBudget") {
-			want.Hour = w.Taken(id).Hour // nobody repeats that, the hour ends by itself
+			want.Hour = w.Taken(id).Hour // it is not tried again: the hour ends by itself
 		}
 		w.WantTaken("in the end", id, want)
 	})
@@ -89,7 +89,7 @@ func TestUpdateWhateverFails(t *testing.T) {
 					t.Fatalf("the client is locked out: %v", readErr)
 				}
 				if err == nil && got.Metadata.ClientName != "Renamed" {
-					t.Errorf("name = %q, the client was told Renamed", got.Metadata.ClientName)
+					t.Errorf("name = %q, the response had Renamed", got.Metadata.ClientName)
 				}
 				if _, err := w.Update(t.Context(), info.ClientID, tok, change("Again")); err != nil {
 					t.Errorf("the next update: %v", err)
@@ -152,7 +152,7 @@ func TestDeleteWhateverFails(t *testing.T) {
 }
 
 // A deletion that was begun and never repeated is finished by the janitor, and
-// the client gets no tokens meanwhile.
+// the client gets no tokens until then.
 func TestDeleteThatDiesIsFinished(t *testing.T) {
 	w := world.New(t)
 	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
@@ -169,8 +169,8 @@ func TestDeleteThatDiesIsFinished(t *testing.T) {
 	}
 }
 
-// The janitor may take a slow registration for dead. Whoever comes second finds
-// out and leaves nothing behind.
+// The janitor may take a slow registration for dead. The one that is second finds
+// that out and leaves nothing behind.
 func TestSweepOvertakesARegistration(t *testing.T) {
 	w := world.New(t)
 	slow := &slowCreate{Pool: w.Pool}
@@ -194,7 +194,7 @@ func TestSweepOvertakesARegistration(t *testing.T) {
 	}
 }
 
-// slowCreate calls after when an app client has been made and before whoever
+// slowCreate calls after when an app client has been made, before the request that
 // makes it knows.
 type slowCreate struct {
 	*fake.Pool

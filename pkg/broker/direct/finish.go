@@ -55,7 +55,7 @@ func (c *Reconciler) finishCreating(ctx context.Context, run *janitor.Run, a *br
 			return janitor.Report{}, err
 		}
 		if r.AppClient == a.Key && r.State != broker.RegistrationDeleting {
-			a.CognitoID, a.State, a.InitialAccessToken, a.Due = id, broker.AppClientReady, "", time.Time{}
+			a.CognitoID, a.State, a.Use, a.Due = id, broker.AppClientReady, broker.Use{}, time.Time{}
 			if err := c.apps.store.ReplaceAppClient(ctx, a); err != nil {
 				return janitor.Report{}, err
 			}

@@ -41,8 +41,8 @@ var leftBehind = []struct {
 	{broker.AppClientUpdating, there, true, true, false, janitor.Report{Restored: 1}, 1},
 	{broker.AppClientUpdating, gone, true, true, false, janitor.Report{Removed: 1}, 1},
 	{broker.AppClientUpdating, gone, false, true, false, janitor.Report{Removed: 1}, 1},
-	// Somebody else removed it. The client hears of it at its next PUT, and can
-	// delete itself.
+	// An administrator removed it at Cognito. The client learns that at its next
+	// PUT, and can delete itself.
 	{broker.AppClientUpdating, there, false, true, false, janitor.Report{Restored: 1}, 1},
 
 	{broker.AppClientRemoving, deleting, true, true, false, janitor.Report{Removed: 1}, 1},
@@ -66,7 +66,7 @@ func forEachLeftBehind(t *testing.T, f func(t *testing.T, begin func(*world.Worl
 			c := w.LimitedClient()
 			c.A.State, c.A.Due = tt.state, w.Now().Add(2*time.Minute)
 			if tt.holdsUse {
-				c.A.InitialAccessToken = c.Iat
+				c.A.Use = broker.Use{Token: c.IAT}
 			}
 			if !tt.known {
 				c.A.CognitoID = ""
@@ -109,13 +109,13 @@ func forEachLeftBehind(t *testing.T, f func(t *testing.T, begin func(*world.Worl
 				if tt.appClient {
 					w.CheckConsistent()
 				}
-				w.WantTaken("with the client", c.Iat, world.Taken{Uses: 1, Places: 1, Hour: 1})
-				if err := w.Delete(w.T.Context(), c.R.ClientID, c.Rat); err != nil {
+				w.WantTaken("with the client", c.IAT, world.Taken{Uses: 1, Places: 1, Hour: 1})
+				if err := w.Delete(w.T.Context(), c.R.ClientID, c.RAT); err != nil {
 					w.T.Errorf("Delete: %v", err)
 				}
 			}
 			w.CheckConsistent()
-			w.WantTaken("in the end", c.Iat, world.Taken{Uses: tt.uses, Places: 0, Hour: 1})
+			w.WantTaken("in the end", c.IAT, world.Taken{Uses: tt.uses, Places: 0, Hour: 1})
 			if _, err := w.Inner.AppClient(w.T.Context(), c.A.Key); !errors.Is(err, broker.ErrNotFound) {
 				w.T.Errorf("the record is still there (%v)", err)
 			}
@@ -179,8 +179,8 @@ func TestSweepLeavesWhatIsNotDue(t *testing.T) {
 	})
 }
 
-// Whoever is still making an app client that the janitor gives up must find that
-// out, even if the janitor found none at Cognito and has not finished yet.
+// A request that still makes an app client must find out that the janitor gave it
+// up, even if the janitor found none at Cognito and has not finished yet.
 func TestSweepMarksBeforeItRemoves(t *testing.T) {
 	w := world.New(t)
 	w.UsePolicy(world.LimitedPolicy)
@@ -229,18 +229,18 @@ func TestSweepMarksAnUpdateThatBecomesARemoval(t *testing.T) {
 		t.Errorf("the record = %+v, %v, want it marked for removal and due in two minutes", a, err)
 	}
 	w.Recover()
-	w.WantTaken("in the end", c.Iat, world.Taken{Uses: 1, Places: 0, Hour: 1})
+	w.WantTaken("in the end", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
 }
 
-// A PUT that comes while the janitor restores the app client is told to come
-// back: which of the two Cognito heard last could not be known.
+// A PUT that comes while the janitor restores the app client is refused for a
+// while: it could not be known which of the two reached Cognito last.
 func TestUpdateDuringSweep(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
 	c.A.State, c.A.Due = broker.AppClientUpdating, w.Now()
 	w.Put(c)
 	put := func() (*dcr.ClientInformation, error) {
-		return w.Update(t.Context(), c.R.ClientID, c.Rat, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
+		return w.Update(t.Context(), c.R.ClientID, c.RAT, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
 	}
 	sweeper := w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Updating: func() error {
 		_, err := put()

@@ -83,7 +83,7 @@ func appClientOf(ctx context.Context, store broker.AppClientRecords, r *broker.R
 		return nil, err
 	}
 	if a.State == broker.AppClientCreating {
-		a.State, a.CognitoID, a.InitialAccessToken = broker.AppClientReady, r.ClientID, ""
+		a.State, a.CognitoID, a.Use = broker.AppClientReady, r.ClientID, broker.Use{}
 	}
 	return a, nil
 }

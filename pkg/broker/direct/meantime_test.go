@@ -94,8 +94,8 @@ func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 	}
 }
 
-// A registration that may have been stored, and whose undoing fails, is known as
-// one to undo: the client was told to come back, with a use that is free again.
+// If a registration may have been stored, and undoing it fails, its record says
+// that it must be undone: the client comes back with a use that is free again.
 func TestAnUndoThatFailsIsFinishedLater(t *testing.T) {
 	w := world.New(t)
 	w.UsePolicy(world.LimitedPolicy)
@@ -136,10 +136,10 @@ func TestAnUpdateCancelledAtCognito(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	busy := dcr.Errorf(dcr.Unavailable, "too many requests")
 	pool := &world.MeantimePool{Pool: w.Pool, Updating: func() error { cancel(); return &broker.NotAppliedError{Err: busy} }}
-	_, err := w.On(w.Store, pool).Update(ctx, c.R.ClientID, c.Rat, change)
+	_, err := w.On(w.Store, pool).Update(ctx, c.R.ClientID, c.RAT, change)
 	world.WantCode(t, "Update", err, dcr.Unavailable)
 	w.CheckConsistent()
-	if _, err := w.Update(t.Context(), c.R.ClientID, c.Rat, change); err != nil {
+	if _, err := w.Update(t.Context(), c.R.ClientID, c.RAT, change); err != nil {
 		t.Errorf("Update again: %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestAnUpdateCancelledWhenItIsStored(t *testing.T) {
 	c := w.LimitedClient()
 	ctx, cancel := context.WithCancel(t.Context())
 	store := &world.MeantimeStore{Store: w.Store, Replaced: func() error { cancel(); return fake.ErrInjected }}
-	changed, err := w.On(store, w.Pool).Update(ctx, c.R.ClientID, c.Rat, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
+	changed, err := w.On(store, w.Pool).Update(ctx, c.R.ClientID, c.RAT, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
 	if err != nil {
 		t.Fatalf("Update: %v", err)
 	}
@@ -162,8 +162,8 @@ func TestAnUpdateCancelledWhenItIsStored(t *testing.T) {
 	}
 }
 
-// A write of an update fails, and somebody else has written meanwhile. That must
-// not be taken for it: the client would be given a token that nobody knows.
+// The write of an update fails after another request has written. That write must
+// not be taken for this one: the client would get a token that is not stored.
 func TestAnUpdateIsNotMistakenForAnotherWrite(t *testing.T) {
 	w := world.New(t)
 	info, first := w.MustRegister(world.PublicBody, credential.Token{})
@@ -187,68 +187,18 @@ func TestAnUpdateIsNotMistakenForAnotherWrite(t *testing.T) {
 	}
 }
 
-// Nor must what an operator wrote be taken for the mark of a deletion, where the
-// mark is all that is done at once.
-func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
-	w := world.NewBrokered(t)
-	info, err := w.Direct().Register(t.Context(), world.Request(t, world.PublicBody), world.None)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store := &world.MeantimeStore{Store: w.Store, Replacing: func() error {
-		r := w.Registration(info.ClientID)
-		r.State = broker.RegistrationDisabled
-		return errors.Join(w.Inner.ReplaceRegistration(t.Context(), r), fake.ErrInjected)
-	}}
-	s, err := world.Assemble(world.Parts{
-		Mode: broker.ModeBrokered, Store: store, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rat := credential.Presented(info.RegistrationAccessToken)
-	world.WantCode(t, "Delete", s.Delete(t.Context(), info.ClientID, rat), dcr.Unavailable)
-	world.WantCode(t, "Delete again, of a disabled client", s.Delete(t.Context(), info.ClientID, rat), dcr.InvalidToken)
-	w.Recover()
-	w.CheckConsistent()
-}
-
-// Two that register the same are one client, also if the write of one fails just
-// when the other's has succeeded. Both are told of the one that is stored.
-func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
-	w := world.NewBrokered(t)
-	store := &world.MeantimeStore{Store: w.Store, Creating: func() error {
-		w.Wait(time.Second)
-		w.MustRegister(world.PublicBody, world.None)
-		return fake.ErrInjected
-	}}
-	s, err := world.Assemble(world.Parts{
-		Mode: broker.ModeBrokered, Store: store, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := s.Register(t.Context(), world.Request(t, world.PublicBody), world.None)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if stored := w.Registration(info.ClientID); !info.IssuedAt.Equal(stored.IssuedAt) {
-		t.Errorf("issued at %s, stored is %s", info.IssuedAt, stored.IssuedAt)
-	}
-}
-
-// A deletion can be cut short after it was decided and before the registration
-// says so. The client is there until it is finished, but nothing brings the app
+// A deletion can be interrupted after it was decided and before the registration
+// is marked. The client is there until it is finished, but nothing brings the app
 // client back.
 func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
 	w.Store.DieAt("ReplaceRegistration", 1, fake.NotApplied, w.Pool.Faults)
-	world.WantCode(t, "Delete", w.Delete(t.Context(), c.R.ClientID, c.Rat), dcr.Unavailable)
+	world.WantCode(t, "Delete", w.Delete(t.Context(), c.R.ClientID, c.RAT), dcr.Unavailable)
 	w.Store.Reset()
 	w.Pool.Reset()
 
-	_, err := w.Update(t.Context(), c.R.ClientID, c.Rat, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
+	_, err := w.Update(t.Context(), c.R.ClientID, c.RAT, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
 	if e := world.WantCode(t, "Update", err, dcr.Unavailable); e.RetryAfter <= 0 {
 		t.Error("no Retry-After")
 	}
@@ -259,15 +209,15 @@ func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 		t.Errorf("the record = %+v, %v, want it still marked for removal", a, err)
 	}
 	// Until then the answers agree that the client is there.
-	if _, err := w.Read(t.Context(), c.R.ClientID, c.Rat); err != nil {
+	if _, err := w.Read(t.Context(), c.R.ClientID, c.RAT); err != nil {
 		t.Errorf("Read: %v", err)
 	}
 	if _, err := w.Client(t.Context(), c.R.ClientID); err != nil {
 		t.Errorf("Client: %v", err)
 	}
 	w.Recover()
-	w.WantTaken("in the end", c.Iat, world.Taken{Uses: 1, Places: 0, Hour: 1})
-	_, err = w.Read(t.Context(), c.R.ClientID, c.Rat)
+	w.WantTaken("in the end", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
+	_, err = w.Read(t.Context(), c.R.ClientID, c.RAT)
 	world.WantCode(t, "Read afterwards", err, dcr.InvalidToken)
 }
 
@@ -276,17 +226,17 @@ func TestADeletionThatCannotBeSaidIsDone(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
 	w.Store.FailNext("ReplaceRegistration", 1, fake.NotApplied)
-	if err := w.Delete(t.Context(), c.R.ClientID, c.Rat); err != nil {
+	if err := w.Delete(t.Context(), c.R.ClientID, c.RAT); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 	w.CheckConsistent()
-	w.WantTaken("afterwards", c.Iat, world.Taken{Uses: 1, Places: 0, Hour: 1})
+	w.WantTaken("afterwards", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
 	// If what follows fails too, both reasons are in the log.
 	c = w.LimitedClient()
 	w.Store.Reset()
 	w.Store.FailNext("ReplaceRegistration", 1, fake.NotApplied)
 	w.Pool.FailNext("Delete", 1, fake.NotApplied)
-	err := w.Delete(t.Context(), c.R.ClientID, c.Rat)
+	err := w.Delete(t.Context(), c.R.ClientID, c.RAT)
 	world.WantCode(t, "Delete", err, dcr.Unavailable)
 	for _, reason := range []string{"ReplaceRegistration", "Delete"} {
 		if err == nil || !strings.Contains(err.Error(), reason) {

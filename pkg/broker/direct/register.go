@@ -44,13 +44,13 @@ func New(c Config) (*Lifecycle, error) {
 func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*broker.Issued, error) {
 	c := l.apps
 	a := &broker.AppClient{
-		Key:                credential.NewID(),
-		State:              broker.AppClientCreating,
-		Marker:             broker.NewMarker(ad.At),
-		Profile:            ad.Profile.Name(),
-		InitialAccessToken: ad.Use.Stored(),
-		CreatedAt:          ad.At,
-		Due:                ad.At.Add(broker.Grace),
+		Key:       credential.NewID(),
+		State:     broker.AppClientCreating,
+		Marker:    broker.NewMarker(ad.At),
+		Profile:   ad.Profile.Name(),
+		Use:       ad.Use.Use,
+		CreatedAt: ad.At,
+		Due:       ad.At.Add(broker.Grace),
 	}
 	if err := l.claim.Record(ctx, ad.At); err != nil {
 		return nil, registration.Unavailable(err)
@@ -76,16 +76,16 @@ func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*br
 
 	tok := credential.NewRegistrationAccessToken()
 	r := &broker.Registration{
-		ClientID:           made.ID,
-		Generation:         credential.NewID(),
-		Mode:               broker.ModeDirect,
-		State:              broker.RegistrationActive,
-		Profile:            ad.Profile.Name(),
-		InitialAccessToken: string(ad.Voucher),
-		Metadata:           ad.Metadata.ClientMetadata,
-		IssuedAt:           ad.At,
-		AccessTokens:       broker.AccessTokens{Current: tok.Hash()},
-		AppClient:          a.Key,
+		ClientID:     made.ID,
+		Generation:   credential.NewID(),
+		Mode:         broker.ModeDirect,
+		State:        broker.RegistrationActive,
+		Profile:      ad.Profile.Name(),
+		Voucher:      ad.Voucher,
+		Metadata:     ad.Metadata.ClientMetadata,
+		IssuedAt:     ad.At,
+		AccessTokens: broker.AccessTokens{Current: tok.Hash()},
+		AppClient:    a.Key,
 	}
 	r.Due = policy.NextReview(r, ad.Profile, ad.At)
 	a.CognitoID = made.ID
@@ -110,5 +110,5 @@ func (c *appClients) takeBudgets(ctx context.Context, a *broker.AppClient, ad *r
 	if err := provision.TakePlace(ctx, c.store, a, ad.Profile.Limits().AppClients); err != nil {
 		return registration.Unavailable(err)
 	}
-	return registration.TakeUse(ctx, c.store, ad.Use, a.Key)
+	return ad.Use.Take(ctx, c.store, a.Key)
 }

@@ -1,7 +1,6 @@
 package direct_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -21,6 +20,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 const (
@@ -160,7 +160,7 @@ type stack struct {
 	t       *testing.T
 	handler http.Handler
 	clients *registrations
-	log     *logBuffer
+	log     *fake.Log
 }
 
 // settings are those of a stack.
@@ -171,7 +171,7 @@ type settings struct {
 
 func newStack(t *testing.T, upstream string, change ...func(*settings)) *stack {
 	t.Helper()
-	s := &stack{t: t, clients: newRegistrations(), log: new(logBuffer)}
+	s := &stack{t: t, clients: newRegistrations(), log: new(fake.Log)}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c := settings{
 		direct.RelayConfig{Clients: clients.New(broker.ModeDirect, s.clients, time.Now), Log: log},
@@ -199,23 +199,6 @@ func newStack(t *testing.T, upstream string, change ...func(*settings)) *stack {
 }
 
 func forwardResource(c *settings) { c.relay.ForwardResource = true }
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 type answer struct {
 	status int

@@ -8,12 +8,9 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/operator"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
-	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // A Switch ends registrations of direct mode, for their clients and for operators,
@@ -25,10 +22,7 @@ type Switch struct {
 	trail broker.AuditTrail
 }
 
-var (
-	_ registration.Deleter = (*Switch)(nil)
-	_ operator.Lifecycle   = (*Switch)(nil)
-)
+var _ registration.Deleter = (*Switch)(nil)
 
 // NewSwitch returns a Switch. All parameters are REQUIRED.
 func NewSwitch(store broker.Store, now func() time.Time, log *slog.Logger) *Switch {
@@ -96,9 +90,4 @@ func (s *Switch) Serves(ctx context.Context, r *broker.Registration) error {
 		return fmt.Errorf("read app client %s: %w", r.AppClient, err)
 	}
 	return nil
-}
-
-// RegisterAhead implements operator.Lifecycle.
-func (*Switch) RegisterAhead(*policy.Profile, string, dcr.ClientMetadata, time.Time) (*broker.Registration, error) {
-	return nil, errors.New("clients are registered ahead in brokered mode only; in direct mode an app client can be adopted")
 }

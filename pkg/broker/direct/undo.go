@@ -29,7 +29,7 @@ func (c *appClients) abandon(ctx context.Context, a *broker.AppClient, ad *regis
 	a.State = broker.AppClientRemoving
 	broker.LogUnfinished(ctx, c.log, a.Key, errors.Join(
 		c.store.ReplaceAppClient(ctx, a),
-		registration.ReturnUse(ctx, c.store, ad.Use, a.Key),
+		registration.ReturnUse(ctx, c.store, a.Use, a.Key),
 		ad.Hour.Return(ctx, c.store, a.Key)))
 }
 

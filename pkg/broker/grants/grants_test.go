@@ -2,7 +2,6 @@ package grants_test
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,15 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
-
-var errFault = errors.New("injected fault")
 
 // revocations is Cognito's revocation endpoint.
 type revocations struct {
@@ -43,95 +39,50 @@ func (c *revocations) Revoke(_ context.Context, app broker.AppCredentials, token
 
 // world is an Ender with a store in memory.
 type world struct {
+	*kit.Brokered
 	*grants.Ender
-	t       *testing.T
-	clock   *fake.Clock
-	ring    *seal.Ring
-	store   *memory.Store
 	cognito *revocations
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	ring, err := seal.Parse(seal.Generate())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, clock: fake.NewClock(), ring: ring, cognito: new(revocations)}
-	w.store = memory.NewStore(w.clock.Now)
-	w.Ender = w.ender(w.store)
+	w := &world{Brokered: kit.NewBrokered(t), cognito: new(revocations)}
+	w.Ender = w.Brokered.Ender(w.Store, w.cognito)
 	return w
-}
-
-func (w *world) ender(store grants.Store) *grants.Ender {
-	w.t.Helper()
-	e, err := grants.New(grants.Config{
-		Store: store, AppClients: grants.NewAppClients(w.store, w.clock.Now), Cognito: w.cognito,
-		Keys: func(context.Context) (*seal.Ring, error) { return w.ring, nil }, Now: w.clock.Now,
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return e
 }
 
 // grant stores a grant with Cognito's refresh token "rt-" and its id, and the
 // remembered consent.
 func (w *world) grant(clientID, generation, sub, appSecret string) *broker.Grant {
-	w.t.Helper()
-	now := w.clock.Now()
-	id := credential.NewID()
-	claims := fmt.Sprintf(`{"sub":%q,"iat":%d,"exp":%d}`, sub, now.Unix(), now.Add(time.Hour).Unix())
-	tokens := broker.Tokens{
-		AccessToken:  "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".x",
-		RefreshToken: "rt-" + id, AppSecret: appSecret,
-	}
-	g := &broker.Grant{
-		ID: id, ClientID: clientID, Generation: generation, User: broker.User{Sub: sub}, Scopes: []string{"a"},
-		Live:      []credential.Hash{credential.NewRefreshToken(id, w.ring).Hash()},
-		AppClient: "profile/open", CognitoID: "app", Tokens: w.ring.Seal(broker.SealGrant, id, tokens.Encode()),
-		CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
-	}
-	if err := w.store.CreateGrant(w.t.Context(), g); err != nil {
-		w.t.Fatal(err)
-	}
-	consent := &broker.Consent{Key: g.ConsentKey(w.ring), Sub: sub, ClientID: clientID, CreatedAt: now, ExpiresAt: g.ExpiresAt}
-	if err := w.store.PutConsent(w.t.Context(), consent); err != nil {
-		w.t.Fatal(err)
-	}
+	w.T.Helper()
+	tokens := broker.Tokens{AccessToken: fake.AccessToken(sub, w.Now()), AppSecret: appSecret, Sub: sub, OriginJTI: credential.NewID()}
+	tokens.RefreshToken = "rt-" + broker.GrantID(w.Keys, tokens.OriginJTI, 0)
+	g, _ := w.AddGrant(&broker.Registration{ClientID: clientID, Generation: generation}, tokens, func(g *broker.Grant) {
+		g.Live = []credential.Hash{credential.NewRefreshToken(g.ID, w.Keys).Hash()}
+	})
 	return g
-}
-
-// app stores the record of the app client with that secret.
-func (w *world) app(id, secret string) {
-	w.t.Helper()
-	a := &broker.AppClient{Key: "profile/open", Kind: broker.KindShared, State: broker.AppClientReady, CognitoID: id, CreatedAt: w.clock.Now()}
-	a.Secret = w.ring.Seal(broker.SecretPurpose, a.SecretOwner(), secret)
-	if err := w.store.CreateAppClient(w.t.Context(), a); err != nil {
-		w.t.Fatal(err)
-	}
 }
 
 // wantEnded checks that nothing of g is left.
 func (w *world) wantEnded(g *broker.Grant) {
-	w.t.Helper()
-	stored, err := w.store.Grant(w.t.Context(), g.ID)
+	w.T.Helper()
+	stored, err := w.Inner.Grant(w.T.Context(), g.ID)
 	if err != nil || stored.Standing() || len(stored.Live) != 0 {
-		w.t.Errorf("grant %s = %+v, %v, want it ended completely", g.ID, stored, err)
+		w.T.Errorf("grant %s = %+v, %v, want it ended completely", g.ID, stored, err)
 	}
-	if _, err := w.store.Consent(w.t.Context(), g.ConsentKey(w.ring)); !errors.Is(err, broker.ErrNotFound) {
-		w.t.Errorf("consent of grant %s: %v, want it gone", g.ID, err)
+	if _, err := w.Inner.Consent(w.T.Context(), g.ConsentKey(w.Keys)); !errors.Is(err, broker.ErrNotFound) {
+		w.T.Errorf("consent of grant %s: %v, want it gone", g.ID, err)
 	}
 	if !slices.Contains(w.cognito.revoked, "rt-"+g.ID) {
-		w.t.Errorf("Cognito's token of grant %s was not revoked", g.ID)
+		w.T.Errorf("Cognito's token of grant %s was not revoked", g.ID)
 	}
 }
 
 // wantStanding checks that g is as it was.
 func (w *world) wantStanding(g *broker.Grant) {
-	w.t.Helper()
-	if stored, err := w.store.Grant(w.t.Context(), g.ID); err != nil || stored.Version != g.Version {
-		w.t.Errorf("grant %s = %+v, %v, want it unchanged", g.ID, stored, err)
+	w.T.Helper()
+	if stored, err := w.Inner.Grant(w.T.Context(), g.ID); err != nil || stored.Version != g.Version {
+		w.T.Errorf("grant %s = %+v, %v, want it unchanged", g.ID, stored, err)
 	}
 }
 
@@ -187,8 +138,8 @@ func TestEnd(t *testing.T) {
 func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.grant("client", "g", "ann", "s"), w.grant("client", "g", "ann", "s")
-	w.cognito.err = &broker.UpstreamError{RetryAfter: time.Second, Cause: errFault}
-	if n, err := w.EndOfClient(t.Context(), "client", ""); n != 2 || !errors.Is(err, errFault) {
+	w.cognito.err = &broker.UpstreamError{RetryAfter: time.Second, Cause: fake.ErrInjected}
+	if n, err := w.EndOfClient(t.Context(), "client", ""); n != 2 || !errors.Is(err, fake.ErrInjected) {
 		t.Errorf("EndOfClient = %d, %v, want both ended and the error of one", n, err)
 	}
 	if n, err := w.EndOfClient(t.Context(), "client", ""); n != 0 || err != nil {
@@ -198,54 +149,21 @@ func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	w.wantEnded(b)
 }
 
-// faulty is a store in which the n-th call of a method fails, applied or not.
-type faulty struct {
-	grants.Store
-	method  string
-	n       int
-	applied bool
-}
-
-func (s *faulty) do(method string, call func() error) error {
-	if method == s.method {
-		if s.n--; s.n == 0 {
-			if s.applied {
-				call()
-			}
-			return errFault
-		}
-	}
-	return call()
-}
-
-func (s *faulty) Grant(ctx context.Context, id string) (g *broker.Grant, err error) {
-	err = s.do("Grant", func() (err error) { g, err = s.Store.Grant(ctx, id); return err })
-	return g, err
-}
-
-func (s *faulty) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
-	return s.do("ReplaceGrant", func() error { return s.Store.ReplaceGrant(ctx, g) })
-}
-
-func (s *faulty) DeleteConsent(ctx context.Context, key string) error {
-	return s.do("DeleteConsent", func() error { return s.Store.DeleteConsent(ctx, key) })
-}
-
 // Each call of the store fails once, in both ways. End succeeds, or can be
 // repeated; then nothing of the grant is left.
 func TestEndAfterEachFault(t *testing.T) {
 	for method, calls := range map[string]int{"Grant": 1, "ReplaceGrant": 2, "DeleteConsent": 1} {
 		for n := 1; n <= calls; n++ {
-			for _, applied := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s %d, applied %t", method, n, applied), func(t *testing.T) {
+			for _, point := range kit.Points {
+				t.Run(fmt.Sprintf("%s %d, %s", method, n, point), func(t *testing.T) {
 					w := newWorld(t)
 					g := w.grant("a", "g", "ann", "s")
-					e := w.ender(&faulty{w.store, method, n, applied})
-					if err := e.End(t.Context(), g.ID); err != nil {
-						if !errors.Is(err, errFault) {
-							t.Errorf("End = %v, want %v", err, errFault)
+					w.Store.FailCall(method, n, point)
+					if err := w.End(t.Context(), g.ID); err != nil {
+						if !errors.Is(err, fake.ErrInjected) {
+							t.Errorf("End = %v, want %v", err, fake.ErrInjected)
 						}
-						if err := e.End(t.Context(), g.ID); err != nil {
+						if err := w.End(t.Context(), g.ID); err != nil {
 							t.Errorf("End, repeated = %v", err)
 						}
 					}
@@ -261,7 +179,7 @@ func TestEndGoesOnWhenTheRequestIsCancelled(t *testing.T) {
 	g := w.grant("a", "g", "ann", "s")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.EndGrant(ctx, w.ring, g); err != nil {
+	if err := w.EndGrant(ctx, w.Keys, g); err != nil {
 		t.Errorf("EndGrant = %v", err)
 	}
 	w.wantEnded(g)
@@ -273,18 +191,12 @@ func TestEndGoesOnWhenTheRequestIsCancelled(t *testing.T) {
 func TestKeysThatCannotBeReadEndNothing(t *testing.T) {
 	w := newWorld(t)
 	g := w.grant("a", "g", "ann", "s")
-	e, err := grants.New(grants.Config{
-		Store: w.store, AppClients: grants.NewAppClients(w.store, w.clock.Now), Cognito: w.cognito,
-		Keys: func(context.Context) (*seal.Ring, error) { return nil, errFault }, Now: w.clock.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, ofClient := e.EndOfClient(t.Context(), "a", "")
-	_, ofUser := e.EndOfUser(t.Context(), "ann")
-	for name, err := range map[string]error{"EndOfClient": ofClient, "EndOfUser": ofUser, "End": e.End(t.Context(), g.ID)} {
-		if !errors.Is(err, errFault) {
-			t.Errorf("%s = %v, want %v", name, err, errFault)
+	w.KeysErr = fake.ErrInjected
+	_, ofClient := w.EndOfClient(t.Context(), "a", "")
+	_, ofUser := w.EndOfUser(t.Context(), "ann")
+	for name, err := range map[string]error{"EndOfClient": ofClient, "EndOfUser": ofUser, "End": w.End(t.Context(), g.ID)} {
+		if !errors.Is(err, fake.ErrInjected) {
+			t.Errorf("%s = %v, want %v", name, err, fake.ErrInjected)
 		}
 	}
 	w.wantStanding(g)
@@ -312,7 +224,7 @@ func TestWhichSecretRevokes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			if tt.id != "" {
-				w.app(tt.id, tt.record)
+				w.AddAppClient("profile/open", broker.KindShared, broker.AppCredentials{ID: tt.id, Secret: tt.record})
 			}
 			w.cognito.known = tt.known
 			g := w.grant("a", "g", "ann", tt.stored)
@@ -322,7 +234,7 @@ func TestWhichSecretRevokes(t *testing.T) {
 			if !slices.Equal(w.cognito.secrets, tt.secrets) || (len(w.cognito.revoked) == 1) != tt.revoked {
 				t.Errorf("called with %q, revoked %q; want %q, and revoked: %t", w.cognito.secrets, w.cognito.revoked, tt.secrets, tt.revoked)
 			}
-			if stored, err := w.store.Grant(t.Context(), g.ID); err != nil || stored.Standing() {
+			if stored, err := w.Inner.Grant(t.Context(), g.ID); err != nil || stored.Standing() {
 				t.Errorf("grant = %+v, %v, want it ended completely", stored, err)
 			}
 		})
@@ -332,8 +244,7 @@ func TestWhichSecretRevokes(t *testing.T) {
 func TestNewRefusesAMissingField(t *testing.T) {
 	w := newWorld(t)
 	full := grants.Config{
-		Store: w.store, AppClients: grants.NewAppClients(w.store, w.clock.Now), Cognito: w.cognito,
-		Keys: func(context.Context) (*seal.Ring, error) { return w.ring, nil }, Now: w.clock.Now,
+		Store: w.Store, AppClients: grants.NewAppClients(w.Store, w.Now), Cognito: w.cognito, Keys: w.Ring, Now: w.Now,
 	}
 	for i := range reflect.TypeFor[grants.Config]().NumField() {
 		c := full

@@ -82,21 +82,21 @@ func (r *Run) mendOrphans(ctx context.Context, have holdings) error {
 // mendOrphan deletes an app client that nothing needs. If it is that of a
 // registration, the mode of the registration makes the record that is missing.
 func (r *Run) mendOrphan(ctx context.Context, o broker.ListedAppClient) (Report, error) {
-	reg, err := r.janitor.c.Store.Registration(ctx, o.ID)
+	reg, err := r.c.Store.Registration(ctx, o.ID)
 	if err != nil && !errors.Is(err, broker.ErrNotFound) {
 		return Report{}, fmt.Errorf("read registration %s: %w", o.ID, err)
 	}
 	kept := false
 	if err == nil {
-		if kept, err = r.janitor.c.Modes.Of(reg.Mode).Orphan(ctx, o, reg); err != nil {
+		if kept, err = r.c.Modes.Of(reg.Mode).Orphan(ctx, o, reg); err != nil {
 			return Report{}, err
 		}
 	}
 	if !kept {
-		if err := r.janitor.c.Pool.Delete(ctx, o.ID, o.Marker); err != nil {
+		if err := r.c.Pool.Delete(ctx, o.ID, o.Marker); err != nil {
 			return Report{}, err
 		}
-		r.janitor.trail.Removed(ctx, broker.ByJanitor, &broker.AppClient{}, o.ID)
+		r.trail.Removed(ctx, broker.ByJanitor, &broker.AppClient{}, o.ID)
 	}
 	return Report{Orphans: 1}, nil
 }
@@ -107,7 +107,7 @@ func (r *Run) mendGone(ctx context.Context, have holdings) error {
 	}
 	return r.each(ctx, itemsOf(have.gone, func(a *broker.AppClient) item {
 		return item{key: a.Key, plan: func(ctx context.Context) (*step, error) {
-			exists, err := r.janitor.c.Pool.Exists(ctx, a.CognitoID)
+			exists, err := r.c.Pool.Exists(ctx, a.CognitoID)
 			if err != nil || exists {
 				return nil, err
 			}
@@ -115,7 +115,7 @@ func (r *Run) mendGone(ctx context.Context, have holdings) error {
 				Step: Step{Action: ActionGone, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID},
 				dry:  Report{Gone: 1},
 				do: func(ctx context.Context) (Report, error) {
-					done, err := r.janitor.c.Modes.Of(a.Mode()).Gone(ctx, r, a)
+					done, err := r.c.Modes.Of(a.Mode()).Gone(ctx, r, a)
 					if err == nil {
 						done.Gone++
 					}

@@ -20,10 +20,8 @@ type place struct {
 }
 
 func (p *place) reach(place string) {
-	if place != "" {
-		p.now = place
-		p.seen++
-	}
+	p.now = place
+	p.seen++
 }
 
 func (p *place) saveNow() bool { return p.seen >= savePlaceEvery }
@@ -36,7 +34,7 @@ func (r *Run) savePlace(ctx context.Context) error {
 	}
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	if err := r.janitor.c.Store.SetSweepPlace(ctx, r.place.now); err != nil {
+	if err := r.c.Store.SetSweepPlace(ctx, r.place.now); err != nil {
 		return fmt.Errorf("save place: %w", err)
 	}
 	r.place.saved = r.place.now
@@ -45,7 +43,7 @@ func (r *Run) savePlace(ctx context.Context) error {
 
 // dueRecords does what is due, beginning where the last sweep stopped.
 func (r *Run) dueRecords(ctx context.Context) error {
-	began, err := r.janitor.c.Store.SweepPlace(ctx)
+	began, err := r.c.Store.SweepPlace(ctx)
 	if err != nil {
 		return fmt.Errorf("read place: %w", err)
 	}
@@ -60,8 +58,8 @@ func (r *Run) dueRecords(ctx context.Context) error {
 // due yields the records that are due after that place, and then the others.
 func (r *Run) due(ctx context.Context, began string) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
-		for d, err := range r.janitor.c.Store.Due(ctx, r.janitor.c.Now(), began) {
-			it := item{key: d.Key, place: d.Place, plan: func(ctx context.Context) (*step, error) { return r.planAppClient(ctx, d.Key) }}
+		for d, err := range r.c.Store.Due(ctx, r.c.Now(), began) {
+			it := item{key: d.Key, due: true, place: d.Place, plan: func(ctx context.Context) (*step, error) { return r.planAppClient(ctx, d.Key) }}
 			if d.Kind == broker.DueRegistration {
 				it.plan = func(ctx context.Context) (*step, error) { return r.planRegistration(ctx, d.Key) }
 			}
@@ -78,19 +76,25 @@ func (r *Run) due(ctx context.Context, began string) iter.Seq2[item, error] {
 // planAppClient plans what to do with an app client that is due: its mode
 // decides.
 func (r *Run) planAppClient(ctx context.Context, key string) (*step, error) {
-	a, err := r.janitor.c.Store.AppClient(ctx, key)
+	a, err := r.c.Store.AppClient(ctx, key)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if a.Due.IsZero() || a.Due.After(r.janitor.c.Now()) {
+	if a.Due.IsZero() || a.Due.After(r.c.Now()) {
 		return nil, nil // another request was faster
 	}
 	s := &step{
 		Step: Step{Action: ActionFinish, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID},
-		do:   func(ctx context.Context) (Report, error) { return r.janitor.c.Modes.Of(a.Mode()).Finish(ctx, r, a) },
+		do: func(ctx context.Context) (Report, error) {
+			done, err := r.c.Modes.Of(a.Mode()).Finish(ctx, r, a)
+			if done.Grown > 0 { // which the mode finds out while it checks
+				r.report(Step{Action: ActionGrow, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID})
+			}
+			return done, err
+		},
 	}
 	if a.State == broker.AppClientReady || a.State == broker.AppClientVacant {
 		s.Action = ActionLook

@@ -22,18 +22,18 @@ func (r *Run) growth() iter.Seq2[item, error] {
 	return itemsOf(profiles, func(p *policy.Profile) item {
 		key := broker.SharedAppClientKey(p.Name())
 		return item{key: key, plan: func(ctx context.Context) (*step, error) {
-			a, err := r.janitor.c.Store.AppClient(ctx, key)
+			a, err := r.c.Store.AppClient(ctx, key)
 			if errors.Is(err, broker.ErrNotFound) {
 				return nil, nil
 			}
-			if err != nil || a.State != broker.AppClientReady || !r.janitor.c.Grower.Lacks(a, p) {
+			if err != nil || a.State != broker.AppClientReady || !r.c.Grower.Lacks(a, p) {
 				return nil, err
 			}
 			return &step{
 				Step: Step{Action: ActionGrow, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID},
 				dry:  Report{Grown: 1},
 				do: func(ctx context.Context) (done Report, err error) {
-					grown, err := r.janitor.c.Grower.Grow(ctx, a, p)
+					grown, err := r.c.Grower.Grow(ctx, a, p)
 					if grown {
 						done.Grown = 1
 					}

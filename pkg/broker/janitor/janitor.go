@@ -42,26 +42,34 @@ type Grower interface {
 // A Pool has the app clients of this deployment. It never removes one that does
 // not carry the deployment's marker.
 type Pool interface {
-	// List yields every app client of the user pool that carries a marker of
-	// this deployment, in no order, reading page by page.
+	// List yields every app client of the pool that carries a marker of this
+	// deployment, in no order. It reads page by page.
 	List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error]
-	// Exists reports whether the user pool has an app client with that id, even
-	// one that is not this deployment's.
+	// Exists reports whether the pool has an app client with that id, with or
+	// without a marker.
 	Exists(ctx context.Context, id string) (bool, error)
-	// Delete removes the app client id; one that does not exist is no error.
+	// Delete removes the app client with that id. If it does not exist, that is
+	// no error.
 	Delete(ctx context.Context, id, marker string) error
+}
+
+// Store is what a Janitor reads and writes.
+type Store interface {
+	broker.Registrations
+	broker.AppClientRecords
+	broker.Sweeping
 }
 
 // Config is what a Janitor needs. Every field is REQUIRED, unless its comment
 // says otherwise.
 type Config struct {
-	Store broker.Store
+	Store Store
 	Pool  Pool
 	// Modes has both modes: records outlive a change of the deployment's mode.
 	Modes  broker.ByMode[Reconciler]
 	Grower Grower
-	// Grants ends grants. It is nil in direct mode, which has none: grants of
-	// former brokered mode end by themselves there, and nobody can use them.
+	// Grants ends grants. It is nil in direct mode, which has none. Grants
+	// from before a change of mode cannot be used there, and end by themselves.
 	Grants broker.GrantEnder
 	// Deployment is the id of this deployment.
 	Deployment string
@@ -122,7 +130,7 @@ func (j *Janitor) Sweep(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("sweep: policy: %w", err)
 	}
-	r := &Run{Policy: pol, janitor: j, options: o}
+	r := &Run{Policy: pol, c: j.c, trail: j.trail, options: o}
 	if end, ok := ctx.Deadline(); ok {
 		r.end = end.Add(-min(sweepMargin, time.Until(end)/2))
 	}

@@ -64,8 +64,8 @@ func TestAClientThatNobodyUsesIsRemoved(t *testing.T) {
 	})
 }
 
-// readOnce calls after when a registration has been read for the first time, and
-// before whoever reads it has it.
+// readOnce calls after when a registration has been read for the first time, before
+// the read returns.
 type readOnce struct {
 	broker.Store
 	after func()
@@ -81,7 +81,7 @@ func (s *readOnce) Registration(ctx context.Context, clientID string) (*broker.R
 }
 
 // A sweep that has read a tombstone does not end what was granted to the client
-// that registered again meanwhile.
+// that has registered again since.
 func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
 	w := world.NewLife(t)
 	info, _ := w.MustRegister(world.PublicBody, world.None)
@@ -328,6 +328,6 @@ func TestApproval(t *testing.T) {
 		w.UseBrokeredPolicy(world.LifePolicy)
 		w.Restart()
 		w.MustRegister(world.PublicBody, world.None)
-		w.WantState(info.ClientID, broker.RegistrationActive) // nobody is asked any more
+		w.WantState(info.ClientID, broker.RegistrationActive) // it needs no approval any more
 	})
 }

@@ -27,7 +27,7 @@ func (r *Run) observe(ctx context.Context, err error) {
 
 // observeStyles sets how many branding styles may be left, by the records.
 func (r *Run) observeStyles(ctx context.Context, records []*broker.AppClient) {
-	if !r.janitor.c.Branding {
+	if !r.c.Branding {
 		return
 	}
 	left := maxStyles

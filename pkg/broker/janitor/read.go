@@ -20,8 +20,8 @@ type holdings struct {
 }
 
 // read reads the records of app clients and what Cognito lists, and compares
-// them. The records are read first: one that is made meanwhile has an app client
-// that is young. With an error, nothing must be done at all. If the time is up
+// them. The records are read first: a record that is made after that has an app
+// client that is young. With an error, nothing must be done at all. If the time is up
 // before all records are read, nothing counts as not matching.
 func (r *Run) read(ctx context.Context) (holdings, error) {
 	records, err := r.records(ctx)
@@ -40,7 +40,7 @@ func (r *Run) read(ctx context.Context) (holdings, error) {
 		return holdings{}, nil // not all records were read
 	}
 	r.observeStyles(ctx, records)
-	now := r.janitor.c.Now()
+	now := r.c.Now()
 	orphans := orphansOf(l.all, records, now)
 	if len(orphans) > 0 {
 		// The keys come from an index that may lag, page by page, while records
@@ -67,7 +67,7 @@ func (r *Run) read(ctx context.Context) (holdings, error) {
 // lag behind; those of the policy's profiles, on which most users depend, are
 // read whatever the index has.
 func (r *Run) records(ctx context.Context) ([]*broker.AppClient, error) {
-	store := r.janitor.c.Store
+	store := r.c.Store
 	var all []*broker.AppClient
 	seen := make(map[string]bool)
 	read := func(key string) error {
@@ -113,8 +113,8 @@ type listing struct {
 
 // list reads what Cognito lists.
 func (r *Run) list(ctx context.Context) (*listing, error) {
-	l := &listing{at: r.janitor.c.Now(), ids: make(map[string][]string)}
-	for c, err := range r.janitor.c.Pool.List(ctx) {
+	l := &listing{at: r.c.Now(), ids: make(map[string][]string)}
+	for c, err := range r.c.Pool.List(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("list app clients: %w", err)
 		}

@@ -13,14 +13,14 @@ import (
 
 // planRegistration plans what to do with a registration that is due.
 func (r *Run) planRegistration(ctx context.Context, clientID string) (*step, error) {
-	reg, err := r.janitor.c.Store.Registration(ctx, clientID)
+	reg, err := r.c.Store.Registration(ctx, clientID)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if reg.Due.IsZero() || reg.Due.After(r.janitor.c.Now()) {
+	if reg.Due.IsZero() || reg.Due.After(r.c.Now()) {
 		return nil, nil // another request was faster
 	}
 	expire := Step{Action: ActionExpire, ClientID: reg.ClientID, Key: reg.AppClient}
@@ -47,7 +47,7 @@ func (r *Run) planRegistration(ctx context.Context, clientID string) (*step, err
 // planReview ends the life of a registration if it is over. Otherwise it sets
 // when the registration is due again, which no dry run reports.
 func (r *Run) planReview(reg *broker.Registration) *step {
-	now := r.janitor.c.Now()
+	now := r.c.Now()
 	profile, _ := r.Policy.Profile(reg.Profile)
 	reg.Due = time.Time{}
 	if reg.State == broker.RegistrationActive || reg.State == broker.RegistrationPending {
@@ -61,7 +61,7 @@ func (r *Run) planReview(reg *broker.Registration) *step {
 		reg.Due = policy.NextReview(reg, profile, now)
 	}
 	return &step{do: func(ctx context.Context) (Report, error) {
-		return Report{}, ignoreChanged(r.janitor.c.Store.ReplaceRegistration(ctx, reg))
+		return Report{}, ignoreChanged(r.c.Store.ReplaceRegistration(ctx, reg))
 	}}
 }
 
@@ -79,15 +79,15 @@ func ignoreChanged(err error) error {
 // was used since the registration was read stays.
 func (r *Run) expire(ctx context.Context, reg *broker.Registration) (Report, error) {
 	before := reg.Clone()
-	reg.Tombstone(r.janitor.c.Now())
-	err := r.janitor.c.Store.RetireRegistration(ctx, reg)
+	reg.Tombstone(r.c.Now())
+	err := r.c.Store.RetireRegistration(ctx, reg)
 	if errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrNotFound) {
 		return Report{}, nil // it still is due
 	}
 	if err != nil {
 		return Report{}, fmt.Errorf("retire registration %s: %w", reg.ClientID, err)
 	}
-	r.janitor.trail.End(ctx, telemetry.RegistrationRemoved, broker.ByJanitor, before, reg.State)
+	r.trail.End(ctx, telemetry.RegistrationRemoved, broker.ByJanitor, before, reg.State)
 	done, err := r.retire(ctx, reg)
 	done.Expired++
 	return done, err
@@ -96,9 +96,9 @@ func (r *Run) expire(ctx context.Context, reg *broker.Registration) (Report, err
 // retire does what is left to do for a tombstone: its mode ends the grants and
 // removes the app client. Then the tombstone gets its own end.
 func (r *Run) retire(ctx context.Context, reg *broker.Registration) (Report, error) {
-	done, err := r.janitor.c.Modes.Of(reg.Mode).Retire(ctx, r, reg)
+	done, err := r.c.Modes.Of(reg.Mode).Retire(ctx, r, reg)
 	if err == nil {
-		err = CloseTombstone(ctx, r.janitor.c.Store, reg, r.janitor.c.Now())
+		err = CloseTombstone(ctx, r.c.Store, reg, r.c.Now())
 	}
 	return done, err
 }

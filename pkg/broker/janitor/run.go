@@ -18,7 +18,8 @@ type Run struct {
 	// Policy is the policy in force.
 	Policy *policy.Policy
 
-	janitor *Janitor
+	c       Config
+	trail   broker.AuditTrail
 	options Options
 	// end is when to stop; zero is never.
 	end    time.Time
@@ -42,7 +43,9 @@ func (r *Run) all(ctx context.Context) error {
 type item struct {
 	// key names it in the log.
 	key string
-	// place is that of a record that is due, else empty.
+	// due is whether it is a record that is due, and place where the store has
+	// it.
+	due   bool
 	place string
 	// plan reads what the item is about and returns the step to take, or nil.
 	plan func(context.Context) (*step, error)
@@ -69,7 +72,7 @@ func (r *Run) each(ctx context.Context, items iter.Seq2[item, error]) error {
 			return errors.Join(halt, err)
 		}
 		if halt != nil || r.timeUp(ctx) {
-			if it.place == "" {
+			if !it.due {
 				break
 			}
 			if r.done.Backlog++; r.tooLateToCount(ctx) {
@@ -77,7 +80,9 @@ func (r *Run) each(ctx context.Context, items iter.Seq2[item, error]) error {
 			}
 			continue
 		}
-		r.place.reach(it.place)
+		if it.due {
+			r.place.reach(it.place)
+		}
 		if err := r.one(ctx, it); err != nil {
 			halt = r.failed(ctx, it.key, err)
 		}
@@ -95,9 +100,7 @@ func (r *Run) one(ctx context.Context, it item) error {
 		if err != nil || s == nil {
 			return err
 		}
-		if s.Action != "" && r.options.OnStep != nil {
-			r.options.OnStep(s.Step)
-		}
+		r.report(s.Step)
 		if r.options.DryRun {
 			r.done.Add(s.dry)
 			return nil
@@ -112,6 +115,13 @@ func (r *Run) one(ctx context.Context, it item) error {
 	return nil
 }
 
+// report reports a step, unless it has no Action.
+func (r *Run) report(s Step) {
+	if s.Action != "" && r.options.OnStep != nil {
+		r.options.OnStep(s)
+	}
+}
+
 // timeUp reports whether the time is up, and records it in the report.
 func (r *Run) timeUp(ctx context.Context) bool {
 	r.done.Unfinished = r.done.Unfinished || ctx.Err() != nil || !r.end.IsZero() && !time.Now().Before(r.end)
@@ -123,13 +133,13 @@ func (r *Run) timeUp(ctx context.Context) bool {
 // makes as many calls as it may is no reason: each call waits its turn.
 func (r *Run) failed(ctx context.Context, key string, err error) error {
 	if r.timeUp(ctx) && errors.Is(err, context.DeadlineExceeded) {
-		return nil // it was cut short, and did not fail
+		return nil // it was interrupted, and did not fail
 	}
 	if errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrExists) {
 		return nil // another request is changing it, and it stays due until that is done
 	}
 	r.done.Failed++
-	r.janitor.c.Log.ErrorContext(ctx, "sweep", "key", key, "error", err)
+	r.c.Log.ErrorContext(ctx, "sweep", "key", key, "error", err)
 	if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == dcr.Unavailable && !errors.Is(err, broker.ErrNoSlot) {
 		return err
 	}
@@ -141,7 +151,7 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 func (r *Run) alarm(ctx context.Context, what error, why string) error {
 	err := fmt.Errorf("%w: %s", what, why)
 	telemetry.Count(ctx, telemetry.JanitorStopped, 1)
-	r.janitor.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", err)
+	r.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", err)
 	return err
 }
 
@@ -149,7 +159,7 @@ func (r *Run) alarm(ctx context.Context, what error, why string) error {
 // returns how many it has ended, also with an error. It stops when the sweep has
 // to stop.
 func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
-	if r.janitor.c.Grants == nil {
+	if r.c.Grants == nil {
 		return 0, nil
 	}
 	if !r.end.IsZero() {
@@ -157,8 +167,8 @@ func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error)
 		ctx, cancel = context.WithDeadline(ctx, r.end)
 		defer cancel()
 	}
-	n, err := r.janitor.c.Grants.EndOfClient(ctx, clientID, keep)
-	r.janitor.trail.Grants(ctx, broker.ByJanitor, clientID, "", n)
+	n, err := r.c.Grants.EndOfClient(ctx, clientID, keep)
+	r.trail.Grants(ctx, broker.ByJanitor, clientID, "", n)
 	if err != nil {
 		return n, fmt.Errorf("end grants of %s: %w", clientID, err)
 	}

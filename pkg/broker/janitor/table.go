@@ -22,7 +22,7 @@ var ErrForeignTable = errors.New("the table is not known to be this deployment's
 // is how many app clients of ours there are: if there are none, and the table has
 // no owner, it is a new one.
 func (r *Run) ownTable(ctx context.Context, listed int) (*broker.TableOwner, error) {
-	store, deployment := r.janitor.c.Store, r.janitor.c.Deployment
+	store, deployment := r.c.Store, r.c.Deployment
 	identity, err := store.Identity(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("identity of the table: %w", err)
@@ -32,7 +32,7 @@ func (r *Run) ownTable(ctx context.Context, listed int) (*broker.TableOwner, err
 	case errors.Is(err, broker.ErrNotFound) && listed > 0:
 		return nil, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("it does not say so, and there are %d app clients of the deployment %s", listed, deployment))
 	case errors.Is(err, broker.ErrNotFound):
-		d = &broker.TableOwner{ID: deployment, Store: identity, Began: broker.Seconds(r.janitor.c.Now())}
+		d = &broker.TableOwner{ID: deployment, Store: identity, Began: broker.Seconds(r.c.Now())}
 		if r.options.DryRun {
 			return d, nil
 		}
@@ -45,7 +45,7 @@ func (r *Run) ownTable(ctx context.Context, listed int) (*broker.TableOwner, err
 	case d.ID != deployment:
 		return nil, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("it is that of the deployment %q", d.ID))
 	case d.Store != "" && identity != "" && d.Store != identity:
-		return nil, r.alarm(ctx, ErrForeignTable, "it has been restored from a backup, or made anew")
+		return nil, r.alarm(ctx, ErrForeignTable, "it has been restored from a backup, or created again")
 	case d.Store == "" && identity != "" && !r.options.DryRun:
 		d.Store = identity
 		if err := store.SetTableOwner(ctx, d); err != nil {

@@ -30,9 +30,11 @@ type NewClient struct {
 // Create registers a client ahead. It may have an app client of its own, needs no
 // approval and does not expire. The response holds the only copy of the client
 // secret, unless the method is none. If the id is taken, for a deleted client too,
-// the error is ErrExists. Errors about the metadata are a *dcr.Error. A mode
-// without such clients is an error.
+// the error is ErrExists. Errors about the metadata are a *dcr.Error.
 func (o *Operator) Create(ctx context.Context, n NewClient) (*dcr.ClientInformation, error) {
+	if o.c.NewRegistration == nil {
+		return nil, errors.New("clients are registered ahead in brokered mode only; in direct mode an app client can be adopted")
+	}
 	if n.By == "" {
 		return nil, errors.New("it must be known who registers the client")
 	}
@@ -58,14 +60,11 @@ func (o *Operator) Create(ctx context.Context, n NewClient) (*dcr.ClientInformat
 	if m, err = profile.Apply(m); err != nil {
 		return nil, err
 	}
-	r, err := o.c.Modes.Of(o.c.Mode).RegisterAhead(profile, id, m.ClientMetadata, o.c.Now())
-	if err != nil {
-		return nil, err
-	}
+	r := o.c.NewRegistration(profile, id, m.ClientMetadata, o.c.Now())
 	r.CreatedBy, r.State = n.By, broker.RegistrationActive
 	r.ExpiresAt, r.Due = time.Time{}, time.Time{}
 	issued := broker.Issued{Registration: r}
-	if m.TokenEndpointAuthMethod != dcr.AuthNone {
+	if !m.Public() {
 		secret := credential.NewClientSecret()
 		r.SecretHash, issued.ClientSecret = secret.Hash(), secret.Reveal()
 	}

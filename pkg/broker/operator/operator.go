@@ -23,18 +23,23 @@ type Lifecycle interface {
 	// Serves returns a *broker.StateError if r cannot be used again, because its
 	// app client is gone.
 	Serves(ctx context.Context, r *broker.Registration) error
-	// RegisterAhead returns a new registration, which is not stored, or an error
-	// if the mode has no clients that are registered ahead.
-	RegisterAhead(profile *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) (*broker.Registration, error)
+}
+
+// Store is what an Operator reads and writes.
+type Store interface {
+	broker.Registrations
+	broker.Sweeping
 }
 
 // Config is what an Operator needs. Every field is REQUIRED, unless its comment
 // says otherwise.
 type Config struct {
-	Store broker.Store
-	// Mode is that in which clients are registered ahead.
-	Mode  broker.Mode
+	Store Store
 	Modes broker.ByMode[Lifecycle]
+	// NewRegistration returns the registration of a client that is registered
+	// ahead, and does not store it. It is nil in direct mode, where a client has
+	// the id of an app client that exists.
+	NewRegistration func(p *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) *broker.Registration
 	// Grants ends grants. Without it, as in direct mode, which has no grants, the
 	// next sweep ends those of a client that is disabled or deleted.
 	Grants broker.GrantEnder
@@ -55,8 +60,8 @@ type Operator struct {
 
 // New returns an Operator, or an error if a required field of c is missing.
 func New(c Config) (*Operator, error) {
-	if c.Store == nil || c.Mode == "" || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("operator: every field of Config but Grants is required")
+	if c.Store == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("operator: every field of Config but Grants and NewRegistration is required")
 	}
 	return &Operator{c: c, trail: broker.AuditTrail{Log: c.Log}}, nil
 }

@@ -28,7 +28,7 @@ func TestDisableWhateverFails(t *testing.T) {
 			w.Use(id) // it never began: the client is as it was
 			return
 		default:
-			t.Fatalf("the client is %s, and the operator was told that it is disabled: %t", r.State, done)
+			t.Fatalf("the client is %s, and Disable succeeded: %t", r.State, done)
 		}
 		if n := w.Standing(id); n != 0 || r.Stale || !r.Due.IsZero() {
 			t.Errorf("%d grants stand, stored %+v", n, r)
@@ -72,7 +72,7 @@ func TestDeleteClientWhateverFails(t *testing.T) {
 			w.Use(id)
 			return
 		default:
-			t.Fatalf("the client is %s, and the operator was told that it is deleted: %t", r.State, done)
+			t.Fatalf("the client is %s, and Delete succeeded: %t", r.State, done)
 		}
 		if n := w.Standing(id); n != 0 {
 			t.Errorf("%d grants stand", n)
@@ -220,7 +220,7 @@ func TestCreateClient(t *testing.T) {
 	}
 	r := w.Registration("dcr_old_App1")
 	if info.ClientID != "dcr_old_App1" || info.RegistrationAccessToken != "" || info.RegistrationClientURI != "" || !r.SecretHash.Matches(credential.Presented(info.ClientSecret)) {
-		t.Errorf("told %+v, stored %+v", info, r)
+		t.Errorf("the response has %+v, stored is %+v", info, r)
 	}
 	if !r.ExpiresAt.IsZero() || !r.Due.IsZero() || r.CreatedBy != "ops" || r.State != broker.RegistrationActive {
 		t.Errorf("stored %+v, want one that does not expire", r)

@@ -1,24 +1,9 @@
 package policy
 
 import (
-	"context"
 	"errors"
 	"time"
 )
-
-// A JWTVerifier verifies JWTs that others have signed: initial access tokens and
-// software statements. Implementations are safe for concurrent use.
-type JWTVerifier interface {
-	// Verify returns what token says if it is a JWT whose iss is the URL of one
-	// of issuers, that this one has signed, with one of its algorithms, and
-	// that is in force: neither expired nor from the future, a minute of clock
-	// skew aside. It says nothing about for whom the JWT is (aud), which is for
-	// the caller to judge. Nothing that the token names is fetched.
-	//
-	// The error is ErrUnknownIssuer or a *NotVerifiedError, perhaps wrapped, if
-	// it is not so. Any other error means that it could not be found out.
-	Verify(ctx context.Context, issuers []Issuer, token string) (*JWT, error)
-}
 
 // ErrUnknownIssuer means that a JWT is of none of the issuers.
 var ErrUnknownIssuer = errors.New("of no issuer that is trusted here")

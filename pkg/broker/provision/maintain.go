@@ -17,11 +17,12 @@ import (
 // errors mean what those of a Pool mean. It changes and removes only what carries
 // this deployment's marker.
 type MaintainedPool interface {
-	// UpdateBrokered gives the app client id the settings that follow from spec.
-	// If the app client does not exist it returns broker.ErrNotFound inside a
-	// *broker.NotAppliedError.
+	// UpdateBrokered gives the app client with that id the settings that follow
+	// from spec. If it does not exist, UpdateBrokered returns broker.ErrNotFound
+	// inside a *broker.NotAppliedError.
 	UpdateBrokered(ctx context.Context, id, marker string, spec broker.BrokeredAppClient) error
-	// Delete removes the app client id; one that does not exist is no error.
+	// Delete removes the app client with that id. If it does not exist, that is
+	// no error.
 	Delete(ctx context.Context, id, marker string) error
 }
 
@@ -30,9 +31,16 @@ type Listing interface {
 	AtCognito(ctx context.Context, marker string) ([]string, error)
 }
 
+// MaintainerStore is what a Maintainer reads and writes.
+type MaintainerStore interface {
+	broker.Registrations
+	broker.AppClientRecords
+	broker.Budgets
+}
+
 // MaintainerConfig is what a Maintainer needs. Every field is REQUIRED.
 type MaintainerConfig struct {
-	Store broker.Store
+	Store MaintainerStore
 	Pool  MaintainedPool
 	Now   func() time.Time
 	Log   *slog.Logger
@@ -41,7 +49,7 @@ type MaintainerConfig struct {
 // A Maintainer changes and removes the app clients of brokered mode that exist, or
 // may exist. It is safe for concurrent use.
 type Maintainer struct {
-	store broker.Store
+	store MaintainerStore
 	pool  MaintainedPool
 	now   func() time.Time
 	trail broker.AuditTrail

@@ -33,13 +33,13 @@ const (
 // wraps *broker.NotAppliedError says that nothing was changed at Cognito. After
 // any other error it is not known whether the call was applied.
 type Pool interface {
-	// CreateBrokered makes a confidential app client. Called twice with the
-	// same marker it makes two. If the pool is full or throttled, the error
-	// holds a *dcr.Error with the code Unavailable.
+	// CreateBrokered creates a confidential app client. Two calls with the same
+	// marker create two. If the pool is full or throttled, the error wraps a
+	// *dcr.Error with the code dcr.Unavailable.
 	CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error)
-	// Brand gives the app client a branding style of Cognito's defaults, unless
-	// it has one. It returns broker.ErrBrandingLimit, perhaps wrapped, if the
-	// pool can have no more of them.
+	// Brand gives the app client Cognito's default branding style, unless it
+	// has one. It returns broker.ErrBrandingLimit, perhaps wrapped, if the pool can
+	// have no more styles.
 	Brand(ctx context.Context, id string) error
 }
 

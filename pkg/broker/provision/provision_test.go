@@ -25,7 +25,7 @@ func TestProvision(t *testing.T) {
 	open, _ := w.MustRegister(world.PublicBody, world.None)
 	dedicated, _ := w.Vouched("trusted", strings.Replace(world.ConfidentialBody, `{`, `{"scope":"mcp/read",`, 1))
 	shared, _ := w.Vouched("together", strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
-	ci, _ := w.Vouched("trusted", world.CiBody)
+	ci, _ := w.Vouched("trusted", world.CIBody)
 	var keys []string
 	for _, tt := range []struct {
 		clientID, key string
@@ -161,7 +161,7 @@ func TestTheLoserDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-// A lost reply holds up nobody for longer than a minute, without the janitor.
+// A lost reply holds a user up for a minute at most, without the janitor.
 func TestALostCreationIsMadeAgain(t *testing.T) {
 	for _, p := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 		t.Run(p.String(), func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestALostCreationIsMadeAgain(t *testing.T) {
 	}
 }
 
-// Whoever comes back after he was taken for dead leaves nothing behind.
+// A process that goes on after it was taken for dead leaves nothing behind.
 func TestAProvisioningThatWasOvertaken(t *testing.T) {
 	overtake := map[string]func(w *world.Brokered){
 		"by another": func(w *world.Brokered) {

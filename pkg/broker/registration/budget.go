@@ -81,16 +81,23 @@ type UseStore interface {
 	broker.Budgets
 }
 
-// TakeUse takes the use u for member, if uses are counted.
-func TakeUse(ctx context.Context, store UseStore, u broker.Use, member string) error {
+// A Use is a use that can be taken. The zero value is none.
+type Use struct {
+	broker.Use
+	// max is how many uses a JWT has, and expires when they are forgotten. The
+	// store knows both of an initial access token.
+	max     int
+	expires time.Time
+}
+
+// Take takes the use for member, if uses are counted.
+func (u Use) Take(ctx context.Context, store UseStore, member string) error {
 	var err error
 	switch {
-	case u.IsZero():
-		return nil
 	case u.Token != "":
 		err = store.UseInitialAccessToken(ctx, u.Token, member)
-	default:
-		err = store.TakeBudget(ctx, u.Budget, member)
+	case u.Budget != "":
+		err = store.TakeBudget(ctx, broker.Budget{Key: u.Budget, Limit: u.max, ExpiresAt: u.expires}, member)
 	}
 	if errors.Is(err, broker.ErrExhausted) || errors.Is(err, broker.ErrNotFound) {
 		return dcr.Errorf(dcr.InvalidToken, "the initial access token has been spent or revoked")
@@ -101,16 +108,14 @@ func TakeUse(ctx context.Context, store UseStore, u broker.Use, member string) e
 	return nil
 }
 
-// ReturnUse gives back what TakeUse may have taken for member.
+// ReturnUse gives back the use that member may have taken.
 func ReturnUse(ctx context.Context, store UseStore, u broker.Use, member string) error {
 	var err error
 	switch {
-	case u.IsZero():
-		return nil
 	case u.Token != "":
 		err = store.ReturnInitialAccessToken(ctx, u.Token, member)
-	default:
-		err = store.ReturnBudget(ctx, u.Budget.Key, member)
+	case u.Budget != "":
+		err = store.ReturnBudget(ctx, u.Budget, member)
 	}
 	if err != nil {
 		return fmt.Errorf("give back use of initial access token %s: %w", u.Stored(), err)

@@ -48,6 +48,3 @@ func (c *Change) CheckSecret(inForce credential.Hash) error {
 	}
 	return dcr.Errorf(dcr.InvalidClientMetadata, "client_secret is not the present one, which cannot be chosen (RFC 7592 section 2.2)")
 }
-
-// Public reports whether a client with these metadata has no secret.
-func Public(m dcr.ClientMetadata) bool { return m.TokenEndpointAuthMethod == dcr.AuthNone }

@@ -135,8 +135,8 @@ func (g *Registrar) change(ctx context.Context, r *broker.Registration, req *dcr
 	if m, err = profile.Apply(m); err != nil {
 		return nil, err
 	}
-	if Public(m.ClientMetadata) != Public(r.Metadata) {
-		return nil, dcr.Errorf(dcr.InvalidClientMetadata, "token_endpoint_auth_method: a client cannot change between none and a method with a secret; register anew")
+	if m.Public() != r.Metadata.Public() {
+		return nil, dcr.Errorf(dcr.InvalidClientMetadata, "token_endpoint_auth_method: a client cannot change between none and a method with a secret; register again")
 	}
 	c := &Change{Before: r, After: r.Clone(), Profile: profile, Secret: credential.Presented(req.ClientSecret), store: g.store, trail: g.trail}
 	c.After.Metadata = m.ClientMetadata

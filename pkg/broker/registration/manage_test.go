@@ -82,8 +82,8 @@ func TestManagementLifeCycle(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// A token for another client, an unknown client and a deleted client are told
-// apart by nobody.
+// The answers to a token for another client, an unknown client and a deleted client
+// are the same.
 func TestManagementTellsNothing(t *testing.T) {
 	w := world.New(t)
 	ctx := t.Context()

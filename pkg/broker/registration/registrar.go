@@ -38,9 +38,8 @@ type Admission struct {
 	Profile *policy.Profile
 	// Voucher is empty for open registration.
 	Voucher broker.Voucher
-	// Use is what the registration takes of what vouches for it, if uses are
-	// counted.
-	Use broker.Use
+	// Use is the use that the registration takes of what vouches for it.
+	Use Use
 	// Hour are the places in the budgets of this hour that it takes.
 	Hour Hour
 	// Metadata are the metadata to register.

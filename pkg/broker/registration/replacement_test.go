@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// members is what the client is told, as it reads it.
+// members are the members of a response, as the client reads them.
 func members(t *testing.T, info *dcr.ClientInformation) map[string]any {
 	t.Helper()
 	var m map[string]any
@@ -81,7 +81,7 @@ func TestUpdateDeletesWhatIsLeftOut(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// The secret is told once (docs/adr/0005-client-secrets.md), so that a
+// The secret is in one response only (docs/adr/0005-client-secrets.md), so that a
 // registration access token that leaked does not give it away.
 func TestTheSecretIsToldOnce(t *testing.T) {
 	w := world.New(t)

@@ -75,7 +75,7 @@ func TestStatementsThatDoNotCount(t *testing.T) {
 			want   dcr.Code
 		}{
 			{"not signed", "", nil, dcr.InvalidSoftwareStatement},
-			{"of an issuer of tokens", world.CiIssuer, statedClaims(), dcr.UnapprovedSoftwareStatement},
+			{"of an issuer of tokens", world.CIIssuer, statedClaims(), dcr.UnapprovedSoftwareStatement},
 			{"of software that is not approved", world.AppsIssuer, changed("software_id", "three"), dcr.UnapprovedSoftwareStatement},
 			{"for somebody else, as an ID token is", world.AppsIssuer, changed("aud", "https://auth.example.com"), dcr.UnapprovedSoftwareStatement},
 			{"with metadata of the wrong type", world.AppsIssuer, changed("client_name", 4.0), dcr.InvalidSoftwareStatement},
@@ -102,7 +102,7 @@ func TestStatementsThatDoNotCount(t *testing.T) {
 	})
 }
 
-// What a statement says can mend what the client says of itself.
+// A statement can supply what the request of the client lacks.
 func TestAStatementAloneIsEnough(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		w.JWTs.Says(stated, world.AppsIssuer, time.Time{}, statedClaims())
@@ -142,7 +142,7 @@ func TestStatementsAndDeduplication(t *testing.T) {
 		t.Helper()
 		info, _ := w.MustRegister(body, world.None)
 		if strings.Contains(body, stated) && info.Metadata.SoftwareStatement != stated || strings.Contains(body, restated) && info.Metadata.SoftwareStatement != restated {
-			t.Errorf("told the statement %q", info.Metadata.SoftwareStatement)
+			t.Errorf("the response has the statement %q", info.Metadata.SoftwareStatement)
 		}
 		return info.ClientID
 	}

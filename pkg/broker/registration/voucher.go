@@ -26,7 +26,7 @@ const (
 type vouching struct {
 	profile *policy.Profile
 	voucher broker.Voucher
-	use     broker.Use
+	use     Use
 }
 
 // vouch returns what vouches for the request of the bearer of tok.
@@ -52,7 +52,7 @@ func (g *Registrar) vouch(ctx context.Context, pol *policy.Policy, tok credentia
 	if !ok {
 		return vouching{}, dcr.Errorf(dcr.InsufficientScope, "the profile of the initial access token is not in the policy any more")
 	}
-	return vouching{profile: profile, voucher: broker.Voucher(rec.ID), use: broker.Use{Token: rec.ID}}, nil
+	return vouching{profile: profile, voucher: broker.Voucher(rec.ID), use: Use{Use: broker.Use{Token: rec.ID}}}, nil
 }
 
 // initialAccessToken returns the record of tok. If there is no token with its id,
@@ -104,8 +104,7 @@ func (g *Registrar) vouchJWT(ctx context.Context, pol *policy.Policy, token stri
 	}
 	v := vouching{profile: profile, voucher: broker.JWTVoucher(rule.Name(), j.Subject)}
 	if rule.MaxUses() > 0 {
-		v.use = broker.JWTUse(j.ID)
-		v.use.Budget.Limit, v.use.Budget.ExpiresAt = rule.MaxUses(), j.ExpiresAt.Add(usesOutlive)
+		v.use = Use{broker.JWTUse(j.ID), rule.MaxUses(), j.ExpiresAt.Add(usesOutlive)}
 	}
 	return v, nil
 }

@@ -27,7 +27,7 @@ func TestAJWTOfATrustedIssuerVouches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := r.InitialAccessToken, "jwt/ci/repo:acme/app:ref:refs/heads/main"; got != want || r.Profile != "ci" {
+		if got, want := string(r.Voucher), "jwt/ci/repo:acme/app:ref:refs/heads/main"; got != want || r.Profile != "ci" {
 			t.Errorf("registered by %q under %q, want by %q under ci", got, r.Profile, want)
 		}
 		if _, err := w.Read(t.Context(), info.ClientID, rat); err != nil {
@@ -59,18 +59,18 @@ func TestJWTsThatDoNotVouch(t *testing.T) {
 		}{
 			{"not signed", credential.Presented("x.y.z"), dcr.InvalidToken},
 			{"of an issuer of statements", w.JWTs.Says("1.1.1", world.AppsIssuer, later, world.CIClaims("acme/app")), dcr.InvalidToken},
-			{"for another audience", w.JWTs.Says("2.2.2", world.CiIssuer, later, changed("aud", "https://else.example")), dcr.InvalidToken},
-			{"for nobody", w.JWTs.Says("3.3.3", world.CiIssuer, later, changed("aud", nil)), dcr.InvalidToken},
-			{"of another repository", w.JWTs.Says("4.4.4", world.CiIssuer, later, changed("repo", "evil/app")), dcr.InsufficientScope},
-			{"without exp", w.JWTs.Says("5.5.5", world.CiIssuer, time.Time{}, world.CIClaims("acme/app")), dcr.InvalidToken},
-			{"without sub", w.JWTs.Says("6.6.6", world.CiIssuer, later, changed("sub", "")), dcr.InvalidToken},
-			{"with a sub of 256 bytes", w.JWTs.Says("7.7.7", world.CiIssuer, later, changed("sub", strings.Repeat("s", 256))), dcr.InvalidToken},
+			{"for another audience", w.JWTs.Says("2.2.2", world.CIIssuer, later, changed("aud", "https://else.example")), dcr.InvalidToken},
+			{"for nobody", w.JWTs.Says("3.3.3", world.CIIssuer, later, changed("aud", nil)), dcr.InvalidToken},
+			{"of another repository", w.JWTs.Says("4.4.4", world.CIIssuer, later, changed("repo", "evil/app")), dcr.InsufficientScope},
+			{"without exp", w.JWTs.Says("5.5.5", world.CIIssuer, time.Time{}, world.CIClaims("acme/app")), dcr.InvalidToken},
+			{"without sub", w.JWTs.Says("6.6.6", world.CIIssuer, later, changed("sub", "")), dcr.InvalidToken},
+			{"with a sub of 256 bytes", w.JWTs.Says("7.7.7", world.CIIssuer, later, changed("sub", strings.Repeat("s", 256))), dcr.InvalidToken},
 			{"two parts", credential.Presented("x.y"), dcr.InvalidToken},
 			{"ours by its prefix", credential.Presented("dcr_iat_a.b.c"), dcr.InvalidToken},
 		} {
 			_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tt.tok)
 			if e := world.WantCode(t, tt.name, err, tt.want); strings.Contains(e.Description, "for the log") {
-				t.Errorf("%s: the client is told %q", tt.name, e.Description)
+				t.Errorf("%s: the client sees %q", tt.name, e.Description)
 			}
 		}
 		asked := w.JWTs.Asked
@@ -82,24 +82,24 @@ func TestJWTsThatDoNotVouch(t *testing.T) {
 		w.JWTs.Fails = errors.New("no route to host")
 		_, err = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), w.CI("a.b.c", "acme/app"))
 		if e := world.WantCode(t, "an issuer that cannot be reached", err, dcr.Unavailable); e.RetryAfter != 10*time.Second || strings.Contains(e.Description, "route") {
-			t.Errorf("the client is told %q, and to come back in %s", e.Description, e.RetryAfter)
+			t.Errorf("the client sees %q, and may come back in %s", e.Description, e.RetryAfter)
 		}
 		if n := len(w.Pool.All()); n != 0 {
 			t.Errorf("%d app clients, want none", n)
 		}
-		// A policy that names no issuers asks nobody.
+		// Without issuers in the policy, nothing is verified.
 		asked = w.JWTs.Asked
 		w.UsePolicy(string(policy.Default()))
 		_, err = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), w.CI("a.b.c", "acme/app"))
 		world.WantCode(t, "no issuers", err, dcr.InvalidToken)
 		if w.JWTs.Asked != asked {
-			t.Error("a token was verified that nobody could be trusted for")
+			t.Error("a token was verified although no issuer is trusted")
 		}
 	})
 }
 
-// A JWT is spent when it has registered what it may, whatever the clock of
-// whoever counts says when it has just expired.
+// A JWT is spent when it has registered as many clients as it may, even if the clock
+// of a process that counts is late.
 func TestUsesOfAJWTOutliveIt(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		tok := w.CI("a.b.c", "acme/app")

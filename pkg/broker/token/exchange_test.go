@@ -12,6 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
 
 // The order of effects: a code or a refresh token is used up after Cognito has
@@ -28,18 +30,18 @@ func TestOrderOfEffects(t *testing.T) {
 	}
 	_, code := w.grant(c)
 	a := w.ask(i, codeRequest(c, code))
-	want("code", "read grant", "replace grant")
+	want("code", "Grant", "ReplaceGrant")
 	w.ask(i, refreshRequest(c, a.RefreshToken))
-	want("refresh", "read grant", "refresh at Cognito", "replace grant")
+	want("refresh", "Grant", "refresh at Cognito", "ReplaceGrant")
 
 	_, old := w.grant(c)
-	w.clock.Advance(4 * time.Minute) // the access token is good for an hour
+	w.Clock.Advance(4 * time.Minute) // the access token is good for an hour
 	w.ask(i, codeRequest(c, old))
-	want("code, access token is not old", "read grant", "replace grant")
+	want("code, access token is not old", "Grant", "ReplaceGrant")
 
 	own := w.client(dcr.GrantClientCredentials)
 	w.ask(i, token.Request{Client: own, GrantType: dcr.GrantClientCredentials})
-	want("client credentials", "provision", "read grant", "create grant", "token from Cognito")
+	want("client credentials", "provision", "Grant", "CreateGrant", "token from Cognito")
 }
 
 // Each effect of a request with a code or refresh token fails once, in both ways.
@@ -48,12 +50,12 @@ func TestOrderOfEffects(t *testing.T) {
 func TestAfterEachFault(t *testing.T) {
 	requests := map[string]func(*world, *token.Issuer, clients.Credentials) token.Request{
 		"code, with an old access token": func(w *world, _ *token.Issuer, c clients.Credentials) token.Request {
-			w.clock.Advance(-40 * time.Minute)
+			w.Clock.Advance(-40 * time.Minute)
 			g, code := w.grant(c)
-			w.clock.Advance(40 * time.Minute)
-			g.CodeExpiresAt = w.clock.Now().Add(broker.CodeLifetime)
-			if err := w.memory.ReplaceGrant(w.t.Context(), g); err != nil {
-				w.t.Fatal(err)
+			w.Clock.Advance(40 * time.Minute)
+			g.CodeExpiresAt = w.Clock.Now().Add(broker.CodeLifetime)
+			if err := w.Inner.ReplaceGrant(w.T.Context(), g); err != nil {
+				w.T.Fatal(err)
 			}
 			return codeRequest(c, code)
 		},
@@ -63,7 +65,7 @@ func TestAfterEachFault(t *testing.T) {
 		},
 	}
 	for name, request := range requests {
-		for _, effect := range []string{"read grant", "refresh at Cognito", "replace grant"} {
+		for _, effect := range []string{"Grant", "refresh at Cognito", "ReplaceGrant"} {
 			for _, applied := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%s, applied %t", name, effect, applied), func(t *testing.T) {
 					w := newWorld(t)
@@ -75,14 +77,14 @@ func TestAfterEachFault(t *testing.T) {
 						}
 						w.fault = nil
 						if e == "refresh at Cognito" {
-							return applied, &broker.UpstreamError{RetryAfter: 7 * time.Second, Cause: errFault}
+							return applied, &broker.UpstreamError{RetryAfter: 7 * time.Second, Cause: fake.ErrInjected}
 						}
-						return applied, errFault
+						return applied, fake.ErrInjected
 					}
 					w.effects = nil
 					a, err := i.Token(t.Context(), r)
 					if err != nil {
-						wantRefused(t, err, dcr.Unavailable)
+						kit.WantCode(t, "Token", err, dcr.Unavailable)
 						a = w.ask(i, r)
 					}
 					if !slices.Contains(w.effects, effect) {
@@ -93,7 +95,7 @@ func TestAfterEachFault(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					g, err := w.memory.Grant(t.Context(), id)
+					g, err := w.Inner.Grant(t.Context(), id)
 					if err != nil || !slices.Contains(g.Live, next.Hash()) || !g.EndedAt.IsZero() || !g.CodeUsed {
 						t.Errorf("stored grant %+v, %v; want it standing, with its code used and the refresh token of the response", g, err)
 					}
@@ -113,20 +115,20 @@ func TestRefreshTokenIsNotUsedUpBeforeCognitoAnswers(t *testing.T) {
 	r := refreshRequest(c, w.ask(i, codeRequest(c, code)).RefreshToken)
 	w.fault = func(effect string) (bool, error) {
 		if effect == "refresh at Cognito" {
-			return false, &broker.UpstreamError{RetryAfter: 7 * time.Second, Cause: errFault}
+			return false, &broker.UpstreamError{RetryAfter: 7 * time.Second, Cause: fake.ErrInjected}
 		}
 		return false, nil
 	}
 	w.effects = nil
 	for range 3 {
 		_, err := i.Token(t.Context(), r)
-		wantRefused(t, err, dcr.Unavailable)
+		kit.WantCode(t, "Token", err, dcr.Unavailable)
 		if e, ok := errors.AsType[*dcr.Error](err); ok && e.RetryAfter != 7*time.Second {
 			t.Errorf("RetryAfter = %s, want Cognito's 7 s", e.RetryAfter)
 		}
-		w.clock.Advance(2 * broker.ReuseWindow)
+		w.Clock.Advance(2 * broker.ReuseWindow)
 	}
-	if slices.Contains(w.effects, "replace grant") {
+	if slices.Contains(w.effects, "ReplaceGrant") {
 		t.Errorf("effects %q, want the grant unchanged", w.effects)
 	}
 	w.fault = nil
@@ -142,14 +144,14 @@ func TestVerdictIsMadeAgainAfterAConflict(t *testing.T) {
 	r := refreshRequest(c, w.ask(i, codeRequest(c, code)).RefreshToken)
 	var other *token.Response
 	w.fault = func(effect string) (bool, error) {
-		if effect == "replace grant" {
+		if effect == "ReplaceGrant" {
 			w.fault = nil
 			other = w.ask(i, r)
 		}
 		return false, nil
 	}
 	a := w.ask(i, r)
-	stored, err := w.memory.Grant(t.Context(), g.ID)
+	stored, err := w.Inner.Grant(t.Context(), g.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
 
 // Every grant type that a client can register has an implementation.
@@ -26,23 +28,23 @@ func TestEveryGrantTypeIsImplemented(t *testing.T) {
 	w := newWorld(t)
 	c := w.client(dcr.GrantAuthorizationCode)
 	_, err := w.issuer().Token(t.Context(), token.Request{Client: c, GrantType: "password"})
-	wantRefused(t, err, broker.UnsupportedGrantType)
+	kit.WantCode(t, "Token", err, broker.UnsupportedGrantType)
 	_, err = w.issuer().Token(t.Context(), token.Request{Client: c, GrantType: dcr.GrantRefreshToken})
-	wantRefused(t, err, broker.UnauthorizedClient)
+	kit.WantCode(t, "Token", err, broker.UnauthorizedClient)
 	_, err = w.issuer().Token(t.Context(), token.Request{Client: c})
-	wantRefused(t, err, dcr.InvalidRequest)
+	kit.WantCode(t, "Token", err, dcr.InvalidRequest)
 }
 
 // Without keys nothing is read or changed, and the client may try again.
 func TestWithoutKeysTheBrokerIsNotReady(t *testing.T) {
 	w := newWorld(t)
-	w.config.Keys = func(context.Context) (*seal.Ring, error) { return nil, errFault }
+	w.config.Keys = func(context.Context) (*seal.Ring, error) { return nil, fake.ErrInjected }
 	i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode)
 	_, tokenErr := i.Token(t.Context(), token.Request{Client: c, GrantType: dcr.GrantAuthorizationCode})
 	_, introspectErr := i.Introspect(t.Context(), token.IntrospectionRequest{Token: "x"})
 	for name, err := range map[string]error{"Token": tokenErr, "Revoke": i.Revoke(t.Context(), token.Revocation{Client: c, Token: "x"}), "Introspect": introspectErr} {
 		e, ok := errors.AsType[*broker.Refusal](err)
-		if !ok || e.Code != dcr.Unavailable || e.RetryAfter != 10*time.Second || !errors.Is(err, errFault) {
+		if !ok || e.Code != dcr.Unavailable || e.RetryAfter != 10*time.Second || !errors.Is(err, fake.ErrInjected) {
 			t.Errorf("%s = %v, want a refusal that names 10 s and has the cause", name, err)
 		}
 	}
@@ -54,7 +56,7 @@ func TestWithoutKeysTheBrokerIsNotReady(t *testing.T) {
 func TestKeysAreReadOnceForEachRequest(t *testing.T) {
 	w := newWorld(t)
 	reads := 0
-	w.config.Keys = func(context.Context) (*seal.Ring, error) { reads++; return w.ring, nil }
+	w.config.Keys = func(context.Context) (*seal.Ring, error) { reads++; return w.Keys, nil }
 	i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
 	_, code := w.grant(c)
 	a := w.ask(i, codeRequest(c, code))

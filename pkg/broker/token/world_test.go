@@ -2,39 +2,25 @@ package token_test
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
-	"fmt"
-	"log/slog"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
 
-const (
-	redirect = "http://localhost:7777/cb"
-	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-)
-
-var errFault = errors.New("injected fault")
+const redirect = "http://localhost:7777/cb"
 
 // world is an Issuer with a store in memory and a Cognito that answers at once.
 // It records the effects in their order.
 type world struct {
-	t       *testing.T
-	clock   *fake.Clock
-	ring    *seal.Ring
-	memory  *memory.Store
+	*kit.Brokered
 	config  token.Config
 	effects []string
 
@@ -45,30 +31,18 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	ring, err := seal.Parse(seal.Generate())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, clock: fake.NewClock(), ring: ring}
-	w.memory = memory.NewStore(w.clock.Now)
-	keys := func(context.Context) (*seal.Ring, error) { return w.ring, nil }
-	apps := grants.NewAppClients(w.memory, w.clock.Now)
-	ender, err := grants.New(grants.Config{Store: store{w.memory, w}, AppClients: apps, Cognito: cognito{w}, Keys: keys, Now: w.clock.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.config = token.Config{
-		Store: store{w.memory, w}, Clients: clients.New(broker.ModeBrokered, w.memory, w.clock.Now), AppClients: apps, Ender: ender,
-		Cognito: cognito{w}, Provisioner: provisioner{w}, AccessTokens: noTokens{}, Keys: keys, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
-	}
+	w := &world{Brokered: kit.NewBrokered(t)}
+	grants := w.Inner.Hooked(func(_ context.Context, operation string, do func() error) error { return w.do(operation, do) })
+	w.config = w.IssuerConfig(grants, cognito{w})
+	w.config.Provisioner, w.config.AccessTokens = provisioner{w}, noTokens{}
 	return w
 }
 
 func (w *world) issuer() *token.Issuer {
-	w.t.Helper()
+	w.T.Helper()
 	i, err := token.New(w.config)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return i
 }
@@ -87,34 +61,13 @@ func (w *world) do(effect string, call func() error) error {
 	return call()
 }
 
-// store is the store in memory with effects.
-type store struct {
-	*memory.Store
-	w *world
-}
-
-func (s store) Grant(ctx context.Context, id string) (g *broker.Grant, err error) {
-	err = s.w.do("read grant", func() (err error) { g, err = s.Store.Grant(ctx, id); return err })
-	return g, err
-}
-
-func (s store) CreateGrant(ctx context.Context, g *broker.Grant) error {
-	return s.w.do("create grant", func() error { return s.Store.CreateGrant(ctx, g) })
-}
-
-func (s store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
-	return s.w.do("replace grant", func() error { return s.Store.ReplaceGrant(ctx, g) })
-}
-
 // cognito issues tokens for an hour.
 type cognito struct{ w *world }
 
 func (c cognito) tokens() broker.Tokens {
-	now := c.w.clock.Now()
-	claims := fmt.Sprintf(`{"sub":"ann","iat":%d,"exp":%d,"jti":%q}`, now.Unix(), now.Add(time.Hour).Unix(), credential.NewID())
+	now := c.w.Now()
 	return broker.Tokens{
-		AccessToken: "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".x", AppSecret: "s3cret",
-		IssuedAt: now, ExpiresAt: now.Add(time.Hour),
+		AccessToken: fake.AccessToken("ann", now), AppSecret: "s3cret", IssuedAt: now, ExpiresAt: now.Add(time.Hour), Scopes: []string{"a"}, Sub: "ann",
 	}
 }
 
@@ -137,9 +90,8 @@ type provisioner struct{ w *world }
 
 func (p provisioner) Provision(ctx context.Context, key string) error {
 	return p.w.do("provision", func() error {
-		a := &broker.AppClient{Key: key, Kind: broker.KindDedicated, State: broker.AppClientReady, CognitoID: "own", Scopes: []string{"a"}, CreatedAt: p.w.clock.Now()}
-		a.Secret = p.w.ring.Seal(broker.SecretPurpose, a.SecretOwner(), "s3cret")
-		return p.w.memory.CreateAppClient(ctx, a)
+		p.w.AddAppClient(key, broker.KindDedicated, broker.AppCredentials{ID: "own", Secret: "s3cret"}, "a")
+		return nil
 	})
 }
 
@@ -153,43 +105,28 @@ func (noTokens) Verify(context.Context, string) (token.Claims, error) {
 // client registers a client without a secret, or with the secret "s" for
 // client_credentials.
 func (w *world) client(grantTypes ...string) clients.Credentials {
-	w.t.Helper()
-	c := clients.Credentials{ID: "dcr_" + credential.NewID()}
-	r := &broker.Registration{
-		ClientID: c.ID, Generation: "g", Mode: broker.ModeBrokered, State: broker.RegistrationActive, IssuedAt: w.clock.Now(),
-		Metadata: dcr.ClientMetadata{TokenEndpointAuthMethod: dcr.AuthNone, GrantTypes: grantTypes, Scope: "a"},
-	}
-	if slices.Contains(grantTypes, dcr.GrantClientCredentials) {
-		c.Secret = "s"
-		r.Metadata.TokenEndpointAuthMethod, r.SecretHash = dcr.AuthSecretBasic, credential.Presented("s").Hash()
-	}
-	if err := w.memory.CreateRegistration(w.t.Context(), r); err != nil {
-		w.t.Fatal(err)
-	}
+	w.T.Helper()
+	var c clients.Credentials
+	r := w.AddClient(dcr.ClientMetadata{TokenEndpointAuthMethod: dcr.AuthNone, GrantTypes: grantTypes, Scope: "a"}, func(r *broker.Registration) {
+		if slices.Contains(grantTypes, dcr.GrantClientCredentials) {
+			c.Secret = "s"
+			r.Metadata.TokenEndpointAuthMethod, r.SecretHash = dcr.AuthSecretBasic, credential.Presented("s").Hash()
+		}
+	})
+	c.ID = r.ClientID
 	return c
 }
 
 // grant stores a grant of c and returns it with its code.
 func (w *world) grant(c clients.Credentials) (*broker.Grant, credential.Token) {
-	w.t.Helper()
-	id, now := credential.NewID(), w.clock.Now()
-	code := credential.NewAuthorizationCode(id)
+	w.T.Helper()
 	t := cognito{w}.tokens()
 	t.RefreshToken = "cognito-refresh-token"
-	g := &broker.Grant{
-		ID: id, ClientID: c.ID, Generation: "g", User: broker.User{Sub: "ann"}, Scopes: []string{"a"},
-		Code: code.Hash(), CodeExpiresAt: now.Add(broker.CodeLifetime), RedirectURI: redirect, Challenge: broker.PKCEChallenge(verifier),
-		AppClient: "profile/open", CognitoID: "app", Tokens: w.ring.Seal(broker.SealGrant, id, t.Encode()),
-		CreatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
-	}
-	if err := w.memory.CreateGrant(w.t.Context(), g); err != nil {
-		w.t.Fatal(err)
-	}
-	return g, code
+	return w.AddGrant(w.Registration(c.ID), t, func(g *broker.Grant) { g.RedirectURI = redirect })
 }
 
 func codeRequest(c clients.Credentials, code credential.Token) token.Request {
-	return token.Request{Client: c, GrantType: dcr.GrantAuthorizationCode, Code: code.Reveal(), RedirectURI: redirect, Verifier: verifier}
+	return token.Request{Client: c, GrantType: dcr.GrantAuthorizationCode, Code: code.Reveal(), RedirectURI: redirect, Verifier: kit.Verifier}
 }
 
 func refreshRequest(c clients.Credentials, refreshToken string) token.Request {
@@ -198,18 +135,10 @@ func refreshRequest(c clients.Credentials, refreshToken string) token.Request {
 
 // ask sends the request and expects a response.
 func (w *world) ask(i *token.Issuer, r token.Request) *token.Response {
-	w.t.Helper()
-	a, err := i.Token(w.t.Context(), r)
+	w.T.Helper()
+	a, err := i.Token(w.T.Context(), r)
 	if err != nil {
-		w.t.Fatalf("Token with %s = %v", r.GrantType, err)
+		w.T.Fatalf("Token with %s = %v", r.GrantType, err)
 	}
 	return a
-}
-
-// wantRefused checks that err is a refusal with that code.
-func wantRefused(t *testing.T, err error, want dcr.Code) {
-	t.Helper()
-	if e, ok := errors.AsType[*dcr.Error](err); !ok || e.Code != want {
-		t.Errorf("got %v, want the refusal %s", err, want)
-	}
 }

@@ -1,0 +1,63 @@
+package brokered_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/world"
+)
+
+// What an operator wrote must not be taken for the mark of a deletion. The mark is all
+// that this mode does at once for a registration of direct mode.
+func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
+	w := world.NewBrokered(t)
+	info, err := w.Direct().Register(t.Context(), world.Request(t, world.PublicBody), world.None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := &world.MeantimeStore{Store: w.Store, Replacing: func() error {
+		r := w.Registration(info.ClientID)
+		r.State = broker.RegistrationDisabled
+		return errors.Join(w.Inner.ReplaceRegistration(t.Context(), r), fake.ErrInjected)
+	}}
+	s, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: store, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rat := credential.Presented(info.RegistrationAccessToken)
+	world.WantCode(t, "Delete", s.Delete(t.Context(), info.ClientID, rat), dcr.Unavailable)
+	world.WantCode(t, "Delete again, of a disabled client", s.Delete(t.Context(), info.ClientID, rat), dcr.InvalidToken)
+	w.Recover()
+	w.CheckConsistent()
+}
+
+// Two that register the same are one client, also if the write of one fails just
+// when the other's has succeeded. Both get the one that is stored.
+func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
+	w := world.NewBrokered(t)
+	store := &world.MeantimeStore{Store: w.Store, Creating: func() error {
+		w.Wait(time.Second)
+		w.MustRegister(world.PublicBody, world.None)
+		return fake.ErrInjected
+	}}
+	s, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: store, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := s.Register(t.Context(), world.Request(t, world.PublicBody), world.None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stored := w.Registration(info.ClientID); !info.IssuedAt.Equal(stored.IssuedAt) {
+		t.Errorf("issued at %s, stored is %s", info.IssuedAt, stored.IssuedAt)
+	}
+}

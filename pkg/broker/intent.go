@@ -1,0 +1,94 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// An Intent is written before a registration of brokered mode takes a use of what
+// vouches for it, and removed after the registration is recorded. If the request
+// is interrupted, the janitor finds the use by the intent and gives it back. A
+// store keeps it among the records of app clients; there is no app client.
+type Intent struct {
+	// ClientID and Generation are those of the registration.
+	ClientID   string
+	Generation string
+	Profile    string
+	Use        Use
+	// Cancelled is whether the registration must go, even if it was recorded.
+	Cancelled bool
+	CreatedAt time.Time
+	// Due is when the janitor must look at it.
+	Due time.Time
+	// Version is set by RecordIntent and Cancel.
+	Version int64
+}
+
+// kindIntent is the kind of the records that keep an Intent.
+const kindIntent AppClientKind = "registering"
+
+// Key is the key of the record, and the member that the registration is in
+// budgets.
+func (i *Intent) Key() string { return intentKey(i.ClientID) }
+
+func intentKey(clientID string) string { return "registering/" + clientID }
+
+// record returns the record that keeps i.
+func (i *Intent) record() *AppClient {
+	a := &AppClient{
+		Key: i.Key(), Version: i.Version, Kind: kindIntent, State: AppClientCreating,
+		Profile: i.Profile, Use: i.Use, ClientID: i.ClientID, Generation: i.Generation, CreatedAt: i.CreatedAt, Due: i.Due,
+	}
+	if i.Cancelled {
+		a.State = AppClientRemoving
+	}
+	return a
+}
+
+// Intent returns the intent that the record keeps, or nil if it is the record of
+// an app client.
+func (a *AppClient) Intent() *Intent {
+	if a.Kind != kindIntent {
+		return nil
+	}
+	return &Intent{
+		ClientID: a.ClientID, Generation: a.Generation, Profile: a.Profile, Use: a.Use,
+		Cancelled: a.State == AppClientRemoving, CreatedAt: a.CreatedAt, Due: a.Due, Version: a.Version,
+	}
+}
+
+// RecordIntent stores i as version 1, or returns ErrExists.
+func RecordIntent(ctx context.Context, store AppClientRecords, i *Intent) error {
+	a := i.record()
+	err := store.CreateAppClient(ctx, a)
+	i.Version = a.Version
+	return err
+}
+
+// IntentOf returns the intent of a registration, or ErrNotFound.
+func IntentOf(ctx context.Context, store AppClientRecords, clientID string) (*Intent, error) {
+	a, err := store.AppClient(ctx, intentKey(clientID))
+	if err != nil {
+		return nil, err
+	}
+	return a.Intent(), nil
+}
+
+// Cancel stores that the registration of i must go. It returns ErrConflict if i
+// has been changed since it was read, and ErrNotFound if it is gone.
+func (i *Intent) Cancel(ctx context.Context, store AppClientRecords, now time.Time) error {
+	a := i.record()
+	err := MarkForRemoval(ctx, store, a, now)
+	i.Cancelled, i.Due, i.Version = true, a.Due, a.Version
+	return err
+}
+
+// DeleteIntent removes i, if its version is still the stored one. One that is gone
+// is no error.
+func DeleteIntent(ctx context.Context, store AppClientRecords, i *Intent) error {
+	if err := store.DeleteAppClient(ctx, i.Key(), i.Version); err != nil {
+		return fmt.Errorf("delete intent %s: %w", i.ClientID, err)
+	}
+	return nil
+}

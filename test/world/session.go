@@ -1,0 +1,148 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// Verifier is the PKCE code verifier of every request of a client.
+const Verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+
+// FlowConfig returns what a Flow needs: the parts of w, managed login, and no
+// pauses.
+func (w *Brokered) FlowConfig(cognito authorization.Cognito) authorization.Config {
+	return authorization.Config{
+		Issuer: issuer, Clients: clients.New(broker.ModeBrokered, w.Store, w.Now), Store: w.Store, Provisioner: w.Provisioner,
+		Policy: w.PolicySource, Keys: w.Ring, Cognito: cognito, LoginVersion: 2, RefreshLifetime: 30 * Day, Now: w.Now,
+		Pause: func(context.Context, time.Duration) error { return nil }, Log: w.logger(),
+	}
+}
+
+// GrantStore holds the grants of an Issuer.
+type GrantStore interface {
+	token.Store
+	grants.Store
+}
+
+// OAuth is Cognito's endpoints for an Issuer.
+type OAuth interface {
+	token.Cognito
+	grants.Cognito
+}
+
+// IssuerConfig returns what an Issuer needs but its AccessTokens: the parts of w,
+// and a store for the grants.
+func (w *Brokered) IssuerConfig(store GrantStore, cognito OAuth) token.Config {
+	w.T.Helper()
+	return token.Config{
+		Store: store, Clients: clients.New(broker.ModeBrokered, w.Store, w.Now), AppClients: grants.NewAppClients(w.Store, w.Now),
+		Ender: w.Ender(store, cognito), Cognito: cognito, Provisioner: w.Provisioner, Keys: w.Ring, Now: w.Now, Log: w.logger(),
+	}
+}
+
+// Ender returns an Ender for the grants in this store.
+func (w *Brokered) Ender(store grants.Store, cognito grants.Cognito) *grants.Ender {
+	w.T.Helper()
+	e, err := grants.New(grants.Config{Store: store, AppClients: grants.NewAppClients(w.Store, w.Now), Cognito: cognito, Keys: w.Ring, Now: w.Now})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return e
+}
+
+// AddClient stores an active registration, after change. It has a new client_id,
+// the profile open and no secret.
+func (w *Brokered) AddClient(m dcr.ClientMetadata, change ...func(*broker.Registration)) *broker.Registration {
+	w.T.Helper()
+	r := &broker.Registration{
+		ClientID: "dcr_" + credential.NewID(), Generation: credential.NewID(), Mode: broker.ModeBrokered, State: broker.RegistrationActive,
+		Profile: "open", Metadata: m, IssuedAt: w.Clock.Second(),
+	}
+	for _, f := range change {
+		f(r)
+	}
+	if err := w.Inner.CreateRegistration(w.T.Context(), r); err != nil {
+		w.T.Fatal(err)
+	}
+	return r
+}
+
+// AddAppClient stores the record of the app client of Cognito with these
+// credentials. It replaces a former record with this key.
+func (w *Brokered) AddAppClient(key string, kind broker.AppClientKind, app broker.AppCredentials, scopes ...string) *broker.AppClient {
+	w.T.Helper()
+	a := &broker.AppClient{
+		Key: key, Kind: kind, State: broker.AppClientReady, Marker: credential.NewID(), CognitoID: app.ID, Scopes: scopes, CreatedAt: w.Now(),
+	}
+	a.Secret = w.Keys.Seal(broker.SecretPurpose, a.SecretOwner(), app.Secret)
+	if old, err := w.Inner.AppClient(w.T.Context(), key); err == nil {
+		if err := w.Inner.DeleteAppClient(w.T.Context(), key, old.Version); err != nil {
+			w.T.Fatal(err)
+		}
+	}
+	if err := w.Inner.CreateAppClient(w.T.Context(), a); err != nil {
+		w.T.Fatal(err)
+	}
+	return a
+}
+
+// Credentials returns the id and the secret of an app client.
+func (w *Brokered) Credentials(key string) broker.AppCredentials {
+	w.T.Helper()
+	a := w.AppClient(key)
+	secret, err := w.Keys.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return broker.AppCredentials{ID: a.CognitoID, Secret: secret}
+}
+
+// AddGrant stores the grant of the user with these tokens of the app client
+// profile/open, after change, and remembers the consent. It returns the grant and
+// its code.
+func (w *Brokered) AddGrant(r *broker.Registration, t broker.Tokens, change ...func(*broker.Grant)) (*broker.Grant, credential.Token) {
+	w.T.Helper()
+	id := credential.NewID()
+	if t.OriginJTI != "" {
+		id = broker.GrantID(w.Keys, t.OriginJTI, 0)
+	}
+	code, now := credential.NewAuthorizationCode(id), w.Now()
+	g := &broker.Grant{
+		ID: id, ClientID: r.ClientID, Generation: r.Generation, User: broker.User{Sub: t.Sub, Username: t.User.Username},
+		Scopes: t.Scopes, OriginJTI: t.OriginJTI, Code: code.Hash(), CodeExpiresAt: now.Add(broker.CodeLifetime),
+		Challenge: broker.PKCEChallenge(Verifier), AppClient: broker.SharedAppClientKey("open"), CognitoID: "app",
+		Tokens: w.Keys.Seal(broker.SealGrant, id, t.Encode()), CreatedAt: now, ExpiresAt: now.Add(30 * Day),
+	}
+	for _, f := range change {
+		f(g)
+	}
+	consent := &broker.Consent{
+		Key: g.ConsentKey(w.Keys), Sub: t.Sub, ClientID: r.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * Day),
+	}
+	if err := errors.Join(w.Inner.CreateGrant(w.T.Context(), g), w.Inner.PutConsent(w.T.Context(), consent)); err != nil {
+		w.T.Fatal(err)
+	}
+	return g, code
+}
+
+// AllGrants returns all grants that are stored.
+func (w *Brokered) AllGrants() []*broker.Grant {
+	w.T.Helper()
+	var list []*broker.Grant
+	for g, err := range w.Inner.ListGrants(w.T.Context()) {
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		list = append(list, g)
+	}
+	return list
+}
