@@ -6,7 +6,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -15,9 +14,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
-// promises are the documents that name tests for what they promise.
+// promises are the documents that name tests for their promises.
 var promises = []string{"docs/conformance.md", "docs/divergences.md", "docs/threat-model.md", "docs/tokens.md"}
 
 // named matches the name of a test in those documents: package, function and,
@@ -28,10 +29,7 @@ var named = regexp.MustCompile("`([a-z0-9/.]+): ((?:Test|Fuzz)\\w+)((?:/[^`]+)?)
 func TestNamedTestsExist(t *testing.T) {
 	packages := make(map[string]*tests)
 	for _, doc := range promises {
-		text, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := golden.File(t, doc)
 		count, line := 0, 0
 		for row := range strings.Lines(string(text)) {
 			line++
@@ -59,10 +57,7 @@ func TestNamedTestsExist(t *testing.T) {
 // A row of conformance.md with the answer yes names a test, and a row with the answer
 // no has a reason.
 func TestConformanceRowsAreBacked(t *testing.T) {
-	text, err := os.ReadFile("docs/conformance.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := golden.File(t, "docs/conformance.md")
 	rows, line := 0, 0
 	for row := range strings.Lines(string(text)) {
 		line++
@@ -135,8 +130,8 @@ func parseTests(t *testing.T, pkg string) *tests {
 	return found
 }
 
-// has returns an error if the test does not exist, or if neither it nor a function
-// that it calls has a string that is the name of the subtest.
+// has returns an error if the test does not exist, or if neither the test nor a
+// function that it calls has a string with the name of the subtest.
 func (p *tests) has(function, subtest string) error {
 	f := p.functions[function]
 	if f == nil || !takesTesting(f) {

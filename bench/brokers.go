@@ -85,7 +85,7 @@ type deployment struct {
 	examples []map[string]string
 }
 
-// asItIs are the examples for an event without placeholders.
+// asItIs has the examples for an event without placeholders.
 var asItIs = []map[string]string{nil}
 
 // clock advances by a minute with every request, so that limits per hour and

@@ -16,13 +16,15 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
-// recordedFile is what `go test -update` writes, from a run of all tests.
+// recordedFile is the file that `go test -update` writes after a run of all
+// tests.
 const recordedFile = "../test/permissions/recorded.json"
 
-// calls are the AWS operations that the functions have called, by mode and
+// calls has the AWS operations that the functions have called, by mode and
 // function.
 var calls struct {
 	mu   sync.Mutex
@@ -77,7 +79,7 @@ func checkRecorded() error {
 	if err != nil {
 		return err
 	}
-	if *update {
+	if *golden.Update {
 		return os.WriteFile(recordedFile, got, 0o644)
 	}
 	want, err := os.ReadFile(recordedFile)

@@ -3,7 +3,6 @@ package sam
 import (
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -11,16 +10,14 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 var settings = regexp.MustCompile(`(?m)^\| ([a-z]+) \| (\d+) \| (\d+) \|$`)
 
 // The reasons are in docs/adr/0013-function-settings.md.
-func TestFunctionSettingsAreThoseWithReasons(t *testing.T) {
-	adr, err := os.ReadFile("../../docs/adr/0013-function-settings.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestFunctionSettingsMatchTheADR(t *testing.T) {
+	adr := golden.File(t, "../../docs/adr/0013-function-settings.md")
 	want := make(map[string]string)
 	for _, m := range settings.FindAllStringSubmatch(string(adr), -1) {
 		want[m[1]] = fmt.Sprintf("%s MB, %s s", m[2], m[3])
@@ -67,7 +64,7 @@ func TestFunctionSettingsAreThoseWithReasons(t *testing.T) {
 	})
 }
 
-// API Gateway ends a request after 30 s. The functions must have ended by then.
+// API Gateway ends a request after 30 s. The functions must end earlier.
 func TestFunctionsEndBeforeTheAPITimesOut(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		routes, err := template.Routes()
@@ -113,7 +110,7 @@ func TestJanitorRunsAndDoesNotPileUp(t *testing.T) {
 
 // Events that did not reach the janitor and runs that failed are stored for
 // operators, encrypted, for the maximum retention time of a queue.
-func TestFailedRunsOfTheJanitorAreKept(t *testing.T) {
+func TestFailedRunsOfTheJanitorAreStored(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		const arn = "${JanitorDeadLetters.Arn}"
 		queue, policy := one(t, template, "AWS::SQS::Queue"), one(t, template, "AWS::SQS::QueuePolicy")

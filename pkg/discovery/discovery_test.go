@@ -3,20 +3,16 @@ package discovery_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
+	"github.com/dcr-broker/dcr-broker/test/golden"
+	"pgregory.net/rapid"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden documents")
 
 const poolIssuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123"
 
@@ -34,10 +30,7 @@ func direct() discovery.Server {
 
 func poolDocument(t testing.TB) []byte {
 	t.Helper()
-	body, err := os.ReadFile("testdata/cognito.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := golden.File(t, "testdata/cognito.json")
 	return body
 }
 
@@ -50,28 +43,16 @@ func pool(t testing.TB) discovery.Upstream {
 	return up
 }
 
-func golden(t *testing.T, name string, got []byte) {
+func compare(t *testing.T, name string, got []byte) {
 	t.Helper()
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, got, "", "  "); err != nil {
 		t.Fatalf("%s is not JSON: %v\n%s", name, err, got)
 	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, indented.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(indented.Bytes(), want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, indented.Bytes(), want)
-	}
+	golden.Compare(t, filepath.Join("testdata", name), indented.Bytes())
 }
 
-func TestDocumentsAreAsGolden(t *testing.T) {
+func TestDocumentsMatchTheGoldenFiles(t *testing.T) {
 	brokered := direct()
 	brokered.AuthorizationEndpoint = "https://auth.example.com/authorize"
 	brokered.IssInResponse = true
@@ -114,7 +95,7 @@ func TestDocumentsAreAsGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, tt.name, got)
+			compare(t, tt.name, got)
 		})
 	}
 }
@@ -169,7 +150,7 @@ func TestServerRefuses(t *testing.T) {
 		{"issuer with path", func(s *discovery.Server) { s.Issuer += "/prod" }, "issuer: must be an origin"},
 		{"issuer with slash", func(s *discovery.Server) { s.Issuer += "/" }, "issuer: must be an origin"},
 		{"issuer with query", func(s *discovery.Server) { s.Issuer += "?a" }, "issuer: must be an origin"},
-		{"issuer in clear", func(s *discovery.Server) { s.Issuer = "http://auth.example.com" }, "issuer: must be https"},
+		{"issuer over plain http", func(s *discovery.Server) { s.Issuer = "http://auth.example.com" }, "issuer: must be https"},
 		{"issuer that only looks local", func(s *discovery.Server) { s.Issuer = "http://localhost.example.com" }, "issuer: must be https"},
 		{"no token endpoint", func(s *discovery.Server) { s.TokenEndpoint = "" }, "token_endpoint: missing"},
 		{"relative endpoint", func(s *discovery.Server) { s.RegistrationEndpoint = "/register" }, "registration_endpoint: has no host"},
@@ -247,7 +228,7 @@ func TestProtectedResourcePath(t *testing.T) {
 	}
 }
 
-// Other members of the pool's document and their order do not change a byte of
+// Other members of the pool's document, and the order of members, do not change
 // the broker's documents.
 func TestOtherMembersOfTheUpstreamDocumentDoNotMatter(t *testing.T) {
 	var known map[string]json.RawMessage
@@ -316,7 +297,7 @@ func documents(t interface{ Fatalf(string, ...any) }, up discovery.Upstream) (as
 
 // Writing must not change the caller's Server: the same Server is written at
 // every refresh.
-func TestWritingLeavesItsInputsAlone(t *testing.T) {
+func TestWritingDoesNotChangeItsInputs(t *testing.T) {
 	s, up := direct(), pool(t)
 	documents(t, up)
 	if want := direct().Scopes; !slices.Equal(s.Scopes, want) {

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 const (
@@ -48,8 +50,8 @@ func TestDist(t *testing.T) {
 	t.Run("SBOM and licences name every module", func(t *testing.T) { testModules(t, out, unpacked) })
 }
 
-// copySources copies what a release has: no output and nothing of git, whose
-// .git is a file in a worktree.
+// copySources copies the files of a release: no output, and nothing of git,
+// whose .git is a file in a worktree.
 func copySources(t *testing.T, from, to string) {
 	t.Helper()
 	skip := []string{"bin", "dist", "node_modules", "cdk.out"}
@@ -175,10 +177,7 @@ func TestToolsForWindowsAreZips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(self)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := golden.File(t, self)
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "windows_arm64"), 0o755); err != nil {
 		t.Fatal(err)
@@ -328,10 +327,7 @@ func archives(t *testing.T, dir string) []string {
 
 func content(t *testing.T, dir, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := golden.File(t, filepath.Join(dir, name))
 	return b
 }
 

@@ -47,7 +47,7 @@ var (
 )
 
 // modelled has the verdict on every error that the service model lists for the
-// operations. The name has the operation if operations differ.
+// operations. The key has the operation's name in front if operations differ.
 var modelled = map[string]verdict{
 	"ConcurrentModificationException":   changing,
 	"FeatureUnavailableInTierException": operators,
@@ -73,7 +73,8 @@ var modelled = map[string]verdict{
 const awsText = "text of AWS with an internal name"
 
 // Every error that the SDK can return for these operations has a verdict. This
-// test fails for a new error of a later SDK until it has one too.
+// test fails for a new error of a later SDK until the table has a verdict on
+// it.
 func TestEveryModelledErrorIsMappedOnPurpose(t *testing.T) {
 	listed := modelledErrors(t)
 	seen := map[string]bool{}
@@ -90,7 +91,7 @@ func TestEveryModelledErrorIsMappedOnPurpose(t *testing.T) {
 					want, ok = modelled[key]
 				}
 				if !ok {
-					t.Fatalf("no verdict on %s: decide what it means", code)
+					t.Fatalf("no verdict on %s: add one", code)
 				}
 				seen[key] = true
 				status := http.StatusBadRequest
@@ -122,7 +123,7 @@ func TestOtherErrorsAreMappedOnPurpose(t *testing.T) {
 		{"IAM", reply(400, "AccessDeniedException", awsText), operators},
 		{"credentials expired", reply(400, "ExpiredTokenException", awsText), operators},
 		{"signature", reply(403, "InvalidSignatureException", awsText), operators},
-		{"new error of ours", reply(400, "SomethingNewException", awsText), operators},
+		{"unknown error for our request", reply(400, "SomethingNewException", awsText), operators},
 		{"service unavailable", reply(503, "ServiceUnavailableException", awsText), unknown},
 		{"request time-out", reply(408, "RequestTimeoutException", awsText), unknown},
 		{"bad gateway, not JSON", respond(502, "<html>"), unknown},
@@ -165,7 +166,7 @@ func TestATimeOutLeavesItUnknownWhetherACreateWasApplied(t *testing.T) {
 		_, err := c.Create(t.Context(), marker, public())
 		checkVerdict(t, err, unknown)
 		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Create = %v, want the time-out in the log", err)
+			t.Errorf("Create = %v, want one that names the time-out", err)
 		}
 	})
 }
@@ -196,14 +197,14 @@ func checkVerdict(t *testing.T, err error, want verdict) {
 	if e, ok := errors.AsType[*dcr.Error](err); ok {
 		got.code, got.retryAfter = e.Code, e.RetryAfter
 		if strings.Contains(e.Description, awsText) || e.Description == "" {
-			t.Errorf("description %q, want a text without AWS's", e.Description)
+			t.Errorf("description %q, want a text without AWS's text", e.Description)
 		}
 	}
 	if got != want {
 		t.Errorf("%v: got %+v, want %+v", err, got, want)
 	}
 	if !strings.HasPrefix(err.Error(), "cognito: ") {
-		t.Errorf("error %q does not say where it is from", err)
+		t.Errorf("error %q does not name its package", err)
 	}
 }
 
@@ -230,7 +231,7 @@ func send(t *testing.T, op operation, do doerFunc) error {
 		t.Fatalf("send does not know %s", op.name)
 	}
 	if err != nil && !strings.Contains(err.Error(), op.doing) {
-		t.Errorf("error %q does not say %q", err, op.doing)
+		t.Errorf("error %q does not contain %q", err, op.doing)
 	}
 	return err
 }

@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // described returns the table as DynamoDB describes it.
@@ -31,14 +31,14 @@ func TestShapeFaults(t *testing.T) {
 		change func(*types.TableDescription)
 		text   string // "" for no fault
 	}{
-		{"as it is made", func(*types.TableDescription) {}, ""},
-		{"an index more", func(d *types.TableDescription) {
+		{"as CreateTable makes it", func(*types.TableDescription) {}, ""},
+		{"an additional index", func(d *types.TableDescription) {
 			d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, types.GlobalSecondaryIndexDescription{IndexName: aws.String("mine")})
 		}, ""},
 		{"without the index of grants", func(d *types.TableDescription) {
 			d.GlobalSecondaryIndexes = d.GlobalSecondaryIndexes[:1]
 		}, `the index "client" is missing`},
-		{"an index in the making", func(d *types.TableDescription) {
+		{"an index that is being created", func(d *types.TableDescription) {
 			d.GlobalSecondaryIndexes[0].IndexStatus = types.IndexStatusCreating
 		}, `the index "due" is CREATING`},
 		{"an index without its sort key", func(d *types.TableDescription) {
@@ -81,10 +81,7 @@ func TestKindsAreComplete(t *testing.T) {
 	}
 	found := 0
 	for _, name := range files {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		source := golden.File(t, name)
 		for _, m := range regexp.MustCompile(`(?m)^(?:const|\t)\s*(kind[A-Z]\w*)\s*= "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
 			found++
 			if !slices.Contains(kinds, m[2]) {

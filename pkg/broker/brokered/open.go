@@ -33,7 +33,7 @@ func (l *Lifecycle) open(ctx context.Context, a *registration.Admission) (*broke
 	}
 	issued := &broker.Registration{ClientID: id, Mode: broker.ModeBrokered, Metadata: a.Metadata.ClientMetadata}
 	if at, ok := l.recent.issuedAt(id, a.Metadata.Scope, l.now()); ok {
-		telemetry.Note(ctx, telemetry.ClientID, id)
+		telemetry.SetAttr(ctx, telemetry.ClientID, id)
 		telemetry.Count(ctx, telemetry.DedupeHits, 1)
 		issued.IssuedAt = at
 		return &broker.Issued{Registration: issued}, nil
@@ -147,7 +147,7 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 			return err
 		}
 	}
-	broker.NoteClient(ctx, r)
+	broker.SetClientAttrs(ctx, r)
 	telemetry.Count(ctx, telemetry.DedupeHits, 1)
 	return nil
 }

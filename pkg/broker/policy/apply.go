@@ -44,7 +44,7 @@ func (p *Profile) Apply(m dcr.ParsedMetadata) (dcr.ParsedMetadata, error) {
 	return m, nil
 }
 
-// refuse returns the error for metadata that this profile does not allow and
+// refuse returns the error for metadata that this profile does not allow but
 // another profile may allow.
 func (p *Profile) refuse(format string, args ...any) error {
 	if p.open {
@@ -118,7 +118,7 @@ func (p *Profile) decideAuthMethod(m *dcr.ParsedMetadata) error {
 	return nil
 }
 
-// defaultAuthMethod returns the method of a client that named none.
+// defaultAuthMethod returns the method for a client that did not name one.
 func (p *Profile) defaultAuthMethod(grants []string) string {
 	if slices.Contains(p.methods, dcr.AuthSecretBasic) {
 		return dcr.AuthSecretBasic

@@ -20,9 +20,8 @@ type Metric struct {
 	Name string
 	// Unit is one of CloudWatch's: Count, Milliseconds, Percent.
 	Unit string
-	// Dimensions are keys of Note; the value of a key that was not set is
-	// "none". Every metric also has the dimension Issuer, which the logger
-	// sets.
+	// Dimensions are keys of SetAttr; a key without a value has the value
+	// "none". Every metric also has the dimension Issuer, which the logger sets.
 	Dimensions []string
 	// Means is the meaning of the metric, for the table in the documentation.
 	Means string
@@ -82,10 +81,10 @@ func Set(ctx context.Context, m *Metric, v float64) {
 	a.counted[m] = v
 }
 
-// Log writes the activity's line at every log level: attrs, the request's id,
-// its attributes, for each service the number of calls and their milliseconds
-// in total, and the metrics. CloudWatch reads them if the log is JSON with
-// these attributes at its top.
+// Log writes the activity's line whatever the log level. The line has attrs,
+// the request's id, its attributes, for each service the number of calls and
+// the sum of their milliseconds, and the metrics. CloudWatch reads the metrics
+// if the log is JSON and these attributes are at its top level.
 func (a *Activity) Log(ctx context.Context, log *slog.Logger, msg string, attrs ...slog.Attr) {
 	write(ctx, log, msg, append(attrs, a.end(time.Now())...))
 }
