@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/must"
+	"github.com/go-jose/go-jose/v4"
 )
 
 var start = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
@@ -138,10 +138,7 @@ func signed(t testing.TB, alg jose.SignatureAlgorithm, key any, id string, claim
 	t.Helper()
 	body, ok := claims.(string)
 	if !ok {
-		b, err := json.Marshal(claims)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := must.Marshal(t, claims)
 		body = string(b)
 	}
 	options := new(jose.SignerOptions)

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/must"
+	"github.com/go-jose/go-jose/v4"
 )
 
 // The claims of tokens of GitHub Actions, a Cognito user pool and Keycloak,
@@ -102,10 +102,7 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 	good := signed(t, jose.RS256, rsaKey, "k1", claims)
 	parts := strings.Split(good, ".")
 	encode := base64.RawURLEncoding.EncodeToString
-	body, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Marshal(t, claims)
 	spki, err := x509.MarshalPKIXPublicKey(&rsaKey.PublicKey)
 	if err != nil {
 		t.Fatal(err)

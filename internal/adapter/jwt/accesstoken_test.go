@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -87,10 +88,7 @@ func sign(t *testing.T, alg jose.SignatureAlgorithm, k any, id string, claims ma
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Marshal(t, claims)
 	signed, err := signer.Sign(body)
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -56,10 +57,7 @@ func newProvider(t *testing.T) *provider {
 func (p *provider) sign(t *testing.T, claims map[string]any) string {
 	t.Helper()
 	claims["iss"] = p.URL
-	body, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Marshal(t, claims)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -120,10 +118,7 @@ func testTokenIssuersAndStatementIssuersAllowRegistrations(t *testing.T, mode br
 		if statement != "" {
 			body = `{"software_statement":"` + statement + `",` + body[1:]
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.Issuer+"/register", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
+		req := must.Request(t, http.MethodPost, s.Issuer+"/register", body)
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+token)
 		res, err := http.DefaultClient.Do(req)

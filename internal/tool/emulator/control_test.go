@@ -2,15 +2,14 @@ package emulator_test
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 func TestRateOfEachOperation(t *testing.T) {
@@ -48,10 +47,7 @@ func TestControlPlaneRefusesOddRequests(t *testing.T) {
 		{"no body", "AWSCognitoIdentityProviderService.DescribeUserPool", "application/x-amz-json-1.1", "AWS4-HMAC-SHA256 x", ``, "SerializationException"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.base+"/", strings.NewReader(tt.body))
-			if err != nil {
-				t.Fatal(err)
-			}
+			req := must.Request(t, http.MethodPost, l.base+"/", tt.body)
 			req.Header.Set("X-Amz-Target", tt.target)
 			req.Header.Set("Content-Type", tt.contentType)
 			if tt.authorization != "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -174,10 +175,7 @@ func (a answer) text(name string) string { s, _ := a.body[name].(string); return
 // post sends a form; user and password go as HTTP Basic if user is not empty.
 func (l *local) post(path string, form url.Values, user, password string) answer {
 	l.t.Helper()
-	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, l.base+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	req := must.Request(l.t, http.MethodPost, l.base+path, form.Encode())
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if user != "" {
 		req.SetBasicAuth(user, password)
@@ -204,10 +202,7 @@ func (l *local) do(req *http.Request) answer {
 
 func (l *local) get(path string, header http.Header) answer {
 	l.t.Helper()
-	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, l.base+path, nil)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	req := must.Request(l.t, http.MethodGet, l.base+path, "")
 	for k, v := range header {
 		req.Header[k] = v
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // The example of RFC 7636 appendix B.
@@ -207,10 +208,7 @@ func TestClientAuthentication(t *testing.T) {
 	if got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "POST" {
 		t.Errorf("GET: %d with Allow %q, want 405 with POST", got.status, got.header.Get("Allow"))
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.base+"/oauth2/token", strings.NewReader(`{"grant_type":"authorization_code"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Request(t, http.MethodPost, l.base+"/oauth2/token", `{"grant_type":"authorization_code"}`)
 	req.Header.Set("Content-Type", "application/json")
 	wantOAuthError(t, l.do(req), 400, "invalid_request")
 }
@@ -232,10 +230,7 @@ func TestClientCredentials(t *testing.T) {
 
 func TestPreflightOfTheTokenEndpoint(t *testing.T) {
 	l := start(t, nil)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, l.base+"/oauth2/token", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Request(t, http.MethodOptions, l.base+"/oauth2/token", "")
 	got := l.do(req)
 	if got.status != 204 || got.header.Get("Access-Control-Allow-Origin") != "*" || got.header.Get("Access-Control-Allow-Methods") != "POST" {
 		t.Errorf("got %d %v, want 204 for POST from anywhere", got.status, got.header)
