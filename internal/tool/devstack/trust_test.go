@@ -57,20 +57,7 @@ func newProvider(t *testing.T) *provider {
 func (p *provider) sign(t *testing.T, claims map[string]any) string {
 	t.Helper()
 	claims["iss"] = p.URL
-	body := must.Marshal(t, claims)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := signer.Sign(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := jws.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+	return fake.Sign(t, jose.ES256, p.key, "k", claims)
 }
 
 // A CI system registers a client with its own OIDC token, and a publisher's

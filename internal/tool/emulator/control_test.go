@@ -25,7 +25,7 @@ func TestRateOfEachOperation(t *testing.T) {
 	if _, err := l.sdk.ListUserPoolClients(t.Context(), &cip.ListUserPoolClientsInput{UserPoolId: aws.String(pool)}); err != nil {
 		t.Errorf("another operation: %v, want it admitted", err)
 	}
-	l.clock.advance(time.Second)
+	l.clock.Advance(time.Second)
 	l.create(publicClient())
 	if got := l.Calls("CreateUserPoolClient"); got != 7 {
 		t.Errorf("Calls = %d, want 7, the refused one included", got)

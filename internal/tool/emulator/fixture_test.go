@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,31 +27,13 @@ const (
 	apiScope = "https://api.example.com/mcp/read"
 )
 
-// clock stands still until a test moves it.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 // local is an emulator behind a real listener, called with the real SDK.
 type local struct {
 	*emulator.Cognito
 	t     *testing.T
 	base  string
 	sdk   *cip.Client
-	clock *clock
+	clock *fake.Clock
 }
 
 func start(t *testing.T, change func(*emulator.Config)) *local {
@@ -61,7 +42,7 @@ func start(t *testing.T, change func(*emulator.Config)) *local {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	srv.Config.ErrorLog = nil
 	t.Cleanup(srv.Close)
-	ck := &clock{t: time.Unix(1_800_000_000, 0)}
+	ck := fake.ClockAt(time.Unix(1_800_000_000, 0))
 	cfg := emulator.Config{
 		BaseURL: srv.URL,
 		Users: []emulator.User{
@@ -70,7 +51,7 @@ func start(t *testing.T, change func(*emulator.Config)) *local {
 		},
 		ResourceServers: []emulator.ResourceServer{{Identifier: "https://api.example.com/mcp", Scopes: []string{"read", "write"}}},
 		NoRateLimit:     true,
-		Now:             ck.now,
+		Now:             ck.Now,
 		Key:             fake.SigningKey(),
 	}
 	if change != nil {

@@ -32,8 +32,8 @@ func TestSilentSignInAcrossAppClients(t *testing.T) {
 	if q := l.signIn(browser, l.authorizeURL(a, nil), "alice", "Correct-Horse-9"); !q.Has("code") {
 		t.Fatalf("first client: %v, want a code", q)
 	}
-	began := l.clock.now()
-	l.clock.advance(59 * time.Minute)
+	began := l.clock.Now()
+	l.clock.Advance(59 * time.Minute)
 	// No name and no password: the code comes from the cookie alone.
 	q := l.signIn(browser, l.authorizeURL(b, nil), "", "")
 	if !q.Has("code") || q.Get("state") != "s1" {
@@ -43,7 +43,7 @@ func TestSilentSignInAcrossAppClients(t *testing.T) {
 	if claims["username"] != "alice" || claims["auth_time"] != float64(began.Unix()) {
 		t.Errorf("username, auth_time = %v, %v, want alice and the time of the password, %d", claims["username"], claims["auth_time"], began.Unix())
 	}
-	l.clock.advance(time.Minute) // an hour after the password, although the cookie was used in between
+	l.clock.Advance(time.Minute) // an hour after the password, although the cookie was used in between
 	if back, err := browser.SignIn(t.Context(), l.authorizeURL(b, nil), "", ""); err == nil {
 		t.Errorf("after an hour the browser was sent to %s, want the sign-in page", back)
 	}

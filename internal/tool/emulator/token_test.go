@@ -64,7 +64,7 @@ func TestCodeFlowIssuesTokens(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(access)); !slices.Equal(got, wantClaims) {
 		t.Errorf("access token claims = %v, want %v", got, wantClaims)
 	}
-	now := float64(l.clock.now().Unix())
+	now := float64(l.clock.Now().Unix())
 	for name, want := range map[string]any{
 		"iss": l.base + "/" + pool, "client_id": a, "token_use": "access", "username": "alice", "version": 2.0,
 		"scope": "openid email " + apiScope, "iat": now, "auth_time": now, "exp": now + 3600,
@@ -117,12 +117,12 @@ func TestCodeIsRefused(t *testing.T) {
 	})
 	t.Run("after five minutes", func(t *testing.T) {
 		code := l.code(a, nil)
-		l.clock.advance(5*time.Minute - time.Second)
+		l.clock.Advance(5*time.Minute - time.Second)
 		if got := l.redeem(a, code, nil); got.status != 200 {
 			t.Errorf("after 4:59: %d %s, want 200", got.status, got.raw)
 		}
 		code = l.code(a, nil)
-		l.clock.advance(5 * time.Minute)
+		l.clock.Advance(5 * time.Minute)
 		wantOAuthError(t, l.redeem(a, code, nil), 400, "invalid_grant")
 	})
 	t.Run("from another client", func(t *testing.T) {
