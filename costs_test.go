@@ -32,7 +32,7 @@ type costs struct {
 	resources map[string]float64 // number of resources, the same for each size
 }
 
-// effort is the resources that one event uses.
+// effort has the resources that one event uses.
 type effort struct {
 	functions                    string
 	mb, requests, ms, wru, rru   float64

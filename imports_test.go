@@ -12,10 +12,10 @@ const module = "github.com/dcr-broker/dcr-broker/"
 // A rule says which packages of ours the packages under a path may import, and
 // why. The rule with the longest matching path counts.
 type rule struct {
-	// of is a package, or with a final slash all packages below.
+	// of is a package, or with a final slash all packages below it.
 	of string
 	// may has packages, or with a final slash all packages below. "all" is every
-	// package except test kit; "itself" are packages below the same path.
+	// package except test kits; "itself" is the packages below the same path.
 	may string
 	why string
 }
@@ -36,8 +36,8 @@ var rules = []rule{
 	{"pkg/discovery", "", "metadata documents serve any proxy before an identity provider"},
 	{"pkg/broker/credential", "", "a value: tokens depend on nothing of ours"},
 	{"pkg/broker/seal", "", "a value: sealing depends on nothing of ours"},
-	{"pkg/broker/telemetry", "", "a value: what is logged depends on nothing of ours"},
-	{"pkg/broker/policy", "pkg/dcr pkg/broker", "a value: policy judges records, records know no policy"},
+	{"pkg/broker/telemetry", "", "a value: log lines depend on nothing of ours"},
+	{"pkg/broker/policy", "pkg/dcr pkg/broker", "a value: policy decides about records, and records know no policy"},
 	{"pkg/broker/clients", "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "shared by use cases"},
 	{"pkg/broker/authorization", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
 	{"pkg/broker/grants", "pkg/broker pkg/broker/seal", "shared by use cases: it ends grants for all of them"},
@@ -134,8 +134,8 @@ func TestImportsGoDownOnly(t *testing.T) {
 	}
 }
 
-// What the metadata function links stays free of the AWS SDK, which would cost
-// it its start-up time.
+// The packages that the metadata function links include no AWS SDK, which would
+// make its start slower.
 func TestMetadataLinksNoAWSSDK(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./internal/wire/metadata", "./internal/environment", "./functions/metadata").Output()
 	if err != nil {
@@ -148,12 +148,12 @@ func TestMetadataLinksNoAWSSDK(t *testing.T) {
 	}
 }
 
-// What a function links is initialised at every start, used or not: that is
-// most of the time its start takes (docs/performance.md).
+// A function initializes all packages that it links at every start, used or
+// not. This is most of the time of its start (docs/performance.md).
 func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
 	const (
 		sdk  = "github.com/aws/aws-sdk-go-v2/"
-		oidc = "github.com/coreos/go-oidc/v3" // which register verifies the JWTs of others with
+		oidc = "github.com/coreos/go-oidc/v3" // with which register verifies JWTs of other issuers
 	)
 	for function, unwanted := range map[string][]string{
 		"functions/metadata":  {"regexp", oidc, module + "pkg/broker/clients", module + "internal/adapter/cognitoauth"},

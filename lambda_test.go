@@ -57,7 +57,7 @@ func TestWhatRunsOnLambda(t *testing.T) {
 		}
 	}
 	if !t.Failed() {
-		t.Errorf("%s has rows too many, or in another order; want\n%s", page, want)
+		t.Errorf("%s has additional rows, or rows in another order; want\n%s", page, want)
 	}
 }
 
@@ -86,8 +86,8 @@ func linkedByFunctions(t *testing.T) map[string][]string {
 	return linked
 }
 
-// lambdaRows returns a row for what all functions link, and a row for the rest
-// of each function.
+// lambdaRows returns a row for the packages that all functions link, and a row
+// for the other packages of each function.
 func lambdaRows(linked map[string][]string) string {
 	functions := slices.Sorted(maps.Keys(linked))
 	all := slices.DeleteFunc(slices.Clone(linked[functions[0]]), func(pkg string) bool {

@@ -18,7 +18,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// promises are the documents that name tests for what they promise.
+// promises are the documents that name tests for their promises.
 var promises = []string{"docs/conformance.md", "docs/divergences.md", "docs/threat-model.md", "docs/tokens.md"}
 
 // named matches the name of a test in those documents: package, function and,
@@ -130,8 +130,8 @@ func parseTests(t *testing.T, pkg string) *tests {
 	return found
 }
 
-// has returns an error if the test does not exist, or if neither it nor a function
-// that it calls has a string that is the name of the subtest.
+// has returns an error if the test does not exist, or if neither the test nor a
+// function that it calls has a string with the name of the subtest.
 func (p *tests) has(function, subtest string) error {
 	f := p.functions[function]
 	if f == nil || !takesTesting(f) {

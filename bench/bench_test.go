@@ -40,8 +40,8 @@ func benchmark(b *testing.B, req request, open way) {
 	}
 }
 
-// Every request must get the expected answer as often as a benchmark sends it,
-// so that the benchmark does not measure a rejection.
+// Every request must get the expected answer as often as a benchmark sends it.
+// Otherwise the benchmark would measure a rejection.
 func TestRequestsAreAnswered(t *testing.T) {
 	for _, req := range requests() {
 		for name, way := range ways {
@@ -65,9 +65,9 @@ func TestRequestsAreAnswered(t *testing.T) {
 	}
 }
 
-// In brokered mode errors are redirects as well, so the status proves nothing.
-// Each request of a batch must lead to the next step, and only once.
-func TestRequestsOfABatchLeadOn(t *testing.T) {
+// In brokered mode errors are redirects too, so the status proves nothing. Each
+// request of a batch must lead to the next step, and only once.
+func TestRequestsOfABatchLeadToTheNextStep(t *testing.T) {
 	for _, tt := range []struct{ after, event string }{
 		{"register-open", "authorize"}, {"authorize", "callback"}, {"consent", "decision"}, {"decision", "token-code"},
 	} {

@@ -56,11 +56,11 @@ func measureRequests(ctx context.Context, builds []*build, rounds int, benchtime
 }
 
 // resultLine is a line of a benchmark's output: name, GOMAXPROCS unless it is
-// 1, number of iterations, and what one of them took.
+// 1, number of iterations, and the costs of one iteration.
 var resultLine = regexp.MustCompile(`^Benchmark\w+/(\S+?)(?:-\d+)?\s+\d+\s+([\d.]+) ns/op\s+(\d+) B/op\s+(\d+) allocs/op$`)
 
-// addRound adds the results that go test has written, by the name of the
-// benchmark without that of its function.
+// addRound adds the results in the output of go test, by the name of the
+// benchmark without the name of its function.
 func addRound(costs map[string]*cost, output string) error {
 	for line := range strings.Lines(output) {
 		m := resultLine.FindStringSubmatch(strings.TrimSpace(line))

@@ -16,7 +16,7 @@ type report struct {
 	options
 	machine                string
 	now                    *build
-	before                 *build // nil if there is none
+	before                 *build // nil without an older build
 	commit                 string // of before
 	idle                   starts // of a function that does nothing
 	loadAtStart, loadAtEnd float64

@@ -15,7 +15,7 @@ import (
 )
 
 // brokeredSteps are the steps of brokered mode. Some send the same events as
-// those of direct mode.
+// steps of direct mode.
 var brokeredSteps = []step{
 	{event: "register-open", as: "brokered-register-open", learn: map[string]string{"client_id": exampleClient}},
 

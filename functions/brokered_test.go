@@ -22,8 +22,8 @@ const (
 	siteURI              = "https://app.example.com/callback"
 )
 
-// The whole flow of brokered mode on the real bootstraps. Each has a role of its
-// own.
+// The whole flow of brokered mode on the real bootstraps. Each has its own
+// role.
 func TestBrokeredModeOnBootstraps(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 3)
@@ -143,7 +143,7 @@ func testDedicated(t *testing.T, d *deployment) {
 	m := registration{id: text(machine, "client_id"), secret: text(machine, "client_secret")}
 	own := claimsOf(t, text(d.token(m, http.StatusOK, url.Values{"grant_type": {"client_credentials"}}), "access_token"))
 	if own.ClientID == appClient || own.ClientID == "" {
-		t.Errorf("client_id in the machine's access token = %q, want one of its own", own.ClientID)
+		t.Errorf("client_id in the machine's access token = %q, want another one", own.ClientID)
 	}
 	d.invokedFor(t, "token", m.id)
 	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1, "CreateManagedLoginBranding": 1})

@@ -179,7 +179,7 @@ func (d *deployment) begin(b *browser, r registration) (appClient string, at *ur
 		d.tb().Fatalf("GET /authorize = %d to %s (%v) %s, want 303 to Cognito", a.Status, at, err, a.Body)
 	}
 	if q := at.Query(); q.Get("resource") != mcpServer || q.Get("prompt") != "login" {
-		d.tb().Errorf("Cognito gets resource %q and prompt %q, want those of the request", q.Get("resource"), q.Get("prompt"))
+		d.tb().Errorf("Cognito gets resource %q and prompt %q, want the ones in the request", q.Get("resource"), q.Get("prompt"))
 	}
 	return at.Query().Get("client_id"), at
 }

@@ -9,8 +9,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// The whole flow of direct mode on the real bootstraps. Each has a role of its
-// own.
+// The whole flow of direct mode on the real bootstraps. Each has its own role.
 func TestDirectModeOnBootstraps(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []string{"ssm:" + policyParameter, "s3://" + policyBucket + "/" + policyKey} {
@@ -70,7 +69,7 @@ func testDirect(t *testing.T, policy string) {
 	}
 }
 
-// The functions can read the policy from S3, too.
+// The functions can also read the policy from S3.
 func TestPolicyInAnObject(t *testing.T) {
 	t.Parallel()
 	d := deployWith(t, 10, "s3://"+policyBucket+"/"+policyKey)

@@ -34,8 +34,8 @@ const (
 	policyKey       = "dcr/policy.json"
 )
 
-// setPolicy replaces the policy. Functions that have read the old one already
-// go on with it until they read it again.
+// setPolicy replaces the policy. Functions that have read the old policy use it
+// until they read the document again.
 func (w *world) setPolicy(document string) { w.policy.Store(&document) }
 
 // documents starts fakes of Secrets Manager, SSM and S3. Requests to AWS's own

@@ -48,7 +48,7 @@ type step struct {
 	// learn maps a member of the answer to the example value that it replaces in
 	// later events.
 	learn map[string]string
-	// extract does the same for values that are in no member.
+	// extract does the same for values that are not in a member.
 	extract func(*world, *lambdaruntime.Answer)
 }
 
@@ -131,8 +131,8 @@ func TestEveryEventIsUsed(t *testing.T) {
 	checkFiles(t, "testdata/*.golden", answered, "no step has this answer")
 }
 
-// checkFiles checks that the files of the pattern have these names and no others.
-// unused is what is wrong with any other file.
+// checkFiles checks that the files of the pattern have these names and no
+// others. unused is the fault of any other file.
 func checkFiles(t *testing.T, pattern string, names map[string]bool, unused string) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -162,7 +162,7 @@ func TestBootstrapsAnswerEvents(t *testing.T) {
 	w.bootstrapsAnswer(steps, "register", "token")
 }
 
-// The metadata function needs no table, so it is tested without DynamoDB, too.
+// The metadata function needs no table, so this test runs without DynamoDB.
 func TestMetadataAnswersEvents(t *testing.T) {
 	t.Parallel()
 	newWorld(t, "").bootstrapsAnswer(steps, "metadata")
@@ -237,7 +237,7 @@ func (w *world) handlerAnswers(h http.Handler, steps []step) {
 	}
 	for _, s := range steps {
 		if s.event == "token-bad-base64" {
-			continue // no HTTP request becomes this event
+			continue // an HTTP request never becomes this event
 		}
 		t.Run(s.golden(), func(t *testing.T) {
 			if s.before != nil {

@@ -37,8 +37,8 @@ var volatile = regexp.MustCompile(`"(client_id|client_secret|registration_access
 // for an hour.
 var nearlyAnHour = regexp.MustCompile(`("expires_in":\s*)35[4-9][0-9]\b`)
 
-// volatileText matches what differs from run to run in pages and headers, and
-// style sheets, which other tests check.
+// volatileText matches text in pages and headers that differs from run to run,
+// and style sheets, which other tests check.
 var volatileText = []struct {
 	pattern *regexp.Regexp
 	becomes string

@@ -19,7 +19,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// One run of the janitor, started as by its schedule, does everything that
+// One run of the janitor, started as its schedule does, does everything that
 // brokered mode needs.
 func TestJanitorOfBrokeredMode(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 	d.token(site, http.StatusUnauthorized, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(siteTokens, "refresh_token")}})
 	d.token(open, http.StatusOK, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text(openTokens, "refresh_token")}})
 	if names := d.appClients(); len(names) != 1 || strings.HasPrefix(names[0], orphan) {
-		t.Errorf("app clients are %q, want only that of the open profile", names)
+		t.Errorf("app clients are %q, want only the one of the open profile", names)
 	}
 	if done := d.janitor(t); done != (janitor.Report{}) {
 		t.Errorf("the next run did %+v, want nothing", done)
@@ -89,7 +89,7 @@ func TestJanitorOfDirectMode(t *testing.T) {
 	d.call("GET", "/register/"+expired.id, nil, "Bearer "+expired.management, http.StatusUnauthorized)
 	d.call("GET", "/register/"+updating.id, nil, "Bearer "+updating.management, http.StatusOK)
 	if names := d.appClients(); len(names) != 1 || strings.HasPrefix(names[0], orphan) {
-		t.Errorf("app clients are %q, want only that of the remaining registration", names)
+		t.Errorf("app clients are %q, want only the one of the remaining registration", names)
 	}
 	for name, f := range d.all {
 		f.Close()
@@ -139,9 +139,9 @@ func (d *deployment) age(clientID string) {
 	}
 }
 
-// orphan creates an app client that is two hours old by the deployment's mark and
-// has no record, and makes the table older than that. It returns the name of the
-// app client without the mark.
+// orphan creates an app client that is two hours old by the deployment's mark
+// and has no record, and makes the table older than two hours. It returns the
+// name of the app client without the mark.
 func (d *deployment) orphan() string {
 	t := d.tb()
 	t.Helper()

@@ -26,8 +26,8 @@ func newSecretCollector() *secretCollector {
 }
 
 // secretNames are the names of parameters and members that hold secrets. Some,
-// such as state, are no secrets by themselves, but with them a reader of the
-// log could continue an authorization that a user has begun.
+// such as state, are not secret alone, but with them a reader of the log could
+// continue an authorization that a user has begun.
 var secretNames = []string{
 	"code", "code_verifier", "state", "nonce", "csrf", "password", "client_secret", "registration_access_token",
 	"access_token", "refresh_token", "id_token", "software_statement", "ClientSecret",

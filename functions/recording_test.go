@@ -20,10 +20,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
-// recordedFile is what `go test -update` writes, from a run of all tests.
+// recordedFile is the file that `go test -update` writes after a run of all
+// tests.
 const recordedFile = "../test/permissions/recorded.json"
 
-// calls are the AWS operations that the functions have called, by mode and
+// calls has the AWS operations that the functions have called, by mode and
 // function.
 var calls struct {
 	mu   sync.Mutex

@@ -30,7 +30,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// journal is a log of which a test reads the new lines.
+// journal is a log whose new lines a test can read.
 type journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -42,7 +42,7 @@ func (j *journal) Write(b []byte) (int, error) {
 	return j.text.Write(b)
 }
 
-// next returns what was written since the last call.
+// next returns the text that was written since the last call.
 func (j *journal) next() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -51,9 +51,9 @@ func (j *journal) next() string {
 }
 
 // Every kind of secret passes through every route, in its own place and in
-// others, in requests that succeed, in requests that Cognito refuses, and in
-// answers of Cognito that repeat the request. The log, at the level debug, has
-// none of them.
+// other places. It passes in requests that succeed, in requests that Cognito
+// refuses, and in answers of Cognito that repeat the request. The log, at the
+// level debug, has none of the secrets.
 func TestNoSecretIsLogged(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -106,7 +106,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 	}
 }
 
-// checkLog checks that what was logged has none of the secrets so far.
+// checkLog checks that the log has none of the secrets so far.
 func (w *world) checkLog(written string) {
 	w.t.Helper()
 	for kind, all := range w.collected.byKind() {

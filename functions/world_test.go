@@ -1,6 +1,6 @@
-// Package functions is tests of the Lambda functions as AWS runs them: their real
-// bootstraps get the events of ../events. It has no other code; the functions
-// themselves are in its subdirectories.
+// Package functions tests the Lambda functions as AWS runs them: their real
+// bootstraps get the events of ../events. The functions themselves are in its
+// subdirectories.
 package functions
 
 import (
@@ -46,12 +46,12 @@ const (
 	cognito = "http://localhost:9229"
 
 	redirectURI = "http://localhost:3118/callback"
-	// verifier is that of RFC 7636 appendix B.
+	// verifier is the code verifier of RFC 7636 appendix B.
 	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 )
 
-// Example values in the events, each of which stands for a value that only a
-// running broker has.
+// Example values in the events. Each stands for a value that only a running
+// broker has.
 const (
 	exampleClient  = "1example23456789abcdefghij"
 	exampleMachine = "2example23456789abcdefghij"
@@ -71,7 +71,7 @@ var (
 	exampleManagement = "dcr_rat_" + strings.Repeat("exampletoken", 5)
 )
 
-// world is what the functions need around them: a user pool, a table, and an
+// world is the environment of the functions: a user pool, a table, and an
 // initial access token.
 type world struct {
 	t       *testing.T
@@ -84,9 +84,9 @@ type world struct {
 
 	// log is the logger of the broker in this process; nil discards its lines.
 	log *slog.Logger
-	// collected has the secrets in requests to Cognito and its answers, and
-	// those in requests to the broker and its answers if the test wraps the
-	// broker.
+	// collected has the secrets in requests to Cognito and its answers. If the
+	// test wraps the broker, it also has those in requests to the broker and its
+	// answers.
 	collected *secretCollector
 
 	signInAt *url.URL // the URL to which the authorization endpoint has redirected
@@ -164,7 +164,7 @@ func (w *world) sdk() aws.Config {
 	})}
 }
 
-// store creates the table, or a store in memory if there is no DynamoDB, and
+// store creates the table, or an in-memory store if there is no DynamoDB, and
 // stores an initial access token.
 func (w *world) store() wire.Store {
 	w.t.Helper()

@@ -63,7 +63,7 @@ func (c *surroundingsCmd) write(s *devstack.Surroundings) error {
 		{"E2E_INTROSPECTION_ID", devstack.IntrospectionID},
 		{"E2E_INTROSPECTION_SECRET", devstack.IntrospectionSecret},
 	} {
-		fmt.Fprintf(&client, "export %s='%s'\n", v[0], v[1]) // none has a quote
+		fmt.Fprintf(&client, "export %s='%s'\n", v[0], v[1]) // no value has a quote
 	}
 	written := filepath.Join(c.Out, "client.new")
 	if err := os.WriteFile(written, []byte(client.String()), 0o600); err != nil {

@@ -51,8 +51,8 @@ func clientRowOf(r *broker.Registration) clientRow {
 	}
 }
 
-// registeredBy returns what the registration was authorized with: an operator, a
-// signed token, an initial access token, or nothing (open registration).
+// registeredBy returns what authorized the registration: an operator, a signed
+// token, an initial access token, or nothing (open registration).
 func (r clientRow) registeredBy() string {
 	switch {
 	case r.CreatedBy != "":
@@ -124,8 +124,8 @@ type clientShowCmd struct {
 type clientDetail struct {
 	clientRow
 	Metadata dcr.ClientMetadata `json:"metadata"`
-	// Grants is how many grants have not ended, or have ended but still have a
-	// refresh token to revoke at Cognito.
+	// Grants is the number of grants that have not ended, or have ended but
+	// still have a refresh token to revoke at Cognito.
 	Grants    int           `json:"grants"`
 	AppClient *appClientRow `json:"app_client,omitempty"`
 }
@@ -176,7 +176,7 @@ func (c *clientShowCmd) Run(ctx context.Context, op *operator) error {
 // oneLine escapes the line ends of s, which show would leave as they are.
 func oneLine(s string) string { return plain(s) }
 
-// list returns the values on a line each, for show.
+// list returns the values for show, each on a line.
 func list(all []string) string {
 	escaped := make([]string, len(all))
 	for i, s := range all {
@@ -194,8 +194,8 @@ func clientOf(ctx context.Context, store *dynamo.Store, id string) (*broker.Regi
 	return r, err
 }
 
-// countGrants returns how many grants of a client have not ended, or have ended
-// but still have a refresh token to revoke at Cognito.
+// countGrants returns the number of a client's grants that have not ended, or
+// have ended but still have a refresh token to revoke at Cognito.
 func countGrants(ctx context.Context, store *dynamo.Store, clientID string) (int, error) {
 	n := 0
 	for _, err := range store.GrantsOf(ctx, clientID) {
@@ -235,7 +235,7 @@ type clientIDs struct {
 	IDs []string `arg:"" name:"client-id" help:"Client ids."`
 }
 
-// each calls f for each client, also after it has failed for one, and writes the
+// each calls f for each client, also after f has failed for one, and writes the
 // registrations that f returns.
 func (c clientIDs) each(op *operator, past string, f func(id string) (*broker.Registration, error)) error {
 	var rows []clientRow

@@ -38,7 +38,7 @@ func (c *clientAdoptCmd) Run(ctx context.Context, op *operator) error {
 	if err := c.confirmf(ctx, op, "%s\nAdopt this app client?", adoptionPlan(d, plan)); err != nil {
 		return err
 	}
-	// If this were interrupted after the token is stored, the token would be
+	// If Ctrl-C interrupted this after the token is stored, the token would be
 	// lost.
 	info, err := d.Adopter.Adopt(context.WithoutCancel(ctx), c.ID, c.Profile, d.caller)
 	if err != nil {

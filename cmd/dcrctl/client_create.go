@@ -39,7 +39,7 @@ func (c *clientCreateCmd) Run(ctx context.Context, op *operator) error {
 	if _, err := d.profile(ctx, op, c.Profile); err != nil {
 		return err
 	}
-	// If this were interrupted after the secret is stored, the secret would be
+	// If Ctrl-C interrupted this after the secret is stored, the secret would be
 	// lost.
 	info, err := d.Operator.Create(context.WithoutCancel(ctx), ahead.NewClient{Profile: c.Profile, ID: c.ID, Metadata: m, By: d.caller})
 	if errors.Is(err, broker.ErrExists) {

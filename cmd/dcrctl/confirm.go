@@ -56,8 +56,8 @@ func (c confirmation) confirmWord(ctx context.Context, op *operator, word, hint,
 	}
 }
 
-// progress is a line on standard error that shows how far a long command has got.
-// It is written to a terminal only, and at most ten times a second.
+// progress is a line on standard error that shows the progress of a long
+// command. It is only written to a terminal, and at most ten times a second.
 type progress struct {
 	w    io.Writer // nil if standard error is not a terminal
 	last time.Time

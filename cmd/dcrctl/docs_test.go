@@ -52,7 +52,7 @@ func TestReferenceIsTheHelp(t *testing.T) {
 		}
 		text := out.String()
 		if command != "" {
-			// The flags that all commands have are in the reference once.
+			// The reference has the flags of all commands once.
 			text = regexp.MustCompile(`(?s) +-h, --help .*?Default:\s+standard\s+error\.\n\n?`).ReplaceAllString(text, "")
 			text = strings.TrimSuffix(strings.TrimRight(text, "\n"), "\n\nFlags:")
 		}
@@ -114,7 +114,7 @@ func members(typ reflect.Type) []string {
 	return names
 }
 
-// A block is a fenced code block of a page.
+// A block is a fenced code block on a page.
 type block struct{ language, text string }
 
 func blocks(t *testing.T, page string) []block {

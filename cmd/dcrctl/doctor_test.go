@@ -163,10 +163,10 @@ func TestDoctorInitialAccessToken(t *testing.T) {
 		want string
 	}{
 		{"none", nil, nil, "", ""},
-		{"of the file", nil, nil, file, "Bearer from-the-file"},
-		{"of another issuer", nil, nil, `{"initial_access_tokens": {"https://auth.example.com": "of-another"}}`, ""},
-		{"of the flag", nil, []string{"--initial-access-token", "from-the-flag"}, file, "Bearer from-the-flag"},
-		{"of the environment", map[string]string{name: " from-the-environment\n"}, []string{"--initial-access-token", "from-the-flag"}, file, "Bearer from-the-environment"},
+		{"from the file", nil, nil, file, "Bearer from-the-file"},
+		{"for another issuer", nil, nil, `{"initial_access_tokens": {"https://auth.example.com": "of-another"}}`, ""},
+		{"from the flag", nil, []string{"--initial-access-token", "from-the-flag"}, file, "Bearer from-the-flag"},
+		{"from the environment", map[string]string{name: " from-the-environment\n"}, []string{"--initial-access-token", "from-the-flag"}, file, "Bearer from-the-environment"},
 		{"an empty environment", map[string]string{name: ""}, []string{"--initial-access-token", "from-the-flag"}, file, "Bearer from-the-flag"},
 	} {
 		configure(t, tt.file)

@@ -181,8 +181,9 @@ func (c *iatShowCmd) Run(ctx context.Context, op *operator) error {
 	})
 }
 
-// tokenOf returns the record of a token. id can be the token itself, which is all
-// that an operator has who found one. The error does not repeat the token.
+// tokenOf returns the record of a token. id can also be the token itself, for
+// an operator who has found a token and knows nothing else. The error does not
+// repeat the token.
 func tokenOf(ctx context.Context, store broker.InitialAccessTokens, id string) (*credential.InitialAccessToken, error) {
 	if found, err := credential.InitialAccessTokenID(credential.Presented(id)); err == nil {
 		id = found

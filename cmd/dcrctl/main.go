@@ -1,10 +1,10 @@
-// Dcrctl is the operator's command line. It calls no service of the broker's: it
-// works on the broker's table and user pool with the operator's own AWS
-// credentials, so IAM decides who may use it.
+// Dcrctl is the operator's command line. It does not call the broker: it works
+// on the broker's table and user pool with the operator's own AWS credentials,
+// so IAM decides who may use it.
 //
-// Each command has a file of its own, which is why the package is longer than
-// 1,500 lines. operator.go, output.go, ask.go and audit.go have what the commands
-// share.
+// The package is longer than 1,500 lines because each command has its own file.
+// operator.go, output.go, confirm.go and audit.go have the code that the
+// commands share.
 package main
 
 import (
@@ -160,13 +160,14 @@ func (op *operator) exitCode(ctx context.Context, err error) int {
 }
 
 var (
-	// errFailed means that the command has failed and has already written why.
+	// errFailed means that the command has failed and has already written the
+	// reason.
 	errFailed = errors.New("failed")
 	// errNotConfirmed means that the operator did not confirm the change.
 	errNotConfirmed = errors.New("not confirmed, and nothing was changed")
 )
 
-// severalError has the errors of a command that was given several ids.
+// severalError has the errors of a command with several ids.
 type severalError struct {
 	named int     // how many ids were given
 	errs  []error // one for each id that failed

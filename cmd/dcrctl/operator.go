@@ -50,7 +50,7 @@ func (op *operator) infof(format string, args ...any) {
 	fmt.Fprintln(op.errs, lines(fmt.Sprintf(format, args...)))
 }
 
-// tableOnly returns what commands need that work on the table only.
+// tableOnly returns the dependencies of commands that work only on the table.
 func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config, *dynamo.Store, error) {
 	c, err := settings.Operator(op.getenv)
 	if err != nil {
@@ -63,11 +63,11 @@ func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config
 	return c, sdk, wire.Table(c, sdk), nil
 }
 
-// sdk returns the configuration of AWS clients. It checks for credentials, so
-// that the error names them and not the first call that lacks them.
+// sdk returns the configuration of AWS clients. It checks that there are
+// credentials, so that the error is about them and not about the first call.
 func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) {
-	// The SDK logs details of connections, which do not help an operator. Errors
-	// are returned in any case.
+	// The SDK would log details of connections, which do not help an operator.
+	// Errors are returned in any case.
 	sdk, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithLogger(logging.Nop{}))
 	if err == nil {
 		_, err = sdk.Credentials.Retrieve(ctx)
@@ -89,7 +89,8 @@ type deployment struct {
 	caller string
 }
 
-// deployment returns what commands need that change clients or the user pool.
+// deployment returns the dependencies of commands that change clients or the
+// user pool.
 func (op *operator) deployment(ctx context.Context) (*deployment, error) {
 	c, err := settings.AppClients(op.getenv)
 	if err != nil {

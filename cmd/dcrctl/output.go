@@ -21,8 +21,8 @@ type column[T any] struct {
 	value func(T) string
 }
 
-// emit writes rows as a JSON array or as a table. In place of an empty table it
-// writes none, a sentence, to standard error.
+// emit writes rows as a JSON array or as a table. For an empty table it writes
+// the sentence none to standard error.
 func emit[T any](op *operator, rows []T, none string, columns []column[T]) error {
 	if op.json {
 		if rows == nil {
@@ -75,7 +75,7 @@ func writeTable(w io.Writer, cells [][]string, coloured bool) error {
 	return nil
 }
 
-// A field is a line of what show writes.
+// A field is a line of the output of show.
 type field struct{ name, value string }
 
 // show writes a single row: as a JSON array with that one element, or as lines of
@@ -108,7 +108,8 @@ func show(op *operator, row any, fields []field) error {
 	return nil
 }
 
-// maxLine is how many columns a line has that show writes, if it can be broken.
+// maxLine is the maximum length of a line that show writes, in columns, if the
+// line can be broken.
 const maxLine = 110
 
 // fold returns the lines of s and breaks those that are too long at spaces. The
@@ -185,7 +186,7 @@ func plain(s string) string {
 	return b.String()
 }
 
-// lines is plain, except that it leaves line ends as they are.
+// lines is plain, but it does not change line ends.
 func lines(s string) string {
 	parts := strings.Split(s, "\n")
 	for i, p := range parts {
@@ -202,7 +203,8 @@ func stamp(t time.Time, zero string) string {
 	return t.UTC().Format(time.DateTime)
 }
 
-// shortName returns the name at the end of an ARN, or all of a name that is none.
+// shortName returns the name at the end of an ARN, or the whole name if it is
+// not an ARN.
 func shortName(by string) string { return by[strings.LastIndexByte(by, '/')+1:] }
 
 // plural returns n with its noun.

@@ -23,8 +23,8 @@ type policyCmd struct {
 	Test policyTestCmd `cmd:"" help:"Show what a registration would get under a policy document, and why."`
 }
 
-// policyDocument has the arguments that name a document and the deployment that
-// it is checked for.
+// policyDocument has the arguments that name a document and the deployment for
+// which it is checked.
 type policyDocument struct {
 	File   string `arg:"" help:"The document: a file, ssm:NAME, s3://BUCKET/KEY, secretsmanager:ID, or default for the built-in one."`
 	Scopes string `placeholder:"SCOPES" help:"Scopes of the deployment, separated by spaces. Default: SCOPES in the environment."`

@@ -124,8 +124,8 @@ func (v *verdict) addNote(format string, args ...any) {
 	v.Notes = append(v.Notes, fmt.Sprintf(format, args...))
 }
 
-// noteDifferences adds a note for each difference between what the client
-// requested and what the policy grants.
+// noteDifferences adds a note for each difference between the request of the
+// client and the grant of the policy.
 func (v *verdict) noteDifferences(requested, granted dcr.ClientMetadata, profile *policy.Profile) {
 	for _, uri := range requested.RedirectURIs {
 		if !slices.Contains(granted.RedirectURIs, uri) {
@@ -171,7 +171,7 @@ func (v *verdict) noteDifferences(requested, granted dcr.ClientMetadata, profile
 }
 
 // setOutcome sets the state, the kind of app client and the lifetimes of the
-// registration. withToken is whether it has an initial access token.
+// registration. withToken reports whether it has an initial access token.
 func (v *verdict) setOutcome(profile *policy.Profile, mode broker.Mode, withToken bool, m dcr.ClientMetadata) {
 	life := profile.Lifetimes()
 	v.State, v.AppClient = string(broker.RegistrationActive), string(profile.AppClient())

@@ -80,8 +80,8 @@ func (c *profileApplyCmd) sharedAppClient(ctx context.Context, d *deployment) (s
 		return "", err
 	}
 	key := broker.SharedAppClientKey(c.Profile)
-	// If this were interrupted, it could leave an app client for the janitor to
-	// delete.
+	// If Ctrl-C interrupted this, it could leave an app client for the janitor
+	// to delete.
 	if err := provisioner.Provision(context.WithoutCancel(ctx), key); err != nil {
 		return "", err
 	}

@@ -50,7 +50,7 @@ type leftover struct {
 	marker string
 }
 
-// leftovers is a deployment that is gone.
+// leftovers is a deployment whose stack was deleted.
 type leftovers struct {
 	op     *operator
 	config *settings.Config
@@ -112,8 +112,8 @@ func newLeftovers(ctx context.Context, op *operator) (*leftovers, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Calls of Cognito are limited in memory: the table may be gone, and the
-	// deployment's functions make no calls any more.
+	// Calls of Cognito are limited in memory: the table may no longer exist, and
+	// the deployment's functions no longer make calls.
 	apps, err := pool.AppClients(&wire.Parts{Config: c, SDK: sdk, Store: memory.NewStore(time.Now)})
 	if err != nil {
 		return nil, &environmentError{err}
@@ -125,7 +125,8 @@ func newLeftovers(ctx context.Context, op *operator) (*leftovers, error) {
 	return l, nil
 }
 
-// find returns everything that the deployment has left. It changes nothing.
+// find returns everything that the deployment has left behind. It changes
+// nothing.
 func (l *leftovers) find(ctx context.Context) ([]leftover, error) {
 	var found []leftover
 	for a, err := range l.apps.List(ctx) {

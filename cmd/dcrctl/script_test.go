@@ -41,8 +41,8 @@ import (
 
 var casts = flag.String("casts", "", "directory for the output that make casts draws")
 
-// The scripts run dcrctl and golden, which is dcrctl with output that is the same
-// in every run.
+// The scripts run dcrctl, and golden, which is dcrctl with output that is the
+// same in every run.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"dcrctl": main, "golden": normalized})
 }
@@ -56,8 +56,8 @@ func normalized() {
 	os.Exit(code)
 }
 
-// normalize replaces times, random values and local addresses by constants. Where
-// they stand in columns the constants have the same length.
+// normalize replaces times, random values and local addresses by constants. In
+// columns the constants have the same length as the values.
 func normalize(s string) string {
 	s = regexp.MustCompile(`20\d\d-\d\d-\d\d([ T])\d\d:\d\d:\d\d`).ReplaceAllString(s, `2026-01-02${1}15:04:05`)
 	s = regexp.MustCompile(`(\.\d+)?(Z|[+-]\d\d:\d\d)"`).ReplaceAllString(s, `Z"`)
@@ -163,7 +163,7 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 		"ISSUER": "https://auth.example.com", "USER_POOL_ID": "us-east-1_local00001", "COGNITO_DOMAIN": "https://pool.example.com",
 		"COGNITO_BACK_CHANNEL": address, "SCOPES": "openid mcp/read mcp/write", "DEPLOYMENT_ID": "test", "KEYS": "keys.json",
 		"LOGIN_VERSION": strconv.Itoa(login), "RESOURCE_BINDING": strconv.FormatBool(login == 2), "FIXTURES": fixtures(t), "LANG": "C", "LC_ALL": "",
-		"GORACE": os.Getenv("GORACE"), // dcrctl here is the test's own binary
+		"GORACE": os.Getenv("GORACE"), // dcrctl is the test's own binary here
 	} {
 		e.Setenv(name, value)
 	}
@@ -321,7 +321,8 @@ func countClients(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// capture NAME PATTERN: sets NAME to what the last command's output matches.
+// capture NAME PATTERN: sets NAME to the text in the last command's output that
+// matches.
 func capture(ts *testscript.TestScript, _ bool, args []string) {
 	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
 	if m == nil {
@@ -338,7 +339,7 @@ func newTable(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("TABLE_NAME", table)
 }
 
-// settable ID: marks the table as that of the deployment.
+// settable ID: marks the table as the deployment's.
 func setTable(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(scriptDeployment(ts).store.SetTableOwner(context.Background(), &broker.TableOwner{ID: args[0]}))
 }

@@ -213,8 +213,7 @@ func barLength(n, of int) int {
 	return min(max(1, n*barWidth/of), barWidth)
 }
 
-// barBlock returns the character that bars consist of, one that the locale can
-// show.
+// barBlock returns the character for bars, one that the locale can show.
 func barBlock() string {
 	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
 	if strings.Contains(strings.ToUpper(strings.ReplaceAll(locale, "-", "")), "UTF8") {

@@ -76,7 +76,7 @@ func (c *sweepCmd) sweep(ctx context.Context, op *operator, d *deployment, dry b
 // ask if nothing is due.
 func (c *sweepCmd) confirmPlan(ctx context.Context, op *operator, d *deployment) error {
 	plan, err := c.sweep(ctx, op, d, true)
-	// ErrTooMany concerns some steps only; the sweep does the others.
+	// ErrTooMany is about some steps; the sweep does the others.
 	if err != nil && !errors.Is(err, janitor.ErrTooMany) {
 		return err
 	}

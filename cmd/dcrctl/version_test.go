@@ -12,6 +12,6 @@ func TestVersionNeedsNoEnvironment(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"--version"}, &out, &errs, func(string) string { return "" })
 	if code != 0 || out.String() != "dcrctl "+environment.Version()+"\n" || errs.Len() > 0 {
-		t.Errorf("dcrctl --version = %d, %q, %q; want the version alone", code, out.String(), errs.String())
+		t.Errorf("dcrctl --version = %d, %q, %q; want only the version", code, out.String(), errs.String())
 	}
 }

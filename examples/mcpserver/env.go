@@ -22,7 +22,7 @@ import (
 //	NAME                  default: Example MCP server
 //
 // It returns an error for a malformed value; New reports missing and wrong
-// ones.
+// values.
 func FromEnv(getenv func(string) string) (Config, error) {
 	bound, err := strconv.ParseBool(cmp.Or(getenv("REQUIRE_AUDIENCE"), "false"))
 	if err != nil {

@@ -8,8 +8,8 @@
 // write_log, which needs another one: a client that calls it without this scope
 // gets a challenge and can ask the user for the scope then.
 //
-// Sessions and server-initiated messages are left out. The server is stateless
-// and responds with JSON, since a Lambda function behind an HTTP API cannot
+// It leaves out sessions and server-initiated messages. The server is stateless
+// and responds with JSON, because a Lambda function behind an HTTP API cannot
 // stream.
 package mcpserver
 

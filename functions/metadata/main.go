@@ -1,7 +1,7 @@
 // Command metadata is the Lambda function behind the well-known documents (RFC
-// 8414, RFC 9728) and behind $default, the route of every path that no other
-// function serves, in both modes. environment.Metadata reads its environment. It links
-// no AWS SDK.
+// 8414, RFC 9728), in both modes. It is also behind $default, the route of
+// every path that no other function serves. environment.Metadata reads its
+// environment. It links no AWS SDK.
 package main
 
 import (

@@ -172,7 +172,7 @@ func (k *packages) build() error {
 	return nil
 }
 
-// clean removes the built functions, of which the CDK has a copy.
+// clean removes the built functions, after the CDK has copied them.
 func (k *packages) clean() {
 	if k.built != "" {
 		_ = os.RemoveAll(k.built)

@@ -13,8 +13,9 @@
 // compares the two. cmd/dcr-broker is an app for deployments that have no stack
 // of their own.
 //
-// It does not validate what is known only at deployment: a policy document in a
-// parameter or bucket, and whether an existing user pool has the scopes.
+// It leaves out checks of values that are known only at deployment: a policy
+// document in a parameter or bucket, and whether an existing user pool has the
+// scopes.
 //
 // The package has more than 1,500 lines so that its users import one package
 // only.

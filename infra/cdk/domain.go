@@ -51,7 +51,7 @@ func (b *Broker) addRecords(d *Domain, zone string, kinds ...string) {
 }
 
 // resource creates a resource without the CDK's package for its service, which
-// would take long to compile for the little that is used of it.
+// would take long to compile although only a small part of it is needed.
 func (b *Broker) resource(id, kind string, properties map[string]any) awscdk.CfnResource {
 	return awscdk.NewCfnResource(b.Construct, &id, &awscdk.CfnResourceProps{Type: &kind, Properties: &properties})
 }

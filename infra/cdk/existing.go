@@ -36,7 +36,8 @@ func (b *Broker) existingApi(p *Props) *api {
 	return a
 }
 
-// apiValidation checks an existing API for what breaks the broker.
+// apiValidation checks an existing API for settings that would break the
+// broker.
 type apiValidation struct {
 	b   *Broker
 	api *ExistingApi

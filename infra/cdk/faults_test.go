@@ -47,7 +47,7 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 	rows := []struct {
 		name   string
 		change func(awscdk.Stack, *dcrbroker.Props)
-		want   []string // each in a line of its own; none if there is no fault
+		want   []string // each on its own line; empty if there is no fault
 	}{
 		{"no fault", func(awscdk.Stack, *dcrbroker.Props) {}, nil},
 		{"an unknown mode", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Mode = "relayed" }, []string{"Mode: must be brokered or direct"}},
@@ -56,7 +56,7 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 		{"no sign-in pages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.CognitoDomain = "" }, []string{"CognitoDomain: is required with UserPool"}},
 		{"no scopes", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = nil }, []string{"Scopes: must be set"}},
 		{"a scope twice", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = append(p.Scopes, p.Scopes[0]) }, []string{`Scopes: "openid" occurs twice`}},
-		{"a scope published that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) { p.ScopesSupported = []string{"mcp/none"} }, []string{`ScopesSupported: "mcp/none" is not among`}},
+		{"a published scope that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) { p.ScopesSupported = []string{"mcp/none"} }, []string{`ScopesSupported: "mcp/none" is not among`}},
 		{"a policy with faults", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile(notPolicy) }, []string{"Policy: profiles.p."}},
 		{"no policy", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile("/nowhere/policy.json") }, []string{"Policy: open /nowhere/policy.json"}},
 		{"a resource with a scope that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) {
@@ -65,7 +65,7 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 		{"a scope of two resources", func(_ awscdk.Stack, p *dcrbroker.Props) {
 			p.ProtectedResources = []dcrbroker.ProtectedResource{server("one"), server("two")}
 		}, []string{"ProtectedResources: https://one.example.com/mcp and https://two.example.com/mcp share"}},
-		{"the same with binding", func(_ awscdk.Stack, p *dcrbroker.Props) {
+		{"a scope of two resources with binding", func(_ awscdk.Stack, p *dcrbroker.Props) {
 			p.ProtectedResources = []dcrbroker.ProtectedResource{server("one"), server("two")}
 			p.ResourceBinding = true
 		}, nil},
@@ -83,7 +83,7 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 		}, []string{"UserPool: us-west-2_AbCdEfGhI is not in the region of the stack, eu-central-1"}},
 		{"a prefix for a pool that exists", func(_ awscdk.Stack, p *dcrbroker.Props) { p.DomainPrefix = "example" }, []string{"DomainPrefix: "}},
 		{"sign-in pages without a pool", func(_ awscdk.Stack, p *dcrbroker.Props) { p.UserPool = nil }, []string{"CognitoDomain: requires UserPool", "LoginVersion: requires UserPool"}},
-		{"a domain that is no host name", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Domain = &dcrbroker.Domain{Name: "Auth.example.com/"} }, []string{"Domain.Name: ", "Domain.CertificateARN: "}},
+		{"a domain that is not a host name", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Domain = &dcrbroker.Domain{Name: "Auth.example.com/"} }, []string{"Domain.Name: ", "Domain.CertificateARN: "}},
 		{"an edge without domain", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Edge = &dcrbroker.Edge{} }, []string{"Edge: requires Domain"}},
 		{"an edge in a region without CloudFront's resources", func(_ awscdk.Stack, p *dcrbroker.Props) {
 			p.Domain = &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a"}

@@ -82,7 +82,7 @@ var sets = []struct {
 		},
 	},
 	{
-		"a domain, an alarm topic, to be thrown away", "",
+		"a domain, an alarm topic, removal policy delete", "",
 		[]string{
 			"DomainName=auth.example.com", "CertificateArn=arn:aws:acm:eu-central-1:111122223333:certificate/a", "HostedZoneId=Z0123456789",
 			"AlarmTopicArn=arn:aws:sns:eu-central-1:111122223333:alarms", "RemovalPolicy=Delete", "UserPoolDomainPrefix=example", "JanitorSchedule=rate(30 minutes)",
@@ -130,7 +130,7 @@ var intended = []struct{ path, template, construct, reason string }{
 	{`\w+Role\.Policies\..*`, `.*`, `.*`, "compared as operations on resources"},
 }
 
-func TestTheSameSystemAsTheTemplate(t *testing.T) {
+func TestConstructMatchesTheTemplate(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, set := range sets {
 		t.Run(set.name, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestTheSameSystemAsTheTemplate(t *testing.T) {
 	}
 	for _, i := range intended {
 		if !seen[i.reason] {
-			t.Errorf("nothing differs in %s any more; remove it from the list", i.path)
+			t.Errorf("%s no longer differs; remove it from the list", i.path)
 		}
 	}
 }

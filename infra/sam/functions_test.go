@@ -16,7 +16,7 @@ import (
 var settings = regexp.MustCompile(`(?m)^\| ([a-z]+) \| (\d+) \| (\d+) \|$`)
 
 // The reasons are in docs/adr/0013-function-settings.md.
-func TestFunctionSettingsAreThoseWithReasons(t *testing.T) {
+func TestFunctionSettingsMatchTheADR(t *testing.T) {
 	adr := must.ReadFile(t, "../../docs/adr/0013-function-settings.md")
 	want := make(map[string]string)
 	for _, m := range settings.FindAllStringSubmatch(string(adr), -1) {
@@ -64,7 +64,7 @@ func TestFunctionSettingsAreThoseWithReasons(t *testing.T) {
 	})
 }
 
-// API Gateway ends a request after 30 s. The functions must have ended by then.
+// API Gateway ends a request after 30 s. The functions must end earlier.
 func TestFunctionsEndBeforeTheAPITimesOut(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		routes, err := template.Routes()
@@ -110,7 +110,7 @@ func TestJanitorRunsAndDoesNotPileUp(t *testing.T) {
 
 // Events that did not reach the janitor and runs that failed are stored for
 // operators, encrypted, for the maximum retention time of a queue.
-func TestFailedRunsOfTheJanitorAreKept(t *testing.T) {
+func TestFailedRunsOfTheJanitorAreStored(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		const arn = "${JanitorDeadLetters.Arn}"
 		queue, policy := one(t, template, "AWS::SQS::Queue"), one(t, template, "AWS::SQS::QueuePolicy")

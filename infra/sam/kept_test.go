@@ -54,7 +54,7 @@ func tableOfTests(t *testing.T) *cfn.Resource {
 	return template.Resources["Table"]
 }
 
-func TestTableIsThatOfTheCode(t *testing.T) {
+func TestTableMatchesTheCode(t *testing.T) {
 	want := tableOfTests(t)
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		got := one(t, template, "AWS::DynamoDB::Table")

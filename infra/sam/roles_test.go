@@ -83,7 +83,7 @@ func TestRolesAllowWhatFunctionsCallAndNoMore(t *testing.T) {
 	})
 }
 
-func TestFunctionsThatFaceTheInternetHaveNoRightOnCognito(t *testing.T) {
+func TestFunctionsThatFaceTheInternetHaveNoPermissionOnCognito(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		routes, err := template.Routes()
 		if err != nil {

@@ -233,7 +233,7 @@ func TestOutputs(t *testing.T) {
 
 // The output OperatorEnvironment is the janitor's environment as a file for
 // dcrctl --env-file.
-func TestOperatorEnvironmentIsThatOfTheJanitor(t *testing.T) {
+func TestOperatorEnvironmentMatchesTheJanitors(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		want := template.Environment("JanitorFunction")
 		want["AWS_REGION"] = "${AWS::Region}"

@@ -5,7 +5,7 @@ package adapter
 import "net/http"
 
 // WithoutRedirects returns a copy of c, or of the zero http.Client if c is nil,
-// that returns a redirect as the response instead of following it. A redirect
+// that returns a redirect as the response and does not follow it. A redirect
 // could take codes, secrets and tokens to another host.
 func WithoutRedirects(c *http.Client) *http.Client {
 	client := new(http.Client)

@@ -6,23 +6,24 @@ import "strings"
 // clients.
 type AppClientSettings struct {
 	// CognitoEndpoint (COGNITO_ENDPOINT) is the origin of Cognito's API.
-	// Default: that of the region.
+	// Default: the one of the region.
 	CognitoEndpoint string
 	// DeploymentID (DEPLOYMENT_ID) marks the app clients of this deployment: 1
 	// to 32 of a-z, 0-9 and -. It must never change, and no two deployments on
 	// one pool may share it. Required.
 	DeploymentID string
-	// IdentityProviders (IDENTITY_PROVIDERS), separated by commas, are those
-	// that the sign-in page of a registered client offers. Default: COGNITO.
+	// IdentityProviders (IDENTITY_PROVIDERS) are the identity providers on the
+	// sign-in page of a registered client, separated by commas. Default:
+	// COGNITO.
 	IdentityProviders []string
-	// AppClientQuota (APP_CLIENT_QUOTA) is how many app clients the user pool can
-	// have, which the janitor measures against: 1 to 10000000. Default: 1000,
-	// Cognito's default quota.
+	// AppClientQuota (APP_CLIENT_QUOTA) is the maximum number of app clients in
+	// the user pool, against which the janitor measures: 1 to 10000000. Default:
+	// 1000, Cognito's default quota.
 	AppClientQuota int
 }
 
-// appClients reads the settings of the tokens too: Cognito stores them with each
-// app client.
+// appClients also reads the settings of the tokens: Cognito stores them with
+// each app client.
 func appClients(e *env, c *Config) {
 	c.CognitoEndpoint = e.endpoint("COGNITO_ENDPOINT")
 	if c.DeploymentID = e.required("DEPLOYMENT_ID"); c.DeploymentID != "" && (len(c.DeploymentID) > 32 || !isOf(lower+"-", c.DeploymentID)) {

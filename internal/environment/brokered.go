@@ -1,18 +1,18 @@
 package environment
 
-// Brokered is what brokered mode alone uses.
+// Brokered has the settings that only brokered mode uses.
 type Brokered struct {
-	// Keys (KEYS) says where the keys are that seal Cognito's tokens and secrets:
-	// a path, secretsmanager:ID, ssm:NAME or s3://BUCKET/KEY. Required.
+	// Keys (KEYS) says where the keys that seal Cognito's tokens and secrets
+	// are: a path, secretsmanager:ID, ssm:NAME or s3://BUCKET/KEY. Required.
 	Keys string
 	// KeysEndpoint (KEYS_ENDPOINT) is the origin of the service that Keys names.
-	// Default: that of the region.
+	// Default: the one of the region.
 	KeysEndpoint string
 	// ProvisionFunction (PROVISION_FUNCTION) is the name of the function that
 	// makes app clients. Required by the functions authorize and token.
 	ProvisionFunction string
-	// LambdaEndpoint (LAMBDA_ENDPOINT) is the origin of Lambda's API, by which
-	// that function is invoked. Default: that of the region.
+	// LambdaEndpoint (LAMBDA_ENDPOINT) is the origin of Lambda's API for
+	// invoking this function. Default: the one of the region.
 	LambdaEndpoint string
 	// ResourceBinding (RESOURCE_BINDING) is whether the user pool binds access
 	// tokens to the requested resource (RFC 8707), which needs the plan

@@ -51,7 +51,7 @@ func TestBrokeredFaults(t *testing.T) {
 	}
 }
 
-func TestScopesMayBeSharedWhereTokensAreBound(t *testing.T) {
+func TestBoundTokensAllowSharedScopes(t *testing.T) {
 	env := brokered()
 	env["PROTECTED_RESOURCES"] = strings.Replace(twoServers, "openid", "mcp/read", 1)
 	env["RESOURCE_BINDING"], env["LOGIN_VERSION"] = "true", "2"

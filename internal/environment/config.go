@@ -24,8 +24,7 @@ type Config struct {
 	Direct
 }
 
-// Deployment returns what is fixed about the deployment. The policy must fit
-// it.
+// Deployment returns the parts of the deployment that the policy must fit.
 func (c *Config) Deployment() broker.Deployment {
 	return broker.Deployment{
 		ID: c.DeploymentID, Mode: c.Mode, Issuer: c.Issuer, Scopes: c.Scopes, Resources: c.ProtectedResources,

@@ -29,7 +29,7 @@ func complete() map[string]string {
 // brokered returns the same for brokered mode.
 func brokered() map[string]string {
 	env := complete()
-	delete(env, "AUTHORIZATION") // it is the default
+	delete(env, "AUTHORIZATION") // brokered is the default
 	env["KEYS"] = "secretsmanager:dcr/keys"
 	env["PROVISION_FUNCTION"] = "dcr-provision"
 	return env

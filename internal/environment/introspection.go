@@ -7,7 +7,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Introspection is the access to /introspect, which brokered mode alone has.
+// Introspection is the access to /introspect, which only brokered mode has.
 type Introspection struct {
 	// IntrospectionClients (INTROSPECTION_CLIENTS) are the protected resources
 	// that may introspect tokens (RFC 7662): a JSON array of objects with id,

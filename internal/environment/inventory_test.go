@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A few variables are enough to find what is left of a deployment. The others
+// A few variables are enough to find the remains of a deployment. The others
 // may be invalid.
 func TestInventory(t *testing.T) {
 	env := map[string]string{"AWS_REGION": "eu-central-1", "USER_POOL_ID": "eu-central-1_AbCdEfGhI", "DEPLOYMENT_ID": "prod", "ISSUER": "nonsense", "POLICY": "/nowhere"}

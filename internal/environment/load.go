@@ -44,8 +44,9 @@ func All(getenv func(string) string) (*Config, error) {
 		ifBrokered(keys, provisionFunction, login, introspection, pages))
 }
 
-// Operator reads what dcrctl needs for its work on the table. The policy is
-// read only if SCOPES is set, since it is checked against the scopes.
+// Operator reads what dcrctl needs for its work on the table. It reads the
+// policy only if SCOPES is set, because the policy is checked against the
+// scopes.
 func Operator(getenv func(string) string) (*Config, error) {
 	parts := []part{region, mode, storage}
 	if getenv("SCOPES") != "" {
@@ -55,9 +56,9 @@ func Operator(getenv func(string) string) (*Config, error) {
 }
 
 // Inventory reads what is needed to list or remove the app clients and records
-// of a deployment, also after its functions are gone: the user pool, the mark
-// of its app clients, and the table if TABLE_NAME is set. The other variables
-// are not checked.
+// of a deployment, also after its functions were deleted: the user pool, the
+// mark of its app clients, and the table if TABLE_NAME is set. It does not
+// check the other variables.
 func Inventory(getenv func(string) string) (*Config, error) {
 	parts := []part{unchecked, region, userPoolID}
 	if getenv("TABLE_NAME") != "" {
@@ -102,7 +103,7 @@ func requireBrokered(function string) part {
 	}
 }
 
-// unchecked reads variables that are needed in messages and copies only.
+// unchecked reads variables that are only needed in messages and copies.
 func unchecked(e *env, c *Config) {
 	c.Issuer, c.Keys, c.PolicyDocument = e.getenv("ISSUER"), e.getenv("KEYS"), e.getenv("POLICY")
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Pages is what the pages for users show, which brokered mode alone has.
+// Pages is the content of the pages for users, which only brokered mode has.
 type Pages struct {
 	// BrandName (BRAND_NAME) is the operator's name on the pages. Default: the
 	// host of the issuer.
@@ -17,8 +17,8 @@ type Pages struct {
 	BrandLogo string
 	// BrandAccent (BRAND_ACCENT) is the accent colour of the pages, as #rrggbb.
 	BrandAccent string
-	// ScopeDescriptions (SCOPE_DESCRIPTIONS) say on the consent page what a
-	// scope allows: a JSON object of scope and text.
+	// ScopeDescriptions (SCOPE_DESCRIPTIONS) has the text for each scope on the
+	// consent page: a JSON object of scope and text.
 	ScopeDescriptions map[string]string
 }
 

@@ -9,19 +9,20 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// PolicySource is the policy document, or where it is stored.
+// PolicySource is the policy document or its address.
 type PolicySource struct {
 	// PolicyDocument (POLICY) says where the policy document is: the path of a
 	// file, ssm:NAME for an SSM parameter, s3://BUCKET/KEY, or
 	// secretsmanager:ID. Default: the document that ships with the broker.
 	PolicyDocument string
-	// Policy is the document, checked, if it is a file or the one that ships. It
-	// is nil if the document is stored at AWS: it is then read at first use.
+	// Policy is the checked document if it is a file or the one that ships. It
+	// is nil if the document is stored at AWS: the broker then reads it at first
+	// use.
 	Policy *policy.Policy
 }
 
-// policySource needs the mode and what is published. Without scopes it reads
-// nothing: the missing scopes are a fault already.
+// policySource needs the mode and the published scopes. Without scopes it reads
+// nothing: the missing scopes are already a fault.
 func policySource(e *env, c *Config) {
 	const name = "POLICY"
 	if len(c.Scopes) == 0 {

@@ -6,10 +6,10 @@ import "strings"
 type Pool struct {
 	// UserPoolID (USER_POOL_ID) is the id of the user pool. Required.
 	UserPoolID string
-	// CognitoIssuer (COGNITO_ISSUER) is the issuer in the pool's tokens, under
-	// which its discovery document is. Default:
+	// CognitoIssuer (COGNITO_ISSUER) is the issuer in the pool's tokens, and the
+	// prefix of the pool's discovery document. Default:
 	// https://cognito-idp.{region}.amazonaws.com/{user pool id}. A pool with the
-	// updated issuer has another.
+	// updated issuer has another one.
 	CognitoIssuer string
 	// CognitoDomain (COGNITO_DOMAIN) is the origin of the pool's sign-in pages
 	// as browsers reach it, such as

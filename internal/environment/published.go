@@ -9,22 +9,22 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Published is what the deployment offers, and what its metadata publishes of
-// that.
+// Published is what the deployment offers, and the part that its metadata
+// publishes.
 type Published struct {
 	// Scopes (SCOPES) are the scopes that the deployment offers, separated by
 	// spaces. Each must exist in the user pool. Required.
 	Scopes []string
 	// ScopesSupported (SCOPES_SUPPORTED) are the scopes that the metadata
-	// publishes: those that every registered client may get. Default: Scopes
+	// publishes: the ones that every registered client may get. Default: Scopes
 	// without aws.cognito.signin.user.admin, and without openid if brokered.
 	ScopesSupported []string
 	// GrantTypesSupported (GRANT_TYPES_SUPPORTED) are the grant types that the
 	// metadata publishes. Default: authorization_code refresh_token.
 	GrantTypesSupported []string
-	// ProtectedResources (PROTECTED_RESOURCES) are the MCP servers for which
-	// the broker publishes protected resource metadata (RFC 9728): a JSON array
-	// of objects with resource, scopes and, if wanted, name.
+	// ProtectedResources (PROTECTED_RESOURCES) are the MCP servers for which the
+	// broker publishes protected resource metadata (RFC 9728): a JSON array of
+	// objects with resource, scopes and optionally name.
 	ProtectedResources []broker.Resource
 }
 

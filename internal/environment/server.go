@@ -8,15 +8,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Server is where and how the broker itself runs.
+// Server has the address and the general settings of the broker itself.
 type Server struct {
 	// Issuer (ISSUER) is the broker's own origin, as clients see it: https, no
 	// path, no trailing slash; http only for a loopback host. Required.
 	Issuer string
 	// LogLevel (LOG_LEVEL) is debug, info, warn or error. Default: info.
 	LogLevel slog.Level
-	// Mode (AUTHORIZATION) says which authorization server clients see: brokered
-	// is the broker in front of Cognito, direct is Cognito itself, with an app
+	// Mode (AUTHORIZATION) says which authorization server clients see. brokered
+	// is the broker in front of Cognito. direct is Cognito itself, with an app
 	// client for each registration. Default: brokered.
 	Mode broker.Mode
 	// Region (AWS_REGION) is the AWS region of the user pool and the table.
@@ -45,8 +45,8 @@ func mode(e *env, c *Config) {
 
 func region(e *env, c *Config) { c.Region = e.required("AWS_REGION") }
 
-// Logger writes JSON lines to w, at the configured level. Each line has the host
-// of the issuer, which separates the metrics of several deployments.
+// Logger writes JSON lines to w, at the configured level. Each line has the
+// host of the issuer, which separates the metrics of different deployments.
 func (s *Server) Logger(w io.Writer) *slog.Logger {
 	_, host, _ := strings.Cut(s.Issuer, "://")
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: s.LogLevel})).With("issuer", host)

@@ -5,7 +5,7 @@ type Storage struct {
 	// Table (TABLE_NAME) is the DynamoDB table. Required.
 	Table string
 	// DynamoDBEndpoint (DYNAMODB_ENDPOINT) is the origin of DynamoDB. Default:
-	// that of the region.
+	// the one of the region.
 	DynamoDBEndpoint string
 }
 

@@ -80,7 +80,8 @@ func (e *env) lifetime(name string, otherwise, least, most time.Duration) time.D
 	return d
 }
 
-// endpoint returns the origin of an AWS service, or "" for that of the region.
+// endpoint returns the origin of an AWS service, or "" for the one of the
+// region.
 func (e *env) endpoint(name string) string {
 	v := e.getenv(name)
 	if v != "" {
@@ -89,7 +90,7 @@ func (e *env) endpoint(name string) string {
 	return v
 }
 
-// origin checks that v is scheme and host alone, with https unless the host is
+// origin checks that v has only scheme and host, with https unless the host is
 // loopback.
 func (e *env) origin(name, v string) {
 	u := e.anyOrigin(name, v)
@@ -98,7 +99,7 @@ func (e *env) origin(name, v string) {
 	}
 }
 
-// anyOrigin checks that v is scheme and host alone; if not, it returns nil.
+// anyOrigin checks that v has only scheme and host; if not, it returns nil.
 func (e *env) anyOrigin(name, v string) *url.URL {
 	u, err := url.Parse(v)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || v != u.Scheme+"://"+strings.ToLower(u.Host) {
@@ -144,7 +145,7 @@ const (
 	alnum = lower + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
 
-// isOf reports whether s has no characters but those of the alphabet.
+// isOf reports whether s has only characters of the alphabet.
 func isOf(alphabet, s string) bool {
 	return strings.Trim(s, alphabet) == ""
 }

@@ -7,8 +7,8 @@ import "runtime/debug"
 var version string
 
 // Version returns the version with which the program was built. If the build
-// set none, it returns the one that go install or go build recorded, such as
-// v0.1.0 or a pseudo-version of the commit, or else "dev".
+// did not set one, it returns the one that go install or go build recorded,
+// such as v0.1.0 or a pseudo-version of the commit, and otherwise "dev".
 func Version() string {
 	if version != "" {
 		return version

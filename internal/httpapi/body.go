@@ -28,7 +28,7 @@ func ReadBody(r *http.Request, want string, limit int) ([]byte, error) {
 	return body, nil
 }
 
-// isMediaType compares type and subtype, and allows the one parameter that
+// isMediaType compares type and subtype. It allows only the parameter that
 // clients send in practice, charset=utf-8.
 func isMediaType(header, want string) bool {
 	got, params, err := mime.ParseMediaType(header)

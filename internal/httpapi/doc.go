@@ -1,6 +1,6 @@
-// Package httpapi is shared by endpoints: what HTTP requests to the broker have in
-// common. It has the router that every request passes, the reader of bodies, and
-// the one writer of responses and errors. It leaves out what the paths are and
-// what their handlers do: those are the endpoints. It knows no AWS; the same
-// handlers serve Lambda and net/http.
+// Package httpapi is shared by endpoints: it has what all HTTP requests to the
+// broker have in common. These are the router that every request passes, the
+// reader of bodies, and the one writer of responses and errors. It leaves out
+// the paths and what their handlers do, which belong to the endpoints. It does
+// not depend on AWS; the same handlers serve Lambda and net/http.
 package httpapi

@@ -11,9 +11,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Error is an error response that concerns HTTP itself, such as a path that does
-// not exist or a body that is too large. Use cases do not return it: what they
-// refuse is a *dcr.Error or a *broker.Refusal.
+// Error is an error response about HTTP itself, such as a path that does not
+// exist or a body that is too large. Use cases do not return it: they refuse a
+// request with a *dcr.Error or a *broker.Refusal.
 type Error struct {
 	Status int
 	// Code is the value of "error", one that RFC 6749, 6750 or 7009 defines.
@@ -38,12 +38,13 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// answerFor returns the response to an error. It is the one place where an error
-// gets its status. An error that is not for clients is a 500 without its text.
+// answerFor returns the response to an error. It is the only place that gives
+// an error its status. An error that is not for clients is a 500 without its
+// text.
 //
-// Errors of Cognito get here as refusals of use cases. They are classified in
-// errors.go of adapter/cognito (its API) and of adapter/cognitoauth (its OAuth
-// endpoints).
+// Errors of Cognito get here as refusals of use cases. errors.go of
+// adapter/cognito (its API) and of adapter/cognitoauth (its OAuth endpoints)
+// classify them.
 func answerFor(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -55,9 +56,9 @@ func answerFor(err error) *Error {
 	a := &Error{Code: string(e.Code), Description: e.Description, RetryAfter: e.RetryAfter, Cause: err}
 	switch e.Code {
 	case dcr.TokenRequired:
-		// A request without credentials gets a challenge without error
-		// (RFC 6750 §3.1), which must have some parameter (§3). The body needs
-		// an error all the same.
+		// A request without credentials gets a challenge without error (RFC 6750
+		// §3.1), which must have some parameter (§3). The body still needs an
+		// error.
 		a.Status, a.Code, a.Challenge = http.StatusUnauthorized, string(dcr.InvalidToken), `Bearer realm="registration"`
 	case dcr.InvalidToken:
 		a.Status, a.Challenge = http.StatusUnauthorized, bearerChallenge(e)
@@ -89,8 +90,8 @@ func notFound(path string) *Error {
 	return &Error{Status: http.StatusNotFound, Code: "invalid_request", Description: "there is nothing at this path" + pathHint(path)}
 }
 
-// pathHint is for clients that appended the well-known path to another path.
-// RFC 8414 §3.1 puts it in front.
+// pathHint returns a hint for clients that appended the well-known path to
+// another path. RFC 8414 §3.1 puts it in front.
 func pathHint(path string) string {
 	if strings.Contains(path, "/.well-known/") && !strings.HasPrefix(path, "/.well-known/") {
 		return "; the well-known documents are at the root of the issuer"

@@ -55,9 +55,9 @@ func ReadForm(r *http.Request) (Form, error) {
 
 // ParseForm reads a form as url.ParseQuery does, with three differences:
 //
-//   - A name that comes twice is an error, known or not, with or without a value
-//     (RFC 6749 §3.2), because two readers could each take another one of the
-//     values. RFC 8707 §2 makes an exception for resource.
+//   - A repeated name is an error, known or not, with or without a value
+//     (RFC 6749 §3.2), because two readers could use different values. resource
+//     is an exception (RFC 8707 §2).
 //   - A parameter without a value counts as not sent (RFC 6749 §3.2).
 //   - A value must be printable ASCII, which is all that RFC 6749 appendix A and
 //     RFC 3986 allow in the parameters.

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzForm compares ParseForm with url.ParseQuery: what is read is what that
-// reads, and what is refused is refused for a reason of ours.
+// FuzzForm compares ParseForm with url.ParseQuery: both read the same values,
+// or ParseForm refuses the form for one of its own reasons.
 func FuzzForm(f *testing.F) {
 	for _, seed := range []string{
 		"", "&&", "=", "a", "grant_type=authorization_code&code=x&redirect_uri=http%3A%2F%2Flocalhost%2Fcb&client_id=abc",
@@ -21,7 +21,7 @@ func FuzzForm(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		if strings.Count(body, "&") > 1000 {
-			t.Skip("ParseQuery has a limit on the number of parameters, and we one on the size of the body")
+			t.Skip("ParseQuery limits the number of parameters, and the broker the size of the body")
 		}
 		got, err := ParseForm(body)
 		want, wantErr := url.ParseQuery(body)
@@ -44,7 +44,7 @@ func FuzzForm(f *testing.F) {
 			return
 		}
 		if wantErr != nil || repeated || unprintable {
-			t.Fatalf("ParseForm(%q) accepts what it should not: error of ParseQuery %v, repeated %t, unprintable %t", body, wantErr, repeated, unprintable)
+			t.Fatalf("ParseForm(%q) accepts an invalid form: error of ParseQuery %v, repeated %t, unprintable %t", body, wantErr, repeated, unprintable)
 		}
 		for _, name := range formParameters {
 			if sent := slices.DeleteFunc(want[name], func(v string) bool { return v == "" }); !slices.Equal(got[name], sent) {
@@ -53,7 +53,7 @@ func FuzzForm(f *testing.F) {
 		}
 		again, err := ParseForm(url.Values(got).Encode())
 		if err != nil || !maps.EqualFunc(again, got, slices.Equal[[]string]) {
-			t.Errorf("what ParseForm(%q) reads is read as %v, %v when encoded again", body, map[string][]string(again), err)
+			t.Errorf("the result of ParseForm(%q), encoded again, is read as %v, %v", body, map[string][]string(again), err)
 		}
 	})
 }

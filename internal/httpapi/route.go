@@ -10,7 +10,7 @@ type route struct {
 	segments []string
 	handlers map[string]http.Handler
 	allow    string
-	// page answers errors with a page; nil if the route is for programs.
+	// page answers errors with a page; it is nil if the route is for programs.
 	page func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -38,8 +38,8 @@ func (rt *route) matches(r *http.Request, segments []string) bool {
 	return true
 }
 
-// begin sets the headers of every response of the route. A nil route is that of
-// a path that does not exist.
+// begin sets the headers of every response of the route. The nil route serves
+// paths that do not exist.
 func (rt *route) begin(h http.Header) {
 	if rt != nil && rt.page != nil {
 		h.Set("X-Content-Type-Options", "nosniff")

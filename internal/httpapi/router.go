@@ -35,9 +35,9 @@ func NewRouter(log *slog.Logger) *Router { return &Router{log: log} }
 // in the order in which they were first added. GET serves HEAD too.
 func (rt *Router) Handle(method, pattern string, h http.Handler) { rt.handle(method, pattern, h) }
 
-// HandlePage is Handle for pages, which users look at. Their responses have no
-// CORS headers, and fail writes the router's own errors as pages. Either all
-// methods of a pattern are pages, or none is.
+// HandlePage is Handle for pages for users. Their responses have no CORS
+// headers, and fail writes the router's own errors as pages. All methods of a
+// pattern must be pages, or none of them.
 func (rt *Router) HandlePage(method, pattern string, h http.Handler, fail func(http.ResponseWriter, *http.Request, error)) {
 	rt.handle(method, pattern, h).page = fail
 }
@@ -83,14 +83,14 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if match != nil {
 		pattern = match.pattern
 	}
-	telemetry.Note(ctx, telemetry.Outcome, cmp.Or(x.outcome, "ok"))
+	telemetry.SetAttr(ctx, telemetry.Outcome, cmp.Or(x.outcome, "ok"))
 	activity.Log(r.Context(), rt.log, "answered",
 		slog.String("method", r.Method), slog.String("route", pattern), slog.Int("status", rec.status),
 		slog.Float64("ms", float64(time.Since(start).Microseconds())/1000))
 }
 
-// answer calls the handler of the route, and answers instead of it if there is
-// none, if it panics, or if it writes nothing.
+// answer calls the handler of the route. It answers itself if there is no
+// handler, or if the handler panics or writes nothing.
 func (rt *Router) answer(rec *recorder, r *http.Request, match *route) {
 	defer func() {
 		v := recover()

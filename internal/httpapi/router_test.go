@@ -41,7 +41,7 @@ func testRouter(log *bytes.Buffer) *Router {
 	return rt
 }
 
-// The test uses a connection, because net/http takes part in each response.
+// The test uses a connection, because net/http changes each response.
 func TestRouter(t *testing.T) {
 	var log bytes.Buffer
 	srv := httptest.NewServer(testRouter(&log))
@@ -145,7 +145,7 @@ func TestPreflightAllowsWhatMCPClientsSend(t *testing.T) {
 	}
 }
 
-func TestRequestIDIsThePlatforms(t *testing.T) {
+func TestRequestIDComesFromThePlatform(t *testing.T) {
 	r := httptest.NewRequest("GET", "/nothing", nil)
 	r = r.WithContext(WithRequestID(r.Context(), "platform-id"))
 	w := httptest.NewRecorder()
@@ -169,7 +169,8 @@ func TestErrorsOnTheWire(t *testing.T) {
 		{&dcr.Error{Code: dcr.InvalidSoftwareStatement, Description: "d"}, 400, "invalid_software_statement", "", ""},
 		{&dcr.Error{Code: dcr.UnapprovedSoftwareStatement, Description: "d"}, 400, "unapproved_software_statement", "", ""},
 		{&dcr.Error{Code: dcr.InvalidRequest, Description: "d"}, 400, "invalid_request", "", ""},
-		// RFC 6750 section 3.1: no error in the challenge when nothing was sent.
+		// RFC 6750 §3.1: no error in the challenge for a request without
+		// credentials.
 		{&dcr.Error{Code: dcr.TokenRequired, Description: "d"}, 401, "invalid_token", `Bearer realm="registration"`, ""},
 		{&dcr.Error{Code: dcr.InvalidToken, Description: "d"}, 401, "invalid_token", `Bearer error="invalid_token", error_description="d"`, ""},
 		{&dcr.Error{Code: dcr.InsufficientScope, Description: "d"}, 403, "insufficient_scope", `Bearer error="insufficient_scope", error_description="d"`, ""},

@@ -46,7 +46,7 @@ type ConsentView struct {
 	Lang    string
 	Account Account
 	// The client's own metadata, unchanged. All but RedirectURI are optional.
-	// RedirectURI is the one of this request.
+	// RedirectURI is the redirect URI of this request.
 	ClientName  string
 	ClientURI   string
 	PolicyURI   string
@@ -55,7 +55,8 @@ type ConsentView struct {
 	// Scopes are the scopes to grant, without openid.
 	Scopes   []Scope
 	Resource Resource
-	// RememberedDays is how long the consent is stored; 0 if it is not stored.
+	// RememberedDays is how many days the consent is stored; 0 if it is not
+	// stored.
 	RememberedDays int
 	CSRF           string
 }
@@ -102,8 +103,8 @@ func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
 	p.end(w, http.StatusOK, pg)
 }
 
-// requester adds the client that asks: its verified address in large type, its
-// own name in small type.
+// requester adds the client that sends the request: its verified address in
+// large type, its own name in small type.
 func (p *page) requester(m *messages, place place, v ConsentView) {
 	t := &m.Consent
 	p.html(`<section class="asker">` + "\n<h2>")
@@ -145,7 +146,7 @@ func (p *page) host(host string) {
 	p.html("</bdi>")
 }
 
-// warnings adds what is unusual about the client's address and name.
+// warnings adds notes about an unusual address or name of the client.
 func (p *page) warnings(m *messages, place place, name safeText) {
 	p.html(`<div class="warnings">`)
 	if place.onDevice() {
@@ -203,7 +204,7 @@ func (p *page) row(label text, value string) {
 	p.html("</dd></div>\n")
 }
 
-// account adds the user's account. after adds to the section.
+// account adds the user's account. after adds markup to the section.
 func (p *page) account(heading text, a Account, after func()) {
 	p.html(`<section class="account">` + "\n<div>\n<h2>")
 	p.message(heading)

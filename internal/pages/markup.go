@@ -3,8 +3,8 @@ package pages
 import "strings"
 
 // markup is HTML from this package. An untyped constant converts to it
-// implicitly, a value of type string does not: any other text can get into a
-// page only escaped.
+// implicitly, but a value of type string does not: other text can only get into
+// a page escaped.
 type markup string
 
 // text is a message, see messages. It is escaped like other text.

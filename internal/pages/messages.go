@@ -36,7 +36,7 @@ type consentText struct {
 	Switch      text // button
 	May         text // heading: what the app may do
 	Server      text // label of the MCP server's address
-	Identity    text // that the app learns who the user is
+	Identity    text // the app learns who the user is
 	IdentityHow text
 	// Described has the scopes of OpenID Connect, for which the operator needs no
 	// description.

@@ -22,9 +22,9 @@ func TestNamesAreSanitized(t *testing.T) {
 		{"متصفح", safeText{text: "متصفح", length: 5}},                 // nor one written from right to left
 		{"⚡\ufe0f App", safeText{text: "⚡ App", length: 6}},           // an emoji and its variation selector
 		{"Café", safeText{text: "Café", length: 4}},                   // one letter
-		{"Cafe\u0301", safeText{text: "Cafe\u0301", length: 5}},       // the same, composed
+		{"Cafe\u0301", safeText{text: "Cafe\u0301", length: 5}},       // the same with a combining mark
 		{"ệ", safeText{text: "ệ", length: 1}},                         // Vietnamese
-		{"e\u0302\u0323", safeText{text: "e\u0302\u0323", length: 3}}, // the same, composed
+		{"e\u0302\u0323", safeText{text: "e\u0302\u0323", length: 3}}, // the same with combining marks
 
 		// Text direction.
 		{"\u202eedualC", safeText{text: "\uFFFDedualC", length: 7, hidden: true}},

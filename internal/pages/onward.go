@@ -10,7 +10,7 @@ import (
 
 // ContinueView is the content of the page that redirects to the client.
 type ContinueView struct {
-	// Lang is as in ConsentView.
+	// Lang has the meaning of ConsentView.Lang.
 	Lang string
 	// Target is a redirect URI with the parameters of the response, or, with
 	// SignOut, an address of Cognito.
@@ -28,7 +28,7 @@ func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 	t := &m.Onward
 	place, ok := placeOfTarget(v.Target)
 	if v.SignOut {
-		ok = isWeb(v.Target) // Cognito's own, not a redirect URI
+		ok = isWeb(v.Target) // an address of Cognito, not a redirect URI
 	}
 	if !ok {
 		p.Problem(w, ProblemView{Lang: v.Lang, Problem: Internal})
@@ -62,7 +62,7 @@ func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 // LinkBackView is the content of the page that returns an error to a client
 // only if the user follows a link.
 type LinkBackView struct {
-	// Lang is as in ConsentView.
+	// Lang has the meaning of ConsentView.Lang.
 	Lang string
 	// Target is the redirect URI with the error.
 	Target string

@@ -13,7 +13,8 @@ type Problem int
 const (
 	// Internal is an error of the broker itself: 500.
 	Internal Problem = iota
-	// UnknownClient is a client that is not registered, or no longer: 400.
+	// UnknownClient is a client that is not registered or no longer registered:
+	// 400.
 	UnknownClient
 	// NotApproved is a client that waits for the operator's approval: 403.
 	NotApproved
@@ -21,7 +22,7 @@ const (
 	BadRedirectURI
 	// BadRequest is an invalid request or form: 400.
 	BadRequest
-	// Expired is a transaction that has expired, was used or replaced: 400.
+	// Expired is a transaction that has expired, was used or was replaced: 400.
 	Expired
 	// OtherBrowser is a browser without the cookie of the transaction: 400.
 	OtherBrowser
@@ -33,8 +34,7 @@ const (
 	Full
 	// StylesUsedUp is a user pool without a free branding style: 503.
 	StylesUsedUp
-	// SignInFailed is an error of Cognito that is not passed on to the client:
-	// 502.
+	// SignInFailed is an error of Cognito that the client does not get: 502.
 	SignInFailed
 	// Unavailable is a store or Cognito that does not answer: 503.
 	Unavailable
@@ -77,7 +77,7 @@ func (p Problem) retryAfter() time.Duration {
 
 // ProblemView is the content of an error page.
 type ProblemView struct {
-	// Lang is as in ConsentView.
+	// Lang has the meaning of ConsentView.Lang.
 	Lang    string
 	Problem Problem
 	// Detail is for the developer of the client. It may have text that the client

@@ -19,9 +19,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// Within five minutes of a rotation there is a ring that seals with the new
-// key and opens what the old key sealed. The ring from before does
-// not change.
+// Within five minutes of a rotation, keys returns a ring that seals with the
+// new key and opens values that the old key sealed. The ring that it returned
+// before does not change.
 func TestKeysRotate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	document := seal.Generate()
@@ -95,7 +95,7 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 		t.Errorf("keys: %v, want the keys of the endpoint", err)
 	}
 	if sdk.BaseEndpoint != nil {
-		t.Errorf("the caller's BaseEndpoint = %q, want it left alone", *sdk.BaseEndpoint)
+		t.Errorf("the caller's BaseEndpoint = %q, want it unchanged", *sdk.BaseEndpoint)
 	}
 }
 

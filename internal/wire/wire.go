@@ -1,8 +1,8 @@
-// Package wire is wiring: what functions share, made from the environment. It
-// leaves out what only some functions need, because a function initialises all
-// that it links at every start. That is in a package below for each function,
-// and in package pool. Package metadata, which links no AWS SDK, does not use
-// this package.
+// Package wire is wiring: it makes the parts that functions share from the
+// environment. It leaves out the parts that only some functions need, because a
+// function initializes all packages that it links at every start. Those parts
+// are in package pool and in a package for each function, below this one.
+// Package metadata, which links no AWS SDK, does not use this package.
 package wire
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// Parts are what the wiring of functions is made from. New makes those of a
+// Parts are the parts from which functions are wired. New makes those of a
 // deployment in the cloud. A process that runs elsewhere can replace parts.
 type Parts struct {
 	Config *environment.Config
@@ -33,8 +33,8 @@ type Parts struct {
 	// Keys returns the sealing keys. It is nil if the configuration names none,
 	// as in direct mode.
 	Keys func(context.Context) (*seal.Ring, error)
-	// Provisioner makes app clients, for functions that have no permission to do
-	// so. It is nil if the configuration names none, as in direct mode.
+	// Provisioner makes app clients in this process, instead of the private
+	// function. It is nil in the cloud.
 	Provisioner broker.Provisioner
 	// HTTP calls Cognito's OAuth endpoints and fetches the key sets of issuers.
 	// nil is a client with http.DefaultTransport.
@@ -53,26 +53,18 @@ type Store interface {
 // the store. It opens no connection.
 func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
 	p := &Parts{Config: c, SDK: sdk, Store: Table(c, sdk), Now: time.Now, Log: log}
-	return p, p.documents()
-}
-
-// documents sets the parts that the configuration names.
-func (p *Parts) documents() (err error) {
-	c := p.Config
+	var err error
 	if c.Policy != nil || c.PolicyDocument != "" {
-		if p.Policy, err = Policy(c, p.SDK, p.Log); err != nil {
-			return err
+		if p.Policy, err = Policy(c, sdk, log); err != nil {
+			return nil, err
 		}
 	}
 	if c.Keys != "" {
-		if p.Keys, err = Keys(c, p.SDK, p.Log); err != nil {
-			return err
+		if p.Keys, err = Keys(c, sdk, log); err != nil {
+			return nil, err
 		}
 	}
-	if c.ProvisionFunction != "" {
-		p.Provisioner = provisioner(c, p.SDK)
-	}
-	return nil
+	return p, nil
 }
 
 // Handler returns the handler of a function that answers HTTP requests. read is
@@ -86,8 +78,8 @@ func Handler(read environment.Reader, routes func(*httpapi.Router, *Parts) error
 	return rt, routes(rt, p)
 }
 
-// Invocation returns the handler of a function that is invoked with other
-// events, as lambda.Start takes it.
+// Invocation returns the handler of a function with other events, in a form
+// that lambda.Start accepts.
 func Invocation(read environment.Reader, handler func(*Parts) (any, error)) (any, error) {
 	p, err := started(read)
 	if err != nil {

@@ -42,7 +42,7 @@ func ByOperator(name string) telemetry.Actor { return telemetry.Actor{Kind: "ope
 // an initial access token allowed it, Created writes a second event for the use
 // of the token.
 func (t AuditTrail) Created(ctx context.Context, by telemetry.Actor, old, r *Registration) {
-	NoteClient(ctx, r)
+	SetClientAttrs(ctx, r)
 	a := telemetry.Audit{
 		Event: telemetry.RegistrationCreated, Actor: by, ClientID: r.ClientID, Profile: r.Profile, InitialAccessToken: string(r.Voucher),
 		After: facts(r),
@@ -133,10 +133,10 @@ func (t AuditTrail) Removed(ctx context.Context, by telemetry.Actor, a *AppClien
 	t.AppClient(ctx, telemetry.AppClientRemoved, by, a, cognitoID)
 }
 
-// NoteClient adds the client and its profile to the log line of the request.
-func NoteClient(ctx context.Context, r *Registration) {
-	telemetry.Note(ctx, telemetry.ClientID, r.ClientID)
-	telemetry.Note(ctx, telemetry.Profile, r.Profile)
+// SetClientAttrs adds the client and its profile to the log line of the request.
+func SetClientAttrs(ctx context.Context, r *Registration) {
+	telemetry.SetAttr(ctx, telemetry.ClientID, r.ClientID)
+	telemetry.SetAttr(ctx, telemetry.Profile, r.Profile)
 }
 
 const (

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// MaxBody is the most bytes a registration request may have.
+// MaxBody is the maximum size of a registration request, in bytes.
 const MaxBody = 64 << 10
 
 // Request is the body of a registration (RFC 7591 §3.1) or of an update
 // (RFC 7592 §2.2).
 type Request struct {
-	// Metadata are the members of RFC 7591 §2.
+	// Metadata has the members of RFC 7591 §2.
 	Metadata ClientMetadata
-	// SoftwareStatement is a compact JWS by its shape; its signature is not
+	// SoftwareStatement has the shape of a compact JWS; its signature is not
 	// verified (RFC 7591 §2.3). OPTIONAL.
 	SoftwareStatement string
 
@@ -44,9 +44,10 @@ func (r Request) GoString() string { return redacted }
 // is not an array of strings, InvalidSoftwareStatement for that member,
 // InvalidClientMetadata for everything else, including a body that is not JSON.
 //
-// Member names are matched exactly, and one that is repeated anywhere in the
+// Member names are matched exactly, and a name that is repeated anywhere in the
 // body is refused. Unknown members are ignored, as RFC 7591 §2 requires. null
 // and "" mean that a member is absent. In an array null is refused. "" is
+// refused in redirect_uris and dropped in the other arrays.
 // refused in redirect_uris and dropped in the other arrays.
 func Decode(body []byte) (*Request, error) {
 	if len(body) > MaxBody {
@@ -176,8 +177,8 @@ func jwksOf(o map[string]any) (json.RawMessage, error) {
 }
 
 // softwareStatementOf returns the software_statement member if it has the shape
-// of a compact JWS (RFC 7515 §7.1). RFC 7591 §2.3: a statement has to be
-// signed, so an empty signature is refused.
+// of a compact JWS (RFC 7515 §7.1). A statement must be signed (RFC 7591 §2.3),
+// so an empty signature is refused.
 func softwareStatementOf(o map[string]any) (string, error) {
 	v := o["software_statement"]
 	if v == nil || v == "" {
@@ -200,7 +201,8 @@ func softwareStatementOf(o map[string]any) (string, error) {
 }
 
 // memberName returns the name of a member for an error description. A name with
-// a language tag is the client's text and is made printable.
+// a language tag is the client's text, so its unprintable characters are
+// replaced.
 func memberName(name string) string {
 	if _, _, ok := localizable(name); ok {
 		return printable(name, 64)

@@ -14,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// bodies returns what well-known clients send.
+// bodies returns the registration requests of well-known clients.
 func bodies(t testing.TB) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob("../../testdata/registrations/*.json")
@@ -126,12 +126,12 @@ func TestDecodeIsLiberal(t *testing.T) {
 		{"language tag on another member is an unknown member",
 			`{"redirect_uris":["https://a.example/cb"],"scope#en":5}`, uri},
 		{"no members", `{}`, ClientMetadata{}},
-		{"white space around", " \t\r\n{}\n", ClientMetadata{}},
+		{"white space around the object", " \t\r\n{}\n", ClientMetadata{}},
 		{"escaped name is the same name", `{"client\u005fname":"A"}`, ClientMetadata{ClientName: "A"}},
 		{"escaped surrogate pair is one character", `{"client_name":"\ud83d\ude00\u00e9\\ud800"}`, ClientMetadata{ClientName: "\U0001F600é\\ud800"}},
 		{"same name in different objects", `{"x":[{"a":1},{"a":1}],"a":{"x":1}}`, ClientMetadata{}},
 		{"nesting at the limit", strings.Replace(`{"x":@}`, "@", strings.Repeat("[", maxDepth-1)+strings.Repeat("]", maxDepth-1), 1), ClientMetadata{}},
-		{"brackets in strings are no nesting", `{"x":"` + strings.Repeat(`[{\"`, 40) + `"}`, ClientMetadata{}},
+		{"brackets in strings do not nest", `{"x":"` + strings.Repeat(`[{\"`, 40) + `"}`, ClientMetadata{}},
 		{"body at the limit", `{"x":"` + strings.Repeat("a", MaxBody-8) + `"}`, ClientMetadata{}},
 	}
 	for _, tt := range tests {
@@ -152,7 +152,7 @@ func TestDecodeRefuses(t *testing.T) {
 	tests := []struct {
 		name, body string
 		code       Code
-		text       string // part of the description: the field, or what is wrong
+		text       string // part of the description: the field or the fault
 	}{
 		{"nothing", "", InvalidClientMetadata, "empty"},
 		{"only white space", " \n", InvalidClientMetadata, "empty"},
@@ -240,7 +240,7 @@ func TestDecodeChecksTheShapeOfASoftwareStatement(t *testing.T) {
 	}
 }
 
-func TestDecodeNamesWhatAnUpdateMustNotHave(t *testing.T) {
+func TestDecodeNamesForbiddenMembersOfAnUpdate(t *testing.T) {
 	// A client that sends its client information back as an update sends all of
 	// them.
 	body := `{"client_id":"c","client_secret_expires_at":0,"registration_access_token":"t",
@@ -265,8 +265,8 @@ func TestRequestKeepsItsSecretOutOfLogs(t *testing.T) {
 	checkRedacted(t, map[string]any{"r": []Request{*r}}, "hunter2")
 }
 
-// checkRedacted prints v in all the ways in which a program may print it by
-// accident.
+// checkRedacted prints v in all the ways in which a program may print it
+// accidentally.
 func checkRedacted(t *testing.T, v any, secret string) {
 	t.Helper()
 	var b strings.Builder

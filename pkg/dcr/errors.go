@@ -34,7 +34,7 @@ const (
 	Unavailable Code = "temporarily_unavailable"
 )
 
-// maxDescription is the most characters a Description has.
+// maxDescription is the maximum length of a Description, in characters.
 const maxDescription = 300
 
 // Error is a refusal that may be shown to the client that caused it (RFC 7591
@@ -54,11 +54,11 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// Errorf returns an Error whose description is safe to send with any args.
-// RFC 6749 §5.2 allows printable ASCII without double quote and backslash:
-// double quotes become single ones, other characters become question marks, and
-// a text over 300 characters is cut. Text that a client sent should be passed
-// through Quote, which also limits its length.
+// Errorf returns an Error whose description is safe to send with any args. A
+// description has only printable ASCII without double quote and backslash (RFC
+// 6749 §5.2): double quotes become single ones, other characters become
+// question marks, and a text over 300 characters is cut. Text from a client
+// should be passed through Quote, which also limits its length.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Description: printable(fmt.Sprintf(format, args...), maxDescription)}
 }

@@ -24,7 +24,7 @@ func TestErrorfSendsNothingHarmful(t *testing.T) {
 		{"plain text, 100% of it", "plain text, 100% of it"},
 		{`say "x"`, "say 'x'"},
 		{`a\b`, "a?b"},
-		{"a\r\nSet-Cookie: x\x00\x7f", "a??Set-Cookie: x??"}, // goes into a header, too (RFC 6750 §3)
+		{"a\r\nSet-Cookie: x\x00\x7f", "a??Set-Cookie: x??"}, // is also sent in a header (RFC 6750 §3)
 		{"naïve \u202e 名", "na?ve ? ?"},
 		{"\xff", "?"},
 		{strings.Repeat("x", maxDescription), strings.Repeat("x", maxDescription)},
@@ -39,7 +39,7 @@ func TestErrorfSendsNothingHarmful(t *testing.T) {
 	}
 }
 
-func TestQuoteBoundsAndCannotBeClosedFromInside(t *testing.T) {
+func TestQuoteIsBoundedAndCannotBeClosed(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"mcp/read", "'mcp/read'"},
 		{"a' or 'b", "'a? or ?b'"},

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ClientInformation is the response to a registration (RFC 7591 §3.2.1) and to
-// a read or an update of one (RFC 7592 §3).
+// ClientInformation is the response to a registration (RFC 7591 §3.2.1), and to
+// a read or an update of a registration (RFC 7592 §3).
 //
 // Its JSON form carries the secrets; its string forms and its value in a log do
 // not.
@@ -21,11 +21,11 @@ type ClientInformation struct {
 	// zero time leaves the member out.
 	IssuedAt time.Time
 
-	// RegistrationAccessToken is what the client manages its registration with.
-	// REQUIRED by RFC 7592 §3.
+	// RegistrationAccessToken is the token with which the client manages its
+	// registration. REQUIRED by RFC 7592 §3.
 	RegistrationAccessToken string
-	// RegistrationClientURI is where the client manages its registration.
-	// REQUIRED by RFC 7592 §3.
+	// RegistrationClientURI is the address at which the client manages its
+	// registration. REQUIRED by RFC 7592 §3.
 	RegistrationClientURI string
 
 	// Metadata is all metadata as registered, REQUIRED. It includes the values

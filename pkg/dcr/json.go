@@ -9,15 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep arrays and objects may be nested. A JWK Set with
+// maxDepth is the maximum nesting of arrays and objects. A JWK Set with
 // certificates needs four levels.
 const maxDepth = 16
 
 // parseObject reads b as one JSON object, into string, json.Number, bool, nil,
-// []any and map[string]any. It refuses what encoding/json accepts: a repeated
-// member name at any depth (RFC 7493 §2.3), text that is not UTF-8 and escaped
-// halves of surrogate pairs (RFC 7493 §2.1; encoding/json replaces both by
-// U+FFFD), and deep nesting.
+// []any and map[string]any. It refuses input that encoding/json accepts: a
+// repeated member name at any depth (RFC 7493 §2.3), text that is not UTF-8 and
+// escaped halves of surrogate pairs (RFC 7493 §2.1; encoding/json replaces both
+// by U+FFFD), and deep nesting.
 func parseObject(b []byte) (map[string]any, error) {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil, Errorf(InvalidClientMetadata, "the request body is empty; it must be a JSON object")
@@ -90,7 +90,7 @@ func parseMembers(d *json.Decoder) (map[string]any, error) {
 		if err != nil {
 			return nil, malformed(err)
 		}
-		name, _ := t.(string) // the decoder returns nothing but strings here
+		name, _ := t.(string) // the decoder returns only strings here
 		if _, ok := o[name]; ok {
 			return nil, Errorf(InvalidClientMetadata, "the member %s occurs more than once in one object", Quote(name))
 		}

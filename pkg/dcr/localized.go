@@ -46,7 +46,7 @@ func validateLocalized(m *ParsedMetadata) error {
 
 // validTag reports whether tag looks like a language tag of RFC 5646 §2.1:
 // subtags of one to eight letters and digits, the first of letters. It does not
-// look the subtags up in IANA's registry.
+// search for the subtags in IANA's registry.
 func validTag(tag string) bool {
 	if len(tag) > maxTag {
 		return false

@@ -15,9 +15,9 @@ const (
 	GrantClientCredentials = "client_credentials"
 )
 
-// GrantTypes returns all grant types that a client can register. It is the one
-// list of them: what a policy allows, what the metadata document announces and
-// what the token endpoint takes are all parts of it.
+// GrantTypes returns all grant types that a client can register. No other list
+// exists: the grant types in a policy, in the metadata document and at the
+// token endpoint are parts of this one.
 func GrantTypes() []string {
 	return []string{GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials}
 }
@@ -55,14 +55,14 @@ type ClientMetadata struct {
 	// TokenEndpointAuthMethod is how the client authenticates at the token
 	// endpoint. OPTIONAL; the RFC's default is client_secret_basic.
 	TokenEndpointAuthMethod string
-	// GrantTypes are those that the client uses at the token endpoint. OPTIONAL;
-	// the default is authorization_code.
+	// GrantTypes are the grant types that the client uses at the token endpoint.
+	// OPTIONAL; the default is authorization_code.
 	GrantTypes []string
-	// ResponseTypes are those that the client uses at the authorization
-	// endpoint; they have to fit the grant types (§2.1). OPTIONAL; the default
-	// is code.
+	// ResponseTypes are the response types that the client uses at the
+	// authorization endpoint; they must fit the grant types (§2.1). OPTIONAL;
+	// the default is code.
 	ResponseTypes []string
-	// ClientName is the name that a user is shown. OPTIONAL, sending it is
+	// ClientName is the name that users see. OPTIONAL, sending it is
 	// RECOMMENDED.
 	ClientName string
 	// ClientURI is a web page about the client. OPTIONAL, sending it is
@@ -70,8 +70,8 @@ type ClientMetadata struct {
 	ClientURI string
 	// LogoURI is an image for the client. OPTIONAL.
 	LogoURI string
-	// Scope are the values that the client may ask for, separated by spaces
-	// (RFC 6749 §3.3). OPTIONAL; the server chooses a default.
+	// Scope has the values that the client may request, separated by spaces (RFC
+	// 6749 §3.3). OPTIONAL; the server chooses a default.
 	Scope string
 	// Contacts are ways to reach the people in charge of the client, usually
 	// mail addresses. OPTIONAL.
@@ -122,17 +122,17 @@ func (m ClientMetadata) Clone() ClientMetadata {
 	return m
 }
 
-// ParsedMetadata is client metadata with its redirect URIs parsed, so that what
-// follows validation need not parse them again.
+// ParsedMetadata is client metadata with its redirect URIs parsed, so that
+// later steps do not have to parse them again.
 type ParsedMetadata struct {
 	ClientMetadata
 	// Redirects are RedirectURIs, parsed, in the same order.
 	Redirects []RedirectURI
 }
 
-// Parse parses the redirect URIs of m and applies no other rule. One that
-// ParseRedirectURI does not accept has only its Raw form. It is for metadata that
-// did not come from a client; see Validate.
+// Parse parses the redirect URIs of m and applies no other rule. A URI that
+// ParseRedirectURI does not accept has only its Raw form. It is for metadata
+// that did not come from a client; see Validate.
 func Parse(m ClientMetadata) ParsedMetadata {
 	p := ParsedMetadata{ClientMetadata: m.Clone()}
 	for _, raw := range m.RedirectURIs {
@@ -155,9 +155,9 @@ func (m ClientMetadata) MarshalJSON() ([]byte, error) {
 	return json.Marshal(m.members())
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. It is as strict as Decode, except
-// that it has no limit on the size. Errors are of type *Error. On an error m is
-// not changed.
+// UnmarshalJSON reads the output of MarshalJSON. It is as strict as Decode,
+// except that it has no limit on the size. Errors are of type *Error. After an
+// error m is unchanged.
 func (m *ClientMetadata) UnmarshalJSON(b []byte) error {
 	o, err := parseObject(b)
 	if err != nil {
@@ -188,8 +188,8 @@ func (m ClientMetadata) members() map[string]any {
 	if len(m.RedirectURIs) == 0 {
 		o["redirect_uris"] = []string{}
 	}
-	// RFC 7591 §2: an absent response_types means "code". A client without the
-	// code grant has no use for the authorization endpoint, so it gets an empty
+	// An absent response_types means "code" (RFC 7591 §2). A client without the
+	// code grant does not use the authorization endpoint, so it gets an empty
 	// list.
 	if len(m.ResponseTypes) == 0 && len(m.GrantTypes) > 0 && !slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
 		o["response_types"] = []string{}

@@ -51,7 +51,7 @@ func TestMetadataJSONIsCanonical(t *testing.T) {
 		m    ClientMetadata
 		want string
 	}{
-		{"redirect_uris is always there", // clients need the array
+		{"redirect_uris is always present", // clients need the array
 			ClientMetadata{}, `{"redirect_uris":[]}`},
 		{"client_credentials has no response types", // an absent member would mean code
 			ClientMetadata{GrantTypes: []string{GrantClientCredentials}, TokenEndpointAuthMethod: AuthSecretPost},
@@ -79,18 +79,18 @@ func TestMetadataJSONIsCanonical(t *testing.T) {
 	}
 }
 
-func TestMetadataReadsBackMoreThanARequestMayHave(t *testing.T) {
+func TestMetadataUnmarshalHasNoSizeLimit(t *testing.T) {
 	// '<' is six bytes in the canonical form, so the metadata of a request may
 	// be longer than a request is allowed to be.
 	m := ClientMetadata{ClientName: strings.Repeat("<", MaxBody/2)}
 	b := must.Marshal(t, m)
 	var back ClientMetadata
 	if err := json.Unmarshal(b, &back); err != nil || back.ClientName != m.ClientName {
-		t.Errorf("reading back %d bytes: %v, want what was written", len(b), err)
+		t.Errorf("reading back %d bytes: %v, want the same metadata", len(b), err)
 	}
 }
 
-func TestMetadataUnmarshalIsStrictAndLeavesItsReceiverOnErrors(t *testing.T) {
+func TestMetadataUnmarshalIsStrictAndAtomic(t *testing.T) {
 	for _, body := range []string{
 		`{"redirect_uris":["https://a.example/"],"redirect_uris":[]}`,
 		`{"redirect_uris":"https://a.example/"}`,
@@ -104,7 +104,7 @@ func TestMetadataUnmarshalIsStrictAndLeavesItsReceiverOnErrors(t *testing.T) {
 	}
 	m := ClientMetadata{ClientName: "old", Scope: "old"}
 	if err := json.Unmarshal([]byte(`{"client_name":"new","SCOPE":"x"}`), &m); err != nil || !reflect.DeepEqual(m, ClientMetadata{ClientName: "new"}) {
-		t.Errorf("got %#v, %v, want nothing left of what it was before", m, err)
+		t.Errorf("got %#v, %v, want only the new members", m, err)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestClientInformationJSON(t *testing.T) {
 		c    ClientInformation
 		want string
 	}{
-		{"public client: no secret, so no expiry of one",
+		{"public client: no secret and no expiry",
 			ClientInformation{ClientID: "c", IssuedAt: issued, RegistrationAccessToken: "t", RegistrationClientURI: "https://as.example/register/c",
 				Metadata: ClientMetadata{RedirectURIs: []string{"https://a.example/"}, TokenEndpointAuthMethod: AuthNone}},
 			`{"client_id":"c","client_id_issued_at":1760000000,"redirect_uris":["https://a.example/"],"registration_access_token":"t",` +

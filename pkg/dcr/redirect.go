@@ -46,8 +46,8 @@ type RedirectURI struct {
 }
 
 // ParseRedirectURI checks one redirect URI and returns its parts. Errors are
-// *Error with code InvalidRedirectURI; of the URI their description repeats at
-// most a forbidden scheme.
+// *Error with code InvalidRedirectURI. Their description repeats no part of the
+// URI, except a forbidden scheme.
 //
 // It accepts https with a host name or IP address (RFC 8252 §7.2), http for
 // exactly localhost, 127.0.0.1 and [::1] with or without port (§7.3), and
@@ -57,8 +57,8 @@ type RedirectURI struct {
 //
 // It refuses fragments, user information, white space, control characters (also
 // percent-encoded), backslashes, wildcards, characters outside RFC 3986, and
-// the path segments "." and "..", with which a URI under a trusted path would
-// lead a browser to another one.
+// the path segments "." and "..": with these a URI under a trusted path would
+// lead a browser to another path.
 func ParseRedirectURI(raw string) (RedirectURI, error) {
 	if raw == "" {
 		return RedirectURI{}, Errorf(InvalidRedirectURI, "must not be empty")
@@ -113,9 +113,9 @@ func (u *RedirectURI) parseWeb(rest string) error {
 		u.Kind = HTTPS
 		return nil
 	}
-	// RFC 8252 §7.3: a native app may be reached over http at a loopback address,
-	// where the answer does not leave the device. §8.3 advises against localhost;
-	// MCP clients use it, so it is accepted.
+	// A native app may be reached over http at a loopback address (RFC 8252
+	// §7.3), because the response does not leave the device. §8.3 advises
+	// against localhost; MCP clients use it, so it is accepted.
 	if IsLoopback(strings.Trim(u.Host, "[]")) {
 		u.Kind = Loopback
 		return u.checkLoopback()
@@ -131,7 +131,7 @@ func IsLoopback(host string) bool {
 	return host == "localhost" || host == "127.0.0.1" || host == "::1"
 }
 
-// checkLoopback accepts the one spelling that Cognito is known to accept:
+// checkLoopback accepts only the spelling that Cognito is known to accept:
 // Cognito compares these URIs as text.
 func (u *RedirectURI) checkLoopback() error {
 	if !strings.HasPrefix(u.Raw, "http://"+u.Host) {
@@ -207,8 +207,8 @@ func (u *RedirectURI) checkPath() error {
 	return nil
 }
 
-// checkNetURL refuses a URI that net/url reads differently: later code must not
-// see another host than policy did.
+// checkNetURL refuses a URI that net/url reads differently: later code must see
+// the same host as the policy.
 func (u *RedirectURI) checkNetURL() error {
 	p, err := url.Parse(u.Raw)
 	host := u.Host

@@ -17,7 +17,7 @@ func TestParseRedirectURIAccepts(t *testing.T) {
 		{"https://a.example:8443/cb?x=1&y=%C3%A9", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Port: "8443", Path: "/cb", Query: "x=1&y=%C3%A9"}},
 		{"https://a.example?", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example"}},
 		{"https://a.example/cb?next=https://b.example/@x:1", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/cb", Query: "next=https://b.example/@x:1"}},
-		{"https://a.example/@user/cb:1", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/@user/cb:1"}}, // '@' is userinfo in the authority only
+		{"https://a.example/@user/cb:1", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/@user/cb:1"}}, // '@' means userinfo only in the authority
 		{"https://a.example/a%2Fb/..c/d..", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/a%2Fb/..c/d.."}},
 		{"https://a.example/[x]?a[]=1", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/[x]", Query: "a[]=1"}},
 		{"HTTPS://A.Example/CB", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/CB"}}, // RFC 3986 §6.2.2.1
@@ -248,7 +248,7 @@ func FuzzParseRedirectURI(f *testing.F) {
 			t.Errorf("Raw = %q, want %q", u.Raw, raw)
 		}
 		if len(raw) > 1024 || strings.ContainsAny(raw, "# \\*") {
-			t.Errorf("accepted %q, which Amazon Cognito or a browser would not take as it is", raw)
+			t.Errorf("accepted %q, which Amazon Cognito or a browser would change", raw)
 		}
 		p, err := url.Parse(raw)
 		if err != nil {

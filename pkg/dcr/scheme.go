@@ -15,10 +15,10 @@ func validScheme(s string) bool {
 	return true
 }
 
-// forbiddenScheme reports whether a browser, an operating system or a
-// widespread program has a meaning for a lower-case scheme: a redirect to it
-// would then not return to the client. RFC 8252 §7.1: a private-use scheme is
-// one that the app controls. No policy can allow these.
+// forbiddenScheme reports whether a lower-case scheme has a meaning for a
+// browser, an operating system or a widespread program: a redirect to it would
+// then not return to the client. A private-use scheme is one that the app
+// controls (RFC 8252 §7.1). No policy can allow these schemes.
 func forbiddenScheme(s string) bool {
 	for _, p := range forbiddenPrefixes {
 		if strings.HasPrefix(s, p) {

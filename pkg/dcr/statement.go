@@ -7,12 +7,12 @@ import (
 )
 
 // WithStatement returns m with the claims of a software statement, which take
-// precedence over the values of m (RFC 7591 §2.3). The claims are given as
-// encoding/json decodes them; those that are no client metadata are ignored.
+// precedence over the values of m (RFC 7591 §2.3). claims has the form in which
+// encoding/json decodes them. Claims that are not client metadata are ignored.
 //
-// A value of m that contradicts a claim goes: the text in other languages for a
-// text of the statement, and jwks for jwks_uri or the reverse. The result has no
-// SoftwareStatement; neither m nor claims are modified.
+// A value of m that contradicts a claim is removed: the text in other languages
+// for a text of the statement, and jwks for jwks_uri or the reverse. The result
+// has no SoftwareStatement; neither m nor claims are modified.
 //
 // An error is an *Error with code InvalidSoftwareStatement: a claim is of the
 // wrong type.
@@ -47,7 +47,7 @@ func (m ClientMetadata) WithStatement(claims map[string]any) (ClientMetadata, er
 		}
 		m.Localized[name] = value
 	}
-	// jwks and jwks_uri must not both be there (RFC 7591 §2).
+	// jwks and jwks_uri must not both be present (RFC 7591 §2).
 	switch {
 	case len(claimed.JWKS) > 0:
 		m.JWKS, m.JWKSURI = claimed.JWKS, claimed.JWKSURI

@@ -36,7 +36,7 @@ func TestWithStatementTakesPrecedence(t *testing.T) {
 		t.Errorf("WithStatement = %+v\nwant %+v", got, want)
 	}
 	if !reflect.DeepEqual(plain, before) {
-		t.Errorf("what was given has changed: %+v", plain)
+		t.Errorf("the arguments have changed: %+v", plain)
 	}
 	keys, err := ClientMetadata{JWKSURI: "https://evil.example/keys"}.WithStatement(map[string]any{"jwks": map[string]any{"keys": []any{}}})
 	if err != nil || keys.JWKSURI != "" || string(keys.JWKS) != `{"keys":[]}` {
@@ -74,6 +74,6 @@ func TestSoftwareStatementIsStoredWithTheMetadata(t *testing.T) {
 	}
 	req, err := Decode(b)
 	if err != nil || req.SoftwareStatement != m.SoftwareStatement || req.Metadata.SoftwareStatement != "" {
-		t.Errorf("Decode = %#v, %v, want it in the request alone", req, err)
+		t.Errorf("Decode = %#v, %v, want it only in the request", req, err)
 	}
 }

@@ -51,7 +51,7 @@ func Validate(metadata ClientMetadata) (ParsedMetadata, error) {
 }
 
 // CheckAuthMethod checks the method that policy chose against the grant types.
-// RFC 6749 §4.4: only a confidential client may use client_credentials. An
+// Only a confidential client may use client_credentials (RFC 6749 §4.4). An
 // absent method means client_secret_basic (RFC 7591 §2).
 func CheckAuthMethod(m ClientMetadata) error {
 	switch m.TokenEndpointAuthMethod {
@@ -104,9 +104,9 @@ func checkString(name, s string, limit int) error {
 	return nil
 }
 
-// validateGrants sets grant_types and response_types. RFC 7591 §2.1:
-// authorization_code goes with the response type code; client_credentials and
-// refresh_token go with none.
+// validateGrants sets grant_types and response_types. authorization_code
+// requires the response type code; client_credentials and refresh_token have no
+// response type (RFC 7591 §2.1).
 func validateGrants(m *ParsedMetadata) error {
 	code := len(m.GrantTypes) == 0 || slices.Contains(m.GrantTypes, GrantAuthorizationCode)
 	refresh := slices.Contains(m.GrantTypes, GrantRefreshToken)
@@ -130,8 +130,8 @@ func validateGrants(m *ParsedMetadata) error {
 	return nil
 }
 
-// validateRedirectURIs checks the redirect URIs. RFC 7591 §2: a client of a
-// flow with redirects has to register them. The grant types must be validated
+// validateRedirectURIs checks the redirect URIs. A client of a flow with
+// redirects must register them (RFC 7591 §2). The grant types must be validated
 // before.
 func validateRedirectURIs(m *ParsedMetadata) error {
 	if !slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
@@ -141,7 +141,7 @@ func validateRedirectURIs(m *ParsedMetadata) error {
 	if len(m.RedirectURIs) == 0 {
 		return Errorf(InvalidRedirectURI, "redirect_uris: required, with at least one redirect URI, for the grant type authorization_code")
 	}
-	var uris []string
+	uris := m.RedirectURIs[:0]
 	seen := make(map[string]bool)
 	for i, raw := range m.RedirectURIs {
 		if seen[raw] {
@@ -162,9 +162,9 @@ func validateRedirectURIs(m *ParsedMetadata) error {
 	return nil
 }
 
-// validateScope applies RFC 6749 §3.3: values of printable ASCII without double
-// quote and backslash, separated by one space each. It accepts more than one
-// space.
+// validateScope accepts values of printable ASCII without double quote and
+// backslash, separated by one space each (RFC 6749 §3.3). It also accepts more
+// than one space.
 func validateScope(m *ParsedMetadata) error {
 	var scopes []string
 	for s := range strings.SplitSeq(m.Scope, " ") {
@@ -231,7 +231,7 @@ func validateKeys(m *ParsedMetadata) error {
 		m.JWKS = nil
 		return nil
 	}
-	// RFC 7591 §2: jwks and jwks_uri must not both be there.
+	// jwks and jwks_uri must not both be present (RFC 7591 §2).
 	if m.JWKSURI != "" {
 		return Errorf(InvalidClientMetadata, "jwks: not allowed together with jwks_uri; send one of them")
 	}

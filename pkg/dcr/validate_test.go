@@ -36,7 +36,7 @@ func TestValidateAcceptsWhatKnownClientsSend(t *testing.T) {
 				t.Errorf("grant_types = %q, want %q", m.GrantTypes, want)
 			}
 			if m.TokenEndpointAuthMethod != r.Metadata.TokenEndpointAuthMethod || m.Scope != r.Metadata.Scope || m.ClientName != r.Metadata.ClientName {
-				t.Errorf("Validate changed what it should keep:\n got %+v\nfrom %+v", m, r.Metadata)
+				t.Errorf("Validate changed other members:\n got %+v\nfrom %+v", m, r.Metadata)
 			}
 		})
 	}
@@ -99,7 +99,7 @@ func TestValidateRedirectURIs(t *testing.T) {
 		text     string
 	}{
 		{"as sent, in order", []string{"HTTPS://B.example/", "https://a.example/cb"}, []string{"HTTPS://B.example/", "https://a.example/cb"}, ""},
-		{"repeated ones once", []string{"https://b.example/", "https://a.example/", "https://b.example/"}, []string{"https://b.example/", "https://a.example/"}, ""},
+		{"repeated URIs once", []string{"https://b.example/", "https://a.example/", "https://b.example/"}, []string{"https://b.example/", "https://a.example/"}, ""},
 		{"ten", ten, ten, ""},
 		{"ten, one repeated", append(slices.Clone(ten), ten[0]), ten, ""},
 		{"eleven", append(slices.Clone(ten), "https://a.example/"), nil, "redirect_uris: at most 10"},
@@ -174,7 +174,7 @@ func TestValidateKeeps(t *testing.T) {
 		{"other languages", with(func(m *ClientMetadata) {
 			m.Localized = map[string]string{"client_name#ja-Jpan-JP": "名", "policy_uri#x-klingon": "https://a.example/", "client_name#de-1996": "B"}
 		})},
-		{"a language alone, without the plain member", with(func(m *ClientMetadata) { m.Localized = map[string]string{"tos_uri#fr": "https://a.example/"} })},
+		{"a language without the plain member", with(func(m *ClientMetadata) { m.Localized = map[string]string{"tos_uri#fr": "https://a.example/"} })},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -291,11 +291,11 @@ func TestValidateMakesJWKSCanonical(t *testing.T) {
 func TestValidateDropsAnUnknownApplicationType(t *testing.T) {
 	got, err := validate(with(func(m *ClientMetadata) { m.ApplicationType = "service" }))
 	if err != nil || got.ApplicationType != "" {
-		t.Errorf("got %q, %v, want it dropped", got.ApplicationType, err)
+		t.Errorf("got %q, %v, want none", got.ApplicationType, err)
 	}
 }
 
-func TestValidateLeavesItsArgumentAlone(t *testing.T) {
+func TestValidateDoesNotChangeItsArgument(t *testing.T) {
 	in := ClientMetadata{
 		RedirectURIs: []string{"https://a.example/", "https://a.example/"},
 		GrantTypes:   []string{"implicit", "authorization_code"}, ResponseTypes: []string{"token", "code"},
@@ -323,7 +323,7 @@ func TestCheckAuthMethod(t *testing.T) {
 		{GrantClientCredentials, AuthSecretBasic, true},
 		{GrantClientCredentials, AuthSecretPost, true},
 		{GrantClientCredentials, "", true},                 // absent means client_secret_basic
-		{GrantClientCredentials, AuthNone, false},          // a client without a secret cannot prove who it is
+		{GrantClientCredentials, AuthNone, false},          // a client without a secret cannot authenticate
 		{GrantAuthorizationCode, "private_key_jwt", false}, // Cognito's token endpoint does not have it
 	}
 	for _, tt := range tests {

@@ -53,7 +53,7 @@ func compare(t *testing.T, name string, got []byte) {
 	golden.Compare(t, filepath.Join("testdata", name), indented.Bytes())
 }
 
-func TestDocumentsAreAsGolden(t *testing.T) {
+func TestDocumentsMatchTheGoldenFiles(t *testing.T) {
 	brokered := direct()
 	brokered.AuthorizationEndpoint = "https://auth.example.com/authorize"
 	brokered.IssInResponse = true
@@ -151,7 +151,7 @@ func TestServerRefuses(t *testing.T) {
 		{"issuer with path", func(s *discovery.Server) { s.Issuer += "/prod" }, "issuer: must be an origin"},
 		{"issuer with slash", func(s *discovery.Server) { s.Issuer += "/" }, "issuer: must be an origin"},
 		{"issuer with query", func(s *discovery.Server) { s.Issuer += "?a" }, "issuer: must be an origin"},
-		{"issuer in clear", func(s *discovery.Server) { s.Issuer = "http://auth.example.com" }, "issuer: must be https"},
+		{"issuer over plain http", func(s *discovery.Server) { s.Issuer = "http://auth.example.com" }, "issuer: must be https"},
 		{"issuer that only looks local", func(s *discovery.Server) { s.Issuer = "http://localhost.example.com" }, "issuer: must be https"},
 		{"no token endpoint", func(s *discovery.Server) { s.TokenEndpoint = "" }, "token_endpoint: missing"},
 		{"relative endpoint", func(s *discovery.Server) { s.RegistrationEndpoint = "/register" }, "registration_endpoint: has no host"},
@@ -229,7 +229,7 @@ func TestProtectedResourcePath(t *testing.T) {
 	}
 }
 
-// Other members of the pool's document and their order do not change a byte of
+// Other members of the pool's document, and the order of members, do not change
 // the broker's documents.
 func TestOtherMembersOfTheUpstreamDocumentDoNotMatter(t *testing.T) {
 	var known map[string]json.RawMessage
@@ -298,7 +298,7 @@ func documents(t interface{ Fatalf(string, ...any) }, up discovery.Upstream) (as
 
 // Writing must not change the caller's Server: the same Server is written at
 // every refresh.
-func TestWritingLeavesItsInputsAlone(t *testing.T) {
+func TestWritingDoesNotChangeItsInputs(t *testing.T) {
 	s, up := direct(), pool(t)
 	documents(t, up)
 	if want := direct().Scopes; !slices.Equal(s.Scopes, want) {

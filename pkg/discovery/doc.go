@@ -10,11 +10,11 @@
 // client.
 //
 // The documents carry the broker's issuer, because a client must compare it
-// with the address it fetched them from (RFC 8414 §3.3). Access and ID tokens
-// are Cognito's and carry Cognito's issuer; a server that verifies tokens is
-// configured with that one.
+// with the address of the document (RFC 8414 §3.3). Access and ID tokens are
+// Cognito's and carry Cognito's issuer; a server that verifies tokens is
+// configured with Cognito's issuer.
 //
 // Everything here is pure: no HTTP, no clock, no state. Equal inputs give equal
-// bytes. Other packages fetch and serve the documents. Signed metadata
-// (RFC 8414 §2.1, RFC 9728 §2.2) is left out.
+// bytes. The package leaves out fetching and serving the documents, and signed
+// metadata (RFC 8414 §2.1, RFC 9728 §2.2).
 package discovery

@@ -15,23 +15,23 @@ const AuthorizationServerPath = "/.well-known/oauth-authorization-server"
 // Server is the configuration of the broker, from which the metadata is written.
 type Server struct {
 	Issuer string // the broker's origin: scheme, host and port, no trailing slash
-	// AuthorizationEndpoint is the broker's own. Empty means that clients use
-	// the user pool's.
+	// AuthorizationEndpoint is the broker's endpoint. Empty means that clients
+	// use the user pool's endpoint.
 	AuthorizationEndpoint string
 	TokenEndpoint         string
-	RegistrationEndpoint  string // empty: there is no registration
-	RevocationEndpoint    string // empty: there is none
-	IntrospectionEndpoint string // empty: there is none
-	// Scopes are those that a registered client may get. Clients ask for all
-	// that are listed; offline_access is left out, because Cognito refuses it.
+	RegistrationEndpoint  string // empty if there is no registration
+	RevocationEndpoint    string // empty if there is none
+	IntrospectionEndpoint string // empty if there is none
+	// Scopes are the scopes that a registered client may get. Clients request
+	// all listed scopes; offline_access is left out, because Cognito refuses it.
 	Scopes               []string
 	GrantTypes           []string
 	AuthMethods          []string // at the token and the revocation endpoint
-	ServiceDocumentation string   // empty: there is none
+	ServiceDocumentation string   // empty if there is none
 
 	// IssInResponse promises that authorization responses carry iss (RFC 9207).
-	// Cognito's do not, and a client rejects a response without a promised iss,
-	// so this needs an AuthorizationEndpoint of the broker.
+	// Cognito's responses do not, and a client rejects a response without a
+	// promised iss, so this requires an AuthorizationEndpoint of the broker.
 	IssInResponse bool
 	// ClientIDMetadataDocuments promises that a client_id may be the URL of a
 	// document (draft-ietf-oauth-client-id-metadata-document). Cognito accepts
@@ -62,7 +62,7 @@ type serverMetadata struct {
 	// RECOMMENDED by OpenID Connect Discovery 1.0 §3; RFC 8414 §2 allows members
 	// of other specifications.
 	UserinfoEndpoint string `json:"userinfo_endpoint,omitempty"`
-	// ScopesSupported are the scopes that a client may ask for. RECOMMENDED.
+	// ScopesSupported are the scopes that a client may request. RECOMMENDED.
 	ScopesSupported []string `json:"scopes_supported,omitempty"`
 	// ResponseTypesSupported are the values of response_type at the
 	// authorization endpoint. REQUIRED.
@@ -78,15 +78,15 @@ type serverMetadata struct {
 	// authenticates at the token endpoint. OPTIONAL; the default is
 	// client_secret_basic.
 	TokenEndpointAuthMethodsSupported []string `json:"token_endpoint_auth_methods_supported"`
-	// RevocationEndpointAuthMethodsSupported are those at the revocation
+	// RevocationEndpointAuthMethodsSupported are the methods at the revocation
 	// endpoint. OPTIONAL; the default is client_secret_basic.
 	RevocationEndpointAuthMethodsSupported []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
-	// IntrospectionEndpoint is where a protected resource asks about a token
+	// IntrospectionEndpoint is where a protected resource introspects a token
 	// (RFC 7662). OPTIONAL.
 	IntrospectionEndpoint string `json:"introspection_endpoint,omitempty"`
 	// IntrospectionEndpointAuthMethodsSupported are the ways in which a
-	// protected resource authenticates there. OPTIONAL. Those with a secret,
-	// because protected resources have one.
+	// protected resource authenticates there. OPTIONAL. Only methods with a
+	// secret are listed, because protected resources have a secret.
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	// CodeChallengeMethodsSupported are the methods of PKCE (RFC 7636 §4.2).
 	// OPTIONAL. An absent list means that the server has no PKCE; an MCP client
@@ -145,8 +145,8 @@ func merge(s Server, up Upstream) (serverMetadata, error) {
 		m.AuthorizationEndpoint = up.AuthorizationEndpoint
 	} else {
 		// The pool's endpoint would show a client more claims than the user
-		// consented to, and under the id of an app client that is not the
-		// client's.
+		// consented to, and under the id of an app client that does not belong to
+		// the client.
 		m.UserinfoEndpoint = ""
 	}
 	if m.IntrospectionEndpoint != "" {
@@ -208,8 +208,8 @@ func (s Server) check() error {
 }
 
 // withoutOfflineAccess returns scopes without offline_access and without
-// duplicates. Clients ask for every scope that they see, and Cognito answers
-// offline_access with invalid_scope. MCP also keeps it out of protected
+// duplicates. Clients request every listed scope, and Cognito answers
+// offline_access with invalid_scope. MCP also excludes it from protected
 // resource metadata, because refresh tokens do not concern the resource.
 func withoutOfflineAccess(scopes []string) []string {
 	return slices.DeleteFunc(nonEmpty(scopes), func(s string) bool { return s == "offline_access" })

@@ -13,10 +13,10 @@ const ProtectedResourcePath = "/.well-known/oauth-protected-resource"
 
 // ProtectedResource is an MCP server that accepts the user pool's tokens.
 type ProtectedResource struct {
-	// Resource is the URL of the server exactly as clients are configured with
-	// it. A client compares the two byte for byte (RFC 9728 §3.3).
+	// Resource is the URL of the server exactly as it is configured in clients.
+	// A client compares the two byte for byte (RFC 9728 §3.3).
 	Resource      string
-	Scopes        []string // those that a client needs at this server; empty leaves the member out
+	Scopes        []string // the scopes that a client needs at this server; empty leaves the member out
 	Name          string   // for people; empty leaves the member out
 	Documentation string   // URL of a page for developers; empty leaves the member out
 }
@@ -28,7 +28,7 @@ type resourceMetadata struct {
 	// AuthorizationServers are the issuers whose tokens the resource accepts.
 	// OPTIONAL in the RFC, REQUIRED by MCP authorization.
 	AuthorizationServers []string `json:"authorization_servers"`
-	// ScopesSupported are the scopes with which a client asks for access to the
+	// ScopesSupported are the scopes with which a client requests access to the
 	// resource. RECOMMENDED.
 	ScopesSupported []string `json:"scopes_supported,omitempty"`
 	// BearerMethodsSupported are the places of a request where the resource
@@ -42,8 +42,8 @@ type resourceMetadata struct {
 }
 
 // ProtectedResourceMetadata returns the metadata of p (RFC 9728 §2) with the
-// broker's issuer as its one authorization server. It returns an error that
-// names the member if a value must not be published.
+// broker's issuer as its only authorization server. If a value must not be
+// published, it returns an error that names the member.
 func ProtectedResourceMetadata(issuer string, p ProtectedResource) ([]byte, error) {
 	if err := checkOrigin(issuer); err != nil {
 		return nil, fmt.Errorf("discovery: protected resource metadata: authorization_servers: %w", err)

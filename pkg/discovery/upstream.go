@@ -23,8 +23,8 @@ type Upstream struct {
 	TokenEndpoint string
 	// RevocationEndpoint is where the pool revokes refresh tokens. OPTIONAL.
 	RevocationEndpoint string
-	// UserinfoEndpoint returns claims about a user. RECOMMENDED there, OPTIONAL
-	// here.
+	// UserinfoEndpoint returns claims about a user. RECOMMENDED in OpenID
+	// Connect, OPTIONAL here.
 	UserinfoEndpoint string
 	// JWKSURI is the document with the keys of the tokens. REQUIRED.
 	JWKSURI string
@@ -32,20 +32,18 @@ type Upstream struct {
 	SubjectTypes []string
 	// IDTokenSigningAlgs are the algorithms of ID tokens. REQUIRED.
 	IDTokenSigningAlgs []string
-	// Claims are the claims that the pool may return. RECOMMENDED there,
-	// OPTIONAL here: Cognito lists none today.
+	// Claims are the claims that the pool may return. RECOMMENDED in OpenID
+	// Connect, OPTIONAL here: Cognito currently lists none.
 	Claims []string
 }
 
 // ParseUpstream reads an OpenID provider configuration (OpenID Connect
 // Discovery 1.0 §3) whose issuer must be the given one (§4.3). The caller
-// bounds the length of body.
-//
 // Names are matched exactly and a duplicate is an error, so that the document
 // has only one reading. Unused members are ignored. null, "" and empty strings
-// in a list mean absent. It returns an error that names the member if a
-// required member is missing, an endpoint is neither https nor on a loopback
-// host, or a value is of the wrong type.
+// in a list mean absent. An error names the member: a required member is
+// missing, an endpoint is neither https nor on a loopback host, or a value has
+// the wrong type.
 func ParseUpstream(body []byte, issuer string) (Upstream, error) {
 	var up Upstream
 	texts := map[string]*string{
@@ -89,10 +87,10 @@ func ParseUpstream(body []byte, issuer string) (Upstream, error) {
 	return up, nil
 }
 
-// CognitoUpstream returns the content that the document of a user pool has, for
-// use before the document can be read. issuer is the pool's issuer, domain the
-// origin of its sign-in pages (https://name.auth.region.amazoncognito.com or a
-// custom domain). The paths below it are the same in every pool.
+// CognitoUpstream returns the content of a user pool's document, for use before
+// the document can be read. issuer is the pool's issuer, domain the origin of
+// its sign-in pages (https://name.auth.region.amazoncognito.com or a custom
+// domain). The paths below it are the same in every pool.
 func CognitoUpstream(issuer, domain string) (Upstream, error) {
 	if err := checkOrigin(domain); err != nil {
 		return Upstream{}, fmt.Errorf("discovery: user pool domain %.200q: %w", domain, err)
@@ -164,8 +162,8 @@ func eachMember(body []byte, f func(name string, value json.RawMessage) error) e
 	if !utf8.Valid(body) {
 		return errors.New("not UTF-8")
 	}
-	// Checked first, so that Token below sees only well-formed, bounded
-	// nesting.
+	// This check comes first, so that Token below sees only well-formed JSON
+	// with bounded nesting.
 	if !json.Valid(body) {
 		return errors.New("not JSON")
 	}

@@ -113,7 +113,7 @@ func TestParseUpstreamRefusesADocument(t *testing.T) {
 		{"an HTML page", "<html></html>", "not JSON"},
 		{"not UTF-8", strings.Replace(doc, "public", "p\xffblic", 1), "not UTF-8"},
 		{"duplicate issuer", strings.Replace(doc, "{", `{"issuer":"https://evil.example",`, 1), `"issuer": duplicate name`},
-		{"duplicate of a name not used", strings.Replace(doc, "{", `{"x":1,"x":2,`, 1), `"x": duplicate name`},
+		{"duplicate of an unused name", strings.Replace(doc, "{", `{"x":1,"x":2,`, 1), `"x": duplicate name`},
 		{"deep nesting", strings.Replace(doc, "{", `{"x":`+strings.Repeat("[", 20000)+strings.Repeat("]", 20000)+`,`, 1), "not JSON"},
 	} {
 		if got, err := discovery.ParseUpstream([]byte(tt.body), poolIssuer); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -180,7 +180,7 @@ func FuzzParseUpstream(f *testing.F) {
 		up, err := discovery.ParseUpstream(body, poolIssuer)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "discovery: upstream document: ") {
-				t.Errorf("error %q does not say what it is about", err)
+				t.Errorf("error %q does not name its subject", err)
 			}
 			return
 		}

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// maxURL is more than any endpoint needs and short enough to log.
+// maxURL is longer than any endpoint, and short enough to log.
 const maxURL = 2048
 
 // checkURL accepts an absolute https URL, or an http one on a loopback host,
-// that a browser can use unchanged. RFC 6749 §3.1: an endpoint may have a query
-// and must not have a fragment. Credentials are refused too.
+// that a browser can use unchanged. An endpoint may have a query but no
+// fragment (RFC 6749 §3.1). Credentials are refused too.
 func checkURL(s string) (*url.URL, error) {
 	if s == "" {
 		return nil, errors.New("missing")

@@ -39,7 +39,7 @@ func (g *Guard) challenge(w http.ResponseWriter, status int, code, description s
 	writeError(w, status, code, description)
 }
 
-// maxDescription is the most characters of a description.
+// maxDescription is the maximum length of a description, in characters.
 const maxDescription = 200
 
 // quoted returns s in the characters of error_description: printable ASCII

@@ -26,7 +26,7 @@ type Config struct {
 	// AuthorizationServer is the broker's issuer, where clients register and
 	// users sign in.
 	AuthorizationServer string
-	// TokenIssuer is the iss of the tokens: the user pool's issuer, and not the
+	// TokenIssuer is the iss of the tokens: the user pool's issuer, not the
 	// broker's. It is compared exactly.
 	TokenIssuer string
 	// KeySet is the URL of the pool's keys. OPTIONAL; default: Cognito's URL,
@@ -50,14 +50,13 @@ type Config struct {
 	Scopes []string
 	// ToolScopes are the additional scopes of a call of a tool, by the tool's
 	// name. A call that lacks one gets a challenge with all scopes that it
-	// needs, so that the client can ask the user for them and call again.
-	// OPTIONAL. If it is set, the Guard reads the body of every request that
-	// may pass, and refuses one longer than MaxBody.
+	// needs, so that the client can request them from the user and call again.
+	// OPTIONAL. If it is set, the Guard reads the body of every request that may
+	// pass, and refuses a body longer than MaxBody.
 	ToolScopes map[string][]string
-	// ScopesSupported are the scopes in the metadata. MCP recommends the
-	// minimal useful set there and the others in challenges, but some clients
-	// ask for the published scopes and never for more. OPTIONAL; default:
-	// Scopes.
+	// ScopesSupported are the scopes in the metadata. MCP recommends the minimal
+	// useful set in the metadata and the others in challenges, but some clients
+	// request only the published scopes. OPTIONAL; default: Scopes.
 	ScopesSupported []string
 
 	// HTTP fetches the keys. OPTIONAL; default: a new client. Redirects are
@@ -70,8 +69,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// MaxBody is the most bytes in the body of a request to a server with
-// ToolScopes. It is more than a Lambda function can receive.
+// MaxBody is the maximum size of the body of a request to a server with
+// ToolScopes, in bytes. It is more than a Lambda function can receive.
 const MaxBody = 8 << 20
 
 // check returns the parsed Resource. The error names all faults.

@@ -80,10 +80,10 @@ func (g *Guard) Handler(endpoint http.Handler) http.Handler {
 	})
 }
 
-// Protect passes requests to next that have a valid token with every scope of
-// Config.Scopes, of scopes, and of the called tools. next gets the token's
-// claims by FromContext. Protect answers preflights itself, since browsers send
-// them without a token.
+// Protect passes requests on to next if their token is valid and has every
+// scope of Config.Scopes, of scopes, and of the called tools. next gets the
+// token's claims with FromContext. Protect answers preflights itself, because
+// browsers send them without a token.
 //
 // It is for servers with several paths; others only need Handler. It panics if
 // an element of scopes is not a scope.

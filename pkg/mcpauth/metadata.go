@@ -19,7 +19,7 @@ type resourceMetadata struct {
 	// AuthorizationServers are the issuers whose tokens the resource accepts.
 	// OPTIONAL in the RFC, REQUIRED by MCP authorization.
 	AuthorizationServers []string `json:"authorization_servers"`
-	// ScopesSupported are the scopes with which a client asks for access to the
+	// ScopesSupported are the scopes with which a client requests access to the
 	// resource. RECOMMENDED.
 	ScopesSupported []string `json:"scopes_supported"`
 	// BearerMethodsSupported are the places of a request where the resource

@@ -25,19 +25,19 @@ func TestToolsNeedTheirScopes(t *testing.T) {
 		status            int
 		challenged        string // the scope in the challenge; "" without one
 	}{
-		{"a tool that needs nothing more", read, call("echo"), 200, ""},
-		{"a tool that needs what all do", read, call("list"), 200, ""},
-		{"a tool that needs more", read, call("delete"), 403, needed},
+		{"a tool without scopes of its own", read, call("echo"), 200, ""},
+		{"a tool with the scopes of all requests", read, call("list"), 200, ""},
+		{"a tool with additional scopes", read, call("delete"), 403, needed},
 		{"one of two scopes", read + " mcp/write", call("delete"), 403, needed},
 		{"all scopes", all, call("delete"), 200, ""},
-		{"not the scope that all need", "mcp/write mcp/admin", call("delete"), 403, "mcp/read"},
+		{"without the scope of all requests", "mcp/write mcp/admin", call("delete"), 403, "mcp/read"},
 		{"no tool", read, listTools, 200, ""},
 		{"a response", read, `{"jsonrpc":"2.0","id":1,"result":{"name":"delete"}}`, 200, ""},
 		{"a notification of another method", read, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"name":"delete"}}`, 200, ""},
 		{"names of another method", read, `{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"delete"}}`, 200, ""},
 		{"a call without a name", read, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}`, 200, ""}, // the server refuses it
 		{"in a batch", read, `[` + listTools + `,` + call("echo") + "," + call("delete") + `]`, 403, needed},
-		{"a batch of others", read, `[` + listTools + `,` + call("echo") + `]`, 200, ""},
+		{"a batch of other messages", read, `[` + listTools + `,` + call("echo") + `]`, 200, ""},
 		{"escaped", read, `{"method":"tools\/call","\u0070arams":{"n\u0061me":"d\u0065lete"}}`, 403, needed},
 		{"space before a batch", read, " \r\n\t[" + call("delete") + "]", 403, needed},
 		// Bodies that another decoder could read as a call of delete, or as no
@@ -49,12 +49,12 @@ func TestToolsNeedTheirScopes(t *testing.T) {
 		{"the params twice", read, `{"method":"tools/call","params":{"name":"echo"},"params":{"name":"delete"}}`, 400, ""},
 		{"the method twice", read, `{"method":"ping","method":"tools/call","params":{"name":"delete"}}`, 400, ""},
 		{"the method in capitals", read, `{"Method":"tools/call","params":{"name":"delete"}}`, 400, ""},
-		{"something after it", read, call("echo") + call("delete"), 400, ""},
-		{"something after a batch", read, "[" + call("echo") + "]" + call("delete"), 400, ""},
-		{"no JSON", read, "delete", 400, ""},
+		{"text after the message", read, call("echo") + call("delete"), 400, ""},
+		{"text after a batch", read, "[" + call("echo") + "]" + call("delete"), 400, ""},
+		{"not JSON", read, "delete", 400, ""},
 		{"nothing", read, "", 400, ""},
 		{"too much", read, `"` + strings.Repeat("a", MaxBody) + `"`, 413, ""},
-		{"as much as may be", read, `"` + strings.Repeat("a", MaxBody-2) + `"`, 200, ""},
+		{"the maximum", read, `"` + strings.Repeat("a", MaxBody-2) + `"`, 200, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestToolsNeedTheirScopes(t *testing.T) {
 			switch tt.status {
 			case 200:
 				if w.Body.String() != tt.body {
-					t.Errorf("the server got %.200s, want the body as it was sent", w.Body)
+					t.Errorf("the server got %.200s, want the body unchanged", w.Body)
 				}
 			case 400, 413:
 				var body struct {
@@ -147,7 +147,7 @@ func TestProtectAddsScopes(t *testing.T) {
 	}
 	defer func() {
 		if recover() == nil {
-			t.Error("Protect with a scope that is none did not panic")
+			t.Error("Protect with an invalid scope did not panic")
 		}
 	}()
 	newGuard(t, testConfig(keys.url)).Protect(http.NotFoundHandler(), `a"b`)
@@ -163,7 +163,7 @@ func FuzzToolsOf(f *testing.F) {
 			return
 		}
 		if !json.Valid(body) {
-			t.Fatalf("%q is no JSON, and got past", body)
+			t.Fatalf("%q is not JSON, and was accepted", body)
 		}
 		// A decoder that ignores case and uses the last member reads the same.
 		var m struct {

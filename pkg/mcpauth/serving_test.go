@@ -128,7 +128,7 @@ func TestPreflightAllowsWhatBrowserClientsSend(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatCannotBePublished(t *testing.T) {
+func TestNewRefusesInvalidConfigurations(t *testing.T) {
 	tests := map[string]func(*Config){
 		"no resource":                 func(c *Config) { c.Resource = "" },
 		"resource with slash":         func(c *Config) { c.Resource += "/" },
@@ -137,11 +137,11 @@ func TestNewRefusesWhatCannotBePublished(t *testing.T) {
 		"resource with an empty one":  func(c *Config) { c.Resource += "?" },
 		"resource with fragment":      func(c *Config) { c.Resource += "#a" },
 		"resource with a quote":       func(c *Config) { c.Resource += `"` },
-		"resource in clear":           func(c *Config) { c.Resource = "http://mcp.example.com/mcp" },
-		"broker in clear":             func(c *Config) { c.AuthorizationServer = "http://auth.example.com" },
+		"resource over plain http":    func(c *Config) { c.Resource = "http://mcp.example.com/mcp" },
+		"broker over plain http":      func(c *Config) { c.AuthorizationServer = "http://auth.example.com" },
 		"no broker":                   func(c *Config) { c.AuthorizationServer = "localhost:8080" },
 		"relative issuer":             func(c *Config) { c.TokenIssuer = "/pool" },
-		"keys that are no URL":        func(c *Config) { c.KeySet = "keys" },
+		"key set that is not a URL":   func(c *Config) { c.KeySet = "keys" },
 		"no scopes":                   func(c *Config) { c.Scopes = nil },
 		"two scopes in one":           func(c *Config) { c.Scopes = []string{"mcp/read mcp/write"} },
 		"scope with a quote":          func(c *Config) { c.Scopes = []string{`mcp"read`} },
@@ -149,7 +149,7 @@ func TestNewRefusesWhatCannotBePublished(t *testing.T) {
 		"offline_access published":    func(c *Config) { c.ScopesSupported = []string{"offline_access"} },
 		"a tool's scope with a quote": func(c *Config) { c.ToolScopes = map[string][]string{"a": {`"`}} },
 		"a tool without a name":       func(c *Config) { c.ToolScopes = map[string][]string{"": {"mcp/write"}} },
-		"a tool that needs nothing":   func(c *Config) { c.ToolScopes = map[string][]string{"a": nil} },
+		"a tool without scopes":       func(c *Config) { c.ToolScopes = map[string][]string{"a": nil} },
 		"an app client without an id": func(c *Config) { c.AppClients = []string{""} },
 	}
 	for name, change := range tests {

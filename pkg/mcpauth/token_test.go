@@ -43,14 +43,14 @@ func TestTokens(t *testing.T) {
 		{"the scheme in lower case", open, []string{strings.Replace(rs256(nil)[0], "Bearer", "bearer", 1)}, 200, ""}, // RFC 9110 §11.1
 		{"no groups, no user", open, rs256(map[string]any{"cognito:groups": nil, "username": nil}), 200, ""},         // client_credentials
 		{"bound to this resource", bound, rs256(map[string]any{"aud": testResource}), 200, ""},
-		{"bound, though it need not be", open, rs256(map[string]any{"aud": testResource}), 200, ""},
+		{"bound, but not required", open, rs256(map[string]any{"aud": testResource}), 200, ""},
 		{"bound to this resource with a slash", bound, rs256(map[string]any{"aud": testResource + "/"}), 200, ""}, // some clients send it
 		{"bound to this and another", bound, rs256(map[string]any{"aud": []string{"https://other.example", testResource}}), 200, ""},
 		{"bound to another resource", open, rs256(map[string]any{"aud": "http://localhost:8090/other"}), 401, invalid + ` here: bound to another resource"`},
 		{"bound to two slashes", bound, rs256(map[string]any{"aud": testResource + "//"}), 401, invalid},
 		{"bound to nothing", open, rs256(map[string]any{"aud": []string{}}), 401, invalid},
 		{"bound to the empty string", open, rs256(map[string]any{"aud": ""}), 401, invalid},
-		{"not bound, though it must be", bound, rs256(nil), 401, invalid + ` here: not bound to a resource"`},
+		{"not bound, but required", bound, rs256(nil), 401, invalid + ` here: not bound to a resource"`},
 		{"a chosen app client", chosen, rs256(nil), 200, ""},
 		{"another app client", others, rs256(nil), 401, invalid + ` here: issued to another app client"`},
 		{"empty", open, []string{"Bearer "}, 401, invalid},
@@ -116,7 +116,7 @@ func TestTokenInTheQueryIsIgnored(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	if got := w.Header().Get("WWW-Authenticate"); w.Code != 401 || strings.Contains(got, "error=") {
-		t.Errorf("in the query: %d with challenge %q, want 401 as if there was none", w.Code, got)
+		t.Errorf("in the query: %d with challenge %q, want 401 as without a token", w.Code, got)
 	}
 }
 
@@ -172,12 +172,12 @@ func TestUnreachableKeysGive503(t *testing.T) {
 	keys.set(map[string]*rsa.PrivateKey{"k1": testKey()})
 	now = now.Add(5 * time.Second)
 	if w := post(h, listTools, "Bearer "+good(t, nil)); w.Code != 200 {
-		t.Errorf("when they are back: %d, want 200", w.Code)
+		t.Errorf("when the keys can be fetched again: %d, want 200", w.Code)
 	}
 	keys.set(nil)
 	now = now.Add(30 * time.Minute)
 	if w := post(h, listTools, "Bearer "+good(t, nil)); w.Code != 200 {
-		t.Errorf("while they are away again: %d, want 200 from the keys that are known", w.Code)
+		t.Errorf("while they cannot be fetched again: %d, want 200 from the keys that are known", w.Code)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestRefusalsAreLoggedWithoutTheToken(t *testing.T) {
 		}
 	}
 	if strings.Contains(log.String(), "alice") {
-		t.Errorf("the log has claims that it need not have:\n%s", log.String())
+		t.Errorf("the log has unnecessary claims:\n%s", log.String())
 	}
 }
 

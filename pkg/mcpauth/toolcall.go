@@ -14,11 +14,11 @@ import (
 // the body readable. The error is a *bodyError.
 //
 // It reads the body and not the header Mcp-Name, because the server acts on the
-// body. The body must have one meaning for every JSON decoder: some use the
-// first of two equal names and some the last, some ignore case, and some ignore
-// the text after the first value. Otherwise a request could call one tool for
-// this package and another for the server, and need the scopes of the wrong
-// one.
+// body. The body must mean the same to every JSON decoder: some use the first
+// of two equal names and some the last, some ignore case, and some ignore the
+// text after the first value. Otherwise a request could call one tool for this
+// package and another one for the server, and the scopes of the wrong tool
+// would be checked.
 func (g *Guard) calledTools(w http.ResponseWriter, r *http.Request) ([]string, error) {
 	if len(g.toolScopes) == 0 || r.Method != http.MethodPost || r.Body == nil {
 		return nil, nil
@@ -68,7 +68,7 @@ func toolsOf(body []byte) ([]string, error) {
 }
 
 // members returns the named members of an object. A member that occurs twice or
-// in other case is an error. A value that is not an object has no members.
+// in another case is an error. A value that is not an object has no members.
 func members(value json.RawMessage, names ...string) (map[string]json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(value))
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {

@@ -50,8 +50,8 @@ func TestDist(t *testing.T) {
 	t.Run("SBOM and licences name every module", func(t *testing.T) { testModules(t, out, unpacked) })
 }
 
-// copySources copies what a release has: no output and nothing of git, whose
-// .git is a file in a worktree.
+// copySources copies the files of a release: no output, and nothing of git,
+// whose .git is a file in a worktree.
 func copySources(t *testing.T, from, to string) {
 	t.Helper()
 	skip := []string{"bin", "dist", "node_modules", "cdk.out"}

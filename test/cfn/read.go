@@ -16,8 +16,8 @@ func (g Grant) Compare(other Grant) int { return strings.Compare(g.String(), oth
 
 // Grants returns the operations that a role may call, in order and without
 // duplicates, from its own policies and those attached to it. A statement with
-// more than actions and resources is an error, and so is a policy that is not
-// in the template.
+// other members than actions and resources is an error, and so is a policy that
+// is not in the template.
 func (t *Template) Grants(role string) ([]Grant, error) {
 	r := t.Resources[role]
 	if r == nil || r.Type != "AWS::IAM::Role" {

@@ -1,6 +1,6 @@
-// Package dynamodbtest is test kit: it returns the DynamoDB on which a test
-// runs, and decides what happens to the test if there is none. It starts no
-// server and makes no table.
+// Package dynamodbtest is a test kit: it returns the DynamoDB for a test, and
+// skips or fails the test if there is none. It leaves out starting a server and
+// making tables.
 package dynamodbtest
 
 import (

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// outcome is what a test came to.
+// outcome is the result of a test.
 type outcome struct{ skipped, failed string }
 
 func (*outcome) Helper() {}
@@ -25,10 +25,10 @@ func TestEndpoint(t *testing.T) {
 		endpoint, require   string
 		skips, fails, wants bool
 	}{
-		{name: "there is one", endpoint: origin, wants: true},
-		{name: "there is one and it is required", endpoint: origin, require: "1", wants: true},
-		{name: "there is none", skips: true},
-		{name: "there is none and it is required", require: "1", fails: true},
+		{name: "configured", endpoint: origin, wants: true},
+		{name: "configured and required", endpoint: origin, require: "1", wants: true},
+		{name: "not configured", skips: true},
+		{name: "required but not configured", require: "1", fails: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			env := map[string]string{"DYNAMODB_ENDPOINT": tt.endpoint, "REQUIRE_DYNAMODB": tt.require}

@@ -51,7 +51,7 @@ func testAuthorizationRequests(t *testing.T, d *deployment) {
 			q.Set("ui_locales", "de en")
 			q.Set("nonce", "n-0S6")
 		}, map[string]string{"login_hint": "alice", "lang": "de", "nonce": "n-0S6"}},
-		{"something unknown", func(q url.Values) { q.Set("audience", "x") }, map[string]string{"audience": ""}},
+		{"an unknown parameter", func(q url.Values) { q.Set("audience", "x") }, map[string]string{"audience": ""}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			q := d.request(r.id)
@@ -136,8 +136,8 @@ func testAuthorizationErrorsGoToTheClient(t *testing.T, d *deployment) {
 		{"a parameter twice", func(q url.Values) { q.Add("scope", "a"); q.Add("scope", "b") }, "invalid_request"},
 		{"a long state", set("state", strings.Repeat("s", 2049)), "invalid_request"},
 		// Any program on the machine can pose as the client (RFC 8252 §8.6).
-		{"no prompt for a loopback redirect URI", set("prompt", "none"), "(consent|login)_required"},
-		{"no prompt without a stored consent", func(q url.Values) { q.Set("prompt", "none"); q.Set("redirect_uri", claude) }, "(consent|login)_required"},
+		{"prompt none for a loopback redirect URI", set("prompt", "none"), "(consent|login)_required"},
+		{"prompt none without a stored consent", func(q url.Values) { q.Set("prompt", "none"); q.Set("redirect_uri", claude) }, "(consent|login)_required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			q := d.request(r.id)
@@ -179,7 +179,7 @@ func testAuthorizationErrorsOnPages(t *testing.T, d *deployment) {
 		change func(url.Values)
 		want   string
 	}{
-		{"no client", set("client_id", ""), bad},
+		{"no client_id", set("client_id", ""), bad},
 		{"two clients", func(q url.Values) { q.Add("client_id", "another") }, bad},
 		{"an unknown client", set("client_id", "dcr_"+strings.Repeat("a", 26)), unknown},
 		{"an app client of Cognito", set("client_id", "10n43r0q97fta6g0k66z47oqho"), unknown},

@@ -65,8 +65,8 @@ func testConsentPage(t *testing.T, d *deployment) {
 			q := d.request(r.id)
 			q.Set("redirect_uri", tt.redirectURI)
 			match(t, "code", d.authorize(t, b, q).Get("code"), "dcr_ac_[a-z2-7]{78}")
-			// Cognito has a session now and needs no password, but the broker shows
-			// its consent page again.
+			// Cognito now has a session and needs no password, but the broker
+			// shows its consent page again.
 			match(t, "second code", d.authorize(t, b, q).Get("code"), "dcr_ac_[a-z2-7]{78}")
 			if shown != 2 {
 				t.Errorf("the consent page was shown %d times, want 2", shown)
@@ -92,8 +92,8 @@ func testCancel(t *testing.T, d *deployment) {
 	}
 }
 
-// A callback works once, and only in the browser that started the sign-in: an
-// attacker cannot sign a victim in to the attacker's account, nor use a
+// A callback works once, and only in the browser that started the sign-in. An
+// attacker can neither sign a victim in to the attacker's account nor use a
 // callback of the victim.
 func TestCallbackWorksOnce(t *testing.T) { each(t, testCallbackWorksOnce, broker.ModeBrokered) }
 

@@ -59,7 +59,7 @@ func testManagement(t *testing.T, d *deployment) {
 		{name: "update that is too large", send: "PUT " + r.path, header: []string{jsonBody, bearer(r.token)},
 			body: r.update(`"x":"` + strings.Repeat("a", 64<<10) + `"`), status: 413},
 		{name: "update that is not JSON", send: "PUT " + r.path, header: []string{formBody, bearer(r.token)}, body: "client_id=" + r.id, status: 415},
-		{name: "none of that changed anything", send: "GET " + r.path, header: []string{bearer(r.token)},
+		{name: "read after the refused updates", send: "GET " + r.path, header: []string{bearer(r.token)},
 			status: 200, members: map[string]string{"client_name": "e2e, renamed"}},
 	})
 

@@ -91,7 +91,7 @@ func (d *deployment) serverMembers() map[string]string {
 	endpoint := regexp.QuoteMeta(d.base)
 	return map[string]string{
 		"authorization_endpoint":                         endpoint + "/authorize",
-		"userinfo_endpoint":                              "", // it would return more than the consent page tells
+		"userinfo_endpoint":                              "", // it would return more than the consent page shows
 		"introspection_endpoint":                         endpoint + "/introspect",
 		"authorization_response_iss_parameter_supported": "true", // RFC 9207 §3
 	}

@@ -87,8 +87,8 @@ func testBadRegistrations(t *testing.T, d *deployment) {
 		{"no JSON", `redirect_uris=http://127.0.0.1/`, metadata},
 		{"an array", `[` + publicClient + `]`, metadata},
 		{"null", `null`, metadata},
-		{"more after the object", publicClient + `{}`, metadata},
-		{"a comma too many", `{"redirect_uris":["http://127.0.0.1/"],}`, metadata},
+		{"text after the object", publicClient + `{}`, metadata},
+		{"a trailing comma", `{"redirect_uris":["http://127.0.0.1/"],}`, metadata},
 		{"not UTF-8", "{\"redirect_uris\":[\"http://127.0.0.1/\"],\"client_name\":\"\xff\"}", metadata},
 		{"a name twice", with(`"client_name":"a","client_name":"b"`), metadata},
 		{"a name twice, once escaped", with(`"client_name":"a","client\u005fname":"b"`), metadata},
@@ -104,18 +104,18 @@ func testBadRegistrations(t *testing.T, d *deployment) {
 		{"an empty list", uris(), redirect},
 		{"a name in capitals", `{"REDIRECT_URIS":["http://127.0.0.1/"]}`, redirect}, // names are matched exactly
 		{"more than ten", uris(many...), redirect},
-		{"a relative one", uris("/callback"), redirect},
+		{"a relative URI", uris("/callback"), redirect},
 		{"a script", uris("javascript:alert(1)"), redirect},
 		{"a document", uris("data:text/html,hello"), redirect},
 		{"a file", uris("file:///etc/passwd"), redirect},
 		{"a fragment", uris("http://127.0.0.1:33418/callback#a"), redirect},
-		{"an account", uris("http://claude.ai@127.0.0.1:33418/callback"), redirect},
+		{"a user name", uris("http://claude.ai@127.0.0.1:33418/callback"), redirect},
 		{"plain http", uris("http://app.example.com/callback"), redirect},
 		{"a name like localhost", uris("http://localhost.example.com/callback"), redirect},
 		{"a wildcard", uris("https://*.example.com/callback"), redirect},
 		{"a back slash", uris(`http://127.0.0.1\@example.com/`), redirect},
 		{"a line break", uris("http://127.0.0.1/\n"), redirect},
-		{"one that is too long", uris("http://127.0.0.1/" + strings.Repeat("a", 1024)), redirect},
+		{"a URI that is too long", uris("http://127.0.0.1/" + strings.Repeat("a", 1024)), redirect},
 		{"a site that the policy does not know", uris("https://app.example.com/callback"), redirect},
 		{"a scheme that the policy does not know", uris("com.example.app:/callback"), redirect},
 	}
@@ -175,7 +175,7 @@ func testRegistrationSubstitutes(t *testing.T, d *deployment) {
 		match(t, name, r.member(name), pattern)
 	}
 	if scope := r.member("scope"); scope == "" || strings.Contains(scope, "nothing") {
-		t.Errorf("scope = %q, want those of the profile", scope)
+		t.Errorf("scope = %q, want the profile's scopes", scope)
 	}
 }
 

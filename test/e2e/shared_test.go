@@ -38,9 +38,9 @@ func testOpenRegistrationsAreDeduplicated(t *testing.T, d *deployment) {
 		{"another path", body("e2e, the same", "http://127.0.0.1:33418/other", claude), false},
 		// Loopback hosts are not interchangeable (RFC 8252 §8.3).
 		{"another loopback host", body("e2e, the same", "http://localhost:33418/callback", claude), false},
-		{"one redirect URI less", body("e2e, the same", loopback), false},
+		{"without one of the redirect URIs", body("e2e, the same", loopback), false},
 		{"another redirect URI", body("e2e, the same", loopback, "https://claude.com/api/mcp/auth_callback"), false},
-		{"a site of its own", strings.Replace(body("e2e, the same", loopback, claude), `{`, `{"client_uri":"https://app.example.com",`, 1), false},
+		{"with a client_uri", strings.Replace(body("e2e, the same", loopback, claude), `{`, `{"client_uri":"https://app.example.com",`, 1), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := d.register(t, tt.body)

@@ -84,7 +84,8 @@ func stop() error {
 	return err
 }
 
-// deploymentAt returns the deployment at base, with what the environment has.
+// deploymentAt returns the deployment at base, with the settings in the
+// environment.
 func deploymentAt(base string) (*deployment, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Path != "" && u.Path != "/") {

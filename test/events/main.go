@@ -27,8 +27,9 @@ import (
 	"time"
 )
 
-// concurrency is the number of concurrent commands. Starting sam takes most of
-// the time; one more than the CPUs waits for its container.
+// concurrency is the number of concurrent commands: one more than the CPUs,
+// because starting sam takes most of the time and a command also waits for its
+// container.
 var concurrency = runtime.NumCPU() + 1
 
 // functionOf has the function of each route of the HTTP API.

@@ -13,8 +13,8 @@ type Clock struct {
 	began time.Time // set by Tick
 }
 
-// NewClock returns a clock that stands between two seconds, where rounding
-// shows.
+// NewClock returns a clock that stands between two seconds, so that wrong
+// rounding shows.
 func NewClock() *Clock {
 	return ClockAt(time.Date(2030, time.March, 1, 12, 0, 0, 700_000_000, time.UTC))
 }

@@ -11,7 +11,7 @@ import (
 // ErrInjected is the error of a call that a test made fail.
 var ErrInjected = errors.New("injected fault")
 
-// Point is where in a call the fault is.
+// Point says where in a call the fault is.
 type Point int
 
 const (
@@ -28,9 +28,9 @@ func (p Point) String() string {
 	return "not applied"
 }
 
-// Faults counts the calls of each method and makes some of them fail, as a test
-// chose. It is safe for concurrent use. It panics if the name of a method is not
-// known: a fault that can never happen is a mistake in the test.
+// Faults counts the calls of each method and makes the calls fail that a test
+// has chosen. It is safe for concurrent use. It panics if the name of a method
+// is unknown, because a fault that can never happen is a mistake in the test.
 type Faults struct {
 	methods []string
 
@@ -111,9 +111,9 @@ func (f *Faults) FailNext(method string, n int, p Point) {
 	f.faults = append(f.faults, fault{method, f.calls[method] + 1, f.calls[method] + n, p})
 }
 
-// DieAt makes the n-th call of the method fail, and from then on every call of
-// every method, here and in others, before its effect, as if the process had died
-// at that call.
+// DieAt makes the n-th call of the method fail. From then on it makes every
+// call of every method fail before its effect, in f and in others, as if the
+// process had died at that call.
 func (f *Faults) DieAt(method string, n int, p Point, others ...*Faults) {
 	d := &death{fault: fault{method, n, n, p}, of: f}
 	for _, each := range append(others, f) {
@@ -231,7 +231,7 @@ func (f *Faults) Do(method string, call func() error) error {
 	return fmt.Errorf("%s, call %d, %s: %w", method, n, p, ErrInjected)
 }
 
-// result is Do for a call that returns something, which is lost with the reply.
+// result is Do for a call that returns a value, which is lost with the reply.
 func result[T any](f *Faults, method string, call func() (T, error)) (T, error) {
 	var got, none T
 	err := f.Do(method, func() (err error) {

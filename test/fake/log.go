@@ -25,7 +25,7 @@ func (l *Log) String() string {
 	return l.b.String()
 }
 
-// Reset forgets what was written.
+// Reset removes everything that was written.
 func (l *Log) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

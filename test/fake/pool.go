@@ -15,10 +15,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Pool is a user pool in memory, with faults. It implements the ports of direct,
-// janitor and provision. A call that fails before its effect returns no
-// NotAppliedError: as with a broken connection, the caller does not know whether
-// it was applied. The same holds for a call whose context is done.
+// Pool is a user pool in memory, with faults. It implements the ports of
+// direct, janitor and provision. A call that fails before its effect does not
+// return a NotAppliedError: as with a broken connection, the caller does not
+// know whether it was applied. The same is true of a call whose context is
+// done.
 type Pool struct {
 	*Faults
 
@@ -98,8 +99,8 @@ func (a *Pool) locked(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// change stores the app client as f leaves it. If f returns an error, or no app
-// client has the id, nothing was applied.
+// change stores the app client as f changes it. If f returns an error, or no
+// app client has the id, nothing is stored.
 func (a *Pool) change(ctx context.Context, method, id string, f func(c *AppClient) error) error {
 	return a.Do(method, func() error {
 		return a.locked(ctx, func() error {
@@ -197,7 +198,7 @@ func (a *Pool) Exists(ctx context.Context, id string) (bool, error) {
 	})
 }
 
-// Put stores an app client without the broker, as an operator does by hand.
+// Put stores an app client without the broker, as an operator does.
 func (a *Pool) Put(id string, c AppClient) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -13,15 +13,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// Each method of broker.GrantStore fails at the call that the test chose. What it
-// writes is stored if the reply was lost, and is not if it was not applied.
+// Each method of broker.GrantStore fails at the call that the test has chosen.
+// Its write is stored if the reply was lost, and not stored if it was not
+// applied.
 func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 	expires := time.Now().Add(time.Hour)
 	key := credential.NewClientSecret().Hash()
 	transaction := func() *broker.Transaction {
 		return &broker.Transaction{Key: key, Version: 1, Step: broker.StepStarted, ExpiresAt: expires}
 	}
-	// Calls of each method, and what they leave behind as a word.
+	// Calls of each method, with one word for the state before and after.
 	methods := map[string]struct {
 		call func(ctx context.Context, s broker.GrantStore) error
 		left func(ctx context.Context, s broker.GrantStore) string
@@ -164,7 +165,7 @@ func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 					want = m.after
 				}
 				if got := m.left(t.Context(), store); got != want {
-					t.Errorf("what is stored: got %q, want %q", got, want)
+					t.Errorf("stored state: got %q, want %q", got, want)
 				}
 			})
 		}
@@ -178,7 +179,7 @@ func word(err error) string {
 	return "present"
 }
 
-// nothing returns err, or an error if something was returned beside it.
+// nothing returns err, or an error if a result came with err.
 func nothing[T any](got *T, err error) error {
 	if err != nil && got != nil {
 		return errors.New("a result came with the error")

@@ -64,7 +64,7 @@ func callWithZeros(ctx context.Context, method reflect.Value) error {
 func TestStore_fails_before_or_after_the_effect(t *testing.T) {
 	for _, tt := range []struct {
 		point fake.Point
-		want  error // of reading what was created
+		want  error // of reading the created record
 	}{
 		{fake.NotApplied, broker.ErrNotFound},
 		{fake.ReplyLost, nil},
@@ -77,7 +77,7 @@ func TestStore_fails_before_or_after_the_effect(t *testing.T) {
 				t.Errorf("create: got error %v, want %v", err, fake.ErrInjected)
 			}
 			if a.Version != 0 {
-				t.Errorf("version: got %d, want 0, since nobody told the caller", a.Version)
+				t.Errorf("version: got %d, want 0, because the caller got no reply", a.Version)
 			}
 			if _, err := s.AppClient(t.Context(), "a"); !errors.Is(err, tt.want) {
 				t.Errorf("read: got error %v, want %v", err, tt.want)
@@ -113,7 +113,7 @@ func TestStore_loses_what_a_read_returned(t *testing.T) {
 func TestStore_counts_calls(t *testing.T) {
 	const method = "TouchRegistration"
 	s := fake.NewStore(memory.NewStore(nil))
-	// fails calls the method n times and says which of the calls failed.
+	// fails calls the method n times and reports which of the calls failed.
 	fails := func(n int) []bool {
 		var failed []bool
 		for range n {

@@ -13,8 +13,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// SigningKey returns an RSA key of 2,048 bits, always the same in one process: it
-// takes time to generate one.
+// SigningKey returns an RSA key of 2,048 bits. All calls in a process return
+// the same key, because generating one takes time.
 var SigningKey = sync.OnceValue(func() *rsa.PrivateKey {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -23,7 +23,7 @@ var SigningKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return k
 })
 
-// JWT returns a token with these claims. Its signature is valid for no key.
+// JWT returns a token with these claims. No key verifies its signature.
 func JWT(claims map[string]any) string {
 	b, err := json.Marshal(claims)
 	if err != nil {

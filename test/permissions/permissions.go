@@ -3,7 +3,8 @@
 // exactly these. recorded.json has the calls that the tests of package
 // functions observe; `scripts/moto.sh run go test ./functions -update` writes
 // it. faults.go declares the calls that only follow a fault, with the code that
-// makes them. It leaves out what people and pipelines need to deploy.
+// makes them. The package leaves out the permissions that people and pipelines
+// need to deploy.
 package permissions
 
 import (

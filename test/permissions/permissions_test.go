@@ -78,7 +78,7 @@ func TestOf(t *testing.T) {
 			}
 		}
 		if got := slices.Contains(Of(broker.ModeBrokered, function, "", false), Permission{"sqs:SendMessage", DeadLetters}); got != (function == "janitor") {
-			t.Errorf("%s may leave what failed: %t", function, got)
+			t.Errorf("%s may send failed runs: %t", function, got)
 		}
 	}
 }

@@ -111,7 +111,7 @@ func header(res events.APIGatewayV2HTTPResponse, name string) string {
 	return h.Get(name)
 }
 
-func TestItDoesNotStartWithoutItsEnvironment(t *testing.T) {
+func TestHandlerNeedsItsEnvironment(t *testing.T) {
 	if _, err := handler(func(string) string { return "" }, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("handler = nil error, want one")
 	}

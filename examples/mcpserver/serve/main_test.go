@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestItServesUntilItIsStopped(t *testing.T) {
+func TestServesUntilStopped(t *testing.T) {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)

@@ -26,9 +26,9 @@ func measured(ctx context.Context, in middleware.FinalizeInput, next middleware.
 	return out, metadata, err
 }
 
-// throttles are the error codes that mean too many calls. They do not include
-// LimitExceededException, which the SDK counts among them: Cognito returns it
-// if the user pool is full.
+// throttles are the error codes that mean too many calls.
+// LimitExceededException is not one of them, although the SDK treats it as one:
+// Cognito returns it if the user pool is full.
 var throttles = func() retry.ThrottleErrorCode {
 	codes := maps.Clone(retry.DefaultThrottleErrorCodes)
 	delete(codes, "LimitExceededException")

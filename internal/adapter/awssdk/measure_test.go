@@ -62,7 +62,7 @@ func TestCallsOfTheSDKAreMeasured(t *testing.T) {
 	}
 }
 
-// A full pool is not a matter of too many calls.
+// The error for a full pool does not mean too many calls.
 func TestAFullPoolIsNotThrottling(t *testing.T) {
 	for code, want := range map[string]bool{"LimitExceededException": false, "TooManyRequestsException": true, "ProvisionedThroughputExceededException": true} {
 		if got := throttles.IsErrorThrottle(&smithy.GenericAPIError{Code: code}).Bool(); got != want {

@@ -1,7 +1,7 @@
 // Package awssdk is an adapter: it makes the configuration with which a Lambda
 // function calls AWS, and records each call in the activity of the request.
 //
-// It leaves out what config.LoadDefaultConfig does besides: looking for files
+// It leaves out the other work of config.LoadDefaultConfig: looking for files
 // and roles that a function does not have, which links the clients of STS and
 // SSO.
 package awssdk
@@ -15,7 +15,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// Config returns the configuration of AWS clients in a Lambda function of that
+// Config returns the configuration of AWS clients in a Lambda function of this
 // region. Every attempt of a call is recorded (telemetry.Called).
 //
 // Lambda passes the credentials of its role to a function on an OS-only runtime

@@ -17,7 +17,7 @@ func TestConfigUsesTheCredentialsOfTheEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	if cred.AccessKeyID != "id" || cred.SecretAccessKey != "secret" || cred.SessionToken != "session" || cred.CanExpire {
-		t.Errorf("credentials = %+v, want those of the environment", cred)
+		t.Errorf("credentials = %+v, want the ones in the environment", cred)
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	if _, err := sdk.Credentials.Retrieve(t.Context()); err == nil {

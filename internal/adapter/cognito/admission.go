@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// callsPerSecond is below the 5 that Cognito allows each operation on a
-	// pool, since its seconds begin at other times.
+	// callsPerSecond is below the 5 calls that Cognito allows for each operation
+	// on a pool, because Cognito's seconds begin at other times.
 	callsPerSecond = 4
 	// maxAdmissionWait is how long a call waits for a slot.
 	maxAdmissionWait = 2 * time.Second
@@ -21,8 +21,8 @@ const (
 // Slots limits the calls to Cognito of all processes of the deployment
 // together. A broker.Store has this method.
 type Slots interface {
-	// TakeSlot reports whether a call may be made in the second of at. It
-	// admits at most limit calls with the same key in that second.
+	// TakeSlot reports whether a call may be made in the second of at. In this
+	// second it admits at most limit calls with the same key.
 	TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error)
 }
 
@@ -58,7 +58,7 @@ func (op operation) refused(forClient *dcr.Error, cause error) error {
 }
 
 // failed joins the error for the client and the cause. Only the log gets the
-// text of the whole.
+// whole text.
 func (op operation) failed(forClient *dcr.Error, cause error) error {
 	return fmt.Errorf("cognito: %s: %w: %w", op.doing, forClient, cause)
 }

@@ -39,7 +39,7 @@ func (s *slots) TakeSlot(_ context.Context, key string, at time.Time, limit int)
 	return true, nil
 }
 
-// fill takes all slots of op in the second of at, as another process could.
+// fill takes all slots of op in the second of at, as another process could do.
 func (s *slots) fill(t *testing.T, op operation, at time.Time) {
 	t.Helper()
 	for range callsPerSecond {
@@ -49,7 +49,7 @@ func (s *slots) fill(t *testing.T, op operation, at time.Time) {
 	}
 }
 
-// clock moves only by sleeping.
+// clock moves only when the caller sleeps.
 type clock struct{ *fake.Clock }
 
 func newClock() *clock { return &clock{fake.ClockAt(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC))} }
@@ -106,7 +106,7 @@ func TestAdmissionIsForEachOperationAndPool(t *testing.T) {
 		start := time.Now()
 		for _, err := range []error{c.admit(t.Context(), opUpdate), other.admit(t.Context(), opCreate)} {
 			if err != nil || time.Since(start) != 0 {
-				t.Errorf("admit = %v after %s, want nil at once", err, time.Since(start))
+				t.Errorf("admit = %v after %s, want nil immediately", err, time.Since(start))
 			}
 		}
 	})
@@ -133,7 +133,7 @@ func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
 				err := admitting(t, s).admit(t.Context(), opCreate)
 				checkVerdict(t, err, throttled)
 				if !errors.Is(err, broker.ErrNoSlot) {
-					t.Errorf("admit = %v, want ErrNoSlot in it", err)
+					t.Errorf("admit = %v, want one that wraps ErrNoSlot", err)
 				}
 				if got := time.Since(start); got != tt.want {
 					t.Errorf("gave up after %s, want %s", got, tt.want)
@@ -159,7 +159,7 @@ func TestAdmissionEndsWithTheContext(t *testing.T) {
 }
 
 func TestACallIsNotMadeWhenTheSlotsFail(t *testing.T) {
-	broken := errors.New("table gone")
+	broken := errors.New("no table")
 	c := open(t, fails(errors.New("a request was sent, want none")))
 	c.slots = &slots{err: broken}
 	_, err := c.Create(t.Context(), marker, public())

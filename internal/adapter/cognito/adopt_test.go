@@ -16,7 +16,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// operatorAppClient makes an app client like an operator's, with as many
+// operatorAppClient makes an app client as an operator would, with as many
 // settings as possible.
 func operatorAppClient(t *testing.T, c *AppClients, change func(*cip.CreateUserPoolClientInput)) string {
 	t.Helper()
@@ -68,7 +68,7 @@ func TestAdoptChangesOnlyTheName(t *testing.T) {
 		ids = append(ids, l.ID)
 	}
 	if !slices.Equal(ids, []string{id}) {
-		t.Errorf("List yields %q, want it", ids)
+		t.Errorf("List yields %q, want its id", ids)
 	}
 	if err := c.Adopt(t.Context(), id, strings.Repeat("b", 26)); err == nil {
 		t.Error("adopted under another marker: no error")
@@ -95,7 +95,7 @@ func TestForeign(t *testing.T) {
 		t.Errorf("got %+v, want %+v", f.Metadata, want)
 	}
 	if _, err := c.Foreign(t.Context(), "1234567890abcdefghijklmnop"); !errors.Is(err, broker.ErrNotFound) {
-		t.Errorf("an app client that is not there: %v, want ErrNotFound", err)
+		t.Errorf("an app client that does not exist: %v, want ErrNotFound", err)
 	}
 	for name, change := range map[string]func(*cip.CreateUserPoolClientInput){
 		"both flows": func(in *cip.CreateUserPoolClientInput) {
@@ -104,13 +104,13 @@ func TestForeign(t *testing.T) {
 		"no OAuth": func(in *cip.CreateUserPoolClientInput) {
 			in.AllowedOAuthFlowsUserPoolClient, in.AllowedOAuthFlows, in.AllowedOAuthScopes, in.CallbackURLs, in.DefaultRedirectURI, in.LogoutURLs = false, nil, nil, nil, nil, nil
 		},
-		"another deployment's": func(in *cip.CreateUserPoolClientInput) {
+		"of another deployment": func(in *cip.CreateUserPoolClientInput) {
 			in.ClientName = aws.String("x dcr@other." + adoptionMarker)
 		},
 	} {
 		f, err := c.Foreign(t.Context(), operatorAppClient(t, c, change))
 		if err != nil || f.Refused == "" {
-			t.Errorf("%s: %+v, %v, want it refused", name, f, err)
+			t.Errorf("%s: %+v, %v, want a refusal", name, f, err)
 		}
 	}
 }

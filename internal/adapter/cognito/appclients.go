@@ -24,12 +24,12 @@ type Config struct {
 	// Pool is the id of the user pool, as in "eu-central-1_AbCdEfGhI".
 	Pool string
 	// Deployment is the id of this deployment, see CheckDeployment. App clients
-	// made under another id are neither changed nor listed.
+	// that were made under another id are neither changed nor listed.
 	Deployment string
 	Settings   Settings
 	Slots      Slots
-	// Quota is the most app clients that the pool can have; 0 means 1,000,
-	// AWS's default. It is used for a metric only.
+	// Quota is the maximum number of app clients in the pool; 0 means 1,000,
+	// AWS's default. Only a metric uses it.
 	Quota int
 	// Timeout is how long one call to Cognito may take; 0 means 5 seconds.
 	// Waiting for admission does not count.
@@ -215,13 +215,13 @@ func (c *AppClients) describe(ctx context.Context, id, marker string) (*types.Us
 	}
 	name := aws.ToString(present.ClientName)
 	if d, m, ok := ParseMarker(name); !ok || d != c.deployment || m != marker {
-		return nil, fmt.Errorf("cognito: app client %s is named %q and does not carry marker %q of deployment %q: it was left alone", id, name, marker, c.deployment)
+		return nil, fmt.Errorf("cognito: app client %s is named %q and does not carry marker %q of deployment %q: it was not changed", id, name, marker, c.deployment)
 	}
 	return present, nil
 }
 
-// read returns the app client id of any owner. If it does not exist, the error
-// is broker.ErrNotFound.
+// read returns the app client id, whoever made it. If it does not exist, the
+// error is broker.ErrNotFound.
 func (c *AppClients) read(ctx context.Context, id string) (*types.UserPoolClientType, error) {
 	in := &cip.DescribeUserPoolClientInput{UserPoolId: aws.String(c.pool), ClientId: aws.String(id)}
 	out, err := call(ctx, c, opDescribe, c.api.DescribeUserPoolClient, in)

@@ -22,7 +22,7 @@ import (
 )
 
 // emulated returns app clients in the local Cognito, called over HTTP with the
-// real SDK. Both use one clock, which sleeping moves.
+// real SDK. Both use one clock, which moves when the caller sleeps.
 func emulated(t *testing.T, quota int) (*AppClients, *emulator.Cognito) {
 	t.Helper()
 	return emulatedWith(t, func(cfg *emulator.Config) { cfg.AppClientQuota = quota })
@@ -85,7 +85,7 @@ func TestCreatedAppClientsAreAsCognitoReportsThem(t *testing.T) {
 	}
 }
 
-func TestUpdateKeepsWhatAnOperatorSet(t *testing.T) {
+func TestUpdateKeepsTheOperatorsSettings(t *testing.T) {
 	c, pool := emulated(t, 0)
 	made, err := c.Create(t.Context(), marker, public())
 	if err != nil {
@@ -106,7 +106,7 @@ func TestUpdateKeepsWhatAnOperatorSet(t *testing.T) {
 		t.Errorf("name %q and redirect URIs %q, want the new ones", got.ClientName, got.CallbackURLs)
 	}
 	if !slices.Equal(got.LogoutURLs, operatorAppClient.LogoutURLs) || !slices.Equal(got.ReadAttributes, operatorAppClient.ReadAttributes) || got.AuthSessionValidity != 10 {
-		t.Errorf("sign-out URLs %q, read attributes %q, session %d, want those of the operator", got.LogoutURLs, got.ReadAttributes, got.AuthSessionValidity)
+		t.Errorf("sign-out URLs %q, read attributes %q, session %d, want the operator's", got.LogoutURLs, got.ReadAttributes, got.AuthSessionValidity)
 	}
 }
 
@@ -205,7 +205,7 @@ func TestUpdateFailing(t *testing.T) {
 				t.Errorf("updated: %t, want %t", got, tt.applied)
 			}
 			if got := pool.Calls(opUpdate.name); got != 1 {
-				t.Errorf("sent %d times, want once: what it is based on may be out of date", got)
+				t.Errorf("sent %d times, want once: the settings that it read may be out of date", got)
 			}
 		})
 	}
@@ -289,7 +289,7 @@ func TestDeleteFailing(t *testing.T) {
 				checkVerdict(t, err, tt.want)
 			}
 			if gone := len(pool.AppClients()) == 0; gone != tt.gone {
-				t.Errorf("gone: %t, want %t", gone, tt.gone)
+				t.Errorf("deleted: %t, want %t", gone, tt.gone)
 			}
 		})
 	}
@@ -332,7 +332,7 @@ func TestARequestIsRepeatedInTheNextSecondAndNotAfterATimeOut(t *testing.T) {
 		})
 		err := c.Delete(t.Context(), "1example23456789", marker)
 		if e, ok := errors.AsType[*dcr.Error](err); !ok || e.Code != dcr.Unavailable || !isNotApplied(err) {
-			t.Errorf("Delete = %v, want that nothing was applied and the client may come back", err)
+			t.Errorf("Delete = %v, want that nothing was applied and the client may try again", err)
 		}
 		return at
 	}
@@ -340,7 +340,7 @@ func TestARequestIsRepeatedInTheNextSecondAndNotAfterATimeOut(t *testing.T) {
 		t.Errorf("throttled: sent at %v, want twice with a second in between", at)
 	}
 	if at := sent(fails(context.DeadlineExceeded)); len(at) != 1 {
-		t.Errorf("timed out: sent at %v, want once: the caller has waited enough", at)
+		t.Errorf("timed out: sent at %v, want once: the caller has waited long enough", at)
 	}
 }
 
@@ -355,7 +355,7 @@ func TestForeignAppClientsAreNeitherListedNorChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	operatorAppClient := createInput(here, public(), DefaultSettings())
-	operatorAppClient.ClientName = aws.String("made by hand")
+	operatorAppClient.ClientName = aws.String("made by an operator")
 	hand, err := c.api.CreateUserPoolClient(t.Context(), operatorAppClient)
 	if err != nil {
 		t.Fatal(err)
@@ -367,12 +367,12 @@ func TestForeignAppClientsAreNeitherListedNorChanged(t *testing.T) {
 	for _, id := range []string{theirs.ID, aws.ToString(hand.UserPoolClient.ClientId)} {
 		checkVerdict(t, c.Delete(t.Context(), id, marker), operators)
 		checkVerdict(t, c.Update(t.Context(), id, marker, public(), func(string) error {
-			t.Error("check was called with a secret that is not ours")
+			t.Error("check was called with a secret of another app client")
 			return nil
 		}), operators)
 	}
 	if after := pool.AppClients(); !reflect.DeepEqual(after, before) {
-		t.Errorf("app clients %+v, want %+v as before", after, before)
+		t.Errorf("app clients %+v, want %+v, unchanged", after, before)
 	}
 }
 
@@ -421,7 +421,7 @@ func TestNewRefusesABadConfiguration(t *testing.T) {
 	_, err := New(api, bad)
 	for _, want := range []string{"user pool id", "deployment id", "slots", "lifetime"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("New = %v, want all faults at once, %q too", err, want)
+			t.Errorf("New = %v, want all faults at once, also %q", err, want)
 		}
 	}
 	if _, ok := errors.AsType[*dcr.Error](err); ok {

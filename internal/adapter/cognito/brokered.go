@@ -128,8 +128,8 @@ func updateBrokeredInput(t target, present *types.UserPoolClientType, spec broke
 	}
 }
 
-// brokeredFields are the fields that create and update share, with those of
-// owned.
+// brokeredFields are the fields that create and update share, including those
+// that owned sets.
 type brokeredFields struct {
 	owned
 	callbacks      []string

@@ -47,20 +47,20 @@ func TestBrokeredInputOnTheWire(t *testing.T) {
 	})
 }
 
-// Settings with which a program could sign in without the broker.
+// None of these settings may let a program sign in without the broker.
 func TestOnlyTheBrokerCanUseBrokeredAppClients(t *testing.T) {
 	in := createBrokeredInput(here, broker.BrokeredAppClient{Name: "open", Scopes: []string{"openid"}}, brokeredSettings())
 	if !in.GenerateSecret {
-		t.Error("it is public")
+		t.Error("the app client is public")
 	}
 	if !slices.Equal(in.CallbackURLs, []string{"https://auth.example.com/callback"}) {
-		t.Errorf("callbacks = %q, want ours alone", in.CallbackURLs)
+		t.Errorf("callbacks = %q, want only ours", in.CallbackURLs)
 	}
 	if want := []types.ExplicitAuthFlowsType{types.ExplicitAuthFlowsTypeAllowRefreshTokenAuth}; !slices.Equal(in.ExplicitAuthFlows, want) {
 		t.Errorf("flows = %q, want %q", in.ExplicitAuthFlows, want)
 	}
 	if in.RefreshTokenRotation != nil {
-		t.Error("Cognito rotates, which excludes the one flow there is")
+		t.Error("Cognito rotates refresh tokens, which excludes the only flow")
 	}
 }
 
@@ -119,7 +119,7 @@ func TestCreateBrokered(t *testing.T) {
 	}
 	_, err = c.CreateBrokered(t.Context(), marker, broker.BrokeredAppClient{Name: "open", Scopes: []string{"openid", "no/such"}})
 	if _, forClient := errors.AsType[*dcr.Error](err); err == nil || forClient {
-		t.Errorf("missing scope = %v, want the operator's affair", err)
+		t.Errorf("missing scope = %v, want an error for the operator", err)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestCreateBrokeredThrottledOrReplyLost(t *testing.T) {
 			t.Errorf("effect %v: not applied %t, want %t", tt.effect, not, !tt.applied)
 		}
 		if n := pool.Calls("CreateUserPoolClient"); n != 1 {
-			t.Errorf("effect %v: %d calls, want 1: a second would make another app client", tt.effect, n)
+			t.Errorf("effect %v: %d calls, want 1: a second one would make another app client", tt.effect, n)
 		}
 	}
 }
@@ -165,7 +165,7 @@ func TestBrand(t *testing.T) {
 		}
 	}
 	if err := c.Brand(t.Context(), last); err != nil {
-		t.Errorf("one that has a style already: %v", err)
+		t.Errorf("an app client that already has a style: %v", err)
 	}
 	if n := pool.Calls("CreateManagedLoginBranding"); n != 22 {
 		t.Errorf("%d calls, want 22", n)

@@ -18,7 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// busy, full and noAnswer are the errors for a client that may try again later.
+// busy, full and noAnswer return the errors for a client that may try again
+// later.
 func busy(retryAfter time.Duration) *dcr.Error {
 	return unavailable(retryAfter, "too many clients are being registered or changed at the moment")
 }
@@ -39,7 +40,7 @@ func unavailable(retryAfter time.Duration, description string) *dcr.Error {
 
 // aboutRate reports whether the text of a LimitExceededException is about calls
 // and not about the number of app clients. Cognito does not document these
-// texts. After a wrong guess the client only waits for another time.
+// texts. If the guess is wrong, the client only waits too long or too short.
 func aboutRate(text string) bool {
 	words := strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune(lower+upper+digits+"_", r) })
 	return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, "rate") })

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -45,7 +46,7 @@ var (
 )
 
 // modelled has the verdict on every error that the service model lists for the
-// operations. The name has the operation if operations differ.
+// operations. The key has the operation's name in front if operations differ.
 var modelled = map[string]verdict{
 	"ConcurrentModificationException":   changing,
 	"FeatureUnavailableInTierException": operators,
@@ -71,7 +72,8 @@ var modelled = map[string]verdict{
 const awsText = "text of AWS with an internal name"
 
 // Every error that the SDK can return for these operations has a verdict. This
-// test fails for a new error of a later SDK until it has one too.
+// test fails for a new error of a later SDK until the table has a verdict on
+// it.
 func TestEveryModelledErrorIsMappedOnPurpose(t *testing.T) {
 	listed := modelledErrors(t)
 	seen := map[string]bool{}
@@ -88,7 +90,7 @@ func TestEveryModelledErrorIsMappedOnPurpose(t *testing.T) {
 					want, ok = modelled[key]
 				}
 				if !ok {
-					t.Fatalf("no verdict on %s: decide what it means", code)
+					t.Fatalf("no verdict on %s: add one", code)
 				}
 				seen[key] = true
 				status := http.StatusBadRequest
@@ -120,7 +122,7 @@ func TestOtherErrorsAreMappedOnPurpose(t *testing.T) {
 		{"IAM", reply(400, "AccessDeniedException", awsText), operators},
 		{"credentials expired", reply(400, "ExpiredTokenException", awsText), operators},
 		{"signature", reply(403, "InvalidSignatureException", awsText), operators},
-		{"new error of ours", reply(400, "SomethingNewException", awsText), operators},
+		{"unknown error for our request", reply(400, "SomethingNewException", awsText), operators},
 		{"service unavailable", reply(503, "ServiceUnavailableException", awsText), unknown},
 		{"request time-out", reply(408, "RequestTimeoutException", awsText), unknown},
 		{"bad gateway, not JSON", respond(502, "<html>"), unknown},
@@ -151,17 +153,21 @@ func TestSigningErrorIsForTheOperator(t *testing.T) {
 	checkVerdict(t, err, operators)
 }
 
+// The bubble's clock stands still until the request is sent, so the time-out
+// never comes before it.
 func TestATimeOutLeavesItUnknownWhetherACreateWasApplied(t *testing.T) {
-	c := open(t, func(r *http.Request) (*http.Response, error) {
-		<-r.Context().Done()
-		return nil, r.Context().Err()
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		c.timeout = time.Millisecond
+		_, err := c.Create(t.Context(), marker, public())
+		checkVerdict(t, err, unknown)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Create = %v, want one that names the time-out", err)
+		}
 	})
-	c.timeout = time.Millisecond
-	_, err := c.Create(t.Context(), marker, public())
-	checkVerdict(t, err, unknown)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Create = %v, want the time-out in the log", err)
-	}
 }
 
 func TestACancelledContextSendsNothing(t *testing.T) {
@@ -190,14 +196,14 @@ func checkVerdict(t *testing.T, err error, want verdict) {
 	if e, ok := errors.AsType[*dcr.Error](err); ok {
 		got.code, got.retryAfter = e.Code, e.RetryAfter
 		if strings.Contains(e.Description, awsText) || e.Description == "" {
-			t.Errorf("description %q, want a text without AWS's", e.Description)
+			t.Errorf("description %q, want a text without AWS's text", e.Description)
 		}
 	}
 	if got != want {
 		t.Errorf("%v: got %+v, want %+v", err, got, want)
 	}
 	if !strings.HasPrefix(err.Error(), "cognito: ") {
-		t.Errorf("error %q does not say where it is from", err)
+		t.Errorf("error %q does not name its package", err)
 	}
 }
 
@@ -224,7 +230,7 @@ func send(t *testing.T, op operation, do doerFunc) error {
 		t.Fatalf("send does not know %s", op.name)
 	}
 	if err != nil && !strings.Contains(err.Error(), op.doing) {
-		t.Errorf("error %q does not say %q", err, op.doing)
+		t.Errorf("error %q does not contain %q", err, op.doing)
 	}
 	return err
 }

@@ -131,8 +131,8 @@ func confidential(m dcr.ClientMetadata) bool {
 	return m.TokenEndpointAuthMethod == dcr.AuthSecretBasic || m.TokenEndpointAuthMethod == dcr.AuthSecretPost
 }
 
-// defaultRedirectURI returns the present one if it is still a redirect URI of
-// the client; Cognito refuses any other.
+// defaultRedirectURI returns the present default if it is still a redirect URI
+// of the client; Cognito refuses any other.
 func defaultRedirectURI(present *types.UserPoolClientType, redirectURIs []string) *string {
 	if !slices.Contains(redirectURIs, aws.ToString(present.DefaultRedirectURI)) {
 		return nil

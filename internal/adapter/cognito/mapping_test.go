@@ -146,17 +146,17 @@ func TestUpdateSetsOrCarriesOverEveryField(t *testing.T) {
 		value := got.Field(i).Interface()
 		if slices.Contains(ours, f.Name) {
 			if got.Field(i).IsZero() || !reflect.DeepEqual(value, blank.Field(i).Interface()) {
-				t.Errorf("%s = %s, want what the metadata and settings say", f.Name, show(value))
+				t.Errorf("%s = %s, want the value from the metadata and settings", f.Name, show(value))
 			}
 			continue
 		}
 		past := reflect.ValueOf(present).FieldByName(f.Name)
 		if !past.IsValid() {
-			t.Errorf("%s is not among what Cognito describes: decide what an update sends", f.Name)
+			t.Errorf("%s is no field that Cognito describes: decide what an update sends", f.Name)
 			continue
 		}
 		if !reflect.DeepEqual(value, past.Interface()) {
-			t.Errorf("%s = %s, want %s as before", f.Name, show(value), show(past.Interface()))
+			t.Errorf("%s = %s, want %s, unchanged", f.Name, show(value), show(past.Interface()))
 		}
 	}
 }
@@ -173,12 +173,12 @@ func TestUpdateKnowsEveryFieldThatCognitoDescribes(t *testing.T) {
 
 func TestCreateSetsEveryFieldOrLeavesItOutOnPurpose(t *testing.T) {
 	leftOut := map[string]string{
-		"AnalyticsConfiguration":                   "Pinpoint is the operator's affair",
+		"AnalyticsConfiguration":                   "Pinpoint is for the operator",
 		"AuthSessionValidity":                      "is about sign-in through the API",
 		"ClientSecret":                             "Cognito makes one",
 		"DefaultRedirectURI":                       "an authorization request names its redirect URI",
 		"EnablePropagateAdditionalUserContextData": "is about sign-in through the API",
-		"LogoutURLs":                               "registration has no word for them",
+		"LogoutURLs":                               "client metadata has no such member",
 		"ReadAttributes":                           "the pool's default",
 		"WriteAttributes":                          "the pool's default",
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// line is what the activity logs.
+// line is the log line of the activity.
 func line(t *testing.T, a *telemetry.Activity) map[string]any {
 	t.Helper()
 	var out bytes.Buffer
@@ -58,7 +58,7 @@ func TestDelayedCallsAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if l := line(t, a); l["CognitoHeldBack"] != 1.0 || l["CognitoThrottles"] != nil {
-			t.Errorf("held back %v, throttles %v, want 1 and none", l["CognitoHeldBack"], l["CognitoThrottles"])
+			t.Errorf("held back %v, throttles %v, want 1 and 0", l["CognitoHeldBack"], l["CognitoThrottles"])
 		}
 		s.taken = nil
 		for second := range 4 {

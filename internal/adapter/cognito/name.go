@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// maxName is the most characters of a ClientName in Cognito.
+	// maxName is the maximum length of a ClientName in Cognito, in characters.
 	maxName = 128
 	// mark starts the broker's part of the name. A client's name cannot contain
 	// it, since sanitise replaces the at sign.
@@ -23,8 +23,7 @@ const (
 )
 
 // allIn reports whether s is not empty and all of its characters are in the
-// alphabet. It is no regular expression, because that would be compiled at
-// every start.
+// alphabet. A regular expression would be compiled at every start.
 func allIn(s, alphabet string) bool { return s != "" && strings.Trim(s, alphabet) == "" }
 
 // isPool reports whether s has Cognito's documented form [\w-]+_[0-9a-zA-Z]+.

@@ -17,7 +17,7 @@ func TestAppClientName(t *testing.T) {
 	}{
 		{"Claude Code (my-server)", "prod", "Claude Code -my-server- dcr@prod."},
 		{"", "prod", "client dcr@prod."},
-		{"日本語", "prod", "client dcr@prod."},     // none of it is in the safe subset
+		{"日本語", "prod", "client dcr@prod."},     // no character is in the safe subset
 		{"...---", "prod", "client dcr@prod."},  // no letter or digit
 		{"Café 2", "prod", "Caf- 2 dcr@prod."},  // only the ASCII part of \w
 		{"a\t\n b ", "prod", "a b dcr@prod."},   // \s includes line breaks, which become spaces
@@ -90,7 +90,7 @@ func FuzzAppClientName(f *testing.F) {
 			t.Errorf("ParseMarker(%q) = %q, %q, %t, want %q, %q", name, gotDeployment, gotID, ok, deployment, id)
 		}
 		if strings.Count(name, "@") != 1 {
-			t.Errorf("appClientName(%q, %q, %q) = %q, want one at sign, ours", clientName, deployment, id, name)
+			t.Errorf("appClientName(%q, %q, %q) = %q, want only the broker's at sign", clientName, deployment, id, name)
 		}
 	})
 }
@@ -102,7 +102,7 @@ func FuzzParseMarker(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		deployment, id, ok := ParseMarker(name)
 		if ok && !strings.HasSuffix(name, " dcr@"+deployment+"."+id) {
-			t.Errorf("ParseMarker(%q) = %q, %q, which is not how it ends", name, deployment, id)
+			t.Errorf("ParseMarker(%q) = %q, %q, which is not the end of the name", name, deployment, id)
 		}
 		if !ok && (deployment != "" || id != "") {
 			t.Errorf("ParseMarker(%q) = %q, %q without being ok", name, deployment, id)

@@ -8,8 +8,8 @@ import (
 )
 
 // Count returns the number of app clients in the pool with a marker of this
-// deployment, and the number of all, to which the quota applies. It reads page
-// by page.
+// deployment, and the number of all app clients, to which the quota applies. It
+// reads page by page.
 func (c *AppClients) Count(ctx context.Context) (ours, all int, err error) {
 	in := &cip.ListUserPoolClientsInput{UserPoolId: aws.String(c.pool), MaxResults: aws.Int32(60)}
 	for {

@@ -20,7 +20,7 @@ func TestCount(t *testing.T) {
 	for i := range 70 {
 		name := fmt.Sprintf("foreign client %d", i)
 		if i == 69 {
-			name = "ours elsewhere dcr@other." + marker
+			name = "ours in another pool dcr@other." + marker
 		}
 		if _, err := c.api.CreateUserPoolClient(t.Context(), &cip.CreateUserPoolClientInput{UserPoolId: &c.pool, ClientName: aws.String(name)}); err != nil {
 			t.Fatal(err)
@@ -32,6 +32,6 @@ func TestCount(t *testing.T) {
 	}
 	pool.Faults().Inject(opList.name, emulator.Fault{Effect: emulator.FailBefore, Exception: "NotAuthorizedException"})
 	if _, _, err := c.Count(context.Background()); err == nil {
-		t.Error("Count gives no error where it may not list")
+		t.Error("Count returns no error although listing is forbidden")
 	}
 }

@@ -36,7 +36,7 @@ func TestSettingsCheck(t *testing.T) {
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(err.Error(), want) {
-				t.Errorf("Check(%+v) = %v, want it to speak of %q", s, err, want)
+				t.Errorf("Check(%+v) = %v, want it to contain %q", s, err, want)
 			}
 		}
 	}

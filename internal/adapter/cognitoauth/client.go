@@ -98,7 +98,7 @@ func (c *Client) ClientCredentials(ctx context.Context, app broker.AppCredential
 }
 
 // Revoke revokes a refresh token and the access tokens that were issued with it
-// (RFC 7009 §2.1). A token that is not valid any more is no error (§2.2).
+// (RFC 7009 §2.1). A token that is no longer valid is no error (§2.2).
 func (c *Client) Revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) error {
 	_, err := c.post(ctx, c.config.RevocationEndpoint, own(app), url.Values{"token": {refreshToken}})
 	return err
@@ -116,14 +116,14 @@ func (c *Client) tokens(ctx context.Context, app broker.AppCredentials, params u
 	return t, nil
 }
 
-// own returns the credentials of an app client of the broker, all of which have
+// own returns the credentials of an app client of the broker. All of them have
 // a secret.
 func own(app broker.AppCredentials) clients.Credentials {
 	return clients.Credentials{ID: app.ID, Secret: app.Secret, Basic: true}
 }
 
-// post sends params to the address as that client, and returns the body of a
-// response with status 200. It does not change params.
+// post sends params to the address and authenticates as the client. It returns
+// the body of a response with status 200. It does not change params.
 func (c *Client) post(ctx context.Context, address string, as clients.Credentials, params url.Values) ([]byte, error) {
 	basic := as.Basic && as.Secret != ""
 	if !basic {

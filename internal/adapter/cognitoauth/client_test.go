@@ -35,8 +35,8 @@ func identity(more map[string]any) string {
 	return fake.JWT(claims)
 }
 
-// cognito is a server in place of Cognito, with a client for it. form, id and
-// secret are those of the last request.
+// cognito is a server in place of Cognito, and a client for it. form, id and
+// secret belong to the last request.
 type cognito struct {
 	*Client
 	url    string
@@ -68,7 +68,7 @@ func newCognito(t *testing.T, timeout time.Duration) *cognito {
 	return c
 }
 
-// respond returns a handler that always responds like this.
+// respond returns a handler that always sends this response.
 func respond(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -108,11 +108,11 @@ func TestRequestsAndTokens(t *testing.T) {
 			}
 			if got.RefreshToken != "r-1" || !got.ExpiresAt.Equal(time.Unix(1_900_003_600, 0)) || !slices.Equal(got.Scopes, []string{"openid", "notes/read"}) ||
 				got.OriginJTI != "origin" || got.Sub != "alice-sub" {
-				t.Errorf("got expiry %s, scopes %q, origin_jti %q, sub %q, want those of the tokens", got.ExpiresAt, got.Scopes, got.OriginJTI, got.Sub)
+				t.Errorf("got expiry %s, scopes %q, origin_jti %q, sub %q, want the values in the tokens", got.ExpiresAt, got.Scopes, got.OriginJTI, got.Sub)
 			}
 			u := got.User
 			if u.Sub != "alice-sub" || u.Username != "alice" || u.Email != "a@example.com" || !slices.Equal(u.Groups, []string{"staff"}) || u.IdentityProvider != "COGNITO" {
-				t.Errorf("User = %+v, want that of the ID token", u)
+				t.Errorf("User = %+v, want the one in the ID token", u)
 			}
 		})
 	}
@@ -166,11 +166,11 @@ func TestUnsuccessfulResponses(t *testing.T) {
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}, "", ""},
-		{"200 and nothing", respond(200, ``), "", ""},
+		{"200 without a body", respond(200, ``), "", ""},
 		{"200 without a token", respond(200, `{"token_type":"Bearer"}`), "", ""},
 		{"200 with a token that is not a string", respond(200, `{"access_token":1}`), "", ""},
 		{"a token that is not a JWT", respond(200, `{"access_token":"opaque"}`), "", ""},
-		{"a token of other parts", respond(200, `{"access_token":"a.%.c"}`), "", ""},
+		{"a token with a part that is not base64url", respond(200, `{"access_token":"a.%.c"}`), "", ""},
 		{"no sub", respond(200, token(map[string]any{"sub": ""})), "", ""},
 		{"no iat", respond(200, token(map[string]any{"iat": 0})), "", ""},
 		{"exp before iat", respond(200, token(map[string]any{"exp": 1_899_999_999})), "", ""},

@@ -14,10 +14,10 @@ import (
 
 // This file classifies all errors of Cognito's OAuth endpoints. An error that
 // Cognito answers with a code of RFC 6749 §5.2 is a *broker.UpstreamError with
-// this code. Everything else is one without a code: no answer, an answer that is
-// not OAuth, throttling. What a code means for a client of the broker is decided
-// by the use cases, token.Issuer and direct.Relay; httpapi's answerFor gives the
-// result its status.
+// this code. All other errors are a *broker.UpstreamError without a code: no
+// answer, an answer that is not OAuth, throttling. The use cases, token.Issuer
+// and direct.Relay, decide what a code means for a client of the broker;
+// httpapi's answerFor chooses the status.
 
 const (
 	// defaultRetry is the RetryAfter of an error if Cognito sent no
@@ -27,12 +27,12 @@ const (
 	maxRetry = time.Minute
 )
 
-// noAnswer is the error if Cognito's answer could not be read completely.
+// noAnswer is the error for an answer that could not be read completely.
 func noAnswer(cause error) error {
 	return &broker.UpstreamError{Description: "Cognito did not answer", RetryAfter: defaultRetry, Cause: cause}
 }
 
-// badAnswer is the error if Cognito's answer is not one of an OAuth endpoint.
+// badAnswer is the error for an answer that does not fit an OAuth endpoint.
 func badAnswer(cause error) error {
 	return &broker.UpstreamError{Description: "Cognito could not answer", RetryAfter: defaultRetry, Cause: cause}
 }
@@ -64,9 +64,9 @@ func isErrorCode(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
-// safeDescription returns s if a client and a log may contain it, else "": it
-// must be short, have only the characters of RFC 6749 §5.2, and contain none of
-// the secrets that were sent.
+// safeDescription returns s if a client and a log may contain it, and otherwise
+// "": it must be short, have only the characters of RFC 6749 §5.2, and contain
+// none of the secrets in the request.
 func safeDescription(s string, params url.Values, secret string) string {
 	if len(s) > 300 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
 		return ""
@@ -80,7 +80,7 @@ func safeDescription(s string, params url.Values, secret string) string {
 }
 
 // retryAfter returns the Retry-After header if it is a number of seconds (RFC
-// 9110 §10.2.3), at most maxRetry, else defaultRetry.
+// 9110 §10.2.3), at most maxRetry, and otherwise defaultRetry.
 func retryAfter(h http.Header) time.Duration {
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || seconds < 1 {

@@ -11,7 +11,7 @@ import (
 )
 
 // RelayToken sends a token request to Cognito as the client itself, an app
-// client of direct mode, with the client's own way of authentication.
+// client of direct mode, with the client's own authentication method.
 func (c *Client) RelayToken(ctx context.Context, as clients.Credentials, params url.Values) (broker.TokenReply, error) {
 	body, err := c.post(ctx, c.config.TokenEndpoint, as, params)
 	if err != nil {
@@ -33,8 +33,8 @@ func (c *Client) RelayToken(ctx context.Context, as clients.Credentials, params 
 	return t, nil
 }
 
-// RelayRevocation revokes a refresh token as the client itself. Cognito documents
-// HTTP Basic as the only way of authentication for clients with a secret.
+// RelayRevocation revokes a refresh token as the client itself. Cognito
+// documents HTTP Basic as the only method for clients with a secret.
 func (c *Client) RelayRevocation(ctx context.Context, as clients.Credentials, token string) error {
 	as.Basic = true
 	_, err := c.post(ctx, c.config.RevocationEndpoint, as, url.Values{"token": {token}})

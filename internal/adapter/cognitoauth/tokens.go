@@ -28,7 +28,7 @@ func object(b []byte) (members, bool) {
 	return o, err == nil && o != nil
 }
 
-// text returns the member if it is a string, else "".
+// text returns the member if it is a string, and otherwise "".
 func (o members) text(name string) string {
 	var s string
 	if json.Unmarshal(o[name], &s) != nil {

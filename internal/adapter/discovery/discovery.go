@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// maxAge can be long: the document changes only when an operator
-	// changes the user pool.
+	// maxAge can be long: the document changes only when an operator changes the
+	// user pool.
 	maxAge = time.Hour
 	// retryAfter is the time from a failed fetch to the next one.
 	retryAfter = time.Minute
@@ -25,9 +25,9 @@ const (
 	fetchTimeout = 3 * time.Second
 	// refreshWait is how long the request that starts a refresh waits for it,
 	// although it has an older document. Lambda freezes the process after the
-	// response, so a refresh that ran on its own would not end.
+	// response, so a refresh in the background would not finish.
 	refreshWait = 250 * time.Millisecond
-	// maxDocument is the size of the largest document that is read.
+	// maxDocument is the maximum size of a document, in bytes.
 	maxDocument = 256 << 10
 )
 
@@ -49,9 +49,10 @@ type Config struct {
 type Source struct {
 	url    string
 	issuer string
-	client *http.Client
-	now    func() time.Time
-	log    *slog.Logger
+	// do sends a request, and follows redirects to the same host only.
+	do  func(*http.Request) (*http.Response, error)
+	now func() time.Time
+	log *slog.Logger
 
 	last  atomic.Pointer[discovered] // nil before the first fetch has ended
 	mu    sync.Mutex                 // guards fetch
@@ -73,11 +74,13 @@ func New(cfg Config) (*Source, error) {
 	if cfg.Issuer == "" {
 		return nil, errors.New("discovery: source without issuer")
 	}
-	d := &Source{url: cfg.URL, issuer: cfg.Issuer, client: new(http.Client), now: cfg.Now, log: cfg.Log}
+	d := &Source{url: cfg.URL, issuer: cfg.Issuer, now: cfg.Now, log: cfg.Log}
+	client := new(http.Client)
 	if cfg.Client != nil {
-		*d.client = *cfg.Client
+		*client = *cfg.Client
 	}
-	d.client.CheckRedirect = sameOrigin
+	client.CheckRedirect = sameOrigin
+	d.do = client.Do
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -87,12 +90,12 @@ func New(cfg Config) (*Source, error) {
 	return d, nil
 }
 
-// Current returns the document as it was last read, or nil if it could not be
-// read yet. The document never changes: a newer one is another pointer.
+// Current returns the document that was read last, or nil if none could be read
+// yet. The document never changes: a newer one has another pointer.
 //
 // Current waits up to 3 seconds, or until ctx ends, if no fetch has ended yet.
-// Otherwise it waits at most 250 ms, in the one request that starts a refresh:
-// one an hour, or one a minute while fetches fail.
+// Otherwise only the request that starts a refresh waits, for at most 250 ms. A
+// refresh starts once an hour, or once a minute while fetches fail.
 func (d *Source) Current(ctx context.Context) *discovery.Upstream {
 	if last := d.last.Load(); last != nil && d.clock().Before(last.due) {
 		return last.upstream
@@ -169,7 +172,7 @@ func (d *Source) read(ctx context.Context) (*discovery.Upstream, error) {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := d.client.Do(req)
+	resp, err := d.do(req)
 	if err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}

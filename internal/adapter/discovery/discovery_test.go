@@ -29,7 +29,7 @@ func poolDocument(issuer string) string {
 		issuer, published+"/oauth2/authorize", published+"/oauth2/token", issuer+"/.well-known/jwks.json")
 }
 
-// pool is the user pool's side of the connection.
+// pool is the user pool's end of the connection.
 type pool struct {
 	requests atomic.Int64
 	mu       sync.Mutex
@@ -58,13 +58,13 @@ func text(status int, body string) func(*http.Request) (*http.Response, error) {
 
 func down(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
 
-// silent never answers.
+// silent never responds.
 func silent(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
 }
 
-// after answers once d has passed.
+// after responds after the time d.
 func after(d time.Duration, answer func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
 		select {
@@ -166,12 +166,12 @@ type errReader struct{}
 
 func (errReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-func TestSilentCognitoHoldsUpTheFirstRequestForThreeSeconds(t *testing.T) {
+func TestSilentCognitoDelaysTheFirstRequestByThreeSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &pool{answer: silent}
 		d := newDiscovery(t, c)
 		expect(t, "at first", d, c, "", 3*time.Second, 1)
-		expect(t, "again at once", d, c, "", 0, 1)
+		expect(t, "immediately after", d, c, "", 0, 1)
 		time.Sleep(time.Minute)
 		expect(t, "after a minute", d, c, "", 250*time.Millisecond, 2)
 		expect(t, "while it is fetched", d, c, "", 0, 2)
@@ -179,7 +179,7 @@ func TestSilentCognitoHoldsUpTheFirstRequestForThreeSeconds(t *testing.T) {
 	})
 }
 
-func TestRequestThatIsGivenUpGetsNoDocument(t *testing.T) {
+func TestAbandonedRequestGetsNoDocument(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &pool{answer: after(2*time.Second, text(200, poolDocument(poolIssuer)))}
 		d := newDiscovery(t, c)
@@ -188,7 +188,7 @@ func TestRequestThatIsGivenUpGetsNoDocument(t *testing.T) {
 		if got := d.Current(ctx); got != nil {
 			t.Errorf("Current = %+v, want nil", got)
 		}
-		// Its fetch goes on for the requests that joined it.
+		// The fetch continues for the requests that joined it.
 		expect(t, "a request that joins", d, c, published, time.Second, 1)
 	})
 }
@@ -215,7 +215,7 @@ func TestStaleDocumentIsServedWhileCognitoDoesNotAnswer(t *testing.T) {
 	})
 }
 
-func TestSlowRefreshHoldsUpOneRequestBriefly(t *testing.T) {
+func TestSlowRefreshDelaysOneRequestBriefly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &pool{answer: text(200, poolDocument(poolIssuer))}
 		d := newDiscovery(t, c)
@@ -249,8 +249,8 @@ func TestSlowRefreshHoldsUpOneRequestBriefly(t *testing.T) {
 	})
 }
 
-// Lambda freezes the process after the response, so a refresh that takes no longer
-// than usual must be over by then.
+// Lambda freezes the process after the response, so a refresh of usual length
+// must finish before.
 func TestQuickRefreshIsAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &pool{answer: text(200, poolDocument(poolIssuer))}

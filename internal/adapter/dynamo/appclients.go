@@ -77,7 +77,7 @@ func (s *Store) DeleteAppClient(ctx context.Context, id string, version int64) e
 }
 
 // AppClientKeys implements broker.AppClientRecords. Every record is in the due
-// index, so all of them are found without reading the whole table.
+// index, so one query finds all of them without reading the whole table.
 func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for n := range duePartitions {

@@ -25,8 +25,9 @@ func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) 
 	if !ok {
 		return errKey(op)
 	}
-	// Another round is needed if another call began the budget at the same
-	// time, or its budget has expired since. A few rounds are always enough.
+	// Another attempt is needed if another call began the budget at the same
+	// time, or if that budget has expired by now. A few attempts are always
+	// enough.
 	for range 5 {
 		began, err := s.joinBudget(ctx, op, k, b.Limit, member)
 		if began || err != nil {
@@ -43,8 +44,8 @@ func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) 
 	return fmt.Errorf("dynamodb: %s: %w", op, errors.New("the budget expires at once"))
 }
 
-// joinBudget adds a member to an existing budget. It returns false if there is
-// none.
+// joinBudget adds a member to an existing budget. It returns false if the
+// budget does not exist.
 func (s *Store) joinBudget(ctx context.Context, op, k string, limit int, member string) (bool, error) {
 	now := s.now().Unix()
 	room := "contains(#members, :member)"

@@ -51,7 +51,7 @@ func newTable(t *testing.T, endpoint string) string {
 	}
 	t.Cleanup(func() {
 		_, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &table})
-		// A deletion that is repeated after a lost reply finds no table.
+		// After a lost reply the repeated deletion finds no table.
 		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); err != nil && !gone {
 			t.Errorf("delete table: %v", err)
 		}
@@ -107,8 +107,9 @@ func firstReplyLost(p post) post {
 	}
 }
 
-// readOnly reports whether a request changes nothing. The server need not get it
-// twice: the store sees the same, and most requests of the suites are reads.
+// readOnly reports whether a request changes nothing. twice sends such a
+// request once: the store sees no difference, and most requests of the suites
+// are reads.
 func readOnly(r *http.Request) bool {
 	return slices.Contains([]string{"GetItem", "Query", "Scan", "DescribeTable"}, operation(r))
 }

@@ -10,7 +10,7 @@ import (
 
 const kindConsent = "consent"
 
-// PutConsent implements grant.Store.
+// PutConsent implements broker.GrantStore.
 func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
 	const op = "put consent"
 	k, ok := key(kindConsent, c.Key)
@@ -24,7 +24,7 @@ func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
 	return nil
 }
 
-// Consent implements grant.Store.
+// Consent implements broker.GrantStore.
 func (s *Store) Consent(ctx context.Context, id string) (*broker.Consent, error) {
 	k, ok := key(kindConsent, id)
 	if !ok {
@@ -40,7 +40,7 @@ func (s *Store) Consent(ctx context.Context, id string) (*broker.Consent, error)
 	return readConsent(it)
 }
 
-// DeleteConsent implements grant.Store.
+// DeleteConsent implements broker.GrantStore.
 func (s *Store) DeleteConsent(ctx context.Context, id string) error {
 	k, ok := key(kindConsent, id)
 	if !ok {

@@ -19,7 +19,7 @@ import (
 // record: several partitions allow more writes a second than one.
 const duePartitions = 16
 
-// dueKinds are the kinds in the order in which they are read.
+// dueKinds are the kinds in the order in which Due reads them.
 var dueKinds = []broker.DueKind{broker.DueAppClient, broker.DueRegistration}
 
 // never is the due time of records that are in the index but not due: the end

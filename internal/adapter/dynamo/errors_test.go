@@ -107,7 +107,7 @@ func TestStore_keeps_other_errors_from_clients(t *testing.T) {
 				t.Errorf("%s of %s: got error %v, want one that is not for clients", code, method, err)
 			}
 			if slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {
-				t.Errorf("%s of %s: got error %v, but not one that nothing was changed", code, method, err)
+				t.Errorf("%s of %s: got error %v, want one that does not promise that nothing was changed", code, method, err)
 			}
 		}
 	}

@@ -18,7 +18,8 @@ const (
 	attrCreatedAt = "created_at"
 	// attrExpiresAt is the time from which an item counts as absent.
 	attrExpiresAt = "expires_at"
-	// attrTTL is when DynamoDB may remove an item, which it does days later.
+	// attrTTL is the time from which DynamoDB may remove an item; it does so
+	// within days.
 	attrTTL = "ttl"
 	// attrDue and attrDueAt are the keys of the index of the same name.
 	attrDue   = "due"
@@ -105,7 +106,7 @@ func names(expressions ...string) map[string]string {
 
 // A reader reads the attributes of an item and remembers the first error. An
 // item that another program wrote becomes an error, and never a record with
-// missing parts.
+// missing fields.
 type reader struct {
 	it  item
 	err error

@@ -18,8 +18,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// The attributes that programs other than the Store read: DynamoDB's TTL, and
-// operators' tools.
+// These are the attributes that DynamoDB's TTL and operators' tools read.
 func TestStore_writes_attributes(t *testing.T) {
 	e := dynamodbtest.Endpoint(t)
 	clock := fake.NewClock()
@@ -110,7 +109,8 @@ func TestStore_writes_attributes(t *testing.T) {
 	})
 }
 
-// An item that another program wrote is an error, and never half a record.
+// An item that another program wrote is an error, and never an incomplete
+// record.
 func TestStore_refuses_items_of_an_unknown_form(t *testing.T) {
 	e := dynamodbtest.Endpoint(t)
 	clock := fake.NewClock()

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// CountRecords returns the number of items of each kind, with expired ones that
-// DynamoDB has not removed yet. It reads the whole table.
+// CountRecords returns the number of items of each kind, including expired
+// items that DynamoDB has not removed yet. It reads the whole table.
 func (s *Store) CountRecords(ctx context.Context) (map[string]int, error) {
 	counts := make(map[string]int)
 	for it, err := range s.keys(ctx) {

@@ -147,9 +147,10 @@ func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registr
 	return readAll(s.scan(ctx, "list registrations", kindRegistration, " AND "+isLive, values), readRegistration)
 }
 
-// registrationItem returns r as attributes, without the last use and those that
-// create and replace add. A registration that owns an app client has no TTL: if
-// DynamoDB removed it, its app client could not be found any more.
+// registrationItem returns r as attributes, without the last use and without
+// those that create and replace add. A registration that owns an app client has
+// no TTL: if DynamoDB removed it, the broker could no longer find the app
+// client.
 func registrationItem(k string, r *broker.Registration) (item, error) {
 	metadata, err := json.Marshal(r.Metadata)
 	if err != nil {

@@ -85,7 +85,7 @@ func TestStore_does_not_repeat_a_write_that_another_write_followed(t *testing.T)
 				t.Errorf("version: got %d, want 1", r.Version)
 			}
 		})
-		t.Run(fmt.Sprintf("a replacement and %d others", n), func(t *testing.T) {
+		t.Run(fmt.Sprintf("a replacement and %d other replacements", n), func(t *testing.T) {
 			r := registration()
 			if err := other.CreateRegistration(t.Context(), r); err != nil {
 				t.Fatal(err)
@@ -124,7 +124,7 @@ func TestStore_does_not_repeat_a_write_that_another_write_followed(t *testing.T)
 		}
 	})
 
-	t.Run("a use of a token and others that take the rest", func(t *testing.T) {
+	t.Run("a use of a token and other uses that take the rest", func(t *testing.T) {
 		token := &credential.InitialAccessToken{ID: credential.NewID(), Profile: "p", CreatedAt: clock.Second(), MaxUses: 2}
 		if err := other.CreateInitialAccessToken(t.Context(), token); err != nil {
 			t.Fatal(err)
@@ -139,7 +139,7 @@ func TestStore_does_not_repeat_a_write_that_another_write_followed(t *testing.T)
 		}
 	})
 
-	t.Run("the beginning of a budget and others that take the rest", func(t *testing.T) {
+	t.Run("the beginning of a budget and other calls that take the rest", func(t *testing.T) {
 		b := broker.Budget{Key: credential.NewID(), Limit: 2}
 		tries := 0
 		s := dynamo.New(newClient(e, transport(func(r *http.Request, body []byte) (*http.Response, error) {
@@ -162,7 +162,7 @@ func TestStore_does_not_repeat_a_write_that_another_write_followed(t *testing.T)
 			t.Errorf("attempts to begin the budget: got %d, want 2", tries)
 		}
 		if err := other.TakeBudget(t.Context(), b, "third"); !errors.Is(err, broker.ErrExhausted) {
-			t.Errorf("take by a third: got error %v, want %v", err, broker.ErrExhausted)
+			t.Errorf("take by a third call: got error %v, want %v", err, broker.ErrExhausted)
 		}
 	})
 }

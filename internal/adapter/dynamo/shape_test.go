@@ -31,14 +31,14 @@ func TestShapeFaults(t *testing.T) {
 		change func(*types.TableDescription)
 		text   string // "" for no fault
 	}{
-		{"as it is made", func(*types.TableDescription) {}, ""},
-		{"an index more", func(d *types.TableDescription) {
+		{"as CreateTable makes it", func(*types.TableDescription) {}, ""},
+		{"an additional index", func(d *types.TableDescription) {
 			d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, types.GlobalSecondaryIndexDescription{IndexName: aws.String("mine")})
 		}, ""},
 		{"without the index of grants", func(d *types.TableDescription) {
 			d.GlobalSecondaryIndexes = d.GlobalSecondaryIndexes[:1]
 		}, `the index "client" is missing`},
-		{"an index in the making", func(d *types.TableDescription) {
+		{"an index that is being created", func(d *types.TableDescription) {
 			d.GlobalSecondaryIndexes[0].IndexStatus = types.IndexStatusCreating
 		}, `the index "due" is CREATING`},
 		{"an index without its sort key", func(d *types.TableDescription) {

@@ -1,4 +1,4 @@
-// Package dynamo is an adapter: a broker.Store and a grant.Store in one
+// Package dynamo is an adapter: a broker.Store and a broker.GrantStore in one
 // DynamoDB table.
 //
 // Every operation writes a single item, and there are no transactions:
@@ -7,7 +7,7 @@
 //
 // The SDK sends a request again if it lost the reply. So every write either has
 // the same effect when it is repeated, or stores a random write id on the item,
-// by which the repeated request recognises the first one.
+// by which the repeated request recognizes the first one.
 //
 // The package leaves out when and why records change. It is long because each
 // kind of item has its own file with attributes and operations; store.go,
@@ -44,16 +44,16 @@ type Client interface {
 	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 }
 
-// Store is a broker.Store and a grant.Store in a DynamoDB table. Make one with
-// New.
+// Store is a broker.Store and a broker.GrantStore in a DynamoDB table. Make one
+// with New.
 //
 // When DynamoDB throttles, errors wrap a *dcr.Error with the code Unavailable.
 type Store struct {
 	client Client
 	table  string
 	now    func() time.Time
-	// page is the most items that one request of a list reads, matching or not.
-	// It limits the time and the capacity of a request.
+	// page is the maximum number of items that one request of a list reads,
+	// matching or not. It limits the time and the capacity of a request.
 	page int32
 }
 
@@ -68,7 +68,7 @@ func New(client Client, table string, now func() time.Time) *Store {
 	return &Store{client: client, table: table, now: now, page: 200}
 }
 
-// maxKey is the most bytes of a partition key.
+// maxKey is the maximum length of a partition key, in bytes.
 const maxKey = 2048
 
 // key returns the partition key of a record, and false if it is not a valid
@@ -110,8 +110,8 @@ func (s *Store) put(ctx context.Context, op string, it item, condition string, v
 	return conclude(op, err)
 }
 
-// update changes an item on a condition. Unless the condition says that there
-// is an item, it makes one.
+// update changes an item on a condition. If the item does not exist and the
+// condition allows that, update makes it.
 func (s *Store) update(ctx context.Context, op, k, update, condition string, values item) (outcome, error) {
 	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                           &s.table,

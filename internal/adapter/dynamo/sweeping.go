@@ -36,7 +36,7 @@ func (s *Store) SetSweepPlace(ctx context.Context, place string) error {
 	return s.overwrite(ctx, "store place of sweep", it)
 }
 
-// Deployment implements broker.Sweeping.
+// TableOwner implements broker.Sweeping.
 func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
 	it, err := s.get(ctx, "read deployment", keyDeployment)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
 	return d, nil
 }
 
-// CreateDeployment implements broker.Sweeping.
+// CreateTableOwner implements broker.Sweeping.
 func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) error {
 	out, err := s.put(ctx, "create deployment", deploymentItem(d), isAbsent, nil)
 	if err == nil && out.refused {
@@ -62,7 +62,7 @@ func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) erro
 	return err
 }
 
-// SetDeployment implements broker.Sweeping.
+// SetTableOwner implements broker.Sweeping.
 func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
 	return s.overwrite(ctx, "store deployment", deploymentItem(d))
 }

@@ -19,10 +19,10 @@ const (
 	clientIndex = "client"
 )
 
-// CreateTable makes the table that a Store needs: on demand, with the indexes
-// and TTL. It returns when the table can be used, or with an error if a table
-// of that name exists. It is for tests and local tools; a deployment's template
-// makes its table.
+// CreateTable makes the table for a Store: on demand, with the indexes and TTL.
+// It returns when the table can be used, or with an error if a table with this
+// name exists. It is for tests and local tools; in a deployment the template
+// makes the table.
 func CreateTable(ctx context.Context, client *dynamodb.Client, table string) error {
 	_, err := client.CreateTable(ctx, definition(table))
 	if err != nil {

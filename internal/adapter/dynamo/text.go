@@ -9,8 +9,8 @@ import (
 )
 
 // text returns the value for a string from a client or user. A string that is
-// not UTF-8 becomes a binary value, because the SDK would change it.
-// RFC 6749 §4.1.2: the client gets exactly the state that it sent.
+// not UTF-8 becomes a binary value, because the SDK would change it, and the
+// client must get back exactly the state that it sent (RFC 6749 §4.1.2).
 func text(s string) types.AttributeValue {
 	if !utf8.ValidString(s) {
 		return &types.AttributeValueMemberB{Value: []byte(s)}

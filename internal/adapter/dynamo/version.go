@@ -14,10 +14,11 @@ import (
 )
 
 // rememberedWrites is the number of write ids on an item, one for each of the
-// last versions. The SDK repeats a write whose reply was lost; the condition
-// refuses it, since it is applied already, and the write recognises its id,
-// even if another request has written since. The id is not part of the
-// condition, because the repeated write would then undo the writes in between.
+// last versions. The SDK repeats a write whose reply was lost. The condition
+// refuses the repeated write, because the first one is already applied, and the
+// write recognizes its id, even if another request has written since. The id is
+// not part of the condition, because the repeated write would then undo the
+// writes in between.
 const rememberedWrites = 8
 
 // writeAttribute returns the attribute with the id of the write that made a
@@ -54,10 +55,10 @@ type guard struct {
 	values    item
 }
 
-// replace sets the attributes of it on the stored item if that is live, of that
-// version and meets the guards, and removes the optional attributes that it
-// lacks. Other attributes do not change. It returns broker.ErrNotFound or
-// broker.ErrConflict.
+// replace sets the attributes of it on the stored item, and removes the
+// optional attributes that it lacks, if the item is live, has this version and
+// meets the guards. Other attributes do not change. It returns
+// broker.ErrNotFound or broker.ErrConflict.
 func (s *Store) replace(ctx context.Context, op string, it item, optional []string, version int64, guards ...guard) error {
 	next := version + 1
 	id := rand.Text()

@@ -36,7 +36,7 @@ type issuer struct {
 	keysFail http.HandlerFunc
 }
 
-// newIssuer starts an issuer whose URL has that path, as many issuers' have.
+// newIssuer starts an issuer with a path in its URL, as many issuers have.
 func newIssuer(t testing.TB, path string, keys ...jose.JSONWebKey) *issuer {
 	t.Helper()
 	i := &issuer{path: path, keys: keys}
@@ -87,7 +87,7 @@ func (i *issuer) set(change func()) {
 	change()
 }
 
-// trusted is the issuer as a policy names it.
+// trusted returns the issuer as a policy names it.
 func (i *issuer) trusted(algorithms ...string) policy.Issuer {
 	if len(algorithms) == 0 {
 		algorithms = []string{"RS256", "ES256"}

@@ -9,8 +9,8 @@
 // are ignored (RFC 8725 §3.10).
 //
 // The package leaves out what a JWT allows: the caller checks the audience and
-// compares claims with the policy. It is apart from package jwt because it
-// alone links go-oidc, which only the function register needs.
+// compares claims with the policy. It is separate from package jwt because it
+// links go-oidc, which only the function register needs.
 package issuers
 
 import (
@@ -58,8 +58,9 @@ type Verifier struct {
 	now    func() time.Time
 
 	mu sync.Mutex
-	// sets are the key sets that have been used, by issuer. There are at most
-	// as many as the policies have named since the process started.
+	// sets has the key sets that have been used, by issuer. Their number is
+	// limited by the number of issuers that policies have named since the
+	// process started.
 	sets map[string]*jwt.KeySet
 }
 
@@ -96,8 +97,8 @@ func (v *Verifier) Verify(ctx context.Context, issuers []policy.Issuer, token st
 	return v.read(sig.payload)
 }
 
-// selectIssuer returns the issuer that the token names. Nothing is verified
-// yet.
+// selectIssuer returns the issuer that the token names. The token is not yet
+// verified at this point.
 func selectIssuer(issuers []policy.Issuer, token string) (policy.Issuer, error) {
 	none := policy.Issuer{}
 	if len(token) > MaxToken {
@@ -122,9 +123,9 @@ func selectIssuer(issuers []policy.Issuer, token string) (policy.Issuer, error) 
 	return issuers[i], nil
 }
 
-// decode reads claims. Claim names must be unique (RFC 7519 §4), and a repeated
-// one is an error here; names are matched exactly. The decoder of go-jose does
-// so, encoding/json does not.
+// decode reads claims. Claim names must be unique (RFC 7519 §4): a repeated
+// name is an error here, and names are matched exactly. The decoder of go-jose
+// does this, encoding/json does not.
 func decode(payload []byte) (policy.Claims, josejwt.Claims, error) {
 	var claims policy.Claims
 	var std josejwt.Claims
@@ -212,8 +213,8 @@ func (v *Verifier) discover(ctx context.Context, issuer string) (string, error) 
 		return "", err
 	}
 	u, err := url.Parse(document.KeySet)
-	// An issuer with an http URL is on this machine: the policy allows no
-	// other.
+	// An issuer with an http URL is on this machine, because the policy allows
+	// no other http URL.
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !strings.HasPrefix(issuer, "http:") || !dcr.IsLoopback(u.Hostname())) {
 		return "", fmt.Errorf("jwks_uri %.300q is not an https URL", document.KeySet)
 	}

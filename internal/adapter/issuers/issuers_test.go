@@ -114,13 +114,13 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 	tests := []struct{ name, token string }{
 		{"nothing", ""},
 		{"garbage", "x.y.z"},
-		{"two dots alone", ".."},
+		{"only two dots", ".."},
 		{"algorithm none", encode([]byte(`{"alg":"none","kid":"k1"}`)) + "." + encode(body) + "."},
 		{"algorithm none with a signature", encode([]byte(`{"alg":"none","kid":"k1"}`)) + "." + encode(body) + "." + parts[2]},
 		{"HS256 with the public key as the secret", fake.Sign(t, jose.HS256, spki, "k1", claims)},
 		{"HS256 with the modulus as the secret", fake.Sign(t, jose.HS256, rsaKey.N.Bytes(), "k1", claims)},
 		{"an algorithm that the policy does not name", fake.Sign(t, jose.PS256, rsaKey, "k1", claims)},
-		{"a stranger's key under the id of a good one", fake.Sign(t, jose.RS256, strangerKey, "k1", claims)},
+		{"another key under the id of a trusted key", fake.Sign(t, jose.RS256, strangerKey, "k1", claims)},
 		{"the id of a key of another type", fake.Sign(t, jose.RS256, rsaKey, "ec", claims)},
 		{"an RSA key id with ES256", fake.Sign(t, jose.ES256, ecKey, "k1", claims)},
 		{"a key for encryption", fake.Sign(t, jose.RS256, strangerKey, "enc", claims)},
@@ -142,7 +142,7 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 		{"a name twice further down", sign(`{"x":{"a":1,"a":2},` + text[1:])},
 		{"claims that are a list", sign(`[` + text + `]`)},
 		{"claims that are null", sign(`null`)},
-		{"claims that are no JSON", sign(`x`)},
+		{"claims that are not JSON", sign(`x`)},
 		{"expired, over a minute ago", sign(changed("exp", start.Add(-61*time.Second).Unix()))},
 		{"exp that is a string", sign(changed("exp", "4102444800"))},
 		{"exp past every date", sign(changed("exp", 1e18))},
@@ -172,7 +172,7 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 		name string
 		iss  any
 	}{
-		{"an issuer that is not trusted", stranger.url()}, {"a trusted one with a slash", i.url() + "/"}, {"in capitals", strings.ToUpper(i.url())}, {"none", nil},
+		{"an issuer that is not trusted", stranger.url()}, {"a trusted issuer with a slash", i.url() + "/"}, {"in capitals", strings.ToUpper(i.url())}, {"none", nil},
 	}
 	for _, tt := range unknown {
 		if got, err := v.Verify(t.Context(), issuers, sign(changed("iss", tt.iss))); !errors.Is(err, policy.ErrUnknownIssuer) {
@@ -218,7 +218,7 @@ func TestStatementsNeedNoExpiry(t *testing.T) {
 	}
 }
 
-// Otherwise a token with one use could be used twice.
+// With different ids a token with one use could be used twice.
 func TestTheIDOfATokenDoesNotDependOnItsSignature(t *testing.T) {
 	i := newIssuer(t, "", public(&ecKey.PublicKey, "ec", jose.ES256))
 	v, _ := newVerifier()
@@ -262,7 +262,7 @@ func TestTheIDOfATokenDoesNotDependOnItsSignature(t *testing.T) {
 	}
 }
 
-func TestKeysAreFetchedOnceAndWhenNeeded(t *testing.T) {
+func TestKeysAreFetchedOnceAtFirstUse(t *testing.T) {
 	i := newIssuer(t, "/realms/a", public(&rsaKey.PublicKey, "k1", jose.RS256))
 	v, clock := newVerifier()
 	issuers := []policy.Issuer{i.trusted()}
@@ -292,7 +292,7 @@ func TestKeysAreFetchedOnceAndWhenNeeded(t *testing.T) {
 		}
 	}
 	if d, k := i.documents.Load(), i.keyFetch.Load(); d != 1 || k != 1 {
-		t.Errorf("%d discoveries and %d key sets fetched, want one of each", d, k)
+		t.Errorf("%d discoveries and %d key sets fetched, want 1 and 1", d, k)
 	}
 }
 
@@ -311,7 +311,7 @@ func TestKeysRotate(t *testing.T) {
 	}
 	i.set(func() { i.keys = append(i.keys, public(&ecKey.PublicKey, "k2", jose.ES256)) })
 	clock.Advance(jwt.MinAge)
-	for name, tok := range map[string]string{"the new key": next, "the old one beside it": old} {
+	for name, tok := range map[string]string{"the new key": next, "the old key beside it": old} {
 		if _, err := v.Verify(t.Context(), issuers, tok); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -348,7 +348,7 @@ func (a anyHost) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// https protects the discovery document of an issuer; it has to protect the
+// https protects the discovery document of an issuer. It has to protect the
 // keys too.
 func TestKeysAreFetchedOverHTTPSOnly(t *testing.T) {
 	for keys, want := range map[string]bool{
@@ -417,9 +417,9 @@ func TestAnIssuerThatFailsIsNotANotVerifiedError(t *testing.T) {
 		"a jwks_uri in clear":     document("jwks_uri", "http://evil.example/keys"),
 		"keys that answer 404":    func(i *issuer) { i.keysFail = http.NotFound },
 		"no keys":                 func(i *issuer) { i.keys = nil },
-		"short keys alone":        func(i *issuer) { i.keys = []jose.JSONWebKey{public(&newRSA(1024).PublicKey, "k1", jose.RS256)} },
+		"only short keys":         func(i *issuer) { i.keys = []jose.JSONWebKey{public(&newRSA(1024).PublicKey, "k1", jose.RS256)} },
 		"a private key":           func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: rsaKey, KeyID: "k1"}} },
-		"symmetric keys alone":    func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "k1"}} },
+		"only symmetric keys":     func(i *issuer) { i.keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "k1"}} },
 	}
 	for name, failure := range failures {
 		t.Run(name, func(t *testing.T) {
@@ -439,15 +439,15 @@ func TestAnIssuerThatFailsIsNotANotVerifiedError(t *testing.T) {
 					t.Errorf("%s: got %v, want an error that does not blame the token", when, err)
 				}
 				if len(fmt.Sprint(err)) > 1000 {
-					t.Errorf("%s: an error of %d bytes", when, len(fmt.Sprint(err)))
+					t.Errorf("%s: the error has %d bytes", when, len(fmt.Sprint(err)))
 				}
 			}
 			i.set(func() { failure(i) })
 			refused("at first")
 			before := i.fetches()
-			refused("at once again")
+			refused("immediately again")
 			if i.fetches() != before {
-				t.Error("the issuer got a second request at once, want none before RetryTime")
+				t.Error("the issuer got a second request before RetryTime")
 			}
 			i.set(func() { i.document, i.keys, i.fails, i.keysFail = working, keys, nil, nil })
 			clock.Advance(jwt.RetryTime)

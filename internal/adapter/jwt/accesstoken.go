@@ -19,7 +19,7 @@ import (
 // checked.
 var ErrInvalid = errors.New("not a valid access token")
 
-// AccessTokensConfig is the configuration of an AccessTokens.
+// AccessTokensConfig configures an AccessTokens.
 type AccessTokensConfig struct {
 	// Issuer is REQUIRED: the iss of the user pool's tokens. It is compared
 	// exactly.

@@ -131,11 +131,11 @@ func TestVerifyRefuses(t *testing.T) {
 		{"garbage", "x"},
 		{"three parts of garbage", "a.b.c"},
 		{"algorithm none", encode([]byte(`{"alg":"none","kid":"k1"}`)) + "." + encode(body) + "."},
-		{"signed with the public key for a secret", fake.Sign(t, jose.HS256, spki, "k1", claims())},
+		{"signed with the public key as the secret", fake.Sign(t, jose.HS256, spki, "k1", claims())},
 		{"another algorithm", fake.Sign(t, jose.PS256, k, "k1", claims())},
 		{"another key under that id", fake.Sign(t, jose.RS256, stranger, "k1", claims())},
 		{"a key for encryption", fake.Sign(t, jose.RS256, stranger, "enc", claims())},
-		{"a key that is in the token", fake.Sign(t, jose.RS256, stranger, "k2", claims())},
+		{"a key in the token", fake.Sign(t, jose.RS256, stranger, "k2", claims())},
 		{"no key id", fake.Sign(t, jose.RS256, k, "", claims())},
 		{"changed claims", parts[0] + "." + encode([]byte(strings.Replace(string(body), "mcp/read", "mcp/root", 1))) + "." + parts[2]},
 		{"no signature", parts[0] + "." + parts[1] + "."},
@@ -149,8 +149,8 @@ func TestVerifyRefuses(t *testing.T) {
 		{"no sub", changed("sub", nil)},
 		{"no exp", changed("exp", nil)},
 		{"expires now", changed("exp", start.Unix())},
-		{"exp that is no number", changed("exp", "soon")},
-		{"scope that is no string", changed("scope", []string{"mcp/read"})},
+		{"exp that is not a number", changed("exp", "soon")},
+		{"scope that is not a string", changed("scope", []string{"mcp/read"})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

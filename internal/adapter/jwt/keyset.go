@@ -34,13 +34,13 @@ const (
 	minRSA       = 2048 // bits (RFC 7518 §3.3)
 )
 
-// Keys are public keys by their id.
+// Keys has public keys by id.
 type Keys map[string]*jose.JSONWebKey
 
-// KeySet is a JWK Set (RFC 7517 §5) that is fetched when it lacks a key that is
-// needed, and when it is older than MaxAge, so that keys can be rotated and
-// withdrawn. Tokens with invented key ids cause at most one fetch in MinAge.
-// KeySet is safe for concurrent use.
+// KeySet is a JWK Set (RFC 7517 §5). It is fetched when a needed key is missing
+// and when it is older than MaxAge, so that keys can be rotated and withdrawn.
+// Tokens with invented key ids cause at most one fetch in MinAge. KeySet is
+// safe for concurrent use.
 type KeySet struct {
 	fetch func(context.Context) (Keys, error)
 	now   func() time.Time
@@ -49,8 +49,8 @@ type KeySet struct {
 	maxStale time.Duration
 
 	last atomic.Pointer[fetched]
-	// turn has one place, which the goroutine that fetches holds. A goroutine
-	// that finds its key in last does not wait for it.
+	// turn has one place, held by the goroutine that fetches. A goroutine that
+	// finds its key in last does not wait for it.
 	turn chan struct{}
 }
 
@@ -63,12 +63,14 @@ type fetched struct {
 	failedAt time.Time
 }
 
-// NewKeySet returns a KeySet with the keys that fetch returns, which must do so
-// within five seconds. NewKeySet itself fetches nothing. While fetches fail,
-// the keys stay in use until they are maxStale old; 0 means for ever.
+// NewKeySet returns a KeySet with the keys that fetch returns. fetch must
+// return within five seconds. NewKeySet itself fetches nothing. While fetches
+// fail, the keys stay in use until they are maxStale old; 0 means without
+// limit.
 func NewKeySet(fetch func(context.Context) (Keys, error), maxStale time.Duration, now func() time.Time) *KeySet {
 	// The wall clock decides: the monotonic clock may stand still while Lambda
-	// has the process frozen, and a withdrawn key would then stay good for days.
+	// has the process frozen, and a withdrawn key would then be accepted for
+	// days.
 	wall := func() time.Time { return now().Round(0) }
 	s := &KeySet{fetch: fetch, now: wall, maxStale: maxStale, turn: make(chan struct{}, 1)}
 	s.last.Store(&fetched{})
@@ -89,7 +91,7 @@ func (s *KeySet) Key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
 	defer func() { <-s.turn }()
 	last := s.last.Load()
 	if key, settled, err := s.answer(last, id); settled {
-		return key, err // another goroutine has fetched meanwhile
+		return key, err // another goroutine has fetched in the meantime
 	}
 	// Other requests wait for this fetch, so the end of one request must not
 	// cancel it.
@@ -110,8 +112,7 @@ func (s *KeySet) Key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
 	return nil, next.err
 }
 
-// answer returns the result of Key if no fetch is needed; settled is whether
-// that is so.
+// answer returns the result of Key and true if no fetch is needed.
 func (s *KeySet) answer(f *fetched, id string) (key *jose.JSONWebKey, settled bool, err error) {
 	key = f.keys[id]
 	age := s.now().Sub(f.at)
@@ -159,7 +160,7 @@ func FetchKeys(ctx context.Context, client *http.Client, url string, algorithms 
 
 // parse returns the usable keys of a JWK Set. It ignores keys of unknown types,
 // and keys with unknown or unsuitable values (RFC 7517 §5). The member alg is
-// OPTIONAL (§4.4): a key with alg is used for that algorithm only, a key
+// OPTIONAL (§4.4): a key with alg is used only for that algorithm, a key
 // without it for all of algorithms.
 func parse(body []byte, algorithms []jose.SignatureAlgorithm) (Keys, error) {
 	var set struct {

@@ -82,9 +82,10 @@ func requestID(ctx context.Context, e *events.APIGatewayV2HTTPRequest) string {
 	return ""
 }
 
-// prepare changes the parts of an event at which the proxy would fail, because
-// it then writes its own lines to the log. restore puts the original values
-// into the request. It returns an error if the event is not an HTTP request.
+// prepare changes the parts of an event that the proxy cannot process: on such
+// an event it writes its own lines to the log. restore puts the original values
+// into the request. prepare returns an error if the event is not an HTTP
+// request.
 func prepare(e *events.APIGatewayV2HTTPRequest) error {
 	if e.IsBase64Encoded {
 		body, err := base64.StdEncoding.DecodeString(e.Body)
@@ -103,7 +104,7 @@ func prepare(e *events.APIGatewayV2HTTPRequest) error {
 }
 
 // escapedPath escapes the path, which API Gateway has decoded. The proxy parses
-// it again: it would fail at "/%zz", read the text after "?" as the query, and
+// it again: it would fail on "/%zz", read the text after "?" as the query, and
 // cut the path off at "#".
 func escapedPath(e *events.APIGatewayV2HTTPRequest) string {
 	p := e.RawPath
@@ -145,7 +146,7 @@ func serve(h http.Handler, w http.ResponseWriter, r *http.Request, id string) (e
 	defer func() {
 		switch v := recover(); v {
 		case nil:
-		case http.ErrAbortHandler: // the handler's intention, not logged
+		case http.ErrAbortHandler: // intended by the handler, not logged
 			err = http.ErrAbortHandler
 		default:
 			err = fmt.Errorf("handler panicked: %v", v)
@@ -156,7 +157,7 @@ func serve(h http.Handler, w http.ResponseWriter, r *http.Request, id string) (e
 	return nil
 }
 
-// refuse responds to an event that is not an HTTP request, for example one
+// refuse responds to an event that is not an HTTP request, for example an event
 // whose body is not valid base64.
 func refuse(ctx context.Context, id string, cause error) events.APIGatewayV2HTTPResponse {
 	slog.WarnContext(ctx, "event is not an HTTP request", "request_id", id, "error", cause)

@@ -11,8 +11,8 @@ import (
 )
 
 // BeginInvocation begins the activity of an invocation that is not an HTTP
-// request. Calls and notes that use the returned context are recorded in it.
-// end logs them in one line with the outcome of err and with attrs, as the
+// request. Calls and attributes that use the returned context are recorded in
+// it. end logs them in one line with the outcome of err and with attrs, as the
 // router does for a request.
 func BeginInvocation(ctx context.Context, log *slog.Logger, msg string) (_ context.Context, end func(err error, attrs ...slog.Attr)) {
 	start, id := time.Now(), ""
@@ -26,7 +26,7 @@ func BeginInvocation(ctx context.Context, log *slog.Logger, msg string) (_ conte
 			outcome = "failed"
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
-		telemetry.Note(ctx, telemetry.Outcome, outcome)
+		telemetry.SetAttr(ctx, telemetry.Outcome, outcome)
 		activity.Log(ctx, log, msg, append(attrs, slog.Float64("ms", float64(time.Since(start).Microseconds())/1000))...)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// An invocation that is not an HTTP request is logged as one line, as a request
-// is.
+// An invocation that is not an HTTP request is logged as one line, like a
+// request.
 func TestAnInvocationIsLoggedAsOneLine(t *testing.T) {
 	for _, tt := range []struct {
 		err     error

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// restore changes the proxy's request to the one that net/http would make of
-// the request that API Gateway received.
+// restore changes the proxy's request into the request that net/http would make
+// from the one that API Gateway received.
 func restore(r *http.Request, e *events.APIGatewayV2HTTPRequest) {
 	r.Method = e.RequestContext.HTTP.Method // RFC 9110 §9.1: a method is case-sensitive
 	// A server's request has a path and a query, and no host, in its URL.

@@ -25,7 +25,7 @@ func echo(t *testing.T) http.Handler {
 			Query: r.URL.Query(), Headers: r.Header, ContentLength: r.ContentLength, RequestURI: r.RequestURI,
 		}
 		if r.URL.Host != "" || r.URL.Scheme != "" || r.URL.Fragment != "" {
-			t.Errorf("URL = %q, want path and query alone", r.URL)
+			t.Errorf("URL = %q, want only path and query", r.URL)
 		}
 		for _, c := range r.Cookies() {
 			s.Cookies = append(s.Cookies, c.String())
@@ -53,9 +53,9 @@ func TestRequestsArriveAsSent(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		event events.APIGatewayV2HTTPRequest
-		want  seen // Headers: only those that are checked
+		want  seen // Headers has only the checked ones
 	}{
-		{"percent that escapes nothing", event(t, "path-percent"), seen{Path: "/%zz", RequestURI: "/%25zz"}},
+		{"percent that is no escape", event(t, "path-percent"), seen{Path: "/%zz", RequestURI: "/%25zz"}},
 		{"NUL in the path", event(t, "path-nul"), seen{Path: "/a\x00b", RequestURI: "/a%00b"}},
 		{"question mark in the path", event(t, "path-question-mark"), seen{Path: "/a?b=c", RequestURI: "/a%3Fb=c"}},
 		{"question mark in the path and a query", event(t, "path-question-mark-query"), seen{Path: "/a?b=c", Query: url.Values{"d": {"e"}}, RequestURI: "/a%3Fb=c?d=e"}},
@@ -63,7 +63,7 @@ func TestRequestsArriveAsSent(t *testing.T) {
 		{"unclean path", event(t, "path-dots"), seen{Path: "//auth.example.com/../register"}},
 		{"space, plus and percent in the path", get("/a b+c%20"), seen{Path: "/a b+c%20", RequestURI: "/a%20b+c%2520"}},
 		{"letters beyond ASCII in the path", get("/ü/日本"), seen{Path: "/ü/日本"}},
-		{"a query that is half escaped", func() events.APIGatewayV2HTTPRequest {
+		{"a query that is partly escaped", func() events.APIGatewayV2HTTPRequest {
 			e := get("/")
 			e.RawQueryString = "a=%ff%00&b=%zz&c=1+2"
 			return e
@@ -148,7 +148,7 @@ func checkSeen(t *testing.T, got, want seen) {
 	}
 }
 
-// No HTTP request gives these events.
+// An HTTP request never gives these events.
 func TestIncompleteEvents(t *testing.T) {
 	noPath := request("GET", "/from/context")
 	noPath.RawPath = ""
@@ -163,11 +163,11 @@ func TestIncompleteEvents(t *testing.T) {
 		path  string
 		query string
 	}{
-		{"path in the context alone", noPath, "/from/context", ""},
+		{"path only in the context", noPath, "/from/context", ""},
 		{"path without slash", noSlash, "/register", ""},
-		{"no path at all", request("GET", ""), "/", ""},
-		{"host in the context alone", noHost, "/", ""},
-		{"parsed query alone", onlyParameters, "/", "a=1"},
+		{"no path", request("GET", ""), "/", ""},
+		{"host only in the context", noHost, "/", ""},
+		{"only the parsed query", onlyParameters, "/", "a=1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

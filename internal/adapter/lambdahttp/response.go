@@ -47,8 +47,8 @@ func (w *response) Write(b []byte) (int, error) {
 // oneLine replaces line breaks in a header, as net/http does.
 var oneLine = strings.NewReplacer("\n", " ", "\r", " ")
 
-// send writes the response to another ResponseWriter. Without a status it is
-// 200, as with net/http.
+// send writes the response to another ResponseWriter. Without a status it sends
+// 200, as net/http does.
 func (w *response) send(to http.ResponseWriter) {
 	w.WriteHeader(http.StatusOK)
 	h := to.Header()

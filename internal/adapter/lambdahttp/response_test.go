@@ -53,7 +53,7 @@ func TestResponsesEqualThoseOfNetHTTP(t *testing.T) {
 		{"a handler that writes nothing answers 200", "GET", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Set", "yes")
 		}, 200, map[string]string{"X-Set": "yes", "Content-Type": ""}, ""},
-		{"a status alone", "GET", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(202) }, 202, map[string]string{"Content-Type": ""}, ""},
+		{"only a status", "GET", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(202) }, 202, map[string]string{"Content-Type": ""}, ""},
 		{"an informational status is not the answer", "GET", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(103)
 			w.WriteHeader(201)
@@ -119,7 +119,7 @@ func TestResponsesEqualThoseOfNetHTTP(t *testing.T) {
 	}
 }
 
-// The router behaves the same on both.
+// The router behaves the same over both.
 func TestRouterAnswers(t *testing.T) {
 	rt := httpapi.NewRouter(slog.New(slog.DiscardHandler))
 	rt.Handle("GET", "/hello", handler(func(w http.ResponseWriter, r *http.Request) {
@@ -147,7 +147,7 @@ func TestRouterAnswers(t *testing.T) {
 		{"a handler that panics", "GET", "/panics", 500, "", "server_error", ""},
 		{"HEAD of a handler that panics", "HEAD", "/panics", 500, "", "", ""},
 		{"a handler that writes nothing", "POST", "/hello", 500, "", "server_error", ""},
-		{"a header after the answer", "GET", "/late", 409, "", "invalid_request", ""},
+		{"a header set after the answer", "GET", "/late", 409, "", "invalid_request", ""},
 		{"an unknown path", "GET", "/%zz", 404, "", "invalid_request", ""},
 		{"HEAD of an unknown path", "HEAD", "/nothing", 404, "", "", ""},
 		{"a wrong method", "DELETE", "/hello", 405, "GET, HEAD, OPTIONS, POST", "invalid_request", ""},
@@ -166,7 +166,7 @@ func TestRouterAnswers(t *testing.T) {
 					t.Errorf("Access-Control-Allow-Origin = %q, want *", got)
 				}
 				if a.header.Get("X-Secret") != "" || strings.Contains(a.body, "secret") {
-					t.Errorf("the answer tells of the fault: %v %s", a.header, a.body)
+					t.Errorf("the answer has details of the fault: %v %s", a.header, a.body)
 				}
 				if tt.code != "" {
 					checkError(t, a, tt.code)
@@ -202,7 +202,7 @@ func checkError(t *testing.T, a answer, code string) string {
 // no connection, so the client gets an error without any output of the handler.
 func TestPanicOfABareHandlerIsAnswered(t *testing.T) {
 	for name, h := range map[string]handler{
-		"at once":           func(http.ResponseWriter, *http.Request) { panic("secret text") },
+		"immediately":       func(http.ResponseWriter, *http.Request) { panic("secret text") },
 		"after its answer":  func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "secret half"); panic("secret text") },
 		"to abort":          func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200); panic(http.ErrAbortHandler) },
 		"by a wrong status": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(20) },
@@ -221,7 +221,7 @@ func TestPanicOfABareHandlerIsAnswered(t *testing.T) {
 				t.Errorf("request_id = %q, want API Gateway's", id)
 			}
 			if strings.Contains(a.body, "secret") {
-				t.Errorf("the answer tells of the fault: %s", a.body)
+				t.Errorf("the answer has details of the fault: %s", a.body)
 			}
 			logged := strings.Contains(log.String(), `"request_id":"gateway-id"`) && strings.Contains(log.String(), "response_test.go")
 			if want := name != "to abort"; logged != want {

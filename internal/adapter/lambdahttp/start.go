@@ -33,8 +33,8 @@ func Invoke(handler any, err error) {
 }
 
 // fail ends a process that cannot start, with status 1. It writes one line of
-// JSON to the log, with every line of the error as an entry of "faults", and
-// reports the error to the runtime API, which aws-lambda-go does not: an
+// JSON to the log, with every line of the error as an entry of "faults". It also
+// reports the error to the runtime API, which aws-lambda-go does not do: an
 // operator who invokes the function by hand then sees the reason and not only
 // the exit.
 func fail(err error) {
@@ -46,8 +46,8 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// reportInitError ignores its own errors, because the log has the message
-// already.
+// reportInitError ignores its own errors, because the log already has the
+// message.
 func reportInitError(api, message string) {
 	const kind = "Function.InvalidConfiguration"
 	body, err := json.Marshal(struct {

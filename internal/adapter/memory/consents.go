@@ -6,7 +6,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// PutConsent implements grant.Store.
+// PutConsent implements broker.GrantStore.
 func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
 	return s.do(ctx, "PutConsent", func() error {
 		s.removeExpired()
@@ -19,7 +19,7 @@ func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
 	})
 }
 
-// Consent implements grant.Store.
+// Consent implements broker.GrantStore.
 func (s *Store) Consent(ctx context.Context, key string) (*broker.Consent, error) {
 	return result(ctx, s, "Consent", func() (*broker.Consent, error) {
 		c, ok := s.consents[key]
@@ -30,7 +30,7 @@ func (s *Store) Consent(ctx context.Context, key string) (*broker.Consent, error
 	})
 }
 
-// DeleteConsent implements grant.Store.
+// DeleteConsent implements broker.GrantStore.
 func (s *Store) DeleteConsent(ctx context.Context, key string) error {
 	return s.do(ctx, "DeleteConsent", func() error {
 		delete(s.consents, key)

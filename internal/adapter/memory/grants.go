@@ -106,7 +106,7 @@ func (s *Store) putGrant(g *broker.Grant, version int64) int64 {
 	return version
 }
 
-// unlist removes g from the index of grants that are not ended. The caller
+// unlist removes g from the index of grants that have not ended. The caller
 // holds s.mu.
 func (s *Store) unlist(g *broker.Grant) {
 	delete(s.standing[g.ClientID], g.ID)

@@ -7,17 +7,17 @@ import (
 
 // A Hook is called in place of each operation of a Store, with the name of the
 // method. do runs the operation and returns its error. The caller of the
-// operation gets the error of the hook, and a result only if that is nil. Tests
-// use hooks to make operations fail, before or after the effect, and to act
-// between operations. A hook can use the store; the operation holds no lock while
-// the hook runs, except in do.
+// operation gets the hook's error, and a result only if this error is nil.
+// Tests use hooks to make operations fail, before or after the effect, and to
+// act between operations. A hook can use the store: the operation holds a lock
+// only while do runs.
 //
-// An operation that returns a sequence calls the hook each time that the sequence
-// is read, and do yields the records.
+// An operation that returns a sequence calls the hook each time that the
+// sequence is read, and do yields the records.
 type Hook func(ctx context.Context, operation string, do func() error) error
 
-// Hooked returns a Store with the records of s, whose operations call hook, and
-// in its do the hook of s.
+// Hooked returns a Store with the records of s whose operations call hook. The
+// do of hook calls the hook of s.
 func (s *Store) Hooked(hook Hook) *Store {
 	inner := *s
 	return &Store{s.tables, func(ctx context.Context, operation string, do func() error) error {
@@ -33,8 +33,8 @@ func (s *Store) run(ctx context.Context, operation string, do func() error) erro
 	return s.hook(ctx, operation, do)
 }
 
-// do runs an operation, unless ctx is done. apply runs with s.mu held. Without a
-// hook, do and result allocate nothing but apply, because docs/performance.md
+// do runs an operation, unless ctx is done. apply runs with s.mu held. Without
+// a hook, do and result allocate only apply, because docs/performance.md
 // measures requests with this store.
 func (s *Store) do(ctx context.Context, operation string, apply func() error) error {
 	if s.hook == nil {
@@ -43,7 +43,7 @@ func (s *Store) do(ctx context.Context, operation string, apply func() error) er
 	return s.hook(ctx, operation, func() error { return s.locked(ctx, apply) })
 }
 
-// result is do for an operation that returns something.
+// result is do for an operation that returns a value.
 func result[T any](ctx context.Context, s *Store, operation string, apply func() (T, error)) (got T, err error) {
 	if s.hook == nil {
 		err = s.locked(ctx, func() (err error) {
@@ -73,9 +73,9 @@ func (s *Store) locked(ctx context.Context, apply func() error) error {
 	return apply()
 }
 
-// write is do for an operation that stores a record as a version, which apply
-// returns. The caller's record gets the version only when the caller gets no
-// error.
+// write is do for an operation that stores a record as a new version, which
+// apply returns. The caller's record gets the version only if the caller gets
+// no error.
 func (s *Store) write(ctx context.Context, operation string, version *int64, apply func() (int64, error)) error {
 	stored, err := result(ctx, s, operation, apply)
 	if err == nil {

@@ -33,7 +33,7 @@ func TestHooked_runs_the_last_hook_first(t *testing.T) {
 	}
 }
 
-func TestHooked_returns_no_result_and_sets_no_version_beside_an_error(t *testing.T) {
+func TestHooked_returns_no_result_and_sets_no_version_with_an_error(t *testing.T) {
 	lost := errors.New("lost")
 	s := memory.NewStore(nil)
 	failing := s.Hooked(func(_ context.Context, _ string, do func() error) error {

@@ -35,7 +35,7 @@ type tables struct {
 	removeExpiredAt int // number of the last three at which removeExpired runs again
 
 	due        map[dueKey]time.Time       // of records with a due time
-	standing   map[string]map[string]bool // ids of the grants that are not ended, by client
+	standing   map[string]map[string]bool // ids of the grants that have not ended, by client
 	sweepPlace string
 	owner      *broker.TableOwner // nil if there is none
 	identity   string             // constant
@@ -71,7 +71,8 @@ func NewStore(now func() time.Time) *Store {
 // expired reports whether the expiry at has passed; the zero time never passes.
 func expired(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
-// seconds returns t as a store has it: in UTC, without a fraction of a second.
+// seconds returns t as a store keeps it: in UTC, without a fraction of a
+// second.
 func seconds(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

@@ -19,7 +19,7 @@ func TestStore_deletes_expired_records(t *testing.T) {
 	}
 	most := 0
 	for range 20_000 {
-		now = now.Add(time.Second) // 600 live at a time
+		now = now.Add(time.Second) // 600 are live at a time
 		expires := now.Add(broker.TransactionLifetime)
 		for _, err := range []error{
 			s.CreateTransaction(t.Context(), &broker.Transaction{Key: credential.Presented(credential.NewID()).Hash(), ExpiresAt: expires}),
@@ -33,7 +33,7 @@ func TestStore_deletes_expired_records(t *testing.T) {
 		most = max(most, s.expirable())
 	}
 	if limit := 2*3*600 + 10; most > limit {
-		t.Errorf("held at most %d, want at most %d", most, limit)
+		t.Errorf("%d records at most, want at most %d", most, limit)
 	}
 	if _, err := s.Grant(t.Context(), stays.ID); err != nil {
 		t.Errorf("the grant that has not expired: got error %v, want none", err)

@@ -90,7 +90,7 @@ func (s *Store) putTransaction(t *broker.Transaction, version int64) int64 {
 	return version
 }
 
-// nilIfEmpty returns l, or nil if it is empty, as a store has it.
+// nilIfEmpty returns l, or nil if it is empty, as a store returns it.
 func nilIfEmpty[T any](l []T) []T {
 	if len(l) == 0 {
 		return nil
@@ -98,8 +98,8 @@ func nilIfEmpty[T any](l []T) []T {
 	return l
 }
 
-// removeExpired removes the expired transactions, grants and consents if there
-// are twice as many records as the last time left. The caller holds s.mu.
+// removeExpired removes the expired transactions, grants and consents, if the
+// number of records has doubled since the last time. The caller holds s.mu.
 func (s *Store) removeExpired() {
 	if s.expirable() < s.removeExpiredAt {
 		return

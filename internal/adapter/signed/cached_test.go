@@ -31,15 +31,15 @@ func TestCached(t *testing.T) {
 		fetched int // in total
 	}{
 		{"unreachable at first use", 0, "1", errors.New("unreachable"), 0, true, 1},
-		{"left alone for a while", 29 * time.Second, "1", nil, 0, true, 1},
-		{"then read", time.Second, "1", nil, 1, false, 2},
+		{"no fetch for half a minute", 29 * time.Second, "1", nil, 0, true, 1},
+		{"then a successful fetch", time.Second, "1", nil, 1, false, 2},
 		{"kept", 4 * time.Minute, "2", nil, 1, false, 2},
-		{"read again after five minutes", time.Minute, "2", nil, 2, false, 3},
-		{"the last good copy while it is unreachable", 5 * time.Minute, "3", errors.New("unreachable"), 2, false, 4},
-		{"which is not asked at every request", 10 * time.Second, "3", nil, 2, false, 4},
-		{"the last good copy while what comes is not valid", time.Minute, "x", nil, 2, false, 5},
-		{"or too large", time.Minute, strings.Repeat("1", MaxSize+1), nil, 2, false, 6},
-		{"and the new one when it is good again", time.Minute, "4", nil, 4, false, 7},
+		{"another fetch after five minutes", time.Minute, "2", nil, 2, false, 3},
+		{"the last good copy while the origin is unreachable", 5 * time.Minute, "3", errors.New("unreachable"), 2, false, 4},
+		{"no fetch within half a minute of a failure", 10 * time.Second, "3", nil, 2, false, 4},
+		{"the last good copy while the document is not valid", time.Minute, "x", nil, 2, false, 5},
+		{"the last good copy while the document is too large", time.Minute, strings.Repeat("1", MaxSize+1), nil, 2, false, 6},
+		{"the new document when it is valid again", time.Minute, "4", nil, 4, false, 7},
 	} {
 		now = now.Add(step.wait)
 		body, fetchErr = step.body, step.err

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/smithy-go/encoding/httpbinding"
 )
 
-// MaxSize is the most bytes of a document. SSM and Secrets Manager put it into
-// JSON, which may double its size, so MaxAnswer is twice as much.
+// MaxSize is the maximum size of a document in bytes. SSM and Secrets Manager
+// put it into JSON, which may double its size, so MaxAnswer is twice as much.
 const MaxSize = 256 << 10
 
 // Fetch reads a document from its origin.
@@ -94,9 +94,9 @@ func object(sdk aws.Config, bucket, key string) Fetch {
 }
 
 // objectURL puts the bucket into the host name. It puts the bucket into the
-// path if its name has a dot, because S3's certificate does not cover such a
-// host, or if the operator has set another endpoint, which rarely has a host
-// for each bucket.
+// path in two cases: if its name has a dot, because S3's certificate does not
+// cover such a host, and if the operator has set another endpoint, which rarely
+// has a host for each bucket.
 func objectURL(sdk aws.Config, bucket, key string) string {
 	endpoint, path := New("s3", sdk).Endpoint(), "/"+httpbinding.EscapePath(key, false)
 	if sdk.BaseEndpoint != nil || strings.Contains(bucket, ".") {

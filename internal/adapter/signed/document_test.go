@@ -132,7 +132,7 @@ func TestDocumentChecksTheReference(t *testing.T) {
 }
 
 // A request to a throttled or failing origin is repeated, at most as often as
-// by the SDK; a refused request is not.
+// the SDK does; a refused request is not.
 func TestRequestIsRepeated(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -141,8 +141,8 @@ func TestRequestIsRepeated(t *testing.T) {
 		requests int
 	}{
 		{"throttled", 400, `{"__type":"com.amazonaws.ssm#ThrottlingException","message":"Rate exceeded"}`, 3},
-		{"out of order", 500, `not JSON`, 3},
-		{"not there", 400, `{"__type":"ParameterNotFound"}`, 1},
+		{"server error", 500, `not JSON`, 3},
+		{"not found", 400, `{"__type":"ParameterNotFound"}`, 1},
 		{"not allowed", 400, `{"__type":"AccessDeniedException","message":"no"}`, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestAddresses(t *testing.T) {
 		"ssm:/dcr/policy":            "https://ssm.eu-west-1.amazonaws.com/",
 		"secretsmanager:dcr/policy":  "https://secretsmanager.eu-west-1.amazonaws.com/",
 		"s3://bucket/dir/a b.json":   "https://bucket.s3.eu-west-1.amazonaws.com/dir/a%20b.json",
-		"s3://my.bucket/policy.json": "https://s3.eu-west-1.amazonaws.com/my.bucket/policy.json", // a certificate's * is one label
+		"s3://my.bucket/policy.json": "https://s3.eu-west-1.amazonaws.com/my.bucket/policy.json", // the * of a certificate is one label
 	} {
 		sdk := aws.Config{Region: "eu-west-1", Credentials: origins(t).Credentials, RetryMaxAttempts: 1}
 		var got string

@@ -15,7 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// request and answer are what goes over the wire.
+// request and answer are the JSON that is sent and received.
 type request struct {
 	Key string `json:"key"`
 }
@@ -28,8 +28,8 @@ type answer struct {
 	BrandingLimit     bool   `json:"branding_limit,omitempty"`
 }
 
-// Handler returns what the private function does for p. Its error is a fault of
-// ours, which the caller learns nothing of.
+// Handler returns the work of the private function for p. Its error is a fault
+// of the broker; the caller learns nothing about it.
 func Handler(p broker.Provisioner) func(context.Context, request) (answer, error) {
 	return func(ctx context.Context, in request) (answer, error) {
 		err := p.Provision(ctx, in.Key)
@@ -61,13 +61,14 @@ type Function struct {
 
 var _ broker.Provisioner = (*Function)(nil)
 
-// NewFunction returns the Provisioner behind the function of that name or ARN.
+// NewFunction returns the Provisioner behind the function with this name or
+// ARN.
 func NewFunction(sdk aws.Config, name string) *Function {
 	return &Function{lambda: New("lambda", sdk), name: name}
 }
 
-// Provision implements broker.Provisioner. Invoked twice, the function makes one
-// app client, so what fails on the way is repeated.
+// Provision implements broker.Provisioner. It repeats a failed invocation: if
+// the function is invoked twice, it still makes only one app client.
 func (f *Function) Provision(ctx context.Context, key string) error {
 	payload, err := json.Marshal(request{Key: key})
 	if err != nil {
@@ -109,8 +110,9 @@ func (a answer) err() error {
 	return unavailable(fmt.Errorf("unknown status %.40q", a.Status))
 }
 
-// unavailable tells the client to come back, with the cause for the log: the
-// function may have done its work, and the next try finds out.
+// unavailable returns an error with which the client may try again, and the
+// cause for the log. The function may have done its work; the next try finds
+// out.
 func unavailable(cause error) error {
 	e := dcr.Errorf(dcr.Unavailable, "the sign-in could not be prepared")
 	e.RetryAfter = 5 * time.Second

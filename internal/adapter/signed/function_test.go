@@ -22,8 +22,8 @@ type provisioner func(key string) error
 
 func (p provisioner) Provision(_ context.Context, key string) error { return p(key) }
 
-// function returns a Provisioner that invokes p as AWS Lambda does: over the
-// wire, with errors in Lambda's form.
+// function returns a Provisioner that invokes p as AWS Lambda does: over HTTP,
+// with errors in Lambda's format.
 func function(t *testing.T, p broker.Provisioner) *Function {
 	t.Helper()
 	handle := Handler(p)
@@ -57,13 +57,13 @@ func sdk(url string) aws.Config {
 	}
 }
 
-// What a Provisioner says arrives at the caller as if it were in process.
+// The caller gets an error of the Provisioner as if it ran in the same process.
 func TestProvisionReturnsTheErrorOfTheFunction(t *testing.T) {
 	busy := &dcr.Error{Code: dcr.Unavailable, Description: "too many at the moment", RetryAfter: 1500 * time.Millisecond}
 	for _, tt := range []struct {
 		name     string
 		err      error
-		retry    time.Duration // 0: no *dcr.Error
+		retry    time.Duration // 0 means no *dcr.Error
 		notFound bool
 		branding bool
 	}{
@@ -71,7 +71,7 @@ func TestProvisionReturnsTheErrorOfTheFunction(t *testing.T) {
 		{"nothing to make", fmt.Errorf("client x: %w", broker.ErrNotFound), 0, true, false},
 		{"busy", &broker.NotAppliedError{Err: busy}, 2 * time.Second, false, false},
 		{"branding styles used up", errors.Join(busy, broker.ErrBrandingLimit), 2 * time.Second, false, true},
-		{"a fault of ours", errors.New("secret cause"), 5 * time.Second, false, false},
+		{"a fault of the broker", errors.New("secret cause"), 5 * time.Second, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			asked := ""
@@ -81,17 +81,17 @@ func TestProvisionReturnsTheErrorOfTheFunction(t *testing.T) {
 			}))
 			err := f.Provision(t.Context(), "profile/open")
 			if asked != "profile/open" {
-				t.Errorf("asked for %q, want profile/open", asked)
+				t.Errorf("got key %q, want profile/open", asked)
 			}
 			if (err == nil) != (tt.err == nil) {
 				t.Fatalf("Provision = %v, want %v", err, tt.err)
 			}
 			e, told := errors.AsType[*dcr.Error](err)
 			if told != (tt.retry > 0) || told && (e.RetryAfter != tt.retry || e.Code != dcr.Unavailable) {
-				t.Errorf("told %v, want Unavailable after %s", e, tt.retry)
+				t.Errorf("got %v, want Unavailable after %s", e, tt.retry)
 			}
 			if told && strings.Contains(e.Description, "secret") {
-				t.Errorf("the client would be told %q", e.Description)
+				t.Errorf("the client would see %q", e.Description)
 			}
 			if errors.Is(err, broker.ErrNotFound) != tt.notFound || errors.Is(err, broker.ErrBrandingLimit) != tt.branding {
 				t.Errorf("Provision = %v, want not found %t, branding limit %t", err, tt.notFound, tt.branding)

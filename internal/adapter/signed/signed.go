@@ -1,8 +1,8 @@
-// Package signed is an adapter: it sends requests to AWS services if the broker
-// uses only one or two operations of the service. The SDK signs the requests
-// and decides about retries, but this package builds them: an SDK client sets
-// up all operations of its service at every start of a function, which took up
-// to a third of the start (docs/performance.md). The package leaves out the
+// Package signed is an adapter: it sends requests to AWS services of which the
+// broker uses only one or two operations. The SDK signs the requests and
+// decides about retries, but this package builds them: an SDK client sets up
+// all operations of its service at every start of a function, which took up to
+// a third of the start (docs/performance.md). The package leaves out the
 // operations' inputs and outputs.
 package signed
 
@@ -28,7 +28,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// MaxAnswer is the most bytes of a response that are read; the rest is cut off.
+// MaxAnswer is the maximum number of bytes that are read of a response; the
+// rest is cut off.
 const MaxAnswer = 512<<10 + 1
 
 // Service is a service of AWS. It is safe for concurrent use.
@@ -97,9 +98,9 @@ type Answer struct {
 }
 
 // Send sends the request and returns the response. Like the SDK, it repeats a
-// request that may succeed another time. After an error it is unknown whether
-// the request had an effect, unless the error is a smithy.APIError, by which
-// the service refused it.
+// request that may succeed another time. A smithy.APIError means that the
+// service refused the request. After any other error it is unknown whether the
+// request had an effect.
 func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
 	for attempt := 1; ; attempt++ {
 		a, err := s.sendOnce(ctx, r)

@@ -28,7 +28,7 @@ func config(client aws.HTTPClient) aws.Config {
 	}
 }
 
-// promptly returns the SDK's own retryer without its pauses.
+// promptly returns the SDK's own retryer, but without pauses.
 func promptly() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
@@ -79,8 +79,8 @@ func TestPathsAreSignedLikeTheService(t *testing.T) {
 	}
 }
 
-// A request that may succeed another time is repeated, at most as often as by
-// the SDK.
+// A request that may succeed another time is repeated, at most as often as the
+// SDK does.
 func TestRefusals(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -93,8 +93,8 @@ func TestRefusals(t *testing.T) {
 		{"named in JSON", 400, "", `{"__type":"com.amazonaws.ssm#ThrottlingException","message":"said"}`, "ThrottlingException", 3},
 		{"named in the header", 429, "TooManyRequestsException", `{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Message":"said"}`, "TooManyRequestsException", 3},
 		{"with a URL", 404, "ResourceNotFoundException:http://internal.amazon.com/", `{"Type":"User","Message":"said"}`, "ResourceNotFoundException", 1},
-		{"out of order", 500, "", "said", "unknown", 3},
-		{"of a proxy", 403, "", "said", "unknown", 1},
+		{"server error", 500, "", "said", "unknown", 3},
+		{"from a proxy", 403, "", "said", "unknown", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			requests := 0

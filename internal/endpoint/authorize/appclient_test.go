@@ -29,7 +29,7 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 			t.Errorf("10,000 registrations made %d app clients, want 1", n)
 		}
 	})
-	t.Run("one for two first ones at the same moment", func(t *testing.T) {
+	t.Run("one for two first requests at the same moment", func(t *testing.T) {
 		w := newWorld(t)
 		id := w.register("staff", nil, webURI)
 		var wg sync.WaitGroup
@@ -45,7 +45,7 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 			t.Errorf("%d app clients were made, want 1", n)
 		}
 	})
-	t.Run("one for each that is vouched for", func(t *testing.T) {
+	t.Run("one for each client with a voucher", func(t *testing.T) {
 		w := newWorld(t)
 		for range 3 {
 			id := w.register("staff", nil, webURI)
@@ -91,8 +91,8 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 	})
 }
 
-// The profile may have got more scopes since its app client was made.
-func TestNoScopeIsAskedForThatTheAppClientDoesNotHave(t *testing.T) {
+// The profile may have more scopes than it had when its app client was made.
+func TestNoScopeIsRequestedThatTheAppClientDoesNotHave(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	w.browser().authorize(requestOf(id, webURI))
@@ -110,7 +110,7 @@ func TestNoScopeIsAskedForThatTheAppClientDoesNotHave(t *testing.T) {
 
 // The operator removes a former key when the last grant that it sealed has ended.
 // The app client lives longer, so its next use seals its secret by the new key.
-func TestAnAppClientIsSealedByThePresentKeyAtItsNextUse(t *testing.T) {
+func TestAnAppClientIsSealedByTheCurrentKeyAtItsNextUse(t *testing.T) {
 	w := newWorld(t)
 	old := string(seal.Generate())
 	become := func(doc string) {

@@ -10,15 +10,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// The broker asks for consent, not the sign-in: a user who is signed in at Cognito
-// and has allowed one client is sent to no other client without a page.
-func TestWhoIsSignedInIsStillAskedForAnotherClient(t *testing.T) {
+// A user who is signed in at Cognito and has allowed one client does not get to
+// another client without a consent page. The broker asks for a consent for each
+// client; a sign-in is not a consent.
+func TestAnotherClientNeedsItsOwnConsent(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	known := w.register("open", nil, webURI)
 	w.wantCode(b.decide(b.arrive(requestOf(known, webURI), "alice"), "allow").target(t), webURI)
 	if b.signInAgain(known, webURI, "alice") {
-		t.Error("asked again for the client that is remembered")
+		t.Error("a consent page for the client whose consent is remembered")
 	}
 	before := len(w.AllGrants())
 
@@ -26,7 +27,7 @@ func TestWhoIsSignedInIsStillAskedForAnotherClient(t *testing.T) {
 	for _, changes := range [][]string{nil, {"login_hint", "alice"}, {"scope", "notes/read"}} {
 		callback, err := b.cognito.Open(t.Context(), b.authorize(requestOf(attacker, evilURI, changes...)).location)
 		if err != nil {
-			t.Fatalf("alice is not signed in at Cognito any more: %v", err)
+			t.Fatalf("alice is no longer signed in at Cognito: %v", err)
 		}
 		if a := b.get(callback.String()); a.location != "/consent" {
 			t.Errorf("the callback went to %q, want the consent page", a.location)
@@ -46,13 +47,13 @@ func TestWhoIsSignedInIsStillAskedForAnotherClient(t *testing.T) {
 		}
 	}
 	if n := len(w.AllGrants()); n != before {
-		t.Errorf("%d grants came of it", n-before)
+		t.Errorf("%d new grants, want none", n-before)
 	}
 }
 
-// The id of an app client is in every access token. It is not the id of a client
-// of the broker.
-func TestCognitosClientIDsAreNoClientsHere(t *testing.T) {
+// The id of an app client is in every access token. The broker does not accept
+// it as the id of a client.
+func TestIDsOfAppClientsAreNotClientIDs(t *testing.T) {
 	w := newWorld(t)
 	w.browser().authorize(requestOf(w.register("asking", nil, webURI), webURI))
 	app := w.AppClient(broker.SharedAppClientKey("asking"))
@@ -107,14 +108,15 @@ func TestHeadersDoNotChooseAddresses(t *testing.T) {
 		return w.browser().do(r)
 	}
 	if got := send(requestOf(id, webURI)).at(t).Query().Get("redirect_uri"); got != w.issuer+broker.CallbackPath {
-		t.Errorf("Cognito is told the callback %s, want %s", got, w.issuer+broker.CallbackPath)
+		t.Errorf("the callback in the request to Cognito is %s, want %s", got, w.issuer+broker.CallbackPath)
 	}
 	w.wantError(send(requestOf(id, webURI, "code_challenge", "-")).at(t), webURI, "invalid_request")
 }
 
-// Another host of the same domain can set a cookie for ours, but not one whose
-// name begins with __Host- (RFC 6265bis section 4.1.3.2). With such a cookie an
-// attacker would put a victim into a transaction whose secret the attacker knows.
+// Another host of the same domain can set a cookie for ours, but not a cookie
+// with a name that begins with __Host- (RFC 6265bis §4.1.3.2). With such a
+// cookie an attacker could put a victim into a transaction whose secret the
+// attacker knows.
 func TestACookieThatAnotherHostCouldHaveSetIsNotTaken(t *testing.T) {
 	w := newWorld(t, func(s *setup) { s.tls = true })
 	attacker := w.browser()
@@ -135,7 +137,8 @@ func TestACookieThatAnotherHostCouldHaveSetIsNotTaken(t *testing.T) {
 	}
 }
 
-// Scopes are compared as whole words, with their case, and are no patterns.
+// Scopes are compared as whole words and with their case. They are not
+// patterns.
 func TestScopesAreComparedWhole(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
@@ -156,7 +159,7 @@ func TestNoPageCanBeFramedOrRead(t *testing.T) {
 	b := w.browser()
 	page := b.arrive(requestOf(id, webURI), "alice")
 	for name, a := range map[string]answer{
-		"consent": page, "goes on": b.decide(page, "allow"), "error": b.get("/authorize"), "method": b.get("/nothing/here"),
+		"consent": page, "decision": b.decide(page, "allow"), "error": b.get("/authorize"), "method": b.get("/nothing/here"),
 	} {
 		policy := a.header.Get("Content-Security-Policy")
 		if name != "method" && (!strings.Contains(policy, "frame-ancestors 'none'") || !strings.Contains(policy, "default-src 'none'") ||

@@ -13,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// As long as it is not certain who the client is, nothing is redirected to it.
+// While the client is uncertain, the answer is a page and not a redirect.
 func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI, deskURI)
@@ -33,28 +33,28 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 		want  string
 	}{
 		{"nothing", "", "client_id is required"},
-		{"no client", requestOf("-", webURI).Encode(), ended},
-		{"empty client", requestOf("", webURI).Encode(), "client_id is required"},
+		{"no client_id", requestOf("-", webURI).Encode(), ended},
+		{"empty client_id", requestOf("", webURI).Encode(), "client_id is required"},
 		{"unknown client", requestOf("dcr_nobody", webURI).Encode(), ended},
-		{"client that is no id", requestOf("../../x", webURI).Encode(), ended},
+		{"client_id of another form", requestOf("../../x", webURI).Encode(), ended},
 		{"disabled client", requestOf(disabled, webURI).Encode(), ended},
 		{"client that is being deleted", requestOf(deleting, webURI).Encode(), ended},
 		{"client that the janitor has removed", requestOf(removed, webURI).Encode(), ended},
 		{"client of direct mode", requestOf(direct, webURI).Encode(), ended},
-		{"client whose profile is gone", requestOf(orphan, webURI).Encode(), ended},
+		{"client whose profile was removed", requestOf(orphan, webURI).Encode(), ended},
 		{"client without redirect URIs", requestOf(machine, webURI).Encode(), mismatch},
-		{"client twice", requestOf(id, webURI).Encode() + "&client_id=" + id, "must not be repeated"},
+		{"client_id twice", requestOf(id, webURI).Encode() + "&client_id=" + id, "must not be repeated"},
 		{"redirect URI twice", requestOf(id, webURI).Encode() + "&redirect_uri=" + url.QueryEscape(evilURI), "must not be repeated"},
 		{"no redirect URI", requestOf(id, webURI, "redirect_uri", "-").Encode(), mismatch},
-		{"a query that cannot be read", requestOf(id, webURI).Encode() + "&x=%zz", "percent sign"},
+		{"malformed query", requestOf(id, webURI).Encode() + "&x=%zz", "percent sign"},
 		{"semicolon", requestOf(id, webURI).Encode() + ";x=1", "semicolon"},
 		{"too long", requestOf(id, webURI).Encode() + "&x=" + strings.Repeat("x", authorization.MaxParameters), "too long"},
 
 		{"other host", requestOf(id, evilURI).Encode(), mismatch},
-		{"user in front", requestOf(id, "https://claude.ai@evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
+		{"user name before the host", requestOf(id, "https://claude.ai@evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
 		{"backslash", requestOf(id, `https://claude.ai\@evil.example.com/api/mcp/auth_callback`).Encode(), mismatch},
 		{"suffix", requestOf(id, "https://claude.ai.evil.example.com/api/mcp/auth_callback").Encode(), mismatch},
-		{"path up", requestOf(id, webURI+"/../../x").Encode(), mismatch},
+		{"path with ..", requestOf(id, webURI+"/../../x").Encode(), mismatch},
 		{"path added", requestOf(id, webURI+"/x").Encode(), mismatch},
 		{"query added", requestOf(id, webURI+"?next=https://evil.example.com").Encode(), mismatch},
 		{"fragment added", requestOf(id, webURI+"#x").Encode(), mismatch},
@@ -63,9 +63,9 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 		{"scheme-relative", requestOf(id, "//evil.example.com/cb").Encode(), mismatch},
 		{"javascript", requestOf(id, "javascript:alert(1)").Encode(), mismatch},
 		{"data", requestOf(id, "data:text/html,x").Encode(), mismatch},
-		{"loopback of another name", requestOf(id, "http://localhost:4000/callback").Encode(), mismatch},
-		{"loopback of another path", requestOf(id, "http://127.0.0.1:4000/other").Encode(), mismatch},
-		{"loopback that is none", requestOf(id, "http://127.0.0.1.evil.example.com/callback").Encode(), mismatch},
+		{"loopback with another name", requestOf(id, "http://localhost:4000/callback").Encode(), mismatch},
+		{"loopback with another path", requestOf(id, "http://127.0.0.1:4000/other").Encode(), mismatch},
+		{"host that looks like loopback", requestOf(id, "http://127.0.0.1.evil.example.com/callback").Encode(), mismatch},
 		{"hostile markup", requestOf(id, `https://x/"><script>alert(1)</script>`).Encode(), mismatch},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,7 +76,8 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 			}
 		})
 	}
-	// The client need not register again, and the page says so.
+	// The client does not need to register again, and the page tells the user
+	// why.
 	a := w.browser().get("/authorize?" + requestOf(pending, webURI).Encode())
 	wantPage(t, a, http.StatusForbidden, "waiting for approval")
 	if n := w.cognito.Calls("CreateUserPoolClient"); n != 0 {
@@ -84,8 +85,8 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 	}
 }
 
-// RFC 9700 §4.11.2: no redirect by itself to a URI that is not trusted.
-func TestErrorsAreRedirectedOnlyToWhomSomebodyVouchesFor(t *testing.T) {
+// RFC 9700 §4.11.2: no automatic redirect to a URI that is not trusted.
+func TestErrorsAreRedirectedOnlyWithAVoucher(t *testing.T) {
 	w := newWorld(t)
 	const cursorURI = "cursor://anysphere.cursor-mcp/oauth/callback"
 	for _, tt := range []struct {
@@ -111,7 +112,7 @@ func TestErrorsAreRedirectedOnlyToWhomSomebodyVouchesFor(t *testing.T) {
 			wantPage(t, a, http.StatusBadRequest, "code_challenge")
 			w.wantError(a.target(t), tt.uri, "invalid_request")
 			if strings.Contains(a.body, "http-equiv") {
-				t.Error("the page goes on by itself")
+				t.Error("the page redirects without a click")
 			}
 		})
 	}
@@ -142,13 +143,13 @@ func TestErrorsOfTheRequestReachTheClient(t *testing.T) {
 			t.Errorf("location = %s", a.location)
 		}
 	})
-	t.Run("a client that is not for codes", func(t *testing.T) {
+	t.Run("a client without the grant type authorization_code", func(t *testing.T) {
 		id := w.register("asking", func(r *broker.Registration) { r.Metadata.GrantTypes = []string{dcr.GrantClientCredentials} }, webURI)
 		w.wantError(w.browser().authorize(requestOf(id, webURI)).at(t), webURI, "unauthorized_client")
 	})
 }
 
-func TestWhatCognitoIsAsked(t *testing.T) {
+func TestTheRequestToCognito(t *testing.T) {
 	ask := func(t *testing.T, w *world, changes ...string) (url.Values, answer) {
 		t.Helper()
 		id := w.register("asking", nil, webURI)
@@ -177,20 +178,20 @@ func TestWhatCognitoIsAsked(t *testing.T) {
 			}
 		}
 		if q.Get("code_challenge") == broker.PKCEChallenge(verifier) || len(q.Get("code_challenge")) != 43 {
-			t.Errorf("code_challenge = %q, want one of our own", q.Get("code_challenge"))
+			t.Errorf("code_challenge = %q, want one that the broker made", q.Get("code_challenge"))
 		}
 		if q.Get("state") == "the state & more" || len(q.Get("state")) != 43 {
-			t.Errorf("state = %q, want one of our own", q.Get("state"))
+			t.Errorf("state = %q, want one that the broker made", q.Get("state"))
 		}
 	})
 	t.Run("classic pages without binding", func(t *testing.T) {
 		w := newWorld(t, func(s *setup) { s.login = 1 })
 		q, _ := ask(t, w, hints...)
 		if q.Has("prompt") || q.Has("resource") {
-			t.Errorf("prompt = %q, resource = %q; neither is known there", q["prompt"], q["resource"])
+			t.Errorf("prompt = %q, resource = %q; the classic pages know neither", q["prompt"], q["resource"])
 		}
 	})
-	t.Run("nothing that was not asked for", func(t *testing.T) {
+	t.Run("no parameter that the client did not send", func(t *testing.T) {
 		q, _ := ask(t, newWorld(t))
 		for _, name := range []string{"nonce", "login_hint", "lang", "prompt", "resource"} {
 			if q.Has(name) {
@@ -198,7 +199,7 @@ func TestWhatCognitoIsAsked(t *testing.T) {
 			}
 		}
 	})
-	t.Run("no two alike", func(t *testing.T) {
+	t.Run("each request has its own state and challenge", func(t *testing.T) {
 		w := newWorld(t)
 		a, _ := ask(t, w)
 		b, _ := ask(t, w)
@@ -234,7 +235,7 @@ func TestCookie(t *testing.T) {
 			if _, value, _ := strings.Cut(strings.Split(got, ";")[0], "="); value == "" || strings.Contains(w.log.String(), value) {
 				t.Errorf("the cookie %q is empty or in the log", value)
 			}
-			// A browser accepts the cookie and sends it back.
+			// The browser accepts the cookie and sends it back.
 			if page := b.get(b.signIn(a, "alice")); page.location != "/consent" {
 				t.Errorf("callback went to %q", page.location)
 			}
@@ -242,8 +243,9 @@ func TestCookie(t *testing.T) {
 	}
 }
 
-// Only a cookie that the broker can have set counts, and only one.
-func TestCookiesThatAreNone(t *testing.T) {
+// The broker takes a cookie only if it can have set it, and only if there is
+// one.
+func TestInvalidCookiesAreIgnored(t *testing.T) {
 	w := newWorld(t)
 	for _, value := range []string{"", "x", strings.Repeat("A", 44), strings.Repeat("A", 42) + "=", strings.Repeat("A", 42) + "B"} {
 		r := must.Request(t, http.MethodGet, w.issuer+"/consent", "")
@@ -261,7 +263,7 @@ func TestAuthorizeWhenTheStoreFails(t *testing.T) {
 			t.Run(method+" "+point.String(), func(t *testing.T) {
 				w := newWorld(t)
 				id := w.register("asking", nil, webURI)
-				w.browser().authorize(requestOf(id, webURI)) // so that there is an app client
+				w.browser().authorize(requestOf(id, webURI)) // makes the app client
 				w.Store.FailNext(method, 1, point)
 				b := w.browser()
 				a := b.authorize(requestOf(id, webURI))
@@ -308,7 +310,7 @@ func TestMethods(t *testing.T) {
 	wantPage(t, send(http.MethodPost, "/authorize"), http.StatusBadRequest, "Content-Type")
 }
 
-func TestNewWantsEverything(t *testing.T) {
+func TestNewRequiresEveryField(t *testing.T) {
 	e := newWorld(t).endpoint()
 	for name, spoil := range map[string]func(*Config){
 		"issuer": func(c *Config) { c.Issuer = "" },

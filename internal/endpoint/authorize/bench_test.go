@@ -15,8 +15,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// replay sends the first request and then repeats its answer from memory, so that
-// a benchmark measures our own time.
+// replay sends the first request and then repeats its answer from memory, so
+// that a benchmark measures only the broker's own time.
 type replay struct{ body []byte }
 
 func (t *replay) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -33,7 +33,8 @@ func (t *replay) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(t.body))}, nil
 }
 
-// BenchmarkSteps is our own time of each step: no network, the store in memory.
+// BenchmarkSteps measures the broker's own time in each step: there is no
+// network, and the store is in memory.
 func BenchmarkSteps(b *testing.B) {
 	w := newWorld(b)
 	id := w.register("open", nil, deskURI)
@@ -64,7 +65,8 @@ func BenchmarkSteps(b *testing.B) {
 		return rec
 	}
 	request := "/authorize?" + requestOf(id, uri).Encode()
-	// begin and arrive return the cookie; begin also the path of the callback.
+	// begin and arrive return the cookie; begin also returns the path of the
+	// callback.
 	begin := func() (cookie, callback string) {
 		rec := serve(http.MethodGet, request, "", nil, http.StatusSeeOther)
 		cookie, _, _ = strings.Cut(rec.Header().Get("Set-Cookie"), ";")
@@ -100,7 +102,7 @@ func BenchmarkSteps(b *testing.B) {
 		page := serve(http.MethodGet, "/consent", cookie, nil, http.StatusOK)
 		form := url.Values{"csrf": {answer{status: page.Code, body: page.Body.String()}.csrf(b)}, "decision": {"allow"}}
 		serve(http.MethodPost, "/authorize", cookie, form, http.StatusOK)
-		for b.Loop() { // from the second on the same answer is found again
+		for b.Loop() { // every decision after the first finds the first one's code
 			serve(http.MethodPost, "/authorize", cookie, form, http.StatusOK)
 		}
 	})

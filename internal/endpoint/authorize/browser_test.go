@@ -51,7 +51,7 @@ func (b *browser) do(r *http.Request) answer {
 	return answer{resp.StatusCode, resp.Header, resp.Header.Get("Location"), string(body)}
 }
 
-// get opens a path of the broker, or a whole address.
+// get opens a path of the broker or a complete URL.
 func (b *browser) get(to string) answer {
 	b.w.T.Helper()
 	if strings.HasPrefix(to, "/") {
@@ -67,8 +67,8 @@ func (b *browser) authorize(v url.Values) answer {
 	return b.get("/authorize?" + v.Encode())
 }
 
-// signIn signs in on Cognito's pages, to which a redirects, and returns the address
-// of the callback.
+// signIn signs in on Cognito's pages, the target of a's redirect, and returns
+// the URL of the callback.
 func (b *browser) signIn(a answer, user string) string {
 	b.w.T.Helper()
 	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location, b.w.cognito.URL) {
@@ -98,7 +98,7 @@ func (a answer) csrf(t testing.TB) string {
 	return m[1]
 }
 
-// decide presses a button of the page.
+// decide presses a button on the consent page.
 func (b *browser) decide(page answer, decision string) answer {
 	b.w.T.Helper()
 	return b.post(url.Values{"csrf": {page.csrf(b.w.T)}, "decision": {decision}})
@@ -113,7 +113,7 @@ func (b *browser) post(form url.Values) answer {
 
 var pageLink = regexp.MustCompile(`<a class="button" rel="noreferrer" href="([^"]*)"`)
 
-// target is the link of the page: to the client, or to Cognito's sign-out.
+// target returns the link on the page: to the client, or to Cognito's sign-out.
 func (a answer) target(t testing.TB) *url.URL {
 	t.Helper()
 	m := pageLink.FindStringSubmatch(a.body)
@@ -124,7 +124,7 @@ func (a answer) target(t testing.TB) *url.URL {
 	return u
 }
 
-// at is the target of a redirect.
+// at returns the target of a redirect.
 func (a answer) at(t testing.TB) *url.URL {
 	t.Helper()
 	u, err := url.Parse(a.location)
@@ -134,7 +134,8 @@ func (a answer) at(t testing.TB) *url.URL {
 	return u
 }
 
-// wantPage fails unless a is a page of that status that has text, and no redirect.
+// wantPage fails unless a is a page with the status and the text, and not a
+// redirect.
 func wantPage(t testing.TB, a answer, status int, text string) {
 	t.Helper()
 	if a.status != status || a.location != "" || !strings.Contains(a.body, text) {

@@ -10,9 +10,9 @@ import (
 )
 
 // callback is GET /callback, where the browser arrives from Cognito. The answer
-// is a redirect, also after an error, so that Cognito's code does not stay in the
-// address bar: to the consent page, to the client, or to this path with a query
-// that only names the error.
+// is always a redirect, also for an error, so that Cognito's code does not stay
+// in the address bar. The target is the consent page, the client, or this path
+// with a query that only names the error.
 func (e *Endpoint) callback(w http.ResponseWriter, r *http.Request) {
 	p, wrong := authorization.ParseParameters(r.URL.RawQuery)
 	if wrong != "" {

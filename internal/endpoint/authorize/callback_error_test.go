@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// cognitoSays opens the callback with an answer of Cognito.
+// cognitoSays opens the callback with an answer from Cognito.
 func (b *browser) cognitoSays(a answer, query string) answer {
 	b.w.T.Helper()
 	return b.get("/callback?state=" + a.at(b.w.T).Query().Get("state") + "&" + query)
@@ -33,7 +33,7 @@ func TestErrorsOfCognitoReachTheClient(t *testing.T) {
 			t.Errorf("%s: description %q, want %q", tt.query, got, tt.description)
 		}
 	}
-	t.Run("a client that nobody vouches for gets a link", func(t *testing.T) {
+	t.Run("a client without a voucher gets a link", func(t *testing.T) {
 		b := w.browser()
 		a := b.authorize(requestOf(w.register("open", nil, evilURI), evilURI))
 		denied := b.cognitoSays(a, "error=access_denied&error_description=x")
@@ -42,7 +42,7 @@ func TestErrorsOfCognitoReachTheClient(t *testing.T) {
 		wantPage(t, b.get(denied.location), http.StatusBadRequest, "access_denied") // reloaded
 		b.wantFailure(b.cognitoSays(a, "error=access_denied"), http.StatusBadRequest, "")
 	})
-	t.Run("nobody else can bring about such a page", func(t *testing.T) {
+	t.Run("another browser cannot get such a page", func(t *testing.T) {
 		b := w.browser()
 		b.arrive(requestOf(id, webURI), "alice")
 		a := b.get("/callback?denied=access_denied")
@@ -61,18 +61,18 @@ func TestPromptNone(t *testing.T) {
 		return b.authorize(requestOf(id, uri, append([]string{"prompt", "none"}, changes...)...))
 	}
 	b := w.browser()
-	t.Run("nobody is signed in", func(t *testing.T) {
+	t.Run("no user is signed in", func(t *testing.T) {
 		a := b.get(b.signIn(silent(b, webURI), "alice"))
 		w.wantError(a.at(t), webURI, "login_required")
 	})
-	t.Run("somebody is signed in and has not consented", func(t *testing.T) {
+	t.Run("a user is signed in and has not consented", func(t *testing.T) {
 		b.arrive(requestOf(id, webURI), "alice")
 		a := b.get(b.signIn(silent(b, webURI), "alice"))
 		w.wantError(a.at(t), webURI, "consent_required")
 		w.wantRevoked(1)
 		w.wantNoGrant()
 	})
-	t.Run("somebody has consented", func(t *testing.T) {
+	t.Run("a user has consented", func(t *testing.T) {
 		a := b.decide(b.arrive(requestOf(id, webURI), "alice"), "allow")
 		w.wantCode(a.target(t), webURI)
 		a = b.get(b.signIn(silent(b, webURI), "alice"))
@@ -90,7 +90,7 @@ func TestPromptNone(t *testing.T) {
 		a := w.browser().authorize(requestOf(id, webURI, "prompt", "none"))
 		w.wantError(a.at(t), webURI, "login_required")
 	})
-	t.Run("a host that nobody vouches for gets a link", func(t *testing.T) {
+	t.Run("a host without a voucher gets a link", func(t *testing.T) {
 		id := w.register("open", nil, evilURI)
 		a := b.get(b.signIn(b.authorize(requestOf(id, evilURI, "prompt", "none")), "alice"))
 		page := b.wantFailure(a, http.StatusBadRequest, "consent_required")

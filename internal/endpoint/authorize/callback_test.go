@@ -15,8 +15,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// wantFailure fails unless a callback failed: it redirected to an address without
-// code and state, whose page has the text want.
+// wantFailure fails unless the callback failed: a is a redirect to a URL
+// without code and state, and the page there has the text want.
 func (b *browser) wantFailure(a answer, status int, want string) answer {
 	t := b.w.T
 	t.Helper()
@@ -39,17 +39,18 @@ func (w *world) wantNoGrant() {
 	}
 }
 
-// wantRevoked fails unless Cognito's revocation endpoint was called that often.
+// wantRevoked fails unless Cognito's revocation endpoint got this number of
+// calls.
 func (w *world) wantRevoked(calls int) {
 	w.T.Helper()
 	if got := w.cognito.Calls("revoke"); got != calls {
-		w.T.Errorf("Cognito was asked to revoke %d times, want %d", got, calls)
+		w.T.Errorf("Cognito got %d revocations, want %d", got, calls)
 	}
 }
 
 // Login CSRF (RFC 9700 §4.7): an attacker signs in and sends the victim the
 // address of the attacker's callback.
-func TestACallbackOfSomebodyElseSignsNobodyIn(t *testing.T) {
+func TestACallbackOfAnotherUserIsRefused(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	attacker, victim, stranger := w.browser(), w.browser(), w.browser()
@@ -71,7 +72,7 @@ func TestACallbackOfSomebodyElseSignsNobodyIn(t *testing.T) {
 	w.wantNoGrant()
 }
 
-func TestACallbackIsTakenOnce(t *testing.T) {
+func TestACallbackIsUsedOnce(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
@@ -95,7 +96,7 @@ func TestACallbackIsTakenOnce(t *testing.T) {
 	}
 }
 
-func TestANewerTransactionTakesThePlaceOfTheOlder(t *testing.T) {
+func TestANewTransactionReplacesTheOldOne(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
@@ -122,7 +123,7 @@ func TestATransactionLivesTenMinutes(t *testing.T) {
 	w.wantNoGrant()
 }
 
-func TestCallbacksThatAreNone(t *testing.T) {
+func TestInvalidCallbacks(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
@@ -138,8 +139,8 @@ func TestCallbacksThatAreNone(t *testing.T) {
 		"state twice":        code + "&" + state + "&" + state,
 		"code and error":     code + "&" + state + "&error=access_denied",
 		"not a query":        code + "&" + state + "&%zz",
-		"unknown page":       "problem=nonsense",
-		"denial of nobody":   "denied=nonsense",
+		"unknown problem":    "problem=nonsense",
+		"unknown denial":     "denied=nonsense",
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := b.get("/callback?" + query)
@@ -178,7 +179,7 @@ func TestCognitoFailsAtTheCallback(t *testing.T) {
 			w.wantCode(b.decide(b.arrive(requestOf(id, webURI), "alice"), "allow").target(t), webURI)
 		})
 	}
-	t.Run("the code is none", func(t *testing.T) {
+	t.Run("a made-up code", func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
 		a := b.authorize(requestOf(w.register("asking", nil, webURI), webURI))
@@ -200,9 +201,9 @@ func TestCognitoFailsAtTheCallback(t *testing.T) {
 
 func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
 	for name, end := range map[string]func(*world, *broker.Registration){
-		"disabled":       func(_ *world, r *broker.Registration) { r.State = broker.RegistrationDisabled },
-		"being deleted":  func(_ *world, r *broker.Registration) { r.State = broker.RegistrationDeleting },
-		"registered new": func(_ *world, r *broker.Registration) { r.Generation = credential.NewID() },
+		"disabled":         func(_ *world, r *broker.Registration) { r.State = broker.RegistrationDisabled },
+		"being deleted":    func(_ *world, r *broker.Registration) { r.State = broker.RegistrationDeleting },
+		"registered again": func(_ *world, r *broker.Registration) { r.Generation = credential.NewID() },
 	} {
 		for _, when := range []string{"at the callback", "at the consent page", "at the decision"} {
 			t.Run(name+" "+when, func(t *testing.T) {
@@ -224,7 +225,7 @@ func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
 					change()
 					b.wantFailure(b.get(callback), http.StatusBadRequest, "register again")
 					if n := w.cognito.Calls("token"); n != 0 {
-						t.Errorf("%d codes were redeemed for nobody", n)
+						t.Errorf("%d codes were redeemed, want none", n)
 					}
 					return
 				}
@@ -271,8 +272,8 @@ func TestCallbackWhenTheStoreFails(t *testing.T) {
 	}
 }
 
-// An operator may delete an app client at Cognito by hand.
-func TestAnAppClientThatIsGoneAtTheCallback(t *testing.T) {
+// An operator can delete an app client at Cognito.
+func TestAnAppClientThatIsDeletedBeforeTheCallback(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("staff", nil, webURI)
 	b := w.browser()
@@ -284,7 +285,7 @@ func TestAnAppClientThatIsGoneAtTheCallback(t *testing.T) {
 }
 
 // Tokens that do not name the user must not become a grant.
-func TestTokensThatDoNotSayWhoSignedIn(t *testing.T) {
+func TestTokensThatDoNotNameTheUser(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()

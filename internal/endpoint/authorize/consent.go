@@ -7,8 +7,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// consent is GET /consent, the page that asks the user. After the decision it is
-// the page that leads to the client, as long as the code has not been used.
+// consent is GET /consent, the page that asks the user for consent. After the
+// decision it is the page that leads to the client, until the code is used.
 func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
 	q, err := e.flow.Ask(r.Context(), e.cookies.read(r))
 	if err != nil {

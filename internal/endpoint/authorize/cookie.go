@@ -11,8 +11,8 @@ import (
 
 // cookies reads and sets the cookie with the secret of the transaction. The
 // prefix __Host- keeps other hosts of the domain from setting it (RFC 6265bis
-// section 4.1.3.2). It needs the attribute Secure, which a browser does not accept
-// from the http loopback issuer of development.
+// §4.1.3.2). The prefix requires the attribute Secure, which a browser does not
+// accept from the http loopback issuer of development.
 type cookies struct{ secure bool }
 
 func newCookies(issuer string) cookies { return cookies{strings.HasPrefix(issuer, "https://")} }
@@ -25,7 +25,7 @@ func (c cookies) name() string {
 }
 
 // read returns the secret of the browser, or the zero Secret if the request has
-// no such cookie, or two.
+// no such cookie or more than one.
 func (c cookies) read(r *http.Request) authorization.Secret {
 	found := r.CookiesNamed(c.name())
 	if len(found) != 1 {

@@ -12,9 +12,9 @@ import (
 // maxForm is the maximum length of the form, in bytes.
 const maxForm = 4 << 10
 
-// decide is POST /authorize: the user's decision on the consent page. The browser
-// goes on from a page, not by a redirect: browsers apply the policy form-action of
-// the page with the form to every redirect that answers it.
+// decide is POST /authorize: the user's decision on the consent page. The
+// answer is a page with a link, not a redirect: browsers apply the form-action
+// policy of the page with the form to every redirect that answers the form.
 func (e *Endpoint) decide(w http.ResponseWriter, r *http.Request) {
 	form, err := readForm(r)
 	if err != nil {
@@ -35,7 +35,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *http.Request) {
 	e.pages.Continue(w, pages.ContinueView{Lang: languages(r, o.Lang), Target: o.URL, SignOut: !o.Next.IsZero()})
 }
 
-// decisionOf returns the decision in the form of the consent page.
+// decisionOf reads the user's decision from the form of the consent page.
 func decisionOf(value string) authorization.Decision {
 	switch value {
 	case pages.Allow:

@@ -56,7 +56,7 @@ func (b *browser) refreshToken() (broker.AppCredentials, string) {
 func (w *world) wantRefused(app broker.AppCredentials, refreshToken string) {
 	w.T.Helper()
 	if _, err := w.oauth.Refresh(w.T.Context(), app, refreshToken); err == nil {
-		w.T.Error("Cognito still takes the refresh token")
+		w.T.Error("Cognito still accepts the refresh token")
 	}
 }
 
@@ -70,14 +70,14 @@ func TestCancel(t *testing.T) {
 	wantPage(t, a, http.StatusOK, "http-equiv")
 	w.wantError(a.target(t), webURI, "access_denied")
 	if got := a.header.Get("Set-Cookie"); !strings.Contains(got, "Max-Age=0") {
-		t.Errorf("Set-Cookie = %q, want the cookie gone", got)
+		t.Errorf("Set-Cookie = %q, want the cookie deleted", got)
 	}
 	w.wantRefused(app, token)
 	w.wantNoGrant()
 	if _, err := w.Store.Transaction(t.Context(), key); err != broker.ErrNotFound {
-		t.Errorf("the transaction: %v, want it gone", err)
+		t.Errorf("the transaction: %v, want it deleted", err)
 	}
-	t.Run("and whatever comes after is a page", func(t *testing.T) {
+	t.Run("every later request gets a page", func(t *testing.T) {
 		for _, decision := range []string{"cancel", "allow", "switch"} {
 			wantPage(t, b.decide(page, decision), http.StatusBadRequest, "no cookie")
 		}
@@ -86,8 +86,8 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// Two decisions in one transaction, of all kinds.
-func TestADecisionIsTakenOnce(t *testing.T) {
+// All kinds of second decisions in one transaction.
+func TestADecisionIsMadeOnce(t *testing.T) {
 	t.Run("allow twice", func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
@@ -177,7 +177,7 @@ func (w *world) useCode(u *url.URL) {
 }
 
 // Cross-site request forgery of a consent, and other invalid forms.
-func TestFormsThatAreForged(t *testing.T) {
+func TestForgedForms(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b, other := w.browser(), w.browser()
@@ -185,15 +185,15 @@ func TestFormsThatAreForged(t *testing.T) {
 	foreign := other.arrive(requestOf(id, webURI), "bob")
 	csrf := page.csrf(t)
 	for name, form := range map[string]url.Values{
-		"no token":               {"decision": {"allow"}},
-		"empty token":            {"decision": {"allow"}, "csrf": {""}},
-		"made up token":          {"decision": {"allow"}, "csrf": {randomText()}},
-		"another browser's":      {"decision": {"allow"}, "csrf": {foreign.csrf(t)}},
-		"token twice":            {"decision": {"allow"}, "csrf": {csrf, csrf}},
-		"no decision":            {"csrf": {csrf}},
-		"decision twice":         {"decision": {"cancel", "allow"}, "csrf": {csrf}},
-		"decision of no kind":    {"decision": {"Allow"}, "csrf": {csrf}},
-		"larger than any we use": {"decision": {"allow"}, "csrf": {csrf}, "x": {strings.Repeat("x", maxForm)}},
+		"no token":                 {"decision": {"allow"}},
+		"empty token":              {"decision": {"allow"}, "csrf": {""}},
+		"made up token":            {"decision": {"allow"}, "csrf": {randomText()}},
+		"token of another browser": {"decision": {"allow"}, "csrf": {foreign.csrf(t)}},
+		"token twice":              {"decision": {"allow"}, "csrf": {csrf, csrf}},
+		"no decision":              {"csrf": {csrf}},
+		"decision twice":           {"decision": {"cancel", "allow"}, "csrf": {csrf}},
+		"unknown decision":         {"decision": {"Allow"}, "csrf": {csrf}},
+		"too large":                {"decision": {"allow"}, "csrf": {csrf}, "x": {strings.Repeat("x", maxForm)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantPage(t, b.post(form), http.StatusBadRequest, "")
@@ -240,7 +240,7 @@ func TestWhoMayConsent(t *testing.T) {
 	wantPage(t, page, http.StatusForbidden, "bob")
 	wantPage(t, b.decide(page, "allow"), http.StatusForbidden, "") // without the button
 	if n := len(w.AllGrants()); n != 1 {
-		t.Errorf("%d grants, want alice's alone", n)
+		t.Errorf("%d grants, want only alice's", n)
 	}
 	page = b.arrive(requestOf(id, webURI), "bob")
 	if got := b.decide(page, "switch").target(t).Path; got != "/logout" {
@@ -287,8 +287,8 @@ func TestAtMostFourCallsAStep(t *testing.T) {
 	step("POST /authorize, cancel", 4, func() { b.decide(page, "cancel") })
 }
 
-// A request that waits is answered in time.
-func TestWhatARequestMayTake(t *testing.T) {
+// A request that waits for another one gets its answer before API Gateway gives up.
+func TestRequestsHaveATimeLimit(t *testing.T) {
 	w := newWorld(t)
 	var deadline time.Time
 	h := timed(func(_ http.ResponseWriter, r *http.Request) { deadline, _ = r.Context().Deadline() })

@@ -5,6 +5,6 @@
 //
 // It reads queries, forms and the cookie, calls authorization.Flow, and writes
 // the result as a page or a redirect. The package leaves out every decision
-// (pkg/broker/authorization), how pages look (internal/pages), and the token
-// endpoint.
+// (pkg/broker/authorization), the design of the pages (internal/pages), and the
+// token endpoint.
 package authorize

@@ -12,15 +12,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 )
 
-// Config is what an Endpoint needs. All fields are required, but
-// ScopeDescriptions may be empty.
+// Config is what an Endpoint needs. All fields except ScopeDescriptions are
+// required.
 type Config struct {
 	// Issuer is the broker's origin.
 	Issuer string
 	Flow   *authorization.Flow
 	Pages  *pages.Pages
-	// ScopeDescriptions have the operator's text for users, by scope. A scope
-	// without text is shown by its name.
+	// ScopeDescriptions maps a scope to the operator's text for users. The page
+	// shows a scope without a text by its name.
 	ScopeDescriptions map[string]string
 }
 
@@ -43,7 +43,7 @@ func New(c Config) (*Endpoint, error) {
 
 const consentPath = "/consent"
 
-// Mount adds the routes of e to rt. All of them are pages.
+// Mount adds the routes of e to rt. All of them serve pages.
 func (e *Endpoint) Mount(rt *httpapi.Router) {
 	for _, route := range []struct {
 		method, pattern string
@@ -76,8 +76,8 @@ func timed(h http.HandlerFunc) http.Handler {
 	})
 }
 
-// redirect sends the browser to another address. RFC 9700 §4.12: 303, because
-// with 307 the browser would send the form again, with what is in it.
+// redirect sends the browser to another address with 303: with 307 the browser
+// would send the form again, with the secrets in it (RFC 9700 §4.12).
 func redirect(w http.ResponseWriter, to string) {
 	h := w.Header()
 	h.Set("Location", to)

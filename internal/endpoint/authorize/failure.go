@@ -33,8 +33,8 @@ func logDenial(w http.ResponseWriter, r *http.Request, d *authorization.Denial) 
 	})
 }
 
-// problemOf returns the problem of an error. An error that is none is an internal
-// error.
+// problemOf returns err as a problem. An error that is not a problem becomes an
+// internal error.
 func problemOf(err error) *authorization.Problem {
 	if p, ok := errors.AsType[*authorization.Problem](err); ok {
 		return p
@@ -42,7 +42,7 @@ func problemOf(err error) *authorization.Problem {
 	return &authorization.Problem{Kind: authorization.Internal, Cause: err}
 }
 
-// pageOf has the page of each kind of problem.
+// pageOf maps a kind of problem to its page.
 var pageOf = [...]pages.Problem{
 	authorization.Internal:       pages.Internal,
 	authorization.UnknownClient:  pages.UnknownClient,
@@ -110,8 +110,8 @@ type statusWriter struct {
 
 func (w statusWriter) WriteHeader(int) { w.ResponseWriter.WriteHeader(w.status) }
 
-// languages lists the languages for a page: the one that the client requested,
-// then those of the browser.
+// languages lists the languages for a page: first the language that the client
+// requested, then the languages of the browser.
 func languages(r *http.Request, lang string) string {
 	if lang == "" {
 		return r.Header.Get("Accept-Language")

@@ -35,8 +35,8 @@ func TestEveryKindOfProblemHasAPage(t *testing.T) {
 	}
 }
 
-// Without keys nothing is done, and the same address works later: Cognito's code
-// at the callback is good for one attempt.
+// Without keys a request has no effect, and the same request works later:
+// Cognito's code at the callback can be used only once.
 func TestWithoutKeysTheSameRequestWorksLater(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)

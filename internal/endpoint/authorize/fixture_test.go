@@ -51,7 +51,7 @@ const policyDocument = `{"version": 1, "open_registration": "open", "profiles": 
 
 var allScopes = []string{"openid", "email", "notes/read", "notes/write", "files/read"}
 
-// setup is what a test can change in a world.
+// setup has the settings of a world that a test can change.
 type setup struct {
 	tls       bool
 	login     int
@@ -61,7 +61,7 @@ type setup struct {
 	timeout   time.Duration
 }
 
-// world is the endpoint before a local Cognito.
+// world is the endpoint in front of a local Cognito.
 type world struct {
 	*kit.Brokered
 	cognito *kit.Cognito
@@ -70,10 +70,10 @@ type world struct {
 	server  *httptest.Server
 	issuer  string
 	log     *fake.Log
-	pause   func(context.Context, time.Duration) error // what the flow waits with
+	pause   func(context.Context, time.Duration) error // with which the flow waits
 }
 
-// oauth is Cognito's OAuth endpoints, which a test may exchange.
+// oauth is Cognito's OAuth endpoints, which a test may replace.
 type oauth struct{ *cognitoauth.Client }
 
 func newWorld(t testing.TB, change ...func(*setup)) *world {
@@ -146,8 +146,8 @@ func (w *world) endpoint() *Endpoint {
 	return e
 }
 
-// randomText is a text in the form of a secret, a state or a CSRF token that was
-// not made by the broker.
+// randomText has the form of a secret, a state or a CSRF token, but the broker
+// did not make it.
 func randomText() string {
 	b := make([]byte, 32)
 	rand.Read(b)
@@ -187,8 +187,8 @@ func requestOf(clientID, redirectURI string, changes ...string) url.Values {
 	return v
 }
 
-// wantCode fails unless u is the redirect URI with the code of a grant, iss and
-// state. It returns the grant.
+// wantCode fails unless u is the redirect URI with iss, state, and the code of
+// a grant. It returns the grant.
 func (w *world) wantCode(u *url.URL, redirectURI string) *broker.Grant {
 	w.T.Helper()
 	q := u.Query()
@@ -210,8 +210,8 @@ func (w *world) wantCode(u *url.URL, redirectURI string) *broker.Grant {
 	return g
 }
 
-// wantError fails unless u is the redirect URI with that error, iss and state, and
-// without a code.
+// wantError fails unless u is the redirect URI with the error, iss and state,
+// and without a code.
 func (w *world) wantError(u *url.URL, redirectURI, code string) {
 	w.T.Helper()
 	q := u.Query()
@@ -221,7 +221,7 @@ func (w *world) wantError(u *url.URL, redirectURI, code string) {
 	}
 }
 
-// calls counts the calls of the store.
+// calls returns the number of calls of the store.
 func (w *world) calls() int {
 	n := 0
 	for _, m := range w.Store.Methods() {
@@ -230,7 +230,7 @@ func (w *world) calls() int {
 	return n
 }
 
-// dedicated is the key of the app client of a registration.
+// dedicated returns the key of the app client of a registration.
 func (w *world) dedicated(clientID string) string {
 	w.T.Helper()
 	return broker.DedicatedAppClientKey(clientID, w.Registration(clientID).Generation)

@@ -12,7 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// signInAgain signs in and reports whether the consent page asks the user.
+// signInAgain signs in and reports whether there is a consent page.
 func (b *browser) signInAgain(clientID, uri, user string, changes ...string) (asked bool) {
 	b.w.T.Helper()
 	a := b.get(b.signIn(b.authorize(requestOf(clientID, uri, changes...)), user))
@@ -23,7 +23,7 @@ func (b *browser) signInAgain(clientID, uri, user string, changes ...string) (as
 	return false
 }
 
-func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
+func TestAConsentCoversOnlyWhatTheUserAllowed(t *testing.T) {
 	two := func(s *setup) {
 		s.resources = append(s.resources, broker.Resource{URL: files, Scopes: []string{"files/read", "notes/read"}})
 		s.binding = true
@@ -51,21 +51,21 @@ func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 		{"another resource", webURI, "alice", []string{"scope", "notes/read", "resource", files}, true},
 		{"another redirect URI", otherURI, "alice", on, true},
 		{"another user", webURI, "bob", on, true},
-		{"asked to ask", webURI, "alice", append([]string{"prompt", "consent"}, on...), true},
+		{"prompt=consent", webURI, "alice", append([]string{"prompt", "consent"}, on...), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := w.browser()
 			if got := b.signInAgain(id, tt.uri, tt.user, tt.changes...); got != tt.asked {
-				t.Errorf("asked = %t, want %t", got, tt.asked)
+				t.Errorf("consent page = %t, want %t", got, tt.asked)
 			}
 		})
 	}
 	t.Run("another client", func(t *testing.T) {
 		if !w.browser().signInAgain(w.register("open", nil, webURI), webURI, "alice", on...) {
-			t.Error("not asked")
+			t.Error("no consent page")
 		}
 	})
-	t.Run("the client registered anew", func(t *testing.T) {
+	t.Run("the client registered again", func(t *testing.T) {
 		reg := w.Registration(id)
 		if err := w.Store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
 			t.Fatal(err)
@@ -76,7 +76,7 @@ func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !w.browser().signInAgain(id, webURI, "alice", on...) {
-			t.Error("not asked")
+			t.Error("no consent page")
 		}
 		if err := w.Store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
 			t.Fatal(err)
@@ -86,14 +86,14 @@ func TestAConsentIsRememberedForWhatItWasGiven(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	t.Run("until 30 days have gone", func(t *testing.T) {
+	t.Run("for 30 days", func(t *testing.T) {
 		w.Clock.Advance(30*24*time.Hour - 2*time.Minute)
 		if w.browser().signInAgain(id, webURI, "alice", on...) {
-			t.Error("asked before")
+			t.Error("a consent page before that")
 		}
 		w.Clock.Advance(2 * time.Minute)
 		if !w.browser().signInAgain(id, webURI, "alice", on...) {
-			t.Error("not asked afterwards")
+			t.Error("no consent page after that")
 		}
 	})
 }
@@ -103,7 +103,7 @@ func TestAConsentIsNotRememberedWithoutThePolicy(t *testing.T) {
 	id := w.register("asking", nil, webURI)
 	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
 	if !w.browser().signInAgain(id, webURI, "alice") {
-		t.Error("not asked")
+		t.Error("no consent page")
 	}
 	if n := w.Store.Calls("PutConsent"); n != 0 {
 		t.Errorf("%d consents were stored", n)
@@ -120,7 +120,7 @@ func TestALocalProgramGetsAPageAndNoCode(t *testing.T) {
 		w.wantCode(b.decide(b.arrive(requestOf(id, uri), "alice"), "allow").target(t), uri)
 	}
 	before := len(w.AllGrants())
-	// alice is still signed in at Cognito, which asks for no password.
+	// alice is still signed in at Cognito and enters no password.
 	for _, uri := range []string{"http://127.0.0.1:4000/callback", "http://127.0.0.1:6666/callback", appURI} {
 		a := b.authorize(requestOf(id, uri))
 		callback, err := b.cognito.Open(t.Context(), a.location)
@@ -133,7 +133,7 @@ func TestALocalProgramGetsAPageAndNoCode(t *testing.T) {
 		wantPage(t, b.get("/consent"), http.StatusOK, "alice")
 	}
 	if n := len(w.AllGrants()); n != before {
-		t.Errorf("%d grants came of it", n-before)
+		t.Errorf("%d new grants, want none", n-before)
 	}
 }
 
@@ -153,7 +153,7 @@ func TestTenLoopbackPortsOnOneRegistration(t *testing.T) {
 	}
 }
 
-// A stored consent has no effect when the client may not be used any more.
+// A stored consent has no effect when the policy no longer allows the client.
 func TestARememberedConsentDoesNotOutliveThePolicy(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("staff", nil, webURI)
@@ -176,7 +176,7 @@ func TestARememberedConsentWhenTheStoreFails(t *testing.T) {
 		b := w.browser()
 		return w, b, b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	}
-	t.Run("it cannot be read", func(t *testing.T) {
+	t.Run("the consent cannot be read", func(t *testing.T) {
 		w, b, callback := start(t)
 		w.Store.FailNext("Consent", 1, fake.NotApplied)
 		if a := b.get(callback); a.location != "/consent" {

@@ -9,7 +9,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-func TestBeingSomebodyElse(t *testing.T) {
+func TestSwitchingTheUser(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
@@ -24,7 +24,7 @@ func TestBeingSomebodyElse(t *testing.T) {
 	}
 	w.wantRefused(app, token)
 	if _, err := w.Store.Transaction(t.Context(), key); err != broker.ErrNotFound {
-		t.Errorf("the transaction of before: %v, want it gone", err)
+		t.Errorf("the former transaction: %v, want it deleted", err)
 	}
 	wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "") // the form of the former transaction
 
@@ -33,12 +33,12 @@ func TestBeingSomebodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := back.String(); got != w.issuer+"/signed-out" {
-		t.Fatalf("Cognito goes on to %s, want our sign-out page", got)
+		t.Fatalf("Cognito redirects to %s, want our sign-out page", got)
 	}
 	again := b.get("/signed-out")
 	q := again.at(t).Query()
 	if q.Has("login_hint") || q.Get("nonce") != "n" || q.Get("prompt") != "select_account" || q.Get("scope") != "openid notes/read" {
-		t.Errorf("Cognito is asked %s, want the request of before without the hint", again.location)
+		t.Errorf("the request to Cognito is %s, want the former one without the hint", again.location)
 	}
 	a = b.get(b.signIn(again, "bob"))
 	if a.location != "/consent" {

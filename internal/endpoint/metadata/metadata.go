@@ -50,7 +50,7 @@ type Endpoint struct {
 	resources map[string]*response   // by path
 }
 
-// merged are the documents made from one document of Cognito.
+// merged has the documents that were made from one document of Cognito.
 type merged struct {
 	from     *discovery.Upstream
 	server   *response // RFC 8414
@@ -153,7 +153,7 @@ func (e *Endpoint) serveMerged(pick func(*merged) *response) http.Handler {
 	})
 }
 
-// current returns the documents that go with Cognito's current one.
+// current returns the documents made from Cognito's current one.
 func (e *Endpoint) current(ctx context.Context) (*merged, error) {
 	up := e.upstream.Current(ctx)
 	if up == nil {

@@ -44,14 +44,14 @@ func resource(url string) discovery.ProtectedResource {
 	return discovery.ProtectedResource{Resource: url, Scopes: []string{"mcp/read"}}
 }
 
-// upstream is Cognito's discovery document, as the endpoint gets it.
+// upstream stands in for Cognito's discovery document.
 type upstream struct {
 	document atomic.Pointer[discovery.Upstream]
 }
 
 func (u *upstream) Current(context.Context) *discovery.Upstream { return u.document.Load() }
 
-// pool is the discovery document of a user pool with this domain.
+// pool returns the discovery document of a user pool with this domain.
 func pool(t testing.TB, domain string) *discovery.Upstream {
 	t.Helper()
 	up, err := discovery.CognitoUpstream("https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123", domain)
@@ -61,7 +61,7 @@ func pool(t testing.TB, domain string) *discovery.Upstream {
 	return &up
 }
 
-// up is a user pool whose document was read.
+// up returns a user pool whose document was read.
 func up(t testing.TB) *upstream {
 	u := new(upstream)
 	u.document.Store(pool(t, published))
@@ -73,7 +73,7 @@ func endpoint(t testing.TB, u *upstream, server discovery.Server, resources ...d
 	return metadata.New(metadata.Config{Server: server, Resources: resources, Upstream: u, Fallback: *pool(t, configured)})
 }
 
-// broker is the endpoint behind the router.
+// broker returns the endpoint behind the router.
 func broker(t testing.TB, u *upstream, resources ...discovery.ProtectedResource) http.Handler {
 	t.Helper()
 	e, err := endpoint(t, u, server(), resources...)
@@ -303,7 +303,7 @@ func TestHeadWritesNoBody(t *testing.T) {
 	}
 }
 
-func TestAssumedDocumentsAreKeptBriefly(t *testing.T) {
+func TestFallbackDocumentsAreCachedBriefly(t *testing.T) {
 	u := new(upstream)
 	h := broker(t, u, resource("https://mcp.example.com/mcp"))
 	cold := ask(h, "GET", asPath)
@@ -386,7 +386,7 @@ func TestServerIsCopied(t *testing.T) {
 	}
 }
 
-// discarding is a ResponseWriter without a cost of its own.
+// discarding is a ResponseWriter that costs nothing itself.
 type discarding struct{ h http.Header }
 
 func (w discarding) Header() http.Header         { return w.h }

@@ -16,7 +16,7 @@ func TestBearer(t *testing.T) {
 	}{
 		{nil, "", true},
 		{[]string{"Bearer abc"}, "abc", true},
-		{[]string{"bearer abc"}, "abc", true},    // the scheme is case-insensitive (RFC 9110 section 11.1)
+		{[]string{"bearer abc"}, "abc", true},    // the scheme is case-insensitive (RFC 9110 §11.1)
 		{[]string{"Bearer   abc "}, "abc", true}, // 1*SP
 		{[]string{"Bearer"}, "", false},
 		{[]string{"Bearer "}, "", false},

@@ -23,8 +23,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// stack is the endpoint behind a real connection, with its use case, a pool in
-// memory, and a log at debug level.
+// stack is the endpoint behind a real connection, with the use case, an
+// in-memory user pool, and a log at debug level.
 type stack struct {
 	t     *testing.T
 	url   string

@@ -14,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// as sends a form as c.
+// as sends the form and authenticates as c.
 func (s *stack) as(c client, path, form string) answer {
 	s.T.Helper()
 	header, params := c.authentication()
@@ -33,7 +33,7 @@ func (s *stack) post(path, authorization, form string) answer {
 	return s.check(rec.Result(), rec.Body.Bytes())
 }
 
-// check checks what is the same in every answer.
+// check checks what every answer has in common.
 func (s *stack) check(resp *http.Response, raw []byte) answer {
 	s.T.Helper()
 	a := answer{t: s.T, status: resp.StatusCode, header: resp.Header, raw: string(raw)}
@@ -59,7 +59,7 @@ func (s *stack) check(resp *http.Response, raw []byte) answer {
 	s.mu.Lock()
 	for _, secret := range s.inner {
 		if strings.Contains(a.raw, secret) {
-			s.T.Errorf("the answer has what never leaves: %s", a.raw)
+			s.T.Errorf("the answer has a secret: %s", a.raw)
 		}
 	}
 	s.mu.Unlock()
@@ -95,7 +95,7 @@ func (a answer) number(name string) float64 {
 	return n
 }
 
-// want checks status and error code, "" for none.
+// want checks the status and the error code; "" means no error.
 func (a answer) want(status int, code string) answer {
 	a.t.Helper()
 	if a.status != status || a.text("error") != code {
@@ -104,7 +104,8 @@ func (a answer) want(status int, code string) answer {
 	return a
 }
 
-// introspected returns the answer to the notes server that introspects a token.
+// introspected returns the answer to the notes server when it introspects a
+// token.
 func (s *stack) introspected(token string) answer {
 	s.T.Helper()
 	return s.post("/introspect", basic(notesID, notesSecret), "token="+token).want(200, "")
@@ -123,10 +124,10 @@ func (s *stack) wantEnded(id string) {
 	s.T.Helper()
 	g := s.Grant(id)
 	if g.EndedAt.IsZero() || g.Tokens != "" || len(g.Live) != 0 {
-		s.T.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, and none", g.EndedAt, len(g.Live), g.Tokens != "")
+		s.T.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, without tokens", g.EndedAt, len(g.Live), g.Tokens != "")
 	}
 	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys)); err != broker.ErrNotFound {
-		s.T.Errorf("the remembered consent: %v, want it gone", err)
+		s.T.Errorf("the remembered consent: %v, want it deleted", err)
 	}
 	for _, t := range s.cognitoTokens() {
 		_, err := s.up.Refresh(s.T.Context(), s.app(shared), t)
@@ -136,20 +137,20 @@ func (s *stack) wantEnded(id string) {
 	}
 }
 
-// wantStands checks that a grant has not ended.
+// wantStands checks that a grant is still valid.
 func (s *stack) wantStands(id string) *broker.Grant {
 	s.T.Helper()
 	g := s.Grant(id)
 	if !g.EndedAt.IsZero() || g.Tokens == "" {
-		s.T.Errorf("grant has ended at %v, want it not ended", g.EndedAt)
+		s.T.Errorf("grant has ended at %v, want it valid", g.EndedAt)
 	}
 	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys)); err != nil {
-		s.T.Errorf("the remembered consent: %v, want it there", err)
+		s.T.Errorf("the remembered consent: %v, want it stored", err)
 	}
 	return g
 }
 
-// cognitoTokens are the refresh tokens that Cognito has handed out.
+// cognitoTokens returns the refresh tokens that Cognito has issued.
 func (s *stack) cognitoTokens() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,14 +29,14 @@ func TestSecretOfAnAppClientIsNotUsedForOthers(t *testing.T) {
 	s.post("/revoke", "", "token="+up+"&client_id="+app.ID).want(401, "invalid_client")
 	s.post("/introspect", basic(app.ID, app.Secret), "token="+up).want(401, "invalid_client")
 	if got := s.cognito.Calls("token"); got != asked {
-		t.Errorf("Cognito was asked %d times, want 0", got-asked)
+		t.Errorf("Cognito got %d requests, want 0", got-asked)
 	}
 	s.wantStands(g.ID)
 }
 
-// What is sealed for one grant cannot be opened in another one. So an attacker
-// who can write the table cannot refresh the tokens of another user for a client
-// of the attacker.
+// Text that is sealed for one grant cannot be opened in another one. An
+// attacker who can write the table can therefore not refresh the tokens of
+// another user for the attacker's client.
 func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 	s := newStack(t)
 	victim, thief := s.public(), s.public()
@@ -52,7 +52,7 @@ func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 	asked := s.cognito.Calls("token")
 	s.as(thief, "/token", refreshForm(mine.text("refresh_token"))).want(503, "temporarily_unavailable")
 	if got := s.cognito.Calls("token"); got != asked {
-		t.Errorf("Cognito was asked %d times, want 0", got-asked)
+		t.Errorf("Cognito got %d requests, want 0", got-asked)
 	}
 	// With its own tokens the grant works again.
 	row = s.Grant(own.ID)
@@ -63,7 +63,7 @@ func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 	s.as(thief, "/token", refreshForm(mine.text("refresh_token"))).want(200, "")
 }
 
-// Nothing that is stored in the table works as a token: no hash and no id.
+// Nothing that the table stores works as a token: no hash and no id.
 func TestNothingInTheTableWorksAsAToken(t *testing.T) {
 	s := newStack(t)
 	c := s.register(dcr.AuthSecretBasic)
@@ -80,8 +80,8 @@ func TestNothingInTheTableWorksAsAToken(t *testing.T) {
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
 }
 
-// The tokens of a client that an operator disabled are refused at once, at the
-// token endpoint and by introspection.
+// The token endpoint and introspection refuse the tokens of a client as soon as
+// an operator disables it.
 func TestTokensOfADisabledClientAreRefused(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
@@ -96,8 +96,8 @@ func TestTokensOfADisabledClientAreRefused(t *testing.T) {
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(401, "invalid_client")
 	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(401, "invalid_client")
 
-	// Enabled again, the registration has another generation, and the tokens of
-	// the former one stay invalid.
+	// An operator enables the client again. The registration then has another
+	// generation, and the tokens of the former generation stay invalid.
 	if err := s.Inner.DeleteRegistration(t.Context(), r.ClientID, r.Generation); err != nil {
 		t.Fatal(err)
 	}

@@ -53,13 +53,13 @@ func TestClientCredentialsScopes(t *testing.T) {
 	tests := []struct {
 		name, form, scope, code string
 	}{
-		{"all that is registered", "", all, ""},
-		{"each once", "&scope=" + notes + "/read+" + notes + "/read", notes + "/read", ""},
-		{"offline_access is passed over", "&scope=offline_access+" + notes + "/read", notes + "/read", ""},
-		{"those of the resource", "&resource=" + notes, notes + "/read " + notes + "/write", ""},
-		{"those of the resource, with a slash", "&resource=" + mail + "/", mail + "/send", ""},
-		{"requested and of the resource", "&resource=" + notes + "&scope=" + notes + "/write+" + mail + "/send", notes + "/write", ""},
-		{"none of the resource", "&resource=" + mail + "&scope=" + notes + "/write", "", "invalid_scope"},
+		{"all registered scopes", "", all, ""},
+		{"a repeated scope counts once", "&scope=" + notes + "/read+" + notes + "/read", notes + "/read", ""},
+		{"offline_access is ignored", "&scope=offline_access+" + notes + "/read", notes + "/read", ""},
+		{"scopes of the resource", "&resource=" + notes, notes + "/read " + notes + "/write", ""},
+		{"scopes of the resource, with a slash", "&resource=" + mail + "/", mail + "/send", ""},
+		{"requested scopes of the resource", "&resource=" + notes + "&scope=" + notes + "/write+" + mail + "/send", notes + "/write", ""},
+		{"no scope of the resource", "&resource=" + mail + "&scope=" + notes + "/write", "", "invalid_scope"},
 		{"not registered", "&scope=" + notes + "/admin", "", "invalid_scope"},
 		{"openid, which needs a user", "&scope=openid", "", "invalid_scope"},
 		{"another resource", "&resource=https://evil.example/mcp", "", "invalid_target"},
@@ -111,8 +111,8 @@ func TestClientCredentialsRefusals(t *testing.T) {
 	if len(s.provisioned) != 0 {
 		t.Errorf("provisioned %q, want nothing", s.provisioned)
 	}
-	// Cognito has no client_credentials for public clients, so there is no app
-	// client.
+	// Cognito has no client_credentials for public clients, so the broker made
+	// no app client.
 	s.provisioning = func(context.Context, string) error { return broker.ErrNotFound }
 	s.as(public, "/token", machineForm).want(400, "unauthorized_client")
 }
@@ -166,8 +166,7 @@ func TestClientCredentialsWhenCognitoFails(t *testing.T) {
 	}
 }
 
-// While a client asks for tokens from time to time, its grant to itself does not
-// expire.
+// Each token request extends the client's grant to itself.
 func TestGrantOfAClientToItselfIsExtended(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()

@@ -24,20 +24,20 @@ func TestCodeReturnsCognitosAccessTokenAndTheBrokersRefreshToken(t *testing.T) {
 			asked := s.cognito.Calls("token")
 			a := s.as(c, "/token", codeForm(code)).want(200, "")
 			if got, want := slices.Sorted(maps.Keys(a.body)), []string{"access_token", "expires_in", "refresh_token", "scope", "token_type"}; !slices.Equal(got, want) {
-				t.Errorf("members %q, want %q: no ID token above all", got, want)
+				t.Errorf("members %q, want %q, above all no ID token", got, want)
 			}
 			if a.text("access_token") != up.AccessToken || a.text("token_type") != "Bearer" || a.text("scope") != notes+"/read" {
 				t.Errorf("got %s, want Cognito's access token, Bearer, and the scope without openid", a.raw)
 			}
-			// The clock is between two seconds, and exp has whole seconds.
+			// The clock is between two seconds, and exp is in whole seconds.
 			if got := a.number("expires_in"); got != 3599 {
-				t.Errorf("expires_in = %v, want 3599, what is left until exp", got)
+				t.Errorf("expires_in = %v, want 3599, the time until exp", got)
 			}
 			if rt := a.text("refresh_token"); !strings.HasPrefix(rt, "dcr_rt_"+g.ID) {
-				t.Errorf("refresh_token = %q, want one of the broker with the id of the grant", rt)
+				t.Errorf("refresh_token = %q, want a token of the broker with the id of the grant", rt)
 			}
 			if got := s.cognito.Calls("token") - asked; got != 0 {
-				t.Errorf("Cognito's token endpoint was asked %d times, want 0: the access token is new", got)
+				t.Errorf("Cognito's token endpoint got %d requests, want 0: the access token is new", got)
 			}
 			stored := s.wantStands(g.ID)
 			if !stored.CodeUsed || len(stored.Live) != 1 || !stored.Live[0].Matches(credential.Presented(a.text("refresh_token"))) {
@@ -135,27 +135,27 @@ func TestCodeRefusals(t *testing.T) {
 		{"empty secret", basic(c.ClientID, ""), codeForm(code), 401, "invalid_client"},
 		{"wrong secret", basic(c.ClientID, c.secret+"a"), codeForm(code), 401, "invalid_client"},
 		{"wrong secret in the body", "", codeForm(code) + id + c.ClientID + "&client_secret=" + confidential.secret, 401, "invalid_client"},
-		{"hash for a secret", basic(c.ClientID, c.SecretHash.String()), codeForm(code), 401, "invalid_client"},
+		{"the hash in place of the secret", basic(c.ClientID, c.SecretHash.String()), codeForm(code), 401, "invalid_client"},
 		{"public client with a secret", basic(other.ClientID, c.secret), codeForm(code), 401, "invalid_client"},
 		{"secret twice", right, codeForm(code) + "&client_secret=" + c.secret, 400, "invalid_request"},
 
 		{"another public client", "", codeForm(code) + id + other.ClientID, 400, "invalid_grant"},
 		{"another client with its own secret", basic(confidential.ClientID, confidential.secret), codeForm(code), 400, "invalid_grant"},
 		{"no code", right, with(code, "code", ""), 400, "invalid_request"},
-		{"a code of another form", right, with(code, "code", "c0de"), 400, "invalid_grant"},
+		{"a code in another format", right, with(code, "code", "c0de"), 400, "invalid_grant"},
 		{"another code of this grant", right, with(code, "code", otherCode), 400, "invalid_grant"},
-		{"a code of no grant", right, with(code, "code", unknown), 400, "invalid_grant"},
-		{"a refresh token for a code", right, with(code, "code", refresh), 400, "invalid_grant"},
+		{"a code without a grant", right, with(code, "code", unknown), 400, "invalid_grant"},
+		{"a refresh token in place of a code", right, with(code, "code", refresh), 400, "invalid_grant"},
 		{"the code in capitals", right, with(code, "code", strings.ToUpper(code)), 400, "invalid_grant"},
-		{"the code for a refresh token", right, refreshForm(code), 400, "invalid_grant"},
+		{"the code in place of a refresh token", right, refreshForm(code), 400, "invalid_grant"},
 
 		{"no redirect_uri", right, with(code, "redirect_uri", ""), 400, "invalid_request"},
 		{"swapped redirect_uri", right, with(code, "redirect_uri", "https://evil.example/cb"), 400, "invalid_grant"},
 		{"redirect_uri with another port", right, with(code, "redirect_uri", "http://localhost:7778/cb"), 400, "invalid_grant"},
-		{"redirect_uri with a slash more", right, with(code, "redirect_uri", redirect+"/"), 400, "invalid_grant"},
-		{"no verifier: a client without PKCE", right, with(code, "code_verifier", ""), 400, "invalid_request"},
+		{"redirect_uri with a trailing slash", right, with(code, "redirect_uri", redirect+"/"), 400, "invalid_grant"},
+		{"no verifier", right, with(code, "code_verifier", ""), 400, "invalid_request"},
 		{"wrong verifier", right, with(code, "code_verifier", strings.Repeat("a", 43)), 400, "invalid_grant"},
-		{"the challenge for a verifier", right, with(code, "code_verifier", g.Challenge), 400, "invalid_grant"},
+		{"the challenge in place of the verifier", right, with(code, "code_verifier", g.Challenge), 400, "invalid_grant"},
 		{"short verifier", right, with(code, "code_verifier", "abc"), 400, "invalid_request"},
 
 		{"another resource", right, with(code, "resource", mail), 400, "invalid_target"},
@@ -182,10 +182,10 @@ func TestCodeRefusals(t *testing.T) {
 		})
 	}
 	if got := s.cognito.Calls("token"); got != asked {
-		t.Errorf("Cognito was asked %d times, want 0", got-asked)
+		t.Errorf("Cognito got %d requests, want 0", got-asked)
 	}
 	s.wantStands(g.ID)
-	// None of them has used up the code.
+	// None of these requests has used up the code.
 	s.as(c, "/token", with(code, "resource", notes+"/")).want(200, "")
 }
 
@@ -204,7 +204,7 @@ func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
 	}
 }
 
-// On invalid_client the client would register again and wait again.
+// After invalid_client the client would register again and wait for approval again.
 func TestClientThatWaitsForApprovalIsUnauthorized(t *testing.T) {
 	s := newStack(t)
 	_, code := s.code(s.public())

@@ -73,11 +73,11 @@ func parseBasic(header string) (id, secret string, ok bool) {
 	return id, secret, ok
 }
 
-// unescape undoes the form encoding of an id or a secret. RFC 6749 §2.3.1 asks
-// for this encoding, but many clients leave it out, the MCP TypeScript SDK among
-// them. The ids and secrets of Cognito and of the broker have only letters,
-// digits, "_" and "+". So a "%" occurs only in an encoded value. A "+" stands for
-// itself: as the encoding of a space it would occur only if there was a space.
+// unescape decodes the form encoding of an id or a secret. RFC 6749 §2.3.1
+// requires this encoding, but many clients leave it out, among them the MCP
+// TypeScript SDK. The ids and secrets of Cognito and of the broker have only
+// letters, digits, "_" and "+". So a "%" occurs only in an encoded value, and a
+// "+" stands for itself: it could mean a space only if a value had a space.
 func unescape(s string) (string, bool) {
 	s, err := url.PathUnescape(s)
 	return s, err == nil && httpapi.Printable(s)

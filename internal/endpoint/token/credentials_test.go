@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzBasic checks that parseBasic accepts only an id and printable ASCII, and
-// that it reads the same values from both encodings of them.
+// that it reads the same values whether they are form-encoded or not.
 func FuzzBasic(f *testing.F) {
 	encode := base64.StdEncoding.EncodeToString
 	for _, seed := range []string{

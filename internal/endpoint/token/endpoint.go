@@ -56,8 +56,8 @@ func Token(issuer Issuer) http.Handler {
 	})
 }
 
-// Revoke serves POST /revoke. The answer to a success is an empty JSON object:
-// RFC 7009 §2.2 says that clients ignore it.
+// Revoke serves POST /revoke. A success is an empty JSON object; clients ignore
+// the body (RFC 7009 §2.2).
 func Revoke(issuer Issuer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, c, err := read(r)
@@ -89,8 +89,8 @@ func Introspect(in Introspector) http.Handler {
 	})
 }
 
-// read reads the form of a request and the credentials in it. It returns the
-// credentials also with an error, as far as it has read them.
+// read reads the form and the credentials of a request. With an error it also
+// returns the credentials, as far as it has read them.
 func read(r *http.Request) (httpapi.Form, clients.Credentials, error) {
 	f, err := httpapi.ReadForm(r)
 	if err != nil {
@@ -100,10 +100,10 @@ func read(r *http.Request) (httpapi.Form, clients.Credentials, error) {
 	return f, c, err
 }
 
-// writeError answers with err. RFC 6749 §5.2: if the client used the
-// Authorization header, invalid_client comes with a challenge of the scheme that
-// it used. Without the header there is none: a browser would ask the user for a
-// password.
+// writeError answers with err. If the client used the Authorization header,
+// invalid_client comes with a challenge of the same scheme (RFC 6749 §5.2).
+// Without the header there is no challenge, because a browser would ask the
+// user for a password.
 func writeError(w http.ResponseWriter, r *http.Request, c clients.Credentials, err error) {
 	if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == broker.InvalidClient && c.Basic {
 		w.Header().Set("WWW-Authenticate", `Basic realm="token", charset="UTF-8"`)

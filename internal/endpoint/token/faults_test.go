@@ -16,7 +16,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// points are the two ways in which an effect can fail.
+// points lists the two ways in which an effect can fail.
 var points = []fake.Point{fake.NotApplied, fake.ReplyLost}
 
 func TestCodeRedemptionThatIsNotStoredCanBeRepeated(t *testing.T) {
@@ -38,7 +38,7 @@ func TestGrantIsReadAgainAfterALostReply(t *testing.T) {
 	s.Store.FailNext("ReplaceGrant", 1, fake.ReplyLost)
 	next := s.refreshed(c, token)
 	if live := s.wantStands(g.ID).Live; len(live) != 1 || !live[0].Matches(credential.Presented(next)) {
-		t.Errorf("%d refresh tokens are live, want the one of the answer", len(live))
+		t.Errorf("%d refresh tokens are live, want only the one in the answer", len(live))
 	}
 	s.refreshed(c, next)
 }
@@ -62,10 +62,10 @@ func TestRefreshCanBeRepeatedIfItsCommitIsNotKnown(t *testing.T) {
 	}
 }
 
-// Each call of the stores fails once, in both ways, in each kind of request. The
-// answer is a success or 503, and the request can be repeated. After a success,
-// the first or the repeated one, the token that was handed out is good and the
-// stored grant agrees with it.
+// Each call of the stores fails once, in both ways, in each kind of request.
+// The answer is a success or 503, and the client can repeat the request. After
+// a success, of the first or the repeated request, the token in the answer
+// works, and the stored grant agrees with it.
 func TestRequestsSurviveEachFaultOfTheStore(t *testing.T) {
 	type scene struct {
 		s    *stack
@@ -154,7 +154,7 @@ func TestRequestsSurviveEachFaultOfTheStore(t *testing.T) {
 		return x.s.as(x.c, x.path, x.form)
 	}
 	for _, tt := range scenes {
-		// A first run shows which calls there are.
+		// A first run finds out the calls.
 		dry := tt.set(newStack(t))
 		dry.s.Store.Reset()
 		send(dry).want(200, "")
@@ -208,7 +208,7 @@ func TestConsentThatCouldNotBeDeletedIsDeletedLater(t *testing.T) {
 	s.wantEnded(g.ID)
 }
 
-// Other requests change the grant all the time.
+// Other requests change the grant again and again.
 func TestEndlessConflictIs503(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
@@ -239,7 +239,7 @@ func TestTokenIsIssuedEvenIfUseCannotBeRecorded(t *testing.T) {
 	s.Store.FailNext("TouchRegistration", 1, fake.NotApplied)
 	s.as(c, "/token", codeForm(code)).want(200, "")
 	if !strings.Contains(s.log.String(), "last use not recorded") {
-		t.Errorf("the log does not have that the use was not recorded:\n%s", s.log)
+		t.Errorf("the log does not report that the use was not recorded:\n%s", s.log)
 	}
 }
 
@@ -254,8 +254,7 @@ func TestUnusedRegistrationIsConfirmedByItsFirstToken(t *testing.T) {
 	}
 }
 
-// interfering is a store in which do happens just before the first write of a
-// grant.
+// interfering is a store that calls do just before the first write of a grant.
 func (s *stack) interfering(do func()) *memory.Store {
 	var once sync.Once
 	return s.Inner.Hooked(func(_ context.Context, operation string, apply func() error) error {
@@ -284,7 +283,7 @@ func TestGrantIsCheckedAgainAfterAConflict(t *testing.T) {
 		do   func(s *stack, id string)
 		want int
 	}{
-		{"in nothing that the checks read", change(func(g *broker.Grant) { g.User.Email = "new@example.com" }), 200},
+		{"in a field that the checks do not read", change(func(g *broker.Grant) { g.User.Email = "new@example.com" }), 200},
 		{"ended by an operator", func(s *stack, id string) {
 			g, err := s.Inner.Grant(s.T.Context(), id)
 			if err == nil {

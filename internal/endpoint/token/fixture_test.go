@@ -39,8 +39,8 @@ const (
 	mailID, mailSecret   = "mail", "m4il-s3cret"
 )
 
-// stack is the endpoints behind the router, as in production, with a local
-// Cognito and a store in memory. A test can make both fail.
+// stack has the endpoints behind the router, as in production, with a local
+// Cognito and an in-memory store. A test can make both fail.
 type stack struct {
 	*world.Brokered
 	cognito *world.Cognito
@@ -53,8 +53,8 @@ type stack struct {
 	provisioning func(ctx context.Context, key string) error
 
 	mu      sync.Mutex
-	secrets []string // must be in no log
-	inner   []string // must be in no answer either
+	secrets []string // no log may contain them
+	inner   []string // no answer may contain them either
 }
 
 func newStack(t testing.TB) *stack { t.Helper(); return newStackOn(t, emulator.Config{}) }
@@ -74,7 +74,7 @@ func newStackOn(t testing.TB, c emulator.Config) *stack {
 	return s
 }
 
-// impatient runs f with a client of Cognito that waits only for a moment.
+// impatient runs f with a client of Cognito that has a very short timeout.
 func (s *stack) impatient(f func()) {
 	usual := s.up
 	s.up = s.cognito.OAuth(100 * time.Millisecond)
@@ -84,7 +84,7 @@ func (s *stack) impatient(f func()) {
 	s.start(s.Keys)
 }
 
-// start makes the endpoints with these keys and empty caches.
+// start makes the endpoints with these keys and with empty caches.
 func (s *stack) start(ring *seal.Ring) {
 	s.T.Helper()
 	accessTokens, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: s.cognito.Issuer(), KeySet: s.cognito.Issuer() + "/.well-known/jwks.json", Now: s.Clock.Now})
@@ -110,7 +110,7 @@ func (s *stack) use(store world.GrantStore, up world.OAuth) {
 	s.config.Store, s.config.Cognito, s.config.Ender = c.Store, c.Cognito, c.Ender
 }
 
-// writing returns a store in which do happens instead of each write of a grant.
+// writing returns a store that calls do instead of each write of a grant.
 func (s *stack) writing(do func(context.Context) error) *memory.Store {
 	return s.Store.Hooked(func(ctx context.Context, operation string, apply func() error) error {
 		if operation == "ReplaceGrant" {
@@ -150,8 +150,8 @@ func (s *stack) provision(ctx context.Context, key string) error {
 	return nil
 }
 
-// makeApp makes an app client with the settings of the broker's own ones, and its
-// record. It replaces a former record.
+// makeApp makes an app client with the broker's usual settings, and its record.
+// It replaces a former record.
 func (s *stack) makeApp(key string, scopes ...string) *broker.AppClient {
 	s.T.Helper()
 	kind, uri := broker.KindDedicated, ""

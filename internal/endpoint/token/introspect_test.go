@@ -35,7 +35,7 @@ func TestIntrospectionOfAnActiveToken(t *testing.T) {
 	}
 }
 
-// wantInactive checks that introspection answers nothing but active: false.
+// wantInactive checks that the introspection answer has only active: false.
 func (s *stack) wantInactive(who, secret, token string) {
 	s.T.Helper()
 	a := s.post("/introspect", basic(who, secret), "token="+token).want(200, "")
@@ -59,7 +59,7 @@ func TestIntrospectionOfTokensThatAreNotActive(t *testing.T) {
 	s.wantInactive(notesID, notesSecret, first.text("refresh_token"))
 	s.wantInactive(notesID, notesSecret, code)
 	s.wantInactive(notesID, notesSecret, access[:len(access)-4]+"AAAA")
-	s.wantInactive(mailID, mailSecret, access) // none of its scopes
+	s.wantInactive(mailID, mailSecret, access) // the token has no scope of mail
 	s.wantInactive(notesID, notesSecret, s.signIn().AccessToken)
 
 	// A grant for another resource. Its token also has a scope of this one.

@@ -9,8 +9,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// While the keys cannot be read, the endpoints answer 503, and do not say where
-// the keys should be.
+// While the keys cannot be read, the endpoints answer 503, and the answer does
+// not contain the address of the keys.
 func TestWithoutKeysTheEndpointsAre503(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
@@ -26,7 +26,7 @@ func TestWithoutKeysTheEndpointsAre503(t *testing.T) {
 			t.Errorf("%s: Retry-After %q, %q; want 10, the broker is not ready", path, got, description)
 		}
 		if strings.Contains(a.raw, "secretsmanager") {
-			t.Errorf("%s: the answer says where the keys are: %s", path, a.raw)
+			t.Errorf("%s: the answer has the address of the keys: %s", path, a.raw)
 		}
 	}
 	if !strings.Contains(s.log.String(), "secretsmanager:keys: throttled") {

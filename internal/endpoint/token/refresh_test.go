@@ -17,7 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// refreshed uses a refresh token and returns the next.
+// refreshed uses a refresh token and returns the next one.
 func (s *stack) refreshed(c client, token string) string {
 	s.T.Helper()
 	return s.as(c, "/token", refreshForm(token)).want(200, "").text("refresh_token")
@@ -83,7 +83,7 @@ func TestOlderRefreshTokenEndsTheGrant(t *testing.T) {
 			s.Clock.Advance(broker.ReuseWindow)
 			return root, next
 		}},
-		{"used twice ago, a moment since", func(s *stack, c client, root string) (string, string) {
+		{"used before the last use, a moment ago", func(s *stack, c client, root string) (string, string) {
 			return root, s.refreshed(c, s.refreshed(c, root))
 		}},
 		{"a sibling whose sibling was used", func(s *stack, c client, root string) (string, string) {
@@ -125,14 +125,14 @@ func TestRefreshRefusals(t *testing.T) {
 		{"empty token", c, refreshForm(""), "invalid_request"},
 		{"another client", other, refreshForm(token), "invalid_grant"},
 		{"another client with a secret", confidential, refreshForm(token), "invalid_grant"},
-		{"of another form", c, refreshForm("rt"), "invalid_grant"},
+		{"a token in another format", c, refreshForm("rt"), "invalid_grant"},
 		{"Cognito's own token", c, refreshForm(s.cognitoTokens()[0]), "invalid_grant"},
 		{"the access token", c, refreshForm(first.text("access_token")), "invalid_grant"},
-		{"of no grant", c, refreshForm(s.forge(credential.NewID())), "invalid_grant"},
+		{"a token without a grant", c, refreshForm(s.forge(credential.NewID())), "invalid_grant"},
 		// An attacker who has seen the code knows the id of the grant.
 		{"forged for this grant", c, refreshForm(forged), "invalid_grant"},
-		{"half of it forged", c, refreshForm(token[:len(token)-26] + forged[len(forged)-26:]), "invalid_grant"},
-		{"the other half forged", c, refreshForm(token[:33] + forged[33:59] + token[59:]), "invalid_grant"},
+		{"the second half forged", c, refreshForm(token[:len(token)-26] + forged[len(forged)-26:]), "invalid_grant"},
+		{"the first half forged", c, refreshForm(token[:33] + forged[33:59] + token[59:]), "invalid_grant"},
 		{"cut short", c, refreshForm(token[:len(token)-1]), "invalid_grant"},
 		{"another resource", c, refreshForm(token) + "&resource=" + mail, "invalid_target"},
 		{"two resources", c, refreshForm(token) + "&resource=" + notes + "&resource=" + mail, "invalid_target"},
@@ -144,7 +144,7 @@ func TestRefreshRefusals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { s.as(tt.as, "/token", tt.form).want(400, tt.code) })
 	}
 	if got := s.cognito.Calls("token"); got != asked {
-		t.Errorf("Cognito was asked %d times, want 0", got-asked)
+		t.Errorf("Cognito got %d requests, want 0", got-asked)
 	}
 	s.wantStands(g.ID)
 	s.as(c, "/token", refreshForm(token)+"&resource="+notes+"/&scope=openid+offline_access+"+notes+"/read").want(200, "")
@@ -171,7 +171,7 @@ func TestParallelRefreshesAllGetTokens(t *testing.T) {
 	if len(next) != n || len(stored.Live) != n {
 		t.Errorf("%d different refresh tokens, %d live ones, want %d", len(next), len(stored.Live), n)
 	}
-	// One more is refused, and the others stay valid.
+	// The next request is refused, and the other tokens stay valid.
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 	s.wantStands(g.ID)
 	for token := range next {
@@ -180,8 +180,8 @@ func TestParallelRefreshesAllGetTokens(t *testing.T) {
 	}
 }
 
-// A user whom Cognito refuses, disabled or signed out everywhere, also loses
-// access here.
+// Cognito refuses a user who was disabled or signed out everywhere. Such a user
+// loses access at the broker too.
 func TestUserWhomCognitoRefusesLosesTheGrant(t *testing.T) {
 	for _, endpoint := range []string{"code", "refresh token"} {
 		t.Run(endpoint, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestUserWhomCognitoRefusesLosesTheGrant(t *testing.T) {
 			up := s.signIn()
 			form, id := "", ""
 			if endpoint == "code" {
-				s.Clock.Advance(time.Hour) // so that it has to be renewed
+				s.Clock.Advance(time.Hour) // so that the access token has to be renewed
 				g, code := s.allow(c, up)
 				form, id = codeForm(code), g.ID
 			} else {
@@ -214,7 +214,7 @@ func TestGrantExpiresWithCognitosRefreshToken(t *testing.T) {
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 }
 
-func TestGrantWhoseAppClientIsGoneEnds(t *testing.T) {
+func TestGrantEndsWhenItsAppClientIsDeleted(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(s *stack)
@@ -249,7 +249,7 @@ func TestGrantWhoseAppClientIsGoneEnds(t *testing.T) {
 			s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 			stored, err := s.Inner.Grant(t.Context(), g.ID)
 			if err != nil || stored.EndedAt.IsZero() || stored.Tokens != "" {
-				t.Errorf("grant: %v, ended at %v; want it ended for good", err, stored.EndedAt)
+				t.Errorf("grant: %v, ended at %v; want it ended", err, stored.EndedAt)
 			}
 		})
 	}
@@ -279,7 +279,7 @@ func TestChangedSecretOfAnAppClientIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Until the record has the new secret, the answer is 503, and the refresh
+	// Until the record has the new secret, the answer is 503 and the refresh
 	// token stays valid.
 	s.as(c, "/token", refreshForm(token)).want(503, "temporarily_unavailable")
 	secret := *added.ClientSecretDescriptor.ClientSecretValue
@@ -313,7 +313,7 @@ func TestRefreshTokenThatCognitoRotatesIsStored(t *testing.T) {
 	}
 }
 
-// With wrong keys nothing can be opened, and nothing is lost.
+// With wrong keys the broker can open nothing, and it destroys nothing.
 func TestWithWrongKeysNothingIsReadAndNothingIsLost(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
@@ -376,8 +376,8 @@ func TestRequestsSurviveEachFaultOfCognito(t *testing.T) {
 	}
 }
 
-// A grant that ends while Cognito does not answer yields nothing from then on.
-// Cognito's tokens are revoked by the next request with a token of the grant.
+// A grant that ends while Cognito does not answer yields no more tokens. The
+// next request with a token of the grant revokes Cognito's tokens.
 func TestGrantEndsWhileCognitoIsDown(t *testing.T) {
 	s := newStack(t)
 	c := s.public()

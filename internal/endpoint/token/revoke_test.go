@@ -70,7 +70,7 @@ func TestRevokeRefusals(t *testing.T) {
 		// A token that is not valid needs no revocation (RFC 7009 section 2.2).
 		{"garbage", right, "token=x", 200, ""},
 		{"a forged refresh token", right, "token=" + s.forge(g.ID), 200, ""},
-		{"a refresh token of no grant", right, "token=" + s.forge(credential.NewID()), 200, ""},
+		{"a refresh token without a grant", right, "token=" + s.forge(credential.NewID()), 200, ""},
 		{"the code", right, "token=" + code, 200, ""},
 		{"the code as a refresh token", right, "token=dcr_rt_" + strings.TrimPrefix(code, "dcr_ac_"), 200, ""},
 		{"Cognito's refresh token", right, "token=" + up.RefreshToken, 200, ""},
@@ -125,7 +125,7 @@ func TestEndGrantWithAStaleGrant(t *testing.T) {
 	}
 	s.wantEnded(g.ID)
 	if stale.EndedAt.IsZero() {
-		t.Error("the passed grant does not have that it ended")
+		t.Error("the passed grant has no end")
 	}
 	if err := s.config.Ender.EndGrant(t.Context(), s.Keys, stale); err != nil {
 		t.Errorf("ending it again: %v", err)

@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 )
 
-// stuck does not answer before the context ends.
+// stuck does not answer until the context ends.
 type stuck struct{}
 
 func (stuck) wait(ctx context.Context) error {

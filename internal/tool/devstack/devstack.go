@@ -263,8 +263,8 @@ func (s *Stack) environment() map[string]string {
 	}
 }
 
-// overridable returns a lookup of variables: getenv can set those that env has
-// not, and SCOPES and LOG_LEVEL.
+// overridable returns a lookup of variables: getenv can set SCOPES, LOG_LEVEL
+// and all variables that env does not set.
 func overridable(env map[string]string, getenv func(string) string) func(string) string {
 	return func(name string) string {
 		if v := env[name]; v != "" && name != "SCOPES" && name != "LOG_LEVEL" {
@@ -319,6 +319,6 @@ func (l *listeners) close() {
 // loopback address it has: users know that name, and Cognito allows http
 // redirects to it.
 func origin(l net.Listener) string {
-	_, port, _ := net.SplitHostPort(l.Addr().String()) // a TCP listener's address has one
+	_, port, _ := net.SplitHostPort(l.Addr().String()) // a TCP listener's address has a port
 	return "http://localhost:" + port
 }

@@ -67,7 +67,8 @@ type Surroundings struct {
 	// InitialAccessToken allows any number of registrations under the
 	// profile trusted.
 	InitialAccessToken string
-	// OneUseToken is another one, which allows one registration.
+	// OneUseToken is another initial access token, which allows one
+	// registration.
 	OneUseToken string
 	// Environment has the environment variables of the functions.
 	Environment map[string]string
@@ -137,7 +138,7 @@ func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error
 		return fmt.Errorf("%q is not an origin with a port", o.AWS)
 	}
 	emulator := "http://" + net.JoinHostPort(o.Host, services.Port())
-	_, port, _ := net.SplitHostPort(back.Addr().String()) // a TCP listener's address has one
+	_, port, _ := net.SplitHostPort(back.Addr().String()) // a TCP listener's address has a port
 	channel := "http://" + net.JoinHostPort(o.Host, port)
 
 	s.Environment = s.stack.environment()

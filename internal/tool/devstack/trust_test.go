@@ -137,13 +137,13 @@ func testTokenIssuersAndStatementIssuersAllowRegistrations(t *testing.T, mode br
 		code, challenge, retry string
 	}{
 		{"the same token again", token, "", 401, "invalid_token", `Bearer error="invalid_token"`, ""},
-		{"of another repository", ci.sign(t, other), "", 403, "insufficient_scope", `Bearer error="insufficient_scope"`, ""},
+		{"for another repository", ci.sign(t, other), "", 403, "insufficient_scope", `Bearer error="insufficient_scope"`, ""},
 		{"for another audience", ci.sign(t, elsewhere), "", 401, "invalid_token", `Bearer error="invalid_token"`, ""},
 		{"signed by another issuer", strings.Join(append(strings.Split(ci.sign(t, claims("five")), ".")[:2], strings.Split(publisher.sign(t, claims("five")), ".")[2]), "."), "",
 			401, "invalid_token", `Bearer error="invalid_token"`, ""},
-		{"of the issuer of statements", publisher.sign(t, claims("six")), "", 401, "invalid_token", `Bearer error="invalid_token"`, ""},
-		{"of an issuer that is down", down.sign(t, claims("seven")), "", 503, "temporarily_unavailable", "", "10"},
-		{"with a statement of another", ci.sign(t, claims("eight")), ci.sign(t, map[string]any{}), 400, "unapproved_software_statement", "", ""},
+		{"from the issuer of statements", publisher.sign(t, claims("six")), "", 401, "invalid_token", `Bearer error="invalid_token"`, ""},
+		{"from an issuer that is down", down.sign(t, claims("seven")), "", 503, "temporarily_unavailable", "", "10"},
+		{"with a statement from another issuer", ci.sign(t, claims("eight")), ci.sign(t, map[string]any{}), 400, "unapproved_software_statement", "", ""},
 		{"with a statement that is not signed", ci.sign(t, claims("nine")), statement[:len(statement)-40] + strings.Repeat("A", 40), 400, "invalid_software_statement", "", ""},
 	} {
 		res, answer := register(tt.token, tt.statement)

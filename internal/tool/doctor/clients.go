@@ -32,18 +32,18 @@ func reported(client string) string { return client + suffixReported }
 
 const suffixReported = " (reported)"
 
-// typeScript are the clients that read answers as the TypeScript SDK does: its
+// typeScript are the clients that read answers as the TypeScript SDK does. Its
 // schemas reject null and wrong types.
 var typeScript = []string{typeScript1, typeScript2, inspector, mcpRemote, openCode}
 
-// exactIssuer are the clients that compare the issuer; slashCounts are those of
-// them to which a trailing slash makes a difference.
+// exactIssuer are the clients that compare the issuer; slashCounts are those
+// for which a trailing slash makes a difference.
 var (
 	exactIssuer = []string{typeScript2, inspector, mcpRemote, python2, goSDK, rmcp}
 	slashCounts = []string{typeScript2, inspector, mcpRemote, python2}
 )
 
-// registering are the clients that get a client id by registration only.
+// registering are the clients that get a client id only by registration.
 var registering = []string{cursor, geminiCLI, openCode, mcpRemote, inspector, typeScript1, typeScript2, python1, python2, goSDK}
 
 // known is a client whose registration request is known.

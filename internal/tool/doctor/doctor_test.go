@@ -20,7 +20,7 @@ func TestOurOwnStackPasses(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		o       Options
-		skipped []string // the rest passes
+		skipped []string // all others pass
 	}{
 		{"open", Options{URL: s.MCP, Open: user(s, nil)}, []string{"server.oidc-appended", "register.read", "clean-up.clients"}},
 		{"with an initial access token", Options{URL: s.MCP, Open: user(s, nil), InitialAccessToken: s.InitialAccessToken, Register: RegisterAll}, []string{"server.oidc-appended"}},
@@ -43,8 +43,8 @@ func TestOurOwnStackPasses(t *testing.T) {
 	}
 }
 
-// In direct mode the doctor warns about what Cognito's own authorize endpoint
-// lacks.
+// In direct mode the doctor warns about the features that Cognito's own
+// authorize endpoint lacks.
 func TestDirectModeHasWarnings(t *testing.T) {
 	s := startStack(t, broker.ModeDirect)
 	got := make(map[string]Status)
@@ -74,8 +74,8 @@ func TestEveryCheckIsReportedInOrder(t *testing.T) {
 	}
 	for name, o := range map[string]Options{
 		"all":              {URL: s.MCP, Open: user(s, nil)},
-		"nothing there":    {URL: "http://127.0.0.1:1/mcp"},
-		"not to register":  {URL: s.MCP, Register: RegisterNone},
+		"no server":        {URL: "http://127.0.0.1:1/mcp"},
+		"no registration":  {URL: s.MCP, Register: RegisterNone},
 		"no MCP server":    {URL: s.Issuer + "/token"},
 		"no issuer either": {URL: s.Cognito + "/nothing"},
 	} {
@@ -186,8 +186,8 @@ func TestInitialAccessTokensAreProtected(t *testing.T) {
 	}{
 		{"for any issuer", Options{InitialAccessToken: s.InitialAccessToken}, nil, true},
 		{"for this issuer", Options{InitialAccessTokens: map[string]string{s.Issuer: s.InitialAccessToken}}, nil, true},
-		{"for another", Options{InitialAccessTokens: map[string]string{"https://auth.example.com": s.InitialAccessToken}}, nil, false},
-		{"in clear", Options{InitialAccessToken: s.InitialAccessToken}, []fault{{path: "oauth-authorization-server", change: func(_ *http.Request, a *fake) {
+		{"for another issuer", Options{InitialAccessTokens: map[string]string{"https://auth.example.com": s.InitialAccessToken}}, nil, false},
+		{"over plain http", Options{InitialAccessToken: s.InitialAccessToken}, []fault{{path: "oauth-authorization-server", change: func(_ *http.Request, a *fake) {
 			a.set("registration_endpoint", "http://auth.example.com/register")
 		}}}, false},
 	} {
@@ -250,7 +250,7 @@ func TestRedirects(t *testing.T) {
 	d.http = &http.Client{CheckRedirect: d.http.CheckRedirect, Transport: &proxy{hosts: map[string]string{"a.example.com": strings.TrimPrefix(srv.URL, "http://")}}}
 	loop = "http://a.example.com/"
 	if _, err := d.get(t.Context(), "https://a.example.com/"); err == nil || !strings.Contains(err.Error(), "leads from https") {
-		t.Errorf("a redirect out of https = %v, want an error", err)
+		t.Errorf("a redirect from https to http = %v, want an error", err)
 	}
 }
 

@@ -42,7 +42,7 @@ func tableOf(checks []Check, coloured bool) []byte {
 }
 
 // TestGolden compares the reports on the project's own stack and on Cognito
-// alone.
+// without the broker.
 func TestGolden(t *testing.T) {
 	s := startStack(t, broker.ModeBrokered)
 	ours := canonical(s, run(t, Options{URL: s.MCP, Open: user(s, nil), Register: RegisterOne}))

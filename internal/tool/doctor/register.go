@@ -309,8 +309,8 @@ func (d *doctor) checkRefusal(ctx context.Context) {
 		return
 	}
 	if a.status >= 200 && a.status <= 299 {
-		// A server may drop the invalid URI and register the others; here there are
-		// no others.
+		// A server may drop the invalid URI and register the others; this request
+		// has no others.
 		if o, err := a.decode(); err != nil || slices.ContainsFunc(o.texts("redirect_uris"), func(u string) bool { return strings.HasPrefix(u, "javascript:") }) {
 			f.fail(nil, "%d: the server accepts a redirect URI that runs a script in its own pages", a.status)
 		}

@@ -10,9 +10,9 @@ import (
 const resourceWellKnown = "/.well-known/oauth-protected-resource"
 
 // resourcePlaces returns the addresses at which clients look for the metadata
-// of a resource if the challenge names none: with the path of the resource,
-// then at the root (MCP, "Protected Resource Metadata Discovery Requirements").
-// Without a path they are the same.
+// of a resource if the challenge names none: first with the path of the
+// resource, then at the root (MCP, "Protected Resource Metadata Discovery
+// Requirements"). Without a path they are the same.
 func resourcePlaces(u *url.URL) []string {
 	places := []string{wellKnown(u, resourceWellKnown)}
 	if root := wellKnown(&url.URL{Scheme: u.Scheme, Host: u.Host}, resourceWellKnown); root != places[0] {

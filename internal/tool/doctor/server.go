@@ -198,7 +198,7 @@ func (d *doctor) readServer(used found) {
 	f.end("https, or this machine")
 }
 
-// readMethods checks what the server announces that it supports.
+// readMethods checks the features that the server announces.
 func (d *doctor) readMethods() {
 	o := d.server
 	f := d.check(serverPKCE)

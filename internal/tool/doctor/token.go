@@ -50,7 +50,7 @@ func (d *doctor) tokenEndpoint(ctx context.Context) {
 		"grant_type": {"refresh_token"}, "refresh_token": {"dcrctl-doctor-sends-no-token"},
 	})
 	// RFC 6749 allows 400 here as well, but Claude needs 401 to see that its
-	// registration is gone.
+	// registration no longer exists.
 	d.wantError(f, a, err, http.StatusUnauthorized, "invalid_client", []string{claude, vsCode, typeScript1, typeScript2}, []string{claude})
 }
 

@@ -56,9 +56,9 @@ func (r *refusal) serve(w http.ResponseWriter) {
 	redirect(w, addQuery(r.redirectURI, v))
 }
 
-// serveAuthorize serves GET /oauth2/authorize. A signed-in user gets a code at
-// once and without consent, also if the sign-in was for another app client;
-// other users see the login page.
+// serveAuthorize serves GET /oauth2/authorize. A signed-in user gets a code
+// immediately and without consent, even if the sign-in was for another app
+// client; other users see the login page.
 func (c *Cognito) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	req, bad := c.parseAuthorization(r.URL.RawQuery)
 	if bad != nil {

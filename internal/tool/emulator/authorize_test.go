@@ -23,13 +23,13 @@ func TestAuthorizeSendsErrorsToTheErrorPage(t *testing.T) {
 		want  string
 	}{
 		{"unknown client", formOf("client_id", "nobody"), "invalid_request"},
-		{"no client", url.Values{"client_id": nil}, "invalid_request"},
+		{"no client_id", url.Values{"client_id": nil}, "invalid_request"},
 		{"no redirect URI", url.Values{"redirect_uri": nil}, "invalid_request"},
 		{"two redirect URIs", url.Values{"redirect_uri": {callback, "https://evil.example/"}}, "invalid_request"},
 		{"another redirect URI", formOf("redirect_uri", "https://evil.example/cb"), "redirect_mismatch"},
 		{"another port", formOf("redirect_uri", "http://localhost:7778/cb"), "redirect_mismatch"},
-		{"a slash more", formOf("redirect_uri", callback+"/"), "redirect_mismatch"},
-		{"a query more", formOf("redirect_uri", callback+"?a=b"), "redirect_mismatch"},
+		{"a trailing slash", formOf("redirect_uri", callback+"/"), "redirect_mismatch"},
+		{"an added query", formOf("redirect_uri", callback+"?a=b"), "redirect_mismatch"},
 		{"another case", formOf("redirect_uri", "http://LOCALHOST:7777/cb"), "redirect_mismatch"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestResourceBinding(t *testing.T) {
 	}
 }
 
-func TestDiscoveryDocumentHasCognitosMembersOnly(t *testing.T) {
+func TestDiscoveryDocumentHasOnlyCognitosMembers(t *testing.T) {
 	l := start(t, nil)
 	got := l.get("/"+pool+"/.well-known/openid-configuration", nil)
 	want := []string{

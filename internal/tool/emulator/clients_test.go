@@ -115,7 +115,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"a callback of 1025 characters", func(i *in) { i.CallbackURLs = []string{"https://example.com/" + strings.Repeat("p", 1005)} }, parameter, "less than or equal to 1024"},
 		{"101 callbacks", func(i *in) { i.CallbackURLs = many(101, "https://example.com/%d") }, parameter, "Member must have length less than or equal to 100"},
 		{"101 logout URLs", func(i *in) { i.LogoutURLs = many(101, "https://example.com/%d") }, parameter, "less than or equal to 100"},
-		{"a default that is no callback", func(i *in) { i.DefaultRedirectURI = aws.String("https://example.com/other") }, parameter, "DefaultRedirectURI"},
+		{"a default that is not a callback", func(i *in) { i.DefaultRedirectURI = aws.String("https://example.com/other") }, parameter, "DefaultRedirectURI"},
 
 		{"code without callbacks", func(i *in) { i.CallbackURLs = nil }, flow, "CallbackUrls can not be empty when code flow or implicit flow is selected"},
 		{"OAuth without flows", func(i *in) { i.AllowedOAuthFlows = nil }, parameter, "AllowedOAuthFlows and AllowedOAuthScopes are required if user pool client is allowed to use OAuth flows."},
@@ -238,7 +238,7 @@ func TestRequireRefreshFlow(t *testing.T) {
 	l.create(rotating)
 }
 
-func TestUpdateResetsWhatIsLeftOut(t *testing.T) {
+func TestUpdateResetsAbsentMembers(t *testing.T) {
 	l := start(t, nil)
 	in := publicClient()
 	in.GenerateSecret = true
@@ -255,7 +255,7 @@ func TestUpdateResetsWhatIsLeftOut(t *testing.T) {
 	}
 	got := out.UserPoolClient
 	if *got.ClientName != "Test client" || aws.ToString(got.ClientSecret) != *made.ClientSecret {
-		t.Errorf("name and secret = %q, %q, want them kept", *got.ClientName, aws.ToString(got.ClientSecret))
+		t.Errorf("name and secret = %q, %q, want them unchanged", *got.ClientName, aws.ToString(got.ClientSecret))
 	}
 	if len(got.CallbackURLs) != 0 || len(got.AllowedOAuthFlows) != 0 || len(got.AllowedOAuthScopes) != 0 ||
 		*got.AllowedOAuthFlowsUserPoolClient || got.AccessTokenValidity != nil || !*got.EnableTokenRevocation ||

@@ -68,12 +68,12 @@ type Config struct {
 
 	// RefuseResource refuses the parameter resource with invalid_request if
 	// resource binding is not available (plan Lite, or classic login pages).
-	// Without it the parameter is ignored then.
+	// Without RefuseResource the parameter is ignored in these cases.
 	RefuseResource bool
 
 	// RequireRefreshFlow refuses an app client that names ALLOW_ flows without
 	// ALLOW_REFRESH_TOKEN_AUTH and does not rotate refresh tokens. Cognito did
-	// so in 2020; it is not known whether it still does.
+	// this in 2020; whether it still does is not known.
 	RequireRefreshFlow bool
 
 	AppClientQuota int  // app clients in the pool; 0 means 1,000

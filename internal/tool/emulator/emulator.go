@@ -9,10 +9,10 @@
 // passes here should not fail on AWS for a known reason. README.md lists for
 // every behaviour whether it is documented, observed or assumed.
 //
-// Left out: sign-up, MFA, SRP, password reset, federation, Lambda triggers,
-// passkeys, custom attributes, Cognito's own dynamic client registration, more
-// than one pool, and verification of AWS signatures (one must be there, any
-// will do). State is in memory and ends with the process.
+// It leaves out sign-up, MFA, SRP, password reset, federation, Lambda triggers,
+// passkeys, custom attributes, Cognito's own dynamic client registration, and
+// more than one pool. It does not verify AWS signatures: a request needs one,
+// but any signature is accepted. State is in memory and ends with the process.
 //
 // The package is longer than 1,500 lines because it replaces a service with two
 // interfaces. Each file is one operation or one endpoint, and only tests and
@@ -107,9 +107,9 @@ func (c *Cognito) Issuer() string { return c.issuer }
 // Faults returns the faults to inject into calls.
 func (c *Cognito) Faults() *Faults { return c.faults }
 
-// Calls returns the number of calls of op, with refused and faulted calls. An
-// op is the name of a control plane operation ("CreateUserPoolClient") or one
-// of the names that Fault lists for the endpoints.
+// Calls returns the number of calls of op, including refused and faulted calls.
+// An op is the name of a control plane operation ("CreateUserPoolClient") or
+// one of the names that Fault lists for the endpoints.
 func (c *Cognito) Calls(op string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -137,7 +137,7 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.HandlerFu
 		return
 	}
 	if f.Effect == CutBefore || f.Effect == CutAfter {
-		// With this panic net/http closes the connection without a response.
+		// On this panic net/http closes the connection without a response.
 		panic(http.ErrAbortHandler)
 	}
 	fail(w)

@@ -71,8 +71,8 @@ func start(t *testing.T, change func(*emulator.Config)) *local {
 	return &local{Cognito: c, t: t, base: srv.URL, sdk: sdk, clock: ck}
 }
 
-// publicClient is the smallest client of the code grant to which a user can
-// sign in.
+// publicClient is the smallest app client of the code grant through which a
+// user can sign in.
 func publicClient() *cip.CreateUserPoolClientInput {
 	return &cip.CreateUserPoolClientInput{
 		UserPoolId:                      aws.String(pool),

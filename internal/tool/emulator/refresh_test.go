@@ -69,7 +69,7 @@ func TestRefreshWithRotation(t *testing.T) {
 	wantOAuthError(t, l.post("/oauth2/token", refreshForm(a, third), "", ""), 400, "invalid_grant")
 }
 
-func TestRotationWithoutGraceRetiresAtOnce(t *testing.T) {
+func TestRotationWithoutGraceRetiresImmediately(t *testing.T) {
 	l := start(t, nil)
 	in := publicClient()
 	in.RefreshTokenRotation = &types.RefreshTokenRotationType{Feature: "ENABLED"}

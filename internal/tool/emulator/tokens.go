@@ -125,8 +125,8 @@ func merge(a, b map[string]any) map[string]any {
 }
 
 // newRefreshToken makes an opaque token with the length and shape of Cognito's,
-// which are encrypted JWTs: five parts, about 1,700 characters. A store has to
-// have room for it.
+// which are encrypted JWTs: five parts, about 1,700 characters. So a store in a
+// test has to have room for it.
 func newRefreshToken() string {
 	const header = "eyJjdHkiOiJKV1QiLCJlbmMiOiJBMjU2R0NNIiwiYWxnIjoiUlNBLU9BRVAifQ"
 	return strings.Join([]string{header, randomBase64(256), randomBase64(12), randomBase64(950), randomBase64(16)}, ".")

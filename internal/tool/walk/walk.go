@@ -15,8 +15,8 @@
 // redirect; package signin fetches the pages and submits their forms. The
 // server must have the tools of examples/mcpserver.
 //
-// It leaves out what package signin leaves out, and requests that a server must
-// reject: package doctor makes those.
+// It leaves out what package signin leaves out. It also leaves out requests
+// that a server must reject: package doctor makes them.
 package walk
 
 import (

@@ -47,8 +47,8 @@ func Handler(p *wire.Parts) (any, error) {
 	}, nil
 }
 
-// New returns the janitor. The configuration of p is what environment.AppClients
-// reads, at least.
+// New returns the janitor. The configuration of p needs at least the part that
+// environment.AppClients reads.
 func New(p *wire.Parts) (*Janitor, error) {
 	c, j := p.Config, new(Janitor)
 	var err error
@@ -81,7 +81,7 @@ func New(p *wire.Parts) (*Janitor, error) {
 	return j, err
 }
 
-// newEnder returns what ends grants.
+// newEnder returns the ender of grants.
 func newEnder(p *wire.Parts) (*grants.Ender, error) {
 	e, err := grants.New(grants.Config{
 		Store:      p.Store,

@@ -1,5 +1,5 @@
 // Package metadata is wiring: the well-known documents of a broker from its
-// configuration. It links no AWS SDK, and so does without package wire.
+// configuration. It links no AWS SDK, so it does not use package wire.
 package metadata
 
 import (

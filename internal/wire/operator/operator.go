@@ -1,6 +1,6 @@
-// Package operator is wiring: the use cases of operators, which dcrctl runs with
-// the operator's own rights. The janitor is one of them, so this package is on
-// top of package janitor.
+// Package operator is wiring: the use cases of operators, which dcrctl runs
+// with the operator's own permissions. It uses package janitor, because the
+// janitor is one of these use cases.
 package operator
 
 import (
@@ -12,7 +12,7 @@ import (
 	usecase "github.com/dcr-broker/dcr-broker/pkg/broker/operator"
 )
 
-// UseCases are those of operators.
+// UseCases are the use cases of operators.
 type UseCases struct {
 	*janitor.Janitor
 	Operator *usecase.Operator
@@ -20,8 +20,8 @@ type UseCases struct {
 	Adopter *direct.Adopter
 }
 
-// New returns the use cases. The configuration of p is what
-// environment.AppClients reads, at least.
+// New returns the use cases. The configuration of p needs at least the part
+// that environment.AppClients reads.
 func New(p *wire.Parts) (*UseCases, error) {
 	j, err := janitor.New(p)
 	if err != nil {

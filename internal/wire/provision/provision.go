@@ -35,7 +35,8 @@ func New(p *wire.Parts) (*provision.Provisioner, error) {
 	return NewIn(p, apps)
 }
 
-// NewIn returns a provisioner with app clients that need not be Cognito's.
+// NewIn returns a provisioner with other app clients than Cognito's, such as an
+// in-memory pool.
 func NewIn(p *wire.Parts, apps provision.Pool) (*provision.Provisioner, error) {
 	return provision.New(provision.Config{
 		Store:      p.Store,

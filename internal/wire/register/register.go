@@ -37,8 +37,8 @@ func New(p *wire.Parts) (*registration.Registrar, error) {
 	return NewDirect(p, apps)
 }
 
-// NewDirect returns the use case in direct mode with app clients that need not
-// be Cognito's.
+// NewDirect returns the use case in direct mode with other app clients than
+// Cognito's, such as an in-memory pool.
 func NewDirect(p *wire.Parts, apps direct.Pool) (*registration.Registrar, error) {
 	l, err := direct.New(direct.Config{Store: p.Store, Pool: apps, Deployment: p.Config.DeploymentID, Now: p.Now, Log: p.Log})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 type Question struct {
 	// Lang is the language that the client requested; it may be empty.
 	Lang string
-	// ClientURL is set if the user has allowed the client already and the code has
-	// not been used: the redirect URI with the code. There is nothing to ask then,
+	// ClientURL is set if the user has already allowed the client and the code
+	// is unused: the redirect URI with the code. The page then has no question,
 	// and the other fields except Lang are empty.
 	ClientURL string
 
@@ -21,7 +21,7 @@ type Question struct {
 	User broker.User
 	// Client is the client's own metadata. It is not verified.
 	Client dcr.ClientMetadata
-	// RedirectURI is the one of this request.
+	// RedirectURI is the redirect URI of this request.
 	RedirectURI string
 	// Scopes are the scopes to grant, and Resource is the protected resource of
 	// the grant.
@@ -34,8 +34,8 @@ type Question struct {
 	CSRF string
 }
 
-// Ask returns what to ask the user of a transaction. It changes nothing, so the
-// page can be loaded again.
+// Ask returns the question for the user of a transaction. It changes nothing,
+// so the browser can load the page again.
 func (f *Flow) Ask(ctx context.Context, s Secret) (Question, error) {
 	v, err := f.visit(ctx, s)
 	if err != nil {
@@ -85,8 +85,7 @@ func (v visit) ask(ctx context.Context, t *broker.Transaction) (Question, error)
 	}, nil
 }
 
-// outcome returns the code of a decided transaction, if it has one that was not
-// used.
+// outcome returns the code of a decided transaction if the code is unused.
 func (v visit) outcome(ctx context.Context, t *broker.Transaction) (Question, error) {
 	code, ok, err := v.issued(ctx, t)
 	if err != nil {

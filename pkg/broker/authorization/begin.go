@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
@@ -60,7 +59,7 @@ func (v visit) begin(ctx context.Context, p Parameters) (*broker.Transaction, er
 	if err != nil {
 		return nil, err
 	}
-	// The profile may have got more scopes since its app client was made.
+	// The profile may have more scopes than it had when its app client was made.
 	req.scopes = slices.DeleteFunc(req.scopes, func(scope string) bool { return !slices.Contains(app.Scopes, scope) })
 	if len(req.scopes) == 0 {
 		return nil, f.deny(c, broker.Refusal{Code: broker.InvalidScope, Description: "none of the scopes can be granted yet"})
@@ -88,8 +87,8 @@ func registeredScopes(c client) []string {
 }
 
 // refuseSilent returns why a request with prompt=none cannot succeed for any
-// user, or nil. OpenID Connect Core §3.1.2.1: with none the server must not show
-// a page, and returns an error if it would have to.
+// user, or nil. With none the server must not show a page, and returns an error
+// if it would need one (OpenID Connect Core §3.1.2.1).
 func (f *Flow) refuseSilent(req request, c client) *broker.Refusal {
 	switch {
 	case !req.prompt("none"):
@@ -119,7 +118,7 @@ func (v visit) create(ctx context.Context, app *broker.AppClient, t *broker.Tran
 	t.Key, t.Step = v.secret.key(), broker.StepStarted
 	t.AppClient, t.CognitoID = app.Key, app.CognitoID
 	t.Tokens = v.ring.Seal(sealSignIn, t.Key.String(), appSecret)
-	t.ExpiresAt = v.flow.config.Now().UTC().Add(broker.TransactionLifetime).Truncate(time.Second)
+	t.ExpiresAt = broker.Seconds(v.flow.config.Now().Add(broker.TransactionLifetime))
 	if err := v.flow.config.Store.CreateTransaction(ctx, t); err != nil {
 		return nil, unavailable("the request could not be stored", err)
 	}
@@ -153,9 +152,10 @@ func (v visit) appClient(ctx context.Context, key string) (*broker.AppClient, er
 	return a, nil
 }
 
-// reseal lets the provisioner seal the secret of a by the present key, if a
-// former key sealed it. Only the provisioner may write it. A failure is ignored:
-// the former key still opens the secret, and the next request tries again.
+// reseal lets the provisioner seal the secret of a with the current key, if a
+// former key sealed it. Only the provisioner may write the secret. A failure is
+// ignored: the former key still opens the secret, and the next request tries
+// again.
 func (v visit) reseal(ctx context.Context, a *broker.AppClient) {
 	if v.ring.Current(a.Secret) {
 		return

@@ -11,15 +11,15 @@ import (
 )
 
 // client is the client of a request: a registration that may be used, its
-// profile, and the redirect URI of the request, which is one of its own. Until
-// these are certain, errors are for the user: RFC 6749 §4.1.2.1 forbids to
-// redirect to a URI that is not registered.
+// profile, and the redirect URI of the request, which is registered. Until
+// these are certain, errors go to the user: a redirect to a URI that is not
+// registered is forbidden (RFC 6749 §4.1.2.1).
 type client struct {
 	reg      *broker.Registration
 	profile  *policy.Profile
 	redirect dcr.RedirectURI
 	state    string
-	// vouched is as in Denial.
+	// vouched has the meaning of Denial.Vouched.
 	vouched bool
 }
 
@@ -53,8 +53,8 @@ func (f *Flow) client(ctx context.Context, p Parameters) (client, error) {
 	return newClient(reg, profile, u, p.Value("state")), nil
 }
 
-// clientOf returns the client of a transaction. The registration may have ended
-// since the transaction began, or another one may have the same id.
+// clientOf returns the client of a transaction. Since the transaction began,
+// the registration may have ended, or another one may have got its id.
 func (f *Flow) clientOf(ctx context.Context, t *broker.Transaction) (client, error) {
 	reg, profile, err := f.registration(ctx, t.ClientID)
 	if err != nil {
@@ -71,8 +71,8 @@ func (f *Flow) clientOf(ctx context.Context, t *broker.Transaction) (client, err
 }
 
 // registration returns the registration of a client of brokered mode, and its
-// profile. Every client that cannot be used gets the same answer, except one that
-// waits for approval: it need not register again.
+// profile. All clients that cannot be used get the same answer, except a client
+// that waits for approval: it does not need to register again.
 func (f *Flow) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
 	reg, err := f.config.Clients.Client(ctx, id)
 	if errors.Is(err, broker.ErrPending) {
@@ -101,9 +101,9 @@ func (c client) admits(u broker.User) bool {
 }
 
 // remembers reports whether a consent for this client is stored, so that the
-// user is not asked again. RFC 8252 §8.6: any program on the user's device can
-// pose as a client with a loopback or private-use redirect URI, so such a
-// request is never answered without the user.
+// user does not see the page again. Any program on the user's device can pose
+// as a client with a loopback or private-use redirect URI (RFC 8252 §8.6), so
+// such a request always needs the user.
 func (c client) remembers() bool {
 	return c.profile.Consent() == policy.ConsentRemember && c.redirect.Kind == dcr.HTTPS
 }

@@ -15,7 +15,7 @@ import (
 const rememberedDays = 30
 
 // consented reports whether a stored consent covers all of t. If the store does
-// not answer, the user is asked.
+// not answer, the result is false and the user gets the consent page.
 func (v visit) consented(ctx context.Context, t *broker.Transaction, c client) bool {
 	if !c.remembers() || prompts(t, "consent") {
 		return false
@@ -37,7 +37,8 @@ func (v visit) consentKey(t *broker.Transaction) string {
 	return broker.ConsentKey(v.ring, t.User.Sub, t.ClientID, t.Generation, t.RedirectURI, t.Resource)
 }
 
-// remember stores the consent. If that fails, the user is asked again next time.
+// remember stores the consent. If that fails, the user gets the consent page
+// again next time.
 func (v visit) remember(ctx context.Context, t *broker.Transaction) {
 	f := v.flow
 	now := broker.Seconds(f.config.Now())
@@ -59,7 +60,7 @@ func (v visit) remember(ctx context.Context, t *broker.Transaction) {
 // recordDecision counts a decision on the client's request and writes its audit
 // event.
 func (f *Flow) recordDecision(ctx context.Context, t *broker.Transaction, event telemetry.Event, decision string) {
-	telemetry.Note(ctx, telemetry.Decision, decision)
+	telemetry.SetAttr(ctx, telemetry.Decision, decision)
 	telemetry.Count(ctx, telemetry.Consents, 1)
 	f.audit(ctx, t, event)
 }

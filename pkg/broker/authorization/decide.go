@@ -10,20 +10,20 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Decision is what the user does on the consent page. The zero Decision is
+// Decision is the user's choice on the consent page. The zero Decision is
 // unknown.
 type Decision int
 
 const (
 	// Allow grants the client what it requests.
 	Allow Decision = iota + 1
-	// Cancel denies it.
+	// Cancel refuses it.
 	Cancel
 	// SwitchAccount is for a user who wants to sign in with another account.
 	SwitchAccount
 )
 
-// Outcome is where the browser goes after a decision.
+// Outcome says where the browser goes after a decision.
 type Outcome struct {
 	// Lang is the language that the client requested; it may be empty.
 	Lang string
@@ -37,11 +37,12 @@ type Outcome struct {
 	Ended bool
 }
 
-// Decide takes the user's decision. csrf is Question.CSRF as the form sent it.
+// Decide carries out the user's decision. csrf is Question.CSRF as the form
+// sent it.
 //
-// A Denial of Decide may be sent to the client in any case, because the user has
-// seen where the client is. A Problem of the kind Undecided is for the log: the
-// consent page shows how far the transaction has got.
+// A Denial from Decide may always be sent to the client, because the user has
+// seen the client's address. A Problem of the kind Undecided is only for the
+// log: the consent page shows the current step of the transaction.
 func (f *Flow) Decide(ctx context.Context, s Secret, d Decision, csrf string) (Outcome, error) {
 	v, err := f.visit(ctx, s)
 	if err != nil {
@@ -50,8 +51,8 @@ func (f *Flow) Decide(ctx context.Context, s Secret, d Decision, csrf string) (O
 	if s.IsZero() {
 		return Outcome{}, noCookie()
 	}
-	// The header Origin is not compared as well: the pages have the policy
-	// no-referrer, with which browsers send the origin null.
+	// The Origin header is not compared in addition: the pages have the policy
+	// no-referrer, and browsers then send the origin null.
 	if !s.matches(csrf, s.csrf()) {
 		return Outcome{}, expired("the form is not of this browser's transaction")
 	}
@@ -102,8 +103,8 @@ func (v visit) decide(ctx context.Context) (*broker.Transaction, error) {
 	return v.flow.config.Store.TakeStep(ctx, v.secret.key(), broker.StepSignedIn, broker.StepDecided)
 }
 
-// allowedBefore answers an allow that found the step taken. The request that took
-// it may not have stored its grant yet.
+// allowedBefore answers an allow after another request took the step. That
+// request may not have stored its grant yet.
 func (v visit) allowedBefore(ctx context.Context) (Outcome, error) {
 	f := v.flow
 	for range outcomeTries {
@@ -127,8 +128,8 @@ func (v visit) allowedBefore(ctx context.Context) (Outcome, error) {
 	return Outcome{}, decidedAlready()
 }
 
-// undecided is the Problem of a decision whose step was not taken, or of which
-// this is not known.
+// undecided is the Problem of a decision if its step was not taken, or if the
+// broker does not know whether it was taken.
 func undecided(err error) *Problem {
 	switch {
 	case errors.Is(err, broker.ErrNotFound):

@@ -26,12 +26,12 @@ const (
 type Denial struct {
 	// Refusal has the error code and the description.
 	Refusal broker.Refusal
-	// Vouched reports whether the browser may be redirected to URL although the
-	// user was not asked: an operator vouched for the registration, or a rule of
-	// the policy for the redirect URI. To any other URI only a link may lead,
+	// Vouched reports whether the browser may be redirected to URL without a
+	// click of the user: the registration has a voucher, or a rule of the policy
+	// vouches for the redirect URI. For any other URI the page has only a link,
 	// because the broker must not be an open redirector (RFC 9700 §4.11.2).
 	Vouched bool
-	// Lang is as in Problem.
+	// Lang has the meaning of Problem.Lang.
 	Lang string
 
 	redirectURI, issuer, state string
@@ -51,7 +51,7 @@ func (d *Denial) URL() string {
 	return respond(d.redirectURI, d.issuer, d.state, v)
 }
 
-// deny returns a Denial for the client.
+// deny returns a Denial for the client of c.
 func (f *Flow) deny(c client, r broker.Refusal) *Denial {
 	return &Denial{Refusal: r, Vouched: c.vouched, redirectURI: c.redirect.Raw, issuer: f.config.Issuer, state: c.state}
 }

@@ -11,10 +11,10 @@
 // the stored transaction is of no use without the cookie, and a decision that
 // arrives twice yields the same code. Each step of a transaction is taken once.
 //
-// The user signs in before the user is asked, and no code leaves the broker
+// The user signs in before the consent page, and no code leaves the broker
 // before the user has consented.
 //
-// The package leaves out HTTP and pages (internal/endpoint/authorize), what
-// happens to the code afterwards (the token endpoint), and how app clients are
-// made (broker.Provisioner).
+// The package leaves out HTTP and pages (internal/endpoint/authorize), the
+// redemption of the code (the token endpoint), and how app clients are made
+// (broker.Provisioner).
 package authorization

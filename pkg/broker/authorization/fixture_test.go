@@ -45,19 +45,19 @@ func requestOf(clientID, redirectURI string, changes ...string) url.Values {
 	return v
 }
 
-// world is a Flow with one client, its app client and the store in memory.
+// world is a Flow with one client, its app client and an in-memory store.
 type world struct {
 	t     *testing.T
 	clock *fake.Clock
 	store *memory.Store
 	ring  *seal.Ring
 	flow  *Flow
-	// keysRead counts reads of the keys; keysErr is what they return.
+	// keysRead counts reads of the keys; a read returns keysErr.
 	keysRead int
 	keysErr  error
 }
 
-// cognito signs alice in, whatever the code.
+// cognito signs alice in with any code.
 type cognito struct{ now func() time.Time }
 
 func (cognito) AuthorizeURL(v url.Values) string {
@@ -153,7 +153,7 @@ func (w *world) begin() Secret {
 	return started.Secret
 }
 
-// callback are the parameters with which Cognito sends the browser back.
+// callback returns the parameters with which Cognito sends the browser back.
 func callback(t *testing.T, s Secret) Parameters {
 	t.Helper()
 	return parameters(t, url.Values{"code": {"c"}, "state": {s.state()}})

@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// RequestTime is how long the context of a request should last. Together with
-	// two clean-ups, which have a time of their own, the request ends within 25 s:
-	// API Gateway ends it after 30 s.
+	// RequestTime is how long the context of a request should last. Two
+	// clean-ups have their own time in addition. All together end within 25 s,
+	// because API Gateway ends a request after 30 s.
 	RequestTime = 18 * time.Second
-	// provisionTime is the part of RequestTime in which an app client may be made.
+	// provisionTime is the part of RequestTime for making an app client.
 	provisionTime = 14 * time.Second
 	// cleanupTime is how long one clean-up of a failed request may take.
 	cleanupTime = 3 * time.Second
-	// A decision that arrives second waits this often, and each time this long,
-	// for the first one to store its grant.
+	// The second of two decisions waits for the first one to store its grant: so
+	// often, and each time so long.
 	outcomeTries = 8
 	outcomeWait  = 250 * time.Millisecond
 )
@@ -37,7 +37,7 @@ type Clients interface {
 }
 
 // Store is the part of broker.GrantStore and broker.Store that this package
-// uses. Each method promises what it promises there.
+// uses. The methods promise the same as there.
 type Store interface {
 	AppClient(ctx context.Context, key string) (*broker.AppClient, error)
 	CreateTransaction(ctx context.Context, t *broker.Transaction) error
@@ -60,11 +60,11 @@ type Cognito interface {
 	// LogoutURL returns the address at which Cognito signs the browser out and
 	// then redirects it to signedOut, a sign-out URL of the app client.
 	LogoutURL(appID, signedOut string) string
-	// Redeem exchanges a code for tokens. The redirect URI is that of the
+	// Redeem exchanges a code for tokens. The redirect URI is the one of the
 	// authorization request. A code can be redeemed once.
 	Redeem(ctx context.Context, app broker.AppCredentials, code, verifier, redirectURI string) (broker.Tokens, error)
-	// Revoke revokes a refresh token and all tokens of the same sign-in. It is no
-	// error if the token is not valid any more.
+	// Revoke revokes a refresh token and all tokens of the same sign-in. A token
+	// that is no longer valid is no error.
 	Revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) error
 }
 
@@ -74,8 +74,8 @@ type Config struct {
 	Issuer  string
 	Clients Clients
 	Store   Store
-	// Provisioner makes app clients, and seals their secrets again after the keys
-	// were rotated.
+	// Provisioner makes app clients, and seals their secrets again after a key
+	// rotation.
 	Provisioner broker.Provisioner
 	// Policy returns the policy in force. It is called at most once for each
 	// request.
@@ -101,9 +101,8 @@ type Config struct {
 
 // Flow leads browsers from the authorization request of a client to a code. It
 // is safe for concurrent use.
-//
-// The errors of its methods are a *Problem, which is for the user, or a *Denial,
-// which is for the client.
+// The errors of its methods are a *Problem for the user or a *Denial for the
+// client.
 type Flow struct{ config Config }
 
 // New returns a Flow, or an error if a field of c is missing.
@@ -153,7 +152,7 @@ func noCookie() *Problem {
 	return &Problem{Kind: OtherBrowser, Detail: "no cookie of a transaction"}
 }
 
-// forget removes a transaction that cannot go on.
+// forget removes a transaction that cannot continue.
 func (f *Flow) forget(ctx context.Context, t *broker.Transaction) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()

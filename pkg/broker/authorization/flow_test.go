@@ -86,13 +86,13 @@ func TestKeysAreReadOnceForEachRequest(t *testing.T) {
 	}
 	step("Decide", 1)
 	if to, err := w.flow.Resume(t.Context(), o.Next); to == "" || err != nil {
-		t.Fatalf("Resume = %q, %v, want where to sign in", to, err)
+		t.Fatalf("Resume = %q, %v, want the address of the sign-in", to, err)
 	}
 	step("Resume", 0)
 }
 
 // Without keys a request has no effect and can be sent again.
-func TestWithoutKeysNothingIsDone(t *testing.T) {
+func TestWithoutKeysARequestHasNoEffect(t *testing.T) {
 	w := newWorld(t)
 	s := w.begin()
 	failing := func(name string, call func() error) {
@@ -121,7 +121,7 @@ func TestWithoutKeysNothingIsDone(t *testing.T) {
 	}
 }
 
-func TestATransactionHoldsNothingOfUse(t *testing.T) {
+func TestATransactionHasNoSecrets(t *testing.T) {
 	w := newWorld(t)
 	s := w.begin()
 	stored := w.transaction(s)
@@ -137,7 +137,7 @@ func TestATransactionHoldsNothingOfUse(t *testing.T) {
 	}
 }
 
-func TestDecisionsBeforeAnybodySignedIn(t *testing.T) {
+func TestDecisionsBeforeTheSignIn(t *testing.T) {
 	w := newWorld(t)
 	s := w.begin()
 	for _, d := range []Decision{Allow, Cancel, SwitchAccount} {
@@ -155,7 +155,7 @@ func TestDecisionsBeforeAnybodySignedIn(t *testing.T) {
 	}
 }
 
-// An attacker can compute what is derived from the zero Secret.
+// An attacker can compute all that is derived from the zero Secret.
 func TestTheZeroSecretBelongsToNoTransaction(t *testing.T) {
 	w := newWorld(t)
 	var none Secret
@@ -183,8 +183,8 @@ func TestASecretIsNotPrinted(t *testing.T) {
 	}
 }
 
-// Requests that wait are answered before API Gateway ends them.
-func TestWhatARequestAndItsCleanUpsMayTake(t *testing.T) {
+// Requests that wait get their answer before API Gateway ends them.
+func TestRequestAndCleanUpsHaveATimeLimit(t *testing.T) {
 	// A request that fails may clean up twice: revoke, and remove its transaction.
 	if whole := RequestTime + 2*cleanupTime; whole > 25*time.Second || whole < 20*time.Second {
 		t.Errorf("a request may take %s, want nearly 25 s", whole)

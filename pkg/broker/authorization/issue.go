@@ -49,8 +49,8 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 			f.auditGrant(ctx, t, g)
 			return code, nil
 		}
-		// The grant that exists is of another transaction, or it is this one and
-		// the store's reply was lost.
+		// The existing grant belongs to another transaction, or it is this one
+		// and the store's reply was lost.
 		found, readErr := f.config.Store.Grant(ctx, id)
 		if readErr == nil && found.Code.Matches(code) {
 			return code, nil

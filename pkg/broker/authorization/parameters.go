@@ -23,10 +23,11 @@ type Parameters struct {
 	repeated []string
 }
 
-// ParseParameters reads parameters in the form application/x-www-form-urlencoded,
-// from a query or a body. If they cannot be read, it returns what is wrong with
-// them, in text for the developer of the client. Unlike url.ParseQuery it stops
-// at a semicolon, at a wrong percent sign and at text that is not UTF-8.
+// ParseParameters reads parameters in the form
+// application/x-www-form-urlencoded, from a query or a body. If it cannot read
+// them, it returns the reason, in text for the developer of the client. Unlike
+// url.ParseQuery it stops at a semicolon, at a wrong percent sign and at text
+// that is not UTF-8.
 //
 // A parameter without a value counts as not sent, and a parameter must not be
 // sent twice (RFC 6749 §3.1).
@@ -69,13 +70,13 @@ func ParseParameters(raw string) (Parameters, string) {
 }
 
 // Value returns the value of a parameter, or "" if the request did not send it.
-// Resource has values of its own and is not found here.
+// It does not find resource, which has a method of its own.
 func (p Parameters) Value(name string) string { return p.values[name] }
 
 // Has reports whether the request sent the parameter with a value.
 func (p Parameters) Has(name string) bool { return p.values[name] != "" }
 
-// Len returns the number of parameters with a value, resource apart.
+// Len returns the number of parameters with a value, without resource.
 func (p Parameters) Len() int { return len(p.values) }
 
 // Repeated reports whether the request sent a parameter more than once.

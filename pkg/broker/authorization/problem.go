@@ -14,7 +14,7 @@ type ProblemKind int
 const (
 	// Internal is an error of the broker itself.
 	Internal ProblemKind = iota
-	// UnknownClient is a client that is not registered, or no longer.
+	// UnknownClient is a client that is not registered or no longer registered.
 	UnknownClient
 	// NotApproved is a client that waits for the operator's approval.
 	NotApproved
@@ -22,7 +22,7 @@ const (
 	BadRedirectURI
 	// BadRequest is an invalid request or form.
 	BadRequest
-	// Expired is a transaction that has expired, was used or replaced.
+	// Expired is a transaction that has expired, was used or was replaced.
 	Expired
 	// OtherBrowser is a browser without the secret of the transaction.
 	OtherBrowser
@@ -34,7 +34,7 @@ const (
 	Full
 	// StylesUsedUp is a user pool without a free branding style.
 	StylesUsedUp
-	// SignInFailed is a sign-in that has to start again at the client.
+	// SignInFailed is a sign-in that must start again at the client.
 	SignInFailed
 	// Unavailable is a store that does not answer. The same request may succeed
 	// later.
@@ -42,14 +42,14 @@ const (
 	// NotReady is a broker without keys: the request had no effect and may be
 	// sent again.
 	NotReady
-	// Undecided is a decision of which the broker does not know whether it was
-	// stored. The consent page shows the state of the transaction.
+	// Undecided is a decision that may or may not have been stored. The consent
+	// page shows the state of the transaction.
 	Undecided
 )
 
 // Problem is an error for the user, to be shown on a page. It never goes to the
-// client, because it is not certain who the client is or where it is (RFC 6749
-// §4.1.2.1).
+// client, because the broker is not certain who the client is or where it is
+// (RFC 6749 §4.1.2.1).
 type Problem struct {
 	Kind ProblemKind
 	// Detail is for the developer of the client. Text that the client sent is
@@ -102,8 +102,8 @@ func inLanguage(err error, lang string) error {
 	return p
 }
 
-// final returns err for a user who cannot send the same request again: the step
-// of the transaction is taken.
+// final returns err for a user who cannot send the same request again, because
+// the step of the transaction is taken.
 func final(err error) error {
 	if p, ok := errors.AsType[*Problem](err); ok && p.Kind == Unavailable {
 		p.Kind = SignInFailed

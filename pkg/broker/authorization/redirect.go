@@ -36,9 +36,9 @@ func matchRedirectURI(sent string, registered []string) (dcr.RedirectURI, bool) 
 }
 
 // respond returns the redirect URI with params, the client's state and our
-// issuer. RFC 6749 §3.1.2: the query of the redirect URI is retained. RFC 6749
-// §4.1.2: state is REQUIRED if the client sent one. RFC 9207 §2: iss says which
-// server the response is from, which defends clients against mix-up.
+// issuer. The query of the redirect URI is retained (RFC 6749 §3.1.2). state is
+// REQUIRED if the client sent one (RFC 6749 §4.1.2). iss names the server that
+// sends the response, which defends clients against mix-up (RFC 9207 §2).
 func respond(redirectURI, issuer, state string, params url.Values) string {
 	params.Set("iss", issuer)
 	if state != "" {

@@ -11,8 +11,8 @@ import (
 const (
 	// maxState is the maximum length of a client's state, in bytes.
 	maxState = 2 << 10
-	// maxHint is the maximum length of nonce and login_hint, in bytes. Both are
-	// passed on to Cognito.
+	// maxHint is the maximum length of nonce and login_hint, in bytes. Cognito
+	// gets both.
 	maxHint = 512
 )
 
@@ -32,7 +32,7 @@ func invalidRequest(description string) *broker.Refusal {
 	return broker.Refuse(dcr.InvalidRequest, description)
 }
 
-// limits are what a request is checked against.
+// limits has the values that a request is checked against.
 type limits struct {
 	registered []string // scopes
 	defaults   []string // scopes for a request without scope
@@ -63,7 +63,7 @@ func parseRequest(p Parameters, l limits) (request, *broker.Refusal) {
 	return req, refusal
 }
 
-// parseType accepts the response type code in the response mode query only.
+// parseType accepts only the response type code and the response mode query.
 func (req *request) parseType(p Parameters) *broker.Refusal {
 	switch {
 	// OpenID Connect Core §6: a server that does not support request objects
@@ -84,9 +84,9 @@ func (req *request) parseType(p Parameters) *broker.Refusal {
 	return nil
 }
 
-// parsePKCE accepts S256 only. RFC 7636 §4.3: without code_challenge_method the
-// method would be plain, which sends the verifier in the clear. RFC 9700 §2.1.1
-// asks every client for PKCE.
+// parsePKCE accepts only S256. Without code_challenge_method the method would
+// be plain (RFC 7636 §4.3), which sends the verifier in the clear. Every client
+// must use PKCE (RFC 9700 §2.1.1).
 func (req *request) parsePKCE(p Parameters) *broker.Refusal {
 	req.challenge = p.Value("code_challenge")
 	switch {
@@ -106,8 +106,8 @@ func validChallenge(s string) bool {
 	return len(s) == 43 && strings.Trim(s, base64url) == ""
 }
 
-// parsePrompt accepts the values of OpenID Connect Core §3.1.2.1, which says that
-// none must be the only value.
+// parsePrompt accepts the values of OpenID Connect Core §3.1.2.1. The value
+// none must be alone.
 func (req *request) parsePrompt(p Parameters) *broker.Refusal {
 	req.prompts = strings.Fields(p.Value("prompt"))
 	for _, prompt := range req.prompts {
@@ -123,7 +123,7 @@ func (req *request) parsePrompt(p Parameters) *broker.Refusal {
 
 func (req *request) prompt(p string) bool { return slices.Contains(req.prompts, p) }
 
-// parseHints reads the parameters that are passed on to Cognito.
+// parseHints reads the parameters that Cognito gets.
 func (req *request) parseHints(p Parameters) *broker.Refusal {
 	req.nonce, req.loginHint, req.lang = p.Value("nonce"), p.Value("login_hint"), p.language()
 	switch {
@@ -138,7 +138,7 @@ func (req *request) parseHints(p Parameters) *broker.Refusal {
 }
 
 // chooseResource returns the protected resource of a request (RFC 8707 §2). A
-// request without resource is for the only one of the deployment. If the
+// request without resource is for the deployment's only resource. If the
 // deployment has none, the result is the zero Resource.
 func chooseResource(sent []string, known []broker.Resource) (broker.Resource, *broker.Refusal) {
 	if len(sent) == 0 {
@@ -164,10 +164,10 @@ func chooseResource(sent []string, known []broker.Resource) (broker.Resource, *b
 	return *chosen, nil
 }
 
-// chooseScopes returns the scopes to grant: those that are requested, registered
-// and of the resource. RFC 6749 §3.3 lets a server ignore scopes, so the others
-// are left out. So is offline_access, which Cognito does not have and which
-// clients request by habit.
+// chooseScopes returns the scopes to grant: the requested scopes that are
+// registered and belong to the resource. It leaves out other scopes, which a
+// server may ignore (RFC 6749 §3.3), and offline_access, which Cognito does not
+// have and clients request by habit.
 func chooseScopes(sent string, l limits, res broker.Resource) ([]string, *broker.Refusal) {
 	requested := strings.Fields(sent)
 	if len(requested) == 0 {

@@ -50,7 +50,7 @@ func TestParameters(t *testing.T) {
 		{"no value counts as not sent", "&request=&nonce=&prompt=", nil, ""},
 		{"scope twice", "&scope=notes/read", nil, "invalid_request"},
 		{"state twice", "&state=x", nil, "invalid_request"},
-		{"unknown one twice", "&foo=1&foo=1", nil, "invalid_request"},
+		{"unknown parameter twice", "&foo=1&foo=1", nil, "invalid_request"},
 		{"twice without a value", "&foo=&foo=", nil, "invalid_request"},
 		{"twice in another spelling", "&sc%6fpe=x", nil, "invalid_request"},
 		{"resource twice the same", "&resource=" + url.QueryEscape(notes) + "&resource=" + url.QueryEscape(notes), nil, ""},
@@ -75,25 +75,25 @@ func TestParameters(t *testing.T) {
 		{"challenge in base64", "", []string{"code_challenge", challenge[:42] + "+"}, "invalid_request"},
 
 		{"state of 2 KB", "", []string{"state", strings.Repeat("s", 2048)}, ""},
-		{"state of more", "", []string{"state", strings.Repeat("s", 2049)}, "invalid_request"},
+		{"state of more than 2 KB", "", []string{"state", strings.Repeat("s", 2049)}, "invalid_request"},
 		{"state of any characters", "", []string{"state", "{\"ü\": \"\n\"}"}, ""},
 		{"nonce of more than 512", "", []string{"nonce", strings.Repeat("n", 513)}, "invalid_request"},
 		{"nonce with a line end", "", []string{"nonce", "a\nb"}, "invalid_request"},
 		{"login_hint of more than 512", "", []string{"login_hint", strings.Repeat("n", 513)}, "invalid_request"},
-		{"language that is none", "", []string{"ui_locales", "<script>"}, ""},
+		{"invalid language", "", []string{"ui_locales", "<script>"}, ""},
 
 		{"prompt login", "", []string{"prompt", "login"}, ""},
 		{"prompt login and select_account", "", []string{"prompt", "login select_account"}, ""},
 		{"prompt none", "", []string{"prompt", "none"}, ""},
 		{"prompt none and more", "", []string{"prompt", "none login"}, "invalid_request"},
-		{"prompt of another kind", "", []string{"prompt", "create"}, "invalid_request"},
+		{"unknown prompt", "", []string{"prompt", "create"}, "invalid_request"},
 
-		{"scopes that nobody knows", "", []string{"scope", "nonsense files/read"}, "invalid_scope"},
+		{"unknown scopes", "", []string{"scope", "nonsense files/read"}, "invalid_scope"},
 		{"offline_access alone", "", []string{"scope", "offline_access"}, "invalid_scope"},
-		{"resource of somebody else", "", []string{"resource", "https://other.example.com/"}, "invalid_target"},
+		{"unknown resource", "", []string{"resource", "https://other.example.com/"}, "invalid_target"},
 		{"resource with a fragment", "", []string{"resource", notes + "#x"}, "invalid_target"},
-		{"resource that goes on", "", []string{"resource", notes + "/x"}, "invalid_target"},
-		{"resource that is nothing", "", []string{"resource", "%"}, "invalid_target"},
+		{"resource with a longer path", "", []string{"resource", notes + "/x"}, "invalid_target"},
+		{"resource that is no URI", "", []string{"resource", "%"}, "invalid_target"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, got := parse(t, oneResource(), tt.raw, tt.changes...); got != tt.want {
@@ -110,12 +110,12 @@ func TestTheErrorOfARequestIsAlwaysTheSame(t *testing.T) {
 	for range 200 {
 		_, err := parseRequest(parameters(t, requestOf("c", webURI, "nonce", long, "login_hint", long)), oneResource())
 		if err == nil || err.Description != "nonce may have 512 bytes at most" {
-			t.Fatalf("error = %v, want that of nonce", err)
+			t.Fatalf("error = %v, want the one about nonce", err)
 		}
 	}
 }
 
-func TestQueriesThatCannotBeRead(t *testing.T) {
+func TestMalformedQueries(t *testing.T) {
 	for _, raw := range []string{"a=%zz", "%=a", "a=%ff", "%ff=a", "a=1;b=2", "a=" + strings.Repeat("x", MaxParameters)} {
 		if _, wrong := ParseParameters(raw); wrong == "" {
 			t.Errorf("ParseParameters(%.20q) is no error", raw)
@@ -123,15 +123,15 @@ func TestQueriesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestScopesAreRequestedAndRegisteredAndTheResources(t *testing.T) {
+func TestChooseScopes(t *testing.T) {
 	for _, tt := range []struct{ scope, want string }{
 		{"-", "openid notes/read"}, // the default, without the scopes that the resource does not have
 		{" ", "openid notes/read"},
 		{"notes/write", "notes/write"},
 		{"notes/write  notes/read notes/write", "notes/write notes/read"},
 		{"notes/read offline_access nonsense", "notes/read"},
-		{"notes/read files/read", "notes/read"},  // registered, and another resource's
-		{"notes/read notes/admin", "notes/read"}, // the resource's, and not registered
+		{"notes/read files/read", "notes/read"},  // registered, but of another resource
+		{"notes/read notes/admin", "notes/read"}, // of the resource, but not registered
 		{"openid email notes/read", "openid notes/read"},
 	} {
 		req, code := parse(t, oneResource(), "", "scope", tt.scope)
@@ -141,7 +141,7 @@ func TestScopesAreRequestedAndRegisteredAndTheResources(t *testing.T) {
 	}
 }
 
-func TestResourceIsOneOfTheProtected(t *testing.T) {
+func TestChooseResource(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		limits limits
@@ -151,18 +151,18 @@ func TestResourceIsOneOfTheProtected(t *testing.T) {
 		code   string
 	}{
 		{"the only one", oneResource(), "", "notes/read", notes, ""},
-		{"as it is", oneResource(), "&resource=" + notes, "notes/read", notes, ""},
+		{"exact", oneResource(), "&resource=" + notes, "notes/read", notes, ""},
 		{"trailing slash", oneResource(), "&resource=" + notes + "/", "notes/read", notes, ""},
 		{"trailing slash of the configuration", twoResources(), "&resource=" + files, "files/read", files + "/", ""},
 		{"capitals in scheme and host", oneResource(), "&resource=HTTPS://MCP.example.com/mcp", "notes/read", notes, ""},
 		{"capitals in the path", oneResource(), "&resource=https://mcp.example.com/MCP", "notes/read", "", "invalid_target"},
 		{"two slashes", oneResource(), "&resource=" + notes + "//", "notes/read", "", "invalid_target"},
-		{"user in it", oneResource(), "&resource=https://x@mcp.example.com/mcp", "notes/read", "", "invalid_target"},
-		{"none of two", twoResources(), "", "notes/read", "", "invalid_target"},
-		{"both of two", twoResources(), "&resource=" + notes + "&resource=" + files, "notes/read", "", "invalid_target"},
-		{"one of two, with scopes of the other", twoResources(), "&resource=" + files, "notes/read", files + "/", "invalid_scope"},
+		{"with a user name", oneResource(), "&resource=https://x@mcp.example.com/mcp", "notes/read", "", "invalid_target"},
+		{"two configured, none requested", twoResources(), "", "notes/read", "", "invalid_target"},
+		{"two configured, both requested", twoResources(), "&resource=" + notes + "&resource=" + files, "notes/read", "", "invalid_target"},
+		{"one resource with scopes of the other", twoResources(), "&resource=" + files, "notes/read", files + "/", "invalid_scope"},
 		{"none configured", limits{registered: []string{"notes/read"}}, "", "notes/read", "", ""},
-		{"one where none is configured", limits{registered: []string{"notes/read"}}, "&resource=" + notes, "notes/read", "", "invalid_target"},
+		{"none configured, one requested", limits{registered: []string{"notes/read"}}, "&resource=" + notes, "notes/read", "", "invalid_target"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			req, code := parse(t, tt.limits, tt.raw, "scope", tt.scope)
@@ -173,7 +173,7 @@ func TestResourceIsOneOfTheProtected(t *testing.T) {
 	}
 }
 
-func TestLanguageIsTheFirstThatIsOne(t *testing.T) {
+func TestLanguageIsTheFirstValidTag(t *testing.T) {
 	for _, tt := range []struct{ lang, locales, want string }{
 		{"-", "-", ""}, {"de", "-", "de"}, {"de", "fr", "de"}, {"-", "pt-BR en", "pt-BR"}, {"<", "! en", "en"},
 	} {
@@ -209,7 +209,7 @@ func TestMatchRedirectURI(t *testing.T) {
 		{"http://localhost:1/callback", "http://localhost/callback", true},
 		{"http://[::1]:1/callback", "http://[::1]/callback", true},
 		{"http://[::1]:1/callback", "http://[::1]:1/callback", true},
-		{"http://localhost:1/callback", "http://127.0.0.1/callback", false}, // each stands for itself
+		{"http://localhost:1/callback", "http://127.0.0.1/callback", false}, // two different hosts
 		{"http://127.0.0.1:1/callback", "http://localhost/callback", false},
 		{"http://[::1]:1/callback", "http://127.0.0.1/callback", false},
 		{"http://127.0.0.1:1/other", "http://127.0.0.1/callback", false},
@@ -249,17 +249,17 @@ func TestRespondKeepsTheQueryOfARedirectURI(t *testing.T) {
 	}
 }
 
-func TestEverySecretThatIsDerivedIsAnother(t *testing.T) {
+func TestDerivedSecretsDiffer(t *testing.T) {
 	a, b := newSecret(), newSecret()
 	var all []string
 	for _, s := range []Secret{a, b} {
 		all = append(all, s.text, s.key().String(), s.state(), s.verifier(), s.csrf(), s.code("one").Reveal(), s.code("two").Reveal())
 	}
 	if slices.Sort(all); len(slices.Compact(all)) != 14 {
-		t.Errorf("some are the same: %q", all)
+		t.Errorf("some derived secrets are the same: %q", all)
 	}
 	if a.state() != (Secret{a.text}).state() {
-		t.Error("derived twice, it is another")
+		t.Error("the second derivation differs from the first")
 	}
 }
 

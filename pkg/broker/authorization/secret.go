@@ -24,8 +24,8 @@ func newSecret() Secret {
 	return Secret{encode(b)}
 }
 
-// ParseSecret reads what Reveal returned. It returns the zero Secret for every
-// other text.
+// ParseSecret reads text from Reveal. It returns the zero Secret for any other
+// text.
 func ParseSecret(text string) Secret {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) != secretBytes {
@@ -34,7 +34,7 @@ func ParseSecret(text string) Secret {
 	return Secret{text}
 }
 
-// Reveal returns the secret, to be sent to its browser only.
+// Reveal returns the secret, to be sent only to its browser.
 func (s Secret) Reveal() string { return s.text }
 
 // IsZero reports whether there is no secret.

@@ -10,9 +10,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// SignedIn takes Cognito's answer to the callback. It returns the client's
-// redirect URI with a code if a stored consent covers the request, and "" if the
-// user has to be asked.
+// SignedIn handles Cognito's answer to the callback. It returns the client's
+// redirect URI with a code if a stored consent covers the request, and "" if
+// the user has to see the consent page.
 func (f *Flow) SignedIn(ctx context.Context, s Secret, p Parameters) (clientURL string, err error) {
 	v, err := f.visit(ctx, s)
 	if err != nil {
@@ -29,8 +29,8 @@ func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 	if p.Repeated() || p.Has("code") == p.Has("error") {
 		return "", InvalidCallback()
 	}
-	// RFC 9700 §4.7: without this check an attacker could sign this browser in as
-	// the attacker, with the callback of a transaction of the attacker's own.
+	// RFC 9700 §4.7: without this check an attacker could sign this browser in
+	// as the attacker, with the callback of the attacker's own transaction.
 	if !s.matches(p.Value("state"), s.state()) {
 		return "", &Problem{Kind: OtherBrowser, Detail: "state is not of this browser's transaction"}
 	}
@@ -68,9 +68,9 @@ func InvalidCallback() *Problem {
 	return &Problem{Kind: BadRequest, Detail: "the callback is for answers of Cognito"}
 }
 
-// identified continues when it is known who the user is. It returns the client's
-// redirect URI with a code if a stored consent covers the request, and else ""
-// for the consent page.
+// identified continues when the user is known. It returns the client's redirect
+// URI with a code if a stored consent covers the request, and otherwise "" for
+// the consent page.
 func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, tokens broker.Tokens) (string, error) {
 	f := v.flow
 	if tokens.User.Sub == "" || tokens.OriginJTI == "" || tokens.RefreshToken == "" {
@@ -79,8 +79,8 @@ func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, 
 		})
 	}
 	t.User, t.OriginJTI = tokens.User, tokens.OriginJTI
-	// A Lambda trigger of the pool may have removed scopes. The user is asked for
-	// the scopes that the token has.
+	// A Lambda trigger of the pool may have removed scopes. The consent page
+	// shows the scopes that the token has.
 	t.Scopes = slices.DeleteFunc(t.Scopes, func(s string) bool { return !slices.Contains(tokens.Scopes, s) })
 	if len(t.Scopes) == 0 {
 		return "", f.deny(c, broker.Refusal{Code: broker.InvalidScope, Description: "the user pool granted none of the scopes"})
@@ -103,8 +103,8 @@ func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, 
 	}
 	t.Step = broker.StepSignedIn
 	if err := f.config.Store.ReplaceTransaction(ctx, t); err != nil {
-		// The store may have applied it. The transaction must not go on, because
-		// its refresh token is revoked.
+		// The store may have applied the change. The transaction must not
+		// continue, because its refresh token is revoked.
 		f.forget(ctx, t)
 		return "", f.deny(c, broker.Refusal{Code: dcr.Unavailable, Description: "the sign-in could not be stored", Cause: err})
 	}
@@ -121,15 +121,16 @@ func (v visit) take(ctx context.Context, from, to broker.Step) (*broker.Transact
 	case errors.Is(err, broker.ErrConflict):
 		return nil, &Problem{Kind: Expired, Detail: "this step of the sign-in was taken already", Cause: err}
 	case err != nil:
-		// It is not known whether the step was taken, so it cannot be tried again.
+		// The broker does not know whether the step was taken, so no request can
+		// try it again.
 		return nil, &Problem{Kind: SignInFailed, Detail: "the sign-in could not be read", Cause: err}
 	}
 	return t, nil
 }
 
-// Denied returns the denial with this code with which the callback of this
-// browser ended, or a Problem if it did not end so. A page shows it after the
-// callback, at an address without Cognito's code.
+// Denied returns the Denial with this code if the callback of this browser
+// ended with it, and otherwise a Problem. A page shows it after the callback,
+// at an address without Cognito's code.
 func (f *Flow) Denied(ctx context.Context, s Secret, code string) error {
 	ended := expired("this sign-in has ended")
 	if s.IsZero() || string(publicCode(code)) != code {
@@ -161,9 +162,9 @@ func redeemRefusal(err error) broker.Refusal {
 	return broker.Refusal{Code: dcr.Unavailable, Description: "Cognito did not answer, try again", Cause: err}
 }
 
-// publicCode returns the error code for the client for one of Cognito's (RFC 6749
-// §4.1.2.1, OpenID Connect Core §3.1.2.6). A code about the broker's own app
-// client becomes server_error.
+// publicCode returns the error code for the client that stands for a code of
+// Cognito (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6). A code about the
+// broker's own app client becomes server_error.
 func publicCode(code string) dcr.Code {
 	switch c := dcr.Code(code); c {
 	case AccessDenied, dcr.InvalidRequest, broker.InvalidScope, ServerError, dcr.Unavailable,

@@ -9,9 +9,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// signInURL returns where the user of t signs in: Cognito's authorize endpoint
-// with the broker's own callback, state and PKCE challenge, and exactly the
-// scopes to grant. openid is added: it makes Cognito return who the user is.
+// signInURL returns the address where the user of t signs in: Cognito's
+// authorize endpoint with the broker's own callback, state and PKCE challenge,
+// and exactly the scopes to grant. It adds openid, so that Cognito's tokens
+// name the user.
 func (f *Flow) signInURL(t *broker.Transaction, s Secret) string {
 	v := url.Values{
 		"response_type":         {"code"},
@@ -39,8 +40,8 @@ func (f *Flow) signInURL(t *broker.Transaction, s Secret) string {
 	return f.config.Cognito.AuthorizeURL(v)
 }
 
-// cognitoPrompt is the part of the client's prompt that is for Cognito: the
-// broker itself asks for consent.
+// cognitoPrompt returns the part of the client's prompt that Cognito gets. The
+// broker itself handles consent.
 func cognitoPrompt(prompt string) string {
 	return strings.Join(slices.DeleteFunc(strings.Fields(prompt), func(p string) bool { return p == "consent" }), " ")
 }

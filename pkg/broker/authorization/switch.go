@@ -10,7 +10,7 @@ import (
 
 // switchAccount lets the user sign in with another account: it revokes the
 // sign-in at Cognito, signs the browser out there, and starts the request again
-// in a new transaction, with which Resume continues.
+// in a new transaction. Resume continues the new transaction.
 func (v visit) switchAccount(ctx context.Context) (Outcome, error) {
 	f := v.flow
 	old, err := v.decide(ctx)
@@ -49,8 +49,8 @@ func (v visit) repeat(ctx context.Context, old *broker.Transaction) (*broker.Tra
 }
 
 // otherAccount returns the prompt for a user who wants another account. Without
-// select_account an identity provider would sign in the account that it still
-// knows, as Cognito's own pages do after signing out.
+// select_account an identity provider would sign in the account that it
+// remembers, as Cognito's own pages do after signing out.
 func otherAccount(prompt string) string {
 	if strings.Contains(prompt, "login") || strings.Contains(prompt, "select_account") {
 		return prompt

@@ -33,7 +33,7 @@ func (l *Lifecycle) open(ctx context.Context, a *registration.Admission) (*broke
 	}
 	issued := &broker.Registration{ClientID: id, Mode: broker.ModeBrokered, Metadata: a.Metadata.ClientMetadata}
 	if at, ok := l.recent.issuedAt(id, a.Metadata.Scope, l.now()); ok {
-		telemetry.Note(ctx, telemetry.ClientID, id)
+		telemetry.SetAttr(ctx, telemetry.ClientID, id)
 		telemetry.Count(ctx, telemetry.DedupeHits, 1)
 		issued.IssuedAt = at
 		return &broker.Issued{Registration: issued}, nil
@@ -98,7 +98,7 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 // registerFirst makes the registration.
 func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
 	r := NewRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
-	if err := a.Hour.Take(ctx, l.store, id); err != nil {
+	if err := a.Hour().Take(ctx, l.store, id); err != nil {
 		return nil, err
 	}
 	err := broker.RecordRegistration(ctx, l.store, r)
@@ -111,7 +111,7 @@ func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission
 	}
 	cleanup, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	return nil, errors.Join(err, a.Hour.Return(cleanup, l.store, id))
+	return nil, errors.Join(err, a.Hour().Return(cleanup, l.store, id))
 }
 
 // registerRepeated is for a registration that exists.
@@ -147,7 +147,7 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 			return err
 		}
 	}
-	broker.NoteClient(ctx, r)
+	broker.SetClientAttrs(ctx, r)
 	telemetry.Count(ctx, telemetry.DedupeHits, 1)
 	return nil
 }
@@ -157,7 +157,7 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 // the janitor goes on with that.
 func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission, old *broker.Registration) error {
 	r := NewRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
-	if err := a.Hour.Take(ctx, l.store, r.ClientID); err != nil {
+	if err := a.Hour().Take(ctx, l.store, r.ClientID); err != nil {
 		return err
 	}
 	generation := r.Generation

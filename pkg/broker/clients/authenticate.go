@@ -46,10 +46,10 @@ func (d *Directory) Authenticate(ctx context.Context, c Credentials) (*broker.Re
 	if err != nil {
 		return nil, broker.Unavailable("the registration could not be read, try again", broker.RetrySoon, fmt.Errorf("look up client: %w", err))
 	}
-	// RFC 6749 §3.2.1: a client with a secret must authenticate. RFC 6749 §2.3.1
-	// leaves the way to the server: a client may use the header or the body,
-	// whichever it registered. Some clients do not notice that the broker
-	// registered another method than they asked for.
+	// A client with a secret must authenticate (RFC 6749 §3.2.1). The server
+	// chooses the method (RFC 6749 §2.3.1): here a client may use the header or
+	// the body, whichever it registered. Some clients do not notice that the
+	// broker registered another method than they requested.
 	public := reg.Metadata.TokenEndpointAuthMethod == dcr.AuthNone
 	if public && c.Secret != "" {
 		return nil, broker.Refuse(broker.InvalidClient, "the client is registered with the method none and must not send a secret")
@@ -57,17 +57,17 @@ func (d *Directory) Authenticate(ctx context.Context, c Credentials) (*broker.Re
 	if !public && c.Secret == "" {
 		return nil, broker.Refuse(broker.InvalidClient, "the client must authenticate with its secret")
 	}
-	broker.NoteClient(ctx, reg)
+	broker.SetClientAttrs(ctx, reg)
 	if d.mode == broker.ModeBrokered && !public && !reg.SecretHash.Matches(credential.Presented(c.Secret)) {
 		return nil, broker.Refuse(broker.InvalidClient, "client authentication failed")
 	}
 	return reg, nil
 }
 
-// RecordUse records the use of a client while the caller does something else.
-// The returned function waits until the use is recorded or ctx ends, because
-// Lambda freezes the process after the answer. A failure is logged and does not
-// fail the request.
+// RecordUse records the use of a client while the caller does other work. The
+// returned function waits until the use is recorded or ctx ends, because Lambda
+// freezes the process after the answer. A failure is logged and does not fail
+// the request.
 func (d *Directory) RecordUse(ctx context.Context, log *slog.Logger, reg *broker.Registration) (wait func()) {
 	done, used := make(chan error, 1), reg.Clone()
 	go func() {

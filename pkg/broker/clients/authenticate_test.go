@@ -47,7 +47,7 @@ func TestAuthenticate(t *testing.T) {
 		{"right secret", broker.ModeBrokered, clients.Credentials{ID: "basic", Secret: "s3cret", Basic: true}, ""},
 		{"right secret in the body, registered for the header", broker.ModeBrokered, clients.Credentials{ID: "basic", Secret: "s3cret"}, ""},
 		{"wrong secret", broker.ModeBrokered, clients.Credentials{ID: "basic", Secret: "S3cret"}, broker.InvalidClient},
-		{"hash for a secret", broker.ModeBrokered, clients.Credentials{ID: "basic", Secret: credential.Presented("s3cret").Hash().String()}, broker.InvalidClient},
+		{"the hash in place of the secret", broker.ModeBrokered, clients.Credentials{ID: "basic", Secret: credential.Presented("s3cret").Hash().String()}, broker.InvalidClient},
 		{"no secret", broker.ModeBrokered, clients.Credentials{ID: "basic"}, broker.InvalidClient},
 		{"no stored hash", broker.ModeBrokered, clients.Credentials{ID: "unhashed", Secret: "x"}, broker.InvalidClient},
 		{"waits for approval", broker.ModeBrokered, clients.Credentials{ID: "pending"}, broker.UnauthorizedClient},

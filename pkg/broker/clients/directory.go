@@ -19,18 +19,18 @@ type Directory struct {
 	now   func() time.Time
 }
 
-// New returns the Directory of the clients of that mode whose registrations are
+// New returns the Directory of the clients of one mode. Their registrations are
 // in store.
 func New(mode broker.Mode, store broker.Registrations, now func() time.Time) *Directory {
 	return &Directory{mode: mode, store: store, now: now}
 }
 
-// touchEvery is the precision of Registration.LastUsedAt: a later use is not
-// recorded sooner.
+// touchEvery is the precision of Registration.LastUsedAt: at most one use in
+// this time is recorded.
 const touchEvery = time.Hour
 
-// ClientIDAlphabet are the characters of Cognito's client ids, among which are
-// those of the broker's own.
+// ClientIDAlphabet has the characters of Cognito's client ids and of the
+// broker's own.
 const ClientIDAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+"
 
 // Client returns the registration of a client that may get tokens now. It

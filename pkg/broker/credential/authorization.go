@@ -20,18 +20,18 @@ const (
 func NewClientSecret() Token { return Token{ClientSecretPrefix + random(32)} }
 
 // DerivedAuthorizationCode makes the authorization code (RFC 6749 §1.3.1) of a
-// grant from a secret of at least 256 random bits, which only the user's browser
-// has. The code carries the id of its grant, which DerivedID or NewID has made,
-// so that the grant is found by it. The same secret and id make the same code:
-// a decision that the browser sends twice has one code. RFC 6749 §10.10: nobody
-// without the secret can guess the code.
+// grant from a secret of at least 256 random bits, which only the user's
+// browser has. The code carries the id of its grant, made by DerivedID or
+// NewID, so that the broker finds the grant by the code. The same secret and id
+// make the same code: a decision that the browser sends twice has one code.
+// Without the secret an attacker cannot guess the code (RFC 6749 §10.10).
 func DerivedAuthorizationCode(secret, grantID string) Token {
 	h := hmac.New(sha256.New, []byte(secret))
 	h.Write([]byte("code " + grantID))
 	return Token{AuthorizationCodePrefix + grantID + Encoding.EncodeToString(h.Sum(nil))}
 }
 
-// NewAuthorizationCode makes an authorization code from a secret of its own. No
+// NewAuthorizationCode makes an authorization code from a random secret. No
 // browser can get this code a second time.
 func NewAuthorizationCode(grantID string) Token {
 	return DerivedAuthorizationCode(random(32), grantID)

@@ -82,7 +82,7 @@ func TestTokens_carry_their_prefix_and_are_never_made_twice(t *testing.T) {
 	}
 }
 
-func TestToken_is_printed_nowhere(t *testing.T) {
+func TestToken_is_never_printed(t *testing.T) {
 	id := credential.NewID()
 	for prefix, token := range tokens(t, id) {
 		secret := strings.TrimPrefix(token.Reveal(), prefix)
@@ -121,7 +121,7 @@ func TestGrantID_is_in_codes_and_refresh_tokens_only(t *testing.T) {
 	}
 }
 
-func TestGrantID_refuses_what_was_not_made_here(t *testing.T) {
+func TestGrantID_refuses_text_in_another_format(t *testing.T) {
 	good := credential.NewRefreshToken(credential.NewID(), testKeys("ours")).Reveal()
 	for _, bad := range []string{
 		"", good[1:], good[:len(good)-1], good + "a", " " + good, good + "\n",
@@ -140,7 +140,7 @@ func TestGrantID_refuses_what_was_not_made_here(t *testing.T) {
 	}
 }
 
-func TestDerivedID_is_like_a_random_one_and_follows_from_its_hash(t *testing.T) {
+func TestDerivedID_has_the_format_of_a_random_id(t *testing.T) {
 	shape := regexp.MustCompile(`^[a-z2-7]{26}$`)
 	seen := make(map[string]bool)
 	for i := range 1000 {

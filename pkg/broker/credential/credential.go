@@ -36,7 +36,7 @@ func (Token) GoString() string { return "[redacted]" }
 // LogValue implements slog.LogValuer.
 func (Token) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// Reveal returns the secret, to be sent to its bearer and nowhere else.
+// Reveal returns the secret, to be sent only to its bearer.
 func (t Token) Reveal() string { return t.secret }
 
 // IsZero reports whether there is no token.

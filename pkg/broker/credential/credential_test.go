@@ -20,8 +20,8 @@ func newInitial(t *testing.T, g Grant) (Token, *InitialAccessToken) {
 	return tok, rec
 }
 
-// RFC 7592 §5 and RFC 6819 §5.1.4.2.2 ask for tokens that cannot be guessed.
-// Each of these has 256 random bits behind its prefix and id.
+// Tokens must not be guessable (RFC 7592 §5, RFC 6819 §5.1.4.2.2). Each of
+// these has 256 random bits behind its prefix and id.
 func TestTokensCannotBeGuessed(t *testing.T) {
 	const secret = 52 // characters of five bits each
 	kinds := []struct {
@@ -61,7 +61,7 @@ func TestTokensCannotBeGuessed(t *testing.T) {
 	}
 }
 
-func TestHashMatchesItsTokenAlone(t *testing.T) {
+func TestHashMatchesOnlyItsToken(t *testing.T) {
 	tok, rec := newInitial(t, Grant{Profile: "p"})
 	if !rec.Hash.Matches(tok) {
 		t.Error("the hash does not match its token")
@@ -72,7 +72,8 @@ func TestHashMatchesItsTokenAlone(t *testing.T) {
 			t.Errorf("the hash matches %q, which is not its token", other)
 		}
 	}
-	// The hash of a client that does not exist. No token may match it.
+	// The zero hash stands for a client that does not exist. No token may match
+	// it.
 	for _, presented := range []Token{{}, tok, Presented(strings.Repeat("\x00", 32))} {
 		if (Hash{}).Matches(presented) {
 			t.Errorf("the zero hash matches %q", presented.Reveal())
@@ -93,7 +94,7 @@ func TestHashIsReadBack(t *testing.T) {
 	}
 }
 
-func TestInitialAccessTokenIDKnowsOurFormAlone(t *testing.T) {
+func TestInitialAccessTokenIDAcceptsOnlyOurFormat(t *testing.T) {
 	tok, rec := newInitial(t, Grant{Profile: "p"})
 	if id, err := InitialAccessTokenID(tok); err != nil || id != rec.ID {
 		t.Errorf("id = %q, %v, want %q", id, err, rec.ID)
@@ -155,7 +156,7 @@ func TestState(t *testing.T) {
 		{"one use left", hour, func(r *InitialAccessToken) { r.Uses = []string{"a"} }, now, "valid"},
 		{"no use left", hour, func(r *InitialAccessToken) { r.Uses = []string{"a", "b"} }, now, "spent"},
 		{"any number of uses", Grant{Profile: "p"}, func(r *InitialAccessToken) { r.Uses = []string{"a", "b"} }, now, "valid"},
-		{"for ever", Grant{Profile: "p"}, nil, now.Add(100 * 365 * 24 * time.Hour), "valid"},
+		{"without end", Grant{Profile: "p"}, nil, now.Add(100 * 365 * 24 * time.Hour), "valid"},
 		{"revoked", hour, func(r *InitialAccessToken) { r.RevokedAt = now }, now, "revoked"},
 	} {
 		_, rec := newInitial(t, tt.grant)

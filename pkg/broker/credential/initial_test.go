@@ -21,16 +21,16 @@ func TestNewInitialAccessToken_makes_the_ordered_record(t *testing.T) {
 	second := time.Date(2030, time.March, 1, 11, 0, 0, 0, time.UTC)
 	switch {
 	case !record.Hash.Matches(token):
-		t.Error("the record's hash is not that of the token")
+		t.Error("the record has another hash than the token")
 	case record.Label != "für alle" || record.Profile != "partners" || record.CreatedBy != "ops" || record.MaxUses != 3:
-		t.Errorf("got %+v, want what was asked for", record)
+		t.Errorf("got %+v, want the values of the order", record)
 	case record.CreatedAt != second || record.ExpiresAt != second.Add(time.Hour):
 		t.Errorf("got %v to %v, want %v to an hour later", record.CreatedAt, record.ExpiresAt, second)
 	}
 
 	_, record, err = credential.NewInitialAccessToken(credential.Grant{Profile: "p"}, noon)
 	if err != nil || !record.ExpiresAt.IsZero() || record.MaxUses != 0 {
-		t.Errorf("without lifetime and uses: got %+v and error %v, want one without limits", record, err)
+		t.Errorf("without lifetime and uses: got %+v and error %v, want a record without limits", record, err)
 	}
 }
 

@@ -69,7 +69,7 @@ func (l *Relay) Token(ctx context.Context, r token.Request) (*token.Response, er
 	if err != nil {
 		return nil, err
 	}
-	telemetry.Note(ctx, telemetry.GrantType, r.GrantType)
+	telemetry.SetAttr(ctx, telemetry.GrantType, r.GrantType)
 	ctx, cancel := context.WithTimeout(ctx, relayTime)
 	defer cancel()
 	wait := l.config.Clients.RecordUse(ctx, l.config.Log, reg)

@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// appTime is how long an app client is cached. If its secret changes before,
-	// Cognito refuses the old one, and WithApp reads the record again.
+	// appTime is how long an app client is cached. If its secret changes
+	// earlier, Cognito refuses the old secret, and WithApp reads the record
+	// again.
 	appTime = 10 * time.Minute
 	maxApps = 1000
 )
 
-// ErrAppClientGone means that the app client of a grant no longer exists. What
-// Cognito issued to it is not valid either.
-var ErrAppClientGone = errors.New("the app client is gone")
+// ErrAppClientGone means that the app client of a grant no longer exists. The
+// tokens that Cognito issued to it are not valid either.
+var ErrAppClientGone = errors.New("the app client no longer exists")
 
-// AppClientRecords is the part of broker.AppClientRecords with which app clients
-// are opened.
+// AppClientRecords is the part of broker.AppClientRecords that AppClients uses.
 type AppClientRecords interface {
 	AppClient(ctx context.Context, key string) (*broker.AppClient, error)
 }
@@ -48,13 +48,13 @@ func NewAppClients(store AppClientRecords, now func() time.Time) *AppClients {
 type App struct {
 	broker.AppCredentials
 	Scopes []string
-	// Stale: the secret is sealed with a key that does not seal any more.
+	// Stale reports that the secret is sealed with a former key.
 	Stale  bool
 	readAt time.Time
 }
 
-// Get returns the app client with that key, or broker.ErrNotFound if none with
-// that key is ready.
+// Get returns the app client with this key, or broker.ErrNotFound if no such
+// app client is ready.
 func (s *AppClients) Get(ctx context.Context, ring *seal.Ring, key string) (App, error) {
 	s.mu.Lock()
 	a, ok := s.cached[key]
@@ -103,10 +103,10 @@ func (s *AppClients) recorded(ctx context.Context, ring *seal.Ring, g *broker.Gr
 	return a, err
 }
 
-// AppOf returns a function for WithApp that finds the app client of g. Its first
-// call returns the app client with the secret that is stored with t, Cognito's
-// tokens of g, which needs no read of the record. Later calls return what the
-// record has.
+// AppOf returns a function for WithApp that finds the app client of g. Its
+// first call returns the app client with the secret that is stored with t,
+// Cognito's tokens of g, and needs no read of the record. Later calls return
+// the app client of the record.
 func (s *AppClients) AppOf(ctx context.Context, ring *seal.Ring, g *broker.Grant, t broker.Tokens) func() (App, error) {
 	secret := t.AppSecret
 	return func() (App, error) {
@@ -120,9 +120,9 @@ func (s *AppClients) AppOf(ctx context.Context, ring *seal.Ring, g *broker.Grant
 }
 
 // WithApp calls call with the app client that find returns. If Cognito refuses
-// the app client's secret, it may be a former one: WithApp removes the app client
-// with that key from the cache, and calls call again if find now returns other
-// credentials.
+// the app client's secret, the secret may be a former one. WithApp then removes
+// the app client with this key from the cache, and calls call again if find now
+// returns other credentials.
 func (s *AppClients) WithApp(find func() (App, error), key string, call func(App) error) error {
 	a, err := find()
 	if err != nil {

@@ -12,10 +12,9 @@ import (
 )
 
 const (
-	// endTime is how long it may take to end one grant.
+	// endTime limits the time for ending one grant.
 	endTime = 5 * time.Second
-	// readAgainTime is how long it may take to find out whether a write was
-	// applied.
+	// readAgainTime limits the time for finding out whether a write was applied.
 	readAgainTime = 2 * time.Second
 	// Attempts is how often a change is tried again when other requests change
 	// the same grant. It exceeds the number of refresh tokens that can be used
@@ -23,7 +22,7 @@ const (
 	Attempts = 12
 )
 
-// Store is the part of a broker.GrantStore with which grants are ended.
+// Store is the part of broker.GrantStore that an Ender uses.
 type Store interface {
 	Writer
 	GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error]
@@ -31,7 +30,7 @@ type Store interface {
 	DeleteConsent(ctx context.Context, key string) error
 }
 
-// Writer is the part of a broker.GrantStore with which Replace changes a grant.
+// Writer is the part of broker.GrantStore that Replace uses.
 type Writer interface {
 	Grant(ctx context.Context, id string) (*broker.Grant, error)
 	ReplaceGrant(ctx context.Context, g *broker.Grant) error
@@ -68,10 +67,10 @@ func New(c Config) (*Ender, error) {
 
 // EndGrant ends g. It marks the stored grant as ended, deletes the remembered
 // consent and revokes Cognito's refresh token, in this order. After the first
-// step g yields nothing, and g.EndedAt is set, even if EndGrant returns an error.
-// EndGrant can be called again after an error, also with a grant that has ended,
-// and does the steps that are missing. It goes on when ctx is cancelled, for at
-// most five seconds. ring has the keys of the request.
+// step g yields nothing, and g.EndedAt is set, even if EndGrant returns an
+// error. After an error the caller can call EndGrant again, also with a grant
+// that has ended, and it completes the missing steps. If ctx is cancelled, it
+// continues for at most five seconds. ring has the keys of the request.
 func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()
@@ -94,7 +93,7 @@ func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) 
 		*g = *done
 	}
 	if err == nil || errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrNotFound) {
-		return nil // another request that changes an ended grant does the same
+		return nil // a request that changes an ended grant takes the same step
 	}
 	return fmt.Errorf("delete the tokens of grant %s: %w", g.ID, err)
 }
@@ -129,7 +128,7 @@ func (e *Ender) mark(ctx context.Context, g *broker.Grant) error {
 }
 
 // revoke revokes Cognito's refresh token. If the app client no longer exists,
-// its tokens are not valid either.
+// its tokens are already invalid.
 func (e *Ender) revoke(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
 	t, err := Tokens(ring, g)
 	if err != nil {
@@ -156,8 +155,8 @@ func Tokens(ring *seal.Ring, g *broker.Grant) (broker.Tokens, error) {
 	return broker.DecodeTokens(text)
 }
 
-// Replace stores g. If it is not known whether the write was applied, Replace
-// reads the grant again and asks applied, which decides by the stored grant.
+// Replace stores g. If the result of the write is unknown, Replace reads the
+// grant again, and applied reports whether the stored grant has the change.
 func Replace(ctx context.Context, store Writer, g *broker.Grant, applied func(stored *broker.Grant) bool) error {
 	err := store.ReplaceGrant(ctx, g)
 	if err == nil || errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrNotFound) {

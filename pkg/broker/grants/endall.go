@@ -74,8 +74,8 @@ func (e *Ender) End(ctx context.Context, id string) error {
 	return e.EndGrant(ctx, ring, g)
 }
 
-// ending ends grants one after another and counts them. A failure does not stop
-// it.
+// ending ends grants one after another and counts them. It continues after a
+// failure.
 type ending struct {
 	ender  *Ender
 	ring   *seal.Ring
@@ -97,8 +97,8 @@ func (r *ending) end(ctx context.Context, g *broker.Grant) {
 	}
 }
 
-// result returns how many grants have ended. The error has err, and the first
-// failure if there was one.
+// result returns how many grants have ended. The error joins err and the first
+// failure, if any.
 func (r *ending) result(err error) (int, error) {
 	if r.failed > 0 {
 		err = errors.Join(err, fmt.Errorf("%d grants could not be ended completely: %w", r.failed, r.first))

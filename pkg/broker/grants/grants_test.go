@@ -37,7 +37,7 @@ func (c *revocations) Revoke(_ context.Context, app broker.AppCredentials, token
 	return nil
 }
 
-// world is an Ender with a store in memory.
+// world is an Ender with an in-memory store.
 type world struct {
 	*kit.Brokered
 	*grants.Ender
@@ -63,7 +63,8 @@ func (w *world) grant(clientID, generation, sub, appSecret string) *broker.Grant
 	return g
 }
 
-// wantEnded checks that nothing of g is left.
+// wantEnded checks that the grant has ended and its consent and tokens are
+// deleted.
 func (w *world) wantEnded(g *broker.Grant) {
 	w.T.Helper()
 	stored, err := w.Inner.Grant(w.T.Context(), g.ID)
@@ -71,14 +72,14 @@ func (w *world) wantEnded(g *broker.Grant) {
 		w.T.Errorf("grant %s = %+v, %v, want it ended completely", g.ID, stored, err)
 	}
 	if _, err := w.Inner.Consent(w.T.Context(), g.ConsentKey(w.Keys)); !errors.Is(err, broker.ErrNotFound) {
-		w.T.Errorf("consent of grant %s: %v, want it gone", g.ID, err)
+		w.T.Errorf("consent of grant %s: %v, want it deleted", g.ID, err)
 	}
 	if !slices.Contains(w.cognito.revoked, "rt-"+g.ID) {
 		w.T.Errorf("Cognito's token of grant %s was not revoked", g.ID)
 	}
 }
 
-// wantStanding checks that g is as it was.
+// wantStanding checks that g is unchanged.
 func (w *world) wantStanding(g *broker.Grant) {
 	w.T.Helper()
 	if stored, err := w.Inner.Grant(w.T.Context(), g.ID); err != nil || stored.Version != g.Version {
@@ -150,7 +151,7 @@ func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 }
 
 // Each call of the store fails once, in both ways. End succeeds, or can be
-// repeated; then nothing of the grant is left.
+// repeated and then ends the grant completely.
 func TestEndAfterEachFault(t *testing.T) {
 	for method, calls := range map[string]int{"Grant": 1, "ReplaceGrant": 2, "DeleteConsent": 1} {
 		for n := 1; n <= calls; n++ {
@@ -174,7 +175,7 @@ func TestEndAfterEachFault(t *testing.T) {
 	}
 }
 
-func TestEndGoesOnWhenTheRequestIsCancelled(t *testing.T) {
+func TestEndContinuesWhenTheRequestIsCancelled(t *testing.T) {
 	w := newWorld(t)
 	g := w.grant("a", "g", "ann", "s")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -188,7 +189,7 @@ func TestEndGoesOnWhenTheRequestIsCancelled(t *testing.T) {
 	}
 }
 
-func TestKeysThatCannotBeReadEndNothing(t *testing.T) {
+func TestWithoutKeysNoGrantEnds(t *testing.T) {
 	w := newWorld(t)
 	g := w.grant("a", "g", "ann", "s")
 	w.KeysErr = fake.ErrInjected
@@ -202,9 +203,9 @@ func TestKeysThatCannotBeReadEndNothing(t *testing.T) {
 	w.wantStanding(g)
 }
 
-// Cognito's tokens are revoked with the secret that is stored with them, and
-// after that with the secret of the record.
-func TestWhichSecretRevokes(t *testing.T) {
+// Cognito's tokens are revoked with the secret that is stored with them. If
+// Cognito refuses it, the secret of the record is used.
+func TestTheSecretThatRevokes(t *testing.T) {
 	tests := []struct {
 		name    string
 		stored  string // with the tokens
@@ -216,9 +217,9 @@ func TestWhichSecretRevokes(t *testing.T) {
 	}{
 		{"stored with the tokens", "s1", "", "", "s1", []string{"s1"}, true},
 		{"only in the record", "", "s1", "app", "s1", []string{"s1"}, true},
-		{"changed since", "s1", "s2", "app", "s2", []string{"s1", "s2"}, true},
-		{"of an app client that is gone", "", "", "", "s1", nil, false},
-		{"of an app client that was made again", "", "s2", "other", "s2", nil, false},
+		{"changed after the sign-in", "s1", "s2", "app", "s2", []string{"s1", "s2"}, true},
+		{"app client deleted", "", "", "", "s1", nil, false},
+		{"app client made again", "", "s2", "other", "s2", nil, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,7 +242,7 @@ func TestWhichSecretRevokes(t *testing.T) {
 	}
 }
 
-func TestNewRefusesAMissingField(t *testing.T) {
+func TestNewRequiresEveryField(t *testing.T) {
 	w := newWorld(t)
 	full := grants.Config{
 		Store: w.Store, AppClients: grants.NewAppClients(w.Store, w.Now), Cognito: w.cognito, Keys: w.Ring, Now: w.Now,

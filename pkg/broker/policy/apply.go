@@ -44,7 +44,7 @@ func (p *Profile) Apply(m dcr.ParsedMetadata) (dcr.ParsedMetadata, error) {
 	return m, nil
 }
 
-// refuse returns the error for metadata that this profile does not allow and
+// refuse returns the error for metadata that this profile does not allow but
 // another profile may allow.
 func (p *Profile) refuse(format string, args ...any) error {
 	if p.open {
@@ -72,14 +72,14 @@ func (p *Profile) decideGrantTypes(m *dcr.ParsedMetadata) error {
 	return nil
 }
 
-// decideRedirectURIs runs after decideGrantTypes.
+// decideRedirectURIs runs after decideGrantTypes. It filters the lists of m in
+// place.
 func (p *Profile) decideRedirectURIs(m *dcr.ParsedMetadata) error {
 	if !slices.Contains(m.GrantTypes, dcr.GrantAuthorizationCode) {
 		m.RedirectURIs, m.Redirects = nil, nil // without the code grant there are no redirects
 		return nil
 	}
-	var allowed []dcr.RedirectURI
-	var uris []string
+	uris, allowed := m.RedirectURIs[:0], m.Redirects[:0]
 	firstRefused := -1
 	for i, u := range m.Redirects {
 		if p.redirects.allow(u) {
@@ -118,7 +118,7 @@ func (p *Profile) decideAuthMethod(m *dcr.ParsedMetadata) error {
 	return nil
 }
 
-// defaultAuthMethod returns the method of a client that named none.
+// defaultAuthMethod returns the method for a client that did not name one.
 func (p *Profile) defaultAuthMethod(grants []string) string {
 	if slices.Contains(p.methods, dcr.AuthSecretBasic) {
 		return dcr.AuthSecretBasic

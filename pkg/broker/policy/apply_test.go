@@ -77,7 +77,7 @@ func TestApply(t *testing.T) {
 		{"post", `{` + loopback + `}`, `{"token_endpoint_auth_method": "none"}`},              // the first of the profile
 		{"post", `{` + machine + `}`, `{"token_endpoint_auth_method": "client_secret_post"}`}, // the first with a secret
 		{"post", `{` + machine + `, "token_endpoint_auth_method": "none"}`, "invalid_client_metadata"},
-		{"machine", `{` + machine + `}`, `{"token_endpoint_auth_method": "client_secret_basic"}`}, // RFC 7591's default comes before the first
+		{"machine", `{` + machine + `}`, `{"token_endpoint_auth_method": "client_secret_basic"}`}, // RFC 7591's default comes before the profile's first
 
 		// Grant types.
 		{"open", `{` + loopback + `, "grant_types": ["authorization_code"]}`,
@@ -136,7 +136,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-func TestRefusalsSayWhatIsAllowed(t *testing.T) {
+func TestRefusalsNameWhatIsAllowed(t *testing.T) {
 	tests := []struct{ profile, body, want string }{
 		{"open", `{"grant_types": ["client_credentials"]}`,
 			"invalid_client_metadata: grant_types: none of those asked for is allowed here; allowed: authorization_code, refresh_token"},
@@ -183,7 +183,7 @@ func TestApplySharesNoMemoryWithItsInput(t *testing.T) {
 	}
 }
 
-// FuzzApply checks what holds for any metadata under any profile.
+// FuzzApply checks the rules that hold for any metadata under any profile.
 func FuzzApply(f *testing.F) {
 	f.Add("http://localhost/", "https://claude.ai/api/mcp/auth_callback", "authorization_code", "none", "mcp/read email")
 	f.Add("com.example.app:/cb", "https://evil.example/", "client_credentials", "client_secret_basic", "openid "+admin)
@@ -222,7 +222,7 @@ func FuzzApply(f *testing.F) {
 	})
 }
 
-// checkGrant checks that out has only values that in asks for and p allows.
+// checkGrant checks that out has only values that in requests and p allows.
 func checkGrant(t *testing.T, p *policy.Profile, in, out dcr.ClientMetadata) {
 	t.Helper()
 	code := slices.Contains(out.GrantTypes, dcr.GrantAuthorizationCode)
@@ -255,7 +255,7 @@ func checkGrant(t *testing.T, p *policy.Profile, in, out dcr.ClientMetadata) {
 	}
 }
 
-// apply applies the profile to metadata that need not have been validated.
+// apply applies the profile to metadata, validated or not.
 func apply(p *policy.Profile, m dcr.ClientMetadata) (dcr.ClientMetadata, error) {
 	out, err := p.Apply(dcr.Parse(m))
 	return out.ClientMetadata, err

@@ -13,12 +13,12 @@ import (
 )
 
 // brokeredKeys are the keys of a profile that only the broker can enforce. They
-// are faults in direct mode: a policy must not promise more than the deployment
-// does.
+// are faults in direct mode: the deployment would not keep what the policy
+// promises.
 var brokeredKeys = []string{"app_client", "approval", "consent", "users"}
 
 // openUnconfirmed is the default lifetime of an openly registered client that
-// no user has used.
+// is never used.
 const openUnconfirmed = 7 * 24 * time.Hour
 
 // brokered reads the keys of a profile about authorization by the broker. The
@@ -127,7 +127,7 @@ func (d *document) lifetimes(path string, v any, sent bool, p *Profile) {
 const maxLifetime = 3650 * 24 * time.Hour
 
 // lifetime reads hours or days. The minimum is two hours for a lifetime that is
-// extended once an hour, and a day for one that is checked less often.
+// extended every hour, and a day for a lifetime that is checked less often.
 func (d *document) lifetime(path string, v any, least time.Duration, leastText string) time.Duration {
 	s, _ := v.(string)
 	unit := time.Hour

@@ -17,8 +17,8 @@ import (
 const maxLimit = 10_000
 
 // Parse reads a document and checks all of it for a deployment. An error is a
-// *ParseError with every fault. Member names are matched exactly; an unknown
-// name is a fault, and so is one that occurs twice.
+// *ParseError with every fault. Member names are matched exactly; unknown and
+// repeated names are faults.
 func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
 	d := &document{scopes: slices.Clone(deployment.Scopes), mode: cmp.Or(deployment.Mode, broker.ModeDirect)}
 	p := d.policy(body)
@@ -28,12 +28,12 @@ func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
 	return p, nil
 }
 
-// document is a document that is being checked. Its methods take the path of a
-// value and the value, add its faults, and return the usable part.
+// document is a document during the check. Its methods take the path of a value
+// and the value, add its faults, and return the usable part.
 type document struct {
 	faults
 	scopes []string    // of the deployment
-	mode   broker.Mode // likewise
+	mode   broker.Mode // of the deployment
 }
 
 func (d *document) policy(body []byte) *Policy {
@@ -104,7 +104,7 @@ func (d *document) checkDeployment() {
 	}
 }
 
-// profile reads one profile. open is true for the profile of open registration,
+// profile reads one profile. open is true for the profile of open registration;
 // statements is true if the document has statement_issuers.
 func (d *document) profile(name string, v any, open, statements bool) *Profile {
 	path := member("profiles", name)
@@ -121,7 +121,7 @@ func (d *document) profile(name string, v any, open, statements bool) *Profile {
 	before := len(d.faults)
 	p.grants = d.grantTypes(path+".grant_types", o["grant_types"], has(o, "grant_types"), open)
 	p.methods = d.authMethods(path+".token_endpoint_auth_methods", o["token_endpoint_auth_methods"], has(o, "token_endpoint_auth_methods"), open)
-	// Parts that contradict each other are a fault only if each part is valid.
+	// Parts that contradict each other are only a fault if each part is valid.
 	if len(d.faults) == before && slices.Contains(p.grants, dcr.GrantClientCredentials) &&
 		!slices.Contains(p.methods, dcr.AuthSecretBasic) && !slices.Contains(p.methods, dcr.AuthSecretPost) {
 		d.add(path+".token_endpoint_auth_methods", "grant type client_credentials needs client_secret_basic or client_secret_post")
@@ -246,7 +246,8 @@ func (d *document) profileScopes(path string, v any, sent, open bool) (allowed, 
 	if has(o, "allowed") {
 		allowed = d.scopeList(path+".allowed", o["allowed"], d.scopes, open)
 	} else {
-		// The scope that lets a client change a user's account has to be named.
+		// A profile must name the scope that lets a client change a user's
+		// account.
 		allowed = slices.DeleteFunc(slices.Clone(d.scopes), func(s string) bool { return s == scopeAdmin })
 		if len(allowed) == 0 {
 			d.add(path+".allowed", "the deployment has no scopes that could be allowed")
@@ -310,7 +311,7 @@ func (d *document) limits(path string, v any) Limits {
 		if !has(o, name) {
 			return 0
 		}
-		// 0 is refused, because it could mean none at all or no limit.
+		// 0 is refused, because it could mean no app clients or no limit.
 		literal, ok := o[name].(json.Number)
 		n, err := strconv.Atoi(literal.String())
 		if !ok || err != nil || n < 1 || n > maxLimit {

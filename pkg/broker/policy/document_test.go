@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// faultsOf returns the faults of a document, nil if it has none.
+// faultsOf returns the faults of a document, or nil.
 func faultsOf(t testing.TB, document []byte, d broker.Deployment) []string {
 	t.Helper()
 	p, err := policy.Parse(document, d)
@@ -29,8 +29,8 @@ func faultsOf(t testing.TB, document []byte, d broker.Deployment) []string {
 	return faults
 }
 
-// profileDocument returns a document with the profile p, which is that of open
-// registration if open.
+// profileDocument returns a document with the profile p. If open is p, it is
+// the profile of open registration.
 func profileDocument(open, members string) string {
 	return fmt.Sprintf(`{"version": 1, "open_registration": %s, "profiles": {"p": {%s}}}`, open, members)
 }
@@ -198,7 +198,7 @@ func TestParseFaults(t *testing.T) {
 			`profiles.p.limits.app_clients: must be an integer from 1 to 10000; leave it out for no limit`,
 			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`}},
 
-		// Faults of several profiles, in one go.
+		// Faults of several profiles are reported together.
 		{`{"version": 1, "profiles": {"b": {"consent": 1}, "a": {"redirect_uris": {"https": ["x"]}}}}`, []string{
 			`profiles.a.redirect_uris.https[0]: must start with https://`,
 			`profiles.b.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`,
@@ -237,7 +237,7 @@ func TestParseChecksScopesAgainstTheDeployment(t *testing.T) {
 		{"more than an app client can have", implied, many, []string{`profiles.p.scopes.allowed: 51 scopes, and an app client can have 50; list those that are needed`}},
 		{"email without openid", implied, []string{"email", "mcp/read"}, []string{`profiles.p.scopes.allowed: email needs openid beside it`}},
 		{"email by default without openid", email, []string{"email", "openid"}, []string{`profiles.p.scopes.default: email needs openid beside it`}},
-		{"what is wrong with the deployment", implied, []string{"mcp/read", "a b", "offline_access", "mcp/read", ""}, []string{
+		{"faults of the deployment", implied, []string{"mcp/read", "a b", "offline_access", "mcp/read", ""}, []string{
 			`the deployment's scope "a b" has characters that a scope cannot have, or is too long`,
 			`the deployment's scope offline_access does not exist in Cognito, which issues refresh tokens without it`,
 			`the deployment's scope "mcp/read" is listed twice`,

@@ -10,9 +10,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// FuzzParse checks that any bytes give a policy or faults, and that with any
-// document open registration gives public clients with listed redirect URIs
-// only.
+// FuzzParse checks that any bytes give a policy or faults, and that under any
+// document open registration gives only public clients with listed redirect
+// URIs.
 func FuzzParse(f *testing.F) {
 	f.Add(policy.Default())
 	f.Add([]byte(profiles))
@@ -53,7 +53,7 @@ func FuzzParse(f *testing.F) {
 }
 
 // FuzzRedirectURI compares the default policy's answer with net/url's reading
-// of the URI, since a browser does not use our parser.
+// of the URI, because a browser does not use our parser.
 func FuzzRedirectURI(f *testing.F) {
 	for _, uri := range []string{
 		"https://claude.ai/api/mcp/auth_callback", "https://claude.ai.evil.com/", "https://claude.ai:444/api/mcp/auth_callback",

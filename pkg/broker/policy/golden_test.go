@@ -18,8 +18,8 @@ import (
 const registrations = "../../../testdata/registrations"
 
 // TestRegistrationsOfRealClients compares the registered metadata of each
-// client under the default policy. Read a change of these files against the
-// needs of the clients: all that register openly must keep working.
+// client under the default policy. Before you accept a change of these files,
+// check the needs of the clients: all that register openly must keep working.
 func TestRegistrationsOfRealClients(t *testing.T) {
 	p := parse(t, string(policy.Default()), deployment)
 	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))
@@ -54,7 +54,8 @@ func answer(t *testing.T, p *policy.Profile, file string) []byte {
 	return append(b, '\n')
 }
 
-// TestRealClientsGetWhatTheyNeed checks what the golden files must have.
+// TestRealClientsGetWhatTheyNeed checks the fields in the golden files that the
+// clients depend on.
 func TestRealClientsGetWhatTheyNeed(t *testing.T) {
 	open, _ := parse(t, string(policy.Default()), deployment).Open()
 	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))

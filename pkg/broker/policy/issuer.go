@@ -13,8 +13,8 @@ type Issuer struct {
 	// KeySet is the URL of its keys (RFC 7517 §5). If it is empty, the issuer's
 	// discovery document has the URL.
 	KeySet string
-	// Algorithms are those that its JWTs may be signed with, at least one, all
-	// of them asymmetric (RFC 7518 §3.1).
+	// Algorithms are the signature algorithms that its JWTs may use: at least
+	// one, all asymmetric (RFC 7518 §3.1).
 	Algorithms []string
 }
 
@@ -22,12 +22,12 @@ type Issuer struct {
 // string, float64, bool, nil, []any and map[string]any.
 type Claims map[string]any
 
-// requirements are the required claims of a JWT: each claim by its name, with
-// the values that are allowed for it.
+// requirements are the required claims of a JWT: the allowed values by the name
+// of the claim.
 type requirements map[string][]string
 
-// satisfiedBy reports whether each required claim is one of its values, or a
-// list that has one of them.
+// satisfiedBy reports whether each required claim is one of its allowed values,
+// or a list that has one of them.
 func (r requirements) satisfiedBy(c Claims) bool {
 	for name, values := range r {
 		if !matches(c[name], values) {
@@ -91,7 +91,7 @@ func (p *Policy) TokenIssuers() []Issuer {
 // TokenRule returns the first entry of token_issuers that admits a JWT of this
 // issuer with these claims. An error is a *dcr.Error: InvalidToken if the JWT
 // is for another audience (RFC 7519 §4.1.3), InsufficientScope if it is for
-// this server and its other claims fit no entry.
+// this server but no entry admits its other claims.
 func (p *Policy) TokenRule(issuer string, c Claims) (*TokenRule, error) {
 	audienceMatched := false
 	for _, r := range p.tokens {

@@ -20,7 +20,7 @@ const maxTokenUses = 1000
 // to sign.
 var algorithms = []string{"RS256", "ES256", "RS384", "RS512", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}
 
-// defaultAlgorithms are the algorithms of an entry that names none.
+// defaultAlgorithms are the algorithms of an entry without algorithms.
 var defaultAlgorithms = algorithms[:2]
 
 // tokenIssuers reads token_issuers. The profiles of p must be set.
@@ -101,7 +101,8 @@ func (d *document) trustedIssuer(path string, o map[string]any) trustedIssuer {
 	return t
 }
 
-// url reads the URL of an issuer or of its keys: https, or http on this machine.
+// url reads the URL of an issuer or of its keys. The scheme is https, or http
+// on loopback.
 func (d *document) url(path string, v any, query bool) string {
 	s, _ := v.(string)
 	u, err := url.Parse(s)

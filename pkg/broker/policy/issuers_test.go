@@ -43,7 +43,7 @@ func TestParseFaultsOfIssuers(t *testing.T) {
 		{tokens(entry("") + "," + strings.Replace(entry(`, "algorithms": ["ES256"]`), `"ci"`, `"other"`, 1)), []string{
 			`token_issuers[1].algorithms: must be those of the entry "ci", which has the same issuer`}},
 		{tokens(strings.Replace(entry(""), `"p"`, `"q"`, 1)), []string{`token_issuers[0].profile: required, the name of a profile`}},
-		// Algorithms whose signature not only the issuer can make.
+		// Algorithms for which others than the issuer can make a signature.
 		{tokens(entry(`, "algorithms": ["none", "HS256", "RS256"]`)), []string{
 			`token_issuers[0].algorithms[0]: "none" is not one of RS256, ES256, RS384, RS512, ES384, ES512, PS256, PS384, PS512, EdDSA`,
 			`token_issuers[0].algorithms[1]: "HS256" is not one of RS256, ES256, RS384, RS512, ES384, ES512, PS256, PS384, PS512, EdDSA`}},
@@ -122,7 +122,7 @@ func TestTokenRule(t *testing.T) {
 		{idp, policy.Claims{"aud": "broker", "groups": list("users", "admins")}, "people"},
 		{idp, policy.Claims{"aud": "broker", "groups": "admins"}, "people"},
 		{idp, policy.Claims{"aud": "broker", "groups": "users admins"}, "insufficient_scope"},
-		{idp, policy.Claims{"aud": "https://auth.example.com", "repo": "acme/one", "ref": "refs/heads/main"}, "invalid_token"}, // another issuer's
+		{idp, policy.Claims{"aud": "https://auth.example.com", "repo": "acme/one", "ref": "refs/heads/main"}, "invalid_token"}, // claims of another issuer's entry
 		{"https://else.example", policy.Claims{"aud": "broker", "groups": "admins"}, "invalid_token"},
 	}
 	for _, tt := range tests {

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// ErrUnknownIssuer means that a JWT is of none of the issuers.
+// ErrUnknownIssuer means that no trusted issuer issued a JWT.
 var ErrUnknownIssuer = errors.New("of no issuer that is trusted here")
 
-// NotVerifiedError says why a text is no JWT to be believed.
+// NotVerifiedError is the error for a text that is not a valid JWT.
 type NotVerifiedError struct {
-	// Reason is for the one who sent it: what is wrong with "it".
+	// Reason is for the sender of the JWT, which it calls "it".
 	Reason string
 	// Cause is for the log; it may be nil.
 	Cause error
@@ -26,15 +26,14 @@ func (e *NotVerifiedError) Error() string {
 // Unwrap returns the cause.
 func (e *NotVerifiedError) Unwrap() error { return e.Cause }
 
-// JWT is what a verified JWT says.
+// JWT is the content of a verified JWT.
 type JWT struct {
 	// Issuer is its iss.
 	Issuer string
 	// Subject is its sub, empty if it has none.
 	Subject string
-	// ID tells it from all other JWTs: it is a hash of issuer and jti, or of the
-	// claims if there is no jti. It depends on nothing that anybody but the
-	// issuer could change.
+	// ID identifies the JWT: it is a hash of issuer and jti, or of the claims if
+	// there is no jti. Only the issuer can influence it.
 	ID string
 	// ExpiresAt is its exp, zero if it has none.
 	ExpiresAt time.Time

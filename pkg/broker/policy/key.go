@@ -7,9 +7,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// AppClientKey is the key of the app client for r under its profile as it is
-// now, in brokered mode. It changes when the profile's app_client does; a grant
-// keeps the app client that it was given through.
+// AppClientKey returns the key of the app client for r under its current
+// profile, in brokered mode. It changes when the profile's app_client changes;
+// a grant keeps the app client that it was made with.
 func AppClientKey(r *broker.Registration, p *Profile) string {
 	if IsClientCredentials(r.Metadata) || p.AppClient() == DedicatedAppClient {
 		return broker.DedicatedAppClientKey(r.ClientID, r.Generation)
@@ -17,7 +17,7 @@ func AppClientKey(r *broker.Registration, p *Profile) string {
 	return broker.SharedAppClientKey(p.Name())
 }
 
-// machine reports whether a client gets tokens in its own name.
+// IsClientCredentials reports whether a client gets tokens in its own name.
 func IsClientCredentials(m dcr.ClientMetadata) bool {
 	return slices.Contains(m.GrantTypes, dcr.GrantClientCredentials)
 }

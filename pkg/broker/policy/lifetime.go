@@ -7,18 +7,19 @@ import (
 )
 
 const (
-	// lookEvery is how long a registration goes without being looked at, so that
-	// a policy that has changed reaches it.
+	// reviewEvery is the longest time between two reviews of a registration, so
+	// that a changed policy takes effect on it.
 	reviewEvery = 7 * 24 * time.Hour
-	// firstLook is when a registration is looked at after its first use: whoever
-	// notes that does not know the policy.
+	// FirstReview is the time between the first use of a registration and its
+	// first review. The request that records the first use does not know the
+	// policy.
 	FirstReview = 24 * time.Hour
-	// tombstoneTime is how long it is remembered that a client was removed.
+	// TombstoneTime is how long the broker remembers that a client was removed.
 	TombstoneTime = 90 * 24 * time.Hour
 )
 
-// ends returns when the life of r ends under its profile, if nobody uses it
-// before; zero is never. profile is nil if the policy does not have it any more.
+// EndOfLife returns when r expires under its profile if it is not used before;
+// zero means never. profile is nil if the policy no longer has it.
 func EndOfLife(r *broker.Registration, profile *Profile) time.Time {
 	if profile == nil || r.CreatedBy != "" || r.State != broker.RegistrationActive && r.State != broker.RegistrationPending {
 		return time.Time{}
@@ -43,7 +44,7 @@ func EndOfLife(r *broker.Registration, profile *Profile) time.Time {
 	return end
 }
 
-// look returns when r must be looked at next; zero is never.
+// NextReview returns when the janitor must review r next; zero means never.
 func NextReview(r *broker.Registration, profile *Profile, now time.Time) time.Time {
 	if !r.ExpiresAt.IsZero() || r.CreatedBy != "" {
 		return time.Time{}
@@ -55,7 +56,8 @@ func NextReview(r *broker.Registration, profile *Profile, now time.Time) time.Ti
 	return next
 }
 
-// expiry is until when a registration lives that nobody uses.
+// UnconfirmedUntil returns when a new registration expires if it is not used;
+// zero means never.
 func UnconfirmedUntil(profile *Profile, now time.Time) time.Time {
 	if profile.Lifetimes().Unconfirmed == 0 {
 		return time.Time{}

@@ -12,8 +12,8 @@
 // clock, no network, no state. A Policy never changes and may be used
 // concurrently.
 //
-// Counting is left out: [Limits] are numbers here, and the use cases enforce
-// them with a store.
+// The package leaves out counting: [Limits] has the numbers, and the use cases
+// enforce them with a store.
 package policy
 
 import (
@@ -47,7 +47,7 @@ type Policy struct {
 // is off.
 func (p *Policy) Open() (*Profile, bool) { return p.Profile(p.open) }
 
-// Profile returns the profile with that name, and false if there is none.
+// Profile returns the profile with this name, and false if there is none.
 func (p *Policy) Profile(name string) (*Profile, bool) {
 	profile, ok := p.profiles[name]
 	return profile, ok
@@ -56,13 +56,13 @@ func (p *Policy) Profile(name string) (*Profile, bool) {
 // Profiles returns the names of all profiles in alphabetical order.
 func (p *Policy) Profiles() []string { return slices.Sorted(maps.Keys(p.profiles)) }
 
-// ScopesSupported returns what authorization server metadata may list as
-// scopes_supported, in the deployment's order. With open registration they are
-// the scopes of every openly registered client: some clients ask for all listed
+// ScopesSupported returns the value for scopes_supported in authorization
+// server metadata, in the deployment's order. With open registration it has the
+// scopes of every openly registered client: some clients request all listed
 // scopes, and Cognito refuses a request with a scope that the client does not
-// have. Without open registration they are the scopes that any profile allows.
-// aws.cognito.signin.user.admin is never listed, because a client should not
-// ask for it by accident.
+// have. Without open registration it has the scopes that any profile allows. It
+// never has aws.cognito.signin.user.admin, because a client should not request
+// this scope by accident.
 func (p *Policy) ScopesSupported() []string {
 	var supported []string
 	for _, scope := range p.scopes {
@@ -93,7 +93,7 @@ type Profile struct {
 	grants    []string
 	methods   []string
 	allowed   []string // scopes
-	defaults  []string // scopes for a registration that names none
+	defaults  []string // scopes for a registration without scopes
 	limits    Limits
 
 	softwareStatements SoftwareStatements
@@ -135,16 +135,16 @@ const (
 	DedicatedAppClient AppClient = "dedicated"
 )
 
-// Consent returns how often a user is asked for consent, in brokered mode.
+// Consent returns how often a user has to consent, in brokered mode.
 func (p *Profile) Consent() Consent { return p.consent }
 
-// Consent is how often a user is asked for consent.
+// Consent is how often a user has to consent.
 type Consent string
 
 const (
-	// ConsentAlways asks at each authorization.
+	// ConsentAlways requires a consent at each authorization.
 	ConsentAlways Consent = "always"
-	// ConsentRemember remembers the answer for some time if the redirect URI is
+	// ConsentRemember stores a consent for some time if the redirect URI is
 	// https.
 	ConsentRemember Consent = "remember"
 )
@@ -164,8 +164,8 @@ type Users struct {
 	IdentityProviders []string
 }
 
-// Allow reports whether a user may consent who is in these groups and signed in
-// with this identity provider.
+// Allow reports whether a user who is in these groups and signed in with this
+// identity provider may consent.
 func (u Users) Allow(groups []string, identityProvider string) bool {
 	inGroup := func(g string) bool { return slices.Contains(u.Groups, g) }
 	return (u.Groups == nil || slices.ContainsFunc(groups, inGroup)) &&
@@ -179,15 +179,15 @@ func (p *Profile) Lifetimes() Lifetimes { return p.lifetimes }
 type Lifetimes struct {
 	// Unconfirmed is the lifetime of a registration that no user has used.
 	Unconfirmed time.Duration
-	// Inactive counts from the last use, or from the registration if there was
-	// none.
+	// Inactive counts from the last use, or from the registration if it was
+	// never used.
 	Inactive time.Duration
 	// Absolute counts from the registration, used or not.
 	Absolute time.Duration
 }
 
-// Approval returns whether an operator has to approve a registration before it
-// can be used, in brokered mode.
+// Approval returns whether an operator has to approve a registration before its
+// first use, in brokered mode.
 func (p *Profile) Approval() Approval { return p.approval }
 
 // Approval is the approval that a registration needs.
@@ -202,23 +202,23 @@ const (
 
 // Limits are the limits on the registrations of a profile. 0 means no limit.
 type Limits struct {
-	// AppClients is the most Cognito app clients that the profile's
+	// AppClients is the maximum number of Cognito app clients that the profile's
 	// registrations may have at the same time.
 	AppClients int
-	// CreationsPerHour is the most registrations in an hour for each
-	// RedirectHost, so that one busy host does not block the others.
+	// CreationsPerHour is the maximum number of registrations in an hour for
+	// each RedirectHost, so that one busy host does not block the others.
 	CreationsPerHour int
-	// CreationsPerHourPerToken is the most registrations in an hour with one
-	// initial access token, or by one subject of a token issuer.
+	// CreationsPerHourPerToken is the maximum number of registrations in an hour
+	// with one initial access token, or by one subject of a token issuer.
 	CreationsPerHourPerToken int
 }
 
-// RedirectHost returns the key by which hourly creations are counted: the host
-// of the first redirect URI in lower case without port if it is https,
-// "loopback" if it is a loopback URI, its scheme with a colon ("cursor:") if it
-// is a private-use URI, and "-" if there is none, as with client_credentials. m
-// is metadata that Apply returned: a client's first redirect URI may be one
-// that Apply drops.
+// RedirectHost returns the key for counting hourly registrations. It depends on
+// the first redirect URI: the host in lower case without port for https,
+// "loopback" for a loopback URI, the scheme with a colon ("cursor:") for a
+// private-use URI, and "-" for no URI, as with client_credentials. m is
+// metadata that Apply returned: Apply may drop the first redirect URI that a
+// client sends.
 func RedirectHost(m dcr.ParsedMetadata) string {
 	if len(m.Redirects) == 0 {
 		return "-"

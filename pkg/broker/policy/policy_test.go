@@ -91,12 +91,12 @@ func TestScopesSupported(t *testing.T) {
 		name, document string
 		want           []string
 	}{
-		{"open registration: what it grants and nothing that only others may have",
+		{"open registration: only the scopes that it grants",
 			`{"version": 1, "open_registration": "a", "profiles": {
 			  "a": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["mcp/read", "openid"]}},
 			  "b": {"redirect_uris": {"loopback": true}}}}`,
 			[]string{"openid", "mcp/read"}},
-		{"no open registration: what any profile allows",
+		{"no open registration: the scopes that any profile allows",
 			`{"version": 1, "profiles": {
 			  "a": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["mcp/write"]}},
 			  "b": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["mcp/read", "openid"]}}}}`,

@@ -9,12 +9,12 @@ import (
 type preset struct {
 	https      []string // patterns
 	privateUse []string // whole URIs
-	loopback   bool     // it also registers a loopback URI with a port and path of its own
+	loopback   bool     // the client also registers a loopback URI, whose port and path it chooses
 }
 
-// presets has the redirect URIs that these clients are known to register.
-// Loopback URIs are not listed by path: any program on the user's machine can
-// use the path of another, so a path would not stop an attacker.
+// presets has the redirect URIs that these clients are known to register. It
+// does not list the paths of loopback URIs: any program on the user's machine
+// can use any path, so a path would not stop an attacker.
 var presets = map[string]preset{
 	"chatgpt": {https: []string{
 		"https://chatgpt.com/connector/oauth/*",

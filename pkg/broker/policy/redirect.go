@@ -16,7 +16,7 @@ type redirectRules struct {
 	anyHTTPS      bool
 	anyPrivateUse bool // any scheme with a dot (RFC 8252 §7.1)
 	presets       []string
-	https         []httpsPattern // of the document; those of presets are in presetHTTPS
+	https         []httpsPattern // from the document; presetHTTPS has the ones from presets
 	schemes       []string       // lower case
 
 	presetHTTPS      []httpsPattern
@@ -68,9 +68,8 @@ func (r *redirectRules) summary() string {
 }
 
 // httpsPattern is a rule for https redirect URIs. A URI is compared part by
-// part as it was sent, with only its host in lower case (RFC 9700 §2.1: exact
-// string matching). A URI that is equivalent but written in another way does
-// not match.
+// part as the client sent it, with only its host in lower case (RFC 9700 §2.1:
+// exact string matching). An equivalent URI in another notation does not match.
 type httpsPattern struct {
 	text       string
 	anyLabel   bool   // one label precedes host
@@ -98,7 +97,8 @@ func parseHTTPSPattern(text string) (httpsPattern, error) {
 	if p.anySegment && strings.Contains(rest, "?") {
 		return httpsPattern{}, errors.New("'*' must not stand in a query")
 	}
-	// A URI that the pattern matches is checked by the rules for redirect URIs.
+	// The result must pass the rules for redirect URIs, so that only valid URIs
+	// match.
 	example := rest
 	if p.anyLabel {
 		example = "x." + example
@@ -149,8 +149,8 @@ func tail(u dcr.RedirectURI) string {
 }
 
 // plainSegment reports whether s is one path segment of unreserved characters
-// (RFC 3986 §2.3). Everything else is refused, also percent-encoding and path
-// parameters (";"): servers read them in different ways.
+// (RFC 3986 §2.3). It refuses all other characters, also percent-encoding and
+// path parameters (";"), because servers read them in different ways.
 func plainSegment(s string) bool {
 	if s == "" || s == "." || s == ".." {
 		return false
@@ -165,7 +165,7 @@ func plainSegment(s string) bool {
 }
 
 // parseScheme returns s in lower case if it is a scheme that a client may use
-// as its own.
+// as a private-use scheme.
 func parseScheme(s string) (string, error) {
 	scheme := strings.ToLower(s)
 	switch {
@@ -180,8 +180,8 @@ func parseScheme(s string) (string, error) {
 	return scheme, nil
 }
 
-// reason returns the description of dcr's error without its code, which is for
-// clients.
+// reason returns the description of an error of package dcr, without the code,
+// which is meant for clients.
 func reason(err error) error {
 	if e, ok := errors.AsType[*dcr.Error](err); ok {
 		return errors.New(e.Description)

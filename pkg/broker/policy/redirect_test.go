@@ -8,8 +8,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// allows reports whether the profile registers a client with this redirect URI
-// alone.
+// allows reports whether the profile registers a client with only this redirect
+// URI.
 func allows(t *testing.T, p *policy.Profile, uri string) bool {
 	t.Helper()
 	m := dcr.ClientMetadata{
@@ -36,7 +36,7 @@ func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
 	}{
 		{"https://claude.ai/api/mcp/auth_callback", true},
 		{"https://claude.com/api/mcp/auth_callback", true},
-		{"https://CLAUDE.ai/api/mcp/auth_callback", true}, // host names have no case
+		{"https://CLAUDE.ai/api/mcp/auth_callback", true}, // host names are case-insensitive
 		{"https://chatgpt.com/connector/oauth/abcDEF123", true},
 		{"https://chatgpt.com/connector/oauth/a-b_c.d~e", true},
 		{"https://chatgpt.com/connector_platform_oauth_redirect", true},
@@ -45,7 +45,7 @@ func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
 		{"https://www.cursor.com/agents/mcp/oauth/callback", true},
 		{"https://oauth.n8n.cloud/oauth2/callback", true},
 		{"cursor://anysphere.cursor-mcp/oauth/callback", true},
-		{"CURSOR://anysphere.cursor-mcp/oauth/callback", true}, // schemes have no case
+		{"CURSOR://anysphere.cursor-mcp/oauth/callback", true}, // schemes are case-insensitive
 		{"http://localhost:3118/callback", true},
 		{"http://localhost:3142", true},
 		{"http://127.0.0.1/", true},
@@ -71,13 +71,13 @@ func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
 		{"https://claude.ai%40evil.com/api/mcp/auth_callback", false},
 		{"https://claude.ai\\@evil.com/api/mcp/auth_callback", false},
 		{"https://evil.com\\claude.ai/api/mcp/auth_callback", false},
-		{"https://cursor.com/agents/mcp/oauth/callback", false}, // without www it is not what Cursor registers
+		{"https://cursor.com/agents/mcp/oauth/callback", false}, // Cursor registers the host with www
 		{"https://evil.vscode.dev/redirect", false},
 		{"https://evil.n8n.cloud/oauth2/callback", false},
 
 		// Ports and schemes.
 		{"https://claude.ai:444/api/mcp/auth_callback", false},
-		{"https://claude.ai:443/api/mcp/auth_callback", false}, // the same server and another string, which Cognito compares
+		{"https://claude.ai:443/api/mcp/auth_callback", false}, // the same server, but another string, and Cognito compares strings
 		{"https://claude.ai:/api/mcp/auth_callback", false},
 		{"http://claude.ai/api/mcp/auth_callback", false},
 		{"https:/claude.ai/api/mcp/auth_callback", false},
@@ -89,7 +89,7 @@ func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
 		{"https://claude.ai/api/mcp/auth_callback/", false},
 		{"https://claude.ai//api/mcp/auth_callback", false},
 		{"https://claude.ai/api/mcp/auth_callback2", false},
-		{"https://claude.ai/API/mcp/auth_callback", false}, // paths have case
+		{"https://claude.ai/API/mcp/auth_callback", false}, // paths are case-sensitive
 		{"https://claude.ai/api/mcp/%61uth_callback", false},
 		{"https://claude.ai/api/mcp/auth_callback?", false},
 		{"https://claude.ai/api/mcp/auth_callback?next=https://evil.com", false},
@@ -112,7 +112,7 @@ func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
 		{"https://chatgpt.com/connector/oauth/a%2fb", false},
 		{"https://chatgpt.com/connector/oauth/%252e%252e", false},
 		{"https://chatgpt.com/connector/oauth/..;/evil", false},
-		{"https://chatgpt.com/connector/oauth/..;a", false}, // some servers cut path parameters off
+		{"https://chatgpt.com/connector/oauth/..;a", false}, // some servers remove path parameters
 		{"https://chatgpt.com/connector/oauth/a\\..\\evil", false},
 		{"https://chatgpt.com/connector/oauth/a?b", false},
 		{"https://chatgpt.com/connector/oauth/a?", false},
@@ -158,7 +158,7 @@ func TestRedirectRules(t *testing.T) {
 		rules, uri string
 		want       bool
 	}{
-		// One label, not several and not none.
+		// Exactly one label.
 		{`{"https": ["https://*.example.com/cb"]}`, "https://a.example.com/cb", true},
 		{`{"https": ["https://*.example.com/cb"]}`, "https://A.Example.com/cb", true},
 		{`{"https": ["https://*.example.com/cb"]}`, "https://xn--bcher-kva.example.com/cb", true},
@@ -202,7 +202,7 @@ func TestRedirectRules(t *testing.T) {
 		{`{"private_use_schemes": ["com.example.app"]}`, "com.example:/cb", false},
 		{`{"private_use_schemes": ["cursor"]}`, "cursor://any/thing", true},
 		{`{"any_private_use": true}`, "com.example.app:/cb", true},
-		{`{"any_private_use": true}`, "cursor://anysphere.cursor-mcp/oauth/callback", false}, // without a dot it has to be listed
+		{`{"any_private_use": true}`, "cursor://anysphere.cursor-mcp/oauth/callback", false}, // a scheme without a dot has to be listed
 		{`{"any_private_use": true}`, "javascript:/cb", false},
 		{`{"any_private_use": true}`, "com.apple.tv:/cb", false},
 		{`{"any_private_use": true}`, "https://example.com/", false},

@@ -8,7 +8,7 @@ const (
 	scopeAdmin = "aws.cognito.signin.user.admin"
 )
 
-// MaxScopes is how many scopes an app client can have in Cognito.
+// MaxScopes is the maximum number of scopes of an app client in Cognito.
 const MaxScopes = 50
 
 // needsOpenID reports whether Cognito grants a scope only together with openid.

@@ -22,7 +22,7 @@ func TestVouches(t *testing.T) {
 	}{
 		{"open", "https://claude.ai/api/mcp/auth_callback", true},
 		{"open", "https://claude.ai/elsewhere", false},
-		{"open", "https://app.example.com/cb", false}, // allowed, but of no known client
+		{"open", "https://app.example.com/cb", false}, // allowed, but not of a known client
 		{"open", "http://127.0.0.1:4711/cb", true},    // cursor's preset allows loopback
 		{"open", "cursor://anysphere.cursor-mcp/oauth/callback", true},
 		{"open", "CURSOR://anysphere.cursor-mcp/oauth/callback", true},

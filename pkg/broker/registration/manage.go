@@ -104,7 +104,7 @@ func (g *Registrar) authenticate(ctx context.Context, clientID string, tok crede
 	if !current && !next {
 		return nil, BadToken()
 	}
-	broker.NoteClient(ctx, r)
+	broker.SetClientAttrs(ctx, r)
 	return r, nil
 }
 

@@ -28,7 +28,7 @@ func (g *Registrar) Register(ctx context.Context, req *dcr.Request, tok credenti
 	if err != nil {
 		return nil, err
 	}
-	telemetry.Note(ctx, telemetry.Profile, v.profile.Name())
+	telemetry.SetAttr(ctx, telemetry.Profile, v.profile.Name())
 	m, statement, err := g.requestedMetadata(ctx, request{Request: req, policy: pol, profile: v.profile, valid: m, invalid: invalid})
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (g *Registrar) Register(ctx context.Context, req *dcr.Request, tok credenti
 		return nil, err
 	}
 	if statement != nil {
-		telemetry.Note(ctx, "statement_issuer", statement.Issuer)
+		telemetry.SetAttr(ctx, "statement_issuer", statement.Issuer)
 	}
 	now := broker.Seconds(g.now())
 	issued, err := g.lifecycle.Create(ctx, &Admission{
@@ -45,7 +45,6 @@ func (g *Registrar) Register(ctx context.Context, req *dcr.Request, tok credenti
 		Profile:   v.profile,
 		Voucher:   v.voucher,
 		Use:       v.use,
-		Hour:      hourOf(v, m, now),
 		Metadata:  m,
 		Statement: statement,
 	})

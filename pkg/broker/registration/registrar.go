@@ -40,8 +40,6 @@ type Admission struct {
 	Voucher broker.Voucher
 	// Use is the use that the registration takes of what vouches for it.
 	Use Use
-	// Hour are the places in the budgets of this hour that it takes.
-	Hour Hour
 	// Metadata are the metadata to register.
 	Metadata dcr.ParsedMetadata
 	// Statement is the software statement in force, or nil.

@@ -46,9 +46,9 @@ func (Ring) GoString() string { return "[redacted]" }
 // LogValue implements slog.LogValuer.
 func (Ring) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// keyFile is the JSON form of the keys. Seal is the id of the key that seals.
-// Former keys stay until no value is left that they sealed, which is the
-// longest lifetime of a refresh token. MAC is the key of the keyed hashes and
+// keyFile is the JSON form of the keys. Seal is the id of the key that seals. A
+// former key must stay until no value is left that it sealed, which takes the
+// longest lifetime of a refresh token. MAC is the key of the keyed hashes. It
 // does not rotate, because client ids are made with it.
 //
 // Seed is for a deployment whose keys Secrets Manager makes: it can make a
@@ -79,7 +79,7 @@ func (d *keyFile) deriveFromSeed() error {
 		return fmt.Errorf("keys: seed has fewer than %d characters", minSeed)
 	}
 	if _, ok := d.Keys[seedKey]; ok {
-		return fmt.Errorf("keys: the id %s is that of the key that comes from the seed", seedKey)
+		return fmt.Errorf("keys: the id %s belongs to the key that comes from the seed", seedKey)
 	}
 	derive := func(info string) (string, error) {
 		key, err := hkdf.Key(sha256.New, []byte(d.Seed), nil, "dcr-broker "+info, KeySize)

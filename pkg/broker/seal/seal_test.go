@@ -116,10 +116,10 @@ func TestRing_rotates_its_keys(t *testing.T) {
 		name, sealed, want string
 		ring               *seal.Ring
 	}{
-		{"the old by the new", old, "from before", after},
-		{"the old by the one in between", old, "from before", ready},
-		{"the new by the one in between", sealed, "from after", ready},
-		{"the new by the new", sealed, "from after", after},
+		{"the old value by the new ring", old, "from before", after},
+		{"the old value by the ring in between", old, "from before", ready},
+		{"the new value by the ring in between", sealed, "from after", ready},
+		{"the new value by the new ring", sealed, "from after", after},
 	} {
 		if got, err := tt.ring.Open("p", "o", tt.sealed); err != nil || got != tt.want {
 			t.Errorf("%s: got %q and error %v, want %q", tt.name, got, err, tt.want)
@@ -128,11 +128,11 @@ func TestRing_rotates_its_keys(t *testing.T) {
 
 	maps.DeleteFunc(keys, func(id, _ string) bool { return id == "k1" })
 	if got, err := ring(t, "k2", keys).Open("p", "o", old); err == nil || !strings.Contains(err.Error(), "k1") {
-		t.Errorf("the old when its key is gone: got %q and error %v, want one that names k1", got, err)
+		t.Errorf("the old value without its key: got %q and error %v, want one that names k1", got, err)
 	}
 	reused := ring(t, "k1", map[string]string{"k1": key('c')}) // another key under the old id
 	if got, err := reused.Open("p", "o", old); err == nil {
-		t.Errorf("the old by another key of its id: got %q, want an error", got)
+		t.Errorf("the old value by another key with its id: got %q, want an error", got)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestMAC_is_equal_in_every_process_and_differs_by_input(t *testing.T) {
 		{"p of nothing", a, "p", []string{""}},
 		{"pa of b", a, "pa", []string{"b"}},
 		{"q of a, b", a, "q", []string{"a", "b"}},
-		{"p of what looks like two parts", a, "p", []string{"a\x00\x00\x00\x01b"}},
+		{"p of one part that looks like two", a, "p", []string{"a\x00\x00\x00\x01b"}},
 		{"p of a, b by another key", other, "p", []string{"a", "b"}},
 	} {
 		sum := tt.ring.MAC(tt.purpose, tt.parts...)

@@ -24,7 +24,7 @@ func parse(t *testing.T, body string) *seal.Ring {
 	return r
 }
 
-func TestASeedAloneMakesARing(t *testing.T) {
+func TestASeedMakesARing(t *testing.T) {
 	body := fmt.Sprintf(`{"version":1,"seed":%q}`, madeSeed)
 	r, again := parse(t, body), parse(t, body)
 	sealed := r.Seal("p", "o", "plain")
@@ -75,7 +75,7 @@ func TestKeysRotateBesideASeed(t *testing.T) {
 		t.Errorf("sealed as %.8q..., want by k2", sealed)
 	}
 	if got, err := after.Open("p", "o", before.Seal("p", "o", "plain")); got != "plain" || err != nil {
-		t.Errorf("what the seed's key sealed opens as %q, %v", got, err)
+		t.Errorf("a value sealed by the seed's key opens as %q, %v", got, err)
 	}
 	if after.MAC("p") != before.MAC("p") {
 		t.Error("the key of keyed hashes has changed, and client ids with it")
@@ -89,7 +89,7 @@ func TestKeysRotateBesideASeed(t *testing.T) {
 func TestASeedIsRefused(t *testing.T) {
 	for _, tt := range []struct{ body, want string }{
 		{fmt.Sprintf(`{"version":1,"seed":%q}`, madeSeed[:42]), "fewer than 43"},
-		{fmt.Sprintf(`{"version":1,"seed":%q,"keys":{"seed":%q}}`, madeSeed, key('a')), "the id seed is that of the key that comes from the seed"},
+		{fmt.Sprintf(`{"version":1,"seed":%q,"keys":{"seed":%q}}`, madeSeed, key('a')), "the id seed belongs to the key that comes from the seed"},
 		{fmt.Sprintf(`{"version":1,"seed":%q,"seal":"k2"}`, madeSeed), "seal names \"k2\""},
 	} {
 		_, err := seal.Parse([]byte(tt.body))

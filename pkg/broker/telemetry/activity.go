@@ -15,6 +15,7 @@ type Activity struct {
 
 	mu      sync.Mutex
 	notes   []slog.Attr
+	room    [4]slog.Attr // for notes, enough for most requests
 	calls   map[Service]*calls
 	counted map[*Metric]float64
 }
@@ -30,6 +31,7 @@ type activityKey struct{}
 // Begin starts an activity and returns a context that belongs to it.
 func Begin(ctx context.Context, id string) (context.Context, *Activity) {
 	a := &Activity{id: id, calls: make(map[Service]*calls), counted: make(map[*Metric]float64)}
+	a.notes = a.room[:0]
 	return context.WithValue(ctx, activityKey{}, a), a
 }
 
@@ -47,7 +49,7 @@ func (a *Activity) ID() string {
 	return a.id
 }
 
-// The keys for Note.
+// The keys for SetAttr.
 const (
 	ClientID  = "client_id"
 	Profile   = "profile"
@@ -56,13 +58,13 @@ const (
 	Outcome   = "outcome"
 )
 
-// Note sets an attribute of the activity of ctx; the last value of a key wins.
-// A value from a request must be checked first, for example a client id by
-// finding its registration: some attributes are dimensions of metrics, and each
-// value of a dimension costs money.
-func Note(ctx context.Context, key, value string) { Of(ctx).note(key, value) }
+// SetAttr sets an attribute of the activity of ctx; the last value of a key
+// wins. The caller checks a value from a request first, for example a client id
+// by finding its registration: some attributes are dimensions of metrics, and
+// each value of a dimension costs money.
+func SetAttr(ctx context.Context, key, value string) { Of(ctx).set(key, value) }
 
-func (a *Activity) note(key, value string) {
+func (a *Activity) set(key, value string) {
 	if a == nil || value == "" {
 		return
 	}
@@ -80,7 +82,7 @@ func (a *Activity) note(key, value string) {
 // Service is a service that the broker calls.
 type Service string
 
-// The services. CognitoOAuth are the endpoints of the user pool's domain.
+// The services. CognitoOAuth is the endpoints of the user pool's domain.
 // Cognito is its API, which allows 5 calls a second of each kind.
 const (
 	Cognito      Service = "cognito"

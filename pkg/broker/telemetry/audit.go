@@ -71,7 +71,7 @@ type Audit struct {
 	Before, After []slog.Attr
 }
 
-// Log writes the line at every log level, with the id of the request of ctx.
+// Log writes the line whatever the log level, with the request id of ctx.
 func (a Audit) Log(ctx context.Context, log *slog.Logger) {
 	attrs := []slog.Attr{slog.String("event", string(a.Event))}
 	if id := Of(ctx).ID(); id != "" {

@@ -20,9 +20,8 @@ type Metric struct {
 	Name string
 	// Unit is one of CloudWatch's: Count, Milliseconds, Percent.
 	Unit string
-	// Dimensions are keys of Note; the value of a key that was not set is
-	// "none". Every metric also has the dimension Issuer, which the logger
-	// sets.
+	// Dimensions are keys of SetAttr; a key without a value has the value
+	// "none". Every metric also has the dimension Issuer, which the logger sets.
 	Dimensions []string
 	// Means is the meaning of the metric, for the table in the documentation.
 	Means string
@@ -82,10 +81,10 @@ func Set(ctx context.Context, m *Metric, v float64) {
 	a.counted[m] = v
 }
 
-// Log writes the activity's line at every log level: attrs, the request's id,
-// its attributes, for each service the number of calls and their milliseconds
-// in total, and the metrics. CloudWatch reads them if the log is JSON with
-// these attributes at its top.
+// Log writes the activity's line whatever the log level. The line has attrs,
+// the request's id, its attributes, for each service the number of calls and
+// the sum of their milliseconds, and the metrics. CloudWatch reads the metrics
+// if the log is JSON and these attributes are at its top level.
 func (a *Activity) Log(ctx context.Context, log *slog.Logger, msg string, attrs ...slog.Attr) {
 	write(ctx, log, msg, append(attrs, a.end(time.Now())...))
 }
@@ -93,7 +92,8 @@ func (a *Activity) Log(ctx context.Context, log *slog.Logger, msg string, attrs 
 func (a *Activity) end(now time.Time) []slog.Attr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	attrs := []slog.Attr{slog.String("request_id", a.id)}
+	attrs := make([]slog.Attr, 0, 2+len(a.notes)+len(a.calls)+len(a.counted))
+	attrs = append(attrs, slog.String("request_id", a.id))
 	attrs = append(attrs, a.notes...)
 	values := make(map[*Metric]any)
 	for m, n := range a.counted {
@@ -116,7 +116,7 @@ func (a *Activity) end(now time.Time) []slog.Attr {
 			values[m] = a.counted[m] + float64(c.throttled)
 		}
 	}
-	return append(attrs, a.embedded(values, now)...)
+	return embedded(attrs, values, now)
 }
 
 var (
@@ -124,10 +124,11 @@ var (
 	throttlesOf = map[Service]*Metric{Cognito: CognitoThrottles, DynamoDB: DynamoThrottles}
 )
 
-// embedded returns the metrics in CloudWatch's embedded metric format.
-func (a *Activity) embedded(values map[*Metric]any, now time.Time) []slog.Attr {
+// embedded adds the metrics in CloudWatch's embedded metric format to attrs,
+// and "none" for each dimension that attrs does not have.
+func embedded(attrs []slog.Attr, values map[*Metric]any, now time.Time) []slog.Attr {
 	if len(values) == 0 {
-		return nil
+		return attrs
 	}
 	type definition struct{ Name, Unit string }
 	type directive struct {
@@ -135,8 +136,7 @@ func (a *Activity) embedded(values map[*Metric]any, now time.Time) []slog.Attr {
 		Dimensions [][]string
 		Metrics    []definition
 	}
-	var attrs []slog.Attr
-	var directives []directive
+	directives := make([]directive, 0, len(values))
 	for _, m := range All {
 		v, ok := values[m]
 		if !ok {
@@ -144,11 +144,11 @@ func (a *Activity) embedded(values map[*Metric]any, now time.Time) []slog.Attr {
 		}
 		for _, key := range m.Dimensions {
 			isKey := func(n slog.Attr) bool { return n.Key == key }
-			if !slices.ContainsFunc(a.notes, isKey) && !slices.ContainsFunc(attrs, isKey) {
+			if !slices.ContainsFunc(attrs, isKey) {
 				attrs = append(attrs, slog.String(key, "none"))
 			}
 		}
-		dimensions := [][]string{append([]string{Issuer}, m.Dimensions...)}
+		dimensions := [][]string{slices.Concat([]string{Issuer}, m.Dimensions)}
 		directives = append(directives, directive{Namespace, dimensions, []definition{{m.Name, m.Unit}}})
 		attrs = append(attrs, slog.Any(m.Name, v))
 	}

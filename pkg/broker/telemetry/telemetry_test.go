@@ -28,10 +28,10 @@ func logged(t *testing.T, level slog.Level, log func(*slog.Logger)) map[string]a
 
 func TestAnActivityIsOneLine(t *testing.T) {
 	ctx, a := Begin(t.Context(), "id-1")
-	Note(ctx, ClientID, "dcr_a")
-	Note(ctx, Profile, "open")
-	Note(ctx, Profile, "trusted")
-	Note(ctx, Decision, "")
+	SetAttr(ctx, ClientID, "dcr_a")
+	SetAttr(ctx, Profile, "open")
+	SetAttr(ctx, Profile, "trusted")
+	SetAttr(ctx, Decision, "")
 	Called(ctx, DynamoDB, 1500*time.Microsecond, false)
 	Called(ctx, DynamoDB, 2*time.Millisecond, true)
 	Count(ctx, Registrations, 1)
@@ -116,7 +116,7 @@ func TestMetricsAreInEmbeddedMetricFormat(t *testing.T) {
 
 func TestNilActivityDiscardsEverything(t *testing.T) {
 	ctx := context.Background()
-	Note(ctx, Profile, "open")
+	SetAttr(ctx, Profile, "open")
 	Called(ctx, Cognito, time.Second, true)
 	Count(ctx, Tokens, 1)
 	if id := Of(ctx).ID(); id != "" {
@@ -148,8 +148,8 @@ func BenchmarkALine(b *testing.B) {
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	for b.Loop() {
 		ctx, a := Begin(b.Context(), "id-1")
-		Note(ctx, ClientID, "dcr_a")
-		Note(ctx, Profile, "open")
+		SetAttr(ctx, ClientID, "dcr_a")
+		SetAttr(ctx, Profile, "open")
 		Count(ctx, Registrations, 1)
 		for range 3 {
 			Called(ctx, DynamoDB, 2*time.Millisecond, false)

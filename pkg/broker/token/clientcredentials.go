@@ -17,8 +17,9 @@ import (
 
 const (
 	// ownGrantTime is how long the grant of a client to itself is stored after
-	// the client last asked for a token. The grant is extended when less than
-	// ownGrantRest is left, which exceeds the lifetime of any access token (24 h).
+	// the client's last token request. The grant is extended when less than
+	// ownGrantRest is left. ownGrantRest exceeds the lifetime of any access
+	// token (24 h).
 	ownGrantTime = 30 * 24 * time.Hour
 	ownGrantRest = 48 * time.Hour
 )
@@ -27,7 +28,7 @@ const (
 // client has an app client of its own, which is made for its first token.
 type clientCredentials struct{ *call }
 
-// issue drives the request: check, find the app client, commit, fetch the token.
+// issue runs the request: check, find the app client, commit, fetch the token.
 func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
 	scopes, err := c.check()
 	if err != nil {
@@ -58,9 +59,9 @@ func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
 	return &Response{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: c.seconds(t.ExpiresAt), Scope: strings.Join(granted, " ")}, nil
 }
 
-// check returns the scopes to ask Cognito for: the requested ones, or all that
-// the client is registered for (RFC 6749 §3.3), of which only those that belong
-// to the resource count (RFC 8707 §2). Cognito binds no resource to a token of
+// check returns the scopes to request from Cognito: the requested scopes, or
+// all that the client is registered for (RFC 6749 §3.3), without those of other
+// resources (RFC 8707 §2). Cognito binds no resource to a token of
 // client_credentials, so only the scopes tie the token to it.
 func (c clientCredentials) check() ([]string, error) {
 	registered := strings.Fields(c.reg.Metadata.Scope)
@@ -123,8 +124,9 @@ func (c clientCredentials) app(ctx context.Context, key string) (grants.App, err
 	return c.AppClients.Get(ctx, c.ring, key)
 }
 
-// commit stores the grant of the client to itself, or extends it. By this grant
-// introspection recognises a token of the app client as one of the client.
+// commit stores the grant of the client to itself, or extends it. Introspection
+// uses this grant to recognize a token of the app client as a token of the
+// client.
 func (c clientCredentials) commit(ctx context.Context, key, appID string) (*broker.Grant, error) {
 	now := c.Now()
 	origin := ownOrigin(appID)
@@ -152,7 +154,7 @@ func (c clientCredentials) commit(ctx context.Context, key, appID string) (*brok
 	return nil, unavailable("the grant could not be stored", err)
 }
 
-// ownOrigin returns what stands for the origin_jti that a token of
+// ownOrigin returns a replacement for the claim origin_jti, which a token of
 // client_credentials does not have.
 func ownOrigin(appID string) string { return "client_credentials:" + appID }
 

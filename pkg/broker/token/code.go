@@ -10,9 +10,9 @@ import (
 
 // code is the grant type authorization_code (RFC 6749 §4.1.3, RFC 7636 §4.5).
 //
-// Only a request that is right in everything else uses up the code or ends the
-// grant. So an attacker who has seen the code, but does not have the verifier,
-// cannot spoil it for the client.
+// Only a request that is correct in every other respect uses up the code or
+// ends the grant. So an attacker who has seen the code, but does not have the
+// verifier, cannot spoil the code for the client.
 type code struct {
 	*call
 	token credential.Token
@@ -53,9 +53,9 @@ func (c *code) check(ctx context.Context, g *broker.Grant) error {
 	return c.recheck(ctx, g)
 }
 
-// recheck returns an error unless the code of g can be used now. RFC 6749
-// §4.1.2: a code must not be used more than once, and the server should revoke
-// what was issued for it if it is.
+// recheck returns an error unless the code of g can be used now. A code must
+// not be used more than once; after a second use the server should revoke the
+// tokens that were issued for it (RFC 6749 §4.1.2).
 func (c *code) recheck(ctx context.Context, g *broker.Grant) error {
 	now := c.Now()
 	switch {
@@ -67,15 +67,14 @@ func (c *code) recheck(ctx context.Context, g *broker.Grant) error {
 	return nil
 }
 
-// usable reports whether at least half of the lifetime of the access token is
-// left, which came with the sign-in. The user may have read the consent page for
-// long.
+// usable reports whether at least half of the lifetime of the access token from
+// the sign-in is left. The user may have spent a long time on the consent page.
 func (c *code) usable(t broker.Tokens) bool {
 	return t.ExpiresAt.Sub(c.Now()) >= t.ExpiresAt.Sub(t.IssuedAt)/2
 }
 
-// commit also stores next for a client that may not refresh and does not get it:
-// by its hash a later read finds out whether a write was applied.
+// commit also stores next for a client that may not refresh and does not get
+// the token: a later read finds this hash if a write was applied.
 func (*code) commit(g *broker.Grant, next credential.Token) {
 	g.CodeUsed = true
 	g.Live = []credential.Hash{next.Hash()}

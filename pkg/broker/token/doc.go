@@ -1,7 +1,6 @@
 // Package token is a use case: it issues, revokes and introspects tokens in
-// brokered mode (RFC 6749, RFC 7636, RFC 7009, RFC 7662). It leaves out HTTP,
-// which is for package endpoint/token, and direct mode, which package direct
-// has.
+// brokered mode (RFC 6749, RFC 7636, RFC 7009, RFC 7662). It leaves out HTTP
+// (package endpoint/token) and direct mode (package direct).
 //
 // Codes and refresh tokens are the broker's own, access tokens are Cognito's.
 // For a code or refresh token of the broker, Issuer fetches an access token from
@@ -9,16 +8,16 @@
 // leaves the broker. Therefore:
 //
 //   - A client cannot narrow the scope with a refresh token: Cognito reads scope
-//     with client_credentials only. The response says which scope was granted.
+//     only with client_credentials. The response has the granted scope.
 //   - An access token stays valid until it expires. Only the grant can be ended
-//     at once, and introspection then answers that the token is not active.
-//   - The broker hands out no ID token: it would name Cognito's issuer and an app
+//     immediately, and introspection then answers that the token is not active.
+//   - The broker issues no ID token: it would name Cognito's issuer and an app
 //     client that the client does not know.
 //
 // Token has one order of effects: authenticate the client, find the grant,
 // check it, fetch a new access token from Cognito if the stored one is old,
-// commit the grant, respond. A code or refresh token is used up by the commit,
-// and so only after Cognito has answered. A request that fails changes nothing
-// that its repetition needs, with one exception: if a code's commit was applied,
-// and neither its reply nor the grant could be read, the code is used up.
+// commit the grant, respond. The commit uses up the code or refresh token, so this
+// happens only after Cognito has answered. After a failure the client can repeat
+// the request, with one exception: if a code's commit was applied, and neither
+// its reply nor the grant could be read, the code is used up.
 package token

@@ -16,8 +16,8 @@ import (
 	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// The order of effects: a code or a refresh token is used up after Cognito has
-// answered, and Cognito is called only for an old access token.
+// A code or a refresh token is used up only after Cognito has answered, and
+// Cognito is called only to replace an old access token.
 func TestOrderOfEffects(t *testing.T) {
 	w := newWorld(t)
 	i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
@@ -44,9 +44,9 @@ func TestOrderOfEffects(t *testing.T) {
 	want("client credentials", "provision", "Grant", "CreateGrant", "token from Cognito")
 }
 
-// Each effect of a request with a code or refresh token fails once, in both ways.
-// The request succeeds or can be repeated. Then the refresh token that was handed
-// out is one of the stored grant, and works.
+// Each effect of a request with a code or refresh token fails once, in both
+// ways. The request succeeds or can be repeated. Then the refresh token in the
+// response is one of the stored grant's, and works.
 func TestAfterEachFault(t *testing.T) {
 	requests := map[string]func(*world, *token.Issuer, clients.Credentials) token.Request{
 		"code, with an old access token": func(w *world, _ *token.Issuer, c clients.Credentials) token.Request {
@@ -97,7 +97,7 @@ func TestAfterEachFault(t *testing.T) {
 					}
 					g, err := w.Inner.Grant(t.Context(), id)
 					if err != nil || !slices.Contains(g.Live, next.Hash()) || !g.EndedAt.IsZero() || !g.CodeUsed {
-						t.Errorf("stored grant %+v, %v; want it standing, with its code used and the refresh token of the response", g, err)
+						t.Errorf("stored grant %+v, %v; want a valid grant with its code used and the refresh token of the response", g, err)
 					}
 					w.ask(i, refreshRequest(c, a.RefreshToken))
 				})
@@ -106,7 +106,7 @@ func TestAfterEachFault(t *testing.T) {
 	}
 }
 
-// A refresh token stays valid while Cognito does not answer, however often the
+// While Cognito does not answer, a refresh token stays valid, however often the
 // client repeats the request.
 func TestRefreshTokenIsNotUsedUpBeforeCognitoAnswers(t *testing.T) {
 	w := newWorld(t)
@@ -135,9 +135,10 @@ func TestRefreshTokenIsNotUsedUpBeforeCognitoAnswers(t *testing.T) {
 	w.ask(i, r)
 }
 
-// If another request uses the token first, the verdict is made again: within the
-// reuse window the token yields a sibling, and both refresh tokens stay valid.
-func TestVerdictIsMadeAgainAfterAConflict(t *testing.T) {
+// If another request uses the token first, the verdict is computed again:
+// within the reuse window the token yields a sibling, and both refresh tokens
+// stay valid.
+func TestVerdictIsComputedAgainAfterAConflict(t *testing.T) {
 	w := newWorld(t)
 	i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
 	g, code := w.grant(c)

@@ -14,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// introspector is an Introspector with its resource.
+// introspector is an Introspector together with its resource.
 type introspector struct {
 	secret   credential.Hash
 	resource broker.Resource
@@ -59,10 +59,10 @@ type Introspection struct {
 	ExpiresAt int64  `json:"exp,omitzero"`
 }
 
-// Introspect answers an introspection request. A token is active if it is an
-// access token of Cognito that is valid and is for the resource that asks, and
-// its grant and registration have not ended. RFC 7662 §2.2: the answer does not
-// say why a token is not active.
+// Introspect answers an introspection request. A token is active if it is a
+// valid access token of Cognito, is for the resource that sent the request, and
+// neither its grant nor its registration has ended. The answer does not say why
+// a token is not active (RFC 7662 §2.2).
 func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Introspection, error) {
 	var inactive Introspection
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
@@ -91,7 +91,7 @@ func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Intros
 	return i.introspection(ctx, ring, in.resource, claims)
 }
 
-// introspection returns what r may know of a valid token with these claims.
+// introspection returns what r may learn about a valid token with these claims.
 func (i *Issuer) introspection(ctx context.Context, ring *seal.Ring, r broker.Resource, c Claims) (Introspection, error) {
 	var inactive Introspection
 	scopes := intersect(c.Scopes, r.Scopes)
@@ -123,7 +123,7 @@ func (i *Issuer) introspection(ctx context.Context, ring *seal.Ring, r broker.Re
 	return a, nil
 }
 
-// audienceFits reports whether a token with that audience may be for r. Without
+// audienceFits reports whether a token with this audience may be for r. Without
 // resource binding a token has no audience, and only its scopes count.
 func audienceFits(audience []string, r broker.Resource) bool {
 	return len(audience) == 0 || slices.ContainsFunc(audience, func(aud string) bool { return broker.SameResource(aud, r.URL) })

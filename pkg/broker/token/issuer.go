@@ -14,11 +14,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// requestTime is how long a request may take, without the time for ending a
-// grant (5 s). Together they stay below the 25 s of a whole request.
+// requestTime limits a request, without the time for ending a grant (5 s). The
+// sum stays below the 25 s of a whole request.
 const requestTime = 17 * time.Second
 
-// Store is the part of a broker.GrantStore that is used here.
+// Store is the part of broker.GrantStore that this package uses.
 type Store interface {
 	grants.Writer
 	CreateGrant(ctx context.Context, g *broker.Grant) error
@@ -40,8 +40,8 @@ var ErrInvalidAccessToken = errors.New("not a valid access token")
 
 // AccessTokens verifies Cognito's access tokens.
 type AccessTokens interface {
-	// Verify returns the claims of the token, or ErrInvalidAccessToken. After any
-	// other error it is not known whether the token is valid.
+	// Verify returns the claims of the token, or ErrInvalidAccessToken. After
+	// any other error the caller does not know whether the token is valid.
 	Verify(ctx context.Context, token string) (Claims, error)
 }
 
@@ -142,7 +142,7 @@ func (i *Issuer) keys(ctx context.Context) (*seal.Ring, error) {
 	return ring, nil
 }
 
-// audit writes an audit event about g, which the client of the request caused.
+// audit writes an audit event about g. The actor is the client of the request.
 func (c *call) audit(ctx context.Context, event telemetry.Event, g *broker.Grant, after ...slog.Attr) {
 	telemetry.Audit{
 		Event: event, Actor: broker.ByClient(c.reg), ClientID: g.ClientID, Profile: c.reg.Profile,
@@ -150,8 +150,7 @@ func (c *call) audit(ctx context.Context, event telemetry.Event, g *broker.Grant
 	}.Log(ctx, c.Log)
 }
 
-// end ends g for a reason that is logged, and returns the refusal with that
-// description.
+// end ends g, logs the reason, and returns the refusal with the description.
 func (c *call) end(ctx context.Context, g *broker.Grant, reason, description string) error {
 	before := g.EndedAt
 	err := c.Ender.EndGrant(ctx, c.ring, g)
@@ -159,7 +158,7 @@ func (c *call) end(ctx context.Context, g *broker.Grant, reason, description str
 		return unavailable("the grant could not be ended", err)
 	}
 	if err != nil {
-		c.Log.WarnContext(ctx, "grant ended, with something left to do", "request_id", telemetry.Of(ctx).ID(), "grant", g, "error", err)
+		c.Log.WarnContext(ctx, "grant ended, but not completely", "request_id", telemetry.Of(ctx).ID(), "grant", g, "error", err)
 	}
 	if before.IsZero() {
 		c.audit(ctx, telemetry.GrantEnded, g, slog.String("reason", reason))
@@ -176,7 +175,7 @@ func unavailable(description string, cause error) error {
 	return broker.Unavailable(description+", try again", broker.RetrySoon, cause)
 }
 
-// cognitoFailed refuses a request for which Cognito did not do what it should.
+// cognitoFailed refuses a request because Cognito did not do its part.
 func cognitoFailed(err error) error {
 	after := broker.RetrySoon
 	if u, ok := errors.AsType[*broker.UpstreamError](err); ok && u.Code == "" {

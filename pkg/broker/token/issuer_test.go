@@ -35,7 +35,8 @@ func TestEveryGrantTypeIsImplemented(t *testing.T) {
 	kit.WantCode(t, "Token", err, dcr.InvalidRequest)
 }
 
-// Without keys nothing is read or changed, and the client may try again.
+// Without keys a request reads and changes nothing, and the client may try
+// again.
 func TestWithoutKeysTheBrokerIsNotReady(t *testing.T) {
 	w := newWorld(t)
 	w.config.Keys = func(context.Context) (*seal.Ring, error) { return nil, fake.ErrInjected }
@@ -69,7 +70,7 @@ func TestKeysAreReadOnceForEachRequest(t *testing.T) {
 	}
 }
 
-func TestNewRefusesAMissingField(t *testing.T) {
+func TestNewRequiresEveryField(t *testing.T) {
 	full := newWorld(t).config
 	for i := range reflect.TypeFor[token.Config]().NumField() {
 		name := reflect.TypeFor[token.Config]().Field(i).Name

@@ -10,13 +10,13 @@ import (
 
 // refresh is the grant type refresh_token (RFC 6749 §6).
 //
-// RFC 9700 §4.14.2: refresh tokens of public clients must be sender-constrained
-// or rotated, and a replayed one should revoke the grant. The broker rotates
-// those of all clients; broker.Grant.Verdict has the rules.
+// Refresh tokens of public clients must be sender-constrained or rotated, and a
+// replayed one should revoke the grant (RFC 9700 §4.14.2). The broker rotates
+// the refresh tokens of all clients. broker.Grant.Verdict has the rules.
 type refresh struct {
 	*call
 	token credential.Token
-	// verdict is what token is worth; check and recheck set it.
+	// verdict is the verdict on token; check and recheck set it.
 	verdict broker.Verdict
 }
 
@@ -40,7 +40,7 @@ func (r *refresh) check(ctx context.Context, g *broker.Grant) error {
 	if err := r.checkClient(ctx, g); err != nil {
 		return err
 	}
-	if err := r.judge(ctx, g); err != nil {
+	if err := r.checkVerdict(ctx, g); err != nil {
 		return err
 	}
 	if err := r.checkResource(g); err != nil {
@@ -53,12 +53,12 @@ func (r *refresh) check(ctx context.Context, g *broker.Grant) error {
 
 func (r *refresh) recheck(ctx context.Context, g *broker.Grant) error {
 	r.verdict = g.Verdict(r.token, r.Now())
-	return r.judge(ctx, g)
+	return r.checkVerdict(ctx, g)
 }
 
-// judge returns an error unless the verdict allows another access token. It ends
-// the grant of a token that was replayed.
-func (r *refresh) judge(ctx context.Context, g *broker.Grant) error {
+// checkVerdict returns an error unless the verdict allows another access token.
+// If the token was replayed, it ends the grant.
+func (r *refresh) checkVerdict(ctx context.Context, g *broker.Grant) error {
 	switch r.verdict {
 	case broker.VerdictRotate, broker.VerdictSibling:
 		return nil
@@ -66,14 +66,14 @@ func (r *refresh) judge(ctx context.Context, g *broker.Grant) error {
 		return r.end(ctx, g, "a refresh token was used again", "the refresh token has been used before; authorize again")
 	}
 	if !g.EndedAt.IsZero() {
-		return r.end(ctx, g, "", "this has been ended; authorize again") // does the steps that are missing
+		return r.end(ctx, g, "", "this has been ended; authorize again") // does the missing steps
 	}
 	return errInvalidRefreshToken
 }
 
-// issued reports whether tok, with that verdict, was once a refresh token of g.
-// Only such a token may end the grant: the id of a grant is also in its code,
-// which an attacker may have seen.
+// issued reports whether tok, with the verdict v, was once a refresh token of
+// g. Only such a token may end the grant: the id of a grant is also in its
+// code, which an attacker may have seen.
 func (c *call) issued(g *broker.Grant, tok credential.Token, v broker.Verdict) bool {
 	return v == broker.VerdictRotate || v == broker.VerdictSibling || credential.MadeRefreshToken(tok, g.ID, c.ring)
 }

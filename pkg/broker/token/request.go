@@ -13,8 +13,8 @@ import (
 )
 
 // Request is a token request (RFC 6749 §4.1.3, §4.4.2 and §6), with the values
-// as the client sent them, "" for those that it did not send. Its methods check
-// them. It prints as "[redacted]".
+// as the client sent them; a parameter that it did not send is "". The methods
+// check the values. It prints as "[redacted]".
 type Request struct {
 	Client    clients.Credentials
 	GrantType string // REQUIRED
@@ -52,9 +52,10 @@ func (r *Request) CheckGrantType(reg *broker.Registration) error {
 		"the client is not registered for this grant type; it is for "+strings.Join(reg.Metadata.GrantTypes, ", "))
 }
 
-// CheckCode returns a *broker.Refusal unless all parameters of a code are there
-// and have the right syntax. The broker requires redirect_uri with every code,
-// as RFC 6749 §4.1.3 does if the authorization request had it, and PKCE.
+// CheckCode returns a *broker.Refusal unless all parameters for a code are
+// present and have the right syntax. The broker requires PKCE, and redirect_uri
+// with every code; RFC 6749 §4.1.3 requires redirect_uri if the authorization
+// request had it.
 func (r *Request) CheckCode() error {
 	switch {
 	case r.Code == "":
@@ -94,9 +95,9 @@ func (r *Request) ScopesWithin(allowed []string) ([]string, error) {
 	return scopes, nil
 }
 
-// OneResource returns the requested resource, "" if there is none, or a
-// *broker.Refusal. RFC 8707 §2: resource is an absolute URI without a fragment,
-// and a server may refuse more than one. Cognito binds a token to one.
+// OneResource returns the requested resource, "" if the request has none, or a
+// *broker.Refusal. A resource is an absolute URI without a fragment, and a
+// server may refuse more than one (RFC 8707 §2). Cognito binds a token to one.
 func (r *Request) OneResource() (string, error) {
 	for _, s := range r.Resource {
 		u, err := url.Parse(s)

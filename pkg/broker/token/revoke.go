@@ -28,10 +28,10 @@ func (Revocation) String() string { return "[redacted]" }
 func (Revocation) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // Revoke ends the grant that a refresh token, used or not, or an access token
-// was issued for. RFC 7009 §2.1: the token must have been issued to the client
-// of the request. RFC 7009 §2.2: a token that is not valid is no error. After an
-// error with the code dcr.Unavailable the grant may have ended, and repeating the
-// request does the steps that are missing.
+// was issued for. The token must have been issued to the client of the request
+// (RFC 7009 §2.1). A token that is not valid is no error (RFC 7009 §2.2). After
+// an error with the code dcr.Unavailable the grant may have ended; the client
+// repeats the request to complete the missing steps.
 func (i *Issuer) Revoke(ctx context.Context, r Revocation) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
@@ -53,8 +53,8 @@ func (i *Issuer) Revoke(ctx context.Context, r Revocation) error {
 		return invalidGrant("this was issued to another client")
 	}
 	if isClientCredentials(g) {
-		// The client would lose access for good, while the token stays valid until
-		// it expires.
+		// The client would lose access permanently, while the token stays valid
+		// until it expires.
 		return broker.Refuse(broker.UnsupportedTokenType, "an access token of client_credentials cannot be revoked, it expires")
 	}
 	before := g.EndedAt

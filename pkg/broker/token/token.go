@@ -26,8 +26,8 @@ type Response struct {
 	// is less than one second or not known.
 	ExpiresIn    int64  `json:"expires_in,omitzero"`
 	RefreshToken string `json:"refresh_token,omitempty"` // OPTIONAL
-	// IDToken is OPTIONAL (OpenID Connect Core 1.0 §3.1.3.3); in brokered mode
-	// there is none.
+	// IDToken is OPTIONAL (OpenID Connect Core 1.0 §3.1.3.3); brokered mode does
+	// not set it.
 	IDToken string `json:"id_token,omitempty"`
 	// Scope is REQUIRED if it differs from the requested one.
 	Scope string `json:"scope,omitempty"`
@@ -50,7 +50,7 @@ func (i *Issuer) Token(ctx context.Context, r Request) (*Response, error) {
 	if err := r.CheckGrantType(c.reg); err != nil {
 		return nil, err
 	}
-	telemetry.Note(ctx, telemetry.GrantType, r.GrantType)
+	telemetry.SetAttr(ctx, telemetry.GrantType, r.GrantType)
 	switch r.GrantType {
 	case dcr.GrantAuthorizationCode:
 		return c.exchange(ctx, &code{call: c})
@@ -69,22 +69,22 @@ type exchanger interface {
 	presented() (credential.Token, error)
 	// invalid returns the refusal of a token that is not valid.
 	invalid() error
-	// check returns an error unless the token is one of g and the request may
-	// have an access token of g. It does not change g, except that it ends g if
-	// the token shows that it was stolen.
+	// check returns an error unless the token belongs to g and the request may
+	// have an access token of g. It changes g in one case: it ends g if the
+	// token shows that it was stolen.
 	check(ctx context.Context, g *broker.Grant) error
-	// recheck repeats, after another request has changed g, the checks that
-	// depend on what changes.
+	// recheck repeats the checks whose result may differ after another request
+	// has changed g.
 	recheck(ctx context.Context, g *broker.Grant) error
-	// usable reports whether the client can have the access token of t, Cognito's
-	// stored tokens. Otherwise a new one is fetched.
+	// usable reports whether the client can have the access token in t,
+	// Cognito's stored tokens. If not, Issuer fetches a new one.
 	usable(t broker.Tokens) bool
-	// commit changes g, which is then stored, for the use of the token. next is
-	// the refresh token that the token yields.
+	// commit records the use of the token in g, which is then stored. next is
+	// the refresh token that the client gets for the token.
 	commit(g *broker.Grant, next credential.Token)
 }
 
-// exchange drives the exchange of a code or refresh token.
+// exchange runs the exchange of a code or refresh token.
 func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	tok, err := x.presented()
 	if err != nil {
@@ -138,21 +138,22 @@ func (c *call) find(ctx context.Context, tok credential.Token, x exchanger) (*br
 }
 
 // checkClient returns an error unless g belongs to the registration of the
-// request. RFC 6749 §5.2: a code or refresh token is valid only for the client
-// that it was issued to. A registration that was deleted, or disabled and
-// enabled, has another generation, and former grants are not valid.
+// request. A code or refresh token is valid only for the client that it was
+// issued to (RFC 6749 §5.2). A registration has another generation after it was
+// deleted and made again, or disabled and enabled, and former grants are then
+// not valid.
 func (c *call) checkClient(ctx context.Context, g *broker.Grant) error {
 	if g.ClientID != c.reg.ClientID {
 		return invalidGrant("this was issued to another client")
 	}
 	if g.Generation != c.reg.Generation {
-		return c.end(ctx, g, "the registration it was for is gone", "the registration that this was issued for has ended; authorize again")
+		return c.end(ctx, g, "its registration has ended", "the registration that this was issued for has ended; authorize again")
 	}
 	return nil
 }
 
-// checkResource checks the resource parameter. RFC 8707 §2.2: a token request
-// can name only a resource of the grant, and here a grant has one.
+// checkResource checks the resource parameter. A token request can name only a
+// resource of the grant (RFC 8707 §2.2), and a grant of this broker has one.
 func (c *call) checkResource(g *broker.Grant) error {
 	resource, err := c.OneResource()
 	if err == nil && resource != "" && !broker.SameResource(resource, g.Resource) {
@@ -162,7 +163,7 @@ func (c *call) checkResource(g *broker.Grant) error {
 }
 
 // renew fetches a new access token for g with t, Cognito's stored tokens. It
-// also returns the tokens as g has to store them. If Cognito refuses, renew ends
+// also returns the tokens that g has to store. If Cognito refuses, renew ends
 // g.
 func (c *call) renew(ctx context.Context, g *broker.Grant, t broker.Tokens) (renewed broker.Tokens, sealed string, err error) {
 	err = c.AppClients.WithApp(
@@ -179,12 +180,12 @@ func (c *call) renew(ctx context.Context, g *broker.Grant, t broker.Tokens) (ren
 		}
 		return renewed, c.ring.Seal(broker.SealGrant, g.ID, renewed.Encode()), nil
 	}
-	const description = "the sign-in that this came of has ended; authorize again"
+	const description = "the sign-in for this token has ended; authorize again"
 	if errors.Is(err, grants.ErrAppClientGone) {
-		return renewed, "", c.end(ctx, g, "its app client is gone", description)
+		return renewed, "", c.end(ctx, g, "its app client no longer exists", description)
 	}
 	if u, ok := errors.AsType[*broker.UpstreamError](err); ok && u.Code == string(broker.InvalidGrant) {
-		return renewed, "", c.end(ctx, g, "Cognito does not refresh it any more", description)
+		return renewed, "", c.end(ctx, g, "Cognito no longer refreshes it", description)
 	}
 	return renewed, "", cognitoFailed(fmt.Errorf("refresh grant %s: %w", g.ID, err))
 }
@@ -225,7 +226,7 @@ func (c *call) auditIssued(ctx context.Context, g *broker.Grant, scopes []string
 		slog.String("scope", strings.Join(scopes, " ")), slog.Time("expires_at", broker.Seconds(expires)))
 }
 
-// seconds returns how long it is until then, at least 0.
+// seconds returns the seconds until then, at least 0.
 func (i *Issuer) seconds(then time.Time) int64 {
 	return max(0, int64(then.Sub(i.Now())/time.Second))
 }

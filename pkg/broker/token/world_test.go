@@ -17,8 +17,8 @@ import (
 
 const redirect = "http://localhost:7777/cb"
 
-// world is an Issuer with a store in memory and a Cognito that answers at once.
-// It records the effects in their order.
+// world is an Issuer with an in-memory store and a Cognito that answers
+// immediately. It records the effects in order.
 type world struct {
 	*kit.Brokered
 	config  token.Config
@@ -47,7 +47,7 @@ func (w *world) issuer() *token.Issuer {
 	return i
 }
 
-// do records an effect and lets it fail if the test says so.
+// do records an effect, and makes it fail if the test wants that.
 func (w *world) do(effect string, call func() error) error {
 	w.effects = append(w.effects, effect)
 	if w.fault != nil {
@@ -61,7 +61,7 @@ func (w *world) do(effect string, call func() error) error {
 	return call()
 }
 
-// cognito issues tokens for an hour.
+// cognito issues tokens that are valid for an hour.
 type cognito struct{ w *world }
 
 func (c cognito) tokens() broker.Tokens {
@@ -85,7 +85,7 @@ func (c cognito) Revoke(context.Context, broker.AppCredentials, string) error {
 	return c.w.do("revoke at Cognito", func() error { return nil })
 }
 
-// provisioner makes the record of a client's own app client.
+// provisioner makes the record of the app client of one client.
 type provisioner struct{ w *world }
 
 func (p provisioner) Provision(ctx context.Context, key string) error {
@@ -95,7 +95,7 @@ func (p provisioner) Provision(ctx context.Context, key string) error {
 	})
 }
 
-// noTokens knows no access token.
+// noTokens recognizes no access token.
 type noTokens struct{}
 
 func (noTokens) Verify(context.Context, string) (token.Claims, error) {
@@ -133,7 +133,7 @@ func refreshRequest(c clients.Credentials, refreshToken string) token.Request {
 	return token.Request{Client: c, GrantType: dcr.GrantRefreshToken, RefreshToken: credential.Presented(refreshToken)}
 }
 
-// ask sends the request and expects a response.
+// ask sends the request and fails unless it gets a response.
 func (w *world) ask(i *token.Issuer, r token.Request) *token.Response {
 	w.T.Helper()
 	a, err := i.Token(w.T.Context(), r)

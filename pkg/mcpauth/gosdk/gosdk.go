@@ -4,9 +4,10 @@
 //	handler := mcp.NewStreamableHTTPHandler(...)
 //	http.Handle("/", guard.Handler(gosdk.Handler(handler)))
 //
-// The SDK's own middleware is not used for challenges: it sends no error code,
-// which clients need to ask for more scopes, and plain text in place of JSON.
-// Verification and challenges are left out here; the guard of mcpauth does
+// The SDK's own middleware is not used for challenges: it sends plain text in
+// place of JSON and no error code, which clients need to request more scopes.
+// The package leaves out verification and challenges; the guard of mcpauth does
+// both.
 // both.
 package gosdk
 

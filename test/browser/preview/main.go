@@ -113,8 +113,8 @@ func (s *samples) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	serve(w)
 }
 
-// decide answers a form. Its csrf field names the sample. The answer has the
-// decision, so that a test sees which button was pressed.
+// decide answers a form. The form's csrf field names the sample. The answer has
+// the decision, so that a test sees which button was pressed.
 func (s *samples) decide(w http.ResponseWriter, r *http.Request) {
 	target, ok := s.target(r.PostFormValue("csrf"))
 	if !ok {
