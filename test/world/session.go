@@ -146,3 +146,13 @@ func (w *Brokered) AllGrants() []*broker.Grant {
 	}
 	return list
 }
+
+// Grant returns a grant that is stored.
+func (w *Brokered) Grant(id string) *broker.Grant {
+	w.T.Helper()
+	g, err := w.Inner.Grant(w.T.Context(), id)
+	if err != nil {
+		w.T.Fatalf("grant %s: %v", id, err)
+	}
+	return g
+}

@@ -262,10 +262,7 @@ func TestChangedSecretOfAnAppClientIsReadAgain(t *testing.T) {
 	_, first := s.authorized(c)
 	token := s.refreshed(c, first.text("refresh_token"))
 
-	a, err := s.Inner.AppClient(t.Context(), shared)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := s.AppClient(shared)
 	api, poolID, id := s.cognito.API(), aws.String(world.PoolID), aws.String(a.CognitoID)
 	old, err := api.ListUserPoolClientSecrets(t.Context(), &cip.ListUserPoolClientSecretsInput{UserPoolId: poolID, ClientId: id})
 	if err != nil {
@@ -299,11 +296,8 @@ func TestRefreshTokenThatCognitoRotatesIsStored(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
-	a, err := s.Inner.AppClient(t.Context(), shared)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.cognito.API().UpdateUserPoolClient(t.Context(), &cip.UpdateUserPoolClientInput{
+	a := s.AppClient(shared)
+	_, err := s.cognito.API().UpdateUserPoolClient(t.Context(), &cip.UpdateUserPoolClientInput{
 		UserPoolId: aws.String(world.PoolID), ClientId: &a.CognitoID, ClientName: aws.String("test"), AllowedOAuthFlowsUserPoolClient: true,
 		AllowedOAuthFlows: []types.OAuthFlowType{"code"}, AllowedOAuthScopes: a.Scopes, SupportedIdentityProviders: []string{"COGNITO"},
 		CallbackURLs: []string{callback}, ExplicitAuthFlows: []types.ExplicitAuthFlowsType{"ALLOW_USER_SRP_AUTH"}, EnableTokenRevocation: aws.Bool(true),
