@@ -13,6 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 var grantStart = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
@@ -259,10 +260,7 @@ var testRing = func() *seal.Ring {
 
 func newRing(t *testing.T) *seal.Ring {
 	t.Helper()
-	ring, err := seal.Parse(seal.Generate())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ring := fake.Ring(t)
 	return ring
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/go-jose/go-jose/v4"
 )
@@ -22,6 +23,16 @@ var SigningKey = sync.OnceValue(func() *rsa.PrivateKey {
 	}
 	return k
 })
+
+// Ring returns new sealing keys.
+func Ring(t testing.TB) *seal.Ring {
+	t.Helper()
+	ring, err := seal.Parse(seal.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
 
 // JWT returns a token with these claims. No key verifies its signature.
 func JWT(claims map[string]any) string {

@@ -66,10 +66,7 @@ func NewBrokeredWith(t testing.TB, o Options) *Brokered {
 		o.Policy = BrokeredPolicy
 	}
 	w.UseBrokeredPolicy(o.Policy)
-	var err error
-	if w.Keys, err = seal.Parse(seal.Generate()); err != nil {
-		t.Fatal(err)
-	}
+	w.Keys = fake.Ring(t)
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
 	w.Maker = w.Pool

@@ -11,7 +11,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // as sends the form and authenticates as c.
@@ -70,10 +70,7 @@ func (s *stack) check(resp *http.Response, raw []byte) answer {
 // forge makes a refresh token of the grant with keys that are not the broker's.
 func (s *stack) forge(grantID string) string {
 	s.T.Helper()
-	ring, err := seal.Parse(seal.Generate())
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	ring := fake.Ring(s.T)
 	return credential.NewRefreshToken(grantID, ring).Reveal()
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
@@ -320,10 +320,7 @@ func TestWithWrongKeysNothingIsReadAndNothingIsLost(t *testing.T) {
 	up := s.signIn()
 	g, first := s.allow(c, up)
 	token := s.as(c, "/token", codeForm(first)).text("refresh_token")
-	other, err := seal.Parse(seal.Generate())
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := fake.Ring(t)
 	s.start(other)
 	s.as(c, "/token", refreshForm(token)).want(503, "temporarily_unavailable")
 	s.start(s.Keys)
