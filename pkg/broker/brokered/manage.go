@@ -34,7 +34,12 @@ func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 	if err := c.Commit(ctx); err != nil {
 		return err
 	}
-	return registration.Unavailable(l.requestGrowth(ctx, r))
+	// Nothing else makes the app client due, so the client has to repeat the
+	// update if this fails, although the registration is stored.
+	if err := l.requestGrowth(ctx, r); err != nil {
+		return registration.Unavailable(err)
+	}
+	return nil
 }
 
 // requestGrowth makes the dedicated app client of r due, if there is one that

@@ -35,7 +35,10 @@ func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
 	if err != nil {
 		return err
 	}
-	return registration.Unavailable(notWritten)
+	if notWritten != nil {
+		return registration.Unavailable(notWritten)
+	}
+	return nil
 }
 
 // beginDeletion marks the app client of r for removal and r as being deleted, and
