@@ -73,7 +73,7 @@ func (c *Reconciler) finishCreating(ctx context.Context, run *janitor.Run, a *br
 // markAndRemove removes a. The mark comes first: a request that still is at work
 // on a gets ErrConflict.
 func (c *Reconciler) markAndRemove(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
-	if err := broker.MarkForRemoval(ctx, c.apps.store, a, c.apps.now()); err != nil {
+	if err := broker.BeginRemoval(ctx, c.apps.store, a, c.apps.now()); err != nil {
 		return janitor.Report{}, err
 	}
 	return c.finishRemoving(ctx, run, a)

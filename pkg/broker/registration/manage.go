@@ -84,7 +84,10 @@ func (g *Registrar) managed(ctx context.Context, clientID string, tok credential
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, BadToken()
 	}
-	return r, Unavailable(err)
+	if err != nil {
+		return nil, Unavailable(err)
+	}
+	return r, nil
 }
 
 // authenticate returns the registration of the client if tok is one of its

@@ -107,12 +107,12 @@ func (g *Registrar) information(r *broker.Registration, tok credential.Token) *d
 	return broker.Issued{Registration: r, AccessToken: tok}.Information(g.issuer)
 }
 
-// Unavailable is the error for a request that the client can repeat soon, with
-// the cause for the log. A cause that already holds an answer for the client is
-// returned as it is, and nil is returned for nil.
+// Unavailable returns the error for a request, of any kind, that the client can
+// repeat soon. The cause, which must not be nil, is logged. A cause that already
+// holds an answer for the client is returned as it is.
 func Unavailable(cause error) error {
-	if _, ok := errors.AsType[*dcr.Error](cause); ok || cause == nil {
+	if _, ok := errors.AsType[*dcr.Error](cause); ok {
 		return cause
 	}
-	return broker.Unavailable("the registration could not be completed, nothing was lost", broker.RetrySoon, cause)
+	return broker.Unavailable("the request could not be completed, try again", broker.RetrySoon, cause)
 }
