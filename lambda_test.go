@@ -1,17 +1,15 @@
 package dcrbroker
 
 import (
-	"flag"
 	"maps"
-	"os"
 	"os/exec"
 	"path"
 	"slices"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "rewrite the table in docs/architecture.md")
+	"github.com/dcr-broker/dcr-broker/test/golden"
+)
 
 // lambdaColumns are the columns of the table: each package of ours is in the
 // first column whose prefix it has, without that prefix.
@@ -30,10 +28,7 @@ var lambdaColumns = []struct{ name, prefix string }{
 //	go test . -run TestWhatRunsOnLambda -update    rewrites the table
 func TestWhatRunsOnLambda(t *testing.T) {
 	const page = "docs/architecture.md"
-	body, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := golden.File(t, page)
 	before, rest, ok := strings.Cut(string(body), lambdaHeader())
 	if !ok {
 		t.Fatalf("%s has no table with the header\n%s", page, lambdaHeader())
@@ -49,11 +44,9 @@ func TestWhatRunsOnLambda(t *testing.T) {
 	if table.String() == want {
 		return
 	}
-	if *update {
+	if *golden.Update {
 		body := before + lambdaHeader() + want + strings.TrimPrefix(rest, table.String())
-		if err := os.WriteFile(page, []byte(body), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		golden.Write(t, page, []byte(body))
 		return
 	}
 	got := slices.Collect(strings.Lines(table.String()))

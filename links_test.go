@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 var (
@@ -20,17 +22,11 @@ var (
 func TestDeploymentDocumentsAreConsistent(t *testing.T) {
 	var names strings.Builder
 	for _, path := range []string{"template.yaml", "infra/cdk/props.go", "examples/mcpserver/template.yaml"} {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := golden.File(t, path)
 		names.Write(b)
 	}
 	for _, doc := range []string{"docs/deploy.md", "docs/costs.md"} {
-		b, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := golden.File(t, doc)
 		text := string(b)
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if !strings.Contains(m[1], "://") {

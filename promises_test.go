@@ -6,7 +6,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // promises are the documents that name tests for their promises.
@@ -28,10 +29,7 @@ var named = regexp.MustCompile("`([a-z0-9/.]+): ((?:Test|Fuzz)\\w+)((?:/[^`]+)?)
 func TestNamedTestsExist(t *testing.T) {
 	packages := make(map[string]*tests)
 	for _, doc := range promises {
-		text, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := golden.File(t, doc)
 		count, line := 0, 0
 		for row := range strings.Lines(string(text)) {
 			line++
@@ -59,10 +57,7 @@ func TestNamedTestsExist(t *testing.T) {
 // A row of conformance.md with the answer yes names a test, and a row with the answer
 // no has a reason.
 func TestConformanceRowsAreBacked(t *testing.T) {
-	text, err := os.ReadFile("docs/conformance.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := golden.File(t, "docs/conformance.md")
 	rows, line := 0, 0
 	for row := range strings.Lines(string(text)) {
 		line++

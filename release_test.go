@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 var (
@@ -19,10 +21,7 @@ var (
 // construct's go.mod requires: the replace directive works in this repository
 // only.
 func TestTheConstructRequiresTheLatestRelease(t *testing.T) {
-	b, err := os.ReadFile("infra/cdk/go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := golden.File(t, "infra/cdk/go.mod")
 	m := required.FindSubmatch(b)
 	if m == nil || !release.Match(m[1]) {
 		t.Fatalf("infra/cdk/go.mod requires %q of the broker, want a release", m)

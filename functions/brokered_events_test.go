@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
@@ -106,10 +106,7 @@ func TestPrivateFunctionsAnswerEvents(t *testing.T) {
 	provision, janitor := w.function("provision"), w.function("janitor")
 	for _, p := range privateEvents {
 		t.Run(p.golden, func(t *testing.T) {
-			event, err := os.ReadFile(filepath.Join("..", "events", p.event+".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			event := golden.File(t, filepath.Join("..", "events", p.event+".json"))
 			f := provision
 			if p.function == "janitor" {
 				f = janitor

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // Everyone can build the deployed version and compare: a build in another
@@ -27,10 +29,7 @@ func TestBuildIsReproducible(t *testing.T) {
 		}
 	}
 	for _, file := range []string{"go.mod", "go.sum"} {
-		b, err := os.ReadFile(filepath.Join("..", file))
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := golden.File(t, filepath.Join("..", file))
 		if err := os.WriteFile(filepath.Join(clone, file), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -43,14 +42,8 @@ func TestBuildIsReproducible(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(runtime.GOARCH, "metadata", "bootstrap")
-	a, err := os.ReadFile(filepath.Join(here, path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(filepath.Join(there, path))
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := golden.File(t, filepath.Join(here, path))
+	b := golden.File(t, filepath.Join(there, path))
 	if !bytes.Equal(a, b) {
 		t.Errorf("two builds differ (%d and %d bytes)", len(a), len(b))
 	}

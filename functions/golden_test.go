@@ -3,10 +3,8 @@ package functions
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,10 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
-
-var update = flag.Bool("update", false, "write the golden answers")
 
 // compare compares an answer with testdata/NAME.golden.
 func compare(t *testing.T, name string, a *lambdaruntime.Answer) {
@@ -28,20 +25,7 @@ func compare(t *testing.T, name string, a *lambdaruntime.Answer) {
 
 func compareGolden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	golden.Compare(t, filepath.Join("testdata", name+".golden"), got)
 }
 
 // volatile matches the members whose values differ from run to run.

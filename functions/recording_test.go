@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
@@ -78,7 +79,7 @@ func checkRecorded() error {
 	if err != nil {
 		return err
 	}
-	if *update {
+	if *golden.Update {
 		return os.WriteFile(recordedFile, got, 0o644)
 	}
 	want, err := os.ReadFile(recordedFile)

@@ -24,10 +24,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
+	"github.com/go-jose/go-jose/v4"
 )
 
 // journal is a log whose new lines a test can read.
@@ -451,10 +451,7 @@ func (w *world) collectKeys() {
 	if w.env["KEYS"] == "" {
 		return
 	}
-	b, err := os.ReadFile(w.env["KEYS"])
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	b := golden.File(w.t, w.env["KEYS"])
 	var doc struct {
 		Keys map[string]string
 		MAC  string

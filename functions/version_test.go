@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // The first line in the log of a function has its version.
@@ -39,10 +41,7 @@ func TestBuildStampsTheVersion(t *testing.T) {
 	if err := build("..", dir, "metadata"); err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(filepath.Join(dir, runtime.GOARCH, "metadata", "bootstrap"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := golden.File(t, filepath.Join(dir, runtime.GOARCH, "metadata", "bootstrap"))
 	if !strings.Contains(string(b), version) {
 		t.Errorf("the bootstrap does not have VERSION=%s", version)
 	}

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,7 +24,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
@@ -33,6 +31,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 const (
@@ -227,10 +226,7 @@ func (w *world) signIn() {
 // event reads an event and replaces its example values by the real ones.
 func (w *world) event(name string) events.APIGatewayV2HTTPRequest {
 	w.t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "events", name+".json"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	b := golden.File(w.t, filepath.Join("..", "events", name+".json"))
 	var e events.APIGatewayV2HTTPRequest
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()

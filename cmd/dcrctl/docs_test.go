@@ -12,12 +12,12 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
-	"github.com/rogpeppe/go-internal/testscript"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/preflight"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
+	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 const (
@@ -58,32 +58,12 @@ func TestReferenceIsTheHelp(t *testing.T) {
 		fmt.Fprintf(&want, "### %s\n\n```text\n%s\n```\n\n", strings.TrimSpace("dcrctl "+command), strings.TrimRight(text, "\n"))
 	}
 	const begin, end = "<!-- what follows is written by go test ./cmd/dcrctl -update -->\n\n", "<!-- end -->\n"
-	body, err := os.ReadFile(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(body), begin)
-	got, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the help texts", reference)
-	}
-	if got == want.String() {
-		return
-	}
-	if !*update {
-		t.Fatalf("%s differs from the output of --help; go test ./cmd/dcrctl -update writes it", reference)
-	}
-	if err := os.WriteFile(reference, []byte(before+begin+want.String()+end+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	golden.Section(t, reference, begin, end, want.String())
 }
 
 // Every member of the JSON output is documented, and no other is.
 func TestJSONIsDocumented(t *testing.T) {
-	body, err := os.ReadFile(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := golden.File(t, reference)
 	_, section, _ := strings.Cut(string(body), "\n## JSON\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	rows := make(map[string][]string)
@@ -138,10 +118,7 @@ type block struct{ language, text string }
 
 func blocks(t *testing.T, page string) []block {
 	t.Helper()
-	body, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := golden.File(t, page)
 	var all []block
 	for _, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(string(body), -1) {
 		all = append(all, block{m[1], m[2]})
@@ -208,10 +185,7 @@ func TestCookbookPoliciesAreValid(t *testing.T) {
 func TestOperationsPageRuns(t *testing.T) {
 	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
-	body, err := os.ReadFile(runbook)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := golden.File(t, runbook)
 	placeholders := strings.NewReplacer("CLIENT_ID", "$CLIENT", "TOKEN_ID", "$TOKEN_ID", "USER", "ada@example.com")
 	var script, files strings.Builder
 	sections, commands, policies := 0, 0, 0
@@ -254,10 +228,7 @@ func TestOperationsPageRuns(t *testing.T) {
 	if sections < 8 || commands < 40 {
 		t.Errorf("%d sections with %d commands were found, want at least 8 with 40", sections, commands)
 	}
-	registration, err := os.ReadFile("../../testdata/registrations/vscode.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	registration := golden.File(t, "../../testdata/registrations/vscode.json")
 	// These names differ from policyN and commandN, the files that the page
 	// makes.
 	fmt.Fprintf(&files, "-- yes --\ny\n-- deployment --\ntest\n-- registration.json --\n%s\n-- machine.json --\n%s\n", registration,

@@ -35,21 +35,20 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-var (
-	update = flag.Bool("update", false, "write the output of the commands into the scripts and the reference")
-	casts  = flag.String("casts", "", "directory for the output that make casts draws")
-)
+var casts = flag.String("casts", "", "directory for the output that make casts draws")
 
 // The scripts run dcrctl, and golden, which is dcrctl with output that is the
 // same in every run.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"dcrctl": main, "golden": golden})
+	testscript.Main(m, map[string]func(){"dcrctl": main, "golden": normalized})
 }
 
-func golden() {
+// normalized is the command golden.
+func normalized() {
 	var out, errs bytes.Buffer
 	code := run(context.Background(), os.Args[1:], &out, &errs, os.Getenv)
 	fmt.Fprint(os.Stdout, normalize(out.String()))
@@ -76,7 +75,7 @@ func normalize(s string) string {
 func TestScriptsWithoutAWS(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/local", UpdateScripts: *update, ContinueOnError: true,
+		Dir: "testdata/local", UpdateScripts: *golden.Update, ContinueOnError: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitCode},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("FIXTURES", fixtures(t))
@@ -100,7 +99,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", UpdateScripts: *update, ContinueOnError: true,
+		Dir: "testdata/script", UpdateScripts: *golden.Update, ContinueOnError: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CASTS", *casts)
 			return newWorld(t, e, endpoint)

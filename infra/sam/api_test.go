@@ -3,13 +3,13 @@ package sam
 import (
 	"encoding/json"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/test/cfn"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // functionOf maps routes to functions, in both modes.
@@ -61,10 +61,7 @@ func TestEveryRouteHasAnEvent(t *testing.T) {
 	}
 	have := make(map[string]bool)
 	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := golden.File(t, file)
 		var e struct{ RouteKey string }
 		if err := json.Unmarshal(b, &e); err != nil {
 			t.Fatalf("%s: %v", file, err)

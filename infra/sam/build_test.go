@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // clone returns a directory with the files of the repository and no others.
@@ -27,10 +29,7 @@ func clone(t *testing.T) string {
 		if err != nil || !info.Mode().IsRegular() {
 			continue // removed, but still in the index
 		}
-		b, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := golden.File(t, from)
 		to := filepath.Join(dir, file)
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			t.Fatal(err)

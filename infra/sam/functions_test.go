@@ -3,7 +3,6 @@ package sam
 import (
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -11,16 +10,14 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 var settings = regexp.MustCompile(`(?m)^\| ([a-z]+) \| (\d+) \| (\d+) \|$`)
 
 // The reasons are in docs/adr/0013-function-settings.md.
 func TestFunctionSettingsMatchTheADR(t *testing.T) {
-	adr, err := os.ReadFile("../../docs/adr/0013-function-settings.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	adr := golden.File(t, "../../docs/adr/0013-function-settings.md")
 	want := make(map[string]string)
 	for _, m := range settings.FindAllStringSubmatch(string(adr), -1) {
 		want[m[1]] = fmt.Sprintf("%s MB, %s s", m[2], m[3])

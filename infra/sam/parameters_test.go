@@ -2,19 +2,17 @@ package sam
 
 import (
 	"maps"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // section returns a part of the template's text.
 func section(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile("../../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := golden.File(t, "../../template.yaml")
 	_, rest, ok := strings.Cut(string(b), "\n"+name+":\n")
 	if !ok {
 		t.Fatalf("the template has no %s", name)

@@ -3,7 +3,6 @@ package sam
 import (
 	"encoding/json"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // metric is a metric that an alarm or the dashboard names.
@@ -41,10 +41,7 @@ func metricOf(v map[string]any) metric {
 
 func TestAlarms(t *testing.T) {
 	exist := knownMetrics()
-	page, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := golden.File(t, "../../docs/operations.md")
 	_, documented, _ := strings.Cut(string(page), "\n### Alarms\n")
 	documented, _, _ = strings.Cut(documented, "\n## ")
 	each(t, func(t *testing.T, s set, template *cfn.Template) {

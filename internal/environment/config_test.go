@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // complete returns an environment without faults.
@@ -189,16 +191,10 @@ func TestREADMEListsEveryVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme := golden.File(t, "../../README.md")
 	var documented, listed []string
 	for _, file := range files {
-		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		source := golden.File(t, file)
 		for _, m := range regexp.MustCompile(`\t// \w+ \(([A-Z_]+)\)`).FindAllStringSubmatch(string(source), -1) {
 			documented = append(documented, m[1])
 		}

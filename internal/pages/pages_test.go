@@ -1,24 +1,21 @@
 package pages
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"flag"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "write the golden files")
+	"github.com/dcr-broker/dcr-broker/test/golden"
+)
 
 const logo = `<svg xmlns="http://www.w3.org/2000/svg"/>`
 
@@ -117,19 +114,7 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 	for name, write := range views {
 		t.Run(name, func(t *testing.T) {
 			got := style.ReplaceAll(render(write).Body.Bytes(), []byte("<style/>"))
-			file := filepath.Join("testdata", name+".html")
-			if *update {
-				if err := os.WriteFile(file, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("differs from %s; go test -run %s -update writes it. got:\n%s", file, t.Name(), got)
-			}
+			golden.Compare(t, filepath.Join("testdata", name+".html"), got)
 		})
 	}
 }

@@ -4,15 +4,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// provisioner returns the private function that c names, which makes app
-// clients.
-func provisioner(c *environment.Config, sdk aws.Config) broker.Provisioner {
-	if c.LambdaEndpoint != "" {
-		sdk.BaseEndpoint = aws.String(c.LambdaEndpoint)
+// Provisioner returns the Provisioner of p, or else the private function that the
+// configuration names. Only functions that have no permission to make app
+// clients call it, so that no other function links it.
+func Provisioner(p *Parts) broker.Provisioner {
+	if p.Provisioner != nil {
+		return p.Provisioner
 	}
-	return signed.NewFunction(sdk, c.ProvisionFunction)
+	sdk := p.SDK
+	if endpoint := p.Config.LambdaEndpoint; endpoint != "" {
+		sdk.BaseEndpoint = aws.String(endpoint)
+	}
+	return signed.NewFunction(sdk, p.Config.ProvisionFunction)
 }

@@ -33,8 +33,8 @@ type Parts struct {
 	// Keys returns the sealing keys. It is nil if the configuration names none,
 	// as in direct mode.
 	Keys func(context.Context) (*seal.Ring, error)
-	// Provisioner makes app clients, for functions that have no permission to do
-	// so. It is nil if the configuration names none, as in direct mode.
+	// Provisioner makes app clients in this process, instead of the private
+	// function. It is nil in the cloud.
 	Provisioner broker.Provisioner
 	// HTTP calls Cognito's OAuth endpoints and fetches the key sets of issuers.
 	// nil is a client with http.DefaultTransport.
@@ -53,26 +53,18 @@ type Store interface {
 // the store. It opens no connection.
 func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
 	p := &Parts{Config: c, SDK: sdk, Store: Table(c, sdk), Now: time.Now, Log: log}
-	return p, p.documents()
-}
-
-// documents sets the parts that the configuration names.
-func (p *Parts) documents() (err error) {
-	c := p.Config
+	var err error
 	if c.Policy != nil || c.PolicyDocument != "" {
-		if p.Policy, err = Policy(c, p.SDK, p.Log); err != nil {
-			return err
+		if p.Policy, err = Policy(c, sdk, log); err != nil {
+			return nil, err
 		}
 	}
 	if c.Keys != "" {
-		if p.Keys, err = Keys(c, p.SDK, p.Log); err != nil {
-			return err
+		if p.Keys, err = Keys(c, sdk, log); err != nil {
+			return nil, err
 		}
 	}
-	if c.ProvisionFunction != "" {
-		p.Provisioner = provisioner(c, p.SDK)
-	}
-	return nil
+	return p, nil
 }
 
 // Handler returns the handler of a function that answers HTTP requests. read is

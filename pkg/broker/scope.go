@@ -21,7 +21,12 @@ func WithOpenID(scopes []string) []string {
 // brokered mode, separated by spaces: without openid, since the broker issues
 // no ID token.
 func PublicScopes(scopes []string) string {
+	length := 0
+	for _, s := range scopes {
+		length += len(s) + len(" ")
+	}
 	var b strings.Builder
+	b.Grow(length)
 	for _, s := range scopes {
 		if s == ScopeOpenID {
 			continue

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // bodies returns the registration requests of well-known clients.
@@ -22,10 +23,7 @@ func bodies(t testing.TB) map[string][]byte {
 	}
 	m := make(map[string][]byte)
 	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := golden.File(t, f)
 		m[strings.TrimSuffix(filepath.Base(f), ".json")] = b
 	}
 	return m

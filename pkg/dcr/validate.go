@@ -141,7 +141,7 @@ func validateRedirectURIs(m *ParsedMetadata) error {
 	if len(m.RedirectURIs) == 0 {
 		return Errorf(InvalidRedirectURI, "redirect_uris: required, with at least one redirect URI, for the grant type authorization_code")
 	}
-	var uris []string
+	uris := m.RedirectURIs[:0]
 	seen := make(map[string]bool)
 	for i, raw := range m.RedirectURIs {
 		if seen[raw] {

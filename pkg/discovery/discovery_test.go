@@ -3,20 +3,16 @@ package discovery_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
+	"github.com/dcr-broker/dcr-broker/test/golden"
+	"pgregory.net/rapid"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden documents")
 
 const poolIssuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123"
 
@@ -34,10 +30,7 @@ func direct() discovery.Server {
 
 func poolDocument(t testing.TB) []byte {
 	t.Helper()
-	body, err := os.ReadFile("testdata/cognito.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := golden.File(t, "testdata/cognito.json")
 	return body
 }
 
@@ -50,25 +43,13 @@ func pool(t testing.TB) discovery.Upstream {
 	return up
 }
 
-func golden(t *testing.T, name string, got []byte) {
+func compare(t *testing.T, name string, got []byte) {
 	t.Helper()
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, got, "", "  "); err != nil {
 		t.Fatalf("%s is not JSON: %v\n%s", name, err, got)
 	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, indented.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(indented.Bytes(), want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, indented.Bytes(), want)
-	}
+	golden.Compare(t, filepath.Join("testdata", name), indented.Bytes())
 }
 
 func TestDocumentsMatchTheGoldenFiles(t *testing.T) {
@@ -114,7 +95,7 @@ func TestDocumentsMatchTheGoldenFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, tt.name, got)
+			compare(t, tt.name, got)
 		})
 	}
 }

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 const (
@@ -175,10 +177,7 @@ func TestToolsForWindowsAreZips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(self)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := golden.File(t, self)
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "windows_arm64"), 0o755); err != nil {
 		t.Fatal(err)
@@ -328,10 +327,7 @@ func archives(t *testing.T, dir string) []string {
 
 func content(t *testing.T, dir, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := golden.File(t, filepath.Join(dir, name))
 	return b
 }
 

@@ -3,11 +3,12 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // The registrations of real clients succeed, and each client gets what it needs
@@ -21,10 +22,7 @@ func testClientsRegister(t *testing.T, d *deployment) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-			body, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			body := golden.File(t, file)
 			var sent map[string]json.RawMessage
 			if err := json.Unmarshal(body, &sent); err != nil {
 				t.Fatal(err)

@@ -40,6 +40,7 @@ type Faults struct {
 	death  *death
 	trace  *Trace
 	decide func(Call) (Point, bool)
+	hooks  map[string]func(do func() error) error
 }
 
 // A Call is the N-th call of a method, where 1 is the first since the start or
@@ -133,6 +134,63 @@ func (f *Faults) FailBy(decide func(Call) (Point, bool)) {
 	f.decide = decide
 }
 
+// Around makes hook run in place of each call of the method, until Reset. do is
+// the call, and the caller gets the error of hook. hook can make calls.
+func (f *Faults) Around(method string, hook func(do func() error) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known(method)
+	if f.hooks == nil {
+		f.hooks = make(map[string]func(func() error) error)
+	}
+	inner := f.hooks[method]
+	if inner == nil {
+		inner = func(do func() error) error { return do() }
+	}
+	f.hooks[method] = func(do func() error) error { return hook(func() error { return inner(do) }) }
+}
+
+// Before makes act run before the next call of the method. If act returns an
+// error, the call has no effect, and its caller gets the error.
+func (f *Faults) Before(method string, act func() error) {
+	f.next(method, func(do func() error) error {
+		if err := act(); err != nil {
+			return err
+		}
+		return do()
+	})
+}
+
+// After makes act run after the next call of the method, if that succeeds. If act
+// returns an error, the caller gets the error instead of the reply.
+func (f *Faults) After(method string, act func() error) {
+	f.next(method, func(do func() error) error {
+		if err := do(); err != nil {
+			return err
+		}
+		return act()
+	})
+}
+
+// Pause makes the next call of the method wait before its effect until goOn is
+// called. reached is closed when the call has come.
+func (f *Faults) Pause(method string) (reached <-chan struct{}, goOn func()) {
+	come, gone := make(chan struct{}), make(chan struct{})
+	f.Before(method, func() error { close(come); <-gone; return nil })
+	return come, func() { close(gone) }
+}
+
+// next is Around for the next call.
+func (f *Faults) next(method string, hook func(do func() error) error) {
+	var come atomic.Bool
+	f.Around(method, func(do func() error) error {
+		if come.CompareAndSwap(false, true) {
+			return hook(do)
+		}
+		return do()
+	})
+}
+
 // Calls returns how often the method was called since the start or the last
 // Reset, including those that failed.
 func (f *Faults) Calls(method string) int {
@@ -149,18 +207,21 @@ func (f *Faults) TraceTo(t *Trace) {
 	f.trace = t
 }
 
-// Reset removes all faults, counts and the trace.
+// Reset removes all faults, functions, counts and the trace.
 func (f *Faults) Reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = make(map[string]int)
-	f.faults, f.death, f.trace, f.decide = nil, nil, nil, nil
+	f.faults, f.death, f.trace, f.decide, f.hooks = nil, nil, nil, nil, nil
 }
 
 // Do counts a call of the method and runs call, unless the call fails before its
 // effect. It returns the error of call, or ErrInjected.
 func (f *Faults) Do(method string, call func() error) error {
-	p, n, failing := f.count(method)
+	p, n, hook, failing := f.count(method)
+	if !failing && hook != nil {
+		return hook(call)
+	}
 	if !failing {
 		return call()
 	}
@@ -183,8 +244,9 @@ func result[T any](f *Faults, method string, call func() (T, error)) (T, error) 
 	return got, nil
 }
 
-// count counts a call and reports whether it fails, and where.
-func (f *Faults) count(method string) (p Point, n int, failing bool) {
+// count counts a call and reports whether it fails, and where. If it does not
+// fail, the hook runs in its place, unless it is nil.
+func (f *Faults) count(method string) (p Point, n int, hook func(func() error) error, failing bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.known(method)
@@ -195,24 +257,24 @@ func (f *Faults) count(method string) (p Point, n int, failing bool) {
 	}
 	if d := f.death; d != nil {
 		if d.come.Load() {
-			return NotApplied, n, true
+			return NotApplied, n, nil, true
 		}
 		if d.of == f && d.method == method && d.first == n {
 			d.come.Store(true)
-			return d.point, n, true
+			return d.point, n, nil, true
 		}
 	}
 	for _, x := range f.faults {
 		if x.method == method && x.first <= n && n <= x.last {
-			return x.point, n, true
+			return x.point, n, nil, true
 		}
 	}
 	if f.decide != nil {
 		if p, fails := f.decide(Call{method, n}); fails {
-			return p, n, true
+			return p, n, nil, true
 		}
 	}
-	return 0, n, false
+	return 0, n, f.hooks[method], false
 }
 
 func (f *Faults) known(method string) {

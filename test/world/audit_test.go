@@ -314,9 +314,11 @@ func TestTheJanitorMeasuresWhatItSees(t *testing.T) {
 		}
 	}
 	w.Pool.Reset()
-	got = measured(t, w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Deleting: func() error {
+	w.Pool.Around("Delete", func(func() error) error {
 		return &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}
-	}}), dcr.Errorf(dcr.Unavailable, ""))
+	})
+	got = measured(t, w.On(w.Store, w.Pool), dcr.Errorf(dcr.Unavailable, ""))
+	w.Pool.Reset()
 	if got["JanitorFailures"] != 1.0 || got["JanitorBacklog"] != 1.0 || got["JanitorRuns"] != nil {
 		t.Errorf("failures %v, backlog %v, runs %v, want 1, 1 and none", got["JanitorFailures"], got["JanitorBacklog"], got["JanitorRuns"])
 	}

@@ -10,10 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 func brokeredSettings() Settings {
@@ -32,7 +32,7 @@ func TestBrokeredInputOnTheWire(t *testing.T) {
 		{"create-brokered-client-credentials.json", broker.BrokeredAppClient{Name: "Nightly <job>", Scopes: []string{"mcp/read"}, ClientCredentials: true}},
 	} {
 		t.Run(tt.golden, func(t *testing.T) {
-			golden(t, tt.golden, onTheWire(t, func(ctx context.Context, api *cip.Client) error {
+			golden.Compare(t, "testdata/"+tt.golden, onTheWire(t, func(ctx context.Context, api *cip.Client) error {
 				_, err := api.CreateUserPoolClient(ctx, createBrokeredInput(here, tt.spec, brokeredSettings()))
 				return err
 			}))
@@ -40,7 +40,7 @@ func TestBrokeredInputOnTheWire(t *testing.T) {
 	}
 	t.Run("update-brokered.json", func(t *testing.T) {
 		present := &types.UserPoolClientType{ClientId: aws.String("1a2b"), WriteAttributes: []string{"name"}, AuthSessionValidity: aws.Int32(5)}
-		golden(t, "update-brokered.json", onTheWire(t, func(ctx context.Context, api *cip.Client) error {
+		golden.Compare(t, "testdata/update-brokered.json", onTheWire(t, func(ctx context.Context, api *cip.Client) error {
 			_, err := api.UpdateUserPoolClient(ctx, updateBrokeredInput(here, present, shared, brokeredSettings()))
 			return err
 		}))

@@ -1,16 +1,12 @@
 package cognito
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,11 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files in testdata")
 
 var here = target{pool: "us-east-1_AbCdEfGhI", deployment: "prod", marker: marker}
 
@@ -74,7 +68,7 @@ func TestCreateInputOnTheWire(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.golden, func(t *testing.T) {
-			golden(t, tt.golden, onTheWire(t, func(ctx context.Context, api *cip.Client) error {
+			golden.Compare(t, "testdata/"+tt.golden, onTheWire(t, func(ctx context.Context, api *cip.Client) error {
 				_, err := api.CreateUserPoolClient(ctx, createInput(here, tt.metadata, tt.settings))
 				return err
 			}))
@@ -110,7 +104,7 @@ func TestUpdateInputOnTheWire(t *testing.T) {
 		ReadAttributes:                           []string{"email", "custom:team"},
 		WriteAttributes:                          []string{"nickname"},
 	}
-	golden(t, "update-confidential.json", onTheWire(t, func(ctx context.Context, api *cip.Client) error {
+	golden.Compare(t, "testdata/update-confidential.json", onTheWire(t, func(ctx context.Context, api *cip.Client) error {
 		_, err := api.UpdateUserPoolClient(ctx, updateInput(here, present, confidentialClient(), DefaultSettings()))
 		return err
 	}))
@@ -249,23 +243,6 @@ func fill(v reflect.Value, name string) {
 func show(v any) string {
 	b, _ := json.Marshal(v)
 	return string(b)
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (go test -update writes it)", err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("got\n%s\nwant, according to %s,\n%s", got, path, want)
-	}
 }
 
 // onTheWire returns the body that send sends, which shows absent members and

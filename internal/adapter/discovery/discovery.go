@@ -49,9 +49,10 @@ type Config struct {
 type Source struct {
 	url    string
 	issuer string
-	client *http.Client
-	now    func() time.Time
-	log    *slog.Logger
+	// do sends a request, and follows redirects to the same host only.
+	do  func(*http.Request) (*http.Response, error)
+	now func() time.Time
+	log *slog.Logger
 
 	last  atomic.Pointer[discovered] // nil before the first fetch has ended
 	mu    sync.Mutex                 // guards fetch
@@ -73,11 +74,13 @@ func New(cfg Config) (*Source, error) {
 	if cfg.Issuer == "" {
 		return nil, errors.New("discovery: source without issuer")
 	}
-	d := &Source{url: cfg.URL, issuer: cfg.Issuer, client: new(http.Client), now: cfg.Now, log: cfg.Log}
+	d := &Source{url: cfg.URL, issuer: cfg.Issuer, now: cfg.Now, log: cfg.Log}
+	client := new(http.Client)
 	if cfg.Client != nil {
-		*d.client = *cfg.Client
+		*client = *cfg.Client
 	}
-	d.client.CheckRedirect = sameOrigin
+	client.CheckRedirect = sameOrigin
+	d.do = client.Do
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -169,7 +172,7 @@ func (d *Source) read(ctx context.Context) (*discovery.Upstream, error) {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := d.client.Do(req)
+	resp, err := d.do(req)
 	if err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}

@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // described returns the table as DynamoDB describes it.
@@ -81,10 +81,7 @@ func TestKindsAreComplete(t *testing.T) {
 	}
 	found := 0
 	for _, name := range files {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		source := golden.File(t, name)
 		for _, m := range regexp.MustCompile(`(?m)^(?:const|\t)\s*(kind[A-Z]\w*)\s*= "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
 			found++
 			if !slices.Contains(kinds, m[2]) {

@@ -7,13 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
-
+	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
@@ -87,10 +86,7 @@ func overHTTP(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) an
 // event reads one of the project's events.
 func event(t testing.TB, name string) events.APIGatewayV2HTTPRequest {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "..", "..", "events", name+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := golden.File(t, filepath.Join("..", "..", "..", "events", name+".json"))
 	var e events.APIGatewayV2HTTPRequest
 	if err := json.Unmarshal(b, &e); err != nil {
 		t.Fatalf("%s: %v", name, err)

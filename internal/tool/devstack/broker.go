@@ -45,18 +45,18 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 // provision is a function of its own; here the same code is called through the
 // same port.
 func Handler(p *wire.Parts) (http.Handler, error) {
-	rt, all := httpapi.NewRouter(p.Log), *p
+	rt, parts := httpapi.NewRouter(p.Log), *p
 	if p.Config.Mode == broker.ModeBrokered {
 		provisioner, err := provision.New(p)
 		if err != nil {
 			return nil, err
 		}
-		all.Provisioner = provisioner
-		if err := authorize.Routes(rt, &all); err != nil {
+		parts.Provisioner = provisioner
+		if err := authorize.Routes(rt, &parts); err != nil {
 			return nil, err
 		}
 	}
-	return rt, errors.Join(metadata.Routes(rt, p.Config, p.Log), register.Routes(rt, &all), token.Routes(rt, &all))
+	return rt, errors.Join(metadata.Routes(rt, p.Config, p.Log), register.Routes(rt, &parts), token.Routes(rt, &parts))
 }
 
 // sweep runs the janitor's sweep every minute, until ctx ends.

@@ -2,9 +2,10 @@ package doctor
 
 import (
 	"encoding/json"
-	"os"
 	"reflect"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // The doctor registers as the clients do (testdata/registrations names the
@@ -67,10 +68,7 @@ func body(t *testing.T, slug string, d *doctor) map[string]any {
 
 func fixture(t *testing.T, file string) map[string]any {
 	t.Helper()
-	raw, err := os.ReadFile("../../../testdata/registrations/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := golden.File(t, "../../../testdata/registrations/"+file)
 	var want map[string]any
 	if err := json.Unmarshal(raw, &want); err != nil {
 		t.Fatal(err)

@@ -3,17 +3,14 @@ package doctor
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
-
-var update = flag.Bool("update", false, "write testdata and the generated parts of docs/doctor.md")
 
 // canonical replaces the addresses and ids of the test with those of a
 // deployment.
@@ -56,56 +53,20 @@ func TestGolden(t *testing.T) {
 	for name, got := range map[string][]byte{
 		"ours.json": append(raw, '\n'), "ours.txt": tableOf(ours, false), "cognito.txt": tableOf(cognito, false), "cognito.ansi": tableOf(cognito, true),
 	} {
-		file := "testdata/" + name
-		if *update {
-			if err := os.WriteFile(file, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s has changed (-update writes it):\n%s", file, got)
-		}
+		golden.Compare(t, "testdata/"+name, got)
 	}
 }
 
 // The doctor's page has its report on Cognito, and every check.
 func TestPageIsCurrent(t *testing.T) {
 	const page = "../../../docs/doctor.md"
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	output, err := os.ReadFile("testdata/cognito.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var list strings.Builder
 	list.WriteString("| Check | It passes if | Section |\n|---|---|---|\n")
 	for _, def := range Checks() {
 		list.WriteString("| `" + def.ID + "` | " + def.Requirement + " | " + def.Section + " |\n")
 	}
-	got := string(text)
-	for name, want := range map[string]string{"cognito": "```\n" + string(output) + "```\n", "checks": list.String()} {
-		begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->"
-		before, rest, ok := strings.Cut(got, begin)
-		if !ok {
-			t.Fatalf("%s has no %q", page, begin)
-		}
-		_, after, ok := strings.Cut(rest, end)
-		if !ok {
-			t.Fatalf("%s has no %q", page, end)
-		}
-		got = before + begin + want + end + after
-	}
-	if *update {
-		if err := os.WriteFile(page, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if got != string(text) {
-		t.Errorf("%s is not current; go test ./internal/tool/doctor -run 'TestGolden|TestPageIsCurrent' -update updates it", page)
+	output := string(golden.File(t, "testdata/cognito.txt"))
+	for name, want := range map[string]string{"cognito": "```\n" + output + "```\n", "checks": list.String()} {
+		golden.Section(t, page, "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->", want)
 	}
 }

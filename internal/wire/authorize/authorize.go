@@ -27,7 +27,7 @@ func Routes(rt *httpapi.Router, p *wire.Parts) error {
 		Issuer:      c.Issuer,
 		Clients:     clients.New(broker.ModeBrokered, p.Store, p.Now),
 		Store:       p.Store,
-		Provisioner: p.Provisioner,
+		Provisioner: wire.Provisioner(p),
 		Policy:      p.Policy,
 		Keys:        p.Keys,
 		Cognito: cognitoauth.New(cognitoauth.Config{

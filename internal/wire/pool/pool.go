@@ -15,8 +15,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// AppClients returns the app clients in the user pool of p. The store of p
-// limits the rate of calls.
+// AppClients returns the app clients in the user pool of p. It needs only the
+// configuration, the SDK and the store, which limits the rate of calls.
 func AppClients(p *wire.Parts) (*cognito.AppClients, error) {
 	c := p.Config
 	settings := cognito.DefaultSettings()

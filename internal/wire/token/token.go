@@ -69,7 +69,7 @@ func routesBrokered(rt *httpapi.Router, p *wire.Parts) error {
 		AppClients:    apps,
 		Ender:         ender,
 		Cognito:       cognito,
-		Provisioner:   p.Provisioner,
+		Provisioner:   wire.Provisioner(p),
 		AccessTokens:  AccessTokens{verifier},
 		Keys:          p.Keys,
 		Now:           p.Now,

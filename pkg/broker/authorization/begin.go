@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
@@ -119,7 +118,7 @@ func (v visit) create(ctx context.Context, app *broker.AppClient, t *broker.Tran
 	t.Key, t.Step = v.secret.key(), broker.StepStarted
 	t.AppClient, t.CognitoID = app.Key, app.CognitoID
 	t.Tokens = v.ring.Seal(sealSignIn, t.Key.String(), appSecret)
-	t.ExpiresAt = v.flow.config.Now().UTC().Add(broker.TransactionLifetime).Truncate(time.Second)
+	t.ExpiresAt = broker.Seconds(v.flow.config.Now().Add(broker.TransactionLifetime))
 	if err := v.flow.config.Store.CreateTransaction(ctx, t); err != nil {
 		return nil, unavailable("the request could not be stored", err)
 	}

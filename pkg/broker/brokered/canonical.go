@@ -13,10 +13,10 @@ import (
 // chosen at run time (RFC 8252 §7.3), the scopes, which come from the profile,
 // and the text of a software statement, which may be signed again for each
 // instance.
-func canonical(m dcr.ParsedMetadata) ([]byte, error) {
-	m = m.Clone()
+func canonical(parsed dcr.ParsedMetadata) ([]byte, error) {
+	m := parsed.ClientMetadata.Clone()
 	m.Scope, m.SoftwareStatement = "", ""
-	for i, u := range m.Redirects {
+	for i, u := range parsed.Redirects {
 		if u.Kind == dcr.Loopback {
 			m.RedirectURIs[i] = portless(u)
 		}
@@ -25,7 +25,7 @@ func canonical(m dcr.ParsedMetadata) ([]byte, error) {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
-	b, err := json.Marshal(m.ClientMetadata)
+	b, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("canonical metadata: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -75,6 +76,16 @@ func TestTheAppClientOfARegistrationThatExpired(t *testing.T) {
 	}
 }
 
+func deleteAndSweep(w *world.Brokered, clientID string, rat credential.Token) {
+	w.T.Helper()
+	if err := w.Delete(w.T.Context(), clientID, rat); err != nil {
+		w.T.Error(err)
+	}
+	if _, err := w.Sweep(w.T.Context(), janitor.Options{}); err != nil {
+		w.T.Error(err)
+	}
+}
+
 // A registration is deleted while its first app client is being made.
 func TestDeleteDuringProvisioning(t *testing.T) {
 	for _, when := range []string{"before", "after"} {
@@ -82,22 +93,11 @@ func TestDeleteDuringProvisioning(t *testing.T) {
 			w := world.NewBrokered(t)
 			clientID, rat := w.Vouched("trusted", world.ConfidentialBody)
 			key := w.AppClientKey(clientID)
-			del := func() {
-				if err := w.Delete(t.Context(), clientID, rat); err != nil {
-					t.Error(err)
-				}
-				if _, err := w.Sweep(t.Context(), janitor.Options{}); err != nil {
-					t.Error(err)
-				}
+			act := w.Pool.Before
+			if when == "after" {
+				act = w.Pool.After
 			}
-			slow := &world.SlowMaker{Pool: w.Pool}
-			if when == "before" {
-				slow.Before = del
-			} else {
-				slow.After = del
-			}
-			w.Maker = slow
-			w.Restart()
+			act("CreateBrokered", func() error { deleteAndSweep(w, clientID, rat); return nil })
 			if err := w.Provision(t.Context(), key); err == nil {
 				t.Error("provisioned for a client that has been deleted")
 			}
@@ -148,22 +148,13 @@ func TestAProfileGrows(t *testing.T) {
 func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 	w := world.NewBrokered(t)
 	clientID, rat := w.Vouched("trusted", world.ConfidentialBody)
-	w.Maker = &world.SlowMaker{Pool: w.Pool,
-		Before: func() {
-			if err := w.Delete(t.Context(), clientID, rat); err != nil {
-				t.Error(err)
-			}
-			if _, err := w.Sweep(t.Context(), janitor.Options{}); err != nil {
-				t.Error(err)
-			}
-		},
-		After: func() {
-			for _, method := range w.Store.Methods() {
-				w.Store.FailNext(method, 1000, fake.NotApplied)
-			}
-		},
-	}
-	w.Restart()
+	w.Pool.Before("CreateBrokered", func() error { deleteAndSweep(w, clientID, rat); return nil })
+	w.Pool.After("CreateBrokered", func() error {
+		for _, method := range w.Store.Methods() {
+			w.Store.FailNext(method, 1000, fake.NotApplied)
+		}
+		return nil
+	})
 	world.WantCode(t, "Provision", w.Provision(t.Context(), w.AppClientKey(clientID)), dcr.Unavailable)
 	if n := len(w.Pool.All()); n != 1 {
 		t.Errorf("%d app clients, want the one that was made", n)
@@ -176,28 +167,20 @@ func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 // one. The janitor considers that process dead.
 func TestSweepThatListedTooEarly(t *testing.T) {
 	w := world.NewBrokered(t)
-	making, create := make(chan struct{}), make(chan struct{})
-	w.Maker = &world.SlowMaker{Pool: w.Pool, Before: func() { close(making); <-create }}
-	w.Restart()
+	making, create := w.Pool.Pause("CreateBrokered")
 	provisioned, reconciled := make(chan error), make(chan error)
 	go func() { provisioned <- w.Provision(t.Context(), "profile/open") }()
 	<-making
 	w.Wait(3 * time.Minute)
-	pausing := &world.PausingStore{Store: w.Store, Reached: make(chan struct{}), GoOn: make(chan struct{})}
-	sweeper, err := world.Assemble(world.Parts{
-		Mode: broker.ModeBrokered, Store: pausing, Pool: w.Pool, Grants: w.Grants, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	sweeping, goOn := w.Store.Pause("ReturnBudget")
 	go func() {
-		_, err := sweeper.Sweep(t.Context(), janitor.Options{})
+		_, err := w.Sweep(t.Context(), janitor.Options{})
 		reconciled <- err
 	}()
-	<-pausing.Reached // it has found no app client with that marker
-	close(create)
+	<-sweeping // it has found no app client with that marker
+	create()
 	world.WantCode(t, "Provision", <-provisioned, dcr.Unavailable)
-	close(pausing.GoOn)
+	goOn()
 	if err := <-reconciled; err != nil {
 		t.Error(err)
 	}
@@ -212,25 +195,19 @@ func TestTwoJanitorsAndANewAppClient(t *testing.T) {
 	w.Pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
 	world.WantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
 	w.Wait(3 * time.Minute)
-	pausing := &world.PausingStore{Store: w.Store, Reached: make(chan struct{}), GoOn: make(chan struct{})}
-	slow, err := world.Assemble(world.Parts{
-		Mode: broker.ModeBrokered, Store: pausing, Pool: w.Pool, Grants: w.Grants, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	sweeping, goOn := w.Store.Pause("ReturnBudget")
 	reconciled := make(chan error)
 	go func() {
-		_, err := slow.Sweep(t.Context(), janitor.Options{})
+		_, err := w.Sweep(t.Context(), janitor.Options{})
 		reconciled <- err
 	}()
-	<-pausing.Reached
+	<-sweeping
 	w.Wait(3 * time.Minute)
 	if _, err := w.Sweep(t.Context(), janitor.Options{}); err != nil {
 		t.Error(err)
 	}
 	w.MustProvision("profile/open")
-	close(pausing.GoOn)
+	goOn()
 	if err := <-reconciled; err != nil {
 		t.Error(err)
 	}

@@ -20,20 +20,14 @@ func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := &world.MeantimeStore{Store: w.Store, Replacing: func() error {
+	w.Store.Before("ReplaceRegistration", func() error {
 		r := w.Registration(info.ClientID)
 		r.State = broker.RegistrationDisabled
 		return errors.Join(w.Inner.ReplaceRegistration(t.Context(), r), fake.ErrInjected)
-	}}
-	s, err := world.Assemble(world.Parts{
-		Mode: broker.ModeBrokered, Store: store, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	rat := credential.Presented(info.RegistrationAccessToken)
-	world.WantCode(t, "Delete", s.Delete(t.Context(), info.ClientID, rat), dcr.Unavailable)
-	world.WantCode(t, "Delete again, of a disabled client", s.Delete(t.Context(), info.ClientID, rat), dcr.InvalidToken)
+	world.WantCode(t, "Delete", w.Delete(t.Context(), info.ClientID, rat), dcr.Unavailable)
+	world.WantCode(t, "Delete again, of a disabled client", w.Delete(t.Context(), info.ClientID, rat), dcr.InvalidToken)
 	w.Recover()
 	w.CheckConsistent()
 }
@@ -43,18 +37,14 @@ func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
 // the stored registration.
 func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
 	w := world.NewBrokered(t)
-	store := &world.MeantimeStore{Store: w.Store, Creating: func() error {
+	this := w.Broker
+	w.Restart()
+	w.Store.Before("CreateRegistration", func() error {
 		w.Wait(time.Second)
 		w.MustRegister(world.PublicBody, world.None)
 		return fake.ErrInjected
-	}}
-	s, err := world.Assemble(world.Parts{
-		Mode: broker.ModeBrokered, Store: store, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := s.Register(t.Context(), world.Request(t, world.PublicBody), world.None)
+	info, err := this.Register(t.Context(), world.Request(t, world.PublicBody), world.None)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 // registerFirst makes the registration.
 func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
 	r := NewRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
-	if err := a.Hour.Take(ctx, l.store, id); err != nil {
+	if err := a.Hour().Take(ctx, l.store, id); err != nil {
 		return nil, err
 	}
 	err := broker.RecordRegistration(ctx, l.store, r)
@@ -113,7 +113,7 @@ func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission
 	}
 	cleanup, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	return nil, errors.Join(err, a.Hour.Return(cleanup, l.store, id))
+	return nil, errors.Join(err, a.Hour().Return(cleanup, l.store, id))
 }
 
 // registerRepeated handles a registration that already exists.
@@ -159,7 +159,7 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 // the janitor continues to end them.
 func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission, old *broker.Registration) error {
 	r := NewRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
-	if err := a.Hour.Take(ctx, l.store, r.ClientID); err != nil {
+	if err := a.Hour().Take(ctx, l.store, r.ClientID); err != nil {
 		return err
 	}
 	generation := r.Generation

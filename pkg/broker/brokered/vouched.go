@@ -28,7 +28,7 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 	if err := broker.RecordIntent(ctx, l.store, intent); err != nil {
 		return nil, registration.Unavailable(fmt.Errorf("record registration in the making: %w", err))
 	}
-	err := a.Hour.Take(ctx, l.store, intent.Key())
+	err := a.Hour().Take(ctx, l.store, intent.Key())
 	if err == nil {
 		err = a.Use.Take(ctx, l.store, intent.Key())
 	}
@@ -63,7 +63,7 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent, a *registration.Admission) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	err := errors.Join(registration.ReturnUse(ctx, l.store, intent.Use, intent.Key()), a.Hour.Return(ctx, l.store, intent.Key()))
+	err := errors.Join(registration.ReturnUse(ctx, l.store, intent.Use, intent.Key()), a.Hour().Return(ctx, l.store, intent.Key()))
 	if err == nil {
 		err = broker.DeleteIntent(ctx, l.store, intent)
 	}
@@ -76,7 +76,7 @@ func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent, a *regis
 func (l *Lifecycle) rollBack(ctx context.Context, intent *broker.Intent, a *registration.Admission) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	err := a.Hour.Return(ctx, l.store, intent.Key())
+	err := a.Hour().Return(ctx, l.store, intent.Key())
 	// If the janitor has finished this intent, it may have done so before the
 	// registration was recorded.
 	overtaken := func(err error) bool { return errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrConflict) }

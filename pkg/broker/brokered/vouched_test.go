@@ -126,19 +126,14 @@ func TestAUseIsNotGivenBackByADeletion(t *testing.T) {
 func TestASlowVouchedRegistrationGivesUp(t *testing.T) {
 	w := world.NewBrokered(t)
 	tok, id := w.Token("trusted", 1)
-	slow := &world.SlowStore{Store: w.Store, Before: func() {
+	w.Store.Before("CreateRegistration", func() error {
 		w.Wait(3 * time.Minute)
 		if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Removed != 1 {
 			t.Errorf("Sweep = %+v, %v, want one removed", done, err)
 		}
-	}}
-	s, err := world.Assemble(world.Parts{
-		Mode: broker.ModeBrokered, Store: slow, Keys: w.Ring, Now: w.Now, Policy: w.PolicySource,
+		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+	_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
 	world.WantCode(t, "Register", err, dcr.Unavailable)
 	w.Recover()
 	if w.Rows() != 0 || w.Uses(id) != 0 {

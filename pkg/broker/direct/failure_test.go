@@ -1,7 +1,6 @@
 package direct_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -174,36 +173,17 @@ func TestDeleteThatDiesIsFinished(t *testing.T) {
 // detects this and leaves nothing behind.
 func TestSweepOvertakesARegistration(t *testing.T) {
 	w := world.New(t)
-	slow := &slowCreate{Pool: w.Pool}
-	s, err := world.Assemble(world.Parts{
-		Store: w.Store, Pool: slow, Now: w.Now, Policy: w.PolicySource,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	slow.after = func() {
+	w.Pool.After("Create", func() error {
 		w.Wait(3 * time.Minute)
 		if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Removed != 1 {
 			t.Errorf("Sweep = %+v, %v, want one removed", done, err)
 		}
-	}
-	_, err = s.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
+		return nil
+	})
+	_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
 	world.WantCode(t, "Register", err, dcr.Unavailable)
 	w.Recover()
 	if n := len(w.Pool.All()); n != 0 {
 		t.Errorf("%d app clients left", n)
 	}
-}
-
-// slowCreate calls after when an app client has been made, before the request
-// that makes it gets the reply.
-type slowCreate struct {
-	*fake.Pool
-	after func()
-}
-
-func (s *slowCreate) Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error) {
-	made, err := s.Pool.Create(ctx, marker, m)
-	s.after()
-	return made, err
 }

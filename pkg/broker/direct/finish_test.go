@@ -187,25 +187,23 @@ func TestSweepMarksBeforeItRemoves(t *testing.T) {
 	w := world.New(t)
 	w.UsePolicy(world.LimitedPolicy)
 	tok, iat := w.Token("limited", 1)
-	making, create := make(chan struct{}), make(chan struct{})
-	slow := w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Creating: func() error { close(making); <-create; return nil }})
+	making, create := w.Pool.Pause("Create")
 	registered, reconciled := make(chan error), make(chan error)
 	go func() {
-		_, err := slow.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
 		registered <- err
 	}()
 	<-making
 	w.Wait(3 * time.Minute)
-	pausing := &world.PausingStore{Store: w.Store, Reached: make(chan struct{}), GoOn: make(chan struct{})}
-	sweeper := w.On(pausing, w.Pool)
+	sweeping, goOn := w.Store.Pause("ReturnBudget")
 	go func() {
-		_, err := sweeper.Sweep(t.Context(), janitor.Options{})
+		_, err := w.Sweep(t.Context(), janitor.Options{})
 		reconciled <- err
 	}()
-	<-pausing.Reached // it has found no app client with that marker, and given back the use
-	close(create)
+	<-sweeping // it has found no app client with that marker, and given back the use
+	create()
 	world.WantCode(t, "Register", <-registered, dcr.Unavailable)
-	close(pausing.GoOn)
+	goOn()
 	if err := <-reconciled; err != nil {
 		t.Error(err)
 	}
@@ -245,14 +243,14 @@ func TestUpdateDuringSweep(t *testing.T) {
 	put := func() (*dcr.ClientInformation, error) {
 		return w.Update(t.Context(), c.R.ClientID, c.RAT, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
 	}
-	sweeper := w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Updating: func() error {
+	w.Pool.Before("Update", func() error {
 		_, err := put()
 		if e := world.WantCode(t, "Update", err, dcr.Unavailable); e.RetryAfter != 45*time.Second {
 			t.Errorf("Retry-After = %s, want the 45 s of the lease", e.RetryAfter)
 		}
 		return nil
-	}})
-	if done, err := sweeper.Sweep(t.Context(), janitor.Options{}); err != nil || done != (janitor.Report{Restored: 1}) {
+	})
+	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done != (janitor.Report{Restored: 1}) {
 		t.Errorf("Sweep = %+v, %v, want one restored", done, err)
 	}
 	w.CheckConsistent()
@@ -284,8 +282,8 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 				w.Put(c)
 			}
 			calls := 0
-			sweeper := w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Deleting: func() error { calls++; return tt.err }})
-			done, err := sweeper.Sweep(t.Context(), janitor.Options{})
+			w.Pool.Around("Delete", func(func() error) error { calls++; return tt.err })
+			done, err := w.Sweep(t.Context(), janitor.Options{})
 			want := janitor.Report{Failed: tt.calls, Backlog: 2 - tt.calls}
 			if stopped := err != nil; stopped != tt.stops || calls != tt.calls || done != want {
 				t.Errorf("Sweep = %+v, %v after %d calls, want %+v and stopped %t", done, err, calls, want, tt.stops)
@@ -307,14 +305,8 @@ func TestABusyCognitoDoesNotDelayDueRecords(t *testing.T) {
 	w.Put(c)
 	w.Orphan(time.Hour)
 	busy := &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}
-	calls := 0
-	sweeper := w.On(w.Store, &world.MeantimePool{Pool: w.Pool, Deleting: func() error {
-		if calls++; calls == 1 {
-			return busy
-		}
-		return nil
-	}})
-	done, err := sweeper.Sweep(t.Context(), janitor.Options{})
+	w.Pool.Before("Delete", func() error { return busy })
+	done, err := w.Sweep(t.Context(), janitor.Options{})
 	if want := (janitor.Report{Failed: 1, Removed: 1}); done != want || !errors.Is(err, busy) {
 		t.Errorf("Sweep = %+v, %v, want %+v and %v", done, err, want, busy)
 	}

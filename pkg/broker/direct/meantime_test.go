@@ -22,38 +22,38 @@ func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 		name string
 		// fail changes the store and pool of the registration. cancel ends the
 		// context of the request.
-		fail func(s *world.MeantimeStore, p *world.MeantimePool, cancel func() error)
+		fail func(s *fake.Store, p *fake.Pool, cancel func() error)
 		want dcr.Code
 		// doubt means that an app client may exist, so that its place waits for
 		// the janitor.
 		doubt bool
 	}{
-		{"Cognito refuses", func(_ *world.MeantimeStore, p *world.MeantimePool, _ func() error) {
-			p.Creating = func() error { return refused }
+		{"Cognito refuses", func(_ *fake.Store, p *fake.Pool, _ func() error) {
+			p.Before("Create", func() error { return refused })
 		}, dcr.InvalidClientMetadata, false},
-		{"Cognito's reply is lost", func(_ *world.MeantimeStore, p *world.MeantimePool, _ func() error) {
-			p.Creating = func() error { return fake.ErrInjected }
+		{"Cognito's reply is lost", func(_ *fake.Store, p *fake.Pool, _ func() error) {
+			p.Before("Create", func() error { return fake.ErrInjected })
 		}, dcr.Unavailable, true},
-		{"the registration cannot be stored", func(s *world.MeantimeStore, _ *world.MeantimePool, _ func() error) {
-			s.Creating = func() error { return fake.ErrInjected }
+		{"the registration cannot be stored", func(s *fake.Store, _ *fake.Pool, _ func() error) {
+			s.Before("CreateRegistration", func() error { return fake.ErrInjected })
 		}, dcr.Unavailable, false},
-		{"the token is spent in the meantime", func(s *world.MeantimeStore, _ *world.MeantimePool, _ func() error) {
-			s.Using = func() error { return broker.ErrExhausted }
+		{"the token is spent in the meantime", func(s *fake.Store, _ *fake.Pool, _ func() error) {
+			s.Before("UseInitialAccessToken", func() error { return broker.ErrExhausted })
 		}, dcr.InvalidToken, false},
-		{"cancelled while the use is taken", func(s *world.MeantimeStore, _ *world.MeantimePool, cancel func() error) {
-			s.Using = cancel
+		{"cancelled while the use is taken", func(s *fake.Store, _ *fake.Pool, cancel func() error) {
+			s.Before("UseInitialAccessToken", cancel)
 		}, dcr.Unavailable, false},
-		{"cancelled before Cognito refuses", func(_ *world.MeantimeStore, p *world.MeantimePool, cancel func() error) {
-			p.Creating = func() error { return errors.Join(cancel(), refused) }
+		{"cancelled before Cognito refuses", func(_ *fake.Store, p *fake.Pool, cancel func() error) {
+			p.Before("Create", func() error { return errors.Join(cancel(), refused) })
 		}, dcr.InvalidClientMetadata, false},
-		{"cancelled before the app client is made", func(_ *world.MeantimeStore, p *world.MeantimePool, cancel func() error) {
-			p.Creating = cancel
+		{"cancelled before the app client is made", func(_ *fake.Store, p *fake.Pool, cancel func() error) {
+			p.Before("Create", cancel)
 		}, dcr.Unavailable, true},
-		{"cancelled after the app client was made", func(_ *world.MeantimeStore, p *world.MeantimePool, cancel func() error) {
-			p.Created = func() { _ = cancel() }
+		{"cancelled after the app client was made", func(_ *fake.Store, p *fake.Pool, cancel func() error) {
+			p.After("Create", cancel)
 		}, dcr.Unavailable, false},
-		{"cancelled while the registration is stored", func(s *world.MeantimeStore, _ *world.MeantimePool, cancel func() error) {
-			s.Creating = cancel
+		{"cancelled while the registration is stored", func(s *fake.Store, _ *fake.Pool, cancel func() error) {
+			s.Before("CreateRegistration", cancel)
 		}, dcr.Unavailable, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -62,9 +62,8 @@ func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 			tok, iat := w.Token("limited", 1)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			store, pool := &world.MeantimeStore{Store: w.Store}, &world.MeantimePool{Pool: w.Pool}
-			tt.fail(store, pool, func() error { cancel(); return nil })
-			_, err := w.On(store, pool).Register(ctx, world.Request(t, world.ConfidentialBody), tok)
+			tt.fail(w.Store, w.Pool, func() error { cancel(); return nil })
+			_, err := w.Register(ctx, world.Request(t, world.ConfidentialBody), tok)
 			world.WantCode(t, "Register", err, tt.want)
 
 			want := world.Taken{}
@@ -120,8 +119,8 @@ func TestARegistrationCancelledWhenItIsStored(t *testing.T) {
 	w.UsePolicy(world.LimitedPolicy)
 	tok, iat := w.Token("limited", 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	store := &world.MeantimeStore{Store: w.Store, Created: func() error { cancel(); return fake.ErrInjected }}
-	if _, err := w.On(store, w.Pool).Register(ctx, world.Request(t, world.ConfidentialBody), tok); err != nil {
+	w.Store.After("CreateRegistration", func() error { cancel(); return fake.ErrInjected })
+	if _, err := w.Register(ctx, world.Request(t, world.ConfidentialBody), tok); err != nil {
 		t.Errorf("Register: %v", err)
 	}
 	w.Recover()
@@ -136,8 +135,8 @@ func TestAnUpdateCancelledAtCognito(t *testing.T) {
 	change := world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed")
 	ctx, cancel := context.WithCancel(t.Context())
 	busy := dcr.Errorf(dcr.Unavailable, "too many requests")
-	pool := &world.MeantimePool{Pool: w.Pool, Updating: func() error { cancel(); return &broker.NotAppliedError{Err: busy} }}
-	_, err := w.On(w.Store, pool).Update(ctx, c.R.ClientID, c.RAT, change)
+	w.Pool.Before("Update", func() error { cancel(); return &broker.NotAppliedError{Err: busy} })
+	_, err := w.Update(ctx, c.R.ClientID, c.RAT, change)
 	world.WantCode(t, "Update", err, dcr.Unavailable)
 	w.CheckConsistent()
 	if _, err := w.Update(t.Context(), c.R.ClientID, c.RAT, change); err != nil {
@@ -152,8 +151,8 @@ func TestAnUpdateCancelledWhenItIsStored(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
 	ctx, cancel := context.WithCancel(t.Context())
-	store := &world.MeantimeStore{Store: w.Store, Replaced: func() error { cancel(); return fake.ErrInjected }}
-	changed, err := w.On(store, w.Pool).Update(ctx, c.R.ClientID, c.RAT, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
+	w.Store.After("ReplaceRegistration", func() error { cancel(); return fake.ErrInjected })
+	changed, err := w.Update(ctx, c.R.ClientID, c.RAT, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
 	if err != nil {
 		t.Fatalf("Update: %v", err)
 	}
@@ -174,13 +173,13 @@ func TestAnUpdateIsNotMistakenForAnotherWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := credential.Presented(changed.RegistrationAccessToken)
-	store := &world.MeantimeStore{Store: w.Store, Replacing: func() error {
+	w.Store.Before("ReplaceRegistration", func() error {
 		if _, err := w.Read(t.Context(), info.ClientID, second); err != nil {
 			t.Error(err)
 		}
 		return fake.ErrInjected
-	}}
-	_, err = w.On(store, w.Pool).Update(t.Context(), info.ClientID, first, world.Update(t, world.PublicBody, info.ClientID, "client_name", "Renamed"))
+	})
+	_, err = w.Update(t.Context(), info.ClientID, first, world.Update(t, world.PublicBody, info.ClientID, "client_name", "Renamed"))
 	world.WantCode(t, "Update", err, dcr.Unavailable)
 	w.Recover()
 	got, err := w.Read(t.Context(), info.ClientID, second)

@@ -60,13 +60,13 @@ func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*br
 		return nil, registration.Unavailable(fmt.Errorf("record app client: %w", err))
 	}
 	if err := c.takeBudgets(ctx, a, ad); err != nil {
-		c.discard(ctx, a, ad.Hour)
+		c.discard(ctx, a, ad.Hour())
 		return nil, err
 	}
 	made, err := c.pool.Create(ctx, a.Marker, ad.Metadata.ClientMetadata)
 	if err != nil {
 		if _, ok := errors.AsType[*broker.NotAppliedError](err); ok {
-			c.discard(ctx, a, ad.Hour)
+			c.discard(ctx, a, ad.Hour())
 			return nil, err
 		}
 		c.abandon(ctx, a, ad)
@@ -91,11 +91,11 @@ func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*br
 	r.Due = policy.NextReview(r, ad.Profile, ad.At)
 	a.CognitoID = made.ID
 	if err := broker.RecordRegistration(ctx, c.store, r); err != nil {
-		c.rollBack(ctx, a, ad.Hour)
+		c.rollBack(ctx, a, ad.Hour())
 		return nil, registration.Unavailable(fmt.Errorf("record registration: %w", err))
 	}
 	if err := c.complete(ctx, a); err != nil {
-		c.rollBack(ctx, a, ad.Hour)
+		c.rollBack(ctx, a, ad.Hour())
 		return nil, registration.Unavailable(err)
 	}
 	c.trail.Created(ctx, actor, nil, r)
@@ -105,7 +105,7 @@ func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*br
 // takeBudgets takes the use of the token and the places that a new app client
 // needs.
 func (c *appClients) takeBudgets(ctx context.Context, a *broker.AppClient, ad *registration.Admission) error {
-	if err := ad.Hour.Take(ctx, c.store, a.Key); err != nil {
+	if err := ad.Hour().Take(ctx, c.store, a.Key); err != nil {
 		return err
 	}
 	if err := provision.TakePlace(ctx, c.store, a, ad.Profile.Limits().AppClients); err != nil {

@@ -31,7 +31,7 @@ func (c *appClients) abandon(ctx context.Context, a *broker.AppClient, ad *regis
 	broker.LogUnfinished(ctx, c.log, a.Key, errors.Join(
 		c.store.ReplaceAppClient(ctx, a),
 		registration.ReturnUse(ctx, c.store, a.Use, a.Key),
-		ad.Hour.Return(ctx, c.store, a.Key)))
+		ad.Hour().Return(ctx, c.store, a.Key)))
 }
 
 // rollBack removes an existing app client whose registration could not be

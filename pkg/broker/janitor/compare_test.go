@@ -1,10 +1,8 @@
 package janitor_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -41,18 +39,15 @@ func TestOrphansAreDeletedAfterAnHour(t *testing.T) {
 	w.Recover("profile/open")
 }
 
-// laggingKeys leaves all keys out of the list in some of the passes.
-type laggingKeys struct {
-	broker.Store
-	passes int
-	omits  func(pass int) bool
-}
-
-func (s *laggingKeys) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
-	if s.passes++; s.omits(s.passes) {
-		return func(func(string, error) bool) {}
-	}
-	return s.Store.AppClientKeys(ctx)
+// omitKeys leaves all keys out of the list of app clients in some of the passes.
+func omitKeys(w *world.World, omits func(pass int) bool) {
+	passes := 0
+	w.Store.Around("AppClientKeys", func(do func() error) error {
+		if passes++; omits(passes) {
+			return nil
+		}
+		return do()
+	})
 }
 
 // The list of keys comes from an index, which may miss a key while its record
@@ -71,14 +66,8 @@ func TestAnAppClientWhoseKeyIsMissingOnceIsNoOrphan(t *testing.T) {
 			live := w.MustProvision(key).CognitoID
 			w.Wait(2 * time.Hour)
 			orphan := w.Orphan(time.Hour)
-			lagging := &laggingKeys{Store: w.Store, omits: func(pass int) bool { return missing == 0 || pass == missing }}
-			s, err := world.Assemble(world.Parts{
-				Mode: broker.ModeBrokered, Store: lagging, Pool: w.Pool, Grants: w.Grants, Now: w.Now, Policy: w.PolicySource,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			done, err := s.Sweep(t.Context(), janitor.Options{})
+			omitKeys(w.World, func(pass int) bool { return missing == 0 || pass == missing })
+			done, err := w.Sweep(t.Context(), janitor.Options{})
 			if err != nil || done.Orphans != 1 || done.Failed != 0 || !w.Exists(live) || w.Exists(orphan) {
 				t.Errorf("Sweep = %+v, %v, the live one exists: %t, the orphan: %t, want only the orphan deleted", done, err, w.Exists(live), w.Exists(orphan))
 			}
@@ -88,7 +77,8 @@ func TestAnAppClientWhoseKeyIsMissingOnceIsNoOrphan(t *testing.T) {
 		w := world.New(t)
 		c := w.LimitedClient()
 		w.Wait(2 * time.Hour)
-		done, err := w.On(&laggingKeys{Store: w.Store, omits: func(int) bool { return true }}, w.Pool).Sweep(t.Context(), janitor.Options{})
+		omitKeys(w, func(int) bool { return true })
+		done, err := w.Sweep(t.Context(), janitor.Options{})
 		if err != nil || done != (janitor.Report{}) || !w.Exists(c.Info.ClientID) {
 			t.Errorf("Sweep = %+v, %v, the app client exists: %t, want nothing done, because it has its record", done, err, w.Exists(c.Info.ClientID))
 		}

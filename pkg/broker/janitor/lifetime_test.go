@@ -1,7 +1,6 @@
 package janitor_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -64,22 +63,6 @@ func TestAnUnusedClientIsRemoved(t *testing.T) {
 	})
 }
 
-// readOnce calls after when a registration has been read for the first time,
-// before the read returns.
-type readOnce struct {
-	broker.Store
-	after func()
-}
-
-func (s *readOnce) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
-	r, err := s.Store.Registration(ctx, clientID)
-	if after := s.after; after != nil {
-		s.after = nil
-		after()
-	}
-	return r, err
-}
-
 // A sweep that has read a tombstone does not end the grants of a client that
 // has registered again in the meantime.
 func TestAClientThatRegistersAgainWhileItsTombstoneIsSwept(t *testing.T) {
@@ -93,17 +76,12 @@ func TestAClientThatRegistersAgainWhileItsTombstoneIsSwept(t *testing.T) {
 		t.Fatalf("Sweep that cannot end grants = %+v, %v", done, err)
 	}
 	old := w.WantState(info.ClientID, broker.RegistrationRemoved).Generation
-	store := &readOnce{Store: w.Store, after: func() {
+	w.Store.After("Registration", func() error {
 		w.MustRegister(world.PublicBody, world.None)
 		w.Allow(info.ClientID)
-	}}
-	s, err := world.Assemble(world.Parts{
-		Mode: broker.ModeBrokered, Store: store, Pool: w.Pool, Grants: w.Grants, Now: w.Now, Policy: w.PolicySource,
+		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	done, err := s.Sweep(t.Context(), janitor.Options{})
+	done, err := w.Sweep(t.Context(), janitor.Options{})
 	if err != nil || done.EndedGrants != 1 {
 		t.Errorf("Sweep = %+v, %v, want one grant ended", done, err)
 	}
@@ -225,14 +203,8 @@ func TestAClientThatIsUsedAtThatMomentIsNotRemoved(t *testing.T) {
 	w.MustProvision(w.AppClientKey(id))
 	w.Allow(id)
 	w.Wait(4 * world.Day)
-	store := &world.RetiringStore{Store: w.Store, Before: func() { w.Use(id) }}
-	sweeper, err := world.Assemble(world.Parts{
-		Mode: broker.ModeBrokered, Store: store, Pool: w.Pool, Grants: w.Grants, Now: w.Now, Policy: w.PolicySource,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if done, err := sweeper.Sweep(t.Context(), janitor.Options{}); err != nil || done.Expired != 0 || done.Failed != 0 {
+	w.Store.Before("RetireRegistration", func() error { w.Use(id); return nil })
+	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Expired != 0 || done.Failed != 0 {
 		t.Errorf("Sweep = %+v, %v, want none expired", done, err)
 	}
 	w.Recover(w.AppClientKey(id))

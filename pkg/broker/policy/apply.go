@@ -72,14 +72,14 @@ func (p *Profile) decideGrantTypes(m *dcr.ParsedMetadata) error {
 	return nil
 }
 
-// decideRedirectURIs runs after decideGrantTypes.
+// decideRedirectURIs runs after decideGrantTypes. It filters the lists of m in
+// place.
 func (p *Profile) decideRedirectURIs(m *dcr.ParsedMetadata) error {
 	if !slices.Contains(m.GrantTypes, dcr.GrantAuthorizationCode) {
 		m.RedirectURIs, m.Redirects = nil, nil // without the code grant there are no redirects
 		return nil
 	}
-	var allowed []dcr.RedirectURI
-	var uris []string
+	uris, allowed := m.RedirectURIs[:0], m.Redirects[:0]
 	firstRefused := -1
 	for i, u := range m.Redirects {
 		if p.redirects.allow(u) {

@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,15 +10,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // reference reads docs/policy.md.
 func reference(t *testing.T) string {
 	t.Helper()
-	b, err := os.ReadFile("../../../docs/policy.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := golden.File(t, "../../../docs/policy.md")
 	return string(b)
 }
 

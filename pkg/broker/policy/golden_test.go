@@ -1,11 +1,8 @@
 package policy_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,9 +10,8 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the answers to testdata/registrations")
 
 // registrations are the bodies that real clients send.
 const registrations = "../../../testdata/registrations"
@@ -33,22 +29,7 @@ func TestRegistrationsOfRealClients(t *testing.T) {
 		for _, file := range bodies {
 			t.Run(name+"/"+strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 				got := answer(t, profile(t, p, name), file)
-				golden := filepath.Join("testdata", "registrations", name, filepath.Base(file))
-				if *update {
-					if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
-						t.Fatal(err)
-					}
-					if err := os.WriteFile(golden, got, 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(golden)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !bytes.Equal(got, want) {
-					t.Errorf("got %s\nwant %s", got, want)
-				}
+				golden.Compare(t, filepath.Join("testdata", "registrations", name, filepath.Base(file)), got)
 			})
 		}
 	}
@@ -57,10 +38,7 @@ func TestRegistrationsOfRealClients(t *testing.T) {
 // answer returns the response to the body in file as JSON.
 func answer(t *testing.T, p *policy.Profile, file string) []byte {
 	t.Helper()
-	body, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := golden.File(t, file)
 	m, err := register(t, p, string(body))
 	var v any = m
 	if e, ok := errors.AsType[*dcr.Error](err); ok {
@@ -85,10 +63,7 @@ func TestRealClientsGetWhatTheyNeed(t *testing.T) {
 	}
 	for _, file := range bodies {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			body, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			body := golden.File(t, file)
 			sent, err := dcr.Decode(body)
 			if err != nil {
 				t.Fatal(err)

@@ -117,7 +117,7 @@ func TestStrangersMakeOneAppClient(t *testing.T) {
 func TestConcurrentProvisioningMakesOne(t *testing.T) {
 	world.InBubble(t, func(t *testing.T, w *world.Brokered) {
 		clientID, _ := w.Vouched("trusted", world.ConfidentialBody)
-		w.Maker = &world.SlowMaker{Pool: w.Pool, Before: func() { time.Sleep(3 * time.Second) }}
+		w.Pool.Around("CreateBrokered", func(do func() error) error { time.Sleep(3 * time.Second); return do() })
 		w.Branding = true
 		w.Restart()
 		for _, key := range []string{"profile/open", w.AppClientKey(clientID)} {
@@ -140,9 +140,7 @@ func TestConcurrentProvisioningMakesOne(t *testing.T) {
 
 func TestTheLoserWaitsForALimitedTime(t *testing.T) {
 	world.InBubble(t, func(t *testing.T, w *world.Brokered) {
-		release := make(chan struct{})
-		w.Maker = &world.SlowMaker{Pool: w.Pool, Before: func() { <-release }}
-		w.Restart()
+		_, release := w.Pool.Pause("CreateBrokered")
 		winner := make(chan error)
 		go func() { winner <- w.Provision(t.Context(), "profile/open") }()
 		synctest.Wait()
@@ -154,7 +152,7 @@ func TestTheLoserWaitsForALimitedTime(t *testing.T) {
 		if waited := time.Since(began); waited > 10*time.Second {
 			t.Errorf("waited %s, want 10 seconds at most", waited)
 		}
-		close(release)
+		release()
 		if err := <-winner; err != nil {
 			t.Errorf("winner: %v", err)
 		}
@@ -188,7 +186,6 @@ func TestAProvisioningThatWasOvertaken(t *testing.T) {
 	overtake := map[string]func(w *world.Brokered){
 		"by another": func(w *world.Brokered) {
 			w.Wait(time.Minute)
-			w.Maker = w.Pool
 			w.Restart()
 			w.MustProvision("profile/open")
 		},
@@ -203,7 +200,6 @@ func TestAProvisioningThatWasOvertaken(t *testing.T) {
 			if _, err := w.Sweep(w.T.Context(), janitor.Options{}); err != nil {
 				w.T.Error(err)
 			}
-			w.Maker = w.Pool
 			w.Restart()
 			w.MustProvision("profile/open")
 		},
@@ -212,15 +208,11 @@ func TestAProvisioningThatWasOvertaken(t *testing.T) {
 		for _, when := range []string{"before", "after"} {
 			t.Run(name+", "+when+" the creation", func(t *testing.T) {
 				w := world.NewBrokered(t)
-				slow := &world.SlowMaker{Pool: w.Pool}
-				once := sync.OnceFunc(func() { f(w) })
-				if when == "before" {
-					slow.Before = once
-				} else {
-					slow.After = once
+				act := w.Pool.Before
+				if when == "after" {
+					act = w.Pool.After
 				}
-				w.Maker = slow
-				w.Restart()
+				act("CreateBrokered", func() error { f(w); return nil })
 				err := w.Provision(t.Context(), "profile/open")
 				if err != nil {
 					world.WantCode(t, "Provision", err, dcr.Unavailable)
@@ -239,8 +231,7 @@ func TestAFullOrThrottledPool(t *testing.T) {
 	info, _ := w.MustRegister(world.PublicBody, world.None)
 	full := dcr.Errorf(dcr.Unavailable, "the user pool is full")
 	full.RetryAfter = time.Hour
-	w.Maker = &world.SlowMaker{Pool: w.Pool, Err: &broker.NotAppliedError{Err: full}}
-	w.Restart()
+	w.Pool.Around("CreateBrokered", func(func() error) error { return &broker.NotAppliedError{Err: full} })
 	for range 3 {
 		err := w.Provision(t.Context(), "profile/open")
 		if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter != time.Hour {
@@ -248,7 +239,7 @@ func TestAFullOrThrottledPool(t *testing.T) {
 		}
 		w.CheckConsistent()
 	}
-	w.Maker = w.Pool
+	w.Pool.Reset()
 	w.Restart()
 	w.MustProvision(w.AppClientKey(info.ClientID)) // the same link works later
 	w.Recover("profile/open")
@@ -350,12 +341,10 @@ func TestProvisionWhateverFails(t *testing.T) {
 func TestProvisionAndAContextThatEnds(t *testing.T) {
 	w := world.NewBrokered(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	w.Maker = &world.SlowMaker{Pool: w.Pool, After: cancel}
-	w.Restart()
+	w.Pool.After("CreateBrokered", func() error { cancel(); return nil })
 	if err := w.Provision(ctx, "profile/open"); err != nil {
 		world.WantCode(t, "Provision", err, dcr.Unavailable)
 	}
-	w.Maker = w.Pool
 	w.Restart()
 	w.Wait(time.Minute)
 	w.MustProvision("profile/open")

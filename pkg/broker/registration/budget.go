@@ -28,21 +28,22 @@ type hourBudget struct {
 	whose string
 }
 
-func hourOf(v vouching, m dcr.ParsedMetadata, now time.Time) Hour {
-	begin := now.Truncate(time.Hour)
-	h := Hour{left: begin.Add(time.Hour).Sub(now)}
+// Hour returns the budgets of the registration. Repeated registrations need none.
+func (a *Admission) Hour() Hour {
+	begin := a.At.Truncate(time.Hour)
+	h := Hour{left: begin.Add(time.Hour).Sub(a.At)}
 	add := func(kind, of string, limit int, whose string) {
 		if limit == 0 {
 			return
 		}
-		key := fmt.Sprintf("%s/%s/%s/%d", kind, v.profile.Name(), of, begin.Unix())
+		key := fmt.Sprintf("%s/%s/%s/%d", kind, a.Profile.Name(), of, begin.Unix())
 		h.budgets = append(h.budgets, hourBudget{broker.Budget{Key: key, Limit: limit, ExpiresAt: begin.Add(2 * time.Hour)}, whose})
 	}
-	limits := v.profile.Limits()
-	add("creations", policy.RedirectHost(m), limits.CreationsPerHour, "for this redirect host")
-	if !v.voucher.Open() {
+	limits := a.Profile.Limits()
+	add("creations", policy.RedirectHost(a.Metadata), limits.CreationsPerHour, "for this redirect host")
+	if !a.Voucher.Open() {
 		// The subject of a JWT may be long, and have any characters.
-		by := credential.DerivedID(sha256.Sum256([]byte(v.voucher)))
+		by := credential.DerivedID(sha256.Sum256([]byte(a.Voucher)))
 		add("creations_by", by, limits.CreationsPerHourPerToken, "with this initial access token")
 	}
 	return h

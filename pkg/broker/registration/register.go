@@ -45,7 +45,6 @@ func (g *Registrar) Register(ctx context.Context, req *dcr.Request, tok credenti
 		Profile:   v.profile,
 		Voucher:   v.voucher,
 		Use:       v.use,
-		Hour:      hourOf(v, m, now),
 		Metadata:  m,
 		Statement: statement,
 	})

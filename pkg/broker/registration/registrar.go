@@ -40,8 +40,6 @@ type Admission struct {
 	Voucher broker.Voucher
 	// Use is the use of its voucher that the registration takes.
 	Use Use
-	// Hour has the places that it takes in the budgets of this hour.
-	Hour Hour
 	// Metadata is the metadata to register.
 	Metadata dcr.ParsedMetadata
 	// Statement is the accepted software statement, or nil.

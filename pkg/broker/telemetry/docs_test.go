@@ -4,20 +4,18 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
 // table returns the cells of the rows of the page's table with that header.
 func table(t *testing.T, header string) [][]string {
 	t.Helper()
-	page, err := os.ReadFile("../../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := golden.File(t, "../../../docs/operations.md")
 	_, rest, ok := strings.Cut(string(page), "\n"+header+"\n")
 	if !ok {
 		t.Fatalf("docs/operations.md has no table %s", header)

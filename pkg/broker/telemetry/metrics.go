@@ -92,7 +92,8 @@ func (a *Activity) Log(ctx context.Context, log *slog.Logger, msg string, attrs 
 func (a *Activity) end(now time.Time) []slog.Attr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	attrs := []slog.Attr{slog.String("request_id", a.id)}
+	attrs := make([]slog.Attr, 0, 2+len(a.notes)+len(a.calls)+len(a.counted))
+	attrs = append(attrs, slog.String("request_id", a.id))
 	attrs = append(attrs, a.notes...)
 	values := make(map[*Metric]any)
 	for m, n := range a.counted {
@@ -115,7 +116,7 @@ func (a *Activity) end(now time.Time) []slog.Attr {
 			values[m] = a.counted[m] + float64(c.throttled)
 		}
 	}
-	return append(attrs, a.embedded(values, now)...)
+	return embedded(attrs, values, now)
 }
 
 var (
@@ -123,10 +124,11 @@ var (
 	throttlesOf = map[Service]*Metric{Cognito: CognitoThrottles, DynamoDB: DynamoThrottles}
 )
 
-// embedded returns the metrics in CloudWatch's embedded metric format.
-func (a *Activity) embedded(values map[*Metric]any, now time.Time) []slog.Attr {
+// embedded adds the metrics in CloudWatch's embedded metric format to attrs,
+// and "none" for each dimension that attrs does not have.
+func embedded(attrs []slog.Attr, values map[*Metric]any, now time.Time) []slog.Attr {
 	if len(values) == 0 {
-		return nil
+		return attrs
 	}
 	type definition struct{ Name, Unit string }
 	type directive struct {
@@ -134,8 +136,7 @@ func (a *Activity) embedded(values map[*Metric]any, now time.Time) []slog.Attr {
 		Dimensions [][]string
 		Metrics    []definition
 	}
-	var attrs []slog.Attr
-	var directives []directive
+	directives := make([]directive, 0, len(values))
 	for _, m := range All {
 		v, ok := values[m]
 		if !ok {
@@ -143,11 +144,11 @@ func (a *Activity) embedded(values map[*Metric]any, now time.Time) []slog.Attr {
 		}
 		for _, key := range m.Dimensions {
 			isKey := func(n slog.Attr) bool { return n.Key == key }
-			if !slices.ContainsFunc(a.notes, isKey) && !slices.ContainsFunc(attrs, isKey) {
+			if !slices.ContainsFunc(attrs, isKey) {
 				attrs = append(attrs, slog.String(key, "none"))
 			}
 		}
-		dimensions := [][]string{append([]string{Issuer}, m.Dimensions...)}
+		dimensions := [][]string{slices.Concat([]string{Issuer}, m.Dimensions)}
 		directives = append(directives, directive{Namespace, dimensions, []definition{{m.Name, m.Unit}}})
 		attrs = append(attrs, slog.Any(m.Name, v))
 	}
