@@ -1,4 +1,4 @@
-// Package world is test kit: the whole broker, assembled on a store and a user
-// pool in memory that fail when a test says so, with a clock and a policy. Tests
-// that drive one use case through another start here. HTTP is left out.
+// Package world is a test kit: the whole broker without HTTP, on a store and a
+// user pool in memory, with a clock and a policy. A test can make calls of the
+// store and the pool fail. Tests that need more than one use case start here.
 package world
