@@ -18,7 +18,7 @@ const (
 	// ReuseWindow is how long a refresh token that has been used yields one
 	// more refresh token, for lost replies and parallel refreshes.
 	ReuseWindow = 60 * time.Second
-	// MaxGrants is how many grants can come of one sign-in, see GrantID.
+	// MaxGrants is the largest number of grants from one sign-in, see GrantID.
 	MaxGrants = 4
 	// SealGrant is the purpose for which Grant.Tokens is sealed.
 	SealGrant = "grant"

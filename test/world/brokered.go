@@ -224,9 +224,10 @@ func (w *Brokered) limited(profile string) bool {
 	return profile == "open" || profile == "trusted"
 }
 
-// Recover is what happens later: time passes, nothing fails any more, new
-// processes start, and the janitor sweeps. If keys are given, all is consistent
-// then with these app clients and no others.
+// Recover does what happens later: time passes, calls succeed again, new
+// processes start, and the janitor sweeps. If keys are given, Recover then
+// checks that exactly these app clients exist and that all records are
+// consistent.
 func (w *Brokered) Recover(keys ...string) {
 	w.T.Helper()
 	w.Store.Reset()
@@ -247,7 +248,7 @@ func (w *Brokered) Recover(keys ...string) {
 	}
 }
 
-// Existing are those of keys that have a record of an app client.
+// Existing returns the keys that have a record of an app client.
 func (w *Brokered) Existing(keys ...string) []string {
 	found := []string{}
 	for _, key := range keys {
@@ -294,7 +295,7 @@ func (w *Brokered) Allow(clientID string) {
 	})
 }
 
-// Standing counts the grants of a client that have not been ended.
+// Standing counts the grants of a client that have not ended.
 func (w *Brokered) Standing(clientID string) int {
 	n := 0
 	for _, g := range w.Grants.Standing() {

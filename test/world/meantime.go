@@ -14,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// InBubble runs f in a synctest bubble: the clock moves when every goroutine waits.
+// InBubble runs f in a synctest bubble, where time passes only while all goroutines wait.
 func InBubble(t *testing.T, f func(t *testing.T, w *Brokered)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewBrokered(t)
@@ -23,7 +23,7 @@ func InBubble(t *testing.T, f func(t *testing.T, w *Brokered)) {
 	})
 }
 
-// LaggingStore lists the app clients with these keys as due, whatever they are.
+// LaggingStore lists the app clients with these keys as due, due or not.
 type LaggingStore struct {
 	broker.Store
 	Keys []string
@@ -47,7 +47,7 @@ func WantNoClient(t testing.TB, what string, s *Broker, clientID string) {
 	}
 }
 
-// AtRest checks that a client cannot be used, read or changed in s, which is of
+// AtRest checks that a client cannot be used, read or changed in s, which is in
 // the other mode.
 func AtRest(t testing.TB, s *Broker, clientID, body string, rat credential.Token) {
 	t.Helper()

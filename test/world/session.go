@@ -33,14 +33,14 @@ type GrantStore interface {
 	grants.Store
 }
 
-// OAuth is Cognito's endpoints for an Issuer.
+// OAuth has Cognito's endpoints for an Issuer.
 type OAuth interface {
 	token.Cognito
 	grants.Cognito
 }
 
-// IssuerConfig returns what an Issuer needs but its AccessTokens: the parts of w,
-// and a store for the grants.
+// IssuerConfig returns what an Issuer needs except AccessTokens: the parts of
+// w, and a store for the grants.
 func (w *Brokered) IssuerConfig(store GrantStore, cognito OAuth) token.Config {
 	w.T.Helper()
 	return token.Config{
