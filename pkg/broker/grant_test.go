@@ -109,7 +109,7 @@ func TestVerdict_refuses_without_ending_the_grant(t *testing.T) {
 	ended.EndedAt = grantStart
 	eternal := g.Clone()
 	eternal.ExpiresAt = time.Time{} // not set, by mistake
-	code := credential.NewAuthorizationCode(g.ID)
+	code := credential.DerivedAuthorizationCode("secret", g.ID)
 	withCode := g.Clone()
 	withCode.Live = append(withCode.Live, code.Hash())
 	older := credential.NewRefreshToken(g.ID, testRing)
@@ -247,7 +247,7 @@ func TestGrantID(t *testing.T) {
 		if again := broker.GrantID(tt.ring, tt.jti, tt.n); again != id {
 			t.Errorf("%s: got %q and then %q, want the same", tt.name, id, again)
 		}
-		for _, tok := range []credential.Token{credential.NewRefreshToken(id, testRing), credential.NewAuthorizationCode(id)} {
+		for _, tok := range []credential.Token{credential.NewRefreshToken(id, testRing), credential.DerivedAuthorizationCode("secret", id)} {
 			if got, err := credential.GrantID(tok); err != nil || got != id {
 				t.Errorf("%s: a token names %q, error %v, want %q", tt.name, got, err, id)
 			}

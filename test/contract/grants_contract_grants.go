@@ -24,7 +24,7 @@ func newGrant(c *fake.Clock) *broker.Grant {
 		Scopes:        []string{"mcp/write", "mcp/read"},
 		Resource:      "https://mcp.example/mcp",
 		OriginJTI:     credential.NewID(),
-		Code:          credential.NewAuthorizationCode(id).Hash(),
+		Code:          credential.DerivedAuthorizationCode("secret", id).Hash(),
 		CodeExpiresAt: c.Second().Add(broker.CodeLifetime),
 		RedirectURI:   "http://127.0.0.1:49152/callback",
 		Challenge:     "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",

@@ -115,7 +115,7 @@ func (w *Brokered) AddGrant(r *broker.Registration, t broker.Tokens, change ...f
 	if t.OriginJTI != "" {
 		id = broker.GrantID(w.Keys, t.OriginJTI, 0)
 	}
-	code, now := credential.NewAuthorizationCode(id), w.Now()
+	code, now := credential.DerivedAuthorizationCode("secret", id), w.Now()
 	g := &broker.Grant{
 		ID: id, ClientID: r.ClientID, Generation: r.Generation, User: broker.User{Sub: t.Sub, Username: t.User.Username},
 		Scopes: t.Scopes, OriginJTI: t.OriginJTI, Code: code.Hash(), CodeExpiresAt: now.Add(broker.CodeLifetime),

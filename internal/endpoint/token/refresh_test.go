@@ -330,7 +330,7 @@ func TestWithWrongKeysNothingIsReadAndNothingIsLost(t *testing.T) {
 	// A row that was moved to another id cannot be opened.
 	moved := g.Clone()
 	moved.ID = broker.GrantID(s.Keys, "another origin", 0)
-	code := credential.NewAuthorizationCode(moved.ID)
+	code := credential.DerivedAuthorizationCode("secret", moved.ID)
 	moved.Code = code.Hash()
 	if err := s.Inner.CreateGrant(t.Context(), moved); err != nil {
 		t.Fatal(err)

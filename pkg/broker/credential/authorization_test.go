@@ -31,7 +31,7 @@ func TestMadeRefreshToken_recognises_only_its_own(t *testing.T) {
 	for name, bad := range map[string]credential.Token{
 		"made with other keys":  credential.Presented(other),
 		"another grant":         credential.NewRefreshToken(credential.NewID(), ours),
-		"a code":                credential.NewAuthorizationCode(id),
+		"a code":                credential.DerivedAuthorizationCode("secret", id),
 		"a code's prefix":       credential.Presented(credential.AuthorizationCodePrefix + secret[len(credential.RefreshTokenPrefix):]),
 		"the last half forged":  credential.Presented(secret[:len(secret)-26] + other[len(other)-26:]),
 		"the first half forged": credential.Presented(secret[:33] + other[33:59] + secret[59:]),
@@ -59,7 +59,7 @@ func tokens(t *testing.T, id string) map[string]credential.Token {
 		"dcr_rat_": credential.NewRegistrationAccessToken(),
 		"dcr_cs_":  credential.NewClientSecret(),
 		"dcr_rt_":  credential.NewRefreshToken(id, testKeys("ours")),
-		"dcr_ac_":  credential.NewAuthorizationCode(id),
+		"dcr_ac_":  credential.DerivedAuthorizationCode(credential.NewID(), id),
 	}
 }
 
@@ -192,7 +192,7 @@ func secretPart(code credential.Token) string { return code.Reveal()[len("dcr_ac
 // id that the token contains.
 func FuzzGrantID(f *testing.F) {
 	f.Add(credential.NewRefreshToken(credential.NewID(), testKeys("ours")).Reveal())
-	f.Add(credential.NewAuthorizationCode(credential.NewID()).Reveal())
+	f.Add(credential.DerivedAuthorizationCode("secret", credential.NewID()).Reveal())
 	f.Add("dcr_rt_")
 	f.Add("")
 	shape := regexp.MustCompile(`\Adcr_(rt|ac)_[a-z2-7]{78}\z`)
