@@ -42,6 +42,9 @@ func New(c Config) (*Lifecycle, error) {
 	return &Lifecycle{Switch: NewSwitch(c.Store, c.Now, c.Log), keys: c.Keys, recent: newRecent(), log: c.Log}, nil
 }
 
+// Manages implements registration.Lifecycle.
+func (*Lifecycle) Manages(r *broker.Registration) bool { return r.Mode == broker.ModeBrokered }
+
 // Create implements registration.Lifecycle. An open registration is shared by all
 // clients with the same metadata; one that is vouched for is a client of its own.
 func (l *Lifecycle) Create(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
