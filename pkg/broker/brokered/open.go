@@ -97,7 +97,7 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 
 // registerFirst makes the registration.
 func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
-	r := NewRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
+	r := newRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
 	if err := a.Hour().Take(ctx, l.store, id); err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 // the former registration are not valid for it. If they have not been ended yet,
 // the janitor goes on with that.
 func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission, old *broker.Registration) error {
-	r := NewRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
+	r := newRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
 	if err := a.Hour().Take(ctx, l.store, r.ClientID); err != nil {
 		return err
 	}

@@ -159,9 +159,6 @@ func (r *Run) alarm(ctx context.Context, what error, why string) error {
 // returns how many it has ended, also with an error. It stops when the sweep has
 // to stop.
 func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
-	if r.c.Grants == nil {
-		return 0, nil
-	}
 	if !r.end.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, r.end)
