@@ -21,12 +21,12 @@ type holdings struct {
 
 // read reads the records of app clients and what Cognito lists, and compares
 // them. The records are read first: a record that is made after that has an app
-// client that is young. With an error, nothing must be done at all. If the time is up
-// before all records are read, nothing counts as not matching.
+// client that is young. With an error, nothing must be done at all, except
+// that errTimeUp only means that nothing counts as not matching.
 func (r *Run) read(ctx context.Context) (holdings, error) {
-	records, err := r.records(ctx)
-	if err != nil {
-		return holdings{}, err
+	records, unfinished := r.records(ctx)
+	if unfinished != nil && !errors.Is(unfinished, errTimeUp) {
+		return holdings{}, unfinished
 	}
 	l, err := r.list(ctx)
 	if err != nil {
@@ -36,8 +36,8 @@ func (r *Run) read(ctx context.Context) (holdings, error) {
 	if err != nil {
 		return holdings{}, err
 	}
-	if r.done.Unfinished {
-		return holdings{}, nil // not all records were read
+	if unfinished != nil {
+		return holdings{}, unfinished
 	}
 	r.observeStyles(ctx, records)
 	now := r.c.Now()
@@ -49,15 +49,12 @@ func (r *Run) read(ctx context.Context) (holdings, error) {
 		if err != nil {
 			return holdings{}, err
 		}
-		if r.done.Unfinished {
-			return holdings{}, nil
-		}
 		orphans = orphansOf(l.all, append(again, records...), now)
 	}
 	for _, o := range orphans {
 		if made, _ := broker.MarkedAt(o.Marker); made.Add(skew).Before(owner.Began) {
-			return holdings{}, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("app client %s was made on %s, before the table was first used on %s",
-				o.ID, made.Format(time.DateOnly), owner.Began.Format(time.DateOnly)))
+			return holdings{}, halted(ErrForeignTable, "app client %s was made on %s, before the table was first used on %s",
+				o.ID, made.Format(time.DateOnly), owner.Began.Format(time.DateOnly))
 		}
 	}
 	return holdings{records, l.all, orphans, goneOf(l.all, records, now)}, nil
@@ -65,7 +62,7 @@ func (r *Run) read(ctx context.Context) (holdings, error) {
 
 // records reads all records of app clients. The keys come from an index that may
 // lag behind; those of the policy's profiles, on which most users depend, are
-// read whatever the index has.
+// read whatever the index has. The error is errTimeUp if not all could be read.
 func (r *Run) records(ctx context.Context) ([]*broker.AppClient, error) {
 	store := r.c.Store
 	var all []*broker.AppClient
@@ -89,8 +86,8 @@ func (r *Run) records(ctx context.Context) ([]*broker.AppClient, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list app client records: %w", err)
 		}
-		if r.timeUp(ctx) {
-			return nil, nil
+		if r.late(ctx) {
+			return nil, errTimeUp
 		}
 		if err := read(key); err != nil {
 			return nil, err
