@@ -35,4 +35,7 @@
 //
 // Programs that bring a store of their own implement its ports. There is no
 // promise of compatibility before v1.
+//
+// The package is longer than 1,500 lines because its records and ports refer to
+// each other: a port of one package with records of another would need both.
 package broker

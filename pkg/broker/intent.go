@@ -82,7 +82,7 @@ func IntentOf(ctx context.Context, store AppClientRecords, clientID string) (*In
 // if it is gone.
 func (i *Intent) Cancel(ctx context.Context, store AppClientRecords, now time.Time) error {
 	a := i.record()
-	err := MarkForRemoval(ctx, store, a, now)
+	err := BeginRemoval(ctx, store, a, now)
 	i.Cancelled, i.Due, i.Version = true, a.Due, a.Version
 	return err
 }

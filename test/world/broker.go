@@ -81,7 +81,7 @@ func Assemble(p Parts) (*Broker, error) {
 }
 
 func (b *Broker) addRegistrar(p Parts) error {
-	c := registration.Config{Store: p.Store, Mode: p.Mode, JWTs: p.JWTs, Policy: p.Policy, Issuer: issuer, Now: p.Now, Log: p.Log}
+	c := registration.Config{Store: p.Store, JWTs: p.JWTs, Policy: p.Policy, Issuer: issuer, Now: p.Now, Log: p.Log}
 	var err error
 	if p.Mode == broker.ModeBrokered {
 		b.Directory, c.Former = clients.New(broker.ModeBrokered, p.Store, p.Now), direct.NewSwitch(p.Store, p.Now, p.Log)

@@ -41,9 +41,8 @@ type Options struct {
 	Policy   string
 	Scopes   []string // of the deployment
 	Clock    *fake.Clock
-	Log      *slog.Logger
 	Branding bool
-	// Maker makes the app clients. It gets the world's store for its slots.
+	// Maker makes the app clients; nil is the pool in memory.
 	Maker func(*Brokered) provision.Pool
 }
 
@@ -56,7 +55,7 @@ func NewBrokered(t testing.TB) *Brokered {
 // NewBrokeredWith is NewBrokered with Options.
 func NewBrokeredWith(t testing.TB, o Options) *Brokered {
 	t.Helper()
-	w := &Brokered{World: &World{T: t, Clock: o.Clock, Pool: fake.NewPool()}, Grants: fake.NewGrants(), Branding: o.Branding, Log: o.Log, Scopes: o.Scopes}
+	w := &Brokered{World: &World{T: t, Clock: o.Clock, Pool: fake.NewPool()}, Grants: fake.NewGrants(), Branding: o.Branding, Scopes: o.Scopes}
 	if w.Clock == nil {
 		w.Clock = fake.ClockAt(Start)
 	}
@@ -67,10 +66,7 @@ func NewBrokeredWith(t testing.TB, o Options) *Brokered {
 		o.Policy = BrokeredPolicy
 	}
 	w.UseBrokeredPolicy(o.Policy)
-	var err error
-	if w.Keys, err = seal.Parse(seal.Generate()); err != nil {
-		t.Fatal(err)
-	}
+	w.Keys = fake.Ring(t)
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
 	w.Maker = w.Pool

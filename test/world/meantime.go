@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,4 +56,24 @@ func AtRest(t testing.TB, s *Broker, clientID, body string, rat credential.Token
 	WantCode(t, "Read", err, dcr.InvalidToken)
 	_, err = s.Update(t.Context(), clientID, rat, Update(t, body, clientID))
 	WantCode(t, "Update", err, dcr.InvalidToken)
+}
+
+// AtOnce runs f n times at once, and returns how often it succeeded. Every other
+// error has the code refused.
+func AtOnce(t testing.TB, n int, refused dcr.Code, f func() error) (succeeded int) {
+	t.Helper()
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = f() })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err == nil {
+			succeeded++
+			continue
+		}
+		WantCode(t, "loser", err, refused)
+	}
+	return succeeded
 }

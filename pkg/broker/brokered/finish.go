@@ -99,7 +99,7 @@ func (c *Reconciler) nextGeneration(ctx context.Context, r *broker.Registration)
 // is being made at this moment is marked and due later.
 func (c *Reconciler) removeDedicated(ctx context.Context, run *janitor.Run, r *broker.Registration) (janitor.Report, error) {
 	key := broker.DedicatedAppClientKey(r.ClientID, r.Generation)
-	if err := provision.MarkForRemoval(ctx, c.store, key, c.now()); err != nil {
+	if err := provision.RequestRemoval(ctx, c.store, key, c.now()); err != nil {
 		return janitor.Report{}, err
 	}
 	a, err := c.store.AppClient(ctx, key)
@@ -124,7 +124,7 @@ func (c *Reconciler) Orphan(context.Context, broker.ListedAppClient, *broker.Reg
 // Gone implements janitor.Reconciler. The broker makes the app client again when
 // it is needed.
 func (c *Reconciler) Gone(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
-	if err := broker.MarkForRemoval(ctx, c.store, a, c.now()); err != nil {
+	if err := broker.BeginRemoval(ctx, c.store, a, c.now()); err != nil {
 		return janitor.Report{}, err
 	}
 	return report(c.apps.Remove(ctx, a, run))

@@ -42,6 +42,9 @@ func New(c Config) (*Lifecycle, error) {
 	return &Lifecycle{Switch: NewSwitch(c.Store, c.Now, c.Log), keys: c.Keys, recent: newRecent(), log: c.Log}, nil
 }
 
+// Manages implements registration.Lifecycle.
+func (*Lifecycle) Manages(r *broker.Registration) bool { return r.Mode == broker.ModeBrokered }
+
 // Create implements registration.Lifecycle. All clients with the same metadata
 // share one open registration; a registration with a voucher is a separate
 // client.

@@ -34,7 +34,12 @@ func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 	if err := c.Commit(ctx); err != nil {
 		return err
 	}
-	return registration.Unavailable(l.requestGrowth(ctx, r))
+	// Nothing else makes the app client due, so the client has to repeat the
+	// update if this fails, although the registration is stored.
+	if err := l.requestGrowth(ctx, r); err != nil {
+		return registration.Unavailable(err)
+	}
+	return nil
 }
 
 // requestGrowth makes the dedicated app client of r due if it lacks scopes.
@@ -70,7 +75,7 @@ func NewSwitch(store broker.Store, now func() time.Time, log *slog.Logger) *Swit
 // client again when it needs one. An app client that is being made at this
 // moment is due later.
 func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
-	if err := s.markForRemoval(ctx, r); err != nil {
+	if err := s.requestRemoval(ctx, r); err != nil {
 		return registration.Unavailable(err)
 	}
 	if err := s.store.DeleteRegistration(ctx, r.ClientID, r.Generation); err != nil {
@@ -84,18 +89,17 @@ func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
 
 // SwitchOff implements operator.Lifecycle.
 func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, _ broker.RegistrationState) error {
-	return s.markForRemoval(ctx, r)
+	return s.requestRemoval(ctx, r)
 }
 
 // Serves implements operator.Lifecycle. The broker makes an app client again when
 // the client needs one.
 func (*Switch) Serves(context.Context, *broker.Registration) error { return nil }
 
-// markForRemoval marks the app client that serves only r, so that the janitor
-// removes it. The use that r took of its initial access token stays taken: if
-// the intent of r still exists, the janitor would otherwise give the use back
-// after r is deleted.
-func (s *Switch) markForRemoval(ctx context.Context, r *broker.Registration) error {
+// requestRemoval leaves the app client that serves r alone to the janitor. The use
+// that r took of its initial access token stays taken: if the intent of r is still
+// there, the janitor would give the use back once r is gone.
+func (s *Switch) requestRemoval(ctx context.Context, r *broker.Registration) error {
 	if !r.Voucher.Open() {
 		intent, err := broker.IntentOf(ctx, s.store, r.ClientID)
 		if err == nil {
@@ -105,5 +109,5 @@ func (s *Switch) markForRemoval(ctx context.Context, r *broker.Registration) err
 			return err
 		}
 	}
-	return provision.MarkForRemoval(ctx, s.store, broker.DedicatedAppClientKey(r.ClientID, r.Generation), s.now())
+	return provision.RequestRemoval(ctx, s.store, broker.DedicatedAppClientKey(r.ClientID, r.Generation), s.now())
 }

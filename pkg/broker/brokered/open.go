@@ -101,7 +101,7 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
 	r := NewRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
 	if err := a.Hour().Take(ctx, l.store, id); err != nil {
-		return nil, err
+		return nil, err // other requests share the place, so it is not returned
 	}
 	err := broker.RecordRegistration(ctx, l.store, r)
 	if err == nil {
@@ -109,7 +109,7 @@ func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission
 		return r, nil
 	}
 	if errors.Is(err, broker.ErrExists) {
-		return nil, err
+		return nil, err // the place is that of the registration that exists
 	}
 	cleanup, cancel := broker.CleanupContext(ctx)
 	defer cancel()
@@ -168,7 +168,7 @@ func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission
 		r.Stale, r.Due, r.ExpiresAt = true, old.Due, time.Time{}
 	}
 	if err := l.store.RenewRegistration(ctx, r, generation); err != nil {
-		return err
+		return err // r may be stored, so its place is not returned
 	}
 	l.trail.Created(ctx, a.Voucher.Actor(), old, r)
 	*old = *r

@@ -335,6 +335,16 @@ func TestOpenRegistrationWhateverFails(t *testing.T) {
 	for name, before := range map[string]func(*world.Brokered){
 		"first":  func(*world.Brokered) {},
 		"repeat": func(w *world.Brokered) { w.MustRegister(world.PublicBody, world.None); w.Wait(2 * time.Hour) },
+		"again, after its removal": func(w *world.Brokered) {
+			info, _ := w.MustRegister(world.PublicBody, world.None)
+			r := w.Registration(info.ClientID)
+			r.Tombstone(w.Now())
+			r.Due = time.Time{}
+			if err := w.Inner.ReplaceRegistration(w.T.Context(), r); err != nil {
+				w.T.Fatal(err)
+			}
+			w.Wait(2 * time.Hour)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {

@@ -3,7 +3,6 @@ package brokered_test
 import (
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -59,20 +58,10 @@ func TestVouchedRegistrationOfBrokeredMode(t *testing.T) {
 func TestConcurrentVouchedRegistrationsOnALastUse(t *testing.T) {
 	w := world.NewBrokered(t)
 	tok, id := w.Token("trusted", 1)
-	var wg sync.WaitGroup
-	errs := make([]error, 50)
-	for i := range errs {
-		wg.Go(func() { _, errs[i] = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok) })
-	}
-	wg.Wait()
-	made := 0
-	for _, err := range errs {
-		if err == nil {
-			made++
-		} else {
-			world.WantCode(t, "loser", err, dcr.InvalidToken)
-		}
-	}
+	made := world.AtOnce(t, 50, dcr.InvalidToken, func() error {
+		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+		return err
+	})
 	if made != 1 || w.Uses(id) != 1 || w.Rows() != 1 {
 		t.Errorf("%d registered, %d uses, %d rows, want 1 of each", made, w.Uses(id), w.Rows())
 	}

@@ -98,7 +98,7 @@ func (c *appClients) complete(ctx context.Context, a *broker.AppClient) error {
 // remove removes an app client and the registration that it serves, in an order
 // that can be repeated after a failure.
 func (c *appClients) remove(ctx context.Context, by telemetry.Actor, a *broker.AppClient) error {
-	if err := broker.MarkForRemoval(ctx, c.store, a, c.now()); err != nil {
+	if err := broker.BeginRemoval(ctx, c.store, a, c.now()); err != nil {
 		return err
 	}
 	return c.finishRemoval(ctx, by, a, a.CognitoID)

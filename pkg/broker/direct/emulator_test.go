@@ -12,6 +12,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
@@ -55,10 +56,7 @@ func (p *pool) register(method, secret string, grants ...string) (clientID, clie
 		in["RefreshTokenRotation"] = map[string]any{"Feature": "ENABLED", "RetryGracePeriodSeconds": 0}
 		scope = "openid " + scope
 	}
-	body, err := json.Marshal(in)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	body := must.Marshal(p.t, in)
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService.CreateUserPoolClient")

@@ -73,7 +73,7 @@ func (c *Reconciler) finishCreating(ctx context.Context, run *janitor.Run, a *br
 // markAndRemove removes a. The mark comes first, so that a request that still
 // works on a gets ErrConflict.
 func (c *Reconciler) markAndRemove(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
-	if err := broker.MarkForRemoval(ctx, c.apps.store, a, c.apps.now()); err != nil {
+	if err := broker.BeginRemoval(ctx, c.apps.store, a, c.apps.now()); err != nil {
 		return janitor.Report{}, err
 	}
 	return c.finishRemoving(ctx, run, a)

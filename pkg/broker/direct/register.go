@@ -41,6 +41,9 @@ func New(c Config) (*Lifecycle, error) {
 	return &Lifecycle{apps: newAppClients(c.Store, c.Pool, c.Now, c.Log), claim: broker.NewTableClaim(c.Store, c.Deployment)}, nil
 }
 
+// Manages implements registration.Lifecycle.
+func (*Lifecycle) Manages(r *broker.Registration) bool { return r.Mode == broker.ModeDirect }
+
 // Create implements registration.Lifecycle.
 func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*broker.Issued, error) {
 	c := l.apps

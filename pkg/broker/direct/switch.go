@@ -35,7 +35,10 @@ func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
 	if err != nil {
 		return err
 	}
-	return registration.Unavailable(notWritten)
+	if notWritten != nil {
+		return registration.Unavailable(notWritten)
+	}
+	return nil
 }
 
 // beginDeletion marks the app client of r for removal and r as being deleted,
@@ -57,7 +60,7 @@ func beginDeletion(ctx context.Context, store broker.Store, trail broker.AuditTr
 		return nil, nil, nil
 	}
 	if err == nil {
-		err = broker.MarkForRemoval(ctx, store, a, now)
+		err = broker.BeginRemoval(ctx, store, a, now)
 	}
 	if err != nil {
 		return nil, nil, registration.Unavailable(err)
@@ -76,7 +79,7 @@ func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, state br
 	if state != broker.RegistrationDeleted || r.AppClient == "" {
 		return nil
 	}
-	return provision.MarkForRemoval(ctx, s.store, r.AppClient, s.now())
+	return provision.RequestRemoval(ctx, s.store, r.AppClient, s.now())
 }
 
 // Serves implements operator.Lifecycle. The client has the id of its app

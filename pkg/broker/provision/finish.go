@@ -55,7 +55,7 @@ func (f *finishing) finish(ctx context.Context, a *broker.AppClient) error {
 	case broker.AppClientReady:
 		return f.check(ctx, a)
 	case broker.AppClientVacant:
-		return f.vacate(ctx, a)
+		return f.vacateOrDelete(ctx, a)
 	}
 	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
 }
@@ -63,7 +63,7 @@ func (f *finishing) finish(ctx context.Context, a *broker.AppClient) error {
 // markAndRemove removes a. The mark comes first, so that a request that still
 // works on a gets ErrConflict.
 func (f *finishing) markAndRemove(ctx context.Context, a *broker.AppClient) error {
-	if err := broker.MarkForRemoval(ctx, f.store, a, f.now()); err != nil {
+	if err := broker.BeginRemoval(ctx, f.store, a, f.now()); err != nil {
 		return err
 	}
 	return f.remove(ctx, a)
@@ -88,7 +88,7 @@ func (f *finishing) remove(ctx context.Context, a *broker.AppClient) error {
 	if err := ReturnPlace(ctx, f.store, a); err != nil {
 		return err
 	}
-	err := f.vacate(ctx, a)
+	err := f.vacateOrDelete(ctx, a)
 	if errors.Is(err, broker.ErrConflict) {
 		// Another sweep was faster, and the place may now belong to a new app
 		// client.
@@ -109,10 +109,10 @@ func (f *finishing) delete(ctx context.Context, a *broker.AppClient, id, marker 
 	return nil
 }
 
-// vacate leaves the record of an app client that no longer exists, so that a
-// later request can make it again. If no such request is possible, vacate
-// deletes the record.
-func (f *finishing) vacate(ctx context.Context, a *broker.AppClient) error {
+// vacateOrDelete vacates the record of an app client that is gone. If no request
+// can need the app client again, because its registration is gone too, it deletes
+// the record.
+func (f *finishing) vacateOrDelete(ctx context.Context, a *broker.AppClient) error {
 	var again time.Time
 	if a.Kind == broker.KindDedicated {
 		r, err := f.served(ctx, a)

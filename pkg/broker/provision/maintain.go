@@ -63,16 +63,17 @@ func NewMaintainer(c MaintainerConfig) (*Maintainer, error) {
 	return &Maintainer{store: c.Store, pool: c.Pool, now: c.Now, trail: broker.AuditTrail{Log: c.Log}}, nil
 }
 
-// MarkForRemoval marks the app client with this key for the janitor to remove,
-// if it has a record.
-func MarkForRemoval(ctx context.Context, store broker.AppClientRecords, key string, now time.Time) error {
+// RequestRemoval leaves the app client with that key to the janitor, which removes
+// it at its next run. It does nothing if there is no record. A caller that removes
+// the app client itself calls broker.BeginRemoval.
+func RequestRemoval(ctx context.Context, store broker.AppClientRecords, key string, now time.Time) error {
 	return broker.ChangeAppClient(ctx, store, key, func(a *broker.AppClient) bool {
 		if a.State == broker.AppClientRemoving {
 			return false
 		}
 		a.Due = broker.Seconds(now)
 		if a.State == broker.AppClientCreating {
-			a.Due = a.Due.Add(broker.Grace) // the request that makes it has time to finish
+			a.Due = a.Due.Add(broker.Grace) // the request that creates it has time to finish
 		}
 		a.State = broker.AppClientRemoving
 		return true

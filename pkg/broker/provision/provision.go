@@ -230,14 +230,14 @@ func (p *Provisioner) release(ctx context.Context, a *broker.AppClient) {
 		a.State = broker.AppClientRemoving
 		err = p.c.Store.ReplaceAppClient(ctx, a)
 	} else if err = ReturnPlace(ctx, p.c.Store, a); err == nil {
-		err = p.vacate(ctx, a)
+		err = p.undoTake(ctx, a)
 	}
 	broker.LogUnfinished(ctx, p.c.Log, a.Key, err)
 }
 
-// vacate leaves a record without an app client, or deletes the record if it did
-// not exist before.
-func (p *Provisioner) vacate(ctx context.Context, a *broker.AppClient) error {
+// undoTake undoes take: it deletes the record, or vacates it if there was one
+// before.
+func (p *Provisioner) undoTake(ctx context.Context, a *broker.AppClient) error {
 	if a.Version == 1 {
 		return p.c.Store.DeleteAppClient(ctx, a.Key, a.Version)
 	}

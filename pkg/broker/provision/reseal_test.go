@@ -6,6 +6,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
@@ -31,10 +32,7 @@ func keysWith(t *testing.T, old []byte, sealing string, dropped ...string) []byt
 		delete(doc.Keys, id)
 	}
 	doc.Seal = sealing
-	body, err := json.Marshal(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Marshal(t, doc)
 	return body
 }
 

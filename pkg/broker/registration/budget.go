@@ -49,8 +49,11 @@ func (a *Admission) Hour() Hour {
 	return h
 }
 
-// Take takes a place for member in each budget. If it fails, the caller must
-// call Return.
+// Take takes a place for member in each budget. After an error it may have taken
+// some of the places. A caller whose member is its own then calls Return. A caller
+// whose member is the client id of an open registration does not: another request
+// for the same client may have taken the place, and a repeated request takes it
+// again without counting twice.
 func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) error {
 	for _, b := range h.budgets {
 		err := store.TakeBudget(ctx, b.Budget, member)
@@ -66,7 +69,7 @@ func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) err
 	return nil
 }
 
-// Return gives the places of member back. A failure is not retried, because the
+// Return gives the places of member back. No caller repeats it if it fails: the
 // budgets end with the hour.
 func (h Hour) Return(ctx context.Context, store broker.Budgets, member string) error {
 	var err error

@@ -58,7 +58,7 @@ func (g *Registrar) Delete(ctx context.Context, clientID string, tok credential.
 	if r.State == broker.RegistrationDeleted || r.State == broker.RegistrationRemoved || r.State == broker.RegistrationDisabled {
 		return BadToken()
 	}
-	if r.Mode != g.mode {
+	if !g.lifecycle.Manages(r) {
 		return g.former.Delete(ctx, r)
 	}
 	return g.lifecycle.Delete(ctx, r)
@@ -72,7 +72,7 @@ func (g *Registrar) managed(ctx context.Context, clientID string, tok credential
 		return nil, err
 	}
 	// A client of the other mode cannot be used, so it has to register again.
-	if r.State == broker.RegistrationDeleting || r.State == broker.RegistrationDeleted || r.State == broker.RegistrationRemoved || r.Mode != g.mode {
+	if r.State == broker.RegistrationDeleting || r.State == broker.RegistrationDeleted || r.State == broker.RegistrationRemoved || !g.lifecycle.Manages(r) {
 		return nil, BadToken()
 	}
 	if !r.AccessTokens.Next.Matches(tok) {
@@ -83,7 +83,10 @@ func (g *Registrar) managed(ctx context.Context, clientID string, tok credential
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, BadToken()
 	}
-	return r, Unavailable(err)
+	if err != nil {
+		return nil, Unavailable(err)
+	}
+	return r, nil
 }
 
 // authenticate returns the registration of the client if tok is one of its

@@ -2,7 +2,6 @@ package registration_test
 
 import (
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -108,21 +107,10 @@ func TestRegister(t *testing.T) {
 func TestConcurrentRegistrationsOnALastUse(t *testing.T) {
 	w := world.New(t)
 	tok, id := w.Token("trusted", 1)
-	const n = 20
-	errs := make([]error, n)
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { _, errs[i] = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok) })
-	}
-	wg.Wait()
-	made := 0
-	for _, err := range errs {
-		if err == nil {
-			made++
-		} else {
-			world.WantCode(t, "loser", err, dcr.InvalidToken)
-		}
-	}
+	made := world.AtOnce(t, 20, dcr.InvalidToken, func() error {
+		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+		return err
+	})
 	if made != 1 || w.Uses(id) != 1 || len(w.Pool.All()) != 1 {
 		t.Errorf("%d registered, %d uses, %d app clients, want 1 of each", made, w.Uses(id), len(w.Pool.All()))
 	}

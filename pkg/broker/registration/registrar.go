@@ -16,6 +16,8 @@ import (
 // error the new registration does not exist, or the janitor removes it.
 // Implementations are safe for concurrent use.
 type Lifecycle interface {
+	// Manages reports whether r is a registration of this mode.
+	Manages(r *broker.Registration) bool
 	// Create makes the registration that a describes. It takes the budgets of a,
 	// and gives them back if it fails.
 	Create(ctx context.Context, a *Admission) (*broker.Issued, error)
@@ -55,8 +57,8 @@ type Store interface {
 // Config is what a Registrar needs. Every field is REQUIRED.
 type Config struct {
 	Store Store
-	// Mode is the mode of new registrations, and Lifecycle implements it.
-	Mode      broker.Mode
+	// Lifecycle is the lifecycle of the deployment's mode, in which new clients
+	// are registered.
 	Lifecycle Lifecycle
 	// Former deletes registrations of the other mode. They are from before the
 	// deployment changed its mode.
@@ -78,7 +80,6 @@ type Config struct {
 // other error is a fault of the broker.
 type Registrar struct {
 	store     Store
-	mode      broker.Mode
 	lifecycle Lifecycle
 	former    Deleter
 	jwts      JWTs
@@ -90,11 +91,11 @@ type Registrar struct {
 
 // New returns a Registrar, or an error if a field of c is missing.
 func New(c Config) (*Registrar, error) {
-	if c.Store == nil || c.Mode == "" || c.Lifecycle == nil || c.Former == nil || c.JWTs == nil || c.Policy == nil || c.Issuer == "" || c.Now == nil || c.Log == nil {
+	if c.Store == nil || c.Lifecycle == nil || c.Former == nil || c.JWTs == nil || c.Policy == nil || c.Issuer == "" || c.Now == nil || c.Log == nil {
 		return nil, errors.New("registration: every field of Config is required")
 	}
 	return &Registrar{
-		store: c.Store, mode: c.Mode, lifecycle: c.Lifecycle, former: c.Former, jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now,
+		store: c.Store, lifecycle: c.Lifecycle, former: c.Former, jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now,
 		trail: broker.AuditTrail{Log: c.Log},
 	}, nil
 }
@@ -106,12 +107,12 @@ func (g *Registrar) information(r *broker.Registration, tok credential.Token) *d
 	return broker.Issued{Registration: r, AccessToken: tok}.Information(g.issuer)
 }
 
-// Unavailable is the error for a request that the client can repeat soon, with
-// the cause for the log. It returns a cause that already has an answer for the
-// client unchanged, and nil for nil.
+// Unavailable returns the error for a request, of any kind, that the client can
+// repeat soon. The cause, which must not be nil, is logged. A cause that already
+// holds an answer for the client is returned as it is.
 func Unavailable(cause error) error {
-	if _, ok := errors.AsType[*dcr.Error](cause); ok || cause == nil {
+	if _, ok := errors.AsType[*dcr.Error](cause); ok {
 		return cause
 	}
-	return broker.Unavailable("the registration could not be completed, nothing was lost", broker.RetrySoon, cause)
+	return broker.Unavailable("the request could not be completed, try again", broker.RetrySoon, cause)
 }

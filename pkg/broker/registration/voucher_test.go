@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -115,20 +114,10 @@ func TestConcurrentRegistrationsOnTheLastUseOfAJWT(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		w.UsePolicy(strings.Replace(world.TrustingPolicy, `"creations_per_hour_per_token":4`, `"creations_per_hour_per_token":40`, 1))
 		tok := w.CI("a.b.c", "acme/app")
-		var wg sync.WaitGroup
-		errs := make([]error, 20)
-		for i := range errs {
-			wg.Go(func() { _, errs[i] = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok) })
-		}
-		wg.Wait()
-		made := 0
-		for _, err := range errs {
-			if err == nil {
-				made++
-			} else {
-				world.WantCode(t, "loser", err, dcr.InvalidToken)
-			}
-		}
+		made := world.AtOnce(t, 20, dcr.InvalidToken, func() error {
+			_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+			return err
+		})
 		if made != 2 {
 			t.Errorf("%d registered with a token for two", made)
 		}
