@@ -1,4 +1,4 @@
-// Package contract is test kit: the suites that every implementation of
+// Package contract is a test kit: the suites that every implementation of
 // broker.Store, broker.GrantStore and broker.AppClients must pass. It is
 // public, so that a program with a store of its own can run them.
 //
