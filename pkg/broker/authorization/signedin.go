@@ -44,7 +44,7 @@ func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 	}
 	if code := p.Value("error"); code != "" {
 		return "", f.deny(c, broker.Refusal{
-			Code: publicCode(code), Description: publicDescription(p.Value("error_description")), Cause: errors.New("cognito: " + dcr.Quote(code)),
+			Code: publicCode(code), Description: broker.PublicDescription(p.Value("error_description")), Cause: errors.New("cognito: " + dcr.Quote(code)),
 		})
 	}
 	app, err := v.signInApp(t)
@@ -172,19 +172,4 @@ func publicCode(code string) dcr.Code {
 		return c
 	}
 	return ServerError
-}
-
-// publicDescription returns Cognito's description, or "" if it is long or has
-// characters that RFC 6749 §4.1.2.1 does not allow: it allows printable ASCII
-// without double quote and backslash.
-func publicDescription(s string) string {
-	if len(s) > 300 || !printable(s) {
-		return ""
-	}
-	for _, c := range s {
-		if c == '"' || c == '\\' {
-			return ""
-		}
-	}
-	return s
 }
