@@ -21,7 +21,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *http.Request) {
 		e.showProblem(w, r, err)
 		return
 	}
-	o, err := e.flow.Decide(r.Context(), e.cookies.read(r), decisionOf(form.Value("decision")), form.Value("csrf"))
+	o, err := e.flow.Decide(r.Context(), e.cookies.read(r), decisionOf(form.value("decision")), form.value("csrf"))
 	switch {
 	case !o.Next.IsZero():
 		e.cookies.set(w, o.Next)
@@ -63,14 +63,14 @@ func (e *Endpoint) decisionFailed(w http.ResponseWriter, r *http.Request, err er
 	e.showProblem(w, r, p)
 }
 
-func readForm(r *http.Request) (authorization.Parameters, error) {
+func readForm(r *http.Request) (parameters, error) {
 	body, err := httpapi.ReadBody(r, "application/x-www-form-urlencoded", maxForm)
 	if err != nil {
-		return authorization.Parameters{}, formProblem(err)
+		return parameters{}, formProblem(err)
 	}
-	form, wrong := authorization.ParseParameters(string(body))
-	if wrong != "" || form.Repeated() {
-		return authorization.Parameters{}, badRequest("the form is not one of this page", nil)
+	form, wrong := parseParameters(string(body))
+	if wrong != "" || len(form.repeated) > 0 {
+		return parameters{}, badRequest("the form is not one of this page", nil)
 	}
 	return form, nil
 }
