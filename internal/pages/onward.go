@@ -12,9 +12,11 @@ import (
 type ContinueView struct {
 	// Lang has the meaning of ConsentView.Lang.
 	Lang string
-	// Target is a redirect URI with the parameters of the response, or, with
+	// Target is the redirect URI with the parameters of the response, or, with
 	// SignOut, an address of Cognito.
 	Target string
+	// Redirect is the redirect URI of Target. It is not used with SignOut.
+	Redirect dcr.RedirectURI
 	// SignOut means that the user goes to Cognito to sign out, and then sign in
 	// with another account.
 	SignOut bool
@@ -26,7 +28,7 @@ type ContinueView struct {
 func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 	m := messagesFor(v.Lang)
 	t := &m.Onward
-	place, ok := placeOfTarget(v.Target)
+	place, ok := placeOfTarget(v.Redirect, v.Target)
 	if v.SignOut {
 		ok = isWeb(v.Target) // an address of Cognito, not a redirect URI
 	}
@@ -66,6 +68,8 @@ type LinkBackView struct {
 	Lang string
 	// Target is the redirect URI with the error.
 	Target string
+	// Redirect is the redirect URI of Target.
+	Redirect dcr.RedirectURI
 	// Detail is for the developer of the client. Optional.
 	Detail    string
 	RequestID string
@@ -77,7 +81,7 @@ type LinkBackView struct {
 func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
 	m := messagesFor(v.Lang)
 	t := &m.Onward
-	place, ok := placeOfTarget(v.Target)
+	place, ok := placeOfTarget(v.Redirect, v.Target)
 	if !ok {
 		p.Problem(w, ProblemView{Lang: v.Lang, Problem: Internal})
 		return

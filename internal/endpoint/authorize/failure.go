@@ -23,7 +23,8 @@ func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	e.pages.LinkBack(w, pages.LinkBackView{
-		Lang: languages(r, d.Lang), Target: d.URL(), Detail: string(d.Refusal.Code) + ": " + d.Refusal.Description, RequestID: httpapi.RequestID(r),
+		Lang: languages(r, d.Lang), Target: d.URL(), Redirect: d.Redirect,
+		Detail: string(d.Refusal.Code) + ": " + d.Refusal.Description, RequestID: httpapi.RequestID(r),
 	})
 }
 

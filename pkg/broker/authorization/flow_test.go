@@ -44,7 +44,7 @@ func TestAFlowLeadsToACode(t *testing.T) {
 		t.Fatalf("SignedIn = %q, %v, want the consent page", to, err)
 	}
 	q, err := w.flow.Ask(t.Context(), s)
-	if err != nil || q.User.Username != "alice" || q.RedirectURI != webURI || strings.Join(q.Scopes, " ") != "notes/read" {
+	if err != nil || q.User.Username != "alice" || q.Redirect.Raw != webURI || strings.Join(q.Scopes, " ") != "notes/read" {
 		t.Fatalf("Ask = %+v, %v, want alice, the redirect URI and notes/read", q, err)
 	}
 	o, err := w.flow.Decide(t.Context(), s, Allow, q.CSRF)
