@@ -75,7 +75,7 @@ type LinkBackView struct {
 	RequestID string
 }
 
-// LinkBack writes a page with a link to the target, with status 400. It is for
+// LinkBack writes a page with a link to the target, with LinkBackStatus. It is for
 // errors of clients whose redirect URI is not trusted: the broker must not be
 // an open redirector (RFC 9700 §4.11.2).
 func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
@@ -96,7 +96,7 @@ func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
 		pg.exitLink(v.Target, t.Back, isolated("host", place.host))
 	}
 	pg.technical(&m.Problem, ProblemView{Detail: v.Detail, RequestID: v.RequestID})
-	p.end(w, http.StatusBadRequest, pg)
+	p.end(w, LinkBackStatus, pg)
 }
 
 // SignedOut writes the page that confirms a sign-out, with status 200.

@@ -190,6 +190,11 @@ func TestEveryPageHasStrictHeaders(t *testing.T) {
 func (p Problem) name() string { return string(english.Problem.Of[p].Title) }
 
 func TestProblemsHaveTheirStatus(t *testing.T) {
+	for _, p := range Problems {
+		if p.Status() == 0 || p.Code() == "" || len(answers) != len(Problems) {
+			t.Errorf("%s has no row in answers, or a row has no problem", p.name())
+		}
+	}
 	for _, tt := range []struct {
 		view   ProblemView
 		status int
