@@ -156,7 +156,7 @@ func (f *Flow) Denied(ctx context.Context, s Secret, code string) error {
 // redeemRefusal is the error for the client if Cognito's code could not be
 // redeemed.
 func redeemRefusal(err error) broker.Refusal {
-	if e, ok := errors.AsType[*broker.UpstreamError](err); ok && e.Code != "" {
+	if broker.UpstreamCode(err) != "" {
 		return broker.Refusal{Code: ServerError, Description: "the sign-in could not be completed", Cause: err}
 	}
 	return broker.Refusal{Code: dcr.Unavailable, Description: "Cognito did not answer, try again", Cause: err}
