@@ -22,15 +22,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/contract"
 )
 
-// Parts are what a Broker is assembled of.
+// Parts are the parts of a Broker.
 type Parts struct {
 	// Mode is ModeDirect unless it is set.
 	Mode  broker.Mode
 	Store broker.Store
-	// Pool has the app clients. What else a pool does, the Broker can do if the
-	// Pool can.
+	// Pool has the app clients. Of the optional methods of a pool, the Broker
+	// uses those that Pool has.
 	Pool contract.Pool
-	// Maker makes the app clients of brokered mode; nil is Pool.
+	// Maker makes the app clients of brokered mode; nil means Pool.
 	Maker    provision.Pool
 	Branding bool
 	// Grants is broker.NoGrants unless it is set.
@@ -60,7 +60,7 @@ type Broker struct {
 	policy     func(context.Context) (*policy.Policy, error)
 }
 
-// Assemble returns the use cases on these parts.
+// Assemble returns the use cases of a process with these parts.
 func Assemble(p Parts) (*Broker, error) {
 	if p.Mode == "" {
 		p.Mode = broker.ModeDirect
@@ -82,7 +82,7 @@ func Assemble(p Parts) (*Broker, error) {
 }
 
 func (b *Broker) addRegistrar(p Parts) error {
-	c := registration.Config{Store: p.Store, Mode: p.Mode, JWTs: p.JWTs, Policy: p.Policy, Issuer: issuer, Now: p.Now, Log: p.Log}
+	c := registration.Config{Store: p.Store, JWTs: p.JWTs, Policy: p.Policy, Issuer: issuer, Now: p.Now, Log: p.Log}
 	var err error
 	if p.Mode == broker.ModeBrokered {
 		b.Directory, c.Former = clients.New(broker.ModeBrokered, p.Store, p.Now), direct.NewSwitch(p.Store, p.Now, p.Log)

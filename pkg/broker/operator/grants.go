@@ -8,15 +8,15 @@ import (
 )
 
 // EndGrantsOfClient ends all grants of a client, and returns how many it has
-// ended, also with an error. The client can ask its users again.
+// ended, also with an error. The client can request new grants from its users.
 func (o *Operator) EndGrantsOfClient(ctx context.Context, clientID, by string) (int, error) {
 	n, err := o.c.Grants.EndOfClient(ctx, clientID, "")
 	o.trail.Grants(ctx, broker.ByOperator(by), clientID, "", n)
 	return n, err
 }
 
-// EndGrantsOfUser ends all grants of a user, by sub, and returns how many it has
-// ended, also with an error. It reads all grants there are.
+// EndGrantsOfUser ends all grants of a user, by sub, and returns how many it
+// has ended, also with an error. It reads all grants in the store.
 func (o *Operator) EndGrantsOfUser(ctx context.Context, sub, by string) (int, error) {
 	n, err := o.c.Grants.EndOfUser(ctx, sub)
 	o.trail.Grants(ctx, broker.ByOperator(by), "", sub, n)
