@@ -44,9 +44,9 @@ func published(e *env, c *Config) {
 			e.fault("SCOPES_SUPPORTED", "%q is not among SCOPES", s)
 		}
 	}
-	c.GrantTypesSupported = strings.Fields(e.or("GRANT_TYPES_SUPPORTED", "authorization_code refresh_token"))
+	c.GrantTypesSupported = strings.Fields(e.or("GRANT_TYPES_SUPPORTED", strings.Join(dcr.DefaultGrantTypes(), " ")))
 	for _, g := range c.GrantTypesSupported {
-		if !slices.Contains(dcr.GrantTypes(), g) {
+		if _, ok := dcr.GrantTypeOf(g); !ok {
 			e.fault("GRANT_TYPES_SUPPORTED", "%q is not one of %s", g, strings.Join(dcr.GrantTypes(), ", "))
 		}
 	}

@@ -21,7 +21,7 @@ import (
 // clients are the broker's, and of what a client can change, only the scopes
 // concern them. The janitor adds scopes at its next sweep.
 func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
-	if policy.IsClientCredentials(c.After.Metadata) != policy.IsClientCredentials(c.Before.Metadata) {
+	if dcr.InOwnName(c.After.Metadata.GrantTypes) != dcr.InOwnName(c.Before.Metadata.GrantTypes) {
 		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register again")
 	}
 	if err := c.CheckSecret(c.Before.SecretHash); err != nil {
