@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // lambdaColumns are the columns of the table: each package of ours is in the
@@ -28,7 +29,7 @@ var lambdaColumns = []struct{ name, prefix string }{
 //	go test . -run TestWhatRunsOnLambda -update    rewrites the table
 func TestWhatRunsOnLambda(t *testing.T) {
 	const page = "docs/architecture.md"
-	body := golden.File(t, page)
+	body := must.ReadFile(t, page)
 	before, rest, ok := strings.Cut(string(body), lambdaHeader())
 	if !ok {
 		t.Fatalf("%s has no table with the header\n%s", page, lambdaHeader())
@@ -46,7 +47,7 @@ func TestWhatRunsOnLambda(t *testing.T) {
 	}
 	if *golden.Update {
 		body := before + lambdaHeader() + want + strings.TrimPrefix(rest, table.String())
-		golden.Write(t, page, []byte(body))
+		must.WriteFile(t, page, []byte(body))
 		return
 	}
 	got := slices.Collect(strings.Lines(table.String()))

@@ -33,9 +33,12 @@ func (c *cost) add(took time.Duration, allocs, bytes int64) {
 	slices.Sort(c.times)
 }
 
-// measureRequests runs the benchmarks of each build once in each round.
+// measureRequests runs the benchmarks of each build once in each round. The
+// builds change places after each round, so that their order does not matter.
 func measureRequests(ctx context.Context, builds []*build, rounds int, benchtime string) error {
+	builds = slices.Clone(builds)
 	for range rounds {
+		slices.Reverse(builds)
 		for _, b := range builds {
 			cmd := exec.CommandContext(ctx, b.testBinary(),
 				"-test.run", "^$", "-test.bench", "^BenchmarkRequests$", "-test.benchmem", "-test.benchtime", benchtime)

@@ -71,15 +71,17 @@ func processes() []process {
 
 // measureStarts starts each process of each build runs times, and returns the
 // starts of a function that does nothing. They alternate, so that other work on
-// the machine affects all of them equally. A first round is not counted: it
-// loads the files into the cache.
+// the machine affects all of them equally, and the builds change places after
+// each round. A first round is not counted: it loads the files into the cache.
 func measureStarts(ctx context.Context, builds []*build, runs int) (idle starts, err error) {
 	for _, b := range builds {
 		b.starts = make(map[string]starts)
 	}
+	order := slices.Clone(builds)
 	for run := range runs + 1 {
+		slices.Reverse(order)
 		for _, p := range processes() {
-			for _, b := range builds {
+			for _, b := range order {
 				s, err := measureStart(ctx, b.bootstrap(p.function), p.mode)
 				if err != nil {
 					return nil, err

@@ -4,4 +4,7 @@
 //
 // It leaves out what differs between implementations, such as retries, paging
 // and expiry in the background: their own tests cover it.
+//
+// The package is longer than 1,500 lines because it is two lists of tests, one
+// file for each kind of record.
 package contract

@@ -22,15 +22,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/contract"
 )
 
-// Parts are what a Broker is assembled of.
+// Parts are the parts of a Broker.
 type Parts struct {
 	// Mode is ModeDirect unless it is set.
 	Mode  broker.Mode
 	Store broker.Store
-	// Pool has the app clients. What else a pool does, the Broker can do if the
-	// Pool can.
+	// Pool has the app clients. Of the optional methods of a pool, the Broker
+	// uses those that Pool has.
 	Pool contract.Pool
-	// Maker makes the app clients of brokered mode; nil is Pool.
+	// Maker makes the app clients of brokered mode; nil means Pool.
 	Maker    provision.Pool
 	Branding bool
 	Grants   broker.GrantEnder
@@ -59,7 +59,7 @@ type Broker struct {
 	policy     func(context.Context) (*policy.Policy, error)
 }
 
-// Assemble returns the use cases on these parts.
+// Assemble returns the use cases of a process with these parts.
 func Assemble(p Parts) (*Broker, error) {
 	if p.Mode == "" {
 		p.Mode = broker.ModeDirect

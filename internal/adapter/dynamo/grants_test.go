@@ -176,7 +176,7 @@ func TestStore_writes_attributes_of_grants(t *testing.T) {
 	a := g.grant()
 	ring, err := seal.Parse(seal.Generate())
 	try(t, err)
-	code, live, spent := credential.NewAuthorizationCode(a.ID), credential.NewRefreshToken(a.ID, ring), credential.NewRefreshToken(a.ID, ring)
+	code, live, spent := credential.DerivedAuthorizationCode("secret", a.ID), credential.NewRefreshToken(a.ID, ring), credential.NewRefreshToken(a.ID, ring)
 	a.ExpiresAt, a.EndedAt = expires, g.clock.Second()
 	a.Code, a.Live, a.Spent = code.Hash(), []credential.Hash{live.Hash()}, spent.Hash()
 	try(t, g.others.CreateGrant(t.Context(), a))

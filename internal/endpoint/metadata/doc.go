@@ -4,7 +4,7 @@
 // (RFC 9728). Requests are answered from bytes that were made when Cognito's
 // document was last read.
 //
-// Package discovery makes the documents. Package cognitoauth fetches Cognito's
+// Package pkg/discovery makes the documents, and an adapter fetches Cognito's
 // document, which is public: the metadata function calls no AWS API and has no
 // permissions. Package httpapi does request ids, CORS, OPTIONS and 405, and
 // answers paths that do not exist. Range requests get the whole document

@@ -117,8 +117,8 @@ func TestCodeRefusals(t *testing.T) {
 	g, code := s.code(c)
 	right := basic(c.ClientID, c.secret)
 	id := "&client_id="
-	otherCode := credential.NewAuthorizationCode(g.ID).Reveal()
-	unknown := credential.NewAuthorizationCode(credential.NewID()).Reveal()
+	otherCode := credential.DerivedAuthorizationCode("another secret", g.ID).Reveal()
+	unknown := credential.DerivedAuthorizationCode("secret", credential.NewID()).Reveal()
 	refresh := s.forge(g.ID)
 
 	tests := []struct {

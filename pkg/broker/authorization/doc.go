@@ -17,4 +17,7 @@
 // The package leaves out HTTP and pages (internal/endpoint/authorize), the
 // redemption of the code (the token endpoint), and how app clients are made
 // (broker.Provisioner).
+//
+// The package is longer than 1,500 lines because all steps of a transaction
+// share its derived values and its transitions. Each step has its own file.
 package authorization

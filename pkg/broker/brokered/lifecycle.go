@@ -45,8 +45,9 @@ func New(c Config) (*Lifecycle, error) {
 // Manages implements registration.Lifecycle.
 func (*Lifecycle) Manages(r *broker.Registration) bool { return r.Mode == broker.ModeBrokered }
 
-// Create implements registration.Lifecycle. An open registration is shared by all
-// clients with the same metadata; one that is vouched for is a client of its own.
+// Create implements registration.Lifecycle. All clients with the same metadata
+// share one open registration; a registration with a voucher is a separate
+// client.
 func (l *Lifecycle) Create(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
 	if a.Voucher.Open() {
 		return l.open(ctx, a)

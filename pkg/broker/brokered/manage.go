@@ -18,8 +18,8 @@ import (
 )
 
 // Update implements registration.Lifecycle. It changes no app client: the app
-// clients are the broker's, and of what a client can change, only the scopes
-// concern them. The janitor adds scopes at its next sweep.
+// clients belong to the broker, and only the scopes of a registration affect
+// them. The janitor adds scopes at its next sweep.
 func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 	if dcr.InOwnName(c.After.Metadata.GrantTypes) != dcr.InOwnName(c.Before.Metadata.GrantTypes) {
 		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register again")
@@ -42,8 +42,7 @@ func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 	return nil
 }
 
-// requestGrowth makes the dedicated app client of r due, if there is one that
-// lacks scopes.
+// requestGrowth makes the dedicated app client of r due if it lacks scopes.
 func (l *Lifecycle) requestGrowth(ctx context.Context, r *broker.Registration) error {
 	return broker.ChangeAppClient(ctx, l.store, broker.DedicatedAppClientKey(r.ClientID, r.Generation), func(a *broker.AppClient) bool {
 		lacking := slices.ContainsFunc(strings.Fields(r.Metadata.Scope), func(scope string) bool { return !slices.Contains(a.Scopes, scope) })
@@ -55,8 +54,8 @@ func (l *Lifecycle) requestGrowth(ctx context.Context, r *broker.Registration) e
 	})
 }
 
-// A Switch ends registrations of brokered mode, for their clients and for
-// operators, whatever the deployment's mode is now. It calls nothing at Cognito.
+// A Switch ends registrations of brokered mode for clients and operators, in
+// either mode of the deployment. It does not call Cognito.
 type Switch struct {
 	store broker.Store
 	now   func() time.Time
@@ -70,11 +69,11 @@ func NewSwitch(store broker.Store, now func() time.Time, log *slog.Logger) *Swit
 	return &Switch{store: store, now: now, trail: broker.AuditTrail{Log: log}}
 }
 
-// Delete implements registration.Deleter. It deletes the registration, and leaves
-// a dedicated app client to the janitor. The mark comes first: if the request
-// gets no further, the client still is there, and the broker makes an app client
-// again when it needs one. An app client that is being made at this moment is due
-// later.
+// Delete implements registration.Deleter. It deletes the registration, and
+// leaves a dedicated app client to the janitor. The mark comes first: if the
+// request gets no further, the client still exists, and the broker makes an app
+// client again when it needs one. An app client that is being made at this
+// moment is due later.
 func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
 	if err := s.requestRemoval(ctx, r); err != nil {
 		return registration.Unavailable(err)

@@ -31,12 +31,6 @@ func DerivedAuthorizationCode(secret, grantID string) Token {
 	return Token{AuthorizationCodePrefix + grantID + Encoding.EncodeToString(h.Sum(nil))}
 }
 
-// NewAuthorizationCode makes an authorization code from a random secret. No
-// browser can get this code a second time.
-func NewAuthorizationCode(grantID string) Token {
-	return DerivedAuthorizationCode(random(32), grantID)
-}
-
 // Keys makes keyed hashes; *seal.Ring does.
 type Keys interface {
 	MAC(purpose string, parts ...string) [sha256.Size]byte

@@ -3,7 +3,6 @@ package credential_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // testKeys makes keyed hashes with a key.
@@ -31,7 +31,7 @@ func TestMadeRefreshToken_recognises_only_its_own(t *testing.T) {
 	for name, bad := range map[string]credential.Token{
 		"made with other keys":  credential.Presented(other),
 		"another grant":         credential.NewRefreshToken(credential.NewID(), ours),
-		"a code":                credential.NewAuthorizationCode(id),
+		"a code":                credential.DerivedAuthorizationCode("secret", id),
 		"a code's prefix":       credential.Presented(credential.AuthorizationCodePrefix + secret[len(credential.RefreshTokenPrefix):]),
 		"the last half forged":  credential.Presented(secret[:len(secret)-26] + other[len(other)-26:]),
 		"the first half forged": credential.Presented(secret[:33] + other[33:59] + secret[59:]),
@@ -59,7 +59,7 @@ func tokens(t *testing.T, id string) map[string]credential.Token {
 		"dcr_rat_": credential.NewRegistrationAccessToken(),
 		"dcr_cs_":  credential.NewClientSecret(),
 		"dcr_rt_":  credential.NewRefreshToken(id, testKeys("ours")),
-		"dcr_ac_":  credential.NewAuthorizationCode(id),
+		"dcr_ac_":  credential.DerivedAuthorizationCode(credential.NewID(), id),
 	}
 }
 
@@ -88,10 +88,7 @@ func TestToken_is_never_printed(t *testing.T) {
 		secret := strings.TrimPrefix(token.Reveal(), prefix)
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "token", token, "in", struct{ T credential.Token }{token})
-		marshalled, err := json.Marshal(map[string]any{"token": token})
-		if err != nil {
-			t.Fatal(err)
-		}
+		marshalled := must.Marshal(t, map[string]any{"token": token})
 		shown := map[string]string{"slog": log.String(), "JSON": string(marshalled), "a pointer": fmt.Sprint(&token)}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			shown[verb] = fmt.Sprintf(verb, token)
@@ -195,7 +192,7 @@ func secretPart(code credential.Token) string { return code.Reveal()[len("dcr_ac
 // id that the token contains.
 func FuzzGrantID(f *testing.F) {
 	f.Add(credential.NewRefreshToken(credential.NewID(), testKeys("ours")).Reveal())
-	f.Add(credential.NewAuthorizationCode(credential.NewID()).Reveal())
+	f.Add(credential.DerivedAuthorizationCode("secret", credential.NewID()).Reveal())
 	f.Add("dcr_rt_")
 	f.Add("")
 	shape := regexp.MustCompile(`\Adcr_(rt|ac)_[a-z2-7]{78}\z`)

@@ -9,9 +9,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// growth yields the shared app clients of the policy's profiles, to give them the
-// scopes that their profile has more than before. Profiles of direct mode share
-// none.
+// growth yields the shared app clients of the policy's profiles that lack
+// scopes of their profile. Profiles of direct mode have no shared app client.
 func (r *Run) growth() iter.Seq2[item, error] {
 	var profiles []*policy.Profile
 	for _, name := range r.Policy.Profiles() {

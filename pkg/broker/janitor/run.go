@@ -21,16 +21,16 @@ type Run struct {
 	c       Config
 	trail   broker.AuditTrail
 	options Options
-	// end is when to stop; zero is never.
+	// end is when to stop; zero means never.
 	end    time.Time
 	done   Report
 	listed *listing
 	place  place
 }
 
-// all does the items of one source after the other. An error of one does not stop
-// the next: what is due is not held up by too many orphans, or by one that
-// Cognito would not delete now.
+// all does the items of one source after another. An error of one source does
+// not stop the next: too many orphans, or an orphan that Cognito cannot delete
+// now, do not delay the records that are due.
 func (r *Run) all(ctx context.Context) error {
 	have, err := r.read(ctx)
 	if err != nil {
@@ -39,32 +39,32 @@ func (r *Run) all(ctx context.Context) error {
 	return errors.Join(r.mendOrphans(ctx, have), r.mendGone(ctx, have), r.each(ctx, r.growth()), r.dueRecords(ctx))
 }
 
-// An item is one thing that a sweep may have to do.
+// An item is one piece of work that a sweep may have to do.
 type item struct {
 	// key names it in the log.
 	key string
-	// due is whether it is a record that is due, and place where the store has
-	// it.
+	// due reports whether it is a record that is due, and place is its place in
+	// the store.
 	due   bool
 	place string
-	// plan reads what the item is about and returns the step to take, or nil.
+	// plan reads the records of the item and returns the step to take, or nil.
 	plan func(context.Context) (*step, error)
 }
 
-// A step is a Step with what it takes.
+// A step is a Step with its functions.
 type step struct {
 	// Step is reported, unless it has no Action.
 	Step
-	// dry is what a dry run counts.
+	// dry is the result of a dry run.
 	dry Report
 	do  func(context.Context) (Report, error)
-	// next plans what follows if the step succeeds; it may be nil.
+	// next plans the next step if this one succeeds; it may be nil.
 	next func(context.Context) (*step, error)
 }
 
-// each is the loop of a sweep: it does the items. It returns why it stopped
-// before their end, other than that the time was up. Records that are due and
-// that it does not get to are counted.
+// each is the loop of a sweep: it does the items. It returns the error that
+// stopped it; the end of the time is no error. Records that are due and that it
+// does not reach are counted.
 func (r *Run) each(ctx context.Context, items iter.Seq2[item, error]) error {
 	var halt error
 	for it, err := range items {
@@ -128,15 +128,15 @@ func (r *Run) timeUp(ctx context.Context) bool {
 	return r.done.Unfinished
 }
 
-// failed counts and logs what did not succeed. It returns an error if the items
-// of this source must not go on, because Cognito is too busy. That this deployment
-// makes as many calls as it may is no reason: each call waits its turn.
+// failed counts and logs a failure. It returns an error if the items of this
+// source must not continue, because Cognito is too busy. If the deployment has
+// reached its own rate limit, they continue: each call waits for its turn.
 func (r *Run) failed(ctx context.Context, key string, err error) error {
 	if r.timeUp(ctx) && errors.Is(err, context.DeadlineExceeded) {
-		return nil // it was interrupted, and did not fail
+		return nil // an interruption is no failure
 	}
 	if errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrExists) {
-		return nil // another request is changing it, and it stays due until that is done
+		return nil // another request is changing the record, which stays due until then
 	}
 	r.done.Failed++
 	r.c.Log.ErrorContext(ctx, "sweep", "key", key, "error", err)
@@ -146,8 +146,8 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 	return nil
 }
 
-// alarm logs what an operator has to look at, so that it counts in a metric, and
-// returns it.
+// alarm logs an error that an operator has to see, so that it counts in a
+// metric, and returns it.
 func (r *Run) alarm(ctx context.Context, what error, why string) error {
 	err := fmt.Errorf("%w: %s", what, why)
 	telemetry.Count(ctx, telemetry.JanitorStopped, 1)
@@ -155,9 +155,9 @@ func (r *Run) alarm(ctx context.Context, what error, why string) error {
 	return err
 }
 
-// EndGrants ends the grants of a client but those of the generation keep, and
-// returns how many it has ended, also with an error. It stops when the sweep has
-// to stop.
+// EndGrants ends the grants of a client except those of the generation keep,
+// and returns how many it has ended, also with an error. It stops when the
+// sweep has to stop.
 func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
 	if r.c.Grants == nil {
 		return 0, nil

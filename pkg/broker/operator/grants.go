@@ -12,7 +12,7 @@ import (
 var errNoGrants = errors.New("operator: ending grants needs brokered mode")
 
 // EndGrantsOfClient ends all grants of a client, and returns how many it has
-// ended, also with an error. The client can ask its users again.
+// ended, also with an error. The client can request new grants from its users.
 func (o *Operator) EndGrantsOfClient(ctx context.Context, clientID, by string) (int, error) {
 	if o.c.Grants == nil {
 		return 0, errNoGrants
@@ -22,8 +22,8 @@ func (o *Operator) EndGrantsOfClient(ctx context.Context, clientID, by string) (
 	return n, err
 }
 
-// EndGrantsOfUser ends all grants of a user, by sub, and returns how many it has
-// ended, also with an error. It reads all grants there are.
+// EndGrantsOfUser ends all grants of a user, by sub, and returns how many it
+// has ended, also with an error. It reads all grants in the store.
 func (o *Operator) EndGrantsOfUser(ctx context.Context, sub, by string) (int, error) {
 	if o.c.Grants == nil {
 		return 0, errNoGrants

@@ -10,7 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// Done counts the app clients with which a Maintainer has finished something.
+// Done counts the app clients for which a Maintainer has finished work.
 type Done struct {
 	// Completed app clients stay.
 	Completed int
@@ -27,17 +27,18 @@ type finishing struct {
 	done    Done
 }
 
-// Finish finishes what was interrupted with an app client that is due. If it is in
-// use, Finish checks whether its registration exists and has the scopes that it
-// needs. What is done counts also with an error.
+// Finish finishes interrupted work for an app client that is due. If the app
+// client is in use, Finish checks whether its registration exists and whether
+// it has the scopes that it needs. With an error it also returns the work that
+// was done.
 func (m *Maintainer) Finish(ctx context.Context, a *broker.AppClient, pol *policy.Policy, l Listing) (Done, error) {
 	f := &finishing{Maintainer: m, policy: pol, listing: l}
 	err := f.finish(ctx, a)
 	return f.done, err
 }
 
-// Remove removes an app client that is marked for removal. What is done counts
-// also with an error.
+// Remove removes an app client that is marked for removal. With an error it
+// also returns the work that was done.
 func (m *Maintainer) Remove(ctx context.Context, a *broker.AppClient, l Listing) (Done, error) {
 	f := &finishing{Maintainer: m, listing: l}
 	err := f.remove(ctx, a)
@@ -59,8 +60,8 @@ func (f *finishing) finish(ctx context.Context, a *broker.AppClient) error {
 	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
 }
 
-// markAndRemove removes a. The mark comes first: a request that still is at work
-// on a gets ErrConflict.
+// markAndRemove removes a. The mark comes first, so that a request that still
+// works on a gets ErrConflict.
 func (f *finishing) markAndRemove(ctx context.Context, a *broker.AppClient) error {
 	if err := broker.BeginRemoval(ctx, f.store, a, f.now()); err != nil {
 		return err
@@ -89,7 +90,8 @@ func (f *finishing) remove(ctx context.Context, a *broker.AppClient) error {
 	}
 	err := f.vacateOrDelete(ctx, a)
 	if errors.Is(err, broker.ErrConflict) {
-		// Another sweep was faster, and the place may be that of a new app client.
+		// Another sweep was faster, and the place may now belong to a new app
+		// client.
 		return errors.Join(err, restorePlace(ctx, f.store, a))
 	}
 	if err != nil {
@@ -128,7 +130,7 @@ func (f *finishing) vacateOrDelete(ctx context.Context, a *broker.AppClient) err
 }
 
 // served returns the registration that a dedicated app client serves, or
-// ErrNotFound if it is gone.
+// ErrNotFound if it no longer exists.
 func (f *finishing) served(ctx context.Context, a *broker.AppClient) (*broker.Registration, error) {
 	r, err := f.store.Registration(ctx, a.ClientID)
 	if err != nil {
@@ -141,7 +143,8 @@ func (f *finishing) served(ctx context.Context, a *broker.AppClient) (*broker.Re
 	return r, nil
 }
 
-// deleteAbandoned deletes what creations with an unknown result may have left.
+// deleteAbandoned deletes the app clients that creations with an unknown result
+// may have left behind.
 func (f *finishing) deleteAbandoned(ctx context.Context, a *broker.AppClient) error {
 	for _, marker := range a.Abandoned {
 		ids, err := f.listing.AtCognito(ctx, marker)
@@ -170,7 +173,7 @@ func (f *finishing) check(ctx context.Context, a *broker.AppClient) error {
 		if err != nil {
 			return err
 		}
-		again = r.ExpiresAt // it is gone then, unless it is used before
+		again = r.ExpiresAt // it expires then, unless it is used before
 		if err := f.growDedicated(ctx, a, r); err != nil {
 			return err
 		}

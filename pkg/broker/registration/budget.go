@@ -13,18 +13,18 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Hour are the budgets of one hour in which one registration takes a place: one
-// for its redirect host, so that one busy host does not lock out the others, and
-// one for what vouches for it. Those without a limit are left out.
+// Hour has the budgets of one hour in which one registration takes a place: one
+// for its redirect host, so that one busy host does not lock out the others,
+// and one for its voucher. Budgets without a limit are left out.
 type Hour struct {
-	// left is what is left of the hour.
+	// left is the time until the end of the hour.
 	left    time.Duration
 	budgets []hourBudget
 }
 
 type hourBudget struct {
 	broker.Budget
-	// whose says to the client what is counted.
+	// whose names the counted registrations for the client.
 	whose string
 }
 
@@ -79,17 +79,17 @@ func (h Hour) Return(ctx context.Context, store broker.Budgets, member string) e
 	return err
 }
 
-// UseStore counts the uses of what vouches for registrations.
+// UseStore counts the uses of vouchers.
 type UseStore interface {
 	broker.InitialAccessTokens
 	broker.Budgets
 }
 
-// A Use is a use that can be taken. The zero value is none.
+// A Use is a use of a voucher that can be taken. The zero value is no use.
 type Use struct {
 	broker.Use
-	// max is how many uses a JWT has, and expires when they are forgotten. The
-	// store knows both of an initial access token.
+	// max is the number of uses of a JWT, and expires is when the store may
+	// forget them. For an initial access token the store knows both.
 	max     int
 	expires time.Time
 }

@@ -45,18 +45,30 @@ func (IntrospectionRequest) String() string { return "[redacted]" }
 // LogValue implements slog.LogValuer.
 func (IntrospectionRequest) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// Introspection is the answer (RFC 7662 §2.2). Active is REQUIRED. All others
-// are OPTIONAL, and absent if Active is false.
+// Introspection is the answer to an introspection request (RFC 7662 §2.2). If
+// the token is not active, it has no other member than active.
 type Introspection struct {
-	Active    bool   `json:"active"`
-	ClientID  string `json:"client_id,omitempty"`
-	Subject   string `json:"sub,omitempty"`
-	Username  string `json:"username,omitempty"`
-	Scope     string `json:"scope,omitempty"`
-	Audience  string `json:"aud,omitempty"`
+	// Active says whether the token can be used at the resource. REQUIRED.
+	Active bool `json:"active"`
+	// ClientID is the client that the token was issued to. OPTIONAL.
+	ClientID string `json:"client_id,omitempty"`
+	// Subject is Cognito's id of the user, or the client_id for a token without
+	// a user. OPTIONAL.
+	Subject string `json:"sub,omitempty"`
+	// Username is the user's name in the pool. OPTIONAL, absent for a token
+	// without a user.
+	Username string `json:"username,omitempty"`
+	// Scope has those scopes of the token, separated by spaces, that the
+	// resource has. OPTIONAL.
+	Scope string `json:"scope,omitempty"`
+	// Audience is the URL of the resource. OPTIONAL.
+	Audience string `json:"aud,omitempty"`
+	// TokenType is always "Bearer". OPTIONAL.
 	TokenType string `json:"token_type,omitempty"`
-	IssuedAt  int64  `json:"iat,omitzero"`
-	ExpiresAt int64  `json:"exp,omitzero"`
+	// IssuedAt is in seconds since 1970. OPTIONAL.
+	IssuedAt int64 `json:"iat,omitzero"`
+	// ExpiresAt is in seconds since 1970. OPTIONAL.
+	ExpiresAt int64 `json:"exp,omitzero"`
 }
 
 // Introspect answers an introspection request. A token is active if it is a
