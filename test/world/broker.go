@@ -33,11 +33,12 @@ type Parts struct {
 	// Maker makes the app clients of brokered mode; nil means Pool.
 	Maker    provision.Pool
 	Branding bool
-	Grants   broker.GrantEnder
-	Keys     func(context.Context) (*seal.Ring, error)
-	JWTs     registration.JWTs
-	Policy   func(context.Context) (*policy.Policy, error)
-	Now      func() time.Time
+	// Grants is broker.NoGrants unless it is set.
+	Grants broker.GrantEnder
+	Keys   func(context.Context) (*seal.Ring, error)
+	JWTs   registration.JWTs
+	Policy func(context.Context) (*policy.Policy, error)
+	Now    func() time.Time
 	// Log discards unless it is set.
 	Log *slog.Logger
 }
@@ -115,11 +116,16 @@ func (b *Broker) addApps(p Parts) (err error) {
 
 func (b *Broker) addOperators(p Parts) (err error) {
 	c := operator.Config{
-		Store: p.Store, Grants: p.Grants, Deployment: deployment, Policy: p.Policy, Now: p.Now, Log: p.Log,
+		Store: p.Store, NewRegistration: direct.NewRegistration, Grants: broker.NoGrants{Err: broker.ErrNoGrants}, Deployment: deployment, Policy: p.Policy, Now: p.Now, Log: p.Log,
 		Modes: broker.ByMode[operator.Lifecycle]{Direct: direct.NewSwitch(p.Store, p.Now, p.Log), Brokered: brokered.NewSwitch(p.Store, p.Now, p.Log)},
 	}
 	if p.Mode == broker.ModeBrokered {
 		c.NewRegistration = brokered.NewRegistration
+	}
+	if p.Grants == nil {
+		p.Grants = broker.NoGrants{}
+	} else {
+		c.Grants = p.Grants
 	}
 	if b.Operator, err = operator.New(c); err != nil {
 		return err

@@ -55,8 +55,13 @@ func (l *Lifecycle) Create(ctx context.Context, a *registration.Admission) (*bro
 	return l.vouched(ctx, a)
 }
 
-// NewRegistration returns a registration of brokered mode, and does not store it.
-func NewRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) *broker.Registration {
+// NewRegistration is operator.Config.NewRegistration in brokered mode.
+func NewRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) (*broker.Registration, error) {
+	return newRegistration(profile, id, m, now), nil
+}
+
+// newRegistration returns a registration of brokered mode, and does not store it.
+func newRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) *broker.Registration {
 	now = broker.Seconds(now)
 	r := &broker.Registration{
 		ClientID:   id,

@@ -99,7 +99,7 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 
 // registerFirst makes the registration.
 func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
-	r := NewRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
+	r := newRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
 	if err := a.Hour().Take(ctx, l.store, id); err != nil {
 		return nil, err // other requests share the place, so it is not returned
 	}
@@ -158,7 +158,7 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 // of the former registration are not valid for it. If they have not ended yet,
 // the janitor continues to end them.
 func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission, old *broker.Registration) error {
-	r := NewRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
+	r := newRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
 	if err := a.Hour().Take(ctx, l.store, r.ClientID); err != nil {
 		return err
 	}

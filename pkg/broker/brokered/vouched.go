@@ -15,7 +15,7 @@ import (
 // is an effect that may have to be undone: an intent is written before it and
 // removed after the registration.
 func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
-	r := NewRegistration(a.Profile, broker.ClientIDPrefix+credential.NewID(), a.Metadata.ClientMetadata, a.At)
+	r := newRegistration(a.Profile, broker.ClientIDPrefix+credential.NewID(), a.Metadata.ClientMetadata, a.At)
 	r.Voucher = a.Voucher
 	intent := &broker.Intent{
 		Profile:    r.Profile,

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // A Switch ends registrations of direct mode for clients and operators, in
@@ -93,4 +95,10 @@ func (s *Switch) Serves(ctx context.Context, r *broker.Registration) error {
 		return fmt.Errorf("read app client %s: %w", r.AppClient, err)
 	}
 	return nil
+}
+
+// NewRegistration is operator.Config.NewRegistration in direct mode: a client has
+// the id of an app client that exists, so no client can be registered ahead.
+func NewRegistration(*policy.Profile, string, dcr.ClientMetadata, time.Time) (*broker.Registration, error) {
+	return nil, errors.New("clients are registered ahead in brokered mode only; in direct mode an app client can be adopted")
 }

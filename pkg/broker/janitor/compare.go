@@ -66,7 +66,7 @@ func (r *Run) tooMany(n, of int) bool {
 
 func (r *Run) mendOrphans(ctx context.Context, have holdings) error {
 	if n, of := len(have.orphans), len(have.listed); r.tooMany(n, of) {
-		return r.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d app clients have no record; if that is right, dcrctl sweep --accept-many deletes them", n, of))
+		return halted(ErrTooMany, "%d of %d app clients have no record; if that is right, dcrctl sweep --accept-many deletes them", n, of)
 	}
 	return r.each(ctx, itemsOf(have.orphans, func(o broker.ListedAppClient) item {
 		return item{key: o.ID, plan: func(context.Context) (*step, error) {
@@ -103,7 +103,7 @@ func (r *Run) mendOrphan(ctx context.Context, o broker.ListedAppClient) (Report,
 
 func (r *Run) mendGone(ctx context.Context, have holdings) error {
 	if n, of := len(have.gone), len(have.records); r.tooMany(n, of) {
-		return r.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d records are of app clients that Cognito does not list; if that is right, dcrctl sweep --accept-many forgets them", n, of))
+		return halted(ErrTooMany, "%d of %d records are of app clients that Cognito does not list; if that is right, dcrctl sweep --accept-many forgets them", n, of)
 	}
 	return r.each(ctx, itemsOf(have.gone, func(a *broker.AppClient) item {
 		return item{key: a.Key, plan: func(ctx context.Context) (*step, error) {

@@ -88,13 +88,7 @@ func (r *Run) planAppClient(ctx context.Context, key string) (*step, error) {
 	}
 	s := &step{
 		Step: Step{Action: ActionFinish, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID},
-		do: func(ctx context.Context) (Report, error) {
-			done, err := r.c.Modes.Of(a.Mode()).Finish(ctx, r, a)
-			if done.Grown > 0 { // the mode finds this out during the check
-				r.report(Step{Action: ActionGrow, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID})
-			}
-			return done, err
-		},
+		do:   func(ctx context.Context) (Report, error) { return r.c.Modes.Of(a.Mode()).Finish(ctx, r, a) },
 	}
 	if a.State == broker.AppClientReady || a.State == broker.AppClientVacant {
 		s.Action = ActionLook

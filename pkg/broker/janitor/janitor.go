@@ -68,8 +68,7 @@ type Config struct {
 	// Modes has both modes: records outlive a change of the deployment's mode.
 	Modes  broker.ByMode[Reconciler]
 	Grower Grower
-	// Grants ends grants. It is nil in direct mode, which has none. Grants from
-	// before a change of mode cannot be used in direct mode, and expire.
+	// Grants ends grants. In direct mode it is broker.NoGrants.
 	Grants broker.GrantEnder
 	// Deployment is the id of this deployment.
 	Deployment string
@@ -91,8 +90,8 @@ type Janitor struct {
 
 // New returns a Janitor, or an error if a required field of c is missing.
 func New(c Config) (*Janitor, error) {
-	if c.Store == nil || c.Pool == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Grower == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("janitor: every field of Config but Grants and Branding is required")
+	if c.Store == nil || c.Pool == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Grower == nil || c.Grants == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("janitor: every field of Config but Branding is required")
 	}
 	return &Janitor{c: c, trail: broker.AuditTrail{Log: c.Log}}, nil
 }

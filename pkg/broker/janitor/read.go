@@ -21,12 +21,12 @@ type holdings struct {
 
 // read reads the records of app clients and Cognito's list, and compares them.
 // It reads the records first: a record that is made later has a young app
-// client. After an error the sweep must not change anything. If the time is up
-// before all records are read, there are no mismatches.
+// client. After an error the sweep must not change anything, unless the error is
+// errTimeUp: then not all records were read, and there are no mismatches.
 func (r *Run) read(ctx context.Context) (holdings, error) {
-	records, err := r.records(ctx)
-	if err != nil {
-		return holdings{}, err
+	records, unfinished := r.records(ctx)
+	if unfinished != nil && !errors.Is(unfinished, errTimeUp) {
+		return holdings{}, unfinished
 	}
 	l, err := r.list(ctx)
 	if err != nil {
@@ -36,8 +36,8 @@ func (r *Run) read(ctx context.Context) (holdings, error) {
 	if err != nil {
 		return holdings{}, err
 	}
-	if r.done.Unfinished {
-		return holdings{}, nil // not all records were read
+	if unfinished != nil {
+		return holdings{}, unfinished
 	}
 	r.observeStyles(ctx, records)
 	now := r.c.Now()
@@ -49,15 +49,12 @@ func (r *Run) read(ctx context.Context) (holdings, error) {
 		if err != nil {
 			return holdings{}, err
 		}
-		if r.done.Unfinished {
-			return holdings{}, nil
-		}
 		orphans = orphansOf(l.all, append(again, records...), now)
 	}
 	for _, o := range orphans {
 		if made, _ := broker.MarkedAt(o.Marker); made.Add(skew).Before(owner.Began) {
-			return holdings{}, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("app client %s was made on %s, before the table was first used on %s",
-				o.ID, made.Format(time.DateOnly), owner.Began.Format(time.DateOnly)))
+			return holdings{}, halted(ErrForeignTable, "app client %s was made on %s, before the table was first used on %s",
+				o.ID, made.Format(time.DateOnly), owner.Began.Format(time.DateOnly))
 		}
 	}
 	return holdings{records, l.all, orphans, goneOf(l.all, records, now)}, nil
@@ -65,7 +62,7 @@ func (r *Run) read(ctx context.Context) (holdings, error) {
 
 // records reads all records of app clients. The keys come from an index that
 // may lag behind. The app clients of the policy's profiles, on which most users
-// depend, are always read.
+// depend, are always read. The error is errTimeUp if there was no time for all.
 func (r *Run) records(ctx context.Context) ([]*broker.AppClient, error) {
 	store := r.c.Store
 	var all []*broker.AppClient
@@ -89,8 +86,8 @@ func (r *Run) records(ctx context.Context) ([]*broker.AppClient, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list app client records: %w", err)
 		}
-		if r.timeUp(ctx) {
-			return nil, nil
+		if r.late(ctx) {
+			return nil, errTimeUp
 		}
 		if err := read(key); err != nil {
 			return nil, err

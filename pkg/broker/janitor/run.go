@@ -33,10 +33,12 @@ type Run struct {
 // now, do not delay the records that are due.
 func (r *Run) all(ctx context.Context) error {
 	have, err := r.read(ctx)
-	if err != nil {
-		return err
+	if errors.Is(err, errTimeUp) {
+		r.done.Unfinished = true
+	} else if err != nil {
+		return r.alarm(ctx, err)
 	}
-	return errors.Join(r.mendOrphans(ctx, have), r.mendGone(ctx, have), r.each(ctx, r.growth()), r.dueRecords(ctx))
+	return errors.Join(r.alarm(ctx, r.mendOrphans(ctx, have)), r.alarm(ctx, r.mendGone(ctx, have)), r.each(ctx, r.growth()), r.dueRecords(ctx))
 }
 
 // An item is one piece of work that a sweep may have to do.
@@ -124,9 +126,32 @@ func (r *Run) report(s Step) {
 
 // timeUp reports whether the time is up, and records it in the report.
 func (r *Run) timeUp(ctx context.Context) bool {
-	r.done.Unfinished = r.done.Unfinished || ctx.Err() != nil || !r.end.IsZero() && !time.Now().Before(r.end)
+	r.done.Unfinished = r.done.Unfinished || r.late(ctx)
 	return r.done.Unfinished
 }
+
+// late reports whether the time is up.
+func (r *Run) late(ctx context.Context) bool {
+	return ctx.Err() != nil || !r.end.IsZero() && !time.Now().Before(r.end)
+}
+
+// errTimeUp means that the time was up before all was read.
+var errTimeUp = errors.New("the time of the sweep is up")
+
+// A haltError is the reason why a sweep changed nothing, or nothing of one
+// source, and an operator has to look. It wraps ErrForeignTable or ErrTooMany.
+type haltError struct {
+	what error
+	why  string
+}
+
+func halted(what error, format string, args ...any) *haltError {
+	return &haltError{what, fmt.Sprintf(format, args...)}
+}
+
+func (e *haltError) Error() string { return e.what.Error() + ": " + e.why }
+
+func (e *haltError) Unwrap() error { return e.what }
 
 // failed counts and logs a failure. It returns an error if the items of this
 // source must not continue, because Cognito is too busy. If the deployment has
@@ -146,12 +171,12 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 	return nil
 }
 
-// alarm logs an error that an operator has to see, so that it counts in a
-// metric, and returns it.
-func (r *Run) alarm(ctx context.Context, what error, why string) error {
-	err := fmt.Errorf("%w: %s", what, why)
-	telemetry.Count(ctx, telemetry.JanitorStopped, 1)
-	r.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", err)
+// alarm logs and counts err if an operator has to look, and returns it.
+func (r *Run) alarm(ctx context.Context, err error) error {
+	if halt, ok := errors.AsType[*haltError](err); ok {
+		telemetry.Count(ctx, telemetry.JanitorStopped, 1)
+		r.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", halt)
+	}
 	return err
 }
 
@@ -159,9 +184,6 @@ func (r *Run) alarm(ctx context.Context, what error, why string) error {
 // and returns how many it has ended, also with an error. It stops when the
 // sweep has to stop.
 func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
-	if r.c.Grants == nil {
-		return 0, nil
-	}
 	if !r.end.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, r.end)

@@ -30,7 +30,7 @@ func (r *Run) ownTable(ctx context.Context, listed int) (*broker.TableOwner, err
 	d, err := store.TableOwner(ctx)
 	switch {
 	case errors.Is(err, broker.ErrNotFound) && listed > 0:
-		return nil, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("it has no owner, but there are %d app clients of the deployment %s", listed, deployment))
+		return nil, halted(ErrForeignTable, "it has no owner, but there are %d app clients of the deployment %s", listed, deployment)
 	case errors.Is(err, broker.ErrNotFound):
 		d = &broker.TableOwner{ID: deployment, Store: identity, Began: broker.Seconds(r.c.Now())}
 		if r.options.DryRun {
@@ -43,9 +43,9 @@ func (r *Run) ownTable(ctx context.Context, listed int) (*broker.TableOwner, err
 	case err != nil:
 		return nil, fmt.Errorf("read whose table it is: %w", err)
 	case d.ID != deployment:
-		return nil, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("it belongs to the deployment %q", d.ID))
+		return nil, halted(ErrForeignTable, "it belongs to the deployment %q", d.ID)
 	case d.Store != "" && identity != "" && d.Store != identity:
-		return nil, r.alarm(ctx, ErrForeignTable, "it has been restored from a backup, or created again")
+		return nil, halted(ErrForeignTable, "it has been restored from a backup, or created again")
 	case d.Store == "" && identity != "" && !r.options.DryRun:
 		d.Store = identity
 		if err := store.SetTableOwner(ctx, d); err != nil {

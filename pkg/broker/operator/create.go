@@ -33,9 +33,6 @@ type NewClient struct {
 // deleted client, the error is ErrExists. Errors about the metadata are a
 // *dcr.Error.
 func (o *Operator) Create(ctx context.Context, n NewClient) (*dcr.ClientInformation, error) {
-	if o.c.NewRegistration == nil {
-		return nil, errors.New("clients are registered ahead in brokered mode only; in direct mode an app client can be adopted")
-	}
 	if n.By == "" {
 		return nil, errors.New("the name of the operator is missing")
 	}
@@ -61,7 +58,10 @@ func (o *Operator) Create(ctx context.Context, n NewClient) (*dcr.ClientInformat
 	if m, err = profile.Apply(m); err != nil {
 		return nil, err
 	}
-	r := o.c.NewRegistration(profile, id, m.ClientMetadata, o.c.Now())
+	r, err := o.c.NewRegistration(profile, id, m.ClientMetadata, o.c.Now())
+	if err != nil {
+		return nil, err
+	}
 	r.CreatedBy, r.State = n.By, broker.RegistrationActive
 	r.ExpiresAt, r.Due = time.Time{}, time.Time{}
 	issued := broker.Issued{Registration: r}

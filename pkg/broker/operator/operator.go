@@ -31,17 +31,16 @@ type Store interface {
 	broker.Sweeping
 }
 
-// Config is what an Operator needs. Every field is REQUIRED, unless its comment
-// says otherwise.
+// Config is what an Operator needs. Every field is REQUIRED.
 type Config struct {
 	Store Store
 	Modes broker.ByMode[Lifecycle]
 	// NewRegistration returns the registration of a client that is registered
-	// ahead, and does not store it. It is nil in direct mode, where a client has
-	// the id of an existing app client.
-	NewRegistration func(p *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) *broker.Registration
-	// Grants ends grants. Without it, the next sweep ends the grants of a client
-	// that is disabled or deleted. Direct mode has no grants.
+	// ahead, and does not store it. The mode of the deployment implements it; in
+	// direct mode it returns an error.
+	NewRegistration func(p *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) (*broker.Registration, error)
+	// Grants ends grants. If it returns broker.ErrNoGrants, the next sweep ends
+	// those of a client that is disabled or deleted.
 	Grants broker.GrantEnder
 	// Deployment is the id of this deployment.
 	Deployment string
@@ -60,8 +59,8 @@ type Operator struct {
 
 // New returns an Operator, or an error if a required field of c is missing.
 func New(c Config) (*Operator, error) {
-	if c.Store == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("operator: every field of Config but Grants and NewRegistration is required")
+	if c.Store == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.NewRegistration == nil || c.Grants == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("operator: every field of Config is required")
 	}
 	return &Operator{c: c, trail: broker.AuditTrail{Log: c.Log}}, nil
 }

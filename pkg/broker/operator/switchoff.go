@@ -85,11 +85,11 @@ func (o *Operator) endFormerGrants(ctx context.Context, r *broker.Registration, 
 	if !r.Stale {
 		return nil
 	}
-	if o.c.Grants == nil {
-		return broker.ErrLeftToSweep
-	}
 	n, err := o.c.Grants.EndOfClient(ctx, r.ClientID, r.Generation)
 	o.trail.Grants(ctx, broker.ByOperator(by), r.ClientID, "", n)
+	if errors.Is(err, broker.ErrNoGrants) {
+		return broker.ErrLeftToSweep
+	}
 	if err != nil {
 		return fmt.Errorf("end grants of %s: %w: %w", r.ClientID, broker.ErrLeftToSweep, err)
 	}

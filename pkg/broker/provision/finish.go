@@ -22,25 +22,25 @@ type Done struct {
 // finishing is one call of Finish or Remove.
 type finishing struct {
 	*Maintainer
-	policy  *policy.Policy
-	listing Listing
-	done    Done
+	policy *policy.Policy
+	sweep  Sweep
+	done   Done
 }
 
 // Finish finishes interrupted work for an app client that is due. If the app
 // client is in use, Finish checks whether its registration exists and whether
 // it has the scopes that it needs. With an error it also returns the work that
 // was done.
-func (m *Maintainer) Finish(ctx context.Context, a *broker.AppClient, pol *policy.Policy, l Listing) (Done, error) {
-	f := &finishing{Maintainer: m, policy: pol, listing: l}
+func (m *Maintainer) Finish(ctx context.Context, a *broker.AppClient, pol *policy.Policy, s Sweep) (Done, error) {
+	f := &finishing{Maintainer: m, policy: pol, sweep: s}
 	err := f.finish(ctx, a)
 	return f.done, err
 }
 
 // Remove removes an app client that is marked for removal. With an error it
 // also returns the work that was done.
-func (m *Maintainer) Remove(ctx context.Context, a *broker.AppClient, l Listing) (Done, error) {
-	f := &finishing{Maintainer: m, listing: l}
+func (m *Maintainer) Remove(ctx context.Context, a *broker.AppClient, s Sweep) (Done, error) {
+	f := &finishing{Maintainer: m, sweep: s}
 	err := f.remove(ctx, a)
 	return f.done, err
 }
@@ -76,7 +76,7 @@ func (f *finishing) remove(ctx context.Context, a *broker.AppClient) error {
 	ids := []string{a.CognitoID}
 	if a.CognitoID == "" {
 		var err error
-		if ids, err = f.listing.AtCognito(ctx, a.Marker); err != nil {
+		if ids, err = f.sweep.AtCognito(ctx, a.Marker); err != nil {
 			return err
 		}
 	}
@@ -147,7 +147,7 @@ func (f *finishing) served(ctx context.Context, a *broker.AppClient) (*broker.Re
 // may have left behind.
 func (f *finishing) deleteAbandoned(ctx context.Context, a *broker.AppClient) error {
 	for _, marker := range a.Abandoned {
-		ids, err := f.listing.AtCognito(ctx, marker)
+		ids, err := f.sweep.AtCognito(ctx, marker)
 		if err != nil {
 			return err
 		}
@@ -199,6 +199,7 @@ func (f *finishing) growDedicated(ctx context.Context, a *broker.AppClient, r *b
 	if !lacks(a, spec) {
 		return nil
 	}
+	f.sweep.Growing(a)
 	if err := f.grow(ctx, a, spec); err != nil {
 		return err
 	}

@@ -26,9 +26,13 @@ type MaintainedPool interface {
 	Delete(ctx context.Context, id, marker string) error
 }
 
-// A Listing returns the ids of the app clients at Cognito that carry a marker.
-type Listing interface {
+// A Sweep is the sweep that calls a Maintainer.
+type Sweep interface {
+	// AtCognito returns the ids of the app clients at Cognito that carry the
+	// marker.
 	AtCognito(ctx context.Context, marker string) ([]string, error)
+	// Growing is called before a gets scopes that it lacks.
+	Growing(a *broker.AppClient)
 }
 
 // MaintainerStore is the part of broker.Store that a Maintainer uses.
