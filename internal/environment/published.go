@@ -16,8 +16,9 @@ type Published struct {
 	// spaces. Each must exist in the user pool. Required.
 	Scopes []string
 	// ScopesSupported (SCOPES_SUPPORTED) are the scopes that the metadata
-	// publishes: the ones that every registered client may get. Default: Scopes
-	// without aws.cognito.signin.user.admin, and without openid if brokered.
+	// publishes: the scopes that every registered client may get. Default:
+	// Scopes without aws.cognito.signin.user.admin, and without openid if
+	// brokered.
 	ScopesSupported []string
 	// GrantTypesSupported (GRANT_TYPES_SUPPORTED) are the grant types that the
 	// metadata publishes. Default: authorization_code refresh_token.

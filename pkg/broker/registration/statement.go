@@ -23,7 +23,6 @@ type JWTs interface {
 	// skew). The caller has to check the audience (aud). Verify fetches nothing
 	// that the token names.
 	//
-	//
 	// For a token that is not valid, the error is policy.ErrUnknownIssuer or a
 	// *policy.NotVerifiedError, perhaps wrapped. After any other error the
 	// caller does not know whether the token is valid.
