@@ -7,7 +7,7 @@ import (
 
 // AppClientKey returns the key of the app client for r under its current
 // profile, in brokered mode. It changes when the profile's app_client changes;
-// a grant keeps the app client that it was made with.
+// a grant keeps the app client with which it was issued.
 func AppClientKey(r *broker.Registration, p *Profile) string {
 	if dcr.InOwnName(r.Metadata.GrantTypes) || p.AppClient() == DedicatedAppClient {
 		return broker.DedicatedAppClientKey(r.ClientID, r.Generation)
