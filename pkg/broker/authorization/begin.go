@@ -49,7 +49,7 @@ func (v visit) begin(ctx context.Context, r Request) (*broker.Transaction, error
 	}
 	// RFC 6749 §4.1.2.1: unauthorized_client is for a client that may not request
 	// a code in this way.
-	if !slices.Contains(c.reg.Metadata.GrantTypes, dcr.GrantAuthorizationCode) {
+	if !dcr.UseRedirects(c.reg.Metadata.GrantTypes) {
 		return nil, f.deny(c, broker.Refusal{Code: broker.UnauthorizedClient, Description: "the client is not registered for authorization_code"})
 	}
 	if refusal := f.refuseSilent(req, c); refusal != nil {
