@@ -331,7 +331,7 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], m[len(m)-1])
 }
 
-// newtable: creates an empty table and sets TABLE_NAME, as if the first table
+// newTable creates an empty table and sets TABLE_NAME, as if the first table
 // were lost.
 func newTable(ts *testscript.TestScript, _ bool, args []string) {
 	table := "dcrctl-" + credential.NewID()

@@ -51,7 +51,7 @@ func WhateverFails(t *testing.T, f func(t *testing.T, w *Brokered, fault func())
 // Trouble is the calls of a use case that fail.
 type Trouble struct {
 	Faults []plannedFault
-	// dies is whether every call after the last of faults fails too.
+	// Dies is whether every call after the last of Faults fails too.
 	Dies bool
 	// calls are those that the use case made, in order.
 	calls []fake.Call
