@@ -244,7 +244,7 @@ func (w *world) use(m *member) {
 		w.grant(r)
 	}
 	if err := w.try(func(ctx context.Context) error { return w.Touch(ctx, r) }); err == nil {
-		m.recorded = w.now().Truncate(time.Second)
+		m.recorded = broker.Seconds(w.now())
 	}
 }
 
@@ -287,7 +287,7 @@ func (w *world) happen(m *member) {
 		if w.chance(0.5) {
 			time.Sleep(time.Minute)
 			if _, err := w.Enable(ctx, m.id, "ops"); err == nil {
-				m.off, m.recorded = false, w.now().Truncate(time.Second)
+				m.off, m.recorded = false, broker.Seconds(w.now())
 			}
 		}
 	case 2:
