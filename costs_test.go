@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 var updateCosts = flag.Bool("update-costs", false, "write the table of docs/costs.md")
@@ -41,7 +41,7 @@ type effort struct {
 
 // The estimate follows from the tables below it.
 func TestCosts(t *testing.T) {
-	text := golden.File(t, costsDocument)
+	text := must.ReadFile(t, costsDocument)
 	c := readCosts(t, string(text))
 	const begin, end = "writes what follows -->\n", "<!-- go test -run TestCosts -update-costs . wrote"
 	before, rest, ok := strings.Cut(string(text), begin)
@@ -63,9 +63,9 @@ func TestCosts(t *testing.T) {
 
 // The assumptions agree with template.yaml.
 func TestCostsAgreeWithTheTemplate(t *testing.T) {
-	text := golden.File(t, costsDocument)
+	text := must.ReadFile(t, costsDocument)
 	c := readCosts(t, string(text))
-	b := golden.File(t, "template.yaml")
+	b := must.ReadFile(t, "template.yaml")
 	template := string(b)
 	for event, e := range c.each {
 		for function := range strings.SplitSeq(e.functions, ", ") {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // lambdaColumns are the columns of the table: each package of ours is in the
@@ -29,7 +30,7 @@ var lambdaColumns = []struct{ name, prefix string }{
 //	go test . -run TestWhatRunsOnLambda -update    rewrites the table
 func TestWhatRunsOnLambda(t *testing.T) {
 	const page = "docs/architecture.md"
-	body := golden.File(t, page)
+	body := must.ReadFile(t, page)
 	before, rest, ok := strings.Cut(string(body), lambdaHeader())
 	if !ok {
 		t.Fatalf("%s has no table with the header\n%s", page, lambdaHeader())
@@ -47,7 +48,7 @@ func TestWhatRunsOnLambda(t *testing.T) {
 	}
 	if *golden.Update {
 		body := before + lambdaHeader() + want + strings.TrimPrefix(rest, table.String())
-		golden.Write(t, page, []byte(body))
+		must.WriteFile(t, page, []byte(body))
 		return
 	}
 	got := slices.Collect(strings.Lines(table.String()))
@@ -69,7 +70,7 @@ const rolesHeader = "| function | entry | wiring | endpoint: decodes, writes | u
 // the last column the part below internal/adapter.
 func TestRolesOfFunctions(t *testing.T) {
 	const page = "docs/architecture.md"
-	_, table, ok := strings.Cut(string(golden.File(t, page)), rolesHeader)
+	_, table, ok := strings.Cut(string(must.ReadFile(t, page)), rolesHeader)
 	if !ok {
 		t.Fatalf("%s has no table with the header\n%s", page, rolesHeader)
 	}

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // promises are the documents that name tests for their promises.
@@ -29,7 +29,7 @@ var named = regexp.MustCompile("`([a-z0-9/.]+): ((?:Test|Fuzz)\\w+)((?:/[^`]+)?)
 func TestNamedTestsExist(t *testing.T) {
 	packages := make(map[string]*tests)
 	for _, doc := range promises {
-		text := golden.File(t, doc)
+		text := must.ReadFile(t, doc)
 		count, line := 0, 0
 		for row := range strings.Lines(string(text)) {
 			line++
@@ -57,7 +57,7 @@ func TestNamedTestsExist(t *testing.T) {
 // A row of conformance.md with the answer yes names a test, and a row with the answer
 // no has a reason.
 func TestConformanceRowsAreBacked(t *testing.T) {
-	text := golden.File(t, "docs/conformance.md")
+	text := must.ReadFile(t, "docs/conformance.md")
 	rows, line := 0, 0
 	for row := range strings.Lines(string(text)) {
 		line++

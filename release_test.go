@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 var (
@@ -21,7 +21,7 @@ var (
 // construct's go.mod requires: the replace directive works in this repository
 // only.
 func TestTheConstructRequiresTheLatestRelease(t *testing.T) {
-	b := golden.File(t, "infra/cdk/go.mod")
+	b := must.ReadFile(t, "infra/cdk/go.mod")
 	m := required.FindSubmatch(b)
 	if m == nil || !release.Match(m[1]) {
 		t.Fatalf("infra/cdk/go.mod requires %q of the broker, want a release", m)

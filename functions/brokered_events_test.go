@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
-	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // brokeredSteps are the steps of brokered mode. Some send the same events as
@@ -106,7 +106,7 @@ func TestPrivateFunctionsAnswerEvents(t *testing.T) {
 	provision, janitor := w.function("provision"), w.function("janitor")
 	for _, p := range privateEvents {
 		t.Run(p.golden, func(t *testing.T) {
-			event := golden.File(t, filepath.Join("..", "events", p.event+".json"))
+			event := must.ReadFile(t, filepath.Join("..", "events", p.event+".json"))
 			f := provision
 			if p.function == "janitor" {
 				f = janitor

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // Everyone can build the deployed version and compare: a build in another
@@ -29,7 +29,7 @@ func TestBuildIsReproducible(t *testing.T) {
 		}
 	}
 	for _, file := range []string{"go.mod", "go.sum"} {
-		b := golden.File(t, filepath.Join("..", file))
+		b := must.ReadFile(t, filepath.Join("..", file))
 		if err := os.WriteFile(filepath.Join(clone, file), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -42,8 +42,8 @@ func TestBuildIsReproducible(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(runtime.GOARCH, "metadata", "bootstrap")
-	a := golden.File(t, filepath.Join(here, path))
-	b := golden.File(t, filepath.Join(there, path))
+	a := must.ReadFile(t, filepath.Join(here, path))
+	b := must.ReadFile(t, filepath.Join(there, path))
 	if !bytes.Equal(a, b) {
 		t.Errorf("two builds differ (%d and %d bytes)", len(a), len(b))
 	}

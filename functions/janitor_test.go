@@ -16,6 +16,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // One run of the janitor, started as its schedule does, does everything that
@@ -115,10 +116,7 @@ func policyWith(t *testing.T, profiles string) string {
 			document.Profiles[name][key] = v
 		}
 	}
-	b, err := json.Marshal(document)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, document)
 	return string(b)
 }
 

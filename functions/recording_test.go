@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
@@ -96,10 +96,7 @@ func checkRecorded() error {
 // functions, and returns its URL.
 func (w *world) dynamoDB(endpoint string) string {
 	w.t.Helper()
-	to, err := url.Parse(endpoint)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	to := must.ParseURL(w.t, endpoint)
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host }}
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -131,10 +128,7 @@ func TestRecordingIgnoresOtherCallers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), "POST", w.dynamoDB(moto.URL), strings.NewReader(`{"TableName":"t","IndexName":"due"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Request(t, "POST", w.dynamoDB(moto.URL), `{"TableName":"t","IndexName":"due"}`)
 	req.Header.Set("X-Amz-Target", "DynamoDB_20120810.Query")
 	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=stranger/20261121/us-east-1/dynamodb/aws4_request, SignedHeaders=host")
 	res, err := http.DefaultClient.Do(req)

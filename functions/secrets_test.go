@@ -25,8 +25,8 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -355,10 +355,7 @@ func (w *world) do(h http.Handler, method, path string, body any, authorization 
 
 func mustJSON(t *testing.T, v any) string {
 	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, v)
 	return string(b)
 }
 
@@ -451,7 +448,7 @@ func (w *world) collectKeys() {
 	if w.env["KEYS"] == "" {
 		return
 	}
-	b := golden.File(w.t, w.env["KEYS"])
+	b := must.ReadFile(w.t, w.env["KEYS"])
 	var doc struct {
 		Keys map[string]string
 		MAC  string

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // A function with a wrong configuration reports all faults at once.
@@ -147,9 +148,6 @@ func checkAnswered(t *testing.T, w *world, f *lambdaruntime.Function) {
 // payload returns an event as Lambda delivers it.
 func (w *world) payload(name string) []byte {
 	w.t.Helper()
-	b, err := json.Marshal(w.event(name))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	b := must.Marshal(w.t, w.event(name))
 	return b
 }

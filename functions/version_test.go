@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // The first line in the log of a function has its version.
@@ -41,7 +41,7 @@ func TestBuildStampsTheVersion(t *testing.T) {
 	if err := build("..", dir, "metadata"); err != nil {
 		t.Fatal(err)
 	}
-	b := golden.File(t, filepath.Join(dir, runtime.GOARCH, "metadata", "bootstrap"))
+	b := must.ReadFile(t, filepath.Join(dir, runtime.GOARCH, "metadata", "bootstrap"))
 	if !strings.Contains(string(b), version) {
 		t.Errorf("the bootstrap does not have VERSION=%s", version)
 	}

@@ -31,7 +31,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 const (
@@ -226,7 +226,7 @@ func (w *world) signIn() {
 // event reads an event and replaces its example values by the real ones.
 func (w *world) event(name string) events.APIGatewayV2HTTPRequest {
 	w.t.Helper()
-	b := golden.File(w.t, filepath.Join("..", "events", name+".json"))
+	b := must.ReadFile(w.t, filepath.Join("..", "events", name+".json"))
 	var e events.APIGatewayV2HTTPRequest
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()

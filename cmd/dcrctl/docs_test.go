@@ -17,6 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -63,7 +64,7 @@ func TestReferenceIsTheHelp(t *testing.T) {
 
 // Every member of the JSON output is documented, and no other is.
 func TestJSONIsDocumented(t *testing.T) {
-	body := golden.File(t, reference)
+	body := must.ReadFile(t, reference)
 	_, section, _ := strings.Cut(string(body), "\n## JSON\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	rows := make(map[string][]string)
@@ -118,7 +119,7 @@ type block struct{ language, text string }
 
 func blocks(t *testing.T, page string) []block {
 	t.Helper()
-	body := golden.File(t, page)
+	body := must.ReadFile(t, page)
 	var all []block
 	for _, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(string(body), -1) {
 		all = append(all, block{m[1], m[2]})
@@ -185,7 +186,7 @@ func TestCookbookPoliciesAreValid(t *testing.T) {
 func TestOperationsPageRuns(t *testing.T) {
 	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
-	body := golden.File(t, runbook)
+	body := must.ReadFile(t, runbook)
 	placeholders := strings.NewReplacer("CLIENT_ID", "$CLIENT", "TOKEN_ID", "$TOKEN_ID", "USER", "ada@example.com")
 	var script, files strings.Builder
 	sections, commands, policies := 0, 0, 0
@@ -228,7 +229,7 @@ func TestOperationsPageRuns(t *testing.T) {
 	if sections < 8 || commands < 40 {
 		t.Errorf("%d sections with %d commands were found, want at least 8 with 40", sections, commands)
 	}
-	registration := golden.File(t, "../../testdata/registrations/vscode.json")
+	registration := must.ReadFile(t, "../../testdata/registrations/vscode.json")
 	// These names differ from policyN and commandN, the files that the page
 	// makes.
 	fmt.Fprintf(&files, "-- yes --\ny\n-- deployment --\ntest\n-- registration.json --\n%s\n-- machine.json --\n%s\n", registration,

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/test/cfn"
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // functionOf maps routes to functions, in both modes.
@@ -61,7 +61,7 @@ func TestEveryRouteHasAnEvent(t *testing.T) {
 	}
 	have := make(map[string]bool)
 	for _, file := range files {
-		b := golden.File(t, file)
+		b := must.ReadFile(t, file)
 		var e struct{ RouteKey string }
 		if err := json.Unmarshal(b, &e); err != nil {
 			t.Fatalf("%s: %v", file, err)

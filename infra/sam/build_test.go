@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // clone returns a directory with the files of the repository and no others.
@@ -29,7 +29,7 @@ func clone(t *testing.T) string {
 		if err != nil || !info.Mode().IsRegular() {
 			continue // removed, but still in the index
 		}
-		b := golden.File(t, from)
+		b := must.ReadFile(t, from)
 		to := filepath.Join(dir, file)
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			t.Fatal(err)

@@ -10,14 +10,14 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 var settings = regexp.MustCompile(`(?m)^\| ([a-z]+) \| (\d+) \| (\d+) \|$`)
 
 // The reasons are in docs/adr/0013-function-settings.md.
 func TestFunctionSettingsMatchTheADR(t *testing.T) {
-	adr := golden.File(t, "../../docs/adr/0013-function-settings.md")
+	adr := must.ReadFile(t, "../../docs/adr/0013-function-settings.md")
 	want := make(map[string]string)
 	for _, m := range settings.FindAllStringSubmatch(string(adr), -1) {
 		want[m[1]] = fmt.Sprintf("%s MB, %s s", m[2], m[3])

@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // section returns a part of the template's text.
 func section(t *testing.T, name string) string {
 	t.Helper()
-	b := golden.File(t, "../../template.yaml")
+	b := must.ReadFile(t, "../../template.yaml")
 	_, rest, ok := strings.Cut(string(b), "\n"+name+":\n")
 	if !ok {
 		t.Fatalf("the template has no %s", name)

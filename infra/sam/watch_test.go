@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // metric is a metric that an alarm or the dashboard names.
@@ -41,7 +41,7 @@ func metricOf(v map[string]any) metric {
 
 func TestAlarms(t *testing.T) {
 	exist := knownMetrics()
-	page := golden.File(t, "../../docs/operations.md")
+	page := must.ReadFile(t, "../../docs/operations.md")
 	_, documented, _ := strings.Cut(string(page), "\n### Alarms\n")
 	documented, _, _ = strings.Cut(documented, "\n## ")
 	each(t, func(t *testing.T, s set, template *cfn.Template) {

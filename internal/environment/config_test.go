@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // complete returns an environment without faults.
@@ -191,10 +191,10 @@ func TestREADMEListsEveryVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme := golden.File(t, "../../README.md")
+	readme := must.ReadFile(t, "../../README.md")
 	var documented, listed []string
 	for _, file := range files {
-		source := golden.File(t, file)
+		source := must.ReadFile(t, file)
 		for _, m := range regexp.MustCompile(`\t// \w+ \(([A-Z_]+)\)`).FindAllStringSubmatch(string(source), -1) {
 			documented = append(documented, m[1])
 		}

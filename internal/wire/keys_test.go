@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // Within five minutes of a rotation, keys returns a ring that seals with the
@@ -71,10 +71,7 @@ func rotated(t *testing.T, document []byte) []byte {
 	}
 	d["keys"].(map[string]any)["k2"] = other["keys"].(map[string]any)["k1"]
 	d["seal"] = "k2"
-	b, err := json.Marshal(d)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, d)
 	return b
 }
 

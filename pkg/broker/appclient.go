@@ -90,7 +90,7 @@ type AppClient struct {
 	Branded bool
 	// CreatedAt is when the creation under the present marker began.
 	CreatedAt time.Time
-	// Due is when the janitor must look at the record again; zero is never.
+	// Due is when the janitor must check the record again; zero is never.
 	Due time.Time
 }
 

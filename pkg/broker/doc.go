@@ -20,7 +20,7 @@
 //
 // Every effect can fail in two ways: it was not applied, or it was applied and
 // the reply was lost. So effects always come in the same order. First a record
-// is written, with a time at which the janitor must look at it. Then the effect
+// is written, with a time at which the janitor must check it. Then the effect
 // follows, at Cognito or on a budget. Then the result is recorded, and the due
 // time is cleared or the record removed. The janitor finishes or undoes what did
 // not get that far.
@@ -30,7 +30,7 @@
 // [ChangeAppClient]) and the [AuditTrail].
 //
 // The package leaves out every decision: registering, authorizing, issuing
-// tokens and sweeping are the packages below it, and policy judges records
+// tokens and sweeping are the packages below it, and policy decides about records
 // from outside. It knows nothing of HTTP or AWS.
 //
 // Programs that bring a store of their own implement its ports. There is no

@@ -76,8 +76,8 @@ func (e *Refusal) answer() *dcr.Error {
 	return &dcr.Error{Code: e.Code, Description: e.Description, RetryAfter: e.RetryAfter}
 }
 
-// ErrLeftToSweep means that a change is made, and holds, and that the next sweep
-// does what follows from it and could not be done now.
+// ErrLeftToSweep means that a change was made, but a step that follows from it
+// failed. The next sweep repeats that step.
 var ErrLeftToSweep = errors.New("the rest is left to the next sweep")
 
 // A StateError means that a client is in a state in which a change is not

@@ -18,7 +18,7 @@ const (
 	// ReuseWindow is how long a refresh token that has been used yields one
 	// more refresh token, for lost replies and parallel refreshes.
 	ReuseWindow = 60 * time.Second
-	// MaxGrants is how many grants can come of one sign-in, see GrantID.
+	// MaxGrants is the largest number of grants from one sign-in, see GrantID.
 	MaxGrants = 4
 	// SealGrant is the purpose for which Grant.Tokens is sealed.
 	SealGrant = "grant"
@@ -123,10 +123,14 @@ func (g *Grant) Clone() *Grant {
 type Verdict int
 
 const (
-	// VerdictRefused means that the token yields nothing, and that the grant
-	// stays as it is: the grant has ended or expired, the token is not a
-	// refresh token of this grant, or too many tokens are live.
-	VerdictRefused Verdict = iota
+	// VerdictForeign means that the token was never a refresh token of the
+	// grant. It must not change the grant: an attacker who has seen the grant's
+	// code can make a text that only looks like one.
+	VerdictForeign Verdict = iota
+	// VerdictRefused means that the token is a refresh token of the grant and
+	// yields nothing: the grant has ended or expired, or too many tokens are
+	// live.
+	VerdictRefused
 	// VerdictRotate means that the token is live: a new refresh token replaces
 	// it.
 	VerdictRotate
@@ -143,6 +147,8 @@ const (
 // String returns the verdict as one word, for logs.
 func (v Verdict) String() string {
 	switch v {
+	case VerdictForeign:
+		return "foreign"
 	case VerdictRefused:
 		return "refused"
 	case VerdictRotate:
@@ -156,14 +162,25 @@ func (v Verdict) String() string {
 }
 
 // Verdict returns the decision about a presented refresh token at the time now.
-// It changes nothing; see Rotated.
-func (g *Grant) Verdict(tok credential.Token, now time.Time) Verdict {
+// keys are those with which the grant's refresh tokens are made. Verdict
+// changes nothing; see Rotated.
+func (g *Grant) Verdict(tok credential.Token, keys credential.Keys, now time.Time) Verdict {
 	// An authorization code contains the grant's id too. Only refresh tokens
 	// count, or an attacker who has seen a code could end the grant with it.
 	id, err := credential.GrantID(tok)
 	if err != nil || id != g.ID || !strings.HasPrefix(tok.Reveal(), credential.RefreshTokenPrefix) {
-		return VerdictRefused
+		return VerdictForeign
 	}
+	v := g.verdictByHash(tok, now)
+	if (v == VerdictReplayed || v == VerdictRefused) && !credential.MadeRefreshToken(tok, g.ID, keys) {
+		return VerdictForeign
+	}
+	return v
+}
+
+// verdictByHash is the decision about a token that names g. The grant stores no
+// hash of its older refresh tokens, so an unknown token is VerdictReplayed here.
+func (g *Grant) verdictByHash(tok credential.Token, now time.Time) Verdict {
 	if !g.EndedAt.IsZero() || !now.Before(g.ExpiresAt) {
 		return VerdictRefused
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 var grantStart = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
@@ -28,7 +29,7 @@ func newGrant() (*broker.Grant, credential.Token) {
 // use presents a token as POST /token does, and returns the verdict and the new
 // token, if there is one.
 func use(g *broker.Grant, tok credential.Token, now time.Time) (broker.Verdict, credential.Token) {
-	v := g.Verdict(tok, now)
+	v := g.Verdict(tok, testRing, now)
 	switch v {
 	case broker.VerdictRotate, broker.VerdictSibling:
 		next := credential.NewRefreshToken(g.ID, testRing)
@@ -111,26 +112,32 @@ func TestVerdict_refuses_without_ending_the_grant(t *testing.T) {
 	code := credential.DerivedAuthorizationCode("secret", g.ID)
 	withCode := g.Clone()
 	withCode.Live = append(withCode.Live, code.Hash())
+	older := credential.NewRefreshToken(g.ID, testRing)
+	forged := credential.Presented(credential.RefreshTokenPrefix + g.ID + credential.NewID() + credential.NewID())
 	for _, tt := range []struct {
 		name  string
 		grant *broker.Grant
 		token credential.Token
+		want  broker.Verdict
 	}{
-		{"an ended grant", ended, tok},
-		{"a grant without expiry", eternal, tok},
-		{"an ended grant and a made-up token", ended, credential.NewRefreshToken(g.ID, testRing)},
-		{"a token of another grant", g, credential.NewRefreshToken(credential.NewID(), testRing)},
-		{"a code of the grant", g, code},
-		{"a code among the refresh tokens", withCode, code},
-		{"no token", g, credential.Token{}},
-		{"a refresh token without its secret", g, credential.Presented("dcr_rt_" + g.ID)},
+		{"an ended grant", ended, tok, broker.VerdictRefused},
+		{"an ended grant and an older token", ended, older, broker.VerdictRefused},
+		{"a grant without expiry", eternal, tok, broker.VerdictRefused},
+		{"a forged token", g, forged, broker.VerdictForeign},
+		{"an ended grant and a forged token", ended, forged, broker.VerdictForeign},
+		{"a token made with other keys", g, credential.NewRefreshToken(g.ID, newRing(t)), broker.VerdictForeign},
+		{"a token of another grant", g, credential.NewRefreshToken(credential.NewID(), testRing), broker.VerdictForeign},
+		{"a code of the grant", g, code, broker.VerdictForeign},
+		{"a code among the refresh tokens", withCode, code, broker.VerdictForeign},
+		{"no token", g, credential.Token{}, broker.VerdictForeign},
+		{"a refresh token without its secret", g, credential.Presented("dcr_rt_" + g.ID), broker.VerdictForeign},
 	} {
-		if got := tt.grant.Verdict(tt.token, grantStart); got != broker.VerdictRefused {
-			t.Errorf("%s: got %v, want %v", tt.name, got, broker.VerdictRefused)
+		if got := tt.grant.Verdict(tt.token, testRing, grantStart); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}
-	if got := g.Verdict(credential.NewRefreshToken(g.ID, testRing), grantStart); got != broker.VerdictReplayed {
-		t.Errorf("an unknown refresh token that names the grant: got %v, want %v", got, broker.VerdictReplayed)
+	if got := g.Verdict(older, testRing, grantStart); got != broker.VerdictReplayed {
+		t.Errorf("an older refresh token: got %v, want %v", got, broker.VerdictReplayed)
 	}
 }
 
@@ -151,7 +158,7 @@ func TestGrant_keeps_few_siblings(t *testing.T) {
 			t.Fatalf("after %d uses: %d live tokens, want at most 8", i+2, len(g.Live))
 		}
 	}
-	if v := g.Verdict(newest, grantStart.Add(time.Hour)); v != broker.VerdictRotate {
+	if v := g.Verdict(newest, testRing, grantStart.Add(time.Hour)); v != broker.VerdictRotate {
 		t.Errorf("the newest sibling: got %v, want %v", v, broker.VerdictRotate)
 	}
 }
@@ -181,10 +188,10 @@ func TestGrant_holds_for_any_client(t *testing.T) {
 				if wasLive != (v == broker.VerdictRotate) {
 					t.Fatalf("%s of a token that was live: %t", at, wasLive)
 				}
-				if v := g.Verdict(next, now); v != broker.VerdictRotate {
+				if v := g.Verdict(next, testRing, now); v != broker.VerdictRotate {
 					t.Fatalf("%s: the new token: got %v, want %v", at, v, broker.VerdictRotate)
 				}
-				if v := g.Verdict(tok, now); v != broker.VerdictSibling && len(g.Live) < 8 {
+				if v := g.Verdict(tok, testRing, now); v != broker.VerdictSibling && len(g.Live) < 8 {
 					t.Fatalf("%s: the same token again at once: got %v, want %v", at, v, broker.VerdictSibling)
 				}
 			case broker.VerdictReplayed:
@@ -259,10 +266,7 @@ var testRing = func() *seal.Ring {
 
 func newRing(t *testing.T) *seal.Ring {
 	t.Helper()
-	ring, err := seal.Parse(seal.Generate())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ring := fake.Ring(t)
 	return ring
 }
 

@@ -1,6 +1,9 @@
 package broker
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // GrantEnder ends grants, in brokered mode: after that a grant yields no
 // tokens, and its refresh token at Cognito is revoked. A call that returned an
@@ -17,3 +20,23 @@ type GrantEnder interface {
 	// End ends the grant with that id, or returns ErrNotFound.
 	End(ctx context.Context, id string) error
 }
+
+// ErrNoGrants means that the deployment is in direct mode, which has no grants.
+var ErrNoGrants = errors.New("operator: ending grants needs brokered mode")
+
+// NoGrants is the GrantEnder of direct mode: it ends no grant, and each method
+// returns Err. For operators Err is ErrNoGrants. For the janitor it is nil:
+// grants from before a change of mode cannot be used in direct mode, and end by
+// themselves.
+type NoGrants struct{ Err error }
+
+var _ GrantEnder = NoGrants{}
+
+// EndOfClient implements GrantEnder.
+func (n NoGrants) EndOfClient(context.Context, string, string) (int, error) { return 0, n.Err }
+
+// EndOfUser implements GrantEnder.
+func (n NoGrants) EndOfUser(context.Context, string) (int, error) { return 0, n.Err }
+
+// End implements GrantEnder.
+func (n NoGrants) End(context.Context, string) error { return n.Err }

@@ -6,20 +6,21 @@ import (
 	"time"
 )
 
-// An Intent is written before a registration of brokered mode takes a use of what
-// vouches for it, and removed after the registration is recorded. If the request
+// An Intent is written before a registration of brokered mode takes a use of
+// its voucher, and removed after the registration is recorded. If the request
 // is interrupted, the janitor finds the use by the intent and gives it back. A
-// store keeps it among the records of app clients; there is no app client.
+// store keeps intents among the records of app clients, although an intent has
+// no app client.
 type Intent struct {
-	// ClientID and Generation are those of the registration.
+	// ClientID and Generation identify the registration.
 	ClientID   string
 	Generation string
 	Profile    string
 	Use        Use
-	// Cancelled is whether the registration must go, even if it was recorded.
+	// Cancelled means that the registration must be removed, even if it was recorded.
 	Cancelled bool
 	CreatedAt time.Time
-	// Due is when the janitor must look at it.
+	// Due is when the janitor must check the intent.
 	Due time.Time
 	// Version is set by RecordIntent and Cancel.
 	Version int64
@@ -75,11 +76,11 @@ func IntentOf(ctx context.Context, store AppClientRecords, clientID string) (*In
 	return a.Intent(), nil
 }
 
-// Cancel stores that the registration of i must go. It returns ErrConflict if i
+// Cancel stores that the registration of i must be removed. It returns ErrConflict if i
 // has been changed since it was read, and ErrNotFound if it is gone.
 func (i *Intent) Cancel(ctx context.Context, store AppClientRecords, now time.Time) error {
 	a := i.record()
-	err := MarkForRemoval(ctx, store, a, now)
+	err := BeginRemoval(ctx, store, a, now)
 	i.Cancelled, i.Due, i.Version = true, a.Due, a.Version
 	return err
 }

@@ -85,9 +85,9 @@ type Registration struct {
 	// registration has an expiry until its client is first used. A record with
 	// an ExpiresAt has no Due.
 	ExpiresAt time.Time
-	// Due is when the janitor must look at the registration; zero is never.
+	// Due is when the janitor must check the registration; zero is never.
 	Due time.Time
-	// Stale is whether there may be grants of former generations that have not
+	// Stale means that there may be grants of former generations that have not
 	// been ended.
 	Stale bool
 	// AccessTokens are the hashes of the registration access tokens (RFC 7592).

@@ -6,7 +6,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// jwtPrefix tells what belongs to the JWTs of token issuers from the ids of our
+// jwtPrefix distinguishes the vouchers and budgets of JWTs from the ids of our
 // own initial access tokens, which have no slash.
 const jwtPrefix = "jwt/"
 
@@ -34,9 +34,9 @@ func (v Voucher) Actor() telemetry.Actor {
 	return telemetry.Actor{Kind: "initial_access_token", ID: string(v)}
 }
 
-// A Use is the use that a registration takes of what vouches for it: of an
-// initial access token, or a place in the budget of a JWT. The zero value is no
-// use, because none is counted.
+// A Use is the use that a registration takes of its voucher: of an initial
+// access token, or a place in the budget of a JWT. The zero value is for
+// vouchers whose uses are not counted.
 type Use struct {
 	// Token is the id of an initial access token, or empty.
 	Token string

@@ -53,9 +53,10 @@ func ReplaceRegistration(ctx context.Context, store Registrations, r *Registrati
 	return errors.Join(err, readErr)
 }
 
-// MarkForRemoval stores a in the state removing, so that the janitor removes the
-// app client if the caller does not.
-func MarkForRemoval(ctx context.Context, store AppClientRecords, a *AppClient, now time.Time) error {
+// BeginRemoval stores a in the state removing. The caller removes the app client
+// afterwards. If it does not, a is due after Grace, and the janitor removes the
+// app client.
+func BeginRemoval(ctx context.Context, store AppClientRecords, a *AppClient, now time.Time) error {
 	a.State, a.Due = AppClientRemoving, Seconds(now).Add(Grace)
 	if err := store.ReplaceAppClient(ctx, a); err != nil {
 		return fmt.Errorf("mark app client %s for removal: %w", a.Key, err)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // bodies returns the registration requests of well-known clients.
@@ -23,7 +23,7 @@ func bodies(t testing.TB) map[string][]byte {
 	}
 	m := make(map[string][]byte)
 	for _, f := range files {
-		b := golden.File(t, f)
+		b := must.ReadFile(t, f)
 		m[strings.TrimSuffix(filepath.Base(f), ".json")] = b
 	}
 	return m
@@ -312,18 +312,12 @@ func FuzzDecode(f *testing.F) {
 // neither nulls nor empty strings.
 func checkStable(t *testing.T, m ClientMetadata) {
 	t.Helper()
-	first, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := must.Marshal(t, m)
 	var decoded ClientMetadata
 	if err := json.Unmarshal(first, &decoded); err != nil {
 		t.Fatalf("UnmarshalJSON(%s): %v", first, err)
 	}
-	second, err := json.Marshal(decoded)
-	if err != nil {
-		t.Fatal(err)
-	}
+	second := must.Marshal(t, decoded)
 	if string(first) != string(second) {
 		t.Errorf("encoded again:\n got %s\nwant %s", second, first)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 func full() ClientMetadata {
@@ -81,10 +83,7 @@ func TestMetadataUnmarshalHasNoSizeLimit(t *testing.T) {
 	// '<' is six bytes in the canonical form, so the metadata of a request may
 	// be longer than a request is allowed to be.
 	m := ClientMetadata{ClientName: strings.Repeat("<", MaxBody/2)}
-	b, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, m)
 	var back ClientMetadata
 	if err := json.Unmarshal(b, &back); err != nil || back.ClientName != m.ClientName {
 		t.Errorf("reading back %d bytes: %v, want the same metadata", len(b), err)
@@ -138,10 +137,7 @@ func TestClientInformationJSON(t *testing.T) {
 
 func TestClientInformationReturnsAllThatWasRegistered(t *testing.T) {
 	// RFC 7591 §3.2.1: all registered metadata.
-	b, err := json.Marshal(ClientInformation{ClientID: "c", Metadata: full()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, ClientInformation{ClientID: "c", Metadata: full()})
 	r, err := Decode(b)
 	if err != nil || !reflect.DeepEqual(r.Metadata, full()) {
 		t.Errorf("got %#v, %v\nwant %#v", r.Metadata, err, full())

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 func TestWithStatementTakesPrecedence(t *testing.T) {
@@ -61,10 +63,7 @@ func TestWithStatementRefusesWrongTypes(t *testing.T) {
 // into the metadata.
 func TestSoftwareStatementIsStoredWithTheMetadata(t *testing.T) {
 	m := ClientMetadata{RedirectURIs: []string{"https://a.example/cb"}, SoftwareStatement: "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}
-	b, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, m)
 	var back ClientMetadata
 	if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(back, m) {
 		t.Errorf("%s comes back as %+v, %v", b, back, err)

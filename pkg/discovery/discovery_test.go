@@ -11,6 +11,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
 	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"pgregory.net/rapid"
 )
 
@@ -30,7 +31,7 @@ func direct() discovery.Server {
 
 func poolDocument(t testing.TB) []byte {
 	t.Helper()
-	body := golden.File(t, "testdata/cognito.json")
+	body := must.ReadFile(t, "testdata/cognito.json")
 	return body
 }
 

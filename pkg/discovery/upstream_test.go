@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 func TestParseUpstreamReadsThePoolsDocument(t *testing.T) {
@@ -39,10 +40,7 @@ func edited(t testing.TB, name, value string) []byte {
 	if value != "" {
 		members[name] = json.RawMessage(value)
 	}
-	body, err := json.Marshal(members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Marshal(t, members)
 	return body
 }
 

@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 const (
@@ -177,7 +177,7 @@ func TestToolsForWindowsAreZips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := golden.File(t, self)
+	b := must.ReadFile(t, self)
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "windows_arm64"), 0o755); err != nil {
 		t.Fatal(err)
@@ -327,7 +327,7 @@ func archives(t *testing.T, dir string) []string {
 
 func content(t *testing.T, dir, name string) []byte {
 	t.Helper()
-	b := golden.File(t, filepath.Join(dir, name))
+	b := must.ReadFile(t, filepath.Join(dir, name))
 	return b
 }
 

@@ -153,7 +153,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 		use := func(tok credential.Token, want broker.Verdict) credential.Token {
 			t.Helper()
 			g := read(t, s, g.ID)
-			if got := g.Verdict(tok, clock.Now()); got != want {
+			if got := g.Verdict(tok, ring, clock.Now()); got != want {
 				t.Fatalf("verdict: got %v, want %v", got, want)
 			}
 			next := credential.NewRefreshToken(g.ID, ring)
@@ -167,7 +167,7 @@ func testGrants(t *testing.T, open OpenGrantStore) {
 			clock.Advance(broker.ReuseWindow - time.Second) // the store may have cut off a fraction of a second
 			use(tok, broker.VerdictSibling)
 			clock.Advance(time.Second)
-			if got := read(t, s, g.ID).Verdict(tok, clock.Now()); got != broker.VerdictReplayed {
+			if got := read(t, s, g.ID).Verdict(tok, ring, clock.Now()); got != broker.VerdictReplayed {
 				t.Fatalf("verdict after the window: got %v, want %v", got, broker.VerdictReplayed)
 			}
 			tok = next

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,6 +9,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/internal/tool/walk"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // needsLocalCognito skips the test for a real Cognito, which must not be
@@ -26,10 +25,7 @@ func (d *deployment) needsLocalCognito(t *testing.T) {
 // returns the status and the error code.
 func (d *deployment) atCognito(t *testing.T, path string, form url.Values, header ...string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.stack.Cognito+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Request(t, http.MethodPost, d.stack.Cognito+path, form.Encode())
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return d.sendToCognito(t, req, header, "error")
 }
@@ -37,14 +33,8 @@ func (d *deployment) atCognito(t *testing.T, path string, form url.Values, heade
 // initiateAuth begins a sign-in at Cognito's API, which needs no AWS rights.
 func (d *deployment) initiateAuth(t *testing.T, app, flow string, params map[string]string) (int, string) {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"ClientId": app, "AuthFlow": flow, "AuthParameters": params})
-	if err != nil {
-		t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.stack.Cognito+"/", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Marshal(t, map[string]any{"ClientId": app, "AuthFlow": flow, "AuthParameters": params})
+	req := must.Request(t, http.MethodPost, d.stack.Cognito+"/", string(body))
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	return d.sendToCognito(t, req, []string{"X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth"}, "__type")
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // Direct mode does not have the endpoints of brokered mode.
@@ -96,10 +97,7 @@ func (d *deployment) checkCookie(t *testing.T, a answer) {
 
 func location(t *testing.T, a answer) *url.URL {
 	t.Helper()
-	u, err := url.Parse(a.header.Get("Location"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := must.ParseURL(t, a.header.Get("Location"))
 	return u
 }
 

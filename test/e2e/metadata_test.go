@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 const (
@@ -21,10 +22,7 @@ const (
 func (d *deployment) resourceMetadata(t *testing.T) string {
 	t.Helper()
 	needs(t, "E2E_MCP_URL", d.mcp)
-	u, err := url.Parse(d.mcp)
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := must.ParseURL(t, d.mcp)
 	path := "/.well-known/oauth-protected-resource" + u.Path
 	if d.stack == nil && d.send(t, "GET "+path, "").status == http.StatusNotFound {
 		t.Skipf("not run: the broker's configuration does not name %s", d.mcp)

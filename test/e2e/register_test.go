@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // The registrations of real clients succeed, and each client gets what it needs
@@ -22,7 +22,7 @@ func testClientsRegister(t *testing.T, d *deployment) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-			body := golden.File(t, file)
+			body := must.ReadFile(t, file)
 			var sent map[string]json.RawMessage
 			if err := json.Unmarshal(body, &sent); err != nil {
 				t.Fatal(err)

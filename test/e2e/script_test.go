@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // exchange is a request and its expected answer.
@@ -113,10 +115,7 @@ func (d *deployment) fetch(t *testing.T, line, body string, header ...string) an
 func (d *deployment) newRequest(t *testing.T, line, body string, header ...string) *http.Request {
 	t.Helper()
 	method, path, _ := strings.Cut(line, " ")
-	req, err := http.NewRequestWithContext(t.Context(), method, d.base+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Request(t, method, d.base+path, body)
 	for _, h := range header {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Add(name, value)

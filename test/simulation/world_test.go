@@ -50,10 +50,7 @@ func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 	if w.policy, err = policy.Parse([]byte(policyDocument), broker.Deployment{Scopes: []string{"openid", "mcp/read"}, Mode: broker.ModeBrokered}); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := seal.Parse(seal.Generate())
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := fake.Ring(t)
 	w.cognito = newPool(t, s.inner)
 	inForce := func(context.Context) (*policy.Policy, error) { return w.policy, nil }
 	ring := func(context.Context) (*seal.Ring, error) { return keys, nil }

@@ -24,19 +24,19 @@ import (
 type trail struct {
 	bytes.Buffer
 	t     *testing.T
-	names []string // pairs of what is random and what stands for it
+	names []string // pairs of random text and its replacement
 }
 
-// logger returns one that lets nothing through but what no level silences.
+// logger returns a logger whose level drops all lines except audit events.
 func (l *trail) logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
-// is names what is random.
+// is replaces random text by name.
 func (l *trail) is(random, name string) { l.names = append(l.names, random, name) }
 
-// lines returns what was logged since the last call, without what is the same in
-// all, sorted by key.
+// lines returns the events logged since the last call, without the members that
+// all have, sorted by key.
 func (l *trail) lines() []string {
 	l.t.Helper()
 	var found []string
@@ -91,7 +91,7 @@ func auditedDirect(t *testing.T) (*world.World, *trail) {
 	return w, l
 }
 
-func TestWhatClientsOfBrokeredModeDoIsAudited(t *testing.T) {
+func TestClientsOfBrokeredModeAreAudited(t *testing.T) {
 	w, l := audited(t)
 	open, _ := w.MustRegister(world.PublicBody, credential.Token{})
 	l.is(open.ClientID, "OPEN")
@@ -133,7 +133,7 @@ func TestWhatClientsOfBrokeredModeDoIsAudited(t *testing.T) {
 	l.want("the sweep that follows", `{"actor":{"kind":"janitor"},"app_client":"COGNITO","client_id":"APP","event":"app_client.removed","profile":"trusted"}`)
 }
 
-func TestWhatOperatorsDoIsAudited(t *testing.T) {
+func TestOperatorsAreAudited(t *testing.T) {
 	w, l := audited(t)
 	info, err := w.CreateClient(t.Context(), operator.NewClient{Profile: "trusted", ID: "dcr_fixed", By: "ada", Metadata: world.Request(t, world.ConfidentialBody).Metadata})
 	if err != nil {
@@ -175,7 +175,7 @@ func TestWhatOperatorsDoIsAudited(t *testing.T) {
 	}
 }
 
-func TestWhatTheJanitorDoesIsAudited(t *testing.T) {
+func TestTheJanitorIsAudited(t *testing.T) {
 	w, l := audited(t)
 	id, _ := w.Vouched("trusted", world.ConfidentialBody)
 	key := w.AppClientKey(id)
@@ -193,7 +193,7 @@ func TestWhatTheJanitorDoesIsAudited(t *testing.T) {
 		`{"actor":{"kind":"janitor"},"app_client":"COGNITO","client_id":"APP","event":"app_client.removed","profile":"trusted"}`)
 }
 
-func TestWhatClientsOfDirectModeDoIsAudited(t *testing.T) {
+func TestClientsOfDirectModeAreAudited(t *testing.T) {
 	w, l := auditedDirect(t)
 	info, rat := w.MustRegister(world.PublicBody, credential.Token{})
 	id := info.ClientID
@@ -219,7 +219,7 @@ func TestWhatClientsOfDirectModeDoIsAudited(t *testing.T) {
 		`{"actor":{"id":"APP","kind":"client"},"app_client":"APP","event":"app_client.removed","profile":"open"}`)
 }
 
-// What a process did not come to say is said by the sweep that finishes it.
+// If a process dies before it writes its events, the sweep writes them.
 func TestAProcessThatDiedLeavesATrail(t *testing.T) {
 	w, l := auditedDirect(t)
 	w.Store.DieAt("ReplaceAppClient", 1, fake.NotApplied, w.Pool.Faults)
@@ -250,8 +250,8 @@ func TestAProcessThatDiedLeavesATrail(t *testing.T) {
 	}
 }
 
-// Text from clients is cut, and an event has no more of it than an operator needs.
-func TestTheTrailHoldsLittleOfWhatClientsSay(t *testing.T) {
+// Text from clients is cut to what an operator needs.
+func TestTheTrailHasLittleTextOfClients(t *testing.T) {
 	w, l := audited(t)
 	tok, _ := w.Token("trusted", 1)
 	uris := []string{"https://app.example.com/cb?key=of-their-own"}
@@ -282,8 +282,8 @@ func TestTheTrailHoldsLittleOfWhatClientsSay(t *testing.T) {
 	}
 }
 
-// A gauge says how the pool stands, with every run of the janitor.
-func TestTheJanitorMeasuresWhatItSees(t *testing.T) {
+// Every run of the janitor writes gauges of the pool.
+func TestEverySweepWritesGauges(t *testing.T) {
 	w, l := audited(t)
 	w.Branding = true
 	w.Restart()
@@ -305,7 +305,7 @@ func TestTheJanitorMeasuresWhatItSees(t *testing.T) {
 		}
 	}
 
-	// Cognito asks to be left alone: one has failed, the others wait.
+	// Cognito is throttled: one call has failed, the other app clients wait.
 	for range 2 {
 		id, rat := w.Vouched("trusted", world.ConfidentialBody)
 		w.MustProvision(w.AppClientKey(id))
@@ -333,7 +333,7 @@ func TestTheJanitorMeasuresWhatItSees(t *testing.T) {
 	}
 }
 
-// measured sweeps, and returns the line that is logged of it.
+// measured sweeps, and returns the log line with its metrics.
 func measured(t *testing.T, s *world.Broker, want error) map[string]any {
 	t.Helper()
 	ctx, a := telemetry.Begin(t.Context(), "run")
@@ -356,7 +356,7 @@ func TestDuplicatesAndAppClientsAreCounted(t *testing.T) {
 	var id string
 	for n := range 3 {
 		if n == 2 {
-			w.Restart() // that it is in the table, and not in the memory of the process
+			w.Restart() // so that it is read from the table, not from the memory of the process
 		}
 		info, err := w.Register(ctx, world.Request(t, world.PublicBody), credential.Token{})
 		if err != nil {

@@ -22,22 +22,23 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/contract"
 )
 
-// Parts are what a Broker is assembled of.
+// Parts are the parts of a Broker.
 type Parts struct {
 	// Mode is ModeDirect unless it is set.
 	Mode  broker.Mode
 	Store broker.Store
-	// Pool has the app clients. What else a pool does, the Broker can do if the
-	// Pool can.
+	// Pool has the app clients. Of the optional methods of a pool, the Broker
+	// uses those that Pool has.
 	Pool contract.Pool
-	// Maker makes the app clients of brokered mode; nil is Pool.
+	// Maker makes the app clients of brokered mode; nil means Pool.
 	Maker    provision.Pool
 	Branding bool
-	Grants   broker.GrantEnder
-	Keys     func(context.Context) (*seal.Ring, error)
-	JWTs     registration.JWTs
-	Policy   func(context.Context) (*policy.Policy, error)
-	Now      func() time.Time
+	// Grants is broker.NoGrants unless it is set.
+	Grants broker.GrantEnder
+	Keys   func(context.Context) (*seal.Ring, error)
+	JWTs   registration.JWTs
+	Policy func(context.Context) (*policy.Policy, error)
+	Now    func() time.Time
 	// Log discards unless it is set.
 	Log *slog.Logger
 }
@@ -59,7 +60,7 @@ type Broker struct {
 	policy     func(context.Context) (*policy.Policy, error)
 }
 
-// Assemble returns the use cases on these parts.
+// Assemble returns the use cases of a process with these parts.
 func Assemble(p Parts) (*Broker, error) {
 	if p.Mode == "" {
 		p.Mode = broker.ModeDirect
@@ -81,7 +82,7 @@ func Assemble(p Parts) (*Broker, error) {
 }
 
 func (b *Broker) addRegistrar(p Parts) error {
-	c := registration.Config{Store: p.Store, Mode: p.Mode, JWTs: p.JWTs, Policy: p.Policy, Issuer: issuer, Now: p.Now, Log: p.Log}
+	c := registration.Config{Store: p.Store, JWTs: p.JWTs, Policy: p.Policy, Issuer: issuer, Now: p.Now, Log: p.Log}
 	var err error
 	if p.Mode == broker.ModeBrokered {
 		b.Directory, c.Former = clients.New(broker.ModeBrokered, p.Store, p.Now), direct.NewSwitch(p.Store, p.Now, p.Log)
@@ -115,11 +116,16 @@ func (b *Broker) addApps(p Parts) (err error) {
 
 func (b *Broker) addOperators(p Parts) (err error) {
 	c := operator.Config{
-		Store: p.Store, Grants: p.Grants, Deployment: deployment, Policy: p.Policy, Now: p.Now, Log: p.Log,
+		Store: p.Store, NewRegistration: direct.NewRegistration, Grants: broker.NoGrants{Err: broker.ErrNoGrants}, Deployment: deployment, Policy: p.Policy, Now: p.Now, Log: p.Log,
 		Modes: broker.ByMode[operator.Lifecycle]{Direct: direct.NewSwitch(p.Store, p.Now, p.Log), Brokered: brokered.NewSwitch(p.Store, p.Now, p.Log)},
 	}
 	if p.Mode == broker.ModeBrokered {
 		c.NewRegistration = brokered.NewRegistration
+	}
+	if p.Grants == nil {
+		p.Grants = broker.NoGrants{}
+	} else {
+		c.Grants = p.Grants
 	}
 	if b.Operator, err = operator.New(c); err != nil {
 		return err

@@ -41,9 +41,8 @@ type Options struct {
 	Policy   string
 	Scopes   []string // of the deployment
 	Clock    *fake.Clock
-	Log      *slog.Logger
 	Branding bool
-	// Maker makes the app clients. It gets the world's store for its slots.
+	// Maker makes the app clients; nil is the pool in memory.
 	Maker func(*Brokered) provision.Pool
 }
 
@@ -56,7 +55,7 @@ func NewBrokered(t testing.TB) *Brokered {
 // NewBrokeredWith is NewBrokered with Options.
 func NewBrokeredWith(t testing.TB, o Options) *Brokered {
 	t.Helper()
-	w := &Brokered{World: &World{T: t, Clock: o.Clock, Pool: fake.NewPool()}, Grants: fake.NewGrants(), Branding: o.Branding, Log: o.Log, Scopes: o.Scopes}
+	w := &Brokered{World: &World{T: t, Clock: o.Clock, Pool: fake.NewPool()}, Grants: fake.NewGrants(), Branding: o.Branding, Scopes: o.Scopes}
 	if w.Clock == nil {
 		w.Clock = fake.ClockAt(Start)
 	}
@@ -67,10 +66,7 @@ func NewBrokeredWith(t testing.TB, o Options) *Brokered {
 		o.Policy = BrokeredPolicy
 	}
 	w.UseBrokeredPolicy(o.Policy)
-	var err error
-	if w.Keys, err = seal.Parse(seal.Generate()); err != nil {
-		t.Fatal(err)
-	}
+	w.Keys = fake.Ring(t)
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
 	w.Maker = w.Pool
@@ -228,9 +224,10 @@ func (w *Brokered) limited(profile string) bool {
 	return profile == "open" || profile == "trusted"
 }
 
-// Recover is what happens later: time passes, nothing fails any more, new
-// processes start, and the janitor sweeps. If keys are given, all is consistent
-// then with these app clients and no others.
+// Recover does what happens later: time passes, calls succeed again, new
+// processes start, and the janitor sweeps. If keys are given, Recover then
+// checks that exactly these app clients exist and that all records are
+// consistent.
 func (w *Brokered) Recover(keys ...string) {
 	w.T.Helper()
 	w.Store.Reset()
@@ -251,7 +248,7 @@ func (w *Brokered) Recover(keys ...string) {
 	}
 }
 
-// Existing are those of keys that have a record of an app client.
+// Existing returns the keys that have a record of an app client.
 func (w *Brokered) Existing(keys ...string) []string {
 	found := []string{}
 	for _, key := range keys {
@@ -298,7 +295,7 @@ func (w *Brokered) Allow(clientID string) {
 	})
 }
 
-// Standing counts the grants of a client that have not been ended.
+// Standing counts the grants of a client that have not ended.
 func (w *Brokered) Standing(clientID string) int {
 	n := 0
 	for _, g := range w.Grants.Standing() {

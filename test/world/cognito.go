@@ -19,10 +19,10 @@ import (
 // PoolID is the id of the user pool of a Cognito.
 const PoolID = "us-east-1_local00001"
 
-// Cognito is a local Cognito that checks what Cognito checks.
+// Cognito is a local Cognito with the checks of the real one.
 type Cognito struct {
 	*emulator.Cognito
-	// URL is the origin at which it is reached.
+	// URL is its origin.
 	URL  string
 	http aws.HTTPClient // of API; nil is the default
 	t    testing.TB

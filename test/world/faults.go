@@ -11,8 +11,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// WhateverFails runs f once for each effect and fault, each time in a new world. f
-// calls fault when the effect may fail.
+// WhateverFails runs f for each effect and fault, each time in a new world. f
+// calls fault just before the step that may fail.
 func WhateverFails(t *testing.T, f func(t *testing.T, w *Brokered, fault func())) {
 	sample := NewBrokered(t)
 	each := func(method string, which func(*Brokered) *fake.Faults) {
@@ -48,10 +48,10 @@ func WhateverFails(t *testing.T, f func(t *testing.T, w *Brokered, fault func())
 	}
 }
 
-// Trouble is the calls of a use case that fail.
+// Trouble describes the calls of a use case that fail.
 type Trouble struct {
 	Faults []plannedFault
-	// Dies is whether every call after the last of Faults fails too.
+	// Dies means that every call after the last of Faults fails too.
 	Dies bool
 	// calls are those that the use case made, in order.
 	calls []fake.Call
@@ -167,7 +167,7 @@ func eachFault(t *testing.T, then func(*Trouble), f func(t *testing.T, w *World,
 // repeats it after an error, or does not; then the janitor sweeps.
 func WhateverTheOperatorDoes(t *testing.T, do func(*Brokered, string) error, check func(t *testing.T, w *Brokered, id, key string, began bool)) {
 	for _, repeats := range []bool{true, false} {
-		t.Run(map[bool]string{true: "the operator repeats it", false: "the operator does not come again"}[repeats], func(t *testing.T) {
+		t.Run(map[bool]string{true: "the operator repeats it", false: "the operator does not repeat it"}[repeats], func(t *testing.T) {
 			WhateverFails(t, func(t *testing.T, w *Brokered, fault func()) {
 				w.UseBrokeredPolicy(LifePolicy)
 				id, _ := w.Vouched("trusted", AppBody)

@@ -12,6 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // BrokeredPolicy is a policy of brokered mode with a profile of each sort.
@@ -74,10 +75,7 @@ func Update(t testing.TB, body, clientID string, more ...any) *dcr.Request {
 	for i := 0; i < len(more); i += 2 {
 		members[more[i].(string)] = more[i+1]
 	}
-	b, err := json.Marshal(members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, members)
 	return Request(t, string(b))
 }
 
@@ -106,10 +104,7 @@ func DueAppClients(ctx context.Context, s broker.Store, now time.Time) iter.Seq2
 // MustJSON returns v as JSON.
 func MustJSON(t testing.TB, v any) string {
 	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, v)
 	return string(b)
 }
 

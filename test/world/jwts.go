@@ -39,7 +39,7 @@ func (k *KnownJWTs) Verify(_ context.Context, issuers []policy.Issuer, token str
 	return j, nil
 }
 
-// Says makes token a JWT that is verified and has these claims.
+// Says makes token a valid JWT with these claims.
 func (k *KnownJWTs) Says(token, issuer string, expires time.Time, claims policy.Claims) credential.Token {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -22,7 +22,7 @@ const PlacesKey = "app_clients/limited"
 // hourKey is the budget of the hour of Start for ConfidentialBody.
 var hourKey = fmt.Sprintf("creations/limited/app.example.com/%d", Start.Truncate(time.Hour).Unix())
 
-// Taken counts what registrations under LimitedPolicy hold.
+// Taken has the numbers of places that registrations under LimitedPolicy hold.
 type Taken struct{ Uses, Places, Hour int }
 
 // LimitedClient is a client that is registered under LimitedPolicy.
@@ -51,13 +51,13 @@ func (w *World) Members(key string) int {
 	return 0
 }
 
-// Taken returns what registrations under LimitedPolicy hold.
+// Taken returns the numbers of places that registrations under LimitedPolicy hold.
 func (w *World) Taken(iat string) Taken {
 	w.T.Helper()
 	return Taken{w.Uses(iat), w.Members(PlacesKey), w.Members(hourKey)}
 }
 
-// WantTaken checks what registrations under LimitedPolicy hold.
+// WantTaken checks these numbers.
 func (w *World) WantTaken(when, iat string, want Taken) {
 	w.T.Helper()
 	if got := w.Taken(iat); got != want {

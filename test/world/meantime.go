@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// InBubble runs f in a synctest bubble: the clock moves when every goroutine waits.
+// InBubble runs f in a synctest bubble, where time passes only while all goroutines wait.
 func InBubble(t *testing.T, f func(t *testing.T, w *Brokered)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewBrokered(t)
@@ -22,7 +23,7 @@ func InBubble(t *testing.T, f func(t *testing.T, w *Brokered)) {
 	})
 }
 
-// LaggingStore lists the app clients with these keys as due, whatever they are.
+// LaggingStore lists the app clients with these keys as due, due or not.
 type LaggingStore struct {
 	broker.Store
 	Keys []string
@@ -46,7 +47,7 @@ func WantNoClient(t testing.TB, what string, s *Broker, clientID string) {
 	}
 }
 
-// AtRest checks that a client cannot be used, read or changed in s, which is of
+// AtRest checks that a client cannot be used, read or changed in s, which is in
 // the other mode.
 func AtRest(t testing.TB, s *Broker, clientID, body string, rat credential.Token) {
 	t.Helper()
@@ -55,4 +56,24 @@ func AtRest(t testing.TB, s *Broker, clientID, body string, rat credential.Token
 	WantCode(t, "Read", err, dcr.InvalidToken)
 	_, err = s.Update(t.Context(), clientID, rat, Update(t, body, clientID))
 	WantCode(t, "Update", err, dcr.InvalidToken)
+}
+
+// AtOnce runs f n times at once, and returns how often it succeeded. Every other
+// error has the code refused.
+func AtOnce(t testing.TB, n int, refused dcr.Code, f func() error) (succeeded int) {
+	t.Helper()
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = f() })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err == nil {
+			succeeded++
+			continue
+		}
+		WantCode(t, "loser", err, refused)
+	}
+	return succeeded
 }

@@ -33,14 +33,14 @@ type GrantStore interface {
 	grants.Store
 }
 
-// OAuth is Cognito's endpoints for an Issuer.
+// OAuth has Cognito's endpoints for an Issuer.
 type OAuth interface {
 	token.Cognito
 	grants.Cognito
 }
 
-// IssuerConfig returns what an Issuer needs but its AccessTokens: the parts of w,
-// and a store for the grants.
+// IssuerConfig returns what an Issuer needs except AccessTokens: the parts of
+// w, and a store for the grants.
 func (w *Brokered) IssuerConfig(store GrantStore, cognito OAuth) token.Config {
 	w.T.Helper()
 	return token.Config{
@@ -145,4 +145,14 @@ func (w *Brokered) AllGrants() []*broker.Grant {
 		list = append(list, g)
 	}
 	return list
+}
+
+// Grant returns a grant that is stored.
+func (w *Brokered) Grant(id string) *broker.Grant {
+	w.T.Helper()
+	g, err := w.Inner.Grant(w.T.Context(), id)
+	if err != nil {
+		w.T.Fatalf("grant %s: %v", id, err)
+	}
+	return g
 }

@@ -31,7 +31,7 @@ func TestSwitchFromDirectToBrokered(t *testing.T) {
 
 	world.AtRest(t, w.Broker, stays, world.PublicBody, staysRAT)
 	if _, ok := w.Pool.All()[stays]; !ok {
-		t.Error("its app client has gone")
+		t.Error("its app client is gone")
 	}
 	if err := w.Delete(t.Context(), goes, goesRAT); err != nil {
 		t.Fatalf("Delete: %v", err)
@@ -81,7 +81,7 @@ func TestSwitchFromBrokeredToDirect(t *testing.T) {
 	}
 }
 
-// Each use case refuses to be made without what it needs.
+// A use case cannot be made if a part is missing.
 func TestEachUseCaseNeedsItsParts(t *testing.T) {
 	w := world.NewBrokered(t)
 	for name, make := range map[string]func() error{
@@ -109,7 +109,7 @@ func TestEachUseCaseNeedsItsParts(t *testing.T) {
 	}
 }
 
-// Without keys no client id can be derived: that is a fault of ours, for a while.
+// Without keys no client id can be derived. The client can try again later.
 func TestOpenRegistrationWithoutKeys(t *testing.T) {
 	w := world.NewBrokered(t)
 	b, err := world.Assemble(world.Parts{Mode: broker.ModeBrokered, Store: w.Store, Policy: w.PolicySource, Now: w.Now})

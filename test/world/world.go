@@ -15,14 +15,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// World is a broker in direct mode on a store and a user pool that fail when a
-// test says so, with a clock that the test moves.
+// World is a broker in direct mode on a store and a user pool in memory. The
+// test moves its clock and can make calls of the store and the pool fail.
 type World struct {
 	*Broker
 	T     testing.TB
 	Clock *fake.Clock
-	// Inner is the store without faults, for what the test itself reads and
-	// writes.
+	// Inner is the store without faults, for the reads and
+	// writes of the test itself.
 	Inner *memory.Store
 	Store *fake.Store
 	Pool  *fake.Pool
@@ -62,7 +62,7 @@ func (w *World) UsePolicy(doc string) {
 	w.policy = p
 }
 
-// Token makes an initial access token for the profile, and returns its id, too.
+// Token makes an initial access token for the profile, and also returns its id.
 func (w *World) Token(profile string, uses int) (credential.Token, string) {
 	w.T.Helper()
 	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Profile: profile, MaxUses: uses, Lifetime: 24 * time.Hour}, w.Now())
@@ -85,7 +85,7 @@ func (w *World) Uses(id string) int {
 	return len(rec.Uses)
 }
 
-// MustRegister registers a client, and returns its registration access token, too.
+// MustRegister registers a client, and also returns its registration access token.
 func (w *World) MustRegister(body string, tok credential.Token) (*dcr.ClientInformation, credential.Token) {
 	w.T.Helper()
 	info, err := w.Register(w.T.Context(), Request(w.T, body), tok)
@@ -95,9 +95,9 @@ func (w *World) MustRegister(body string, tok credential.Token) (*dcr.ClientInfo
 	return info, credential.Presented(info.RegistrationAccessToken)
 }
 
-// CheckConsistent checks what holds whenever nothing is under way: each
-// registration has its app client, with the settings of the registration; there is
-// no other app client; and nothing is due.
+// CheckConsistent checks what holds when no request is in progress: each
+// registration has its app client, with the settings of the registration; there
+// is no other app client; and nothing is due.
 func (w *World) CheckConsistent() {
 	w.T.Helper()
 	ctx := w.T.Context()
@@ -132,15 +132,15 @@ func (w *World) CheckConsistent() {
 // PolicySource returns the policy in force.
 func (w *World) PolicySource(context.Context) (*policy.Policy, error) { return w.policy, nil }
 
-// Recover is what happens later: time passes, nothing fails any more, and the
-// janitor sweeps. Then all is consistent.
+// Recover does what happens later: time passes, calls succeed again, and the
+// janitor sweeps. Then it checks that all records are consistent.
 func (w *World) Recover() {
 	w.T.Helper()
 	w.Settle()
 	w.CheckConsistent()
 }
 
-// Settle is Recover for a test after which not all is consistent.
+// Settle is Recover without the final check.
 func (w *World) Settle() {
 	w.T.Helper()
 	w.Store.Reset()
@@ -190,7 +190,7 @@ func (w *World) Exists(id string) bool {
 	return ok
 }
 
-// SweepOnce sweeps, and nothing may fail.
+// SweepOnce sweeps, and fails the test if the sweep fails.
 func (w *World) SweepOnce() {
 	w.T.Helper()
 	if done, err := w.Sweep(w.T.Context(), janitor.Options{}); err != nil || done.Failed > 0 {
@@ -198,8 +198,8 @@ func (w *World) SweepOnce() {
 	}
 }
 
-// ByHand makes an app client as a person does at the console: it carries no marker
-// of ours.
+// ByHand makes an app client as an administrator does at the console: without
+// our marker.
 func (w *World) ByHand(id string) dcr.ClientMetadata {
 	w.T.Helper()
 	m, err := dcr.Validate(Request(w.T, PublicBody).Metadata)

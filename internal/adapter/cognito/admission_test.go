@@ -9,8 +9,8 @@ import (
 	"time"
 
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // slots is a Slots in memory.
@@ -50,23 +50,12 @@ func (s *slots) fill(t *testing.T, op operation, at time.Time) {
 }
 
 // clock moves only when the caller sleeps.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
+type clock struct{ *fake.Clock }
 
-func newClock() *clock { return &clock{at: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
+func newClock() *clock { return &clock{fake.ClockAt(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC))} }
 
 func (c *clock) sleep(ctx context.Context, d time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
+	c.Advance(d)
 	return ctx.Err()
 }
 

@@ -35,7 +35,7 @@ func emulatedWith(t *testing.T, change func(*emulator.Config)) (*AppClients, *em
 		BaseURL:         "http://localhost:9229",
 		PoolID:          here.pool,
 		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
-		Now:             clock.now,
+		Now:             clock.Now,
 		Key:             fake.SigningKey(),
 	}
 	change(&cfg)
@@ -47,7 +47,7 @@ func emulatedWith(t *testing.T, change func(*emulator.Config)) (*AppClients, *em
 	t.Cleanup(server.Close)
 	api := cip.New(cip.Options{Region: "us-east-1", Credentials: testCredentials, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client()})
 	c, err := New(api, Config{
-		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: &slots{}, Now: clock.now, Sleep: clock.sleep,
+		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: &slots{}, Now: clock.Now, Sleep: clock.sleep,
 	})
 	if err != nil {
 		t.Fatal(err)

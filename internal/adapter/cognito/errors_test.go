@@ -22,7 +22,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -246,7 +245,7 @@ func open(t *testing.T, do doerFunc, options ...func(*cip.Options)) *AppClients 
 	}
 	clock := newClock()
 	c, err := New(cip.New(o), Config{
-		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: &slots{}, Now: clock.now, Sleep: clock.sleep,
+		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: &slots{}, Now: clock.Now, Sleep: clock.sleep,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // described returns the table as DynamoDB describes it.
@@ -81,7 +81,7 @@ func TestKindsAreComplete(t *testing.T) {
 	}
 	found := 0
 	for _, name := range files {
-		source := golden.File(t, name)
+		source := must.ReadFile(t, name)
 		for _, m := range regexp.MustCompile(`(?m)^(?:const|\t)\s*(kind[A-Z]\w*)\s*= "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
 			found++
 			if !slices.Contains(kinds, m[2]) {

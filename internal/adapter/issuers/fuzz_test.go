@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Verify never panics, and accepts only payloads that were signed.
@@ -17,7 +17,7 @@ func FuzzVerify(f *testing.F) {
 	issuers := []policy.Issuer{i.trusted()}
 	signedPayloads := make(map[string]bool)
 	for _, token := range []string{
-		signed(f, jose.ES256, ecKey, "k1", gitHub(i.url())), signed(f, jose.RS256, rsaKey, "k2", cognito(i.url())), signed(f, jose.RS256, rsaKey, "k2", keycloak(i.url()), "typ", "JWT"),
+		fake.Sign(f, jose.ES256, ecKey, "k1", gitHub(i.url())), fake.Sign(f, jose.RS256, rsaKey, "k2", cognito(i.url())), fake.Sign(f, jose.RS256, rsaKey, "k2", keycloak(i.url()), "typ", "JWT"),
 	} {
 		f.Add(token)
 		f.Add(strings.Replace(token, ".", "..", 1))

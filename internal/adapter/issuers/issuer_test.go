@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/go-jose/go-jose/v4"
 )
 
 var start = time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
@@ -132,47 +132,7 @@ func public(key any, id string, alg jose.SignatureAlgorithm) jose.JSONWebKey {
 	return jose.JSONWebKey{Key: key, KeyID: id, Algorithm: string(alg), Use: "sig"}
 }
 
-// signed returns a JWT with these claims, a value or JSON text, and these
-// further header members, name and value in turns.
-func signed(t testing.TB, alg jose.SignatureAlgorithm, key any, id string, claims any, header ...any) string {
-	t.Helper()
-	body, ok := claims.(string)
-	if !ok {
-		b, err := json.Marshal(claims)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body = string(b)
-	}
-	options := new(jose.SignerOptions)
-	for i := 0; i < len(header); i += 2 {
-		options = options.WithHeader(jose.HeaderKey(header[i].(string)), header[i+1])
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: id}}, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := signer.Sign([]byte(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := jws.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
-
-func (c *clock) advance(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.t = c.t.Add(d) }
-
-func newVerifier() (*Verifier, *clock) {
-	c := &clock{t: start}
-	return New(nil, c.now), c
+func newVerifier() (*Verifier, *fake.Clock) {
+	c := fake.ClockAt(start)
+	return New(nil, c.Now), c
 }

@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
+	"github.com/go-jose/go-jose/v4"
 )
 
 // The claims of tokens of GitHub Actions, a Cognito user pool and Keycloak,
@@ -70,7 +71,7 @@ func TestVerify(t *testing.T) {
 			v, _ := newVerifier()
 			claims := tt.claims(i.url())
 			others := policy.Issuer{URL: "https://other.example", Algorithms: []string{"RS256"}}
-			got, err := v.Verify(t.Context(), []policy.Issuer{others, i.trusted(tt.trust...)}, signed(t, tt.alg, tt.private, tt.key.KeyID, claims))
+			got, err := v.Verify(t.Context(), []policy.Issuer{others, i.trusted(tt.trust...)}, fake.Sign(t, tt.alg, tt.private, tt.key.KeyID, claims))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,41 +100,38 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 		}
 		return c
 	}
-	good := signed(t, jose.RS256, rsaKey, "k1", claims)
+	good := fake.Sign(t, jose.RS256, rsaKey, "k1", claims)
 	parts := strings.Split(good, ".")
 	encode := base64.RawURLEncoding.EncodeToString
-	body, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Marshal(t, claims)
 	spki, err := x509.MarshalPKIXPublicKey(&rsaKey.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	jwk := jose.JSONWebKey{Key: &strangerKey.PublicKey, KeyID: "k1"}
 	text := string(body)
-	sign := func(claims any) string { return signed(t, jose.RS256, rsaKey, "k1", claims) }
+	sign := func(claims any) string { return fake.Sign(t, jose.RS256, rsaKey, "k1", claims) }
 	tests := []struct{ name, token string }{
 		{"nothing", ""},
 		{"garbage", "x.y.z"},
 		{"only two dots", ".."},
 		{"algorithm none", encode([]byte(`{"alg":"none","kid":"k1"}`)) + "." + encode(body) + "."},
 		{"algorithm none with a signature", encode([]byte(`{"alg":"none","kid":"k1"}`)) + "." + encode(body) + "." + parts[2]},
-		{"HS256 with the public key as the secret", signed(t, jose.HS256, spki, "k1", claims)},
-		{"HS256 with the modulus as the secret", signed(t, jose.HS256, rsaKey.N.Bytes(), "k1", claims)},
-		{"an algorithm that the policy does not name", signed(t, jose.PS256, rsaKey, "k1", claims)},
-		{"another key under the id of a trusted key", signed(t, jose.RS256, strangerKey, "k1", claims)},
-		{"the id of a key of another type", signed(t, jose.RS256, rsaKey, "ec", claims)},
-		{"an RSA key id with ES256", signed(t, jose.ES256, ecKey, "k1", claims)},
-		{"a key for encryption", signed(t, jose.RS256, strangerKey, "enc", claims)},
-		{"a key for another algorithm", signed(t, jose.RS256, strangerKey, "rs512", claims)},
-		{"no kid", signed(t, jose.RS256, rsaKey, "", claims)},
-		{"an unknown kid", signed(t, jose.RS256, rsaKey, "k9", claims)},
-		{"a kid that is a path", signed(t, jose.RS256, strangerKey, "../../../dev/null", claims)},
-		{"a key in the header", signed(t, jose.RS256, strangerKey, "k1", claims, "jwk", jwk)},
-		{"jku", signed(t, jose.RS256, strangerKey, "k1", claims, "jku", stranger.URL+"/the/keys")},
-		{"x5u", signed(t, jose.RS256, strangerKey, "k1", claims, "x5u", stranger.URL+"/the/keys")},
-		{"an unknown critical extension", signed(t, jose.RS256, rsaKey, "k1", claims, "crit", []string{"x"}, "x", 1)},
+		{"HS256 with the public key as the secret", fake.Sign(t, jose.HS256, spki, "k1", claims)},
+		{"HS256 with the modulus as the secret", fake.Sign(t, jose.HS256, rsaKey.N.Bytes(), "k1", claims)},
+		{"an algorithm that the policy does not name", fake.Sign(t, jose.PS256, rsaKey, "k1", claims)},
+		{"another key under the id of a trusted key", fake.Sign(t, jose.RS256, strangerKey, "k1", claims)},
+		{"the id of a key of another type", fake.Sign(t, jose.RS256, rsaKey, "ec", claims)},
+		{"an RSA key id with ES256", fake.Sign(t, jose.ES256, ecKey, "k1", claims)},
+		{"a key for encryption", fake.Sign(t, jose.RS256, strangerKey, "enc", claims)},
+		{"a key for another algorithm", fake.Sign(t, jose.RS256, strangerKey, "rs512", claims)},
+		{"no kid", fake.Sign(t, jose.RS256, rsaKey, "", claims)},
+		{"an unknown kid", fake.Sign(t, jose.RS256, rsaKey, "k9", claims)},
+		{"a kid that is a path", fake.Sign(t, jose.RS256, strangerKey, "../../../dev/null", claims)},
+		{"a key in the header", fake.Sign(t, jose.RS256, strangerKey, "k1", claims, "jwk", jwk)},
+		{"jku", fake.Sign(t, jose.RS256, strangerKey, "k1", claims, "jku", stranger.URL+"/the/keys")},
+		{"x5u", fake.Sign(t, jose.RS256, strangerKey, "k1", claims, "x5u", stranger.URL+"/the/keys")},
+		{"an unknown critical extension", fake.Sign(t, jose.RS256, rsaKey, "k1", claims, "crit", []string{"x"}, "x", 1)},
 		{"changed claims", parts[0] + "." + encode([]byte(strings.Replace(text, "octo-org", "evil-org", 1))) + "." + parts[2]},
 		{"no signature", parts[0] + "." + parts[1] + "."},
 		{"five parts", good + ".x.y"},
@@ -188,7 +186,7 @@ func TestVerifyRefusesHostileTokens(t *testing.T) {
 			t.Errorf("Verify of %v, within the minute of skew: %v, want no error", fits, err)
 		}
 	}
-	clock.advance(10 * time.Minute)
+	clock.Advance(10 * time.Minute)
 	if _, err := v.Verify(t.Context(), issuers, good); err == nil {
 		t.Error("Verify of an expired token: no error")
 	}
@@ -203,10 +201,10 @@ func TestAKeyIsUsedForItsAlgorithmOnly(t *testing.T) {
 	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.PS256))
 	v, _ := newVerifier()
 	issuers := []policy.Issuer{i.trusted("RS256", "PS256")}
-	if _, err := v.Verify(t.Context(), issuers, signed(t, jose.PS256, rsaKey, "k1", keycloak(i.url()))); err != nil {
+	if _, err := v.Verify(t.Context(), issuers, fake.Sign(t, jose.PS256, rsaKey, "k1", keycloak(i.url()))); err != nil {
 		t.Error(err)
 	}
-	if _, err := v.Verify(t.Context(), issuers, signed(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))); err == nil {
+	if _, err := v.Verify(t.Context(), issuers, fake.Sign(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))); err == nil {
 		t.Error("Verify of an RS256 signature with a key for PS256: no error")
 	}
 }
@@ -214,7 +212,7 @@ func TestAKeyIsUsedForItsAlgorithmOnly(t *testing.T) {
 func TestStatementsNeedNoExpiry(t *testing.T) {
 	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
 	v, _ := newVerifier()
-	got, err := v.Verify(t.Context(), []policy.Issuer{i.trusted()}, signed(t, jose.RS256, rsaKey, "k1", map[string]any{"iss": i.url(), "software_id": "x"}))
+	got, err := v.Verify(t.Context(), []policy.Issuer{i.trusted()}, fake.Sign(t, jose.RS256, rsaKey, "k1", map[string]any{"iss": i.url(), "software_id": "x"}))
 	if err != nil || !got.ExpiresAt.IsZero() || got.Subject != "" {
 		t.Errorf("Verify = %+v, %v, want no expiry and no subject", got, err)
 	}
@@ -233,8 +231,8 @@ func TestTheIDOfATokenDoesNotDependOnItsSignature(t *testing.T) {
 		return got.ID
 	}
 	claims := keycloak(i.url()) // without jti
-	token := signed(t, jose.ES256, ecKey, "ec", claims)
-	if again := signed(t, jose.ES256, ecKey, "ec", claims); again == token || id(again) != id(token) {
+	token := fake.Sign(t, jose.ES256, ecKey, "ec", claims)
+	if again := fake.Sign(t, jose.ES256, ecKey, "ec", claims); again == token || id(again) != id(token) {
 		t.Error("the same claims signed twice: got two ids, want one")
 	}
 	// If the ECDSA signature (r, s) is valid, so is (r, n-s).
@@ -249,17 +247,17 @@ func TestTheIDOfATokenDoesNotDependOnItsSignature(t *testing.T) {
 		t.Error("the token with the other signature: got another id, want the same")
 	}
 	claims["sub"] = "another subject"
-	if id(signed(t, jose.ES256, ecKey, "ec", claims)) == id(token) {
+	if id(fake.Sign(t, jose.ES256, ecKey, "ec", claims)) == id(token) {
 		t.Error("other claims: got the same id, want another")
 	}
 	claims["jti"] = "1"
-	first := id(signed(t, jose.ES256, ecKey, "ec", claims))
+	first := id(fake.Sign(t, jose.ES256, ecKey, "ec", claims))
 	claims["iat"] = start.Unix()
-	if id(signed(t, jose.ES256, ecKey, "ec", claims)) != first {
+	if id(fake.Sign(t, jose.ES256, ecKey, "ec", claims)) != first {
 		t.Error("the same jti: got two ids, want one")
 	}
 	claims["jti"] = "2"
-	if id(signed(t, jose.ES256, ecKey, "ec", claims)) == first {
+	if id(fake.Sign(t, jose.ES256, ecKey, "ec", claims)) == first {
 		t.Error("two values of jti: got one id, want two")
 	}
 }
@@ -271,7 +269,7 @@ func TestKeysAreFetchedOnceAtFirstUse(t *testing.T) {
 	if n := i.fetches(); n != 0 {
 		t.Errorf("got %d requests before the first token, want none", n)
 	}
-	good := signed(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))
+	good := fake.Sign(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -283,10 +281,10 @@ func TestKeysAreFetchedOnceAtFirstUse(t *testing.T) {
 	wg.Wait()
 	// Made-up key ids and bad signatures cause no fetch.
 	for n := range 100 {
-		clock.advance(jwt.MinAge / 200)
+		clock.Advance(jwt.MinAge / 200)
 		for _, bad := range []string{
-			signed(t, jose.RS256, strangerKey, fmt.Sprint("made up ", n), keycloak(i.url())),
-			signed(t, jose.RS256, strangerKey, "k1", keycloak(i.url())),
+			fake.Sign(t, jose.RS256, strangerKey, fmt.Sprint("made up ", n), keycloak(i.url())),
+			fake.Sign(t, jose.RS256, strangerKey, "k1", keycloak(i.url())),
 		} {
 			if _, err := v.Verify(t.Context(), issuers, bad); err == nil {
 				t.Fatal("Verify of a bad token: no error")
@@ -305,21 +303,21 @@ func TestKeysRotate(t *testing.T) {
 	token := func(key any, alg jose.SignatureAlgorithm, id string) string {
 		c := keycloak(i.url())
 		c["exp"] = start.Add(100 * time.Hour).Unix()
-		return signed(t, alg, key, id, c)
+		return fake.Sign(t, alg, key, id, c)
 	}
 	old, next := token(rsaKey, jose.RS256, "k1"), token(ecKey, jose.ES256, "k2")
 	if _, err := v.Verify(t.Context(), issuers, old); err != nil {
 		t.Fatal(err)
 	}
 	i.set(func() { i.keys = append(i.keys, public(&ecKey.PublicKey, "k2", jose.ES256)) })
-	clock.advance(jwt.MinAge)
+	clock.Advance(jwt.MinAge)
 	for name, tok := range map[string]string{"the new key": next, "the old key beside it": old} {
 		if _, err := v.Verify(t.Context(), issuers, tok); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	i.set(func() { i.keys = i.keys[1:] })
-	clock.advance(jwt.MaxAge)
+	clock.Advance(jwt.MaxAge)
 	if _, err := v.Verify(t.Context(), issuers, old); err == nil {
 		t.Error("an hour after the key was withdrawn: no error, want a refusal")
 	}
@@ -333,7 +331,7 @@ func TestAKeySetInThePolicyNeedsNoDiscovery(t *testing.T) {
 	v, _ := newVerifier()
 	claims := map[string]any{"iss": "https://apps.example.com", "exp": start.Add(time.Hour).Unix()}
 	named := policy.Issuer{URL: "https://apps.example.com", KeySet: i.URL + "/the/keys", Algorithms: []string{"RS256"}}
-	if _, err := v.Verify(t.Context(), []policy.Issuer{named}, signed(t, jose.RS256, rsaKey, "k1", claims)); err != nil {
+	if _, err := v.Verify(t.Context(), []policy.Issuer{named}, fake.Sign(t, jose.RS256, rsaKey, "k1", claims)); err != nil {
 		t.Error(err)
 	}
 	if i.documents.Load() != 0 {
@@ -358,10 +356,10 @@ func TestKeysAreFetchedOverHTTPSOnly(t *testing.T) {
 	} {
 		i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
 		i.document["issuer"], i.document["jwks_uri"] = "https://idp.example", keys
-		clock := &clock{t: start}
-		v := New(&http.Client{Transport: anyHost{strings.TrimPrefix(i.URL, "http://")}}, clock.now)
+		clock := fake.ClockAt(start)
+		v := New(&http.Client{Transport: anyHost{strings.TrimPrefix(i.URL, "http://")}}, clock.Now)
 		issuers := []policy.Issuer{{URL: "https://idp.example", Algorithms: []string{"RS256"}}}
-		_, err := v.Verify(t.Context(), issuers, signed(t, jose.RS256, rsaKey, "k1", keycloak("https://idp.example")))
+		_, err := v.Verify(t.Context(), issuers, fake.Sign(t, jose.RS256, rsaKey, "k1", keycloak("https://idp.example")))
 		if got := err == nil; got != want || !want && i.keyFetch.Load() > 0 {
 			t.Errorf("jwks_uri %s: verified: %t (%v) and %d key sets fetched, want %t", keys, got, err, i.keyFetch.Load(), want)
 		}
@@ -373,9 +371,9 @@ func TestATokenWithoutAPossibleKeyCausesNoRequest(t *testing.T) {
 	v, _ := newVerifier()
 	issuers := []policy.Issuer{i.trusted()}
 	for name, token := range map[string]string{
-		"no kid":            signed(t, jose.RS256, rsaKey, "", keycloak(i.url())),
-		"another algorithm": signed(t, jose.PS256, rsaKey, "k1", keycloak(i.url())),
-		"another issuer":    signed(t, jose.RS256, rsaKey, "k1", keycloak("https://idp.example")),
+		"no kid":            fake.Sign(t, jose.RS256, rsaKey, "", keycloak(i.url())),
+		"another algorithm": fake.Sign(t, jose.PS256, rsaKey, "k1", keycloak(i.url())),
+		"another issuer":    fake.Sign(t, jose.RS256, rsaKey, "k1", keycloak("https://idp.example")),
 	} {
 		if _, err := v.Verify(t.Context(), issuers, token); err == nil || i.fetches() != 0 {
 			t.Errorf("%s: %v, and %d requests, want a refusal and none", name, err, i.fetches())
@@ -386,8 +384,8 @@ func TestATokenWithoutAPossibleKeyCausesNoRequest(t *testing.T) {
 func TestTheErrorNamesAnExpiredToken(t *testing.T) {
 	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
 	v, clock := newVerifier()
-	token := signed(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))
-	clock.advance(time.Hour)
+	token := fake.Sign(t, jose.RS256, rsaKey, "k1", keycloak(i.url()))
+	clock.Advance(time.Hour)
 	_, err := v.Verify(t.Context(), []policy.Issuer{i.trusted()}, token)
 	if e, ok := errors.AsType[*policy.NotVerifiedError](err); !ok || e.Reason != "it has expired" {
 		t.Errorf("got error %v, want the reason that it has expired", err)
@@ -428,7 +426,7 @@ func TestAnIssuerThatFailsIsNotANotVerifiedError(t *testing.T) {
 			i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
 			v, clock := newVerifier()
 			issuers := []policy.Issuer{i.trusted()}
-			good := signed(t, jose.RS256, rsaKey, "k1", func() map[string]any {
+			good := fake.Sign(t, jose.RS256, rsaKey, "k1", func() map[string]any {
 				c := keycloak(i.url())
 				c["exp"] = start.Add(100 * time.Hour).Unix()
 				return c
@@ -452,17 +450,17 @@ func TestAnIssuerThatFailsIsNotANotVerifiedError(t *testing.T) {
 				t.Error("the issuer got a second request before RetryTime")
 			}
 			i.set(func() { i.document, i.keys, i.fails, i.keysFail = working, keys, nil, nil })
-			clock.advance(jwt.RetryTime)
+			clock.Advance(jwt.RetryTime)
 			if _, err := v.Verify(t.Context(), issuers, good); err != nil {
 				t.Errorf("when the issuer works again: %v, want no error", err)
 			}
 			// Keys in memory stay in use for a day.
 			i.set(func() { failure(i) })
-			clock.advance(maxStale - time.Minute)
+			clock.Advance(maxStale - time.Minute)
 			if _, err := v.Verify(t.Context(), issuers, good); err != nil {
 				t.Errorf("with keys in memory: %v, want no error", err)
 			}
-			clock.advance(time.Minute)
+			clock.Advance(time.Minute)
 			refused("a day later")
 		})
 	}

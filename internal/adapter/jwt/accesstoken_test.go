@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -81,40 +82,10 @@ func claims() map[string]any {
 	}
 }
 
-func sign(t *testing.T, alg jose.SignatureAlgorithm, k any, id string, claims map[string]any) string {
+func newVerifier(t *testing.T, p *pool) (*AccessTokens, *fake.Clock) {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: k, KeyID: id}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := signer.Sign(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
-
-func (c *clock) advance(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.t = c.t.Add(d) }
-
-func newVerifier(t *testing.T, p *pool) (*AccessTokens, *clock) {
-	t.Helper()
-	c := &clock{t: start}
-	v, err := NewAccessTokens(AccessTokensConfig{Issuer: issuer, KeySet: p.URL, Now: c.now})
+	c := fake.ClockAt(start)
+	v, err := NewAccessTokens(AccessTokensConfig{Issuer: issuer, KeySet: p.URL, Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +97,7 @@ func TestVerify(t *testing.T) {
 	v, _ := newVerifier(t, newPool(t, public(k, "k1")))
 	c := claims()
 	c["aud"] = "https://mcp.example.com"
-	got, err := v.Verify(t.Context(), sign(t, jose.RS256, k, "k1", c))
+	got, err := v.Verify(t.Context(), fake.Sign(t, jose.RS256, k, "k1", c))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,9 +116,9 @@ func TestVerifyRefuses(t *testing.T) {
 		if c[name] = value; value == nil {
 			delete(c, name)
 		}
-		return sign(t, jose.RS256, k, "k1", c)
+		return fake.Sign(t, jose.RS256, k, "k1", c)
 	}
-	good := sign(t, jose.RS256, k, "k1", claims())
+	good := fake.Sign(t, jose.RS256, k, "k1", claims())
 	parts := strings.Split(good, ".")
 	encode := base64.RawURLEncoding.EncodeToString
 	body, _ := json.Marshal(claims())
@@ -160,12 +131,12 @@ func TestVerifyRefuses(t *testing.T) {
 		{"garbage", "x"},
 		{"three parts of garbage", "a.b.c"},
 		{"algorithm none", encode([]byte(`{"alg":"none","kid":"k1"}`)) + "." + encode(body) + "."},
-		{"signed with the public key as the secret", sign(t, jose.HS256, spki, "k1", claims())},
-		{"another algorithm", sign(t, jose.PS256, k, "k1", claims())},
-		{"another key under that id", sign(t, jose.RS256, stranger, "k1", claims())},
-		{"a key for encryption", sign(t, jose.RS256, stranger, "enc", claims())},
-		{"a key in the token", sign(t, jose.RS256, stranger, "k2", claims())},
-		{"no key id", sign(t, jose.RS256, k, "", claims())},
+		{"signed with the public key as the secret", fake.Sign(t, jose.HS256, spki, "k1", claims())},
+		{"another algorithm", fake.Sign(t, jose.PS256, k, "k1", claims())},
+		{"another key under that id", fake.Sign(t, jose.RS256, stranger, "k1", claims())},
+		{"a key for encryption", fake.Sign(t, jose.RS256, stranger, "enc", claims())},
+		{"a key in the token", fake.Sign(t, jose.RS256, stranger, "k2", claims())},
+		{"no key id", fake.Sign(t, jose.RS256, k, "", claims())},
 		{"changed claims", parts[0] + "." + encode([]byte(strings.Replace(string(body), "mcp/read", "mcp/root", 1))) + "." + parts[2]},
 		{"no signature", parts[0] + "." + parts[1] + "."},
 		{"five parts", good + ".x.y"},
@@ -197,7 +168,7 @@ func TestKeysAreFetchedOnce(t *testing.T) {
 	k := key(t)
 	p := newPool(t, public(k, "k1"))
 	v, clock := newVerifier(t, p)
-	good := sign(t, jose.RS256, k, "k1", claims())
+	good := fake.Sign(t, jose.RS256, k, "k1", claims())
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -209,8 +180,8 @@ func TestKeysAreFetchedOnce(t *testing.T) {
 	wg.Wait()
 	// Within MinAge, made-up key ids cause no fetch.
 	for range 100 {
-		clock.advance(time.Second / 10)
-		if _, err := v.Verify(t.Context(), sign(t, jose.RS256, k, "made up", claims())); !errors.Is(err, ErrInvalid) {
+		clock.Advance(time.Second / 10)
+		if _, err := v.Verify(t.Context(), fake.Sign(t, jose.RS256, k, "made up", claims())); !errors.Is(err, ErrInvalid) {
 			t.Fatalf("made-up key: %v, want ErrInvalid", err)
 		}
 	}
@@ -223,12 +194,12 @@ func TestNewKeyIsFetched(t *testing.T) {
 	k, next := key(t), key(t)
 	p := newPool(t, public(k, "k1"))
 	v, clock := newVerifier(t, p)
-	if _, err := v.Verify(t.Context(), sign(t, jose.RS256, k, "k1", claims())); err != nil {
+	if _, err := v.Verify(t.Context(), fake.Sign(t, jose.RS256, k, "k1", claims())); err != nil {
 		t.Fatal(err)
 	}
 	p.publish(public(k, "k1"), public(next, "k2"))
-	clock.advance(MinAge)
-	if _, err := v.Verify(t.Context(), sign(t, jose.RS256, next, "k2", claims())); err != nil {
+	clock.Advance(MinAge)
+	if _, err := v.Verify(t.Context(), fake.Sign(t, jose.RS256, next, "k2", claims())); err != nil {
 		t.Errorf("the new key: %v", err)
 	}
 }
@@ -239,12 +210,12 @@ func TestWithdrawnKeyIsRefusedWithinAnHour(t *testing.T) {
 	v, clock := newVerifier(t, p)
 	c := claims()
 	c["exp"] = start.Add(24 * time.Hour).Unix()
-	token := sign(t, jose.RS256, k, "k1", c)
+	token := fake.Sign(t, jose.RS256, k, "k1", c)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
 	p.publish(public(next, "k2"))
-	clock.advance(MaxAge)
+	clock.Advance(MaxAge)
 	if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) {
 		t.Errorf("token of the old key: %v, want ErrInvalid", err)
 	}
@@ -252,7 +223,7 @@ func TestWithdrawnKeyIsRefusedWithinAnHour(t *testing.T) {
 
 func TestFailedFetchIsNotErrInvalid(t *testing.T) {
 	k := key(t)
-	good := sign(t, jose.RS256, k, "k1", claims())
+	good := fake.Sign(t, jose.RS256, k, "k1", claims())
 	failures := map[string]http.HandlerFunc{
 		"500":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
 		"HTML":        func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
@@ -274,13 +245,13 @@ func TestFailedFetchIsNotErrInvalid(t *testing.T) {
 			if _, err := v.Verify(t.Context(), good); err == nil || errors.Is(err, ErrInvalid) {
 				t.Errorf("Verify again at once: %v, want the same error without another fetch", err)
 			}
-			clock.advance(RetryTime)
+			clock.Advance(RetryTime)
 			if _, err := v.Verify(t.Context(), good); err != nil {
 				t.Errorf("after RetryTime, with a working server: %v, want no error", err)
 			}
 			// Keys in memory stay in use.
 			p.setAnswer(fail)
-			clock.advance(MaxAge - time.Minute)
+			clock.Advance(MaxAge - time.Minute)
 			if _, err := v.Verify(t.Context(), good); err != nil {
 				t.Errorf("with keys in memory: %v, want no error", err)
 			}
@@ -294,12 +265,12 @@ func TestStaleKeysStayInUseWhileFetchesFail(t *testing.T) {
 	v, clock := newVerifier(t, p)
 	c := claims()
 	c["exp"] = start.Add(24 * time.Hour).Unix()
-	token := sign(t, jose.RS256, k, "k1", c)
+	token := fake.Sign(t, jose.RS256, k, "k1", c)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
 	p.setAnswer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
-	clock.advance(2 * MaxAge)
+	clock.Advance(2 * MaxAge)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Errorf("Verify: %v, want the key in memory used", err)
 	}

@@ -12,8 +12,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // answer is the response that a client gets.
@@ -45,10 +45,7 @@ func overLambda(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) 
 // does.
 func invoke(t *testing.T, ctx context.Context, h http.Handler, e events.APIGatewayV2HTTPRequest) answer {
 	t.Helper()
-	payload, err := json.Marshal(e)
-	if err != nil {
-		t.Fatal(err)
-	}
+	payload := must.Marshal(t, e)
 	out, err := lambda.NewHandler(New(h)).Invoke(ctx, payload)
 	if err != nil {
 		t.Fatalf("the invocation failed: %v", err)
@@ -86,7 +83,7 @@ func overHTTP(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) an
 // event reads one of the project's events.
 func event(t testing.TB, name string) events.APIGatewayV2HTTPRequest {
 	t.Helper()
-	b := golden.File(t, filepath.Join("..", "..", "..", "events", name+".json"))
+	b := must.ReadFile(t, filepath.Join("..", "..", "..", "events", name+".json"))
 	var e events.APIGatewayV2HTTPRequest
 	if err := json.Unmarshal(b, &e); err != nil {
 		t.Fatalf("%s: %v", name, err)

@@ -65,10 +65,7 @@ func TestAppClientsAreMadeOnDemand(t *testing.T) {
 		if a.header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
-		app, err := w.Store.AppClient(t.Context(), w.dedicated(first))
-		if err != nil {
-			t.Fatal(err)
-		}
+		app := w.AppClient(w.dedicated(first))
 		w.deleteAppClient(app.CognitoID)
 		w.browser().arrive(requestOf(second, webURI), "alice") // the same link
 	})
@@ -99,10 +96,7 @@ func TestNoScopeIsRequestedThatTheAppClientDoesNotHave(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	w.browser().authorize(requestOf(id, webURI))
-	app, err := w.Store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	app := w.AppClient(broker.SharedAppClientKey("asking"))
 	app.Scopes = []string{"openid", "notes/read"}
 	if err := w.Store.ReplaceAppClient(t.Context(), app); err != nil {
 		t.Fatal(err)
@@ -133,10 +127,7 @@ func TestAnAppClientIsSealedByTheCurrentKeyAtItsNextUse(t *testing.T) {
 	another := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, seal.KeySize))
 	become(strings.NewReplacer(`"seal": "k1"`, `"seal": "k2"`, `"k1": "`, `"k2": "`+another+`", "k1": "`).Replace(old))
 	w.browser().authorize(requestOf(id, webURI)).at(t)
-	app, err := w.Store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	app := w.AppClient(broker.SharedAppClientKey("asking"))
 	if !w.Keys.Current(app.Secret) {
 		t.Error("the secret is still sealed by the old key")
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // A user who is signed in at Cognito and has allowed one client does not get to
@@ -55,10 +56,7 @@ func TestAnotherClientNeedsItsOwnConsent(t *testing.T) {
 func TestIDsOfAppClientsAreNotClientIDs(t *testing.T) {
 	w := newWorld(t)
 	w.browser().authorize(requestOf(w.register("asking", nil, webURI), webURI))
-	app, err := w.Store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	app := w.AppClient(broker.SharedAppClientKey("asking"))
 	for _, id := range []string{app.CognitoID, app.Key, app.Marker} {
 		for _, uri := range []string{webURI, evilURI, w.issuer + broker.CallbackPath} {
 			a := w.browser().authorize(requestOf(id, uri))
@@ -99,10 +97,7 @@ func TestHeadersDoNotChooseAddresses(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	send := func(v url.Values) answer {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.issuer+"/authorize?"+v.Encode(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Request(t, http.MethodGet, w.issuer+"/authorize?"+v.Encode(), "")
 		r.Host = "evil.example.com"
 		for name, value := range map[string]string{
 			"X-Forwarded-Host": "evil.example.com", "X-Forwarded-Proto": "http", "Forwarded": "host=evil.example.com;proto=http",
@@ -127,20 +122,14 @@ func TestACookieThatAnotherHostCouldHaveSetIsNotTaken(t *testing.T) {
 	attacker := w.browser()
 	attacker.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 	var secret string
-	u, err := url.Parse(w.issuer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := must.ParseURL(t, w.issuer)
 	for _, c := range attacker.client.Jar.Cookies(u) {
 		if c.Name == "__Host-dcr_tx" {
 			secret = c.Value
 		}
 	}
 	for name, want := range map[string]int{"__Host-dcr_tx": http.StatusOK, "dcr_tx": http.StatusBadRequest, "__host-dcr_tx": http.StatusBadRequest, "__Secure-dcr_tx": http.StatusBadRequest} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.issuer+"/consent", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Request(t, http.MethodGet, w.issuer+"/consent", "")
 		r.Header.Set("Cookie", name+"="+secret)
 		if a := w.browser().do(r); a.status != want {
 			t.Errorf("the cookie as %s: status %d, want %d", name, a.status, want)

@@ -10,6 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // While the client is uncertain, the answer is a page and not a redirect.
@@ -166,10 +167,7 @@ func TestTheRequestToCognito(t *testing.T) {
 	t.Run("managed login with resource binding", func(t *testing.T) {
 		w := newWorld(t, func(s *setup) { s.binding = true })
 		q, _ := ask(t, w, hints...)
-		app, err := w.Store.AppClient(t.Context(), broker.SharedAppClientKey("asking"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		app := w.AppClient(broker.SharedAppClientKey("asking"))
 		for name, want := range map[string]string{
 			"response_type": "code", "client_id": app.CognitoID, "redirect_uri": w.issuer + "/callback",
 			"scope": "openid notes/write notes/read", "code_challenge_method": "S256", "nonce": "n-1",
@@ -250,17 +248,11 @@ func TestCookie(t *testing.T) {
 func TestInvalidCookiesAreIgnored(t *testing.T) {
 	w := newWorld(t)
 	for _, value := range []string{"", "x", strings.Repeat("A", 44), strings.Repeat("A", 42) + "=", strings.Repeat("A", 42) + "B"} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.issuer+"/consent", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Request(t, http.MethodGet, w.issuer+"/consent", "")
 		r.Header.Set("Cookie", "dcr_tx="+value)
 		wantPage(t, w.browser().do(r), http.StatusBadRequest, "no cookie of a transaction")
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.issuer+"/consent", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Request(t, http.MethodGet, w.issuer+"/consent", "")
 	r.Header.Set("Cookie", "dcr_tx="+randomText()+"; dcr_tx="+randomText())
 	wantPage(t, w.browser().do(r), http.StatusBadRequest, "no cookie of a transaction")
 }
@@ -301,10 +293,7 @@ func TestMethods(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	send := func(method, path string) answer {
-		r, err := http.NewRequestWithContext(t.Context(), method, w.issuer+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Request(t, method, w.issuer+path, "")
 		r.Header.Set("Origin", "https://evil.example.com")
 		return w.browser().do(r)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // replay sends the first request and then repeats its answer from memory, so
@@ -69,10 +70,7 @@ func BenchmarkSteps(b *testing.B) {
 	begin := func() (cookie, callback string) {
 		rec := serve(http.MethodGet, request, "", nil, http.StatusSeeOther)
 		cookie, _, _ = strings.Cut(rec.Header().Get("Set-Cookie"), ";")
-		to, err := url.Parse(rec.Header().Get("Location"))
-		if err != nil {
-			b.Fatal(err)
-		}
+		to := must.ParseURL(b, rec.Header().Get("Location"))
 		return strings.TrimPrefix(cookie, "dcr_tx="), "/callback?code=c&state=" + to.Query().Get("state")
 	}
 	arrive := func() string {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // browser is the browser of a user. It stores cookies and follows no redirects.
@@ -56,10 +57,7 @@ func (b *browser) get(to string) answer {
 	if strings.HasPrefix(to, "/") {
 		to = b.w.issuer + to
 	}
-	r, err := http.NewRequestWithContext(b.w.T.Context(), http.MethodGet, to, nil)
-	if err != nil {
-		b.w.T.Fatal(err)
-	}
+	r := must.Request(b.w.T, http.MethodGet, to, "")
 	return b.do(r)
 }
 
@@ -108,10 +106,7 @@ func (b *browser) decide(page answer, decision string) answer {
 
 func (b *browser) post(form url.Values) answer {
 	b.w.T.Helper()
-	r, err := http.NewRequestWithContext(b.w.T.Context(), http.MethodPost, b.w.issuer+"/authorize", strings.NewReader(form.Encode()))
-	if err != nil {
-		b.w.T.Fatal(err)
-	}
+	r := must.Request(b.w.T, http.MethodPost, b.w.issuer+"/authorize", form.Encode())
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return b.do(r)
 }
@@ -125,10 +120,7 @@ func (a answer) target(t testing.TB) *url.URL {
 	if m == nil {
 		t.Fatalf("no link: status %d, location %q\n%s", a.status, a.location, a.body)
 	}
-	u, err := url.Parse(html.UnescapeString(m[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := must.ParseURL(t, html.UnescapeString(m[1]))
 	return u
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // wantFailure fails unless the callback failed: a is a redirect to a URL
@@ -127,10 +127,7 @@ func TestInvalidCallbacks(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
-	u, err := url.Parse(b.signIn(b.authorize(requestOf(id, webURI)), "alice"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := must.ParseURL(t, b.signIn(b.authorize(requestOf(id, webURI)), "alice"))
 	code, state := "code="+u.Query().Get("code"), "state="+u.Query().Get("state")
 	for name, query := range map[string]string{
 		"nothing":            "",
@@ -195,10 +192,7 @@ func TestCognitoFailsAtTheCallback(t *testing.T) {
 		w := newWorld(t)
 		id := w.register("asking", nil, webURI)
 		attacker, victim := w.browser(), w.browser()
-		u, err := url.Parse(attacker.signIn(attacker.authorize(requestOf(id, webURI)), "bob"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		u := must.ParseURL(t, attacker.signIn(attacker.authorize(requestOf(id, webURI)), "bob"))
 		a := victim.authorize(requestOf(id, webURI))
 		w.wantError(victim.cognitoSays(a, "code="+u.Query().Get("code")).at(t), webURI, "server_error")
 		w.wantNoGrant()
@@ -218,10 +212,7 @@ func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
 				b := w.browser()
 				callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 				change := func() {
-					reg, err := w.Store.Registration(t.Context(), id)
-					if err != nil {
-						t.Fatal(err)
-					}
+					reg := w.Registration(id)
 					if err := w.Store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
 						t.Fatal(err)
 					}
@@ -287,10 +278,7 @@ func TestAnAppClientThatIsDeletedBeforeTheCallback(t *testing.T) {
 	id := w.register("staff", nil, webURI)
 	b := w.browser()
 	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-	app, err := w.Store.AppClient(t.Context(), w.dedicated(id))
-	if err != nil {
-		t.Fatal(err)
-	}
+	app := w.AppClient(w.dedicated(id))
 	w.deleteAppClient(app.CognitoID)
 	w.wantError(b.get(callback).at(t), webURI, "server_error")
 	w.wantNoGrant()

@@ -12,15 +12,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // keyOf is the key of the browser's transaction.
 func (b *browser) keyOf() credential.Hash {
 	b.w.T.Helper()
-	u, err := url.Parse(b.w.issuer)
-	if err != nil {
-		b.w.T.Fatal(err)
-	}
+	u := must.ParseURL(b.w.T, b.w.issuer)
 	for _, c := range b.client.Jar.Cookies(u) {
 		if strings.HasSuffix(c.Name, "dcr_tx") {
 			return credential.Presented(c.Value).Hash()
@@ -46,10 +44,7 @@ func (b *browser) refreshToken() (broker.AppCredentials, string) {
 	if err != nil {
 		b.w.T.Fatal(err)
 	}
-	app, err := b.w.Store.AppClient(b.w.T.Context(), t.AppClient)
-	if err != nil {
-		b.w.T.Fatal(err)
-	}
+	app := b.w.AppClient(t.AppClient)
 	s, err := b.w.Keys.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
 	if err != nil {
 		b.w.T.Fatal(err)
@@ -217,10 +212,7 @@ func TestForgedForms(t *testing.T) {
 		wantPage(t, a, http.StatusBadRequest, "client_id is required")
 	})
 	t.Run("as JSON", func(t *testing.T) {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.issuer+"/authorize", strings.NewReader(`{"decision":"allow","csrf":"`+csrf+`"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := must.Request(t, http.MethodPost, w.issuer+"/authorize", `{"decision":"allow","csrf":"`+csrf+`"}`)
 		r.Header.Set("Content-Type", "application/json")
 		wantPage(t, b.do(r), http.StatusBadRequest, "Content-Type")
 	})

@@ -66,10 +66,7 @@ func TestAConsentCoversOnlyWhatTheUserAllowed(t *testing.T) {
 		}
 	})
 	t.Run("the client registered again", func(t *testing.T) {
-		reg, err := w.Store.Registration(t.Context(), id)
-		if err != nil {
-			t.Fatal(err)
-		}
+		reg := w.Registration(id)
 		if err := w.Store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
 			t.Fatal(err)
 		}
@@ -163,10 +160,7 @@ func TestARememberedConsentDoesNotOutliveThePolicy(t *testing.T) {
 	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
 	b := w.browser()
 	callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-	reg, err := w.Store.Registration(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	reg := w.Registration(id)
 	reg.State = broker.RegistrationDisabled
 	if err := w.Store.ReplaceRegistration(t.Context(), reg); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
@@ -74,10 +75,7 @@ type answer struct {
 // do sends a request with a bearer token, if it is not empty.
 func (s *stack) do(method, path, token, body string) answer {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	r := must.Request(s.t, method, s.url+path, body)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // as sends the form and authenticates as c.
@@ -70,10 +70,7 @@ func (s *stack) check(resp *http.Response, raw []byte) answer {
 // forge makes a refresh token of the grant with keys that are not the broker's.
 func (s *stack) forge(grantID string) string {
 	s.T.Helper()
-	ring, err := seal.Parse(seal.Generate())
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	ring := fake.Ring(s.T)
 	return credential.NewRefreshToken(grantID, ring).Reveal()
 }
 
@@ -122,10 +119,7 @@ func (s *stack) wantActive(token string, want bool) {
 // consent, and Cognito's tokens.
 func (s *stack) wantEnded(id string) {
 	s.T.Helper()
-	g, err := s.Inner.Grant(s.T.Context(), id)
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	g := s.Grant(id)
 	if g.EndedAt.IsZero() || g.Tokens != "" || len(g.Live) != 0 {
 		s.T.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, without tokens", g.EndedAt, len(g.Live), g.Tokens != "")
 	}
@@ -143,10 +137,7 @@ func (s *stack) wantEnded(id string) {
 // wantStands checks that a grant is still valid.
 func (s *stack) wantStands(id string) *broker.Grant {
 	s.T.Helper()
-	g, err := s.Inner.Grant(s.T.Context(), id)
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	g := s.Grant(id)
 	if !g.EndedAt.IsZero() || g.Tokens == "" {
 		s.T.Errorf("grant has ended at %v, want it valid", g.EndedAt)
 	}

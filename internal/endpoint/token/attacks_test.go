@@ -42,14 +42,8 @@ func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 	victim, thief := s.public(), s.public()
 	g, _ := s.authorized(victim)
 	own, mine := s.authorized(thief)
-	row, err := s.Inner.Grant(t.Context(), own.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stolen, err := s.Inner.Grant(t.Context(), g.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	row := s.Grant(own.ID)
+	stolen := s.Grant(g.ID)
 	sealed := row.Tokens
 	row.Tokens = stolen.Tokens
 	if err := s.Inner.ReplaceGrant(t.Context(), row); err != nil {
@@ -61,9 +55,7 @@ func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 		t.Errorf("Cognito got %d requests, want 0", got-asked)
 	}
 	// With its own tokens the grant works again.
-	if row, err = s.Inner.Grant(t.Context(), own.ID); err != nil {
-		t.Fatal(err)
-	}
+	row = s.Grant(own.ID)
 	row.Tokens = sealed
 	if err := s.Inner.ReplaceGrant(t.Context(), row); err != nil {
 		t.Fatal(err)
@@ -76,10 +68,7 @@ func TestNothingInTheTableWorksAsAToken(t *testing.T) {
 	s := newStack(t)
 	c := s.register(dcr.AuthSecretBasic)
 	g, first := s.authorized(c)
-	row, err := s.Inner.Grant(t.Context(), g.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	row := s.Grant(g.ID)
 	for _, held := range []string{row.ID, row.Code.String(), row.Live[0].String(), row.Tokens, "dcr_rt_" + row.ID + row.Live[0].String()} {
 		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {held}}
 		s.as(c, "/token", form.Encode()).want(400, "invalid_grant")
@@ -98,10 +87,7 @@ func TestTokensOfADisabledClientAreRefused(t *testing.T) {
 	c := s.public()
 	_, first := s.authorized(c)
 	s.wantActive(first.text("access_token"), true)
-	r, err := s.Inner.Registration(t.Context(), c.ClientID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := s.Registration(c.ClientID)
 	r.State = broker.RegistrationDisabled
 	if err := s.Inner.ReplaceRegistration(t.Context(), r); err != nil {
 		t.Fatal(err)

@@ -3,8 +3,6 @@ package token_test
 import (
 	"testing"
 	"time"
-
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // The worst case: the process has just started, and an hour has passed since the
@@ -12,14 +10,8 @@ import (
 func TestRefreshTakesAtMostFourCallsOfTheStore(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
-	a, err := s.Inner.AppClient(t.Context(), shared)
-	if err != nil {
-		t.Fatal(err)
-	}
 	tokens := s.signIn()
-	if tokens.AppSecret, err = s.Keys.Open(broker.SecretPurpose, a.SecretOwner(), a.Secret); err != nil {
-		t.Fatal(err)
-	}
+	tokens.AppSecret = s.app(shared).Secret
 	_, code := s.allow(c, tokens)
 	first := s.as(c, "/token", codeForm(code)).want(200, "")
 

@@ -323,10 +323,7 @@ func TestGrantEndsEvenIfItIsUsedAtTheSameTime(t *testing.T) {
 	c := s.public()
 	g, first := s.authorized(c)
 	store := s.interfering(func() { s.refreshed(c, first.text("refresh_token")) })
-	held, err := s.Inner.Grant(t.Context(), g.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	held := s.Grant(g.ID)
 	if err := s.Ender(store, s.up).EndGrant(t.Context(), s.Keys, held); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
@@ -217,10 +218,7 @@ func (s *stack) signIn(extra ...string) broker.Tokens {
 	for i := 0; i < len(extra); i += 2 {
 		q.Set(extra[i], extra[i+1])
 	}
-	back, err := url.Parse(s.cognito.SignIn(emulator.NewBrowser(), s.cognito.URL+"/oauth2/authorize?"+q.Encode(), "alice"))
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	back := must.ParseURL(s.T, s.cognito.SignIn(emulator.NewBrowser(), s.cognito.URL+"/oauth2/authorize?"+q.Encode(), "alice"))
 	t, err := s.up.Redeem(s.T.Context(), app, back.Query().Get("code"), verifier, callback)
 	if err != nil {
 		s.T.Fatal(err)

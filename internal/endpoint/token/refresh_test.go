@@ -12,8 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
@@ -262,10 +262,7 @@ func TestChangedSecretOfAnAppClientIsReadAgain(t *testing.T) {
 	_, first := s.authorized(c)
 	token := s.refreshed(c, first.text("refresh_token"))
 
-	a, err := s.Inner.AppClient(t.Context(), shared)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := s.AppClient(shared)
 	api, poolID, id := s.cognito.API(), aws.String(world.PoolID), aws.String(a.CognitoID)
 	old, err := api.ListUserPoolClientSecrets(t.Context(), &cip.ListUserPoolClientSecretsInput{UserPoolId: poolID, ClientId: id})
 	if err != nil {
@@ -299,11 +296,8 @@ func TestRefreshTokenThatCognitoRotatesIsStored(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
-	a, err := s.Inner.AppClient(t.Context(), shared)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.cognito.API().UpdateUserPoolClient(t.Context(), &cip.UpdateUserPoolClientInput{
+	a := s.AppClient(shared)
+	_, err := s.cognito.API().UpdateUserPoolClient(t.Context(), &cip.UpdateUserPoolClientInput{
 		UserPoolId: aws.String(world.PoolID), ClientId: &a.CognitoID, ClientName: aws.String("test"), AllowedOAuthFlowsUserPoolClient: true,
 		AllowedOAuthFlows: []types.OAuthFlowType{"code"}, AllowedOAuthScopes: a.Scopes, SupportedIdentityProviders: []string{"COGNITO"},
 		CallbackURLs: []string{callback}, ExplicitAuthFlows: []types.ExplicitAuthFlowsType{"ALLOW_USER_SRP_AUTH"}, EnableTokenRevocation: aws.Bool(true),
@@ -326,10 +320,7 @@ func TestWithWrongKeysNothingIsReadAndNothingIsLost(t *testing.T) {
 	up := s.signIn()
 	g, first := s.allow(c, up)
 	token := s.as(c, "/token", codeForm(first)).text("refresh_token")
-	other, err := seal.Parse(seal.Generate())
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := fake.Ring(t)
 	s.start(other)
 	s.as(c, "/token", refreshForm(token)).want(503, "temporarily_unavailable")
 	s.start(s.Keys)

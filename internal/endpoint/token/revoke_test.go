@@ -118,10 +118,7 @@ func TestEndGrantWithAStaleGrant(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	g, first := s.authorized(c)
-	stale, err := s.Inner.Grant(t.Context(), g.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stale := s.Grant(g.ID)
 	s.refreshed(c, first.text("refresh_token")) // so that stale is out of date
 	if err := s.config.Ender.EndGrant(t.Context(), s.Keys, stale); err != nil {
 		t.Fatal(err)

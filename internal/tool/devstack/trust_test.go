@@ -18,6 +18,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -56,23 +57,7 @@ func newProvider(t *testing.T) *provider {
 func (p *provider) sign(t *testing.T, claims map[string]any) string {
 	t.Helper()
 	claims["iss"] = p.URL
-	body, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := signer.Sign(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := jws.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+	return fake.Sign(t, jose.ES256, p.key, "k", claims)
 }
 
 // A CI system registers a client with its own OIDC token, and a publisher's
@@ -120,10 +105,7 @@ func testTokenIssuersAndStatementIssuersAllowRegistrations(t *testing.T, mode br
 		if statement != "" {
 			body = `{"software_statement":"` + statement + `",` + body[1:]
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.Issuer+"/register", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
+		req := must.Request(t, http.MethodPost, s.Issuer+"/register", body)
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+token)
 		res, err := http.DefaultClient.Do(req)

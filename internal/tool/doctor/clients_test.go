@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // The doctor registers as the clients do (testdata/registrations names the
@@ -51,10 +51,7 @@ func body(t *testing.T, slug string, d *doctor) map[string]any {
 	t.Helper()
 	for _, k := range knownClients {
 		if k.slug == slug {
-			raw, err := json.Marshal(k.body(d))
-			if err != nil {
-				t.Fatal(err)
-			}
+			raw := must.Marshal(t, k.body(d))
 			var got map[string]any
 			if err := json.Unmarshal(raw, &got); err != nil {
 				t.Fatal(err)
@@ -68,7 +65,7 @@ func body(t *testing.T, slug string, d *doctor) map[string]any {
 
 func fixture(t *testing.T, file string) map[string]any {
 	t.Helper()
-	raw := golden.File(t, "../../../testdata/registrations/"+file)
+	raw := must.ReadFile(t, "../../../testdata/registrations/"+file)
 	var want map[string]any
 	if err := json.Unmarshal(raw, &want); err != nil {
 		t.Fatal(err)

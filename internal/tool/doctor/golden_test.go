@@ -10,6 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/devstack"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // canonical replaces the addresses and ids of the test with those of a
@@ -65,7 +66,7 @@ func TestPageIsCurrent(t *testing.T) {
 	for _, def := range Checks() {
 		list.WriteString("| `" + def.ID + "` | " + def.Requirement + " | " + def.Section + " |\n")
 	}
-	output := string(golden.File(t, "testdata/cognito.txt"))
+	output := string(must.ReadFile(t, "testdata/cognito.txt"))
 	for name, want := range map[string]string{"cognito": "```\n" + output + "```\n", "checks": list.String()} {
 		golden.Section(t, page, "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->", want)
 	}

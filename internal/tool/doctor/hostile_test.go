@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // plain reports whether s has no characters that control a terminal.
@@ -186,10 +187,7 @@ func TestReportsHaveNoSecrets(t *testing.T) {
 			return user(s, func(q url.Values) { addSecret(q.Get("code")) })(ctx, address)
 		}})
 	table.End()
-	raw, err := json.Marshal(checks)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := must.Marshal(t, checks)
 	if len(secrets) < 8 {
 		t.Fatalf("%d secrets, want at least 8; with fewer the test proves nothing", len(secrets))
 	}

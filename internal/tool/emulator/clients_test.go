@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 )
 
@@ -45,8 +44,8 @@ func TestCreateFillsInDefaults(t *testing.T) {
 		aws.ToInt32(got.AuthSessionValidity) != 3 || aws.ToBool(got.AllowedOAuthFlowsUserPoolClient) {
 		t.Errorf("defaults = %+v", got)
 	}
-	if !got.CreationDate.Equal(l.clock.now()) {
-		t.Errorf("CreationDate = %v, want %v", got.CreationDate, l.clock.now())
+	if !got.CreationDate.Equal(l.clock.Now()) {
+		t.Errorf("CreationDate = %v, want %v", got.CreationDate, l.clock.Now())
 	}
 }
 
@@ -247,7 +246,7 @@ func TestUpdateResetsAbsentMembers(t *testing.T) {
 	in.EnableTokenRevocation = aws.Bool(false)
 	in.PreventUserExistenceErrors = "ENABLED"
 	made := l.create(in)
-	l.clock.advance(time.Minute)
+	l.clock.Advance(time.Minute)
 	out, err := l.sdk.UpdateUserPoolClient(t.Context(), &cip.UpdateUserPoolClientInput{
 		UserPoolId: aws.String(pool), ClientId: made.ClientId, LogoutURLs: []string{"https://example.com/bye"},
 	})

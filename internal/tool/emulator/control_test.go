@@ -2,15 +2,14 @@ package emulator_test
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 func TestRateOfEachOperation(t *testing.T) {
@@ -26,7 +25,7 @@ func TestRateOfEachOperation(t *testing.T) {
 	if _, err := l.sdk.ListUserPoolClients(t.Context(), &cip.ListUserPoolClientsInput{UserPoolId: aws.String(pool)}); err != nil {
 		t.Errorf("another operation: %v, want it admitted", err)
 	}
-	l.clock.advance(time.Second)
+	l.clock.Advance(time.Second)
 	l.create(publicClient())
 	if got := l.Calls("CreateUserPoolClient"); got != 7 {
 		t.Errorf("Calls = %d, want 7, the refused one included", got)
@@ -48,10 +47,7 @@ func TestControlPlaneRefusesOddRequests(t *testing.T) {
 		{"no body", "AWSCognitoIdentityProviderService.DescribeUserPool", "application/x-amz-json-1.1", "AWS4-HMAC-SHA256 x", ``, "SerializationException"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.base+"/", strings.NewReader(tt.body))
-			if err != nil {
-				t.Fatal(err)
-			}
+			req := must.Request(t, http.MethodPost, l.base+"/", tt.body)
 			req.Header.Set("X-Amz-Target", tt.target)
 			req.Header.Set("Content-Type", tt.contentType)
 			if tt.authorization != "" {

@@ -6,13 +6,12 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/smithy-go"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 const createOp = "CreateUserPoolClient"
@@ -68,10 +67,7 @@ func TestSecretOperationsHaveTheirOwnInternalError(t *testing.T) {
 
 func (l *local) controlRequest(op, body string) *http.Request {
 	l.t.Helper()
-	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, l.base+"/", strings.NewReader(body))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	req := must.Request(l.t, http.MethodPost, l.base+"/", body)
 	req.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService."+op)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 test")

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -27,31 +27,13 @@ const (
 	apiScope = "https://api.example.com/mcp/read"
 )
 
-// clock stands still until a test moves it.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 // local is an emulator behind a real listener, called with the real SDK.
 type local struct {
 	*emulator.Cognito
 	t     *testing.T
 	base  string
 	sdk   *cip.Client
-	clock *clock
+	clock *fake.Clock
 }
 
 func start(t *testing.T, change func(*emulator.Config)) *local {
@@ -60,7 +42,7 @@ func start(t *testing.T, change func(*emulator.Config)) *local {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	srv.Config.ErrorLog = nil
 	t.Cleanup(srv.Close)
-	ck := &clock{t: time.Unix(1_800_000_000, 0)}
+	ck := fake.ClockAt(time.Unix(1_800_000_000, 0))
 	cfg := emulator.Config{
 		BaseURL: srv.URL,
 		Users: []emulator.User{
@@ -69,7 +51,7 @@ func start(t *testing.T, change func(*emulator.Config)) *local {
 		},
 		ResourceServers: []emulator.ResourceServer{{Identifier: "https://api.example.com/mcp", Scopes: []string{"read", "write"}}},
 		NoRateLimit:     true,
-		Now:             ck.now,
+		Now:             ck.Now,
 		Key:             fake.SigningKey(),
 	}
 	if change != nil {
@@ -174,10 +156,7 @@ func (a answer) text(name string) string { s, _ := a.body[name].(string); return
 // post sends a form; user and password go as HTTP Basic if user is not empty.
 func (l *local) post(path string, form url.Values, user, password string) answer {
 	l.t.Helper()
-	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, l.base+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	req := must.Request(l.t, http.MethodPost, l.base+path, form.Encode())
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if user != "" {
 		req.SetBasicAuth(user, password)
@@ -204,10 +183,7 @@ func (l *local) do(req *http.Request) answer {
 
 func (l *local) get(path string, header http.Header) answer {
 	l.t.Helper()
-	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, l.base+path, nil)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	req := must.Request(l.t, http.MethodGet, l.base+path, "")
 	for k, v := range header {
 		req.Header[k] = v
 	}

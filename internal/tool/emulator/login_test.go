@@ -11,8 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // signIn returns the query with which the browser is redirected to the client.
@@ -32,8 +32,8 @@ func TestSilentSignInAcrossAppClients(t *testing.T) {
 	if q := l.signIn(browser, l.authorizeURL(a, nil), "alice", "Correct-Horse-9"); !q.Has("code") {
 		t.Fatalf("first client: %v, want a code", q)
 	}
-	began := l.clock.now()
-	l.clock.advance(59 * time.Minute)
+	began := l.clock.Now()
+	l.clock.Advance(59 * time.Minute)
 	// No name and no password: the code comes from the cookie alone.
 	q := l.signIn(browser, l.authorizeURL(b, nil), "", "")
 	if !q.Has("code") || q.Get("state") != "s1" {
@@ -43,7 +43,7 @@ func TestSilentSignInAcrossAppClients(t *testing.T) {
 	if claims["username"] != "alice" || claims["auth_time"] != float64(began.Unix()) {
 		t.Errorf("username, auth_time = %v, %v, want alice and the time of the password, %d", claims["username"], claims["auth_time"], began.Unix())
 	}
-	l.clock.advance(time.Minute) // an hour after the password, although the cookie was used in between
+	l.clock.Advance(time.Minute) // an hour after the password, although the cookie was used in between
 	if back, err := browser.SignIn(t.Context(), l.authorizeURL(b, nil), "", ""); err == nil {
 		t.Errorf("after an hour the browser was sent to %s, want the sign-in page", back)
 	}
@@ -70,10 +70,7 @@ type page struct {
 // fetch gets an address with c, which does not follow redirects.
 func fetch(t *testing.T, c *http.Client, method, address string, form url.Values) page {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Request(t, method, address, form.Encode())
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

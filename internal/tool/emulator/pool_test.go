@@ -21,13 +21,13 @@ func TestTwoSecrets(t *testing.T) {
 	a := l.create(in)
 	first := *a.ClientSecret
 
-	l.clock.advance(time.Minute)
+	l.clock.Advance(time.Minute)
 	added, err := l.sdk.AddUserPoolClientSecret(t.Context(), &cip.AddUserPoolClientSecretInput{UserPoolId: aws.String(pool), ClientId: a.ClientId})
 	if err != nil {
 		t.Fatal(err)
 	}
 	second := aws.ToString(added.ClientSecretDescriptor.ClientSecretValue)
-	if want := fmt.Sprintf("%s--%d", *a.ClientId, l.clock.now().Unix()); *added.ClientSecretDescriptor.ClientSecretId != want {
+	if want := fmt.Sprintf("%s--%d", *a.ClientId, l.clock.Now().Unix()); *added.ClientSecretDescriptor.ClientSecretId != want {
 		t.Errorf("ClientSecretId = %q, want %q", *added.ClientSecretDescriptor.ClientSecretId, want)
 	}
 	for _, secret := range []string{first, second} {

@@ -24,7 +24,7 @@ func TestRefreshWithoutRotation(t *testing.T) {
 	first := l.redeem(a, l.code(a, nil), nil)
 	token := first.text("refresh_token")
 	_, before := l.claims(first.text("access_token"))
-	l.clock.advance(time.Hour)
+	l.clock.Advance(time.Hour)
 	got := l.post("/oauth2/token", refreshForm(a, token), "", "")
 	if got.status != 200 || got.body["refresh_token"] != nil || got.text("id_token") == "" {
 		t.Fatalf("got %d %v, want new tokens and no refresh token", got.status, slices.Sorted(maps.Keys(got.body)))
@@ -39,7 +39,7 @@ func TestRefreshWithoutRotation(t *testing.T) {
 		t.Errorf("jti, iat = %v, %v, want new ones", after["jti"], after["iat"])
 	}
 	wantOAuthError(t, l.post("/oauth2/token", refreshForm(b, token), "", ""), 400, "invalid_grant")
-	l.clock.advance(30*24*time.Hour - time.Hour)
+	l.clock.Advance(30*24*time.Hour - time.Hour)
 	wantOAuthError(t, l.post("/oauth2/token", refreshForm(a, token), "", ""), 400, "invalid_grant")
 }
 
@@ -53,19 +53,19 @@ func TestRefreshWithRotation(t *testing.T) {
 	if second == "" || second == first {
 		t.Fatalf("the refresh brought no new refresh token")
 	}
-	l.clock.advance(9 * time.Second)
+	l.clock.Advance(9 * time.Second)
 	if got := l.post("/oauth2/token", refreshForm(a, first), "", ""); got.status != 200 {
 		t.Errorf("the old token in its grace period: %d %s, want 200", got.status, got.raw)
 	}
-	l.clock.advance(time.Second)
+	l.clock.Advance(time.Second)
 	wantOAuthError(t, l.post("/oauth2/token", refreshForm(a, first), "", ""), 400, "invalid_grant")
 
-	l.clock.advance(29 * 24 * time.Hour)
+	l.clock.Advance(29 * 24 * time.Hour)
 	third := l.post("/oauth2/token", refreshForm(a, second), "", "").text("refresh_token")
 	if third == "" {
 		t.Fatal("on day 29 the refresh brought no refresh token")
 	}
-	l.clock.advance(24 * time.Hour) // one day old, but its sign-in is 30 days old
+	l.clock.Advance(24 * time.Hour) // one day old, but its sign-in is 30 days old
 	wantOAuthError(t, l.post("/oauth2/token", refreshForm(a, third), "", ""), 400, "invalid_grant")
 }
 
@@ -143,6 +143,6 @@ func TestUserInfo(t *testing.T) {
 			t.Errorf("%s: WWW-Authenticate = %q", name, got.header.Get("WWW-Authenticate"))
 		}
 	}
-	l.clock.advance(time.Hour)
+	l.clock.Advance(time.Hour)
 	wantOAuthError(t, l.get("/oauth2/userInfo", http.Header{"Authorization": {"Bearer " + tok.text("access_token")}}), 401, "invalid_token")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // The example of RFC 7636 appendix B.
@@ -63,7 +64,7 @@ func TestCodeFlowIssuesTokens(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(access)); !slices.Equal(got, wantClaims) {
 		t.Errorf("access token claims = %v, want %v", got, wantClaims)
 	}
-	now := float64(l.clock.now().Unix())
+	now := float64(l.clock.Now().Unix())
 	for name, want := range map[string]any{
 		"iss": l.base + "/" + pool, "client_id": a, "token_use": "access", "username": "alice", "version": 2.0,
 		"scope": "openid email " + apiScope, "iat": now, "auth_time": now, "exp": now + 3600,
@@ -116,12 +117,12 @@ func TestCodeIsRefused(t *testing.T) {
 	})
 	t.Run("after five minutes", func(t *testing.T) {
 		code := l.code(a, nil)
-		l.clock.advance(5*time.Minute - time.Second)
+		l.clock.Advance(5*time.Minute - time.Second)
 		if got := l.redeem(a, code, nil); got.status != 200 {
 			t.Errorf("after 4:59: %d %s, want 200", got.status, got.raw)
 		}
 		code = l.code(a, nil)
-		l.clock.advance(5 * time.Minute)
+		l.clock.Advance(5 * time.Minute)
 		wantOAuthError(t, l.redeem(a, code, nil), 400, "invalid_grant")
 	})
 	t.Run("from another client", func(t *testing.T) {
@@ -207,10 +208,7 @@ func TestClientAuthentication(t *testing.T) {
 	if got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "POST" {
 		t.Errorf("GET: %d with Allow %q, want 405 with POST", got.status, got.header.Get("Allow"))
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.base+"/oauth2/token", strings.NewReader(`{"grant_type":"authorization_code"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Request(t, http.MethodPost, l.base+"/oauth2/token", `{"grant_type":"authorization_code"}`)
 	req.Header.Set("Content-Type", "application/json")
 	wantOAuthError(t, l.do(req), 400, "invalid_request")
 }
@@ -232,10 +230,7 @@ func TestClientCredentials(t *testing.T) {
 
 func TestPreflightOfTheTokenEndpoint(t *testing.T) {
 	l := start(t, nil)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, l.base+"/oauth2/token", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Request(t, http.MethodOptions, l.base+"/oauth2/token", "")
 	got := l.do(req)
 	if got.status != 204 || got.header.Get("Access-Control-Allow-Origin") != "*" || got.header.Get("Access-Control-Allow-Methods") != "POST" {
 		t.Errorf("got %d %v, want 204 for POST from anywhere", got.status, got.header)

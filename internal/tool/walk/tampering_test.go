@@ -50,7 +50,7 @@ func (tm *tampering) RoundTrip(req *http.Request) (*http.Response, error) {
 // Each check of the walk can fail.
 func TestWalkStopsAtTheStepThatFails(t *testing.T) {
 	for _, mode := range modes {
-		t.Run(string(mode), func(t *testing.T) { testWalkStops(t, mode) })
+		t.Run(string(mode), func(t *testing.T) { t.Parallel(); testWalkStops(t, mode) })
 	}
 }
 

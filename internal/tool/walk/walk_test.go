@@ -133,7 +133,7 @@ func stepsOf(mode broker.Mode, confidential bool) []string {
 
 func TestWalk(t *testing.T) {
 	for _, mode := range modes {
-		t.Run(string(mode), func(t *testing.T) { testWalk(t, mode) })
+		t.Run(string(mode), func(t *testing.T) { t.Parallel(); testWalk(t, mode) })
 	}
 }
 

@@ -28,7 +28,7 @@ type Janitor struct {
 	AppClients *cognito.AppClients
 	// Maintainer changes the app clients of brokered mode.
 	Maintainer *provision.Maintainer
-	// Grants ends grants. It is nil in direct mode, which has none.
+	// Grants ends grants; in direct mode it is broker.NoGrants.
 	Grants broker.GrantEnder
 }
 
@@ -50,7 +50,7 @@ func Handler(p *wire.Parts) (any, error) {
 // New returns the janitor. The configuration of p needs at least the part that
 // environment.AppClients reads.
 func New(p *wire.Parts) (*Janitor, error) {
-	c, j := p.Config, new(Janitor)
+	c, j := p.Config, &Janitor{Grants: broker.NoGrants{}}
 	var err error
 	if j.AppClients, err = pool.AppClients(p); err != nil {
 		return nil, err

@@ -37,19 +37,20 @@ func New(p *wire.Parts) (*UseCases, error) {
 		}
 	}
 	config := usecase.Config{
-		Store:      p.Store,
-		Grants:     j.Grants,
-		Deployment: c.DeploymentID,
-		Policy:     p.Policy,
-		Now:        p.Now,
-		Log:        p.Log,
+		Store:           p.Store,
+		NewRegistration: direct.NewRegistration,
+		Grants:          broker.NoGrants{Err: broker.ErrNoGrants},
+		Deployment:      c.DeploymentID,
+		Policy:          p.Policy,
+		Now:             p.Now,
+		Log:             p.Log,
 		Modes: broker.ByMode[usecase.Lifecycle]{
 			Direct:   direct.NewSwitch(p.Store, p.Now, p.Log),
 			Brokered: brokered.NewSwitch(p.Store, p.Now, p.Log),
 		},
 	}
 	if c.Mode == broker.ModeBrokered {
-		config.NewRegistration = brokered.NewRegistration
+		config.NewRegistration, config.Grants = brokered.NewRegistration, j.Grants
 	}
 	u.Operator, err = usecase.New(config)
 	return u, err

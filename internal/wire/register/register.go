@@ -60,7 +60,6 @@ func newBrokered(p *wire.Parts) (*registration.Registrar, error) {
 func newRegistrar(p *wire.Parts, l registration.Lifecycle, former registration.Deleter) (*registration.Registrar, error) {
 	return registration.New(registration.Config{
 		Store:     p.Store,
-		Mode:      p.Config.Mode,
 		Lifecycle: l,
 		Former:    former,
 		JWTs:      issuers.New(p.HTTP, p.Now),

@@ -83,11 +83,7 @@ func (provisioner) Provision(context.Context, string) error { return nil }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, clock: fake.NewClock()}
-	var err error
-	if w.ring, err = seal.Parse(seal.Generate()); err != nil {
-		t.Fatal(err)
-	}
+	w := &world{t: t, clock: fake.NewClock(), ring: fake.Ring(t)}
 	app := &broker.AppClient{
 		Key: broker.SharedAppClientKey("asking"), State: broker.AppClientReady, Branded: true, Marker: "marker", CognitoID: "cognito-id",
 		Scopes: []string{"openid", "notes/read"},
@@ -97,7 +93,7 @@ func newWorld(t *testing.T) *world {
 	if err := w.store.CreateAppClient(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
-	err = w.store.CreateRegistration(t.Context(), &broker.Registration{
+	err := w.store.CreateRegistration(t.Context(), &broker.Registration{
 		ClientID: clientID, Generation: "generation", Mode: broker.ModeBrokered, State: broker.RegistrationActive, Profile: "asking",
 		IssuedAt: w.clock.Second(), Voucher: "token",
 		Metadata: dcr.ClientMetadata{

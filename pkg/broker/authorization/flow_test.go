@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 func TestNewRequiresEveryField(t *testing.T) {
@@ -51,10 +51,7 @@ func TestAFlowLeadsToACode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := url.Parse(o.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := must.ParseURL(t, o.URL)
 	g, err := w.store.Grant(t.Context(), broker.GrantID(w.ring, "sign-in", 0))
 	if err != nil {
 		t.Fatal(err)

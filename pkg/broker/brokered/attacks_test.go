@@ -8,9 +8,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// A client that many share has no owner. No token can read, change or delete it:
-// otherwise the first one to try would take it from all others.
-func TestNobodyManagesADeduplicatedClient(t *testing.T) {
+// A client that many programs share has no owner. No token can read, change or
+// delete it; otherwise one program could take it from all others.
+func TestADeduplicatedClientCannotBeManaged(t *testing.T) {
 	w := world.NewBrokered(t)
 	shared, _ := w.MustRegister(world.PublicBody, world.None)
 	_, foreign := w.Vouched("trusted", world.ConfidentialBody)
@@ -36,9 +36,9 @@ func TestNobodyManagesADeduplicatedClient(t *testing.T) {
 	}
 }
 
-// A client cannot know beforehand which client_id its registration gets, and cannot
-// get that of another client by what it registers.
-func TestNobodyChoosesAClientID(t *testing.T) {
+// A client cannot know beforehand which client_id it gets, and cannot get the
+// client_id of another client by choosing its metadata.
+func TestClientsCannotChooseTheirID(t *testing.T) {
 	a, b := world.NewBrokered(t), world.NewBrokered(t)
 	here, _ := a.MustRegister(world.PublicBody, world.None)
 	there, _ := b.MustRegister(world.PublicBody, world.None)

@@ -8,11 +8,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// canonical is what two registrations have in common that are the same client:
-// everything but the order of lists, the ports of loopback redirect URIs, which
-// are chosen at run time (RFC 8252 §7.3), the scopes, which are the profile's
-// and not the client's, and the text of a software statement, which may be
-// signed again for each instance.
+// canonical returns the metadata that identify an open registration: everything
+// except the order of lists, the ports of loopback redirect URIs, which are
+// chosen at run time (RFC 8252 §7.3), the scopes, which come from the profile,
+// and the text of a software statement, which may be signed again for each
+// instance.
 func canonical(parsed dcr.ParsedMetadata) ([]byte, error) {
 	m := parsed.ClientMetadata.Clone()
 	m.Scope, m.SoftwareStatement = "", ""
@@ -32,8 +32,8 @@ func canonical(parsed dcr.ParsedMetadata) ([]byte, error) {
 	return b, nil
 }
 
-// portless is a loopback redirect URI without its port. The rest is as the client
-// sent it, because it is compared in this form.
+// portless returns a loopback redirect URI without its port. The rest is as the
+// client sent it, because it is compared in this form.
 func portless(u dcr.RedirectURI) string {
 	if u.Port == "" {
 		return u.Raw

@@ -12,8 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 )
 
-// A Reconciler finishes for the janitor what was interrupted in brokered mode,
-// whatever the deployment's mode is now.
+// A Reconciler finishes interrupted work of brokered mode for the janitor, in
+// either mode of the deployment.
 type Reconciler struct {
 	store broker.Store
 	apps  *provision.Maintainer
@@ -36,13 +36,13 @@ func (c *Reconciler) Finish(ctx context.Context, run *janitor.Run, a *broker.App
 	return report(c.apps.Finish(ctx, a, run.Policy, run))
 }
 
-// report returns what a Maintainer has done.
+// report returns the work of a Maintainer as a Report.
 func report(done provision.Done, err error) (janitor.Report, error) {
 	return janitor.Report{Completed: done.Completed, Removed: done.Removed, Grown: done.Grown}, err
 }
 
-// finishIntent decides about a registration that was interrupted: it stays, and
-// the use of the token with it, if it was recorded.
+// finishIntent decides about a registration that was interrupted. If it was
+// recorded, it stays, and its use of the token stays taken.
 func (c *Reconciler) finishIntent(ctx context.Context, intent *broker.Intent) (janitor.Report, error) {
 	if !intent.Cancelled {
 		r, err := c.store.Registration(ctx, intent.ClientID)
@@ -81,8 +81,8 @@ func (c *Reconciler) Retire(ctx context.Context, run *janitor.Run, r *broker.Reg
 	return done, err
 }
 
-// nextGeneration returns the generation under which the client of the tombstone r
-// has registered again since r was read, or empty if it has not. Grants of that
+// nextGeneration returns the generation under which the client of the tombstone
+// r has registered again since r was read, or "" if it has not. Grants of that
 // generation stay.
 func (c *Reconciler) nextGeneration(ctx context.Context, r *broker.Registration) (string, error) {
 	stored, err := c.store.Registration(ctx, r.ClientID)
@@ -95,11 +95,11 @@ func (c *Reconciler) nextGeneration(ctx context.Context, r *broker.Registration)
 	return stored.Generation, nil
 }
 
-// removeDedicated removes the app client that served r alone. One that is being
-// made at this moment is marked, and due later.
+// removeDedicated removes the app client that served only r. An app client that
+// is being made at this moment is marked and due later.
 func (c *Reconciler) removeDedicated(ctx context.Context, run *janitor.Run, r *broker.Registration) (janitor.Report, error) {
 	key := broker.DedicatedAppClientKey(r.ClientID, r.Generation)
-	if err := provision.MarkForRemoval(ctx, c.store, key, c.now()); err != nil {
+	if err := provision.RequestRemoval(ctx, c.store, key, c.now()); err != nil {
 		return janitor.Report{}, err
 	}
 	a, err := c.store.AppClient(ctx, key)
@@ -124,7 +124,7 @@ func (c *Reconciler) Orphan(context.Context, broker.ListedAppClient, *broker.Reg
 // Gone implements janitor.Reconciler. The broker makes the app client again when
 // it is needed.
 func (c *Reconciler) Gone(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
-	if err := broker.MarkForRemoval(ctx, c.store, a, c.now()); err != nil {
+	if err := broker.BeginRemoval(ctx, c.store, a, c.now()); err != nil {
 		return janitor.Report{}, err
 	}
 	return report(c.apps.Remove(ctx, a, run))

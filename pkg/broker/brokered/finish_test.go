@@ -57,7 +57,7 @@ var narrowPolicy = strings.Replace(world.BrokeredPolicy, `"limits":{"app_clients
 	"trusted"`, `"scopes":{"allowed":["mcp/read"]},"limits":{"app_clients":5}},
 	"trusted"`, 1)
 
-// An unconfirmed registration takes its app client with it.
+// An unconfirmed registration and its app client are removed together.
 func TestTheAppClientOfARegistrationThatExpired(t *testing.T) {
 	w := world.NewBrokered(t)
 	clientID, _ := w.Vouched("short", strings.Replace(world.ConfidentialBody, "client_secret_basic", "none", 1))
@@ -108,7 +108,7 @@ func TestDeleteDuringProvisioning(t *testing.T) {
 	}
 }
 
-// The deletion may have looked for a record just before there was one.
+// The deletion may have looked for a record just before the record was written.
 func TestDeleteJustBeforeTheRecord(t *testing.T) {
 	w := world.NewBrokered(t)
 	clientID, _ := w.Vouched("trusted", world.ConfidentialBody)
@@ -143,8 +143,8 @@ func TestAProfileGrows(t *testing.T) {
 	w.Recover("profile/open")
 }
 
-// A process may die while it makes an app client that is not needed any more. No
-// other process knows of it then.
+// A process may die while it makes an app client that is no longer needed. No
+// other process knows about this app client.
 func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 	w := world.NewBrokered(t)
 	clientID, rat := w.Vouched("trusted", world.ConfidentialBody)
@@ -163,8 +163,8 @@ func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// The janitor may have listed the app clients just before one was made that it
-// holds for dead.
+// The janitor may have listed the app clients just before another process made
+// one. The janitor considers that process dead.
 func TestSweepThatListedTooEarly(t *testing.T) {
 	w := world.NewBrokered(t)
 	making, create := w.Pool.Pause("CreateBrokered")
@@ -188,7 +188,8 @@ func TestSweepThatListedTooEarly(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// Of two janitors the slower must not take away what was made since.
+// The slower of two janitors must not remove an app client that was made in the
+// meantime.
 func TestTwoJanitorsAndANewAppClient(t *testing.T) {
 	w := world.NewBrokered(t)
 	w.Pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
@@ -213,8 +214,9 @@ func TestTwoJanitorsAndANewAppClient(t *testing.T) {
 	w.Recover("profile/open")
 }
 
-// The record of an app client that is gone does not outlive its registration.
-func TestAVacantRecordGoesWithItsRegistration(t *testing.T) {
+// The record of an app client that no longer exists does not outlive its
+// registration.
+func TestAVacantRecordIsDeletedWithItsRegistration(t *testing.T) {
 	for _, profile := range []string{"short", "trusted"} {
 		t.Run(profile, func(t *testing.T) {
 			w := world.NewBrokered(t)

@@ -42,8 +42,12 @@ func New(c Config) (*Lifecycle, error) {
 	return &Lifecycle{Switch: NewSwitch(c.Store, c.Now, c.Log), keys: c.Keys, recent: newRecent(), log: c.Log}, nil
 }
 
-// Create implements registration.Lifecycle. An open registration is shared by all
-// clients with the same metadata; one that is vouched for is a client of its own.
+// Manages implements registration.Lifecycle.
+func (*Lifecycle) Manages(r *broker.Registration) bool { return r.Mode == broker.ModeBrokered }
+
+// Create implements registration.Lifecycle. All clients with the same metadata
+// share one open registration; a registration with a voucher is a separate
+// client.
 func (l *Lifecycle) Create(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
 	if a.Voucher.Open() {
 		return l.open(ctx, a)
@@ -51,8 +55,13 @@ func (l *Lifecycle) Create(ctx context.Context, a *registration.Admission) (*bro
 	return l.vouched(ctx, a)
 }
 
-// NewRegistration returns a registration of brokered mode, and does not store it.
-func NewRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) *broker.Registration {
+// NewRegistration is operator.Config.NewRegistration in brokered mode.
+func NewRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) (*broker.Registration, error) {
+	return newRegistration(profile, id, m, now), nil
+}
+
+// newRegistration returns a registration of brokered mode, and does not store it.
+func newRegistration(profile *policy.Profile, id string, m dcr.ClientMetadata, now time.Time) *broker.Registration {
 	now = broker.Seconds(now)
 	r := &broker.Registration{
 		ClientID:   id,

@@ -18,8 +18,8 @@ import (
 )
 
 // Update implements registration.Lifecycle. It changes no app client: the app
-// clients are the broker's, and of what a client can change, only the scopes
-// concern them. The janitor adds scopes at its next sweep.
+// clients belong to the broker, and only the scopes of a registration affect
+// them. The janitor adds scopes at its next sweep.
 func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 	if policy.IsClientCredentials(c.After.Metadata) != policy.IsClientCredentials(c.Before.Metadata) {
 		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register again")
@@ -34,11 +34,15 @@ func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 	if err := c.Commit(ctx); err != nil {
 		return err
 	}
-	return registration.Unavailable(l.requestGrowth(ctx, r))
+	// Nothing else makes the app client due, so the client has to repeat the
+	// update if this fails, although the registration is stored.
+	if err := l.requestGrowth(ctx, r); err != nil {
+		return registration.Unavailable(err)
+	}
+	return nil
 }
 
-// requestGrowth makes the dedicated app client of r due, if there is one that
-// lacks scopes.
+// requestGrowth makes the dedicated app client of r due if it lacks scopes.
 func (l *Lifecycle) requestGrowth(ctx context.Context, r *broker.Registration) error {
 	return broker.ChangeAppClient(ctx, l.store, broker.DedicatedAppClientKey(r.ClientID, r.Generation), func(a *broker.AppClient) bool {
 		lacking := slices.ContainsFunc(strings.Fields(r.Metadata.Scope), func(scope string) bool { return !slices.Contains(a.Scopes, scope) })
@@ -50,8 +54,8 @@ func (l *Lifecycle) requestGrowth(ctx context.Context, r *broker.Registration) e
 	})
 }
 
-// A Switch ends registrations of brokered mode, for their clients and for
-// operators, whatever the deployment's mode is now. It calls nothing at Cognito.
+// A Switch ends registrations of brokered mode for clients and operators, in
+// either mode of the deployment. It does not call Cognito.
 type Switch struct {
 	store broker.Store
 	now   func() time.Time
@@ -65,13 +69,13 @@ func NewSwitch(store broker.Store, now func() time.Time, log *slog.Logger) *Swit
 	return &Switch{store: store, now: now, trail: broker.AuditTrail{Log: log}}
 }
 
-// Delete implements registration.Deleter. It deletes the registration, and leaves
-// a dedicated app client to the janitor. The mark comes first: if the request
-// gets no further, the client still is there, and the broker makes an app client
-// again when it needs one. An app client that is being made at this moment is due
-// later.
+// Delete implements registration.Deleter. It deletes the registration, and
+// leaves a dedicated app client to the janitor. The mark comes first: if the
+// request gets no further, the client still exists, and the broker makes an app
+// client again when it needs one. An app client that is being made at this
+// moment is due later.
 func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
-	if err := s.markForRemoval(ctx, r); err != nil {
+	if err := s.requestRemoval(ctx, r); err != nil {
 		return registration.Unavailable(err)
 	}
 	if err := s.store.DeleteRegistration(ctx, r.ClientID, r.Generation); err != nil {
@@ -85,17 +89,17 @@ func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
 
 // SwitchOff implements operator.Lifecycle.
 func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, _ broker.RegistrationState) error {
-	return s.markForRemoval(ctx, r)
+	return s.requestRemoval(ctx, r)
 }
 
 // Serves implements operator.Lifecycle. The broker makes an app client again when
 // the client needs one.
 func (*Switch) Serves(context.Context, *broker.Registration) error { return nil }
 
-// markForRemoval marks what serves r alone for the janitor to remove. The use
+// requestRemoval leaves the app client that serves r alone to the janitor. The use
 // that r took of its initial access token stays taken: if the intent of r is still
 // there, the janitor would give the use back once r is gone.
-func (s *Switch) markForRemoval(ctx context.Context, r *broker.Registration) error {
+func (s *Switch) requestRemoval(ctx context.Context, r *broker.Registration) error {
 	if !r.Voucher.Open() {
 		intent, err := broker.IntentOf(ctx, s.store, r.ClientID)
 		if err == nil {
@@ -105,5 +109,5 @@ func (s *Switch) markForRemoval(ctx context.Context, r *broker.Registration) err
 			return err
 		}
 	}
-	return provision.MarkForRemoval(ctx, s.store, broker.DedicatedAppClientKey(r.ClientID, r.Generation), s.now())
+	return provision.RequestRemoval(ctx, s.store, broker.DedicatedAppClientKey(r.ClientID, r.Generation), s.now())
 }

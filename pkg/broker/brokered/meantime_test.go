@@ -12,8 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// What an operator wrote must not be taken for the mark of a deletion. The mark is all
-// that this mode does at once for a registration of direct mode.
+// A write of an operator must not be mistaken for the mark of a deletion. For a
+// registration of direct mode, this mode immediately sets only the mark.
 func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
 	w := world.NewBrokered(t)
 	info, err := w.Direct().Register(t.Context(), world.Request(t, world.PublicBody), world.None)
@@ -32,8 +32,9 @@ func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// Two that register the same are one client, also if the write of one fails just
-// when the other's has succeeded. Both get the one that is stored.
+// Two registrations with the same metadata are one client, also if the write of
+// one fails just after the write of the other has succeeded. Both clients get
+// the stored registration.
 func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
 	w := world.NewBrokered(t)
 	this := w.Broker

@@ -15,16 +15,17 @@ import (
 )
 
 const (
-	// extendEvery is how exact the lifetime of an unconfirmed registration is:
-	// a repeated registration that would add less writes nothing.
+	// extendEvery is the precision of the lifetime of an unconfirmed
+	// registration: a repeated registration that would extend it by less writes
+	// nothing.
 	extendEvery = time.Hour
 	// lastDay is the time at the end of a registration's life in which
 	// registering again counts as a use.
 	lastDay = 24 * time.Hour
 )
 
-// open registers a client for which nothing vouches. Identical metadata gets the
-// same client id, and no token to manage it with: one client could delete the
+// open registers a client without a voucher. Identical metadata gets the same
+// client id, and no registration access token: one client could delete the
 // registration of the others.
 func (l *Lifecycle) open(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
 	id, err := l.derivedID(ctx, a)
@@ -48,7 +49,7 @@ func (l *Lifecycle) open(ctx context.Context, a *registration.Admission) (*broke
 	return &broker.Issued{Registration: issued}, nil
 }
 
-// derivedID is the client id of an open registration.
+// derivedID returns the client id of an open registration.
 func (l *Lifecycle) derivedID(ctx context.Context, a *registration.Admission) (string, error) {
 	ring, err := l.keys(ctx)
 	if err != nil {
@@ -60,7 +61,8 @@ func (l *Lifecycle) derivedID(ctx context.Context, a *registration.Admission) (s
 	}
 	parts := []string{a.Profile.Name(), string(metadata)}
 	if a.Statement != nil {
-		// The claims of an issuer are not the same as those of the client alone.
+		// Claims of an issuer differ from the same metadata sent by the client
+		// itself.
 		stated, err := canonical(a.Statement.Metadata)
 		if err != nil {
 			return "", err
@@ -70,8 +72,8 @@ func (l *Lifecycle) derivedID(ctx context.Context, a *registration.Admission) (s
 	return broker.ClientIDPrefix + credential.DerivedID(ring.MAC("client_id", parts...)), nil
 }
 
-// deduplicated returns the registration with that id. It makes, extends or leaves
-// it as it is.
+// deduplicated returns the registration with this id. It makes the
+// registration, extends it or leaves it unchanged.
 func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
 	var last error
 	for range broker.Attempts {
@@ -90,16 +92,16 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 		if !errors.Is(err, broker.ErrExists) && !errors.Is(err, broker.ErrConflict) && !errors.Is(err, broker.ErrNotFound) {
 			return nil, registration.Unavailable(fmt.Errorf("registration %s: %w", id, err))
 		}
-		last = err // another request was faster; read what it wrote
+		last = err // another request was faster; read its registration
 	}
 	return nil, registration.Unavailable(fmt.Errorf("registration %s: %w", id, last))
 }
 
 // registerFirst makes the registration.
 func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
-	r := NewRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
+	r := newRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
 	if err := a.Hour().Take(ctx, l.store, id); err != nil {
-		return nil, err
+		return nil, err // other requests share the place, so it is not returned
 	}
 	err := broker.RecordRegistration(ctx, l.store, r)
 	if err == nil {
@@ -107,14 +109,14 @@ func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission
 		return r, nil
 	}
 	if errors.Is(err, broker.ErrExists) {
-		return nil, err
+		return nil, err // the place is that of the registration that exists
 	}
 	cleanup, cancel := broker.CleanupContext(ctx)
 	defer cancel()
 	return nil, errors.Join(err, a.Hour().Return(cleanup, l.store, id))
 }
 
-// registerRepeated is for a registration that exists.
+// registerRepeated handles a registration that already exists.
 func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admission, r *broker.Registration) error {
 	switch r.State {
 	case broker.RegistrationDisabled, broker.RegistrationDeleted:
@@ -126,12 +128,12 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 	}
 	before, changed := r.Clone(), false
 	if r.State == broker.RegistrationPending && a.Profile.Approval() == policy.ApprovalNone {
-		r.State, changed = broker.RegistrationActive, true // it needs no approval any more
+		r.State, changed = broker.RegistrationActive, true // it no longer needs approval
 	}
 	if until := policy.UnconfirmedUntil(a.Profile, l.now()); !r.ExpiresAt.IsZero() && (until.IsZero() || until.Sub(r.ExpiresAt) >= extendEvery) {
 		r.ExpiresAt, changed = until, true
 	}
-	// The scopes are those of the profile, which may have changed.
+	// The scopes come from the profile, which may have changed.
 	if r.Metadata.Scope != a.Metadata.Scope {
 		r.Metadata.Scope, changed = a.Metadata.Scope, true
 	}
@@ -152,11 +154,11 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 	return nil
 }
 
-// registerAgain makes a new registration in place of the tombstone old. Grants of
-// the former registration are not valid for it. If they have not been ended yet,
-// the janitor goes on with that.
+// registerAgain makes a new registration in place of the tombstone old. Grants
+// of the former registration are not valid for it. If they have not ended yet,
+// the janitor continues to end them.
 func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission, old *broker.Registration) error {
-	r := NewRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
+	r := newRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
 	if err := a.Hour().Take(ctx, l.store, r.ClientID); err != nil {
 		return err
 	}
@@ -166,7 +168,7 @@ func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission
 		r.Stale, r.Due, r.ExpiresAt = true, old.Due, time.Time{}
 	}
 	if err := l.store.RenewRegistration(ctx, r, generation); err != nil {
-		return err
+		return err // r may be stored, so its place is not returned
 	}
 	l.trail.Created(ctx, a.Voucher.Actor(), old, r)
 	*old = *r

@@ -24,7 +24,7 @@ func TestOpenRegistrationOfBrokeredMode(t *testing.T) {
 		t.Errorf("client_id = %q", info.ClientID)
 	}
 	if info.ClientSecret != "" || info.RegistrationAccessToken != "" || info.RegistrationClientURI != "" {
-		t.Errorf("secret %q, token %q, URI %q, want none: it is everyone's", info.ClientSecret, info.RegistrationAccessToken, info.RegistrationClientURI)
+		t.Errorf("secret %q, token %q, URI %q, want none, because all clients with this metadata share it", info.ClientSecret, info.RegistrationAccessToken, info.RegistrationClientURI)
 	}
 	if info.Metadata.TokenEndpointAuthMethod != dcr.AuthNone || info.Metadata.Scope != "mcp/read mcp/write" || !info.IssuedAt.Equal(world.Start) {
 		t.Errorf("information = %+v", info.Metadata)
@@ -69,7 +69,7 @@ func TestTheSameMetadataIsTheSameClient(t *testing.T) {
 	}
 }
 
-// A port of an IPv6 loopback URI is not mistaken for a part of its address.
+// The port of an IPv6 loopback URI is not mistaken for a part of its address.
 func TestIPv6LoopbackPorts(t *testing.T) {
 	w := world.NewBrokered(t)
 	a, _ := w.MustRegister(`{"redirect_uris":["http://[::1]:1/cb"]}`, world.None)
@@ -79,7 +79,7 @@ func TestIPv6LoopbackPorts(t *testing.T) {
 	}
 }
 
-func TestEachRequestIsToldItsOwnRedirectURIs(t *testing.T) {
+func TestEachRequestGetsItsOwnRedirectURIs(t *testing.T) {
 	w := world.NewBrokered(t)
 	for _, restart := range []bool{false, true} {
 		for _, port := range []int{4711, 4712, 4713} {
@@ -108,7 +108,7 @@ func TestProfilesDoNotShareClients(t *testing.T) {
 	}
 }
 
-func TestWhatARepeatCosts(t *testing.T) {
+func TestCostsOfARepeatedRegistration(t *testing.T) {
 	w := world.NewBrokered(t)
 	first, _ := w.MustRegister(world.PublicBody, world.None)
 	for _, tt := range []struct {
@@ -119,11 +119,11 @@ func TestWhatARepeatCosts(t *testing.T) {
 	}{
 		{"at once", 0, false, 0, 0},
 		{"59 seconds later", 59 * time.Second, false, 0, 0},
-		{"what was in memory a minute ago is read again", time.Second, false, 1, 0},
-		{"and remembered again", 30 * time.Second, false, 0, 0},
+		{"a minute after the first, read again", time.Second, false, 1, 0},
+		{"from memory again", 30 * time.Second, false, 0, 0},
 		{"in another process", 0, true, 1, 0},
 		{"59 minutes after the first", 57 * time.Minute, false, 1, 0},
-		{"an hour after it, it is extended", 2 * time.Minute, false, 1, 1},
+		{"an hour after the first, extended", 2 * time.Minute, false, 1, 1},
 		{"once", 2 * time.Minute, false, 1, 0},
 	} {
 		if tt.restart {
@@ -213,7 +213,7 @@ func TestAnUnconfirmedRegistrationExpires(t *testing.T) {
 	}
 	w.Wait(24 * time.Hour)
 	if _, err := w.Client(t.Context(), first.ClientID); err == nil {
-		t.Error("a registration is there that nobody has used for 7 days")
+		t.Error("an unused registration still exists after 7 days")
 	}
 	again, _ := w.MustRegister(world.PublicBody, world.None)
 	if now := w.Registration(again.ClientID); again.ClientID != first.ClientID || now.Generation == was.Generation || !again.IssuedAt.Equal(w.Now()) {
@@ -248,7 +248,7 @@ func TestAClientThatIsUsedDoesNotExpire(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Wait(2 * time.Hour)
-	w.MustRegister(world.PublicBody, world.None) // extends it meanwhile, so that r is old
+	w.MustRegister(world.PublicBody, world.None) // extends it in the meantime, so that r is out of date
 	w.Store.Reset()
 	if err := w.Touch(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -258,7 +258,7 @@ func TestAClientThatIsUsedDoesNotExpire(t *testing.T) {
 		t.Errorf("expires at %s, want never", got.ExpiresAt)
 	}
 	if n := w.Store.Calls("TouchRegistration"); n != 0 {
-		t.Error("its use was recorded as well, which is one write too many for one request")
+		t.Error("the request also recorded the use, which is a second write")
 	}
 	if err := w.Touch(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -274,7 +274,7 @@ func TestAClientThatIsUsedDoesNotExpire(t *testing.T) {
 	}
 }
 
-func TestWhatAnOperatorSwitchedOffStaysRefused(t *testing.T) {
+func TestDisabledAndDeletedClientsStayRefused(t *testing.T) {
 	for _, state := range []broker.RegistrationState{broker.RegistrationDisabled, broker.RegistrationDeleted} {
 		t.Run(string(state), func(t *testing.T) {
 			w := world.NewBrokered(t)
@@ -284,7 +284,7 @@ func TestWhatAnOperatorSwitchedOffStaysRefused(t *testing.T) {
 			if err := w.Inner.ReplaceRegistration(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
-			w.Wait(time.Minute) // after which memory knows
+			w.Wait(time.Minute) // after this the memory is out of date
 			_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), world.None)
 			world.WantCode(t, "Register", err, dcr.InvalidClientMetadata)
 			if _, err := w.Client(t.Context(), info.ClientID); err == nil {
@@ -335,6 +335,16 @@ func TestOpenRegistrationWhateverFails(t *testing.T) {
 	for name, before := range map[string]func(*world.Brokered){
 		"first":  func(*world.Brokered) {},
 		"repeat": func(w *world.Brokered) { w.MustRegister(world.PublicBody, world.None); w.Wait(2 * time.Hour) },
+		"again, after its removal": func(w *world.Brokered) {
+			info, _ := w.MustRegister(world.PublicBody, world.None)
+			r := w.Registration(info.ClientID)
+			r.Tombstone(w.Now())
+			r.Due = time.Time{}
+			if err := w.Inner.ReplaceRegistration(w.T.Context(), r); err != nil {
+				w.T.Fatal(err)
+			}
+			w.Wait(2 * time.Hour)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
@@ -363,7 +373,7 @@ func TestOpenRegistrationWhateverFails(t *testing.T) {
 	}
 }
 
-// What is in memory is not believed when the clock was set back.
+// Memory is not used after the clock was set back.
 func TestMemoryAndTheClock(t *testing.T) {
 	w := world.NewBrokered(t)
 	w.MustRegister(world.PublicBody, world.None)
@@ -383,6 +393,6 @@ func TestMemoryIsBounded(t *testing.T) {
 	w.Store.Reset()
 	w.MustRegister(`{"client_name":"0","redirect_uris":["http://localhost/cb"]}`, world.None)
 	if n := w.Store.Calls("Registration"); n != 1 {
-		t.Errorf("%d reads for the oldest of 5,000, want 1: it cannot all be in memory", n)
+		t.Errorf("%d reads for the oldest of 5,000, want 1: the memory must be bounded", n)
 	}
 }

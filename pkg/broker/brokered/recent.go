@@ -9,15 +9,16 @@ import (
 )
 
 const (
-	// recentFor is how old what is in memory may be: a client that an operator
-	// has disabled is refused after this at the latest.
+	// recentFor is how long a registration in memory is used. A client that an
+	// operator disables is refused at the latest after this time.
 	recentFor = 60 * time.Second
-	// maxRecent bounds the memory. There are far fewer kinds of client.
+	// maxRecent bounds the memory. The number of different clients is much
+	// smaller.
 	maxRecent = 4096
 )
 
-// recent is the open registrations that this process has seen stored a moment
-// ago, so that a client which registers at each start costs nothing.
+// recent has the open registrations that this process has recently read or
+// written, so that a client which registers at each start costs nothing.
 type recent struct {
 	mu   sync.Mutex
 	seen map[string]sighting // by client id
@@ -32,8 +33,8 @@ type sighting struct {
 
 func newRecent() *recent { return &recent{seen: make(map[string]sighting)} }
 
-// issuedAt returns when the registration was made, if it was seen stored with
-// this scope not long ago.
+// issuedAt returns when the registration was made, if this process has recently
+// seen it stored with this scope.
 func (c *recent) issuedAt(clientID, scope string, now time.Time) (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,7 +45,7 @@ func (c *recent) issuedAt(clientID, scope string, now time.Time) (time.Time, boo
 	return s.issuedAt, true
 }
 
-// saw remembers a registration that was read or written at that time.
+// saw remembers a registration that was read or written at this time.
 func (c *recent) saw(r *broker.Registration, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

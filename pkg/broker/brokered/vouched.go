@@ -10,12 +10,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 )
 
-// vouched registers a client of its own, with a token to manage it, for the
-// bearer of an initial access token. The use of the token is an effect that may
-// have to be given back: an intent is written before it and removed after the
-// registration.
+// vouched registers a separate client for the bearer of an initial access
+// token, with a registration access token. The use of the initial access token
+// is an effect that may have to be undone: an intent is written before it and
+// removed after the registration.
 func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*broker.Issued, error) {
-	r := NewRegistration(a.Profile, broker.ClientIDPrefix+credential.NewID(), a.Metadata.ClientMetadata, a.At)
+	r := newRegistration(a.Profile, broker.ClientIDPrefix+credential.NewID(), a.Metadata.ClientMetadata, a.At)
 	r.Voucher = a.Voucher
 	intent := &broker.Intent{
 		Profile:    r.Profile,
@@ -47,7 +47,7 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 		l.rollBack(ctx, intent, a)
 		return nil, registration.Unavailable(fmt.Errorf("record registration: %w", err))
 	}
-	// If it took this long, the janitor may have given the use back before the
+	// If this took too long, the janitor may have given the use back before the
 	// registration was recorded.
 	if l.now().Sub(intent.CreatedAt) >= broker.Grace/2 {
 		l.rollBack(ctx, intent, a)
@@ -58,8 +58,8 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 	return issued, nil
 }
 
-// discard gives back what a registration took before it was recorded. What fails
-// here is left to the janitor.
+// discard gives back everything that a registration took before it was
+// recorded. The janitor repeats a step that fails here.
 func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent, a *registration.Admission) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
@@ -71,12 +71,14 @@ func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent, a *regis
 }
 
 // rollBack undoes a registration that may have been recorded. The intent is
-// cancelled first: otherwise the janitor would take the registration for complete.
+// cancelled first; otherwise the janitor would consider the registration
+// complete.
 func (l *Lifecycle) rollBack(ctx context.Context, intent *broker.Intent, a *registration.Admission) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
 	err := a.Hour().Return(ctx, l.store, intent.Key())
-	// If the janitor was here already, it may have been before the registration.
+	// If the janitor has finished this intent, it may have done so before the
+	// registration was recorded.
 	overtaken := func(err error) bool { return errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrConflict) }
 	if cancelErr := intent.Cancel(ctx, l.store, l.now()); cancelErr != nil && !overtaken(cancelErr) {
 		broker.LogUnfinished(ctx, l.log, intent.Key(), errors.Join(err, cancelErr))
@@ -85,7 +87,7 @@ func (l *Lifecycle) rollBack(ctx context.Context, intent *broker.Intent, a *regi
 	broker.LogUnfinished(ctx, l.log, intent.Key(), errors.Join(err, finishCancelled(ctx, l.store, intent)))
 }
 
-// finishCancelled does what is left to do for an intent that is cancelled.
+// finishCancelled completes the missing steps for a cancelled intent.
 func finishCancelled(ctx context.Context, store broker.Store, intent *broker.Intent) error {
 	if err := store.DeleteRegistration(ctx, intent.ClientID, intent.Generation); err != nil {
 		return fmt.Errorf("delete registration %s: %w", intent.ClientID, err)

@@ -3,7 +3,6 @@ package brokered_test
 import (
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +26,7 @@ func TestVouchedRegistrationOfBrokeredMode(t *testing.T) {
 	}
 	r := w.Registration(info.ClientID)
 	if !r.SecretHash.Matches(credential.Presented(info.ClientSecret)) {
-		t.Error("the stored hash is not that of the client secret")
+		t.Error("the stored hash does not match the client secret")
 	}
 	if !r.ExpiresAt.IsZero() || r.Mode != broker.ModeBrokered || r.AppClient != "" {
 		t.Errorf("stored = %+v", r)
@@ -45,7 +44,7 @@ func TestVouchedRegistrationOfBrokeredMode(t *testing.T) {
 	}
 	public, _ := w.Vouched("open", world.PublicBody)
 	if open, _ := w.MustRegister(world.PublicBody, world.None); open.ClientID == public {
-		t.Error("a registration with a token is the one that everybody can have")
+		t.Error("a registration with a token is the open one")
 	}
 	if r := w.Registration(public); !r.SecretHash.IsZero() || r.ExpiresAt.IsZero() {
 		t.Errorf("a public client under the open profile = %+v", r)
@@ -59,20 +58,10 @@ func TestVouchedRegistrationOfBrokeredMode(t *testing.T) {
 func TestConcurrentVouchedRegistrationsOnALastUse(t *testing.T) {
 	w := world.NewBrokered(t)
 	tok, id := w.Token("trusted", 1)
-	var wg sync.WaitGroup
-	errs := make([]error, 50)
-	for i := range errs {
-		wg.Go(func() { _, errs[i] = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok) })
-	}
-	wg.Wait()
-	made := 0
-	for _, err := range errs {
-		if err == nil {
-			made++
-		} else {
-			world.WantCode(t, "loser", err, dcr.InvalidToken)
-		}
-	}
+	made := world.AtOnce(t, 50, dcr.InvalidToken, func() error {
+		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+		return err
+	})
 	if made != 1 || w.Uses(id) != 1 || w.Rows() != 1 {
 		t.Errorf("%d registered, %d uses, %d rows, want 1 of each", made, w.Uses(id), w.Rows())
 	}
@@ -94,19 +83,19 @@ func TestVouchedRegistrationWhateverFails(t *testing.T) {
 		if err == nil {
 			rat := credential.Presented(info.RegistrationAccessToken)
 			if _, err := w.Read(t.Context(), info.ClientID, rat); err != nil {
-				t.Errorf("the response says that the client is registered, and it is not: %v", err)
+				t.Errorf("the response says that the client is registered, but it is not: %v", err)
 			}
 		}
-		// Registered although the client got an error: the response was lost, and
-		// the use with it.
+		// The client was registered although it got an error: the response and
+		// the use were lost.
 		if got, want := w.Uses(id), w.Rows(); got != want || err == nil && got != 1 {
 			t.Errorf("%d uses taken and %d registrations", got, want)
 		}
 	})
 }
 
-// A use stays taken when its registration is deleted while its making is still
-// on record.
+// A use stays taken when a registration is deleted while its intent still
+// exists.
 func TestAUseIsNotGivenBackByADeletion(t *testing.T) {
 	w := world.NewBrokered(t)
 	tok, id := w.Token("trusted", 1)
@@ -122,7 +111,7 @@ func TestAUseIsNotGivenBackByADeletion(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// The janitor may have taken a slow registration for dead.
+// The janitor may have considered a slow registration dead.
 func TestASlowVouchedRegistrationGivesUp(t *testing.T) {
 	w := world.NewBrokered(t)
 	tok, id := w.Token("trusted", 1)
@@ -155,9 +144,9 @@ func TestUpdateInBrokeredMode(t *testing.T) {
 		want dcr.Code
 	}{
 		{"a confidential client cannot become public", []any{"token_endpoint_auth_method", "none"}, dcr.InvalidClientMetadata},
-		{"nor one that gets tokens in its own name", []any{"grant_types", []string{"client_credentials"}}, dcr.InvalidClientMetadata},
+		{"grant_types cannot change to client_credentials", []any{"grant_types", []string{"client_credentials"}}, dcr.InvalidClientMetadata},
 		{"another secret", []any{"client_secret", "dcr_cs_x"}, dcr.InvalidClientMetadata},
-		{"what policy refuses", []any{"redirect_uris", []string{"com.example.app:/cb"}}, dcr.InvalidRedirectURI},
+		{"metadata that policy refuses", []any{"redirect_uris", []string{"com.example.app:/cb"}}, dcr.InvalidRedirectURI},
 	} {
 		_, err := w.Update(t.Context(), info.ClientID, rat, world.Update(t, world.ConfidentialBody, info.ClientID, tt.more...))
 		world.WantCode(t, tt.name, err, tt.want)
@@ -182,12 +171,12 @@ func TestUpdateInBrokeredMode(t *testing.T) {
 	}
 	w.Recover(w.AppClientKey(info.ClientID))
 	if got := strings.Join(w.AppClient(a.Key).Scopes, " "); got != "openid mcp/read mcp/write" {
-		t.Errorf("scopes of the app client after the janitor came = %q", got)
+		t.Errorf("scopes of the app client after the sweep = %q", got)
 	}
 }
 
-// As in direct mode (TestManagementLifeCycle), a PUT that is refused is a use of
-// the token that was sent with it.
+// As in direct mode (TestManagementLifeCycle), a refused PUT is a use of the
+// token in the request.
 func TestARefusedUpdateInBrokeredModeEndsTheOldToken(t *testing.T) {
 	w := world.NewBrokered(t)
 	id, first := w.Vouched("trusted", world.ConfidentialBody)
@@ -251,7 +240,7 @@ func TestDeleteInBrokeredMode(t *testing.T) {
 		world.WantCode(t, "DELETE again", w.Delete(t.Context(), id, tok), dcr.InvalidToken)
 	}
 	if err := w.Provision(t.Context(), key); err == nil {
-		t.Error("an app client was made for a client that is gone")
+		t.Error("an app client was made for a deleted client")
 	}
 	if n := w.Pool.Calls("Delete"); n != 0 {
 		t.Errorf("%d deletions at Cognito by DELETE, want none", n)
@@ -275,10 +264,10 @@ func TestDeleteInBrokeredModeWhateverFails(t *testing.T) {
 		w.Recover()
 		_, gone := w.Client(t.Context(), clientID)
 		if err == nil && gone == nil {
-			t.Error("the response says that the client is gone, and it is not")
+			t.Error("the response says that the client is deleted, but it is not")
 		}
 		if gone == nil {
-			w.MustProvision(key) // it goes on as before
+			w.MustProvision(key) // the client works as before
 			if err := w.Delete(t.Context(), clientID, rat); err != nil {
 				t.Errorf("Delete again: %v", err)
 			}

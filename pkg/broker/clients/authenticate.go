@@ -58,7 +58,7 @@ func (d *Directory) Authenticate(ctx context.Context, c Credentials) (*broker.Re
 		return nil, broker.Refuse(broker.InvalidClient, "the client must authenticate with its secret")
 	}
 	broker.SetClientAttrs(ctx, reg)
-	if d.mode == broker.ModeBrokered && !public && !reg.SecretHash.Matches(credential.Presented(c.Secret)) {
+	if reg.Mode == broker.ModeBrokered && !public && !reg.SecretHash.Matches(credential.Presented(c.Secret)) {
 		return nil, broker.Refuse(broker.InvalidClient, "client authentication failed")
 	}
 	return reg, nil

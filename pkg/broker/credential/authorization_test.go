@@ -3,7 +3,6 @@ package credential_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // testKeys makes keyed hashes with a key.
@@ -88,10 +88,7 @@ func TestToken_is_never_printed(t *testing.T) {
 		secret := strings.TrimPrefix(token.Reveal(), prefix)
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "token", token, "in", struct{ T credential.Token }{token})
-		marshalled, err := json.Marshal(map[string]any{"token": token})
-		if err != nil {
-			t.Fatal(err)
-		}
+		marshalled := must.Marshal(t, map[string]any{"token": token})
 		shown := map[string]string{"slog": log.String(), "JSON": string(marshalled), "a pointer": fmt.Sprint(&token)}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			shown[verb] = fmt.Sprintf(verb, token)

@@ -15,15 +15,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// An AdoptionPool has the app clients that can be adopted. Its errors mean what
-// those of a Pool mean.
+// An AdoptionPool has the app clients that can be adopted. Its errors have the
+// meaning of a Pool's errors.
 type AdoptionPool interface {
 	Pool
-	// Foreign returns the app client with that id, or broker.ErrNotFound.
+	// Foreign returns the app client with this id, or broker.ErrNotFound.
 	Foreign(ctx context.Context, id string) (*broker.ForeignAppClient, error)
-	// Adopt writes the marker into the name of an app client that carries none,
-	// and changes nothing else. If the app client already carries this marker,
-	// that is no error.
+	// Adopt writes the marker into the name of an app client that has none, and
+	// changes nothing else. An app client that already has this marker is no
+	// error.
 	Adopt(ctx context.Context, id, marker string) error
 }
 
@@ -33,7 +33,7 @@ type AdopterConfig struct {
 	Pool  AdoptionPool
 	// Deployment is the id of this deployment.
 	Deployment string
-	// Policy returns the policy in force. It is called once per adoption.
+	// Policy returns the policy in force. It is called once for each adoption.
 	Policy func(context.Context) (*policy.Policy, error)
 	// Issuer is the broker's origin, under which registrations are managed.
 	Issuer string
@@ -41,7 +41,7 @@ type AdopterConfig struct {
 	Log    *slog.Logger
 }
 
-// An Adopter makes app clients ours that were made by hand, for operators.
+// An Adopter adopts app clients that operators have made.
 type Adopter struct {
 	apps   *appClients
 	claim  *broker.TableClaim
@@ -61,20 +61,21 @@ func NewAdopter(c AdopterConfig) (*Adopter, error) {
 	}, nil
 }
 
-// Adoption is what Adopt would do.
+// Adoption is the plan of an adoption.
 type Adoption struct {
 	AppClient broker.ForeignAppClient
-	// Profile is that under which it is registered.
+	// Profile is the profile of the registration.
 	Profile string
-	// Exceeds is what the app client has that the profile would not give a
-	// registration. It keeps it until it is updated (RFC 7592).
+	// Exceeds is a setting of the app client that the profile would not give to
+	// a registration. The app client keeps it until the client updates its
+	// registration (RFC 7592).
 	Exceeds string
-	// Adopted is whether it is registered already.
+	// Adopted reports whether the app client is already registered.
 	Adopted bool
 }
 
-// Plan returns what Adopt would do to an app client, or why it cannot. It changes
-// nothing.
+// Plan returns the adoption that Adopt would make, or an error with the reason
+// why Adopt cannot. It changes nothing.
 func (d *Adopter) Plan(ctx context.Context, cognitoID, profile string) (*Adoption, error) {
 	pol, err := d.policy(ctx)
 	if err != nil {
@@ -102,7 +103,7 @@ func (d *Adopter) Plan(ctx context.Context, cognitoID, profile string) (*Adoptio
 	return &Adoption{AppClient: *found, Profile: profile, Exceeds: exceeds(p, found.Metadata), Adopted: registered}, nil
 }
 
-// exceeds returns what of m the profile would not give.
+// exceeds returns a setting of m that the profile would not give, or "".
 func exceeds(p *policy.Profile, m dcr.ClientMetadata) string {
 	allowed, err := p.Apply(dcr.Parse(m))
 	if err != nil {
@@ -119,11 +120,12 @@ func exceeds(p *policy.Profile, m dcr.ClientMetadata) string {
 	return ""
 }
 
-// Adopt registers an app client that was made by hand under its id, and writes our
-// mark into its name. From then on the broker changes and removes it. The response
-// holds the registration access token; the client secret is Cognito's, and stays.
-// An adoption that was interrupted can be repeated, or is undone by the janitor,
-// which deletes the registration and never the app client.
+// Adopt registers an app client that an operator has made under its id, and
+// writes the broker's mark into its name. From then on the broker changes and
+// removes it. The response has the registration access token; the client secret
+// at Cognito does not change. An interrupted adoption can be repeated.
+// Otherwise the janitor undoes it: it deletes the registration and never the
+// app client.
 func (d *Adopter) Adopt(ctx context.Context, cognitoID, profile, by string) (*dcr.ClientInformation, error) {
 	plan, err := d.Plan(ctx, cognitoID, profile)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := w.Pool.All()["theirs"]; got.Marker == "" || world.MustJSON(t, got.Metadata) != world.MustJSON(t, m) {
-		t.Errorf("the app client is %+v, want our mark and nothing else changed", got)
+		t.Errorf("the app client is %+v, want only our mark added", got)
 	}
 	if _, err := w.Client(t.Context(), "theirs"); err != nil {
 		t.Errorf("Client = %v", err)
@@ -38,7 +38,7 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("Update = %v", err)
 	}
 	w.Wait(4000 * world.Day)
-	w.Recover() // an operator wanted it: it does not expire
+	w.Recover() // the client of an operator does not expire
 	if _, err := w.Adopt(t.Context(), "theirs", "open", "ops"); !errors.Is(err, broker.ErrExists) {
 		t.Errorf("Adopt again = %v, want ErrExists", err)
 	}
@@ -47,14 +47,14 @@ func TestAdopt(t *testing.T) {
 	}
 	w.Settle()
 	if w.Exists("theirs") {
-		t.Error("it is ours, and was not deleted with its registration")
+		t.Error("the adopted app client was not deleted with its registration")
 	}
 }
 
-func TestWhatCannotBeAdopted(t *testing.T) {
+func TestAppClientsThatCannotBeAdopted(t *testing.T) {
 	w := world.New(t)
 	ours, _ := w.MustRegister(world.PublicBody, world.None)
-	w.Pool.Put("another deployment's", fake.AppClient{Marker: "x"})
+	w.Pool.Put("of another deployment", fake.AppClient{Marker: "x"})
 	w.ByHand("theirs")
 	for _, tt := range []struct {
 		id, profile string
@@ -62,7 +62,7 @@ func TestWhatCannotBeAdopted(t *testing.T) {
 	}{
 		{"nobody's", "open", broker.ErrNotFound},
 		{ours.ClientID, "open", broker.ErrExists},
-		{"another deployment's", "open", nil},
+		{"of another deployment", "open", nil},
 		{"theirs", "nothing", nil},
 	} {
 		if _, err := w.Adopt(t.Context(), tt.id, tt.profile, "ops"); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
@@ -75,12 +75,12 @@ func TestWhatCannotBeAdopted(t *testing.T) {
 	}
 	w.UsePolicy(`{"version":1,"profiles":{"narrow":{"redirect_uris":{"loopback":true}}}}`)
 	if plan, err = w.PlanAdoption(t.Context(), "theirs", "narrow"); err != nil || plan.Exceeds == "" {
-		t.Errorf("PlanAdoption under a narrower profile = %+v, %v, want it to say what is too much", plan, err)
+		t.Errorf("PlanAdoption under a narrower profile = %+v, %v, want it to name the excess", plan, err)
 	}
 }
 
-// Whatever fails, the app client is never deleted: it is ours and registered, or
-// as it was.
+// After any failure the app client still exists: it is either adopted and
+// registered, or unchanged.
 func TestAdoptWhateverFails(t *testing.T) {
 	world.ForEachTwoFaults(t, func(t *testing.T, w *world.World, c *world.Trouble) {
 		w.ByHand("theirs")
@@ -89,7 +89,7 @@ func TestAdoptWhateverFails(t *testing.T) {
 		c.During(w, func() { info, err = w.Adopt(t.Context(), "theirs", "open", "ops") })
 		w.Settle()
 		if !w.Exists("theirs") {
-			t.Fatal("the app client is gone")
+			t.Fatal("the app client no longer exists")
 		}
 		_, registered := w.Client(t.Context(), "theirs")
 		if marked := w.Pool.All()["theirs"].Marker != ""; marked != (registered == nil) || err == nil && !marked {
@@ -97,7 +97,7 @@ func TestAdoptWhateverFails(t *testing.T) {
 		}
 		if err == nil {
 			if _, err := w.Read(t.Context(), "theirs", credential.Presented(info.RegistrationAccessToken)); err != nil {
-				t.Errorf("the token that the operator was given: %v", err)
+				t.Errorf("the operator's token: %v", err)
 			}
 		}
 		if registered != nil {

@@ -15,22 +15,22 @@ import (
 )
 
 // A Pool has the app clients of direct mode. Implementations are safe for
-// concurrent use and never change or remove an app client that does not carry this
-// deployment's marker. An error that wraps *broker.NotAppliedError says that
-// nothing was changed at Cognito. After any other error it is not known whether
-// the call was applied.
+// concurrent use and never change or remove an app client without this
+// deployment's marker. An error that wraps *broker.NotAppliedError means that
+// nothing was changed at Cognito. After any other error the caller does not
+// know whether the call was applied.
 type Pool interface {
 	// Create creates an app client. Two calls with the same marker create two
-	// app clients, since Cognito has no idempotency token.
+	// app clients, because Cognito has no idempotency token.
 	Create(ctx context.Context, marker string, m dcr.ClientMetadata) (broker.NewAppClient, error)
-	// Update gives the app client with that id the settings that follow from m.
-	// If check is not nil, Update first calls it with the present client
-	// secret; an error of check is returned unchanged inside a
-	// *broker.NotAppliedError. If the app client does not exist, Update returns
-	// broker.ErrNotFound inside a *broker.NotAppliedError.
+	// Update gives the app client with this id the settings that follow from m.
+	// If check is not nil, Update first calls it with the current client secret;
+	// an error of check is returned unchanged inside a *broker.NotAppliedError.
+	// If the app client does not exist, Update returns broker.ErrNotFound inside
+	// a *broker.NotAppliedError.
 	Update(ctx context.Context, id, marker string, m dcr.ClientMetadata, check func(secret string) error) error
-	// Delete removes the app client with that id. If it does not exist, that is
-	// no error.
+	// Delete removes the app client with this id. An app client that does not
+	// exist is no error.
 	Delete(ctx context.Context, id, marker string) error
 }
 
@@ -47,9 +47,9 @@ func newAppClients(store broker.Store, pool Pool, now func() time.Time, log *slo
 	return &appClients{store: store, pool: pool, now: now, log: log, trail: broker.AuditTrail{Log: log}}
 }
 
-// lease makes the caller the only one who updates the app client. If there were
-// two, the settings that reach Cognito last need not be those that are recorded
-// last. A lease outlasts any request, and ends by itself.
+// lease makes the caller the only one that updates the app client. With two,
+// the settings that reach Cognito last could differ from those that are
+// recorded last. A lease outlasts any request and then expires.
 func (c *appClients) lease(ctx context.Context, a *broker.AppClient) error {
 	now := broker.Seconds(c.now())
 	if a.State == broker.AppClientUpdating && a.Due.After(now) {
@@ -64,8 +64,8 @@ func (c *appClients) lease(ctx context.Context, a *broker.AppClient) error {
 	return nil
 }
 
-// settle marks a ready after an update. If another update has begun since, the
-// mark is left to that one.
+// settle marks a as ready after an update. If another update has begun in the
+// meantime, it leaves the mark to that update.
 func (c *appClients) settle(ctx context.Context, a *broker.AppClient) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
@@ -73,9 +73,10 @@ func (c *appClients) settle(ctx context.Context, a *broker.AppClient) {
 	broker.LogUnfinished(ctx, c.log, a.Key, c.store.ReplaceAppClient(ctx, a))
 }
 
-// complete marks a ready. Its uses are spent from then on. If the mark may not
-// have been set, the client is complete all the same, and the janitor sets it; it
-// is an error only if the janitor has given the app client up since.
+// complete marks a as ready. From then on its uses are spent. If the mark may
+// not have been set, the client is complete anyway, and the janitor sets the
+// mark; it is an error only if the janitor has given the app client up in the
+// meantime.
 func (c *appClients) complete(ctx context.Context, a *broker.AppClient) error {
 	id := a.CognitoID
 	a.State, a.Use, a.Due = broker.AppClientReady, broker.Use{}, time.Time{}
@@ -95,15 +96,15 @@ func (c *appClients) complete(ctx context.Context, a *broker.AppClient) error {
 }
 
 // remove removes an app client and the registration that it serves, in an order
-// in which it can be repeated after a failure.
+// that can be repeated after a failure.
 func (c *appClients) remove(ctx context.Context, by telemetry.Actor, a *broker.AppClient) error {
-	if err := broker.MarkForRemoval(ctx, c.store, a, c.now()); err != nil {
+	if err := broker.BeginRemoval(ctx, c.store, a, c.now()); err != nil {
 		return err
 	}
 	return c.finishRemoval(ctx, by, a, a.CognitoID)
 }
 
-// finishRemoval does what is left to do for an app client that is marked for
+// finishRemoval does the remaining steps for an app client that is marked for
 // removal and has these ids at Cognito.
 func (c *appClients) finishRemoval(ctx context.Context, by telemetry.Actor, a *broker.AppClient, ids ...string) error {
 	for _, id := range ids {
@@ -124,9 +125,9 @@ func (c *appClients) finishRemoval(ctx context.Context, by telemetry.Actor, a *b
 	return nil
 }
 
-// deleteRegistration deletes the registration under that client id, if it is the
-// one that a serves. It writes an audit event, but only if the janitor made the
-// change and no event was written before.
+// deleteRegistration deletes the registration with this client id if a serves
+// it. It writes an audit event, but only if the janitor made the change and no
+// event was written before.
 func (c *appClients) deleteRegistration(ctx context.Context, by telemetry.Actor, a *broker.AppClient, id string) error {
 	r, err := c.store.Registration(ctx, id)
 	if errors.Is(err, broker.ErrNotFound) || err == nil && r.AppClient != a.Key {
@@ -148,8 +149,8 @@ func (c *appClients) deleteRegistration(ctx context.Context, by telemetry.Actor,
 	return nil
 }
 
-// returnBudgets gives back what a holds: the use of an initial access token and a
-// place among the app clients of its profile.
+// returnBudgets gives back the places of a: the use of an initial access token,
+// and the place among the app clients of its profile.
 func (c *appClients) returnBudgets(ctx context.Context, a *broker.AppClient) error {
 	return errors.Join(
 		registration.ReturnUse(ctx, c.store, a.Use, a.Key),

@@ -1,7 +1,7 @@
-// Package direct is a mode: clients use Cognito's own authorization server, each
-// under the id of an app client of its own at Cognito. The record of the app
-// client is stored first, then the app client is made, and the registration is
-// stored last.
+// Package direct is a mode: clients use Cognito's own authorization server,
+// each with its own app client at Cognito. The record of the app client is
+// stored first, then the app client is made, and the registration is stored
+// last.
 //
 // The mode plugs into the use cases: [Lifecycle] into registration, [Switch] into
 // operator, [Reconciler] into janitor. [Adopter] registers app clients that were

@@ -12,10 +12,12 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// pool is the endpoints with a local Cognito that checks what Cognito checks.
+// pool has the endpoints with a local Cognito, which checks requests as Cognito
+// does.
 type pool struct {
 	*stack
 	cognito *world.Cognito
@@ -30,8 +32,8 @@ func newPool(t *testing.T) *pool {
 	return &pool{stack: newStack(t, cognito.URL, forwardResource), cognito: cognito, base: cognito.URL}
 }
 
-// register makes an app client with the settings that the broker gives them,
-// and a registration for it.
+// register makes an app client with the broker's settings, and a registration
+// for it.
 func (p *pool) register(method, secret string, grants ...string) (clientID, clientSecret string) {
 	p.t.Helper()
 	in := map[string]any{
@@ -54,10 +56,7 @@ func (p *pool) register(method, secret string, grants ...string) (clientID, clie
 		in["RefreshTokenRotation"] = map[string]any{"Feature": "ENABLED", "RetryGracePeriodSeconds": 0}
 		scope = "openid " + scope
 	}
-	body, err := json.Marshal(in)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	body := must.Marshal(p.t, in)
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	r.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService.CreateUserPoolClient")
@@ -105,7 +104,7 @@ func refreshing(a answer) url.Values {
 	return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.text("refresh_token")}}
 }
 
-// by returns form with the client's id in it.
+// by returns the form with the client's id in it.
 func by(id string, form url.Values) string {
 	form.Set("client_id", id)
 	return form.Encode()
@@ -219,7 +218,7 @@ func TestCodesAtTheLocalCognitoAreBound(t *testing.T) {
 	p.post("/token", "", by(id, v)).wantTokens(t, "openid "+readScope+" "+writeScope, "access_token")
 }
 
-func TestAppClientThatIsGoneIsAnUnknownClient(t *testing.T) {
+func TestDeletedAppClientIsAnUnknownClient(t *testing.T) {
 	p := newPool(t)
 	p.clients.add("gone0000000000000000000000", dcr.AuthNone, "openid", dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
 	p.post("/token", "", by("gone0000000000000000000000", redemption("x"))).wantRefusal(t, 401, "invalid_client")

@@ -26,8 +26,9 @@ func TestRegisterWhateverFails(t *testing.T) {
 			}
 		}
 		if err != nil && c.Single() {
-			// At once, so that the client can try again with the same token. Only
-			// the place of an app client that may exist waits for the janitor.
+			// The use is given back immediately, so that the client can try again
+			// with the same token. Only the place of an app client that may exist
+			// waits for the janitor.
 			want := world.Taken{}
 			if c.Hits("Create") {
 				want.Places = 1
@@ -38,18 +39,18 @@ func TestRegisterWhateverFails(t *testing.T) {
 
 		if err == nil {
 			if _, err := w.Read(t.Context(), info.ClientID, credential.Presented(info.RegistrationAccessToken)); err != nil {
-				t.Errorf("the response says that the client is registered, and it is not: %v", err)
+				t.Errorf("the response says that the client is registered, but it is not: %v", err)
 			}
 			if got := w.Pool.All()[info.ClientID].Secret; got != info.ClientSecret {
 				t.Errorf("secret = %q, the response had %q", got, info.ClientSecret)
 			}
 		}
-		// If there is an app client although the client got an error, the answer
-		// was lost for good, and the use with it.
+		// An app client exists although the client got an error, so the response
+		// was lost permanently, and the use too.
 		n := len(w.Pool.All())
 		want := world.Taken{Uses: n, Places: n, Hour: n}
 		if c.Dies || c.Hits("ReturnBudget") {
-			want.Hour = w.Taken(id).Hour // it is not tried again: the hour ends by itself
+			want.Hour = w.Taken(id).Hour // not retried, because the hour ends
 		}
 		w.WantTaken("in the end", id, want)
 	})
@@ -106,7 +107,7 @@ func TestDeleteWhateverFails(t *testing.T) {
 		repeats, half bool
 	}{
 		{name: "the client repeats it", repeats: true},
-		{name: "the client does not come again"},
+		{name: "the client does not repeat it"},
 		{name: "the making was never marked as complete", half: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,13 +127,13 @@ func TestDeleteWhateverFails(t *testing.T) {
 				}
 				if err != nil && tt.repeats {
 					if err = w.Delete(t.Context(), info.ClientID, tok); err != nil {
-						world.WantCode(t, "Delete again", err, dcr.InvalidToken) // gone already is as good
+						world.WantCode(t, "Delete again", err, dcr.InvalidToken) // already deleted
 						err = nil
 					}
 				}
 				w.Recover()
 				if n := len(w.Pool.All()); n != 0 && err != nil {
-					// It never began. The client is as it was.
+					// The deletion never began. The client is unchanged.
 					if err := w.Delete(t.Context(), info.ClientID, tok); err != nil {
 						t.Errorf("Delete, later: %v", err)
 					}
@@ -150,8 +151,8 @@ func TestDeleteWhateverFails(t *testing.T) {
 	}
 }
 
-// A deletion that was begun and never repeated is finished by the janitor, and
-// the client gets no tokens until then.
+// The janitor finishes a deletion that was begun and never repeated. Until then
+// the client gets no tokens.
 func TestDeleteThatDiesIsFinished(t *testing.T) {
 	w := world.New(t)
 	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
@@ -168,8 +169,8 @@ func TestDeleteThatDiesIsFinished(t *testing.T) {
 	}
 }
 
-// The janitor may take a slow registration for dead. The one that is second finds
-// that out and leaves nothing behind.
+// The janitor may consider a slow registration dead. The slower of the two
+// detects this and leaves nothing behind.
 func TestSweepOvertakesARegistration(t *testing.T) {
 	w := world.New(t)
 	w.Pool.After("Create", func() error {

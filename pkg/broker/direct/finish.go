@@ -13,8 +13,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// A Reconciler finishes for the janitor what was interrupted in direct mode,
-// whatever the deployment's mode is now.
+// A Reconciler finishes interrupted work of direct mode for the janitor, in
+// either mode of the deployment.
 type Reconciler struct{ apps *appClients }
 
 var _ janitor.Reconciler = (*Reconciler)(nil)
@@ -39,8 +39,8 @@ func (c *Reconciler) Finish(ctx context.Context, run *janitor.Run, a *broker.App
 	return janitor.Report{}, fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
 }
 
-// finishCreating decides about an app client that may exist: it stays if its
-// registration was recorded. Otherwise no client knows its id.
+// finishCreating decides about an app client that may exist. It stays if its
+// registration was recorded; otherwise no client knows its id.
 func (c *Reconciler) finishCreating(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
 	ids, err := run.AtCognito(ctx, a.Marker)
 	if err != nil {
@@ -65,15 +65,15 @@ func (c *Reconciler) finishCreating(ctx context.Context, run *janitor.Run, a *br
 		}
 	}
 	if len(ids) == 1 {
-		a.CognitoID = ids[0] // its registration is found by it when the app client is gone
+		a.CognitoID = ids[0] // the id finds its registration when the app client no longer exists
 	}
 	return c.markAndRemove(ctx, run, a)
 }
 
-// markAndRemove removes a. The mark comes first: a request that still is at work
-// on a gets ErrConflict.
+// markAndRemove removes a. The mark comes first, so that a request that still
+// works on a gets ErrConflict.
 func (c *Reconciler) markAndRemove(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
-	if err := broker.MarkForRemoval(ctx, c.apps.store, a, c.apps.now()); err != nil {
+	if err := broker.BeginRemoval(ctx, c.apps.store, a, c.apps.now()); err != nil {
 		return janitor.Report{}, err
 	}
 	return c.finishRemoving(ctx, run, a)
@@ -93,8 +93,8 @@ func (c *Reconciler) finishRemoving(ctx context.Context, run *janitor.Run, a *br
 	return janitor.Report{Removed: 1}, nil
 }
 
-// finishUpdating gives the app client the settings of its registration, which are
-// what the client was last answered.
+// finishUpdating gives the app client the settings of its registration, which
+// are the ones in the last response to the client.
 func (c *Reconciler) finishUpdating(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
 	if err := c.apps.lease(ctx, a); err != nil {
 		return janitor.Report{}, err
@@ -117,9 +117,9 @@ func (c *Reconciler) finishUpdating(ctx context.Context, run *janitor.Run, a *br
 	return janitor.Report{Restored: 1}, nil
 }
 
-// finishAdopting decides about an adoption that was interrupted: it holds if the
-// app client got our mark. Otherwise the registration is deleted, and the app
-// client is left as it is.
+// finishAdopting decides about an adoption that was interrupted. It is complete
+// if the app client got our mark. Otherwise the registration is deleted, and
+// the app client does not change.
 func (c *Reconciler) finishAdopting(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
 	ids, err := run.AtCognito(ctx, a.Marker)
 	if err != nil {
@@ -142,7 +142,8 @@ func (c *Reconciler) finishAdopting(ctx context.Context, run *janitor.Run, a *br
 	return janitor.Report{Removed: 1}, nil
 }
 
-// Retire implements janitor.Reconciler. Grants of direct mode are Cognito's.
+// Retire implements janitor.Reconciler. It ends no grants, because the grants
+// of direct mode are at Cognito.
 func (c *Reconciler) Retire(ctx context.Context, run *janitor.Run, r *broker.Registration) (janitor.Report, error) {
 	a, err := c.apps.store.AppClient(ctx, r.AppClient)
 	if errors.Is(err, broker.ErrNotFound) {

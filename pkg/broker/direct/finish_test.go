@@ -13,20 +13,20 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// What is there of a registration that an app client is to serve.
+// The states of the registration that an app client serves.
 const (
-	there    = "its registration is there"
-	gone     = "its registration is gone"
+	there    = "its registration exists"
+	gone     = "its registration is deleted"
 	deleting = "its registration is being deleted"
-	another  = "the registration with its id is of another app client"
+	another  = "the registration with its id has another app client"
 )
 
-// leftBehind are the app clients that a process can leave behind, and what
-// becomes of each.
+// leftBehind are the app clients that a process can leave behind, with the
+// result of the next sweep.
 var leftBehind = []struct {
 	state        broker.AppClientState
 	registration string
-	appClient    bool // whether there is one at Cognito
+	appClient    bool // whether it exists at Cognito
 	known        bool // whether the record has its id
 	holdsUse     bool // whether the record still holds the token's use
 	want         janitor.Report
@@ -41,8 +41,8 @@ var leftBehind = []struct {
 	{broker.AppClientUpdating, there, true, true, false, janitor.Report{Restored: 1}, 1},
 	{broker.AppClientUpdating, gone, true, true, false, janitor.Report{Removed: 1}, 1},
 	{broker.AppClientUpdating, gone, false, true, false, janitor.Report{Removed: 1}, 1},
-	// An administrator removed it at Cognito. The client learns that at its next
-	// PUT, and can delete itself.
+	// An administrator removed it at Cognito. The client finds that out at its
+	// next PUT, and can delete itself.
 	{broker.AppClientUpdating, there, false, true, false, janitor.Report{Restored: 1}, 1},
 
 	{broker.AppClientRemoving, deleting, true, true, false, janitor.Report{Removed: 1}, 1},
@@ -51,16 +51,17 @@ var leftBehind = []struct {
 	{broker.AppClientRemoving, gone, true, true, false, janitor.Report{Removed: 1}, 1},
 	{broker.AppClientRemoving, gone, false, true, false, janitor.Report{Removed: 1}, 1},
 	{broker.AppClientRemoving, another, true, true, false, janitor.Report{Removed: 1}, 1},
-	// The making was given up without knowing whether there is an app client.
+	// The creation was given up before it was known whether the app client
+	// exists.
 	{broker.AppClientRemoving, gone, true, false, true, janitor.Report{Removed: 1}, 0},
 	{broker.AppClientRemoving, gone, false, false, true, janitor.Report{Removed: 1}, 0},
 }
 
-// forEachLeftBehind calls f for each of leftBehind. begin brings it about; check
-// is to be called when the janitor is done.
+// forEachLeftBehind calls f for each of leftBehind. begin brings about the
+// state; f calls check after the sweep.
 func forEachLeftBehind(t *testing.T, f func(t *testing.T, begin func(*world.World) *world.LimitedClient, check func(*world.World, *world.LimitedClient), want janitor.Report)) {
 	for _, tt := range leftBehind {
-		name := fmt.Sprintf("%s, %s, app client there %t, known %t", tt.state, tt.registration, tt.appClient, tt.known)
+		name := fmt.Sprintf("%s, %s, app client exists %t, known %t", tt.state, tt.registration, tt.appClient, tt.known)
 		begin := func(w *world.World) *world.LimitedClient {
 			w.T.Helper()
 			c := w.LimitedClient()
@@ -83,7 +84,7 @@ func forEachLeftBehind(t *testing.T, f func(t *testing.T, begin func(*world.Worl
 					w.T.Fatal(err)
 				}
 			}
-			if tt.state == broker.AppClientUpdating { // it got as far as Cognito
+			if tt.state == broker.AppClientUpdating { // the update reached Cognito
 				m := c.R.Metadata.Clone()
 				m.ClientName = "Renamed"
 				if err := w.Pool.Update(w.T.Context(), c.R.ClientID, c.A.Marker, m, nil); err != nil {
@@ -117,7 +118,7 @@ func forEachLeftBehind(t *testing.T, f func(t *testing.T, begin func(*world.Worl
 			w.CheckConsistent()
 			w.WantTaken("in the end", c.IAT, world.Taken{Uses: tt.uses, Places: 0, Hour: 1})
 			if _, err := w.Inner.AppClient(w.T.Context(), c.A.Key); !errors.Is(err, broker.ErrNotFound) {
-				w.T.Errorf("the record is still there (%v)", err)
+				w.T.Errorf("the record still exists (%v)", err)
 			}
 		}
 		t.Run(name, func(t *testing.T) { f(t, begin, check, tt.want) })
@@ -132,7 +133,7 @@ func TestSweepOfDirectMode(t *testing.T) {
 			t.Errorf("Sweep = %+v, %v, want %+v", done, err, want)
 		}
 		if keeps := want.Removed == 0 || c.R.AppClient == "another"; w.HasRegistration(c) != keeps {
-			t.Errorf("the registration is there: %t, want %t", !keeps, keeps)
+			t.Errorf("the registration exists: %t, want %t", !keeps, keeps)
 		}
 		check(w, c)
 	})
@@ -154,9 +155,9 @@ func TestSweepOfDirectModeWhateverFails(t *testing.T) {
 	})
 }
 
-// What is not due is left alone, although the list of what is due, which may
-// lag behind, has it.
-func TestSweepLeavesWhatIsNotDue(t *testing.T) {
+// A sweep does not change records that are not due, even if the list of due
+// records, which may lag behind, has them.
+func TestSweepDoesNotChangeRecordsThatAreNotDue(t *testing.T) {
 	for _, state := range []broker.AppClientState{broker.AppClientCreating, broker.AppClientUpdating, broker.AppClientRemoving} {
 		t.Run(string(state)+", begun a moment ago", func(t *testing.T) {
 			w := world.New(t)
@@ -179,8 +180,9 @@ func TestSweepLeavesWhatIsNotDue(t *testing.T) {
 	})
 }
 
-// A request that still makes an app client must find out that the janitor gave it
-// up, even if the janitor found none at Cognito and has not finished yet.
+// A request that still makes an app client must find out that the janitor gave
+// it up, even if the janitor found no app client at Cognito and has not
+// finished yet.
 func TestSweepMarksBeforeItRemoves(t *testing.T) {
 	w := world.New(t)
 	w.UsePolicy(world.LimitedPolicy)
@@ -209,7 +211,8 @@ func TestSweepMarksBeforeItRemoves(t *testing.T) {
 	w.WantTaken("in the end", iat, world.Taken{})
 }
 
-// A removal that was begun because there is no registration is known as one.
+// If a removal begins because the registration does not exist, the record is
+// marked for removal.
 func TestSweepMarksAnUpdateThatBecomesARemoval(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
@@ -230,8 +233,8 @@ func TestSweepMarksAnUpdateThatBecomesARemoval(t *testing.T) {
 	w.WantTaken("in the end", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
 }
 
-// A PUT that comes while the janitor restores the app client is refused for a
-// while: it could not be known which of the two reached Cognito last.
+// A PUT that arrives while the janitor restores the app client is refused for a
+// while. Otherwise nobody could know which settings reached Cognito last.
 func TestUpdateDuringSweep(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
@@ -257,8 +260,8 @@ func TestUpdateDuringSweep(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// If Cognito asks to be left alone, the run ends; other failures are of one app
-// client.
+// If Cognito is throttled, the sweep ends. Any other failure concerns only one
+// app client.
 func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -293,8 +296,8 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 	}
 }
 
-// An orphan that cannot be deleted now does not hold up what is due.
-func TestABusyCognitoDoesNotHoldUpWhatIsDue(t *testing.T) {
+// An orphan that cannot be deleted now does not delay records that are due.
+func TestABusyCognitoDoesNotDelayDueRecords(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
 	w.Wait(2 * time.Hour)

@@ -11,9 +11,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// Update implements registration.Lifecycle. Cognito has the new settings before
-// the registration does. A lease on the record of the app client keeps other
-// updates away.
+// Update implements registration.Lifecycle. It updates Cognito before the
+// registration. A lease on the record of the app client excludes other updates.
 func (l *Lifecycle) Update(ctx context.Context, ch *registration.Change) error {
 	c, r := l.apps, ch.Before
 	a, err := appClientOf(ctx, c.store, r)
@@ -25,8 +24,8 @@ func (l *Lifecycle) Update(ctx context.Context, ch *registration.Change) error {
 		return registration.Unavailable(fmt.Errorf("app client of registration %s: %w", r.ClientID, err))
 	}
 	if a.State == broker.AppClientRemoving {
-		// An update must not keep it. The registration, whose state does not show
-		// it yet, will be gone soon.
+		// An update must not undo the removal. The state of the registration does
+		// not show the removal yet, but the registration will soon be deleted.
 		return registration.Unavailable(fmt.Errorf("app client %s is being removed", a.Key))
 	}
 	if err := c.lease(ctx, a); err != nil {
@@ -51,8 +50,8 @@ func (l *Lifecycle) Update(ctx context.Context, ch *registration.Change) error {
 	return nil
 }
 
-// secretCheck checks the client secret of an update against Cognito's, if the
-// update has one.
+// secretCheck returns a check of the update's client secret against Cognito's,
+// or nil if the update has none.
 func secretCheck(ch *registration.Change) func(string) error {
 	if ch.Secret.IsZero() {
 		return nil
@@ -60,23 +59,23 @@ func secretCheck(ch *registration.Change) func(string) error {
 	return func(secret string) error { return ch.CheckSecret(credential.Presented(secret).Hash()) }
 }
 
-// Delete implements registration.Deleter. It removes the app client with the
+// Delete implements registration.Deleter. It removes the app client and the
 // registration.
 func (l *Lifecycle) Delete(ctx context.Context, r *broker.Registration) error {
 	a, notWritten, err := beginDeletion(ctx, l.apps.store, l.apps.trail, r, broker.Seconds(l.apps.now()))
 	if err != nil || a == nil {
 		return err
 	}
-	// The removal is decided, so it goes on even if the registration could not be
-	// written.
+	// The removal is decided, so it continues even if the registration could not
+	// be written.
 	if err := l.apps.finishRemoval(ctx, broker.ByClient(r), a, a.CognitoID); err != nil {
 		return registration.Unavailable(errors.Join(notWritten, err))
 	}
 	return nil
 }
 
-// appClientOf returns the record of the app client of a registration. The client
-// knows its id, so the app client has been made even if the record is older.
+// appClientOf returns the record of the app client of a registration. The
+// client knows its id, so the app client was made, even if the record is older.
 func appClientOf(ctx context.Context, store broker.AppClientRecords, r *broker.Registration) (*broker.AppClient, error) {
 	a, err := store.AppClient(ctx, r.AppClient)
 	if err != nil {

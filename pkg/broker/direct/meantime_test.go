@@ -14,30 +14,30 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// What a registration that failed has taken is given back before the client is
-// answered, also if the client did not wait for the answer.
+// A registration that fails gives back everything that it has taken before the
+// client gets its answer, even if the client does not wait for it.
 func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 	refused := &broker.NotAppliedError{Err: dcr.Errorf(dcr.InvalidClientMetadata, "Cognito does not like it")}
 	for _, tt := range []struct {
 		name string
-		// fail is set on the store and pool of the registration, which cancel
-		// ends the request of.
+		// fail changes the store and pool of the registration. cancel ends the
+		// context of the request.
 		fail func(s *fake.Store, p *fake.Pool, cancel func() error)
 		want dcr.Code
-		// doubt is whether an app client may exist, so that its place has to wait
-		// for the janitor.
+		// doubt means that an app client may exist, so that its place waits for
+		// the janitor.
 		doubt bool
 	}{
 		{"Cognito refuses", func(_ *fake.Store, p *fake.Pool, _ func() error) {
 			p.Before("Create", func() error { return refused })
 		}, dcr.InvalidClientMetadata, false},
-		{"Cognito is not heard", func(_ *fake.Store, p *fake.Pool, _ func() error) {
+		{"Cognito's reply is lost", func(_ *fake.Store, p *fake.Pool, _ func() error) {
 			p.Before("Create", func() error { return fake.ErrInjected })
 		}, dcr.Unavailable, true},
 		{"the registration cannot be stored", func(s *fake.Store, _ *fake.Pool, _ func() error) {
 			s.Before("CreateRegistration", func() error { return fake.ErrInjected })
 		}, dcr.Unavailable, false},
-		{"the token is spent meanwhile", func(s *fake.Store, _ *fake.Pool, _ func() error) {
+		{"the token is spent in the meantime", func(s *fake.Store, _ *fake.Pool, _ func() error) {
 			s.Before("UseInitialAccessToken", func() error { return broker.ErrExhausted })
 		}, dcr.InvalidToken, false},
 		{"cancelled while the use is taken", func(s *fake.Store, _ *fake.Pool, cancel func() error) {
@@ -93,8 +93,8 @@ func TestAFailedRegistrationGivesBackAtOnce(t *testing.T) {
 	}
 }
 
-// If a registration may have been stored, and undoing it fails, its record says
-// that it must be undone: the client comes back with a use that is free again.
+// If a registration may have been stored, and undoing it fails, its record is
+// marked for removal: the client tries again with a use that is free again.
 func TestAnUndoThatFailsIsFinishedLater(t *testing.T) {
 	w := world.New(t)
 	w.UsePolicy(world.LimitedPolicy)
@@ -112,7 +112,8 @@ func TestAnUndoThatFailsIsFinishedLater(t *testing.T) {
 	}
 }
 
-// The client was registered when it went away: the registration stays.
+// The client gives up while its registration is being stored: the registration
+// stays.
 func TestARegistrationCancelledWhenItIsStored(t *testing.T) {
 	w := world.New(t)
 	w.UsePolicy(world.LimitedPolicy)
@@ -126,8 +127,8 @@ func TestARegistrationCancelledWhenItIsStored(t *testing.T) {
 	w.WantTaken("in the end", iat, world.Taken{Uses: 1, Places: 1, Hour: 1})
 }
 
-// An update whose client went away leaves the next one free to begin at once if
-// nothing was changed at Cognito.
+// If nothing was changed at Cognito, an update whose client gave up does not
+// delay the next update.
 func TestAnUpdateCancelledAtCognito(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
@@ -143,9 +144,9 @@ func TestAnUpdateCancelledAtCognito(t *testing.T) {
 	}
 }
 
-// The reply to the write of an update may be lost although it was applied, and
-// the client gone by then. It is looked for all the same, since the new token
-// is in the answer alone.
+// The reply to the write of an update may be lost although the write was
+// applied and the client has given up. The broker still checks, because only
+// the answer has the new token.
 func TestAnUpdateCancelledWhenItIsStored(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
@@ -161,8 +162,9 @@ func TestAnUpdateCancelledWhenItIsStored(t *testing.T) {
 	}
 }
 
-// The write of an update fails after another request has written. That write must
-// not be taken for this one: the client would get a token that is not stored.
+// The write of an update fails after another request has written. The broker
+// must not mistake that write for this one: the client would get a token that
+// is not stored.
 func TestAnUpdateIsNotMistakenForAnotherWrite(t *testing.T) {
 	w := world.New(t)
 	info, first := w.MustRegister(world.PublicBody, credential.Token{})
@@ -182,13 +184,13 @@ func TestAnUpdateIsNotMistakenForAnotherWrite(t *testing.T) {
 	w.Recover()
 	got, err := w.Read(t.Context(), info.ClientID, second)
 	if err != nil || got.Metadata.ClientName != "Claude" {
-		t.Errorf("Read = %+v, %v, want the client as it was", got, err)
+		t.Errorf("Read = %+v, %v, want the client unchanged", got, err)
 	}
 }
 
-// A deletion can be interrupted after it was decided and before the registration
-// is marked. The client is there until it is finished, but nothing brings the app
-// client back.
+// A deletion can be interrupted after it was decided and before the
+// registration is marked. The client exists until the deletion is finished, but
+// nothing restores the app client.
 func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
@@ -207,7 +209,7 @@ func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 	if a, err := w.Inner.AppClient(t.Context(), c.A.Key); err != nil || a.State != broker.AppClientRemoving {
 		t.Errorf("the record = %+v, %v, want it still marked for removal", a, err)
 	}
-	// Until then the answers agree that the client is there.
+	// Until then all answers say that the client exists.
 	if _, err := w.Read(t.Context(), c.R.ClientID, c.RAT); err != nil {
 		t.Errorf("Read: %v", err)
 	}
@@ -220,8 +222,9 @@ func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
 	world.WantCode(t, "Read afterwards", err, dcr.InvalidToken)
 }
 
-// If only the mark in the registration fails, the deletion goes on without it.
-func TestADeletionThatCannotBeSaidIsDone(t *testing.T) {
+// If only the mark in the registration fails, the deletion continues without
+// it.
+func TestADeletionContinuesWithoutItsMark(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
 	w.Store.FailNext("ReplaceRegistration", 1, fake.NotApplied)
@@ -230,7 +233,7 @@ func TestADeletionThatCannotBeSaidIsDone(t *testing.T) {
 	}
 	w.CheckConsistent()
 	w.WantTaken("afterwards", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
-	// If what follows fails too, both reasons are in the log.
+	// If a later step fails too, the log has both reasons.
 	c = w.LimitedClient()
 	w.Store.Reset()
 	w.Store.FailNext("ReplaceRegistration", 1, fake.NotApplied)

@@ -36,8 +36,8 @@ func TestNewRelayRefusesAMissingField(t *testing.T) {
 	}
 }
 
-// Every grant type that a client can register has an implementation: the request
-// is refused, or reaches Cognito, which is not there.
+// Every grant type that a client can register has an implementation: the
+// request is refused, or fails because Cognito cannot be reached.
 func TestEveryGrantTypeIsImplemented(t *testing.T) {
 	r := newRegistrations()
 	r.add("all", dcr.AuthNone, readScope, dcr.GrantTypes()...)

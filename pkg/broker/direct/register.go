@@ -24,7 +24,8 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// A Lifecycle registers clients in direct mode: each has an app client at Cognito.
+// A Lifecycle registers clients in direct mode: each client has an app client
+// at Cognito.
 type Lifecycle struct {
 	apps  *appClients
 	claim *broker.TableClaim
@@ -39,6 +40,9 @@ func New(c Config) (*Lifecycle, error) {
 	}
 	return &Lifecycle{apps: newAppClients(c.Store, c.Pool, c.Now, c.Log), claim: broker.NewTableClaim(c.Store, c.Deployment)}, nil
 }
+
+// Manages implements registration.Lifecycle.
+func (*Lifecycle) Manages(r *broker.Registration) bool { return r.Mode == broker.ModeDirect }
 
 // Create implements registration.Lifecycle.
 func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*broker.Issued, error) {
@@ -101,8 +105,8 @@ func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*br
 	return &broker.Issued{Registration: r, AccessToken: tok, ClientSecret: made.Secret}, nil
 }
 
-// takeBudgets takes the use of the token and the places in the budgets that a new
-// app client needs.
+// takeBudgets takes the use of the token and the places that a new app client
+// needs.
 func (c *appClients) takeBudgets(ctx context.Context, a *broker.AppClient, ad *registration.Admission) error {
 	if err := ad.Hour().Take(ctx, c.store, a.Key); err != nil {
 		return err

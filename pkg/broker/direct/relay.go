@@ -17,12 +17,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// relayTime is how long Cognito may take, and recording the use of a client
-// beside it.
+// relayTime limits the call of Cognito and, at the same time, recording the use
+// of a client.
 const relayTime = 5 * time.Second
 
-// Cognito is Cognito's token and revocation endpoint, which it calls as a client
-// of direct mode. The errors are *broker.UpstreamError.
+// Cognito is Cognito's token and revocation endpoint, called as a client of
+// direct mode. The errors are *broker.UpstreamError.
 type Cognito interface {
 	// RelayToken sends a token request with these parameters.
 	RelayToken(ctx context.Context, as clients.Credentials, params url.Values) (broker.TokenReply, error)
@@ -55,11 +55,12 @@ func NewRelay(c RelayConfig) (*Relay, error) {
 }
 
 // Token answers a token request. It looks up the client before it checks the
-// request, so that an unknown client is invalid_client and registers again. It
-// records the use of the client while it waits for Cognito, even if Cognito
+// request, so that an unknown client gets invalid_client and registers again.
+// It records the use of the client while it waits for Cognito, even if Cognito
 // refuses.
 //
-// The response has the scope of the access token or else of the registration.
+// The response has the scope of the access token, or of the registration if the
+// token has none.
 func (l *Relay) Token(ctx context.Context, r token.Request) (*token.Response, error) {
 	reg, err := l.config.Clients.Authenticate(ctx, r.Client)
 	if err != nil {
@@ -106,12 +107,12 @@ func (l *Relay) Revoke(ctx context.Context, r token.Revocation) error {
 	return nil
 }
 
-// cognitoRefused returns the Refusal with which a client is answered if Cognito
-// answered with err. It keeps the codes that the RFCs know, except that
-// unauthorized_client for a wrong redirect URI becomes invalid_grant, as RFC 6749
-// §5.2 says: on unauthorized_client MCP clients discard their registration, which
-// would not help. Cognito's status of invalid_client is 400; answerFor has the
-// right one.
+// cognitoRefused returns the Refusal for the client if Cognito answered with
+// err. It keeps the codes of the RFCs, with one exception: unauthorized_client
+// for a wrong redirect URI becomes invalid_grant (RFC 6749 §5.2). On
+// unauthorized_client MCP clients discard their registration, which would not
+// help. Cognito's status for invalid_client is 400; answerFor chooses the right
+// one.
 func cognitoRefused(err error, grantType string) error {
 	u, ok := errors.AsType[*broker.UpstreamError](err)
 	if !ok {

@@ -28,7 +28,7 @@ type failure struct {
 	retryAfter string
 }
 
-// failures are those of any endpoint.
+// failures are the failures of any endpoint.
 var failures = []failure{
 	{"connection closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "2"},
 	{"500 in JSON", replying(500, `{"error":"server_error"}`), "2"},
@@ -61,12 +61,12 @@ var failures = []failure{
 	{"403 of a firewall", replying(403, "<html>Forbidden</html>"), "2"},
 	{"400 without error", replying(400, `{"message":"no"}`), "2"},
 	{"400 with an unknown error", replying(400, `{"error":"rate\nlimited"}`), "2"},
-	{"400 with an error that is no string", replying(400, `{"error":{"code":"invalid_grant"}}`), "2"},
+	{"400 with an error that is not a string", replying(400, `{"error":{"code":"invalid_grant"}}`), "2"},
 	{"400 with an array", replying(400, `["invalid_grant"]`), "2"},
 }
 
-// cutShort are successes without their end. A revocation also fails then: it may
-// not have been applied, and repeating it does no harm.
+// cutShort are successes whose body is incomplete. A revocation also fails
+// then, because it may not have been applied, and repeating it does no harm.
 var cutShort = []failure{
 	{"answer cut off", cut, "2"},
 	{"huge", replying(200, `{"access_token":"at0ken","token_type":"Bearer","x":"`+strings.Repeat("a", 256<<10)+`"}`), "2"},
@@ -102,7 +102,7 @@ func TestCognitoThatFailsIs503(t *testing.T) {
 					t.Errorf("Retry-After = %q, want %q", got, tt.retryAfter)
 				}
 				if got := len(up.received()); got != 1 {
-					t.Errorf("Cognito was asked %d times, want once: %+v", got, up.received())
+					t.Errorf("Cognito got %d requests, want 1: %+v", got, up.received())
 				}
 			})
 		}
@@ -117,8 +117,8 @@ func TestUnreachableCognitoIs503(t *testing.T) {
 	s.post("/revoke", "", "token="+refreshToken+"&client_id="+publicID).wantRefusal(t, 503, "temporarily_unavailable")
 }
 
-// pipes is a network within the process, so that time in a synctest bubble
-// stands still while both ends wait.
+// pipes is a network within the process, so that the time of a synctest bubble
+// does not advance while both ends wait.
 type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -156,7 +156,7 @@ func inBubble(t *testing.T, answer http.HandlerFunc, f func(*testing.T, *stack),
 	synctest.Test(t, func(t *testing.T) {
 		network := pipes{make(chan net.Conn), make(chan struct{})}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body) // only after this net/http notices that the client is gone
+			io.Copy(io.Discard, r.Body) // only after this net/http notices that the client has disconnected
 			answer(w, r)
 		})}
 		go server.Serve(network)
@@ -168,7 +168,7 @@ func inBubble(t *testing.T, answer http.HandlerFunc, f func(*testing.T, *stack),
 	})
 }
 
-// took runs f and checks how long it took.
+// took runs f and checks its duration.
 func took(t *testing.T, want time.Duration, f func()) {
 	t.Helper()
 	start := time.Now()
@@ -213,7 +213,7 @@ func TestTimeoutIsConfigurable(t *testing.T) {
 	}, func(c *settings) { c.cognito.Timeout = 300 * time.Millisecond })
 }
 
-func TestUseIsRecordedWhileCognitoIsAsked(t *testing.T) {
+func TestUseIsRecordedWhileCognitoIsCalled(t *testing.T) {
 	// Each waits until the other has started.
 	touching, asking := make(chan struct{}), make(chan struct{})
 	up := newCognito(t, func(w http.ResponseWriter, r *http.Request) {
@@ -267,7 +267,7 @@ func TestTokenIsIssuedEvenIfUseCannotBeRecorded(t *testing.T) {
 				if got := strings.Contains(s.log.String(), "last use not recorded"); got != tt.logged {
 					t.Errorf("logged: %t, want %t:\n%s", got, tt.logged, s.log)
 				}
-				time.Sleep(time.Hour) // of the bubble: everything that was left running ends
+				time.Sleep(time.Hour) // in the bubble, so that everything that still runs ends
 			})
 		})
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// relayRequest returns the parameters for Cognito, without those of
-// authentication. It returns only parameters that belong to the grant type.
+// relayRequest returns the parameters for Cognito without those for
+// authentication. It returns only parameters of the grant type.
 func (l *Relay) relayRequest(r *token.Request, reg *broker.Registration) (params url.Values, err error) {
 	if err := r.CheckGrantType(reg); err != nil {
 		return nil, err
@@ -37,9 +37,9 @@ func (l *Relay) relayRequest(r *token.Request, reg *broker.Registration) (params
 	return params, err
 }
 
-// codeParams is for RFC 6749 §4.1.3 with RFC 7636 §4.5. Cognito accepts a code
-// once, even in a request that fails, so a request that cannot succeed is refused
-// here.
+// codeParams returns the parameters of RFC 6749 §4.1.3 and RFC 7636 §4.5.
+// Cognito accepts a code once, even in a request that fails, so a request that
+// cannot succeed is refused here.
 func codeParams(r *token.Request, reg *broker.Registration) (url.Values, error) {
 	if err := r.CheckCode(); err != nil {
 		return nil, err
@@ -55,8 +55,8 @@ func codeParams(r *token.Request, reg *broker.Registration) (url.Values, error) 
 	}, nil
 }
 
-// refreshParams is for RFC 6749 §6. It checks the scope and does not forward it:
-// Cognito reads scope with client_credentials only.
+// refreshParams returns the parameters of RFC 6749 §6. It checks the scope and
+// does not forward it: Cognito reads scope only with client_credentials.
 func refreshParams(r *token.Request, reg *broker.Registration) (url.Values, error) {
 	if r.RefreshToken.IsZero() {
 		return nil, broker.Refuse(dcr.InvalidRequest, "refresh_token is required")
@@ -67,9 +67,9 @@ func refreshParams(r *token.Request, reg *broker.Registration) (url.Values, erro
 	return url.Values{"grant_type": {r.GrantType}, "refresh_token": {r.RefreshToken.Reveal()}}, nil
 }
 
-// clientCredentialsParams is for RFC 6749 §4.4.2. For a client that names no
-// scope it names the registered ones (RFC 6749 §3.3). Without a scope Cognito
-// would grant all that the app client has.
+// clientCredentialsParams returns the parameters of RFC 6749 §4.4.2. If the
+// client sends no scope, it sends the registered scopes (RFC 6749 §3.3).
+// Without a scope Cognito would grant all scopes of the app client.
 func clientCredentialsParams(r *token.Request, reg *broker.Registration) (url.Values, error) {
 	registered := strings.Fields(reg.Metadata.Scope)
 	scopes, err := r.ScopesWithin(registered)

@@ -40,12 +40,12 @@ const (
 	writeScope   = "https://mcp.example.com/write"
 )
 
-// secrets must never be in a log.
+// secrets must never appear in a log.
 var secrets = []string{clientSecret, plusSecret, authCode, verifier, refreshToken, "at0ken", "idt0ken", "rt0ken"}
 
-// registrations are the registered clients, in memory.
+// registrations has the registered clients, in memory.
 type registrations struct {
-	broker.Registrations // nil: nothing else is called
+	broker.Registrations // nil, because nothing else is called
 	mu                   sync.Mutex
 	regs                 map[string]*broker.Registration
 	err                  error // of Registration
@@ -102,7 +102,7 @@ func newRegistrations() *registrations {
 	return c
 }
 
-// received is a request as Cognito got it.
+// received is a request that Cognito got.
 type received struct{ method, path, contentType, authorization, body string }
 
 // cognito records requests and answers with answer.
@@ -135,7 +135,7 @@ func (c *cognito) received() []received {
 	return c.got
 }
 
-// replying returns a handler with a fixed answer.
+// replying returns a handler with a fixed response.
 func replying(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
@@ -163,7 +163,7 @@ type stack struct {
 	log     *fake.Log
 }
 
-// settings are those of a stack.
+// settings are the settings of a stack.
 type settings struct {
 	relay   direct.RelayConfig
 	cognito cognitoauth.Config
@@ -212,7 +212,7 @@ func (a answer) text(name string) string {
 	return s
 }
 
-// post sends a form and checks what is the same in every answer.
+// post sends a form and checks what every answer must have.
 func (s *stack) post(path, authorization, form string) answer {
 	s.t.Helper()
 	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, path, strings.NewReader(form))

@@ -35,7 +35,7 @@ func TestRevokeSendsCognitoExactlyWhatItKnows(t *testing.T) {
 	}
 }
 
-func TestRevokeRefusesBeforeCognitoIsAsked(t *testing.T) {
+func TestRevokeRefusesWithoutCognito(t *testing.T) {
 	tests := []struct {
 		name, authorization, form string
 		status                    int
@@ -56,7 +56,7 @@ func TestRevokeRefusesBeforeCognitoIsAsked(t *testing.T) {
 			up := newCognito(t, replying(200, ""))
 			newStack(t, up.URL).post("/revoke", tt.authorization, tt.form).wantRefusal(t, tt.status, tt.code)
 			if got := up.received(); len(got) != 0 {
-				t.Errorf("Cognito was asked: %+v", got)
+				t.Errorf("Cognito got requests: %+v", got)
 			}
 		})
 	}

@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// A Switch ends registrations of direct mode, for their clients and for operators,
-// whatever the deployment's mode is now. It calls nothing at Cognito: the janitor
-// removes the app clients.
+// A Switch ends registrations of direct mode for clients and operators, in
+// either mode of the deployment. It does not call Cognito: the janitor removes
+// the app clients.
 type Switch struct {
 	store broker.Store
 	now   func() time.Time
@@ -35,13 +37,16 @@ func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
 	if err != nil {
 		return err
 	}
-	return registration.Unavailable(notWritten)
+	if notWritten != nil {
+		return registration.Unavailable(notWritten)
+	}
+	return nil
 }
 
-// beginDeletion marks the app client of r for removal and r as being deleted, and
-// returns the record of the app client. Without an app client, it deletes r and
-// returns nil. From here on the client gets no tokens, even if Cognito cannot be
-// reached. notWritten is why r could not be written after the mark.
+// beginDeletion marks the app client of r for removal and r as being deleted,
+// and returns the record of the app client. Without an app client, it deletes r
+// and returns nil. From then on the client gets no tokens, even if Cognito
+// cannot be reached. notWritten is the error of writing r after the mark.
 func beginDeletion(ctx context.Context, store broker.Store, trail broker.AuditTrail, r *broker.Registration, now time.Time) (_ *broker.AppClient, notWritten, err error) {
 	deleted := func() {
 		if r.State != broker.RegistrationDeleting {
@@ -57,7 +62,7 @@ func beginDeletion(ctx context.Context, store broker.Store, trail broker.AuditTr
 		return nil, nil, nil
 	}
 	if err == nil {
-		err = broker.MarkForRemoval(ctx, store, a, now)
+		err = broker.BeginRemoval(ctx, store, a, now)
 	}
 	if err != nil {
 		return nil, nil, registration.Unavailable(err)
@@ -70,24 +75,30 @@ func beginDeletion(ctx context.Context, store broker.Store, trail broker.AuditTr
 	return a, notWritten, nil
 }
 
-// SwitchOff implements operator.Lifecycle. A client that is disabled keeps its app
-// client: Cognito would not make one under the same id again.
+// SwitchOff implements operator.Lifecycle. A disabled client keeps its app
+// client, because Cognito would not make one with the same id again.
 func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, state broker.RegistrationState) error {
 	if state != broker.RegistrationDeleted || r.AppClient == "" {
 		return nil
 	}
-	return provision.MarkForRemoval(ctx, s.store, r.AppClient, s.now())
+	return provision.RequestRemoval(ctx, s.store, r.AppClient, s.now())
 }
 
-// Serves implements operator.Lifecycle. The client has the id of its app client,
-// and Cognito makes none under that id again.
+// Serves implements operator.Lifecycle. The client has the id of its app
+// client, and Cognito does not make an app client with this id again.
 func (s *Switch) Serves(ctx context.Context, r *broker.Registration) error {
 	a, err := s.store.AppClient(ctx, r.AppClient)
 	if errors.Is(err, broker.ErrNotFound) || err == nil && a.State == broker.AppClientRemoving {
-		return fmt.Errorf("its app client is gone: %w", &broker.StateError{ClientID: r.ClientID, State: r.State})
+		return fmt.Errorf("its app client no longer exists: %w", &broker.StateError{ClientID: r.ClientID, State: r.State})
 	}
 	if err != nil {
 		return fmt.Errorf("read app client %s: %w", r.AppClient, err)
 	}
 	return nil
+}
+
+// NewRegistration is operator.Config.NewRegistration in direct mode: a client has
+// the id of an app client that exists, so no client can be registered ahead.
+func NewRegistration(*policy.Profile, string, dcr.ClientMetadata, time.Time) (*broker.Registration, error) {
+	return nil, errors.New("clients are registered ahead in brokered mode only; in direct mode an app client can be adopted")
 }

@@ -43,11 +43,11 @@ func TestTokenSendsCognitoExactlyWhatItKnows(t *testing.T) {
 			"", "client_id=" + publicID + "&grant_type=refresh_token&refresh_token=" + refreshToken},
 		{"refresh with resource", "", "grant_type=refresh_token&refresh_token=" + refreshToken + id + "&resource=" + calendar, true,
 			"", "client_id=" + publicID + "&grant_type=refresh_token&refresh_token=" + refreshToken + "&resource=https%3A%2F%2Fmcp.example.com%2Fcalendar"},
-		{"client credentials, all that is registered", basic(machineID, clientSecret), "grant_type=client_credentials", false,
+		{"client credentials, all registered scopes", basic(machineID, clientSecret), "grant_type=client_credentials", false,
 			basic(machineID, clientSecret), "grant_type=client_credentials&scope=https%3A%2F%2Fmcp.example.com%2Fread+https%3A%2F%2Fmcp.example.com%2Fwrite"},
 		{"client credentials, some", basic(machineID, clientSecret), "grant_type=client_credentials&scope=" + writeScope + "++" + writeScope + "+offline_access", false,
 			basic(machineID, clientSecret), "grant_type=client_credentials&scope=https%3A%2F%2Fmcp.example.com%2Fwrite"},
-		{"client credentials, nothing but offline_access", basic(machineID, clientSecret), "grant_type=client_credentials&scope=offline_access", false,
+		{"client credentials, only offline_access", basic(machineID, clientSecret), "grant_type=client_credentials&scope=offline_access", false,
 			basic(machineID, clientSecret), "grant_type=client_credentials&scope=https%3A%2F%2Fmcp.example.com%2Fread+https%3A%2F%2Fmcp.example.com%2Fwrite"},
 		{"client credentials have no resource", basic(machineID, clientSecret), "grant_type=client_credentials&scope=" + readScope + "&resource=" + calendar, true,
 			basic(machineID, clientSecret), "grant_type=client_credentials&scope=https%3A%2F%2Fmcp.example.com%2Fread"},
@@ -70,7 +70,7 @@ func TestTokenSendsCognitoExactlyWhatItKnows(t *testing.T) {
 	}
 }
 
-func TestTokenRefusesBeforeCognitoIsAsked(t *testing.T) {
+func TestTokenRefusesWithoutCognito(t *testing.T) {
 	id := "&client_id=" + publicID
 	machine := basic(machineID, clientSecret)
 	without := func(name string) string {
@@ -83,7 +83,7 @@ func TestTokenRefusesBeforeCognitoIsAsked(t *testing.T) {
 		code                      string
 	}{
 		{"no client", "", codeForm, 401, "invalid_client"},
-		{"nothing at all", "", "", 401, "invalid_client"},
+		{"empty form", "", "", 401, "invalid_client"},
 		{"unknown client", "", codeForm + "&client_id=nobody", 401, "invalid_client"},
 		{"unknown client, and other faults", "", "client_id=nobody", 401, "invalid_client"},
 		{"unknown client in the header", basic("nobody", clientSecret), codeForm, 401, "invalid_client"},
@@ -146,7 +146,7 @@ func TestTokenRefusesBeforeCognitoIsAsked(t *testing.T) {
 		{"two resources", "", codeForm + id + "&resource=" + calendar + "&resource=https://mcp.example.com/mail", 400, "invalid_target"},
 		{"relative resource", "", codeForm + id + "&resource=/calendar", 400, "invalid_target"},
 		{"resource with fragment", "", codeForm + id + "&resource=" + calendar + "%23x", 400, "invalid_target"},
-		{"resource that is no URI", "", codeForm + id + "&resource=https://%5B", 400, "invalid_target"},
+		{"resource that is not a URI", "", codeForm + id + "&resource=https://%5B", 400, "invalid_target"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -165,7 +165,7 @@ func TestTokenRefusesBeforeCognitoIsAsked(t *testing.T) {
 				t.Errorf("WWW-Authenticate = %q, want %q", got, wantChallenge)
 			}
 			if got := up.received(); len(got) != 0 {
-				t.Errorf("Cognito was asked: %+v", got)
+				t.Errorf("Cognito got requests: %+v", got)
 			}
 			if len(s.clients.touched) != 0 {
 				t.Errorf("use recorded for %q, want none", s.clients.touched)
@@ -182,7 +182,7 @@ func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
 		delete(got.body, "request_id")
 		delete(want.body, "request_id")
 		if !maps.Equal(got.body, want.body) {
-			t.Errorf("%s client: got %v, want that of an unknown one, %v", id, got.body, want.body)
+			t.Errorf("%s client: got %v, want the answer for an unknown client, %v", id, got.body, want.body)
 		}
 	}
 }
@@ -242,9 +242,9 @@ func TestTokenAnswer(t *testing.T) {
 			`{"access_token":"at0ken","token_type":"Bearer","scope":"` + all + `"}`},
 		{"names are exact", codeForm + "&client_id=" + publicID, `{"access_token":"at0ken","token_type":"Bearer","Access_Token":"other","REFRESH_TOKEN":"x"}`,
 			`{"access_token":"at0ken","token_type":"Bearer","scope":"` + all + `"}`},
-		{"three parts that are no JWT", codeForm + "&client_id=" + publicID, `{"access_token":"at0ken.%.x","token_type":"Bearer"}`,
+		{"three parts that are not a JWT", codeForm + "&client_id=" + publicID, `{"access_token":"at0ken.%.x","token_type":"Bearer"}`,
 			`{"access_token":"at0ken.%.x","token_type":"Bearer","scope":"` + all + `"}`},
-		{"scope claim that is no string", codeForm + "&client_id=" + publicID, `{"access_token":"` + jwt(`{"scope":["openid"]}`) + `","token_type":"Bearer"}`,
+		{"scope claim that is not a string", codeForm + "&client_id=" + publicID, `{"access_token":"` + jwt(`{"scope":["openid"]}`) + `","token_type":"Bearer"}`,
 			`{"access_token":"` + jwt(`{"scope":["openid"]}`) + `","token_type":"Bearer","scope":"` + all + `"}`},
 		{"a client not registered for refresh gets no refresh token", codeForm + "&client_id=norefresh", issued(`{"scope":"openid"}`),
 			`{"access_token":"` + jwt(`{"scope":"openid"}`) + `","token_type":"Bearer","expires_in":3600,"id_token":"idt0ken","scope":"openid"}`},
@@ -285,7 +285,7 @@ func TestCognitosErrorsAtTheTokenEndpoint(t *testing.T) {
 		{"description with a newline", 400, `{"error":"invalid_grant","error_description":"a\nb"}`, 400, "invalid_grant", ""},
 		{"description in another script", 400, `{"error":"invalid_grant","error_description":"ungültig"}`, 400, "invalid_grant", ""},
 		{"long description", 400, `{"error":"invalid_grant","error_description":"` + strings.Repeat("a", 301) + `"}`, 400, "invalid_grant", ""},
-		{"description that is no string", 400, `{"error":"invalid_grant","error_description":7}`, 400, "invalid_grant", ""},
+		{"description that is not a string", 400, `{"error":"invalid_grant","error_description":7}`, 400, "invalid_grant", ""},
 		{"description that repeats the code", 400, `{"error":"invalid_grant","error_description":"bad code ` + authCode + `"}`, 400, "invalid_grant", ""},
 		{"description that repeats the secret", 400, `{"error":"invalid_client","error_description":"bad ` + clientSecret + `"}`, 401, "invalid_client", "client authentication failed"},
 	}

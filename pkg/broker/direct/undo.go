@@ -9,7 +9,7 @@ import (
 )
 
 // discard undoes the record of an app client that Cognito certainly does not
-// have. What fails here is left to the janitor.
+// have. The janitor repeats a step that fails here.
 func (c *appClients) discard(ctx context.Context, a *broker.AppClient, hour registration.Hour) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
@@ -20,9 +20,10 @@ func (c *appClients) discard(ctx context.Context, a *broker.AppClient, hour regi
 	broker.LogUnfinished(ctx, c.log, a.Key, err)
 }
 
-// abandon gives up an app client that Cognito may or may not have. The token's use
-// is given back at once, so that the client can try again. The place among the
-// profile's app clients is given back when the janitor knows that there is none.
+// abandon gives up an app client that Cognito may or may not have. It gives the
+// token's use back immediately, so that the client can try again. The janitor
+// gives back the place among the profile's app clients when it knows that the
+// app client does not exist.
 func (c *appClients) abandon(ctx context.Context, a *broker.AppClient, ad *registration.Admission) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
@@ -33,7 +34,7 @@ func (c *appClients) abandon(ctx context.Context, a *broker.AppClient, ad *regis
 		ad.Hour().Return(ctx, c.store, a.Key)))
 }
 
-// rollBack removes an app client that exists and whose registration could not be
+// rollBack removes an existing app client whose registration could not be
 // completed.
 func (c *appClients) rollBack(ctx context.Context, a *broker.AppClient, hour registration.Hour) {
 	ctx, cancel := broker.CleanupContext(ctx)
@@ -41,7 +42,7 @@ func (c *appClients) rollBack(ctx context.Context, a *broker.AppClient, hour reg
 	err := hour.Return(ctx, c.store, a.Key)
 	present, readErr := c.store.AppClient(ctx, a.Key)
 	if errors.Is(readErr, broker.ErrNotFound) {
-		// The janitor took it for dead and did not find it at Cognito.
+		// The janitor considered it dead and did not find it at Cognito.
 		present, readErr = a, c.store.CreateAppClient(ctx, a)
 	}
 	if readErr != nil {

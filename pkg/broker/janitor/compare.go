@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// orphanAge is how long something must have been wrong before it is mended.
+	// orphanAge is how long a mismatch must exist before a sweep corrects it.
 	orphanAge = time.Hour
-	// If there are more orphans, or more app clients gone, than both of these, a
-	// sweep leaves all of them alone: it is more likely that the table or the
-	// pool is not the right one.
+	// If more app clients than both of these are orphans or gone, a sweep
+	// changes none of them: the table or the pool is then probably the wrong
+	// one.
 	manyOrphans   = 10
 	orphanPercent = 5
 )
 
-// ErrTooMany means that so many app clients have no record, or so many records
-// no app client, that a sweep has left all of them alone. Options.AcceptMany is
-// for an operator who knows that this is right.
-var ErrTooMany = errors.New("too many to be believed")
+// ErrTooMany means that too many app clients have no record, or too many
+// records no app client, so that a sweep has changed none of them. An operator
+// who knows that this is right uses Options.AcceptMany.
+var ErrTooMany = errors.New("too many for one sweep")
 
-// orphansOf are the app clients that have carried our mark for an hour, and that
+// orphansOf returns the app clients that have carried our mark for an hour and
 // have no record.
 func orphansOf(listed []broker.ListedAppClient, records []*broker.AppClient, now time.Time) []broker.ListedAppClient {
 	known := make(map[string]bool)
@@ -44,7 +44,7 @@ func orphansOf(listed []broker.ListedAppClient, records []*broker.AppClient, now
 	return orphans
 }
 
-// goneOf are the records of app clients that were made an hour ago and that
+// goneOf returns the records of app clients that were made an hour ago and that
 // Cognito does not list.
 func goneOf(all []broker.ListedAppClient, records []*broker.AppClient, now time.Time) []*broker.AppClient {
 	listed := make(map[string]bool)
@@ -66,7 +66,7 @@ func (r *Run) tooMany(n, of int) bool {
 
 func (r *Run) mendOrphans(ctx context.Context, have holdings) error {
 	if n, of := len(have.orphans), len(have.listed); r.tooMany(n, of) {
-		return r.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d app clients have no record; if that is right, dcrctl sweep --accept-many deletes them", n, of))
+		return halted(ErrTooMany, "%d of %d app clients have no record; if that is right, dcrctl sweep --accept-many deletes them", n, of)
 	}
 	return r.each(ctx, itemsOf(have.orphans, func(o broker.ListedAppClient) item {
 		return item{key: o.ID, plan: func(context.Context) (*step, error) {
@@ -79,8 +79,8 @@ func (r *Run) mendOrphans(ctx context.Context, have holdings) error {
 	}))
 }
 
-// mendOrphan deletes an app client that nothing needs. If it is that of a
-// registration, the mode of the registration makes the record that is missing.
+// mendOrphan deletes an app client that nothing needs. If it belongs to a
+// registration, the mode of the registration makes the missing record.
 func (r *Run) mendOrphan(ctx context.Context, o broker.ListedAppClient) (Report, error) {
 	reg, err := r.c.Store.Registration(ctx, o.ID)
 	if err != nil && !errors.Is(err, broker.ErrNotFound) {
@@ -103,7 +103,7 @@ func (r *Run) mendOrphan(ctx context.Context, o broker.ListedAppClient) (Report,
 
 func (r *Run) mendGone(ctx context.Context, have holdings) error {
 	if n, of := len(have.gone), len(have.records); r.tooMany(n, of) {
-		return r.alarm(ctx, ErrTooMany, fmt.Sprintf("%d of %d records are of app clients that Cognito does not list; if that is right, dcrctl sweep --accept-many forgets them", n, of))
+		return halted(ErrTooMany, "%d of %d records are of app clients that Cognito does not list; if that is right, dcrctl sweep --accept-many forgets them", n, of)
 	}
 	return r.each(ctx, itemsOf(have.gone, func(a *broker.AppClient) item {
 		return item{key: a.Key, plan: func(ctx context.Context) (*step, error) {
@@ -126,7 +126,7 @@ func (r *Run) mendGone(ctx context.Context, have holdings) error {
 	}))
 }
 
-// itemsOf yields the item of each element.
+// itemsOf yields an item for each element.
 func itemsOf[T any](all []T, itemOf func(T) item) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
 		for _, x := range all {

@@ -18,21 +18,21 @@ func TestOrphansAreDeletedAfterAnHour(t *testing.T) {
 	w.MustProvision("profile/open")
 	w.Wait(10 * world.Day)
 	old, young := w.Orphan(time.Hour), w.Orphan(time.Hour-time.Second)
-	w.Pool.Put("foreign", fake.AppClient{}) // another's has no mark of ours
+	w.Pool.Put("foreign", fake.AppClient{}) // an app client of another program has no mark
 	w.Pool.Put("odd", fake.AppClient{Marker: "who knows"})
 	w.Pool.FailNext("Delete", 1, fake.NotApplied)
 	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Failed != 1 || done.Orphans != 0 {
 		t.Errorf("Sweep whose deletion fails = %+v, %v", done, err)
 	}
 	if done := w.MustSweep(); done.Orphans != 1 || w.Exists(old) || !w.Exists(young) {
-		t.Errorf("Sweep = %+v, the old one there %t, the young one %t, want it to delete the old one", done, w.Exists(old), w.Exists(young))
+		t.Errorf("Sweep = %+v, the old one exists: %t, the young one: %t, want only the old one deleted", done, w.Exists(old), w.Exists(young))
 	}
 	w.Wait(time.Second)
 	if done := w.MustSweep(); done.Orphans != 1 || w.Exists(young) {
-		t.Errorf("a second later: Sweep = %+v, there %t", done, w.Exists(young))
+		t.Errorf("a second later: Sweep = %+v, exists: %t", done, w.Exists(young))
 	}
 	if !w.Exists("foreign") || !w.Exists("odd") {
-		t.Error("an app client was deleted that is not known to be ours")
+		t.Error("a foreign app client was deleted")
 	}
 	w.Pool.Drop("foreign")
 	w.Pool.Drop("odd")
@@ -50,10 +50,11 @@ func omitKeys(w *world.World, omits func(pass int) bool) {
 	})
 }
 
-// The list of keys is that of an index, from which one that moves in it can be
-// missing.
+// The list of keys comes from an index, which may miss a key while its record
+// moves.
 func TestAnAppClientWhoseKeyIsMissingOnceIsNoOrphan(t *testing.T) {
-	// The key of a shared one follows from the policy, and may be missing for good.
+	// The key of a shared app client follows from the policy, and may be missing
+	// permanently.
 	for _, missing := range []int{1, 2, 0} {
 		t.Run(fmt.Sprint("from pass ", missing), func(t *testing.T) {
 			w := world.NewLife(t)
@@ -68,7 +69,7 @@ func TestAnAppClientWhoseKeyIsMissingOnceIsNoOrphan(t *testing.T) {
 			omitKeys(w.World, func(pass int) bool { return missing == 0 || pass == missing })
 			done, err := w.Sweep(t.Context(), janitor.Options{})
 			if err != nil || done.Orphans != 1 || done.Failed != 0 || !w.Exists(live) || w.Exists(orphan) {
-				t.Errorf("Sweep = %+v, %v, the live one there %t, the orphan %t, want the orphan alone deleted", done, err, w.Exists(live), w.Exists(orphan))
+				t.Errorf("Sweep = %+v, %v, the live one exists: %t, the orphan: %t, want only the orphan deleted", done, err, w.Exists(live), w.Exists(orphan))
 			}
 		})
 	}
@@ -79,7 +80,7 @@ func TestAnAppClientWhoseKeyIsMissingOnceIsNoOrphan(t *testing.T) {
 		omitKeys(w, func(int) bool { return true })
 		done, err := w.Sweep(t.Context(), janitor.Options{})
 		if err != nil || done != (janitor.Report{}) || !w.Exists(c.Info.ClientID) {
-			t.Errorf("Sweep = %+v, %v, the app client there %t, want nothing done: it has its record", done, err, w.Exists(c.Info.ClientID))
+			t.Errorf("Sweep = %+v, %v, the app client exists: %t, want nothing done, because it has its record", done, err, w.Exists(c.Info.ClientID))
 		}
 		w.CheckConsistent()
 	})
@@ -94,12 +95,12 @@ func TestALostRecordOfDirectModeIsMadeAgain(t *testing.T) {
 	}
 	w.Wait(2 * time.Hour)
 	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Orphans != 1 || !w.Exists(c.Info.ClientID) {
-		t.Errorf("Sweep = %+v, %v, the app client there %t, want its record back", done, err, w.Exists(c.Info.ClientID))
+		t.Errorf("Sweep = %+v, %v, the app client exists: %t, want its record made again", done, err, w.Exists(c.Info.ClientID))
 	}
 	w.CheckConsistent()
 }
 
-func TestAnAppClientThatSomebodyDeletedIsMadeAgain(t *testing.T) {
+func TestADeletedAppClientIsMadeAgain(t *testing.T) {
 	w := world.NewLife(t)
 	id, _ := w.Vouched("trusted", world.AppBody)
 	keys := []string{"profile/open", w.AppClientKey(id)}
@@ -131,7 +132,7 @@ func TestAGoneAppClientThatCouldNotBeRecorded(t *testing.T) {
 	id, _ := w.Vouched("trusted", world.ConfidentialBody)
 	w.Pool.Drop(w.MustProvision(w.AppClientKey(id)).CognitoID)
 	w.Wait(2 * time.Hour)
-	w.MustSweep() // what else is due
+	w.MustSweep() // everything else that is due
 	w.Pool.Drop(w.MustProvision(w.AppClientKey(id)).CognitoID)
 	w.Wait(2 * time.Hour)
 	w.Store.FailNext("ReplaceAppClient", 1, fake.NotApplied)
@@ -139,7 +140,7 @@ func TestAGoneAppClientThatCouldNotBeRecorded(t *testing.T) {
 		t.Errorf("Sweep that could not write = %+v, %v, want none gone and one failed", done, err)
 	}
 	if done := w.MustSweep(); done.Gone != 1 {
-		t.Errorf("Sweep = %+v, want it gone", done)
+		t.Errorf("Sweep = %+v, want it counted as gone", done)
 	}
 	w.CheckConsistent()
 }
@@ -161,12 +162,12 @@ func TestARegistrationOfDirectModeEndsWithItsAppClient(t *testing.T) {
 	}
 }
 
-// However it comes about, one sweep does not empty a pool.
-func TestTooManyAreNotBelieved(t *testing.T) {
+// One sweep does not empty a pool, whatever the cause.
+func TestASweepStopsAtTooMany(t *testing.T) {
 	for _, tt := range []struct{ known, orphans, deleted int }{
 		{5, 10, 10},   // no more than ten
 		{5, 11, 0},    // more than ten, and more than 5 %
-		{208, 11, 11}, // 5 % of 220, with the one that is half made
+		{208, 11, 11}, // 5 % of 220, including the half-made one
 		{207, 11, 0},
 	} {
 		t.Run(fmt.Sprintf("%d orphans beside %d", tt.orphans, tt.known), func(t *testing.T) {
@@ -193,7 +194,7 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 				t.Errorf("Sweep = %+v, %v, want %d orphans deleted", done, err, tt.deleted)
 			}
 			if done.Removed != 1 {
-				t.Errorf("Sweep = %+v, want what is half done removed whatever else is wrong", done)
+				t.Errorf("Sweep = %+v, want the half-made app client removed in any case", done)
 			}
 			if n := len(w.Pool.All()); n != tt.known+tt.orphans-tt.deleted {
 				t.Errorf("%d app clients left", n)
@@ -214,7 +215,7 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 		if done, err := w.Sweep(t.Context(), janitor.Options{}); !errors.Is(err, janitor.ErrTooMany) || done.Gone != 0 || w.Pool.Calls("Exists") != 0 {
 			t.Errorf("Sweep = %+v, %v, want ErrTooMany", done, err)
 		} else if !strings.Contains(err.Error(), "dcrctl sweep --accept-many") {
-			t.Errorf("Sweep: %v, want it to say what to do", err)
+			t.Errorf("Sweep: %v, want it to name the command", err)
 		}
 		if done, err := w.Sweep(t.Context(), janitor.Options{AcceptMany: true}); err != nil || done.Gone != 11 {
 			t.Errorf("Sweep that accepts many = %+v, %v, want 11 gone", done, err)
@@ -222,8 +223,8 @@ func TestTooManyAreNotBelieved(t *testing.T) {
 	})
 }
 
-// With a table that is not the one that the deployment had, no client is lost.
-func TestATableThatIsNotOurs(t *testing.T) {
+// With a wrong table no client is lost.
+func TestAForeignTable(t *testing.T) {
 	setting := func(change func(*broker.TableOwner)) func(*testing.T, *world.Brokered) {
 		return func(t *testing.T, w *world.Brokered) {
 			d, err := w.Inner.TableOwner(t.Context())
@@ -256,7 +257,7 @@ func TestATableThatIsNotOurs(t *testing.T) {
 			id, _ := w.Vouched("trusted", world.AppBody)
 			w.MustProvision(w.AppClientKey(id))
 			w.MustSweep()
-			w.Wait(10 * world.Day) // beyond its life
+			w.Wait(10 * world.Day) // longer than its lifetime
 			wrong(t, w)
 			before := len(w.Pool.All())
 			w.Wait(2 * time.Hour)
@@ -273,7 +274,7 @@ func TestATableThatIsNotOurs(t *testing.T) {
 			w.Recover()
 		})
 	}
-	t.Run("an empty pool and a new table are a beginning", func(t *testing.T) {
+	t.Run("an empty pool and a new table are a new deployment", func(t *testing.T) {
 		w := world.NewLife(t)
 		w.MustSweep()
 		d, err := w.Inner.TableOwner(t.Context())
@@ -281,7 +282,7 @@ func TestATableThatIsNotOurs(t *testing.T) {
 			t.Errorf("Deployment = %+v, %v", d, err)
 		}
 	})
-	t.Run("without the note no app client is made", func(t *testing.T) {
+	t.Run("without the owner's record no app client is made", func(t *testing.T) {
 		w := world.NewLife(t)
 		w.Store.FailNext("CreateTableOwner", 1, fake.NotApplied)
 		if err := w.Provision(t.Context(), "profile/open"); err == nil || len(w.Pool.All()) != 0 {

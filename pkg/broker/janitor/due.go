@@ -9,14 +9,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// savePlaceEvery is after how many records a sweep saves its place.
+// savePlaceEvery is the number of records after which a sweep saves its place.
 const savePlaceEvery = 50
 
-// place is where a sweep is among the records that are due. The next sweep begins
-// there.
+// place is the place of a sweep among the records that are due. The next sweep
+// begins there.
 type place struct {
 	saved, now string
-	seen       int // since it was saved
+	seen       int // records since it was saved
 }
 
 func (p *place) reach(place string) {
@@ -41,7 +41,8 @@ func (r *Run) savePlace(ctx context.Context) error {
 	return nil
 }
 
-// dueRecords does what is due, beginning where the last sweep stopped.
+// dueRecords handles the records that are due, beginning where the last sweep
+// stopped.
 func (r *Run) dueRecords(ctx context.Context) error {
 	began, err := r.c.Store.SweepPlace(ctx)
 	if err != nil {
@@ -55,7 +56,7 @@ func (r *Run) dueRecords(ctx context.Context) error {
 	return errors.Join(err, r.savePlace(ctx))
 }
 
-// due yields the records that are due after that place, and then the others.
+// due yields the records that are due after this place, and then the others.
 func (r *Run) due(ctx context.Context, began string) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
 		for d, err := range r.c.Store.Due(ctx, r.c.Now(), began) {
@@ -73,8 +74,7 @@ func (r *Run) due(ctx context.Context, began string) iter.Seq2[item, error] {
 	}
 }
 
-// planAppClient plans what to do with an app client that is due: its mode
-// decides.
+// planAppClient plans the work for an app client that is due. Its mode decides.
 func (r *Run) planAppClient(ctx context.Context, key string) (*step, error) {
 	a, err := r.c.Store.AppClient(ctx, key)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -88,13 +88,7 @@ func (r *Run) planAppClient(ctx context.Context, key string) (*step, error) {
 	}
 	s := &step{
 		Step: Step{Action: ActionFinish, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID},
-		do: func(ctx context.Context) (Report, error) {
-			done, err := r.c.Modes.Of(a.Mode()).Finish(ctx, r, a)
-			if done.Grown > 0 { // which the mode finds out while it checks
-				r.report(Step{Action: ActionGrow, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID})
-			}
-			return done, err
-		},
+		do:   func(ctx context.Context) (Report, error) { return r.c.Modes.Of(a.Mode()).Finish(ctx, r, a) },
 	}
 	if a.State == broker.AppClientReady || a.State == broker.AppClientVacant {
 		s.Action = ActionLook

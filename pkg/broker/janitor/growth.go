@@ -9,9 +9,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// growth yields the shared app clients of the policy's profiles, to give them the
-// scopes that their profile has more than before. Profiles of direct mode share
-// none.
+// growth yields the shared app clients of the policy's profiles that lack
+// scopes of their profile. Profiles of direct mode have no shared app client.
 func (r *Run) growth() iter.Seq2[item, error] {
 	var profiles []*policy.Profile
 	for _, name := range r.Policy.Profiles() {
@@ -30,7 +29,7 @@ func (r *Run) growth() iter.Seq2[item, error] {
 				return nil, err
 			}
 			return &step{
-				Step: Step{Action: ActionGrow, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID},
+				Step: growStep(a),
 				dry:  Report{Grown: 1},
 				do: func(ctx context.Context) (done Report, err error) {
 					grown, err := r.c.Grower.Grow(ctx, a, p)
@@ -43,3 +42,11 @@ func (r *Run) growth() iter.Seq2[item, error] {
 		}}
 	})
 }
+
+func growStep(a *broker.AppClient) Step {
+	return Step{Action: ActionGrow, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID}
+}
+
+// Growing reports a step of its own. A Reconciler calls it before it gives a the
+// scopes that a lacks, which it finds out while it checks a.
+func (r *Run) Growing(a *broker.AppClient) { r.report(growStep(a)) }

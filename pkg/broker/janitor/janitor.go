@@ -12,20 +12,20 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// A Reconciler does what follows from the records of one mode. What is in a
-// Report was done, also with an error. Implementations are safe for concurrent
-// use.
+// A Reconciler works on the records of one mode. With an error a Report has the
+// work that was done before it. Implementations are safe for concurrent use.
 type Reconciler interface {
-	// Finish finishes or undoes what was interrupted with an app client that is
-	// due, or checks one that is in use.
+	// Finish finishes or undoes interrupted work on an app client that is due,
+	// or checks one that is in use.
 	Finish(ctx context.Context, run *Run, a *broker.AppClient) (Report, error)
-	// Retire ends the grants of a registration whose life has ended, and removes
-	// the app client that served it alone.
+	// Retire ends the grants of a registration whose lifetime has ended, and
+	// removes the app client that served only this registration.
 	Retire(ctx context.Context, run *Run, r *broker.Registration) (Report, error)
 	// Orphan reports whether o, which has no record, is the app client of the
 	// registration r. If it is, Orphan makes the record.
 	Orphan(ctx context.Context, o broker.ListedAppClient, r *broker.Registration) (bool, error)
-	// Gone ends what depends on the app client of a, which does not exist.
+	// Gone ends everything that depends on the app client of a, which does not
+	// exist.
 	Gone(ctx context.Context, run *Run, a *broker.AppClient) (Report, error)
 }
 
@@ -39,17 +39,17 @@ type Grower interface {
 	Grow(ctx context.Context, a *broker.AppClient, p *policy.Profile) (bool, error)
 }
 
-// A Pool has the app clients of this deployment. It never removes one that does
-// not carry the deployment's marker.
+// A Pool has the app clients of this deployment. It never removes an app client
+// without the deployment's marker.
 type Pool interface {
 	// List yields every app client of the pool that carries a marker of this
 	// deployment, in no order. It reads page by page.
 	List(ctx context.Context) iter.Seq2[broker.ListedAppClient, error]
-	// Exists reports whether the pool has an app client with that id, with or
+	// Exists reports whether the pool has an app client with this id, with or
 	// without a marker.
 	Exists(ctx context.Context, id string) (bool, error)
-	// Delete removes the app client with that id. If it does not exist, that is
-	// no error.
+	// Delete removes the app client with this id. An app client that does not
+	// exist is no error.
 	Delete(ctx context.Context, id, marker string) error
 }
 
@@ -68,16 +68,15 @@ type Config struct {
 	// Modes has both modes: records outlive a change of the deployment's mode.
 	Modes  broker.ByMode[Reconciler]
 	Grower Grower
-	// Grants ends grants. It is nil in direct mode, which has none. Grants
-	// from before a change of mode cannot be used there, and end by themselves.
+	// Grants ends grants. In direct mode it is broker.NoGrants.
 	Grants broker.GrantEnder
 	// Deployment is the id of this deployment.
 	Deployment string
-	// Branding is whether app clients need a branding style, as they do on
-	// managed login (version 2), so that a sweep counts those that are left.
+	// Branding reports whether app clients need a branding style, as they do on
+	// managed login (version 2). A sweep then counts the remaining styles.
 	// OPTIONAL.
 	Branding bool
-	// Policy returns the policy in force. It is called once per sweep.
+	// Policy returns the policy in force. It is called once for each sweep.
 	Policy func(context.Context) (*policy.Policy, error)
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -91,39 +90,42 @@ type Janitor struct {
 
 // New returns a Janitor, or an error if a required field of c is missing.
 func New(c Config) (*Janitor, error) {
-	if c.Store == nil || c.Pool == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Grower == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("janitor: every field of Config but Grants and Branding is required")
+	if c.Store == nil || c.Pool == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Grower == nil || c.Grants == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("janitor: every field of Config but Branding is required")
 	}
 	return &Janitor{c: c, trail: broker.AuditTrail{Log: c.Log}}, nil
 }
 
-// sweepMargin is how long before the end of its context a sweep stops, so that
-// what it is doing can be finished and its place saved; half of the time, if it
-// has less than a minute.
+// sweepMargin is the time between the end of a sweep and the end of its
+// context, so that the sweep can finish its current work and save its place. If
+// there is less than a minute, it is half of the time.
 const sweepMargin = 30 * time.Second
 
-// Options say how to sweep. The zero value is how the schedule does it.
+// Options change a sweep. The schedule uses the zero value.
 type Options struct {
-	// DryRun changes nothing, and counts and reports what would be done.
+	// DryRun changes nothing, and reports and counts the work of a sweep.
 	DryRun bool
-	// AcceptMany goes on where a sweep stops with ErrTooMany because so many app
-	// clients have no record, or so many records no app client.
+	// AcceptMany continues where a sweep stops with ErrTooMany, because too many
+	// app clients have no record or too many records no app client.
 	AcceptMany bool
 	// OnStep, if not nil, is called for each step before it is done.
 	OnStep func(Step)
 }
 
-// Sweep is one sweep. It finishes or undoes every app client whose making, update
-// or removal was begun more than two minutes ago and not completed. It removes
-// registrations whose lifetime has ended, with their grants and dedicated app
-// clients, and ends the grants of those that an operator has disabled or deleted.
-// It deletes app clients of ours that have no record, deletes the records of those
-// that do not exist any more, and gives app clients the scopes that they lack.
+// Sweep runs one sweep. It finishes or undoes every creation, update or removal
+// of an app client that began more than two minutes ago and is not complete. It
+// removes registrations whose lifetime has ended, with their grants and
+// dedicated app clients, and ends the grants of registrations that an operator
+// has disabled or deleted. It deletes app clients of this deployment that have
+// no record, deletes the records of app clients that no longer exist, and gives
+// app clients the scopes that they lack.
 //
-// It stops thirty seconds before ctx ends, or after half of the time if there is
-// less than a minute, and the next sweep goes on from there. Several may run at
-// once. It returns an error, besides what it has done, if it could not read what
-// is due or what Cognito has, if Cognito was too busy, or if an operator has to
+// It stops thirty seconds before ctx ends, or after half of the time if there
+// is less than a minute, and the next sweep continues. Several sweeps may run
+// at the same time. It returns its report, and an error if it could not read
+// the records that are due or the list of app clients, if Cognito was too busy,
+// or if an operator has to act: an error that wraps ErrForeignTable or
+// ErrTooMany.
 // look: an error that wraps ErrForeignTable or ErrTooMany.
 func (j *Janitor) Sweep(ctx context.Context, o Options) (Report, error) {
 	pol, err := j.c.Policy(ctx)

@@ -14,7 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-func TestAClientThatNobodyUsesIsRemoved(t *testing.T) {
+func TestAnUnusedClientIsRemoved(t *testing.T) {
 	world.WhateverFails(t, func(t *testing.T, w *world.Brokered, fault func()) {
 		w.UseBrokeredPolicy(world.LifePolicy)
 		used, _ := w.Vouched("trusted", world.AppBody)
@@ -54,18 +54,18 @@ func TestAClientThatNobodyUsesIsRemoved(t *testing.T) {
 
 		w.WantState(used, broker.RegistrationActive)
 		if n := w.Standing(used); n != 2 {
-			t.Errorf("%d grants of the client in use stand, want 2", n)
+			t.Errorf("%d grants of the client in use are valid, want 2", n)
 		}
 		w.Wait(91 * world.Day)
 		if _, err := w.Inner.Registration(t.Context(), idle); !errors.Is(err, broker.ErrNotFound) {
-			t.Errorf("after 91 days the tombstone is still there: %v", err)
+			t.Errorf("after 91 days the tombstone still exists: %v", err)
 		}
 	})
 }
 
-// A sweep that has read a tombstone does not end what was granted to the client
-// that has registered again since.
-func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
+// A sweep that has read a tombstone does not end the grants of a client that
+// has registered again in the meantime.
+func TestAClientThatRegistersAgainWhileItsTombstoneIsSwept(t *testing.T) {
 	w := world.NewLife(t)
 	info, _ := w.MustRegister(world.PublicBody, world.None)
 	w.Use(info.ClientID)
@@ -91,7 +91,7 @@ func TestAClientThatComesBackWhileItsTombstoneIsSwept(t *testing.T) {
 		}
 	}
 	if n := w.Standing(info.ClientID); n != 1 {
-		t.Errorf("%d grants stand, want the one of the client that came back", n)
+		t.Errorf("%d grants stand, want the one of the client that registered again", n)
 	}
 	w.WantState(info.ClientID, broker.RegistrationActive)
 }
@@ -103,7 +103,7 @@ func TestLifetimes(t *testing.T) {
 		w.Passes(20*world.Day, id)
 		w.WantState(id, broker.RegistrationActive)
 	})
-	t.Run("until it is too old", func(t *testing.T) {
+	t.Run("until its absolute lifetime ends", func(t *testing.T) {
 		w := world.NewLife(t)
 		id, _ := w.Vouched("trusted", world.AppBody)
 		w.Passes(30*world.Day-2*time.Hour, id)
@@ -134,14 +134,14 @@ func TestLifetimes(t *testing.T) {
 		w.Passes(7 * world.Day)
 		w.WantState(id, broker.RegistrationRemoved)
 	})
-	t.Run("a profile that is gone ends no life", func(t *testing.T) {
+	t.Run("a removed profile ends no lifetime", func(t *testing.T) {
 		w := world.NewLife(t)
 		id, _ := w.Vouched("trusted", world.AppBody)
 		w.UseBrokeredPolicy(world.BrokeredPolicyWithout("trusted"))
 		w.Passes(40 * world.Day)
 		w.WantState(id, broker.RegistrationActive)
 	})
-	t.Run("what nobody used goes without the janitor", func(t *testing.T) {
+	t.Run("an unused registration expires without the janitor", func(t *testing.T) {
 		w := world.NewLife(t)
 		info, _ := w.MustRegister(world.PublicBody, world.None)
 		if isDue(w, info.ClientID) {
@@ -152,7 +152,7 @@ func TestLifetimes(t *testing.T) {
 			t.Errorf("Registration = %v, want ErrNotFound", err)
 		}
 	})
-	t.Run("the first use has it looked at after a day", func(t *testing.T) {
+	t.Run("the first use is followed by a review after a day", func(t *testing.T) {
 		w := world.NewLife(t)
 		info, _ := w.MustRegister(world.PublicBody, world.None)
 		w.Wait(3 * world.Day)
@@ -196,7 +196,7 @@ func isDue(w *world.Brokered, clientID string) bool {
 	return false
 }
 
-// A client that is used at the very moment in which it is to be removed stays.
+// A client that is used at the very moment of its removal stays.
 func TestAClientThatIsUsedAtThatMomentIsNotRemoved(t *testing.T) {
 	w := world.NewLife(t)
 	id, _ := w.Vouched("trusted", world.AppBody)
@@ -214,7 +214,8 @@ func TestAClientThatIsUsedAtThatMomentIsNotRemoved(t *testing.T) {
 	}
 }
 
-// An openly registered client comes back with its id, and nothing else.
+// A client that registers openly again gets its former id, and nothing else of
+// the former registration.
 func TestARemovedClientRegistersAgain(t *testing.T) {
 	for _, finished := range []bool{true, false} {
 		w := world.NewLife(t)
@@ -234,7 +235,7 @@ func TestARemovedClientRegistersAgain(t *testing.T) {
 		again, _ := w.MustRegister(world.PublicBody, world.None)
 		r := w.WantState(info.ClientID, broker.RegistrationActive)
 		if again.ClientID != info.ClientID || r.Generation == old.Generation || !r.LastUsedAt.IsZero() || !again.IssuedAt.Equal(broker.Seconds(w.Now())) {
-			t.Errorf("registered again = %+v, stored %+v, want the same id, and nothing of the old one", again, r)
+			t.Errorf("registered again = %+v, stored %+v, want the same id, and nothing else of the old one", again, r)
 		}
 		if finished == r.ExpiresAt.IsZero() {
 			t.Errorf("expires at %v, removal finished %t", r.ExpiresAt, finished)
@@ -242,7 +243,7 @@ func TestARemovedClientRegistersAgain(t *testing.T) {
 		w.Allow(info.ClientID)
 		w.Recover()
 		if n := w.Standing(info.ClientID); n != 1 {
-			t.Errorf("%d grants stand, want the new one alone", n)
+			t.Errorf("%d grants stand, want only the new one", n)
 		}
 		w.WantState(info.ClientID, broker.RegistrationActive)
 	}
@@ -278,7 +279,7 @@ func TestApproval(t *testing.T) {
 	if _, err := w.Update(t.Context(), id, rat, world.Update(t, world.AppBody, id, "redirect_uris", []string{"https://evil.example.com/cb"})); err != nil {
 		t.Fatal(err)
 	}
-	w.WantState(id, broker.RegistrationPending) // what was approved is something else
+	w.WantState(id, broker.RegistrationPending) // the operator approved other metadata
 	w.Passes(4 * world.Day)
 	w.WantState(id, broker.RegistrationRemoved)
 
@@ -296,10 +297,10 @@ func TestApproval(t *testing.T) {
 		w.Wait(4 * world.Day)
 		w.Restart()
 		w.MustRegister(world.PublicBody, world.None)
-		w.WantState(info.ClientID, broker.RegistrationPending) // it is another one
+		w.WantState(info.ClientID, broker.RegistrationPending) // it is another registration
 		w.UseBrokeredPolicy(world.LifePolicy)
 		w.Restart()
 		w.MustRegister(world.PublicBody, world.None)
-		w.WantState(info.ClientID, broker.RegistrationActive) // it needs no approval any more
+		w.WantState(info.ClientID, broker.RegistrationActive) // it no longer needs approval
 	})
 }

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// countMargin is how long before the end of its context a sweep stops
-	// counting what it did not get to.
+	// countMargin is the time between the end of counting the remaining records
+	// and the end of the context.
 	countMargin = 15 * time.Second
-	// maxStyles is how many branding styles a user pool can have.
+	// maxStyles is the maximum number of branding styles in a user pool.
 	maxStyles = 20
 )
 
@@ -25,7 +25,8 @@ func (r *Run) observe(ctx context.Context, err error) {
 	}
 }
 
-// observeStyles sets how many branding styles may be left, by the records.
+// observeStyles sets the metric of the branding styles that may be left, by the
+// records.
 func (r *Run) observeStyles(ctx context.Context, records []*broker.AppClient) {
 	if !r.c.Branding {
 		return
@@ -39,7 +40,7 @@ func (r *Run) observeStyles(ctx context.Context, records []*broker.AppClient) {
 	telemetry.Set(ctx, telemetry.StylesLeft, float64(max(left, 0)))
 }
 
-// tooLateToCount reports whether the time is up for counting as well.
+// tooLateToCount reports whether there is no more time for counting.
 func (r *Run) tooLateToCount(ctx context.Context) bool {
 	return ctx.Err() != nil || !r.end.IsZero() && !time.Now().Before(r.end.Add(sweepMargin-countMargin))
 }

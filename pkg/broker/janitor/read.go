@@ -10,8 +10,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// holdings are what a sweep has read: the records of app clients, and what
-// Cognito lists. orphans and gone are what does not match.
+// holdings has the result of reading: the records of app clients, and Cognito's
+// list. orphans and gone are the mismatches.
 type holdings struct {
 	records []*broker.AppClient
 	listed  []broker.ListedAppClient
@@ -19,14 +19,14 @@ type holdings struct {
 	gone    []*broker.AppClient
 }
 
-// read reads the records of app clients and what Cognito lists, and compares
-// them. The records are read first: a record that is made after that has an app
-// client that is young. With an error, nothing must be done at all. If the time is up
-// before all records are read, nothing counts as not matching.
+// read reads the records of app clients and Cognito's list, and compares them.
+// It reads the records first: a record that is made later has a young app
+// client. After an error the sweep must not change anything, unless the error is
+// errTimeUp: then not all records were read, and there are no mismatches.
 func (r *Run) read(ctx context.Context) (holdings, error) {
-	records, err := r.records(ctx)
-	if err != nil {
-		return holdings{}, err
+	records, unfinished := r.records(ctx)
+	if unfinished != nil && !errors.Is(unfinished, errTimeUp) {
+		return holdings{}, unfinished
 	}
 	l, err := r.list(ctx)
 	if err != nil {
@@ -36,36 +36,33 @@ func (r *Run) read(ctx context.Context) (holdings, error) {
 	if err != nil {
 		return holdings{}, err
 	}
-	if r.done.Unfinished {
-		return holdings{}, nil // not all records were read
+	if unfinished != nil {
+		return holdings{}, unfinished
 	}
 	r.observeStyles(ctx, records)
 	now := r.c.Now()
 	orphans := orphansOf(l.all, records, now)
 	if len(orphans) > 0 {
 		// The keys come from an index that may lag, page by page, while records
-		// move in it: one that was there all along may have been left out.
+		// move in it: it may have missed a record that existed all the time.
 		again, err := r.records(ctx)
 		if err != nil {
 			return holdings{}, err
-		}
-		if r.done.Unfinished {
-			return holdings{}, nil
 		}
 		orphans = orphansOf(l.all, append(again, records...), now)
 	}
 	for _, o := range orphans {
 		if made, _ := broker.MarkedAt(o.Marker); made.Add(skew).Before(owner.Began) {
-			return holdings{}, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("app client %s was made on %s, before the table was first used on %s",
-				o.ID, made.Format(time.DateOnly), owner.Began.Format(time.DateOnly)))
+			return holdings{}, halted(ErrForeignTable, "app client %s was made on %s, before the table was first used on %s",
+				o.ID, made.Format(time.DateOnly), owner.Began.Format(time.DateOnly))
 		}
 	}
 	return holdings{records, l.all, orphans, goneOf(l.all, records, now)}, nil
 }
 
-// records reads all records of app clients. The keys come from an index that may
-// lag behind; those of the policy's profiles, on which most users depend, are
-// read whatever the index has.
+// records reads all records of app clients. The keys come from an index that
+// may lag behind. The app clients of the policy's profiles, on which most users
+// depend, are always read. The error is errTimeUp if there was no time for all.
 func (r *Run) records(ctx context.Context) ([]*broker.AppClient, error) {
 	store := r.c.Store
 	var all []*broker.AppClient
@@ -89,8 +86,8 @@ func (r *Run) records(ctx context.Context) ([]*broker.AppClient, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list app client records: %w", err)
 		}
-		if r.timeUp(ctx) {
-			return nil, nil
+		if r.late(ctx) {
+			return nil, errTimeUp
 		}
 		if err := read(key); err != nil {
 			return nil, err
@@ -104,14 +101,14 @@ func (r *Run) records(ctx context.Context) ([]*broker.AppClient, error) {
 	return all, nil
 }
 
-// listing is what Cognito listed of our app clients.
+// listing is Cognito's list of our app clients.
 type listing struct {
 	at  time.Time
 	all []broker.ListedAppClient
 	ids map[string][]string // by marker
 }
 
-// list reads what Cognito lists.
+// list reads Cognito's list.
 func (r *Run) list(ctx context.Context) (*listing, error) {
 	l := &listing{at: r.c.Now(), ids: make(map[string][]string)}
 	for c, err := range r.c.Pool.List(ctx) {
@@ -126,9 +123,9 @@ func (r *Run) list(ctx context.Context) (*listing, error) {
 	return l, nil
 }
 
-// AtCognito returns the ids of the app clients that carry the marker. Cognito is
-// asked again if the list is not at least two minutes younger than the marker:
-// an app client may have been made after the list was read.
+// AtCognito returns the ids of the app clients with this marker. It lists them
+// again unless the list is at least two minutes younger than the marker: an app
+// client may have been made after the list was read.
 func (r *Run) AtCognito(ctx context.Context, marker string) ([]string, error) {
 	l := r.listed
 	if made, ok := broker.MarkedAt(marker); l == nil || ok && l.at.Before(made.Add(broker.Grace)) {

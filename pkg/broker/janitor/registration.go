@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// planRegistration plans what to do with a registration that is due.
+// planRegistration plans the work for a registration that is due.
 func (r *Run) planRegistration(ctx context.Context, clientID string) (*step, error) {
 	reg, err := r.c.Store.Registration(ctx, clientID)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -44,8 +44,8 @@ func (r *Run) planRegistration(ctx context.Context, clientID string) (*step, err
 	}, nil
 }
 
-// planReview ends the life of a registration if it is over. Otherwise it sets
-// when the registration is due again, which no dry run reports.
+// planReview ends a registration if its lifetime is over. Otherwise it sets
+// when the registration is due again, which a dry run does not report.
 func (r *Run) planReview(reg *broker.Registration) *step {
 	now := r.c.Now()
 	profile, _ := r.Policy.Profile(reg.Profile)
@@ -65,8 +65,8 @@ func (r *Run) planReview(reg *broker.Registration) *step {
 	}}
 }
 
-// ignoreChanged returns nil for the error of a registration that has been changed
-// since it was read: it still is due.
+// ignoreChanged returns nil if err means that a registration has been changed
+// since it was read: it is still due.
 func ignoreChanged(err error) error {
 	if errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrNotFound) {
 		return nil
@@ -74,9 +74,9 @@ func ignoreChanged(err error) error {
 	return err
 }
 
-// expire ends the life of a registration. The tombstone comes first: from there on
-// the client is refused, and the tombstone is due until all is done. A client that
-// was used since the registration was read stays.
+// expire ends a registration whose lifetime is over. The tombstone comes first:
+// from then on the client is refused, and the tombstone is due until everything
+// is done. A client that was used since the registration was read stays.
 func (r *Run) expire(ctx context.Context, reg *broker.Registration) (Report, error) {
 	before := reg.Clone()
 	reg.Tombstone(r.c.Now())
@@ -93,8 +93,8 @@ func (r *Run) expire(ctx context.Context, reg *broker.Registration) (Report, err
 	return done, err
 }
 
-// retire does what is left to do for a tombstone: its mode ends the grants and
-// removes the app client. Then the tombstone gets its own end.
+// retire does the remaining steps for a tombstone: its mode ends the grants and
+// removes the app client. Then the tombstone gets its own expiry.
 func (r *Run) retire(ctx context.Context, reg *broker.Registration) (Report, error) {
 	done, err := r.c.Modes.Of(reg.Mode).Retire(ctx, r, reg)
 	if err == nil {
@@ -103,9 +103,9 @@ func (r *Run) retire(ctx context.Context, reg *broker.Registration) (Report, err
 	return done, err
 }
 
-// CloseTombstone stores when the tombstone r itself ends, because nothing is left
-// of its client. If r has been changed since it was read, another sweep did it, or
-// the client has registered again.
+// CloseTombstone stores the expiry of the tombstone r, because nothing of its
+// client is left. If r has been changed since it was read, another sweep did
+// this, or the client has registered again.
 func CloseTombstone(ctx context.Context, store broker.Registrations, r *broker.Registration, now time.Time) error {
 	r.Due, r.Stale, r.AppClient = time.Time{}, false, ""
 	r.ExpiresAt = broker.Seconds(now).Add(policy.TombstoneTime)

@@ -2,24 +2,25 @@ package janitor
 
 import "log/slog"
 
-// A Report counts what a sweep did, or would do.
+// A Report counts the work that a sweep did, or would do.
 type Report struct {
-	// Completed app clients serve a registration, and their records say so now.
-	// Registrations that were interrupted and are complete count as well.
+	// Completed app clients serve a registration, and their records are now
+	// ready. Interrupted registrations that turned out to be complete also
+	// count.
 	Completed int `json:"completed"`
-	// Restored app clients have been given the settings of their registration
-	// again after an update with an unknown result.
+	// Restored app clients got the settings of their registration again, after
+	// an update with an unknown result.
 	Restored int `json:"restored"`
-	// Removed app clients, with their registrations in direct mode, and
-	// registrations that were interrupted.
+	// Removed counts app clients, with their registrations in direct mode, and
+	// interrupted registrations.
 	Removed int `json:"removed"`
-	// Grown app clients have been given scopes that their profile or
-	// registration has more than before.
+	// Grown app clients got scopes that had been added to their profile or
+	// registration.
 	Grown int `json:"grown"`
-	// Expired registrations have come to the end of a lifetime of their profile.
+	// Expired registrations have reached the end of a lifetime of their profile.
 	Expired int `json:"expired"`
-	// EndedGrants are of registrations that have expired, or that an operator
-	// has disabled or deleted.
+	// EndedGrants counts grants of registrations that have expired, or that an
+	// operator has disabled or deleted.
 	EndedGrants int `json:"ended_grants"`
 	// Orphans are app clients that carry our mark and had no record.
 	Orphans int `json:"orphans"`
@@ -27,11 +28,11 @@ type Report struct {
 	Gone int `json:"gone"`
 	// Failed items are tried again at the next sweep.
 	Failed int `json:"failed"`
-	// Backlog are records that are due and that the sweep did not get to, as far
-	// as there was time to count them.
+	// Backlog counts the records that are due and that the sweep did not reach,
+	// as far as there was time to count them.
 	Backlog int `json:"backlog"`
-	// Unfinished is whether the time was up before all was done. The next sweep
-	// goes on from there.
+	// Unfinished reports whether the time was up before everything was done. The
+	// next sweep continues there.
 	Unfinished bool `json:"unfinished"`
 }
 
@@ -58,22 +59,22 @@ func (p *Report) Add(q Report) {
 	p.Unfinished = p.Unfinished || q.Unfinished
 }
 
-// A Step is one thing that a sweep does.
+// A Step is one action of a sweep.
 type Step struct {
 	Action Action `json:"action"`
-	// Key is that of the record of an app client, or empty.
+	// Key is the key of an app client's record, or empty.
 	Key string `json:"key,omitempty"`
-	// ClientID is that of a registration, or empty.
+	// ClientID is the id of a registration, or empty.
 	ClientID string `json:"client_id,omitempty"`
-	// CognitoID is that of an app client, or empty.
+	// CognitoID is the id of an app client, or empty.
 	CognitoID string `json:"cognito_id,omitempty"`
 }
 
-// An Action is what a sweep does in a Step.
+// An Action is the kind of a Step.
 type Action string
 
 const (
-	// ActionFinish finishes or undoes what was interrupted with an app client.
+	// ActionFinish finishes or undoes interrupted work on an app client.
 	ActionFinish Action = "finish"
 	// ActionLook checks whether an app client is still needed and has its scopes.
 	ActionLook Action = "look"
@@ -85,9 +86,8 @@ const (
 	// ActionExpire removes a registration whose lifetime has ended.
 	ActionExpire Action = "expire"
 	// ActionOrphan deletes an app client that carries our mark and has no
-	// record, or, in direct mode, makes the record if there is a registration.
+	// record, or, in direct mode, makes the record if the registration exists.
 	ActionOrphan Action = "orphan"
-	// ActionGone deletes the record of an app client that does not exist any
-	// more.
+	// ActionGone deletes the record of an app client that no longer exists.
 	ActionGone Action = "gone"
 )

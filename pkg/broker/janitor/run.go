@@ -21,50 +21,52 @@ type Run struct {
 	c       Config
 	trail   broker.AuditTrail
 	options Options
-	// end is when to stop; zero is never.
+	// end is when to stop; zero means never.
 	end    time.Time
 	done   Report
 	listed *listing
 	place  place
 }
 
-// all does the items of one source after the other. An error of one does not stop
-// the next: what is due is not held up by too many orphans, or by one that
-// Cognito would not delete now.
+// all does the items of one source after another. An error of one source does
+// not stop the next: too many orphans, or an orphan that Cognito cannot delete
+// now, do not delay the records that are due.
 func (r *Run) all(ctx context.Context) error {
 	have, err := r.read(ctx)
-	if err != nil {
-		return err
+	if errors.Is(err, errTimeUp) {
+		r.done.Unfinished = true
+	} else if err != nil {
+		return r.alarm(ctx, err)
 	}
-	return errors.Join(r.mendOrphans(ctx, have), r.mendGone(ctx, have), r.each(ctx, r.growth()), r.dueRecords(ctx))
+	return errors.Join(r.alarm(ctx, r.mendOrphans(ctx, have)), r.alarm(ctx, r.mendGone(ctx, have)), r.each(ctx, r.growth()), r.dueRecords(ctx))
 }
 
-// An item is one thing that a sweep may have to do.
+// An item is one piece of work that a sweep may have to do.
 type item struct {
 	// key names it in the log.
 	key string
-	// due is whether it is a record that is due, and place where the store has
-	// it.
+	// due reports whether it is a record that is due, and place is its place in
+	// the store.
 	due   bool
 	place string
-	// plan reads what the item is about and returns the step to take, or nil.
+	// plan reads the records of the item and returns the step to take, or nil.
 	plan func(context.Context) (*step, error)
 }
 
-// A step is a Step with what it takes.
+// A step is a Step with its functions.
 type step struct {
 	// Step is reported, unless it has no Action.
 	Step
-	// dry is what a dry run counts.
+	// dry is the result of a dry run.
 	dry Report
 	do  func(context.Context) (Report, error)
-	// next plans what follows if the step succeeds; it may be nil.
+	// next plans the next step if this one succeeds; it may be nil.
 	next func(context.Context) (*step, error)
 }
 
-// each is the loop of a sweep: it does the items. It returns why it stopped
-// before their end, other than that the time was up. Records that are due and
-// that it does not get to are counted.
+// each is the loop of a sweep: it does the items. It returns the error that
+// stopped it; the end of the time is no error. Records that are due and that it
+// does not reach are counted.
 func (r *Run) each(ctx context.Context, items iter.Seq2[item, error]) error {
 	var halt error
 	for it, err := range items {
@@ -124,19 +126,42 @@ func (r *Run) report(s Step) {
 
 // timeUp reports whether the time is up, and records it in the report.
 func (r *Run) timeUp(ctx context.Context) bool {
-	r.done.Unfinished = r.done.Unfinished || ctx.Err() != nil || !r.end.IsZero() && !time.Now().Before(r.end)
+	r.done.Unfinished = r.done.Unfinished || r.late(ctx)
 	return r.done.Unfinished
 }
 
-// failed counts and logs what did not succeed. It returns an error if the items
-// of this source must not go on, because Cognito is too busy. That this deployment
-// makes as many calls as it may is no reason: each call waits its turn.
+// late reports whether the time is up.
+func (r *Run) late(ctx context.Context) bool {
+	return ctx.Err() != nil || !r.end.IsZero() && !time.Now().Before(r.end)
+}
+
+// errTimeUp means that the time was up before all was read.
+var errTimeUp = errors.New("the time of the sweep is up")
+
+// A haltError is the reason why a sweep changed nothing, or nothing of one
+// source, and an operator has to look. It wraps ErrForeignTable or ErrTooMany.
+type haltError struct {
+	what error
+	why  string
+}
+
+func halted(what error, format string, args ...any) *haltError {
+	return &haltError{what, fmt.Sprintf(format, args...)}
+}
+
+func (e *haltError) Error() string { return e.what.Error() + ": " + e.why }
+
+func (e *haltError) Unwrap() error { return e.what }
+
+// failed counts and logs a failure. It returns an error if the items of this
+// source must not continue, because Cognito is too busy. If the deployment has
+// reached its own rate limit, they continue: each call waits for its turn.
 func (r *Run) failed(ctx context.Context, key string, err error) error {
 	if r.timeUp(ctx) && errors.Is(err, context.DeadlineExceeded) {
-		return nil // it was interrupted, and did not fail
+		return nil // an interruption is no failure
 	}
 	if errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrExists) {
-		return nil // another request is changing it, and it stays due until that is done
+		return nil // another request is changing the record, which stays due until then
 	}
 	r.done.Failed++
 	r.c.Log.ErrorContext(ctx, "sweep", "key", key, "error", err)
@@ -146,22 +171,19 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 	return nil
 }
 
-// alarm logs what an operator has to look at, so that it counts in a metric, and
-// returns it.
-func (r *Run) alarm(ctx context.Context, what error, why string) error {
-	err := fmt.Errorf("%w: %s", what, why)
-	telemetry.Count(ctx, telemetry.JanitorStopped, 1)
-	r.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", err)
+// alarm logs and counts err if an operator has to look, and returns it.
+func (r *Run) alarm(ctx context.Context, err error) error {
+	if halt, ok := errors.AsType[*haltError](err); ok {
+		telemetry.Count(ctx, telemetry.JanitorStopped, 1)
+		r.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", halt)
+	}
 	return err
 }
 
-// EndGrants ends the grants of a client but those of the generation keep, and
-// returns how many it has ended, also with an error. It stops when the sweep has
-// to stop.
+// EndGrants ends the grants of a client except those of the generation keep,
+// and returns how many it has ended, also with an error. It stops when the
+// sweep has to stop.
 func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
-	if r.c.Grants == nil {
-		return 0, nil
-	}
 	if !r.end.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, r.end)

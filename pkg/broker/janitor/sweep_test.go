@@ -16,7 +16,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-func TestAClientOfDirectModeThatNobodyUsesIsRemoved(t *testing.T) {
+func TestAnUnusedClientOfDirectModeIsRemoved(t *testing.T) {
 	w := world.New(t)
 	w.UsePolicy(`{"version":1,"profiles":{"limited":{"redirect_uris":{"any_https":true},"limits":{"app_clients":3},
 		"token_endpoint_auth_methods":["client_secret_basic"],"lifetimes":{"unconfirmed":"1d","inactive":"3d"}}}}`)
@@ -35,7 +35,7 @@ func TestAClientOfDirectModeThatNobodyUsesIsRemoved(t *testing.T) {
 		w.SweepOnce()
 	}
 	if _, err := w.Client(t.Context(), idle.ClientID); !errors.Is(err, broker.ErrRemoved) || w.Exists(idle.ClientID) {
-		t.Errorf("never used: Client = %v, app client there %t", err, w.Exists(idle.ClientID))
+		t.Errorf("never used: Client = %v, app client exists %t", err, w.Exists(idle.ClientID))
 	}
 	if n := w.Members(world.PlacesKey); n != 1 || w.Uses(iat) != 2 {
 		t.Errorf("%d places taken and %d uses, want 1 and 2", n, w.Uses(iat))
@@ -43,7 +43,7 @@ func TestAClientOfDirectModeThatNobodyUsesIsRemoved(t *testing.T) {
 	w.Wait(3 * world.Day)
 	w.SweepOnce()
 	if _, err := w.Client(t.Context(), used.ClientID); !errors.Is(err, broker.ErrRemoved) || w.Exists(used.ClientID) {
-		t.Errorf("not used any more: Client = %v, app client there %t", err, w.Exists(used.ClientID))
+		t.Errorf("no longer used: Client = %v, app client exists %t", err, w.Exists(used.ClientID))
 	}
 	w.Wait(90 * world.Day)
 	if _, err := w.Inner.Registration(t.Context(), used.ClientID); !errors.Is(err, broker.ErrNotFound) {
@@ -51,8 +51,8 @@ func TestAClientOfDirectModeThatNobodyUsesIsRemoved(t *testing.T) {
 	}
 }
 
-// What always fails does not keep the rest from its turn.
-func TestASweepGoesOnWhereTheLastOneStopped(t *testing.T) {
+// Records that always fail do not keep the others from their turn.
+func TestASweepContinuesWhereTheLastOneStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := world.NewLife(t)
 		w.UseBrokeredPolicy(strings.Replace(world.LifePolicy, `"app_clients":5`, `"app_clients":50`, -1))
@@ -61,14 +61,15 @@ func TestASweepGoesOnWhereTheLastOneStopped(t *testing.T) {
 			w.Allow(id)
 		}
 		w.Wait(4 * world.Day)
-		var failing []string // those that come first
+		var failing []string // the first ones
 		for d, err := range w.Inner.Due(t.Context(), w.Now(), "") {
 			if err != nil || len(failing) == 3 {
 				break
 			}
 			failing = append(failing, d.Key)
 		}
-		// Ending grants takes twenty seconds each, and there is a minute for a run.
+		// Ending the grants of a client takes twenty seconds, and a run has a
+		// minute.
 		slow := &slowGrants{Grants: w.Grants, takes: 20 * time.Second}
 		s, err := world.Assemble(world.Parts{
 			Mode: broker.ModeBrokered, Store: w.Store, Pool: w.Pool, Grants: slow, Now: w.Now, Policy: w.PolicySource,
@@ -88,7 +89,7 @@ func TestASweepGoesOnWhereTheLastOneStopped(t *testing.T) {
 			}
 		}
 		if n := len(w.Grants.Standing()); n != len(failing) || w.Standing(failing[0]) != 1 || runs < 4 || runs > 12 {
-			t.Errorf("%d grants stand after %d runs, want the three that always fail after 4 to 12", n, runs)
+			t.Errorf("%d grants stand after %d runs, want the three that always fail, after 4 to 12 runs", n, runs)
 		}
 		slow.failing = nil
 		if _, err := s.Sweep(t.Context(), janitor.Options{}); err != nil || len(w.Grants.Standing()) != 0 {
@@ -97,7 +98,7 @@ func TestASweepGoesOnWhereTheLastOneStopped(t *testing.T) {
 	})
 }
 
-// slowGrants takes its time, and always fails for one client.
+// slowGrants is slow, and always fails for one client.
 type slowGrants struct {
 	*fake.Grants
 	takes   time.Duration
@@ -154,7 +155,7 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 	}
 }
 
-func TestADryRunSaysWhatWouldBeDone(t *testing.T) {
+func TestADryRunReportsTheSteps(t *testing.T) {
 	w := world.NewLife(t)
 	w.MustProvision("profile/open")
 	expired, _ := w.Vouched("trusted", world.AppBody)
@@ -209,7 +210,8 @@ var readsOnly = map[string]bool{
 	"Registration": true, "AppClient": true, "AppClientKeys": true, "Due": true, "SweepPlace": true, "TableOwner": true, "Identity": true,
 }
 
-// The scopes that a check of a dedicated app client adds are a step of their own.
+// A check of a dedicated app client that adds scopes reports a step of its own
+// for them, before Cognito gets them.
 func TestASweepReportsTheScopesThatItAdds(t *testing.T) {
 	w := world.NewBrokered(t)
 	body := strings.Replace(world.ConfidentialBody, `{`, `{"scope":"mcp/read",`, 1)
@@ -219,13 +221,21 @@ func TestASweepReportsTheScopesThatItAdds(t *testing.T) {
 	if _, err := w.Update(t.Context(), id, rat, world.Update(t, body, id, "scope", "mcp/read mcp/write")); err != nil {
 		t.Fatal(err)
 	}
-	var got []janitor.Action
-	done, err := w.Sweep(t.Context(), janitor.Options{OnStep: func(s janitor.Step) {
-		if s.Key == w.AppClientKey(id) {
-			got = append(got, s.Action)
+	for grown := range 2 {
+		if grown == 0 {
+			w.Pool.FailNext("UpdateBrokered", 1, fake.NotApplied)
 		}
-	}})
-	if want := []janitor.Action{janitor.ActionLook, janitor.ActionGrow}; err != nil || done.Grown != 1 || !slices.Equal(got, want) {
-		t.Errorf("steps %q, %+v, %v, want %q", got, done, err, want)
+		var got []janitor.Action
+		done, err := w.Sweep(t.Context(), janitor.Options{OnStep: func(s janitor.Step) {
+			if n := w.Pool.Calls("UpdateBrokered"); s.Action == janitor.ActionGrow && n != grown {
+				t.Errorf("the step was reported after %d calls of Cognito, want %d", n, grown)
+			}
+			if s.Key == w.AppClientKey(id) {
+				got = append(got, s.Action)
+			}
+		}})
+		if want := []janitor.Action{janitor.ActionLook, janitor.ActionGrow}; err != nil || done.Grown != grown || !slices.Equal(got, want) {
+			t.Errorf("steps %q, %+v, %v, want %q and %d grown", got, done, err, want, grown)
+		}
 	}
 }

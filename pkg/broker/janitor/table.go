@@ -9,18 +9,18 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// skew is how far the clocks of two functions may be apart.
+// skew is the maximum difference between the clocks of two functions.
 const skew = 5 * time.Minute
 
 // ErrForeignTable means that the store does not seem to be the one that this
-// deployment has always had, so that a sweep has changed nothing: app clients that
-// the store does not know may be in use. An operator accepts the table if it is
-// the right one.
+// deployment has always had, so that a sweep has changed nothing: app clients
+// without a record in the store may be in use. If the table is the right one,
+// an operator accepts it.
 var ErrForeignTable = errors.New("the table is not known to be this deployment's own")
 
-// ownTable returns whose table the store is, if that is this deployment. listed
-// is how many app clients of ours there are: if there are none, and the table has
-// no owner, it is a new one.
+// ownTable returns the owner of the table if that is this deployment. listed is
+// the number of our app clients: if it is 0 and the table has no owner, the
+// table is new.
 func (r *Run) ownTable(ctx context.Context, listed int) (*broker.TableOwner, error) {
 	store, deployment := r.c.Store, r.c.Deployment
 	identity, err := store.Identity(ctx)
@@ -30,7 +30,7 @@ func (r *Run) ownTable(ctx context.Context, listed int) (*broker.TableOwner, err
 	d, err := store.TableOwner(ctx)
 	switch {
 	case errors.Is(err, broker.ErrNotFound) && listed > 0:
-		return nil, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("it does not say so, and there are %d app clients of the deployment %s", listed, deployment))
+		return nil, halted(ErrForeignTable, "it has no owner, but there are %d app clients of the deployment %s", listed, deployment)
 	case errors.Is(err, broker.ErrNotFound):
 		d = &broker.TableOwner{ID: deployment, Store: identity, Began: broker.Seconds(r.c.Now())}
 		if r.options.DryRun {
@@ -43,9 +43,9 @@ func (r *Run) ownTable(ctx context.Context, listed int) (*broker.TableOwner, err
 	case err != nil:
 		return nil, fmt.Errorf("read whose table it is: %w", err)
 	case d.ID != deployment:
-		return nil, r.alarm(ctx, ErrForeignTable, fmt.Sprintf("it is that of the deployment %q", d.ID))
+		return nil, halted(ErrForeignTable, "it belongs to the deployment %q", d.ID)
 	case d.Store != "" && identity != "" && d.Store != identity:
-		return nil, r.alarm(ctx, ErrForeignTable, "it has been restored from a backup, or created again")
+		return nil, halted(ErrForeignTable, "it has been restored from a backup, or created again")
 	case d.Store == "" && identity != "" && !r.options.DryRun:
 		d.Store = identity
 		if err := store.SetTableOwner(ctx, d); err != nil {

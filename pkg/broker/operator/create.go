@@ -13,30 +13,28 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// NewClient is a client that an operator registers ahead, for one that cannot
-// register itself.
+// NewClient is a client that an operator registers ahead, for a program that
+// cannot register itself.
 type NewClient struct {
 	// Profile is the name of the policy profile.
 	Profile string
-	// ID is the client id: "dcr_" and 1 to 124 of a-z, A-Z, 0-9 and "_". Empty is
-	// a random one.
+	// ID is the client id: "dcr_" and 1 to 124 of a-z, A-Z, 0-9 and "_". If it
+	// is empty, the id is random.
 	ID string
-	// Metadata is what the client would have sent.
+	// Metadata is the metadata that the client would have sent.
 	Metadata dcr.ClientMetadata
 	// By is the operator, who vouches for the client.
 	By string
 }
 
-// Create registers a client ahead. It may have an app client of its own, needs no
-// approval and does not expire. The response holds the only copy of the client
-// secret, unless the method is none. If the id is taken, for a deleted client too,
-// the error is ErrExists. Errors about the metadata are a *dcr.Error.
+// Create registers a client ahead. The client may have an app client of its
+// own, needs no approval and does not expire. The response has the only copy of
+// the client secret, unless the method is none. If the id is taken, also by a
+// deleted client, the error is ErrExists. Errors about the metadata are a
+// *dcr.Error.
 func (o *Operator) Create(ctx context.Context, n NewClient) (*dcr.ClientInformation, error) {
-	if o.c.NewRegistration == nil {
-		return nil, errors.New("clients are registered ahead in brokered mode only; in direct mode an app client can be adopted")
-	}
 	if n.By == "" {
-		return nil, errors.New("it must be known who registers the client")
+		return nil, errors.New("the name of the operator is missing")
 	}
 	id := n.ID
 	if id == "" {
@@ -60,7 +58,10 @@ func (o *Operator) Create(ctx context.Context, n NewClient) (*dcr.ClientInformat
 	if m, err = profile.Apply(m); err != nil {
 		return nil, err
 	}
-	r := o.c.NewRegistration(profile, id, m.ClientMetadata, o.c.Now())
+	r, err := o.c.NewRegistration(profile, id, m.ClientMetadata, o.c.Now())
+	if err != nil {
+		return nil, err
+	}
 	r.CreatedBy, r.State = n.By, broker.RegistrationActive
 	r.ExpiresAt, r.Due = time.Time{}, time.Time{}
 	issued := broker.Issued{Registration: r}

@@ -2,32 +2,22 @@ package operator
 
 import (
 	"context"
-	"errors"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// errNoGrants means that this deployment has no grants.
-var errNoGrants = errors.New("operator: ending grants needs brokered mode")
-
 // EndGrantsOfClient ends all grants of a client, and returns how many it has
-// ended, also with an error. The client can ask its users again.
+// ended, also with an error. The client can request new grants from its users.
 func (o *Operator) EndGrantsOfClient(ctx context.Context, clientID, by string) (int, error) {
-	if o.c.Grants == nil {
-		return 0, errNoGrants
-	}
 	n, err := o.c.Grants.EndOfClient(ctx, clientID, "")
 	o.trail.Grants(ctx, broker.ByOperator(by), clientID, "", n)
 	return n, err
 }
 
-// EndGrantsOfUser ends all grants of a user, by sub, and returns how many it has
-// ended, also with an error. It reads all grants there are.
+// EndGrantsOfUser ends all grants of a user, by sub, and returns how many it
+// has ended, also with an error. It reads all grants in the store.
 func (o *Operator) EndGrantsOfUser(ctx context.Context, sub, by string) (int, error) {
-	if o.c.Grants == nil {
-		return 0, errNoGrants
-	}
 	n, err := o.c.Grants.EndOfUser(ctx, sub)
 	o.trail.Grants(ctx, broker.ByOperator(by), "", sub, n)
 	return n, err
@@ -35,9 +25,6 @@ func (o *Operator) EndGrantsOfUser(ctx context.Context, sub, by string) (int, er
 
 // EndGrant ends one grant, or returns ErrNotFound.
 func (o *Operator) EndGrant(ctx context.Context, id, by string) error {
-	if o.c.Grants == nil {
-		return errNoGrants
-	}
 	if err := o.c.Grants.End(ctx, id); err != nil {
 		return err
 	}

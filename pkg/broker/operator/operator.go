@@ -14,14 +14,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// A Lifecycle is what a mode does when an operator changes a client.
+// A Lifecycle does the part of a mode when an operator changes a client.
 // Implementations are safe for concurrent use.
 type Lifecycle interface {
-	// SwitchOff marks what serves r alone for the janitor to remove, before r is
-	// disabled or deleted, as state says.
+	// SwitchOff marks the app client that serves only r, so that the janitor
+	// removes it, before r becomes disabled or deleted, as state says.
 	SwitchOff(ctx context.Context, r *broker.Registration, state broker.RegistrationState) error
-	// Serves returns a *broker.StateError if r cannot be used again, because its
-	// app client is gone.
+	// Serves returns a *broker.StateError if r cannot be used again because its
+	// app client no longer exists.
 	Serves(ctx context.Context, r *broker.Registration) error
 }
 
@@ -31,28 +31,27 @@ type Store interface {
 	broker.Sweeping
 }
 
-// Config is what an Operator needs. Every field is REQUIRED, unless its comment
-// says otherwise.
+// Config is what an Operator needs. Every field is REQUIRED.
 type Config struct {
 	Store Store
 	Modes broker.ByMode[Lifecycle]
 	// NewRegistration returns the registration of a client that is registered
-	// ahead, and does not store it. It is nil in direct mode, where a client has
-	// the id of an app client that exists.
-	NewRegistration func(p *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) *broker.Registration
-	// Grants ends grants. Without it, as in direct mode, which has no grants, the
-	// next sweep ends those of a client that is disabled or deleted.
+	// ahead, and does not store it. The mode of the deployment implements it; in
+	// direct mode it returns an error.
+	NewRegistration func(p *policy.Profile, clientID string, m dcr.ClientMetadata, now time.Time) (*broker.Registration, error)
+	// Grants ends grants. If it returns broker.ErrNoGrants, the next sweep ends
+	// those of a client that is disabled or deleted.
 	Grants broker.GrantEnder
 	// Deployment is the id of this deployment.
 	Deployment string
-	// Policy returns the policy in force. It is called once per change.
+	// Policy returns the policy in force. It is called once for each change.
 	Policy func(context.Context) (*policy.Policy, error)
 	Now    func() time.Time
 	Log    *slog.Logger
 }
 
-// An Operator does what operators decide. The parameter by of its methods is the
-// operator's name. It is safe for concurrent use.
+// An Operator does the work of operators. The parameter by of its methods is
+// the operator's name. It is safe for concurrent use.
 type Operator struct {
 	c     Config
 	trail broker.AuditTrail
@@ -60,14 +59,14 @@ type Operator struct {
 
 // New returns an Operator, or an error if a required field of c is missing.
 func New(c Config) (*Operator, error) {
-	if c.Store == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("operator: every field of Config but Grants and NewRegistration is required")
+	if c.Store == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.NewRegistration == nil || c.Grants == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("operator: every field of Config is required")
 	}
 	return &Operator{c: c, trail: broker.AuditTrail{Log: c.Log}}, nil
 }
 
-// Approve lets a client be used that waits for approval. One that is active
-// already is no error; one in another state is a *broker.StateError.
+// Approve activates a client that waits for approval. A client that is already
+// active is no error; a client in another state is a *broker.StateError.
 func (o *Operator) Approve(ctx context.Context, clientID, by string) (*broker.Registration, error) {
 	return o.change(ctx, clientID, telemetry.RegistrationApproved, by, func(r *broker.Registration) error {
 		if err := requireState(r, broker.RegistrationPending); err != nil {
@@ -77,9 +76,9 @@ func (o *Operator) Approve(ctx context.Context, clientID, by string) (*broker.Re
 	})
 }
 
-// Enable lets a client be used that was disabled. What was granted before stays
-// ended. One that is active already is no error; one in another state, or of
-// direct mode whose app client is gone, is a *broker.StateError.
+// Enable activates a disabled client. Its former grants stay ended. A client
+// that is already active is no error; a client in another state, or a client of
+// direct mode whose app client no longer exists, is a *broker.StateError.
 func (o *Operator) Enable(ctx context.Context, clientID, by string) (*broker.Registration, error) {
 	return o.change(ctx, clientID, telemetry.RegistrationEnabled, by, func(r *broker.Registration) error {
 		if err := requireState(r, broker.RegistrationDisabled); err != nil {
@@ -92,10 +91,10 @@ func (o *Operator) Enable(ctx context.Context, clientID, by string) (*broker.Reg
 	})
 }
 
-// errActive means that a client is active already, so that nothing is to do.
+// errActive means that a client is already active and needs no change.
 var errActive = errors.New("active already")
 
-// requireState returns a *broker.StateError if r is not in that state, or
+// requireState returns a *broker.StateError if r is not in this state, or
 // errActive if r is active.
 func requireState(r *broker.Registration, state broker.RegistrationState) error {
 	switch r.State {
@@ -107,7 +106,7 @@ func requireState(r *broker.Registration, state broker.RegistrationState) error 
 	return &broker.StateError{ClientID: r.ClientID, State: r.State}
 }
 
-// change reads a registration and replaces it by what f makes of it. It tries
+// change reads a registration and replaces it by the result of f. It tries
 // again if another request changes the registration at the same time.
 func (o *Operator) change(ctx context.Context, clientID string, event telemetry.Event, by string, f func(*broker.Registration) error) (*broker.Registration, error) {
 	for range broker.Attempts {
@@ -143,7 +142,7 @@ func (o *Operator) registration(ctx context.Context, clientID string) (*broker.R
 	return r, nil
 }
 
-// activate makes r active, with a life as if it had just been used.
+// activate makes r active, with lifetimes as if it had just been used.
 func (o *Operator) activate(ctx context.Context, r *broker.Registration) error {
 	pol, err := o.c.Policy(ctx)
 	if err != nil {
@@ -153,7 +152,8 @@ func (o *Operator) activate(ctx context.Context, r *broker.Registration) error {
 	now := broker.Seconds(o.c.Now())
 	r.State = broker.RegistrationActive
 	if !r.ExpiresAt.IsZero() && profile != nil {
-		// No user has used it yet, so it still is unconfirmed, for as long again.
+		// The client is still unconfirmed, because no user has used it. Its
+		// lifetime starts again.
 		r.ExpiresAt = policy.UnconfirmedUntil(profile, now)
 	}
 	if r.ExpiresAt.IsZero() {

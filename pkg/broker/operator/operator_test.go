@@ -25,13 +25,13 @@ func TestDisableWhateverFails(t *testing.T) {
 		switch {
 		case r.State == broker.RegistrationDisabled:
 		case r.State == broker.RegistrationActive && !done:
-			w.Use(id) // it never began: the client is as it was
+			w.Use(id) // the change never began: the client is unchanged
 			return
 		default:
 			t.Fatalf("the client is %s, and Disable succeeded: %t", r.State, done)
 		}
 		if n := w.Standing(id); n != 0 || r.Stale || !r.Due.IsZero() {
-			t.Errorf("%d grants stand, stored %+v", n, r)
+			t.Errorf("%d grants are valid, stored %+v", n, r)
 		}
 		if _, err := w.Inner.AppClient(t.Context(), key); !errors.Is(err, broker.ErrNotFound) {
 			t.Errorf("its app client is still recorded: %v", err)
@@ -46,13 +46,13 @@ func TestDisableWhateverFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.MustSweep()
-		w.WantState(id, broker.RegistrationActive) // inactivity counts from now on
+		w.WantState(id, broker.RegistrationActive) // inactivity now counts from here
 		w.Use(id)
 		if n := w.Standing(id); n != 0 {
-			t.Errorf("%d old grants revived", n)
+			t.Errorf("%d old grants are valid again", n)
 		}
 		if w.AppClientKey(id) == key {
-			t.Error("it has its old generation")
+			t.Error("the client has its old generation")
 		}
 		w.MustProvision(w.AppClientKey(id))
 		w.Recover(w.AppClientKey(id))
@@ -75,7 +75,7 @@ func TestDeleteClientWhateverFails(t *testing.T) {
 			t.Fatalf("the client is %s, and Delete succeeded: %t", r.State, done)
 		}
 		if n := w.Standing(id); n != 0 {
-			t.Errorf("%d grants stand", n)
+			t.Errorf("%d grants are valid", n)
 		}
 		if _, err := w.Inner.AppClient(t.Context(), key); !errors.Is(err, broker.ErrNotFound) {
 			t.Errorf("its app client is still recorded: %v", err)
@@ -92,8 +92,9 @@ func TestDeleteClientWhateverFails(t *testing.T) {
 	})
 }
 
-// What an operator has switched off does not come back by registering.
-func TestASwitchedOffClientDoesNotComeBack(t *testing.T) {
+// A client that an operator has disabled or deleted cannot come back by
+// registering again.
+func TestADisabledOrDeletedClientCannotRegisterAgain(t *testing.T) {
 	for _, state := range []broker.RegistrationState{broker.RegistrationDisabled, broker.RegistrationDeleted} {
 		w := world.NewLife(t)
 		info, _ := w.MustRegister(world.PublicBody, world.None)
@@ -115,7 +116,8 @@ func TestASwitchedOffClientDoesNotComeBack(t *testing.T) {
 	}
 }
 
-// Nor by deleting itself, which would take what refuses it away.
+// A disabled client cannot delete itself either: that would remove the record
+// because of which it is refused.
 func TestADisabledClientCannotDeleteItself(t *testing.T) {
 	brokered := world.NewLife(t)
 	vouched, vouchedRAT := brokered.Vouched("trusted", world.AppBody)
@@ -138,7 +140,7 @@ func TestADisabledClientCannotDeleteItself(t *testing.T) {
 			}
 			world.WantCode(t, "Delete", tt.s.Delete(t.Context(), tt.clientID, tt.rat), dcr.InvalidToken)
 			if r, err := tt.w.Inner.Registration(t.Context(), tt.clientID); err != nil || r.State != broker.RegistrationDisabled {
-				t.Errorf("Registration = %+v, %v, want it disabled as before", r, err)
+				t.Errorf("Registration = %+v, %v, want it disabled", r, err)
 			}
 			if _, err := tt.s.Enable(t.Context(), tt.clientID, "ops"); err != nil {
 				t.Fatal(err)
@@ -165,11 +167,11 @@ func TestWithoutGrantsTheRestIsLeftToTheSweep(t *testing.T) {
 	}
 	w.WantState(id, broker.RegistrationDisabled)
 	if done := w.MustSweep(); done.EndedGrants != 1 || w.Standing(id) != 0 {
-		t.Errorf("Sweep = %+v, %d grants stand, want one ended and none", done, w.Standing(id))
+		t.Errorf("Sweep = %+v, %d valid grants, want one ended and none valid", done, w.Standing(id))
 	}
 }
 
-func TestOperatorsOfClientsThatAreNotThere(t *testing.T) {
+func TestOperatorsOfUnknownClients(t *testing.T) {
 	w := world.NewLife(t)
 	for _, id := range []string{"", "dcr_nobody", "../x", "\xff"} {
 		for name, f := range map[string]func(context.Context, string, string) (*broker.Registration, error){
@@ -239,7 +241,7 @@ func TestCreateClient(t *testing.T) {
 	if info, err := w.CreateClient(t.Context(), n); err != nil || len(info.ClientID) != 30 || info.ClientSecret != "" {
 		t.Errorf("without id or secret = %+v, %v", info, err)
 	} else {
-		w.WantState(info.ClientID, broker.RegistrationActive) // who made it has approved it
+		w.WantState(info.ClientID, broker.RegistrationActive) // the operator has approved it by making it
 	}
 	for _, id := range []string{"dcr_", "old", "dcr_a b", "dcr_a+b", "dcr_é", "dcr_" + string(make([]byte, 10))} {
 		n.ID = id
@@ -249,15 +251,15 @@ func TestCreateClient(t *testing.T) {
 	}
 	n.ID, n.Profile = "", "nothing"
 	if _, err := w.CreateClient(t.Context(), n); err == nil {
-		t.Error("a profile that is not there: no error")
+		t.Error("an unknown profile: no error")
 	}
 	n.Profile, n.Metadata = "open", world.Request(t, body).Metadata
 	if _, err := w.CreateClient(t.Context(), n); err == nil {
-		t.Error("what the profile does not allow: no error")
+		t.Error("metadata that the profile does not allow: no error")
 	}
 }
 
-// A lost reply is not a lost client: it is there, and the operator has its secret.
+// After a lost reply the client exists, and the operator has its secret.
 func TestCreateClientWhateverFails(t *testing.T) {
 	for _, p := range world.Points {
 		w := world.NewLife(t)
@@ -307,14 +309,15 @@ func TestApplyProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := w.ApplyProfile(t.Context(), "trusted", "ada"); err != nil || n != 1 || w.Pool.All()["left"].Brokered != nil {
-		t.Errorf("beside an app client of direct mode = %d, %v and it has %+v, want it left alone", n, err, w.Pool.All()["left"])
+		t.Errorf("beside an app client of direct mode = %d, %v and it has %+v, want it unchanged", n, err, w.Pool.All()["left"])
 	}
 	if _, err := w.ApplyProfile(t.Context(), "nothing", "ada"); err == nil {
-		t.Error("a profile that is not there: no error")
+		t.Error("an unknown profile: no error")
 	}
 }
 
-// What operators do in direct mode, where the app client is the client's own.
+// The work of operators in direct mode, where the app client belongs to the
+// client.
 func TestOperatorsInDirectMode(t *testing.T) {
 	w := world.New(t)
 	info, _ := w.MustRegister(world.PublicBody, world.None)
@@ -342,7 +345,8 @@ func TestOperatorsInDirectMode(t *testing.T) {
 	}
 }
 
-// A client of direct mode has the id of its app client, and ends with it.
+// A client of direct mode has the id of its app client, and ends with the app
+// client.
 func TestAClientOfDirectModeWithoutAppClientIsNotEnabled(t *testing.T) {
 	w := world.New(t)
 	info, rat := w.MustRegister(world.PublicBody, world.None)

@@ -11,23 +11,25 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// Disable refuses the client tokens until it is enabled again, and ends what was
-// granted. In direct mode it keeps its app client: what Cognito has issued stays
-// valid as long as it lasts. A client that is gone is a *broker.StateError.
+// Disable refuses tokens to the client until it is enabled again, and ends its
+// grants. In direct mode the client keeps its app client, and tokens from
+// Cognito stay valid until they expire. A client that is deleted or removed is
+// a *broker.StateError.
 func (o *Operator) Disable(ctx context.Context, clientID, by string) (*broker.Registration, error) {
 	return o.switchOff(ctx, clientID, telemetry.RegistrationDisabled, by, broker.RegistrationDisabled)
 }
 
-// Delete removes the client for good: its id stays refused. Its grants end, and
-// its app client is removed, if it is not shared.
+// Delete removes the client permanently: its id stays refused. Its grants end,
+// and its app client is removed unless other clients share it.
 func (o *Operator) Delete(ctx context.Context, clientID, by string) (*broker.Registration, error) {
 	return o.switchOff(ctx, clientID, telemetry.RegistrationDeleted, by, broker.RegistrationDeleted)
 }
 
-// switchOff puts a client into the state disabled or deleted. From the write of
-// the registration on, under a new generation, the client is refused. What serves
-// it alone is marked before that write, since it is found by the generation. If
-// the operator's process stops after the mark, the app client is made again.
+// switchOff puts a client into the state disabled or deleted. The registration
+// gets a new generation, and from this write on the client is refused. The app
+// client that serves only this client is marked before the write, because it is
+// found by the generation. If the operator's process stops after the mark, the
+// app client is made again.
 func (o *Operator) switchOff(ctx context.Context, clientID string, event telemetry.Event, by string, state broker.RegistrationState) (*broker.Registration, error) {
 	for range broker.Attempts {
 		r, err := o.registration(ctx, clientID)
@@ -77,17 +79,17 @@ func (o *Operator) renew(ctx context.Context, r *broker.Registration, state brok
 	return err
 }
 
-// endFormerGrants ends the grants of the former generations of r at once, if this
-// process can.
+// endFormerGrants ends the grants of the former generations of r immediately,
+// if this process can.
 func (o *Operator) endFormerGrants(ctx context.Context, r *broker.Registration, by string) error {
 	if !r.Stale {
 		return nil
 	}
-	if o.c.Grants == nil {
-		return broker.ErrLeftToSweep
-	}
 	n, err := o.c.Grants.EndOfClient(ctx, r.ClientID, r.Generation)
 	o.trail.Grants(ctx, broker.ByOperator(by), r.ClientID, "", n)
+	if errors.Is(err, broker.ErrNoGrants) {
+		return broker.ErrLeftToSweep
+	}
 	if err != nil {
 		return fmt.Errorf("end grants of %s: %w: %w", r.ClientID, broker.ErrLeftToSweep, err)
 	}

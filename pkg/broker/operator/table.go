@@ -9,9 +9,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// AcceptTable records that the store is that of this deployment, whatever its
-// owner was and whatever the user pool has. The next sweep deletes the app clients
-// of this deployment that the store does not know.
+// AcceptTable records that the store belongs to this deployment, regardless of
+// its former owner and of the user pool. The next sweep deletes the app clients
+// of this deployment that have no record in the store.
 func (o *Operator) AcceptTable(ctx context.Context, by string) error {
 	identity, err := o.c.Store.Identity(ctx)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 const admin = "aws.cognito.signin.user.admin"
@@ -118,10 +119,7 @@ func TestApply(t *testing.T) {
 				}
 				return
 			}
-			b, err := json.Marshal(got)
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := must.Marshal(t, got)
 			var answer, want map[string]any
 			if err := json.Unmarshal(b, &answer); err != nil {
 				t.Fatal(err)

@@ -8,25 +8,19 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// brokeredKeys are the keys of a profile that only the broker can enforce. They
-// are faults in direct mode: the deployment would not keep what the policy
-// promises.
-var brokeredKeys = []string{"app_client", "approval", "consent", "users"}
-
-// openUnconfirmed is the default lifetime of an openly registered client that
-// is never used.
-const openUnconfirmed = 7 * 24 * time.Hour
+// signInKeys are the keys of a profile that only the broker can enforce. They are
+// faults in direct mode: the deployment would not keep what the policy promises.
+var signInKeys = []string{"app_client", "approval", "consent", "users"}
 
 // brokered reads the keys of a profile about authorization by the broker. The
 // grant types of p must be set.
 func (d *document) brokered(path string, o map[string]any, p *Profile) {
 	p.approval = ApprovalNone
-	if d.mode != broker.ModeBrokered {
-		for _, name := range brokeredKeys {
+	if !d.rules.signsIn {
+		for _, name := range signInKeys {
 			if has(o, name) {
 				d.add(member(path, name), "not supported in direct mode, where Cognito signs users in without a consent page")
 			}
@@ -102,8 +96,8 @@ func (d *document) names(path string, v any, sent bool) []string {
 
 // lifetimes reads the lifetimes of registrations, in both modes.
 func (d *document) lifetimes(path string, v any, sent bool, p *Profile) {
-	if p.open && d.mode == broker.ModeBrokered {
-		p.lifetimes.Unconfirmed = openUnconfirmed
+	if p.open {
+		p.lifetimes.Unconfirmed = d.rules.openUnconfirmed
 	}
 	if !sent {
 		return

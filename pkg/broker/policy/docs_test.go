@@ -10,13 +10,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // reference reads docs/policy.md.
 func reference(t *testing.T) string {
 	t.Helper()
-	b := golden.File(t, "../../../docs/policy.md")
+	b := must.ReadFile(t, "../../../docs/policy.md")
 	return string(b)
 }
 

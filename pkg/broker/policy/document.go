@@ -20,7 +20,8 @@ const maxLimit = 10_000
 // *ParseError with every fault. Member names are matched exactly; unknown and
 // repeated names are faults.
 func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
-	d := &document{scopes: slices.Clone(deployment.Scopes), mode: cmp.Or(deployment.Mode, broker.ModeDirect)}
+	d := &document{scopes: slices.Clone(deployment.Scopes)}
+	d.checkDeployment(deployment)
 	p := d.policy(body)
 	if len(d.faults) > 0 {
 		return nil, &ParseError{Faults: d.faults}
@@ -32,12 +33,11 @@ func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
 // and the value, add its faults, and return the usable part.
 type document struct {
 	faults
-	scopes []string    // of the deployment
-	mode   broker.Mode // of the deployment
+	scopes []string  // of the deployment
+	rules  modeRules // of the deployment's mode
 }
 
 func (d *document) policy(body []byte) *Policy {
-	d.checkDeployment()
 	tree, ok := d.tree(body)
 	if !ok {
 		return nil
@@ -87,10 +87,12 @@ func (d *document) profiles(o map[string]any, p *Policy) {
 	}
 }
 
-// checkDeployment checks the parts of a policy that are not in the document.
-func (d *document) checkDeployment() {
-	if d.mode != broker.ModeDirect && d.mode != broker.ModeBrokered {
-		d.add("", "the deployment's mode %s is neither direct nor brokered", quote(string(d.mode)))
+// checkDeployment checks the parts of a policy that are not in the document, and
+// sets the rules of the mode.
+func (d *document) checkDeployment(deployment broker.Deployment) {
+	var ok bool
+	if d.rules, ok = rulesOf[cmp.Or(deployment.Mode, broker.ModeDirect)]; !ok {
+		d.add("", "the deployment's mode %s is neither direct nor brokered", quote(string(deployment.Mode)))
 	}
 	for i, s := range d.scopes {
 		switch {
@@ -277,7 +279,7 @@ func (d *document) scopeList(path string, v any, from []string, open bool) []str
 		switch {
 		case open && item.value == scopeAdmin:
 			d.add(item.path, "not allowed on the profile of open registration: it lets a client change the user's account")
-		case d.mode == broker.ModeBrokered && item.value == scopeAdmin:
+		case d.rules.noAdmin && item.value == scopeAdmin:
 			d.add(item.path, "not allowed in brokered mode: no app client of the broker has it")
 		case !slices.Contains(from, item.value) && slices.Contains(d.scopes, item.value):
 			d.add(item.path, "%s is not in allowed", quote(item.value))
@@ -291,7 +293,7 @@ func (d *document) scopeList(path string, v any, from []string, open bool) []str
 // checkScopes applies Cognito's rules for the scopes of an app client.
 func (d *document) checkScopes(path string, scopes []string) {
 	limit, besides := MaxScopes, ""
-	if d.mode == broker.ModeBrokered && !slices.Contains(scopes, scopeOpenID) {
+	if d.rules.addsOpenID && !slices.Contains(scopes, scopeOpenID) {
 		limit, besides = MaxScopes-1, " besides openid, which the broker needs"
 	}
 	if len(scopes) > limit {

@@ -11,6 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // registrations are the bodies that real clients send.
@@ -38,7 +39,7 @@ func TestRegistrationsOfRealClients(t *testing.T) {
 // answer returns the response to the body in file as JSON.
 func answer(t *testing.T, p *policy.Profile, file string) []byte {
 	t.Helper()
-	body := golden.File(t, file)
+	body := must.ReadFile(t, file)
 	m, err := register(t, p, string(body))
 	var v any = m
 	if e, ok := errors.AsType[*dcr.Error](err); ok {
@@ -63,7 +64,7 @@ func TestRealClientsGetWhatTheyNeed(t *testing.T) {
 	}
 	for _, file := range bodies {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			body := golden.File(t, file)
+			body := must.ReadFile(t, file)
 			sent, err := dcr.Decode(body)
 			if err != nil {
 				t.Fatal(err)

@@ -11,15 +11,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// admission is an app client that may be made.
+// admission is an app client that Provision may make.
 type admission struct {
 	record *broker.AppClient // without key, state and marker
 	spec   broker.BrokeredAppClient
 	limits policy.Limits
 }
 
-// admit decides whether there may be an app client with that key, by the
-// registrations and the policy as they are now. If not, it returns ErrNotFound.
+// admit decides whether the app client with this key may exist, by the current
+// registrations and policy. If not, it returns ErrNotFound.
 func (p *Provisioner) admit(ctx context.Context, key string) (*admission, error) {
 	pol, err := p.c.Policy(ctx)
 	if err != nil {
@@ -42,12 +42,12 @@ func (p *Provisioner) admit(ctx context.Context, key string) (*admission, error)
 	}
 	profile, ok := pol.Profile(r.Profile)
 	if !ok || r.Generation != generation || policy.AppClientKey(r, profile) != key {
-		return nil, fmt.Errorf("app client %s: not what registration and profile say: %w", key, broker.ErrNotFound)
+		return nil, fmt.Errorf("app client %s: registration and profile do not have it: %w", key, broker.ErrNotFound)
 	}
 	return admitDedicated(r, profile)
 }
 
-// admitShared is for the profile with that name.
+// admitShared decides about the shared app client of the profile.
 func admitShared(pol *policy.Policy, name string) (*admission, error) {
 	profile, ok := pol.Profile(name)
 	if !ok || profile.AppClient() != policy.SharedAppClient {
@@ -61,8 +61,9 @@ func admitShared(pol *policy.Policy, name string) (*admission, error) {
 	}, nil
 }
 
-// admitDedicated is for one registration. A client for which nothing vouched
-// gets no app client, whatever the profile says: strangers could use up the pool.
+// admitDedicated decides about the app client of one registration. A client
+// without a voucher gets no app client, whatever the profile allows: strangers
+// could use up the pool.
 func admitDedicated(r *broker.Registration, profile *policy.Profile) (*admission, error) {
 	spec := dedicatedSpec(r, profile)
 	if !r.Vouched() || len(spec.Scopes) == 0 {

@@ -1,8 +1,8 @@
 // Package provision is a use case: the app clients that the broker itself uses,
-// in brokered mode. A [Provisioner] makes one when it is needed first, and has
-// no other right at Cognito. A [Maintainer] gives app clients more scopes, finishes
-// what was interrupted and removes what nothing needs; the janitor and operators
-// have it.
+// in brokered mode. A [Provisioner] makes one at its first use, and has no
+// other permission at Cognito. A [Maintainer] gives app clients more scopes,
+// finishes interrupted work and removes app clients that are no longer needed;
+// the janitor and operators use it.
 //
 // The app clients of direct mode belong to their clients: see package direct.
 package provision

@@ -10,7 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// Done counts the app clients with which a Maintainer has finished something.
+// Done counts the app clients for which a Maintainer has finished work.
 type Done struct {
 	// Completed app clients stay.
 	Completed int
@@ -22,24 +22,25 @@ type Done struct {
 // finishing is one call of Finish or Remove.
 type finishing struct {
 	*Maintainer
-	policy  *policy.Policy
-	listing Listing
-	done    Done
+	policy *policy.Policy
+	sweep  Sweep
+	done   Done
 }
 
-// Finish finishes what was interrupted with an app client that is due. If it is in
-// use, Finish checks whether its registration exists and has the scopes that it
-// needs. What is done counts also with an error.
-func (m *Maintainer) Finish(ctx context.Context, a *broker.AppClient, pol *policy.Policy, l Listing) (Done, error) {
-	f := &finishing{Maintainer: m, policy: pol, listing: l}
+// Finish finishes interrupted work for an app client that is due. If the app
+// client is in use, Finish checks whether its registration exists and whether
+// it has the scopes that it needs. With an error it also returns the work that
+// was done.
+func (m *Maintainer) Finish(ctx context.Context, a *broker.AppClient, pol *policy.Policy, s Sweep) (Done, error) {
+	f := &finishing{Maintainer: m, policy: pol, sweep: s}
 	err := f.finish(ctx, a)
 	return f.done, err
 }
 
-// Remove removes an app client that is marked for removal. What is done counts
-// also with an error.
-func (m *Maintainer) Remove(ctx context.Context, a *broker.AppClient, l Listing) (Done, error) {
-	f := &finishing{Maintainer: m, listing: l}
+// Remove removes an app client that is marked for removal. With an error it
+// also returns the work that was done.
+func (m *Maintainer) Remove(ctx context.Context, a *broker.AppClient, s Sweep) (Done, error) {
+	f := &finishing{Maintainer: m, sweep: s}
 	err := f.remove(ctx, a)
 	return f.done, err
 }
@@ -54,15 +55,15 @@ func (f *finishing) finish(ctx context.Context, a *broker.AppClient) error {
 	case broker.AppClientReady:
 		return f.check(ctx, a)
 	case broker.AppClientVacant:
-		return f.vacate(ctx, a)
+		return f.vacateOrDelete(ctx, a)
 	}
 	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
 }
 
-// markAndRemove removes a. The mark comes first: a request that still is at work
-// on a gets ErrConflict.
+// markAndRemove removes a. The mark comes first, so that a request that still
+// works on a gets ErrConflict.
 func (f *finishing) markAndRemove(ctx context.Context, a *broker.AppClient) error {
-	if err := broker.MarkForRemoval(ctx, f.store, a, f.now()); err != nil {
+	if err := broker.BeginRemoval(ctx, f.store, a, f.now()); err != nil {
 		return err
 	}
 	return f.remove(ctx, a)
@@ -75,7 +76,7 @@ func (f *finishing) remove(ctx context.Context, a *broker.AppClient) error {
 	ids := []string{a.CognitoID}
 	if a.CognitoID == "" {
 		var err error
-		if ids, err = f.listing.AtCognito(ctx, a.Marker); err != nil {
+		if ids, err = f.sweep.AtCognito(ctx, a.Marker); err != nil {
 			return err
 		}
 	}
@@ -87,9 +88,10 @@ func (f *finishing) remove(ctx context.Context, a *broker.AppClient) error {
 	if err := ReturnPlace(ctx, f.store, a); err != nil {
 		return err
 	}
-	err := f.vacate(ctx, a)
+	err := f.vacateOrDelete(ctx, a)
 	if errors.Is(err, broker.ErrConflict) {
-		// Another sweep was faster, and the place may be that of a new app client.
+		// Another sweep was faster, and the place may now belong to a new app
+		// client.
 		return errors.Join(err, restorePlace(ctx, f.store, a))
 	}
 	if err != nil {
@@ -107,9 +109,10 @@ func (f *finishing) delete(ctx context.Context, a *broker.AppClient, id, marker 
 	return nil
 }
 
-// vacate leaves the record of an app client that is gone for a later request that
-// makes it again, or deletes the record if there can be no such request.
-func (f *finishing) vacate(ctx context.Context, a *broker.AppClient) error {
+// vacateOrDelete vacates the record of an app client that is gone. If no request
+// can need the app client again, because its registration is gone too, it deletes
+// the record.
+func (f *finishing) vacateOrDelete(ctx context.Context, a *broker.AppClient) error {
 	var again time.Time
 	if a.Kind == broker.KindDedicated {
 		r, err := f.served(ctx, a)
@@ -127,7 +130,7 @@ func (f *finishing) vacate(ctx context.Context, a *broker.AppClient) error {
 }
 
 // served returns the registration that a dedicated app client serves, or
-// ErrNotFound if it is gone.
+// ErrNotFound if it no longer exists.
 func (f *finishing) served(ctx context.Context, a *broker.AppClient) (*broker.Registration, error) {
 	r, err := f.store.Registration(ctx, a.ClientID)
 	if err != nil {
@@ -140,10 +143,11 @@ func (f *finishing) served(ctx context.Context, a *broker.AppClient) (*broker.Re
 	return r, nil
 }
 
-// deleteAbandoned deletes what creations with an unknown result may have left.
+// deleteAbandoned deletes the app clients that creations with an unknown result
+// may have left behind.
 func (f *finishing) deleteAbandoned(ctx context.Context, a *broker.AppClient) error {
 	for _, marker := range a.Abandoned {
-		ids, err := f.listing.AtCognito(ctx, marker)
+		ids, err := f.sweep.AtCognito(ctx, marker)
 		if err != nil {
 			return err
 		}
@@ -169,7 +173,7 @@ func (f *finishing) check(ctx context.Context, a *broker.AppClient) error {
 		if err != nil {
 			return err
 		}
-		again = r.ExpiresAt // it is gone then, unless it is used before
+		again = r.ExpiresAt // it expires then, unless it is used before
 		if err := f.growDedicated(ctx, a, r); err != nil {
 			return err
 		}
@@ -195,6 +199,7 @@ func (f *finishing) growDedicated(ctx context.Context, a *broker.AppClient, r *b
 	if !lacks(a, spec) {
 		return nil
 	}
+	f.sweep.Growing(a)
 	if err := f.grow(ctx, a, spec); err != nil {
 		return err
 	}

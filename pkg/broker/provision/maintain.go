@@ -14,24 +14,28 @@ import (
 )
 
 // A MaintainedPool changes and removes the app clients of brokered mode. Its
-// errors mean what those of a Pool mean. It changes and removes only what carries
-// this deployment's marker.
+// errors have the meaning of a Pool's errors. It changes and removes only app
+// clients with this deployment's marker.
 type MaintainedPool interface {
-	// UpdateBrokered gives the app client with that id the settings that follow
+	// UpdateBrokered gives the app client with this id the settings that follow
 	// from spec. If it does not exist, UpdateBrokered returns broker.ErrNotFound
 	// inside a *broker.NotAppliedError.
 	UpdateBrokered(ctx context.Context, id, marker string, spec broker.BrokeredAppClient) error
-	// Delete removes the app client with that id. If it does not exist, that is
-	// no error.
+	// Delete removes the app client with this id. An app client that does not
+	// exist is no error.
 	Delete(ctx context.Context, id, marker string) error
 }
 
-// A Listing returns the ids of the app clients at Cognito that carry a marker.
-type Listing interface {
+// A Sweep is the sweep that calls a Maintainer.
+type Sweep interface {
+	// AtCognito returns the ids of the app clients at Cognito that carry the
+	// marker.
 	AtCognito(ctx context.Context, marker string) ([]string, error)
+	// Growing is called before a gets scopes that it lacks.
+	Growing(a *broker.AppClient)
 }
 
-// MaintainerStore is what a Maintainer reads and writes.
+// MaintainerStore is the part of broker.Store that a Maintainer uses.
 type MaintainerStore interface {
 	broker.Registrations
 	broker.AppClientRecords
@@ -63,16 +67,17 @@ func NewMaintainer(c MaintainerConfig) (*Maintainer, error) {
 	return &Maintainer{store: c.Store, pool: c.Pool, now: c.Now, trail: broker.AuditTrail{Log: c.Log}}, nil
 }
 
-// MarkForRemoval marks the app client with that key for the janitor to remove, if
-// there is a record of it.
-func MarkForRemoval(ctx context.Context, store broker.AppClientRecords, key string, now time.Time) error {
+// RequestRemoval leaves the app client with that key to the janitor, which removes
+// it at its next run. It does nothing if there is no record. A caller that removes
+// the app client itself calls broker.BeginRemoval.
+func RequestRemoval(ctx context.Context, store broker.AppClientRecords, key string, now time.Time) error {
 	return broker.ChangeAppClient(ctx, store, key, func(a *broker.AppClient) bool {
 		if a.State == broker.AppClientRemoving {
 			return false
 		}
 		a.Due = broker.Seconds(now)
 		if a.State == broker.AppClientCreating {
-			a.Due = a.Due.Add(broker.Grace) // the request that makes it has time to finish
+			a.Due = a.Due.Add(broker.Grace) // the request that creates it has time to finish
 		}
 		a.State = broker.AppClientRemoving
 		return true
@@ -115,10 +120,10 @@ func (m *Maintainer) update(ctx context.Context, by telemetry.Actor, a *broker.A
 }
 
 // ApplyProfile gives the app clients of a profile, the shared one and the
-// dedicated ones, the settings that follow from policy and configuration now,
-// such as lifetimes of tokens and identity providers. It makes no app client. It
-// returns how many it has updated, also with an error, and can be repeated. by is
-// the operator.
+// dedicated ones, the settings that follow from the current policy and
+// configuration, such as lifetimes of tokens and identity providers. It makes
+// no app client. It returns how many it has updated, also with an error, and
+// can be repeated. by is the operator.
 func (m *Maintainer) ApplyProfile(ctx context.Context, p *policy.Profile, by string) (int, error) {
 	updated := 0
 	for key, err := range m.store.AppClientKeys(ctx) {
@@ -127,7 +132,7 @@ func (m *Maintainer) ApplyProfile(ctx context.Context, p *policy.Profile, by str
 		}
 		a, err := m.store.AppClient(ctx, key)
 		if errors.Is(err, broker.ErrNotFound) || err == nil && (a.Profile != p.Name() || a.State != broker.AppClientReady || a.Kind != broker.KindShared && a.Kind != broker.KindDedicated) {
-			continue // those of direct mode, too, which belong to their clients
+			continue // also app clients of direct mode, which belong to their clients
 		}
 		if err == nil {
 			err = m.apply(ctx, p, a, by)

@@ -12,8 +12,8 @@ import (
 )
 
 // TakePlace takes a place for a among the app clients of its profile, in both
-// modes. limit is how many there may be; 0 is no limit. If there is no place, the
-// error is a *dcr.Error with the code Unavailable.
+// modes. limit is the maximum number of places; 0 means no limit. If no place
+// is free, the error is a *dcr.Error with the code Unavailable.
 func TakePlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClient, limit int) error {
 	if limit == 0 {
 		return nil
@@ -38,8 +38,8 @@ func ReturnPlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClien
 	return nil
 }
 
-// restorePlace takes a place that was given back by mistake, even if there is
-// none.
+// restorePlace takes a place that was given back by mistake, even if no place
+// is free.
 func restorePlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClient) error {
 	return budgets.TakeBudget(ctx, broker.Budget{Key: placesKey(a), Limit: math.MaxInt32}, a.Key)
 }

@@ -15,31 +15,33 @@ import (
 )
 
 const (
-	// takeOver is after how long an app client that is being made, with an
+	// takeOver is the time after which an app client that is being made, with an
 	// unknown result, is made again under a new marker. It exceeds
 	// provisionTime.
 	takeOver = 60 * time.Second
-	// provisionTime is how long Provision takes at most.
+	// provisionTime is the maximum time of Provision.
 	provisionTime = 25 * time.Second
-	// pollEvery and polls say how long the loser of a race waits for the winner.
+	// pollEvery and polls limit how long the loser of a race waits for the
+	// winner.
 	pollEvery = 500 * time.Millisecond
 	polls     = 20
-	// maxAbandoned bounds the record while Cognito answers nothing for long.
+	// maxAbandoned bounds the record while Cognito does not answer for a long
+	// time.
 	maxAbandoned = 50
 )
 
-// A Pool makes the app clients of brokered mode, which is all that a Provisioner
-// may do at Cognito. Implementations are safe for concurrent use. An error that
-// wraps *broker.NotAppliedError says that nothing was changed at Cognito. After
-// any other error it is not known whether the call was applied.
+// A Pool makes the app clients of brokered mode. A Provisioner needs no other
+// permission at Cognito. Implementations are safe for concurrent use. An error
+// that wraps *broker.NotAppliedError means that nothing was changed at Cognito.
+// After any other error the caller does not know whether the call was applied.
 type Pool interface {
 	// CreateBrokered creates a confidential app client. Two calls with the same
 	// marker create two. If the pool is full or throttled, the error wraps a
 	// *dcr.Error with the code dcr.Unavailable.
 	CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error)
 	// Brand gives the app client Cognito's default branding style, unless it
-	// has one. It returns broker.ErrBrandingLimit, perhaps wrapped, if the pool can
-	// have no more styles.
+	// already has a style. It returns broker.ErrBrandingLimit, perhaps wrapped,
+	// if the pool can have no more styles.
 	Brand(ctx context.Context, id string) error
 }
 
@@ -47,7 +49,7 @@ type Pool interface {
 type Config struct {
 	Store broker.Store
 	Pool  Pool
-	// Policy returns the policy in force. It is called once per app client.
+	// Policy returns the policy in force. It is called once for each app client.
 	Policy func(context.Context) (*policy.Policy, error)
 	// Deployment is the id of this deployment.
 	Deployment string
@@ -61,9 +63,9 @@ type Config struct {
 }
 
 // A Provisioner makes the app clients of brokered mode, on demand. It trusts
-// nothing but the key that it is given: it reads the registration or the
-// profile again, and the policy, and keeps to the profile's limit. It is safe
-// for concurrent use, in several processes.
+// only the key in a request: it reads the registration or the profile again,
+// and the policy, and observes the profile's limit. It is safe for concurrent
+// use, in several processes.
 type Provisioner struct {
 	c     Config
 	claim *broker.TableClaim
@@ -102,7 +104,7 @@ func (p *Provisioner) Provision(ctx context.Context, key string) error {
 	return busy(broker.RetrySoon, fmt.Errorf("app client %s is still being made", key))
 }
 
-// step does what can be done now. It reports whether to wait and read again.
+// step does the next possible step. It reports whether to wait and read again.
 // ErrConflict and ErrExists mean that another request was faster.
 func (p *Provisioner) step(ctx context.Context, key string) (again bool, err error) {
 	a, err := p.c.Store.AppClient(ctx, key)
@@ -129,9 +131,9 @@ func (p *Provisioner) step(ctx context.Context, key string) (again bool, err err
 	return true, nil
 }
 
-// reseal seals the secret of a with the present key, if another key sealed it. So
-// an operator can delete a key when the last grant that it sealed has ended: the
-// app client of a profile lives longer than that.
+// reseal seals the secret of a with the current key, if another key sealed it.
+// So an operator can delete a key when the last grant that it sealed has ended,
+// although the app client of a profile lives longer.
 func (p *Provisioner) reseal(ctx context.Context, a *broker.AppClient) error {
 	ring, err := p.c.Keys(ctx)
 	if err != nil {
@@ -152,7 +154,8 @@ func (p *Provisioner) reseal(ctx context.Context, a *broker.AppClient) error {
 }
 
 // begin takes the record of the app client and makes the app client. old is the
-// record as it is, if an earlier attempt to make or remove it was interrupted.
+// present record, if an earlier attempt to make or remove the app client was
+// interrupted.
 func (p *Provisioner) begin(ctx context.Context, key string, old *broker.AppClient, now time.Time) error {
 	want, err := p.admit(ctx, key)
 	if err != nil {
@@ -190,8 +193,9 @@ func (p *Provisioner) begin(ctx context.Context, key string, old *broker.AppClie
 	return p.brand(ctx, a)
 }
 
-// take makes this request the one that makes the app client. The record keeps the
-// marker of what old may have left at Cognito.
+// take makes this request the one that makes the app client. The record keeps
+// the marker of an app client that the earlier attempt may have left at
+// Cognito.
 func (p *Provisioner) take(ctx context.Context, a, old *broker.AppClient) error {
 	var err error
 	if old == nil {
@@ -211,28 +215,29 @@ func (p *Provisioner) take(ctx context.Context, a, old *broker.AppClient) error 
 	case err == nil, errors.Is(err, broker.ErrExists), errors.Is(err, broker.ErrConflict):
 		return err
 	case errors.Is(err, broker.ErrNotFound):
-		return broker.ErrConflict // it has been removed since
+		return broker.ErrConflict // it has been removed in the meantime
 	}
 	return busy(takeOver, fmt.Errorf("claim app client %s: %w", a.Key, err))
 }
 
-// release gives up an app client that Cognito certainly does not have. What
-// fails here is left to the janitor, and to the next Provision after a minute.
+// release gives up an app client that Cognito certainly does not have. If a
+// step fails here, the janitor or the next Provision after a minute repeats it.
 func (p *Provisioner) release(ctx context.Context, a *broker.AppClient) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
 	var err error
-	if len(a.Abandoned) > 0 { // the record must keep them, and they may still need the place
+	if len(a.Abandoned) > 0 { // the record must keep the abandoned markers, whose app clients may still need the place
 		a.State = broker.AppClientRemoving
 		err = p.c.Store.ReplaceAppClient(ctx, a)
 	} else if err = ReturnPlace(ctx, p.c.Store, a); err == nil {
-		err = p.vacate(ctx, a)
+		err = p.undoTake(ctx, a)
 	}
 	broker.LogUnfinished(ctx, p.c.Log, a.Key, err)
 }
 
-// vacate leaves a record of no app client, or none if there was none before.
-func (p *Provisioner) vacate(ctx context.Context, a *broker.AppClient) error {
+// undoTake undoes take: it deletes the record, or vacates it if there was one
+// before.
+func (p *Provisioner) undoTake(ctx context.Context, a *broker.AppClient) error {
 	if a.Version == 1 {
 		return p.c.Store.DeleteAppClient(ctx, a.Key, a.Version)
 	}
@@ -240,8 +245,9 @@ func (p *Provisioner) vacate(ctx context.Context, a *broker.AppClient) error {
 	return p.c.Store.ReplaceAppClient(ctx, a)
 }
 
-// ready records that a exists. The janitor checks a dedicated one again, since its
-// registration may have been deleted just before the record was written.
+// ready records that a exists. The janitor checks a dedicated app client again,
+// because its registration may have been deleted just before the record was
+// written.
 func (p *Provisioner) ready(ctx context.Context, a *broker.AppClient) error {
 	marker, id := a.Marker, a.CognitoID
 	a.State, a.Due = broker.AppClientReady, time.Time{}
@@ -276,8 +282,8 @@ func (p *Provisioner) ready(ctx context.Context, a *broker.AppClient) error {
 	return busy(takeOver, fmt.Errorf("record app client %s: %w", a.Key, err))
 }
 
-// disown records the app client id, which was given up before it was recorded, so
-// that the janitor removes it. stored is the record as it is now, and readErr the
+// disown records the app client id, which was given up before it was recorded,
+// so that the janitor removes it. stored is the present record, and readErr the
 // error of reading it.
 func (p *Provisioner) disown(ctx context.Context, a *broker.AppClient, id string, stored *broker.AppClient, readErr error) error {
 	due := broker.Seconds(p.c.Now()).Add(broker.Grace)
@@ -293,7 +299,8 @@ func (p *Provisioner) disown(ctx context.Context, a *broker.AppClient, id string
 	default:
 		stored.Abandoned = append(stored.Abandoned, a.Marker)
 	}
-	// Even if nothing is new: a sweep under way has to read it again.
+	// This write happens even if it changes nothing, so that a running sweep has
+	// to read the record again.
 	stored.Due = due
 	return p.c.Store.ReplaceAppClient(ctx, stored)
 }
@@ -324,8 +331,8 @@ func (p *Provisioner) brand(ctx context.Context, a *broker.AppClient) error {
 	return nil
 }
 
-// busy is the error for a request that can be repeated after that time. The cause
-// is for the log.
+// busy is the error for a request that can be repeated after the given time.
+// The cause is for the log.
 func busy(after time.Duration, cause error) error {
 	return broker.Unavailable("signing in is not possible at the moment, nothing was lost", after, cause)
 }

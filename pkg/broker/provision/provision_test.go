@@ -68,9 +68,9 @@ func TestProvisionRefuses(t *testing.T) {
 	}
 	for _, key := range []string{
 		"", "profile/", "profile/nobody", "profile/trusted", "profile/open/x", "client/", "client//", "registering/" + client, client,
-		"client/" + client + "/" + strings.Repeat("a", 26),                                    // of another generation
+		"client/" + client + "/" + strings.Repeat("a", 26),                                    // another generation
 		"client/" + client + "/" + generation + "/",                                           //
-		broker.DedicatedAppClientKey(open.ClientID, w.Registration(open.ClientID).Generation), // nothing vouched for it
+		broker.DedicatedAppClientKey(open.ClientID, w.Registration(open.ClientID).Generation), // it has no voucher
 		broker.DedicatedAppClientKey(off, disabled.Generation),
 		strings.Repeat("x", 5000), "client/\x00/\xff",
 	} {
@@ -81,16 +81,17 @@ func TestProvisionRefuses(t *testing.T) {
 	if n := w.Pool.Calls("CreateBrokered"); n != 0 {
 		t.Errorf("%d app clients made, want none", n)
 	}
-	// The profile of open registration that is so no more: what registered openly
-	// gets nothing of its own.
+	// The profile no longer allows open registration. Clients that registered
+	// openly still get no app client.
 	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"open_registration":"open",`, "", 1))
 	if err := w.Provision(t.Context(), w.AppClientKey(open.ClientID)); !errors.Is(err, broker.ErrNotFound) {
-		t.Errorf("Provision for a client that nothing vouched for = %v, want ErrNotFound", err)
+		t.Errorf("Provision for a client without a voucher = %v, want ErrNotFound", err)
 	}
-	// A profile that has become a shared one since: no more dedicated ones.
+	// The profile now has a shared app client, so it gets no more dedicated
+	// ones.
 	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"trusted":{`, `"trusted":{"app_client":"shared",`, 1))
 	if err := w.Provision(t.Context(), broker.DedicatedAppClientKey(client, generation)); !errors.Is(err, broker.ErrNotFound) {
-		t.Errorf("Provision under a policy that says shared = %v, want ErrNotFound", err)
+		t.Errorf("Provision under a policy with a shared app client = %v, want ErrNotFound", err)
 	}
 	a := w.MustProvision(w.AppClientKey(client))
 	w.Recover(a.Key)
@@ -137,7 +138,7 @@ func TestConcurrentProvisioningMakesOne(t *testing.T) {
 	})
 }
 
-func TestTheLoserDoesNotWaitForEver(t *testing.T) {
+func TestTheLoserWaitsForALimitedTime(t *testing.T) {
 	world.InBubble(t, func(t *testing.T, w *world.Brokered) {
 		_, release := w.Pool.Pause("CreateBrokered")
 		winner := make(chan error)
@@ -159,7 +160,7 @@ func TestTheLoserDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-// A lost reply holds a user up for a minute at most, without the janitor.
+// A lost reply delays a user by at most a minute, without the janitor.
 func TestALostCreationIsMadeAgain(t *testing.T) {
 	for _, p := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 		t.Run(p.String(), func(t *testing.T) {
@@ -180,7 +181,7 @@ func TestALostCreationIsMadeAgain(t *testing.T) {
 	}
 }
 
-// A process that goes on after it was taken for dead leaves nothing behind.
+// A process that continues after it was considered dead leaves nothing behind.
 func TestAProvisioningThatWasOvertaken(t *testing.T) {
 	overtake := map[string]func(w *world.Brokered){
 		"by another": func(w *world.Brokered) {
@@ -234,7 +235,7 @@ func TestAFullOrThrottledPool(t *testing.T) {
 	for range 3 {
 		err := w.Provision(t.Context(), "profile/open")
 		if e := world.WantCode(t, "Provision", err, dcr.Unavailable); e.RetryAfter != time.Hour {
-			t.Errorf("Retry-After = %s, want that of the pool", e.RetryAfter)
+			t.Errorf("Retry-After = %s, want the pool's", e.RetryAfter)
 		}
 		w.CheckConsistent()
 	}

@@ -6,11 +6,12 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// keysWith returns the document old, sealing with the key of that id, which is
-// added if it is new, and without those dropped.
+// keysWith returns the document old, changed to seal with the key sealing
+// (added if it is new) and without the dropped keys.
 func keysWith(t *testing.T, old []byte, sealing string, dropped ...string) []byte {
 	t.Helper()
 	var doc, fresh struct {
@@ -31,14 +32,11 @@ func keysWith(t *testing.T, old []byte, sealing string, dropped ...string) []byt
 		delete(doc.Keys, id)
 	}
 	doc.Seal = sealing
-	body, err := json.Marshal(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Marshal(t, doc)
 	return body
 }
 
-// A key can be thrown away although app clients were made under it.
+// A key can be deleted although app clients were made under it.
 func TestProvisionSealsAgainAfterARotation(t *testing.T) {
 	w := world.NewBrokered(t)
 	first := seal.Generate()
@@ -64,7 +62,7 @@ func TestProvisionSealsAgainAfterARotation(t *testing.T) {
 	second := keysWith(t, first, "k2")
 	become(second)
 	if a := w.AppClient("profile/open"); w.Keys.Current(a.Secret) {
-		t.Fatal("the secret is sealed by the new key before anything was done")
+		t.Fatal("the secret is already sealed by the new key")
 	}
 	w.MustProvision("profile/open")
 	if a := w.AppClient("profile/open"); !w.Keys.Current(a.Secret) {
@@ -73,7 +71,7 @@ func TestProvisionSealsAgainAfterARotation(t *testing.T) {
 	writes := w.Store.Calls("ReplaceAppClient")
 	w.MustProvision("profile/open")
 	if n := w.Store.Calls("ReplaceAppClient"); n != writes {
-		t.Errorf("%d writes for a secret that is sealed by the present key", n-writes)
+		t.Errorf("%d writes for a secret that is sealed by the current key", n-writes)
 	}
 	become(keysWith(t, second, "k2", "k1"))
 	if got := secret(); got != made {

@@ -8,13 +8,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// sharedSpec is the app client that all registrations of a profile share.
+// sharedSpec returns the app client that all registrations of a profile share.
 func sharedSpec(p *policy.Profile) broker.BrokeredAppClient {
 	return broker.BrokeredAppClient{Name: p.Name(), Scopes: broker.WithOpenID(p.Scopes())}
 }
 
-// dedicatedSpec is an app client for r alone. It has the registered scopes that
-// the profile still allows.
+// dedicatedSpec returns an app client that serves only r. It has the registered
+// scopes that the profile still allows.
 func dedicatedSpec(r *broker.Registration, p *policy.Profile) broker.BrokeredAppClient {
 	allowed := p.Scopes()
 	spec := broker.BrokeredAppClient{
@@ -28,14 +28,14 @@ func dedicatedSpec(r *broker.Registration, p *policy.Profile) broker.BrokeredApp
 	return spec
 }
 
-// lacks reports whether a has not all scopes of spec.
+// lacks reports whether a lacks a scope of spec.
 func lacks(a *broker.AppClient, spec broker.BrokeredAppClient) bool {
 	return slices.ContainsFunc(spec.Scopes, func(scope string) bool { return !slices.Contains(a.Scopes, scope) })
 }
 
-// extended returns spec with the scopes that a has as well. It takes no scope
-// away, since there are grants that have it, unless Cognito could not hold so
-// many.
+// extended returns spec with the additional scopes of a. It removes no scope,
+// because existing grants may have it, unless there are more scopes than
+// Cognito allows.
 func extended(spec broker.BrokeredAppClient, a *broker.AppClient) broker.BrokeredAppClient {
 	all := slices.Clone(a.Scopes)
 	for _, scope := range spec.Scopes {

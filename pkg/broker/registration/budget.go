@@ -13,18 +13,18 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Hour are the budgets of one hour in which one registration takes a place: one
-// for its redirect host, so that one busy host does not lock out the others, and
-// one for what vouches for it. Those without a limit are left out.
+// Hour has the budgets of one hour in which one registration takes a place: one
+// for its redirect host, so that one busy host does not lock out the others,
+// and one for its voucher. Budgets without a limit are left out.
 type Hour struct {
-	// left is what is left of the hour.
+	// left is the time until the end of the hour.
 	left    time.Duration
 	budgets []hourBudget
 }
 
 type hourBudget struct {
 	broker.Budget
-	// whose says to the client what is counted.
+	// whose names the counted registrations for the client.
 	whose string
 }
 
@@ -49,8 +49,11 @@ func (a *Admission) Hour() Hour {
 	return h
 }
 
-// Take takes a place for member in each budget. If it fails, the caller calls
-// Return.
+// Take takes a place for member in each budget. After an error it may have taken
+// some of the places. A caller whose member is its own then calls Return. A caller
+// whose member is the client id of an open registration does not: another request
+// for the same client may have taken the place, and a repeated request takes it
+// again without counting twice.
 func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) error {
 	for _, b := range h.budgets {
 		err := store.TakeBudget(ctx, b.Budget, member)
@@ -66,8 +69,8 @@ func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) err
 	return nil
 }
 
-// Return gives the places of member back. If that fails, it is not tried again:
-// the budgets end with the hour.
+// Return gives the places of member back. No caller repeats it if it fails: the
+// budgets end with the hour.
 func (h Hour) Return(ctx context.Context, store broker.Budgets, member string) error {
 	var err error
 	for _, b := range h.budgets {
@@ -76,17 +79,17 @@ func (h Hour) Return(ctx context.Context, store broker.Budgets, member string) e
 	return err
 }
 
-// UseStore counts the uses of what vouches for registrations.
+// UseStore counts the uses of vouchers.
 type UseStore interface {
 	broker.InitialAccessTokens
 	broker.Budgets
 }
 
-// A Use is a use that can be taken. The zero value is none.
+// A Use is a use of a voucher that can be taken. The zero value is no use.
 type Use struct {
 	broker.Use
-	// max is how many uses a JWT has, and expires when they are forgotten. The
-	// store knows both of an initial access token.
+	// max is the number of uses of a JWT, and expires is when the store may
+	// forget them. For an initial access token the store knows both.
 	max     int
 	expires time.Time
 }

@@ -15,19 +15,20 @@ import (
 // A Change is an update of a registration that the policy allows (RFC 7592
 // §2.2).
 type Change struct {
-	// Before is the registration as it is, and After as Commit stores it.
+	// Before is the registration before the update, and After the one that
+	// Commit stores.
 	Before, After *broker.Registration
 	Profile       *policy.Profile
-	// Secret is the client secret in the request, or zero. It has to be the one
-	// in force, since a client cannot choose it (RFC 7592 §2.2).
+	// Secret is the client secret in the request, or zero. It must be the
+	// current secret, because a client cannot choose it (RFC 7592 §2.2).
 	Secret credential.Token
 
 	store broker.Registrations
 	trail broker.AuditTrail
 }
 
-// Commit stores After, with a new registration access token beside the one of
-// the request.
+// Commit stores After with a new registration access token. The token of the
+// request stays valid beside it.
 func (c *Change) Commit(ctx context.Context) error {
 	err := broker.ReplaceRegistration(ctx, c.store, c.After)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -40,8 +41,8 @@ func (c *Change) Commit(ctx context.Context) error {
 	return nil
 }
 
-// CheckSecret returns an error if the request has a client secret that is not the
-// one with the hash inForce..
+// CheckSecret returns an error if the request has a client secret whose hash is
+// not inForce.
 func (c *Change) CheckSecret(inForce credential.Hash) error {
 	if c.Secret.IsZero() || inForce.Matches(c.Secret) {
 		return nil

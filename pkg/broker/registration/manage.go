@@ -11,13 +11,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// BadToken is the one error for a token that does not manage the client for which
-// it was sent, whether or not there is such a client (RFC 7592 §2).
+// BadToken is the error for a token that does not manage the client in the
+// request. It is the same whether or not the client exists (RFC 7592 §2).
 func BadToken() error {
 	return dcr.Errorf(dcr.InvalidToken, "the registration access token is not valid for this client")
 }
 
-// Read returns what is registered for the client (RFC 7592 §2.1).
+// Read returns the registration of the client (RFC 7592 §2.1).
 func (g *Registrar) Read(ctx context.Context, clientID string, tok credential.Token) (*dcr.ClientInformation, error) {
 	r, err := g.managed(ctx, clientID, tok)
 	if err != nil {
@@ -26,10 +26,9 @@ func (g *Registrar) Read(ctx context.Context, clientID string, tok credential.To
 	return g.information(r, tok), nil
 }
 
-// Update replaces what is registered for the client (RFC 7592 §2.2) under
-// today's policy. The response holds a new registration access token; the old
-// one is valid until the first use of the new one, even in a request that is
-// refused.
+// Update replaces the metadata of the client (RFC 7592 §2.2) under the current
+// policy. The response has a new registration access token. The old one stays
+// valid until the first use of the new one, even in a request that is refused.
 func (g *Registrar) Update(ctx context.Context, clientID string, tok credential.Token, req *dcr.Request) (*dcr.ClientInformation, error) {
 	r, err := g.managed(ctx, clientID, tok)
 	if err != nil {
@@ -47,10 +46,10 @@ func (g *Registrar) Update(ctx context.Context, clientID string, tok credential.
 	return g.information(c.After, next), nil
 }
 
-// Delete removes the client (RFC 7592 §2.3). After an error that tells the client
-// to come back, it can be repeated with the same token. A client of the other
-// mode can be deleted, too. A client that is disabled cannot: its record is the
-// operator's, and without it the client could register again.
+// Delete removes the client (RFC 7592 §2.3). After an error with the code
+// dcr.Unavailable the client can repeat it with the same token. A client of the
+// other mode can be deleted too. A disabled client cannot: its record belongs
+// to the operator, and without it the client could register again.
 func (g *Registrar) Delete(ctx context.Context, clientID string, tok credential.Token) error {
 	r, err := g.authenticate(ctx, clientID, tok)
 	if err != nil {
@@ -59,7 +58,7 @@ func (g *Registrar) Delete(ctx context.Context, clientID string, tok credential.
 	if r.State == broker.RegistrationDeleted || r.State == broker.RegistrationRemoved || r.State == broker.RegistrationDisabled {
 		return BadToken()
 	}
-	if r.Mode != g.mode {
+	if !g.lifecycle.Manages(r) {
 		return g.former.Delete(ctx, r)
 	}
 	return g.lifecycle.Delete(ctx, r)
@@ -73,7 +72,7 @@ func (g *Registrar) managed(ctx context.Context, clientID string, tok credential
 		return nil, err
 	}
 	// A client of the other mode cannot be used, so it has to register again.
-	if r.State == broker.RegistrationDeleting || r.State == broker.RegistrationDeleted || r.State == broker.RegistrationRemoved || r.Mode != g.mode {
+	if r.State == broker.RegistrationDeleting || r.State == broker.RegistrationDeleted || r.State == broker.RegistrationRemoved || !g.lifecycle.Manages(r) {
 		return nil, BadToken()
 	}
 	if !r.AccessTokens.Next.Matches(tok) {
@@ -84,7 +83,10 @@ func (g *Registrar) managed(ctx context.Context, clientID string, tok credential
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, BadToken()
 	}
-	return r, Unavailable(err)
+	if err != nil {
+		return nil, Unavailable(err)
+	}
+	return r, nil
 }
 
 // authenticate returns the registration of the client if tok is one of its
@@ -108,7 +110,7 @@ func (g *Registrar) authenticate(ctx context.Context, clientID string, tok crede
 	return r, nil
 }
 
-// change returns the change of r that req asks for and the policy allows.
+// change returns the change of r that req requests and the policy allows.
 func (g *Registrar) change(ctx context.Context, r *broker.Registration, req *dcr.Request) (*Change, error) {
 	if req.ClientID != r.ClientID {
 		return nil, dcr.Errorf(dcr.InvalidClientMetadata, "client_id must be the one being updated (RFC 7592 section 2.2)")

@@ -22,7 +22,7 @@ func TestManagementLifeCycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	if read.RegistrationAccessToken != tok.Reveal() || world.MustJSON(t, read.Metadata) != world.MustJSON(t, info.Metadata) {
-		t.Errorf("Read = %s, want what was registered: %s", world.MustJSON(t, read), world.MustJSON(t, info))
+		t.Errorf("Read = %s, want the registered metadata: %s", world.MustJSON(t, read), world.MustJSON(t, info))
 	}
 
 	changed, err := w.Update(ctx, id, tok, world.Update(t, world.PublicBody, id, "client_name", "Renamed"))
@@ -47,7 +47,7 @@ func TestManagementLifeCycle(t *testing.T) {
 	}
 	third := credential.Presented(retried.RegistrationAccessToken)
 	_, err = w.Read(ctx, id, second)
-	world.WantCode(t, "the token of the answer that was superseded", err, dcr.InvalidToken)
+	world.WantCode(t, "the token of the superseded answer", err, dcr.InvalidToken)
 
 	if _, err := w.Read(ctx, id, third); err != nil {
 		t.Errorf("new token: %v", err)
@@ -56,7 +56,7 @@ func TestManagementLifeCycle(t *testing.T) {
 	world.WantCode(t, "old token after the new one was used", err, dcr.InvalidToken)
 	w.CheckConsistent()
 
-	// A PUT that is refused is a use as well.
+	// A PUT that is refused is also a use of the token.
 	changed, err = w.Update(ctx, id, third, world.Update(t, world.PublicBody, id))
 	if err != nil {
 		t.Fatal(err)
@@ -82,9 +82,9 @@ func TestManagementLifeCycle(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// The answers to a token for another client, an unknown client and a deleted client
-// are the same.
-func TestManagementTellsNothing(t *testing.T) {
+// A token for another client, an unknown client and a deleted client get the
+// same answer.
+func TestManagementRevealsNothing(t *testing.T) {
 	w := world.New(t)
 	ctx := t.Context()
 	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
@@ -101,7 +101,7 @@ func TestManagementTellsNothing(t *testing.T) {
 		{"token of another client", info.ClientID, other, dcr.InvalidToken},
 		{"unknown client", "nosuchclient", tok, dcr.InvalidToken},
 		{"deleted client", deleted.ClientID, deletedTok, dcr.InvalidToken},
-		{"what can be no client id", "no/such client", tok, dcr.InvalidToken},
+		{"an impossible client id", "no/such client", tok, dcr.InvalidToken},
 		{"no client id", "", tok, dcr.InvalidToken},
 		{"no token", info.ClientID, credential.Token{}, dcr.TokenRequired},
 		{"no token, unknown client", "nosuchclient", credential.Token{}, dcr.TokenRequired},
@@ -117,7 +117,7 @@ func TestManagementTellsNothing(t *testing.T) {
 			}
 			_, err := w.Read(ctx, info.ClientID, other)
 			if tt.want == dcr.InvalidToken && *read != *world.WantCode(t, "Read", err, dcr.InvalidToken) {
-				t.Errorf("answer %v differs from that to the token of another client", read)
+				t.Errorf("answer %v differs from the answer to the token of another client", read)
 			}
 		})
 	}
@@ -144,7 +144,7 @@ func TestUpdateRefuses(t *testing.T) {
 		{"a date (RFC 7592 section 2.2)", pub, pubTok, world.Update(t, world.PublicBody, pub.ClientID, "client_id_issued_at", 0), dcr.InvalidClientMetadata},
 		{"a redirect URI that the policy refuses", pub, pubTok, world.Update(t, world.PublicBody, pub.ClientID, "redirect_uris", []string{"https://evil.example/cb"}), dcr.InvalidRedirectURI},
 		{"a confidential client that turns public", conf, confTok, world.Update(t, world.ConfidentialBody, conf.ClientID, "token_endpoint_auth_method", "none"), dcr.InvalidClientMetadata},
-		{"a secret that is not the present one", conf, confTok, world.Update(t, world.ConfidentialBody, conf.ClientID, "client_secret", "chosen"), dcr.InvalidClientMetadata},
+		{"a secret that is not the current one", conf, confTok, world.Update(t, world.ConfidentialBody, conf.ClientID, "client_secret", "chosen"), dcr.InvalidClientMetadata},
 		{"a secret for a public client", pub, pubTok, world.Update(t, world.PublicBody, pub.ClientID, "client_secret", "chosen"), dcr.InvalidClientMetadata},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -156,13 +156,13 @@ func TestUpdateRefuses(t *testing.T) {
 			w.CheckConsistent()
 		})
 	}
-	t.Run("but not the present secret", func(t *testing.T) {
+	t.Run("the current secret is accepted", func(t *testing.T) {
 		if _, err := w.Update(ctx, conf.ClientID, confTok, world.Update(t, world.ConfidentialBody, conf.ClientID, "client_secret", conf.ClientSecret)); err != nil {
 			t.Error(err)
 		}
 		w.CheckConsistent()
 	})
-	t.Run("an open client that asks for a secret gets none", func(t *testing.T) {
+	t.Run("an open client that requests a secret gets none", func(t *testing.T) {
 		got, err := w.Update(ctx, pub.ClientID, pubTok, world.Update(t, world.PublicBody, pub.ClientID, "token_endpoint_auth_method", "client_secret_basic"))
 		if err != nil || got.Metadata.TokenEndpointAuthMethod != "none" {
 			t.Errorf("Update = %v, %v, want method none", got, err)
@@ -179,12 +179,13 @@ func TestUpdateAppliesTodaysPolicy(t *testing.T) {
 	world.WantCode(t, "redirect URI that is no longer allowed", err, dcr.InvalidRedirectURI)
 	w.UsePolicy(`{"version":1,"profiles":{"other":{"redirect_uris":{"presets":["claude"]}}}}`)
 	_, err = w.Update(t.Context(), info.ClientID, tok, world.Update(t, world.PublicBody, info.ClientID))
-	world.WantCode(t, "profile that is gone", err, dcr.InsufficientScope)
+	world.WantCode(t, "profile that was removed", err, dcr.InsufficientScope)
 	w.UsePolicy(string(policy.Default()))
 	w.CheckConsistent()
 }
 
-// Settings of two updates must not mix, so only one at a time goes to Cognito.
+// Settings of two updates must not mix, so only one update at a time calls
+// Cognito.
 func TestUpdatesDoNotOverlap(t *testing.T) {
 	w := world.New(t)
 	ctx := t.Context()
@@ -208,7 +209,7 @@ func TestUpdatesDoNotOverlap(t *testing.T) {
 	if n := w.Pool.Calls("Update"); n != 0 {
 		t.Errorf("%d calls to Cognito, want 0", n)
 	}
-	w.Wait(31 * time.Second) // the other died
+	w.Wait(31 * time.Second) // the process of the other update died
 	if _, err := w.Update(ctx, info.ClientID, tok, world.Update(t, world.PublicBody, info.ClientID)); err != nil {
 		t.Error(err)
 	}
@@ -221,7 +222,7 @@ func TestClientAndTouch(t *testing.T) {
 	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
 	for _, step := range []struct {
 		wait time.Duration
-		want int // writes in all
+		want int // writes in total
 	}{
 		{0, 1},                // never used before
 		{59 * time.Minute, 1}, // recorded within the hour

@@ -11,10 +11,10 @@ import (
 )
 
 // Register makes a client from req (RFC 7591 §3). The initial access token tok
-// vouches for it; if tok is zero, registration is open, and the policy has to
-// allow that. The response holds the only copies of the registration access token
-// and the client secret. After an error there is no client, or the janitor removes
-// it.
+// vouches for it. If tok is zero, registration is open, and the policy must
+// allow that. The response has the only copies of the registration access token
+// and the client secret. After an error the client does not exist, or the
+// janitor removes it.
 func (g *Registrar) Register(ctx context.Context, req *dcr.Request, tok credential.Token) (*dcr.ClientInformation, error) {
 	m, invalid := dcr.Validate(req.Metadata)
 	if invalid != nil && req.SoftwareStatement == "" {

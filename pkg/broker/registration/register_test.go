@@ -2,7 +2,6 @@ package registration_test
 
 import (
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func TestRegister(t *testing.T) {
 		}
 		w.CheckConsistent()
 	})
-	t.Run("a token lets a client have a secret", func(t *testing.T) {
+	t.Run("with a token a client can have a secret", func(t *testing.T) {
 		w := world.New(t)
 		tok, id := w.Token("trusted", 2)
 		info, _ := w.MustRegister(world.ConfidentialBody, tok)
@@ -45,7 +44,7 @@ func TestRegister(t *testing.T) {
 		}
 		w.CheckConsistent()
 	})
-	t.Run("open registration that is off asks for a token", func(t *testing.T) {
+	t.Run("without open registration a token is required", func(t *testing.T) {
 		w := world.New(t)
 		w.UsePolicy(strings.Replace(string(policy.Default()), `"open_registration": "open"`, `"open_registration": null`, 1))
 		_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
@@ -72,28 +71,28 @@ func TestRegister(t *testing.T) {
 		}{
 			{"spent", spent, dcr.InvalidToken, "spent"},
 			{"revoked", revoked, dcr.InvalidToken, "revoked"},
-			{"not a token of ours", credential.Presented("abc"), dcr.InvalidToken, "not valid"},
+			{"not a token of the broker", credential.Presented("abc"), dcr.InvalidToken, "not valid"},
 			{"a registration access token", credential.NewRegistrationAccessToken(), dcr.InvalidToken, "not valid"},
 			{"the id of one and the secret of another", credential.Presented(mixed), dcr.InvalidToken, "not valid"},
 			{"unknown id", credential.Presented("dcr_iat_" + strings.Repeat("a", 78)), dcr.InvalidToken, "not valid"},
-			{"its profile is not in the policy", gone, dcr.InsufficientScope, "profile"},
+			{"unknown profile", gone, dcr.InsufficientScope, "profile"},
 		} {
 			_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tt.tok)
 			if e := world.WantCode(t, tt.name, err, tt.want); !strings.Contains(e.Description, tt.says) {
-				t.Errorf("%s: description %q does not say %q", tt.name, e.Description, tt.says)
+				t.Errorf("%s: description %q does not contain %q", tt.name, e.Description, tt.says)
 			}
 		}
 		w.Wait(25 * time.Hour)
 		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), valid)
 		if e := world.WantCode(t, "expired", err, dcr.InvalidToken); !strings.Contains(e.Description, "expired") {
-			t.Errorf("description %q does not say expired", e.Description)
+			t.Errorf("description %q does not contain expired", e.Description)
 		}
 		if n := w.Uses(spentID); n != 1 {
 			t.Errorf("%d uses of the spent token, want 1", n)
 		}
 		w.CheckConsistent()
 	})
-	t.Run("what the token's profile does not allow is 403", func(t *testing.T) {
+	t.Run("metadata that the token's profile does not allow is 403", func(t *testing.T) {
 		w := world.New(t)
 		w.UsePolicy(`{"version":1,"profiles":{"web":{"redirect_uris":{"https":["https://app.example.com/cb"]},"token_endpoint_auth_methods":["none"]}}}`)
 		tok, id := w.Token("web", 1)
@@ -108,21 +107,10 @@ func TestRegister(t *testing.T) {
 func TestConcurrentRegistrationsOnALastUse(t *testing.T) {
 	w := world.New(t)
 	tok, id := w.Token("trusted", 1)
-	const n = 20
-	errs := make([]error, n)
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { _, errs[i] = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok) })
-	}
-	wg.Wait()
-	made := 0
-	for _, err := range errs {
-		if err == nil {
-			made++
-		} else {
-			world.WantCode(t, "loser", err, dcr.InvalidToken)
-		}
-	}
+	made := world.AtOnce(t, 20, dcr.InvalidToken, func() error {
+		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+		return err
+	})
 	if made != 1 || w.Uses(id) != 1 || len(w.Pool.All()) != 1 {
 		t.Errorf("%d registered, %d uses, %d app clients, want 1 of each", made, w.Uses(id), len(w.Pool.All()))
 	}
@@ -134,7 +122,7 @@ func TestLimits(t *testing.T) {
 		"redirect_uris":{"presets":["claude"],"loopback":true},"limits":{%s}}}}`
 	loopback := `{"redirect_uris":["http://localhost:1/cb"]}`
 
-	t.Run("app clients in all", func(t *testing.T) {
+	t.Run("all app clients", func(t *testing.T) {
 		w := world.New(t)
 		w.UsePolicy(strings.Replace(limited, "%s", `"app_clients":2`, 1))
 		_, first := w.MustRegister(world.PublicBody, credential.Token{})
@@ -162,7 +150,7 @@ func TestLimits(t *testing.T) {
 		w.MustRegister(world.PublicBody, credential.Token{})
 		_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
 		if e := world.WantCode(t, "third", err, dcr.TooManyRequests); e.RetryAfter != 30*time.Minute {
-			t.Errorf("Retry-After = %s, want the 30 minutes that are left of the hour", e.RetryAfter)
+			t.Errorf("Retry-After = %s, want 30 minutes, the rest of the hour", e.RetryAfter)
 		}
 		w.MustRegister(loopback, credential.Token{}) // another host has its own
 		w.Wait(30 * time.Minute)

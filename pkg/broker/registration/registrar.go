@@ -12,10 +12,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// A Lifecycle is what a mode does with the registrations of clients. After an
-// error there is no new registration, or the janitor removes it. Implementations
-// are safe for concurrent use.
+// A Lifecycle makes, changes and deletes the registrations of a mode. After an
+// error the new registration does not exist, or the janitor removes it.
+// Implementations are safe for concurrent use.
 type Lifecycle interface {
+	// Manages reports whether r is a registration of this mode.
+	Manages(r *broker.Registration) bool
 	// Create makes the registration that a describes. It takes the budgets of a,
 	// and gives them back if it fails.
 	Create(ctx context.Context, a *Admission) (*broker.Issued, error)
@@ -27,7 +29,7 @@ type Lifecycle interface {
 // A Deleter deletes registrations of one mode.
 type Deleter interface {
 	// Delete deletes the registration r for its client. After an error that
-	// holds a *dcr.Error with the code Unavailable it can be repeated.
+	// wraps a *dcr.Error with the code Unavailable it can be repeated.
 	Delete(ctx context.Context, r *broker.Registration) error
 }
 
@@ -38,11 +40,11 @@ type Admission struct {
 	Profile *policy.Profile
 	// Voucher is empty for open registration.
 	Voucher broker.Voucher
-	// Use is the use that the registration takes of what vouches for it.
+	// Use is the use of its voucher that the registration takes.
 	Use Use
-	// Metadata are the metadata to register.
+	// Metadata is the metadata to register.
 	Metadata dcr.ParsedMetadata
-	// Statement is the software statement in force, or nil.
+	// Statement is the accepted software statement, or nil.
 	Statement *Statement
 }
 
@@ -55,11 +57,10 @@ type Store interface {
 // Config is what a Registrar needs. Every field is REQUIRED.
 type Config struct {
 	Store Store
-	// Mode is that of the registrations that are made, and Lifecycle what it
-	// does.
-	Mode      broker.Mode
+	// Lifecycle is the lifecycle of the deployment's mode, in which new clients
+	// are registered.
 	Lifecycle Lifecycle
-	// Former deletes registrations of the other mode. They were made before the
+	// Former deletes registrations of the other mode. They are from before the
 	// deployment changed its mode.
 	Former Deleter
 	// JWTs verifies initial access tokens and software statements of issuers that
@@ -75,11 +76,10 @@ type Config struct {
 
 // A Registrar registers clients. It is safe for concurrent use.
 //
-// The errors of its methods hold a *dcr.Error if the client may see it, and are
-// otherwise faults of ours.
+// An error of its methods wraps a *dcr.Error if the client may see it. Any
+// other error is a fault of the broker.
 type Registrar struct {
 	store     Store
-	mode      broker.Mode
 	lifecycle Lifecycle
 	former    Deleter
 	jwts      JWTs
@@ -91,28 +91,28 @@ type Registrar struct {
 
 // New returns a Registrar, or an error if a field of c is missing.
 func New(c Config) (*Registrar, error) {
-	if c.Store == nil || c.Mode == "" || c.Lifecycle == nil || c.Former == nil || c.JWTs == nil || c.Policy == nil || c.Issuer == "" || c.Now == nil || c.Log == nil {
+	if c.Store == nil || c.Lifecycle == nil || c.Former == nil || c.JWTs == nil || c.Policy == nil || c.Issuer == "" || c.Now == nil || c.Log == nil {
 		return nil, errors.New("registration: every field of Config is required")
 	}
 	return &Registrar{
-		store: c.Store, mode: c.Mode, lifecycle: c.Lifecycle, former: c.Former, jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now,
+		store: c.Store, lifecycle: c.Lifecycle, former: c.Former, jwts: c.JWTs, policy: c.Policy, issuer: c.Issuer, now: c.Now,
 		trail: broker.AuditTrail{Log: c.Log},
 	}, nil
 }
 
-// information is the client information of a registration that exists, for the
-// bearer of tok. It has no client secret: a secret is only in the response to the
-// registration itself.
+// information returns the client information of an existing registration for
+// the bearer of tok. It has no client secret, which is only in the response to
+// the registration itself.
 func (g *Registrar) information(r *broker.Registration, tok credential.Token) *dcr.ClientInformation {
 	return broker.Issued{Registration: r, AccessToken: tok}.Information(g.issuer)
 }
 
-// Unavailable is the error for a request that the client can repeat soon, with
-// the cause for the log. A cause that already holds an answer for the client is
-// returned as it is, and nil is returned for nil.
+// Unavailable returns the error for a request, of any kind, that the client can
+// repeat soon. The cause, which must not be nil, is logged. A cause that already
+// holds an answer for the client is returned as it is.
 func Unavailable(cause error) error {
-	if _, ok := errors.AsType[*dcr.Error](cause); ok || cause == nil {
+	if _, ok := errors.AsType[*dcr.Error](cause); ok {
 		return cause
 	}
-	return broker.Unavailable("the registration could not be completed, nothing was lost", broker.RetrySoon, cause)
+	return broker.Unavailable("the request could not be completed, try again", broker.RetrySoon, cause)
 }

@@ -23,13 +23,13 @@ func members(t *testing.T, info *dcr.ClientInformation) map[string]any {
 	return m
 }
 
-// notInAnUpdate are the members that RFC 7592 section 2.2 keeps out of a PUT.
+// notInAnUpdate are the members that a PUT must not have (RFC 7592 §2.2).
 func notInAnUpdate(name string, _ any) bool {
 	return slices.Contains([]string{"registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"}, name)
 }
 
-// RFC 7592 section 2.2: a PUT has all metadata as the server last returned them.
-func TestUpdateWithWhatWasReadChangesNothing(t *testing.T) {
+// A PUT has all metadata as the server last returned them (RFC 7592 §2.2).
+func TestUpdateWithTheReadMetadataChangesNothing(t *testing.T) {
 	for name, body := range map[string]string{
 		"public": world.PublicBody, "confidential": world.ConfidentialBody, "machine": world.MachineBody,
 		"with every member": `{"client_name":"A","client_name#de":"Ein <A> & Co","redirect_uris":["http://localhost:1/a?b=c","https://app.example.com/cb"],
@@ -63,8 +63,9 @@ func TestUpdateWithWhatWasReadChangesNothing(t *testing.T) {
 	}
 }
 
-// RFC 7592 section 2.2: what is sent replaces, and what is left out is deleted.
-func TestUpdateDeletesWhatIsLeftOut(t *testing.T) {
+// A PUT replaces the members that it has and deletes the others (RFC 7592
+// §2.2).
+func TestUpdateDeletesAbsentMembers(t *testing.T) {
 	w := world.New(t)
 	body := `{"client_name":"A","client_name#de":"Ein A","client_uri":"https://a.example","contacts":["a@example.com"],
 		"redirect_uris":["http://localhost:1/cb","http://localhost:2/cb"],"software_id":"s"}`
@@ -81,9 +82,9 @@ func TestUpdateDeletesWhatIsLeftOut(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// The secret is in one response only (docs/adr/0005-client-secrets.md), so that a
-// registration access token that leaked does not give it away.
-func TestTheSecretIsToldOnce(t *testing.T) {
+// Only one response has the secret (docs/adr/0005-client-secrets.md), so that a
+// leaked registration access token does not give it away.
+func TestTheSecretIsInOneResponse(t *testing.T) {
 	w := world.New(t)
 	iat, _ := w.Token("trusted", 1)
 	info, tok := w.MustRegister(world.ConfidentialBody, iat)
@@ -97,7 +98,7 @@ func TestTheSecretIsToldOnce(t *testing.T) {
 	}
 	for what, got := range map[string]*dcr.ClientInformation{"read": read, "update": changed} {
 		if s := world.MustJSON(t, got); strings.Contains(s, info.ClientSecret) || strings.Contains(s, "client_secret_expires_at") {
-			t.Errorf("%s tells the secret or of it: %s", what, s)
+			t.Errorf("%s has the secret or an expiry of it: %s", what, s)
 		}
 	}
 	for r, err := range w.Inner.ListRegistrations(t.Context()) {
@@ -110,7 +111,7 @@ func TestTheSecretIsToldOnce(t *testing.T) {
 	}
 }
 
-// Each kind of token is good for its own endpoint alone.
+// Each kind of token works only at its own endpoint.
 func TestInitialAccessTokensManageNothing(t *testing.T) {
 	w := world.New(t)
 	iat, _ := w.Token("trusted", 0)
@@ -123,7 +124,7 @@ func TestInitialAccessTokensManageNothing(t *testing.T) {
 	w.CheckConsistent()
 }
 
-// RFC 7592 section 5: a client whose token expired could not even delete itself.
+// RFC 7592 §5: a client whose token expired could not even delete itself.
 func TestRegistrationAccessTokensDoNotExpire(t *testing.T) {
 	w := world.New(t)
 	info, tok := w.MustRegister(world.PublicBody, credential.Token{})
@@ -133,8 +134,8 @@ func TestRegistrationAccessTokensDoNotExpire(t *testing.T) {
 	}
 }
 
-// A server may ignore software statements (RFC 7591 section 3.1.1). Their claims
-// must then change nothing, and the answer must not say that one was used.
+// A server may ignore software statements (RFC 7591 §3.1.1). Their claims must
+// then change nothing, and the answer must not contain the statement.
 func TestSoftwareStatementsAreIgnored(t *testing.T) {
 	// {"alg":"RS256"} . {"iss":"x","client_name":"Claude","redirect_uris":["https://evil.example/cb"],"scope":"all"}
 	const statement = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4IiwiY2xpZW50X25hbWUiOiJDbGF1ZGUiLCJyZWRpcmVjdF91cmlzIjpbImh0dHBzOi8vZXZpbC5leGFtcGxlL2NiIl0sInNjb3BlIjoiYWxsIn0.c2ln"

@@ -11,44 +11,45 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// retryKeys is when to come back if the keys of an issuer cannot be fetched.
+// retryKeys is the Retry-After if the keys of an issuer cannot be fetched.
 const retryKeys = 10 * time.Second
 
-// JWTs verifies JWTs that others have signed: initial access tokens and software
+// JWTs verifies JWTs from other issuers: initial access tokens and software
 // statements. Implementations are safe for concurrent use.
 type JWTs interface {
-	// Verify returns the claims of token if it is a JWT whose iss is the URL of
-	// one of issuers, that this one has signed, with one of its algorithms, and
-	// that is in force: neither expired nor from the future, a minute of clock
-	// skew aside. It does not check the audience (aud), which is for the caller.
-	// It fetches nothing that the token names.
+	// Verify returns the content of token if it is a valid JWT: its iss is the
+	// URL of one of issuers, this issuer signed it with one of its algorithms,
+	// and it has neither expired nor is from the future (with a minute for clock
+	// skew). The caller has to check the audience (aud). Verify fetches nothing
+	// that the token names.
 	//
-	// The error is policy.ErrUnknownIssuer or a *policy.NotVerifiedError, perhaps
-	// wrapped, if the JWT is not accepted. Any other error means that this could
-	// not be found out.
+	//
+	// For a token that is not valid, the error is policy.ErrUnknownIssuer or a
+	// *policy.NotVerifiedError, perhaps wrapped. After any other error the
+	// caller does not know whether the token is valid.
 	Verify(ctx context.Context, issuers []policy.Issuer, token string) (*policy.JWT, error)
 }
 
-// A Statement is a software statement in force (RFC 7591 §2.3).
+// A Statement is an accepted software statement (RFC 7591 §2.3).
 type Statement struct {
 	Issuer string
-	// Metadata are the claims of the statement that are client metadata.
+	// Metadata has the claims of the statement that are client metadata.
 	Metadata dcr.ParsedMetadata
 }
 
-// request is a request with metadata, as far as it has been checked.
+// request is a request with the metadata that have been checked so far.
 type request struct {
 	*dcr.Request
 	policy  *policy.Policy
 	profile *policy.Profile
-	// valid are the metadata of the request without its statement; or invalid
-	// says why they are refused, if the statement does not change that.
+	// valid is the metadata of the request without its statement. invalid is the
+	// error of this metadata; it counts unless the statement corrects the fault.
 	valid   dcr.ParsedMetadata
 	invalid error
 }
 
-// requestedMetadata returns the metadata that a client asks for, validated, and
-// the software statement in force, if there is one.
+// requestedMetadata returns the validated metadata that a client requests, and
+// the accepted software statement, if any.
 func (g *Registrar) requestedMetadata(ctx context.Context, req request) (dcr.ParsedMetadata, *Statement, error) {
 	switch use := req.profile.SoftwareStatements(); {
 	case use == policy.IgnoreStatements:
@@ -86,12 +87,12 @@ func (g *Registrar) requestedMetadata(ctx context.Context, req request) (dcr.Par
 	return m, s, nil
 }
 
-// purpose is what a JWT is for, and the codes for one that is not accepted.
+// purpose is the use of a JWT, with the codes for a JWT that is not accepted.
 type purpose struct {
-	// name is how an error description calls the JWT.
+	// name is the name of the JWT in an error description.
 	name string
-	// invalid is the code for a JWT that is not verified, and untrusted for one
-	// of an unknown issuer.
+	// invalid is the code for a JWT that is not verified, and untrusted the code
+	// for a JWT of an unknown issuer.
 	invalid, untrusted dcr.Code
 }
 

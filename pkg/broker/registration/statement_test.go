@@ -14,14 +14,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// Statements have the shape that dcr.Decode asks for; what they say is what
-// KnownJWTs knows.
+// Statements have the shape that dcr.Decode requires; KnownJWTs has their
+// claims.
 const (
 	stated   = "eyJhIjoxfQ.eyJiIjoxfQ.c2lnMQ"
 	restated = "eyJhIjoxfQ.eyJiIjoyfQ.c2lnMg"
 )
 
-// withStatement is a body with a software statement.
+// withStatement returns a body with a software statement.
 func withStatement(body, statement string) string {
 	return strings.Replace(body, "{", `{"software_statement":"`+statement+`",`, 1)
 }
@@ -47,7 +47,8 @@ func TestAStatementWinsAndIsReturned(t *testing.T) {
 				t.Errorf("%s: %s", name, world.MustJSON(t, m))
 			}
 		}
-		// RFC 7592 section 2.2: what was read can be sent, and changes nothing.
+		// RFC 7592 §2.2: a client can send back the metadata that it read, and
+		// this changes nothing.
 		sent := members(t, read)
 		maps.DeleteFunc(sent, notInAnUpdate)
 		changed, err := w.Update(t.Context(), info.ClientID, rat, world.Request(t, world.MustJSON(t, sent)))
@@ -60,7 +61,7 @@ func TestAStatementWinsAndIsReturned(t *testing.T) {
 	})
 }
 
-func TestStatementsThatDoNotCount(t *testing.T) {
+func TestInvalidStatements(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		changed := func(name string, value any) policy.Claims {
 			c := maps.Clone(statedClaims())
@@ -75,11 +76,11 @@ func TestStatementsThatDoNotCount(t *testing.T) {
 			want   dcr.Code
 		}{
 			{"not signed", "", nil, dcr.InvalidSoftwareStatement},
-			{"of an issuer of tokens", world.CIIssuer, statedClaims(), dcr.UnapprovedSoftwareStatement},
+			{"from an issuer of tokens", world.CIIssuer, statedClaims(), dcr.UnapprovedSoftwareStatement},
 			{"of software that is not approved", world.AppsIssuer, changed("software_id", "three"), dcr.UnapprovedSoftwareStatement},
-			{"for somebody else, as an ID token is", world.AppsIssuer, changed("aud", "https://auth.example.com"), dcr.UnapprovedSoftwareStatement},
+			{"for another audience, like an ID token", world.AppsIssuer, changed("aud", "https://auth.example.com"), dcr.UnapprovedSoftwareStatement},
 			{"with metadata of the wrong type", world.AppsIssuer, changed("client_name", 4.0), dcr.InvalidSoftwareStatement},
-			{"with a redirect URI that runs", world.AppsIssuer, changed("redirect_uris", []any{"javascript:alert(1)"}), dcr.InvalidRedirectURI},
+			{"with a javascript: redirect URI", world.AppsIssuer, changed("redirect_uris", []any{"javascript:alert(1)"}), dcr.InvalidRedirectURI},
 			{"with a redirect URI that policy refuses", world.AppsIssuer, changed("redirect_uris", []any{"com.example.app:/cb"}), dcr.InvalidRedirectURI},
 		} {
 			delete(w.JWTs.Known, stated)
@@ -90,7 +91,7 @@ func TestStatementsThatDoNotCount(t *testing.T) {
 			world.WantCode(t, tt.name, err, tt.want)
 		}
 		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
-		world.WantCode(t, "none where one is required", err, dcr.InvalidSoftwareStatement)
+		world.WantCode(t, "no statement where one is required", err, dcr.InvalidSoftwareStatement)
 		w.JWTs.Fails = errors.New("no route")
 		_, err = w.Register(t.Context(), world.Request(t, withStatement(world.ConfidentialBody, stated)), tok)
 		if e := world.WantCode(t, "an issuer that cannot be reached", err, dcr.Unavailable); e.RetryAfter <= 0 {
@@ -102,7 +103,7 @@ func TestStatementsThatDoNotCount(t *testing.T) {
 	})
 }
 
-// A statement can supply what the request of the client lacks.
+// A statement can supply metadata that the request of the client lacks.
 func TestAStatementAloneIsEnough(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		w.JWTs.Says(stated, world.AppsIssuer, time.Time{}, statedClaims())
@@ -117,24 +118,25 @@ func TestAStatementAloneIsEnough(t *testing.T) {
 	})
 }
 
-// Where statements are accepted, a client without one is what it was.
+// Where statements are accepted, a client without one is registered as before.
 func TestAProfileThatAcceptsStatementsNeedsNone(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		info, _ := w.MustRegister(`{"redirect_uris":["http://localhost:1/cb"]}`, world.None)
 		if m := members(t, info); m["software_statement"] != nil || w.JWTs.Asked != 0 {
 			t.Errorf("%s, and %d tokens verified, want no statement and none", world.MustJSON(t, m), w.JWTs.Asked)
 		}
-		// The shipped policy ignores them.
+		// The built-in policy ignores statements.
 		w.UsePolicy(strings.Replace(world.TrustingPolicy, `"software_statements":"accept"`, `"software_statements":"ignore"`, 1))
 		info, _ = w.MustRegister(withStatement(`{"redirect_uris":["http://localhost:1/cb"]}`, stated), world.None)
 		if m := members(t, info); m["software_statement"] != nil || w.JWTs.Asked != 0 {
-			t.Errorf("%s, and %d tokens verified, want it ignored", world.MustJSON(t, m), w.JWTs.Asked)
+			t.Errorf("%s, and %d tokens verified, want the statement ignored", world.MustJSON(t, m), w.JWTs.Asked)
 		}
 	})
 }
 
-// A client about which a publisher has said something is another than one that
-// says the same of itself; one statement signed twice is the same.
+// A client with a publisher's statement is another client than one that sends
+// the same metadata without it. The same statement, signed twice, is the same
+// client.
 func TestStatementsAndDeduplication(t *testing.T) {
 	w := world.NewBrokered(t)
 	w.UseBrokeredPolicy(strings.Replace(world.TrustingPolicy, `"statement_issuers":[`, `"statement_issuers":[{"issuer":"https://more.example.com"},`, 1))
@@ -153,11 +155,11 @@ func TestStatementsAndDeduplication(t *testing.T) {
 	w.JWTs.Says(restated, world.AppsIssuer, time.Time{}, c)
 	first := id(withStatement(plain, stated))
 	if id(plain) == first {
-		t.Error("a client without a statement is the one with it")
+		t.Error("a client without the statement has the same client_id")
 	}
 	for name, body := range map[string]string{
-		"the same again": withStatement(plain, stated), "signed anew": withStatement(plain, restated), "with nothing beside it": withStatement(`{"client_name":""}`, stated),
-		"with something else beside it, which loses": withStatement(`{"client_name":"Evil"}`, stated),
+		"the same again": withStatement(plain, stated), "signed again": withStatement(plain, restated), "with no other metadata": withStatement(`{"client_name":""}`, stated),
+		"with other metadata, which the statement overrides": withStatement(`{"client_name":"Evil"}`, stated),
 	} {
 		if got := id(body); got != first {
 			t.Errorf("%s: client %s, want %s", name, got, first)
@@ -173,7 +175,7 @@ func TestStatementsAndDeduplication(t *testing.T) {
 	delete(less, "client_name")
 	w.JWTs.Says(restated, world.AppsIssuer, time.Time{}, less)
 	if id(withStatement(plain, restated)) == first {
-		t.Error("a statement that does not give the name is the one that does")
+		t.Error("a statement without the name has the same client_id")
 	}
 	w.JWTs.Says(restated, "https://more.example.com", time.Time{}, statedClaims())
 	if id(withStatement(plain, restated)) == first {
@@ -181,7 +183,7 @@ func TestStatementsAndDeduplication(t *testing.T) {
 	}
 }
 
-func TestAnUpdateIsJudgedWithItsStatement(t *testing.T) {
+func TestAnUpdateIsCheckedWithItsStatement(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		w.JWTs.Says(stated, world.AppsIssuer, time.Time{}, statedClaims())
 		tok, _ := w.Token("strict", 0)
@@ -192,7 +194,7 @@ func TestAnUpdateIsJudgedWithItsStatement(t *testing.T) {
 		_, err := put(world.ConfidentialBody)
 		world.WantCode(t, "an update without a statement", err, dcr.InvalidSoftwareStatement)
 		_, err = put(withStatement(world.ConfidentialBody, restated))
-		world.WantCode(t, "one that is not signed", err, dcr.InvalidSoftwareStatement)
+		world.WantCode(t, "a statement that is not signed", err, dcr.InvalidSoftwareStatement)
 		c := maps.Clone(statedClaims())
 		c["client_name"], c["redirect_uris"] = "App 2", []any{"https://app.example.com/cb2"}
 		w.JWTs.Says(restated, world.AppsIssuer, time.Time{}, c)

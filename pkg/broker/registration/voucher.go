@@ -14,22 +14,22 @@ import (
 )
 
 const (
-	// maxSubject is the longest sub that OpenID Connect allows (Core §2).
+	// maxSubject is the maximum length of a sub (OpenID Connect Core §2).
 	maxSubject = 255
-	// usesOutlive is how much longer the uses of a JWT are stored than it is
-	// valid: clock skew, and the clocks of all processes that count.
+	// usesOutlive is how long the uses of a JWT are stored after it has expired:
+	// it covers clock skew between all processes that count.
 	usesOutlive = 10 * time.Minute
 )
 
-// vouching is what a request is vouched for by, and the profile under which it
-// therefore registers.
+// vouching is the voucher of a request, and the profile under which the request
+// registers because of it.
 type vouching struct {
 	profile *policy.Profile
 	voucher broker.Voucher
 	use     Use
 }
 
-// vouch returns what vouches for the request of the bearer of tok.
+// vouch returns the voucher for the request of the bearer of tok.
 func (g *Registrar) vouch(ctx context.Context, pol *policy.Policy, tok credential.Token) (vouching, error) {
 	if tok.IsZero() {
 		profile, ok := pol.Open()
@@ -55,8 +55,8 @@ func (g *Registrar) vouch(ctx context.Context, pol *policy.Policy, tok credentia
 	return vouching{profile: profile, voucher: broker.Voucher(rec.ID), use: Use{Use: broker.Use{Token: rec.ID}}}, nil
 }
 
-// initialAccessToken returns the record of tok. If there is no token with its id,
-// it takes the same time and returns the same error as if the secret were wrong.
+// initialAccessToken returns the record of tok. If no token has its id, it
+// takes the same time and returns the same error as for a wrong secret.
 func (g *Registrar) initialAccessToken(ctx context.Context, tok credential.Token) (*credential.InitialAccessToken, error) {
 	id, err := credential.InitialAccessTokenID(tok)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,7 +35,7 @@ func TestAJWTOfATrustedIssuerVouches(t *testing.T) {
 		w.MustRegister(world.ConfidentialBody, tok)
 		_, err = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
 		world.WantCode(t, "a third registration with one token", err, dcr.InvalidToken)
-		w.MustRegister(world.ConfidentialBody, w.CI("d.e.f", "acme/app")) // another of the same subject
+		w.MustRegister(world.ConfidentialBody, w.CI("d.e.f", "acme/app")) // another token of the same subject
 		trusted := w.CI("g.h.i", "acme/trusted")
 		for range 4 {
 			w.MustRegister(world.ConfidentialBody, trusted)
@@ -58,15 +57,15 @@ func TestJWTsThatDoNotVouch(t *testing.T) {
 			want dcr.Code
 		}{
 			{"not signed", credential.Presented("x.y.z"), dcr.InvalidToken},
-			{"of an issuer of statements", w.JWTs.Says("1.1.1", world.AppsIssuer, later, world.CIClaims("acme/app")), dcr.InvalidToken},
+			{"from an issuer of statements", w.JWTs.Says("1.1.1", world.AppsIssuer, later, world.CIClaims("acme/app")), dcr.InvalidToken},
 			{"for another audience", w.JWTs.Says("2.2.2", world.CIIssuer, later, changed("aud", "https://else.example")), dcr.InvalidToken},
-			{"for nobody", w.JWTs.Says("3.3.3", world.CIIssuer, later, changed("aud", nil)), dcr.InvalidToken},
-			{"of another repository", w.JWTs.Says("4.4.4", world.CIIssuer, later, changed("repo", "evil/app")), dcr.InsufficientScope},
+			{"without an audience", w.JWTs.Says("3.3.3", world.CIIssuer, later, changed("aud", nil)), dcr.InvalidToken},
+			{"for another repository", w.JWTs.Says("4.4.4", world.CIIssuer, later, changed("repo", "evil/app")), dcr.InsufficientScope},
 			{"without exp", w.JWTs.Says("5.5.5", world.CIIssuer, time.Time{}, world.CIClaims("acme/app")), dcr.InvalidToken},
 			{"without sub", w.JWTs.Says("6.6.6", world.CIIssuer, later, changed("sub", "")), dcr.InvalidToken},
 			{"with a sub of 256 bytes", w.JWTs.Says("7.7.7", world.CIIssuer, later, changed("sub", strings.Repeat("s", 256))), dcr.InvalidToken},
 			{"two parts", credential.Presented("x.y"), dcr.InvalidToken},
-			{"ours by its prefix", credential.Presented("dcr_iat_a.b.c"), dcr.InvalidToken},
+			{"with the prefix of the broker's tokens", credential.Presented("dcr_iat_a.b.c"), dcr.InvalidToken},
 		} {
 			_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tt.tok)
 			if e := world.WantCode(t, tt.name, err, tt.want); strings.Contains(e.Description, "for the log") {
@@ -75,14 +74,14 @@ func TestJWTsThatDoNotVouch(t *testing.T) {
 		}
 		asked := w.JWTs.Asked
 		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), credential.Presented("dcr_iat_"+strings.Repeat("a", 76)+".."))
-		world.WantCode(t, "a token of ours with dots", err, dcr.InvalidToken)
+		world.WantCode(t, "a token of the broker with dots", err, dcr.InvalidToken)
 		if w.JWTs.Asked != asked {
-			t.Error("a token of ours was given to be verified as a JWT")
+			t.Error("a token of the broker was verified as a JWT")
 		}
 		w.JWTs.Fails = errors.New("no route to host")
 		_, err = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), w.CI("a.b.c", "acme/app"))
 		if e := world.WantCode(t, "an issuer that cannot be reached", err, dcr.Unavailable); e.RetryAfter != 10*time.Second || strings.Contains(e.Description, "route") {
-			t.Errorf("the client sees %q, and may come back in %s", e.Description, e.RetryAfter)
+			t.Errorf("the client sees %q, and Retry-After %s", e.Description, e.RetryAfter)
 		}
 		if n := len(w.Pool.All()); n != 0 {
 			t.Errorf("%d app clients, want none", n)
@@ -98,8 +97,8 @@ func TestJWTsThatDoNotVouch(t *testing.T) {
 	})
 }
 
-// A JWT is spent when it has registered as many clients as it may, even if the clock
-// of a process that counts is late.
+// A JWT is spent when it has registered as many clients as it may, even if the
+// clock of a process that counts uses is late.
 func TestUsesOfAJWTOutliveIt(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		tok := w.CI("a.b.c", "acme/app")
@@ -115,20 +114,10 @@ func TestConcurrentRegistrationsOnTheLastUseOfAJWT(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		w.UsePolicy(strings.Replace(world.TrustingPolicy, `"creations_per_hour_per_token":4`, `"creations_per_hour_per_token":40`, 1))
 		tok := w.CI("a.b.c", "acme/app")
-		var wg sync.WaitGroup
-		errs := make([]error, 20)
-		for i := range errs {
-			wg.Go(func() { _, errs[i] = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok) })
-		}
-		wg.Wait()
-		made := 0
-		for _, err := range errs {
-			if err == nil {
-				made++
-			} else {
-				world.WantCode(t, "loser", err, dcr.InvalidToken)
-			}
-		}
+		made := world.AtOnce(t, 20, dcr.InvalidToken, func() error {
+			_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+			return err
+		})
 		if made != 2 {
 			t.Errorf("%d registered with a token for two", made)
 		}
@@ -145,10 +134,10 @@ func TestRegistrationsAnHourAreLimitedForEachToken(t *testing.T) {
 			"JWTs of one subject, each for once": {w.CI("1.1.1", "acme/app"), w.CI("2.2.2", "acme/app"), w.CI("3.3.3", "acme/app"), w.CI("4.4.4", "acme/app"), w.CI("5.5.5", "acme/app")},
 		} {
 			for i, tok := range toks[:4] {
-				w.MustRegister(body(fmt.Sprintf("h%d.example.com", i)), tok) // the host is not what is counted
+				w.MustRegister(body(fmt.Sprintf("h%d.example.com", i)), tok) // the host is not counted
 			}
 			_, err := w.Register(t.Context(), world.Request(t, body("last.example.com")), toks[4])
-			// The clock stands at half past.
+			// The clock shows half past the hour.
 			if e := world.WantCode(t, name, err, dcr.TooManyRequests); e.RetryAfter != 30*time.Minute || !strings.Contains(e.Description, "with this initial access token") {
 				t.Errorf("%s: %q, Retry-After %s, want half an hour", name, e.Description, e.RetryAfter)
 			}
@@ -161,7 +150,7 @@ func TestRegistrationsAnHourAreLimitedForEachToken(t *testing.T) {
 	})
 }
 
-// A use is given back when the registration fails, and only then.
+// A use is given back if the registration fails, and only then.
 func TestJWTRegistrationWhateverFails(t *testing.T) {
 	t.Run("direct", func(t *testing.T) {
 		world.ForEachTwoFaults(t, func(t *testing.T, w *world.World, c *world.Trouble) {
@@ -198,8 +187,8 @@ func TestJWTRegistrationWhateverFails(t *testing.T) {
 	})
 }
 
-// What a JWT could not take is nothing that is given back.
-func TestARefusedJWTRegistrationHoldsNothing(t *testing.T) {
+// A registration does not give back a use that it could not take.
+func TestARefusedJWTRegistrationTakesNothing(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
 		tok := w.CI("a.b.c", "acme/app")
 		for _, body := range []string{

@@ -3,7 +3,6 @@ package seal_test
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // key is a key of 32 bytes that are all b, in base64.
@@ -30,10 +30,7 @@ func ring(t testing.TB, sealing string, keys map[string]string) *seal.Ring {
 
 func document(t testing.TB, sealing string, keys map[string]string, mac string) []byte {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"version": 1, "seal": sealing, "keys": keys, "mac": mac})
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Marshal(t, map[string]any{"version": 1, "seal": sealing, "keys": keys, "mac": mac})
 	return body
 }
 

@@ -17,7 +17,7 @@ type Activity struct {
 	notes   []slog.Attr
 	room    [4]slog.Attr // for notes, enough for most requests
 	calls   map[Service]*calls
-	counted map[*Metric]float64
+	counted map[*Metric]float64 // nil until the first
 }
 
 // calls are the calls of one service.
@@ -30,7 +30,7 @@ type activityKey struct{}
 
 // Begin starts an activity and returns a context that belongs to it.
 func Begin(ctx context.Context, id string) (context.Context, *Activity) {
-	a := &Activity{id: id, calls: make(map[Service]*calls), counted: make(map[*Metric]float64)}
+	a := &Activity{id: id, calls: make(map[Service]*calls)}
 	a.notes = a.room[:0]
 	return context.WithValue(ctx, activityKey{}, a), a
 }

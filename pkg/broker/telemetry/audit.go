@@ -73,15 +73,15 @@ type Audit struct {
 
 // Log writes the line whatever the log level, with the request id of ctx.
 func (a Audit) Log(ctx context.Context, log *slog.Logger) {
-	attrs := []slog.Attr{slog.String("event", string(a.Event))}
+	attrs := append(make([]slog.Attr, 0, 11), slog.String("event", string(a.Event))) // 11 with all fields
 	if id := Of(ctx).ID(); id != "" {
 		attrs = append(attrs, slog.String("request_id", id))
 	}
-	actor := []any{slog.String("kind", a.Actor.Kind)}
+	actor := append(make([]slog.Attr, 0, 2), slog.String("kind", a.Actor.Kind))
 	if a.Actor.ID != "" {
 		actor = append(actor, slog.String("id", a.Actor.ID))
 	}
-	attrs = append(attrs, slog.Group("actor", actor...))
+	attrs = append(attrs, slog.Attr{Key: "actor", Value: slog.GroupValue(actor...)})
 	for _, f := range []struct{ key, value string }{
 		{"client_id", a.ClientID}, {"profile", a.Profile}, {"initial_access_token", a.InitialAccessToken},
 		{"app_client", a.AppClient}, {"grant", a.Grant}, {"user", a.User},

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // table returns the cells of the rows of the page's table with that header.
 func table(t *testing.T, header string) [][]string {
 	t.Helper()
-	page := golden.File(t, "../../../docs/operations.md")
+	page := must.ReadFile(t, "../../../docs/operations.md")
 	_, rest, ok := strings.Cut(string(page), "\n"+header+"\n")
 	if !ok {
 		t.Fatalf("docs/operations.md has no table %s", header)

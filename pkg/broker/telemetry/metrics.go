@@ -67,7 +67,7 @@ func Count(ctx context.Context, m *Metric, n float64) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.counted[m] += n
+	a.metrics()[m] += n
 }
 
 // Set sets the value of a metric of the activity of ctx; the last value wins.
@@ -78,7 +78,15 @@ func Set(ctx context.Context, m *Metric, v float64) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.counted[m] = v
+	a.metrics()[m] = v
+}
+
+// metrics returns a.counted to write into. The caller holds a.mu.
+func (a *Activity) metrics() map[*Metric]float64 {
+	if a.counted == nil {
+		a.counted = make(map[*Metric]float64)
+	}
+	return a.counted
 }
 
 // Log writes the activity's line whatever the log level. The line has attrs,

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // logged returns what log writes, as JSON.
@@ -76,10 +78,7 @@ func TestMetricsAreInEmbeddedMetricFormat(t *testing.T) {
 			Metrics    []struct{ Name, Unit string }
 		}
 	}
-	b, err := json.Marshal(line["_aws"])
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, line["_aws"])
 	if err := json.Unmarshal(b, &embedded); err != nil {
 		t.Fatal(err)
 	}

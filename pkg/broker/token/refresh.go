@@ -33,8 +33,8 @@ func (r *refresh) presented() (credential.Token, error) {
 }
 
 func (r *refresh) check(ctx context.Context, g *broker.Grant) error {
-	r.verdict = g.Verdict(r.token, r.Now())
-	if !r.issued(g, r.token, r.verdict) {
+	r.verdict = g.Verdict(r.token, r.ring, r.Now())
+	if r.verdict == broker.VerdictForeign {
 		return errInvalidRefreshToken
 	}
 	if err := r.checkClient(ctx, g); err != nil {
@@ -52,7 +52,7 @@ func (r *refresh) check(ctx context.Context, g *broker.Grant) error {
 }
 
 func (r *refresh) recheck(ctx context.Context, g *broker.Grant) error {
-	r.verdict = g.Verdict(r.token, r.Now())
+	r.verdict = g.Verdict(r.token, r.ring, r.Now())
 	return r.checkVerdict(ctx, g)
 }
 
@@ -64,18 +64,12 @@ func (r *refresh) checkVerdict(ctx context.Context, g *broker.Grant) error {
 		return nil
 	case broker.VerdictReplayed:
 		return r.end(ctx, g, "a refresh token was used again", "the refresh token has been used before; authorize again")
-	}
-	if !g.EndedAt.IsZero() {
-		return r.end(ctx, g, "", "this has been ended; authorize again") // does the missing steps
+	case broker.VerdictRefused:
+		if !g.EndedAt.IsZero() {
+			return r.end(ctx, g, "", "this has been ended; authorize again") // does the missing steps
+		}
 	}
 	return errInvalidRefreshToken
-}
-
-// issued reports whether tok, with the verdict v, was once a refresh token of
-// g. Only such a token may end the grant: the id of a grant is also in its
-// code, which an attacker may have seen.
-func (c *call) issued(g *broker.Grant, tok credential.Token, v broker.Verdict) bool {
-	return v == broker.VerdictRotate || v == broker.VerdictSibling || credential.MadeRefreshToken(tok, g.ID, c.ring)
 }
 
 func (*refresh) usable(broker.Tokens) bool { return false }

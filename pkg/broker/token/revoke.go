@@ -77,7 +77,7 @@ func (c *call) revocable(ctx context.Context, token string) (*broker.Grant, erro
 			return nil, broker.ErrNotFound
 		}
 		g, err := c.Store.Grant(ctx, id)
-		if err == nil && !c.issued(g, tok, g.Verdict(tok, c.Now())) {
+		if err == nil && g.Verdict(tok, c.ring, c.Now()) == broker.VerdictForeign {
 			return nil, broker.ErrNotFound
 		}
 		return g, err

@@ -12,10 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // tableOfTests returns the table that internal/adapter/dynamo.CreateTable creates, as a
@@ -46,10 +46,7 @@ func tableOfTests(t *testing.T) *cfn.Resource {
 		t.Fatal(err)
 	}
 	delete(properties, "TableName")
-	b, err := json.Marshal(map[string]any{"Resources": map[string]any{"Table": map[string]any{"Type": "AWS::DynamoDB::Table", "Properties": properties}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, map[string]any{"Resources": map[string]any{"Table": map[string]any{"Type": "AWS::DynamoDB::Table", "Properties": properties}}})
 	template, err := cfn.Read(strings.NewReader(string(b)))
 	if err != nil {
 		t.Fatal(err)
@@ -116,10 +113,7 @@ func TestKeysAreADocumentOfKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	document[generate("GenerateStringKey")] = strings.Repeat("aZ09", length)[:length]
-	b, err := json.Marshal(document)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Marshal(t, document)
 	ring, err := seal.Parse(b)
 	if err != nil {
 		t.Fatalf("%s: %v", b, err)
