@@ -94,7 +94,8 @@ var rules = []rule{
 // into pkg/.
 var awsAllowed = []string{"internal/adapter/cognito", "internal/adapter/dynamo", "internal/adapter/signed", "internal/adapter/awssdk", "internal/wire", "internal/tool/", "cmd/", "bench", "test/"}
 
-// covers reports whether pattern is pkg or a folder above it that ends in a slash.
+// covers reports whether pattern is pkg or a folder above it that ends in a
+// slash.
 func covers(pattern, pkg string) bool {
 	return pattern == pkg || strings.HasSuffix(pattern, "/") && strings.HasPrefix(pkg, pattern)
 }

@@ -138,8 +138,8 @@ func isURL(s string, anyHost bool) bool {
 }
 
 // loopback reports whether host is this machine, under any of its addresses. It
-// is not dcr.IsLoopback, which has only the spellings that Cognito accepts; an MCP
-// server does not need package dcr.
+// is not dcr.IsLoopback, which has only the spellings that Cognito accepts; an
+// MCP server does not need package dcr.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

@@ -62,7 +62,8 @@ func TestInMemory(t *testing.T) {
 }
 
 // TestOnDynamoDB simulates fewer registrations, with a larger share of them in
-// use, and one sweep a day, because each call of moto takes milliseconds. Its faults are in requests to DynamoDB.
+// use, and one sweep a day, because each call of moto takes milliseconds. Its
+// faults are in requests to DynamoDB.
 func TestOnDynamoDB(t *testing.T) {
 	endpoint := dynamodbtest.Endpoint(t)
 	simulate(t, size{registrations: 300, used: 0.05, sweeps: day}, func(t *testing.T) stores {

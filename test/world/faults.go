@@ -115,8 +115,8 @@ func (c *Trouble) During(w *World, useCase func()) {
 }
 
 // ForEachFault runs f, each time in a new world: first without a fault, to find
-// the calls of its use case, and then with each of these calls failing, before and
-// after it was applied, and with the process ending there or going on.
+// the calls of its use case, and then with each of these calls failing, before
+// and after it was applied, and with the process ending there or going on.
 func ForEachFault(t *testing.T, f func(t *testing.T, w *World, c *Trouble)) {
 	t.Helper()
 	eachFault(t, nil, f)

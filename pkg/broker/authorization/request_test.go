@@ -263,8 +263,8 @@ func TestDerivedSecretsDiffer(t *testing.T) {
 	}
 }
 
-// FuzzRequest searches for a query that makes the parser panic, or that the parser
-// accepts without PKCE or beyond the limits.
+// FuzzRequest searches for a query that makes the parser panic, or that the
+// parser accepts without PKCE or beyond the limits.
 func FuzzRequest(f *testing.F) {
 	f.Add(requestOf("c", webURI).Encode())
 	f.Add("a=%zz&resource=%&resource=" + notes)

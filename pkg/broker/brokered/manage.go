@@ -96,9 +96,9 @@ func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, _ broker
 // the client needs one.
 func (*Switch) Serves(context.Context, *broker.Registration) error { return nil }
 
-// requestRemoval leaves the app client that serves r alone to the janitor. The use
-// that r took of its initial access token stays taken: if the intent of r is still
-// there, the janitor would give the use back once r is gone.
+// requestRemoval leaves the app client that serves r alone to the janitor. The
+// use that r took of its initial access token stays taken: if the intent of r
+// is still there, the janitor would give the use back once r is gone.
 func (s *Switch) requestRemoval(ctx context.Context, r *broker.Registration) error {
 	if !r.Voucher.Open() {
 		intent, err := broker.IntentOf(ctx, s.store, r.ClientID)
