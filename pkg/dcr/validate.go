@@ -32,9 +32,9 @@ const (
 //     does not have.
 //   - application_type: dropped if it is neither web nor native.
 //
-// The argument is not modified, and the result shares no memory with it. Validate returns
-// its own result unchanged. Errors are *Error with code InvalidRedirectURI or
-// InvalidClientMetadata.
+// The argument is not modified, and the result shares no memory with it.
+// Validate returns its own result unchanged. Errors are *Error with code
+// InvalidRedirectURI or InvalidClientMetadata.
 func Validate(metadata ClientMetadata) (ParsedMetadata, error) {
 	m := ParsedMetadata{ClientMetadata: metadata.Clone()}
 	for _, step := range []func(*ParsedMetadata) error{

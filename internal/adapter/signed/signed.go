@@ -25,6 +25,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
@@ -108,14 +109,7 @@ func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
 			return a, err
 		}
 		delay, delayErr := s.retryer.RetryDelay(attempt, err)
-		if delayErr != nil {
-			return Answer{}, err
-		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if delayErr != nil || broker.Pause(ctx, delay) != nil {
 			return Answer{}, err
 		}
 	}

@@ -204,7 +204,8 @@ func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
 	}
 }
 
-// After invalid_client the client would register again and wait for approval again.
+// After invalid_client the client would register again and wait for approval
+// again.
 func TestClientThatWaitsForApprovalIsUnauthorized(t *testing.T) {
 	s := newStack(t)
 	_, code := s.code(s.public())

@@ -104,7 +104,7 @@ func (s *stack) start(ring *seal.Ring) {
 }
 
 // use replaces the store of the grants and Cognito in s.config.
-func (s *stack) use(store world.GrantStore, up world.OAuth) {
+func (s *stack) use(store broker.GrantStore, up world.OAuth) {
 	s.T.Helper()
 	c := s.IssuerConfig(store, up)
 	s.config.Store, s.config.Cognito, s.config.Ender = c.Store, c.Cognito, c.Ender

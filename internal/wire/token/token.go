@@ -115,8 +115,9 @@ func introspectors(c *environment.Config) ([]token.Introspector, error) {
 	return all, nil
 }
 
-// AccessTokens is the verifier of package jwt as the port of package token, which
-// imports no adapter.
+// AccessTokens is the verifier of package jwt as the port of package token. Each
+// has its own Claims, with the same fields: a use case imports no adapter, and
+// MCP servers link jwt (pkg/mcpauth), so it imports nothing of the broker.
 type AccessTokens struct{ *jwt.AccessTokens }
 
 // Verify implements token.AccessTokens.

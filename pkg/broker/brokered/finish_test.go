@@ -52,7 +52,7 @@ func TestSweepWhateverFails(t *testing.T) {
 	})
 }
 
-// narrowPolicy is brokeredPolicy with fewer scopes for open registration.
+// narrowPolicy is world.BrokeredPolicy with fewer scopes for open registration.
 var narrowPolicy = strings.Replace(world.BrokeredPolicy, `"limits":{"app_clients":5}},
 	"trusted"`, `"scopes":{"allowed":["mcp/read"]},"limits":{"app_clients":5}},
 	"trusted"`, 1)

@@ -86,13 +86,13 @@ func (r *Run) mendOrphan(ctx context.Context, o broker.ListedAppClient) (Report,
 	if err != nil && !errors.Is(err, broker.ErrNotFound) {
 		return Report{}, fmt.Errorf("read registration %s: %w", o.ID, err)
 	}
-	kept := false
+	needed := false
 	if err == nil {
-		if kept, err = r.c.Modes.Of(reg.Mode).Orphan(ctx, o, reg); err != nil {
+		if needed, err = r.c.Modes.Of(reg.Mode).Orphan(ctx, o, reg); err != nil {
 			return Report{}, err
 		}
 	}
-	if !kept {
+	if !needed {
 		if err := r.c.Pool.Delete(ctx, o.ID, o.Marker); err != nil {
 			return Report{}, err
 		}

@@ -278,7 +278,7 @@ func TestAForeignTable(t *testing.T) {
 		w := world.NewLife(t)
 		w.MustSweep()
 		d, err := w.Inner.TableOwner(t.Context())
-		if err != nil || d.ID != "test" || d.Store == "" || !d.Began.Equal(w.Now().Truncate(time.Second)) {
+		if err != nil || d.ID != "test" || d.Store == "" || !d.Began.Equal(broker.Seconds(w.Now())) {
 			t.Errorf("Deployment = %+v, %v", d, err)
 		}
 	})

@@ -50,8 +50,8 @@ type MaintainerConfig struct {
 	Log   *slog.Logger
 }
 
-// A Maintainer changes and removes the app clients of brokered mode that exist, or
-// may exist. It is safe for concurrent use.
+// A Maintainer changes and removes the app clients of brokered mode that exist,
+// or may exist. It is safe for concurrent use.
 type Maintainer struct {
 	store MaintainerStore
 	pool  MaintainedPool
@@ -67,9 +67,9 @@ func NewMaintainer(c MaintainerConfig) (*Maintainer, error) {
 	return &Maintainer{store: c.Store, pool: c.Pool, now: c.Now, trail: broker.AuditTrail{Log: c.Log}}, nil
 }
 
-// RequestRemoval leaves the app client with that key to the janitor, which removes
-// it at its next run. It does nothing if there is no record. A caller that removes
-// the app client itself calls broker.BeginRemoval.
+// RequestRemoval leaves the app client with that key to the janitor, which
+// removes it at its next run. It does nothing if there is no record. A caller
+// that removes the app client itself calls broker.BeginRemoval.
 func RequestRemoval(ctx context.Context, store broker.AppClientRecords, key string, now time.Time) error {
 	return broker.ChangeAppClient(ctx, store, key, func(a *broker.AppClient) bool {
 		if a.State == broker.AppClientRemoving {

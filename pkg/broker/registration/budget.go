@@ -50,10 +50,10 @@ func (a *Admission) Hour() Hour {
 }
 
 // Take takes a place for member in each budget. After an error it may have taken
-// some of the places. A caller whose member is its own then calls Return. A caller
-// whose member is the client id of an open registration does not: another request
-// for the same client may have taken the place, and a repeated request takes it
-// again without counting twice.
+// some of the places. A caller whose member is its own then calls Return. A
+// caller whose member is the client id of an open registration does not:
+// another request for the same client may have taken the place, and a repeated
+// request takes it again without counting twice.
 func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) error {
 	for _, b := range h.budgets {
 		err := store.TakeBudget(ctx, b.Budget, member)

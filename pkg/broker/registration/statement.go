@@ -138,7 +138,7 @@ func (g *Registrar) verify(ctx context.Context, issuers []policy.Issuer, token s
 		return nil, refusal(dcr.Errorf(p.untrusted, "%s: its issuer is not trusted here", p.name), err)
 	}
 	if err != nil {
-		return nil, broker.Unavailable("the issuer of "+p.name+" cannot be asked for its keys", retryKeys, err)
+		return nil, broker.Unavailable("the keys of the issuer of "+p.name+" could not be fetched", retryKeys, err)
 	}
 	return j, nil
 }
