@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
 // DecisionPath is the path to which the pages POST their forms. A form has the
@@ -41,6 +43,7 @@ type Resource struct {
 
 // ConsentView is the content of the consent page.
 type ConsentView struct {
+	credential.Redacted
 	// Lang has the user's preferred languages, in the format of ui_locales or
 	// Accept-Language. Optional.
 	Lang    string

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
 // Problem is the kind of an error page.
@@ -77,6 +79,7 @@ func (p Problem) retryAfter() time.Duration {
 
 // ProblemView is the content of an error page.
 type ProblemView struct {
+	credential.Redacted
 	// Lang has the meaning of ConsentView.Lang.
 	Lang    string
 	Problem Problem

@@ -7,12 +7,15 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Started is a new transaction, for the user to sign in at Cognito.
+// Started is a new transaction, for the user to sign in at Cognito. It prints as
+// "[redacted]".
 type Started struct {
+	credential.Redacted
 	// Secret replaces the secret that the browser had before.
 	Secret Secret
 	// SignInURL is Cognito's authorize endpoint with the request.
@@ -30,7 +33,7 @@ func (f *Flow) Begin(ctx context.Context, p Parameters) (Started, error) {
 	if err != nil {
 		return Started{}, inLanguage(err, p.language())
 	}
-	return Started{v.secret, f.signInURL(t, v.secret)}, nil
+	return Started{Secret: v.secret, SignInURL: f.signInURL(t, v.secret)}, nil
 }
 
 func (v visit) begin(ctx context.Context, p Parameters) (*broker.Transaction, error) {

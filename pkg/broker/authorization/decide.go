@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -23,8 +24,10 @@ const (
 	SwitchAccount
 )
 
-// Outcome says where the browser goes after a decision.
+// Outcome says where the browser goes after a decision. It prints as
+// "[redacted]".
 type Outcome struct {
+	credential.Redacted
 	// Lang is the language that the client requested; it may be empty.
 	Lang string
 	// URL is the client's redirect URI with a code or an error. After

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -14,8 +15,10 @@ import (
 const MaxParameters = 16 << 10
 
 // Parameters are the parameters of a request, each with one value. Only resource
-// may have more values (RFC 8707 §2).
+// may have more values (RFC 8707 §2). They print as "[redacted]": at the callback
+// they have a code.
 type Parameters struct {
+	credential.Redacted
 	values   map[string]string
 	resource []string
 	// repeated has the names that the request sent more than once, known or

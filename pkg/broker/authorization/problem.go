@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -62,7 +63,7 @@ type Problem struct {
 	// User and CSRF are set if a user without access may sign in with another
 	// account: CSRF is the token for this decision.
 	User broker.User
-	CSRF string
+	CSRF credential.Token
 	// Cause is logged and not shown; it may be nil.
 	Cause error
 }

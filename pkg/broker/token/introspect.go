@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -35,15 +34,10 @@ func introspectors(c Config) (map[string]introspector, error) {
 // IntrospectionRequest is an introspection request (RFC 7662 §2.1) of a
 // protected resource. It prints as "[redacted]".
 type IntrospectionRequest struct {
+	credential.Redacted
 	Resource clients.Credentials
 	Token    string // REQUIRED
 }
-
-// String implements fmt.Stringer.
-func (IntrospectionRequest) String() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (IntrospectionRequest) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // Introspection is the answer (RFC 7662 §2.2). Active is REQUIRED. All others
 // are OPTIONAL, and absent if Active is false.

@@ -20,6 +20,7 @@ import (
 // Response is a successful answer of a token endpoint (RFC 6749 §5.1). It prints
 // as "[redacted]".
 type Response struct {
+	credential.Redacted
 	AccessToken string `json:"access_token"` // REQUIRED
 	TokenType   string `json:"token_type"`   // REQUIRED: "Bearer"
 	// ExpiresIn is the remaining lifetime in seconds. RECOMMENDED; absent if it
@@ -32,12 +33,6 @@ type Response struct {
 	// Scope is REQUIRED if it differs from the requested one.
 	Scope string `json:"scope,omitempty"`
 }
-
-// String implements fmt.Stringer.
-func (*Response) String() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (*Response) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // Token answers a token request (RFC 6749 §3.2).
 func (i *Issuer) Token(ctx context.Context, r Request) (*Response, error) {
