@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -66,7 +67,7 @@ func (d *Directory) RecordUse(ctx context.Context, log *slog.Logger, reg *broker
 		var err error
 		defer func() {
 			if v := recover(); v != nil {
-				err = fmt.Errorf("panic: %v", v)
+				err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 			}
 			done <- err
 		}()
