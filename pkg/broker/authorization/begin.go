@@ -157,13 +157,15 @@ func (v visit) appClient(ctx context.Context, key string) (*broker.AppClient, er
 
 // reseal lets the provisioner seal the secret of a with the current key, if a
 // former key sealed it. Only the provisioner may write the secret. A failure is
-// ignored: the former key still opens the secret, and the next request tries
-// again.
+// logged and does not fail the request: the former key still opens the secret,
+// and the next request tries again.
 func (v visit) reseal(ctx context.Context, a *broker.AppClient) {
 	if v.ring.Current(a.Secret) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, cleanupTime)
 	defer cancel()
-	_ = v.flow.config.Provisioner.Provision(ctx, a.Key)
+	if err := v.flow.config.Provisioner.Provision(ctx, a.Key); err != nil {
+		v.flow.warn(ctx, "app client secret not sealed again, the former key is still needed", "app_client", a.CognitoID, "error", err)
+	}
 }

@@ -109,11 +109,14 @@ func (i *Issuer) resource(name string) (r broker.Resource, ok bool) {
 func (c clientCredentials) app(ctx context.Context, key string) (grants.App, error) {
 	a, err := c.AppClients.Get(ctx, c.ring, key)
 	if err == nil && a.Stale {
-		// The provisioner seals the secret again. If it cannot now, the old key
+		// The provisioner seals the secret again. If it cannot now, the former key
 		// still opens it.
-		if err := c.Provisioner.Provision(ctx, key); err == nil {
+		err := c.Provisioner.Provision(ctx, key)
+		if err == nil {
 			return c.AppClients.Read(ctx, c.ring, key)
 		}
+		c.Log.WarnContext(ctx, "app client secret not sealed again, the former key is still needed",
+			"request_id", telemetry.Of(ctx).ID(), "app_client", a.ID, "error", err)
 	}
 	if !errors.Is(err, broker.ErrNotFound) {
 		return a, err
