@@ -142,7 +142,13 @@ func (f *Flow) Denied(ctx context.Context, s Secret, code string) error {
 		return ended
 	case err != nil:
 		return unavailable("the sign-in could not be read", err)
-	// Only a denial at the callback leaves a transaction at this step.
+	// A transaction stays at this step after a denial at the callback. It is also
+	// at this step while a callback runs, and after a Problem there, a crash or
+	// a remembered consent, whose answer removes the cookie. Another site can then
+	// open this page with a code of its choice. That does no harm: Denied stores
+	// nothing, so a callback that runs continues, and the Denial goes to the client
+	// of this browser's own request, with nothing that the client does not know.
+	// At most the client ends its own attempt, and the user starts it again.
 	case t.Step != broker.StepRedeeming:
 		return ended
 	}
