@@ -179,10 +179,15 @@ func (c *call) renew(ctx context.Context, g *broker.Grant, t broker.Tokens) (ren
 	if errors.Is(err, grants.ErrAppClientGone) {
 		return renewed, "", c.end(ctx, g, "its app client no longer exists", description)
 	}
-	if u, ok := errors.AsType[*broker.UpstreamError](err); ok && u.Code == string(broker.InvalidGrant) {
+	u, ok := errors.AsType[*broker.UpstreamError](err)
+	if ok && u.Code == string(broker.InvalidGrant) {
 		return renewed, "", c.end(ctx, g, "Cognito no longer refreshes it", description)
 	}
-	return renewed, "", cognitoFailed(fmt.Errorf("refresh grant %s: %w", g.ID, err))
+	err = fmt.Errorf("refresh grant %s: %w", g.ID, err)
+	if ok {
+		return renewed, "", cognitoFailed(err)
+	}
+	return renewed, "", unavailable("the app client could not be read", err)
 }
 
 // commit stores g with its token used, next issued, and Cognito's sealed tokens.
