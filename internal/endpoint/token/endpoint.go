@@ -80,7 +80,7 @@ func Introspect(in Introspector) http.Handler {
 			writeError(w, r, c, err)
 			return
 		}
-		a, err := in.Introspect(r.Context(), token.IntrospectionRequest{Resource: c, Token: f.Value("token")})
+		a, err := in.Introspect(r.Context(), token.IntrospectionRequest{Client: c, Token: f.Value("token")})
 		if err != nil {
 			writeError(w, r, c, err)
 			return

@@ -87,7 +87,7 @@ func (v visit) allow(ctx context.Context) (Outcome, error) {
 	}
 	if err != nil {
 		v.endTransaction(ctx, t)
-		return Outcome{}, inLanguage(final(err), t.Lang)
+		return Outcome{}, inLanguage(notRepeatable(err), t.Lang)
 	}
 	code, err := v.issue(ctx, t)
 	if err != nil {
@@ -155,7 +155,7 @@ func (v visit) cancel(ctx context.Context) (Outcome, error) {
 	f.recordDecision(ctx, t, telemetry.ConsentRefused, "cancel")
 	v.endTransaction(ctx, t)
 	if err != nil {
-		return Outcome{Ended: true}, inLanguage(final(err), t.Lang)
+		return Outcome{Ended: true}, inLanguage(notRepeatable(err), t.Lang)
 	}
 	denied := url.Values{"error": {string(AccessDenied)}, "error_description": {"the user said no"}}
 	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.config.Issuer, t.State, denied), Ended: true}, nil

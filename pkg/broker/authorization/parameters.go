@@ -115,9 +115,3 @@ func isLanguage(s string) bool {
 		return t == "" || len(t) > 8 || strings.Trim(t, letters+"0123456789") != ""
 	})
 }
-
-// printable reports whether s has only printable ASCII characters, the VSCHAR of
-// RFC 6749 appendix A.
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-}

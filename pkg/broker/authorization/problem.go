@@ -103,9 +103,9 @@ func inLanguage(err error, lang string) error {
 	return p
 }
 
-// final returns err for a user who cannot send the same request again, because
-// the step of the transaction is taken.
-func final(err error) error {
+// notRepeatable returns err for a user who cannot send the same request again,
+// because the step of the transaction is taken.
+func notRepeatable(err error) error {
 	if p, ok := errors.AsType[*Problem](err); ok && p.Kind == Unavailable {
 		p.Kind = SignInFailed
 	}

@@ -131,7 +131,7 @@ func (req *request) parseHints(p Parameters) *broker.Refusal {
 		return invalidRequest("nonce may have 512 bytes at most")
 	case len(req.loginHint) > maxHint:
 		return invalidRequest("login_hint may have 512 bytes at most")
-	case !printable(req.nonce):
+	case !broker.Printable(req.nonce):
 		return invalidRequest("nonce may only have printable ASCII characters")
 	}
 	return nil

@@ -276,7 +276,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		req, err := parseRequest(q, twoResources())
 		if err != nil {
-			if string(err.Code) == "" || !printable(err.Description) || strings.ContainsAny(err.Description, `"\`) {
+			if string(err.Code) == "" || !broker.Printable(err.Description) || strings.ContainsAny(err.Description, `"\`) {
 				t.Errorf("error %q %q is not in the characters of RFC 6749", string(err.Code), err.Description)
 			}
 			return

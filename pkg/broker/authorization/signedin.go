@@ -34,17 +34,17 @@ func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 	if !s.matches(p.Value("state"), s.state()) {
 		return "", &Problem{Kind: OtherBrowser, Detail: "state is not of this browser's transaction"}
 	}
-	t, err := v.take(ctx, broker.StepStarted, broker.StepRedeeming)
+	t, err := v.takeStep(ctx, broker.StepStarted, broker.StepRedeeming)
 	if err != nil {
 		return "", err
 	}
 	c, err := f.clientOf(ctx, t)
 	if err != nil {
-		return "", final(err)
+		return "", notRepeatable(err)
 	}
 	if code := p.Value("error"); code != "" {
 		return "", f.deny(c, broker.Refusal{
-			Code: publicCode(code), Description: publicDescription(p.Value("error_description")), Cause: errors.New("cognito: " + dcr.Quote(code)),
+			Code: publicCode(code), Description: broker.PublicDescription(p.Value("error_description")), Cause: errors.New("cognito: " + dcr.Quote(code)),
 		})
 	}
 	app, err := v.signInApp(t)
@@ -56,7 +56,7 @@ func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 		return "", f.deny(c, redeemRefusal(err))
 	}
 	tokens.AppSecret = app.Secret
-	to, err := v.identified(ctx, t, c, tokens)
+	to, err := v.issueOrAsk(ctx, t, c, tokens)
 	if err != nil {
 		f.revoke(ctx, app, tokens.RefreshToken)
 	}
@@ -68,10 +68,10 @@ func InvalidCallback() *Problem {
 	return &Problem{Kind: BadRequest, Detail: "the callback is for answers of Cognito"}
 }
 
-// identified continues when the user is known. It returns the client's redirect
-// URI with a code if a stored consent covers the request, and otherwise "" for
-// the consent page.
-func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, tokens broker.Tokens) (string, error) {
+// issueOrAsk issues a code if a stored consent covers the request, and returns
+// the client's redirect URI with it. Otherwise it stores the tokens for the
+// consent page and returns "".
+func (v visit) issueOrAsk(ctx context.Context, t *broker.Transaction, c client, tokens broker.Tokens) (string, error) {
 	f := v.flow
 	if tokens.User.Sub == "" || tokens.OriginJTI == "" || tokens.RefreshToken == "" {
 		return "", f.deny(c, broker.Refusal{
@@ -111,9 +111,9 @@ func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, 
 	return "", nil
 }
 
-// take takes a step of the transaction of this browser. A step can be taken
+// takeStep takes a step of the transaction of this browser. A step can be taken
 // once: a callback that arrives twice gets a Problem.
-func (v visit) take(ctx context.Context, from, to broker.Step) (*broker.Transaction, error) {
+func (v visit) takeStep(ctx context.Context, from, to broker.Step) (*broker.Transaction, error) {
 	t, err := v.flow.config.Store.TakeStep(ctx, v.secret.key(), from, to)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
@@ -178,19 +178,4 @@ func publicCode(code string) dcr.Code {
 		return c
 	}
 	return ServerError
-}
-
-// publicDescription returns Cognito's description, or "" if it is long or has
-// characters that RFC 6749 §4.1.2.1 does not allow: it allows printable ASCII
-// without double quote and backslash.
-func publicDescription(s string) string {
-	if len(s) > 300 || !printable(s) {
-		return ""
-	}
-	for _, c := range s {
-		if c == '"' || c == '\\' {
-			return ""
-		}
-	}
-	return s
 }

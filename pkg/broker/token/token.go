@@ -85,7 +85,11 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := c.find(ctx, tok, x)
+	id, err := credential.GrantID(tok)
+	if err != nil {
+		return nil, x.invalid()
+	}
+	g, err := c.grant(ctx, id, x)
 	if err != nil {
 		return nil, err
 	}
@@ -116,12 +120,8 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	return a, nil
 }
 
-// find returns the grant whose id is in a code or refresh token.
-func (c *call) find(ctx context.Context, tok credential.Token, x exchanger) (*broker.Grant, error) {
-	id, err := credential.GrantID(tok)
-	if err != nil {
-		return nil, x.invalid()
-	}
+// grant returns the grant with that id.
+func (c *call) grant(ctx context.Context, id string, x exchanger) (*broker.Grant, error) {
 	g, err := c.Store.Grant(ctx, id)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, x.invalid()
@@ -206,7 +206,7 @@ func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, next cr
 		if !errors.Is(err, broker.ErrConflict) {
 			break
 		}
-		if g, err = c.find(ctx, next, x); err != nil {
+		if g, err = c.grant(ctx, g.ID, x); err != nil {
 			return err
 		}
 		if err := x.recheck(ctx, g); err != nil {
