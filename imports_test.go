@@ -26,7 +26,7 @@ const (
 	// wiring is what the wiring of each function may import.
 	wiring = "pkg/ internal/adapter/ internal/endpoint/ internal/environment internal/httpapi internal/pages internal/wire"
 	// mode is what each mode may import.
-	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor"
+	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/janitor"
 )
 
 // rules are the architecture: a package that no rule covers, or that imports
@@ -42,6 +42,7 @@ var rules = []rule{
 	{"pkg/broker/authorization", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
 	{"pkg/broker/grants", "pkg/broker pkg/broker/seal", "shared by use cases: it ends grants for all of them"},
 	{"pkg/broker/token", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
+	{"pkg/broker/relay", useCase + " pkg/broker/token", "the use case of direct mode that takes the place of token, and has its requests and responses"},
 	{"pkg/broker/registration", useCase, "a use case imports no other use case and no mode: the mode plugs into it"},
 	{"pkg/broker/provision", useCase, "a use case imports no other use case and no mode: the mode calls it"},
 	{"pkg/broker/janitor", useCase, "a use case imports no other use case and no mode: both modes plug into it"},

@@ -15,7 +15,7 @@ import (
 )
 
 // Issuer issues and revokes tokens: *token.Issuer in brokered mode,
-// *direct.Relay in direct mode. It must be safe for concurrent use.
+// *relay.Relay in direct mode. It must be safe for concurrent use.
 type Issuer interface {
 	Token(ctx context.Context, r token.Request) (*token.Response, error)
 	Revoke(ctx context.Context, r token.Revocation) error

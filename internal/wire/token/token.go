@@ -18,8 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/relay"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 )
 
@@ -36,7 +36,7 @@ func Routes(rt *httpapi.Router, p *wire.Parts) error {
 }
 
 func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
-	relay, err := direct.NewRelay(direct.RelayConfig{
+	issuer, err := relay.New(relay.Config{
 		Clients:         clients.New(broker.ModeDirect, p.Store, p.Now),
 		Cognito:         newCognito(p),
 		Log:             p.Log,
@@ -45,7 +45,7 @@ func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
 	if err != nil {
 		return err
 	}
-	endpoint.Routes(rt, relay)
+	endpoint.Routes(rt, issuer)
 	return nil
 }
 

@@ -1,6 +1,6 @@
 // Package token is a use case: it issues, revokes and introspects tokens in
 // brokered mode (RFC 6749, RFC 7636, RFC 7009, RFC 7662). It leaves out HTTP
-// (package endpoint/token) and direct mode (package direct).
+// (package endpoint/token) and direct mode (package relay).
 //
 // Codes and refresh tokens are the broker's own, access tokens are Cognito's.
 // For a code or refresh token of the broker, Issuer fetches an access token from
