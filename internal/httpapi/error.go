@@ -39,8 +39,9 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Cause }
 
 // answerFor returns the response to an error. It is the only place that gives
-// an error its status. An error that is not for clients is a 500 without its
-// text.
+// an error its status, except that the table answers of package pages does so for
+// the problems of users, which are shown on a page. An error that is not for
+// clients is a 500 without its text.
 //
 // Errors of Cognito get here as refusals of use cases. errors.go of
 // adapter/cognito (its API) and of adapter/cognitoauth (its OAuth endpoints)

@@ -81,7 +81,7 @@ func ParseForm(body string) (Form, error) {
 		if value == "" || !slices.Contains(formParameters, name) {
 			continue
 		}
-		if !Printable(value) {
+		if !broker.Printable(value) {
 			return nil, broker.Refuse(dcr.InvalidRequest, "parameter "+name+" may only have printable ASCII characters")
 		}
 		f[name] = append(f[name], value)
@@ -97,9 +97,4 @@ func unescapePair(pair string) (name, value string, ok bool) {
 	}
 	value, err = url.QueryUnescape(rawValue)
 	return name, value, err == nil
-}
-
-// Printable reports whether s has VSCHAR only (RFC 6749 appendix A).
-func Printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }

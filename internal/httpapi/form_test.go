@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // FuzzForm compares ParseForm with url.ParseQuery: both read the same values,
@@ -28,14 +30,14 @@ func FuzzForm(f *testing.F) {
 		repeated, unprintable := false, false
 		for name, values := range want {
 			repeated = repeated || len(values) > 1 && name != "resource"
-			unprintable = unprintable || slices.Contains(formParameters, name) && slices.ContainsFunc(values, func(v string) bool { return !Printable(v) })
+			unprintable = unprintable || slices.Contains(formParameters, name) && slices.ContainsFunc(values, func(v string) bool { return !broker.Printable(v) })
 		}
 		if err != nil {
 			e := answerFor(err)
 			if e.Status != http.StatusBadRequest || e.Code != "invalid_request" {
 				t.Fatalf("ParseForm(%q) = %v, want an invalid_request with status 400", body, err)
 			}
-			if !Printable(e.Description) || strings.ContainsAny(e.Description, `"\`) {
+			if !broker.Printable(e.Description) || strings.ContainsAny(e.Description, `"\`) {
 				t.Errorf("description %q has characters that RFC 6749 section 5.2 does not allow", e.Description)
 			}
 			if wantErr == nil && !repeated && !unprintable {

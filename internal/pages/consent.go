@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // DecisionPath is the path to which the pages POST their forms. A form has the
@@ -45,13 +47,13 @@ type ConsentView struct {
 	// Accept-Language. Optional.
 	Lang    string
 	Account Account
-	// The client's own metadata, unchanged. All but RedirectURI are optional.
-	// RedirectURI is the redirect URI of this request.
-	ClientName  string
-	ClientURI   string
-	PolicyURI   string
-	TermsURI    string
-	RedirectURI string
+	// The client's own metadata, unchanged. Optional.
+	ClientName string
+	ClientURI  string
+	PolicyURI  string
+	TermsURI   string
+	// Redirect is the redirect URI of this request.
+	Redirect dcr.RedirectURI
 	// Scopes are the scopes to grant, without openid.
 	Scopes   []Scope
 	Resource Resource
@@ -63,9 +65,8 @@ type ConsentView struct {
 
 // Consent writes the consent page, with status 200.
 func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
-	place, ok := placeOf(v.RedirectURI)
+	place, ok := placeOf(v.Redirect)
 	if !ok {
-		// Such a redirect URI cannot be registered.
 		p.Problem(w, ProblemView{Lang: v.Lang, Problem: Internal})
 		return
 	}

@@ -31,7 +31,7 @@ func TestConsentShowsHostOrScheme(t *testing.T) {
 		{"http://[::1]:9/cb", "", "http:", "::1"},
 	} {
 		v := sample()
-		v.RedirectURI, v.ClientName, v.ClientURI = tt.redirectURI, "X", ""
+		v.Redirect, v.ClientName, v.ClientURI = parsed(tt.redirectURI), "X", ""
 		body := consent(t, v)
 		want := `<p class="place"><bdi>` + tt.place + "</bdi></p>"
 		if tt.scheme != "" {

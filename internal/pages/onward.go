@@ -12,9 +12,11 @@ import (
 type ContinueView struct {
 	// Lang has the meaning of ConsentView.Lang.
 	Lang string
-	// Target is a redirect URI with the parameters of the response, or, with
+	// Target is the redirect URI with the parameters of the response, or, with
 	// SignOut, an address of Cognito.
 	Target string
+	// Redirect is the redirect URI of Target. It is not used with SignOut.
+	Redirect dcr.RedirectURI
 	// SignOut means that the user goes to Cognito to sign out, and then sign in
 	// with another account.
 	SignOut bool
@@ -26,7 +28,7 @@ type ContinueView struct {
 func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 	m := messagesFor(v.Lang)
 	t := &m.Onward
-	place, ok := placeOfTarget(v.Target)
+	place, ok := placeOfTarget(v.Redirect, v.Target)
 	if v.SignOut {
 		ok = isWeb(v.Target) // an address of Cognito, not a redirect URI
 	}
@@ -66,18 +68,20 @@ type LinkBackView struct {
 	Lang string
 	// Target is the redirect URI with the error.
 	Target string
+	// Redirect is the redirect URI of Target.
+	Redirect dcr.RedirectURI
 	// Detail is for the developer of the client. Optional.
 	Detail    string
 	RequestID string
 }
 
-// LinkBack writes a page with a link to the target, with status 400. It is for
+// LinkBack writes a page with a link to the target, with LinkBackStatus. It is for
 // errors of clients whose redirect URI is not trusted: the broker must not be
 // an open redirector (RFC 9700 §4.11.2).
 func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
 	m := messagesFor(v.Lang)
 	t := &m.Onward
-	place, ok := placeOfTarget(v.Target)
+	place, ok := placeOfTarget(v.Redirect, v.Target)
 	if !ok {
 		p.Problem(w, ProblemView{Lang: v.Lang, Problem: Internal})
 		return
@@ -92,7 +96,7 @@ func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
 		pg.exitLink(v.Target, t.Back, isolated("host", place.host))
 	}
 	pg.technical(&m.Problem, ProblemView{Detail: v.Detail, RequestID: v.RequestID})
-	p.end(w, http.StatusBadRequest, pg)
+	p.end(w, LinkBackStatus, pg)
 }
 
 // SignedOut writes the page that confirms a sign-out, with status 200.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/golden"
 )
 
@@ -30,16 +31,28 @@ func testPages(t testing.TB) *Pages {
 
 func sample() ConsentView {
 	return ConsentView{
-		Account:     Account{Username: "alice", Email: "alice@example.com"},
-		ClientName:  "Claude",
-		ClientURI:   "https://Claude.ai/about?x=1",
-		PolicyURI:   "https://www.example.com/privacy",
-		TermsURI:    "http://example.com:8080/terms",
-		RedirectURI: "https://claude.ai/api/mcp/auth_callback",
-		Scopes:      []Scope{{"notes/read", "Read your notes"}, {"profile", ""}, {"notes/admin", ""}},
-		Resource:    Resource{"Notes", "https://mcp.example.com/notes"},
-		CSRF:        "c5rf",
+		Account:    Account{Username: "alice", Email: "alice@example.com"},
+		ClientName: "Claude",
+		ClientURI:  "https://Claude.ai/about?x=1",
+		PolicyURI:  "https://www.example.com/privacy",
+		TermsURI:   "http://example.com:8080/terms",
+		Redirect:   parsed("https://claude.ai/api/mcp/auth_callback"),
+		Scopes:     []Scope{{"notes/read", "Read your notes"}, {"profile", ""}, {"notes/admin", ""}},
+		Resource:   Resource{"Notes", "https://mcp.example.com/notes"},
+		CSRF:       "c5rf",
 	}
+}
+
+// parsed returns the zero RedirectURI if raw is not one.
+func parsed(raw string) dcr.RedirectURI {
+	u, _ := dcr.ParseRedirectURI(raw)
+	return u
+}
+
+// redirectOf returns the redirect URI of a response.
+func redirectOf(target string) dcr.RedirectURI {
+	raw, _, _ := strings.Cut(target, "?")
+	return parsed(raw)
 }
 
 func render(write func(w http.ResponseWriter)) *httptest.ResponseRecorder {
@@ -72,35 +85,39 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 		},
 		"consent-loopback": func(w http.ResponseWriter) {
 			v := sample()
-			v.RedirectURI, v.ClientName, v.ClientURI, v.PolicyURI, v.TermsURI = "http://127.0.0.1:49152/cb", "", "", "", ""
+			v.Redirect, v.ClientName, v.ClientURI, v.PolicyURI, v.TermsURI = parsed("http://127.0.0.1:49152/cb"), "", "", "", ""
 			v.Account.Email = ""
 			p.Consent(w, v)
 		},
 		"consent-private-use": func(w http.ResponseWriter) {
 			v := sample()
-			v.RedirectURI, v.Resource.Name = "cursor://claude.ai/cb", ""
+			v.Redirect, v.Resource.Name = parsed("cursor://claude.ai/cb"), ""
 			p.Consent(w, v)
 		},
 		"consent-hostile": func(w http.ResponseWriter) {
 			v := sample()
 			v.ClientName = "</bdi><script>alert(1)</script>\u202e" + strings.Repeat("x", 10_000)
-			v.RedirectURI = "https://xn--80ak6aa92e.example:8443/cb"
+			v.Redirect = parsed("https://xn--80ak6aa92e.example:8443/cb")
 			p.Consent(w, v)
 		},
 		"continue-https": func(w http.ResponseWriter) {
-			p.Continue(w, ContinueView{Target: "https://claude.ai/cb?code=a&state=%22b%22&iss=https%3A%2F%2Fauth.example.com"})
+			p.Continue(w, ContinueView{Target: "https://claude.ai/cb?code=a&state=%22b%22&iss=https%3A%2F%2Fauth.example.com", Redirect: redirectOf("https://claude.ai/cb?code=a&state=%22b%22&iss=https%3A%2F%2Fauth.example.com")})
 		},
-		"continue-private-use": func(w http.ResponseWriter) { p.Continue(w, ContinueView{Target: "cursor://claude.ai/cb?code=a"}) },
+		"continue-private-use": func(w http.ResponseWriter) {
+			p.Continue(w, ContinueView{Target: "cursor://claude.ai/cb?code=a", Redirect: redirectOf("cursor://claude.ai/cb?code=a")})
+		},
 		"continue-sign-out": func(w http.ResponseWriter) {
 			p.Continue(w, ContinueView{Target: "http://localhost:9000/logout?client_id=x", SignOut: true})
 		},
 		"back-https": func(w http.ResponseWriter) {
-			p.LinkBack(w, LinkBackView{Target: "https://evil.example/cb?error=invalid_scope", Detail: "invalid_scope: none is left", RequestID: "r1"})
+			p.LinkBack(w, LinkBackView{Target: "https://evil.example/cb?error=invalid_scope", Redirect: redirectOf("https://evil.example/cb?error=invalid_scope"), Detail: "invalid_scope: none is left", RequestID: "r1"})
 		},
-		"back-private-use": func(w http.ResponseWriter) { p.LinkBack(w, LinkBackView{Target: "cursor://x/cb?error=invalid_scope"}) },
-		"signed-out":       func(w http.ResponseWriter) { p.SignedOut(w, "") },
-		"not-approved":     func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: NotApproved, RequestID: "r1"}) },
-		"unknown-client":   func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: UnknownClient, RequestID: "r1"}) },
+		"back-private-use": func(w http.ResponseWriter) {
+			p.LinkBack(w, LinkBackView{Target: "cursor://x/cb?error=invalid_scope", Redirect: redirectOf("cursor://x/cb?error=invalid_scope")})
+		},
+		"signed-out":     func(w http.ResponseWriter) { p.SignedOut(w, "") },
+		"not-approved":   func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: NotApproved, RequestID: "r1"}) },
+		"unknown-client": func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: UnknownClient, RequestID: "r1"}) },
 		"bad-redirect-uri": func(w http.ResponseWriter) {
 			p.Problem(w, ProblemView{Problem: BadRedirectURI, Detail: "redirect_uri=\"<b>\x00\u202e", RequestID: "r1"})
 		},
@@ -122,9 +139,13 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 func TestEveryPageHasStrictHeaders(t *testing.T) {
 	p := testPages(t)
 	writers := map[string]func(w http.ResponseWriter){
-		"consent":    func(w http.ResponseWriter) { p.Consent(w, sample()) },
-		"continue":   func(w http.ResponseWriter) { p.Continue(w, ContinueView{Target: "com.example.app:/cb"}) },
-		"back":       func(w http.ResponseWriter) { p.LinkBack(w, LinkBackView{Target: "https://app.example/cb"}) },
+		"consent": func(w http.ResponseWriter) { p.Consent(w, sample()) },
+		"continue": func(w http.ResponseWriter) {
+			p.Continue(w, ContinueView{Target: "com.example.app:/cb", Redirect: redirectOf("com.example.app:/cb")})
+		},
+		"back": func(w http.ResponseWriter) {
+			p.LinkBack(w, LinkBackView{Target: "https://app.example/cb", Redirect: redirectOf("https://app.example/cb")})
+		},
 		"signed out": func(w http.ResponseWriter) { p.SignedOut(w, "") },
 		"asset":      func(w http.ResponseWriter) { p.Assets().ServeHTTP(w, httptest.NewRequest("GET", "/assets/none", nil)) },
 	}
@@ -169,6 +190,11 @@ func TestEveryPageHasStrictHeaders(t *testing.T) {
 func (p Problem) name() string { return string(english.Problem.Of[p].Title) }
 
 func TestProblemsHaveTheirStatus(t *testing.T) {
+	for _, p := range Problems {
+		if p.Status() == 0 || p.Code() == "" || len(answers) != len(Problems) {
+			t.Errorf("%s has no row in answers, or a row has no problem", p.name())
+		}
+	}
 	for _, tt := range []struct {
 		view   ProblemView
 		status int
@@ -232,8 +258,12 @@ func TestPagesRedirectToPossibleRedirectURIsOnly(t *testing.T) {
 		{"", false},
 	} {
 		for name, write := range map[string]func(w http.ResponseWriter){
-			"Continue": func(w http.ResponseWriter) { testPages(t).Continue(w, ContinueView{Target: tt.target}) },
-			"LinkBack": func(w http.ResponseWriter) { testPages(t).LinkBack(w, LinkBackView{Target: tt.target}) },
+			"Continue": func(w http.ResponseWriter) {
+				testPages(t).Continue(w, ContinueView{Target: tt.target, Redirect: redirectOf(tt.target)})
+			},
+			"LinkBack": func(w http.ResponseWriter) {
+				testPages(t).LinkBack(w, LinkBackView{Target: tt.target, Redirect: redirectOf(tt.target)})
+			},
 		} {
 			rec := render(write)
 			if ok := rec.Code != http.StatusInternalServerError; ok != tt.ok {
@@ -244,6 +274,20 @@ func TestPagesRedirectToPossibleRedirectURIsOnly(t *testing.T) {
 			}
 			if refreshes := strings.Contains(rec.Body.String(), "http-equiv"); refreshes && name == "LinkBack" {
 				t.Errorf("LinkBack(%q) redirects automatically", tt.target)
+			}
+		}
+	}
+}
+
+func TestPagesDoNotRedirectToAnythingElseThanTheRedirectURI(t *testing.T) {
+	u := parsed("https://app.example/cb")
+	for _, target := range []string{"https://evil.example/cb", "https://app.example/cbx", "https://app.example/cb/x?code=x", "javascript:alert(1)", ""} {
+		for name, write := range map[string]func(w http.ResponseWriter){
+			"Continue": func(w http.ResponseWriter) { testPages(t).Continue(w, ContinueView{Target: target, Redirect: u}) },
+			"LinkBack": func(w http.ResponseWriter) { testPages(t).LinkBack(w, LinkBackView{Target: target, Redirect: u}) },
+		} {
+			if rec := render(write); rec.Code != http.StatusInternalServerError || strings.Contains(rec.Body.String(), "<a ") {
+				t.Errorf("%s(%q): status %d, want an error page without a link", name, target, rec.Code)
 			}
 		}
 	}

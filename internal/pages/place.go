@@ -17,10 +17,9 @@ type place struct {
 	scheme string
 }
 
-// placeOf returns false if raw is not a redirect URI that can be registered.
-func placeOf(raw string) (place, bool) {
-	u, err := dcr.ParseRedirectURI(raw)
-	if err != nil {
+// placeOf returns false for the zero RedirectURI.
+func placeOf(u dcr.RedirectURI) (place, bool) {
+	if u.Kind == 0 {
 		return place{}, false
 	}
 	p := place{kind: u.Kind, scheme: u.Scheme}
@@ -33,16 +32,19 @@ func placeOf(raw string) (place, bool) {
 	return p, true
 }
 
-// placeOfTarget is placeOf for a redirect URI with the parameters of a
-// response, of any length.
-func placeOfTarget(raw string) (place, bool) {
-	base, query, _ := strings.Cut(raw, "?")
-	for i := range len(query) {
-		if c := query[i]; c <= ' ' || c >= 0x7f || c == '#' || c == '"' || c == '<' || c == '>' {
+// placeOfTarget is placeOf for target, which is u with the parameters of a
+// response, of any length. It returns false if target is anything else.
+func placeOfTarget(u dcr.RedirectURI, target string) (place, bool) {
+	params, ok := strings.CutPrefix(target, u.Raw)
+	if !ok || params != "" && params[0] != '?' && params[0] != '&' {
+		return place{}, false
+	}
+	for i := range len(params) {
+		if c := params[i]; c <= ' ' || c >= 0x7f || c == '#' || c == '"' || c == '<' || c == '>' {
 			return place{}, false
 		}
 	}
-	return placeOf(base)
+	return placeOf(u)
 }
 
 // onDevice reports whether the target is a program on the user's device.

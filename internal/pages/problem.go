@@ -11,34 +11,33 @@ import (
 type Problem int
 
 const (
-	// Internal is an error of the broker itself: 500.
+	// Internal is an error of the broker itself.
 	Internal Problem = iota
-	// UnknownClient is a client that is not registered or no longer registered:
-	// 400.
+	// UnknownClient is a client that is not registered or no longer registered.
 	UnknownClient
-	// NotApproved is a client that waits for the operator's approval: 403.
+	// NotApproved is a client that waits for the operator's approval.
 	NotApproved
-	// BadRedirectURI is a redirect URI that is missing or not registered: 400.
+	// BadRedirectURI is a redirect URI that is missing or not registered.
 	BadRedirectURI
-	// BadRequest is an invalid request or form: 400.
+	// BadRequest is an invalid request or form.
 	BadRequest
-	// Expired is a transaction that has expired, was used or was replaced: 400.
+	// Expired is a transaction that has expired, was used or was replaced.
 	Expired
-	// OtherBrowser is a browser without the cookie of the transaction: 400.
+	// OtherBrowser is a browser without the cookie of the transaction.
 	OtherBrowser
-	// NoAccess is a user who may not consent: 403.
+	// NoAccess is a user who may not consent.
 	NoAccess
-	// Busy is a user pool that throttles the broker: 503.
+	// Busy is a user pool that throttles the broker.
 	Busy
-	// Full is a user pool, or profile, without room for an app client: 503.
+	// Full is a user pool, or profile, without room for an app client.
 	Full
-	// StylesUsedUp is a user pool without a free branding style: 503.
+	// StylesUsedUp is a user pool without a free branding style.
 	StylesUsedUp
-	// SignInFailed is an error of Cognito that the client does not get: 502.
+	// SignInFailed is an error of Cognito that the client does not get.
 	SignInFailed
-	// Unavailable is a store or Cognito that does not answer: 503.
+	// Unavailable is a store or Cognito that does not answer.
 	Unavailable
-	// NotFound is a path without a page: 404.
+	// NotFound is a path without a page.
 	NotFound
 )
 
@@ -46,34 +45,54 @@ const (
 var Problems = []Problem{Internal, UnknownClient, NotApproved, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, Busy, Full,
 	StylesUsedUp, SignInFailed, Unavailable, NotFound}
 
-// Status returns the HTTP status of the problem's page.
-func (p Problem) Status() int {
-	switch p {
-	case UnknownClient, BadRedirectURI, BadRequest, Expired, OtherBrowser:
-		return http.StatusBadRequest
-	case NoAccess, NotApproved:
-		return http.StatusForbidden
-	case NotFound:
-		return http.StatusNotFound
-	case SignInFailed:
-		return http.StatusBadGateway
-	case Busy, Full, StylesUsedUp, Unavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
+// An answer is the HTTP side of a problem.
+type answer struct {
+	status int
+	// code is the error code of the log line, the one of an OAuth response with
+	// this status.
+	code string
+	// retryAfter is the default of ProblemView.RetryAfter; 0 for permanent
+	// problems.
+	retryAfter time.Duration
 }
 
-// retryAfter returns the default of ProblemView.RetryAfter; 0 for permanent
-// problems.
-func (p Problem) retryAfter() time.Duration {
-	switch p {
-	case Busy, Unavailable:
-		return 5 * time.Second
-	case Full, StylesUsedUp:
-		return 10 * time.Minute
-	}
-	return 0
+// answers gives each problem its status. It is for pages what answerFor of
+// package httpapi is for responses in OAuth's form: a page tells kinds of errors
+// apart for which OAuth has one code.
+var answers = [...]answer{
+	Internal:       {http.StatusInternalServerError, "server_error", 0},
+	UnknownClient:  {http.StatusBadRequest, "invalid_request", 0},
+	NotApproved:    {http.StatusForbidden, "access_denied", 0},
+	BadRedirectURI: {http.StatusBadRequest, "invalid_request", 0},
+	BadRequest:     {http.StatusBadRequest, "invalid_request", 0},
+	Expired:        {http.StatusBadRequest, "invalid_request", 0},
+	OtherBrowser:   {http.StatusBadRequest, "invalid_request", 0},
+	NoAccess:       {http.StatusForbidden, "access_denied", 0},
+	Busy:           {http.StatusServiceUnavailable, "temporarily_unavailable", 5 * time.Second},
+	Full:           {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
+	StylesUsedUp:   {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
+	SignInFailed:   {http.StatusBadGateway, "server_error", 0},
+	Unavailable:    {http.StatusServiceUnavailable, "temporarily_unavailable", 5 * time.Second},
+	NotFound:       {http.StatusNotFound, "invalid_request", 0},
 }
+
+// LinkBackStatus is the HTTP status of the page LinkBack, whose code is that of
+// the error for the client.
+const LinkBackStatus = http.StatusBadRequest
+
+// answer returns the answer of p; an unknown problem is Internal.
+func (p Problem) answer() answer {
+	if p < 0 || int(p) >= len(answers) {
+		p = Internal
+	}
+	return answers[p]
+}
+
+// Status returns the HTTP status of the problem's page.
+func (p Problem) Status() int { return p.answer().status }
+
+// Code returns the error code of the problem for the log.
+func (p Problem) Code() string { return p.answer().code }
 
 // ProblemView is the content of an error page.
 type ProblemView struct {
@@ -112,11 +131,10 @@ func (p *Pages) Problem(w http.ResponseWriter, v ProblemView) {
 	case NoAccess:
 		pg.noAccess(t, v)
 	}
-	wait := v.RetryAfter
-	if wait == 0 {
-		wait = v.Problem.retryAfter()
-	}
-	if v.Problem.retryAfter() > 0 {
+	if wait := v.Problem.answer().retryAfter; wait > 0 {
+		if v.RetryAfter != 0 {
+			wait = v.RetryAfter
+		}
 		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 		w.Header().Set("Retry-After", seconds)
 		pg.html(`<p class="actions"><a class="button" href="">`)

@@ -263,6 +263,26 @@ func (e *UpstreamError) Error() string {
 // Unwrap returns the cause.
 func (e *UpstreamError) Unwrap() error { return e.Cause }
 
+// UpstreamCode returns the error code with which Cognito's OAuth endpoint
+// refused, or "" if err is anything else.
+func UpstreamCode(err error) string {
+	if u, ok := errors.AsType[*UpstreamError](err); ok {
+		return u.Code
+	}
+	return ""
+}
+
+// CognitoUnavailable returns the Refusal of a request for which Cognito did not do
+// its part. The client can repeat the request, even if Cognito refused the
+// broker's call: its code is about the broker and not about the client.
+func CognitoUnavailable(err error) error {
+	after := RetrySoon
+	if u, ok := errors.AsType[*UpstreamError](err); ok && u.Code == "" {
+		after = u.RetryAfter
+	}
+	return Unavailable("Cognito could not answer, try again", after, err)
+}
+
 // PKCEChallenge returns the PKCE challenge of a verifier (RFC 7636 §4.2, S256).
 func PKCEChallenge(verifier string) string {
 	sum := sha256.Sum256([]byte(verifier))

@@ -1,4 +1,4 @@
-// Package contract is test kit: the suites that every implementation of
+// Package contract is a test kit: the suites that every implementation of
 // broker.Store, broker.GrantStore, direct.Pool and janitor.Pool must pass. For
 // a broker.Store there are two: TestStore, and TestSlots for its count of calls
 // in a second. The package is public, so that a program with a store of its own

@@ -84,7 +84,8 @@ func (c *Trouble) Hits(methods ...string) bool {
 // it.
 func (c *Trouble) Single() bool { return len(c.Faults) < 2 && !c.Dies }
 
-// During runs the use case with its faults, each of which it must meet.
+// During runs the use case with the faults of c, and checks that it reaches each
+// of them.
 func (c *Trouble) During(w *World, useCase func()) {
 	w.T.Helper()
 	w.Store.Reset()

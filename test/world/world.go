@@ -21,8 +21,8 @@ type World struct {
 	*Broker
 	T     testing.TB
 	Clock *fake.Clock
-	// Inner is the store without faults, for the reads and
-	// writes of the test itself.
+	// Inner is the store without faults, for the reads and writes of the test
+	// itself.
 	Inner *memory.Store
 	Store *fake.Store
 	Pool  *fake.Pool

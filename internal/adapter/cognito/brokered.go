@@ -52,14 +52,7 @@ func (c *AppClients) UpdateBrokered(ctx context.Context, id, marker string, spec
 func (c *AppClients) Brand(ctx context.Context, id string) error {
 	in := &cip.CreateManagedLoginBrandingInput{UserPoolId: aws.String(c.pool), ClientId: aws.String(id), UseCognitoProvidedValues: true}
 	_, err := call(ctx, c, opBrand, c.api.CreateManagedLoginBranding, in)
-	if _, has := errors.AsType[*types.ManagedLoginBrandingExistsException](err); has {
-		return nil
-	}
-	// This limit is on branding styles, not on app clients.
-	if e, limit := errors.AsType[*types.LimitExceededException](err); limit && !aboutRate(e.ErrorMessage()) {
-		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: %s: %w: %w", opBrand.doing, broker.ErrBrandingLimit, err)}
-	}
-	return err
+	return brandFailure(err)
 }
 
 func (s Settings) checkBrokered() error {

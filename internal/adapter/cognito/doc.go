@@ -4,7 +4,8 @@
 //
 // The mapping from client metadata to an app client is pure: mapping.go has the
 // settings of the broker's app clients, and name.go the names by which they are
-// found. errors.go classifies each error of the API, and admission.go keeps all
+// found. errors.go classifies each error of the API; answerFor of package httpapi
+// chooses the status with which the broker answers it. admission.go keeps all
 // processes together below Cognito's rate.
 //
 // It leaves out the pool itself: the operator manages domains, resource

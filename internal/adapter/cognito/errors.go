@@ -103,6 +103,19 @@ func (op operation) apiFailure(api smithy.APIError, err error) error {
 	return op.unmodelled(api, err)
 }
 
+// brandFailure returns the error of Brand, whose call failed with err: nil if the
+// app client has a branding style already.
+func brandFailure(err error) error {
+	if _, has := errors.AsType[*types.ManagedLoginBrandingExistsException](err); has {
+		return nil
+	}
+	// This limit is on branding styles, not on app clients.
+	if e, limit := errors.AsType[*types.LimitExceededException](err); limit && !aboutRate(e.ErrorMessage()) {
+		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: %s: %w: %w", opBrand.doing, broker.ErrBrandingLimit, err)}
+	}
+	return err
+}
+
 // unmodelled classifies the errors that all AWS services share and no service
 // model lists.
 func (op operation) unmodelled(api smithy.APIError, err error) error {

@@ -65,18 +65,15 @@ func isErrorCode(s string) bool {
 }
 
 // safeDescription returns s if a client and a log may contain it, and otherwise
-// "": it must be short, have only the characters of RFC 6749 §5.2, and contain
-// none of the secrets in the request.
+// "": broker.PublicDescription allows it, and it contains none of the secrets in
+// the request.
 func safeDescription(s string, params url.Values, secret string) string {
-	if len(s) > 300 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-		return ""
-	}
 	for _, hidden := range []string{params.Get("code"), params.Get("code_verifier"), params.Get("refresh_token"), params.Get("token"), secret} {
 		if hidden != "" && strings.Contains(s, hidden) {
 			return ""
 		}
 	}
-	return s
+	return broker.PublicDescription(s)
 }
 
 // retryAfter returns the Retry-After header if it is a number of seconds (RFC

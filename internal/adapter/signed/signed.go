@@ -1,5 +1,5 @@
-// Package signed is an adapter: it sends requests to AWS services of which the
-// broker uses only one or two operations. The SDK signs the requests and
+// Package signed is an adapter: it sends requests to AWS services. The broker
+// uses only one or two operations of each. The SDK signs the requests and
 // decides about retries, but this package builds them: an SDK client sets up
 // all operations of its service at every start of a function, which took up to
 // a third of the start (docs/performance.md). The package leaves out the

@@ -9,12 +9,12 @@ import (
 // authorize is GET /authorize (RFC 6749 §3.1): it redirects to the sign-in at
 // Cognito. The cookie of the new transaction replaces the one before.
 func (e *Endpoint) authorize(w http.ResponseWriter, r *http.Request) {
-	p, wrong := authorization.ParseParameters(r.URL.RawQuery)
+	p, wrong := parseParameters(r.URL.RawQuery)
 	if wrong != "" {
 		e.showProblem(w, r, badRequest(wrong, nil))
 		return
 	}
-	started, err := e.flow.Begin(r.Context(), p)
+	started, err := e.flow.Begin(r.Context(), p.authorizationRequest())
 	if err != nil {
 		e.fail(w, r, err)
 		return

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/must"
@@ -48,7 +47,7 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 		{"no redirect URI", requestOf(id, webURI, "redirect_uri", "-").Encode(), mismatch},
 		{"malformed query", requestOf(id, webURI).Encode() + "&x=%zz", "percent sign"},
 		{"semicolon", requestOf(id, webURI).Encode() + ";x=1", "semicolon"},
-		{"too long", requestOf(id, webURI).Encode() + "&x=" + strings.Repeat("x", authorization.MaxParameters), "too long"},
+		{"too long", requestOf(id, webURI).Encode() + "&x=" + strings.Repeat("x", maxParameters), "too long"},
 
 		{"other host", requestOf(id, evilURI).Encode(), mismatch},
 		{"user name before the host", requestOf(id, "https://claude.ai@evil.example.com/api/mcp/auth_callback").Encode(), mismatch},

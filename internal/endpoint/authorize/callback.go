@@ -14,16 +14,16 @@ import (
 // in the address bar. The target is the consent page, the client, or this path
 // with a query that only names the error.
 func (e *Endpoint) callback(w http.ResponseWriter, r *http.Request) {
-	p, wrong := authorization.ParseParameters(r.URL.RawQuery)
+	p, wrong := parseParameters(r.URL.RawQuery)
 	if wrong != "" {
 		e.callbackFailed(w, r, authorization.InvalidCallback())
 		return
 	}
-	if p.Len() == 1 && (p.Has(paramProblem) || p.Has(paramDenied)) {
+	if p.len() == 1 && (p.has(paramProblem) || p.has(paramDenied)) {
 		e.explain(w, r, p)
 		return
 	}
-	clientURL, err := e.flow.SignedIn(r.Context(), e.cookies.read(r), p)
+	clientURL, err := e.flow.SignedIn(r.Context(), e.cookies.read(r), p.callback())
 	switch {
 	case err != nil:
 		e.callbackFailed(w, r, err)
@@ -76,13 +76,13 @@ var problemNames = map[authorization.ProblemKind]string{
 }
 
 // explain shows the page of a callback that failed.
-func (e *Endpoint) explain(w http.ResponseWriter, r *http.Request, p authorization.Parameters) {
-	if code := p.Value(paramDenied); code != "" {
+func (e *Endpoint) explain(w http.ResponseWriter, r *http.Request, p parameters) {
+	if code := p.value(paramDenied); code != "" {
 		e.fail(w, r, e.flow.Denied(r.Context(), e.cookies.read(r), code))
 		return
 	}
 	for kind, name := range problemNames {
-		if name == p.Value(paramProblem) {
+		if name == p.value(paramProblem) {
 			e.showProblem(w, r, &authorization.Problem{Kind: kind})
 			return
 		}

@@ -16,7 +16,7 @@ func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if q.ClientURL != "" {
-		e.pages.Continue(w, pages.ContinueView{Lang: languages(r, q.Lang), Target: q.ClientURL})
+		e.pages.Continue(w, pages.ContinueView{Lang: languages(r, q.Lang), Target: q.ClientURL, Redirect: q.Redirect})
 		return
 	}
 	e.pages.Consent(w, pages.ConsentView{
@@ -26,7 +26,7 @@ func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
 		ClientURI:      q.Client.ClientURI,
 		PolicyURI:      q.Client.PolicyURI,
 		TermsURI:       q.Client.TOSURI,
-		RedirectURI:    q.RedirectURI,
+		Redirect:       q.Redirect,
 		Scopes:         e.described(q.Scopes),
 		Resource:       pages.Resource{Name: q.Resource.Name, URL: q.Resource.URL},
 		RememberedDays: q.RememberedDays,

@@ -21,7 +21,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *http.Request) {
 		e.showProblem(w, r, err)
 		return
 	}
-	o, err := e.flow.Decide(r.Context(), e.cookies.read(r), decisionOf(form.Value("decision")), form.Value("csrf"))
+	o, err := e.flow.Decide(r.Context(), e.cookies.read(r), decisionOf(form.value("decision")), form.value("csrf"))
 	switch {
 	case !o.Next.IsZero():
 		e.cookies.set(w, o.Next)
@@ -32,7 +32,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *http.Request) {
 		e.decisionFailed(w, r, err)
 		return
 	}
-	e.pages.Continue(w, pages.ContinueView{Lang: languages(r, o.Lang), Target: o.URL, SignOut: !o.Next.IsZero()})
+	e.pages.Continue(w, pages.ContinueView{Lang: languages(r, o.Lang), Target: o.URL, Redirect: o.Redirect, SignOut: !o.Next.IsZero()})
 }
 
 // decisionOf reads the user's decision from the form of the consent page.
@@ -51,7 +51,7 @@ func decisionOf(value string) authorization.Decision {
 func (e *Endpoint) decisionFailed(w http.ResponseWriter, r *http.Request, err error) {
 	if d, ok := errors.AsType[*authorization.Denial](err); ok {
 		logDenial(w, r, d)
-		e.pages.Continue(w, pages.ContinueView{Lang: languages(r, d.Lang), Target: d.URL()})
+		e.pages.Continue(w, pages.ContinueView{Lang: languages(r, d.Lang), Target: d.URL(), Redirect: d.Redirect})
 		return
 	}
 	p := problemOf(err)
@@ -63,14 +63,14 @@ func (e *Endpoint) decisionFailed(w http.ResponseWriter, r *http.Request, err er
 	e.showProblem(w, r, p)
 }
 
-func readForm(r *http.Request) (authorization.Parameters, error) {
+func readForm(r *http.Request) (parameters, error) {
 	body, err := httpapi.ReadBody(r, "application/x-www-form-urlencoded", maxForm)
 	if err != nil {
-		return authorization.Parameters{}, formProblem(err)
+		return parameters{}, formProblem(err)
 	}
-	form, wrong := authorization.ParseParameters(string(body))
-	if wrong != "" || form.Repeated() {
-		return authorization.Parameters{}, badRequest("the form is not one of this page", nil)
+	form, wrong := parseParameters(string(body))
+	if wrong != "" || len(form.repeated) > 0 {
+		return parameters{}, badRequest("the form is not one of this page", nil)
 	}
 	return form, nil
 }

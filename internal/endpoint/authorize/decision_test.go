@@ -230,7 +230,7 @@ func TestForgedForms(t *testing.T) {
 	})
 }
 
-func TestWhoMayConsent(t *testing.T) {
+func TestUsersWhoMayConsent(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("staff", nil, webURI)
 	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)

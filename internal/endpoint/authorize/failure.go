@@ -23,13 +23,14 @@ func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	e.pages.LinkBack(w, pages.LinkBackView{
-		Lang: languages(r, d.Lang), Target: d.URL(), Detail: string(d.Refusal.Code) + ": " + d.Refusal.Description, RequestID: httpapi.RequestID(r),
+		Lang: languages(r, d.Lang), Target: d.URL(), Redirect: d.Redirect,
+		Detail: string(d.Refusal.Code) + ": " + d.Refusal.Description, RequestID: httpapi.RequestID(r),
 	})
 }
 
 func logDenial(w http.ResponseWriter, r *http.Request, d *authorization.Denial) {
 	httpapi.Refused(w, r, &httpapi.Error{
-		Status: http.StatusBadRequest, Code: string(d.Refusal.Code), Description: d.Refusal.Description, Cause: d.Refusal.Cause,
+		Status: pages.LinkBackStatus, Code: string(d.Refusal.Code), Description: d.Refusal.Description, Cause: d.Refusal.Cause,
 	})
 }
 
@@ -76,17 +77,8 @@ func (e *Endpoint) showProblem(w http.ResponseWriter, r *http.Request, err error
 }
 
 func logProblem(w http.ResponseWriter, r *http.Request, p *authorization.Problem) {
-	status := pageOf[p.Kind].Status()
-	code := "invalid_request"
-	switch status {
-	case http.StatusServiceUnavailable:
-		code = "temporarily_unavailable"
-	case http.StatusForbidden:
-		code = "access_denied"
-	case http.StatusInternalServerError, http.StatusBadGateway:
-		code = "server_error"
-	}
-	httpapi.Refused(w, r, &httpapi.Error{Status: status, Code: code, Description: p.Detail, Cause: p.Cause})
+	page := pageOf[p.Kind]
+	httpapi.Refused(w, r, &httpapi.Error{Status: page.Status(), Code: page.Code(), Description: p.Detail, Cause: p.Cause})
 }
 
 // routeError is the page of an error of the router: the method is not allowed, or

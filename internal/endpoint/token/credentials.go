@@ -80,5 +80,5 @@ func parseBasic(header string) (id, secret string, ok bool) {
 // "+" stands for itself: it could mean a space only if a value had a space.
 func unescape(s string) (string, bool) {
 	s, err := url.PathUnescape(s)
-	return s, err == nil && httpapi.Printable(s)
+	return s, err == nil && broker.Printable(s)
 }

@@ -28,7 +28,7 @@ func FuzzBasic(f *testing.F) {
 		if !ok {
 			return
 		}
-		if id == "" || !httpapi.Printable(id) || !httpapi.Printable(secret) {
+		if id == "" || !broker.Printable(id) || !broker.Printable(secret) {
 			t.Fatalf("parseBasic(%q) = %q, %q, want an id, and printable ASCII in both", header, id, secret)
 		}
 		headers := []string{"Basic " + encode([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))}

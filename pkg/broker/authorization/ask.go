@@ -14,15 +14,15 @@ type Question struct {
 	Lang string
 	// ClientURL is set if the user has already allowed the client and the code
 	// is unused: the redirect URI with the code. The page then has no question,
-	// and the other fields except Lang are empty.
+	// and the other fields except Lang and Redirect are empty.
 	ClientURL string
+	// Redirect is the redirect URI of this request.
+	Redirect dcr.RedirectURI
 
 	// User has signed in.
 	User broker.User
 	// Client is the client's own metadata. It is not verified.
 	Client dcr.ClientMetadata
-	// RedirectURI is the redirect URI of this request.
-	RedirectURI string
 	// Scopes are the scopes to grant, and Resource is the protected resource of
 	// the grant.
 	Scopes   []string
@@ -77,7 +77,7 @@ func (v visit) ask(ctx context.Context, t *broker.Transaction) (Question, error)
 		Lang:           t.Lang,
 		User:           t.User,
 		Client:         c.reg.Metadata,
-		RedirectURI:    t.RedirectURI,
+		Redirect:       c.redirect,
 		Scopes:         t.Scopes,
 		Resource:       v.flow.resource(t.Resource),
 		RememberedDays: days,
@@ -94,7 +94,11 @@ func (v visit) outcome(ctx context.Context, t *broker.Transaction) (Question, er
 	if !ok {
 		return Question{}, decidedAlready()
 	}
-	return Question{Lang: t.Lang, ClientURL: v.flow.codeURL(t, code)}, nil
+	u, err := storedRedirect(t)
+	if err != nil {
+		return Question{}, err
+	}
+	return Question{Lang: t.Lang, ClientURL: v.flow.codeURL(t, code), Redirect: u}, nil
 }
 
 func noAccess() *Problem {

@@ -21,25 +21,25 @@ type Started struct {
 
 // Begin checks an authorization request (RFC 6749 §4.1.1) and stores a
 // transaction for it.
-func (f *Flow) Begin(ctx context.Context, p Parameters) (Started, error) {
+func (f *Flow) Begin(ctx context.Context, r Request) (Started, error) {
 	v, err := f.visit(ctx, newSecret())
 	if err != nil {
-		return Started{}, inLanguage(err, p.language())
+		return Started{}, inLanguage(err, r.language())
 	}
-	t, err := v.begin(ctx, p)
+	t, err := v.begin(ctx, r)
 	if err != nil {
-		return Started{}, inLanguage(err, p.language())
+		return Started{}, inLanguage(err, r.language())
 	}
 	return Started{v.secret, f.signInURL(t, v.secret)}, nil
 }
 
-func (v visit) begin(ctx context.Context, p Parameters) (*broker.Transaction, error) {
+func (v visit) begin(ctx context.Context, r Request) (*broker.Transaction, error) {
 	f := v.flow
-	c, err := f.client(ctx, p)
+	c, err := f.client(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	req, refusal := parseRequest(p, limits{
+	req, refusal := validate(r, limits{
 		registered: registeredScopes(c),
 		defaults:   c.profile.DefaultScopes(),
 		resources:  f.config.Resources,
@@ -49,7 +49,7 @@ func (v visit) begin(ctx context.Context, p Parameters) (*broker.Transaction, er
 	}
 	// RFC 6749 §4.1.2.1: unauthorized_client is for a client that may not request
 	// a code in this way.
-	if !slices.Contains(c.reg.Metadata.GrantTypes, dcr.GrantAuthorizationCode) {
+	if !dcr.UseRedirects(c.reg.Metadata.GrantTypes) {
 		return nil, f.deny(c, broker.Refusal{Code: broker.UnauthorizedClient, Description: "the client is not registered for authorization_code"})
 	}
 	if refusal := f.refuseSilent(req, c); refusal != nil {
@@ -89,7 +89,7 @@ func registeredScopes(c client) []string {
 // refuseSilent returns why a request with prompt=none cannot succeed for any
 // user, or nil. With none the server must not show a page, and returns an error
 // if it would need one (OpenID Connect Core §3.1.2.1).
-func (f *Flow) refuseSilent(req request, c client) *broker.Refusal {
+func (f *Flow) refuseSilent(req validRequest, c client) *broker.Refusal {
 	switch {
 	case !req.prompt("none"):
 		return nil

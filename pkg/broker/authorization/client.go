@@ -28,29 +28,29 @@ func newClient(reg *broker.Registration, profile *policy.Profile, u dcr.Redirect
 }
 
 // client returns the client of a new request.
-func (f *Flow) client(ctx context.Context, p Parameters) (client, error) {
+func (f *Flow) client(ctx context.Context, r Request) (client, error) {
 	for _, name := range []string{"client_id", "redirect_uri"} {
-		if slices.Contains(p.repeated, name) {
+		if slices.Contains(r.Repeated, name) {
 			return client{}, &Problem{Kind: BadRequest, Detail: mustNotRepeat(name)}
 		}
 	}
-	if !p.Has("client_id") {
+	if r.ClientID == "" {
 		return client{}, &Problem{Kind: BadRequest, Detail: "client_id is required"}
 	}
-	reg, profile, err := f.registration(ctx, p.Value("client_id"))
+	reg, profile, err := f.registration(ctx, r.ClientID)
 	if err != nil {
 		return client{}, err
 	}
 	// RFC 6749 §3.1.2.3 requires redirect_uri only of clients with more than one.
 	// We require it always, as OAuth 2.1 may: the code is bound to it.
-	if !p.Has("redirect_uri") {
+	if r.RedirectURI == "" {
 		return client{}, &Problem{Kind: BadRedirectURI, Detail: "redirect_uri is required"}
 	}
-	u, ok := matchRedirectURI(p.Value("redirect_uri"), reg.Metadata.RedirectURIs)
+	u, ok := matchRedirectURI(r.RedirectURI, reg.Metadata.RedirectURIs)
 	if !ok {
-		return client{}, &Problem{Kind: BadRedirectURI, Detail: "redirect_uri is none of those that the client registered: " + dcr.Quote(p.Value("redirect_uri"))}
+		return client{}, &Problem{Kind: BadRedirectURI, Detail: "redirect_uri is none of those that the client registered: " + dcr.Quote(r.RedirectURI)}
 	}
-	return newClient(reg, profile, u, p.Value("state")), nil
+	return newClient(reg, profile, u, r.State), nil
 }
 
 // clientOf returns the client of a transaction. Since the transaction began,
@@ -79,7 +79,7 @@ func (f *Flow) registration(ctx context.Context, id string) (*broker.Registratio
 		return nil, nil, &Problem{Kind: NotApproved, Detail: "the client waits for the operator's approval"}
 	}
 	if errors.Is(err, broker.ErrNotFound) || err == nil && reg.Mode != broker.ModeBrokered {
-		return nil, nil, &Problem{Kind: UnknownClient, Detail: "client_id is not registered, or not any more"}
+		return nil, nil, &Problem{Kind: UnknownClient, Detail: "client_id is not registered, or no longer registered"}
 	}
 	if err != nil {
 		return nil, nil, unavailable("the registration could not be read", err)

@@ -30,6 +30,9 @@ type Outcome struct {
 	// URL is the client's redirect URI with a code or an error. After
 	// SwitchAccount it is Cognito's address for signing out.
 	URL string
+	// Redirect is the redirect URI of URL. It is the zero value after
+	// SwitchAccount.
+	Redirect dcr.RedirectURI
 	// Next is the secret of the new transaction after SwitchAccount.
 	Next Secret
 	// Ended reports that the transaction is over, so that the browser can forget
@@ -95,7 +98,7 @@ func (v visit) allow(ctx context.Context) (Outcome, error) {
 	if c.remembers() {
 		v.remember(ctx, t)
 	}
-	return Outcome{Lang: t.Lang, URL: f.codeURL(t, code)}, nil
+	return Outcome{Lang: t.Lang, URL: f.codeURL(t, code), Redirect: c.redirect}, nil
 }
 
 // decide takes the step of the decision.
@@ -120,7 +123,11 @@ func (v visit) allowedBefore(ctx context.Context) (Outcome, error) {
 			return Outcome{}, undecided(err)
 		}
 		if ok {
-			return Outcome{Lang: t.Lang, URL: f.codeURL(t, code)}, nil
+			u, err := storedRedirect(t)
+			if err != nil {
+				return Outcome{}, undecided(err)
+			}
+			return Outcome{Lang: t.Lang, URL: f.codeURL(t, code), Redirect: u}, nil
 		}
 		// If ctx ends, the next read of the store returns its error.
 		_ = f.config.Pause(ctx, outcomeWait)
@@ -148,12 +155,12 @@ func (v visit) cancel(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
-	_, err = f.clientOf(ctx, t)
+	c, err := f.clientOf(ctx, t)
 	f.recordDecision(ctx, t, telemetry.ConsentRefused, "cancel")
 	v.endTransaction(ctx, t)
 	if err != nil {
 		return Outcome{Ended: true}, inLanguage(final(err), t.Lang)
 	}
 	denied := url.Values{"error": {string(AccessDenied)}, "error_description": {"the user said no"}}
-	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.config.Issuer, t.State, denied), Ended: true}, nil
+	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.config.Issuer, t.State, denied), Redirect: c.redirect, Ended: true}, nil
 }

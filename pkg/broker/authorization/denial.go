@@ -34,7 +34,10 @@ type Denial struct {
 	// Lang has the meaning of Problem.Lang.
 	Lang string
 
-	redirectURI, issuer, state string
+	// Redirect is the redirect URI of URL.
+	Redirect dcr.RedirectURI
+
+	issuer, state string
 }
 
 func (d *Denial) Error() string { return d.Refusal.Error() }
@@ -48,10 +51,10 @@ func (d *Denial) URL() string {
 	if d.Refusal.Description != "" {
 		v.Set("error_description", d.Refusal.Description)
 	}
-	return respond(d.redirectURI, d.issuer, d.state, v)
+	return respond(d.Redirect.Raw, d.issuer, d.state, v)
 }
 
 // deny returns a Denial for the client of c.
 func (f *Flow) deny(c client, r broker.Refusal) *Denial {
-	return &Denial{Refusal: r, Vouched: c.vouched, redirectURI: c.redirect.Raw, issuer: f.config.Issuer, state: c.state}
+	return &Denial{Refusal: r, Vouched: c.vouched, Redirect: c.redirect, issuer: f.config.Issuer, state: c.state}
 }

@@ -129,31 +129,28 @@ func (w *world) config() Config {
 	}
 }
 
-// parameters reads what a browser would send.
-func parameters(t *testing.T, v url.Values) Parameters {
-	t.Helper()
-	p, wrong := ParseParameters(v.Encode())
-	if wrong != "" {
-		t.Fatalf("ParseParameters: %s", wrong)
+// sent is the request with these parameters.
+func sent(v url.Values) Request {
+	return Request{
+		ClientID: v.Get("client_id"), RedirectURI: v.Get("redirect_uri"), ResponseType: v.Get("response_type"), ResponseMode: v.Get("response_mode"),
+		State: v.Get("state"), Scope: v.Get("scope"), Challenge: v.Get("code_challenge"), ChallengeMethod: v.Get("code_challenge_method"),
+		Nonce: v.Get("nonce"), Prompt: v.Get("prompt"), LoginHint: v.Get("login_hint"), UILocales: v.Get("ui_locales"), Lang: v.Get("lang"),
+		RequestObject: v.Get("request"), RequestURI: v.Get("request_uri"), Resources: v["resource"],
 	}
-	return p
 }
 
 // begin begins a transaction.
 func (w *world) begin() Secret {
 	w.t.Helper()
-	started, err := w.flow.Begin(w.t.Context(), parameters(w.t, requestOf(clientID, webURI)))
+	started, err := w.flow.Begin(w.t.Context(), sent(requestOf(clientID, webURI)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return started.Secret
 }
 
-// callback returns the parameters with which Cognito sends the browser back.
-func callback(t *testing.T, s Secret) Parameters {
-	t.Helper()
-	return parameters(t, url.Values{"code": {"c"}, "state": {s.state()}})
-}
+// callback is what Cognito sends the browser back with.
+func callback(s Secret) Callback { return Callback{Code: "c", State: s.state()} }
 
 func (w *world) transaction(s Secret) *broker.Transaction {
 	w.t.Helper()

@@ -40,11 +40,11 @@ func TestNewRequiresEveryField(t *testing.T) {
 func TestAFlowLeadsToACode(t *testing.T) {
 	w := newWorld(t)
 	s := w.begin()
-	if to, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); to != "" || err != nil {
+	if to, err := w.flow.SignedIn(t.Context(), s, callback(s)); to != "" || err != nil {
 		t.Fatalf("SignedIn = %q, %v, want the consent page", to, err)
 	}
 	q, err := w.flow.Ask(t.Context(), s)
-	if err != nil || q.User.Username != "alice" || q.RedirectURI != webURI || strings.Join(q.Scopes, " ") != "notes/read" {
+	if err != nil || q.User.Username != "alice" || q.Redirect.Raw != webURI || strings.Join(q.Scopes, " ") != "notes/read" {
 		t.Fatalf("Ask = %+v, %v, want alice, the redirect URI and notes/read", q, err)
 	}
 	o, err := w.flow.Decide(t.Context(), s, Allow, q.CSRF)
@@ -72,7 +72,7 @@ func TestKeysAreReadOnceForEachRequest(t *testing.T) {
 	}
 	s := w.begin()
 	step("Begin", 1)
-	if _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); err != nil {
+	if _, err := w.flow.SignedIn(t.Context(), s, callback(s)); err != nil {
 		t.Fatal(err)
 	}
 	step("SignedIn", 1)
@@ -107,11 +107,11 @@ func TestWithoutKeysARequestHasNoEffect(t *testing.T) {
 		}
 	}
 	failing("Begin", func() error {
-		_, err := w.flow.Begin(t.Context(), parameters(t, requestOf(clientID, webURI)))
+		_, err := w.flow.Begin(t.Context(), sent(requestOf(clientID, webURI)))
 		return err
 	})
-	failing("SignedIn", func() error { _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); return err })
-	if _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); err != nil {
+	failing("SignedIn", func() error { _, err := w.flow.SignedIn(t.Context(), s, callback(s)); return err })
+	if _, err := w.flow.SignedIn(t.Context(), s, callback(s)); err != nil {
 		t.Fatalf("the same callback later: %v", err)
 	}
 	failing("Ask", func() error { _, err := w.flow.Ask(t.Context(), s); return err })
@@ -150,7 +150,7 @@ func TestDecisionsBeforeTheSignIn(t *testing.T) {
 		t.Errorf("%d grants, want none", n)
 	}
 	// The transaction still works.
-	if _, err := w.flow.SignedIn(t.Context(), s, callback(t, s)); err != nil {
+	if _, err := w.flow.SignedIn(t.Context(), s, callback(s)); err != nil {
 		t.Errorf("the callback afterwards: %v", err)
 	}
 }
@@ -159,7 +159,7 @@ func TestDecisionsBeforeTheSignIn(t *testing.T) {
 func TestTheZeroSecretBelongsToNoTransaction(t *testing.T) {
 	w := newWorld(t)
 	var none Secret
-	_, err := w.flow.SignedIn(t.Context(), none, callback(t, none))
+	_, err := w.flow.SignedIn(t.Context(), none, callback(none))
 	wantProblem(t, err, OtherBrowser, "state")
 	_, err = w.flow.Ask(t.Context(), none)
 	wantProblem(t, err, OtherBrowser, "no cookie")

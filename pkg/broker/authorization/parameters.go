@@ -1,86 +1,59 @@
 package authorization
 
 import (
-	"net/url"
+	"log/slog"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// MaxParameters is the maximum length of the parameters in bytes. API Gateway
-// accepts 8 KB.
-const MaxParameters = 16 << 10
-
-// Parameters are the parameters of a request, each with one value. Only resource
-// may have more values (RFC 8707 §2).
-type Parameters struct {
-	values   map[string]string
-	resource []string
-	// repeated has the names that the request sent more than once, known or
-	// unknown: two readers could use different values.
-	repeated []string
+// Request is an authorization request as a client sent it. A parameter without a
+// value counts as not sent (RFC 6749 §3.1). A value may be any text. The fields
+// that say REQUIRED are those without which a request is an error.
+type Request struct {
+	ClientID        string   // REQUIRED (RFC 6749 §4.1.1)
+	RedirectURI     string   // REQUIRED, see client
+	ResponseType    string   // REQUIRED, must be code
+	ResponseMode    string   // OPTIONAL, must be query
+	State           string   // OPTIONAL; the response repeats it
+	Scope           string   // OPTIONAL; the policy has a default
+	Challenge       string   // REQUIRED (RFC 7636 §4.3)
+	ChallengeMethod string   // REQUIRED, must be S256
+	Nonce           string   // OPTIONAL; Cognito gets it (OpenID Connect Core §3.1.2.1)
+	Prompt          string   // OPTIONAL, names with spaces between them
+	LoginHint       string   // OPTIONAL; Cognito gets it
+	UILocales       string   // OPTIONAL, language tags with spaces between them
+	Lang            string   // OPTIONAL, Cognito's name for one language
+	RequestObject   string   // not supported (OpenID Connect Core §6)
+	RequestURI      string   // not supported
+	Resources       []string // OPTIONAL if there is one resource only (RFC 8707 §2)
+	// Repeated has the names of parameters, known or unknown, that were sent more
+	// than once, in the order in which they were repeated. resource may be sent
+	// more than once. Two readers could use different values, so a request with
+	// such a parameter is an error (RFC 6749 §3.1).
+	Repeated []string
 }
 
-// ParseParameters reads parameters in the form
-// application/x-www-form-urlencoded, from a query or a body. If it cannot read
-// them, it returns the reason, in text for the developer of the client. Unlike
-// url.ParseQuery it stops at a semicolon, at a wrong percent sign and at text
-// that is not UTF-8.
-//
-// A parameter without a value counts as not sent, and a parameter must not be
-// sent twice (RFC 6749 §3.1).
-func ParseParameters(raw string) (Parameters, string) {
-	p := Parameters{values: make(map[string]string)}
-	if len(raw) > MaxParameters {
-		return p, "the query is too long"
-	}
-	seen := make(map[string]bool)
-	for pair := range strings.SplitSeq(raw, "&") {
-		if pair == "" {
-			continue
-		}
-		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, nameErr := url.QueryUnescape(rawName)
-		value, valueErr := url.QueryUnescape(rawValue)
-		switch {
-		case strings.Contains(pair, ";"):
-			return p, "a semicolon in the query must be written as %3B"
-		case nameErr != nil || valueErr != nil:
-			return p, "two hexadecimal digits must follow a percent sign in the query"
-		case !utf8.ValidString(name) || !utf8.ValidString(value):
-			return p, "the query is not UTF-8"
-		}
-		if name == "resource" {
-			if value != "" {
-				p.resource = append(p.resource, value)
-			}
-			continue
-		}
-		if seen[name] && !slices.Contains(p.repeated, name) {
-			p.repeated = append(p.repeated, name)
-		}
-		seen[name] = true
-		if value != "" {
-			p.values[name] = value
-		}
-	}
-	return p, ""
+// Callback is Cognito's answer, as the browser brings it to the callback.
+type Callback struct {
+	State string
+	// Code is set if the user has signed in, and otherwise Error.
+	Code             string
+	Error            string
+	ErrorDescription string
+	// Repeated reports that a parameter was sent more than once.
+	Repeated bool
 }
 
-// Value returns the value of a parameter, or "" if the request did not send it.
-// It does not find resource, which has a method of its own.
-func (p Parameters) Value(name string) string { return p.values[name] }
+// String implements fmt.Stringer: the state and the code are secrets.
+func (Callback) String() string { return "[redacted]" }
 
-// Has reports whether the request sent the parameter with a value.
-func (p Parameters) Has(name string) bool { return p.values[name] != "" }
+// GoString implements fmt.GoStringer.
+func (Callback) GoString() string { return "[redacted]" }
 
-// Len returns the number of parameters with a value, without resource.
-func (p Parameters) Len() int { return len(p.values) }
-
-// Repeated reports whether the request sent a parameter more than once.
-func (p Parameters) Repeated() bool { return len(p.repeated) > 0 }
+// LogValue implements slog.LogValuer.
+func (Callback) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 func mustNotRepeat(name string) string {
 	return "parameter " + dcr.Quote(name) + " must not be repeated"
@@ -89,11 +62,11 @@ func mustNotRepeat(name string) string {
 // language is the first of lang and ui_locales that is a language tag, or "".
 // ui_locales is a parameter of OpenID Connect Core §3.1.2.1, which says that an
 // unknown language is no error; lang is Cognito's name for it.
-func (p Parameters) language() string {
-	if lang := p.Value("lang"); isLanguage(lang) {
+func (r Request) language() string {
+	if lang := r.Lang; isLanguage(lang) {
 		return lang
 	}
-	tags := strings.Fields(p.Value("ui_locales"))
+	tags := strings.Fields(r.UILocales)
 	if i := slices.IndexFunc(tags, isLanguage); i >= 0 {
 		return tags[i]
 	}
@@ -111,10 +84,4 @@ func isLanguage(s string) bool {
 	return !slices.ContainsFunc(subtags, func(t string) bool {
 		return t == "" || len(t) > 8 || strings.Trim(t, letters+"0123456789") != ""
 	})
-}
-
-// printable reports whether s has only printable ASCII characters, the VSCHAR of
-// RFC 6749 appendix A.
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }

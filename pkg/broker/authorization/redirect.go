@@ -5,8 +5,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
+
+// This file parses redirect URIs. Each request of the browser reads the
+// transaction and the registration from the store, where a URI is text, so each
+// request parses a URI again, but at most once: the parsed URI is handed on.
+
+// storedRedirect returns the redirect URI of t for a request that does not read
+// the registration.
+func storedRedirect(t *broker.Transaction) (dcr.RedirectURI, error) {
+	return dcr.ParseRedirectURI(t.RedirectURI)
+}
 
 // matchRedirectURI returns the redirect URI of a request if the client
 // registered it.

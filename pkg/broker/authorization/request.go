@@ -16,8 +16,8 @@ const (
 	maxHint = 512
 )
 
-// request is a valid authorization request of a known client.
-type request struct {
+// validRequest is a valid authorization request of a known client.
+type validRequest struct {
 	state     string
 	nonce     string
 	loginHint string
@@ -39,46 +39,46 @@ type limits struct {
 	resources  []broker.Resource
 }
 
-// parseRequest checks the parameters of a request, apart from client_id and
-// redirect_uri.
-func parseRequest(p Parameters, l limits) (request, *broker.Refusal) {
-	req := request{state: p.Value("state")}
-	if p.Repeated() {
-		return req, invalidRequest(mustNotRepeat(p.repeated[0]))
+// validate checks the parameters of a request, apart from client_id and
+// redirect_uri. With a refusal, the result has only the state.
+func validate(r Request, l limits) (validRequest, *broker.Refusal) {
+	req := validRequest{state: r.State}
+	if len(r.Repeated) > 0 {
+		return req, invalidRequest(mustNotRepeat(r.Repeated[0]))
 	}
 	if len(req.state) > maxState {
 		return req, invalidRequest("state may have 2048 bytes at most")
 	}
-	for _, check := range []func(Parameters) *broker.Refusal{req.parseType, req.parsePKCE, req.parsePrompt, req.parseHints} {
-		if refusal := check(p); refusal != nil {
+	for _, check := range []func(Request) *broker.Refusal{req.parseType, req.parsePKCE, req.parsePrompt, req.parseHints} {
+		if refusal := check(r); refusal != nil {
 			return req, refusal
 		}
 	}
-	res, refusal := chooseResource(p.resource, l.resources)
+	res, refusal := chooseResource(r.Resources, l.resources)
 	if refusal != nil {
 		return req, refusal
 	}
 	req.resource = res.URL
-	req.scopes, refusal = chooseScopes(p.Value("scope"), l, res)
+	req.scopes, refusal = chooseScopes(r.Scope, l, res)
 	return req, refusal
 }
 
 // parseType accepts only the response type code and the response mode query.
-func (req *request) parseType(p Parameters) *broker.Refusal {
+func (req *validRequest) parseType(r Request) *broker.Refusal {
 	switch {
 	// OpenID Connect Core §6: a server that does not support request objects
 	// returns these codes.
-	case p.Has("request"):
+	case r.RequestObject != "":
 		return broker.Refuse(RequestNotSupported, "request objects are not supported")
-	case p.Has("request_uri"):
+	case r.RequestURI != "":
 		return broker.Refuse(RequestURINotSupported, "request objects are not supported")
 	// RFC 6749 §3.1.1: without response_type, or with an unknown one, the server
 	// MUST return an error.
-	case !p.Has("response_type"):
+	case r.ResponseType == "":
 		return invalidRequest("response_type is required, and must be code")
-	case p.Value("response_type") != dcr.ResponseTypeCode:
+	case r.ResponseType != dcr.ResponseTypeCode:
 		return broker.Refuse(UnsupportedResponseType, "response_type must be code")
-	case p.Has("response_mode") && p.Value("response_mode") != "query":
+	case r.ResponseMode != "" && r.ResponseMode != "query":
 		return invalidRequest("response_mode must be query")
 	}
 	return nil
@@ -87,12 +87,12 @@ func (req *request) parseType(p Parameters) *broker.Refusal {
 // parsePKCE accepts only S256. Without code_challenge_method the method would
 // be plain (RFC 7636 §4.3), which sends the verifier in the clear. Every client
 // must use PKCE (RFC 9700 §2.1.1).
-func (req *request) parsePKCE(p Parameters) *broker.Refusal {
-	req.challenge = p.Value("code_challenge")
+func (req *validRequest) parsePKCE(r Request) *broker.Refusal {
+	req.challenge = r.Challenge
 	switch {
 	case req.challenge == "":
 		return invalidRequest("code_challenge is required: PKCE with S256 (RFC 7636)")
-	case p.Value("code_challenge_method") != "S256":
+	case r.ChallengeMethod != "S256":
 		return invalidRequest("code_challenge_method must be S256")
 	case !validChallenge(req.challenge):
 		return invalidRequest("code_challenge must be 43 characters of base64url, the SHA-256 of the verifier (RFC 7636 section 4.2)")
@@ -108,8 +108,8 @@ func validChallenge(s string) bool {
 
 // parsePrompt accepts the values of OpenID Connect Core §3.1.2.1. The value
 // none must be alone.
-func (req *request) parsePrompt(p Parameters) *broker.Refusal {
-	req.prompts = strings.Fields(p.Value("prompt"))
+func (req *validRequest) parsePrompt(r Request) *broker.Refusal {
+	req.prompts = strings.Fields(r.Prompt)
 	for _, prompt := range req.prompts {
 		if !slices.Contains([]string{"none", "login", "select_account", "consent"}, prompt) {
 			return invalidRequest("prompt may be none, login, select_account and consent")
@@ -121,17 +121,17 @@ func (req *request) parsePrompt(p Parameters) *broker.Refusal {
 	return nil
 }
 
-func (req *request) prompt(p string) bool { return slices.Contains(req.prompts, p) }
+func (req *validRequest) prompt(p string) bool { return slices.Contains(req.prompts, p) }
 
 // parseHints reads the parameters that Cognito gets.
-func (req *request) parseHints(p Parameters) *broker.Refusal {
-	req.nonce, req.loginHint, req.lang = p.Value("nonce"), p.Value("login_hint"), p.language()
+func (req *validRequest) parseHints(r Request) *broker.Refusal {
+	req.nonce, req.loginHint, req.lang = r.Nonce, r.LoginHint, r.language()
 	switch {
 	case len(req.nonce) > maxHint:
 		return invalidRequest("nonce may have 512 bytes at most")
 	case len(req.loginHint) > maxHint:
 		return invalidRequest("login_hint may have 512 bytes at most")
-	case !printable(req.nonce):
+	case !broker.Printable(req.nonce):
 		return invalidRequest("nonce may only have printable ASCII characters")
 	}
 	return nil

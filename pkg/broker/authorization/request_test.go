@@ -24,13 +24,10 @@ func twoResources() limits {
 }
 
 // parse checks a request with changes to an ordinary one.
-func parse(t *testing.T, l limits, raw string, changes ...string) (request, string) {
-	t.Helper()
-	q, wrong := ParseParameters(requestOf("c", webURI, changes...).Encode() + raw)
-	if wrong != "" {
-		t.Fatalf("ParseParameters: %s", wrong)
-	}
-	req, err := parseRequest(q, l)
+func parse(l limits, resources []string, changes ...string) (validRequest, string) {
+	v := requestOf("c", webURI, changes...)
+	v["resource"] = append(v["resource"], resources...)
+	req, err := validate(sent(v), l)
 	if err != nil {
 		return req, string(err.Code)
 	}
@@ -41,62 +38,53 @@ func TestParameters(t *testing.T) {
 	challenge := broker.PKCEChallenge(verifier)
 	for _, tt := range []struct {
 		name    string
-		raw     string // appended to the query
 		changes []string
 		want    string // error code
 	}{
-		{"ordinary", "", nil, ""},
-		{"unknown parameter", "&foo=bar", nil, ""},
-		{"no value counts as not sent", "&request=&nonce=&prompt=", nil, ""},
-		{"scope twice", "&scope=notes/read", nil, "invalid_request"},
-		{"state twice", "&state=x", nil, "invalid_request"},
-		{"unknown parameter twice", "&foo=1&foo=1", nil, "invalid_request"},
-		{"twice without a value", "&foo=&foo=", nil, "invalid_request"},
-		{"twice in another spelling", "&sc%6fpe=x", nil, "invalid_request"},
-		{"resource twice the same", "&resource=" + url.QueryEscape(notes) + "&resource=" + url.QueryEscape(notes), nil, ""},
+		{"ordinary", nil, ""},
 
-		{"no response_type", "", []string{"response_type", "-"}, "invalid_request"},
-		{"response_type token", "", []string{"response_type", "token"}, "unsupported_response_type"},
-		{"response_type code id_token", "", []string{"response_type", "code id_token"}, "unsupported_response_type"},
-		{"response_mode query", "", []string{"response_mode", "query"}, ""},
-		{"response_mode fragment", "", []string{"response_mode", "fragment"}, "invalid_request"},
-		{"response_mode form_post", "", []string{"response_mode", "form_post"}, "invalid_request"},
-		{"request object", "", []string{"request", "e30.e30."}, "request_not_supported"},
-		{"request_uri", "", []string{"request_uri", "https://evil.example.com/"}, "request_uri_not_supported"},
+		{"no response_type", []string{"response_type", "-"}, "invalid_request"},
+		{"response_type token", []string{"response_type", "token"}, "unsupported_response_type"},
+		{"response_type code id_token", []string{"response_type", "code id_token"}, "unsupported_response_type"},
+		{"response_mode query", []string{"response_mode", "query"}, ""},
+		{"response_mode fragment", []string{"response_mode", "fragment"}, "invalid_request"},
+		{"response_mode form_post", []string{"response_mode", "form_post"}, "invalid_request"},
+		{"request object", []string{"request", "e30.e30."}, "request_not_supported"},
+		{"request_uri", []string{"request_uri", "https://evil.example.com/"}, "request_uri_not_supported"},
 
-		{"no challenge", "", []string{"code_challenge", "-"}, "invalid_request"},
-		{"no challenge, no method", "", []string{"code_challenge", "-", "code_challenge_method", "-"}, "invalid_request"},
-		{"no method, which is plain", "", []string{"code_challenge_method", "-"}, "invalid_request"},
-		{"plain", "", []string{"code_challenge_method", "plain"}, "invalid_request"},
-		{"s256 in lower case", "", []string{"code_challenge_method", "s256"}, "invalid_request"},
-		{"short challenge", "", []string{"code_challenge", challenge[:42]}, "invalid_request"},
-		{"long challenge", "", []string{"code_challenge", challenge + "A"}, "invalid_request"},
-		{"padded challenge", "", []string{"code_challenge", challenge[:42] + "="}, "invalid_request"},
-		{"challenge in base64", "", []string{"code_challenge", challenge[:42] + "+"}, "invalid_request"},
+		{"no challenge", []string{"code_challenge", "-"}, "invalid_request"},
+		{"no challenge, no method", []string{"code_challenge", "-", "code_challenge_method", "-"}, "invalid_request"},
+		{"no method, which is plain", []string{"code_challenge_method", "-"}, "invalid_request"},
+		{"plain", []string{"code_challenge_method", "plain"}, "invalid_request"},
+		{"s256 in lower case", []string{"code_challenge_method", "s256"}, "invalid_request"},
+		{"short challenge", []string{"code_challenge", challenge[:42]}, "invalid_request"},
+		{"long challenge", []string{"code_challenge", challenge + "A"}, "invalid_request"},
+		{"padded challenge", []string{"code_challenge", challenge[:42] + "="}, "invalid_request"},
+		{"challenge in base64", []string{"code_challenge", challenge[:42] + "+"}, "invalid_request"},
 
-		{"state of 2 KB", "", []string{"state", strings.Repeat("s", 2048)}, ""},
-		{"state of more than 2 KB", "", []string{"state", strings.Repeat("s", 2049)}, "invalid_request"},
-		{"state of any characters", "", []string{"state", "{\"ü\": \"\n\"}"}, ""},
-		{"nonce of more than 512", "", []string{"nonce", strings.Repeat("n", 513)}, "invalid_request"},
-		{"nonce with a line end", "", []string{"nonce", "a\nb"}, "invalid_request"},
-		{"login_hint of more than 512", "", []string{"login_hint", strings.Repeat("n", 513)}, "invalid_request"},
-		{"invalid language", "", []string{"ui_locales", "<script>"}, ""},
+		{"state of 2 KB", []string{"state", strings.Repeat("s", 2048)}, ""},
+		{"state of more than 2 KB", []string{"state", strings.Repeat("s", 2049)}, "invalid_request"},
+		{"state of any characters", []string{"state", "{\"ü\": \"\n\"}"}, ""},
+		{"nonce of more than 512", []string{"nonce", strings.Repeat("n", 513)}, "invalid_request"},
+		{"nonce with a line end", []string{"nonce", "a\nb"}, "invalid_request"},
+		{"login_hint of more than 512", []string{"login_hint", strings.Repeat("n", 513)}, "invalid_request"},
+		{"invalid language", []string{"ui_locales", "<script>"}, ""},
 
-		{"prompt login", "", []string{"prompt", "login"}, ""},
-		{"prompt login and select_account", "", []string{"prompt", "login select_account"}, ""},
-		{"prompt none", "", []string{"prompt", "none"}, ""},
-		{"prompt none and more", "", []string{"prompt", "none login"}, "invalid_request"},
-		{"unknown prompt", "", []string{"prompt", "create"}, "invalid_request"},
+		{"prompt login", []string{"prompt", "login"}, ""},
+		{"prompt login and select_account", []string{"prompt", "login select_account"}, ""},
+		{"prompt none", []string{"prompt", "none"}, ""},
+		{"prompt none and more", []string{"prompt", "none login"}, "invalid_request"},
+		{"unknown prompt", []string{"prompt", "create"}, "invalid_request"},
 
-		{"unknown scopes", "", []string{"scope", "nonsense files/read"}, "invalid_scope"},
-		{"offline_access alone", "", []string{"scope", "offline_access"}, "invalid_scope"},
-		{"unknown resource", "", []string{"resource", "https://other.example.com/"}, "invalid_target"},
-		{"resource with a fragment", "", []string{"resource", notes + "#x"}, "invalid_target"},
-		{"resource with a longer path", "", []string{"resource", notes + "/x"}, "invalid_target"},
-		{"resource that is no URI", "", []string{"resource", "%"}, "invalid_target"},
+		{"unknown scopes", []string{"scope", "nonsense files/read"}, "invalid_scope"},
+		{"offline_access alone", []string{"scope", "offline_access"}, "invalid_scope"},
+		{"unknown resource", []string{"resource", "https://other.example.com/"}, "invalid_target"},
+		{"resource with a fragment", []string{"resource", notes + "#x"}, "invalid_target"},
+		{"resource with a longer path", []string{"resource", notes + "/x"}, "invalid_target"},
+		{"resource that is no URI", []string{"resource", "%"}, "invalid_target"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, got := parse(t, oneResource(), tt.raw, tt.changes...); got != tt.want {
+			if _, got := parse(oneResource(), nil, tt.changes...); got != tt.want {
 				t.Errorf("error = %q, want %q", got, tt.want)
 			}
 		})
@@ -108,18 +96,19 @@ func TestParameters(t *testing.T) {
 func TestTheErrorOfARequestIsAlwaysTheSame(t *testing.T) {
 	long := strings.Repeat("x", maxHint+1)
 	for range 200 {
-		_, err := parseRequest(parameters(t, requestOf("c", webURI, "nonce", long, "login_hint", long)), oneResource())
+		_, err := validate(sent(requestOf("c", webURI, "nonce", long, "login_hint", long)), oneResource())
 		if err == nil || err.Description != "nonce may have 512 bytes at most" {
 			t.Fatalf("error = %v, want the one about nonce", err)
 		}
 	}
 }
 
-func TestMalformedQueries(t *testing.T) {
-	for _, raw := range []string{"a=%zz", "%=a", "a=%ff", "%ff=a", "a=1;b=2", "a=" + strings.Repeat("x", MaxParameters)} {
-		if _, wrong := ParseParameters(raw); wrong == "" {
-			t.Errorf("ParseParameters(%.20q) is no error", raw)
-		}
+// Of several repeated parameters the error names the one that was repeated first.
+func TestARepeatedParameterIsAnError(t *testing.T) {
+	r := sent(requestOf("c", webURI))
+	r.Repeated = []string{"foo", "a"}
+	if _, err := validate(r, oneResource()); err == nil || string(err.Code) != "invalid_request" || err.Description != "parameter 'foo' must not be repeated" {
+		t.Errorf("error = %v, want the one about foo", err)
 	}
 }
 
@@ -134,7 +123,7 @@ func TestChooseScopes(t *testing.T) {
 		{"notes/read notes/admin", "notes/read"}, // of the resource, but not registered
 		{"openid email notes/read", "openid notes/read"},
 	} {
-		req, code := parse(t, oneResource(), "", "scope", tt.scope)
+		req, code := parse(oneResource(), nil, "scope", tt.scope)
 		if got := strings.Join(req.scopes, " "); got != tt.want || code != "" {
 			t.Errorf("scope %q grants %q (%s), want %q", tt.scope, got, code, tt.want)
 		}
@@ -145,27 +134,28 @@ func TestChooseResource(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		limits limits
-		raw    string
+		sent   []string
 		scope  string
 		want   string
 		code   string
 	}{
-		{"the only one", oneResource(), "", "notes/read", notes, ""},
-		{"exact", oneResource(), "&resource=" + notes, "notes/read", notes, ""},
-		{"trailing slash", oneResource(), "&resource=" + notes + "/", "notes/read", notes, ""},
-		{"trailing slash of the configuration", twoResources(), "&resource=" + files, "files/read", files + "/", ""},
-		{"capitals in scheme and host", oneResource(), "&resource=HTTPS://MCP.example.com/mcp", "notes/read", notes, ""},
-		{"capitals in the path", oneResource(), "&resource=https://mcp.example.com/MCP", "notes/read", "", "invalid_target"},
-		{"two slashes", oneResource(), "&resource=" + notes + "//", "notes/read", "", "invalid_target"},
-		{"with a user name", oneResource(), "&resource=https://x@mcp.example.com/mcp", "notes/read", "", "invalid_target"},
-		{"two configured, none requested", twoResources(), "", "notes/read", "", "invalid_target"},
-		{"two configured, both requested", twoResources(), "&resource=" + notes + "&resource=" + files, "notes/read", "", "invalid_target"},
-		{"one resource with scopes of the other", twoResources(), "&resource=" + files, "notes/read", files + "/", "invalid_scope"},
-		{"none configured", limits{registered: []string{"notes/read"}}, "", "notes/read", "", ""},
-		{"none configured, one requested", limits{registered: []string{"notes/read"}}, "&resource=" + notes, "notes/read", "", "invalid_target"},
+		{"the only one", oneResource(), nil, "notes/read", notes, ""},
+		{"exact", oneResource(), []string{notes}, "notes/read", notes, ""},
+		{"the same twice", oneResource(), []string{notes, notes}, "notes/read", notes, ""},
+		{"trailing slash", oneResource(), []string{notes + "/"}, "notes/read", notes, ""},
+		{"trailing slash of the configuration", twoResources(), []string{files}, "files/read", files + "/", ""},
+		{"capitals in scheme and host", oneResource(), []string{"HTTPS://MCP.example.com/mcp"}, "notes/read", notes, ""},
+		{"capitals in the path", oneResource(), []string{"https://mcp.example.com/MCP"}, "notes/read", "", "invalid_target"},
+		{"two slashes", oneResource(), []string{notes + "//"}, "notes/read", "", "invalid_target"},
+		{"with a user name", oneResource(), []string{"https://x@mcp.example.com/mcp"}, "notes/read", "", "invalid_target"},
+		{"two configured, none requested", twoResources(), nil, "notes/read", "", "invalid_target"},
+		{"two configured, both requested", twoResources(), []string{notes, files}, "notes/read", "", "invalid_target"},
+		{"one resource with scopes of the other", twoResources(), []string{files}, "notes/read", files + "/", "invalid_scope"},
+		{"none configured", limits{registered: []string{"notes/read"}}, nil, "notes/read", "", ""},
+		{"none configured, one requested", limits{registered: []string{"notes/read"}}, []string{notes}, "notes/read", "", "invalid_target"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			req, code := parse(t, tt.limits, tt.raw, "scope", tt.scope)
+			req, code := parse(tt.limits, tt.sent, "scope", tt.scope)
 			if req.resource != tt.want || code != tt.code {
 				t.Errorf("resource = %q (%s), want %q (%s)", req.resource, code, tt.want, tt.code)
 			}
@@ -177,7 +167,7 @@ func TestLanguageIsTheFirstValidTag(t *testing.T) {
 	for _, tt := range []struct{ lang, locales, want string }{
 		{"-", "-", ""}, {"de", "-", "de"}, {"de", "fr", "de"}, {"-", "pt-BR en", "pt-BR"}, {"<", "! en", "en"},
 	} {
-		if req, _ := parse(t, oneResource(), "", "lang", tt.lang, "ui_locales", tt.locales); req.lang != tt.want {
+		if req, _ := parse(oneResource(), nil, "lang", tt.lang, "ui_locales", tt.locales); req.lang != tt.want {
 			t.Errorf("lang %q, ui_locales %q: %q, want %q", tt.lang, tt.locales, req.lang, tt.want)
 		}
 	}
@@ -263,21 +253,21 @@ func TestDerivedSecretsDiffer(t *testing.T) {
 	}
 }
 
-// FuzzRequest searches for a query that makes the parser panic, or that the
-// parser accepts without PKCE or beyond the limits.
+// FuzzRequest searches for a request that makes validate panic, or that it
+// accepts without PKCE or beyond the limits.
 func FuzzRequest(f *testing.F) {
 	f.Add(requestOf("c", webURI).Encode())
 	f.Add("a=%zz&resource=%&resource=" + notes)
 	f.Add("scope=&prompt=none+login&state=%00")
 	f.Fuzz(func(t *testing.T, raw string) {
-		q, wrong := ParseParameters(raw)
-		if wrong != "" {
+		v, err := url.ParseQuery(raw)
+		if err != nil {
 			return
 		}
-		req, err := parseRequest(q, twoResources())
-		if err != nil {
-			if string(err.Code) == "" || !printable(err.Description) || strings.ContainsAny(err.Description, `"\`) {
-				t.Errorf("error %q %q is not in the characters of RFC 6749", string(err.Code), err.Description)
+		req, refusal := validate(sent(v), twoResources())
+		if refusal != nil {
+			if string(refusal.Code) == "" || !broker.Printable(refusal.Description) || strings.ContainsAny(refusal.Description, `"\`) {
+				t.Errorf("error %q %q is not in the characters of RFC 6749", string(refusal.Code), refusal.Description)
 			}
 			return
 		}

@@ -13,25 +13,25 @@ import (
 // SignedIn handles Cognito's answer to the callback. It returns the client's
 // redirect URI with a code if a stored consent covers the request, and "" if
 // the user has to see the consent page.
-func (f *Flow) SignedIn(ctx context.Context, s Secret, p Parameters) (clientURL string, err error) {
+func (f *Flow) SignedIn(ctx context.Context, s Secret, c Callback) (clientURL string, err error) {
 	v, err := f.visit(ctx, s)
 	if err != nil {
 		return "", err
 	}
-	if clientURL, err = v.signedIn(ctx, p); err != nil {
+	if clientURL, err = v.signedIn(ctx, c); err != nil {
 		return "", inLanguage(err, "")
 	}
 	return clientURL, nil
 }
 
-func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
+func (v visit) signedIn(ctx context.Context, cb Callback) (string, error) {
 	f, s := v.flow, v.secret
-	if p.Repeated() || p.Has("code") == p.Has("error") {
+	if cb.Repeated || (cb.Code == "") == (cb.Error == "") {
 		return "", InvalidCallback()
 	}
 	// RFC 9700 §4.7: without this check an attacker could sign this browser in
 	// as the attacker, with the callback of the attacker's own transaction.
-	if !s.matches(p.Value("state"), s.state()) {
+	if !s.matches(cb.State, s.state()) {
 		return "", &Problem{Kind: OtherBrowser, Detail: "state is not of this browser's transaction"}
 	}
 	t, err := v.take(ctx, broker.StepStarted, broker.StepRedeeming)
@@ -42,16 +42,16 @@ func (v visit) signedIn(ctx context.Context, p Parameters) (string, error) {
 	if err != nil {
 		return "", final(err)
 	}
-	if code := p.Value("error"); code != "" {
+	if cb.Error != "" {
 		return "", f.deny(c, broker.Refusal{
-			Code: publicCode(code), Description: publicDescription(p.Value("error_description")), Cause: errors.New("cognito: " + dcr.Quote(code)),
+			Code: publicCode(cb.Error), Description: broker.PublicDescription(cb.ErrorDescription), Cause: errors.New("cognito: " + dcr.Quote(cb.Error)),
 		})
 	}
 	app, err := v.signInApp(t)
 	if err != nil {
 		return "", err
 	}
-	tokens, err := f.config.Cognito.Redeem(ctx, app, p.Value("code"), s.verifier(), f.config.Issuer+broker.CallbackPath)
+	tokens, err := f.config.Cognito.Redeem(ctx, app, cb.Code, s.verifier(), f.config.Issuer+broker.CallbackPath)
 	if err != nil {
 		return "", f.deny(c, redeemRefusal(err))
 	}
@@ -156,7 +156,7 @@ func (f *Flow) Denied(ctx context.Context, s Secret, code string) error {
 // redeemRefusal is the error for the client if Cognito's code could not be
 // redeemed.
 func redeemRefusal(err error) broker.Refusal {
-	if e, ok := errors.AsType[*broker.UpstreamError](err); ok && e.Code != "" {
+	if broker.UpstreamCode(err) != "" {
 		return broker.Refusal{Code: ServerError, Description: "the sign-in could not be completed", Cause: err}
 	}
 	return broker.Refusal{Code: dcr.Unavailable, Description: "Cognito did not answer, try again", Cause: err}
@@ -172,19 +172,4 @@ func publicCode(code string) dcr.Code {
 		return c
 	}
 	return ServerError
-}
-
-// publicDescription returns Cognito's description, or "" if it is long or has
-// characters that RFC 6749 §4.1.2.1 does not allow: it allows printable ASCII
-// without double quote and backslash.
-func publicDescription(s string) string {
-	if len(s) > 300 || !printable(s) {
-		return ""
-	}
-	for _, c := range s {
-		if c == '"' || c == '\\' {
-			return ""
-		}
-	}
-	return s
 }

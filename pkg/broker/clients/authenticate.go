@@ -41,7 +41,7 @@ func (d *Directory) Authenticate(ctx context.Context, c Credentials) (*broker.Re
 		return nil, broker.Refuse(broker.UnauthorizedClient, "the client waits for the operator's approval")
 	}
 	if errors.Is(err, broker.ErrNotFound) {
-		return nil, broker.Refuse(broker.InvalidClient, "the client is not registered, or not any more; register again")
+		return nil, broker.Refuse(broker.InvalidClient, "the client is not registered, or no longer registered; register again")
 	}
 	if err != nil {
 		return nil, broker.Unavailable("the registration could not be read, try again", broker.RetrySoon, fmt.Errorf("look up client: %w", err))

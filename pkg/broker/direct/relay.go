@@ -131,5 +131,5 @@ func cognitoRefused(err error, grantType string) error {
 	case dcr.InvalidRequest, broker.InvalidGrant, broker.UnsupportedGrantType, broker.InvalidScope, broker.InvalidTarget, broker.UnsupportedTokenType:
 		return broker.Refuse(code, u.Description)
 	}
-	return broker.Unavailable("Cognito could not answer, try again", broker.RetrySoon, fmt.Errorf("unknown error code: %w", err))
+	return broker.CognitoUnavailable(fmt.Errorf("unknown error code: %w", err))
 }

@@ -129,7 +129,7 @@ func (s *AppClients) WithApp(find func() (App, error), key string, call func(App
 		return err
 	}
 	err = call(a)
-	if refused, ok := errors.AsType[*broker.UpstreamError](err); !ok || refused.Code != string(broker.InvalidClient) {
+	if broker.UpstreamCode(err) != string(broker.InvalidClient) {
 		return err
 	}
 	s.mu.Lock()

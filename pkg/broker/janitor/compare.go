@@ -44,8 +44,8 @@ func orphansOf(listed []broker.ListedAppClient, records []*broker.AppClient, now
 	return orphans
 }
 
-// goneOf returns the records of app clients that were made an hour ago and that
-// Cognito does not list.
+// goneOf returns the records of app clients that were created at least an hour
+// ago and that Cognito does not list.
 func goneOf(all []broker.ListedAppClient, records []*broker.AppClient, now time.Time) []*broker.AppClient {
 	listed := make(map[string]bool)
 	for _, c := range all {
@@ -80,7 +80,7 @@ func (r *Run) mendOrphans(ctx context.Context, have holdings) error {
 }
 
 // mendOrphan deletes an app client that nothing needs. If it belongs to a
-// registration, the mode of the registration makes the missing record.
+// registration, the mode of the registration creates the missing record.
 func (r *Run) mendOrphan(ctx context.Context, o broker.ListedAppClient) (Report, error) {
 	reg, err := r.c.Store.Registration(ctx, o.ID)
 	if err != nil && !errors.Is(err, broker.ErrNotFound) {

@@ -126,7 +126,7 @@ func TestADeletedAppClientIsMadeAgain(t *testing.T) {
 	w.Recover(keys...)
 }
 
-// An app client counts as gone when its record says so, and not before.
+// An app client counts as gone only when its record has changed.
 func TestAGoneAppClientThatCouldNotBeRecorded(t *testing.T) {
 	w := world.NewBrokered(t)
 	id, _ := w.Vouched("trusted", world.ConfidentialBody)

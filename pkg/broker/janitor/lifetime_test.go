@@ -197,7 +197,7 @@ func isDue(w *world.Brokered, clientID string) bool {
 }
 
 // A client that is used at the very moment of its removal stays.
-func TestAClientThatIsUsedAtThatMomentIsNotRemoved(t *testing.T) {
+func TestAClientThatIsUsedDuringItsRemovalStays(t *testing.T) {
 	w := world.NewLife(t)
 	id, _ := w.Vouched("trusted", world.AppBody)
 	w.MustProvision(w.AppClientKey(id))

@@ -177,9 +177,5 @@ func unavailable(description string, cause error) error {
 
 // cognitoFailed refuses a request because Cognito did not do its part.
 func cognitoFailed(err error) error {
-	after := broker.RetrySoon
-	if u, ok := errors.AsType[*broker.UpstreamError](err); ok && u.Code == "" {
-		after = u.RetryAfter
-	}
-	return broker.Unavailable("Cognito could not answer, try again", after, err)
+	return broker.CognitoUnavailable(err)
 }

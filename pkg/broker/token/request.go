@@ -44,7 +44,8 @@ func (r *Request) CheckGrantType(reg *broker.Registration) error {
 	if slices.Contains(reg.Metadata.GrantTypes, r.GrantType) {
 		return nil
 	}
-	if all := dcr.GrantTypes(); !slices.Contains(all, r.GrantType) {
+	if _, ok := dcr.GrantTypeOf(r.GrantType); !ok {
+		all := dcr.GrantTypes()
 		last := len(all) - 1
 		return broker.Refuse(broker.UnsupportedGrantType, "supported are "+strings.Join(all[:last], ", ")+" and "+all[last])
 	}

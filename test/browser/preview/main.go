@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/internal/pages"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 func main() {
@@ -116,27 +117,27 @@ func (s *samples) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // decide answers a form. The form's csrf field names the sample. The answer has
 // the decision, so that a test sees which button was pressed.
 func (s *samples) decide(w http.ResponseWriter, r *http.Request) {
-	target, ok := s.target(r.PostFormValue("csrf"))
+	u, ok := s.target(r.PostFormValue("csrf"))
 	if !ok {
 		s.pages.Problem(w, pages.ProblemView{Problem: pages.BadRequest})
 		return
 	}
-	target += "?decision=" + r.PostFormValue("decision") + "&iss=http%3A%2F%2Flocalhost"
+	target := u.Raw + "?decision=" + r.PostFormValue("decision") + "&iss=http%3A%2F%2Flocalhost"
 	if r.PostFormValue("csrf") == "redirect" {
 		http.Redirect(w, r, target, http.StatusSeeOther)
 		return
 	}
-	s.pages.Continue(w, pages.ContinueView{Target: target})
+	s.pages.Continue(w, pages.ContinueView{Target: target, Redirect: u})
 }
 
-func (s *samples) target(sample string) (string, bool) {
+func (s *samples) target(sample string) (dcr.RedirectURI, bool) {
 	switch sample {
 	case "https", "redirect":
-		return "https://app.example/callback", true
+		return parsed("https://app.example/callback"), true
 	case "loopback":
-		return s.loopback + "/callback", true
+		return parsed(s.loopback + "/callback"), true
 	case "private-use":
-		return "com.example.app:/callback", true
+		return parsed("com.example.app:/callback"), true
 	}
-	return "", false
+	return dcr.RedirectURI{}, false
 }

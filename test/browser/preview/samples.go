@@ -7,18 +7,25 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/pages"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32"><rect width="32" height="32" rx="8" fill="#1f5fbf"/><path d="M9 22V10l7 7 7-7v12" fill="none" stroke="#fff" stroke-width="3" stroke-linejoin="round" stroke-linecap="round"/></svg>`
 
+// parsed returns the zero RedirectURI if raw is not one, whose pages are errors.
+func parsed(raw string) dcr.RedirectURI {
+	u, _ := dcr.ParseRedirectURI(raw)
+	return u
+}
+
 // consent returns the view of a well-behaved client and operator.
 func consent() pages.ConsentView {
 	return pages.ConsentView{
-		Account:     pages.Account{Username: "alice", Email: "alice@example.com"},
-		ClientName:  "Claude",
-		ClientURI:   "https://claude.ai",
-		PolicyURI:   "https://www.anthropic.com/legal/privacy",
-		RedirectURI: "https://claude.ai/api/mcp/auth_callback",
+		Account:    pages.Account{Username: "alice", Email: "alice@example.com"},
+		ClientName: "Claude",
+		ClientURI:  "https://claude.ai",
+		PolicyURI:  "https://www.anthropic.com/legal/privacy",
+		Redirect:   parsed("https://claude.ai/api/mcp/auth_callback"),
 		Scopes: []pages.Scope{
 			{Name: "notes/read", Description: "Read your notes"},
 			{Name: "notes/write", Description: "Add, change and delete your notes"},
@@ -62,15 +69,15 @@ func (s *samples) consents() {
 	add("redirect", s.pages, func(v *pages.ConsentView) { v.CSRF = "redirect" })
 	add("loopback", s.pages, func(v *pages.ConsentView) {
 		v.ClientName, v.ClientURI, v.PolicyURI = "Claude Code", "", ""
-		v.RedirectURI, v.CSRF, v.RememberedDays = "http://localhost:51234/callback", "loopback", 0
+		v.Redirect, v.CSRF, v.RememberedDays = parsed("http://localhost:51234/callback"), "loopback", 0
 	})
 	add("private-use", s.pages, func(v *pages.ConsentView) {
 		v.ClientName, v.ClientURI, v.PolicyURI = "Cursor", "https://www.cursor.com", ""
-		v.RedirectURI, v.CSRF, v.RememberedDays = "cursor://claude.ai/oauth/callback", "private-use", 0
+		v.Redirect, v.CSRF, v.RememberedDays = parsed("cursor://claude.ai/oauth/callback"), "private-use", 0
 	})
 	add("bare", s.pages, func(v *pages.ConsentView) {
 		*v = pages.ConsentView{
-			Account: pages.Account{Username: "1f0c2a7e-7001-70b5-2a5e-3f1d2c4b5a69"}, RedirectURI: v.RedirectURI, CSRF: v.CSRF,
+			Account: pages.Account{Username: "1f0c2a7e-7001-70b5-2a5e-3f1d2c4b5a69"}, Redirect: v.Redirect, CSRF: v.CSRF,
 			Resource: pages.Resource{URL: "https://mcp.example.com/mcp"},
 		}
 	})
@@ -90,7 +97,7 @@ func (s *samples) consents() {
 			v.ClientName = hostile[name]
 			v.ClientURI, v.PolicyURI, v.TermsURI = "https://"+strings.Repeat("a", 60)+".example/"+hostile[name], "javascript:alert(1)", "https://exаmple.com/"
 			v.Account = pages.Account{Username: hostile[name], Email: strings.Repeat("x", 60) + "@example.com"}
-			v.RedirectURI = "https://" + strings.Repeat("login.", 20) + "xn--80ak6aa92e.example:8443/cb"
+			v.Redirect = parsed("https://" + strings.Repeat("login.", 20) + "xn--80ak6aa92e.example:8443/cb")
 			v.Scopes = append(v.Scopes, pages.Scope{Name: strings.Repeat("s", 200), Description: hostile[name]})
 		})
 	}
@@ -115,10 +122,10 @@ func (s *samples) redirects() {
 	for _, name := range []string{"https", "private-use"} {
 		target, _ := s.target(name)
 		s.add("/back/"+name, func(w http.ResponseWriter) {
-			s.pages.LinkBack(w, pages.LinkBackView{Target: target + "?error=invalid_scope", Detail: "invalid_scope: none of the scopes asked for can be granted"})
+			s.pages.LinkBack(w, pages.LinkBackView{Target: target.Raw + "?error=invalid_scope", Redirect: target, Detail: "invalid_scope: none of the scopes asked for can be granted"})
 		})
 		s.add("/continue/"+name, func(w http.ResponseWriter) {
-			s.pages.Continue(w, pages.ContinueView{Target: target + "?code=x"})
+			s.pages.Continue(w, pages.ContinueView{Target: target.Raw + "?code=x", Redirect: target})
 		})
 	}
 	s.add("/signed-out", func(w http.ResponseWriter) { s.pages.SignedOut(w, "") })
