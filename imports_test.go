@@ -24,7 +24,7 @@ const (
 	// useCase is what each use case of pkg/broker may import.
 	useCase = "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/broker/clients pkg/broker/grants"
 	// mode is what each mode may import.
-	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor"
+	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/janitor"
 )
 
 // rules are the architecture: a package that no rule covers, or that imports
@@ -40,6 +40,7 @@ var rules = []rule{
 	{"pkg/broker/authorization", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
 	{"pkg/broker/grants", "pkg/broker pkg/broker/seal", "each use case ends grants through it, so it knows none of them"},
 	{"pkg/broker/token", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
+	{"pkg/broker/relay", useCase + " pkg/broker/token", "the use case of direct mode that takes the place of token, and has its requests and responses"},
 	{"pkg/broker/registration", useCase, "a use case imports no other use case and no mode: the mode plugs into it"},
 	{"pkg/broker/provision", useCase, "a use case imports no other use case and no mode: the mode calls it"},
 	{"pkg/broker/janitor", useCase, "a use case imports no other use case and no mode: both modes plug into it"},
@@ -51,7 +52,7 @@ var rules = []rule{
 	{"pkg/mcpauth/gosdk", "pkg/mcpauth", "it alone needs the MCP SDK"},
 	{"internal/environment", "pkg/broker pkg/broker/policy pkg/dcr", "the environment becomes checked settings; it opens no connection"},
 	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", "what endpoints share; it knows errors, and no use case"},
-	{"internal/pages", "pkg/dcr", "pages get what they show as values; they know no record and no protocol state"},
+	{"internal/pages", "pkg/dcr pkg/broker/credential", "pages get what they show as values, secrets as values that print redacted; they know no record"},
 	{"internal/endpoint/register", "internal/httpapi pkg/broker/credential pkg/broker/telemetry pkg/dcr", "an endpoint decodes, calls a port and writes; it knows no adapter"},
 	{"internal/endpoint/metadata", "internal/httpapi pkg/discovery", "an endpoint decodes, calls a port and writes; it knows no adapter"},
 	{"internal/endpoint/authorize", "internal/httpapi internal/pages pkg/broker pkg/broker/authorization", "an endpoint decodes, calls its one use case and writes; it does no I/O of its own, so it needs no adapter"},
@@ -69,7 +70,7 @@ var rules = []rule{
 		"it knows ports and adapters of one function; in direct mode register makes app clients"},
 	{"internal/wire/authorize", "internal/adapter/cognitoauth internal/endpoint/authorize internal/environment internal/httpapi internal/pages internal/wire pkg/broker pkg/broker/authorization pkg/broker/clients",
 		"it knows ports and adapters of one function, which calls Cognito's OAuth endpoints and not its API"},
-	{"internal/wire/token", "internal/adapter/cognitoauth internal/adapter/jwt internal/endpoint/token internal/environment internal/httpapi internal/wire pkg/broker pkg/broker/clients pkg/broker/credential pkg/broker/direct pkg/broker/grants pkg/broker/token",
+	{"internal/wire/token", "internal/adapter/cognitoauth internal/adapter/jwt internal/endpoint/token internal/environment internal/httpapi internal/wire pkg/broker pkg/broker/clients pkg/broker/credential pkg/broker/relay pkg/broker/grants pkg/broker/token",
 		"it knows ports and adapters of one function, which calls Cognito's OAuth endpoints and not its API"},
 	{"internal/wire/provision", "internal/adapter/lambdahttp internal/adapter/signed internal/wire internal/wire/pool pkg/broker pkg/broker/provision",
 		"it knows ports and adapters of one function, which makes app clients and which users cannot reach"},

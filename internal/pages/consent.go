@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -43,6 +44,7 @@ type Resource struct {
 
 // ConsentView is the content of the consent page.
 type ConsentView struct {
+	credential.Redacted
 	// Lang has the user's preferred languages, in the format of ui_locales or
 	// Accept-Language. Optional.
 	Lang    string

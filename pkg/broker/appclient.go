@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -192,8 +193,10 @@ type Provisioner interface {
 	Provision(ctx context.Context, key string) error
 }
 
-// NewAppClient is Cognito's answer to the creation of an app client.
+// NewAppClient is Cognito's answer to the creation of an app client. It prints as
+// "[redacted]".
 type NewAppClient struct {
+	credential.Redacted
 	// ID is the id that Cognito gave it.
 	ID string
 	// Secret is its client secret, empty for a public client. The caller must

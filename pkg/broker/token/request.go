@@ -1,7 +1,6 @@
 package token
 
 import (
-	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 // as the client sent them; a parameter that it did not send is "". The methods
 // check the values. It prints as "[redacted]".
 type Request struct {
+	credential.Redacted
 	Client    clients.Credentials
 	GrantType string // REQUIRED
 
@@ -28,12 +28,6 @@ type Request struct {
 	Scope    string   // OPTIONAL with refresh_token and client_credentials
 	Resource []string // OPTIONAL (RFC 8707 §2)
 }
-
-// String implements fmt.Stringer.
-func (Request) String() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (Request) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // CheckGrantType returns a *broker.Refusal unless the grant type is one of
 // dcr.GrantTypes and the client is registered for it (RFC 6749 §5.2).
