@@ -53,7 +53,7 @@ var rules = []rule{
 	{"pkg/mcpauth/gosdk", "pkg/mcpauth", "it alone needs the MCP SDK"},
 	{"internal/environment", "pkg/broker pkg/broker/policy pkg/dcr", "the environment becomes checked settings; it opens no connection"},
 	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", "what endpoints share; it knows errors, and no use case"},
-	{"internal/pages", "pkg/dcr", ""},
+	{"internal/pages", "pkg/dcr pkg/broker", ""},
 	{"internal/endpoint/register", "internal/httpapi pkg/broker/credential pkg/broker/telemetry pkg/dcr", "an endpoint decodes, calls a port and writes; it knows no adapter"},
 	{"internal/endpoint/metadata", "internal/httpapi pkg/discovery", "an endpoint decodes, calls a port and writes; it knows no adapter"},
 	{"internal/endpoint/authorize", "internal/httpapi internal/pages pkg/broker pkg/broker/authorization", "an endpoint decodes, calls its one use case and writes; it does no I/O of its own, so it needs no adapter"},
