@@ -142,7 +142,7 @@ func registering(apps func(*parts) (direct.Pool, error)) func(string) (*deployme
 		if err := p.registrations(a); err != nil {
 			return nil, err
 		}
-		tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "bench", Profile: "trusted", CreatedBy: "bench"}, p.clock.now())
+		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "bench", Profile: "trusted", CreatedBy: "bench"}, p.clock.now())
 		if err != nil {
 			return nil, err
 		}

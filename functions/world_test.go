@@ -176,7 +176,7 @@ func (w *world) store() wire.Store {
 		}
 		store = wire.Table(w.config(), w.sdk())
 	}
-	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "test", Profile: "trusted", CreatedBy: "test"}, time.Now())
+	tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "test", Profile: "trusted", CreatedBy: "test"}, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}

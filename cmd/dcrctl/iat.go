@@ -59,7 +59,7 @@ func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 		return err
 	}
 	caller := op.caller(ctx, sdk)
-	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{
+	tok, rec, err := credential.NewInitialAccessToken(credential.Terms{
 		Label: c.Label, Profile: c.Profile, CreatedBy: cmp.Or(c.CreatedBy, caller), Lifetime: c.ExpiresIn, MaxUses: c.Uses,
 	}, op.now())
 	if err != nil {

@@ -263,7 +263,7 @@ func register(ts *testscript.TestScript, neg bool, args []string) {
 	var tok credential.Token
 	if len(args) == 2 {
 		var rec *credential.InitialAccessToken
-		tok, rec, err = credential.NewInitialAccessToken(credential.Grant{Profile: args[1], CreatedBy: "the test", Label: "made by the script", MaxUses: 1}, time.Now())
+		tok, rec, err = credential.NewInitialAccessToken(credential.Terms{Profile: args[1], CreatedBy: "the test", Label: "made by the script", MaxUses: 1}, time.Now())
 		ts.Check(err)
 		ts.Check(d.store.CreateInitialAccessToken(context.Background(), rec))
 		ts.Setenv("TOKEN_ID", rec.ID)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -21,13 +22,6 @@ const (
 	Switch = "switch"
 )
 
-// Account is the account of the signed-in user.
-type Account struct {
-	Username string
-	// Email may be empty. It must be a verified address.
-	Email string
-}
-
 // Scope is a scope that a client requests.
 type Scope struct {
 	Name string
@@ -35,20 +29,14 @@ type Scope struct {
 	Description string
 }
 
-// Resource is the MCP server that a client wants to use.
-type Resource struct {
-	// Name is the operator's name for users. Optional.
-	Name string
-	URL  string
-}
-
 // ConsentView is the content of the consent page.
 type ConsentView struct {
 	credential.Redacted
 	// Lang has the user's preferred languages, in the format of ui_locales or
 	// Accept-Language. Optional.
-	Lang    string
-	Account Account
+	Lang string
+	// User has signed in. The page shows the user name and the address.
+	User broker.User
 	// The client's own metadata, unchanged. Optional.
 	ClientName string
 	ClientURI  string
@@ -57,8 +45,9 @@ type ConsentView struct {
 	// Redirect is the redirect URI of this request.
 	Redirect dcr.RedirectURI
 	// Scopes are the scopes to grant, without openid.
-	Scopes   []Scope
-	Resource Resource
+	Scopes []Scope
+	// Resource is the MCP server that the client wants to use.
+	Resource broker.Resource
 	// RememberedDays is how many days the consent is stored; 0 if it is not
 	// stored.
 	RememberedDays int
@@ -74,10 +63,10 @@ func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
 	}
 	m := messagesFor(v.Lang)
 	t := &m.Consent
-	resource := isolated("resource", v.Resource.displayName())
+	resource := isolated("resource", displayName(v.Resource))
 	pg := p.begin(m, nil, func(pg *page) { pg.message(t.Title, resource) }, plain(t.Title, resource))
 	pg.requester(m, place, v)
-	pg.account(t.SignedIn, v.Account, func() {
+	pg.account(t.SignedIn, v.User, func() {
 		pg.html(`<button type="submit" form="decide" name="decision" value="switch" class="quiet">`)
 		pg.message(t.Switch)
 		pg.html("</button>\n")
@@ -208,11 +197,11 @@ func (p *page) row(label text, value string) {
 }
 
 // account adds the user's account. after adds markup to the section.
-func (p *page) account(heading text, a Account, after func()) {
+func (p *page) account(heading text, u broker.User, after func()) {
 	p.html(`<section class="account">` + "\n<div>\n<h2>")
 	p.message(heading)
 	p.html("</h2>\n<p>")
-	user, email := visible(a.Username, 2*maxName).withEllipsis(), visible(a.Email, 2*maxName).withEllipsis()
+	user, email := visible(u.Username, 2*maxName).withEllipsis(), visible(u.Email, 2*maxName).withEllipsis()
 	if email == "" {
 		user, email = "", user
 	}
@@ -258,7 +247,7 @@ func (p *page) scopes(t *consentText, v ConsentView) {
 }
 
 // displayName returns the name of the resource, or its host.
-func (r Resource) displayName() string {
+func displayName(r broker.Resource) string {
 	if name := visible(r.Name, maxName).withEllipsis(); name != "" {
 		return name
 	}

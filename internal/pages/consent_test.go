@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 func TestConsentShowsHostOrScheme(t *testing.T) {
@@ -86,7 +88,7 @@ func FuzzConsentEscapes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		v := sample()
 		v.ClientName, v.ClientURI, v.Lang = s, "https://"+s, s
-		v.Account, v.Resource = Account{s, s}, Resource{s, s}
+		v.User, v.Resource = broker.User{Username: s, Email: s}, broker.Resource{Name: s, URL: s}
 		v.Scopes = []Scope{{s, s}, {s, ""}}
 		body := style.ReplaceAllString(render(func(w http.ResponseWriter) { p.Consent(w, v) }).Body.String(), "")
 		for i := range len(body) {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/golden"
 )
@@ -31,14 +32,14 @@ func testPages(t testing.TB) *Pages {
 
 func sample() ConsentView {
 	return ConsentView{
-		Account:    Account{Username: "alice", Email: "alice@example.com"},
+		User:       broker.User{Username: "alice", Email: "alice@example.com"},
 		ClientName: "Claude",
 		ClientURI:  "https://Claude.ai/about?x=1",
 		PolicyURI:  "https://www.example.com/privacy",
 		TermsURI:   "http://example.com:8080/terms",
 		Redirect:   parsed("https://claude.ai/api/mcp/auth_callback"),
 		Scopes:     []Scope{{"notes/read", "Read your notes"}, {"profile", ""}, {"notes/admin", ""}},
-		Resource:   Resource{"Notes", "https://mcp.example.com/notes"},
+		Resource:   broker.Resource{Name: "Notes", URL: "https://mcp.example.com/notes"},
 		CSRF:       "c5rf",
 	}
 }
@@ -86,7 +87,7 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 		"consent-loopback": func(w http.ResponseWriter) {
 			v := sample()
 			v.Redirect, v.ClientName, v.ClientURI, v.PolicyURI, v.TermsURI = parsed("http://127.0.0.1:49152/cb"), "", "", "", ""
-			v.Account.Email = ""
+			v.User.Email = ""
 			p.Consent(w, v)
 		},
 		"consent-private-use": func(w http.ResponseWriter) {
@@ -122,7 +123,7 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 			p.Problem(w, ProblemView{Problem: BadRedirectURI, Detail: "redirect_uri=\"<b>\x00\u202e", RequestID: "r1"})
 		},
 		"no-access": func(w http.ResponseWriter) {
-			p.Problem(w, ProblemView{Problem: NoAccess, Account: Account{Username: "alice"}, CSRF: "c5rf"})
+			p.Problem(w, ProblemView{Problem: NoAccess, User: broker.User{Username: "alice"}, CSRF: "c5rf"})
 		},
 		"busy": func(w http.ResponseWriter) {
 			p.Problem(w, ProblemView{Problem: Busy, RetryAfter: 1500 * time.Millisecond})

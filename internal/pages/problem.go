@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
@@ -110,10 +111,10 @@ type ProblemView struct {
 	// RetryAfter is sent for temporary problems. 0 means a default for the
 	// problem.
 	RetryAfter time.Duration
-	// Account is shown with NoAccess. If CSRF is not empty, the page has a button
+	// User is shown with NoAccess. If CSRF is not empty, the page has a button
 	// to use another account, which submits the same form as the consent page.
-	Account Account
-	CSRF    string
+	User broker.User
+	CSRF string
 }
 
 // Problem writes an error page, with the status of the problem. The page of a
@@ -170,10 +171,10 @@ func (p *page) help(h clientHelp) {
 }
 
 func (p *page) noAccess(t *problemText, v ProblemView) {
-	if v.Account == (Account{}) {
+	if v.User.Username == "" && v.User.Email == "" {
 		return
 	}
-	p.account(t.Account, v.Account, func() {})
+	p.account(t.Account, v.User, func() {})
 	if v.CSRF == "" {
 		return
 	}

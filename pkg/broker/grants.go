@@ -17,8 +17,8 @@ type GrantEnder interface {
 	// EndOfUser ends the grants of the user with that sub, and returns their
 	// number, even with an error. It reads all grants.
 	EndOfUser(ctx context.Context, sub string) (int, error)
-	// End ends the grant with that id, or returns ErrNotFound.
-	End(ctx context.Context, id string) error
+	// EndByID ends the grant with that id, or returns ErrNotFound.
+	EndByID(ctx context.Context, id string) error
 }
 
 // ErrNoGrants means that the deployment is in direct mode, which has no grants.
@@ -38,5 +38,5 @@ func (n NoGrants) EndOfClient(context.Context, string, string) (int, error) { re
 // EndOfUser implements GrantEnder.
 func (n NoGrants) EndOfUser(context.Context, string) (int, error) { return 0, n.Err }
 
-// End implements GrantEnder.
-func (n NoGrants) End(context.Context, string) error { return n.Err }
+// EndByID implements GrantEnder.
+func (n NoGrants) EndByID(context.Context, string) error { return n.Err }

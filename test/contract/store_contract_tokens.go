@@ -15,7 +15,7 @@ import (
 // uses.
 func newToken(t *testing.T, c *fake.Clock, uses int) *credential.InitialAccessToken {
 	t.Helper()
-	_, record, err := credential.NewInitialAccessToken(credential.Grant{
+	_, record, err := credential.NewInitialAccessToken(credential.Terms{
 		Label:     "für alle \U0001f512",
 		Profile:   "partners",
 		CreatedBy: "arn:aws:iam::123456789012:user/ops",

@@ -67,7 +67,7 @@ func (d *deployment) oneUse(t *testing.T) string {
 		needs(t, "E2E_ONE_USE_TOKEN", token)
 		return token
 	}
-	token, err := d.stack.NewInitialAccessToken(t.Context(), credential.Grant{Label: "one use", Profile: "trusted", CreatedBy: "e2e", MaxUses: 1})
+	token, err := d.stack.NewInitialAccessToken(t.Context(), credential.Terms{Label: "one use", Profile: "trusted", CreatedBy: "e2e", MaxUses: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

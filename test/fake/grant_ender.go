@@ -27,7 +27,7 @@ var _ broker.GrantEnder = (*Grants)(nil)
 
 // NewGrants returns a GrantEnder without grants.
 func NewGrants() *Grants {
-	return &Grants{Faults: NewFaults("EndOfClient", "EndOfUser", "End")}
+	return &Grants{Faults: NewFaults("EndOfClient", "EndOfUser", "EndByID")}
 }
 
 // Add adds a grant.
@@ -54,15 +54,15 @@ func (g *Grants) EndOfUser(ctx context.Context, sub string) (int, error) {
 	return g.end(ctx, "EndOfUser", func(x Grant) bool { return x.Sub == sub })
 }
 
-// End implements broker.GrantEnder.
-func (g *Grants) End(ctx context.Context, id string) error {
+// EndByID implements broker.GrantEnder.
+func (g *Grants) EndByID(ctx context.Context, id string) error {
 	g.mu.Lock()
 	known := slices.ContainsFunc(g.grants, func(x Grant) bool { return x.ID == id })
 	g.mu.Unlock()
 	if !known {
 		return broker.ErrNotFound
 	}
-	_, err := g.end(ctx, "End", func(x Grant) bool { return x.ID == id })
+	_, err := g.end(ctx, "EndByID", func(x Grant) bool { return x.ID == id })
 	return err
 }
 

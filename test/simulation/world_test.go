@@ -60,7 +60,7 @@ func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Profile: "trusted", Lifetime: 2 * span}, time.Now())
+	tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Profile: "trusted", Lifetime: 2 * span}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

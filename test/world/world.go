@@ -65,7 +65,7 @@ func (w *World) UsePolicy(doc string) {
 // Token makes an initial access token for the profile, and also returns its id.
 func (w *World) Token(profile string, uses int) (credential.Token, string) {
 	w.T.Helper()
-	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Profile: profile, MaxUses: uses, Lifetime: 24 * time.Hour}, w.Now())
+	tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Profile: profile, MaxUses: uses, Lifetime: 24 * time.Hour}, w.Now())
 	if err != nil {
 		w.T.Fatal(err)
 	}

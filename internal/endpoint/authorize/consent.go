@@ -21,20 +21,18 @@ func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
 	}
 	e.pages.Consent(w, pages.ConsentView{
 		Lang:           languages(r, q.Lang),
-		Account:        account(q.User),
+		User:           q.User,
 		ClientName:     q.Client.ClientName,
 		ClientURI:      q.Client.ClientURI,
 		PolicyURI:      q.Client.PolicyURI,
 		TermsURI:       q.Client.TOSURI,
 		Redirect:       q.Redirect,
 		Scopes:         e.described(q.Scopes),
-		Resource:       pages.Resource{Name: q.Resource.Name, URL: q.Resource.URL},
+		Resource:       q.Resource,
 		RememberedDays: q.RememberedDays,
 		CSRF:           q.CSRF,
 	})
 }
-
-func account(u broker.User) pages.Account { return pages.Account{Username: u.Username, Email: u.Email} }
 
 // described returns the scopes for the page, without openid: the page always says
 // what openid allows.

@@ -49,7 +49,7 @@ func newStack(t *testing.T) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Profile: "trusted"}, time.Now())
+	tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Profile: "trusted"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

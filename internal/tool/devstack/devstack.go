@@ -151,7 +151,7 @@ func (s *Stack) Close() error {
 
 // NewInitialAccessToken creates an initial access token for g, as an operator
 // does, and returns the only copy.
-func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Grant) (string, error) {
+func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Terms) (string, error) {
 	tok, rec, err := credential.NewInitialAccessToken(g, time.Now())
 	if err != nil {
 		return "", err
@@ -187,7 +187,7 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	s.running.Go(func() { b.sweep(ctx, o.Log) })
 
 	s.broker = b
-	if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Grant{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}); err != nil {
+	if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Terms{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}); err != nil {
 		return nil, err
 	}
 

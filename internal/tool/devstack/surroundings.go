@@ -188,7 +188,7 @@ func (s *Surroundings) makeTable(ctx context.Context, origin, table string) erro
 		token *string
 		uses  int
 	}{{&s.InitialAccessToken, 0}, {&s.OneUseToken, 1}} {
-		tok, rec, err := credential.NewInitialAccessToken(credential.Grant{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev", MaxUses: t.uses}, time.Now())
+		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev", MaxUses: t.uses}, time.Now())
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,7 @@ package metadata
 import (
 	"log/slog"
 
-	adapter "github.com/dcr-broker/dcr-broker/internal/adapter/discovery"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/wellknown"
 	"github.com/dcr-broker/dcr-broker/internal/endpoint/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
@@ -19,7 +19,7 @@ func Routes(rt *httpapi.Router, c *environment.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	upstream, err := adapter.New(adapter.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Log: log})
+	upstream, err := wellknown.New(wellknown.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Log: log})
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func TestMadeRefreshToken_recognises_only_its_own(t *testing.T) {
 // tokens makes one token of each kind, all with the same id.
 func tokens(t *testing.T, id string) map[string]credential.Token {
 	t.Helper()
-	initial, record, err := credential.NewInitialAccessToken(credential.Grant{Profile: "p"}, noon)
+	initial, record, err := credential.NewInitialAccessToken(credential.Terms{Profile: "p"}, noon)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-func newInitial(t *testing.T, g Grant) (Token, *InitialAccessToken) {
+func newInitial(t *testing.T, g Terms) (Token, *InitialAccessToken) {
 	t.Helper()
 	tok, rec, err := NewInitialAccessToken(g, now)
 	if err != nil {
@@ -30,7 +30,7 @@ func TestTokensCannotBeGuessed(t *testing.T) {
 		make   func() Token
 	}{
 		{RegistrationAccessTokenPrefix, secret, NewRegistrationAccessToken},
-		{InitialAccessTokenPrefix, idLen + secret, func() Token { tok, _ := newInitial(t, Grant{Profile: "p"}); return tok }},
+		{InitialAccessTokenPrefix, idLen + secret, func() Token { tok, _ := newInitial(t, Terms{Profile: "p"}); return tok }},
 	}
 	for _, k := range kinds {
 		seen := make(map[string]bool)
@@ -62,7 +62,7 @@ func TestTokensCannotBeGuessed(t *testing.T) {
 }
 
 func TestHashMatchesOnlyItsToken(t *testing.T) {
-	tok, rec := newInitial(t, Grant{Profile: "p"})
+	tok, rec := newInitial(t, Terms{Profile: "p"})
 	if !rec.Hash.Matches(tok) {
 		t.Error("the hash does not match its token")
 	}
@@ -95,7 +95,7 @@ func TestHashIsReadBack(t *testing.T) {
 }
 
 func TestInitialAccessTokenIDAcceptsOnlyOurFormat(t *testing.T) {
-	tok, rec := newInitial(t, Grant{Profile: "p"})
+	tok, rec := newInitial(t, Terms{Profile: "p"})
 	if id, err := InitialAccessTokenID(tok); err != nil || id != rec.ID {
 		t.Errorf("id = %q, %v, want %q", id, err, rec.ID)
 	}
@@ -111,7 +111,7 @@ func TestInitialAccessTokenIDAcceptsOnlyOurFormat(t *testing.T) {
 }
 
 func TestTokensDoNotShow(t *testing.T) {
-	tok, rec := newInitial(t, Grant{Profile: "p", Label: "ci"})
+	tok, rec := newInitial(t, Terms{Profile: "p", Label: "ci"})
 	var b bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&b, nil))
 	log.Info("x", "token", tok, "record", rec)
@@ -125,15 +125,15 @@ func TestTokensDoNotShow(t *testing.T) {
 
 func TestNewInitialAccessTokenRefuses(t *testing.T) {
 	for _, tt := range []struct {
-		grant Grant
+		grant Terms
 		text  string
 	}{
-		{Grant{}, "profile"},
-		{Grant{Profile: "p", MaxUses: -1}, "uses"},
-		{Grant{Profile: "p", MaxUses: MaxUses + 1}, "uses"}, // each use is stored
-		{Grant{Profile: "p", Lifetime: -time.Second}, "lifetime"},
-		{Grant{Profile: "p", Label: "a\x1b[2J"}, "label"}, // a terminal shows it
-		{Grant{Profile: "p", Label: strings.Repeat("a", 201)}, "label"},
+		{Terms{}, "profile"},
+		{Terms{Profile: "p", MaxUses: -1}, "uses"},
+		{Terms{Profile: "p", MaxUses: MaxUses + 1}, "uses"}, // each use is stored
+		{Terms{Profile: "p", Lifetime: -time.Second}, "lifetime"},
+		{Terms{Profile: "p", Label: "a\x1b[2J"}, "label"}, // a terminal shows it
+		{Terms{Profile: "p", Label: strings.Repeat("a", 201)}, "label"},
 	} {
 		if _, _, err := NewInitialAccessToken(tt.grant, now); err == nil || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%+v: error = %v, want one about %s", tt.grant, err, tt.text)
@@ -142,10 +142,10 @@ func TestNewInitialAccessTokenRefuses(t *testing.T) {
 }
 
 func TestState(t *testing.T) {
-	hour := Grant{Profile: "p", Lifetime: time.Hour, MaxUses: 2}
+	hour := Terms{Profile: "p", Lifetime: time.Hour, MaxUses: 2}
 	for _, tt := range []struct {
 		name  string
-		grant Grant
+		grant Terms
 		edit  func(*InitialAccessToken)
 		at    time.Time
 		want  string
@@ -155,8 +155,8 @@ func TestState(t *testing.T) {
 		{"at its end", hour, nil, now.Add(time.Hour), "expired"},
 		{"one use left", hour, func(r *InitialAccessToken) { r.Uses = []string{"a"} }, now, "valid"},
 		{"no use left", hour, func(r *InitialAccessToken) { r.Uses = []string{"a", "b"} }, now, "spent"},
-		{"any number of uses", Grant{Profile: "p"}, func(r *InitialAccessToken) { r.Uses = []string{"a", "b"} }, now, "valid"},
-		{"without end", Grant{Profile: "p"}, nil, now.Add(100 * 365 * 24 * time.Hour), "valid"},
+		{"any number of uses", Terms{Profile: "p"}, func(r *InitialAccessToken) { r.Uses = []string{"a", "b"} }, now, "valid"},
+		{"without end", Terms{Profile: "p"}, nil, now.Add(100 * 365 * 24 * time.Hour), "valid"},
 		{"revoked", hour, func(r *InitialAccessToken) { r.RevokedAt = now }, now, "revoked"},
 	} {
 		_, rec := newInitial(t, tt.grant)

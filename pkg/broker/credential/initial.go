@@ -34,8 +34,8 @@ type InitialAccessToken struct {
 	Uses []string
 }
 
-// Grant is an operator's order for a new initial access token.
-type Grant struct {
+// Terms are what an operator decides about a new initial access token.
+type Terms struct {
 	Label     string
 	Profile   string
 	CreatedBy string
@@ -47,7 +47,7 @@ type Grant struct {
 
 // NewInitialAccessToken makes a token. The Token is shown once; only the record
 // is stored.
-func NewInitialAccessToken(g Grant, now time.Time) (Token, *InitialAccessToken, error) {
+func NewInitialAccessToken(g Terms, now time.Time) (Token, *InitialAccessToken, error) {
 	switch {
 	case g.Profile == "":
 		return Token{}, nil, fmt.Errorf("an initial access token needs a profile")

@@ -12,7 +12,7 @@ import (
 var noon = time.Date(2030, time.March, 1, 12, 0, 0, 700_000_000, time.FixedZone("", 3600))
 
 func TestNewInitialAccessToken_makes_the_ordered_record(t *testing.T) {
-	token, record, err := credential.NewInitialAccessToken(credential.Grant{
+	token, record, err := credential.NewInitialAccessToken(credential.Terms{
 		Label: "für alle", Profile: "partners", CreatedBy: "ops", Lifetime: time.Hour, MaxUses: 3,
 	}, noon)
 	if err != nil {
@@ -28,7 +28,7 @@ func TestNewInitialAccessToken_makes_the_ordered_record(t *testing.T) {
 		t.Errorf("got %v to %v, want %v to an hour later", record.CreatedAt, record.ExpiresAt, second)
 	}
 
-	_, record, err = credential.NewInitialAccessToken(credential.Grant{Profile: "p"}, noon)
+	_, record, err = credential.NewInitialAccessToken(credential.Terms{Profile: "p"}, noon)
 	if err != nil || !record.ExpiresAt.IsZero() || record.MaxUses != 0 {
 		t.Errorf("without lifetime and uses: got %+v and error %v, want a record without limits", record, err)
 	}

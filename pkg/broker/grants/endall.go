@@ -61,8 +61,8 @@ func (e *Ender) EndOfUser(ctx context.Context, sub string) (int, error) {
 	return run.result(nil)
 }
 
-// End implements broker.GrantEnder.
-func (e *Ender) End(ctx context.Context, id string) error {
+// EndByID implements broker.GrantEnder.
+func (e *Ender) EndByID(ctx context.Context, id string) error {
 	ring, err := e.config.Keys(ctx)
 	if err != nil {
 		return err

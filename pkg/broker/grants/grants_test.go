@@ -123,15 +123,15 @@ func TestEndOfUser(t *testing.T) {
 func TestEnd(t *testing.T) {
 	w := newWorld(t)
 	g, other := w.grant("a", "g", "ann", "s"), w.grant("a", "g", "ann", "s")
-	if err := w.End(t.Context(), g.ID); err != nil {
+	if err := w.EndByID(t.Context(), g.ID); err != nil {
 		t.Errorf("End = %v", err)
 	}
 	w.wantEnded(g)
 	w.wantStanding(other)
-	if err := w.End(t.Context(), g.ID); err != nil {
+	if err := w.EndByID(t.Context(), g.ID); err != nil {
 		t.Errorf("End of a grant that has ended = %v, want no error", err)
 	}
-	if err := w.End(t.Context(), credential.NewID()); !errors.Is(err, broker.ErrNotFound) {
+	if err := w.EndByID(t.Context(), credential.NewID()); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("End of no grant = %v, want %v", err, broker.ErrNotFound)
 	}
 }
@@ -160,11 +160,11 @@ func TestEndAfterEachFault(t *testing.T) {
 					w := newWorld(t)
 					g := w.grant("a", "g", "ann", "s")
 					w.Store.FailCall(method, n, point)
-					if err := w.End(t.Context(), g.ID); err != nil {
+					if err := w.EndByID(t.Context(), g.ID); err != nil {
 						if !errors.Is(err, fake.ErrInjected) {
 							t.Errorf("End = %v, want %v", err, fake.ErrInjected)
 						}
-						if err := w.End(t.Context(), g.ID); err != nil {
+						if err := w.EndByID(t.Context(), g.ID); err != nil {
 							t.Errorf("End, repeated = %v", err)
 						}
 					}
@@ -195,7 +195,7 @@ func TestWithoutKeysNoGrantEnds(t *testing.T) {
 	w.KeysErr = fake.ErrInjected
 	_, ofClient := w.EndOfClient(t.Context(), "a", "")
 	_, ofUser := w.EndOfUser(t.Context(), "ann")
-	for name, err := range map[string]error{"EndOfClient": ofClient, "EndOfUser": ofUser, "End": w.End(t.Context(), g.ID)} {
+	for name, err := range map[string]error{"EndOfClient": ofClient, "EndOfUser": ofUser, "EndByID": w.EndByID(t.Context(), g.ID)} {
 		if !errors.Is(err, fake.ErrInjected) {
 			t.Errorf("%s = %v, want %v", name, err, fake.ErrInjected)
 		}
@@ -229,7 +229,7 @@ func TestTheSecretThatRevokes(t *testing.T) {
 			}
 			w.cognito.known = tt.known
 			g := w.grant("a", "g", "ann", tt.stored)
-			if err := w.End(t.Context(), g.ID); err != nil {
+			if err := w.EndByID(t.Context(), g.ID); err != nil {
 				t.Errorf("End = %v", err)
 			}
 			if !slices.Equal(w.cognito.secrets, tt.secrets) || (len(w.cognito.revoked) == 1) != tt.revoked {

@@ -25,7 +25,7 @@ func (o *Operator) EndGrantsOfUser(ctx context.Context, sub, by string) (int, er
 
 // EndGrant ends one grant, or returns ErrNotFound.
 func (o *Operator) EndGrant(ctx context.Context, id, by string) error {
-	if err := o.c.Grants.End(ctx, id); err != nil {
+	if err := o.c.Grants.EndByID(ctx, id); err != nil {
 		return err
 	}
 	telemetry.Audit{Event: telemetry.GrantEnded, Actor: broker.ByOperator(by), Grant: id}.Log(ctx, o.c.Log)

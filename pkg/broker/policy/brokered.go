@@ -16,7 +16,7 @@ var signInKeys = []string{"app_client", "approval", "consent", "users"}
 
 // brokered reads the keys of a profile about authorization by the broker. The
 // grant types of p must be set.
-func (d *document) brokered(path string, o map[string]any, p *Profile) {
+func (d *reader) brokered(path string, o map[string]any, p *Profile) {
 	p.approval = ApprovalNone
 	if !d.rules.signsIn {
 		for _, name := range signInKeys {
@@ -36,7 +36,7 @@ func (d *document) brokered(path string, o map[string]any, p *Profile) {
 	}
 }
 
-func (d *document) appClient(path string, v any, sent bool, p *Profile) AppClient {
+func (d *reader) appClient(path string, v any, sent bool, p *Profile) AppClient {
 	fallback := DedicatedAppClient
 	if p.open {
 		fallback = SharedAppClient
@@ -54,14 +54,14 @@ func (d *document) appClient(path string, v any, sent bool, p *Profile) AppClien
 	return choice
 }
 
-func (d *document) consent(path string, v any, sent bool) Consent {
+func (d *reader) consent(path string, v any, sent bool) Consent {
 	if !sent {
 		return ConsentAlways
 	}
 	return Consent(d.choice(path, v, string(ConsentAlways), string(ConsentRemember)))
 }
 
-func (d *document) users(path string, v any) Users {
+func (d *reader) users(path string, v any) Users {
 	o, ok := d.object(path, v, "groups", "identity_providers")
 	if !ok {
 		return Users{}
@@ -77,7 +77,7 @@ func (d *document) users(path string, v any) Users {
 
 // names reads a list of groups or identity providers of the user pool. It
 // cannot be empty, which would refuse every user.
-func (d *document) names(path string, v any, sent bool) []string {
+func (d *reader) names(path string, v any, sent bool) []string {
 	if !sent {
 		return nil
 	}
@@ -94,7 +94,7 @@ func (d *document) names(path string, v any, sent bool) []string {
 }
 
 // lifetimes reads the lifetimes of registrations, in both modes.
-func (d *document) lifetimes(path string, v any, sent bool, p *Profile) {
+func (d *reader) lifetimes(path string, v any, sent bool, p *Profile) {
 	if p.open {
 		p.lifetimes.Unconfirmed = d.rules.openUnconfirmed
 	}
@@ -121,7 +121,7 @@ const maxLifetime = 3650 * 24 * time.Hour
 
 // lifetime reads hours or days. The minimum is two hours for a lifetime that is
 // extended every hour, and a day for a lifetime that is checked less often.
-func (d *document) lifetime(path string, v any, least time.Duration, leastText string) time.Duration {
+func (d *reader) lifetime(path string, v any, least time.Duration, leastText string) time.Duration {
 	s, _ := v.(string)
 	unit := time.Hour
 	digits, ok := strings.CutSuffix(s, "h")

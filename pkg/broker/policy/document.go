@@ -20,7 +20,7 @@ const maxLimit = 10_000
 // *ParseError with every fault. Member names are matched exactly; unknown and
 // repeated names are faults.
 func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
-	d := &document{scopes: slices.Clone(deployment.Scopes)}
+	d := &reader{scopes: slices.Clone(deployment.Scopes)}
 	d.checkDeployment(deployment)
 	p := d.policy(body)
 	if len(d.faults) > 0 {
@@ -29,15 +29,15 @@ func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
 	return p, nil
 }
 
-// document is a document during the check. Its methods take the path of a value
+// reader reads a document and checks it. Its methods take the path of a value
 // and the value, add its faults, and return the usable part.
-type document struct {
+type reader struct {
 	faults
 	scopes []string  // of the deployment
 	rules  modeRules // of the deployment's mode
 }
 
-func (d *document) policy(body []byte) *Policy {
+func (d *reader) policy(body []byte) *Policy {
 	tree, ok := d.tree(body)
 	if !ok {
 		return nil
@@ -68,7 +68,7 @@ func (d *document) policy(body []byte) *Policy {
 }
 
 // profiles reads the profiles of the document o into p.
-func (d *document) profiles(o map[string]any, p *Policy) {
+func (d *reader) profiles(o map[string]any, p *Policy) {
 	v, ok := o["profiles"]
 	if !ok {
 		d.add("profiles", "required, with at least one profile")
@@ -89,7 +89,7 @@ func (d *document) profiles(o map[string]any, p *Policy) {
 
 // checkDeployment checks the parts of a policy that are not in the document, and
 // sets the rules of the mode.
-func (d *document) checkDeployment(deployment broker.Deployment) {
+func (d *reader) checkDeployment(deployment broker.Deployment) {
 	var ok bool
 	if d.rules, ok = rulesOf[cmp.Or(deployment.Mode, broker.ModeDirect)]; !ok {
 		d.add("", "the deployment's mode %s is neither direct nor brokered", quote(string(deployment.Mode)))
@@ -108,7 +108,7 @@ func (d *document) checkDeployment(deployment broker.Deployment) {
 
 // profile reads one profile. open is true for the profile of open registration;
 // statements is true if the document has statement_issuers.
-func (d *document) profile(name string, v any, open, statements bool) *Profile {
+func (d *reader) profile(name string, v any, open, statements bool) *Profile {
 	path := member("profiles", name)
 	if len(name) > 32 || !allIn(name, lower+digits+"-") {
 		d.add(path, "a profile's name must have 1 to 32 of the characters a-z, 0-9 and '-'")
@@ -144,7 +144,7 @@ func (d *document) profile(name string, v any, open, statements bool) *Profile {
 	return p
 }
 
-func (d *document) grantTypes(path string, v any, sent, open bool) []string {
+func (d *reader) grantTypes(path string, v any, sent, open bool) []string {
 	if !sent {
 		return dcr.DefaultGrantTypes()
 	}
@@ -162,7 +162,7 @@ func (d *document) grantTypes(path string, v any, sent, open bool) []string {
 	return grants
 }
 
-func (d *document) authMethods(path string, v any, sent, open bool) []string {
+func (d *reader) authMethods(path string, v any, sent, open bool) []string {
 	if !sent {
 		return []string{dcr.AuthNone}
 	}
@@ -175,7 +175,7 @@ func (d *document) authMethods(path string, v any, sent, open bool) []string {
 	return values(items)
 }
 
-func (d *document) redirectURIs(path string, v any, open bool) redirectRules {
+func (d *reader) redirectURIs(path string, v any, open bool) redirectRules {
 	var r redirectRules
 	o, ok := d.object(path, v, "presets", "loopback", "https", "any_https", "private_use_schemes", "any_private_use")
 	if !ok {
@@ -218,7 +218,7 @@ func (d *document) redirectURIs(path string, v any, open bool) redirectRules {
 
 // presets adds the rules of known clients to r. noLoopback is true if the
 // document switches loopback off.
-func (d *document) presets(path string, v any, noLoopback bool, r *redirectRules) {
+func (d *reader) presets(path string, v any, noLoopback bool, r *redirectRules) {
 	for _, item := range d.choices(d.list(path, v), Presets()...) {
 		known := presets[item.value]
 		if known.loopback && noLoopback {
@@ -237,7 +237,7 @@ func (d *document) presets(path string, v any, noLoopback bool, r *redirectRules
 	}
 }
 
-func (d *document) profileScopes(path string, v any, sent, open bool) (allowed, defaults []string) {
+func (d *reader) profileScopes(path string, v any, sent, open bool) (allowed, defaults []string) {
 	o := map[string]any{}
 	if sent {
 		var ok bool
@@ -274,7 +274,7 @@ func (d *document) profileScopes(path string, v any, sent, open bool) (allowed, 
 }
 
 // scopeList reads a list of scopes; each must be in from.
-func (d *document) scopeList(path string, v any, from []string, open bool) []string {
+func (d *reader) scopeList(path string, v any, from []string, open bool) []string {
 	items := d.nonEmpty(path, v)
 	for _, item := range items {
 		switch {
@@ -292,7 +292,7 @@ func (d *document) scopeList(path string, v any, from []string, open bool) []str
 }
 
 // checkScopes applies Cognito's rules for the scopes of an app client.
-func (d *document) checkScopes(path string, scopes []string) {
+func (d *reader) checkScopes(path string, scopes []string) {
 	limit, besides := MaxScopes, ""
 	if d.rules.addsOpenID && !slices.Contains(scopes, scopeOpenID) {
 		limit, besides = MaxScopes-1, " besides openid, which the broker needs"
@@ -305,7 +305,7 @@ func (d *document) checkScopes(path string, scopes []string) {
 	}
 }
 
-func (d *document) limits(path string, v any) Limits {
+func (d *reader) limits(path string, v any) Limits {
 	o, ok := d.object(path, v, "app_clients", "creations_per_hour", "creations_per_hour_per_token")
 	if !ok {
 		return Limits{}

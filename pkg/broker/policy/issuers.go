@@ -24,7 +24,7 @@ var algorithms = []string{"RS256", "ES256", "RS384", "RS512", "ES384", "ES512", 
 var defaultAlgorithms = algorithms[:2]
 
 // tokenIssuers reads token_issuers. The profiles of p must be set.
-func (d *document) tokenIssuers(path string, v any, p *Policy) {
+func (d *reader) tokenIssuers(path string, v any, p *Policy) {
 	seen := make(map[string]bool)
 	for i, e := range d.elements(path, v) {
 		path := index(path, i)
@@ -58,7 +58,7 @@ func (d *document) tokenIssuers(path string, v any, p *Policy) {
 }
 
 // statementIssuers reads statement_issuers.
-func (d *document) statementIssuers(path string, v any, p *Policy) {
+func (d *reader) statementIssuers(path string, v any, p *Policy) {
 	for i, e := range d.elements(path, v) {
 		path := index(path, i)
 		o, ok := d.object(path, e, "issuer", "jwks_uri", "audience", "claims", "algorithms")
@@ -77,7 +77,7 @@ func (d *document) statementIssuers(path string, v any, p *Policy) {
 }
 
 // elements reads an array with at least one element.
-func (d *document) elements(path string, v any) []any {
+func (d *reader) elements(path string, v any) []any {
 	list, ok := v.([]any)
 	if !ok || len(list) == 0 {
 		d.add(path, "must be an array of objects, and not empty; leave it out to trust no issuer")
@@ -86,7 +86,7 @@ func (d *document) elements(path string, v any) []any {
 }
 
 // trustedIssuer reads the members that entries of both kinds share.
-func (d *document) trustedIssuer(path string, o map[string]any) trustedIssuer {
+func (d *reader) trustedIssuer(path string, o map[string]any) trustedIssuer {
 	t := trustedIssuer{Issuer: Issuer{Algorithms: slices.Clone(defaultAlgorithms)}}
 	t.URL = d.url(path+".issuer", o["issuer"], false)
 	if has(o, "algorithms") {
@@ -103,7 +103,7 @@ func (d *document) trustedIssuer(path string, o map[string]any) trustedIssuer {
 
 // url reads the URL of an issuer or of its keys. The scheme is https, or http
 // on loopback.
-func (d *document) url(path string, v any, query bool) string {
+func (d *reader) url(path string, v any, query bool) string {
 	s, _ := v.(string)
 	u, err := url.Parse(s)
 	fault := s == "" || err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.HasSuffix(s, "#") ||
@@ -121,7 +121,7 @@ func (d *document) url(path string, v any, query bool) string {
 }
 
 // oneOrMore reads a string or an array of strings.
-func (d *document) oneOrMore(path string, v any) []string {
+func (d *reader) oneOrMore(path string, v any) []string {
 	s, ok := v.(string)
 	if !ok {
 		return values(d.nonEmptyList(path, v))
@@ -133,7 +133,7 @@ func (d *document) oneOrMore(path string, v any) []string {
 }
 
 // nonEmptyList is nonEmpty for a member without a default.
-func (d *document) nonEmptyList(path string, v any) []item {
+func (d *reader) nonEmptyList(path string, v any) []item {
 	if elements, ok := v.([]any); ok && len(elements) == 0 {
 		d.add(path, "must not be empty")
 	}
@@ -143,7 +143,7 @@ func (d *document) nonEmptyList(path string, v any) []item {
 // standardClaims are claims that the broker always checks.
 var standardClaims = []string{"aud", "exp", "iat", "iss", "jti", "nbf"}
 
-func (d *document) requirements(path string, v any) requirements {
+func (d *reader) requirements(path string, v any) requirements {
 	o, ok := v.(map[string]any)
 	if !ok || len(o) == 0 {
 		d.add(path, "must be an object with at least one claim, each with a string or an array of strings")
@@ -163,7 +163,7 @@ func (d *document) requirements(path string, v any) requirements {
 	return r
 }
 
-func (d *document) maxUses(path string, v any, sent bool) int {
+func (d *reader) maxUses(path string, v any, sent bool) int {
 	if !sent {
 		return 0
 	}
@@ -176,7 +176,7 @@ func (d *document) maxUses(path string, v any, sent bool) int {
 }
 
 // statementsOf reads a profile's treatment of software statements.
-func (d *document) statementsOf(path string, v any, sent, issuers bool) SoftwareStatements {
+func (d *reader) statementsOf(path string, v any, sent, issuers bool) SoftwareStatements {
 	if !sent {
 		return IgnoreStatements
 	}

@@ -23,7 +23,7 @@ func has(o map[string]any, name string) bool {
 }
 
 // object reads an object that may have the known members.
-func (d *document) object(path string, v any, known ...string) (map[string]any, bool) {
+func (d *reader) object(path string, v any, known ...string) (map[string]any, bool) {
 	o, ok := v.(map[string]any)
 	if !ok {
 		d.add(path, "must be an object, not %s", kindOf(v))
@@ -38,7 +38,7 @@ func (d *document) object(path string, v any, known ...string) (map[string]any, 
 
 // list reads an array of strings, each once and none empty. The array itself
 // may be empty.
-func (d *document) list(path string, v any) []item {
+func (d *reader) list(path string, v any) []item {
 	elements, ok := v.([]any)
 	if !ok {
 		d.add(path, "must be an array of strings, not %s", kindOf(v))
@@ -64,7 +64,7 @@ func (d *document) list(path string, v any) []item {
 }
 
 // nonEmpty is list for an array with at least one string.
-func (d *document) nonEmpty(path string, v any) []item {
+func (d *reader) nonEmpty(path string, v any) []item {
 	if elements, ok := v.([]any); ok && len(elements) == 0 {
 		d.add(path, "must not be empty; leave it out for the default")
 	}
@@ -72,7 +72,7 @@ func (d *document) nonEmpty(path string, v any) []item {
 }
 
 // choices returns those of items that are in allowed, and reports the others.
-func (d *document) choices(items []item, allowed ...string) []item {
+func (d *reader) choices(items []item, allowed ...string) []item {
 	return slices.DeleteFunc(items, func(i item) bool {
 		if slices.Contains(allowed, i.value) {
 			return false
@@ -83,7 +83,7 @@ func (d *document) choices(items []item, allowed ...string) []item {
 }
 
 // choice reads a string that is one of allowed, and returns "" for any other.
-func (d *document) choice(path string, v any, allowed ...string) string {
+func (d *reader) choice(path string, v any, allowed ...string) string {
 	s, ok := v.(string)
 	if !ok || !slices.Contains(allowed, s) {
 		d.add(path, "must be %s", strings.Join(allowed, " or "))
@@ -92,7 +92,7 @@ func (d *document) choice(path string, v any, allowed ...string) string {
 	return s
 }
 
-func (d *document) boolean(path string, v any, sent bool) bool {
+func (d *reader) boolean(path string, v any, sent bool) bool {
 	b, ok := v.(bool)
 	if sent && !ok {
 		d.add(path, "must be true or false, not %s", kindOf(v))

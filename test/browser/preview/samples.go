@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/pages"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -21,7 +22,7 @@ func parsed(raw string) dcr.RedirectURI {
 // consent returns the view of a well-behaved client and operator.
 func consent() pages.ConsentView {
 	return pages.ConsentView{
-		Account:    pages.Account{Username: "alice", Email: "alice@example.com"},
+		User:       broker.User{Username: "alice", Email: "alice@example.com"},
 		ClientName: "Claude",
 		ClientURI:  "https://claude.ai",
 		PolicyURI:  "https://www.anthropic.com/legal/privacy",
@@ -31,7 +32,7 @@ func consent() pages.ConsentView {
 			{Name: "notes/write", Description: "Add, change and delete your notes"},
 			{Name: "profile"},
 		},
-		Resource:       pages.Resource{Name: "Notes", URL: "https://mcp.example.com/notes"},
+		Resource:       broker.Resource{Name: "Notes", URL: "https://mcp.example.com/notes"},
 		RememberedDays: 30,
 		CSRF:           "https",
 	}
@@ -77,8 +78,8 @@ func (s *samples) consents() {
 	})
 	add("bare", s.pages, func(v *pages.ConsentView) {
 		*v = pages.ConsentView{
-			Account: pages.Account{Username: "1f0c2a7e-7001-70b5-2a5e-3f1d2c4b5a69"}, Redirect: v.Redirect, CSRF: v.CSRF,
-			Resource: pages.Resource{URL: "https://mcp.example.com/mcp"},
+			User: broker.User{Username: "1f0c2a7e-7001-70b5-2a5e-3f1d2c4b5a69"}, Redirect: v.Redirect, CSRF: v.CSRF,
+			Resource: broker.Resource{URL: "https://mcp.example.com/mcp"},
 		}
 	})
 	hostile := map[string]string{
@@ -96,7 +97,7 @@ func (s *samples) consents() {
 		add("hostile-"+name, s.pages, func(v *pages.ConsentView) {
 			v.ClientName = hostile[name]
 			v.ClientURI, v.PolicyURI, v.TermsURI = "https://"+strings.Repeat("a", 60)+".example/"+hostile[name], "javascript:alert(1)", "https://exаmple.com/"
-			v.Account = pages.Account{Username: hostile[name], Email: strings.Repeat("x", 60) + "@example.com"}
+			v.User = broker.User{Username: hostile[name], Email: strings.Repeat("x", 60) + "@example.com"}
 			v.Redirect = parsed("https://" + strings.Repeat("login.", 20) + "xn--80ak6aa92e.example:8443/cb")
 			v.Scopes = append(v.Scopes, pages.Scope{Name: strings.Repeat("s", 200), Description: hostile[name]})
 		})
@@ -110,7 +111,7 @@ func (s *samples) problems() {
 		case pages.BadRequest:
 			v.Detail = `redirect_uri: "<script>alert(1)</script>" ` + "\u202e" + strings.Repeat("x", 5000)
 		case pages.NoAccess:
-			v.Account, v.CSRF = pages.Account{Username: "alice", Email: "alice@example.com"}, "https"
+			v.User, v.CSRF = broker.User{Username: "alice", Email: "alice@example.com"}, "https"
 		case pages.Busy:
 			v.RetryAfter = 1500 * time.Millisecond
 		}

@@ -1,4 +1,4 @@
-package discovery
+package wellknown
 
 import (
 	"context"
@@ -31,7 +31,7 @@ const (
 	maxDocument = 256 << 10
 )
 
-// Config configures a Source.
+// Config configures a Client.
 type Config struct {
 	// URL is the address of the document as this process reaches it.
 	URL string
@@ -43,10 +43,10 @@ type Config struct {
 	Log    *slog.Logger     // nil means none
 }
 
-// Source fetches the user pool's own discovery document (OpenID Connect
+// Client fetches the user pool's own discovery document (OpenID Connect
 // Discovery 1.0 §4) at first use, and again when the copy is an hour old. It is
 // safe for concurrent use.
-type Source struct {
+type Client struct {
 	url    string
 	issuer string
 	// do sends a request, and follows redirects to the same host only.
@@ -65,16 +65,16 @@ type discovered struct {
 	due      time.Time           // of the next fetch
 }
 
-// New returns a Source that has fetched nothing yet.
-func New(cfg Config) (*Source, error) {
+// New returns a Client that has fetched nothing yet.
+func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("discovery: %q is not the http or https URL of a discovery document", cfg.URL)
 	}
 	if cfg.Issuer == "" {
-		return nil, errors.New("discovery: source without issuer")
+		return nil, errors.New("discovery: Issuer is required")
 	}
-	d := &Source{url: cfg.URL, issuer: cfg.Issuer, now: cfg.Now, log: cfg.Log}
+	d := &Client{url: cfg.URL, issuer: cfg.Issuer, now: cfg.Now, log: cfg.Log}
 	client := new(http.Client)
 	if cfg.Client != nil {
 		*client = *cfg.Client
@@ -96,7 +96,7 @@ func New(cfg Config) (*Source, error) {
 // Current waits up to 3 seconds, or until ctx ends, if no fetch has ended yet.
 // Otherwise only the request that starts a refresh waits, for at most 250 ms. A
 // refresh starts once an hour, or once a minute while fetches fail.
-func (d *Source) Current(ctx context.Context) *discovery.Upstream {
+func (d *Client) Current(ctx context.Context) *discovery.Upstream {
 	if last := d.last.Load(); last != nil && d.clock().Before(last.due) {
 		return last.upstream
 	}
@@ -119,7 +119,7 @@ func (d *Source) Current(ctx context.Context) *discovery.Upstream {
 }
 
 // upstream returns the document that was read last, or nil.
-func (d *Source) upstream() *discovery.Upstream {
+func (d *Client) upstream() *discovery.Upstream {
 	if last := d.last.Load(); last != nil {
 		return last.upstream
 	}
@@ -129,7 +129,7 @@ func (d *Source) upstream() *discovery.Upstream {
 // refresh starts a fetch, or joins the current one. done is closed when the
 // fetch ends. The fetch does not end with ctx, because other requests may have
 // joined it.
-func (d *Source) refresh(ctx context.Context) (done chan struct{}, started bool) {
+func (d *Client) refresh(ctx context.Context) (done chan struct{}, started bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fetch != nil {
@@ -155,7 +155,7 @@ func (d *Source) refresh(ctx context.Context) (done chan struct{}, started bool)
 }
 
 // store stores the result of a fetch. Only one fetch runs at a time.
-func (d *Source) store(up *discovery.Upstream, err error) {
+func (d *Client) store(up *discovery.Upstream, err error) {
 	if err == nil {
 		d.last.Store(&discovered{up, d.clock().Add(maxAge)})
 		d.log.Info("user pool's discovery document read")
@@ -166,7 +166,7 @@ func (d *Source) store(up *discovery.Upstream, err error) {
 	d.log.Warn("user pool's discovery document not read", "error", err, "assumed", up == nil)
 }
 
-func (d *Source) read(ctx context.Context) (*discovery.Upstream, error) {
+func (d *Client) read(ctx context.Context) (*discovery.Upstream, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
@@ -197,7 +197,7 @@ func (d *Source) read(ctx context.Context) (*discovery.Upstream, error) {
 // clock returns the wall clock time without the monotonic clock reading. The
 // monotonic clock may stand still while Lambda has the process frozen, and the
 // document would then stay in use for days.
-func (d *Source) clock() time.Time { return d.now().Round(0) }
+func (d *Client) clock() time.Time { return d.now().Round(0) }
 
 // sameOrigin refuses redirects to another scheme or host.
 func sameOrigin(req *http.Request, via []*http.Request) error {

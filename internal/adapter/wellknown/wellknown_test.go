@@ -1,4 +1,4 @@
-package discovery_test
+package wellknown_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	adapter "github.com/dcr-broker/dcr-broker/internal/adapter/discovery"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/wellknown"
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
 )
 
@@ -76,9 +76,9 @@ func after(d time.Duration, answer func(*http.Request) (*http.Response, error)) 
 	}
 }
 
-func newDiscovery(t testing.TB, c *pool) *adapter.Source {
+func newDiscovery(t testing.TB, c *pool) *wellknown.Client {
 	t.Helper()
-	d, err := adapter.New(adapter.Config{
+	d, err := wellknown.New(wellknown.Config{
 		URL:    poolIssuer + "/.well-known/openid-configuration",
 		Issuer: poolIssuer,
 		Client: &http.Client{Transport: c},
@@ -91,7 +91,7 @@ func newDiscovery(t testing.TB, c *pool) *adapter.Source {
 
 // expect compares the domain in the current document ("" for no document), how
 // long Current took, and how many requests Cognito has had since the start.
-func expect(t *testing.T, when string, d *adapter.Source, c *pool, domain string, took time.Duration, requests int64) {
+func expect(t *testing.T, when string, d *wellknown.Client, c *pool, domain string, took time.Duration, requests int64) {
 	t.Helper()
 	start := time.Now()
 	if got := domainOf(d.Current(t.Context())); got != domain {
@@ -285,7 +285,7 @@ func TestConcurrentFirstRequestsShareOneFetch(t *testing.T) {
 func TestInjectedClockDecidesWhenToReadAgain(t *testing.T) {
 	c := &pool{answer: text(200, poolDocument(poolIssuer))}
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	d, err := adapter.New(adapter.Config{
+	d, err := wellknown.New(wellknown.Config{
 		URL: poolIssuer, Issuer: poolIssuer, Client: &http.Client{Transport: c}, Now: func() time.Time { return now },
 	})
 	if err != nil {
@@ -322,7 +322,7 @@ func TestRedirectsStayOnTheHost(t *testing.T) {
 			mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, poolDocument(poolIssuer)) })
 			srv := httptest.NewServer(mux)
 			defer srv.Close()
-			d, err := adapter.New(adapter.Config{URL: srv.URL + "/start", Issuer: poolIssuer, Client: srv.Client()})
+			d, err := wellknown.New(wellknown.Config{URL: srv.URL + "/start", Issuer: poolIssuer, Client: srv.Client()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -350,11 +350,11 @@ func TestRedirectToPlainHTTPIsNotFollowed(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for _, url := range []string{"", "/x", "file:///etc/passwd", "https://", "example.com/x"} {
-		if _, err := adapter.New(adapter.Config{URL: url, Issuer: poolIssuer}); err == nil {
+		if _, err := wellknown.New(wellknown.Config{URL: url, Issuer: poolIssuer}); err == nil {
 			t.Errorf("New with URL %q: no error, want one", url)
 		}
 	}
-	if _, err := adapter.New(adapter.Config{URL: poolIssuer}); err == nil {
+	if _, err := wellknown.New(wellknown.Config{URL: poolIssuer}); err == nil {
 		t.Error("New without issuer: no error, want one")
 	}
 }

@@ -1,5 +1,0 @@
-// Package discovery is an adapter: it fetches the user pool's OpenID provider
-// configuration over plain HTTP and caches it. Package discovery of pkg parses
-// it. It leaves out Cognito's OAuth endpoints, so that the metadata function
-// does not link their client.
-package discovery
