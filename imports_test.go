@@ -15,7 +15,7 @@ type rule struct {
 	// of is a package, or with a final slash all packages below it.
 	of string
 	// may has packages, or with a final slash all packages below. "all" is every
-	// package except test kits; "itself" is the packages below the same path.
+	// package except test kits.
 	may string
 	why string
 }
@@ -23,10 +23,8 @@ type rule struct {
 const (
 	// useCase is what each use case of pkg/broker may import.
 	useCase = "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/broker/clients pkg/broker/grants"
-	// wiring is what the wiring of each function may import.
-	wiring = "pkg/ internal/adapter/ internal/endpoint/ internal/environment internal/httpapi internal/pages internal/wire"
 	// mode is what each mode may import.
-	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/token pkg/broker/janitor"
+	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/janitor"
 )
 
 // rules are the architecture: a package that no rule covers, or that imports
@@ -38,10 +36,11 @@ var rules = []rule{
 	{"pkg/broker/seal", "", "a value: sealing depends on nothing of ours"},
 	{"pkg/broker/telemetry", "", "a value: log lines depend on nothing of ours"},
 	{"pkg/broker/policy", "pkg/dcr pkg/broker", "a value: policy decides about records, and records know no policy"},
-	{"pkg/broker/clients", "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "shared by use cases"},
+	{"pkg/broker/clients", "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "use cases and endpoints authenticate clients alike, so it knows no use case"},
 	{"pkg/broker/authorization", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
-	{"pkg/broker/grants", "pkg/broker pkg/broker/seal", "shared by use cases: it ends grants for all of them"},
+	{"pkg/broker/grants", "pkg/broker pkg/broker/seal", "each use case ends grants through it, so it knows none of them"},
 	{"pkg/broker/token", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
+	{"pkg/broker/relay", useCase + " pkg/broker/token", "the use case of direct mode that takes the place of token, and has its requests and responses"},
 	{"pkg/broker/registration", useCase, "a use case imports no other use case and no mode: the mode plugs into it"},
 	{"pkg/broker/provision", useCase, "a use case imports no other use case and no mode: the mode calls it"},
 	{"pkg/broker/janitor", useCase, "a use case imports no other use case and no mode: both modes plug into it"},
@@ -53,35 +52,42 @@ var rules = []rule{
 	{"pkg/mcpauth/gosdk", "pkg/mcpauth", "it alone needs the MCP SDK"},
 	{"internal/environment", "pkg/broker pkg/broker/policy pkg/dcr", "the environment becomes checked settings; it opens no connection"},
 	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", "what endpoints share; it knows errors, and no use case"},
-	{"internal/pages", "pkg/dcr pkg/broker", ""},
+	{"internal/pages", "pkg/dcr pkg/broker pkg/broker/credential", "pages get what they show as values, secrets as values that print redacted; they read no store and decide nothing"},
 	{"internal/endpoint/register", "internal/httpapi pkg/broker/credential pkg/broker/telemetry pkg/dcr", "an endpoint decodes, calls a port and writes; it knows no adapter"},
 	{"internal/endpoint/metadata", "internal/httpapi pkg/discovery", "an endpoint decodes, calls a port and writes; it knows no adapter"},
 	{"internal/endpoint/authorize", "internal/httpapi internal/pages pkg/broker pkg/broker/authorization", "an endpoint decodes, calls its one use case and writes; it does no I/O of its own, so it needs no adapter"},
-	{"internal/adapter", "", "what adapters share"},
+	{"internal/adapter", "", "all adapters may import it, so it imports none"},
 	{"internal/adapter/issuers", "internal/adapter internal/adapter/jwt pkg/dcr pkg/broker pkg/broker/policy", "it verifies JWTs with the key sets of jwt; only register links its library"},
 	{"internal/endpoint/token", "internal/httpapi pkg/dcr pkg/broker pkg/broker/clients pkg/broker/token pkg/broker/credential pkg/broker/telemetry", "an endpoint decodes, calls its use case and writes; it does no I/O of its own"},
 	{"internal/adapter/lambdahttp", "internal/httpapi pkg/broker/telemetry", "it logs an invocation as the router logs a request"},
+	{"internal/adapter/jwt", "internal/adapter", "MCP servers link it (pkg/mcpauth), so it knows nothing of the broker"},
 	{"internal/adapter/", "internal/adapter pkg/dcr pkg/discovery pkg/broker pkg/broker/clients pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "an adapter implements ports; it decides nothing, so it needs no use case"},
 	{"internal/adapter/wellknown", "pkg/discovery", "the metadata function links it, so it links no client of Cognito's OAuth endpoints"},
 	{"internal/wire", "internal/adapter/awssdk internal/adapter/dynamo internal/adapter/signed internal/environment internal/httpapi pkg/broker pkg/broker/policy pkg/broker/seal", "all functions but metadata link it, so it knows only what each of them uses"},
 	{"internal/wire/metadata", "internal/adapter/wellknown internal/endpoint/metadata internal/environment internal/httpapi pkg/broker pkg/discovery", "it links no AWS SDK, so it does without package wire"},
 	{"internal/wire/pool", "internal/adapter/cognito internal/environment internal/wire pkg/broker", "only the functions that call Cognito's API link it"},
-	{"internal/wire/register", wiring + " internal/wire/pool", "it knows ports and adapters of one function; in direct mode register makes app clients"},
-	{"internal/wire/authorize", wiring, "it knows ports and adapters of one function, which does not call Cognito's API"},
-	{"internal/wire/token", wiring, "it knows ports and adapters of one function, which does not call Cognito's API"},
-	{"internal/wire/provision", wiring + " internal/wire/pool", "it knows ports and adapters of one function, which makes app clients"},
-	{"internal/wire/janitor", wiring + " internal/wire/pool", "it knows ports and adapters of one function, which removes app clients"},
-	{"internal/wire/operator", wiring + " internal/wire/pool internal/wire/janitor", "the janitor is one of an operator's use cases"},
+	{"internal/wire/register", "internal/adapter/issuers internal/endpoint/register internal/httpapi internal/wire internal/wire/pool pkg/broker pkg/broker/registration pkg/broker/brokered pkg/broker/direct",
+		"it knows ports and adapters of one function; in direct mode register makes app clients"},
+	{"internal/wire/authorize", "internal/adapter/cognitoauth internal/endpoint/authorize internal/environment internal/httpapi internal/pages internal/wire pkg/broker pkg/broker/authorization pkg/broker/clients",
+		"it knows ports and adapters of one function, which calls Cognito's OAuth endpoints and not its API"},
+	{"internal/wire/token", "internal/adapter/cognitoauth internal/adapter/jwt internal/endpoint/token internal/environment internal/httpapi internal/wire pkg/broker pkg/broker/clients pkg/broker/credential pkg/broker/relay pkg/broker/grants pkg/broker/token",
+		"it knows ports and adapters of one function, which calls Cognito's OAuth endpoints and not its API"},
+	{"internal/wire/provision", "internal/adapter/lambdahttp internal/adapter/signed internal/wire internal/wire/pool pkg/broker pkg/broker/provision",
+		"it knows ports and adapters of one function, which makes app clients and which users cannot reach"},
+	{"internal/wire/janitor", "internal/adapter/cognito internal/adapter/cognitoauth internal/adapter/lambdahttp internal/wire internal/wire/pool pkg/broker pkg/broker/brokered pkg/broker/direct pkg/broker/grants pkg/broker/janitor pkg/broker/provision",
+		"it knows ports and adapters of one function, which removes app clients of both modes and revokes tokens"},
+	{"internal/wire/operator", "internal/wire internal/wire/janitor pkg/broker pkg/broker/brokered pkg/broker/direct pkg/broker/operator", "the janitor is one of an operator's use cases"},
+	{"internal/tool/emulator", "", "it stands for Cognito, so it shares no code and no mistake with the broker"},
 	{"internal/tool/", "all", "tools are for developers and operators, never on Lambda"},
 	{"cmd/", "all", "a command may import everything except test kit"},
 	{"functions/", "internal/wire internal/wire/ internal/environment internal/adapter/lambdahttp internal/httpapi", "a main goes from the environment through its wiring to Lambda"},
 	{"bench", "all test/", "benchmarks run the functions' own wiring around test kit"},
-	{"bench/", "", ""},
+	{"bench/", "", "a program that bench measures by itself, so it links nothing of ours"},
 	{"examples/", "all", "examples are programs of their own"},
-	{"examples", "", ""},
-	{"scripts/", "", ""},
-	{"infra/sam", "", ""},
-	{"functions", "", ""},
+	{"examples", "", "it has only tests, of the templates below it"},
+	{"scripts/", "", "they pack programs that are built already, so they need none of our packages"},
+	{"infra/sam", "", "it has only tests, of template.yaml"},
+	{"functions", "", "it has only tests, of the functions below it together"},
 	{"test/", "all test/", "test kit is imported by tests and bench alone"},
 }
 
@@ -89,7 +95,8 @@ var rules = []rule{
 // into pkg/.
 var awsAllowed = []string{"internal/adapter/cognito", "internal/adapter/dynamo", "internal/adapter/signed", "internal/adapter/awssdk", "internal/wire", "internal/tool/", "cmd/", "bench", "test/"}
 
-// covers reports whether pattern is pkg or a folder above it that ends in a slash.
+// covers reports whether pattern is pkg or a folder above it that ends in a
+// slash.
 func covers(pattern, pkg string) bool {
 	return pattern == pkg || strings.HasSuffix(pattern, "/") && strings.HasPrefix(pkg, pattern)
 }
@@ -110,6 +117,16 @@ func (r rule) allows(pkg string) bool {
 		}
 	}
 	return false
+}
+
+func TestEachRuleHasAReason(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, r := range rules {
+		if r.why == "" || seen[r.of] {
+			t.Errorf("the rule for %s: got the reason %q, another rule with this path %t, want a reason and one rule", r.of, r.why, seen[r.of])
+		}
+		seen[r.of] = true
+	}
 }
 
 func TestImportsGoDownOnly(t *testing.T) {

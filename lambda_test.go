@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func TestWhatRunsOnLambda(t *testing.T) {
 		}
 		table.WriteString(line)
 	}
-	want := lambdaRows(linkedByFunctions(t))
+	want := lambdaRows(linkedBy(t, "./functions/..."))
 	if table.String() == want {
 		return
 	}
@@ -61,11 +62,54 @@ func TestWhatRunsOnLambda(t *testing.T) {
 	}
 }
 
-// linkedByFunctions returns the packages of ours that each function links.
-func linkedByFunctions(t *testing.T) map[string][]string {
+// rolesHeader begins the first table of docs/architecture.md.
+const rolesHeader = "| function | entry | wiring | endpoint: decodes, writes | use case: decides, does | adapters |\n|---|---|---|---|---|---|\n"
+
+// A program links each package that its row in the first table of
+// docs/architecture.md names. A name is the end of the package's path, and in
+// the last column the part below internal/adapter.
+func TestRolesOfFunctions(t *testing.T) {
+	const page = "docs/architecture.md"
+	_, table, ok := strings.Cut(string(must.ReadFile(t, page)), rolesHeader)
+	if !ok {
+		t.Fatalf("%s has no table with the header\n%s", page, rolesHeader)
+	}
+	linked := linkedBy(t, "./functions/...", "./cmd/dcrctl")
+	for line := range strings.Lines(table) {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		cells := strings.Split(strings.Trim(line, "|\n"), "|")
+		program := path.Base(strings.Trim(cells[1], " `"))
+		pkgs, ok := linked[program]
+		if !ok {
+			t.Errorf("%s: this row does not name the folder of a program:\n%s", page, line)
+			continue
+		}
+		delete(linked, program)
+		for i, cell := range cells[2:] {
+			end := "/"
+			if i == len(cells)-3 {
+				end = "internal/adapter/"
+			}
+			for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
+				if !slices.ContainsFunc(pkgs, func(pkg string) bool { return strings.HasSuffix("/"+pkg, end+m[1]) }) {
+					t.Errorf("%s: %s does not link %s", page, program, end+m[1])
+				}
+			}
+		}
+	}
+	for program := range linked {
+		t.Errorf("%s: the first table has no row, or more than one, for %s", page, program)
+	}
+}
+
+// linkedBy returns the packages of ours that each program links, by the name of
+// its folder.
+func linkedBy(t *testing.T, patterns ...string) map[string][]string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-tags", "lambda.norpc",
-		"-f", `{{if eq .Name "main"}}{{.ImportPath}} {{join .Deps " "}}{{end}}`, "./functions/...").Output()
+	args := append([]string{"list", "-tags", "lambda.norpc", "-f", `{{if eq .Name "main"}}{{.ImportPath}} {{join .Deps " "}}{{end}}`}, patterns...)
+	out, err := exec.Command("go", args...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +125,7 @@ func linkedByFunctions(t *testing.T) map[string][]string {
 		linked[path.Base(fields[0])] = ours
 	}
 	if len(linked) == 0 {
-		t.Fatal("go list found no function")
+		t.Fatalf("go list found no program in %q", patterns)
 	}
 	return linked
 }

@@ -25,7 +25,8 @@ var promises = []string{"docs/conformance.md", "docs/divergences.md", "docs/thre
 // for a subtest, the rest of the argument of go test -run.
 var named = regexp.MustCompile("`([a-z0-9/.]+): ((?:Test|Fuzz)\\w+)((?:/[^`]+)?)`")
 
-// A test that a document names exists. Without it, nothing would check the promise.
+// A test that a document names exists. Without it, nothing would check the
+// promise.
 func TestNamedTestsExist(t *testing.T) {
 	packages := make(map[string]*tests)
 	for _, doc := range promises {
@@ -54,8 +55,8 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
-// A row of conformance.md with the answer yes names a test, and a row with the answer
-// no has a reason.
+// A row of conformance.md with the answer yes names a test, and a row with the
+// answer no has a reason.
 func TestConformanceRowsAreBacked(t *testing.T) {
 	text := must.ReadFile(t, "docs/conformance.md")
 	rows, line := 0, 0
@@ -82,8 +83,8 @@ func TestConformanceRowsAreBacked(t *testing.T) {
 	}
 }
 
-// inRequirements reports whether a row is in a table of requirements, which has four
-// columns.
+// inRequirements reports whether a row is in a table of requirements, which has
+// four columns.
 func inRequirements(cells []string) bool { return len(cells) == 4 }
 
 // The use cases cannot fetch URLs that clients name, because they link no network
@@ -164,8 +165,8 @@ func takesTesting(f *ast.FuncDecl) bool {
 	return ok && pkg.Name == "testing" && (sel.Sel.Name == "T" || sel.Sel.Name == "F")
 }
 
-// strings adds every string literal in f and in the functions of its package to which
-// it refers, in the form in which go test writes names of subtests.
+// strings adds every string literal in f and in the functions of its package to
+// which it refers, in the form in which go test writes names of subtests.
 func (p *tests) strings(f *ast.FuncDecl, names map[string]bool, seen map[*ast.FuncDecl]bool) {
 	if seen[f] || f.Body == nil {
 		return

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
@@ -76,9 +77,8 @@ type browser struct {
 func (d *deployment) browser() *browser {
 	jar, _ := cookiejar.New(nil) // never fails without options
 	return &browser{
-		Client: &http.Client{Transport: d.transport, Jar: jar,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		pool: emulator.NewBrowser(),
+		Client: adapter.WithoutRedirects(&http.Client{Transport: d.transport, Jar: jar}),
+		pool:   emulator.NewBrowser(),
 	}
 }
 

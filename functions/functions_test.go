@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
@@ -231,10 +232,7 @@ func (w *world) handlerAnswers(h http.Handler, steps []step) {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	defer srv.Close()
-	client := &http.Client{
-		Transport:     &http.Transport{DisableCompression: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := adapter.WithoutRedirects(&http.Client{Transport: &http.Transport{DisableCompression: true}})
 	for _, s := range steps {
 		if s.event == "token-bad-base64" {
 			continue // an HTTP request never becomes this event

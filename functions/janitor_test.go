@@ -133,7 +133,7 @@ func (d *deployment) age(clientID string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.IssuedAt, r.Due, r.ExpiresAt = r.IssuedAt.Add(-48*time.Hour), time.Now().Add(-time.Hour).Truncate(time.Second), time.Time{}
+	r.IssuedAt, r.Due, r.ExpiresAt = r.IssuedAt.Add(-48*time.Hour), broker.Seconds(time.Now().Add(-time.Hour)), time.Time{}
 	if err := store.ReplaceRegistration(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,8 @@ func readFile(op *operator, name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// hasProfile returns an error if the policy in force has no such profile.
+// profile returns a profile of the policy in force, or an error if the policy has
+// none with this name.
 func (d *deployment) profile(ctx context.Context, op *operator, name string) (*policy.Profile, error) {
 	p, err := d.policy(ctx)
 	if err != nil {

@@ -184,7 +184,7 @@ func (v *verdict) setOutcome(profile *policy.Profile, mode broker.Mode, withToke
 		v.State = string(broker.RegistrationPending)
 		v.addNote("approval: an operator has to approve it (dcrctl client approve) before it can be used")
 	}
-	machine := slices.Contains(m.GrantTypes, dcr.GrantClientCredentials)
+	machine := dcr.InOwnName(m.GrantTypes)
 	switch {
 	case machine && withToken:
 		v.AppClient = string(policy.DedicatedAppClient)

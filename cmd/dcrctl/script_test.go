@@ -288,7 +288,7 @@ func makeGrant(ts *testscript.TestScript, _ bool, args []string) {
 	d := scriptDeployment(ts)
 	r, err := d.store.Registration(context.Background(), args[1])
 	ts.Check(err)
-	now := time.Now().UTC().Truncate(time.Second)
+	now := broker.Seconds(time.Now())
 	ts.Check(d.store.CreateGrant(context.Background(), &broker.Grant{
 		ID: args[0], ClientID: args[1], Generation: r.Generation, User: broker.User{Sub: args[2], Username: "name-of-" + args[2], Email: args[3]},
 		Scopes: []string{"mcp/read"}, CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour),
@@ -331,7 +331,7 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], m[len(m)-1])
 }
 
-// newtable: creates an empty table and sets TABLE_NAME, as if the first table
+// newTable creates an empty table and sets TABLE_NAME, as if the first table
 // were lost.
 func newTable(ts *testscript.TestScript, _ bool, args []string) {
 	table := "dcrctl-" + credential.NewID()
@@ -348,7 +348,7 @@ func setTable(ts *testscript.TestScript, _ bool, args []string) {
 func makeGone(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	d, made := scriptDeployment(ts), time.Now().UTC().Truncate(time.Second).Add(-2*time.Hour)
+	d, made := scriptDeployment(ts), broker.Seconds(time.Now()).Add(-2*time.Hour)
 	for i := range n {
 		profile := fmt.Sprint("p", i)
 		ts.Check(d.store.CreateAppClient(context.Background(), &broker.AppClient{

@@ -1,7 +1,7 @@
 // Command authorize is the Lambda function behind the authorization endpoint of
 // brokered mode and its pages: /authorize, /callback, /consent, /signed-out and
-// /assets. It is not part of direct mode. environment.Authorize reads its environment.
-// Its role has no permission for Cognito's API.
+// /assets. It is not part of direct mode. environment.Authorize reads its
+// environment. Its role has no permission for Cognito's API.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // Command janitor is the Lambda function that a schedule runs every hour, in both
 // modes. It finishes or undoes changes that were interrupted, and removes clients
-// whose lifetime has ended; see janitor.Janitor.Sweep. environment.AppClients reads its
-// environment.
+// whose lifetime has ended; see janitor.Janitor.Sweep. environment.AppClients
+// reads its environment.
 package main
 
 import (

@@ -114,9 +114,9 @@ func (v *apiValidation) conflictingRoute(key string) string {
 	return ""
 }
 
-// hasPriority reports whether API Gateway may choose the path theirs for a request
-// that also matches ours. It prefers a path without a greedy variable, and then the
-// more specific path:
+// hasPriority reports whether API Gateway may choose the path theirs for a
+// request that also matches ours. It prefers a path without a greedy variable,
+// and then the more specific path:
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 // Where the documentation leaves this open, hasPriority returns true.
 func hasPriority(theirs, ours string) bool {

@@ -2,11 +2,11 @@ package environment
 
 import "strings"
 
-// AppClientSettings are the settings of the functions that make and remove app
-// clients.
+// AppClientSettings are the settings of the functions that create and remove
+// app clients.
 type AppClientSettings struct {
 	// CognitoEndpoint (COGNITO_ENDPOINT) is the origin of Cognito's API.
-	// Default: the one of the region.
+	// Default: Cognito's endpoint in the region.
 	CognitoEndpoint string
 	// DeploymentID (DEPLOYMENT_ID) marks the app clients of this deployment: 1
 	// to 32 of a-z, 0-9 and -. It must never change, and no two deployments on

@@ -5,14 +5,14 @@ type Brokered struct {
 	// Keys (KEYS) says where the keys that seal Cognito's tokens and secrets
 	// are: a path, secretsmanager:ID, ssm:NAME or s3://BUCKET/KEY. Required.
 	Keys string
-	// KeysEndpoint (KEYS_ENDPOINT) is the origin of the service that Keys names.
-	// Default: the one of the region.
+	// KeysEndpoint (KEYS_ENDPOINT) is the origin of the service that Keys
+	// names. Default: the endpoint of the region.
 	KeysEndpoint string
 	// ProvisionFunction (PROVISION_FUNCTION) is the name of the function that
-	// makes app clients. Required by the functions authorize and token.
+	// creates app clients. Required by the functions authorize and token.
 	ProvisionFunction string
 	// LambdaEndpoint (LAMBDA_ENDPOINT) is the origin of Lambda's API for
-	// invoking this function. Default: the one of the region.
+	// invoking this function. Default: the endpoint of the region.
 	LambdaEndpoint string
 	// ResourceBinding (RESOURCE_BINDING) is whether the user pool binds access
 	// tokens to the requested resource (RFC 8707), which needs the plan

@@ -56,7 +56,7 @@ func Operator(getenv func(string) string) (*Config, error) {
 }
 
 // Inventory reads what is needed to list or remove the app clients and records
-// of a deployment, also after its functions were deleted: the user pool, the
+// of a deployment, even after its functions were deleted: the user pool, the
 // mark of its app clients, and the table if TABLE_NAME is set. It does not
 // check the other variables.
 func Inventory(getenv func(string) string) (*Config, error) {

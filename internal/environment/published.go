@@ -16,8 +16,9 @@ type Published struct {
 	// spaces. Each must exist in the user pool. Required.
 	Scopes []string
 	// ScopesSupported (SCOPES_SUPPORTED) are the scopes that the metadata
-	// publishes: the ones that every registered client may get. Default: Scopes
-	// without aws.cognito.signin.user.admin, and without openid if brokered.
+	// publishes: the scopes that every registered client may get. Default:
+	// Scopes without aws.cognito.signin.user.admin, and without openid if
+	// brokered.
 	ScopesSupported []string
 	// GrantTypesSupported (GRANT_TYPES_SUPPORTED) are the grant types that the
 	// metadata publishes. Default: authorization_code refresh_token.
@@ -44,9 +45,9 @@ func published(e *env, c *Config) {
 			e.fault("SCOPES_SUPPORTED", "%q is not among SCOPES", s)
 		}
 	}
-	c.GrantTypesSupported = strings.Fields(e.or("GRANT_TYPES_SUPPORTED", "authorization_code refresh_token"))
+	c.GrantTypesSupported = strings.Fields(e.or("GRANT_TYPES_SUPPORTED", strings.Join(dcr.DefaultGrantTypes(), " ")))
 	for _, g := range c.GrantTypesSupported {
-		if !slices.Contains(dcr.GrantTypes(), g) {
+		if _, ok := dcr.GrantTypeOf(g); !ok {
 			e.fault("GRANT_TYPES_SUPPORTED", "%q is not one of %s", g, strings.Join(dcr.GrantTypes(), ", "))
 		}
 	}

@@ -8,8 +8,8 @@ import (
 // A Reader is one of Metadata, Token, Registration and so on.
 type Reader = func(getenv func(string) string) (*Config, error)
 
-// Start reads the environment of this process, makes the logger of the
-// configuration the default one, and logs that the function has started.
+// Start reads the environment of this process, sets the configured logger as
+// the default, and logs that the function has started.
 func Start(read Reader) (*Config, *slog.Logger, error) {
 	c, err := read(os.Getenv)
 	if err != nil {

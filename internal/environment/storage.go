@@ -5,7 +5,7 @@ type Storage struct {
 	// Table (TABLE_NAME) is the DynamoDB table. Required.
 	Table string
 	// DynamoDBEndpoint (DYNAMODB_ENDPOINT) is the origin of DynamoDB. Default:
-	// the one of the region.
+	// the endpoint of the region.
 	DynamoDBEndpoint string
 }
 

@@ -80,7 +80,7 @@ func (e *env) lifetime(name string, otherwise, least, most time.Duration) time.D
 	return d
 }
 
-// endpoint returns the origin of an AWS service, or "" for the one of the
+// endpoint returns the origin of an AWS service, or "" for the endpoint of the
 // region.
 func (e *env) endpoint(name string) string {
 	v := e.getenv(name)

@@ -40,6 +40,9 @@ func (f Form) Value(name string) string {
 // String implements fmt.Stringer.
 func (Form) String() string { return "[redacted]" }
 
+// GoString implements fmt.GoStringer, which %#v uses.
+func (Form) GoString() string { return "[redacted]" }
+
 // LogValue implements slog.LogValuer.
 func (Form) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 

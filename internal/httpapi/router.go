@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -103,6 +104,7 @@ func (rt *Router) answer(rec *recorder, r *http.Request, match *route) {
 		err := errors.New("handler wrote no answer")
 		if v != nil {
 			err = fmt.Errorf("handler panicked: %v", v)
+			Logger(r).Error("handler panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 		}
 		if rec.status != 0 { // the response has begun
 			Logger(r).Error("after the answer", "error", err)

@@ -105,6 +105,9 @@ func TestRouter(t *testing.T) {
 			}
 		})
 	}
+	if got := log.String(); !strings.Contains(got, `"stack":"goroutine`) || !strings.Contains(got, "router_test.go") {
+		t.Errorf("got the log %s, want the stack of the handler that panics", got)
+	}
 	if n := strings.Count(log.String(), `"msg":"answered"`); n != 18 {
 		t.Errorf("%d lines have the message answered, want one for each of 18 requests", n)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -30,6 +31,7 @@ type Scope struct {
 
 // ConsentView is the content of the consent page.
 type ConsentView struct {
+	credential.Redacted
 	// Lang has the user's preferred languages, in the format of ui_locales or
 	// Accept-Language. Optional.
 	Lang string

@@ -5,11 +5,13 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // ContinueView is the content of the page that redirects to the client.
 type ContinueView struct {
+	credential.Redacted
 	// Lang has the meaning of ConsentView.Lang.
 	Lang string
 	// Target is the redirect URI with the parameters of the response, or, with
@@ -64,6 +66,7 @@ func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 // LinkBackView is the content of the page that returns an error to a client
 // only if the user follows a link.
 type LinkBackView struct {
+	credential.Redacted
 	// Lang has the meaning of ConsentView.Lang.
 	Lang string
 	// Target is the redirect URI with the error.

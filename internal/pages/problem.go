@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
 // Problem is the kind of an error page.
@@ -98,6 +99,7 @@ func (p Problem) Code() string { return p.answer().code }
 
 // ProblemView is the content of an error page.
 type ProblemView struct {
+	credential.Redacted
 	// Lang has the meaning of ConsentView.Lang.
 	Lang    string
 	Problem Problem

@@ -7,8 +7,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Provisioner returns the Provisioner of p, or else the private function that the
-// configuration names. Only functions that have no permission to make app
+// Provisioner returns the Provisioner of p, or else the private function that
+// the configuration names. Only functions that have no permission to create app
 // clients call it, so that no other function links it.
 func Provisioner(p *Parts) broker.Provisioner {
 	if p.Provisioner != nil {

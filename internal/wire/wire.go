@@ -1,4 +1,4 @@
-// Package wire is wiring: it makes the parts that functions share from the
+// Package wire is wiring: it creates the parts that functions share from the
 // environment. It leaves out the parts that only some functions need, because a
 // function initializes all packages that it links at every start. Those parts
 // are in package pool and in a package for each function, below this one.
@@ -33,7 +33,7 @@ type Parts struct {
 	// Keys returns the sealing keys. It is nil if the configuration names none,
 	// as in direct mode.
 	Keys func(context.Context) (*seal.Ring, error)
-	// Provisioner makes app clients in this process, instead of the private
+	// Provisioner creates app clients in this process, instead of the private
 	// function. It is nil in the cloud.
 	Provisioner broker.Provisioner
 	// HTTP calls Cognito's OAuth endpoints and fetches the key sets of issuers.

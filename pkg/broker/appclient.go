@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -23,10 +24,11 @@ const (
 	// those of its registration, or those of an update that was not completed.
 	AppClientUpdating AppClientState = "updating"
 	// AppClientRemoving means that the app client must be removed, and its
-	// registration deleted. CognitoID is empty if the creation was given up.
+	// registration deleted. CognitoID is empty if its creation was abandoned.
 	AppClientRemoving AppClientState = "removing"
-	// AppClientAdopting means that the app client exists, was made by another
-	// program, and may not carry our marker yet. Its id at Cognito is ClientID.
+	// AppClientAdopting means that the app client exists, was created by
+	// another program, and may not carry our marker yet. Its id at Cognito is
+	// ClientID.
 	AppClientAdopting AppClientState = "adopting"
 	// AppClientVacant means that there is no app client, and that one may be
 	// created. The record of a brokered app client outlives it, so that its
@@ -111,13 +113,13 @@ const SecretPurpose = "app_client"
 func (a *AppClient) SecretOwner() string { return a.Key + "/" + a.Marker }
 
 // Usable reports whether users can sign in through the app client. branding is
-// whether the sign-in pages are those of managed login (version 2). A
-// Provisioner makes an app client usable that is not.
+// whether the sign-in pages are those of managed login (version 2). If it
+// returns false, a Provisioner adds what is missing.
 func (a *AppClient) Usable(branding bool) bool {
 	return a.State == AppClientReady && (a.Branded || !branding)
 }
 
-// Vacate makes a the record of no app client.
+// Vacate changes a to the record of no app client.
 func (a *AppClient) Vacate() {
 	a.State, a.Marker, a.CognitoID, a.Secret, a.Branded = AppClientVacant, "", "", "", false
 	a.Abandoned, a.Scopes, a.Due = nil, nil, time.Time{}
@@ -191,8 +193,10 @@ type Provisioner interface {
 	Provision(ctx context.Context, key string) error
 }
 
-// NewAppClient is Cognito's answer to the creation of an app client.
+// NewAppClient is Cognito's answer to the creation of an app client. It prints as
+// "[redacted]".
 type NewAppClient struct {
+	credential.Redacted
 	// ID is the id that Cognito gave it.
 	ID string
 	// Secret is its client secret, empty for a public client. The caller must

@@ -30,8 +30,8 @@
 // [ChangeAppClient]) and the [AuditTrail].
 //
 // The package leaves out every decision: registering, authorizing, issuing
-// tokens and sweeping are the packages below it, and policy decides about records
-// from outside. It knows nothing of HTTP or AWS.
+// tokens and sweeping are the packages below it, and package policy decides about
+// records. It knows nothing of HTTP or AWS.
 //
 // Programs that bring a store of their own implement its ports. There is no
 // promise of compatibility before v1.

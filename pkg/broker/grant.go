@@ -162,8 +162,7 @@ func (v Verdict) String() string {
 }
 
 // Verdict returns the decision about a presented refresh token at the time now.
-// keys are those with which the grant's refresh tokens are made. Verdict
-// changes nothing; see Rotated.
+// keys derive the grant's refresh tokens. Verdict changes nothing; see Rotated.
 func (g *Grant) Verdict(tok credential.Token, keys credential.Keys, now time.Time) Verdict {
 	// An authorization code contains the grant's id too. Only refresh tokens
 	// count, or an attacker who has seen a code could end the grant with it.

@@ -12,10 +12,10 @@ import (
 type GrantEnder interface {
 	// EndOfClient ends the grants of a client, except those of the generation
 	// keep, which may be empty. It returns the number of grants that it has
-	// ended, also with an error, and stops when ctx ends.
+	// ended, even with an error, and stops when ctx ends.
 	EndOfClient(ctx context.Context, clientID, keep string) (int, error)
-	// EndOfUser ends the grants of the user with that sub, and returns
-	// their number, also with an error. It reads all grants.
+	// EndOfUser ends the grants of the user with that sub, and returns their
+	// number, even with an error. It reads all grants.
 	EndOfUser(ctx context.Context, sub string) (int, error)
 	// EndByID ends the grant with that id, or returns ErrNotFound.
 	EndByID(ctx context.Context, id string) error

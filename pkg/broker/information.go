@@ -8,8 +8,10 @@ import (
 )
 
 // Issued is a registration with the credentials that were issued for it. They
-// are stored nowhere: the client receives the only copies.
+// are stored nowhere: the client receives the only copies. It prints as
+// "[redacted]".
 type Issued struct {
+	credential.Redacted
 	Registration *Registration
 	// AccessToken manages the registration (RFC 7592). An open registration of
 	// brokered mode has none.

@@ -17,7 +17,8 @@ type Intent struct {
 	Generation string
 	Profile    string
 	Use        Use
-	// Cancelled means that the registration must be removed, even if it was recorded.
+	// Cancelled means that the registration must be removed, even if it was
+	// recorded.
 	Cancelled bool
 	CreatedAt time.Time
 	// Due is when the janitor must check the intent.
@@ -76,8 +77,9 @@ func IntentOf(ctx context.Context, store AppClientRecords, clientID string) (*In
 	return a.Intent(), nil
 }
 
-// Cancel stores that the registration of i must be removed. It returns ErrConflict if i
-// has been changed since it was read, and ErrNotFound if it is gone.
+// Cancel stores that the registration of i must be removed. It returns
+// ErrConflict if the intent has been changed since it was read, and ErrNotFound
+// if it is gone.
 func (i *Intent) Cancel(ctx context.Context, store AppClientRecords, now time.Time) error {
 	a := i.record()
 	err := BeginRemoval(ctx, store, a, now)
@@ -85,8 +87,8 @@ func (i *Intent) Cancel(ctx context.Context, store AppClientRecords, now time.Ti
 	return err
 }
 
-// DeleteIntent removes i, if its version is still the stored one. One that is gone
-// is no error.
+// DeleteIntent removes i, if its version is still the stored one. It is no
+// error if the intent is gone.
 func DeleteIntent(ctx context.Context, store AppClientRecords, i *Intent) error {
 	if err := store.DeleteAppClient(ctx, i.Key(), i.Version); err != nil {
 		return fmt.Errorf("delete intent %s: %w", i.ClientID, err)

@@ -1,7 +1,7 @@
 package broker
 
 // Paths under the issuer that app clients of brokered mode have at Cognito. The
-// functions that make app clients and the function that serves the paths must
+// functions that create app clients and the function that serves the paths must
 // have the same ones.
 const (
 	// CallbackPath is the one redirect URI: the browser arrives there after the

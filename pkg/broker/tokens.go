@@ -6,26 +6,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
 // AppCredentials are the id and the secret of one of the broker's app clients.
 // They print as "[redacted]".
-type AppCredentials struct{ ID, Secret string }
-
-// String implements fmt.Stringer.
-func (AppCredentials) String() string { return "[redacted]" }
-
-// GoString implements fmt.GoStringer.
-func (AppCredentials) GoString() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (AppCredentials) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+type AppCredentials struct {
+	credential.Redacted
+	ID, Secret string
+}
 
 // Tokens is what Cognito issued. It prints as "[redacted]".
 type Tokens struct {
+	credential.Redacted
 	// AccessToken is Cognito's access token.
 	AccessToken string
 	// RefreshToken is Cognito's refresh token, "" if there is none.
@@ -54,15 +50,6 @@ type Tokens struct {
 	User User
 }
 
-// String implements fmt.Stringer.
-func (Tokens) String() string { return "[redacted]" }
-
-// GoString implements fmt.GoStringer.
-func (Tokens) GoString() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (Tokens) LogValue() slog.Value { return slog.StringValue("[redacted]") }
-
 // ParseTokens returns the tokens that Cognito's token endpoint sent to that app
 // client, with the fields that follow from their claims. refresh and id may be
 // empty.
@@ -83,6 +70,7 @@ func ParseTokens(app AppCredentials, access, refresh, id string) (Tokens, error)
 // TokenReply is a response of Cognito's token endpoint (RFC 6749 §5.1) that the
 // broker passes on to a client of direct mode. It prints as "[redacted]".
 type TokenReply struct {
+	credential.Redacted
 	// AccessToken is Cognito's access token.
 	AccessToken string
 	// TokenType is the type of the access token, "Bearer".
@@ -95,15 +83,6 @@ type TokenReply struct {
 	// IDToken is Cognito's ID token, "" if there is none.
 	IDToken string
 }
-
-// String implements fmt.Stringer.
-func (TokenReply) String() string { return "[redacted]" }
-
-// GoString implements fmt.GoStringer.
-func (TokenReply) GoString() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (TokenReply) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // ScopeClaim returns the scope of an access token that is a JWT (RFC 9068
 // §2.2.3), or "" if it has none or is not a JWT. It does not check the signature.

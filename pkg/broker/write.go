@@ -91,7 +91,7 @@ func ChangeAppClient(ctx context.Context, store AppClientRecords, key string, ch
 	return fmt.Errorf("replace app client %s: %w", key, ErrConflict)
 }
 
-// Tombstone makes r the record of a client that was removed.
+// Tombstone changes r to the record of a removed client.
 func (r *Registration) Tombstone(now time.Time) {
 	r.State, r.Due, r.ExpiresAt = RegistrationRemoved, Seconds(now), time.Time{}
 	r.AccessTokens, r.SecretHash = AccessTokens{}, credential.Hash{}

@@ -11,9 +11,10 @@
 //   - [Decode]: bytes to [Request]. Any bytes at all give a Request or an
 //     [*Error]. Member names are matched exactly and may not be repeated, which
 //     encoding/json alone does not enforce.
-//   - [Validate]: Request to [ParsedMetadata], by the rules of RFC 7591 §2 that need no configuration, with
-//     RFC 8252 for redirect URIs and the limits of Amazon Cognito: no
-//     client_credentials beside another grant type, no scope offline_access.
+//   - [Validate]: Request to [ParsedMetadata], by the rules of RFC 7591 §2
+//     that need no configuration, with RFC 8252 for redirect URIs and the
+//     limits of Amazon Cognito: no client_credentials beside another grant
+//     type, no scope offline_access.
 //
 // A software statement is checked for the shape of a compact JWS. The caller
 // verifies its signature and hands its claims to [ClientMetadata.WithStatement],

@@ -8,20 +8,6 @@ import (
 	"strings"
 )
 
-// The grant types that a client can register. Validate drops all others.
-const (
-	GrantAuthorizationCode = "authorization_code"
-	GrantRefreshToken      = "refresh_token"
-	GrantClientCredentials = "client_credentials"
-)
-
-// GrantTypes returns all grant types that a client can register. No other list
-// exists: the grant types in a policy, in the metadata document and at the
-// token endpoint are parts of this one.
-func GrantTypes() []string {
-	return []string{GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials}
-}
-
 // The values of token_endpoint_auth_method that Amazon Cognito's token endpoint
 // accepts.
 const (
@@ -191,7 +177,7 @@ func (m ClientMetadata) members() map[string]any {
 	// An absent response_types means "code" (RFC 7591 §2). A client without the
 	// code grant does not use the authorization endpoint, so it gets an empty
 	// list.
-	if len(m.ResponseTypes) == 0 && len(m.GrantTypes) > 0 && !slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
+	if len(m.ResponseTypes) == 0 && len(m.GrantTypes) > 0 && !UseRedirects(m.GrantTypes) {
 		o["response_types"] = []string{}
 	}
 	if len(m.JWKS) > 0 {

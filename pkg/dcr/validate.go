@@ -32,9 +32,9 @@ const (
 //     does not have.
 //   - application_type: dropped if it is neither web nor native.
 //
-// The argument is not modified, and the result shares no memory with it. Validate returns
-// its own result unchanged. Errors are *Error with code InvalidRedirectURI or
-// InvalidClientMetadata.
+// The argument is not modified, and the result shares no memory with it.
+// Validate returns its own result unchanged. Errors are *Error with code
+// InvalidRedirectURI or InvalidClientMetadata.
 func Validate(metadata ClientMetadata) (ParsedMetadata, error) {
 	m := ParsedMetadata{ClientMetadata: metadata.Clone()}
 	for _, step := range []func(*ParsedMetadata) error{
@@ -58,7 +58,7 @@ func CheckAuthMethod(m ClientMetadata) error {
 	case "", AuthSecretBasic, AuthSecretPost:
 		return nil
 	case AuthNone:
-		if slices.Contains(m.GrantTypes, GrantClientCredentials) {
+		if InOwnName(m.GrantTypes) {
 			return Errorf(InvalidClientMetadata, "token_endpoint_auth_method: client_credentials needs client_secret_basic or client_secret_post, not none")
 		}
 		return nil
@@ -104,29 +104,32 @@ func checkString(name, s string, limit int) error {
 	return nil
 }
 
-// validateGrants sets grant_types and response_types. authorization_code
-// requires the response type code; client_credentials and refresh_token have no
-// response type (RFC 7591 §2.1).
+// validateGrants sets grant_types and response_types. A grant type with redirects
+// requires the response type code; the others have no response type (RFC 7591
+// §2.1).
 func validateGrants(m *ParsedMetadata) error {
-	code := len(m.GrantTypes) == 0 || slices.Contains(m.GrantTypes, GrantAuthorizationCode)
-	refresh := slices.Contains(m.GrantTypes, GrantRefreshToken)
-	clientCredentials := slices.Contains(m.GrantTypes, GrantClientCredentials)
-	switch {
-	case code && clientCredentials:
-		return Errorf(InvalidClientMetadata, "grant_types: client_credentials cannot be combined with authorization_code; register two clients")
-	case !code && refresh:
-		return Errorf(InvalidClientMetadata, "grant_types: refresh_token is allowed together with authorization_code only")
-	case clientCredentials:
-		m.GrantTypes, m.ResponseTypes = []string{GrantClientCredentials}, nil
-		return nil
-	case !code:
-		return Errorf(InvalidClientMetadata, "grant_types: none of them is supported; supported are authorization_code with refresh_token, or client_credentials")
+	if len(m.GrantTypes) == 0 {
+		m.GrantTypes = DefaultGrantTypes()
 	}
-	if len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, ResponseTypeCode) {
+	var alone []GrantType
+	for _, t := range grantTypes {
+		switch {
+		case !slices.Contains(m.GrantTypes, t.Name):
+		case t.With == "":
+			alone = append(alone, t)
+		case !slices.Contains(m.GrantTypes, t.With):
+			return Errorf(InvalidClientMetadata, "grant_types: %s is allowed together with %s only", t.Name, t.With)
+		}
+	}
+	switch {
+	case len(alone) == 0:
+		return Errorf(InvalidClientMetadata, "grant_types: none of them is supported; supported are authorization_code with refresh_token, or client_credentials")
+	case len(alone) > 1:
+		return Errorf(InvalidClientMetadata, "grant_types: %s cannot be combined with %s; register two clients", alone[1].Name, alone[0].Name)
+	case alone[0].Redirects && len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, ResponseTypeCode):
 		return Errorf(InvalidClientMetadata, "response_types: must have code, the only one that is supported")
 	}
-	m.GrantTypes = []string{GrantAuthorizationCode, GrantRefreshToken}
-	m.ResponseTypes = []string{ResponseTypeCode}
+	m.GrantTypes, m.ResponseTypes = alone[0].Together(), alone[0].ResponseTypes()
 	return nil
 }
 
@@ -134,7 +137,7 @@ func validateGrants(m *ParsedMetadata) error {
 // redirects must register them (RFC 7591 §2). The grant types must be validated
 // before.
 func validateRedirectURIs(m *ParsedMetadata) error {
-	if !slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
+	if !UseRedirects(m.GrantTypes) {
 		m.RedirectURIs = nil
 		return nil
 	}

@@ -43,6 +43,8 @@ func checkURL(s string) (*url.URL, error) {
 	return nil, errors.New("must be https, or http on localhost, 127.0.0.1 or [::1]")
 }
 
+// loopback has the hosts of dcr.IsLoopback. This package imports nothing of ours,
+// so that any proxy can use it.
 func loopback(host string) bool {
 	return host == "localhost" || host == "127.0.0.1" || host == "::1"
 }

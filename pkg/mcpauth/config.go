@@ -137,6 +137,9 @@ func isURL(s string, anyHost bool) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (anyHost || loopback(u.Hostname()))
 }
 
+// loopback reports whether host is this machine, under any of its addresses. It
+// is not dcr.IsLoopback, which has only the spellings that Cognito accepts; an
+// MCP server does not need package dcr.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

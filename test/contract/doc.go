@@ -1,6 +1,8 @@
-// Package contract is test kit: the suites that every implementation of
-// broker.Store, broker.GrantStore and broker.AppClients must pass. It is
-// public, so that a program with a store of its own can run them.
+// Package contract is a test kit: the suites that every implementation of
+// broker.Store, broker.GrantStore, direct.Pool and janitor.Pool must pass. For
+// a broker.Store there are two: TestStore, and TestSlots for its count of calls
+// in a second. The package is public, so that a program with a store of its own
+// can run them.
 //
 // It leaves out what differs between implementations, such as retries, paging
 // and expiry in the background: their own tests cover it.

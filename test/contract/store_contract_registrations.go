@@ -262,7 +262,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}
 	})
 
-	t.Run("a registration that was used meanwhile is not retired", func(t *testing.T) {
+	t.Run("a registration that was used in the meantime is not retired", func(t *testing.T) {
 		for _, used := range []time.Duration{0, time.Hour} {
 			clock := fake.NewClock()
 			r := leastRegistration(clock)

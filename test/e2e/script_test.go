@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
@@ -88,10 +89,7 @@ func (a answer) list(name string) []string {
 	return l
 }
 
-var client = &http.Client{
-	Timeout:       30 * time.Second,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
+var client = adapter.WithoutRedirects(&http.Client{Timeout: 30 * time.Second})
 
 // send makes a request, and checks the format of the answer.
 func (d *deployment) send(t *testing.T, line, body string, header ...string) answer {

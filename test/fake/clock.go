@@ -3,6 +3,8 @@ package fake
 import (
 	"sync"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // A Clock is a clock that stands still until it is moved. It is safe for
@@ -40,7 +42,7 @@ func (c *Clock) Now() time.Time {
 }
 
 // Second returns the clock's time without the fraction.
-func (c *Clock) Second() time.Time { return c.Now().Truncate(time.Second) }
+func (c *Clock) Second() time.Time { return broker.Seconds(c.Now()) }
 
 // Advance moves the clock forward.
 func (c *Clock) Advance(d time.Duration) {

@@ -17,7 +17,8 @@ type Point int
 const (
 	// NotApplied fails before the effect: nothing has changed.
 	NotApplied Point = iota
-	// ReplyLost fails after the effect: it was applied, and the caller does not know.
+	// ReplyLost fails after the effect: it was applied, and the caller does not
+	// know.
 	ReplyLost
 )
 

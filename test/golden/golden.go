@@ -1,6 +1,6 @@
-// Package golden is test kit: it compares what a test got with a file, and writes
-// the file with the flag -update. It leaves out what is volatile: the test
-// replaces that first.
+// Package golden is a test kit: it compares the output of a test with a file, and
+// writes the file if the flag -update is set. It leaves out volatile parts: the
+// test replaces them first.
 package golden
 
 import (

@@ -1,6 +1,6 @@
-// Package must is test kit: it does what a test takes for granted, and ends the
-// test if that fails. It leaves out what a test is about, and imports nothing of
-// ours, so every package can use it.
+// Package must is a test kit: it does the steps that a test needs but does not
+// check, and ends the test if one fails. It leaves out what a test checks, and
+// imports nothing of ours, so every package can use it.
 package must
 
 import (

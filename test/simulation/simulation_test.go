@@ -62,7 +62,8 @@ func TestInMemory(t *testing.T) {
 }
 
 // TestOnDynamoDB simulates fewer registrations, with a larger share of them in
-// use, and one sweep a day, because each call of moto takes milliseconds. Its faults are in requests to DynamoDB.
+// use, and one sweep a day, because each call of moto takes milliseconds. Its
+// faults are in requests to DynamoDB.
 func TestOnDynamoDB(t *testing.T) {
 	endpoint := dynamodbtest.Endpoint(t)
 	simulate(t, size{registrations: 300, used: 0.05, sweeps: day}, func(t *testing.T) stores {
@@ -244,7 +245,7 @@ func (w *world) use(m *member) {
 		w.grant(r)
 	}
 	if err := w.try(func(ctx context.Context) error { return w.Touch(ctx, r) }); err == nil {
-		m.recorded = w.now().Truncate(time.Second)
+		m.recorded = broker.Seconds(w.now())
 	}
 }
 
@@ -287,7 +288,7 @@ func (w *world) happen(m *member) {
 		if w.chance(0.5) {
 			time.Sleep(time.Minute)
 			if _, err := w.Enable(ctx, m.id, "ops"); err == nil {
-				m.off, m.recorded = false, w.now().Truncate(time.Second)
+				m.off, m.recorded = false, broker.Seconds(w.now())
 			}
 		}
 	case 2:

@@ -163,9 +163,9 @@ func (w *Brokered) Rows() int {
 	return n
 }
 
-// CheckConsistent checks what holds whenever nothing is under way: the app clients
-// at Cognito are those of the records with these keys, each record can be used and
-// holds a place in the budget of its profile, and nothing is due.
+// CheckConsistent checks what holds whenever nothing is under way: the app
+// clients at Cognito are those of the records with these keys, each record can
+// be used and holds a place in the budget of its profile, and nothing is due.
 func (w *Brokered) CheckConsistent(keys ...string) {
 	w.T.Helper()
 	ctx := w.T.Context()
@@ -326,8 +326,8 @@ func (w *Brokered) WantState(clientID string, want broker.RegistrationState) *br
 	return r
 }
 
-// Passes lets time pass. The janitor sweeps every hour, and these clients are used
-// twice a day.
+// Passes lets time pass. The janitor sweeps every hour, and these clients are
+// used twice a day.
 func (w *Brokered) Passes(d time.Duration, used ...string) {
 	w.T.Helper()
 	for h := range int(d / time.Hour) {

@@ -1,8 +1,8 @@
-// Package world is test kit: the whole broker, assembled on a store and a user
-// pool in memory that fail when a test says so, with a clock, keys and a policy.
-// A test can put a local Cognito in place of the pool, and gets the parts of a
-// Flow and an Issuer, and clients, app clients and grants that are stored. HTTP is
-// left out: the tests of the endpoints have their own browser.
+// Package world is a test kit: the whole broker without HTTP, on a store and a
+// user pool in memory, with a clock, keys and a policy. A test can make calls
+// of the store and the pool fail, and can use a local Cognito in place of the
+// pool. It gets the parts of a Flow and an Issuer, and stored clients, app
+// clients and grants. The tests of the endpoints have their own browser.
 //
 // The package is longer than 1,500 lines because both modes, their faults and
 // the checks after a fault share one assembly.

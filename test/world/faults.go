@@ -51,7 +51,7 @@ func WhateverFails(t *testing.T, f func(t *testing.T, w *Brokered, fault func())
 // Trouble describes the calls of a use case that fail.
 type Trouble struct {
 	Faults []plannedFault
-	// dies means that every call after the last of faults fails too.
+	// Dies means that every call after the last of Faults fails too.
 	Dies bool
 	// calls are those that the use case made, in order.
 	calls []fake.Call
@@ -84,7 +84,8 @@ func (c *Trouble) Hits(methods ...string) bool {
 // it.
 func (c *Trouble) Single() bool { return len(c.Faults) < 2 && !c.Dies }
 
-// During runs the use case with its faults, each of which it must meet.
+// During runs the use case with the faults of c, and checks that it reaches each
+// of them.
 func (c *Trouble) During(w *World, useCase func()) {
 	w.T.Helper()
 	w.Store.Reset()
@@ -115,8 +116,8 @@ func (c *Trouble) During(w *World, useCase func()) {
 }
 
 // ForEachFault runs f, each time in a new world: first without a fault, to find
-// the calls of its use case, and then with each of these calls failing, before and
-// after it was applied, and with the process ending there or going on.
+// the calls of its use case, and then with each of these calls failing, before
+// and after it was applied, and with the process ending there or going on.
 func ForEachFault(t *testing.T, f func(t *testing.T, w *World, c *Trouble)) {
 	t.Helper()
 	eachFault(t, nil, f)

@@ -12,8 +12,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// KnownJWTs is a registration.JWTs that knows the claims of each token. Signatures
-// are tested where they are verified (internal/adapter/issuers).
+// KnownJWTs is a registration.JWTs that knows the claims of each token.
+// Signatures are tested where they are verified (internal/adapter/issuers).
 type KnownJWTs struct {
 	mu    sync.Mutex
 	Known map[string]*policy.JWT

@@ -51,7 +51,8 @@ func (w *World) Members(key string) int {
 	return 0
 }
 
-// Taken returns the numbers of places that registrations under LimitedPolicy hold.
+// Taken returns the numbers of places that registrations under LimitedPolicy
+// hold.
 func (w *World) Taken(iat string) Taken {
 	w.T.Helper()
 	return Taken{w.Uses(iat), w.Members(PlacesKey), w.Members(hourKey)}

@@ -14,7 +14,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// InBubble runs f in a synctest bubble, where time passes only while all goroutines wait.
+// InBubble runs f in a synctest bubble, where time passes only while all
+// goroutines wait.
 func InBubble(t *testing.T, f func(t *testing.T, w *Brokered)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewBrokered(t)

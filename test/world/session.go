@@ -27,12 +27,6 @@ func (w *Brokered) FlowConfig(cognito authorization.Cognito) authorization.Confi
 	}
 }
 
-// GrantStore holds the grants of an Issuer.
-type GrantStore interface {
-	token.Store
-	grants.Store
-}
-
 // OAuth has Cognito's endpoints for an Issuer.
 type OAuth interface {
 	token.Cognito
@@ -41,7 +35,7 @@ type OAuth interface {
 
 // IssuerConfig returns what an Issuer needs except AccessTokens: the parts of
 // w, and a store for the grants.
-func (w *Brokered) IssuerConfig(store GrantStore, cognito OAuth) token.Config {
+func (w *Brokered) IssuerConfig(store broker.GrantStore, cognito OAuth) token.Config {
 	w.T.Helper()
 	return token.Config{
 		Store: store, Clients: clients.New(broker.ModeBrokered, w.Store, w.Now), AppClients: grants.NewAppClients(w.Store, w.Now),

@@ -21,8 +21,8 @@ type World struct {
 	*Broker
 	T     testing.TB
 	Clock *fake.Clock
-	// Inner is the store without faults, for the reads and
-	// writes of the test itself.
+	// Inner is the store without faults, for the reads and writes of the test
+	// itself.
 	Inner *memory.Store
 	Store *fake.Store
 	Pool  *fake.Pool
@@ -85,7 +85,8 @@ func (w *World) Uses(id string) int {
 	return len(rec.Uses)
 }
 
-// MustRegister registers a client, and also returns its registration access token.
+// MustRegister registers a client, and also returns its registration access
+// token.
 func (w *World) MustRegister(body string, tok credential.Token) (*dcr.ClientInformation, credential.Token) {
 	w.T.Helper()
 	info, err := w.Register(w.T.Context(), Request(w.T, body), tok)

@@ -74,7 +74,7 @@ func foreign(id string, a *types.UserPoolClientType) *broker.ForeignAppClient {
 	case !aws.ToBool(a.AllowedOAuthFlowsUserPoolClient) || len(a.AllowedOAuthScopes) == 0:
 		f.Refused = "it is not for OAuth: it has no flows or scopes"
 	case slices.Equal(a.AllowedOAuthFlows, []types.OAuthFlowType{types.OAuthFlowTypeCode}):
-		m.GrantTypes = []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken}
+		m.GrantTypes = dcr.DefaultGrantTypes()
 		m.ResponseTypes = []string{dcr.ResponseTypeCode}
 		m.RedirectURIs = slices.Clone(a.CallbackURLs)
 	case slices.Equal(a.AllowedOAuthFlows, []types.OAuthFlowType{types.OAuthFlowTypeClientCredentials}):

@@ -220,8 +220,8 @@ func (c *AppClients) describe(ctx context.Context, id, marker string) (*types.Us
 	return present, nil
 }
 
-// read returns the app client id, whoever made it. If it does not exist, the
-// error is broker.ErrNotFound.
+// read returns the app client id, also one that the broker did not make. If
+// it does not exist, the error is broker.ErrNotFound.
 func (c *AppClients) read(ctx context.Context, id string) (*types.UserPoolClientType, error) {
 	in := &cip.DescribeUserPoolClientInput{UserPoolId: aws.String(c.pool), ClientId: aws.String(id)}
 	out, err := call(ctx, c, opDescribe, c.api.DescribeUserPoolClient, in)

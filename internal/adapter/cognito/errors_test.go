@@ -155,7 +155,7 @@ func TestSigningErrorIsForTheOperator(t *testing.T) {
 
 // The bubble's clock stands still until the request is sent, so the time-out
 // never comes before it.
-func TestATimeOutLeavesItUnknownWhetherACreateWasApplied(t *testing.T) {
+func TestACreateThatTimesOutMayHaveBeenApplied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()

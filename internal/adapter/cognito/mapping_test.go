@@ -281,3 +281,18 @@ var testCredentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Cre
 type doerFunc func(*http.Request) (*http.Response, error)
 
 func (f doerFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// An app client without an OAuth flow gets no tokens.
+func TestEveryGrantTypeHasAFlow(t *testing.T) {
+	for _, name := range dcr.GrantTypes() {
+		g, _ := dcr.GrantTypeOf(name)
+		if g.With != "" {
+			continue
+		}
+		m := public()
+		m.GrantTypes = g.Together()
+		if o := ownedBy(here, m, Settings{}); len(o.flows) != 1 || (len(o.redirectURIs) > 0) != g.Redirects {
+			t.Errorf("%s: flows %v and redirect URIs %v", name, o.flows, o.redirectURIs)
+		}
+	}
+}

@@ -146,13 +146,14 @@ func (c *Client) post(ctx context.Context, address string, as clients.Credential
 		// documents base64 of both as they are, so they are not encoded here.
 		req.SetBasicAuth(as.ID, as.Secret)
 	}
-	start := time.Now()
-	defer func() { telemetry.Called(ctx, telemetry.CognitoOAuth, time.Since(start), false) }()
+	start, throttled := time.Now(), false
+	defer func() { telemetry.Called(ctx, telemetry.CognitoOAuth, time.Since(start), throttled) }()
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, noAnswer(err)
 	}
 	defer resp.Body.Close()
+	throttled = resp.StatusCode == http.StatusTooManyRequests
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	if err != nil {
 		return nil, noAnswer(fmt.Errorf("status %d, then: %w", resp.StatusCode, err))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -215,6 +216,23 @@ func TestRetryAfter(t *testing.T) {
 		_, err := c.Refresh(t.Context(), app, "r")
 		if e, ok := errors.AsType[*broker.UpstreamError](err); !ok || e.Code != "" || e.RetryAfter != want {
 			t.Errorf("Retry-After %q: %v, want %s", header, err, want)
+		}
+	}
+}
+
+func TestThrottledRequestsAreCounted(t *testing.T) {
+	c := newCognito(t, time.Second)
+	for status, want := range map[int]string{http.StatusTooManyRequests: `"CognitoThrottles":1`, http.StatusBadRequest: ""} {
+		c.answer = respond(status, `{"error":"invalid_grant"}`)
+		ctx, activity := telemetry.Begin(t.Context(), "id")
+		_, err := c.Refresh(ctx, app, "refresh-token")
+		if err == nil {
+			t.Errorf("Refresh with status %d succeeded", status)
+		}
+		var line strings.Builder
+		activity.Log(ctx, slog.New(slog.NewJSONHandler(&line, nil)), "m")
+		if got := line.String(); !strings.Contains(got, want) || want == "" && strings.Contains(got, "CognitoThrottles") {
+			t.Errorf("status %d: got the line %s, want CognitoThrottles only for %d", status, got, http.StatusTooManyRequests)
 		}
 	}
 }

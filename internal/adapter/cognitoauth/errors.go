@@ -16,7 +16,7 @@ import (
 // Cognito answers with a code of RFC 6749 §5.2 is a *broker.UpstreamError with
 // this code. All other errors are a *broker.UpstreamError without a code: no
 // answer, an answer that is not OAuth, throttling. The use cases, token.Issuer
-// and direct.Relay, decide what a code means for a client of the broker;
+// and relay.Relay, decide what a code means for a client of the broker;
 // httpapi's answerFor chooses the status.
 
 const (

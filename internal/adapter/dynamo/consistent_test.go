@@ -25,7 +25,7 @@ func (r *reads) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(
 	return &dynamodb.GetItemOutput{}, nil
 }
 
-func TestReadsSeeEveryWriteBeforeThem(t *testing.T) {
+func TestReadsReturnEarlierWrites(t *testing.T) {
 	r := &reads{}
 	s := New(r, "table", nil)
 	ctx := t.Context()

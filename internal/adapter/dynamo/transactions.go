@@ -45,8 +45,8 @@ func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.T
 	return readTransaction(it)
 }
 
-// TakeStep implements broker.GrantStore. It does not know the new version in advance,
-// so it stores its write id under the name of the step.
+// TakeStep implements broker.GrantStore. It does not know the new version in
+// advance, so it stores its write id under the name of the step.
 func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error) {
 	const (
 		op        = "take step of transaction"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
@@ -67,7 +68,7 @@ func overHTTP(t *testing.T, h http.Handler, e events.APIGatewayV2HTTPRequest) an
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableCompression: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := adapter.WithoutRedirects(&http.Client{Transport: &http.Transport{DisableCompression: true}})
 	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)

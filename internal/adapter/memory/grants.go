@@ -57,8 +57,8 @@ func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string,
 	})
 }
 
-// ListGrants implements broker.GrantStore. It yields the records that exist when it
-// begins.
+// ListGrants implements broker.GrantStore. It yields the records that exist
+// when it begins.
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
 	return sequence(ctx, s, "ListGrants", func() []*broker.Grant {
 		var all []*broker.Grant

@@ -84,8 +84,8 @@ func (s *Store) write(ctx context.Context, operation string, version *int64, app
 	return err
 }
 
-// sequence yields items that it collects at the start, with s.mu held, so that the
-// caller can use the store while it reads the sequence.
+// sequence yields items that it collects at the start, with s.mu held, so that
+// the caller can use the store while it reads the sequence.
 func sequence[T any](ctx context.Context, s *Store, operation string, collect func() []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		stopped := false

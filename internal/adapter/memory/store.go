@@ -1,8 +1,8 @@
-// Package memory is an adapter: a broker.Store and a broker.GrantStore in the memory
-// of one process, for the local development server and for tests that are not
-// about the store. It behaves like the DynamoDB store in every way that a
-// caller can see, also with whole seconds and cancelled contexts. It leaves out
-// persistence: all records end with the process.
+// Package memory is an adapter: a broker.Store and a broker.GrantStore in the
+// memory of one process, for the local development server and for tests that
+// are not about the store. It behaves like the DynamoDB store in every way that
+// a caller can see, also with whole seconds and cancelled contexts. It leaves
+// out persistence: all records end with the process.
 package memory
 
 import (
@@ -13,7 +13,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// Store is a broker.Store and broker.GrantStore in memory. Make one with NewStore.
+// Store is a broker.Store and broker.GrantStore in memory. Make one with
+// NewStore.
 type Store struct {
 	*tables
 	hook Hook // nil if there is none

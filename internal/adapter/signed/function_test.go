@@ -112,7 +112,8 @@ func TestAMissingFunctionIsUnavailable(t *testing.T) {
 	}
 }
 
-// An operator may name the function by its ARN, whose colons Lambda takes escaped.
+// An operator may name the function by its ARN, whose colons Lambda takes
+// escaped.
 func TestAFunctionNamedByItsARN(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		const want = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A111122223333%3Afunction%3Adcr-provision/invocations"

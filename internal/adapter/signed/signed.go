@@ -1,5 +1,5 @@
-// Package signed is an adapter: it sends requests to AWS services of which the
-// broker uses only one or two operations. The SDK signs the requests and
+// Package signed is an adapter: it sends requests to AWS services. The broker
+// uses only one or two operations of each. The SDK signs the requests and
 // decides about retries, but this package builds them: an SDK client sets up
 // all operations of its service at every start of a function, which took up to
 // a third of the start (docs/performance.md). The package leaves out the
@@ -25,6 +25,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
@@ -108,14 +109,7 @@ func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
 			return a, err
 		}
 		delay, delayErr := s.retryer.RetryDelay(attempt, err)
-		if delayErr != nil {
-			return Answer{}, err
-		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if delayErr != nil || broker.Pause(ctx, delay) != nil {
 			return Answer{}, err
 		}
 	}

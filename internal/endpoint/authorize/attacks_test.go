@@ -117,7 +117,7 @@ func TestHeadersDoNotChooseAddresses(t *testing.T) {
 // with a name that begins with __Host- (RFC 6265bis §4.1.3.2). With such a
 // cookie an attacker could put a victim into a transaction whose secret the
 // attacker knows.
-func TestACookieThatAnotherHostCouldHaveSetIsNotTaken(t *testing.T) {
+func TestACookieThatAnotherHostCouldHaveSetIsIgnored(t *testing.T) {
 	w := newWorld(t, func(s *setup) { s.tls = true })
 	attacker := w.browser()
 	attacker.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")

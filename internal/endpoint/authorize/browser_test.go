@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
@@ -23,10 +24,9 @@ type browser struct {
 
 func (w *world) browser() *browser {
 	jar, _ := cookiejar.New(nil)
-	client := *w.server.Client()
+	client := adapter.WithoutRedirects(w.server.Client())
 	client.Jar = jar
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &browser{w, &client, emulator.NewBrowser()}
+	return &browser{w, client, emulator.NewBrowser()}
 }
 
 // answer is a response to a browser.

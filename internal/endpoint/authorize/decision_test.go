@@ -230,7 +230,7 @@ func TestForgedForms(t *testing.T) {
 	})
 }
 
-func TestWhoMayConsent(t *testing.T) {
+func TestUsersWhoMayConsent(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("staff", nil, webURI)
 	w.wantCode(w.allow(requestOf(id, webURI), "alice"), webURI)
@@ -287,7 +287,8 @@ func TestAtMostFourCallsAStep(t *testing.T) {
 	step("POST /authorize, cancel", 4, func() { b.decide(page, "cancel") })
 }
 
-// A request that waits for another one gets its answer before API Gateway gives up.
+// A request that waits for another one gets its answer before API Gateway gives
+// up.
 func TestRequestsHaveATimeLimit(t *testing.T) {
 	w := newWorld(t)
 	var deadline time.Time

@@ -69,9 +69,9 @@ func (e *Endpoint) showProblem(w http.ResponseWriter, r *http.Request, err error
 	v := pages.ProblemView{
 		Lang: languages(r, p.Lang), Problem: pageOf[p.Kind], Detail: p.Detail, RequestID: httpapi.RequestID(r), RetryAfter: p.RetryAfter,
 	}
-	if p.CSRF != "" {
+	if !p.CSRF.IsZero() {
 		// The page names the user and has a button, in place of the detail.
-		v.Detail, v.User, v.CSRF = "", p.User, p.CSRF
+		v.Detail, v.User, v.CSRF = "", p.User, p.CSRF.Reveal()
 	}
 	e.pages.Problem(w, v)
 }

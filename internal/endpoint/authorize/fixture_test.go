@@ -171,8 +171,8 @@ func (w *world) register(profile string, change func(*broker.Registration), redi
 	}, change).ClientID
 }
 
-// requestOf returns the parameters of an ordinary request, with changes: name, value
-// and so on. The value "-" removes a parameter.
+// requestOf returns the parameters of an ordinary request, with changes: name,
+// value and so on. The value "-" removes a parameter.
 func requestOf(clientID, redirectURI string, changes ...string) url.Values {
 	v := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"the state & more"},

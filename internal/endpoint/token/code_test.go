@@ -204,7 +204,8 @@ func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
 	}
 }
 
-// After invalid_client the client would register again and wait for approval again.
+// After invalid_client the client would register again and wait for approval
+// again.
 func TestClientThatWaitsForApprovalIsUnauthorized(t *testing.T) {
 	s := newStack(t)
 	_, code := s.code(s.public())
@@ -245,7 +246,7 @@ func TestSecondUseOfACodeEndsTheGrant(t *testing.T) {
 
 // A code stays in the history of the browser. An attacker who finds it there can
 // neither redeem it nor end its grant.
-func TestWrongSecondUseOfACodeEndsNothing(t *testing.T) {
+func TestInvalidSecondUseOfACodeEndsNoGrant(t *testing.T) {
 	s := newStack(t)
 	c, thief := s.public(), s.public()
 	g, code := s.code(c)

@@ -15,7 +15,7 @@ import (
 )
 
 // Issuer issues and revokes tokens: *token.Issuer in brokered mode,
-// *direct.Relay in direct mode. It must be safe for concurrent use.
+// *relay.Relay in direct mode. It must be safe for concurrent use.
 type Issuer interface {
 	Token(ctx context.Context, r token.Request) (*token.Response, error)
 	Revoke(ctx context.Context, r token.Revocation) error
@@ -80,7 +80,7 @@ func Introspect(in Introspector) http.Handler {
 			writeError(w, r, c, err)
 			return
 		}
-		a, err := in.Introspect(r.Context(), token.IntrospectionRequest{Resource: c, Token: f.Value("token")})
+		a, err := in.Introspect(r.Context(), token.IntrospectionRequest{Client: c, Token: f.Value("token")})
 		if err != nil {
 			writeError(w, r, c, err)
 			return

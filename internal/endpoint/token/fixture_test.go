@@ -95,7 +95,7 @@ func (s *stack) start(ring *seal.Ring) {
 	s.config.Provisioner, s.config.AccessTokens = provisioner(s.provision), wiretoken.AccessTokens{AccessTokens: accessTokens}
 	s.config.Keys = func(context.Context) (*seal.Ring, error) { return ring, nil }
 	s.config.Resources = []broker.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}}
-	s.config.Introspectors = []token.Introspector{
+	s.config.ResourceServers = []token.ResourceServer{
 		{ID: notesID, Secret: credential.Presented(notesSecret).Hash(), Resource: notes},
 		{ID: mailID, Secret: credential.Presented(mailSecret).Hash(), Resource: mail},
 	}
@@ -104,7 +104,7 @@ func (s *stack) start(ring *seal.Ring) {
 }
 
 // use replaces the store of the grants and Cognito in s.config.
-func (s *stack) use(store world.GrantStore, up world.OAuth) {
+func (s *stack) use(store broker.GrantStore, up world.OAuth) {
 	s.T.Helper()
 	c := s.IssuerConfig(store, up)
 	s.config.Store, s.config.Cognito, s.config.Ender = c.Store, c.Cognito, c.Ender

@@ -53,7 +53,7 @@ type known struct {
 	// also are other names whose findings apply to it.
 	also []string
 	// body returns the request it sends (testdata/registrations names the
-	// source), with the scopes that it would request if it knows of any.
+	// source), with the scopes that it would request, if any.
 	body    func(d *doctor) map[string]any
 	verdict *definition
 }

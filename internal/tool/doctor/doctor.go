@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 )
 
 // Status is the outcome of a check.
@@ -204,7 +206,7 @@ func newDoctor(o Options) (*doctor, error) {
 		d.Transport = t
 	}
 	// get follows and checks redirects one by one.
-	d.http = &http.Client{Transport: d.Transport, CheckRedirect: noRedirects}
+	d.http = adapter.WithoutRedirects(&http.Client{Transport: d.Transport})
 	d.withhold(o.InitialAccessToken)
 	for _, token := range o.InitialAccessTokens {
 		d.withhold(token)

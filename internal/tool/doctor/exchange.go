@@ -286,7 +286,3 @@ func hostOf(address string) string {
 	}
 	return u.Host
 }
-
-// noRedirects is a http.Client's CheckRedirect that returns a redirect as the
-// response.
-func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

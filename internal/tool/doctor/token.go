@@ -43,7 +43,7 @@ func (d *doctor) tokenEndpoint(ctx context.Context) {
 		"grant_type": {"authorization_code"}, "code": {"dcrctl-doctor-sends-no-code"}, "redirect_uri": {d.client.redirectURI},
 		"code_verifier": {"dcrctl-doctor-sends-no-verifier-of-forty-three"},
 	})
-	d.wantError(f, a, err, http.StatusBadRequest, "invalid_grant", typeScript, nil)
+	d.wantError(f, a, err, wantedError{status: http.StatusBadRequest, code: "invalid_grant", byCode: typeScript})
 
 	f = d.check(tokenClient)
 	a, err = d.post(ctx, "token_endpoint", &client{id: foreignClient, method: "none"}, url.Values{
@@ -51,12 +51,24 @@ func (d *doctor) tokenEndpoint(ctx context.Context) {
 	})
 	// RFC 6749 allows 400 here as well, but Claude needs 401 to see that its
 	// registration no longer exists.
-	d.wantError(f, a, err, http.StatusUnauthorized, "invalid_client", []string{claude, vsCode, typeScript1, typeScript2}, []string{claude})
+	d.wantError(f, a, err, wantedError{
+		status: http.StatusUnauthorized, code: "invalid_client",
+		byCode: []string{claude, vsCode, typeScript1, typeScript2}, byStatus: []string{claude},
+	})
 }
 
-// wantError ends a check that expects an error. byCode and byStatus are the
-// clients that act on the error code and on the status.
-func (d *doctor) wantError(f *finding, a *answer, err error, status int, code string, byCode, byStatus []string) {
+// A wantedError is the error that a check expects.
+type wantedError struct {
+	status int
+	code   string
+	// byCode and byStatus are the clients that act on the code and on the
+	// status.
+	byCode, byStatus []string
+}
+
+// wantError ends a check that expects an error. a and err are the result of the
+// request.
+func (d *doctor) wantError(f *finding, a *answer, err error, want wantedError) {
 	if err != nil {
 		f.fail(nil, "%s", err)
 		f.end("")
@@ -67,11 +79,11 @@ func (d *doctor) wantError(f *finding, a *answer, err error, status int, code st
 	case a.status >= 200 && a.status <= 299:
 		f.fail(nil, "%d", a.status)
 	case err != nil || o.text("error") == "":
-		f.fail(byCode, "%s", errorOf(a))
-	case o.text("error") != code:
-		f.warn(byCode, "%s; clients need %s to know what to do", errorOf(a), code)
-	case a.status != status:
-		f.warn(byStatus, "%s; clients expect %d", errorOf(a), status)
+		f.fail(want.byCode, "%s", errorOf(a))
+	case o.text("error") != want.code:
+		f.warn(want.byCode, "%s; clients need %s to know what to do", errorOf(a), want.code)
+	case a.status != want.status:
+		f.warn(want.byStatus, "%s; clients expect %d", errorOf(a), want.status)
 	}
 	f.end("%d %s", a.status, quote(o.text("error")))
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 )
 
 // callTools initializes a session with the token and lists the tools.
@@ -20,10 +22,7 @@ func (d *doctor) callTools(ctx context.Context) {
 	defer cancel()
 	f := d.check(signInMCP)
 	// No redirects: they would send the token to another server.
-	client := &http.Client{
-		Transport:     &withToken{base: d.Transport, token: d.tokens.access},
-		CheckRedirect: noRedirects,
-	}
+	client := adapter.WithoutRedirects(&http.Client{Transport: &withToken{base: d.Transport, token: d.tokens.access}})
 	session, err := sdk.NewClient(&sdk.Implementation{Name: clientName, Version: "1"}, nil).Connect(ctx, &sdk.StreamableClientTransport{
 		Endpoint: d.URL, HTTPClient: client, DisableStandaloneSSE: true, MaxRetries: -1,
 	}, nil)

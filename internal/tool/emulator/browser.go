@@ -22,7 +22,9 @@ type Browser struct{ client *http.Client }
 func NewBrowser() *Browser {
 	jar, _ := cookiejar.New(nil) // never fails without options
 	return &Browser{&http.Client{
-		Jar:           jar,
+		Jar: jar,
+		// As adapter.WithoutRedirects, which the emulator does not import: it
+		// shares no code with the broker.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

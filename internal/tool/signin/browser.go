@@ -17,6 +17,8 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter"
 )
 
 // The decisions on the consent page.
@@ -108,7 +110,7 @@ func (b *Browser) load(req *http.Request, form url.Values) (*Page, error) {
 		b.Sent(req, form)
 	}
 	// Visit follows redirects, so that Sent and Answered get each of them.
-	client := &http.Client{Transport: b.Transport, Jar: b.jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := adapter.WithoutRedirects(&http.Client{Transport: b.Transport, Jar: b.jar})
 	res, err := client.Do(req)
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		e.URL = WithoutQuery(req.URL) // the query may have a code

@@ -1,4 +1,4 @@
-// Package provision is wiring: the private function that makes app clients in
+// Package provision is wiring: the private function that creates app clients in
 // brokered mode.
 package provision
 

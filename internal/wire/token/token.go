@@ -18,8 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/relay"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 )
 
@@ -36,7 +36,7 @@ func Routes(rt *httpapi.Router, p *wire.Parts) error {
 }
 
 func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
-	relay, err := direct.NewRelay(direct.RelayConfig{
+	issuer, err := relay.New(relay.Config{
 		Clients:         clients.New(broker.ModeDirect, p.Store, p.Now),
 		Cognito:         newCognito(p),
 		Log:             p.Log,
@@ -45,7 +45,7 @@ func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
 	if err != nil {
 		return err
 	}
-	endpoint.Routes(rt, relay)
+	endpoint.Routes(rt, issuer)
 	return nil
 }
 
@@ -59,23 +59,23 @@ func routesBrokered(rt *httpapi.Router, p *wire.Parts) error {
 	if err != nil {
 		return err
 	}
-	introspectors, err := introspectors(p.Config)
+	resourceServers, err := resourceServers(p.Config)
 	if err != nil {
 		return err
 	}
 	issuer, err := token.New(token.Config{
-		Store:         p.Store,
-		Clients:       clients.New(broker.ModeBrokered, p.Store, p.Now),
-		AppClients:    apps,
-		Ender:         ender,
-		Cognito:       cognito,
-		Provisioner:   wire.Provisioner(p),
-		AccessTokens:  AccessTokens{verifier},
-		Keys:          p.Keys,
-		Now:           p.Now,
-		Log:           p.Log,
-		Resources:     p.Config.ProtectedResources,
-		Introspectors: introspectors,
+		Store:           p.Store,
+		Clients:         clients.New(broker.ModeBrokered, p.Store, p.Now),
+		AppClients:      apps,
+		Ender:           ender,
+		Cognito:         cognito,
+		Provisioner:     wire.Provisioner(p),
+		AccessTokens:    AccessTokens{verifier},
+		Keys:            p.Keys,
+		Now:             p.Now,
+		Log:             p.Log,
+		Resources:       p.Config.ProtectedResources,
+		ResourceServers: resourceServers,
 	})
 	if err != nil {
 		return err
@@ -103,20 +103,21 @@ func keySet(c *environment.Config) string {
 	return beside + "/jwks.json"
 }
 
-func introspectors(c *environment.Config) ([]token.Introspector, error) {
-	var all []token.Introspector
+func resourceServers(c *environment.Config) ([]token.ResourceServer, error) {
+	var all []token.ResourceServer
 	for _, i := range c.IntrospectionClients {
 		secret, err := credential.ParseHash(i.SecretSHA256)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, token.Introspector{ID: i.ID, Secret: secret, Resource: i.Resource})
+		all = append(all, token.ResourceServer{ID: i.ID, Secret: secret, Resource: i.Resource})
 	}
 	return all, nil
 }
 
-// AccessTokens is the verifier of package jwt as the port of package token, which
-// imports no adapter.
+// AccessTokens is the verifier of package jwt as the port of package token. Each
+// has its own Claims, with the same fields: a use case imports no adapter, and
+// MCP servers link jwt (pkg/mcpauth), so it imports nothing of the broker.
 type AccessTokens struct{ *jwt.AccessTokens }
 
 // Verify implements token.AccessTokens.

@@ -5,11 +5,13 @@ import (
 	"slices"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Question is what the consent page asks the user.
+// Question is what the consent page asks the user. It prints as "[redacted]".
 type Question struct {
+	credential.Redacted
 	// Lang is the language that the client requested; it may be empty.
 	Lang string
 	// ClientURL is set if the user has already allowed the client and the code
@@ -66,7 +68,7 @@ func (v visit) ask(ctx context.Context, t *broker.Transaction) (Question, error)
 	}
 	if !c.admits(t.User) {
 		p := noAccess()
-		p.User, p.CSRF = t.User, v.secret.csrf()
+		p.User, p.CSRF = t.User, credential.Presented(v.secret.csrf())
 		return Question{}, p
 	}
 	days := 0

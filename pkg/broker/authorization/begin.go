@@ -7,12 +7,15 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Started is a new transaction, for the user to sign in at Cognito.
+// Started is a new transaction, for the user to sign in at Cognito. It prints as
+// "[redacted]".
 type Started struct {
+	credential.Redacted
 	// Secret replaces the secret that the browser had before.
 	Secret Secret
 	// SignInURL is Cognito's authorize endpoint with the request.
@@ -30,7 +33,7 @@ func (f *Flow) Begin(ctx context.Context, r Request) (Started, error) {
 	if err != nil {
 		return Started{}, inLanguage(err, r.language())
 	}
-	return Started{v.secret, f.signInURL(t, v.secret)}, nil
+	return Started{Secret: v.secret, SignInURL: f.signInURL(t, v.secret)}, nil
 }
 
 func (v visit) begin(ctx context.Context, r Request) (*broker.Transaction, error) {
@@ -49,7 +52,7 @@ func (v visit) begin(ctx context.Context, r Request) (*broker.Transaction, error
 	}
 	// RFC 6749 §4.1.2.1: unauthorized_client is for a client that may not request
 	// a code in this way.
-	if !slices.Contains(c.reg.Metadata.GrantTypes, dcr.GrantAuthorizationCode) {
+	if !dcr.UseRedirects(c.reg.Metadata.GrantTypes) {
 		return nil, f.deny(c, broker.Refusal{Code: broker.UnauthorizedClient, Description: "the client is not registered for authorization_code"})
 	}
 	if refusal := f.refuseSilent(req, c); refusal != nil {
@@ -154,13 +157,15 @@ func (v visit) appClient(ctx context.Context, key string) (*broker.AppClient, er
 
 // reseal lets the provisioner seal the secret of a with the current key, if a
 // former key sealed it. Only the provisioner may write the secret. A failure is
-// ignored: the former key still opens the secret, and the next request tries
-// again.
+// logged and does not fail the request: the former key still opens the secret,
+// and the next request tries again.
 func (v visit) reseal(ctx context.Context, a *broker.AppClient) {
 	if v.ring.Current(a.Secret) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, cleanupTime)
 	defer cancel()
-	_ = v.flow.config.Provisioner.Provision(ctx, a.Key)
+	if err := v.flow.config.Provisioner.Provision(ctx, a.Key); err != nil {
+		v.flow.warn(ctx, "app client secret not sealed again, the former key is still needed", "app_client", a.CognitoID, "error", err)
+	}
 }

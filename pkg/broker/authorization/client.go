@@ -79,7 +79,7 @@ func (f *Flow) registration(ctx context.Context, id string) (*broker.Registratio
 		return nil, nil, &Problem{Kind: NotApproved, Detail: "the client waits for the operator's approval"}
 	}
 	if errors.Is(err, broker.ErrNotFound) || err == nil && reg.Mode != broker.ModeBrokered {
-		return nil, nil, &Problem{Kind: UnknownClient, Detail: "client_id is not registered, or not any more"}
+		return nil, nil, &Problem{Kind: UnknownClient, Detail: "client_id is not registered, or no longer registered"}
 	}
 	if err != nil {
 		return nil, nil, unavailable("the registration could not be read", err)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -23,8 +24,10 @@ const (
 	SwitchAccount
 )
 
-// Outcome says where the browser goes after a decision.
+// Outcome says where the browser goes after a decision. It prints as
+// "[redacted]".
 type Outcome struct {
+	credential.Redacted
 	// Lang is the language that the client requested; it may be empty.
 	Lang string
 	// URL is the client's redirect URI with a code or an error. After
@@ -87,7 +90,7 @@ func (v visit) allow(ctx context.Context) (Outcome, error) {
 	}
 	if err != nil {
 		v.endTransaction(ctx, t)
-		return Outcome{}, inLanguage(final(err), t.Lang)
+		return Outcome{}, inLanguage(notRepeatable(err), t.Lang)
 	}
 	code, err := v.issue(ctx, t)
 	if err != nil {
@@ -159,7 +162,7 @@ func (v visit) cancel(ctx context.Context) (Outcome, error) {
 	f.recordDecision(ctx, t, telemetry.ConsentRefused, "cancel")
 	v.endTransaction(ctx, t)
 	if err != nil {
-		return Outcome{Ended: true}, inLanguage(final(err), t.Lang)
+		return Outcome{Ended: true}, inLanguage(notRepeatable(err), t.Lang)
 	}
 	denied := url.Values{"error": {string(AccessDenied)}, "error_description": {"the user said no"}}
 	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.config.Issuer, t.State, denied), Redirect: c.redirect, Ended: true}, nil

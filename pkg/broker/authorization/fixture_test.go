@@ -29,8 +29,8 @@ const (
 	appSecret = "the secret of the app client"
 )
 
-// requestOf returns the parameters of an ordinary request, with changes: name, value
-// and so on. The value "-" removes a parameter.
+// requestOf returns the parameters of an ordinary request, with changes: name,
+// value and so on. The value "-" removes a parameter.
 func requestOf(clientID, redirectURI string, changes ...string) url.Values {
 	v := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"the state & more"},

@@ -1,6 +1,7 @@
 package authorization
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -191,5 +192,43 @@ func TestRequestAndCleanUpsHaveATimeLimit(t *testing.T) {
 	}
 	if provisionTime+cleanupTime > RequestTime {
 		t.Error("an app client may take longer than the request")
+	}
+}
+
+// interrupted calls a function while Cognito redeems a code.
+type interrupted struct {
+	cognito
+	during func()
+}
+
+func (c interrupted) Redeem(ctx context.Context, app broker.AppCredentials, code, verifier, redirectURI string) (broker.Tokens, error) {
+	c.during()
+	return c.cognito.Redeem(ctx, app, code, verifier, redirectURI)
+}
+
+// Another site can open the page of a denial while the callback runs. The client
+// gets no code from it, and the callback continues.
+func TestAPageOfADenialDoesNotDisturbTheCallback(t *testing.T) {
+	w := newWorld(t)
+	s, c := w.begin(), w.config()
+	c.Cognito = interrupted{cognito{w.clock.Now}, func() {
+		var d *Denial
+		if err := w.flow.Denied(t.Context(), s, "server_error"); !errors.As(err, &d) {
+			t.Errorf("Denied while the callback runs = %v, want a Denial", err)
+			return
+		}
+		if u := d.URL(); !strings.HasPrefix(u, webURI+"?error=server_error&") || strings.Contains(u, "code=") {
+			t.Errorf("got the URL %s, want an error for the client", u)
+		}
+	}}
+	running, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := running.SignedIn(t.Context(), s, callback(s)); err != nil {
+		t.Errorf("SignedIn = %v, want the consent page", err)
+	}
+	if step := w.transaction(s).Step; step != broker.StepSignedIn {
+		t.Errorf("the transaction is at the step %s, want %s", step, broker.StepSignedIn)
 	}
 }

@@ -1,10 +1,10 @@
 package authorization
 
 import (
-	"log/slog"
 	"slices"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -35,8 +35,10 @@ type Request struct {
 	Repeated []string
 }
 
-// Callback is Cognito's answer, as the browser brings it to the callback.
+// Callback is Cognito's answer, as the browser brings it to the callback. The
+// state and the code are secrets, so it prints as "[redacted]".
 type Callback struct {
+	credential.Redacted
 	State string
 	// Code is set if the user has signed in, and otherwise Error.
 	Code             string
@@ -45,15 +47,6 @@ type Callback struct {
 	// Repeated reports that a parameter was sent more than once.
 	Repeated bool
 }
-
-// String implements fmt.Stringer: the state and the code are secrets.
-func (Callback) String() string { return "[redacted]" }
-
-// GoString implements fmt.GoStringer.
-func (Callback) GoString() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (Callback) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 func mustNotRepeat(name string) string {
 	return "parameter " + dcr.Quote(name) + " must not be repeated"

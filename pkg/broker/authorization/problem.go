@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -62,7 +63,7 @@ type Problem struct {
 	// User and CSRF are set if a user without access may sign in with another
 	// account: CSRF is the token for this decision.
 	User broker.User
-	CSRF string
+	CSRF credential.Token
 	// Cause is logged and not shown; it may be nil.
 	Cause error
 }
@@ -102,9 +103,9 @@ func inLanguage(err error, lang string) error {
 	return p
 }
 
-// final returns err for a user who cannot send the same request again, because
-// the step of the transaction is taken.
-func final(err error) error {
+// notRepeatable returns err for a user who cannot send the same request again,
+// because the step of the transaction is taken.
+func notRepeatable(err error) error {
 	if p, ok := errors.AsType[*Problem](err); ok && p.Kind == Unavailable {
 		p.Kind = SignInFailed
 	}

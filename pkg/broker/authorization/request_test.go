@@ -248,7 +248,7 @@ func TestDerivedSecretsDiffer(t *testing.T) {
 	if slices.Sort(all); len(slices.Compact(all)) != 14 {
 		t.Errorf("some derived secrets are the same: %q", all)
 	}
-	if a.state() != (Secret{a.text}).state() {
+	if a.state() != (Secret{text: a.text}).state() {
 		t.Error("the second derivation differs from the first")
 	}
 }

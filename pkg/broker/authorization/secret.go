@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"log/slog"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
@@ -14,14 +13,17 @@ import (
 // Secret ties a transaction to one browser: 256 random bits, which are stored in
 // the browser's cookie only. It prints as "[redacted]". The zero Secret belongs
 // to no transaction.
-type Secret struct{ text string }
+type Secret struct {
+	credential.Redacted
+	text string
+}
 
 const secretBytes = 32
 
 func newSecret() Secret {
 	b := make([]byte, secretBytes)
 	rand.Read(b)
-	return Secret{encode(b)}
+	return Secret{text: encode(b)}
 }
 
 // ParseSecret reads text from Reveal. It returns the zero Secret for any other
@@ -31,7 +33,7 @@ func ParseSecret(text string) Secret {
 	if err != nil || len(b) != secretBytes {
 		return Secret{}
 	}
-	return Secret{text}
+	return Secret{text: text}
 }
 
 // Reveal returns the secret, to be sent only to its browser.
@@ -39,15 +41,6 @@ func (s Secret) Reveal() string { return s.text }
 
 // IsZero reports whether there is no secret.
 func (s Secret) IsZero() bool { return s.text == "" }
-
-// String implements fmt.Stringer.
-func (Secret) String() string { return "[redacted]" }
-
-// GoString implements fmt.GoStringer, which %#v uses.
-func (Secret) GoString() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // key is the key of the transaction in the store.
 func (s Secret) key() credential.Hash { return credential.Presented(s.text).Hash() }

@@ -34,13 +34,13 @@ func (v visit) signedIn(ctx context.Context, cb Callback) (string, error) {
 	if !s.matches(cb.State, s.state()) {
 		return "", &Problem{Kind: OtherBrowser, Detail: "state is not of this browser's transaction"}
 	}
-	t, err := v.take(ctx, broker.StepStarted, broker.StepRedeeming)
+	t, err := v.takeStep(ctx, broker.StepStarted, broker.StepRedeeming)
 	if err != nil {
 		return "", err
 	}
 	c, err := f.clientOf(ctx, t)
 	if err != nil {
-		return "", final(err)
+		return "", notRepeatable(err)
 	}
 	if cb.Error != "" {
 		return "", f.deny(c, broker.Refusal{
@@ -56,7 +56,7 @@ func (v visit) signedIn(ctx context.Context, cb Callback) (string, error) {
 		return "", f.deny(c, redeemRefusal(err))
 	}
 	tokens.AppSecret = app.Secret
-	to, err := v.identified(ctx, t, c, tokens)
+	to, err := v.issueOrAsk(ctx, t, c, tokens)
 	if err != nil {
 		f.revoke(ctx, app, tokens.RefreshToken)
 	}
@@ -68,10 +68,10 @@ func InvalidCallback() *Problem {
 	return &Problem{Kind: BadRequest, Detail: "the callback is for answers of Cognito"}
 }
 
-// identified continues when the user is known. It returns the client's redirect
-// URI with a code if a stored consent covers the request, and otherwise "" for
-// the consent page.
-func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, tokens broker.Tokens) (string, error) {
+// issueOrAsk issues a code if a stored consent covers the request, and returns
+// the client's redirect URI with it. Otherwise it stores the tokens for the
+// consent page and returns "".
+func (v visit) issueOrAsk(ctx context.Context, t *broker.Transaction, c client, tokens broker.Tokens) (string, error) {
 	f := v.flow
 	if tokens.User.Sub == "" || tokens.OriginJTI == "" || tokens.RefreshToken == "" {
 		return "", f.deny(c, broker.Refusal{
@@ -111,9 +111,9 @@ func (v visit) identified(ctx context.Context, t *broker.Transaction, c client, 
 	return "", nil
 }
 
-// take takes a step of the transaction of this browser. A step can be taken
+// takeStep takes a step of the transaction of this browser. A step can be taken
 // once: a callback that arrives twice gets a Problem.
-func (v visit) take(ctx context.Context, from, to broker.Step) (*broker.Transaction, error) {
+func (v visit) takeStep(ctx context.Context, from, to broker.Step) (*broker.Transaction, error) {
 	t, err := v.flow.config.Store.TakeStep(ctx, v.secret.key(), from, to)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
@@ -142,7 +142,13 @@ func (f *Flow) Denied(ctx context.Context, s Secret, code string) error {
 		return ended
 	case err != nil:
 		return unavailable("the sign-in could not be read", err)
-	// Only a denial at the callback leaves a transaction at this step.
+	// A transaction stays at this step after a denial at the callback. It is also
+	// at this step while a callback runs, and after a Problem there, a crash or
+	// a remembered consent, whose answer removes the cookie. Another site can then
+	// open this page with a code of its choice. That does no harm: Denied stores
+	// nothing, so a callback that runs continues, and the Denial goes to the client
+	// of this browser's own request, with nothing that the client does not know.
+	// At most the client ends its own attempt, and the user starts it again.
 	case t.Step != broker.StepRedeeming:
 		return ended
 	}

@@ -21,7 +21,7 @@ func (v visit) switchAccount(ctx context.Context) (Outcome, error) {
 	t, err := next.repeat(ctx, old)
 	f.forget(ctx, old)
 	if err != nil {
-		return Outcome{Ended: true}, inLanguage(final(err), old.Lang)
+		return Outcome{Ended: true}, inLanguage(notRepeatable(err), old.Lang)
 	}
 	return Outcome{Lang: t.Lang, URL: f.config.Cognito.LogoutURL(t.CognitoID, f.config.Issuer+broker.SignedOutPath), Next: next.secret}, nil
 }

@@ -95,8 +95,9 @@ func (c *Reconciler) nextGeneration(ctx context.Context, r *broker.Registration)
 	return stored.Generation, nil
 }
 
-// removeDedicated removes the app client that served only r. An app client that
-// is being made at this moment is marked and due later.
+// removeDedicated removes the app client that served only r. If a request is
+// creating it at this moment, removeDedicated only marks it, and it is due
+// later.
 func (c *Reconciler) removeDedicated(ctx context.Context, run *janitor.Run, r *broker.Registration) (janitor.Report, error) {
 	key := broker.DedicatedAppClientKey(r.ClientID, r.Generation)
 	if err := provision.RequestRemoval(ctx, c.store, key, c.now()); err != nil {
@@ -121,8 +122,8 @@ func (c *Reconciler) Orphan(context.Context, broker.ListedAppClient, *broker.Reg
 	return false, nil
 }
 
-// Gone implements janitor.Reconciler. The broker makes the app client again when
-// it is needed.
+// Gone implements janitor.Reconciler. The broker creates the app client again
+// when it is needed.
 func (c *Reconciler) Gone(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
 	if err := broker.BeginRemoval(ctx, c.store, a, c.now()); err != nil {
 		return janitor.Report{}, err

@@ -52,7 +52,7 @@ func TestSweepWhateverFails(t *testing.T) {
 	})
 }
 
-// narrowPolicy is brokeredPolicy with fewer scopes for open registration.
+// narrowPolicy is world.BrokeredPolicy with fewer scopes for open registration.
 var narrowPolicy = strings.Replace(world.BrokeredPolicy, `"limits":{"app_clients":5}},
 	"trusted"`, `"scopes":{"allowed":["mcp/read"]},"limits":{"app_clients":5}},
 	"trusted"`, 1)
@@ -165,7 +165,7 @@ func TestDeleteDuringProvisioningThatDies(t *testing.T) {
 
 // The janitor may have listed the app clients just before another process made
 // one. The janitor considers that process dead.
-func TestSweepThatListedTooEarly(t *testing.T) {
+func TestSweepWithAnOutdatedList(t *testing.T) {
 	w := world.NewBrokered(t)
 	making, create := w.Pool.Pause("CreateBrokered")
 	provisioned, reconciled := make(chan error), make(chan error)

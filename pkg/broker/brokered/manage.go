@@ -21,7 +21,7 @@ import (
 // clients belong to the broker, and only the scopes of a registration affect
 // them. The janitor adds scopes at its next sweep.
 func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
-	if policy.IsClientCredentials(c.After.Metadata) != policy.IsClientCredentials(c.Before.Metadata) {
+	if dcr.InOwnName(c.After.Metadata.GrantTypes) != dcr.InOwnName(c.Before.Metadata.GrantTypes) {
 		return dcr.Errorf(dcr.InvalidClientMetadata, "grant_types: a client cannot change between authorization_code and client_credentials; register again")
 	}
 	if err := c.CheckSecret(c.Before.SecretHash); err != nil {
@@ -71,9 +71,9 @@ func NewSwitch(store broker.Store, now func() time.Time, log *slog.Logger) *Swit
 
 // Delete implements registration.Deleter. It deletes the registration, and
 // leaves a dedicated app client to the janitor. The mark comes first: if the
-// request gets no further, the client still exists, and the broker makes an app
-// client again when it needs one. An app client that is being made at this
-// moment is due later.
+// request stops after it, the client still exists, and the broker creates an
+// app client again when it needs one. If a request is creating the app client
+// at this moment, it is due later.
 func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
 	if err := s.requestRemoval(ctx, r); err != nil {
 		return registration.Unavailable(err)
@@ -92,13 +92,13 @@ func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, _ broker
 	return s.requestRemoval(ctx, r)
 }
 
-// Serves implements operator.Lifecycle. The broker makes an app client again when
-// the client needs one.
+// Serves implements operator.Lifecycle. The broker creates an app client again
+// when the client needs one.
 func (*Switch) Serves(context.Context, *broker.Registration) error { return nil }
 
-// requestRemoval leaves the app client that serves r alone to the janitor. The use
-// that r took of its initial access token stays taken: if the intent of r is still
-// there, the janitor would give the use back once r is gone.
+// requestRemoval leaves the app client that serves r alone to the janitor. The
+// use that r took of its initial access token stays taken: if the intent of r
+// is still there, the janitor would return the use when r is deleted.
 func (s *Switch) requestRemoval(ctx context.Context, r *broker.Registration) error {
 	if !r.Voucher.Open() {
 		intent, err := broker.IntentOf(ctx, s.store, r.ClientID)

@@ -72,7 +72,7 @@ func (l *Lifecycle) derivedID(ctx context.Context, a *registration.Admission) (s
 	return broker.ClientIDPrefix + credential.DerivedID(ring.MAC("client_id", parts...)), nil
 }
 
-// deduplicated returns the registration with this id. It makes the
+// deduplicated returns the registration with this id. It creates the
 // registration, extends it or leaves it unchanged.
 func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
 	var last error
@@ -97,7 +97,7 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 	return nil, registration.Unavailable(fmt.Errorf("registration %s: %w", id, last))
 }
 
-// registerFirst makes the registration.
+// registerFirst creates the registration.
 func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
 	r := newRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
 	if err := a.Hour().Take(ctx, l.store, id); err != nil {
@@ -109,7 +109,7 @@ func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission
 		return r, nil
 	}
 	if errors.Is(err, broker.ErrExists) {
-		return nil, err // the place is that of the registration that exists
+		return nil, err // the existing registration keeps the place
 	}
 	cleanup, cancel := broker.CleanupContext(ctx)
 	defer cancel()
@@ -154,9 +154,9 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 	return nil
 }
 
-// registerAgain makes a new registration in place of the tombstone old. Grants
-// of the former registration are not valid for it. If they have not ended yet,
-// the janitor continues to end them.
+// registerAgain creates a new registration in place of the tombstone old.
+// Grants of the former registration are not valid for it. If they have not
+// ended yet, the janitor continues to end them.
 func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission, old *broker.Registration) error {
 	r := newRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
 	if err := a.Hour().Take(ctx, l.store, r.ClientID); err != nil {

@@ -33,8 +33,8 @@ type sighting struct {
 
 func newRecent() *recent { return &recent{seen: make(map[string]sighting)} }
 
-// issuedAt returns when the registration was made, if this process has recently
-// seen it stored with this scope.
+// issuedAt returns when the registration was created, if this process has
+// recently seen it stored with this scope.
 func (c *recent) issuedAt(clientID, scope string, now time.Time) (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

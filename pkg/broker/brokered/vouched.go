@@ -47,7 +47,7 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 		l.rollBack(ctx, intent, a)
 		return nil, registration.Unavailable(fmt.Errorf("record registration: %w", err))
 	}
-	// If this took too long, the janitor may have given the use back before the
+	// If this took too long, the janitor may have returned the use before the
 	// registration was recorded.
 	if l.now().Sub(intent.CreatedAt) >= broker.Grace/2 {
 		l.rollBack(ctx, intent, a)
@@ -58,8 +58,8 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 	return issued, nil
 }
 
-// discard gives back everything that a registration took before it was
-// recorded. The janitor repeats a step that fails here.
+// discard returns everything that a registration took before it was recorded.
+// The janitor repeats a step that fails here.
 func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent, a *registration.Admission) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()

@@ -96,7 +96,7 @@ func TestVouchedRegistrationWhateverFails(t *testing.T) {
 
 // A use stays taken when a registration is deleted while its intent still
 // exists.
-func TestAUseIsNotGivenBackByADeletion(t *testing.T) {
+func TestADeletionDoesNotGiveBackAUse(t *testing.T) {
 	w := world.NewBrokered(t)
 	tok, id := w.Token("trusted", 1)
 	w.Store.FailNext("DeleteAppClient", 1, fake.NotApplied)

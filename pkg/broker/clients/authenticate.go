@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -15,20 +16,12 @@ import (
 // Credentials are what a client sent to authenticate. They print as
 // "[redacted]".
 type Credentials struct {
+	credential.Redacted
 	ID     string
 	Secret string // "" if the client sent none
 	// Basic: the client sent them with HTTP Basic, not in the body.
 	Basic bool
 }
-
-// String implements fmt.Stringer.
-func (Credentials) String() string { return "[redacted]" }
-
-// GoString implements fmt.GoStringer.
-func (Credentials) GoString() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (Credentials) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // Authenticate returns the registration of the client that sent c, or a
 // *broker.Refusal. In brokered mode it checks the secret. In direct mode only
@@ -41,7 +34,7 @@ func (d *Directory) Authenticate(ctx context.Context, c Credentials) (*broker.Re
 		return nil, broker.Refuse(broker.UnauthorizedClient, "the client waits for the operator's approval")
 	}
 	if errors.Is(err, broker.ErrNotFound) {
-		return nil, broker.Refuse(broker.InvalidClient, "the client is not registered, or not any more; register again")
+		return nil, broker.Refuse(broker.InvalidClient, "the client is not registered, or no longer registered; register again")
 	}
 	if err != nil {
 		return nil, broker.Unavailable("the registration could not be read, try again", broker.RetrySoon, fmt.Errorf("look up client: %w", err))
@@ -74,7 +67,7 @@ func (d *Directory) RecordUse(ctx context.Context, log *slog.Logger, reg *broker
 		var err error
 		defer func() {
 			if v := recover(); v != nil {
-				err = fmt.Errorf("panic: %v", v)
+				err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 			}
 			done <- err
 		}()

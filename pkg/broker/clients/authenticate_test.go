@@ -1,7 +1,9 @@
 package clients_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -86,5 +88,23 @@ func TestAuthenticateIsUnavailableIfTheStoreCannotBeRead(t *testing.T) {
 	_, err := clients.New(broker.ModeBrokered, store, time.Now).Authenticate(t.Context(), clients.Credentials{ID: "a"})
 	if e, ok := errors.AsType[*broker.Refusal](err); !ok || e.Code != dcr.Unavailable || e.RetryAfter != broker.RetrySoon {
 		t.Errorf("got %v, want the refusal %s with a time to try again", err, dcr.Unavailable)
+	}
+}
+
+// panicking is a store that panics.
+type panicking struct{ broker.Registrations }
+
+func (panicking) TouchRegistration(context.Context, string, string, time.Time) error {
+	panic("a fault")
+}
+
+func TestRecordUseLogsTheStackOfAPanic(t *testing.T) {
+	var logged strings.Builder
+	d := clients.New(broker.ModeBrokered, panicking{}, time.Now)
+	d.RecordUse(t.Context(), slog.New(slog.NewTextHandler(&logged, nil)), &broker.Registration{ClientID: "a"})()
+	for _, want := range []string{"last use not recorded", "a fault", "authenticate_test.go"} {
+		if !strings.Contains(logged.String(), want) {
+			t.Errorf("got the log %q, want %q in it", &logged, want)
+		}
 	}
 }

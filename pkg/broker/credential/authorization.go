@@ -17,7 +17,7 @@ const (
 
 // NewClientSecret makes a client secret (RFC 6749 §2.3.1). It needs no escaping
 // in HTTP Basic.
-func NewClientSecret() Token { return Token{ClientSecretPrefix + random(32)} }
+func NewClientSecret() Token { return Token{secret: ClientSecretPrefix + random(32)} }
 
 // DerivedAuthorizationCode makes the authorization code (RFC 6749 §1.3.1) of a
 // grant from a secret of at least 256 random bits, which only the user's
@@ -28,7 +28,7 @@ func NewClientSecret() Token { return Token{ClientSecretPrefix + random(32)} }
 func DerivedAuthorizationCode(secret, grantID string) Token {
 	h := hmac.New(sha256.New, []byte(secret))
 	h.Write([]byte("code " + grantID))
-	return Token{AuthorizationCodePrefix + grantID + Encoding.EncodeToString(h.Sum(nil))}
+	return Token{secret: AuthorizationCodePrefix + grantID + Encoding.EncodeToString(h.Sum(nil))}
 }
 
 // Keys makes keyed hashes; *seal.Ring does.
@@ -42,7 +42,7 @@ type Keys interface {
 // no longer stored.
 func NewRefreshToken(grantID string, keys Keys) Token {
 	half := NewID()
-	return Token{RefreshTokenPrefix + grantID + half + refreshTag(grantID, half, keys)}
+	return Token{secret: RefreshTokenPrefix + grantID + half + refreshTag(grantID, half, keys)}
 }
 
 // MadeRefreshToken reports whether NewRefreshToken made t for this grant with

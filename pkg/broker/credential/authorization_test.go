@@ -63,7 +63,7 @@ func tokens(t *testing.T, id string) map[string]credential.Token {
 	}
 }
 
-func TestTokens_carry_their_prefix_and_are_never_made_twice(t *testing.T) {
+func TestTokens_have_their_prefix_and_are_unique(t *testing.T) {
 	// The characters that need no escaping in HTTP Basic, a form or a URL.
 	plain := regexp.MustCompile(`^dcr_(iat|rat|cs|rt|ac)_[a-z2-7]{52,78}$`)
 	id := credential.NewID()

@@ -23,18 +23,25 @@ const (
 	RegistrationAccessTokenPrefix = "dcr_rat_"
 )
 
-// A Token is a secret in the form that its bearer has. It prints as
-// "[redacted]"; only Reveal returns the secret.
-type Token struct{ secret string }
+// Redacted is embedded in a struct that holds secrets. The struct then prints
+// and logs as "[redacted]". Its JSON form does not change.
+type Redacted struct{}
 
 // String implements fmt.Stringer.
-func (Token) String() string { return "[redacted]" }
+func (Redacted) String() string { return "[redacted]" }
 
 // GoString implements fmt.GoStringer, which %#v uses.
-func (Token) GoString() string { return "[redacted]" }
+func (Redacted) GoString() string { return "[redacted]" }
 
 // LogValue implements slog.LogValuer.
-func (Token) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (Redacted) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// A Token is a secret in the form that its bearer has. It prints as
+// "[redacted]"; only Reveal returns the secret.
+type Token struct {
+	Redacted
+	secret string
+}
 
 // Reveal returns the secret, to be sent only to its bearer.
 func (t Token) Reveal() string { return t.secret }
@@ -43,7 +50,7 @@ func (t Token) Reveal() string { return t.secret }
 func (t Token) IsZero() bool { return t.secret == "" }
 
 // Presented returns a token that arrived in a request and is not checked yet.
-func Presented(s string) Token { return Token{s} }
+func Presented(s string) Token { return Token{secret: s} }
 
 // Hash returns the hash that is stored in place of the token.
 func (t Token) Hash() Hash { return sha256.Sum256([]byte(t.secret)) }
@@ -77,7 +84,7 @@ func ParseHash(s string) (Hash, error) {
 
 // NewRegistrationAccessToken makes a registration access token.
 func NewRegistrationAccessToken() Token {
-	return Token{RegistrationAccessTokenPrefix + random(32)}
+	return Token{secret: RegistrationAccessTokenPrefix + random(32)}
 }
 
 // NewID makes an identifier of 128 random bits: 26 characters of [a-z2-7].
@@ -86,7 +93,7 @@ func NewID() string { return random(16) }
 // newInitialAccessToken makes a token that carries the id of its record, so
 // that the record is found by key and the token is compared by hash.
 func newInitialAccessToken(id string) Token {
-	return Token{InitialAccessTokenPrefix + id + random(32)}
+	return Token{secret: InitialAccessTokenPrefix + id + random(32)}
 }
 
 // InitialAccessTokenID returns the id of the token's record, or an error if t

@@ -66,7 +66,7 @@ func NewInitialAccessToken(g Terms, now time.Time) (Token, *InitialAccessToken, 
 		Label:     g.Label,
 		Profile:   g.Profile,
 		CreatedBy: g.CreatedBy,
-		CreatedAt: now.UTC().Truncate(time.Second),
+		CreatedAt: now.UTC().Truncate(time.Second), // as broker.Seconds, which this package cannot import
 		MaxUses:   g.MaxUses,
 	}
 	if g.Lifetime > 0 {

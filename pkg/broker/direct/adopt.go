@@ -41,7 +41,7 @@ type AdopterConfig struct {
 	Log    *slog.Logger
 }
 
-// An Adopter adopts app clients that operators have made.
+// An Adopter adopts app clients that operators have created.
 type Adopter struct {
 	apps   *appClients
 	claim  *broker.TableClaim
@@ -74,8 +74,8 @@ type Adoption struct {
 	Adopted bool
 }
 
-// Plan returns the adoption that Adopt would make, or an error with the reason
-// why Adopt cannot. It changes nothing.
+// Plan returns the adoption that Adopt would perform, or an error with the
+// reason why Adopt cannot. It changes nothing.
 func (d *Adopter) Plan(ctx context.Context, cognitoID, profile string) (*Adoption, error) {
 	pol, err := d.policy(ctx)
 	if err != nil {
@@ -120,7 +120,7 @@ func exceeds(p *policy.Profile, m dcr.ClientMetadata) string {
 	return ""
 }
 
-// Adopt registers an app client that an operator has made under its id, and
+// Adopt registers an app client that an operator has created under its id, and
 // writes the broker's mark into its name. From then on the broker changes and
 // removes it. The response has the registration access token; the client secret
 // at Cognito does not change. An interrupted adoption can be repeated.

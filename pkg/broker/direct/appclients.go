@@ -75,7 +75,7 @@ func (c *appClients) settle(ctx context.Context, a *broker.AppClient) {
 
 // complete marks a as ready. From then on its uses are spent. If the mark may
 // not have been set, the client is complete anyway, and the janitor sets the
-// mark; it is an error only if the janitor has given the app client up in the
+// mark; it is an error only if the janitor has abandoned the app client in the
 // meantime.
 func (c *appClients) complete(ctx context.Context, a *broker.AppClient) error {
 	id := a.CognitoID
@@ -149,7 +149,7 @@ func (c *appClients) deleteRegistration(ctx context.Context, by telemetry.Actor,
 	return nil
 }
 
-// returnBudgets gives back the places of a: the use of an initial access token,
+// returnBudgets returns the places of a: the use of an initial access token,
 // and the place among the app clients of its profile.
 func (c *appClients) returnBudgets(ctx context.Context, a *broker.AppClient) error {
 	return errors.Join(

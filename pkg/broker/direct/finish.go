@@ -94,7 +94,7 @@ func (c *Reconciler) finishRemoving(ctx context.Context, run *janitor.Run, a *br
 }
 
 // finishUpdating gives the app client the settings of its registration, which
-// are the ones in the last response to the client.
+// the last response to the client had.
 func (c *Reconciler) finishUpdating(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
 	if err := c.apps.lease(ctx, a); err != nil {
 		return janitor.Report{}, err

@@ -234,7 +234,7 @@ func TestSweepMarksAnUpdateThatBecomesARemoval(t *testing.T) {
 }
 
 // A PUT that arrives while the janitor restores the app client is refused for a
-// while. Otherwise nobody could know which settings reached Cognito last.
+// while. Otherwise it would not be known which settings reached Cognito last.
 func TestUpdateDuringSweep(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()

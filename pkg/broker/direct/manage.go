@@ -75,7 +75,8 @@ func (l *Lifecycle) Delete(ctx context.Context, r *broker.Registration) error {
 }
 
 // appClientOf returns the record of the app client of a registration. The
-// client knows its id, so the app client was made, even if the record is older.
+// client knows its id, so the app client was created, even if the record is
+// older.
 func appClientOf(ctx context.Context, store broker.AppClientRecords, r *broker.Registration) (*broker.AppClient, error) {
 	a, err := store.AppClient(ctx, r.AppClient)
 	if err != nil {

@@ -191,7 +191,7 @@ func TestAnUpdateIsNotMistakenForAnotherWrite(t *testing.T) {
 // A deletion can be interrupted after it was decided and before the
 // registration is marked. The client exists until the deletion is finished, but
 // nothing restores the app client.
-func TestAHalfBegunDeletionIsNotUndoneByAnUpdate(t *testing.T) {
+func TestAnUpdateDoesNotUndoAnInterruptedDeletion(t *testing.T) {
 	w := world.New(t)
 	c := w.LimitedClient()
 	w.Store.DieAt("ReplaceRegistration", 1, fake.NotApplied, w.Pool.Faults)

@@ -76,7 +76,7 @@ func beginDeletion(ctx context.Context, store broker.Store, trail broker.AuditTr
 }
 
 // SwitchOff implements operator.Lifecycle. A disabled client keeps its app
-// client, because Cognito would not make one with the same id again.
+// client, because Cognito never creates one with the same id again.
 func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, state broker.RegistrationState) error {
 	if state != broker.RegistrationDeleted || r.AppClient == "" {
 		return nil
@@ -85,7 +85,7 @@ func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, state br
 }
 
 // Serves implements operator.Lifecycle. The client has the id of its app
-// client, and Cognito does not make an app client with this id again.
+// client, and Cognito never creates one with this id again.
 func (s *Switch) Serves(ctx context.Context, r *broker.Registration) error {
 	a, err := s.store.AppClient(ctx, r.AppClient)
 	if errors.Is(err, broker.ErrNotFound) || err == nil && a.State == broker.AppClientRemoving {

@@ -20,10 +20,10 @@ func (c *appClients) discard(ctx context.Context, a *broker.AppClient, hour regi
 	broker.LogUnfinished(ctx, c.log, a.Key, err)
 }
 
-// abandon gives up an app client that Cognito may or may not have. It gives the
-// token's use back immediately, so that the client can try again. The janitor
-// gives back the place among the profile's app clients when it knows that the
-// app client does not exist.
+// abandon ends the creation of an app client that Cognito may or may not have.
+// It returns the token's use immediately, so that the client can try again. The
+// janitor returns the place among the profile's app clients when it knows that
+// the app client does not exist.
 func (c *appClients) abandon(ctx context.Context, a *broker.AppClient, ad *registration.Admission) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
@@ -42,7 +42,8 @@ func (c *appClients) rollBack(ctx context.Context, a *broker.AppClient, hour reg
 	err := hour.Return(ctx, c.store, a.Key)
 	present, readErr := c.store.AppClient(ctx, a.Key)
 	if errors.Is(readErr, broker.ErrNotFound) {
-		// The janitor considered it dead and did not find it at Cognito.
+		// The janitor deleted the record, because it did not find the app
+		// client at Cognito.
 		present, readErr = a, c.store.CreateAppClient(ctx, a)
 	}
 	if readErr != nil {

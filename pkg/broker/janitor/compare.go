@@ -44,8 +44,8 @@ func orphansOf(listed []broker.ListedAppClient, records []*broker.AppClient, now
 	return orphans
 }
 
-// goneOf returns the records of app clients that were made an hour ago and that
-// Cognito does not list.
+// goneOf returns the records of app clients that were created at least an hour
+// ago and that Cognito does not list.
 func goneOf(all []broker.ListedAppClient, records []*broker.AppClient, now time.Time) []*broker.AppClient {
 	listed := make(map[string]bool)
 	for _, c := range all {
@@ -80,19 +80,19 @@ func (r *Run) mendOrphans(ctx context.Context, have holdings) error {
 }
 
 // mendOrphan deletes an app client that nothing needs. If it belongs to a
-// registration, the mode of the registration makes the missing record.
+// registration, the mode of the registration creates the missing record.
 func (r *Run) mendOrphan(ctx context.Context, o broker.ListedAppClient) (Report, error) {
 	reg, err := r.c.Store.Registration(ctx, o.ID)
 	if err != nil && !errors.Is(err, broker.ErrNotFound) {
 		return Report{}, fmt.Errorf("read registration %s: %w", o.ID, err)
 	}
-	kept := false
+	needed := false
 	if err == nil {
-		if kept, err = r.c.Modes.Of(reg.Mode).Orphan(ctx, o, reg); err != nil {
+		if needed, err = r.c.Modes.Of(reg.Mode).Orphan(ctx, o, reg); err != nil {
 			return Report{}, err
 		}
 	}
-	if !kept {
+	if !needed {
 		if err := r.c.Pool.Delete(ctx, o.ID, o.Marker); err != nil {
 			return Report{}, err
 		}

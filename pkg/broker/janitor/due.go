@@ -26,7 +26,7 @@ func (p *place) reach(place string) {
 
 func (p *place) saveNow() bool { return p.seen >= savePlaceEvery }
 
-// savePlace stores the place, also if ctx has ended.
+// savePlace stores the place, even if ctx has ended.
 func (r *Run) savePlace(ctx context.Context) error {
 	r.place.seen = 0
 	if r.options.DryRun || r.place.now == r.place.saved {
@@ -51,7 +51,7 @@ func (r *Run) dueRecords(ctx context.Context) error {
 	r.place = place{saved: began, now: began}
 	err = r.each(ctx, r.due(ctx, began))
 	if r.done.Backlog == 0 && err == nil {
-		r.place.now = "" // the sweep got to everything
+		r.place.now = "" // the sweep has reached every record
 	}
 	return errors.Join(err, r.savePlace(ctx))
 }

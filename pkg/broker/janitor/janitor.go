@@ -22,20 +22,19 @@ type Reconciler interface {
 	// removes the app client that served only this registration.
 	Retire(ctx context.Context, run *Run, r *broker.Registration) (Report, error)
 	// Orphan reports whether o, which has no record, is the app client of the
-	// registration r. If it is, Orphan makes the record.
+	// registration r. If it is, Orphan creates the record.
 	Orphan(ctx context.Context, o broker.ListedAppClient, r *broker.Registration) (bool, error)
 	// Gone ends everything that depends on the app client of a, which does not
 	// exist.
 	Gone(ctx context.Context, run *Run, a *broker.AppClient) (Report, error)
 }
 
-// A Grower gives the app clients that registrations share the scopes of their
-// profile.
+// A Grower adds scopes to the shared app client of a profile.
 type Grower interface {
 	// Lacks reports whether a lacks a scope of the profile.
 	Lacks(a *broker.AppClient, p *policy.Profile) bool
-	// Grow gives a the scopes of the profile. It reports whether Cognito has
-	// them, also with an error.
+	// Grow adds the missing scopes of the profile to a. It reports whether
+	// Cognito has them, even with an error.
 	Grow(ctx context.Context, a *broker.AppClient, p *policy.Profile) (bool, error)
 }
 
@@ -126,7 +125,6 @@ type Options struct {
 // the records that are due or the list of app clients, if Cognito was too busy,
 // or if an operator has to act: an error that wraps ErrForeignTable or
 // ErrTooMany.
-// look: an error that wraps ErrForeignTable or ErrTooMany.
 func (j *Janitor) Sweep(ctx context.Context, o Options) (Report, error) {
 	pol, err := j.c.Policy(ctx)
 	if err != nil {

@@ -25,8 +25,8 @@ func (r *Run) observe(ctx context.Context, err error) {
 	}
 }
 
-// observeStyles sets the metric of the branding styles that may be left, by the
-// records.
+// observeStyles sets the metric of the remaining branding styles, as far as the
+// records show.
 func (r *Run) observeStyles(ctx context.Context, records []*broker.AppClient) {
 	if !r.c.Branding {
 		return

@@ -20,9 +20,9 @@ type holdings struct {
 }
 
 // read reads the records of app clients and Cognito's list, and compares them.
-// It reads the records first: a record that is made later has a young app
-// client. After an error the sweep must not change anything, unless the error is
-// errTimeUp: then not all records were read, and there are no mismatches.
+// It reads the records first: a record that is created later has a young app
+// client. After an error the sweep must not change anything, unless the error
+// is errTimeUp: then not all records were read, and there are no mismatches.
 func (r *Run) read(ctx context.Context) (holdings, error) {
 	records, unfinished := r.records(ctx)
 	if unfinished != nil && !errors.Is(unfinished, errTimeUp) {
@@ -125,7 +125,7 @@ func (r *Run) list(ctx context.Context) (*listing, error) {
 
 // AtCognito returns the ids of the app clients with this marker. It lists them
 // again unless the list is at least two minutes younger than the marker: an app
-// client may have been made after the list was read.
+// client may have been created after the list was read.
 func (r *Run) AtCognito(ctx context.Context, marker string) ([]string, error) {
 	l := r.listed
 	if made, ok := broker.MarkedAt(marker); l == nil || ok && l.at.Before(made.Add(broker.Grace)) {

@@ -86,7 +86,8 @@ const (
 	// ActionExpire removes a registration whose lifetime has ended.
 	ActionExpire Action = "expire"
 	// ActionOrphan deletes an app client that carries our mark and has no
-	// record, or, in direct mode, makes the record if the registration exists.
+	// record, or, in direct mode, creates the record if the registration
+	// exists.
 	ActionOrphan Action = "orphan"
 	// ActionGone deletes the record of an app client that no longer exists.
 	ActionGone Action = "gone"

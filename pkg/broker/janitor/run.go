@@ -181,7 +181,7 @@ func (r *Run) alarm(ctx context.Context, err error) error {
 }
 
 // EndGrants ends the grants of a client except those of the generation keep,
-// and returns how many it has ended, also with an error. It stops when the
+// and returns how many it has ended, even with an error. It stops when the
 // sweep has to stop.
 func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
 	if !r.end.IsZero() {

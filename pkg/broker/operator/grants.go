@@ -8,7 +8,7 @@ import (
 )
 
 // EndGrantsOfClient ends all grants of a client, and returns how many it has
-// ended, also with an error. The client can request new grants from its users.
+// ended, even with an error. The client can request new grants from its users.
 func (o *Operator) EndGrantsOfClient(ctx context.Context, clientID, by string) (int, error) {
 	n, err := o.c.Grants.EndOfClient(ctx, clientID, "")
 	o.trail.Grants(ctx, broker.ByOperator(by), clientID, "", n)
@@ -16,7 +16,7 @@ func (o *Operator) EndGrantsOfClient(ctx context.Context, clientID, by string) (
 }
 
 // EndGrantsOfUser ends all grants of a user, by sub, and returns how many it
-// has ended, also with an error. It reads all grants in the store.
+// has ended, even with an error. It reads all grants in the store.
 func (o *Operator) EndGrantsOfUser(ctx context.Context, sub, by string) (int, error) {
 	n, err := o.c.Grants.EndOfUser(ctx, sub)
 	o.trail.Grants(ctx, broker.ByOperator(by), "", sub, n)

@@ -116,8 +116,8 @@ func TestADisabledOrDeletedClientCannotRegisterAgain(t *testing.T) {
 	}
 }
 
-// A disabled client cannot delete itself either: that would remove the record
-// because of which it is refused.
+// A disabled client cannot delete itself either: without its record it could
+// register again.
 func TestADisabledClientCannotDeleteItself(t *testing.T) {
 	brokered := world.NewLife(t)
 	vouched, vouchedRAT := brokered.Vouched("trusted", world.AppBody)

@@ -29,7 +29,7 @@ func (o *Operator) Delete(ctx context.Context, clientID, by string) (*broker.Reg
 // gets a new generation, and from this write on the client is refused. The app
 // client that serves only this client is marked before the write, because it is
 // found by the generation. If the operator's process stops after the mark, the
-// app client is made again.
+// app client is created again.
 func (o *Operator) switchOff(ctx context.Context, clientID string, event telemetry.Event, by string, state broker.RegistrationState) (*broker.Registration, error) {
 	for range broker.Attempts {
 		r, err := o.registration(ctx, clientID)

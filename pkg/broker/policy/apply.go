@@ -54,28 +54,22 @@ func (p *Profile) refuse(format string, args ...any) error {
 }
 
 func (p *Profile) decideGrantTypes(m *dcr.ParsedMetadata) error {
-	granted := func(grant string) bool {
-		return slices.Contains(m.GrantTypes, grant) && slices.Contains(p.grants, grant)
-	}
-	switch {
-	case granted(dcr.GrantAuthorizationCode):
-		m.GrantTypes = []string{dcr.GrantAuthorizationCode}
-		if slices.Contains(p.grants, dcr.GrantRefreshToken) {
-			m.GrantTypes = append(m.GrantTypes, dcr.GrantRefreshToken)
+	for _, name := range m.GrantTypes {
+		t, ok := dcr.GrantTypeOf(name)
+		if !ok || t.With != "" || !slices.Contains(p.grants, name) {
+			continue
 		}
-		m.ResponseTypes = []string{dcr.ResponseTypeCode}
-	case granted(dcr.GrantClientCredentials):
-		m.GrantTypes, m.ResponseTypes = []string{dcr.GrantClientCredentials}, nil
-	default:
-		return p.refuse("grant_types: none of those asked for is allowed here; allowed: %s", strings.Join(p.grants, ", "))
+		m.GrantTypes = slices.DeleteFunc(t.Together(), func(name string) bool { return !slices.Contains(p.grants, name) })
+		m.ResponseTypes = t.ResponseTypes()
+		return nil
 	}
-	return nil
+	return p.refuse("grant_types: none of those asked for is allowed here; allowed: %s", strings.Join(p.grants, ", "))
 }
 
 // decideRedirectURIs runs after decideGrantTypes. It filters the lists of m in
 // place.
 func (p *Profile) decideRedirectURIs(m *dcr.ParsedMetadata) error {
-	if !slices.Contains(m.GrantTypes, dcr.GrantAuthorizationCode) {
+	if !dcr.UseRedirects(m.GrantTypes) {
 		m.RedirectURIs, m.Redirects = nil, nil // without the code grant there are no redirects
 		return nil
 	}
@@ -123,7 +117,7 @@ func (p *Profile) defaultAuthMethod(grants []string) string {
 	if slices.Contains(p.methods, dcr.AuthSecretBasic) {
 		return dcr.AuthSecretBasic
 	}
-	if slices.Contains(grants, dcr.GrantClientCredentials) {
+	if dcr.InOwnName(grants) {
 		return dcr.AuthSecretPost // Parse checked that a profile with this grant type has a method with a secret
 	}
 	return p.methods[0]
@@ -135,7 +129,7 @@ func (p *Profile) decideScope(m *dcr.ParsedMetadata) error {
 		m.Scope = strings.Join(p.allowed, " ")
 		return nil
 	}
-	clientCredentials := slices.Contains(m.GrantTypes, dcr.GrantClientCredentials)
+	clientCredentials := dcr.InOwnName(m.GrantTypes)
 	requested := strings.Fields(m.Scope)
 	if len(requested) == 0 {
 		requested = p.defaults

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,7 +48,7 @@ func (d *reader) appClient(path string, v any, sent bool, p *Profile) AppClient 
 	switch {
 	case choice == DedicatedAppClient && p.open:
 		d.add(path, "dedicated is not allowed on the profile of open registration: a stranger could use up the app clients of the pool")
-	case choice == SharedAppClient && slices.Equal(p.grants, []string{dcr.GrantClientCredentials}):
+	case choice == SharedAppClient && dcr.InOwnName(p.grants) && !dcr.UseRedirects(p.grants):
 		d.add(path, "not possible: clients with client_credentials always have a dedicated one")
 	}
 	return choice

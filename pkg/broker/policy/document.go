@@ -124,7 +124,7 @@ func (d *reader) profile(name string, v any, open, statements bool) *Profile {
 	p.grants = d.grantTypes(path+".grant_types", o["grant_types"], has(o, "grant_types"), open)
 	p.methods = d.authMethods(path+".token_endpoint_auth_methods", o["token_endpoint_auth_methods"], has(o, "token_endpoint_auth_methods"), open)
 	// Parts that contradict each other are only a fault if each part is valid.
-	if len(d.faults) == before && slices.Contains(p.grants, dcr.GrantClientCredentials) &&
+	if len(d.faults) == before && dcr.InOwnName(p.grants) &&
 		!slices.Contains(p.methods, dcr.AuthSecretBasic) && !slices.Contains(p.methods, dcr.AuthSecretPost) {
 		d.add(path+".token_endpoint_auth_methods", "grant type client_credentials needs client_secret_basic or client_secret_post")
 	}
@@ -132,7 +132,7 @@ func (d *reader) profile(name string, v any, open, statements bool) *Profile {
 	if has(o, "redirect_uris") {
 		p.redirects = d.redirectURIs(path+".redirect_uris", o["redirect_uris"], open)
 	}
-	if len(d.faults) == before && p.redirects.empty() && slices.Contains(p.grants, dcr.GrantAuthorizationCode) {
+	if len(d.faults) == before && p.redirects.empty() && dcr.UseRedirects(p.grants) {
 		d.add(path+".redirect_uris", "must allow something, since the grant type authorization_code needs a redirect URI")
 	}
 	p.allowed, p.defaults = d.profileScopes(path+".scopes", o["scopes"], has(o, "scopes"), open)
@@ -146,17 +146,18 @@ func (d *reader) profile(name string, v any, open, statements bool) *Profile {
 
 func (d *reader) grantTypes(path string, v any, sent, open bool) []string {
 	if !sent {
-		return []string{dcr.GrantAuthorizationCode, dcr.GrantRefreshToken}
+		return dcr.DefaultGrantTypes()
 	}
 	items := d.choices(d.nonEmpty(path, v), dcr.GrantTypes()...)
 	grants := values(items)
 	for _, item := range items {
-		if open && item.value == dcr.GrantClientCredentials {
+		t, ok := dcr.GrantTypeOf(item.value)
+		if open && t.OwnName {
 			d.add(item.path, "not allowed on the profile of open registration: a stranger must not get tokens of its own")
 		}
-	}
-	if slices.Contains(grants, dcr.GrantRefreshToken) && !slices.Contains(grants, dcr.GrantAuthorizationCode) {
-		d.add(path, "refresh_token is possible together with authorization_code only")
+		if ok && t.With != "" && !slices.Contains(grants, t.With) {
+			d.add(path, "%s is possible together with %s only", t.Name, t.With)
+		}
 	}
 	return grants
 }

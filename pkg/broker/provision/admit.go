@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-// admission is an app client that Provision may make.
+// admission is an app client that Provision may create.
 type admission struct {
 	record *broker.AppClient // without key, state and marker
 	spec   broker.BrokeredAppClient

@@ -189,7 +189,7 @@ func (f *finishing) check(ctx context.Context, a *broker.AppClient) error {
 	return nil
 }
 
-// growDedicated gives a the scopes of r, if it lacks one. The caller stores a.
+// growDedicated adds the missing scopes of r to a. The caller stores a.
 func (f *finishing) growDedicated(ctx context.Context, a *broker.AppClient, r *broker.Registration) error {
 	profile, ok := f.policy.Profile(r.Profile)
 	if !ok {

@@ -50,8 +50,8 @@ type MaintainerConfig struct {
 	Log   *slog.Logger
 }
 
-// A Maintainer changes and removes the app clients of brokered mode that exist, or
-// may exist. It is safe for concurrent use.
+// A Maintainer changes and removes the app clients of brokered mode that exist,
+// or may exist. It is safe for concurrent use.
 type Maintainer struct {
 	store MaintainerStore
 	pool  MaintainedPool
@@ -67,9 +67,9 @@ func NewMaintainer(c MaintainerConfig) (*Maintainer, error) {
 	return &Maintainer{store: c.Store, pool: c.Pool, now: c.Now, trail: broker.AuditTrail{Log: c.Log}}, nil
 }
 
-// RequestRemoval leaves the app client with that key to the janitor, which removes
-// it at its next run. It does nothing if there is no record. A caller that removes
-// the app client itself calls broker.BeginRemoval.
+// RequestRemoval leaves the app client with that key to the janitor, which
+// removes it at its next run. It does nothing if there is no record. A caller
+// that removes the app client itself calls broker.BeginRemoval.
 func RequestRemoval(ctx context.Context, store broker.AppClientRecords, key string, now time.Time) error {
 	return broker.ChangeAppClient(ctx, store, key, func(a *broker.AppClient) bool {
 		if a.State == broker.AppClientRemoving {
@@ -84,14 +84,14 @@ func RequestRemoval(ctx context.Context, store broker.AppClientRecords, key stri
 	})
 }
 
-// Lacks reports whether a, which the registrations of a profile share, lacks a
-// scope of the profile.
+// Lacks reports whether a, the shared app client of the profile, lacks a scope
+// of the profile.
 func (m *Maintainer) Lacks(a *broker.AppClient, p *policy.Profile) bool {
 	return lacks(a, sharedSpec(p))
 }
 
-// Grow gives a, which the registrations of a profile share, the scopes of the
-// profile. It reports whether Cognito has them, also with an error.
+// Grow adds the missing scopes of the profile to its shared app client a. It
+// reports whether Cognito has them, even with an error.
 func (m *Maintainer) Grow(ctx context.Context, a *broker.AppClient, p *policy.Profile) (bool, error) {
 	if err := m.grow(ctx, a, sharedSpec(p)); err != nil {
 		return false, err
@@ -99,8 +99,8 @@ func (m *Maintainer) Grow(ctx context.Context, a *broker.AppClient, p *policy.Pr
 	return true, m.store.ReplaceAppClient(ctx, a)
 }
 
-// grow gives a the scopes of spec, at Cognito and then in a, which the caller
-// has to store.
+// grow adds the missing scopes of spec to the app client, at Cognito and then
+// in a, which the caller has to store.
 func (m *Maintainer) grow(ctx context.Context, a *broker.AppClient, spec broker.BrokeredAppClient) error {
 	spec = extended(spec, a)
 	if err := m.update(ctx, broker.ByJanitor, a, spec); err != nil {
@@ -121,8 +121,8 @@ func (m *Maintainer) update(ctx context.Context, by telemetry.Actor, a *broker.A
 
 // ApplyProfile gives the app clients of a profile, the shared one and the
 // dedicated ones, the settings that follow from the current policy and
-// configuration, such as lifetimes of tokens and identity providers. It makes
-// no app client. It returns how many it has updated, also with an error, and
+// configuration, such as lifetimes of tokens and identity providers. It creates
+// no app client. It returns how many it has updated, even with an error, and
 // can be repeated. by is the operator.
 func (m *Maintainer) ApplyProfile(ctx context.Context, p *policy.Profile, by string) (int, error) {
 	updated := 0

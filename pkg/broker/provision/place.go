@@ -30,7 +30,7 @@ func TakePlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClient,
 	return nil
 }
 
-// ReturnPlace gives back the place that TakePlace may have taken for a.
+// ReturnPlace returns the place that TakePlace may have taken for a.
 func ReturnPlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClient) error {
 	if err := budgets.ReturnBudget(ctx, placesKey(a), a.Key); err != nil {
 		return fmt.Errorf("give back place of app client %s: %w", a.Key, err)
@@ -38,8 +38,8 @@ func ReturnPlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClien
 	return nil
 }
 
-// restorePlace takes a place that was given back by mistake, even if no place
-// is free.
+// restorePlace takes a place again that was returned by mistake, even if no
+// place is free.
 func restorePlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClient) error {
 	return budgets.TakeBudget(ctx, broker.Budget{Key: placesKey(a), Limit: math.MaxInt32}, a.Key)
 }

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// takeOver is the time after which an app client that is being made, with an
-	// unknown result, is made again under a new marker. It exceeds
+	// takeOver is the time after which an app client is created again under a
+	// new marker, if the result of its creation is unknown. It exceeds
 	// provisionTime.
 	takeOver = 60 * time.Second
 	// provisionTime is the maximum time of Provision.
@@ -30,7 +30,7 @@ const (
 	maxAbandoned = 50
 )
 
-// A Pool makes the app clients of brokered mode. A Provisioner needs no other
+// A Pool creates the app clients of brokered mode. A Provisioner needs no other
 // permission at Cognito. Implementations are safe for concurrent use. An error
 // that wraps *broker.NotAppliedError means that nothing was changed at Cognito.
 // After any other error the caller does not know whether the call was applied.
@@ -39,9 +39,9 @@ type Pool interface {
 	// marker create two. If the pool is full or throttled, the error wraps a
 	// *dcr.Error with the code dcr.Unavailable.
 	CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error)
-	// Brand gives the app client Cognito's default branding style, unless it
-	// already has a style. It returns broker.ErrBrandingLimit, perhaps wrapped,
-	// if the pool can have no more styles.
+	// Brand assigns Cognito's default branding style to the app client, unless
+	// it already has a style. It returns broker.ErrBrandingLimit, perhaps
+	// wrapped, if the pool can have no more styles.
 	Brand(ctx context.Context, id string) error
 }
 
@@ -62,7 +62,7 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// A Provisioner makes the app clients of brokered mode, on demand. It trusts
+// A Provisioner creates the app clients of brokered mode, on demand. It trusts
 // only the key in a request: it reads the registration or the profile again,
 // and the policy, and observes the profile's limit. It is safe for concurrent
 // use, in several processes.
@@ -83,7 +83,7 @@ func New(c Config) (*Provisioner, error) {
 }
 
 // Provision implements broker.Provisioner. It may wait up to ten seconds for
-// another request that makes the same app client.
+// another request that creates the same app client.
 func (p *Provisioner) Provision(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, provisionTime)
 	defer cancel()
@@ -95,7 +95,7 @@ func (p *Provisioner) Provision(ctx context.Context, key string) error {
 		if err != nil && !errors.Is(err, broker.ErrConflict) && !errors.Is(err, broker.ErrExists) {
 			return err
 		}
-		if err == nil { // another request is making it
+		if err == nil { // another request is creating it
 			if err := broker.Pause(ctx, pollEvery); err != nil {
 				return busy(pollEvery, err)
 			}
@@ -153,9 +153,9 @@ func (p *Provisioner) reseal(ctx context.Context, a *broker.AppClient) error {
 	return nil
 }
 
-// begin takes the record of the app client and makes the app client. old is the
-// present record, if an earlier attempt to make or remove the app client was
-// interrupted.
+// begin takes the record of the app client and creates the app client. old is
+// the present record, if an earlier attempt to create or remove the app client
+// was interrupted.
 func (p *Provisioner) begin(ctx context.Context, key string, old *broker.AppClient, now time.Time) error {
 	want, err := p.admit(ctx, key)
 	if err != nil {
@@ -193,9 +193,9 @@ func (p *Provisioner) begin(ctx context.Context, key string, old *broker.AppClie
 	return p.brand(ctx, a)
 }
 
-// take makes this request the one that makes the app client. The record keeps
-// the marker of an app client that the earlier attempt may have left at
-// Cognito.
+// take writes the record so that only this request creates the app client. The
+// record keeps the marker of an app client that the earlier attempt may have
+// left at Cognito.
 func (p *Provisioner) take(ctx context.Context, a, old *broker.AppClient) error {
 	var err error
 	if old == nil {
@@ -220,8 +220,9 @@ func (p *Provisioner) take(ctx context.Context, a, old *broker.AppClient) error 
 	return busy(takeOver, fmt.Errorf("claim app client %s: %w", a.Key, err))
 }
 
-// release gives up an app client that Cognito certainly does not have. If a
-// step fails here, the janitor or the next Provision after a minute repeats it.
+// release ends the creation of an app client that Cognito certainly does not
+// have. If a step fails here, the janitor or the next Provision after a minute
+// repeats it.
 func (p *Provisioner) release(ctx context.Context, a *broker.AppClient) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
@@ -282,9 +283,9 @@ func (p *Provisioner) ready(ctx context.Context, a *broker.AppClient) error {
 	return busy(takeOver, fmt.Errorf("record app client %s: %w", a.Key, err))
 }
 
-// disown records the app client id, which was given up before it was recorded,
-// so that the janitor removes it. stored is the present record, and readErr the
-// error of reading it.
+// disown records the app client id, which another request or the janitor
+// abandoned before it was recorded, so that the janitor removes it. stored is
+// the present record, and readErr the error of reading it.
 func (p *Provisioner) disown(ctx context.Context, a *broker.AppClient, id string, stored *broker.AppClient, readErr error) error {
 	due := broker.Seconds(p.c.Now()).Add(broker.Grace)
 	switch {
@@ -305,7 +306,7 @@ func (p *Provisioner) disown(ctx context.Context, a *broker.AppClient, id string
 	return p.c.Store.ReplaceAppClient(ctx, stored)
 }
 
-// brand gives a its branding style, if it needs one.
+// brand assigns a branding style to a, if it needs one.
 func (p *Provisioner) brand(ctx context.Context, a *broker.AppClient) error {
 	if a.Usable(p.c.Branding) {
 		return nil
@@ -331,8 +332,8 @@ func (p *Provisioner) brand(ctx context.Context, a *broker.AppClient) error {
 	return nil
 }
 
-// busy is the error for a request that can be repeated after the given time.
-// The cause is for the log.
+// busy returns the error for a request that the client can repeat after this
+// time. The cause is logged.
 func busy(after time.Duration, cause error) error {
 	return broker.Unavailable("signing in is not possible at the moment, nothing was lost", after, cause)
 }

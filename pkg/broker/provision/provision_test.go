@@ -97,7 +97,7 @@ func TestProvisionRefuses(t *testing.T) {
 	w.Recover(a.Key)
 }
 
-func TestStrangersMakeOneAppClient(t *testing.T) {
+func TestOpenClientsShareOneAppClient(t *testing.T) {
 	w := world.NewBrokered(t)
 	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"app_clients":5`, `"app_clients":100`, 1))
 	for i := range 10_000 {
@@ -182,7 +182,7 @@ func TestALostCreationIsMadeAgain(t *testing.T) {
 }
 
 // A process that continues after it was considered dead leaves nothing behind.
-func TestAProvisioningThatWasOvertaken(t *testing.T) {
+func TestAnOvertakenProvisioningLeavesNothingBehind(t *testing.T) {
 	overtake := map[string]func(w *world.Brokered){
 		"by another": func(w *world.Brokered) {
 			w.Wait(time.Minute)

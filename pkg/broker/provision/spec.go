@@ -6,6 +6,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // sharedSpec returns the app client that all registrations of a profile share.
@@ -20,7 +21,7 @@ func dedicatedSpec(r *broker.Registration, p *policy.Profile) broker.BrokeredApp
 	spec := broker.BrokeredAppClient{
 		Name:              r.Metadata.ClientName,
 		Scopes:            slices.DeleteFunc(strings.Fields(r.Metadata.Scope), func(s string) bool { return !slices.Contains(allowed, s) }),
-		ClientCredentials: policy.IsClientCredentials(r.Metadata),
+		ClientCredentials: dcr.InOwnName(r.Metadata.GrantTypes),
 	}
 	if !spec.ClientCredentials && len(spec.Scopes) > 0 {
 		spec.Scopes = broker.WithOpenID(spec.Scopes)

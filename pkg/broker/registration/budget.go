@@ -50,10 +50,10 @@ func (a *Admission) Hour() Hour {
 }
 
 // Take takes a place for member in each budget. After an error it may have taken
-// some of the places. A caller whose member is its own then calls Return. A caller
-// whose member is the client id of an open registration does not: another request
-// for the same client may have taken the place, and a repeated request takes it
-// again without counting twice.
+// some of the places. A caller whose member is its own then calls Return. A
+// caller whose member is the client id of an open registration does not:
+// another request for the same client may have taken the place, and a repeated
+// request takes it again without counting twice.
 func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) error {
 	for _, b := range h.budgets {
 		err := store.TakeBudget(ctx, b.Budget, member)
@@ -69,7 +69,7 @@ func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) err
 	return nil
 }
 
-// Return gives the places of member back. No caller repeats it if it fails: the
+// Return returns the places of member. No caller repeats it if it fails: the
 // budgets end with the hour.
 func (h Hour) Return(ctx context.Context, store broker.Budgets, member string) error {
 	var err error
@@ -112,7 +112,7 @@ func (u Use) Take(ctx context.Context, store UseStore, member string) error {
 	return nil
 }
 
-// ReturnUse gives back the use that member may have taken.
+// ReturnUse returns the use that member may have taken.
 func ReturnUse(ctx context.Context, store UseStore, u broker.Use, member string) error {
 	var err error
 	switch {

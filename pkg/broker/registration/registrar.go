@@ -12,16 +12,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// A Lifecycle makes, changes and deletes the registrations of a mode. After an
-// error the new registration does not exist, or the janitor removes it.
+// A Lifecycle creates, changes and deletes the registrations of a mode. After
+// an error the new registration does not exist, or the janitor removes it.
 // Implementations are safe for concurrent use.
 type Lifecycle interface {
 	// Manages reports whether r is a registration of this mode.
 	Manages(r *broker.Registration) bool
-	// Create makes the registration that a describes. It takes the budgets of a,
-	// and gives them back if it fails.
+	// Create creates the registration that a describes. It takes the budgets of
+	// a, and returns them if it fails.
 	Create(ctx context.Context, a *Admission) (*broker.Issued, error)
-	// Update makes the change c, and calls c.Commit once for it.
+	// Update applies the change c, and calls c.Commit once for it.
 	Update(ctx context.Context, c *Change) error
 	Deleter
 }
@@ -35,7 +35,7 @@ type Deleter interface {
 
 // An Admission is a registration that the policy allows.
 type Admission struct {
-	// At is when the request was admitted, in whole seconds.
+	// At is the time at which the request was admitted, in whole seconds.
 	At      time.Time
 	Profile *policy.Profile
 	// Voucher is empty for open registration.

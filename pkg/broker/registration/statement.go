@@ -23,7 +23,6 @@ type JWTs interface {
 	// skew). The caller has to check the audience (aud). Verify fetches nothing
 	// that the token names.
 	//
-	//
 	// For a token that is not valid, the error is policy.ErrUnknownIssuer or a
 	// *policy.NotVerifiedError, perhaps wrapped. After any other error the
 	// caller does not know whether the token is valid.
@@ -51,40 +50,68 @@ type request struct {
 // requestedMetadata returns the validated metadata that a client requests, and
 // the accepted software statement, if any.
 func (g *Registrar) requestedMetadata(ctx context.Context, req request) (dcr.ParsedMetadata, *Statement, error) {
-	switch use := req.profile.SoftwareStatements(); {
-	case use == policy.IgnoreStatements:
-		return req.valid, nil, req.invalid
-	case req.SoftwareStatement == "" && use == policy.RequireStatements:
+	use := req.profile.SoftwareStatements()
+	if use == policy.RequireStatements && req.SoftwareStatement == "" {
 		return dcr.ParsedMetadata{}, nil, dcr.Errorf(dcr.InvalidSoftwareStatement, "software_statement: required here")
-	case req.SoftwareStatement == "":
+	}
+	if use == policy.IgnoreStatements || req.SoftwareStatement == "" {
 		return req.valid, nil, req.invalid
 	}
+	j, err := g.approvedStatement(ctx, req)
+	if err != nil {
+		return dcr.ParsedMetadata{}, nil, err
+	}
+	m, err := withStatement(req, j)
+	if err != nil {
+		return dcr.ParsedMetadata{}, nil, err
+	}
+	s, err := statementOf(j, m)
+	if err != nil {
+		return dcr.ParsedMetadata{}, nil, err
+	}
+	return m, s, nil
+}
+
+// approvedStatement verifies the statement of req. It returns an error if the
+// policy does not approve its claims.
+func (g *Registrar) approvedStatement(ctx context.Context, req request) (*policy.JWT, error) {
 	j, err := g.verify(ctx, req.policy.StatementIssuers(), req.SoftwareStatement, statementJWT)
 	if err != nil {
-		return dcr.ParsedMetadata{}, nil, err
+		return nil, err
 	}
 	if err := req.policy.ApproveStatement(j.Issuer, j.Claims); err != nil {
-		return dcr.ParsedMetadata{}, nil, err
+		return nil, err
 	}
-	stated, err := dcr.ClientMetadata{}.WithStatement(j.Claims)
-	if err != nil {
-		return dcr.ParsedMetadata{}, nil, err
-	}
+	return j, nil
+}
+
+// withStatement returns the metadata of req, validated, in which the claims of its
+// statement take precedence.
+func withStatement(req request, j *policy.JWT) (dcr.ParsedMetadata, error) {
 	together, err := req.Metadata.WithStatement(j.Claims)
 	if err != nil {
-		return dcr.ParsedMetadata{}, nil, err
+		return dcr.ParsedMetadata{}, err
 	}
 	m, err := dcr.Validate(together)
 	if err != nil {
-		return dcr.ParsedMetadata{}, nil, err
+		return dcr.ParsedMetadata{}, err
 	}
 	m.SoftwareStatement = req.SoftwareStatement
+	return m, nil
+}
+
+// statementOf returns the statement of a client that registers m.
+func statementOf(j *policy.JWT, m dcr.ParsedMetadata) (*Statement, error) {
+	stated, err := dcr.ClientMetadata{}.WithStatement(j.Claims)
+	if err != nil {
+		return nil, err
+	}
 	s := &Statement{Issuer: j.Issuer, Metadata: dcr.ParsedMetadata{ClientMetadata: stated}}
 	if len(stated.RedirectURIs) > 0 {
 		// The redirect URIs of a statement replace those of the request.
 		s.Metadata.RedirectURIs, s.Metadata.Redirects = slices.Clone(m.RedirectURIs), slices.Clone(m.Redirects)
 	}
-	return m, s, nil
+	return s, nil
 }
 
 // purpose is the use of a JWT, with the codes for a JWT that is not accepted.
@@ -111,7 +138,7 @@ func (g *Registrar) verify(ctx context.Context, issuers []policy.Issuer, token s
 		return nil, refusal(dcr.Errorf(p.untrusted, "%s: its issuer is not trusted here", p.name), err)
 	}
 	if err != nil {
-		return nil, broker.Unavailable("the issuer of "+p.name+" cannot be asked for its keys", retryKeys, err)
+		return nil, broker.Unavailable("the keys of the issuer of "+p.name+" could not be fetched", retryKeys, err)
 	}
 	return j, nil
 }

@@ -66,7 +66,7 @@ func TestOpen_refuses_another_purpose_or_owner(t *testing.T) {
 	}
 }
 
-func TestOpen_refuses_what_was_changed(t *testing.T) {
+func TestOpen_refuses_changed_text(t *testing.T) {
 	r := ring(t, "k1", map[string]string{"k1": key('a'), "k2": key('b')})
 	sealed := r.Seal("p", "o", "secret")
 	id, text, _ := strings.Cut(sealed, ".")

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 )
@@ -46,7 +47,7 @@ var (
 	CognitoLatency   = &Metric{"CognitoLatency", "Milliseconds", nil, "calls of Cognito's API"}
 	CognitoOAuthTime = &Metric{"CognitoOAuthLatency", "Milliseconds", nil, "requests to the endpoints of the user pool's domain"}
 	DynamoDBLatency  = &Metric{"DynamoDBLatency", "Milliseconds", nil, "calls of DynamoDB"}
-	CognitoThrottles = &Metric{"CognitoThrottles", "Count", nil, "calls that Cognito throttled, or that the broker gave up because its own rate was used up"}
+	CognitoThrottles = &Metric{"CognitoThrottles", "Count", nil, "calls of Cognito's API and OAuth endpoints that Cognito throttled, or that the broker gave up because its own rate was used up"}
 	CognitoHeldBack  = &Metric{"CognitoHeldBack", "Count", nil, "how often a call of Cognito's API waited for the next second, to stay below its rate"}
 	DynamoThrottles  = &Metric{"DynamoDBThrottles", "Count", nil, "calls that DynamoDB throttled"}
 )
@@ -103,8 +104,15 @@ func (a *Activity) end(now time.Time) []slog.Attr {
 	attrs := make([]slog.Attr, 0, 2+len(a.notes)+len(a.calls)+len(a.counted))
 	attrs = append(attrs, slog.String("request_id", a.id))
 	attrs = append(attrs, a.notes...)
+	// Two services may have the same metric of throttled calls.
+	counted := maps.Clone(a.counted)
+	for s, c := range a.calls {
+		if m := throttlesOf[s]; m != nil && c.throttled > 0 {
+			counted[m] += float64(c.throttled)
+		}
+	}
 	values := make(map[*Metric]any)
-	for m, n := range a.counted {
+	for m, n := range counted {
 		values[m] = n
 	}
 	for _, s := range services {
@@ -120,16 +128,13 @@ func (a *Activity) end(now time.Time) []slog.Attr {
 		if m := latencyOf[s]; m != nil {
 			values[m] = c.milliseconds[:min(len(c.milliseconds), maxTimings)]
 		}
-		if m := throttlesOf[s]; m != nil && c.throttled > 0 {
-			values[m] = a.counted[m] + float64(c.throttled)
-		}
 	}
 	return embedded(attrs, values, now)
 }
 
 var (
 	latencyOf   = map[Service]*Metric{Cognito: CognitoLatency, CognitoOAuth: CognitoOAuthTime, DynamoDB: DynamoDBLatency}
-	throttlesOf = map[Service]*Metric{Cognito: CognitoThrottles, DynamoDB: DynamoThrottles}
+	throttlesOf = map[Service]*Metric{Cognito: CognitoThrottles, CognitoOAuth: CognitoThrottles, DynamoDB: DynamoThrottles}
 )
 
 // embedded adds the metrics in CloudWatch's embedded metric format to attrs,

@@ -37,6 +37,7 @@ func TestAnActivityIsOneLine(t *testing.T) {
 	Count(ctx, Registrations, 1)
 	Count(ctx, CognitoThrottles, 2)
 	Called(ctx, Cognito, time.Millisecond, true)
+	Called(ctx, CognitoOAuth, 3*time.Millisecond, true)
 	Set(ctx, StylesLeft, 5)
 	Set(ctx, StylesLeft, 3)
 	line := logged(t, slog.LevelError, func(log *slog.Logger) { a.Log(ctx, log, "answered", slog.Int("status", 201)) })
@@ -45,13 +46,13 @@ func TestAnActivityIsOneLine(t *testing.T) {
 		"msg": "answered", "level": "INFO", "status": 201.0, "request_id": "id-1", "client_id": "dcr_a", "profile": "trusted",
 		"dynamodb":      map[string]any{"calls": 2.0, "ms": 3.5},
 		"Registrations": 1.0, "outcome": "none", "DynamoDBLatency": []any{1.5, 2.0}, "DynamoDBThrottles": 1.0,
-		"CognitoThrottles": 3.0, "BrandingStylesLeft": 3.0,
+		"CognitoThrottles": 4.0, "CognitoOAuthLatency": []any{3.0}, "BrandingStylesLeft": 3.0,
 	} {
 		if !reflect.DeepEqual(line[key], want) {
 			t.Errorf("%s = %v, want %v", key, line[key], want)
 		}
 	}
-	for _, key := range []string{"decision", "cognito_oauth", "CognitoOAuthLatency"} {
+	for _, key := range []string{"decision", "other", "CognitoHeldBack"} {
 		if v, ok := line[key]; ok {
 			t.Errorf("%s = %v, want it left out", key, v)
 		}

@@ -109,11 +109,14 @@ func (i *Issuer) resource(name string) (r broker.Resource, ok bool) {
 func (c clientCredentials) app(ctx context.Context, key string) (grants.App, error) {
 	a, err := c.AppClients.Get(ctx, c.ring, key)
 	if err == nil && a.Stale {
-		// The provisioner seals the secret again. If it cannot now, the old key
+		// The provisioner seals the secret again. If it cannot now, the former key
 		// still opens it.
-		if err := c.Provisioner.Provision(ctx, key); err == nil {
+		err := c.Provisioner.Provision(ctx, key)
+		if err == nil {
 			return c.AppClients.Read(ctx, c.ring, key)
 		}
+		c.Log.WarnContext(ctx, "app client secret not sealed again, the former key is still needed",
+			"request_id", telemetry.Of(ctx).ID(), "app_client", a.ID, "error", err)
 	}
 	if !errors.Is(err, broker.ErrNotFound) {
 		return a, err
@@ -142,16 +145,21 @@ func (c clientCredentials) commit(ctx context.Context, key, appID string) (*brok
 		if err = c.Store.CreateGrant(ctx, g); err == nil {
 			c.audit(ctx, telemetry.GrantCreated, g, slog.String("scope", strings.Join(g.Scopes, " ")))
 		}
-	case err == nil && !g.EndedAt.IsZero():
-		return nil, broker.Refuse(broker.UnauthorizedClient, "what this client may do has been ended; ask the operator")
-	case err == nil && g.ExpiresAt.Sub(now) < ownGrantRest:
+	case err == nil && g.EndedAt.IsZero() && g.ExpiresAt.Sub(now) < ownGrantRest:
 		g.ExpiresAt = now.Add(ownGrantTime)
 		err = c.Store.ReplaceGrant(ctx, g)
 	}
-	if err == nil || errors.Is(err, broker.ErrExists) || errors.Is(err, broker.ErrConflict) {
-		return g, nil // on a conflict another request did the same
+	if errors.Is(err, broker.ErrExists) || errors.Is(err, broker.ErrConflict) {
+		// Another request has created, extended or ended the grant.
+		g, err = c.Store.Grant(ctx, id)
 	}
-	return nil, unavailable("the grant could not be stored", err)
+	if err != nil {
+		return nil, unavailable("the grant could not be stored", err)
+	}
+	if !g.EndedAt.IsZero() {
+		return nil, broker.Refuse(broker.UnauthorizedClient, "what this client may do has been ended; ask the operator")
+	}
+	return g, nil
 }
 
 // ownOrigin returns a replacement for the claim origin_jti, which a token of

@@ -18,7 +18,7 @@ type code struct {
 	token credential.Token
 }
 
-var errInvalidCode = invalidGrant("the code is not valid, or not any more; authorize again")
+var errInvalidCode = invalidGrant("the code is not valid, or no longer valid; authorize again")
 
 func (*code) invalid() error { return errInvalidCode }
 

@@ -1,6 +1,6 @@
 // Package token is a use case: it issues, revokes and introspects tokens in
 // brokered mode (RFC 6749, RFC 7636, RFC 7009, RFC 7662). It leaves out HTTP
-// (package endpoint/token) and direct mode (package direct).
+// (package endpoint/token) and direct mode (package relay).
 //
 // Codes and refresh tokens are the broker's own, access tokens are Cognito's.
 // For a code or refresh token of the broker, Issuer fetches an access token from
@@ -14,10 +14,15 @@
 //   - The broker issues no ID token: it would name Cognito's issuer and an app
 //     client that the client does not know.
 //
-// Token has one order of effects: authenticate the client, find the grant,
-// check it, fetch a new access token from Cognito if the stored one is old,
-// commit the grant, respond. The commit uses up the code or refresh token, so this
-// happens only after Cognito has answered. After a failure the client can repeat
-// the request, with one exception: if a code's commit was applied, and neither
-// its reply nor the grant could be read, the code is used up.
+// For a code or refresh token, Token has one order of effects: authenticate the
+// client, find the grant, check it, fetch a new access token from Cognito if the
+// stored one is old, commit the grant, respond. The commit uses up the code or
+// refresh token, so this happens only after Cognito has answered. After a failure
+// the client can repeat the request, with one exception: if a code's commit was
+// applied, and neither its reply nor the grant could be read, the code is used
+// up.
+//
+// For client_credentials, Token stores the grant of the client to itself first,
+// and then fetches the access token from Cognito. So introspection knows the
+// grant of every token that Cognito has issued, and a failure uses nothing up.
 package token

@@ -3,7 +3,9 @@ package token_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,5 +162,28 @@ func TestVerdictIsComputedAgainAfterAConflict(t *testing.T) {
 		if !slices.Contains(stored.Live, credential.Presented(text).Hash()) {
 			t.Errorf("the refresh token of %s request is not stored", name)
 		}
+	}
+}
+
+// An operator must not take the former key out of the keys while a secret needs
+// it.
+func TestASecretThatIsNotSealedAgainIsLogged(t *testing.T) {
+	w := newWorld(t)
+	log := new(fake.Log)
+	w.config.Log = slog.New(slog.NewTextHandler(log, nil))
+	before, after := fake.RotatedKeys(t)
+	c := w.client(dcr.GrantClientCredentials)
+	w.Keys = before
+	w.AddAppClient(w.AppClientKey(c.ID), broker.KindDedicated, broker.AppCredentials{ID: "own", Secret: "s3cret"}, "a")
+	w.Keys = after
+	w.fault = func(effect string) (bool, error) {
+		if effect == "provision" {
+			return false, fake.ErrInjected
+		}
+		return false, nil
+	}
+	w.ask(w.issuer(), token.Request{Client: c, GrantType: dcr.GrantClientCredentials})
+	if got := log.String(); !strings.Contains(got, `level=WARN msg="app client secret not sealed again`) || !strings.Contains(got, "app_client=own") {
+		t.Errorf("got the log %q, want a warning about the app client", got)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -14,20 +13,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// introspector is an Introspector together with its resource.
-type introspector struct {
-	secret   credential.Hash
-	resource broker.Resource
-}
-
-func introspectors(c Config) (map[string]introspector, error) {
-	m := make(map[string]introspector, len(c.Introspectors))
-	for _, in := range c.Introspectors {
-		i := slices.IndexFunc(c.Resources, func(r broker.Resource) bool { return r.URL == in.Resource })
-		if _, twice := m[in.ID]; twice || in.ID == "" || in.Secret.IsZero() || i < 0 {
-			return nil, fmt.Errorf("token: introspector %q needs an id of its own, a secret, and one of the resources", in.ID)
+// resourceServers returns the resource servers of c by their ids.
+func resourceServers(c Config) (map[string]ResourceServer, error) {
+	m := make(map[string]ResourceServer, len(c.ResourceServers))
+	for _, s := range c.ResourceServers {
+		known := slices.ContainsFunc(c.Resources, func(r broker.Resource) bool { return r.URL == s.Resource })
+		if _, twice := m[s.ID]; twice || s.ID == "" || s.Secret.IsZero() || !known {
+			return nil, fmt.Errorf("token: resource server %q needs an id of its own, a secret, and one of the resources", s.ID)
 		}
-		m[in.ID] = introspector{in.Secret, c.Resources[i]}
+		m[s.ID] = s
 	}
 	return m, nil
 }
@@ -35,15 +29,10 @@ func introspectors(c Config) (map[string]introspector, error) {
 // IntrospectionRequest is an introspection request (RFC 7662 §2.1) of a
 // protected resource. It prints as "[redacted]".
 type IntrospectionRequest struct {
-	Resource clients.Credentials
-	Token    string // REQUIRED
+	credential.Redacted
+	Client clients.Credentials // of the resource server
+	Token  string              // REQUIRED
 }
-
-// String implements fmt.Stringer.
-func (IntrospectionRequest) String() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (IntrospectionRequest) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // Introspection is the answer to an introspection request (RFC 7662 §2.2). If
 // the token is not active, it has no other member than active.
@@ -86,8 +75,8 @@ func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Intros
 	// RFC 7662 §2.1: the endpoint must require authorization, so that it cannot
 	// be used to try out tokens. The hash of an unknown id is zero, which matches
 	// no secret.
-	in := i.introspectors[r.Resource.ID]
-	if !in.secret.Matches(credential.Presented(r.Resource.Secret)) {
+	server := i.resourceServers[r.Client.ID]
+	if !server.Secret.Matches(credential.Presented(r.Client.Secret)) {
 		return inactive, broker.Refuse(broker.InvalidClient, "authentication of the protected resource failed")
 	}
 	if r.Token == "" {
@@ -100,7 +89,8 @@ func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Intros
 	if err != nil {
 		return inactive, unavailable("the token could not be verified", err)
 	}
-	return i.introspection(ctx, ring, in.resource, claims)
+	resource, _ := i.resource(server.Resource) // New has checked that it is there
+	return i.introspection(ctx, ring, resource, claims)
 }
 
 // introspection returns what r may learn about a valid token with these claims.

@@ -62,8 +62,8 @@ type Claims struct {
 	ExpiresAt time.Time
 }
 
-// Introspector is a protected resource that may introspect tokens.
-type Introspector struct {
+// ResourceServer is a protected resource that may introspect tokens.
+type ResourceServer struct {
 	ID string
 	// Secret is the hash of its secret.
 	Secret credential.Hash
@@ -71,8 +71,8 @@ type Introspector struct {
 	Resource string
 }
 
-// Config is what an Issuer needs. All fields but Resources and Introspectors are
-// REQUIRED.
+// Config is what an Issuer needs. All fields but Resources and ResourceServers
+// are REQUIRED.
 type Config struct {
 	Store        Store
 	Clients      *clients.Directory
@@ -87,8 +87,8 @@ type Config struct {
 	Log  *slog.Logger
 	// Resources are the protected resources of the deployment.
 	Resources []broker.Resource
-	// Introspectors may use the introspection endpoint.
-	Introspectors []Introspector
+	// ResourceServers may use the introspection endpoint.
+	ResourceServers []ResourceServer
 }
 
 // Issuer issues, revokes and introspects tokens. It is safe for concurrent use.
@@ -98,18 +98,18 @@ type Config struct {
 // refresh token that the client sent stays valid.
 type Issuer struct {
 	Config
-	introspectors map[string]introspector // by id
+	resourceServers map[string]ResourceServer // by id
 }
 
-// New returns an Issuer, or an error if a field of c is missing or the
-// introspectors contradict the resources.
+// New returns an Issuer, or an error if a field of c is missing or the resource
+// servers contradict the resources.
 func New(c Config) (*Issuer, error) {
 	if c.Store == nil || c.Clients == nil || c.AppClients == nil || c.Ender == nil || c.Cognito == nil ||
 		c.Provisioner == nil || c.AccessTokens == nil || c.Keys == nil || c.Now == nil || c.Log == nil {
 		return nil, errors.New("token: Store, Clients, AppClients, Ender, Cognito, Provisioner, AccessTokens, Keys, Now and Log are required")
 	}
-	in, err := introspectors(c)
-	return &Issuer{c, in}, err
+	servers, err := resourceServers(c)
+	return &Issuer{c, servers}, err
 }
 
 // call is the request of a client that has authenticated.

@@ -74,7 +74,7 @@ func TestNewRequiresEveryField(t *testing.T) {
 	full := newWorld(t).config
 	for i := range reflect.TypeFor[token.Config]().NumField() {
 		name := reflect.TypeFor[token.Config]().Field(i).Name
-		if name == "Resources" || name == "Introspectors" {
+		if name == "Resources" || name == "ResourceServers" {
 			continue
 		}
 		c := full
@@ -85,24 +85,24 @@ func TestNewRequiresEveryField(t *testing.T) {
 	}
 }
 
-func TestNewRefusesIntrospectorsThatContradictTheResources(t *testing.T) {
+func TestNewRefusesResourceServersThatContradictTheResources(t *testing.T) {
 	const notes, mail = "https://mcp.example.com/notes", "https://mcp.example.com/mail"
 	c := newWorld(t).config
 	c.Resources = []broker.Resource{{URL: notes, Scopes: []string{"a"}}, {URL: mail, Scopes: []string{"b"}}}
 	secret := credential.Presented("s").Hash()
-	for name, in := range map[string][]token.Introspector{
+	for name, in := range map[string][]token.ResourceServer{
 		"no id":            {{ID: "", Secret: secret, Resource: notes}},
 		"no secret":        {{ID: "a", Resource: notes}},
 		"unknown resource": {{ID: "a", Secret: secret, Resource: "https://other.example"}},
 		"one id twice":     {{ID: "a", Secret: secret, Resource: notes}, {ID: "a", Secret: secret, Resource: mail}},
 	} {
-		c.Introspectors = in
+		c.ResourceServers = in
 		if _, err := token.New(c); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	c.Introspectors = []token.Introspector{{ID: "a", Secret: secret, Resource: notes}, {ID: "b", Secret: secret, Resource: notes}}
+	c.ResourceServers = []token.ResourceServer{{ID: "a", Secret: secret, Resource: notes}, {ID: "b", Secret: secret, Resource: notes}}
 	if _, err := token.New(c); err != nil {
-		t.Errorf("two introspectors of one resource: %v", err)
+		t.Errorf("two resource servers of one resource: %v", err)
 	}
 }

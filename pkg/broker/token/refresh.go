@@ -20,7 +20,7 @@ type refresh struct {
 	verdict broker.Verdict
 }
 
-var errInvalidRefreshToken = invalidGrant("the refresh token is not valid, or not any more; authorize again")
+var errInvalidRefreshToken = invalidGrant("the refresh token is not valid, or no longer valid; authorize again")
 
 func (*refresh) invalid() error { return errInvalidRefreshToken }
 
@@ -66,7 +66,7 @@ func (r *refresh) checkVerdict(ctx context.Context, g *broker.Grant) error {
 		return r.end(ctx, g, "a refresh token was used again", "the refresh token has been used before; authorize again")
 	case broker.VerdictRefused:
 		if !g.EndedAt.IsZero() {
-			return r.end(ctx, g, "", "this has been ended; authorize again") // does the missing steps
+			return r.end(ctx, g, "", "the grant has ended; authorize again") // does the missing steps
 		}
 	}
 	return errInvalidRefreshToken

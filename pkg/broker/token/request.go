@@ -1,7 +1,6 @@
 package token
 
 import (
-	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 // as the client sent them; a parameter that it did not send is "". The methods
 // check the values. It prints as "[redacted]".
 type Request struct {
+	credential.Redacted
 	Client    clients.Credentials
 	GrantType string // REQUIRED
 
@@ -29,12 +29,6 @@ type Request struct {
 	Resource []string // OPTIONAL (RFC 8707 §2)
 }
 
-// String implements fmt.Stringer.
-func (Request) String() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (Request) LogValue() slog.Value { return slog.StringValue("[redacted]") }
-
 // CheckGrantType returns a *broker.Refusal unless the grant type is one of
 // dcr.GrantTypes and the client is registered for it (RFC 6749 §5.2).
 func (r *Request) CheckGrantType(reg *broker.Registration) error {
@@ -44,7 +38,8 @@ func (r *Request) CheckGrantType(reg *broker.Registration) error {
 	if slices.Contains(reg.Metadata.GrantTypes, r.GrantType) {
 		return nil
 	}
-	if all := dcr.GrantTypes(); !slices.Contains(all, r.GrantType) {
+	if _, ok := dcr.GrantTypeOf(r.GrantType); !ok {
+		all := dcr.GrantTypes()
 		last := len(all) - 1
 		return broker.Refuse(broker.UnsupportedGrantType, "supported are "+strings.Join(all[:last], ", ")+" and "+all[last])
 	}

@@ -17,15 +17,10 @@ import (
 // token_type_hint: RFC 7009 §2.1 lets a server ignore it. It prints as
 // "[redacted]".
 type Revocation struct {
+	credential.Redacted
 	Client clients.Credentials
 	Token  string // REQUIRED
 }
-
-// String implements fmt.Stringer.
-func (Revocation) String() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (Revocation) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // Revoke ends the grant that a refresh token, used or not, or an access token
 // was issued for. The token must have been issued to the client of the request

@@ -20,6 +20,7 @@ import (
 // Response is a successful answer of a token endpoint (RFC 6749 §5.1). It prints
 // as "[redacted]".
 type Response struct {
+	credential.Redacted
 	AccessToken string `json:"access_token"` // REQUIRED
 	TokenType   string `json:"token_type"`   // REQUIRED: "Bearer"
 	// ExpiresIn is the remaining lifetime in seconds. RECOMMENDED; absent if it
@@ -32,12 +33,6 @@ type Response struct {
 	// Scope is REQUIRED if it differs from the requested one.
 	Scope string `json:"scope,omitempty"`
 }
-
-// String implements fmt.Stringer.
-func (*Response) String() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer.
-func (*Response) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 // Token answers a token request (RFC 6749 §3.2).
 func (i *Issuer) Token(ctx context.Context, r Request) (*Response, error) {
@@ -90,7 +85,11 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := c.find(ctx, tok, x)
+	id, err := credential.GrantID(tok)
+	if err != nil {
+		return nil, x.invalid()
+	}
+	g, err := c.grant(ctx, id, x)
 	if err != nil {
 		return nil, err
 	}
@@ -121,12 +120,8 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	return a, nil
 }
 
-// find returns the grant whose id is in a code or refresh token.
-func (c *call) find(ctx context.Context, tok credential.Token, x exchanger) (*broker.Grant, error) {
-	id, err := credential.GrantID(tok)
-	if err != nil {
-		return nil, x.invalid()
-	}
+// grant returns the grant with that id.
+func (c *call) grant(ctx context.Context, id string, x exchanger) (*broker.Grant, error) {
 	g, err := c.Store.Grant(ctx, id)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, x.invalid()
@@ -184,10 +179,15 @@ func (c *call) renew(ctx context.Context, g *broker.Grant, t broker.Tokens) (ren
 	if errors.Is(err, grants.ErrAppClientGone) {
 		return renewed, "", c.end(ctx, g, "its app client no longer exists", description)
 	}
-	if u, ok := errors.AsType[*broker.UpstreamError](err); ok && u.Code == string(broker.InvalidGrant) {
+	u, ok := errors.AsType[*broker.UpstreamError](err)
+	if ok && u.Code == string(broker.InvalidGrant) {
 		return renewed, "", c.end(ctx, g, "Cognito no longer refreshes it", description)
 	}
-	return renewed, "", cognitoFailed(fmt.Errorf("refresh grant %s: %w", g.ID, err))
+	err = fmt.Errorf("refresh grant %s: %w", g.ID, err)
+	if ok {
+		return renewed, "", cognitoFailed(err)
+	}
+	return renewed, "", unavailable("the app client could not be read", err)
 }
 
 // commit stores g with its token used, next issued, and Cognito's sealed tokens.
@@ -206,7 +206,7 @@ func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, next cr
 		if !errors.Is(err, broker.ErrConflict) {
 			break
 		}
-		if g, err = c.find(ctx, next, x); err != nil {
+		if g, err = c.grant(ctx, g.ID, x); err != nil {
 			return err
 		}
 		if err := x.recheck(ctx, g); err != nil {

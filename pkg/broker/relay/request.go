@@ -1,4 +1,4 @@
-package direct
+package relay
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// relayRequest returns the parameters for Cognito without those for
-// authentication. It returns only parameters of the grant type.
-func (l *Relay) relayRequest(r *token.Request, reg *broker.Registration) (params url.Values, err error) {
+// request returns the parameters for Cognito without those for authentication.
+// It returns only parameters of the grant type.
+func (l *Relay) request(r *token.Request, reg *broker.Registration) (params url.Values, err error) {
 	if err := r.CheckGrantType(reg); err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (l *Relay) relayRequest(r *token.Request, reg *broker.Registration) (params
 	case dcr.GrantClientCredentials:
 		return clientCredentialsParams(r, reg) // Cognito binds no resource here
 	default:
-		return nil, fmt.Errorf("direct: no implementation of the grant type %s", r.GrantType)
+		return nil, fmt.Errorf("relay: no implementation of the grant type %s", r.GrantType)
 	}
 	if err != nil || !l.config.ForwardResource {
 		return params, err

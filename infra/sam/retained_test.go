@@ -18,8 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// tableOfTests returns the table that internal/adapter/dynamo.CreateTable creates, as a
-// resource of a template.
+// tableOfTests returns the table that internal/adapter/dynamo.CreateTable
+// creates, as a resource of a template.
 func tableOfTests(t *testing.T) *cfn.Resource {
 	t.Helper()
 	properties := make(map[string]json.RawMessage)

@@ -1,4 +1,4 @@
-package direct
+package relay
 
 import (
 	"cmp"
@@ -30,8 +30,8 @@ type Cognito interface {
 	RelayRevocation(ctx context.Context, as clients.Credentials, token string) error
 }
 
-// RelayConfig is what a Relay needs. All fields but ForwardResource are REQUIRED.
-type RelayConfig struct {
+// Config is what a Relay needs. All fields but ForwardResource are REQUIRED.
+type Config struct {
 	Clients *clients.Directory
 	Cognito Cognito
 	Log     *slog.Logger
@@ -44,12 +44,12 @@ type RelayConfig struct {
 // clients to Cognito. It is safe for concurrent use.
 //
 // Its errors are *broker.Refusal.
-type Relay struct{ config RelayConfig }
+type Relay struct{ config Config }
 
-// NewRelay returns a Relay, or an error if a field of c is missing.
-func NewRelay(c RelayConfig) (*Relay, error) {
+// New returns a Relay, or an error if a field of c is missing.
+func New(c Config) (*Relay, error) {
 	if c.Clients == nil || c.Cognito == nil || c.Log == nil {
-		return nil, errors.New("direct: Clients, Cognito and Log are required")
+		return nil, errors.New("relay: Clients, Cognito and Log are required")
 	}
 	return &Relay{c}, nil
 }
@@ -66,7 +66,7 @@ func (l *Relay) Token(ctx context.Context, r token.Request) (*token.Response, er
 	if err != nil {
 		return nil, err
 	}
-	params, err := l.relayRequest(&r, reg)
+	params, err := l.request(&r, reg)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package direct_test
+package relay_test
 
 import (
 	"slices"

@@ -1,4 +1,4 @@
-package direct_test
+package relay_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/relay"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
@@ -165,7 +165,7 @@ type stack struct {
 
 // settings are the settings of a stack.
 type settings struct {
-	relay   direct.RelayConfig
+	relay   relay.Config
 	cognito cognitoauth.Config
 }
 
@@ -174,14 +174,14 @@ func newStack(t *testing.T, upstream string, change ...func(*settings)) *stack {
 	s := &stack{t: t, clients: newRegistrations(), log: new(fake.Log)}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c := settings{
-		direct.RelayConfig{Clients: clients.New(broker.ModeDirect, s.clients, time.Now), Log: log},
+		relay.Config{Clients: clients.New(broker.ModeDirect, s.clients, time.Now), Log: log},
 		cognitoauth.Config{TokenEndpoint: upstream + "/oauth2/token", RevocationEndpoint: upstream + "/oauth2/revoke"},
 	}
 	for _, f := range change {
 		f(&c)
 	}
 	c.relay.Cognito = cognitoauth.New(c.cognito)
-	relay, err := direct.NewRelay(c.relay)
+	relay, err := relay.New(c.relay)
 	if err != nil {
 		t.Fatal(err)
 	}

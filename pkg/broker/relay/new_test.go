@@ -1,4 +1,4 @@
-package direct_test
+package relay_test
 
 import (
 	"context"
@@ -10,27 +10,27 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognitoauth"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/direct"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/relay"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-func relayConfig(r *registrations) direct.RelayConfig {
-	return direct.RelayConfig{
+func relayConfig(r *registrations) relay.Config {
+	return relay.Config{
 		Clients: clients.New(broker.ModeDirect, r, time.Now), Cognito: cognitoauth.New(cognitoauth.Config{TokenEndpoint: "http://192.0.2.1"}),
 		Log: slog.New(slog.DiscardHandler),
 	}
 }
 
 func TestNewRelayRefusesAMissingField(t *testing.T) {
-	for name, drop := range map[string]func(*direct.RelayConfig){
-		"Clients": func(c *direct.RelayConfig) { c.Clients = nil },
-		"Cognito": func(c *direct.RelayConfig) { c.Cognito = nil },
-		"Log":     func(c *direct.RelayConfig) { c.Log = nil },
+	for name, drop := range map[string]func(*relay.Config){
+		"Clients": func(c *relay.Config) { c.Clients = nil },
+		"Cognito": func(c *relay.Config) { c.Cognito = nil },
+		"Log":     func(c *relay.Config) { c.Log = nil },
 	} {
 		c := relayConfig(newRegistrations())
 		drop(&c)
-		if _, err := direct.NewRelay(c); err == nil {
+		if _, err := relay.New(c); err == nil {
 			t.Errorf("no error without %s", name)
 		}
 	}
@@ -41,7 +41,7 @@ func TestNewRelayRefusesAMissingField(t *testing.T) {
 func TestEveryGrantTypeIsImplemented(t *testing.T) {
 	r := newRegistrations()
 	r.add("all", dcr.AuthNone, readScope, dcr.GrantTypes()...)
-	relay, err := direct.NewRelay(relayConfig(r))
+	relay, err := relay.New(relayConfig(r))
 	if err != nil {
 		t.Fatal(err)
 	}

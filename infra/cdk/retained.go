@@ -11,8 +11,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addTable creates the table with the same schema as internal/adapter/dynamo, and with
-// backups and deletion protection.
+// addTable creates the table with the same schema as internal/adapter/dynamo,
+// and with backups and deletion protection.
 func (b *Broker) addTable(p *Props) {
 	b.Table = awsdynamodb.NewTable(b.Construct, jsii.String("Table"), &awsdynamodb.TableProps{
 		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String("pk"), Type: awsdynamodb.AttributeType_STRING},
