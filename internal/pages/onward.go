@@ -78,9 +78,9 @@ type LinkBackView struct {
 	RequestID string
 }
 
-// LinkBack writes a page with a link to the target, with LinkBackStatus. It is for
-// errors of clients whose redirect URI is not trusted: the broker must not be
-// an open redirector (RFC 9700 §4.11.2).
+// LinkBack writes a page with a link to the target, with LinkBackStatus. It is
+// for errors of clients whose redirect URI is not trusted: the broker must not
+// be an open redirector (RFC 9700 §4.11.2).
 func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
 	m := messagesFor(v.Lang)
 	t := &m.Onward

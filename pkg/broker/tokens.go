@@ -251,8 +251,8 @@ func UpstreamCode(err error) string {
 	return ""
 }
 
-// CognitoUnavailable returns the Refusal of a request for which Cognito did not do
-// its part. The client can repeat the request, even if Cognito refused the
+// CognitoUnavailable returns the Refusal of a request for which Cognito did not
+// do its part. The client can repeat the request, even if Cognito refused the
 // broker's call: its code is about the broker and not about the client.
 func CognitoUnavailable(err error) error {
 	after := RetrySoon

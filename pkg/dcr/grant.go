@@ -26,9 +26,9 @@ type GrantType struct {
 	OwnName bool
 }
 
-// grantTypes are all grant types that a client can register. No other list exists:
-// the grant types in a policy, in the metadata document and at the token endpoint
-// are parts of this one. A new grant type also needs:
+// grantTypes are all grant types that a client can register. No other list
+// exists: the grant types in a policy, in the metadata document and at the
+// token endpoint are parts of this one. A new grant type also needs:
 //
 //   - validate.go: its name in the error descriptions.
 //   - pkg/broker/token: the parameters in Request, and an implementation that
@@ -43,8 +43,8 @@ type GrantType struct {
 //     GRANT_TYPES_SUPPORTED.
 //   - docs/policy.md and docs/tokens.md.
 //
-// Tests fail if the table contradicts itself, an issuer does not implement a grant
-// type, or an app client for it would have no OAuth flow.
+// Tests fail if the table contradicts itself, an issuer does not implement a
+// grant type, or an app client for it would have no OAuth flow.
 var grantTypes = []GrantType{
 	{Name: GrantAuthorizationCode, Redirects: true},
 	{Name: GrantRefreshToken, With: GrantAuthorizationCode},

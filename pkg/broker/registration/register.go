@@ -10,8 +10,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Register registers the client of req (RFC 7591 §3). The initial access token tok
-// vouches for it. If tok is zero, registration is open, and the policy must
+// Register registers the client of req (RFC 7591 §3). The initial access token
+// tok vouches for it. If tok is zero, registration is open, and the policy must
 // allow that. The response has the only copies of the registration access token
 // and the client secret. After an error the client does not exist, or the
 // janitor removes it.

@@ -85,8 +85,8 @@ func (g *Registrar) approvedStatement(ctx context.Context, req request) (*policy
 	return j, nil
 }
 
-// withStatement returns the metadata of req, validated, in which the claims of its
-// statement take precedence.
+// withStatement returns the metadata of req, validated, in which the claims of
+// its statement take precedence.
 func withStatement(req request, j *policy.JWT) (dcr.ParsedMetadata, error) {
 	together, err := req.Metadata.WithStatement(j.Claims)
 	if err != nil {

@@ -30,8 +30,10 @@ func resourceServers(c Config) (map[string]ResourceServer, error) {
 // protected resource. It prints as "[redacted]".
 type IntrospectionRequest struct {
 	credential.Redacted
-	Client clients.Credentials // of the resource server
-	Token  string              // REQUIRED
+	// Client authenticates the protected resource. REQUIRED.
+	Client clients.Credentials
+	// Token is an access token; any other text is not active. REQUIRED.
+	Token string
 }
 
 // Introspection is the answer to an introspection request (RFC 7662 §2.2). If

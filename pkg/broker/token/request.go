@@ -16,17 +16,30 @@ import (
 // check the values. It prints as "[redacted]".
 type Request struct {
 	credential.Redacted
-	Client    clients.Credentials
-	GrantType string // REQUIRED
+	// Client authenticates the client. Its id is REQUIRED, its secret is
+	// REQUIRED for a confidential client.
+	Client clients.Credentials
+	// GrantType is one of dcr.GrantTypes. REQUIRED.
+	GrantType string
 
-	Code        string // REQUIRED with authorization_code
-	RedirectURI string // REQUIRED with authorization_code
-	Verifier    string // code_verifier (RFC 7636 §4.5), REQUIRED with authorization_code
+	// Code is the authorization code. REQUIRED with authorization_code.
+	Code string
+	// RedirectURI is that of the authorization request. REQUIRED with
+	// authorization_code.
+	RedirectURI string
+	// Verifier is the code_verifier (RFC 7636 §4.5). REQUIRED with
+	// authorization_code.
+	Verifier string
 
-	RefreshToken credential.Token // REQUIRED with refresh_token
+	// RefreshToken is one that this broker issued. REQUIRED with refresh_token.
+	RefreshToken credential.Token
 
-	Scope    string   // OPTIONAL with refresh_token and client_credentials
-	Resource []string // OPTIONAL (RFC 8707 §2)
+	// Scope has the requested scopes, separated by spaces. OPTIONAL with
+	// refresh_token and client_credentials.
+	Scope string
+	// Resource has the MCP servers that the token is for (RFC 8707 §2).
+	// OPTIONAL; more than one is refused.
+	Resource []string
 }
 
 // CheckGrantType returns a *broker.Refusal unless the grant type is one of

@@ -18,8 +18,10 @@ import (
 // "[redacted]".
 type Revocation struct {
 	credential.Redacted
+	// Client authenticates the client. REQUIRED, as in a Request.
 	Client clients.Credentials
-	Token  string // REQUIRED
+	// Token is a refresh token or an access token. REQUIRED.
+	Token string
 }
 
 // Revoke ends the grant that a refresh token, used or not, or an access token

@@ -21,16 +21,20 @@ import (
 // as "[redacted]".
 type Response struct {
 	credential.Redacted
-	AccessToken string `json:"access_token"` // REQUIRED
-	TokenType   string `json:"token_type"`   // REQUIRED: "Bearer"
+	// AccessToken is Cognito's access token, unchanged. REQUIRED.
+	AccessToken string `json:"access_token"`
+	// TokenType is always "Bearer". REQUIRED.
+	TokenType string `json:"token_type"`
 	// ExpiresIn is the remaining lifetime in seconds. RECOMMENDED; absent if it
 	// is less than one second or not known.
-	ExpiresIn    int64  `json:"expires_in,omitzero"`
-	RefreshToken string `json:"refresh_token,omitempty"` // OPTIONAL
-	// IDToken is OPTIONAL (OpenID Connect Core 1.0 §3.1.3.3); brokered mode does
-	// not set it.
+	ExpiresIn int64 `json:"expires_in,omitzero"`
+	// RefreshToken is the token for the next request. OPTIONAL.
+	RefreshToken string `json:"refresh_token,omitempty"`
+	// IDToken is Cognito's ID token (OpenID Connect Core 1.0 §3.1.3.3). OPTIONAL;
+	// brokered mode does not set it.
 	IDToken string `json:"id_token,omitempty"`
-	// Scope is REQUIRED if it differs from the requested one.
+	// Scope has the scopes of the access token, separated by spaces. REQUIRED if
+	// it differs from the requested one, otherwise OPTIONAL.
 	Scope string `json:"scope,omitempty"`
 }
 
