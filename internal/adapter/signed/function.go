@@ -114,7 +114,7 @@ func (a answer) err() error {
 // cause for the log. The function may have done its work; the next try finds
 // out.
 func unavailable(cause error) error {
-	e := dcr.Errorf(dcr.Unavailable, "the sign-in could not be prepared")
+	e := dcr.Errorf(dcr.Unavailable, "the app client could not be prepared")
 	e.RetryAfter = 5 * time.Second
 	return errors.Join(e, cause)
 }

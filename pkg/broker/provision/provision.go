@@ -335,5 +335,5 @@ func (p *Provisioner) brand(ctx context.Context, a *broker.AppClient) error {
 // busy returns the error for a request that the client can repeat after this
 // time. The cause is logged.
 func busy(after time.Duration, cause error) error {
-	return broker.Unavailable("signing in is not possible at the moment, nothing was lost", after, cause)
+	return broker.Unavailable("the client cannot be served at the moment, nothing was lost", after, cause)
 }

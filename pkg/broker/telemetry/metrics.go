@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 )
@@ -104,16 +103,16 @@ func (a *Activity) end(now time.Time) []slog.Attr {
 	attrs := make([]slog.Attr, 0, 2+len(a.notes)+len(a.calls)+len(a.counted))
 	attrs = append(attrs, slog.String("request_id", a.id))
 	attrs = append(attrs, a.notes...)
-	// Two services may have the same metric of throttled calls.
-	counted := maps.Clone(a.counted)
+	values := make(map[*Metric]any)
+	for m, n := range a.counted {
+		values[m] = n
+	}
 	for s, c := range a.calls {
 		if m := throttlesOf[s]; m != nil && c.throttled > 0 {
-			counted[m] += float64(c.throttled)
+			// Two services may have the same metric of throttled calls.
+			n, _ := values[m].(float64)
+			values[m] = n + float64(c.throttled)
 		}
-	}
-	values := make(map[*Metric]any)
-	for m, n := range counted {
-		values[m] = n
 	}
 	for _, s := range services {
 		c := a.calls[s]
