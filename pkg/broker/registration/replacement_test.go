@@ -137,8 +137,7 @@ func TestRegistrationAccessTokensDoNotExpire(t *testing.T) {
 // A server may ignore software statements (RFC 7591 §3.1.1). Their claims must
 // then change nothing, and the answer must not contain the statement.
 func TestSoftwareStatementsAreIgnored(t *testing.T) {
-	// {"alg":"RS256"} .
-	// {"iss":"x","client_name":"Claude","redirect_uris":["https://evil.example/cb"],"scope":"all"}
+	// {"alg":"RS256"} . {"iss":"x","client_name":"Claude","redirect_uris":["https://evil.example/cb"],"scope":"all"}
 	const statement = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4IiwiY2xpZW50X25hbWUiOiJDbGF1ZGUiLCJyZWRpcmVjdF91cmlzIjpbImh0dHBzOi8vZXZpbC5leGFtcGxlL2NiIl0sInNjb3BlIjoiYWxsIn0.c2ln"
 	w := world.New(t)
 	without, _ := w.MustRegister(`{"client_name":"A","redirect_uris":["http://localhost:1/cb"]}`, credential.Token{})

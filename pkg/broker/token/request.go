@@ -31,14 +31,14 @@ type Request struct {
 	// authorization_code.
 	Verifier string
 
-	// RefreshToken is one that this broker issued. REQUIRED with refresh_token.
+	// RefreshToken is the client's current one. REQUIRED with refresh_token.
 	RefreshToken credential.Token
 
 	// Scope has the requested scopes, separated by spaces. OPTIONAL with
 	// refresh_token and client_credentials.
 	Scope string
 	// Resource has the MCP servers that the token is for (RFC 8707 §2).
-	// OPTIONAL; more than one is refused.
+	// OPTIONAL; two different ones are refused.
 	Resource []string
 }
 

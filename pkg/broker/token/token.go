@@ -23,7 +23,7 @@ type Response struct {
 	credential.Redacted
 	// AccessToken is Cognito's access token, unchanged. REQUIRED.
 	AccessToken string `json:"access_token"`
-	// TokenType is always "Bearer". REQUIRED.
+	// TokenType is "Bearer"; in direct mode it is what Cognito sent. REQUIRED.
 	TokenType string `json:"token_type"`
 	// ExpiresIn is the remaining lifetime in seconds. RECOMMENDED; absent if it
 	// is less than one second or not known.
