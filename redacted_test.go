@@ -29,6 +29,7 @@ func withSecrets() []any {
 		authorization.ParseSecret(planted),
 		httpapi.Form{"code": {planted}},
 		filled[authorization.Callback](),
+		filled[authorization.Request](),
 		filled[authorization.Started](),
 		filled[authorization.Question](),
 		filled[authorization.Outcome](),

@@ -10,8 +10,10 @@ import (
 
 // Request is an authorization request as a client sent it. A parameter without a
 // value counts as not sent (RFC 6749 §3.1). A value may be any text. The fields
-// that say REQUIRED are those without which a request is an error.
+// that say REQUIRED are those without which a request is an error. It prints as
+// "[redacted]": State is a secret of the client.
 type Request struct {
+	credential.Redacted
 	ClientID        string   // REQUIRED (RFC 6749 §4.1.1)
 	RedirectURI     string   // REQUIRED, see client
 	ResponseType    string   // REQUIRED, must be code
@@ -35,8 +37,8 @@ type Request struct {
 	Repeated []string
 }
 
-// Callback is Cognito's answer, as the browser brings it to the callback. The
-// state and the code are secrets, so it prints as "[redacted]".
+// Callback is Cognito's answer, as the browser brings it to the callback. It
+// prints as "[redacted]".
 type Callback struct {
 	credential.Redacted
 	State string
