@@ -1,6 +1,7 @@
 package world_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -105,6 +106,36 @@ func TestEachUseCaseNeedsItsParts(t *testing.T) {
 	} {
 		if make() == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// A janitor without anything that ends grants would record that stale grants have
+// ended.
+func TestAJanitorNeedsAGrantEnder(t *testing.T) {
+	w := world.NewBrokered(t)
+	c := janitor.Config{
+		Store: w.Store, Pool: w.Pool, Grower: w.Maintainer, Grants: broker.NoGrants{}, Deployment: "test", Policy: w.PolicySource, Now: w.Now, Log: world.Discard,
+		Modes: broker.ByMode[janitor.Reconciler]{
+			Direct: direct.NewReconciler(w.Store, w.Pool, w.Now, world.Discard), Brokered: brokered.NewReconciler(w.Store, w.Maintainer, w.Now, world.Discard),
+		},
+	}
+	if _, err := janitor.New(c); err != nil {
+		t.Fatal(err)
+	}
+	c.Grants = nil
+	if _, err := janitor.New(c); err == nil {
+		t.Error("New without Grants is no error")
+	}
+}
+
+func TestOperatorsOfDirectModeHaveNoGrants(t *testing.T) {
+	w := world.New(t)
+	_, ofClient := w.EndGrantsOfClient(t.Context(), "client", "ops")
+	_, ofUser := w.EndGrantsOfUser(t.Context(), "user", "ops")
+	for name, err := range map[string]error{"EndGrantsOfClient": ofClient, "EndGrantsOfUser": ofUser, "EndGrant": w.EndGrant(t.Context(), "id", "ops")} {
+		if !errors.Is(err, broker.ErrNoGrants) {
+			t.Errorf("%s = %v, want ErrNoGrants", name, err)
 		}
 	}
 }

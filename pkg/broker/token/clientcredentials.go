@@ -175,7 +175,7 @@ func clientCredentialsError(err error) error {
 		if u.Code == string(broker.InvalidScope) {
 			return broker.Refuse(broker.InvalidScope, "Cognito does not give the client these scopes")
 		}
-		return cognitoFailed(err)
+		return broker.CognitoUnavailable(err)
 	}
 	if _, ok := errors.AsType[*dcr.Error](err); ok {
 		return err // the client may see it

@@ -174,8 +174,3 @@ func invalidGrant(description string) error {
 func unavailable(description string, cause error) error {
 	return broker.Unavailable(description+", try again", broker.RetrySoon, cause)
 }
-
-// cognitoFailed refuses a request because Cognito did not do its part.
-func cognitoFailed(err error) error {
-	return broker.CognitoUnavailable(err)
-}

@@ -189,7 +189,7 @@ func (c *call) renew(ctx context.Context, g *broker.Grant, t broker.Tokens) (ren
 	}
 	err = fmt.Errorf("refresh grant %s: %w", g.ID, err)
 	if ok {
-		return renewed, "", cognitoFailed(err)
+		return renewed, "", broker.CognitoUnavailable(err)
 	}
 	return renewed, "", unavailable("the app client could not be read", err)
 }
