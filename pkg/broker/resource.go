@@ -9,7 +9,7 @@ import (
 // It ignores a trailing slash, and case in scheme and host, which are
 // case-insensitive (RFC 3986 §6.2.2.1).
 func SameResource(a, b string) bool {
-	return canonicalResource(a) == canonicalResource(b)
+	return a == b || canonicalResource(a) == canonicalResource(b)
 }
 
 func canonicalResource(s string) string {
