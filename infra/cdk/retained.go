@@ -41,7 +41,7 @@ func (b *Broker) addTable(p *Props) {
 // it, too, so that a return to brokered mode finds the same keys.
 func (b *Broker) addKeys(p *Props) {
 	b.Keys = awssecretsmanager.NewSecret(b.Construct, jsii.String("Keys"), &awssecretsmanager.SecretProps{
-		Description: jsii.String("Keys of dcr-broker. Without them nobody's refresh token works."),
+		Description: jsii.String("Keys of dcr-broker. Without them no refresh token works."),
 		GenerateSecretString: &awssecretsmanager.SecretStringGenerator{
 			SecretStringTemplate: jsii.String(`{"version":1}`),
 			GenerateStringKey:    jsii.String("seed"),
