@@ -68,7 +68,7 @@ var english = messages{
 			NotApproved: {
 				"This app is waiting for approval",
 				"The app has registered, and is waiting for the operator's approval. Until then nobody can sign in through it.",
-				"Ask the operator of this server to approve the app, then connect again. The app need not register anew. If you followed a link from somebody else, close this page.",
+				"Ask the operator of this server to approve the app, then connect again. The app does not have to register again. If you followed a link from somebody else, close this page.",
 			},
 			BadRedirectURI: {
 				"The return address is not registered",

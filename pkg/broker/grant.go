@@ -35,7 +35,9 @@ func GrantID(ring *seal.Ring, originJTI string, n int) string {
 	return credential.DerivedID(ring.MAC("grant", originJTI, strconv.Itoa(n)))
 }
 
-// Grant is what a user has allowed a client.
+// Grant is what a user has allowed a client. With client_credentials (RFC 6749
+// §4.4) there is no user: the client has the grant in its own name, and User,
+// CodeExpiresAt and Challenge are zero.
 type Grant struct {
 	// ID is part of the authorization code and of every refresh token; see
 	// GrantID.
@@ -50,7 +52,7 @@ type Grant struct {
 	// registration has another generation now, or is gone, the grant is no
 	// longer valid.
 	Generation string
-	// User is the user who gave the grant.
+	// User is the user who gave the grant; zero with client_credentials.
 	User User
 	// Scopes are the scopes that the user allowed.
 	Scopes []string
@@ -90,7 +92,7 @@ type Grant struct {
 	// issued to, sealed for the purpose SealGrant and ID.
 	Tokens string
 
-	// CreatedAt is when the user gave the grant.
+	// CreatedAt is when the grant was made.
 	CreatedAt time.Time
 	// ExpiresAt is the latest time at which Cognito's refresh token expires. The
 	// record is stored until then, even if the grant has ended. With the zero
@@ -127,9 +129,9 @@ const (
 	// grant. It must not change the grant: an attacker who has seen the grant's
 	// code can make a text that only looks like one.
 	VerdictForeign Verdict = iota
-	// VerdictRefused means that the token is a refresh token of the grant and
-	// yields nothing: the grant has ended or expired, or too many tokens are
-	// live.
+	// VerdictRefused means that the token is a refresh token of the grant but
+	// the broker issues no tokens for it: the grant has ended or expired, or too
+	// many tokens are live.
 	VerdictRefused
 	// VerdictRotate means that the token is live: a new refresh token replaces
 	// it.

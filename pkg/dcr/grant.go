@@ -33,7 +33,7 @@ type GrantType struct {
 //   - validate.go: its name in the error descriptions.
 //   - pkg/broker/token: the parameters in Request, and an implementation that
 //     Issuer.Token calls. internal/endpoint/token: reading the parameters.
-//   - pkg/broker/direct/relay_request.go: the parameters for Cognito.
+//   - pkg/broker/relay/request.go: the parameters for Cognito.
 //   - internal/adapter/cognito: the OAuth flow of its app clients in mapping.go
 //     and brokered.go, and in adopt.go the way back.
 //   - pkg/broker/policy: whether a profile of open registration may have it

@@ -33,7 +33,8 @@ const (
 //
 // Its JSON form is canonical: equal metadata gives equal bytes, members in
 // alphabetical order, no nulls and no empty strings. redirect_uris is always
-// there, as an empty array if the client has none.
+// there, as an empty array if the client has none; response_types is an empty
+// array if no grant type uses redirects.
 type ClientMetadata struct {
 	// RedirectURIs are the addresses to which the authorization server may send
 	// a user back. REQUIRED for a client of a flow with redirects.

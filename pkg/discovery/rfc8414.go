@@ -13,28 +13,31 @@ import (
 const AuthorizationServerPath = "/.well-known/oauth-authorization-server"
 
 // Server is the configuration of the broker, from which the metadata is written.
+// Fields are REQUIRED unless their comment says OPTIONAL; an empty OPTIONAL field
+// leaves its member out.
 type Server struct {
 	Issuer string // the broker's origin: scheme, host and port, no trailing slash
-	// AuthorizationEndpoint is the broker's endpoint. Empty means that clients
-	// use the user pool's endpoint.
+	// AuthorizationEndpoint is the broker's endpoint. OPTIONAL; default: the
+	// user pool's endpoint.
 	AuthorizationEndpoint string
 	TokenEndpoint         string
-	RegistrationEndpoint  string // empty if there is no registration
-	RevocationEndpoint    string // empty if there is none
-	IntrospectionEndpoint string // empty if there is none
-	// Scopes are the scopes that a registered client may get. Clients request
-	// all listed scopes; offline_access is left out, because Cognito refuses it.
+	RegistrationEndpoint  string // OPTIONAL
+	RevocationEndpoint    string // OPTIONAL
+	IntrospectionEndpoint string // OPTIONAL
+	// Scopes are the scopes that a registered client may get. OPTIONAL. Clients
+	// request all listed scopes; offline_access is left out, because Cognito
+	// refuses it.
 	Scopes               []string
 	GrantTypes           []string
 	AuthMethods          []string // at the token and the revocation endpoint
-	ServiceDocumentation string   // empty if there is none
+	ServiceDocumentation string   // OPTIONAL
 
-	// IssInResponse promises that authorization responses carry iss (RFC 9207).
+	// IssInResponse, OPTIONAL, promises that authorization responses carry iss (RFC 9207).
 	// Cognito's responses do not, and a client rejects a response without a
 	// promised iss, so this requires an AuthorizationEndpoint of the broker.
 	IssInResponse bool
-	// ClientIDMetadataDocuments promises that a client_id may be the URL of a
-	// document (draft-ietf-oauth-client-id-metadata-document). Cognito accepts
+	// ClientIDMetadataDocuments, OPTIONAL, promises that a client_id may be the
+	// URL of a document (draft-ietf-oauth-client-id-metadata-document). Cognito accepts
 	// only its own ids, so this too needs an AuthorizationEndpoint of the broker.
 	ClientIDMetadataDocuments bool
 }

@@ -12,13 +12,15 @@ import (
 const ProtectedResourcePath = "/.well-known/oauth-protected-resource"
 
 // ProtectedResource is an MCP server that accepts the user pool's tokens.
+// An empty OPTIONAL field leaves its member out of the metadata.
 type ProtectedResource struct {
 	// Resource is the URL of the server exactly as it is configured in clients.
 	// A client compares the two byte for byte (RFC 9728 §3.3).
+	// REQUIRED.
 	Resource      string
-	Scopes        []string // the scopes that a client needs at this server; empty leaves the member out
-	Name          string   // for people; empty leaves the member out
-	Documentation string   // URL of a page for developers; empty leaves the member out
+	Scopes        []string // the scopes that a client needs at this server; OPTIONAL
+	Name          string   // for people; OPTIONAL
+	Documentation string   // URL of a page for developers; OPTIONAL
 }
 
 // resourceMetadata is the metadata of a protected resource (RFC 9728 §2).

@@ -38,7 +38,7 @@ type Upstream struct {
 }
 
 // ParseUpstream reads an OpenID provider configuration (OpenID Connect
-// Discovery 1.0 §3) whose issuer must be the given one (§4.3). The caller
+// Discovery 1.0 §3) whose issuer must be the given one (§4.3).
 // Names are matched exactly and a duplicate is an error, so that the document
 // has only one reading. Unused members are ignored. null, "" and empty strings
 // in a list mean absent. An error names the member: a required member is

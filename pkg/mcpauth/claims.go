@@ -25,11 +25,13 @@ type Claims struct {
 	// ClientID is the id of the Cognito app client. In brokered mode that is
 	// the broker's app client, which does not identify the MCP client.
 	ClientID string
-	Scopes   []string
+	// Scopes are the granted scopes.
+	Scopes []string
 	// Groups are the user's groups in the pool (cognito:groups).
 	Groups []string
 	// Audience is empty unless the token is bound to a resource (RFC 8707).
-	Audience  []string
+	Audience []string
+	// IssuedAt is when Cognito issued the token, and ExpiresAt when it expires.
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 

@@ -35,8 +35,8 @@ type Config struct {
 	// an attacker in the network could replace the keys and forge tokens.
 	KeySet string
 
-	// RequireAudience refuses tokens without aud. Set it if the broker runs
-	// with RESOURCE_BINDING. Without it Cognito's access tokens have no aud,
+	// RequireAudience refuses tokens without aud. OPTIONAL. Set it if the broker
+	// runs with RESOURCE_BINDING. Without it Cognito's access tokens have no aud,
 	// and a token of one server is valid at another unless the two share no
 	// scopes.
 	RequireAudience bool

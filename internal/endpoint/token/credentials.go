@@ -45,7 +45,7 @@ func credentials(r *http.Request, f httpapi.Form) (clients.Credentials, error) {
 		c.ID, c.Secret = id, secret
 	}
 	if c.ID == "" {
-		return c, broker.Refuse(broker.InvalidClient, "the client must say who it is: client_id in the body, or an Authorization header")
+		return c, broker.Refuse(broker.InvalidClient, "client authentication is missing: send client_id in the body, or an Authorization header")
 	}
 	return c, nil
 }
@@ -75,9 +75,11 @@ func parseBasic(header string) (id, secret string, ok bool) {
 
 // unescape decodes the form encoding of an id or a secret. RFC 6749 §2.3.1
 // requires this encoding, but many clients leave it out, among them the MCP
-// TypeScript SDK. The ids and secrets of Cognito and of the broker have only
-// letters, digits, "_" and "+". So a "%" occurs only in an encoded value, and a
-// "+" stands for itself: it could mean a space only if a value had a space.
+// TypeScript SDK. The ids and secrets that Cognito and the broker make have
+// only letters, digits, "_" and "+". So a "%" occurs only in an encoded value,
+// and a "+" stands for itself: it could mean a space only if a value had a
+// space. An operator who chooses the secret of an introspection client chooses
+// one without "%", or its server encodes it.
 func unescape(s string) (string, bool) {
 	s, err := url.PathUnescape(s)
 	return s, err == nil && broker.Printable(s)

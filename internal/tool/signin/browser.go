@@ -1,4 +1,4 @@
-// Package signin is a test kit: it acts as the user and the browser that open
+// Package signin is a tool: it acts as the user and the browser that open
 // an authorization URL. It follows redirects and pages that refresh to another
 // address, keeps cookies, and submits the sign-in form with a password and the
 // decision on the broker's consent page, until it reaches the client's redirect

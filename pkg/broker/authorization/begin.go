@@ -97,9 +97,9 @@ func (f *Flow) refuseSilent(req validRequest, c client) *broker.Refusal {
 	case !req.prompt("none"):
 		return nil
 	case f.config.LoginVersion < 2:
-		return broker.Refuse(LoginRequired, "signing in without being asked is not possible here")
+		return broker.Refuse(LoginRequired, "prompt=none is not supported here: the user must sign in")
 	case !c.remembers():
-		return broker.Refuse(ConsentRequired, "the user is asked each time")
+		return broker.Refuse(ConsentRequired, "the user must consent each time")
 	}
 	return nil
 }

@@ -164,6 +164,6 @@ func (v visit) cancel(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{Ended: true}, inLanguage(notRepeatable(err), t.Lang)
 	}
-	denied := url.Values{"error": {string(AccessDenied)}, "error_description": {"the user said no"}}
+	denied := url.Values{"error": {string(AccessDenied)}, "error_description": {"the user denied the request"}}
 	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.config.Issuer, t.State, denied), Redirect: c.redirect, Ended: true}, nil
 }

@@ -1,7 +1,7 @@
 // Package brokered is a mode: the broker is the authorization server that
 // clients see, and it issues the client ids. A registration is only a record.
-// The app clients at Cognito belong to the broker, which creates them when a
-// user first needs one.
+// The app clients at Cognito belong to the broker, which creates one when a
+// sign-in or a client_credentials request first needs it.
 //
 // The mode plugs into the use cases: [Lifecycle] into registration, [Switch] into
 // operator, [Reconciler] into janitor. The authorization and token endpoints of

@@ -18,7 +18,8 @@ const (
 )
 
 // recent has the open registrations that this process has recently read or
-// written, so that a client which registers at each start costs nothing.
+// written, so that a client that registers at each start causes no reads or
+// writes.
 type recent struct {
 	mu   sync.Mutex
 	seen map[string]sighting // by client id

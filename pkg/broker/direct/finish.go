@@ -65,7 +65,7 @@ func (c *Reconciler) finishCreating(ctx context.Context, run *janitor.Run, a *br
 		}
 	}
 	if len(ids) == 1 {
-		a.CognitoID = ids[0] // the id finds its registration when the app client no longer exists
+		a.CognitoID = ids[0] // the removal needs it to find the registration, even when the app client no longer exists
 	}
 	return c.markAndRemove(ctx, run, a)
 }
@@ -94,7 +94,7 @@ func (c *Reconciler) finishRemoving(ctx context.Context, run *janitor.Run, a *br
 }
 
 // finishUpdating gives the app client the settings of its registration, which
-// the last response to the client had.
+// the last response to the client contained.
 func (c *Reconciler) finishUpdating(ctx context.Context, run *janitor.Run, a *broker.AppClient) (janitor.Report, error) {
 	if err := c.apps.lease(ctx, a); err != nil {
 		return janitor.Report{}, err

@@ -67,11 +67,12 @@ func New(c Config) (*Ender, error) {
 
 // EndGrant ends g, which the caller has read; EndByID reads the grant first.
 // EndGrant marks the stored grant as ended, deletes the remembered consent and
-// revokes Cognito's refresh token, in this order. After the first step g yields
-// nothing, and g.EndedAt is set, even if EndGrant returns an error. After an
-// error the caller can call EndGrant again, even with a grant that has ended,
-// and it completes the missing steps. If ctx is cancelled, it continues for at
-// most five seconds. ring has the keys of the request.
+// revokes Cognito's refresh token, in this order. After the first step the
+// broker issues no more tokens for g, and g.EndedAt is set, even if EndGrant
+// returns an error. After an error the caller can call EndGrant again, even with
+// a grant that has ended, and it completes the missing steps. If ctx is
+// cancelled, it continues for at most five seconds. ring has the keys of the
+// request.
 func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()

@@ -47,6 +47,6 @@ func growStep(a *broker.AppClient) Step {
 	return Step{Action: ActionGrow, Key: a.Key, ClientID: a.ClientID, CognitoID: a.CognitoID}
 }
 
-// Growing reports a step of its own. A Reconciler calls it before it gives a the
-// scopes that a lacks, which it finds out while it checks a.
+// Growing reports that the app client a gets its missing scopes. A Reconciler
+// calls it before it adds them, because it finds them only while it checks a.
 func (r *Run) Growing(a *broker.AppClient) { r.report(growStep(a)) }

@@ -139,7 +139,7 @@ func (r *Run) late(ctx context.Context) bool {
 var errTimeUp = errors.New("the time of the sweep is up")
 
 // A haltError is the reason why a sweep changed nothing, or nothing of one
-// source, and an operator has to look. It wraps ErrForeignTable or ErrTooMany.
+// source, and an operator must act. It wraps ErrForeignTable or ErrTooMany.
 type haltError struct {
 	what error
 	why  string
@@ -161,7 +161,7 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 		return nil // an interruption is no failure
 	}
 	if errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrExists) {
-		return nil // another request is changing the record, which stays due until then
+		return nil // another request has changed the record; if it is still due, the next sweep does it
 	}
 	r.done.Failed++
 	r.c.Log.ErrorContext(ctx, "sweep", "key", key, "error", err)
@@ -171,11 +171,11 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 	return nil
 }
 
-// alarm logs and counts err if an operator has to look, and returns it.
+// alarm logs and counts err if an operator must act, and returns it.
 func (r *Run) alarm(ctx context.Context, err error) error {
 	if halt, ok := errors.AsType[*haltError](err); ok {
 		telemetry.Count(ctx, telemetry.JanitorStopped, 1)
-		r.c.Log.ErrorContext(ctx, "sweep stopped: an operator has to look", "error", halt)
+		r.c.Log.ErrorContext(ctx, "sweep stopped: an operator must act", "error", halt)
 	}
 	return err
 }

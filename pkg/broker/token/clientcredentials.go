@@ -44,7 +44,7 @@ func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
 		func() (grants.App, error) { return c.app(ctx, key) }, key,
 		func(a grants.App) (err error) {
 			if granted = intersect(scopes, a.Scopes); len(granted) == 0 {
-				return broker.Refuse(broker.InvalidScope, "there is none among the scopes that the client can be given now")
+				return broker.Refuse(broker.InvalidScope, "none of the scopes can be granted to the client now")
 			}
 			if g, err = c.commit(ctx, key, a.ID); err != nil {
 				return err
@@ -86,7 +86,7 @@ func (c clientCredentials) check() ([]string, error) {
 	// Without a user there is no sign-in.
 	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == broker.ScopeOpenID })
 	if len(scopes) == 0 {
-		return nil, broker.Refuse(broker.InvalidScope, "there is none among the scopes that the client may have")
+		return nil, broker.Refuse(broker.InvalidScope, "none of the requested scopes can be granted to the client")
 	}
 	return scopes, nil
 }

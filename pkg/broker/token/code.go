@@ -73,8 +73,9 @@ func (c *code) usable(t broker.Tokens) bool {
 	return t.ExpiresAt.Sub(c.Now()) >= t.ExpiresAt.Sub(t.IssuedAt)/2
 }
 
-// commit also stores next for a client that may not refresh and does not get
-// the token: a later read finds this hash if a write was applied.
+// commit stores the hash of next even if the client gets no refresh token. If
+// the reply to the write is lost, a read that finds the hash shows that the
+// write was applied.
 func (*code) commit(g *broker.Grant, next credential.Token) {
 	g.CodeUsed = true
 	g.Live = []credential.Hash{next.Hash()}

@@ -15,8 +15,9 @@
 //     client that the client does not know.
 //
 // For a code or refresh token, Token has one order of effects: authenticate the
-// client, find the grant, check it, fetch a new access token from Cognito if the
-// stored one is old, commit the grant, respond. The commit uses up the code or
+// client, find the grant, check it, fetch a new access token from Cognito (for
+// a code only if less than half of the lifetime of the stored one is left),
+// commit the grant, respond. The commit uses up the code or
 // refresh token, so this happens only after Cognito has answered. After a failure
 // the client can repeat the request, with one exception: if a code's commit was
 // applied, and neither its reply nor the grant could be read, the code is used
