@@ -35,7 +35,7 @@ func published(e *env, c *Config) {
 	c.ScopesSupported = slices.DeleteFunc(slices.Clone(c.Scopes), func(s string) bool {
 		// An open registration never gets the first scope. openid is a request
 		// for an ID token, and in brokered mode the broker issues none.
-		return s == "aws.cognito.signin.user.admin" || s == "openid" && c.Mode == broker.ModeBrokered
+		return s == "aws.cognito.signin.user.admin" || s == broker.ScopeOpenID && c.Mode == broker.ModeBrokered
 	})
 	if v := e.getenv("SCOPES_SUPPORTED"); v != "" {
 		c.ScopesSupported = e.scopes("SCOPES_SUPPORTED", v)

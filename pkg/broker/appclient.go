@@ -174,6 +174,11 @@ type ForeignAppClient struct {
 // app_client "shared" needs one style.
 var ErrBrandingLimit = errors.New("all branding styles of the user pool are used up")
 
+// ErrPoolFull means that the user pool has all the app clients that it can have.
+// It comes with a *dcr.Error with the code dcr.Unavailable, inside a
+// *NotAppliedError.
+var ErrPoolFull = errors.New("the user pool has all the app clients that it can have")
+
 // ErrNoSlot means that Cognito was not called, because this deployment has used
 // up its calls for now. It comes with a *dcr.Error with the code
 // dcr.Unavailable, inside a *NotAppliedError.

@@ -225,6 +225,9 @@ type UpstreamError struct {
 	// quotes and backslashes, or empty. If Code is empty it is the broker's own,
 	// and says in which way Cognito failed.
 	Description string
+	// WrongRedirect is whether Cognito refused a code because redirect_uri is not
+	// that of the authorization request. Code is then unauthorized_client.
+	WrongRedirect bool
 	// RetryAfter is the time after which the call may succeed; it is positive
 	// if Code is empty.
 	RetryAfter time.Duration

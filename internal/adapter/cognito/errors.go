@@ -48,9 +48,9 @@ func aboutRate(text string) bool {
 
 // failure classifies an error of the API: whether it is certain that nothing
 // was applied, and whether the client may try again, has to change its request,
-// or needs the operator. sent is true if the request may have reached Cognito.
-// The error for the client contains no text of AWS; the error for the log
-// contains all of it.
+// or needs the operator. sent is true if the request may have reached Cognito;
+// recorder finds that out. The error for the client contains no text of AWS; the
+// error for the log contains all of it.
 func (op operation) failure(sent bool, err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return op.apiFailure(api, err)
@@ -74,7 +74,7 @@ func (op operation) apiFailure(api smithy.APIError, err error) error {
 		if aboutRate(e.ErrorMessage()) {
 			return op.refused(busy(2*time.Second), err)
 		}
-		return op.refused(full(), err)
+		return op.refused(full(), fmt.Errorf("%w: %w", broker.ErrPoolFull, err))
 	case *types.ConcurrentModificationException:
 		return op.refused(busy(time.Second), err)
 	case *types.InvalidParameterException:

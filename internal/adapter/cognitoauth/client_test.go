@@ -196,6 +196,8 @@ func TestUnsuccessfulResponses(t *testing.T) {
 			switch {
 			case !ok || e.Code != tt.code || e.Code != "" && e.Description != tt.desc:
 				t.Errorf("error = %v, want %s %q", err, tt.code, tt.desc)
+			case e.WrongRedirect != (tt.desc == "invalid_redirect"):
+				t.Errorf("error = %v, WrongRedirect %t", err, e.WrongRedirect)
 			case tt.code == "" && (e.RetryAfter <= 0 || !strings.HasPrefix(e.Description, "Cognito ")):
 				t.Errorf("error = %v, description %q, want unavailable, with RetryAfter and a description", err, e.Description)
 			}

@@ -15,9 +15,12 @@ import (
 // This file classifies all errors of Cognito's OAuth endpoints. An error that
 // Cognito answers with a code of RFC 6749 §5.2 is a *broker.UpstreamError with
 // this code. All other errors are a *broker.UpstreamError without a code: no
-// answer, an answer that is not OAuth, throttling. The use cases, token.Issuer
-// and relay.Relay, decide what a code means for a client of the broker;
-// httpapi's answerFor chooses the status.
+// answer, an answer that is not OAuth, throttling. The callers decide what a code
+// means: token.Issuer and relay.Relay for a client of the broker,
+// authorization.Flow for a sign-in, grants.AppClients for the app client's
+// secret. httpapi's answerFor chooses the status. Errors that Cognito sends
+// through the browser to /callback do not pass here: authorization's publicCode
+// maps them.
 
 const (
 	// defaultRetry is the RetryAfter of an error if Cognito sent no
@@ -55,7 +58,11 @@ func responseError(resp *http.Response, body []byte, params url.Values, secret s
 			Cause: fmt.Errorf("status %d without an OAuth error", resp.StatusCode),
 		}
 	}
-	return &broker.UpstreamError{Code: code, Description: safeDescription(o.text("error_description"), params, secret)}
+	description := o.text("error_description")
+	return &broker.UpstreamError{
+		Code: code, Description: safeDescription(description, params, secret),
+		WrongRedirect: code == string(broker.UnauthorizedClient) && strings.HasPrefix(description, "invalid_redirect"),
+	}
 }
 
 // isErrorCode reports whether s looks like an error code. RFC 6749 §5.2 allows

@@ -25,7 +25,10 @@ type answer struct {
 	Status            string `json:"status"`
 	Description       string `json:"description,omitempty"`
 	RetryAfterSeconds int    `json:"retry_after_seconds,omitempty"`
-	BrandingLimit     bool   `json:"branding_limit,omitempty"`
+	// PoolFull and BrandingLimit are whether the error is ErrPoolFull or
+	// ErrBrandingLimit of package broker.
+	PoolFull      bool `json:"pool_full,omitempty"`
+	BrandingLimit bool `json:"branding_limit,omitempty"`
 }
 
 // Handler returns the work of the private function for p. Its error is a fault
@@ -47,6 +50,7 @@ func Handler(p broker.Provisioner) func(context.Context, request) (answer, error
 			Status:            "unavailable",
 			Description:       e.Description,
 			RetryAfterSeconds: int((e.RetryAfter + time.Second - 1) / time.Second),
+			PoolFull:          errors.Is(err, broker.ErrPoolFull),
 			BrandingLimit:     errors.Is(err, broker.ErrBrandingLimit),
 		}, nil
 	}
@@ -102,8 +106,11 @@ func (a answer) err() error {
 	case "unavailable":
 		e := dcr.Errorf(dcr.Unavailable, "%s", a.Description)
 		e.RetryAfter = time.Duration(a.RetryAfterSeconds) * time.Second
-		if a.BrandingLimit {
+		switch {
+		case a.BrandingLimit:
 			return errors.Join(e, broker.ErrBrandingLimit)
+		case a.PoolFull:
+			return errors.Join(e, broker.ErrPoolFull)
 		}
 		return e
 	}

@@ -65,13 +65,15 @@ func TestProvisionReturnsTheErrorOfTheFunction(t *testing.T) {
 		err      error
 		retry    time.Duration // 0 means no *dcr.Error
 		notFound bool
+		full     bool
 		branding bool
 	}{
-		{"ready", nil, 0, false, false},
-		{"nothing to make", fmt.Errorf("client x: %w", broker.ErrNotFound), 0, true, false},
-		{"busy", &broker.NotAppliedError{Err: busy}, 2 * time.Second, false, false},
-		{"branding styles used up", errors.Join(busy, broker.ErrBrandingLimit), 2 * time.Second, false, true},
-		{"a fault of the broker", errors.New("secret cause"), 5 * time.Second, false, false},
+		{"ready", nil, 0, false, false, false},
+		{"nothing to make", fmt.Errorf("client x: %w", broker.ErrNotFound), 0, true, false, false},
+		{"busy", &broker.NotAppliedError{Err: busy}, 2 * time.Second, false, false, false},
+		{"pool full", &broker.NotAppliedError{Err: errors.Join(busy, broker.ErrPoolFull)}, 2 * time.Second, false, true, false},
+		{"branding styles used up", errors.Join(busy, broker.ErrBrandingLimit), 2 * time.Second, false, false, true},
+		{"a fault of the broker", errors.New("secret cause"), 5 * time.Second, false, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			asked := ""
@@ -93,8 +95,8 @@ func TestProvisionReturnsTheErrorOfTheFunction(t *testing.T) {
 			if told && strings.Contains(e.Description, "secret") {
 				t.Errorf("the client would see %q", e.Description)
 			}
-			if errors.Is(err, broker.ErrNotFound) != tt.notFound || errors.Is(err, broker.ErrBrandingLimit) != tt.branding {
-				t.Errorf("Provision = %v, want not found %t, branding limit %t", err, tt.notFound, tt.branding)
+			if errors.Is(err, broker.ErrNotFound) != tt.notFound || errors.Is(err, broker.ErrPoolFull) != tt.full || errors.Is(err, broker.ErrBrandingLimit) != tt.branding {
+				t.Errorf("Provision = %v, want not found %t, pool full %t, branding limit %t", err, tt.notFound, tt.full, tt.branding)
 			}
 		})
 	}

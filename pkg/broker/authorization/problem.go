@@ -118,18 +118,14 @@ func provisionProblem(err error) *Problem {
 		return &Problem{Kind: UnknownClient, Detail: "the client may not have an app client", Cause: err}
 	}
 	p := &Problem{Kind: Busy, Detail: "the app client could not be made; nothing was lost", Cause: err}
-	e, refused := errors.AsType[*dcr.Error](err)
-	if refused {
+	if e, ok := errors.AsType[*dcr.Error](err); ok {
 		p.Detail, p.RetryAfter = e.Description, e.RetryAfter
 	}
 	switch {
 	case errors.Is(err, broker.ErrBrandingLimit):
 		p.Kind, p.Detail = StylesUsedUp, "all branding styles of the user pool are used up; profiles with app_client shared need one each"
-	case errors.Is(err, broker.ErrExhausted), refused && e.RetryAfter >= fullAfter:
+	case errors.Is(err, broker.ErrExhausted), errors.Is(err, broker.ErrPoolFull):
 		p.Kind = Full
 	}
 	return p
 }
-
-// fullAfter is the RetryAfter from which a pool is full rather than busy.
-const fullAfter = 5 * time.Minute

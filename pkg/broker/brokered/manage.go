@@ -89,6 +89,7 @@ func (s *Switch) Delete(ctx context.Context, r *broker.Registration) error {
 
 // SwitchOff implements operator.Lifecycle.
 func (s *Switch) SwitchOff(ctx context.Context, r *broker.Registration, _ broker.RegistrationState) error {
+	r.Stale = true
 	return s.requestRemoval(ctx, r)
 }
 

@@ -18,7 +18,8 @@ import (
 // Implementations are safe for concurrent use.
 type Lifecycle interface {
 	// SwitchOff marks the app client that serves only r, so that the janitor
-	// removes it, before r becomes disabled or deleted, as state says.
+	// removes it, before r becomes disabled or deleted, as state says. It sets
+	// r.Stale if r can have grants.
 	SwitchOff(ctx context.Context, r *broker.Registration, state broker.RegistrationState) error
 	// Serves returns a *broker.StateError if r cannot be used again because its
 	// app client no longer exists.

@@ -61,7 +61,7 @@ func (o *Operator) renew(ctx context.Context, r *broker.Registration, state brok
 		return err
 	}
 	r.State, r.ExpiresAt = state, time.Time{}
-	r.Stale, r.Due = r.Mode == broker.ModeBrokered, broker.Seconds(o.c.Now())
+	r.Due = broker.Seconds(o.c.Now())
 	if state == broker.RegistrationDeleted {
 		r.AccessTokens, r.SecretHash, r.AppClient = broker.AccessTokens{}, credential.Hash{}, ""
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -141,8 +142,8 @@ func (p *Profile) decideScope(m *dcr.ParsedMetadata) error {
 		}
 		granted = append(granted, scope)
 	}
-	if slices.ContainsFunc(granted, needsOpenID) && !slices.Contains(granted, scopeOpenID) {
-		granted = append([]string{scopeOpenID}, granted...)
+	if slices.ContainsFunc(granted, needsOpenID) {
+		granted = broker.WithOpenID(granted)
 	}
 	if len(granted) == 0 {
 		return p.refuseScope(clientCredentials)

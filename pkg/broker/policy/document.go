@@ -294,13 +294,13 @@ func (d *reader) scopeList(path string, v any, from []string, open bool) []strin
 // checkScopes applies Cognito's rules for the scopes of an app client.
 func (d *reader) checkScopes(path string, scopes []string) {
 	limit, besides := MaxScopes, ""
-	if d.rules.addsOpenID && !slices.Contains(scopes, scopeOpenID) {
+	if d.rules.addsOpenID && !slices.Contains(scopes, broker.ScopeOpenID) {
 		limit, besides = MaxScopes-1, " besides openid, which the broker needs"
 	}
 	if len(scopes) > limit {
 		d.add(path, "%d scopes, and an app client can have %d%s; list those that are needed", len(scopes), limit, besides)
 	}
-	if i := slices.IndexFunc(scopes, needsOpenID); i >= 0 && !slices.Contains(scopes, scopeOpenID) {
+	if i := slices.IndexFunc(scopes, needsOpenID); i >= 0 && !slices.Contains(scopes, broker.ScopeOpenID) {
 		d.add(path, "%s needs openid beside it", scopes[i])
 	}
 }

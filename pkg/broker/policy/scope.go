@@ -1,12 +1,10 @@
 package policy
 
-// Scopes of Cognito itself, not of a resource server.
-const (
-	scopeOpenID = "openid"
-	// scopeAdmin lets the holder of an access token change the user's
-	// attributes, password and second factors.
-	scopeAdmin = "aws.cognito.signin.user.admin"
-)
+import "github.com/dcr-broker/dcr-broker/pkg/broker"
+
+// scopeAdmin is Cognito's own scope that lets the holder of an access token
+// change the user's attributes, password and second factors.
+const scopeAdmin = "aws.cognito.signin.user.admin"
 
 // MaxScopes is the maximum number of scopes of an app client in Cognito.
 const MaxScopes = 50
@@ -19,7 +17,7 @@ func needsOpenID(scope string) bool {
 // aboutUser reports whether a scope is about a signed-in user.
 // client_credentials cannot have such a scope.
 func aboutUser(scope string) bool {
-	return scope == scopeOpenID || scope == scopeAdmin || needsOpenID(scope)
+	return scope == broker.ScopeOpenID || scope == scopeAdmin || needsOpenID(scope)
 }
 
 // validScope reports whether s is a scope-token (RFC 6749 §3.3) within

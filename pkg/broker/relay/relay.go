@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -124,7 +123,7 @@ func cognitoRefused(err error, grantType string) error {
 	case broker.InvalidClient:
 		return broker.Refuse(code, cmp.Or(u.Description, "client authentication failed"))
 	case broker.UnauthorizedClient:
-		if grantType == dcr.GrantAuthorizationCode && strings.HasPrefix(u.Description, "invalid_redirect") {
+		if grantType == dcr.GrantAuthorizationCode && u.WrongRedirect {
 			return broker.Refuse(broker.InvalidGrant, "redirect_uri is not the one of the authorization request")
 		}
 		return broker.Refuse(code, u.Description)
