@@ -174,10 +174,10 @@ type ForeignAppClient struct {
 // app_client "shared" needs one style.
 var ErrBrandingLimit = errors.New("all branding styles of the user pool are used up")
 
-// ErrPoolFull means that the user pool has all the app clients that it can have.
-// It comes with a *dcr.Error with the code dcr.Unavailable, inside a
-// *NotAppliedError.
-var ErrPoolFull = errors.New("the user pool has all the app clients that it can have")
+// ErrAppClientLimit means that no app client can be created: the user pool has
+// all that it can have, or the profile all that the policy allows. It comes with
+// a *dcr.Error with the code dcr.Unavailable.
+var ErrAppClientLimit = errors.New("the limit of app clients is reached")
 
 // ErrNoSlot means that Cognito was not called, because this deployment has used
 // up its calls for now. It comes with a *dcr.Error with the code

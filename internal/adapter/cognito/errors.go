@@ -74,7 +74,7 @@ func (op operation) apiFailure(api smithy.APIError, err error) error {
 		if aboutRate(e.ErrorMessage()) {
 			return op.refused(busy(2*time.Second), err)
 		}
-		return op.refused(full(), fmt.Errorf("%w: %w", broker.ErrPoolFull, err))
+		return op.refused(full(), fmt.Errorf("%w: %w", broker.ErrAppClientLimit, err))
 	case *types.ConcurrentModificationException:
 		return op.refused(busy(time.Second), err)
 	case *types.InvalidParameterException:

@@ -186,8 +186,8 @@ func TestACancelledContextSendsNothing(t *testing.T) {
 
 func checkVerdict(t *testing.T, err error, want verdict) {
 	t.Helper()
-	if full := errors.Is(err, broker.ErrPoolFull); full != (want == poolFull) {
-		t.Errorf("%v is ErrPoolFull: %t, want %t", err, full, want == poolFull)
+	if full := errors.Is(err, broker.ErrAppClientLimit); full != (want == poolFull) {
+		t.Errorf("%v is ErrAppClientLimit: %t, want %t", err, full, want == poolFull)
 	}
 	if err == nil {
 		t.Fatal("no error")

@@ -25,10 +25,10 @@ type answer struct {
 	Status            string `json:"status"`
 	Description       string `json:"description,omitempty"`
 	RetryAfterSeconds int    `json:"retry_after_seconds,omitempty"`
-	// PoolFull and BrandingLimit are whether the error is ErrPoolFull or
+	// AppClientLimit and BrandingLimit are whether the error is ErrAppClientLimit or
 	// ErrBrandingLimit of package broker.
-	PoolFull      bool `json:"pool_full,omitempty"`
-	BrandingLimit bool `json:"branding_limit,omitempty"`
+	AppClientLimit bool `json:"app_client_limit,omitempty"`
+	BrandingLimit  bool `json:"branding_limit,omitempty"`
 }
 
 // Handler returns the work of the private function for p. Its error is a fault
@@ -50,7 +50,7 @@ func Handler(p broker.Provisioner) func(context.Context, request) (answer, error
 			Status:            "unavailable",
 			Description:       e.Description,
 			RetryAfterSeconds: int((e.RetryAfter + time.Second - 1) / time.Second),
-			PoolFull:          errors.Is(err, broker.ErrPoolFull),
+			AppClientLimit:    errors.Is(err, broker.ErrAppClientLimit),
 			BrandingLimit:     errors.Is(err, broker.ErrBrandingLimit),
 		}, nil
 	}
@@ -109,8 +109,8 @@ func (a answer) err() error {
 		switch {
 		case a.BrandingLimit:
 			return errors.Join(e, broker.ErrBrandingLimit)
-		case a.PoolFull:
-			return errors.Join(e, broker.ErrPoolFull)
+		case a.AppClientLimit:
+			return errors.Join(e, broker.ErrAppClientLimit)
 		}
 		return e
 	}

@@ -71,7 +71,7 @@ func TestProvisionReturnsTheErrorOfTheFunction(t *testing.T) {
 		{"ready", nil, 0, false, false, false},
 		{"nothing to make", fmt.Errorf("client x: %w", broker.ErrNotFound), 0, true, false, false},
 		{"busy", &broker.NotAppliedError{Err: busy}, 2 * time.Second, false, false, false},
-		{"pool full", &broker.NotAppliedError{Err: errors.Join(busy, broker.ErrPoolFull)}, 2 * time.Second, false, true, false},
+		{"pool full", &broker.NotAppliedError{Err: errors.Join(busy, broker.ErrAppClientLimit)}, 2 * time.Second, false, true, false},
 		{"branding styles used up", errors.Join(busy, broker.ErrBrandingLimit), 2 * time.Second, false, false, true},
 		{"a fault of the broker", errors.New("secret cause"), 5 * time.Second, false, false, false},
 	} {
@@ -95,7 +95,7 @@ func TestProvisionReturnsTheErrorOfTheFunction(t *testing.T) {
 			if told && strings.Contains(e.Description, "secret") {
 				t.Errorf("the client would see %q", e.Description)
 			}
-			if errors.Is(err, broker.ErrNotFound) != tt.notFound || errors.Is(err, broker.ErrPoolFull) != tt.full || errors.Is(err, broker.ErrBrandingLimit) != tt.branding {
+			if errors.Is(err, broker.ErrNotFound) != tt.notFound || errors.Is(err, broker.ErrAppClientLimit) != tt.full || errors.Is(err, broker.ErrBrandingLimit) != tt.branding {
 				t.Errorf("Provision = %v, want not found %t, pool full %t, branding limit %t", err, tt.notFound, tt.full, tt.branding)
 			}
 		})

@@ -124,7 +124,7 @@ func provisionProblem(err error) *Problem {
 	switch {
 	case errors.Is(err, broker.ErrBrandingLimit):
 		p.Kind, p.Detail = StylesUsedUp, "all branding styles of the user pool are used up; profiles with app_client shared need one each"
-	case errors.Is(err, broker.ErrExhausted), errors.Is(err, broker.ErrPoolFull):
+	case errors.Is(err, broker.ErrAppClientLimit):
 		p.Kind = Full
 	}
 	return p

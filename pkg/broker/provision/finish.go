@@ -90,15 +90,27 @@ func (f *finishing) remove(ctx context.Context, a *broker.AppClient) error {
 	}
 	err := f.vacateOrDelete(ctx, a)
 	if errors.Is(err, broker.ErrConflict) {
-		// Another sweep was faster, and the place may now belong to a new app
-		// client.
-		return errors.Join(err, restorePlace(ctx, f.store, a))
+		return errors.Join(err, f.restorePlace(ctx, a))
 	}
 	if err != nil {
 		return err
 	}
 	f.done.Removed++
 	return nil
+}
+
+// restorePlace takes a place again that was returned although another sweep had
+// removed a before: the place may belong to a new app client with the key of a.
+// If there is none, nothing would return the place a second time.
+func (f *finishing) restorePlace(ctx context.Context, a *broker.AppClient) error {
+	next, err := f.store.AppClient(ctx, a.Key)
+	if errors.Is(err, broker.ErrNotFound) || err == nil && next.State == broker.AppClientVacant {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return restorePlace(ctx, f.store, next)
 }
 
 func (f *finishing) delete(ctx context.Context, a *broker.AppClient, id, marker string) error {

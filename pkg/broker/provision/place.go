@@ -13,7 +13,7 @@ import (
 
 // TakePlace takes a place for a among the app clients of its profile, in both
 // modes. limit is the maximum number of places; 0 means no limit. If no place
-// is free, the error is a *dcr.Error with the code Unavailable.
+// is free, the error is broker.ErrAppClientLimit.
 func TakePlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClient, limit int) error {
 	if limit == 0 {
 		return nil
@@ -22,7 +22,7 @@ func TakePlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClient,
 	if errors.Is(err, broker.ErrExhausted) {
 		e := dcr.Errorf(dcr.Unavailable, "no more clients can be registered at the moment")
 		e.RetryAfter = time.Hour
-		return e
+		return fmt.Errorf("%w: %w", e, broker.ErrAppClientLimit)
 	}
 	if err != nil {
 		return fmt.Errorf("app clients of profile: %w", err)
