@@ -189,29 +189,36 @@ func TestSweepWithAnOutdatedList(t *testing.T) {
 }
 
 // The slower of two janitors must not remove an app client that was made in the
-// meantime.
-func TestTwoJanitorsAndANewAppClient(t *testing.T) {
-	w := world.NewBrokered(t)
-	w.Pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
-	world.WantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
-	w.Wait(3 * time.Minute)
-	sweeping, goOn := w.Store.Pause("ReturnBudget")
-	reconciled := make(chan error)
-	go func() {
-		_, err := w.Sweep(t.Context(), janitor.Options{})
-		reconciled <- err
-	}()
-	<-sweeping
-	w.Wait(3 * time.Minute)
-	if _, err := w.Sweep(t.Context(), janitor.Options{}); err != nil {
-		t.Error(err)
+// meantime, nor leave a place taken if none was made.
+func TestTwoJanitors(t *testing.T) {
+	for name, made := range map[string][]string{"and a new app client": {"profile/open"}, "and no new app client": nil} {
+		t.Run(name, func(t *testing.T) {
+			w := world.NewBrokered(t)
+			w.Pool.FailNext("CreateBrokered", 1, fake.ReplyLost)
+			world.WantCode(t, "Provision", w.Provision(t.Context(), "profile/open"), dcr.Unavailable)
+			w.Wait(3 * time.Minute)
+			sweeping, goOn := w.Store.Pause("ReturnBudget")
+			reconciled := make(chan error)
+			go func() {
+				_, err := w.Sweep(t.Context(), janitor.Options{})
+				reconciled <- err
+			}()
+			<-sweeping
+			w.Wait(3 * time.Minute)
+			if _, err := w.Sweep(t.Context(), janitor.Options{}); err != nil {
+				t.Error(err)
+			}
+			for _, key := range made {
+				w.MustProvision(key)
+			}
+			goOn()
+			if err := <-reconciled; err != nil {
+				t.Error(err)
+			}
+			w.CheckConsistent(made...)
+			w.Recover(made...)
+		})
 	}
-	w.MustProvision("profile/open")
-	goOn()
-	if err := <-reconciled; err != nil {
-		t.Error(err)
-	}
-	w.Recover("profile/open")
 }
 
 // The record of an app client that no longer exists does not outlive its

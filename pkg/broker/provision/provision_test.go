@@ -259,6 +259,9 @@ func TestTheProfilesLimitOfAppClients(t *testing.T) {
 	if e := world.WantCode(t, "sixth", err, dcr.Unavailable); e.RetryAfter <= 0 {
 		t.Error("no Retry-After")
 	}
+	if !errors.Is(err, broker.ErrAppClientLimit) {
+		t.Errorf("Provision = %v, want ErrAppClientLimit", err)
+	}
 	w.Recover(keys[:5]...)
 }
 
