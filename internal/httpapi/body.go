@@ -13,7 +13,7 @@ import (
 // most limit bytes. The error is an *Error.
 func ReadBody(r *http.Request, want string, limit int) ([]byte, error) {
 	if types := r.Header.Values("Content-Type"); len(types) != 1 || !isMediaType(types[0], want) {
-		return nil, UnsupportedMediaType(want)
+		return nil, unsupportedMediaType(want)
 	}
 	if r.ContentLength > int64(limit) {
 		return nil, PayloadTooLarge(limit)
@@ -44,7 +44,7 @@ func PayloadTooLarge(limit int) *Error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: fmt.Sprintf("the body is larger than %d bytes", limit)}
 }
 
-// UnsupportedMediaType is the error for a body whose media type is not want.
-func UnsupportedMediaType(want string) *Error {
+// unsupportedMediaType is the error for a body whose media type is not want.
+func unsupportedMediaType(want string) *Error {
 	return &Error{Status: http.StatusUnsupportedMediaType, Code: "invalid_request", Description: "the Content-Type must be " + want}
 }

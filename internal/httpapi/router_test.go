@@ -182,7 +182,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 		{&dcr.Error{Code: dcr.Unavailable, Description: "d", RetryAfter: time.Second}, 503, "temporarily_unavailable", "", "1"},
 		{errors.New("d"), 500, "server_error", "", ""},
 		{PayloadTooLarge(10), 413, "invalid_request", "", ""},
-		{UnsupportedMediaType("application/json"), 415, "invalid_request", "", ""},
+		{unsupportedMediaType("application/json"), 415, "invalid_request", "", ""},
 	} {
 		t.Run(tt.err.Error(), func(t *testing.T) {
 			w := httptest.NewRecorder()

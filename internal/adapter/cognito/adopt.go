@@ -45,7 +45,7 @@ func (c *AppClients) Adopt(ctx context.Context, id, marker string) error {
 		return notApplied(err)
 	}
 	name := aws.ToString(present.ClientName)
-	if deployment, m, ok := ParseMarker(name); ok {
+	if deployment, m, ok := parseMarker(name); ok {
 		if deployment == c.deployment && m == marker {
 			return nil
 		}
@@ -67,7 +67,7 @@ func foreign(id string, a *types.UserPoolClientType) *broker.ForeignAppClient {
 	if aws.ToString(a.ClientSecret) != "" {
 		m.TokenEndpointAuthMethod = dcr.AuthSecretBasic
 	}
-	_, _, marked := ParseMarker(f.Name)
+	_, _, marked := parseMarker(f.Name)
 	switch {
 	case marked:
 		f.Refused = "its name carries the mark of a deployment"

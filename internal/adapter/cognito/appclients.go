@@ -23,7 +23,7 @@ import (
 type Config struct {
 	// Pool is the id of the user pool, as in "eu-central-1_AbCdEfGhI".
 	Pool string
-	// Deployment is the id of this deployment, see CheckDeployment. App clients
+	// Deployment is the id of this deployment, see checkDeployment. App clients
 	// that were made under another id are neither changed nor listed.
 	Deployment string
 	Settings   Settings
@@ -67,7 +67,7 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 	if c.Timeout < 0 {
 		faults = append(faults, fmt.Errorf("timeout: %s is negative", c.Timeout))
 	}
-	faults = append(faults, CheckDeployment(c.Deployment), c.Settings.Check())
+	faults = append(faults, checkDeployment(c.Deployment), c.Settings.Check())
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("cognito: %w", err)
 	}
@@ -186,7 +186,7 @@ func (c *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient,
 			}
 			all += len(page.UserPoolClients)
 			for _, d := range page.UserPoolClients {
-				deployment, marker, ok := ParseMarker(aws.ToString(d.ClientName))
+				deployment, marker, ok := parseMarker(aws.ToString(d.ClientName))
 				if !ok || deployment != c.deployment {
 					continue
 				}
@@ -214,7 +214,7 @@ func (c *AppClients) describe(ctx context.Context, id, marker string) (*types.Us
 		return nil, err
 	}
 	name := aws.ToString(present.ClientName)
-	if d, m, ok := ParseMarker(name); !ok || d != c.deployment || m != marker {
+	if d, m, ok := parseMarker(name); !ok || d != c.deployment || m != marker {
 		return nil, fmt.Errorf("cognito: app client %s is named %q and does not carry marker %q of deployment %q: it was not changed", id, name, marker, c.deployment)
 	}
 	return present, nil

@@ -36,9 +36,9 @@ func isDeployment(s string) bool { return len(s) <= 32 && allIn(s, lower+digits+
 
 func isMarker(s string) bool { return len(s) == 26 && allIn(s, lower+"234567") }
 
-// CheckDeployment returns an error unless id has the form of a deployment's id:
+// checkDeployment returns an error unless id has the form of a deployment's id:
 // 1 to 32 characters of [a-z0-9-].
-func CheckDeployment(id string) error {
+func checkDeployment(id string) error {
 	if !isDeployment(id) {
 		return fmt.Errorf("deployment id %q: want 1 to 32 characters of a-z, 0-9 and -", id)
 	}
@@ -65,9 +65,9 @@ func appClientName(clientName, deployment, marker string) string {
 	return name + suffix
 }
 
-// ParseMarker returns the deployment and the marker at the end of an app
+// parseMarker returns the deployment and the marker at the end of an app
 // client's name.
-func ParseMarker(name string) (deployment, marker string, ok bool) {
+func parseMarker(name string) (deployment, marker string, ok bool) {
 	i := strings.LastIndex(name, mark)
 	if i < 0 {
 		return "", "", false

@@ -59,9 +59,9 @@ func TestParseMarker(t *testing.T) {
 		{"", "", ""},
 	}
 	for _, tt := range tests {
-		deployment, id, ok := ParseMarker(tt.name)
+		deployment, id, ok := parseMarker(tt.name)
 		if deployment != tt.wantDeployment || id != tt.wantID || ok != (tt.wantID != "") {
-			t.Errorf("ParseMarker(%q) = %q, %q, %t, want %q, %q", tt.name, deployment, id, ok, tt.wantDeployment, tt.wantID)
+			t.Errorf("parseMarker(%q) = %q, %q, %t, want %q, %q", tt.name, deployment, id, ok, tt.wantDeployment, tt.wantID)
 		}
 	}
 }
@@ -78,16 +78,16 @@ func FuzzAppClientName(f *testing.F) {
 	f.Add(strings.Repeat("é ", 100), strings.Repeat("-", 32), marker)
 	f.Add("\xff dcr\uFF20prod", "0", marker)
 	f.Fuzz(func(t *testing.T, clientName, deployment, id string) {
-		if CheckDeployment(deployment) != nil || checkMarker(id) != nil {
+		if checkDeployment(deployment) != nil || checkMarker(id) != nil {
 			t.Skip()
 		}
 		name := appClientName(clientName, deployment, id)
 		if !safeName.MatchString(name) || !utf8.ValidString(name) {
 			t.Errorf("appClientName(%q, %q, %q) = %q, which Cognito may not take", clientName, deployment, id, name)
 		}
-		gotDeployment, gotID, ok := ParseMarker(name)
+		gotDeployment, gotID, ok := parseMarker(name)
 		if !ok || gotDeployment != deployment || gotID != id {
-			t.Errorf("ParseMarker(%q) = %q, %q, %t, want %q, %q", name, gotDeployment, gotID, ok, deployment, id)
+			t.Errorf("parseMarker(%q) = %q, %q, %t, want %q, %q", name, gotDeployment, gotID, ok, deployment, id)
 		}
 		if strings.Count(name, "@") != 1 {
 			t.Errorf("appClientName(%q, %q, %q) = %q, want only the broker's at sign", clientName, deployment, id, name)
@@ -100,12 +100,12 @@ func FuzzParseMarker(f *testing.F) {
 	f.Add("x dcr@dep.abc dcr@prod." + marker)
 	f.Add("dcr@")
 	f.Fuzz(func(t *testing.T, name string) {
-		deployment, id, ok := ParseMarker(name)
+		deployment, id, ok := parseMarker(name)
 		if ok && !strings.HasSuffix(name, " dcr@"+deployment+"."+id) {
-			t.Errorf("ParseMarker(%q) = %q, %q, which is not the end of the name", name, deployment, id)
+			t.Errorf("parseMarker(%q) = %q, %q, which is not the end of the name", name, deployment, id)
 		}
 		if !ok && (deployment != "" || id != "") {
-			t.Errorf("ParseMarker(%q) = %q, %q without being ok", name, deployment, id)
+			t.Errorf("parseMarker(%q) = %q, %q without being ok", name, deployment, id)
 		}
 	})
 }

@@ -19,7 +19,7 @@ func (c *AppClients) Count(ctx context.Context) (ours, all int, err error) {
 		}
 		for _, d := range page.UserPoolClients {
 			all++
-			if deployment, _, ok := ParseMarker(aws.ToString(d.ClientName)); ok && deployment == c.deployment {
+			if deployment, _, ok := parseMarker(aws.ToString(d.ClientName)); ok && deployment == c.deployment {
 				ours++
 			}
 		}
