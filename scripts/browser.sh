@@ -84,5 +84,5 @@ fi
 cd "$tests"
 case $command in
 screenshots) node screenshots.mjs "$@" ;;
-*) node --test --test-reporter=spec "$@" "$command.mjs" ;;
+*) node --test --test-timeout=180000 --test-reporter=spec "$@" "$command.mjs" ;;
 esac
