@@ -103,7 +103,7 @@ type tokenRow struct {
 func tokenRowOf(t *credential.InitialAccessToken, now time.Time) tokenRow {
 	return tokenRow{
 		ID: t.ID, State: t.State(now), Profile: t.Profile, Label: t.Label, CreatedBy: t.CreatedBy,
-		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), RevokedAt: t.RevokedAt.UTC(), Uses: len(t.Uses), MaxUses: t.MaxUses,
+		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), RevokedAt: t.RevokedAt.UTC(), Uses: t.Uses, MaxUses: t.MaxUses,
 	}
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -8,12 +9,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/must"
@@ -47,13 +48,13 @@ func TestKeysRotate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := after.Seal("test", "owner", "plain"); !strings.HasPrefix(got, "k2.") {
+		if got := after.Seal("test", "owner", "plain"); !bytes.HasPrefix(got, []byte("k2.")) {
 			t.Errorf("after the rotation: sealed as %.4q..., want with the key k2", got)
 		}
 		if plain, err := after.Open("test", "owner", old); plain != "plain" || err != nil {
 			t.Errorf("Open of what the old key sealed = %q, %v, want plain", plain, err)
 		}
-		if got := before.Seal("test", "owner", "plain"); !strings.HasPrefix(got, "k1.") {
+		if got := before.Seal("test", "owner", "plain"); !bytes.HasPrefix(got, []byte("k1.")) {
 			t.Errorf("the ring from before the rotation seals as %.4q..., want with the key k1", got)
 		}
 	})

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -55,45 +56,49 @@ const (
 type AppClient struct {
 	// Key is unique in the deployment. In direct mode it is random and never
 	// used again; see SharedAppClientKey and DedicatedAppClientKey.
-	Key string
+	Key string `json:"-" store:"key"`
 	// Version is 1 for a new record and grows by one with each replacement. The
 	// store sets it.
-	Version int64
+	Version int64 `json:"-" store:"version"`
 	// Kind is the use of the app client.
-	Kind AppClientKind
+	Kind AppClientKind `json:"kind,omitempty"`
 	// State is how far its creation or removal has got.
-	State AppClientState
+	State AppClientState `json:"-" store:"state"`
 	// Marker is the part of the app client's name at Cognito that identifies
 	// this deployment and this creation; see NewMarker.
-	Marker string
+	Marker string `json:"marker"`
 	// Abandoned are the markers of creations whose result is unknown. Each may
 	// have left an app client at Cognito, which must be removed.
-	Abandoned []string
+	Abandoned []string `json:"abandoned,omitempty"`
 	// CognitoID is the app client's id at Cognito, empty while it is not known.
-	CognitoID string
+	CognitoID string `json:"cognito_id,omitempty"`
 	// Profile is the policy profile in whose budget of app clients this one
 	// holds a place, under Key.
-	Profile string
+	Profile string `json:"profile"`
 	// Use is the use of an initial access token that this one holds in direct
 	// mode, under Key.
-	Use Use
+	Use Use `json:"use,omitzero"`
 	// ClientID is the client whose registration a dedicated app client serves.
-	ClientID string
+	ClientID string `json:"client_id,omitempty"`
 	// Generation is the generation of that registration.
-	Generation string
+	Generation string `json:"generation,omitempty"`
 	// Scopes are the scopes that the app client of brokered mode has at
 	// Cognito, openid included. No other scopes may be requested through it.
-	Scopes []string
+	Scopes []string `json:"scopes,omitempty"`
 	// Secret is Cognito's client secret, sealed for SecretPurpose and
-	// SecretOwner; empty in direct mode.
-	Secret string
+	// SecretOwner; nil in direct mode.
+	Secret []byte `json:"-" store:"secret"`
 	// Branded is whether the app client has a branding style. Without one,
 	// Cognito's managed login (version 2) shows no sign-in page.
-	Branded bool
+	Branded bool `json:"branded,omitzero"`
 	// CreatedAt is when the creation under the present marker began.
-	CreatedAt time.Time
+	CreatedAt time.Time `json:"created_at,omitzero"`
 	// Due is when the janitor must check the record again; zero is never.
-	Due time.Time
+	Due time.Time `json:"-" store:"due_at"`
+	// Unknown has the members of the stored record that this program does not
+	// know, because a newer one wrote them: a JSON object, or nil. A store writes
+	// them back.
+	Unknown json.RawMessage `json:"-" store:"unknown"`
 }
 
 // Mode returns the mode in which the app client serves. That mode decides about
@@ -121,7 +126,7 @@ func (a *AppClient) Usable(branding bool) bool {
 
 // Vacate changes a to the record of no app client.
 func (a *AppClient) Vacate() {
-	a.State, a.Marker, a.CognitoID, a.Secret, a.Branded = AppClientVacant, "", "", "", false
+	a.State, a.Marker, a.CognitoID, a.Secret, a.Branded = AppClientVacant, "", "", nil, false
 	a.Abandoned, a.Scopes, a.Due = nil, nil, time.Time{}
 }
 
@@ -130,6 +135,8 @@ func (a *AppClient) Clone() *AppClient {
 	c := *a
 	c.Abandoned = slices.Clone(a.Abandoned)
 	c.Scopes = slices.Clone(a.Scopes)
+	c.Secret = slices.Clone(a.Secret)
+	c.Unknown = slices.Clone(a.Unknown)
 	return &c
 }
 

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"time"
@@ -13,17 +14,21 @@ import (
 // about the same client.
 type Consent struct {
 	// Key is the keyed hash that ConsentKey returns.
-	Key string
+	Key string `json:"-" store:"key"`
 	// Sub is the user who consented.
-	Sub string
+	Sub string `json:"sub"`
 	// ClientID is the client to which the user consented.
-	ClientID string
+	ClientID string `json:"client_id"`
 	// Scopes are the scopes to which the user consented.
-	Scopes []string
+	Scopes []string `json:"scopes,omitempty"`
 	// CreatedAt is when the user consented.
-	CreatedAt time.Time
+	CreatedAt time.Time `json:"created_at,omitzero"`
 	// ExpiresAt is when the record counts as absent; zero is never.
-	ExpiresAt time.Time
+	ExpiresAt time.Time `json:"-" store:"expires_at"`
+	// Unknown has the members of the stored record that this program does not
+	// know, because a newer one wrote them: a JSON object, or nil. A store writes
+	// them back.
+	Unknown json.RawMessage `json:"-" store:"unknown"`
 }
 
 // LogValue logs the user's sub and the client, nothing else.
@@ -34,7 +39,7 @@ func (c *Consent) LogValue() slog.Value {
 // Clone returns a copy that shares no memory with c.
 func (c *Consent) Clone() *Consent {
 	d := *c
-	d.Scopes = slices.Clone(c.Scopes)
+	d.Scopes, d.Unknown = slices.Clone(c.Scopes), slices.Clone(c.Unknown)
 	return &d
 }
 

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -20,7 +21,7 @@ const (
 	ReuseWindow = 60 * time.Second
 	// MaxGrants is the largest number of grants from one sign-in, see GrantID.
 	MaxGrants = 4
-	// SealGrant is the purpose for which Grant.Tokens is sealed.
+	// SealGrant is the purpose for which SealedTokens.Sealed is sealed.
 	SealGrant = "grant"
 	// maxSiblings is how many refresh tokens of a grant can be live at one
 	// time.
@@ -41,65 +42,70 @@ func GrantID(ring *seal.Ring, originJTI string, n int) string {
 type Grant struct {
 	// ID is part of the authorization code and of every refresh token; see
 	// GrantID.
-	ID string
+	ID string `json:"-" store:"key"`
 	// Version is 1 for a new record and grows by one with each replacement. The
 	// store sets it.
-	Version int64
+	Version int64 `json:"-" store:"version"`
 
 	// ClientID is the client to which the grant was given.
-	ClientID string
+	ClientID string `json:"client_id"`
 	// Generation is the generation of the client's registration. If the
 	// registration has another generation now, or is gone, the grant is no
 	// longer valid.
-	Generation string
+	Generation string `json:"generation"`
 	// User is the user who gave the grant; zero with client_credentials.
-	User User
+	User User `json:"user,omitzero"`
 	// Scopes are the scopes that the user allowed.
-	Scopes []string
+	Scopes []string `json:"scopes,omitempty"`
 	// Resource is the URL of the protected resource for which the grant is (RFC
 	// 8707).
-	Resource string
+	Resource string `json:"resource,omitempty"`
 	// OriginJTI is the claim that all of Cognito's tokens of one sign-in share.
-	OriginJTI string
+	OriginJTI string `json:"origin_jti"`
 
 	// Code is the hash of the authorization code.
-	Code credential.Hash
+	Code credential.Hash `json:"code,omitzero"`
 	// CodeExpiresAt is when the code expires.
-	CodeExpiresAt time.Time
+	CodeExpiresAt time.Time `json:"code_expires_at,omitzero"`
 	// CodeUsed is whether the code has been exchanged for tokens.
-	CodeUsed bool
+	CodeUsed bool `json:"code_used,omitzero"`
 	// RedirectURI is the redirect URI to which the code was sent (RFC 6749
 	// §4.1.3).
-	RedirectURI string
+	RedirectURI string `json:"redirect_uri,omitempty"`
 	// Challenge is the PKCE challenge to which the code is bound (RFC 7636
 	// §4.4, S256).
-	Challenge string
+	Challenge string `json:"challenge,omitempty"`
 
 	// Live are the hashes of the refresh tokens that can be used, newest last.
 	// None of them has been used.
-	Live []credential.Hash
+	Live []credential.Hash `json:"live,omitempty"`
 	// Spent is the hash of the refresh token that was used last. Its use issued
 	// the tokens in Live.
-	Spent credential.Hash
+	Spent credential.Hash `json:"spent,omitzero"`
 	// SpentAt is when Spent was first used.
-	SpentAt time.Time
+	SpentAt time.Time `json:"spent_at,omitzero"`
 
 	// AppClient is the key of the app client that Cognito's tokens belong to.
-	AppClient string
+	AppClient string `json:"app_client,omitempty"`
 	// CognitoID is the id of that app client at Cognito.
-	CognitoID string
-	// Tokens are Cognito's, with the secret of the app client that they were
-	// issued to, sealed for the purpose SealGrant and ID.
-	Tokens string
+	CognitoID string `json:"cognito_id,omitempty"`
+	// TokensID is the id of the SealedTokens with Cognito's tokens, which are kept
+	// apart because a refresh does not change them. It is empty if the grant has
+	// none, as with client_credentials, or if they have been revoked.
+	TokensID string `json:"tokens,omitempty"`
 
 	// CreatedAt is when the grant was made.
-	CreatedAt time.Time
+	CreatedAt time.Time `json:"created_at,omitzero"`
 	// ExpiresAt is the latest time at which Cognito's refresh token expires. The
 	// record is stored until then, even if the grant has ended. With the zero
 	// time the record never expires, but Verdict refuses its tokens.
-	ExpiresAt time.Time
+	ExpiresAt time.Time `json:"-" store:"expires_at"`
 	// EndedAt is when the grant was ended; zero if it was not.
-	EndedAt time.Time
+	EndedAt time.Time `json:"ended_at,omitzero"`
+	// Unknown has the members of the stored record that this program does not
+	// know, because a newer one wrote them: a JSON object, or nil. A store writes
+	// them back.
+	Unknown json.RawMessage `json:"-" store:"unknown"`
 }
 
 // LogValue logs the ids of grant and client, and neither hashes, tokens nor the
@@ -110,7 +116,7 @@ func (g *Grant) LogValue() slog.Value {
 
 // Standing reports whether there is something left to end: g has not been
 // ended, or Cognito's tokens are still stored and have to be revoked.
-func (g *Grant) Standing() bool { return g.EndedAt.IsZero() || g.Tokens != "" }
+func (g *Grant) Standing() bool { return g.EndedAt.IsZero() || g.TokensID != "" }
 
 // Clone returns a copy that shares no memory with g.
 func (g *Grant) Clone() *Grant {
@@ -118,6 +124,7 @@ func (g *Grant) Clone() *Grant {
 	c.Scopes = slices.Clone(g.Scopes)
 	c.Live = slices.Clone(g.Live)
 	c.User.Groups = slices.Clone(g.User.Groups)
+	c.Unknown = slices.Clone(g.Unknown)
 	return &c
 }
 

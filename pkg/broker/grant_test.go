@@ -274,8 +274,8 @@ func TestRecords_are_logged_without_secrets_and_personal_data(t *testing.T) {
 	user := broker.User{Sub: "the-sub", Username: "hidden-name", Email: "hidden@example.com", Groups: []string{"hidden-group"}}
 	hash := credential.NewRefreshToken(credential.NewID(), testRing).Hash()
 	for _, record := range []slog.LogValuer{
-		&broker.Transaction{Key: hash, ClientID: "shown", User: user, State: "hidden-state", Tokens: "k1.hidden"},
-		&broker.Grant{ID: "shown", Code: hash, Live: []credential.Hash{hash}, Spent: hash, User: user, Tokens: "k1.hidden"},
+		&broker.Transaction{Key: hash, ClientID: "shown", User: user, State: "hidden-state", Tokens: []byte("k1.hidden")},
+		&broker.Grant{ID: "shown", Code: hash, Live: []credential.Hash{hash}, Spent: hash, User: user, TokensID: "hidden"},
 		&broker.Consent{ClientID: "shown", Sub: "the-sub", Key: "hidden-key"},
 		user,
 	} {

@@ -14,8 +14,8 @@ type GrantEnder interface {
 	// keep, which may be empty. It returns the number of grants that it has
 	// ended, even with an error, and stops when ctx ends.
 	EndOfClient(ctx context.Context, clientID, keep string) (int, error)
-	// EndOfUser ends the grants of the user with that sub, and returns their
-	// number, even with an error. It reads all grants.
+	// EndOfUser ends the grants of the user with that sub and deletes the user's
+	// remembered consents. It returns the number of grants, even with an error.
 	EndOfUser(ctx context.Context, sub string) (int, error)
 	// EndByID ends the grant with that id, or returns ErrNotFound.
 	EndByID(ctx context.Context, id string) error

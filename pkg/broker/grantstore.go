@@ -7,7 +7,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// A GrantStore keeps transactions, grants and consents. Implementations promise
+// A UserRecord names a grant or a consent of a user.
+type UserRecord struct {
+	// Grant is the id of the grant, empty if it is a consent.
+	Grant string
+	// Consent is the key of the consent, empty if it is a grant.
+	Consent string
+}
+
+// A GrantStore keeps transactions, grants, Cognito's tokens and consents. Implementations promise
 // the same as those of Store: they are safe for concurrent use, reads see all
 // writes that have returned, values are copied in and out, a call that is sent
 // twice has the effect and result of one call, and an expired record is absent.
@@ -55,6 +63,22 @@ type GrantStore interface {
 	// ListGrants yields all unexpired grants, in no order. It reads the whole
 	// store, page by page, and is for operators.
 	ListGrants(ctx context.Context) iter.Seq2[*Grant, error]
+	// OfUser yields the user's grants for which Grant.Standing reports true, and
+	// the user's consents, in no order. It may not show the latest writes, and may
+	// yield records that have expired, so the caller reads each one again.
+	OfUser(ctx context.Context, sub string) iter.Seq2[UserRecord, error]
+
+	// CreateTokens stores t as version 1 and sets t.Version. It returns ErrExists
+	// if there are unexpired tokens with the same id.
+	CreateTokens(ctx context.Context, t *SealedTokens) error
+	// Tokens returns the tokens with that id, or ErrNotFound.
+	Tokens(ctx context.Context, id string) (*SealedTokens, error)
+	// ReplaceTokens stores t if the stored version is still t.Version, and
+	// increments t.Version. It returns ErrConflict if the versions differ and
+	// ErrNotFound if there are no tokens with that id.
+	ReplaceTokens(ctx context.Context, t *SealedTokens) error
+	// DeleteTokens removes the tokens. If there are none, that is no error.
+	DeleteTokens(ctx context.Context, id string) error
 
 	// PutConsent stores c, and replaces a consent with the same key. A call
 	// that is sent twice stores c twice, and so undoes a change that was made

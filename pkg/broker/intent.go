@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -25,6 +26,8 @@ type Intent struct {
 	Due time.Time
 	// Version is set by RecordIntent and Cancel.
 	Version int64
+	// unknown is AppClient.Unknown.
+	unknown json.RawMessage
 }
 
 // kindIntent is the kind of the records that keep an Intent.
@@ -40,7 +43,7 @@ func intentKey(clientID string) string { return "registering/" + clientID }
 func (i *Intent) record() *AppClient {
 	a := &AppClient{
 		Key: i.Key(), Version: i.Version, Kind: kindIntent, State: AppClientCreating,
-		Profile: i.Profile, Use: i.Use, ClientID: i.ClientID, Generation: i.Generation, CreatedAt: i.CreatedAt, Due: i.Due,
+		Profile: i.Profile, Use: i.Use, ClientID: i.ClientID, Generation: i.Generation, CreatedAt: i.CreatedAt, Due: i.Due, Unknown: i.unknown,
 	}
 	if i.Cancelled {
 		a.State = AppClientRemoving
@@ -56,7 +59,7 @@ func (a *AppClient) Intent() *Intent {
 	}
 	return &Intent{
 		ClientID: a.ClientID, Generation: a.Generation, Profile: a.Profile, Use: a.Use,
-		Cancelled: a.State == AppClientRemoving, CreatedAt: a.CreatedAt, Due: a.Due, Version: a.Version,
+		Cancelled: a.State == AppClientRemoving, CreatedAt: a.CreatedAt, Due: a.Due, Version: a.Version, unknown: a.Unknown,
 	}
 }
 

@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"encoding/json"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -45,62 +47,66 @@ type Registration struct {
 	// the id of the Cognito app client. In brokered mode it is "dcr_" and 26
 	// characters of [a-z2-7], derived from the metadata for an open
 	// registration, else random.
-	ClientID string
+	ClientID string `json:"-" store:"key"`
 	// Generation is random and new for each registration. When a derived
 	// ClientID is registered again, grants and consents of the former
 	// registration do not become valid again, because they name the former
 	// generation.
-	Generation string
+	Generation string `json:"-" store:"generation"`
 	// Version is 1 for a new record and grows by one with each replacement.
 	// The Store sets it; see Registrations.ReplaceRegistration.
-	Version int64
+	Version int64 `json:"-" store:"version"`
 	// Mode is the mode in which the client registered.
-	Mode Mode
+	Mode Mode `json:"mode"`
 	// State is the state of the registration.
-	State RegistrationState
+	State RegistrationState `json:"-" store:"state"`
 	// Profile is the name of the policy profile under which the client
 	// registered.
-	Profile string
+	Profile string `json:"profile"`
 	// Voucher is what vouched for the registration; it is zero for open
 	// registration.
-	Voucher Voucher
+	Voucher Voucher `json:"voucher,omitempty"`
 	// CreatedBy is the operator who created the registration, empty if the
 	// client registered itself. A client that an operator created cannot
 	// register again, so its registration does not end for inactivity.
-	CreatedBy string
+	CreatedBy string `json:"created_by,omitempty"`
 	// Metadata is the client metadata as it was returned to the client: what
 	// the client sent, after validation and policy.
-	Metadata dcr.ClientMetadata
+	Metadata dcr.ClientMetadata `json:"metadata"`
 	// IssuedAt is the client_id_issued_at (RFC 7591 §3.2.1), in whole seconds.
-	IssuedAt time.Time
+	IssuedAt time.Time `json:"issued_at,omitzero"`
 	// LastUsedAt is when the client last requested a token, recorded at most
 	// once an hour; zero if it never did.
-	LastUsedAt time.Time
+	LastUsedAt time.Time `json:"-" store:"last_used_at,kept"`
 	// ActiveSince is the latest time at which the client was first used,
 	// approved, or enabled again; zero if none of that has happened. If it is
 	// later than LastUsedAt, inactivity counts from it.
-	ActiveSince time.Time
+	ActiveSince time.Time `json:"active_since,omitzero"`
 	// ExpiresAt is when the record expires; zero is never. An expired record
 	// counts as absent, even if it is still stored. In brokered mode a
 	// registration has an expiry until its client is first used. A record with
 	// an ExpiresAt has no Due.
-	ExpiresAt time.Time
+	ExpiresAt time.Time `json:"-" store:"expires_at"`
 	// Due is when the janitor must check the registration; zero is never.
-	Due time.Time
+	Due time.Time `json:"-" store:"due_at"`
 	// Stale means that there may be grants of former generations that have not
 	// been ended.
-	Stale bool
+	Stale bool `json:"stale,omitzero"`
 	// AccessTokens are the hashes of the registration access tokens (RFC 7592).
 	// An open registration in brokered mode has none: clients with the same
 	// metadata share it, so none of them may manage it.
-	AccessTokens AccessTokens
+	AccessTokens AccessTokens `json:"access_tokens,omitzero"`
 	// SecretHash is the hash of the client secret of a confidential client in
 	// brokered mode. In direct mode the secret is Cognito's and not stored.
-	SecretHash credential.Hash
+	SecretHash credential.Hash `json:"secret,omitzero"`
 	// AppClient is the key of the AppClient that serves the registration in
 	// direct mode. It is empty in brokered mode, where the policy's profile
 	// decides the key.
-	AppClient string
+	AppClient string `json:"app_client,omitempty"`
+	// Unknown has the members of the stored record that this program does not
+	// know, because a newer one wrote them: a JSON object, or nil. A store writes
+	// them back.
+	Unknown json.RawMessage `json:"-" store:"unknown"`
 }
 
 // AccessTokens are the hashes of a registration's access tokens. An update
@@ -108,10 +114,10 @@ type Registration struct {
 // stays valid until the new one is first used.
 type AccessTokens struct {
 	// Current is the token that the client has used, or the first one.
-	Current credential.Hash
+	Current credential.Hash `json:"current,omitzero"`
 	// Next is the token that the last update issued and that the client has not
 	// used yet; the zero Hash if there is none.
-	Next credential.Hash
+	Next credential.Hash `json:"next,omitzero"`
 }
 
 // LogValue logs client id and profile, and neither token hashes nor text that
@@ -123,7 +129,7 @@ func (r *Registration) LogValue() slog.Value {
 // Clone returns a copy that shares no memory with r.
 func (r *Registration) Clone() *Registration {
 	c := *r
-	c.Metadata = r.Metadata.Clone()
+	c.Metadata, c.Unknown = r.Metadata.Clone(), slices.Clone(r.Unknown)
 	return &c
 }
 

@@ -74,8 +74,8 @@ type Registrations interface {
 	// time. It changes no version. It returns ErrNotFound if there is no
 	// registration with that generation.
 	TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error
-	// ListRegistrations yields all unexpired registrations, in no order. It
-	// reads the whole store, page by page, and is for operators.
+	// ListRegistrations yields all unexpired registrations, in no order, page by
+	// page. It may not show the latest writes, and is for operators.
 	ListRegistrations(ctx context.Context) iter.Seq2[*Registration, error]
 }
 
@@ -120,8 +120,8 @@ type InitialAccessTokens interface {
 	// RevokeInitialAccessToken marks the token revoked at that time, or returns
 	// ErrNotFound. A token that is already revoked keeps its time.
 	RevokeInitialAccessToken(ctx context.Context, id string, at time.Time) error
-	// ListInitialAccessTokens yields all tokens, in no order. It reads the
-	// whole store, page by page, and is for operators.
+	// ListInitialAccessTokens yields all tokens, in no order, page by page. It may
+	// not show the latest writes, and is for operators.
 	ListInitialAccessTokens(ctx context.Context) iter.Seq2[*credential.InitialAccessToken, error]
 }
 
@@ -138,6 +138,18 @@ type Budget struct {
 	ExpiresAt time.Time
 }
 
+// A Counter is a number of events with a limit. A Budget needs an item that
+// grows with its members; a Counter stays small.
+type Counter struct {
+	// Key identifies the counter and its time, such as an hour.
+	Key string
+	// Limit is the largest number of events.
+	Limit int
+	// ExpiresAt is when the store may delete the counter. The caller does not
+	// use its Key after that time. REQUIRED.
+	ExpiresAt time.Time
+}
+
 // Budgets is the part of a Store that enforces limits.
 type Budgets interface {
 	// TakeBudget adds member to the budget, unless it is a member already. It
@@ -146,11 +158,10 @@ type Budgets interface {
 	// ReturnBudget removes member from the budget. If it is not a member, that
 	// is no error.
 	ReturnBudget(ctx context.Context, key, member string) error
-	// TakeSlot reports whether a call may be made in the second that contains
-	// at. In one second at most limit calls of TakeSlot with the same key
-	// return true, in all processes together. A TakeSlot that is sent twice may
-	// count twice.
-	TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error)
+	// Count counts one event. It returns ErrExhausted if c.Limit events have been
+	// counted, in all processes together, so never more are admitted. A call that
+	// is sent twice may count twice, and an event cannot be taken back.
+	Count(ctx context.Context, c Counter) error
 }
 
 // DueKind is the kind of a record that the janitor must look at again.
@@ -180,13 +191,13 @@ type DueRecord struct {
 type TableOwner struct {
 	// ID is the id of the deployment, which is also configured outside the
 	// store.
-	ID string
+	ID string `json:"id"`
 	// Store is the identity of the store, see Sweeping.Identity. It is empty
 	// until a sweep has written it.
-	Store string
+	Store string `json:"store,omitempty"`
 	// Began is when the store was first used. The store cannot have a record of
 	// an app client that is older. Zero means that the store's answer is final.
-	Began time.Time
+	Began time.Time `json:"began_at,omitzero"`
 }
 
 // Sweeping is the part of a Store that is for sweeps.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"time"
@@ -30,17 +31,17 @@ const (
 // User is the user who signed in, as Cognito's ID token describes them.
 type User struct {
 	// Sub is the claim sub: the user's id in the pool.
-	Sub string
+	Sub string `json:"sub,omitempty"`
 	// Username is the claim cognito:username.
-	Username string
+	Username string `json:"name,omitempty"`
 	// Email is shown on the consent page. It is empty if Cognito sent none or
 	// has not verified it.
-	Email string
+	Email string `json:"email,omitempty"`
 	// Groups are the names of the user pool's groups that the user is in.
-	Groups []string
+	Groups []string `json:"groups,omitempty"`
 	// IdentityProvider is the name of the pool's identity provider with which
 	// the user signed in, COGNITO for the pool's own users.
-	IdentityProvider string
+	IdentityProvider string `json:"idp,omitempty"`
 }
 
 // LogValue logs the sub and nothing else that identifies a person.
@@ -51,58 +52,62 @@ type Transaction struct {
 	// Key is the hash of the secret in the browser's cookie. Everything else
 	// about the transaction that must be unguessable is derived from that
 	// secret and not stored.
-	Key credential.Hash
+	Key credential.Hash `json:"-" store:"key"`
 	// Version is 1 for a new record and grows by one with each change. The
 	// store sets it.
-	Version int64
+	Version int64 `json:"-" store:"version"`
 	// Step is how far the transaction has got.
-	Step Step
+	Step Step `json:"-" store:"step"`
 
 	// ClientID is the client that sent the authorization request.
-	ClientID string
+	ClientID string `json:"client_id"`
 	// Generation is the generation of the client's registration.
-	Generation string
+	Generation string `json:"generation"`
 	// RedirectURI is the client's redirect_uri, as it was sent. It has been
 	// checked.
-	RedirectURI string
+	RedirectURI string `json:"redirect_uri"`
 	// State is the client's state (RFC 6749 §4.1.1), as it was sent; empty if
 	// there was none.
-	State string
+	State string `json:"state,omitempty"`
 	// Nonce is the client's nonce (OpenID Connect Core 1.0 §3.1.2.1), as it was
 	// sent; empty if there was none.
-	Nonce string
+	Nonce string `json:"nonce,omitempty"`
 	// Scopes are the scopes that will be granted if the user allows.
-	Scopes []string
+	Scopes []string `json:"scopes,omitempty"`
 	// Resource is the URL of the protected resource (RFC 8707).
-	Resource string
+	Resource string `json:"resource,omitempty"`
 	// Challenge is the client's PKCE challenge (RFC 7636 §4.3, S256).
-	Challenge string
+	Challenge string `json:"challenge"`
 	// LoginHint is the client's login_hint, which Cognito receives.
-	LoginHint string
+	LoginHint string `json:"login_hint,omitempty"`
 	// Lang is the language of the broker's pages and of Cognito's sign-in page,
 	// from the client's lang or ui_locales; empty if it named none.
-	Lang string
+	Lang string `json:"lang,omitempty"`
 	// Prompt is the client's prompt, which Cognito receives.
-	Prompt string
+	Prompt string `json:"prompt,omitempty"`
 
 	// AppClient is the key of the app client through which the user signs in.
-	AppClient string
+	AppClient string `json:"app_client,omitempty"`
 	// CognitoID is the id of that app client at Cognito.
-	CognitoID string
+	CognitoID string `json:"cognito_id,omitempty"`
 
 	// User is the user, from StepSignedIn on.
-	User User
+	User User `json:"user,omitzero"`
 	// OriginJTI is the claim that all of Cognito's tokens of this sign-in
 	// share, from StepSignedIn on.
-	OriginJTI string
+	OriginJTI string `json:"origin_jti,omitempty"`
 	// Tokens are Cognito's tokens from StepSignedIn on, sealed for the purpose
 	// "transaction" and Key. Before that it is the secret of the app client,
 	// sealed for the purpose "sign_in" and Key, so that the callback does not
 	// have to read the app client's record.
-	Tokens string
+	Tokens []byte `json:"-" store:"tokens"`
 
 	// ExpiresAt is when the record counts as absent; zero is never.
-	ExpiresAt time.Time
+	ExpiresAt time.Time `json:"-" store:"expires_at"`
+	// Unknown has the members of the stored record that this program does not
+	// know, because a newer one wrote them: a JSON object, or nil. A store writes
+	// them back.
+	Unknown json.RawMessage `json:"-" store:"unknown"`
 }
 
 // LogValue logs client id and step, and neither text that the client wrote,
@@ -116,5 +121,7 @@ func (t *Transaction) Clone() *Transaction {
 	c := *t
 	c.Scopes = slices.Clone(t.Scopes)
 	c.User.Groups = slices.Clone(t.User.Groups)
+	c.Tokens = slices.Clone(t.Tokens)
+	c.Unknown = slices.Clone(t.Unknown)
 	return &c
 }

@@ -39,27 +39,10 @@ func (v Voucher) Actor() telemetry.Actor {
 // vouchers whose uses are not counted.
 type Use struct {
 	// Token is the id of an initial access token, or empty.
-	Token string
+	Token string `json:"token,omitempty"`
 	// Budget is the key of the budget of a JWT, or empty.
-	Budget string
+	Budget string `json:"budget,omitempty"`
 }
 
 // JWTUse is the use of the JWT with that id.
 func JWTUse(id string) Use { return Use{Budget: jwtPrefix + id} }
-
-// StoredUse returns the Use whose Stored form is s.
-func StoredUse(s string) Use {
-	if strings.HasPrefix(s, jwtPrefix) {
-		return Use{Budget: s}
-	}
-	return Use{Token: s}
-}
-
-// Stored is the form in which a store keeps the use: the id of the token, or the
-// key of the budget.
-func (u Use) Stored() string {
-	if u.Token != "" {
-		return u.Token
-	}
-	return u.Budget
-}

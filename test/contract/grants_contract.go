@@ -20,6 +20,8 @@ type OpenGrantStore func(t *testing.T, now func() time.Time) broker.GrantStore
 func TestGrantStore(t *testing.T, open func(t *testing.T, now func() time.Time) broker.GrantStore) {
 	t.Run("Transactions", func(t *testing.T) { testTransactions(t, open) })
 	t.Run("Grants", func(t *testing.T) { testGrants(t, open) })
+	t.Run("Tokens", func(t *testing.T) { testTokens(t, open) })
+	t.Run("records of a user", func(t *testing.T) { testOfUser(t, open) })
 	t.Run("Consents", func(t *testing.T) { testConsents(t, open) })
 	t.Run("every field is kept", func(t *testing.T) { testEveryFieldOfGrants(t, open) })
 }
@@ -149,7 +151,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		check(t, "take started", err, nil)
 		check(t, "replace a stale version", s.ReplaceTransaction(t.Context(), stale), broker.ErrConflict)
 
-		taken.Step, taken.OriginJTI, taken.Tokens = broker.StepSignedIn, credential.NewID(), "k1.sealed"
+		taken.Step, taken.OriginJTI, taken.Tokens = broker.StepSignedIn, credential.NewID(), []byte("k1.\xffsealed")
 		taken.User = broker.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}}
 		check(t, "replace", s.ReplaceTransaction(t.Context(), taken), nil)
 		if taken.Version != 3 {
@@ -285,6 +287,18 @@ func testEveryFieldOfGrants(t *testing.T, open OpenGrantStore) {
 			read:    func(g *broker.Grant) (*broker.Grant, error) { return s.Grant(t.Context(), g.ID) },
 			succeed: func(next, old *broker.Grant) { next.ID, next.Version = old.ID, old.Version },
 			diff:    diff[*broker.Grant],
+		})
+	})
+	t.Run("of tokens", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		everyField(t, fields[broker.SealedTokens]{
+			filler:  newFiller(clock),
+			create:  func(x *broker.SealedTokens) error { return s.CreateTokens(t.Context(), x) },
+			replace: func(x *broker.SealedTokens) error { return s.ReplaceTokens(t.Context(), x) },
+			read:    func(x *broker.SealedTokens) (*broker.SealedTokens, error) { return s.Tokens(t.Context(), x.ID) },
+			succeed: func(next, old *broker.SealedTokens) { next.ID, next.Version = old.ID, old.Version },
+			diff:    diff[*broker.SealedTokens],
 		})
 	})
 	t.Run("of a consent", func(t *testing.T) {

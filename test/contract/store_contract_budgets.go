@@ -140,80 +140,65 @@ func testBudgets(t *testing.T, open OpenStore) {
 	})
 
 	// A call that is sent twice may count twice, so this test only checks the
-	// bounds. TestSlots checks the exact number.
-	t.Run("no more calls are admitted than the limit", func(t *testing.T) {
+	// bounds. TestCounts checks the exact number.
+	t.Run("no more events are counted than the limit", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
-		const limit = 6
-		key := credential.NewID()
+		c := broker.Counter{Key: credential.NewID(), Limit: 6, ExpiresAt: clock.Second().Add(time.Hour)}
 		var admitted atomic.Int32
 		if err := errors.Join(race(func(int) error {
 			for range 2 {
-				ok, err := s.TakeSlot(t.Context(), key, clock.Now(), limit)
-				if err != nil {
-					return err
-				}
-				if ok {
+				err := s.Count(t.Context(), c)
+				if err == nil {
 					admitted.Add(1)
+				} else if !errors.Is(err, broker.ErrExhausted) {
+					return err
 				}
 			}
 			return nil
 		})...); err != nil {
 			t.Fatal(err)
 		}
-		if got := admitted.Load(); got < 1 || got > limit {
-			t.Errorf("admitted: got %d, want 1 to %d", got, limit)
+		if got := int(admitted.Load()); got < 1 || got > c.Limit {
+			t.Errorf("admitted: got %d, want 1 to %d", got, c.Limit)
 		}
 	})
 
-	t.Run("each second and each key has its own slots", func(t *testing.T) {
+	t.Run("each key counts for itself, and each call has its own limit", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
 		key := credential.NewID()
-		take := func(key string, at time.Time, limit int) bool {
-			t.Helper()
-			ok, err := s.TakeSlot(t.Context(), key, at, limit)
-			check(t, "take slot", err, nil)
-			return ok
+		count := func(key string, limit int) error {
+			return s.Count(t.Context(), broker.Counter{Key: key, Limit: limit, ExpiresAt: clock.Second().Add(time.Minute)})
 		}
-		at := clock.Second()
 		for range 3 {
-			take(key, at, 2)
-		}
-		for _, tt := range []struct {
-			what  string
-			key   string
-			at    time.Time
-			limit int
-			want  bool
-		}{
-			{"the same second", key, at, 2, false},
-			{"the end of the same second", key, at.Add(999 * time.Millisecond), 2, false},
-			{"the next second", key, at.Add(time.Second), 2, true},
-			{"the second before", key, at.Add(-time.Second), 2, true},
-			{"another key", credential.NewID(), at, 2, true},
-			{"a limit of 0", credential.NewID(), at, 0, false},
-		} {
-			if got := take(tt.key, tt.at, tt.limit); got != tt.want {
-				t.Errorf("%s: got %t, want %t", tt.what, got, tt.want)
+			if err := count(key, 2); err != nil {
+				check(t, "count", err, broker.ErrExhausted)
 			}
 		}
+		check(t, "the same key", count(key, 2), broker.ErrExhausted)
+		check(t, "a lower limit", count(key, 1), broker.ErrExhausted)
+		check(t, "a higher limit", count(key, 100), nil)
+		check(t, "another key", count(credential.NewID(), 2), nil)
+		check(t, "a limit of 0", count(credential.NewID(), 0), broker.ErrExhausted)
 	})
 }
 
-// TestSlots tests that TakeSlot admits exactly limit calls. It is for a store
-// that sends each call once.
-func TestSlots(t *testing.T, open func(t *testing.T, now func() time.Time) broker.Store) {
+// TestCounts tests that Count admits exactly as many events as the limit. It is
+// for a store that sends each call once.
+func TestCounts(t *testing.T, open func(t *testing.T, now func() time.Time) broker.Store) {
 	clock := fake.NewClock()
 	s := open(t, clock.Now)
 	for _, limit := range []int{1, 4} {
-		t.Run(fmt.Sprintf("%d in a second", limit), func(t *testing.T) {
-			key := credential.NewID()
+		t.Run(fmt.Sprintf("a limit of %d", limit), func(t *testing.T) {
+			c := broker.Counter{Key: credential.NewID(), Limit: limit, ExpiresAt: clock.Second().Add(time.Hour)}
 			var admitted atomic.Int32
 			if err := errors.Join(race(func(int) error {
-				ok, err := s.TakeSlot(t.Context(), key, clock.Now(), limit)
-				if ok {
+				err := s.Count(t.Context(), c)
+				if err == nil {
 					admitted.Add(1)
+				} else if errors.Is(err, broker.ErrExhausted) {
+					return nil
 				}
 				return err
 			})...); err != nil {

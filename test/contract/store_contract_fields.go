@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
@@ -59,15 +58,11 @@ func testEveryField(t *testing.T, open OpenStore) {
 		everyField(t, fields[credential.InitialAccessToken]{
 			filler: newFiller(clock),
 			create: func(i *credential.InitialAccessToken) error {
-				slices.Sort(i.Uses)
+				i.Uses = 0 // the store counts them
 				return s.CreateInitialAccessToken(t.Context(), i)
 			},
 			read: func(i *credential.InitialAccessToken) (*credential.InitialAccessToken, error) {
-				got, err := s.InitialAccessToken(t.Context(), i.ID)
-				if err == nil {
-					slices.Sort(got.Uses) // uses are a set
-				}
-				return got, err
+				return s.InitialAccessToken(t.Context(), i.ID)
 			},
 			diff: diff[*credential.InitialAccessToken],
 		})
@@ -98,12 +93,12 @@ func everyField[T any](t *testing.T, f fields[T]) {
 		got, err := f.read(stored)
 		check(t, "read "+what, err, nil)
 		f.diff(t, what, got, stored)
-		before := text(t, got)
+		before := text(got)
 		scribble(reflect.ValueOf(stored).Elem())
 		scribble(reflect.ValueOf(got).Elem())
 		now, err := f.read(stored)
 		check(t, "read "+what, err, nil)
-		if after := text(t, now); after != before {
+		if after := text(now); after != before {
 			t.Errorf("%s, after changes to copies of it:\n got %s\nwant %s", what, after, before)
 		}
 		*stored = *now
@@ -151,6 +146,9 @@ func (f *filler) fill(t *testing.T, path string, v reflect.Value) {
 	case json.RawMessage:
 		v.Set(reflect.ValueOf(json.RawMessage(fmt.Sprintf(`{"n":%d}`, f.n))))
 		return
+	case []byte: // sealed values
+		v.SetBytes(fmt.Appendf(nil, "%s %d \x00\xff", path, f.n))
+		return
 	}
 	switch v.Kind() {
 	case reflect.Struct:
@@ -181,13 +179,8 @@ func (f *filler) fill(t *testing.T, path string, v reflect.Value) {
 	}
 }
 
-// text returns a record as JSON, for comparisons.
-func text(t *testing.T, record any) string {
-	t.Helper()
-	b, err := json.Marshal(record)
-	check(t, "marshal", err, nil)
-	return string(b)
-}
+// text returns all fields of a record, for comparisons.
+func text[T any](record *T) string { return fmt.Sprintf("%+v", *record) }
 
 // scribble changes, in place, all memory that v shares with copies of it.
 func scribble(v reflect.Value) {

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func testIntents(t *testing.T, open OpenStore) {
 		check(t, "record again", broker.RecordIntent(t.Context(), s, newIntentLike(i)), broker.ErrExists)
 		got, err := broker.IntentOf(t.Context(), s, i.ClientID)
 		check(t, "read", err, nil)
-		if *got != *i {
+		if !reflect.DeepEqual(got, i) {
 			t.Errorf("read %+v, want %+v", *got, *i)
 		}
 		if !isDue(t, s, broker.DueAppClient, i.Key(), i.Due) {

@@ -79,12 +79,37 @@ func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 		},
 		"ReplaceGrant": {
 			func(ctx context.Context, s broker.GrantStore) error {
-				return s.ReplaceGrant(ctx, &broker.Grant{ID: "g", Version: 1, Tokens: "replaced", ExpiresAt: expires})
+				return s.ReplaceGrant(ctx, &broker.Grant{ID: "g", Version: 1, TokensID: "replaced", ExpiresAt: expires})
 			},
 			func(ctx context.Context, s broker.GrantStore) string {
 				g, _ := s.Grant(ctx, "g")
-				return g.Tokens
+				return g.TokensID
 			}, "", "replaced",
+		},
+		"CreateTokens": {
+			func(ctx context.Context, s broker.GrantStore) error {
+				return s.CreateTokens(ctx, &broker.SealedTokens{ID: "new", ExpiresAt: expires})
+			},
+			func(ctx context.Context, s broker.GrantStore) string {
+				_, err := s.Tokens(ctx, "new")
+				return word(err)
+			}, "absent", "present",
+		},
+		"ReplaceTokens": {
+			func(ctx context.Context, s broker.GrantStore) error {
+				return s.ReplaceTokens(ctx, &broker.SealedTokens{ID: "t", Version: 1, Sealed: []byte("replaced"), ExpiresAt: expires})
+			},
+			func(ctx context.Context, s broker.GrantStore) string {
+				t, _ := s.Tokens(ctx, "t")
+				return string(t.Sealed)
+			}, "", "replaced",
+		},
+		"DeleteTokens": {
+			func(ctx context.Context, s broker.GrantStore) error { return s.DeleteTokens(ctx, "t") },
+			func(ctx context.Context, s broker.GrantStore) string {
+				_, err := s.Tokens(ctx, "t")
+				return word(err)
+			}, "present", "absent",
 		},
 		"PutConsent": {
 			func(ctx context.Context, s broker.GrantStore) error {
@@ -114,6 +139,16 @@ func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 			got, err := s.Consent(ctx, "c")
 			return nothing(got, err)
 		}},
+		"Tokens": {call: func(ctx context.Context, s broker.GrantStore) error {
+			got, err := s.Tokens(ctx, "t")
+			return nothing(got, err)
+		}},
+		"OfUser": {call: func(ctx context.Context, s broker.GrantStore) error {
+			var last error
+			for _, last = range s.OfUser(ctx, "user") {
+			}
+			return last
+		}},
 		"GrantsOf": {call: func(ctx context.Context, s broker.GrantStore) error {
 			var last error
 			for _, last = range s.GrantsOf(ctx, "client") {
@@ -140,6 +175,7 @@ func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 				for _, err := range []error{
 					store.CreateTransaction(t.Context(), transaction()),
 					store.CreateGrant(t.Context(), &broker.Grant{ID: "g", ExpiresAt: expires}),
+					store.CreateTokens(t.Context(), &broker.SealedTokens{ID: "t", ExpiresAt: expires}),
 					store.PutConsent(t.Context(), &broker.Consent{Key: "c", ExpiresAt: expires}),
 				} {
 					if err != nil {

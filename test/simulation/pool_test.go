@@ -40,7 +40,7 @@ var (
 
 const poolID = "us-east-1_local00001"
 
-func newPool(t *testing.T, slots cognito.Slots) *pool {
+func newPool(t *testing.T, counts cognito.Counts) *pool {
 	t.Helper()
 	operations := []string{
 		"CreateUserPoolClient", "UpdateUserPoolClient", "DeleteUserPoolClient", "DescribeUserPoolClient", "ListUserPoolClients", "CreateManagedLoginBranding",
@@ -62,7 +62,7 @@ func newPool(t *testing.T, slots cognito.Slots) *pool {
 			Region: "us-east-1", BaseEndpoint: aws.String("http://cognito.example"), HTTPClient: inProcess{p.cognito, faults},
 			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		})
-		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Slots: slots})
+		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Counts: counts})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -344,7 +344,7 @@ func (w *Brokered) Passes(d time.Duration, used ...string) {
 // Writes counts the calls that change registrations and budgets.
 func (w *Brokered) Writes() int {
 	return w.Store.Calls("CreateRegistration") + w.Store.Calls("ReplaceRegistration") + w.Store.Calls("DeleteRegistration") +
-		w.Store.Calls("TouchRegistration") + w.Store.Calls("TakeBudget")
+		w.Store.Calls("TouchRegistration") + w.Store.Calls("TakeBudget") + w.Store.Calls("Count")
 }
 
 // Direct returns a Broker in direct mode on the store and pool of w, as after the

@@ -2,7 +2,6 @@ package world
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -12,18 +11,15 @@ import (
 )
 
 // LimitedPolicy has a profile under which a registration with a token takes
-// something of every budget: a use, a place and a registration of this hour.
+// something of every budget: a use and a place. It also counts in its hour.
 const LimitedPolicy = `{"version":1,"profiles":{"limited":{"redirect_uris":{"any_https":true},
 	"token_endpoint_auth_methods":["client_secret_basic","none"],"limits":{"app_clients":3,"creations_per_hour":3}}}}`
 
 // PlacesKey is the key of the places of that profile.
 const PlacesKey = "app_clients/limited"
 
-// hourKey is the budget of the hour of Start for ConfidentialBody.
-var hourKey = fmt.Sprintf("creations/limited/app.example.com/%d", Start.Truncate(time.Hour).Unix())
-
 // Taken has the numbers of places that registrations under LimitedPolicy hold.
-type Taken struct{ Uses, Places, Hour int }
+type Taken struct{ Uses, Places int }
 
 // LimitedClient is a client that is registered under LimitedPolicy.
 type LimitedClient struct {
@@ -55,7 +51,7 @@ func (w *World) Members(key string) int {
 // hold.
 func (w *World) Taken(iat string) Taken {
 	w.T.Helper()
-	return Taken{w.Uses(iat), w.Members(PlacesKey), w.Members(hourKey)}
+	return Taken{w.Uses(iat), w.Members(PlacesKey)}
 }
 
 // WantTaken checks these numbers.

@@ -114,7 +114,7 @@ func (w *Brokered) AddGrant(r *broker.Registration, t broker.Tokens, change ...f
 		ID: id, ClientID: r.ClientID, Generation: r.Generation, User: broker.User{Sub: t.Sub, Username: t.User.Username},
 		Scopes: t.Scopes, OriginJTI: t.OriginJTI, Code: code.Hash(), CodeExpiresAt: now.Add(broker.CodeLifetime),
 		Challenge: broker.PKCEChallenge(Verifier), AppClient: broker.SharedAppClientKey("open"), CognitoID: "app",
-		Tokens: w.Keys.Seal(broker.SealGrant, id, t.Encode()), CreatedAt: now, ExpiresAt: now.Add(30 * Day),
+		TokensID: credential.NewID(), CreatedAt: now, ExpiresAt: now.Add(30 * Day),
 	}
 	for _, f := range change {
 		f(g)
@@ -122,10 +122,34 @@ func (w *Brokered) AddGrant(r *broker.Registration, t broker.Tokens, change ...f
 	consent := &broker.Consent{
 		Key: g.ConsentKey(w.Keys), Sub: t.Sub, ClientID: r.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * Day),
 	}
-	if err := errors.Join(w.Inner.CreateGrant(w.T.Context(), g), w.Inner.PutConsent(w.T.Context(), consent)); err != nil {
+	err := errors.Join(w.Inner.CreateGrant(w.T.Context(), g), w.Inner.PutConsent(w.T.Context(), consent))
+	if g.TokensID != "" {
+		err = errors.Join(err, w.Inner.CreateTokens(w.T.Context(), &broker.SealedTokens{
+			ID: g.TokensID, Sealed: w.Keys.Seal(broker.SealGrant, g.ID, t.Encode()), ExpiresAt: g.ExpiresAt,
+		}))
+	}
+	if err != nil {
 		w.T.Fatal(err)
 	}
 	return g, code
+}
+
+// Tokens returns Cognito's tokens of a grant, or the zero Tokens if none are
+// stored.
+func (w *Brokered) Tokens(g *broker.Grant) broker.Tokens {
+	w.T.Helper()
+	stored, err := w.Inner.Tokens(w.T.Context(), g.TokensID)
+	if errors.Is(err, broker.ErrNotFound) {
+		return broker.Tokens{}
+	}
+	var t broker.Tokens
+	if err == nil {
+		t, err = grants.Open(w.Keys, g.ID, stored)
+	}
+	if err != nil {
+		w.T.Fatalf("tokens of grant %s: %v", g.ID, err)
+	}
+	return t
 }
 
 // AllGrants returns all grants that are stored.

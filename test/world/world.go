@@ -82,7 +82,7 @@ func (w *World) Uses(id string) int {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	return len(rec.Uses)
+	return rec.Uses
 }
 
 // MustRegister registers a client, and also returns its registration access

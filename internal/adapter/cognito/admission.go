@@ -2,6 +2,7 @@ package cognito
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,13 +19,15 @@ const (
 	maxAdmissionWait = 2 * time.Second
 )
 
-// Slots limits the calls to Cognito of all processes of the deployment
+// Counts limits the calls to Cognito of all processes of the deployment
 // together. A broker.Store has this method.
-type Slots interface {
-	// TakeSlot reports whether a call may be made in the second of at. In this
-	// second it admits at most limit calls with the same key.
-	TakeSlot(ctx context.Context, key string, at time.Time, limit int) (bool, error)
+type Counts interface {
+	// Count counts one event, or returns broker.ErrExhausted.
+	Count(ctx context.Context, c broker.Counter) error
 }
+
+// countLifetime is how long after its second the store keeps a count.
+const countLifetime = time.Minute
 
 // admit waits until the operation may be called. Its error is always a
 // *broker.NotAppliedError with a *dcr.Error that has RetryAfter.
@@ -33,12 +36,14 @@ func (c *AppClients) admit(ctx context.Context, op operation) error {
 	until := c.now().Add(maxAdmissionWait)
 	for {
 		at := c.now()
-		ok, err := c.slots.TakeSlot(ctx, key, at, callsPerSecond)
-		if err != nil {
-			return op.refused(busy(2*time.Second), fmt.Errorf("admission: %w", err))
-		}
-		if ok {
+		err := c.counts.Count(ctx, broker.Counter{
+			Key: fmt.Sprintf("%s#%d", key, at.Unix()), Limit: callsPerSecond, ExpiresAt: at.Add(countLifetime),
+		})
+		if err == nil {
 			return nil
+		}
+		if !errors.Is(err, broker.ErrExhausted) {
+			return op.refused(busy(2*time.Second), fmt.Errorf("admission: %w", err))
 		}
 		if nextSecond(at).After(until) {
 			telemetry.Count(ctx, telemetry.CognitoThrottles, 1)

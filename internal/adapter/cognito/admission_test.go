@@ -3,48 +3,51 @@ package cognito
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// slots is a Slots in memory.
-type slots struct {
+// counts is a Counts in memory.
+type counts struct {
 	mu    sync.Mutex
 	taken map[string]int
 	asked int
 	err   error
 }
 
-func (s *slots) TakeSlot(_ context.Context, key string, at time.Time, limit int) (bool, error) {
+func (s *counts) Count(_ context.Context, c broker.Counter) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
 	if s.err != nil {
-		return false, s.err
+		return s.err
 	}
 	if s.taken == nil {
 		s.taken = make(map[string]int)
 	}
-	key += at.UTC().Format(" 15:04:05")
-	if s.taken[key] >= limit {
-		return false, nil
+	if s.taken[c.Key] >= c.Limit {
+		return broker.ErrExhausted
 	}
-	s.taken[key]++
-	return true, nil
+	s.taken[c.Key]++
+	return nil
 }
 
-// fill takes all slots of op in the second of at, as another process could do.
-func (s *slots) fill(t *testing.T, op operation, at time.Time) {
+// fill counts as many calls of op in the second of at as are admitted, as
+// another process could do.
+func (s *counts) fill(t *testing.T, op operation, at time.Time) {
 	t.Helper()
 	for range callsPerSecond {
-		if ok, err := s.TakeSlot(t.Context(), "cognito/"+here.pool+"/"+op.name, at, callsPerSecond); !ok || err != nil {
-			t.Fatalf("TakeSlot = %t, %v, want true, nil", ok, err)
+		key := fmt.Sprintf("cognito/%s/%s#%d", here.pool, op.name, at.Unix())
+		if err := s.Count(t.Context(), broker.Counter{Key: key, Limit: callsPerSecond}); err != nil {
+			t.Fatalf("Count = %v, want nil", err)
 		}
 	}
 }
@@ -61,9 +64,9 @@ func (c *clock) sleep(ctx context.Context, d time.Duration) error {
 
 // admitting returns app clients on the real clock, for a testing/synctest
 // bubble.
-func admitting(t *testing.T, s Slots) *AppClients {
+func admitting(t *testing.T, s Counts) *AppClients {
 	t.Helper()
-	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: s})
+	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counts: s})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +75,7 @@ func admitting(t *testing.T, s Slots) *AppClients {
 
 func TestAdmissionLetsFourCallsOfAnOperationThroughEachSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := admitting(t, &slots{})
+		c := admitting(t, &counts{})
 		start := time.Now()
 		var mu sync.Mutex
 		perSecond := map[int]int{}
@@ -98,7 +101,7 @@ func TestAdmissionLetsFourCallsOfAnOperationThroughEachSecond(t *testing.T) {
 
 func TestAdmissionIsForEachOperationAndPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slots{}
+		s := &counts{}
 		c := admitting(t, s)
 		other := admitting(t, s)
 		other.pool = "us-east-1_Another"
@@ -124,7 +127,7 @@ func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.into.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &slots{}
+				s := &counts{}
 				for second := range 4 {
 					s.fill(t, opCreate, time.Now().Add(time.Duration(second)*time.Second))
 				}
@@ -145,7 +148,7 @@ func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
 
 func TestAdmissionEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slots{}
+		s := &counts{}
 		s.fill(t, opCreate, time.Now())
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
@@ -158,10 +161,10 @@ func TestAdmissionEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestACallIsNotMadeWhenTheSlotsFail(t *testing.T) {
+func TestACallIsNotMadeWhenTheCountFails(t *testing.T) {
 	broken := errors.New("no table")
 	c := open(t, fails(errors.New("a request was sent, want none")))
-	c.slots = &slots{err: broken}
+	c.counts = &counts{err: broken}
 	_, err := c.Create(t.Context(), marker, public())
 	checkVerdict(t, err, throttled)
 	if !errors.Is(err, broken) {
@@ -170,4 +173,4 @@ func TestACallIsNotMadeWhenTheSlotsFail(t *testing.T) {
 }
 
 // In production a broker.Store admits.
-var _ Slots = broker.Store(nil)
+var _ Counts = broker.Store(nil)

@@ -27,7 +27,7 @@ type Config struct {
 	// that were made under another id are neither changed nor listed.
 	Deployment string
 	Settings   Settings
-	Slots      Slots
+	Counts     Counts
 	// Quota is the maximum number of app clients in the pool; 0 means 1,000,
 	// AWS's default. Only a metric uses it.
 	Quota int
@@ -47,7 +47,7 @@ type AppClients struct {
 	pool       string
 	deployment string
 	settings   Settings
-	slots      Slots
+	counts     Counts
 	quota      int
 	timeout    time.Duration
 	now        func() time.Time
@@ -61,8 +61,8 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 	if !isPool(c.Pool) {
 		faults = append(faults, fmt.Errorf("user pool id %q: want one like eu-central-1_AbCdEfGhI", c.Pool))
 	}
-	if c.Slots == nil {
-		faults = append(faults, errors.New("slots: needed to keep below Cognito's rate"))
+	if c.Counts == nil {
+		faults = append(faults, errors.New("counts: needed to keep below Cognito's rate"))
 	}
 	if c.Timeout < 0 {
 		faults = append(faults, fmt.Errorf("timeout: %s is negative", c.Timeout))
@@ -76,7 +76,7 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 		pool:       c.Pool,
 		deployment: c.Deployment,
 		settings:   c.Settings.clone(),
-		slots:      c.Slots,
+		counts:     c.Counts,
 		quota:      cmp.Or(c.Quota, defaultQuota),
 		timeout:    cmp.Or(c.Timeout, 5*time.Second),
 		now:        c.Now,

@@ -22,6 +22,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -248,7 +249,7 @@ func open(t *testing.T, do doerFunc, options ...func(*cip.Options)) *AppClients 
 	}
 	clock := newClock()
 	c, err := New(cip.New(o), Config{
-		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: &slots{}, Now: clock.Now, Sleep: clock.sleep,
+		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counts: &counts{}, Now: clock.Now, Sleep: clock.sleep,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -35,9 +35,10 @@ func TestReadsReturnEarlierWrites(t *testing.T) {
 	s.Transaction(ctx, credential.Hash{1})
 	s.Grant(ctx, "x")
 	s.Consent(ctx, "x")
+	s.Tokens(ctx, "x")
 	s.SweepPlace(ctx)
 	s.TableOwner(ctx)
-	if r.all != 8 || r.consistent != r.all {
-		t.Errorf("%d of %d reads are consistent, want 8 of 8", r.consistent, r.all)
+	if r.all != 9 || r.consistent != r.all {
+		t.Errorf("%d of %d reads are consistent, want 9 of 9", r.consistent, r.all)
 	}
 }

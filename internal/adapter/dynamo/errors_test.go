@@ -41,7 +41,6 @@ func calls(ctx context.Context, s broker.Store) map[string]error {
 	_, read := s.Registration(ctx, "c")
 	_, readAppClient := s.AppClient(ctx, "a")
 	_, readToken := s.InitialAccessToken(ctx, "t")
-	_, slot := s.TakeSlot(ctx, "k", time.Now(), 4)
 	_, place := s.SweepPlace(ctx)
 	_, deployment := s.TableOwner(ctx)
 	_, identity := s.Identity(ctx)
@@ -70,7 +69,7 @@ func calls(ctx context.Context, s broker.Store) map[string]error {
 		"RevokeInitialAccessToken": s.RevokeInitialAccessToken(ctx, "t", time.Now()),
 		"TakeBudget":               s.TakeBudget(ctx, broker.Budget{Key: "b", Limit: 1}, "m"),
 		"ReturnBudget":             s.ReturnBudget(ctx, "b", "m"),
-		"TakeSlot":                 slot,
+		"Count":                    s.Count(ctx, broker.Counter{Key: "k", Limit: 4}),
 	}
 	for _, errs["ListRegistrations"] = range s.ListRegistrations(ctx) {
 	}
@@ -116,13 +115,12 @@ func TestStore_keeps_other_errors_from_clients(t *testing.T) {
 func TestStore_refuses_keys_that_DynamoDB_cannot_store(t *testing.T) {
 	s := fakeDynamoDB(t, http.StatusInternalServerError, "InternalServerError")
 	for _, id := range []string{"\xff", strings.Repeat("x", 2048)} {
-		_, slot := s.TakeSlot(t.Context(), id, time.Now(), 4)
 		for method, err := range map[string]error{
 			"CreateRegistration":       s.CreateRegistration(t.Context(), &broker.Registration{ClientID: id}),
 			"CreateAppClient":          s.CreateAppClient(t.Context(), &broker.AppClient{Key: id}),
 			"CreateInitialAccessToken": s.CreateInitialAccessToken(t.Context(), &credential.InitialAccessToken{ID: id}),
 			"TakeBudget":               s.TakeBudget(t.Context(), broker.Budget{Key: id, Limit: 1}, "m"),
-			"TakeSlot":                 slot,
+			"Count":                    s.Count(t.Context(), broker.Counter{Key: id, Limit: 4}),
 		} {
 			if err == nil || !strings.Contains(err.Error(), "key") {
 				t.Errorf("%s of %d bytes: got error %v, want one about the key", method, len(id), err)

@@ -149,16 +149,16 @@ func TestStore_does_not_repeat_a_replacement_that_another_write_followed(t *test
 			for i := range n {
 				read, err := g.others.Grant(t.Context(), a.ID)
 				try(t, err)
-				read.Tokens = fmt.Sprint("others ", i)
+				read.Resource = fmt.Sprint("others ", i)
 				try(t, g.others.ReplaceGrant(t.Context(), read))
 			}
 		})
-		a.Tokens = "mine"
+		a.Resource = "mine"
 		if err := s.ReplaceGrant(t.Context(), a); err != nil || a.Version != 2 {
 			t.Errorf("replace before %d others: got version %d and error %v, want 2", n, a.Version, err)
 		}
 		read, err := g.others.Grant(t.Context(), a.ID)
-		if want := fmt.Sprint("others ", n-1); err != nil || read.Tokens != want {
+		if want := fmt.Sprint("others ", n-1); err != nil || read.Resource != want {
 			t.Errorf("read after %d others: got %+v and error %v, want %q", n, read, err, want)
 		}
 	}
@@ -181,11 +181,8 @@ func TestStore_writes_attributes_of_grants(t *testing.T) {
 	a.Code, a.Live, a.Spent = code.Hash(), []credential.Hash{live.Hash()}, spent.Hash()
 	try(t, g.others.CreateGrant(t.Context(), a))
 	try(t, g.others.PutConsent(t.Context(), &broker.Consent{Key: "k", ExpiresAt: expires}))
-	for key, kind := range map[string]string{
-		"transaction#" + tx.Key.String(): "transaction",
-		"grant#" + a.ID:                  "grant",
-		"consent#k":                      "consent",
-	} {
+	try(t, g.others.CreateTokens(t.Context(), &broker.SealedTokens{ID: "k", Sealed: []byte("k1.\xff"), ExpiresAt: expires}))
+	for _, key := range []string{"transaction#" + tx.Key.String(), "grant#" + a.ID, "tokens#k", "consent#k"} {
 		out, err := g.client.GetItem(t.Context(), &dynamodb.GetItemInput{
 			TableName: &g.name,
 			Key:       map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: key}},
@@ -194,7 +191,6 @@ func TestStore_writes_attributes_of_grants(t *testing.T) {
 			t.Fatalf("get %s: got %v and error %v", key, out, err)
 		}
 		for name, want := range map[string]types.AttributeValue{
-			"kind":       &types.AttributeValueMemberS{Value: kind},
 			"schema":     &types.AttributeValueMemberN{Value: "1"},
 			"ttl":        &types.AttributeValueMemberN{Value: ttl},
 			"expires_at": &types.AttributeValueMemberN{Value: ttl},
@@ -246,15 +242,14 @@ func TestStore_refuses_grants_of_an_unknown_form(t *testing.T) {
 		value     types.AttributeValue // nil removes it
 		want      string
 	}{
-		{"schema", &types.AttributeValueMemberN{Value: "2"}, "attribute schema is 2"},
-		{"kind", str("transaction"), `attribute kind is "transaction"`},
-		{"generation", nil, "attribute generation is missing"},
-		{"client_id", &types.AttributeValueMemberBOOL{Value: true}, "attribute client_id is missing or of another type"},
-		{"code_used", nil, "attribute code_used is missing"}, // must not be read as false
-		{"code", str("abc"), "attribute code not a SHA-256"},
-		{"live", str("abc"), "attribute live is missing or of another type"},
-		{"live", &types.AttributeValueMemberL{Value: []types.AttributeValue{str("abc")}}, "attribute live not a SHA-256"},
-		{"scopes", &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberN{Value: "1"}}}, "attribute scopes is"},
+		{"schema", &types.AttributeValueMemberN{Value: "2"}, "column schema: is 2"},
+		{"version", nil, "column version: is missing"},
+		{"body", nil, "column body: is missing"}, // must not be read as a grant that is not used
+		{"body", &types.AttributeValueMemberBOOL{Value: true}, "column body: is missing or of another type"},
+		{"body", str(`{"code":"abc"}`), "not a SHA-256"},
+		{"body", str(`{"live":"abc"}`), "column body: json"},
+		{"body", str(`{"live":["abc"]}`), "not a SHA-256"},
+		{"body", str(`{"scopes":[1]}`), "column body: json"},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			a := g.grant()
@@ -286,6 +281,7 @@ func grantCalls(ctx context.Context, s broker.GrantStore) map[string]error {
 	_, step := s.TakeStep(ctx, key, broker.StepStarted, broker.StepRedeeming)
 	_, read := s.Grant(ctx, "g")
 	_, consent := s.Consent(ctx, "c")
+	_, tokens := s.Tokens(ctx, "t")
 	errs := map[string]error{
 		"CreateTransaction":  s.CreateTransaction(ctx, &broker.Transaction{Key: key}),
 		"Transaction":        transaction,
@@ -298,8 +294,16 @@ func grantCalls(ctx context.Context, s broker.GrantStore) map[string]error {
 		"PutConsent":         s.PutConsent(ctx, &broker.Consent{Key: "c"}),
 		"Consent":            consent,
 		"DeleteConsent":      s.DeleteConsent(ctx, "c"),
+		"CreateTokens":       s.CreateTokens(ctx, &broker.SealedTokens{ID: "t"}),
+		"Tokens":             tokens,
+		"ReplaceTokens":      s.ReplaceTokens(ctx, &broker.SealedTokens{ID: "t", Version: 1}),
+		"DeleteTokens":       s.DeleteTokens(ctx, "t"),
 	}
 	for _, errs["ListGrants"] = range s.ListGrants(ctx) {
+	}
+	for _, errs["GrantsOf"] = range s.GrantsOf(ctx, "c") {
+	}
+	for _, errs["OfUser"] = range s.OfUser(ctx, "u") {
 	}
 	return errs
 }

@@ -36,6 +36,7 @@ func TestStore_writes_attributes(t *testing.T) {
 		}
 		return out.Item
 	}
+	const never = "253402300799" // not due, but in the index
 	number := func(at time.Time) string { return fmt.Sprint(at.Unix()) }
 	// expect compares attributes; "" means that the attribute must be absent.
 	expect := func(key string, want map[string]string) {
@@ -69,44 +70,39 @@ func TestStore_writes_attributes(t *testing.T) {
 	}
 	try(s.CreateRegistration(t.Context(), r))
 	expect("registration#c1", map[string]string{
-		"kind": "registration", "schema": "1", "expires_at": number(expires), "ttl": number(expires),
-		"metadata": `{"redirect_uris":["https://client.example/cb"]}`,
+		"schema": "1", "expires_at": number(expires), "ttl": number(expires), "generation": "g1", "state": "active", "due_at": never,
 	})
 	r.AppClient = "a1"
 	try(s.ReplaceRegistration(t.Context(), r))
-	expect("registration#c1", map[string]string{"expires_at": number(expires), "ttl": "", "app_client": "a1"})
+	expect("registration#c1", map[string]string{"expires_at": number(expires), "ttl": ""})
 	r.AppClient = ""
 	try(s.ReplaceRegistration(t.Context(), r))
-	expect("registration#c1", map[string]string{"expires_at": number(expires), "ttl": number(expires), "app_client": ""})
+	expect("registration#c1", map[string]string{"expires_at": number(expires), "ttl": number(expires)})
 
 	a := &broker.AppClient{Key: "a1", State: broker.AppClientCreating, Profile: "open", CreatedAt: clock.Second(), Due: expires}
 	try(s.CreateAppClient(t.Context(), a))
-	expect("appclient#a1", map[string]string{"kind": "appclient", "schema": "1", "ttl": "", "due_at": number(expires)})
+	expect("appclient#a1", map[string]string{"schema": "1", "ttl": "", "due_at": number(expires)})
 	a.Due = time.Time{}
 	try(s.ReplaceAppClient(t.Context(), a))
-	expect("appclient#a1", map[string]string{"due_at": "253402300799", "version": "2"}) // never due, but in the index
+	expect("appclient#a1", map[string]string{"due_at": never, "version": "2"}) // never due, but in the index
 
 	r.ExpiresAt, r.Due = time.Time{}, expires
 	try(s.ReplaceRegistration(t.Context(), r))
 	expect("registration#c1", map[string]string{"due_at": number(expires), "ttl": ""})
 	r.Due = time.Time{}
 	try(s.ReplaceRegistration(t.Context(), r))
-	expect("registration#c1", map[string]string{"due": "", "due_at": ""})
+	expect("registration#c1", map[string]string{"due_at": never})
 
 	try(s.CreateInitialAccessToken(t.Context(), &credential.InitialAccessToken{ID: "t1", ExpiresAt: expires}))
-	expect("iat#t1", map[string]string{"kind": "iat", "schema": "1", "expires_at": number(expires), "ttl": ""})
+	expect("iat#t1", map[string]string{"schema": "1", "due_at": never, "ttl": ""})
 
 	try(s.TakeBudget(t.Context(), broker.Budget{Key: "b1", Limit: 1, ExpiresAt: expires}, "m"))
-	expect("budget#b1", map[string]string{"kind": "budget", "schema": "1", "ttl": number(expires)})
+	expect("budget#b1", map[string]string{"schema": "1", "ttl": number(expires)})
 	try(s.TakeBudget(t.Context(), broker.Budget{Key: "b2", Limit: 1}, "m"))
-	expect("budget#b2", map[string]string{"kind": "budget", "expires_at": "", "ttl": ""})
+	expect("budget#b2", map[string]string{"schema": "1", "expires_at": "", "ttl": ""})
 
-	if ok, err := s.TakeSlot(t.Context(), "s1", clock.Now(), 4); !ok || err != nil {
-		t.Errorf("take slot: got %t and error %v, want true", ok, err)
-	}
-	expect("slot#s1#"+number(clock.Now()), map[string]string{
-		"kind": "slot", "schema": "1", "ttl": number(clock.Now().Add(time.Minute)),
-	})
+	try(s.Count(t.Context(), broker.Counter{Key: "c1", Limit: 4, ExpiresAt: expires}))
+	expect("count#c1", map[string]string{"schema": "1", "count": "1", "ttl": number(expires)})
 }
 
 // An item that another program wrote is an error, and never an incomplete
@@ -124,15 +120,16 @@ func TestStore_refuses_items_of_an_unknown_form(t *testing.T) {
 		value     types.AttributeValue // nil removes it
 		want      string
 	}{
-		{"schema", num("2"), "attribute schema is 2"}, // a newer program wrote it
-		{"schema", nil, "attribute schema is missing"},
-		{"kind", str("iat"), `attribute kind is "iat"`},
-		{"version", str("1"), "attribute version is missing or of another type"},
-		{"version", num("1.5"), "attribute version"},
-		{"generation", nil, "attribute generation is missing"},
-		{"metadata", str(`{"redirect_uris":1}`), "attribute metadata"},
-		{"metadata", str(`{`), "attribute metadata"},
-		{"access_token", str("abc"), "attribute access_token not a SHA-256"},
+		{"schema", num("2"), "column schema: is 2"}, // a newer program wrote it
+		{"schema", nil, "column schema: is missing"},
+		{"version", str("1"), "column version: is missing or of another type"},
+		{"version", num("1.5"), "column version"},
+		{"generation", nil, "column generation: is missing"},
+		{"last_used_at", str("1"), "column last_used_at: is missing or of another type"},
+		{"body", nil, "column body: is missing"},
+		{"body", str(`{"metadata":{"redirect_uris":1}}`), "column body"},
+		{"body", str(`{`), "column body"},
+		{"body", str(`{"access_tokens":{"current":"abc"}}`), "not a SHA-256"},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			r := &broker.Registration{ClientID: credential.NewID(), Generation: "g", IssuedAt: clock.Second()}

@@ -3,9 +3,12 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"iter"
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -18,11 +21,12 @@ import (
 // sometimes with an empty page, as DynamoDB does if no item matches a filter.
 type pages struct {
 	Client
-	items []item
-	asked int
+	partition string
+	items     []attributes
+	asked     int
 }
 
-func (p *pages) from(start item, limit int32) (page []item, last item) {
+func (p *pages) from(start attributes, limit int32) (page []attributes, last attributes) {
 	p.asked++
 	i := 0
 	if n, ok := start["n"].(*types.AttributeValueMemberN); ok {
@@ -33,7 +37,7 @@ func (p *pages) from(start item, limit int32) (page []item, last item) {
 		end = i
 	}
 	if end < len(p.items) {
-		last = item{"n": num(end)}
+		last = attributes{"n": attribute(int64(end))}
 	}
 	return p.items[i:end], last
 }
@@ -43,132 +47,143 @@ func (p *pages) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynam
 	return &dynamodb.ScanOutput{Items: page, LastEvaluatedKey: last}, nil
 }
 
-// Query has all items in the first partition of each kind.
+// Query has all items in the partition p.partition.
 func (p *pages) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
-	due, ok := in.ExpressionAttributeValues[":due"].(*types.AttributeValueMemberS)
-	if ok && due.Value != "appclient#0" {
+	if v, ok := in.ExpressionAttributeValues[":v0"].(*types.AttributeValueMemberS); !ok || v.Value != p.partition {
 		return &dynamodb.QueryOutput{}, nil
 	}
 	page, last := p.from(in.ExclusiveStartKey, *in.Limit)
 	return &dynamodb.QueryOutput{Items: page, LastEvaluatedKey: last}, nil
 }
 
-func TestLists_read_page_by_page(t *testing.T) {
-	p := &pages{}
-	s := New(p, "table", nil)
-	s.page = 3
-	var want []string
-	for i := range 10 {
-		id := fmt.Sprint("c", i)
-		it, err := registrationItem("registration#"+id, &broker.Registration{ClientID: id, IssuedAt: time.Unix(1, 0)})
-		if err != nil {
-			t.Fatal(err)
+// BatchGetItem processes one key of each request.
+func (p *pages) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	out := &dynamodb.BatchGetItemOutput{Responses: map[string][]attributes{}, UnprocessedKeys: map[string]types.KeysAndAttributes{}}
+	for table, keys := range in.RequestItems {
+		for _, it := range p.items {
+			if reflect.DeepEqual(it["pk"], keys.Keys[0]["pk"]) {
+				out.Responses[table] = []attributes{it}
+			}
 		}
-		it[attrVersion] = num(1)
-		p.items = append(p.items, it)
-		want = append(want, id)
+		out.UnprocessedKeys[table] = types.KeysAndAttributes{Keys: keys.Keys[1:]}
 	}
-	var got []string
-	for r, err := range s.ListRegistrations(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, r.ClientID)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("ListRegistrations: got %q, want %q", got, want)
-	}
+	return out, nil
+}
 
-	p.asked = 0
-	for _, err := range s.ListRegistrations(t.Context()) {
-		if err != nil {
+// registrationsOf returns the items of registrations, as the index has them and
+// whole.
+func registrationsOf(t *testing.T, ids []string) []attributes {
+	t.Helper()
+	w := &written{}
+	s := New(w, "table", nil)
+	for _, id := range ids {
+		if err := s.CreateRegistration(t.Context(), &broker.Registration{ClientID: id, IssuedAt: time.Unix(1, 0)}); err != nil {
 			t.Fatal(err)
 		}
-		break
 	}
-	if p.asked != 1 {
-		t.Errorf("pages read for one registration: got %d, want 1", p.asked)
-	}
+	return w.items
+}
+
+// written keeps the items that are put.
+type written struct {
+	Client
+	items []attributes
+}
+
+func (w *written) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	w.items = append(w.items, in.Item)
+	return &dynamodb.PutItemOutput{}, nil
+}
+
+func TestLists_read_page_by_page(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // it pauses before what was not processed
+		var want []string
+		for i := range 10 {
+			want = append(want, fmt.Sprint("c", i))
+		}
+		p := &pages{partition: "registration#3", items: registrationsOf(t, want)}
+		s := New(p, "table", nil)
+		s.table.page = 3
+		var got []string
+		for r, err := range s.ListRegistrations(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, r.ClientID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("ListRegistrations: got %q, want %q", got, want)
+		}
+
+		p.asked = 0
+		for _, err := range s.ListRegistrations(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		if p.asked != 1 {
+			t.Errorf("pages read for one registration: got %d, want 1", p.asked)
+		}
+	})
 }
 
 func TestIndexes_are_read_page_by_page(t *testing.T) {
-	p := &pages{}
-	s := New(p, "table", nil)
-	s.page = 3
 	var want []string
 	for i := range 10 {
-		id := fmt.Sprint("a", i)
-		p.items = append(p.items, item{attrKey: str("appclient#" + id), attrDueAt: num(i)})
-		want = append(want, id)
+		want = append(want, fmt.Sprint("a", i))
 	}
-	var got []string
-	for d, err := range s.Due(t.Context(), time.Now(), "") {
-		if err != nil {
-			t.Fatal(err)
+	// read reads a sequence over a table whose items are in this partition.
+	read := func(kind, partition string, sequence func(s *Store) iter.Seq2[string, error]) {
+		t.Helper()
+		p := &pages{partition: partition}
+		for i, id := range want {
+			p.items = append(p.items, attributes{
+				"pk": attribute(kind + "#" + id), "due": attribute(partition), "due_at": attribute(int64(i)),
+			})
 		}
-		got = append(got, d.Key)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("Due: got %q, want %q", got, want)
-	}
-	got = nil
-	for key, err := range s.AppClientKeys(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
+		s := New(p, "table", nil)
+		s.table.page = 3
+		var got []string
+		for id, err := range sequence(s) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, id)
 		}
-		got = append(got, key)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("AppClientKeys: got %q, want %q", got, want)
-	}
-	for i := range p.items {
-		p.items[i] = item{attrKey: str("grant#" + want[i])}
-	}
-	got = nil
-	for id, err := range s.GrantsOf(t.Context(), "client") {
-		if err != nil {
-			t.Fatal(err)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", partition, got, want)
 		}
-		got = append(got, id)
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("GrantsOf: got %q, want %q", got, want)
-	}
+	read("appclient", "appclient#0", func(s *Store) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			for d, err := range s.Due(t.Context(), time.Now(), "") {
+				if !yield(d.Key, err) {
+					return
+				}
+			}
+		}
+	})
+	read("appclient", "appclient#15", func(s *Store) iter.Seq2[string, error] { return s.AppClientKeys(t.Context()) })
+	read("grant", "client#7", func(s *Store) iter.Seq2[string, error] { return s.GrantsOf(t.Context(), "client") })
+	read("consent", "user", func(s *Store) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			for r, err := range s.OfUser(t.Context(), "user") {
+				if !yield(r.Consent, err) {
+					return
+				}
+			}
+		}
+	})
 }
 
 func TestDue_refuses_items_of_another_kind(t *testing.T) {
-	s := New(&pages{items: []item{{attrKey: str("registration#a"), attrDueAt: num(1)}}}, "table", nil)
-	for d, err := range s.Due(t.Context(), time.Now(), "") {
+	p := &pages{partition: "appclient#0", items: []attributes{
+		{"pk": attribute("registration#a"), "due": attribute("appclient#0"), "due_at": attribute(int64(1))},
+	}}
+	for d, err := range New(p, "table", nil).Due(t.Context(), time.Now(), "") {
 		if err == nil {
 			t.Errorf("got %+v, want an error", d)
-		}
-	}
-}
-
-func TestDuePartitions_are_all_used(t *testing.T) {
-	used := make(map[string]bool)
-	for i := range 1000 {
-		it := make(item)
-		putDue(it, broker.DueAppClient, fmt.Sprint("appclient#", i), time.Unix(1, 0))
-		used[it[attrDue].(*types.AttributeValueMemberS).Value] = true
-	}
-	if len(used) != duePartitions {
-		t.Errorf("partitions used by 1000 keys: got %d, want %d", len(used), duePartitions)
-	}
-}
-
-func TestPlaces_are_read_as_they_were_written(t *testing.T) {
-	for _, p := range []place{
-		{partition{broker.DueAppClient, 15}, 1, "appclient#profile/a b"},
-		{partition{broker.DueRegistration, 0}, 1893456000, "registration#dcr_x"},
-	} {
-		if got, ok := parsePlace(p.String()); !ok || got != p {
-			t.Errorf("parsePlace(%q) = %+v, %t, want %+v", p, got, ok, p)
-		}
-	}
-	for _, s := range []string{"", "x", "appclient#1", "appclient#1 1", "appclient#01 1 x", "appclient# 1 x", "appclient#1 +1 x"} {
-		if p, ok := parsePlace(s); ok {
-			t.Errorf("parsePlace(%q) = %+v, want none", s, p)
 		}
 	}
 }

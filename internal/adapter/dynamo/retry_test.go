@@ -144,7 +144,7 @@ func TestStore_does_not_repeat_a_write_that_another_write_followed(t *testing.T)
 		tries := 0
 		s := dynamo.New(newClient(e, transport(func(r *http.Request, body []byte) (*http.Response, error) {
 			res, err := send(r, body)
-			if operation(r) != "PutItem" || err != nil {
+			if err != nil {
 				return res, err
 			}
 			if tries++; tries > 1 {
@@ -159,7 +159,7 @@ func TestStore_does_not_repeat_a_write_that_another_write_followed(t *testing.T)
 			t.Errorf("take: %v", err)
 		}
 		if tries != 2 {
-			t.Errorf("attempts to begin the budget: got %d, want 2", tries)
+			t.Errorf("requests to begin the budget: got %d, want 2", tries)
 		}
 		if err := other.TakeBudget(t.Context(), b, "third"); !errors.Is(err, broker.ErrExhausted) {
 			t.Errorf("take by a third call: got error %v, want %v", err, broker.ErrExhausted)

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 )
 
 // CheckTable returns the differences between the table and one of CreateTable,
@@ -24,16 +26,6 @@ func CheckTable(ctx context.Context, client *dynamodb.Client, table string) ([]s
 	}
 	return append(shapeFaults(definition(table), out.Table), ttlFaults(ttl.TimeToLiveDescription)...), nil
 }
-
-// An Index is an index of the table.
-type Index struct {
-	Name string
-	// Key is its partition key.
-	Key string
-}
-
-// Indexes returns the indexes that the Store reads.
-func Indexes() []Index { return []Index{{dueIndex, attrDue}, {clientIndex, attrStanding}} }
 
 func shapeFaults(want *dynamodb.CreateTableInput, got *types.TableDescription) []string {
 	if got == nil {
@@ -94,9 +86,9 @@ func keyText(key []types.KeySchemaElement, attributes []types.AttributeDefinitio
 func ttlFaults(d *types.TimeToLiveDescription) []string {
 	switch {
 	case d == nil || d.TimeToLiveStatus == types.TimeToLiveStatusDisabled || d.TimeToLiveStatus == types.TimeToLiveStatusDisabling:
-		return []string{fmt.Sprintf("time to live is off, want it on %q", attrTTL)}
-	case aws.ToString(d.AttributeName) != attrTTL:
-		return []string{fmt.Sprintf("time to live is on %q, want it on %q", aws.ToString(d.AttributeName), attrTTL)}
+		return []string{fmt.Sprintf("time to live is off, want it on %q", records.ColumnTTL)}
+	case aws.ToString(d.AttributeName) != records.ColumnTTL:
+		return []string{fmt.Sprintf("time to live is on %q, want it on %q", aws.ToString(d.AttributeName), records.ColumnTTL)}
 	}
 	return nil
 }

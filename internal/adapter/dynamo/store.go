@@ -1,33 +1,23 @@
 // Package dynamo is an adapter: a broker.Store and a broker.GrantStore in one
-// DynamoDB table.
-//
-// Every operation writes a single item, and there are no transactions:
-// conditions of the writes prevent lost and repeated effects. docs/storage.md
-// lists the operations with their keys, conditions and costs.
-//
-// The SDK sends a request again if it lost the reply. So every write either has
-// the same effect when it is repeated, or stores a random write id on the item,
-// by which the repeated request recognizes the first one.
-//
-// The package leaves out when and why records change. It is long because each
-// kind of item has its own file with attributes and operations; store.go,
-// item.go, text.go and version.go have the shared code.
+// DynamoDB table. Package records says how records are stored, and
+// docs/storage.md lists the operations with their keys, conditions and costs;
+// this package sends them to DynamoDB. It also makes, checks and empties the
+// table.
 package dynamo
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -36,6 +26,7 @@ import (
 // repeated.
 type Client interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
@@ -49,144 +40,101 @@ type Client interface {
 //
 // When DynamoDB throttles, errors wrap a *dcr.Error with the code Unavailable.
 type Store struct {
-	client Client
-	table  string
-	now    func() time.Time
-	// page is the maximum number of items that one request of a list reads,
-	// matching or not. It limits the time and the capacity of a request.
-	page int32
+	*records.Store
+	table *table
 }
-
-var _ broker.Store = (*Store)(nil)
 
 // New returns a Store in the table, which CreateTable or a template has made.
 // The time comes from now, or from the system if now is nil.
-func New(client Client, table string, now func() time.Time) *Store {
+func New(client Client, name string, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
 	}
-	return &Store{client: client, table: table, now: now, page: 200}
+	t := &table{client: client, name: name, now: now, page: 100}
+	return &Store{records.New(t, now), t}
 }
 
-// maxKey is the maximum length of a partition key, in bytes.
-const maxKey = 2048
-
-// key returns the partition key of a record, and false if it is not a valid
-// key; then no such record exists. The SDK would replace bytes that are not
-// UTF-8, and so find another record.
-func key(kind, id string) (string, bool) {
-	k := kind + "#" + id
-	return k, len(k) <= maxKey && utf8.ValidString(k)
+// table is a records.Table in DynamoDB.
+type table struct {
+	client Client
+	name   string
+	now    func() time.Time
+	// page is the maximum number of items that one request of a list reads. It
+	// limits the time and the capacity of a request. BatchGetItem takes at most
+	// 100.
+	page int32
 }
 
-// errKey returns the error for a record with an invalid key.
-func errKey(op string) error {
-	return fmt.Errorf("dynamodb: %s: the key is not UTF-8 or longer than %d bytes", op, maxKey)
-}
-
-// get reads an item consistently; it returns nil if there is none.
-func (s *Store) get(ctx context.Context, op, k string) (item, error) {
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName:      &s.table,
-		Key:            item{attrKey: str(k)},
-		ConsistentRead: aws.Bool(true),
-	})
+// Get implements records.Table. The read is consistent.
+func (t *table) Get(ctx context.Context, op, key string) (records.Item, error) {
+	out, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: keyOf(key), ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return nil, failure(op, err)
 	}
-	return out.Item, nil
+	return toItem(out.Item)
 }
 
-// put stores a whole item on a condition.
-func (s *Store) put(ctx context.Context, op string, it item, condition string, values item) (outcome, error) {
-	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName:                           &s.table,
-		Item:                                it,
-		ConditionExpression:                 &condition,
-		ExpressionAttributeNames:            names(condition),
-		ExpressionAttributeValues:           values,
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
-	return conclude(op, err)
-}
-
-// update changes an item on a condition. If the item does not exist and the
-// condition allows that, update makes it.
-func (s *Store) update(ctx context.Context, op, k, update, condition string, values item) (outcome, error) {
-	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                           &s.table,
-		Key:                                 item{attrKey: str(k)},
-		UpdateExpression:                    &update,
-		ConditionExpression:                 &condition,
-		ExpressionAttributeNames:            names(update, condition),
-		ExpressionAttributeValues:           values,
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
-	return conclude(op, err)
-}
-
-// remove deletes an item on a condition.
-func (s *Store) remove(ctx context.Context, op, k, condition string, values item) (outcome, error) {
-	_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName:                           &s.table,
-		Key:                                 item{attrKey: str(k)},
-		ConditionExpression:                 &condition,
-		ExpressionAttributeNames:            names(condition),
-		ExpressionAttributeValues:           values,
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
-	return conclude(op, err)
-}
-
-// scan yields all items of a kind that match the filter, which may be empty.
-func (s *Store) scan(ctx context.Context, op, kind, filter string, values item) iter.Seq2[item, error] {
-	filter = "#kind = :kind" + filter
-	values[":kind"] = str(kind)
-	return func(yield func(item, error) bool) {
-		var from map[string]types.AttributeValue
-		for {
-			out, err := s.client.Scan(ctx, &dynamodb.ScanInput{
-				TableName:                 &s.table,
-				ConsistentRead:            aws.Bool(true),
-				FilterExpression:          &filter,
-				ExpressionAttributeNames:  names(filter),
-				ExpressionAttributeValues: values,
-				ExclusiveStartKey:         from,
-				Limit:                     &s.page,
-			})
-			if err != nil {
-				yield(nil, failure(op, err))
-				return
-			}
-			for _, it := range out.Items {
-				if !yield(it, nil) {
-					return
-				}
-			}
-			if from = out.LastEvaluatedKey; len(from) == 0 {
-				return
-			}
+// Write implements records.Table.
+func (t *table) Write(ctx context.Context, op string, w records.Write) (records.Outcome, error) {
+	e := expression{now: t.now().Unix()}
+	condition := e.condition(w.If)
+	const returnOld = types.ReturnValuesOnConditionCheckFailureAllOld
+	var attributes map[string]types.AttributeValue
+	var err error
+	switch {
+	case w.Change != nil:
+		update, returned := e.update(w.Change), types.ReturnValueNone
+		if w.Return {
+			returned = types.ReturnValueAllNew
 		}
+		var out *dynamodb.UpdateItemOutput
+		out, err = t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: &t.name, Key: keyOf(w.Key), UpdateExpression: &update, ConditionExpression: condition,
+			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+			ReturnValues: returned, ReturnValuesOnConditionCheckFailure: returnOld,
+		})
+		if err == nil {
+			attributes = out.Attributes
+		}
+	case w.Put != nil:
+		_, err = t.client.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName: &t.name, Item: fromItem(w.Put), ConditionExpression: condition,
+			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values, ReturnValuesOnConditionCheckFailure: returnOld,
+		})
+	default:
+		_, err = t.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: &t.name, Key: keyOf(w.Key), ConditionExpression: condition,
+			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values, ReturnValuesOnConditionCheckFailure: returnOld,
+		})
 	}
+	refused, isRefused := errors.AsType[*types.ConditionalCheckFailedException](err)
+	switch {
+	case isRefused:
+		attributes = refused.Item
+	case err != nil:
+		return records.Outcome{}, failure(op, err)
+	}
+	it, err := toItem(attributes)
+	return records.Outcome{Refused: isRefused, Item: it}, err
 }
 
-// An outcome is the result of a conditional write.
-type outcome struct {
-	// refused is true if the condition was not met.
-	refused bool
-	// old is then the stored item, nil if there is none.
-	old item
-}
-
-// conclude returns the outcome of a conditional write from its error.
-func conclude(op string, err error) (outcome, error) {
-	if err == nil {
-		return outcome{}, nil
+// Identity implements records.Table. It returns the id that DynamoDB gives a
+// table, or, without an id, its creation time: a table that was made again or
+// restored has another identity.
+func (t *table) Identity(ctx context.Context, op string) (string, error) {
+	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.name})
+	if err != nil {
+		return "", failure(op, err)
 	}
-	if e, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
-		return outcome{refused: true, old: e.Item}, nil
+	switch {
+	case out.Table == nil:
+		return "", nil
+	case aws.ToString(out.Table.TableId) != "":
+		return aws.ToString(out.Table.TableId), nil
+	case out.Table.CreationDateTime != nil:
+		return out.Table.CreationDateTime.UTC().Format(time.RFC3339Nano), nil
 	}
-	return outcome{}, failure(op, err)
+	return "", nil
 }
 
 // failure wraps an error of the SDK. Throttling becomes an error for the
@@ -194,11 +142,15 @@ func conclude(op string, err error) (outcome, error) {
 // replies may have been lost.
 func failure(op string, err error) error {
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		switch e.ErrorCode() {
-		case "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException":
+		switch code := e.ErrorCode(); {
+		case code == "ProvisionedThroughputExceededException", code == "RequestLimitExceeded", code == "ThrottlingException":
 			busy := dcr.Errorf(dcr.Unavailable, "the registry is busy; try again")
 			busy.RetryAfter = time.Second
 			return fmt.Errorf("dynamodb: %s: %w: %w", op, busy, err)
+		case code == "ValidationException" && strings.HasPrefix(e.ErrorMessage(), "Item size"):
+			// "Item size has exceeded the maximum allowed size", for an update "Item
+			// size to update has exceeded ...".
+			return fmt.Errorf("dynamodb: %s: %w: %w", op, records.ErrTooLarge, err)
 		}
 	}
 	return fmt.Errorf("dynamodb: %s: %w", op, err)

@@ -8,15 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-)
 
-const (
-	// dueIndex is the name of the index of records for the janitor: those with
-	// a due time, and all app client records.
-	dueIndex = "due"
-	// clientIndex is the name of the index of a client's grants. It has only
-	// grants that are not ended yet.
-	clientIndex = "client"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 )
 
 // CreateTable makes the table for a Store: on demand, with the indexes and TTL.
@@ -37,7 +30,7 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, table string) err
 	_, err = client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 		TableName: &table,
 		TimeToLiveSpecification: &types.TimeToLiveSpecification{
-			AttributeName: aws.String(attrTTL),
+			AttributeName: aws.String(records.ColumnTTL),
 			Enabled:       aws.Bool(true),
 		},
 	})
@@ -48,32 +41,25 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, table string) err
 }
 
 // definition returns the shape of the table, without TTL.
-func definition(table string) *dynamodb.CreateTableInput {
-	return &dynamodb.CreateTableInput{
-		TableName:   &table,
-		BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{
-			{AttributeName: aws.String(attrKey), AttributeType: types.ScalarAttributeTypeS},
-			{AttributeName: aws.String(attrDue), AttributeType: types.ScalarAttributeTypeS},
-			{AttributeName: aws.String(attrDueAt), AttributeType: types.ScalarAttributeTypeN},
-			{AttributeName: aws.String(attrStanding), AttributeType: types.ScalarAttributeTypeS},
-		},
-		KeySchema: []types.KeySchemaElement{
-			{AttributeName: aws.String(attrKey), KeyType: types.KeyTypeHash},
-		},
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
-			IndexName: aws.String(dueIndex),
-			KeySchema: []types.KeySchemaElement{
-				{AttributeName: aws.String(attrDue), KeyType: types.KeyTypeHash},
-				{AttributeName: aws.String(attrDueAt), KeyType: types.KeyTypeRange},
-			},
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-		}, {
-			IndexName: aws.String(clientIndex),
-			KeySchema: []types.KeySchemaElement{
-				{AttributeName: aws.String(attrStanding), KeyType: types.KeyTypeHash},
-			},
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-		}},
+func definition(name string) *dynamodb.CreateTableInput {
+	in := &dynamodb.CreateTableInput{
+		TableName:            &name,
+		BillingMode:          types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String(records.ColumnKey), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(records.ColumnKey), KeyType: types.KeyTypeHash}},
 	}
+	for _, x := range records.Indexes() {
+		key := []types.KeySchemaElement{{AttributeName: aws.String(x.Partition), KeyType: types.KeyTypeHash}}
+		in.AttributeDefinitions = append(in.AttributeDefinitions,
+			types.AttributeDefinition{AttributeName: aws.String(x.Partition), AttributeType: types.ScalarAttributeTypeS})
+		if x.Sort != "" {
+			key = append(key, types.KeySchemaElement{AttributeName: aws.String(x.Sort), KeyType: types.KeyTypeRange})
+			in.AttributeDefinitions = append(in.AttributeDefinitions,
+				types.AttributeDefinition{AttributeName: aws.String(x.Sort), AttributeType: types.ScalarAttributeTypeN})
+		}
+		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
+			IndexName: aws.String(x.Name), KeySchema: key, Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		})
+	}
+	return in
 }

@@ -3,6 +3,8 @@ package memory
 import (
 	"context"
 	"iter"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 )
 
 // A Hook is called in place of each operation of a Store, with the name of the
@@ -18,93 +20,54 @@ type Hook func(ctx context.Context, operation string, do func() error) error
 
 // Hooked returns a Store with the records of s whose operations call hook. The
 // do of hook calls the hook of s.
-func (s *Store) Hooked(hook Hook) *Store {
-	inner := *s
-	return &Store{s.tables, func(ctx context.Context, operation string, do func() error) error {
-		return hook(ctx, operation, func() error { return inner.run(ctx, operation, do) })
-	}}
+func (s *Store) Hooked(hook Hook) *Store { return newStore(hooked{s.table, hook}, s.now) }
+
+// hooked is a table whose operations call a hook.
+type hooked struct {
+	table records.Table
+	hook  Hook
 }
 
-// run runs an operation through the hook.
-func (s *Store) run(ctx context.Context, operation string, do func() error) error {
-	if s.hook == nil {
-		return do()
-	}
-	return s.hook(ctx, operation, do)
+func (h hooked) Get(ctx context.Context, op, key string) (records.Item, error) {
+	return call(ctx, h, op, func() (records.Item, error) { return h.table.Get(ctx, op, key) })
 }
 
-// do runs an operation, unless ctx is done. apply runs with s.mu held. Without
-// a hook, do and result allocate only apply, because docs/performance.md
-// measures requests with this store.
-func (s *Store) do(ctx context.Context, operation string, apply func() error) error {
-	if s.hook == nil {
-		return s.locked(ctx, apply)
-	}
-	return s.hook(ctx, operation, func() error { return s.locked(ctx, apply) })
+func (h hooked) Write(ctx context.Context, op string, w records.Write) (records.Outcome, error) {
+	return call(ctx, h, op, func() (records.Outcome, error) { return h.table.Write(ctx, op, w) })
 }
 
-// result is do for an operation that returns a value.
-func result[T any](ctx context.Context, s *Store, operation string, apply func() (T, error)) (got T, err error) {
-	if s.hook == nil {
-		err = s.locked(ctx, func() (err error) {
-			got, err = apply()
-			return err
-		})
-		return got, err
-	}
-	var reply T
-	err = s.do(ctx, operation, func() (err error) {
-		reply, err = apply()
+func (h hooked) Identity(ctx context.Context, op string) (string, error) {
+	return call(ctx, h, op, func() (string, error) { return h.table.Identity(ctx, op) })
+}
+
+func call[T any](ctx context.Context, h hooked, op string, do func() (T, error)) (T, error) {
+	var got, none T
+	err := h.hook(ctx, op, func() (err error) {
+		got, err = do()
 		return err
 	})
-	if err == nil {
-		got = reply
+	if err != nil {
+		return none, err
 	}
-	return got, err
+	return got, nil
 }
 
-// locked runs apply with s.mu held, unless ctx is done.
-func (s *Store) locked(ctx context.Context, apply func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return apply()
-}
-
-// write is do for an operation that stores a record as a new version, which
-// apply returns. The caller's record gets the version only if the caller gets
-// no error.
-func (s *Store) write(ctx context.Context, operation string, version *int64, apply func() (int64, error)) error {
-	stored, err := result(ctx, s, operation, apply)
-	if err == nil {
-		*version = stored
-	}
-	return err
-}
-
-// sequence yields items that it collects at the start, with s.mu held, so that
-// the caller can use the store while it reads the sequence.
-func sequence[T any](ctx context.Context, s *Store, operation string, collect func() []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
+func (h hooked) Query(ctx context.Context, op string, q records.Query) iter.Seq2[records.Item, error] {
+	return func(yield func(records.Item, error) bool) {
 		stopped := false
-		err := s.run(ctx, operation, func() error {
-			var items []T
-			err := s.locked(ctx, func() error {
-				items = collect()
-				return nil
-			})
-			for i := 0; i < len(items) && err == nil && !stopped; i++ {
-				if err = ctx.Err(); err == nil {
-					stopped = !yield(items[i], nil)
+		err := h.hook(ctx, op, func() error {
+			for it, err := range h.table.Query(ctx, op, q) {
+				if err != nil {
+					return err
+				}
+				if stopped = !yield(it, nil); stopped {
+					return nil
 				}
 			}
-			return err
+			return nil
 		})
 		if err != nil && !stopped {
-			var none T
-			yield(none, err)
+			yield(nil, err)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func TestGrantStore(t *testing.T) {
 	contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) broker.GrantStore { return memory.NewStore(now) })
 }
 
-func TestSlots(t *testing.T) { contract.TestSlots(t, open) }
+func TestCounts(t *testing.T) { contract.TestCounts(t, open) }
 
 func TestStore_does_nothing_once_the_context_is_done(t *testing.T) {
 	s := memory.NewStore(nil)

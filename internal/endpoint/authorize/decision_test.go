@@ -256,7 +256,7 @@ func (w *world) allow(v url.Values, user string) *url.URL {
 	return b.decide(b.arrive(v, user), "allow").target(w.T)
 }
 
-func TestAtMostFourCallsAStep(t *testing.T) {
+func TestAtMostFiveCallsAStep(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("open", nil, webURI)
 	w.browser().authorize(requestOf(id, webURI)) // so that the app client exists
@@ -275,9 +275,9 @@ func TestAtMostFourCallsAStep(t *testing.T) {
 	callback := b.signIn(a, "alice")
 	step("GET /callback", 4, func() { b.get(callback) })
 	step("GET /consent", 2, func() { page = b.get("/consent") })
-	step("POST /authorize, allow", 4, func() { b.decide(page, "allow") })
+	step("POST /authorize, allow", 5, func() { b.decide(page, "allow") })
 	callback = b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-	step("GET /callback, remembered", 4, func() { a = b.get(callback) })
+	step("GET /callback, remembered", 5, func() { a = b.get(callback) })
 	w.wantCode(a.at(t), webURI)
 	page = b.arrive(requestOf(id, webURI, "prompt", "consent"), "alice")
 	step("POST /authorize, switch", 4, func() { b.decide(page, "switch") })

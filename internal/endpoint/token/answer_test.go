@@ -120,8 +120,8 @@ func (s *stack) wantActive(token string, want bool) {
 func (s *stack) wantEnded(id string) {
 	s.T.Helper()
 	g := s.Grant(id)
-	if g.EndedAt.IsZero() || g.Tokens != "" || len(g.Live) != 0 {
-		s.T.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, without tokens", g.EndedAt, len(g.Live), g.Tokens != "")
+	if g.EndedAt.IsZero() || g.TokensID != "" || len(g.Live) != 0 {
+		s.T.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, without tokens", g.EndedAt, len(g.Live), g.TokensID != "")
 	}
 	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys)); err != broker.ErrNotFound {
 		s.T.Errorf("the remembered consent: %v, want it deleted", err)
@@ -138,7 +138,7 @@ func (s *stack) wantEnded(id string) {
 func (s *stack) wantStands(id string) *broker.Grant {
 	s.T.Helper()
 	g := s.Grant(id)
-	if !g.EndedAt.IsZero() || g.Tokens == "" {
+	if !g.EndedAt.IsZero() || s.Tokens(g).RefreshToken == "" {
 		s.T.Errorf("grant has ended at %v, want it valid", g.EndedAt)
 	}
 	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys)); err != nil {

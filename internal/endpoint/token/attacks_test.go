@@ -44,8 +44,8 @@ func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 	own, mine := s.authorized(thief)
 	row := s.Grant(own.ID)
 	stolen := s.Grant(g.ID)
-	sealed := row.Tokens
-	row.Tokens = stolen.Tokens
+	tokens := row.TokensID
+	row.TokensID = stolen.TokensID
 	if err := s.Inner.ReplaceGrant(t.Context(), row); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestSealedTokensCannotBeMovedToAnotherGrant(t *testing.T) {
 	}
 	// With its own tokens the grant works again.
 	row = s.Grant(own.ID)
-	row.Tokens = sealed
+	row.TokensID = tokens
 	if err := s.Inner.ReplaceGrant(t.Context(), row); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestNothingInTheTableWorksAsAToken(t *testing.T) {
 	c := s.register(dcr.AuthSecretBasic)
 	g, first := s.authorized(c)
 	row := s.Grant(g.ID)
-	for _, held := range []string{row.ID, row.Code.String(), row.Live[0].String(), row.Tokens, "dcr_rt_" + row.ID + row.Live[0].String()} {
+	for _, held := range []string{row.ID, row.Code.String(), row.Live[0].String(), row.TokensID, "dcr_rt_" + row.ID + row.Live[0].String()} {
 		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {held}}
 		s.as(c, "/token", form.Encode()).want(400, "invalid_grant")
 		form = url.Values{"grant_type": {"authorization_code"}, "code": {held}, "code_verifier": {verifier}, "redirect_uri": {redirect}}

@@ -50,7 +50,7 @@ func TestCodeReturnsCognitosAccessTokenAndTheBrokersRefreshToken(t *testing.T) {
 	}
 }
 
-func TestCodeTakesFourCallsOfTheStore(t *testing.T) {
+func TestCodeTakesFiveCallsOfTheStore(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, code := s.code(c)
@@ -61,7 +61,7 @@ func TestCodeTakesFourCallsOfTheStore(t *testing.T) {
 		got[m] = s.Store.Calls(m)
 	}
 	maps.DeleteFunc(got, func(_ string, n int) bool { return n == 0 })
-	if want := map[string]int{"Registration": 1, "Grant": 1, "ReplaceGrant": 1, "TouchRegistration": 1}; !maps.Equal(got, want) {
+	if want := map[string]int{"Registration": 1, "Grant": 1, "Tokens": 1, "ReplaceGrant": 1, "TouchRegistration": 1}; !maps.Equal(got, want) {
 		t.Errorf("calls %v, want %v", got, want)
 	}
 }

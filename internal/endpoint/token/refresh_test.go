@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -248,7 +249,7 @@ func TestGrantEndsWhenItsAppClientIsDeleted(t *testing.T) {
 			tt.change(s)
 			s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 			stored, err := s.Inner.Grant(t.Context(), g.ID)
-			if err != nil || stored.EndedAt.IsZero() || stored.Tokens != "" {
+			if err != nil || stored.EndedAt.IsZero() || stored.TokensID != "" {
 				t.Errorf("grant: %v, ended at %v; want it ended", err, stored.EndedAt)
 			}
 		})
@@ -384,8 +385,8 @@ func TestGrantEndsWhileCognitoIsDown(t *testing.T) {
 	s.as(c, "/token", codeForm(code)).want(400, "invalid_grant")
 	s.wantActive(first.text("access_token"), false)
 	stored, err := s.Inner.Grant(t.Context(), g.ID)
-	if err != nil || stored.EndedAt.IsZero() || stored.Tokens == "" {
-		t.Fatalf("grant: %v, ended at %v, tokens stored: %t; want it ended, with its tokens stored to be revoked", err, stored.EndedAt, stored.Tokens != "")
+	if err != nil || stored.EndedAt.IsZero() || s.Tokens(stored).RefreshToken == "" {
+		t.Fatalf("grant: %v, ended at %v, tokens stored: %t; want it ended, with its tokens stored to be revoked", err, stored.EndedAt, stored.TokensID != "")
 	}
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 	s.wantEnded(g.ID)

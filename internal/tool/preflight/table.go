@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
@@ -94,8 +95,8 @@ func (r *run) tableCalls(ctx context.Context) {
 			return err
 		}, nil},
 	}
-	for _, x := range dynamo.Indexes() {
-		calls = append(calls, call{"dynamodb:Query on the index " + x.Name, query(x.Name, x.Key), nil})
+	for _, x := range records.Indexes() {
+		calls = append(calls, call{"dynamodb:Query on the index " + x.Name, query(x.Name, x.Partition), nil})
 	}
 	r.try(ctx, "iam.dynamodb", calls)
 }

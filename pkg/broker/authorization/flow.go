@@ -47,6 +47,9 @@ type Store interface {
 	DeleteTransaction(ctx context.Context, key credential.Hash) error
 	CreateGrant(ctx context.Context, g *broker.Grant) error
 	Grant(ctx context.Context, id string) (*broker.Grant, error)
+	CreateTokens(ctx context.Context, t *broker.SealedTokens) error
+	Tokens(ctx context.Context, id string) (*broker.SealedTokens, error)
+	DeleteTokens(ctx context.Context, id string) error
 	PutConsent(ctx context.Context, c *broker.Consent) error
 	Consent(ctx context.Context, key string) (*broker.Consent, error)
 }

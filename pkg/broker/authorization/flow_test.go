@@ -129,7 +129,7 @@ func TestATransactionHasNoSecrets(t *testing.T) {
 	for name, held := range map[string]string{
 		"the cookie": s.text, "the state": s.state(), "the verifier": s.verifier(), "the CSRF token": s.csrf(), "the app client's secret": appSecret,
 	} {
-		if strings.Contains(stored.Tokens+stored.State+stored.Nonce+stored.Challenge+stored.Key.String(), held) {
+		if strings.Contains(string(stored.Tokens)+stored.State+stored.Nonce+stored.Challenge+stored.Key.String(), held) {
 			t.Errorf("%s is stored", name)
 		}
 	}

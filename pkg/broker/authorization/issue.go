@@ -7,25 +7,27 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// issue stores the grant of t and returns its code. A second call stores nothing
+// issue stores Cognito's tokens and the grant of t and returns its code. A second call stores nothing
 // and returns the same code: the id of the grant is derived from the sign-in, and
 // the code from the secret of the browser.
 func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Token, error) {
 	f := v.flow
-	tokens, err := v.ring.Open(sealTransaction, t.Key.String(), t.Tokens)
-	if err != nil {
-		return credential.Token{}, err
-	}
 	now := broker.Seconds(f.config.Now())
 	for n := range broker.MaxGrants {
 		id := broker.GrantID(v.ring, t.OriginJTI, n)
 		code := v.secret.code(id)
+		expires := now.Add(f.config.RefreshLifetime)
+		tokensID, err := v.storeTokens(ctx, t, id, expires)
+		if err != nil {
+			return credential.Token{}, err
+		}
 		g := &broker.Grant{
 			ID:            id,
 			ClientID:      t.ClientID,
@@ -40,11 +42,11 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 			Challenge:     t.Challenge,
 			AppClient:     t.AppClient,
 			CognitoID:     t.CognitoID,
-			Tokens:        v.ring.Seal(broker.SealGrant, id, tokens),
+			TokensID:      tokensID,
 			CreatedAt:     now,
-			ExpiresAt:     now.Add(f.config.RefreshLifetime),
+			ExpiresAt:     expires,
 		}
-		err := f.config.Store.CreateGrant(ctx, g)
+		err = f.config.Store.CreateGrant(ctx, g)
 		if err == nil {
 			f.auditGrant(ctx, t, g)
 			return code, nil
@@ -55,11 +57,41 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 		if readErr == nil && found.Code.Matches(code) {
 			return code, nil
 		}
+		f.deleteTokens(ctx, tokensID)
 		if !errors.Is(err, broker.ErrExists) {
 			return credential.Token{}, fmt.Errorf("create grant: %w", err)
 		}
 	}
 	return credential.Token{}, fmt.Errorf("the sign-in has %d grants already", broker.MaxGrants)
+}
+
+// storeTokens stores Cognito's tokens, which t has sealed for itself, for the
+// grant with this id, and returns their id. A second call stores nothing.
+func (v visit) storeTokens(ctx context.Context, t *broker.Transaction, grantID string, expires time.Time) (id string, err error) {
+	store := v.flow.config.Store
+	tokens, err := v.ring.Open(sealTransaction, t.Key.String(), t.Tokens)
+	if err != nil {
+		return "", err
+	}
+	id = broker.TokensID(v.ring, grantID, t.Key)
+	err = store.CreateTokens(ctx, &broker.SealedTokens{ID: id, Sealed: v.ring.Seal(broker.SealGrant, grantID, tokens), ExpiresAt: expires})
+	if err == nil || errors.Is(err, broker.ErrExists) {
+		return id, nil
+	}
+	if _, readErr := store.Tokens(ctx, id); readErr == nil {
+		return id, nil // only the reply was lost
+	}
+	return "", fmt.Errorf("store the tokens: %w", err)
+}
+
+// deleteTokens deletes tokens without a grant. A failure is logged and ignored:
+// the tokens expire.
+func (f *Flow) deleteTokens(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	if err := f.config.Store.DeleteTokens(ctx, id); err != nil {
+		f.warn(ctx, "tokens without a grant not deleted", "error", err)
+	}
 }
 
 func (f *Flow) auditGrant(ctx context.Context, t *broker.Transaction, g *broker.Grant) {

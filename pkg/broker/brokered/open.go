@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -76,14 +77,15 @@ func (l *Lifecycle) derivedID(ctx context.Context, a *registration.Admission) (s
 // registration, extends it or leaves it unchanged.
 func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
 	var last error
+	take := sync.OnceValue(func() error { return a.Hour().Take(ctx, l.store) }) // a request counts once
 	for range broker.Attempts {
 		at := l.now()
 		r, err := l.store.Registration(ctx, id)
 		switch {
 		case errors.Is(err, broker.ErrNotFound):
-			r, err = l.registerFirst(ctx, a, id)
+			r, err = l.registerFirst(ctx, a, id, take)
 		case err == nil:
-			err = l.registerRepeated(ctx, a, r)
+			err = l.registerRepeated(ctx, a, r, take)
 		}
 		if err == nil {
 			l.recent.saw(r, at)
@@ -97,34 +99,28 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 	return nil, registration.Unavailable(fmt.Errorf("registration %s: %w", id, last))
 }
 
-// registerFirst creates the registration.
-func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string) (*broker.Registration, error) {
+// registerFirst creates the registration. take counts it in its hour.
+func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission, id string, take func() error) (*broker.Registration, error) {
 	r := newRegistration(a.Profile, id, a.Metadata.ClientMetadata, a.At)
-	if err := a.Hour().Take(ctx, l.store, id); err != nil {
-		return nil, err // other requests share the place, so it is not returned
+	if err := take(); err != nil {
+		return nil, err
 	}
-	err := broker.RecordRegistration(ctx, l.store, r)
-	if err == nil {
-		l.trail.Created(ctx, a.Voucher.Actor(), nil, r)
-		return r, nil
+	if err := broker.RecordRegistration(ctx, l.store, r); err != nil {
+		return nil, err
 	}
-	if errors.Is(err, broker.ErrExists) {
-		return nil, err // the existing registration keeps the place
-	}
-	cleanup, cancel := broker.CleanupContext(ctx)
-	defer cancel()
-	return nil, errors.Join(err, a.Hour().Return(cleanup, l.store, id))
+	l.trail.Created(ctx, a.Voucher.Actor(), nil, r)
+	return r, nil
 }
 
 // registerRepeated handles a registration that already exists.
-func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admission, r *broker.Registration) error {
+func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admission, r *broker.Registration, take func() error) error {
 	switch r.State {
 	case broker.RegistrationDisabled, broker.RegistrationDeleted:
 		return dcr.Errorf(dcr.InvalidClientMetadata, "the operator of this server has switched this client off")
 	case broker.RegistrationDeleting:
 		return registration.Unavailable(errors.New("it is being deleted"))
 	case broker.RegistrationRemoved:
-		return l.registerAgain(ctx, a, r)
+		return l.registerAgain(ctx, a, r, take)
 	}
 	before, changed := r.Clone(), false
 	if r.State == broker.RegistrationPending && a.Profile.Approval() == policy.ApprovalNone {
@@ -157,9 +153,9 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 // registerAgain creates a new registration in place of the tombstone old.
 // Grants of the former registration are not valid for it. If they have not
 // ended yet, the janitor continues to end them.
-func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission, old *broker.Registration) error {
+func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission, old *broker.Registration, take func() error) error {
 	r := newRegistration(a.Profile, old.ClientID, a.Metadata.ClientMetadata, a.At)
-	if err := a.Hour().Take(ctx, l.store, r.ClientID); err != nil {
+	if err := take(); err != nil {
 		return err
 	}
 	generation := r.Generation
@@ -168,7 +164,7 @@ func (l *Lifecycle) registerAgain(ctx context.Context, a *registration.Admission
 		r.Stale, r.Due, r.ExpiresAt = true, old.Due, time.Time{}
 	}
 	if err := l.store.RenewRegistration(ctx, r, generation); err != nil {
-		return err // r may be stored, so its place is not returned
+		return err
 	}
 	l.trail.Created(ctx, a.Voucher.Actor(), old, r)
 	*old = *r

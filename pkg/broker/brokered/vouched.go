@@ -28,12 +28,12 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 	if err := broker.RecordIntent(ctx, l.store, intent); err != nil {
 		return nil, registration.Unavailable(fmt.Errorf("record registration in the making: %w", err))
 	}
-	err := a.Hour().Take(ctx, l.store, intent.Key())
+	err := a.Use.Take(ctx, l.store, intent.Key())
 	if err == nil {
-		err = a.Use.Take(ctx, l.store, intent.Key())
+		err = a.Hour().Take(ctx, l.store)
 	}
 	if err != nil {
-		l.discard(ctx, intent, a)
+		l.discard(ctx, intent)
 		return nil, err
 	}
 
@@ -44,13 +44,13 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 		r.SecretHash, issued.ClientSecret = secret.Hash(), secret.Reveal()
 	}
 	if err := broker.RecordRegistration(ctx, l.store, r); err != nil {
-		l.rollBack(ctx, intent, a)
+		l.rollBack(ctx, intent)
 		return nil, registration.Unavailable(fmt.Errorf("record registration: %w", err))
 	}
 	// If this took too long, the janitor may have returned the use before the
 	// registration was recorded.
 	if l.now().Sub(intent.CreatedAt) >= broker.Grace/2 {
-		l.rollBack(ctx, intent, a)
+		l.rollBack(ctx, intent)
 		return nil, registration.Unavailable(errors.New("the registration took too long"))
 	}
 	broker.LogUnfinished(ctx, l.log, intent.Key(), broker.DeleteIntent(ctx, l.store, intent))
@@ -58,12 +58,12 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 	return issued, nil
 }
 
-// discard returns everything that a registration took before it was recorded.
+// discard returns the use that a registration took before it was recorded.
 // The janitor repeats a step that fails here.
-func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent, a *registration.Admission) {
+func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	err := errors.Join(registration.ReturnUse(ctx, l.store, intent.Use, intent.Key()), a.Hour().Return(ctx, l.store, intent.Key()))
+	err := registration.ReturnUse(ctx, l.store, intent.Use, intent.Key())
 	if err == nil {
 		err = broker.DeleteIntent(ctx, l.store, intent)
 	}
@@ -73,18 +73,17 @@ func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent, a *regis
 // rollBack undoes a registration that may have been recorded. The intent is
 // cancelled first; otherwise the janitor would consider the registration
 // complete.
-func (l *Lifecycle) rollBack(ctx context.Context, intent *broker.Intent, a *registration.Admission) {
+func (l *Lifecycle) rollBack(ctx context.Context, intent *broker.Intent) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	err := a.Hour().Return(ctx, l.store, intent.Key())
 	// If the janitor has finished this intent, it may have done so before the
 	// registration was recorded.
 	overtaken := func(err error) bool { return errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrConflict) }
-	if cancelErr := intent.Cancel(ctx, l.store, l.now()); cancelErr != nil && !overtaken(cancelErr) {
-		broker.LogUnfinished(ctx, l.log, intent.Key(), errors.Join(err, cancelErr))
-		return
+	err := intent.Cancel(ctx, l.store, l.now())
+	if err == nil || overtaken(err) {
+		err = finishCancelled(ctx, l.store, intent)
 	}
-	broker.LogUnfinished(ctx, l.log, intent.Key(), errors.Join(err, finishCancelled(ctx, l.store, intent)))
+	broker.LogUnfinished(ctx, l.log, intent.Key(), err)
 }
 
 // finishCancelled completes the missing steps for a cancelled intent.

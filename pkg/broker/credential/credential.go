@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -80,6 +81,22 @@ func ParseHash(s string) (Hash, error) {
 	}
 	copy(h[:], b)
 	return h, nil
+}
+
+// MarshalText returns the hash in base64url, the shorter form in which records
+// are stored.
+func (h Hash) MarshalText() ([]byte, error) {
+	return []byte(base64.RawURLEncoding.EncodeToString(h[:])), nil
+}
+
+// UnmarshalText reads what MarshalText wrote.
+func (h *Hash) UnmarshalText(text []byte) error {
+	b, err := base64.RawURLEncoding.DecodeString(string(text))
+	if err != nil || len(b) != len(h) {
+		return errors.New("not a SHA-256 in base64url")
+	}
+	copy(h[:], b)
+	return nil
 }
 
 // NewRegistrationAccessToken makes a registration access token.

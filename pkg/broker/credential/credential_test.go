@@ -153,9 +153,9 @@ func TestState(t *testing.T) {
 		{"new", hour, nil, now, "valid"},
 		{"in its last second", hour, nil, now.Add(time.Hour - time.Second), "valid"},
 		{"at its end", hour, nil, now.Add(time.Hour), "expired"},
-		{"one use left", hour, func(r *InitialAccessToken) { r.Uses = []string{"a"} }, now, "valid"},
-		{"no use left", hour, func(r *InitialAccessToken) { r.Uses = []string{"a", "b"} }, now, "spent"},
-		{"any number of uses", Terms{Profile: "p"}, func(r *InitialAccessToken) { r.Uses = []string{"a", "b"} }, now, "valid"},
+		{"one use left", hour, func(r *InitialAccessToken) { r.Uses = 1 }, now, "valid"},
+		{"no use left", hour, func(r *InitialAccessToken) { r.Uses = 2 }, now, "spent"},
+		{"any number of uses", Terms{Profile: "p"}, func(r *InitialAccessToken) { r.Uses = 2 }, now, "valid"},
 		{"without end", Terms{Profile: "p"}, nil, now.Add(100 * 365 * 24 * time.Hour), "valid"},
 		{"revoked", hour, func(r *InitialAccessToken) { r.RevokedAt = now }, now, "revoked"},
 	} {

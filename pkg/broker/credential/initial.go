@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -14,24 +15,29 @@ const MaxUses = 1000
 
 // InitialAccessToken is the record of an initial access token (RFC 7591 §1.2).
 type InitialAccessToken struct {
-	ID   string
-	Hash Hash
+	ID   string `json:"-" store:"key"`
+	Hash Hash   `json:"hash"`
 	// Label is the operator's name for it.
-	Label string
+	Label string `json:"label,omitempty"`
 	// Profile is the policy profile of its registrations.
-	Profile string
+	Profile string `json:"profile"`
 	// CreatedBy is the operator who made it.
-	CreatedBy string
-	CreatedAt time.Time
+	CreatedBy string    `json:"created_by,omitempty"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
 	// ExpiresAt is the time from which it is invalid; zero means never.
-	ExpiresAt time.Time
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// RevokedAt is when it was revoked; zero means that it was not.
-	RevokedAt time.Time
+	RevokedAt time.Time `json:"-" store:"revoked_at"`
 	// MaxUses is the number of registrations that it allows. 0 means any
-	// number, and then Uses stays empty.
-	MaxUses int
-	// Uses are the registrations that took a use.
-	Uses []string
+	// number, and then Uses stays 0.
+	MaxUses int `json:"-" store:"max_uses"`
+	// Uses is the number of registrations that have taken a use. The store counts
+	// them; a new record has none.
+	Uses int `json:"-" store:"uses,count"`
+	// Unknown has the members of the stored record that this program does not
+	// know, because a newer one wrote them: a JSON object, or nil. A store writes
+	// them back.
+	Unknown json.RawMessage `json:"-" store:"unknown"`
 }
 
 // Terms are what an operator decides about a new initial access token.
@@ -83,7 +89,7 @@ func (t *InitialAccessToken) State(now time.Time) string {
 		return "revoked"
 	case !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt):
 		return "expired"
-	case t.MaxUses > 0 && len(t.Uses) >= t.MaxUses:
+	case t.MaxUses > 0 && t.Uses >= t.MaxUses:
 		return "spent"
 	}
 	return "valid"
@@ -92,7 +98,7 @@ func (t *InitialAccessToken) State(now time.Time) string {
 // Clone returns a copy that shares no memory with t.
 func (t *InitialAccessToken) Clone() *InitialAccessToken {
 	c := *t
-	c.Uses = slices.Clone(t.Uses)
+	c.Unknown = slices.Clone(t.Unknown)
 	return &c
 }
 

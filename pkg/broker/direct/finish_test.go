@@ -110,13 +110,13 @@ func forEachLeftBehind(t *testing.T, f func(t *testing.T, begin func(*world.Worl
 				if tt.appClient {
 					w.CheckConsistent()
 				}
-				w.WantTaken("with the client", c.IAT, world.Taken{Uses: 1, Places: 1, Hour: 1})
+				w.WantTaken("with the client", c.IAT, world.Taken{Uses: 1, Places: 1})
 				if err := w.Delete(w.T.Context(), c.R.ClientID, c.RAT); err != nil {
 					w.T.Errorf("Delete: %v", err)
 				}
 			}
 			w.CheckConsistent()
-			w.WantTaken("in the end", c.IAT, world.Taken{Uses: tt.uses, Places: 0, Hour: 1})
+			w.WantTaken("in the end", c.IAT, world.Taken{Uses: tt.uses, Places: 0})
 			if _, err := w.Inner.AppClient(w.T.Context(), c.A.Key); !errors.Is(err, broker.ErrNotFound) {
 				w.T.Errorf("the record still exists (%v)", err)
 			}
@@ -230,7 +230,7 @@ func TestSweepMarksAnUpdateThatBecomesARemoval(t *testing.T) {
 		t.Errorf("the record = %+v, %v, want it marked for removal and due in two minutes", a, err)
 	}
 	w.Recover()
-	w.WantTaken("in the end", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
+	w.WantTaken("in the end", c.IAT, world.Taken{Uses: 1, Places: 0})
 }
 
 // A PUT that arrives while the janitor restores the app client is refused for a

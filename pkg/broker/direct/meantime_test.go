@@ -124,7 +124,7 @@ func TestARegistrationCancelledWhenItIsStored(t *testing.T) {
 		t.Errorf("Register: %v", err)
 	}
 	w.Recover()
-	w.WantTaken("in the end", iat, world.Taken{Uses: 1, Places: 1, Hour: 1})
+	w.WantTaken("in the end", iat, world.Taken{Uses: 1, Places: 1})
 }
 
 // If nothing was changed at Cognito, an update whose client gave up does not
@@ -217,7 +217,7 @@ func TestAnUpdateDoesNotUndoAnInterruptedDeletion(t *testing.T) {
 		t.Errorf("Client: %v", err)
 	}
 	w.Recover()
-	w.WantTaken("in the end", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
+	w.WantTaken("in the end", c.IAT, world.Taken{Uses: 1, Places: 0})
 	_, err = w.Read(t.Context(), c.R.ClientID, c.RAT)
 	world.WantCode(t, "Read afterwards", err, dcr.InvalidToken)
 }
@@ -232,7 +232,7 @@ func TestADeletionContinuesWithoutItsMark(t *testing.T) {
 		t.Errorf("Delete: %v", err)
 	}
 	w.CheckConsistent()
-	w.WantTaken("afterwards", c.IAT, world.Taken{Uses: 1, Places: 0, Hour: 1})
+	w.WantTaken("afterwards", c.IAT, world.Taken{Uses: 1, Places: 0})
 	// If a later step fails too, the log has both reasons.
 	c = w.LimitedClient()
 	w.Store.Reset()

@@ -63,16 +63,16 @@ func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*br
 		return nil, registration.Unavailable(fmt.Errorf("record app client: %w", err))
 	}
 	if err := c.takeBudgets(ctx, a, ad); err != nil {
-		c.discard(ctx, a, ad.Hour())
+		c.discard(ctx, a)
 		return nil, err
 	}
 	made, err := c.pool.Create(ctx, a.Marker, ad.Metadata.ClientMetadata)
 	if err != nil {
 		if _, ok := errors.AsType[*broker.NotAppliedError](err); ok {
-			c.discard(ctx, a, ad.Hour())
+			c.discard(ctx, a)
 			return nil, err
 		}
-		c.abandon(ctx, a, ad)
+		c.abandon(ctx, a)
 		return nil, registration.Unavailable(err)
 	}
 	actor := ad.Voucher.Actor()
@@ -94,25 +94,25 @@ func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*br
 	r.Due = policy.NextReview(r, ad.Profile, ad.At)
 	a.CognitoID = made.ID
 	if err := broker.RecordRegistration(ctx, c.store, r); err != nil {
-		c.rollBack(ctx, a, ad.Hour())
+		c.rollBack(ctx, a)
 		return nil, registration.Unavailable(fmt.Errorf("record registration: %w", err))
 	}
 	if err := c.complete(ctx, a); err != nil {
-		c.rollBack(ctx, a, ad.Hour())
+		c.rollBack(ctx, a)
 		return nil, registration.Unavailable(err)
 	}
 	c.trail.Created(ctx, actor, nil, r)
 	return &broker.Issued{Registration: r, AccessToken: tok, ClientSecret: made.Secret}, nil
 }
 
-// takeBudgets takes the use of the token and the places that a new app client
-// needs.
+// takeBudgets takes the place and the use of the token that a new app client
+// needs, and counts it.
 func (c *appClients) takeBudgets(ctx context.Context, a *broker.AppClient, ad *registration.Admission) error {
-	if err := ad.Hour().Take(ctx, c.store, a.Key); err != nil {
-		return err
-	}
 	if err := provision.TakePlace(ctx, c.store, a, ad.Profile.Limits().AppClients); err != nil {
 		return registration.Unavailable(err)
 	}
-	return ad.Use.Take(ctx, c.store, a.Key)
+	if err := ad.Use.Take(ctx, c.store, a.Key); err != nil {
+		return err
+	}
+	return ad.Hour().Take(ctx, c.store)
 }

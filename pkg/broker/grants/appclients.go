@@ -71,7 +71,7 @@ func (s *AppClients) Read(ctx context.Context, ring *seal.Ring, key string) (App
 	if err != nil {
 		return App{}, fmt.Errorf("read app client %s: %w", key, err)
 	}
-	if rec.State != broker.AppClientReady && rec.State != broker.AppClientUpdating || rec.Secret == "" {
+	if rec.State != broker.AppClientReady && rec.State != broker.AppClientUpdating || len(rec.Secret) == 0 {
 		return App{}, fmt.Errorf("app client %s is %s: %w", key, rec.State, broker.ErrNotFound)
 	}
 	secret, err := ring.Open(broker.SecretPurpose, rec.SecretOwner(), rec.Secret)

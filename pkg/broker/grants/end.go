@@ -26,7 +26,9 @@ const (
 type Store interface {
 	Writer
 	GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error]
-	ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error]
+	OfUser(ctx context.Context, sub string) iter.Seq2[broker.UserRecord, error]
+	Tokens(ctx context.Context, id string) (*broker.SealedTokens, error)
+	DeleteTokens(ctx context.Context, id string) error
 	DeleteConsent(ctx context.Context, key string) error
 }
 
@@ -67,7 +69,8 @@ func New(c Config) (*Ender, error) {
 
 // EndGrant ends g, which the caller has read; EndByID reads the grant first.
 // EndGrant marks the stored grant as ended, deletes the remembered consent and
-// revokes Cognito's refresh token, in this order. After the first step the
+// revokes Cognito's refresh token, deletes Cognito's tokens and stores that they
+// are gone, in this order. After the first step the
 // broker issues no more tokens for g, and g.EndedAt is set, even if EndGrant
 // returns an error. After an error the caller can call EndGrant again, even with
 // a grant that has ended, and it completes the missing steps. If ctx is
@@ -79,7 +82,7 @@ func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) 
 	if err := e.mark(ctx, g); err != nil {
 		return fmt.Errorf("end grant %s: %w", g.ID, err)
 	}
-	if g.Tokens == "" {
+	if g.TokensID == "" {
 		return nil // the grant had none, or they have been revoked
 	}
 	if err := e.config.Store.DeleteConsent(ctx, g.ConsentKey(ring)); err != nil {
@@ -88,8 +91,11 @@ func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) 
 	if err := e.revoke(ctx, ring, g); err != nil {
 		return fmt.Errorf("revoke the tokens of grant %s: %w", g.ID, err)
 	}
+	if err := e.config.Store.DeleteTokens(ctx, g.TokensID); err != nil {
+		return fmt.Errorf("delete the tokens of grant %s: %w", g.ID, err)
+	}
 	done := g.Clone()
-	done.Tokens = ""
+	done.TokensID = ""
 	err := e.config.Store.ReplaceGrant(ctx, done)
 	if err == nil {
 		*g = *done
@@ -97,7 +103,7 @@ func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) 
 	if err == nil || errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrNotFound) {
 		return nil // a request that changes an ended grant takes the same step
 	}
-	return fmt.Errorf("delete the tokens of grant %s: %w", g.ID, err)
+	return fmt.Errorf("complete the end of grant %s: %w", g.ID, err)
 }
 
 // mark stores that g has ended, and sets g to what is stored.
@@ -130,9 +136,17 @@ func (e *Ender) mark(ctx context.Context, g *broker.Grant) error {
 }
 
 // revoke revokes Cognito's refresh token. If the app client no longer exists,
-// its tokens are already invalid.
+// its tokens are already invalid. If the stored tokens are gone, a former call
+// has revoked them.
 func (e *Ender) revoke(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
-	t, err := Tokens(ring, g)
+	stored, err := e.config.Store.Tokens(ctx, g.TokensID)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t, err := Open(ring, g.ID, stored)
 	if err != nil {
 		return err
 	}
@@ -148,9 +162,9 @@ func (e *Ender) revoke(ctx context.Context, ring *seal.Ring, g *broker.Grant) er
 	return err
 }
 
-// Tokens returns Cognito's tokens of g.
-func Tokens(ring *seal.Ring, g *broker.Grant) (broker.Tokens, error) {
-	text, err := ring.Open(broker.SealGrant, g.ID, g.Tokens)
+// Open returns Cognito's tokens of the grant with this id.
+func Open(ring *seal.Ring, grantID string, stored *broker.SealedTokens) (broker.Tokens, error) {
+	text, err := ring.Open(broker.SealGrant, grantID, stored.Sealed)
 	if err != nil {
 		return broker.Tokens{}, err
 	}

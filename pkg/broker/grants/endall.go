@@ -47,14 +47,27 @@ func (e *Ender) EndOfUser(ctx context.Context, sub string) (int, error) {
 		return 0, err
 	}
 	run := ending{ender: e, ring: ring}
-	for g, err := range e.config.Store.ListGrants(ctx) {
+	for r, err := range e.config.Store.OfUser(ctx, sub) {
 		if err != nil {
 			return run.result(fmt.Errorf("grants of user %s: %w", sub, err))
 		}
 		if err := ctx.Err(); err != nil {
 			return run.result(err)
 		}
-		if sub != "" && g.User.Sub == sub && g.Standing() {
+		if r.Consent != "" {
+			if err := e.config.Store.DeleteConsent(ctx, r.Consent); err != nil {
+				run.fail(fmt.Errorf("delete the consent %s: %w", r.Consent, err))
+			}
+			continue
+		}
+		g, err := e.config.Store.Grant(ctx, r.Grant)
+		if errors.Is(err, broker.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return run.result(fmt.Errorf("read grant %s: %w", r.Grant, err))
+		}
+		if g.User.Sub == sub {
 			run.end(ctx, g)
 		}
 	}
@@ -91,9 +104,13 @@ func (r *ending) end(ctx context.Context, g *broker.Grant) {
 		r.ended++
 	}
 	if err != nil {
-		if r.failed++; r.failed == 1 {
-			r.first = err
-		}
+		r.fail(err)
+	}
+}
+
+func (r *ending) fail(err error) {
+	if r.failed++; r.failed == 1 {
+		r.first = err
 	}
 }
 

@@ -13,22 +13,22 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// Hour has the budgets of one hour in which one registration takes a place: one
-// for its redirect host, so that one busy host does not lock out the others,
-// and one for its voucher. Budgets without a limit are left out.
+// Hour has the counters of one hour that count one registration: one for its
+// redirect host, so that one busy host does not lock out the others, and one
+// for its voucher. Counters without a limit are left out.
 type Hour struct {
 	// left is the time until the end of the hour.
-	left    time.Duration
-	budgets []hourBudget
+	left     time.Duration
+	counters []hourCounter
 }
 
-type hourBudget struct {
-	broker.Budget
+type hourCounter struct {
+	broker.Counter
 	// whose names the counted registrations for the client.
 	whose string
 }
 
-// Hour returns the budgets of the registration. Repeated registrations need none.
+// Hour returns the counters of the registration. Repeated registrations need none.
 func (a *Admission) Hour() Hour {
 	begin := a.At.Truncate(time.Hour)
 	h := Hour{left: begin.Add(time.Hour).Sub(a.At)}
@@ -37,7 +37,7 @@ func (a *Admission) Hour() Hour {
 			return
 		}
 		key := fmt.Sprintf("%s/%s/%s/%d", kind, a.Profile.Name(), of, begin.Unix())
-		h.budgets = append(h.budgets, hourBudget{broker.Budget{Key: key, Limit: limit, ExpiresAt: begin.Add(2 * time.Hour)}, whose})
+		h.counters = append(h.counters, hourCounter{broker.Counter{Key: key, Limit: limit, ExpiresAt: begin.Add(2 * time.Hour)}, whose})
 	}
 	limits := a.Profile.Limits()
 	add("creations", policy.RedirectHost(a.Metadata), limits.CreationsPerHour, "for this redirect host")
@@ -49,16 +49,14 @@ func (a *Admission) Hour() Hour {
 	return h
 }
 
-// Take takes a place for member in each budget. After an error it may have taken
-// some of the places. A caller whose member is its own then calls Return. A
-// caller whose member is the client id of an open registration does not:
-// another request for the same client may have taken the place, and a repeated
-// request takes it again without counting twice.
-func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) error {
-	for _, b := range h.budgets {
-		err := store.TakeBudget(ctx, b.Budget, member)
+// Take counts the registration. It is the last step before the effects that it
+// limits, because it cannot be taken back: a registration that fails afterwards,
+// or that is sent twice, may count once too often (ADR 3).
+func (h Hour) Take(ctx context.Context, store broker.Budgets) error {
+	for _, c := range h.counters {
+		err := store.Count(ctx, c.Counter)
 		if errors.Is(err, broker.ErrExhausted) {
-			e := dcr.Errorf(dcr.TooManyRequests, "too many registrations %s in this hour", b.whose)
+			e := dcr.Errorf(dcr.TooManyRequests, "too many registrations %s in this hour", c.whose)
 			e.RetryAfter = h.left
 			return e
 		}
@@ -67,16 +65,6 @@ func (h Hour) Take(ctx context.Context, store broker.Budgets, member string) err
 		}
 	}
 	return nil
-}
-
-// Return returns the places of member. No caller repeats it if it fails: the
-// budgets end with the hour.
-func (h Hour) Return(ctx context.Context, store broker.Budgets, member string) error {
-	var err error
-	for _, b := range h.budgets {
-		err = errors.Join(err, store.ReturnBudget(ctx, b.Key, member))
-	}
-	return err
 }
 
 // UseStore counts the uses of vouchers.
@@ -122,7 +110,7 @@ func ReturnUse(ctx context.Context, store UseStore, u broker.Use, member string)
 		err = store.ReturnBudget(ctx, u.Budget, member)
 	}
 	if err != nil {
-		return fmt.Errorf("give back use of initial access token %s: %w", u.Stored(), err)
+		return fmt.Errorf("give back use of initial access token %s%s: %w", u.Token, u.Budget, err)
 	}
 	return nil
 }

@@ -173,31 +173,26 @@ func Generate() []byte {
 }
 
 // Seal returns plain sealed for this purpose and owner: the id of the key, a
-// full stop, and base64url.
-func (r *Ring) Seal(purpose, owner, plain string) string {
-	box := r.open[r.sealing].Seal(nil, nil, []byte(plain), associated(purpose, owner))
-	return r.sealing + "." + base64.RawURLEncoding.EncodeToString(box)
+// full stop, and the ciphertext.
+func (r *Ring) Seal(purpose, owner, plain string) []byte {
+	return r.open[r.sealing].Seal([]byte(r.sealing+"."), nil, []byte(plain), associated(purpose, owner))
 }
 
 // Current reports whether sealed was sealed by the key that seals now. Other
 // values have to be sealed again before their key is removed.
-func (r *Ring) Current(sealed string) bool {
-	id, _, ok := strings.Cut(sealed, ".")
-	return ok && id == r.sealing
+func (r *Ring) Current(sealed []byte) bool {
+	id, _, ok := bytes.Cut(sealed, []byte("."))
+	return ok && string(id) == r.sealing
 }
 
 // Open returns the secret that was sealed for this purpose and owner. It
 // returns an error if sealed belongs to another purpose or owner, if its key is
 // not in the ring, or if it was changed.
-func (r *Ring) Open(purpose, owner, sealed string) (string, error) {
-	id, text, _ := strings.Cut(sealed, ".")
-	key := r.open[id]
+func (r *Ring) Open(purpose, owner string, sealed []byte) (string, error) {
+	id, box, _ := bytes.Cut(sealed, []byte("."))
+	key := r.open[string(id)]
 	if key == nil {
 		return "", fmt.Errorf("open %s: no key %.40q", purpose, id)
-	}
-	box, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return "", fmt.Errorf("open %s: not base64url", purpose)
 	}
 	plain, err := key.Open(nil, nil, box, associated(purpose, owner))
 	if err != nil {

@@ -1,6 +1,7 @@
 package seal_test
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -28,7 +29,7 @@ func TestASeedMakesARing(t *testing.T) {
 	body := fmt.Sprintf(`{"version":1,"seed":%q}`, madeSeed)
 	r, again := parse(t, body), parse(t, body)
 	sealed := r.Seal("p", "o", "plain")
-	if !strings.HasPrefix(sealed, "seed.") {
+	if !bytes.HasPrefix(sealed, []byte("seed.")) {
 		t.Errorf("sealed as %.8q..., want by the key seed", sealed)
 	}
 	if got, err := again.Open("p", "o", sealed); got != "plain" || err != nil {
@@ -71,7 +72,7 @@ func TestKeysOfASeedNeverChange(t *testing.T) {
 func TestKeysRotateBesideASeed(t *testing.T) {
 	before := parse(t, fmt.Sprintf(`{"version":1,"seed":%q}`, madeSeed))
 	after := parse(t, fmt.Sprintf(`{"version":1,"seed":%q,"seal":"k2","keys":{"k2":%q}}`, madeSeed, key('b')))
-	if sealed := after.Seal("p", "o", "plain"); !strings.HasPrefix(sealed, "k2.") {
+	if sealed := after.Seal("p", "o", "plain"); !bytes.HasPrefix(sealed, []byte("k2.")) {
 		t.Errorf("sealed as %.8q..., want by k2", sealed)
 	}
 	if got, err := after.Open("p", "o", before.Seal("p", "o", "plain")); got != "plain" || err != nil {

@@ -32,14 +32,14 @@ func TestOrderOfEffects(t *testing.T) {
 	}
 	_, code := w.grant(c)
 	a := w.ask(i, codeRequest(c, code))
-	want("code", "Grant", "ReplaceGrant")
+	want("code", "Grant", "Tokens", "ReplaceGrant")
 	w.ask(i, refreshRequest(c, a.RefreshToken))
-	want("refresh", "Grant", "refresh at Cognito", "ReplaceGrant")
+	want("refresh", "Grant", "Tokens", "refresh at Cognito", "ReplaceGrant")
 
 	_, old := w.grant(c)
 	w.Clock.Advance(4 * time.Minute) // the access token is good for an hour
 	w.ask(i, codeRequest(c, old))
-	want("code, access token is not old", "Grant", "ReplaceGrant")
+	want("code, access token is not old", "Grant", "Tokens", "ReplaceGrant")
 
 	own := w.client(dcr.GrantClientCredentials)
 	w.ask(i, token.Request{Client: own, GrantType: dcr.GrantClientCredentials})

@@ -22,6 +22,8 @@ const requestTime = 17 * time.Second
 type Store interface {
 	grants.Writer
 	CreateGrant(ctx context.Context, g *broker.Grant) error
+	Tokens(ctx context.Context, id string) (*broker.SealedTokens, error)
+	ReplaceTokens(ctx context.Context, t *broker.SealedTokens) error
 }
 
 // Cognito is Cognito's token endpoint. The errors are *broker.UpstreamError.

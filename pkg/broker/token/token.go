@@ -102,18 +102,17 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	}
 	wait := c.Clients.RecordUse(ctx, c.Log, c.reg)
 	defer wait()
-	t, err := grants.Tokens(c.ring, g)
+	stored, t, err := c.tokens(ctx, g)
 	if err != nil {
-		return nil, unavailable("the grant could not be read", err)
+		return nil, err
 	}
-	sealed := g.Tokens
 	if !x.usable(t) {
-		if t, sealed, err = c.renew(ctx, g, t); err != nil {
+		if t, err = c.renew(ctx, g, stored, t); err != nil {
 			return nil, err
 		}
 	}
 	next := credential.NewRefreshToken(g.ID, c.ring)
-	if err := c.commit(ctx, x, g, next, sealed); err != nil {
+	if err := c.commit(ctx, x, g, next); err != nil {
 		return nil, err
 	}
 	c.auditIssued(ctx, g, g.Scopes, t.ExpiresAt)
@@ -161,10 +160,30 @@ func (c *call) checkResource(g *broker.Grant) error {
 	return err
 }
 
-// renew fetches a new access token for g with t, Cognito's stored tokens. It
-// also returns the tokens that g has to store. If Cognito refuses, renew ends
-// g.
-func (c *call) renew(ctx context.Context, g *broker.Grant, t broker.Tokens) (renewed broker.Tokens, sealed string, err error) {
+const signInEnded = "the sign-in for this token has ended; authorize again"
+
+// tokens returns Cognito's stored tokens of g. If they are gone, another request
+// is ending g, and tokens ends it too.
+func (c *call) tokens(ctx context.Context, g *broker.Grant) (*broker.SealedTokens, broker.Tokens, error) {
+	stored, err := c.Store.Tokens(ctx, g.TokensID)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, broker.Tokens{}, c.end(ctx, g, "Cognito's tokens are gone", signInEnded)
+	}
+	var t broker.Tokens
+	if err == nil {
+		t, err = grants.Open(c.ring, g.ID, stored)
+	}
+	if err != nil {
+		return nil, t, unavailable("the grant could not be read", err)
+	}
+	return stored, t, nil
+}
+
+// renew fetches a new access token for g with t, Cognito's stored tokens. If
+// Cognito returned another refresh token, renew stores it before the client's
+// token is used up, so that a client that repeats the request finds it. If
+// Cognito refuses, renew ends g.
+func (c *call) renew(ctx context.Context, g *broker.Grant, stored *broker.SealedTokens, t broker.Tokens) (renewed broker.Tokens, err error) {
 	err = c.AppClients.WithApp(
 		c.AppClients.AppOf(ctx, c.ring, g, t), g.AppClient,
 		func(a grants.App) (err error) {
@@ -175,35 +194,40 @@ func (c *call) renew(ctx context.Context, g *broker.Grant, t broker.Tokens) (ren
 	if err == nil {
 		renewed.RefreshToken = cmp.Or(renewed.RefreshToken, t.RefreshToken)
 		if renewed.RefreshToken == t.RefreshToken && renewed.AppSecret == t.AppSecret {
-			return renewed, g.Tokens, nil
+			return renewed, nil
 		}
-		return renewed, c.ring.Seal(broker.SealGrant, g.ID, renewed.Encode()), nil
+		stored.Sealed = c.ring.Seal(broker.SealGrant, g.ID, renewed.Encode())
+		err = c.Store.ReplaceTokens(ctx, stored)
+		switch {
+		case errors.Is(err, broker.ErrNotFound):
+			return renewed, c.end(ctx, g, "Cognito's tokens are gone", signInEnded)
+		case err != nil && !errors.Is(err, broker.ErrConflict): // another refresh stores its tokens, which are as good
+			return renewed, unavailable("the tokens could not be stored", err)
+		}
+		return renewed, nil
 	}
-	const description = "the sign-in for this token has ended; authorize again"
 	if errors.Is(err, grants.ErrAppClientGone) {
-		return renewed, "", c.end(ctx, g, "its app client no longer exists", description)
+		return renewed, c.end(ctx, g, "its app client no longer exists", signInEnded)
 	}
 	u, ok := errors.AsType[*broker.UpstreamError](err)
 	if ok && u.Code == string(broker.InvalidGrant) {
-		return renewed, "", c.end(ctx, g, "Cognito no longer refreshes it", description)
+		return renewed, c.end(ctx, g, "Cognito no longer refreshes it", signInEnded)
 	}
 	err = fmt.Errorf("refresh grant %s: %w", g.ID, err)
 	if ok {
-		return renewed, "", broker.CognitoUnavailable(err)
+		return renewed, broker.CognitoUnavailable(err)
 	}
-	return renewed, "", unavailable("the app client could not be read", err)
+	return renewed, unavailable("the app client could not be read", err)
 }
 
-// commit stores g with its token used, next issued, and Cognito's sealed tokens.
-// If another request changes g at the same time, commit checks g again.
-func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, next credential.Token, sealed string) error {
+// commit stores g with its token used and next issued. If another request changes g at the same time, commit checks g again.
+func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, next credential.Token) error {
 	hash := next.Hash()
 	applied := func(stored *broker.Grant) bool { return slices.Contains(stored.Live, hash) }
 	err := broker.ErrConflict
 	for range grants.Attempts {
 		changed := g.Clone()
 		x.commit(changed, next)
-		changed.Tokens = sealed
 		if err = grants.Replace(ctx, c.Store, changed, applied); err == nil {
 			return nil
 		}

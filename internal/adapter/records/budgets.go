@@ -1,0 +1,101 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// Kinds of items that are no records.
+const (
+	kindBudget = "budget"
+	kindCount  = "count"
+)
+
+const (
+	columnMembers = "members"
+	columnCount   = "count"
+)
+
+// TakeBudget implements broker.Budgets. The call that begins a budget sets its
+// expiry: if each call extended it, a budget in use would never expire.
+//
+// The key does not contain the expiry, because ReturnBudget does not know it.
+// So an expired budget that the table has not removed yet is overwritten.
+func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, holder string) error {
+	const op = "TakeBudget"
+	key, ok := keyOf(kindBudget, b.Key)
+	if !ok {
+		return errKey(op)
+	}
+	m := member(holder)
+	begun := Item{columnSchema: int64(schema)}
+	if !b.ExpiresAt.IsZero() {
+		begun[columnExpiry], begun[ColumnTTL] = b.ExpiresAt.Unix(), b.ExpiresAt.Unix()
+	}
+	// Another attempt is needed if the budget has expired, and if then another
+	// call begins it at the same time. A few attempts are always enough.
+	for range 5 {
+		room := []Condition{contains(columnMembers, m)}
+		free := lacks(columnMembers)
+		if b.Limit > 0 {
+			room = append(room, free, fewer(columnMembers, int64(b.Limit)))
+		}
+		condition := all(present, live, either(room...))
+		if b.Limit > 0 {
+			condition = either(absent, condition)
+		}
+		out, err := s.table.Write(ctx, op, Write{
+			Key: key, If: condition,
+			Change: &Change{Default: begun, Join: map[string]Member{columnMembers: m}},
+		})
+		switch {
+		case errors.Is(err, ErrTooLarge):
+			return broker.ErrExhausted
+		case err != nil || !out.Refused:
+			return err
+		case b.Limit < 1 || out.Item != nil && !expired(out.Item, s.now().Unix()):
+			return broker.ErrExhausted
+		}
+		first := Item{ColumnKey: key, columnMembers: Set{m}}
+		for c, v := range begun {
+			first[c] = v
+		}
+		out, err = s.table.Write(ctx, op, Write{Key: key, Put: first, If: either(absent, over)})
+		if err != nil || !out.Refused {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: the budget expires at once", op)
+}
+
+// ReturnBudget implements broker.Budgets.
+func (s *Store) ReturnBudget(ctx context.Context, key, holder string) error {
+	return s.leave(ctx, "ReturnBudget", kindBudget, key, columnMembers, holder)
+}
+
+// Count implements broker.Budgets.
+func (s *Store) Count(ctx context.Context, c broker.Counter) error {
+	const op = "Count"
+	key, ok := keyOf(kindCount, c.Key)
+	if !ok {
+		return errKey(op)
+	}
+	room := less(columnCount, int64(c.Limit))
+	if c.Limit > 0 {
+		room = either(lacks(columnCount), room)
+	}
+	out, err := s.table.Write(ctx, op, Write{
+		Key: key, If: room,
+		Change: &Change{
+			Set:       Item{columnSchema: int64(schema), ColumnTTL: c.ExpiresAt.Unix()},
+			Increment: []string{columnCount},
+		},
+	})
+	if err == nil && out.Refused {
+		return broker.ErrExhausted
+	}
+	return err
+}

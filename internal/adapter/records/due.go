@@ -1,0 +1,105 @@
+package records
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// dueToken is the part of the due index with the initial access tokens. They
+// are never due; an operator's list finds them there.
+const dueToken broker.DueKind = "iat"
+
+// never is the due time of records that are in the index but not due: the end
+// of the year 9999.
+var never = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC).Unix()
+
+// setDue adds an item to the due index, where also lists find it. The item has
+// the due time of its record, if there is one.
+func setDue(it Item, kind broker.DueKind, key string) {
+	it[DueIndex.Partition] = shard(string(kind), key)
+	if _, ok := it[DueIndex.Sort]; !ok {
+		it[DueIndex.Sort] = never
+	}
+}
+
+// A place is the position of an entry in the due index.
+type place struct {
+	partition string
+	at        int64 // Unix seconds
+	key       string
+}
+
+func placeOf(it Item) (place, error) {
+	partition, ok := it[DueIndex.Partition].(string)
+	at, okAt := it[DueIndex.Sort].(int64)
+	key, okKey := it[ColumnKey].(string)
+	if !ok || !okAt || !okKey {
+		return place{}, itemError(key, DueIndex.Partition, errMissing)
+	}
+	return place{partition, at, key}, nil
+}
+
+func (p place) String() string { return fmt.Sprintf("%s %d %s", p.partition, p.at, p.key) }
+
+// parsePlace reads what String wrote.
+func parsePlace(s string) (place, bool) {
+	partition, rest, _ := strings.Cut(s, " ")
+	at, key, ok := strings.Cut(rest, " ")
+	seconds, err := strconv.ParseInt(at, 10, 64)
+	p := place{partition, seconds, key}
+	return p, ok && err == nil && p.String() == s && slices.Contains(duePartitions(), partition)
+}
+
+func duePartitions() []string {
+	return append(allShards(string(broker.DueAppClient)), allShards(string(broker.DueRegistration))...)
+}
+
+// Due implements broker.Sweeping.
+func (s *Store) Due(ctx context.Context, now time.Time, after string) iter.Seq2[broker.DueRecord, error] {
+	until := now.Unix()
+	q := Query{Index: DueIndex, Partitions: duePartitions(), UpTo: &until}
+	if p, ok := parsePlace(after); ok {
+		i := slices.Index(q.Partitions, p.partition)
+		q.Partitions = slices.Concat(q.Partitions[i:], q.Partitions[:i+1]) // the first again, for the part before the place
+		q.After = Item{DueIndex.Partition: p.partition, DueIndex.Sort: p.at, ColumnKey: p.key}
+	}
+	return func(yield func(broker.DueRecord, error) bool) {
+		for it, err := range s.table.Query(ctx, "Due", q) {
+			var d broker.DueRecord
+			if err == nil {
+				d, err = dueRecord(it)
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func dueRecord(it Item) (broker.DueRecord, error) {
+	p, err := placeOf(it)
+	if err != nil {
+		return broker.DueRecord{}, err
+	}
+	kind, _, _ := strings.Cut(p.partition, "#")
+	id, err := idOf(it, kind)
+	return broker.DueRecord{Kind: broker.DueKind(kind), Key: id, Place: p.String()}, err
+}
+
+// idOf returns the id of the record of an item, or an error if the item is not
+// of this kind.
+func idOf(it Item, kind string) (string, error) {
+	key, _ := it[ColumnKey].(string)
+	id, ok := strings.CutPrefix(key, kind+"#")
+	if !ok {
+		return "", fmt.Errorf("item %q is not a record of the kind %s", key, kind)
+	}
+	return id, nil
+}
