@@ -62,7 +62,7 @@ func newPool(t *testing.T, slots cognito.Slots) *pool {
 			Region: "us-east-1", BaseEndpoint: aws.String("http://cognito.example"), HTTPClient: inProcess{p.cognito, faults},
 			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		})
-		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Slots: slots})
+		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Slots: slots, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -63,7 +63,7 @@ func (c *clock) sleep(ctx context.Context, d time.Duration) error {
 // bubble.
 func admitting(t *testing.T, s Slots) *AppClients {
 	t.Helper()
-	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: s})
+	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Slots: s, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
