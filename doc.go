@@ -6,8 +6,8 @@
 //
 //   - Code: each package imports only what the architecture allows, functions
 //     and use cases do not link packages that they do not need or must not
-//     have, such as Cognito's API or the network, and comments begin with the
-//     names of what they document.
+//     have, such as Cognito's API or the network, the time comes from the clock
+//     of wiring, and comments begin with the names of what they document.
 //   - Documents: docs/architecture.md names what each function links, the tests
 //     that documents name exist, each requirement that docs/conformance.md
 //     calls met names a test, links and names in the documents for deployment

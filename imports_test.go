@@ -24,13 +24,14 @@ const (
 	// useCase is what each use case of pkg/broker may import.
 	useCase = "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/seal pkg/broker/telemetry pkg/broker/clients pkg/broker/grants"
 	// mode is what each mode may import.
-	mode = useCase + " pkg/broker/registration pkg/broker/provision pkg/broker/janitor"
+	mode = useCase + " pkg/clock pkg/broker/registration pkg/broker/provision pkg/broker/janitor"
 )
 
 // rules are the architecture: a package that no rule covers, or that imports
 // what its rule does not name, fails the test.
 var rules = []rule{
 	{"pkg/dcr", "", "the words of RFC 7591 serve any authorization server in Go"},
+	{"pkg/clock", "", "a value: caches of all parts compare their ages with it, also those of MCP servers, which link nothing else of the broker"},
 	{"pkg/discovery", "", "metadata documents serve any proxy before an identity provider"},
 	{"pkg/broker/credential", "", "a value: tokens depend on nothing of ours"},
 	{"pkg/broker/seal", "", "a value: sealing depends on nothing of ours"},
@@ -38,7 +39,7 @@ var rules = []rule{
 	{"pkg/broker/policy", "pkg/dcr pkg/broker", "a value: policy decides about records, and records know no policy"},
 	{"pkg/broker/clients", "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "use cases and endpoints authenticate clients alike, so it knows no use case"},
 	{"pkg/broker/authorization", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
-	{"pkg/broker/grants", "pkg/broker pkg/broker/seal", "each use case ends grants through it, so it knows none of them"},
+	{"pkg/broker/grants", "pkg/broker pkg/broker/seal pkg/clock", "each use case ends grants through it, so it knows none of them"},
 	{"pkg/broker/token", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
 	{"pkg/broker/relay", "pkg/dcr pkg/broker pkg/broker/clients pkg/broker/telemetry pkg/broker/token", "the use case of direct mode that takes the place of token, and has its requests and responses"},
 	{"pkg/broker/registration", useCase, "a use case imports no other use case and no mode: the mode plugs into it"},
@@ -48,7 +49,7 @@ var rules = []rule{
 	{"pkg/broker/brokered", mode, "a mode imports the use cases into which it plugs, and not the other mode"},
 	{"pkg/broker/direct", mode, "a mode imports the use cases into which it plugs, and not the other mode"},
 	{"pkg/broker", "pkg/dcr pkg/broker/credential pkg/broker/seal pkg/broker/telemetry", "records and ports: they know no policy and no use case"},
-	{"pkg/mcpauth", "internal/adapter/jwt", "MCP servers verify the tokens that the broker verifies"},
+	{"pkg/mcpauth", "internal/adapter/jwt pkg/clock", "MCP servers verify the tokens that the broker verifies"},
 	{"pkg/mcpauth/gosdk", "pkg/mcpauth", "it alone needs the MCP SDK"},
 	{"internal/environment", "pkg/broker pkg/broker/policy pkg/dcr", "the environment becomes checked settings; it opens no connection"},
 	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", "what endpoints share; it knows errors, and no use case"},
@@ -60,14 +61,14 @@ var rules = []rule{
 	{"internal/adapter/issuers", "internal/adapter internal/adapter/jwt pkg/dcr pkg/broker/policy", "it verifies JWTs with the key sets of jwt; only register links its library"},
 	{"internal/endpoint/token", "internal/httpapi pkg/dcr pkg/broker pkg/broker/clients pkg/broker/token pkg/broker/credential pkg/broker/telemetry", "an endpoint decodes, calls its use case and writes; it does no I/O of its own"},
 	{"internal/adapter/lambdahttp", "internal/httpapi pkg/broker/telemetry", "it logs an invocation as the router logs a request"},
-	{"internal/adapter/jwt", "internal/adapter", "MCP servers link it (pkg/mcpauth), so it knows nothing of the broker"},
-	{"internal/adapter/", "internal/adapter pkg/dcr pkg/discovery pkg/broker pkg/broker/clients pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "an adapter implements ports; it decides nothing, so it needs no use case"},
+	{"internal/adapter/jwt", "internal/adapter pkg/clock", "MCP servers link it (pkg/mcpauth), so it knows nothing of the broker"},
+	{"internal/adapter/", "internal/adapter pkg/clock pkg/dcr pkg/discovery pkg/broker pkg/broker/clients pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "an adapter implements ports; it decides nothing, so it needs no use case"},
 	{"internal/adapter/records", "pkg/broker pkg/broker/credential", "it stores records on a table that it does not know"},
 	{"internal/adapter/dynamo", "internal/adapter/records pkg/dcr", "it is a table for records, so it knows no record"},
-	{"internal/adapter/memory", "internal/adapter/records pkg/broker/credential", "it is a table for records, so it knows no record"},
-	{"internal/adapter/wellknown", "pkg/discovery", "the metadata function links it, so it links no client of Cognito's OAuth endpoints"},
-	{"internal/wire", "internal/adapter/awssdk internal/adapter/dynamo internal/adapter/signed internal/environment internal/httpapi pkg/broker pkg/broker/policy pkg/broker/seal", "all functions but metadata link it, so it knows only what each of them uses"},
-	{"internal/wire/metadata", "internal/adapter/wellknown internal/endpoint/metadata internal/environment internal/httpapi pkg/broker pkg/discovery", "it links no AWS SDK, so it does without package wire"},
+	{"internal/adapter/memory", "internal/adapter/records pkg/broker/credential pkg/clock", "it is a table for records, so it knows no record"},
+	{"internal/adapter/wellknown", "pkg/clock pkg/discovery", "the metadata function links it, so it links no client of Cognito's OAuth endpoints"},
+	{"internal/wire", "internal/adapter/awssdk internal/adapter/dynamo internal/adapter/signed internal/environment internal/httpapi pkg/broker pkg/broker/policy pkg/broker/seal pkg/clock", "all functions but metadata link it, so it knows only what each of them uses"},
+	{"internal/wire/metadata", "internal/adapter/wellknown internal/endpoint/metadata internal/environment internal/httpapi pkg/broker pkg/clock pkg/discovery", "it links no AWS SDK, so it does without package wire"},
 	{"internal/wire/pool", "internal/adapter/cognito internal/environment internal/wire pkg/broker", "only the functions that call Cognito's API link it"},
 	{"internal/wire/register", "internal/adapter/issuers internal/endpoint/register internal/httpapi internal/wire internal/wire/pool pkg/broker pkg/broker/registration pkg/broker/brokered pkg/broker/direct",
 		"it knows ports and adapters of one function; in direct mode register makes app clients"},

@@ -42,7 +42,7 @@ func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 	if len(conf.Scopes) == 0 {
 		op.infof("SCOPES is not set, so profile %q was not looked up in the policy", c.Profile)
 	} else {
-		current, err := wire.Policy(conf, sdk, slog.New(slog.DiscardHandler))
+		current, err := wire.Policy(conf, sdk, op.now, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return &environmentError{err}
 		}

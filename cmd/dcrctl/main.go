@@ -17,12 +17,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 	kongcompletion "github.com/jotaen/kong-completion"
 )
 
@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, getenv func(st
 		c.Doctor.Output = c.Output
 		return c.Doctor.run(ctx, out, errs, getenv)
 	}
-	op := &operator{in: os.Stdin, out: out, errs: errs, getenv: getenv, now: time.Now, json: c.Output == "json", auditLog: c.AuditLog}
+	op := &operator{in: os.Stdin, out: out, errs: errs, getenv: getenv, now: clock.Now, json: c.Output == "json", auditLog: c.AuditLog}
 	if c.EnvFile != "" {
 		if op.getenv, err = withEnvFile(c.EnvFile, getenv); err != nil {
 			fmt.Fprintln(errs, "dcrctl:", lines(err.Error()))

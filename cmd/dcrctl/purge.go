@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -114,7 +113,7 @@ func newLeftovers(ctx context.Context, op *operator) (*leftovers, error) {
 	}
 	// Calls of Cognito are limited in memory: the table may no longer exist, and
 	// the deployment's functions no longer make calls.
-	apps, err := pool.AppClients(&wire.Parts{Config: c, SDK: sdk, Store: memory.NewStore(time.Now)})
+	apps, err := pool.AppClients(&wire.Parts{Config: c, SDK: sdk, Store: memory.NewStore(op.now), Now: op.now})
 	if err != nil {
 		return nil, &environmentError{err}
 	}

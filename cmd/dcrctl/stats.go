@@ -121,7 +121,7 @@ func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, 
 	if err != nil {
 		return nil, &environmentError{err}
 	}
-	apps, err := pool.AppClients(&wire.Parts{Config: conf, SDK: sdk, Store: store})
+	apps, err := pool.AppClients(&wire.Parts{Config: conf, SDK: sdk, Store: store, Now: op.now})
 	if err != nil {
 		return nil, &environmentError{err}
 	}

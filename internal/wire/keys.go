@@ -16,12 +16,12 @@ import (
 // Keys returns the function that returns the current sealing keys. It reads them
 // at first use and again every five minutes, so that they rotate without a
 // deployment. A ring never changes: after a rotation, another one is returned.
-func Keys(c *environment.Config, sdk aws.Config, log *slog.Logger) (func(context.Context) (*seal.Ring, error), error) {
+func Keys(c *environment.Config, sdk aws.Config, now func() time.Time, log *slog.Logger) (func(context.Context) (*seal.Ring, error), error) {
 	fetch, err := KeysDocument(c, sdk)
 	if err != nil {
 		return nil, err
 	}
-	cached := signed.Cache(fetch, seal.Parse, time.Now, log)
+	cached := signed.Cache(fetch, seal.Parse, now, log)
 	return func(ctx context.Context) (*seal.Ring, error) {
 		ring, err := cached.Get(ctx)
 		if err != nil {

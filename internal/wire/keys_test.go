@@ -10,13 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
@@ -26,11 +27,11 @@ import (
 func TestKeysRotate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	document := seal.Generate()
-	if err := os.WriteFile(path, document, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
+	fake.EachClock(t, func(t *testing.T, clock *fake.Clock) {
+		if err := os.WriteFile(path, document, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, clock.Now, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +44,11 @@ func TestKeysRotate(t *testing.T) {
 		if err := os.WriteFile(path, rotated(t, document), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5*time.Minute + time.Second)
+		clock.Advance(5*time.Minute - 1)
+		if within, err := keys(t.Context()); within != before || err != nil {
+			t.Errorf("within five minutes: keys = %p, %v, want the ring %p", within, err, before)
+		}
+		clock.Advance(1)
 		after, err := keys(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -88,7 +93,7 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 	sdk := aws.Config{Region: "us-east-1", RetryMaxAttempts: 1, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
 	})}
-	keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}}, sdk, slog.New(slog.DiscardHandler))
+	keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}}, sdk, clock.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,20 +108,19 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 // A broker that started before its keys were there finds them later.
 func TestKeysThatAreMissingAtFirst(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
-	synctest.Test(t, func(t *testing.T) {
-		keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if ring, err := keys(t.Context()); err == nil {
-			t.Errorf("keys that are missing = %v, want an error", ring)
-		}
-		if err := os.WriteFile(path, seal.Generate(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Minute)
-		if _, err := keys(t.Context()); err != nil {
-			t.Errorf("a minute after there are keys: %v", err)
-		}
-	})
+	c := fake.NewClock()
+	keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, c.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ring, err := keys(t.Context()); err == nil {
+		t.Errorf("keys that are missing = %v, want an error", ring)
+	}
+	if err := os.WriteFile(path, seal.Generate(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.Advance(time.Minute)
+	if _, err := keys(t.Context()); err != nil {
+		t.Errorf("a minute after there are keys: %v", err)
+	}
 }

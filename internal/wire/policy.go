@@ -15,7 +15,7 @@ import (
 
 // Policy returns the function that returns the policy in force. A document that
 // is stored at AWS is read at first use and again every five minutes.
-func Policy(c *environment.Config, sdk aws.Config, log *slog.Logger) (func(context.Context) (*policy.Policy, error), error) {
+func Policy(c *environment.Config, sdk aws.Config, now func() time.Time, log *slog.Logger) (func(context.Context) (*policy.Policy, error), error) {
 	if c.Policy != nil {
 		return func(context.Context) (*policy.Policy, error) { return c.Policy, nil }, nil
 	}
@@ -24,7 +24,7 @@ func Policy(c *environment.Config, sdk aws.Config, log *slog.Logger) (func(conte
 		return nil, err
 	}
 	parse := func(body []byte) (*policy.Policy, error) { return ParsePolicy(c, body) }
-	return signed.Cache(fetch, parse, time.Now, log).Get, nil
+	return signed.Cache(fetch, parse, now, log).Get, nil
 }
 
 // PolicyDocument returns the function that reads the policy document.

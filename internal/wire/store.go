@@ -1,18 +1,17 @@
 package wire
 
 import (
-	"time"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 // Table returns the store in the table that c names.
 func Table(c *environment.Config, sdk aws.Config) *dynamo.Store {
-	return dynamo.New(DynamoDB(c, sdk), c.Table, time.Now)
+	return dynamo.New(DynamoDB(c, sdk), c.Table, clock.Now)
 }
 
 // DynamoDB returns the client of DynamoDB in the region of c.

@@ -19,6 +19,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 // Parts are the parts from which functions are wired. New makes those of a
@@ -39,8 +40,9 @@ type Parts struct {
 	// HTTP calls Cognito's OAuth endpoints and fetches the key sets of issuers.
 	// nil is a client with http.DefaultTransport.
 	HTTP *http.Client
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Now is the clock of all parts.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Store holds registrations, app clients and grants.
@@ -52,15 +54,15 @@ type Store interface {
 // New returns the parts of the deployment that c describes, with its table as
 // the store. It opens no connection.
 func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
-	p := &Parts{Config: c, SDK: sdk, Store: Table(c, sdk), Now: time.Now, Log: log}
+	p := &Parts{Config: c, SDK: sdk, Store: Table(c, sdk), Now: clock.Now, Log: log}
 	var err error
 	if c.Policy != nil || c.PolicyDocument != "" {
-		if p.Policy, err = Policy(c, sdk, log); err != nil {
+		if p.Policy, err = Policy(c, sdk, p.Now, log); err != nil {
 			return nil, err
 		}
 	}
 	if c.Keys != "" {
-		if p.Keys, err = Keys(c, sdk, log); err != nil {
+		if p.Keys, err = Keys(c, sdk, p.Now, log); err != nil {
 			return nil, err
 		}
 	}

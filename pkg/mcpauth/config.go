@@ -62,7 +62,8 @@ type Config struct {
 	// HTTP fetches the keys. OPTIONAL; default: a new client. Redirects are
 	// never followed, and a fetch takes 5 seconds at most.
 	HTTP *http.Client
-	// Now is the clock against which tokens expire. OPTIONAL; default: time.Now.
+	// Now is the clock against which tokens expire. OPTIONAL; default:
+	// the system clock.
 	Now func() time.Time
 	// Log gets a line for each refusal with its reason, and never a token.
 	// OPTIONAL; default: none.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/jwt"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 // Guard passes requests with a valid token on and challenges all others. It is
@@ -38,6 +39,9 @@ func New(cfg Config) (*Guard, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = clock.Now
 	}
 	g := &Guard{
 		path:        u.Path,

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func TestTokens(t *testing.T) {
@@ -156,6 +158,25 @@ func TestNewKeysAreFetched(t *testing.T) {
 	}
 	if got := keys.fetches.Load() - before; got > 1 {
 		t.Errorf("20 key ids that do not exist made %d fetches, want 1 at most", got)
+	}
+}
+
+// A key that Cognito has withdrawn is accepted for an hour at most, even if
+// Lambda has the server frozen in between.
+func TestWithdrawnKeysAreRefusedAfterAnHour(t *testing.T) {
+	keys := newKeyServer(t, map[string]*rsa.PrivateKey{"k1": testKey()})
+	cfg, clock := testConfig(keys.url), fake.ClockAt(testNow)
+	clock.Freeze()
+	cfg.Now = clock.Now
+	h := newGuard(t, cfg).Handler(endpoint)
+	token := "Bearer " + sign(t, testKey(), jose.RS256, "k1", changed(map[string]any{"exp": testNow.Add(24 * time.Hour).Unix()}))
+	if w := post(h, listTools, token); w.Code != 200 {
+		t.Fatalf("at first: %d, want 200", w.Code)
+	}
+	keys.set(map[string]*rsa.PrivateKey{"k2": otherKey()})
+	clock.Advance(time.Hour)
+	if w := post(h, listTools, token); w.Code != 401 {
+		t.Errorf("an hour after the key was withdrawn: %d, want 401", w.Code)
 	}
 }
 

@@ -62,7 +62,7 @@ func newPool(t *testing.T, counts cognito.Counts) *pool {
 			Region: "us-east-1", BaseEndpoint: aws.String("http://cognito.example"), HTTPClient: inProcess{p.cognito, faults},
 			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		})
-		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Counts: counts})
+		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Counts: counts, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -85,7 +85,7 @@ func TestOnDynamoDB(t *testing.T) {
 		})
 		faults := fake.NewFaults("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "DescribeTable")
 		options.APIOptions = append(options.APIOptions, failingBy(faults))
-		return stores{dynamo.New(client, table, nil), dynamo.New(dynamodb.New(options), table, nil), faults}
+		return stores{dynamo.New(client, table, time.Now), dynamo.New(dynamodb.New(options), table, time.Now), faults}
 	})
 }
 

@@ -66,7 +66,7 @@ func (c *clock) sleep(ctx context.Context, d time.Duration) error {
 // bubble.
 func admitting(t *testing.T, s Counts) *AppClients {
 	t.Helper()
-	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counts: s})
+	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counts: s, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

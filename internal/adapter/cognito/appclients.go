@@ -28,15 +28,16 @@ type Config struct {
 	Deployment string
 	Settings   Settings
 	Counts     Counts
+	// Now is the clock.
+	Now func() time.Time
 	// Quota is the maximum number of app clients in the pool; 0 means 1,000,
 	// AWS's default. Only a metric uses it.
 	Quota int
 	// Timeout is how long one call to Cognito may take; 0 means 5 seconds.
 	// Waiting for admission does not count.
 	Timeout time.Duration
-	// Now and Sleep are the clock; nil means the real one. Sleep returns early,
-	// with an error, when the context is done.
-	Now   func() time.Time
+	// Sleep returns early, with an error, when the context is done; nil means
+	// broker.Pause.
 	Sleep func(context.Context, time.Duration) error
 }
 
@@ -64,6 +65,9 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 	if c.Counts == nil {
 		faults = append(faults, errors.New("counts: needed to keep below Cognito's rate"))
 	}
+	if c.Now == nil {
+		faults = append(faults, errors.New("now: needed as the clock"))
+	}
 	if c.Timeout < 0 {
 		faults = append(faults, fmt.Errorf("timeout: %s is negative", c.Timeout))
 	}
@@ -81,9 +85,6 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 		timeout:    cmp.Or(c.Timeout, 5*time.Second),
 		now:        c.Now,
 		sleep:      c.Sleep,
-	}
-	if a.now == nil {
-		a.now = time.Now
 	}
 	if a.sleep == nil {
 		a.sleep = broker.Pause

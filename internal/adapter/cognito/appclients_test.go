@@ -347,7 +347,7 @@ func TestARequestIsRepeatedInTheNextSecondAndNotAfterATimeOut(t *testing.T) {
 
 func TestForeignAppClientsAreNeitherListedNorChanged(t *testing.T) {
 	c, pool := emulated(t, 0)
-	other, err := New(c.api, Config{Pool: here.pool, Deployment: "test", Settings: DefaultSettings(), Counts: &counts{}})
+	other, err := New(c.api, Config{Pool: here.pool, Deployment: "test", Settings: DefaultSettings(), Counts: &counts{}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +389,7 @@ func TestAMissingPoolIsNotAMissingAppClient(t *testing.T) {
 }
 
 func TestNewRefusesABadConfiguration(t *testing.T) {
-	good := Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counts: &counts{}}
+	good := Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counts: &counts{}, Now: time.Now}
 	tests := []struct {
 		change func(*Config)
 		want   string
@@ -404,6 +404,7 @@ func TestNewRefusesABadConfiguration(t *testing.T) {
 		{func(c *Config) { c.Deployment = "Prod" }, "deployment id"},
 		{func(c *Config) { c.Deployment = "" }, "deployment id"},
 		{func(c *Config) { c.Counts = nil }, "counts"},
+		{func(c *Config) { c.Now = nil }, "now"},
 		{func(c *Config) { c.Timeout = -time.Second }, "timeout"},
 		{func(c *Config) { c.Settings.RotationGrace = time.Hour }, "grace"},
 	}

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -27,7 +28,7 @@ func (r *reads) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(
 
 func TestReadsReturnEarlierWrites(t *testing.T) {
 	r := &reads{}
-	s := New(r, "table", nil)
+	s := New(r, "table", time.Now)
 	ctx := t.Context()
 	s.Registration(ctx, "x")
 	s.AppClient(ctx, "x")

@@ -31,7 +31,7 @@ func fakeDynamoDB(t *testing.T, status int, code string) *dynamo.Store {
 		fmt.Fprintf(w, `{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"no"}`, code)
 	}))
 	t.Cleanup(server.Close)
-	return dynamo.New(newClient(server.URL, http.DefaultTransport), "table", nil)
+	return dynamo.New(newClient(server.URL, http.DefaultTransport), "table", time.Now)
 }
 
 // calls calls all methods of a Store that send a request.

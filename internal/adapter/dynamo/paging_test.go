@@ -75,7 +75,7 @@ func (p *pages) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, 
 func registrationsOf(t *testing.T, ids []string) []attributes {
 	t.Helper()
 	w := &written{}
-	s := New(w, "table", nil)
+	s := New(w, "table", time.Now)
 	for _, id := range ids {
 		if err := s.CreateRegistration(t.Context(), &broker.Registration{ClientID: id, IssuedAt: time.Unix(1, 0)}); err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestLists_read_page_by_page(t *testing.T) {
 			want = append(want, fmt.Sprint("c", i))
 		}
 		p := &pages{partition: "registration#3", items: registrationsOf(t, want)}
-		s := New(p, "table", nil)
+		s := New(p, "table", time.Now)
 		s.table.page = 3
 		var got []string
 		for r, err := range s.ListRegistrations(t.Context()) {
@@ -142,7 +142,7 @@ func TestIndexes_are_read_page_by_page(t *testing.T) {
 				"pk": attribute(kind + "#" + id), "due": attribute(partition), "due_at": attribute(int64(i)),
 			})
 		}
-		s := New(p, "table", nil)
+		s := New(p, "table", time.Now)
 		s.table.page = 3
 		var got []string
 		for id, err := range sequence(s) {
@@ -181,7 +181,7 @@ func TestDue_refuses_items_of_another_kind(t *testing.T) {
 	p := &pages{partition: "appclient#0", items: []attributes{
 		{"pk": attribute("registration#a"), "due": attribute("appclient#0"), "due_at": attribute(int64(1))},
 	}}
-	for d, err := range New(p, "table", nil).Due(t.Context(), time.Now(), "") {
+	for d, err := range New(p, "table", time.Now).Due(t.Context(), time.Now(), "") {
 		if err == nil {
 			t.Errorf("got %+v, want an error", d)
 		}

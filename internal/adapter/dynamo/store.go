@@ -45,11 +45,8 @@ type Store struct {
 }
 
 // New returns a Store in the table, which CreateTable or a template has made.
-// The time comes from now, or from the system if now is nil.
+// The time comes from now.
 func New(client Client, name string, now func() time.Time) *Store {
-	if now == nil {
-		now = time.Now
-	}
 	t := &table{client: client, name: name, now: now, page: 100}
 	return &Store{records.New(t, now), t}
 }

@@ -296,9 +296,11 @@ func TestKeysAreFetchedOnceAtFirstUse(t *testing.T) {
 	}
 }
 
-func TestKeysRotate(t *testing.T) {
+func TestKeysRotate(t *testing.T) { fake.EachClock(t, testKeysRotate) }
+
+func testKeysRotate(t *testing.T, clock *fake.Clock) {
 	i := newIssuer(t, "", public(&rsaKey.PublicKey, "k1", jose.RS256))
-	v, clock := newVerifier()
+	v := New(nil, clock.Now)
 	issuers := []policy.Issuer{i.trusted()}
 	token := func(key any, alg jose.SignatureAlgorithm, id string) string {
 		c := keycloak(i.url())
@@ -323,6 +325,16 @@ func TestKeysRotate(t *testing.T) {
 	}
 	if _, err := v.Verify(t.Context(), issuers, next); err != nil {
 		t.Errorf("the new key alone: %v", err)
+	}
+	// While the issuer cannot be reached, its keys stay in use for a day.
+	i.set(func() { i.fails = http.NotFound })
+	clock.Advance(maxStale - 1)
+	if _, err := v.Verify(t.Context(), issuers, next); err != nil {
+		t.Errorf("within a day: %v, want no error", err)
+	}
+	clock.Advance(jwt.RetryTime)
+	if _, err := v.Verify(t.Context(), issuers, next); err == nil {
+		t.Error("after a day without the issuer: no error, want one")
 	}
 }
 

@@ -26,11 +26,11 @@ type AccessTokensConfig struct {
 	Issuer string
 	// KeySet is REQUIRED: the URL of the pool's key set, its jwks_uri.
 	KeySet string
+	// Now is REQUIRED: the clock.
+	Now func() time.Time
 	// HTTP fetches the keys; nil is a client with http.DefaultTransport. Its
 	// CheckRedirect is ignored: redirects are not followed.
 	HTTP *http.Client
-	// Now is the clock; nil is time.Now.
-	Now func() time.Time
 }
 
 // Claims are the claims of a valid access token.
@@ -67,11 +67,8 @@ type AccessTokens struct {
 // NewAccessTokens returns an AccessTokens, or an error if a required field of c
 // is empty. It fetches no keys: the first Verify does.
 func NewAccessTokens(c AccessTokensConfig) (*AccessTokens, error) {
-	if c.Issuer == "" || c.KeySet == "" {
-		return nil, errors.New("jwt: Issuer and KeySet are required")
-	}
-	if c.Now == nil {
-		c.Now = time.Now
+	if c.Issuer == "" || c.KeySet == "" || c.Now == nil {
+		return nil, errors.New("jwt: Issuer, KeySet and Now are required")
 	}
 	client := adapter.WithoutRedirects(c.HTTP)
 	fetch := func(ctx context.Context) (Keys, error) {

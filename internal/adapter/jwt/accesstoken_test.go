@@ -85,11 +85,16 @@ func claims() map[string]any {
 func newVerifier(t *testing.T, p *pool) (*AccessTokens, *fake.Clock) {
 	t.Helper()
 	c := fake.ClockAt(start)
+	return verifierAt(t, p, c), c
+}
+
+func verifierAt(t *testing.T, p *pool, c *fake.Clock) *AccessTokens {
+	t.Helper()
 	v, err := NewAccessTokens(AccessTokensConfig{Issuer: issuer, KeySet: p.URL, Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v, c
+	return v
 }
 
 func TestVerify(t *testing.T) {
@@ -206,18 +211,62 @@ func TestNewKeyIsFetched(t *testing.T) {
 
 func TestWithdrawnKeyIsRefusedWithinAnHour(t *testing.T) {
 	k, next := key(t), key(t)
-	p := newPool(t, public(k, "k1"))
-	v, clock := newVerifier(t, p)
 	c := claims()
 	c["exp"] = start.Add(24 * time.Hour).Unix()
 	token := fake.Sign(t, jose.RS256, k, "k1", c)
+	fake.EachClock(t, func(t *testing.T, clock *fake.Clock) {
+		p := newPool(t, public(k, "k1"))
+		v := verifierAt(t, p, clock)
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+		p.publish(public(next, "k2"))
+		clock.Advance(MaxAge - 1)
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Errorf("within the hour: got error %v, want none", err)
+		}
+		clock.Advance(1)
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) {
+			t.Errorf("token of the old key: %v, want ErrInvalid", err)
+		}
+	})
+}
+
+func TestKeysAreFetchedAgainAfterTheClockWasSetBack(t *testing.T) {
+	k, next := key(t), key(t)
+	p := newPool(t, public(k, "k1"))
+	v, clock := newVerifier(t, p)
+	token := fake.Sign(t, jose.RS256, k, "k1", claims())
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
 	p.publish(public(next, "k2"))
-	clock.Advance(MaxAge)
+	clock.Advance(-time.Second)
 	if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) {
 		t.Errorf("token of the old key: %v, want ErrInvalid", err)
+	}
+}
+
+// Keys whose fetch began before the process was frozen are as old as the fetch.
+func TestTheAgeOfKeysBeginsBeforeTheirFetch(t *testing.T) {
+	k := key(t)
+	p := newPool(t, public(k, "k1"))
+	v, clock := newVerifier(t, p)
+	published := p.answer
+	p.setAnswer(func(w http.ResponseWriter, r *http.Request) {
+		clock.Advance(MaxAge) // Lambda freezes the process
+		published(w, r)
+	})
+	c := claims()
+	c["exp"] = start.Add(24 * time.Hour).Unix()
+	token := fake.Sign(t, jose.RS256, k, "k1", c)
+	for want := range int64(2) {
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Error(err)
+		}
+		if got := p.fetches.Load(); got != want+1 {
+			t.Errorf("%d fetches, want %d", got, want+1)
+		}
 	}
 }
 
@@ -276,10 +325,11 @@ func TestStaleKeysStayInUseWhileFetchesFail(t *testing.T) {
 	}
 }
 
-func TestNewRequiresIssuerAndKeySet(t *testing.T) {
-	for _, c := range []AccessTokensConfig{{}, {Issuer: issuer}, {KeySet: "https://x.example"}} {
+func TestNewRequiresIssuerKeySetAndClock(t *testing.T) {
+	now := fake.NewClock().Now
+	for _, c := range []AccessTokensConfig{{}, {Issuer: issuer, Now: now}, {KeySet: "https://x.example", Now: now}, {Issuer: issuer, KeySet: "https://x.example"}} {
 		if _, err := NewAccessTokens(c); err == nil {
-			t.Errorf("NewAccessTokens(%+v): no error", c)
+			t.Errorf("NewAccessTokens with issuer %q, key set %q, clock %t: no error", c.Issuer, c.KeySet, c.Now != nil)
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 // ErrUnknownKey means that the key set has no key with that id.
@@ -57,7 +59,7 @@ type KeySet struct {
 // fetched is the state after a fetch.
 type fetched struct {
 	keys Keys      // of the last fetch that succeeded
-	at   time.Time // of that fetch
+	at   time.Time // when that fetch began
 	// err is the error of the last fetch, at failedAt; nil if it succeeded.
 	err      error
 	failedAt time.Time
@@ -68,11 +70,7 @@ type fetched struct {
 // fail, the keys stay in use until they are maxStale old; 0 means without
 // limit.
 func NewKeySet(fetch func(context.Context) (Keys, error), maxStale time.Duration, now func() time.Time) *KeySet {
-	// The wall clock decides: the monotonic clock may stand still while Lambda
-	// has the process frozen, and a withdrawn key would then be accepted for
-	// days.
-	wall := func() time.Time { return now().Round(0) }
-	s := &KeySet{fetch: fetch, now: wall, maxStale: maxStale, turn: make(chan struct{}, 1)}
+	s := &KeySet{fetch: fetch, now: now, maxStale: maxStale, turn: make(chan struct{}, 1)}
 	s.last.Store(&fetched{})
 	return s
 }
@@ -97,11 +95,12 @@ func (s *KeySet) Key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
 	// cancel it.
 	fetching, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
+	began := s.now()
 	keys, err := s.fetch(fetching)
-	next := &fetched{keys: keys, at: s.now()}
+	next := &fetched{keys: keys, at: began}
 	if err != nil {
 		next = &fetched{keys: last.keys, at: last.at, err: err, failedAt: s.now()}
-		if s.maxStale > 0 && s.now().Sub(last.at) >= s.maxStale {
+		if s.maxStale > 0 && !clock.Fresh(last.at, next.failedAt, s.maxStale) {
 			next.keys = nil
 		}
 	}
@@ -115,12 +114,12 @@ func (s *KeySet) Key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
 // answer returns the result of Key and true if no fetch is needed.
 func (s *KeySet) answer(f *fetched, id string) (key *jose.JSONWebKey, settled bool, err error) {
 	key = f.keys[id]
-	age := s.now().Sub(f.at)
-	failing := f.err != nil && s.now().Sub(f.failedAt) < RetryTime
+	now := s.now()
+	failing := f.err != nil && clock.Fresh(f.failedAt, now, RetryTime)
 	switch {
-	case key != nil && (failing || age < MaxAge):
+	case key != nil && (failing || clock.Fresh(f.at, now, MaxAge)):
 		return key, true, nil
-	case key == nil && f.keys != nil && age < MinAge:
+	case key == nil && f.keys != nil && clock.Fresh(f.at, now, MinAge):
 		_, err = known(nil)
 		return nil, true, err
 	case failing:

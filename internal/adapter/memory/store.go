@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 // Store is a broker.Store and broker.GrantStore in memory. Make one with
@@ -21,11 +22,11 @@ type Store struct {
 	now   func() time.Time
 }
 
-// NewStore returns an empty Store with the time from now, or from the system if
+// NewStore returns an empty Store with the time from now, or from clock.Now if
 // now is nil.
 func NewStore(now func() time.Time) *Store {
 	if now == nil {
-		now = time.Now
+		now = clock.Now
 	}
 	return newStore(newTable(now), now)
 }

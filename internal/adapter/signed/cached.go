@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 const (
@@ -28,8 +30,9 @@ type Cached[T any] struct {
 	mu    sync.Mutex // held during a fetch, so there is one at a time
 	value T
 	good  bool
-	due   time.Time
 	err   error
+	at    time.Time     // the last fetch began at this time if it succeeded, or failed at this time
+	bound time.Duration // time from at to the next fetch
 }
 
 // Cache returns a Cached that reads with fetch and decodes with parse.
@@ -41,20 +44,21 @@ func Cache[T any](fetch Fetch, parse func([]byte) (T, error), now func() time.Ti
 func (c *Cached[T]) Get(ctx context.Context) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.clock().Before(c.due) {
+	began := c.now()
+	if clock.Fresh(c.at, began, c.bound) {
 		return c.value, c.err
 	}
 	value, err := c.read(ctx)
 	switch {
 	case err == nil:
-		c.value, c.good, c.err, c.due = value, true, nil, c.clock().Add(maxAge)
+		c.value, c.good, c.err, c.at, c.bound = value, true, nil, began, maxAge
 	case ctx.Err() != nil:
 		// The caller gave up; the origin may be fine.
 		if !c.good {
 			return c.value, err
 		}
 	default:
-		c.due = c.clock().Add(retryAfter)
+		c.at, c.bound = c.now(), retryAfter
 		c.log.ErrorContext(ctx, "document not read", "error", err, "last_good_copy_in_use", c.good)
 		if !c.good {
 			c.err = err
@@ -76,8 +80,3 @@ func (c *Cached[T]) read(ctx context.Context) (T, error) {
 	}
 	return c.parse(body)
 }
-
-// clock returns the wall clock time without the monotonic clock reading. The
-// monotonic clock may stand still while Lambda has the process frozen, and keys
-// that were rotated would then stay in use for days.
-func (c *Cached[T]) clock() time.Time { return c.now().Round(0) }

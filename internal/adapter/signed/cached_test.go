@@ -10,16 +10,19 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-func TestCached(t *testing.T) {
-	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+func TestCached(t *testing.T) { fake.EachClock(t, testCached) }
+
+func testCached(t *testing.T, clock *fake.Clock) {
 	body, fetchErr := "1", error(nil)
 	fetched := 0
 	k := Cache(func(context.Context) ([]byte, error) {
 		fetched++
 		return []byte(body), fetchErr
-	}, func(b []byte) (int, error) { return strconv.Atoi(string(b)) }, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	}, func(b []byte) (int, error) { return strconv.Atoi(string(b)) }, clock.Now, slog.New(slog.DiscardHandler))
 
 	for _, step := range []struct {
 		name    string
@@ -35,13 +38,14 @@ func TestCached(t *testing.T) {
 		{"then a successful fetch", time.Second, "1", nil, 1, false, 2},
 		{"kept", 4 * time.Minute, "2", nil, 1, false, 2},
 		{"another fetch after five minutes", time.Minute, "2", nil, 2, false, 3},
-		{"the last good copy while the origin is unreachable", 5 * time.Minute, "3", errors.New("unreachable"), 2, false, 4},
-		{"no fetch within half a minute of a failure", 10 * time.Second, "3", nil, 2, false, 4},
-		{"the last good copy while the document is not valid", time.Minute, "x", nil, 2, false, 5},
-		{"the last good copy while the document is too large", time.Minute, strings.Repeat("1", MaxSize+1), nil, 2, false, 6},
-		{"the new document when it is valid again", time.Minute, "4", nil, 4, false, 7},
+		{"another fetch after the clock was set back", -time.Second, "2", nil, 2, false, 4},
+		{"the last good copy while the origin is unreachable", 5 * time.Minute, "3", errors.New("unreachable"), 2, false, 5},
+		{"no fetch within half a minute of a failure", 10 * time.Second, "3", nil, 2, false, 5},
+		{"the last good copy while the document is not valid", time.Minute, "x", nil, 2, false, 6},
+		{"the last good copy while the document is too large", time.Minute, strings.Repeat("1", MaxSize+1), nil, 2, false, 7},
+		{"the new document when it is valid again", time.Minute, "4", nil, 4, false, 8},
 	} {
-		now = now.Add(step.wait)
+		clock.Advance(step.wait)
 		body, fetchErr = step.body, step.err
 		got, err := k.Get(t.Context())
 		if got != step.want || (err != nil) != step.fails || fetched != step.fetched {
@@ -49,7 +53,7 @@ func TestCached(t *testing.T) {
 		}
 	}
 
-	now = now.Add(time.Hour)
+	clock.Advance(time.Hour)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	fetchErr = context.Canceled
@@ -59,6 +63,22 @@ func TestCached(t *testing.T) {
 	fetchErr, body = nil, "5"
 	if got, err := k.Get(t.Context()); got != 5 || err != nil {
 		t.Errorf("the next caller: Get = %d, %v, want 5", got, err)
+	}
+}
+
+// A document whose fetch began before the process was frozen is as old as the
+// fetch.
+func TestTheAgeOfACopyBeginsBeforeItsFetch(t *testing.T) {
+	clock, fetched := fake.NewClock(), 0
+	k := Cache(func(context.Context) ([]byte, error) {
+		fetched++
+		clock.Advance(maxAge) // Lambda freezes the process
+		return nil, nil
+	}, func([]byte) (int, error) { return fetched, nil }, clock.Now, slog.New(slog.DiscardHandler))
+	for want := range 2 {
+		if got, err := k.Get(t.Context()); got != want+1 || err != nil {
+			t.Errorf("Get = %d, %v, want %d", got, err, want+1)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
 )
 
@@ -37,10 +38,11 @@ type Config struct {
 	URL string
 	// Issuer is the issuer that the document must name.
 	Issuer string
+	// Now is the clock.
+	Now func() time.Time
 
-	Client *http.Client     // nil means one with http.DefaultTransport
-	Now    func() time.Time // nil means time.Now
-	Log    *slog.Logger     // nil means none
+	Client *http.Client // nil means one with http.DefaultTransport
+	Log    *slog.Logger // nil means none
 }
 
 // Client fetches the user pool's own discovery document (OpenID Connect
@@ -62,8 +64,12 @@ type Client struct {
 // discovered is the state after a fetch.
 type discovered struct {
 	upstream *discovery.Upstream // nil if every fetch so far failed
-	due      time.Time           // of the next fetch
+	at       time.Time           // when the fetch began if it succeeded, or when it failed
+	bound    time.Duration       // time from at to the next fetch
 }
+
+// fresh reports whether the next fetch is not due. f may be nil.
+func (f *discovered) fresh(now time.Time) bool { return f != nil && clock.Fresh(f.at, now, f.bound) }
 
 // New returns a Client that has fetched nothing yet.
 func New(cfg Config) (*Client, error) {
@@ -71,8 +77,8 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("discovery: %q is not the http or https URL of a discovery document", cfg.URL)
 	}
-	if cfg.Issuer == "" {
-		return nil, errors.New("discovery: Issuer is required")
+	if cfg.Issuer == "" || cfg.Now == nil {
+		return nil, errors.New("discovery: Issuer and Now are required")
 	}
 	d := &Client{url: cfg.URL, issuer: cfg.Issuer, now: cfg.Now, log: cfg.Log}
 	client := new(http.Client)
@@ -81,9 +87,6 @@ func New(cfg Config) (*Client, error) {
 	}
 	client.CheckRedirect = sameOrigin
 	d.do = client.Do
-	if d.now == nil {
-		d.now = time.Now
-	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -97,7 +100,7 @@ func New(cfg Config) (*Client, error) {
 // Otherwise only the request that starts a refresh waits, for at most 250 ms. A
 // refresh starts once an hour, or once a minute while fetches fail.
 func (d *Client) Current(ctx context.Context) *discovery.Upstream {
-	if last := d.last.Load(); last != nil && d.clock().Before(last.due) {
+	if last := d.last.Load(); last.fresh(d.now()) {
 		return last.upstream
 	}
 	done, started := d.refresh(ctx)
@@ -136,7 +139,7 @@ func (d *Client) refresh(ctx context.Context) (done chan struct{}, started bool)
 		return d.fetch, false
 	}
 	done = make(chan struct{})
-	if last := d.last.Load(); last != nil && d.clock().Before(last.due) {
+	if d.last.Load().fresh(d.now()) {
 		close(done) // another request's fetch ended after the caller looked
 		return done, false
 	}
@@ -144,8 +147,9 @@ func (d *Client) refresh(ctx context.Context) (done chan struct{}, started bool)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 		defer cancel()
+		began := d.now()
 		up, err := d.read(ctx)
-		d.store(up, err)
+		d.store(began, up, err)
 		d.mu.Lock()
 		d.fetch = nil
 		d.mu.Unlock()
@@ -154,15 +158,16 @@ func (d *Client) refresh(ctx context.Context) (done chan struct{}, started bool)
 	return done, true
 }
 
-// store stores the result of a fetch. Only one fetch runs at a time.
-func (d *Client) store(up *discovery.Upstream, err error) {
+// store stores the result of a fetch that began at this time. Only one fetch runs
+// at a time.
+func (d *Client) store(began time.Time, up *discovery.Upstream, err error) {
 	if err == nil {
-		d.last.Store(&discovered{up, d.clock().Add(maxAge)})
+		d.last.Store(&discovered{up, began, maxAge})
 		d.log.Info("user pool's discovery document read")
 		return
 	}
 	up = d.upstream()
-	d.last.Store(&discovered{up, d.clock().Add(retryAfter)})
+	d.last.Store(&discovered{up, d.now(), retryAfter})
 	d.log.Warn("user pool's discovery document not read", "error", err, "assumed", up == nil)
 }
 
@@ -193,11 +198,6 @@ func (d *Client) read(ctx context.Context) (*discovery.Upstream, error) {
 	}
 	return &up, nil
 }
-
-// clock returns the wall clock time without the monotonic clock reading. The
-// monotonic clock may stand still while Lambda has the process frozen, and the
-// document would then stay in use for days.
-func (d *Client) clock() time.Time { return d.now().Round(0) }
 
 // sameOrigin refuses redirects to another scheme or host.
 func sameOrigin(req *http.Request, via []*http.Request) error {

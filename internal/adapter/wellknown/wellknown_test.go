@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/wellknown"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 const (
@@ -81,6 +83,7 @@ func newDiscovery(t testing.TB, c *pool) *wellknown.Client {
 	d, err := wellknown.New(wellknown.Config{
 		URL:    poolIssuer + "/.well-known/openid-configuration",
 		Issuer: poolIssuer,
+		Now:    clock.Now,
 		Client: &http.Client{Transport: c},
 	})
 	if err != nil {
@@ -283,22 +286,55 @@ func TestConcurrentFirstRequestsShareOneFetch(t *testing.T) {
 }
 
 func TestInjectedClockDecidesWhenToReadAgain(t *testing.T) {
-	c := &pool{answer: text(200, poolDocument(poolIssuer))}
-	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	d, err := wellknown.New(wellknown.Config{
-		URL: poolIssuer, Issuer: poolIssuer, Client: &http.Client{Transport: c}, Now: func() time.Time { return now },
+	fake.EachClock(t, func(t *testing.T, clock *fake.Clock) {
+		c := &pool{answer: text(200, poolDocument(poolIssuer))}
+		d, err := wellknown.New(wellknown.Config{URL: poolIssuer, Issuer: poolIssuer, Client: &http.Client{Transport: c}, Now: clock.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			later    time.Duration
+			requests int64
+		}{{0, 1}, {59 * time.Minute, 1}, {time.Minute, 2}, {time.Second, 2}, {-2 * time.Second, 3}, {time.Second, 3}} {
+			clock.Advance(step.later)
+			d.Current(t.Context())
+			if n := c.requests.Load(); n != step.requests {
+				t.Errorf("at %v: Cognito had %d requests, want %d", clock.Now(), n, step.requests)
+			}
+		}
+		c.set(down)
+		clock.Advance(time.Hour)
+		for _, step := range []struct {
+			later    time.Duration
+			requests int64
+		}{{0, 4}, {59 * time.Second, 4}, {time.Second, 5}} {
+			clock.Advance(step.later)
+			if d.Current(t.Context()) == nil {
+				t.Errorf("at %v, while Cognito is down: no document, want the last one", clock.Now())
+			}
+			if n := c.requests.Load(); n != step.requests {
+				t.Errorf("at %v, while Cognito is down: Cognito had %d requests, want %d", clock.Now(), n, step.requests)
+			}
+		}
 	})
+}
+
+// A document whose fetch began before the process was frozen is as old as the
+// fetch.
+func TestTheAgeOfADocumentBeginsBeforeItsFetch(t *testing.T) {
+	clock, c := fake.NewClock(), new(pool)
+	c.set(func(r *http.Request) (*http.Response, error) {
+		clock.Advance(time.Hour) // Lambda freezes the process
+		return text(200, poolDocument(poolIssuer))(r)
+	})
+	d, err := wellknown.New(wellknown.Config{URL: poolIssuer, Issuer: poolIssuer, Client: &http.Client{Transport: c}, Now: clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range []struct {
-		later    time.Duration
-		requests int64
-	}{{0, 1}, {59 * time.Minute, 1}, {time.Minute, 2}, {time.Second, 2}} {
-		now = now.Add(step.later)
+	for want := range int64(2) {
 		d.Current(t.Context())
-		if n := c.requests.Load(); n != step.requests {
-			t.Errorf("at %v: Cognito had %d requests, want %d", now, n, step.requests)
+		if n := c.requests.Load(); n != want+1 {
+			t.Errorf("Cognito had %d requests, want %d", n, want+1)
 		}
 	}
 }
@@ -322,7 +358,7 @@ func TestRedirectsStayOnTheHost(t *testing.T) {
 			mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, poolDocument(poolIssuer)) })
 			srv := httptest.NewServer(mux)
 			defer srv.Close()
-			d, err := wellknown.New(wellknown.Config{URL: srv.URL + "/start", Issuer: poolIssuer, Client: srv.Client()})
+			d, err := wellknown.New(wellknown.Config{URL: srv.URL + "/start", Issuer: poolIssuer, Now: clock.Now, Client: srv.Client()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -350,11 +386,14 @@ func TestRedirectToPlainHTTPIsNotFollowed(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for _, url := range []string{"", "/x", "file:///etc/passwd", "https://", "example.com/x"} {
-		if _, err := wellknown.New(wellknown.Config{URL: url, Issuer: poolIssuer}); err == nil {
+		if _, err := wellknown.New(wellknown.Config{URL: url, Issuer: poolIssuer, Now: clock.Now}); err == nil {
 			t.Errorf("New with URL %q: no error, want one", url)
 		}
 	}
-	if _, err := wellknown.New(wellknown.Config{URL: poolIssuer}); err == nil {
+	if _, err := wellknown.New(wellknown.Config{URL: poolIssuer, Now: clock.Now}); err == nil {
 		t.Error("New without issuer: no error, want one")
+	}
+	if _, err := wellknown.New(wellknown.Config{URL: poolIssuer, Issuer: poolIssuer}); err == nil {
+		t.Error("New without a clock: no error, want one")
 	}
 }

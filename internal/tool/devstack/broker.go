@@ -32,7 +32,7 @@ func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Store = memory.NewStore(time.Now)
+	p.Store = memory.NewStore(p.Now)
 	b := &localBroker{store: p.Store}
 	if b.janitor, err = wirejanitor.New(p); err != nil {
 		return nil, err

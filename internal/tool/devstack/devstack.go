@@ -26,6 +26,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 // The users of the local Cognito. The second is for trying a sign-in while
@@ -152,7 +153,7 @@ func (s *Stack) Close() error {
 // NewInitialAccessToken creates an initial access token for g, as an operator
 // does, and returns the only copy.
 func (s *Stack) NewInitialAccessToken(ctx context.Context, g credential.Terms) (string, error) {
-	tok, rec, err := credential.NewInitialAccessToken(g, time.Now())
+	tok, rec, err := credential.NewInitialAccessToken(g, clock.Now())
 	if err != nil {
 		return "", err
 	}

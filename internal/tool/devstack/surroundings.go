@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,6 +21,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 // SurroundingsOptions has the addresses for a broker whose functions run in
@@ -183,12 +183,12 @@ func (s *Surroundings) makeTable(ctx context.Context, origin, table string) erro
 	if err := dynamo.CreateTable(ctx, client, table); err != nil {
 		return err
 	}
-	store := dynamo.New(client, table, time.Now)
+	store := dynamo.New(client, table, clock.Now)
 	for _, t := range []struct {
 		token *string
 		uses  int
 	}{{&s.InitialAccessToken, 0}, {&s.OneUseToken, 1}} {
-		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev", MaxUses: t.uses}, time.Now())
+		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev", MaxUses: t.uses}, clock.Now())
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -71,7 +72,7 @@ func TestSurroundingsFollowTheEnvironment(t *testing.T) {
 		t.Errorf("the keys: %v", err)
 	}
 
-	store := dynamo.New(dynamodb.NewFromConfig(emulatedAWS(c.DynamoDBEndpoint)), c.Table, nil)
+	store := dynamo.New(dynamodb.NewFromConfig(emulatedAWS(c.DynamoDBEndpoint)), c.Table, time.Now)
 	for token, uses := range map[string]int{s.InitialAccessToken: 0, s.OneUseToken: 1} {
 		id, err := credential.InitialAccessTokenID(credential.Presented(token))
 		if err != nil {

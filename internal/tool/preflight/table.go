@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -18,6 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 // table checks the schema of the table, and which deployment owns it.
@@ -37,7 +37,7 @@ func (r *run) table(ctx context.Context) {
 		return
 	}
 	r.ok("table", c.Table+" with its indexes and time to live")
-	d, err := dynamo.New(r.dynamo, c.Table, time.Now).TableOwner(ctx)
+	d, err := dynamo.New(r.dynamo, c.Table, clock.Now).TableOwner(ctx)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
 		r.ok("table.deployment", "not used yet")

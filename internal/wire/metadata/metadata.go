@@ -10,6 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
 )
 
@@ -19,7 +20,7 @@ func Routes(rt *httpapi.Router, c *environment.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	upstream, err := wellknown.New(wellknown.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Log: log})
+	upstream, err := wellknown.New(wellknown.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Now: clock.Now, Log: log})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func routesBrokered(rt *httpapi.Router, p *wire.Parts) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: p.Config.CognitoIssuer, KeySet: keySet(p.Config), HTTP: p.HTTP})
+	verifier, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: p.Config.CognitoIssuer, KeySet: keySet(p.Config), Now: p.Now, HTTP: p.HTTP})
 	if err != nil {
 		return err
 	}

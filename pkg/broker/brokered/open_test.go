@@ -12,6 +12,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
 
@@ -221,8 +222,10 @@ func TestAnUnconfirmedRegistrationExpires(t *testing.T) {
 	}
 }
 
-func TestMemoryIsAMinuteOldAtMost(t *testing.T) {
-	w := world.NewBrokered(t)
+func TestMemoryIsAMinuteOldAtMost(t *testing.T) { fake.EachClock(t, testMemoryIsAMinuteOldAtMost) }
+
+func testMemoryIsAMinuteOldAtMost(t *testing.T, clock *fake.Clock) {
+	w := world.NewBrokeredWith(t, world.Options{Clock: clock})
 	first, _ := w.MustRegister(world.PublicBody, world.None)
 	was := w.Registration(first.ClientID)
 	if err := w.Inner.DeleteRegistration(t.Context(), was.ClientID, was.Generation); err != nil {

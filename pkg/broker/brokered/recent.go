@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 const (
 	// recentFor is how long a registration in memory is used. A client that an
-	// operator disables is refused at the latest after this time.
+	// operator disables is refused at the latest after this time, even if Lambda
+	// has the process frozen in between.
 	recentFor = 60 * time.Second
 	// maxRecent bounds the memory. The number of different clients is much
 	// smaller.
@@ -26,7 +28,7 @@ type recent struct {
 }
 
 type sighting struct {
-	at        time.Time
+	at        time.Time // before the registration was read
 	issuedAt  time.Time
 	expiresAt time.Time
 	scope     string
@@ -40,27 +42,22 @@ func (c *recent) issuedAt(clientID, scope string, now time.Time) (time.Time, boo
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, ok := c.seen[clientID]
-	if !ok || s.old(now) || s.scope != scope || !s.expiresAt.IsZero() && !now.Before(s.expiresAt) {
+	if !ok || !clock.Fresh(s.at, now, recentFor) || s.scope != scope || !s.expiresAt.IsZero() && !now.Before(s.expiresAt) {
 		return time.Time{}, false
 	}
 	return s.issuedAt, true
 }
 
-// saw remembers a registration that was read or written at this time.
+// saw remembers a registration that was read or written. at is the time before
+// that.
 func (c *recent) saw(r *broker.Registration, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.seen) >= maxRecent {
-		maps.DeleteFunc(c.seen, func(_ string, s sighting) bool { return s.old(at) })
+		maps.DeleteFunc(c.seen, func(_ string, s sighting) bool { return !clock.Fresh(s.at, at, recentFor) })
 	}
 	if len(c.seen) >= maxRecent {
 		clear(c.seen)
 	}
 	c.seen[r.ClientID] = sighting{at: at, issuedAt: r.IssuedAt, expiresAt: r.ExpiresAt, scope: r.Metadata.Scope}
-}
-
-// old reports whether the sighting is too long ago, or the clock was set back.
-func (s sighting) old(now time.Time) bool {
-	age := now.Sub(s.at)
-	return age >= recentFor || age < 0
 }

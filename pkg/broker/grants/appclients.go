@@ -10,6 +10,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 const (
@@ -59,7 +60,7 @@ func (s *AppClients) Get(ctx context.Context, ring *seal.Ring, key string) (App,
 	s.mu.Lock()
 	a, ok := s.cached[key]
 	s.mu.Unlock()
-	if ok && s.now().Sub(a.readAt) < appTime {
+	if ok && clock.Fresh(a.readAt, s.now(), appTime) {
 		return a, nil
 	}
 	return s.Read(ctx, ring, key)
@@ -67,6 +68,7 @@ func (s *AppClients) Get(ctx context.Context, ring *seal.Ring, key string) (App,
 
 // Read is Get without the cache.
 func (s *AppClients) Read(ctx context.Context, ring *seal.Ring, key string) (App, error) {
+	readAt := s.now()
 	rec, err := s.records.AppClient(ctx, key)
 	if err != nil {
 		return App{}, fmt.Errorf("read app client %s: %w", key, err)
@@ -80,7 +82,7 @@ func (s *AppClients) Read(ctx context.Context, ring *seal.Ring, key string) (App
 	}
 	a := App{
 		AppCredentials: broker.AppCredentials{ID: rec.CognitoID, Secret: secret}, Scopes: slices.Clone(rec.Scopes),
-		Stale: !ring.Current(rec.Secret), readAt: s.now(),
+		Stale: !ring.Current(rec.Secret), readAt: readAt,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
