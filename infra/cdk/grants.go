@@ -28,9 +28,9 @@ func (b *Broker) GrantMintInitialAccessTokens(grantee awsiam.IGrantable) awsiam.
 // in a parameter or bucket.
 func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 	statements := []awsiam.PolicyStatement{
-		allow(b.Table.TableArn(), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Scan",
-			"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"),
-		allow(b.index("due"), "dynamodb:Query"), allow(b.index("client"), "dynamodb:Query"),
+		allow(b.Table.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
+			"dynamodb:Scan", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"),
+		allow(b.index("due"), "dynamodb:Query"), allow(b.index("client"), "dynamodb:Query"), allow(b.index("user"), "dynamodb:Query"),
 		allow(b.UserPool.UserPoolArn(), "cognito-idp:ListUserPoolClients", "cognito-idp:DescribeUserPoolClient", "cognito-idp:CreateUserPoolClient",
 			"cognito-idp:UpdateUserPoolClient", "cognito-idp:DeleteUserPoolClient", "cognito-idp:CreateManagedLoginBranding",
 			"cognito-idp:DescribeUserPool", "cognito-idp:ListResourceServers", "cognito-idp:ListIdentityProviders"),

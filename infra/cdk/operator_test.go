@@ -2,6 +2,7 @@ package dcrbroker_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,31 +12,51 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/jsii-runtime-go"
+
+	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
+	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
-// call is a call of DynamoDB.
-type call struct{ action, key string }
+// call is a call of DynamoDB. resource is the table, or an index of it.
+type call struct{ action, resource, key string }
 
-// dcrctl runs dcrctl and returns its calls of DynamoDB.
+// dcrctl runs dcrctl and returns its calls of DynamoDB. The table has no items,
+// but each partition of its indexes has an entry.
 func dcrctl(t *testing.T, args ...string) []call {
 	t.Helper()
 	var mu sync.Mutex
 	var calls []call
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in struct {
-			TableName string
+			IndexName string
 			Item, Key struct {
 				PK struct{ S string } `json:"pk"`
 			}
+			ExpressionAttributeValues map[string]struct{ S string }
 		}
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 			t.Error(err)
 		}
 		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		resource := "${Table.Arn}"
+		if in.IndexName != "" {
+			resource += "/index/" + in.IndexName
+		}
 		mu.Lock()
-		calls = append(calls, call{"dynamodb:" + operation, in.Item.PK.S + in.Key.PK.S})
+		calls = append(calls, call{"dynamodb:" + operation, resource, in.Item.PK.S + in.Key.PK.S})
 		mu.Unlock()
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		kind := "grant"
+		if in.IndexName == "due" {
+			kind, _, _ = strings.Cut(in.ExpressionAttributeValues[":v0"].S, "#")
+		}
+		if operation == "Query" {
+			fmt.Fprintf(w, `{"Items":[{"pk":{"S":"%s#0123456789abcdef"}}]}`, kind)
+			return
+		}
 		w.Write([]byte("{}"))
 	}))
 	defer srv.Close()
@@ -71,15 +92,35 @@ func TestOperatorsNeedWhatTheGrantsAllow(t *testing.T) {
 	if len(mint) != 1 || mint[0].action != "dynamodb:PutItem" || !strings.HasPrefix(mint[0].key, "iat#") {
 		t.Errorf("dcrctl iat create calls %v, want one PutItem with a key that begins with iat#", mint)
 	}
-	for _, args := range [][]string{{"iat", "list"}, {"iat", "revoke", "0123456789abcdef"}, {"client", "list"}, {"grant", "list"}} {
+	w := newWorld(t)
+	w.add(dcrbroker.Props{}).GrantOperate(awsiam.NewRole(w.stack, jsii.String("Operator"), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()}))
+	template := read(t, w.template())
+	renameIDs(t, template)
+	var allowed []cfn.Grant
+	for id := range template.Resources {
+		if strings.HasPrefix(id, "Operator") && template.Resources[id].Type == "AWS::IAM::Role" {
+			allowed = grants(t, template, id)
+		}
+	}
+	called := make(map[cfn.Grant]bool)
+	for _, args := range [][]string{
+		{"iat", "list"}, {"iat", "show", "0123456789abcdef"}, {"iat", "revoke", "0123456789abcdef"}, {"client", "list"},
+		{"grant", "list"}, {"grant", "list", "--client", "c"}, {"grant", "list", "--user", "u"}, {"stats"},
+	} {
 		calls := dcrctl(t, args...)
 		if len(calls) == 0 {
 			t.Errorf("dcrctl %v calls nothing", args)
 		}
 		for _, c := range calls {
-			if !slices.Contains(operate(t), c.action) {
-				t.Errorf("dcrctl %v calls %s, which GrantOperate does not allow", args, c.action)
+			g := cfn.Grant{Action: c.action, Resource: c.resource}
+			if called[g] = true; !slices.Contains(allowed, g) {
+				t.Errorf("dcrctl %v calls %s, which GrantOperate does not allow", args, g)
 			}
+		}
+	}
+	for _, g := range allowed {
+		if (g.Action == "dynamodb:Query" || g.Action == "dynamodb:BatchGetItem" || g.Action == "dynamodb:Scan") && !called[g] {
+			t.Errorf("GrantOperate allows %s, which no command calls", g)
 		}
 	}
 }

@@ -24,17 +24,17 @@ func (b *Broker) addTable(p *Props) {
 		DeletionProtection: jsii.Bool(p.RemovalPolicy != awscdk.RemovalPolicy_DESTROY),
 		RemovalPolicy:      p.RemovalPolicy,
 	})
-	b.Table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
-		IndexName:      jsii.String("due"),
-		PartitionKey:   &awsdynamodb.Attribute{Name: jsii.String("due"), Type: awsdynamodb.AttributeType_STRING},
-		SortKey:        &awsdynamodb.Attribute{Name: jsii.String("due_at"), Type: awsdynamodb.AttributeType_NUMBER},
-		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
-	})
-	b.Table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
-		IndexName:      jsii.String("client"),
-		PartitionKey:   &awsdynamodb.Attribute{Name: jsii.String("standing"), Type: awsdynamodb.AttributeType_STRING},
-		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
-	})
+	for _, index := range []struct{ name, partition, sort string }{{"due", "due", "due_at"}, {"client", "client", ""}, {"user", "user", ""}} {
+		props := &awsdynamodb.GlobalSecondaryIndexProps{
+			IndexName:      &index.name,
+			PartitionKey:   &awsdynamodb.Attribute{Name: &index.partition, Type: awsdynamodb.AttributeType_STRING},
+			ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+		}
+		if index.sort != "" {
+			props.SortKey = &awsdynamodb.Attribute{Name: &index.sort, Type: awsdynamodb.AttributeType_NUMBER}
+		}
+		b.Table.AddGlobalSecondaryIndex(props)
+	}
 }
 
 // addKeys creates the secret with the seed of the sealing keys. Direct mode has
