@@ -33,7 +33,7 @@ func (r *run) table(ctx context.Context) {
 		return
 	}
 	if len(faults) > 0 {
-		r.failed("table", c.Table+": "+strings.Join(faults, "; "), "create it as described in docs/storage.md")
+		r.failed("table", c.Table+": "+strings.Join(faults, "; "), tableAdvice(faults))
 		return
 	}
 	r.ok("table", c.Table+" with its indexes and time to live")
@@ -48,6 +48,18 @@ func (r *run) table(ctx context.Context) {
 	default:
 		r.ok("table.deployment", d.ID)
 	}
+}
+
+// tableAdvice returns what to do about the faults of a table. The key of a table
+// or an index cannot be changed, and earlier builds stored their records in
+// another form, so such a table is not repaired.
+func tableAdvice(faults []string) string {
+	for _, fault := range faults {
+		if strings.HasPrefix(fault, "the key ") || strings.HasSuffix(fault, " is missing") {
+			return "use another table: deploy this version as a new stack, or make a table as described in docs/storage.md; a table of an earlier build cannot be used"
+		}
+	}
+	return "wait if the table was made or changed just now; otherwise set it up as described in docs/storage.md"
 }
 
 // tableCalls makes the calls of DynamoDB that the functions and dcrctl make.
@@ -74,6 +86,12 @@ func (r *run) tableCalls(ctx context.Context) {
 	calls := []call{
 		{"dynamodb:GetItem", func(ctx context.Context) error {
 			_, err := r.dynamo.GetItem(ctx, &dynamodb.GetItemInput{TableName: table, Key: key})
+			return err
+		}, nil},
+		{"dynamodb:BatchGetItem", func(ctx context.Context) error {
+			_, err := r.dynamo.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
+				RequestItems: map[string]types.KeysAndAttributes{*table: {Keys: []map[string]types.AttributeValue{key}}},
+			})
 			return err
 		}, nil},
 		{"dynamodb:PutItem", func(ctx context.Context) error {
