@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 type grantCmd struct {
-	List   grantListCmd   `cmd:"" help:"List grants. Without --client it reads the whole table."`
+	List   grantListCmd   `cmd:"" help:"List grants. With --client or the sub of a user it reads an index; otherwise, and with --ended, the whole table."`
 	Revoke grantRevokeCmd `cmd:"" help:"End grants. Their refresh tokens are refused from then on; access tokens work until they expire."`
 }
 
@@ -85,26 +86,21 @@ func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
 	})
 }
 
-// read calls visit for every grant that the flags may select. It reads the index
-// of a client's grants if that has all of them, and the whole table if not.
+// read calls visit for every grant that the flags may select. Grants that have
+// something left to end are read through the index of their client, or through
+// that of their user if c.User is the sub of a user who has such grants.
+// Otherwise read reads the whole table.
 func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Store, visit func(*broker.Grant)) error {
 	progress := op.progress()
 	defer progress.end()
 	if c.Client != "" && !c.Ended {
-		for id, err := range store.GrantsOf(ctx, c.Client) {
-			if err != nil {
-				return err
-			}
-			g, err := store.Grant(ctx, id)
-			if errors.Is(err, broker.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			visit(g)
+		_, err := visitStanding(ctx, store, store.GrantsOf(ctx, c.Client), visit)
+		return err
+	}
+	if c.User != "" && !c.Ended {
+		if n, err := visitStanding(ctx, store, grantsOfUser(ctx, store, c.User), visit); err != nil || n > 0 {
+			return err
 		}
-		return nil
 	}
 	read := 0
 	for g, err := range store.ListGrants(ctx) {
@@ -116,6 +112,45 @@ func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Sto
 		visit(g)
 	}
 	return nil
+}
+
+// visitStanding calls visit for the grants with these ids that have something
+// left to end, and returns their number. The ids come from an index, which may
+// not show the latest writes.
+func visitStanding(ctx context.Context, store *dynamo.Store, ids iter.Seq2[string, error], visit func(*broker.Grant)) (int, error) {
+	n := 0
+	for id, err := range ids {
+		if err != nil {
+			return n, err
+		}
+		g, err := store.Grant(ctx, id)
+		if errors.Is(err, broker.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return n, err
+		}
+		if g.Standing() {
+			n++
+			visit(g)
+		}
+	}
+	return n, nil
+}
+
+// grantsOfUser yields the ids of a user's grants that have something left to
+// end. It leaves out the user's consents.
+func grantsOfUser(ctx context.Context, store *dynamo.Store, sub string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for r, err := range store.OfUser(ctx, sub) {
+			if err == nil && r.Grant == "" {
+				continue
+			}
+			if !yield(r.Grant, err) {
+				return
+			}
+		}
+	}
 }
 
 // matchesUser reports whether s is the sub, user name or email address of u.

@@ -172,7 +172,6 @@ func (l *leftovers) table(ctx context.Context) ([]leftover, error) {
 	case d.ID != l.config.DeploymentID:
 		return []leftover{{Kind: "table", ID: l.config.Table, Note: fmt.Sprintf("left alone: it belongs to the deployment %q", d.ID)}}, nil
 	}
-	delete(counts, "slot") // DynamoDB deletes them: they expire after a minute
 	var found []leftover
 	for _, kind := range slices.Sorted(maps.Keys(counts)) {
 		found = append(found, leftover{Kind: "records", ID: kind, Count: counts[kind]})

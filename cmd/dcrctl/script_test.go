@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +38,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/golden"
+	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -118,6 +121,7 @@ func TestScripts(t *testing.T) {
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": injectFault, "pool": countClients, "capture": capture,
 	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable, "gone": makeGone,
+	"scans": countScans,
 }
 
 // world is the user pool and the database that a script works on.
@@ -125,6 +129,8 @@ type world struct {
 	pool   *emulator.Cognito
 	server *httptest.Server
 	dynamo *dynamodb.Client
+	// scans is the number of Scans since the command scans was last used.
+	scans atomic.Int64
 	// answered is called after Cognito has answered.
 	answered atomic.Pointer[hook]
 }
@@ -151,6 +157,9 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	w.server.Start()
 	e.Defer(w.server.Close)
 
+	table := httptest.NewServer(w.dynamoDB(must.ParseURL(t, endpoint)))
+	e.Defer(table.Close)
+
 	key := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
 	keys := filepath.Join(e.WorkDir, "keys.json")
 	body := fmt.Sprintf(`{"version":1,"seal":"k1","keys":{"k1":%q},"mac":%q}`, key, key)
@@ -159,7 +168,7 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	}
 	for name, value := range map[string]string{
 		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ENDPOINT_URL_STS": endpoint, "DYNAMODB_ENDPOINT": endpoint, "COGNITO_ENDPOINT": address,
+		"AWS_ENDPOINT_URL_STS": endpoint, "DYNAMODB_ENDPOINT": table.URL, "COGNITO_ENDPOINT": address,
 		"ISSUER": "https://auth.example.com", "USER_POOL_ID": "us-east-1_local00001", "COGNITO_DOMAIN": "https://pool.example.com",
 		"COGNITO_BACK_CHANNEL": address, "SCOPES": "openid mcp/read mcp/write", "DEPLOYMENT_ID": "test", "KEYS": "keys.json",
 		"LOGIN_VERSION": strconv.Itoa(login), "RESOURCE_BINDING": strconv.FormatBool(login == 2), "FIXTURES": fixtures(t), "LANG": "C", "LC_ALL": "",
@@ -176,9 +185,20 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	}
 	w.dynamo = dynamodb.NewFromConfig(sdk, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(endpoint) })
 	e.Values[worldKey{}] = w
-	table := "dcrctl-" + credential.NewID()
-	e.Setenv("TABLE_NAME", table)
-	return dynamo.CreateTable(t.Context(), w.dynamo, table)
+	name := "dcrctl-" + credential.NewID()
+	e.Setenv("TABLE_NAME", name)
+	return dynamo.CreateTable(t.Context(), w.dynamo, name)
+}
+
+// dynamoDB returns a proxy to DynamoDB that counts Scans.
+func (w *world) dynamoDB(to *url.URL) http.Handler {
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		if strings.HasSuffix(r.In.Header.Get("X-Amz-Target"), ".Scan") {
+			w.scans.Add(1)
+		}
+		r.SetURL(to)
+		r.Out.Host = r.In.Host
+	}}
 }
 
 // scriptDeployment returns the deployment that the script's environment
@@ -318,6 +338,14 @@ func injectFault(ts *testscript.TestScript, _ bool, args []string) {
 func countClients(ts *testscript.TestScript, _ bool, args []string) {
 	if n := strconv.Itoa(len(ts.Value(worldKey{}).(*world).pool.AppClients())); n != args[0] {
 		ts.Fatalf("the pool has %s app clients, want %s", n, args[0])
+	}
+}
+
+// scans N: the commands must have read the whole table N times since scans was
+// last used. A small table is one page.
+func countScans(ts *testscript.TestScript, _ bool, args []string) {
+	if n := strconv.FormatInt(ts.Value(worldKey{}).(*world).scans.Swap(0), 10); n != args[0] {
+		ts.Fatalf("the table was scanned %s times, want %s", n, args[0])
 	}
 }
 
