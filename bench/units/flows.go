@@ -22,8 +22,7 @@ func (d *deployment) newInitialAccessToken(uses int) string {
 	return d.dcrctl("iat", "create", "--profile", "trusted", "--label", "measurement", "--created-by", "operator", "--uses", fmt.Sprint(uses))
 }
 
-// brokered runs the flows of brokered mode. Each function has answered a request
-// before it is measured.
+// brokered runs the flows of brokered mode.
 func brokered(d *deployment) {
 	registrations(d)
 	signIns(d)
