@@ -80,6 +80,11 @@ func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registr
 	return list(ctx, s, "ListRegistrations", registrations, Query{Index: DueIndex, Partitions: allShards(string(broker.DueRegistration))})
 }
 
+// ListAllRegistrations implements broker.Registrations.
+func (s *Store) ListAllRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
+	return list(ctx, s, "ListAllRegistrations", registrations, Query{Kind: registrations.name})
+}
+
 // remove deletes an item that meets the condition. An id that is not a valid
 // key is that of no item.
 func remove(ctx context.Context, s *Store, op, kind, id string, condition Condition) (Outcome, error) {

@@ -46,7 +46,9 @@ type kind[R any] struct {
 // registration were gone, the broker could no longer find the app client.
 var (
 	registrations = kind[broker.Registration]{"registration", dueColumns(ColumnTTL), func(it Item, key string, r *broker.Registration) {
-		setDue(it, broker.DueRegistration, key)
+		if !r.Unused() {
+			setDue(it, broker.DueRegistration, key)
+		}
 		if r.AppClient == "" {
 			setTTL(it, r.ExpiresAt)
 		}
