@@ -68,6 +68,9 @@ func (d *deployment) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("%s: %w: %s", name, err, f.Logs())
 	}
 	a, err := lambdaruntime.ParseAnswer(out)
+	if err == nil && a.Status >= http.StatusInternalServerError {
+		return nil, fmt.Errorf("%s: status %d: %s", name, a.Status, f.Logs())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func New(table Table, now func() time.Time) *Store { return &Store{table, now} }
 type kind[R any] struct {
 	// name begins the key of each item.
 	name string
-	// derived are the columns that derive may set.
+	// derived are the columns that derive may set and that are no field's.
 	derived []string
 	// derive adds the columns that follow from fields of the record. key is the
 	// key of the item.
@@ -45,7 +45,7 @@ type kind[R any] struct {
 // app client have no TTL: registrations refer to the token, and if the
 // registration were gone, the broker could no longer find the app client.
 var (
-	registrations = kind[broker.Registration]{"registration", dueColumns(ColumnTTL), func(it Item, key string, r *broker.Registration) {
+	registrations = kind[broker.Registration]{"registration", []string{DueIndex.Partition, ColumnTTL}, func(it Item, key string, r *broker.Registration) {
 		if !r.Unused() {
 			setDue(it, broker.DueRegistration, key)
 		}
@@ -53,10 +53,10 @@ var (
 			setTTL(it, r.ExpiresAt)
 		}
 	}}
-	appClients = kind[broker.AppClient]{"appclient", dueColumns(), func(it Item, key string, _ *broker.AppClient) {
+	appClients = kind[broker.AppClient]{"appclient", []string{DueIndex.Partition}, func(it Item, key string, _ *broker.AppClient) {
 		setDue(it, broker.DueAppClient, key)
 	}}
-	accessTokens = kind[credential.InitialAccessToken]{"iat", dueColumns(), func(it Item, key string, _ *credential.InitialAccessToken) {
+	accessTokens = kind[credential.InitialAccessToken]{"iat", []string{DueIndex.Partition}, func(it Item, key string, _ *credential.InitialAccessToken) {
 		setDue(it, dueToken, key)
 	}}
 	transactions = kind[broker.Transaction]{"transaction", []string{ColumnTTL}, func(it Item, _ string, t *broker.Transaction) {
@@ -87,10 +87,6 @@ func Kinds() []string {
 		registrations.name, appClients.name, accessTokens.name, transactions.name, grants.name, sealedTokens.name, consents.name,
 		kindBudget, kindCount, sweeps.name, owners.name,
 	}
-}
-
-func dueColumns(more ...string) []string {
-	return append([]string{DueIndex.Partition, DueIndex.Sort}, more...)
 }
 
 // KindOf returns the kind of the item with that key.
