@@ -65,7 +65,7 @@ test-sam: go ## run the protocol scripts and events through sam local, with a Do
 	@GO="$(GO)" scripts/sam-local.sh prepare
 	@GO="$(GO)" scripts/container.sh run scripts/sam-local.sh test
 
-bench: go ## measure requests, sizes and start-up of the functions, and write docs/performance.md
+bench: go ## measure requests, sizes, start-up and DynamoDB units, and write docs/performance.md and docs/storage.md (units need Python 3)
 	@GO="$(GO)" $(GO) run ./bench $(ARGS)
 
 graph: go ## print the import graph of pkg/broker, by level

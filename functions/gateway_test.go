@@ -1,10 +1,8 @@
 package functions
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -12,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
@@ -38,7 +34,11 @@ func newGateway(t *testing.T) (*gateway, *httptest.Server) {
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e, err := g.event(r)
+	g.mu.Lock()
+	g.serial++
+	id := fmt.Sprintf("scenario-%04d=", g.serial)
+	g.mu.Unlock()
+	e, err := lambdaruntime.Event(r, routeOf(r), id)
 	if err != nil {
 		g.t.Error(err)
 		return
@@ -62,45 +62,6 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
 	w.Write(a.Body)
-}
-
-// event converts a request into an event as API Gateway does (payload format
-// 2.0).
-func (g *gateway) event(r *http.Request) (events.APIGatewayV2HTTPRequest, error) {
-	var e events.APIGatewayV2HTTPRequest
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return e, err
-	}
-	g.mu.Lock()
-	g.serial++
-	serial := g.serial
-	g.mu.Unlock()
-
-	e.Version, e.RouteKey, e.RawPath, e.RawQueryString = "2.0", routeOf(r), r.URL.Path, r.URL.RawQuery
-	e.Headers = map[string]string{"host": r.Host}
-	for name, values := range r.Header {
-		if name == "Cookie" {
-			e.Cookies = strings.Split(strings.Join(values, "; "), "; ")
-			continue
-		}
-		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
-	}
-	if query := r.URL.Query(); len(query) > 0 {
-		e.QueryStringParameters = make(map[string]string)
-		for name, values := range query {
-			e.QueryStringParameters[name] = strings.Join(values, ",")
-		}
-	}
-	if len(body) > 0 {
-		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
-	}
-	e.RequestContext.RouteKey, e.RequestContext.Stage, e.RequestContext.DomainName = e.RouteKey, "$default", r.Host
-	e.RequestContext.RequestID = fmt.Sprintf("scenario-%04d=", serial)
-	e.RequestContext.HTTP = events.APIGatewayV2HTTPRequestContextHTTPDescription{
-		Method: r.Method, Path: r.URL.Path, Protocol: r.Proto, SourceIP: "203.0.113.7", UserAgent: r.UserAgent(),
-	}
-	return e, nil
 }
 
 // routeOf returns the most specific route that matches r.

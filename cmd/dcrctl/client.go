@@ -88,6 +88,7 @@ var clientColumns = []column[clientRow]{
 type clientListCmd struct {
 	State   string `enum:",active,pending,disabled,deleting,deleted,removed" default:"" placeholder:"STATE" help:"Only clients in this state: active, pending, disabled, deleting, deleted, removed."`
 	Profile string `placeholder:"NAME" help:"Only clients of this profile."`
+	Unused  bool   `help:"Also open registrations that no user has used yet. This reads the whole table."`
 }
 
 func (c *clientListCmd) Run(ctx context.Context, op *operator) error {
@@ -99,7 +100,11 @@ func (c *clientListCmd) Run(ctx context.Context, op *operator) error {
 	defer progress.end()
 	var rows []clientRow
 	read := 0
-	for r, err := range store.ListRegistrations(ctx) {
+	list := store.ListRegistrations
+	if c.Unused {
+		list = store.ListAllRegistrations
+	}
+	for r, err := range list(ctx) {
 		if err != nil {
 			return err
 		}

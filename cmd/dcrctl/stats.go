@@ -67,7 +67,7 @@ func (c *statsCmd) Run(ctx context.Context, op *operator) error {
 func countRegistrations(ctx context.Context, store *dynamo.Store, progress *progress) ([]stat, error) {
 	counts := make(map[stat]int)
 	n := 0
-	for r, err := range store.ListRegistrations(ctx) {
+	for r, err := range store.ListAllRegistrations(ctx) {
 		if err != nil {
 			return nil, err
 		}

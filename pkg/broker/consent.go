@@ -53,7 +53,7 @@ func ConsentKey(ring *seal.Ring, sub, clientID, generation, redirectURI, resourc
 }
 
 // ConsentKey returns the key of the consent that belongs to g, whether or not
-// it is stored.
-func (g *Grant) ConsentKey(ring *seal.Ring) string {
-	return ConsentKey(ring, g.User.Sub, g.ClientID, g.Generation, g.RedirectURI, g.Resource)
+// it is stored. redirectURI is the one to which the code of g was sent.
+func (g *Grant) ConsentKey(ring *seal.Ring, redirectURI string) string {
+	return ConsentKey(ring, g.User.Sub, g.ClientID, g.Generation, redirectURI, g.Resource)
 }

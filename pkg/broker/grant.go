@@ -37,8 +37,11 @@ func GrantID(ring *seal.Ring, originJTI string, n int) string {
 }
 
 // Grant is what a user has allowed a client. With client_credentials (RFC 6749
-// §4.4) there is no user: the client has the grant in its own name, and User,
-// CodeExpiresAt and Challenge are zero.
+// §4.4) there is no user: the client has the grant in its own name, and User and
+// TokensID are zero.
+//
+// A Grant has at most 1 KB, so that a refresh, which changes nothing else, costs
+// little. What a refresh does not change is in the grant's SealedTokens.
 type Grant struct {
 	// ID is part of the authorization code and of every refresh token; see
 	// GrantID.
@@ -48,11 +51,11 @@ type Grant struct {
 	Version int64 `json:"-" store:"version"`
 
 	// ClientID is the client to which the grant was given.
-	ClientID string `json:"client_id"`
+	ClientID string `json:"client"`
 	// Generation is the generation of the client's registration. If the
 	// registration has another generation now, or is gone, the grant is no
 	// longer valid.
-	Generation string `json:"generation"`
+	Generation string `json:"gen"`
 	// User is the user who gave the grant; zero with client_credentials.
 	User User `json:"user,omitzero"`
 	// Scopes are the scopes that the user allowed.
@@ -60,22 +63,9 @@ type Grant struct {
 	// Resource is the URL of the protected resource for which the grant is (RFC
 	// 8707).
 	Resource string `json:"resource,omitempty"`
-	// OriginJTI is the claim that all of Cognito's tokens of one sign-in share.
-	OriginJTI string `json:"origin_jti"`
 
-	// Code is the hash of the authorization code.
-	Code credential.Hash `json:"code,omitzero"`
-	// CodeExpiresAt is when the code expires.
-	CodeExpiresAt time.Time `json:"code_expires_at,omitzero"`
-	// CodeUsed is whether the code has been exchanged for tokens.
+	// CodeUsed is whether the authorization code has been exchanged for tokens.
 	CodeUsed bool `json:"code_used,omitzero"`
-	// RedirectURI is the redirect URI to which the code was sent (RFC 6749
-	// §4.1.3).
-	RedirectURI string `json:"redirect_uri,omitempty"`
-	// Challenge is the PKCE challenge to which the code is bound (RFC 7636
-	// §4.4, S256).
-	Challenge string `json:"challenge,omitempty"`
-
 	// Live are the hashes of the refresh tokens that can be used, newest last.
 	// None of them has been used.
 	Live []credential.Hash `json:"live,omitempty"`
@@ -83,19 +73,18 @@ type Grant struct {
 	// the tokens in Live.
 	Spent credential.Hash `json:"spent,omitzero"`
 	// SpentAt is when Spent was first used.
-	SpentAt time.Time `json:"spent_at,omitzero"`
+	SpentAt time.Time `json:"-" store:"spent_at"`
 
 	// AppClient is the key of the app client that Cognito's tokens belong to.
-	AppClient string `json:"app_client,omitempty"`
+	AppClient string `json:"app,omitempty"`
 	// CognitoID is the id of that app client at Cognito.
-	CognitoID string `json:"cognito_id,omitempty"`
-	// TokensID is the id of the SealedTokens with Cognito's tokens, which are kept
-	// apart because a refresh does not change them. It is empty if the grant has
+	CognitoID string `json:"app_id,omitempty"`
+	// TokensID is the id of the grant's SealedTokens. It is empty if the grant has
 	// none, as with client_credentials, or if they have been revoked.
 	TokensID string `json:"tokens,omitempty"`
 
 	// CreatedAt is when the grant was made.
-	CreatedAt time.Time `json:"created_at,omitzero"`
+	CreatedAt time.Time `json:"-" store:"created_at"`
 	// ExpiresAt is the latest time at which Cognito's refresh token expires. The
 	// record is stored until then, even if the grant has ended. With the zero
 	// time the record never expires, but Verdict refuses its tokens.

@@ -275,7 +275,8 @@ func TestRecords_are_logged_without_secrets_and_personal_data(t *testing.T) {
 	hash := credential.NewRefreshToken(credential.NewID(), testRing).Hash()
 	for _, record := range []slog.LogValuer{
 		&broker.Transaction{Key: hash, ClientID: "shown", User: user, State: "hidden-state", Tokens: []byte("k1.hidden")},
-		&broker.Grant{ID: "shown", Code: hash, Live: []credential.Hash{hash}, Spent: hash, User: user, TokensID: "hidden"},
+		&broker.SealedTokens{ID: "shown", Code: broker.AuthorizationCode{Hash: hash, RedirectURI: "https://hidden"}, Sealed: []byte("k1.hidden")},
+		&broker.Grant{ID: "shown", Live: []credential.Hash{hash}, Spent: hash, User: user, TokensID: "hidden"},
 		&broker.Consent{ClientID: "shown", Sub: "the-sub", Key: "hidden-key"},
 		user,
 	} {

@@ -133,6 +133,13 @@ func (r *Registration) Clone() *Registration {
 	return &c
 }
 
+// Unused reports whether r is an open registration that no user has used yet. It
+// expires by itself. Most registrations are of this kind, so they are in no
+// index, which would cost as much as the registration.
+func (r *Registration) Unused() bool {
+	return r.State == RegistrationActive && !r.ExpiresAt.IsZero() && r.Due.IsZero()
+}
+
 // Vouched reports whether the client registered with an initial access token or
 // was created by an operator. It is false for open registration.
 func (r *Registration) Vouched() bool { return !r.Voucher.Open() || r.CreatedBy != "" }

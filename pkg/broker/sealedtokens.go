@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"time"
@@ -9,9 +10,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// SealedTokens are Cognito's tokens of one grant. They are stored before the
-// grant, so that no grant is without its tokens. Tokens without a grant expire
-// unused.
+// SealedTokens are Cognito's tokens of one grant, and the authorization code for
+// which the client gets the first of its own. They are stored before the grant,
+// so that no grant is without its tokens. Tokens without a grant expire unused.
 type SealedTokens struct {
 	// ID is the id that TokensID returns.
 	ID string `json:"-" store:"key"`
@@ -22,8 +23,29 @@ type SealedTokens struct {
 	// grant, so that no other grant can use it. It has the secret of the app client
 	// that the tokens were issued to.
 	Sealed []byte `json:"-" store:"sealed"`
+	// Code is the authorization code.
+	Code AuthorizationCode `json:"code"`
 	// ExpiresAt is when the record counts as absent, as Grant.ExpiresAt.
 	ExpiresAt time.Time `json:"-" store:"expires_at"`
+
+	// Unknown has the members of the stored record that this program does not
+	// know, because a newer one wrote them: a JSON object, or nil. A store writes
+	// them back.
+	Unknown json.RawMessage `json:"-" store:"unknown"`
+}
+
+// An AuthorizationCode is an authorization code and what it is bound to.
+type AuthorizationCode struct {
+	// Hash is the hash of the code.
+	Hash credential.Hash `json:"hash"`
+	// ExpiresAt is when the code expires.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// RedirectURI is the redirect URI to which the code was sent (RFC 6749
+	// §4.1.3).
+	RedirectURI string `json:"redirect_uri"`
+	// Challenge is the PKCE challenge to which the code is bound (RFC 7636
+	// §4.4, S256).
+	Challenge string `json:"challenge"`
 }
 
 // LogValue logs the id and nothing else.
@@ -32,7 +54,7 @@ func (t *SealedTokens) LogValue() slog.Value { return slog.GroupValue(slog.Strin
 // Clone returns a copy that shares no memory with t.
 func (t *SealedTokens) Clone() *SealedTokens {
 	c := *t
-	c.Sealed = slices.Clone(t.Sealed)
+	c.Sealed, c.Unknown = slices.Clone(t.Sealed), slices.Clone(t.Unknown)
 	return &c
 }
 

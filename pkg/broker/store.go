@@ -74,9 +74,13 @@ type Registrations interface {
 	// time. It changes no version. It returns ErrNotFound if there is no
 	// registration with that generation.
 	TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error
-	// ListRegistrations yields all unexpired registrations, in no order, page by
-	// page. It may not show the latest writes, and is for operators.
+	// ListRegistrations yields the unexpired registrations for which
+	// Registration.Unused reports false, in no order, page by page. It may not
+	// show the latest writes, and is for operators.
 	ListRegistrations(ctx context.Context) iter.Seq2[*Registration, error]
+	// ListAllRegistrations yields all unexpired registrations, in no order. It
+	// reads the whole store, page by page, and is for operators.
+	ListAllRegistrations(ctx context.Context) iter.Seq2[*Registration, error]
 }
 
 // AppClientRecords is the part of a Store that holds the records of app

@@ -16,22 +16,17 @@ import (
 func newGrant(c *fake.Clock) *broker.Grant {
 	id := credential.NewID()
 	return &broker.Grant{
-		ID:            id,
-		ClientID:      "dcr_" + credential.NewID(),
-		Generation:    credential.NewID(),
-		User:          broker.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}},
-		Scopes:        []string{"mcp/write", "mcp/read"},
-		Resource:      "https://mcp.example/mcp",
-		OriginJTI:     credential.NewID(),
-		Code:          credential.DerivedAuthorizationCode("secret", id).Hash(),
-		CodeExpiresAt: c.Second().Add(broker.CodeLifetime),
-		RedirectURI:   "http://127.0.0.1:49152/callback",
-		Challenge:     "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-		AppClient:     "profile/open",
-		CognitoID:     "1example23456789",
-		TokensID:      credential.NewID(),
-		CreatedAt:     c.Second(),
-		ExpiresAt:     c.Second().AddDate(0, 0, 30),
+		ID:         id,
+		ClientID:   "dcr_" + credential.NewID(),
+		Generation: credential.NewID(),
+		User:       broker.User{Sub: credential.NewID(), Username: "ann", Groups: []string{"b", "a"}},
+		Scopes:     []string{"mcp/write", "mcp/read"},
+		Resource:   "https://mcp.example/mcp",
+		AppClient:  "profile/open",
+		CognitoID:  "1example23456789",
+		TokensID:   credential.NewID(),
+		CreatedAt:  c.Second(),
+		ExpiresAt:  c.Second().AddDate(0, 0, 30),
 	}
 }
 

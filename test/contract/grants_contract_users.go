@@ -16,6 +16,10 @@ func testTokens(t *testing.T, open OpenGrantStore) {
 	newTokens := func(c *fake.Clock) *broker.SealedTokens {
 		return &broker.SealedTokens{
 			ID: credential.NewID(), Sealed: bytes.Repeat([]byte("\xffsealed"), 700), // about the size of Cognito's
+			Code: broker.AuthorizationCode{
+				Hash: newKey(), ExpiresAt: c.Second().Add(broker.CodeLifetime), RedirectURI: "http://127.0.0.1:49152/\xff\x00callback",
+				Challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+			},
 			ExpiresAt: c.Second().AddDate(0, 0, 30),
 		}
 	}

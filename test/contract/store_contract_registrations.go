@@ -98,7 +98,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		absent(t, s, r.ClientID)
 		check(t, "replace", s.ReplaceRegistration(t.Context(), r.Clone()), broker.ErrNotFound)
 		check(t, "touch", s.TouchRegistration(t.Context(), r.ClientID, r.Generation, clock.Now()), broker.ErrNotFound)
-		for _, listed := range collect(t, s.ListRegistrations(t.Context())) {
+		for _, listed := range collect(t, s.ListAllRegistrations(t.Context())) {
 			if listed.ClientID == r.ClientID {
 				t.Error("the expired registration is listed")
 			}
@@ -220,7 +220,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		check(t, "touch", s.TouchRegistration(t.Context(), r.ClientID, r.Generation, clock.Now()), broker.ErrNotFound)
 		check(t, "delete", s.DeleteRegistration(t.Context(), r.ClientID, r.Generation), nil)
 		absent(t, s, r.ClientID)
-		for _, listed := range collect(t, s.ListRegistrations(t.Context())) {
+		for _, listed := range collect(t, s.ListAllRegistrations(t.Context())) {
 			if listed.ClientID == r.ClientID {
 				t.Error("the absent registration is listed")
 			}
@@ -357,7 +357,7 @@ func testRegistrations(t *testing.T, open OpenStore) {
 			check(t, "create", s.CreateRegistration(t.Context(), r), nil)
 			want[r.ClientID] = r
 		}
-		for r, err := range s.ListRegistrations(t.Context()) {
+		for r, err := range s.ListAllRegistrations(t.Context()) {
 			check(t, "list", err, nil)
 			if w, ok := want[r.ClientID]; ok {
 				diffRegistration(t, "listed", r, w)
@@ -369,13 +369,56 @@ func testRegistrations(t *testing.T, open OpenStore) {
 		}
 	})
 
+	t.Run("the list leaves out open registrations that are not used yet", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		listed := func(id string) bool {
+			for _, r := range collect(t, s.ListRegistrations(t.Context())) {
+				if r.ClientID == id {
+					return true
+				}
+			}
+			return false
+		}
+		for _, tt := range []struct {
+			name   string
+			change func(r *broker.Registration)
+			want   bool
+		}{
+			{"not used", func(*broker.Registration) {}, false},
+			{"used", func(r *broker.Registration) { r.ExpiresAt, r.Due = time.Time{}, clock.Second().AddDate(0, 0, 1) }, true},
+			{"used, without a lifetime", func(r *broker.Registration) { r.ExpiresAt = time.Time{} }, true},
+			{"waiting for approval", func(r *broker.Registration) { r.State = broker.RegistrationPending }, true},
+			{"disabled", func(r *broker.Registration) { r.State = broker.RegistrationDisabled }, true},
+			{"with a voucher", func(r *broker.Registration) { r.Due = clock.Second().AddDate(0, 0, 1) }, true},
+		} {
+			r := leastRegistration(clock)
+			r.ExpiresAt = clock.Second().AddDate(0, 0, 1)
+			check(t, "create", s.CreateRegistration(t.Context(), r), nil)
+			tt.change(r)
+			check(t, "replace", s.ReplaceRegistration(t.Context(), r), nil)
+			if got := listed(r.ClientID); got != tt.want || r.Unused() == tt.want {
+				t.Errorf("%s: listed %t and unused %t, want %t and %t", tt.name, got, r.Unused(), tt.want, !tt.want)
+			}
+		}
+		r := leastRegistration(clock)
+		check(t, "create", s.CreateRegistration(t.Context(), r), nil)
+		check(t, "delete", s.DeleteRegistration(t.Context(), r.ClientID, r.Generation), nil)
+		if listed(r.ClientID) {
+			t.Error("a deleted registration is listed")
+		}
+		for range s.ListRegistrations(t.Context()) {
+			break // leaving early is allowed
+		}
+	})
+
 	t.Run("a loop over the list can end early and delete", func(t *testing.T) {
 		clock := fake.NewClock()
 		r := fullRegistration(clock)
 		s := create(t, r, clock)
 		check(t, "create", s.CreateRegistration(t.Context(), fullRegistration(clock)), nil)
 		deleted := false
-		for listed, err := range s.ListRegistrations(t.Context()) {
+		for listed, err := range s.ListAllRegistrations(t.Context()) {
 			check(t, "list", err, nil)
 			if listed.ClientID == r.ClientID {
 				check(t, "delete", s.DeleteRegistration(t.Context(), r.ClientID, r.Generation), nil)

@@ -96,10 +96,10 @@ func TestStore_loses_what_a_read_returned(t *testing.T) {
 	if got, err := s.Registration(t.Context(), "c"); got != nil || !errors.Is(err, fake.ErrInjected) {
 		t.Errorf("read: got %+v and error %v, want nil and %v", got, err, fake.ErrInjected)
 	}
-	s.FailNext("ListRegistrations", 1, fake.ReplyLost)
+	s.FailNext("ListAllRegistrations", 1, fake.ReplyLost)
 	var ids []string
 	var last error
-	for r, err := range s.ListRegistrations(t.Context()) {
+	for r, err := range s.ListAllRegistrations(t.Context()) {
 		if err == nil {
 			ids = append(ids, r.ClientID)
 		}

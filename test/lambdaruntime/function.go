@@ -21,6 +21,9 @@ type Config struct {
 	// InitTimeout limits the time until a process requests its first event. 0
 	// means 10 seconds, as in Lambda.
 	InitTimeout time.Duration
+	// Ahead is how far the clock of the executable is ahead of this process's. The
+	// deadlines that the function gets are by its own clock.
+	Ahead time.Duration
 }
 
 // Function is a deployed function with at most one process. It is safe for
@@ -121,10 +124,10 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	inv := &invocation{
 		id:       fmt.Sprintf("00000000-0000-4000-8000-%012d", f.serial),
 		event:    event,
-		deadline: time.Now().Add(f.cfg.Timeout),
+		deadline: time.Now().Add(f.cfg.Timeout + f.cfg.Ahead),
 		done:     make(chan result, 1),
 	}
-	ctx, cancel := context.WithDeadlineCause(ctx, inv.deadline,
+	ctx, cancel := context.WithTimeoutCause(ctx, f.cfg.Timeout,
 		&Error{"Sandbox.Timedout", fmt.Sprintf("Task timed out after %s", f.cfg.Timeout), false})
 	defer cancel()
 	r, ok := f.process.invoke(ctx, inv)

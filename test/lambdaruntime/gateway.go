@@ -2,10 +2,12 @@ package lambdaruntime
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -36,6 +38,43 @@ func Request(ctx context.Context, origin string, e events.APIGatewayV2HTTPReques
 	}
 	r.Host = r.Header.Get("Host")
 	return r, nil
+}
+
+// Event returns the event that API Gateway creates for a request (payload format
+// 2.0). id is the id of the request.
+func Event(r *http.Request, routeKey, id string) (events.APIGatewayV2HTTPRequest, error) {
+	var e events.APIGatewayV2HTTPRequest
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return e, fmt.Errorf("lambdaruntime: body: %w", err)
+		}
+	}
+	e.Version, e.RouteKey, e.RawPath, e.RawQueryString = "2.0", routeKey, r.URL.Path, r.URL.RawQuery
+	e.Headers = map[string]string{"host": cmp.Or(r.Host, r.URL.Host)}
+	for name, values := range r.Header {
+		if name == "Cookie" {
+			e.Cookies = strings.Split(strings.Join(values, "; "), "; ")
+			continue
+		}
+		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	if query := r.URL.Query(); len(query) > 0 {
+		e.QueryStringParameters = make(map[string]string)
+		for name, values := range query {
+			e.QueryStringParameters[name] = strings.Join(values, ",")
+		}
+	}
+	if len(body) > 0 {
+		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
+	}
+	e.RequestContext.RouteKey, e.RequestContext.Stage, e.RequestContext.DomainName = routeKey, "$default", e.Headers["host"]
+	e.RequestContext.RequestID = id
+	e.RequestContext.HTTP = events.APIGatewayV2HTTPRequestContextHTTPDescription{
+		Method: r.Method, Path: r.URL.Path, Protocol: r.Proto, SourceIP: "203.0.113.7", UserAgent: r.UserAgent(),
+	}
+	return e, nil
 }
 
 // Answer is the response that a client of API Gateway gets.

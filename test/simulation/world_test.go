@@ -219,7 +219,7 @@ func (w *world) checkAppClients() {
 
 // checkRegistrations checks that no registration has outlived its lifetime.
 func (w *world) checkRegistrations() {
-	for r, err := range w.inner.ListRegistrations(w.t.Context()) {
+	for r, err := range w.inner.ListAllRegistrations(w.t.Context()) {
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -242,7 +242,7 @@ func TestAProcessThatDiedLeavesATrail(t *testing.T) {
 	}
 	want := []string{"app_client.created by janitor", "registration.created by janitor"}
 	if registered := slices.Collect(func(yield func(string) bool) {
-		for r := range w.Inner.ListRegistrations(t.Context()) {
+		for r := range w.Inner.ListAllRegistrations(t.Context()) {
 			yield(r.ClientID)
 		}
 	}); len(registered) != 1 || !slices.Equal(events, want) {

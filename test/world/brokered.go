@@ -154,7 +154,7 @@ func (w *Brokered) MustProvision(key string) *broker.AppClient {
 func (w *Brokered) Rows() int {
 	w.T.Helper()
 	n := 0
-	for _, err := range w.Inner.ListRegistrations(w.T.Context()) {
+	for _, err := range w.Inner.ListAllRegistrations(w.T.Context()) {
 		if err != nil {
 			w.T.Fatal(err)
 		}

@@ -102,8 +102,8 @@ func (w *Brokered) Credentials(key string) broker.AppCredentials {
 
 // AddGrant stores the grant of the user with these tokens of the app client
 // profile/open, after change, and remembers the consent. It returns the grant and
-// its code.
-func (w *Brokered) AddGrant(r *broker.Registration, t broker.Tokens, change ...func(*broker.Grant)) (*broker.Grant, credential.Token) {
+// its code, which was sent to redirectURI.
+func (w *Brokered) AddGrant(r *broker.Registration, t broker.Tokens, redirectURI string, change ...func(*broker.Grant)) (*broker.Grant, credential.Token) {
 	w.T.Helper()
 	id := credential.NewID()
 	if t.OriginJTI != "" {
@@ -112,20 +112,22 @@ func (w *Brokered) AddGrant(r *broker.Registration, t broker.Tokens, change ...f
 	code, now := credential.DerivedAuthorizationCode("secret", id), w.Now()
 	g := &broker.Grant{
 		ID: id, ClientID: r.ClientID, Generation: r.Generation, User: broker.User{Sub: t.Sub, Username: t.User.Username},
-		Scopes: t.Scopes, OriginJTI: t.OriginJTI, Code: code.Hash(), CodeExpiresAt: now.Add(broker.CodeLifetime),
-		Challenge: broker.PKCEChallenge(Verifier), AppClient: broker.SharedAppClientKey("open"), CognitoID: "app",
+		Scopes: t.Scopes, AppClient: broker.SharedAppClientKey("open"), CognitoID: "app",
 		TokensID: credential.NewID(), CreatedAt: now, ExpiresAt: now.Add(30 * Day),
 	}
 	for _, f := range change {
 		f(g)
 	}
 	consent := &broker.Consent{
-		Key: g.ConsentKey(w.Keys), Sub: t.Sub, ClientID: r.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * Day),
+		Key: g.ConsentKey(w.Keys, redirectURI), Sub: t.Sub, ClientID: r.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * Day),
 	}
 	err := errors.Join(w.Inner.CreateGrant(w.T.Context(), g), w.Inner.PutConsent(w.T.Context(), consent))
 	if g.TokensID != "" {
 		err = errors.Join(err, w.Inner.CreateTokens(w.T.Context(), &broker.SealedTokens{
 			ID: g.TokensID, Sealed: w.Keys.Seal(broker.SealGrant, g.ID, t.Encode()), ExpiresAt: g.ExpiresAt,
+			Code: broker.AuthorizationCode{
+				Hash: code.Hash(), ExpiresAt: now.Add(broker.CodeLifetime), RedirectURI: redirectURI, Challenge: broker.PKCEChallenge(Verifier),
+			},
 		}))
 	}
 	if err != nil {

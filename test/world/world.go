@@ -104,7 +104,7 @@ func (w *World) CheckConsistent() {
 	ctx := w.T.Context()
 	clients := w.Pool.All()
 	registered := 0
-	for r, err := range w.Inner.ListRegistrations(ctx) {
+	for r, err := range w.Inner.ListAllRegistrations(ctx) {
 		if err != nil {
 			w.T.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package dynamo
 
 import (
 	"context"
-	"iter"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -10,17 +9,31 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 )
 
+// each calls visit for the key of each item that Stores have written. It reads
+// the whole table.
+func (s *Store) each(ctx context.Context, visit func(key string) error) error {
+	for it, err := range s.table.scan(ctx, records.Kinds(), true) {
+		if err != nil {
+			return failure("read table", err)
+		}
+		if key, ok := it[records.ColumnKey].(*types.AttributeValueMemberS); ok {
+			if err := visit(key.Value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // CountRecords returns the number of items of each kind, including expired
 // items that DynamoDB has not removed yet. It reads the whole table.
 func (s *Store) CountRecords(ctx context.Context) (map[string]int, error) {
 	counts := make(map[string]int)
-	for key, err := range s.table.keys(ctx) {
-		if err != nil {
-			return nil, err
-		}
+	err := s.each(ctx, func(key string) error {
 		counts[records.KindOf(key)]++
-	}
-	return counts, nil
+		return nil
+	})
+	return counts, err
 }
 
 // DeleteRecords removes all items that Stores have written, and no others. It
@@ -31,8 +44,7 @@ func (s *Store) CountRecords(ctx context.Context) (map[string]int, error) {
 func (s *Store) DeleteRecords(ctx context.Context, done func(int)) (int, error) {
 	n := 0
 	remove := func(key string) error {
-		_, err := s.table.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table.name, Key: keyOf(key)})
-		if err != nil {
+		if _, err := s.table.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table.name, Key: keyOf(key)}); err != nil {
 			return failure("delete record", err)
 		}
 		n++
@@ -43,35 +55,15 @@ func (s *Store) DeleteRecords(ctx context.Context, done func(int)) (int, error) 
 	}
 	kinds := records.Kinds()
 	last := ""
-	for key, err := range s.table.keys(ctx) {
-		if err != nil {
-			return n, err
-		}
+	err := s.each(ctx, func(key string) error {
 		if records.KindOf(key) == kinds[len(kinds)-1] {
 			last = key
-			continue
+			return nil
 		}
-		if err := remove(key); err != nil {
-			return n, err
-		}
+		return remove(key)
+	})
+	if err == nil && last != "" {
+		err = remove(last)
 	}
-	if last == "" {
-		return n, nil
-	}
-	return n, remove(last)
-}
-
-// keys yields the keys of all items that Stores have written.
-func (t *table) keys(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for it, err := range t.scan(ctx, records.Kinds(), true) {
-			if err != nil {
-				yield("", failure("read table", err))
-				return
-			}
-			if key, ok := it[records.ColumnKey].(*types.AttributeValueMemberS); ok && !yield(key.Value, nil) {
-				return
-			}
-		}
-	}
+	return n, err
 }

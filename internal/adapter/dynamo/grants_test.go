@@ -178,10 +178,12 @@ func TestStore_writes_attributes_of_grants(t *testing.T) {
 	try(t, err)
 	code, live, spent := credential.DerivedAuthorizationCode("secret", a.ID), credential.NewRefreshToken(a.ID, ring), credential.NewRefreshToken(a.ID, ring)
 	a.ExpiresAt, a.EndedAt = expires, g.clock.Second()
-	a.Code, a.Live, a.Spent = code.Hash(), []credential.Hash{live.Hash()}, spent.Hash()
+	a.Live, a.Spent = []credential.Hash{live.Hash()}, spent.Hash()
 	try(t, g.others.CreateGrant(t.Context(), a))
 	try(t, g.others.PutConsent(t.Context(), &broker.Consent{Key: "k", ExpiresAt: expires}))
-	try(t, g.others.CreateTokens(t.Context(), &broker.SealedTokens{ID: "k", Sealed: []byte("k1.\xff"), ExpiresAt: expires}))
+	try(t, g.others.CreateTokens(t.Context(), &broker.SealedTokens{
+		ID: "k", Sealed: []byte("k1.\xff"), Code: broker.AuthorizationCode{Hash: code.Hash()}, ExpiresAt: expires,
+	}))
 	for _, key := range []string{"transaction#" + tx.Key.String(), "grant#" + a.ID, "tokens#k", "consent#k"} {
 		out, err := g.client.GetItem(t.Context(), &dynamodb.GetItemInput{
 			TableName: &g.name,
@@ -246,7 +248,7 @@ func TestStore_refuses_grants_of_an_unknown_form(t *testing.T) {
 		{"version", nil, "column version: is missing"},
 		{"body", nil, "column body: is missing"}, // must not be read as a grant that is not used
 		{"body", &types.AttributeValueMemberBOOL{Value: true}, "column body: is missing or of another type"},
-		{"body", str(`{"code":"abc"}`), "not a SHA-256"},
+		{"body", str(`{"spent":"abc"}`), "not a SHA-256"},
 		{"body", str(`{"live":"abc"}`), "column body: json"},
 		{"body", str(`{"live":["abc"]}`), "not a SHA-256"},
 		{"body", str(`{"scopes":[1]}`), "column body: json"},

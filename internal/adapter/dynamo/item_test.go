@@ -70,7 +70,7 @@ func TestStore_writes_attributes(t *testing.T) {
 	}
 	try(s.CreateRegistration(t.Context(), r))
 	expect("registration#c1", map[string]string{
-		"schema": "1", "expires_at": number(expires), "ttl": number(expires), "generation": "g1", "state": "active", "due_at": never,
+		"schema": "1", "expires_at": number(expires), "ttl": number(expires), "generation": "g1", "state": "active", "due": "", "due_at": "",
 	})
 	r.AppClient = "a1"
 	try(s.ReplaceRegistration(t.Context(), r))

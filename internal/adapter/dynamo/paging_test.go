@@ -17,16 +17,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// pages answers Scan and Query with at most Limit of its items at a time, and
+// paged answers Scan and Query with at most Limit of its items at a time, and
 // sometimes with an empty page, as DynamoDB does if no item matches a filter.
-type pages struct {
+type paged struct {
 	Client
 	partition string
 	items     []attributes
 	asked     int
 }
 
-func (p *pages) from(start attributes, limit int32) (page []attributes, last attributes) {
+func (p *paged) from(start attributes, limit int32) (page []attributes, last attributes) {
 	p.asked++
 	i := 0
 	if n, ok := start["n"].(*types.AttributeValueMemberN); ok {
@@ -42,13 +42,13 @@ func (p *pages) from(start attributes, limit int32) (page []attributes, last att
 	return p.items[i:end], last
 }
 
-func (p *pages) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+func (p *paged) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
 	page, last := p.from(in.ExclusiveStartKey, *in.Limit)
 	return &dynamodb.ScanOutput{Items: page, LastEvaluatedKey: last}, nil
 }
 
 // Query has all items in the partition p.partition.
-func (p *pages) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (p *paged) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	if v, ok := in.ExpressionAttributeValues[":v0"].(*types.AttributeValueMemberS); !ok || v.Value != p.partition {
 		return &dynamodb.QueryOutput{}, nil
 	}
@@ -57,7 +57,7 @@ func (p *pages) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dyn
 }
 
 // BatchGetItem processes one key of each request.
-func (p *pages) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (p *paged) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	out := &dynamodb.BatchGetItemOutput{Responses: map[string][]attributes{}, UnprocessedKeys: map[string]types.KeysAndAttributes{}}
 	for table, keys := range in.RequestItems {
 		for _, it := range p.items {
@@ -101,7 +101,7 @@ func TestLists_read_page_by_page(t *testing.T) {
 		for i := range 10 {
 			want = append(want, fmt.Sprint("c", i))
 		}
-		p := &pages{partition: "registration#3", items: registrationsOf(t, want)}
+		p := &paged{partition: "registration#3", items: registrationsOf(t, want)}
 		s := New(p, "table", time.Now)
 		s.table.page = 3
 		var got []string
@@ -136,7 +136,7 @@ func TestIndexes_are_read_page_by_page(t *testing.T) {
 	// read reads a sequence over a table whose items are in this partition.
 	read := func(kind, partition string, sequence func(s *Store) iter.Seq2[string, error]) {
 		t.Helper()
-		p := &pages{partition: partition}
+		p := &paged{partition: partition}
 		for i, id := range want {
 			p.items = append(p.items, attributes{
 				"pk": attribute(kind + "#" + id), "due": attribute(partition), "due_at": attribute(int64(i)),
@@ -178,7 +178,7 @@ func TestIndexes_are_read_page_by_page(t *testing.T) {
 }
 
 func TestDue_refuses_items_of_another_kind(t *testing.T) {
-	p := &pages{partition: "appclient#0", items: []attributes{
+	p := &paged{partition: "appclient#0", items: []attributes{
 		{"pk": attribute("registration#a"), "due": attribute("appclient#0"), "due_at": attribute(int64(1))},
 	}}
 	for d, err := range New(p, "table", time.Now).Due(t.Context(), time.Now(), "") {

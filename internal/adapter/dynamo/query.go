@@ -13,77 +13,81 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 )
 
-// Query implements records.Table.
-func (t *table) Query(ctx context.Context, op string, q records.Query) iter.Seq2[records.Item, error] {
-	return func(yield func(records.Item, error) bool) {
-		if q.Kind != "" {
-			for found, err := range t.scan(ctx, []string{q.Kind}, false) {
-				if !t.yield(op, found, err, yield) {
-					return
-				}
+// pages yields the items of all pages after a key. read reads one page, and
+// returns the key after which the next one begins.
+func pages(after attributes, read func(after attributes) (page []attributes, last attributes, err error)) iter.Seq2[attributes, error] {
+	return func(yield func(attributes, error) bool) {
+		for more := true; more; more = len(after) > 0 {
+			if len(after) == 0 {
+				after = nil
 			}
-			return
-		}
-		after := fromItem(q.After)
-		for _, partition := range q.Partitions {
-			for page, err := range t.pages(ctx, q, partition, after) {
-				if err == nil && q.Whole {
-					page, err = t.whole(ctx, page)
-				}
-				if err != nil {
-					page = []attributes{nil}
-				}
-				for _, found := range page {
-					if !t.yield(op, found, err, yield) {
-						return
-					}
-				}
-			}
-			after = nil
-		}
-	}
-}
-
-// yield passes on an item or an error, and reports whether to continue.
-func (t *table) yield(op string, found attributes, err error, yield func(records.Item, error) bool) bool {
-	if err != nil {
-		yield(nil, failure(op, err))
-		return false
-	}
-	it, err := toItem(found)
-	return yield(it, err) && err == nil
-}
-
-// pages yields the entries of one partition of an index after an entry, page by
-// page.
-func (t *table) pages(ctx context.Context, q records.Query, partition string, after attributes) iter.Seq2[[]attributes, error] {
-	return func(yield func([]attributes, error) bool) {
-		var e expression
-		condition := e.name(q.Index.Partition) + " = " + e.value(partition)
-		if q.UpTo != nil {
-			condition += " AND " + e.name(q.Index.Sort) + " <= " + e.value(*q.UpTo)
-		}
-		if len(after) == 0 {
-			after = nil
-		}
-		for {
-			out, err := t.client.Query(ctx, &dynamodb.QueryInput{
-				TableName: &t.name, IndexName: &q.Index.Name, KeyConditionExpression: &condition,
-				ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
-				ExclusiveStartKey: after, Limit: &t.page,
-			})
-			if err != nil {
+			var page []attributes
+			var err error
+			if page, after, err = read(after); err != nil {
 				yield(nil, err)
 				return
 			}
-			if !yield(out.Items, nil) {
-				return
-			}
-			if after = out.LastEvaluatedKey; len(after) == 0 {
-				return
+			for _, it := range page {
+				if !yield(it, nil) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// Query implements records.Table.
+func (t *table) Query(ctx context.Context, op string, q records.Query) iter.Seq2[records.Item, error] {
+	return func(yield func(records.Item, error) bool) {
+		sequences := []iter.Seq2[attributes, error]{t.scan(ctx, []string{q.Kind}, false)}
+		if q.Kind == "" {
+			sequences = nil
+			for i, partition := range q.Partitions {
+				var after attributes
+				if i == 0 {
+					after = fromItem(q.After)
+				}
+				sequences = append(sequences, t.partition(ctx, q, partition, after))
+			}
+		}
+		for _, s := range sequences {
+			for found, err := range s {
+				var it records.Item
+				if err != nil {
+					err = failure(op, err)
+				} else {
+					it, err = toItem(found)
+				}
+				if !yield(it, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// partition yields the entries of one partition of an index after an entry, or
+// their items.
+func (t *table) partition(ctx context.Context, q records.Query, partition string, after attributes) iter.Seq2[attributes, error] {
+	var e expression
+	condition := e.name(q.Index.Partition) + " = " + e.value(partition)
+	if q.UpTo != nil {
+		condition += " AND " + e.name(q.Index.Sort) + " <= " + e.value(*q.UpTo)
+	}
+	return pages(after, func(after attributes) ([]attributes, attributes, error) {
+		out, err := t.client.Query(ctx, &dynamodb.QueryInput{
+			TableName: &t.name, IndexName: &q.Index.Name, KeyConditionExpression: &condition,
+			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values, ExclusiveStartKey: after, Limit: &t.page,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		page := out.Items
+		if q.Whole {
+			page, err = t.whole(ctx, page)
+		}
+		return page, out.LastEvaluatedKey, err
+	})
 }
 
 // retryPause is the first pause before the rest of a batch that DynamoDB did
@@ -118,37 +122,26 @@ func (t *table) whole(ctx context.Context, entries []attributes) ([]attributes, 
 }
 
 // scan yields the items of the kinds, or only their keys. It reads the whole
-// table, page by page.
+// table.
 func (t *table) scan(ctx context.Context, kinds []string, keysOnly bool) iter.Seq2[attributes, error] {
-	return func(yield func(attributes, error) bool) {
-		var after attributes
-		var e expression
-		starts := make([]string, len(kinds))
-		for i, kind := range kinds {
-			starts[i] = "begins_with(" + e.name(records.ColumnKey) + ", " + e.value(kind+"#") + ")"
-		}
-		filter := strings.Join(starts, " OR ")
-		var projection *string
-		if keysOnly {
-			projection = aws.String(e.name(records.ColumnKey))
-		}
-		for {
-			out, err := t.client.Scan(ctx, &dynamodb.ScanInput{
-				TableName: &t.name, FilterExpression: &filter, ProjectionExpression: projection, ConsistentRead: aws.Bool(true),
-				ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values, ExclusiveStartKey: after, Limit: &t.page,
-			})
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, it := range out.Items {
-				if !yield(it, nil) {
-					return
-				}
-			}
-			if after = out.LastEvaluatedKey; len(after) == 0 {
-				return
-			}
-		}
+	var e expression
+	starts := make([]string, len(kinds))
+	for i, kind := range kinds {
+		starts[i] = "begins_with(" + e.name(records.ColumnKey) + ", " + e.value(kind+"#") + ")"
 	}
+	filter := strings.Join(starts, " OR ")
+	var projection *string
+	if keysOnly {
+		projection = aws.String(e.name(records.ColumnKey))
+	}
+	return pages(nil, func(after attributes) ([]attributes, attributes, error) {
+		out, err := t.client.Scan(ctx, &dynamodb.ScanInput{
+			TableName: &t.name, FilterExpression: &filter, ProjectionExpression: projection, ConsistentRead: aws.Bool(true),
+			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values, ExclusiveStartKey: after, Limit: &t.page,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.Items, out.LastEvaluatedKey, nil
+	})
 }

@@ -1,9 +1,11 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -35,7 +37,12 @@ func shapeFaults(want *dynamodb.CreateTableInput, got *types.TableDescription) [
 	if got.TableStatus != types.TableStatusActive && got.TableStatus != types.TableStatusUpdating {
 		faults = append(faults, fmt.Sprintf("it is %s", got.TableStatus))
 	}
-	faults = append(faults, keyFaults("the key", want, want.KeySchema, got, got.KeySchema)...)
+	compare := func(what string, wantKey, gotKey []types.KeySchemaElement) {
+		if w, g := keyText(wantKey, want.AttributeDefinitions), keyText(gotKey, got.AttributeDefinitions); w != g {
+			faults = append(faults, fmt.Sprintf("%s is %s, want %s", what, g, w))
+		}
+	}
+	compare("the key", want.KeySchema, got.KeySchema)
 	for _, w := range want.GlobalSecondaryIndexes {
 		name := aws.ToString(w.IndexName)
 		i := slices.IndexFunc(got.GlobalSecondaryIndexes, func(g types.GlobalSecondaryIndexDescription) bool { return aws.ToString(g.IndexName) == name })
@@ -47,40 +54,24 @@ func shapeFaults(want *dynamodb.CreateTableInput, got *types.TableDescription) [
 		if g.IndexStatus != "" && g.IndexStatus != types.IndexStatusActive {
 			faults = append(faults, fmt.Sprintf("the index %q is %s", name, g.IndexStatus))
 		}
-		faults = append(faults, keyFaults(fmt.Sprintf("the key of the index %q", name), want, w.KeySchema, got, g.KeySchema)...)
+		compare(fmt.Sprintf("the key of the index %q", name), w.KeySchema, g.KeySchema)
 	}
 	return faults
 }
 
-// keyFaults compares attributes of a key: names, roles and types.
-func keyFaults(what string, want *dynamodb.CreateTableInput, wantKey []types.KeySchemaElement, got *types.TableDescription, gotKey []types.KeySchemaElement) []string {
-	w, g := keyText(wantKey, want.AttributeDefinitions), keyText(gotKey, got.AttributeDefinitions)
-	if w == g {
-		return nil
+// keyText returns the attributes of a key: roles, names and types.
+func keyText(key []types.KeySchemaElement, all []types.AttributeDefinition) string {
+	kinds := make(map[string]types.ScalarAttributeType)
+	for _, a := range all {
+		kinds[aws.ToString(a.AttributeName)] = a.AttributeType
 	}
-	return []string{fmt.Sprintf("%s is %s, want %s", what, g, w)}
-}
-
-func keyText(key []types.KeySchemaElement, attributes []types.AttributeDefinition) string {
-	text := ""
-	for _, role := range []types.KeyType{types.KeyTypeHash, types.KeyTypeRange} {
-		for _, k := range key {
-			if k.KeyType != role {
-				continue
-			}
-			kind := types.ScalarAttributeType("?")
-			for _, a := range attributes {
-				if aws.ToString(a.AttributeName) == aws.ToString(k.AttributeName) {
-					kind = a.AttributeType
-				}
-			}
-			if text != "" {
-				text += ", "
-			}
-			text += fmt.Sprintf("%s %s (%s)", role, aws.ToString(k.AttributeName), kind)
-		}
+	parts := make([]string, len(key))
+	for i, k := range key {
+		name := aws.ToString(k.AttributeName)
+		parts[i] = fmt.Sprintf("%s %s (%s)", k.KeyType, name, cmp.Or(kinds[name], "?"))
 	}
-	return text
+	slices.Sort(parts) // HASH before RANGE
+	return strings.Join(parts, ", ")
 }
 
 func ttlFaults(d *types.TimeToLiveDescription) []string {

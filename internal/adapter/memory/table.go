@@ -30,6 +30,9 @@ type table struct {
 // removed.
 const firstClean = 1000
 
+// NewTable returns an empty table, whose items expire by the time from now.
+func NewTable(now func() time.Time) records.Table { return newTable(now) }
+
 func newTable(now func() time.Time) *table {
 	t := &table{
 		now: now, identity: credential.NewID(), cleanAt: firstClean,

@@ -33,8 +33,8 @@ func (s *Store) UseInitialAccessToken(ctx context.Context, id, user string) erro
 	out, err := s.table.Write(ctx, op, Write{
 		Key:    key,
 		Change: &Change{Join: map[string]Member{columnUses: use}},
-		If: all(present, has(columnMaxUses), lacks(columnRevoked),
-			either(contains(columnUses, use), lacks(columnUses), fewer(columnUses, columnMaxUses))),
+		If: all(present, is(columnMaxUses, Has, nil), is(columnRevoked, Lacks, nil),
+			either(is(columnUses, Contains, use), is(columnUses, Lacks, nil), is(columnUses, Fewer, columnMaxUses))),
 	})
 	switch {
 	case errors.Is(err, ErrTooLarge):

@@ -38,10 +38,10 @@ func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, holder string) 
 	// Another attempt is needed if the budget has expired, and if then another
 	// call begins it at the same time. A few attempts are always enough.
 	for range 5 {
-		room := []Condition{contains(columnMembers, m)}
-		free := lacks(columnMembers)
+		room := []Condition{is(columnMembers, Contains, m)}
+		free := is(columnMembers, Lacks, nil)
 		if b.Limit > 0 {
-			room = append(room, free, fewer(columnMembers, int64(b.Limit)))
+			room = append(room, free, is(columnMembers, Fewer, int64(b.Limit)))
 		}
 		condition := all(present, live, either(room...))
 		if b.Limit > 0 {
@@ -83,9 +83,9 @@ func (s *Store) Count(ctx context.Context, c broker.Counter) error {
 	if !ok {
 		return errKey(op)
 	}
-	room := less(columnCount, int64(c.Limit))
+	room := is(columnCount, Less, int64(c.Limit))
 	if c.Limit > 0 {
-		room = either(lacks(columnCount), room)
+		room = either(is(columnCount, Lacks, nil), room)
 	}
 	out, err := s.table.Write(ctx, op, Write{
 		Key: key, If: room,

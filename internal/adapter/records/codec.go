@@ -87,54 +87,22 @@ func encode(record any) (Item, error) {
 	f := formOf(v.Type())
 	it := Item{columnSchema: int64(schema)}
 	for _, c := range f.columns {
-		if c.column == tagKey || c.count {
-			continue
-		}
-		switch x := v.Field(c.index).Interface().(type) {
-		case time.Time:
-			if !x.IsZero() {
-				it[c.column] = x.Unix()
-			}
-		case []byte:
-			if len(x) > 0 {
-				it[c.column] = bytes.Clone(x)
-			}
-		case int:
-			if x != 0 {
-				it[c.column] = int64(x)
-			}
-		default:
-			if v.Field(c.index).Kind() == reflect.String {
-				it[c.column] = v.Field(c.index).String()
-			} else {
-				it[c.column] = v.Field(c.index).Int()
-			}
+		if x := toColumn(v.Field(c.index)); x != nil && !c.count && c.column != tagKey {
+			it[c.column] = x
 		}
 	}
 	if !f.body {
 		return it, nil
 	}
-	body, err := marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	if f.unknown >= 0 {
-		if extra := v.Field(f.unknown).Bytes(); len(extra) > 0 {
-			if body, err = withMembers(body, extra); err != nil {
-				return nil, err
-			}
-		}
+	stored := reflect.New(v.Type())
+	stored.Elem().Set(v)
+	change(stored.Elem(), quote, seconds)
+	body, err := json.Marshal(stored.Interface())
+	if err == nil && f.unknown >= 0 && v.Field(f.unknown).Len() > 0 {
+		body, err = withMembers(body, v.Field(f.unknown).Bytes())
 	}
 	it[columnBody] = string(body)
-	return it, nil
-}
-
-// marshal returns the body of a record.
-func marshal(v reflect.Value) ([]byte, error) {
-	c := reflect.New(v.Type())
-	c.Elem().Set(v)
-	change(c.Elem(), quote, seconds)
-	return json.Marshal(c.Interface())
+	return it, err
 }
 
 // errMissing is the error of a column that is not there or has another type.
@@ -154,17 +122,12 @@ func decode(it Item, kind string, record any) error {
 		return itemError(key, columnSchema, err)
 	}
 	for _, c := range f.columns {
-		x, ok := it[c.column]
+		x := it[c.column]
 		if c.column == tagKey {
-			x, ok = id, true
+			x = id
 		}
-		if c.count {
-			members, _ := x.(Set)
-			v.Field(c.index).SetInt(int64(len(members)))
-			continue
-		}
-		if err := setField(v.Field(c.index), x, ok); err != nil {
-			return itemError(key, c.column, err)
+		if !fromColumn(v.Field(c.index), x) {
+			return itemError(key, c.column, errMissing)
 		}
 	}
 	if !f.body {
@@ -177,18 +140,16 @@ func decode(it Item, kind string, record any) error {
 	if err := json.Unmarshal([]byte(body), record); err != nil {
 		return itemError(key, columnBody, err)
 	}
-	if f.unknown >= 0 {
-		// A member that is not there when the record is written again is one that
-		// this program does not know.
-		again, err := json.Marshal(record)
-		if err == nil && string(again) != body {
-			var extra []byte
-			extra, err = membersOnlyIn([]byte(body), again)
-			v.Field(f.unknown).SetBytes(extra)
-		}
-		if err != nil {
-			return itemError(key, columnBody, err)
-		}
+	// A member that is not there when the record is written again is one that this
+	// program does not know.
+	again, err := json.Marshal(record)
+	if err == nil && f.unknown >= 0 && string(again) != body {
+		var extra []byte
+		extra, err = membersOnlyIn([]byte(body), again)
+		v.Field(f.unknown).SetBytes(extra)
+	}
+	if err != nil {
+		return itemError(key, columnBody, err)
 	}
 	if strings.Contains(body, quotedMark) {
 		change(v, unquote, func(t time.Time) time.Time { return t })
@@ -211,58 +172,58 @@ func itemError(key, column string, err error) error {
 	return fmt.Errorf("item %q: column %s: %w", key, column, err)
 }
 
-// setField sets a field to the value of its column.
-func setField(v reflect.Value, x any, ok bool) error {
-	switch v.Interface().(type) {
+// toColumn returns the value of a field's column, or nil if it has none.
+func toColumn(v reflect.Value) any {
+	switch x := v.Interface().(type) {
 	case time.Time:
-		if !ok {
-			return nil
+		if !x.IsZero() {
+			return x.Unix()
 		}
-		n, ok := x.(int64)
-		if !ok {
-			return errMissing
+	case []byte:
+		if len(x) > 0 {
+			return bytes.Clone(x)
 		}
-		if n != never {
+	case int:
+		if x != 0 {
+			return int64(x)
+		}
+	case int64:
+		return x
+	default:
+		return v.String()
+	}
+	return nil
+}
+
+// fromColumn sets a field to the value of its column, nil if the item has no
+// such column. It reports whether the field may have that value.
+func fromColumn(v reflect.Value, x any) bool {
+	n, isNumber := x.(int64)
+	b, isBytes := x.([]byte)
+	text, isText := x.(string)
+	members, isSet := x.(Set)
+	switch v.Addr().Interface().(type) {
+	case *time.Time:
+		if isNumber && n != never {
 			v.Set(reflect.ValueOf(time.Unix(n, 0).UTC()))
 		}
-		return nil
-	case []byte:
-		if !ok {
-			return nil
-		}
-		b, ok := x.([]byte)
-		if !ok {
-			return errMissing
-		}
+		return isNumber || x == nil
+	case *[]byte:
 		v.SetBytes(bytes.Clone(b))
-		return nil
-	case int:
-		if !ok {
-			return nil
-		}
-	case credential.Hash:
-		s, _ := x.(string)
-		h, err := credential.ParseHash(s)
+		return isBytes || x == nil
+	case *int:
+		v.SetInt(n + int64(len(members)))
+		return isNumber || isSet || x == nil
+	case *int64:
+		v.SetInt(n)
+		return isNumber
+	case *credential.Hash:
+		h, err := credential.ParseHash(text)
 		v.Set(reflect.ValueOf(h))
-		return err
+		return err == nil
 	}
-	if v.Kind() == reflect.String {
-		switch x := x.(type) {
-		case string:
-			v.SetString(x)
-			return nil
-		case []byte: // a string that is not UTF-8
-			v.SetString(string(x))
-			return nil
-		}
-		return errMissing
-	}
-	n, ok := x.(int64)
-	if !ok {
-		return errMissing
-	}
-	v.SetInt(n)
-	return nil
+	v.SetString(text + string(b)) // bytes are a string that is not UTF-8
+	return isText || isBytes
 }
 
 // JSON has no strings that are not UTF-8, and the broker returns to a client

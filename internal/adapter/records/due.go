@@ -36,16 +36,6 @@ type place struct {
 	key       string
 }
 
-func placeOf(it Item) (place, error) {
-	partition, ok := it[DueIndex.Partition].(string)
-	at, okAt := it[DueIndex.Sort].(int64)
-	key, okKey := it[ColumnKey].(string)
-	if !ok || !okAt || !okKey {
-		return place{}, itemError(key, DueIndex.Partition, errMissing)
-	}
-	return place{partition, at, key}, nil
-}
-
 func (p place) String() string { return fmt.Sprintf("%s %d %s", p.partition, p.at, p.key) }
 
 // parsePlace reads what String wrote.
@@ -84,13 +74,12 @@ func (s *Store) Due(ctx context.Context, now time.Time, after string) iter.Seq2[
 }
 
 func dueRecord(it Item) (broker.DueRecord, error) {
-	p, err := placeOf(it)
-	if err != nil {
-		return broker.DueRecord{}, err
-	}
-	kind, _, _ := strings.Cut(p.partition, "#")
+	partition, _ := it[DueIndex.Partition].(string)
+	at, _ := it[DueIndex.Sort].(int64)
+	key, _ := it[ColumnKey].(string)
+	kind, _, _ := strings.Cut(partition, "#")
 	id, err := idOf(it, kind)
-	return broker.DueRecord{Kind: broker.DueKind(kind), Key: id, Place: p.String()}, err
+	return broker.DueRecord{Kind: broker.DueKind(kind), Key: id, Place: place{partition, at, key}.String()}, err
 }
 
 // idOf returns the id of the record of an item, or an error if the item is not

@@ -26,7 +26,7 @@ func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to brok
 	out, err := s.table.Write(ctx, "TakeStep", Write{
 		Key:    k,
 		Change: &Change{Set: Item{columnStep: string(to), taken: write}, Increment: []string{columnVersion}},
-		If:     all(present, equal(columnStep, string(from)), live),
+		If:     all(present, is(columnStep, Equal, string(from)), live),
 		Return: true,
 	})
 	switch {
@@ -69,11 +69,7 @@ func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 
 // GrantsOf implements broker.GrantStore.
 func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
-	q := Query{Index: ClientIndex}
-	if _, ok := keyOf("", clientID); ok {
-		q.Partitions = allShards(clientID)
-	}
-	return ids(s.table.Query(ctx, "GrantsOf", q), grants.name)
+	return ids(s.table.Query(ctx, "GrantsOf", Query{Index: ClientIndex, Partitions: partitions(clientID, allShards)}), grants.name)
 }
 
 // ListGrants implements broker.GrantStore.
@@ -84,11 +80,8 @@ func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] 
 // OfUser implements broker.GrantStore.
 func (s *Store) OfUser(ctx context.Context, sub string) iter.Seq2[broker.UserRecord, error] {
 	return func(yield func(broker.UserRecord, error) bool) {
-		q := Query{Index: UserIndex}
-		if _, ok := keyOf("", sub); ok && sub != "" {
-			q.Partitions = []string{sub}
-		}
-		for it, err := range s.table.Query(ctx, "OfUser", q) {
+		one := func(sub string) []string { return []string{sub} }
+		for it, err := range s.table.Query(ctx, "OfUser", Query{Index: UserIndex, Partitions: partitions(sub, one)}) {
 			var r broker.UserRecord
 			switch key, _ := it[ColumnKey].(string); {
 			case err != nil:
@@ -127,15 +120,7 @@ func (s *Store) DeleteTokens(ctx context.Context, id string) error {
 
 // PutConsent implements broker.GrantStore.
 func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
-	return put(ctx, s, "PutConsent", consents, c.Key, c)
-}
-
-// put stores r, and replaces the record with this id.
-func put[R any](ctx context.Context, s *Store, op string, k kind[R], id string, r *R) error {
-	it, err := k.item(op, id, r)
-	if err == nil {
-		_, err = s.table.Write(ctx, op, Write{Key: it[ColumnKey].(string), Put: it})
-	}
+	_, err := put(ctx, s, "PutConsent", consents, c.Key, c, Condition{})
 	return err
 }
 

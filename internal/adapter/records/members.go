@@ -1,9 +1,6 @@
 package records
 
-import (
-	"encoding/json"
-	"fmt"
-)
+import "encoding/json"
 
 // A newer program may write members into a body that this program does not
 // know. They are kept beside the record, in a JSON object with the same
@@ -12,12 +9,8 @@ import (
 // membersOnlyIn returns the members of the object old that the object known
 // does not have, or nil if there are none.
 func membersOnlyIn(old, known []byte) (json.RawMessage, error) {
-	o, err := object(old)
-	if err != nil {
-		return nil, err
-	}
-	k, err := object(known)
-	if err != nil {
+	var o, k map[string]json.RawMessage
+	if err := unmarshal(old, &o, known, &k); err != nil {
 		return nil, err
 	}
 	for name, value := range o {
@@ -45,20 +38,16 @@ func membersOnlyIn(old, known []byte) (json.RawMessage, error) {
 // withMembers returns the object body with those members of the object extra
 // that it does not have.
 func withMembers(body, extra []byte) (json.RawMessage, error) {
-	b, err := object(body)
-	if err != nil {
-		return nil, err
-	}
-	e, err := object(extra)
-	if err != nil {
+	var b, e map[string]json.RawMessage
+	if err := unmarshal(body, &b, extra, &e); err != nil {
 		return nil, err
 	}
 	for name, value := range e {
 		own, ok := b[name]
-		switch {
-		case !ok:
+		if !ok {
 			b[name] = value
-		case own[0] == '{' && value[0] == '{':
+		} else if own[0] == '{' && value[0] == '{' {
+			var err error
 			if b[name], err = withMembers(own, value); err != nil {
 				return nil, err
 			}
@@ -67,10 +56,9 @@ func withMembers(body, extra []byte) (json.RawMessage, error) {
 	return json.Marshal(b)
 }
 
-func object(text []byte) (map[string]json.RawMessage, error) {
-	var o map[string]json.RawMessage
-	if err := json.Unmarshal(text, &o); err != nil {
-		return nil, fmt.Errorf("not a JSON object: %w", err)
+func unmarshal(a []byte, o *map[string]json.RawMessage, b []byte, p *map[string]json.RawMessage) error {
+	if err := json.Unmarshal(a, o); err != nil {
+		return err
 	}
-	return o, nil
+	return json.Unmarshal(b, p)
 }

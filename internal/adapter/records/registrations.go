@@ -25,9 +25,9 @@ func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration)
 
 // RetireRegistration implements broker.Registrations.
 func (s *Store) RetireRegistration(ctx context.Context, r *broker.Registration) error {
-	unused := lacks(columnLastUse)
+	unused := is(columnLastUse, Lacks, nil)
 	if !r.LastUsedAt.IsZero() {
-		unused = equal(columnLastUse, r.LastUsedAt.Unix())
+		unused = is(columnLastUse, Equal, r.LastUsedAt.Unix())
 	}
 	return replace(ctx, s, "RetireRegistration", registrations, r.ClientID, r, &r.Version, nil, sameGeneration(r), unused)
 }
@@ -43,11 +43,13 @@ func (s *Store) RenewRegistration(ctx context.Context, r *broker.Registration, g
 	return err
 }
 
-func sameGeneration(r *broker.Registration) Condition { return equal(columnGeneration, r.Generation) }
+func sameGeneration(r *broker.Registration) Condition {
+	return is(columnGeneration, Equal, r.Generation)
+}
 
 // DeleteRegistration implements broker.Registrations.
 func (s *Store) DeleteRegistration(ctx context.Context, clientID, generation string) error {
-	_, err := remove(ctx, s, "DeleteRegistration", registrations.name, clientID, either(absent, equal(columnGeneration, generation)))
+	_, err := remove(ctx, s, "DeleteRegistration", registrations.name, clientID, either(absent, is(columnGeneration, Equal, generation)))
 	return err
 }
 
@@ -61,8 +63,8 @@ func (s *Store) TouchRegistration(ctx context.Context, clientID, generation stri
 	out, err := s.table.Write(ctx, op, Write{
 		Key:    key,
 		Change: &Change{Set: Item{columnLastUse: at.Unix()}},
-		If: all(present, equal(columnGeneration, generation), live,
-			either(lacks(columnLastUse), less(columnLastUse, at.Unix()))),
+		If: all(present, is(columnGeneration, Equal, generation), live,
+			either(is(columnLastUse, Lacks, nil), is(columnLastUse, Less, at.Unix()))),
 	})
 	if err != nil || !out.Refused {
 		return err
@@ -76,6 +78,11 @@ func (s *Store) TouchRegistration(ctx context.Context, clientID, generation stri
 // ListRegistrations implements broker.Registrations.
 func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
 	return list(ctx, s, "ListRegistrations", registrations, Query{Index: DueIndex, Partitions: allShards(string(broker.DueRegistration))})
+}
+
+// ListAllRegistrations implements broker.Registrations.
+func (s *Store) ListAllRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
+	return list(ctx, s, "ListAllRegistrations", registrations, Query{Kind: registrations.name})
 }
 
 // remove deletes an item that meets the condition. An id that is not a valid
@@ -105,7 +112,7 @@ func (s *Store) ReplaceAppClient(ctx context.Context, a *broker.AppClient) error
 
 // DeleteAppClient implements broker.AppClientRecords.
 func (s *Store) DeleteAppClient(ctx context.Context, key string, version int64) error {
-	out, err := remove(ctx, s, "DeleteAppClient", appClients.name, key, either(absent, equal(columnVersion, version)))
+	out, err := remove(ctx, s, "DeleteAppClient", appClients.name, key, either(absent, is(columnVersion, Equal, version)))
 	if err == nil && out.Refused {
 		return broker.ErrConflict
 	}

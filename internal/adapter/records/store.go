@@ -34,7 +34,7 @@ func New(table Table, now func() time.Time) *Store { return &Store{table, now} }
 type kind[R any] struct {
 	// name begins the key of each item.
 	name string
-	// derived are the columns that derive may set.
+	// derived are the columns that derive may set and that are no field's.
 	derived []string
 	// derive adds the columns that follow from fields of the record. key is the
 	// key of the item.
@@ -45,16 +45,18 @@ type kind[R any] struct {
 // app client have no TTL: registrations refer to the token, and if the
 // registration were gone, the broker could no longer find the app client.
 var (
-	registrations = kind[broker.Registration]{"registration", dueColumns(ColumnTTL), func(it Item, key string, r *broker.Registration) {
-		setDue(it, broker.DueRegistration, key)
+	registrations = kind[broker.Registration]{"registration", []string{DueIndex.Partition, ColumnTTL}, func(it Item, key string, r *broker.Registration) {
+		if !r.Unused() {
+			setDue(it, broker.DueRegistration, key)
+		}
 		if r.AppClient == "" {
 			setTTL(it, r.ExpiresAt)
 		}
 	}}
-	appClients = kind[broker.AppClient]{"appclient", dueColumns(), func(it Item, key string, _ *broker.AppClient) {
+	appClients = kind[broker.AppClient]{"appclient", []string{DueIndex.Partition}, func(it Item, key string, _ *broker.AppClient) {
 		setDue(it, broker.DueAppClient, key)
 	}}
-	accessTokens = kind[credential.InitialAccessToken]{"iat", dueColumns(), func(it Item, key string, _ *credential.InitialAccessToken) {
+	accessTokens = kind[credential.InitialAccessToken]{"iat", []string{DueIndex.Partition}, func(it Item, key string, _ *credential.InitialAccessToken) {
 		setDue(it, dueToken, key)
 	}}
 	transactions = kind[broker.Transaction]{"transaction", []string{ColumnTTL}, func(it Item, _ string, t *broker.Transaction) {
@@ -74,6 +76,7 @@ var (
 		setTTL(it, c.ExpiresAt)
 		setPartition(it, UserIndex, c.Sub)
 	}}
+	sweeps = kind[sweep]{"sweep", nil, func(Item, string, *sweep) {}}
 	owners = kind[broker.TableOwner]{"deployment", nil, func(Item, string, *broker.TableOwner) {}}
 )
 
@@ -82,12 +85,8 @@ var (
 func Kinds() []string {
 	return []string{
 		registrations.name, appClients.name, accessTokens.name, transactions.name, grants.name, sealedTokens.name, consents.name,
-		kindBudget, kindCount, kindSweep, owners.name,
+		kindBudget, kindCount, sweeps.name, owners.name,
 	}
-}
-
-func dueColumns(more ...string) []string {
-	return append([]string{DueIndex.Partition, DueIndex.Sort}, more...)
 }
 
 // KindOf returns the kind of the item with that key.
@@ -118,12 +117,22 @@ func setTTL(it Item, at time.Time) {
 	}
 }
 
-// setPartition adds an item to an index, unless the value is empty or cannot be
-// a key.
-func setPartition(it Item, x Index, value string) {
-	if value != "" && len(value) <= maxKey && utf8.ValidString(value) {
-		it[x.Partition] = value
+// setPartition adds an item to an index, unless no partition has that name.
+func setPartition(it Item, x Index, partition string) {
+	if isPartition(partition) {
+		it[x.Partition] = partition
 	}
+}
+
+// isPartition reports whether a partition of an index can have that name.
+func isPartition(s string) bool { return s != "" && len(s) <= maxKey && utf8.ValidString(s) }
+
+// partitions returns the partitions of a value, none if it has no partition.
+func partitions(value string, of func(string) []string) []string {
+	if !isPartition(value) {
+		return nil
+	}
+	return of(value)
 }
 
 // shards is the number of partitions into which an index divides a value that
@@ -213,6 +222,15 @@ func (k kind[R]) item(op, id string, r *R) (Item, error) {
 	return it, nil
 }
 
+// put stores r on a condition, and replaces the record with this id.
+func put[R any](ctx context.Context, s *Store, op string, k kind[R], id string, r *R, condition Condition) (Outcome, error) {
+	it, err := k.item(op, id, r)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return s.table.Write(ctx, op, Write{Key: it[ColumnKey].(string), Put: it, If: condition})
+}
+
 // rememberedWrites is the number of write ids on an item, one for each of the
 // last versions. A Table repeats a write whose reply was lost. The condition
 // refuses the repeated write, because the first one is already applied, and the
@@ -284,7 +302,7 @@ func replace[R any](ctx context.Context, s *Store, op string, k kind[R], id stri
 			delete(it, c.column)
 		}
 	}
-	condition := all(append([]Condition{present, equal(columnVersion, *version), live}, guards...)...)
+	condition := all(append([]Condition{present, is(columnVersion, Equal, *version), live}, guards...)...)
 	out, err := s.table.Write(ctx, op, Write{Key: key, Change: change, If: condition})
 	switch {
 	case err != nil:

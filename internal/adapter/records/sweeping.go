@@ -2,36 +2,32 @@ package records
 
 import (
 	"context"
+	"errors"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// The place of the sweep is a single item, and so is the owner of the table.
-// Both have an empty id.
-const (
-	kindSweep = "sweep"
-	keySweep  = kindSweep + "#"
-
-	columnPlace = "place"
-)
+// sweep is the record of the janitor's progress. It is a single item, as the
+// owner of the table is; both have an empty id.
+type sweep struct {
+	Place string `json:"place"`
+}
 
 // SweepPlace implements broker.Sweeping.
 func (s *Store) SweepPlace(ctx context.Context) (string, error) {
-	it, err := s.table.Get(ctx, "SweepPlace", keySweep)
-	if err != nil || it == nil {
+	r, err := read(ctx, s, "SweepPlace", sweeps, "")
+	if errors.Is(err, broker.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
 		return "", err
 	}
-	if err := checkSchema(it); err != nil {
-		return "", itemError(keySweep, columnSchema, err)
-	}
-	place, _ := it[columnPlace].(string)
-	return place, nil
+	return r.Place, nil
 }
 
 // SetSweepPlace implements broker.Sweeping.
 func (s *Store) SetSweepPlace(ctx context.Context, place string) error {
-	it := Item{ColumnKey: keySweep, columnSchema: int64(schema), columnPlace: place}
-	_, err := s.table.Write(ctx, "SetSweepPlace", Write{Key: keySweep, Put: it})
+	_, err := put(ctx, s, "SetSweepPlace", sweeps, "", &sweep{place}, Condition{})
 	return err
 }
 
@@ -42,12 +38,7 @@ func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
 
 // CreateTableOwner implements broker.Sweeping.
 func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) error {
-	const op = "CreateTableOwner"
-	it, err := owners.item(op, "", d)
-	if err != nil {
-		return err
-	}
-	out, err := s.table.Write(ctx, op, Write{Key: it[ColumnKey].(string), Put: it, If: absent})
+	out, err := put(ctx, s, "CreateTableOwner", owners, "", d, absent)
 	if err == nil && out.Refused {
 		return broker.ErrExists
 	}
@@ -56,7 +47,8 @@ func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) erro
 
 // SetTableOwner implements broker.Sweeping.
 func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
-	return put(ctx, s, "SetTableOwner", owners, "", d)
+	_, err := put(ctx, s, "SetTableOwner", owners, "", d, Condition{})
+	return err
 }
 
 // Identity implements broker.Sweeping.

@@ -195,29 +195,18 @@ const (
 	Any               // one of Parts is met
 )
 
-func has(column string) Condition   { return Condition{Operator: Has, Column: column} }
-func lacks(column string) Condition { return Condition{Operator: Lacks, Column: column} }
-func equal(column string, v any) Condition {
-	return Condition{Operator: Equal, Column: column, Value: v}
-}
-func less(column string, v int64) Condition {
-	return Condition{Operator: Less, Column: column, Value: v}
-}
-func contains(column string, m Member) Condition {
-	return Condition{Operator: Contains, Column: column, Value: m}
-}
-func fewer(column string, than any) Condition {
-	return Condition{Operator: Fewer, Column: column, Value: than}
-}
+// is returns a condition on one column.
+func is(column string, o Operator, value any) Condition { return Condition{o, column, value, nil} }
+
 func all(parts ...Condition) Condition    { return Condition{Operator: All, Parts: parts} }
 func either(parts ...Condition) Condition { return Condition{Operator: Any, Parts: parts} }
 
 // Conditions of several operations.
 var (
-	present = has(ColumnKey)
-	absent  = lacks(ColumnKey)
+	present = is(ColumnKey, Has, nil)
+	absent  = is(ColumnKey, Lacks, nil)
 	// live is met by an item that does not count as absent, if it exists.
-	live = Condition{Operator: After, Column: columnExpiry}
+	live = is(columnExpiry, After, nil)
 	// over is met by an item that counts as absent.
-	over = Condition{Operator: Until, Column: columnExpiry}
+	over = is(columnExpiry, Until, nil)
 )

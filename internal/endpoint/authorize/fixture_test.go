@@ -205,10 +205,20 @@ func (w *world) wantCode(u *url.URL, redirectURI string) *broker.Grant {
 	if err != nil {
 		w.T.Fatalf("grant of the code: %v", err)
 	}
-	if !g.Code.Matches(code) {
+	if !w.codeOf(g).Hash.Matches(code) {
 		w.T.Error("the grant has another code")
 	}
 	return g
+}
+
+// codeOf returns the stored code of a grant.
+func (w *world) codeOf(g *broker.Grant) broker.AuthorizationCode {
+	w.T.Helper()
+	stored, err := w.Store.Tokens(w.T.Context(), g.TokensID)
+	if err != nil {
+		w.T.Fatalf("tokens of the grant: %v", err)
+	}
+	return stored.Code
 }
 
 // wantError fails unless u is the redirect URI with the error, iss and state,

@@ -23,7 +23,7 @@ func TestAllowGivesTheClientACode(t *testing.T) {
 	wantPage(t, a, http.StatusOK, "claude.ai")
 	g := w.wantCode(a.target(t), webURI)
 	if g.ClientID != id || g.User.Username != "alice" || strings.Join(g.Scopes, " ") != "notes/read" || g.Resource != notes ||
-		g.RedirectURI != webURI || g.Challenge != broker.PKCEChallenge(verifier) || g.CodeUsed {
+		w.codeOf(g).RedirectURI != webURI || w.codeOf(g).Challenge != broker.PKCEChallenge(verifier) || g.CodeUsed {
 		t.Errorf("grant = %+v", g)
 	}
 	tokens := w.Tokens(g)

@@ -69,7 +69,11 @@ func TestNothingInTheTableWorksAsAToken(t *testing.T) {
 	c := s.register(dcr.AuthSecretBasic)
 	g, first := s.authorized(c)
 	row := s.Grant(g.ID)
-	for _, held := range []string{row.ID, row.Code.String(), row.Live[0].String(), row.TokensID, "dcr_rt_" + row.ID + row.Live[0].String()} {
+	stored, err := s.Inner.Tokens(t.Context(), row.TokensID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, held := range []string{row.ID, stored.Code.Hash.String(), row.Live[0].String(), row.TokensID, "dcr_rt_" + row.ID + row.Live[0].String()} {
 		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {held}}
 		s.as(c, "/token", form.Encode()).want(400, "invalid_grant")
 		form = url.Values{"grant_type": {"authorization_code"}, "code": {held}, "code_verifier": {verifier}, "redirect_uri": {redirect}}

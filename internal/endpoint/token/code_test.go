@@ -155,7 +155,7 @@ func TestCodeRefusals(t *testing.T) {
 		{"redirect_uri with a trailing slash", right, with(code, "redirect_uri", redirect+"/"), 400, "invalid_grant"},
 		{"no verifier", right, with(code, "code_verifier", ""), 400, "invalid_request"},
 		{"wrong verifier", right, with(code, "code_verifier", strings.Repeat("a", 43)), 400, "invalid_grant"},
-		{"the challenge in place of the verifier", right, with(code, "code_verifier", g.Challenge), 400, "invalid_grant"},
+		{"the challenge in place of the verifier", right, with(code, "code_verifier", broker.PKCEChallenge(verifier)), 400, "invalid_grant"},
 		{"short verifier", right, with(code, "code_verifier", "abc"), 400, "invalid_request"},
 
 		{"another resource", right, with(code, "resource", mail), 400, "invalid_target"},

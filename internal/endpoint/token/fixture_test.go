@@ -232,9 +232,9 @@ func (s *stack) signIn(extra ...string) broker.Tokens {
 // and remembers the consent.
 func (s *stack) allow(c client, t broker.Tokens, change ...func(*broker.Grant)) (*broker.Grant, string) {
 	s.T.Helper()
-	g, code := s.AddGrant(c.Registration, t, append([]func(*broker.Grant){func(g *broker.Grant) {
+	g, code := s.AddGrant(c.Registration, t, redirect, append([]func(*broker.Grant){func(g *broker.Grant) {
 		g.Scopes = slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return s == "openid" })
-		g.Resource, g.RedirectURI, g.CognitoID = notes, redirect, s.app(shared).ID
+		g.Resource, g.CognitoID = notes, s.app(shared).ID
 	}}, change...)...)
 	s.secret(code.Reveal())
 	return g, code.Reveal()

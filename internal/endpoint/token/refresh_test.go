@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -331,9 +332,14 @@ func TestWithWrongKeysNothingIsReadAndNothingIsLost(t *testing.T) {
 	// A row that was moved to another id cannot be opened.
 	moved := g.Clone()
 	moved.ID = broker.GrantID(s.Keys, "another origin", 0)
+	moved.TokensID = credential.NewID()
+	tokens, err := s.Inner.Tokens(t.Context(), g.TokensID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	code := credential.DerivedAuthorizationCode("secret", moved.ID)
-	moved.Code = code.Hash()
-	if err := s.Inner.CreateGrant(t.Context(), moved); err != nil {
+	tokens.ID, tokens.Code.Hash = moved.TokensID, code.Hash()
+	if err := errors.Join(s.Inner.CreateGrant(t.Context(), moved), s.Inner.CreateTokens(t.Context(), tokens)); err != nil {
 		t.Fatal(err)
 	}
 	s.as(c, "/token", codeForm(code.Reveal())).want(503, "temporarily_unavailable")

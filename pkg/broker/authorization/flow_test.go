@@ -57,7 +57,11 @@ func TestAFlowLeadsToACode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code := u.Query().Get("code"); !strings.HasPrefix(o.URL, webURI+"?") || !g.Code.Matches(credential.Presented(code)) {
+	stored, err := w.store.Tokens(t.Context(), g.TokensID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := u.Query().Get("code"); !strings.HasPrefix(o.URL, webURI+"?") || !stored.Code.Hash.Matches(credential.Presented(code)) {
 		t.Errorf("URL = %s, want the redirect URI with the code of the grant", o.URL)
 	}
 }

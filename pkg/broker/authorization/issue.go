@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -19,34 +18,39 @@ import (
 // the code from the secret of the browser.
 func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Token, error) {
 	f := v.flow
+	plain, err := v.ring.Open(sealTransaction, t.Key.String(), t.Tokens)
+	if err != nil {
+		return credential.Token{}, err
+	}
 	now := broker.Seconds(f.config.Now())
 	for n := range broker.MaxGrants {
 		id := broker.GrantID(v.ring, t.OriginJTI, n)
 		code := v.secret.code(id)
-		expires := now.Add(f.config.RefreshLifetime)
-		tokensID, err := v.storeTokens(ctx, t, id, expires)
-		if err != nil {
+		tokens := &broker.SealedTokens{
+			ID:     broker.TokensID(v.ring, id, t.Key),
+			Sealed: v.ring.Seal(broker.SealGrant, id, plain),
+			Code: broker.AuthorizationCode{
+				Hash: code.Hash(), ExpiresAt: now.Add(broker.CodeLifetime), RedirectURI: t.RedirectURI, Challenge: t.Challenge,
+			},
+			ExpiresAt: now.Add(f.config.RefreshLifetime),
+		}
+		if err := f.storeTokens(ctx, tokens); err != nil {
 			return credential.Token{}, err
 		}
 		g := &broker.Grant{
-			ID:            id,
-			ClientID:      t.ClientID,
-			Generation:    t.Generation,
-			User:          t.User,
-			Scopes:        t.Scopes,
-			Resource:      t.Resource,
-			OriginJTI:     t.OriginJTI,
-			Code:          code.Hash(),
-			CodeExpiresAt: now.Add(broker.CodeLifetime),
-			RedirectURI:   t.RedirectURI,
-			Challenge:     t.Challenge,
-			AppClient:     t.AppClient,
-			CognitoID:     t.CognitoID,
-			TokensID:      tokensID,
-			CreatedAt:     now,
-			ExpiresAt:     expires,
+			ID:         id,
+			ClientID:   t.ClientID,
+			Generation: t.Generation,
+			User:       t.User,
+			Scopes:     t.Scopes,
+			Resource:   t.Resource,
+			AppClient:  t.AppClient,
+			CognitoID:  t.CognitoID,
+			TokensID:   tokens.ID,
+			CreatedAt:  now,
+			ExpiresAt:  tokens.ExpiresAt,
 		}
-		err = f.config.Store.CreateGrant(ctx, g)
+		err := f.config.Store.CreateGrant(ctx, g)
 		if err == nil {
 			f.auditGrant(ctx, t, g)
 			return code, nil
@@ -54,10 +58,10 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 		// The existing grant belongs to another transaction, or it is this one
 		// and the store's reply was lost.
 		found, readErr := f.config.Store.Grant(ctx, id)
-		if readErr == nil && found.Code.Matches(code) {
+		if readErr == nil && found.TokensID == tokens.ID {
 			return code, nil
 		}
-		f.deleteTokens(ctx, tokensID)
+		f.deleteTokens(ctx, tokens.ID)
 		if !errors.Is(err, broker.ErrExists) {
 			return credential.Token{}, fmt.Errorf("create grant: %w", err)
 		}
@@ -65,23 +69,16 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 	return credential.Token{}, fmt.Errorf("the sign-in has %d grants already", broker.MaxGrants)
 }
 
-// storeTokens stores Cognito's tokens, which t has sealed for itself, for the
-// grant with this id, and returns their id. A second call stores nothing.
-func (v visit) storeTokens(ctx context.Context, t *broker.Transaction, grantID string, expires time.Time) (id string, err error) {
-	store := v.flow.config.Store
-	tokens, err := v.ring.Open(sealTransaction, t.Key.String(), t.Tokens)
-	if err != nil {
-		return "", err
-	}
-	id = broker.TokensID(v.ring, grantID, t.Key)
-	err = store.CreateTokens(ctx, &broker.SealedTokens{ID: id, Sealed: v.ring.Seal(broker.SealGrant, grantID, tokens), ExpiresAt: expires})
+// storeTokens stores the tokens of a grant, unless a former call has done it.
+func (f *Flow) storeTokens(ctx context.Context, t *broker.SealedTokens) error {
+	err := f.config.Store.CreateTokens(ctx, t)
 	if err == nil || errors.Is(err, broker.ErrExists) {
-		return id, nil
+		return nil
 	}
-	if _, readErr := store.Tokens(ctx, id); readErr == nil {
-		return id, nil // only the reply was lost
+	if _, readErr := f.config.Store.Tokens(ctx, t.ID); readErr == nil {
+		return nil // only the reply was lost
 	}
-	return "", fmt.Errorf("store the tokens: %w", err)
+	return fmt.Errorf("store the tokens: %w", err)
 }
 
 // deleteTokens deletes tokens without a grant. A failure is logged and ignored:
@@ -114,9 +111,9 @@ func (v visit) issued(ctx context.Context, t *broker.Transaction) (credential.To
 		if err != nil {
 			return credential.Token{}, false, err
 		}
-		if code := v.secret.code(id); g.Code.Matches(code) {
-			redeemable := !g.CodeUsed && g.EndedAt.IsZero() && f.config.Now().Before(g.CodeExpiresAt)
-			return code, redeemable, nil
+		if g.TokensID == broker.TokensID(v.ring, id, t.Key) {
+			redeemable := !g.CodeUsed && g.EndedAt.IsZero() && f.config.Now().Before(g.CreatedAt.Add(broker.CodeLifetime))
+			return v.secret.code(id), redeemable, nil
 		}
 	}
 	return credential.Token{}, false, nil

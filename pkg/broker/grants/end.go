@@ -85,14 +85,8 @@ func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) 
 	if g.TokensID == "" {
 		return nil // the grant had none, or they have been revoked
 	}
-	if err := e.config.Store.DeleteConsent(ctx, g.ConsentKey(ring)); err != nil {
-		return fmt.Errorf("delete the consent of grant %s: %w", g.ID, err)
-	}
-	if err := e.revoke(ctx, ring, g); err != nil {
-		return fmt.Errorf("revoke the tokens of grant %s: %w", g.ID, err)
-	}
-	if err := e.config.Store.DeleteTokens(ctx, g.TokensID); err != nil {
-		return fmt.Errorf("delete the tokens of grant %s: %w", g.ID, err)
+	if err := e.endTokens(ctx, ring, g); err != nil {
+		return fmt.Errorf("tokens of grant %s: %w", g.ID, err)
 	}
 	done := g.Clone()
 	done.TokensID = ""
@@ -135,10 +129,10 @@ func (e *Ender) mark(ctx context.Context, g *broker.Grant) error {
 	return broker.ErrConflict
 }
 
-// revoke revokes Cognito's refresh token. If the app client no longer exists,
-// its tokens are already invalid. If the stored tokens are gone, a former call
-// has revoked them.
-func (e *Ender) revoke(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
+// endTokens deletes the remembered consent, revokes Cognito's refresh token, and
+// deletes the stored tokens. If these are gone, a former call has done all of
+// that.
+func (e *Ender) endTokens(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
 	stored, err := e.config.Store.Tokens(ctx, g.TokensID)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil
@@ -146,6 +140,18 @@ func (e *Ender) revoke(ctx context.Context, ring *seal.Ring, g *broker.Grant) er
 	if err != nil {
 		return err
 	}
+	if err := e.config.Store.DeleteConsent(ctx, g.ConsentKey(ring, stored.Code.RedirectURI)); err != nil {
+		return fmt.Errorf("delete the consent: %w", err)
+	}
+	if err := e.revoke(ctx, ring, g, stored); err != nil {
+		return fmt.Errorf("revoke: %w", err)
+	}
+	return e.config.Store.DeleteTokens(ctx, g.TokensID)
+}
+
+// revoke revokes Cognito's refresh token. If the app client no longer exists,
+// its tokens are already invalid.
+func (e *Ender) revoke(ctx context.Context, ring *seal.Ring, g *broker.Grant, stored *broker.SealedTokens) error {
 	t, err := Open(ring, g.ID, stored)
 	if err != nil {
 		return err

@@ -44,6 +44,9 @@ type world struct {
 	cognito *revocations
 }
 
+// redirect is the redirect URI of every grant.
+const redirect = "https://client.example/cb"
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{Brokered: kit.NewBrokered(t), cognito: new(revocations)}
@@ -57,7 +60,7 @@ func (w *world) grant(clientID, generation, sub, appSecret string) *broker.Grant
 	w.T.Helper()
 	tokens := broker.Tokens{AccessToken: fake.AccessToken(sub, w.Now()), AppSecret: appSecret, Sub: sub, OriginJTI: credential.NewID()}
 	tokens.RefreshToken = "rt-" + broker.GrantID(w.Keys, tokens.OriginJTI, 0)
-	g, _ := w.AddGrant(&broker.Registration{ClientID: clientID, Generation: generation}, tokens, func(g *broker.Grant) {
+	g, _ := w.AddGrant(&broker.Registration{ClientID: clientID, Generation: generation}, tokens, redirect, func(g *broker.Grant) {
 		g.Live = []credential.Hash{credential.NewRefreshToken(g.ID, w.Keys).Hash()}
 	})
 	return g
@@ -71,7 +74,7 @@ func (w *world) wantEnded(g *broker.Grant) {
 	if err != nil || stored.Standing() || len(stored.Live) != 0 {
 		w.T.Errorf("grant %s = %+v, %v, want it ended completely", g.ID, stored, err)
 	}
-	if _, err := w.Inner.Consent(w.T.Context(), g.ConsentKey(w.Keys)); !errors.Is(err, broker.ErrNotFound) {
+	if _, err := w.Inner.Consent(w.T.Context(), g.ConsentKey(w.Keys, redirect)); !errors.Is(err, broker.ErrNotFound) {
 		w.T.Errorf("consent of grant %s: %v, want it deleted", g.ID, err)
 	}
 	if !slices.Contains(w.cognito.revoked, "rt-"+g.ID) {

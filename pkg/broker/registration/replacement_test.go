@@ -101,7 +101,7 @@ func TestTheSecretIsInOneResponse(t *testing.T) {
 			t.Errorf("%s has the secret or an expiry of it: %s", what, s)
 		}
 	}
-	for r, err := range w.Inner.ListRegistrations(t.Context()) {
+	for r, err := range w.Inner.ListAllRegistrations(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}

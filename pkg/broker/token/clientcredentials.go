@@ -139,7 +139,7 @@ func (c clientCredentials) commit(ctx context.Context, key, appID string) (*brok
 	case errors.Is(err, broker.ErrNotFound):
 		g = &broker.Grant{
 			ID: id, ClientID: c.reg.ClientID, Generation: c.reg.Generation,
-			Scopes: strings.Fields(c.reg.Metadata.Scope), OriginJTI: origin,
+			Scopes:    strings.Fields(c.reg.Metadata.Scope),
 			AppClient: key, CognitoID: appID, CreatedAt: now, ExpiresAt: now.Add(ownGrantTime),
 		}
 		if err = c.Store.CreateGrant(ctx, g); err == nil {

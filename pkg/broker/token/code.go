@@ -18,6 +18,10 @@ type code struct {
 	token credential.Token
 }
 
+const usedCode = "the code has been used before; authorize again"
+
+var errUsedCode = invalidGrant(usedCode)
+
 var errInvalidCode = invalidGrant("the code is not valid, or no longer valid; authorize again")
 
 func (*code) invalid() error { return errInvalidCode }
@@ -30,8 +34,11 @@ func (c *code) presented() (credential.Token, error) {
 	return c.token, nil
 }
 
-func (c *code) check(ctx context.Context, g *broker.Grant) error {
-	if !g.Code.Matches(c.token) {
+func (c *code) check(ctx context.Context, g *broker.Grant, stored *broker.SealedTokens) error {
+	switch {
+	case stored == nil && g.CodeUsed:
+		return errUsedCode // whether it was this code is not known any more
+	case stored == nil || !stored.Code.Hash.Matches(c.token):
 		return errInvalidCode
 	}
 	if err := c.checkClient(ctx, g); err != nil {
@@ -39,29 +46,29 @@ func (c *code) check(ctx context.Context, g *broker.Grant) error {
 	}
 	// RFC 6749 §4.1.3: redirect_uri must be identical to the one of the
 	// authorization request.
-	if g.RedirectURI != c.RedirectURI {
+	if stored.Code.RedirectURI != c.RedirectURI {
 		return invalidGrant("redirect_uri is not the one of the authorization request")
 	}
 	// RFC 7636 §4.6: the server transforms the verifier and compares it with the
 	// code_challenge of the authorization request. The method is always S256.
-	if subtle.ConstantTimeCompare([]byte(broker.PKCEChallenge(c.Verifier)), []byte(g.Challenge)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(broker.PKCEChallenge(c.Verifier)), []byte(stored.Code.Challenge)) != 1 {
 		return invalidGrant("code_verifier does not match the code_challenge of the authorization request")
 	}
 	if err := c.checkResource(g); err != nil {
 		return err
 	}
-	return c.recheck(ctx, g)
+	return c.recheck(ctx, g, stored)
 }
 
 // recheck returns an error unless the code of g can be used now. A code must
 // not be used more than once; after a second use the server should revoke the
 // tokens that were issued for it (RFC 6749 §4.1.2).
-func (c *code) recheck(ctx context.Context, g *broker.Grant) error {
+func (c *code) recheck(ctx context.Context, g *broker.Grant, stored *broker.SealedTokens) error {
 	now := c.Now()
 	switch {
 	case g.CodeUsed:
-		return c.end(ctx, g, "its code was used twice", "the code has been used before; authorize again")
-	case !g.EndedAt.IsZero(), !now.Before(g.CodeExpiresAt), !now.Before(g.ExpiresAt):
+		return c.end(ctx, g, "its code was used twice", usedCode)
+	case !g.EndedAt.IsZero(), !now.Before(stored.Code.ExpiresAt), !now.Before(g.ExpiresAt):
 		return errInvalidCode
 	}
 	return nil

@@ -55,8 +55,12 @@ func TestAfterEachFault(t *testing.T) {
 			w.Clock.Advance(-40 * time.Minute)
 			g, code := w.grant(c)
 			w.Clock.Advance(40 * time.Minute)
-			g.CodeExpiresAt = w.Clock.Now().Add(broker.CodeLifetime)
-			if err := w.Inner.ReplaceGrant(w.T.Context(), g); err != nil {
+			stored, err := w.Inner.Tokens(w.T.Context(), g.TokensID)
+			if err != nil {
+				w.T.Fatal(err)
+			}
+			stored.Code.ExpiresAt = w.Clock.Now().Add(broker.CodeLifetime)
+			if err := w.Inner.ReplaceTokens(w.T.Context(), stored); err != nil {
 				w.T.Fatal(err)
 			}
 			return codeRequest(c, code)

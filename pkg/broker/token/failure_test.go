@@ -33,7 +33,7 @@ func TestRefreshSaysWhoFailed(t *testing.T) {
 		i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
 		tokens := cognito{w}.tokens()
 		tokens.RefreshToken, tokens.AppSecret = "cognito-refresh-token", ""
-		_, code := w.AddGrant(w.Registration(c.ID), tokens, func(g *broker.Grant) { g.RedirectURI = redirect })
+		_, code := w.AddGrant(w.Registration(c.ID), tokens, redirect)
 		r := refreshRequest(c, w.ask(i, codeRequest(c, code)).RefreshToken)
 		tt.fail(w)
 		_, err := i.Token(t.Context(), r)

@@ -24,7 +24,7 @@ func (i *Issuer) grantOf(ctx context.Context, ring *seal.Ring, c Claims) (*broke
 		if err != nil {
 			return nil, err
 		}
-		if g.OriginJTI != origin || g.CognitoID != c.ClientID || !isClientCredentials(g) && g.User.Sub != c.Sub {
+		if g.CognitoID != c.ClientID || !isClientCredentials(g) && g.User.Sub != c.Sub {
 			continue
 		}
 		if g.EndedAt.IsZero() {

@@ -32,7 +32,7 @@ func (r *refresh) presented() (credential.Token, error) {
 	return r.token, nil
 }
 
-func (r *refresh) check(ctx context.Context, g *broker.Grant) error {
+func (r *refresh) check(ctx context.Context, g *broker.Grant, _ *broker.SealedTokens) error {
 	r.verdict = g.Verdict(r.token, r.ring, r.Now())
 	if r.verdict == broker.VerdictForeign {
 		return errInvalidRefreshToken
@@ -51,7 +51,7 @@ func (r *refresh) check(ctx context.Context, g *broker.Grant) error {
 	return err
 }
 
-func (r *refresh) recheck(ctx context.Context, g *broker.Grant) error {
+func (r *refresh) recheck(ctx context.Context, g *broker.Grant, _ *broker.SealedTokens) error {
 	r.verdict = g.Verdict(r.token, r.ring, r.Now())
 	return r.checkVerdict(ctx, g)
 }

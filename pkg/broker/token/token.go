@@ -69,12 +69,13 @@ type exchanger interface {
 	// invalid returns the refusal of a token that is not valid.
 	invalid() error
 	// check returns an error unless the token belongs to g and the request may
-	// have an access token of g. It changes g in one case: it ends g if the
-	// token shows that it was stolen.
-	check(ctx context.Context, g *broker.Grant) error
+	// have an access token of g. stored are the tokens of g, nil if they are gone.
+	// check changes g in one case: it ends g if the token shows that it was
+	// stolen.
+	check(ctx context.Context, g *broker.Grant, stored *broker.SealedTokens) error
 	// recheck repeats the checks whose result may differ after another request
 	// has changed g.
-	recheck(ctx context.Context, g *broker.Grant) error
+	recheck(ctx context.Context, g *broker.Grant, stored *broker.SealedTokens) error
 	// usable reports whether the client can have the access token in t,
 	// Cognito's stored tokens. If not, Issuer fetches a new one.
 	usable(t broker.Tokens) bool
@@ -97,14 +98,21 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := x.check(ctx, g); err != nil {
+	stored, err := c.Store.Tokens(ctx, g.TokensID) // nil if they are gone
+	if err != nil && !errors.Is(err, broker.ErrNotFound) {
+		return nil, unavailable("the grant could not be read", err)
+	}
+	if err := x.check(ctx, g, stored); err != nil {
 		return nil, err
 	}
 	wait := c.Clients.RecordUse(ctx, c.Log, c.reg)
 	defer wait()
-	stored, t, err := c.tokens(ctx, g)
+	if stored == nil {
+		return nil, c.end(ctx, g, "Cognito's tokens are gone", signInEnded)
+	}
+	t, err := grants.Open(c.ring, g.ID, stored)
 	if err != nil {
-		return nil, err
+		return nil, unavailable("the grant could not be read", err)
 	}
 	if !x.usable(t) {
 		if t, err = c.renew(ctx, g, stored, t); err != nil {
@@ -112,7 +120,7 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 		}
 	}
 	next := credential.NewRefreshToken(g.ID, c.ring)
-	if err := c.commit(ctx, x, g, next); err != nil {
+	if err := c.commit(ctx, x, g, stored, next); err != nil {
 		return nil, err
 	}
 	c.auditIssued(ctx, g, g.Scopes, t.ExpiresAt)
@@ -160,24 +168,8 @@ func (c *call) checkResource(g *broker.Grant) error {
 	return err
 }
 
+// signInEnded is the description of a refusal.
 const signInEnded = "the sign-in for this token has ended; authorize again"
-
-// tokens returns Cognito's stored tokens of g. If they are gone, another request
-// is ending g, and tokens ends it too.
-func (c *call) tokens(ctx context.Context, g *broker.Grant) (*broker.SealedTokens, broker.Tokens, error) {
-	stored, err := c.Store.Tokens(ctx, g.TokensID)
-	if errors.Is(err, broker.ErrNotFound) {
-		return nil, broker.Tokens{}, c.end(ctx, g, "Cognito's tokens are gone", signInEnded)
-	}
-	var t broker.Tokens
-	if err == nil {
-		t, err = grants.Open(c.ring, g.ID, stored)
-	}
-	if err != nil {
-		return nil, t, unavailable("the grant could not be read", err)
-	}
-	return stored, t, nil
-}
 
 // renew fetches a new access token for g with t, Cognito's stored tokens. If
 // Cognito returned another refresh token, renew stores it before the client's
@@ -221,7 +213,7 @@ func (c *call) renew(ctx context.Context, g *broker.Grant, stored *broker.Sealed
 }
 
 // commit stores g with its token used and next issued. If another request changes g at the same time, commit checks g again.
-func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, next credential.Token) error {
+func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, stored *broker.SealedTokens, next credential.Token) error {
 	hash := next.Hash()
 	applied := func(stored *broker.Grant) bool { return slices.Contains(stored.Live, hash) }
 	err := broker.ErrConflict
@@ -237,7 +229,7 @@ func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, next cr
 		if g, err = c.grant(ctx, g.ID, x); err != nil {
 			return err
 		}
-		if err := x.recheck(ctx, g); err != nil {
+		if err := x.recheck(ctx, g, stored); err != nil {
 			return err
 		}
 		err = broker.ErrConflict

@@ -122,7 +122,7 @@ func (w *world) grant(c clients.Credentials) (*broker.Grant, credential.Token) {
 	w.T.Helper()
 	t := cognito{w}.tokens()
 	t.RefreshToken = "cognito-refresh-token"
-	return w.AddGrant(w.Registration(c.ID), t, func(g *broker.Grant) { g.RedirectURI = redirect })
+	return w.AddGrant(w.Registration(c.ID), t, redirect)
 }
 
 func codeRequest(c clients.Credentials, code credential.Token) token.Request {
