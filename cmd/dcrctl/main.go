@@ -39,7 +39,7 @@ type cli struct {
 	Profile    profileCmd                `cmd:"" help:"Manage the app clients of policy profiles."`
 	Policy     policyCmd                 `cmd:"" help:"Check policy documents and try registrations against them. Needs an AWS account only for a document that is stored in one."`
 	Sweep      sweepCmd                  `cmd:"" help:"Run the cleanup that the janitor runs every hour. Shows how much there is to do, and asks for confirmation."`
-	Stats      statsCmd                  `cmd:"" help:"Count registrations and app clients."`
+	Stats      statsCmd                  `cmd:"" help:"Count registrations and app clients. Reads the whole table."`
 	Config     configCmd                 `cmd:"" help:"Check the deployment's configuration."`
 	Purge      purgeCmd                  `cmd:"" help:"Remove what is left of a deployment after its stack was deleted."`
 	Doctor     doctorCmd                 `cmd:"" help:"Act as an MCP client towards any MCP server or issuer, and report what would break."`

@@ -104,7 +104,7 @@ func TestOperatorsNeedWhatTheGrantsAllow(t *testing.T) {
 	}
 	called := make(map[cfn.Grant]bool)
 	for _, args := range [][]string{
-		{"iat", "list"}, {"iat", "show", "0123456789abcdef"}, {"iat", "revoke", "0123456789abcdef"}, {"client", "list"},
+		{"iat", "list"}, {"iat", "show", "0123456789abcdef"}, {"iat", "revoke", "0123456789abcdef"}, {"client", "list"}, {"client", "list", "--unused"},
 		{"grant", "list"}, {"grant", "list", "--client", "c"}, {"grant", "list", "--user", "u"}, {"stats"},
 	} {
 		calls := dcrctl(t, args...)
