@@ -10,12 +10,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// CreateInitialAccessToken implements broker.InitialAccessTokens.
+// The methods in this file implement broker.InitialAccessTokens, whose comments
+// are their contract.
+
 func (s *Store) CreateInitialAccessToken(ctx context.Context, t *credential.InitialAccessToken) error {
 	return create(ctx, s, "CreateInitialAccessToken", accessTokens, t.ID, t, nil)
 }
 
-// InitialAccessToken implements broker.InitialAccessTokens.
 func (s *Store) InitialAccessToken(ctx context.Context, id string) (*credential.InitialAccessToken, error) {
 	return read(ctx, s, "InitialAccessToken", accessTokens, id)
 }
@@ -54,7 +55,6 @@ func (s *Store) UseInitialAccessToken(ctx context.Context, id, user string) erro
 	return nil
 }
 
-// ReturnInitialAccessToken implements broker.InitialAccessTokens.
 func (s *Store) ReturnInitialAccessToken(ctx context.Context, id, user string) error {
 	return s.leave(ctx, "ReturnInitialAccessToken", accessTokens.name, id, columnUses, user)
 }
@@ -69,7 +69,6 @@ func (s *Store) leave(ctx context.Context, op, kind, id, column, text string) er
 	return err
 }
 
-// RevokeInitialAccessToken implements broker.InitialAccessTokens.
 func (s *Store) RevokeInitialAccessToken(ctx context.Context, id string, at time.Time) error {
 	key, ok := keyOf(accessTokens.name, id)
 	if !ok {
@@ -84,7 +83,6 @@ func (s *Store) RevokeInitialAccessToken(ctx context.Context, id string, at time
 	return err
 }
 
-// ListInitialAccessTokens implements broker.InitialAccessTokens.
 func (s *Store) ListInitialAccessTokens(ctx context.Context) iter.Seq2[*credential.InitialAccessToken, error] {
 	return list(ctx, s, "ListInitialAccessTokens", accessTokens, Query{Index: DueIndex, Partitions: allShards(string(dueToken))})
 }

@@ -25,7 +25,6 @@ const (
 	columnGeneration = "generation"
 	columnExpiry     = "expires_at"
 	columnLastUse    = "last_used_at"
-	columnState      = "state"
 	columnStep       = "step"
 	columnRevoked    = "revoked_at"
 	columnUses       = "uses"

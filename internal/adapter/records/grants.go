@@ -8,12 +8,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// CreateTransaction implements broker.GrantStore.
+// The methods in this file implement broker.GrantStore, whose comments are their
+// contract.
+
 func (s *Store) CreateTransaction(ctx context.Context, t *broker.Transaction) error {
 	return create(ctx, s, "CreateTransaction", transactions, t.Key.String(), t, &t.Version)
 }
 
-// Transaction implements broker.GrantStore.
 func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error) {
 	return read(ctx, s, "Transaction", transactions, key.String())
 }
@@ -40,7 +41,6 @@ func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to brok
 	return nil, broker.ErrConflict
 }
 
-// ReplaceTransaction implements broker.GrantStore.
 func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) error {
 	return replace(ctx, s, "ReplaceTransaction", transactions, t.Key.String(), t, &t.Version, nil)
 }
@@ -52,32 +52,26 @@ func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) erro
 	return err
 }
 
-// CreateGrant implements broker.GrantStore.
 func (s *Store) CreateGrant(ctx context.Context, g *broker.Grant) error {
 	return create(ctx, s, "CreateGrant", grants, g.ID, g, &g.Version)
 }
 
-// Grant implements broker.GrantStore.
 func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
 	return read(ctx, s, "Grant", grants, id)
 }
 
-// ReplaceGrant implements broker.GrantStore.
 func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
 	return replace(ctx, s, "ReplaceGrant", grants, g.ID, g, &g.Version, nil)
 }
 
-// GrantsOf implements broker.GrantStore.
 func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
 	return ids(s.table.Query(ctx, "GrantsOf", Query{Index: ClientIndex, Partitions: partitions(clientID, allShards)}), grants.name)
 }
 
-// ListGrants implements broker.GrantStore.
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
 	return list(ctx, s, "ListGrants", grants, Query{Kind: grants.name})
 }
 
-// OfUser implements broker.GrantStore.
 func (s *Store) OfUser(ctx context.Context, sub string) iter.Seq2[broker.UserRecord, error] {
 	return func(yield func(broker.UserRecord, error) bool) {
 		one := func(sub string) []string { return []string{sub} }
@@ -97,39 +91,32 @@ func (s *Store) OfUser(ctx context.Context, sub string) iter.Seq2[broker.UserRec
 	}
 }
 
-// CreateTokens implements broker.GrantStore.
 func (s *Store) CreateTokens(ctx context.Context, t *broker.SealedTokens) error {
 	return create(ctx, s, "CreateTokens", sealedTokens, t.ID, t, &t.Version)
 }
 
-// Tokens implements broker.GrantStore.
 func (s *Store) Tokens(ctx context.Context, id string) (*broker.SealedTokens, error) {
 	return read(ctx, s, "Tokens", sealedTokens, id)
 }
 
-// ReplaceTokens implements broker.GrantStore.
 func (s *Store) ReplaceTokens(ctx context.Context, t *broker.SealedTokens) error {
 	return replace(ctx, s, "ReplaceTokens", sealedTokens, t.ID, t, &t.Version, nil)
 }
 
-// DeleteTokens implements broker.GrantStore.
 func (s *Store) DeleteTokens(ctx context.Context, id string) error {
 	_, err := remove(ctx, s, "DeleteTokens", sealedTokens.name, id, Condition{})
 	return err
 }
 
-// PutConsent implements broker.GrantStore.
 func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
 	_, err := put(ctx, s, "PutConsent", consents, c.Key, c, Condition{})
 	return err
 }
 
-// Consent implements broker.GrantStore.
 func (s *Store) Consent(ctx context.Context, key string) (*broker.Consent, error) {
 	return read(ctx, s, "Consent", consents, key)
 }
 
-// DeleteConsent implements broker.GrantStore.
 func (s *Store) DeleteConsent(ctx context.Context, key string) error {
 	_, err := remove(ctx, s, "DeleteConsent", consents.name, key, Condition{})
 	return err

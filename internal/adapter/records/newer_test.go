@@ -43,7 +43,9 @@ func TestWhatANewerProgramWroteIsKept(t *testing.T) {
 				r.Profile, r.AccessTokens.Next, r.Metadata.ClientName = "changed", hash, "changed"
 				return s.ReplaceRegistration(t.Context(), r.Clone())
 			}},
-		{"app client", "appclient#a", func() error { return s.CreateAppClient(t.Context(), &broker.AppClient{Key: "a", Use: broker.Use{Token: "t"}}) },
+		{"app client", "appclient#a", func() error {
+			return s.CreateAppClient(t.Context(), &broker.AppClient{Key: "a", Use: broker.Use{Token: "t"}})
+		},
 			[]string{"use"}, func() error {
 				a, err := s.AppClient(t.Context(), "a")
 				if err != nil {
@@ -90,7 +92,9 @@ func TestWhatANewerProgramWroteIsKept(t *testing.T) {
 				x.Sealed = []byte("changed")
 				return s.ReplaceTokens(t.Context(), x.Clone())
 			}},
-		{"consent", "consent#k", func() error { return s.PutConsent(t.Context(), &broker.Consent{Key: "k", Sub: "u", ExpiresAt: expires}) },
+		{"consent", "consent#k", func() error {
+			return s.PutConsent(t.Context(), &broker.Consent{Key: "k", Sub: "u", ExpiresAt: expires})
+		},
 			nil, func() error {
 				c, err := s.Consent(t.Context(), "k")
 				if err != nil {

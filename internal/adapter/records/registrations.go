@@ -8,22 +8,21 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// CreateRegistration implements broker.Registrations.
+// The methods in this file implement broker.Registrations and
+// broker.AppClientRecords, whose comments are their contract.
+
 func (s *Store) CreateRegistration(ctx context.Context, r *broker.Registration) error {
 	return create(ctx, s, "CreateRegistration", registrations, r.ClientID, r, &r.Version)
 }
 
-// Registration implements broker.Registrations.
 func (s *Store) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
 	return read(ctx, s, "Registration", registrations, clientID)
 }
 
-// ReplaceRegistration implements broker.Registrations.
 func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration) error {
 	return replace(ctx, s, "ReplaceRegistration", registrations, r.ClientID, r, &r.Version, nil, sameGeneration(r))
 }
 
-// RetireRegistration implements broker.Registrations.
 func (s *Store) RetireRegistration(ctx context.Context, r *broker.Registration) error {
 	unused := is(columnLastUse, Lacks, nil)
 	if !r.LastUsedAt.IsZero() {
@@ -32,7 +31,6 @@ func (s *Store) RetireRegistration(ctx context.Context, r *broker.Registration) 
 	return replace(ctx, s, "RetireRegistration", registrations, r.ClientID, r, &r.Version, nil, sameGeneration(r), unused)
 }
 
-// RenewRegistration implements broker.Registrations.
 func (s *Store) RenewRegistration(ctx context.Context, r *broker.Registration, generation string) error {
 	renewed := r.Clone()
 	renewed.Generation, renewed.LastUsedAt = generation, time.Time{}
@@ -47,13 +45,11 @@ func sameGeneration(r *broker.Registration) Condition {
 	return is(columnGeneration, Equal, r.Generation)
 }
 
-// DeleteRegistration implements broker.Registrations.
 func (s *Store) DeleteRegistration(ctx context.Context, clientID, generation string) error {
 	_, err := remove(ctx, s, "DeleteRegistration", registrations.name, clientID, either(absent, is(columnGeneration, Equal, generation)))
 	return err
 }
 
-// TouchRegistration implements broker.Registrations.
 func (s *Store) TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error {
 	const op = "TouchRegistration"
 	key, ok := keyOf(registrations.name, clientID)
@@ -75,12 +71,10 @@ func (s *Store) TouchRegistration(ctx context.Context, clientID, generation stri
 	return nil // a later use is recorded
 }
 
-// ListRegistrations implements broker.Registrations.
 func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
 	return list(ctx, s, "ListRegistrations", registrations, Query{Index: DueIndex, Partitions: allShards(string(broker.DueRegistration))})
 }
 
-// ListAllRegistrations implements broker.Registrations.
 func (s *Store) ListAllRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
 	return list(ctx, s, "ListAllRegistrations", registrations, Query{Kind: registrations.name})
 }
@@ -95,22 +89,18 @@ func remove(ctx context.Context, s *Store, op, kind, id string, condition Condit
 	return s.table.Write(ctx, op, Write{Key: key, Delete: true, If: condition})
 }
 
-// CreateAppClient implements broker.AppClientRecords.
 func (s *Store) CreateAppClient(ctx context.Context, a *broker.AppClient) error {
 	return create(ctx, s, "CreateAppClient", appClients, a.Key, a, &a.Version)
 }
 
-// AppClient implements broker.AppClientRecords.
 func (s *Store) AppClient(ctx context.Context, key string) (*broker.AppClient, error) {
 	return read(ctx, s, "AppClient", appClients, key)
 }
 
-// ReplaceAppClient implements broker.AppClientRecords.
 func (s *Store) ReplaceAppClient(ctx context.Context, a *broker.AppClient) error {
 	return replace(ctx, s, "ReplaceAppClient", appClients, a.Key, a, &a.Version, nil)
 }
 
-// DeleteAppClient implements broker.AppClientRecords.
 func (s *Store) DeleteAppClient(ctx context.Context, key string, version int64) error {
 	out, err := remove(ctx, s, "DeleteAppClient", appClients.name, key, either(absent, is(columnVersion, Equal, version)))
 	if err == nil && out.Refused {
@@ -119,7 +109,6 @@ func (s *Store) DeleteAppClient(ctx context.Context, key string, version int64) 
 	return err
 }
 
-// AppClientKeys implements broker.AppClientRecords.
 func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
 	return ids(s.table.Query(ctx, "AppClientKeys", Query{Index: DueIndex, Partitions: allShards(string(broker.DueAppClient))}), appClients.name)
 }
