@@ -247,8 +247,10 @@ func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment
 	return rows, several(len(c.IDs), errs)
 }
 
-// revokeOfUser ends the grants of one user. It returns an error if c.User matches
-// several: users of different identity providers can have the same name.
+// revokeOfUser ends the grants of one user and forgets the user's consents. It
+// returns an error if c.User matches several: users of different identity
+// providers can have the same name. A user without grants is found by the sub
+// only.
 func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *deployment) ([]revocation, error) {
 	subs := make(map[string]int)
 	count := func(g *broker.Grant) {
@@ -262,7 +264,15 @@ func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *depl
 	var sub string
 	switch len(subs) {
 	case 0:
-		return nil, fmt.Errorf("no grants of a user %q: %w", clip(c.User, 140), broker.ErrNotFound)
+		for _, err := range d.store.OfUser(ctx, c.User) {
+			if err != nil {
+				return nil, err
+			}
+			sub = c.User
+		}
+		if sub == "" {
+			return nil, fmt.Errorf("no grants of a user %q: %w", clip(c.User, 140), broker.ErrNotFound)
+		}
 	case 1:
 		for s := range subs {
 			sub = s
@@ -275,7 +285,7 @@ func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *depl
 		slices.Sort(all)
 		return nil, fmt.Errorf("%q matches several users; name one by its sub: %s", clip(c.User, 140), strings.Join(all, ", "))
 	}
-	if err := c.confirmf(ctx, op, "End %s of user %s (%s)?", plural(subs[sub], "grant", "grants"), sub, plain(c.User)); err != nil {
+	if err := c.confirmf(ctx, op, "End %s of user %s (%s), and forget all consents?", plural(subs[sub], "grant", "grants"), sub, plain(c.User)); err != nil {
 		return nil, err
 	}
 	n, err := d.Operator.EndGrantsOfUser(ctx, sub, d.caller)

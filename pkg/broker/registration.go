@@ -137,7 +137,7 @@ func (r *Registration) Clone() *Registration {
 // expires by itself. Most registrations are of this kind, so they are in no
 // index, which would cost as much as the registration.
 func (r *Registration) Unused() bool {
-	return r.State == RegistrationActive && !r.ExpiresAt.IsZero() && r.Due.IsZero()
+	return r.State == RegistrationActive && !r.ExpiresAt.IsZero() && r.Due.IsZero() && !r.Vouched()
 }
 
 // Vouched reports whether the client registered with an initial access token or

@@ -390,7 +390,9 @@ func testRegistrations(t *testing.T, open OpenStore) {
 			{"used, without a lifetime", func(r *broker.Registration) { r.ExpiresAt = time.Time{} }, true},
 			{"waiting for approval", func(r *broker.Registration) { r.State = broker.RegistrationPending }, true},
 			{"disabled", func(r *broker.Registration) { r.State = broker.RegistrationDisabled }, true},
-			{"with a voucher", func(r *broker.Registration) { r.Due = clock.Second().AddDate(0, 0, 1) }, true},
+			{"due", func(r *broker.Registration) { r.Due = clock.Second().AddDate(0, 0, 1) }, true},
+			{"not used, with a voucher", func(r *broker.Registration) { r.Voucher = "t" }, true},
+			{"not used, made by an operator", func(r *broker.Registration) { r.CreatedBy = "ops" }, true},
 		} {
 			r := leastRegistration(clock)
 			r.ExpiresAt = clock.Second().AddDate(0, 0, 1)

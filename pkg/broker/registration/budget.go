@@ -14,8 +14,8 @@ import (
 )
 
 // Hour has the counters of one hour that count one registration: one for its
-// redirect host, so that one busy host does not lock out the others, and one
-// for its voucher. Counters without a limit are left out.
+// voucher, and one for its redirect host, so that one busy host does not lock
+// out the others. Counters without a limit are left out.
 type Hour struct {
 	// left is the time until the end of the hour.
 	left     time.Duration
@@ -40,12 +40,14 @@ func (a *Admission) Hour() Hour {
 		h.counters = append(h.counters, hourCounter{broker.Counter{Key: key, Limit: limit, ExpiresAt: begin.Add(2 * time.Hour)}, whose})
 	}
 	limits := a.Profile.Limits()
-	add("creations", policy.RedirectHost(a.Metadata), limits.CreationsPerHour, "for this redirect host")
+	// The voucher counts first: one that is over its limit must not use up the
+	// hour of a redirect host, and so keep others out.
 	if !a.Voucher.Open() {
 		// The subject of a JWT may be long, and have any characters.
 		by := credential.DerivedID(sha256.Sum256([]byte(a.Voucher)))
 		add("creations_by", by, limits.CreationsPerHourPerToken, "with this initial access token")
 	}
+	add("creations", policy.RedirectHost(a.Metadata), limits.CreationsPerHour, "for this redirect host")
 	return h
 }
 

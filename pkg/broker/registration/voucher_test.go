@@ -187,6 +187,25 @@ func TestJWTRegistrationWhateverFails(t *testing.T) {
 	})
 }
 
+// A token that is over its own limit uses up nothing of the hour of its redirect
+// host, which other tokens share.
+func TestATokenOverItsLimitLocksOutNoOther(t *testing.T) {
+	world.InBothModes(t, func(t *testing.T, w *world.World) {
+		w.UsePolicy(strings.Replace(world.TrustingPolicy, `"creations_per_hour":30`, `"creations_per_hour":5`, 1))
+		greedy := w.CI("a.b.c", "acme/trusted")
+		for range 4 {
+			w.MustRegister(world.ConfidentialBody, greedy)
+		}
+		for range 3 {
+			_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), greedy)
+			world.WantCode(t, "over the limit of the token", err, dcr.TooManyRequests)
+		}
+		w.MustRegister(world.ConfidentialBody, w.CI("d.e.f", "acme/app"))
+		_, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), w.CI("d.e.f", "acme/app"))
+		world.WantCode(t, "over the limit of the host", err, dcr.TooManyRequests)
+	})
+}
+
 // A registration does not give back a use that it could not take.
 func TestARefusedJWTRegistrationTakesNoUse(t *testing.T) {
 	world.InBothModes(t, func(t *testing.T, w *world.World) {
