@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/contract"
 )
@@ -17,6 +18,26 @@ func TestStore(t *testing.T) { contract.TestStore(t, open) }
 
 func TestGrantStore(t *testing.T) {
 	contract.TestGrantStore(t, func(_ *testing.T, now func() time.Time) broker.GrantStore { return memory.NewStore(now) })
+}
+
+// twice sends each write twice and returns the second reply, as after a lost
+// reply.
+type twice struct{ records.Table }
+
+func (t twice) Write(ctx context.Context, op string, w records.Write) (records.Outcome, error) {
+	if _, err := t.Table.Write(ctx, op, w); err != nil {
+		return records.Outcome{}, err
+	}
+	return t.Table.Write(ctx, op, w)
+}
+
+func openTwice(_ *testing.T, now func() time.Time) *records.Store {
+	return records.New(twice{memory.NewTable(now)}, now)
+}
+
+func TestStore_with_each_write_sent_twice(t *testing.T) {
+	contract.TestStore(t, func(t *testing.T, now func() time.Time) broker.Store { return openTwice(t, now) })
+	contract.TestGrantStore(t, func(t *testing.T, now func() time.Time) broker.GrantStore { return openTwice(t, now) })
 }
 
 func TestCounts(t *testing.T) { contract.TestCounts(t, open) }
