@@ -67,7 +67,7 @@ var rules = []rule{
 	{"internal/adapter/dynamo", "internal/adapter/records pkg/dcr", "it is a table for records, so it knows no record"},
 	{"internal/adapter/memory", "internal/adapter/records pkg/broker/credential pkg/clock", "it is a table for records, so it knows no record"},
 	{"internal/adapter/wellknown", "pkg/clock pkg/discovery", "the metadata function links it, so it links no client of Cognito's OAuth endpoints"},
-	{"internal/wire", "internal/adapter/awssdk internal/adapter/dynamo internal/adapter/signed internal/environment internal/httpapi pkg/broker pkg/broker/policy pkg/broker/seal pkg/clock", "all functions but metadata link it, so it knows only what each of them uses"},
+	{"internal/wire", "internal/adapter/awssdk internal/adapter/dynamo internal/adapter/records internal/adapter/signed internal/environment internal/httpapi pkg/broker pkg/broker/policy pkg/broker/seal pkg/clock", "all functions but metadata link it, so it knows only what each of them uses"},
 	{"internal/wire/metadata", "internal/adapter/wellknown internal/endpoint/metadata internal/environment internal/httpapi pkg/broker pkg/clock pkg/discovery", "it links no AWS SDK, so it does without package wire"},
 	{"internal/wire/pool", "internal/adapter/cognito internal/environment internal/wire pkg/broker", "only the functions that call Cognito's API link it"},
 	{"internal/wire/register", "internal/adapter/issuers internal/endpoint/register internal/httpapi internal/wire internal/wire/pool pkg/broker pkg/broker/registration pkg/broker/brokered pkg/broker/direct",

@@ -11,7 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
@@ -122,7 +122,7 @@ func policyWith(t *testing.T, profiles string) string {
 
 // openStore returns the store on the deployment's table, so that a test can
 // change records as if time had passed.
-func (d *deployment) openStore() *dynamo.Store { return wire.Table(d.config(), d.sdk()) }
+func (d *deployment) openStore() *records.Store { return wire.Table(d.config(), d.sdk()) }
 
 // age makes a registration two days old and due, so that the janitor checks it.
 func (d *deployment) age(clientID string) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -191,7 +191,7 @@ func list(all []string) string {
 }
 
 // clientOf returns a registration in any state.
-func clientOf(ctx context.Context, store *dynamo.Store, id string) (*broker.Registration, error) {
+func clientOf(ctx context.Context, store *records.Store, id string) (*broker.Registration, error) {
 	r, err := store.Registration(ctx, id)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, fmt.Errorf("no client %q; dcrctl client list shows them: %w", clip(id, 140), err)
@@ -201,7 +201,7 @@ func clientOf(ctx context.Context, store *dynamo.Store, id string) (*broker.Regi
 
 // countGrants returns the number of a client's grants that have not ended, or
 // have ended but still have a refresh token to revoke at Cognito.
-func countGrants(ctx context.Context, store *dynamo.Store, clientID string) (int, error) {
+func countGrants(ctx context.Context, store *records.Store, clientID string) (int, error) {
 	n := 0
 	for _, err := range store.GrantsOf(ctx, clientID) {
 		if err != nil {
@@ -214,7 +214,7 @@ func countGrants(ctx context.Context, store *dynamo.Store, clientID string) (int
 
 // appClientOf returns the app client that serves a client, or nil if there is
 // none.
-func appClientOf(ctx context.Context, store *dynamo.Store, r *broker.Registration) (*appClientRow, error) {
+func appClientOf(ctx context.Context, store *records.Store, r *broker.Registration) (*appClientRow, error) {
 	keys := []string{r.AppClient}
 	if r.Mode == broker.ModeBrokered {
 		keys = []string{broker.DedicatedAppClientKey(r.ClientID, r.Generation), broker.SharedAppClientKey(r.Profile)}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -90,7 +90,7 @@ func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
 // something left to end are read through the index of their client, or through
 // that of their user if c.User is the sub of a user who has such grants.
 // Otherwise read reads the whole table.
-func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Store, visit func(*broker.Grant)) error {
+func (c *grantListCmd) read(ctx context.Context, op *operator, store *records.Store, visit func(*broker.Grant)) error {
 	progress := op.progress()
 	defer progress.end()
 	if c.Client != "" && !c.Ended {
@@ -117,7 +117,7 @@ func (c *grantListCmd) read(ctx context.Context, op *operator, store *dynamo.Sto
 // visitStanding calls visit for the grants with these ids that have something
 // left to end, and returns their number. The ids come from an index, which may
 // not show the latest writes.
-func visitStanding(ctx context.Context, store *dynamo.Store, ids iter.Seq2[string, error], visit func(*broker.Grant)) (int, error) {
+func visitStanding(ctx context.Context, store *records.Store, ids iter.Seq2[string, error], visit func(*broker.Grant)) (int, error) {
 	n := 0
 	for id, err := range ids {
 		if err != nil {
@@ -140,7 +140,7 @@ func visitStanding(ctx context.Context, store *dynamo.Store, ids iter.Seq2[strin
 
 // grantsOfUser yields the ids of a user's grants that have something left to
 // end. It leaves out the user's consents.
-func grantsOfUser(ctx context.Context, store *dynamo.Store, sub string) iter.Seq2[string, error] {
+func grantsOfUser(ctx context.Context, store *records.Store, sub string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for r, err := range store.OfUser(ctx, sub) {
 			if err == nil && r.Grant == "" {

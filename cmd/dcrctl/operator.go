@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	usecases "github.com/dcr-broker/dcr-broker/internal/wire/operator"
@@ -51,7 +51,7 @@ func (op *operator) infof(format string, args ...any) {
 }
 
 // tableOnly returns the dependencies of commands that work only on the table.
-func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config, *dynamo.Store, error) {
+func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config, *records.Store, error) {
 	c, err := settings.Operator(op.getenv)
 	if err != nil {
 		return nil, aws.Config{}, nil, &environmentError{err}
@@ -84,7 +84,7 @@ type deployment struct {
 	*usecases.UseCases
 	parts  *wire.Parts
 	config *settings.Config
-	store  *dynamo.Store
+	store  *records.Store
 	// caller is the operator's name in audit events and records.
 	caller string
 }

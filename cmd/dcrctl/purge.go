@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/pool"
@@ -55,7 +55,7 @@ type leftovers struct {
 	config *settings.Config
 	sdk    aws.Config
 	apps   *cognito.AppClients
-	store  *dynamo.Store // nil without a table
+	store  *records.Store // nil without a table
 	caller string
 	log    *slog.Logger
 }
@@ -80,7 +80,7 @@ func (c *purgeCmd) Run(ctx context.Context, op *operator) error {
 	}
 	question := fmt.Sprintf(`This removes %s and %s permanently. If the deployment still runs, it loses all its clients.
 Type the deployment's id (%s) to continue:`, plural(count(found, "app_client"), "app client", "app clients"),
-		plural(records(found), "record", "records"), l.config.DeploymentID)
+		plural(countOf(found), "record", "records"), l.config.DeploymentID)
 	if err := c.confirmWord(ctx, op, l.config.DeploymentID, " ", question); err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func count(found []leftover, kind string) int {
 	return n
 }
 
-func records(found []leftover) int {
+func countOf(found []leftover) int {
 	n := 0
 	for _, f := range found {
 		n += f.Count
@@ -220,10 +220,10 @@ func (l *leftovers) remove(ctx context.Context, found []leftover) error {
 		progress.updatef("%d of %d app clients removed", i+1, count(found, "app_client"))
 		telemetry.Audit{Event: telemetry.AppClientRemoved, Actor: actor, AppClient: f.ID}.Log(ctx, l.log)
 	}
-	if l.store == nil || records(found) == 0 {
+	if l.store == nil || countOf(found) == 0 {
 		return nil
 	}
-	n, err := l.store.DeleteRecords(ctx, func(n int) { progress.updatef("%d of %d records removed", n, records(found)) })
+	n, err := l.store.DeleteRecords(ctx, func(n int) { progress.updatef("%d of %d records removed", n, countOf(found)) })
 	if n > 0 {
 		telemetry.Audit{Event: tableEmptied, Actor: actor, Before: []slog.Attr{slog.String("table", l.config.Table), slog.Int("records", n)}}.Log(ctx, l.log)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
@@ -64,7 +64,7 @@ func (c *statsCmd) Run(ctx context.Context, op *operator) error {
 	return writeStats(op, stats)
 }
 
-func countRegistrations(ctx context.Context, store *dynamo.Store, progress *progress) ([]stat, error) {
+func countRegistrations(ctx context.Context, store *records.Store, progress *progress) ([]stat, error) {
 	counts := make(map[stat]int)
 	n := 0
 	for r, err := range store.ListAllRegistrations(ctx) {
@@ -78,7 +78,7 @@ func countRegistrations(ctx context.Context, store *dynamo.Store, progress *prog
 	return sorted(counts), nil
 }
 
-func countRecords(ctx context.Context, store *dynamo.Store, progress *progress) ([]stat, error) {
+func countRecords(ctx context.Context, store *records.Store, progress *progress) ([]stat, error) {
 	counts := make(map[stat]int)
 	n := 0
 	for key, err := range store.AppClientKeys(ctx) {
@@ -112,7 +112,7 @@ func sorted(counts map[stat]int) []stat {
 }
 
 // countPool counts the app clients of the user pool, if the environment names it.
-func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, store *dynamo.Store) ([]stat, error) {
+func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, store *records.Store) ([]stat, error) {
 	if op.getenv("USER_POOL_ID") == "" || op.getenv("DEPLOYMENT_ID") == "" {
 		op.infof("USER_POOL_ID and DEPLOYMENT_ID are not both set, so the app clients of the pool were not counted")
 		return nil, nil

@@ -5,12 +5,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
 // Table returns the store in the table that c names.
-func Table(c *environment.Config, sdk aws.Config) *dynamo.Store {
+func Table(c *environment.Config, sdk aws.Config) *records.Store {
 	return dynamo.New(DynamoDB(c, sdk), c.Table, clock.Now)
 }
 

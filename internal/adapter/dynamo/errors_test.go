@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -20,7 +21,7 @@ import (
 
 // fakeDynamoDB returns a store on a server that answers every request with an
 // error.
-func fakeDynamoDB(t *testing.T, status int, code string) *dynamo.Store {
+func fakeDynamoDB(t *testing.T, status int, code string) *records.Store {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
@@ -50,8 +51,8 @@ type grantTable struct {
 	name    string
 	clock   *fake.Clock
 	client  *dynamodb.Client
-	others  *dynamo.Store
-	between func(others func()) *dynamo.Store
+	others  *records.Store
+	between func(others func()) *records.Store
 }
 
 func newGrantTable(t *testing.T) *grantTable {
@@ -59,7 +60,7 @@ func newGrantTable(t *testing.T) *grantTable {
 	e := dynamodbtest.Endpoint(t)
 	g := &grantTable{name: newTable(t, e), clock: fake.NewClock(), client: newClient(e, transport(send))}
 	g.others = dynamo.New(g.client, g.name, g.clock.Now)
-	g.between = func(others func()) *dynamo.Store {
+	g.between = func(others func()) *records.Store {
 		lost := false
 		return dynamo.New(newClient(e, transport(func(r *http.Request, body []byte) (*http.Response, error) {
 			res, err := send(r, body)

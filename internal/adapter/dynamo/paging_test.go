@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
@@ -84,6 +85,11 @@ func registrationsOf(t *testing.T, ids []string) []attributes {
 	return w.items
 }
 
+// paging returns a store that reads three items at a time.
+func paging(c Client) *records.Store {
+	return records.New(&table{client: c, name: "table", now: time.Now, page: 3}, time.Now)
+}
+
 // written keeps the items that are put.
 type written struct {
 	Client
@@ -102,8 +108,7 @@ func TestLists_read_page_by_page(t *testing.T) {
 			want = append(want, fmt.Sprint("c", i))
 		}
 		p := &paged{partition: "registration#3", items: registrationsOf(t, want)}
-		s := New(p, "table", time.Now)
-		s.table.page = 3
+		s := paging(p)
 		var got []string
 		for r, err := range s.ListRegistrations(t.Context()) {
 			if err != nil {
@@ -134,7 +139,7 @@ func TestIndexes_are_read_page_by_page(t *testing.T) {
 		want = append(want, fmt.Sprint("a", i))
 	}
 	// read reads a sequence over a table whose items are in this partition.
-	read := func(kind, partition string, sequence func(s *Store) iter.Seq2[string, error]) {
+	read := func(kind, partition string, sequence func(s *records.Store) iter.Seq2[string, error]) {
 		t.Helper()
 		p := &paged{partition: partition}
 		for i, id := range want {
@@ -142,8 +147,7 @@ func TestIndexes_are_read_page_by_page(t *testing.T) {
 				"pk": attribute(kind + "#" + id), "due": attribute(partition), "due_at": attribute(int64(i)),
 			})
 		}
-		s := New(p, "table", time.Now)
-		s.table.page = 3
+		s := paging(p)
 		var got []string
 		for id, err := range sequence(s) {
 			if err != nil {
@@ -155,7 +159,7 @@ func TestIndexes_are_read_page_by_page(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", partition, got, want)
 		}
 	}
-	read("appclient", "appclient#0", func(s *Store) iter.Seq2[string, error] {
+	read("appclient", "appclient#0", func(s *records.Store) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) {
 			for d, err := range s.Due(t.Context(), time.Now(), "") {
 				if !yield(d.Key, err) {
@@ -164,9 +168,9 @@ func TestIndexes_are_read_page_by_page(t *testing.T) {
 			}
 		}
 	})
-	read("appclient", "appclient#15", func(s *Store) iter.Seq2[string, error] { return s.AppClientKeys(t.Context()) })
-	read("grant", "client#7", func(s *Store) iter.Seq2[string, error] { return s.GrantsOf(t.Context(), "client") })
-	read("consent", "user", func(s *Store) iter.Seq2[string, error] {
+	read("appclient", "appclient#15", func(s *records.Store) iter.Seq2[string, error] { return s.AppClientKeys(t.Context()) })
+	read("grant", "client#7", func(s *records.Store) iter.Seq2[string, error] { return s.GrantsOf(t.Context(), "client") })
+	read("consent", "user", func(s *records.Store) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) {
 			for r, err := range s.OfUser(t.Context(), "user") {
 				if !yield(r.Consent, err) {

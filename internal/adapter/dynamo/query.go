@@ -39,16 +39,16 @@ func pages(after attributes, read func(after attributes) (page []attributes, las
 // Query implements records.Table.
 func (t *table) Query(ctx context.Context, op string, q records.Query) iter.Seq2[records.Item, error] {
 	return func(yield func(records.Item, error) bool) {
-		sequences := []iter.Seq2[attributes, error]{t.scan(ctx, []string{q.Kind}, false)}
-		if q.Kind == "" {
-			sequences = nil
-			for i, partition := range q.Partitions {
-				var after attributes
-				if i == 0 {
-					after = fromItem(q.After)
-				}
-				sequences = append(sequences, t.partition(ctx, q, partition, after))
+		var sequences []iter.Seq2[attributes, error]
+		if len(q.Kinds) > 0 {
+			sequences = append(sequences, t.scan(ctx, q))
+		}
+		for i, partition := range q.Partitions {
+			var after attributes
+			if i == 0 {
+				after = fromItem(q.After)
 			}
+			sequences = append(sequences, t.partition(ctx, q, partition, after))
 		}
 		for _, s := range sequences {
 			for found, err := range s {
@@ -121,17 +121,17 @@ func (t *table) whole(ctx context.Context, entries []attributes) ([]attributes, 
 	return all, nil
 }
 
-// scan yields the items of the kinds, or only their keys. It reads the whole
+// scan yields the items of some kinds, or only their keys. It reads the whole
 // table.
-func (t *table) scan(ctx context.Context, kinds []string, keysOnly bool) iter.Seq2[attributes, error] {
+func (t *table) scan(ctx context.Context, q records.Query) iter.Seq2[attributes, error] {
 	var e expression
-	starts := make([]string, len(kinds))
-	for i, kind := range kinds {
+	starts := make([]string, len(q.Kinds))
+	for i, kind := range q.Kinds {
 		starts[i] = "begins_with(" + e.name(records.ColumnKey) + ", " + e.value(kind+"#") + ")"
 	}
 	filter := strings.Join(starts, " OR ")
 	var projection *string
-	if keysOnly {
+	if !q.Whole {
 		projection = aws.String(e.name(records.ColumnKey))
 	}
 	return pages(nil, func(after attributes) ([]attributes, attributes, error) {

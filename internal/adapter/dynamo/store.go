@@ -1,8 +1,7 @@
 // Package dynamo is an adapter: a broker.Store and a broker.GrantStore in one
 // DynamoDB table. Package records says how records are stored, and
 // docs/storage.md lists the operations with their keys, conditions and costs;
-// this package sends them to DynamoDB. It also makes, checks and empties the
-// table.
+// this package sends them to DynamoDB. It also makes and checks the table.
 package dynamo
 
 import (
@@ -35,20 +34,11 @@ type Client interface {
 	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 }
 
-// Store is a broker.Store and a broker.GrantStore in a DynamoDB table. Make one
-// with New.
-//
-// When DynamoDB throttles, errors wrap a *dcr.Error with the code Unavailable.
-type Store struct {
-	*records.Store
-	table *table
-}
-
-// New returns a Store in the table, which CreateTable or a template has made.
-// The time comes from now.
-func New(client Client, name string, now func() time.Time) *Store {
-	t := &table{client: client, name: name, now: now, page: 100}
-	return &Store{records.New(t, now), t}
+// New returns a store in the table, which CreateTable or a template has made.
+// The time comes from now. When DynamoDB throttles, errors wrap a *dcr.Error
+// with the code Unavailable.
+func New(client Client, name string, now func() time.Time) *records.Store {
+	return records.New(&table{client: client, name: name, now: now, page: 100}, now)
 }
 
 // table is a records.Table in DynamoDB.

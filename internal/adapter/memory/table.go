@@ -235,9 +235,9 @@ func (t *table) find(q records.Query) []records.Item {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var all []records.Item
-	if q.Kind != "" {
+	if len(q.Kinds) > 0 {
 		for key, it := range t.items {
-			if records.KindOf(key) == q.Kind {
+			if slices.Contains(q.Kinds, records.KindOf(key)) {
 				all = append(all, it)
 			}
 		}

@@ -69,7 +69,7 @@ func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string,
 }
 
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
-	return list(ctx, s, "ListGrants", grants, Query{Kind: grants.name})
+	return list(ctx, s, "ListGrants", grants, Query{Kinds: []string{grants.name}})
 }
 
 func (s *Store) OfUser(ctx context.Context, sub string) iter.Seq2[broker.UserRecord, error] {

@@ -12,7 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// dynamo.Store.DeleteRecords removes the kinds in this list, so every kind has
+// DeleteRecords removes the kinds in this list, so every kind has
 // to be in it.
 func TestKindsAreComplete(t *testing.T) {
 	files, err := filepath.Glob("*.go")

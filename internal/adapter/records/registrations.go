@@ -76,7 +76,7 @@ func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registr
 }
 
 func (s *Store) ListAllRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
-	return list(ctx, s, "ListAllRegistrations", registrations, Query{Kind: registrations.name})
+	return list(ctx, s, "ListAllRegistrations", registrations, Query{Kinds: []string{registrations.name}})
 }
 
 // remove deletes an item that meets the condition. An id that is not a valid

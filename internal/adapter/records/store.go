@@ -80,8 +80,7 @@ var (
 	owners = kind[broker.TableOwner]{"deployment", nil, func(Item, string, *broker.TableOwner) {}}
 )
 
-// Kinds returns the kinds of all items that a Store writes. The owner of the
-// table is the last.
+// Kinds returns the kinds of all items that a Store writes.
 func Kinds() []string {
 	return []string{
 		registrations.name, appClients.name, accessTokens.name, transactions.name, grants.name, sealedTokens.name, consents.name,
@@ -183,7 +182,7 @@ func (k kind[R]) record(it Item) (*R, error) {
 
 // list yields the records that a query finds, without those that have expired.
 func list[R any](ctx context.Context, s *Store, op string, k kind[R], q Query) iter.Seq2[*R, error] {
-	q.Whole = q.Kind == ""
+	q.Whole = true
 	return func(yield func(*R, error) bool) {
 		now := s.now().Unix()
 		for it, err := range s.table.Query(ctx, op, q) {

@@ -16,7 +16,7 @@ type Table interface {
 	Get(ctx context.Context, op, key string) (Item, error)
 	// Write changes one item, unless its condition is not met.
 	Write(ctx context.Context, op string, w Write) (Outcome, error)
-	// Query yields items of an index or of a kind. It may not show the latest
+	// Query yields items of an index or of some kinds. It may not show the latest
 	// writes. The caller can write to the table while it reads the sequence.
 	Query(ctx context.Context, op string, q Query) iter.Seq2[Item, error]
 	// Identity returns an identifier of the table; see broker.Sweeping.
@@ -111,11 +111,12 @@ var (
 // Indexes returns all indexes of the table.
 func Indexes() []Index { return []Index{DueIndex, ClientIndex, UserIndex} }
 
-// A Query reads partitions of an index, or all items of a kind.
+// A Query reads partitions of an index, or all items of some kinds.
 type Query struct {
-	// Kind is the kind whose items are read, all of them and whole. If it is not
-	// empty, no other field is set.
-	Kind  string
+	// Kinds are the kinds whose items are read. If there are any, the fields about
+	// an index are not set.
+	Kinds []string
+
 	Index Index
 	// Partitions are read in this order.
 	Partitions []string
@@ -124,7 +125,7 @@ type Query struct {
 	// After is the entry of the first partition after which to begin; nil begins
 	// with the first entry. It has the item's key and the columns of the index.
 	After Item
-	// Whole yields whole items instead of entries.
+	// Whole yields whole items instead of entries of the index, or instead of keys.
 	Whole bool
 }
 
