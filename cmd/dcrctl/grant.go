@@ -43,7 +43,7 @@ func grantRowOf(g *broker.Grant) grantRow {
 		CreatedAt: g.CreatedAt.UTC(), ExpiresAt: g.ExpiresAt.UTC(), EndedAt: g.EndedAt.UTC(),
 	}
 	switch {
-	case !g.EndedAt.IsZero() && g.Standing():
+	case !g.EndedAt.IsZero() && g.Unfinished():
 		r.State = "ending" // Cognito's refresh token has not been revoked yet
 	case !g.EndedAt.IsZero():
 		r.State = "ended"
@@ -67,7 +67,7 @@ func (c *grantListCmd) Run(ctx context.Context, op *operator) error {
 	}
 	var rows []grantRow
 	add := func(g *broker.Grant) {
-		if (c.Ended || g.Standing()) && (c.Client == "" || g.ClientID == c.Client) && (c.User == "" || matchesUser(g.User, c.User)) {
+		if (c.Ended || g.Unfinished()) && (c.Client == "" || g.ClientID == c.Client) && (c.User == "" || matchesUser(g.User, c.User)) {
 			rows = append(rows, grantRowOf(g))
 		}
 	}
@@ -130,7 +130,7 @@ func visitStanding(ctx context.Context, store *records.Store, ids iter.Seq2[stri
 		if err != nil {
 			return n, err
 		}
-		if g.Standing() {
+		if g.Unfinished() {
 			n++
 			visit(g)
 		}
@@ -254,7 +254,7 @@ func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment
 func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *deployment) ([]revocation, error) {
 	subs := make(map[string]int)
 	count := func(g *broker.Grant) {
-		if g.Standing() && matchesUser(g.User, c.User) {
+		if g.Unfinished() && matchesUser(g.User, c.User) {
 			subs[g.User.Sub]++
 		}
 	}

@@ -103,9 +103,9 @@ func (g *Grant) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", g.ID), slog.String("client_id", g.ClientID))
 }
 
-// Standing reports whether there is something left to end: g has not been
+// Unfinished reports whether there is something left to end: g has not been
 // ended, or Cognito's tokens are still stored and have to be revoked.
-func (g *Grant) Standing() bool { return g.EndedAt.IsZero() || g.TokensID != "" }
+func (g *Grant) Unfinished() bool { return g.EndedAt.IsZero() || g.TokensID != "" }
 
 // Clone returns a copy that shares no memory with g.
 func (g *Grant) Clone() *Grant {

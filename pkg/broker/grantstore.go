@@ -63,7 +63,7 @@ type GrantStore interface {
 	// ListGrants yields all unexpired grants, in no order. It reads the whole
 	// store, page by page, and is for operators.
 	ListGrants(ctx context.Context) iter.Seq2[*Grant, error]
-	// OfUser yields the user's grants for which Grant.Standing reports true, and
+	// OfUser yields the user's grants for which Grant.Unfinished reports true, and
 	// the user's consents, in no order. It may not show the latest writes, and may
 	// yield records that have expired, so the caller reads each one again.
 	OfUser(ctx context.Context, sub string) iter.Seq2[UserRecord, error]

@@ -1,6 +1,6 @@
 // Package contract is a test kit: the suites that every implementation of
 // broker.Store, broker.GrantStore, direct.Pool and janitor.Pool must pass. For
-// a broker.Store there are two: TestStore, and TestCounts for one that sends each
+// a broker.Store there are two: TestStore, and TestCounters for one that sends each
 // call once. The package is public, so that a program with a store of its own
 // can run them.
 //

@@ -140,7 +140,7 @@ func testBudgets(t *testing.T, open OpenStore) {
 	})
 
 	// A call that is sent twice may count twice, so this test only checks the
-	// bounds. TestCounts checks the exact number.
+	// bounds. TestCounters checks the exact number.
 	t.Run("no more events are counted than the limit", func(t *testing.T) {
 		clock := fake.NewClock()
 		s := open(t, clock.Now)
@@ -184,9 +184,9 @@ func testBudgets(t *testing.T, open OpenStore) {
 	})
 }
 
-// TestCounts tests that Count admits exactly as many events as the limit. It is
+// TestCounters tests that Count admits exactly as many events as the limit. It is
 // for a store that sends each call once.
-func TestCounts(t *testing.T, open func(t *testing.T, now func() time.Time) broker.Store) {
+func TestCounters(t *testing.T, open func(t *testing.T, now func() time.Time) broker.Store) {
 	clock := fake.NewClock()
 	s := open(t, clock.Now)
 	for _, limit := range []int{1, 4} {

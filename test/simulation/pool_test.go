@@ -40,7 +40,7 @@ var (
 
 const poolID = "us-east-1_local00001"
 
-func newPool(t *testing.T, counts cognito.Counts) *pool {
+func newPool(t *testing.T, counts cognito.Counters) *pool {
 	t.Helper()
 	operations := []string{
 		"CreateUserPoolClient", "UpdateUserPoolClient", "DeleteUserPoolClient", "DescribeUserPoolClient", "ListUserPoolClients", "CreateManagedLoginBranding",
@@ -62,7 +62,7 @@ func newPool(t *testing.T, counts cognito.Counts) *pool {
 			Region: "us-east-1", BaseEndpoint: aws.String("http://cognito.example"), HTTPClient: inProcess{p.cognito, faults},
 			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		})
-		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Counts: counts, Now: time.Now})
+		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Counters: counts, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,9 +19,9 @@ const (
 	maxAdmissionWait = 2 * time.Second
 )
 
-// Counts limits the calls to Cognito of all processes of the deployment
+// Counters limits the calls to Cognito of all processes of the deployment
 // together. A broker.Store has this method.
-type Counts interface {
+type Counters interface {
 	// Count counts one event, or returns broker.ErrExhausted.
 	Count(ctx context.Context, c broker.Counter) error
 }
@@ -36,7 +36,7 @@ func (c *AppClients) admit(ctx context.Context, op operation) error {
 	until := c.now().Add(maxAdmissionWait)
 	for {
 		at := c.now()
-		err := c.counts.Count(ctx, broker.Counter{
+		err := c.counters.Count(ctx, broker.Counter{
 			Key: fmt.Sprintf("%s#%d", key, at.Unix()), Limit: callsPerSecond, ExpiresAt: at.Add(countLifetime),
 		})
 		if err == nil {

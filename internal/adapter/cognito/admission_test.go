@@ -15,15 +15,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// counts is a Counts in memory.
-type counts struct {
+// counters is a Counters in memory.
+type counters struct {
 	mu    sync.Mutex
 	taken map[string]int
 	asked int
 	err   error
 }
 
-func (s *counts) Count(_ context.Context, c broker.Counter) error {
+func (s *counters) Count(_ context.Context, c broker.Counter) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
@@ -42,7 +42,7 @@ func (s *counts) Count(_ context.Context, c broker.Counter) error {
 
 // fill counts as many calls of op in the second of at as are admitted, as
 // another process could do.
-func (s *counts) fill(t *testing.T, op operation, at time.Time) {
+func (s *counters) fill(t *testing.T, op operation, at time.Time) {
 	t.Helper()
 	for range callsPerSecond {
 		key := fmt.Sprintf("cognito/%s/%s#%d", here.pool, op.name, at.Unix())
@@ -64,9 +64,9 @@ func (c *clock) sleep(ctx context.Context, d time.Duration) error {
 
 // admitting returns app clients on the real clock, for a testing/synctest
 // bubble.
-func admitting(t *testing.T, s Counts) *AppClients {
+func admitting(t *testing.T, s Counters) *AppClients {
 	t.Helper()
-	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counts: s, Now: time.Now})
+	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counters: s, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func admitting(t *testing.T, s Counts) *AppClients {
 
 func TestAdmissionLetsFourCallsOfAnOperationThroughEachSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := admitting(t, &counts{})
+		c := admitting(t, &counters{})
 		start := time.Now()
 		var mu sync.Mutex
 		perSecond := map[int]int{}
@@ -101,7 +101,7 @@ func TestAdmissionLetsFourCallsOfAnOperationThroughEachSecond(t *testing.T) {
 
 func TestAdmissionIsForEachOperationAndPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &counts{}
+		s := &counters{}
 		c := admitting(t, s)
 		other := admitting(t, s)
 		other.pool = "us-east-1_Another"
@@ -127,7 +127,7 @@ func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.into.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &counts{}
+				s := &counters{}
 				for second := range 4 {
 					s.fill(t, opCreate, time.Now().Add(time.Duration(second)*time.Second))
 				}
@@ -148,7 +148,7 @@ func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
 
 func TestAdmissionEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &counts{}
+		s := &counters{}
 		s.fill(t, opCreate, time.Now())
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
@@ -164,7 +164,7 @@ func TestAdmissionEndsWithTheContext(t *testing.T) {
 func TestACallIsNotMadeWhenTheCountFails(t *testing.T) {
 	broken := errors.New("no table")
 	c := open(t, fails(errors.New("a request was sent, want none")))
-	c.counts = &counts{err: broken}
+	c.counters = &counters{err: broken}
 	_, err := c.Create(t.Context(), marker, public())
 	checkVerdict(t, err, throttled)
 	if !errors.Is(err, broken) {
@@ -173,4 +173,4 @@ func TestACallIsNotMadeWhenTheCountFails(t *testing.T) {
 }
 
 // In production a broker.Store admits.
-var _ Counts = broker.Store(nil)
+var _ Counters = broker.Store(nil)

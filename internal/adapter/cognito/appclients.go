@@ -27,7 +27,7 @@ type Config struct {
 	// that were made under another id are neither changed nor listed.
 	Deployment string
 	Settings   Settings
-	Counts     Counts
+	Counters   Counters
 	// Now is the clock.
 	Now func() time.Time
 	// Quota is the maximum number of app clients in the pool; 0 means 1,000,
@@ -48,7 +48,7 @@ type AppClients struct {
 	pool       string
 	deployment string
 	settings   Settings
-	counts     Counts
+	counters   Counters
 	quota      int
 	timeout    time.Duration
 	now        func() time.Time
@@ -62,8 +62,8 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 	if !isPool(c.Pool) {
 		faults = append(faults, fmt.Errorf("user pool id %q: want one like eu-central-1_AbCdEfGhI", c.Pool))
 	}
-	if c.Counts == nil {
-		faults = append(faults, errors.New("counts: needed to keep below Cognito's rate"))
+	if c.Counters == nil {
+		faults = append(faults, errors.New("counters: needed to keep below Cognito's rate"))
 	}
 	if c.Now == nil {
 		faults = append(faults, errors.New("now: needed as the clock"))
@@ -80,7 +80,7 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 		pool:       c.Pool,
 		deployment: c.Deployment,
 		settings:   c.Settings.clone(),
-		counts:     c.Counts,
+		counters:   c.Counters,
 		quota:      cmp.Or(c.Quota, defaultQuota),
 		timeout:    cmp.Or(c.Timeout, 5*time.Second),
 		now:        c.Now,

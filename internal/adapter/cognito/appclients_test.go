@@ -48,7 +48,7 @@ func emulatedWith(t *testing.T, change func(*emulator.Config)) (*AppClients, *em
 	t.Cleanup(server.Close)
 	api := cip.New(cip.Options{Region: "us-east-1", Credentials: testCredentials, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client()})
 	c, err := New(api, Config{
-		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counts: &counts{}, Now: clock.Now, Sleep: clock.sleep,
+		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counters: &counters{}, Now: clock.Now, Sleep: clock.sleep,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -347,7 +347,7 @@ func TestARequestIsRepeatedInTheNextSecondAndNotAfterATimeOut(t *testing.T) {
 
 func TestForeignAppClientsAreNeitherListedNorChanged(t *testing.T) {
 	c, pool := emulated(t, 0)
-	other, err := New(c.api, Config{Pool: here.pool, Deployment: "test", Settings: DefaultSettings(), Counts: &counts{}, Now: time.Now})
+	other, err := New(c.api, Config{Pool: here.pool, Deployment: "test", Settings: DefaultSettings(), Counters: &counters{}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +389,7 @@ func TestAMissingPoolIsNotAMissingAppClient(t *testing.T) {
 }
 
 func TestNewRefusesABadConfiguration(t *testing.T) {
-	good := Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counts: &counts{}, Now: time.Now}
+	good := Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counters: &counters{}, Now: time.Now}
 	tests := []struct {
 		change func(*Config)
 		want   string
@@ -403,7 +403,7 @@ func TestNewRefusesABadConfiguration(t *testing.T) {
 		{func(c *Config) { c.Pool = "us-east-1_AbC-dEf" }, "user pool id"},
 		{func(c *Config) { c.Deployment = "Prod" }, "deployment id"},
 		{func(c *Config) { c.Deployment = "" }, "deployment id"},
-		{func(c *Config) { c.Counts = nil }, "counts"},
+		{func(c *Config) { c.Counters = nil }, "counters"},
 		{func(c *Config) { c.Now = nil }, "now"},
 		{func(c *Config) { c.Timeout = -time.Second }, "timeout"},
 		{func(c *Config) { c.Settings.RotationGrace = time.Hour }, "grace"},
@@ -421,7 +421,7 @@ func TestNewRefusesABadConfiguration(t *testing.T) {
 	}
 	var bad Config
 	_, err := New(api, bad)
-	for _, want := range []string{"user pool id", "deployment id", "counts", "lifetime"} {
+	for _, want := range []string{"user pool id", "deployment id", "counters", "lifetime"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New = %v, want all faults at once, also %q", err, want)
 		}

@@ -27,7 +27,7 @@ func line(t *testing.T, a *telemetry.Activity) map[string]any {
 func TestListSetsTheQuotaMetric(t *testing.T) {
 	c, _ := emulated(t, 0)
 	c.quota = 300
-	other, err := New(c.api, Config{Pool: here.pool, Deployment: "other", Settings: DefaultSettings(), Counts: &counts{}, Now: c.now, Sleep: c.sleep})
+	other, err := New(c.api, Config{Pool: here.pool, Deployment: "other", Settings: DefaultSettings(), Counters: &counters{}, Now: c.now, Sleep: c.sleep})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestListSetsTheQuotaMetric(t *testing.T) {
 
 func TestDelayedCallsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &counts{}
+		s := &counters{}
 		s.fill(t, opCreate, time.Now())
 		ctx, a := telemetry.Begin(t.Context(), "")
 		if err := admitting(t, s).admit(ctx, opCreate); err != nil {

@@ -129,10 +129,10 @@ func (e *expression) text(c records.Condition) string {
 		return compare("=")
 	case records.Less:
 		return compare("<")
-	case records.Until:
+	case records.Expired:
 		c.Value = e.now
 		return compare("<=")
-	case records.After:
+	case records.Live:
 		c.Value = e.now
 		return "(attribute_not_exists(" + e.name(c.Column) + ") OR " + compare(">") + ")"
 	case records.Contains:

@@ -102,7 +102,7 @@ func TestStore_writes_attributes(t *testing.T) {
 	expect("budget#b2", map[string]string{"schema": "1", "expires_at": "", "ttl": ""})
 
 	try(s.Count(t.Context(), broker.Counter{Key: "c1", Limit: 4, ExpiresAt: expires}))
-	expect("count#c1", map[string]string{"schema": "1", "count": "1", "ttl": number(expires)})
+	expect("counter#c1", map[string]string{"schema": "1", "count": "1", "ttl": number(expires)})
 }
 
 // An item that another program wrote is an error, and never an incomplete

@@ -17,13 +17,9 @@ import (
 // returns the key after which the next one begins.
 func pages(after attributes, read func(after attributes) (page []attributes, last attributes, err error)) iter.Seq2[attributes, error] {
 	return func(yield func(attributes, error) bool) {
-		for more := true; more; more = len(after) > 0 {
-			if len(after) == 0 {
-				after = nil
-			}
-			var page []attributes
-			var err error
-			if page, after, err = read(after); err != nil {
+		for from := after; ; {
+			page, last, err := read(from)
+			if err != nil {
 				yield(nil, err)
 				return
 			}
@@ -31,6 +27,9 @@ func pages(after attributes, read func(after attributes) (page []attributes, las
 				if !yield(it, nil) {
 					return
 				}
+			}
+			if from = last; len(from) == 0 {
+				return
 			}
 		}
 	}
@@ -40,12 +39,12 @@ func pages(after attributes, read func(after attributes) (page []attributes, las
 func (t *table) Query(ctx context.Context, op string, q records.Query) iter.Seq2[records.Item, error] {
 	return func(yield func(records.Item, error) bool) {
 		var sequences []iter.Seq2[attributes, error]
-		if len(q.Kinds) > 0 {
+		if len(q.Prefixes) > 0 {
 			sequences = append(sequences, t.scan(ctx, q))
 		}
 		for i, partition := range q.Partitions {
 			var after attributes
-			if i == 0 {
+			if i == 0 && q.After != nil {
 				after = fromItem(q.After)
 			}
 			sequences = append(sequences, t.partition(ctx, q, partition, after))
@@ -121,13 +120,13 @@ func (t *table) whole(ctx context.Context, entries []attributes) ([]attributes, 
 	return all, nil
 }
 
-// scan yields the items of some kinds, or only their keys. It reads the whole
-// table.
+// scan yields the items whose keys have one of the prefixes, or only their keys.
+// It reads the whole table.
 func (t *table) scan(ctx context.Context, q records.Query) iter.Seq2[attributes, error] {
 	var e expression
-	starts := make([]string, len(q.Kinds))
-	for i, kind := range q.Kinds {
-		starts[i] = "begins_with(" + e.name(records.ColumnKey) + ", " + e.value(kind+"#") + ")"
+	starts := make([]string, len(q.Prefixes))
+	for i, prefix := range q.Prefixes {
+		starts[i] = "begins_with(" + e.name(records.ColumnKey) + ", " + e.value(prefix) + ")"
 	}
 	filter := strings.Join(starts, " OR ")
 	var projection *string

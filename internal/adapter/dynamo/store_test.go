@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-func TestCounts(t *testing.T) { contract.TestCounts(t, openWith(t, once)) }
+func TestCounters(t *testing.T) { contract.TestCounters(t, openWith(t, once)) }
 
 func TestCreateTable_refuses_a_name_that_is_taken(t *testing.T) {
 	e := dynamodbtest.Endpoint(t)

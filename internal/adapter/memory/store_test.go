@@ -40,7 +40,7 @@ func TestStore_with_each_write_sent_twice(t *testing.T) {
 	contract.TestGrantStore(t, func(t *testing.T, now func() time.Time) broker.GrantStore { return openTwice(t, now) })
 }
 
-func TestCounts(t *testing.T) { contract.TestCounts(t, open) }
+func TestCounters(t *testing.T) { contract.TestCounters(t, open) }
 
 func TestStore_does_nothing_once_the_context_is_done(t *testing.T) {
 	s := memory.NewStore(nil)

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,35 +14,25 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 )
 
-// table is a records.Table in memory.
+// table is a records.Table in memory. It has no indexes: only lists need them,
+// and they read all items.
 type table struct {
 	now      func() time.Time
 	identity string
 
 	mu      sync.Mutex // guards all below
 	items   map[string]records.Item
-	indexes map[string]map[string]map[string]bool // index, partition, key
-	// expiring is the number of items with a TTL; at cleanAt of them, the expired
-	// ones are removed.
-	expiring, cleanAt int
+	cleanAt int // number of items at which expired ones are removed
 }
 
-// firstClean is the number of items with a TTL at which expired ones are first
-// removed.
+// firstClean is the number of items at which expired ones are first removed.
 const firstClean = 1000
 
 // NewTable returns an empty table, whose items expire by the time from now.
 func NewTable(now func() time.Time) records.Table { return newTable(now) }
 
 func newTable(now func() time.Time) *table {
-	t := &table{
-		now: now, identity: credential.NewID(), cleanAt: firstClean,
-		items: make(map[string]records.Item), indexes: make(map[string]map[string]map[string]bool),
-	}
-	for _, x := range records.Indexes() {
-		t.indexes[x.Name] = make(map[string]map[string]bool)
-	}
-	return t
+	return &table{now: now, identity: credential.NewID(), items: make(map[string]records.Item), cleanAt: firstClean}
 }
 
 // Get implements records.Table.
@@ -82,57 +73,26 @@ func (t *table) Write(ctx context.Context, _ string, w records.Write) (records.O
 	if next.Size() > records.MaxItem {
 		return records.Outcome{}, records.ErrTooLarge
 	}
-	t.store(w.Key, next)
-	if t.expiring >= t.cleanAt {
+	if next == nil {
+		delete(t.items, w.Key)
+		return out, nil
+	}
+	t.items[w.Key] = next
+	if len(t.items) >= t.cleanAt {
 		t.clean()
 	}
 	return out, nil
-}
-
-// store replaces the item with this key by next, or removes it if next is nil.
-// The caller holds t.mu.
-func (t *table) store(key string, next records.Item) {
-	old := t.items[key]
-	for _, x := range records.Indexes() {
-		partitions := t.indexes[x.Name]
-		was, _ := old[x.Partition].(string)
-		is, _ := next[x.Partition].(string)
-		if was != "" && was != is {
-			delete(partitions[was], key)
-			if len(partitions[was]) == 0 {
-				delete(partitions, was)
-			}
-		}
-		if is != "" && was != is {
-			if partitions[is] == nil {
-				partitions[is] = make(map[string]bool)
-			}
-			partitions[is][key] = true
-		}
-	}
-	if _, ok := old[records.ColumnTTL]; ok {
-		t.expiring--
-	}
-	if _, ok := next[records.ColumnTTL]; ok {
-		t.expiring++
-	}
-	if next == nil {
-		delete(t.items, key)
-		return
-	}
-	t.items[key] = next
 }
 
 // clean removes expired items, so that they fill at most as much memory as the
 // others. The caller holds t.mu.
 func (t *table) clean() {
 	now := t.now().Unix()
-	for key, it := range t.items {
-		if at, ok := it[records.ColumnTTL].(int64); ok && at <= now {
-			t.store(key, nil)
-		}
-	}
-	t.cleanAt = max(firstClean, 2*t.expiring)
+	maps.DeleteFunc(t.items, func(_ string, it records.Item) bool {
+		at, ok := it[records.ColumnTTL].(int64)
+		return ok && at <= now
+	})
+	t.cleanAt = max(firstClean, 2*len(t.items))
 }
 
 // changed returns a copy of the item with the changes.
@@ -174,37 +134,36 @@ func changed(key string, old records.Item, c *records.Change) records.Item {
 // met reports whether an item, which may be nil, meets a condition.
 func (t *table) met(c records.Condition, it records.Item) bool {
 	v, ok := it[c.Column]
+	n, _ := v.(int64)
+	members, _ := v.(records.Set)
 	switch c.Operator {
 	case records.Always:
 		return true
-	case records.Has:
-		return ok
-	case records.Lacks:
-		return !ok
 	case records.All:
 		return !slices.ContainsFunc(c.Parts, func(p records.Condition) bool { return !t.met(p, it) })
 	case records.Any:
 		return slices.ContainsFunc(c.Parts, func(p records.Condition) bool { return t.met(p, it) })
+	case records.Has:
+		return ok
+	case records.Lacks:
+		return !ok
+	case records.Live:
+		return !ok || n > t.now().Unix()
+	case records.Expired:
+		return ok && n <= t.now().Unix()
 	case records.Equal:
 		return ok && v == c.Value
-	}
-	if !ok {
-		return c.Operator == records.After
-	}
-	switch v := v.(type) {
-	case int64:
-		n, _ := c.Value.(int64)
-		now := t.now().Unix()
-		return c.Operator == records.Less && v < n || c.Operator == records.Until && v <= now || c.Operator == records.After && v > now
-	case records.Set:
-		if m, ok := c.Value.(records.Member); ok && c.Operator == records.Contains {
-			return slices.Contains(v, m)
+	case records.Less:
+		return ok && n < c.Value.(int64)
+	case records.Contains:
+		return slices.Contains(members, c.Value.(records.Member))
+	case records.Fewer:
+		limit := c.Value
+		if column, is := limit.(string); is {
+			limit = it[column]
 		}
-		limit, ok := c.Value.(int64)
-		if column, is := c.Value.(string); is {
-			limit, ok = it[column].(int64)
-		}
-		return c.Operator == records.Fewer && ok && int64(len(v)) < limit
+		most, known := limit.(int64)
+		return ok && known && int64(len(members)) < most
 	}
 	return false
 }
@@ -213,18 +172,15 @@ func (t *table) met(c records.Condition, it records.Item) bool {
 // begins.
 func (t *table) Query(ctx context.Context, _ string, q records.Query) iter.Seq2[records.Item, error] {
 	return func(yield func(records.Item, error) bool) {
-		err := ctx.Err()
-		if err == nil {
-			for _, it := range t.find(q) {
-				if err = ctx.Err(); err != nil {
-					break
-				}
-				if !yield(it, nil) {
-					return
-				}
+		for _, it := range t.find(q) {
+			if ctx.Err() != nil {
+				break
+			}
+			if !yield(it, nil) {
+				return
 			}
 		}
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			yield(nil, err)
 		}
 	}
@@ -234,31 +190,26 @@ func (t *table) Query(ctx context.Context, _ string, q records.Query) iter.Seq2[
 func (t *table) find(q records.Query) []records.Item {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var all []records.Item
-	if len(q.Kinds) > 0 {
-		for key, it := range t.items {
-			if slices.Contains(q.Kinds, records.KindOf(key)) {
-				all = append(all, it)
-			}
+	var found []records.Item
+	partitions := make(map[string][]records.Item)
+	for key, it := range t.items {
+		partition, _ := it[q.Index.Partition].(string)
+		at, _ := it[q.Index.Sort].(int64)
+		switch {
+		case slices.ContainsFunc(q.Prefixes, func(p string) bool { return strings.HasPrefix(key, p) }):
+			found = append(found, it)
+		case partition != "" && (q.UpTo == nil || at <= *q.UpTo):
+			partitions[partition] = append(partitions[partition], it)
 		}
-		return all
 	}
-	for i, partition := range q.Partitions {
-		begin := len(all)
-		for key := range t.indexes[q.Index.Name][partition] {
-			it := t.items[key]
-			at, _ := it[q.Index.Sort].(int64)
-			if q.UpTo == nil || at <= *q.UpTo {
-				all = append(all, it)
-			}
-		}
-		order := func(a, b records.Item) int { return compare(q.Index, a, b) }
-		slices.SortFunc(all[begin:], order)
+	for i, name := range q.Partitions {
+		part := slices.SortedFunc(slices.Values(partitions[name]), func(a, b records.Item) int { return compare(q.Index, a, b) })
 		if i == 0 && q.After != nil {
-			all = slices.DeleteFunc(all, func(it records.Item) bool { return order(it, q.After) <= 0 })
+			part = slices.DeleteFunc(part, func(it records.Item) bool { return compare(q.Index, it, q.After) <= 0 })
 		}
+		found = append(found, part...)
 	}
-	return all
+	return found
 }
 
 // compare orders two entries of a partition of an index.

@@ -8,12 +8,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Kinds of items that are no records.
-const (
-	kindBudget = "budget"
-	kindCount  = "count"
-)
-
 const (
 	columnMembers = "members"
 	columnCount   = "count"
@@ -24,39 +18,31 @@ const (
 //
 // The key does not contain the expiry, because ReturnBudget does not know it.
 // So an expired budget that the table has not removed yet is overwritten.
-func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, holder string) error {
+func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) error {
 	const op = "TakeBudget"
-	key, ok := keyOf(kindBudget, b.Key)
-	if !ok {
-		return errKey(op)
+	key, m := keyOf(kindBudget, b.Key), memberOf(member)
+	if !isKey(key) {
+		return fmt.Errorf("%s: %w", op, errKey)
 	}
-	m := member(holder)
 	begun := Item{columnSchema: int64(schema)}
 	if !b.ExpiresAt.IsZero() {
 		begun[columnExpiry], begun[ColumnTTL] = b.ExpiresAt.Unix(), b.ExpiresAt.Unix()
 	}
+	room := is(columnMembers, Contains, m)
+	if b.Limit > 0 {
+		room = either(room, is(columnMembers, Lacks, nil), is(columnMembers, Fewer, int64(b.Limit)))
+	}
+	join := Write{Key: key, If: all(live, room), Change: &Change{Default: begun, Join: map[string]Member{columnMembers: m}}}
 	// Another attempt is needed if the budget has expired, and if then another
 	// call begins it at the same time. A few attempts are always enough.
 	for range 5 {
-		room := []Condition{is(columnMembers, Contains, m)}
-		free := is(columnMembers, Lacks, nil)
-		if b.Limit > 0 {
-			room = append(room, free, is(columnMembers, Fewer, int64(b.Limit)))
-		}
-		condition := all(present, live, either(room...))
-		if b.Limit > 0 {
-			condition = either(absent, condition)
-		}
-		out, err := s.table.Write(ctx, op, Write{
-			Key: key, If: condition,
-			Change: &Change{Default: begun, Join: map[string]Member{columnMembers: m}},
-		})
+		out, err := s.table.Write(ctx, op, join)
 		switch {
 		case errors.Is(err, ErrTooLarge):
 			return broker.ErrExhausted
 		case err != nil || !out.Refused:
 			return err
-		case b.Limit < 1 || out.Item != nil && !expired(out.Item, s.now().Unix()):
+		case b.Limit < 1 || !absentAt(out.Item, s.now()):
 			return broker.ErrExhausted
 		}
 		first := Item{ColumnKey: key, columnMembers: Set{m}}
@@ -68,32 +54,28 @@ func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, holder string) 
 			return err
 		}
 	}
-	return fmt.Errorf("%s: the budget expires at once", op)
+	return fmt.Errorf("%s: the budget has expired again at each attempt", op)
 }
 
 // ReturnBudget implements broker.Budgets.
-func (s *Store) ReturnBudget(ctx context.Context, key, holder string) error {
-	return s.leave(ctx, "ReturnBudget", kindBudget, key, columnMembers, holder)
+func (s *Store) ReturnBudget(ctx context.Context, key, member string) error {
+	return s.leave(ctx, "ReturnBudget", kindBudget, key, columnMembers, member)
 }
 
 // Count implements broker.Budgets.
 func (s *Store) Count(ctx context.Context, c broker.Counter) error {
 	const op = "Count"
-	key, ok := keyOf(kindCount, c.Key)
-	if !ok {
-		return errKey(op)
+	key := keyOf(kindCounter, c.Key)
+	if !isKey(key) {
+		return fmt.Errorf("%s: %w", op, errKey)
 	}
 	room := is(columnCount, Less, int64(c.Limit))
 	if c.Limit > 0 {
 		room = either(is(columnCount, Lacks, nil), room)
 	}
-	out, err := s.table.Write(ctx, op, Write{
-		Key: key, If: room,
-		Change: &Change{
-			Set:       Item{columnSchema: int64(schema), ColumnTTL: c.ExpiresAt.Unix()},
-			Increment: []string{columnCount},
-		},
-	})
+	out, err := s.table.Write(ctx, op, Write{Key: key, If: room, Change: &Change{
+		Set: Item{columnSchema: int64(schema), ColumnTTL: c.ExpiresAt.Unix()}, Increment: []string{columnCount},
+	}})
 	if err == nil && out.Refused {
 		return broker.ErrExhausted
 	}

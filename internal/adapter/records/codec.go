@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -31,10 +30,6 @@ const (
 	columnMaxUses    = "max_uses"
 )
 
-// tagKey is the column of a field that is the key of the record. It is not
-// stored twice.
-const tagKey = "key"
-
 // A field is a field of a record that has a column.
 type field struct {
 	index  int
@@ -46,56 +41,77 @@ type field struct {
 	kept bool
 }
 
-// A form is how a type of records is stored.
+// A form is how a type of records is stored. An index of a field is -1 if the
+// type has no such field.
 type form struct {
-	columns []field
-	// unknown is the index of the field with what this program does not know, -1
-	// if the type has none.
-	unknown int
+	// key, version and unknown are the indexes of the record's key, of its version
+	// and of what this program does not know.
+	key, version, unknown int
+	columns               []field
 	// body is whether the type has a body.
 	body bool
 }
 
-var forms sync.Map // reflect.Type to *form
-
-func formOf(t reflect.Type) *form {
-	if f, ok := forms.Load(t); ok {
-		return f.(*form)
-	}
-	f := &form{unknown: -1}
+// formOf reads the tags of a type. The tag store is "key", "unknown" or the name
+// of a column.
+func formOf(t reflect.Type) form {
+	f := form{key: -1, version: -1, unknown: -1}
 	for i := range t.NumField() {
 		tag, ok := t.Field(i).Tag.Lookup("store")
+		name, option, _ := strings.Cut(tag, ",")
 		switch {
-		case tag == "unknown":
-			f.unknown = i
-		case ok:
-			name, option, _ := strings.Cut(tag, ",")
-			f.columns = append(f.columns, field{i, name, option == "count", option == "kept"})
-		default:
+		case !ok:
 			f.body = true
+			continue
+		case name == "key":
+			f.key = i
+			continue
+		case name == "unknown":
+			f.unknown = i
+			continue
+		case name == columnVersion:
+			f.version = i
 		}
+		f.columns = append(f.columns, field{i, name, option == "count", option == "kept"})
 	}
-	known, _ := forms.LoadOrStore(t, f)
-	return known.(*form)
+	return f
 }
 
-// encode returns the item of a record, without its key and without columns that
-// only the kind of the record knows.
-func encode(record any) (Item, error) {
-	v := reflect.ValueOf(record).Elem()
-	f := formOf(v.Type())
-	it := Item{columnSchema: int64(schema)}
+// setVersion sets the version of a record, if it has one.
+func (f *form) setVersion(record any, version int64) {
+	if f.version >= 0 {
+		reflect.ValueOf(record).Elem().Field(f.version).SetInt(version)
+	}
+}
+
+// item returns the item of a record.
+func (k kind[R]) item(r *R) (Item, error) {
+	v, f := reflect.ValueOf(r).Elem(), k.form
+	id := ""
+	if f.key >= 0 {
+		id = fmt.Sprint(v.Field(f.key).Interface())
+	}
+	it := Item{columnSchema: int64(schema), ColumnKey: keyOf(k.name, id)}
+	if !isKey(it[ColumnKey].(string)) {
+		return nil, errKey
+	}
 	for _, c := range f.columns {
-		if x := toColumn(v.Field(c.index)); x != nil && !c.count && c.column != tagKey {
+		if x := toColumn(v.Field(c.index)); x != nil && !c.count {
 			it[c.column] = x
 		}
+	}
+	if at, ok := it[columnExpiry]; ok {
+		it[ColumnTTL] = at
+	}
+	if k.derive != nil {
+		k.derive(it, it[ColumnKey].(string), r)
 	}
 	if !f.body {
 		return it, nil
 	}
 	stored := reflect.New(v.Type())
 	stored.Elem().Set(v)
-	change(stored.Elem(), quote, seconds)
+	rewrite(stored.Elem(), quote, seconds)
 	body, err := json.Marshal(stored.Interface())
 	if err == nil && f.unknown >= 0 && v.Field(f.unknown).Len() > 0 {
 		body, err = withMembers(body, v.Field(f.unknown).Bytes())
@@ -107,53 +123,57 @@ func encode(record any) (Item, error) {
 // errMissing is the error of a column that is not there or has another type.
 var errMissing = errors.New("is missing or of another type")
 
-// decode reads an item into a record, which is zero. An item that this program
-// did not write becomes an error and never a record with missing fields.
-func decode(it Item, kind string, record any) error {
-	v := reflect.ValueOf(record).Elem()
-	f := formOf(v.Type())
-	key, _ := it[ColumnKey].(string)
-	id, ok := strings.CutPrefix(key, kind+"#")
-	if !ok {
-		return fmt.Errorf("item %q is not a record of the kind %s", key, kind)
+// record returns the record that an item holds. An item that this program did
+// not write becomes an error and never a record with missing fields.
+func (k kind[R]) record(it Item) (*R, error) {
+	id, err := idOf(it, k.name)
+	if err != nil {
+		return nil, err
 	}
+	r := new(R)
+	if column, err := k.decode(it, id, r); err != nil {
+		return nil, fmt.Errorf("item %q: column %s: %w", it[ColumnKey], column, err)
+	}
+	return r, nil
+}
+
+// decode reads an item into the record r, which is zero. With an error, it
+// returns the column that has the fault.
+func (k kind[R]) decode(it Item, id string, r *R) (column string, err error) {
+	v, f := reflect.ValueOf(r).Elem(), k.form
 	if err := checkSchema(it); err != nil {
-		return itemError(key, columnSchema, err)
+		return columnSchema, err
+	}
+	if f.key >= 0 && !fromColumn(v.Field(f.key), id) {
+		return ColumnKey, errMissing
 	}
 	for _, c := range f.columns {
-		x := it[c.column]
-		if c.column == tagKey {
-			x = id
-		}
-		if !fromColumn(v.Field(c.index), x) {
-			return itemError(key, c.column, errMissing)
+		if !fromColumn(v.Field(c.index), it[c.column]) {
+			return c.column, errMissing
 		}
 	}
 	if !f.body {
-		return nil
+		return "", nil
 	}
 	body, ok := it[columnBody].(string)
 	if !ok {
-		return itemError(key, columnBody, errMissing)
+		return columnBody, errMissing
 	}
-	if err := json.Unmarshal([]byte(body), record); err != nil {
-		return itemError(key, columnBody, err)
+	if err := json.Unmarshal([]byte(body), r); err != nil {
+		return columnBody, err
 	}
 	// A member that is not there when the record is written again is one that this
 	// program does not know.
-	again, err := json.Marshal(record)
+	again, err := json.Marshal(r)
 	if err == nil && f.unknown >= 0 && string(again) != body {
 		var extra []byte
 		extra, err = membersOnlyIn([]byte(body), again)
 		v.Field(f.unknown).SetBytes(extra)
 	}
-	if err != nil {
-		return itemError(key, columnBody, err)
-	}
 	if strings.Contains(body, quotedMark) {
-		change(v, unquote, func(t time.Time) time.Time { return t })
+		rewrite(v, unquote, func(t time.Time) time.Time { return t })
 	}
-	return nil
+	return columnBody, err
 }
 
 func checkSchema(it Item) error {
@@ -165,10 +185,6 @@ func checkSchema(it Item) error {
 		return fmt.Errorf("is %d, but this program can read 1 to %d", n, schema)
 	}
 	return nil
-}
-
-func itemError(key, column string, err error) error {
-	return fmt.Errorf("item %q: column %s: %w", key, column, err)
 }
 
 // toColumn returns the value of a field's column, or nil if it has none.
@@ -261,9 +277,9 @@ func seconds(t time.Time) time.Time {
 	return broker.Seconds(t)
 }
 
-// change applies the functions to all strings and times of a record that are
+// rewrite applies the functions to all strings and times of a record that are
 // in its body. It does not change memory that v shares with a copy.
-func change(v reflect.Value, text func(string) string, at func(time.Time) time.Time) {
+func rewrite(v reflect.Value, text func(string) string, at func(time.Time) time.Time) {
 	if t, ok := v.Interface().(time.Time); ok {
 		v.Set(reflect.ValueOf(at(t)))
 		return
@@ -281,7 +297,7 @@ func change(v reflect.Value, text func(string) string, at func(time.Time) time.T
 		}
 		for i := range v.NumField() {
 			if _, column := v.Type().Field(i).Tag.Lookup("store"); !column {
-				change(v.Field(i), text, at)
+				rewrite(v.Field(i), text, at)
 			}
 		}
 	case reflect.Slice:
@@ -295,7 +311,7 @@ func change(v reflect.Value, text func(string) string, at func(time.Time) time.T
 		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		reflect.Copy(c, v)
 		for i := range c.Len() {
-			change(c.Index(i), text, at)
+			rewrite(c.Index(i), text, at)
 		}
 		v.Set(c)
 	}

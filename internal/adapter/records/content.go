@@ -9,11 +9,11 @@ import (
 // items that the table has not removed yet. It reads the whole table.
 func (s *Store) CountRecords(ctx context.Context) (map[string]int, error) {
 	counts := make(map[string]int)
-	for it, err := range s.table.Query(ctx, "CountRecords", Query{Kinds: Kinds()}) {
+	for it, err := range s.table.Query(ctx, "CountRecords", Query{Prefixes: prefixes(kinds...)}) {
 		if err != nil {
 			return nil, err
 		}
-		counts[KindOf(it[ColumnKey].(string))]++
+		counts[kindOf(it[ColumnKey].(string))]++
 	}
 	return counts, nil
 }
@@ -31,8 +31,8 @@ func (s *Store) DeleteRecords(ctx context.Context, done func(int)) (int, error) 
 			done(n)
 		}
 	}
-	others := slices.DeleteFunc(Kinds(), func(kind string) bool { return kind == owners.name })
-	for it, err := range s.table.Query(ctx, op, Query{Kinds: others}) {
+	others := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool { return kind == owners.name })
+	for it, err := range s.table.Query(ctx, op, Query{Prefixes: prefixes(others...)}) {
 		if err == nil {
 			_, err = s.table.Write(ctx, op, Write{Key: it[ColumnKey].(string), Delete: true})
 		}
@@ -41,7 +41,7 @@ func (s *Store) DeleteRecords(ctx context.Context, done func(int)) (int, error) 
 		}
 		removed()
 	}
-	out, err := remove(ctx, s, op, owners.name, "", present)
+	out, err := s.remove(ctx, op, owners.name, "", present)
 	if err == nil && !out.Refused {
 		removed()
 	}

@@ -23,10 +23,15 @@ var never = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC).Unix()
 // setDue adds an item to the due index, where also lists find it. The item has
 // the due time of its record, if there is one.
 func setDue(it Item, kind broker.DueKind, key string) {
-	it[DueIndex.Partition] = shard(string(kind), key)
-	if _, ok := it[DueIndex.Sort]; !ok {
-		it[DueIndex.Sort] = never
+	it[dueIndex.Partition] = shard(string(kind), key)
+	if _, ok := it[dueIndex.Sort]; !ok {
+		it[dueIndex.Sort] = never
 	}
+}
+
+// inDueIndex returns the query for everything of a kind in the due index.
+func inDueIndex(kind broker.DueKind) Query {
+	return Query{Index: dueIndex, Partitions: allShards(string(kind))}
 }
 
 // A place is the position of an entry in the due index.
@@ -54,41 +59,18 @@ func duePartitions() []string {
 // Due implements broker.Sweeping.
 func (s *Store) Due(ctx context.Context, now time.Time, after string) iter.Seq2[broker.DueRecord, error] {
 	until := now.Unix()
-	q := Query{Index: DueIndex, Partitions: duePartitions(), UpTo: &until}
+	q := Query{Index: dueIndex, Partitions: duePartitions(), UpTo: &until}
 	if p, ok := parsePlace(after); ok {
 		i := slices.Index(q.Partitions, p.partition)
 		q.Partitions = slices.Concat(q.Partitions[i:], q.Partitions[:i+1]) // the first again, for the part before the place
-		q.After = Item{DueIndex.Partition: p.partition, DueIndex.Sort: p.at, ColumnKey: p.key}
+		q.After = Item{dueIndex.Partition: p.partition, dueIndex.Sort: p.at, ColumnKey: p.key}
 	}
-	return func(yield func(broker.DueRecord, error) bool) {
-		for it, err := range s.table.Query(ctx, "Due", q) {
-			var d broker.DueRecord
-			if err == nil {
-				d, err = dueRecord(it)
-			}
-			if !yield(d, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-func dueRecord(it Item) (broker.DueRecord, error) {
-	partition, _ := it[DueIndex.Partition].(string)
-	at, _ := it[DueIndex.Sort].(int64)
-	key, _ := it[ColumnKey].(string)
-	kind, _, _ := strings.Cut(partition, "#")
-	id, err := idOf(it, kind)
-	return broker.DueRecord{Kind: broker.DueKind(kind), Key: id, Place: place{partition, at, key}.String()}, err
-}
-
-// idOf returns the id of the record of an item, or an error if the item is not
-// of this kind.
-func idOf(it Item, kind string) (string, error) {
-	key, _ := it[ColumnKey].(string)
-	id, ok := strings.CutPrefix(key, kind+"#")
-	if !ok {
-		return "", fmt.Errorf("item %q is not a record of the kind %s", key, kind)
-	}
-	return id, nil
+	return each(s.table.Query(ctx, "Due", q), func(it Item) (broker.DueRecord, error) {
+		partition, _ := it[dueIndex.Partition].(string)
+		at, _ := it[dueIndex.Sort].(int64)
+		key, _ := it[ColumnKey].(string)
+		kind := kindOf(partition)
+		id, err := idOf(it, kind)
+		return broker.DueRecord{Kind: broker.DueKind(kind), Key: id, Place: place{partition, at, key}.String()}, err
+	})
 }

@@ -12,7 +12,7 @@ import (
 // contract.
 
 func (s *Store) CreateTransaction(ctx context.Context, t *broker.Transaction) error {
-	return create(ctx, s, "CreateTransaction", transactions, t.Key.String(), t, &t.Version)
+	return create(ctx, s, "CreateTransaction", transactions, t)
 }
 
 func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.Transaction, error) {
@@ -22,12 +22,10 @@ func (s *Store) Transaction(ctx context.Context, key credential.Hash) (*broker.T
 // TakeStep implements broker.GrantStore. It does not know the new version in
 // advance, so it stores its write id under the name of the step.
 func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to broker.Step) (*broker.Transaction, error) {
-	k, _ := keyOf(transactions.name, key.String())
 	write, taken := newWriteID(), "taken_"+string(to)
-	out, err := s.table.Write(ctx, "TakeStep", Write{
-		Key:    k,
+	out, err := s.write(ctx, "TakeStep", transactions.name, key.String(), Write{
 		Change: &Change{Set: Item{columnStep: string(to), taken: write}, Increment: []string{columnVersion}},
-		If:     all(present, is(columnStep, Equal, string(from)), live),
+		If:     all(is(columnStep, Equal, string(from)), live),
 		Return: true,
 	})
 	switch {
@@ -35,25 +33,25 @@ func (s *Store) TakeStep(ctx context.Context, key credential.Hash, from, to brok
 		return nil, err
 	case !out.Refused, madeBy(out.Item, taken, write):
 		return transactions.record(out.Item)
-	case out.Item == nil, expired(out.Item, s.now().Unix()):
+	case absentAt(out.Item, s.now()):
 		return nil, broker.ErrNotFound
 	}
 	return nil, broker.ErrConflict
 }
 
 func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) error {
-	return replace(ctx, s, "ReplaceTransaction", transactions, t.Key.String(), t, &t.Version, nil)
+	return replace(ctx, s, "ReplaceTransaction", transactions, t, nil)
 }
 
 // DeleteTransaction implements broker.GrantStore. A key is random, so a repeated
 // deletion cannot delete another transaction.
 func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) error {
-	_, err := remove(ctx, s, "DeleteTransaction", transactions.name, key.String(), Condition{})
+	_, err := s.remove(ctx, "DeleteTransaction", transactions.name, key.String(), Condition{})
 	return err
 }
 
 func (s *Store) CreateGrant(ctx context.Context, g *broker.Grant) error {
-	return create(ctx, s, "CreateGrant", grants, g.ID, g, &g.Version)
+	return create(ctx, s, "CreateGrant", grants, g)
 }
 
 func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
@@ -61,38 +59,29 @@ func (s *Store) Grant(ctx context.Context, id string) (*broker.Grant, error) {
 }
 
 func (s *Store) ReplaceGrant(ctx context.Context, g *broker.Grant) error {
-	return replace(ctx, s, "ReplaceGrant", grants, g.ID, g, &g.Version, nil)
+	return replace(ctx, s, "ReplaceGrant", grants, g, nil)
 }
 
 func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error] {
-	return ids(s.table.Query(ctx, "GrantsOf", Query{Index: ClientIndex, Partitions: partitions(clientID, allShards)}), grants.name)
+	return ids(s.table.Query(ctx, "GrantsOf", Query{Index: clientIndex, Partitions: allShards(clientID)}), grants.name)
 }
 
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
-	return list(ctx, s, "ListGrants", grants, Query{Kinds: []string{grants.name}})
+	return list(ctx, s, "ListGrants", grants, Query{Prefixes: prefixes(grants.name)})
 }
 
 func (s *Store) OfUser(ctx context.Context, sub string) iter.Seq2[broker.UserRecord, error] {
-	return func(yield func(broker.UserRecord, error) bool) {
-		one := func(sub string) []string { return []string{sub} }
-		for it, err := range s.table.Query(ctx, "OfUser", Query{Index: UserIndex, Partitions: partitions(sub, one)}) {
-			var r broker.UserRecord
-			switch key, _ := it[ColumnKey].(string); {
-			case err != nil:
-			case KindOf(key) == consents.name:
-				r.Consent, err = idOf(it, consents.name)
-			default:
-				r.Grant, err = idOf(it, grants.name)
-			}
-			if !yield(r, err) || err != nil {
-				return
-			}
+	items := s.table.Query(ctx, "OfUser", Query{Index: userIndex, Partitions: valid(sub)})
+	return each(items, func(it Item) (r broker.UserRecord, err error) {
+		if r.Consent, err = idOf(it, consents.name); err != nil {
+			r.Grant, err = idOf(it, grants.name)
 		}
-	}
+		return r, err
+	})
 }
 
 func (s *Store) CreateTokens(ctx context.Context, t *broker.SealedTokens) error {
-	return create(ctx, s, "CreateTokens", sealedTokens, t.ID, t, &t.Version)
+	return create(ctx, s, "CreateTokens", sealedTokens, t)
 }
 
 func (s *Store) Tokens(ctx context.Context, id string) (*broker.SealedTokens, error) {
@@ -100,16 +89,16 @@ func (s *Store) Tokens(ctx context.Context, id string) (*broker.SealedTokens, er
 }
 
 func (s *Store) ReplaceTokens(ctx context.Context, t *broker.SealedTokens) error {
-	return replace(ctx, s, "ReplaceTokens", sealedTokens, t.ID, t, &t.Version, nil)
+	return replace(ctx, s, "ReplaceTokens", sealedTokens, t, nil)
 }
 
 func (s *Store) DeleteTokens(ctx context.Context, id string) error {
-	_, err := remove(ctx, s, "DeleteTokens", sealedTokens.name, id, Condition{})
+	_, err := s.remove(ctx, "DeleteTokens", sealedTokens.name, id, Condition{})
 	return err
 }
 
 func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {
-	_, err := put(ctx, s, "PutConsent", consents, c.Key, c, Condition{})
+	_, err := put(ctx, s, "PutConsent", consents, c, Condition{})
 	return err
 }
 
@@ -118,6 +107,6 @@ func (s *Store) Consent(ctx context.Context, key string) (*broker.Consent, error
 }
 
 func (s *Store) DeleteConsent(ctx context.Context, key string) error {
-	_, err := remove(ctx, s, "DeleteConsent", consents.name, key, Condition{})
+	_, err := s.remove(ctx, "DeleteConsent", consents.name, key, Condition{})
 	return err
 }

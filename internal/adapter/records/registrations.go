@@ -12,7 +12,7 @@ import (
 // broker.AppClientRecords, whose comments are their contract.
 
 func (s *Store) CreateRegistration(ctx context.Context, r *broker.Registration) error {
-	return create(ctx, s, "CreateRegistration", registrations, r.ClientID, r, &r.Version)
+	return create(ctx, s, "CreateRegistration", registrations, r)
 }
 
 func (s *Store) Registration(ctx context.Context, clientID string) (*broker.Registration, error) {
@@ -20,7 +20,7 @@ func (s *Store) Registration(ctx context.Context, clientID string) (*broker.Regi
 }
 
 func (s *Store) ReplaceRegistration(ctx context.Context, r *broker.Registration) error {
-	return replace(ctx, s, "ReplaceRegistration", registrations, r.ClientID, r, &r.Version, nil, sameGeneration(r))
+	return replace(ctx, s, "ReplaceRegistration", registrations, r, nil, is(columnGeneration, Equal, r.Generation))
 }
 
 func (s *Store) RetireRegistration(ctx context.Context, r *broker.Registration) error {
@@ -28,69 +28,46 @@ func (s *Store) RetireRegistration(ctx context.Context, r *broker.Registration) 
 	if !r.LastUsedAt.IsZero() {
 		unused = is(columnLastUse, Equal, r.LastUsedAt.Unix())
 	}
-	return replace(ctx, s, "RetireRegistration", registrations, r.ClientID, r, &r.Version, nil, sameGeneration(r), unused)
+	return replace(ctx, s, "RetireRegistration", registrations, r, nil, is(columnGeneration, Equal, r.Generation), unused)
 }
 
 func (s *Store) RenewRegistration(ctx context.Context, r *broker.Registration, generation string) error {
 	renewed := r.Clone()
 	renewed.Generation, renewed.LastUsedAt = generation, time.Time{}
-	err := replace(ctx, s, "RenewRegistration", registrations, r.ClientID, renewed, &renewed.Version, []string{columnLastUse}, sameGeneration(r))
+	err := replace(ctx, s, "RenewRegistration", registrations, renewed, []string{columnLastUse}, is(columnGeneration, Equal, r.Generation))
 	if err == nil {
 		r.Generation, r.LastUsedAt, r.Version = renewed.Generation, renewed.LastUsedAt, renewed.Version
 	}
 	return err
 }
 
-func sameGeneration(r *broker.Registration) Condition {
-	return is(columnGeneration, Equal, r.Generation)
-}
-
 func (s *Store) DeleteRegistration(ctx context.Context, clientID, generation string) error {
-	_, err := remove(ctx, s, "DeleteRegistration", registrations.name, clientID, either(absent, is(columnGeneration, Equal, generation)))
+	_, err := s.remove(ctx, "DeleteRegistration", registrations.name, clientID, is(columnGeneration, Equal, generation))
 	return err
 }
 
 func (s *Store) TouchRegistration(ctx context.Context, clientID, generation string, at time.Time) error {
-	const op = "TouchRegistration"
-	key, ok := keyOf(registrations.name, clientID)
-	if !ok {
-		return broker.ErrNotFound
-	}
-	out, err := s.table.Write(ctx, op, Write{
-		Key:    key,
+	out, err := s.write(ctx, "TouchRegistration", registrations.name, clientID, Write{
 		Change: &Change{Set: Item{columnLastUse: at.Unix()}},
-		If: all(present, is(columnGeneration, Equal, generation), live,
+		If: all(is(columnGeneration, Equal, generation), live,
 			either(is(columnLastUse, Lacks, nil), is(columnLastUse, Less, at.Unix()))),
 	})
-	if err != nil || !out.Refused {
-		return err
-	}
-	if out.Item == nil || expired(out.Item, s.now().Unix()) || out.Item[columnGeneration] != generation {
+	if err == nil && out.Refused && (absentAt(out.Item, s.now()) || out.Item[columnGeneration] != generation) {
 		return broker.ErrNotFound
 	}
-	return nil // a later use is recorded
+	return err // if it was refused, a later use is recorded
 }
 
 func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
-	return list(ctx, s, "ListRegistrations", registrations, Query{Index: DueIndex, Partitions: allShards(string(broker.DueRegistration))})
+	return list(ctx, s, "ListRegistrations", registrations, inDueIndex(broker.DueRegistration))
 }
 
 func (s *Store) ListAllRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
-	return list(ctx, s, "ListAllRegistrations", registrations, Query{Kinds: []string{registrations.name}})
-}
-
-// remove deletes an item that meets the condition. An id that is not a valid
-// key is that of no item.
-func remove(ctx context.Context, s *Store, op, kind, id string, condition Condition) (Outcome, error) {
-	key, ok := keyOf(kind, id)
-	if !ok {
-		return Outcome{}, nil
-	}
-	return s.table.Write(ctx, op, Write{Key: key, Delete: true, If: condition})
+	return list(ctx, s, "ListAllRegistrations", registrations, Query{Prefixes: prefixes(registrations.name)})
 }
 
 func (s *Store) CreateAppClient(ctx context.Context, a *broker.AppClient) error {
-	return create(ctx, s, "CreateAppClient", appClients, a.Key, a, &a.Version)
+	return create(ctx, s, "CreateAppClient", appClients, a)
 }
 
 func (s *Store) AppClient(ctx context.Context, key string) (*broker.AppClient, error) {
@@ -98,33 +75,22 @@ func (s *Store) AppClient(ctx context.Context, key string) (*broker.AppClient, e
 }
 
 func (s *Store) ReplaceAppClient(ctx context.Context, a *broker.AppClient) error {
-	return replace(ctx, s, "ReplaceAppClient", appClients, a.Key, a, &a.Version, nil)
+	return replace(ctx, s, "ReplaceAppClient", appClients, a, nil)
 }
 
 func (s *Store) DeleteAppClient(ctx context.Context, key string, version int64) error {
-	out, err := remove(ctx, s, "DeleteAppClient", appClients.name, key, either(absent, is(columnVersion, Equal, version)))
-	if err == nil && out.Refused {
+	out, err := s.remove(ctx, "DeleteAppClient", appClients.name, key, is(columnVersion, Equal, version))
+	if err == nil && out.Refused && out.Item != nil {
 		return broker.ErrConflict
 	}
 	return err
 }
 
 func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {
-	return ids(s.table.Query(ctx, "AppClientKeys", Query{Index: DueIndex, Partitions: allShards(string(broker.DueAppClient))}), appClients.name)
+	return ids(s.table.Query(ctx, "AppClientKeys", inDueIndex(broker.DueAppClient)), appClients.name)
 }
 
-// ids yields the ids of the items of one kind, and an error for an item of
-// another kind.
+// ids yields the ids of items of one kind.
 func ids(items iter.Seq2[Item, error], kind string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for it, err := range items {
-			id := ""
-			if err == nil {
-				id, err = idOf(it, kind)
-			}
-			if !yield(id, err) || err != nil {
-				return
-			}
-		}
-	}
+	return each(items, func(it Item) (string, error) { return idOf(it, kind) })
 }

@@ -28,7 +28,7 @@ func (s *Store) SweepPlace(ctx context.Context) (string, error) {
 }
 
 func (s *Store) SetSweepPlace(ctx context.Context, place string) error {
-	_, err := put(ctx, s, "SetSweepPlace", sweeps, "", &sweep{place}, Condition{})
+	_, err := put(ctx, s, "SetSweepPlace", sweeps, &sweep{place}, Condition{})
 	return err
 }
 
@@ -37,7 +37,7 @@ func (s *Store) TableOwner(ctx context.Context) (*broker.TableOwner, error) {
 }
 
 func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) error {
-	out, err := put(ctx, s, "CreateTableOwner", owners, "", d, absent)
+	out, err := put(ctx, s, "CreateTableOwner", owners, d, absent)
 	if err == nil && out.Refused {
 		return broker.ErrExists
 	}
@@ -45,7 +45,7 @@ func (s *Store) CreateTableOwner(ctx context.Context, d *broker.TableOwner) erro
 }
 
 func (s *Store) SetTableOwner(ctx context.Context, d *broker.TableOwner) error {
-	_, err := put(ctx, s, "SetTableOwner", owners, "", d, Condition{})
+	_, err := put(ctx, s, "SetTableOwner", owners, d, Condition{})
 	return err
 }
 

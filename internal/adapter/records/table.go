@@ -8,16 +8,20 @@ import (
 )
 
 // A Table has items by key, and indexes of them. Implementations are safe for
-// concurrent use. A call may be applied twice. op names the operation of the
-// Store, for errors and tests.
+// concurrent use. They may apply a write twice, as an SDK does when it has lost
+// the reply. op names the operation of the Store, for errors and tests.
 type Table interface {
 	// Get returns the item with that key, or nil if there is none. It sees every
 	// write that returned before it.
 	Get(ctx context.Context, op, key string) (Item, error)
-	// Write changes one item, unless its condition is not met.
+	// Write changes one item, unless its condition is not met. It returns
+	// ErrTooLarge if nothing was changed because the item would be too large. After
+	// any other error it is not known whether the write was applied.
 	Write(ctx context.Context, op string, w Write) (Outcome, error)
-	// Query yields items of an index or of some kinds. It may not show the latest
-	// writes. The caller can write to the table while it reads the sequence.
+	// Query yields items of an index in the order of q.Partitions, and within one
+	// by Sort and key unless q.Whole is set, or items with some prefixes in no order. It
+	// may not show the latest writes, and ends with its first error. The caller can
+	// write to the table while it reads the sequence.
 	Query(ctx context.Context, op string, q Query) iter.Seq2[Item, error]
 	// Identity returns an identifier of the table; see broker.Sweeping.
 	Identity(ctx context.Context, op string) (string, error)
@@ -55,7 +59,7 @@ type Set []Member
 // which is as unlikely as two equal random ids.
 type Member [16]byte
 
-func member(text string) Member {
+func memberOf(text string) Member {
 	sum := sha256.Sum256([]byte(text))
 	return Member(sum[:len(Member{})])
 }
@@ -98,24 +102,25 @@ type Index struct {
 // The indexes of the table. An entry has only the item's key and the columns of
 // the index.
 var (
-	// DueIndex has the registrations, the records of app clients and the initial
+	// dueIndex has the registrations, the records of app clients and the initial
 	// access tokens, by the time at which the janitor must look at them.
-	DueIndex = Index{"due", "due", "due_at"}
-	// ClientIndex has a client's grants that have something left to end.
-	ClientIndex = Index{"client", "client", ""}
-	// UserIndex has a user's grants that have something left to end, and the
+	dueIndex = Index{"due", "due", "due_at"}
+	// clientIndex has a client's grants that have something left to end.
+	clientIndex = Index{"client", "client", ""}
+	// userIndex has a user's grants that have something left to end, and the
 	// user's consents.
-	UserIndex = Index{"user", "user", ""}
+	userIndex = Index{"user", "user", ""}
 )
 
 // Indexes returns all indexes of the table.
-func Indexes() []Index { return []Index{DueIndex, ClientIndex, UserIndex} }
+func Indexes() []Index { return []Index{dueIndex, clientIndex, userIndex} }
 
-// A Query reads partitions of an index, or all items of some kinds.
+// A Query reads partitions of an index, or all items whose key has one of some
+// prefixes.
 type Query struct {
-	// Kinds are the kinds whose items are read. If there are any, the fields about
-	// an index are not set.
-	Kinds []string
+	// Prefixes are those of the keys. If there are any, the fields about an index
+	// are not set.
+	Prefixes []string
 
 	Index Index
 	// Partitions are read in this order.
@@ -125,7 +130,8 @@ type Query struct {
 	// After is the entry of the first partition after which to begin; nil begins
 	// with the first entry. It has the item's key and the columns of the index.
 	After Item
-	// Whole yields whole items instead of entries of the index, or instead of keys.
+	// Whole asks for whole items. Otherwise an item has at least its key and the
+	// columns of the index.
 	Whole bool
 }
 
@@ -167,8 +173,9 @@ type Outcome struct {
 	Item Item
 }
 
-// A Condition is a condition on an item. The zero value is always met. A
-// comparison with a column that the item does not have is not met.
+// A Condition is a condition on an item. The zero value is always met. Unless
+// its Operator says otherwise, a condition on a column that the item does not
+// have is not met.
 type Condition struct {
 	Operator Operator
 	Column   string
@@ -188,8 +195,8 @@ const (
 	Lacks             // it does not
 	Equal             // the column equals Value
 	Less              // the column is less than Value
-	Until             // the column is at most the time of the write, in Unix seconds
-	After             // the item lacks the column, or it is later than the time of the write
+	Expired           // the column is at most the time of the write, in Unix seconds
+	Live              // the item lacks the column, or it is later than the time of the write
 	Contains          // the set contains the member Value
 	Fewer             // the set has fewer members than Value, a number or the name of a column
 	All               // all Parts are met
@@ -207,7 +214,7 @@ var (
 	present = is(ColumnKey, Has, nil)
 	absent  = is(ColumnKey, Lacks, nil)
 	// live is met by an item that does not count as absent, if it exists.
-	live = is(columnExpiry, After, nil)
+	live = is(columnExpiry, Live, nil)
 	// over is met by an item that counts as absent.
-	over = is(columnExpiry, Until, nil)
+	over = is(columnExpiry, Expired, nil)
 )

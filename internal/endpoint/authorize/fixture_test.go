@@ -114,7 +114,7 @@ func (w *world) appClients(b *kit.Brokered) provision.Pool {
 	settings := cognito.DefaultSettings()
 	settings.Callback, settings.SignOut = w.issuer+broker.CallbackPath, w.issuer+broker.SignedOutPath
 	apps, err := cognito.New(w.cognito.API(), cognito.Config{
-		Pool: kit.PoolID, Deployment: "test", Settings: settings, Counts: b.Store, Now: b.Now,
+		Pool: kit.PoolID, Deployment: "test", Settings: settings, Counters: b.Store, Now: b.Now,
 		Sleep: func(context.Context, time.Duration) error { b.Wait(time.Second); return nil },
 	})
 	if err != nil {

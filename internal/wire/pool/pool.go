@@ -31,7 +31,7 @@ func AppClients(p *wire.Parts) (*cognito.AppClients, error) {
 		Pool:       c.UserPoolID,
 		Deployment: c.DeploymentID,
 		Settings:   settings,
-		Counts:     p.Store,
+		Counters:   p.Store,
 		Quota:      c.AppClientQuota,
 		Now:        p.Now,
 	})

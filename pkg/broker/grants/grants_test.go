@@ -71,7 +71,7 @@ func (w *world) grant(clientID, generation, sub, appSecret string) *broker.Grant
 func (w *world) wantEnded(g *broker.Grant) {
 	w.T.Helper()
 	stored, err := w.Inner.Grant(w.T.Context(), g.ID)
-	if err != nil || stored.Standing() || len(stored.Live) != 0 {
+	if err != nil || stored.Unfinished() || len(stored.Live) != 0 {
 		w.T.Errorf("grant %s = %+v, %v, want it ended completely", g.ID, stored, err)
 	}
 	if _, err := w.Inner.Consent(w.T.Context(), g.ConsentKey(w.Keys, redirect)); !errors.Is(err, broker.ErrNotFound) {
@@ -238,7 +238,7 @@ func TestTheSecretThatRevokes(t *testing.T) {
 			if !slices.Equal(w.cognito.secrets, tt.secrets) || (len(w.cognito.revoked) == 1) != tt.revoked {
 				t.Errorf("called with %q, revoked %q; want %q, and revoked: %t", w.cognito.secrets, w.cognito.revoked, tt.secrets, tt.revoked)
 			}
-			if stored, err := w.Inner.Grant(t.Context(), g.ID); err != nil || stored.Standing() {
+			if stored, err := w.Inner.Grant(t.Context(), g.ID); err != nil || stored.Unfinished() {
 				t.Errorf("grant = %+v, %v, want it ended completely", stored, err)
 			}
 		})
