@@ -1,7 +1,9 @@
 package grants_test
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -149,6 +151,26 @@ func TestEndOfUserDeletesConsentsWithoutAGrant(t *testing.T) {
 	if len(w.cognito.revoked) > 0 {
 		t.Errorf("%q were revoked, want nothing", w.cognito.revoked)
 	}
+}
+
+// wrongIndex is a store whose index by user has an entry of another user.
+type wrongIndex struct {
+	*fake.Store
+	entry string // id of a grant
+}
+
+func (s wrongIndex) OfUser(context.Context, string) iter.Seq2[broker.UserRecord, error] {
+	return func(yield func(broker.UserRecord, error) bool) { yield(broker.UserRecord{Grant: s.entry}, nil) }
+}
+
+func TestEndOfUserChecksTheUserOfEachGrant(t *testing.T) {
+	w := newWorld(t)
+	g := w.grant("a", "g", "bob", "s")
+	e := w.Brokered.Ender(wrongIndex{w.Store, g.ID}, w.cognito)
+	if n, err := e.EndOfUser(t.Context(), "ann"); n != 0 || err != nil {
+		t.Errorf("EndOfUser = %d, %v, want no grant", n, err)
+	}
+	w.wantStanding(g)
 }
 
 // If DeleteConsent fails for one consent of the user, EndOfUser deletes the
