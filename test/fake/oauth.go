@@ -29,7 +29,8 @@ type OAuth struct {
 	// Secret returns the secret of an app client, or false if it does not exist.
 	// If Secret is nil, Cognito accepts any app client.
 	Secret func(appID string) (string, bool)
-	// Rotates reports whether a refresh returns a new refresh token; nil is never.
+	// Rotates reports, at each sign-in, whether its refreshes return new refresh
+	// tokens; nil is never.
 	Rotates func() bool
 
 	now    func() time.Time
@@ -48,6 +49,7 @@ type SignIn struct {
 	// Revoked is set when a refresh token of the sign-in was revoked.
 	Revoked bool
 	scopes  string
+	rotates bool
 	expires time.Time
 }
 
@@ -80,20 +82,20 @@ func (o *OAuth) LogoutURL(appID, signedOut string) string {
 }
 
 // SignIn signs a user in at the address from AuthorizeURL. It returns what
-// Cognito's redirect to the callback has.
-func (o *OAuth) SignIn(page, sub string) (code, state string, err error) {
+// Cognito's redirect to the callback has, and the origin_jti of the sign-in.
+func (o *OAuth) SignIn(page, sub string) (code, state, origin string, err error) {
 	u, err := url.Parse(page)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	q := u.Query()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.made++
-	code = fmt.Sprintf("code-%d", o.made)
-	s := &SignIn{Origin: fmt.Sprintf("sign-in-%d", o.made), AppID: q.Get("client_id"), Sub: sub, scopes: q.Get("scope")}
+	code, origin = fmt.Sprintf("code-%d", o.made), fmt.Sprintf("sign-in-%d", o.made)
+	s := &SignIn{Origin: origin, AppID: q.Get("client_id"), Sub: sub, scopes: q.Get("scope"), rotates: o.Rotates != nil && o.Rotates()}
 	o.codes[code] = &oauthCode{s, q.Get("code_challenge"), q.Get("redirect_uri")}
-	return code, q.Get("state"), nil
+	return code, q.Get("state"), origin, nil
 }
 
 // SignIns returns all sign-ins whose code was redeemed.
@@ -137,13 +139,12 @@ func (o *OAuth) Redeem(ctx context.Context, app broker.AppCredentials, code, ver
 
 // Refresh implements token.Cognito.
 func (o *OAuth) Refresh(ctx context.Context, app broker.AppCredentials, refreshToken string) (broker.Tokens, error) {
-	rotates := o.Rotates != nil && o.Rotates()
 	return o.call(ctx, "Refresh", app, func() (broker.Tokens, error) {
 		t := o.tokens[refreshToken]
 		if t == nil || t.AppID != app.ID || !o.usable(t) {
 			return broker.Tokens{}, refused(broker.InvalidGrant)
 		}
-		if !rotates {
+		if !t.rotates {
 			return o.issue(app, t.SignIn, "", "")
 		}
 		if t.retired.IsZero() {

@@ -63,6 +63,7 @@ type visit struct {
 	*stack
 	secret   authorization.Secret
 	callback authorization.Callback
+	origin   string // origin_jti of the sign-in
 }
 
 // begin begins a transaction, and ann signs in.
@@ -76,7 +77,7 @@ func (s *stack) begin() *visit {
 		s.T.Fatal(err)
 	}
 	v := &visit{stack: s, secret: started.Secret}
-	if v.callback.Code, v.callback.State, err = s.oauth.SignIn(started.SignInURL, "ann"); err != nil {
+	if v.callback.Code, v.callback.State, v.origin, err = s.oauth.SignIn(started.SignInURL, "ann"); err != nil {
 		s.T.Fatal(err)
 	}
 	return v
@@ -206,10 +207,9 @@ func (v *visit) code(grantID string) string {
 	return credential.DerivedAuthorizationCode(v.secret.Reveal(), grantID).Reveal()
 }
 
-// signIn returns the sign-in of v at Cognito.
-func (v *visit) signIn() fake.SignIn {
-	all := v.oauth.SignIns()
-	return all[len(all)-1]
+// revoked reports whether Cognito's refresh token was revoked.
+func (v *visit) revoked() bool {
+	return slices.ContainsFunc(v.oauth.SignIns(), func(s fake.SignIn) bool { return s.Origin == v.origin && s.Revoked })
 }
 
 // stored returns the tokens of v's transaction for the grant with this id, or nil.
@@ -228,11 +228,11 @@ func (v *visit) stored(grantID string) *broker.SealedTokens {
 func (v *visit) wantCode(to string) {
 	v.T.Helper()
 	code := must.ParseURL(v.T, to).Query().Get("code")
-	id := broker.GrantID(v.Keys, v.signIn().Origin, 0)
+	id := broker.GrantID(v.Keys, v.origin, 0)
 	if code != v.code(id) {
 		v.T.Fatalf("the client is sent to %s, want the code of the grant %s", to, id)
 	}
-	if v.signIn().Revoked {
+	if v.revoked() {
 		v.T.Error("Cognito's refresh token was revoked")
 	}
 	a, err := v.redeem(code)
@@ -255,11 +255,11 @@ func (v *visit) wantOver(err error, kept bool) {
 	if !ok || denial.Refusal.Code != dcr.Unavailable || must.ParseURL(v.T, denial.URL()).Query().Get("code") != "" {
 		v.T.Errorf("error %v, want temporarily_unavailable for the client", err)
 	}
-	if !v.signIn().Revoked {
+	if !v.revoked() {
 		v.T.Error("Cognito's refresh token was not revoked")
 	}
 	for n := range broker.MaxGrants {
-		id := broker.GrantID(v.Keys, v.signIn().Origin, n)
+		id := broker.GrantID(v.Keys, v.origin, n)
 		stored := v.stored(id)
 		if kept {
 			if stored != nil && stored.ExpiresAt.IsZero() {
