@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,9 @@ type pool struct {
 	inner   *cognito.AppClients // of this test, without faults
 	api     *cip.Client         // without faults
 	cognito *emulator.Cognito
+
+	mu      sync.Mutex
+	secrets map[string]string // of the app clients by id; nil after a change
 }
 
 var (
@@ -59,7 +63,7 @@ func newPool(t *testing.T, counts cognito.Counters) *pool {
 	settings.Callback, settings.SignOut = "https://auth.example.com/callback", "https://auth.example.com/signed-out"
 	open := func(faults *fake.Faults) (*cip.Client, *cognito.AppClients) {
 		api := cip.New(cip.Options{
-			Region: "us-east-1", BaseEndpoint: aws.String("http://cognito.example"), HTTPClient: inProcess{p.cognito, faults},
+			Region: "us-east-1", BaseEndpoint: aws.String("http://cognito.example"), HTTPClient: inProcess{p, faults},
 			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		})
 		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Counters: counts, Now: time.Now})
@@ -73,10 +77,9 @@ func newPool(t *testing.T, counts cognito.Counters) *pool {
 	return p
 }
 
-// inProcess sends requests to a handler of this process, unless faults makes them
-// fail.
+// inProcess sends requests to the local Cognito, unless faults makes them fail.
 type inProcess struct {
-	http.Handler
+	pool   *pool
 	faults *fake.Faults
 }
 
@@ -84,10 +87,33 @@ func (h inProcess) Do(r *http.Request) (*http.Response, error) {
 	rec := httptest.NewRecorder()
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	err := h.faults.Do(operation, func() error {
-		h.ServeHTTP(rec, r)
+		h.pool.cognito.ServeHTTP(rec, r)
+		if operation == "CreateUserPoolClient" || operation == "DeleteUserPoolClient" {
+			h.pool.forget()
+		}
 		return r.Context().Err()
 	})
 	return rec.Result(), err
+}
+
+func (p *pool) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.secrets = nil
+}
+
+// Secret returns the secret of an app client, or false if it does not exist.
+func (p *pool) Secret(id string) (string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.secrets == nil {
+		p.secrets = make(map[string]string)
+		for _, a := range p.cognito.AppClients() {
+			p.secrets[a.ClientID] = a.Secrets[0]
+		}
+	}
+	secret, ok := p.secrets[id]
+	return secret, ok
 }
 
 // Count returns the number of app clients.

@@ -21,7 +21,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -40,12 +39,16 @@ const (
 	inactive = 5 * day
 	absolute = 60 * day
 	quota    = 60
+
+	users          = 40
+	resource       = "https://mcp.example.com/mcp"
+	resourceSecret = "the secret of the resource server"
 )
 
 const policyDocument = `{"version":1,"open_registration":"open","profiles":{
-	"open":{"redirect_uris":{"presets":["claude"],"loopback":true},"limits":{"app_clients":1},
+	"open":{"redirect_uris":{"presets":["claude"],"loopback":true},"limits":{"app_clients":1},"consent":"remember",
 		"lifetimes":{"unconfirmed":"3d","inactive":"5d","absolute":"60d"}},
-	"trusted":{"redirect_uris":{"any_https":true},"limits":{"app_clients":40},"lifetimes":{"inactive":"5d","absolute":"60d"}}}}`
+	"trusted":{"redirect_uris":{"any_https":true},"consent":"remember","limits":{"app_clients":40},"lifetimes":{"inactive":"5d","absolute":"60d"}}}}`
 
 // TestInMemory simulates 100,000 registrations in 90 days, with the local
 // Cognito.
@@ -54,7 +57,7 @@ func TestInMemory(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		n = min(n, 5_000)
 	}
-	simulate(t, size{registrations: n, used: 0.014, sweeps: time.Hour}, func(*testing.T) stores {
+	simulate(t, size{registrations: n, used: 0.012, sweeps: time.Hour}, func(*testing.T) stores {
 		inner := memory.NewStore(nil)
 		faulty := fake.NewStore(inner)
 		return stores{inner, faulty, faulty.Faults}
@@ -66,7 +69,7 @@ func TestInMemory(t *testing.T) {
 // faults are in requests to DynamoDB.
 func TestOnDynamoDB(t *testing.T) {
 	endpoint := dynamodbtest.Endpoint(t)
-	simulate(t, size{registrations: 300, used: 0.05, sweeps: day}, func(t *testing.T) stores {
+	simulate(t, size{registrations: 300, used: 0.04, sweeps: day}, func(t *testing.T) stores {
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)
 		options := dynamodb.Options{
@@ -136,17 +139,20 @@ func simulate(t *testing.T, size size, open func(*testing.T) stores) {
 		}
 		w.settle()
 		w.check()
-		t.Logf("seed %d: %d registrations, %d used, %d faults; %+v", s, w.count.registered, w.count.used, w.count.faults, w.total)
+		t.Logf("seed %d: %+v; %+v", s, w.count, w.total)
 	})
 }
 
 // member is a client in use, with its own view of its registration.
 type member struct {
-	id    string
-	tok   credential.Token // registration access token; zero if it has none
-	every time.Duration    // interval of uses; 0 means never
-	next  time.Time
-	until time.Time // no uses after this time
+	id       string
+	tok      credential.Token // registration access token; zero if it has none
+	redirect string           // redirect URI of its requests
+	user     string           // sub of its user
+	session  *session         // nil while nobody is signed in
+	every    time.Duration    // interval of uses; 0 means never
+	next     time.Time
+	until    time.Time // no uses after this time
 	// issued and recorded are what the broker should have stored: the time of
 	// the registration, and of its last use.
 	issued   time.Time
@@ -158,16 +164,18 @@ type member struct {
 // arrive registers a client. used is the chance that it is ever used, if it is
 // an open registration.
 func (w *world) arrive(used float64) {
-	body := fmt.Sprintf(`{"client_name":"Client %d","redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none"}`, w.count.registered)
+	name, registered, redirect := fmt.Sprintf("Client %d", w.count.registered), "http://127.0.0.1/cb", "http://127.0.0.1:49152/cb"
 	var tok credential.Token
 	switch {
 	case w.chance(0.02):
 		tok = w.iat
-		body = fmt.Sprintf(`{"client_name":"App %d","redirect_uris":["https://app.example.com/cb"],"token_endpoint_auth_method":"none"}`, w.count.registered)
+		name, registered = fmt.Sprintf("App %d", w.count.registered), "https://app.example.com/cb"
+		redirect = registered
 	case w.chance(0.3):
-		body = `{"client_name":"Claude","redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"token_endpoint_auth_method":"none"}`
+		name, registered = "Claude", "https://claude.ai/api/mcp/auth_callback"
+		redirect = registered
 	}
-	req, err := dcr.Decode([]byte(body))
+	req, err := dcr.Decode(fmt.Appendf(nil, `{"client_name":%q,"redirect_uris":[%q],"token_endpoint_auth_method":"none"}`, name, registered))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -182,7 +190,10 @@ func (w *world) arrive(used float64) {
 	}
 	w.count.registered++
 	if !tok.IsZero() && w.chance(0.5) || w.chance(used) {
-		w.adopt(&member{id: info.ClientID, tok: credential.Presented(info.RegistrationAccessToken), issued: info.IssuedAt})
+		w.adopt(&member{
+			id: info.ClientID, tok: credential.Presented(info.RegistrationAccessToken), issued: info.IssuedAt, redirect: redirect,
+			user: fmt.Sprintf("user-%d", w.intN(users)),
+		})
 	}
 }
 
@@ -193,7 +204,7 @@ func (w *world) adopt(m *member) {
 			return // identical registrations are the same client
 		}
 	}
-	m.every = 6*time.Hour + w.upTo(30*time.Hour)
+	m.every = 10*time.Hour + w.upTo(44*time.Hour)
 	m.next = w.now()
 	m.until = w.now().Add(w.upTo(40 * day))
 	w.members = append(w.members, m)
@@ -210,7 +221,7 @@ func (w *world) pass(d time.Duration) {
 		m.next = w.now().Add(m.every)
 		w.use(m)
 	}
-	if len(w.members) > 0 && w.chance(0.05) {
+	if len(w.members) > 0 && w.chance(0.1) {
 		w.happen(w.members[w.intN(len(w.members))])
 	}
 	time.Sleep(d - 5*time.Minute)
@@ -221,32 +232,30 @@ func (w *world) pass(d time.Duration) {
 	}
 }
 
-// use is an authorization or a refresh: it needs the app client, and the broker
-// records it.
+// use is a sign-in, or a refresh if the client holds a refresh token.
 func (w *world) use(m *member) {
-	var r *broker.Registration
-	err := w.try(func(ctx context.Context) (err error) {
-		r, err = w.Client(ctx, m.id)
-		return err
-	})
-	if errors.Is(err, broker.ErrNotFound) {
-		w.lost(m, err)
+	if m.session != nil {
+		w.refresh(m.session)
 		return
+	}
+	if r := w.registration(m); r != nil {
+		w.signIn(m, r)
+	}
+}
+
+// registration returns the registration of m, or nil if it cannot be used. Then it
+// checks that m has not lost it while it was in use.
+func (w *world) registration(m *member) *broker.Registration {
+	r, err := w.inner.Registration(w.t.Context(), m.id)
+	if errors.Is(err, broker.ErrNotFound) || err == nil && r.State != broker.RegistrationActive {
+		w.lost(m, err)
+		return nil
 	}
 	if err != nil {
-		return
+		w.t.Fatal(err)
 	}
-	if m.issued = r.IssuedAt; w.chance(0.3) {
-		profile, _ := w.policy.Profile(r.Profile)
-		err := w.try(func(ctx context.Context) error { return w.Provision(ctx, policy.AppClientKey(r, profile)) })
-		if err != nil && !errors.Is(err, broker.ErrNotFound) {
-			w.refused("Provision", err)
-		}
-		w.grant(r)
-	}
-	if err := w.try(func(ctx context.Context) error { return w.Touch(ctx, r) }); err == nil {
-		m.recorded = broker.Seconds(w.now())
-	}
+	m.issued = r.IssuedAt
+	return r
 }
 
 // lost checks that a client whose registration is gone was not in use.
@@ -266,40 +275,6 @@ func (w *world) lost(m *member, err error) {
 	}
 	if idle := w.now().Sub(last); idle < life-time.Hour {
 		w.t.Errorf("%s: client %s is lost (%v), it was used %s ago", w.now(), m.id, err, idle)
-	}
-}
-
-// happen is a random event: of the client, the operator, or outside the broker.
-func (w *world) happen(m *member) {
-	if m.over {
-		return
-	}
-	ctx := w.t.Context()
-	switch w.intN(6) {
-	case 0: // the client deletes its registration
-		if m.tok.IsZero() {
-			return
-		}
-		m.off = true // even if the call fails
-		_ = w.try(func(ctx context.Context) error { return w.Delete(ctx, m.id, m.tok) })
-	case 1: // the operator disables it, and enables it again
-		m.off = true
-		_ = w.try(func(ctx context.Context) error { _, err := w.Disable(ctx, m.id, "ops"); return err })
-		if w.chance(0.5) {
-			time.Sleep(time.Minute)
-			if _, err := w.Enable(ctx, m.id, "ops"); err == nil {
-				m.off, m.recorded = false, broker.Seconds(w.now())
-			}
-		}
-	case 2:
-		m.off = true
-		_ = w.try(func(ctx context.Context) error { _, err := w.DeleteClient(ctx, m.id, "ops"); return err })
-	case 3: // an administrator deletes an app client
-		w.cognito.DropOne(w.rnd)
-	case 4: // a request that timed out long ago creates an app client
-		w.cognito.Stray()
-	case 5:
-		_ = w.try(func(ctx context.Context) error { _, err := w.ApplyProfile(ctx, "trusted", "operator"); return err })
 	}
 }
 

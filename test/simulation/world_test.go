@@ -10,56 +10,81 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
 
+// store has all records of a deployment.
+type store interface {
+	broker.Store
+	broker.GrantStore
+}
+
 // stores are two stores with the same records.
 type stores struct {
-	inner, faulty broker.Store
+	inner, faulty store
 	faults        *fake.Faults // of faulty
 }
 
 // world has the use cases, on a store and a local Cognito that fail at random.
 type world struct {
 	*kit.Broker
-	t       *testing.T
-	rnd     *rand.Rand
-	inner   broker.Store // of this test, without faults
-	cognito *pool
-	grants  *fake.Grants
-	policy  *policy.Policy
-	iat     credential.Token
-	members []*member
-	total   janitor.Report
-	count   struct{ registered, used, faults int }
+	t        *testing.T
+	rnd      *rand.Rand
+	inner    store // of this test, without faults
+	cognito  *pool
+	oauth    *fake.OAuth
+	keys     *seal.Ring
+	flow     *authorization.Flow
+	issuer   *token.Issuer
+	ender    *grants.Ender
+	policy   *policy.Policy
+	iat      credential.Token
+	members  []*member
+	signIns  map[string]*attempt // by the origin_jti of Cognito
+	sessions map[string]*session // of all codes that a client got, by the id of the grant
+	sealed   *sealed
+	total    janitor.Report
+	count    struct{ registered, used, faults, signedIn, refreshed, ended int }
 
-	mu     sync.Mutex // guards rnd and the fields below, which concurrent sweeps use
+	mu     sync.Mutex // guards rnd, count.faults and the fields below, which concurrent requests use
 	faulty bool       // calls fail at random
 	dead   bool       // the running process has died
 }
 
 func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 	t.Helper()
-	w := &world{t: t, rnd: rnd, inner: s.inner, grants: fake.NewGrants()}
+	w := &world{
+		t: t, rnd: rnd, inner: s.inner, keys: fake.Ring(t), oauth: fake.NewOAuth(time.Now),
+		signIns: make(map[string]*attempt), sessions: make(map[string]*session),
+	}
 	var err error
 	if w.policy, err = policy.Parse([]byte(policyDocument), broker.Deployment{Scopes: []string{"openid", "mcp/read"}, Mode: broker.ModeBrokered}); err != nil {
 		t.Fatal(err)
 	}
-	keys := fake.Ring(t)
 	w.cognito = newPool(t, s.inner)
-	inForce := func(context.Context) (*policy.Policy, error) { return w.policy, nil }
-	ring := func(context.Context) (*seal.Ring, error) { return keys, nil }
-	w.Broker, err = kit.Assemble(kit.Parts{
-		Mode: broker.ModeBrokered, Store: s.faulty, Pool: w.cognito, Grants: w.grants, Keys: ring, Policy: inForce, Now: time.Now,
+	w.oauth.Secret, w.oauth.Rotates = w.cognito.Secret, func() bool { return w.chance(0.3) }
+	w.sealed = &sealed{store: s.faulty, grants: make(map[string]string)}
+	w.ender, err = grants.New(grants.Config{
+		Store: s.faulty, AppClients: grants.NewAppClients(s.faulty, time.Now), Cognito: w.oauth, Keys: w.ring, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.Broker, err = kit.Assemble(kit.Parts{
+		Mode: broker.ModeBrokered, Store: s.faulty, Pool: w.cognito, Grants: w.ender, Keys: w.ring, Policy: w.inForce, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.openEndpoints(s.faulty)
 	tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Profile: "trusted", Lifetime: 2 * span}, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -68,12 +93,38 @@ func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 		t.Fatal(err)
 	}
 	w.iat = tok
-	for _, f := range []*fake.Faults{s.faults, w.cognito.Faults, w.grants.Faults} {
+	for _, f := range []*fake.Faults{s.faults, w.cognito.Faults, w.oauth.Faults} {
 		f.FailBy(w.fails)
 	}
 	w.faulty = true
 	return w
 }
+
+// openEndpoints makes the use cases of the authorization and token endpoints.
+func (w *world) openEndpoints(s store) {
+	w.t.Helper()
+	resources := []broker.Resource{{URL: resource, Scopes: []string{"mcp/read"}}}
+	var err error
+	w.flow, err = authorization.New(authorization.Config{
+		Issuer: "https://auth.example.com", Clients: w.Directory, Store: w.sealed, Provisioner: w.Provisioner, Policy: w.inForce, Keys: w.ring,
+		Cognito: w.oauth, Resources: resources, LoginVersion: 1, RefreshLifetime: fake.OAuthLifetime, Now: time.Now, Pause: broker.Pause, Log: kit.Discard,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.issuer, err = token.New(token.Config{
+		Store: s, Clients: w.Directory, AppClients: grants.NewAppClients(s, time.Now), Ender: w.ender, Cognito: w.oauth,
+		Provisioner: w.Provisioner, AccessTokens: accessTokens{}, Keys: w.ring, Now: time.Now, Log: kit.Discard, Resources: resources,
+		ResourceServers: []token.ResourceServer{{ID: "mcp", Secret: credential.Presented(resourceSecret).Hash(), Resource: resource}},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) inForce(context.Context) (*policy.Policy, error) { return w.policy, nil }
+
+func (w *world) ring(context.Context) (*seal.Ring, error) { return w.keys, nil }
 
 func (w *world) now() time.Time { return time.Now().UTC() }
 
@@ -119,18 +170,23 @@ func (w *world) try(f func(context.Context) error) error {
 	return f(w.t.Context())
 }
 
+// request is try for a request, and also reports whether a fault happened in it.
+func (w *world) request(f func(context.Context) error) (faulty bool, err error) {
+	before := w.faults()
+	err = w.try(f)
+	return w.faults() > before, err
+}
+
+func (w *world) faults() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.count.faults
+}
+
 func (w *world) alive() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dead = false
-}
-
-// grant sometimes adds a grant of a user for the client.
-func (w *world) grant(r *broker.Registration) {
-	if w.chance(0.5) {
-		return
-	}
-	w.grants.Add(fake.Grant{ID: credential.NewID(), ClientID: r.ClientID, Generation: r.Generation, Sub: "ann"})
 }
 
 func (w *world) add(s janitor.Report) {
@@ -158,7 +214,12 @@ func (w *world) settle() {
 func (w *world) check() {
 	w.checkAppClients()
 	w.checkRegistrations()
+	w.checkRemoved()
+	w.completeEnds()
+	w.checkSessions()
 	w.checkGrants()
+	w.checkSignIns()
+	w.checkTokens()
 	for _, m := range w.members {
 		r, err := w.inner.Registration(w.t.Context(), m.id)
 		if err == nil && r.State == broker.RegistrationActive || m.off || m.over {
@@ -229,19 +290,6 @@ func (w *world) checkRegistrations() {
 		last := slices.MaxFunc([]time.Time{r.IssuedAt, r.LastUsedAt, r.ActiveSince}, time.Time.Compare)
 		if r.Due.IsZero() || w.now().Sub(last) > inactive+2*time.Hour || w.now().Sub(r.IssuedAt) > absolute+2*time.Hour {
 			w.t.Errorf("the registration %s is still active: issued %s, last used %s, due %s", r.ClientID, r.IssuedAt, last, r.Due)
-		}
-	}
-}
-
-// checkGrants checks that removed registrations have no grants.
-func (w *world) checkGrants() {
-	for _, g := range w.grants.Standing() {
-		r, err := w.inner.Registration(w.t.Context(), g.ClientID)
-		if err != nil {
-			continue // deleted by its client, or its tombstone has expired
-		}
-		if r.State == broker.RegistrationRemoved || r.Generation != g.Generation {
-			w.t.Errorf("a grant of generation %s is valid, but the client %s is %s of generation %s", g.Generation, r.ClientID, r.State, r.Generation)
 		}
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// issue stores Cognito's tokens and the grant of t and returns its code. A second call stores nothing
-// and returns the same code: the id of the grant is derived from the sign-in, and
-// the code from the secret of the browser.
+// issue stores Cognito's tokens and the grant of t and returns its code. A second
+// call stores nothing and returns the same code: the id of the grant is derived
+// from the sign-in, and the code from the secret of the browser.
 func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Token, error) {
 	f := v.flow
 	plain, err := v.ring.Open(sealTransaction, t.Key.String(), t.Tokens)
@@ -35,6 +35,7 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 			ExpiresAt: now.Add(f.config.RefreshLifetime),
 		}
 		if err := f.storeTokens(ctx, tokens); err != nil {
+			f.deleteTokens(ctx, tokens.ID) // only the reply may have been lost
 			return credential.Token{}, err
 		}
 		g := &broker.Grant{

@@ -3,7 +3,6 @@ package grants_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -16,24 +15,26 @@ import (
 	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
 
-// revocations is Cognito's revocation endpoint.
+// revocations is Cognito's revocation endpoint, with faults in Revoke.
 type revocations struct {
+	*fake.Faults
 	revoked []string // refresh tokens
 	secrets []string // with which it was called
-	err     error    // of the next call
 	known   string   // the app client's secret; "" is any
 }
 
 func (c *revocations) Revoke(_ context.Context, app broker.AppCredentials, token string) error {
 	c.secrets = append(c.secrets, app.Secret)
-	if err := c.err; err != nil {
-		c.err = nil
-		return err
-	}
 	if c.known != "" && app.Secret != c.known {
 		return &broker.UpstreamError{Code: "invalid_client"}
 	}
-	c.revoked = append(c.revoked, token)
+	err := c.Do("Revoke", func() error {
+		c.revoked = append(c.revoked, token)
+		return nil
+	})
+	if err != nil {
+		return &broker.UpstreamError{RetryAfter: time.Second, Cause: err}
+	}
 	return nil
 }
 
@@ -49,7 +50,7 @@ const redirect = "https://client.example/cb"
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{Brokered: kit.NewBrokered(t), cognito: new(revocations)}
+	w := &world{Brokered: kit.NewBrokered(t), cognito: &revocations{Faults: fake.NewFaults("Revoke")}}
 	w.Ender = w.Brokered.Ender(w.Store, w.cognito)
 	return w
 }
@@ -74,12 +75,25 @@ func (w *world) wantEnded(g *broker.Grant) {
 	if err != nil || stored.Unfinished() || len(stored.Live) != 0 {
 		w.T.Errorf("grant %s = %+v, %v, want it ended completely", g.ID, stored, err)
 	}
-	if _, err := w.Inner.Consent(w.T.Context(), g.ConsentKey(w.Keys, redirect)); !errors.Is(err, broker.ErrNotFound) {
-		w.T.Errorf("consent of grant %s: %v, want it deleted", g.ID, err)
+	if w.remembered(g) {
+		w.T.Errorf("the consent of grant %s is remembered", g.ID)
+	}
+	if _, err := w.Inner.Tokens(w.T.Context(), g.TokensID); !errors.Is(err, broker.ErrNotFound) {
+		w.T.Errorf("tokens of grant %s: %v, want them deleted", g.ID, err)
 	}
 	if !slices.Contains(w.cognito.revoked, "rt-"+g.ID) {
 		w.T.Errorf("Cognito's token of grant %s was not revoked", g.ID)
 	}
+}
+
+// remembered reports whether the consent of g is stored.
+func (w *world) remembered(g *broker.Grant) bool {
+	w.T.Helper()
+	_, err := w.Inner.Consent(w.T.Context(), g.ConsentKey(w.Keys, redirect))
+	if err != nil && !errors.Is(err, broker.ErrNotFound) {
+		w.T.Fatal(err)
+	}
+	return err == nil
 }
 
 // wantStanding checks that g is unchanged.
@@ -142,7 +156,7 @@ func TestEnd(t *testing.T) {
 func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.grant("client", "g", "ann", "s"), w.grant("client", "g", "ann", "s")
-	w.cognito.err = &broker.UpstreamError{RetryAfter: time.Second, Cause: fake.ErrInjected}
+	w.cognito.FailNext("Revoke", 1, fake.NotApplied)
 	if n, err := w.EndOfClient(t.Context(), "client", ""); n != 2 || !errors.Is(err, fake.ErrInjected) {
 		t.Errorf("EndOfClient = %d, %v, want both ended and the error of one", n, err)
 	}
@@ -151,31 +165,6 @@ func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	}
 	w.wantEnded(a)
 	w.wantEnded(b)
-}
-
-// Each call of the store fails once, in both ways. End succeeds, or can be
-// repeated and then ends the grant completely.
-func TestEndAfterEachFault(t *testing.T) {
-	for method, calls := range map[string]int{"Grant": 1, "ReplaceGrant": 2, "DeleteConsent": 1} {
-		for n := 1; n <= calls; n++ {
-			for _, point := range kit.Points {
-				t.Run(fmt.Sprintf("%s %d, %s", method, n, point), func(t *testing.T) {
-					w := newWorld(t)
-					g := w.grant("a", "g", "ann", "s")
-					w.Store.FailCall(method, n, point)
-					if err := w.EndByID(t.Context(), g.ID); err != nil {
-						if !errors.Is(err, fake.ErrInjected) {
-							t.Errorf("End = %v, want %v", err, fake.ErrInjected)
-						}
-						if err := w.EndByID(t.Context(), g.ID); err != nil {
-							t.Errorf("End, repeated = %v", err)
-						}
-					}
-					w.wantEnded(g)
-				})
-			}
-		}
-	}
 }
 
 func TestEndContinuesWhenTheRequestIsCancelled(t *testing.T) {

@@ -2,7 +2,6 @@ package token_test
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -44,72 +42,6 @@ func TestOrderOfEffects(t *testing.T) {
 	own := w.client(dcr.GrantClientCredentials)
 	w.ask(i, token.Request{Client: own, GrantType: dcr.GrantClientCredentials})
 	want("client credentials", "provision", "Grant", "CreateGrant", "token from Cognito")
-}
-
-// Each effect of a request with a code or refresh token fails once, in both
-// ways. The request succeeds or can be repeated. Then the refresh token in the
-// response is one of the stored grant's, and works.
-func TestAfterEachFault(t *testing.T) {
-	requests := map[string]func(*world, *token.Issuer, clients.Credentials) token.Request{
-		"code, with an old access token": func(w *world, _ *token.Issuer, c clients.Credentials) token.Request {
-			w.Clock.Advance(-40 * time.Minute)
-			g, code := w.grant(c)
-			w.Clock.Advance(40 * time.Minute)
-			stored, err := w.Inner.Tokens(w.T.Context(), g.TokensID)
-			if err != nil {
-				w.T.Fatal(err)
-			}
-			stored.Code.ExpiresAt = w.Clock.Now().Add(broker.CodeLifetime)
-			if err := w.Inner.ReplaceTokens(w.T.Context(), stored); err != nil {
-				w.T.Fatal(err)
-			}
-			return codeRequest(c, code)
-		},
-		"refresh": func(w *world, i *token.Issuer, c clients.Credentials) token.Request {
-			_, code := w.grant(c)
-			return refreshRequest(c, w.ask(i, codeRequest(c, code)).RefreshToken)
-		},
-	}
-	for name, request := range requests {
-		for _, effect := range []string{"Grant", "refresh at Cognito", "ReplaceGrant"} {
-			for _, applied := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/%s, applied %t", name, effect, applied), func(t *testing.T) {
-					w := newWorld(t)
-					i, c := w.issuer(), w.client(dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
-					r := request(w, i, c)
-					w.fault = func(e string) (bool, error) {
-						if e != effect {
-							return false, nil
-						}
-						w.fault = nil
-						if e == "refresh at Cognito" {
-							return applied, &broker.UpstreamError{RetryAfter: 7 * time.Second, Cause: fake.ErrInjected}
-						}
-						return applied, fake.ErrInjected
-					}
-					w.effects = nil
-					a, err := i.Token(t.Context(), r)
-					if err != nil {
-						kit.WantCode(t, "Token", err, dcr.Unavailable)
-						a = w.ask(i, r)
-					}
-					if !slices.Contains(w.effects, effect) {
-						t.Errorf("effects %q, want %s among them", w.effects, effect)
-					}
-					next := credential.Presented(a.RefreshToken)
-					id, err := credential.GrantID(next)
-					if err != nil {
-						t.Fatal(err)
-					}
-					g, err := w.Inner.Grant(t.Context(), id)
-					if err != nil || !slices.Contains(g.Live, next.Hash()) || !g.EndedAt.IsZero() || !g.CodeUsed {
-						t.Errorf("stored grant %+v, %v; want a valid grant with its code used and the refresh token of the response", g, err)
-					}
-					w.ask(i, refreshRequest(c, a.RefreshToken))
-				})
-			}
-		}
-	}
 }
 
 // While Cognito does not answer, a refresh token stays valid, however often the

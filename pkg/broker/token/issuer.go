@@ -24,6 +24,7 @@ type Store interface {
 	CreateGrant(ctx context.Context, g *broker.Grant) error
 	Tokens(ctx context.Context, id string) (*broker.SealedTokens, error)
 	ReplaceTokens(ctx context.Context, t *broker.SealedTokens) error
+	DeleteConsent(ctx context.Context, key string) error
 }
 
 // Cognito is Cognito's token endpoint. The errors are *broker.UpstreamError.

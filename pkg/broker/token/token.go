@@ -1,7 +1,6 @@
 package token
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,7 +107,7 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	wait := c.Clients.RecordUse(ctx, c.Log, c.reg)
 	defer wait()
 	if stored == nil {
-		return nil, c.end(ctx, g, "Cognito's tokens are gone", signInEnded)
+		return nil, c.endWithoutTokens(ctx, g)
 	}
 	t, err := grants.Open(c.ring, g.ID, stored)
 	if err != nil {
@@ -168,51 +167,8 @@ func (c *call) checkResource(g *broker.Grant) error {
 	return err
 }
 
-// signInEnded is the description of a refusal.
-const signInEnded = "the sign-in for this token has ended; authorize again"
-
-// renew fetches a new access token for g with t, Cognito's stored tokens. If
-// Cognito returned another refresh token, renew stores it before the client's
-// token is used up, so that a client that repeats the request finds it. If
-// Cognito refuses, renew ends g.
-func (c *call) renew(ctx context.Context, g *broker.Grant, stored *broker.SealedTokens, t broker.Tokens) (renewed broker.Tokens, err error) {
-	err = c.AppClients.WithApp(
-		c.AppClients.AppOf(ctx, c.ring, g, t), g.AppClient,
-		func(a grants.App) (err error) {
-			renewed, err = c.Cognito.Refresh(ctx, a.AppCredentials, t.RefreshToken)
-			renewed.AppSecret = a.Secret
-			return err
-		})
-	if err == nil {
-		renewed.RefreshToken = cmp.Or(renewed.RefreshToken, t.RefreshToken)
-		if renewed.RefreshToken == t.RefreshToken && renewed.AppSecret == t.AppSecret {
-			return renewed, nil
-		}
-		stored.Sealed = c.ring.Seal(broker.SealGrant, g.ID, renewed.Encode())
-		err = c.Store.ReplaceTokens(ctx, stored)
-		switch {
-		case errors.Is(err, broker.ErrNotFound):
-			return renewed, c.end(ctx, g, "Cognito's tokens are gone", signInEnded)
-		case err != nil && !errors.Is(err, broker.ErrConflict): // another refresh stores its tokens, which are as good
-			return renewed, unavailable("the tokens could not be stored", err)
-		}
-		return renewed, nil
-	}
-	if errors.Is(err, grants.ErrAppClientGone) {
-		return renewed, c.end(ctx, g, "its app client no longer exists", signInEnded)
-	}
-	u, ok := errors.AsType[*broker.UpstreamError](err)
-	if ok && u.Code == string(broker.InvalidGrant) {
-		return renewed, c.end(ctx, g, "Cognito no longer refreshes it", signInEnded)
-	}
-	err = fmt.Errorf("refresh grant %s: %w", g.ID, err)
-	if ok {
-		return renewed, broker.CognitoUnavailable(err)
-	}
-	return renewed, unavailable("the app client could not be read", err)
-}
-
-// commit stores g with its token used and next issued. If another request changes g at the same time, commit checks g again.
+// commit stores g with its token used and next issued. If another request changes
+// g at the same time, commit checks g again.
 func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, stored *broker.SealedTokens, next credential.Token) error {
 	hash := next.Hash()
 	applied := func(stored *broker.Grant) bool { return slices.Contains(stored.Live, hash) }

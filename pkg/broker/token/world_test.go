@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -23,6 +24,12 @@ type world struct {
 	*kit.Brokered
 	config  token.Config
 	effects []string
+	// rotates means that Cognito returns a new refresh token for each refresh.
+	// issued are the refresh tokens that it has issued, and retired those that it
+	// no longer accepts.
+	rotates bool
+	issued  []string
+	retired map[string]bool
 
 	// fault is called before each effect. An error makes the effect fail, applied
 	// or not.
@@ -71,8 +78,17 @@ func (c cognito) tokens() broker.Tokens {
 	}
 }
 
-func (c cognito) Refresh(_ context.Context, _ broker.AppCredentials, _ string) (t broker.Tokens, err error) {
-	err = c.w.do("refresh at Cognito", func() error { t = c.tokens(); return nil })
+func (c cognito) Refresh(_ context.Context, _ broker.AppCredentials, refreshToken string) (t broker.Tokens, err error) {
+	err = c.w.do("refresh at Cognito", func() error {
+		if c.w.retired[refreshToken] {
+			return &broker.UpstreamError{Code: string(broker.InvalidGrant)}
+		}
+		t = c.tokens()
+		if c.w.rotates {
+			t.RefreshToken = c.w.issue()
+		}
+		return nil
+	})
 	return t, err
 }
 
@@ -117,11 +133,27 @@ func (w *world) client(grantTypes ...string) clients.Credentials {
 	return c
 }
 
+// issue returns a new refresh token of Cognito.
+func (w *world) issue() string {
+	t := fmt.Sprintf("cognito-refresh-token-%d", len(w.issued))
+	w.issued = append(w.issued, t)
+	return t
+}
+
+// retireAllBut makes Cognito accept no refresh token but this one: the grace
+// period of a rotation is over.
+func (w *world) retireAllBut(refreshToken string) {
+	w.retired = make(map[string]bool)
+	for _, t := range w.issued {
+		w.retired[t] = t != refreshToken
+	}
+}
+
 // grant stores a grant of c and returns it with its code.
 func (w *world) grant(c clients.Credentials) (*broker.Grant, credential.Token) {
 	w.T.Helper()
 	t := cognito{w}.tokens()
-	t.RefreshToken = "cognito-refresh-token"
+	t.RefreshToken = w.issue()
 	return w.AddGrant(w.Registration(c.ID), t, redirect)
 }
 
