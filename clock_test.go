@@ -17,7 +17,7 @@ import (
 // that make timers by which a cache could expire: timers run by the monotonic
 // clock.
 var timePackages = map[string][]string{
-	"time":               {"Now", "Since", "Until", "AfterFunc", "NewTicker", "Tick"},
+	"time":               {"Now", "Since", "Until", "After", "AfterFunc", "NewTicker", "NewTimer", "Tick"},
 	module + "pkg/clock": {"Now"},
 }
 
@@ -51,6 +51,10 @@ var allowedTimeUses = []struct{ file, in, names, why string }{
 	{"pkg/broker/janitor/run.go", "late", "time.Now", "the deadline of one sweep, from its context"},
 	{"pkg/broker/janitor/observe.go", "tooLateToCount", "time.Now", "the deadline of one sweep, from its context"},
 	{"internal/adapter/signed/signed.go", "sign", "time.Now", "the date in the signature of one request"},
+
+	{"internal/adapter/dynamo/query.go", "whole", "time.After", "a pause between two requests"},
+	{"internal/adapter/wellknown/wellknown.go", "Current", "time.NewTimer", "how long one request waits for another's read"},
+	{"pkg/broker/pause.go", "Pause", "time.NewTimer", "a pause of a request"},
 
 	{"internal/adapter/memory/store.go", "NewStore", "clock.Now", "for tests that need no clock of their own"},
 }

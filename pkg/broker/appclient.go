@@ -186,10 +186,10 @@ var ErrBrandingLimit = errors.New("all branding styles of the user pool are used
 // a *dcr.Error with the code dcr.Unavailable.
 var ErrAppClientLimit = errors.New("the limit of app clients is reached")
 
-// ErrNoSlot means that Cognito was not called, because this deployment has used
+// ErrCallLimit means that Cognito was not called, because this deployment has used
 // up its calls for now. It comes with a *dcr.Error with the code
 // dcr.Unavailable, inside a *NotAppliedError.
-var ErrNoSlot = errors.New("no call to Cognito is free")
+var ErrCallLimit = errors.New("the limit of calls to Cognito in a second is reached")
 
 // A Provisioner creates the app clients of brokered mode that are missing. The
 // functions that face the internet call it instead of having a right at

@@ -51,9 +51,3 @@ func ConsentKey(ring *seal.Ring, sub, clientID, generation, redirectURI, resourc
 	mac := ring.MAC("consent", sub, clientID, generation, redirectURI, resource)
 	return hex.EncodeToString(mac[:])
 }
-
-// ConsentKey returns the key of the consent that belongs to g, whether or not
-// it is stored. redirectURI is the one to which the code of g was sent.
-func (g *Grant) ConsentKey(ring *seal.Ring, redirectURI string) string {
-	return ConsentKey(ring, g.User.Sub, g.ClientID, g.Generation, redirectURI, g.Resource)
-}

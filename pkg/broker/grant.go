@@ -40,8 +40,9 @@ func GrantID(ring *seal.Ring, originJTI string, n int) string {
 // §4.4) there is no user: the client has the grant in its own name, and User and
 // TokensID are zero.
 //
-// A Grant has at most 1 KB, so that a refresh, which changes nothing else, costs
-// little. What a refresh does not change is in the grant's SealedTokens.
+// A refresh writes the Grant, so it is kept small: at most 1 KB unless several
+// refresh tokens are live. Cognito's tokens and the code, which have several KB
+// and seldom change, are in SealedTokens.
 type Grant struct {
 	// ID is part of the authorization code and of every refresh token; see
 	// GrantID.
@@ -56,7 +57,8 @@ type Grant struct {
 	// registration has another generation now, or is gone, the grant is no
 	// longer valid.
 	Generation string `json:"gen"`
-	// User is the user who gave the grant; zero with client_credentials.
+	// User is the user who gave the grant, without Groups; zero with
+	// client_credentials.
 	User User `json:"user,omitzero"`
 	// Scopes are the scopes that the user allowed.
 	Scopes []string `json:"scopes,omitempty"`
@@ -74,6 +76,10 @@ type Grant struct {
 	Spent credential.Hash `json:"spent,omitzero"`
 	// SpentAt is when Spent was first used.
 	SpentAt time.Time `json:"-" store:"spent_at"`
+
+	// ConsentKey is the key of the consent that belongs to the grant, whether or
+	// not it is stored. It is empty with client_credentials.
+	ConsentKey string `json:"consent,omitempty"`
 
 	// AppClient is the key of the app client that Cognito's tokens belong to.
 	AppClient string `json:"app,omitempty"`

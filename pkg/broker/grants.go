@@ -15,7 +15,7 @@ type GrantEnder interface {
 	// ended, even with an error, and stops when ctx ends.
 	EndOfClient(ctx context.Context, clientID, keep string) (int, error)
 	// EndOfUser ends the grants of the user with that sub and deletes the user's
-	// remembered consents. It returns the number of grants, even with an error.
+	// remembered consents. It returns the number of grants that it has ended, even with an error.
 	EndOfUser(ctx context.Context, sub string) (int, error)
 	// EndByID ends the grant with that id, or returns ErrNotFound.
 	EndByID(ctx context.Context, id string) error

@@ -77,8 +77,9 @@ type GrantStore interface {
 	// increments t.Version. It returns ErrConflict if the versions differ and
 	// ErrNotFound if there are no tokens with that id.
 	ReplaceTokens(ctx context.Context, t *SealedTokens) error
-	// DeleteTokens removes the tokens. If there are none, that is no error.
-	DeleteTokens(ctx context.Context, id string) error
+	// DeleteTokens removes the tokens if they still have that version, and returns
+	// ErrConflict if they have another. If there are none, that is no error.
+	DeleteTokens(ctx context.Context, id string, version int64) error
 
 	// PutConsent stores c, and replaces a consent with the same key. A call
 	// that is sent twice stores c twice, and so undoes a change that was made

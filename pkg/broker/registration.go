@@ -134,8 +134,9 @@ func (r *Registration) Clone() *Registration {
 }
 
 // Unused reports whether r is an open registration that no user has used yet. It
-// expires by itself. Most registrations are of this kind, so they are in no
-// index, which would cost as much as the registration.
+// expires by itself. Most registrations are of this kind, so ListRegistrations
+// leaves them out: an index entry for each would cost as much as the
+// registration.
 func (r *Registration) Unused() bool {
 	return r.State == RegistrationActive && !r.ExpiresAt.IsZero() && r.Due.IsZero() && !r.Vouched()
 }

@@ -10,9 +10,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// SealedTokens are Cognito's tokens of one grant, and the authorization code for
-// which the client gets the first of its own. They are stored before the grant,
-// so that no grant is without its tokens. Tokens without a grant expire unused.
+// SealedTokens are Cognito's tokens of one grant, and the authorization code that
+// the client exchanges for its first tokens. The broker stores them before the
+// grant and deletes them after the grant has ended, so a grant that has not ended
+// has its tokens. Tokens without a grant expire.
 type SealedTokens struct {
 	// ID is the id that TokensID returns.
 	ID string `json:"-" store:"key"`

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -33,7 +34,8 @@ var (
 // returned before it, in any process, unless a method's comment says otherwise.
 // Values are copied in and out; times are stored as whole seconds in UTC. A
 // call that is sent twice, as an SDK does when it has lost the reply, has the
-// effect and the result of one call.
+// effect and the result of one call, unless the method's comment says otherwise.
+// A sequence ends with its first error.
 //
 // The errors named in the methods' comments may be wrapped and mean that
 // nothing was changed. After any other error it is not known whether the call
@@ -157,7 +159,9 @@ type Counter struct {
 // Budgets is the part of a Store that enforces limits.
 type Budgets interface {
 	// TakeBudget adds member to the budget, unless it is a member already. It
-	// returns ErrExhausted if the budget has b.Limit other members.
+	// returns ErrExhausted if the budget has b.Limit other members, or if the store
+	// can hold no more. Of several concurrent calls for the last place, one gets
+	// it.
 	TakeBudget(ctx context.Context, b Budget, member string) error
 	// ReturnBudget removes member from the budget. If it is not a member, that
 	// is no error.
@@ -202,6 +206,11 @@ type TableOwner struct {
 	// Began is when the store was first used. The store cannot have a record of
 	// an app client that is older. Zero means that the store's answer is final.
 	Began time.Time `json:"began_at,omitzero"`
+
+	// Unknown has the members of the stored record that this program does not
+	// know, because a newer one wrote them: a JSON object, or nil. A store writes
+	// them back.
+	Unknown json.RawMessage `json:"-" store:"unknown"`
 }
 
 // Sweeping is the part of a Store that is for sweeps.

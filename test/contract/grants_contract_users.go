@@ -56,8 +56,10 @@ func testTokens(t *testing.T, open OpenGrantStore) {
 		s, deleted, expired := open(t, clock.Now), newTokens(clock), newTokens(clock)
 		check(t, "create", s.CreateTokens(t.Context(), deleted), nil)
 		check(t, "create", s.CreateTokens(t.Context(), expired), nil)
-		check(t, "delete", s.DeleteTokens(t.Context(), deleted.ID), nil)
-		check(t, "delete again", s.DeleteTokens(t.Context(), deleted.ID), nil)
+		check(t, "delete another version", s.DeleteTokens(t.Context(), deleted.ID, 2), broker.ErrConflict)
+		diff(t, "read", read(t, s, deleted.ID), deleted)
+		check(t, "delete", s.DeleteTokens(t.Context(), deleted.ID, 1), nil)
+		check(t, "delete again", s.DeleteTokens(t.Context(), deleted.ID, 1), nil)
 		diff(t, "read the others", read(t, s, expired.ID), expired)
 		clock.Advance(expired.ExpiresAt.Sub(clock.Second()))
 		for _, x := range []*broker.SealedTokens{deleted, expired} {
@@ -76,7 +78,7 @@ func testTokens(t *testing.T, open OpenGrantStore) {
 			_, err := s.Tokens(t.Context(), id)
 			check(t, fmt.Sprintf("read %.20q", id), err, broker.ErrNotFound)
 			check(t, fmt.Sprintf("replace %.20q", id), s.ReplaceTokens(t.Context(), x), broker.ErrNotFound)
-			check(t, fmt.Sprintf("delete %.20q", id), s.DeleteTokens(t.Context(), id), nil)
+			check(t, fmt.Sprintf("delete %.20q", id), s.DeleteTokens(t.Context(), id, 1), nil)
 		}
 	})
 }

@@ -105,7 +105,7 @@ func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 			}, "", "replaced",
 		},
 		"DeleteTokens": {
-			func(ctx context.Context, s broker.GrantStore) error { return s.DeleteTokens(ctx, "t") },
+			func(ctx context.Context, s broker.GrantStore) error { return s.DeleteTokens(ctx, "t", 1) },
 			func(ctx context.Context, s broker.GrantStore) string {
 				_, err := s.Tokens(ctx, "t")
 				return word(err)

@@ -47,7 +47,7 @@ func (w *world) checkEnded(s *session) {
 	if errors.Is(err, broker.ErrNotFound) {
 		return // it has expired
 	}
-	if err != nil || g.EndedAt.IsZero() || g.Standing() || len(g.Live) > 0 {
+	if err != nil || g.EndedAt.IsZero() || g.Unfinished() || len(g.Live) > 0 {
 		w.t.Errorf("%s: grant %s = %+v, %v, want it ended completely", w.now(), s.grant, g, err)
 	}
 }
@@ -60,7 +60,7 @@ func (w *world) checkRemoved() {
 		if err != nil {
 			continue // deleted by its client, or its tombstone has expired
 		}
-		if g.Standing() && (r.State == broker.RegistrationRemoved || r.Generation != g.Generation) {
+		if g.Unfinished() && (r.State == broker.RegistrationRemoved || r.Generation != g.Generation) {
 			w.t.Errorf("the grant %s of generation %s is valid, but the client %s is %s of generation %s", g.ID, g.Generation, r.ClientID, r.State, r.Generation)
 		}
 	}
@@ -70,7 +70,7 @@ func (w *world) checkRemoved() {
 // Ender promises that this succeeds.
 func (w *world) completeEnds() {
 	for _, g := range w.allGrants() {
-		if !g.EndedAt.IsZero() && g.Standing() {
+		if !g.EndedAt.IsZero() && g.Unfinished() {
 			if err := w.ender.EndByID(w.t.Context(), g.ID); err != nil {
 				w.t.Errorf("EndByID(%s), repeated without faults: %v", g.ID, err)
 			}

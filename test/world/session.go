@@ -118,8 +118,9 @@ func (w *Brokered) AddGrant(r *broker.Registration, t broker.Tokens, redirectURI
 	for _, f := range change {
 		f(g)
 	}
+	g.ConsentKey = broker.ConsentKey(w.Keys, g.User.Sub, g.ClientID, g.Generation, redirectURI, g.Resource)
 	consent := &broker.Consent{
-		Key: g.ConsentKey(w.Keys, redirectURI), Sub: t.Sub, ClientID: r.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * Day),
+		Key: g.ConsentKey, Sub: t.Sub, ClientID: r.ClientID, Scopes: g.Scopes, CreatedAt: now, ExpiresAt: now.Add(30 * Day),
 	}
 	err := errors.Join(w.Inner.CreateGrant(w.T.Context(), g), w.Inner.PutConsent(w.T.Context(), consent))
 	if g.TokensID != "" {

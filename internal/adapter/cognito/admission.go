@@ -15,14 +15,15 @@ const (
 	// callsPerSecond is below the 5 calls that Cognito allows for each operation
 	// on a pool, because Cognito's seconds begin at other times.
 	callsPerSecond = 4
-	// maxAdmissionWait is how long a call waits for a slot.
+	// maxAdmissionWait is how long a call waits until Cognito may be called.
 	maxAdmissionWait = 2 * time.Second
 )
 
 // Counters limits the calls to Cognito of all processes of the deployment
 // together. A broker.Store has this method.
 type Counters interface {
-	// Count counts one event, or returns broker.ErrExhausted.
+	// Count counts one event, as the method of broker.Budgets does: in all
+	// processes together, and safe for concurrent use.
 	Count(ctx context.Context, c broker.Counter) error
 }
 
@@ -47,7 +48,7 @@ func (c *AppClients) admit(ctx context.Context, op operation) error {
 		}
 		if nextSecond(at).After(until) {
 			telemetry.Count(ctx, telemetry.CognitoThrottles, 1)
-			return op.refused(busy(2*time.Second), fmt.Errorf("admission: %w in %s", broker.ErrNoSlot, maxAdmissionWait))
+			return op.refused(busy(2*time.Second), fmt.Errorf("admission: %w in %s", broker.ErrCallLimit, maxAdmissionWait))
 		}
 		telemetry.Count(ctx, telemetry.CognitoHeldBack, 1)
 		if err := c.sleep(ctx, nextSecond(at).Sub(at)); err != nil {

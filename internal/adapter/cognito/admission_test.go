@@ -135,8 +135,8 @@ func TestAdmissionGivesUpWithinTwoSeconds(t *testing.T) {
 				start := time.Now()
 				err := admitting(t, s).admit(t.Context(), opCreate)
 				checkVerdict(t, err, throttled)
-				if !errors.Is(err, broker.ErrNoSlot) {
-					t.Errorf("admit = %v, want one that wraps ErrNoSlot", err)
+				if !errors.Is(err, broker.ErrCallLimit) {
+					t.Errorf("admit = %v, want one that wraps ErrCallLimit", err)
 				}
 				if got := time.Since(start); got != tt.want {
 					t.Errorf("gave up after %s, want %s", got, tt.want)

@@ -75,7 +75,9 @@ func toItem(all attributes) (records.Item, error) {
 		case *types.AttributeValueMemberBS:
 			members := make(records.Set, len(v.Value))
 			for i, m := range v.Value {
-				copy(members[i][:], m)
+				if copy(members[i][:], m) != len(m) || len(m) != len(members[i]) {
+					return nil, fmt.Errorf("dynamodb: item %v: column %s: a member has %d bytes", it[records.ColumnKey], name, len(m))
+				}
 			}
 			it[name] = members
 		}

@@ -300,7 +300,7 @@ func grantCalls(ctx context.Context, s broker.GrantStore) map[string]error {
 		"CreateTokens":       s.CreateTokens(ctx, &broker.SealedTokens{ID: "t"}),
 		"Tokens":             tokens,
 		"ReplaceTokens":      s.ReplaceTokens(ctx, &broker.SealedTokens{ID: "t", Version: 1}),
-		"DeleteTokens":       s.DeleteTokens(ctx, "t"),
+		"DeleteTokens":       s.DeleteTokens(ctx, "t", 1),
 	}
 	for _, errs["ListGrants"] = range s.ListGrants(ctx) {
 	}

@@ -90,8 +90,12 @@ func (t *table) partition(ctx context.Context, q records.Query, partition string
 }
 
 // retryPause is the first pause before the rest of a batch that DynamoDB did
-// not process is read again. Each further pause is twice as long.
-const retryPause = 50 * time.Millisecond
+// not process is read again. Each further pause is twice as long, up to
+// maxPause.
+const (
+	retryPause = 50 * time.Millisecond
+	maxPause   = 2 * time.Second
+)
 
 // whole returns the items of entries of an index, in any order, without those
 // that have been removed.
@@ -101,9 +105,9 @@ func (t *table) whole(ctx context.Context, entries []attributes) ([]attributes, 
 		keys = append(keys, attributes{records.ColumnKey: it[records.ColumnKey]})
 	}
 	var all []attributes
-	for pause := retryPause; len(keys) > 0; pause *= 2 {
+	for pause := retryPause; len(keys) > 0; pause = min(2*pause, maxPause) {
 		out, err := t.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-			RequestItems: map[string]types.KeysAndAttributes{t.name: {Keys: keys}},
+			RequestItems: map[string]types.KeysAndAttributes{t.name: {Keys: keys, ConsistentRead: aws.Bool(true)}},
 		})
 		if err != nil {
 			return nil, err

@@ -59,7 +59,7 @@ func TestTheLargestLimitsFitAnItem(t *testing.T) {
 }
 
 // A set that has grown to the size of an item, whatever the limit, takes no more
-// members. That is not an error which time heals.
+// members. Waiting does not help.
 func TestAFullItemIsAnExhaustedBudget(t *testing.T) {
 	now := time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }

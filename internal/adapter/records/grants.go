@@ -92,9 +92,8 @@ func (s *Store) ReplaceTokens(ctx context.Context, t *broker.SealedTokens) error
 	return replace(ctx, s, "ReplaceTokens", sealedTokens, t, nil)
 }
 
-func (s *Store) DeleteTokens(ctx context.Context, id string) error {
-	_, err := s.remove(ctx, "DeleteTokens", sealedTokens.name, id, Condition{})
-	return err
+func (s *Store) DeleteTokens(ctx context.Context, id string, version int64) error {
+	return s.removeVersion(ctx, "DeleteTokens", sealedTokens.name, id, version)
 }
 
 func (s *Store) PutConsent(ctx context.Context, c *broker.Consent) error {

@@ -103,6 +103,14 @@ func TestWhatANewerProgramWroteIsKept(t *testing.T) {
 				c.Scopes = []string{"changed"}
 				return s.PutConsent(t.Context(), c.Clone())
 			}},
+		{"owner of the table", "deployment#", func() error { return s.SetTableOwner(t.Context(), &broker.TableOwner{ID: "d"}) }, nil, func() error {
+			d, err := s.TableOwner(t.Context())
+			if err != nil {
+				return err
+			}
+			d.Store = "changed"
+			return s.SetTableOwner(t.Context(), d)
+		}},
 		{"initial access token", "iat#t", func() error {
 			return s.CreateInitialAccessToken(t.Context(), &credential.InitialAccessToken{ID: "t", MaxUses: 2})
 		}, nil, func() error { return s.UseInitialAccessToken(t.Context(), "t", "c") }},

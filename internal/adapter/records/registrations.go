@@ -79,11 +79,7 @@ func (s *Store) ReplaceAppClient(ctx context.Context, a *broker.AppClient) error
 }
 
 func (s *Store) DeleteAppClient(ctx context.Context, key string, version int64) error {
-	out, err := s.remove(ctx, "DeleteAppClient", appClients.name, key, is(columnVersion, Equal, version))
-	if err == nil && out.Refused && out.Item != nil {
-		return broker.ErrConflict
-	}
-	return err
+	return s.removeVersion(ctx, "DeleteAppClient", appClients.name, key, version)
 }
 
 func (s *Store) AppClientKeys(ctx context.Context) iter.Seq2[string, error] {

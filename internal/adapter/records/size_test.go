@@ -2,7 +2,6 @@ package records_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
-// watched is a table that keeps the last item written.
+// watched is a table that keeps the size of the last item written.
 type watched struct {
 	records.Table
 	size int
@@ -30,8 +29,8 @@ func (w *watched) Write(ctx context.Context, op string, x records.Write) (record
 	return out, err
 }
 
-// A refresh changes only the head of a grant, which costs one write unit if it
-// has at most 1 KB.
+// A refresh writes the grant and not its tokens, which costs one write unit if
+// the grant has at most 1 KB.
 func TestAGrantFitsAWriteUnit(t *testing.T) {
 	now := time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 	table := &watched{Table: memory.NewTable(func() time.Time { return now })}
@@ -40,15 +39,11 @@ func TestAGrantFitsAWriteUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var groups []string
-	for i := range 10 {
-		groups = append(groups, fmt.Sprintf("engineering-%04d", i))
-	}
 	uuid := "5c5f1b1e-70f1-70b6-9a8e-2f0a7f2f9a11"
 	g := &broker.Grant{
 		ID: credential.NewID(), ClientID: broker.ClientIDPrefix + credential.NewID(), Generation: credential.NewID(),
-		User:   broker.User{Sub: uuid, Username: uuid, Email: "firstname.lastname@example.com", Groups: groups, IdentityProvider: "COGNITO"},
-		Scopes: []string{"notes/read", "notes/write"}, Resource: "https://mcp.example.com/mcp", AppClient: "profile/open",
+		User:   broker.User{Sub: uuid, Username: "examplecorpokta_firstname.lastname@subsidiary.example.com", Email: "firstname.lastname@subsidiary.example.com", IdentityProvider: "ExampleCorpOkta"},
+		Scopes: []string{"notes/read", "notes/write"}, Resource: "https://mcp.example.com/mcp", AppClient: broker.DedicatedAppClientKey(broker.ClientIDPrefix+credential.NewID(), credential.NewID()), ConsentKey: strings.Repeat("c", 64),
 		CognitoID: strings.Repeat("a", 26), TokensID: credential.NewID(), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, 30),
 	}
 	if err := s.CreateGrant(t.Context(), g); err != nil {
@@ -65,6 +60,6 @@ func TestAGrantFitsAWriteUnit(t *testing.T) {
 		tok = next
 	}
 	if table.size > 1024 {
-		t.Errorf("the head of a grant has %d bytes, want at most 1024", table.size)
+		t.Errorf("the grant has %d bytes, want at most 1024", table.size)
 	}
 }

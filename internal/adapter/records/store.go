@@ -197,6 +197,16 @@ func (s *Store) remove(ctx context.Context, op, kind, id string, condition Condi
 	return s.write(ctx, op, kind, id, Write{Delete: true, If: condition})
 }
 
+// removeVersion deletes the item with this id, or returns broker.ErrConflict if
+// it has another version.
+func (s *Store) removeVersion(ctx context.Context, op, kind, id string, version int64) error {
+	out, err := s.remove(ctx, op, kind, id, is(columnVersion, Equal, version))
+	if err == nil && out.Refused && out.Item != nil {
+		return broker.ErrConflict
+	}
+	return err
+}
+
 // leave removes a member from a set of an item.
 func (s *Store) leave(ctx context.Context, op, kind, id, column, member string) error {
 	_, err := s.write(ctx, op, kind, id, Write{Change: &Change{Leave: map[string]Member{column: memberOf(member)}}, If: present})

@@ -123,7 +123,7 @@ func (s *stack) wantEnded(id string) {
 	if g.EndedAt.IsZero() || g.TokensID != "" || len(g.Live) != 0 {
 		s.T.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, without tokens", g.EndedAt, len(g.Live), g.TokensID != "")
 	}
-	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys, redirect)); err != broker.ErrNotFound {
+	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey); err != broker.ErrNotFound {
 		s.T.Errorf("the remembered consent: %v, want it deleted", err)
 	}
 	for _, t := range s.cognitoTokens() {
@@ -141,7 +141,7 @@ func (s *stack) wantStands(id string) *broker.Grant {
 	if !g.EndedAt.IsZero() || s.Tokens(g).RefreshToken == "" {
 		s.T.Errorf("grant has ended at %v, want it valid", g.EndedAt)
 	}
-	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys, redirect)); err != nil {
+	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey); err != nil {
 		s.T.Errorf("the remembered consent: %v, want it stored", err)
 	}
 	return g

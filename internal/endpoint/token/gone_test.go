@@ -14,10 +14,10 @@ import (
 // with nothing left to do, and that its consent is deleted.
 func (s *stack) wantForgotten(g *broker.Grant) {
 	s.T.Helper()
-	if stored := s.Grant(g.ID); stored.EndedAt.IsZero() || stored.Standing() || len(stored.Live) != 0 {
+	if stored := s.Grant(g.ID); stored.EndedAt.IsZero() || stored.Unfinished() || len(stored.Live) != 0 {
 		s.T.Errorf("grant %+v, want it ended completely", stored)
 	}
-	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys, redirect)); !errors.Is(err, broker.ErrNotFound) {
+	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey); !errors.Is(err, broker.ErrNotFound) {
 		s.T.Errorf("the remembered consent: %v, want it deleted", err)
 	}
 }
@@ -28,7 +28,7 @@ func (s *stack) wantUnchanged(g *broker.Grant) {
 	if stored := s.Grant(g.ID); stored.Version != g.Version {
 		s.T.Errorf("grant %+v, want it unchanged", stored)
 	}
-	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey(s.Keys, redirect)); g.User.Sub != "" && err != nil {
+	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey); g.User.Sub != "" && err != nil {
 		s.T.Errorf("the remembered consent: %v, want it stored", err)
 	}
 }
@@ -36,7 +36,7 @@ func (s *stack) wantUnchanged(g *broker.Grant) {
 // deleteTokens deletes the tokens of g by hand.
 func (s *stack) deleteTokens(g *broker.Grant) {
 	s.T.Helper()
-	if err := s.Inner.DeleteTokens(s.T.Context(), g.TokensID); err != nil {
+	if err := s.Inner.DeleteTokens(s.T.Context(), g.TokensID, 1); err != nil {
 		s.T.Fatal(err)
 	}
 }

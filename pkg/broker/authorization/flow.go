@@ -49,7 +49,7 @@ type Store interface {
 	Grant(ctx context.Context, id string) (*broker.Grant, error)
 	CreateTokens(ctx context.Context, t *broker.SealedTokens) error
 	Tokens(ctx context.Context, id string) (*broker.SealedTokens, error)
-	DeleteTokens(ctx context.Context, id string) error
+	DeleteTokens(ctx context.Context, id string, version int64) error
 	PutConsent(ctx context.Context, c *broker.Consent) error
 	Consent(ctx context.Context, key string) (*broker.Consent, error)
 }

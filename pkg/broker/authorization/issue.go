@@ -23,6 +23,8 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 		return credential.Token{}, err
 	}
 	now := broker.Seconds(f.config.Now())
+	user := t.User
+	user.Groups = nil // they decide whether the user may consent, and nothing later
 	for n := range broker.MaxGrants {
 		id := broker.GrantID(v.ring, t.OriginJTI, n)
 		code := v.secret.code(id)
@@ -42,11 +44,12 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 			ID:         id,
 			ClientID:   t.ClientID,
 			Generation: t.Generation,
-			User:       t.User,
+			User:       user,
 			Scopes:     t.Scopes,
 			Resource:   t.Resource,
 			AppClient:  t.AppClient,
 			CognitoID:  t.CognitoID,
+			ConsentKey: v.consentKey(t),
 			TokensID:   tokens.ID,
 			CreatedAt:  now,
 			ExpiresAt:  tokens.ExpiresAt,
@@ -87,7 +90,7 @@ func (f *Flow) storeTokens(ctx context.Context, t *broker.SealedTokens) error {
 func (f *Flow) deleteTokens(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	if err := f.config.Store.DeleteTokens(ctx, id); err != nil {
+	if err := f.config.Store.DeleteTokens(ctx, id, 1); err != nil {
 		f.warn(ctx, "tokens without a grant not deleted", "error", err)
 	}
 }

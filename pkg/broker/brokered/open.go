@@ -84,6 +84,13 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 		switch {
 		case errors.Is(err, broker.ErrNotFound):
 			r, err = l.registerFirst(ctx, a, id, take)
+			if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == dcr.TooManyRequests {
+				// Another request may have registered the same client meanwhile, perhaps
+				// as the last of the hour.
+				if made, readErr := l.store.Registration(ctx, id); readErr == nil {
+					r, err = made, l.registerRepeated(ctx, a, made, take)
+				}
+			}
 		case err == nil:
 			err = l.registerRepeated(ctx, a, r, take)
 		}

@@ -202,6 +202,25 @@ func TestConcurrentFirstRegistrationsAgree(t *testing.T) {
 	}
 }
 
+// Another request registers the same client as the last of the hour, between the
+// read and the count of this one.
+func TestTheLastRegistrationOfAnHourServesAllWhoSendIt(t *testing.T) {
+	w := world.NewBrokered(t)
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"app_clients":5`, `"app_clients":5,"creations_per_hour":1`, 1))
+	var other *dcr.ClientInformation
+	w.Store.Around("Count", func(do func() error) error {
+		if other == nil {
+			other = new(dcr.ClientInformation)
+			other, _ = w.MustRegister(world.PublicBody, world.None)
+		}
+		return do()
+	})
+	info, _ := w.MustRegister(world.PublicBody, world.None)
+	if other == nil || info.ClientID != other.ClientID || w.Rows() != 1 {
+		t.Errorf("client ids %s and %v in %d rows, want one", info.ClientID, other, w.Rows())
+	}
+}
+
 func TestAnUnconfirmedRegistrationExpires(t *testing.T) {
 	w := world.NewBrokered(t)
 	first, _ := w.MustRegister(world.PublicBody, world.None)

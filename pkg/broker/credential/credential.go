@@ -83,8 +83,8 @@ func ParseHash(s string) (Hash, error) {
 	return h, nil
 }
 
-// MarshalText returns the hash in base64url, the shorter form in which records
-// are stored.
+// MarshalText returns the hash in base64url, the shorter form that bodies of
+// stored records have. Keys have the form of String.
 func (h Hash) MarshalText() ([]byte, error) {
 	return []byte(base64.RawURLEncoding.EncodeToString(h[:])), nil
 }

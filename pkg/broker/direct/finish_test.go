@@ -270,7 +270,7 @@ func TestSweepStopsWhenCognitoIsBusy(t *testing.T) {
 		stops bool
 	}{
 		{"busy", &broker.NotAppliedError{Err: dcr.Errorf(dcr.Unavailable, "too many requests")}, 1, true},
-		{"no call free", &broker.NotAppliedError{Err: fmt.Errorf("%w: %w", dcr.Errorf(dcr.Unavailable, "busy"), broker.ErrNoSlot)}, 2, false},
+		{"no call free", &broker.NotAppliedError{Err: fmt.Errorf("%w: %w", dcr.Errorf(dcr.Unavailable, "busy"), broker.ErrCallLimit)}, 2, false},
 		{"another answer of the protocol", &broker.NotAppliedError{Err: dcr.Errorf(dcr.InvalidClientMetadata, "no")}, 2, false},
 		{"broken", fake.ErrInjected, 2, false},
 	} {

@@ -28,7 +28,7 @@ type Store interface {
 	GrantsOf(ctx context.Context, clientID string) iter.Seq2[string, error]
 	OfUser(ctx context.Context, sub string) iter.Seq2[broker.UserRecord, error]
 	Tokens(ctx context.Context, id string) (*broker.SealedTokens, error)
-	DeleteTokens(ctx context.Context, id string) error
+	DeleteTokens(ctx context.Context, id string, version int64) error
 	DeleteConsent(ctx context.Context, key string) error
 }
 
@@ -68,14 +68,13 @@ func New(c Config) (*Ender, error) {
 }
 
 // EndGrant ends g, which the caller has read; EndByID reads the grant first.
-// EndGrant marks the stored grant as ended, deletes the remembered consent and
-// revokes Cognito's refresh token, deletes Cognito's tokens and stores that they
-// are gone, in this order. After the first step the
-// broker issues no more tokens for g, and g.EndedAt is set, even if EndGrant
-// returns an error. After an error the caller can call EndGrant again, even with
-// a grant that has ended, and it completes the missing steps. If ctx is
-// cancelled, it continues for at most five seconds. ring has the keys of the
-// request.
+// EndGrant marks the stored grant as ended, deletes the remembered consent,
+// revokes Cognito's refresh token, deletes Cognito's tokens, and stores that they
+// are gone, in this order. After the first step the broker issues no more tokens
+// for g, and g.EndedAt is set, even if EndGrant returns an error. After an error
+// the caller can call EndGrant again, even with a grant that has ended, and it
+// completes the missing steps. If ctx is cancelled, it continues for at most five
+// seconds. ring has the keys of the request.
 func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()
@@ -84,6 +83,9 @@ func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) 
 	}
 	if g.TokensID == "" {
 		return nil // the grant had none, or they have been revoked
+	}
+	if err := e.config.Store.DeleteConsent(ctx, g.ConsentKey); err != nil {
+		return fmt.Errorf("delete the consent of grant %s: %w", g.ID, err)
 	}
 	if err := e.endTokens(ctx, ring, g); err != nil {
 		return fmt.Errorf("tokens of grant %s: %w", g.ID, err)
@@ -129,37 +131,40 @@ func (e *Ender) mark(ctx context.Context, g *broker.Grant) error {
 	return broker.ErrConflict
 }
 
-// endTokens deletes the remembered consent, revokes Cognito's refresh token, and
-// deletes the stored tokens. If these are gone, a former call has done all of
-// that.
+// endTokens revokes Cognito's refresh token and deletes the stored tokens. If
+// these are gone, a former call has done both. If a refresh has stored a new
+// token meanwhile, endTokens revokes that one, too.
 func (e *Ender) endTokens(ctx context.Context, ring *seal.Ring, g *broker.Grant) error {
-	stored, err := e.config.Store.Tokens(ctx, g.TokensID)
-	if errors.Is(err, broker.ErrNotFound) {
-		return nil
+	err := broker.ErrConflict
+	for range Attempts {
+		stored, readErr := e.config.Store.Tokens(ctx, g.TokensID)
+		if errors.Is(readErr, broker.ErrNotFound) {
+			return nil
+		}
+		if readErr != nil {
+			return readErr
+		}
+		t, openErr := Open(ring, g.ID, stored)
+		if openErr != nil {
+			return openErr
+		}
+		if err := e.Revoke(ctx, ring, g, t); err != nil {
+			return fmt.Errorf("revoke: %w", err)
+		}
+		if err = e.config.Store.DeleteTokens(ctx, stored.ID, stored.Version); !errors.Is(err, broker.ErrConflict) {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	if err := e.config.Store.DeleteConsent(ctx, g.ConsentKey(ring, stored.Code.RedirectURI)); err != nil {
-		return fmt.Errorf("delete the consent: %w", err)
-	}
-	if err := e.revoke(ctx, ring, g, stored); err != nil {
-		return fmt.Errorf("revoke: %w", err)
-	}
-	return e.config.Store.DeleteTokens(ctx, g.TokensID)
+	return err
 }
 
-// revoke revokes Cognito's refresh token. If the app client no longer exists,
-// its tokens are already invalid.
-func (e *Ender) revoke(ctx context.Context, ring *seal.Ring, g *broker.Grant, stored *broker.SealedTokens) error {
-	t, err := Open(ring, g.ID, stored)
-	if err != nil {
-		return err
-	}
+// Revoke revokes the refresh token of t, Cognito's tokens of g. If the app client
+// no longer exists, its tokens are already invalid.
+func (e *Ender) Revoke(ctx context.Context, ring *seal.Ring, g *broker.Grant, t broker.Tokens) error {
 	if t.RefreshToken == "" {
 		return nil
 	}
-	err = e.config.AppClients.WithApp(
+	err := e.config.AppClients.WithApp(
 		e.config.AppClients.AppOf(ctx, ring, g, t), g.AppClient,
 		func(a App) error { return e.config.Cognito.Revoke(ctx, a.AppCredentials, t.RefreshToken) })
 	if errors.Is(err, ErrAppClientGone) {

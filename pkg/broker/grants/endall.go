@@ -30,7 +30,8 @@ func (e *Ender) EndOfClient(ctx context.Context, clientID, keep string) (int, er
 			continue
 		}
 		if err != nil {
-			return run.result(fmt.Errorf("read grant %s: %w", id, err))
+			run.fail(fmt.Errorf("read grant %s: %w", id, err)) // it does not hold up the others
+			continue
 		}
 		if g.ClientID != clientID || keep != "" && g.Generation == keep {
 			continue
@@ -65,7 +66,8 @@ func (e *Ender) EndOfUser(ctx context.Context, sub string) (int, error) {
 			continue
 		}
 		if err != nil {
-			return run.result(fmt.Errorf("read grant %s: %w", r.Grant, err))
+			run.fail(fmt.Errorf("read grant %s: %w", r.Grant, err))
+			continue
 		}
 		if g.User.Sub == sub {
 			run.end(ctx, g)

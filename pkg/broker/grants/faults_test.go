@@ -104,7 +104,7 @@ func TestTheOrderOfTheEnd(t *testing.T) {
 	for _, call := range trace.Calls() {
 		got = append(got, call.Method)
 	}
-	want := []string{"ReplaceGrant", "Tokens", "DeleteConsent", "Revoke", "DeleteTokens", "ReplaceGrant"}
+	want := []string{"ReplaceGrant", "DeleteConsent", "Tokens", "Revoke", "DeleteTokens", "ReplaceGrant"}
 	if !slices.Equal(got, want) {
 		t.Errorf("calls %q, want %q", got, want)
 	}
@@ -115,7 +115,7 @@ func TestEndOfUserDeletesConsentsWithoutAGrant(t *testing.T) {
 	w := newWorld(t)
 	remember := func(g *broker.Grant) {
 		err := w.Inner.PutConsent(t.Context(), &broker.Consent{
-			Key: g.ConsentKey(w.Keys, redirect), Sub: g.User.Sub, ClientID: g.ClientID, ExpiresAt: w.Now().Add(60 * kit.Day),
+			Key: g.ConsentKey, Sub: g.User.Sub, ClientID: g.ClientID, ExpiresAt: w.Now().Add(60 * kit.Day),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -180,7 +180,7 @@ func TestEndOfUserContinuesAfterAConsentThatIsNotDeleted(t *testing.T) {
 	all := []*broker.Grant{w.grant("a", "g", "ann", "s"), w.grant("b", "g", "ann", "s"), w.grant("c", "g", "ann", "s")}
 	w.Wait(31 * kit.Day) // so that only consents are left
 	for _, g := range all {
-		err := w.Inner.PutConsent(t.Context(), &broker.Consent{Key: g.ConsentKey(w.Keys, redirect), Sub: "ann", ExpiresAt: w.Now().Add(time.Hour)})
+		err := w.Inner.PutConsent(t.Context(), &broker.Consent{Key: g.ConsentKey, Sub: "ann", ExpiresAt: w.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -89,7 +89,7 @@ func (w *world) wantEnded(g *broker.Grant) {
 // remembered reports whether the consent of g is stored.
 func (w *world) remembered(g *broker.Grant) bool {
 	w.T.Helper()
-	_, err := w.Inner.Consent(w.T.Context(), g.ConsentKey(w.Keys, redirect))
+	_, err := w.Inner.Consent(w.T.Context(), g.ConsentKey)
 	if err != nil && !errors.Is(err, broker.ErrNotFound) {
 		w.T.Fatal(err)
 	}

@@ -165,7 +165,7 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 	}
 	r.done.Failed++
 	r.c.Log.ErrorContext(ctx, "sweep", "key", key, "error", err)
-	if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == dcr.Unavailable && !errors.Is(err, broker.ErrNoSlot) {
+	if e, ok := errors.AsType[*dcr.Error](err); ok && e.Code == dcr.Unavailable && !errors.Is(err, broker.ErrCallLimit) {
 		return err
 	}
 	return nil

@@ -15,8 +15,9 @@ func (o *Operator) EndGrantsOfClient(ctx context.Context, clientID, by string) (
 	return n, err
 }
 
-// EndGrantsOfUser ends all grants of a user, by sub, and returns how many it
-// has ended, even with an error. It reads all grants in the store.
+// EndGrantsOfUser ends all grants of a user, by sub, and deletes the user's
+// remembered consents. It returns how many grants it has ended, even with an
+// error.
 func (o *Operator) EndGrantsOfUser(ctx context.Context, sub, by string) (int, error) {
 	n, err := o.c.Grants.EndOfUser(ctx, sub)
 	o.trail.Grants(ctx, broker.ByOperator(by), "", sub, n)

@@ -37,7 +37,7 @@ func (c *code) presented() (credential.Token, error) {
 func (c *code) check(ctx context.Context, g *broker.Grant, stored *broker.SealedTokens) error {
 	switch {
 	case stored == nil && g.CodeUsed:
-		return errUsedCode // whether it was this code is not known any more
+		return errUsedCode // the hash of the code went with the tokens, so any code of the grant gets this answer
 	case stored == nil || !stored.Code.Hash.Matches(c.token):
 		return errInvalidCode
 	}

@@ -8,10 +8,15 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// signInEnded is the description of a refusal.
-const signInEnded = "the sign-in for this token has ended; authorize again"
+const (
+	// signInEnded is the description of a refusal.
+	signInEnded = "the sign-in for this token has ended; authorize again"
+	// tokensGone is the reason for which a grant ends.
+	tokensGone = "Cognito's tokens are gone"
+)
 
 // renew fetches a new access token for g with t, Cognito's stored tokens. If
 // Cognito returned another refresh token, renew stores it before the client's
@@ -26,10 +31,10 @@ func (c *call) renew(ctx context.Context, g *broker.Grant, stored *broker.Sealed
 		switch {
 		case errors.Is(readErr, broker.ErrNotFound):
 		case readErr != nil:
-			return renewed, unavailable("the grant could not be read", readErr)
+			return renewed, unavailable("the tokens could not be read", readErr)
 		case newer.Version != stored.Version:
 			if t, readErr = grants.Open(c.ring, g.ID, newer); readErr != nil {
-				return renewed, unavailable("the grant could not be read", readErr)
+				return renewed, unavailable("the tokens could not be read", readErr)
 			}
 			stored = newer
 			renewed, err = c.refreshAtCognito(ctx, g, t)
@@ -45,8 +50,12 @@ func (c *call) renew(ctx context.Context, g *broker.Grant, stored *broker.Sealed
 	err = c.Store.ReplaceTokens(ctx, stored)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
-		return renewed, c.endWithoutTokens(ctx, g)
-	case err != nil && !errors.Is(err, broker.ErrConflict): // another refresh stores its tokens, which are as good
+		// Another request has ended g, and does not know the new refresh token.
+		if err := c.Ender.Revoke(ctx, c.ring, g, renewed); err != nil {
+			c.Log.WarnContext(ctx, "refresh token not revoked at Cognito", "request_id", telemetry.Of(ctx).ID(), "grant", g, "error", err)
+		}
+		return renewed, c.end(ctx, g, tokensGone, signInEnded)
+	case err != nil && !errors.Is(err, broker.ErrConflict): // another refresh has stored Cognito's tokens; they are as good as these
 		return renewed, unavailable("the tokens could not be stored", err)
 	}
 	return renewed, nil
@@ -81,16 +90,4 @@ func (c *call) notRenewed(ctx context.Context, g *broker.Grant, err error) error
 		return broker.CognitoUnavailable(err)
 	}
 	return unavailable("the app client could not be read", err)
-}
-
-// endWithoutTokens ends g, whose tokens are gone, and returns the refusal. Only
-// the tokens say to which redirect URI the code was sent, so it deletes the
-// remembered consent for each redirect URI of the client.
-func (c *call) endWithoutTokens(ctx context.Context, g *broker.Grant) error {
-	for _, redirectURI := range c.reg.Metadata.RedirectURIs {
-		if err := c.Store.DeleteConsent(ctx, g.ConsentKey(c.ring, redirectURI)); err != nil {
-			return unavailable("the consent could not be deleted", err)
-		}
-	}
-	return c.end(ctx, g, "Cognito's tokens are gone", signInEnded)
 }

@@ -107,7 +107,7 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	wait := c.Clients.RecordUse(ctx, c.Log, c.reg)
 	defer wait()
 	if stored == nil {
-		return nil, c.endWithoutTokens(ctx, g)
+		return nil, c.end(ctx, g, tokensGone, signInEnded)
 	}
 	t, err := grants.Open(c.ring, g.ID, stored)
 	if err != nil {
@@ -171,7 +171,7 @@ func (c *call) checkResource(g *broker.Grant) error {
 // g at the same time, commit checks g again.
 func (c *call) commit(ctx context.Context, x exchanger, g *broker.Grant, stored *broker.SealedTokens, next credential.Token) error {
 	hash := next.Hash()
-	applied := func(stored *broker.Grant) bool { return slices.Contains(stored.Live, hash) }
+	applied := func(got *broker.Grant) bool { return slices.Contains(got.Live, hash) }
 	err := broker.ErrConflict
 	for range grants.Attempts {
 		changed := g.Clone()
