@@ -90,57 +90,61 @@ func (w *world) checkSessions() {
 	}
 }
 
-// checkGrants checks that each grant that a client got has its tokens, or has
-// ended completely.
-func (w *world) checkGrants() {
-	for _, g := range w.allGrants() {
-		s := w.sessions[g.ID]
-		switch {
-		case !g.EndedAt.IsZero():
-			w.checkEnded(&session{grant: g.ID})
-		case s != nil:
-			w.tokensOf(g)
+// checkEnds checks that each grant that has ended has ended completely.
+func (w *world) checkEnds() {
+	for id, g := range w.allGrants() {
+		if !g.EndedAt.IsZero() {
+			w.checkEnded(&session{grant: id})
 		}
 	}
 }
 
-// checkSignIns checks that Cognito accepts no refresh token of a sign-in without
-// a grant, or whose grant has ended. If a fault happened during the sign-in, the
-// refresh token may be left: no one has it.
-func (w *world) checkSignIns() {
+// checkStored checks what holds at any time between two requests.
+func (w *world) checkStored() {
 	all := w.allGrants()
+	for id, g := range all {
+		if w.sessions[id] != nil && g.EndedAt.IsZero() {
+			w.tokensOf(g) // the client got a code
+		}
+	}
+	w.checkSignIns(all)
+	w.checkTokens(all)
+}
+
+// checkSignIns checks that Cognito accepts no refresh token of a sign-in without
+// a grant, or whose grant has ended completely.
+func (w *world) checkSignIns(all map[string]*broker.Grant) {
 	for _, s := range w.oauth.SignIns() {
 		if !w.oauth.Usable(s.Newest) || !w.exists(s.AppID) {
 			continue
 		}
 		g := all[broker.GrantID(w.keys, s.Origin, 0)]
-		if g == nil && !w.signIns[s.Origin].faulty {
-			w.t.Errorf("Cognito accepts the refresh token of the sign-in %s, which has no grant", s.Origin)
+		if g == nil && !w.signIns[s.Origin].left {
+			w.t.Errorf("%s: Cognito accepts the refresh token of the sign-in %s, which has no grant", w.now(), s.Origin)
 		}
-		if g != nil && !g.EndedAt.IsZero() {
-			w.t.Errorf("Cognito accepts the refresh token of the grant %s, which has ended", g.ID)
+		if g != nil && !g.Standing() {
+			w.t.Errorf("%s: Cognito accepts the refresh token of the grant %s, which has ended", w.now(), g.ID)
 		}
 	}
 }
 
-// checkTokens checks that no tokens of a grant that has ended are stored, and that
-// those without a grant expire.
-func (w *world) checkTokens() {
-	all := w.allGrants()
+// checkTokens checks that no tokens of a grant that has ended completely are
+// stored, and that those without a grant expire.
+func (w *world) checkTokens(all map[string]*broker.Grant) {
 	for id, grant := range w.sealed.grants {
 		t, err := w.inner.Tokens(w.t.Context(), id)
 		if errors.Is(err, broker.ErrNotFound) {
+			delete(w.sealed.grants, id)
 			continue
 		}
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		g := all[grant]
-		if g != nil && g.TokensID != id {
-			w.t.Errorf("the tokens %s of the grant %s, which has ended, are stored", id, g.ID)
+		if g := all[grant]; g != nil && g.TokensID != id {
+			w.t.Errorf("%s: the tokens %s of the grant %s, which has ended, are stored", w.now(), id, g.ID)
 		}
 		if t.ExpiresAt.IsZero() || t.ExpiresAt.After(w.now().Add(lifetime)) {
-			w.t.Errorf("the tokens %s of the grant %q expire at %s", id, grant, t.ExpiresAt)
+			w.t.Errorf("%s: the tokens %s of the grant %q expire at %s", w.now(), id, grant, t.ExpiresAt)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -18,16 +19,21 @@ import (
 // attempt is a sign-in of a user at Cognito.
 type attempt struct {
 	app string // id of the app client
-	// faulty means that a fault happened in one of the requests that followed, so
-	// that its refresh token may be left.
+	// faulty means that a fault happened in one of its requests.
 	faulty bool
+	// left means that its refresh token may be left at Cognito without a grant: the
+	// process died, the revocation failed, or the user has not decided.
+	left bool
 }
 
 // do runs a request of a's browser. An error fails the test unless a fault happened
 // in this or a former request, or there is no app client for the request.
 func (w *world) do(a *attempt, what string, f func(context.Context) error) error {
+	w.warnings.Reset()
+	losses := w.lossCount()
 	faulty, err := w.request(f)
 	a.faulty = a.faulty || faulty
+	a.left = a.left || w.lossCount() > losses || strings.Contains(w.warnings.String(), "refresh token not revoked")
 	if err == nil || a.faulty || a.app != "" && !w.exists(a.app) {
 		return err
 	}
@@ -84,7 +90,7 @@ func (w *world) signIn(m *member, r *broker.Registration) {
 	}
 	if code = u.Query().Get("code"); code != "" {
 		w.count.signedIn++
-		w.redeem(m, r, a, code)
+		w.redeem(m, a, r.Generation, code)
 	}
 }
 
@@ -128,27 +134,46 @@ func (w *world) decide(a *attempt, s authorization.Secret) string {
 		}
 		return first
 	}
+	a.left = true // the user gives up
 	return ""
 }
 
 // redeem sends the code of a sign-in to the token endpoint.
-func (w *world) redeem(m *member, r *broker.Registration, a *attempt, code string) {
+func (w *world) redeem(m *member, a *attempt, generation, code string) {
 	id, err := credential.GrantID(credential.Presented(code))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s := &session{member: m, grant: id, generation: r.Generation, app: a.app, expires: broker.Seconds(w.now()).Add(lifetime)}
+	s := &session{member: m, grant: id, generation: generation, app: a.app, expires: broker.Seconds(w.now()).Add(lifetime)}
 	w.sessions[id] = s
-	response, unanswered, err := w.ask(s, token.Request{
+	r := token.Request{
 		Client: clients.Credentials{ID: m.id}, GrantType: dcr.GrantAuthorizationCode, Code: code, RedirectURI: m.redirect, Verifier: kit.Verifier,
-	})
+	}
+	response, unanswered, err := w.ask(s, r)
 	switch {
 	case err == nil:
 		s.token, s.access, m.session = response.RefreshToken, response.AccessToken, s
 		w.works(s)
+		if w.chance(0.03) {
+			w.redeemAgain(s, r)
+		}
 	case unanswered:
 		s.ending = true // a code that is used twice ends the grant
 	default:
 		w.t.Errorf("%s: the code of client %s is refused: %v", w.now(), m.id, err)
+	}
+}
+
+// redeemAgain repeats the request with which s began. It must end the grant.
+func (w *world) redeemAgain(s *session, r token.Request) {
+	s.ending = true
+	_, _, err := w.ask(s, r)
+	if refused(err) {
+		s.ended = true
+		w.inactive(s)
+		return
+	}
+	if !w.unavailable(err) {
+		w.t.Errorf("%s: the code of client %s, used again: %v", w.now(), s.id, err)
 	}
 }

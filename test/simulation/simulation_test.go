@@ -133,6 +133,9 @@ func simulate(t *testing.T, size size, open func(*testing.T) stores) {
 				w.arrive(size.used)
 			}
 			w.pass(size.sweeps)
+			if (n+1)%max(1, steps/9) == 0 {
+				w.checkStored()
+			}
 			if t.Failed() {
 				return
 			}
@@ -221,7 +224,7 @@ func (w *world) pass(d time.Duration) {
 		m.next = w.now().Add(m.every)
 		w.use(m)
 	}
-	if len(w.members) > 0 && w.chance(0.1) {
+	if len(w.members) > 0 && w.chance(0.15) {
 		w.happen(w.members[w.intN(len(w.members))])
 	}
 	time.Sleep(d - 5*time.Minute)

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -51,18 +52,20 @@ type world struct {
 	signIns  map[string]*attempt // by the origin_jti of Cognito
 	sessions map[string]*session // of all codes that a client got, by the id of the grant
 	sealed   *sealed
+	warnings *fake.Log // of flow
 	total    janitor.Report
 	count    struct{ registered, used, faults, signedIn, refreshed, ended int }
 
 	mu     sync.Mutex // guards rnd, count.faults and the fields below, which concurrent requests use
 	faulty bool       // calls fail at random
 	dead   bool       // the running process has died
+	losses int        // deaths, and sign-ins whose tokens never reached the broker
 }
 
 func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 	t.Helper()
 	w := &world{
-		t: t, rnd: rnd, inner: s.inner, keys: fake.Ring(t), oauth: fake.NewOAuth(time.Now),
+		t: t, rnd: rnd, inner: s.inner, keys: fake.Ring(t), oauth: fake.NewOAuth(time.Now), warnings: new(fake.Log),
 		signIns: make(map[string]*attempt), sessions: make(map[string]*session),
 	}
 	var err error
@@ -107,7 +110,8 @@ func (w *world) openEndpoints(s store) {
 	var err error
 	w.flow, err = authorization.New(authorization.Config{
 		Issuer: "https://auth.example.com", Clients: w.Directory, Store: w.sealed, Provisioner: w.Provisioner, Policy: w.inForce, Keys: w.ring,
-		Cognito: w.oauth, Resources: resources, LoginVersion: 1, RefreshLifetime: fake.OAuthLifetime, Now: time.Now, Pause: broker.Pause, Log: kit.Discard,
+		Cognito: w.oauth, Resources: resources, LoginVersion: 1, RefreshLifetime: fake.OAuthLifetime, Now: time.Now, Pause: broker.Pause,
+		Log: slog.New(slog.NewTextHandler(w.warnings, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -144,7 +148,7 @@ func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.int
 
 // fails decides for each call whether it fails: one in two hundred does, and
 // after one in three of these the process is dead.
-func (w *world) fails(fake.Call) (fake.Point, bool) {
+func (w *world) fails(call fake.Call) (fake.Point, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -157,6 +161,9 @@ func (w *world) fails(fake.Call) (fake.Point, bool) {
 	}
 	w.count.faults++
 	w.dead = w.rnd.IntN(3) == 0
+	if w.dead || call.Method == "Redeem" {
+		w.losses++
+	}
 	if w.rnd.IntN(2) == 0 {
 		return fake.ReplyLost, true
 	}
@@ -181,6 +188,12 @@ func (w *world) faults() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.count.faults
+}
+
+func (w *world) lossCount() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.losses
 }
 
 func (w *world) alive() {
@@ -217,9 +230,8 @@ func (w *world) check() {
 	w.checkRemoved()
 	w.completeEnds()
 	w.checkSessions()
-	w.checkGrants()
-	w.checkSignIns()
-	w.checkTokens()
+	w.checkEnds()
+	w.checkStored()
 	for _, m := range w.members {
 		r, err := w.inner.Registration(w.t.Context(), m.id)
 		if err == nil && r.State == broker.RegistrationActive || m.off || m.over {
