@@ -122,7 +122,7 @@ func (w *world) checkSignIns(all map[string]*broker.Grant) {
 		if g == nil && !w.signIns[s.Origin].left {
 			w.t.Errorf("%s: Cognito accepts the refresh token of the sign-in %s, which has no grant", w.now(), s.Origin)
 		}
-		if g != nil && !g.Standing() {
+		if g != nil && !g.Unfinished() {
 			w.t.Errorf("%s: Cognito accepts the refresh token of the grant %s, which has ended", w.now(), g.ID)
 		}
 	}

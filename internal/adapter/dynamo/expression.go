@@ -111,15 +111,7 @@ func (e *expression) value(v any) string {
 	return name
 }
 
-// condition returns the text of a condition, or nil if it is always met.
-func (e *expression) condition(c records.Condition) *string {
-	if c.Operator == records.Always {
-		return nil
-	}
-	text := e.text(c)
-	return &text
-}
-
+// text returns the text of a condition that is not always met.
 func (e *expression) text(c records.Condition) string {
 	compare := func(operator string) string { return e.name(c.Column) + " " + operator + " " + e.value(c.Value) }
 	switch c.Operator {

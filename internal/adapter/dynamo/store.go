@@ -64,7 +64,10 @@ func (t *table) Get(ctx context.Context, op, key string) (records.Item, error) {
 // Write implements records.Table.
 func (t *table) Write(ctx context.Context, op string, w records.Write) (records.Outcome, error) {
 	e := expression{now: t.now().Unix()}
-	condition := e.condition(w.If)
+	var condition *string
+	if w.If.Operator != records.Always {
+		condition = aws.String(e.text(w.If))
+	}
 	const returnOld = types.ReturnValuesOnConditionCheckFailureAllOld
 	var attributes map[string]types.AttributeValue
 	var err error

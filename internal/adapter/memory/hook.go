@@ -47,9 +47,9 @@ func call[T any](ctx context.Context, h hooked, op string, do func() (T, error))
 		return err
 	})
 	if err != nil {
-		return none, err
+		got = none
 	}
-	return got, nil
+	return got, err
 }
 
 func (h hooked) Query(ctx context.Context, op string, q records.Query) iter.Seq2[records.Item, error] {

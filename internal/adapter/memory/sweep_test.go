@@ -13,8 +13,8 @@ import (
 func TestStore_deletes_expired_records(t *testing.T) {
 	now := time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	records := newTable(clock)
-	s := newStore(records, clock)
+	inner := NewTable(clock).(*table)
+	s := newStore(inner, clock)
 	stays := &broker.Grant{ID: credential.NewID(), ExpiresAt: now.AddDate(1, 0, 0)}
 	if err := s.CreateGrant(t.Context(), stays); err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestStore_deletes_expired_records(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		most = max(most, len(records.items))
+		most = max(most, len(inner.items))
 	}
 	if limit := 2*3*600 + firstClean; most > limit {
 		t.Errorf("%d records at most, want at most %d", most, limit)

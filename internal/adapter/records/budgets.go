@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
@@ -20,7 +21,7 @@ const (
 // So an expired budget that the table has not removed yet is overwritten.
 func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) error {
 	const op = "TakeBudget"
-	key, m := keyOf(kindBudget, b.Key), memberOf(member)
+	key, m := kindBudget+b.Key, memberOf(member)
 	if !isKey(key) {
 		return fmt.Errorf("%s: %w", op, errKey)
 	}
@@ -45,10 +46,8 @@ func (s *Store) TakeBudget(ctx context.Context, b broker.Budget, member string) 
 		case b.Limit < 1 || !absentAt(out.Item, s.now()):
 			return broker.ErrExhausted
 		}
-		first := Item{ColumnKey: key, columnMembers: Set{m}}
-		for c, v := range begun {
-			first[c] = v
-		}
+		first := maps.Clone(begun)
+		first[ColumnKey], first[columnMembers] = key, Set{m}
 		out, err = s.table.Write(ctx, op, Write{Key: key, Put: first, If: either(absent, over)})
 		if err != nil || !out.Refused {
 			return err
@@ -65,7 +64,7 @@ func (s *Store) ReturnBudget(ctx context.Context, key, member string) error {
 // Count implements broker.Budgets.
 func (s *Store) Count(ctx context.Context, c broker.Counter) error {
 	const op = "Count"
-	key := keyOf(kindCounter, c.Key)
+	key := kindCounter + c.Key
 	if !isKey(key) {
 		return fmt.Errorf("%s: %w", op, errKey)
 	}

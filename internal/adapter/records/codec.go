@@ -91,7 +91,7 @@ func (k kind[R]) item(r *R) (Item, error) {
 	if f.key >= 0 {
 		id = fmt.Sprint(v.Field(f.key).Interface())
 	}
-	it := Item{columnSchema: int64(schema), ColumnKey: keyOf(k.name, id)}
+	it := Item{columnSchema: int64(schema), ColumnKey: k.name + id}
 	if !isKey(it[ColumnKey].(string)) {
 		return nil, errKey
 	}
@@ -111,7 +111,7 @@ func (k kind[R]) item(r *R) (Item, error) {
 	}
 	stored := reflect.New(v.Type())
 	stored.Elem().Set(v)
-	rewrite(stored.Elem(), quote, seconds)
+	rewrite(stored.Elem(), quote, broker.Seconds)
 	body, err := json.Marshal(stored.Interface())
 	if err == nil && f.unknown >= 0 && v.Field(f.unknown).Len() > 0 {
 		body, err = withMembers(body, v.Field(f.unknown).Bytes())
@@ -141,10 +141,12 @@ func (k kind[R]) record(it Item) (*R, error) {
 // returns the column that has the fault.
 func (k kind[R]) decode(it Item, id string, r *R) (column string, err error) {
 	v, f := reflect.ValueOf(r).Elem(), k.form
-	if err := checkSchema(it); err != nil {
-		return columnSchema, err
-	}
-	if f.key >= 0 && !fromColumn(v.Field(f.key), id) {
+	switch n, ok := it[columnSchema].(int64); {
+	case !ok:
+		return columnSchema, errMissing
+	case n < 1 || n > schema:
+		return columnSchema, fmt.Errorf("is %d, but this program can read 1 to %d", n, schema)
+	case f.key >= 0 && !fromColumn(v.Field(f.key), id):
 		return ColumnKey, errMissing
 	}
 	for _, c := range f.columns {
@@ -174,17 +176,6 @@ func (k kind[R]) decode(it Item, id string, r *R) (column string, err error) {
 		rewrite(v, unquote, func(t time.Time) time.Time { return t })
 	}
 	return columnBody, err
-}
-
-func checkSchema(it Item) error {
-	n, ok := it[columnSchema].(int64)
-	if !ok {
-		return errMissing
-	}
-	if n < 1 || n > schema {
-		return fmt.Errorf("is %d, but this program can read 1 to %d", n, schema)
-	}
-	return nil
 }
 
 // toColumn returns the value of a field's column, or nil if it has none.
@@ -266,15 +257,6 @@ func unquote(s string) string {
 		return s
 	}
 	return string(b)
-}
-
-// seconds returns t as a store keeps it: in UTC, without a fraction of a
-// second.
-func seconds(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return broker.Seconds(t)
 }
 
 // rewrite applies the functions to all strings and times of a record that are

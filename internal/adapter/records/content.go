@@ -9,7 +9,7 @@ import (
 // items that the table has not removed yet. It reads the whole table.
 func (s *Store) CountRecords(ctx context.Context) (map[string]int, error) {
 	counts := make(map[string]int)
-	for it, err := range s.table.Query(ctx, "CountRecords", Query{Prefixes: prefixes(kinds...)}) {
+	for it, err := range s.table.Query(ctx, "CountRecords", Query{Prefixes: kinds}) {
 		if err != nil {
 			return nil, err
 		}
@@ -32,9 +32,9 @@ func (s *Store) DeleteRecords(ctx context.Context, done func(int)) (int, error) 
 		}
 	}
 	others := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool { return kind == owners.name })
-	for it, err := range s.table.Query(ctx, op, Query{Prefixes: prefixes(others...)}) {
+	for it, err := range s.table.Query(ctx, op, Query{Prefixes: others}) {
 		if err == nil {
-			_, err = s.table.Write(ctx, op, Write{Key: it[ColumnKey].(string), Delete: true})
+			_, err = s.table.Write(ctx, op, Write{Key: it[ColumnKey].(string)})
 		}
 		if err != nil {
 			return n, err

@@ -70,7 +70,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, after string) iter.Seq2[
 		at, _ := it[dueIndex.Sort].(int64)
 		key, _ := it[ColumnKey].(string)
 		kind := kindOf(partition)
-		id, err := idOf(it, kind)
+		id, err := idOf(it, kind+"#")
 		return broker.DueRecord{Kind: broker.DueKind(kind), Key: id, Place: place{partition, at, key}.String()}, err
 	})
 }

@@ -67,7 +67,7 @@ func (s *Store) GrantsOf(ctx context.Context, clientID string) iter.Seq2[string,
 }
 
 func (s *Store) ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error] {
-	return list(ctx, s, "ListGrants", grants, Query{Prefixes: prefixes(grants.name)})
+	return list(ctx, s, "ListGrants", grants, Query{Prefixes: []string{grants.name}})
 }
 
 func (s *Store) OfUser(ctx context.Context, sub string) iter.Seq2[broker.UserRecord, error] {

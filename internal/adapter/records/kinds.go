@@ -13,7 +13,7 @@ import (
 
 // A kind is a kind of records.
 type kind[R any] struct {
-	// name begins the key of each item.
+	// name begins the key of each item; the id follows. It ends with "#".
 	name string
 	form form
 	// derive adds the columns that follow from fields of the record, and removes
@@ -29,7 +29,7 @@ func newKind[R any](name string, derive func(it Item, key string, r *R)) kind[R]
 // app client have no TTL: registrations refer to the token, and if the
 // registration were gone, the broker could no longer find the app client.
 var (
-	registrations = newKind("registration", func(it Item, key string, r *broker.Registration) {
+	registrations = newKind("registration#", func(it Item, key string, r *broker.Registration) {
 		if !r.Unused() {
 			setDue(it, broker.DueRegistration, key)
 		}
@@ -37,29 +37,29 @@ var (
 			delete(it, ColumnTTL)
 		}
 	})
-	appClients = newKind("appclient", func(it Item, key string, _ *broker.AppClient) {
+	appClients = newKind("appclient#", func(it Item, key string, _ *broker.AppClient) {
 		setDue(it, broker.DueAppClient, key)
 	})
-	accessTokens = newKind("iat", func(it Item, key string, _ *credential.InitialAccessToken) {
+	accessTokens = newKind("iat#", func(it Item, key string, _ *credential.InitialAccessToken) {
 		setDue(it, dueToken, key)
 	})
-	transactions = newKind[broker.Transaction]("transaction", nil)
-	grants       = newKind("grant", func(it Item, key string, g *broker.Grant) {
+	transactions = newKind[broker.Transaction]("transaction#", nil)
+	grants       = newKind("grant#", func(it Item, key string, g *broker.Grant) {
 		if g.Unfinished() {
 			setPartition(it, clientIndex, shard(g.ClientID, key))
 			setPartition(it, userIndex, g.User.Sub)
 		}
 	})
-	sealedTokens = newKind[broker.SealedTokens]("tokens", nil)
-	consents     = newKind("consent", func(it Item, _ string, c *broker.Consent) { setPartition(it, userIndex, c.Sub) })
-	sweeps       = newKind[sweep]("sweep", nil)
-	owners       = newKind[broker.TableOwner]("deployment", nil)
+	sealedTokens = newKind[broker.SealedTokens]("tokens#", nil)
+	consents     = newKind("consent#", func(it Item, _ string, c *broker.Consent) { setPartition(it, userIndex, c.Sub) })
+	sweeps       = newKind[sweep]("sweep#", nil)
+	owners       = newKind[broker.TableOwner]("deployment#", nil)
 )
 
 // Kinds of items that are not records.
 const (
-	kindBudget  = "budget"
-	kindCounter = "counter"
+	kindBudget  = "budget#"
+	kindCounter = "counter#"
 )
 
 // kinds are the kinds of all items that a Store writes.
@@ -75,19 +75,6 @@ const maxKey = 2048
 // DynamoDB would replace bytes that are not UTF-8, and so find another item.
 func isKey(s string) bool { return s != "" && len(s) <= maxKey && utf8.ValidString(s) }
 
-// keyOf returns the key of an item. If it is not a valid key, no such item
-// exists.
-func keyOf(kind, id string) string { return kind + "#" + id }
-
-// prefixes returns how the keys of some kinds begin.
-func prefixes(kinds ...string) []string {
-	all := make([]string, len(kinds))
-	for i, k := range kinds {
-		all[i] = keyOf(k, "")
-	}
-	return all
-}
-
 // kindOf returns the kind of the item with that key.
 func kindOf(key string) string {
 	name, _, _ := strings.Cut(key, "#")
@@ -98,9 +85,9 @@ func kindOf(key string) string {
 // of this kind.
 func idOf(it Item, kind string) (string, error) {
 	key, _ := it[ColumnKey].(string)
-	id, ok := strings.CutPrefix(key, keyOf(kind, ""))
+	id, ok := strings.CutPrefix(key, kind)
 	if !ok {
-		return "", fmt.Errorf("item %q is not a record of the kind %s", key, kind)
+		return "", fmt.Errorf("item %q is not of the kind %s", key, kind)
 	}
 	return id, nil
 }

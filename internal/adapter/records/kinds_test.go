@@ -22,7 +22,7 @@ func TestKindsAreComplete(t *testing.T) {
 	found := 0
 	for _, name := range files {
 		source := must.ReadFile(t, name)
-		for _, m := range regexp.MustCompile(`newKind(?:\[[\w.]+\])?\("(\w+)"|\bkind[A-Z]\w*\s*= "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		for _, m := range regexp.MustCompile(`newKind(?:\[[\w.]+\])?\("(\w+#)"|\bkind[A-Z]\w*\s*= "(\w+#)"`).FindAllStringSubmatch(string(source), -1) {
 			found++
 			if !slices.Contains(kinds, m[1]+m[2]) {
 				t.Errorf("%s of %s is not among the kinds", m[1]+m[2], name)

@@ -1,6 +1,9 @@
 package records
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+)
 
 // A newer program may write members into a body that this program does not
 // know. They are kept beside the record, in a JSON object with the same
@@ -10,7 +13,7 @@ import "encoding/json"
 // does not have, or nil if there are none.
 func membersOnlyIn(old, known []byte) (json.RawMessage, error) {
 	var o, k map[string]json.RawMessage
-	if err := unmarshal(old, &o, known, &k); err != nil {
+	if err := errors.Join(json.Unmarshal(old, &o), json.Unmarshal(known, &k)); err != nil {
 		return nil, err
 	}
 	for name, value := range o {
@@ -39,7 +42,7 @@ func membersOnlyIn(old, known []byte) (json.RawMessage, error) {
 // that it does not have.
 func withMembers(body, extra []byte) (json.RawMessage, error) {
 	var b, e map[string]json.RawMessage
-	if err := unmarshal(body, &b, extra, &e); err != nil {
+	if err := errors.Join(json.Unmarshal(body, &b), json.Unmarshal(extra, &e)); err != nil {
 		return nil, err
 	}
 	for name, value := range e {
@@ -54,11 +57,4 @@ func withMembers(body, extra []byte) (json.RawMessage, error) {
 		}
 	}
 	return json.Marshal(b)
-}
-
-func unmarshal(a []byte, o *map[string]json.RawMessage, b []byte, p *map[string]json.RawMessage) error {
-	if err := json.Unmarshal(a, o); err != nil {
-		return err
-	}
-	return json.Unmarshal(b, p)
 }

@@ -63,7 +63,7 @@ func (s *Store) ListRegistrations(ctx context.Context) iter.Seq2[*broker.Registr
 }
 
 func (s *Store) ListAllRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error] {
-	return list(ctx, s, "ListAllRegistrations", registrations, Query{Prefixes: prefixes(registrations.name)})
+	return list(ctx, s, "ListAllRegistrations", registrations, Query{Prefixes: []string{registrations.name}})
 }
 
 func (s *Store) CreateAppClient(ctx context.Context, a *broker.AppClient) error {

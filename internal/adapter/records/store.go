@@ -32,7 +32,7 @@ var errKey = fmt.Errorf("the key is not UTF-8 or longer than %d bytes", maxKey)
 // write changes the item with this id. A write to an item with an invalid key is
 // refused, because no such item exists.
 func (s *Store) write(ctx context.Context, op, kind, id string, w Write) (Outcome, error) {
-	if w.Key = keyOf(kind, id); !isKey(w.Key) {
+	if w.Key = kind + id; !isKey(w.Key) {
 		return Outcome{Refused: true}, nil
 	}
 	return s.table.Write(ctx, op, w)
@@ -40,7 +40,7 @@ func (s *Store) write(ctx context.Context, op, kind, id string, w Write) (Outcom
 
 // read returns the record with that id. An expired record is absent.
 func read[R any](ctx context.Context, s *Store, op string, k kind[R], id string) (*R, error) {
-	key := keyOf(k.name, id)
+	key := k.name + id
 	if !isKey(key) {
 		return nil, broker.ErrNotFound
 	}
@@ -163,20 +163,17 @@ func replace[R any](ctx context.Context, s *Store, op string, k kind[R], r *R, a
 	delete(it, ColumnKey)
 	it[columnVersion], it[writeColumn(next)] = next, write
 	change := &Change{Set: it, Remove: slices.Clone(also)}
-	remove := func(column string) {
-		if _, ok := it[column]; !ok {
-			change.Remove = append(change.Remove, column)
+	may := slices.Clone(derived) // columns that the stored item may have
+	for _, c := range k.form.columns {
+		if c.kept {
+			delete(it, c.column)
+		} else if !c.count && !slices.Contains(derived, c.column) {
+			may = append(may, c.column)
 		}
 	}
-	for _, c := range derived {
-		remove(c)
-	}
-	for _, c := range k.form.columns {
-		switch {
-		case c.kept:
-			delete(it, c.column)
-		case !c.count && !slices.Contains(derived, c.column):
-			remove(c.column)
+	for _, column := range may {
+		if _, ok := it[column]; !ok {
+			change.Remove = append(change.Remove, column)
 		}
 	}
 	out, err := s.table.Write(ctx, op, Write{Key: key, Change: change, If: all(append(guards, is(columnVersion, Equal, version), live)...)})
@@ -194,7 +191,7 @@ func replace[R any](ctx context.Context, s *Store, op string, k kind[R], r *R, a
 
 // remove deletes the item with this id if it meets the condition.
 func (s *Store) remove(ctx context.Context, op, kind, id string, condition Condition) (Outcome, error) {
-	return s.write(ctx, op, kind, id, Write{Delete: true, If: condition})
+	return s.write(ctx, op, kind, id, Write{If: condition})
 }
 
 // removeVersion deletes the item with this id, or returns broker.ErrConflict if

@@ -18,10 +18,10 @@ type sweep struct {
 
 func (s *Store) SweepPlace(ctx context.Context) (string, error) {
 	r, err := read(ctx, s, "SweepPlace", sweeps, "")
-	if errors.Is(err, broker.ErrNotFound) {
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
 		return "", nil
-	}
-	if err != nil {
+	case err != nil:
 		return "", err
 	}
 	return r.Place, nil

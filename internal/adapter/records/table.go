@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"iter"
+	"strconv"
 )
 
 // A Table has items by key, and indexes of them. Implementations are safe for
@@ -79,11 +80,7 @@ func (it Item) Size() int {
 		case Set:
 			n += len(v) * len(Member{})
 		case int64:
-			digits := 1
-			for ; v >= 10; v /= 10 {
-				digits++
-			}
-			n += (digits+1)/2 + 1
+			n += (len(strconv.FormatInt(v, 10))+1)/2 + 1
 		}
 	}
 	return n
@@ -136,7 +133,7 @@ type Query struct {
 }
 
 // A Write changes the item with the key Key if it meets the condition If. One
-// of Put, Change and Delete is set.
+// of Put and Change is set, or none to remove the item.
 type Write struct {
 	Key string
 	If  Condition
@@ -144,8 +141,6 @@ type Write struct {
 	Put Item
 	// Change changes columns, and makes the item if there is none.
 	Change *Change
-	// Delete removes the item.
-	Delete bool
 	// Return asks for the new item after a Change.
 	Return bool
 }
