@@ -187,7 +187,7 @@ func TestOperationsPageRuns(t *testing.T) {
 	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
 	body := must.ReadFile(t, runbook)
-	placeholders := strings.NewReplacer("CLIENT_ID", "$CLIENT", "TOKEN_ID", "$TOKEN_ID", "USER", "ada@example.com")
+	placeholders := strings.NewReplacer("CLIENT_ID", "$CLIENT", "TOKEN_ID", "$TOKEN_ID", "SUB", "sub-1", "USER", "ada@example.com")
 	var script, files strings.Builder
 	sections, commands, policies := 0, 0, 0
 	script.WriteString("env POLICY=\n")
