@@ -62,7 +62,13 @@ func (w *world) end(m *member) {
 		end = func(ctx context.Context) error { _, err := w.EndGrantsOfClient(ctx, s.id, "ops"); return err }
 		concerned = func(x *session) bool { return x.id == s.id }
 	case 2:
-		end = func(ctx context.Context) error { _, err := w.EndGrantsOfUser(ctx, s.user, "ops"); return err }
+		end = func(ctx context.Context) error {
+			_, err := w.EndGrantsOfUser(ctx, s.user, "ops")
+			if err == nil {
+				w.checkForgotten(s.user)
+			}
+			return err
+		}
 		concerned = func(x *session) bool { return x.user == s.user }
 	}
 	var all []*session

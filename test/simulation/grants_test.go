@@ -52,6 +52,18 @@ func (w *world) checkEnded(s *session) {
 	}
 }
 
+// checkForgotten checks that no consent of the user is remembered.
+func (w *world) checkForgotten(user string) {
+	for r, err := range w.inner.OfUser(w.t.Context(), user) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if _, err := w.inner.Consent(w.t.Context(), r.Consent); r.Consent != "" && err == nil {
+			w.t.Errorf("%s: a consent of %s is remembered after EndOfUser", w.now(), user)
+		}
+	}
+}
+
 // checkRemoved checks that removed registrations, and former generations of a
 // registration, have no grants.
 func (w *world) checkRemoved() {

@@ -65,11 +65,11 @@ func TestInMemory(t *testing.T) {
 }
 
 // TestOnDynamoDB simulates fewer registrations, with a larger share of them in
-// use, and one sweep a day, because each call of moto takes milliseconds. Its
-// faults are in requests to DynamoDB.
+// use but few at once, and one sweep a day, because each call of moto takes
+// milliseconds. Its faults are in requests to DynamoDB.
 func TestOnDynamoDB(t *testing.T) {
 	endpoint := dynamodbtest.Endpoint(t)
-	simulate(t, size{registrations: 300, used: 0.04, sweeps: day}, func(t *testing.T) stores {
+	simulate(t, size{registrations: 300, used: 0.05, atOnce: 3, sweeps: day}, func(t *testing.T) stores {
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)
 		options := dynamodb.Options{
@@ -111,6 +111,7 @@ func failingBy(faults *fake.Faults) func(*middleware.Stack) error {
 type size struct {
 	registrations int
 	used          float64       // share of the open registrations that are used
+	atOnce        int           // most clients in use at one time; 0 means any number
 	sweeps        time.Duration // between two sweeps
 }
 
@@ -130,7 +131,7 @@ func simulate(t *testing.T, size size, open func(*testing.T) stores) {
 		steps := int(span / size.sweeps)
 		for n := range steps {
 			for range size.registrations*(n+1)/steps - size.registrations*n/steps {
-				w.arrive(size.used)
+				w.arrive(size)
 			}
 			w.pass(size.sweeps)
 			if (n+1)%max(1, steps/9) == 0 {
@@ -164,9 +165,8 @@ type member struct {
 	off      bool // switched off or deleted, by operator or client
 }
 
-// arrive registers a client. used is the chance that it is ever used, if it is
-// an open registration.
-func (w *world) arrive(used float64) {
+// arrive registers a client, which may become one of the clients in use.
+func (w *world) arrive(size size) {
 	name, registered, redirect := fmt.Sprintf("Client %d", w.count.registered), "http://127.0.0.1/cb", "http://127.0.0.1:49152/cb"
 	var tok credential.Token
 	switch {
@@ -192,7 +192,7 @@ func (w *world) arrive(used float64) {
 		return
 	}
 	w.count.registered++
-	if !tok.IsZero() && w.chance(0.5) || w.chance(used) {
+	if (!tok.IsZero() && w.chance(0.5) || w.chance(size.used)) && (size.atOnce == 0 || w.inUse() < size.atOnce) {
 		w.adopt(&member{
 			id: info.ClientID, tok: credential.Presented(info.RegistrationAccessToken), issued: info.IssuedAt, redirect: redirect,
 			user: fmt.Sprintf("user-%d", w.intN(users)),
@@ -212,6 +212,17 @@ func (w *world) adopt(m *member) {
 	m.until = w.now().Add(w.upTo(40 * day))
 	w.members = append(w.members, m)
 	w.count.used++
+}
+
+// inUse returns the number of clients in use now.
+func (w *world) inUse() int {
+	n := 0
+	for _, m := range w.members {
+		if !m.over && w.now().Before(m.until) {
+			n++
+		}
+	}
+	return n
 }
 
 // pass lets d pass: users, clients and operators act, and then the janitor
