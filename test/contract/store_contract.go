@@ -25,6 +25,7 @@ type OpenStore func(t *testing.T, now func() time.Time) broker.Store
 // store that sends each call twice.
 func TestStore(t *testing.T, open func(t *testing.T, now func() time.Time) broker.Store) {
 	t.Run("Registrations", func(t *testing.T) { testRegistrations(t, open) })
+	t.Run("RegistrationLists", func(t *testing.T) { testRegistrationLists(t, open) })
 	t.Run("AppClientRecords", func(t *testing.T) { testAppClientRecords(t, open) })
 	t.Run("intents", func(t *testing.T) { testIntents(t, open) })
 	t.Run("InitialAccessTokens", func(t *testing.T) { testInitialAccessTokens(t, open) })
