@@ -37,6 +37,7 @@ var rules = []rule{
 	{"pkg/broker/seal", "", "a value: sealing depends on nothing of ours"},
 	{"pkg/broker/telemetry", "", "a value: log lines depend on nothing of ours"},
 	{"pkg/broker/policy", "pkg/dcr pkg/broker", "a value: policy decides about records, and records know no policy"},
+	{"pkg/broker/configuration", "pkg/dcr pkg/clock pkg/broker pkg/broker/policy", "a value: the document has the policy, and policy knows no document"},
 	{"pkg/broker/clients", "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "use cases and endpoints authenticate clients alike, so it knows no use case"},
 	{"pkg/broker/authorization", useCase, "a use case imports no other use case and no mode, and knows no HTTP"},
 	{"pkg/broker/grants", "pkg/broker pkg/broker/seal pkg/clock", "each use case ends grants through it, so it knows none of them"},

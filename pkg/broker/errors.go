@@ -56,8 +56,8 @@ func Unavailable(description string, after time.Duration, cause error) error {
 	return &Refusal{Code: dcr.Unavailable, Description: description, RetryAfter: max(after, time.Second), Cause: cause}
 }
 
-// NotReady returns the Refusal of a request for which the sealing keys could not
-// be read.
+// NotReady returns the Refusal of a request for which the sealing keys or the
+// configuration could not be read.
 func NotReady(cause error) error {
 	return &Refusal{Code: dcr.Unavailable, Description: "the broker is not ready", RetryAfter: 10 * time.Second, Cause: cause}
 }
