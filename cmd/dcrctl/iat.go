@@ -39,7 +39,7 @@ func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	current, err := wire.Configuration(conf, store, op.now, slog.New(slog.DiscardHandler)).Get(ctx)
+	current, err := wire.Configuration(conf, store.Configuration(), op.now, slog.New(slog.DiscardHandler)).Get(ctx)
 	if err != nil {
 		return err
 	}

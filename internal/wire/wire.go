@@ -55,7 +55,7 @@ type Store interface {
 func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
 	table := Table(c, sdk)
 	p := &Parts{Config: c, SDK: sdk, Store: table, Now: clock.Now, Log: log}
-	p.Configuration = Configuration(c, table, p.Now, log).Get
+	p.Configuration = Configuration(c, table.Configuration(), p.Now, log).Get
 	var err error
 	if c.Keys != "" {
 		if p.Keys, err = Keys(c, sdk, p.Now, log); err != nil {

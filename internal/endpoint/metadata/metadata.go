@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	cacheLong = "public, max-age=3600"
+	// cacheLong is short enough that clients soon see a changed configuration.
+	cacheLong = "public, max-age=300"
 	// cacheBriefly is for documents made from the fallback, which clients must
 	// not use for long after Cognito's document can be read.
 	cacheBriefly = "public, max-age=60"

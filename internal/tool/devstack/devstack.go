@@ -254,18 +254,18 @@ func (s *Stack) settings(o Options) (*environment.Config, error) {
 // functions.
 func (s *Stack) environment() map[string]string {
 	return map[string]string{
-		"ISSUER":                s.Issuer,
-		"AWS_REGION":            Region,
-		"USER_POOL_ID":          poolID,
-		"COGNITO_ISSUER":        s.Cognito + "/" + poolID,
-		"COGNITO_DOMAIN":        s.Cognito,
-		"COGNITO_ENDPOINT":      s.Cognito,
-		"TABLE_NAME":            "in-memory",
-		"DEPLOYMENT_ID":         "local",
-		"LOG_LEVEL":             "info",
-		"KEYS":                  s.keys,
-		"PROVISION_FUNCTION":    "in-process",
-		"LOGIN_VERSION":         "2",
+		"ISSUER":             s.Issuer,
+		"AWS_REGION":         Region,
+		"USER_POOL_ID":       poolID,
+		"COGNITO_ISSUER":     s.Cognito + "/" + poolID,
+		"COGNITO_DOMAIN":     s.Cognito,
+		"COGNITO_ENDPOINT":   s.Cognito,
+		"TABLE_NAME":         "in-memory",
+		"DEPLOYMENT_ID":      "local",
+		"LOG_LEVEL":          "info",
+		"KEYS":               s.keys,
+		"PROVISION_FUNCTION": "in-process",
+		"LOGIN_VERSION":      "2",
 	}
 }
 

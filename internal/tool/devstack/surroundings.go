@@ -203,7 +203,7 @@ func (s *Surroundings) makeTable(ctx context.Context, origin, table string, doc 
 		return err
 	}
 	first := configuration.Version{Number: 1, Schema: configuration.SchemaVersion, Digest: configuration.Digest(body), By: "dcr-dev", At: clock.Now()}
-	if err := store.Append(ctx, first, body); err != nil {
+	if err := store.Configuration().Append(ctx, first, body); err != nil {
 		return err
 	}
 	for _, t := range []struct {

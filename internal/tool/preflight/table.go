@@ -121,7 +121,7 @@ func (r *run) tableCalls(ctx context.Context) {
 // configuration checks the configuration in force.
 func (r *run) configuration(ctx context.Context) {
 	const id = "configuration"
-	current := wire.Configuration(r.Config, dynamo.New(r.dynamo, r.Config.Table, clock.Now), clock.Now, slog.New(slog.DiscardHandler))
+	current := wire.Configuration(r.Config, dynamo.New(r.dynamo, r.Config.Table, clock.Now).Configuration(), clock.Now, slog.New(slog.DiscardHandler))
 	conf, err := current.Get(ctx)
 	if refusal, ok := errors.AsType[*broker.Refusal](err); ok {
 		err = refusal.Cause // the refusal is for clients
