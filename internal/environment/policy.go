@@ -42,7 +42,7 @@ func policySource(e *env, c *Config) {
 			return
 		}
 	}
-	p, err := policy.Parse(doc, c.Deployment())
+	p, err := policy.Parse(doc, c.Mode, c.Scopes)
 	if err != nil {
 		e.fault(name, "%v", err)
 		return

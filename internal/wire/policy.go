@@ -38,7 +38,7 @@ func PolicyDocument(c *environment.Config, sdk aws.Config) (signed.Fetch, error)
 
 // ParsePolicy parses a policy document, which must fit what c publishes.
 func ParsePolicy(c *environment.Config, document []byte) (*policy.Policy, error) {
-	p, err := policy.Parse(document, c.Deployment())
+	p, err := policy.Parse(document, c.Mode, c.Scopes)
 	if err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func (w *Brokered) logger() *slog.Logger {
 // UseBrokeredPolicy puts a policy of brokered mode into force.
 func (w *Brokered) UseBrokeredPolicy(doc string) {
 	w.T.Helper()
-	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: w.Scopes, Mode: broker.ModeBrokered})
+	p, err := policy.Parse([]byte(doc), broker.ModeBrokered, w.Scopes)
 	if err != nil {
 		w.T.Fatal(err)
 	}
