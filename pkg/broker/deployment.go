@@ -29,13 +29,16 @@ type Deployment struct {
 	// ID distinguishes the app clients of this deployment from all others in
 	// the user pool.
 	ID string
-	// Mode is the mode of new registrations. policy.Parse takes the zero value
-	// for ModeDirect.
+	// Mode is the mode of new registrations. policy.New takes the zero value for
+	// ModeDirect.
 	Mode Mode
 	// Issuer is the broker's issuer identifier (RFC 8414 §2), which is its
 	// origin. The URLs at which clients manage their registrations begin with
 	// it.
 	Issuer string
+	// LoginVersion is the version of the user pool's sign-in pages: 1, the classic
+	// ones, or 2, managed login. 0 means that it is not known.
+	LoginVersion int
 	// Scopes are all scopes that app clients of the user pool may have. A
 	// custom scope is written resourceServer/name.
 	Scopes []string
