@@ -33,6 +33,7 @@ func (d *checker) scopes(path string, list []DocumentScope) []Scope {
 			continue
 		case !policy.ValidScope(o.Name):
 			d.Add(name, "%s has characters that a scope cannot have, or is too long (RFC 6749 section 3.3)", strict.Quote(o.Name))
+			continue
 		case o.Name == "offline_access":
 			d.Add(name, "offline_access does not exist in Cognito, which issues refresh tokens without it")
 		case seen[o.Name]:
