@@ -69,7 +69,7 @@ func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 		signIns: make(map[string]*attempt), sessions: make(map[string]*session),
 	}
 	var err error
-	if w.policy, err = policy.Parse([]byte(policyDocument), broker.Deployment{Scopes: []string{"openid", "mcp/read"}, Mode: broker.ModeBrokered}); err != nil {
+	if w.policy, err = policy.Parse([]byte(policyDocument), broker.ModeBrokered, []string{"openid", "mcp/read"}); err != nil {
 		t.Fatal(err)
 	}
 	w.cognito = newPool(t, s.inner)

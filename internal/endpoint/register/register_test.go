@@ -36,7 +36,7 @@ type stack struct {
 
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	p, err := policy.Parse(policy.Default(), broker.Deployment{Scopes: []string{"openid", "mcp/read"}})
+	p, err := policy.Parse(policy.Default(), broker.ModeDirect, []string{"openid", "mcp/read"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) config() Config {
 	w.t.Helper()
 	const document = `{"version": 1, "profiles": {"asking": {"redirect_uris": {"any_https": true}, "app_client": "shared"}}}`
-	p, err := policy.Parse([]byte(document), broker.Deployment{Scopes: []string{"openid", "notes/read"}, Mode: broker.ModeBrokered})
+	p, err := policy.Parse([]byte(document), broker.ModeBrokered, []string{"openid", "notes/read"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
