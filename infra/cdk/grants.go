@@ -7,9 +7,7 @@ import (
 
 // GrantMintInitialAccessTokens grants the permission that dcrctl iat create
 // needs on the table: to put items that are initial access tokens. With it the
-// grantee decides who can register under which profile. It does not grant the
-// permission to read a policy document in a parameter or bucket, which dcrctl
-// needs if POLICY names one.
+// grantee decides who can register under which profile.
 func (b *Broker) GrantMintInitialAccessTokens(grantee awsiam.IGrantable) awsiam.Grant {
 	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
 		Grantee: grantee, Actions: jsii.Strings("dynamodb:PutItem"), ResourceArns: &[]*string{b.Table.TableArn()},
@@ -23,9 +21,8 @@ func (b *Broker) GrantMintInitialAccessTokens(grantee awsiam.IGrantable) awsiam.
 }
 
 // GrantOperate grants all permissions that dcrctl needs (docs/dcrctl.md): to
-// read, write and list everything in the table, to call the operations on the
-// user pool that the functions call, and to read the keys and a policy document
-// in a parameter or bucket.
+// read, write and list everything in the table, the configuration too, to call
+// the operations on the user pool that the functions call, and to read the keys.
 func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 	statements := []awsiam.PolicyStatement{
 		allow(b.Table.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
@@ -38,9 +35,6 @@ func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 	}
 	if b.brokered() {
 		statements = append(statements, allow(b.Keys.SecretArn(), "secretsmanager:GetSecretValue"))
-	}
-	if b.policyRead != nil {
-		statements = append(statements, b.policyRead)
 	}
 	var grant awsiam.Grant
 	for _, s := range statements {
