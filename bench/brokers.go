@@ -219,7 +219,7 @@ func publishing(string) (*deployment, error) {
 	}))
 	defer pool.Close()
 	p.Config.CognitoDiscovery = pool.URL
-	if err := metadata.Routes(p.router, p.Config, p.Log); err != nil {
+	if err := metadata.Routes(p.router, p.Config, p.Configuration, p.Log); err != nil {
 		return nil, err
 	}
 	// The first request fetches the document; later ones come from memory.

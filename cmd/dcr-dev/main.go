@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -35,6 +36,8 @@ type stack struct {
 	MCP     string `name:"mcp" default:"localhost:8090" env:"DCR_DEV_MCP" help:"Address of the sample MCP server."`
 
 	Authorization string `default:"brokered" enum:"brokered,direct" env:"AUTHORIZATION" help:"Which server authorizes: the broker itself, with a consent page (brokered), or Cognito, with an app client for each registration (direct)."`
+
+	Config string `placeholder:"FILE" type:"existingfile" help:"Configuration of the broker (docs/policy.md). The file is watched: a change takes effect within a second, and while the file has faults the last good configuration stays. Without protected_resources, the sample MCP server is one. Default: config/broker.json, with the sample MCP server."`
 }
 
 type runCmd struct {
@@ -73,7 +76,8 @@ func explain(err error) string {
 
 func (s *stack) start(ctx context.Context, log *slog.Logger) (*devstack.Stack, error) {
 	return devstack.Start(ctx, devstack.Options{
-		Cognito: s.Cognito, Broker: s.Broker, MCP: s.MCP, Log: log,
+		Cognito: s.Cognito, Broker: s.Broker, MCP: s.MCP, Log: log, Configuration: s.Config,
+		Changed: func(err error) { fmt.Fprint(os.Stderr, changed(s.Config, err)) },
 		Getenv: func(name string) string {
 			if name == "AUTHORIZATION" {
 				return s.Authorization
@@ -81,6 +85,15 @@ func (s *stack) start(ctx context.Context, log *slog.Logger) (*devstack.Stack, e
 			return os.Getenv(name)
 		},
 	})
+}
+
+// changed returns what to tell the operator after a change of the configuration
+// file.
+func changed(file string, err error) string {
+	if err == nil {
+		return fmt.Sprintf("%s changed, and is in force\n", file)
+	}
+	return fmt.Sprintf("%s has faults; the last good configuration stays in force:\n  %s\n", file, strings.ReplaceAll(err.Error(), "\n", "\n  "))
 }
 
 // Run serves until ctx ends.

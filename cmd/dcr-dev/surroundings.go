@@ -22,6 +22,7 @@ type surroundingsCmd struct {
 	AWS         string `name:"aws" required:"" help:"Origin of DynamoDB and Secrets Manager."`
 	Lambda      string `required:"" help:"Origin of the Lambda API for the functions."`
 	Provision   string `required:"" help:"Name there of the function that creates app clients."`
+	Config      string `placeholder:"FILE" type:"existingfile" help:"Configuration of the broker. Default: config/broker.json, with the sample MCP server."`
 	Out         string `required:"" help:"Directory for functions.json, for sam's --env-vars, and client.sh, for a shell that tests the broker. Both are written when everything runs."`
 }
 
@@ -29,7 +30,7 @@ type surroundingsCmd struct {
 func (c *surroundingsCmd) Run(ctx context.Context) error {
 	s, err := devstack.Surround(ctx, devstack.SurroundingsOptions{
 		Cognito: c.Cognito, BackChannel: c.BackChannel, MCP: c.MCP, Host: c.Host, Issuer: c.Issuer,
-		AWS: c.AWS, Lambda: c.Lambda, Provision: c.Provision, Getenv: os.Getenv,
+		AWS: c.AWS, Lambda: c.Lambda, Provision: c.Provision, Getenv: os.Getenv, Configuration: c.Config,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

@@ -39,20 +39,12 @@ func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if len(conf.Scopes) == 0 {
-		op.infof("SCOPES is not set, so profile %q was not looked up in the policy", c.Profile)
-	} else {
-		current, err := wire.Policy(conf, sdk, op.now, slog.New(slog.DiscardHandler))
-		if err != nil {
-			return &environmentError{err}
-		}
-		p, err := current(ctx)
-		if err != nil {
-			return fmt.Errorf("policy: %w", err)
-		}
-		if _, ok := p.Profile(c.Profile); !ok {
-			return fmt.Errorf("no profile %q in the policy; it has %s: %w", c.Profile, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
-		}
+	current, err := wire.Configuration(conf, store.Configuration(), op.now, slog.New(slog.DiscardHandler)).Get(ctx)
+	if err != nil {
+		return err
+	}
+	if _, ok := current.Policy.Profile(c.Profile); !ok {
+		return fmt.Errorf("no profile %q in the configuration; it has %s: %w", c.Profile, strings.Join(current.Policy.Profiles(), ", "), broker.ErrNotFound)
 	}
 	log, err := op.log()
 	if err != nil {

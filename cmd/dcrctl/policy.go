@@ -59,7 +59,7 @@ func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy
 			return nil, mode, err
 		}
 	}
-	p, err := policy.Parse(body, broker.Deployment{Scopes: scopes, Mode: mode})
+	p, err := policy.Parse(body, mode, scopes)
 	return p, mode, err
 }
 

@@ -140,7 +140,7 @@ func (l *leftovers) find(ctx context.Context) ([]leftover, error) {
 		return nil, err
 	}
 	found = append(found, table...)
-	for _, d := range []struct{ kind, at string }{{"keys", l.config.Keys}, {"policy", l.config.PolicyDocument}} {
+	for _, d := range []struct{ kind, at string }{{"keys", l.config.Keys}} {
 		if d.at != "" {
 			found = append(found, leftover{Kind: d.kind, ID: d.at, Note: "remove it yourself"})
 		}

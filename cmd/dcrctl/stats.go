@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -129,9 +130,13 @@ func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, 
 	if err != nil {
 		return nil, err
 	}
+	quota := c.Quota
+	if current, err := wire.Configuration(conf, store.Configuration(), op.now, slog.New(slog.DiscardHandler)).Get(ctx); err == nil {
+		quota = cmp.Or(quota, current.AppClientQuota)
+	}
 	return []stat{
 		{Measure: "pool_app_clients_ours", Count: ours},
-		{Measure: "pool_app_clients", Count: all, Limit: cmp.Or(c.Quota, conf.AppClientQuota)},
+		{Measure: "pool_app_clients", Count: all, Limit: quota},
 	}, nil
 }
 

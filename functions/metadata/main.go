@@ -23,5 +23,5 @@ func handler() (http.Handler, error) {
 		return nil, err
 	}
 	rt := httpapi.NewRouter(log)
-	return rt, metadata.Routes(rt, c, log)
+	return rt, metadata.Function(rt, c, log)
 }

@@ -1,9 +1,9 @@
-// Package environment is a value: the settings of a function or tool, checked,
-// from its environment variables and the policy file. A function reads only the
-// parts that it needs (Metadata, Token, Registration and so on). The error lists
-// every fault, so that an operator can correct all at once. The package opens no
-// connection and links no AWS SDK: documents that are stored at AWS are read
-// elsewhere.
+// Package environment is a value: the wiring of a function or tool, checked, from
+// its environment variables. What is not wiring is in the stored configuration
+// (pkg/broker/configuration). A function reads only the parts that it needs
+// (Metadata, Token, Registration and so on). The error lists every fault, so that
+// an operator can correct all at once. The package opens no connection and links
+// no AWS SDK.
 package environment
 
 import "github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -14,19 +14,11 @@ type Config struct {
 	Server
 	Pool
 	Storage
-	Published
-	PolicySource
 	AppClientSettings
-	Tokens
 	Brokered
-	Introspection
-	Pages
-	Direct
 }
 
-// Deployment returns the parts of the deployment that the policy must fit.
+// Deployment returns the parts of the deployment that its configuration must fit.
 func (c *Config) Deployment() broker.Deployment {
-	return broker.Deployment{
-		ID: c.DeploymentID, Mode: c.Mode, Issuer: c.Issuer, Scopes: c.Scopes, Resources: c.ProtectedResources,
-	}
+	return broker.Deployment{ID: c.DeploymentID, Mode: c.Mode, Issuer: c.Issuer, LoginVersion: c.LoginVersion}
 }

@@ -5,54 +5,45 @@ import "github.com/dcr-broker/dcr-broker/pkg/broker"
 // Metadata reads what the metadata function needs. getenv is os.Getenv or a
 // function like it. The error lists every fault, one to a line.
 func Metadata(getenv func(string) string) (*Config, error) {
-	return load(getenv, server, pool, published)
+	return load(getenv, server, pool, storage)
 }
 
 // Token reads what the token function needs.
 func Token(getenv func(string) string) (*Config, error) {
-	return load(getenv, server, pool, storage, direct,
-		ifBrokered(published, policySource, keys, provisionFunction, login, introspection))
+	return load(getenv, server, pool, storage, ifBrokered(keys, provisionFunction))
 }
 
 // Registration reads what the register function needs.
 func Registration(getenv func(string) string) (*Config, error) {
-	return load(getenv, server, pool, storage, published, policySource, ifDirect(appClients), ifBrokered(keys))
+	return load(getenv, server, pool, storage, ifDirect(appClients), ifBrokered(keys))
 }
 
 // Authorize reads what the authorize function needs. Direct mode has no such
 // function.
 func Authorize(getenv func(string) string) (*Config, error) {
-	return load(getenv, server, pool, storage, published, policySource, requireBrokered("authorize"),
-		ifBrokered(keys, provisionFunction), refreshTokenLifetime, login, pages)
+	return load(getenv, server, pool, storage, requireBrokered("authorize"), ifBrokered(keys, provisionFunction))
 }
 
 // Provision reads what the provision function needs. Direct mode has no such
 // function.
 func Provision(getenv func(string) string) (*Config, error) {
-	return load(getenv, server, pool, storage, published, policySource, requireBrokered("provision"), appClients, ifBrokered(keys), login)
+	return load(getenv, server, pool, storage, requireBrokered("provision"), appClients, ifBrokered(keys))
 }
 
 // AppClients reads what the janitor needs, and an operator for work on app
 // clients.
 func AppClients(getenv func(string) string) (*Config, error) {
-	return load(getenv, server, pool, storage, published, policySource, appClients, ifBrokered(keys), login)
+	return load(getenv, server, pool, storage, appClients, ifBrokered(keys))
 }
 
 // All reads every setting, for a process that runs all functions.
 func All(getenv func(string) string) (*Config, error) {
-	return load(getenv, server, pool, storage, published, policySource, appClients, direct,
-		ifBrokered(keys, provisionFunction, login, introspection, pages))
+	return load(getenv, server, pool, storage, appClients, ifBrokered(keys, provisionFunction))
 }
 
-// Operator reads what dcrctl needs for its work on the table. It reads the
-// policy only if SCOPES is set, because the policy is checked against the
-// scopes.
+// Operator reads what dcrctl needs for its work on the table.
 func Operator(getenv func(string) string) (*Config, error) {
-	parts := []part{region, mode, storage}
-	if getenv("SCOPES") != "" {
-		parts = append(parts, scopes, policySource)
-	}
-	return load(getenv, parts...)
+	return load(getenv, region, mode, storage)
 }
 
 // Inventory reads what is needed to list or remove the app clients and records
@@ -105,5 +96,5 @@ func requireBrokered(function string) part {
 
 // unchecked reads variables that are only needed in messages and copies.
 func unchecked(e *env, c *Config) {
-	c.Issuer, c.Keys, c.PolicyDocument = e.getenv("ISSUER"), e.getenv("KEYS"), e.getenv("POLICY")
+	c.Issuer, c.Keys = e.getenv("ISSUER"), e.getenv("KEYS")
 }

@@ -22,6 +22,10 @@ type Pool struct {
 	// fetches the pool's discovery document. Default:
 	// {CognitoIssuer}/.well-known/openid-configuration.
 	CognitoDiscovery string
+	// LoginVersion (LOGIN_VERSION) is the version of the domain's sign-in pages:
+	// 1, the classic ones, or 2, managed login, where every app client needs a
+	// branding style. Default: 1.
+	LoginVersion int
 }
 
 // pool needs the region.
@@ -38,6 +42,14 @@ func pool(e *env, c *Config) {
 	}
 	c.CognitoDiscovery = e.or("COGNITO_DISCOVERY", c.CognitoIssuer+"/.well-known/openid-configuration")
 	e.url("COGNITO_DISCOVERY", c.CognitoDiscovery)
+	switch e.or("LOGIN_VERSION", "1") {
+	case "1":
+		c.LoginVersion = 1
+	case "2":
+		c.LoginVersion = 2
+	default:
+		e.fault("LOGIN_VERSION", "must be 1, the classic sign-in pages, or 2, managed login")
+	}
 }
 
 func userPoolID(e *env, c *Config) {

@@ -7,9 +7,13 @@ type Storage struct {
 	// DynamoDBEndpoint (DYNAMODB_ENDPOINT) is the origin of DynamoDB. Default:
 	// the endpoint of the region.
 	DynamoDBEndpoint string
+	// ConfigurationFile (CONFIGURATION) is the path of a file with the
+	// configuration, for a laptop. Default: the configuration is in the table.
+	ConfigurationFile string
 }
 
 func storage(e *env, c *Config) {
 	c.Table = e.required("TABLE_NAME")
 	c.DynamoDBEndpoint = e.endpoint("DYNAMODB_ENDPOINT")
+	c.ConfigurationFile = e.getenv("CONFIGURATION")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
@@ -28,10 +28,9 @@ type Parts struct {
 	Config *environment.Config
 	SDK    aws.Config
 	Store  Store
-	// Policy returns the policy in force. It is nil if the configuration has
-	// none.
-	Policy func(context.Context) (*policy.Policy, error)
-	// Keys returns the sealing keys. It is nil if the configuration names none,
+	// Configuration returns the configuration in force.
+	Configuration func(context.Context) (*configuration.Configuration, error)
+	// Keys returns the sealing keys. It is nil if the environment names none,
 	// as in direct mode.
 	Keys func(context.Context) (*seal.Ring, error)
 	// Provisioner creates app clients in this process, instead of the private
@@ -54,13 +53,10 @@ type Store interface {
 // New returns the parts of the deployment that c describes, with its table as
 // the store. It opens no connection.
 func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
-	p := &Parts{Config: c, SDK: sdk, Store: Table(c, sdk), Now: clock.Now, Log: log}
+	table := Table(c, sdk)
+	p := &Parts{Config: c, SDK: sdk, Store: table, Now: clock.Now, Log: log}
+	p.Configuration = Configuration(c, table.Configuration(), p.Now, log).Get
 	var err error
-	if c.Policy != nil || c.PolicyDocument != "" {
-		if p.Policy, err = Policy(c, sdk, p.Now, log); err != nil {
-			return nil, err
-		}
-	}
 	if c.Keys != "" {
 		if p.Keys, err = Keys(c, sdk, p.Now, log); err != nil {
 			return nil, err

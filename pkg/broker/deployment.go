@@ -36,20 +36,18 @@ type Deployment struct {
 	// origin. The URLs at which clients manage their registrations begin with
 	// it.
 	Issuer string
-	// Scopes are all scopes that app clients of the user pool may have. A
-	// custom scope is written resourceServer/name.
-	Scopes []string
-	// Resources are the protected resources that clients may request access to.
-	Resources []Resource
+	// LoginVersion is the version of the user pool's sign-in pages: 1, the classic
+	// ones, or 2, managed login. 0 means that it is not known.
+	LoginVersion int
 }
 
 // Resource is a protected resource (RFC 9728): an MCP server.
 type Resource struct {
 	// URL is its resource identifier (RFC 8707 §2), as clients send it.
-	URL string `json:"resource"`
+	URL string
 	// Scopes are the scopes of this resource. A grant for the resource has no
 	// others.
-	Scopes []string `json:"scopes"`
+	Scopes []string
 	// Name is shown to users; it may be empty.
-	Name string `json:"name"`
+	Name string
 }

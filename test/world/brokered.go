@@ -12,6 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
@@ -31,6 +32,11 @@ type Brokered struct {
 	Log *slog.Logger
 	// Scopes are the scopes of the deployment.
 	Scopes []string
+	// Resources, ResourceBinding and IntrospectionClients are those of the
+	// configuration.
+	Resources            []broker.Resource
+	ResourceBinding      bool
+	IntrospectionClients []configuration.IntrospectionClient
 	// KeysErr is the error of reading the keys.
 	KeysErr error
 }
@@ -103,7 +109,7 @@ func (w *Brokered) logger() *slog.Logger {
 // UseBrokeredPolicy puts a policy of brokered mode into force.
 func (w *Brokered) UseBrokeredPolicy(doc string) {
 	w.T.Helper()
-	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: w.Scopes, Mode: broker.ModeBrokered})
+	p, err := policy.Parse([]byte(doc), broker.ModeBrokered, w.Scopes)
 	if err != nil {
 		w.T.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
@@ -22,7 +23,7 @@ const Verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 func (w *Brokered) FlowConfig(cognito authorization.Cognito) authorization.Config {
 	return authorization.Config{
 		Issuer: issuer, Clients: clients.New(broker.ModeBrokered, w.Store, w.Now), Store: w.Store, Provisioner: w.Provisioner,
-		Policy: w.PolicySource, Keys: w.Ring, Cognito: cognito, LoginVersion: 2, RefreshLifetime: 30 * Day, Now: w.Now,
+		Configuration: w.Configuration, Keys: w.Ring, Cognito: cognito, LoginVersion: 2, Now: w.Now,
 		Pause: func(context.Context, time.Duration) error { return nil }, Log: w.logger(),
 	}
 }
@@ -39,8 +40,21 @@ func (w *Brokered) IssuerConfig(store broker.GrantStore, cognito OAuth) token.Co
 	w.T.Helper()
 	return token.Config{
 		Store: store, Clients: clients.New(broker.ModeBrokered, w.Store, w.Now), AppClients: grants.NewAppClients(w.Store, w.Now),
-		Ender: w.Ender(store, cognito), Cognito: cognito, Provisioner: w.Provisioner, Keys: w.Ring, Now: w.Now, Log: w.logger(),
+		Ender: w.Ender(store, cognito), Cognito: cognito, Provisioner: w.Provisioner, Configuration: w.Configuration, Keys: w.Ring, Now: w.Now, Log: w.logger(),
 	}
+}
+
+// Configuration returns a configuration with the policy in force and the
+// resources of w.
+func (w *Brokered) Configuration(ctx context.Context) (*configuration.Configuration, error) {
+	p, err := w.PolicySource(ctx)
+	if err != nil {
+		return nil, broker.NotReady(err)
+	}
+	return &configuration.Configuration{
+		Policy: p, Resources: w.Resources, ResourceBinding: w.ResourceBinding, IntrospectionClients: w.IntrospectionClients,
+		Tokens: configuration.Tokens{RefreshToken: 30 * Day},
+	}, nil
 }
 
 // Ender returns an Ender for the grants in this store.

@@ -55,7 +55,7 @@ func (w *World) Wait(d time.Duration) { w.Clock.Advance(d) }
 // UsePolicy puts a policy of direct mode into force.
 func (w *World) UsePolicy(doc string) {
 	w.T.Helper()
-	p, err := policy.Parse([]byte(doc), broker.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}})
+	p, err := policy.Parse([]byte(doc), broker.ModeDirect, []string{"openid", "mcp/read", "mcp/write"})
 	if err != nil {
 		w.T.Fatal(err)
 	}

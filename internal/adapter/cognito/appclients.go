@@ -26,13 +26,12 @@ type Config struct {
 	// Deployment is the id of this deployment, see checkDeployment. App clients
 	// that were made under another id are neither changed nor listed.
 	Deployment string
-	Settings   Settings
-	Counters   Counters
+	// Settings returns the settings in force. It is called for each app client
+	// that is created or updated, and for each list.
+	Settings func(context.Context) (Settings, error)
+	Counters Counters
 	// Now is the clock.
 	Now func() time.Time
-	// Quota is the maximum number of app clients in the pool; 0 means 1,000,
-	// AWS's default. Only a metric uses it.
-	Quota int
 	// Timeout is how long one call to Cognito may take; 0 means 5 seconds.
 	// Waiting for admission does not count.
 	Timeout time.Duration
@@ -44,15 +43,14 @@ type Config struct {
 // AppClients are the app clients of a deployment in one user pool. It is safe
 // for concurrent use. It implements the ports of direct, provision and janitor.
 type AppClients struct {
-	api        *cip.Client
-	pool       string
-	deployment string
-	settings   Settings
-	counters   Counters
-	quota      int
-	timeout    time.Duration
-	now        func() time.Time
-	sleep      func(context.Context, time.Duration) error
+	api         *cip.Client
+	pool        string
+	deployment  string
+	getSettings func(context.Context) (Settings, error)
+	counters    Counters
+	timeout     time.Duration
+	now         func() time.Time
+	sleep       func(context.Context, time.Duration) error
 }
 
 // New returns the app clients of c, or an error with all faults of c. It makes
@@ -71,20 +69,22 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 	if c.Timeout < 0 {
 		faults = append(faults, fmt.Errorf("timeout: %s is negative", c.Timeout))
 	}
-	faults = append(faults, checkDeployment(c.Deployment), c.Settings.Check())
+	if c.Settings == nil {
+		faults = append(faults, errors.New("settings: needed for each app client"))
+	}
+	faults = append(faults, checkDeployment(c.Deployment))
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("cognito: %w", err)
 	}
 	a := &AppClients{
-		api:        api,
-		pool:       c.Pool,
-		deployment: c.Deployment,
-		settings:   c.Settings.clone(),
-		counters:   c.Counters,
-		quota:      cmp.Or(c.Quota, defaultQuota),
-		timeout:    cmp.Or(c.Timeout, 5*time.Second),
-		now:        c.Now,
-		sleep:      c.Sleep,
+		api:         api,
+		pool:        c.Pool,
+		deployment:  c.Deployment,
+		getSettings: c.Settings,
+		counters:    c.Counters,
+		timeout:     cmp.Or(c.Timeout, 5*time.Second),
+		now:         c.Now,
+		sleep:       c.Sleep,
 	}
 	if a.sleep == nil {
 		a.sleep = broker.Pause
@@ -92,8 +92,17 @@ func New(api *cip.Client, c Config) (*AppClients, error) {
 	return a, nil
 }
 
-// defaultQuota is Cognito's default quota of app clients in a user pool.
-const defaultQuota = 1000
+// settings returns the settings in force, or a NotAppliedError.
+func (c *AppClients) settings(ctx context.Context) (Settings, error) {
+	s, err := c.getSettings(ctx)
+	if err == nil {
+		err = s.Check()
+	}
+	if err != nil {
+		return Settings{}, &broker.NotAppliedError{Err: fmt.Errorf("cognito: settings of app clients: %w", err)}
+	}
+	return s, nil
+}
 
 // operation describes an operation of the API.
 type operation struct {
@@ -120,7 +129,11 @@ func (c *AppClients) Create(ctx context.Context, marker string, m dcr.ClientMeta
 	if err := checkMarker(marker); err != nil {
 		return broker.NewAppClient{}, &broker.NotAppliedError{Err: fmt.Errorf("cognito: create app client: %w", err)}
 	}
-	out, err := call(ctx, c, opCreate, c.api.CreateUserPoolClient, createInput(c.target(marker), m, c.settings))
+	settings, err := c.settings(ctx)
+	if err != nil {
+		return broker.NewAppClient{}, err
+	}
+	out, err := call(ctx, c, opCreate, c.api.CreateUserPoolClient, createInput(c.target(marker), m, settings))
 	if err != nil {
 		return broker.NewAppClient{}, err
 	}
@@ -152,7 +165,11 @@ func (c *AppClients) Update(ctx context.Context, id, marker string, m dcr.Client
 	if confidential(m) != (secret != "") {
 		return &broker.NotAppliedError{Err: fmt.Errorf("cognito: update app client: %s would change between public and confidential", id)}
 	}
-	_, err = call(ctx, c, opUpdate, c.api.UpdateUserPoolClient, updateInput(c.target(marker), present, m, c.settings))
+	settings, err := c.settings(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = call(ctx, c, opUpdate, c.api.UpdateUserPoolClient, updateInput(c.target(marker), present, m, settings))
 	return err
 }
 
@@ -197,7 +214,9 @@ func (c *AppClients) List(ctx context.Context) iter.Seq2[broker.ListedAppClient,
 			}
 			// A page may be short or empty although it is not the last.
 			if aws.ToString(page.NextToken) == "" {
-				telemetry.Set(ctx, telemetry.AppClientQuota, 100*float64(all)/float64(c.quota))
+				if s, err := c.getSettings(ctx); err == nil {
+					telemetry.Set(ctx, telemetry.AppClientQuota, 100*float64(all)/float64(cmp.Or(s.Quota, defaultQuota)))
+				}
 				return
 			}
 			in.NextToken = page.NextToken

@@ -22,10 +22,14 @@ var (
 
 // CreateBrokered implements provision.Pool.
 func (c *AppClients) CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
-	if err := errors.Join(checkMarker(marker), c.settings.checkBrokered()); err != nil {
+	settings, err := c.settings(ctx)
+	if err != nil {
+		return broker.NewAppClient{}, err
+	}
+	if err := errors.Join(checkMarker(marker), settings.checkBrokered()); err != nil {
 		return broker.NewAppClient{}, &broker.NotAppliedError{Err: fmt.Errorf("cognito: create app client of the broker: %w", err)}
 	}
-	out, err := call(ctx, c, opCreateBrokered, c.api.CreateUserPoolClient, createBrokeredInput(c.target(marker), spec, c.settings))
+	out, err := call(ctx, c, opCreateBrokered, c.api.CreateUserPoolClient, createBrokeredInput(c.target(marker), spec, settings))
 	if err != nil {
 		return broker.NewAppClient{}, err
 	}
@@ -44,7 +48,11 @@ func (c *AppClients) UpdateBrokered(ctx context.Context, id, marker string, spec
 	if err != nil {
 		return notApplied(err)
 	}
-	_, err = call(ctx, c, opUpdateBrokered, c.api.UpdateUserPoolClient, updateBrokeredInput(c.target(marker), present, spec, c.settings))
+	settings, err := c.settings(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = call(ctx, c, opUpdateBrokered, c.api.UpdateUserPoolClient, updateBrokeredInput(c.target(marker), present, spec, settings))
 	return err
 }
 

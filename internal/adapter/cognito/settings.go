@@ -3,7 +3,6 @@ package cognito
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -30,7 +29,13 @@ type Settings struct {
 	// the only ones of app clients in brokered mode.
 	Callback string
 	SignOut  string
+	// Quota is the maximum number of app clients in the pool; 0 means 1,000,
+	// AWS's default. Only a metric uses it.
+	Quota int
 }
+
+// defaultQuota is Cognito's default quota of app clients in a user pool.
+const defaultQuota = 1000
 
 // DefaultSettings returns settings for the pool's own users, with tokens of one
 // hour, sign-ins of 30 days and a grace of 60 seconds.
@@ -68,9 +73,4 @@ func (s Settings) Check() error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func (s Settings) clone() Settings {
-	s.IdentityProviders = slices.Clone(s.IdentityProviders)
-	return s
 }

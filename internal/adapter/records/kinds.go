@@ -65,7 +65,7 @@ const (
 // kinds are the kinds of all items that a Store writes.
 var kinds = []string{
 	registrations.name, appClients.name, accessTokens.name, transactions.name, grants.name, sealedTokens.name, consents.name,
-	kindBudget, kindCounter, sweeps.name, owners.name,
+	kindBudget, kindCounter, sweeps.name, kindConfig, owners.name,
 }
 
 // maxKey is the maximum length of a key in bytes (DynamoDB, quotas).

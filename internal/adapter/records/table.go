@@ -8,13 +8,19 @@ import (
 	"strconv"
 )
 
+// A Getter reads items by key. Implementations are safe for concurrent use. op
+// names the operation, for errors and tests.
+type Getter interface {
+	// Get returns the item with that key, or nil if there is none. It sees every
+	// write that returned before it.
+	Get(ctx context.Context, op, key string) (Item, error)
+}
+
 // A Table has items by key, and indexes of them. Implementations are safe for
 // concurrent use. They may apply a write twice, as an SDK does when it has lost
 // the reply. op names the operation of the Store, for errors and tests.
 type Table interface {
-	// Get returns the item with that key, or nil if there is none. It sees every
-	// write that returned before it.
-	Get(ctx context.Context, op, key string) (Item, error)
+	Getter
 	// Write changes one item, unless its condition is not met. It returns
 	// ErrTooLarge if nothing was changed because the item would be too large. After
 	// any other error it is not known whether the write was applied.

@@ -15,11 +15,12 @@ func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
 		e.showProblem(w, r, err)
 		return
 	}
+	look := e.look(r.Context())
 	if q.ClientURL != "" {
-		e.pages.Continue(w, pages.ContinueView{Lang: languages(r, q.Lang), Target: q.ClientURL, Redirect: q.Redirect})
+		look.Pages.Continue(w, pages.ContinueView{Lang: languages(r, q.Lang), Target: q.ClientURL, Redirect: q.Redirect})
 		return
 	}
-	e.pages.Consent(w, pages.ConsentView{
+	look.Pages.Consent(w, pages.ConsentView{
 		Lang:           languages(r, q.Lang),
 		User:           q.User,
 		ClientName:     q.Client.ClientName,
@@ -27,7 +28,7 @@ func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
 		PolicyURI:      q.Client.PolicyURI,
 		TermsURI:       q.Client.TOSURI,
 		Redirect:       q.Redirect,
-		Scopes:         e.described(q.Scopes),
+		Scopes:         look.described(q.Scopes),
 		Resource:       q.Resource,
 		RememberedDays: q.RememberedDays,
 		CSRF:           q.CSRF,
@@ -36,11 +37,11 @@ func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
 
 // described returns the scopes for the page, without openid: the page always says
 // what openid allows.
-func (e *Endpoint) described(scopes []string) []pages.Scope {
+func (l Look) described(scopes []string) []pages.Scope {
 	var list []pages.Scope
 	for _, s := range scopes {
 		if s != broker.ScopeOpenID {
-			list = append(list, pages.Scope{Name: s, Description: e.descriptions[s]})
+			list = append(list, pages.Scope{Name: s, Description: l.ScopeDescriptions[s]})
 		}
 	}
 	return list

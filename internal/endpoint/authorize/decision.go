@@ -32,7 +32,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *http.Request) {
 		e.decisionFailed(w, r, err)
 		return
 	}
-	e.pages.Continue(w, pages.ContinueView{Lang: languages(r, o.Lang), Target: o.URL, Redirect: o.Redirect, SignOut: !o.Next.IsZero()})
+	e.pages(r).Continue(w, pages.ContinueView{Lang: languages(r, o.Lang), Target: o.URL, Redirect: o.Redirect, SignOut: !o.Next.IsZero()})
 }
 
 // decisionOf reads the user's decision from the form of the consent page.
@@ -51,7 +51,7 @@ func decisionOf(value string) authorization.Decision {
 func (e *Endpoint) decisionFailed(w http.ResponseWriter, r *http.Request, err error) {
 	if d, ok := errors.AsType[*authorization.Denial](err); ok {
 		logDenial(w, r, d)
-		e.pages.Continue(w, pages.ContinueView{Lang: languages(r, d.Lang), Target: d.URL(), Redirect: d.Redirect})
+		e.pages(r).Continue(w, pages.ContinueView{Lang: languages(r, d.Lang), Target: d.URL(), Redirect: d.Redirect})
 		return
 	}
 	p := problemOf(err)

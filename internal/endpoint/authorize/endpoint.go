@@ -12,33 +12,38 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
 )
 
-// Config is what an Endpoint needs. All fields except ScopeDescriptions are
-// required.
+// Config is what an Endpoint needs. All fields are required.
 type Config struct {
 	// Issuer is the broker's origin.
 	Issuer string
 	Flow   *authorization.Flow
-	Pages  *pages.Pages
+	// Look returns how pages look now. It never fails: pages must be shown even if
+	// the configuration cannot be read.
+	Look func(context.Context) Look
+}
+
+// Look is what the configuration says about pages.
+type Look struct {
+	Pages *pages.Pages
 	// ScopeDescriptions maps a scope to the operator's text for users. The page
-	// shows a scope without a text by its name.
+	// shows a scope without a text by its name. It may be nil.
 	ScopeDescriptions map[string]string
 }
 
 // Endpoint serves the pages and redirects of the authorization request. It is
 // safe for concurrent use.
 type Endpoint struct {
-	flow         *authorization.Flow
-	pages        *pages.Pages
-	descriptions map[string]string
-	cookies      cookies
+	flow    *authorization.Flow
+	look    func(context.Context) Look
+	cookies cookies
 }
 
 // New returns an Endpoint, or an error if a field of c is missing.
 func New(c Config) (*Endpoint, error) {
-	if c.Issuer == "" || c.Flow == nil || c.Pages == nil {
+	if c.Issuer == "" || c.Flow == nil || c.Look == nil {
 		return nil, errors.New("authorize: a required field of Config is missing")
 	}
-	return &Endpoint{c.Flow, c.Pages, c.ScopeDescriptions, newCookies(c.Issuer)}, nil
+	return &Endpoint{c.Flow, c.Look, newCookies(c.Issuer)}, nil
 }
 
 const consentPath = "/consent"
@@ -54,11 +59,18 @@ func (e *Endpoint) Mount(rt *httpapi.Router) {
 		{http.MethodGet, broker.CallbackPath, e.callback},
 		{http.MethodGet, consentPath, e.consent},
 		{http.MethodGet, broker.SignedOutPath, e.signedOut},
-		{http.MethodGet, pages.AssetsPath + "{name...}", e.pages.Assets().ServeHTTP},
+		{http.MethodGet, pages.AssetsPath + "{name...}", e.assets},
 	} {
 		rt.HandlePage(route.method, route.pattern, timed(route.handler), e.routeError)
 	}
 }
+
+func (e *Endpoint) assets(w http.ResponseWriter, r *http.Request) {
+	e.pages(r).Assets().ServeHTTP(w, r)
+}
+
+// pages returns the pages for the response to r.
+func (e *Endpoint) pages(r *http.Request) *pages.Pages { return e.look(r.Context()).Pages }
 
 // timed limits the time of a request. It answers HEAD itself: a GET of this
 // package changes the state of a transaction, and HEAD must not (RFC 9110

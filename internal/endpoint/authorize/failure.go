@@ -22,7 +22,7 @@ func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
 		redirect(w, d.URL())
 		return
 	}
-	e.pages.LinkBack(w, pages.LinkBackView{
+	e.pages(r).LinkBack(w, pages.LinkBackView{
 		Lang: languages(r, d.Lang), Target: d.URL(), Redirect: d.Redirect,
 		Detail: string(d.Refusal.Code) + ": " + d.Refusal.Description, RequestID: httpapi.RequestID(r),
 	})
@@ -73,7 +73,7 @@ func (e *Endpoint) showProblem(w http.ResponseWriter, r *http.Request, err error
 		// The page names the user and has a button, in place of the detail.
 		v.Detail, v.User, v.CSRF = "", p.User, p.CSRF.Reveal()
 	}
-	e.pages.Problem(w, v)
+	e.pages(r).Problem(w, v)
 }
 
 func logProblem(w http.ResponseWriter, r *http.Request, p *authorization.Problem) {
@@ -89,7 +89,7 @@ func (e *Endpoint) routeError(w http.ResponseWriter, r *http.Request, err error)
 	if a.Status < 500 {
 		kind = pages.BadRequest
 	}
-	e.pages.Problem(statusWriter{w, a.Status}, pages.ProblemView{
+	e.pages(r).Problem(statusWriter{w, a.Status}, pages.ProblemView{
 		Lang: languages(r, ""), Problem: kind, Detail: a.Description, RequestID: httpapi.RequestID(r),
 	})
 }

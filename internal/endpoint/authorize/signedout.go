@@ -13,6 +13,6 @@ func (e *Endpoint) signedOut(w http.ResponseWriter, r *http.Request) {
 	case signInURL != "":
 		redirect(w, signInURL)
 	default:
-		e.pages.SignedOut(w, languages(r, ""))
+		e.pages(r).SignedOut(w, languages(r, ""))
 	}
 }

@@ -3,9 +3,8 @@ package metadata
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -14,7 +13,8 @@ import (
 )
 
 const (
-	cacheLong = "public, max-age=3600"
+	// cacheLong is short enough that clients soon see a changed configuration.
+	cacheLong = "public, max-age=300"
 	// cacheBriefly is for documents made from the fallback, which clients must
 	// not use for long after Cognito's document can be read.
 	cacheBriefly = "public, max-age=60"
@@ -28,80 +28,49 @@ type Upstream interface {
 	Current(context.Context) *discovery.Upstream
 }
 
-// Config configures an Endpoint.
-type Config struct {
+// Published is what the configuration says about the documents.
+type Published struct {
 	// Server is the broker.
 	Server discovery.Server
 	// Resources are the MCP servers that name the broker as their authorization
-	// server.
+	// server. One that cannot be published is left out.
 	Resources []discovery.ProtectedResource
+}
+
+// Config configures an Endpoint. All fields are REQUIRED.
+type Config struct {
+	// Published returns what to publish now, or an error that clients see. The
+	// same pointer means the same documents.
+	Published func(context.Context) (*Published, error)
 	Upstream  Upstream
 	// Fallback is used until Upstream returns a document.
 	Fallback discovery.Upstream
+	Log      *slog.Logger
 }
 
 // Endpoint serves the well-known documents. Its handlers serve GET and HEAD, are
 // safe for concurrent use, and write errors with httpapi.WriteError.
 type Endpoint struct {
-	server    discovery.Server
-	upstream  Upstream
-	fallback  *merged
-	latest    atomic.Pointer[merged] // made from Cognito's document; nil at first
-	resources map[string]*response   // by path
+	c      Config
+	latest atomic.Pointer[documents] // nil at first
 }
 
-// merged has the documents that were made from one document of Cognito.
-type merged struct {
-	from     *discovery.Upstream
-	server   *response // RFC 8414
-	provider *response // OpenID Connect
+// documents are the documents that were made from one configuration and one
+// document of Cognito.
+type documents struct {
+	published *Published
+	upstream  *discovery.Upstream
+	server    *response            // RFC 8414
+	provider  *response            // OpenID Connect
+	resources map[string]*response // RFC 9728, by path
 }
 
-// New returns the endpoint. The error joins all faults of documents that cannot
-// be published. Two resources with the same path are a fault even if their hosts
-// differ: requests for their metadata arrive at the broker's host, so the host
-// does not tell them apart.
+// New returns the endpoint.
 func New(c Config) (*Endpoint, error) {
-	c.Server.Scopes = slices.Clone(c.Server.Scopes)
-	c.Server.GrantTypes = slices.Clone(c.Server.GrantTypes)
-	c.Server.AuthMethods = slices.Clone(c.Server.AuthMethods)
-	e := &Endpoint{server: c.Server, upstream: c.Upstream, resources: make(map[string]*response)}
-	var err error
-	e.fallback, err = e.merge(&c.Fallback, cacheBriefly)
-	errs := []error{err}
-	for i, p := range c.Resources {
-		if err := e.addResource(p); err != nil {
-			errs = append(errs, fmt.Errorf("metadata: resources[%d]: %w", i, err))
-		}
+	if c.Published == nil || c.Upstream == nil || c.Log == nil {
+		return nil, errors.New("metadata: a required field of Config is missing")
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	// A client that does not know the address of the metadata requests it at the
-	// root last (MCP authorization, "Protected Resource Metadata Discovery").
-	// With one server the root can answer.
-	if len(c.Resources) == 1 {
-		for _, doc := range e.resources {
-			e.resources[""] = doc
-		}
-	}
-	return e, nil
-}
-
-func (e *Endpoint) addResource(p discovery.ProtectedResource) error {
-	body, err := discovery.ProtectedResourceMetadata(e.server.Issuer, p)
-	if err != nil {
-		return err
-	}
-	path, err := p.Path()
-	if err != nil {
-		return err
-	}
-	if e.resources[path] != nil {
-		return fmt.Errorf("%s: another resource has the path %q", p.Resource, path)
-	}
-	e.resources[path] = newResponse(body, cacheLong)
-	return nil
+	return &Endpoint{c: c}, nil
 }
 
 // Mount adds the documents to rt.
@@ -114,27 +83,38 @@ func (e *Endpoint) Mount(rt *httpapi.Router) {
 
 // AuthorizationServer serves the RFC 8414 document.
 func (e *Endpoint) AuthorizationServer() http.Handler {
-	return e.serveMerged(func(m *merged) *response { return m.server })
+	return e.serve(func(d *documents, _ string) *response { return d.server })
 }
 
 // OpenIDConfiguration serves the OpenID provider configuration.
 func (e *Endpoint) OpenIDConfiguration() http.Handler {
-	return e.serveMerged(func(m *merged) *response { return m.provider })
+	return e.serve(func(d *documents, _ string) *response { return d.provider })
 }
 
 // ProtectedResource serves the RFC 9728 document of the resource whose path
 // follows discovery.ProtectedResourcePath, with or without a trailing slash. The
 // host is not compared, because the resource may have another host than the
-// broker.
+// broker. The document of a path that several resources have is not served.
 func (e *Endpoint) ProtectedResource() http.Handler {
+	return e.serve(func(d *documents, path string) *response {
+		path = strings.TrimPrefix(path, discovery.ProtectedResourcePath)
+		return d.resources[strings.TrimSuffix(path, "/")]
+	})
+}
+
+func (e *Endpoint) serve(pick func(*documents, string) *response) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := strings.TrimPrefix(r.URL.Path, discovery.ProtectedResourcePath)
-		doc := e.resources[strings.TrimSuffix(path, "/")]
+		d, err := e.current(r.Context())
+		if err != nil {
+			httpapi.WriteError(w, r, err)
+			return
+		}
+		doc := pick(d, r.URL.Path)
 		if doc == nil {
 			httpapi.WriteError(w, r, &httpapi.Error{
 				Status:      http.StatusNotFound,
 				Code:        "invalid_request",
-				Description: "no protected resource with this path is configured",
+				Description: "no protected resource has this path, or several have it",
 			})
 			return
 		}
@@ -142,41 +122,72 @@ func (e *Endpoint) ProtectedResource() http.Handler {
 	})
 }
 
-func (e *Endpoint) serveMerged(pick func(*merged) *response) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m, err := e.current(r.Context())
-		if err != nil {
-			httpapi.WriteError(w, r, err)
-			return
-		}
-		pick(m).serve(w, r)
-	})
-}
-
-// current returns the documents made from Cognito's current one.
-func (e *Endpoint) current(ctx context.Context) (*merged, error) {
-	up := e.upstream.Current(ctx)
-	if up == nil {
-		return e.fallback, nil
+// current returns the documents made from the current configuration and
+// Cognito's current document.
+func (e *Endpoint) current(ctx context.Context) (*documents, error) {
+	p, err := e.c.Published(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if m := e.latest.Load(); m != nil && m.from == up {
-		return m, nil
+	up := e.c.Upstream.Current(ctx)
+	if d := e.latest.Load(); d != nil && d.published == p && d.upstream == up {
+		return d, nil
 	}
-	m, err := e.merge(up, cacheLong)
+	d, err := e.documents(ctx, p, up)
 	if err == nil {
-		e.latest.Store(m)
+		e.latest.Store(d)
 	}
-	return m, err
+	return d, err
 }
 
-func (e *Endpoint) merge(up *discovery.Upstream, cacheControl string) (*merged, error) {
-	server, err := discovery.AuthorizationServer(e.server, *up)
+// documents makes the documents. upstream is nil if Cognito's document could not
+// be read yet.
+func (e *Endpoint) documents(ctx context.Context, p *Published, upstream *discovery.Upstream) (*documents, error) {
+	d := &documents{published: p, upstream: upstream, resources: e.protectedResources(ctx, p)}
+	cacheControl := cacheLong
+	if upstream == nil {
+		upstream, cacheControl = &e.c.Fallback, cacheBriefly
+	}
+	server, err := discovery.AuthorizationServer(p.Server, *upstream)
 	if err != nil {
 		return nil, err
 	}
-	provider, err := discovery.OpenIDConfiguration(e.server, *up)
+	provider, err := discovery.OpenIDConfiguration(p.Server, *upstream)
 	if err != nil {
 		return nil, err
 	}
-	return &merged{from: up, server: newResponse(server, cacheControl), provider: newResponse(provider, cacheControl)}, nil
+	d.server, d.provider = newResponse(server, cacheControl), newResponse(provider, cacheControl)
+	return d, nil
+}
+
+// protectedResources returns the documents of p.Resources by path. Requests for
+// them arrive at the broker's host, so the path of a request alone does not tell
+// two resources on different hosts apart: their path has no document.
+func (e *Endpoint) protectedResources(ctx context.Context, p *Published) map[string]*response {
+	byPath := make(map[string]*response)
+	for _, r := range p.Resources {
+		path, err := r.Path()
+		var body []byte
+		if err == nil {
+			body, err = discovery.ProtectedResourceMetadata(p.Server.Issuer, r)
+		}
+		if err != nil {
+			e.c.Log.ErrorContext(ctx, "protected resource not published", "resource", r.Resource, "error", err)
+			continue
+		}
+		if _, collides := byPath[path]; collides {
+			byPath[path] = nil
+			continue
+		}
+		byPath[path] = newResponse(body, cacheLong)
+	}
+	// A client that does not know the address of the metadata requests it at the
+	// root last (MCP authorization, "Protected Resource Metadata Discovery").
+	// With one server the root can answer.
+	if len(p.Resources) == 1 {
+		for _, doc := range byPath {
+			byPath[""] = doc
+		}
+	}
+	return byPath
 }

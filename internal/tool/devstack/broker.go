@@ -18,6 +18,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/register"
 	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 )
 
@@ -27,12 +28,12 @@ type localBroker struct {
 	store   broker.Store
 }
 
-func newBroker(c *environment.Config, log *slog.Logger) (*localBroker, error) {
+func newBroker(c *environment.Config, conf *configuration.Current, log *slog.Logger) (*localBroker, error) {
 	p, err := wire.New(c, localAWS(), log)
 	if err != nil {
 		return nil, err
 	}
-	p.Store = memory.NewStore(p.Now)
+	p.Store, p.Configuration = memory.NewStore(p.Now), conf.Get
 	b := &localBroker{store: p.Store}
 	if b.janitor, err = wirejanitor.New(p); err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func Handler(p *wire.Parts) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	return rt, errors.Join(metadata.Routes(rt, p.Config, p.Log), register.Routes(rt, &parts), token.Routes(rt, &parts))
+	return rt, errors.Join(metadata.Routes(rt, p.Config, p.Configuration, p.Log), register.Routes(rt, &parts), token.Routes(rt, &parts))
 }
 
 // sweep runs the janitor's sweep every minute, until ctx ends.

@@ -8,9 +8,6 @@ package devstack
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,10 +53,15 @@ type Options struct {
 	MCP     string
 	// Log is the broker's log. Optional; nil discards it.
 	Log *slog.Logger
-	// Getenv returns variables that change the broker's configuration, as the
-	// environment does in the cloud. Variables that the stack sets, such as
-	// addresses, cannot be changed. Optional.
+	// Getenv returns variables that change the broker's environment. Variables
+	// that the stack sets, such as addresses, cannot be changed. Optional.
 	Getenv func(string) string
+	// Configuration is the path of the broker's configuration. The stack watches
+	// the file. Optional; default: the example, with the sample MCP server.
+	Configuration string
+	// Changed is called after each change of that file, with its faults, or with
+	// nil if the new configuration is in force. Optional.
+	Changed func(error)
 }
 
 // Stack is a running stack.
@@ -173,26 +175,38 @@ func (s *Stack) Sweep(ctx context.Context) error {
 
 // build returns the handlers of Cognito, broker and MCP server, in that order.
 func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
-	c, err := s.configuration(o)
+	c, err := s.settings(o)
 	if err != nil {
 		return nil, err
 	}
 	s.Authorization = c.Mode
+	doc := document{o.Configuration, s.MCP, c.Mode}
+	current, err := doc.current(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := current.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if s.Pool, err = newPool(s.Cognito, c.Mode); err != nil {
 		return nil, err
 	}
-	b, err := newBroker(c, o.Log)
+	b, err := newBroker(c, current, o.Log)
 	if err != nil {
 		return nil, err
 	}
 	s.running.Go(func() { b.sweep(ctx, o.Log) })
+	if o.Configuration != "" && o.Changed != nil {
+		s.running.Go(func() { doc.watch(ctx, c, o.Changed) })
+	}
 
 	s.broker = b
 	if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Terms{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}); err != nil {
 		return nil, err
 	}
 
-	mcp, err := s.sampleServer(c, o.Log)
+	mcp, err := s.sampleServer(c, conf.ResourceBinding, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -219,9 +233,9 @@ func newPool(origin string, mode broker.Mode) (*emulator.Cognito, error) {
 	})
 }
 
-// configuration returns the configuration of all functions together, because
-// here they are one process.
-func (s *Stack) configuration(o Options) (*environment.Config, error) {
+// settings returns the environment of all functions together, because here they
+// are one process.
+func (s *Stack) settings(o Options) (*environment.Config, error) {
 	file, err := os.CreateTemp("", "dcr-dev-keys-*.json")
 	if err != nil {
 		return nil, err
@@ -239,36 +253,27 @@ func (s *Stack) configuration(o Options) (*environment.Config, error) {
 // environment returns the environment variables that a deployment sets for its
 // functions.
 func (s *Stack) environment() map[string]string {
-	resources, _ := json.Marshal([]broker.Resource{{URL: s.MCP, Scopes: []string{readScope, writeScope}, Name: "Sample MCP server"}})
-	secret := sha256.Sum256([]byte(IntrospectionSecret))
-	introspection, _ := json.Marshal([]environment.IntrospectionClient{{ID: IntrospectionID, SecretSHA256: hex.EncodeToString(secret[:]), Resource: s.MCP}})
 	return map[string]string{
-		"ISSUER":                s.Issuer,
-		"AWS_REGION":            Region,
-		"USER_POOL_ID":          poolID,
-		"COGNITO_ISSUER":        s.Cognito + "/" + poolID,
-		"COGNITO_DOMAIN":        s.Cognito,
-		"COGNITO_ENDPOINT":      s.Cognito,
-		"SCOPES":                "openid mcp/read mcp/write",
-		"PROTECTED_RESOURCES":   string(resources),
-		"TABLE_NAME":            "in-memory",
-		"DEPLOYMENT_ID":         "local",
-		"LOG_LEVEL":             "info",
-		"KEYS":                  s.keys,
-		"PROVISION_FUNCTION":    "in-process",
-		"LOGIN_VERSION":         "2",
-		"RESOURCE_BINDING":      "true",
-		"INTROSPECTION_CLIENTS": string(introspection),
-		"BRAND_NAME":            "Example Corp",
-		"SCOPE_DESCRIPTIONS":    `{"mcp/read":"Read your notes","mcp/write":"Write and delete your notes"}`,
+		"ISSUER":             s.Issuer,
+		"AWS_REGION":         Region,
+		"USER_POOL_ID":       poolID,
+		"COGNITO_ISSUER":     s.Cognito + "/" + poolID,
+		"COGNITO_DOMAIN":     s.Cognito,
+		"COGNITO_ENDPOINT":   s.Cognito,
+		"TABLE_NAME":         "in-memory",
+		"DEPLOYMENT_ID":      "local",
+		"LOG_LEVEL":          "info",
+		"KEYS":               s.keys,
+		"PROVISION_FUNCTION": "in-process",
+		"LOGIN_VERSION":      "2",
 	}
 }
 
-// overridable returns a lookup of variables: getenv can set SCOPES, LOG_LEVEL
-// and all variables that env does not set.
+// overridable returns a lookup of variables: getenv can set LOG_LEVEL and all
+// variables that env does not set.
 func overridable(env map[string]string, getenv func(string) string) func(string) string {
 	return func(name string) string {
-		if v := env[name]; v != "" && name != "SCOPES" && name != "LOG_LEVEL" {
+		if v := env[name]; v != "" && name != "LOG_LEVEL" {
 			return v
 		}
 		if getenv != nil {

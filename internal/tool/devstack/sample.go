@@ -16,16 +16,19 @@ const (
 	writeScope = "mcp/write"
 )
 
-// sampleServer returns the MCP server that the broker's configuration names.
-func (s *Stack) sampleServer(c *environment.Config, log *slog.Logger) (http.Handler, error) {
-	r := c.ProtectedResources[0]
+// sampleName is the name of the sample MCP server for users.
+const sampleName = "Sample MCP server"
+
+// sampleServer returns the sample MCP server. bound is whether Cognito binds
+// tokens to it.
+func (s *Stack) sampleServer(c *environment.Config, bound bool, log *slog.Logger) (http.Handler, error) {
 	return mcpserver.New(mcpserver.Config{
 		Config: mcpauth.Config{
-			Resource:            r.URL,
-			Name:                r.Name,
+			Resource:            s.MCP,
+			Name:                sampleName,
 			AuthorizationServer: c.Issuer,
 			TokenIssuer:         c.CognitoIssuer,
-			RequireAudience:     c.ResourceBinding,
+			RequireAudience:     bound,
 			Scopes:              []string{readScope},
 			Log:                 log,
 		},

@@ -20,6 +20,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
@@ -51,8 +52,11 @@ type SurroundingsOptions struct {
 	Provision string
 	// Log is the MCP server's log. Optional; nil discards it.
 	Log *slog.Logger
-	// Getenv changes the broker's configuration, as Options.Getenv does.
+	// Getenv changes the broker's environment, as Options.Getenv does.
 	Getenv func(string) string
+	// Configuration is the path of the broker's configuration, which is stored in
+	// the table. Optional; default: the example, with the sample MCP server.
+	Configuration string
 }
 
 // Surroundings is everything that a broker in brokered mode depends on: the
@@ -125,11 +129,20 @@ func (s *Surroundings) build(ctx context.Context, o SurroundingsOptions, back ne
 	if err != nil {
 		return nil, err
 	}
-	mcp, err := s.stack.sampleServer(c, o.Log)
+	doc := document{o.Configuration, s.MCP, c.Mode}
+	current, err := doc.current(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table))
+	conf, err := current.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mcp, err := s.stack.sampleServer(c, conf.ResourceBinding, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table, doc))
 }
 
 func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error {
@@ -177,13 +190,22 @@ func makeKeys(ctx context.Context, origin, name string) error {
 	return nil
 }
 
-// makeTable creates the table, and stores the initial access tokens.
-func (s *Surroundings) makeTable(ctx context.Context, origin, table string) error {
+// makeTable creates the table, and stores the configuration and the initial
+// access tokens.
+func (s *Surroundings) makeTable(ctx context.Context, origin, table string, doc document) error {
 	client := dynamodb.NewFromConfig(emulatedAWS(origin))
 	if err := dynamo.CreateTable(ctx, client, table); err != nil {
 		return err
 	}
 	store := dynamo.New(client, table, clock.Now)
+	body, err := doc.read()
+	if err != nil {
+		return err
+	}
+	first := configuration.Version{Number: 1, Schema: configuration.SchemaVersion, Digest: configuration.Digest(body), By: "dcr-dev", At: clock.Now()}
+	if err := store.Configuration().Append(ctx, first, body); err != nil {
+		return err
+	}
 	for _, t := range []struct {
 		token *string
 		uses  int

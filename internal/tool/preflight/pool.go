@@ -46,8 +46,8 @@ func (r *run) plan(plan string) {
 	switch {
 	case plan == "":
 		r.warn("pool.plan", "Cognito does not return the feature plan of the pool", "check in the console that it supports the configuration")
-	case lite && c.Mode == broker.ModeDirect && c.RefreshTokenRotation:
-		r.failed("pool.plan", "LITE, which has no refresh token rotation", "set REFRESH_TOKEN_ROTATION=false, or choose another plan")
+	case lite && c.Mode == broker.ModeDirect && r.conf != nil && r.conf.Tokens.Rotation:
+		r.failed("pool.plan", "LITE, which has no refresh token rotation", "set refresh_token_rotation to false in the configuration, or choose another plan")
 	case lite && c.Mode == broker.ModeBrokered && c.LoginVersion == 2:
 		r.failed("pool.plan", "LITE, which has no managed login", "set LOGIN_VERSION=1, or choose another plan")
 	default:
@@ -124,19 +124,21 @@ func (r *run) login(version int) {
 	}
 }
 
-// binding compares RESOURCE_BINDING with what plan and sign-in pages allow.
+// binding compares resource_binding with what plan and sign-in pages allow.
 func (r *run) binding(plan string, login int) {
 	const id = "config.resource-binding"
-	c := r.Config
+	if r.conf == nil || r.Config.Mode != broker.ModeBrokered {
+		return
+	}
+	bound := r.conf.ResourceBinding
 	can := plan != "" && plan != string(types.UserPoolTierTypeLite) && login == 2
 	switch {
-	case c.Mode != broker.ModeBrokered:
-	case c.ResourceBinding && login != 0 && !can:
-		r.failed(id, "RESOURCE_BINDING is true, but the pool cannot bind tokens: this needs the plan Essentials or Plus, and managed login", "set RESOURCE_BINDING=false, and give each protected resource its own scopes")
-	case !c.ResourceBinding && can:
-		r.warn(id, "the pool can bind a token to its resource, but RESOURCE_BINDING is false", "set RESOURCE_BINDING=true, so that a token for one MCP server is not valid at another")
+	case bound && login != 0 && !can:
+		r.failed(id, "resource_binding is true, but the pool cannot bind tokens: this needs the plan Essentials or Plus, and managed login", "set resource_binding to false in the configuration, and give each protected resource its own scopes")
+	case !bound && can:
+		r.warn(id, "the pool can bind a token to its resource, but resource_binding is false", "set resource_binding to true in the configuration, so that a token for one MCP server is not valid at another")
 	default:
-		r.ok(id, fmt.Sprint(c.ResourceBinding))
+		r.ok(id, fmt.Sprint(bound))
 	}
 }
 
@@ -146,6 +148,9 @@ var standardScopes = []string{"openid", "email", "phone", "profile", "aws.cognit
 // scopes checks that the pool's resource servers have the configured scopes.
 func (r *run) scopes(ctx context.Context) {
 	const id = "pool.scopes"
+	if r.conf == nil {
+		return
+	}
 	have := slices.Clone(standardScopes)
 	pages := cip.NewListResourceServersPaginator(r.cognito, &cip.ListResourceServersInput{UserPoolId: aws.String(r.Config.UserPoolID), MaxResults: aws.Int32(50)})
 	for pages.HasMorePages() {
@@ -161,21 +166,24 @@ func (r *run) scopes(ctx context.Context) {
 		}
 	}
 	var missing []string
-	for _, s := range r.Config.Scopes {
+	for _, s := range r.conf.ScopeNames() {
 		if !slices.Contains(have, s) {
 			missing = append(missing, s)
 		}
 	}
 	if len(missing) > 0 {
-		r.failed(id, "no resource server of the pool has "+strings.Join(missing, " "), "add them to a resource server (identifier/scope), or remove them from SCOPES and the policy")
+		r.failed(id, "no resource server of the pool has "+strings.Join(missing, " "), "add them to a resource server (identifier/scope), or remove them from the configuration")
 		return
 	}
-	r.ok(id, strings.Join(r.Config.Scopes, " "))
+	r.ok(id, strings.Join(r.conf.ScopeNames(), " "))
 }
 
 // identityProviders checks that the pool has the configured providers.
 func (r *run) identityProviders(ctx context.Context) {
 	const id = "pool.identity-providers"
+	if r.conf == nil {
+		return
+	}
 	have := []string{"COGNITO"}
 	pages := cip.NewListIdentityProvidersPaginator(r.cognito, &cip.ListIdentityProvidersInput{UserPoolId: aws.String(r.Config.UserPoolID), MaxResults: aws.Int32(60)})
 	for pages.HasMorePages() {
@@ -189,14 +197,14 @@ func (r *run) identityProviders(ctx context.Context) {
 		}
 	}
 	var missing []string
-	for _, name := range r.Config.IdentityProviders {
+	for _, name := range r.conf.IdentityProviders {
 		if !slices.Contains(have, name) {
 			missing = append(missing, name)
 		}
 	}
 	if len(missing) > 0 {
-		r.failed(id, "the pool has no "+strings.Join(missing, ", ")+"; it has "+strings.Join(have, ", "), "correct IDENTITY_PROVIDERS (names are case-sensitive), or add them to the pool")
+		r.failed(id, "the pool has no "+strings.Join(missing, ", ")+"; it has "+strings.Join(have, ", "), "correct identity_providers (names are case-sensitive), or add them to the pool")
 		return
 	}
-	r.ok(id, strings.Join(r.Config.IdentityProviders, ", "))
+	r.ok(id, strings.Join(r.conf.IdentityProviders, ", "))
 }

@@ -1,5 +1,5 @@
 // Package preflight is a tool: it checks that the user pool, table, keys and
-// policy of a deployment match its configuration, and that the operator's
+// configuration of a deployment match each other and its environment, and that the operator's
 // credentials allow the calls that the functions make. It changes nothing: a
 // call that could change something is made so that it cannot succeed.
 //
@@ -19,6 +19,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/pool"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 )
 
 // Status is the outcome of a check.
@@ -56,6 +57,7 @@ type run struct {
 	Options
 	cognito *cip.Client
 	dynamo  *dynamodb.Client
+	conf    *configuration.Configuration // nil if it cannot be read
 	checks  []Check
 }
 
@@ -68,7 +70,7 @@ func Run(ctx context.Context, o Options) []Check {
 		cognito: pool.API(c, o.SDK),
 		dynamo:  wire.DynamoDB(c, o.SDK),
 	}
-	for _, check := range []func(context.Context){r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.table, r.tableCalls, r.policy, r.keys} {
+	for _, check := range []func(context.Context){r.table, r.tableCalls, r.configuration, r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.keys} {
 		if ctx.Err() != nil {
 			return r.checks
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,8 +13,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
-	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
-	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
@@ -119,28 +118,26 @@ func (r *run) tableCalls(ctx context.Context) {
 	r.try(ctx, "iam.dynamodb", calls)
 }
 
-// policy checks the policy document.
-func (r *run) policy(ctx context.Context) {
-	c := r.Config
-	p := c.Policy // a file is read with the configuration
-	if p == nil {
-		body, err := read(ctx, r.Options, wire.PolicyDocument)
-		if err != nil {
-			r.failed("policy", err.Error(), "check that POLICY names it, that it exists, and that you may read it")
-			return
-		}
-		if p, err = wire.ParsePolicy(c, body); err != nil {
-			r.failed("policy", err.Error(), "correct the document; dcrctl policy lint checks it before you store it")
-			return
-		}
+// configuration checks the configuration in force.
+func (r *run) configuration(ctx context.Context) {
+	const id = "configuration"
+	current := wire.Configuration(r.Config, dynamo.New(r.dynamo, r.Config.Table, clock.Now).Configuration(), clock.Now, slog.New(slog.DiscardHandler))
+	conf, err := current.Get(ctx)
+	if refusal, ok := errors.AsType[*broker.Refusal](err); ok {
+		err = refusal.Cause // the refusal is for clients
 	}
-	where := c.PolicyDocument
+	if err != nil {
+		r.failed(id, err.Error(), "store one with dcrctl config apply FILE; dcrctl config history shows the versions")
+		return
+	}
+	r.conf = conf
+	where := r.Config.ConfigurationFile
 	if where == "" {
-		where = "the built-in policy"
+		where = fmt.Sprintf("version %d", conf.Version)
 	}
-	r.ok("policy", fmt.Sprintf("%s, with profiles %s", where, strings.Join(p.Profiles(), ", ")))
-	if _, open := p.Open(); !open {
-		r.warn("policy.open", "open registration is off: well-known clients need an initial access token, which few of them can send", "no change, if this is intended")
+	r.ok(id, fmt.Sprintf("%s, with profiles %s", where, strings.Join(conf.Policy.Profiles(), ", ")))
+	if _, open := conf.Policy.Open(); !open {
+		r.warn("configuration.open", "open registration is off: well-known clients need an initial access token, which few of them can send", "no change, if this is intended")
 	}
 }
 
@@ -150,7 +147,7 @@ func (r *run) keys(ctx context.Context) {
 	if c.Mode != broker.ModeBrokered {
 		return
 	}
-	body, err := read(ctx, r.Options, wire.KeysDocument)
+	body, err := keysDocument(ctx, r.Options)
 	if err != nil {
 		r.failed("keys", err.Error(), "check that KEYS names them, that they exist, and that you may read them")
 		return
@@ -162,9 +159,8 @@ func (r *run) keys(ctx context.Context) {
 	r.ok("keys", c.Keys)
 }
 
-// read reads the document that source finds in the configuration.
-func read(ctx context.Context, o Options, source func(*environment.Config, aws.Config) (signed.Fetch, error)) ([]byte, error) {
-	fetch, err := source(o.Config, o.SDK)
+func keysDocument(ctx context.Context, o Options) ([]byte, error) {
+	fetch, err := wire.KeysDocument(o.Config, o.SDK)
 	if err != nil {
 		return nil, err
 	}

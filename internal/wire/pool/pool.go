@@ -4,6 +4,8 @@
 package pool
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,26 +21,36 @@ import (
 // configuration, the SDK and the store, which limits the rate of calls.
 func AppClients(p *wire.Parts) (*cognito.AppClients, error) {
 	c := p.Config
-	settings := cognito.DefaultSettings()
-	settings.IdentityProviders = c.IdentityProviders
-	settings.AccessToken = c.AccessTokenLifetime
-	settings.IDToken = c.IDTokenLifetime
-	settings.RefreshToken = c.RefreshTokenLifetime
-	settings.NoRotation = !c.RefreshTokenRotation
-	settings.Callback = c.Issuer + broker.CallbackPath
-	settings.SignOut = c.Issuer + broker.SignedOutPath
 	apps, err := cognito.New(API(c, p.SDK), cognito.Config{
 		Pool:       c.UserPoolID,
 		Deployment: c.DeploymentID,
-		Settings:   settings,
+		Settings:   func(ctx context.Context) (cognito.Settings, error) { return settings(ctx, p) },
 		Counters:   p.Store,
-		Quota:      c.AppClientQuota,
 		Now:        p.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("pool: %w", err)
 	}
 	return apps, nil
+}
+
+// settings returns the settings of app clients in the configuration in force.
+func settings(ctx context.Context, p *wire.Parts) (cognito.Settings, error) {
+	if p.Configuration == nil { // a tool that only lists and removes app clients
+		return cognito.Settings{}, errors.New("pool: no configuration")
+	}
+	conf, err := p.Configuration(ctx)
+	if err != nil {
+		return cognito.Settings{}, err
+	}
+	s := cognito.DefaultSettings()
+	s.IdentityProviders = conf.IdentityProviders
+	s.AccessToken, s.IDToken, s.RefreshToken = conf.Tokens.AccessToken, conf.Tokens.IDToken, conf.Tokens.RefreshToken
+	s.NoRotation = !conf.Tokens.Rotation
+	s.Callback = p.Config.Issuer + broker.CallbackPath
+	s.SignOut = p.Config.Issuer + broker.SignedOutPath
+	s.Quota = conf.AppClientQuota
+	return s, nil
 }
 
 // API returns the client of Cognito's API in the region of c.

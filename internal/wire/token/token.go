@@ -17,7 +17,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/relay"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
@@ -37,10 +36,13 @@ func Routes(rt *httpapi.Router, p *wire.Parts) error {
 
 func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
 	issuer, err := relay.New(relay.Config{
-		Clients:         clients.New(broker.ModeDirect, p.Store, p.Now),
-		Cognito:         newCognito(p),
-		Log:             p.Log,
-		ForwardResource: p.Config.ForwardResource,
+		Clients: clients.New(broker.ModeDirect, p.Store, p.Now),
+		Cognito: newCognito(p),
+		Log:     p.Log,
+		ForwardResource: func(ctx context.Context) (bool, error) {
+			conf, err := p.Configuration(ctx)
+			return err == nil && conf.ForwardResource, err
+		},
 	})
 	if err != nil {
 		return err
@@ -59,23 +61,18 @@ func routesBrokered(rt *httpapi.Router, p *wire.Parts) error {
 	if err != nil {
 		return err
 	}
-	resourceServers, err := resourceServers(p.Config)
-	if err != nil {
-		return err
-	}
 	issuer, err := token.New(token.Config{
-		Store:           p.Store,
-		Clients:         clients.New(broker.ModeBrokered, p.Store, p.Now),
-		AppClients:      apps,
-		Ender:           ender,
-		Cognito:         cognito,
-		Provisioner:     wire.Provisioner(p),
-		AccessTokens:    AccessTokens{verifier},
-		Keys:            p.Keys,
-		Now:             p.Now,
-		Log:             p.Log,
-		Resources:       p.Config.ProtectedResources,
-		ResourceServers: resourceServers,
+		Store:         p.Store,
+		Clients:       clients.New(broker.ModeBrokered, p.Store, p.Now),
+		AppClients:    apps,
+		Ender:         ender,
+		Cognito:       cognito,
+		Provisioner:   wire.Provisioner(p),
+		AccessTokens:  AccessTokens{verifier},
+		Configuration: p.Configuration,
+		Keys:          p.Keys,
+		Now:           p.Now,
+		Log:           p.Log,
 	})
 	if err != nil {
 		return err
@@ -101,18 +98,6 @@ func keySet(c *environment.Config) string {
 		beside = c.CognitoIssuer + "/.well-known"
 	}
 	return beside + "/jwks.json"
-}
-
-func resourceServers(c *environment.Config) ([]token.ResourceServer, error) {
-	var all []token.ResourceServer
-	for _, i := range c.IntrospectionClients {
-		secret, err := credential.ParseHash(i.SecretSHA256)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, token.ResourceServer{ID: i.ID, Secret: secret, Resource: i.Resource})
-	}
-	return all, nil
 }
 
 // AccessTokens is the verifier of package jwt as the port of package token. Each

@@ -62,7 +62,7 @@ func (v visit) ask(ctx context.Context, t *broker.Transaction) (Question, error)
 	default:
 		return Question{}, expired("nobody has signed in here")
 	}
-	c, err := v.flow.clientOf(ctx, t)
+	c, err := v.clientOf(ctx, t)
 	if err != nil {
 		return Question{}, err
 	}
@@ -81,7 +81,7 @@ func (v visit) ask(ctx context.Context, t *broker.Transaction) (Question, error)
 		Client:         c.reg.Metadata,
 		Redirect:       c.redirect,
 		Scopes:         t.Scopes,
-		Resource:       v.flow.resource(t.Resource),
+		Resource:       v.resource(t.Resource),
 		RememberedDays: days,
 		CSRF:           v.secret.csrf(),
 	}, nil
@@ -110,10 +110,10 @@ func noAccess() *Problem {
 func decidedAlready() *Problem { return expired("this was decided already") }
 
 // resource returns the protected resource with this identifier.
-func (f *Flow) resource(identifier string) broker.Resource {
-	i := slices.IndexFunc(f.config.Resources, func(r broker.Resource) bool { return r.URL == identifier })
+func (v visit) resource(identifier string) broker.Resource {
+	i := slices.IndexFunc(v.conf.Resources, func(r broker.Resource) bool { return r.URL == identifier })
 	if i < 0 {
 		return broker.Resource{URL: identifier}
 	}
-	return f.config.Resources[i]
+	return v.conf.Resources[i]
 }

@@ -33,19 +33,19 @@ func (f *Flow) Begin(ctx context.Context, r Request) (Started, error) {
 	if err != nil {
 		return Started{}, inLanguage(err, r.language())
 	}
-	return Started{Secret: v.secret, SignInURL: f.signInURL(t, v.secret)}, nil
+	return Started{Secret: v.secret, SignInURL: v.signInURL(t, v.secret)}, nil
 }
 
 func (v visit) begin(ctx context.Context, r Request) (*broker.Transaction, error) {
 	f := v.flow
-	c, err := f.client(ctx, r)
+	c, err := v.client(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	req, refusal := validate(r, limits{
 		registered: registeredScopes(c),
 		defaults:   c.profile.DefaultScopes(),
-		resources:  f.config.Resources,
+		resources:  v.conf.Resources,
 	})
 	if refusal != nil {
 		return nil, f.deny(c, *refusal)

@@ -28,7 +28,7 @@ func newClient(reg *broker.Registration, profile *policy.Profile, u dcr.Redirect
 }
 
 // client returns the client of a new request.
-func (f *Flow) client(ctx context.Context, r Request) (client, error) {
+func (v visit) client(ctx context.Context, r Request) (client, error) {
 	for _, name := range []string{"client_id", "redirect_uri"} {
 		if slices.Contains(r.Repeated, name) {
 			return client{}, &Problem{Kind: BadRequest, Detail: mustNotRepeat(name)}
@@ -37,7 +37,7 @@ func (f *Flow) client(ctx context.Context, r Request) (client, error) {
 	if r.ClientID == "" {
 		return client{}, &Problem{Kind: BadRequest, Detail: "client_id is required"}
 	}
-	reg, profile, err := f.registration(ctx, r.ClientID)
+	reg, profile, err := v.registration(ctx, r.ClientID)
 	if err != nil {
 		return client{}, err
 	}
@@ -55,8 +55,8 @@ func (f *Flow) client(ctx context.Context, r Request) (client, error) {
 
 // clientOf returns the client of a transaction. Since the transaction began,
 // the registration may have ended, or another one may have got its id.
-func (f *Flow) clientOf(ctx context.Context, t *broker.Transaction) (client, error) {
-	reg, profile, err := f.registration(ctx, t.ClientID)
+func (v visit) clientOf(ctx context.Context, t *broker.Transaction) (client, error) {
+	reg, profile, err := v.registration(ctx, t.ClientID)
 	if err != nil {
 		return client{}, err
 	}
@@ -73,8 +73,8 @@ func (f *Flow) clientOf(ctx context.Context, t *broker.Transaction) (client, err
 // registration returns the registration of a client of brokered mode, and its
 // profile. All clients that cannot be used get the same answer, except a client
 // that waits for approval: it does not need to register again.
-func (f *Flow) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
-	reg, err := f.config.Clients.Client(ctx, id)
+func (v visit) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
+	reg, err := v.flow.config.Clients.Client(ctx, id)
 	if errors.Is(err, broker.ErrPending) {
 		return nil, nil, &Problem{Kind: NotApproved, Detail: "the client waits for the operator's approval"}
 	}
@@ -84,11 +84,7 @@ func (f *Flow) registration(ctx context.Context, id string) (*broker.Registratio
 	if err != nil {
 		return nil, nil, unavailable("the registration could not be read", err)
 	}
-	p, err := f.config.Policy(ctx)
-	if err != nil {
-		return nil, nil, unavailable("the policy could not be read", err)
-	}
-	profile, ok := p.Profile(reg.Profile)
+	profile, ok := v.conf.Policy.Profile(reg.Profile)
 	if !ok {
 		return nil, nil, &Problem{Kind: UnknownClient, Detail: "the client's profile is no longer in the policy"}
 	}

@@ -84,7 +84,7 @@ func (v visit) allow(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
-	c, err := f.clientOf(ctx, t)
+	c, err := v.clientOf(ctx, t)
 	if err == nil && !c.admits(t.User) {
 		err = noAccess()
 	}
@@ -158,7 +158,7 @@ func (v visit) cancel(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
-	c, err := f.clientOf(ctx, t)
+	c, err := v.clientOf(ctx, t)
 	f.recordDecision(ctx, t, telemetry.ConsentRefused, "cancel")
 	v.endTransaction(ctx, t)
 	if err != nil {

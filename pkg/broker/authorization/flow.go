@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
@@ -80,23 +80,17 @@ type Config struct {
 	// Provisioner makes app clients, and seals their secrets again after a key
 	// rotation.
 	Provisioner broker.Provisioner
-	// Policy returns the policy in force. It is called at most once for each
+	// Configuration returns the configuration in force. It is called once for each
 	// request.
-	Policy func(context.Context) (*policy.Policy, error)
+	Configuration func(context.Context) (*configuration.Configuration, error)
 	// Keys returns the keys that seal and open. It is called once for each
 	// request that needs them.
 	Keys    func(context.Context) (*seal.Ring, error)
 	Cognito Cognito
-	// Resources are the protected resources of the deployment; it may have none.
-	Resources []broker.Resource
-	// ResourceBinding reports whether Cognito receives the resource (RFC 8707).
-	ResourceBinding bool
 	// LoginVersion is the version of Cognito's sign-in pages: 1 is the classic
 	// pages, which have no prompt, and 2 is managed login.
 	LoginVersion int
-	// RefreshLifetime is the lifetime of Cognito's refresh tokens.
-	RefreshLifetime time.Duration
-	Now             func() time.Time
+	Now          func() time.Time
 	// Pause returns after d, or with an error when ctx ends: broker.Pause.
 	Pause func(ctx context.Context, d time.Duration) error
 	Log   *slog.Logger
@@ -110,8 +104,8 @@ type Flow struct{ config Config }
 
 // New returns a Flow, or an error if a field of c is missing.
 func New(c Config) (*Flow, error) {
-	if c.Issuer == "" || c.Clients == nil || c.Store == nil || c.Provisioner == nil || c.Policy == nil || c.Keys == nil ||
-		c.Cognito == nil || c.RefreshLifetime <= 0 || c.Now == nil || c.Pause == nil || c.Log == nil {
+	if c.Issuer == "" || c.Clients == nil || c.Store == nil || c.Provisioner == nil || c.Configuration == nil || c.Keys == nil ||
+		c.Cognito == nil || c.Now == nil || c.Pause == nil || c.Log == nil {
 		return nil, errors.New("authorization: a required field of Config is missing")
 	}
 	if c.LoginVersion != 1 && c.LoginVersion != 2 {
@@ -120,20 +114,33 @@ func New(c Config) (*Flow, error) {
 	return &Flow{c}, nil
 }
 
-// visit is one request of a browser: its secret, and the keys in force, which
-// may change between two requests.
+// visit is one request of a browser: its secret, and the configuration and the
+// keys in force, which may change between two requests.
 type visit struct {
 	flow   *Flow
+	conf   *configuration.Configuration
 	ring   *seal.Ring
 	secret Secret
 }
 
 func (f *Flow) visit(ctx context.Context, s Secret) (visit, error) {
+	conf, err := f.config.Configuration(ctx)
+	if err != nil {
+		return visit{}, notReady(err)
+	}
 	ring, err := f.config.Keys(ctx)
 	if err != nil {
-		return visit{}, &Problem{Kind: NotReady, Detail: "the broker is not ready", Cause: err}
+		return visit{}, notReady(err)
 	}
-	return visit{f, ring, s}, nil
+	return visit{f, conf, ring, s}, nil
+}
+
+// notReadyRetry is the Retry-After while the configuration or the keys cannot be
+// read.
+const notReadyRetry = 10 * time.Second
+
+func notReady(cause error) error {
+	return &Problem{Kind: NotReady, Detail: "the broker is not ready", RetryAfter: notReadyRetry, Cause: cause}
 }
 
 // transaction returns the transaction of a browser.

@@ -34,7 +34,7 @@ func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Tok
 			Code: broker.AuthorizationCode{
 				Hash: code.Hash(), ExpiresAt: now.Add(broker.CodeLifetime), RedirectURI: t.RedirectURI, Challenge: t.Challenge,
 			},
-			ExpiresAt: now.Add(f.config.RefreshLifetime),
+			ExpiresAt: now.Add(v.conf.Tokens.RefreshToken),
 		}
 		if err := f.storeTokens(ctx, tokens); err != nil {
 			f.deleteTokens(ctx, tokens.ID) // only the reply may have been lost

@@ -38,7 +38,7 @@ func (v visit) signedIn(ctx context.Context, cb Callback) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, err := f.clientOf(ctx, t)
+	c, err := v.clientOf(ctx, t)
 	if err != nil {
 		return "", notRepeatable(err)
 	}
@@ -152,7 +152,11 @@ func (f *Flow) Denied(ctx context.Context, s Secret, code string) error {
 	case t.Step != broker.StepRedeeming:
 		return ended
 	}
-	c, err := f.clientOf(ctx, t)
+	v, err := f.visit(ctx, s)
+	if err != nil {
+		return err
+	}
+	c, err := v.clientOf(ctx, t)
 	if err != nil {
 		return err
 	}

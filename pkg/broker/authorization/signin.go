@@ -13,8 +13,9 @@ import (
 // authorize endpoint with the broker's own callback, state and PKCE challenge,
 // and exactly the scopes to grant. It adds openid, so that Cognito's tokens
 // name the user.
-func (f *Flow) signInURL(t *broker.Transaction, s Secret) string {
-	v := url.Values{
+func (v visit) signInURL(t *broker.Transaction, s Secret) string {
+	f := v.flow
+	params := url.Values{
 		"response_type":         {"code"},
 		"client_id":             {t.CognitoID},
 		"redirect_uri":          {f.config.Issuer + broker.CallbackPath},
@@ -25,7 +26,7 @@ func (f *Flow) signInURL(t *broker.Transaction, s Secret) string {
 	}
 	set := func(name, value string) {
 		if value != "" {
-			v.Set(name, value)
+			params.Set(name, value)
 		}
 	}
 	set("nonce", t.Nonce)
@@ -34,10 +35,10 @@ func (f *Flow) signInURL(t *broker.Transaction, s Secret) string {
 	if f.config.LoginVersion == 2 {
 		set("prompt", cognitoPrompt(t.Prompt))
 	}
-	if f.config.ResourceBinding {
+	if v.conf.ResourceBinding {
 		set("resource", t.Resource)
 	}
-	return f.config.Cognito.AuthorizeURL(v)
+	return f.config.Cognito.AuthorizeURL(params)
 }
 
 // cognitoPrompt returns the part of the client's prompt that Cognito gets. The

@@ -17,7 +17,7 @@ func (v visit) switchAccount(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
-	next := visit{f, v.ring, newSecret()}
+	next := visit{f, v.conf, v.ring, newSecret()}
 	t, err := next.repeat(ctx, old)
 	f.forget(ctx, old)
 	if err != nil {
@@ -69,5 +69,9 @@ func (f *Flow) Resume(ctx context.Context, s Secret) (signInURL string, err erro
 	if err != nil || t.Step != broker.StepStarted {
 		return "", nil
 	}
-	return f.signInURL(t, s), nil
+	v, err := f.visit(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	return v.signInURL(t, s), nil
 }

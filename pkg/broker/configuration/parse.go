@@ -102,7 +102,7 @@ func Parse(body []byte, d broker.Deployment) (*Configuration, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Policy, err = policy.Parse(bytes.TrimSpace(text), broker.Deployment{Mode: d.Mode, Scopes: c.ScopeNames()}); err != nil {
+	if c.Policy, err = policy.Parse(bytes.TrimSpace(text), d.Mode, c.ScopeNames()); err != nil {
 		return nil, err
 	}
 	if c.ScopesSupported == nil {

@@ -16,12 +16,12 @@ import (
 // clients.
 const maxLimit = 10_000
 
-// Parse reads a document and checks all of it for a deployment. An error is a
-// *ParseError with every fault. Member names are matched exactly; unknown and
-// repeated names are faults.
-func Parse(body []byte, deployment broker.Deployment) (*Policy, error) {
-	d := &reader{scopes: slices.Clone(deployment.Scopes)}
-	d.checkDeployment(deployment)
+// Parse reads a document and checks all of it for a deployment of this mode that
+// offers these scopes. An error is a *ParseError with every fault. Member names
+// are matched exactly; unknown and repeated names are faults.
+func Parse(body []byte, mode broker.Mode, scopes []string) (*Policy, error) {
+	d := &reader{scopes: slices.Clone(scopes)}
+	d.checkDeployment(mode)
 	p := d.policy(body)
 	if len(d.faults) > 0 {
 		return nil, &ParseError{Faults: d.faults}
@@ -89,10 +89,10 @@ func (d *reader) profiles(o map[string]any, p *Policy) {
 
 // checkDeployment checks the parts of a policy that are not in the document, and
 // sets the rules of the mode.
-func (d *reader) checkDeployment(deployment broker.Deployment) {
+func (d *reader) checkDeployment(mode broker.Mode) {
 	var ok bool
-	if d.rules, ok = rulesOf[cmp.Or(deployment.Mode, broker.ModeDirect)]; !ok {
-		d.add("", "the deployment's mode %s is neither direct nor brokered", quote(string(deployment.Mode)))
+	if d.rules, ok = rulesOf[cmp.Or(mode, broker.ModeDirect)]; !ok {
+		d.add("", "the deployment's mode %s is neither direct nor brokered", quote(string(mode)))
 	}
 	for i, s := range d.scopes {
 		switch {

@@ -29,14 +29,15 @@ type Cognito interface {
 	RelayRevocation(ctx context.Context, as clients.Credentials, token string) error
 }
 
-// Config is what a Relay needs. All fields but ForwardResource are REQUIRED.
+// Config is what a Relay needs. All fields are REQUIRED.
 type Config struct {
 	Clients *clients.Directory
 	Cognito Cognito
 	Log     *slog.Logger
-	// ForwardResource sends Cognito the parameter resource (RFC 8707) of a code
-	// or refresh token. Otherwise the parameter is ignored.
-	ForwardResource bool
+	// ForwardResource reports whether Cognito gets the parameter resource (RFC
+	// 8707) of a code or refresh token. Otherwise the parameter is ignored. It is
+	// called for requests that have this parameter.
+	ForwardResource func(context.Context) (bool, error)
 }
 
 // Relay is the token issuer of direct mode: it sends the requests of registered
@@ -47,8 +48,8 @@ type Relay struct{ config Config }
 
 // New returns a Relay, or an error if a field of c is missing.
 func New(c Config) (*Relay, error) {
-	if c.Clients == nil || c.Cognito == nil || c.Log == nil {
-		return nil, errors.New("relay: Clients, Cognito and Log are required")
+	if c.Clients == nil || c.Cognito == nil || c.Log == nil || c.ForwardResource == nil {
+		return nil, errors.New("relay: a required field of Config is missing")
 	}
 	return &Relay{c}, nil
 }
@@ -65,7 +66,7 @@ func (l *Relay) Token(ctx context.Context, r token.Request) (*token.Response, er
 	if err != nil {
 		return nil, err
 	}
-	params, err := l.request(&r, reg)
+	params, err := l.request(ctx, &r, reg)
 	if err != nil {
 		return nil, err
 	}

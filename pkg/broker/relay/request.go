@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -13,7 +14,7 @@ import (
 
 // request returns the parameters for Cognito without those for authentication.
 // It returns only parameters of the grant type.
-func (l *Relay) request(r *token.Request, reg *broker.Registration) (params url.Values, err error) {
+func (l *Relay) request(ctx context.Context, r *token.Request, reg *broker.Registration) (params url.Values, err error) {
 	if err := r.CheckGrantType(reg); err != nil {
 		return nil, err
 	}
@@ -27,7 +28,10 @@ func (l *Relay) request(r *token.Request, reg *broker.Registration) (params url.
 	default:
 		return nil, fmt.Errorf("relay: no implementation of the grant type %s", r.GrantType)
 	}
-	if err != nil || !l.config.ForwardResource {
+	if err != nil || len(r.Resource) == 0 {
+		return params, err
+	}
+	if forward, err := l.config.ForwardResource(ctx); err != nil || !forward {
 		return params, err
 	}
 	resource, err := r.OneResource()

@@ -48,6 +48,12 @@ const (
 	// TableAccepted: an operator confirmed that the table belongs to this
 	// deployment.
 	TableAccepted Event = "table.accepted"
+
+	// ConfigurationApplied: a new version of the configuration was stored.
+	ConfigurationApplied Event = "configuration.applied"
+	// ConfigurationRolledBack: the document of an older version was stored as a
+	// new version.
+	ConfigurationRolledBack Event = "configuration.rolled_back"
 )
 
 // Actor made the change.

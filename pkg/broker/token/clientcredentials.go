@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -30,7 +31,11 @@ type clientCredentials struct{ *call }
 
 // issue runs the request: check, find the app client, commit, fetch the token.
 func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
-	scopes, err := c.check()
+	conf, err := c.Configuration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scopes, err := c.check(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +68,7 @@ func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
 // all that the client is registered for (RFC 6749 §3.3), without those of other
 // resources (RFC 8707 §2). Cognito binds no resource to a token of
 // client_credentials, so only the scopes tie the token to it.
-func (c clientCredentials) check() ([]string, error) {
+func (c clientCredentials) check(conf *configuration.Configuration) ([]string, error) {
 	registered := strings.Fields(c.reg.Metadata.Scope)
 	scopes, err := c.ScopesWithin(registered)
 	if err != nil {
@@ -76,7 +81,7 @@ func (c clientCredentials) check() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, ok := c.resource(name)
+	r, ok := resourceOf(conf, name)
 	switch {
 	case ok:
 		scopes = intersect(scopes, r.Scopes)
@@ -91,13 +96,13 @@ func (c clientCredentials) check() ([]string, error) {
 	return scopes, nil
 }
 
-// resource returns the protected resource with that identifier, or the only
-// resource of the deployment if name is empty.
-func (i *Issuer) resource(name string) (r broker.Resource, ok bool) {
-	if name == "" && len(i.Resources) == 1 {
-		return i.Resources[0], true
+// resourceOf returns the protected resource with that identifier, or the only
+// one of the configuration if name is empty.
+func resourceOf(conf *configuration.Configuration, name string) (r broker.Resource, ok bool) {
+	if name == "" && len(conf.Resources) == 1 {
+		return conf.Resources[0], true
 	}
-	for _, r := range i.Resources {
+	for _, r := range conf.Resources {
 		if name != "" && broker.SameResource(r.URL, name) {
 			return r, true
 		}

@@ -3,28 +3,15 @@ package token
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
-
-// resourceServers returns the resource servers of c by their ids.
-func resourceServers(c Config) (map[string]ResourceServer, error) {
-	m := make(map[string]ResourceServer, len(c.ResourceServers))
-	for _, s := range c.ResourceServers {
-		known := slices.ContainsFunc(c.Resources, func(r broker.Resource) bool { return r.URL == s.Resource })
-		if _, twice := m[s.ID]; twice || s.ID == "" || s.Secret.IsZero() || !known {
-			return nil, fmt.Errorf("token: resource server %q needs an id of its own, a secret, and one of the resources", s.ID)
-		}
-		m[s.ID] = s
-	}
-	return m, nil
-}
 
 // IntrospectionRequest is an introspection request (RFC 7662 §2.1) of a
 // protected resource. It prints as "[redacted]".
@@ -74,11 +61,14 @@ func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Intros
 	if err != nil {
 		return inactive, err
 	}
+	conf, err := i.Configuration(ctx)
+	if err != nil {
+		return inactive, err
+	}
 	// RFC 7662 §2.1: the endpoint must require authorization, so that it cannot
-	// be used to try out tokens. The hash of an unknown id is zero, which matches
-	// no secret.
-	server := i.resourceServers[r.Client.ID]
-	if !server.Secret.Matches(credential.Presented(r.Client.Secret)) {
+	// be used to try out tokens.
+	resource, ok := authenticateResource(conf, r.Client)
+	if !ok {
 		return inactive, broker.Refuse(broker.InvalidClient, "authentication of the protected resource failed")
 	}
 	if r.Token == "" {
@@ -91,8 +81,21 @@ func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Intros
 	if err != nil {
 		return inactive, unavailable("the token could not be verified", err)
 	}
-	resource, _ := i.resource(server.Resource) // New has checked that it is there
 	return i.introspection(ctx, ring, resource, claims)
+}
+
+// authenticateResource returns the protected resource with these credentials.
+func authenticateResource(conf *configuration.Configuration, sent clients.Credentials) (broker.Resource, bool) {
+	var known configuration.IntrospectionClient
+	if n := slices.IndexFunc(conf.IntrospectionClients, func(c configuration.IntrospectionClient) bool { return c.ID == sent.ID }); n >= 0 {
+		known = conf.IntrospectionClients[n]
+	}
+	// The hash of an unknown id is zero, which matches no secret.
+	hash, _ := credential.ParseHash(known.SecretSHA256)
+	if !hash.Matches(credential.Presented(sent.Secret)) {
+		return broker.Resource{}, false
+	}
+	return resourceOf(conf, known.Resource)
 }
 
 // introspection returns what r may learn about a valid token with these claims.

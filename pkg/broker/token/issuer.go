@@ -8,7 +8,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
@@ -65,17 +65,7 @@ type Claims struct {
 	ExpiresAt time.Time
 }
 
-// ResourceServer is a protected resource that may introspect tokens.
-type ResourceServer struct {
-	ID string
-	// Secret is the hash of its secret.
-	Secret credential.Hash
-	// Resource is the URL of one of Config.Resources.
-	Resource string
-}
-
-// Config is what an Issuer needs. All fields but Resources and ResourceServers
-// are REQUIRED.
+// Config is what an Issuer needs. All fields are REQUIRED.
 type Config struct {
 	Store        Store
 	Clients      *clients.Directory
@@ -84,14 +74,13 @@ type Config struct {
 	Cognito      Cognito
 	Provisioner  broker.Provisioner
 	AccessTokens AccessTokens
+	// Configuration returns the configuration in force. Codes and refresh tokens
+	// are redeemed without it.
+	Configuration func(context.Context) (*configuration.Configuration, error)
 	// Keys returns the sealing keys. It is called once for each request.
 	Keys func(context.Context) (*seal.Ring, error)
 	Now  func() time.Time
 	Log  *slog.Logger
-	// Resources are the protected resources of the deployment.
-	Resources []broker.Resource
-	// ResourceServers may use the introspection endpoint.
-	ResourceServers []ResourceServer
 }
 
 // Issuer issues, revokes and introspects tokens. It is safe for concurrent use.
@@ -99,20 +88,15 @@ type Config struct {
 // An error that a client may see is a *broker.Refusal or holds a *dcr.Error. If
 // the store or Cognito cannot be reached, its code is dcr.Unavailable, and a
 // refresh token that the client sent stays valid.
-type Issuer struct {
-	Config
-	resourceServers map[string]ResourceServer // by id
-}
+type Issuer struct{ Config }
 
-// New returns an Issuer, or an error if a field of c is missing or the resource
-// servers contradict the resources.
+// New returns an Issuer, or an error if a field of c is missing.
 func New(c Config) (*Issuer, error) {
 	if c.Store == nil || c.Clients == nil || c.AppClients == nil || c.Ender == nil || c.Cognito == nil ||
-		c.Provisioner == nil || c.AccessTokens == nil || c.Keys == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("token: Store, Clients, AppClients, Ender, Cognito, Provisioner, AccessTokens, Keys, Now and Log are required")
+		c.Provisioner == nil || c.AccessTokens == nil || c.Configuration == nil || c.Keys == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("token: a required field of Config is missing")
 	}
-	servers, err := resourceServers(c)
-	return &Issuer{c, servers}, err
+	return &Issuer{c}, nil
 }
 
 // call is the request of a client that has authenticated.

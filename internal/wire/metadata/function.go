@@ -1,0 +1,54 @@
+package metadata
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
+	"github.com/dcr-broker/dcr-broker/internal/adapter/wellknown"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
+	"github.com/dcr-broker/dcr-broker/pkg/clock"
+)
+
+// initTime is how long a start waits for the configuration and for Cognito's
+// document.
+const initTime = 2 * time.Second
+
+// Function adds the documents of the metadata function to rt. It reads the
+// configuration and Cognito's document at the start, in which Lambda gives the
+// process more of a CPU than a request. A failure is logged, and the first
+// request reads again.
+func Function(rt *httpapi.Router, c *environment.Config, log *slog.Logger) error {
+	upstream, err := wellknown.New(wellknown.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Now: clock.Now, Log: log})
+	if err != nil {
+		return err
+	}
+	current := configuration.NewCurrent(configuration.CurrentConfig{Reader: reader(c), Deployment: c.Deployment(), Now: clock.Now, Log: log})
+	ctx, cancel := context.WithTimeout(context.Background(), initTime)
+	defer cancel()
+	var reads sync.WaitGroup
+	reads.Go(func() { current.Get(ctx) })
+	reads.Go(func() { upstream.Current(ctx) })
+	reads.Wait()
+	return routes(rt, c, current.Get, upstream, log)
+}
+
+// reader returns the reader of the file that c names, or of the table.
+func reader(c *environment.Config) configuration.Reader {
+	if c.ConfigurationFile != "" {
+		return configuration.File(c.ConfigurationFile)
+	}
+	sdk := awssdk.Config(c.Region)
+	if c.DynamoDBEndpoint != "" {
+		sdk.BaseEndpoint = aws.String(c.DynamoDBEndpoint)
+	}
+	return records.NewConfigurationReader(signed.NewTable(sdk, c.Table))
+}

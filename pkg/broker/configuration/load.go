@@ -1,0 +1,63 @@
+package configuration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+// A VersionError means that this program cannot use a version. Another version
+// may be usable.
+type VersionError struct {
+	// Number is the number of the version.
+	Number int
+	// Reason is what is wrong. It wraps the error of Parse if the document has
+	// faults.
+	Reason error
+}
+
+func (e *VersionError) Error() string { return fmt.Sprintf("version %d: %v", e.Number, e.Reason) }
+func (e *VersionError) Unwrap() error { return e.Reason }
+
+var (
+	// ErrGone means that the document of a version is not stored any more.
+	ErrGone = errors.New("its document is gone")
+	// ErrAltered means that the stored document is not the one that was stored as
+	// this version.
+	ErrAltered = errors.New("its document is not the one that was stored")
+)
+
+// Document returns the document of a version, which has v.Digest. It returns a
+// VersionError if there is no such document. Any other error is of the reader.
+func Document(ctx context.Context, r Reader, v Version) ([]byte, error) {
+	body, err := r.Body(ctx, v)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		return nil, &VersionError{v.Number, ErrGone}
+	case err != nil:
+		return nil, fmt.Errorf("read version %d: %w", v.Number, err)
+	case Digest(body) != v.Digest:
+		return nil, &VersionError{v.Number, ErrAltered}
+	}
+	return body, nil
+}
+
+// Load returns the configuration of a version. It returns a VersionError if
+// this program cannot use the version. Any other error is of the reader.
+func Load(ctx context.Context, r Reader, v Version, d broker.Deployment) (*Configuration, error) {
+	if v.Schema > SchemaVersion {
+		return nil, &VersionError{v.Number, fmt.Errorf("its schema is %d, and this program reads up to %d", v.Schema, SchemaVersion)}
+	}
+	body, err := Document(ctx, r, v)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(body, d)
+	if err != nil {
+		return nil, &VersionError{v.Number, err}
+	}
+	c.Version = v.Number
+	return c, nil
+}

@@ -1,0 +1,207 @@
+package configure
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Change is a place at which two documents differ.
+type Change struct {
+	// Path is the place, written as in the faults of a document:
+	// profiles.open.limits.app_clients. An element of an array of objects has the
+	// value of its identifying member, as in scopes["mcp/read"].description. A
+	// string that was added to an array of strings, or removed from one, has the
+	// path of the array.
+	Path string `json:"path"`
+	// Before and After are the JSON values. Before is nil if the value was added,
+	// After is nil if it was removed.
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
+}
+
+// Difference returns the changes from one document to another, sorted by the
+// names of the members. An empty text is a document without members. The order
+// of members does not matter, nor the order of an array whose elements are
+// strings or have an identifying member; the order of any other array does. The
+// error is for a text that is not a JSON object.
+func Difference(before, after []byte) ([]Change, error) {
+	b, err := decode(before)
+	if err != nil {
+		return nil, fmt.Errorf("the document before: %w", err)
+	}
+	a, err := decode(after)
+	if err != nil {
+		return nil, fmt.Errorf("the document after: %w", err)
+	}
+	var d difference
+	d.objects("", b, a)
+	return d, nil
+}
+
+func decode(document []byte) (map[string]any, error) {
+	o := make(map[string]any)
+	if len(document) == 0 {
+		return o, nil
+	}
+	if !json.Valid(document) {
+		return nil, json.Unmarshal(document, &o)
+	}
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.UseNumber() // a number keeps its digits
+	return o, d.Decode(&o)
+}
+
+// identifiers are the members that identify the elements of arrays, by the name
+// of the member that has the array.
+var identifiers = map[string]string{
+	"scopes": "name", "protected_resources": "resource", "introspection_clients": "id", "token_issuers": "name", "statement_issuers": "issuer",
+}
+
+// absent is the value of a member or element that is not there. JSON null is
+// nil.
+type absent struct{}
+
+// difference collects changes.
+type difference []Change
+
+func (d *difference) add(path string, before, after any) {
+	*d = append(*d, Change{path, text(before), text(after)})
+}
+
+// text returns a value as JSON, nil for one that is absent.
+func text(v any) json.RawMessage {
+	if v == (absent{}) {
+		return nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // it was decoded from JSON
+	}
+	return bytes.TrimSpace(b.Bytes())
+}
+
+func (d *difference) objects(path string, before, after map[string]any) {
+	names := slices.Sorted(maps.Keys(before))
+	for name := range after {
+		if _, ok := before[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		d.values(member(path, name), name, valueOf(before, name), valueOf(after, name))
+	}
+}
+
+// valueOf returns a member of an object, or absent.
+func valueOf(o map[string]any, name string) any {
+	if v, ok := o[name]; ok {
+		return v
+	}
+	return absent{}
+}
+
+// values compares two values of the member with that name.
+func (d *difference) values(path, name string, before, after any) {
+	if reflect.DeepEqual(before, after) {
+		return
+	}
+	switch b := before.(type) {
+	case map[string]any:
+		if a, ok := after.(map[string]any); ok {
+			d.objects(path, b, a)
+			return
+		}
+	case []any:
+		if a, ok := after.([]any); ok && (d.sets(path, b, a) || d.elements(path, identifiers[name], b, a)) {
+			return
+		}
+	}
+	d.add(path, before, after)
+}
+
+// sets compares two arrays of strings, or returns false if one is none.
+func (d *difference) sets(path string, before, after []any) bool {
+	isText := func(v any) bool { _, ok := v.(string); return ok }
+	if !all(before, isText) || !all(after, isText) {
+		return false
+	}
+	for _, v := range before {
+		if !slices.Contains(after, v) {
+			d.add(path, v, absent{})
+		}
+	}
+	for _, v := range after {
+		if !slices.Contains(before, v) {
+			d.add(path, absent{}, v)
+		}
+	}
+	return true
+}
+
+func all(list []any, is func(any) bool) bool {
+	return !slices.ContainsFunc(list, func(v any) bool { return !is(v) })
+}
+
+// elements compares two arrays of objects that a member identifies, or returns
+// false if an element has no such member or the same as another one.
+func (d *difference) elements(path, identifier string, before, after []any) bool {
+	was, wasNames, ok := byName(before, identifier)
+	now, nowNames, ok2 := byName(after, identifier)
+	if !ok || !ok2 {
+		return false
+	}
+	for _, name := range slices.DeleteFunc(nowNames, func(name string) bool { return was[name] != nil }) {
+		wasNames = append(wasNames, name)
+	}
+	for _, name := range wasNames {
+		place := path + "[" + strconv.QuoteToASCII(name) + "]"
+		b, isOld := was[name]
+		a, isNew := now[name]
+		switch {
+		case isOld && isNew:
+			d.objects(place, b, a)
+		case isOld:
+			d.add(place, b, absent{})
+		default:
+			d.add(place, absent{}, a)
+		}
+	}
+	return true
+}
+
+// byName returns the elements of an array by their identifying member, and its
+// values in their order.
+func byName(list []any, identifier string) (elements map[string]map[string]any, names []string, ok bool) {
+	elements = make(map[string]map[string]any)
+	for _, v := range list {
+		o, _ := v.(map[string]any)
+		name, isText := o[identifier].(string)
+		if _, twice := elements[name]; !isText || twice {
+			return nil, nil, false
+		}
+		elements[name] = o
+		names = append(names, name)
+	}
+	return elements, names, true
+}
+
+// member returns the path of a member of the object at path.
+func member(path, name string) string {
+	plain := strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-$") == ""
+	switch {
+	case !plain || name == "":
+		return path + "[" + strconv.QuoteToASCII(name) + "]"
+	case path == "":
+		return name
+	}
+	return path + "." + name
+}
