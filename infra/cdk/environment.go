@@ -29,7 +29,7 @@ var reads = map[function]func(func(string) string) (*environment.Config, error){
 	metadata:  environment.Metadata,
 	token:     environment.Token,
 	authorize: environment.Authorize,
-	provision: environment.AppClients,
+	provision: environment.Provision,
 	janitor:   environment.AppClients,
 }
 

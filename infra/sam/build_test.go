@@ -86,7 +86,10 @@ func TestSAMBuildFromACleanClone(t *testing.T) {
 	for _, id := range (set{}).functions() {
 		built := filepath.Join(dir, ".aws-sam", "build", id)
 		if got := files(t, built); !slices.Equal(got, []string{"bootstrap", "config"}) {
-			t.Errorf("%s has %q, want only its bootstrap and config", id, got)
+			t.Errorf("%s has %q, want its bootstrap and config", id, got)
+		}
+		if got := files(t, filepath.Join(built, "config")); !slices.Equal(got, []string{"broker.json"}) {
+			t.Errorf("%s has %q in config", id, got)
 		}
 		if got, want := must.ReadFile(t, filepath.Join(built, "config", "broker.json")), must.ReadFile(t, "../../config/broker.json"); !bytes.Equal(got, want) {
 			t.Errorf("%s has another config/broker.json: %s", id, got)

@@ -16,7 +16,7 @@ var reads = map[string]func(func(string) string) (*environment.Config, error){
 	"metadata":  environment.Metadata,
 	"token":     environment.Token,
 	"authorize": environment.Authorize,
-	"provision": environment.AppClients,
+	"provision": environment.Provision,
 	"janitor":   environment.AppClients,
 }
 
