@@ -19,13 +19,17 @@ type Brand struct {
 	// Accent is the colour of buttons and links, "#rrggbb". Optional. Any colour
 	// works: New derives colours with enough contrast from it.
 	Accent string
+	// Contact is a mailto or https URL where users get help from the operator.
+	// Pages that refuse something show it. Optional.
+	Contact string
 }
 
 // Pages writes pages. It is safe for concurrent use.
 type Pages struct {
-	name string
-	logo *asset // nil if there is none
-	tint palette
+	name    string
+	logo    *asset // nil if there is none
+	tint    palette
+	contact contact
 
 	// theme is computed for the first page, so that it does not delay the start
 	// of a function.
@@ -49,13 +53,17 @@ func New(b Brand) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
+	contact, err := newContact(b.Contact)
+	if err != nil {
+		return nil, err
+	}
 	accent := defaultAccent
 	if b.Accent != "" {
 		if accent, err = parseColour(b.Accent); err != nil {
 			return nil, err
 		}
 	}
-	p := &Pages{name: name.text, logo: logo, tint: newPalette(accent)}
+	p := &Pages{name: name.text, logo: logo, tint: newPalette(accent), contact: contact}
 	p.theme = sync.OnceValue(p.newTheme)
 	return p, nil
 }

@@ -130,6 +130,16 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 			p.Problem(w, ProblemView{Problem: Busy, RetryAfter: 1500 * time.Millisecond})
 		},
 	}
+	supported, err := New(Brand{Name: "Example", Contact: "mailto:help@example.com?subject=Sign-in"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	views["no-access-contact"] = func(w http.ResponseWriter) {
+		supported.Problem(w, ProblemView{Problem: NoAccess, User: broker.User{Username: "alice"}, CSRF: "c5rf", RequestID: "r1"})
+	}
+	views["back-contact"] = func(w http.ResponseWriter) {
+		supported.LinkBack(w, LinkBackView{Target: "https://evil.example/cb?error=x", Redirect: redirectOf("https://evil.example/cb?error=x"), RequestID: "r1"})
+	}
 	for name, write := range views {
 		t.Run(name, func(t *testing.T) {
 			got := style.ReplaceAll(render(write).Body.Bytes(), []byte("<style/>"))
