@@ -125,24 +125,19 @@ func (s *Surroundings) build(ctx context.Context, o SurroundingsOptions, back ne
 	if err != nil {
 		return nil, err
 	}
-	pool, err := newPool(s.Cognito, c.Mode)
+	body, conf, err := document{o.Configuration, s.MCP, c.Deployment()}.load()
 	if err != nil {
 		return nil, err
 	}
-	doc := document{o.Configuration, s.MCP, c.Mode}
-	current, err := doc.current(ctx, c)
+	pool, err := newPool(s.Cognito, c.Mode, conf)
 	if err != nil {
 		return nil, err
 	}
-	conf, err := current.Get(ctx)
+	mcp, err := s.stack.sampleServer(c, func() *configuration.Configuration { return conf }, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	mcp, err := s.stack.sampleServer(c, conf.ResourceBinding, o.Log)
-	if err != nil {
-		return nil, err
-	}
-	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table, doc))
+	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table, body))
 }
 
 func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error {
@@ -192,25 +187,21 @@ func makeKeys(ctx context.Context, origin, name string) error {
 
 // makeTable creates the table, and stores the configuration and the initial
 // access tokens.
-func (s *Surroundings) makeTable(ctx context.Context, origin, table string, doc document) error {
+func (s *Surroundings) makeTable(ctx context.Context, origin, table string, conf []byte) error {
 	client := dynamodb.NewFromConfig(emulatedAWS(origin))
 	if err := dynamo.CreateTable(ctx, client, table); err != nil {
 		return err
 	}
 	store := dynamo.New(client, table, clock.Now)
-	body, err := doc.read()
-	if err != nil {
-		return err
-	}
-	first := configuration.Version{Number: 1, Schema: configuration.SchemaVersion, Digest: configuration.Digest(body), By: "dcr-dev", At: clock.Now()}
-	if err := store.Configuration().Append(ctx, first, body); err != nil {
+	first := configuration.Version{Number: 1, Schema: configuration.SchemaVersion, Digest: configuration.Digest(conf), By: "dcr-dev", At: clock.Now()}
+	if err := store.Configuration().Append(ctx, first, conf); err != nil {
 		return err
 	}
 	for _, t := range []struct {
 		token *string
 		uses  int
 	}{{&s.InitialAccessToken, 0}, {&s.OneUseToken, 1}} {
-		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev", MaxUses: t.uses}, clock.Now())
+		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "local", Profile: trusted, CreatedBy: "dcr-dev", MaxUses: t.uses}, clock.Now())
 		if err != nil {
 			return err
 		}
