@@ -68,6 +68,7 @@ var rules = []rule{
 	{"internal/adapter/records", "pkg/broker pkg/broker/configuration pkg/broker/credential", "it stores records on a table that it does not know"},
 	{"internal/adapter/dynamo", "internal/adapter/records pkg/dcr", "it is a table for records, so it knows no record"},
 	{"internal/adapter/memory", "internal/adapter/records pkg/broker/credential pkg/clock", "it is a table for records, so it knows no record"},
+	{"internal/adapter/signed", "internal/adapter/records pkg/dcr pkg/clock pkg/broker pkg/broker/telemetry", "it reads items of the table for a function without a client of DynamoDB"},
 	{"internal/adapter/wellknown", "pkg/clock pkg/discovery", "the metadata function links it, so it links no client of Cognito's OAuth endpoints"},
 	{"internal/wire", "internal/adapter/awssdk internal/adapter/dynamo internal/adapter/records internal/adapter/signed internal/environment internal/httpapi pkg/broker pkg/broker/policy pkg/broker/seal pkg/clock", "all functions but metadata link it, so it knows only what each of them uses"},
 	{"internal/wire/metadata", "internal/adapter/wellknown internal/endpoint/metadata internal/environment internal/httpapi pkg/broker pkg/clock pkg/discovery", "it links no AWS SDK, so it does without package wire"},

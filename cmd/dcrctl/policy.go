@@ -26,7 +26,7 @@ type policyCmd struct {
 // policyDocument has the arguments that name a document and the deployment for
 // which it is checked.
 type policyDocument struct {
-	File   string `arg:"" help:"The document: a file, ssm:NAME, s3://BUCKET/KEY, secretsmanager:ID, or default for the built-in one."`
+	File   string `arg:"" help:"The document: a file, secretsmanager:ID, or default for the built-in one."`
 	Scopes string `placeholder:"SCOPES" help:"Scopes of the deployment, separated by spaces. Default: SCOPES in the environment."`
 	Mode   string `enum:",brokered,direct" default:"" placeholder:"MODE" help:"brokered or direct. Default: AUTHORIZATION in the environment, otherwise brokered."`
 }
@@ -45,7 +45,7 @@ func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy
 		if _, err := signed.Document(d.File, sdk); err != nil {
 			return nil, mode, &usageError{err.Error()}
 		}
-		if strings.HasPrefix(d.File, "ssm:") || strings.HasPrefix(d.File, "s3://") || strings.HasPrefix(d.File, "secretsmanager:") {
+		if strings.HasPrefix(d.File, "secretsmanager:") {
 			var err error
 			if sdk, err = op.sdk(ctx, op.getenv("AWS_REGION")); err != nil {
 				return nil, mode, err
