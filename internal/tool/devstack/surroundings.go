@@ -21,6 +21,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
@@ -137,7 +138,7 @@ func (s *Surroundings) build(ctx context.Context, o SurroundingsOptions, back ne
 	if err != nil {
 		return nil, err
 	}
-	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table, body))
+	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table, c.Deployment(), body))
 }
 
 func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error {
@@ -187,14 +188,17 @@ func makeKeys(ctx context.Context, origin, name string) error {
 
 // makeTable creates the table, and stores the configuration and the initial
 // access tokens.
-func (s *Surroundings) makeTable(ctx context.Context, origin, table string, conf []byte) error {
+func (s *Surroundings) makeTable(ctx context.Context, origin, table string, d broker.Deployment, conf []byte) error {
 	client := dynamodb.NewFromConfig(emulatedAWS(origin))
 	if err := dynamo.CreateTable(ctx, client, table); err != nil {
 		return err
 	}
 	store := dynamo.New(client, table, clock.Now)
-	first := configuration.Version{Number: 1, Schema: configuration.SchemaVersion, Digest: configuration.Digest(conf), By: "dcr-dev", At: clock.Now()}
-	if err := store.Configuration().Append(ctx, first, conf); err != nil {
+	writer, err := configure.New(configure.Config{Store: store.Configuration(), Deployment: d, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if _, err := writer.Apply(ctx, conf, "dcr-dev", 0); err != nil {
 		return err
 	}
 	for _, t := range []struct {
