@@ -14,7 +14,7 @@ import (
 type Brand struct {
 	// Name is the operator's name for users. Required.
 	Name string
-	// Logo is a PNG or SVG image of at most MaxLogo bytes. Optional.
+	// Logo is a PNG or SVG image of at most branding.MaxLogo bytes. Optional.
 	Logo []byte
 	// Accent is the colour of buttons and links, "#rrggbb". Optional. Any colour
 	// works: New derives colours with enough contrast from it.
@@ -23,9 +23,6 @@ type Brand struct {
 	// Pages that refuse something show it. Optional.
 	Contact string
 }
-
-// MaxLogo is the maximum size of a logo, in bytes.
-const MaxLogo = 64 << 10
 
 // Pages writes pages. It is safe for concurrent use.
 type Pages struct {

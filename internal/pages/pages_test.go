@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/golden"
 )
@@ -318,7 +319,7 @@ func TestNewRejectsInvalidBrands(t *testing.T) {
 		{Brand{Name: "A", Accent: "#1234567"}, "accent"},
 		{Brand{Name: "A", Logo: []byte("GIF89a")}, "neither"},
 		{Brand{Name: "A", Logo: []byte("<html><svg>")}, "neither"},
-		{Brand{Name: "A", Logo: append([]byte(logo), make([]byte, MaxLogo)...)}, "at most 65536"},
+		{Brand{Name: "A", Logo: append([]byte(logo), make([]byte, branding.MaxLogo)...)}, "at most 65536"},
 	} {
 		if _, err := New(tt.brand); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("New(%.60q) = %v, want an error with %q", tt.brand, err, tt.want)
