@@ -89,7 +89,6 @@ var rules = []rule{
 	{"internal/wire/operator", "internal/wire internal/wire/janitor pkg/broker pkg/broker/brokered pkg/broker/direct pkg/broker/operator", "the janitor is one of an operator's use cases"},
 	{"internal/tool/emulator", "", "it stands for Cognito, so it shares no code and no mistake with the broker"},
 	{"internal/tool/", "all", "tools are for developers and operators, never on Lambda"},
-	{"config", "", "the example of a configuration for tools and tests; no function links it"},
 	{"cmd/", "all", "a command may import everything except test kit"},
 	{"functions/", "internal/wire internal/wire/ internal/environment internal/adapter/lambdahttp internal/httpapi", "a main goes from the environment through its wiring to Lambda"},
 	{"bench", "all test/ bench/units", "benchmarks run the functions' own wiring around test kit"},
