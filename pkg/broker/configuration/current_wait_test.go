@@ -170,3 +170,23 @@ func TestTheCallerGivesUp(t *testing.T) {
 		}
 	})
 }
+
+// A request does not wait for another one's read longer than its caller does.
+func TestTheCallerGivesUpWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := fake.NewClock()
+		clock.Tick()
+		w := newWorld(t, clock)
+		w.reader.set(silent)
+		go w.get()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := w.current.Get(ctx)
+		if took := time.Since(began); err == nil || took != time.Second {
+			t.Errorf("Get: got error %v after %s, want one after 1 s", err, took)
+		}
+		time.Sleep(time.Second)
+	})
+}
