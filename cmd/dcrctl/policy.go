@@ -15,6 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 type policyCmd struct {
@@ -26,13 +27,13 @@ type policyCmd struct {
 // policyDocument has the arguments that name a document and the deployment for
 // which it is checked.
 type policyDocument struct {
-	File   string `arg:"" help:"The document: a file, ssm:NAME, s3://BUCKET/KEY, secretsmanager:ID, or default for the built-in one."`
+	File   string `arg:"" help:"The document: a file, secretsmanager:ID, or default for the built-in one."`
 	Scopes string `placeholder:"SCOPES" help:"Scopes of the deployment, separated by spaces. Default: SCOPES in the environment."`
 	Mode   string `enum:",brokered,direct" default:"" placeholder:"MODE" help:"brokered or direct. Default: AUTHORIZATION in the environment, otherwise brokered."`
 }
 
 // read reads and checks the document. If the document has faults, the error is a
-// *policy.ParseError.
+// *strict.Error.
 func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy, broker.Mode, error) {
 	mode := broker.Mode(cmp.Or(d.Mode, op.getenv("AUTHORIZATION"), string(broker.ModeBrokered)))
 	scopes := strings.Fields(cmp.Or(d.Scopes, op.getenv("SCOPES")))
@@ -45,7 +46,7 @@ func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy
 		if _, err := signed.Document(d.File, sdk); err != nil {
 			return nil, mode, &usageError{err.Error()}
 		}
-		if strings.HasPrefix(d.File, "ssm:") || strings.HasPrefix(d.File, "s3://") || strings.HasPrefix(d.File, "secretsmanager:") {
+		if strings.HasPrefix(d.File, "secretsmanager:") {
 			var err error
 			if sdk, err = op.sdk(ctx, op.getenv("AWS_REGION")); err != nil {
 				return nil, mode, err
@@ -73,7 +74,7 @@ type fault struct {
 
 func (c *policyLintCmd) Run(ctx context.Context, op *operator) error {
 	p, mode, err := c.read(ctx, op)
-	parseError, invalid := errors.AsType[*policy.ParseError](err)
+	parseError, invalid := errors.AsType[*strict.Error](err)
 	if err != nil && !invalid {
 		return err
 	}
@@ -89,7 +90,7 @@ func (c *policyLintCmd) Run(ctx context.Context, op *operator) error {
 		}
 	} else {
 		for _, f := range faults {
-			fmt.Fprintln(op.out, plain(policy.Fault{Path: f.Path, Message: f.Message}.String()))
+			fmt.Fprintln(op.out, plain(strict.Fault{Path: f.Path, Message: f.Message}.String()))
 		}
 	}
 	if invalid {
