@@ -31,14 +31,15 @@ type deployment struct {
 
 // deploy starts a deployment of brokered mode on a pool with room for appClients
 // app clients. env are names and values of variables of the functions. The keys
-// are in Secrets Manager, the policy is in SSM.
+// are in Secrets Manager, the configuration is in the table.
 func deploy(t *testing.T, appClients int, env ...string) *deployment {
 	t.Helper()
-	return deployWith(t, appClients, "ssm:"+policyParameter, env...)
+	return deployWith(t, appClients, nil, env...)
 }
 
-// deployWith is deploy with the policy at the location.
-func deployWith(t *testing.T, appClients int, policy string, env ...string) *deployment {
+// deployWith is deploy with a function that can change the world before it is
+// stored, and the functions.
+func deployWith(t *testing.T, appClients int, change func(*world), env ...string) *deployment {
 	t.Helper()
 	endpoint := dynamodbtest.Endpoint(t)
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
@@ -49,10 +50,14 @@ func deployWith(t *testing.T, appClients int, policy string, env ...string) *dep
 	srv.Config.Handler = d.collected.wrap("", g)
 	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
 	d.private = newInvocations(d.world)
-	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2", "RESOURCE_BINDING": "true"})
-	d.documents(policy)
+	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2"})
+	d.document["resource_binding"] = true
+	d.secretsManager()
 	for i := 0; i < len(env); i += 2 {
 		d.env[env[i]] = env[i+1]
+	}
+	if change != nil {
+		change(d.world)
 	}
 	d.world.store()
 	d.initial = d.real[exampleInitial]

@@ -163,7 +163,8 @@ func TestBootstrapsAnswerEvents(t *testing.T) {
 	w.bootstrapsAnswer(steps, "register", "token")
 }
 
-// The metadata function needs no table, so this test runs without DynamoDB.
+// The metadata function needs no table if a file has the configuration, so this
+// test runs without DynamoDB.
 func TestMetadataAnswersEvents(t *testing.T) {
 	t.Parallel()
 	newWorld(t, "").bootstrapsAnswer(steps, "metadata")
@@ -338,6 +339,9 @@ func build(root, out, functions string) error {
 // function returns the function in the world's environment. It is not started.
 func (w *world) function(name string) *lambdaruntime.Function {
 	w.t.Helper()
+	if w.env["DYNAMODB_ENDPOINT"] == "" {
+		w.configure()
+	}
 	env := maps.Clone(w.env)
 	env["AWS_ACCESS_KEY_ID"] = name // stands for the function's role
 	if endpoint := env["DYNAMODB_ENDPOINT"]; endpoint != "" {
