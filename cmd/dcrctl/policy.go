@@ -15,6 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 type policyCmd struct {
@@ -32,7 +33,7 @@ type policyDocument struct {
 }
 
 // read reads and checks the document. If the document has faults, the error is a
-// *policy.ParseError.
+// *strict.Error.
 func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy, broker.Mode, error) {
 	mode := broker.Mode(cmp.Or(d.Mode, op.getenv("AUTHORIZATION"), string(broker.ModeBrokered)))
 	scopes := strings.Fields(cmp.Or(d.Scopes, op.getenv("SCOPES")))
@@ -73,7 +74,7 @@ type fault struct {
 
 func (c *policyLintCmd) Run(ctx context.Context, op *operator) error {
 	p, mode, err := c.read(ctx, op)
-	parseError, invalid := errors.AsType[*policy.ParseError](err)
+	parseError, invalid := errors.AsType[*strict.Error](err)
 	if err != nil && !invalid {
 		return err
 	}
@@ -89,7 +90,7 @@ func (c *policyLintCmd) Run(ctx context.Context, op *operator) error {
 		}
 	} else {
 		for _, f := range faults {
-			fmt.Fprintln(op.out, plain(policy.Fault{Path: f.Path, Message: f.Message}.String()))
+			fmt.Fprintln(op.out, plain(strict.Fault{Path: f.Path, Message: f.Message}.String()))
 		}
 	}
 	if invalid {

@@ -10,6 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 type policyTestCmd struct {
@@ -43,7 +44,7 @@ type verdict struct {
 
 func (c *policyTestCmd) Run(ctx context.Context, op *operator) error {
 	p, mode, err := c.read(ctx, op)
-	if bad, ok := errors.AsType[*policy.ParseError](err); ok {
+	if bad, ok := errors.AsType[*strict.Error](err); ok {
 		return fmt.Errorf("%s is not a valid policy:\n%w", c.File, bad)
 	}
 	if err != nil {
