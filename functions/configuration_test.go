@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,4 +97,27 @@ func (w *world) newest() configuration.Version {
 		return configuration.Version{}
 	}
 	return versions[0]
+}
+
+// configReads decides how the table answers when a function reads the
+// configuration.
+type configReads struct{ how atomic.Int32 }
+
+const (
+	readsSucceed = iota
+	readsFail    // with status 500
+	readsHang    // until the function gives up
+)
+
+// fail reports whether it has answered the request.
+func (c *configReads) fail(w http.ResponseWriter, r *http.Request) bool {
+	switch c.how.Load() {
+	case readsFail:
+		w.WriteHeader(http.StatusInternalServerError)
+	case readsHang:
+		<-r.Context().Done()
+	default:
+		return false
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
@@ -61,12 +62,21 @@ func deployWith(t *testing.T, appClients int, change func(*world), env ...string
 	}
 	d.world.store()
 	d.initial = d.real[exampleInitial]
-	for _, name := range []string{"register", "authorize", "token", "metadata", "provision", "janitor"} {
+	d.start()
+	return d
+}
+
+// start gives every function a new process. It ends the former ones.
+func (d *deployment) start() {
+	d.tb().Helper()
+	for _, name := range functionNames {
+		if former := d.all[name]; former != nil {
+			former.Close()
+		}
 		d.all[name] = d.function(name)
 	}
 	maps.Copy(d.gateway.functions, d.all)
 	d.private.deploy(provisionFunction, d.all["provision"])
-	return d
 }
 
 // tb returns the test. Both embedded types have it.
@@ -151,20 +161,28 @@ func text(fields map[string]any, name string) string {
 // registration is a registered client.
 type registration struct {
 	id, secret, management, redirectURI string
+	// resource and scope are what the client requests; default: mcpServer and its
+	// scope.
+	resource, scope string
+}
+
+func (r registration) requested() (resource, scope string) {
+	return cmp.Or(r.resource, mcpServer), cmp.Or(r.scope, "mcp/read")
 }
 
 // register registers a client, openly or with the initial access token.
 func (d *deployment) register(metadata, redirectURI, authorization string) registration {
 	d.tb().Helper()
 	got := d.call("POST", "/register", strings.Replace(metadata, "{", `{"redirect_uris":["`+redirectURI+`"],`, 1), authorization, http.StatusCreated)
-	return registration{text(got, "client_id"), text(got, "client_secret"), text(got, "registration_access_token"), redirectURI}
+	return registration{id: text(got, "client_id"), secret: text(got, "client_secret"), management: text(got, "registration_access_token"), redirectURI: redirectURI}
 }
 
 // authorizePath returns the path of an authorization request of the client.
 func (r registration) authorizePath() string {
+	resource, scope := r.requested()
 	return "/authorize?" + url.Values{
-		"response_type": {"code"}, "client_id": {r.id}, "redirect_uri": {r.redirectURI}, "scope": {"mcp/read"}, "state": {clientState},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "resource": {mcpServer}, "prompt": {"login"},
+		"response_type": {"code"}, "client_id": {r.id}, "redirect_uri": {r.redirectURI}, "scope": {scope}, "state": {clientState},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "resource": {resource}, "prompt": {"login"},
 	}.Encode()
 }
 
@@ -183,7 +201,7 @@ func (d *deployment) begin(b *browser, r registration) (appClient string, at *ur
 	if a.Status != http.StatusSeeOther || err != nil || at.Scheme+"://"+at.Host != d.pool {
 		d.tb().Fatalf("GET /authorize = %d to %s (%v) %s, want 303 to Cognito", a.Status, at, err, a.Body)
 	}
-	if q := at.Query(); q.Get("resource") != mcpServer || q.Get("prompt") != "login" {
+	if q := at.Query(); q.Get("resource") != cmp.Or(r.resource, mcpServer) || q.Get("prompt") != "login" {
 		d.tb().Errorf("Cognito gets resource %q and prompt %q, want the ones in the request", q.Get("resource"), q.Get("prompt"))
 	}
 	return at.Query().Get("client_id"), at
@@ -250,7 +268,13 @@ func (d *deployment) tokens(r registration, code string) map[string]any {
 // active introspects an access token as the MCP server does.
 func (d *deployment) active(accessToken string) bool {
 	d.tb().Helper()
-	got := d.call("POST", "/introspect", url.Values{"token": {accessToken}}, basic(introspectionID, introspectionSecret), http.StatusOK)
+	return d.activeFor(introspectionID, accessToken)
+}
+
+// activeFor introspects an access token as the MCP server with this id does.
+func (d *deployment) activeFor(id, accessToken string) bool {
+	d.tb().Helper()
+	got := d.call("POST", "/introspect", url.Values{"token": {accessToken}}, basic(id, introspectionSecret), http.StatusOK)
 	active, _ := got["active"].(bool)
 	return active
 }

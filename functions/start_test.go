@@ -109,6 +109,7 @@ func TestTwoRequestsOnOneProcess(t *testing.T) {
 func TestAfterATimeoutTheNextProcessAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
+	w.configure()
 	env := maps.Clone(w.env)
 	f := start(t, "metadata", env, 5*time.Second)
 	checkAnswered(t, w, f)

@@ -90,7 +90,9 @@ type world struct {
 
 	signInAt *url.URL // the URL to which the authorization endpoint has redirected
 
-	document object // the configuration; configure stores it
+	document object        // the configuration; configure stores it
+	reads    configReads   // how the table answers when a function reads the configuration
+	ahead    time.Duration // how far the functions' clock is ahead, if it can be set
 }
 
 // newWorld makes a world of direct mode. Its table is in the DynamoDB at the
