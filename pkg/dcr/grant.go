@@ -41,7 +41,7 @@ type GrantType struct {
 //   - pkg/broker/authorization, if users have to consent to it.
 //   - internal/environment/published.go, if the metadata document has it without
 //     GRANT_TYPES_SUPPORTED.
-//   - docs/policy.md and docs/tokens.md.
+//   - docs/configuration.md and docs/tokens.md.
 //
 // Tests fail if the table contradicts itself, an issuer does not implement a
 // grant type, or an app client for it would have no OAuth flow.
