@@ -41,7 +41,7 @@ type GrantType struct {
 //   - pkg/broker/authorization, if users have to consent to it.
 //   - pkg/broker/configuration, if the metadata document has it although the
 //     configuration has no grant_types_supported.
-//   - docs/policy.md and docs/tokens.md.
+//   - docs/configuration.md and docs/tokens.md.
 //
 // Tests fail if the table contradicts itself, an issuer does not implement a
 // grant type, or an app client for it would have no OAuth flow.
