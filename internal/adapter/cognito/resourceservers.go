@@ -180,7 +180,9 @@ func (s *ResourceServers) add(ctx context.Context, identifier string, scopes []t
 	}
 	all := slices.Clone(now.ResourceServer.Scopes)
 	for _, scope := range scopes {
-		same := func(o types.ResourceServerScopeType) bool { return aws.ToString(o.ScopeName) == aws.ToString(scope.ScopeName) }
+		same := func(o types.ResourceServerScopeType) bool {
+			return aws.ToString(o.ScopeName) == aws.ToString(scope.ScopeName)
+		}
 		if !slices.ContainsFunc(all, same) {
 			all = append(all, scope)
 		}
