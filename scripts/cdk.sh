@@ -7,8 +7,8 @@
 #   scripts/cdk.sh cdk ARG...        the CDK's command line with the app, as in: cdk deploy -c userPoolId=...
 #   scripts/cdk.sh example ARG...    the same with the app of examples/cdk, as in: example deploy McpServer
 #
-# Paths in the context (-c policyFile=PATH, brandLogo, dist, sourceDir) are
-# relative to the current directory.
+# Paths in the context (-c dist=PATH, sourceDir) are relative to the current
+# directory.
 #
 # It installs an exact version of the CDK's command line. On Linux it also installs
 # Node.js 22 if there is no recent version; elsewhere Node.js 22 or later must be
@@ -41,7 +41,7 @@ while [ "$left" -gt 0 ]; do
 	arg=$1
 	shift
 	case $arg in
-	policyFile=[!/]* | brandLogo=[!/]* | dist=[!/]* | sourceDir=[!/]*) arg=${arg%%=*}=$PWD/${arg#*=} ;;
+	dist=[!/]* | sourceDir=[!/]*) arg=${arg%%=*}=$PWD/${arg#*=} ;;
 	esac
 	set -- "$@" "$arg"
 	left=$((left - 1))

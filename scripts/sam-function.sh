@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds one function for `sam build`, which calls this script through make: the
-# bootstrap, and the files of the directory packed/ (a policy, a logo) if it exists.
+# bootstrap and config/broker.json. Only `sam local` reads that document, with
+# CONFIGURATION from an env-vars file; a deployed function reads its table.
 #
 #   ARTIFACTS_DIR=DIR scripts/sam-function.sh Register
 #
@@ -25,6 +26,5 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 VERSION=${VERSION:-$(scripts/version.sh)} FUNCTIONS=$function ARCHS=$arch scripts/build.sh "$work"
 mv "$work/$arch/$function/bootstrap" "$ARTIFACTS_DIR/bootstrap"
-if [ -d packed ]; then
-	cp -R packed/. "$ARTIFACTS_DIR"
-fi
+mkdir -p "$ARTIFACTS_DIR/config"
+cp config/broker.json "$ARTIFACTS_DIR/config/broker.json"

@@ -7,6 +7,8 @@
 #   scripts/sam-local.sh prepare        installs and builds what a test needs
 #   scripts/sam-local.sh test           runs the end-to-end tests and every file in
 #                                       events/; downloads nothing
+#   scripts/sam-local.sh test-alone     a part of test: reads the metadata from
+#                                       `sam local start-api` with nothing beside it
 #
 # Variables, if a default port is taken or the address of this machine is not found:
 #
@@ -14,8 +16,7 @@
 #   DCR_DEV_MCP (localhost:8090)    ports and addresses on this machine
 #   HOST_ADDRESS                    address of this machine for containers
 #
-# The functions get those variables of the broker that have no address, such as
-# LOG_LEVEL, POLICY and BRAND_ACCENT. No AWS account is used.
+# LOG_LEVEL is passed on to the functions. No AWS account is used.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -121,13 +122,14 @@ surroundings() {
 	export AWS_ENDPOINT_URL="$DYNAMODB_ENDPOINT" # sam gets the account id from STS
 }
 
-# sam replaces this shell by a command of `sam local` on the built template. If
-# through is set, that program runs the command.
+# sam replaces this shell by a command of `sam local` on the built template, with
+# the variables in the file env_vars; default: those of surroundings. If through
+# is set, that program runs the command.
 sam() {
 	command=$1
 	shift
 	exec ${through:+"$through"} "$venv/bin/sam" local "$command" --template-file "$built/template.yaml" --parameter-overrides "Architecture=$arch" \
-		--region us-east-1 --env-vars "$work/functions.json" "$@"
+		--region us-east-1 --env-vars "${env_vars:-$work/functions.json}" "$@"
 }
 
 # serve starts one of sam's servers and waits until it listens. The server starts a
@@ -181,6 +183,28 @@ run() {
 	(sam start-api --host localhost --port "$broker_port" --warm-containers LAZY --no-watch "$@")
 }
 
+# alone reads the metadata from start-api with infra/sam/local.json, as
+# docs/deploy.md describes it: without a table and without Cognito.
+alone() {
+	env_vars=$root/infra/sam/local.json
+	serve start-api localhost "$broker_port" --skip-pull-image
+	"$venv/bin/python" - "http://localhost:$broker_port/.well-known/oauth-authorization-server" <<-'PYTHON' || die "$(tail -n 20 "$work/start-api.log")"
+		import json, sys, urllib.request
+
+		with urllib.request.urlopen(sys.argv[1], timeout=60) as response:
+		    document = json.load(response)
+		want = {"issuer": "http://localhost:3000", "scopes_supported": ["mcp/read", "mcp/write"]}
+		got = {name: document.get(name) for name in want}
+		if response.status != 200 or got != want:
+		    sys.exit(f"status {response.status}, {got}, want {want}")
+	PYTHON
+	kill "${started%% *}"
+	wait "${started%% *}" || true
+	started=${started#* }
+	env_vars=
+	echo "ok: start-api alone has the metadata of config/broker.json"
+}
+
 # Tests of behaviour in which `sam local` differs from API Gateway: it treats "//"
 # as "/", has no route for unknown methods, and cannot pass on a body that is not
 # UTF-8 unless the API declares its media type as binary.
@@ -216,11 +240,16 @@ run)
 	prepare
 	MOTO_ADDRESS=$listen "$root/scripts/moto.sh" run "$root/scripts/sam-local.sh" beside-moto run "$venv" "$listen" "$host" "$@"
 	;;
+test-alone)
+	venv=$("$root/scripts/sam-tools.sh" install)
+	alone
+	;;
 test)
 	# Informational lines do not belong in a test's log, and sam would wait for
 	# them: see nice in container.sh.
 	export LOG_LEVEL="${LOG_LEVEL:-error}"
 	venv=$("$root/scripts/sam-tools.sh" install)
+	alone
 	locate
 	MOTO_ADDRESS=$listen "$root/scripts/moto.sh" run "$root/scripts/sam-local.sh" beside-moto tests "$venv" "$listen" "$host"
 	;;
@@ -230,7 +259,7 @@ beside-moto)
 	"$function" "$@"
 	;;
 *)
-	echo "usage: scripts/sam-local.sh run [ARG...] | prepare | test" >&2
+	echo "usage: scripts/sam-local.sh run [ARG...] | prepare | test | test-alone" >&2
 	exit 2
 	;;
 esac

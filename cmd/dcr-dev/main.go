@@ -37,7 +37,7 @@ type stack struct {
 
 	Authorization string `default:"brokered" enum:"brokered,direct" env:"AUTHORIZATION" help:"Which server authorizes: the broker itself, with a consent page (brokered), or Cognito, with an app client for each registration (direct)."`
 
-	Config string `placeholder:"FILE" type:"existingfile" help:"Configuration of the broker (docs/policy.md). The file is watched: a change takes effect within a second, and while the file has faults the last good configuration stays. Without protected_resources, the sample MCP server is one. Default: config/broker.json, with the sample MCP server."`
+	Config string `placeholder:"FILE" help:"Configuration of the broker. The file is watched: a change is in force within a second. While the file has faults, they are printed and the last good configuration stays. If it lists no protected_resources, the sample MCP server is one. Default: config/broker.json, with the sample MCP server."`
 }
 
 type runCmd struct {
@@ -63,6 +63,7 @@ func main() {
 }
 
 // explain returns the error text, with the flag to change if a port is in use.
+// Faults of the configuration are on lines of their own.
 func explain(err error) string {
 	if a, ok := errors.AsType[*devstack.AddressError](err); ok {
 		reason := a.Err
@@ -71,13 +72,13 @@ func explain(err error) string {
 		}
 		return fmt.Sprintf("cannot listen on %s: %v; choose another with --%s", a.Address, reason, a.Server)
 	}
-	return err.Error()
+	return indented(err)
 }
 
 func (s *stack) start(ctx context.Context, log *slog.Logger) (*devstack.Stack, error) {
 	return devstack.Start(ctx, devstack.Options{
 		Cognito: s.Cognito, Broker: s.Broker, MCP: s.MCP, Log: log, Configuration: s.Config,
-		Changed: func(err error) { fmt.Fprint(os.Stderr, changed(s.Config, err)) },
+		Changed: func(err error) { fmt.Print(changed(s.Config, err)) },
 		Getenv: func(name string) string {
 			if name == "AUTHORIZATION" {
 				return s.Authorization
@@ -87,14 +88,17 @@ func (s *stack) start(ctx context.Context, log *slog.Logger) (*devstack.Stack, e
 	})
 }
 
-// changed returns what to tell the operator after a change of the configuration
+// changed returns what the operator reads after a change of the configuration
 // file.
 func changed(file string, err error) string {
 	if err == nil {
-		return fmt.Sprintf("%s changed, and is in force\n", file)
+		return fmt.Sprintf("\n%s has changed and is in force.\n", file)
 	}
-	return fmt.Sprintf("%s has faults; the last good configuration stays in force:\n  %s\n", file, strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	return fmt.Sprintf("\n%s\nThe last good configuration stays in force.\n", indented(err))
 }
+
+// indented returns the text of err with all lines but the first indented.
+func indented(err error) string { return strings.ReplaceAll(err.Error(), "\n", "\n  ") }
 
 // Run serves until ctx ends.
 func (r *runCmd) Run(ctx context.Context) error {
@@ -106,7 +110,7 @@ func (r *runCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Print(banner(s))
+	fmt.Print(banner(s, r.Config))
 	<-ctx.Done()
 	fmt.Println("\nstopping")
 	return s.Close()

@@ -3,11 +3,14 @@ package main
 import (
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
+	"github.com/dcr-broker/dcr-broker/config"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // parse parses a command line as main does, with free ports as defaults.
@@ -34,7 +37,7 @@ func TestEachModeHasItsBannerAndWalk(t *testing.T) {
 		says []string
 		not  string
 	}{
-		{"by itself", "", []string{"run"}, broker.ModeBrokered, []string{"AUTHORIZATION=brokered", "you are asked", "--authorization=direct", "/introspect -u sample:"}, "AUTHORIZATION=direct"},
+		{"by itself", "", []string{"run"}, broker.ModeBrokered, []string{"config/broker.json", "AUTHORIZATION=brokered", "you are asked", "--authorization=direct", "/introspect -u sample:"}, "AUTHORIZATION=direct"},
 		{"by the flag", "", []string{"run", "--authorization=direct"}, broker.ModeDirect, []string{"AUTHORIZATION=direct", "there is no consent page", "--authorization=brokered"}, "/introspect"},
 		{"by the environment", "direct", nil, broker.ModeDirect, []string{"AUTHORIZATION=direct"}, "/introspect"},
 		{"the flag takes precedence", "direct", []string{"run", "--authorization=brokered"}, broker.ModeBrokered, []string{"AUTHORIZATION=brokered"}, "AUTHORIZATION=direct"},
@@ -55,7 +58,7 @@ func TestEachModeHasItsBannerAndWalk(t *testing.T) {
 			if s.Authorization != tt.mode {
 				t.Errorf("mode = %s, want %s", s.Authorization, tt.mode)
 			}
-			text := banner(s)
+			text := banner(s, c.Run.Config)
 			for _, want := range append(tt.says, s.MCP, s.Issuer+"/register", s.Cognito, s.Username+" / "+s.Password, s.InitialAccessToken) {
 				if !strings.Contains(text, want) {
 					t.Errorf("the banner lacks %q:\n%s", want, text)
@@ -96,5 +99,79 @@ func TestPortInUseNamesTheFlag(t *testing.T) {
 	_, err = c.Run.start(t.Context(), slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(explain(err), "--broker") || !strings.Contains(explain(err), "in use") {
 		t.Errorf("start on a port in use = %v, want an error that names --broker", err)
+	}
+}
+
+// The banner shows only what the configuration allows.
+func TestBannerFollowsTheConfiguration(t *testing.T) {
+	const connect, open, initial, introspect, unprotected = "npx @model", "openly", "initial access token", "/introspect", "is not among the protected resources"
+	example := string(config.Example())
+	for _, tt := range []struct {
+		name, document string
+		args           []string
+		has, not       []string
+	}{
+		{"the example", example, nil, []string{connect, open, initial, introspect}, []string{unprotected}},
+		{"direct mode", example, []string{"--authorization=direct"}, []string{connect, open, initial}, []string{unprotected, introspect}},
+		{"without open registration", strings.Replace(example, `"open_registration": "open",`, "", 1), nil, []string{connect, initial, introspect}, []string{unprotected, open}},
+		{"without the profile trusted", strings.Replace(example, `"trusted"`, `"partners"`, 1), nil, []string{connect, open, introspect}, []string{unprotected, initial}},
+		{"with another server", strings.Replace(example, "{", `{"protected_resources":[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"]}],`, 1), nil,
+			[]string{unprotected, open, initial}, []string{connect, introspect}},
+		{"with scopes of another server", strings.ReplaceAll(example, "mcp/", "notes/"), nil, []string{unprotected}, []string{connect, introspect}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "broker.json")
+			must.WriteFile(t, file, []byte(tt.document))
+			c, err := parse(t, append([]string{"run", "--config", file}, tt.args...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := c.Run.start(t.Context(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			text := banner(s, file)
+			for _, want := range append(tt.has, file, "within a second", s.MCP) {
+				if !strings.Contains(text, want) {
+					t.Errorf("the banner lacks %q:\n%s", want, text)
+				}
+			}
+			for _, not := range append(tt.not, "config/broker.json", "{file}") {
+				if strings.Contains(text, not) {
+					t.Errorf("the banner has %q:\n%s", not, text)
+				}
+			}
+		})
+	}
+}
+
+// The operator reads every fault, at the start and after a change.
+func TestFaultsAreReadable(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "broker.json")
+	must.WriteFile(t, file, []byte(`{"version":1,"scopes":[{"name":"mcp/read"}],"open_registration":"opne","profiles":{"open":{"consent":"never"}}}`))
+	c, err := parse(t, "run", "--config", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Run.start(t.Context(), slog.New(slog.DiscardHandler))
+	if err == nil {
+		t.Fatal("a configuration with faults starts")
+	}
+	start := explain(err)
+	for _, want := range []string{"the configuration " + file + " has faults:\n", "\n  open_registration: ", "\n  profiles.open.consent: "} {
+		if !strings.Contains(start, want) {
+			t.Errorf("the error lacks %q: %s", want, start)
+		}
+		if after := changed(file, err); !strings.Contains(after, want) || !strings.Contains(after, "stays in force") {
+			t.Errorf("the report of a change lacks %q: %s", want, after)
+		}
+	}
+	if got := changed(file, nil); !strings.Contains(got, file+" has changed and is in force") {
+		t.Errorf("the report of a good change is %q", got)
+	}
+	c.Run.Config = filepath.Join(filepath.Dir(file), "none.json")
+	if _, err := c.Run.start(t.Context(), slog.New(slog.DiscardHandler)); err == nil || explain(err) != "cannot read the configuration "+c.Run.Config+": no such file or directory" {
+		t.Errorf("start without the file = %v", err)
 	}
 }

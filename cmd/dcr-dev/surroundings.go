@@ -22,7 +22,7 @@ type surroundingsCmd struct {
 	AWS         string `name:"aws" required:"" help:"Origin of DynamoDB and Secrets Manager."`
 	Lambda      string `required:"" help:"Origin of the Lambda API for the functions."`
 	Provision   string `required:"" help:"Name there of the function that creates app clients."`
-	Config      string `placeholder:"FILE" type:"existingfile" help:"Configuration of the broker. Default: config/broker.json, with the sample MCP server."`
+	Config      string `placeholder:"FILE" help:"Configuration of the broker, which is stored in the table. Default: config/broker.json, with the sample MCP server."`
 	Out         string `required:"" help:"Directory for functions.json, for sam's --env-vars, and client.sh, for a shell that tests the broker. Both are written when everything runs."`
 }
 

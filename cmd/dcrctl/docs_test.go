@@ -170,7 +170,7 @@ func TestCookbookPoliciesAreValid(t *testing.T) {
 			continue
 		}
 		n++
-		if _, err := policy.Parse([]byte(b.text), broker.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}, Mode: broker.ModeBrokered}); err != nil {
+		if _, err := policy.Parse([]byte(b.text), broker.ModeBrokered, []string{"openid", "mcp/read", "mcp/write"}); err != nil {
 			t.Errorf("%v in\n%s", err, b.text)
 		}
 	}

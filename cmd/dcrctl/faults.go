@@ -4,12 +4,12 @@ import (
 	"errors"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 // faultsOf returns the faults in an error of configuration.Parse.
 func faultsOf(err error) []fault {
-	parse, ok := errors.AsType[*policy.ParseError](err)
+	parse, ok := errors.AsType[*strict.Error](err)
 	if !ok {
 		return []fault{{Message: err.Error()}}
 	}

@@ -51,10 +51,9 @@ func newAgentCore(app awscdk.App, common dcrbroker.Props) {
 }
 
 // include adds a broker and a template of examples to the stack, with the
-// template's parameters set. The resource Api of the template is the API of the
-// MCP server.
+// template's parameters set.
 func include(stack awscdk.Stack, common dcrbroker.Props, template string, more map[string]any) {
-	broker := newBroker(stack, common, endpoint(stack, awscdk.Fn_Ref(jsii.String("Api")))+path, "mcp/read")
+	broker := newBroker(stack, common)
 	parameters := map[string]any{
 		"Issuer":          broker.Issuer,
 		"UserPoolId":      broker.UserPool.UserPoolId(),

@@ -5,6 +5,12 @@
 // checkout:
 //
 //	scripts/cdk.sh example deploy McpServer
+//
+// The servers accept only tokens that are bound to them. So the broker's
+// configuration needs "resource_binding": true, and the stack's output
+// ProtectedResource as an entry of protected_resources:
+//
+//	dcrctl --stack McpServer config apply FILE
 package main
 
 import (
@@ -41,14 +47,11 @@ func addStacks(app awscdk.App, common dcrbroker.Props, server string) {
 // path is the path of each MCP endpoint.
 const path = "/mcp"
 
-// newBroker adds a broker with a new user pool to a stack, for the MCP server at
-// resource.
-func newBroker(stack awscdk.Stack, common dcrbroker.Props, resource string, scopes ...string) *dcrbroker.Broker {
-	p := common
-	p.ProtectedResources = []dcrbroker.ProtectedResource{{Resource: resource, Scopes: scopes, Name: "Example MCP server"}}
-	// The new user pool has the plan and the sign-in pages that this needs.
-	p.ResourceBinding = true
-	b := dcrbroker.New(stack, "Broker", &p)
+// newBroker adds a broker to a stack. Its new user pool has the plan and the
+// sign-in pages that resource binding needs, and the scopes mcp/read and
+// mcp/write.
+func newBroker(stack awscdk.Stack, common dcrbroker.Props) *dcrbroker.Broker {
+	b := dcrbroker.New(stack, "Broker", &common)
 	b.AddOutputs()
 	return b
 }

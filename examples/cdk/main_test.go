@@ -14,8 +14,9 @@ import (
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
-// stacks has the resources of the stacks by the stack's name.
-var stacks = make(map[string]map[string]any)
+// stacks and outputs have the resources and the outputs of the stacks by the
+// stack's name.
+var stacks, outputs = make(map[string]map[string]any), make(map[string]map[string]any)
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "examples")
@@ -57,7 +58,7 @@ func synth(dir string) error {
 		if err := json.Unmarshal(b, &template); err != nil {
 			return err
 		}
-		stacks[name] = template["Resources"].(map[string]any)
+		stacks[name], outputs[name] = template["Resources"].(map[string]any), template["Outputs"].(map[string]any)
 	}
 	return nil
 }
@@ -108,7 +109,7 @@ func TestEachStackHasTheBrokerAndItsServer(t *testing.T) {
 	for stack, kind := range map[string]string{
 		"McpServer": "AWS::Lambda::Function", "JwtAuthorizer": "AWS::ApiGatewayV2::Authorizer", "AgentCore": "AWS::BedrockAgentCore::Gateway",
 	} {
-		if n := len(find(t, stack, "AWS::Lambda::Function", "PROTECTED_RESOURCES")); n == 0 {
+		if n := len(find(t, stack, "AWS::Lambda::Function", "PROVISION_FUNCTION")); n == 0 {
 			t.Errorf("%s: no function of the broker", stack)
 		}
 		if len(find(t, stack, kind, "")) == 0 {
@@ -120,13 +121,15 @@ func TestEachStackHasTheBrokerAndItsServer(t *testing.T) {
 	}
 }
 
-// The broker publishes metadata for the URL at which clients reach the MCP
-// server, and binds tokens to it. The server accepts only these tokens.
-func TestTheBrokerKnowsTheServer(t *testing.T) {
-	for stack, api := range map[string]string{"McpServer": "Api", "JwtAuthorizer": "Api", "AgentCore": "Api"} {
-		metadata := find(t, stack, "AWS::Lambda::Function", `[{\"resource\":\"https://",{"Ref":"`+api+`"},".execute-api.`)
-		if len(metadata) == 0 {
-			t.Errorf("%s: the broker's PROTECTED_RESOURCES does not have the server's API", stack)
+// Each stack has an output for the broker's configuration, with the URL at which
+// clients reach the MCP server. The server accepts only tokens that are bound to
+// it.
+func TestTheOutputForTheConfigurationNamesTheServer(t *testing.T) {
+	for stack := range stacks {
+		v := text(outputs[stack]["ProtectedResource"])
+		// Fn::Join has a reference to the API, Fn::Sub has its name.
+		if !strings.Contains(v, `{\"resource\":\"https://`) || !strings.Contains(v, `{"Ref":"Api"},".execute-api.`) && !strings.Contains(v, "${Api}.execute-api.") {
+			t.Errorf("%s: the output ProtectedResource is %s, want the URL of the server's API in it", stack, v)
 		}
 	}
 	if n := len(find(t, "McpServer", "AWS::Lambda::Function", `"REQUIRE_AUDIENCE":"true"`)); n != 1 {

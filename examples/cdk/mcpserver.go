@@ -37,13 +37,11 @@ func buildServer(checkout string) (string, error) {
 func newMcpServer(app awscdk.App, common dcrbroker.Props, server string) {
 	stack := awscdk.NewStack(app, jsii.String("McpServer"), nil)
 
-	// The API comes first, because the broker needs its URL. The server comes
-	// last, because it needs the URLs of both.
+	broker := newBroker(stack, common)
 	api := awsapigatewayv2.NewCfnApi(stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
 		Name: jsii.String("mcp-server"), ProtocolType: jsii.String("HTTP"),
 	})
 	resource := endpoint(stack, api.Ref()) + path
-	broker := newBroker(stack, common, resource, "mcp/read", "mcp/write")
 
 	function := awslambda.NewFunction(stack, jsii.String("McpServer"), &awslambda.FunctionProps{
 		Code:         awslambda.Code_FromAsset(&server, nil),
@@ -79,4 +77,5 @@ func newMcpServer(app awscdk.App, common dcrbroker.Props, server string) {
 		},
 	})
 	output(stack, "McpServerUrl", resource)
+	output(stack, "ProtectedResource", `{"resource":"`+resource+`","scopes":["mcp/read","mcp/write"],"name":"Example MCP server"}`)
 }

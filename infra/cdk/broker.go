@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
@@ -43,8 +42,9 @@ type Broker struct {
 	// without a custom domain.
 	DomainTarget string
 
-	mode      Mode
-	apiID     *string
+	mode  Mode
+	apiID *string
+	// scopes are the scopes of a new user pool's resource servers.
 	scopes    []string
 	functions map[function]awslambda.Function
 	// deadLetters gets events that did not reach the janitor and runs that
@@ -52,11 +52,8 @@ type Broker struct {
 	deadLetters awssqs.CfnQueue
 	// janitorEnvironment has the variables of the janitor.
 	janitorEnvironment map[string]*string
-	// policyRead is the permission to read the policy document; nil if none is
-	// needed.
-	policyRead awsiam.PolicyStatement
-	stack      awscdk.Stack
-	faults     faults
+	stack              awscdk.Stack
+	faults             faults
 }
 
 // Functions are the Lambda functions of a broker. Authorize and Provision are
@@ -76,16 +73,8 @@ func New(scope constructs.Construct, id string, props *Props) *Broker {
 		stack:     awscdk.Stack_Of(scope),
 	}
 	b.Construct.Node().AddValidation(&validation{b})
-	for _, s := range p.Scopes {
-		b.scopes = append(b.scopes, s.Name)
-	}
+	b.scopes = p.Scopes
 	b.checkEdge(p)
-	if p.ResourceBinding && !b.brokered() {
-		b.faults.add("ResourceBinding: requires brokered mode")
-	}
-	if p.Policy.action != "" {
-		b.policyRead = allow(&p.Policy.resource, p.Policy.action)
-	}
 	b.DeploymentID = b.deploymentID(p)
 	b.addUserPool(p)
 	b.addTable(p)
@@ -129,7 +118,7 @@ func withDefaults(props *Props) *Props {
 	}
 	p.LogLevel = cmp.Or(p.LogLevel, "info")
 	if p.UserPool == nil && len(p.Scopes) == 0 {
-		p.Scopes = []Scope{{Name: "openid"}, {Name: "mcp/read"}, {Name: "mcp/write"}}
+		p.Scopes = []string{"mcp/read", "mcp/write"}
 	}
 	if p.Architecture == nil {
 		p.Architecture = awslambda.Architecture_ARM_64()
@@ -137,7 +126,6 @@ func withDefaults(props *Props) *Props {
 	if p.RemovalPolicy == "" {
 		p.RemovalPolicy = awscdk.RemovalPolicy_RETAIN
 	}
-	p.AppClientQuota = cmp.Or(p.AppClientQuota, 1000)
 	if p.LogRetention == "" {
 		p.LogRetention = awslogs.RetentionDays_ONE_MONTH
 	}

@@ -1,15 +1,12 @@
 package dcrbroker
 
 import (
-	"archive/zip"
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -46,36 +43,23 @@ func (b *Broker) packages(p *Props) *packages {
 	return k
 }
 
-// code returns the package of f. files are the paths of additional files by their
-// names in the package.
-func (k *packages) code(f function, files map[string]string) awslambda.Code {
-	name := string(f) + "_" + k.arch + ".zip"
-	switch {
-	case k.source != "":
-		if _, err := os.Stat(filepath.Join(k.source, "scripts", "build.sh")); err != nil {
-			k.b.faults.add("SourceDir: %s is not a checkout of the broker: %v", k.source, err)
-			return k.none()
-		}
-	default:
-		if _, err := os.Stat(filepath.Join(k.dist, name)); err != nil {
+// code returns the package of f.
+func (k *packages) code(f function) awslambda.Code {
+	if k.source == "" {
+		archive := filepath.Join(k.dist, string(f)+"_"+k.arch+".zip")
+		if _, err := os.Stat(archive); err != nil {
 			if k.missing == nil { // reported once for all functions
 				k.b.faults.add("Dist: %v; run make dist in a checkout of the broker, or set SourceDir to a checkout", err)
 			}
 			return k.none()
 		}
-		if len(files) == 0 {
-			return awslambda.Code_FromAsset(jsii.String(filepath.Join(k.dist, name)), nil)
-		}
+		return awslambda.Code_FromAsset(&archive, nil)
 	}
-	for _, path := range files {
-		if _, err := os.Stat(path); err != nil {
-			return k.none() // the check of the configuration reports it
-		}
+	if _, err := os.Stat(filepath.Join(k.source, "scripts", "build.sh")); err != nil {
+		k.b.faults.add("SourceDir: %s is not a checkout of the broker: %v", k.source, err)
+		return k.none()
 	}
-	source := k.dist
-	if k.source != "" {
-		source = filepath.Join(k.source, "functions", string(f))
-	}
+	source := filepath.Join(k.source, "functions", string(f))
 	return awslambda.Code_FromAsset(&source, &awss3assets.AssetOptions{
 		// The hash of the output, so that a changed comment does not lead to a
 		// deployment.
@@ -84,8 +68,8 @@ func (k *packages) code(f function, files map[string]string) awslambda.Code {
 			Image: awscdk.DockerImage_FromRegistry(jsii.String("scratch")), // never run
 			// The CDK treats two packages as the same if their options are
 			// equal, so the command has everything in which packages differ.
-			Command: jsii.Strings(append([]string{string(f), k.arch, k.dist, k.source}, flat(files)...)...),
-			Local:   &bundling{k, f, files},
+			Command: jsii.Strings(string(f), k.arch, k.source),
+			Local:   &bundling{k, f},
 		},
 	})
 }
@@ -99,30 +83,17 @@ func (k *packages) none() awslambda.Code {
 	return awslambda.Code_FromBucket(k.missing, jsii.String("missing"), nil)
 }
 
-func flat(m map[string]string) []string {
-	var s []string
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		s = append(s, k, m[k])
-	}
-	return s
-}
-
-// bundling creates one package on this machine.
+// bundling builds one package on this machine.
 type bundling struct {
-	k     *packages
-	f     function
-	files map[string]string
+	k *packages
+	f function
 }
 
 // TryBundle implements awscdk.ILocalBundling. It reports an error as a fault of
 // the synthesis and always returns true: after false the CDK would use Docker.
 func (l *bundling) TryBundle(outputDir *string, _ *awscdk.BundlingOptions) *bool {
 	if err := l.bundle(*outputDir); err != nil {
-		prop := "Dist"
-		if l.k.source != "" {
-			prop = "SourceDir"
-		}
-		l.k.b.faults.add("%s: %v", prop, err)
+		l.k.b.faults.add("SourceDir: %v", err)
 		if err := os.WriteFile(filepath.Join(*outputDir, "bootstrap"), nil, 0o755); err != nil {
 			l.k.b.faults.add("%v", err)
 		}
@@ -131,23 +102,10 @@ func (l *bundling) TryBundle(outputDir *string, _ *awscdk.BundlingOptions) *bool
 }
 
 func (l *bundling) bundle(out string) error {
-	bootstrap := filepath.Join(out, "bootstrap")
-	if l.k.source != "" {
-		if err := l.k.build(); err != nil {
-			return err
-		}
-		if err := copyFile(bootstrap, filepath.Join(l.k.built, l.k.arch, string(l.f), "bootstrap"), 0o755); err != nil {
-			return err
-		}
-	} else if err := unzip(filepath.Join(l.k.dist, string(l.f)+"_"+l.k.arch+".zip"), bootstrap); err != nil {
+	if err := l.k.build(); err != nil {
 		return err
 	}
-	for name, path := range l.files {
-		if err := copyFile(filepath.Join(out, name), path, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return copyFile(filepath.Join(out, "bootstrap"), filepath.Join(l.k.built, l.k.arch, string(l.f), "bootstrap"))
 }
 
 // build builds all functions at the first call.
@@ -179,17 +137,13 @@ func (k *packages) clean() {
 	}
 }
 
-func copyFile(to, from string, mode os.FileMode) error {
+func copyFile(to, from string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	return write(to, in, mode)
-}
-
-func write(to string, in io.Reader, mode os.FileMode) error {
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
 	if err != nil {
 		return err
 	}
@@ -198,19 +152,4 @@ func write(to string, in io.Reader, mode os.FileMode) error {
 		return err
 	}
 	return out.Close()
-}
-
-// unzip extracts the file bootstrap from the archive.
-func unzip(archive, to string) error {
-	r, err := zip.OpenReader(archive)
-	if err != nil {
-		return fmt.Errorf("%s: %w", archive, err)
-	}
-	defer r.Close()
-	in, err := r.Open("bootstrap")
-	if err != nil {
-		return fmt.Errorf("%s: %w", archive, err)
-	}
-	defer in.Close()
-	return write(to, in, 0o755)
 }

@@ -6,16 +6,15 @@
 //		UserPool:      pool,
 //		CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com",
 //		LoginVersion:  2,
-//		Scopes:        []dcrbroker.Scope{{Name: "mcp/read", Description: "Read your notes"}},
 //	})
 //
 // It creates the same resources as the repository's template.yaml; a test
 // compares the two. cmd/dcr-broker is an app for deployments that have no stack
 // of their own.
 //
-// It leaves out checks of values that are known only at deployment: a policy
-// document in a parameter or bucket, and whether an existing user pool has the
-// scopes.
+// It leaves out the broker's configuration: scopes, MCP servers, and who may
+// register what. dcrctl stores that in the table after the deployment. Until then
+// the functions answer 503.
 //
 // The package has more than 1,500 lines so that its users import one package
 // only.

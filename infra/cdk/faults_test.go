@@ -2,11 +2,8 @@ package dcrbroker_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
@@ -22,28 +19,12 @@ func validProps(stack awscdk.Stack) *dcrbroker.Props {
 		UserPool:      awscognito.UserPool_FromUserPoolId(stack, jsii.String("Pool"), jsii.String("eu-central-1_AbCdEfGhI")),
 		CognitoDomain: "https://example.auth.eu-central-1.amazoncognito.com",
 		LoginVersion:  2,
-		Scopes:        []dcrbroker.Scope{{Name: "openid"}, {Name: "mcp/read"}},
 		Dist:          dist,
 	}
 }
 
-// writeFile writes a temporary file and returns its path.
-func writeFile(t *testing.T, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // Each row is a stack of one app. A single synthesis reports the faults of all.
 func TestSynthesisReportsAllFaults(t *testing.T) {
-	notPolicy := writeFile(t, "policy.json", `{"version":1,"profiles":{"p":{"scopes":{"allowed":["mcp/none"]}}}}`)
-	notLogo := writeFile(t, "logo.png", "GIF89a")
-	server := func(scope string) dcrbroker.ProtectedResource {
-		return dcrbroker.ProtectedResource{Resource: "https://" + scope[:3] + ".example.com/mcp", Scopes: []string{"mcp/read"}}
-	}
 	rows := []struct {
 		name   string
 		change func(awscdk.Stack, *dcrbroker.Props)
@@ -54,30 +35,10 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 		{"log level", func(_ awscdk.Stack, p *dcrbroker.Props) { p.LogLevel = "loud" }, []string{"LogLevel: must be debug"}},
 		{"deployment id", func(_ awscdk.Stack, p *dcrbroker.Props) { p.DeploymentID = "Prod" }, []string{`DeploymentID: "Prod" is not`}},
 		{"no sign-in pages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.CognitoDomain = "" }, []string{"CognitoDomain: is required with UserPool"}},
-		{"no scopes", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = nil }, []string{"Scopes: must be set"}},
-		{"a scope twice", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = append(p.Scopes, p.Scopes[0]) }, []string{`Scopes: "openid" occurs twice`}},
-		{"a published scope that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) { p.ScopesSupported = []string{"mcp/none"} }, []string{`ScopesSupported: "mcp/none" is not among`}},
-		{"a policy with faults", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile(notPolicy) }, []string{"Policy: profiles.p."}},
-		{"no policy", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Policy = dcrbroker.PolicyFile("/nowhere/policy.json") }, []string{"Policy: open /nowhere/policy.json"}},
-		{"a resource with a scope that is not offered", func(_ awscdk.Stack, p *dcrbroker.Props) {
-			p.ProtectedResources = []dcrbroker.ProtectedResource{{Resource: "https://a.example.com/mcp", Scopes: []string{"mcp/none"}}}
-		}, []string{`ProtectedResources: [0].scopes: "mcp/none"`}},
-		{"a scope of two resources", func(_ awscdk.Stack, p *dcrbroker.Props) {
-			p.ProtectedResources = []dcrbroker.ProtectedResource{server("one"), server("two")}
-		}, []string{"ProtectedResources: https://one.example.com/mcp and https://two.example.com/mcp share"}},
-		{"a scope of two resources with binding", func(_ awscdk.Stack, p *dcrbroker.Props) {
-			p.ProtectedResources = []dcrbroker.ProtectedResource{server("one"), server("two")}
-			p.ResourceBinding = true
-		}, nil},
-		{"binding on classic pages", func(_ awscdk.Stack, p *dcrbroker.Props) { p.ResourceBinding, p.LoginVersion = true, 1 }, []string{"ResourceBinding: needs managed login"}},
-		{"introspection clients", func(_ awscdk.Stack, p *dcrbroker.Props) {
-			p.IntrospectionClients = []dcrbroker.IntrospectionClient{{ID: "a b", SecretSHA256: "secret", Resource: "https://a.example.com/mcp"}}
-		}, []string{"IntrospectionClients: [0].secret_sha256", "IntrospectionClients: [0].id", "IntrospectionClients: [0].resource"}},
-		{"a logo that is not a picture", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Brand.Logo = notLogo }, []string{"neither a PNG nor an SVG"}},
-		{"no logo, another colour", func(_ awscdk.Stack, p *dcrbroker.Props) {
-			p.Brand = dcrbroker.Brand{Logo: "/nowhere/logo.png", Accent: "blue"}
-		}, []string{"Brand.Logo: ", "Brand.Accent: "}},
-		{"lifetimes", func(_ awscdk.Stack, p *dcrbroker.Props) { p.AccessTokenLifetime = time.Minute }, []string{"AccessTokenLifetime: "}},
+		{"scopes for a pool that exists", func(_ awscdk.Stack, p *dcrbroker.Props) { p.Scopes = []string{"mcp/read"} }, []string{"Scopes: cannot be combined with UserPool"}},
+		{"scopes that no resource server can have", func(_ awscdk.Stack, p *dcrbroker.Props) {
+			*p = dcrbroker.Props{Dist: dist, Scopes: []string{"openid", "mcp/", "/read", "mcp/re ad", "mcp/read", "mcp/read"}}
+		}, []string{`Scopes: "openid" is not IDENTIFIER/SCOPE`, `Scopes: "mcp/" is not`, `Scopes: "/read" is not`, `Scopes: "mcp/re ad" is not`, `Scopes: "mcp/read" occurs twice`}},
 		{"a pool in another region", func(s awscdk.Stack, p *dcrbroker.Props) {
 			p.UserPool = awscognito.UserPool_FromUserPoolId(s, jsii.String("Other"), jsii.String("us-west-2_AbCdEfGhI"))
 		}, []string{"UserPool: us-west-2_AbCdEfGhI is not in the region of the stack, eu-central-1"}},
@@ -110,10 +71,6 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 			other := awscdk.NewCfnParameter(s, jsii.String("Other"), nil)
 			p.CognitoDomain = *other.ValueAsString()
 			p.DeploymentID = *other.ValueAsString()
-			p.ProtectedResources = []dcrbroker.ProtectedResource{
-				{Resource: *other.ValueAsString() + "/mcp", Scopes: []string{"mcp/read"}},
-				{Resource: "https://" + *pool.UserPoolId() + ".example.com/mcp", Scopes: []string{"openid"}},
-			}
 		}, nil},
 
 		{"an API with CORS", existing(&awsapigatewayv2.HttpApiProps{
@@ -122,13 +79,13 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 		{"an API with a named stage", func(s awscdk.Stack, p *dcrbroker.Props) {
 			existing(nil)(s, p)
 			p.Api.Api.AddStage(jsii.String("Prod"), &awsapigatewayv2.HttpStageOptions{StageName: jsii.String("prod")})
-		}, []string{"Api: has the stage prod (row31/Api/Prod/Resource)"}},
+		}, []string{"Api: has the stage prod (row20/Api/Prod/Resource)"}},
 		{"an API without $default stage", existing(&awsapigatewayv2.HttpApiProps{CreateDefaultStage: jsii.Bool(false)}), []string{"Api: has no stage $default"}},
 		{"an API whose endpoint is off", existing(&awsapigatewayv2.HttpApiProps{DisableExecuteApiEndpoint: jsii.Bool(true)}), []string{"Api: its own endpoint is off"}},
 		{"an API that has a route of the broker's", func(s awscdk.Stack, p *dcrbroker.Props) {
 			existing(nil)(s, p)
 			awsapigatewayv2.NewCfnRoute(s, jsii.String("Theirs"), &awsapigatewayv2.CfnRouteProps{ApiId: p.Api.Api.HttpApiId(), RouteKey: jsii.String("ANY /token")})
-		}, []string{"Api: has the route ANY /token (row34/Theirs)"}},
+		}, []string{"Api: has the route ANY /token (row23/Theirs)"}},
 		{"an API of another stack", func(s awscdk.Stack, p *dcrbroker.Props) {
 			other := awscdk.NewStack(s, jsii.String("Other"), nil)
 			p.Api = &dcrbroker.ExistingApi{Api: awsapigatewayv2.NewHttpApi(other, jsii.String("Api"), nil)}
@@ -142,21 +99,21 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 			"POST /token", "GET /authorize", "GET /consent/", "PUT /register/{id}", "POST /register/me", "GET /assets/logo.png", "GET /{a}/{b}",
 			"GET /.well-known/oauth-authorization-server", "ANY /.well-known/oauth-protected-resource/mcp/{proxy+}",
 		), []string{
-			"the route POST /token (row38/Theirs0), which takes requests from the broker's ANY /token",
-			"the route GET /authorize (row38/Theirs1), which takes requests from the broker's ANY /authorize",
-			"the route GET /consent/ (row38/Theirs2), which takes requests from the broker's ANY /consent",
-			"the route PUT /register/{id} (row38/Theirs3), which takes requests from the broker's ANY /register/{client_id}",
-			"the route POST /register/me (row38/Theirs4), which takes requests from the broker's ANY /register/{client_id}",
-			"the route GET /assets/logo.png (row38/Theirs5), which takes requests from the broker's GET /assets/{proxy+}",
-			"the route GET /{a}/{b} (row38/Theirs6), which takes requests from the broker's GET /assets/{proxy+}",
-			"the route GET /.well-known/oauth-authorization-server (row38/Theirs7), which takes",
-			"the route ANY /.well-known/oauth-protected-resource/mcp/{proxy+} (row38/Theirs8), which takes requests from the broker's ANY /.well-known/oauth-protected-resource/{proxy+}",
+			"the route POST /token (row27/Theirs0), which takes requests from the broker's ANY /token",
+			"the route GET /authorize (row27/Theirs1), which takes requests from the broker's ANY /authorize",
+			"the route GET /consent/ (row27/Theirs2), which takes requests from the broker's ANY /consent",
+			"the route PUT /register/{id} (row27/Theirs3), which takes requests from the broker's ANY /register/{client_id}",
+			"the route POST /register/me (row27/Theirs4), which takes requests from the broker's ANY /register/{client_id}",
+			"the route GET /assets/logo.png (row27/Theirs5), which takes requests from the broker's GET /assets/{proxy+}",
+			"the route GET /{a}/{b} (row27/Theirs6), which takes requests from the broker's GET /assets/{proxy+}",
+			"the route GET /.well-known/oauth-authorization-server (row27/Theirs7), which takes",
+			"the route ANY /.well-known/oauth-protected-resource/mcp/{proxy+} (row27/Theirs8), which takes requests from the broker's ANY /.well-known/oauth-protected-resource/{proxy+}",
 		}},
 		{"an API whose routes take no requests from the broker's", withRoutes(
 			"$default", "ANY /{proxy+}", "GET /{page}", "GET /tokens", "GET /register/me/more", "POST /register/{proxy+}", "GET /.well-known/{document+}", "ANY /mcp",
 		), nil},
 		{"an API whose access log has paths", withLog(`{"route":"$context.routeKey","at":"$context.path"}`), []string{
-			"Api: the access log of its stage (row40/Api/DefaultStage/Resource) has $context.path, which"}},
+			"Api: the access log of its stage (row29/Api/DefaultStage/Resource) has $context.path, which"}},
 		{"an API whose access log has queries", withLog("$context.requestId $request.querystring.code"), []string{
 			"has $request.querystring.code, which"}},
 		{"an API whose access log has neither", withLog("$context.requestId $context.routeKey $context.requestTime $context.customDomain.basePathMatched"), nil},

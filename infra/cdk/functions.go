@@ -31,16 +31,13 @@ var settingsOf = map[function]settings{
 func (b *Broker) addFunctions(p *Props) {
 	k := b.packages(p)
 	defer k.clean()
-	env, err := environmentOf(p, b.resourceVariables())
-	for _, fault := range unjoin(err) {
-		b.faults.add("%s", inProps(fault.Error()))
-	}
+	env := environmentOf(p, b.resourceVariables())
 	for _, f := range b.modeFunctions() {
 		vars, faults := env.of(f)
 		for _, fault := range faults {
 			b.faults.add("%s", inProps(fault.Error()))
 		}
-		made := b.addFunction(p, f, vars, k.code(f, env.files(vars)))
+		made := b.addFunction(p, f, vars, k.code(f))
 		if f == provision {
 			env.values["PROVISION_FUNCTION"] = *made.FunctionName()
 		}

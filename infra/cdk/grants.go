@@ -5,17 +5,22 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// GrantMintInitialAccessTokens grants the permission that dcrctl iat create
-// needs on the table: to put items that are initial access tokens. With it the
-// grantee decides who can register under which profile. It does not grant the
-// permission to read a policy document in a parameter or bucket, which dcrctl
-// needs if POLICY names one.
+// GrantMintInitialAccessTokens grants the permissions that dcrctl iat create
+// needs on the table: to put items that are initial access tokens, and to read
+// the configuration, which has the profiles. With them the grantee decides who
+// can register under which profile.
 func (b *Broker) GrantMintInitialAccessTokens(grantee awsiam.IGrantable) awsiam.Grant {
+	// The partition key of a token begins with iat# (docs/storage.md).
+	return b.grantItems(grantee, "dynamodb:PutItem", "iat#*").Combine(b.grantItems(grantee, "dynamodb:GetItem", configurations))
+}
+
+// grantItems grants an action on the items of the table whose keys match a
+// pattern.
+func (b *Broker) grantItems(grantee awsiam.IGrantable, action, keys string) awsiam.Grant {
 	return awsiam.Grant_AddToPrincipal(&awsiam.GrantOnPrincipalOptions{
-		Grantee: grantee, Actions: jsii.Strings("dynamodb:PutItem"), ResourceArns: &[]*string{b.Table.TableArn()},
-		// The partition key of a token begins with iat# (docs/storage.md).
+		Grantee: grantee, Actions: jsii.Strings(action), ResourceArns: &[]*string{b.Table.TableArn()},
 		Conditions: &map[string]*map[string]any{
-			"ForAllValues:StringLike": {"dynamodb:LeadingKeys": jsii.Strings("iat#*")},
+			"ForAllValues:StringLike": {"dynamodb:LeadingKeys": jsii.Strings(keys)},
 			// The condition above is also true for a request without keys.
 			"Null": {"dynamodb:LeadingKeys": "false"},
 		},
@@ -23,9 +28,8 @@ func (b *Broker) GrantMintInitialAccessTokens(grantee awsiam.IGrantable) awsiam.
 }
 
 // GrantOperate grants all permissions that dcrctl needs (docs/dcrctl.md): to
-// read, write and list everything in the table, to call the operations on the
-// user pool that the functions call, and to read the keys and a policy document
-// in a parameter or bucket.
+// read, write and list everything in the table, the configuration too, to call
+// the operations on the user pool that the functions call, and to read the keys.
 func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 	statements := []awsiam.PolicyStatement{
 		allow(b.Table.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
@@ -38,9 +42,6 @@ func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 	}
 	if b.brokered() {
 		statements = append(statements, allow(b.Keys.SecretArn(), "secretsmanager:GetSecretValue"))
-	}
-	if b.policyRead != nil {
-		statements = append(statements, b.policyRead)
 	}
 	var grant awsiam.Grant
 	for _, s := range statements {

@@ -1,8 +1,10 @@
 package dcrbroker_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,10 +25,38 @@ import (
 // call is a call of DynamoDB. resource is the table, or an index of it.
 type call struct{ action, resource, key string }
 
-// dcrctl runs dcrctl and returns its calls of DynamoDB. The table has no items,
-// but each partition of its indexes has an entry.
+// stored returns the items of config/broker.json as the first version of the
+// configuration, by their keys (docs/storage.md).
+func stored(t *testing.T) map[string]string {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("..", "..", "config", "broker.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := fmt.Sprintf("%x", sha256.Sum256(body))
+	item := func(key, column, value string) string {
+		b, err := json.Marshal(map[string]any{
+			"pk": map[string]string{"S": key}, "schema": map[string]string{"N": "1"}, "version": map[string]string{"N": "1"},
+			column: map[string]string{"S": value},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `{"Item":` + string(b) + `}`
+	}
+	const head = "config#head"
+	document := "config#1#" + digest
+	return map[string]string{
+		head:     item(head, "body", `{"versions":[{"number":1,"schema":1,"digest":"`+digest+`","by":"test","at":"2026-01-01T00:00:00Z"}]}`),
+		document: item(document, "document", string(body)),
+	}
+}
+
+// dcrctl runs dcrctl and returns its calls of DynamoDB. The table has only a
+// configuration, but each partition of its indexes has an entry.
 func dcrctl(t *testing.T, args ...string) []call {
 	t.Helper()
+	items := stored(t)
 	var mu sync.Mutex
 	var calls []call
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +87,11 @@ func dcrctl(t *testing.T, args ...string) []call {
 			fmt.Fprintf(w, `{"Items":[{"pk":{"S":"%s#0123456789abcdef"}}]}`, kind)
 			return
 		}
-		w.Write([]byte("{}"))
+		if item := items[in.Key.PK.S]; operation == "GetItem" && item != "" {
+			io.WriteString(w, item)
+			return
+		}
+		io.WriteString(w, "{}")
 	}))
 	defer srv.Close()
 	binary, err := dcrctlBinary()
@@ -69,7 +103,7 @@ func dcrctl(t *testing.T, args ...string) []call {
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_EC2_METADATA_DISABLED=true",
 		"TABLE_NAME=dcr", "DYNAMODB_ENDPOINT=" + srv.URL, "HOME=" + t.TempDir(),
 	}
-	const notFound = 3 // the table is empty
+	const notFound = 3 // the table has nothing else
 	if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() != notFound {
 		t.Fatalf("dcrctl %v: %v: %s", args, err, out)
 	}
@@ -89,19 +123,19 @@ var dcrctlBinary = sync.OnceValues(func() (string, error) {
 // GrantMintInitialAccessTokens and GrantOperate allow the calls of the commands.
 func TestOperatorsNeedWhatTheGrantsAllow(t *testing.T) {
 	mint := dcrctl(t, "iat", "create", "--profile", "trusted")
-	if len(mint) != 1 || mint[0].action != "dynamodb:PutItem" || !strings.HasPrefix(mint[0].key, "iat#") {
-		t.Errorf("dcrctl iat create calls %v, want one PutItem with a key that begins with iat#", mint)
+	for _, c := range mint {
+		if !(c.action == "dynamodb:PutItem" && strings.HasPrefix(c.key, "iat#")) && !(c.action == "dynamodb:GetItem" && strings.HasPrefix(c.key, "config#")) {
+			t.Errorf("dcrctl iat create calls %v, want only PutItem with a key that begins with iat#, and GetItem of the configuration", c)
+		}
+	}
+	if len(mint) != 3 {
+		t.Errorf("dcrctl iat create makes %d calls, %v, want two reads of the configuration and a write", len(mint), mint)
 	}
 	w := newWorld(t)
 	w.add(dcrbroker.Props{}).GrantOperate(awsiam.NewRole(w.stack, jsii.String("Operator"), &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()}))
 	template := read(t, w.template())
 	renameIDs(t, template)
-	var allowed []cfn.Grant
-	for id := range template.Resources {
-		if strings.HasPrefix(id, "Operator") && template.Resources[id].Type == "AWS::IAM::Role" {
-			allowed = grants(t, template, id)
-		}
-	}
+	allowed := grantsOf(t, template, "Operator")
 	called := make(map[cfn.Grant]bool)
 	for _, args := range [][]string{
 		{"iat", "list"}, {"iat", "show", "0123456789abcdef"}, {"iat", "revoke", "0123456789abcdef"}, {"client", "list"}, {"client", "list", "--unused"},

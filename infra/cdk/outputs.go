@@ -16,8 +16,8 @@ func (b *Broker) AddOutputs() {
 		{"Issuer", "The authorization server, as clients and MCP servers name it.", b.Issuer},
 		{"RegistrationEndpoint", "Where clients register.", b.Issuer + "/register"},
 		{"AuthorizationServerMetadata", "What MCP clients read first.", b.Issuer + "/.well-known/oauth-authorization-server"},
-		{"ProtectedResourceSnippet", "What an MCP server publishes as its protected resource metadata.", b.ProtectedResourceSnippet()},
-		{"OperatorEnvironment", "Environment of dcrctl, for a file that --env-file names.", b.OperatorEnvironment()},
+		{"ProtectedResourceSnippet", "An example of the protected resource metadata that an MCP server publishes.", b.ProtectedResourceSnippet()},
+		{"OperatorEnvironment", "Environment of dcrctl, which dcrctl --stack reads. It can also be a file for --env-file.", b.OperatorEnvironment()},
 		{"UserPoolId", "The user pool.", *b.UserPool.UserPoolId()},
 		{"TableName", "The DynamoDB table.", *b.Table.TableName()},
 		{"DeploymentId", "Marks the app clients of this deployment.", b.DeploymentID},
@@ -32,12 +32,14 @@ func (b *Broker) AddOutputs() {
 }
 
 // ProtectedResourceSnippet returns the protected resource metadata (RFC 9728)
-// that an MCP server publishes, with an example for the URL of the server.
+// that an MCP server publishes, with an example for the URL of the server. It has
+// scopes only if New created the user pool, because it does not know those of
+// another pool.
 func (b *Broker) ProtectedResourceSnippet() string {
 	document := struct {
 		Resource             string   `json:"resource"`
 		AuthorizationServers []string `json:"authorization_servers"`
-		ScopesSupported      []string `json:"scopes_supported"`
+		ScopesSupported      []string `json:"scopes_supported,omitempty"`
 	}{"https://mcp.example.com/mcp", []string{b.Issuer}, b.scopes}
 	var text strings.Builder
 	enc := json.NewEncoder(&text)
@@ -50,14 +52,11 @@ func (b *Broker) ProtectedResourceSnippet() string {
 
 // operatorVariables are the variables of the janitor that dcrctl uses.
 var operatorVariables = []string{
-	"ISSUER", "AUTHORIZATION", "USER_POOL_ID", "COGNITO_DOMAIN", "COGNITO_ISSUER", "TABLE_NAME", "DEPLOYMENT_ID", "KEYS", "POLICY",
-	"SCOPES", "SCOPES_SUPPORTED", "GRANT_TYPES_SUPPORTED", "IDENTITY_PROVIDERS",
-	"ACCESS_TOKEN_LIFETIME", "ID_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME", "REFRESH_TOKEN_ROTATION", "APP_CLIENT_QUOTA", "RESOURCE_BINDING", "LOGIN_VERSION",
+	"ISSUER", "AUTHORIZATION", "USER_POOL_ID", "COGNITO_DOMAIN", "COGNITO_ISSUER", "TABLE_NAME", "DEPLOYMENT_ID", "KEYS", "LOGIN_VERSION",
 }
 
-// OperatorEnvironment returns the environment of dcrctl for a file that
-// --env-file names, with a line NAME='VALUE' for each variable. It has no
-// secrets.
+// OperatorEnvironment returns the environment of dcrctl, with a line NAME='VALUE'
+// for each variable. It has no secrets.
 func (b *Broker) OperatorEnvironment() string {
 	lines := []string{"AWS_REGION='" + *b.stack.Region() + "'"}
 	for _, name := range operatorVariables {

@@ -65,49 +65,6 @@ func TestPackagesOfMakeDist(t *testing.T) {
 	}
 }
 
-// Only the functions that read the policy or the logo have them in their
-// packages.
-func TestFilesArePackedWithTheFunctionsThatReadThem(t *testing.T) {
-	w := newWorld(t)
-	w.add(dcrbroker.Props{
-		Policy: dcrbroker.PolicyFile(filepath.Join("testdata", "policy.json")), Brand: dcrbroker.Brand{Logo: filepath.Join("testdata", "logo.svg")},
-	})
-	want := map[string][]string{
-		"register": {"bootstrap", "policy.json"}, "token": {"bootstrap", "policy.json"}, "authorize": {"bootstrap", "logo.svg", "policy.json"},
-		"provision": {"bootstrap", "policy.json"}, "janitor": {"bootstrap", "policy.json"},
-	}
-	for name, path := range w.assets() {
-		if name == "metadata" {
-			if !strings.HasSuffix(path, ".zip") {
-				t.Errorf("metadata: %s, want the unchanged archive", path)
-			}
-			continue
-		}
-		entries, err := os.ReadDir(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var files []string
-		for _, e := range entries {
-			files = append(files, e.Name())
-		}
-		if !slices.Equal(files, want[name]) {
-			t.Errorf("%s has %v, want %v", name, files, want[name])
-		}
-		info, err := os.Stat(filepath.Join(path, "bootstrap"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode().Perm()&0o111 != 0o111 {
-			t.Errorf("%s: bootstrap has mode %v, want it executable by all", name, info.Mode())
-		}
-		b, err := os.ReadFile(filepath.Join(path, "bootstrap"))
-		if want := name + " for arm64"; err != nil || string(b) != want {
-			t.Errorf("%s: bootstrap is %q, %v, want %q", name, b, err, want)
-		}
-	}
-}
-
 // SourceDir builds programs for the architecture, with the same bytes each time
 // and without Docker.
 func TestSourceDirBuilds(t *testing.T) {

@@ -1,8 +1,6 @@
 package dcrbroker
 
 import (
-	"time"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
@@ -13,11 +11,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
-// Props are the settings of a broker. With UserPool, CognitoDomain and Scopes are
-// required; the zero value of every other field means its default.
+// Props are the settings of a broker that connect it with AWS. Everything else is
+// in its configuration, which dcrctl stores in the table. With UserPool,
+// CognitoDomain is required; the zero value of every other field means its
+// default.
 //
-// Strings may contain tokens of the CDK. The synthesis fails if other values,
-// or the policy document, have faults; the error lists all faults.
+// Strings may contain tokens of the CDK. The synthesis fails if other values have
+// faults; the error lists all faults.
 type Props struct {
 	// Mode is Brokered or Direct. Default: Brokered.
 	Mode Mode
@@ -47,51 +47,11 @@ type Props struct {
 	// DomainPrefix is the first label of the domain of a new user pool. It must
 	// be unique in the region. Default: derived from the id of the stack.
 	DomainPrefix string
-	// IdentityProviders are the identity providers on the sign-in page. Default:
-	// COGNITO, the users of the pool itself.
-	IdentityProviders []string
-
-	// Scopes are the scopes that the deployment offers. UserPool must have
-	// them. In a new user pool, scopes with a slash, IDENTIFIER/SCOPE, are
-	// created on resource servers. Required with UserPool. Default otherwise:
-	// openid, mcp/read and mcp/write.
-	Scopes []Scope
-	// ScopesSupported are the names of the scopes that the metadata publishes:
-	// those that an open registration gets. Default: Scopes without
-	// aws.cognito.signin.user.admin, and in brokered mode without openid.
-	ScopesSupported []string
-	// GrantTypesSupported are the grant types that the metadata publishes.
-	// Default: authorization_code, refresh_token.
-	GrantTypesSupported []string
-	// ProtectedResources are the MCP servers for which the broker publishes
-	// metadata (RFC 9728).
-	ProtectedResources []ProtectedResource
-	// ResourceBinding is whether the pool binds tokens to the requested resource,
-	// which needs the plan Essentials or Plus and LoginVersion 2. Without it, two
-	// protected resources must not share a scope.
-	ResourceBinding bool
-	// ForwardResource passes the resource parameter at /token on to Cognito.
-	// Direct mode.
-	ForwardResource bool
-	// IntrospectionClients are the protected resources that may introspect.
-	// Brokered mode.
-	IntrospectionClients []IntrospectionClient
-	// Policy is the policy document, which says who may register what: see
-	// PolicyFile, PolicyInParameter and PolicyInBucket. Default: the broker's
-	// default policy.
-	Policy Policy
-	// Brand is the appearance of the pages. Brokered mode.
-	Brand Brand
-
-	// AccessTokenLifetime is 5 minutes to 24 hours. Default: an hour.
-	AccessTokenLifetime time.Duration
-	// IDTokenLifetime is 5 minutes to 24 hours. Default: an hour.
-	IDTokenLifetime time.Duration
-	// RefreshTokenLifetime is an hour to ten years. Default: 30 days.
-	RefreshTokenLifetime time.Duration
-	// NoRefreshTokenRotation is for direct mode with a pool whose plan has no
-	// rotation.
-	NoRefreshTokenRotation bool
+	// Scopes are the scopes that a new user pool gets besides Cognito's own. The
+	// form is IDENTIFIER/SCOPE; each identifier becomes a resource server.
+	// Clients get only those that the configuration has too. Not with UserPool.
+	// Default: mcp/read and mcp/write.
+	Scopes []string
 
 	// Domain is the broker's own domain. Default: the domain of the API,
 	// https://{id}.execute-api.{region}.amazonaws.com. Clients store the
@@ -121,10 +81,6 @@ type Props struct {
 	// is raised if no run has completed for three hours, so it is always raised
 	// with a schedule that is less frequent than that.
 	JanitorSchedule awsevents.Schedule
-	// AppClientQuota is the maximum number of app clients in the pool. Alarms
-	// and metrics use it; it does not change the quota. Default: 1000,
-	// Cognito's quota unless AWS has raised it.
-	AppClientQuota int
 	// Tracing turns on Lambda's active tracing, which sends traces of the
 	// functions' invocations to AWS X-Ray. AWS charges for each trace.
 	Tracing bool
@@ -150,46 +106,6 @@ const (
 	// against.
 	Direct = broker.ModeDirect
 )
-
-// Scope is a scope that the deployment offers.
-type Scope struct {
-	// Name is the scope as clients request it: mcp/read, or openid.
-	Name string
-	// Description is the text on the consent page. Default: a text of the
-	// broker's for Cognito's own scopes, and the name for others.
-	Description string
-}
-
-// ProtectedResource is an MCP server.
-type ProtectedResource struct {
-	// Resource is its resource identifier: its URL as users enter it in clients.
-	Resource string `json:"resource"`
-	// Scopes are the scopes that it requires.
-	Scopes []string `json:"scopes"`
-	// Name is the name that the pages show.
-	Name string `json:"name,omitempty"`
-}
-
-// IntrospectionClient is a protected resource that may introspect tokens.
-type IntrospectionClient struct {
-	// ID is its user name in HTTP basic authentication.
-	ID string `json:"id"`
-	// SecretSHA256 is the SHA-256 of its password, in hexadecimal.
-	SecretSHA256 string `json:"secret_sha256"`
-	// Resource is the Resource of its entry in ProtectedResources.
-	Resource string `json:"resource"`
-}
-
-// Brand is the appearance of the pages of brokered mode.
-type Brand struct {
-	// Name of the operator. Default: the host of the issuer.
-	Name string
-	// Logo is a PNG or SVG file on this machine, at most 64 KiB. It is packed
-	// with the function that shows it.
-	Logo string
-	// Accent is a colour, as #rrggbb. Default: the broker's own.
-	Accent string
-}
 
 // Domain is a domain of the broker's own. The issuer is https://Name.
 type Domain struct {

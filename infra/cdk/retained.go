@@ -2,6 +2,8 @@ package dcrbroker
 
 import (
 	"cmp"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -68,6 +70,9 @@ func (b *Broker) addUserPool(p *Props) {
 		if p.DomainPrefix != "" {
 			b.faults.add("DomainPrefix: cannot be combined with UserPool; it is for a user pool that the construct creates")
 		}
+		if len(p.Scopes) > 0 {
+			b.faults.add("Scopes: cannot be combined with UserPool; they are for a user pool that the construct creates")
+		}
 		p.LoginVersion = cmp.Or(p.LoginVersion, 1)
 		b.UserPool, b.CognitoDomain = p.UserPool, p.CognitoDomain
 		return
@@ -112,26 +117,30 @@ func (b *Broker) addUserPool(p *Props) {
 	b.CognitoDomain = "https://" + *domain.Ref() + ".auth." + *b.stack.Region() + ".amazoncognito.com"
 }
 
-// addResourceServers creates resource servers for the scopes that are not
-// Cognito's own.
+// scopeName matches the scope of a resource server: its identifier, a slash, and
+// a name without slash.
+var scopeName = regexp.MustCompile(`^([!#-\[\]-~]{1,200})/([!#-.0-\[\]-~]{1,55})$`)
+
+// addResourceServers creates resource servers for the scopes.
 func (b *Broker) addResourceServers(p *Props, pool awscognito.CfnUserPool) {
 	scopes := make(map[string][]*awscognito.CfnUserPoolResourceServer_ResourceServerScopeTypeProperty)
 	var identifiers []string
-	for _, s := range p.Scopes {
-		slash := strings.LastIndex(s.Name, "/")
-		if slash < 0 {
+	for i, s := range p.Scopes {
+		m := scopeName.FindStringSubmatch(s)
+		if m == nil {
+			b.faults.add("Scopes: %q is not IDENTIFIER/SCOPE", s)
 			continue
 		}
-		identifier, name := s.Name[:slash], s.Name[slash+1:]
-		description := s.Description
-		if description == "" {
-			description = name
+		if slices.Contains(p.Scopes[:i], s) {
+			b.faults.add("Scopes: %q occurs twice", s)
+			continue
 		}
+		identifier, name := m[1], m[2]
 		if scopes[identifier] == nil {
 			identifiers = append(identifiers, identifier)
 		}
 		scopes[identifier] = append(scopes[identifier], &awscognito.CfnUserPoolResourceServer_ResourceServerScopeTypeProperty{
-			ScopeName: &name, ScopeDescription: &description,
+			ScopeName: &name, ScopeDescription: &name,
 		})
 	}
 	for _, identifier := range identifiers {

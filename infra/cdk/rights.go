@@ -13,7 +13,7 @@ func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 		s = append(s, allow(jsii.String("*"), "xray:PutTraceSegments", "xray:PutTelemetryRecords"))
 	}
 	if f == metadata {
-		return s
+		return append(s, b.readConfigurations())
 	}
 	items := []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
 	if f == token && !b.brokered() {
@@ -26,12 +26,9 @@ func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 			s = append(s, allow(b.index("client"), "dynamodb:Query"))
 		}
 	}
-	s = append(s, allow(b.Table.TableArn(), items...))
+	s = append(s, allow(b.Table.TableArn(), items...), b.denyConfigurations())
 	if b.brokered() {
 		s = append(s, allow(b.Keys.SecretArn(), "secretsmanager:GetSecretValue"))
-	}
-	if p.Policy.action != "" && f != token {
-		s = append(s, allow(&p.Policy.resource, p.Policy.action))
 	}
 	if f == token && b.brokered() || f == authorize {
 		s = append(s, allow(b.functions[provision].FunctionArn(), "lambda:InvokeFunction"))
@@ -40,6 +37,37 @@ func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 		s = append(s, allow(b.UserPool.UserPoolArn(), actions...))
 	}
 	return s
+}
+
+// configurations is the pattern of the keys of the table's items that have
+// configurations (docs/storage.md).
+const configurations = "config#*"
+
+// readConfigurations allows a function to read configurations and no other item
+// of the table.
+func (b *Broker) readConfigurations() awsiam.PolicyStatement {
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("dynamodb:GetItem"), Resources: &[]*string{b.Table.TableArn()},
+		Conditions: &map[string]any{
+			"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": jsii.Strings(configurations)},
+			// The condition above is also true for a request without keys.
+			"Null": map[string]any{"dynamodb:LeadingKeys": "false"},
+		},
+	})
+}
+
+// denyConfigurations denies every write of a configuration: only dcrctl writes
+// them.
+func (b *Broker) denyConfigurations() awsiam.PolicyStatement {
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Effect: awsiam.Effect_DENY,
+		Actions: jsii.Strings("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem",
+			"dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete"),
+		Resources: &[]*string{b.Table.TableArn()},
+		Conditions: &map[string]any{
+			"ForAnyValue:StringLike": map[string]any{"dynamodb:LeadingKeys": jsii.Strings(configurations)},
+		},
+	})
 }
 
 func (b *Broker) index(name string) *string {

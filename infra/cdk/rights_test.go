@@ -2,6 +2,7 @@ package dcrbroker_test
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
@@ -28,8 +28,6 @@ var arns = map[string]string{
 	permissions.Traces:      "*",
 	permissions.Pool:        "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/us-east-1_AbCdEfGhI",
 	permissions.Keys:        "${Keys}",
-	permissions.Parameter:   "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/dcr/policy",
-	permissions.Object:      "arn:${AWS::Partition}:s3:::example/policy.json",
 	permissions.Provision:   "${ProvisionFunction.Arn}",
 }
 
@@ -37,33 +35,27 @@ var arns = map[string]string{
 // makes only after a fault.
 func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 	for _, mode := range []dcrbroker.Mode{dcrbroker.Brokered, dcrbroker.Direct} {
-		for _, policy := range []string{"", permissions.Parameter, permissions.Object} {
-			traced := policy == permissions.Object
-			t.Run(string(mode)+" "+policy, func(t *testing.T) {
+		for _, traced := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, traced: %t", mode, traced), func(t *testing.T) {
 				w := newWorld(t)
-				p := dcrbroker.Props{
+				w.add(dcrbroker.Props{
 					Mode: mode, UserPool: awscognito.UserPool_FromUserPoolId(w.stack, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
-					CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", Scopes: []dcrbroker.Scope{{Name: "openid"}, {Name: "mcp/read"}},
-					Tracing: traced,
-				}
-				switch policy {
-				case permissions.Parameter:
-					p.Policy = dcrbroker.PolicyInParameter(parameter(w.stack))
-				case permissions.Object:
-					p.Policy = dcrbroker.PolicyInBucket(awss3.Bucket_FromBucketName(w.stack, jsii.String("Bucket"), jsii.String("example")), "policy.json")
-				}
-				w.add(p)
+					CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", Tracing: traced,
+				})
 				template := read(t, w.template())
 				renameIDs(t, template)
 				for _, f := range permissions.Functions(mode) {
 					id := strings.ToUpper(f[:1]) + f[1:]
 					var want []cfn.Grant
-					for _, permission := range permissions.Of(mode, f, policy, traced) {
-						arn := arns[permission.Resource]
-						if permission.Resource == permissions.Logs {
-							arn = "${" + id + "Logs.Arn}"
+					for _, permission := range permissions.Of(mode, f, traced) {
+						g := cfn.Grant{Action: permission.Action, Resource: arns[permission.Resource]}
+						switch permission.Resource {
+						case permissions.Logs:
+							g.Resource = "${" + id + "Logs.Arn}"
+						case permissions.Table:
+							g.Keys = permissions.KeysOf(f)
 						}
-						want = append(want, cfn.Grant{Action: permission.Action, Resource: arn})
+						want = append(want, g)
 					}
 					slices.SortFunc(want, cfn.Grant.Compare)
 					if got := grants(t, template, id+"Role"); !slices.Equal(got, want) {
@@ -76,7 +68,7 @@ func TestRolesAllowWhatFunctionsCall(t *testing.T) {
 }
 
 // operate returns the permissions that dcrctl.md lists for operators, without
-// those for the documents that KEYS and POLICY name.
+// that for the document that KEYS names.
 func operate(t *testing.T) []string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "dcrctl.md"))
@@ -100,55 +92,40 @@ func operate(t *testing.T) []string {
 
 func TestGrants(t *testing.T) {
 	w := newWorld(t)
-	b := w.add(dcrbroker.Props{Policy: dcrbroker.PolicyInParameter(parameter(w.stack))})
+	b := w.add(dcrbroker.Props{})
 	role := func(id string) awsiam.Role {
 		return awsiam.NewRole(w.stack, &id, &awsiam.RoleProps{AssumedBy: awsiam.NewAccountRootPrincipal()})
 	}
 	b.GrantMintInitialAccessTokens(role("Minter"))
 	b.GrantOperate(role("Operator"))
-	template := decode(t, w.template())
-
-	statements := func(role string) []any {
-		for id, r := range template["Resources"].(map[string]any) {
-			if strings.HasPrefix(id, role+"DefaultPolicy") {
-				return r.(map[string]any)["Properties"].(map[string]any)["PolicyDocument"].(map[string]any)["Statement"].([]any)
-			}
-		}
-		t.Fatalf("%s has no policy", role)
-		return nil
-	}
-	mint := statements("Minter")
-	if len(mint) != 1 {
-		t.Fatalf("Minter has %d statements, want 1", len(mint))
-	}
-	s := mint[0].(map[string]any)
-	if s["Action"] != "dynamodb:PutItem" {
-		t.Errorf("Minter may %v, want only dynamodb:PutItem", s["Action"])
-	}
-	conditions := s["Condition"].(map[string]any)
-	if keys := conditions["ForAllValues:StringLike"].(map[string]any)["dynamodb:LeadingKeys"]; !slices.Equal(keys.([]any), []any{"iat#*"}) {
-		t.Errorf("Minter may put items with keys %v, want only initial access tokens", keys)
-	}
-	if null := conditions["Null"].(map[string]any)["dynamodb:LeadingKeys"]; null != "false" {
-		t.Errorf("Null is %v, want false: without keys the other condition is true", null)
+	template := read(t, w.template())
+	renameIDs(t, template)
+	if got, want := grantsOf(t, template, "Minter"), []cfn.Grant{
+		{Action: "dynamodb:GetItem", Resource: "${Table.Arn}", Keys: permissions.Configurations},
+		{Action: "dynamodb:PutItem", Resource: "${Table.Arn}", Keys: "iat#*"},
+	}; !slices.Equal(got, want) {
+		t.Errorf("Minter may %v, want %v", got, want)
 	}
 
-	actions := func(role string) (all []string) {
-		for _, s := range statements(role) {
-			switch a := s.(map[string]any)["Action"].(type) {
-			case string:
-				all = append(all, a)
-			case []any:
-				for _, a := range a {
-					all = append(all, a.(string))
-				}
-			}
-		}
-		slices.Sort(all)
-		return slices.Compact(all)
+	var got []string
+	for _, g := range grantsOf(t, template, "Operator") {
+		got = append(got, g.Action)
 	}
-	want := append(operate(t), "secretsmanager:GetSecretValue", "ssm:GetParameter")
-	if got := actions("Operator"); !slices.Equal(got, want) {
+	got = slices.Compact(got)
+	want := append(operate(t), "secretsmanager:GetSecretValue")
+	if !slices.Equal(got, want) {
 		t.Errorf("Operator may\n%v, want as in dcrctl.md\n%v", got, want)
 	}
+}
+
+// grantsOf returns the grants of the only role whose id begins with prefix.
+func grantsOf(t *testing.T, template *cfn.Template, prefix string) []cfn.Grant {
+	t.Helper()
+	for id, r := range template.Resources {
+		if strings.HasPrefix(id, prefix) && r.Type == "AWS::IAM::Role" {
+			return grants(t, template, id)
+		}
+	}
+	t.Fatalf("there is no role %s", prefix)
+	return nil
 }

@@ -18,9 +18,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
 	"github.com/aws/jsii-runtime-go"
 
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
@@ -40,44 +38,26 @@ var sets = []struct {
 		"a pool and all settings", "",
 		[]string{
 			"UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "LoginVersion=2", "CognitoIssuer=https://issuer.example.com/pool",
-			"Scopes=openid mcp/read mcp/write", `ScopeDescriptions={"mcp/read":"Read your notes"}`, "ScopesSupported=mcp/read", "GrantTypesSupported=authorization_code",
-			`ProtectedResources=[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"],"name":"Notes"}]`, "ResourceBinding=true",
-			"DeploymentId=prod", "LogLevel=debug", "LogRetention=7", "Architecture=x86_64", "PolicyParameter=/dcr/policy", "ReservedConcurrency=10",
-			"IdentityProviders=COGNITO,Google", "AccessTokenLifetime=5m0s", "IdTokenLifetime=10m0s", "RefreshTokenLifetime=24h0m0s",
-			"AppClientQuota=2500", "Tracing=xray", "BrandName=Example", "BrandAccent=#0b5fff", "ThrottleRate=1", "ThrottleBurst=2", "RegisterRate=3", "RegisterBurst=4", "AuthorizeRate=5", "AuthorizeBurst=6", "TokenRate=7", "TokenBurst=8",
-			`IntrospectionClients=[{"id":"notes","secret_sha256":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","resource":"https://mcp.example.com/mcp"}]`,
+			"DeploymentId=prod", "LogLevel=debug", "LogRetention=7", "Architecture=x86_64", "ReservedConcurrency=10",
+			"Tracing=xray", "ThrottleRate=1", "ThrottleBurst=2", "RegisterRate=3", "RegisterBurst=4", "AuthorizeRate=5", "AuthorizeBurst=6", "TokenRate=7", "TokenBurst=8",
 		},
 		func(s awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
 				UserPool:      awscognito.UserPool_FromUserPoolId(s, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
 				CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", LoginVersion: 2, CognitoIssuer: "https://issuer.example.com/pool",
-				Scopes:              []dcrbroker.Scope{{Name: "openid"}, {Name: "mcp/read", Description: "Read your notes"}, {Name: "mcp/write"}},
-				ScopesSupported:     []string{"mcp/read"},
-				GrantTypesSupported: []string{"authorization_code"},
-				ProtectedResources:  []dcrbroker.ProtectedResource{{Resource: "https://mcp.example.com/mcp", Scopes: []string{"mcp/read"}, Name: "Notes"}},
-				ResourceBinding:     true,
-				DeploymentID:        "prod", LogLevel: "debug", LogRetention: "ONE_WEEK", Architecture: awslambda.Architecture_X86_64(),
-				Policy:              dcrbroker.PolicyInParameter(parameter(s)),
-				ReservedConcurrency: 10, AppClientQuota: 2500, Tracing: true,
-				IdentityProviders: []string{"COGNITO", "Google"}, AccessTokenLifetime: 5 * 60e9, IDTokenLifetime: 10 * 60e9, RefreshTokenLifetime: 24 * 3600e9,
-				Brand:                dcrbroker.Brand{Name: "Example", Accent: "#0b5fff"},
-				Throttle:             dcrbroker.Throttle{Default: dcrbroker.Rate{PerSecond: 1, Burst: 2}, Register: dcrbroker.Rate{PerSecond: 3, Burst: 4}, Authorize: dcrbroker.Rate{PerSecond: 5, Burst: 6}, Token: dcrbroker.Rate{PerSecond: 7, Burst: 8}},
-				IntrospectionClients: []dcrbroker.IntrospectionClient{{ID: "notes", SecretSHA256: strings.Repeat("0f", 32), Resource: "https://mcp.example.com/mcp"}},
+				DeploymentID: "prod", LogLevel: "debug", LogRetention: "ONE_WEEK", Architecture: awslambda.Architecture_X86_64(),
+				ReservedConcurrency: 10, Tracing: true,
+				Throttle: dcrbroker.Throttle{Default: dcrbroker.Rate{PerSecond: 1, Burst: 2}, Register: dcrbroker.Rate{PerSecond: 3, Burst: 4}, Authorize: dcrbroker.Rate{PerSecond: 5, Burst: 6}, Token: dcrbroker.Rate{PerSecond: 7, Burst: 8}},
 			}
 		},
 	},
 	{
-		"direct with a pool and a policy in a bucket", "",
-		[]string{
-			"Authorization=direct", "UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "Scopes=openid",
-			"PolicyBucket=example", "PolicyKey=dcr/policy.json", "ForwardResource=true", "RefreshTokenRotation=false",
-		},
+		"direct with a pool", "",
+		[]string{"Authorization=direct", "UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com"},
 		func(s awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
 				Mode: dcrbroker.Direct, UserPool: awscognito.UserPool_FromUserPoolId(s, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
-				CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", Scopes: []dcrbroker.Scope{{Name: "openid"}},
-				Policy:          dcrbroker.PolicyInBucket(awss3.Bucket_FromBucketName(s, jsii.String("Bucket"), jsii.String("example")), "dcr/policy.json"),
-				ForwardResource: true, NoRefreshTokenRotation: true,
+				CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com",
 			}
 		},
 	},
@@ -86,15 +66,14 @@ var sets = []struct {
 		[]string{
 			"DomainName=auth.example.com", "CertificateArn=arn:aws:acm:eu-central-1:111122223333:certificate/a", "HostedZoneId=Z0123456789",
 			"AlarmTopicArn=arn:aws:sns:eu-central-1:111122223333:alarms", "RemovalPolicy=Delete", "UserPoolDomainPrefix=example", "JanitorSchedule=rate(30 minutes)",
-			"ResourceServer=notes", "Scope1=use", "Scope2=", "PolicyFile=policy.json", "BrandLogo=logo.svg",
+			"ResourceServer=notes", "Scope1=use", "Scope2=",
 		},
 		func(s awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
 				Domain:        &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a", HostedZoneID: "Z0123456789"},
 				AlarmTopic:    awssns.Topic_FromTopicArn(s, jsii.String("Alarms"), jsii.String("arn:aws:sns:eu-central-1:111122223333:alarms")),
 				RemovalPolicy: awscdk.RemovalPolicy_DESTROY, DomainPrefix: "example", JanitorSchedule: awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(30))),
-				Scopes: []dcrbroker.Scope{{Name: "openid"}, {Name: "notes/use"}},
-				Policy: dcrbroker.PolicyFile(filepath.Join("testdata", "policy.json")), Brand: dcrbroker.Brand{Logo: filepath.Join("testdata", "logo.svg")},
+				Scopes: []string{"notes/use"},
 			}
 		},
 	},
@@ -111,12 +90,6 @@ var sets = []struct {
 			}
 		},
 	},
-}
-
-func parameter(s awscdk.Stack) awsssm.IParameter {
-	return awsssm.StringParameter_FromStringParameterAttributes(s, jsii.String("Policy"), &awsssm.StringParameterAttributes{
-		ParameterName: jsii.String("/dcr/policy"), ForceDynamicReference: jsii.Bool(true),
-	})
 }
 
 // intended are the intended differences: where they are, and the value in each.
@@ -169,6 +142,9 @@ func TestConstructMatchesTheTemplate(t *testing.T) {
 				if got, want := grants(t, ours, r.ID), grants(t, theirs, r.ID); !slices.Equal(got, want) {
 					t.Errorf("%s allows\n%v, want as in the template\n%v", r.ID, got, want)
 				}
+				if got, want := denials(t, ours, r.ID), denials(t, theirs, r.ID); !slices.Equal(got, want) {
+					t.Errorf("%s denies\n%v, want as in the template\n%v", r.ID, got, want)
+				}
 			}
 			for _, template := range []*cfn.Template{ours, theirs} {
 				template.Resources["Dashboard"].Properties["DashboardBody"] = decode(t, []byte(template.Resources["Dashboard"].Text("DashboardBody")))
@@ -201,12 +177,10 @@ func checkApp(t *testing.T, parameters []string, region string, construct []byte
 	for _, p := range parameters {
 		name, value, _ := strings.Cut(p, "=")
 		switch name {
-		case "PolicyFile", "BrandLogo": // files on this machine
-			value = filepath.Join("testdata", value)
 		case "ResourceServer", "Scope2":
 			continue
 		case "Scope1":
-			name, value = "scopes", "openid notes/"+value
+			name, value = "scopes", "notes/"+value
 		}
 		context[strings.ToLower(name[:1])+name[1:]] = value
 	}
@@ -264,6 +238,15 @@ func intendedReason(d cfn.Difference) string {
 func grants(t *testing.T, template *cfn.Template, role string) []cfn.Grant {
 	t.Helper()
 	g, err := template.Grants(role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func denials(t *testing.T, template *cfn.Template, role string) []cfn.Grant {
+	t.Helper()
+	g, err := template.Denials(role)
 	if err != nil {
 		t.Fatal(err)
 	}

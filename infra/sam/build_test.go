@@ -1,6 +1,7 @@
 package sam
 
 import (
+	"bytes"
 	"debug/elf"
 	"os"
 	"os/exec"
@@ -84,29 +85,24 @@ func TestSAMBuildFromACleanClone(t *testing.T) {
 	}
 	for _, id := range (set{}).functions() {
 		built := filepath.Join(dir, ".aws-sam", "build", id)
-		if got := files(t, built); !slices.Equal(got, []string{"bootstrap"}) {
-			t.Errorf("%s has %q, want only its bootstrap", id, got)
+		if got := files(t, built); !slices.Equal(got, []string{"bootstrap", "config"}) {
+			t.Errorf("%s has %q, want its bootstrap and config", id, got)
+		}
+		if got := files(t, filepath.Join(built, "config")); !slices.Equal(got, []string{"broker.json"}) {
+			t.Errorf("%s has %q in config", id, got)
+		}
+		if got, want := must.ReadFile(t, filepath.Join(built, "config", "broker.json")), must.ReadFile(t, "../../config/broker.json"); !bytes.Equal(got, want) {
+			t.Errorf("%s has another config/broker.json: %s", id, got)
 		}
 		if m := machine(t, filepath.Join(built, "bootstrap")); m != elf.EM_AARCH64 {
 			t.Errorf("%s is for %s, want arm64 as in the template", id, m)
 		}
 	}
 
-	// The files in packed/ are part of each package.
-	if err := os.Mkdir(filepath.Join(dir, "packed"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "packed", "policy.json"), []byte("{}"), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	if out, err := samBuild(t, dir, []string{"ARCHITECTURE=x86_64"}, "MetadataFunction", "--parameter-overrides", "Architecture=x86_64"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	built := filepath.Join(dir, ".aws-sam", "build", "MetadataFunction")
-	if got := files(t, built); !slices.Equal(got, []string{"bootstrap", "policy.json"}) {
-		t.Errorf("with packed/policy.json the function has %q", got)
-	}
-	if m := machine(t, filepath.Join(built, "bootstrap")); m != elf.EM_X86_64 {
+	if m := machine(t, filepath.Join(dir, ".aws-sam", "build", "MetadataFunction", "bootstrap")); m != elf.EM_X86_64 {
 		t.Errorf("with ARCHITECTURE=x86_64 the function is for %s", m)
 	}
 	if out, err := samBuild(t, dir, []string{"ARCHITECTURE=sparc"}, "MetadataFunction"); err == nil || !strings.Contains(out, "it may be arm64 or x86_64") {

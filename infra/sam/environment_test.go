@@ -2,14 +2,11 @@ package sam
 
 import (
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 )
 
@@ -19,7 +16,7 @@ var reads = map[string]func(func(string) string) (*environment.Config, error){
 	"metadata":  environment.Metadata,
 	"token":     environment.Token,
 	"authorize": environment.Authorize,
-	"provision": environment.AppClients,
+	"provision": environment.Provision,
 	"janitor":   environment.AppClients,
 }
 
@@ -30,8 +27,7 @@ var byLambda = map[string]string{"AWS_REGION": "us-east-1"}
 const guid = "51af3dc0-da77-11e4-872e-1234567db123"
 
 // inTheCloud replaces CloudFormation's functions by values as in the cloud.
-// Packed files are in dir.
-func inTheCloud(dir string) *strings.Replacer {
+func inTheCloud() *strings.Replacer {
 	group := func(n string) string {
 		return `${Fn::Select ["` + n + `","${Fn::Split [\"-\",\"${Fn::Select [\\\"2\\\",\\\"${Fn::Split [\\\\\\\"/\\\\\\\",\\\\\\\"${AWS::StackId}\\\\\\\"]}\\\"]}\"]}"]}`
 	}
@@ -41,20 +37,8 @@ func inTheCloud(dir string) *strings.Replacer {
 		"${AWS::Region}", "us-east-1", "${AWS::URLSuffix}", "amazonaws.com", "${AWS::StackName}", "dcr-broker",
 		"${Api}", "a1b2c3d4e5", "${UserPool}", "us-east-1_MadeHere1", "${UserPoolDomain}", "dcr-"+groups[0],
 		"${Table}", "dcr-broker-Table-1", "${Keys}", "arn:aws:secretsmanager:us-east-1:123456789012:secret:Keys-1",
-		"${ProvisionFunction}", "dcr-broker-Provision-1", "/var/task", dir,
+		"${ProvisionFunction}", "dcr-broker-Provision-1",
 	)
-}
-
-// packed returns a directory with the files that the sets pack.
-func packed(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range map[string][]byte{"policy.json": policy.Default(), "logo.svg": []byte("<svg/>")} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }
 
 // Each function starts with the environment in the template, and reads all
@@ -63,7 +47,7 @@ func packed(t *testing.T) string {
 // variables only.
 func TestEnvironmentsHaveWhatFunctionsRead(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
-		values := inTheCloud(packed(t))
+		values := inTheCloud()
 		for name, id := range s.functions() {
 			env := template.Environment(id)
 			declared, _ := template.Resources[id].Get("Environment", "Variables").(map[string]any)
@@ -101,28 +85,34 @@ func TestEnvironments(t *testing.T) {
 		{sets[0], "register", "ISSUER", "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"},
 		{sets[0], "provision", "DEPLOYMENT_ID", "51af3dc01234567db123"},
 		{sets[0], "provision", "LOGIN_VERSION", "2"},
-		{sets[0], "authorize", "SCOPES", "openid mcp/read mcp/write"},
+		{sets[0], "metadata", "LOGIN_VERSION", "2"},
+		{sets[0], "metadata", "TABLE_NAME", "dcr-broker-Table-1"},
 		{sets[0], "authorize", "COGNITO_DOMAIN", "https://dcr-51af3dc0.auth.us-east-1.amazoncognito.com"},
 		{sets[0], "token", "KEYS", "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:Keys-1"},
 		{sets[0], "token", "PROVISION_FUNCTION", "dcr-broker-Provision-1"},
 		{sets[1], "janitor", "LOGIN_VERSION", "1"},
-		{sets[1], "token", "SCOPES", ""},
+		{sets[1], "token", "TABLE_NAME", "dcr-broker-Table-1"},
 		{sets[1], "register", "KEYS", ""},
-		{sets[0], "janitor", "APP_CLIENT_QUOTA", "1000"},
-		{sets[1], "register", "APP_CLIENT_QUOTA", "1000"},
 		{everything, "metadata", "ISSUER", "https://auth.example.com"},
-		{everything, "metadata", "SCOPES", "openid notes/read"},
+		{everything, "metadata", "COGNITO_ISSUER", "https://issuer.example.com/pool"},
 		{everything, "janitor", "DEPLOYMENT_ID", "prod"},
-		{everything, "authorize", "POLICY", "ssm:/dcr-broker/policy"},
-		{everything, "authorize", "BRAND_LOGO", "/packed/logo.svg"},
-		{everything, "token", "RESOURCE_BINDING", "true"},
-		{sets[3], "metadata", "SCOPES", "openid mcp/all"},
-		{sets[3], "register", "POLICY", "s3://documents/dcr/policy.json"},
-		{sets[4], "register", "POLICY", "/packed/policy.json"},
 	} {
 		env := tt.set.template(t).Environment(tt.set.functions()[tt.function])
-		if got := inTheCloud("/packed").Replace(env[tt.variable]); got != tt.want {
+		if got := inTheCloud().Replace(env[tt.variable]); got != tt.want {
 			t.Errorf("%s: %s of %s is %q, want %q", tt.set.name, tt.variable, tt.function, got, tt.want)
 		}
 	}
+}
+
+// The configuration of a deployment comes from its table. The variable for a file
+// in its place is declared, for `sam local`, and empty.
+func TestNoDeploymentReadsItsConfigurationFromAFile(t *testing.T) {
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		for name, id := range s.functions() {
+			declared, _ := template.Resources[id].Get("Environment", "Variables").(map[string]any)
+			if v, ok := declared["CONFIGURATION"]; !ok || v != "" {
+				t.Errorf("%s has CONFIGURATION = %v, declared: %t, want it declared and empty", name, v, ok)
+			}
+		}
+	})
 }

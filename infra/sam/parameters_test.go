@@ -30,7 +30,7 @@ var parameter = regexp.MustCompile(`(?m)^  ([A-Z]\w*):\n((?:    .*\n)+)`)
 func TestParameters(t *testing.T) {
 	used := section(t, "Conditions") + section(t, "Globals") + section(t, "Resources")
 	found := parameter.FindAllStringSubmatch(section(t, "Parameters"), -1)
-	if len(found) < 50 {
+	if len(found) < 30 {
 		t.Errorf("%d parameters found", len(found))
 	}
 	for _, m := range found {
@@ -58,18 +58,10 @@ func TestRefusedParameters(t *testing.T) {
 		base, more map[string]string
 		want       string
 	}{
-		{nil, map[string]string{"UserPoolId": givenPool}, "wants CognitoDomain"},
-		{existing(nil), map[string]string{"Scopes": ""}, "wants Scopes"},
-		{existing(nil), map[string]string{"UserPoolDomainPrefix": "mine"}, "pool that is made"},
-		{nil, map[string]string{"Scopes": "openid"}, "pool that there is"},
-		{nil, map[string]string{"CognitoDomain": "https://example.com"}, "pool that there is"},
-		{nil, map[string]string{"CognitoIssuer": "https://example.com"}, "pool that there is"},
-		{existing(nil), map[string]string{"ResourceBinding": "true"}, "LoginVersion 2"},
-		{nil, map[string]string{"ResourceBinding": "true", "Authorization": "direct"}, "brokered mode"},
-		{nil, map[string]string{"PolicyFile": "policy.json", "PolicyParameter": "/policy"}, "one policy"},
-		{nil, map[string]string{"PolicyBucket": "documents", "PolicyKey": "policy.json", "PolicyParameter": "/policy"}, "one policy"},
-		{nil, map[string]string{"PolicyBucket": "documents"}, "wants PolicyKey"},
-		{nil, map[string]string{"PolicyKey": "policy.json"}, "wants PolicyBucket"},
+		{nil, map[string]string{"UserPoolId": givenPool}, "requires CognitoDomain"},
+		{existing(nil), map[string]string{"UserPoolDomainPrefix": "mine"}, "for a new pool"},
+		{nil, map[string]string{"CognitoDomain": "https://example.com"}, "for an existing pool"},
+		{nil, map[string]string{"CognitoIssuer": "https://example.com"}, "for an existing pool"},
 		{nil, map[string]string{"DomainName": "auth.example.com"}, "wants CertificateArn"},
 		{nil, map[string]string{"CertificateArn": certificate}, "want DomainName"},
 		{nil, map[string]string{"HostedZoneId": "Z123"}, "want DomainName"},
@@ -84,11 +76,10 @@ func TestRefusedParameters(t *testing.T) {
 		{nil, map[string]string{"DomainName": "https://auth.example.com"}, "does not match"},
 		{nil, map[string]string{"CognitoDomain": "https://example.com/"}, "does not match"},
 		{nil, map[string]string{"DeploymentId": "Prod"}, "does not match"},
-		{nil, map[string]string{"PolicyParameter": "policy"}, "does not match"}, // its ARN would be that of another parameter
-		{nil, map[string]string{"BrandLogo": "logo.gif"}, "does not match"},
 		{domain, map[string]string{"EdgeProtection": "true", "EdgeCertificateArn": strings.Replace(certificate, "us-east-1", "eu-central-1", 1)}, "does not match"},
 		{nil, map[string]string{"Scope1": ""}, "does not match"},
 		{nil, map[string]string{"ThrottleRate": "0"}, "out of range"},
+		{nil, map[string]string{"Configuration": "/var/task/config/broker.json"}, "unknown parameter"}, // only the table has the configuration
 	} {
 		parameters := maps.Clone(tt.base)
 		if parameters == nil {

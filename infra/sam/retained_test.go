@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -139,15 +140,18 @@ func TestNewUserPool(t *testing.T) {
 		if got, env := domain.Text("ManagedLoginVersion"), template.Environment("JanitorFunction")["LOGIN_VERSION"]; got != version || env != version {
 			t.Errorf("the domain has login version %s, LOGIN_VERSION is %s, want %s", got, env, version)
 		}
-		// The functions' environment has the scopes that the template creates.
 		server := template.Resources["UserPoolResourceServer"]
-		scopes := "openid"
+		var scopes []string
 		list, _ := server.Get("Scopes").([]any)
 		for _, sc := range list {
-			scopes += " " + server.Text("Identifier") + "/" + sc.(map[string]any)["ScopeName"].(string)
+			scopes = append(scopes, server.Text("Identifier")+"/"+sc.(map[string]any)["ScopeName"].(string))
 		}
-		if got := template.Environment("MetadataFunction")["SCOPES"]; got != scopes {
-			t.Errorf("SCOPES is %q, want the scopes of the resource server, %q", got, scopes)
+		want := []string{"mcp/read", "mcp/write"}
+		if s.parameters["Scope1"] != "" {
+			want = []string{"mcp/" + s.parameters["Scope1"]}
+		}
+		if !slices.Equal(scopes, want) {
+			t.Errorf("the resource server has the scopes %q, want %q", scopes, want)
 		}
 	})
 }

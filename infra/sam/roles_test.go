@@ -23,10 +23,6 @@ func (s set) resource(function string, p permissions.Permission) string {
 		return prefix + "cognito-idp" + here + "userpool/" + s.pool
 	case permissions.Keys:
 		return "${Keys}"
-	case permissions.Parameter:
-		return prefix + "ssm" + here + "parameter/dcr-broker/policy"
-	case permissions.Object:
-		return prefix + "s3:::documents/dcr/policy.json"
 	case permissions.Provision:
 		return "${ProvisionFunction.Arn}"
 	case permissions.Logs:
@@ -56,8 +52,12 @@ func TestRolesAllowWhatFunctionsCallAndNoMore(t *testing.T) {
 				continue
 			}
 			var want []cfn.Grant
-			for _, p := range permissions.Of(s.mode(), name, s.policy, s.traced()) {
-				want = append(want, cfn.Grant{Action: p.Action, Resource: s.resource(name, p)})
+			for _, p := range permissions.Of(s.mode(), name, s.traced()) {
+				g := cfn.Grant{Action: p.Action, Resource: s.resource(name, p)}
+				if p.Resource == permissions.Table {
+					g.Keys = permissions.KeysOf(name)
+				}
+				want = append(want, g)
 			}
 			for _, g := range got {
 				if !slices.Contains(want, g) {
@@ -78,6 +78,46 @@ func TestRolesAllowWhatFunctionsCallAndNoMore(t *testing.T) {
 		for id, r := range template.Resources {
 			if strings.HasPrefix(r.Type, "AWS::IAM::") && (r.Type != "AWS::IAM::Role" || s.functions()[strings.ToLower(strings.TrimSuffix(id, "Role"))] == "") {
 				t.Errorf("%s, %s, is not the role of a function", id, r.Type)
+			}
+		}
+	})
+}
+
+// writes are the operations by which a role could write an item of the table.
+var writes = []string{
+	"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate",
+	"dynamodb:PutItem", "dynamodb:UpdateItem",
+}
+
+// A role that may write to the table is denied all writes of configurations,
+// whatever a later policy of the account allows.
+func TestNoFunctionWritesConfigurations(t *testing.T) {
+	var want []cfn.Grant
+	for _, action := range writes {
+		want = append(want, cfn.Grant{Action: action, Resource: "${Table.Arn}", Keys: permissions.Configurations})
+	}
+	each(t, func(t *testing.T, s set, template *cfn.Template) {
+		for name := range s.functions() {
+			role := title(name) + "Role"
+			grants, err := template.Grants(role)
+			if err != nil {
+				t.Fatal(err)
+			}
+			denials, err := template.Denials(role)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mayWrite := slices.ContainsFunc(grants, func(g cfn.Grant) bool { return slices.Contains(writes, g.Action) })
+			if mayWrite == (name == "metadata") {
+				t.Errorf("%s may write to the table: %t", name, mayWrite)
+			}
+			if mayWrite && !slices.Equal(denials, want) {
+				t.Errorf("the role of %s denies %v, want %v", name, denials, want)
+			}
+			if !slices.ContainsFunc(grants, func(g cfn.Grant) bool {
+				return g.Action == "dynamodb:GetItem" && (g.Keys == "" || g.Keys == permissions.Configurations)
+			}) {
+				t.Errorf("%s may not read configurations", name)
 			}
 		}
 	})

@@ -25,8 +25,6 @@ type set struct {
 	direct     bool
 	// pool is the id of the user pool.
 	pool string
-	// policy is the resource of package permissions that has the policy, or "".
-	policy string
 	// issuer is the broker's issuer, or "" for the origin of the template's API.
 	issuer string
 }
@@ -37,13 +35,12 @@ const (
 	certificate = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-4000-8000-000000000000"
 	topic       = "arn:aws:sns:us-east-1:123456789012:alarms"
 	webACL      = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/mine/00000000-0000-4000-8000-000000000000"
-	resources   = `[{"resource":"https://mcp.example.com/mcp","scopes":["notes/read"],"name":"Notes"}]`
 )
 
 // existing returns parameters for an existing user pool, and more.
 func existing(more map[string]string) map[string]string {
 	p := map[string]string{
-		"UserPoolId": givenPool, "CognitoDomain": "https://example.auth.us-east-1.amazoncognito.com", "Scopes": "openid notes/read",
+		"UserPoolId": givenPool, "CognitoDomain": "https://example.auth.us-east-1.amazoncognito.com",
 	}
 	maps.Copy(p, more)
 	return p
@@ -52,32 +49,22 @@ func existing(more map[string]string) map[string]string {
 var sets = []set{
 	{name: "brokered with a new pool", pool: madePool},
 	{name: "direct with a new pool", pool: madePool, direct: true, parameters: map[string]string{"Authorization": "direct"}},
-	{name: "brokered with everything set", pool: givenPool, policy: permissions.Parameter, issuer: "https://auth.example.com", parameters: existing(map[string]string{
-		"LoginVersion": "2", "CognitoIssuer": "https://issuer.example.com/pool", "ResourceBinding": "true", "ProtectedResources": resources,
-		"ScopesSupported": "notes/read", "GrantTypesSupported": "authorization_code", "ScopeDescriptions": `{"notes/read":"Read your notes"}`,
-		"IntrospectionClients": `[{"id":"notes","secret_sha256":"` + strings.Repeat("0f", 32) + `","resource":"https://mcp.example.com/mcp"}]`,
-		"IdentityProviders":    "COGNITO,Example", "AccessTokenLifetime": "5m", "IdTokenLifetime": "5m", "RefreshTokenLifetime": "24h",
-		"BrandName": "Notes", "BrandLogo": "logo.svg", "BrandAccent": "#0b5fff", "PolicyParameter": "/dcr-broker/policy", "DeploymentId": "prod",
-		"Architecture": "x86_64", "LogLevel": "debug", "LogRetention": "7", "ReservedConcurrency": "10", "JanitorSchedule": "rate(1 minute)",
-		"AppClientQuota": "2500", "Tracing": "xray",
+	{name: "brokered with everything set", pool: givenPool, issuer: "https://auth.example.com", parameters: existing(map[string]string{
+		"LoginVersion": "2", "CognitoIssuer": "https://issuer.example.com/pool", "DeploymentId": "prod",
+		"Architecture": "x86_64", "LogLevel": "debug", "LogRetention": "7", "ReservedConcurrency": "10", "JanitorSchedule": "rate(1 minute)", "Tracing": "xray",
 		"DomainName": "auth.example.com", "CertificateArn": certificate, "HostedZoneId": "Z123", "AlarmTopicArn": topic,
 		"EdgeProtection": "true", "EdgeCertificateArn": certificate, "RemovalPolicy": "Delete",
 	})},
-	{name: "brokered with a domain", pool: madePool, policy: permissions.Object, issuer: "https://auth.example.com", parameters: map[string]string{
-		"DomainName": "auth.example.com", "CertificateArn": certificate, "HostedZoneId": "Z123", "PolicyBucket": "documents", "PolicyKey": "dcr/policy.json",
-		"Scope1": "all", "Scope2": "",
+	{name: "brokered with a domain", pool: madePool, issuer: "https://auth.example.com", parameters: map[string]string{
+		"DomainName": "auth.example.com", "CertificateArn": certificate, "HostedZoneId": "Z123", "Scope1": "all", "Scope2": "",
 	}},
 	{name: "brokered with an edge in another region", pool: madePool, issuer: "https://auth.example.com", parameters: map[string]string{
 		"DomainName": "auth.example.com", "CertificateArn": certificate, "EdgeProtection": "true", "EdgeCertificateArn": certificate,
-		"WebAclArn": webACL, "AWS::Region": "eu-central-1", "PolicyFile": "policy.json",
+		"WebAclArn": webACL, "AWS::Region": "eu-central-1",
 	}},
-	{name: "direct with an existing pool", pool: givenPool, policy: permissions.Object, direct: true, parameters: existing(map[string]string{
-		"Authorization": "direct", "PolicyBucket": "documents", "PolicyKey": "dcr/policy.json", "ForwardResource": "true", "RefreshTokenRotation": "false",
-		"ProtectedResources": resources, "ReservedConcurrency": "5", "AlarmTopicArn": topic,
+	{name: "direct with an existing pool", pool: givenPool, direct: true, parameters: existing(map[string]string{
+		"Authorization": "direct", "ReservedConcurrency": "5", "AlarmTopicArn": topic,
 	})},
-	{name: "direct with a policy in a parameter", pool: madePool, policy: permissions.Parameter, direct: true, parameters: map[string]string{
-		"Authorization": "direct", "PolicyParameter": "/dcr-broker/policy",
-	}},
 }
 
 func (s set) mode() broker.Mode {

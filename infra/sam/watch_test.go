@@ -190,7 +190,7 @@ func TestDashboard(t *testing.T) {
 
 func TestOutputs(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
-		cloud := inTheCloud("")
+		cloud := inTheCloud()
 		issuer := "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
 		if s.issuer != "" {
 			issuer = s.issuer
@@ -218,8 +218,15 @@ func TestOutputs(t *testing.T) {
 		if err := json.Unmarshal([]byte(cloud.Replace(template.Outputs["ProtectedResourceSnippet"])), &snippet); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(snippet.Servers, []string{issuer}) || strings.Join(snippet.Scopes, " ") != env["SCOPES"] {
-			t.Errorf("the snippet is %+v, want the issuer %s and the scopes %s", snippet, issuer, env["SCOPES"])
+		var scopes []string
+		switch {
+		case s.parameters["Scope1"] != "":
+			scopes = []string{"mcp/" + s.parameters["Scope1"]}
+		case s.pool == madePool:
+			scopes = []string{"mcp/read", "mcp/write"}
+		}
+		if !slices.Equal(snippet.Servers, []string{issuer}) || !slices.Equal(snippet.Scopes, scopes) {
+			t.Errorf("the snippet is %+v, want the issuer %s and the scopes %q", snippet, issuer, scopes)
 		}
 		n := len(want) + 2 // ProtectedResourceSnippet, OperatorEnvironment
 		if s.issuer != "" {
@@ -231,15 +238,13 @@ func TestOutputs(t *testing.T) {
 	})
 }
 
-// The output OperatorEnvironment is the janitor's environment as a file for
-// dcrctl --env-file.
+// The output OperatorEnvironment is the janitor's environment, as lines that
+// dcrctl reads, by --stack or from a file by --env-file.
 func TestOperatorEnvironmentMatchesTheJanitors(t *testing.T) {
 	each(t, func(t *testing.T, s set, template *cfn.Template) {
 		want := template.Environment("JanitorFunction")
 		want["AWS_REGION"] = "${AWS::Region}"
-		for _, name := range []string{"LOG_LEVEL", "PROTECTED_RESOURCES"} {
-			delete(want, name) // dcrctl does not use it
-		}
+		delete(want, "LOG_LEVEL") // dcrctl does not use it
 		got := make(map[string]string)
 		for line := range strings.Lines(template.Outputs["OperatorEnvironment"]) {
 			name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "='")
@@ -254,7 +259,7 @@ func TestOperatorEnvironmentMatchesTheJanitors(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Errorf("OperatorEnvironment has\n%v, want as for the janitor\n%v", got, want)
 		}
-		values := inTheCloud(packed(t))
+		values := inTheCloud()
 		if _, err := environment.AppClients(func(name string) string { return values.Replace(got[name]) }); err != nil {
 			t.Errorf("dcrctl does not accept it: %v", err)
 		}

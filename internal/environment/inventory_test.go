@@ -9,7 +9,7 @@ import (
 // A few variables are enough to find the remains of a deployment. The others
 // may be invalid.
 func TestInventory(t *testing.T) {
-	env := map[string]string{"AWS_REGION": "eu-central-1", "USER_POOL_ID": "eu-central-1_AbCdEfGhI", "DEPLOYMENT_ID": "prod", "ISSUER": "nonsense", "POLICY": "/nowhere"}
+	env := map[string]string{"AWS_REGION": "eu-central-1", "USER_POOL_ID": "eu-central-1_AbCdEfGhI", "DEPLOYMENT_ID": "prod", "ISSUER": "nonsense", "LOG_LEVEL": "loud"}
 	c, err := Inventory(getenv(env))
 	if err != nil || c.UserPoolID != "eu-central-1_AbCdEfGhI" || c.DeploymentID != "prod" || c.Table != "" {
 		t.Errorf("Inventory = %+v, %v, want pool and deployment, and no table", c, err)

@@ -2,10 +2,13 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 // WriteJSON answers with v. No cache may store the response, because it may
@@ -59,13 +62,20 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 func Refused(w http.ResponseWriter, r *http.Request, err error) *Error {
 	a, x := answerFor(err), exchangeOf(r)
 	x.outcome = a.Code
-	level := slog.LevelInfo
-	if a.Status >= 500 {
-		level = slog.LevelError
-	}
-	x.log.Log(r.Context(), level, "refused", "request_id", x.id, "status", a.Status, "error", err)
+	x.log.Log(r.Context(), levelOf(a, err), "refused", "request_id", x.id, "status", a.Status, "error", err)
 	if a.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(a.RetryAfter.Seconds()))))
 	}
 	return a
+}
+
+// levelOf returns the level of the log line of an error.
+func levelOf(a *Error, err error) slog.Level {
+	if a.Status < 500 {
+		return slog.LevelInfo
+	}
+	if r, ok := errors.AsType[*broker.Refusal](err); ok && r.CauseLogged {
+		return slog.LevelWarn
+	}
+	return slog.LevelError
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 )
 
 // AssetsPath is the prefix of the paths that Assets serves, by GET.
@@ -22,25 +24,12 @@ func newLogo(logo []byte) (*asset, error) {
 	if len(logo) == 0 {
 		return nil, nil
 	}
-	if len(logo) > MaxLogo {
-		return nil, fmt.Errorf("pages: the logo has %d bytes; at most %d", len(logo), MaxLogo)
+	contentType, err := branding.LogoType(logo)
+	if err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
 	}
-	a := &asset{body: bytes.Clone(logo)}
-	switch {
-	case bytes.HasPrefix(logo, []byte("\x89PNG\r\n\x1a\n")):
-		a.contentType, a.path = "image/png", AssetsPath+fingerprint(logo)+".png"
-	case isSVG(logo):
-		a.contentType, a.path = "image/svg+xml", AssetsPath+fingerprint(logo)+".svg"
-	default:
-		return nil, fmt.Errorf("pages: the logo is neither a PNG nor an SVG image")
-	}
-	return a, nil
-}
-
-func isSVG(b []byte) bool {
-	b = bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
-	start := bytes.HasPrefix(b, []byte("<svg")) || bytes.HasPrefix(b, []byte("<?xml")) || bytes.HasPrefix(b, []byte("<!--"))
-	return start && bytes.Contains(b, []byte("<svg"))
+	extension := map[string]string{branding.PNG: ".png", branding.SVG: ".svg"}[contentType]
+	return &asset{path: AssetsPath + fingerprint(logo) + extension, contentType: contentType, body: bytes.Clone(logo)}, nil
 }
 
 // Assets serves the files that the pages load, under AssetsPath.

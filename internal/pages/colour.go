@@ -4,7 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 )
 
 // colour is an sRGB colour.
@@ -27,10 +28,9 @@ const (
 )
 
 func parseColour(s string) (colour, error) {
-	var c colour
-	digits, ok := strings.CutPrefix(s, "#")
-	if n, err := hex.Decode(c[:], []byte(digits[:min(len(digits), 6)])); !ok || len(digits) != 6 || err != nil || n != 3 {
-		return c, fmt.Errorf("pages: the accent %q is not a colour such as #1f5fbf", s)
+	c, err := branding.ParseColour(s)
+	if err != nil {
+		return c, fmt.Errorf("pages: the accent %w", err)
 	}
 	return c, nil
 }

@@ -146,6 +146,7 @@ var english = messages{
 		Switch:    "Use another account",
 		TryAgain:  "Try again",
 		Wait:      "Try again in {seconds} seconds at the earliest.",
+		Contact:   "Help from the operator",
 		Technical: "Details",
 		Reference: "Reference",
 		Detail:    "Reason",

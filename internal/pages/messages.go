@@ -85,6 +85,7 @@ type problemText struct {
 	Switch    text // button
 	TryAgain  text // link
 	Wait      text // {seconds}
+	Contact   text // heading of the operator's contact
 	Technical text // heading
 	Reference text // label of the request id
 	Detail    text // label of the detail for a developer

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 )
 
 // The maximum length of text from outside, in characters.
@@ -39,12 +41,12 @@ func visible(s string, limit int) safeText {
 	space := false
 	for _, r := range s {
 		switch {
-		case isSpace(r):
+		case branding.IsSpace(r):
 			space = n > 0
 			continue
-		case isSelector(r):
+		case branding.IsSelector(r):
 			continue // selects the glyph of the character before it, as in many emoji
-		case isHidden(r):
+		case branding.IsHidden(r):
 			v.hidden = true
 			r = utf8.RuneError
 			if last == r && !space {
@@ -86,28 +88,6 @@ func (s safeText) withEllipsis() string {
 		return s.text + "…"
 	}
 	return s.text
-}
-
-func isSpace(r rune) bool {
-	return r == '\t' || r == '\n' || r == '\v' || r == '\f' || r == '\r' || unicode.Is(unicode.Zs, r)
-}
-
-func isSelector(r rune) bool {
-	return 0xFE00 <= r && r <= 0xFE0F || 0xE0100 <= r && r <= 0xE01EF
-}
-
-func isHidden(r rune) bool {
-	switch r {
-	case utf8.RuneError,
-		0x034F,                         // combining grapheme joiner
-		0x115F, 0x1160, 0x3164, 0xFFA0, // Hangul fillers
-		0x17B4, 0x17B5, // Khmer inherent vowels
-		0x180B, 0x180C, 0x180D, 0x180F, // Mongolian variation selectors
-		0x2800,  // Braille blank
-		0x1D159: // null note head
-		return true
-	}
-	return !unicode.IsGraphic(r) // controls, formats, line ends, private use, unassigned
 }
 
 // hasLookalikes reports whether s has letters that look like others: a word

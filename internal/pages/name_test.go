@@ -5,6 +5,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 )
 
 func TestNamesAreSanitized(t *testing.T) {
@@ -77,7 +79,7 @@ func FuzzVisible(f *testing.F) {
 			t.Fatalf("visible(%+q) has %d characters", s, n)
 		}
 		for _, r := range v.text {
-			if r != utf8.RuneError && isHidden(r) || unicode.Is(unicode.Cf, r) {
+			if r != utf8.RuneError && branding.IsHidden(r) || unicode.Is(unicode.Cf, r) {
 				t.Fatalf("visible(%+q) shows %U", s, r)
 			}
 		}

@@ -98,6 +98,7 @@ func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
 		pg.paragraph(t.NotFollowed, isolated("host", place.host))
 		pg.exitLink(v.Target, t.Back, isolated("host", place.host))
 	}
+	pg.contact(&m.Problem, p.contact)
 	pg.technical(&m.Problem, ProblemView{Detail: v.Detail, RequestID: v.RequestID})
 	p.end(w, LinkBackStatus, pg)
 }

@@ -14,21 +14,22 @@ import (
 type Brand struct {
 	// Name is the operator's name for users. Required.
 	Name string
-	// Logo is a PNG or SVG image of at most MaxLogo bytes. Optional.
+	// Logo is a PNG or SVG image of at most branding.MaxLogo bytes. Optional.
 	Logo []byte
 	// Accent is the colour of buttons and links, "#rrggbb". Optional. Any colour
 	// works: New derives colours with enough contrast from it.
 	Accent string
+	// Contact is a mailto or https URL where users get help from the operator.
+	// Pages that refuse something show it. Optional.
+	Contact string
 }
-
-// MaxLogo is the maximum size of a logo, in bytes.
-const MaxLogo = 64 << 10
 
 // Pages writes pages. It is safe for concurrent use.
 type Pages struct {
-	name string
-	logo *asset // nil if there is none
-	tint palette
+	name    string
+	logo    *asset // nil if there is none
+	tint    palette
+	contact contact
 
 	// theme is computed for the first page, so that it does not delay the start
 	// of a function.
@@ -52,13 +53,17 @@ func New(b Brand) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
+	contact, err := newContact(b.Contact)
+	if err != nil {
+		return nil, err
+	}
 	accent := defaultAccent
 	if b.Accent != "" {
 		if accent, err = parseColour(b.Accent); err != nil {
 			return nil, err
 		}
 	}
-	p := &Pages{name: name.text, logo: logo, tint: newPalette(accent)}
+	p := &Pages{name: name.text, logo: logo, tint: newPalette(accent), contact: contact}
 	p.theme = sync.OnceValue(p.newTheme)
 	return p, nil
 }

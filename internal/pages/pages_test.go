@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/golden"
 )
@@ -128,6 +129,16 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 		"busy": func(w http.ResponseWriter) {
 			p.Problem(w, ProblemView{Problem: Busy, RetryAfter: 1500 * time.Millisecond})
 		},
+	}
+	supported, err := New(Brand{Name: "Example", Contact: "mailto:help@example.com?subject=Sign-in"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	views["no-access-contact"] = func(w http.ResponseWriter) {
+		supported.Problem(w, ProblemView{Problem: NoAccess, User: broker.User{Username: "alice"}, CSRF: "c5rf", RequestID: "r1"})
+	}
+	views["back-contact"] = func(w http.ResponseWriter) {
+		supported.LinkBack(w, LinkBackView{Target: "https://evil.example/cb?error=x", Redirect: redirectOf("https://evil.example/cb?error=x"), RequestID: "r1"})
 	}
 	for name, write := range views {
 		t.Run(name, func(t *testing.T) {
@@ -308,7 +319,7 @@ func TestNewRejectsInvalidBrands(t *testing.T) {
 		{Brand{Name: "A", Accent: "#1234567"}, "accent"},
 		{Brand{Name: "A", Logo: []byte("GIF89a")}, "neither"},
 		{Brand{Name: "A", Logo: []byte("<html><svg>")}, "neither"},
-		{Brand{Name: "A", Logo: append([]byte(logo), make([]byte, MaxLogo)...)}, "at most 65536"},
+		{Brand{Name: "A", Logo: append([]byte(logo), make([]byte, branding.MaxLogo)...)}, "at most 65536"},
 	} {
 		if _, err := New(tt.brand); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("New(%.60q) = %v, want an error with %q", tt.brand, err, tt.want)

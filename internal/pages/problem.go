@@ -147,6 +147,7 @@ func (p *Pages) Problem(w http.ResponseWriter, v ProblemView) {
 		pg.paragraph(t.Wait, isolated("seconds", seconds))
 		pg.html("</div>\n")
 	}
+	pg.contact(t, p.contact)
 	pg.technical(t, v)
 	p.end(w, v.Problem.Status(), pg)
 }

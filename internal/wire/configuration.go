@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -19,9 +20,17 @@ func Configuration(c *environment.Config, table configuration.Reader, now func()
 	return configuration.NewCurrent(configuration.CurrentConfig{Reader: table, Deployment: c.Deployment(), Now: now, Log: log})
 }
 
+// InForce returns the configuration in force, or an error if p has none.
+func (p *Parts) InForce(ctx context.Context) (*configuration.Configuration, error) {
+	if p.Configuration == nil {
+		return nil, errors.New("wire: this program reads no configuration")
+	}
+	return p.Configuration(ctx)
+}
+
 // Policy returns the policy in force.
 func (p *Parts) Policy(ctx context.Context) (*policy.Policy, error) {
-	c, err := p.Configuration(ctx)
+	c, err := p.InForce(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,8 @@ type Parts struct {
 	Config *environment.Config
 	SDK    aws.Config
 	Store  Store
-	// Configuration returns the configuration in force.
+	// Configuration returns the configuration in force; see Pinned. A tool that
+	// needs no configuration may leave it nil.
 	Configuration func(context.Context) (*configuration.Configuration, error)
 	// Keys returns the sealing keys. It is nil if the environment names none,
 	// as in direct mode.
@@ -55,7 +56,7 @@ type Store interface {
 func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
 	table := Table(c, sdk)
 	p := &Parts{Config: c, SDK: sdk, Store: table, Now: clock.Now, Log: log}
-	p.Configuration = Configuration(c, table.Configuration(), p.Now, log).Get
+	p.Configuration = Pinned(Configuration(c, table.Configuration(), p.Now, log).Get)
 	var err error
 	if c.Keys != "" {
 		if p.Keys, err = Keys(c, sdk, p.Now, log); err != nil {
@@ -73,7 +74,7 @@ func Handler(read environment.Reader, routes func(*httpapi.Router, *Parts) error
 		return nil, err
 	}
 	rt := httpapi.NewRouter(p.Log)
-	return rt, routes(rt, p)
+	return PinEach(rt), routes(rt, p)
 }
 
 // Invocation returns the handler of a function with other events, in a form

@@ -39,6 +39,9 @@ type Refusal struct {
 	RetryAfter time.Duration
 	// Cause is logged and not sent; it may be nil.
 	Cause error
+	// CauseLogged reports that Cause is already in the log as an error. The line of
+	// each request that it refuses is then only a warning.
+	CauseLogged bool
 }
 
 // Refuse returns a Refusal without a cause.
@@ -57,9 +60,13 @@ func Unavailable(description string, after time.Duration, cause error) error {
 }
 
 // NotReady returns the Refusal of a request for which the sealing keys or the
-// configuration could not be read.
-func NotReady(cause error) error {
-	return &Refusal{Code: dcr.Unavailable, Description: "the broker is not ready", RetryAfter: 10 * time.Second, Cause: cause}
+// configuration could not be read. What reads them logs the cause, once for many
+// requests.
+func NotReady(cause error) *Refusal {
+	if r, ok := errors.AsType[*Refusal](cause); ok && r.CauseLogged {
+		return r
+	}
+	return &Refusal{Code: dcr.Unavailable, Description: "the broker is not ready", RetryAfter: 10 * time.Second, Cause: cause, CauseLogged: true}
 }
 
 func (e *Refusal) Error() string {

@@ -6,13 +6,15 @@ import (
 )
 
 // SameResource reports whether two resource identifiers name the same resource.
-// It ignores a trailing slash, and case in scheme and host, which are
-// case-insensitive (RFC 3986 §6.2.2.1).
+// It compares their canonical forms.
 func SameResource(a, b string) bool {
-	return a == b || canonicalResource(a) == canonicalResource(b)
+	return a == b || CanonicalResource(a) == CanonicalResource(b)
 }
 
-func canonicalResource(s string) string {
+// CanonicalResource returns a resource identifier without trailing slash, and
+// with scheme and host in lower case, since they are case-insensitive (RFC 3986
+// §6.2.2.1).
+func CanonicalResource(s string) string {
 	s = strings.TrimSuffix(s, "/")
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil {

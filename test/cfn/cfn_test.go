@@ -3,6 +3,7 @@ package cfn
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -65,16 +66,41 @@ const withRole = `{"Resources":{
 
 func TestGrants(t *testing.T) {
 	got, err := read(t, withRole).Grants("Role")
-	want := []Grant{{"a", "${Table.Arn}"}, {"a", "*"}, {"b", "${Table.Arn}"}}
+	want := []Grant{{"a", "${Table.Arn}", ""}, {"a", "*", ""}, {"b", "${Table.Arn}", ""}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Grants = %v, %v, want %v", got, err, want)
+	}
+	if got, err := read(t, withRole).Denials("Role"); err != nil || len(got) != 0 {
+		t.Errorf("Denials = %v, %v, want none", got, err)
+	}
+}
+
+func TestConditionsOnKeys(t *testing.T) {
+	const allow, deny = `"Condition":{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":["x#*"]},"Null":{"dynamodb:LeadingKeys":"false"}},"Effect":"Allow","Action":["b"`,
+		`"Condition":{"ForAnyValue:StringLike":{"dynamodb:LeadingKeys":"x#*"}},"Effect":"Deny","Action":["b"`
+	limited := Grant{"b", "${Table.Arn}", "x#*"}
+	for _, tt := range []struct {
+		statement       string
+		granted, denied bool
+	}{{allow, true, false}, {deny, false, true}} {
+		template := read(t, strings.Replace(withRole, `"Effect":"Allow","Action":["b"`, tt.statement, 1))
+		grants, err := template.Grants("Role")
+		denials, denialErr := template.Denials("Role")
+		if err != nil || denialErr != nil || slices.Contains(grants, limited) != tt.granted || slices.Contains(denials, limited) != tt.denied {
+			t.Errorf("%s: Grants = %v, %v, Denials = %v, %v", tt.statement, grants, err, denials, denialErr)
+		}
 	}
 }
 
 func TestUnsupportedGrantsAreErrors(t *testing.T) {
 	for _, tt := range []struct{ old, new, says string }{
-		{`"Effect":"Allow","Action":["b"`, `"Effect":"Deny","Action":["b"`, "does not allow"},
+		{`"Effect":"Allow","Action":["b"`, `"Effect":"Audit","Action":["b"`, "neither Allow nor Deny"},
 		{`"Sid":"x"`, `"Condition":{}`, "Condition"},
+		// It also allows requests without keys.
+		{`"Sid":"x"`, `"Condition":{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":["x#*"]}}`, "Condition"},
+		// The other operator would allow a request for several keys, one of which matches.
+		{`"Sid":"x"`, `"Condition":{"ForAnyValue:StringLike":{"dynamodb:LeadingKeys":["x#*"]},"Null":{"dynamodb:LeadingKeys":"false"}}`, "Condition"},
+		{`"Sid":"x"`, `"Condition":{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":["x#*","y#*"]},"Null":{"dynamodb:LeadingKeys":"false"}}`, "Condition"},
 		{`"Sid":"x"`, `"NotAction":"y"`, "NotAction"},
 		{`"Policies":[`, `"ManagedPolicyArns":["arn"],"Policies":[`, "outside the template"},
 	} {

@@ -6,19 +6,31 @@ import (
 	"strings"
 )
 
-// Grant is one operation that a role may call on one resource.
-type Grant struct{ Action, Resource string }
+// Grant is one operation on one resource. Keys is the pattern of the partition
+// keys of DynamoDB to which a condition limits the grant; "" for all keys.
+type Grant struct{ Action, Resource, Keys string }
 
-func (g Grant) String() string { return g.Action + " on " + g.Resource }
+func (g Grant) String() string {
+	if g.Keys != "" {
+		return g.Action + " on keys " + g.Keys + " of " + g.Resource
+	}
+	return g.Action + " on " + g.Resource
+}
 
 // Compare orders grants by action and resource.
 func (g Grant) Compare(other Grant) int { return strings.Compare(g.String(), other.String()) }
 
 // Grants returns the operations that a role may call, in order and without
 // duplicates, from its own policies and those attached to it. A statement with
-// other members than actions and resources is an error, and so is a policy that
-// is not in the template.
-func (t *Template) Grants(role string) ([]Grant, error) {
+// other members than actions, resources and a condition on keys is an error, and
+// so is a policy that is not in the template.
+func (t *Template) Grants(role string) ([]Grant, error) { return t.statements(role, "Allow") }
+
+// Denials returns the operations that the same policies deny to a role, as
+// Grants does.
+func (t *Template) Denials(role string) ([]Grant, error) { return t.statements(role, "Deny") }
+
+func (t *Template) statements(role, effect string) ([]Grant, error) {
 	r := t.Resources[role]
 	if r == nil || r.Type != "AWS::IAM::Role" {
 		return nil, fmt.Errorf("cfn: %s is not a role", role)
@@ -47,37 +59,70 @@ func (t *Template) Grants(role string) ([]Grant, error) {
 	for _, d := range documents {
 		m, _ := d.(map[string]any)
 		for _, s := range listOf(m["Statement"]) {
-			g, err := statement(s)
+			is, g, err := statement(s)
 			if err != nil {
 				return nil, fmt.Errorf("cfn: %s: %w", role, err)
 			}
-			grants = append(grants, g...)
+			if is == effect {
+				grants = append(grants, g...)
+			}
 		}
 	}
 	slices.SortFunc(grants, Grant.Compare)
 	return slices.Compact(grants), nil
 }
 
-func statement(v any) ([]Grant, error) {
+// statement returns the effect of a statement and its operations.
+func statement(v any) (effect string, grants []Grant, err error) {
 	s, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("statement %v", v)
+		return "", nil, fmt.Errorf("statement %v", v)
 	}
 	for k := range s {
-		if !slices.Contains([]string{"Sid", "Effect", "Action", "Resource"}, k) {
-			return nil, fmt.Errorf("statement with %s: %s", k, text(s))
+		if !slices.Contains([]string{"Sid", "Effect", "Action", "Resource", "Condition"}, k) {
+			return "", nil, fmt.Errorf("statement with %s: %s", k, text(s))
 		}
 	}
-	if s["Effect"] != "Allow" {
-		return nil, fmt.Errorf("statement that does not allow: %s", text(s))
+	var keys string
+	switch effect = text(s["Effect"]); effect {
+	case "Allow":
+		// ForAllValues also matches a request without the key, unless Null
+		// excludes it.
+		keys, err = keysOf(s["Condition"], "ForAllValues:StringLike", `{"dynamodb:LeadingKeys":"false"}`)
+	case "Deny":
+		keys, err = keysOf(s["Condition"], "ForAnyValue:StringLike", "")
+	default:
+		err = fmt.Errorf("neither Allow nor Deny")
 	}
-	var grants []Grant
+	if err != nil {
+		return "", nil, fmt.Errorf("%w in the statement %s", err, text(s))
+	}
 	for _, action := range listOf(s["Action"]) {
 		for _, resource := range listOf(s["Resource"]) {
-			grants = append(grants, Grant{text(action), text(resource)})
+			grants = append(grants, Grant{text(action), text(resource), keys})
 		}
 	}
-	return grants, nil
+	return effect, grants, nil
+}
+
+// keysOf returns the only pattern of a condition on keys with this operator; ""
+// if there is no condition. null is what the operator Null must have, or "" if
+// it must not be there.
+func keysOf(condition any, operator, null string) (string, error) {
+	if condition == nil {
+		return "", nil
+	}
+	c, _ := condition.(map[string]any)
+	patterns, _ := c[operator].(map[string]any)
+	keys := listOf(patterns["dynamodb:LeadingKeys"])
+	got, members := "", 1
+	if v, ok := c["Null"]; ok {
+		got, members = text(v), 2
+	}
+	if len(c) != members || len(patterns) != 1 || len(keys) != 1 || got != null {
+		return "", fmt.Errorf("unsupported Condition")
+	}
+	return text(keys[0]), nil
 }
 
 // listOf returns v as a list: IAM allows a single value instead of a list.

@@ -24,8 +24,6 @@ const (
 	ClientIndex = "table/index/client"
 	Pool        = "pool"
 	Keys        = "keys"         // the secret that KEYS names
-	Parameter   = "parameter"    // of SSM, if POLICY names one
-	Object      = "object"       // of S3, if POLICY names one
 	Provision   = "provision"    // the function
 	Logs        = "logs"         // the function's own log group
 	DeadLetters = "dead letters" // the queue of runs of the janitor that failed
@@ -48,20 +46,28 @@ func Functions(mode broker.Mode) []string {
 	return []string{"register", "metadata", "token", "authorize", "provision", "janitor"}
 }
 
-// Of returns the permissions that a function needs, in order. policy is
-// Parameter or Object if the policy document is stored there, else ""; traced
-// means that Lambda's active tracing is on.
-func Of(mode broker.Mode, function, policy string, traced bool) []Permission {
+// Configurations is the pattern of the keys of the table's items that have
+// configurations. No function writes them.
+const Configurations = "config#*"
+
+// KeysOf returns the pattern of the keys of the table's items that a function
+// needs, or "" if it needs all items.
+func KeysOf(function string) string {
+	if function == "metadata" {
+		return Configurations
+	}
+	return ""
+}
+
+// Of returns the permissions that a function needs, in order. traced means that
+// Lambda's active tracing is on.
+func Of(mode broker.Mode, function string, traced bool) []Permission {
 	all := slices.Concat(Recorded(mode, function), declared(mode, function), runtime(function, traced))
-	all = slices.DeleteFunc(all, func(p Permission) bool {
-		return (p.Resource == Parameter || p.Resource == Object) && p.Resource != policy
-	})
 	slices.SortFunc(all, Permission.Compare)
 	return slices.Compact(all)
 }
 
-// Recorded returns the calls of a function in the tests, in order, with every
-// place of the policy document.
+// Recorded returns the calls of a function in the tests, in order.
 func Recorded(mode broker.Mode, function string) []Permission { return recorded[mode][function] }
 
 //go:embed recorded.json

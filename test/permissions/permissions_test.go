@@ -46,38 +46,22 @@ func TestRecordedFunctionsExistInTheirMode(t *testing.T) {
 }
 
 func TestOf(t *testing.T) {
-	for _, tt := range []struct {
-		policy string
-		want   []string
-	}{
-		{"", nil},
-		{Parameter, []string{"ssm:GetParameter on parameter"}},
-		{Object, []string{"s3:GetObject on object"}},
-	} {
-		var got []string
-		for _, p := range Of(broker.ModeBrokered, "provision", tt.policy, false) {
-			if p.Resource == Parameter || p.Resource == Object {
-				got = append(got, p.String())
-			}
-		}
-		if !slices.Equal(got, tt.want) {
-			t.Errorf("provision with the policy at %q may read %q, want %q", tt.policy, got, tt.want)
+	for _, p := range []Permission{{"logs:PutLogEvents", Logs}, {"dynamodb:GetItem", Table}} {
+		if !slices.Contains(Of(broker.ModeBrokered, "metadata", false), p) {
+			t.Errorf("metadata has no permission %s", p)
 		}
 	}
-	if !slices.Contains(Of(broker.ModeBrokered, "metadata", "", false), Permission{"logs:PutLogEvents", Logs}) {
-		t.Error("metadata may not log")
-	}
-	all := Of(broker.ModeDirect, "register", "", false)
+	all := Of(broker.ModeDirect, "register", false)
 	if !slices.IsSortedFunc(all, Permission.Compare) || !slices.Contains(all, Permission{"cognito-idp:ListUserPoolClients", Pool}) {
 		t.Errorf("register: %v, want them in order and with declared faults", all)
 	}
 	for _, function := range Functions(broker.ModeBrokered) {
 		for _, traced := range []bool{true, false} {
-			if got := slices.Contains(Of(broker.ModeBrokered, function, "", traced), Permission{"xray:PutTraceSegments", Traces}); got != traced {
+			if got := slices.Contains(Of(broker.ModeBrokered, function, traced), Permission{"xray:PutTraceSegments", Traces}); got != traced {
 				t.Errorf("%s, traced: %t, may send traces: %t", function, traced, got)
 			}
 		}
-		if got := slices.Contains(Of(broker.ModeBrokered, function, "", false), Permission{"sqs:SendMessage", DeadLetters}); got != (function == "janitor") {
+		if got := slices.Contains(Of(broker.ModeBrokered, function, false), Permission{"sqs:SendMessage", DeadLetters}); got != (function == "janitor") {
 			t.Errorf("%s may send failed runs: %t", function, got)
 		}
 	}
@@ -87,13 +71,13 @@ func TestOf(t *testing.T) {
 // only provision and janitor may (docs/adr/0011-private-provision-function.md).
 func TestPublicFunctionsHaveNoPermissionOnCognito(t *testing.T) {
 	for _, function := range []string{"register", "metadata", "token", "authorize"} {
-		for _, p := range Of(broker.ModeBrokered, function, "", true) {
+		for _, p := range Of(broker.ModeBrokered, function, true) {
 			if strings.HasPrefix(p.Action, "cognito-idp:") {
 				t.Errorf("%s: %s", function, p)
 			}
 		}
 	}
-	for _, p := range Of(broker.ModeBrokered, "provision", "", true) {
+	for _, p := range Of(broker.ModeBrokered, "provision", true) {
 		if strings.HasPrefix(p.Action, "cognito-idp:") && !strings.HasPrefix(p.Action, "cognito-idp:Create") {
 			t.Errorf("provision: %s, want only create and brand", p)
 		}

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -66,7 +67,7 @@ func newPool(t *testing.T, counts cognito.Counters) *pool {
 			Region: "us-east-1", BaseEndpoint: aws.String("http://cognito.example"), HTTPClient: inProcess{p, faults},
 			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		})
-		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: settings, Counters: counts, Now: time.Now})
+		apps, err := cognito.New(api, cognito.Config{Pool: poolID, Deployment: "test", Settings: func(context.Context) (cognito.Settings, error) { return settings, nil }, Counters: counts, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/authorization"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/grants"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
@@ -69,9 +70,7 @@ func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 		signIns: make(map[string]*attempt), sessions: make(map[string]*session),
 	}
 	var err error
-	if w.policy, err = policy.Parse([]byte(policyDocument), broker.Deployment{Scopes: []string{"openid", "mcp/read"}, Mode: broker.ModeBrokered}); err != nil {
-		t.Fatal(err)
-	}
+	w.policy = kit.ParsePolicy(t, broker.ModeBrokered, policyDocument, []string{"openid", "mcp/read"})
 	w.cognito = newPool(t, s.inner)
 	w.oauth.Secret, w.oauth.Rotates = w.cognito.Secret, func() bool { return w.chance(0.3) }
 	w.sealed = &sealed{store: s.faulty, grants: make(map[string]string)}
@@ -106,11 +105,10 @@ func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
 // openEndpoints makes the use cases of the authorization and token endpoints.
 func (w *world) openEndpoints(s store) {
 	w.t.Helper()
-	resources := []broker.Resource{{URL: resource, Scopes: []string{"mcp/read"}}}
 	var err error
 	w.flow, err = authorization.New(authorization.Config{
-		Issuer: "https://auth.example.com", Clients: w.Directory, Store: w.sealed, Provisioner: w.Provisioner, Policy: w.inForce, Keys: w.ring,
-		Cognito: w.oauth, Resources: resources, LoginVersion: 1, RefreshLifetime: fake.OAuthLifetime, Now: time.Now, Pause: broker.Pause,
+		Issuer: "https://auth.example.com", Clients: w.Directory, Store: w.sealed, Provisioner: w.Provisioner, Configuration: w.configuration, Keys: w.ring,
+		Cognito: w.oauth, LoginVersion: 1, Now: time.Now, Pause: broker.Pause,
 		Log: slog.New(slog.NewTextHandler(w.warnings, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
@@ -118,12 +116,18 @@ func (w *world) openEndpoints(s store) {
 	}
 	w.issuer, err = token.New(token.Config{
 		Store: s, Clients: w.Directory, AppClients: grants.NewAppClients(s, time.Now), Ender: w.ender, Cognito: w.oauth,
-		Provisioner: w.Provisioner, AccessTokens: accessTokens{}, Keys: w.ring, Now: time.Now, Log: kit.Discard, Resources: resources,
-		ResourceServers: []token.ResourceServer{{ID: "mcp", Secret: credential.Presented(resourceSecret).Hash(), Resource: resource}},
+		Provisioner: w.Provisioner, AccessTokens: accessTokens{}, Configuration: w.configuration, Keys: w.ring, Now: time.Now, Log: kit.Discard,
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+func (w *world) configuration(context.Context) (*configuration.Configuration, error) {
+	return &configuration.Configuration{
+		Policy: w.policy, Resources: []broker.Resource{{URL: resource, Scopes: []string{"mcp/read"}}}, Tokens: configuration.Tokens{RefreshToken: fake.OAuthLifetime},
+		IntrospectionClients: []configuration.IntrospectionClient{{ID: "mcp", SecretSHA256: credential.Presented(resourceSecret).Hash().String(), Resource: resource}},
+	}, nil
 }
 
 func (w *world) inForce(context.Context) (*policy.Policy, error) { return w.policy, nil }

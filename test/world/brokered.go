@@ -10,9 +10,9 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
@@ -32,11 +32,11 @@ type Brokered struct {
 	Log *slog.Logger
 	// Scopes are the scopes of the deployment.
 	Scopes []string
-	// Resources, ResourceBinding and IntrospectionClients are those of the
-	// configuration.
-	Resources            []broker.Resource
-	ResourceBinding      bool
-	IntrospectionClients []configuration.IntrospectionClient
+	// Conf is the configuration in force, except its Policy. By default it has
+	// only the lifetime of refresh tokens, 30 days.
+	Conf configuration.Configuration
+	// ConfErr is the error of reading the configuration.
+	ConfErr error
 	// KeysErr is the error of reading the keys.
 	KeysErr error
 }
@@ -72,6 +72,7 @@ func NewBrokeredWith(t testing.TB, o Options) *Brokered {
 		o.Policy = BrokeredPolicy
 	}
 	w.UseBrokeredPolicy(o.Policy)
+	w.Conf.Tokens.RefreshToken = 30 * Day
 	w.Keys = fake.Ring(t)
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
@@ -109,11 +110,7 @@ func (w *Brokered) logger() *slog.Logger {
 // UseBrokeredPolicy puts a policy of brokered mode into force.
 func (w *Brokered) UseBrokeredPolicy(doc string) {
 	w.T.Helper()
-	p, err := policy.Parse([]byte(doc), broker.ModeBrokered, w.Scopes)
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	w.policy = p
+	w.policy = ParsePolicy(w.T, broker.ModeBrokered, doc, w.Scopes)
 }
 
 // Registration returns the stored registration of a client.

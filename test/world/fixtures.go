@@ -11,9 +11,35 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
+
+// DirectPolicy is a policy of direct mode.
+const DirectPolicy = `{
+  "version": 1,
+  "open_registration": "open",
+  "profiles": {
+    "open": {
+      "redirect_uris": {
+        "presets": [
+          "chatgpt", "claude", "claude-code", "codex", "cursor", "gemini-cli",
+          "inspector", "mcp-remote", "n8n-cloud", "opencode", "vscode"
+        ],
+        "loopback": true
+      },
+      "grant_types": ["authorization_code", "refresh_token"],
+      "token_endpoint_auth_methods": ["none"],
+      "limits": { "app_clients": 500, "creations_per_hour": 100 }
+    },
+    "trusted": {
+      "redirect_uris": { "presets": ["cursor"], "loopback": true, "any_https": true, "any_private_use": true },
+      "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
+      "token_endpoint_auth_methods": ["client_secret_basic", "client_secret_post", "none"]
+    }
+  }
+}`
 
 // BrokeredPolicy is a policy of brokered mode with a profile of each sort.
 const BrokeredPolicy = `{"version":1,"open_registration":"open","profiles":{
@@ -23,6 +49,9 @@ const BrokeredPolicy = `{"version":1,"open_registration":"open","profiles":{
 		"token_endpoint_auth_methods":["client_secret_basic","client_secret_post","none"],"limits":{"app_clients":5}},
 	"short":{"redirect_uris":{"any_https":true},"lifetimes":{"unconfirmed":"2h"}},
 	"together":{"redirect_uris":{"any_https":true},"app_client":"shared"}}}`
+
+// DirectScopes are the scopes of the user pool in direct mode.
+var DirectScopes = []string{"openid", "mcp/read", "mcp/write"}
 
 // BrokeredScopes are the scopes of the user pool.
 var BrokeredScopes = []string{"openid", "mcp/read", "mcp/write"}
@@ -120,3 +149,14 @@ const CIBody = `{"client_name":"CI","grant_types":["client_credentials"],"token_
 
 // MachineBody registers a client with client_credentials and scopes.
 const MachineBody = `{"client_name":"Job","grant_types":["client_credentials"],"scope":"mcp/write mcp/read"}`
+
+// ParsePolicy returns the policy of a document with these profiles. The
+// deployment has these scopes.
+func ParsePolicy(t testing.TB, mode broker.Mode, document string, scopes []string) *policy.Policy {
+	t.Helper()
+	p, err := policy.Parse([]byte(document), mode, scopes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

@@ -44,17 +44,14 @@ func (w *Brokered) IssuerConfig(store broker.GrantStore, cognito OAuth) token.Co
 	}
 }
 
-// Configuration returns a configuration with the policy in force and the
-// resources of w.
-func (w *Brokered) Configuration(ctx context.Context) (*configuration.Configuration, error) {
-	p, err := w.PolicySource(ctx)
-	if err != nil {
-		return nil, broker.NotReady(err)
+// Configuration returns the configuration in force.
+func (w *Brokered) Configuration(context.Context) (*configuration.Configuration, error) {
+	if w.ConfErr != nil {
+		return nil, broker.NotReady(w.ConfErr)
 	}
-	return &configuration.Configuration{
-		Policy: p, Resources: w.Resources, ResourceBinding: w.ResourceBinding, IntrospectionClients: w.IntrospectionClients,
-		Tokens: configuration.Tokens{RefreshToken: 30 * Day},
-	}, nil
+	c := w.Conf
+	c.Policy = w.policy
+	return &c, nil
 }
 
 // Ender returns an Ender for the grants in this store.

@@ -31,11 +31,11 @@ type World struct {
 	policy *policy.Policy
 }
 
-// New returns a World under the default policy.
+// New returns a World under DirectPolicy.
 func New(t testing.TB) *World {
 	t.Helper()
 	w := &World{T: t, Clock: fake.ClockAt(Start), Pool: fake.NewPool()}
-	w.UsePolicy(string(policy.Default()))
+	w.UsePolicy(DirectPolicy)
 	w.Inner = memory.NewStore(w.Now)
 	w.Store = fake.NewStore(w.Inner)
 	b, err := Assemble(Parts{Store: w.Store, Pool: w.Pool, JWTs: &w.JWTs, Policy: w.PolicySource, Now: w.Now})
@@ -55,11 +55,7 @@ func (w *World) Wait(d time.Duration) { w.Clock.Advance(d) }
 // UsePolicy puts a policy of direct mode into force.
 func (w *World) UsePolicy(doc string) {
 	w.T.Helper()
-	p, err := policy.Parse([]byte(doc), broker.ModeDirect, []string{"openid", "mcp/read", "mcp/write"})
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	w.policy = p
+	w.policy = ParsePolicy(w.T, broker.ModeDirect, doc, DirectScopes)
 }
 
 // Token makes an initial access token for the profile, and also returns its id.

@@ -66,7 +66,7 @@ func (c *clock) sleep(ctx context.Context, d time.Duration) error {
 // bubble.
 func admitting(t *testing.T, s Counters) *AppClients {
 	t.Helper()
-	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counters: s, Now: time.Now})
+	c, err := New(cip.New(cip.Options{Region: "us-east-1"}), Config{Pool: here.pool, Deployment: here.deployment, Settings: fixed(DefaultSettings()), Counters: s, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func emulatedWith(t *testing.T, change func(*emulator.Config)) (*AppClients, *em
 	t.Cleanup(server.Close)
 	api := cip.New(cip.Options{Region: "us-east-1", Credentials: testCredentials, BaseEndpoint: aws.String(server.URL), HTTPClient: server.Client()})
 	c, err := New(api, Config{
-		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counters: &counters{}, Now: clock.Now, Sleep: clock.sleep,
+		Pool: here.pool, Deployment: here.deployment, Settings: fixed(DefaultSettings()), Counters: &counters{}, Now: clock.Now, Sleep: clock.sleep,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -347,7 +347,7 @@ func TestARequestIsRepeatedInTheNextSecondAndNotAfterATimeOut(t *testing.T) {
 
 func TestForeignAppClientsAreNeitherListedNorChanged(t *testing.T) {
 	c, pool := emulated(t, 0)
-	other, err := New(c.api, Config{Pool: here.pool, Deployment: "test", Settings: DefaultSettings(), Counters: &counters{}, Now: time.Now})
+	other, err := New(c.api, Config{Pool: here.pool, Deployment: "test", Settings: fixed(DefaultSettings()), Counters: &counters{}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +389,7 @@ func TestAMissingPoolIsNotAMissingAppClient(t *testing.T) {
 }
 
 func TestNewRefusesABadConfiguration(t *testing.T) {
-	good := Config{Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counters: &counters{}, Now: time.Now}
+	good := Config{Pool: here.pool, Deployment: here.deployment, Settings: fixed(DefaultSettings()), Counters: &counters{}, Now: time.Now}
 	tests := []struct {
 		change func(*Config)
 		want   string
@@ -406,7 +406,7 @@ func TestNewRefusesABadConfiguration(t *testing.T) {
 		{func(c *Config) { c.Counters = nil }, "counters"},
 		{func(c *Config) { c.Now = nil }, "now"},
 		{func(c *Config) { c.Timeout = -time.Second }, "timeout"},
-		{func(c *Config) { c.Settings.RotationGrace = time.Hour }, "grace"},
+		{func(c *Config) { c.Settings = nil }, "settings"},
 	}
 	api := cip.New(cip.Options{Region: "us-east-1"})
 	if _, err := New(api, good); err != nil {
@@ -421,7 +421,7 @@ func TestNewRefusesABadConfiguration(t *testing.T) {
 	}
 	var bad Config
 	_, err := New(api, bad)
-	for _, want := range []string{"user pool id", "deployment id", "counters", "lifetime"} {
+	for _, want := range []string{"user pool id", "deployment id", "counters", "settings"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New = %v, want all faults at once, also %q", err, want)
 		}

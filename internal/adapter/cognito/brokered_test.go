@@ -83,7 +83,7 @@ func TestReadableAttributesFollowTheScopes(t *testing.T) {
 func brokeredOn(t *testing.T, quota, login int) (*AppClients, *emulator.Cognito) {
 	t.Helper()
 	c, pool := emulatedWith(t, func(cfg *emulator.Config) { cfg.AppClientQuota, cfg.ManagedLogin, cfg.NoRateLimit = quota, login, true })
-	c.settings.Callback, c.settings.SignOut = brokeredSettings().Callback, brokeredSettings().SignOut
+	c.getSettings = fixed(brokeredSettings())
 	return c, pool
 }
 

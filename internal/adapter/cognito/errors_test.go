@@ -249,7 +249,7 @@ func open(t *testing.T, do doerFunc, options ...func(*cip.Options)) *AppClients 
 	}
 	clock := newClock()
 	c, err := New(cip.New(o), Config{
-		Pool: here.pool, Deployment: here.deployment, Settings: DefaultSettings(), Counters: &counters{}, Now: clock.Now, Sleep: clock.sleep,
+		Pool: here.pool, Deployment: here.deployment, Settings: fixed(DefaultSettings()), Counters: &counters{}, Now: clock.Now, Sleep: clock.sleep,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -26,8 +26,10 @@ func line(t *testing.T, a *telemetry.Activity) map[string]any {
 // The quota belongs to the pool, so app clients of other programs count too.
 func TestListSetsTheQuotaMetric(t *testing.T) {
 	c, _ := emulated(t, 0)
-	c.quota = 300
-	other, err := New(c.api, Config{Pool: here.pool, Deployment: "other", Settings: DefaultSettings(), Counters: &counters{}, Now: c.now, Sleep: c.sleep})
+	settings := DefaultSettings()
+	settings.Quota = 300
+	c.getSettings = fixed(settings)
+	other, err := New(c.api, Config{Pool: here.pool, Deployment: "other", Settings: fixed(DefaultSettings()), Counters: &counters{}, Now: c.now, Sleep: c.sleep})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// origins starts a server that responds like SSM, Secrets Manager and S3.
+// origins starts a server that responds like Secrets Manager.
 func origins(t *testing.T) aws.Config {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -28,24 +28,13 @@ func origins(t *testing.T) aws.Config {
 		var in map[string]any
 		json.Unmarshal(body, &in)
 		switch target := r.Header.Get("X-Amz-Target"); {
-		case target == "AmazonSSM.GetParameter" && in["Name"] == "/dcr/policy" && in["WithDecryption"] == true:
-			io.WriteString(w, `{"Parameter":{"Value":"from ssm"}}`)
-		case target == "secretsmanager.GetSecretValue" && in["SecretId"] == "dcr/policy":
+		case target == "secretsmanager.GetSecretValue" && in["SecretId"] == "dcr/keys":
 			io.WriteString(w, `{"SecretString":"from secretsmanager"}`)
 		case target == "secretsmanager.GetSecretValue" && in["SecretId"] == "dcr/binary":
 			io.WriteString(w, `{"SecretBinary":"ZnJvbSBieXRlcw=="}`)
-		case r.Method == "GET" && r.RequestURI == "/bucket/dir/a%20policy%2B%C3%A9.json":
-			io.WriteString(w, "from s3, escaped")
-		case r.Method == "GET" && r.URL.Path == "/bucket/other":
-			w.WriteHeader(http.StatusNotFound)
-			io.WriteString(w, `<Error><Code>NoSuchKey</Code></Error>`)
-		case r.Method == "GET" && r.URL.Path == "/bucket/dir/policy.json":
-			io.WriteString(w, "from s3")
-		case r.Method == "GET" && r.URL.Path == "/bucket/huge":
-			io.WriteString(w, strings.Repeat("x", MaxSize+1))
 		default:
 			w.WriteHeader(http.StatusBadRequest)
-			io.WriteString(w, `{"__type":"ParameterNotFound"}`)
+			io.WriteString(w, `{"__type":"ResourceNotFoundException"}`)
 		}
 	}))
 	t.Cleanup(srv.Close)
@@ -85,7 +74,7 @@ func checkSignature(t *testing.T, r *http.Request, body []byte) {
 
 func TestDocument(t *testing.T) {
 	sdk := origins(t)
-	file := filepath.Join(t.TempDir(), "policy.json")
+	file := filepath.Join(t.TempDir(), "keys.json")
 	if err := os.WriteFile(file, []byte("from file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -93,15 +82,9 @@ func TestDocument(t *testing.T) {
 		reference string
 		want      string // "" for an error
 	}{
-		{"ssm:/dcr/policy", "from ssm"},
-		{"ssm:/dcr/other", ""},
-		{"secretsmanager:dcr/policy", "from secretsmanager"},
+		{"secretsmanager:dcr/keys", "from secretsmanager"},
 		{"secretsmanager:dcr/other", ""},
 		{"secretsmanager:dcr/binary", "from bytes"},
-		{"s3://bucket/dir/policy.json", "from s3"},
-		{"s3://bucket/dir/a policy+é.json", "from s3, escaped"},
-		{"s3://bucket/other", ""},
-		{"s3://bucket/huge", ""},
 		{file, "from file"},
 		{file + ".none", ""},
 	} {
@@ -120,10 +103,8 @@ func TestDocument(t *testing.T) {
 
 func TestDocumentChecksTheReference(t *testing.T) {
 	for reference, ok := range map[string]bool{
-		"ssm:/dcr/policy": true, "ssm:": false,
 		"secretsmanager:x": true, "secretsmanager:": false,
-		"s3://bucket/key": true, "s3://bucket": false, "s3://bucket/": false, "s3:///key": false,
-		"policy.json": true,
+		"keys.json": true,
 	} {
 		if _, err := Document(reference, aws.Config{}); (err == nil) != ok {
 			t.Errorf("Document(%q) = %v, want ok %t", reference, err, ok)
@@ -140,9 +121,9 @@ func TestRequestIsRepeated(t *testing.T) {
 		body     string
 		requests int
 	}{
-		{"throttled", 400, `{"__type":"com.amazonaws.ssm#ThrottlingException","message":"Rate exceeded"}`, 3},
+		{"throttled", 400, `{"__type":"com.amazonaws.secretsmanager#ThrottlingException","message":"Rate exceeded"}`, 3},
 		{"server error", 500, `not JSON`, 3},
-		{"not found", 400, `{"__type":"ParameterNotFound"}`, 1},
+		{"not found", 400, `{"__type":"ResourceNotFoundException"}`, 1},
 		{"not allowed", 400, `{"__type":"AccessDeniedException","message":"no"}`, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -153,7 +134,7 @@ func TestRequestIsRepeated(t *testing.T) {
 				return &http.Response{StatusCode: tt.status, Body: io.NopCloser(strings.NewReader(tt.body))}, nil
 			})
 			sdk.Retryer = promptly
-			fetch, err := Document("ssm:/dcr/policy", sdk)
+			fetch, err := Document("secretsmanager:dcr/keys", sdk)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,9 +155,9 @@ func TestDocumentRetriesARefusedConnection(t *testing.T) {
 		if requests++; requests == 1 {
 			return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 		}
-		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"Parameter":{"Value":"here"}}`))}, nil
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"SecretString":"here"}`))}, nil
 	})
-	fetch, err := Document("ssm:/dcr/policy", sdk)
+	fetch, err := Document("secretsmanager:dcr/keys", sdk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,26 +166,19 @@ func TestDocumentRetriesARefusedConnection(t *testing.T) {
 	}
 }
 
-func TestAddresses(t *testing.T) {
-	for reference, want := range map[string]string{
-		"ssm:/dcr/policy":            "https://ssm.eu-west-1.amazonaws.com/",
-		"secretsmanager:dcr/policy":  "https://secretsmanager.eu-west-1.amazonaws.com/",
-		"s3://bucket/dir/a b.json":   "https://bucket.s3.eu-west-1.amazonaws.com/dir/a%20b.json",
-		"s3://my.bucket/policy.json": "https://s3.eu-west-1.amazonaws.com/my.bucket/policy.json", // the * of a certificate is one label
-	} {
-		sdk := aws.Config{Region: "eu-west-1", Credentials: origins(t).Credentials, RetryMaxAttempts: 1}
-		var got string
-		sdk.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
-			got = r.URL.String()
-			return nil, errors.New("offline")
-		})
-		fetch, err := Document(reference, sdk)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fetch(t.Context())
-		if got != want {
-			t.Errorf("%s is fetched from %q, want %q", reference, got, want)
-		}
+func TestAddress(t *testing.T) {
+	sdk := aws.Config{Region: "eu-west-1", Credentials: origins(t).Credentials, RetryMaxAttempts: 1}
+	var got string
+	sdk.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+		got = r.URL.String()
+		return nil, errors.New("offline")
+	})
+	fetch, err := Document("secretsmanager:dcr/keys", sdk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetch(t.Context())
+	if want := "https://secretsmanager.eu-west-1.amazonaws.com/"; got != want {
+		t.Errorf("the secret is fetched from %q, want %q", got, want)
 	}
 }

@@ -17,7 +17,7 @@ import (
 func TestAttemptsAreMeasuredAndTraced(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 	var traces []string
-	s := New("ssm", config(doer(func(r *http.Request) (*http.Response, error) {
+	s := New("secretsmanager", config(doer(func(r *http.Request) (*http.Response, error) {
 		traces = append(traces, r.Header.Get("X-Amzn-Trace-Id"))
 		if strings.Contains(r.Header.Get("Authorization"), "x-amzn-trace-id") {
 			t.Error("the trace header is signed, and proxies of AWS change it")
@@ -30,7 +30,7 @@ func TestAttemptsAreMeasuredAndTraced(t *testing.T) {
 	})))
 	//lint:ignore SA1029 the key is aws-lambda-go's
 	ctx, activity := telemetry.Begin(context.WithValue(t.Context(), traceKey, trace), "")
-	if err := s.Call(ctx, "AmazonSSM.GetParameter", struct{}{}, new(struct{})); err != nil {
+	if err := s.Call(ctx, "secretsmanager.GetSecretValue", struct{}{}, new(struct{})); err != nil {
 		t.Fatal(err)
 	}
 	if len(traces) != 2 || traces[0] != trace || traces[1] != trace {
@@ -45,13 +45,13 @@ func TestAttemptsAreMeasuredAndTraced(t *testing.T) {
 }
 
 func TestWithoutATraceNoHeaderIsSent(t *testing.T) {
-	s := New("ssm", config(doer(func(r *http.Request) (*http.Response, error) {
+	s := New("secretsmanager", config(doer(func(r *http.Request) (*http.Response, error) {
 		if v, ok := r.Header["X-Amzn-Trace-Id"]; ok {
 			t.Errorf("X-Amzn-Trace-Id: %q, want none", v)
 		}
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}"))}, nil
 	})))
-	if err := s.Call(t.Context(), "AmazonSSM.GetParameter", struct{}{}, new(struct{})); err != nil {
+	if err := s.Call(t.Context(), "secretsmanager.GetSecretValue", struct{}{}, new(struct{})); err != nil {
 		t.Fatal(err)
 	}
 }

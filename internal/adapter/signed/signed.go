@@ -36,6 +36,8 @@ const MaxAnswer = 512<<10 + 1
 // Service is a service of AWS. It is safe for concurrent use.
 type Service struct {
 	name     string // as in the credential scope of a signature
+	json     string // version of AWS's JSON protocol
+	measured telemetry.Service
 	endpoint string // without a trailing slash
 	sdk      aws.Config
 	client   aws.HTTPClient
@@ -45,7 +47,10 @@ type Service struct {
 // New returns the service in the region of sdk, or at the endpoint of sdk if it
 // has one. It opens no connection.
 func New(name string, sdk aws.Config) Service {
-	s := Service{name: name, endpoint: "https://" + name + "." + sdk.Region + ".amazonaws.com", sdk: sdk, client: sdk.HTTPClient}
+	s := Service{name: name, json: "1.1", measured: telemetry.Other, endpoint: "https://" + name + "." + sdk.Region + ".amazonaws.com", sdk: sdk, client: sdk.HTTPClient}
+	if name == "dynamodb" {
+		s.json, s.measured = "1.0", telemetry.DynamoDB
+	}
 	if sdk.BaseEndpoint != nil {
 		s.endpoint = strings.TrimSuffix(*sdk.BaseEndpoint, "/")
 	}
@@ -66,7 +71,7 @@ func New(name string, sdk aws.Config) Service {
 // Endpoint returns the origin of the service.
 func (s Service) Endpoint() string { return s.endpoint }
 
-// Call sends an operation in AWS's JSON 1.1 protocol.
+// Call sends an operation in AWS's JSON protocol.
 func (s Service) Call(ctx context.Context, target string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -74,7 +79,7 @@ func (s Service) Call(ctx context.Context, target string, in, out any) error {
 	}
 	a, err := s.Send(ctx, Request{
 		Method: http.MethodPost, URL: s.endpoint + "/", Body: body,
-		Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {target}},
+		Header: http.Header{"Content-Type": {"application/x-amz-json-" + s.json}, "X-Amz-Target": {target}},
 	})
 	if err != nil {
 		return err
@@ -85,8 +90,7 @@ func (s Service) Call(ctx context.Context, target string, in, out any) error {
 // Request is a request that may be sent several times.
 type Request struct {
 	Method string
-	// URL is below Endpoint, or has another host. Its path is escaped with
-	// httpbinding.EscapePath.
+	// URL is below Endpoint. Its path is escaped with httpbinding.EscapePath.
 	URL    string
 	Header http.Header // may be nil
 	Body   []byte
@@ -121,7 +125,7 @@ const traceKey = "x-amzn-trace-id"
 
 func (s Service) sendOnce(ctx context.Context, in Request) (Answer, error) {
 	start := time.Now()
-	defer func() { telemetry.Called(ctx, telemetry.Other, time.Since(start), false) }()
+	defer func() { telemetry.Called(ctx, s.measured, time.Since(start), false) }()
 	r, err := http.NewRequestWithContext(ctx, in.Method, in.URL, bytes.NewReader(in.Body))
 	if err != nil {
 		return Answer{}, err
@@ -162,21 +166,17 @@ func (s Service) sign(ctx context.Context, r *http.Request, body []byte) error {
 	}
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
-	r.Header.Set("X-Amz-Content-Sha256", hash) // S3 needs it, the others ignore it
-	return v4.NewSigner().SignHTTP(ctx, cred, r, hash, s.name, s.sdk.Region, time.Now(), func(o *v4.SignerOptions) {
-		// All services but S3 sign the path escaped twice.
-		o.DisableURIPathEscaping = s.name == "s3"
-	})
+	return v4.NewSigner().SignHTTP(ctx, cred, r, hash, s.name, s.sdk.Region, time.Now())
 }
 
 // refusal returns the error in a response: in JSON, with the code in the body
-// or a header, or in S3's XML as text.
+// or a header, or as text.
 func refusal(h http.Header, body []byte) error {
 	var e struct {
 		Type    string `json:"__type"`
 		Message string `json:"message"` // or Message, which encoding/json also matches
 	}
-	if json.Unmarshal(body, &e) != nil { // S3's XML, or a response that is not from AWS
+	if json.Unmarshal(body, &e) != nil { // the response of a proxy
 		e.Message = string(body[:min(len(body), 300)])
 	}
 	if e.Type == "" {

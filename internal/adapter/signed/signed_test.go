@@ -39,43 +39,38 @@ type doer func(*http.Request) (*http.Response, error)
 
 func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 
-// Services other than S3 sign the path escaped twice. The difference shows with
-// characters that need escaping, as in the ARN of a function.
+// Services sign the path escaped twice. The difference shows with characters
+// that need escaping, as in the ARN of a function.
 func TestPathsAreSignedLikeTheService(t *testing.T) {
 	const path = "/functions/arn%3Aaws%3Alambda/invocations"
-	for name, signedPath := range map[string]string{"lambda": "/functions/arn%253Aaws%253Alambda/invocations", "s3": path} {
-		t.Run(name, func(t *testing.T) {
-			srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				body, err := io.ReadAll(r.Body)
-				if r.RequestURI != path || string(body) != "{}" || err != nil {
-					t.Errorf("%s arrived with %q, %v, want %s with {}", r.RequestURI, body, err, path)
-				}
-				at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				again, err := http.NewRequest(r.Method, "http://"+r.Host, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				again.URL.Opaque = "//" + r.Host + signedPath // signed unchanged
-				again.ContentLength = r.ContentLength
-				again.Header.Set("X-Amz-Content-Sha256", r.Header.Get("X-Amz-Content-Sha256"))
-				if err := v4.NewSigner().SignHTTP(t.Context(), testCredentials, again, fmt.Sprintf("%x", sha256.Sum256(body)), name, "us-east-1", at, func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }); err != nil {
-					t.Fatal(err)
-				}
-				if got, want := r.Header.Get("Authorization"), again.Header.Get("Authorization"); got != want {
-					t.Errorf("signature %q, want %q", got, want)
-				}
-			}))
-			defer srv.Close()
-			sdk := config(nil)
-			sdk.BaseEndpoint = &srv.URL
-			s := New(name, sdk)
-			if _, err := s.Send(t.Context(), Request{Method: http.MethodPost, URL: s.Endpoint() + path, Body: []byte("{}")}); err != nil {
-				t.Error(err)
-			}
-		})
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if r.RequestURI != path || string(body) != "{}" || err != nil {
+			t.Errorf("%s arrived with %q, %v, want %s with {}", r.RequestURI, body, err, path)
+		}
+		at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := http.NewRequest(r.Method, "http://"+r.Host, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.URL.Opaque = "//" + r.Host + "/functions/arn%253Aaws%253Alambda/invocations" // signed unchanged
+		again.ContentLength = r.ContentLength
+		if err := v4.NewSigner().SignHTTP(t.Context(), testCredentials, again, fmt.Sprintf("%x", sha256.Sum256(body)), "lambda", "us-east-1", at, func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := r.Header.Get("Authorization"), again.Header.Get("Authorization"); got != want {
+			t.Errorf("signature %q, want %q", got, want)
+		}
+	}))
+	defer srv.Close()
+	sdk := config(nil)
+	sdk.BaseEndpoint = &srv.URL
+	s := New("lambda", sdk)
+	if _, err := s.Send(t.Context(), Request{Method: http.MethodPost, URL: s.Endpoint() + path, Body: []byte("{}")}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -90,7 +85,7 @@ func TestRefusals(t *testing.T) {
 		code     string
 		requests int
 	}{
-		{"named in JSON", 400, "", `{"__type":"com.amazonaws.ssm#ThrottlingException","message":"said"}`, "ThrottlingException", 3},
+		{"named in JSON", 400, "", `{"__type":"com.amazonaws.lambda#ThrottlingException","message":"said"}`, "ThrottlingException", 3},
 		{"named in the header", 429, "TooManyRequestsException", `{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Message":"said"}`, "TooManyRequestsException", 3},
 		{"with a URL", 404, "ResourceNotFoundException:http://internal.amazon.com/", `{"Type":"User","Message":"said"}`, "ResourceNotFoundException", 1},
 		{"server error", 500, "", "said", "unknown", 3},

@@ -314,9 +314,9 @@ func TestNewRequiresEveryField(t *testing.T) {
 	for name, spoil := range map[string]func(*Config){
 		"issuer": func(c *Config) { c.Issuer = "" },
 		"flow":   func(c *Config) { c.Flow = nil },
-		"pages":  func(c *Config) { c.Pages = nil },
+		"look":   func(c *Config) { c.Look = nil },
 	} {
-		c := Config{Issuer: "https://auth.example.com", Flow: e.flow, Pages: e.pages}
+		c := Config{Issuer: "https://auth.example.com", Flow: e.flow, Look: e.look}
 		spoil(&c)
 		if _, err := New(c); err == nil {
 			t.Errorf("New without %s is no error", name)

@@ -35,20 +35,22 @@ func TestEveryKindOfProblemHasAPage(t *testing.T) {
 	}
 }
 
-// Without keys a request has no effect, and the same request works later:
-// Cognito's code at the callback can be used only once.
-func TestWithoutKeysTheSameRequestWorksLater(t *testing.T) {
+// Without keys or configuration a request has no effect, and the same request
+// works later: Cognito's code at the callback can be used only once.
+func TestARequestThatIsNotReadyWorksLater(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI)
 	b := w.browser()
 	later := func(open func() answer) answer {
 		t.Helper()
-		w.KeysErr = errors.New("no keys")
-		a := open()
-		w.KeysErr = nil
-		wantPage(t, a, http.StatusServiceUnavailable, "the broker is not ready")
-		if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "no keys") {
-			t.Error("no Retry-After, or the cause is on the page")
+		for _, missing := range []*error{&w.KeysErr, &w.ConfErr} {
+			*missing = errors.New("the cause")
+			a := open()
+			*missing = nil
+			wantPage(t, a, http.StatusServiceUnavailable, "the broker is not ready")
+			if a.header.Get("Retry-After") != "10" || strings.Contains(a.body, "the cause") {
+				t.Errorf("Retry-After %q, want 10, and the cause must not be on the page", a.header.Get("Retry-After"))
+			}
 		}
 		return open()
 	}
@@ -59,7 +61,7 @@ func TestWithoutKeysTheSameRequestWorksLater(t *testing.T) {
 	}
 	page := later(func() answer { return b.get("/consent") })
 	w.wantCode(later(func() answer { return b.decide(page, "allow") }).target(t), webURI)
-	if !strings.Contains(w.log.String(), "no keys") {
+	if !strings.Contains(w.log.String(), "the cause") {
 		t.Error("the cause is not in the log")
 	}
 }
@@ -72,5 +74,18 @@ func TestAssetsNeedNoKeys(t *testing.T) {
 	w.server.Config.Handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/assets/none", nil))
 	if rec.Code == http.StatusServiceUnavailable {
 		t.Error("status 503 for an asset")
+	}
+}
+
+// What reads the configuration logs an error once. The requests that it refuses
+// are warnings with the cause.
+func TestARequestThatIsNotReadyIsAWarning(t *testing.T) {
+	w := newWorld(t)
+	w.ConfErr = errors.New("the cause")
+	for range 3 {
+		wantPage(t, w.browser().authorize(requestOf("any", webURI)), http.StatusServiceUnavailable, "the broker is not ready")
+	}
+	if text := w.log.String(); strings.Contains(text, "level=ERROR") || strings.Count(text, "level=WARN") != 3 || !strings.Contains(text, "the cause") {
+		t.Errorf("want three warnings with the cause, and no error:\n%s", text)
 	}
 }

@@ -114,7 +114,7 @@ func (w *world) appClients(b *kit.Brokered) provision.Pool {
 	settings := cognito.DefaultSettings()
 	settings.Callback, settings.SignOut = w.issuer+broker.CallbackPath, w.issuer+broker.SignedOutPath
 	apps, err := cognito.New(w.cognito.API(), cognito.Config{
-		Pool: kit.PoolID, Deployment: "test", Settings: settings, Counters: b.Store, Now: b.Now,
+		Pool: kit.PoolID, Deployment: "test", Settings: func(context.Context) (cognito.Settings, error) { return settings, nil }, Counters: b.Store, Now: b.Now,
 		Sleep: func(context.Context, time.Duration) error { b.Wait(time.Second); return nil },
 	})
 	if err != nil {
@@ -126,7 +126,8 @@ func (w *world) appClients(b *kit.Brokered) provision.Pool {
 func (w *world) openFlow(s setup) {
 	w.oauth = &oauth{w.cognito.OAuth(s.timeout)}
 	c := w.FlowConfig(w.oauth)
-	c.Issuer, c.Resources, c.ResourceBinding, c.LoginVersion = w.issuer, s.resources, s.binding, s.login
+	w.Conf.Resources, w.Conf.ResourceBinding = s.resources, s.binding
+	c.Issuer, c.LoginVersion = w.issuer, s.login
 	c.Pause = func(ctx context.Context, d time.Duration) error { return w.pause(ctx, d) }
 	var err error
 	if w.flow, err = authorization.New(c); err != nil {
@@ -136,11 +137,12 @@ func (w *world) openFlow(s setup) {
 
 func (w *world) endpoint() *Endpoint {
 	w.T.Helper()
-	look, err := pages.New(pages.Brand{Name: "Example"})
+	branded, err := pages.New(pages.Brand{Name: "Example"})
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	e, err := New(Config{Issuer: w.issuer, Flow: w.flow, Pages: look, ScopeDescriptions: map[string]string{"notes/read": "Read your notes"}})
+	look := Look{branded, map[string]string{"notes/read": "Read your notes"}}
+	e, err := New(Config{Issuer: w.issuer, Flow: w.flow, Look: func(context.Context) Look { return look }})
 	if err != nil {
 		w.T.Fatal(err)
 	}

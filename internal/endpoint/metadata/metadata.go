@@ -59,7 +59,7 @@ type Endpoint struct {
 // document of Cognito.
 type documents struct {
 	published *Published
-	upstream  *discovery.Upstream
+	upstream  *discovery.Upstream  // nil if it could not be read yet
 	server    *response            // RFC 8414
 	provider  *response            // OpenID Connect
 	resources map[string]*response // RFC 9728, by path
@@ -129,35 +129,39 @@ func (e *Endpoint) current(ctx context.Context) (*documents, error) {
 	if err != nil {
 		return nil, err
 	}
-	up := e.c.Upstream.Current(ctx)
-	if d := e.latest.Load(); d != nil && d.published == p && d.upstream == up {
-		return d, nil
+	up, latest := e.c.Upstream.Current(ctx), e.latest.Load()
+	if latest != nil && latest.published == p && latest.upstream == up {
+		return latest, nil
 	}
-	d, err := e.documents(ctx, p, up)
-	if err == nil {
-		e.latest.Store(d)
+	d := &documents{published: p, upstream: up}
+	if latest != nil && latest.published == p { // only Cognito's document is new
+		d.resources = latest.resources
+	} else {
+		d.resources = e.protectedResources(ctx, p)
 	}
-	return d, err
+	if err := e.merge(d); err != nil {
+		return nil, err
+	}
+	e.latest.Store(d)
+	return d, nil
 }
 
-// documents makes the documents. upstream is nil if Cognito's document could not
-// be read yet.
-func (e *Endpoint) documents(ctx context.Context, p *Published, upstream *discovery.Upstream) (*documents, error) {
-	d := &documents{published: p, upstream: upstream, resources: e.protectedResources(ctx, p)}
-	cacheControl := cacheLong
+// merge makes the documents that depend on Cognito's.
+func (e *Endpoint) merge(d *documents) error {
+	upstream, cacheControl := d.upstream, cacheLong
 	if upstream == nil {
 		upstream, cacheControl = &e.c.Fallback, cacheBriefly
 	}
-	server, err := discovery.AuthorizationServer(p.Server, *upstream)
+	server, err := discovery.AuthorizationServer(d.published.Server, *upstream)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	provider, err := discovery.OpenIDConfiguration(p.Server, *upstream)
+	provider, err := discovery.OpenIDConfiguration(d.published.Server, *upstream)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.server, d.provider = newResponse(server, cacheControl), newResponse(provider, cacheControl)
-	return d, nil
+	return nil
 }
 
 // protectedResources returns the documents of p.Resources by path. Requests for

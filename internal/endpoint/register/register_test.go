@@ -36,10 +36,7 @@ type stack struct {
 
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	p, err := policy.Parse(policy.Default(), broker.Deployment{Scopes: []string{"openid", "mcp/read"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := world.ParsePolicy(t, broker.ModeDirect, world.DirectPolicy, []string{"openid", "mcp/read"})
 	s := &stack{t: t, store: fake.NewStore(memory.NewStore(time.Now)), pool: fake.NewPool(), log: new(fake.Log)}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b, err := world.Assemble(world.Parts{

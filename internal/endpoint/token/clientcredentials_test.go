@@ -82,8 +82,7 @@ func TestClientCredentialsScopes(t *testing.T) {
 func TestClientCredentialsIsForTheOnlyResource(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
-	s.config.Resources, s.config.ResourceServers = s.config.Resources[1:], nil
-	s.serve()
+	s.Conf.Resources = s.Conf.Resources[1:]
 	if a := s.as(c, "/token", machineForm).want(200, ""); a.text("scope") != mail+"/send" {
 		t.Errorf("scope = %q, want %q", a.text("scope"), mail+"/send")
 	}

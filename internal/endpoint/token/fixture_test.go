@@ -18,6 +18,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	wiretoken "github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
@@ -69,6 +70,11 @@ func newStackOn(t testing.TB, c emulator.Config) *stack {
 	s.cognito = world.NewCognito(t, c)
 	s.up = s.cognito.OAuth(0)
 	s.makeApp(shared, "openid", notes+"/read", notes+"/write", mail+"/send")
+	s.Conf.Resources = []broker.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}}
+	s.Conf.IntrospectionClients = []configuration.IntrospectionClient{
+		{ID: notesID, SecretSHA256: credential.Presented(notesSecret).Hash().String(), Resource: notes},
+		{ID: mailID, SecretSHA256: credential.Presented(mailSecret).Hash().String(), Resource: mail},
+	}
 	s.start(s.Keys)
 	t.Cleanup(s.checkLog)
 	return s
@@ -94,11 +100,6 @@ func (s *stack) start(ring *seal.Ring) {
 	s.config = s.IssuerConfig(s.Store, s.up)
 	s.config.Provisioner, s.config.AccessTokens = provisioner(s.provision), wiretoken.AccessTokens{AccessTokens: accessTokens}
 	s.config.Keys = func(context.Context) (*seal.Ring, error) { return ring, nil }
-	s.config.Resources = []broker.Resource{{URL: notes, Scopes: []string{notes + "/read", notes + "/write"}}, {URL: mail, Scopes: []string{mail + "/send"}}}
-	s.config.ResourceServers = []token.ResourceServer{
-		{ID: notesID, Secret: credential.Presented(notesSecret).Hash(), Resource: notes},
-		{ID: mailID, Secret: credential.Presented(mailSecret).Hash(), Resource: mail},
-	}
 	s.secret(notesSecret, mailSecret, verifier)
 	s.serve()
 }

@@ -3,9 +3,11 @@ package token_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
@@ -31,5 +33,60 @@ func TestWithoutKeysTheEndpointsAre503(t *testing.T) {
 	}
 	if !strings.Contains(s.log.String(), "secretsmanager:keys: throttled") {
 		t.Errorf("the log does not have the cause:\n%s", s.log)
+	}
+}
+
+// Introspection and client credentials need the configuration. Codes and refresh
+// tokens are redeemed and revoked without it.
+func TestWithoutConfiguration(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	_, code := s.code(c)
+	s.ConfErr = errors.New("the cause")
+	for name, a := range map[string]answer{
+		"client_credentials": s.as(s.machine(), "/token", machineForm),
+		"introspection":      s.post("/introspect", basic(notesID, notesSecret), "token=x"),
+	} {
+		a.want(503, "temporarily_unavailable")
+		if got := a.header.Get("Retry-After"); got != "10" || strings.Contains(a.raw, "the cause") {
+			t.Errorf("%s: Retry-After %q, want 10, and the answer must not have the cause: %s", name, got, a.raw)
+		}
+	}
+	if text := s.log.String(); strings.Contains(text, `"level":"ERROR"`) || strings.Count(text, `"level":"WARN"`) != 2 || !strings.Contains(text, "the cause") {
+		t.Errorf("want two warnings with the cause, and no error:\n%s", text)
+	}
+	first := s.as(c, "/token", codeForm(code)).want(200, "")
+	second := s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
+	s.as(c, "/revoke", "token="+second.text("refresh_token")).want(200, "")
+}
+
+// A change of the configuration is in force at the next request.
+func TestAChangedConfigurationIsInForceAtTheNextRequest(t *testing.T) {
+	s := newStack(t)
+	c, machine := s.public(), s.machine()
+	_, a := s.authorized(c)
+	introspect := func() answer { return s.post("/introspect", basic(notesID, notesSecret), "token="+a.text("access_token")) }
+	if !introspect().want(200, "").body["active"].(bool) {
+		t.Fatal("the token is not active")
+	}
+	s.as(machine, "/token", machineForm+"&resource="+notes).want(200, "")
+
+	// The operator removes the resource with its introspection client. Nobody gets
+	// a token for it any more, except by a grant that a user has given before: only
+	// ending the grant ends that.
+	before := s.Conf
+	s.Conf.Resources, s.Conf.IntrospectionClients = s.Conf.Resources[1:], s.Conf.IntrospectionClients[1:]
+	introspect().want(401, "invalid_client")
+	s.as(machine, "/token", machineForm+"&resource="+notes).want(400, "invalid_target")
+	a = s.as(c, "/token", refreshForm(a.text("refresh_token"))+"&resource="+notes).want(200, "")
+
+	s.Conf = before
+	s.Conf.IntrospectionClients = slices.Clone(before.IntrospectionClients)
+	s.Conf.IntrospectionClients[0].SecretSHA256 = credential.Presented(mailSecret).Hash().String()
+	introspect().want(401, "invalid_client")
+	s.post("/introspect", basic(notesID, mailSecret), "token="+a.text("access_token")).want(200, "")
+	s.Conf = before
+	if !introspect().want(200, "").body["active"].(bool) {
+		t.Error("the token is not active under the first configuration again")
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/register"
 	"github.com/dcr-broker/dcr-broker/internal/wire/token"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 )
 
@@ -28,7 +27,7 @@ type localBroker struct {
 	store   broker.Store
 }
 
-func newBroker(c *environment.Config, conf *configuration.Current, log *slog.Logger) (*localBroker, error) {
+func newBroker(c *environment.Config, conf *live, log *slog.Logger) (*localBroker, error) {
 	p, err := wire.New(c, localAWS(), log)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
@@ -42,6 +43,9 @@ const (
 	IntrospectionSecret = "Sample-Server-9"
 )
 
+// trusted is the profile of the initial access tokens.
+const trusted = "trusted"
+
 // Region is the region of the local Cognito's pool.
 const Region = "us-east-1"
 
@@ -57,11 +61,14 @@ type Options struct {
 	// that the stack sets, such as addresses, cannot be changed. Optional.
 	Getenv func(string) string
 	// Configuration is the path of the broker's configuration. The stack watches
-	// the file. Optional; default: the example, with the sample MCP server.
+	// the file. If it lists no protected resources, the sample MCP server is one.
+	// Optional; default: the example, with the sample MCP server.
 	Configuration string
-	// Changed is called after each change of that file, with its faults, or with
-	// nil if the new configuration is in force. Optional.
+	// Changed is called after each change of that file: with nil if the new
+	// configuration is in force, else with a *ConfigurationError. Optional.
 	Changed func(error)
+
+	tick <-chan time.Time // when to look at the file; nil for every second
 }
 
 // Stack is a running stack.
@@ -73,8 +80,10 @@ type Stack struct {
 	Cognito string
 	// Authorization is the mode that the broker runs in.
 	Authorization broker.Mode
-	// InitialAccessToken allows any number of registrations under the
-	// profile trusted.
+	// Configuration is the broker's configuration at the start.
+	Configuration *configuration.Configuration
+	// InitialAccessToken allows any number of registrations under the profile
+	// trusted. It is empty if the configuration has no such profile.
 	InitialAccessToken string
 	Username           string
 	Password           string
@@ -104,7 +113,8 @@ func (e *AddressError) Error() string {
 func (e *AddressError) Unwrap() error { return e.Err }
 
 // Start starts everything. The error is an *AddressError if a server cannot
-// listen on its address.
+// listen on its address, and a *ConfigurationError if the configuration cannot be
+// used.
 func Start(ctx context.Context, o Options) (*Stack, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -180,57 +190,79 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 		return nil, err
 	}
 	s.Authorization = c.Mode
-	doc := document{o.Configuration, s.MCP, c.Mode}
-	current, err := doc.current(ctx, c)
+	conf, err := newLive(document{o.Configuration, s.MCP, c.Deployment()})
 	if err != nil {
 		return nil, err
 	}
-	conf, err := current.Get(ctx)
+	s.Configuration = conf.good.Load()
+	if s.Pool, err = newPool(s.Cognito, c.Mode, s.Configuration); err != nil {
+		return nil, err
+	}
+	if s.broker, err = newBroker(c, conf, o.Log); err != nil {
+		return nil, err
+	}
+	mcp, err := s.sampleServer(c, conf.good.Load, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	if s.Pool, err = newPool(s.Cognito, c.Mode); err != nil {
-		return nil, err
+	if _, ok := s.Configuration.Policy.Profile(trusted); ok {
+		if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Terms{Label: "local", Profile: trusted, CreatedBy: "dcr-dev"}); err != nil {
+			return nil, err
+		}
 	}
-	b, err := newBroker(c, current, o.Log)
-	if err != nil {
-		return nil, err
+	s.running.Go(func() { s.broker.sweep(ctx, o.Log) })
+	if o.Configuration != "" {
+		s.watch(ctx, conf, o)
 	}
-	s.running.Go(func() { b.sweep(ctx, o.Log) })
-	if o.Configuration != "" && o.Changed != nil {
-		s.running.Go(func() { doc.watch(ctx, c, o.Changed) })
-	}
-
-	s.broker = b
-	if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Terms{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev"}); err != nil {
-		return nil, err
-	}
-
-	mcp, err := s.sampleServer(c, conf.ResourceBinding, o.Log)
-	if err != nil {
-		return nil, err
-	}
-	return []http.Handler{s.Pool, b.handler, mcp}, nil
+	return []http.Handler{s.Pool, s.broker.handler, mcp}, nil
 }
 
-// newPool returns a local Cognito for a broker of this mode.
-func newPool(origin string, mode broker.Mode) (*emulator.Cognito, error) {
+// watch starts watching the configuration file. When a new configuration is in
+// force, its scopes exist at the local Cognito and its profiles' app clients have
+// them, as after dcrctl config apply.
+func (s *Stack) watch(ctx context.Context, conf *live, o Options) {
+	tick, stop := o.tick, func() {}
+	if tick == nil {
+		t := time.NewTicker(watchEvery)
+		tick, stop = t.C, t.Stop
+	}
+	s.running.Go(func() {
+		defer stop()
+		conf.watch(ctx, tick, func(ctx context.Context, fault error) {
+			if fault == nil {
+				if err := errors.Join(s.Pool.DeclareScopes(conf.good.Load().ScopeNames()), s.Sweep(ctx)); err != nil {
+					o.Log.Error("the local Cognito does not have the new configuration", "error", err)
+				}
+			}
+			if o.Changed != nil {
+				o.Changed(fault)
+			}
+		})
+	})
+}
+
+// newPool returns a local Cognito for a broker of this mode, with the scopes of
+// conf.
+func newPool(origin string, mode broker.Mode, conf *configuration.Configuration) (*emulator.Cognito, error) {
 	// With managed login an app client needs a branding style, which direct mode
 	// does not create.
 	login := 2
 	if mode == broker.ModeDirect {
 		login = 1
 	}
-	return emulator.New(emulator.Config{
+	pool, err := emulator.New(emulator.Config{
 		BaseURL: origin,
 		Users: []emulator.User{
 			{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{"staff"}},
 			{Name: OtherUsername, Password: OtherPassword, Email: "bob@example.com"},
 		},
-		Plan:            emulator.Essentials,
-		ManagedLogin:    login,
-		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
+		Plan:         emulator.Essentials,
+		ManagedLogin: login,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return pool, pool.DeclareScopes(conf.ScopeNames())
 }
 
 // settings returns the environment of all functions together, because here they

@@ -73,11 +73,20 @@ func TestStartNamesTheServerWhosePortIsInUse(t *testing.T) {
 	}
 }
 
-func TestStartReportsAllConfigurationFaults(t *testing.T) {
+func TestStartReportsAllFaultsOfTheEnvironment(t *testing.T) {
 	_, err := Start(t.Context(), Options{Getenv: func(name string) string {
-		return map[string]string{"ACCESS_TOKEN_LIFETIME": "1s", "POLICY": "testdata/none.json"}[name]
+		return map[string]string{"AUTHORIZATION": "both", "LAMBDA_ENDPOINT": "x", "COGNITO_BACK_CHANNEL": "x"}[name]
 	}})
-	if err == nil || !strings.Contains(err.Error(), "ACCESS_TOKEN_LIFETIME") || !strings.Contains(err.Error(), "POLICY") {
+	if err == nil || !strings.Contains(err.Error(), "AUTHORIZATION") || !strings.Contains(err.Error(), "COGNITO_BACK_CHANNEL") {
 		t.Errorf("Start = %v, want both faults", err)
+	}
+}
+
+// A faulty configuration stops the start, and nothing of the stack stays.
+func TestStartReportsFaultsOfTheConfiguration(t *testing.T) {
+	o := Options{Configuration: in(t, broker.ModeBrokered, "{}").file}
+	s, err := Start(t.Context(), o)
+	if _, ok := errors.AsType[*ConfigurationError](err); !ok || s != nil {
+		t.Errorf("Start = %v, %v, want a ConfigurationError", s, err)
 	}
 }

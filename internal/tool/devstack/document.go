@@ -1,10 +1,13 @@
 package devstack
 
 import (
-	"context"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -13,83 +16,87 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 )
 
-// document is the source of the local broker's configuration.
-type document struct {
-	// file is the operator's own document, or empty for the example.
-	file string
-	// mcp is the URL of the sample MCP server.
-	mcp  string
-	mode broker.Mode
+// ConfigurationError means that the broker's configuration cannot be used.
+type ConfigurationError struct {
+	// File is the path of the document, or empty for the example.
+	File string
+	// Err is why the file cannot be read, or the error of configuration.Parse,
+	// which has every fault.
+	Err error
 }
 
-// object is a JSON object.
-type object = map[string]any
+func (e *ConfigurationError) Error() string {
+	if path, ok := errors.AsType[*fs.PathError](e.Err); ok {
+		return fmt.Sprintf("cannot read the configuration %s: %v", e.File, path.Err)
+	}
+	return fmt.Sprintf("the configuration %s has faults:\n%v", e.File, e.Err)
+}
 
-// read returns the document. If it declares no protected resources, the sample
-// MCP server becomes one, so that clients can get tokens for it.
-func (d document) read() ([]byte, error) {
+// Unwrap returns the reason.
+func (e *ConfigurationError) Unwrap() error { return e.Err }
+
+// document is the source of the local broker's configuration.
+type document struct {
+	// file is the path of the operator's own document, or empty for the example.
+	file string
+	// mcp is the URL of the sample MCP server.
+	mcp        string
+	deployment broker.Deployment
+}
+
+// load reads the document and checks it. The error is a *ConfigurationError; the
+// document is nil if the file cannot be read.
+func (d document) load() ([]byte, *configuration.Configuration, error) {
 	body := config.Example()
 	if d.file != "" {
 		var err error
 		if body, err = os.ReadFile(d.file); err != nil {
-			return nil, err
+			return nil, nil, &ConfigurationError{d.file, err}
 		}
 	}
-	var doc object
-	if json.Unmarshal(body, &doc) != nil || doc == nil {
-		return body, nil // the check of the document says what is wrong
-	}
-	if d.file == "" {
-		doc["branding"] = object{"name": "Example Corp"}
-		doc["scopes"] = []object{
-			{"name": "openid"},
-			{"name": readScope, "description": "Read your notes"},
-			{"name": writeScope, "description": "Write and delete your notes"},
-		}
-	}
-	if _, ok := doc["protected_resources"]; ok {
-		return body, nil
-	}
-	doc["protected_resources"] = []object{d.sample(doc)}
-	if _, ok := doc["resource_binding"]; !ok && d.mode == broker.ModeBrokered {
-		doc["resource_binding"] = true // the local Cognito can
-	}
-	return json.MarshalIndent(doc, "", "  ")
-}
-
-// sample returns the sample MCP server as a protected resource, with those of its
-// scopes that doc declares.
-func (d document) sample(doc object) object {
-	var scopes []string
-	declared, _ := doc["scopes"].([]object)
-	if list, ok := doc["scopes"].([]any); ok {
-		for _, s := range list {
-			if o, ok := s.(object); ok {
-				declared = append(declared, o)
-			}
-		}
-	}
-	for _, name := range []string{readScope, writeScope} {
-		if slices.ContainsFunc(declared, func(o object) bool { return o["name"] == name }) {
-			scopes = append(scopes, name)
-		}
-	}
-	r := object{"resource": d.mcp, "name": sampleName, "scopes": scopes}
-	if d.mode == broker.ModeBrokered {
-		secret := sha256.Sum256([]byte(IntrospectionSecret))
-		r["introspection_clients"] = []object{{"id": IntrospectionID, "secret_sha256": hex.EncodeToString(secret[:])}}
-	}
-	return r
-}
-
-// Versions implements configuration.Reader.
-func (d document) Versions(context.Context) ([]configuration.Version, error) {
-	body, err := d.read()
+	body = d.withSample(body)
+	conf, err := configuration.Parse(body, d.deployment)
 	if err != nil {
-		return nil, err
+		return body, nil, &ConfigurationError{d.file, err}
 	}
-	return []configuration.Version{{Schema: configuration.SchemaVersion, Digest: configuration.Digest(body)}}, nil
+	return body, conf, nil
 }
 
-// Body implements configuration.Reader.
-func (d document) Body(context.Context, configuration.Version) ([]byte, error) { return d.read() }
+// withSample returns body with the sample MCP server as the protected resource.
+// It returns body unchanged if it lists protected resources, or if it does not
+// declare the scope that the server needs. It adds text and changes nothing
+// else, so that the check finds every fault of the file.
+func (d document) withSample(body []byte) []byte {
+	var doc struct {
+		Scopes []struct {
+			Name string `json:"name"`
+		} `json:"scopes"`
+		Resources json.RawMessage `json:"protected_resources"`
+		Binding   json.RawMessage `json:"resource_binding"`
+	}
+	before, after, isObject := bytes.Cut(body, []byte("{"))
+	if !isObject || json.Unmarshal(body, &doc) != nil || doc.Resources != nil {
+		return body
+	}
+	var scopes []string
+	for _, s := range doc.Scopes {
+		if s.Name == readScope || s.Name == writeScope {
+			scopes = append(scopes, s.Name)
+		}
+	}
+	if !slices.Contains(scopes, readScope) {
+		return body
+	}
+	type object map[string]any
+	sample := object{"resource": d.mcp, "name": sampleName, "scopes": scopes}
+	binding := ""
+	if d.deployment.Mode == broker.ModeBrokered {
+		secret := sha256.Sum256([]byte(IntrospectionSecret))
+		sample["introspection_clients"] = []object{{"id": IntrospectionID, "secret_sha256": hex.EncodeToString(secret[:])}}
+		if doc.Binding == nil {
+			binding = `"resource_binding":true,` // the local Cognito can
+		}
+	}
+	resources, _ := json.Marshal([]object{sample}) // strings only
+	return fmt.Appendf(nil, `%s{%s"protected_resources":%s,%s`, before, binding, resources, after)
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/examples/mcpserver"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/mcpauth"
 )
 
@@ -19,19 +20,34 @@ const (
 // sampleName is the name of the sample MCP server for users.
 const sampleName = "Sample MCP server"
 
-// sampleServer returns the sample MCP server. bound is whether Cognito binds
-// tokens to it.
-func (s *Stack) sampleServer(c *environment.Config, bound bool, log *slog.Logger) (http.Handler, error) {
-	return mcpserver.New(mcpserver.Config{
+// sampleServer returns the sample MCP server. It refuses tokens that are not
+// bound to it if Cognito binds tokens under the configuration that conf returns.
+func (s *Stack) sampleServer(c *environment.Config, conf func() *configuration.Configuration, log *slog.Logger) (http.Handler, error) {
+	cfg := mcpserver.Config{
 		Config: mcpauth.Config{
 			Resource:            s.MCP,
 			Name:                sampleName,
 			AuthorizationServer: c.Issuer,
 			TokenIssuer:         c.CognitoIssuer,
-			RequireAudience:     bound,
 			Scopes:              []string{readScope},
 			Log:                 log,
 		},
 		WriteScope: writeScope,
-	})
+	}
+	unbound, err := mcpserver.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg.RequireAudience = true
+	bound, err := mcpserver.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conf().ResourceBinding {
+			bound.ServeHTTP(w, r)
+			return
+		}
+		unbound.ServeHTTP(w, r)
+	}), nil
 }

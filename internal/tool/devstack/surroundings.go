@@ -21,6 +21,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
@@ -125,24 +126,19 @@ func (s *Surroundings) build(ctx context.Context, o SurroundingsOptions, back ne
 	if err != nil {
 		return nil, err
 	}
-	pool, err := newPool(s.Cognito, c.Mode)
+	body, conf, err := document{o.Configuration, s.MCP, c.Deployment()}.load()
 	if err != nil {
 		return nil, err
 	}
-	doc := document{o.Configuration, s.MCP, c.Mode}
-	current, err := doc.current(ctx, c)
+	pool, err := newPool(s.Cognito, c.Mode, conf)
 	if err != nil {
 		return nil, err
 	}
-	conf, err := current.Get(ctx)
+	mcp, err := s.stack.sampleServer(c, func() *configuration.Configuration { return conf }, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	mcp, err := s.stack.sampleServer(c, conf.ResourceBinding, o.Log)
-	if err != nil {
-		return nil, err
-	}
-	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table, doc))
+	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table, c.Deployment(), body))
 }
 
 func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error {
@@ -192,25 +188,24 @@ func makeKeys(ctx context.Context, origin, name string) error {
 
 // makeTable creates the table, and stores the configuration and the initial
 // access tokens.
-func (s *Surroundings) makeTable(ctx context.Context, origin, table string, doc document) error {
+func (s *Surroundings) makeTable(ctx context.Context, origin, table string, d broker.Deployment, conf []byte) error {
 	client := dynamodb.NewFromConfig(emulatedAWS(origin))
 	if err := dynamo.CreateTable(ctx, client, table); err != nil {
 		return err
 	}
 	store := dynamo.New(client, table, clock.Now)
-	body, err := doc.read()
+	writer, err := configure.New(configure.Config{Store: store.Configuration(), Deployment: d, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
-	first := configuration.Version{Number: 1, Schema: configuration.SchemaVersion, Digest: configuration.Digest(body), By: "dcr-dev", At: clock.Now()}
-	if err := store.Configuration().Append(ctx, first, body); err != nil {
+	if _, err := writer.Apply(ctx, conf, "dcr-dev", 0); err != nil {
 		return err
 	}
 	for _, t := range []struct {
 		token *string
 		uses  int
 	}{{&s.InitialAccessToken, 0}, {&s.OneUseToken, 1}} {
-		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "local", Profile: "trusted", CreatedBy: "dcr-dev", MaxUses: t.uses}, clock.Now())
+		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "local", Profile: trusted, CreatedBy: "dcr-dev", MaxUses: t.uses}, clock.Now())
 		if err != nil {
 			return err
 		}

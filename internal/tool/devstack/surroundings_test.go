@@ -15,6 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
@@ -82,6 +83,53 @@ func TestSurroundingsFollowTheEnvironment(t *testing.T) {
 		if err != nil || rec.MaxUses != uses || rec.Profile != "trusted" {
 			t.Errorf("initial access token = %+v, %v, want one of the profile trusted with %d uses", rec, err, uses)
 		}
+	}
+}
+
+// The functions of sam local get their configuration from the table.
+func TestSurroundStoresTheConfiguration(t *testing.T) {
+	for name, file := range map[string]string{
+		"the example": "",
+		"a file":      in(t, broker.ModeBrokered, with(`"support_contact":"mailto:help@example.com"`)).file,
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := around("surroundings-configuration-"+credential.NewID(), dynamodbtest.Endpoint(t))
+			o.Configuration = file
+			s, err := Surround(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			c, err := environment.All(func(name string) string { return s.Environment[name] })
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored := dynamo.New(dynamodb.NewFromConfig(emulatedAWS(c.DynamoDBEndpoint)), c.Table, time.Now).Configuration()
+			versions, err := stored.Versions(t.Context())
+			if err != nil || len(versions) != 1 {
+				t.Fatalf("%d versions, %v, want 1", len(versions), err)
+			}
+			got, err := configuration.Load(t.Context(), stored, versions[0], c.Deployment())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, want, err := document{file, s.MCP, c.Deployment()}.load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Digest != want.Digest || len(got.Resources) != 1 || got.Resources[0].URL != s.MCP {
+				t.Errorf("the table has a configuration with the resources %+v, want that of the file, with %s", got.Resources, s.MCP)
+			}
+		})
+	}
+}
+
+func TestSurroundReportsFaultsOfTheConfiguration(t *testing.T) {
+	o := around("none", "http://127.0.0.1:1")
+	o.Configuration = in(t, broker.ModeBrokered, "{}").file
+	s, err := Surround(t.Context(), o)
+	if _, ok := errors.AsType[*ConfigurationError](err); !ok || s != nil {
+		t.Errorf("Surround = %v, %v, want a ConfigurationError", s, err)
 	}
 }
 

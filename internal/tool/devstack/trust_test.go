@@ -72,8 +72,8 @@ func TestTokenIssuersAndStatementIssuersAllowRegistrations(t *testing.T) {
 func testTokenIssuersAndStatementIssuersAllowRegistrations(t *testing.T, mode broker.Mode) {
 	ci, publisher, down := newProvider(t), newProvider(t), newProvider(t)
 	down.down = true
-	document := filepath.Join(t.TempDir(), "policy.json")
-	err := os.WriteFile(document, fmt.Appendf(nil, `{"version":1,"profiles":{"ci":{"redirect_uris":{"any_https":true},
+	document := filepath.Join(t.TempDir(), "broker.json")
+	err := os.WriteFile(document, fmt.Appendf(nil, `{"version":1,"scopes":[{"name":"mcp/read"}],"profiles":{"ci":{"redirect_uris":{"any_https":true},
 		"token_endpoint_auth_methods":["client_secret_basic"],"software_statements":"accept"}, "trusted":{"redirect_uris":{"any_https":true}}},
 		"token_issuers":[
 			{"name":"actions","issuer":%q,"audience":"https://auth.example.com","claims":{"repository":"octo-org/octo-repo"},"profile":"ci","max_uses":1},
@@ -84,10 +84,9 @@ func testTokenIssuersAndStatementIssuersAllowRegistrations(t *testing.T, mode br
 	}
 	log := new(fake.Log)
 	s, err := Start(t.Context(), Options{
-		Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Getenv: func(name string) string {
-			return map[string]string{"AUTHORIZATION": string(mode), "POLICY": document}[name]
-		},
+		Log:           slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Configuration: document,
+		Getenv:        func(name string) string { return map[string]string{"AUTHORIZATION": string(mode)}[name] },
 	})
 	if err != nil {
 		t.Fatal(err)

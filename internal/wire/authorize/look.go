@@ -41,7 +41,9 @@ func (l *looks) now(ctx context.Context) authorize.Look {
 	if latest := l.latest.Load(); latest != nil && latest.from == conf {
 		return latest.Look
 	}
-	branded, err := pages.New(pages.Brand{Name: conf.Branding.Name, Accent: conf.Branding.Accent, Logo: conf.Branding.Logo})
+	branded, err := pages.New(pages.Brand{
+		Name: conf.Branding.Name, Accent: conf.Branding.Accent, Logo: conf.Branding.Logo, Contact: conf.SupportContact,
+	})
 	if err != nil {
 		l.log.ErrorContext(ctx, "branding not usable", "error", err)
 		branded = l.plain.Pages

@@ -41,7 +41,7 @@ func Handler(p *wire.Parts) (any, error) {
 	}
 	return func(ctx context.Context) (janitor.Report, error) {
 		ctx, end := lambdahttp.BeginInvocation(ctx, p.Log, "swept")
-		done, err := j.Sweep(ctx, janitor.Options{})
+		done, err := j.Sweep(wire.Pin(ctx), janitor.Options{})
 		end(err, slog.Any("done", done))
 		return done, err
 	}, nil

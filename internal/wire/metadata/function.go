@@ -50,5 +50,5 @@ func reader(c *environment.Config) configuration.Reader {
 	if c.DynamoDBEndpoint != "" {
 		sdk.BaseEndpoint = aws.String(c.DynamoDBEndpoint)
 	}
-	return records.NewConfigurationReader(signed.NewTable(sdk, c.Table))
+	return records.NewConfigurationReader(signed.NewItems(sdk, c.Table))
 }

@@ -5,7 +5,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,10 +35,7 @@ func AppClients(p *wire.Parts) (*cognito.AppClients, error) {
 
 // settings returns the settings of app clients in the configuration in force.
 func settings(ctx context.Context, p *wire.Parts) (cognito.Settings, error) {
-	if p.Configuration == nil { // a tool that only lists and removes app clients
-		return cognito.Settings{}, errors.New("pool: no configuration")
-	}
-	conf, err := p.Configuration(ctx)
+	conf, err := p.InForce(ctx)
 	if err != nil {
 		return cognito.Settings{}, err
 	}

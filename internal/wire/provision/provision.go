@@ -59,7 +59,7 @@ type logged struct {
 // Provision implements broker.Provisioner.
 func (l logged) Provision(ctx context.Context, key string) error {
 	ctx, end := lambdahttp.BeginInvocation(ctx, l.log, "provisioned")
-	err := l.Provisioner.Provision(ctx, key)
+	err := l.Provisioner.Provision(wire.Pin(ctx), key)
 	end(err, slog.String("key", fmt.Sprintf("%.200s", key)))
 	return err
 }

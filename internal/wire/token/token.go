@@ -39,9 +39,9 @@ func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
 		Clients: clients.New(broker.ModeDirect, p.Store, p.Now),
 		Cognito: newCognito(p),
 		Log:     p.Log,
-		ForwardResource: func(ctx context.Context) (bool, error) {
+		ForwardResource: func(ctx context.Context) bool {
 			conf, err := p.Configuration(ctx)
-			return err == nil && conf.ForwardResource, err
+			return err == nil && conf.ForwardResource // by default it is not forwarded
 		},
 	})
 	if err != nil {

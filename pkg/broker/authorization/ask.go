@@ -2,7 +2,6 @@ package authorization
 
 import (
 	"context"
-	"slices"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -81,7 +80,7 @@ func (v visit) ask(ctx context.Context, t *broker.Transaction) (Question, error)
 		Client:         c.reg.Metadata,
 		Redirect:       c.redirect,
 		Scopes:         t.Scopes,
-		Resource:       v.resource(t.Resource),
+		Resource:       c.resource,
 		RememberedDays: days,
 		CSRF:           v.secret.csrf(),
 	}, nil
@@ -108,12 +107,3 @@ func noAccess() *Problem {
 }
 
 func decidedAlready() *Problem { return expired("this was decided already") }
-
-// resource returns the protected resource with this identifier.
-func (v visit) resource(identifier string) broker.Resource {
-	i := slices.IndexFunc(v.conf.Resources, func(r broker.Resource) bool { return r.URL == identifier })
-	if i < 0 {
-		return broker.Resource{URL: identifier}
-	}
-	return v.conf.Resources[i]
-}

@@ -21,10 +21,13 @@ type client struct {
 	state    string
 	// vouched has the meaning of Denial.Vouched.
 	vouched bool
+	// resource is the protected resource of a transaction. It is the zero Resource
+	// for a new request.
+	resource broker.Resource
 }
 
 func newClient(reg *broker.Registration, profile *policy.Profile, u dcr.RedirectURI, state string) client {
-	return client{reg, profile, u, state, reg.Vouched() || profile.Vouches(u)}
+	return client{reg: reg, profile: profile, redirect: u, state: state, vouched: reg.Vouched() || profile.Vouches(u)}
 }
 
 // client returns the client of a new request.
@@ -54,7 +57,8 @@ func (v visit) client(ctx context.Context, r Request) (client, error) {
 }
 
 // clientOf returns the client of a transaction. Since the transaction began,
-// the registration may have ended, or another one may have got its id.
+// the registration may have ended, another one may have got its id, or an
+// operator may have removed the protected resource.
 func (v visit) clientOf(ctx context.Context, t *broker.Transaction) (client, error) {
 	reg, profile, err := v.registration(ctx, t.ClientID)
 	if err != nil {
@@ -67,7 +71,25 @@ func (v visit) clientOf(ctx context.Context, t *broker.Transaction) (client, err
 	if !ok {
 		return client{}, &Problem{Kind: BadRedirectURI, Detail: "the client has given up this redirect URI since"}
 	}
-	return newClient(reg, profile, u, t.State), nil
+	c := newClient(reg, profile, u, t.State)
+	if c.resource, ok = v.resource(t.Resource); !ok {
+		// If the user starts again, the client learns that the resource is invalid.
+		return client{}, expired("the protected resource has been removed since")
+	}
+	return c, nil
+}
+
+// resource returns the protected resource with this identifier. A transaction
+// has none, with the identifier "", if there was none when it began.
+func (v visit) resource(identifier string) (broker.Resource, bool) {
+	if identifier == "" {
+		return broker.Resource{}, true
+	}
+	i := slices.IndexFunc(v.conf.Resources, func(r broker.Resource) bool { return broker.SameResource(r.URL, identifier) })
+	if i < 0 {
+		return broker.Resource{}, false
+	}
+	return v.conf.Resources[i], true
 }
 
 // registration returns the registration of a client of brokered mode, and its

@@ -11,7 +11,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -28,6 +28,10 @@ const (
 	clientID  = "dcr_client"
 	appSecret = "the secret of the app client"
 )
+
+// document is the configuration.
+const document = `{"version": 1, "scopes": [{"name": "openid"}, {"name": "notes/read"}],
+	"profiles": {"asking": {"redirect_uris": {"any_https": true}, "app_client": "shared"}}}`
 
 // requestOf returns the parameters of an ordinary request, with changes: name,
 // value and so on. The value "-" removes a parameter.
@@ -52,9 +56,11 @@ type world struct {
 	store *memory.Store
 	ring  *seal.Ring
 	flow  *Flow
-	// keysRead counts reads of the keys; a read returns keysErr.
-	keysRead int
-	keysErr  error
+	conf  *configuration.Configuration
+	// keysRead and confRead count reads of the keys and of the configuration; a
+	// read returns keysErr or confErr.
+	keysRead, confRead int
+	keysErr, confErr   error
 }
 
 // cognito signs alice in with any code.
@@ -104,6 +110,9 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if w.conf, err = configuration.Parse([]byte(document), broker.Deployment{Mode: broker.ModeBrokered, Issuer: issuer, LoginVersion: 2}); err != nil {
+		t.Fatal(err)
+	}
 	if w.flow, err = New(w.config()); err != nil {
 		t.Fatal(err)
 	}
@@ -112,19 +121,17 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) config() Config {
 	w.t.Helper()
-	const document = `{"version": 1, "profiles": {"asking": {"redirect_uris": {"any_https": true}, "app_client": "shared"}}}`
-	p, err := policy.Parse([]byte(document), broker.Deployment{Scopes: []string{"openid", "notes/read"}, Mode: broker.ModeBrokered})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	return Config{
 		Issuer: issuer, Clients: clients.New(broker.ModeBrokered, w.store, w.clock.Now), Store: w.store, Provisioner: provisioner{},
-		Policy: func(context.Context) (*policy.Policy, error) { return p, nil },
+		Configuration: func(context.Context) (*configuration.Configuration, error) {
+			w.confRead++
+			return w.conf, w.confErr
+		},
 		Keys: func(context.Context) (*seal.Ring, error) {
 			w.keysRead++
 			return w.ring, w.keysErr
 		},
-		Cognito: cognito{w.clock.Now}, LoginVersion: 2, RefreshLifetime: 30 * 24 * time.Hour, Now: w.clock.Now,
+		Cognito: cognito{w.clock.Now}, LoginVersion: 2, Now: w.clock.Now,
 		Pause: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}
 }

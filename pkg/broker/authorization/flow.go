@@ -124,23 +124,28 @@ type visit struct {
 }
 
 func (f *Flow) visit(ctx context.Context, s Secret) (visit, error) {
+	v, err := f.visitWithoutKeys(ctx, s)
+	if err != nil {
+		return visit{}, err
+	}
+	if v.ring, err = f.config.Keys(ctx); err != nil {
+		return visit{}, notReady(err)
+	}
+	return v, nil
+}
+
+// visitWithoutKeys returns a visit that neither seals nor opens.
+func (f *Flow) visitWithoutKeys(ctx context.Context, s Secret) (visit, error) {
 	conf, err := f.config.Configuration(ctx)
 	if err != nil {
 		return visit{}, notReady(err)
 	}
-	ring, err := f.config.Keys(ctx)
-	if err != nil {
-		return visit{}, notReady(err)
-	}
-	return visit{f, conf, ring, s}, nil
+	return visit{flow: f, conf: conf, secret: s}, nil
 }
 
-// notReadyRetry is the Retry-After while the configuration or the keys cannot be
-// read.
-const notReadyRetry = 10 * time.Second
-
-func notReady(cause error) error {
-	return &Problem{Kind: NotReady, Detail: "the broker is not ready", RetryAfter: notReadyRetry, Cause: cause}
+func notReady(cause error) *Problem {
+	r := broker.NotReady(cause)
+	return &Problem{Kind: NotReady, Detail: r.Description, RetryAfter: r.RetryAfter, Cause: r}
 }
 
 // transaction returns the transaction of a browser.

@@ -21,11 +21,10 @@ func TestNewRequiresEveryField(t *testing.T) {
 		"clients":     func(c *Config) { c.Clients = nil },
 		"store":       func(c *Config) { c.Store = nil },
 		"provisioner": func(c *Config) { c.Provisioner = nil },
-		"policy":      func(c *Config) { c.Policy = nil },
+		"conf":        func(c *Config) { c.Configuration = nil },
 		"keys":        func(c *Config) { c.Keys = nil },
 		"cognito":     func(c *Config) { c.Cognito = nil },
 		"login":       func(c *Config) { c.LoginVersion = 0 },
-		"refresh":     func(c *Config) { c.RefreshLifetime = 0 },
 		"now":         func(c *Config) { c.Now = nil },
 		"pause":       func(c *Config) { c.Pause = nil },
 		"log":         func(c *Config) { c.Log = nil },
@@ -66,14 +65,14 @@ func TestAFlowLeadsToACode(t *testing.T) {
 	}
 }
 
-func TestKeysAreReadOnceForEachRequest(t *testing.T) {
+func TestKeysAndConfigurationAreReadOnceForEachRequest(t *testing.T) {
 	w := newWorld(t)
-	step := func(name string, want int) {
+	step := func(name string, keys int) {
 		t.Helper()
-		if w.keysRead != want {
-			t.Errorf("%s read the keys %d times, want %d", name, w.keysRead, want)
+		if w.keysRead != keys || w.confRead != 1 {
+			t.Errorf("%s read the keys %d times and the configuration %d times, want %d and 1", name, w.keysRead, w.confRead, keys)
 		}
-		w.keysRead = 0
+		w.keysRead, w.confRead = 0, 0
 	}
 	s := w.begin()
 	step("Begin", 1)
@@ -96,19 +95,25 @@ func TestKeysAreReadOnceForEachRequest(t *testing.T) {
 	step("Resume", 0)
 }
 
-// Without keys a request has no effect and can be sent again.
-func TestWithoutKeysARequestHasNoEffect(t *testing.T) {
+// Without keys, or without a configuration, a request has no effect and can be
+// sent again.
+func TestARequestThatIsNotReadyHasNoEffect(t *testing.T) {
 	w := newWorld(t)
 	s := w.begin()
 	failing := func(name string, call func() error) {
 		t.Helper()
 		before := w.transaction(s)
-		w.keysErr = errors.New("no keys")
-		err := call()
-		w.keysErr = nil
-		wantProblem(t, err, NotReady, "not ready")
-		if after := w.transaction(s); after.Version != before.Version {
-			t.Errorf("%s changed the transaction", name)
+		for _, missing := range []*error{&w.keysErr, &w.confErr} {
+			*missing = errors.New("not read")
+			err := call()
+			wantProblem(t, err, NotReady, "not ready")
+			if p, ok := errors.AsType[*Problem](err); !ok || p.RetryAfter != 10*time.Second || !errors.Is(err, *missing) {
+				t.Errorf("%s = %v, want a Problem that names 10 s and has the cause", name, err)
+			}
+			*missing = nil
+			if after := w.transaction(s); after.Version != before.Version {
+				t.Errorf("%s changed the transaction", name)
+			}
 		}
 	}
 	failing("Begin", func() error {

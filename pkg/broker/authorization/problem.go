@@ -40,8 +40,8 @@ const (
 	// Unavailable is a store that does not answer. The same request may succeed
 	// later.
 	Unavailable
-	// NotReady is a broker without keys: the request had no effect and may be
-	// sent again.
+	// NotReady is a broker without configuration or keys: the request had no effect
+	// and may be sent again.
 	NotReady
 	// Undecided is a decision that may or may not have been stored. The consent
 	// page shows the state of the transaction.

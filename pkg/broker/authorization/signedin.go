@@ -152,7 +152,7 @@ func (f *Flow) Denied(ctx context.Context, s Secret, code string) error {
 	case t.Step != broker.StepRedeeming:
 		return ended
 	}
-	v, err := f.visit(ctx, s)
+	v, err := f.visitWithoutKeys(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (f *Flow) Resume(ctx context.Context, s Secret) (signInURL string, err erro
 	if err != nil || t.Step != broker.StepStarted {
 		return "", nil
 	}
-	v, err := f.visit(ctx, s)
+	v, err := f.visitWithoutKeys(ctx, s)
 	if err != nil {
 		return "", err
 	}

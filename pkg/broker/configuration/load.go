@@ -29,9 +29,9 @@ var (
 	ErrAltered = errors.New("its document is not the one that was stored")
 )
 
-// Document returns the document of a version, which has v.Digest. It returns a
+// ReadDocument returns the document of a version, which has v.Digest. It returns a
 // VersionError if there is no such document. Any other error is of the reader.
-func Document(ctx context.Context, r Reader, v Version) ([]byte, error) {
+func ReadDocument(ctx context.Context, r Reader, v Version) ([]byte, error) {
 	body, err := r.Body(ctx, v)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
@@ -50,7 +50,7 @@ func Load(ctx context.Context, r Reader, v Version, d broker.Deployment) (*Confi
 	if v.Schema > SchemaVersion {
 		return nil, &VersionError{v.Number, fmt.Errorf("its schema is %d, and this program reads up to %d", v.Schema, SchemaVersion)}
 	}
-	body, err := Document(ctx, r, v)
+	body, err := ReadDocument(ctx, r, v)
 	if err != nil {
 		return nil, err
 	}

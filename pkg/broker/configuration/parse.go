@@ -1,116 +1,156 @@
 package configuration
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
+	"cmp"
 	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
-// Parse is provisional: it reads the members without checking them all.
+// Parse reads a document and checks all of it for a deployment. An error is a
+// *strict.Error with every fault. Names are matched exactly; unknown and repeated
+// names are faults.
 func Parse(body []byte, d broker.Deployment) (*Configuration, error) {
-	var doc struct {
-		Scopes []struct {
-			Name        string `json:"name"`
-			Description string `json:"description"`
-		} `json:"scopes"`
-		Resources []struct {
-			Resource      string   `json:"resource"`
-			Name          string   `json:"name"`
-			Scopes        []string `json:"scopes"`
-			Introspection []struct {
-				ID           string `json:"id"`
-				SecretSHA256 string `json:"secret_sha256"`
-			} `json:"introspection_clients"`
-		} `json:"protected_resources"`
-		ResourceBinding bool `json:"resource_binding"`
-		Branding        struct {
-			Name   string `json:"name"`
-			Accent string `json:"accent"`
-			Logo   string `json:"logo"`
-		} `json:"branding"`
-		SupportContact string `json:"support_contact"`
-		Lifetimes      struct {
-			AccessToken  string `json:"access_token"`
-			IDToken      string `json:"id_token"`
-			RefreshToken string `json:"refresh_token"`
-		} `json:"lifetimes"`
-		Rotation            *bool    `json:"refresh_token_rotation"`
-		IdentityProviders   []string `json:"identity_providers"`
-		AppClientQuota      int      `json:"app_client_quota"`
-		ForwardResource     bool     `json:"forward_resource"`
-		ScopesSupported     []string `json:"scopes_supported"`
-		GrantTypesSupported []string `json:"grant_types_supported"`
+	var f strict.Faults
+	o, ok := decode(body, &f)
+	if !ok {
+		return nil, f.Err()
 	}
-	if err := json.Unmarshal(body, &doc); err != nil {
+	c := (&checker{&f, d}).configuration(o)
+	if err := f.Err(); err != nil {
 		return nil, err
+	}
+	c.Digest = Digest(body)
+	return c, nil
+}
+
+// checker checks a document. Its methods take the path of a value and the value,
+// add its faults, and return the usable part.
+type checker struct {
+	*strict.Faults
+	deployment broker.Deployment
+}
+
+func (d *checker) configuration(o Document) *Configuration {
+	if o.Version == 0 && !d.Within("version") {
+		d.Add("version", "required, and must be %d", SchemaVersion)
 	}
 	c := &Configuration{
-		Digest: Digest(body), ResourceBinding: doc.ResourceBinding, SupportContact: doc.SupportContact, IdentityProviders: doc.IdentityProviders,
-		AppClientQuota: doc.AppClientQuota, ForwardResource: doc.ForwardResource, ScopesSupported: doc.ScopesSupported, GrantTypesSupported: doc.GrantTypesSupported,
-		Branding: Branding{Name: doc.Branding.Name, Accent: doc.Branding.Accent},
-		Tokens:   Tokens{time.Hour, time.Hour, 30 * 24 * time.Hour, doc.Rotation == nil || *doc.Rotation},
+		Scopes:          d.scopes("scopes", o.Scopes),
+		ResourceBinding: o.ResourceBinding,
+		ForwardResource: o.ForwardResource,
+		AppClientQuota:  cmp.Or(o.AppClientQuota, 1000),
+		Branding:        d.branding("branding", o.Branding),
+		SupportContact:  d.supportContact("support_contact", o.SupportContact),
+		Tokens:          d.tokens("lifetimes", o.Lifetimes),
 	}
-	if c.AppClientQuota == 0 {
-		c.AppClientQuota = 1000
+	names := c.ScopeNames()
+	d.resourceServers("scopes", names, cmp.Or(o.ResourceServerQuota, 25))
+	d.resources("protected_resources", o.ProtectedResources, names, c)
+	d.bindings(o)
+	c.Policy = policy.Check(o.Document, d.deployment.Mode, names, d.Faults)
+	c.Tokens.Rotation = o.RefreshTokenRotation == nil || *o.RefreshTokenRotation
+	c.IdentityProviders = d.identityProviders("identity_providers", o.IdentityProviders)
+	c.GrantTypesSupported = d.grantTypes("grant_types_supported", o.GrantTypesSupported)
+	c.ScopesSupported = d.scopesSupported("scopes_supported", o.ScopesSupported, names, c.Policy)
+	return c
+}
+
+// bindings checks the members that only one of the modes has.
+func (d *checker) bindings(o Document) {
+	brokered := d.deployment.Mode == broker.ModeBrokered
+	switch {
+	case o.ResourceBinding && !brokered:
+		d.Add("resource_binding", "not supported in direct mode, where clients use Cognito's authorize endpoint without the broker")
+	case o.ResourceBinding && d.deployment.LoginVersion == 1:
+		d.Add("resource_binding", "needs managed login, and the domain of the user pool has the classic sign-in pages")
 	}
-	if c.IdentityProviders == nil {
-		c.IdentityProviders = []string{"COGNITO"}
+	if o.ForwardResource && brokered {
+		d.Add("forward_resource", "only for direct mode; in brokered mode use resource_binding")
 	}
-	if c.GrantTypesSupported == nil {
-		c.GrantTypesSupported = dcr.DefaultGrantTypes()
+}
+
+func (d *checker) tokens(path string, o DocumentLifetimes) Tokens {
+	t := Tokens{
+		AccessToken:  cmp.Or(time.Duration(o.AccessToken), time.Hour),
+		IDToken:      cmp.Or(time.Duration(o.IDToken), time.Hour),
+		RefreshToken: cmp.Or(time.Duration(o.RefreshToken), 30*24*time.Hour),
 	}
-	for text, into := range map[string]*time.Duration{doc.Lifetimes.AccessToken: &c.Tokens.AccessToken, doc.Lifetimes.IDToken: &c.Tokens.IDToken, doc.Lifetimes.RefreshToken: &c.Tokens.RefreshToken} {
-		if text != "" {
-			if life, err := time.ParseDuration(text); err == nil {
-				*into = life
-			}
+	if least := max(t.AccessToken, t.IDToken); t.RefreshToken < least && !d.Within(path) {
+		d.Add(path+".refresh_token", "%s is less than the lifetime of the access or ID token, %s", strict.Lifetime(t.RefreshToken), strict.Lifetime(least))
+	}
+	return t
+}
+
+func (d *checker) identityProviders(path string, names []string) []string {
+	if names == nil {
+		return []string{"COGNITO"}
+	}
+	if len(names) == 0 {
+		d.Add(path, "must not be empty; leave it out for COGNITO")
+	}
+	for i, name := range names {
+		if at := strict.Index(path, i); !d.At(at) {
+			d.text(at, name, 32)
 		}
 	}
-	if u, err := url.Parse(d.Issuer); err == nil && c.Branding.Name == "" {
-		c.Branding.Name = u.Host
+	return names
+}
+
+func (d *checker) grantTypes(path string, names []string) []string {
+	if names == nil {
+		return dcr.DefaultGrantTypes()
 	}
-	if _, data, ok := strings.Cut(doc.Branding.Logo, ";base64,"); ok {
-		c.Branding.Logo, _ = base64.StdEncoding.DecodeString(data)
+	if len(names) == 0 {
+		d.Add(path, "must not be empty; leave it out for the default")
 	}
-	for _, s := range doc.Scopes {
-		c.Scopes = append(c.Scopes, Scope{s.Name, s.Description})
+	d.choices(path, names, dcr.GrantTypes())
+	return names
+}
+
+// scopesSupported checks the published scopes: a client requests them, and
+// Cognito refuses a scope that the app client does not have.
+func (d *checker) scopesSupported(path string, published, offered []string, p *policy.Policy) []string {
+	granted := p.ScopesSupported()
+	if published == nil {
+		// openid is a request for an ID token, and in brokered mode the broker
+		// issues none.
+		return slices.DeleteFunc(granted, func(s string) bool {
+			return s == broker.ScopeOpenID && d.deployment.Mode == broker.ModeBrokered
+		})
 	}
-	for _, r := range doc.Resources {
-		c.Resources = append(c.Resources, broker.Resource{URL: r.Resource, Name: r.Name, Scopes: r.Scopes})
-		for _, i := range r.Introspection {
-			c.IntrospectionClients = append(c.IntrospectionClients, IntrospectionClient{i.ID, i.SecretSHA256, r.Resource})
+	known, grants := setOf(offered), setOf(granted)
+	for i, s := range published {
+		at := strict.Index(path, i)
+		switch {
+		case d.At(at):
+		case !known[s]:
+			d.Add(at, "%s", policy.UnknownScope{Scope: s, Offered: offered})
+		case !grants[s] && !d.Within("profiles") && !d.Within("scopes") && !d.Within("open_registration"):
+			d.Add(at, "%s is published, but the profiles do not grant it to every client that may request it; leave it out", strict.Quote(s))
 		}
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(body, &members); err != nil {
-		return nil, err
+	return published
+}
+
+// supportContact checks a URL for users.
+func (d *checker) supportContact(path string, s *string) string {
+	if s == nil {
+		return ""
 	}
-	part := map[string]json.RawMessage{}
-	for _, name := range []string{"version", "open_registration", "profiles", "token_issuers", "statement_issuers"} {
-		if v, ok := members[name]; ok {
-			part[name] = v
-		}
+	u, err := url.Parse(*s)
+	switch {
+	case err != nil || !isURLText(*s):
+	case u.Scheme == "https" && u.Host != "" && u.User == nil:
+		return *s
+	case u.Scheme == "mailto" && isAddress(u.Opaque):
+		return *s
 	}
-	text, err := json.Marshal(part)
-	if err != nil {
-		return nil, err
-	}
-	if c.Policy, err = policy.Parse(bytes.TrimSpace(text), d.Mode, c.ScopeNames()); err != nil {
-		return nil, err
-	}
-	if c.ScopesSupported == nil {
-		for _, s := range c.Policy.ScopesSupported() {
-			if s != broker.ScopeOpenID || d.Mode != broker.ModeBrokered {
-				c.ScopesSupported = append(c.ScopesSupported, s)
-			}
-		}
-	}
-	return c, nil
+	d.Add(path, "must be a mailto or https URL, as in mailto:help@example.com")
+	return ""
 }

@@ -90,7 +90,7 @@ func (w *Writer) Rollback(ctx context.Context, number int, by string, expected i
 	if _, err := configuration.Load(ctx, w.c.Store, former, w.c.Deployment); err != nil {
 		return Result{}, err
 	}
-	body, err := configuration.Document(ctx, w.c.Store, former)
+	body, err := configuration.ReadDocument(ctx, w.c.Store, former)
 	if err != nil {
 		return Result{}, err
 	}

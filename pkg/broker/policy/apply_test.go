@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/must"
@@ -37,7 +36,7 @@ const profiles = `{
   }
 }`
 
-var wide = broker.Deployment{Scopes: []string{"openid", "email", "phone", "profile", admin, "mcp/read", "mcp/write"}}
+var wide = offer{scopes: []string{"openid", "email", "phone", "profile", admin, "mcp/read", "mcp/write"}}
 
 // register decodes, validates and applies the profile to a body, as a
 // registration does before it has an effect.

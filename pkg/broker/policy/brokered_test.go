@@ -12,13 +12,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
-var brokered = broker.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write", admin}, Mode: broker.ModeBrokered}
+var brokered = offer{scopes: []string{"openid", "mcp/read", "mcp/write", admin}, mode: broker.ModeBrokered}
 
 func TestParseFaultsOfBrokeredMode(t *testing.T) {
 	const loopback = `"redirect_uris": {"loopback": true}`
 	open := func(members string) string { return profileDocument(`"p"`, loopback+", "+members) }
 	token := func(members string) string { return profileDocument(`null`, loopback+", "+members) }
-	const lifetime = `profiles.p.lifetimes.unconfirmed: must be hours or days as in "12h" or "7d", from 2h to 3650d`
+	const lifetime = `profiles.p.lifetimes.unconfirmed: must be minutes, hours or days as in "30m", "12h" or "7d", from 2h to 3650d`
 	tests := []struct {
 		document string
 		want     []string
@@ -43,11 +43,12 @@ func TestParseFaultsOfBrokeredMode(t *testing.T) {
 		{token(`"users": {"groups": null}`), []string{`profiles.p.users.groups: must be an array of strings, not null`}},
 		{token(`"users": {"Groups": ["a"], "groups": ["a b", 1]}`), []string{
 			`profiles.p.users.Groups: unknown; known are groups, identity_providers`,
-			`profiles.p.users.groups[1]: must be a string, not a number`,
-			`profiles.p.users.groups[0]: "a b" has spaces or more than 128 characters, so it cannot be a name in a user pool`}},
+			`profiles.p.users.groups[0]: "a b" has spaces or more than 128 characters, so it cannot be a name in a user pool`,
+			`profiles.p.users.groups[1]: must be a string, not a number`}},
 
 		{token(`"lifetimes": {}`), nil},
 		{token(`"lifetimes": {"unconfirmed": "2h"}`), nil},
+		{token(`"lifetimes": {"unconfirmed": "121m"}`), nil},
 		{token(`"lifetimes": {"unconfirmed": "3650d"}`), nil},
 		{token(`"lifetimes": {"unconfirmed": "1h"}`), []string{lifetime}},
 		{token(`"lifetimes": {"unconfirmed": "3651d"}`), []string{lifetime}},
@@ -57,8 +58,8 @@ func TestParseFaultsOfBrokeredMode(t *testing.T) {
 		{token(`"lifetimes": {"unconfirmed": 7}`), []string{lifetime}},
 		{token(`"lifetimes": {"inactive": "1d", "absolute": "3650d"}`), nil},
 		{token(`"lifetimes": {"inactive": "23h", "absolute": 0}`), []string{
-			`profiles.p.lifetimes.inactive: must be hours or days as in "12h" or "7d", from 1d to 3650d`,
-			`profiles.p.lifetimes.absolute: must be hours or days as in "12h" or "7d", from 1d to 3650d`}},
+			`profiles.p.lifetimes.inactive: must be minutes, hours or days as in "30m", "12h" or "7d", from 1d to 3650d`,
+			`profiles.p.lifetimes.absolute: must be minutes, hours or days as in "30m", "12h" or "7d", from 1d to 3650d`}},
 		{token(`"approval": "manual"`), nil},
 		{token(`"approval": "none"`), nil},
 		{token(`"approval": true`), []string{`profiles.p.approval: must be none or manual`}},
@@ -163,18 +164,18 @@ func TestBrokeredModeLeavesRoomForOpenID(t *testing.T) {
 		many = append(many, fmt.Sprintf("mcp/%d", i))
 	}
 	document := []byte(profileDocument(`"p"`, `"redirect_uris": {"loopback": true}`))
-	want := []string{`profiles.p.scopes.allowed: 50 scopes, and an app client can have 49 besides openid, which the broker needs; list those that are needed`}
-	if got := faultsOf(t, document, broker.Deployment{Scopes: many, Mode: broker.ModeBrokered}); !slices.Equal(got, want) {
+	want := []string{`profiles.p.scopes.allowed: 50 scopes, and an app client can have 49 besides openid, which the broker needs; list those that are needed, let MCP servers share scopes and set resource_binding, which tells them apart, or divide the profile`}
+	if got := faultsOf(t, document, offer{scopes: many, mode: broker.ModeBrokered}); !slices.Equal(got, want) {
 		t.Errorf("faults of 50 scopes without openid = %q, want %q", got, want)
 	}
-	if got := faultsOf(t, document, broker.Deployment{Scopes: append(many[:49:49], "openid"), Mode: broker.ModeBrokered}); got != nil {
+	if got := faultsOf(t, document, offer{scopes: append(many[:49:49], "openid"), mode: broker.ModeBrokered}); got != nil {
 		t.Errorf("faults of 50 scopes with openid = %q, want none", got)
 	}
 }
 
 func TestUnknownModeIsAFault(t *testing.T) {
 	want := []string{`the deployment's mode "proxy" is neither direct nor brokered`}
-	got := faultsOf(t, policy.Default(), broker.Deployment{Scopes: []string{"openid"}, Mode: "proxy"})
+	got := faultsOf(t, policy.Default(), offer{scopes: []string{"openid"}, mode: "proxy"})
 	if !slices.Equal(got, want) {
 		t.Errorf("faults = %q, want %q", got, want)
 	}

@@ -51,7 +51,7 @@ func TestDocumentedExamples(t *testing.T) {
 	for i, document := range documents {
 		d := deployment
 		if i == 3 { // "For brokered mode"
-			d.Mode = broker.ModeBrokered
+			d.mode = broker.ModeBrokered
 		}
 		if got := strings.Join(faultsOf(t, []byte(document), d), "\n"); got != faults[i] {
 			t.Errorf("faults of example %d:\n%s\nwant\n%s", i, got, faults[i])
@@ -92,7 +92,7 @@ func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
 	// The default document and those without brokered keys are for both modes.
 	for i, document := range documents[:3] {
 		inBrokered := deployment
-		inBrokered.Mode = broker.ModeBrokered
+		inBrokered.mode = broker.ModeBrokered
 		if faults := faultsOf(t, []byte(document), inBrokered); faults != nil {
 			t.Errorf("faults of example %d in brokered mode: %q", i, faults)
 		}
@@ -104,7 +104,7 @@ func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
 
 func TestDocumentedExampleForBrokeredMode(t *testing.T) {
 	documents, _ := examples(t)
-	p := parse(t, documents[3], broker.Deployment{Scopes: deployment.Scopes, Mode: broker.ModeBrokered})
+	p := parse(t, documents[3], offer{scopes: deployment.scopes, mode: broker.ModeBrokered})
 	hosted, partner, jobs := profile(t, p, "hosted"), profile(t, p, "partner"), profile(t, p, "jobs")
 	if got := hosted; got.AppClient() != policy.SharedAppClient || got.Consent() != policy.ConsentRemember || got.Lifetimes().Unconfirmed != 72*time.Hour ||
 		!got.Users().Allow([]string{"staff"}, "COGNITO") || got.Users().Allow(nil, "COGNITO") {

@@ -7,18 +7,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 // faultsOf returns the faults of a document, or nil.
-func faultsOf(t testing.TB, document []byte, d broker.Deployment) []string {
+func faultsOf(t testing.TB, document []byte, d offer) []string {
 	t.Helper()
-	p, err := policy.Parse(document, d)
+	p, err := policy.Parse(document, d.mode, d.scopes)
 	if err == nil {
 		return nil
 	}
-	e, ok := errors.AsType[*policy.ParseError](err)
+	e, ok := errors.AsType[*strict.Error](err)
 	if !ok || p != nil || len(e.Faults) == 0 {
 		t.Fatalf("Parse = %v, %v (%T), want no policy and a *ParseError with faults", p, err, err)
 	}
@@ -51,30 +51,24 @@ func TestParseFaults(t *testing.T) {
 		want     []string
 	}{
 		// The text.
-		{``, []string{`the document is empty`}},
-		{" \n", []string{`the document is empty`}},
-		{"\xef\xbb\xbf{}", []string{`starts with a byte order mark; save it as UTF-8 without one`}},
-		{"{\"\xff\": 1}", []string{`not UTF-8`}},
-		{"{\n  \"version\": 1,\n}", []string{`not JSON: line 3, column 1: invalid character '}' looking for beginning of object key string`}},
-		{`{`, []string{`not JSON: line 1, column 1: unexpected end of JSON input`}},
-		{`{} {}`, []string{`not JSON: line 1, column 4: invalid character '{' after top-level value`}},
-		{strings.Repeat(`[`, 100) + strings.Repeat(`]`, 100), []string{`nested deeper than 16 levels`}},
-		{`{"version": 1` + strings.Repeat(" ", 256<<10) + `}`, []string{`longer than 262144 bytes`}},
+		{`{`, []string{`not JSON: line 1, column 1: unexpected end of JSON input`}}, // the other faults of a text are in package strict
+		{`{"version": 1` + strings.Repeat(" ", 128<<10) + `}`, []string{`longer than 131072 bytes`}},
 		{`[]`, []string{`must be an object, not an array`}},
 		{`null`, []string{`must be an object, not null`}},
 
 		// The top.
-		{`{}`, []string{`version: required, and must be 1`, `profiles: required, with at least one profile`}},
+		{`{}`, []string{`profiles: required, with at least one profile`}},
 		{`{"version": 2, "profiles": {}}`, []string{`version: must be 1`, `profiles: must be an object with at least one profile`}},
 		{`{"version": "1", "profiles": []}`, []string{`version: must be 1`, `profiles: must be an object with at least one profile`}},
 		{`{"version": 1.0, "Profiles": {}}`, []string{
-			`Profiles: unknown; known are version, open_registration, profiles, token_issuers, statement_issuers`,
-			`version: must be 1`, `profiles: required, with at least one profile`}},
+			`profiles: required, with at least one profile`,
+			`version: must be 1`,
+			`Profiles: unknown; known are version, open_registration, profiles, token_issuers, statement_issuers`}},
 		{`{"version": 1, "version": 1, "profiles": {"p": {` + loopback + `, ` + loopback + `}, "p": {"limits": {"a b": 1, "a b": 2}}}}`, []string{
 			`version: occurs more than once`,
+			`profiles.p: occurs more than once`,
 			`profiles.p.redirect_uris: occurs more than once`,
-			`profiles.p.limits["a b"]: occurs more than once`,
-			`profiles.p: occurs more than once`}},
+			`profiles.p.limits["a b"]: occurs more than once`}},
 		{`{"version": 1, "open_registration": "q", "profiles": {"p": {` + loopback + `}}}`, []string{`open_registration: there is no profile "q"`}},
 		{profileDocument(`""`, loopback), []string{`open_registration: must be the name of a profile; leave it out to switch open registration off`}},
 		{profileDocument(`true`, loopback), []string{`open_registration: must be the name of a profile; leave it out to switch open registration off`}},
@@ -88,7 +82,10 @@ func TestParseFaults(t *testing.T) {
 
 		// Unknown members.
 		{token(loopback + `, "consent": "always", "users": {}, "approval": "none", "lifetimes": {}, "app_client": "shared", "software_statements": "ignore"`), []string{
-			`profiles.p.app_client: ` + direct, `profiles.p.approval: ` + direct, `profiles.p.consent: ` + direct, `profiles.p.users: ` + direct}},
+			`profiles.p.consent: ` + direct,
+			`profiles.p.users: ` + direct,
+			`profiles.p.approval: ` + direct,
+			`profiles.p.app_client: ` + direct}},
 		{token(loopback + `, "lifetimes": {"unconfirmed": "12h", "inactive": "90d", "absolute": "365d"}`), nil},
 		{token(loopback + `, "Limits": {}`), []string{
 			`profiles.p.Limits: unknown; known are redirect_uris, grant_types, token_endpoint_auth_methods, scopes, limits, software_statements, app_client, approval, consent, users, lifetimes`}},
@@ -116,11 +113,11 @@ func TestParseFaults(t *testing.T) {
 			`profiles.p.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`}},
 		{token(`"redirect_uris": ["http://localhost/"]`), []string{`profiles.p.redirect_uris: must be an object, not an array`}},
 		{token(`"redirect_uris": {"loopback": "yes", "any_https": 1, "any_private_use": null, "https": {}, "patterns": []}`), []string{
-			`profiles.p.redirect_uris.patterns: unknown; known are presets, loopback, https, any_https, private_use_schemes, any_private_use`,
 			`profiles.p.redirect_uris.loopback: must be true or false, not a string`,
 			`profiles.p.redirect_uris.any_https: must be true or false, not a number`,
 			`profiles.p.redirect_uris.any_private_use: must be true or false, not null`,
-			`profiles.p.redirect_uris.https: must be an array of strings, not an object`}},
+			`profiles.p.redirect_uris.https: must be an array of strings, not an object`,
+			`profiles.p.redirect_uris.patterns: unknown; known are presets, loopback, https, any_https, private_use_schemes, any_private_use`}},
 		{open(`"redirect_uris": {"any_https": true, "any_private_use": true}`), []string{
 			`profiles.p.redirect_uris.any_https: not allowed on the profile of open registration; list hosts in https`,
 			`profiles.p.redirect_uris.any_private_use: not allowed on the profile of open registration; list schemes in private_use_schemes`}},
@@ -156,8 +153,8 @@ func TestParseFaults(t *testing.T) {
 		{https(`https://b\u00fccher.example/`), []string{
 			`profiles.p.redirect_uris.https[0]: only ASCII is allowed; write the host as an A-label (xn--...) and percent-encode the rest`}},
 		{token(`"redirect_uris": {"https": ["https://a.example.com/", "https://b.example.com/#", ""]}`), []string{
-			`profiles.p.redirect_uris.https[2]: must not be empty`,
-			`profiles.p.redirect_uris.https[1]: a fragment ('#') is not allowed`}},
+			`profiles.p.redirect_uris.https[1]: a fragment ('#') is not allowed`,
+			`profiles.p.redirect_uris.https[2]: must not be empty`}},
 
 		// Schemes.
 		{scheme(`javascript`), []string{`profiles.p.redirect_uris.private_use_schemes[0]: scheme 'javascript' is not allowed; use https, http on a loopback address, or a private-use scheme of your own`}},
@@ -191,18 +188,18 @@ func TestParseFaults(t *testing.T) {
 			`profiles.p.limits.app_clients: must be an integer from 1 to 10000; leave it out for no limit`,
 			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`}},
 		{token(loopback + `, "limits": {"app_clients": "5", "creations_per_hour": 1.5, "clients": 1}`), []string{
-			`profiles.p.limits.clients: unknown; known are app_clients, creations_per_hour, creations_per_hour_per_token`,
 			`profiles.p.limits.app_clients: must be an integer from 1 to 10000; leave it out for no limit`,
-			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`}},
+			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`,
+			`profiles.p.limits.clients: unknown; known are app_clients, creations_per_hour, creations_per_hour_per_token`}},
 		{token(loopback + `, "limits": {"app_clients": null, "creations_per_hour": 99999999999999999999}`), []string{
 			`profiles.p.limits.app_clients: must be an integer from 1 to 10000; leave it out for no limit`,
 			`profiles.p.limits.creations_per_hour: must be an integer from 1 to 10000; leave it out for no limit`}},
 
 		// Faults of several profiles are reported together.
-		{`{"version": 1, "profiles": {"b": {"consent": 1}, "a": {"redirect_uris": {"https": ["x"]}}}}`, []string{
-			`profiles.a.redirect_uris.https[0]: must start with https://`,
+		{`{"version": 1, "profiles": {"b": {"consent": "always"}, "a": {"redirect_uris": {"https": ["x"]}}}}`, []string{
 			`profiles.b.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`,
-			`profiles.b.consent: ` + direct}},
+			`profiles.b.consent: ` + direct,
+			`profiles.a.redirect_uris.https[0]: must start with https://`}},
 	}
 	for _, tt := range tests {
 		name := tt.document
@@ -234,19 +231,21 @@ func TestParseChecksScopesAgainstTheDeployment(t *testing.T) {
 		{"none at all", implied, nil, []string{`profiles.p.scopes.allowed: the deployment has no scopes that could be allowed`}},
 		{"only the admin scope", implied, []string{admin}, []string{`profiles.p.scopes.allowed: the deployment has no scopes that could be allowed`}},
 		{"as many as an app client can have", implied, many[:50], nil},
-		{"more than an app client can have", implied, many, []string{`profiles.p.scopes.allowed: 51 scopes, and an app client can have 50; list those that are needed`}},
+		{"more than an app client can have", implied, many, []string{`profiles.p.scopes.allowed: 51 scopes, and an app client can have 50; list those that are needed, or divide the profile`}},
 		{"email without openid", implied, []string{"email", "mcp/read"}, []string{`profiles.p.scopes.allowed: email needs openid beside it`}},
 		{"email by default without openid", email, []string{"email", "openid"}, []string{`profiles.p.scopes.default: email needs openid beside it`}},
-		{"faults of the deployment", implied, []string{"mcp/read", "a b", "offline_access", "mcp/read", ""}, []string{
-			`the deployment's scope "a b" has characters that a scope cannot have, or is too long`,
-			`the deployment's scope offline_access does not exist in Cognito, which issues refresh tokens without it`,
-			`the deployment's scope "mcp/read" is listed twice`,
-			`the deployment's scope "" has characters that a scope cannot have, or is too long`}},
+		{"a typing error", `{"version": 1, "profiles": {"p": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["a/reed", "A/read", "b/read"]}}}}`,
+			append([]string{"a/read", "b/reed"}, many...), []string{
+				`profiles.p.scopes.allowed[0]: "a/reed" is not a scope of this deployment; did you mean "a/read" or "b/reed"?`,
+				`profiles.p.scopes.allowed[1]: "A/read" is not a scope of this deployment; did you mean "a/read"?`,
+				`profiles.p.scopes.allowed[2]: "b/read" is not a scope of this deployment; did you mean "a/read" or "b/reed"?`}},
+		{"nothing like it among many", `{"version": 1, "profiles": {"p": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["notes/read"]}}}}`, many, []string{
+			`profiles.p.scopes.allowed[0]: "notes/read" is not a scope of this deployment, which has the 51 under scopes`}},
 		{"a scope of a resource server whose identifier is a URL", implied, []string{"https://api.example.com/mcp/read"}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := faultsOf(t, []byte(tt.document), broker.Deployment{Scopes: tt.scopes}); !slices.Equal(got, tt.want) {
+			if got := faultsOf(t, []byte(tt.document), offer{scopes: tt.scopes}); !slices.Equal(got, tt.want) {
 				t.Errorf("faults:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 			}
 		})
@@ -254,10 +253,9 @@ func TestParseChecksScopesAgainstTheDeployment(t *testing.T) {
 }
 
 func TestParseErrorHasOneLineForEachFault(t *testing.T) {
-	_, err := policy.Parse([]byte(`{"a\nb": 1}`), deployment)
-	const want = `["a\nb"]: unknown; known are version, open_registration, profiles, token_issuers, statement_issuers` + "\n" +
-		`version: required, and must be 1` + "\n" +
-		`profiles: required, with at least one profile`
+	_, err := policy.Parse([]byte(`{"a\nb": 1}`), deployment.mode, deployment.scopes)
+	const want = `profiles: required, with at least one profile` + "\n" +
+		`["a\nb"]: unknown; known are version, open_registration, profiles, token_issuers, statement_issuers`
 	if err == nil || err.Error() != want {
 		t.Errorf("Parse = %v, want %s", err, want)
 	}

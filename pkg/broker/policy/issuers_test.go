@@ -54,10 +54,10 @@ func TestParseFaultsOfIssuers(t *testing.T) {
 			`token_issuers[0].claims: must be an object with at least one claim, each with a string or an array of strings`}},
 		{tokens(strings.Replace(entry(""), `{"repo": "a/b"}`, `{"aud": "x", "n": 1, "s": "", "l": [], "m": ["a", 2]}`, 1)), []string{
 			`token_issuers[0].claims.aud: cannot be required here; it is checked anyway`,
-			`token_issuers[0].claims.l: must not be empty`,
-			`token_issuers[0].claims.m[1]: must be a string, not a number`,
 			`token_issuers[0].claims.n: must be an array of strings, not a number`,
-			`token_issuers[0].claims.s: must not be empty`}},
+			`token_issuers[0].claims.s: must not be empty`,
+			`token_issuers[0].claims.l: must not be empty`,
+			`token_issuers[0].claims.m[1]: must be a string, not a number`}},
 		{statements(`{"issuer": "https://a.example", "audience": []}`), []string{`statement_issuers[0].audience: must not be empty`}},
 		{statements(`{"issuer": "https://a.example"}, {"issuer": "https://a.example"}`), []string{`statement_issuers[1].issuer: "https://a.example" is listed twice`}},
 		{statements(`{"issuer": "https://a.example", "jwks_uri": "http://a.example/keys"}`), []string{
@@ -81,7 +81,7 @@ func TestParseFaultsOfIssuers(t *testing.T) {
 	for _, tt := range tests {
 		for _, mode := range []broker.Mode{broker.ModeDirect, broker.ModeBrokered} {
 			d := deployment
-			d.Mode = mode
+			d.mode = mode
 			if got := faultsOf(t, []byte(tt.document), d); !slices.Equal(got, tt.want) {
 				t.Errorf("%s: faults of %s:\n%s\nwant:\n%s", mode, tt.document, strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 			}

@@ -161,10 +161,10 @@ func (p *Profile) Users() Users {
 // are set, a user has to satisfy both.
 type Users struct {
 	// Groups are groups of the user pool; a user must be in one of them.
-	Groups []string
+	Groups []string `json:"groups,omitzero"`
 	// IdentityProviders are identity providers of the user pool; the user must
 	// have signed in with one of them. COGNITO is the pool itself.
-	IdentityProviders []string
+	IdentityProviders []string `json:"identity_providers,omitzero"`
 }
 
 // Allow reports whether a user who is in these groups and signed in with this

@@ -11,11 +11,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-var deployment = broker.Deployment{Scopes: []string{"openid", "mcp/read", "mcp/write"}}
+// offer is what a deployment has besides the document.
+type offer struct {
+	mode   broker.Mode
+	scopes []string
+}
 
-func parse(t testing.TB, document string, d broker.Deployment) *policy.Policy {
+var deployment = offer{scopes: []string{"openid", "mcp/read", "mcp/write"}}
+
+func parse(t testing.TB, document string, d offer) *policy.Policy {
 	t.Helper()
-	p, err := policy.Parse([]byte(document), d)
+	p, err := policy.Parse([]byte(document), d.mode, d.scopes)
 	if err != nil {
 		t.Fatalf("Parse: %v", err)
 	}
@@ -86,7 +92,7 @@ func TestNoProfileHasTheEmptyName(t *testing.T) {
 
 func TestScopesSupported(t *testing.T) {
 	const admin = "aws.cognito.signin.user.admin"
-	all := broker.Deployment{Scopes: []string{"openid", "email", admin, "mcp/read", "mcp/write"}}
+	all := offer{scopes: []string{"openid", "email", admin, "mcp/read", "mcp/write"}}
 	tests := []struct {
 		name, document string
 		want           []string
@@ -118,10 +124,10 @@ func TestScopesSupported(t *testing.T) {
 }
 
 func TestPolicySharesNoMemoryWithCallers(t *testing.T) {
-	d := broker.Deployment{Scopes: []string{"mcp/read", "mcp/write"}}
+	d := offer{scopes: []string{"mcp/read", "mcp/write"}}
 	p := parse(t, string(policy.Default()), d)
 	open, _ := p.Open()
-	d.Scopes[0] = "x"
+	d.scopes[0] = "x"
 	open.Scopes()[0] = "y"
 	p.ScopesSupported()[0] = "z"
 	want := []string{"mcp/read", "mcp/write"}

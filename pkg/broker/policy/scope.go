@@ -20,10 +20,10 @@ func aboutUser(scope string) bool {
 	return scope == broker.ScopeOpenID || scope == scopeAdmin || needsOpenID(scope)
 }
 
-// validScope reports whether s is a scope-token (RFC 6749 §3.3) within
+// ValidScope reports whether s is a scope-token (RFC 6749 §3.3) within
 // Cognito's limits: 256 characters, or 513 with the identifier of a resource
 // server and a slash before it.
-func validScope(s string) bool {
+func ValidScope(s string) bool {
 	if s == "" || len(s) > 513 {
 		return false
 	}

@@ -12,7 +12,7 @@ func TestVouches(t *testing.T) {
 	p, err := Parse([]byte(`{"version": 1, "open_registration": "open", "profiles": {
 		"open": {"redirect_uris": {"presets": ["claude", "cursor"], "https": ["https://app.example.com/cb"], "private_use_schemes": ["com.example.app", "cursor"]}},
 		"web": {"redirect_uris": {"any_https": true, "any_private_use": true}, "scopes": {"allowed": ["openid", "a"], "default": ["a"]}}
-	}}`), broker.Deployment{Scopes: []string{"openid", "a"}})
+	}}`), broker.ModeDirect, []string{"openid", "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestDefaultScopes(t *testing.T) {
 	p, err := Parse([]byte(`{"version": 1, "profiles": {
 		"all": {"redirect_uris": {"loopback": true}},
 		"some": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["openid", "a"], "default": ["a"]}}
-	}}`), broker.Deployment{Scopes: []string{"openid", "a"}})
+	}}`), broker.ModeDirect, []string{"openid", "a"})
 	if err != nil {
 		t.Fatal(err)
 	}

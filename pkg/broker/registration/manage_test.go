@@ -6,7 +6,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
@@ -180,7 +179,7 @@ func TestUpdateAppliesTodaysPolicy(t *testing.T) {
 	w.UsePolicy(`{"version":1,"profiles":{"other":{"redirect_uris":{"presets":["claude"]}}}}`)
 	_, err = w.Update(t.Context(), info.ClientID, tok, world.Update(t, world.PublicBody, info.ClientID))
 	world.WantCode(t, "profile that was removed", err, dcr.InsufficientScope)
-	w.UsePolicy(string(policy.Default()))
+	w.UsePolicy(world.DirectPolicy)
 	w.CheckConsistent()
 }
 

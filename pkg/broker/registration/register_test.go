@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/world"
 )
@@ -46,7 +45,7 @@ func TestRegister(t *testing.T) {
 	})
 	t.Run("without open registration a token is required", func(t *testing.T) {
 		w := world.New(t)
-		w.UsePolicy(strings.Replace(string(policy.Default()), `"open_registration": "open"`, `"open_registration": null`, 1))
+		w.UsePolicy(strings.Replace(world.DirectPolicy, `"open_registration": "open"`, `"open_registration": null`, 1))
 		_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
 		world.WantCode(t, "Register", err, dcr.TokenRequired)
 		w.CheckConsistent()

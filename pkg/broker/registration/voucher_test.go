@@ -88,7 +88,7 @@ func TestJWTsThatDoNotVouch(t *testing.T) {
 		}
 		// Without issuers in the policy, nothing is verified.
 		asked = w.JWTs.Asked
-		w.UsePolicy(string(policy.Default()))
+		w.UsePolicy(world.DirectPolicy)
 		_, err = w.Register(t.Context(), world.Request(t, world.ConfidentialBody), w.CI("a.b.c", "acme/app"))
 		world.WantCode(t, "no issuers", err, dcr.InvalidToken)
 		if w.JWTs.Asked != asked {

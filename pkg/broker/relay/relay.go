@@ -35,9 +35,9 @@ type Config struct {
 	Cognito Cognito
 	Log     *slog.Logger
 	// ForwardResource reports whether Cognito gets the parameter resource (RFC
-	// 8707) of a code or refresh token. Otherwise the parameter is ignored. It is
-	// called for requests that have this parameter.
-	ForwardResource func(context.Context) (bool, error)
+	// 8707) of a request with a code or refresh token. Otherwise the parameter is
+	// ignored.
+	ForwardResource func(context.Context) bool
 }
 
 // Relay is the token issuer of direct mode: it sends the requests of registered

@@ -174,7 +174,10 @@ func newStack(t *testing.T, upstream string, change ...func(*settings)) *stack {
 	s := &stack{t: t, clients: newRegistrations(), log: new(fake.Log)}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c := settings{
-		relay.Config{Clients: clients.New(broker.ModeDirect, s.clients, time.Now), Log: log},
+		relay.Config{
+			Clients: clients.New(broker.ModeDirect, s.clients, time.Now), Log: log,
+			ForwardResource: func(context.Context) bool { return false },
+		},
 		cognitoauth.Config{TokenEndpoint: upstream + "/oauth2/token", RevocationEndpoint: upstream + "/oauth2/revoke"},
 	}
 	for _, f := range change {
@@ -198,7 +201,9 @@ func newStack(t *testing.T, upstream string, change ...func(*settings)) *stack {
 	return s
 }
 
-func forwardResource(c *settings) { c.relay.ForwardResource = true }
+func forwardResource(c *settings) {
+	c.relay.ForwardResource = func(context.Context) bool { return true }
+}
 
 type answer struct {
 	status int

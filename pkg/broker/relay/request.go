@@ -28,10 +28,7 @@ func (l *Relay) request(ctx context.Context, r *token.Request, reg *broker.Regis
 	default:
 		return nil, fmt.Errorf("relay: no implementation of the grant type %s", r.GrantType)
 	}
-	if err != nil || len(r.Resource) == 0 {
-		return params, err
-	}
-	if forward, err := l.config.ForwardResource(ctx); err != nil || !forward {
+	if err != nil || !l.config.ForwardResource(ctx) {
 		return params, err
 	}
 	resource, err := r.OneResource()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/token"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -74,35 +73,10 @@ func TestNewRequiresEveryField(t *testing.T) {
 	full := newWorld(t).config
 	for i := range reflect.TypeFor[token.Config]().NumField() {
 		name := reflect.TypeFor[token.Config]().Field(i).Name
-		if name == "Resources" || name == "ResourceServers" {
-			continue
-		}
 		c := full
 		reflect.ValueOf(&c).Elem().Field(i).SetZero()
 		if _, err := token.New(c); err == nil {
 			t.Errorf("no error without %s", name)
 		}
-	}
-}
-
-func TestNewRefusesResourceServersThatContradictTheResources(t *testing.T) {
-	const notes, mail = "https://mcp.example.com/notes", "https://mcp.example.com/mail"
-	c := newWorld(t).config
-	c.Resources = []broker.Resource{{URL: notes, Scopes: []string{"a"}}, {URL: mail, Scopes: []string{"b"}}}
-	secret := credential.Presented("s").Hash()
-	for name, in := range map[string][]token.ResourceServer{
-		"no id":            {{ID: "", Secret: secret, Resource: notes}},
-		"no secret":        {{ID: "a", Resource: notes}},
-		"unknown resource": {{ID: "a", Secret: secret, Resource: "https://other.example"}},
-		"one id twice":     {{ID: "a", Secret: secret, Resource: notes}, {ID: "a", Secret: secret, Resource: mail}},
-	} {
-		c.ResourceServers = in
-		if _, err := token.New(c); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-	c.ResourceServers = []token.ResourceServer{{ID: "a", Secret: secret, Resource: notes}, {ID: "b", Secret: secret, Resource: notes}}
-	if _, err := token.New(c); err != nil {
-		t.Errorf("two resource servers of one resource: %v", err)
 	}
 }

@@ -2,7 +2,7 @@
 // Run it with the CDK's command line in infra/cdk, with context in place of the
 // parameters of template.yaml:
 //
-//	cdk deploy -c userPoolId=us-east-1_AbCdEfGhI -c cognitoDomain=https://… -c scopes='mcp/read mcp/write'
+//	cdk deploy -c userPoolId=us-east-1_AbCdEfGhI -c cognitoDomain=https://… -c loginVersion=2
 //
 // The type settings has the keys.
 package main

@@ -34,7 +34,7 @@ func cli(t *testing.T, args ...string) (string, error) {
 func TestSynthWithoutAccount(t *testing.T) {
 	out := t.TempDir()
 	output, err := cli(t, "-o", out, "-c", "sourceDir=../..", "-c", "authorization=direct", "-c", "stack=mine",
-		"-c", "userPoolId=us-east-1_AbCdEfGhI", "-c", "cognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "-c", "scopes=openid mcp/read")
+		"-c", "userPoolId=us-east-1_AbCdEfGhI", "-c", "cognitoDomain=https://example.auth.us-east-1.amazoncognito.com")
 	if err != nil {
 		t.Fatalf("%v: %s", err, output)
 	}
@@ -63,7 +63,7 @@ func TestSynthWithoutAccount(t *testing.T) {
 
 func TestSynthReportsFaults(t *testing.T) {
 	output, err := cli(t, "-o", t.TempDir(), "-c", "userPoolId=us-east-1_AbCdEfGhI", "-c", "dist=/nowhere")
-	if err == nil || !strings.Contains(output, "CognitoDomain: is required with UserPool") || !strings.Contains(output, "Scopes: must be set") ||
+	if err == nil || !strings.Contains(output, "CognitoDomain: is required with UserPool") ||
 		!strings.Contains(output, "/nowhere/register_arm64.zip") || strings.Contains(output, "goroutine") {
 		t.Errorf("%v, %q; want all faults, without a stack trace", err, output)
 	}

@@ -3,18 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscognito"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
 	"github.com/aws/jsii-runtime-go"
 
 	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
@@ -25,60 +21,15 @@ func (s *settings) props(stack awscdk.Stack) (*dcrbroker.Props, error) {
 	p := &dcrbroker.Props{
 		Mode: dcrbroker.Mode(s.Authorization), DeploymentID: s.DeploymentID, LogLevel: s.LogLevel,
 		CognitoDomain: s.CognitoDomain, CognitoIssuer: s.CognitoIssuer, LoginVersion: s.LoginVersion, DomainPrefix: s.UserPoolDomainPrefix,
-		IdentityProviders: s.IdentityProviders, ScopesSupported: s.ScopesSupported, GrantTypesSupported: s.GrantTypesSupported,
-		ProtectedResources: s.ProtectedResources, ResourceBinding: s.ResourceBinding, ForwardResource: s.ForwardResource,
-		IntrospectionClients: s.IntrospectionClients,
-		AccessTokenLifetime:  time.Duration(s.AccessTokenLifetime), IDTokenLifetime: time.Duration(s.IDTokenLifetime),
-		RefreshTokenLifetime:   time.Duration(s.RefreshTokenLifetime),
-		NoRefreshTokenRotation: s.RefreshTokenRotation != nil && !*s.RefreshTokenRotation,
-		Brand:                  dcrbroker.Brand{Name: s.BrandName, Logo: s.BrandLogo, Accent: s.BrandAccent},
+		Scopes: s.Scopes,
 		Throttle: dcrbroker.Throttle{
 			Default: dcrbroker.Rate{PerSecond: s.ThrottleRate, Burst: s.ThrottleBurst}, Register: dcrbroker.Rate{PerSecond: s.RegisterRate, Burst: s.RegisterBurst},
 			Authorize: dcrbroker.Rate{PerSecond: s.AuthorizeRate, Burst: s.AuthorizeBurst}, Token: dcrbroker.Rate{PerSecond: s.TokenRate, Burst: s.TokenBurst},
 		},
-		ReservedConcurrency: s.ReservedConcurrency, AppClientQuota: s.AppClientQuota, Tracing: s.Tracing == "xray",
+		ReservedConcurrency: s.ReservedConcurrency, Tracing: s.Tracing == "xray",
 		Dist: s.Dist, SourceDir: s.SourceDir,
 	}
-	return p, errors.Join(s.scopes(p), s.policy(stack, p), s.domain(p), s.operation(stack, p))
-}
-
-func (s *settings) scopes(p *dcrbroker.Props) error {
-	for _, name := range s.Scopes {
-		p.Scopes = append(p.Scopes, dcrbroker.Scope{Name: name, Description: s.ScopeDescriptions[name]})
-	}
-	for name := range s.ScopeDescriptions {
-		if !slices.Contains(s.Scopes, name) {
-			return fmt.Errorf("context scopeDescriptions: %q is not among scopes", name)
-		}
-	}
-	return nil
-}
-
-func (s *settings) policy(stack awscdk.Stack, p *dcrbroker.Props) error {
-	var given []dcrbroker.Policy
-	if s.PolicyFile != "" {
-		given = append(given, dcrbroker.PolicyFile(s.PolicyFile))
-	}
-	if s.PolicyParameter != "" {
-		given = append(given, dcrbroker.PolicyInParameter(awsssm.StringParameter_FromStringParameterAttributes(stack, jsii.String("Policy"), &awsssm.StringParameterAttributes{
-			// Otherwise CloudFormation would read the document itself, as a
-			// parameter of the stack.
-			ParameterName: &s.PolicyParameter, ForceDynamicReference: jsii.Bool(true),
-		})))
-	}
-	if (s.PolicyBucket == "") != (s.PolicyKey == "") {
-		return errors.New("context policyBucket and policyKey: set both or none")
-	}
-	if s.PolicyBucket != "" {
-		given = append(given, dcrbroker.PolicyInBucket(awss3.Bucket_FromBucketName(stack, jsii.String("PolicyBucket"), &s.PolicyBucket), s.PolicyKey))
-	}
-	if len(given) > 1 {
-		return errors.New("context policyFile, policyParameter and policyBucket: set only one of them")
-	}
-	for _, policy := range given {
-		p.Policy = policy
-	}
-	return nil
+	return p, errors.Join(s.domain(p), s.operation(stack, p))
 }
 
 func (s *settings) domain(p *dcrbroker.Props) error {

@@ -8,15 +8,10 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
-
-	dcrbroker "github.com/dcr-broker/dcr-broker/infra/cdk"
 )
 
 // settings are the context keys of the app: the parameters of template.yaml
-// with a lower-case first letter. They mean the same, except that files are
-// paths on this machine. Lists of strings are separated by spaces or commas, or
-// are JSON. Objects are JSON.
+// with a lower-case first letter, and some of its own.
 type settings struct {
 	Stack   string `json:"stack"` // default: dcr-broker
 	Account string `json:"account"`
@@ -26,34 +21,17 @@ type settings struct {
 	SourceDir    string `json:"sourceDir"` // instead of dist
 	Architecture string `json:"architecture"`
 
-	Authorization        string                          `json:"authorization"`
-	DeploymentID         string                          `json:"deploymentId"`
-	LogLevel             string                          `json:"logLevel"`
-	UserPoolID           string                          `json:"userPoolId"`
-	CognitoDomain        string                          `json:"cognitoDomain"`
-	CognitoIssuer        string                          `json:"cognitoIssuer"`
-	LoginVersion         int                             `json:"loginVersion"`
-	UserPoolDomainPrefix string                          `json:"userPoolDomainPrefix"`
-	IdentityProviders    words                           `json:"identityProviders"`
-	Scopes               words                           `json:"scopes"`
-	ScopesSupported      words                           `json:"scopesSupported"`
-	GrantTypesSupported  words                           `json:"grantTypesSupported"`
-	ScopeDescriptions    map[string]string               `json:"scopeDescriptions"`
-	ProtectedResources   []dcrbroker.ProtectedResource   `json:"protectedResources"`
-	ResourceBinding      bool                            `json:"resourceBinding"`
-	ForwardResource      bool                            `json:"forwardResource"`
-	IntrospectionClients []dcrbroker.IntrospectionClient `json:"introspectionClients"`
-	AccessTokenLifetime  duration                        `json:"accessTokenLifetime"`
-	IDTokenLifetime      duration                        `json:"idTokenLifetime"`
-	RefreshTokenLifetime duration                        `json:"refreshTokenLifetime"`
-	RefreshTokenRotation *bool                           `json:"refreshTokenRotation"` // default: true
-	BrandName            string                          `json:"brandName"`
-	BrandLogo            string                          `json:"brandLogo"`
-	BrandAccent          string                          `json:"brandAccent"`
-	PolicyFile           string                          `json:"policyFile"`
-	PolicyParameter      string                          `json:"policyParameter"`
-	PolicyBucket         string                          `json:"policyBucket"`
-	PolicyKey            string                          `json:"policyKey"`
+	Authorization        string `json:"authorization"`
+	DeploymentID         string `json:"deploymentId"`
+	LogLevel             string `json:"logLevel"`
+	UserPoolID           string `json:"userPoolId"`
+	CognitoDomain        string `json:"cognitoDomain"`
+	CognitoIssuer        string `json:"cognitoIssuer"`
+	LoginVersion         int    `json:"loginVersion"`
+	UserPoolDomainPrefix string `json:"userPoolDomainPrefix"`
+	// Scopes are the scopes of a new user pool, in place of the parameters
+	// ResourceServer and Scope1 to Scope4.
+	Scopes words `json:"scopes"`
 
 	DomainName             string `json:"domainName"`
 	CertificateARN         string `json:"certificateArn"`
@@ -74,7 +52,6 @@ type settings struct {
 	TokenBurst          int    `json:"tokenBurst"`
 	ReservedConcurrency int    `json:"reservedConcurrency"`
 	JanitorSchedule     string `json:"janitorSchedule"`
-	AppClientQuota      int    `json:"appClientQuota"`
 	Tracing             string `json:"tracing"` // off or xray
 
 	LogRetention  int    `json:"logRetention"` // days
@@ -85,7 +62,8 @@ type settings struct {
 // words is a list of strings without spaces and commas.
 type words []string
 
-// UnmarshalJSON reads a string or an array of strings.
+// UnmarshalJSON reads a string with spaces or commas between the members, or an
+// array of strings.
 func (w *words) UnmarshalJSON(b []byte) error {
 	var s string
 	if json.Unmarshal(b, &s) == nil {
@@ -93,16 +71,6 @@ func (w *words) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	return json.Unmarshal(b, (*[]string)(w))
-}
-
-// duration is a duration in Go's syntax: 1h30m.
-type duration time.Duration
-
-// UnmarshalText parses a duration.
-func (d *duration) UnmarshalText(b []byte) error {
-	t, err := time.ParseDuration(string(b))
-	*d = duration(t)
-	return err
 }
 
 // readSettings reads the app's keys from the context. An unknown key is an
@@ -133,7 +101,7 @@ func readSettings(context map[string]any) (*settings, error) {
 }
 
 // read stores v in field. On the command line every value is a string; the
-// string is JSON unless the field is a string, a list of words or a duration.
+// string is JSON unless the field is a string or a list of words.
 func read(v, field any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -144,7 +112,7 @@ func read(v, field any) error {
 		return json.Unmarshal(b, field)
 	}
 	switch field.(type) {
-	case *string, *words, *duration:
+	case *string, *words:
 		return json.Unmarshal(b, field)
 	}
 	if text == "" {

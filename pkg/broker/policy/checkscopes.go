@@ -1,0 +1,137 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
+)
+
+func (d *checker) profileScopes(path string, o *DocumentScopes, open bool) (allowed, defaults []string) {
+	if d.At(path) {
+		return nil, nil
+	}
+	if o == nil {
+		o = &DocumentScopes{}
+	}
+	offered := d.offered
+	if o.Allowed != nil || d.At(path+".allowed") {
+		allowed = d.scopeList(path+".allowed", o.Allowed, d.offered, open)
+		offered = set(allowed)
+	} else {
+		allowed = d.implied
+		if len(allowed) == 0 && !d.Within("scopes") {
+			d.Add(path+".allowed", "the deployment has no scopes that could be allowed")
+		}
+	}
+	d.checkScopes(path+".allowed", allowed)
+	if o.Default == nil {
+		return allowed, allowed
+	}
+	if open {
+		d.Add(path+".default", "not supported on the profile of open registration, which grants all of allowed")
+		return allowed, nil
+	}
+	if d.Within(path + ".allowed") {
+		offered = d.offered
+	}
+	defaults = d.scopeList(path+".default", o.Default, offered, open)
+	d.checkScopes(path+".default", defaults)
+	return allowed, defaults
+}
+
+// scopeList checks a list of scopes; each must be in from.
+func (d *checker) scopeList(path string, list []string, from map[string]bool, open bool) []string {
+	items := d.nonEmpty(path, list)
+	for _, item := range items {
+		switch {
+		case open && item.value == scopeAdmin:
+			d.Add(item.path, "not allowed on the profile of open registration: it lets a client change the user's account")
+		case d.rules.noAdmin && item.value == scopeAdmin:
+			d.Add(item.path, "not allowed in brokered mode: no app client of the broker has it")
+		case !d.offered[item.value]:
+			d.Add(item.path, "%s", UnknownScope{item.value, d.scopes})
+		case !from[item.value]:
+			d.Add(item.path, "%s is not in allowed", strict.Quote(item.value))
+		}
+	}
+	return values(items)
+}
+
+const (
+	maxListed = 20   // scopes that a message lists
+	maxList   = 1000 // bytes of such a list
+)
+
+// UnknownScope is the message for a scope that the deployment does not offer. It
+// names the offered scopes that are spelled almost alike, or all of them if
+// there are few.
+type UnknownScope struct {
+	Scope   string
+	Offered []string
+}
+
+// String returns the message.
+func (u UnknownScope) String() string {
+	var alike []string
+	for _, s := range u.Offered {
+		if len(alike) < maxListed && almostEqual(u.Scope, s) {
+			alike = append(alike, strict.Quote(s))
+		}
+	}
+	unknown := strict.Quote(u.Scope) + " is not a scope of this deployment"
+	if len(alike) > 0 {
+		return unknown + "; did you mean " + strings.Join(alike, " or ") + "?"
+	}
+	if len(u.Offered) == 0 {
+		return unknown + ", which has none"
+	}
+	if len(u.Offered) <= maxListed {
+		if all := strings.Join(u.Offered, " "); len(all) <= maxList {
+			return unknown + ", which has: " + all
+		}
+	}
+	return fmt.Sprintf("%s, which has the %d under scopes", unknown, len(u.Offered))
+}
+
+// almostEqual reports whether a and b differ only in case, or in one or two
+// neighbouring characters.
+func almostEqual(a, b string) bool {
+	if len(a)-len(b) > 2 || len(b)-len(a) > 2 {
+		return false
+	}
+	for a != "" && b != "" && lowerCase(a[0]) == lowerCase(b[0]) {
+		a, b = a[1:], b[1:]
+	}
+	for a != "" && b != "" && lowerCase(a[len(a)-1]) == lowerCase(b[len(b)-1]) {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return len(a) <= 2 && len(b) <= 2
+}
+
+func lowerCase(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// checkScopes applies Cognito's rules for the scopes of an app client.
+func (d *checker) checkScopes(path string, scopes []string) {
+	limit, besides := MaxScopes, ""
+	if d.rules.addsOpenID && !slices.Contains(scopes, broker.ScopeOpenID) {
+		limit, besides = MaxScopes-1, " besides openid, which the broker needs"
+	}
+	if len(scopes) > limit {
+		share := ""
+		if d.rules.signsIn {
+			share = ", let MCP servers share scopes and set resource_binding, which tells them apart"
+		}
+		d.Add(path, "%d scopes, and an app client can have %d%s; list those that are needed%s, or divide the profile", len(scopes), limit, besides, share)
+	}
+	if i := slices.IndexFunc(scopes, needsOpenID); i >= 0 && !slices.Contains(scopes, broker.ScopeOpenID) {
+		d.Add(path, "%s needs openid beside it", scopes[i])
+	}
+}

@@ -1,0 +1,124 @@
+package strict
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// maxDepth is the number of levels of a text.
+const maxDepth = 16
+
+// Read reads a JSON text of at most limit bytes into string, json.Number, bool,
+// nil, []any and map[string]any. A member name that is repeated in one object
+// is a fault, and the first value counts. If the text cannot be read at all, ok
+// is false, and the reason is the only fault that Read adds.
+func Read(body []byte, limit int, f *Faults) (tree any, ok bool) {
+	switch {
+	case len(body) > limit:
+		f.Add("", "longer than %d bytes", limit)
+	case len(bytes.TrimSpace(body)) == 0:
+		f.Add("", "the document is empty")
+	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
+		f.Add("", "starts with a byte order mark; save it as UTF-8 without one")
+	case !utf8.Valid(body):
+		f.Add("", "not UTF-8")
+	default:
+		if err := checkSyntax(body); err != nil {
+			f.Add("", "%v", err)
+			return nil, false
+		}
+		r := newReader(body)
+		v, err := r.value("", 0)
+		if err != nil {
+			f.Add("", "%v", err)
+			return nil, false
+		}
+		for _, path := range r.repeated {
+			f.Add(path, "occurs more than once")
+		}
+		f.body = body
+		return v, true
+	}
+	return nil, false
+}
+
+func checkSyntax(body []byte) error {
+	var raw json.RawMessage
+	err := json.Unmarshal(body, &raw)
+	s, ok := errors.AsType[*json.SyntaxError](err)
+	if err == nil || !ok {
+		return err
+	}
+	before := body[:min(max(int(s.Offset)-1, 0), len(body))]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	column := len(before) - bytes.LastIndexByte(before, '\n')
+	return fmt.Errorf("not JSON: line %d, column %d: %w", line, column, err)
+}
+
+// reader reads a text that is JSON.
+type reader struct {
+	d        *json.Decoder
+	visit    func(path string) // if not nil, called for each value in order
+	repeated []string          // paths of the names that occur again
+}
+
+func newReader(body []byte) *reader {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	return &reader{d: d}
+}
+
+func (r *reader) value(path string, depth int) (any, error) {
+	t, err := r.d.Token()
+	if err != nil {
+		return nil, err
+	}
+	if depth > maxDepth {
+		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
+	}
+	if r.visit != nil {
+		r.visit(path)
+	}
+	switch t {
+	case json.Delim('{'):
+		return r.members(path, depth)
+	case json.Delim('['):
+		list := []any{}
+		for r.d.More() {
+			v, err := r.value(Index(path, len(list)), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := r.d.Token() // the closing bracket
+		return list, err
+	}
+	return t, nil
+}
+
+// members reads the rest of an object.
+func (r *reader) members(path string, depth int) (any, error) {
+	o := make(map[string]any)
+	for r.d.More() {
+		t, err := r.d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprint(t) // always a string, since it stands before a colon
+		v, err := r.value(Member(path, name), depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := o[name]; ok {
+			r.repeated = append(r.repeated, Member(path, name))
+			continue
+		}
+		o[name] = v
+	}
+	_, err := r.d.Token() // the closing brace
+	return o, err
+}
