@@ -55,7 +55,7 @@ func (c *configRollbackCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	body, err := configuration.Document(ctx, w.reader, v)
+	body, err := configuration.ReadDocument(ctx, w.reader, v)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (w *writer) compare(ctx context.Context, name string, body []byte, after *c
 		fmt.Fprintf(w.view, "The table has no configuration yet. %s has %s.\n", plain(name), plain(summary(after, len(body))))
 		return nil, nil
 	}
-	document, err := configuration.Document(ctx, w.reader, newest)
+	document, err := configuration.ReadDocument(ctx, w.reader, newest)
 	e, gone := errors.AsType[*configuration.VersionError](err)
 	switch {
 	case gone:

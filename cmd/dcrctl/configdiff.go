@@ -27,7 +27,7 @@ func (c *configDiffCmd) Run(ctx context.Context, op *operator) error {
 	newest := s.newest()
 	var before []byte
 	if newest.Number != 0 {
-		if before, err = configuration.Document(ctx, s.reader, newest); err != nil {
+		if before, err = configuration.ReadDocument(ctx, s.reader, newest); err != nil {
 			return err
 		}
 	}

@@ -165,7 +165,7 @@ func (w *writer) newestDocument(ctx context.Context) ([]byte, *configuration.Con
 	if err != nil {
 		return nil, nil, err
 	}
-	body, err := configuration.Document(ctx, w.reader, newest)
+	body, err := configuration.ReadDocument(ctx, w.reader, newest)
 	return body, conf, err
 }
 

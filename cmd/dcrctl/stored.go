@@ -106,7 +106,7 @@ func (c *configShowCmd) Run(ctx context.Context, op *operator) error {
 	if v.Number == 0 {
 		return fmt.Errorf("%w: %w", noVersion(s), broker.ErrNotFound)
 	}
-	body, err := configuration.Document(ctx, s.reader, v)
+	body, err := configuration.ReadDocument(ctx, s.reader, v)
 	if err != nil {
 		return err
 	}
