@@ -63,13 +63,13 @@ func findingText(f usecase.Finding) string {
 	case usecase.RuleNoScope:
 		return fmt.Sprintf("profile %s: none of the scopes of %s is left, so they get no new authorization until they register again%s", f.Subject, clients, keptGrants(f.Grants))
 	case usecase.RuleScope:
-		return fmt.Sprintf("scope %s: new authorizations of %s do not get it; %s with it until the end", f.Subject, clients, plural(f.Grants, "grant stays", "grants stay"))
+		return fmt.Sprintf("scope %s: new authorizations of %s do not get it; %s it until the end", f.Subject, clients, plural(f.Grants, "grant keeps", "grants keep"))
 	case usecase.RuleAppClient:
 		return fmt.Sprintf("profile %s: app clients are dedicated now, and %s registered openly get none: they must register again%s", f.Subject, plural(f.Clients, "client that", "clients that"), keptGrants(f.Grants))
 	case usecase.RuleLifetime:
 		return fmt.Sprintf("profile %s: the lifetime of %s has ended: the janitor removes them within 7 days, and ends their %s", f.Subject, clients, plural(f.Grants, "grant", "grants"))
 	case usecase.RuleResource:
-		return fmt.Sprintf("resource %s is gone: requests that name it are refused; %s of %s for it are refreshed until they end", f.Subject, plural(f.Grants, "grant", "grants"), clients)
+		return fmt.Sprintf("resource %s is gone: requests that name it are refused; %s of %s for it stay until they expire", f.Subject, plural(f.Grants, "grant", "grants"), clients)
 	case usecase.RuleResourceParameter:
 		return fmt.Sprintf("there are %s protected resources now: an authorization request without the parameter resource is refused. The records do not show which clients send it; MCP clients must (RFC 8707)", f.Subject)
 	case usecase.RuleIntrospection:
@@ -97,5 +97,5 @@ func keptGrants(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %s refreshed until the end", plural(n, "grant is", "grants are"))
+	return fmt.Sprintf("; %s refreshed until %s", plural(n, "grant is", "grants are"), map[bool]string{true: "it expires", false: "they expire"}[n == 1])
 }
