@@ -42,15 +42,17 @@ func writeImpact(w io.Writer, impact usecase.Impact) {
 	}
 }
 
-// findingText describes a finding, for people.
+// findingText describes a finding, for people. The broker refreshes a grant
+// without looking at the configuration, so grants outlive what they came from.
 func findingText(f usecase.Finding) string {
 	clients := plural(f.Clients, "client", "clients")
-	// The broker refreshes a grant without looking at the configuration.
-	signIn := clients + " cannot send users to sign in any more" + keptGrants(f.Grants)
+	grants := plural(f.Grants, "grant", "grants")
+	signIn := clients + " cannot send users to sign in any more" + refreshed(f.Grants)
+	profile := "profile " + f.Subject
 	switch f.Rule {
 	case usecase.RuleProfile:
 		if f.Effect == usecase.EffectStays {
-			return fmt.Sprintf("profile %s is gone: %s get tokens as before, and cannot update their registrations", f.Subject, clients)
+			return profile + " is gone: " + plural(f.Clients, "client gets", "clients get") + " tokens as before, without updates of the registration"
 		}
 		var parts []string
 		if f.Clients > 0 || f.Tokens == 0 {
@@ -59,43 +61,53 @@ func findingText(f usecase.Finding) string {
 		if f.Tokens > 0 {
 			parts = append(parts, plural(f.Tokens, "initial access token is", "initial access tokens are")+" refused")
 		}
-		return fmt.Sprintf("profile %s is gone: %s", f.Subject, strings.Join(parts, "; "))
+		return profile + " is gone: " + strings.Join(parts, "; ")
 	case usecase.RuleNoScope:
-		return fmt.Sprintf("profile %s: none of the scopes of %s is left, so they get no new authorization until they register again%s", f.Subject, clients, keptGrants(f.Grants))
+		return profile + ": no scope of " + clients + " is left; until they register again, " + signIn
 	case usecase.RuleScope:
-		return fmt.Sprintf("scope %s: new authorizations of %s do not get it; %s it until the end", f.Subject, clients, plural(f.Grants, "grant keeps", "grants keep"))
+		text := "scope " + f.Subject + ": new authorizations of " + clients + " do not get it"
+		if f.Grants > 0 {
+			text += "; " + plural(f.Grants, "grant keeps it until it expires", "grants keep it until they expire")
+		}
+		return text
 	case usecase.RuleAppClient:
-		return fmt.Sprintf("profile %s: app clients are dedicated now, and %s registered openly get none: they must register again%s", f.Subject, plural(f.Clients, "client that", "clients that"), keptGrants(f.Grants))
+		return profile + " has dedicated app clients now, and clients that registered openly get none; until they register again, " + signIn
 	case usecase.RuleLifetime:
-		return fmt.Sprintf("profile %s: the lifetime of %s has ended: the janitor removes them within 7 days, and ends their %s", f.Subject, clients, plural(f.Grants, "grant", "grants"))
+		return profile + ": the lifetime of " + clients + " has ended; within 7 days the janitor removes them and ends their " + grants
 	case usecase.RuleResource:
-		return fmt.Sprintf("resource %s is gone: requests that name it are refused; %s of %s for it stay until they expire", f.Subject, plural(f.Grants, "grant", "grants"), clients)
+		text := "resource " + f.Subject + " is gone: requests that name it are refused"
+		if f.Grants > 0 {
+			text += fmt.Sprintf("; %s of %s for it: they are refreshed until they expire", grants, clients)
+		}
+		return text
 	case usecase.RuleResourceParameter:
-		return fmt.Sprintf("there are %s protected resources now: an authorization request without the parameter resource is refused. The records do not show which clients send it; MCP clients must (RFC 8707)", f.Subject)
+		return "there are " + f.Subject + " protected resources now: an authorization request without the parameter resource is refused. " +
+			"The records do not show which clients send it; MCP clients must (RFC 8707)"
 	case usecase.RuleIntrospection:
-		return fmt.Sprintf("introspection client %s is gone or has another secret: POST /introspect refuses the old one", f.Subject)
+		return "introspection client " + f.Subject + " is gone or has another secret: POST /introspect refuses the old one"
 	case usecase.RuleOpenRegistration:
 		if f.Effect == usecase.EffectStays {
-			return fmt.Sprintf("open registration has another profile: %s of profile %s get a new id when they register again", clients, f.Subject)
+			return "open registration has another profile: " + plural(f.Clients, "client", "clients") + " of " + profile + " get another id when they register again"
 		}
-		return fmt.Sprintf("open registration is off: %s that registered openly under profile %s stay, and cannot register again", clients, f.Subject)
+		return "open registration is off: " + plural(f.Clients, "client that registered openly stays", "clients that registered openly stay") + " under " + profile + ", and cannot register again"
 	case usecase.RuleRedirectURIs:
-		return fmt.Sprintf("profile %s: %s have redirect URIs that it does not allow any more", f.Subject, clients)
+		return profile + ": " + plural(f.Clients, "client has", "clients have") + " redirect URIs that it does not allow any more"
 	case usecase.RuleGrantTypes:
-		return fmt.Sprintf("profile %s: %s have grant types that it does not allow any more", f.Subject, clients)
+		return profile + ": " + plural(f.Clients, "client has", "clients have") + " grant types that it does not allow any more"
 	case usecase.RuleAuthMethods:
-		return fmt.Sprintf("profile %s: %s have an authentication method that it does not allow any more", f.Subject, clients)
+		return profile + ": " + plural(f.Clients, "client has", "clients have") + " an authentication method that it does not allow any more"
 	case usecase.RuleUsers:
-		return fmt.Sprintf("profile %s admits other users: the groups of users are not in the records. It has %s; a user who is not admitted any more cannot consent again%s", f.Subject, clients, keptGrants(f.Grants))
+		return profile + " admits other users: at their next sign-in, some users of " + clients + " may be refused, and others admitted" + refreshed(f.Grants)
 	case usecase.RuleIdentityProvider:
-		return fmt.Sprintf("identity provider %s is gone from the sign-in page: its users cannot sign in. %s came through it; whether Cognito refreshes them is not known", f.Subject, plural(f.Grants, "grant", "grants"))
+		return "identity provider " + f.Subject + " is gone from the sign-in page: its users cannot sign in. Whether Cognito still refreshes their " + grants + " is not known"
 	}
-	return fmt.Sprintf("%s %s: %s, %s", f.Rule, f.Subject, clients, plural(f.Grants, "grant", "grants"))
+	return fmt.Sprintf("%s %s: %s, %s", f.Rule, f.Subject, clients, grants)
 }
 
-func keptGrants(n int) string {
+// refreshed says that n grants stay.
+func refreshed(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %s refreshed until %s", plural(n, "grant is", "grants are"), map[bool]string{true: "it expires", false: "they expire"}[n == 1])
+	return "; " + plural(n, "grant is refreshed until it expires", "grants are refreshed until they expire")
 }
