@@ -36,6 +36,7 @@ var allowedTimeUses = []struct{ file, in, names, why string }{
 	{"internal/wire/wire.go", "New", "clock.Now", "wiring gives the clock to all parts"},
 	{"internal/wire/store.go", "Table", "clock.Now", "wiring gives the clock to the store"},
 	{"internal/wire/metadata/metadata.go", "Routes", "clock.Now", "wiring gives the clock to the parts of metadata"},
+	{"internal/wire/metadata/function.go", "Function", "clock.Now", "wiring gives the clock to the parts of the function"},
 	{"pkg/mcpauth/guard.go", "New", "clock.Now", "an MCP server is not wired by the broker"},
 
 	{"internal/httpapi/router.go", "ServeHTTP", "time.Now time.Since", "a duration for the log, by the monotonic clock"},

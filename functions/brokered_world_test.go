@@ -43,26 +43,23 @@ func newBrokeredWorld(t *testing.T, endpoint string) *world {
 func brokeredWorldAround(t *testing.T, endpoint string, change func(*emulator.Config, string)) *world {
 	t.Helper()
 	w := worldAround(t, endpoint, change)
-	logo, err := filepath.Abs(filepath.Join("testdata", "logo.svg"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	addBrokered(t, w.document)
 	keys := filepath.Join(t.TempDir(), "keys.json")
 	if err := os.WriteFile(keys, seal.Generate(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte(introspectionSecret))
 	maps.Copy(w.env, map[string]string{
-		"AUTHORIZATION":         "", // brokered is the default
-		"KEYS":                  keys,
-		"PROVISION_FUNCTION":    provisionFunction,
-		"SCOPE_DESCRIPTIONS":    `{"mcp/read":"Read your notes"}`,
-		"BRAND_NAME":            "Example Notes",
-		"BRAND_LOGO":            logo,
-		"INTROSPECTION_CLIENTS": fmt.Sprintf(`[{"id":%q,"secret_sha256":%q,"resource":"https://mcp.example.com/mcp"}]`, introspectionID, hex.EncodeToString(sum[:])),
+		"AUTHORIZATION":      "", // brokered is the default
+		"KEYS":               keys,
+		"PROVISION_FUNCTION": provisionFunction,
 	})
 	w.secrets = append(w.secrets, introspectionSecret)
 	return w
+}
+
+func sha256Hex(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
 }
 
 // control is the user pool with a record of the calls of its API.

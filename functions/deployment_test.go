@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
@@ -31,14 +32,15 @@ type deployment struct {
 
 // deploy starts a deployment of brokered mode on a pool with room for appClients
 // app clients. env are names and values of variables of the functions. The keys
-// are in Secrets Manager, the policy is in SSM.
+// are in Secrets Manager, the configuration is in the table.
 func deploy(t *testing.T, appClients int, env ...string) *deployment {
 	t.Helper()
-	return deployWith(t, appClients, "ssm:"+policyParameter, env...)
+	return deployWith(t, appClients, nil, env...)
 }
 
-// deployWith is deploy with the policy at the location.
-func deployWith(t *testing.T, appClients int, policy string, env ...string) *deployment {
+// deployWith is deploy with a function that can change the world before it is
+// stored, and the functions.
+func deployWith(t *testing.T, appClients int, change func(*world), env ...string) *deployment {
 	t.Helper()
 	endpoint := dynamodbtest.Endpoint(t)
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
@@ -49,19 +51,32 @@ func deployWith(t *testing.T, appClients int, policy string, env ...string) *dep
 	srv.Config.Handler = d.collected.wrap("", g)
 	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
 	d.private = newInvocations(d.world)
-	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2", "RESOURCE_BINDING": "true"})
-	d.documents(policy)
+	maps.Copy(d.env, map[string]string{"ISSUER": d.issuer, "LOGIN_VERSION": "2"})
+	d.document["resource_binding"] = true
+	d.secretsManager()
 	for i := 0; i < len(env); i += 2 {
 		d.env[env[i]] = env[i+1]
 	}
+	if change != nil {
+		change(d.world)
+	}
 	d.world.store()
 	d.initial = d.real[exampleInitial]
-	for _, name := range []string{"register", "authorize", "token", "metadata", "provision", "janitor"} {
+	d.start()
+	return d
+}
+
+// start gives every function a new process. It ends the former ones.
+func (d *deployment) start() {
+	d.tb().Helper()
+	for _, name := range functionNames {
+		if former := d.all[name]; former != nil {
+			former.Close()
+		}
 		d.all[name] = d.function(name)
 	}
 	maps.Copy(d.gateway.functions, d.all)
 	d.private.deploy(provisionFunction, d.all["provision"])
-	return d
 }
 
 // tb returns the test. Both embedded types have it.
@@ -146,20 +161,28 @@ func text(fields map[string]any, name string) string {
 // registration is a registered client.
 type registration struct {
 	id, secret, management, redirectURI string
+	// resource and scope are what the client requests; default: mcpServer and its
+	// scope.
+	resource, scope string
+}
+
+func (r registration) requested() (resource, scope string) {
+	return cmp.Or(r.resource, mcpServer), cmp.Or(r.scope, "mcp/read")
 }
 
 // register registers a client, openly or with the initial access token.
 func (d *deployment) register(metadata, redirectURI, authorization string) registration {
 	d.tb().Helper()
 	got := d.call("POST", "/register", strings.Replace(metadata, "{", `{"redirect_uris":["`+redirectURI+`"],`, 1), authorization, http.StatusCreated)
-	return registration{text(got, "client_id"), text(got, "client_secret"), text(got, "registration_access_token"), redirectURI}
+	return registration{id: text(got, "client_id"), secret: text(got, "client_secret"), management: text(got, "registration_access_token"), redirectURI: redirectURI}
 }
 
 // authorizePath returns the path of an authorization request of the client.
 func (r registration) authorizePath() string {
+	resource, scope := r.requested()
 	return "/authorize?" + url.Values{
-		"response_type": {"code"}, "client_id": {r.id}, "redirect_uri": {r.redirectURI}, "scope": {"mcp/read"}, "state": {clientState},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "resource": {mcpServer}, "prompt": {"login"},
+		"response_type": {"code"}, "client_id": {r.id}, "redirect_uri": {r.redirectURI}, "scope": {scope}, "state": {clientState},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"}, "resource": {resource}, "prompt": {"login"},
 	}.Encode()
 }
 
@@ -178,7 +201,7 @@ func (d *deployment) begin(b *browser, r registration) (appClient string, at *ur
 	if a.Status != http.StatusSeeOther || err != nil || at.Scheme+"://"+at.Host != d.pool {
 		d.tb().Fatalf("GET /authorize = %d to %s (%v) %s, want 303 to Cognito", a.Status, at, err, a.Body)
 	}
-	if q := at.Query(); q.Get("resource") != mcpServer || q.Get("prompt") != "login" {
+	if q := at.Query(); q.Get("resource") != cmp.Or(r.resource, mcpServer) || q.Get("prompt") != "login" {
 		d.tb().Errorf("Cognito gets resource %q and prompt %q, want the ones in the request", q.Get("resource"), q.Get("prompt"))
 	}
 	return at.Query().Get("client_id"), at
@@ -245,7 +268,13 @@ func (d *deployment) tokens(r registration, code string) map[string]any {
 // active introspects an access token as the MCP server does.
 func (d *deployment) active(accessToken string) bool {
 	d.tb().Helper()
-	got := d.call("POST", "/introspect", url.Values{"token": {accessToken}}, basic(introspectionID, introspectionSecret), http.StatusOK)
+	return d.activeFor(introspectionID, accessToken)
+}
+
+// activeFor introspects an access token as the MCP server with this id does.
+func (d *deployment) activeFor(id, accessToken string) bool {
+	d.tb().Helper()
+	got := d.call("POST", "/introspect", url.Values{"token": {accessToken}}, basic(id, introspectionSecret), http.StatusOK)
 	active, _ := got["active"].(bool)
 	return active
 }

@@ -9,16 +9,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
-// The whole flow of direct mode on the real bootstraps. Each has its own role.
-func TestDirectModeOnBootstraps(t *testing.T) {
-	t.Parallel()
-	for _, policy := range []string{"ssm:" + policyParameter, "s3://" + policyBucket + "/" + policyKey} {
-		t.Run(policy, func(t *testing.T) { testDirect(t, policy) })
-	}
-}
-
-// deployDirect is deployWith for direct mode.
-func deployDirect(t *testing.T, policy string) *deployment {
+// deployDirect is deploy for direct mode.
+func deployDirect(t *testing.T) *deployment {
 	t.Helper()
 	endpoint := dynamodbtest.Endpoint(t)
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
@@ -26,7 +18,6 @@ func deployDirect(t *testing.T, policy string) *deployment {
 	g, srv := newGateway(t)
 	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
 	d.env["ISSUER"] = d.issuer
-	d.documents(policy)
 	d.world.store()
 	for _, name := range []string{"register", "token", "metadata", "janitor"} {
 		d.all[name] = d.function(name)
@@ -35,8 +26,10 @@ func deployDirect(t *testing.T, policy string) *deployment {
 	return d
 }
 
-func testDirect(t *testing.T, policy string) {
-	d := deployDirect(t, policy)
+// The whole flow of direct mode on the real bootstraps. Each has its own role.
+func TestDirectModeOnBootstraps(t *testing.T) {
+	t.Parallel()
+	d := deployDirect(t)
 	open := d.register(publicMetadata, redirectURI, "")
 	if open.id == "" || open.management == "" {
 		t.Fatalf("registered %+v, want a client with a registration access token", open)
@@ -67,20 +60,4 @@ func testDirect(t *testing.T, policy string) {
 			t.Errorf("%s logged an error:\n%s", name, f.Logs())
 		}
 	}
-}
-
-// The functions can also read the policy from S3.
-func TestPolicyInAnObject(t *testing.T) {
-	t.Parallel()
-	d := deployWith(t, 10, "s3://"+policyBucket+"/"+policyKey)
-	r := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
-	b := d.browser()
-	_, at := d.begin(b, r)
-	d.tokens(r, d.consent(b, r, at).Get("code"))
-	if done := d.janitor(t); done.Failed != 0 {
-		t.Errorf("the janitor did %+v, want no failure", done)
-	}
-	d.called(t, "janitor", map[string]int{"ListUserPoolClients": 1})
-	d.control.callsOf("provision")
-	d.finish()
 }

@@ -1,7 +1,6 @@
 package functions
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,8 +14,6 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // One run of the janitor, started as its schedule does, does everything that
@@ -38,9 +35,10 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 	// deployment offers another scope.
 	d.age(site.id)
 	orphan := d.orphan()
-	d.setPolicy(policyWith(t, `{"trusted":{"lifetimes":{"absolute":"1d"}}}`))
-	d.env["SCOPES"] += " email"
-	d.all["janitor"] = d.function("janitor")
+	d.profile("trusted")["lifetimes"] = object{"absolute": "1d"}
+	d.document["scopes"] = append(d.document["scopes"].([]object), object{"name": "email"})
+	d.configure()
+	d.all["janitor"] = d.function("janitor") // has read nothing yet
 	done := d.janitor(t)
 	if want := (janitor.Report{Expired: 1, EndedGrants: 1, Removed: 1, Orphans: 1, Grown: 1}); done != want {
 		t.Errorf("the janitor did %+v, want %+v", done, want)
@@ -62,7 +60,7 @@ func TestJanitorOfBrokeredMode(t *testing.T) {
 
 func TestJanitorOfDirectMode(t *testing.T) {
 	t.Parallel()
-	d := deployDirect(t, "ssm:"+policyParameter)
+	d := deployDirect(t)
 	expired := d.register(publicMetadata, redirectURI, "")
 	updating := d.register(strings.Replace(publicMetadata, "Example", "Another", 1), redirectURI, "Bearer "+d.real[exampleInitial])
 
@@ -81,7 +79,8 @@ func TestJanitorOfDirectMode(t *testing.T) {
 	if err := store.ReplaceAppClient(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	d.setPolicy(policyWith(t, `{"open":{"lifetimes":{"absolute":"1d"}}}`))
+	d.profile("open")["lifetimes"] = object{"absolute": "1d"}
+	d.configure()
 	done := d.janitor(t)
 	if want := (janitor.Report{Expired: 1, Removed: 1, Orphans: 1, Restored: 1}); done != want {
 		t.Errorf("the janitor did %+v, want %+v", done, want)
@@ -95,29 +94,6 @@ func TestJanitorOfDirectMode(t *testing.T) {
 		f.Close()
 		checkLines(t, name, f.Logs(), d.hidden())
 	}
-}
-
-// policyWith returns the default policy with more settings in its profiles.
-func policyWith(t *testing.T, profiles string) string {
-	t.Helper()
-	var document struct {
-		Version  int                       `json:"version"`
-		Open     string                    `json:"open_registration"`
-		Profiles map[string]map[string]any `json:"profiles"`
-	}
-	var more map[string]map[string]any
-	for v, text := range map[any]string{&document: string(policy.Default()), &more: profiles} {
-		if err := json.Unmarshal([]byte(text), v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, settings := range more {
-		for key, v := range settings {
-			document.Profiles[name][key] = v
-		}
-	}
-	b := must.Marshal(t, document)
-	return string(b)
 }
 
 // openStore returns the store on the deployment's table, so that a test can

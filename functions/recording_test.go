@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/must"
@@ -100,7 +101,10 @@ func (w *world) dynamoDB(endpoint string) string {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host }}
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		var in struct{ TableName, IndexName string }
+		var in struct {
+			TableName, IndexName string
+			Key, Item            map[string]struct{ S string }
+		}
 		if err == nil {
 			err = json.Unmarshal(body, &in)
 		}
@@ -113,6 +117,13 @@ func (w *world) dynamoDB(endpoint string) string {
 			resource += "/index/" + in.IndexName
 		}
 		w.record(caller(r), "dynamodb:"+op, resource)
+		configuration := strings.HasPrefix(in.Key[records.ColumnKey].S+in.Item[records.ColumnKey].S, "config#")
+		if configuration && op != "GetItem" || !configuration && permissions.KeysOf(caller(r)) == permissions.Configurations {
+			w.t.Errorf("%s sent %s", caller(r), body)
+		}
+		if configuration && w.reads.fail(rw, r) {
+			return
+		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		proxy.ServeHTTP(rw, r)
 	}))

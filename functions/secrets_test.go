@@ -16,15 +16,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 	"github.com/dcr-broker/dcr-broker/test/must"
 	"github.com/go-jose/go-jose/v4"
@@ -359,14 +356,14 @@ func mustJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
-// issuer is an issuer of JWTs that the policy trusts.
+// issuer is an issuer of JWTs that the configuration trusts.
 type issuer struct {
 	*httptest.Server
 	signer jose.Signer
 }
 
-// trustedIssuer starts an issuer, and gives w the default policy with this issuer
-// as a trusted one.
+// trustedIssuer starts an issuer, and adds it to w's configuration as a trusted
+// one.
 func trustedIssuer(t *testing.T, w *world) *issuer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -387,22 +384,13 @@ func trustedIssuer(t *testing.T, w *world) *issuer {
 	}))
 	t.Cleanup(i.Close)
 
-	var doc map[string]any
-	if err := json.Unmarshal(policy.Default(), &doc); err != nil {
-		t.Fatal(err)
+	w.document["profiles"].(object)["ci"] = object{
+		"redirect_uris": object{"any_https": true}, "token_endpoint_auth_methods": []string{"client_secret_basic"}, "software_statements": "accept",
 	}
-	doc["profiles"].(map[string]any)["ci"] = map[string]any{
-		"redirect_uris": map[string]any{"any_https": true}, "token_endpoint_auth_methods": []string{"client_secret_basic"}, "software_statements": "accept",
-	}
-	doc["token_issuers"] = []any{map[string]any{
-		"name": "ci", "issuer": i.URL, "audience": "https://auth.example.com", "claims": map[string]any{"repository": "octo-org/octo-repo"}, "profile": "ci", "max_uses": 1,
+	w.document["token_issuers"] = []object{{
+		"name": "ci", "issuer": i.URL, "audience": "https://auth.example.com", "claims": object{"repository": "octo-org/octo-repo"}, "profile": "ci", "max_uses": 1,
 	}}
-	doc["statement_issuers"] = []any{map[string]any{"issuer": i.URL}}
-	file := filepath.Join(t.TempDir(), "policy.json")
-	if err := os.WriteFile(file, []byte(mustJSON(t, doc)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.env["POLICY"] = file
+	w.document["statement_issuers"] = []object{{"issuer": i.URL}}
 	return i
 }
 

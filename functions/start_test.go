@@ -13,21 +13,21 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// A function with a wrong configuration reports all faults at once.
-func TestWrongConfigurationStopsTheStart(t *testing.T) {
+// A function with a wrong environment reports all faults at once.
+func TestWrongEnvironmentStopsTheStart(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, mode string
 		required   []string
 	}{
-		{"metadata", "direct", []string{"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "SCOPES"}},
+		{"metadata", "direct", []string{"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "TABLE_NAME"}},
 		{"token", "direct", []string{"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "TABLE_NAME"}},
-		{"token", "brokered", []string{"ISSUER", "TABLE_NAME", "SCOPES", "KEYS", "PROVISION_FUNCTION"}},
-		{"register", "direct", []string{"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "SCOPES", "TABLE_NAME", "DEPLOYMENT_ID"}},
-		{"register", "brokered", []string{"ISSUER", "SCOPES", "TABLE_NAME", "KEYS"}},
-		{"authorize", "brokered", []string{"ISSUER", "SCOPES", "TABLE_NAME", "KEYS", "PROVISION_FUNCTION"}},
-		{"provision", "brokered", []string{"ISSUER", "SCOPES", "TABLE_NAME", "KEYS", "DEPLOYMENT_ID"}},
-		{"janitor", "direct", []string{"ISSUER", "SCOPES", "TABLE_NAME", "DEPLOYMENT_ID"}},
+		{"token", "brokered", []string{"ISSUER", "TABLE_NAME", "KEYS", "PROVISION_FUNCTION"}},
+		{"register", "direct", []string{"ISSUER", "AWS_REGION", "USER_POOL_ID", "COGNITO_DOMAIN", "TABLE_NAME", "DEPLOYMENT_ID"}},
+		{"register", "brokered", []string{"ISSUER", "TABLE_NAME", "KEYS"}},
+		{"authorize", "brokered", []string{"ISSUER", "TABLE_NAME", "KEYS", "PROVISION_FUNCTION"}},
+		{"provision", "brokered", []string{"ISSUER", "TABLE_NAME", "KEYS", "DEPLOYMENT_ID"}},
+		{"janitor", "direct", []string{"ISSUER", "TABLE_NAME", "DEPLOYMENT_ID"}},
 	} {
 		name, required := tt.name, tt.required
 		t.Run(name+" "+tt.mode, func(t *testing.T) {
@@ -109,6 +109,7 @@ func TestTwoRequestsOnOneProcess(t *testing.T) {
 func TestAfterATimeoutTheNextProcessAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
+	w.configure()
 	env := maps.Clone(w.env)
 	f := start(t, "metadata", env, 5*time.Second)
 	checkAnswered(t, w, f)

@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,11 +90,13 @@ type world struct {
 
 	signInAt *url.URL // the URL to which the authorization endpoint has redirected
 
-	policy atomic.Pointer[string] // the policy that documents serves
+	document object        // the configuration; configure stores it
+	reads    configReads   // how the table answers when a function reads the configuration
+	ahead    time.Duration // how far the functions' clock is ahead, if it can be set
 }
 
 // newWorld makes a world of direct mode. Its table is in the DynamoDB at the
-// endpoint; without an endpoint it has none.
+// endpoint. Without an endpoint it has none, and the configuration is in a file.
 func newWorld(t *testing.T, endpoint string) *world {
 	t.Helper()
 	return worldAround(t, endpoint, nil)
@@ -120,6 +121,7 @@ func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, 
 		t.Fatal(err)
 	}
 	w := &world{t: t, cognito: pool, control: &control{pool: pool}, real: make(map[string]string), collected: newSecretCollector()}
+	w.document = newDocument(t)
 	w.control.record = w.record
 	srv.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.collected.wrap("Cognito's ", w.control).ServeHTTP(rw, r)
@@ -139,8 +141,6 @@ func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, 
 		"COGNITO_BACK_CHANNEL":  srv.URL,
 		"COGNITO_ENDPOINT":      srv.URL,
 		"COGNITO_DISCOVERY":     srv.URL + "/" + poolID + "/.well-known/openid-configuration",
-		"SCOPES":                "openid mcp/read mcp/write",
-		"PROTECTED_RESOURCES":   `[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"],"name":"Example MCP server"}]`,
 		"TABLE_NAME":            "functions-" + credential.NewID(),
 		"DYNAMODB_ENDPOINT":     endpoint,
 		"DEPLOYMENT_ID":         "test",
@@ -165,7 +165,7 @@ func (w *world) sdk() aws.Config {
 }
 
 // store creates the table, or an in-memory store if there is no DynamoDB, and
-// stores an initial access token.
+// stores the configuration and an initial access token.
 func (w *world) store() wire.Store {
 	w.t.Helper()
 	var store wire.Store = memory.NewStore(time.Now)
@@ -176,6 +176,7 @@ func (w *world) store() wire.Store {
 		}
 		store = wire.Table(w.config(), w.sdk())
 	}
+	w.configure()
 	tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "test", Profile: "trusted", CreatedBy: "test"}, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
@@ -291,11 +292,12 @@ func (w *world) handler() http.Handler {
 // broker returns one router with the handlers of all functions.
 func (w *world) broker(log *slog.Logger) http.Handler {
 	w.t.Helper()
+	store := w.store()
 	p, err := wire.New(w.config(), w.sdk(), log)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p.Store = w.store()
+	p.Store = store
 	h, err := devstack.Handler(p)
 	if err != nil {
 		w.t.Fatal(err)

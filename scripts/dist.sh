@@ -11,10 +11,8 @@
 #
 # VERSION is the version of the programs; the default comes from git. FUNCTIONS and
 # ARCHS (of functions) and PLATFORMS (of tools, OS/ARCH) limit what is built; each
-# is a list separated by spaces, and the default is all. PACK is a directory whose
-# files go into the packages of the functions beside bootstrap, such as a policy
-# that POLICY names or a logo that BRAND_LOGO names.
-# The same source, VERSION, PACK and Go give the same bytes on every machine.
+# is a list separated by spaces, and the default is all.
+# The same source, VERSION and Go give the same bytes on every machine.
 set -eu
 
 absolute() {
@@ -25,7 +23,6 @@ absolute() {
 }
 
 out=$(absolute "${1:-dist}")
-pack=${PACK:+$(absolute "$PACK")}
 cd "$(dirname "$0")/.."
 VERSION=$(scripts/version.sh)
 export VERSION
@@ -43,4 +40,4 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 w
 		scripts/compile.sh "$os" "$arch" "$work/tools/${os}_$arch/$tool$suffix" "./cmd/$tool"
 	done
 done
-GOFLAGS=-mod=readonly "${GO:-go}" run ./scripts/pack -version "$VERSION" -functions "$work/functions" -tools "$work/tools" -include "$pack" -out "$out"
+GOFLAGS=-mod=readonly "${GO:-go}" run ./scripts/pack -version "$VERSION" -functions "$work/functions" -tools "$work/tools" -out "$out"

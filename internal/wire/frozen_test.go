@@ -23,6 +23,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/wire/provision"
 	"github.com/dcr-broker/dcr-broker/internal/wire/register"
 	"github.com/dcr-broker/dcr-broker/internal/wire/token"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/must"
@@ -35,30 +36,64 @@ const callback = "http://localhost:4000/callback"
 // operator uses the same store.
 type process struct {
 	t        *testing.T
-	router   *httpapi.Router
+	handler  http.Handler
 	operator *operator.UseCases
+	store    *memory.Store
+	log      *fake.Log
 }
 
+// document is the configuration of a process.
+const document = `{"version": 1, "scopes": [{"name": "openid"}, {"name": "mcp/read", "description": "Read your notes"}],
+	"protected_resources": [{"resource": "https://mcp.example.com/mcp", "scopes": ["mcp/read"]}],
+	"open_registration": "open", "profiles": {"open": {"redirect_uris": {"loopback": true}}}}`
+
+// newProcess returns a process and stores its configuration.
 func newProcess(t *testing.T, clock *fake.Clock) *process {
+	t.Helper()
+	p := startProcess(t, clock, memory.NewStore(clock.Now))
+	p.apply(document)
+	return p
+}
+
+// apply stores a configuration.
+func (p *process) apply(document string) {
+	p.t.Helper()
+	c := p.store.Configuration()
+	versions, err := c.Versions(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	v := configuration.Version{Number: 1, Schema: configuration.SchemaVersion, Digest: configuration.Digest([]byte(document)), By: "ops"}
+	if len(versions) > 0 {
+		v.Number += versions[0].Number
+	}
+	if err := c.Append(p.t.Context(), v, []byte(document)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// startProcess returns a process on a store.
+func startProcess(t *testing.T, clock *fake.Clock, store *memory.Store) *process {
 	t.Helper()
 	keys := filepath.Join(t.TempDir(), "keys.json")
 	must.WriteFile(t, keys, seal.Generate())
 	env := map[string]string{
 		"AWS_REGION": "us-east-1", "ISSUER": "https://auth.example.com", "USER_POOL_ID": "us-east-1_local00001",
-		"COGNITO_DOMAIN": "https://example.auth.us-east-1.amazoncognito.com", "SCOPES": "openid mcp/read", "TABLE_NAME": "dcr-broker",
-		"PROTECTED_RESOURCES": `[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"]}]`,
-		"DEPLOYMENT_ID":       "test", "KEYS": keys, "PROVISION_FUNCTION": "dcr-provision",
+		"COGNITO_DOMAIN": "https://example.auth.us-east-1.amazoncognito.com", "TABLE_NAME": "dcr-broker",
+		"DEPLOYMENT_ID": "test", "KEYS": keys, "PROVISION_FUNCTION": "dcr-provision",
 	}
 	c, err := environment.All(func(name string) string { return env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	lines := new(fake.Log)
+	log := slog.New(slog.NewTextHandler(lines, nil))
 	p, err := wire.New(c, aws.Config{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Now, p.Store = clock.Now, memory.NewStore(clock.Now)
+	p.Now, p.Store = clock.Now, store
+	p.Configuration = wire.Pinned(wire.Configuration(c, store.Configuration(), clock.Now, log).Get)
 	if p.Keys, err = wire.Keys(c, aws.Config{}, clock.Now, log); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +110,7 @@ func newProcess(t *testing.T, clock *fake.Clock) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &process{t, rt, op}
+	return &process{t, wire.PinEach(rt), op, store, lines}
 }
 
 func (p *process) do(method, target, contentType, body string) *httptest.ResponseRecorder {
@@ -84,7 +119,7 @@ func (p *process) do(method, target, contentType, body string) *httptest.Respons
 		r.Header.Set("Content-Type", contentType)
 	}
 	w := httptest.NewRecorder()
-	p.router.ServeHTTP(w, r)
+	p.handler.ServeHTTP(w, r)
 	return w
 }
 

@@ -2,7 +2,8 @@
 // environment. It leaves out the parts that only some functions need, because a
 // function initializes all packages that it links at every start. Those parts
 // are in package pool and in a package for each function, below this one.
-// Package metadata, which links no AWS SDK, does not use this package.
+// Package metadata, which links no client of an AWS service, does not use this
+// package.
 package wire
 
 import (

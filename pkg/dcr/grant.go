@@ -39,9 +39,9 @@ type GrantType struct {
 //   - pkg/broker/policy: whether a profile of open registration may have it
 //     (document.go), and its scopes and authentication method (apply.go).
 //   - pkg/broker/authorization, if users have to consent to it.
-//   - internal/environment/published.go, if the metadata document has it without
-//     GRANT_TYPES_SUPPORTED.
-//   - docs/policy.md and docs/tokens.md.
+//   - pkg/broker/configuration, if the metadata document has it although the
+//     configuration has no grant_types_supported.
+//   - docs/configuration.md and docs/tokens.md.
 //
 // Tests fail if the table contradicts itself, an issuer does not implement a
 // grant type, or an app client for it would have no OAuth flow.

@@ -19,7 +19,7 @@ type Config struct {
 	// Resource is the server's resource identifier: the URL of the MCP endpoint
 	// exactly as clients are configured with it, such as
 	// https://mcp.example.com/mcp, without trailing slash. The broker's
-	// PROTECTED_RESOURCES has the same URL.
+	// configuration has the same URL in protected_resources.
 	Resource string
 	// Name is the server's name for people. OPTIONAL.
 	Name string
@@ -35,8 +35,8 @@ type Config struct {
 	// an attacker in the network could replace the keys and forge tokens.
 	KeySet string
 
-	// RequireAudience refuses tokens without aud. OPTIONAL. Set it if the broker
-	// runs with RESOURCE_BINDING. Without it Cognito's access tokens have no aud,
+	// RequireAudience refuses tokens without aud. OPTIONAL. Set it if the broker's
+	// configuration has resource_binding. Without it Cognito's access tokens have no aud,
 	// and a token of one server is valid at another unless the two share no
 	// scopes.
 	RequireAudience bool

@@ -86,21 +86,11 @@ func copySources(t *testing.T, from, to string) {
 	}
 }
 
-// dist builds the release for this machine, with a policy and a logo in the
-// packages of the functions.
+// dist builds the release for this machine.
 func dist(t *testing.T, sources, out string, env ...string) string {
 	t.Helper()
-	pack := filepath.Join(t.TempDir(), "pack")
-	if err := os.MkdirAll(filepath.Join(pack, "brand"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"policy.json", "brand/logo.svg"} {
-		if err := os.WriteFile(filepath.Join(pack, name), []byte(name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
 	cmd := exec.Command(filepath.Join(sources, "scripts", "dist.sh"), out)
-	cmd.Env = append(os.Environ(), "VERSION="+testVersion, "ARCHS="+runtime.GOARCH, "PLATFORMS="+runtime.GOOS+"/"+runtime.GOARCH, "PACK="+pack)
+	cmd.Env = append(os.Environ(), "VERSION="+testVersion, "ARCHS="+runtime.GOARCH, "PLATFORMS="+runtime.GOOS+"/"+runtime.GOARCH)
 	cmd.Env = append(cmd.Env, env...)
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, b)
@@ -152,7 +142,7 @@ func testArchives(t *testing.T, sources, out string, unpacked map[string][]file)
 		tool, _, _ := strings.Cut(name, "_")
 		want := "LICENSE THIRD_PARTY_LICENSES.txt " + tool
 		if strings.HasSuffix(name, ".zip") {
-			want = "bootstrap brand/logo.svg policy.json"
+			want = "bootstrap"
 		}
 		var got []string
 		for _, f := range files {
@@ -188,16 +178,6 @@ func TestToolsForWindowsAreZips(t *testing.T) {
 	programs, err := readTools(dir)
 	if err != nil || len(programs) != 1 || programs[0].archive != "dcrctl_windows_arm64.zip" || programs[0].files[0].name != "dcrctl.exe" {
 		t.Errorf("readTools = %d programs, %v; want dcrctl_windows_arm64.zip with dcrctl.exe", len(programs), err)
-	}
-}
-
-func TestIncludedFilesCannotReplaceTheProgram(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "bootstrap"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readTree(dir); err == nil {
-		t.Error("readTree accepted a file called bootstrap, want an error")
 	}
 }
 

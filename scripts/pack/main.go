@@ -13,7 +13,6 @@ import (
 	"debug/buildinfo"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +24,6 @@ type options struct {
 	version string
 	// functions holds ARCH/FUNCTION/bootstrap, tools OS_ARCH/TOOL.
 	functions, tools string
-	include          string // files for the packages of the functions, or ""
 	out              string
 }
 
@@ -34,7 +32,6 @@ func main() {
 	flag.StringVar(&o.version, "version", "", "`version` of the programs")
 	flag.StringVar(&o.functions, "functions", "", "`directory` of the functions: ARCH/FUNCTION/bootstrap")
 	flag.StringVar(&o.tools, "tools", "", "`directory` of the tools: OS_ARCH/TOOL")
-	flag.StringVar(&o.include, "include", "", "`directory` of files for the packages of the functions")
 	flag.StringVar(&o.out, "out", "dist", "`directory` to write to")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -57,7 +54,7 @@ type output struct {
 }
 
 func run(o options) error {
-	functions, err := readFunctions(o.functions, o.include)
+	functions, err := readFunctions(o.functions)
 	if err != nil {
 		return err
 	}
@@ -114,11 +111,7 @@ func run(o options) error {
 	return nil
 }
 
-func readFunctions(dir, include string) ([]program, error) {
-	included, err := readTree(include)
-	if err != nil {
-		return nil, err
-	}
+func readFunctions(dir string) ([]program, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*", "*", "bootstrap"))
 	if err != nil {
 		return nil, err
@@ -130,7 +123,6 @@ func readFunctions(dir, include string) ([]program, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.files = append(p.files, included...)
 		programs = append(programs, p)
 	}
 	return programs, nil
@@ -167,25 +159,4 @@ func read(path, archive string) (program, error) {
 		return program{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return program{archive, []file{{filepath.Base(path), 0o755, content}}, built}, nil
-}
-
-// readTree returns the files under dir, named by their paths in it, or none if
-// dir is "".
-func readTree(dir string) ([]file, error) {
-	if dir == "" {
-		return nil, nil
-	}
-	var files []file
-	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil || d.IsDir():
-			return err
-		case path == "bootstrap" || !d.Type().IsRegular():
-			return fmt.Errorf("%s in %s: only files that are not called bootstrap can be packed", path, dir)
-		}
-		content, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(path)))
-		files = append(files, file{path, 0o644, content})
-		return err
-	})
-	return files, err
 }

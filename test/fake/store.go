@@ -6,10 +6,11 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 )
 
 // Store is an in-memory store with faults. The names of the methods are those of
-// broker.Store and broker.GrantStore. A sequence whose reply is lost yields
+// broker.Store, broker.GrantStore and configuration.Store. A sequence whose reply is lost yields
 // everything and then the error.
 type Store struct {
 	*memory.Store
@@ -20,7 +21,7 @@ type Store struct {
 // and are not counted.
 func NewStore(s *memory.Store) *Store {
 	var methods []string
-	for _, port := range []reflect.Type{reflect.TypeFor[broker.Store](), reflect.TypeFor[broker.GrantStore]()} {
+	for _, port := range []reflect.Type{reflect.TypeFor[broker.Store](), reflect.TypeFor[broker.GrantStore](), reflect.TypeFor[configuration.Store]()} {
 		for m := range port.Methods() {
 			methods = append(methods, m.Name)
 		}

@@ -77,6 +77,10 @@ func (e *Endpoint) showProblem(w http.ResponseWriter, r *http.Request, err error
 }
 
 func logProblem(w http.ResponseWriter, r *http.Request, p *authorization.Problem) {
+	if p.Kind == authorization.NotReady {
+		httpapi.Refused(w, r, p.Cause) // which has the detail of p
+		return
+	}
 	page := pageOf[p.Kind]
 	httpapi.Refused(w, r, &httpapi.Error{Status: page.Status(), Code: page.Code(), Description: p.Detail, Cause: p.Cause})
 }

@@ -65,7 +65,9 @@ func TestAChangedConfigurationIsInForceAtTheNextRequest(t *testing.T) {
 	s := newStack(t)
 	c, machine := s.public(), s.machine()
 	_, a := s.authorized(c)
-	introspect := func() answer { return s.post("/introspect", basic(notesID, notesSecret), "token="+a.text("access_token")) }
+	introspect := func() answer {
+		return s.post("/introspect", basic(notesID, notesSecret), "token="+a.text("access_token"))
+	}
 	if !introspect().want(200, "").body["active"].(bool) {
 		t.Fatal("the token is not active")
 	}

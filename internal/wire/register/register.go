@@ -1,5 +1,5 @@
 // Package register is wiring: the registration and management endpoints with
-// their use case and the mode of the configuration. In brokered mode it calls no
+// their use case and the mode of the environment. In brokered mode it calls no
 // API of Cognito.
 package register
 
@@ -25,7 +25,7 @@ func Routes(rt *httpapi.Router, p *wire.Parts) error {
 	return nil
 }
 
-// New returns the use case in the mode of the configuration.
+// New returns the use case in the mode of the environment.
 func New(p *wire.Parts) (*registration.Registrar, error) {
 	if p.Config.Mode == broker.ModeBrokered {
 		return newBrokered(p)

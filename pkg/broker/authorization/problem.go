@@ -41,7 +41,7 @@ const (
 	// later.
 	Unavailable
 	// NotReady is a broker without configuration or keys: the request had no effect
-	// and may be sent again.
+	// and may be sent again. The Cause is a *broker.Refusal.
 	NotReady
 	// Undecided is a decision that may or may not have been stored. The consent
 	// page shows the state of the transaction.

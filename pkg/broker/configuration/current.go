@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -43,40 +43,61 @@ type CurrentConfig struct {
 }
 
 // Current has the configuration in force: the newest stored version that this
-// program can read. Whatever fails later, the last good one stays in force. It
+// program can use. Whatever fails later, the last good one stays in force. It
 // is safe for concurrent use.
 type Current struct {
 	c CurrentConfig
 
 	good atomic.Pointer[Configuration]
 
-	mu       sync.Mutex // held during a read, so there is one at a time
-	at       time.Time  // when the last read began if it succeeded, or failed
-	bound    time.Duration
-	err      error           // of the last read, if there has been no good one yet
-	rejected map[string]bool // digests of documents with faults, or whose schema is newer
+	// turn has a value during a read, so there is one at a time. It guards all
+	// below.
+	turn  chan struct{}
+	at    time.Time     // the last read began at this time if it succeeded, or failed at this time
+	bound time.Duration // time from at to the next read
+	err   error         // of the last read, if it failed
+	// unusable has the versions that were found unusable, and why. It has no other
+	// versions than the last list, so it stays small.
+	unusable map[versionKey]*VersionError
 }
+
+// versionKey identifies a version also in a table that was restored from a
+// backup.
+type versionKey struct {
+	number int
+	digest string
+}
+
+func keyOf(v Version) versionKey { return versionKey{v.Number, v.Digest} }
 
 // NewCurrent returns a Current that has read nothing yet.
 func NewCurrent(c CurrentConfig) *Current {
 	c.MaxAge = cmp.Or(c.MaxAge, MaxAge)
-	return &Current{c: c, rejected: make(map[string]bool)}
+	return &Current{c: c, turn: make(chan struct{}, 1), unusable: make(map[versionKey]*VersionError)}
 }
 
 // Get returns the configuration in force. Once a version was read, the error is
-// always nil; before, it is a broker.Refusal that clients may repeat. The same
-// pointer means the same configuration.
+// always nil; before, it is a *broker.Refusal of a request that can be repeated.
+// Get waits for the store for two seconds at most; if a version was read before,
+// only one request at a time waits. The same pointer means the same
+// configuration.
 func (c *Current) Get(ctx context.Context) (*Configuration, error) {
 	if good := c.good.Load(); good != nil {
-		// Only one request at a time waits for a new version.
-		if c.mu.TryLock() {
-			defer c.mu.Unlock()
+		select {
+		case c.turn <- struct{}{}:
+			defer c.release()
 			c.refresh(ctx)
+			return c.good.Load(), nil
+		default:
+			return good, nil
 		}
-		return c.good.Load(), nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case c.turn <- struct{}{}:
+		defer c.release()
+	case <-ctx.Done():
+		return nil, broker.NotReady(ctx.Err())
+	}
 	c.refresh(ctx)
 	if good := c.good.Load(); good != nil {
 		return good, nil
@@ -84,7 +105,10 @@ func (c *Current) Get(ctx context.Context) (*Configuration, error) {
 	return nil, broker.NotReady(c.err)
 }
 
-// refresh reads again if it is time to.
+func (c *Current) release() { <-c.turn }
+
+// refresh reads again if the last read is too old. The caller has the
+// turn.
 func (c *Current) refresh(ctx context.Context) {
 	began := c.c.Now()
 	if clock.Fresh(c.at, began, c.bound) {
@@ -93,83 +117,84 @@ func (c *Current) refresh(ctx context.Context) {
 	read, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	next, err := c.newest(read)
-	if err == nil {
+	switch {
+	case err == nil:
 		c.at, c.bound, c.err = began, c.c.MaxAge, nil
-		if next != c.good.Load() {
-			c.good.Store(next)
+		if c.good.Swap(next) != next {
 			c.c.Log.InfoContext(ctx, "configuration in force", "configuration_version", next.Version, "digest", next.Digest)
 		}
-		return
-	}
-	if ctx.Err() != nil { // the caller gave up; the store may be fine
+	case ctx.Err() != nil: // the caller gave up; the store may be fine
 		c.err = cmp.Or(c.err, err)
-		return
+	default:
+		c.at, c.bound, c.err = c.c.Now(), retryAfter, err
+		c.c.Log.ErrorContext(ctx, "configuration not read", "error", err, "last_good_in_use", c.good.Load() != nil)
 	}
-	c.at, c.bound, c.err = c.c.Now(), retryAfter, err
-	c.c.Log.ErrorContext(ctx, "configuration not read", "error", err, "last_good_in_use", c.good.Load() != nil)
 }
 
-// newest returns the newest version that this program can use.
+// newest returns the newest version that this program can use, or the last good
+// one if there is none. It logs each version that it cannot use once.
 func (c *Current) newest(ctx context.Context) (*Configuration, error) {
 	versions, err := c.c.Reader.Versions(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("read the versions: %w", err)
+	case len(versions) == 0:
+		return nil, ErrNone
 	}
+	c.forget(versions)
 	good := c.good.Load()
-	reason := ErrNone
+	var first *VersionError // why the newest version cannot be used
 	for _, v := range versions {
-		if good != nil && v.Digest == good.Digest {
-			return good, nil
-		}
-		if c.rejected[v.Digest] {
-			continue
-		}
-		conf, err := c.usable(ctx, v)
+		conf, err := c.usable(ctx, v, good)
 		if err == nil {
 			return conf, nil
 		}
-		var e *unusableError
-		if !errors.As(err, &e) {
+		e, ok := errors.AsType[*VersionError](err)
+		if !ok {
 			return nil, err
 		}
-		reason = err
-		c.c.Log.ErrorContext(ctx, "configuration version not usable", "configuration_version", v.Number, "error", err)
+		first = cmp.Or(first, e)
+		c.report(ctx, v, e)
 	}
 	if good != nil {
 		return good, nil
 	}
-	return nil, reason
+	return nil, fmt.Errorf("none of %d versions can be used: %w", len(versions), first)
 }
 
-// unusableError means that a version cannot be used, and an older one may be.
-type unusableError struct {
-	version int
-	err     error
+// forget removes the versions that are not in the list from those found
+// unusable.
+func (c *Current) forget(versions []Version) {
+	listed := make(map[versionKey]bool, len(versions))
+	for _, v := range versions {
+		listed[keyOf(v)] = true
+	}
+	maps.DeleteFunc(c.unusable, func(k versionKey, _ *VersionError) bool { return !listed[k] })
 }
 
-func (e *unusableError) Error() string { return fmt.Sprintf("version %d: %v", e.version, e.err) }
-func (e *unusableError) Unwrap() error { return e.err }
+// usable returns the configuration of a version, or a VersionError. It does not
+// read the document of the version in force, nor one that it has rejected.
+func (c *Current) usable(ctx context.Context, v Version, good *Configuration) (*Configuration, error) {
+	if good != nil && v.Digest == good.Digest {
+		if v.Number == good.Version {
+			return good, nil
+		}
+		same := *good // the same document was stored as another version
+		same.Version = v.Number
+		return &same, nil
+	}
+	// A document that is gone may come back, one with faults stays as it is.
+	if e := c.unusable[keyOf(v)]; e != nil && !errors.Is(e, ErrGone) && !errors.Is(e, ErrAltered) {
+		return nil, e
+	}
+	return Load(ctx, c.c.Reader, v, c.c.Deployment)
+}
 
-// usable returns the configuration of a version, or an unusableError.
-func (c *Current) usable(ctx context.Context, v Version) (*Configuration, error) {
-	if v.Schema > SchemaVersion {
-		c.rejected[v.Digest] = true
-		return nil, &unusableError{v.Number, fmt.Errorf("its schema is %d, and this program reads up to %d", v.Schema, SchemaVersion)}
+// report logs that a version is unusable, unless it has logged this before.
+func (c *Current) report(ctx context.Context, v Version, e *VersionError) {
+	before := c.unusable[keyOf(v)]
+	c.unusable[keyOf(v)] = e
+	if before == nil || before.Error() != e.Error() {
+		c.c.Log.ErrorContext(ctx, "configuration version not usable", "configuration_version", v.Number, "error", e.Reason)
 	}
-	body, err := c.c.Reader.Body(ctx, v)
-	switch {
-	case errors.Is(err, broker.ErrNotFound):
-		return nil, &unusableError{v.Number, errors.New("its document is gone")}
-	case err != nil:
-		return nil, fmt.Errorf("read version %d: %w", v.Number, err)
-	case Digest(body) != v.Digest:
-		return nil, &unusableError{v.Number, errors.New("its document is not the one that was stored")}
-	}
-	conf, err := Parse(body, c.c.Deployment)
-	if err != nil {
-		c.rejected[v.Digest] = true
-		return nil, &unusableError{v.Number, err}
-	}
-	conf.Version = v.Number
-	return conf, nil
 }

@@ -11,14 +11,20 @@ import (
 // A VersionError means that this program cannot use a version. Another version
 // may be usable.
 type VersionError struct {
-	// Number is the number of the version.
+	// Number is the number of the version, 0 for a document that is not stored.
 	Number int
 	// Reason is what is wrong. It wraps the error of Parse if the document has
 	// faults.
 	Reason error
 }
 
-func (e *VersionError) Error() string { return fmt.Sprintf("version %d: %v", e.Number, e.Reason) }
+func (e *VersionError) Error() string {
+	if e.Number == 0 {
+		return e.Reason.Error()
+	}
+	return fmt.Sprintf("version %d: %v", e.Number, e.Reason)
+}
+
 func (e *VersionError) Unwrap() error { return e.Reason }
 
 var (

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -146,9 +147,9 @@ func (d *checker) supportContact(path string, s *string) string {
 	u, err := url.Parse(*s)
 	switch {
 	case err != nil || !isURLText(*s):
-	case u.Scheme == "https" && u.Host != "" && u.User == nil:
+	case strings.HasPrefix(*s, "https://") && u.Host != "" && u.User == nil:
 		return *s
-	case u.Scheme == "mailto" && isAddress(u.Opaque):
+	case strings.HasPrefix(*s, "mailto:") && isAddress(u.Opaque):
 		return *s
 	}
 	d.Add(path, "must be a mailto or https URL, as in mailto:help@example.com")

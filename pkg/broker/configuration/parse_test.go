@@ -195,8 +195,8 @@ func TestFaults(t *testing.T) {
 
 		// Protected resources.
 		{resources(`{"resource": "https://a.example.com/mcp", "scopes": ["a/read"]}, {"resource": "https://b.example.com/mcp", "scopes": ["a/write"]}`), brokered, nil},
-		{resources(`{"resource": "https://a.example.com/mcp/"}, {"resource": "HTTPS://A.example.com/mcp"}, {"resource": "https://a.example.com/MCP"}`), brokered, []string{
-			`protected_resources[1].resource: "HTTPS://A.example.com/mcp" is listed twice; a trailing slash and upper case in the host make no difference`}},
+		{resources(`{"resource": "https://a.example.com/mcp/"}, {"resource": "https://A.example.com/mcp"}, {"resource": "https://a.example.com/MCP"}`), brokered, []string{
+			`protected_resources[1].resource: "https://A.example.com/mcp" is listed twice; a trailing slash and upper case in the host make no difference`}},
 		{resources(`{}, {"resource": "http://a.example.com"}, {"resource": "https://a.example.com?"}, {"resource": "https://a.example.com/#"}, {"resource": "https://u@a.example.com"}, {"resource": "https:///a"}, {"resource": 1}`), brokered, []string{
 			`protected_resources[0].resource: ` + resource,
 			`protected_resources[1].resource: ` + resource,

@@ -84,6 +84,7 @@ func (d *checker) introspectionClient(path string, o DocumentIntrospectionClient
 
 func isResource(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && isURLText(s) && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && dcr.IsLoopback(u.Hostname())) &&
+	return err == nil && isURLText(s) && u.Host != "" &&
+		(strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") && dcr.IsLoopback(u.Hostname())) &&
 		u.User == nil && !strings.ContainsAny(s, "?#")
 }

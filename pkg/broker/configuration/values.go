@@ -35,7 +35,7 @@ func (d *checker) logo(path, uri string) []byte {
 			continue
 		}
 		image, err := base64.StdEncoding.Strict().DecodeString(text)
-		if err != nil {
+		if err != nil || strings.ContainsAny(text, "\r\n") {
 			d.Add(path, "what follows base64, is not base64")
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/must"
@@ -189,8 +190,7 @@ func FuzzApply(f *testing.F) {
 	f.Add("", "cursor://claude.ai/", "refresh_token", "private_key_jwt", "")
 	f.Add("\x00", "http://localhost\\@evil", "", "", "  a\tb ")
 	var all []*policy.Profile
-	for _, document := range []string{profiles, string(policy.Default())} {
-		p := parse(f, document, wide)
+	for _, p := range []*policy.Policy{parse(f, profiles, wide), example(f, broker.ModeDirect)} {
 		for _, name := range p.Profiles() {
 			all = append(all, profile(f, p, name))
 		}

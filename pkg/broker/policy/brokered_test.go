@@ -78,7 +78,7 @@ func TestParseFaultsOfBrokeredMode(t *testing.T) {
 }
 
 func TestDefaultsInBrokeredMode(t *testing.T) {
-	p := parse(t, string(policy.Default()), brokered)
+	p := example(t, broker.ModeBrokered)
 	open, trusted := profile(t, p, "open"), profile(t, p, "trusted")
 	if got := open.AppClient(); got != policy.SharedAppClient {
 		t.Errorf("app_client of open registration = %q, want %q", got, policy.SharedAppClient)
@@ -175,7 +175,7 @@ func TestBrokeredModeLeavesRoomForOpenID(t *testing.T) {
 
 func TestUnknownModeIsAFault(t *testing.T) {
 	want := []string{`the deployment's mode "proxy" is neither direct nor brokered`}
-	got := faultsOf(t, policy.Default(), offer{scopes: []string{"openid"}, mode: "proxy"})
+	got := faultsOf(t, []byte(profileDocument(`null`, `"redirect_uris": {"loopback": true}`)), offer{scopes: []string{"openid"}, mode: "proxy"})
 	if !slices.Equal(got, want) {
 		t.Errorf("faults = %q, want %q", got, want)
 	}

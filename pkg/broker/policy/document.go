@@ -19,7 +19,7 @@ type Document struct {
 	// Profiles are the named sets of rules for registrations. A name has 1 to 32
 	// of the characters a-z, 0-9 and '-'. A registration keeps its profile for as
 	// long as it exists.
-	Profiles map[string]DocumentProfile `json:"profiles,omitzero" must:"must be an object with at least one profile"`
+	Profiles map[string]DocumentProfile `json:"profiles" must:"must be an object with at least one profile"`
 	// TokenIssuers are issuers of JWTs that are accepted as initial access
 	// tokens. The first entry that fits a JWT counts.
 	TokenIssuers []DocumentTokenIssuer `json:"token_issuers,omitzero" must:"must be an array of objects, and not empty; leave it out to trust no issuer"`
@@ -134,10 +134,10 @@ type DocumentTokenIssuer struct {
 	// http on loopback only.
 	Issuer string `json:"issuer"`
 	// Audience is who a JWT has to be for (aud). Of several, one is enough.
-	Audience Strings `json:"audience,omitzero"`
+	Audience Strings `json:"audience"`
 	// Claims are required claims. The value of a claim is one of the given
 	// strings, or a list that has one of them.
-	Claims map[string]Strings `json:"claims,omitzero" must:"must be an object with at least one claim, each with a string or an array of strings"`
+	Claims map[string]Strings `json:"claims" must:"must be an object with at least one claim, each with a string or an array of strings"`
 	// Profile is the name of the profile that a registration gets.
 	Profile string `json:"profile"`
 	// MaxUses is how many registrations one JWT allows. Default: any number until

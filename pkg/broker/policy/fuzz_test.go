@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -14,7 +14,6 @@ import (
 // document open registration gives only public clients with listed redirect
 // URIs.
 func FuzzParse(f *testing.F) {
-	f.Add(policy.Default())
 	f.Add([]byte(profiles))
 	f.Add([]byte(`{"version": 1, "open_registration": null, "profiles": {"p": {"grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["client_secret_post"]}}}`))
 	f.Add([]byte(`{"version": 1, "version": 2, "profiles": {"P": {"redirect_uris": {"https": ["https://*.com/*", "\ud800"]}, "consent": 1}}}`))
@@ -63,7 +62,7 @@ func FuzzRedirectURI(f *testing.F) {
 	} {
 		f.Add(uri)
 	}
-	open, _ := parse(f, string(policy.Default()), deployment).Open()
+	open, _ := example(f, broker.ModeDirect).Open()
 	exact := []string{
 		"claude.ai/api/mcp/auth_callback", "claude.com/api/mcp/auth_callback", "chatgpt.com/connector_platform_oauth_redirect",
 		"vscode.dev/redirect", "insiders.vscode.dev/redirect", "www.cursor.com/agents/mcp/oauth/callback", "oauth.n8n.cloud/oauth2/callback",

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/golden"
@@ -21,7 +22,7 @@ const registrations = "../../../testdata/registrations"
 // client under the default policy. Before you accept a change of these files,
 // check the needs of the clients: all that register openly must keep working.
 func TestRegistrationsOfRealClients(t *testing.T) {
-	p := parse(t, string(policy.Default()), deployment)
+	p := example(t, broker.ModeDirect)
 	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))
 	if err != nil || len(bodies) == 0 {
 		t.Fatalf("no registrations in %s: %v", registrations, err)
@@ -57,7 +58,7 @@ func answer(t *testing.T, p *policy.Profile, file string) []byte {
 // TestRealClientsGetWhatTheyNeed checks the fields in the golden files that the
 // clients depend on.
 func TestRealClientsGetWhatTheyNeed(t *testing.T) {
-	open, _ := parse(t, string(policy.Default()), deployment).Open()
+	open, _ := example(t, broker.ModeDirect).Open()
 	bodies, err := filepath.Glob(filepath.Join(registrations, "*.json"))
 	if err != nil || len(bodies) == 0 {
 		t.Fatalf("no registrations in %s: %v", registrations, err)

@@ -99,7 +99,7 @@ func (d *checker) url(path, s string, query bool) string {
 	}
 	u, err := url.Parse(s)
 	fault := s == "" || err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.HasSuffix(s, "#") ||
-		!query && strings.Contains(s, "?") || u.Scheme != "https" && (u.Scheme != "http" || !dcr.IsLoopback(u.Hostname())) ||
+		!query && strings.Contains(s, "?") || !strings.HasPrefix(s, "https://") && (!strings.HasPrefix(s, "http://") || !dcr.IsLoopback(u.Hostname())) ||
 		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 	if !fault {
 		return s

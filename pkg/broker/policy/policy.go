@@ -1,7 +1,8 @@
 // Package policy is a value: the rules for registrations. It takes a profile
 // and client metadata, and returns client metadata or a refusal.
 //
-// A policy is one JSON document ([Parse], reference in docs/policy.md) with
+// A policy is the part of a configuration document about registrations
+// ([Document], reference in docs/configuration.md), checked ([Check]). It has
 // named profiles. A profile has the redirect URIs, grant types, token endpoint
 // authentication methods and scopes that a registration may have, and limits on
 // the number of registrations. Open registration names a profile or is off; an

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/config"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -51,8 +53,18 @@ func codeOf(err error) dcr.Code {
 	return ""
 }
 
-func TestDefaultPolicyIsOpenForKnownClientsAndTrustedForTokens(t *testing.T) {
-	p := parse(t, string(policy.Default()), deployment)
+// example returns the policy of the document that ships as an example.
+func example(t testing.TB, mode broker.Mode) *policy.Policy {
+	t.Helper()
+	c, err := configuration.Parse(config.Example(), broker.Deployment{Mode: mode})
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	return c.Policy
+}
+
+func TestExampleIsOpenForKnownClientsAndTrustedForTokens(t *testing.T) {
+	p := example(t, broker.ModeDirect)
 	open, ok := p.Open()
 	if !ok || open.Name() != "open" || !open.Open() {
 		t.Fatalf("Open() = %v, %t, want the profile open", open, ok)
@@ -67,16 +79,9 @@ func TestDefaultPolicyIsOpenForKnownClientsAndTrustedForTokens(t *testing.T) {
 		t.Errorf("trusted: Open() = %t, Limits() = %+v, want false and none", trusted.Open(), trusted.Limits())
 	}
 	for _, name := range policy.Presets() {
-		if !bytes.Contains(policy.Default(), []byte(`"`+name+`"`)) {
-			t.Errorf("the default document lacks preset %q", name)
+		if !bytes.Contains(config.Example(), []byte(`"`+name+`"`)) {
+			t.Errorf("the example lacks preset %q", name)
 		}
-	}
-}
-
-func TestDefaultReturnsACopy(t *testing.T) {
-	policy.Default()[0] = 'x'
-	if got := policy.Default()[0]; got != '{' {
-		t.Errorf("the document starts with %q after a caller wrote to it, want %q", got, '{')
 	}
 }
 
@@ -125,7 +130,7 @@ func TestScopesSupported(t *testing.T) {
 
 func TestPolicySharesNoMemoryWithCallers(t *testing.T) {
 	d := offer{scopes: []string{"mcp/read", "mcp/write"}}
-	p := parse(t, string(policy.Default()), d)
+	p := parse(t, profileDocument(`"p"`, `"redirect_uris": {"loopback": true}`), d)
 	open, _ := p.Open()
 	d.scopes[0] = "x"
 	open.Scopes()[0] = "y"

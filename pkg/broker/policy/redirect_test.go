@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -29,7 +30,7 @@ func allows(t *testing.T, p *policy.Profile, uri string) bool {
 }
 
 func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
-	open, _ := parse(t, string(policy.Default()), deployment).Open()
+	open, _ := example(t, broker.ModeDirect).Open()
 	tests := []struct {
 		uri  string
 		want bool
@@ -236,7 +237,7 @@ func TestRefusedRedirectURINamesTheURIAndWhatIsAllowed(t *testing.T) {
 }
 
 func TestRefusalUnderTheDefaultPolicyIsNotCut(t *testing.T) {
-	open, _ := parse(t, string(policy.Default()), deployment).Open()
+	open, _ := example(t, broker.ModeDirect).Open()
 	_, err := apply(open, dcr.ClientMetadata{
 		GrantTypes:   []string{dcr.GrantAuthorizationCode},
 		RedirectURIs: []string{"https://evil.example/" + strings.Repeat("a", 200)},

@@ -20,36 +20,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
-// The locations of the documents in these tests.
-const (
-	keysSecret      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Keys-AbCdEf"
-	policyParameter = "/dcr-broker/policy"
-	policyBucket    = "example-documents"
-	policyKey       = "dcr/policy.json"
-)
+// keysSecret is the name of the secret with the keys.
+const keysSecret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Keys-AbCdEf"
 
-// setPolicy replaces the policy. Functions that have read the old policy use it
-// until they read the document again.
-func (w *world) setPolicy(document string) { w.policy.Store(&document) }
-
-// documents starts fakes of Secrets Manager, SSM and S3. Requests to AWS's own
-// host names reach them through a proxy, and the functions trust their
-// certificates. The keys are a secret as Secrets Manager creates it from the
-// template's settings; the policy is at the location.
-func (w *world) documents(location string) {
+// secretsManager starts a fake of Secrets Manager with the keys, as it creates
+// them from the template's settings. Requests to AWS's own host name reach it
+// through a proxy, and the functions trust its certificate.
+func (w *world) secretsManager() {
 	w.t.Helper()
-	answers := make(map[string]string)
-	answers["secretsmanager.us-east-1.amazonaws.com"] = `{"version":1,"seed":"` + strings.Repeat("0aZ9", 16) + `"}`
-	const fromPolicy = "the document of setPolicy"
-	answers["ssm.us-east-1.amazonaws.com"], answers[policyBucket+".s3.us-east-1.amazonaws.com"] = fromPolicy, fromPolicy
-	w.setPolicy(string(policy.Default()))
-	if _, err := seal.Parse([]byte(answers["secretsmanager.us-east-1.amazonaws.com"])); err != nil {
+	const host = "secretsmanager.us-east-1.amazonaws.com"
+	keys := `{"version":1,"seed":"` + strings.Repeat("0aZ9", 16) + `"}`
+	if _, err := seal.Parse([]byte(keys)); err != nil {
 		w.t.Fatal(err)
 	}
 	aws := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -58,24 +43,14 @@ func (w *world) documents(location string) {
 			w.t.Error(err)
 			return
 		}
-		document := answers[r.Host]
-		if document == fromPolicy {
-			document = *w.policy.Load()
-		}
-		switch what := r.Host + " " + r.Method + " " + r.URL.Path + " " + r.Header.Get("X-Amz-Target") + " " + string(body); what {
-		case `secretsmanager.us-east-1.amazonaws.com POST / secretsmanager.GetSecretValue {"SecretId":"` + keysSecret + `"}`:
-			w.record(caller(r), "secretsmanager:GetSecretValue", permissions.Keys)
-			json.NewEncoder(rw).Encode(map[string]string{"SecretString": document})
-		case `ssm.us-east-1.amazonaws.com POST / AmazonSSM.GetParameter {"Name":"` + policyParameter + `","WithDecryption":true}`:
-			w.record(caller(r), "ssm:GetParameter", permissions.Parameter)
-			json.NewEncoder(rw).Encode(map[string]map[string]string{"Parameter": {"Value": document}})
-		case policyBucket + ".s3.us-east-1.amazonaws.com GET /" + policyKey + "  ":
-			w.record(caller(r), "s3:GetObject", permissions.Object)
-			io.WriteString(rw, document)
-		default:
-			w.t.Errorf("unexpected call of AWS: %s", what)
+		got := r.Host + " " + r.Method + " " + r.URL.Path + " " + r.Header.Get("X-Amz-Target") + " " + string(body)
+		if got != host+` POST / secretsmanager.GetSecretValue {"SecretId":"`+keysSecret+`"}` {
+			w.t.Errorf("unexpected call of AWS: %s", got)
 			http.Error(rw, "{}", http.StatusBadRequest)
+			return
 		}
+		w.record(caller(r), "secretsmanager:GetSecretValue", permissions.Keys)
+		json.NewEncoder(rw).Encode(map[string]string{"SecretString": keys})
 	}))
 	authority := newAuthority(w.t)
 	aws.TLS = &tls.Config{GetCertificate: authority.certificate}
@@ -83,9 +58,8 @@ func (w *world) documents(location string) {
 	w.t.Cleanup(aws.Close)
 
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		host, port, err := net.SplitHostPort(r.Host)
-		if r.Method != http.MethodConnect || err != nil || port != "443" || answers[host] == "" {
-			w.t.Errorf("a function sent %s %s to the proxy, want CONNECT to a known host", r.Method, r.Host)
+		if r.Method != http.MethodConnect || r.Host != host+":443" {
+			w.t.Errorf("a function sent %s %s to the proxy, want CONNECT to Secrets Manager", r.Method, r.Host)
 			http.Error(rw, "no", http.StatusForbidden)
 			return
 		}
@@ -93,10 +67,7 @@ func (w *world) documents(location string) {
 	}))
 	w.t.Cleanup(proxy.Close)
 	w.env["HTTPS_PROXY"], w.env["SSL_CERT_FILE"] = proxy.URL, authority.file
-	if w.env["AUTHORIZATION"] != string(broker.ModeDirect) {
-		w.env["KEYS"] = "secretsmanager:" + keysSecret
-	}
-	w.env["POLICY"] = location
+	w.env["KEYS"] = "secretsmanager:" + keysSecret
 }
 
 // tunnel connects the connection of a CONNECT request with the address.

@@ -1,36 +1,31 @@
-package policy_test
+package configuration_test
 
 import (
+	"errors"
+	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/config"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// reference reads docs/policy.md.
-func reference(t *testing.T) string {
-	t.Helper()
-	b := must.ReadFile(t, "../../../docs/policy.md")
-	return string(b)
-}
+// page is the reference of the document.
+const page = "../../../docs/configuration.md"
 
-var (
-	block  = regexp.MustCompile("(?s)```(json|text)\n(.*?)```")
-	preset = regexp.MustCompile("(?m)^\\| `([a-z0-9-]+)` \\| (.*(?:loopback|`https://).*) \\|$")
-	uri    = regexp.MustCompile("`([^`]+://[^`]+)`")
-)
+var block = regexp.MustCompile("(?s)```(json|text)\n(.*?)```")
 
-// examples returns the documents in docs/policy.md and the documented faults of
-// each, "" for none.
+// examples returns the documents on the page and the documented faults of each,
+// "" for none.
 func examples(t *testing.T) (documents, faults []string) {
 	t.Helper()
-	for _, m := range block.FindAllStringSubmatch(reference(t), -1) {
+	for _, m := range block.FindAllStringSubmatch(string(must.ReadFile(t, page)), -1) {
 		if m[1] == "text" {
 			faults[len(faults)-1] = strings.TrimSpace(m[2])
 			continue
@@ -43,25 +38,65 @@ func examples(t *testing.T) (documents, faults []string) {
 func TestDocumentedExamples(t *testing.T) {
 	documents, faults := examples(t)
 	if got, want := len(documents), 6; got != want {
-		t.Fatalf("found %d examples in docs/policy.md, want %d", got, want)
+		t.Fatalf("found %d examples in %s, want %d", got, page, want)
 	}
-	if got, want := documents[0], string(policy.Default()); got != want {
-		t.Errorf("the documented default is\n%s\nwant\n%s", got, want)
+	if got, want := documents[0], string(config.Example()); got != want {
+		t.Errorf("the documented example is\n%s\nwant\n%s", got, want)
 	}
 	for i, document := range documents {
-		d := deployment
+		d := direct
 		if i == 3 { // "For brokered mode"
-			d.mode = broker.ModeBrokered
+			d = brokered
 		}
-		if got := strings.Join(faultsOf(t, []byte(document), d), "\n"); got != faults[i] {
+		if got := strings.Join(faultsOf(t, document, d), "\n"); got != faults[i] {
 			t.Errorf("faults of example %d:\n%s\nwant\n%s", i, got, faults[i])
 		}
 	}
+	if faults[5] == "" {
+		t.Error("the last example has no fault")
+	}
+}
+
+// policyOf returns the policy of a document.
+func policyOf(t *testing.T, document string, d broker.Deployment) *policy.Policy {
+	t.Helper()
+	return parse(t, document, d).Policy
+}
+
+func profile(t *testing.T, p *policy.Policy, name string) *policy.Profile {
+	t.Helper()
+	pr, ok := p.Profile(name)
+	if !ok {
+		t.Fatalf("Profile(%q): not there", name)
+	}
+	return pr
+}
+
+func codeOf(err error) dcr.Code {
+	if e, ok := errors.AsType[*dcr.Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// register returns the metadata with which a client that sends body is
+// registered.
+func register(t *testing.T, p *policy.Profile, body string) (dcr.ParsedMetadata, error) {
+	t.Helper()
+	r, err := dcr.Decode([]byte(body))
+	if err != nil {
+		t.Fatalf("Decode(%s): %v", body, err)
+	}
+	m, err := dcr.Validate(r.Metadata)
+	if err != nil {
+		t.Fatalf("Validate(%s): %v", body, err)
+	}
+	return p.Apply(m)
 }
 
 func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
 	documents, _ := examples(t)
-	hosted, tokens := parse(t, documents[1], deployment), parse(t, documents[2], deployment)
+	hosted, tokens := policyOf(t, documents[1], direct), policyOf(t, documents[2], direct)
 	tests := []struct {
 		policy        *policy.Policy
 		profile, body string
@@ -89,11 +124,9 @@ func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
 			t.Errorf("%s: %s: %s (%v), want %s", tt.profile, tt.body, got, err, tt.want)
 		}
 	}
-	// The default document and those without brokered keys are for both modes.
+	// The example and documents without members of brokered mode are for both modes.
 	for i, document := range documents[:3] {
-		inBrokered := deployment
-		inBrokered.mode = broker.ModeBrokered
-		if faults := faultsOf(t, []byte(document), inBrokered); faults != nil {
+		if faults := faultsOf(t, document, brokered); faults != nil {
 			t.Errorf("faults of example %d in brokered mode: %q", i, faults)
 		}
 	}
@@ -104,7 +137,7 @@ func TestDocumentedExamplesDoWhatTheTextSays(t *testing.T) {
 
 func TestDocumentedExampleForBrokeredMode(t *testing.T) {
 	documents, _ := examples(t)
-	p := parse(t, documents[3], offer{scopes: deployment.scopes, mode: broker.ModeBrokered})
+	p := policyOf(t, documents[3], brokered)
 	hosted, partner, jobs := profile(t, p, "hosted"), profile(t, p, "partner"), profile(t, p, "jobs")
 	if got := hosted; got.AppClient() != policy.SharedAppClient || got.Consent() != policy.ConsentRemember || got.Lifetimes().Unconfirmed != 72*time.Hour ||
 		!got.Users().Allow([]string{"staff"}, "COGNITO") || got.Users().Allow(nil, "COGNITO") {
@@ -121,7 +154,7 @@ func TestDocumentedExampleForBrokeredMode(t *testing.T) {
 
 func TestDocumentedExampleForCI(t *testing.T) {
 	documents, _ := examples(t)
-	p := parse(t, documents[4], deployment)
+	p := policyOf(t, documents[4], direct)
 	if got := profile(t, p, "vendors").SoftwareStatements(); got != policy.RequireStatements {
 		t.Errorf("software statements of vendors: %s, want require", got)
 	}
@@ -152,42 +185,45 @@ func TestDocumentedExampleForCI(t *testing.T) {
 	}
 }
 
-// TestDocumentedPresets registers the redirect URIs of the table and compares
-// its loopback column.
-func TestDocumentedPresets(t *testing.T) {
-	var names []string
-	for _, row := range preset.FindAllStringSubmatch(reference(t), -1) {
-		name := row[1]
-		if !slices.Contains(policy.Presets(), name) {
-			continue // a row of another table
-		}
-		names = append(names, name)
-		p := redirectProfile(t, `{"presets": ["`+name+`"]}`)
-		for _, m := range uri.FindAllStringSubmatch(row[2], -1) {
-			if u := strings.ReplaceAll(m[1], "/*", "/x1"); !allows(t, p, u) {
-				t.Errorf("preset %s refuses %s", name, u)
-			}
-		}
-		if got, want := allows(t, p, "http://localhost:4711/x"), strings.Contains(row[2], "loopback"); got != want {
-			t.Errorf("preset %s allows loopback: %t, documented: %t", name, got, want)
-		}
-		if allows(t, p, "https://evil.example/x1") {
-			t.Errorf("preset %s allows https://evil.example/x1", name)
-		}
-	}
-	if want := policy.Presets(); !slices.Equal(names, want) {
-		t.Errorf("documented presets %q, want %q", names, want)
-	}
-}
-
 func TestDocumentedRedirectHostOfAClientWithoutRedirectURIs(t *testing.T) {
 	documents, _ := examples(t)
-	ci := profile(t, parse(t, documents[1], deployment), "ci")
+	ci := profile(t, policyOf(t, documents[1], direct), "ci")
 	m, err := register(t, ci, `{"grant_types": ["client_credentials"], "redirect_uris": ["https://claude.ai/"]}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := policy.RedirectHost(dcr.Parse(m)); got != "-" || m.GrantTypes[0] != dcr.GrantClientCredentials {
+	if got := policy.RedirectHost(m); got != "-" || m.GrantTypes[0] != dcr.GrantClientCredentials {
 		t.Errorf("RedirectHost = %q for %q, want %q", got, m.GrantTypes, "-")
 	}
+}
+
+// rows are the members in the tables of the page.
+var rows = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
+
+// Each member of the document is in a table of the page, at least by its last
+// name.
+func TestEachMemberIsDocumented(t *testing.T) {
+	documented := make(map[string]bool)
+	for _, m := range rows.FindAllStringSubmatch(string(must.ReadFile(t, page)), -1) {
+		documented[m[1][strings.LastIndexAny(m[1], ".]")+1:]] = true
+	}
+	var members func(o reflect.Type)
+	members = func(o reflect.Type) {
+		switch o.Kind() {
+		case reflect.Slice, reflect.Pointer, reflect.Map:
+			members(o.Elem())
+		case reflect.Struct:
+			for i := range o.NumField() {
+				field := o.Field(i)
+				name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+				// The tables of a profile name the members of its objects with a dot.
+				isPart := name == "scopes" || name == "limits" || name == "users"
+				if name != "" && !documented[name] && !isPart {
+					t.Errorf("%s does not have %s in a table", page, name)
+				}
+				members(field.Type)
+			}
+		}
+	}
+	members(reflect.TypeFor[configuration.Document]())
 }

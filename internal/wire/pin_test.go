@@ -1,0 +1,72 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
+)
+
+// changing returns another configuration at each read.
+func changing() func(context.Context) (*configuration.Configuration, error) {
+	n := 0
+	return func(context.Context) (*configuration.Configuration, error) {
+		n++
+		return &configuration.Configuration{Version: n}, nil
+	}
+}
+
+func TestOneRequestUsesOneConfiguration(t *testing.T) {
+	get := Pinned(changing())
+	version := func(ctx context.Context) int {
+		conf, err := get(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conf.Version
+	}
+	request := 0
+	h := PinEach(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		request++
+		var wg sync.WaitGroup
+		for range 4 { // a request may do several things at a time
+			wg.Go(func() {
+				if got := version(r.Context()); got != request {
+					t.Errorf("request %d got the configuration %d", request, got)
+				}
+			})
+		}
+		wg.Wait()
+	}))
+	for range 3 {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	}
+	// Without a pin each read gets the one in force.
+	if a, b := version(t.Context()), version(t.Context()); a == b {
+		t.Errorf("two reads without a pin got the configuration %d", a)
+	}
+}
+
+// A request that could not read the configuration may read it again.
+func TestAnErrorIsNotPinned(t *testing.T) {
+	readErr := errors.New("not read")
+	conf := new(configuration.Configuration)
+	get := Pinned(func(context.Context) (*configuration.Configuration, error) {
+		if readErr != nil {
+			return nil, readErr
+		}
+		return conf, nil
+	})
+	ctx := Pin(t.Context())
+	if got, err := get(ctx); err != readErr {
+		t.Errorf("get = %v, %v, want the error", got, err)
+	}
+	readErr = nil
+	if got, err := get(ctx); got != conf || err != nil {
+		t.Errorf("get = %v, %v, want the configuration", got, err)
+	}
+}
