@@ -193,7 +193,9 @@ func (c *comparison) deployment() {
 		c.finding(key{EffectUnknown, RuleResourceParameter, fmt.Sprint(len(c.after.Resources))})
 	}
 	for _, i := range c.before.IntrospectionClients {
-		same := func(o configuration.IntrospectionClient) bool { return o.ID == i.ID && o.SecretSHA256 == i.SecretSHA256 }
+		same := func(o configuration.IntrospectionClient) bool {
+			return o.ID == i.ID && o.SecretSHA256 == i.SecretSHA256
+		}
 		if !slices.ContainsFunc(c.after.IntrospectionClients, same) {
 			c.finding(key{EffectCutOff, RuleIntrospection, i.ID})
 		}
