@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/dcr-broker/dcr-broker/internal/tool/preflight"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
@@ -172,7 +173,11 @@ func TestCookbookPoliciesAreValid(t *testing.T) {
 			continue
 		}
 		n++
-		if _, err := policy.Parse([]byte(b.text), broker.ModeBrokered, []string{"openid", "mcp/read", "mcp/write"}); err != nil {
+		o, err := configuration.Decode([]byte(b.text))
+		if err == nil {
+			_, err = policy.New(o.Document, broker.ModeBrokered, []string{"openid", "mcp/read", "mcp/write"})
+		}
+		if err != nil {
 			t.Errorf("%v in\n%s", err, b.text)
 		}
 	}
