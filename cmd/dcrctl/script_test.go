@@ -124,7 +124,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": injectFault, "pool": countClients, "capture": capture,
 	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable, "gone": makeGone,
 	"scans": countScans, "clear": clearFaults, "lifetime": accessTokenLifetime, "meanwhile": meanwhile,
-	"stack": makeStack, "cloudformation": answerOfCloudFormation,
+	"signin": signInAt, "stack": makeStack, "cloudformation": answerOfCloudFormation,
 }
 
 // world is the user pool and the database that a script works on.
@@ -136,6 +136,8 @@ type world struct {
 	scans atomic.Int64
 	// answered is called after Cognito has answered.
 	answered atomic.Pointer[hook]
+	// running is the broker, once the script has started it.
+	running *process
 }
 
 type worldKey struct{}
@@ -152,6 +154,7 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	w.pool, err = emulator.New(emulator.Config{
 		BaseURL: address, ManagedLogin: login, Key: fake.SigningKey(), NoRateLimit: true,
 		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
+		Users:           []emulator.User{{Name: "ada", Password: "Correct-horse-1", Email: "ada@example.com"}},
 	})
 	if err != nil {
 		return err
