@@ -49,7 +49,7 @@ var rules = []rule{
 	{"pkg/broker/registration", useCase, "a use case imports no other use case and no mode: the mode plugs into it"},
 	{"pkg/broker/provision", useCase, "a use case imports no other use case and no mode: the mode calls it"},
 	{"pkg/broker/janitor", useCase, "a use case imports no other use case and no mode: both modes plug into it"},
-	{"pkg/broker/operator", useCase, "a use case imports no other use case and no mode: both modes plug into it"},
+	{"pkg/broker/operator", useCase + " pkg/broker/configuration", "a use case imports no other use case and no mode: both modes plug into it"},
 	{"pkg/broker/brokered", mode, "a mode imports the use cases into which it plugs, and not the other mode"},
 	{"pkg/broker/direct", mode, "a mode imports the use cases into which it plugs, and not the other mode"},
 	{"pkg/broker", "pkg/dcr pkg/broker/credential pkg/broker/seal pkg/broker/telemetry", "records and ports: they know no policy and no use case"},

@@ -15,13 +15,13 @@ import (
 )
 
 type clientCreateCmd struct {
-	Profile     string   `required:"" placeholder:"NAME" help:"Policy profile of the client."`
+	Profile     string   `required:"" placeholder:"NAME" help:"Profile of the client."`
 	ID          string   `name:"id" placeholder:"ID" help:"Client id: dcr_ followed by letters, digits and _. Default: a random one."`
 	Name        string   `placeholder:"NAME" help:"Client name, which the consent page shows."`
 	RedirectURI []string `name:"redirect-uri" sep:"none" placeholder:"URI" help:"Redirect URI; may be given several times."`
 	GrantType   []string `placeholder:"TYPE,..." help:"Grant types, separated by commas. Default: authorization_code, refresh_token."`
-	AuthMethod  string   `placeholder:"METHOD" help:"client_secret_basic, client_secret_post or none. Default: set by the policy."`
-	Scope       string   `placeholder:"SCOPES" help:"Scopes, separated by spaces. Default: set by the policy."`
+	AuthMethod  string   `placeholder:"METHOD" help:"client_secret_basic, client_secret_post or none. Default: set by the profile."`
+	Scope       string   `placeholder:"SCOPES" help:"Scopes, separated by spaces. Default: set by the profile."`
 	Metadata    string   `placeholder:"FILE" help:"File with the client metadata of a registration request (RFC 7591), in place of the flags above; - is standard input."`
 }
 
@@ -87,7 +87,7 @@ func readFile(op *operator, name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// profile returns a profile of the policy in force, or an error if the policy has
+// profile returns a profile of the configuration in force, or an error if it has
 // none with this name.
 func (d *deployment) profile(ctx context.Context, op *operator, name string) (*policy.Profile, error) {
 	p, err := d.policy(ctx)
@@ -96,7 +96,7 @@ func (d *deployment) profile(ctx context.Context, op *operator, name string) (*p
 	}
 	profile, ok := p.Profile(name)
 	if !ok {
-		return nil, fmt.Errorf("no profile %q in the policy; it has %s: %w", name, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
+		return nil, fmt.Errorf("no profile %q in the configuration; it has %s: %w", name, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
 	}
 	return profile, nil
 }

@@ -12,7 +12,15 @@ import (
 )
 
 type configCmd struct {
-	Check configCheckCmd `cmd:"" help:"Check that user pool, table, keys and policy match the environment, and that you have the necessary permissions. Changes nothing."`
+	Lint     configLintCmd     `cmd:"" help:"Report every fault of a document. Needs no AWS account."`
+	Show     configShowCmd     `cmd:"" help:"Print the document in force, or a version, as it was stored."`
+	History  configHistoryCmd  `cmd:"" help:"List the stored versions: when, by whom, and which is in force."`
+	Diff     configDiffCmd     `cmd:"" help:"Compare a document with the newest version. Exit code 1 if they differ."`
+	Apply    configApplyCmd    `cmd:"" help:"Store a document as the next version. Shows the difference and whom it cuts off, and asks for confirmation. Then updates the app clients."`
+	Rollback configRollbackCmd `cmd:"" help:"Store the document of an older version as the next version. Shows and asks the same as apply."`
+	Profiles configProfilesCmd `cmd:"" help:"Show the profiles of a configuration, with defaults filled in."`
+	Test     configTestCmd     `cmd:"" help:"Show what a registration would get under a configuration, and why."`
+	Check    configCheckCmd    `cmd:"" help:"Check that table, configuration, user pool and keys match each other, and that you have the necessary permissions. Changes nothing."`
 }
 
 type configCheckCmd struct{}

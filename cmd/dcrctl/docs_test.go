@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/dcr-broker/dcr-broker/internal/tool/preflight"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/golden"
@@ -83,7 +84,8 @@ func TestJSONIsDocumented(t *testing.T) {
 	}
 	for command, v := range map[string]any{
 		"iat list": tokenRow{}, "client list": clientRow{}, "client show": clientDetail{}, "grant list": grantRow{}, "grant revoke": revocation{},
-		"policy lint": fault{}, "policy show": profileRow{}, "policy test": verdict{}, "sweep": sweepResult{}, "stats": stat{},
+		"config lint": fault{}, "config diff": configure.Change{}, "config history": versionRow{}, "config apply": applied{},
+		"config profiles": profileRow{}, "config test": verdict{}, "resource list": resourceRow{}, "sweep": sweepResult{}, "stats": stat{},
 		"config check": preflight.Check{}, "purge": leftover{},
 	} {
 		want := members(reflect.TypeOf(v))

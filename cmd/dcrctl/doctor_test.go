@@ -41,9 +41,9 @@ func runDoctor(t *testing.T, env map[string]string, args ...string) (code int, o
 	return code, o.String(), e.String()
 }
 
-// configure makes a configuration directory that has only the given configuration
+// userConfig makes a configuration directory that has only the given configuration
 // file, or none if file is empty. The test does not see the user's own.
-func configure(t *testing.T, file string) {
+func userConfig(t *testing.T, file string) {
 	t.Helper()
 	home := t.TempDir()
 	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "AppData"} {
@@ -65,7 +65,7 @@ func configure(t *testing.T, file string) {
 }
 
 func TestDoctorExitCodes(t *testing.T) {
-	configure(t, "")
+	userConfig(t, "")
 	s := startStack(t)
 	for _, tt := range []struct {
 		name string
@@ -92,7 +92,7 @@ func TestDoctorExitCodes(t *testing.T) {
 }
 
 func TestDoctorWritesJSON(t *testing.T) {
-	configure(t, "")
+	userConfig(t, "")
 	s := startStack(t)
 	code, out, errs := runDoctor(t, nil, s.Cognito+"/us-east-1_local00001", "--output=json")
 	var checks []map[string]any
@@ -116,7 +116,7 @@ func TestDoctorWritesJSON(t *testing.T) {
 
 // After Ctrl-C the doctor writes the checks that it has made, and exits with 1.
 func TestDoctorIsInterrupted(t *testing.T) {
-	configure(t, "")
+	userConfig(t, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { cancel() }))
 	defer srv.Close()
@@ -169,7 +169,7 @@ func TestDoctorInitialAccessToken(t *testing.T) {
 		{"from the environment", map[string]string{name: " from-the-environment\n"}, []string{"--initial-access-token", "from-the-flag"}, file, "Bearer from-the-environment"},
 		{"an empty environment", map[string]string{name: ""}, []string{"--initial-access-token", "from-the-flag"}, file, "Bearer from-the-flag"},
 	} {
-		configure(t, tt.file)
+		userConfig(t, tt.file)
 		sent = nil
 		_, out, errs := runDoctor(t, tt.env, append(tt.args, issuer)...)
 		if len(sent) == 0 || sent[0] != tt.want {
@@ -180,7 +180,7 @@ func TestDoctorInitialAccessToken(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"{", `{"initial_access_token": "a"}`, `{"initial_access_tokens": "a"}`} {
-		configure(t, bad)
+		userConfig(t, bad)
 		if code, _, errs := runDoctor(t, nil, issuer); code != 2 || !strings.Contains(errs, "config.json") {
 			t.Errorf("the file %s = %d, %q, want 2 and its name", bad, code, errs)
 		}
@@ -189,7 +189,7 @@ func TestDoctorInitialAccessToken(t *testing.T) {
 
 // With --no-browser the doctor prints the address, and the user signs in there.
 func TestDoctorSignsIn(t *testing.T) {
-	configure(t, "")
+	userConfig(t, "")
 	s := startStack(t)
 	stderr, errs := io.Pipe()
 	visited := make(chan error, 1)

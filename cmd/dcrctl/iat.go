@@ -25,7 +25,7 @@ type iatCmd struct {
 }
 
 type iatCreateCmd struct {
-	Profile   string        `required:"" placeholder:"NAME" help:"Policy profile of the clients that register with the token."`
+	Profile   string        `required:"" placeholder:"NAME" help:"Profile of the clients that register with the token."`
 	Label     string        `placeholder:"TEXT" help:"What the token is for; list shows it."`
 	ExpiresIn time.Duration `default:"720h" help:"How long the token is valid, such as 24h; 0 means that it does not expire."`
 	Uses      int           `default:"1" help:"How many registrations the token allows, 1 to 1000; 0 means any number."`

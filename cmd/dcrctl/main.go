@@ -30,17 +30,18 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print the version and quit."`
 
 	Output   string `enum:"table,json" default:"table" help:"Output format: table, or json, an array of objects."`
+	Stack    string `placeholder:"NAME" help:"Read the broker's environment from the outputs of this CloudFormation stack. Default: DCRCTL_STACK in the environment. Variables that are set in the environment, or in the file, take precedence."`
 	EnvFile  string `placeholder:"FILE" help:"Read the broker's environment from this file: NAME=VALUE lines, or a JSON object. Variables that are set in the environment take precedence."`
 	AuditLog string `placeholder:"FILE" help:"Append the audit line of each change to this file. Default: standard error."`
 
 	IAT        iatCmd                    `cmd:"" name:"iat" help:"Manage initial access tokens (RFC 7591), which let clients register under a profile."`
 	Client     clientCmd                 `cmd:"" help:"Manage registered clients."`
 	Grant      grantCmd                  `cmd:"" help:"Manage grants: what users have allowed clients to do, in brokered mode."`
-	Profile    profileCmd                `cmd:"" help:"Manage the app clients of policy profiles."`
-	Policy     policyCmd                 `cmd:"" help:"Check policy documents and try registrations against them. Needs an AWS account only for a document that is stored in one."`
+	Profile    profileCmd                `cmd:"" help:"Manage the app clients of profiles."`
 	Sweep      sweepCmd                  `cmd:"" help:"Run the cleanup that the janitor runs every hour. Shows how much there is to do, and asks for confirmation."`
 	Stats      statsCmd                  `cmd:"" help:"Count registrations and app clients. Reads the whole table."`
-	Config     configCmd                 `cmd:"" help:"Check the deployment's configuration."`
+	Config     configCmd                 `cmd:"" help:"Manage the configuration: check, store, compare and roll back documents."`
+	Resource   resourceCmd               `cmd:"" help:"Manage the protected resources (MCP servers) of the configuration."`
 	Purge      purgeCmd                  `cmd:"" help:"Remove what is left of a deployment after its stack was deleted."`
 	Doctor     doctorCmd                 `cmd:"" help:"Act as an MCP client towards any MCP server or issuer, and report what would break."`
 	Completion kongcompletion.Completion `cmd:"" help:"Print how to enable tab completion for bash, zsh or fish."`
@@ -52,11 +53,12 @@ dcrctl works on the broker's table and user pool with the AWS credentials that t
 AWS SDK finds. It reads the deployment's settings from the environment variables
 that the functions have. Commands that need only the table need AWS_REGION and
 TABLE_NAME; commands that change clients or the user pool need all variables of the
-janitor. --env-file reads the variables from a file.
+janitor. --stack reads the variables from a CloudFormation stack, --env-file from a
+file. config lint needs none of them.
 
-Exit codes: 0 done; 1 the command failed, wholly or in part, or a check failed; 2 the
-command line or the environment is not valid; 3 what was named does not exist; 4 not
-confirmed.`
+Exit codes: 0 done; 1 the command failed, wholly or in part, or a check failed, or
+documents differ; 2 the command line or the environment is not valid; 3 what was named
+does not exist; 4 not confirmed.`
 
 // The exit codes, which scripts rely on.
 const (
@@ -113,12 +115,30 @@ func run(ctx context.Context, args []string, out, errs io.Writer, getenv func(st
 			return wrongUsage
 		}
 	}
+	if c.Stack == "" && !c.offline(parsed.Command()) {
+		c.Stack = op.getenv("DCRCTL_STACK")
+	}
+	if c.Stack != "" {
+		if op.getenv, err = op.withStack(ctx, c.Stack); err != nil {
+			return op.exitCode(ctx, err)
+		}
+	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err = parsed.Run(op)
 	if exited {
 		return code
 	}
 	return op.exitCode(ctx, errors.Join(err, op.close()))
+}
+
+// offline reports whether the command can do without a deployment, so that it
+// does not read DCRCTL_STACK.
+func (c *cli) offline(command string) bool {
+	switch command {
+	case "config lint <file>", "config profiles <file>", "completion", "completion <shell>":
+		return true
+	}
+	return c.Config.Test.File != ""
 }
 
 // exitCode writes err to standard error, with what the operator can do about it,
@@ -204,8 +224,11 @@ func (e *environmentError) Error() string {
 	if c, ok := errors.AsType[*credentialsError](e.err); ok {
 		return c.Error()
 	}
+	if s, ok := errors.AsType[*stackError](e.err); ok {
+		return s.Error()
+	}
 	return "the environment is incomplete or wrong:\n" + e.err.Error() +
-		"\nSet the variables that the broker's functions have; --env-file FILE reads them from a file. See docs/operations.md, The first day."
+		"\nSet the variables that the broker's functions have; --stack NAME reads them from a CloudFormation stack, --env-file FILE from a file. See docs/operations.md, The first day."
 }
 
 func (e *environmentError) Unwrap() error { return e.err }

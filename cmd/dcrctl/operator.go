@@ -19,6 +19,7 @@ import (
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	usecases "github.com/dcr-broker/dcr-broker/internal/wire/operator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 )
 
 // operator has what every command needs: input and output, the environment, the
@@ -119,8 +120,14 @@ func deploymentOf(c *settings.Config, sdk aws.Config, log *slog.Logger) (*deploy
 	if err != nil {
 		return nil, err
 	}
+	table := wire.Table(c, sdk)
+	get := wire.Configuration(c, table.Configuration(), p.Now, slog.New(slog.DiscardHandler)).Get
+	p.Configuration = func(ctx context.Context) (*configuration.Configuration, error) {
+		conf, err := get(ctx)
+		return conf, causeOf(err)
+	}
 	useCases, err := usecases.New(p)
-	return &deployment{UseCases: useCases, parts: p, config: c, store: wire.Table(c, sdk)}, err
+	return &deployment{UseCases: useCases, parts: p, config: c, store: table}, err
 }
 
 // caller returns the operator's name: the ARN that STS returns, which needs no

@@ -11,18 +11,18 @@ import (
 )
 
 type profileCmd struct {
-	Apply profileApplyCmd `cmd:"" help:"Update the app clients of a profile to the current policy and environment. Creates the shared app client if it does not exist yet, and prints its id at Cognito."`
+	Apply profileApplyCmd `cmd:"" help:"Update the app clients of a profile to the configuration in force. Creates the shared app client if it does not exist yet, and prints its id at Cognito."`
 }
 
 type profileApplyCmd struct {
-	Profile string `arg:"" help:"Policy profile."`
+	Profile string `arg:"" help:"Name of the profile."`
 }
 
 // policy returns the policy in force.
 func (d *deployment) policy(ctx context.Context) (*policy.Policy, error) {
 	p, err := d.parts.Policy(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
+		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return p, nil
 }

@@ -32,12 +32,12 @@ type purgeCmd struct {
 func (*purgeCmd) Help() string {
 	return `Use purge only if the deployment's functions are gone: a deployment that still runs loses all its clients.
 
-purge needs AWS_REGION, USER_POOL_ID and DEPLOYMENT_ID as the deployment had them, and TABLE_NAME if the table still exists. It removes the app clients that carry the deployment's mark, with their branding styles, and the records in the table if the table is marked as this deployment's. It touches nothing else: it lists the table itself, the keys and the policy for you to remove.`
+purge needs AWS_REGION, USER_POOL_ID and DEPLOYMENT_ID as the deployment had them, and TABLE_NAME if the table still exists. It removes the app clients that carry the deployment's mark, with their branding styles, and the records in the table if the table is marked as this deployment's. It touches nothing else: it lists the table itself and the keys for you to remove.`
 }
 
 // leftover is something that a deployment has left behind, as JSON.
 type leftover struct {
-	// Kind is app_client, records, table, keys or policy.
+	// Kind is app_client, records, table or keys.
 	Kind string `json:"kind"`
 	ID   string `json:"id"`
 	// Count is the number of records.

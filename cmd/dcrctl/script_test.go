@@ -27,12 +27,14 @@ import (
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/dcr-broker/dcr-broker/config"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/dynamo"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	wireregister "github.com/dcr-broker/dcr-broker/internal/wire/register"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
@@ -83,7 +85,7 @@ func TestScriptsWithoutAWS(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("FIXTURES", fixtures(t))
 			e.Setenv("GORACE", os.Getenv("GORACE"))
-			return nil
+			return os.WriteFile(filepath.Join(e.WorkDir, "broker.json"), config.Example(), 0o600)
 		},
 	})
 }
@@ -121,7 +123,8 @@ func TestScripts(t *testing.T) {
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": injectFault, "pool": countClients, "capture": capture,
 	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable, "gone": makeGone,
-	"scans": countScans,
+	"scans": countScans, "clear": clearFaults, "lifetime": accessTokenLifetime, "meanwhile": meanwhile,
+	"stack": makeStack, "cloudformation": answerOfCloudFormation,
 }
 
 // world is the user pool and the database that a script works on.
@@ -170,8 +173,8 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_ENDPOINT_URL_STS": endpoint, "DYNAMODB_ENDPOINT": table.URL, "COGNITO_ENDPOINT": address,
 		"ISSUER": "https://auth.example.com", "USER_POOL_ID": "us-east-1_local00001", "COGNITO_DOMAIN": "https://pool.example.com",
-		"COGNITO_BACK_CHANNEL": address, "SCOPES": "openid mcp/read mcp/write", "DEPLOYMENT_ID": "test", "KEYS": "keys.json",
-		"LOGIN_VERSION": strconv.Itoa(login), "RESOURCE_BINDING": strconv.FormatBool(login == 2), "FIXTURES": fixtures(t), "LANG": "C", "LC_ALL": "",
+		"COGNITO_BACK_CHANNEL": address, "DEPLOYMENT_ID": "test", "KEYS": "keys.json",
+		"LOGIN_VERSION": strconv.Itoa(login), "FIXTURES": fixtures(t), "LANG": "C", "LC_ALL": "",
 		"GORACE": os.Getenv("GORACE"), // dcrctl is the test's own binary here
 	} {
 		e.Setenv(name, value)
@@ -187,7 +190,27 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	e.Values[worldKey{}] = w
 	name := "dcrctl-" + credential.NewID()
 	e.Setenv("TABLE_NAME", name)
-	return dynamo.CreateTable(t.Context(), w.dynamo, name)
+	if err := dynamo.CreateTable(t.Context(), w.dynamo, name); err != nil {
+		return err
+	}
+	document := config.Example()
+	if err := os.WriteFile(filepath.Join(e.WorkDir, "broker.json"), document, 0o600); err != nil {
+		return err
+	}
+	mode := broker.ModeBrokered
+	if direct {
+		mode = broker.ModeDirect
+	}
+	writer, err := configure.New(configure.Config{
+		Store:      dynamo.New(w.dynamo, name, time.Now).Configuration(),
+		Deployment: broker.Deployment{ID: "test", Mode: mode, Issuer: "https://auth.example.com", LoginVersion: login},
+		Now:        time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = writer.Apply(t.Context(), document, "the test", 0)
+	return err
 }
 
 // dynamoDB returns a proxy to DynamoDB that counts Scans.
@@ -218,7 +241,7 @@ func scriptDeployment(ts *testscript.TestScript) *deployment {
 func getenv(ts *testscript.TestScript) func(string) string {
 	return func(name string) string {
 		v := ts.Getenv(name)
-		if v != "" && (name == "KEYS" || name == "POLICY") && !strings.Contains(v, ":") {
+		if v != "" && (name == "KEYS" || name == "CONFIGURATION") && !strings.Contains(v, ":") {
 			return ts.MkAbs(v)
 		}
 		return v
@@ -332,6 +355,51 @@ func makeAppClient(ts *testscript.TestScript, _ bool, args []string) {
 // fault OPERATION EXCEPTION: all later calls of the operation fail.
 func injectFault(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value(worldKey{}).(*world).pool.Faults().Inject(args[0], emulator.Fault{Effect: emulator.FailBefore, Exception: args[1]})
+}
+
+// clear removes all faults.
+func clearFaults(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Value(worldKey{}).(*world).pool.Faults().Clear()
+}
+
+// lifetime SECONDS: the access tokens of each app client of the pool live that
+// long.
+func accessTokenLifetime(ts *testscript.TestScript, _ bool, args []string) {
+	d := scriptDeployment(ts)
+	api := cip.NewFromConfig(d.parts.SDK, func(o *cip.Options) { o.BaseEndpoint = aws.String(d.config.CognitoEndpoint) })
+	for _, a := range ts.Value(worldKey{}).(*world).pool.AppClients() {
+		out, err := api.DescribeUserPoolClient(context.Background(), &cip.DescribeUserPoolClientInput{UserPoolId: &d.config.UserPoolID, ClientId: &a.ClientID})
+		ts.Check(err)
+		seconds := *out.UserPoolClient.AccessTokenValidity
+		if out.UserPoolClient.TokenValidityUnits.AccessToken == types.TimeUnitsTypeMinutes {
+			seconds *= 60
+		}
+		if got := strconv.Itoa(int(seconds)); got != args[0] {
+			ts.Fatalf("the access tokens of app client %s live %s s, want %s", a.ClientID, got, args[0])
+		}
+	}
+}
+
+// meanwhile FILE COMMAND...: the command must fail, because another operator,
+// somebody, stores FILE after it has read the versions.
+func meanwhile(ts *testscript.TestScript, _ bool, args []string) {
+	w, d := ts.Value(worldKey{}).(*world), scriptDeployment(ts)
+	body := []byte(ts.ReadFile(args[0]))
+	w.answered.Store(&hook{"ListResourceServers", func() {
+		w.answered.Store(nil)
+		writer, err := configure.New(configure.Config{
+			Store: d.store.Configuration(), Deployment: d.config.Deployment(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		})
+		ts.Check(err)
+		versions, err := d.store.Configuration().Versions(context.Background())
+		ts.Check(err)
+		_, err = writer.Apply(context.Background(), body, "somebody", versions[0].Number)
+		ts.Check(err)
+	}})
+	defer w.answered.Store(nil)
+	if err := ts.Exec(args[1], args[2:]...); err == nil {
+		ts.Fatalf("the command succeeded, want it to see the other change")
+	}
 }
 
 // pool N: the pool must have N app clients.

@@ -8,7 +8,10 @@
 // chooses the status with which the broker answers it. admission.go keeps all
 // processes together below Cognito's rate.
 //
-// It leaves out the pool itself: the operator manages domains, resource
-// servers, identity providers and branding. It also leaves out DcrConfiguration
-// and ClientType, which its version of the SDK does not have.
+// resourceservers.go, which only dcrctl uses, adds scopes to the pool's resource
+// servers.
+//
+// It leaves out the pool itself: the operator manages domains, identity
+// providers and branding. It also leaves out DcrConfiguration and ClientType,
+// which its version of the SDK does not have.
 package cognito

@@ -54,6 +54,7 @@ var operations = map[string]operation{
 	"DescribeUserPool":                     op((*Cognito).describePool),
 	"DescribeUserPoolDomain":               op((*Cognito).describeDomain),
 	"CreateResourceServer":                 op((*Cognito).createResourceServer),
+	"UpdateResourceServer":                 op((*Cognito).updateResourceServer),
 	"DescribeResourceServer":               op((*Cognito).describeResourceServer),
 	"ListResourceServers":                  op((*Cognito).listResourceServers),
 	"ListIdentityProviders":                op((*Cognito).listIdentityProviders),

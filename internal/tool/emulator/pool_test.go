@@ -178,6 +178,46 @@ func TestResourceServers(t *testing.T) {
 	}
 }
 
+// An update replaces all scopes of a resource server. App clients keep a scope
+// that is gone, and no other app client can get it.
+func TestAnUpdateOfAResourceServerReplacesItsScopes(t *testing.T) {
+	l := start(t, nil)
+	scope := func(name string) types.ResourceServerScopeType {
+		return types.ResourceServerScopeType{ScopeName: aws.String(name), ScopeDescription: aws.String("d")}
+	}
+	update := func(id string, scopes ...types.ResourceServerScopeType) error {
+		_, err := l.sdk.UpdateResourceServer(t.Context(), &cip.UpdateResourceServerInput{
+			UserPoolId: aws.String(pool), Identifier: &id, Name: aws.String("renamed"), Scopes: scopes,
+		})
+		return err
+	}
+	wantAPIError(t, update("files", scope("read")), "ResourceNotFoundException", "files")
+	_, err := l.sdk.CreateResourceServer(t.Context(), &cip.CreateResourceServerInput{
+		UserPoolId: aws.String(pool), Identifier: aws.String("files"), Name: aws.String("files"), Scopes: []types.ResourceServerScopeType{scope("read")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := publicClient()
+	in.AllowedOAuthScopes = []string{"files/read"}
+	made := l.create(in)
+	wantAPIError(t, update("files", scope("a/b")), "InvalidParameterException", "scopeName")
+	wantAPIError(t, update("files", slices.Repeat([]types.ResourceServerScopeType{scope("s")}, 101)...), "InvalidParameterException", "scopes")
+	if err := update("files", scope("write")); err != nil {
+		t.Fatal(err)
+	}
+	out, err := l.sdk.DescribeResourceServer(t.Context(), &cip.DescribeResourceServerInput{UserPoolId: aws.String(pool), Identifier: aws.String("files")})
+	if err != nil || len(out.ResourceServer.Scopes) != 1 || *out.ResourceServer.Scopes[0].ScopeName != "write" || *out.ResourceServer.Name != "renamed" {
+		t.Errorf("after the update: %+v, %v, want the name renamed and only the scope write", out, err)
+	}
+	app, err := l.sdk.DescribeUserPoolClient(t.Context(), &cip.DescribeUserPoolClientInput{UserPoolId: aws.String(pool), ClientId: made.ClientId})
+	if err != nil || !slices.Equal(app.UserPoolClient.AllowedOAuthScopes, []string{"files/read"}) {
+		t.Errorf("the app client is %+v, %v, want it to keep files/read", app, err)
+	}
+	_, err = l.sdk.CreateUserPoolClient(t.Context(), in)
+	wantAPIError(t, err, "ScopeDoesNotExistException", "files/read")
+}
+
 func (l *local) listResourceServers(size int32) []types.ResourceServerType {
 	l.t.Helper()
 	var all []types.ResourceServerType

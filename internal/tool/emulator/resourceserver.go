@@ -26,7 +26,8 @@ var notInName = regexp.MustCompile(`[^\w\s+=,.@-]+`)
 // allows.
 func resourceServerName(identifier string) string { return notInName.ReplaceAllString(identifier, "-") }
 
-type createResourceServerInput struct {
+// resourceServerInput is the input of create and update.
+type resourceServerInput struct {
 	UserPoolId *string
 	Identifier *string
 	Name       *string
@@ -35,10 +36,13 @@ type createResourceServerInput struct {
 
 type resourceServerOutput struct{ ResourceServer resourceServer }
 
-func (c *Cognito) createResourceServer(in createResourceServerInput) (resourceServerOutput, *apiError) {
+// resourceServer checks the input and returns the resource server that it
+// describes.
+func (in resourceServerInput) resourceServer(c *Cognito) (resourceServer, *apiError) {
 	var cs constraints
 	cs.poolID(in.UserPoolId)
 	rs := resourceServer{
+		UserPoolId: c.cfg.PoolID,
 		Identifier: cs.required(in.Identifier, "identifier", 1, 256, scopePattern),
 		Name:       cs.required(in.Name, "name", 1, 256, namePattern),
 		Scopes:     []resourceScope{},
@@ -49,13 +53,37 @@ func (c *Cognito) createResourceServer(in createResourceServerInput) (resourceSe
 			ScopeDescription: cs.required(s.ScopeDescription, "scopes.member.scopeDescription", 1, 256, nil),
 		})
 	}
-	if err := c.inPool(cs, in.UserPoolId); err != nil {
+	if len(rs.Scopes) > maxScopesPerServer {
+		cs.fail(len(rs.Scopes), "scopes", "Member must have length less than or equal to %d", maxScopesPerServer)
+	}
+	return rs, c.inPool(cs, in.UserPoolId)
+}
+
+func (c *Cognito) createResourceServer(in resourceServerInput) (resourceServerOutput, *apiError) {
+	rs, err := in.resourceServer(c)
+	if err != nil {
 		return resourceServerOutput{}, err
 	}
 	if err := c.addResourceServer(rs); err != nil {
 		return resourceServerOutput{}, err
 	}
-	rs.UserPoolId = c.cfg.PoolID
+	return resourceServerOutput{rs}, nil
+}
+
+// updateResourceServer replaces name and scopes: a scope that the request lacks
+// is gone, but the app clients that have it keep it.
+func (c *Cognito) updateResourceServer(in resourceServerInput) (resourceServerOutput, *apiError) {
+	rs, err := in.resourceServer(c)
+	if err != nil {
+		return resourceServerOutput{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.resources, func(o resourceServer) bool { return o.Identifier == rs.Identifier })
+	if i < 0 {
+		return resourceServerOutput{}, notFound("Resource server %s does not exist.", rs.Identifier)
+	}
+	c.resources[i] = rs
 	return resourceServerOutput{rs}, nil
 }
 

@@ -100,10 +100,10 @@ func (r *run) domainAddress(pool *types.UserPoolType) {
 	}
 	u, err := url.Parse(c.CognitoDomain)
 	if err == nil && slices.Contains(hosts, u.Host) {
-		r.ok("config.domain", c.CognitoDomain)
+		r.ok("environment.domain", c.CognitoDomain)
 		return
 	}
-	r.warn("config.domain", fmt.Sprintf("COGNITO_DOMAIN is %s, but the domain of the pool is https://%s", c.CognitoDomain, hosts[len(hosts)-1]),
+	r.warn("environment.domain", fmt.Sprintf("COGNITO_DOMAIN is %s, but the domain of the pool is https://%s", c.CognitoDomain, hosts[len(hosts)-1]),
 		"correct COGNITO_DOMAIN, unless you have a proxy in front of the pool")
 }
 
@@ -126,7 +126,7 @@ func (r *run) login(version int) {
 
 // binding compares resource_binding with what plan and sign-in pages allow.
 func (r *run) binding(plan string, login int) {
-	const id = "config.resource-binding"
+	const id = "configuration.binding"
 	if r.conf == nil || r.Config.Mode != broker.ModeBrokered {
 		return
 	}
@@ -172,7 +172,7 @@ func (r *run) scopes(ctx context.Context) {
 		}
 	}
 	if len(missing) > 0 {
-		r.failed(id, "no resource server of the pool has "+strings.Join(missing, " "), "add them to a resource server (identifier/scope), or remove them from the configuration")
+		r.failed(id, "no resource server of the pool has "+strings.Join(missing, " "), "create them: dcrctl config apply FILE --create-scopes; or remove them from the configuration")
 		return
 	}
 	r.ok(id, strings.Join(r.conf.ScopeNames(), " "))

@@ -13,11 +13,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 // newRun returns a run on a local Cognito.
-func newRun(t *testing.T, pool emulator.Config, c environment.Config) (*run, *emulator.Cognito) {
+func newRun(t *testing.T, pool emulator.Config, c environment.Config, conf configuration.Configuration) (*run, *emulator.Cognito) {
 	t.Helper()
 	pool.BaseURL, pool.Key, pool.NoRateLimit = "http://localhost:9229", fake.SigningKey(), true
 	emulated, err := emulator.New(pool)
@@ -32,6 +33,7 @@ func newRun(t *testing.T, pool emulator.Config, c environment.Config) (*run, *em
 	})
 	return &run{
 		Options: Options{Config: &c},
+		conf:    &conf,
 		cognito: cip.New(cip.Options{Region: c.Region, BaseEndpoint: &srv.URL, Credentials: credentials}),
 	}, emulated
 }
@@ -54,25 +56,26 @@ func TestPool(t *testing.T) {
 		name   string
 		pool   emulator.Config
 		config environment.Config
+		conf   configuration.Configuration
 		want   []string
 	}{
-		{"no faults", emulator.Config{ManagedLogin: 2}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 2, ResourceBinding: true}},
-			[]string{"ok pool:", "ok pool.domain:", "ok pool.login:", "ok pool.plan:", "ok config.resource-binding:"}},
-		{"no domain", emulator.Config{NoDomain: true}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 1}},
+		{"no faults", emulator.Config{ManagedLogin: 2}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{ResourceBinding: true},
+			[]string{"ok pool:", "ok pool.domain:", "ok pool.login:", "ok pool.plan:", "ok configuration.binding:"}},
+		{"no domain", emulator.Config{NoDomain: true}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{},
 			[]string{"fail pool.domain: the pool has no domain"}},
-		{"Lite cannot bind tokens", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 1, ResourceBinding: true}},
-			[]string{"fail config.resource-binding: RESOURCE_BINDING is true"}},
-		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 2}},
+		{"Lite cannot bind tokens", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{ResourceBinding: true},
+			[]string{"fail configuration.binding: resource_binding is true"}},
+		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{},
 			[]string{"fail pool.plan: LITE, which has no managed login", "fail pool.login: version 1, the classic pages, but LOGIN_VERSION is 2"}},
-		{"Lite has no rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct, Tokens: environment.Tokens{RefreshTokenRotation: true}},
-			[]string{"fail pool.plan: LITE, which has no refresh token rotation -> set REFRESH_TOKEN_ROTATION=false"}},
-		{"Lite without rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct},
+		{"Lite has no rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct}, configuration.Configuration{Tokens: configuration.Tokens{Rotation: true}},
+			[]string{"fail pool.plan: LITE, which has no refresh token rotation -> set refresh_token_rotation to false in the configuration"}},
+		{"Lite without rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct}, configuration.Configuration{},
 			[]string{"ok pool.plan: LITE", "ok pool.login: version 1"}},
-		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Server: direct},
+		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Server: direct}, configuration.Configuration{},
 			[]string{"fail pool.login: version 2, managed login: it needs a branding style"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, _ := newRun(t, tt.pool, tt.config)
+			r, _ := newRun(t, tt.pool, tt.config, tt.conf)
 			r.pool(t.Context())
 			for _, want := range tt.want {
 				if got := r.text(); !strings.Contains(got, want) {
@@ -84,7 +87,7 @@ func TestPool(t *testing.T) {
 }
 
 func TestPoolWithoutPermission(t *testing.T) {
-	r, pool := newRun(t, emulator.Config{}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 1}})
+	r, pool := newRun(t, emulator.Config{}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{})
 	pool.Faults().Inject("DescribeUserPool", emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
 	r.pool(t.Context())
 	if got := r.text(); !strings.HasPrefix(got, "fail pool: your credentials do not allow cognito-idp:DescribeUserPool ->") {
@@ -114,7 +117,7 @@ func TestDomainAddress(t *testing.T) {
 func TestCallsChangeNothing(t *testing.T) {
 	r, pool := newRun(t, emulator.Config{
 		ManagedLogin: 2, ResourceServers: []emulator.ResourceServer{{Identifier: "dcrctl-config-check", Scopes: []string{"does-not-exist"}}},
-	}, environment.Config{Server: brokered, Brokered: environment.Brokered{LoginVersion: 2}})
+	}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{})
 	r.cognitoCalls(t.Context())
 	if got := r.text(); !strings.HasPrefix(got, "ok iam.cognito: your credentials allow") {
 		t.Errorf("got %s, want that all calls are allowed", got)

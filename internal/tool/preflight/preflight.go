@@ -1,7 +1,7 @@
-// Package preflight is a tool: it checks that the user pool, table, keys and
-// configuration of a deployment match each other and its environment, and that the operator's
-// credentials allow the calls that the functions make. It changes nothing: a
-// call that could change something is made so that it cannot succeed.
+// Package preflight is a tool: it checks that table, configuration, user pool and
+// keys of a deployment match each other and its environment, and that the
+// operator's credentials allow the calls that the functions make. It changes
+// nothing: a call that could change something is made so that it cannot succeed.
 //
 // It leaves out the functions' own roles, which only the functions can use, and
 // quotas.
@@ -58,7 +58,9 @@ type run struct {
 	cognito *cip.Client
 	dynamo  *dynamodb.Client
 	conf    *configuration.Configuration // nil if it cannot be read
-	checks  []Check
+	// tableUsable is whether the table exists and has the right schema.
+	tableUsable bool
+	checks      []Check
 }
 
 // Run makes all checks and returns them. It leaves out checks that depend on

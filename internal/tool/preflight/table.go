@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,6 +34,7 @@ func (r *run) table(ctx context.Context) {
 		r.failed("table", c.Table+": "+strings.Join(faults, "; "), tableAdvice(faults))
 		return
 	}
+	r.tableUsable = true
 	r.ok("table", c.Table+" with its indexes and time to live")
 	d, err := dynamo.New(r.dynamo, c.Table, clock.Now).TableOwner(ctx)
 	switch {
@@ -64,8 +64,8 @@ func tableAdvice(faults []string) string {
 // tableCalls makes the calls of DynamoDB that the functions and dcrctl make.
 // Writes have a condition that is false.
 func (r *run) tableCalls(ctx context.Context) {
-	if len(r.checks) > 0 && r.checks[len(r.checks)-1].ID == "table" {
-		return // the table is missing or has a wrong schema
+	if !r.tableUsable {
+		return
 	}
 	table := aws.String(r.Config.Table)
 	key := map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "check#dcrctl"}}
@@ -116,29 +116,6 @@ func (r *run) tableCalls(ctx context.Context) {
 		calls = append(calls, call{"dynamodb:Query on the index " + x.Name, query(x.Name, x.Partition), nil})
 	}
 	r.try(ctx, "iam.dynamodb", calls)
-}
-
-// configuration checks the configuration in force.
-func (r *run) configuration(ctx context.Context) {
-	const id = "configuration"
-	current := wire.Configuration(r.Config, dynamo.New(r.dynamo, r.Config.Table, clock.Now).Configuration(), clock.Now, slog.New(slog.DiscardHandler))
-	conf, err := current.Get(ctx)
-	if refusal, ok := errors.AsType[*broker.Refusal](err); ok {
-		err = refusal.Cause // the refusal is for clients
-	}
-	if err != nil {
-		r.failed(id, err.Error(), "store one with dcrctl config apply FILE; dcrctl config history shows the versions")
-		return
-	}
-	r.conf = conf
-	where := r.Config.ConfigurationFile
-	if where == "" {
-		where = fmt.Sprintf("version %d", conf.Version)
-	}
-	r.ok(id, fmt.Sprintf("%s, with profiles %s", where, strings.Join(conf.Policy.Profiles(), ", ")))
-	if _, open := conf.Policy.Open(); !open {
-		r.warn("configuration.open", "open registration is off: well-known clients need an initial access token, which few of them can send", "no change, if this is intended")
-	}
 }
 
 // keys checks the sealing keys. It never reports a key.

@@ -54,6 +54,8 @@ const (
 	// ConfigurationRolledBack: the document of an older version was stored as a
 	// new version.
 	ConfigurationRolledBack Event = "configuration.rolled_back"
+	// ScopesCreated: scopes were added to the user pool's resource servers.
+	ScopesCreated Event = "scopes.created"
 )
 
 // Actor made the change.

@@ -10,13 +10,13 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
-	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
-type policyTestCmd struct {
-	policyDocument
-	Body    string `arg:"" optional:"" default:"-" help:"The registration request (RFC 7591) as a client sends it: a file, or - for standard input."`
+type configTestCmd struct {
+	Body    string `arg:"" name:"registration" optional:"" default:"-" help:"The registration request (RFC 7591) as a client sends it: a file, or - for standard input."`
+	File    string `placeholder:"FILE" help:"Test a document in a file. Default: the configuration in force."`
 	Profile string `placeholder:"NAME" help:"Register with an initial access token of this profile. Default: open registration."`
+	modeFlag
 }
 
 // verdict is what a registration would get, as JSON.
@@ -42,17 +42,15 @@ type verdict struct {
 	Metadata *dcr.ClientMetadata `json:"metadata,omitempty"`
 }
 
-func (c *policyTestCmd) Run(ctx context.Context, op *operator) error {
-	p, mode, err := c.read(ctx, op)
-	if bad, ok := errors.AsType[*strict.Error](err); ok {
-		return fmt.Errorf("%s is not a valid policy:\n%w", c.File, bad)
-	}
+func (c *configTestCmd) Run(ctx context.Context, op *operator) error {
+	conf, mode, err := c.configuration(ctx, op, c.File)
 	if err != nil {
 		return err
 	}
+	p := conf.Policy
 	if c.Profile != "" {
 		if _, ok := p.Profile(c.Profile); !ok {
-			return fmt.Errorf("no profile %q in the policy; it has %s: %w", c.Profile, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
+			return fmt.Errorf("no profile %q in the configuration; it has %s: %w", c.Profile, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
 		}
 	}
 	body, err := readFile(op, c.Body)
@@ -74,7 +72,7 @@ func (c *policyTestCmd) Run(ctx context.Context, op *operator) error {
 
 // evaluate does the part of a registration that stores nothing: it decodes and
 // validates the request and applies the policy.
-func (c *policyTestCmd) evaluate(p *policy.Policy, mode broker.Mode, body []byte) (verdict, error) {
+func (c *configTestCmd) evaluate(p *policy.Policy, mode broker.Mode, body []byte) (verdict, error) {
 	v := verdict{Notes: []string{}}
 	refused := func(err error) (verdict, error) {
 		e, ok := errors.AsType[*dcr.Error](err)

@@ -3,105 +3,19 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
-	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
-	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
-type policyCmd struct {
-	Lint policyLintCmd `cmd:"" help:"Report every fault of a policy document."`
-	Show policyShowCmd `cmd:"" help:"Show the profiles of a policy document, with defaults filled in."`
-	Test policyTestCmd `cmd:"" help:"Show what a registration would get under a policy document, and why."`
+type configProfilesCmd struct {
+	File string `arg:"" optional:"" help:"The document: a file, or - for standard input. Default: the configuration in force."`
+	modeFlag
 }
-
-// policyDocument has the arguments that name a document and the deployment for
-// which it is checked.
-type policyDocument struct {
-	File   string `arg:"" help:"The document: a file, secretsmanager:ID, or default for the built-in one."`
-	Scopes string `placeholder:"SCOPES" help:"Scopes of the deployment, separated by spaces. Default: SCOPES in the environment."`
-	Mode   string `enum:",brokered,direct" default:"" placeholder:"MODE" help:"brokered or direct. Default: AUTHORIZATION in the environment, otherwise brokered."`
-}
-
-// read reads and checks the document. If the document has faults, the error is a
-// *strict.Error.
-func (d *policyDocument) read(ctx context.Context, op *operator) (*policy.Policy, broker.Mode, error) {
-	mode := broker.Mode(cmp.Or(d.Mode, op.getenv("AUTHORIZATION"), string(broker.ModeBrokered)))
-	scopes := strings.Fields(cmp.Or(d.Scopes, op.getenv("SCOPES")))
-	if len(scopes) == 0 {
-		return nil, mode, usagef("a policy is checked against the scopes of a deployment: set SCOPES, or --scopes \"openid mcp/read\"")
-	}
-	body := policy.Default()
-	if d.File != "default" {
-		var sdk aws.Config
-		if _, err := signed.Document(d.File, sdk); err != nil {
-			return nil, mode, &usageError{err.Error()}
-		}
-		if strings.HasPrefix(d.File, "secretsmanager:") {
-			var err error
-			if sdk, err = op.sdk(ctx, op.getenv("AWS_REGION")); err != nil {
-				return nil, mode, err
-			}
-		}
-		fetch, err := signed.Document(d.File, sdk)
-		if err != nil {
-			return nil, mode, &usageError{err.Error()}
-		}
-		if body, err = fetch(ctx); err != nil {
-			return nil, mode, err
-		}
-	}
-	p, err := policy.Parse(body, mode, scopes)
-	return p, mode, err
-}
-
-type policyLintCmd struct{ policyDocument }
-
-// fault is a fault of a document, as JSON.
-type fault struct {
-	Path    string `json:"path"`
-	Message string `json:"message"`
-}
-
-func (c *policyLintCmd) Run(ctx context.Context, op *operator) error {
-	p, mode, err := c.read(ctx, op)
-	parseError, invalid := errors.AsType[*strict.Error](err)
-	if err != nil && !invalid {
-		return err
-	}
-	faults := []fault{}
-	if invalid {
-		for _, f := range parseError.Faults {
-			faults = append(faults, fault{f.Path, f.Message})
-		}
-	}
-	if op.json {
-		if err := op.writeJSON(faults); err != nil {
-			return err
-		}
-	} else {
-		for _, f := range faults {
-			fmt.Fprintln(op.out, plain(strict.Fault{Path: f.Path, Message: f.Message}.String()))
-		}
-	}
-	if invalid {
-		op.infof("%s in %s", plural(len(faults), "fault", "faults"), c.File)
-		return errFailed
-	}
-	op.infof("%s is valid for %s mode; profiles: %s", c.File, mode, strings.Join(p.Profiles(), ", "))
-	return nil
-}
-
-type policyShowCmd struct{ policyDocument }
 
 // profileRow is a profile as JSON. Lifetimes are in seconds. A lifetime or limit
 // of 0 is unlimited.
@@ -141,11 +55,12 @@ func profileRowOf(p *policy.Profile) profileRow {
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-func (c *policyShowCmd) Run(ctx context.Context, op *operator) error {
-	p, _, err := c.read(ctx, op)
+func (c *configProfilesCmd) Run(ctx context.Context, op *operator) error {
+	conf, _, err := c.configuration(ctx, op, c.File)
 	if err != nil {
 		return err
 	}
+	p := conf.Policy
 	var rows []profileRow
 	for _, name := range p.Profiles() {
 		profile, _ := p.Profile(name)
@@ -206,7 +121,7 @@ func limit(n int) string {
 	return strconv.Itoa(n)
 }
 
-// lifetime formats seconds as a policy document does.
+// lifetime formats seconds as a document does.
 func lifetime(s int64) string {
 	switch {
 	case s == 0:

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
+	usecase "github.com/dcr-broker/dcr-broker/pkg/broker/operator"
+)
+
+// impactHeads are the headings of the effects, in the order of the output.
+var impactHeads = []struct {
+	effect usecase.Effect
+	head   string
+}{
+	{usecase.EffectCutOff, "Cut off:"},
+	{usecase.EffectUnknown, "Not known from the records:"},
+	{usecase.EffectStays, "Not allowed to new clients, and kept by those that have it:"},
+}
+
+// writeImpact writes whom a change cuts off.
+func writeImpact(w io.Writer, impact usecase.Impact) {
+	read := fmt.Sprintf("%s and %s were read", plural(impact.Registrations, "registration", "registrations"), plural(impact.Grants, "grant", "grants"))
+	if len(impact.Findings) == 0 {
+		fmt.Fprintf(w, "No registered client is cut off (%s).\n", read)
+		return
+	}
+	fmt.Fprintf(w, "What changes for clients that are registered (%s):\n", read)
+	for _, h := range impactHeads {
+		head := h.head + "\n"
+		for _, f := range impact.Findings {
+			if f.Effect != h.effect {
+				continue
+			}
+			fmt.Fprint(w, head)
+			head = ""
+			for i, line := range terminal.Wrap(plain(findingText(f)), maxLine-4) {
+				fmt.Fprintln(w, map[bool]string{true: "  - ", false: "    "}[i == 0]+line)
+			}
+		}
+	}
+}
+
+// findingText describes a finding, for people. The broker refreshes a grant
+// without looking at the configuration, so grants outlive what they came from.
+func findingText(f usecase.Finding) string {
+	clients := plural(f.Clients, "client", "clients")
+	grants := plural(f.Grants, "grant", "grants")
+	signIn := clients + " cannot send users to sign in any more" + refreshed(f.Grants)
+	profile := "profile " + f.Subject
+	switch f.Rule {
+	case usecase.RuleProfile:
+		if f.Effect == usecase.EffectStays {
+			return profile + " is gone: " + plural(f.Clients, "client gets", "clients get") + " tokens as before, without updates of the registration"
+		}
+		var parts []string
+		if f.Clients > 0 || f.Tokens == 0 {
+			parts = append(parts, signIn)
+		}
+		if f.Tokens > 0 {
+			parts = append(parts, plural(f.Tokens, "initial access token is", "initial access tokens are")+" refused")
+		}
+		return profile + " is gone: " + strings.Join(parts, "; ")
+	case usecase.RuleNoScope:
+		return profile + ": no scope of " + clients + " is left; until they register again, " + signIn
+	case usecase.RuleScope:
+		text := "scope " + f.Subject + ": new authorizations of " + clients + " do not get it"
+		if f.Grants > 0 {
+			text += "; " + plural(f.Grants, "grant keeps it until it expires", "grants keep it until they expire")
+		}
+		return text
+	case usecase.RuleAppClient:
+		return profile + " has dedicated app clients now, and clients that registered openly get none; until they register again, " + signIn
+	case usecase.RuleLifetime:
+		return profile + ": the lifetime of " + clients + " has ended; within 7 days the janitor removes them and ends their " + grants
+	case usecase.RuleResource:
+		text := "resource " + f.Subject + " is gone: requests that name it are refused"
+		if f.Grants > 0 {
+			text += fmt.Sprintf("; %s of %s for it: they are refreshed until they expire", grants, clients)
+		}
+		return text
+	case usecase.RuleResourceParameter:
+		return "there are " + f.Subject + " protected resources now: an authorization request without the parameter resource is refused. " +
+			"The records do not show which clients send it; MCP clients must (RFC 8707)"
+	case usecase.RuleIntrospection:
+		return "introspection client " + f.Subject + " is gone or has another secret: POST /introspect refuses the old one"
+	case usecase.RuleOpenRegistration:
+		if f.Effect == usecase.EffectStays {
+			return "open registration has another profile: " + plural(f.Clients, "client", "clients") + " of " + profile + " get another id when they register again"
+		}
+		return "open registration is off: " + plural(f.Clients, "client that registered openly stays", "clients that registered openly stay") + " under " + profile + ", and cannot register again"
+	case usecase.RuleRedirectURIs:
+		return profile + ": " + plural(f.Clients, "client has", "clients have") + " redirect URIs that it does not allow any more"
+	case usecase.RuleGrantTypes:
+		return profile + ": " + plural(f.Clients, "client has", "clients have") + " grant types that it does not allow any more"
+	case usecase.RuleAuthMethods:
+		return profile + ": " + plural(f.Clients, "client has", "clients have") + " an authentication method that it does not allow any more"
+	case usecase.RuleUsers:
+		return profile + " admits other users: at their next sign-in, some users of " + clients + " may be refused, and others admitted" + refreshed(f.Grants)
+	case usecase.RuleIdentityProvider:
+		return "identity provider " + f.Subject + " is gone from the sign-in page: its users cannot sign in. Whether Cognito still refreshes their " + grants + " is not known"
+	}
+	return fmt.Sprintf("%s %s: %s, %s", f.Rule, f.Subject, clients, grants)
+}
+
+// refreshed says that n grants stay.
+func refreshed(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return "; " + plural(n, "grant is refreshed until it expires", "grants are refreshed until they expire")
+}

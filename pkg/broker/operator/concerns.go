@@ -1,0 +1,178 @@
+package operator
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+)
+
+// concerns returns the findings that concern the client of r.
+func (c *comparison) concerns(r *broker.Registration) []key {
+	was, hadProfile := c.profileBefore(r.Profile)
+	now, ok := c.after.Policy.Profile(r.Profile)
+	switch {
+	case !hadProfile:
+		return nil // it was cut off before
+	case !ok && c.mode == broker.ModeBrokered && !dcr.InOwnName(r.Metadata.GrantTypes):
+		return []key{{EffectCutOff, RuleProfile, r.Profile}}
+	case !ok:
+		// Cognito serves clients of direct mode, and clients with
+		// client_credentials have their own app client. Their registrations can
+		// only not be updated.
+		return []key{{EffectStays, RuleProfile, r.Profile}}
+	}
+	var keys []key
+	if c.mode == broker.ModeBrokered {
+		keys = c.signIn(r, was, now)
+	}
+	if c.expires(r, was, now) {
+		keys = append(keys, key{EffectCutOff, RuleLifetime, r.Profile})
+	}
+	if c.before != nil && !r.Vouched() {
+		if k, changed := c.openRegistration(); changed {
+			keys = append(keys, k)
+		}
+	}
+	for _, rule := range lost(r, was, now) {
+		keys = append(keys, key{EffectStays, rule, r.Profile})
+	}
+	return keys
+}
+
+// profileBefore returns the profile under the configuration before, nil if that
+// is not known, and whether there was one.
+func (c *comparison) profileBefore(name string) (*policy.Profile, bool) {
+	if c.before == nil {
+		return nil, true
+	}
+	return c.before.Policy.Profile(name)
+}
+
+// openRegistration returns the finding of clients that registered openly.
+func (c *comparison) openRegistration() (key, bool) {
+	was, had := c.before.Policy.Open()
+	now, has := c.after.Policy.Open()
+	switch {
+	case had && !has:
+		return key{EffectCutOff, RuleOpenRegistration, was.Name()}, true
+	case had && now.Name() != was.Name():
+		return key{EffectStays, RuleOpenRegistration, was.Name()}, true
+	}
+	return key{}, false
+}
+
+// signIn returns what changes when the client sends a user to /authorize, or
+// asks for a token of its own.
+func (c *comparison) signIn(r *broker.Registration, was, now *policy.Profile) []key {
+	own := dcr.InOwnName(r.Metadata.GrantTypes)
+	before := strings.Fields(r.Metadata.Scope)
+	if c.before != nil {
+		before = scopesOf(r, was, c.before)
+	}
+	after := scopesOf(r, now, c.after)
+	if len(before) > 0 && len(after) == 0 {
+		return []key{{EffectCutOff, RuleNoScope, r.Profile}}
+	}
+	var keys []key
+	dedicated := !own && now.AppClient() == policy.DedicatedAppClient && !r.Vouched()
+	if dedicated && (was == nil || was.AppClient() != policy.DedicatedAppClient) {
+		keys = append(keys, key{EffectCutOff, RuleAppClient, r.Profile})
+	}
+	for _, scope := range before {
+		if !slices.Contains(after, scope) {
+			keys = append(keys, key{EffectCutOff, RuleScope, scope})
+		}
+	}
+	if was != nil && !own && !sameUsers(was.Users(), now.Users()) {
+		keys = append(keys, key{EffectUnknown, RuleUsers, r.Profile})
+	}
+	return keys
+}
+
+// scopesOf returns the scopes that a client can get under a profile: those of
+// its registration that the profile allows and a protected resource has. A
+// client with client_credentials needs no profile for the scopes that it has.
+func scopesOf(r *broker.Registration, p *policy.Profile, conf *configuration.Configuration) []string {
+	own := dcr.InOwnName(r.Metadata.GrantTypes)
+	allowed := p.Scopes()
+	return slices.DeleteFunc(strings.Fields(r.Metadata.Scope), func(scope string) bool {
+		if !own && !slices.Contains(allowed, scope) {
+			return true
+		}
+		// Without resource parameter, only a single resource limits the scopes of a
+		// token of client_credentials.
+		if len(conf.Resources) == 0 || own && len(conf.Resources) > 1 {
+			return false
+		}
+		return !slices.ContainsFunc(conf.Resources, func(res broker.Resource) bool { return slices.Contains(res.Scopes, scope) })
+	})
+}
+
+// sameUsers reports whether both admit the same users.
+func sameUsers(a, b policy.Users) bool {
+	same := func(a, b []string) bool {
+		return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+	}
+	return same(a.Groups, b.Groups) && same(a.IdentityProviders, b.IdentityProviders)
+}
+
+// expires reports whether the lifetime of r has ended under the profile now, and
+// had not under the profile was. The janitor does not review a registration that
+// no user has confirmed.
+func (c *comparison) expires(r *broker.Registration, was, now *policy.Profile) bool {
+	if !r.ExpiresAt.IsZero() {
+		return false
+	}
+	ended := func(p *policy.Profile) bool {
+		end := policy.EndOfLife(r, p)
+		return !end.IsZero() && !end.After(c.now)
+	}
+	return ended(now) && !ended(was)
+}
+
+// lost returns the rules by which the client would not get what it has if it
+// registered again, and would have before.
+func lost(r *broker.Registration, was, now *policy.Profile) []Rule {
+	before := refused(r, was)
+	return slices.DeleteFunc(refused(r, now), func(rule Rule) bool { return slices.Contains(before, rule) })
+}
+
+// refused returns the rules by which the profile does not register the metadata
+// of r as they are. p is nil if it is not known.
+func refused(r *broker.Registration, p *policy.Profile) []Rule {
+	if p == nil {
+		return nil
+	}
+	valid, err := dcr.Validate(r.Metadata)
+	if err != nil {
+		return nil // metadata of an earlier build
+	}
+	m, err := p.Apply(valid)
+	if e, ok := errors.AsType[*dcr.Error](err); ok {
+		switch {
+		case e.Code == dcr.InvalidRedirectURI:
+			return []Rule{RuleRedirectURIs}
+		case strings.HasPrefix(e.Description, "grant_types"):
+			return []Rule{RuleGrantTypes}
+		case strings.HasPrefix(e.Description, "token_endpoint_auth_method"):
+			return []Rule{RuleAuthMethods}
+		}
+		return nil // its scopes are a finding already
+	}
+	var rules []Rule
+	if len(m.RedirectURIs) < len(r.Metadata.RedirectURIs) {
+		rules = append(rules, RuleRedirectURIs)
+	}
+	if len(m.GrantTypes) < len(r.Metadata.GrantTypes) {
+		rules = append(rules, RuleGrantTypes)
+	}
+	if err == nil && m.TokenEndpointAuthMethod != r.Metadata.TokenEndpointAuthMethod {
+		rules = append(rules, RuleAuthMethods)
+	}
+	return rules
+}

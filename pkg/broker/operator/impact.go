@@ -1,0 +1,264 @@
+package operator
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+)
+
+// Effect is what a change of the configuration does to clients that are
+// registered.
+type Effect string
+
+const (
+	// EffectCutOff means that something ends that clients could do.
+	EffectCutOff Effect = "cut_off"
+	// EffectStays means that clients keep what the new configuration does not
+	// allow to new ones.
+	EffectStays Effect = "stays"
+	// EffectUnknown means that the records do not show who is concerned.
+	EffectUnknown Effect = "unknown"
+)
+
+// Rule is the part of the configuration that makes the difference.
+type Rule string
+
+// The rules. The comment says what Finding.Subject is, and what happens.
+const (
+	// RuleProfile: a profile that is gone. Its clients cannot send users to sign
+	// in, and initial access tokens that name it are refused.
+	RuleProfile Rule = "profile"
+	// RuleNoScope: the profile of clients none of whose scopes are left.
+	RuleNoScope Rule = "no_scope"
+	// RuleScope: a scope that clients do not get any more.
+	RuleScope Rule = "scope"
+	// RuleAppClient: a profile whose app clients are dedicated now. Clients that
+	// registered openly get none.
+	RuleAppClient Rule = "app_client"
+	// RuleLifetime: the profile of clients whose lifetime has ended. The janitor
+	// removes them.
+	RuleLifetime Rule = "lifetime"
+	// RuleResource: a protected resource that is gone.
+	RuleResource Rule = "resource"
+	// RuleResourceParameter: the number of protected resources. With more than
+	// one, clients must name theirs.
+	RuleResourceParameter Rule = "resource_parameter"
+	// RuleIntrospection: an introspection client that is gone or has another
+	// secret.
+	RuleIntrospection Rule = "introspection_client"
+	// RuleOpenRegistration: the profile that open registration had.
+	RuleOpenRegistration Rule = "open_registration"
+	// RuleRedirectURIs, RuleGrantTypes and RuleAuthMethods: a profile that no
+	// longer allows what clients have.
+	RuleRedirectURIs Rule = "redirect_uris"
+	RuleGrantTypes   Rule = "grant_types"
+	RuleAuthMethods  Rule = "token_endpoint_auth_methods"
+	// RuleUsers: a profile that admits other users.
+	RuleUsers Rule = "users"
+	// RuleIdentityProvider: an identity provider that is gone from the sign-in
+	// page.
+	RuleIdentityProvider Rule = "identity_provider"
+)
+
+// A Finding is a group of clients and grants that a change concerns.
+type Finding struct {
+	Effect  Effect `json:"effect"`
+	Rule    Rule   `json:"rule"`
+	Subject string `json:"subject"`
+	// Clients are active or pending. Grants are theirs that have not ended.
+	Clients int `json:"clients"`
+	Grants  int `json:"grants"`
+	// Tokens are initial access tokens that are valid.
+	Tokens int `json:"initial_access_tokens,omitzero"`
+}
+
+// Impact is what a change of the configuration does to clients that are
+// registered.
+type Impact struct {
+	// Registrations and Grants are how many were read.
+	Registrations int `json:"registrations"`
+	Grants        int `json:"grants"`
+	// Findings are sorted by effect, rule and subject. None means that the change
+	// concerns only clients that register later.
+	Findings []Finding `json:"findings"`
+}
+
+// ImpactStore is the part of broker.Store and broker.GrantStore that
+// ImpactOf reads.
+type ImpactStore interface {
+	ListAllRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error]
+	ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error]
+	ListInitialAccessTokens(ctx context.Context) iter.Seq2[*credential.InitialAccessToken, error]
+}
+
+// ImpactOf compares what registered clients can do under two configurations. It
+// reads the whole table twice. before is nil if it is not known; then every
+// client could do what it is registered for. progress is called after each
+// record.
+func ImpactOf(ctx context.Context, store ImpactStore, before, after *configuration.Configuration, mode broker.Mode, now time.Time, progress func(*Impact)) (Impact, error) {
+	c := &comparison{before: before, after: after, mode: mode, now: now, found: make(map[key]*Finding), clients: make(map[string]concerned), holders: make(map[key]map[string]bool)}
+	c.deployment()
+	for r, err := range store.ListAllRegistrations(ctx) {
+		if err != nil {
+			return c.impact, fmt.Errorf("list registrations: %w", err)
+		}
+		c.impact.Registrations++
+		c.registration(r)
+		progress(&c.impact)
+	}
+	for g, err := range store.ListGrants(ctx) {
+		if err != nil {
+			return c.impact, fmt.Errorf("list grants: %w", err)
+		}
+		c.impact.Grants++
+		c.grant(g)
+		progress(&c.impact)
+	}
+	for t, err := range store.ListInitialAccessTokens(ctx) {
+		if err != nil {
+			return c.impact, fmt.Errorf("list initial access tokens: %w", err)
+		}
+		if _, ok := after.Policy.Profile(t.Profile); !ok && c.hadProfile(t.Profile) && t.State(now) == "valid" {
+			c.finding(key{EffectCutOff, RuleProfile, t.Profile}).Tokens++
+		}
+	}
+	c.impact.Findings = c.sorted()
+	return c.impact, nil
+}
+
+// key names a finding.
+type key struct {
+	effect  Effect
+	rule    Rule
+	subject string
+}
+
+// comparison is one call of ImpactOf.
+type comparison struct {
+	before, after *configuration.Configuration
+	mode          broker.Mode
+	now           time.Time
+
+	impact Impact
+	found  map[key]*Finding
+	// clients are the clients of findings.
+	clients map[string]concerned
+	// holders are the clients with grants that a finding concerns, for findings
+	// that begin with grants.
+	holders map[key]map[string]bool
+}
+
+// concerned is a client with its findings.
+type concerned struct {
+	generation string
+	keys       []key
+}
+
+func (c *comparison) finding(k key) *Finding {
+	f := c.found[k]
+	if f == nil {
+		f = &Finding{Effect: k.effect, Rule: k.rule, Subject: k.subject}
+		c.found[k] = f
+	}
+	return f
+}
+
+func (c *comparison) hadProfile(name string) bool {
+	if c.before == nil {
+		return true
+	}
+	_, ok := c.before.Policy.Profile(name)
+	return ok
+}
+
+// deployment adds what concerns all clients.
+func (c *comparison) deployment() {
+	if c.before == nil || c.mode != broker.ModeBrokered {
+		return
+	}
+	for _, r := range c.before.Resources {
+		if !hasResource(c.after, r.URL) {
+			c.finding(key{EffectCutOff, RuleResource, r.URL})
+		}
+	}
+	if len(c.before.Resources) == 1 && len(c.after.Resources) > 1 {
+		c.finding(key{EffectUnknown, RuleResourceParameter, fmt.Sprint(len(c.after.Resources))})
+	}
+	for _, i := range c.before.IntrospectionClients {
+		same := func(o configuration.IntrospectionClient) bool {
+			return o.ID == i.ID && o.SecretSHA256 == i.SecretSHA256
+		}
+		if !slices.ContainsFunc(c.after.IntrospectionClients, same) {
+			c.finding(key{EffectCutOff, RuleIntrospection, i.ID})
+		}
+	}
+	for _, name := range c.before.IdentityProviders {
+		if !slices.Contains(c.after.IdentityProviders, name) {
+			c.finding(key{EffectUnknown, RuleIdentityProvider, name})
+		}
+	}
+}
+
+func hasResource(c *configuration.Configuration, url string) bool {
+	return slices.ContainsFunc(c.Resources, func(r broker.Resource) bool { return broker.SameResource(r.URL, url) })
+}
+
+// registration adds what concerns the client of r.
+func (c *comparison) registration(r *broker.Registration) {
+	if r.Mode != c.mode || r.State != broker.RegistrationActive && r.State != broker.RegistrationPending {
+		return
+	}
+	keys := c.concerns(r)
+	for _, k := range keys {
+		c.finding(k).Clients++
+	}
+	if len(keys) > 0 {
+		c.clients[r.ClientID] = concerned{r.Generation, keys}
+	}
+}
+
+// grant adds a grant to the findings that it concerns.
+func (c *comparison) grant(g *broker.Grant) {
+	if !g.EndedAt.IsZero() {
+		return
+	}
+	if client, ok := c.clients[g.ClientID]; ok && client.generation == g.Generation {
+		for _, k := range client.keys {
+			if k.rule != RuleScope || slices.Contains(g.Scopes, k.subject) {
+				c.finding(k).Grants++
+			}
+		}
+	}
+	for k, f := range c.found {
+		concerns := k.rule == RuleResource && broker.SameResource(g.Resource, k.subject) ||
+			k.rule == RuleIdentityProvider && g.User.IdentityProvider == k.subject
+		if !concerns {
+			continue
+		}
+		f.Grants++
+		if c.holders[k] == nil {
+			c.holders[k] = make(map[string]bool)
+		}
+		c.holders[k][g.ClientID] = true
+		f.Clients = len(c.holders[k])
+	}
+}
+
+func (c *comparison) sorted() []Finding {
+	findings := []Finding{}
+	for _, f := range slices.Collect(maps.Values(c.found)) {
+		findings = append(findings, *f)
+	}
+	slices.SortFunc(findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Effect, b.Effect), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Subject, b.Subject))
+	})
+	return findings
+}
