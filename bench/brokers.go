@@ -211,7 +211,7 @@ func publishing(string) (*deployment, error) {
 	b := &deployment{p.router, p.clock, asItIs}
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
-	if !strings.Contains(w.Header().Get("Cache-Control"), "3600") {
+	if !strings.Contains(w.Header().Get("Cache-Control"), "max-age=300") {
 		return nil, fmt.Errorf("the pool's document was not read: %d %s", w.Code, w.Header())
 	}
 	return b, nil
