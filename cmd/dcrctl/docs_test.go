@@ -14,8 +14,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/dcr-broker/dcr-broker/internal/tool/preflight"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/golden"
 	"github.com/dcr-broker/dcr-broker/test/must"
@@ -84,7 +84,7 @@ func TestJSONIsDocumented(t *testing.T) {
 	}
 	for command, v := range map[string]any{
 		"iat list": tokenRow{}, "client list": clientRow{}, "client show": clientDetail{}, "grant list": grantRow{}, "grant revoke": revocation{},
-		"config lint": fault{}, "config diff": configure.Change{}, "config history": versionRow{}, "config apply": applied{},
+		"config lint": fault{}, "config diff": configure.Change{}, "config history": versionRow{}, "config apply": applied{}, "config rollback": applied{}, "resource add": applied{}, "resource remove": applied{},
 		"config profiles": profileRow{}, "config test": verdict{}, "resource list": resourceRow{}, "sweep": sweepResult{}, "stats": stat{},
 		"config check": preflight.Check{}, "purge": leftover{},
 	} {
@@ -132,7 +132,7 @@ func blocks(t *testing.T, page string) []block {
 // dcrctl accepts every command line on the pages.
 func TestCommandsOfThePagesParse(t *testing.T) {
 	count := 0
-	for _, page := range []string{reference, runbook, "../../docs/doctor.md", "../../docs/configuration.md", "../../README.md"} {
+	for _, page := range []string{reference, runbook, "../../docs/doctor.md", "../../docs/deploy.md", "../../docs/configuration.md", "../../README.md"} {
 		for _, b := range blocks(t, page) {
 			for line := range strings.Lines(b.text) {
 				args, ok := strings.CutPrefix(line, "dcrctl ")
@@ -141,7 +141,9 @@ func TestCommandsOfThePagesParse(t *testing.T) {
 				}
 				count++
 				args, _, _ = strings.Cut(args, "  ") // a description follows
-				args = regexp.MustCompile(`'[^']*'`).ReplaceAllString(args, "quoted")
+				args = regexp.MustCompile(`'[^']*'`).ReplaceAllStringFunc(args, func(quoted string) string {
+					return strings.ReplaceAll(strings.Trim(quoted, "'"), " ", "_")
+				})
 				args = regexp.MustCompile(` [|>#].*`).ReplaceAllString(args, "")
 				// Parsing does not open the files that the arguments name.
 				if err := parses(strings.Fields(args)); err != nil {
@@ -164,26 +166,26 @@ func parses(args []string) error {
 	return err
 }
 
-// The policies of the cookbook are valid.
-func TestCookbookPoliciesAreValid(t *testing.T) {
+// The documents of the cookbook are valid.
+func TestCookbookDocumentsAreValid(t *testing.T) {
 	n := 0
 	for _, b := range blocks(t, runbook) {
 		if b.language != "json" || !strings.Contains(b.text, `"profiles"`) {
 			continue
 		}
 		n++
-		if _, err := policy.Parse([]byte(b.text), broker.ModeBrokered, []string{"openid", "mcp/read", "mcp/write"}); err != nil {
+		if _, err := configuration.Parse([]byte(b.text), broker.Deployment{Mode: broker.ModeBrokered, Issuer: "https://auth.example.com"}); err != nil {
 			t.Errorf("%v in\n%s", err, b.text)
 		}
 	}
 	if n != 4 {
-		t.Errorf("the cookbook has %d policies, want 4", n)
+		t.Errorf("the cookbook has %d documents, want 4", n)
 	}
 }
 
 // The test runs the commands of the page from top to bottom, as an operator
 // would. Each section has a client and a grant of its own, each question is
-// answered with yes, and policy.json is the last policy that the page has
+// answered with yes, and config.json is the last document that the page has
 // shown.
 func TestOperationsPageRuns(t *testing.T) {
 	t.Parallel()
@@ -191,8 +193,7 @@ func TestOperationsPageRuns(t *testing.T) {
 	body := must.ReadFile(t, runbook)
 	placeholders := strings.NewReplacer("CLIENT_ID", "$CLIENT", "TOKEN_ID", "$TOKEN_ID", "SUB", "sub-1", "USER", "ada@example.com")
 	var script, files strings.Builder
-	sections, commands, policies := 0, 0, 0
-	script.WriteString("env POLICY=\n")
+	sections, commands, documents := 0, 0, 0
 	for section := range strings.SplitSeq(string(body), "\n## ") {
 		title, _, _ := strings.Cut(section, "\n")
 		if !strings.Contains(section, "\ndcrctl ") {
@@ -202,9 +203,9 @@ func TestOperationsPageRuns(t *testing.T) {
 		fmt.Fprintf(&script, "\n# %s\nregister $FIXTURES/cursor.json trusted\ngrant grant-%d $CLIENT sub-1 ada@example.com\n", title, sections)
 		for _, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(section, -1) {
 			if m[1] == "json" && strings.Contains(m[2], `"profiles"`) {
-				policies++
-				fmt.Fprintf(&files, "-- policy%d --\n%s", policies, m[2])
-				fmt.Fprintf(&script, "cp policy%d policy.json\n", policies)
+				documents++
+				fmt.Fprintf(&files, "-- document%d --\n%s", documents, m[2])
+				fmt.Fprintf(&script, "cp document%d config.json\n", documents)
 				continue
 			}
 			for line := range strings.Lines(m[2]) {
@@ -219,11 +220,11 @@ func TestOperationsPageRuns(t *testing.T) {
 				}
 				// client approve needs a client that waits for approval.
 				if strings.Contains(line, "--state pending") {
-					script.WriteString("env POLICY=policy.json\nregister $FIXTURES/vscode.json\n")
+					script.WriteString("env CONFIGURATION=config.json\nregister $FIXTURES/vscode.json\n")
 				}
 				fmt.Fprintf(&script, "ttyin -stdin %s\nexec sh command%d\n", answer, commands)
 				if strings.Contains(line, "client approve") {
-					script.WriteString("env POLICY=\n")
+					script.WriteString("env CONFIGURATION=\n")
 				}
 			}
 		}
@@ -232,7 +233,7 @@ func TestOperationsPageRuns(t *testing.T) {
 		t.Errorf("%d sections with %d commands were found, want at least 8 with 40", sections, commands)
 	}
 	registration := must.ReadFile(t, "../../testdata/registrations/vscode.json")
-	// These names differ from policyN and commandN, the files that the page
+	// These names differ from documentN and commandN, the files that the page
 	// makes.
 	fmt.Fprintf(&files, "-- yes --\ny\n-- deployment --\ntest\n-- registration.json --\n%s\n-- machine.json --\n%s\n", registration,
 		`{"client_name": "Nightly", "grant_types": ["client_credentials"]}`)

@@ -124,7 +124,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": injectFault, "pool": countClients, "capture": capture,
 	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable, "gone": makeGone,
 	"scans": countScans, "clear": clearFaults, "lifetime": accessTokenLifetime, "meanwhile": meanwhile,
-	"signin": signInAt, "stack": makeStack, "cloudformation": answerOfCloudFormation,
+	"signin": signInAt, "motopool": motoPool, "stack": makeStack, "cloudformation": answerOfCloudFormation,
 }
 
 // world is the user pool and the database that a script works on.
@@ -319,6 +319,19 @@ func register(ts *testscript.TestScript, neg bool, args []string) {
 	info, err := g.Register(context.Background(), req, tok)
 	ts.Check(err)
 	ts.Setenv("CLIENT", info.ClientID)
+}
+
+// motopool: makes a user pool in moto, for the commands that follow.
+func motoPool(ts *testscript.TestScript, _ bool, _ []string) {
+	endpoint := ts.Getenv("AWS_ENDPOINT_URL_STS")
+	sdk, err := awsconfig.LoadDefaultConfig(context.Background(), awsconfig.WithRegion("us-east-1"))
+	ts.Check(err)
+	api := cip.NewFromConfig(sdk, func(o *cip.Options) { o.BaseEndpoint = &endpoint })
+	out, err := api.CreateUserPool(context.Background(), &cip.CreateUserPoolInput{PoolName: aws.String("dcrctl")})
+	ts.Check(err)
+	ts.Setenv("USER_POOL_ID", *out.UserPool.Id)
+	ts.Setenv("COGNITO_ENDPOINT", endpoint)
+	newTable(ts, false, nil)
 }
 
 // touch CLIENT: records a use of the client.
