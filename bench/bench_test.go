@@ -1,11 +1,15 @@
 package main
 
 import (
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
 func BenchmarkRequests(b *testing.B) {
@@ -230,5 +234,33 @@ func TestOnlyTheTablesAreReplaced(t *testing.T) {
 	}
 	if got, err := replaceTables([]byte(strings.Replace(doc, end, "", 1)), "new\n"); err == nil {
 		t.Errorf("without its last line: got %q, want an error", got)
+	}
+}
+
+// The metadata function reads its configuration at the start that is measured.
+func TestMetadataReadsItsConfigurationAtTheStart(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "bootstrap")
+	if b, err := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", out, "../functions/metadata").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	around, err := newSurroundings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer around.close()
+	for _, mode := range []string{"brokered", "direct"} {
+		f, err := lambdaruntime.New(lambdaruntime.Config{Bootstrap: out, Env: around.environ(mode)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Start(t.Context()); err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+		f.Close()
+		for _, read := range []string{"configuration in force", "discovery document read"} {
+			if !strings.Contains(f.Logs(), read) {
+				t.Errorf("%s: the log lacks %q:\n%s", mode, read, f.Logs())
+			}
+		}
 	}
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -48,15 +46,11 @@ const (
 // brokeredEnvironment returns the environment of every function in brokered
 // mode, with keys for KEYS.
 func brokeredEnvironment(keys string) map[string]string {
-	secret := sha256.Sum256([]byte("example-introspection-secret"))
 	env := maps.Clone(functionEnv)
 	maps.Copy(env, map[string]string{
-		"AUTHORIZATION":         "brokered",
-		"KEYS":                  keys,
-		"PROVISION_FUNCTION":    "dcr-provision",
-		"SCOPE_DESCRIPTIONS":    `{"mcp/read":"Read your notes"}`,
-		"BRAND_NAME":            "Example Notes",
-		"INTROSPECTION_CLIENTS": fmt.Sprintf(`[{"id":"notes","secret_sha256":%q,"resource":"https://mcp.example.com/mcp"}]`, hex.EncodeToString(secret[:])),
+		"AUTHORIZATION":      "brokered",
+		"KEYS":               keys,
+		"PROVISION_FUNCTION": "dcr-provision",
 	})
 	return env
 }

@@ -58,8 +58,8 @@ func requests() []request {
 	}
 }
 
-// functionEnv is the environment of every function in direct mode. A function
-// makes no connection at its start.
+// functionEnv is the environment of every function in direct mode. Of the
+// functions, only metadata makes connections at its start (startup.go).
 var functionEnv = map[string]string{
 	"AUTHORIZATION":         "direct",
 	"AWS_REGION":            "us-east-1",
@@ -68,8 +68,6 @@ var functionEnv = map[string]string{
 	"ISSUER":                "https://auth.example.com",
 	"USER_POOL_ID":          "us-east-1_local00001",
 	"COGNITO_DOMAIN":        "https://example.auth.us-east-1.amazoncognito.com",
-	"SCOPES":                "openid mcp/read mcp/write",
-	"PROTECTED_RESOURCES":   `[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"],"name":"Example MCP server"}]`,
 	"TABLE_NAME":            "dcr-broker",
 	"DEPLOYMENT_ID":         "bench",
 }
@@ -119,7 +117,8 @@ func newParts(env map[string]string) (*parts, error) {
 	}
 	p := &parts{Parts: w, clock: new(clock), router: httpapi.NewRouter(w.Log)}
 	p.Store, p.Now = memory.NewStore(p.clock.now), p.clock.now
-	return p, nil
+	p.Configuration, err = inForce(c)
+	return p, err
 }
 
 // localCredentials are given to the SDK in the same way as in the functions:
@@ -202,21 +201,7 @@ func publishing(string) (*deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		json.NewEncoder(w).Encode(map[string]any{
-			"issuer":                 p.Config.CognitoIssuer,
-			"authorization_endpoint": p.Config.CognitoDomain + "/oauth2/authorize",
-			"token_endpoint":         p.Config.CognitoDomain + "/oauth2/token",
-			"revocation_endpoint":    p.Config.CognitoDomain + "/oauth2/revoke",
-			"userinfo_endpoint":      p.Config.CognitoDomain + "/oauth2/userInfo",
-			"jwks_uri":               p.Config.CognitoIssuer + "/.well-known/jwks.json",
-
-			"response_types_supported":              []string{"code", "token"},
-			"subject_types_supported":               []string{"public"},
-			"id_token_signing_alg_values_supported": []string{"RS256"},
-			"scopes_supported":                      []string{"openid", "email", "phone", "profile"},
-		})
-	}))
+	pool := httptest.NewServer(discoveryDocument(p.Config))
 	defer pool.Close()
 	p.Config.CognitoDiscovery = pool.URL
 	if err := metadata.Routes(p.router, p.Config, p.Configuration, p.Log); err != nil {
@@ -226,10 +211,29 @@ func publishing(string) (*deployment, error) {
 	b := &deployment{p.router, p.clock, asItIs}
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
-	if !strings.Contains(w.Header().Get("Cache-Control"), "3600") {
+	if !strings.Contains(w.Header().Get("Cache-Control"), "max-age=300") {
 		return nil, fmt.Errorf("the pool's document was not read: %d %s", w.Code, w.Header())
 	}
 	return b, nil
+}
+
+// discoveryDocument serves the user pool's document.
+func discoveryDocument(c *environment.Config) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(map[string]any{
+			"issuer":                 c.CognitoIssuer,
+			"authorization_endpoint": c.CognitoDomain + "/oauth2/authorize",
+			"token_endpoint":         c.CognitoDomain + "/oauth2/token",
+			"revocation_endpoint":    c.CognitoDomain + "/oauth2/revoke",
+			"userinfo_endpoint":      c.CognitoDomain + "/oauth2/userInfo",
+			"jwks_uri":               c.CognitoIssuer + "/.well-known/jwks.json",
+
+			"response_types_supported":              []string{"code", "token"},
+			"subject_types_supported":               []string{"public"},
+			"id_token_signing_alg_values_supported": []string{"RS256"},
+			"scopes_supported":                      []string{"openid", "email", "phone", "profile"},
+		})
+	})
 }
 
 // relaying returns a function that deploys a broker for the token endpoint,

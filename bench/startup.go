@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
 )
 
@@ -37,12 +39,34 @@ func (s starts) quantile(q float64, of func(start) time.Duration) time.Duration 
 func took(s start) time.Duration { return s.took }
 func cpu(s start) time.Duration  { return s.cpu }
 
+// surroundings are a table with the configuration and a user pool's document, on
+// loopback. Both answer at once. The metadata function reads them at its start.
+type surroundings struct{ table, pool *httptest.Server }
+
+func newSurroundings() (*surroundings, error) {
+	c, err := environment.Metadata(func(name string) string { return functionEnv[name] })
+	if err != nil {
+		return nil, err
+	}
+	table, err := configured(c)
+	if err != nil {
+		return nil, err
+	}
+	return &surroundings{httptest.NewServer(table), httptest.NewServer(discoveryDocument(c))}, nil
+}
+
+func (s *surroundings) close() {
+	s.table.Close()
+	s.pool.Close()
+}
+
 // environ returns the environment of a function in the mode.
-func environ(mode string) []string {
-	all := functionEnv
+func (s *surroundings) environ(mode string) []string {
+	all := maps.Clone(functionEnv)
 	if mode == "brokered" {
 		all = brokeredEnvironment("secretsmanager:dcr-broker/keys")
 	}
+	all["DYNAMODB_ENDPOINT"], all["COGNITO_DISCOVERY"] = s.table.URL, s.pool.URL
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		env = append(env, name+"="+all[name])
@@ -74,6 +98,11 @@ func processes() []process {
 // the machine affects all of them equally, and the builds change places after
 // each round. A first round is not counted: it loads the files into the cache.
 func measureStarts(ctx context.Context, builds []*build, runs int) (idle starts, err error) {
+	around, err := newSurroundings()
+	if err != nil {
+		return nil, err
+	}
+	defer around.close()
 	for _, b := range builds {
 		b.starts = make(map[string]starts)
 	}
@@ -82,7 +111,7 @@ func measureStarts(ctx context.Context, builds []*build, runs int) (idle starts,
 		slices.Reverse(order)
 		for _, p := range processes() {
 			for _, b := range order {
-				s, err := measureStart(ctx, b.bootstrap(p.function), p.mode)
+				s, err := around.measureStart(ctx, b.bootstrap(p.function), p.mode)
 				if err != nil {
 					return nil, err
 				}
@@ -91,7 +120,7 @@ func measureStarts(ctx context.Context, builds []*build, runs int) (idle starts,
 				}
 			}
 		}
-		s, err := measureStart(ctx, builds[0].idle(), "direct")
+		s, err := around.measureStart(ctx, builds[0].idle(), "direct")
 		if err != nil {
 			return nil, err
 		}
@@ -103,8 +132,8 @@ func measureStarts(ctx context.Context, builds []*build, runs int) (idle starts,
 }
 
 // measureStart starts a function in the environment of the mode.
-func measureStart(ctx context.Context, path, mode string) (start, error) {
-	f, err := lambdaruntime.New(lambdaruntime.Config{Bootstrap: path, Env: environ(mode)})
+func (s *surroundings) measureStart(ctx context.Context, path, mode string) (start, error) {
+	f, err := lambdaruntime.New(lambdaruntime.Config{Bootstrap: path, Env: s.environ(mode)})
 	if err != nil {
 		return start{}, fmt.Errorf("%s: %w", path, err)
 	}

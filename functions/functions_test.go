@@ -342,6 +342,12 @@ func build(root, out, functions string) error {
 // function returns the function in the world's environment. It is not started.
 func (w *world) function(name string) *lambdaruntime.Function {
 	w.t.Helper()
+	return start(w.t, name, w.functionEnv(name), 0)
+}
+
+// functionEnv returns the environment of a function.
+func (w *world) functionEnv(name string) map[string]string {
+	w.t.Helper()
 	if w.env["DYNAMODB_ENDPOINT"] == "" {
 		w.configure()
 	}
@@ -350,7 +356,7 @@ func (w *world) function(name string) *lambdaruntime.Function {
 	if endpoint := env["DYNAMODB_ENDPOINT"]; endpoint != "" {
 		env["DYNAMODB_ENDPOINT"] = w.dynamoDB(endpoint)
 	}
-	return start(w.t, name, env, 0)
+	return env
 }
 
 func start(t *testing.T, name string, env map[string]string, timeout time.Duration) *lambdaruntime.Function {

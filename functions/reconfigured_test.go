@@ -52,6 +52,7 @@ func TestColdStartTakesTheNewestUsableVersion(t *testing.T) {
 			d.start()
 			d.checkFlow(t)
 			for name, f := range d.all {
+				f.Close() // after which the log is complete
 				if logs := f.Logs(); errorsIn(t, logs, "configuration") != 1 || !strings.Contains(logs, tt.says) {
 					t.Errorf("%s: want one error about the configuration that says %q:\n%s", name, tt.says, logs)
 				}

@@ -97,8 +97,7 @@ func checkRecorded() error {
 // functions, and returns its URL.
 func (w *world) dynamoDB(endpoint string) string {
 	w.t.Helper()
-	to := must.ParseURL(w.t, endpoint)
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host }}
+	proxy := forward(w.t, endpoint)
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		var in struct {
@@ -129,6 +128,13 @@ func (w *world) dynamoDB(endpoint string) string {
 	}))
 	w.t.Cleanup(srv.Close)
 	return srv.URL
+}
+
+// forward returns a handler that forwards requests to an origin.
+func forward(t *testing.T, origin string) http.Handler {
+	t.Helper()
+	to := must.ParseURL(t, origin)
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host }}
 }
 
 func TestRecordingIgnoresOtherCallers(t *testing.T) {

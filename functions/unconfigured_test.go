@@ -99,6 +99,7 @@ func TestWithoutConfiguration(t *testing.T) {
 				if f.Starts() > 1 {
 					t.Errorf("%s: %d processes, want 1", name, f.Starts())
 				}
+				f.Close() // after which the log is complete
 				logs := f.Logs()
 				if n := errorsIn(t, logs, "configuration"); n == 0 || !regexp.MustCompile(trouble.says).MatchString(logs) {
 					t.Errorf("%s logged %d errors about the configuration, want one that says %s:\n%s", name, n, trouble.says, logs)

@@ -60,9 +60,9 @@ type deployment struct {
 	err  error
 }
 
-// deploy starts a deployment in a mode. policy is a policy document; "" for the
-// built-in one.
-func deploy(ctx context.Context, b *build, mode, policy, endpoint string) (_ *deployment, err error) {
+// deploy starts a deployment in a mode with these profiles, and stores its
+// configuration as an operator does.
+func deploy(ctx context.Context, b *build, mode, profiles, endpoint string) (_ *deployment, err error) {
 	d := &deployment{ctx: ctx, build: b, meter: meter.New(endpoint), functions: make(map[string]*lambdaruntime.Function)}
 	defer func() {
 		if err != nil {
@@ -86,11 +86,10 @@ func deploy(ctx context.Context, b *build, mode, policy, endpoint string) (_ *de
 		return nil, err
 	}
 	pool, table := d.serve(http.HandlerFunc(d.cognito)), "units-"+credential.NewID()
-	keys, document := filepath.Join(d.dir, "keys.json"), filepath.Join(d.dir, "policy.json")
+	keys := filepath.Join(d.dir, "keys.json")
 	if err := os.WriteFile(keys, seal.Generate(), 0o600); err != nil {
 		return nil, err
 	}
-	secret := sha256.Sum256([]byte(introspectionSecret))
 	d.env = map[string]string{
 		"AWS_REGION":            "us-east-1",
 		"AWS_ACCESS_KEY_ID":     "local",
@@ -104,8 +103,6 @@ func deploy(ctx context.Context, b *build, mode, policy, endpoint string) (_ *de
 		"COGNITO_BACK_CHANNEL":  pool,
 		"COGNITO_ENDPOINT":      pool,
 		"COGNITO_DISCOVERY":     pool + "/" + poolID + "/.well-known/openid-configuration",
-		"SCOPES":                "openid email mcp/read mcp/write",
-		"PROTECTED_RESOURCES":   `[{"resource":"` + mcpServer + `","scopes":["mcp/read","mcp/write"],"name":"Example MCP server"}]`,
 		"TABLE_NAME":            table,
 		"DYNAMODB_ENDPOINT":     d.serve(d.meter),
 		"DEPLOYMENT_ID":         "units",
@@ -114,16 +111,26 @@ func deploy(ctx context.Context, b *build, mode, policy, endpoint string) (_ *de
 		"PROVISION_FUNCTION":    provisionFunction,
 		"LAMBDA_ENDPOINT":       d.serve(http.HandlerFunc(d.invoke)),
 		"LOGIN_VERSION":         fmt.Sprint(login),
-		"RESOURCE_BINDING":      fmt.Sprint(login == 2),
-		"INTROSPECTION_CLIENTS": fmt.Sprintf(`[{"id":%q,"secret_sha256":%q,"resource":%q}]`, introspectionID, hex.EncodeToString(secret[:]), mcpServer),
 	}
-	if policy != "" {
-		d.env["POLICY"] = document
-		if err := os.WriteFile(document, []byte(policy), 0o600); err != nil {
-			return nil, err
-		}
+	if err := d.createTable(endpoint, table); err != nil {
+		return nil, err
 	}
-	return d, d.createTable(endpoint, table)
+	file := filepath.Join(d.dir, "broker.json")
+	if err := os.WriteFile(file, document(profiles, login == 2), 0o600); err != nil {
+		return nil, err
+	}
+	d.dcrctl("config", "apply", file, "--yes")
+	return d, d.err
+}
+
+// document returns the configuration with these profiles. bound is whether Cognito
+// binds tokens to the MCP server.
+func document(profiles string, bound bool) []byte {
+	secret := sha256.Sum256([]byte(introspectionSecret))
+	return fmt.Appendf(nil, `{"version":1,"scopes":[{"name":"openid"},{"name":"email"},{"name":"mcp/read"},{"name":"mcp/write"}],
+		"protected_resources":[{"resource":%q,"scopes":["mcp/read","mcp/write"],"name":"Example MCP server",
+			"introspection_clients":[{"id":%q,"secret_sha256":%q}]}],
+		"resource_binding":%t,"open_registration":"open","profiles":%s}`, mcpServer, introspectionID, hex.EncodeToString(secret[:]), bound, profiles)
 }
 
 // users are alice and others, each in ten groups: Cognito's tokens are about 5 KB
@@ -276,7 +283,39 @@ func (d *deployment) measure(flow string, run func()) {
 	if d.err != nil {
 		return
 	}
-	calls := d.meter.Take()
+	// A process reads the configuration again whenever a minute has passed, which
+	// may be within any flow. Those reads have rows of their own.
+	calls := slices.DeleteFunc(d.meter.Take(), isConfiguration)
+	d.add(flow, calls)
+}
+
+// measureConfiguration adds what the first request of a process reads of the
+// configuration: the head, which lists the versions, and a document. A minute
+// later the process reads the head alone.
+func (d *deployment) measureConfiguration(request func()) {
+	if d.err != nil {
+		return
+	}
+	d.meter.Take()
+	request()
+	calls := slices.DeleteFunc(d.meter.Take(), func(c meter.Call) bool { return !isConfiguration(c) })
+	if d.err == nil && len(calls) != 2 {
+		d.err = fmt.Errorf("the configuration: %v, want a read of the head and one of a document", calls)
+	}
+	if d.err != nil {
+		return
+	}
+	mode := "configuration, "
+	if d.env["AUTHORIZATION"] == "direct" {
+		mode = "direct mode: configuration, "
+	}
+	d.add(mode+"first request of a process", calls)
+	d.add(mode+"each minute later", calls[:1])
+}
+
+func isConfiguration(c meter.Call) bool { return c.Kind == "config" }
+
+func (d *deployment) add(flow string, calls []meter.Call) {
 	d.rows = append(d.rows, row{flow, meter.Sum(calls)})
 	fmt.Fprintf(d.calls, "%s\n", flow)
 	for _, c := range calls {

@@ -24,6 +24,7 @@ func (d *deployment) newInitialAccessToken(uses int) string {
 
 // brokered runs the flows of brokered mode.
 func brokered(d *deployment) {
+	d.measureConfiguration(func() { d.register(d.metadata("vscode", nil), "") })
 	registrations(d)
 	signIns(d)
 	confidential(d)
@@ -125,13 +126,17 @@ func operator(d *deployment) {
 	d.measure("operator lists all initial access tokens", func() { d.dcrctl("iat", "list") })
 }
 
-// policyDocument is the built-in policy, for these clients, with remembered
+// profiles are those of the example that ships, for these clients, with remembered
 // consents and lifetimes.
-const policyDocument = `{"version":1,"open_registration":"open","profiles":{
+const profiles = `{
 	"open":{"redirect_uris":{"presets":["claude","claude-code","cursor","inspector","vscode"],"loopback":true},
 		"limits":{"app_clients":500,"creations_per_hour":100},"consent":"remember","lifetimes":{"inactive":"10d"}},
 	"trusted":{"redirect_uris":{"any_https":true},"grant_types":["authorization_code","refresh_token","client_credentials"],
-		"token_endpoint_auth_methods":["client_secret_basic"],"consent":"remember","lifetimes":{"inactive":"20d"}}}}`
+		"token_endpoint_auth_methods":["client_secret_basic"],"consent":"remember","lifetimes":{"inactive":"20d"}}}`
+
+// directProfiles are profiles for direct mode.
+const directProfiles = `{"open":{"redirect_uris":{"presets":["claude-code","cursor"],"loopback":true},
+	"limits":{"app_clients":500,"creations_per_hour":100}}}`
 
 // lifetimes runs the janitor on a table with two clients, of which each has a
 // grant. One shares the app client of its profile, the other has its own.
@@ -153,7 +158,7 @@ func lifetimes(d *deployment) {
 
 // direct runs the flows of direct mode, in which browsers go to Cognito.
 func direct(d *deployment) {
-	d.register(d.metadata("cursor", nil), "")
+	d.measureConfiguration(func() { d.register(d.metadata("cursor", nil), "") })
 	var c client
 	d.measure("direct mode: open registration", func() { c = d.register(d.metadata("claude-code", nil), "") })
 	bearer := "Bearer " + c.management

@@ -140,15 +140,15 @@ func measure(ctx context.Context, module, out, endpoint string, calls io.Writer)
 	}
 	var rows []row
 	for _, part := range []struct {
-		name, mode, policy string
-		run                func(*deployment)
+		name, mode, profiles string
+		run                  func(*deployment)
 	}{
-		{"brokered", "brokered", policyDocument, brokered},
-		{"lifetimes", "brokered", policyDocument, lifetimes},
-		{"direct", "direct", "", direct},
+		{"brokered", "brokered", profiles, brokered},
+		{"lifetimes", "brokered", profiles, lifetimes},
+		{"direct", "direct", directProfiles, direct},
 	} {
 		fmt.Fprintln(os.Stderr, "units: flows,", part.name)
-		d, err := deploy(ctx, b, part.mode, part.policy, endpoint)
+		d, err := deploy(ctx, b, part.mode, part.profiles, endpoint)
 		if err != nil {
 			return nil, err
 		}

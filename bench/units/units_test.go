@@ -29,7 +29,7 @@ func TestFlows(t *testing.T) {
 	}
 	var calls strings.Builder
 	run := func() []row {
-		d, err := deploy(t.Context(), b, "direct", "", endpoint)
+		d, err := deploy(t.Context(), b, "direct", directProfiles, endpoint)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,6 +47,10 @@ func TestFlows(t *testing.T) {
 	refresh := slices.IndexFunc(first, func(r row) bool { return r.flow == "direct mode: refresh" })
 	if refresh < 0 || first[refresh].cost != (meter.Cost{Calls: 1, Read: 1}) {
 		t.Errorf("the flows cost %+v, want one read of a small item for a refresh", first)
+	}
+	minute := slices.IndexFunc(first, func(r row) bool { return r.flow == "direct mode: configuration, each minute later" })
+	if minute < 0 || first[minute].cost != (meter.Cost{Calls: 1, Read: 1}) {
+		t.Errorf("the flows cost %+v, want one read of a small item for the configuration, each minute", first)
 	}
 	if !strings.Contains(calls.String(), "direct mode: refresh\n    GetItem of registration, 1 read, 0 write\n") {
 		t.Errorf("the calls are %s, want those of each flow", calls.String())

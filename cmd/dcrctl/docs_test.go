@@ -132,7 +132,7 @@ func blocks(t *testing.T, page string) []block {
 // dcrctl accepts every command line on the pages.
 func TestCommandsOfThePagesParse(t *testing.T) {
 	count := 0
-	for _, page := range []string{reference, runbook, "../../docs/doctor.md", "../../docs/configuration.md", "../../README.md"} {
+	for _, page := range []string{reference, runbook, "../../docs/doctor.md", "../../docs/deploy.md", "../../docs/configuration.md", "../../README.md"} {
 		for _, b := range blocks(t, page) {
 			for line := range strings.Lines(b.text) {
 				args, ok := strings.CutPrefix(line, "dcrctl ")

@@ -1,6 +1,7 @@
 package dcrbroker
 
 import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -29,7 +30,8 @@ func (b *Broker) grantItems(grantee awsiam.IGrantable, action, keys string) awsi
 
 // GrantOperate grants all permissions that dcrctl needs (docs/dcrctl.md): to
 // read, write and list everything in the table, the configuration too, to call
-// the operations on the user pool that the functions call, and to read the keys.
+// the operations on the user pool that the functions call, to create the scopes
+// of a configuration, and to read the keys and the outputs of the stack.
 func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 	statements := []awsiam.PolicyStatement{
 		allow(b.Table.TableArn(), "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
@@ -37,8 +39,12 @@ func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 		allow(b.index("due"), "dynamodb:Query"), allow(b.index("client"), "dynamodb:Query"), allow(b.index("user"), "dynamodb:Query"),
 		allow(b.UserPool.UserPoolArn(), "cognito-idp:ListUserPoolClients", "cognito-idp:DescribeUserPoolClient", "cognito-idp:CreateUserPoolClient",
 			"cognito-idp:UpdateUserPoolClient", "cognito-idp:DeleteUserPoolClient", "cognito-idp:CreateManagedLoginBranding",
-			"cognito-idp:DescribeUserPool", "cognito-idp:ListResourceServers", "cognito-idp:ListIdentityProviders"),
+			"cognito-idp:DescribeUserPool", "cognito-idp:ListIdentityProviders",
+			"cognito-idp:ListResourceServers", "cognito-idp:DescribeResourceServer", "cognito-idp:CreateResourceServer", "cognito-idp:UpdateResourceServer"),
 		allow(jsii.String("*"), "cognito-idp:DescribeUserPoolDomain"), // IAM cannot limit it to a user pool
+		allow(b.stack.FormatArn(&awscdk.ArnComponents{
+			Service: jsii.String("cloudformation"), Resource: jsii.String("stack"), ResourceName: jsii.String(*b.stack.StackName() + "/*"),
+		}), "cloudformation:DescribeStacks"),
 	}
 	if b.brokered() {
 		statements = append(statements, allow(b.Keys.SecretArn(), "secretsmanager:GetSecretValue"))

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 )
 
@@ -68,5 +70,24 @@ func TestAnErrorIsNotPinned(t *testing.T) {
 	readErr = nil
 	if got, err := get(ctx); got != conf || err != nil {
 		t.Errorf("get = %v, %v, want the configuration", got, err)
+	}
+}
+
+func TestHandlerPinsEachRequest(t *testing.T) {
+	read := func(func(string) string) (*environment.Config, error) { return new(environment.Config), nil }
+	pinned := false
+	h, err := Handler(read, func(rt *httpapi.Router, _ *Parts) error {
+		rt.Handle(http.MethodGet, "/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, pinned = r.Context().Value(pinKey{}).(*pin)
+			w.WriteHeader(http.StatusNoContent)
+		}))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	if !pinned {
+		t.Error("the context of the request has no pin")
 	}
 }

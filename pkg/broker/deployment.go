@@ -29,7 +29,7 @@ type Deployment struct {
 	// ID distinguishes the app clients of this deployment from all others in
 	// the user pool.
 	ID string
-	// Mode is the mode of new registrations. policy.Parse takes the zero value
+	// Mode is the mode of new registrations. policy.New takes the zero value
 	// for ModeDirect.
 	Mode Mode
 	// Issuer is the broker's issuer identifier (RFC 8414 §2), which is its

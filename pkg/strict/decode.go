@@ -20,7 +20,7 @@ type Choice interface {
 }
 
 // Decode decodes the tree of the value at path into v, a pointer, and adds its
-// faults. A part with a fault stays zero; an absent member stays as it was.
+// faults. A part of another kind stays zero; an absent member stays as it was.
 //
 // A struct's fields are the members of an object; fields without a json tag of
 // embedded structs count as its own. A nil slice, map or pointer is an absent
@@ -103,21 +103,32 @@ func decode(path string, tree any, v reflect.Value, tag reflect.StructTag, f *Fa
 
 func slice(path string, list []any, v reflect.Value, f *Faults) {
 	elements := reflect.MakeSlice(v.Type(), len(list), len(list))
-	seen := make(map[string]bool)
+	v.Set(elements)
+	if v.Type().Elem().Kind() == reflect.String {
+		set(path, list, elements, f)
+		return
+	}
 	for i, e := range list {
-		path, into := Index(path, i), elements.Index(i)
-		decode(path, e, into, "", f)
+		decode(Index(path, i), e, elements.Index(i), "", f)
+	}
+}
+
+// set decodes strings, each once and none empty.
+func set(path string, list []any, elements reflect.Value, f *Faults) {
+	seen := make(map[string]bool, len(list))
+	for i, e := range list {
 		s, ok := e.(string)
 		switch {
-		case !ok || into.Kind() != reflect.String:
+		case !ok:
+			f.Add(Index(path, i), "must be a string, not %s", kindOf(e))
 		case s == "":
-			f.Add(path, "must not be empty")
+			f.Add(Index(path, i), "must not be empty")
 		case seen[s]:
-			f.Add(path, "%s is listed twice", Quote(s))
+			f.Add(Index(path, i), "%s is listed twice", Quote(s))
 		}
 		seen[s] = true
+		elements.Index(i).SetString(s)
 	}
-	v.Set(elements)
 }
 
 func object(path string, o map[string]any, v reflect.Value, f *Faults) {

@@ -87,7 +87,7 @@ func (f *Faults) Err() error {
 	}
 	e := &Error{Faults: slices.Clone(f.list)}
 	if f.body != nil {
-		positions := positionsOf(f.body)
+		positions, _ := positionsOf(f.body)
 		slices.SortStableFunc(e.Faults, func(a, b Fault) int {
 			return cmp.Compare(positions.of(a.Path), positions.of(b.Path))
 		})
@@ -96,33 +96,6 @@ func (f *Faults) Err() error {
 		e.Faults = append(e.Faults, Fault{Message: fmt.Sprintf("%d more faults are not listed", f.more)})
 	}
 	return e
-}
-
-// positions has the order of the values of a document, by path.
-type positions map[string]int
-
-// positionsOf reads a document again: a document without fault needs no
-// positions.
-func positionsOf(body []byte) positions {
-	p := make(positions)
-	r := newReader(body)
-	r.visit = func(path string) {
-		if _, repeated := p[path]; !repeated {
-			p[path] = len(p)
-		}
-	}
-	_, _ = r.value("", 0) // Read has returned its error
-	return p
-}
-
-// of returns the position of the value at path, or of the one around it.
-func (p positions) of(path string) int {
-	for {
-		if at, ok := p[path]; ok || path == "" {
-			return at
-		}
-		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
-	}
 }
 
 // Index returns the path of an element of the array at path.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -36,10 +37,13 @@ func Read(body []byte, limit int, f *Faults) (tree any, ok bool) {
 			f.Add("", "%v", err)
 			return nil, false
 		}
-		for _, path := range r.repeated {
-			f.Add(path, "occurs more than once")
-		}
 		f.body = body
+		if r.repeats {
+			_, repeated := positionsOf(body)
+			for _, path := range repeated {
+				f.Add(path, "occurs more than once")
+			}
+		}
 		return v, true
 	}
 	return nil, false
@@ -58,17 +62,57 @@ func checkSyntax(body []byte) error {
 	return fmt.Errorf("not JSON: line %d, column %d: %w", line, column, err)
 }
 
-// reader reads a text that is JSON.
+// reader reads a text that is JSON. It knows paths only if it has positions to
+// fill: a document without fault needs none.
 type reader struct {
-	d        *json.Decoder
-	visit    func(path string) // if not nil, called for each value in order
-	repeated []string          // paths of the names that occur again
+	d         *json.Decoder
+	repeats   bool // a name occurs again in its object
+	repeated  []string
+	positions positions // nil if paths are not needed
 }
 
 func newReader(body []byte) *reader {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	return &reader{d: d}
+}
+
+// positions has the order of the values of a document, by path.
+type positions map[string]int
+
+// positionsOf reads a document again that Read has read. It returns the paths of
+// repeated names, too.
+func positionsOf(body []byte) (p positions, repeated []string) {
+	r := newReader(body)
+	r.positions = make(positions)
+	_, _ = r.value("", 0) // the same as before
+	return r.positions, r.repeated
+}
+
+// of returns the position of the value at path, or of the one around it.
+func (p positions) of(path string) int {
+	for {
+		if at, ok := p[path]; ok || path == "" {
+			return at
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+}
+
+// index returns the path of an element, or "" if paths are not needed.
+func (r *reader) index(path string, i int) string {
+	if r.positions == nil {
+		return ""
+	}
+	return Index(path, i)
+}
+
+// member returns the path of a member, or "" if paths are not needed.
+func (r *reader) member(path, name string) string {
+	if r.positions == nil {
+		return ""
+	}
+	return Member(path, name)
 }
 
 func (r *reader) value(path string, depth int) (any, error) {
@@ -79,8 +123,8 @@ func (r *reader) value(path string, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
 	}
-	if r.visit != nil {
-		r.visit(path)
+	if _, ok := r.positions[path]; !ok && r.positions != nil {
+		r.positions[path] = len(r.positions)
 	}
 	switch t {
 	case json.Delim('{'):
@@ -88,7 +132,7 @@ func (r *reader) value(path string, depth int) (any, error) {
 	case json.Delim('['):
 		list := []any{}
 		for r.d.More() {
-			v, err := r.value(Index(path, len(list)), depth+1)
+			v, err := r.value(r.index(path, len(list)), depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -108,13 +152,15 @@ func (r *reader) members(path string, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		name := fmt.Sprint(t) // always a string, since it stands before a colon
-		v, err := r.value(Member(path, name), depth+1)
+		name, _ := t.(string) // always, since it stands before a colon
+		at := r.member(path, name)
+		v, err := r.value(at, depth+1)
 		if err != nil {
 			return nil, err
 		}
 		if _, ok := o[name]; ok {
-			r.repeated = append(r.repeated, Member(path, name))
+			r.repeats = true
+			r.repeated = append(r.repeated, at)
 			continue
 		}
 		o[name] = v

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -154,7 +155,11 @@ const MachineBody = `{"client_name":"Job","grant_types":["client_credentials"],"
 // deployment has these scopes.
 func ParsePolicy(t testing.TB, mode broker.Mode, document string, scopes []string) *policy.Policy {
 	t.Helper()
-	p, err := policy.Parse([]byte(document), mode, scopes)
+	o, err := configuration.Decode([]byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.New(o.Document, mode, scopes)
 	if err != nil {
 		t.Fatal(err)
 	}

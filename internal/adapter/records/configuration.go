@@ -163,7 +163,6 @@ func (c *Configuration) Append(ctx context.Context, v configuration.Version, bod
 	if _, err := put(ctx, c.store, op, configDocuments, &configDocument{documentID(v), string(body)}, Condition{}); err != nil {
 		return err
 	}
-	v.At = broker.Seconds(v.At)
 	text, err := json.Marshal(configVersion(v))
 	if err != nil {
 		return err
@@ -209,7 +208,7 @@ func (c *Configuration) removeUnlessStored(ctx context.Context, op string, v con
 		return
 	}
 	versions, err := h.versions()
-	if err != nil || h.Number < int64(v.Number) {
+	if err != nil {
 		return
 	}
 	same := func(other configuration.Version) bool { return documentID(other) == documentID(v) }

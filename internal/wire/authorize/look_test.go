@@ -13,8 +13,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/test/fake"
+	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
 // inForce is a configuration that a test can replace.
@@ -105,5 +107,34 @@ func TestTheLogoIsServed(t *testing.T) {
 	look.Pages.Assets().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 	if w.Code != http.StatusOK || w.Body.String() != "<svg/>" {
 		t.Errorf("GET %s = %d %s, want the logo", path, w.Code, w.Body)
+	}
+}
+
+// Pages can show each brand that the checks of the configuration accept.
+func TestAcceptedBrandsCanBeShown(t *testing.T) {
+	accepted := 0
+	for _, name := range []string{"Example", "é", "  x", strings.Repeat("x", 128), strings.Repeat("é", 200), "\u200b", "\u202ex", "👩‍💻", ""} {
+		for _, contact := range []string{
+			"mailto:a@b", "mailto:a@b?subject=%41", "mailto:@", "mailto:a", "mailto:a%40b", "mailto:a@b@c", "MAILTO:a@b", "https://example.com", "https://example.com:443/a?b#c",
+			"https://[::1]/", "https://é.example/", "https://u@example.com", "https://", "https:example.com", "https://example.com/\"<'>",
+		} {
+			document := must.Marshal(t, map[string]any{
+				"version": 1, "scopes": []any{map[string]any{"name": "mcp/read"}}, "profiles": map[string]any{"p": map[string]any{"redirect_uris": map[string]any{"loopback": true}}},
+				"branding": map[string]any{"name": name, "accent": "#ABCdef"}, "support_contact": contact,
+			})
+			conf, err := configuration.Parse(document, broker.Deployment{Mode: broker.ModeBrokered, Issuer: "https://auth.example.com", LoginVersion: 2})
+			if err != nil {
+				continue
+			}
+			accepted++
+			log := new(fake.Log)
+			body := page(looksOf(t, &inForce{conf: conf}, log).now(t.Context()))
+			if log.String() != "" || !strings.Contains(body, "Help from the operator") {
+				t.Errorf("name %q and contact %q: log %q, or no contact in\n%s", name, contact, log, body)
+			}
+		}
+	}
+	if accepted < 8 {
+		t.Errorf("%d brands were accepted, too few to compare", accepted)
 	}
 }

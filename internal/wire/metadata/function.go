@@ -18,14 +18,14 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
 
-// initTime is how long a start waits for the configuration and for Cognito's
-// document.
+// initTime is how long a start waits for Cognito's document. It waits as long for
+// the configuration (configuration.Current).
 const initTime = 2 * time.Second
 
 // Function adds the documents of the metadata function to rt. It reads the
-// configuration and Cognito's document at the start, in which Lambda gives the
-// process more of a CPU than a request. A failure is logged, and the first
-// request reads again.
+// configuration and Cognito's document at the start, in parallel: Lambda gives
+// the process more of a CPU then than in a request. A failure is logged and does
+// not fail the start; a later request reads again.
 func Function(rt *httpapi.Router, c *environment.Config, log *slog.Logger) error {
 	upstream, err := wellknown.New(wellknown.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Now: clock.Now, Log: log})
 	if err != nil {
@@ -35,7 +35,7 @@ func Function(rt *httpapi.Router, c *environment.Config, log *slog.Logger) error
 	ctx, cancel := context.WithTimeout(context.Background(), initTime)
 	defer cancel()
 	var reads sync.WaitGroup
-	reads.Go(func() { current.Get(ctx) })
+	reads.Go(func() { current.Get(context.Background()) })
 	reads.Go(func() { upstream.Current(ctx) })
 	reads.Wait()
 	return routes(rt, c, current.Get, upstream, log)

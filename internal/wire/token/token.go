@@ -39,16 +39,21 @@ func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
 		Clients: clients.New(broker.ModeDirect, p.Store, p.Now),
 		Cognito: newCognito(p),
 		Log:     p.Log,
-		ForwardResource: func(ctx context.Context) bool {
-			conf, err := p.Configuration(ctx)
-			return err == nil && conf.ForwardResource // by default it is not forwarded
-		},
+		ForwardResource: func(ctx context.Context) bool { return forwardResource(ctx, p) },
 	})
 	if err != nil {
 		return err
 	}
 	endpoint.Routes(rt, issuer)
 	return nil
+}
+
+// forwardResource reports whether Cognito gets the parameter resource. Without a
+// configuration it does not, as by default: codes and refresh tokens are redeemed
+// without one.
+func forwardResource(ctx context.Context, p *wire.Parts) bool {
+	conf, err := p.InForce(ctx)
+	return err == nil && conf.ForwardResource
 }
 
 func routesBrokered(rt *httpapi.Router, p *wire.Parts) error {

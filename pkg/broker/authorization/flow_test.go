@@ -93,6 +93,14 @@ func TestKeysAndConfigurationAreReadOnceForEachRequest(t *testing.T) {
 		t.Fatalf("Resume = %q, %v, want the address of the sign-in", to, err)
 	}
 	step("Resume", 0)
+	if _, err := w.flow.SignedIn(t.Context(), o.Next, Callback{Error: "access_denied", State: o.Next.state()}); err == nil {
+		t.Fatal("SignedIn with an error of Cognito is no error")
+	}
+	step("SignedIn", 1)
+	if _, ok := errors.AsType[*Denial](w.flow.Denied(t.Context(), o.Next, "access_denied")); !ok {
+		t.Error("Denied returned no denial")
+	}
+	step("Denied", 0)
 }
 
 // Without keys, or without a configuration, a request has no effect and can be

@@ -35,38 +35,38 @@ func testCurrent(t *testing.T, clock *fake.Clock) {
 		{"no document", 0, nil, none, 1, 0, []string{"dcrctl config apply FILE"}},
 		{"no read for five seconds", 5*time.Second - 1, nil, none, 0, 0, nil},
 		{"then another read", 1, nil, none, 1, 0, []string{"no configuration yet"}},
-		{"the first document", 5 * time.Second, func() { w.append(1, document(t, "a")) }, "1/a", 1, 1, nil},
-		{"a newer version is not looked for", time.Minute - 1, func() { w.append(1, document(t, "b")) }, "1/a", 0, 0, nil},
+		{"the first document", 5 * time.Second, func() { w.append(1, named(t, "a")) }, "1/a", 1, 1, nil},
+		{"a newer version is not looked for", time.Minute - 1, func() { w.append(1, named(t, "b")) }, "1/a", 0, 0, nil},
 		{"until a minute has passed", 1, nil, "2/b", 1, 1, nil},
 		{"the same version", time.Minute, nil, "2/b", 1, 0, nil},
 
-		{"a newer schema", time.Minute, func() { w.append(2, document(t, "c")) }, "2/b", 1, 0, []string{"configuration_version=3 error=\"its schema is 2, and this program reads up to 1"}},
+		{"a newer schema", time.Minute, func() { w.append(2, named(t, "c")) }, "2/b", 1, 0, []string{"configuration_version=3 error=\"its schema is 2, and this program reads up to 1"}},
 		{"is logged once", time.Minute, nil, "2/b", 1, 0, nil},
 		{"a document with a fault", time.Minute, func() { w.append(1, faulty(t, "d")) }, "2/b", 1, 1, []string{"configuration_version=4 error="}},
 		{"is read once, and logged once", time.Minute, nil, "2/b", 1, 0, nil},
 		{"it is applied again", time.Minute, func() { w.append(1, faulty(t, "d")) }, "2/b", 1, 1, []string{"configuration_version=5"}},
-		{"a document over those that cannot be used", time.Minute, func() { w.append(1, document(t, "e")) }, "6/e", 1, 1, nil},
+		{"a document over those that cannot be used", time.Minute, func() { w.append(1, named(t, "e")) }, "6/e", 1, 1, nil},
 
-		{"a document that is gone", time.Minute, func() { gone = w.append(1, document(t, "f")); w.lose(gone) }, "6/e", 1, 1, []string{"configuration_version=7 error=\"its document is gone"}},
+		{"a document that is gone", time.Minute, func() { gone = w.append(1, named(t, "f")); w.lose(gone) }, "6/e", 1, 1, []string{"configuration_version=7 error=\"its document is gone"}},
 		{"is logged once", time.Minute, nil, "6/e", 1, 1, nil},
-		{"another document in its place", time.Minute, func() { w.alter(gone, document(t, "x")) }, "6/e", 1, 1, []string{"configuration_version=7 error=\"its document is not the one"}},
+		{"another document in its place", time.Minute, func() { w.alter(gone, named(t, "x")) }, "6/e", 1, 1, []string{"configuration_version=7 error=\"its document is not the one"}},
 		{"is logged once", time.Minute, nil, "6/e", 1, 1, nil},
-		{"the document is back", time.Minute, func() { w.alter(gone, document(t, "f")) }, "7/f", 1, 1, nil},
-		{"another document in place of the newest", time.Minute, func() { altered = w.append(1, document(t, "g")); w.alter(altered, document(t, "e")) }, "7/f", 1, 1, []string{"configuration_version=8"}},
+		{"the document is back", time.Minute, func() { w.alter(gone, named(t, "f")) }, "7/f", 1, 1, nil},
+		{"another document in place of the newest", time.Minute, func() { altered = w.append(1, named(t, "g")); w.alter(altered, named(t, "e")) }, "7/f", 1, 1, []string{"configuration_version=8"}},
 
-		{"an older document again", time.Minute, func() { w.append(1, document(t, "b")) }, "9/b", 1, 1, nil},
-		{"the document in force again", time.Minute, func() { w.append(1, document(t, "b")) }, "10/b", 1, 0, nil},
+		{"an older document again", time.Minute, func() { w.append(1, named(t, "b")) }, "9/b", 1, 1, nil},
+		{"the document in force again", time.Minute, func() { w.append(1, named(t, "b")) }, "10/b", 1, 0, nil},
 
 		{"the store fails", time.Minute, func() { w.reader.set(unreachable) }, "10/b", 1, 0, []string{"last_good_in_use=true"}},
 		{"no read for five seconds", 5*time.Second - 1, nil, "10/b", 0, 0, nil},
 		{"then another read", 1, nil, "10/b", 1, 0, []string{"injected fault"}},
 		{"only the document cannot be read", 5 * time.Second, func() {
-			w.append(1, document(t, "h"))
+			w.append(1, named(t, "h"))
 			w.reader.set(second(fake.ErrInjected))
 		}, "10/b", 1, 1, []string{"read version 11: injected fault"}},
 		{"the store answers again", 5 * time.Second, func() { w.reader.set(nil) }, "11/h", 1, 1, nil},
-		{"after a long time without requests", 30 * 24 * time.Hour, func() { w.append(1, document(t, "i")) }, "12/i", 1, 1, nil},
-		{"the clock was set back", -time.Second, func() { w.append(1, document(t, "j")) }, "13/j", 1, 1, nil},
+		{"after a long time without requests", 30 * 24 * time.Hour, func() { w.append(1, named(t, "i")) }, "12/i", 1, 1, nil},
+		{"the clock was set back", -time.Second, func() { w.append(1, named(t, "j")) }, "13/j", 1, 1, nil},
 		{"the head is gone", time.Minute, func() { w.write(records.Write{Key: "config#head"}) }, "13/j", 1, 0, []string{"no configuration yet"}},
 	} {
 		w.pass(step.wait)
@@ -112,23 +112,23 @@ func TestColdStart(t *testing.T) {
 		want   string
 		lines  int
 	}{
-		{"nothing wrong", func(w *world) { w.append(1, document(t, "b")) }, "2/b", 0},
-		{"a newer schema", func(w *world) { w.append(2, document(t, "b")) }, "1/a", 1},
-		{"several of a newer schema", func(w *world) { w.append(2, document(t, "b")); w.append(3, document(t, "c")) }, "1/a", 2},
+		{"nothing wrong", func(w *world) { w.append(1, named(t, "b")) }, "2/b", 0},
+		{"a newer schema", func(w *world) { w.append(2, named(t, "b")) }, "1/a", 1},
+		{"several of a newer schema", func(w *world) { w.append(2, named(t, "b")); w.append(3, named(t, "c")) }, "1/a", 2},
 		{"a fault", func(w *world) { w.append(1, faulty(t, "b")) }, "1/a", 1},
 		{"not JSON", func(w *world) { w.append(1, []byte("{")) }, "1/a", 1},
 		{"an empty document", func(w *world) { w.append(1, nil) }, "1/a", 1},
-		{"a document that is gone", func(w *world) { w.lose(w.append(1, document(t, "b"))) }, "1/a", 1},
-		{"another document in its place", func(w *world) { w.alter(w.append(1, document(t, "b")), document(t, "c")) }, "1/a", 1},
+		{"a document that is gone", func(w *world) { w.lose(w.append(1, named(t, "b"))) }, "1/a", 1},
+		{"another document in its place", func(w *world) { w.alter(w.append(1, named(t, "b")), named(t, "c")) }, "1/a", 1},
 		{"all at once", func(w *world) {
-			w.append(2, document(t, "b"))
+			w.append(2, named(t, "b"))
 			w.append(1, faulty(t, "c"))
-			w.lose(w.append(1, document(t, "d")))
+			w.lose(w.append(1, named(t, "d")))
 		}, "1/a", 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, fake.NewClock())
-			w.append(1, document(t, "a"))
+			w.append(1, named(t, "a"))
 			tt.stored(w)
 			for _, request := range []string{"the first", "the second"} {
 				if got := w.get(); got != tt.want {
@@ -150,8 +150,8 @@ func TestNothingUsable(t *testing.T) {
 	fake.EachClock(t, func(t *testing.T, clock *fake.Clock) {
 		w := newWorld(t, clock)
 		w.append(1, faulty(t, "a"))
-		w.lose(w.append(1, document(t, "b")))
-		w.append(2, document(t, "c"))
+		w.lose(w.append(1, named(t, "b")))
+		w.append(2, named(t, "c"))
 		for read := range 3 {
 			for range 2 {
 				_, err := w.current.Get(t.Context())
@@ -173,7 +173,7 @@ func TestNothingUsable(t *testing.T) {
 			}
 			w.pass(5 * time.Second)
 		}
-		w.append(1, document(t, "d"))
+		w.append(1, named(t, "d"))
 		if got := w.get(); got != "4/d" {
 			t.Errorf("after a version that can be used: got %q", got)
 		}
@@ -201,14 +201,14 @@ func TestUnusableVersionsAreForgotten(t *testing.T) {
 func TestTheAgeBeginsBeforeTheRead(t *testing.T) {
 	fake.EachClock(t, func(t *testing.T, clock *fake.Clock) {
 		w := newWorld(t, clock)
-		w.append(1, document(t, "a"))
+		w.append(1, named(t, "a"))
 		w.reader.set(func(context.Context) error {
 			w.pass(time.Hour) // Lambda freezes the process
 			return nil
 		})
 		w.get()
 		w.reader.set(nil)
-		w.append(1, document(t, "b"))
+		w.append(1, named(t, "b"))
 		if got := w.get(); got != "2/b" {
 			t.Errorf("the next request: got %q, want 2/b", got)
 		}
@@ -226,13 +226,13 @@ func TestThePointerChangesWithTheVersion(t *testing.T) {
 		}
 		return c
 	}
-	w.append(1, document(t, "a"))
+	w.append(1, named(t, "a"))
 	first := get()
 	w.pass(time.Minute)
 	if get() != first {
 		t.Error("the pointer has changed without a new version")
 	}
-	w.append(1, document(t, "b"))
+	w.append(1, named(t, "b"))
 	w.pass(time.Minute)
 	if second := get(); second == first || first.SupportContact != "mailto:a@example.com" || first.Version != 1 {
 		t.Errorf("a new version: the former one is %+v", first)

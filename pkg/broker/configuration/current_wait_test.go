@@ -17,7 +17,7 @@ func TestAStoreThatDoesNotAnswer(t *testing.T) {
 		clock := fake.NewClock()
 		clock.Tick()
 		w := newWorld(t, clock)
-		w.append(1, document(t, "a"))
+		w.append(1, named(t, "a"))
 		for _, step := range []struct {
 			name  string
 			after time.Duration // since the step before
@@ -95,8 +95,8 @@ func TestOneReadAtATime(t *testing.T) {
 			lines    int
 		}{
 			{"a cold start without a store", nil, silent, "", "temporarily_unavailable", requests, 0, 1},
-			{"a cold start", func() { w.append(1, document(t, "a")) }, slow, "", "1/a", requests, 1, 0},
-			{"a new version", func() { w.append(1, document(t, "b")) }, slow, "1/a", "2/b", 1, 1, 0},
+			{"a cold start", func() { w.append(1, named(t, "a")) }, slow, "", "1/a", requests, 1, 0},
+			{"a new version", func() { w.append(1, named(t, "b")) }, slow, "1/a", "2/b", 1, 1, 0},
 			{"a store that does not answer", nil, silent, "2/b", "2/b", 1, 0, 1},
 		} {
 			time.Sleep(time.Minute)
@@ -142,7 +142,7 @@ func TestTheCallerGivesUp(t *testing.T) {
 		clock := fake.NewClock()
 		clock.Tick()
 		w := newWorld(t, clock)
-		w.append(1, document(t, "a"))
+		w.append(1, named(t, "a"))
 		giveUp := func() (err error) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -157,7 +157,7 @@ func TestTheCallerGivesUp(t *testing.T) {
 		if got := w.get(); got != "1/a" {
 			t.Errorf("the next request: got %q", got)
 		}
-		w.append(1, document(t, "b"))
+		w.append(1, named(t, "b"))
 		time.Sleep(time.Minute)
 		if err := giveUp(); err != nil {
 			t.Errorf("later: got error %v, want the last good configuration", err)

@@ -25,18 +25,18 @@ func TestFile(t *testing.T) {
 		lines int
 	}{
 		{"no file", func() {}, "no such file", 1},
-		{"a document", write(document(t, "a")), "0/a", 0},
-		{"another one", write(document(t, "b")), "0/b", 0},
+		{"a document", write(named(t, "a")), "0/a", 0},
+		{"another one", write(named(t, "b")), "0/b", 0},
 		{"a fault", write(faulty(t, "c")), "0/b", 1},
 		{"the fault is still there", func() {}, "0/b", 0},
 		{"another fault", write([]byte("{")), "0/b", 1},
-		{"the first document", write(document(t, "a")), "0/a", 0},
+		{"the first document", write(named(t, "a")), "0/a", 0},
 		{"the file is gone", func() {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
 		}, "0/a", 1},
-		{"the file is back", write(document(t, "d")), "0/d", 0},
+		{"the file is back", write(named(t, "d")), "0/d", 0},
 	} {
 		step.do()
 		w.pass(time.Minute)
@@ -54,12 +54,12 @@ func TestFile(t *testing.T) {
 func TestFileThatChangesBetweenReads(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "broker.json")
 	f := configuration.File(path)
-	must.WriteFile(t, path, document(t, "a"))
+	must.WriteFile(t, path, named(t, "a"))
 	first, err := f.Versions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	must.WriteFile(t, path, document(t, "b"))
+	must.WriteFile(t, path, named(t, "b"))
 	if body, err := f.Body(t.Context(), first[0]); err != nil || configuration.Digest(body) != first[0].Digest {
 		t.Errorf("Body = %.40q, %v, want the document of the version", body, err)
 	}

@@ -17,9 +17,9 @@ import (
 // accepted as the same configuration.
 func FuzzParse(f *testing.F) {
 	f.Add(config.Example(), true)
-	f.Add([]byte(document("")), false)
+	f.Add([]byte(documentWith("")), false)
 	f.Add([]byte(manyServers(2, `, "resource_binding": true`)), true)
-	f.Add([]byte(document(`, "$schema": "x", "protected_resources": [{"resource": "https://a.example.com/mcp", "name": "Notes", "scopes": ["a/read"],
+	f.Add([]byte(documentWith(`, "$schema": "x", "protected_resources": [{"resource": "https://a.example.com/mcp", "name": "Notes", "scopes": ["a/read"],
 		"introspection_clients": [{"id": "notes", "secret_sha256": "`+strings.Repeat("0f", 32)+`"}]}],
 		"scopes_supported": [], "grant_types_supported": ["authorization_code"], "support_contact": "mailto:help@example.com",
 		"branding": {"name": "Example", "accent": "#0b5fff", "logo": "data:image/svg+xml;base64,PHN2Zy8+"},

@@ -117,16 +117,16 @@ func TestTheLargestDocumentsAreFast(t *testing.T) {
 		return l[:strings.LastIndex(l, ", ")] + "]"
 	}
 	tests := map[string]string{
-		"resources":      document(`, "protected_resources": ` + fill(func(i int) string { return fmt.Sprintf(`{"resource": "https://a/%d"}`, i) })),
+		"resources":      documentWith(`, "protected_resources": ` + fill(func(i int) string { return fmt.Sprintf(`{"resource": "https://a/%d"}`, i) })),
 		"scopes":         `{"version": 1, "scopes": ` + fill(func(i int) string { return fmt.Sprintf(`{"name": "s%d/a"}`, i) }) + `}`,
 		"unknown scopes": `{"version": 1, "scopes": ` + half(func(i int) string { return fmt.Sprintf(`{"name": "a/%d"}`, i) }) + `, "scopes_supported": ` + half(func(i int) string { return fmt.Sprintf(`"b/%d"`, i) }) + `}`,
 		"profiles of all scopes": `{"version": 1, "scopes": ` + half(func(i int) string { return fmt.Sprintf(`{"name": "a/%d"}`, i) }) + `, "profiles": {` +
 			strings.NewReplacer("[", "", "]", "").Replace(half(func(i int) string { return fmt.Sprintf(`"p%d": {}`, i) })) + `}}`,
-		"issuers":       document(`, "token_issuers": ` + fill(func(i int) string { return fmt.Sprintf(`{"issuer": "https://a/%d"}`, i) })),
+		"issuers":       documentWith(`, "token_issuers": ` + fill(func(i int) string { return fmt.Sprintf(`{"issuer": "https://a/%d"}`, i) })),
 		"unknown names": `{` + strings.NewReplacer("[", "", "]", "").Replace(fill(func(i int) string { return fmt.Sprintf(`"%d": 1`, i) })) + `}`,
 		"brackets":      strings.Repeat("[", configuration.MaxSize),
 		"numbers":       `{"version": ` + strings.Repeat("9", configuration.MaxSize-13) + `}`,
-		"one scope":     document(`, "scopes_supported": ["` + strings.Repeat("a", configuration.MaxSize-300) + `"]`),
+		"one scope":     documentWith(`, "scopes_supported": ["` + strings.Repeat("a", configuration.MaxSize-300) + `"]`),
 	}
 	for name, text := range tests {
 		if len(text) > configuration.MaxSize {

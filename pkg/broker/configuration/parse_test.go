@@ -46,9 +46,9 @@ func faultsOf(t testing.TB, body string, d broker.Deployment) []string {
 	return faults
 }
 
-// document returns a document with the scopes a/read and a/write, one profile,
+// documentWith returns a document with the scopes a/read and a/write, one profile,
 // and more members.
-func document(members string) string {
+func documentWith(members string) string {
 	return `{"version": 1, "scopes": [{"name": "openid"}, {"name": "a/read", "description": "Read"}, {"name": "a/write"}],
 		"profiles": {"p": {"redirect_uris": {"loopback": true}}}` + members + `}`
 }
@@ -73,7 +73,7 @@ func TestExampleIsAccepted(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	secret := strings.Repeat("0f", 32)
-	c := parse(t, document(`, "$schema": "x",
+	c := parse(t, documentWith(`, "$schema": "x",
 		"protected_resources": [
 			{"resource": "https://a.example.com/mcp", "name": "Notes", "scopes": ["a/read"], "introspection_clients": [{"id": "notes", "secret_sha256": "`+secret+`"}]},
 			{"resource": "http://localhost:8080/mcp", "scopes": ["a/read"]}],
@@ -114,7 +114,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	c := parse(t, document(""), brokered)
+	c := parse(t, documentWith(""), brokered)
 	if want := (configuration.Tokens{AccessToken: time.Hour, IDToken: time.Hour, RefreshToken: 30 * 24 * time.Hour, Rotation: true}); c.Tokens != want {
 		t.Errorf("Tokens = %+v, want %+v", c.Tokens, want)
 	}
@@ -125,10 +125,10 @@ func TestDefaults(t *testing.T) {
 	if want := []string{"a/read", "a/write"}; !slices.Equal(c.ScopesSupported, want) {
 		t.Errorf("ScopesSupported of brokered mode = %q, want %q", c.ScopesSupported, want)
 	}
-	if got, want := parse(t, document(""), direct).ScopesSupported, []string{"openid", "a/read", "a/write"}; !slices.Equal(got, want) {
+	if got, want := parse(t, documentWith(""), direct).ScopesSupported, []string{"openid", "a/read", "a/write"}; !slices.Equal(got, want) {
 		t.Errorf("ScopesSupported of direct mode = %q, want %q", got, want)
 	}
-	if got := parse(t, document(`, "scopes_supported": []`), brokered).ScopesSupported; len(got) != 0 {
+	if got := parse(t, documentWith(`, "scopes_supported": []`), brokered).ScopesSupported; len(got) != 0 {
 		t.Errorf("ScopesSupported of an empty list = %q, want none", got)
 	}
 }
@@ -143,7 +143,7 @@ func TestFaults(t *testing.T) {
 	scopes := func(entries string) string {
 		return `{"version": 1, "scopes": [` + entries + `], "profiles": {"p": {"redirect_uris": {"loopback": true}}}}`
 	}
-	resources := func(entries string) string { return document(`, "protected_resources": [` + entries + `]`) }
+	resources := func(entries string) string { return documentWith(`, "protected_resources": [` + entries + `]`) }
 	client := func(id, hash string) string {
 		return `{"resource": "https://` + id + `.example.com/mcp", "introspection_clients": [{"id": "` + id + `", "secret_sha256": "` + hash + `"}]}`
 	}
@@ -157,10 +157,10 @@ func TestFaults(t *testing.T) {
 		// scope, a lifetime of 48h.
 		{`version: 1`, brokered, []string{`not JSON: line 1, column 1: invalid character 'v' looking for beginning of value`}},
 		{`{"version": 1, "scopes": [`, brokered, []string{`not JSON: line 1, column 26: unexpected end of JSON input`}},
-		{document(`, "protected_resources": [{"resource": "https://a.example.com/mcp", "scopes": ["a/reed"]}], "scopes_supported": ["a/raed"]`), brokered, []string{
+		{documentWith(`, "protected_resources": [{"resource": "https://a.example.com/mcp", "scopes": ["a/reed"]}], "scopes_supported": ["a/raed"]`), brokered, []string{
 			`protected_resources[0].scopes[0]: "a/reed" is not a scope of this deployment; did you mean "a/read"?`,
 			`scopes_supported[0]: "a/raed" is not a scope of this deployment; did you mean "a/read"?`}},
-		{document(`, "lifetimes": {"access_token": "48h"}`), brokered, []string{
+		{documentWith(`, "lifetimes": {"access_token": "48h"}`), brokered, []string{
 			`lifetimes.access_token: must be minutes, hours or days as in "30m", "12h" or "7d", from 5m to 24h`}},
 
 		// The top.
@@ -168,9 +168,9 @@ func TestFaults(t *testing.T) {
 			`version: required, and must be 1`, `scopes: required, with at least one scope`, `profiles: required, with at least one profile`}},
 		{`[]`, brokered, []string{`must be an object, not an array`}},
 		{`{"version": 2, "flavours": []}`, brokered, []string{`version: this program reads version 1; a document of version 2 needs a newer release`}},
-		{strings.Replace(document(""), `"version": 1`, `"version": "1"`, 1), brokered, []string{`version: must be 1`}},
-		{strings.Replace(document(""), `"version": 1`, `"version": 0`, 1), brokered, []string{`version: must be 1`}},
-		{document(`, "$schema": 1, "Scopes": [], "resource_binding": "yes", "support_contact": null, "scopes": []`), brokered, []string{
+		{strings.Replace(documentWith(""), `"version": 1`, `"version": "1"`, 1), brokered, []string{`version: must be 1`}},
+		{strings.Replace(documentWith(""), `"version": 1`, `"version": 0`, 1), brokered, []string{`version: must be 1`}},
+		{documentWith(`, "$schema": 1, "Scopes": [], "resource_binding": "yes", "support_contact": null, "scopes": []`), brokered, []string{
 			`scopes: occurs more than once`,
 			`$schema: must be a string, not a number`,
 			`Scopes: unknown` + known,
@@ -227,56 +227,56 @@ func TestFaults(t *testing.T) {
 			`protected_resources[3].introspection_clients[1].id: must be a string, not a number`}},
 
 		// Members of one mode.
-		{document(`, "resource_binding": true`), direct, []string{
+		{documentWith(`, "resource_binding": true`), direct, []string{
 			`resource_binding: not supported in direct mode, where clients use Cognito's authorize endpoint without the broker`}},
-		{document(`, "resource_binding": true`), broker.Deployment{Mode: broker.ModeBrokered, LoginVersion: 1}, []string{
+		{documentWith(`, "resource_binding": true`), broker.Deployment{Mode: broker.ModeBrokered, LoginVersion: 1}, []string{
 			`resource_binding: needs managed login, and the domain of the user pool has the classic sign-in pages`}},
-		{document(`, "resource_binding": true`), broker.Deployment{Mode: broker.ModeBrokered}, nil},
-		{document(`, "forward_resource": true`), brokered, []string{`forward_resource: only for direct mode; in brokered mode use resource_binding`}},
-		{document(`, "forward_resource": true`), direct, nil},
-		{document(""), broker.Deployment{Mode: "mixed"}, []string{`the deployment's mode "mixed" is neither direct nor brokered`}},
+		{documentWith(`, "resource_binding": true`), broker.Deployment{Mode: broker.ModeBrokered}, nil},
+		{documentWith(`, "forward_resource": true`), brokered, []string{`forward_resource: only for direct mode; in brokered mode use resource_binding`}},
+		{documentWith(`, "forward_resource": true`), direct, nil},
+		{documentWith(""), broker.Deployment{Mode: "mixed"}, []string{`the deployment's mode "mixed" is neither direct nor brokered`}},
 
 		// Lifetimes.
-		{document(`, "lifetimes": {"access_token": "4m", "id_token": "1d", "refresh_token": "59m", "code": "5m"}`), brokered, []string{
+		{documentWith(`, "lifetimes": {"access_token": "4m", "id_token": "1d", "refresh_token": "59m", "code": "5m"}`), brokered, []string{
 			`lifetimes.access_token: must be minutes, hours or days as in "30m", "12h" or "7d", from 5m to 24h`,
 			`lifetimes.refresh_token: must be minutes, hours or days as in "30m", "12h" or "7d", from 1h to 3650d`,
 			`lifetimes.code: unknown; known are access_token, id_token, refresh_token`}},
-		{document(`, "lifetimes": {"access_token": 3600, "id_token": "1h30m"}`), brokered, []string{
+		{documentWith(`, "lifetimes": {"access_token": 3600, "id_token": "1h30m"}`), brokered, []string{
 			`lifetimes.access_token: must be minutes, hours or days as in "30m", "12h" or "7d", from 5m to 24h`,
 			`lifetimes.id_token: must be minutes, hours or days as in "30m", "12h" or "7d", from 5m to 24h`}},
-		{document(`, "lifetimes": {"id_token": "90m", "refresh_token": "1h"}`), brokered, []string{
+		{documentWith(`, "lifetimes": {"id_token": "90m", "refresh_token": "1h"}`), brokered, []string{
 			`lifetimes.refresh_token: 1h is less than the lifetime of the access or ID token, 90m`}},
-		{document(`, "lifetimes": {"access_token": "1440m", "id_token": "5m", "refresh_token": "1d"}`), brokered, nil},
+		{documentWith(`, "lifetimes": {"access_token": "1440m", "id_token": "5m", "refresh_token": "1d"}`), brokered, nil},
 
 		// Branding.
-		{document(`, "branding": {"name": " ", "accent": "blue", "logo": "logo.png", "colour": ""}`), brokered, []string{
+		{documentWith(`, "branding": {"name": " ", "accent": "blue", "logo": "logo.png", "colour": ""}`), brokered, []string{
 			`branding.name: must have 1 to 128 visible characters, and no space around them`,
 			`branding.accent: must be a colour as in #1f5fbf`,
 			`branding.logo: must be a data URI that begins with data:image/png;base64, or data:image/svg+xml;base64,`,
 			`branding.colour: unknown; known are name, accent, logo`}},
-		{document(`, "branding": {"logo": "data:image/png;base64,PHN2Zy8+"}`), brokered, []string{`branding.logo: the image is image/svg+xml and not image/png`}},
-		{document(`, "branding": {"logo": "data:image/png;base64,!"}`), brokered, []string{`branding.logo: what follows base64, is not base64`}},
-		{document(`, "branding": {"logo": "data:image/png;base64,R0lGODlh"}`), brokered, []string{`branding.logo: the logo is neither a PNG nor an SVG image`}},
-		{document(`, "branding": {"logo": "data:image/svg+xml;base64,PHN2Zy8+` + strings.Repeat("QUFB", 22<<10) + `"}`), brokered, []string{`branding.logo: the logo has 67590 bytes; at most 65536`}},
+		{documentWith(`, "branding": {"logo": "data:image/png;base64,PHN2Zy8+"}`), brokered, []string{`branding.logo: the image is image/svg+xml and not image/png`}},
+		{documentWith(`, "branding": {"logo": "data:image/png;base64,!"}`), brokered, []string{`branding.logo: what follows base64, is not base64`}},
+		{documentWith(`, "branding": {"logo": "data:image/png;base64,R0lGODlh"}`), brokered, []string{`branding.logo: the logo is neither a PNG nor an SVG image`}},
+		{documentWith(`, "branding": {"logo": "data:image/svg+xml;base64,PHN2Zy8+` + strings.Repeat("QUFB", 22<<10) + `"}`), brokered, []string{`branding.logo: the logo has 67590 bytes; at most 65536`}},
 
 		// The rest.
-		{document(`, "support_contact": "help@example.com"`), brokered, []string{`support_contact: must be a mailto or https URL, as in mailto:help@example.com`}},
-		{document(`, "support_contact": "javascript:alert(1)"`), brokered, []string{`support_contact: must be a mailto or https URL, as in mailto:help@example.com`}},
-		{document(`, "support_contact": "mailto:a b@example.com"`), brokered, []string{`support_contact: must be a mailto or https URL, as in mailto:help@example.com`}},
-		{document(`, "support_contact": "https://example.com/help?from=mcp#top"`), brokered, nil},
-		{document(`, "support_contact": "mailto:help@example.com?subject=MCP"`), brokered, nil},
-		{document(`, "identity_providers": []`), brokered, []string{`identity_providers: must not be empty; leave it out for COGNITO`}},
-		{document(`, "identity_providers": ["` + strings.Repeat("a", 33) + `", "COGNITO", "COGNITO", ""]`), brokered, []string{
+		{documentWith(`, "support_contact": "help@example.com"`), brokered, []string{`support_contact: must be a mailto or https URL, as in mailto:help@example.com`}},
+		{documentWith(`, "support_contact": "javascript:alert(1)"`), brokered, []string{`support_contact: must be a mailto or https URL, as in mailto:help@example.com`}},
+		{documentWith(`, "support_contact": "mailto:a b@example.com"`), brokered, []string{`support_contact: must be a mailto or https URL, as in mailto:help@example.com`}},
+		{documentWith(`, "support_contact": "https://example.com/help?from=mcp#top"`), brokered, nil},
+		{documentWith(`, "support_contact": "mailto:help@example.com?subject=MCP"`), brokered, nil},
+		{documentWith(`, "identity_providers": []`), brokered, []string{`identity_providers: must not be empty; leave it out for COGNITO`}},
+		{documentWith(`, "identity_providers": ["` + strings.Repeat("a", 33) + `", "COGNITO", "COGNITO", ""]`), brokered, []string{
 			`identity_providers[0]: must have 1 to 32 visible characters, and no space around them`,
 			`identity_providers[2]: "COGNITO" is listed twice`,
 			`identity_providers[3]: must not be empty`}},
-		{document(`, "app_client_quota": 0, "resource_server_quota": 301`), brokered, []string{
+		{documentWith(`, "app_client_quota": 0, "resource_server_quota": 301`), brokered, []string{
 			`app_client_quota: must be an integer from 1 to 10000000; leave it out for 1000, Cognito's default`,
 			`resource_server_quota: must be an integer from 1 to 300; leave it out for 25, Cognito's default`}},
-		{document(`, "grant_types_supported": ["implicit"]`), brokered, []string{
+		{documentWith(`, "grant_types_supported": ["implicit"]`), brokered, []string{
 			`grant_types_supported[0]: "implicit" is not one of authorization_code, refresh_token, client_credentials`}},
-		{document(`, "grant_types_supported": []`), brokered, []string{`grant_types_supported: must not be empty; leave it out for the default`}},
-		{strings.Replace(document(`, "scopes_supported": ["a/read", "a/write"]`), `"loopback": true}`, `"loopback": true}, "scopes": {"allowed": ["a/read"]}`, 1), brokered, []string{
+		{documentWith(`, "grant_types_supported": []`), brokered, []string{`grant_types_supported: must not be empty; leave it out for the default`}},
+		{strings.Replace(documentWith(`, "scopes_supported": ["a/read", "a/write"]`), `"loopback": true}`, `"loopback": true}, "scopes": {"allowed": ["a/read"]}`, 1), brokered, []string{
 			`scopes_supported[1]: "a/write" is published, but the profiles do not grant it to every client that may request it; leave it out`}},
 	}
 	for i, tt := range tests {

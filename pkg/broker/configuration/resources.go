@@ -29,7 +29,10 @@ func (d *checker) resources(path string, list []DocumentResource, offered []stri
 		}
 		seen[canonical] = true
 		for j, s := range o.Scopes {
-			if at := strict.Index(path+".scopes", j); !known[s] && !d.At(at) {
+			if known[s] {
+				continue
+			}
+			if at := strict.Index(path+".scopes", j); !d.At(at) {
 				d.Add(at, "%s", policy.UnknownScope{Scope: s, Offered: offered})
 			}
 		}
@@ -50,13 +53,12 @@ func (d *checker) noSharedScopes(path string, list []DocumentResource) {
 	owner := make(map[string]int)
 	for i, r := range list {
 		for j, s := range r.Scopes {
-			at := strict.Index(strict.Index(path, i)+".scopes", j)
 			other, owned := owner[s]
-			switch {
-			case d.At(at):
-			case !owned:
+			if !owned {
 				owner[s] = i
-			case other != i:
+				continue
+			}
+			if at := strict.Index(strict.Index(path, i)+".scopes", j); other != i && !d.At(at) {
 				d.Add(at, "%s is also a scope of %s, so a token for one would be valid at both; set resource_binding, which needs the plan Essentials or Plus and managed login, or give each its own scopes",
 					strict.Quote(s), strict.Index(path, other))
 			}

@@ -19,7 +19,7 @@ type Version struct {
 	Schema int
 	// Digest is the digest of the document.
 	Digest string
-	// By is who stored it, and At when.
+	// By is who stored it, and At when, in UTC.
 	By string
 	At time.Time
 	// Restores is the number of the version that a rollback restored, or 0.

@@ -19,8 +19,8 @@ import (
 
 var deployment = broker.Deployment{ID: "test", Mode: broker.ModeBrokered, Issuer: "https://auth.example.com"}
 
-// document returns the document that ships, with another support contact.
-func document(t *testing.T, name string) []byte {
+// named returns the document that ships, with another support contact.
+func named(t *testing.T, name string) []byte {
 	t.Helper()
 	return edited(t, `"version": 1,`, fmt.Sprintf(`"version": 1, "support_contact": "mailto:%s@example.com",`, name))
 }

@@ -123,16 +123,14 @@ func (w *Writer) store(ctx context.Context, versions []configuration.Version, ex
 }
 
 // confirm reads the versions after an error that does not tell whether v was
-// stored. It returns nil if v was.
+// stored. It returns nil if v was. The times are not compared: the same document
+// under the same number and name is what the caller wanted.
 func (w *Writer) confirm(ctx context.Context, v configuration.Version, err error) error {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
 	versions, readErr := w.c.Store.Versions(ctx)
 	for _, stored := range versions {
-		if stored.At.Equal(v.At) {
-			stored.At = v.At
-		}
-		if stored == v {
+		if stored.At = v.At; stored == v {
 			return nil
 		}
 	}

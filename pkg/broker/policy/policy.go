@@ -21,21 +21,12 @@
 package policy
 
 import (
-	_ "embed"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
-
-//go:embed default.json
-var defaultDocument []byte
-
-// Default returns the document that is used if none is configured. Its profile
-// "open" lets the clients of all presets and loopback clients register openly.
-// Its profile "trusted" is for initial access tokens.
-func Default() []byte { return slices.Clone(defaultDocument) }
 
 // Policy is a document that passed all checks.
 type Policy struct {

@@ -8,8 +8,8 @@ import (
 // maxDocument is the maximum size of a document, in bytes.
 const maxDocument = 128 << 10
 
-// Parse is New for a JSON text that has only the part of a configuration
-// document about registrations, and may have its version.
+// Parse decodes a JSON text that has only the part of a configuration document
+// about registrations, and may have its version, and checks it.
 func Parse(body []byte, mode broker.Mode, scopes []string) (*Policy, error) {
 	var f strict.Faults
 	tree, ok := strict.Read(body, maxDocument, &f)
