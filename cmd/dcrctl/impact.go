@@ -72,6 +72,9 @@ func findingText(f usecase.Finding) string {
 		return text
 	case usecase.RuleAppClient:
 		return profile + " has dedicated app clients now, and clients that registered openly get none; until they register again, " + signIn
+	case usecase.RuleAppClientScopes:
+		return profile + ": its app client would have more scopes than Cognito allows, so it loses those that the profile does not have. Whether Cognito still refreshes the " +
+			grants + " with such scopes is not known"
 	case usecase.RuleLifetime:
 		return profile + ": the lifetime of " + clients + " has ended; within 7 days the janitor removes them and ends their " + grants
 	case usecase.RuleResource:

@@ -373,7 +373,7 @@ func injectFault(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value(worldKey{}).(*world).pool.Faults().Inject(args[0], emulator.Fault{Effect: emulator.FailBefore, Exception: args[1]})
 }
 
-// clear removes all faults.
+// clear: from now on no call fails.
 func clearFaults(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Value(worldKey{}).(*world).pool.Faults().Clear()
 }

@@ -55,8 +55,7 @@ type ResourceServers struct {
 	sleep func(context.Context, time.Duration) error
 }
 
-// NewResourceServers returns the resource servers of the pool. The SDK repeats
-// calls that fail.
+// NewResourceServers returns the resource servers of the pool.
 func NewResourceServers(api *cip.Client, pool string) *ResourceServers {
 	return &ResourceServers{api: api, pool: pool, sleep: broker.Pause}
 }
@@ -135,6 +134,9 @@ func (s *ResourceServers) addAll(ctx context.Context, servers []types.ResourceSe
 			added = append(added, namesOf(map[string][]types.ResourceServerScopeType{identifier: missing[identifier]})...)
 		}
 		err, raced = errors.Join(err, failure), raced || exists
+		if _, limit := errors.AsType[*ScopeLimitError](failure); limit {
+			break
+		}
 	}
 	return added, raced, err
 }
@@ -159,12 +161,16 @@ func mayHaveRaced(err error) bool {
 
 const serverAdvice = `Use scopes of a resource server that exists: MCP servers can share scopes and are told apart by resource_binding. Or ask AWS for more resource servers (Service Quotas, up to 300)`
 
+// withoutRetries is for calls that Create repeats itself, after another read. The
+// SDK would take the quota of resource servers for a rate.
+func withoutRetries(o *cip.Options) { o.Retryer = aws.NopRetryer{} }
+
 // add adds scopes to a resource server that exists, or creates it with them.
 func (s *ResourceServers) add(ctx context.Context, identifier string, scopes []types.ResourceServerScopeType, exists bool) error {
 	pool, id := aws.String(s.pool), aws.String(identifier)
 	if !exists {
 		in := &cip.CreateResourceServerInput{UserPoolId: pool, Identifier: id, Name: aws.String(serverName(identifier)), Scopes: scopes}
-		_, err := s.api.CreateResourceServer(ctx, in)
+		_, err := s.api.CreateResourceServer(ctx, in, withoutRetries)
 		if e, limit := errors.AsType[*types.LimitExceededException](err); limit {
 			return &ScopeLimitError{fmt.Sprintf("Cognito does not create the resource server %s: %s. %s", identifier, e.ErrorMessage(), serverAdvice)}
 		}
@@ -188,7 +194,7 @@ func (s *ResourceServers) add(ctx context.Context, identifier string, scopes []t
 		}
 	}
 	in := &cip.UpdateResourceServerInput{UserPoolId: pool, Identifier: id, Name: now.ResourceServer.Name, Scopes: all}
-	if _, err := s.api.UpdateResourceServer(ctx, in); err != nil {
+	if _, err := s.api.UpdateResourceServer(ctx, in, withoutRetries); err != nil {
 		return fmt.Errorf("cognito: update resource server %s: %w", identifier, err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package operator
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 )
 
 // Effect is what a change of the configuration does to clients that are
@@ -43,6 +45,9 @@ const (
 	// RuleAppClient: a profile whose app clients are dedicated now. Clients that
 	// registered openly get none.
 	RuleAppClient Rule = "app_client"
+	// RuleAppClientScopes: a profile whose shared app client would have more scopes
+	// than Cognito allows. It loses those that only older grants have.
+	RuleAppClientScopes Rule = "app_client_scopes"
 	// RuleLifetime: the profile of clients whose lifetime has ended. The janitor
 	// removes them.
 	RuleLifetime Rule = "lifetime"
@@ -97,6 +102,7 @@ type ImpactStore interface {
 	ListAllRegistrations(ctx context.Context) iter.Seq2[*broker.Registration, error]
 	ListGrants(ctx context.Context) iter.Seq2[*broker.Grant, error]
 	ListInitialAccessTokens(ctx context.Context) iter.Seq2[*credential.InitialAccessToken, error]
+	AppClient(ctx context.Context, key string) (*broker.AppClient, error)
 }
 
 // ImpactOf compares what registered clients can do under two configurations. It
@@ -104,8 +110,11 @@ type ImpactStore interface {
 // client could do what it is registered for. progress is called after each
 // record.
 func ImpactOf(ctx context.Context, store ImpactStore, before, after *configuration.Configuration, mode broker.Mode, now time.Time, progress func(*Impact)) (Impact, error) {
-	c := &comparison{before: before, after: after, mode: mode, now: now, found: make(map[key]*Finding), clients: make(map[string]concerned), holders: make(map[key]map[string]bool)}
+	c := &comparison{before: before, after: after, mode: mode, now: now, found: make(map[key]*Finding), clients: make(map[string]concerned), holders: make(map[key]map[string]bool), dropped: make(map[string]droppedScopes)}
 	c.deployment()
+	if err := c.sharedAppClients(ctx, store); err != nil {
+		return c.impact, err
+	}
 	for r, err := range store.ListAllRegistrations(ctx) {
 		if err != nil {
 			return c.impact, fmt.Errorf("list registrations: %w", err)
@@ -154,6 +163,14 @@ type comparison struct {
 	// holders are the clients with grants that a finding concerns, for findings
 	// that begin with grants.
 	holders map[key]map[string]bool
+	// dropped are the scopes that shared app clients lose, by their keys.
+	dropped map[string]droppedScopes
+}
+
+// droppedScopes are the scopes that an app client loses.
+type droppedScopes struct {
+	key    key
+	scopes []string
 }
 
 // concerned is a client with its findings.
@@ -207,6 +224,35 @@ func (c *comparison) deployment() {
 	}
 }
 
+// sharedAppClients finds the shared app clients that lose scopes, because they
+// would have too many with those of their profile. See package provision.
+func (c *comparison) sharedAppClients(ctx context.Context, store ImpactStore) error {
+	if c.mode != broker.ModeBrokered {
+		return nil
+	}
+	for _, name := range c.after.Policy.Profiles() {
+		p, _ := c.after.Policy.Profile(name)
+		if p.AppClient() != policy.SharedAppClient {
+			continue
+		}
+		a, err := store.AppClient(ctx, broker.SharedAppClientKey(name))
+		if errors.Is(err, broker.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read the app client of profile %s: %w", name, err)
+		}
+		scopes := broker.WithOpenID(p.Scopes())
+		dropped := slices.DeleteFunc(slices.Clone(a.Scopes), func(s string) bool { return slices.Contains(scopes, s) })
+		if len(dropped) > 0 && len(scopes)+len(dropped) > policy.MaxScopes {
+			k := key{EffectUnknown, RuleAppClientScopes, name}
+			c.finding(k)
+			c.dropped[a.Key] = droppedScopes{k, dropped}
+		}
+	}
+	return nil
+}
+
 func hasResource(c *configuration.Configuration, url string) bool {
 	return slices.ContainsFunc(c.Resources, func(r broker.Resource) bool { return broker.SameResource(r.URL, url) })
 }
@@ -237,19 +283,25 @@ func (c *comparison) grant(g *broker.Grant) {
 			}
 		}
 	}
-	for k, f := range c.found {
-		concerns := k.rule == RuleResource && broker.SameResource(g.Resource, k.subject) ||
-			k.rule == RuleIdentityProvider && g.User.IdentityProvider == k.subject
-		if !concerns {
-			continue
+	for k := range c.found {
+		if k.rule == RuleResource && broker.SameResource(g.Resource, k.subject) || k.rule == RuleIdentityProvider && g.User.IdentityProvider == k.subject {
+			c.holder(k, g)
 		}
-		f.Grants++
-		if c.holders[k] == nil {
-			c.holders[k] = make(map[string]bool)
-		}
-		c.holders[k][g.ClientID] = true
-		f.Clients = len(c.holders[k])
 	}
+	if d, ok := c.dropped[g.AppClient]; ok && slices.ContainsFunc(g.Scopes, func(s string) bool { return slices.Contains(d.scopes, s) }) {
+		c.holder(d.key, g)
+	}
+}
+
+// holder adds a grant and its client to a finding.
+func (c *comparison) holder(k key, g *broker.Grant) {
+	if c.holders[k] == nil {
+		c.holders[k] = make(map[string]bool)
+	}
+	c.holders[k][g.ClientID] = true
+	f := c.finding(k)
+	f.Grants++
+	f.Clients = len(c.holders[k])
 }
 
 func (c *comparison) sorted() []Finding {

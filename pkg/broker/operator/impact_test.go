@@ -327,6 +327,28 @@ var one = strings.Replace(before, `,
 		{"resource": "https://mail.example.com/mcp", "scopes": ["mail/send"],
 			"introspection_clients": [{"id": "mail", "secret_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}]}`, "", 1)
 
+// A profile with 50 new scopes: its app client loses the scopes of older grants.
+func TestImpactOfTooManyScopes(t *testing.T) {
+	w := newChanged(t)
+	var scopes []string
+	for i := range 50 {
+		scopes = append(scopes, fmt.Sprintf(`{"name": "new/s%d"}`, i))
+	}
+	after := parse(t, strings.NewReplacer(`{"name": "files/read"}, {"name": "files/write"}`, strings.Join(scopes[:48], ","),
+		`"files/read", "files/write"`, `"new/s1"`).Replace(before))
+	if got, want := texts(w.impact(after)), "unknown app_client_scopes partner: 1 client, 1 grant, 0 tokens"; !slices.Contains(got, want) {
+		t.Errorf("ImpactOf = %q, want %q", got, want)
+	}
+	w.conf = after
+	p, _ := after.Policy.Profile("partner")
+	if _, err := w.Broker.Maintainer.ApplyProfile(t.Context(), p, "ops"); err != nil {
+		t.Fatal(err)
+	}
+	if a := w.AppClient("profile/partner"); slices.Contains(a.Scopes, "files/read") || len(a.Scopes) > policy.MaxScopes {
+		t.Errorf("the app client has %d scopes, %q, want only those of the profile", len(a.Scopes), a.Scopes)
+	}
+}
+
 // A shorter lifetime: the janitor removes the clients and ends their grants.
 func TestImpactOfAShorterLifetime(t *testing.T) {
 	w := newChanged(t)
@@ -353,7 +375,7 @@ func TestImpactOfAShorterLifetime(t *testing.T) {
 // each client counts as one that could do what it is registered for.
 func TestImpactOfTheUnknown(t *testing.T) {
 	w := newChanged(t)
-	for _, op := range []string{"ListAllRegistrations", "ListGrants", "ListInitialAccessTokens"} {
+	for _, op := range []string{"AppClient", "ListAllRegistrations", "ListGrants", "ListInitialAccessTokens"} {
 		w.Store.FailNext(op, 1, fake.NotApplied)
 		if _, err := operator.ImpactOf(t.Context(), w.Store, w.conf, w.conf, broker.ModeBrokered, w.Now(), func(*operator.Impact) {}); err == nil {
 			t.Errorf("ImpactOf returns no error although %s fails", op)
