@@ -56,9 +56,7 @@ func (w *world) configure() {
 	w.t.Helper()
 	body := must.Marshal(w.t, w.document)
 	if w.env["DYNAMODB_ENDPOINT"] != "" {
-		if err := w.apply(body); err != nil {
-			w.t.Fatal(err)
-		}
+		w.apply(body)
 		return
 	}
 	if w.env["CONFIGURATION"] == "" {
@@ -74,7 +72,7 @@ func (w *world) stored() configuration.Store {
 }
 
 // apply stores a document in the table as dcrctl config apply does.
-func (w *world) apply(body []byte) error {
+func (w *world) apply(body []byte) {
 	w.t.Helper()
 	writer, err := configure.New(configure.Config{
 		Store: w.stored(), Deployment: w.config().Deployment(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
@@ -82,8 +80,9 @@ func (w *world) apply(body []byte) error {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	_, err = writer.Apply(w.t.Context(), body, "test", w.newest().Number)
-	return err
+	if _, err := writer.Apply(w.t.Context(), body, "test", w.newest().Number); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // newest returns the newest version in the table.

@@ -3,6 +3,7 @@ package functions
 import (
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +63,8 @@ func TestColdStartTakesTheNewestUsableVersion(t *testing.T) {
 	d.finishUncounted()
 }
 
-// A document with a fault is not stored, so all functions go on as before.
+// dcrctl refuses a document with a fault and does not store it, so all functions
+// go on as before.
 func TestRefusedDocumentsChangeNothing(t *testing.T) {
 	t.Parallel()
 	d := deployWith(t, 10, (*world).moveClock)
@@ -74,18 +76,22 @@ func TestRefusedDocumentsChangeNothing(t *testing.T) {
 		says       []string
 	}{
 		{"a scope typo", strings.Replace(good, `"scopes":["mcp/read"]`, `"scopes":["mcp/reed"]`, 1), []string{"protected_resources[0].scopes[0]", "mcp/reed"}},
-		{"not JSON", "scopes:\n- name: mcp/read\n", nil},
-		{"half an object", good[:len(good)/2], nil},
+		{"not JSON", "scopes:\n- name: mcp/read\n", []string{"not JSON"}},
+		{"half an object", good[:len(good)/2], []string{"JSON"}},
 		{"a lifetime of 48h", strings.Replace(good, "{", `{"lifetimes":{"access_token":"48h"},`, 1), []string{"lifetimes.access_token", "24h"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := d.apply([]byte(tt.body))
-			if err == nil {
-				t.Fatal("the document was stored")
-			}
-			for _, want := range tt.says {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("refused with %v, want %q", err, want)
+			file := filepath.Join(t.TempDir(), "broker.json")
+			must.WriteFile(t, file, []byte(tt.body))
+			for _, command := range [][]string{{"config", "lint", file}, {"config", "apply", file, "--yes"}} {
+				output, ok := d.dcrctl(command...)
+				if ok {
+					t.Errorf("dcrctl %s succeeds: %s", command[1], output)
+				}
+				for _, want := range tt.says {
+					if !strings.Contains(output, want) {
+						t.Errorf("dcrctl %s says %s, want %q", command[1], output, want)
+					}
 				}
 			}
 			if now := d.newest(); now != before {
@@ -128,17 +134,18 @@ func TestNewResourceReachesEveryFunction(t *testing.T) {
 		"resource": server, "scopes": []string{"notes/read"},
 		"introspection_clients": []object{{"id": id, "secret_sha256": sha256Hex(introspectionSecret)}},
 	})
-	d.configure()
-	if err := d.cognito.DeclareScopes([]string{"notes/read"}); err != nil {
-		t.Fatal(err)
+	file := filepath.Join(t.TempDir(), "broker.json")
+	must.WriteFile(t, file, must.Marshal(t, d.document))
+	if output, ok := d.dcrctl("config", "apply", file, "--create-scopes", "--yes"); !ok {
+		t.Fatalf("dcrctl config apply: %s", output)
 	}
 	d.later(time.Minute)
 
 	if m, i := metadata(), introspection(); m != http.StatusOK || i != http.StatusOK {
 		t.Errorf("after a minute: metadata %d, introspection %d, want 200", m, i)
 	}
-	if done := d.janitor(t); done.Grown != 1 {
-		t.Errorf("the janitor did %+v, want one app client with the new scope", done)
+	if done := d.janitor(t); done.Grown != 0 || done.Failed != 0 {
+		t.Errorf("the janitor did %+v, want nothing left to do: apply has updated the app client", done)
 	}
 	for name, r := range map[string]registration{
 		"a shared app client":  d.register(`{"client_name":"Example client","scope":"notes/read"}`, "http://127.0.0.1:40001/callback", ""),

@@ -15,7 +15,7 @@ import (
 //	AUTHORIZATION_SERVER  the broker's issuer; required
 //	TOKEN_ISSUER          the user pool's issuer; required
 //	KEY_SET               URL of the pool's keys; default: Cognito's
-//	REQUIRE_AUDIENCE      true if the broker has RESOURCE_BINDING=true; default: false
+//	REQUIRE_AUDIENCE      true if the configuration has resource_binding; default: false
 //	APP_CLIENTS           ids of Cognito app clients, separated by spaces; default: all
 //	READ_SCOPE            default: mcp/read
 //	WRITE_SCOPE           default: mcp/write
