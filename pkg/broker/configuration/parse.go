@@ -42,11 +42,10 @@ func (d *checker) configuration(o Document) *Configuration {
 		d.Add("version", "required, and must be %d", SchemaVersion)
 	}
 	c := &Configuration{
-		Scopes:          d.scopes("scopes", o.Scopes),
-		ResourceBinding: o.ResourceBinding,
-		ForwardResource: o.ForwardResource,
-		AppClientQuota:  cmp.Or(o.AppClientQuota, 1000),
-
+		Scopes:              d.scopes("scopes", o.Scopes),
+		ResourceBinding:     o.ResourceBinding,
+		ForwardResource:     o.ForwardResource,
+		AppClientQuota:      cmp.Or(o.AppClientQuota, 1000),
 		ResourceServerQuota: cmp.Or(o.ResourceServerQuota, 25),
 		Branding:            d.branding("branding", o.Branding),
 		SupportContact:      d.supportContact("support_contact", o.SupportContact),
