@@ -15,6 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/test/dynamodbtest"
 	"github.com/dcr-broker/dcr-broker/test/lambdaruntime"
+	"github.com/dcr-broker/dcr-broker/test/permissions"
 )
 
 // deployment is a complete broker as it runs in the cloud: the real bootstraps of
@@ -69,14 +70,16 @@ func deployWith(t *testing.T, appClients int, change func(*world), env ...string
 // start gives every function a new process. It ends the former ones.
 func (d *deployment) start() {
 	d.tb().Helper()
-	for _, name := range functionNames {
+	for _, name := range permissions.Functions(d.config().Mode) {
 		if former := d.all[name]; former != nil {
 			former.Close()
 		}
 		d.all[name] = d.function(name)
 	}
 	maps.Copy(d.gateway.functions, d.all)
-	d.private.deploy(provisionFunction, d.all["provision"])
+	if d.private != nil {
+		d.private.deploy(provisionFunction, d.all["provision"])
+	}
 }
 
 // tb returns the test. Both embedded types have it.

@@ -12,17 +12,24 @@ import (
 // deployDirect is deploy for direct mode.
 func deployDirect(t *testing.T) *deployment {
 	t.Helper()
+	return deployDirectWith(t, nil)
+}
+
+// deployDirectWith is deployWith for direct mode.
+func deployDirectWith(t *testing.T, change func(*world)) *deployment {
+	t.Helper()
 	endpoint := dynamodbtest.Endpoint(t)
 	d := &deployment{all: make(map[string]*lambdaruntime.Function)}
 	d.world = newWorld(t, endpoint)
 	g, srv := newGateway(t)
 	d.gateway, d.issuer, d.transport = g, srv.URL, srv.Client().Transport
 	d.env["ISSUER"] = d.issuer
-	d.world.store()
-	for _, name := range []string{"register", "token", "metadata", "janitor"} {
-		d.all[name] = d.function(name)
-		d.gateway.functions[name] = d.all[name]
+	if change != nil {
+		change(d.world)
 	}
+	d.world.store()
+	d.initial = d.real[exampleInitial]
+	d.start()
 	return d
 }
 

@@ -110,6 +110,50 @@ func TestWithoutConfiguration(t *testing.T) {
 	d.finishUncounted()
 }
 
+// The functions of direct mode answer in the same way, but for token, which needs
+// no configuration.
+func TestWithoutConfigurationInDirectMode(t *testing.T) {
+	t.Parallel()
+	d := deployDirectWith(t, (*world).moveClock)
+	machine := d.machine()
+	d.remove("head")
+	d.start()
+	client := &http.Client{Transport: d.transport}
+	for _, tt := range []struct {
+		method, path  string
+		body          any
+		authorization string
+		status, after int // with a configuration again
+	}{
+		{"GET", "/.well-known/oauth-authorization-server", nil, "", 503, 200},
+		{"POST", "/register", strings.Replace(publicMetadata, "{", `{"redirect_uris":["http://127.0.0.1/callback"],`, 1), "", 503, 201},
+		// Cognito checks these requests. Until there is a configuration, the resource
+		// is ignored.
+		{"POST", "/token", url.Values{"grant_type": {"client_credentials"}, "resource": {mcpServer}}, basic(machine.id, machine.secret), 200, 200},
+		{"OPTIONS", "/token", nil, "", 204, 204},
+		{"GET", "/unknown", nil, "", 404, 404},
+	} {
+		a := d.send(client, tt.method, tt.path, tt.body, tt.authorization)
+		if retry := a.Header.Get("Retry-After"); a.Status != tt.status || (retry != "") != (tt.status == 503) {
+			t.Errorf("%s %s = %d, Retry-After %q, %s; want %d", tt.method, tt.path, a.Status, retry, a.Body, tt.status)
+		}
+		if tt.status == 503 {
+			d.configure()
+			d.later(10 * time.Second)
+		}
+		if a := d.send(client, tt.method, tt.path, tt.body, tt.authorization); a.Status != tt.after {
+			t.Errorf("%s %s with a configuration = %d %s, want %d", tt.method, tt.path, a.Status, a.Body, tt.after)
+		}
+		if tt.status == 503 {
+			d.remove("head")
+			d.start()
+		}
+	}
+	if out, err := d.all["janitor"].Invoke(t.Context(), []byte(`{}`)); err == nil {
+		t.Errorf("janitor = %s, want an error, so that the alarm sees it", out)
+	}
+}
+
 // machine registers a client that signs nobody in.
 func (d *deployment) machine() registration {
 	got := d.call("POST", "/register", machineMetadata, "Bearer "+d.initial, http.StatusCreated)
