@@ -48,7 +48,7 @@ func (w *writer) createScopes(ctx context.Context, conf *configuration.Configura
 			scopes = append(scopes, cognito.Scope{Name: s.Name, Description: s.Description})
 		}
 	}
-	created, err := w.pool.resourceServers().Create(ctx, scopes)
+	created, err := w.pool.resourceServers().Create(ctx, scopes, conf.ResourceServerQuota)
 	w.done.CreatedScopes = append(w.done.CreatedScopes, created...)
 	if len(created) > 0 {
 		telemetry.Audit{

@@ -80,14 +80,15 @@ func (s *ResourceServers) Missing(ctx context.Context, scopes []string) ([]strin
 }
 
 // Create creates those of the scopes that are missing, and their resource
-// servers. It returns the scopes that the pool got, even with an error. It can
+// servers. quota is how many resource servers the pool can have; if they would be
+// more, nothing is created and the error is a *ScopeLimitError. It returns the scopes that the pool got, even with an error. It can
 // be repeated after any error.
 //
 // An update of a resource server replaces all its scopes, and Cognito has no
 // condition for it, so two programs that update one at the same time can undo
 // each other's work. Create reads again after each update and a pause, and
 // repeats what is gone.
-func (s *ResourceServers) Create(ctx context.Context, scopes []Scope) (created []string, err error) {
+func (s *ResourceServers) Create(ctx context.Context, scopes []Scope, quota int) (created []string, err error) {
 	var first []string // the scopes that were missing at first
 	for attempt := range createAttempts {
 		servers, listErr := s.list(ctx)
@@ -104,7 +105,7 @@ func (s *ResourceServers) Create(ctx context.Context, scopes []Scope) (created [
 		if len(left) == 0 {
 			return created, nil
 		}
-		if err := checkLimits(servers, missing); err != nil {
+		if err := checkLimits(servers, missing, quota); err != nil {
 			return created, err
 		}
 		var added []string
@@ -257,20 +258,27 @@ func namesOf(scopes map[string][]types.ResourceServerScopeType) []string {
 }
 
 // checkLimits returns an error if a scope cannot be created, so that nothing is.
-func checkLimits(servers []types.ResourceServerType, missing map[string][]types.ResourceServerScopeType) error {
+func checkLimits(present []types.ResourceServerType, missing map[string][]types.ResourceServerScopeType, quota int) error {
 	if bad := missing[""]; len(bad) > 0 {
 		return fmt.Errorf("cognito: %q is no scope of a resource server, which is identifier/name", aws.ToString(bad[0].ScopeName))
 	}
+	servers := len(present)
 	for identifier, scopes := range missing {
-		n := len(scopes)
-		for _, r := range servers {
+		n, exists := len(scopes), false
+		for _, r := range present {
 			if aws.ToString(r.Identifier) == identifier {
-				n += len(r.Scopes)
+				n, exists = n+len(r.Scopes), true
 			}
+		}
+		if !exists {
+			servers++
 		}
 		if n > maxServerScopes {
 			return &ScopeLimitError{fmt.Sprintf("the resource server %s would have %d scopes, and Cognito allows %d: use another resource server", identifier, n, maxServerScopes)}
 		}
+	}
+	if servers > quota && servers > len(present) {
+		return &ScopeLimitError{fmt.Sprintf("the pool would have %d resource servers, %d of them new, and its quota is %d. %s, and set resource_server_quota", servers, servers-len(present), quota, serverAdvice)}
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func TestCreateScopes(t *testing.T) {
 	if want := []string{"mcp/write", "files/read"}; err != nil || !slices.Equal(missing, want) {
 		t.Errorf("Missing = %q, %v, want %q", missing, err, want)
 	}
-	created, err := s.Create(t.Context(), wanted)
+	created, err := s.Create(t.Context(), wanted, 25)
 	if want := []string{"files/read", "https://mcp.example.com/mcp/call", "mcp/write"}; err != nil || !slices.Equal(created, want) {
 		t.Errorf("Create = %q, %v, want %q", created, err, want)
 	}
@@ -92,7 +92,7 @@ func TestCreateScopes(t *testing.T) {
 			}
 		}
 	}
-	if created, err := s.Create(t.Context(), wanted); err != nil || len(created) != 0 {
+	if created, err := s.Create(t.Context(), wanted, 25); err != nil || len(created) != 0 {
 		t.Errorf("the second Create = %q, %v, want nothing to create", created, err)
 	}
 }
@@ -105,11 +105,11 @@ func TestCreateScopesWhateverFails(t *testing.T) {
 		for _, effect := range []emulator.Effect{emulator.FailBefore, emulator.FailAfter, emulator.CutBefore, emulator.CutAfter, emulator.Throttle} {
 			s, pool := servers(t, nil)
 			pool.Faults().Inject(op, emulator.Fault{Effect: effect, Times: 1})
-			created, err := s.Create(t.Context(), wanted)
+			created, err := s.Create(t.Context(), wanted, 25)
 			if op != "ListResourceServers" && (err != nil || len(created) != 2) {
 				t.Errorf("%s fails with %d: Create = %q, %v, want both scopes", op, effect, created, err)
 			}
-			if _, err := s.Create(t.Context(), wanted); err != nil {
+			if _, err := s.Create(t.Context(), wanted, 25); err != nil {
 				t.Errorf("%s fails with %d: Create again = %v", op, effect, err)
 			}
 			wantScopes(t, s, "mcp/read", "mcp/write", "files/read")
@@ -118,7 +118,7 @@ func TestCreateScopesWhateverFails(t *testing.T) {
 	t.Run("for good", func(t *testing.T) {
 		s, pool := servers(t, nil)
 		pool.Faults().Inject("UpdateResourceServer", emulator.Fault{Effect: emulator.FailBefore, Exception: "NotAuthorizedException"})
-		created, err := s.Create(t.Context(), wanted)
+		created, err := s.Create(t.Context(), wanted, 25)
 		if _, denied := errors.AsType[*types.NotAuthorizedException](err); !denied || !slices.Equal(created, []string{"files/read"}) {
 			t.Errorf("Create = %q, %v, want files/read created and the denied call", created, err)
 		}
@@ -154,10 +154,10 @@ func TestTwoProgramsCreateScopes(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := b.Create(t.Context(), []Scope{{"mcp/b", "B"}})
+		_, err := b.Create(t.Context(), []Scope{{"mcp/b", "B"}}, 25)
 		done <- err
 	}()
-	created, err := a.Create(t.Context(), []Scope{{"mcp/a", "A"}})
+	created, err := a.Create(t.Context(), []Scope{{"mcp/a", "A"}}, 25)
 	if err != nil || !slices.Equal(created, []string{"mcp/a"}) {
 		t.Errorf("Create = %q, %v, want mcp/a", created, err)
 	}
@@ -173,7 +173,7 @@ func TestTooManyScopes(t *testing.T) {
 	for i := range 100 {
 		many = append(many, Scope{fmt.Sprint("mcp/s", i), ""})
 	}
-	_, err := s.Create(t.Context(), many)
+	_, err := s.Create(t.Context(), many, 25)
 	if _, limit := errors.AsType[*ScopeLimitError](err); !limit || !strings.Contains(err.Error(), "would have 101 scopes, and Cognito allows 100") {
 		t.Errorf("Create of 100 scopes beside one = %v, want a ScopeLimitError", err)
 	}
@@ -184,11 +184,21 @@ func TestTooManyScopes(t *testing.T) {
 	for i := range 25 {
 		servers = append(servers, Scope{fmt.Sprintf("server%02d/call", i), ""})
 	}
-	created, err := s.Create(t.Context(), servers)
+	created, err := s.Create(t.Context(), servers, 25)
+	if _, limit := errors.AsType[*ScopeLimitError](err); !limit || len(created) != 0 || !strings.Contains(err.Error(), "would have 26 resource servers, 25 of them new, and its quota is 25") {
+		t.Errorf("Create of 25 resource servers beside one = %d scopes, %v, want none and a ScopeLimitError", len(created), err)
+	}
+	// The document says that AWS has raised the quota, and it has not.
+	created, err = s.Create(t.Context(), servers, 300)
 	if _, limit := errors.AsType[*ScopeLimitError](err); !limit || len(created) != 24 || !strings.Contains(err.Error(), "resource_binding") {
 		t.Errorf("Create of 25 resource servers beside one = %d scopes, %v, want 24 and what to do", len(created), err)
 	}
-	if _, err := s.Create(t.Context(), []Scope{{"noserver", ""}}); err == nil || !strings.Contains(err.Error(), "identifier/name") {
+	// A quota that the pool exceeds already does not matter to its resource
+	// servers.
+	if _, err := s.Create(t.Context(), []Scope{{"mcp/more", ""}}, 1); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Create(t.Context(), []Scope{{"noserver", ""}}, 25); err == nil || !strings.Contains(err.Error(), "identifier/name") {
 		t.Errorf("Create of a scope without a resource server = %v, want an error", err)
 	}
 }

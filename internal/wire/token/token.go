@@ -36,9 +36,9 @@ func Routes(rt *httpapi.Router, p *wire.Parts) error {
 
 func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
 	issuer, err := relay.New(relay.Config{
-		Clients: clients.New(broker.ModeDirect, p.Store, p.Now),
-		Cognito: newCognito(p),
-		Log:     p.Log,
+		Clients:         clients.New(broker.ModeDirect, p.Store, p.Now),
+		Cognito:         newCognito(p),
+		Log:             p.Log,
 		ForwardResource: func(ctx context.Context) bool { return forwardResource(ctx, p) },
 	})
 	if err != nil {

@@ -47,6 +47,9 @@ type Configuration struct {
 	IdentityProviders []string
 	// AppClientQuota is the maximum number of app clients in the user pool.
 	AppClientQuota int
+	// ResourceServerQuota is the maximum number of resource servers in the user
+	// pool.
+	ResourceServerQuota int
 	// ForwardResource is whether /token of direct mode forwards the resource
 	// parameter to Cognito.
 	ForwardResource bool

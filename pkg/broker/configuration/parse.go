@@ -42,16 +42,17 @@ func (d *checker) configuration(o Document) *Configuration {
 		d.Add("version", "required, and must be %d", SchemaVersion)
 	}
 	c := &Configuration{
-		Scopes:          d.scopes("scopes", o.Scopes),
-		ResourceBinding: o.ResourceBinding,
-		ForwardResource: o.ForwardResource,
-		AppClientQuota:  cmp.Or(o.AppClientQuota, 1000),
-		Branding:        d.branding("branding", o.Branding),
-		SupportContact:  d.supportContact("support_contact", o.SupportContact),
-		Tokens:          d.tokens("lifetimes", o.Lifetimes),
+		Scopes:              d.scopes("scopes", o.Scopes),
+		ResourceBinding:     o.ResourceBinding,
+		ForwardResource:     o.ForwardResource,
+		AppClientQuota:      cmp.Or(o.AppClientQuota, 1000),
+		ResourceServerQuota: cmp.Or(o.ResourceServerQuota, 25),
+		Branding:            d.branding("branding", o.Branding),
+		SupportContact:      d.supportContact("support_contact", o.SupportContact),
+		Tokens:              d.tokens("lifetimes", o.Lifetimes),
 	}
 	names := c.ScopeNames()
-	d.resourceServers("scopes", names, cmp.Or(o.ResourceServerQuota, 25))
+	d.resourceServers("scopes", names, c.ResourceServerQuota)
 	d.resources("protected_resources", o.ProtectedResources, names, c)
 	d.bindings(o)
 	c.Policy = policy.Check(o.Document, d.deployment.Mode, names, d.Faults)

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
+)
+
+// clear: from now on no call fails.
+func clearFaults(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Value(worldKey{}).(*world).pool.Faults().Clear()
+}
+
+// lifetime SECONDS: the access tokens of each app client of the pool live that
+// long.
+func accessTokenLifetime(ts *testscript.TestScript, _ bool, args []string) {
+	d := scriptDeployment(ts)
+	api := cip.NewFromConfig(d.parts.SDK, func(o *cip.Options) { o.BaseEndpoint = aws.String(d.config.CognitoEndpoint) })
+	for _, a := range ts.Value(worldKey{}).(*world).pool.AppClients() {
+		out, err := api.DescribeUserPoolClient(context.Background(), &cip.DescribeUserPoolClientInput{UserPoolId: &d.config.UserPoolID, ClientId: &a.ClientID})
+		ts.Check(err)
+		seconds := *out.UserPoolClient.AccessTokenValidity
+		if out.UserPoolClient.TokenValidityUnits.AccessToken == types.TimeUnitsTypeMinutes {
+			seconds *= 60
+		}
+		if got := strconv.Itoa(int(seconds)); got != args[0] {
+			ts.Fatalf("the access tokens of app client %s live %s s, want %s", a.ClientID, got, args[0])
+		}
+	}
+}
+
+// meanwhile FILE COMMAND...: the command must fail, because another operator,
+// somebody, stores FILE after it has read the versions.
+func meanwhile(ts *testscript.TestScript, _ bool, args []string) {
+	w, d := ts.Value(worldKey{}).(*world), scriptDeployment(ts)
+	body := []byte(ts.ReadFile(args[0]))
+	w.answered.Store(&hook{"ListResourceServers", func() {
+		w.answered.Store(nil)
+		writer, err := configure.New(configure.Config{
+			Store: d.store.Configuration(), Deployment: d.config.Deployment(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		})
+		ts.Check(err)
+		versions, err := d.store.Configuration().Versions(context.Background())
+		ts.Check(err)
+		_, err = writer.Apply(context.Background(), body, "somebody", versions[0].Number)
+		ts.Check(err)
+	}})
+	defer w.answered.Store(nil)
+	if err := ts.Exec(args[1], args[2:]...); err == nil {
+		ts.Fatalf("the command succeeded, want it to see the other change")
+	}
+}
+
+// motopool: makes a user pool in moto, for the commands that follow.
+func motoPool(ts *testscript.TestScript, _ bool, _ []string) {
+	endpoint := ts.Getenv("AWS_ENDPOINT_URL_STS")
+	sdk, err := awsconfig.LoadDefaultConfig(context.Background(), awsconfig.WithRegion("us-east-1"))
+	ts.Check(err)
+	api := cip.NewFromConfig(sdk, func(o *cip.Options) { o.BaseEndpoint = &endpoint })
+	out, err := api.CreateUserPool(context.Background(), &cip.CreateUserPoolInput{PoolName: aws.String("dcrctl")})
+	ts.Check(err)
+	ts.Setenv("USER_POOL_ID", *out.UserPool.Id)
+	ts.Setenv("COGNITO_ENDPOINT", endpoint)
+	newTable(ts, false, nil)
+}
