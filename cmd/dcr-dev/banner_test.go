@@ -152,6 +152,14 @@ func TestBannerOfTheCookbook(t *testing.T) {
 				t.Errorf("%d commands:\n%s", n, text)
 			}
 			try(t, s, text)
+			if i == 3 {
+				return // direct mode refuses this document
+			}
+			s, text = with(t, document[1], "--authorization=direct")
+			if len(commands(text)) == 0 || strings.Contains(text, introspects) {
+				t.Errorf("direct mode: %d commands, or introspection:\n%s", len(commands(text)), text)
+			}
+			try(t, s, text)
 		})
 	}
 }
