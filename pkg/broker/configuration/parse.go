@@ -50,6 +50,7 @@ func (d *checker) configuration(o Document) *Configuration {
 		Branding:            d.branding("branding", o.Branding),
 		SupportContact:      d.supportContact("support_contact", o.SupportContact),
 		Tokens:              d.tokens("lifetimes", o.Lifetimes),
+		mode:                d.deployment.Mode,
 	}
 	names := c.ScopeNames()
 	d.resourceServers("scopes", names, c.ResourceServerQuota)
