@@ -1,7 +1,6 @@
 package configuration
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 
@@ -117,14 +116,6 @@ type DocumentLifetimes struct {
 	RefreshToken strict.Lifetime `json:"refresh_token,omitzero" range:"1h..3650d"`
 }
 
-// Decode reads a document, and checks its form but not its content: names and
-// kinds of the members. An error is a *strict.Error with every fault.
-func Decode(body []byte) (Document, error) {
-	var f strict.Faults
-	o, _ := decode(body, &f)
-	return o, f.Err()
-}
-
 // decode adds the faults of the document to f. It returns false if the content
 // cannot be checked.
 func decode(body []byte, f *strict.Faults) (o Document, ok bool) {
@@ -149,14 +140,4 @@ func versionOf(tree any) int {
 	literal, _ := o["version"].(json.Number)
 	n, _ := strconv.Atoi(literal.String())
 	return n
-}
-
-// Encode returns the document as JSON with indents.
-func (o Document) Encode() ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err := e.Encode(o)
-	return b.Bytes(), err
 }
