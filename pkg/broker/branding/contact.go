@@ -16,7 +16,7 @@ func ParseContact(s string) (shown string, err error) {
 	case err != nil || strings.ContainsFunc(s, notInURL):
 	case strings.HasPrefix(s, "https://") && u.Hostname() != "" && u.User == nil && isPort(u.Port()):
 		return s, nil
-	case strings.HasPrefix(s, "mailto:") && isHeaders(u.RawQuery):
+	case strings.HasPrefix(s, "mailto:") && strings.Contains(u.Opaque, "@") && isHeaders(u.RawQuery):
 		if address, err := url.PathUnescape(u.Opaque); err == nil && isAddress(address) {
 			return address, nil
 		}

@@ -18,7 +18,7 @@ func TestParseContact(t *testing.T) {
 		"": "", "help@example.com": "", "javascript:alert(1)": "", "http://example.com": "", "HTTPS://example.com": "",
 		"https://": "", "https://:80/": "", "https://a.b:0/": "", "https://a.b:99999/": "", "https://u@example.com": "",
 		`https://a.b"><script>x</script>/y`: "", "https://a.b/ c": "", "https://a.b/\u00e9": "",
-		"mailto:": "", "mailto:help": "", "mailto:@b": "", "mailto:a@": "", "mailto:a@b@c": "", "mailto:a@b,c@d": "", "mailto:a%20b@c": "", "mailto://a@b": "",
+		"mailto:": "", "mailto:a%40b": "", "mailto:help": "", "mailto:@b": "", "mailto:a@": "", "mailto:a@b@c": "", "mailto:a@b,c@d": "", "mailto:a%20b@c": "", "mailto://a@b": "",
 		// Line ends would begin another header of the message.
 		"mailto:%0a@b%0d%0aBcc:x": "", "mailto:a@b?subject=x%0D%0ABcc:y": "", "mailto:a@b?sub%0Aject=x": "", "mailto:a@b?subject=%zz": "", "mailto:%zz@b": "",
 	} {

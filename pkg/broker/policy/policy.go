@@ -143,10 +143,12 @@ func (p *Profile) Users() Users {
 // Users are the users who may consent. A nil list allows every user; if both
 // are set, a user has to satisfy both.
 type Users struct {
-	// Groups are groups of the user pool; a user must be in one of them.
+	// Groups are groups of the user pool; a user must be in one of them. A name has
+	// 1 to 128 characters and no spaces.
 	Groups []string `json:"groups,omitzero"`
 	// IdentityProviders are identity providers of the user pool; the user must
-	// have signed in with one of them. COGNITO is the pool itself.
+	// have signed in with one of them. COGNITO is the pool itself. A name has 1 to
+	// 32 characters and no spaces.
 	IdentityProviders []string `json:"identity_providers,omitzero"`
 }
 
