@@ -57,7 +57,7 @@ type Current struct {
 	turn  chan struct{}
 	at    time.Time     // the last read began at this time if it succeeded, or failed at this time
 	wait  time.Duration // time from at to the next read
-	asked time.Time     // the last read that only Newest needed began at this time
+	asked time.Time     // the last read for broker.Newest began at this time
 	err   error         // of the last read, if it failed
 	// unusable has the versions that were found unusable. It has no other versions
 	// than the last list, so it stays small.
@@ -90,7 +90,14 @@ func NewCurrent(c CurrentConfig) *Current {
 // Get waits for the store for two seconds at most; if a version was read before,
 // only one request at a time waits. The same pointer means the same
 // configuration.
+//
+// In a context of broker.Newest, Get reads the store again, but at most once in
+// five seconds for all such requests. If the last read failed, Get then returns
+// the error even if there is a last good version.
 func (c *Current) Get(ctx context.Context) (*Configuration, error) {
+	if broker.WantsNewest(ctx) {
+		return c.getNewest(ctx)
+	}
 	if good := c.good.Load(); good != nil {
 		select {
 		case c.turn <- struct{}{}:
@@ -112,13 +119,9 @@ func (c *Current) Get(ctx context.Context) (*Configuration, error) {
 	return nil, broker.NotReady(err)
 }
 
-// Newest is Get for a request that needs something which the configuration in
-// force does not have. A newer version may have it: another process, which uses
-// that version already, has accepted an earlier request of the same client. So
-// Newest reads the store again, but at most once in five seconds. It returns a
-// *broker.Refusal of a request that can be repeated if the last read failed,
-// even if there is a last good version.
-func (c *Current) Newest(ctx context.Context) (*Configuration, error) {
+// getNewest is Get in a context of broker.Newest. A read that began while the
+// request waited for its turn is as good as one of its own.
+func (c *Current) getNewest(ctx context.Context) (*Configuration, error) {
 	before := c.begun.Load()
 	if err := c.takeTurn(ctx); err != nil {
 		return nil, err

@@ -177,7 +177,7 @@ func (w *world) alter(v configuration.Version, body []byte) {
 func (w *world) get() string { return text(w.current.Get(w.t.Context())) }
 
 // newest is get for a request that needs the newest version.
-func (w *world) newest() string { return text(w.current.Newest(w.t.Context())) }
+func (w *world) newest() string { return text(w.current.Get(broker.Newest(w.t.Context()))) }
 
 func text(c *configuration.Configuration, err error) string {
 	if err != nil {
