@@ -49,7 +49,8 @@ type Pool interface {
 type Config struct {
 	Store broker.Store
 	Pool  Pool
-	// Policy returns the policy in force. It is called once for each app client.
+	// Policy returns the policy in force. It is called for each app client, and a
+	// second time with broker.Newest if the policy lacks the profile.
 	Policy func(context.Context) (*policy.Policy, error)
 	// Deployment is the id of this deployment.
 	Deployment string
