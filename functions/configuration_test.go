@@ -54,7 +54,7 @@ func (w *world) resources() []object { return w.document["protected_resources"].
 // file.
 func (w *world) configure() {
 	w.t.Helper()
-	body := must.Marshal(w.t, w.document)
+	body := append(must.Marshal(w.t, w.document), w.padding...)
 	if w.env["DYNAMODB_ENDPOINT"] != "" {
 		w.apply(body)
 		return

@@ -65,7 +65,13 @@ func (e *Endpoint) Mount(rt *httpapi.Router) {
 	}
 }
 
+// assets answers without the configuration, which says whether there is a logo,
+// if no logo can have this path.
 func (e *Endpoint) assets(w http.ResponseWriter, r *http.Request) {
+	if !pages.IsAsset(r.URL.Path) {
+		httpapi.WriteError(w, r, &httpapi.Error{Status: http.StatusNotFound, Code: "invalid_request", Description: "there is nothing at this path"})
+		return
+	}
 	e.pages(r).Assets().ServeHTTP(w, r)
 }
 
