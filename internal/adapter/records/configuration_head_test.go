@@ -112,6 +112,9 @@ func TestTheCopyOfAFormerVersionIsNotUsed(t *testing.T) {
 	}
 	first := appendText(t, c, 1, small, "ops")
 	list()
+	if body, err := r.Body(t.Context(), configuration.Version{Number: 7, Digest: first.Digest}); !errors.Is(err, broker.ErrNotFound) {
+		t.Errorf("Body of a version that is not stored = %d bytes, %v, want %v", len(body), err, broker.ErrNotFound)
+	}
 	second := appendText(t, c, 2, "second", "ops")
 	if a, b := read(first), read(second); a != 0 || b != 1 {
 		t.Errorf("%d and %d reads after the list of version 1, want 0 and 1", a, b)

@@ -70,10 +70,12 @@ func TestARequestThatIsNotReadyWorksLater(t *testing.T) {
 func TestAssetsNeedNoKeys(t *testing.T) {
 	w := newWorld(t)
 	w.KeysErr = errors.New("no keys")
-	rec := httptest.NewRecorder()
-	w.server.Config.Handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/assets/none", nil))
-	if rec.Code == http.StatusServiceUnavailable {
-		t.Error("status 503 for an asset")
+	for _, path := range []string{"/assets/none", "/assets/0123456789abcdef.png"} {
+		rec := httptest.NewRecorder()
+		w.server.Config.Handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+		if rec.Code != http.StatusNotFound {
+			t.Errorf("GET %s: status %d, want 404", path, rec.Code)
+		}
 	}
 }
 

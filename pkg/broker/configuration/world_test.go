@@ -67,10 +67,28 @@ func newWorld(t *testing.T, clock *fake.Clock) *world {
 }
 
 // start begins a process that has read nothing.
-func (w *world) start() {
-	w.current = configuration.NewCurrent(configuration.CurrentConfig{
-		Reader: w.reader, Deployment: deployment, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+func (w *world) start() { w.current = newCurrent(w, w.reader) }
+
+func newCurrent(w *world, r configuration.Reader) *configuration.Current {
+	return configuration.NewCurrent(configuration.CurrentConfig{
+		Reader: r, Deployment: deployment, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	})
+}
+
+// stale is a Reader whose first list takes a second and is as old as its
+// beginning.
+type stale struct {
+	*reader
+	versions []configuration.Version
+	reads    int
+}
+
+func (s *stale) Versions(ctx context.Context) ([]configuration.Version, error) {
+	if s.reads++; s.reads > 1 {
+		return s.reader.Versions(ctx)
+	}
+	time.Sleep(time.Second)
+	return s.versions, nil
 }
 
 // reader is a Reader whose reads are counted and call a hook first.

@@ -99,15 +99,18 @@ func (i *Issuer) authenticateResource(ctx context.Context, sent clients.Credenti
 
 // resourceWith returns the protected resource of conf with these credentials.
 func resourceWith(conf *configuration.Configuration, sent clients.Credentials) (broker.Resource, bool) {
+	n := slices.IndexFunc(conf.IntrospectionClients, func(c configuration.IntrospectionClient) bool { return c.ID == sent.ID })
 	var known configuration.IntrospectionClient
-	if n := slices.IndexFunc(conf.IntrospectionClients, func(c configuration.IntrospectionClient) bool { return c.ID == sent.ID }); n >= 0 {
+	if n >= 0 {
 		known = conf.IntrospectionClients[n]
 	}
-	// The hash of an unknown id is zero, which matches no secret.
+	// The hash of an unknown id is zero, which matches no secret. The comparison
+	// takes the same time.
 	hash, _ := credential.ParseHash(known.SecretSHA256)
-	// No secret is no authentication, even if an operator has stored the hash of
-	// the empty text.
-	if matches := hash.Matches(credential.Presented(sent.Secret)); !matches || sent.Secret == "" {
+	matches := hash.Matches(credential.Presented(sent.Secret))
+	// An empty secret authenticates nobody, even if an operator has stored its
+	// hash.
+	if n < 0 || sent.Secret == "" || !matches {
 		return broker.Resource{}, false
 	}
 	return resourceOf(conf, known.Resource)
