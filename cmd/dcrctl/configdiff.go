@@ -24,16 +24,27 @@ func (c *configDiffCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	newest := s.newest()
+	now, err := s.inForce(ctx)
+	if err != nil {
+		return err
+	}
+	for _, line := range now.unusableLines(s) {
+		op.infof("%s", line)
+	}
 	var before []byte
-	if newest.Number != 0 {
-		if before, err = configuration.ReadDocument(ctx, s.reader, newest); err != nil {
+	with := "an empty table"
+	switch {
+	case now.conf != nil:
+		with = fmt.Sprintf("version %d", now.version.Number)
+		if before, err = configuration.ReadDocument(ctx, s.reader, now.version); err != nil {
 			return err
 		}
+	case len(s.versions) > 0:
+		with = "nothing, because no stored version can be used"
 	}
 	changes, err := configure.Difference(before, body)
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.File, err)
+		return fmt.Errorf("%s: %w", fileName(c.File), err)
 	}
 	if op.json {
 		if changes == nil {
@@ -45,18 +56,14 @@ func (c *configDiffCmd) Run(ctx context.Context, op *operator) error {
 	} else {
 		writeChanges(op.out, changes)
 	}
-	with := "an empty table"
-	if newest.Number != 0 {
-		with = fmt.Sprintf("version %d", newest.Number)
-	}
 	switch {
 	case len(changes) > 0:
 		op.infof("%s compared with %s", plural(len(changes), "change", "changes"), with)
 		return errFailed
-	case newest.Digest != configuration.Digest(body):
-		op.infof("%s says the same as %s and is written in another way", c.File, with)
+	case now.version.Digest != configuration.Digest(body):
+		op.infof("%s says the same as %s and is written in another way", fileName(c.File), with)
 	default:
-		op.infof("%s is %s", c.File, with)
+		op.infof("%s is %s", fileName(c.File), with)
 	}
 	return nil
 }
