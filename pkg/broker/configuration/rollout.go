@@ -6,9 +6,9 @@ import "time"
 // program that changes app clients adds a run before its first change, and
 // removes the run after its last one.
 type Rollout struct {
-	// Done is the number of the version whose settings every app client has had
-	// since its last run, and Digest is the version's digest. Later versions may
-	// have changed some of them. Done is 0 if the version is not known.
+	// Done is the number of the version whose settings all app clients had when
+	// the last run ended, and Digest is the version's digest. Done is 0 if some
+	// app clients may have had others. It has no meaning as long as there are Runs.
 	Done   int
 	Digest string
 	// Runs are the runs that have not ended, by their random ids, with the time

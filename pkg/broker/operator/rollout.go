@@ -92,7 +92,6 @@ func (r *rollout) begin(ctx context.Context) error {
 		if len(record.Runs) == 0 {
 			r.base = configuration.Version{Number: record.Done, Digest: record.Digest}
 		}
-		record.Done, record.Digest = 0, ""
 		maps.DeleteFunc(record.Runs, func(_ string, at time.Time) bool { return r.Now().Sub(at) > rolloutEnds })
 		if record.Runs == nil {
 			record.Runs = make(map[string]time.Time)
@@ -135,7 +134,6 @@ func (r *rollout) change(ctx context.Context, change func(*configuration.Rollout
 // version that all of them have, zero if some were not updated.
 func (r *rollout) run(ctx context.Context) (configuration.Version, error) {
 	var done configuration.Version
-	var after *configuration.Configuration
 	for range rolloutAttempts {
 		versions, err := r.Store.Versions(ctx)
 		if err != nil {
@@ -144,14 +142,15 @@ func (r *rollout) run(ctx context.Context) (configuration.Version, error) {
 		if len(versions) == 0 {
 			return configuration.Version{}, configuration.ErrNone
 		}
-		if done.Number != 0 && versions[0].Number == done.Number && versions[0].Digest == done.Digest {
+		if versions[0] == done {
 			return done, nil
 		}
-		if after, err = configuration.Load(ctx, r.Store, versions[0], r.Deployment); err != nil {
+		after, err := configuration.Load(ctx, r.Store, versions[0], r.Deployment)
+		if err != nil {
 			return configuration.Version{}, err
 		}
 		profiles := after.Policy.Profiles()
-		if done.Number == 0 && !r.All {
+		if !r.All {
 			if profiles, err = r.stale(ctx, versions, after); err != nil {
 				return configuration.Version{}, err
 			}
@@ -182,8 +181,8 @@ func (r *rollout) update(ctx context.Context, conf *configuration.Configuration,
 }
 
 // stale returns the profiles that have other settings in a version from the known
-// one on than in the newest one. A function may have created app clients while
-// any of these was in force.
+// one on than in the newest one. While any of these was in force, a function may
+// have created app clients, or another run may have updated some.
 func (r *rollout) stale(ctx context.Context, versions []configuration.Version, after *configuration.Configuration) ([]string, error) {
 	all := after.Policy.Profiles()
 	known := slices.IndexFunc(versions, func(v configuration.Version) bool { return v.Number == r.base.Number && v.Digest == r.base.Digest })
