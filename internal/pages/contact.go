@@ -2,8 +2,8 @@ package pages
 
 import (
 	"fmt"
-	"net/url"
-	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 )
 
 // contact is where users get help from the operator. The zero contact is none.
@@ -16,14 +16,11 @@ func newContact(raw string) (contact, error) {
 	if raw == "" {
 		return contact{}, nil
 	}
-	u, err := url.Parse(raw)
-	switch {
-	case err == nil && u.Scheme == "mailto" && strings.Contains(u.Opaque, "@"):
-		return contact{raw, visible(u.Opaque, maxDetail).withEllipsis()}, nil
-	case err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil:
-		return contact{raw, visible(raw, maxDetail).withEllipsis()}, nil
+	shown, err := branding.ParseContact(raw)
+	if err != nil {
+		return contact{}, fmt.Errorf("pages: the support contact %q: %w", raw, err)
 	}
-	return contact{}, fmt.Errorf("pages: the support contact %q is neither a mailto nor an https URL", raw)
+	return contact{raw, visible(shown, maxDetail).withEllipsis()}, nil
 }
 
 // contact adds a link to the operator's contact, whose text is its address.

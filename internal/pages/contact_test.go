@@ -14,7 +14,8 @@ func TestContact(t *testing.T) {
 		{"mailto:help@example.com", `<a rel="noreferrer" href="mailto:help@example.com"><bdi>help@example.com</bdi></a>`},
 		{"mailto:help@example.com?subject=a&body=b", `<a rel="noreferrer" href="mailto:help@example.com?subject=a&amp;body=b"><bdi>help@example.com</bdi></a>`},
 		{"https://example.com/help?a=1", `<a rel="noreferrer" href="https://example.com/help?a=1"><bdi>https://example.com/help?a=1</bdi></a>`},
-		{`https://example.com/"><script>`, `href="https://example.com/&#34;&gt;&lt;script&gt;"><bdi>https://example.com/&#34;&gt;&lt;script&gt;</bdi>`},
+		{"https://example.com/it's", `href="https://example.com/it&#39;s"><bdi>https://example.com/it&#39;s</bdi>`},
+		{`https://example.com/"><script>`, ""},
 		{"javascript:alert(1)", ""}, // would run on our page
 		{"data:text/html,x@y", ""},
 		{"http://example.com/help", ""},
@@ -24,6 +25,7 @@ func TestContact(t *testing.T) {
 		{"mailto:help", ""},
 		{"help@example.com", ""},
 		{"https://example.com/\x7f", ""},
+		{"mailto:%0a@b%0d%0aBcc:x", ""}, // a header of its own
 	} {
 		p, err := New(Brand{Name: "Example", Contact: tt.contact})
 		if (err == nil) != (tt.link != "") {

@@ -29,8 +29,8 @@ type Deployment struct {
 	// ID distinguishes the app clients of this deployment from all others in
 	// the user pool.
 	ID string
-	// Mode is the mode of new registrations. policy.New takes the zero value
-	// for ModeDirect.
+	// Mode is the mode of new registrations. policy.Check takes the zero
+	// value for ModeDirect.
 	Mode Mode
 	// Issuer is the broker's issuer identifier (RFC 8414 §2), which is its
 	// origin. The URLs at which clients manage their registrations begin with

@@ -9,6 +9,10 @@ import (
 // Core 1.0 §3.1.2.1). In brokered mode only the broker uses it.
 const ScopeOpenID = "openid"
 
+// MaxServerScopes is the maximum number of scopes of a resource server in
+// Cognito.
+const MaxServerScopes = 100
+
 // WithOpenID returns scopes with openid among them, first if it was missing.
 func WithOpenID(scopes []string) []string {
 	if slices.Contains(scopes, ScopeOpenID) {

@@ -27,7 +27,7 @@ type Choice interface {
 // member: Decode makes every other one, even an empty one. An array of strings
 // is a set: each is there once and none is empty.
 //
-// Three more tags of a field change what is allowed:
+// Four more tags of a field change what is allowed:
 //
 //   - range:"1..10" has the lowest and highest value of an integer or a
 //     [Lifetime]. If 0 is outside, the zero value is an absent member.
@@ -51,32 +51,38 @@ func decode(path string, tree any, v reflect.Value, tag reflect.StructTag, f *Fa
 	switch into := v.Addr().Interface().(type) {
 	case *Lifetime:
 		into.decode(path, tree, tag, f)
-		return
 	case Decoder:
 		into.DecodeTree(path, tree, f)
-		return
 	case Choice:
-		s, ok := tree.(string)
-		if !ok || !slices.Contains(into.Choices(), s) {
-			f.Add(path, "must be %s", strings.Join(into.Choices(), " or "))
-			return
-		}
-		v.SetString(s)
+		choice(path, tree, v, into.Choices(), f)
+	default:
+		kind(path, tree, v, tag, f)
+	}
+}
+
+func choice(path string, tree any, v reflect.Value, choices []string, f *Faults) {
+	s, ok := tree.(string)
+	if !ok || !slices.Contains(choices, s) {
+		f.Add(path, "must be %s", strings.Join(choices, " or "))
 		return
 	}
-	if v.Kind() == reflect.Int {
+	v.SetString(s)
+}
+
+// kind decodes into v, which has none of the types with a decoder.
+func kind(path string, tree any, v reflect.Value, tag reflect.StructTag, f *Faults) {
+	switch {
+	case v.Kind() == reflect.Int:
 		number(path, tree, v, tag, f)
 		return
-	}
-	if v.Kind() == reflect.Pointer {
-		before := reflect.New(v.Type().Elem())
-		decode(path, tree, before.Elem(), "", f)
+	case v.Kind() == reflect.Pointer:
+		element := reflect.New(v.Type().Elem())
+		decode(path, tree, element.Elem(), "", f)
 		if fits(tree, v.Type()) {
-			v.Set(before)
+			v.Set(element)
 		}
 		return
-	}
-	if !fits(tree, v.Type()) {
+	case !fits(tree, v.Type()):
 		f.Add(path, "must be %s, not %s", wanted(v.Type()), kindOf(tree))
 		return
 	}
@@ -88,16 +94,19 @@ func decode(path string, tree any, v reflect.Value, tag reflect.StructTag, f *Fa
 	case reflect.Slice:
 		slice(path, tree.([]any), v, f)
 	case reflect.Map:
-		members := reflect.MakeMap(v.Type())
-		o := tree.(map[string]any)
-		for _, name := range slices.Sorted(maps.Keys(o)) {
-			element := reflect.New(v.Type().Elem()).Elem()
-			decode(Member(path, name), o[name], element, "", f)
-			members.SetMapIndex(reflect.ValueOf(name), element)
-		}
-		v.Set(members)
+		mapOf(path, tree.(map[string]any), v, f)
 	case reflect.Struct:
 		object(path, tree.(map[string]any), v, f)
+	}
+}
+
+func mapOf(path string, o map[string]any, v reflect.Value, f *Faults) {
+	members := reflect.MakeMap(v.Type())
+	v.Set(members)
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		element := reflect.New(v.Type().Elem()).Elem()
+		decode(Member(path, name), o[name], element, "", f)
+		members.SetMapIndex(reflect.ValueOf(name), element)
 	}
 }
 

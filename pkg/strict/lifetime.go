@@ -45,7 +45,8 @@ func (l *Lifetime) decode(path string, tree any, tag reflect.StructTag, f *Fault
 	*l = Lifetime(life)
 }
 
-// ParseLifetime reads a lifetime, and returns false if s is none.
+// ParseLifetime reads a lifetime, and returns false if s does not have the form of
+// one.
 func ParseLifetime(s string) (life time.Duration, ok bool) {
 	if s == "" {
 		return 0, false

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -19,7 +20,7 @@ const maxDepth = 16
 func Read(body []byte, limit int, f *Faults) (tree any, ok bool) {
 	switch {
 	case len(body) > limit:
-		f.Add("", "longer than %d bytes", limit)
+		f.Add("", "%s; at most %s; write arrays on one line", size(len(body)), size(limit))
 	case len(bytes.TrimSpace(body)) == 0:
 		f.Add("", "the document is empty")
 	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
@@ -47,6 +48,15 @@ func Read(body []byte, limit int, f *Faults) (tree any, ok bool) {
 		return v, true
 	}
 	return nil, false
+}
+
+// size returns a number of bytes in words. It rounds up, so that more than 128 KB
+// is at least 129 KB.
+func size(n int) string {
+	if n < 1024 {
+		return strconv.Itoa(n) + " bytes"
+	}
+	return strconv.Itoa((n+1023)/1024) + " KB"
 }
 
 func checkSyntax(body []byte) error {

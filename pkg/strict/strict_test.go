@@ -127,7 +127,7 @@ func TestFaults(t *testing.T) {
 		{`{} {}`, []string{`not JSON: line 1, column 4: invalid character '{' after top-level value`}},
 		{strings.Repeat(`[`, 100) + strings.Repeat(`]`, 100), []string{`nested deeper than 16 levels`}},
 		{`{"title": "", "title": 1, "tags": ` + strings.Repeat(`[`, 100) + strings.Repeat(`]`, 100) + `}`, []string{`nested deeper than 16 levels`}},
-		{strings.Repeat(" ", 1<<10) + `{}`, []string{`longer than 1024 bytes`}},
+		{strings.Repeat(" ", 1<<10) + `{}`, []string{`2 KB; at most 1 KB; write arrays on one line`}},
 
 		// Names.
 		{`{"Title": "a", "a b": 1, "": 2, "Local": 3, "-": 4, "Hidden": 5, "timing": {}}`, []string{

@@ -14,6 +14,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
@@ -155,12 +156,12 @@ const MachineBody = `{"client_name":"Job","grant_types":["client_credentials"],"
 // deployment has these scopes.
 func ParsePolicy(t testing.TB, mode broker.Mode, document string, scopes []string) *policy.Policy {
 	t.Helper()
-	o, err := configuration.Decode([]byte(document))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := policy.New(o.Document, mode, scopes)
-	if err != nil {
+	var f strict.Faults
+	tree, _ := strict.Read([]byte(document), configuration.MaxSize, &f)
+	var o configuration.Document
+	strict.Decode("", tree, &o, &f)
+	p := policy.Check(o.Document, mode, scopes, &f)
+	if err := f.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return p

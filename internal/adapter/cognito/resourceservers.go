@@ -23,8 +23,6 @@ import (
 var standardScopes = []string{"openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"}
 
 const (
-	// maxServerScopes is how many scopes a resource server can have.
-	maxServerScopes = 100
 	// maxDescription is the maximum length of a scope's description at Cognito.
 	maxDescription = 256
 	// createAttempts is how often Create reads and writes before it gives up.
@@ -273,8 +271,8 @@ func checkLimits(present []types.ResourceServerType, missing map[string][]types.
 		if !exists {
 			servers++
 		}
-		if n > maxServerScopes {
-			return &ScopeLimitError{fmt.Sprintf("the resource server %s would have %d scopes, and Cognito allows %d: use another resource server", identifier, n, maxServerScopes)}
+		if n > broker.MaxServerScopes {
+			return &ScopeLimitError{fmt.Sprintf("the resource server %s would have %d scopes, and Cognito allows %d: use another resource server", identifier, n, broker.MaxServerScopes)}
 		}
 	}
 	if servers > quota && servers > len(present) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
@@ -11,40 +13,49 @@ import (
 type rule func(*jsonschema.Schema)
 
 const (
-	name  = `^[a-z0-9-]{1,32}$`
-	scope = `^[!#-\[\]-~]{1,513}$` // RFC 6749 section 3.3
-	url   = `^https?://[^?#\s]+$`
+	name     = `^[a-z0-9-]{1,32}$`
+	scope    = `^(openid|email|phone|profile|aws\.cognito\.signin\.user\.admin|[!#-\[\]-~]+/[!#-.0-\[\]-~]+)$`
+	url      = `^(https://|http://(localhost|127\.0\.0\.1|\[::1\])([:/]|$))[^?#\s]*$`
+	keys     = `^(https://|http://(localhost|127\.0\.0\.1|\[::1\])([:/]|$))[^#\s]*$`
+	poolName = `^\S+$`
+	text     = `^\S(.*\S)?$` // in one line, no space at the ends
 )
 
 // rules are the limits that are not in the types of the document, by path. [] is
 // an element of an array, .* the value of any member.
 var rules = map[string]rule{
-	"scopes[].name":        all(pattern(scope), not("offline_access")),
-	"scopes[].description": length(1, 200),
+	"scopes[].name":        all(pattern(scope), length(1, 256)),
+	"scopes[].description": all(pattern(text), length(1, 200)),
 
 	"protected_resources[].resource":                              pattern(url),
-	"protected_resources[].name":                                  length(1, 128),
+	"protected_resources[].name":                                  all(pattern(text), length(1, 128)),
 	"protected_resources[].scopes[]":                              pattern(scope),
 	"protected_resources[].introspection_clients[].id":            pattern(`^[A-Za-z0-9_-]{1,128}$`),
-	"protected_resources[].introspection_clients[].secret_sha256": pattern(`^[0-9A-Fa-f]{64}$`),
+	"protected_resources[].introspection_clients[].secret_sha256": all(pattern(`^[0-9A-Fa-f]{64}$`), not(emptySHA256)),
 
+	"resource_binding":                               standard(false),
 	"profiles":                                       names(name),
 	"profiles.*.redirect_uris.presets[]":             oneOf(policy.Presets()),
+	"profiles.*.redirect_uris.any_https":             standard(false),
+	"profiles.*.redirect_uris.any_private_use":       standard(false),
 	"profiles.*.redirect_uris.https[]":               pattern(`^https://`),
 	"profiles.*.redirect_uris.private_use_schemes[]": pattern(`^[A-Za-z][A-Za-z0-9+.-]*$`),
-	"profiles.*.grant_types":                         items(1, 0),
+	"profiles.*.grant_types":                         all(items(1, 0), standard(dcr.DefaultGrantTypes())),
 	"profiles.*.grant_types[]":                       oneOf(dcr.GrantTypes()),
-	"profiles.*.token_endpoint_auth_methods":         items(1, 0),
+	"profiles.*.token_endpoint_auth_methods":         all(items(1, 0), standard([]string{dcr.AuthNone})),
 	"profiles.*.token_endpoint_auth_methods[]":       oneOf([]string{dcr.AuthNone, dcr.AuthSecretBasic, dcr.AuthSecretPost}),
 	"profiles.*.scopes.allowed":                      items(1, policy.MaxScopes),
 	"profiles.*.scopes.allowed[]":                    pattern(scope),
 	"profiles.*.scopes.default":                      items(1, policy.MaxScopes),
 	"profiles.*.scopes.default[]":                    pattern(scope),
+	"profiles.*.software_statements":                 standard(policy.IgnoreStatements),
+	"profiles.*.approval":                            standard(policy.ApprovalNone),
+	"profiles.*.consent":                             standard(policy.ConsentAlways),
 	"profiles.*.users":                               members(1),
 	"profiles.*.users.groups":                        items(1, 0),
-	"profiles.*.users.groups[]":                      all(pattern(`^\S+$`), length(1, 128)),
+	"profiles.*.users.groups[]":                      all(pattern(poolName), length(1, 128)),
 	"profiles.*.users.identity_providers":            items(1, 0),
-	"profiles.*.users.identity_providers[]":          all(pattern(`^\S+$`), length(1, 128)),
+	"profiles.*.users.identity_providers[]":          all(pattern(poolName), length(1, policy.MaxProvider)),
 
 	"token_issuers[].name":             pattern(name),
 	"token_issuers[].issuer":           pattern(url),
@@ -52,19 +63,38 @@ var rules = map[string]rule{
 	"token_issuers[].algorithms":       items(1, 0),
 	"token_issuers[].algorithms[]":     oneOf(policy.Algorithms()),
 	"statement_issuers[].issuer":       pattern(url),
-	"statement_issuers[].jwks_uri":     pattern(`^https?://[^#\s]+$`),
+	"statement_issuers[].jwks_uri":     pattern(keys),
 	"statement_issuers[].algorithms":   items(1, 0),
 	"statement_issuers[].algorithms[]": oneOf(policy.Algorithms()),
 
 	"scopes_supported[]":      pattern(scope),
-	"grant_types_supported":   items(1, 0),
+	"grant_types_supported":   all(items(1, 0), standard(dcr.DefaultGrantTypes())),
 	"grant_types_supported[]": oneOf(dcr.GrantTypes()),
-	"branding.name":           length(1, 128),
+	"branding.name":           all(pattern(text), length(1, 128)),
 	"branding.accent":         pattern(`^#[0-9A-Fa-f]{6}$`),
 	"branding.logo":           pattern(`^data:image/(png|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}$`),
-	"support_contact":         pattern(`^(https://|mailto:)\S+$`),
-	"identity_providers":      items(1, 0),
-	"identity_providers[]":    length(1, 32),
+	"support_contact":         pattern(`^(https://[^\s/]|mailto:[^@\s?]+@[^@\s?])\S*$`),
+	"lifetimes.access_token":  standard("1h"),
+	"lifetimes.id_token":      standard("1h"),
+	"lifetimes.refresh_token": standard("30d"),
+	"refresh_token_rotation":  standard(true),
+	"identity_providers":      all(items(1, 0), standard([]string{"COGNITO"})),
+	"identity_providers[]":    all(pattern(poolName), length(1, policy.MaxProvider)),
+	"app_client_quota":        standard(1000),
+	"resource_server_quota":   standard(25),
+	"forward_resource":        standard(false),
+}
+
+// emptySHA256 is the SHA-256 of no characters.
+const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// standard sets the value that holds if the member is left out.
+func standard(value any) rule {
+	b, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // the values are above
+	}
+	return func(s *jsonschema.Schema) { s.Default = b }
 }
 
 func pattern(p string) rule { return func(s *jsonschema.Schema) { s.Pattern = p } }

@@ -29,6 +29,7 @@ func build(root string) ([]byte, error) {
 		return nil, err
 	}
 	s.Schema = "https://json-schema.org/draft/2020-12/schema"
+	s.ID = "https://raw.githubusercontent.com/dcr-broker/dcr-broker/main/docs/configuration.schema.json"
 	s.Title = "Configuration of dcr-broker"
 	for path := range rules {
 		if !g.used[path] {
@@ -119,7 +120,13 @@ func (g *generator) value(path string, t reflect.Type, tag reflect.StructTag) (*
 func (g *generator) kind(path string, t reflect.Type, tag reflect.StructTag) (*jsonschema.Schema, error) {
 	switch t {
 	case reflect.TypeFor[strict.Lifetime]():
-		return &jsonschema.Schema{Type: "string", Pattern: "^[1-9][0-9]{0,6}[mhd]$"}, nil
+		low, high, _ := strings.Cut(tag.Get("range"), "..")
+		least, ok := strict.ParseLifetime(low)
+		most, ok2 := strict.ParseLifetime(high)
+		if !ok || !ok2 {
+			return nil, fmt.Errorf("the range %q is not two lifetimes", tag.Get("range"))
+		}
+		return &jsonschema.Schema{Type: "string", Pattern: lifetimes(least, most)}, nil
 	case reflect.TypeFor[policy.Strings]():
 		list, err := g.value(path+"[]", reflect.TypeFor[[]string](), "")
 		if err != nil {

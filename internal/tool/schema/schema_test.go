@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"math"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
 	"pgregory.net/rapid"
@@ -107,6 +111,13 @@ func TestSchemaAcceptsWhatParseAccepts(t *testing.T) {
 	for _, m := range cookbook {
 		documents = append(documents, m[1])
 	}
+	files, err := filepath.Glob(root + "/pkg/broker/configuration/testdata/accepted/*/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no accepted documents: %v", err)
+	}
+	for _, file := range files {
+		documents = append(documents, must.ReadFile(t, file))
+	}
 	for _, d := range documents {
 		if !accepted(d) {
 			t.Errorf("not accepted:\n%s", d)
@@ -196,14 +207,24 @@ func TestSchemaAndParseRefuse(t *testing.T) {
 		{`"name": "a/read"`, `"name": "a read"`},
 		{`"name": "a/write"`, `"name": "offline_access"`},
 		{`"name": "a/write"`, `"title": "a/write"`},
+		{`"name": "a/write"`, `"name": "write"`},
+		{`"name": "a/write"`, `"name": "a/"`},
+		{`"name": "a/write"`, `"name": "/write"`},
+		{`"name": "a/write"`, `"name": "` + strings.Repeat("a", 255) + `/b"`},
 		{`"description": "Read"`, `"description": ""`},
+		{`"description": "Read"`, `"description": " "`},
+		{`"description": "Read"`, `"description": "Read\nall"`},
+		{`"description": "Read"`, `"description": "Read "`},
 		{`"description": "Read"`, `"description": "` + strings.Repeat("ö", 201) + `"`},
 		{`"resource": "https://a.example.com/mcp"`, `"resource": "https://a.example.com/mcp?x"`},
 		{`"resource": "https://a.example.com/mcp"`, `"resource": "a.example.com"`},
+		{`"resource": "https://a.example.com/mcp"`, `"resource": "http://a.example.com/mcp"`},
+		{`"resource": "https://a.example.com/mcp"`, `"resource": "http://localhost.example.com"`},
 		{`"scopes": ["a/read"]`, `"scopes": ["a/read", "a/read"]`},
 		{`"scopes": ["a/read"]`, `"scopes": "a/read"`},
 		{`"id": "notes"`, `"id": "my notes"`},
 		{`"secret_sha256": "0`, `"secret_sha256": "x`},
+		{`"secret_sha256": "` + strings.Repeat("0", 64), `"secret_sha256": "` + emptySHA256},
 		{`"secret_sha256": "0`, `"secret_sha256": "`},
 		{`"open": {"redirect`, `"Open": {"redirect`},
 		{`"presets": ["claude"]`, `"presets": ["claud"]`},
@@ -242,9 +263,15 @@ func TestSchemaAndParseRefuse(t *testing.T) {
 		{`"logo": "data:image/svg+xml;base64,PHN2Zy8+"`, `"logo": "logo.svg"`},
 		{`"name": "Example"`, `"name": ""`},
 		{`"support_contact": "mailto:help@example.com"`, `"support_contact": "help@example.com"`},
+		{`"support_contact": "mailto:help@example.com"`, `"support_contact": "mailto:help"`},
 		{`"access_token": "30m"`, `"access_token": "1h30m"`},
+		{`"access_token": "30m"`, `"access_token": "48h"`},
+		{`"id_token": "2h"`, `"id_token": "4m"`},
+		{`"refresh_token": "90d"`, `"refresh_token": "3651d"`},
+		{`"unconfirmed": "7d"`, `"unconfirmed": "119m"`},
 		{`"refresh_token_rotation": false`, `"refresh_token_rotation": "no"`},
 		{`"identity_providers": ["COGNITO", "Okta"]`, `"identity_providers": []`},
+		{`"identity_providers": ["COGNITO", "Okta"]`, `"identity_providers": ["My IdP"]`},
 		{`"app_client_quota": 5000`, `"app_client_quota": 0`},
 		{`"resource_server_quota": 30`, `"resource_server_quota": 301`},
 	} {
@@ -261,9 +288,38 @@ func TestSchemaAndParseRefuse(t *testing.T) {
 	}
 }
 
+func TestLifetimes(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, bounds := range [][2]time.Duration{
+		{5 * time.Minute, day}, {time.Hour, 3650 * day}, {2 * time.Hour, 3650 * day}, {day, 3650 * day}, {61 * time.Minute, 62 * time.Minute}, {9 * time.Minute, 999 * time.Minute},
+	} {
+		pattern, err := regexp.Compile(lifetimes(bounds[0], bounds[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for letter, unit := range map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": day} {
+			for n := range int(bounds[1]/time.Minute) + 2000 {
+				if n > 100_000 && n%97 != 0 || n > int(math.MaxInt64/unit) { // not all of millions, and no overflow
+					continue
+				}
+				life := time.Duration(n) * unit
+				text := strconv.Itoa(n) + letter
+				if got, want := pattern.MatchString(text), bounds[0] <= life && life <= bounds[1]; got != want {
+					t.Fatalf("from %s to %s: %s is accepted: %t, want %t", bounds[0], bounds[1], text, got, want)
+				}
+			}
+		}
+		for _, text := range []string{"", "m", "05m", "060m", "1.5h", "60", "60 m", "60s", "60m\n"} {
+			if pattern.MatchString(text) {
+				t.Errorf("%q is accepted", text)
+			}
+		}
+	}
+}
+
 func TestSentence(t *testing.T) {
 	for _, tt := range []struct{ name, doc, want string }{
-		{"HTTPS", "HTTPS has patterns of\nhttps redirect URIs.", "Has patterns of https redirect URIs."},
+		{"HTTPS", "HTTPS are patterns of\nhttps redirect URIs.", "Patterns of https redirect URIs."},
 		{"Name", "Name is the name. Default: none.", "The name. Default: none."},
 		{"Name", "Other text.", "Other text."},
 	} {

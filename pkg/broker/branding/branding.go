@@ -1,5 +1,5 @@
-// Package branding is a value: the rules for the operator's name, colour and
-// logo, which the configuration is checked against and the pages rely on.
+// Package branding is a value: the rules for the operator's name, colour, logo
+// and contact, which the configuration is checked against and the pages rely on.
 package branding
 
 import (

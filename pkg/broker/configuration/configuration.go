@@ -53,6 +53,8 @@ type Configuration struct {
 	// ForwardResource is whether /token of direct mode forwards the resource
 	// parameter to Cognito.
 	ForwardResource bool
+
+	mode broker.Mode // of the deployment for which the document was checked
 }
 
 // Scope is a scope that the deployment offers.

@@ -1,7 +1,6 @@
 package configuration
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 
@@ -9,16 +8,18 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
-// Document is the configuration of a broker, except its wiring. The comments of
-// its types are the descriptions in the JSON Schema (internal/tool/schema).
+// internal/tool/schema makes the descriptions in the JSON Schema of the comments
+// of these types.
+
+// Document is the configuration of a broker, except its wiring.
 type Document struct {
 	// Schema is the address of the JSON Schema, for editors. The broker ignores
 	// it.
 	Schema string `json:"$schema,omitzero"`
 	// Version is the version of the document's form: 1.
 	Version int `json:"version" range:"1..1"`
-	// Scopes are all scopes that clients of this deployment can get. Each exists
-	// in the user pool.
+	// Scopes are all scopes that clients of this deployment can get. Each must
+	// exist in the user pool.
 	Scopes []DocumentScope `json:"scopes" must:"must be an array of objects with at least one scope"`
 	// ProtectedResources are the MCP servers for which clients request access.
 	ProtectedResources []DocumentResource `json:"protected_resources,omitzero"`
@@ -38,7 +39,8 @@ type Document struct {
 	// GrantTypesSupported are the grant types that the authorization server
 	// metadata publishes. Default: authorization_code and refresh_token.
 	GrantTypesSupported []string `json:"grant_types_supported,omitzero"`
-	// Branding is the operator's name and design of the pages.
+	// Branding is the operator's name and design of the pages. Only in brokered
+	// mode: direct mode has no pages.
 	Branding DocumentBranding `json:"branding,omitzero"`
 	// SupportContact is where users find help: a mailto or https URL.
 	SupportContact *string `json:"support_contact,omitzero"`
@@ -47,14 +49,15 @@ type Document struct {
 	// RefreshTokenRotation says whether each refresh returns a new refresh token,
 	// which OAuth 2.1 requires of public clients. Default: true.
 	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitzero"`
-	// IdentityProviders are the identity providers on the sign-in page. Default:
-	// COGNITO, the users of the user pool itself.
+	// IdentityProviders are the identity providers on the sign-in page, by their
+	// names in the user pool: 1 to 32 characters each, no spaces. Default: COGNITO,
+	// the users of the user pool itself.
 	IdentityProviders []string `json:"identity_providers,omitzero"`
-	// AppClientQuota is how many app clients the user pool can have. Cognito's
-	// quota is 1000 and can be raised.
+	// AppClientQuota is how many app clients the user pool can have. Default: 1000,
+	// Cognito's quota, which can be raised.
 	AppClientQuota int `json:"app_client_quota,omitzero" range:"1..10000000" absent:"leave it out for 1000, Cognito's default"`
 	// ResourceServerQuota is how many resource servers the user pool can have.
-	// Cognito's quota is 25 and can be raised to 300.
+	// Default: 25, Cognito's quota, which can be raised to 300.
 	ResourceServerQuota int `json:"resource_server_quota,omitzero" range:"1..300" absent:"leave it out for 25, Cognito's default"`
 	// ForwardResource says whether the token endpoint forwards the resource
 	// parameter (RFC 8707) to Cognito. Only in direct mode. Default: false.
@@ -63,11 +66,12 @@ type Document struct {
 
 // DocumentScope is a scope that the deployment offers.
 type DocumentScope struct {
-	// Name is the scope as clients request it. A custom scope is written
-	// resourceServer/name.
+	// Name is the scope as clients request it: openid, email, phone, profile or
+	// aws.cognito.signin.user.admin, or a custom scope, which is written
+	// resourceServer/name. It has at most 256 characters.
 	Name string `json:"name"`
-	// Description is the text for users on the consent page, at most 200
-	// characters.
+	// Description is the text for users on the consent page, at most 200 visible
+	// characters. It must not begin or end with a space.
 	Description *string `json:"description,omitzero"`
 }
 
@@ -76,9 +80,11 @@ type DocumentResource struct {
 	// Resource is the URL of the server as clients send it: https without query
 	// and fragment; http on loopback only.
 	Resource string `json:"resource"`
-	// Name is the name for users, at most 128 characters.
+	// Name is the name for users, at most 128 visible characters. It must not begin
+	// or end with a space.
 	Name *string `json:"name,omitzero"`
-	// Scopes are the scopes of this server. A grant for it has no others.
+	// Scopes are the scopes of this server. A grant for it has no others. Without
+	// scopes, no client can get a token for it in brokered mode.
 	Scopes []string `json:"scopes,omitzero"`
 	// IntrospectionClients are the credentials with which the server may
 	// introspect tokens (RFC 7662). Without effect in direct mode.
@@ -90,14 +96,16 @@ type DocumentIntrospectionClient struct {
 	// ID is the client id: letters, digits, '-' and '_'. Each occurs once in the
 	// document.
 	ID string `json:"id"`
-	// SecretSHA256 is the SHA-256 of the client secret: 64 hexadecimal characters.
+	// SecretSHA256 is the SHA-256 of the client secret, which must not be empty: 64
+	// hexadecimal characters.
 	SecretSHA256 string `json:"secret_sha256"`
 }
 
 // DocumentBranding is the operator's name and design of the pages. Without effect
 // in direct mode, which has no pages.
 type DocumentBranding struct {
-	// Name is the operator's name for users. Default: the host of the issuer.
+	// Name is the operator's name for users, at most 128 visible characters. It
+	// must not begin or end with a space. Default: the host of the issuer.
 	Name *string `json:"name,omitzero"`
 	// Accent is the colour of buttons and links, as in #1f5fbf.
 	Accent *string `json:"accent,omitzero"`
@@ -115,14 +123,6 @@ type DocumentLifetimes struct {
 	// RefreshToken is the lifetime of refresh tokens, not less than that of the
 	// others. Default: 30d.
 	RefreshToken strict.Lifetime `json:"refresh_token,omitzero" range:"1h..3650d"`
-}
-
-// Decode reads a document, and checks its form but not its content: names and
-// kinds of the members. An error is a *strict.Error with every fault.
-func Decode(body []byte) (Document, error) {
-	var f strict.Faults
-	o, _ := decode(body, &f)
-	return o, f.Err()
 }
 
 // decode adds the faults of the document to f. It returns false if the content
@@ -149,14 +149,4 @@ func versionOf(tree any) int {
 	literal, _ := o["version"].(json.Number)
 	n, _ := strconv.Atoi(literal.String())
 	return n
-}
-
-// Encode returns the document as JSON with indents.
-func (o Document) Encode() ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err := e.Encode(o)
-	return b.Bytes(), err
 }

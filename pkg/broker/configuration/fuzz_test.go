@@ -48,11 +48,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		c := parse(t, string(body), d)
-		o, err := configuration.Decode(body)
-		if err != nil {
-			t.Fatalf("Decode of an accepted document: %v", err)
-		}
-		encoded, err := o.Encode()
+		encoded, err := configuration.Encode(body)
 		if err != nil {
 			t.Fatal(err)
 		}

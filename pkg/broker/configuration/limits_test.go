@@ -120,6 +120,8 @@ func TestTheLargestDocumentsAreFast(t *testing.T) {
 		"resources":      documentWith(`, "protected_resources": ` + fill(func(i int) string { return fmt.Sprintf(`{"resource": "https://a/%d"}`, i) })),
 		"scopes":         `{"version": 1, "scopes": ` + fill(func(i int) string { return fmt.Sprintf(`{"name": "s%d/a"}`, i) }) + `}`,
 		"unknown scopes": `{"version": 1, "scopes": ` + half(func(i int) string { return fmt.Sprintf(`{"name": "a/%d"}`, i) }) + `, "scopes_supported": ` + half(func(i int) string { return fmt.Sprintf(`"b/%d"`, i) }) + `}`,
+		"published scopes": `{"version": 1, "scopes": ` + half(func(i int) string { return fmt.Sprintf(`{"name": "a%d/%d"}`, i/100, i%100) }) + `, "scopes_supported": ` + half(func(i int) string { return fmt.Sprintf(`"a%d/%d"`, i/100, i%100) }) +
+			`, "resource_server_quota": 300, "profiles": {"p": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["a/0"]}}}}`,
 		"profiles of all scopes": `{"version": 1, "scopes": ` + half(func(i int) string { return fmt.Sprintf(`{"name": "a/%d"}`, i) }) + `, "profiles": {` +
 			strings.NewReplacer("[", "", "]", "").Replace(half(func(i int) string { return fmt.Sprintf(`"p%d": {}`, i) })) + `}}`,
 		"issuers":       documentWith(`, "token_issuers": ` + fill(func(i int) string { return fmt.Sprintf(`{"issuer": "https://a/%d"}`, i) })),

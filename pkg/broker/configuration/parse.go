@@ -2,12 +2,11 @@ package configuration
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/pkg/strict"
@@ -22,7 +21,7 @@ func Parse(body []byte, d broker.Deployment) (*Configuration, error) {
 	if !ok {
 		return nil, f.Err()
 	}
-	c := (&checker{&f, d}).configuration(o)
+	c := (&checker{Faults: &f, deployment: d}).configuration(o)
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
@@ -35,31 +34,38 @@ func Parse(body []byte, d broker.Deployment) (*Configuration, error) {
 type checker struct {
 	*strict.Faults
 	deployment broker.Deployment
+	// The scopes that the document declares; nil if they are not known, because
+	// one of them has no name.
+	declared   []string
+	isDeclared map[string]bool
 }
 
 func (d *checker) configuration(o Document) *Configuration {
 	if o.Version == 0 && !d.Within("version") {
 		d.Add("version", "required, and must be %d", SchemaVersion)
 	}
-	c := &Configuration{
-		Scopes:              d.scopes("scopes", o.Scopes),
-		ResourceBinding:     o.ResourceBinding,
-		ForwardResource:     o.ForwardResource,
-		AppClientQuota:      cmp.Or(o.AppClientQuota, 1000),
-		ResourceServerQuota: cmp.Or(o.ResourceServerQuota, 25),
-		Branding:            d.branding("branding", o.Branding),
-		SupportContact:      d.supportContact("support_contact", o.SupportContact),
-		Tokens:              d.tokens("lifetimes", o.Lifetimes),
-	}
-	names := c.ScopeNames()
-	d.resourceServers("scopes", names, c.ResourceServerQuota)
-	d.resources("protected_resources", o.ProtectedResources, names, c)
+	scopes := d.scopes("scopes", o.Scopes)
+	quota := cmp.Or(o.ResourceServerQuota, 25)
+	d.resourceServers("scopes", quota)
 	d.bindings(o)
-	c.Policy = policy.Check(o.Document, d.deployment.Mode, names, d.Faults)
+	c := &Configuration{
+		Scopes:               scopes,
+		Resources:            d.resources("protected_resources", o.ProtectedResources),
+		ResourceBinding:      o.ResourceBinding,
+		IntrospectionClients: d.introspectionClients("protected_resources", o.ProtectedResources),
+		Policy:               policy.Check(o.Document, d.deployment.Mode, d.declared, d.Faults),
+		GrantTypesSupported:  d.grantTypes("grant_types_supported", o.GrantTypesSupported),
+		Branding:             d.branding("branding", o.Branding),
+		SupportContact:       d.supportContact("support_contact", o.SupportContact),
+		Tokens:               d.tokens("lifetimes", o.Lifetimes),
+		IdentityProviders:    d.identityProviders("identity_providers", o.IdentityProviders),
+		AppClientQuota:       cmp.Or(o.AppClientQuota, 1000),
+		ResourceServerQuota:  quota,
+		ForwardResource:      o.ForwardResource,
+		mode:                 d.deployment.Mode,
+	}
 	c.Tokens.Rotation = o.RefreshTokenRotation == nil || *o.RefreshTokenRotation
-	c.IdentityProviders = d.identityProviders("identity_providers", o.IdentityProviders)
-	c.GrantTypesSupported = d.grantTypes("grant_types_supported", o.GrantTypesSupported)
-	c.ScopesSupported = d.scopesSupported("scopes_supported", o.ScopesSupported, names, c.Policy)
+	c.ScopesSupported = d.scopesSupported("scopes_supported", o.ScopesSupported, c.Policy)
 	return c
 }
 
@@ -74,6 +80,9 @@ func (d *checker) bindings(o Document) {
 	}
 	if o.ForwardResource && brokered {
 		d.Add("forward_resource", "only for direct mode; in brokered mode use resource_binding")
+	}
+	if !o.ResourceBinding && brokered && !d.At("resource_binding") {
+		d.noSharedScopes("protected_resources", o.ProtectedResources)
 	}
 }
 
@@ -96,12 +105,7 @@ func (d *checker) identityProviders(path string, names []string) []string {
 	if len(names) == 0 {
 		d.Add(path, "must not be empty; leave it out for COGNITO")
 	}
-	for i, name := range names {
-		if at := strict.Index(path, i); !d.At(at) {
-			d.text(at, name, 32)
-		}
-	}
-	return names
+	return policy.PoolNames(path, names, policy.MaxProvider, d.Faults)
 }
 
 func (d *checker) grantTypes(path string, names []string) []string {
@@ -111,14 +115,22 @@ func (d *checker) grantTypes(path string, names []string) []string {
 	if len(names) == 0 {
 		d.Add(path, "must not be empty; leave it out for the default")
 	}
-	d.choices(path, names, dcr.GrantTypes())
+	d.OneOf(d.Elements(path, names), dcr.GrantTypes()...)
 	return names
 }
 
 // scopesSupported checks the published scopes: a client requests them, and
 // Cognito refuses a scope that the app client does not have.
-func (d *checker) scopesSupported(path string, published, offered []string, p *policy.Policy) []string {
-	granted := p.ScopesSupported()
+func (d *checker) scopesSupported(path string, published []string, p *policy.Policy) []string {
+	// With a fault there, what the profiles grant is not known.
+	unknown := d.Within("profiles") || d.Within("scopes") || d.Within("open_registration")
+	if unknown && published == nil {
+		return nil
+	}
+	var granted []string
+	if !unknown {
+		granted = p.ScopesSupported()
+	}
 	if published == nil {
 		// openid is a request for an ID token, and in brokered mode the broker
 		// issues none.
@@ -126,33 +138,27 @@ func (d *checker) scopesSupported(path string, published, offered []string, p *p
 			return s == broker.ScopeOpenID && d.deployment.Mode == broker.ModeBrokered
 		})
 	}
-	known, grants := setOf(offered), setOf(granted)
-	for i, s := range published {
-		at := strict.Index(path, i)
+	grants := make(map[string]bool, len(granted))
+	for _, s := range granted {
+		grants[s] = true
+	}
+	for _, e := range d.Elements(path, published) {
 		switch {
-		case d.At(at):
-		case !known[s]:
-			d.Add(at, "%s", policy.UnknownScope{Scope: s, Offered: offered})
-		case !grants[s] && !d.Within("profiles") && !d.Within("scopes") && !d.Within("open_registration"):
-			d.Add(at, "%s is published, but the profiles do not grant it to every client that may request it; leave it out", strict.Quote(s))
+		case d.undeclared(e.Value):
+			d.Add(e.Path, "%s", policy.UnknownScope{Scope: e.Value, Declared: d.declared})
+		case !grants[e.Value] && !unknown:
+			d.Add(e.Path, "%s is published, but the profiles do not grant it to every client that may request it; leave it out", strict.Quote(e.Value))
 		}
 	}
 	return published
 }
 
-// supportContact checks a URL for users.
 func (d *checker) supportContact(path string, s *string) string {
 	if s == nil {
 		return ""
 	}
-	u, err := url.Parse(*s)
-	switch {
-	case err != nil || !isURLText(*s):
-	case strings.HasPrefix(*s, "https://") && u.Host != "" && u.User == nil:
-		return *s
-	case strings.HasPrefix(*s, "mailto:") && isAddress(u.Opaque):
-		return *s
+	if _, err := branding.ParseContact(*s); err != nil {
+		d.Add(path, "%v", err)
 	}
-	d.Add(path, "must be a mailto or https URL, as in mailto:help@example.com")
-	return ""
+	return *s
 }

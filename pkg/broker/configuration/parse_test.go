@@ -135,8 +135,8 @@ func TestDefaults(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	const (
-		text     = `must have 1 to 200 visible characters, and no space around them`
-		resource = `required, an https URL without query and fragment; http on loopback only`
+		text     = `must have 1 to 200 visible characters, and must not begin or end with a space`
+		resource = `must be an https URL without query and fragment; http on loopback only`
 		known    = `; known are $schema, version, scopes, protected_resources, resource_binding, open_registration, profiles, token_issuers, statement_issuers, ` +
 			`scopes_supported, grant_types_supported, branding, support_contact, lifetimes, refresh_token_rotation, identity_providers, app_client_quota, resource_server_quota, forward_resource`
 	)
@@ -158,8 +158,8 @@ func TestFaults(t *testing.T) {
 		{`version: 1`, brokered, []string{`not JSON: line 1, column 1: invalid character 'v' looking for beginning of value`}},
 		{`{"version": 1, "scopes": [`, brokered, []string{`not JSON: line 1, column 26: unexpected end of JSON input`}},
 		{documentWith(`, "protected_resources": [{"resource": "https://a.example.com/mcp", "scopes": ["a/reed"]}], "scopes_supported": ["a/raed"]`), brokered, []string{
-			`protected_resources[0].scopes[0]: "a/reed" is not a scope of this deployment; did you mean "a/read"?`,
-			`scopes_supported[0]: "a/raed" is not a scope of this deployment; did you mean "a/read"?`}},
+			`protected_resources[0].scopes[0]: "a/reed" is not declared under scopes; did you mean "a/read"?`,
+			`scopes_supported[0]: "a/raed" is not declared under scopes; did you mean "a/read"?`}},
 		{documentWith(`, "lifetimes": {"access_token": "48h"}`), brokered, []string{
 			`lifetimes.access_token: must be minutes, hours or days as in "30m", "12h" or "7d", from 5m to 24h`}},
 
@@ -180,11 +180,24 @@ func TestFaults(t *testing.T) {
 		// Scopes.
 		{scopes(``), brokered, []string{`scopes: must be an array of objects with at least one scope`}},
 		{scopes(`{"name": "a b"}, {"name": "offline_access"}, {"name": "a/read"}, {"name": "a/read"}, {"name": ""}, {"name": "` + strings.Repeat("a", 514) + `"}`), brokered, []string{
-			`scopes[0].name: "a b" has characters that a scope cannot have, or is too long (RFC 6749 section 3.3)`,
+			`scopes[0].name: "a b" has characters that a scope cannot have (RFC 6749 section 3.3)`,
 			`scopes[1].name: offline_access does not exist in Cognito, which issues refresh tokens without it`,
 			`scopes[3].name: "a/read" is listed twice`,
-			`scopes[4].name: "" has characters that a scope cannot have, or is too long (RFC 6749 section 3.3)`,
-			`scopes[5].name: "` + strings.Repeat("a", 64) + `..." has characters that a scope cannot have, or is too long (RFC 6749 section 3.3)`}},
+			`scopes[4].name: required: a scope as in mcp/read`,
+			`scopes[5].name: "` + strings.Repeat("a", 64) + `..." has 514 characters, and a scope of an app client can have 256`}},
+		// What Cognito cannot have. The rest of the document may name such a scope
+		// without another fault; without a name of a scope there are none at all.
+		{strings.Replace(scopes(`{"name": "foo"}, {"name": "a/"}, {"name": "/a"}, {"name": "`+strings.Repeat("a", 400)+`/b"}, {"name": "email"}`), `"loopback": true}`,
+			`"loopback": true}, "scopes": {"allowed": ["foo", "/a", "b/c"]}`, 1), brokered, []string{
+			`scopes[0].name: "foo" is not a scope that Cognito can have: openid, email, phone, profile, aws.cognito.signin.user.admin, or resourceServer/name as in mcp/read`,
+			`scopes[1].name: "a/" is not a scope that Cognito can have: openid, email, phone, profile, aws.cognito.signin.user.admin, or resourceServer/name as in mcp/read`,
+			`scopes[2].name: "/a" is not a scope that Cognito can have: openid, email, phone, profile, aws.cognito.signin.user.admin, or resourceServer/name as in mcp/read`,
+			`scopes[3].name: "` + strings.Repeat("a", 64) + `..." has 402 characters, and a scope of an app client can have 256`,
+			`profiles.p.scopes.allowed[2]: "b/c" is not declared under scopes, which has: foo a/ /a ` + strings.Repeat("a", 400) + `/b email`}},
+		{`{"version": 1, "scopes": [{"name": "a/read"}, {"title": "b/read"}], "scopes_supported": ["b/read"], "protected_resources": [{"resource": "https://a.example.com", "scopes": ["b/read"]}],
+			"profiles": {"p": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["b/read"]}}}}`, brokered, []string{
+			`scopes[1].name: required: a scope as in mcp/read`, `scopes[1].title: unknown; known are name, description`}},
+		{`{"version": 1, "scopes": [{"name": "` + strings.Repeat("a", 254) + `/b"}, {"name": "https://a/b/c"}], "profiles": {"p": {"redirect_uris": {"loopback": true}}}}`, direct, nil},
 		{scopes(`{"name": "a/read", "description": ""}, {"name": "a/b", "description": "a\u0007b"}, {"name": "a/c", "description": "` + strings.Repeat("ö", 201) + `"}, {"name": "a/d", "text": "x"}, "e"`), brokered, []string{
 			`scopes[0].description: ` + text,
 			`scopes[1].description: ` + text,
@@ -196,9 +209,9 @@ func TestFaults(t *testing.T) {
 		// Protected resources.
 		{resources(`{"resource": "https://a.example.com/mcp", "scopes": ["a/read"]}, {"resource": "https://b.example.com/mcp", "scopes": ["a/write"]}`), brokered, nil},
 		{resources(`{"resource": "https://a.example.com/mcp/"}, {"resource": "https://A.example.com/mcp"}, {"resource": "https://a.example.com/MCP"}`), brokered, []string{
-			`protected_resources[1].resource: "https://A.example.com/mcp" is listed twice; a trailing slash and upper case in the host make no difference`}},
+			`protected_resources[1].resource: "https://A.example.com/mcp" is listed twice; a trailing slash, the default port and upper case in the host make no difference`}},
 		{resources(`{}, {"resource": "http://a.example.com"}, {"resource": "https://a.example.com?"}, {"resource": "https://a.example.com/#"}, {"resource": "https://u@a.example.com"}, {"resource": "https:///a"}, {"resource": 1}`), brokered, []string{
-			`protected_resources[0].resource: ` + resource,
+			`protected_resources[0].resource: required: an https URL without query and fragment; http on loopback only`,
 			`protected_resources[1].resource: ` + resource,
 			`protected_resources[2].resource: ` + resource,
 			`protected_resources[3].resource: ` + resource,
@@ -206,25 +219,37 @@ func TestFaults(t *testing.T) {
 			`protected_resources[5].resource: ` + resource,
 			`protected_resources[6].resource: must be a string, not a number`}},
 		{resources(`{"resource": "https://a.example.com/mcp", "name": "\u202e", "scopes": ["a/read", "a/read"]}, null`), brokered, []string{
-			`protected_resources[0].name: must have 1 to 128 visible characters, and no space around them`,
+			`protected_resources[0].name: must have 1 to 128 visible characters, and must not begin or end with a space`,
 			`protected_resources[0].scopes[1]: "a/read" is listed twice`,
 			`protected_resources[1]: must be an object, not null`}},
 		{resources(`{"resource": "https://a.example.com/mcp", "scopes": ["a/read"]}, {"resource": "https://b.example.com/mcp", "scopes": ["a/write", "a/read"]}`), brokered, []string{
 			`protected_resources[1].scopes[1]: "a/read" is also a scope of protected_resources[0], so a token for one would be valid at both; ` +
 				`set resource_binding, which needs the plan Essentials or Plus and managed login, or give each its own scopes`}},
 		{resources(`{"resource": "https://a.example.com/mcp", "scopes": ["a/read"]}, {"resource": "https://b.example.com/mcp", "scopes": ["a/read"]}`), direct, nil},
+		{resources(`{"resource": "https://:80/"}, {"resource": "https://a.b:99999/"}, {"resource": "https://a.b\"><script>x</script>/y"}, {"resource": "https://a.b/y"}, {"resource": "https://a.b:443/y"}, {"resource": "http://localhost:80/"}, {"resource": "http://localhost"}`), brokered, []string{
+			`protected_resources[0].resource: ` + resource,
+			`protected_resources[1].resource: ` + resource,
+			`protected_resources[2].resource: ` + resource,
+			`protected_resources[4].resource: "https://a.b:443/y" is listed twice; a trailing slash, the default port and upper case in the host make no difference`,
+			`protected_resources[6].resource: "http://localhost" is listed twice; a trailing slash, the default port and upper case in the host make no difference`}},
+		{resources(`{"resource": "https://a.b:80/y"}, {"resource": "https://a.b:4430/y"}, {"resource": "https://a.b/y"}`), brokered, nil},
 
 		// Introspection clients.
 		{resources(client("a", hash) + "," + client("b", strings.ToUpper(strings.Repeat("af", 32)))), brokered, nil},
 		{resources(client("a", hash[1:]) + "," + strings.Replace(client("b", hash), `"id": "b"`, `"id": "a"`, 1) + "," + client("c", "g"+hash[1:]) + "," +
 			`{"resource": "https://d.example.com", "introspection_clients": [{"id": "a b"}, {"id": 1}]}`), brokered, []string{
-			`protected_resources[0].introspection_clients[0].secret_sha256: required, the SHA-256 of the secret: 64 hexadecimal characters`,
+			`protected_resources[0].introspection_clients[0].secret_sha256: must be the SHA-256 of the secret: 64 hexadecimal characters`,
 			`protected_resources[1].introspection_clients[0].id: "a" is the id of another client`,
-			`protected_resources[2].introspection_clients[0].secret_sha256: required, the SHA-256 of the secret: 64 hexadecimal characters`,
-			`protected_resources[3].introspection_clients[0].secret_sha256: required, the SHA-256 of the secret: 64 hexadecimal characters`,
-			`protected_resources[3].introspection_clients[0].id: required, 1 to 128 letters, digits, '-' and '_'`,
-			`protected_resources[3].introspection_clients[1].secret_sha256: required, the SHA-256 of the secret: 64 hexadecimal characters`,
+			`protected_resources[2].introspection_clients[0].secret_sha256: must be the SHA-256 of the secret: 64 hexadecimal characters`,
+			`protected_resources[3].introspection_clients[0].secret_sha256: required: the SHA-256 of the secret: 64 hexadecimal characters`,
+			`protected_resources[3].introspection_clients[0].id: must be 1 to 128 letters, digits, '-' and '_'`,
+			`protected_resources[3].introspection_clients[1].secret_sha256: required: the SHA-256 of the secret: 64 hexadecimal characters`,
 			`protected_resources[3].introspection_clients[1].id: must be a string, not a number`}},
+		// The lengths beside that of a SHA-256, and the SHA-256 of no characters.
+		{resources(client("a", hash[2:]) + "," + client("b", hash+"00") + "," + client("c", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")), brokered, []string{
+			`protected_resources[0].introspection_clients[0].secret_sha256: must be the SHA-256 of the secret: 64 hexadecimal characters`,
+			`protected_resources[1].introspection_clients[0].secret_sha256: must be the SHA-256 of the secret: 64 hexadecimal characters`,
+			`protected_resources[2].introspection_clients[0].secret_sha256: this is the SHA-256 of no characters, with which everybody could introspect tokens; the secret was empty`}},
 
 		// Members of one mode.
 		{documentWith(`, "resource_binding": true`), direct, []string{
@@ -250,7 +275,7 @@ func TestFaults(t *testing.T) {
 
 		// Branding.
 		{documentWith(`, "branding": {"name": " ", "accent": "blue", "logo": "logo.png", "colour": ""}`), brokered, []string{
-			`branding.name: must have 1 to 128 visible characters, and no space around them`,
+			`branding.name: must have 1 to 128 visible characters, and must not begin or end with a space`,
 			`branding.accent: must be a colour as in #1f5fbf`,
 			`branding.logo: must be a data URI that begins with data:image/png;base64, or data:image/svg+xml;base64,`,
 			`branding.colour: unknown; known are name, accent, logo`}},
@@ -265,9 +290,12 @@ func TestFaults(t *testing.T) {
 		{documentWith(`, "support_contact": "mailto:a b@example.com"`), brokered, []string{`support_contact: must be a mailto or https URL, as in mailto:help@example.com`}},
 		{documentWith(`, "support_contact": "https://example.com/help?from=mcp#top"`), brokered, nil},
 		{documentWith(`, "support_contact": "mailto:help@example.com?subject=MCP"`), brokered, nil},
+		{documentWith(`, "support_contact": "mailto:%0a@b%0d%0aBcc:x"`), brokered, []string{`support_contact: must be a mailto or https URL, as in mailto:help@example.com`}},
+		{documentWith(`, "identity_providers": ["My IdP", "Okta"]`), brokered, []string{
+			`identity_providers[0]: "My IdP" cannot be a name in a user pool, which has at most 32 characters and no spaces`}},
 		{documentWith(`, "identity_providers": []`), brokered, []string{`identity_providers: must not be empty; leave it out for COGNITO`}},
 		{documentWith(`, "identity_providers": ["` + strings.Repeat("a", 33) + `", "COGNITO", "COGNITO", ""]`), brokered, []string{
-			`identity_providers[0]: must have 1 to 32 visible characters, and no space around them`,
+			`identity_providers[0]: "` + strings.Repeat("a", 33) + `" cannot be a name in a user pool, which has at most 32 characters and no spaces`,
 			`identity_providers[2]: "COGNITO" is listed twice`,
 			`identity_providers[3]: must not be empty`}},
 		{documentWith(`, "app_client_quota": 0, "resource_server_quota": 301`), brokered, []string{

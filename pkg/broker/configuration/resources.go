@@ -1,50 +1,52 @@
 package configuration
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
-	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
-func (d *checker) resources(path string, list []DocumentResource, offered []string, c *Configuration) {
-	known, seen, ids := setOf(offered), make(map[string]bool), make(map[string]bool)
+func (d *checker) resources(path string, list []DocumentResource) []broker.Resource {
+	var resources []broker.Resource
+	seen := make(map[string]bool)
 	for i, o := range list {
 		path := strict.Index(path, i)
 		if d.At(path) {
 			continue
 		}
-		r := broker.Resource{URL: o.Resource, Scopes: o.Scopes, Name: d.optionalText(path+".name", o.Name, 128)}
-		canonical := broker.CanonicalResource(o.Resource)
+		key := canonical(o.Resource)
 		switch {
 		case d.At(path + ".resource"):
-		case !isResource(o.Resource):
-			d.Add(path+".resource", "required, an https URL without query and fragment; http on loopback only")
-		case seen[canonical]:
-			d.Add(path+".resource", "%s is listed twice; a trailing slash and upper case in the host make no difference", strict.Quote(o.Resource))
+		case !policy.IsURL(o.Resource) || strings.Contains(o.Resource, "?"):
+			d.Want(path+".resource", o.Resource, "an https URL without query and fragment; http on loopback only")
+		case seen[key]:
+			d.Add(path+".resource", "%s is listed twice; a trailing slash, the default port and upper case in the host make no difference", strict.Quote(o.Resource))
 		}
-		seen[canonical] = true
-		for j, s := range o.Scopes {
-			if known[s] {
-				continue
-			}
-			if at := strict.Index(path+".scopes", j); !d.At(at) {
-				d.Add(at, "%s", policy.UnknownScope{Scope: s, Offered: offered})
+		seen[key] = true
+		for _, e := range d.Elements(path+".scopes", o.Scopes) {
+			if d.undeclared(e.Value) {
+				d.Add(e.Path, "%s", policy.UnknownScope{Scope: e.Value, Declared: d.declared})
 			}
 		}
-		c.Resources = append(c.Resources, r)
-		for j, client := range o.IntrospectionClients {
-			d.introspectionClient(strict.Index(path+".introspection_clients", j), client, ids)
-			c.IntrospectionClients = append(c.IntrospectionClients, IntrospectionClient{client.ID, client.SecretSHA256, o.Resource})
-		}
+		resources = append(resources, broker.Resource{URL: o.Resource, Scopes: o.Scopes, Name: d.optionalText(path+".name", o.Name, 128)})
 	}
-	if !c.ResourceBinding && d.deployment.Mode == broker.ModeBrokered && !d.At("resource_binding") {
-		d.noSharedScopes(path, list)
+	return resources
+}
+
+// canonical returns the canonical form of a resource without a default port,
+// which a program may add or leave out.
+func canonical(resource string) string {
+	s := broker.CanonicalResource(resource)
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme+u.Port() != "https443" && u.Scheme+u.Port() != "http80" {
+		return s
 	}
+	return strings.Replace(s, ":"+u.Port(), "", 1)
 }
 
 // noSharedScopes adds a fault if two protected resources share a scope: a token
@@ -66,27 +68,42 @@ func (d *checker) noSharedScopes(path string, list []DocumentResource) {
 	}
 }
 
+func (d *checker) introspectionClients(path string, list []DocumentResource) []IntrospectionClient {
+	var clients []IntrospectionClient
+	ids := make(map[string]bool)
+	for i, r := range list {
+		for j, o := range r.IntrospectionClients {
+			d.introspectionClient(strict.Index(strict.Index(path, i)+".introspection_clients", j), o, ids)
+			clients = append(clients, IntrospectionClient{o.ID, o.SecretSHA256, r.Resource})
+		}
+	}
+	return clients
+}
+
+// introspectionClient checks a credential for introspection. ids has those
+// before.
 func (d *checker) introspectionClient(path string, o DocumentIntrospectionClient, ids map[string]bool) {
 	if d.At(path) {
 		return
 	}
-	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	id, secret := path+".id", path+".secret_sha256"
 	switch {
-	case d.At(path + ".id"):
-	case o.ID == "" || len(o.ID) > 128 || strings.Trim(o.ID, alphabet) != "":
-		d.Add(path+".id", "required, 1 to 128 letters, digits, '-' and '_'")
+	case d.At(id):
+	case len(o.ID) > 128 || strings.ContainsFunc(o.ID, notInID) || o.ID == "":
+		d.Want(id, o.ID, "1 to 128 letters, digits, '-' and '_'")
 	case ids[o.ID]:
-		d.Add(path+".id", "%s is the id of another client", strict.Quote(o.ID))
+		d.Add(id, "%s is the id of another client", strict.Quote(o.ID))
 	}
 	ids[o.ID] = true
-	if b, err := hex.DecodeString(o.SecretSHA256); (err != nil || len(b) != 32) && !d.At(path+".secret_sha256") {
-		d.Add(path+".secret_sha256", "required, the SHA-256 of the secret: 64 hexadecimal characters")
+	switch hash, err := hex.DecodeString(o.SecretSHA256); {
+	case d.At(secret):
+	case err != nil || len(hash) != sha256.Size:
+		d.Want(secret, o.SecretSHA256, "the SHA-256 of the secret: 64 hexadecimal characters")
+	case [sha256.Size]byte(hash) == sha256.Sum256(nil):
+		d.Add(secret, "this is the SHA-256 of no characters, with which everybody could introspect tokens; the secret was empty")
 	}
 }
 
-func isResource(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && isURLText(s) && u.Host != "" &&
-		(strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") && dcr.IsLoopback(u.Hostname())) &&
-		u.User == nil && !strings.ContainsAny(s, "?#")
+func notInID(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
 }

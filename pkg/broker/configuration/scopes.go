@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// maxServerScopes is how many scopes a resource server can have in Cognito.
-	maxServerScopes = 100
 	// maxServers is the number to which the quota of resource servers of a user
 	// pool can be raised.
 	maxServers = 300
@@ -20,38 +18,53 @@ const (
 	maxDescription = 200
 )
 
+// scopes checks the declared scopes, and sets them in d with those that Cognito
+// cannot have: the rest of the document may name these without another fault.
 func (d *checker) scopes(path string, list []DocumentScope) []Scope {
 	if list == nil && !d.Within(path) {
 		d.Add(path, "required, with at least one scope")
 	}
+	known := list != nil
+	var names []string
 	var scopes []Scope
 	seen := make(map[string]bool)
 	for i, o := range list {
 		at := strict.Index(path, i)
-		switch name := at + ".name"; {
-		case d.At(at) || d.At(name):
+		name := at + ".name"
+		if d.At(at) || d.At(name) {
+			known = false
 			continue
-		case !policy.ValidScope(o.Name):
-			d.Add(name, "%s has characters that a scope cannot have, or is too long (RFC 6749 section 3.3)", strict.Quote(o.Name))
+		}
+		description := d.optionalText(at+".description", o.Description, maxDescription)
+		switch err := policy.CheckScope(o.Name); {
+		case o.Name == "":
+			d.Add(name, "required: a scope as in mcp/read")
+			known = false
 			continue
-		case o.Name == "offline_access":
-			d.Add(name, "offline_access does not exist in Cognito, which issues refresh tokens without it")
 		case seen[o.Name]:
 			d.Add(name, "%s is listed twice", strict.Quote(o.Name))
 			continue
+		case err != nil:
+			d.Add(name, "%v", err)
 		}
 		seen[o.Name] = true
-		scopes = append(scopes, Scope{o.Name, d.optionalText(at+".description", o.Description, maxDescription)})
+		names, scopes = append(names, o.Name), append(scopes, Scope{o.Name, description})
+	}
+	if known {
+		d.declared, d.isDeclared = names, seen
 	}
 	return scopes
 }
 
+// undeclared reports whether the document does not declare a scope.
+func (d *checker) undeclared(scope string) bool { return d.declared != nil && !d.isDeclared[scope] }
+
 // resourceServers counts the resource servers that the user pool needs. The
 // resource server of a scope is the part before the last slash.
-func (d *checker) resourceServers(path string, scopes []string, quota int) {
+func (d *checker) resourceServers(path string, quota int) {
 	count := make(map[string]int)
-	for _, s := range scopes {
-		if i := strings.LastIndexByte(s, '/'); i >= 0 {
+	for _, s := range d.declared {
+		if i := strings.LastIndexByte(s, '/'); i > 0 {
 			count[s[:i]]++
 		}
 	}
@@ -64,8 +77,8 @@ func (d *checker) resourceServers(path string, scopes []string, quota int) {
 			len(count), quota, share, maxServers)
 	}
 	for _, server := range slices.Sorted(maps.Keys(count)) {
-		if n := count[server]; n > maxServerScopes {
-			d.Add(path, "%d scopes of the resource server %s, which can have %d; %sdivide them among resource servers", n, strict.Quote(server), maxServerScopes, share)
+		if n := count[server]; n > broker.MaxServerScopes {
+			d.Add(path, "%d scopes of the resource server %s, which can have %d; %sdivide them among resource servers", n, strict.Quote(server), broker.MaxServerScopes, share)
 		}
 	}
 }

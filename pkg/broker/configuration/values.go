@@ -3,12 +3,10 @@ package configuration
 import (
 	"encoding/base64"
 	"net/url"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
-	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 func (d *checker) branding(path string, o DocumentBranding) Branding {
@@ -57,39 +55,8 @@ func (d *checker) optionalText(path string, s *string, limit int) string {
 	if s == nil {
 		return ""
 	}
-	d.text(path, *s, limit)
+	if utf8.RuneCountInString(*s) > limit || !branding.IsVisible(*s) || *s != strings.TrimSpace(*s) {
+		d.Add(path, "must have 1 to %d visible characters, and must not begin or end with a space", limit)
+	}
 	return *s
-}
-
-func (d *checker) text(path, s string, limit int) {
-	if utf8.RuneCountInString(s) > limit || !branding.IsVisible(s) || s != strings.TrimSpace(s) {
-		d.Add(path, "must have 1 to %d visible characters, and no space around them", limit)
-	}
-}
-
-func (d *checker) choices(path string, names, allowed []string) {
-	for i, name := range names {
-		if at := strict.Index(path, i); !d.At(at) && !slices.Contains(allowed, name) {
-			d.Add(at, "%s is not one of %s", strict.Quote(name), strings.Join(allowed, ", "))
-		}
-	}
-}
-
-// isURLText reports whether s has only the characters of a URL.
-func isURLText(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-// isAddress reports whether s looks like an e-mail address.
-func isAddress(s string) bool {
-	name, host, ok := strings.Cut(s, "@")
-	return ok && name != "" && host != "" && !strings.Contains(host, "@")
-}
-
-func setOf(list []string) map[string]bool {
-	m := make(map[string]bool, len(list))
-	for _, s := range list {
-		m[s] = true
-	}
-	return m
 }

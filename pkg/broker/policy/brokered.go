@@ -2,13 +2,9 @@ package policy
 
 import (
 	"cmp"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
-	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 // brokered checks the members of a profile about authorization by the broker.
@@ -44,7 +40,7 @@ func (d *checker) appClient(path string, choice AppClient, p *Profile) AppClient
 	case choice == DedicatedAppClient && p.open:
 		d.Add(path, "dedicated is not allowed on the profile of open registration: a stranger could use up the app clients of the pool")
 	case choice == SharedAppClient && dcr.InOwnName(p.grants) && !dcr.UseRedirects(p.grants):
-		d.Add(path, "not possible: clients with client_credentials always have a dedicated one")
+		d.Add(path, "shared is not possible: a client with client_credentials always has a dedicated app client")
 	}
 	return choice
 }
@@ -54,24 +50,25 @@ func (d *checker) users(path string, o Users) Users {
 		d.Add(path, "must have groups or identity_providers; leave it out if every user may consent")
 	}
 	return Users{
-		Groups:            d.names(path+".groups", o.Groups),
-		IdentityProviders: d.names(path+".identity_providers", o.IdentityProviders),
+		Groups:            d.names(path+".groups", o.Groups, maxGroup),
+		IdentityProviders: d.names(path+".identity_providers", o.IdentityProviders, MaxProvider),
 	}
 }
 
+const (
+	// MaxProvider is the length of an identity provider's name in Cognito.
+	MaxProvider = 32
+	// maxGroup is the length of a group's name in Cognito.
+	maxGroup = 128
+)
+
 // names checks a list of groups or identity providers of the user pool. It
 // cannot be empty, which would refuse every user.
-func (d *checker) names(path string, list []string) []string {
+func (d *checker) names(path string, list []string, limit int) []string {
 	if list != nil && len(list) == 0 {
 		d.Add(path, "must not be empty; leave it out to allow every user")
 	}
-	items := d.list(path, list)
-	for _, item := range items {
-		if utf8.RuneCountInString(item.value) > 128 || strings.ContainsFunc(item.value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-			d.Add(item.path, "%s has spaces or more than 128 characters, so it cannot be a name in a user pool", strict.Quote(item.value))
-		}
-	}
-	return values(items)
+	return PoolNames(path, list, limit, d.Faults)
 }
 
 // lifetimes sets the lifetimes of registrations, in both modes.

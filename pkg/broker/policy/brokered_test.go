@@ -32,7 +32,7 @@ func TestParseFaultsOfBrokeredMode(t *testing.T) {
 		{token(`"app_client": null`), []string{`profiles.p.app_client: must be shared or dedicated`}},
 		{token(`"app_client": "shared", "grant_types": ["authorization_code", "client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic"]`), nil},
 		{profileDocument(`null`, `"app_client": "shared", "grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic"]`), []string{
-			`profiles.p.app_client: not possible: clients with client_credentials always have a dedicated one`}},
+			`profiles.p.app_client: shared is not possible: a client with client_credentials always has a dedicated app client`}},
 
 		{token(`"consent": "never"`), []string{`profiles.p.consent: must be always or remember`}},
 		{token(`"consent": true`), []string{`profiles.p.consent: must be always or remember`}},
@@ -43,8 +43,12 @@ func TestParseFaultsOfBrokeredMode(t *testing.T) {
 		{token(`"users": {"groups": null}`), []string{`profiles.p.users.groups: must be an array of strings, not null`}},
 		{token(`"users": {"Groups": ["a"], "groups": ["a b", 1]}`), []string{
 			`profiles.p.users.Groups: unknown; known are groups, identity_providers`,
-			`profiles.p.users.groups[0]: "a b" has spaces or more than 128 characters, so it cannot be a name in a user pool`,
+			`profiles.p.users.groups[0]: "a b" cannot be a name in a user pool, which has at most 128 characters and no spaces`,
 			`profiles.p.users.groups[1]: must be a string, not a number`}},
+		{token(`"users": {"identity_providers": ["` + strings.Repeat("ö", 32) + `", "My IdP", "` + strings.Repeat("a", 33) + `", "a\u200bb"]}`), []string{
+			`profiles.p.users.identity_providers[1]: "My IdP" cannot be a name in a user pool, which has at most 32 characters and no spaces`,
+			`profiles.p.users.identity_providers[2]: "` + strings.Repeat("a", 33) + `" cannot be a name in a user pool, which has at most 32 characters and no spaces`,
+			`profiles.p.users.identity_providers[3]: "a\u200bb" cannot be a name in a user pool, which has at most 32 characters and no spaces`}},
 
 		{token(`"lifetimes": {}`), nil},
 		{token(`"lifetimes": {"unconfirmed": "2h"}`), nil},

@@ -10,25 +10,16 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
-// New checks a document for a mode and returns its policy. scopes are those that
-// the deployment offers. The zero value of mode stands for direct. An error is a
-// *strict.Error with every fault.
-func New(document Document, mode broker.Mode, scopes []string) (*Policy, error) {
-	var f strict.Faults
-	p := Check(document, mode, scopes, &f)
-	if err := f.Err(); err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-// Check is New for a document that is a part of another one. It adds its faults
-// to f, which has those of decoding. The policy is only usable if f has no fault
-// afterwards.
+// Check checks a document that is a part of another one, for a mode, and returns
+// its policy. scopes are the scopes that the other part declares, nil if it has
+// faults so that they are not known. The zero value of mode stands for direct.
+// Check adds its faults to f, which has those of decoding. The policy is only
+// usable if f has no fault afterwards.
 func Check(document Document, mode broker.Mode, scopes []string, f *strict.Faults) *Policy {
-	d := &checker{Faults: f, scopes: slices.Clone(scopes), offered: set(scopes)}
+	d := &checker{Faults: f, scopes: slices.Clone(scopes), declared: set(scopes)}
 	// A profile must name the scope that lets a client change a user's account.
-	d.implied = slices.DeleteFunc(slices.Clone(d.scopes), func(s string) bool { return s == scopeAdmin })
+	d.implied = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == scopeAdmin })
+	d.impliedSet = set(d.implied)
 	var ok bool
 	if d.rules, ok = rulesOf[cmp.Or(mode, broker.ModeDirect)]; !ok {
 		d.Add("", "the deployment's mode %s is neither direct nor brokered", strict.Quote(string(mode)))
@@ -40,10 +31,11 @@ func Check(document Document, mode broker.Mode, scopes []string, f *strict.Fault
 // add its faults, and return the usable part.
 type checker struct {
 	*strict.Faults
-	scopes  []string // that the deployment offers
-	offered map[string]bool
-	implied []string  // scopes of a profile that names none
-	rules   modeRules // of the deployment's mode
+	scopes     []string // that are declared; nil if they are not known
+	declared   map[string]bool
+	implied    []string // scopes of a profile that names none
+	impliedSet map[string]bool
+	rules      modeRules // of the deployment's mode
 }
 
 func (d *checker) policy(o Document) *Policy {
@@ -108,12 +100,12 @@ func (d *checker) grantTypes(path string, names []string, open bool) []string {
 	if names == nil {
 		return dcr.DefaultGrantTypes()
 	}
-	items := d.choices(d.nonEmpty(path, names), dcr.GrantTypes()...)
+	items := d.OneOf(d.nonEmpty(path, names), dcr.GrantTypes()...)
 	grants := values(items)
 	for _, item := range items {
-		t, ok := dcr.GrantTypeOf(item.value)
+		t, ok := dcr.GrantTypeOf(item.Value)
 		if open && t.OwnName {
-			d.Add(item.path, "not allowed on the profile of open registration: a stranger must not get tokens of its own")
+			d.Add(item.Path, "not allowed on the profile of open registration: a stranger must not get tokens without a user")
 		}
 		if ok && t.With != "" && !slices.Contains(grants, t.With) {
 			d.Add(path, "%s is possible together with %s only", t.Name, t.With)
@@ -126,10 +118,10 @@ func (d *checker) authMethods(path string, names []string, open bool) []string {
 	if names == nil {
 		return []string{dcr.AuthNone}
 	}
-	items := d.choices(d.nonEmpty(path, names), dcr.AuthNone, dcr.AuthSecretBasic, dcr.AuthSecretPost)
+	items := d.OneOf(d.nonEmpty(path, names), dcr.AuthNone, dcr.AuthSecretBasic, dcr.AuthSecretPost)
 	for _, item := range items {
-		if open && item.value != dcr.AuthNone {
-			d.Add(item.path, "the profile of open registration must have none alone, since every client could get a secret there")
+		if open && item.Value != dcr.AuthNone {
+			d.Add(item.Path, "the profile of open registration can have no other method than none, since every client could get a secret there")
 		}
 	}
 	return values(items)
@@ -144,18 +136,18 @@ func (d *checker) redirectURIs(path string, o DocumentRedirects, open bool) redi
 		d.Add(path+".any_private_use", "not allowed on the profile of open registration; list schemes in private_use_schemes")
 	}
 	d.presets(path+".presets", o.Presets, o.Loopback != nil && !*o.Loopback, &r)
-	for _, item := range d.list(path+".https", o.HTTPS) {
-		p, err := parseHTTPSPattern(item.value)
+	for _, item := range d.Elements(path+".https", o.HTTPS) {
+		p, err := parseHTTPSPattern(item.Value)
 		if err != nil {
-			d.Add(item.path, "%v", err)
+			d.Add(item.Path, "%v", err)
 			continue
 		}
 		r.https = append(r.https, p)
 	}
-	for _, item := range d.list(path+".private_use_schemes", o.PrivateUseSchemes) {
-		scheme, err := parseScheme(item.value)
+	for _, item := range d.Elements(path+".private_use_schemes", o.PrivateUseSchemes) {
+		scheme, err := parseScheme(item.Value)
 		if err != nil {
-			d.Add(item.path, "%v", err)
+			d.Add(item.Path, "%v", err)
 			continue
 		}
 		r.schemes = append(r.schemes, scheme)
@@ -166,63 +158,38 @@ func (d *checker) redirectURIs(path string, o DocumentRedirects, open bool) redi
 // presets adds the rules of known clients to r. noLoopback is true if the
 // document switches loopback off.
 func (d *checker) presets(path string, names []string, noLoopback bool, r *redirectRules) {
-	for _, item := range d.choices(d.list(path, names), Presets()...) {
-		known := presets[item.value]
+	for _, item := range d.OneOf(d.Elements(path, names), Presets()...) {
+		known := presets[item.Value]
 		if known.loopback && noLoopback {
-			d.Add(item.path, "%s registers loopback redirect URIs, which loopback: false excludes; remove one of the two", item.value)
+			d.Add(item.Path, "%s registers loopback redirect URIs, which loopback: false excludes; remove one of the two", item.Value)
 		}
 		r.loopback = r.loopback || known.loopback
-		r.presets = append(r.presets, item.value)
+		r.presets = append(r.presets, item.Value)
 		r.presetPrivateUse = append(r.presetPrivateUse, known.privateUse...)
 		for _, text := range known.https {
 			p, err := parseHTTPSPattern(text)
 			if err != nil {
-				d.Add(item.path, "%v", err) // a test parses every preset
+				d.Add(item.Path, "%v", err) // a test parses every preset
 			}
 			r.presetHTTPS = append(r.presetHTTPS, p)
 		}
 	}
 }
 
-// item is one string of a list.
-type item struct{ path, value string }
-
-func values(items []item) []string {
+func values(elements []strict.Element) []string {
 	var list []string
-	for _, i := range items {
-		list = append(list, i.value)
+	for _, e := range elements {
+		list = append(list, e.Value)
 	}
 	return list
 }
 
-// list returns the strings of a list that had no fault when they were decoded.
-func (d *checker) list(path string, list []string) []item {
-	var items []item
-	for i, s := range list {
-		if at := strict.Index(path, i); !d.At(at) {
-			items = append(items, item{at, s})
-		}
-	}
-	return items
-}
-
-// nonEmpty is list for an array with at least one string.
-func (d *checker) nonEmpty(path string, list []string) []item {
+// nonEmpty returns the elements of an array that must have at least one.
+func (d *checker) nonEmpty(path string, list []string) []strict.Element {
 	if list != nil && len(list) == 0 {
 		d.Add(path, "must not be empty; leave it out for the default")
 	}
-	return d.list(path, list)
-}
-
-// choices returns those of items that are in allowed, and reports the others.
-func (d *checker) choices(items []item, allowed ...string) []item {
-	return slices.DeleteFunc(items, func(i item) bool {
-		if slices.Contains(allowed, i.value) {
-			return false
-		}
-		d.Add(i.path, "%s is not one of %s", strict.Quote(i.value), strings.Join(allowed, ", "))
-		return true
-	})
+	return d.Elements(path, list)
 }
 
 func set(list []string) map[string]bool {

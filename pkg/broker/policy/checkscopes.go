@@ -16,17 +16,15 @@ func (d *checker) profileScopes(path string, o *DocumentScopes, open bool) (allo
 	if o == nil {
 		o = &DocumentScopes{}
 	}
-	offered := d.offered
-	if o.Allowed != nil || d.At(path+".allowed") {
-		allowed = d.scopeList(path+".allowed", o.Allowed, d.offered, open)
-		offered = set(allowed)
-	} else {
-		allowed = d.implied
-		if len(allowed) == 0 && !d.Within("scopes") {
-			d.Add(path+".allowed", "the deployment has no scopes that could be allowed")
-		}
+	allowed, from := d.implied, d.impliedSet
+	switch {
+	case o.Allowed != nil || d.At(path+".allowed"):
+		allowed = d.scopeList(path+".allowed", o.Allowed, d.declared, open)
+		from = set(allowed)
+	case len(allowed) == 0 && d.scopes != nil:
+		d.Add(path+".allowed", "scopes declares none that could be allowed")
 	}
-	d.checkScopes(path+".allowed", allowed)
+	d.checkScopes(path+".allowed", allowed, from)
 	if o.Default == nil {
 		return allowed, allowed
 	}
@@ -35,29 +33,30 @@ func (d *checker) profileScopes(path string, o *DocumentScopes, open bool) (allo
 		return allowed, nil
 	}
 	if d.Within(path + ".allowed") {
-		offered = d.offered
+		from = d.declared
 	}
-	defaults = d.scopeList(path+".default", o.Default, offered, open)
-	d.checkScopes(path+".default", defaults)
+	defaults = d.scopeList(path+".default", o.Default, from, open)
+	d.checkScopes(path+".default", defaults, set(defaults))
 	return allowed, defaults
 }
 
 // scopeList checks a list of scopes; each must be in from.
 func (d *checker) scopeList(path string, list []string, from map[string]bool, open bool) []string {
-	items := d.nonEmpty(path, list)
-	for _, item := range items {
+	elements := d.nonEmpty(path, list)
+	for _, e := range elements {
 		switch {
-		case open && item.value == scopeAdmin:
-			d.Add(item.path, "not allowed on the profile of open registration: it lets a client change the user's account")
-		case d.rules.noAdmin && item.value == scopeAdmin:
-			d.Add(item.path, "not allowed in brokered mode: no app client of the broker has it")
-		case !d.offered[item.value]:
-			d.Add(item.path, "%s", UnknownScope{item.value, d.scopes})
-		case !from[item.value]:
-			d.Add(item.path, "%s is not in allowed", strict.Quote(item.value))
+		case open && e.Value == scopeAdmin:
+			d.Add(e.Path, "not allowed on the profile of open registration: it lets a client change the user's account")
+		case d.rules.noAdmin && e.Value == scopeAdmin:
+			d.Add(e.Path, "not allowed in brokered mode: no app client of the broker has it")
+		case d.scopes == nil:
+		case !d.declared[e.Value]:
+			d.Add(e.Path, "%s", UnknownScope{e.Value, d.scopes})
+		case !from[e.Value]:
+			d.Add(e.Path, "%s is not in allowed", strict.Quote(e.Value))
 		}
 	}
-	return values(items)
+	return values(elements)
 }
 
 const (
@@ -65,35 +64,32 @@ const (
 	maxList   = 1000 // bytes of such a list
 )
 
-// UnknownScope is the message for a scope that the deployment does not offer. It
-// names the offered scopes that are spelled almost alike, or all of them if
+// UnknownScope is the message for a scope that the document does not declare. It
+// names the declared scopes that are spelled almost alike, or all of them if
 // there are few.
 type UnknownScope struct {
-	Scope   string
-	Offered []string
+	Scope    string
+	Declared []string
 }
 
 // String returns the message.
 func (u UnknownScope) String() string {
 	var alike []string
-	for _, s := range u.Offered {
+	for _, s := range u.Declared {
 		if len(alike) < maxListed && almostEqual(u.Scope, s) {
 			alike = append(alike, strict.Quote(s))
 		}
 	}
-	unknown := strict.Quote(u.Scope) + " is not a scope of this deployment"
+	unknown := strict.Quote(u.Scope) + " is not declared under scopes"
 	if len(alike) > 0 {
 		return unknown + "; did you mean " + strings.Join(alike, " or ") + "?"
 	}
-	if len(u.Offered) == 0 {
-		return unknown + ", which has none"
-	}
-	if len(u.Offered) <= maxListed {
-		if all := strings.Join(u.Offered, " "); len(all) <= maxList {
+	if len(u.Declared) <= maxListed {
+		if all := strings.Join(u.Declared, " "); len(all) <= maxList {
 			return unknown + ", which has: " + all
 		}
 	}
-	return fmt.Sprintf("%s, which has the %d under scopes", unknown, len(u.Offered))
+	return fmt.Sprintf("%s, which has %d", unknown, len(u.Declared))
 }
 
 // almostEqual reports whether a and b differ only in case, or in one or two
@@ -118,10 +114,11 @@ func lowerCase(c byte) byte {
 	return c
 }
 
-// checkScopes applies Cognito's rules for the scopes of an app client.
-func (d *checker) checkScopes(path string, scopes []string) {
+// checkScopes applies Cognito's rules for the scopes of an app client. has is the
+// set of scopes.
+func (d *checker) checkScopes(path string, scopes []string, has map[string]bool) {
 	limit, besides := MaxScopes, ""
-	if d.rules.addsOpenID && !slices.Contains(scopes, broker.ScopeOpenID) {
+	if d.rules.addsOpenID && !has[broker.ScopeOpenID] {
 		limit, besides = MaxScopes-1, " besides openid, which the broker needs"
 	}
 	if len(scopes) > limit {
@@ -130,8 +127,9 @@ func (d *checker) checkScopes(path string, scopes []string) {
 			share = ", let MCP servers share scopes and set resource_binding, which tells them apart"
 		}
 		d.Add(path, "%d scopes, and an app client can have %d%s; list those that are needed%s, or divide the profile", len(scopes), limit, besides, share)
+		return
 	}
-	if i := slices.IndexFunc(scopes, needsOpenID); i >= 0 && !slices.Contains(scopes, broker.ScopeOpenID) {
-		d.Add(path, "%s needs openid beside it", scopes[i])
+	if i := slices.IndexFunc(scopes, needsOpenID); i >= 0 && !has[broker.ScopeOpenID] {
+		d.Add(path, "%s needs openid in the same list", scopes[i])
 	}
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
-// Document is the part of a configuration document about registrations. The
-// comments of its types are the descriptions in the JSON Schema
-// (internal/tool/schema).
+// internal/tool/schema makes the descriptions in the JSON Schema of the comments
+// of these types.
+
+// Document is the part of a configuration document about registrations.
 type Document struct {
 	// OpenRegistration is the name of the profile under which everybody can
 	// register. Without it, or with null, every registration needs an initial
@@ -73,7 +74,7 @@ type DocumentRedirects struct {
 	// Loopback allows http on localhost, 127.0.0.1 and [::1], with any port, path
 	// and query.
 	Loopback *bool `json:"loopback,omitzero"`
-	// HTTPS has patterns of https redirect URIs. The host may begin with '*.' for
+	// HTTPS are patterns of https redirect URIs. The host may begin with '*.' for
 	// one label, and the path may end with '/*' for one segment.
 	HTTPS []string `json:"https,omitzero"`
 	// AnyHTTPS allows every https redirect URI. Not for the profile of open
@@ -114,14 +115,16 @@ type DocumentLimits struct {
 // DocumentLifetimes are the lifetimes of registrations: minutes, hours or days,
 // as in 30m, 12h or 7d.
 type DocumentLifetimes struct {
-	// Unconfirmed is the lifetime of a registration that no user has used.
+	// Unconfirmed is the time after which a registration that no user has used is
+	// removed.
 	// Default: 7d for the profile of open registration in brokered mode, no end
 	// otherwise.
 	Unconfirmed strict.Lifetime `json:"unconfirmed,omitzero" range:"2h..3650d"`
-	// Inactive counts from the last use, or from the registration if it was never
-	// used. Default: no end.
+	// Inactive is the time after which a registration is removed, counted from its
+	// last use, or from the registration if it was never used. Default: no end.
 	Inactive strict.Lifetime `json:"inactive,omitzero" range:"1d..3650d"`
-	// Absolute counts from the registration, used or not. Default: no end.
+	// Absolute is the time after which a registration is removed, used or not,
+	// counted from the registration. Default: no end.
 	Absolute strict.Lifetime `json:"absolute,omitzero" range:"1d..3650d"`
 }
 

@@ -52,7 +52,7 @@ func TestParseFaults(t *testing.T) {
 	}{
 		// The text.
 		{`{`, []string{`not JSON: line 1, column 1: unexpected end of JSON input`}}, // the other faults of a text are in package strict
-		{`{"version": 1` + strings.Repeat(" ", 128<<10) + `}`, []string{`longer than 131072 bytes`}},
+		{`{"version": 1` + strings.Repeat(" ", 128<<10) + `}`, []string{`129 KB; at most 128 KB; write arrays on one line`}},
 		{`[]`, []string{`must be an object, not an array`}},
 		{`null`, []string{`must be an object, not null`}},
 
@@ -104,8 +104,8 @@ func TestParseFaults(t *testing.T) {
 		{token(loopback + `, "token_endpoint_auth_methods": ["none", "private_key_jwt"]`), []string{
 			`profiles.p.token_endpoint_auth_methods[1]: "private_key_jwt" is not one of none, client_secret_basic, client_secret_post`}},
 		{open(loopback + `, "grant_types": ["authorization_code", "client_credentials"], "token_endpoint_auth_methods": ["none", "client_secret_basic"]`), []string{
-			`profiles.p.grant_types[1]: not allowed on the profile of open registration: a stranger must not get tokens of its own`,
-			`profiles.p.token_endpoint_auth_methods[1]: the profile of open registration must have none alone, since every client could get a secret there`}},
+			`profiles.p.grant_types[1]: not allowed on the profile of open registration: a stranger must not get tokens without a user`,
+			`profiles.p.token_endpoint_auth_methods[1]: the profile of open registration can have no other method than none, since every client could get a secret there`}},
 
 		// Redirect rules.
 		{token(``), []string{`profiles.p.redirect_uris: must allow something, since the grant type authorization_code needs a redirect URI`}},
@@ -166,8 +166,8 @@ func TestParseFaults(t *testing.T) {
 
 		// Scopes, in a deployment with openid, mcp/read, mcp/write.
 		{token(loopback + `, "scopes": {"allowed": ["mcp/read", "mcp/delete", "a b"], "default": ["mcp/write"]}`), []string{
-			`profiles.p.scopes.allowed[1]: "mcp/delete" is not a scope of this deployment, which has: openid mcp/read mcp/write`,
-			`profiles.p.scopes.allowed[2]: "a b" is not a scope of this deployment, which has: openid mcp/read mcp/write`}},
+			`profiles.p.scopes.allowed[1]: "mcp/delete" is not declared under scopes, which has: openid mcp/read mcp/write`,
+			`profiles.p.scopes.allowed[2]: "a b" is not declared under scopes, which has: openid mcp/read mcp/write`}},
 		{token(loopback + `, "scopes": {"allowed": ["mcp/read"], "default": ["mcp/write"]}`), []string{
 			`profiles.p.scopes.default[0]: "mcp/write" is not in allowed`}},
 		{token(loopback + `, "scopes": {"default": ["mcp/write"]}`), nil},
@@ -228,19 +228,19 @@ func TestParseChecksScopesAgainstTheDeployment(t *testing.T) {
 		scopes         []string
 		want           []string
 	}{
-		{"none at all", implied, nil, []string{`profiles.p.scopes.allowed: the deployment has no scopes that could be allowed`}},
-		{"only the admin scope", implied, []string{admin}, []string{`profiles.p.scopes.allowed: the deployment has no scopes that could be allowed`}},
+		{"none at all", implied, []string{}, []string{`profiles.p.scopes.allowed: scopes declares none that could be allowed`}},
+		{"only the admin scope", implied, []string{admin}, []string{`profiles.p.scopes.allowed: scopes declares none that could be allowed`}},
 		{"as many as an app client can have", implied, many[:50], nil},
 		{"more than an app client can have", implied, many, []string{`profiles.p.scopes.allowed: 51 scopes, and an app client can have 50; list those that are needed, or divide the profile`}},
-		{"email without openid", implied, []string{"email", "mcp/read"}, []string{`profiles.p.scopes.allowed: email needs openid beside it`}},
-		{"email by default without openid", email, []string{"email", "openid"}, []string{`profiles.p.scopes.default: email needs openid beside it`}},
+		{"email without openid", implied, []string{"email", "mcp/read"}, []string{`profiles.p.scopes.allowed: email needs openid in the same list`}},
+		{"email by default without openid", email, []string{"email", "openid"}, []string{`profiles.p.scopes.default: email needs openid in the same list`}},
 		{"a typing error", `{"version": 1, "profiles": {"p": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["a/reed", "A/read", "b/read"]}}}}`,
 			append([]string{"a/read", "b/reed"}, many...), []string{
-				`profiles.p.scopes.allowed[0]: "a/reed" is not a scope of this deployment; did you mean "a/read" or "b/reed"?`,
-				`profiles.p.scopes.allowed[1]: "A/read" is not a scope of this deployment; did you mean "a/read"?`,
-				`profiles.p.scopes.allowed[2]: "b/read" is not a scope of this deployment; did you mean "a/read" or "b/reed"?`}},
+				`profiles.p.scopes.allowed[0]: "a/reed" is not declared under scopes; did you mean "a/read" or "b/reed"?`,
+				`profiles.p.scopes.allowed[1]: "A/read" is not declared under scopes; did you mean "a/read"?`,
+				`profiles.p.scopes.allowed[2]: "b/read" is not declared under scopes; did you mean "a/read" or "b/reed"?`}},
 		{"nothing like it among many", `{"version": 1, "profiles": {"p": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["notes/read"]}}}}`, many, []string{
-			`profiles.p.scopes.allowed[0]: "notes/read" is not a scope of this deployment, which has the 51 under scopes`}},
+			`profiles.p.scopes.allowed[0]: "notes/read" is not declared under scopes, which has 51`}},
 		{"a scope of a resource server whose identifier is a URL", implied, []string{"https://api.example.com/mcp/read"}, nil},
 	}
 	for _, tt := range tests {

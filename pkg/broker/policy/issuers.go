@@ -1,12 +1,10 @@
 package policy
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"unicode"
 
-	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
@@ -35,7 +33,7 @@ func (d *checker) tokenIssuers(path string, entries []DocumentTokenIssuer, p *Po
 		switch {
 		case d.At(path + ".name"):
 		case !isName(r.name):
-			d.Add(path+".name", "required, 1 to 32 of the characters a-z, 0-9 and '-'")
+			d.Want(path+".name", r.name, "1 to 32 of the characters a-z, 0-9 and '-'")
 		case seen[r.name]:
 			d.Add(path+".name", "%s is the name of another entry", strict.Quote(r.name))
 		}
@@ -47,7 +45,7 @@ func (d *checker) tokenIssuers(path string, entries []DocumentTokenIssuer, p *Po
 			d.Add(path+".claims", "required: without it every holder of a token of this issuer could register")
 		}
 		if !d.At(path+".profile") && (r.profile == "" || p.profiles[r.profile] == nil && len(p.profiles) > 0) {
-			d.Add(path+".profile", "required, the name of a profile")
+			d.Want(path+".profile", r.profile, "the name of a profile")
 		}
 		other := first[r.URL]
 		if other != nil && !slices.Equal(other.Algorithms, r.Algorithms) {
@@ -85,7 +83,7 @@ func (d *checker) trustedIssuer(path, issuer string, audience Strings, claims ma
 	t := trustedIssuer{Issuer: Issuer{Algorithms: slices.Clone(defaultAlgorithms)}, audiences: audience}
 	t.URL = d.url(path+".issuer", issuer, false)
 	if names != nil {
-		t.Algorithms = values(d.choices(d.nonEmpty(path+".algorithms", names), algorithms...))
+		t.Algorithms = values(d.OneOf(d.nonEmpty(path+".algorithms", names), algorithms...))
 	}
 	t.claims = d.requirements(path+".claims", claims)
 	return t
@@ -97,17 +95,13 @@ func (d *checker) url(path, s string, query bool) string {
 	if d.At(path) {
 		return ""
 	}
-	u, err := url.Parse(s)
-	fault := s == "" || err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.HasSuffix(s, "#") ||
-		!query && strings.Contains(s, "?") || !strings.HasPrefix(s, "https://") && (!strings.HasPrefix(s, "http://") || !dcr.IsLoopback(u.Hostname())) ||
-		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-	if !fault {
+	if IsURL(s) && (query || !strings.Contains(s, "?")) {
 		return s
 	}
 	if query {
-		d.Add(path, "must be an https URL without fragment and user; http on loopback only")
+		d.Want(path, s, "an https URL without fragment and user; http on loopback only")
 	} else {
-		d.Add(path, "must be an https URL without query, fragment and user, as in the iss of the issuer's tokens; http on loopback only")
+		d.Want(path, s, "an https URL without query, fragment and user, as in the iss of the issuer's tokens; http on loopback only")
 	}
 	return ""
 }

@@ -32,17 +32,17 @@ func TestParseFaultsOfIssuers(t *testing.T) {
 		{trusting("", `, "token_issuers": []`), []string{`token_issuers: must be an array of objects, and not empty; leave it out to trust no issuer`}},
 		{trusting("", `, "statement_issuers": {}`), []string{`statement_issuers: must be an array of objects, and not empty; leave it out to trust no issuer`}},
 		{tokens(`{}`), []string{
-			`token_issuers[0].issuer: ` + url,
-			`token_issuers[0].name: required, 1 to 32 of the characters a-z, 0-9 and '-'`,
+			`token_issuers[0].issuer: ` + strings.Replace(url, "must be", "required:", 1),
+			`token_issuers[0].name: required: 1 to 32 of the characters a-z, 0-9 and '-'`,
 			`token_issuers[0].audience: required: a token for another service must not be accepted here`,
 			`token_issuers[0].claims: required: without it every holder of a token of this issuer could register`,
-			`token_issuers[0].profile: required, the name of a profile`}},
+			`token_issuers[0].profile: required: the name of a profile`}},
 		{tokens(entry(`, "jwks_uri": "https://ci.example.com/keys"`)), []string{
 			`token_issuers[0].jwks_uri: unknown; known are name, issuer, audience, claims, profile, max_uses, algorithms`}},
 		{tokens(entry("") + "," + entry("")), []string{`token_issuers[1].name: "ci" is the name of another entry`}},
 		{tokens(entry("") + "," + strings.Replace(entry(`, "algorithms": ["ES256"]`), `"ci"`, `"other"`, 1)), []string{
 			`token_issuers[1].algorithms: must be those of the entry "ci", which has the same issuer`}},
-		{tokens(strings.Replace(entry(""), `"p"`, `"q"`, 1)), []string{`token_issuers[0].profile: required, the name of a profile`}},
+		{tokens(strings.Replace(entry(""), `"p"`, `"q"`, 1)), []string{`token_issuers[0].profile: must be the name of a profile`}},
 		// Algorithms for which others than the issuer can make a signature.
 		{tokens(entry(`, "algorithms": ["none", "HS256", "RS256"]`)), []string{
 			`token_issuers[0].algorithms[0]: "none" is not one of RS256, ES256, RS384, RS512, ES384, ES512, PS256, PS384, PS512, EdDSA`,
@@ -66,7 +66,8 @@ func TestParseFaultsOfIssuers(t *testing.T) {
 		{trusting(`, "software_statements": "always"`, ""), []string{`profiles.p.software_statements: must be ignore or accept or require`}},
 		{trusting(`, "software_statements": "ignore"`, ""), nil},
 	}
-	for _, issuer := range []string{``, `ci.example.com`, `http://ci.example.com`, `https://ci.example.com?a`, `https://ci.example.com#`, `https://u@ci.example.com`, `https:///path`, `https://ci.example.com/ `} {
+	for _, issuer := range []string{`ci.example.com`, `http://ci.example.com`, `https://ci.example.com?a`, `https://ci.example.com#`, `https://u@ci.example.com`, `https:///path`, `https://ci.example.com/ `,
+		`https://:80/`, `https://ci.example.com:99999/`, `https://ci.example.com>/`} {
 		tests = append(tests, struct {
 			document string
 			want     []string

@@ -59,25 +59,16 @@ func (p *Policy) Profiles() []string { return slices.Sorted(maps.Keys(p.profiles
 // never has aws.cognito.signin.user.admin, because a client should not request
 // this scope by accident.
 func (p *Policy) ScopesSupported() []string {
-	var supported []string
-	for _, scope := range p.scopes {
-		if scope != scopeAdmin && p.advertises(scope) {
-			supported = append(supported, scope)
-		}
-	}
-	return supported
-}
-
-func (p *Policy) advertises(scope string) bool {
-	if open, ok := p.Open(); ok {
-		return slices.Contains(open.allowed, scope)
-	}
+	advertised := make(map[string]bool)
 	for _, profile := range p.profiles {
-		if slices.Contains(profile.allowed, scope) {
-			return true
+		if p.open != "" && !profile.open {
+			continue
+		}
+		for _, scope := range profile.allowed {
+			advertised[scope] = true
 		}
 	}
-	return false
+	return slices.DeleteFunc(slices.Clone(p.scopes), func(s string) bool { return s == scopeAdmin || !advertised[s] })
 }
 
 // Profile is a named set of rules for registrations.
@@ -152,10 +143,12 @@ func (p *Profile) Users() Users {
 // Users are the users who may consent. A nil list allows every user; if both
 // are set, a user has to satisfy both.
 type Users struct {
-	// Groups are groups of the user pool; a user must be in one of them.
+	// Groups are groups of the user pool; a user must be in one of them. A name has
+	// 1 to 128 characters and no spaces.
 	Groups []string `json:"groups,omitzero"`
 	// IdentityProviders are identity providers of the user pool; the user must
-	// have signed in with one of them. COGNITO is the pool itself.
+	// have signed in with one of them. COGNITO is the pool itself. A name has 1 to
+	// 32 characters and no spaces.
 	IdentityProviders []string `json:"identity_providers,omitzero"`
 }
 

@@ -1,6 +1,13 @@
 package policy
 
-import "github.com/dcr-broker/dcr-broker/pkg/broker"
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
+)
 
 // scopeAdmin is Cognito's own scope that lets the holder of an access token
 // change the user's attributes, password and second factors.
@@ -20,17 +27,21 @@ func aboutUser(scope string) bool {
 	return scope == broker.ScopeOpenID || scope == scopeAdmin || needsOpenID(scope)
 }
 
-// ValidScope reports whether s is a scope-token (RFC 6749 §3.3) within
-// Cognito's limits: 256 characters, or 513 with the identifier of a resource
-// server and a slash before it.
-func ValidScope(s string) bool {
-	if s == "" || len(s) > 513 {
-		return false
+// maxScope is the length of a scope of an app client in Cognito.
+const maxScope = 256
+
+// CheckScope returns an error if Cognito cannot have the scope. A scope is one of
+// Cognito's own, or a custom one, resourceServer/name, whose name has no slash.
+func CheckScope(s string) error {
+	switch i := strings.LastIndexByte(s, '/'); {
+	case s == "offline_access":
+		return errors.New("offline_access does not exist in Cognito, which issues refresh tokens without it")
+	case len(s) > maxScope:
+		return fmt.Errorf("%s has %d characters, and a scope of an app client can have %d", strict.Quote(s), len(s), maxScope)
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }):
+		return fmt.Errorf("%s has characters that a scope cannot have (RFC 6749 section 3.3)", strict.Quote(s))
+	case !aboutUser(s) && (i < 1 || i == len(s)-1):
+		return fmt.Errorf("%s is not a scope that Cognito can have: openid, email, phone, profile, %s, or resourceServer/name as in mcp/read", strict.Quote(s), scopeAdmin)
 	}
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
-			return false
-		}
-	}
-	return true
+	return nil
 }

@@ -1,0 +1,57 @@
+package configuration
+
+import (
+	"slices"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
+)
+
+// Warnings returns what is allowed in the document and probably a mistake:
+// nobody can get a token for a protected resource, or sign in with an identity
+// provider. The broker uses the document all the same. A warning has the path of
+// the value, as a fault does.
+func (c *Configuration) Warnings() []strict.Fault {
+	return slices.Concat(c.unreachableResources(), c.unusedProviders())
+}
+
+// unreachableResources returns a warning for each protected resource of whose
+// scopes no profile allows one.
+func (c *Configuration) unreachableResources() []strict.Fault {
+	granted := make(map[string]bool)
+	for _, name := range c.Policy.Profiles() {
+		profile, _ := c.Policy.Profile(name)
+		for _, s := range profile.Scopes() {
+			granted[s] = true
+		}
+	}
+	var warnings []strict.Fault
+	for i, r := range c.Resources {
+		path := strict.Index("protected_resources", i)
+		switch {
+		case slices.ContainsFunc(r.Scopes, func(s string) bool { return granted[s] }):
+		case len(r.Scopes) > 0:
+			warnings = append(warnings, strict.Fault{Path: path + ".scopes", Message: "no profile allows one of these scopes, so no client can get a token for this server"})
+		case c.mode == broker.ModeBrokered: // in direct mode Cognito ignores the scopes of a resource
+			warnings = append(warnings, strict.Fault{Path: path, Message: "has no scopes, so no client can get a token for this server"})
+		}
+	}
+	return warnings
+}
+
+// unusedProviders returns a warning for each identity provider with which the
+// users of a profile have to sign in, and which the sign-in page does not offer.
+func (c *Configuration) unusedProviders() []strict.Fault {
+	var warnings []strict.Fault
+	for _, name := range c.Policy.Profiles() {
+		profile, _ := c.Policy.Profile(name)
+		path := strict.Member("profiles", name) + ".users.identity_providers"
+		for i, provider := range profile.Users().IdentityProviders {
+			if !slices.Contains(c.IdentityProviders, provider) {
+				warnings = append(warnings, strict.Fault{Path: strict.Index(path, i),
+					Message: strict.Quote(provider) + " is not in identity_providers, so no user can sign in with it"})
+			}
+		}
+	}
+	return warnings
+}

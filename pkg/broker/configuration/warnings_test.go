@@ -1,0 +1,49 @@
+package configuration_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/config"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+func TestWarnings(t *testing.T) {
+	const (
+		scopes   = `"version": 1, "scopes": [{"name": "openid"}, {"name": "a/read"}, {"name": "a/write"}, {"name": "b/read"}]`
+		profiles = `"profiles": {
+			"p": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["a/read"]}},
+			"q": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["a/write"]}}}`
+		resources = `"protected_resources": [
+			{"resource": "https://a.example.com", "scopes": ["a/read", "b/read"]},
+			{"resource": "https://b.example.com", "scopes": ["b/read"]},
+			{"resource": "https://c.example.com"},
+			{"resource": "https://d.example.com", "scopes": ["a/write"]}]`
+		unreachable = "protected_resources[1].scopes: no profile allows one of these scopes, so no client can get a token for this server"
+		without     = "protected_resources[2]: has no scopes, so no client can get a token for this server"
+		partner     = `"profiles": {"p": {"redirect_uris": {"loopback": true}, "users": {"identity_providers": ["Okta", "COGNITO", "Entra"]}}}`
+	)
+	for _, tt := range []struct {
+		document string
+		mode     broker.Deployment
+		want     []string
+	}{
+		{string(config.Example()), brokered, nil},
+		{"{" + scopes + "," + profiles + "," + resources + `, "resource_binding": true}`, brokered, []string{unreachable, without}},
+		{"{" + scopes + "," + profiles + "," + resources + "}", direct, []string{unreachable}},
+		{"{" + scopes + "," + partner + `, "identity_providers": ["Entra"]}`, brokered, []string{
+			`profiles.p.users.identity_providers[0]: "Okta" is not in identity_providers, so no user can sign in with it`,
+			`profiles.p.users.identity_providers[1]: "COGNITO" is not in identity_providers, so no user can sign in with it`}},
+		{"{" + scopes + "," + partner + "}", brokered, []string{
+			`profiles.p.users.identity_providers[0]: "Okta" is not in identity_providers, so no user can sign in with it`,
+			`profiles.p.users.identity_providers[2]: "Entra" is not in identity_providers, so no user can sign in with it`}},
+	} {
+		var got []string
+		for _, w := range parse(t, tt.document, tt.mode).Warnings() {
+			got = append(got, w.String())
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: warnings of %s:\n%q\nwant\n%q", tt.mode.Mode, tt.document, got, tt.want)
+		}
+	}
+}
