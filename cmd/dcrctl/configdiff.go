@@ -2,12 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 type configDiffCmd struct {
@@ -73,20 +78,39 @@ func (c *configDiffCmd) Run(ctx context.Context, op *operator) error {
 const maxValue = 160
 
 // writeChanges writes changes as lines that begin with + for what is new, - for
-// what is gone and ~ for a changed value.
+// what is gone and ~ for a changed value. A long object or array that is new or
+// gone has a line for each member.
 func writeChanges(w io.Writer, changes []configure.Change) {
-	value := func(v []byte) string { return clip(plain(string(v)), maxValue) }
 	for _, c := range changes {
-		path := plain(c.Path)
 		switch {
 		case c.Before == nil:
-			fmt.Fprintf(w, "+ %s: %s\n", path, value(c.After))
+			writeValue(w, "+", c.Path, c.After)
 		case c.After == nil:
-			fmt.Fprintf(w, "- %s: %s\n", path, value(c.Before))
+			writeValue(w, "-", c.Path, c.Before)
 		default:
-			fmt.Fprintf(w, "~ %s: %s -> %s\n", path, value(c.Before), value(c.After))
+			fmt.Fprintf(w, "~ %s: %s -> %s\n", plain(c.Path), clip(plain(string(c.Before)), maxValue), clip(plain(string(c.After)), maxValue))
 		}
 	}
+}
+
+// writeValue writes a value, or its members if it is long.
+func writeValue(w io.Writer, sign, path string, value json.RawMessage) {
+	var members map[string]json.RawMessage
+	var elements []json.RawMessage
+	switch {
+	case utf8.RuneCount(value) <= maxValue:
+	case json.Unmarshal(value, &members) == nil && len(members) > 0:
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			writeValue(w, sign, strict.Member(path, name), members[name])
+		}
+		return
+	case json.Unmarshal(value, &elements) == nil && len(elements) > 0:
+		for i, e := range elements {
+			writeValue(w, sign, strict.Index(path, i), e)
+		}
+		return
+	}
+	fmt.Fprintf(w, "%s %s: %s\n", sign, plain(path), clip(plain(string(value)), maxValue))
 }
 
 // shortList returns the elements with commas, at most ten of them.
