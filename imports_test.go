@@ -40,7 +40,7 @@ var rules = []rule{
 	{"pkg/broker/branding", "", "a value: the configuration is checked against it, and pages rely on it"},
 	{"pkg/broker/policy", "pkg/dcr pkg/strict pkg/broker", "a value: policy decides about records, and records know no policy"},
 	{"pkg/broker/configuration", "pkg/dcr pkg/clock pkg/strict pkg/broker pkg/broker/branding pkg/broker/policy", "a value: the document has the policy, and policy knows no document"},
-	{"pkg/broker/configure", "pkg/broker pkg/broker/configuration pkg/broker/telemetry", "a use case imports no other use case and no mode: documents are stored by people and by the deployment"},
+	{"pkg/broker/configure", "pkg/broker pkg/broker/configuration pkg/broker/telemetry pkg/strict", "a use case imports no other use case and no mode: documents are stored by people and by the deployment"},
 	{"pkg/broker/clients", "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "use cases and endpoints authenticate clients alike, so it knows no use case"},
 	{"pkg/broker/authorization", useCase + " pkg/broker/configuration", "a use case imports no other use case and no mode, and knows no HTTP"},
 	{"pkg/broker/grants", "pkg/broker pkg/broker/seal pkg/clock", "each use case ends grants through it, so it knows none of them"},

@@ -96,7 +96,7 @@ func (d *deployment) profile(ctx context.Context, op *operator, name string) (*p
 	}
 	profile, ok := p.Profile(name)
 	if !ok {
-		return nil, fmt.Errorf("no profile %q in the configuration; it has %s: %w", name, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
+		return nil, missing(fmt.Errorf("no profile %q in the configuration; it has %s", name, strings.Join(p.Profiles(), ", ")))
 	}
 	return profile, nil
 }

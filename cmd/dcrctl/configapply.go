@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	settings "github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -19,7 +18,7 @@ import (
 // applyFlags are the flags of commands that store a version.
 type applyFlags struct {
 	CreateScopes bool `help:"Create the scopes that the user pool lacks, and their resource servers. Removes nothing."`
-	SkipPool     bool `help:"Do not use Cognito: do not check whether the user pool has the scopes, and update no app client."`
+	SkipPool     bool `help:"Do not use Cognito: do not check whether the user pool allows the configuration, and update no app client."`
 	SkipImpact   bool `help:"Do not count the clients and grants that the change cuts off. Counting reads the whole table twice."`
 	confirmation
 }
@@ -38,7 +37,7 @@ func (c *configApplyCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	return w.apply(ctx, c.File, body, 0)
+	return w.apply(ctx, fileName(c.File), body, 0)
 }
 
 type configRollbackCmd struct {
@@ -68,7 +67,7 @@ type writer struct {
 	applyFlags
 	op        *operator
 	caller    string
-	store     usecase.ImpactStore
+	table     *records.Store
 	configure *configure.Writer
 	// pool is nil with --skip-pool.
 	pool *deployment
@@ -81,21 +80,17 @@ type writer struct {
 // applied is the result of storing a version, as JSON.
 type applied struct {
 	Version int `json:"version"`
+	// Mode is the mode for which the document was checked.
+	Mode broker.Mode `json:"mode"`
 	// Unchanged is true if the newest version had this document already.
 	Unchanged bool               `json:"unchanged"`
 	Restores  int                `json:"restores,omitzero"`
 	Digest    string             `json:"digest"`
 	Changes   []configure.Change `json:"changes"`
 	// Impact is left out if it was not counted.
-	Impact        *usecase.Impact  `json:"impact,omitempty"`
-	CreatedScopes []string         `json:"created_scopes"`
-	AppClients    []updatedProfile `json:"app_clients"`
-}
-
-// updatedProfile says how many app clients of a profile were updated.
-type updatedProfile struct {
-	Profile string `json:"profile"`
-	Updated int    `json:"updated"`
+	Impact        *usecase.Impact   `json:"impact,omitempty"`
+	CreatedScopes []string          `json:"created_scopes"`
+	AppClients    []usecase.Updated `json:"app_clients"`
 }
 
 // open reads the versions in the table.
@@ -111,51 +106,59 @@ func (f applyFlags) open(ctx context.Context, op *operator) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var conf *settings.Config
-	var sdk aws.Config
-	if f.SkipPool {
-		if conf, err = settings.Metadata(op.getenv); err != nil {
-			return nil, &environmentError{err}
-		}
-		if sdk, err = op.sdk(ctx, conf.Region); err != nil {
-			return nil, err
-		}
-		w.caller = op.caller(ctx, sdk)
-	} else {
-		if w.pool, err = op.deployment(ctx); err != nil {
-			return nil, err
-		}
-		conf, sdk, w.caller = w.pool.config, w.pool.parts.SDK, w.pool.caller
-	}
-	if conf.ConfigurationFile != "" {
-		op.infof("CONFIGURATION is set: functions with this environment use that file and not the table.")
-	}
-	table := wire.Table(conf, sdk)
-	w.store = table
-	if w.stored, err = readStored(ctx, table.Configuration(), conf.Deployment()); err != nil {
+	d, err := w.connect(ctx)
+	if err != nil {
 		return nil, err
 	}
-	w.configure, err = configure.New(configure.Config{Store: table.Configuration(), Deployment: conf.Deployment(), Now: op.now, Log: log})
+	if w.stored, err = readStored(ctx, w.table.Configuration(), d); err != nil {
+		return nil, err
+	}
+	w.done = applied{Mode: d.Mode, Changes: []configure.Change{}, CreatedScopes: []string{}, AppClients: []usecase.Updated{}}
+	w.configure, err = configure.New(configure.Config{Store: w.table.Configuration(), Deployment: d, Now: op.now, Log: log})
 	return w, err
 }
 
+// connect sets table, pool and caller. With --skip-pool, the environment need not
+// describe the user pool.
+func (w *writer) connect(ctx context.Context) (broker.Deployment, error) {
+	var conf *settings.Config
+	var err error
+	if w.SkipPool {
+		if conf, err = settings.Metadata(w.op.getenv); err != nil {
+			return broker.Deployment{}, &environmentError{err}
+		}
+		sdk, err := w.op.sdk(ctx, conf.Region)
+		if err != nil {
+			return broker.Deployment{}, err
+		}
+		w.table, w.caller = wire.Table(conf, sdk), w.op.caller(ctx, sdk)
+	} else {
+		if w.pool, err = w.op.deployment(ctx); err != nil {
+			return broker.Deployment{}, err
+		}
+		conf, w.table, w.caller = w.pool.config, w.pool.store, w.pool.caller
+	}
+	if conf.ConfigurationFile != "" {
+		w.op.infof("CONFIGURATION is set: functions with this environment use that file and not the table.")
+	}
+	return conf.Deployment(), nil
+}
+
 // apply stores a document with everything that belongs to it: it checks the
-// document, shows the difference and whom it cuts off, compares the scopes with
-// the user pool, asks, creates scopes, stores the version, and updates app
-// clients. name is that of the document in messages; restores is the number of
-// the version whose document it is, or 0.
+// document, shows the difference and which clients and grants it cuts off,
+// compares the document with the user pool, asks, creates scopes, stores the
+// version, and updates app clients. name is that of the document in messages;
+// restores is the number of the version whose document it is, or 0.
 func (w *writer) apply(ctx context.Context, name string, body []byte, restores int) error {
 	after, err := parse(name, body, w.stored.deployment)
 	if err != nil {
 		return err
 	}
-	newest := w.newest()
-	unchanged := newest.Digest == configuration.Digest(body)
-	before, err := w.compare(ctx, name, body, after)
+	unchanged, err := w.compare(ctx, name, body, after)
 	if err != nil {
 		return err
 	}
-	missing, err := w.missingScopes(ctx, after)
+	missing, err := w.comparePool(ctx, after)
 	if err != nil {
 		return err
 	}
@@ -167,18 +170,10 @@ func (w *writer) apply(ctx context.Context, name string, body []byte, restores i
 	if err := w.createScopes(ctx, after, missing); err != nil {
 		return err
 	}
-	result, err := w.write(ctx, body, restores)
-	if err != nil {
+	if err := w.write(ctx, body, restores); err != nil {
 		return err
 	}
-	w.done.Version, w.done.Unchanged = result.Version.Number, result.Unchanged
-	w.done.Restores, w.done.Digest = result.Version.Restores, result.Version.Digest
-	if result.Unchanged {
-		w.op.infof("version %d has this document already, so no version was stored", result.Version.Number)
-	} else {
-		w.op.infof("version %d is stored; the functions use it within a minute", result.Version.Number)
-	}
-	err = w.updateAppClients(ctx, before, after, result.Unchanged)
+	err = w.updateAppClients(ctx)
 	if err == nil {
 		err = w.checkScopes(ctx, after)
 	}
@@ -186,68 +181,6 @@ func (w *writer) apply(ctx context.Context, name string, body []byte, restores i
 		return errors.Join(err, w.op.writeJSON([]applied{w.done}))
 	}
 	return err
-}
-
-// compare shows the difference to the newest version and whom it cuts off. It
-// returns the configuration of the newest version, nil if there is none that
-// this program can use.
-func (w *writer) compare(ctx context.Context, name string, body []byte, after *configuration.Configuration) (*configuration.Configuration, error) {
-	w.done.Changes, w.done.CreatedScopes, w.done.AppClients = []configure.Change{}, []string{}, []updatedProfile{}
-	newest := w.newest()
-	if newest.Number == 0 {
-		fmt.Fprintf(w.view, "The table has no configuration yet. %s has %s.\n", plain(name), plain(summary(after, len(body))))
-		return nil, nil
-	}
-	document, err := configuration.ReadDocument(ctx, w.reader, newest)
-	e, gone := errors.AsType[*configuration.VersionError](err)
-	switch {
-	case gone:
-		w.op.infof("there is nothing to compare with: %v", e)
-	case err != nil:
-		return nil, err
-	case newest.Digest == configuration.Digest(body):
-		return after, nil
-	default:
-		changes, err := configure.Difference(document, body)
-		if err != nil {
-			return nil, err
-		}
-		if changes != nil {
-			w.done.Changes = changes
-		}
-		fmt.Fprintf(w.view, "Version %d, compared with %s:\n", newest.Number, plain(name))
-		writeChanges(w.view, changes)
-		if len(changes) == 0 {
-			fmt.Fprintln(w.view, "Both say the same and are written in another way.")
-		}
-	}
-	before, err := configuration.Load(ctx, w.reader, newest, w.stored.deployment)
-	if e, bad := errors.AsType[*configuration.VersionError](err); bad {
-		w.op.infof("the newest version cannot be used here, so clients are compared with what they are registered for: %v", e)
-		before, err = nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return before, w.showImpact(ctx, before, after)
-}
-
-func (w *writer) showImpact(ctx context.Context, before, after *configuration.Configuration) error {
-	if w.SkipImpact {
-		fmt.Fprintln(w.view, "Clients and grants were not counted (--skip-impact).")
-		return nil
-	}
-	progress := w.op.progress()
-	impact, err := usecase.ImpactOf(ctx, w.store, before, after, w.stored.deployment.Mode, w.op.now(), func(i *usecase.Impact) {
-		progress.updatef("%d clients and %d grants read", i.Registrations, i.Grants)
-	})
-	progress.end()
-	if err != nil {
-		return fmt.Errorf("%w; --skip-impact does not count clients and grants", err)
-	}
-	w.done.Impact = &impact
-	writeImpact(w.view, impact)
-	return nil
 }
 
 // ask asks for confirmation.
@@ -259,12 +192,11 @@ func (w *writer) ask(ctx context.Context, name string, missing []string, unchang
 	if unchanged {
 		return w.confirmf(ctx, w.op, "%sCreate them?", scopes)
 	}
-	next := w.newest().Number + 1
-	return w.confirmf(ctx, w.op, "%sStore %s as version %d?", scopes, name, next)
+	return w.confirmf(ctx, w.op, "%sStore %s as version %d, for %s mode?", scopes, name, w.newest().Number+1, w.stored.deployment.Mode)
 }
 
 // write stores the version.
-func (w *writer) write(ctx context.Context, body []byte, restores int) (configure.Result, error) {
+func (w *writer) write(ctx context.Context, body []byte, restores int) error {
 	var result configure.Result
 	var err error
 	if restores != 0 {
@@ -272,52 +204,31 @@ func (w *writer) write(ctx context.Context, body []byte, restores int) (configur
 	} else {
 		result, err = w.configure.Apply(ctx, body, w.caller, w.newest().Number)
 	}
-	if !errors.Is(err, configuration.ErrChanged) {
-		return result, err
+	if errors.Is(err, configuration.ErrChanged) {
+		return w.overtaken(ctx)
 	}
-	who := "somebody else"
+	if err != nil {
+		return err
+	}
+	v := result.Version
+	w.done.Version, w.done.Unchanged, w.done.Restores, w.done.Digest = v.Number, result.Unchanged, v.Restores, v.Digest
+	if result.Unchanged {
+		w.op.infof("version %d has this document already, so no version was stored", v.Number)
+	} else {
+		w.op.infof("version %d is stored for %s mode; the functions use it within a minute", v.Number, w.done.Mode)
+	}
+	return nil
+}
+
+// overtaken returns the error for a version that another one has preceded.
+func (w *writer) overtaken(ctx context.Context) error {
+	text := "another version was stored in the meantime"
 	if versions, err := w.reader.Versions(ctx); err == nil && len(versions) > 0 {
-		who = versionLine(versions[0])
+		text += ": " + versionLine(versions[0])
 	}
 	what := "Nothing was changed"
 	if len(w.done.CreatedScopes) > 0 {
 		what = "The scopes that were created stay; nothing else was changed"
 	}
-	return result, fmt.Errorf("another change was faster: %s. %s. Look at it (dcrctl config diff), and run the command again", who, what)
-}
-
-// updateAppClients gives the app clients of the profiles the new settings.
-func (w *writer) updateAppClients(ctx context.Context, before, after *configuration.Configuration, unchanged bool) error {
-	if w.pool == nil {
-		w.op.infof("no app client was updated (--skip-pool); the janitor adds missing scopes within the hour, and dcrctl profile apply does the rest")
-		return nil
-	}
-	if w.stored.deployment.Mode != broker.ModeBrokered {
-		return nil // the app clients of direct mode belong to their clients
-	}
-	// The use cases of this process must not use the version before.
-	w.pool.parts.Configuration = func(context.Context) (*configuration.Configuration, error) { return after, nil }
-	if unchanged {
-		before = nil // an earlier run may have been interrupted
-	}
-	progress := w.op.progress()
-	defer progress.end()
-	for _, name := range staleProfiles(before, after) {
-		progress.updatef("updating the app clients of profile %s", name)
-		p, _ := after.Policy.Profile(name)
-		n, err := w.pool.Maintainer.ApplyProfile(ctx, p, w.caller)
-		if n > 0 {
-			w.done.AppClients = append(w.done.AppClients, updatedProfile{name, n})
-		}
-		if err != nil {
-			progress.end()
-			w.op.infof("The configuration is in force, but not every app client has its settings. The janitor adds missing scopes within the hour; run the command again to update the rest.")
-			return fmt.Errorf("profile %s, %s updated: %w", name, plural(n, "app client", "app clients"), err)
-		}
-	}
-	progress.end()
-	for _, u := range w.done.AppClients {
-		w.op.infof("profile %s: %s updated", u.Profile, plural(u.Updated, "app client", "app clients"))
-	}
-	return nil
+	return fmt.Errorf("%s. %s. Look at it (dcrctl config show), and run the command again", text, what)
 }

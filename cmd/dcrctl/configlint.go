@@ -32,9 +32,9 @@ func (c *configLintCmd) Run(_ context.Context, op *operator) error {
 		}
 	}
 	if invalid {
-		op.infof("%s in %s", plural(len(faults), "fault", "faults"), c.File)
+		op.infof("%s in %s", plural(len(faults), "fault", "faults"), fileName(c.File))
 		return errFailed
 	}
-	op.infof("%s is valid for %s mode: %s", c.File, d.Mode, summary(conf, len(body)))
+	op.infof("%s is valid for %s mode: %s", fileName(c.File), d.Mode, summary(conf, len(body)))
 	return nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
+	"github.com/dcr-broker/dcr-broker/internal/tool/preflight"
 	"github.com/dcr-broker/dcr-broker/internal/wire/pool"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
@@ -19,13 +21,27 @@ func (d *deployment) resourceServers() *cognito.ResourceServers {
 	return cognito.NewResourceServers(pool.API(d.config, d.parts.SDK), d.config.UserPoolID)
 }
 
-// missingScopes returns the scopes of the configuration that the user pool
-// lacks. It is an error if there are some and --create-scopes is not set:
-// Cognito would refuse each sign-in of the clients that have them.
-func (w *writer) missingScopes(ctx context.Context, conf *configuration.Configuration) ([]string, error) {
+// comparePool compares the document with the user pool, and returns the scopes
+// that the pool lacks. It is an error if Cognito would refuse sign-ins or app
+// clients: if an identity provider is missing, if the pool does not allow
+// refresh token rotation or resource binding, or if a scope is missing and
+// --create-scopes is not set.
+func (w *writer) comparePool(ctx context.Context, conf *configuration.Configuration) ([]string, error) {
 	if w.pool == nil {
-		w.op.infof("whether the user pool has the scopes was not checked (--skip-pool)")
+		w.op.infof("whether the user pool allows the configuration was not checked (--skip-pool)")
 		return nil, nil
+	}
+	var refused []string
+	for _, c := range preflight.Document(ctx, preflight.Options{Config: w.pool.config, SDK: w.pool.parts.SDK}, conf) {
+		if c.Status == preflight.Fail {
+			refused = append(refused, c.Detail+". To mend it: "+c.Do)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(refused) > 0 {
+		return nil, fmt.Errorf("the user pool does not allow this configuration: %s.\nNothing was changed. --skip-pool stores the configuration without a look at the user pool", strings.Join(refused, ".\n"))
 	}
 	missing, err := w.pool.resourceServers().Missing(ctx, conf.ScopeNames())
 	if err != nil {
@@ -76,18 +92,4 @@ func (w *writer) checkScopes(ctx context.Context, conf *configuration.Configurat
 		return err
 	}
 	return w.createScopes(ctx, conf, missing)
-}
-
-// staleProfiles returns the profiles whose app clients may lack something of the
-// configuration after. before is nil if it is not known.
-func staleProfiles(before, after *configuration.Configuration) []string {
-	all := after.Policy.Profiles()
-	if before == nil || before.Tokens != after.Tokens || !slices.Equal(before.IdentityProviders, after.IdentityProviders) {
-		return all
-	}
-	return slices.DeleteFunc(all, func(name string) bool {
-		was, ok := before.Policy.Profile(name)
-		now, _ := after.Policy.Profile(name)
-		return ok && slices.Equal(was.Scopes(), now.Scopes())
-	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
@@ -10,8 +11,11 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
 )
 
@@ -36,6 +40,37 @@ func accessTokenLifetime(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("the access tokens of app client %s live %s s, want %s", a.ClientID, got, args[0])
 		}
 	}
+}
+
+// losebody N: removes the document of version N from the table.
+func loseBody(ts *testscript.TestScript, _ bool, args []string) {
+	key, value := documentKey(ts, args[0])
+	_, err := ts.Value(worldKey{}).(*world).dynamo.DeleteItem(context.Background(), &dynamodb.DeleteItemInput{TableName: aws.String(ts.Getenv("TABLE_NAME")), Key: map[string]dynamotypes.AttributeValue{key: value}})
+	ts.Check(err)
+}
+
+// alterbody N: replaces the document of version N in the table by another one.
+func alterBody(ts *testscript.TestScript, _ bool, args []string) {
+	key, value := documentKey(ts, args[0])
+	_, err := ts.Value(worldKey{}).(*world).dynamo.UpdateItem(context.Background(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(ts.Getenv("TABLE_NAME")), Key: map[string]dynamotypes.AttributeValue{key: value},
+		UpdateExpression: aws.String("SET #d = :d"), ExpressionAttributeNames: map[string]string{"#d": "document"},
+		ExpressionAttributeValues: map[string]dynamotypes.AttributeValue{":d": &dynamotypes.AttributeValueMemberS{Value: "{}"}},
+	})
+	ts.Check(err)
+}
+
+// documentKey returns the key of the item with the document of a version.
+func documentKey(ts *testscript.TestScript, number string) (string, dynamotypes.AttributeValue) {
+	versions, err := scriptDeployment(ts).store.Configuration().Versions(context.Background())
+	ts.Check(err)
+	for _, v := range versions {
+		if strconv.Itoa(v.Number) == number {
+			return records.ColumnKey, &dynamotypes.AttributeValueMemberS{Value: fmt.Sprintf("config#%d#%s", v.Number, v.Digest)}
+		}
+	}
+	ts.Fatalf("there is no version %s", number)
+	return "", nil
 }
 
 // meanwhile FILE COMMAND...: the command must fail, because another operator,

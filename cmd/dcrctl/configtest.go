@@ -50,7 +50,7 @@ func (c *configTestCmd) Run(ctx context.Context, op *operator) error {
 	p := conf.Policy
 	if c.Profile != "" {
 		if _, ok := p.Profile(c.Profile); !ok {
-			return fmt.Errorf("no profile %q in the configuration; it has %s: %w", c.Profile, strings.Join(p.Profiles(), ", "), broker.ErrNotFound)
+			return missing(fmt.Errorf("no profile %q in the configuration; it has %s", c.Profile, strings.Join(p.Profiles(), ", ")))
 		}
 	}
 	body, err := readFile(op, c.Body)

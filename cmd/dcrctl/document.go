@@ -84,7 +84,7 @@ func (m modeFlag) read(op *operator, name string) (*configuration.Configuration,
 	if err != nil {
 		return nil, nil, d, err
 	}
-	c, err := parse(name, body, d)
+	c, err := parse(fileName(name), body, d)
 	return c, body, d, err
 }
 
@@ -104,6 +104,14 @@ func (m modeFlag) configuration(ctx context.Context, op *operator, name string) 
 	}
 	c, err := wire.Configuration(conf, store.Configuration(), op.now, slog.New(slog.DiscardHandler)).Get(ctx)
 	return c, conf.Mode, causeOf(err)
+}
+
+// fileName is the name of a document in messages.
+func fileName(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
 }
 
 // summary counts what is in a configuration, for people.

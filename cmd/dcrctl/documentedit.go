@@ -46,7 +46,11 @@ func (e *documentEdit) add(member, after string, element []byte) error {
 	if n := len(a.Elements); n > 0 {
 		v.BeforeExtra = a.Elements[n-1].BeforeExtra
 	} else if indent := e.indent(); bytes.Contains(indent, []byte("\n")) {
-		v.BeforeExtra, a.AfterExtra = append(slices.Clone(indent), "  "...), indent
+		step := indent[bytes.LastIndexByte(indent, '\n')+1:] // one level, as the document has it
+		if len(step) == 0 {
+			step = hujson.Extra("  ")
+		}
+		v.BeforeExtra, a.AfterExtra = append(slices.Clone(indent), step...), indent
 	}
 	a.Elements = append(a.Elements, v)
 	return nil

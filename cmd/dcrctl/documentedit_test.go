@@ -24,6 +24,8 @@ func TestDocumentEdit(t *testing.T) {
 		{"add to an empty array", "{\n  \"a\": [ ],\n  \"b\": 2\n}", add("a", "b"), "{\n  \"a\": [\n    { \"n\": 1 }\n  ],\n  \"b\": 2\n}"},
 		{"add an array after a member", "{\n  \"b\": 2,\n  \"c\": 3\n}", add("a", "b"), "{\n  \"b\": 2,\n  \"a\": [\n    { \"n\": 1 }\n  ],\n  \"c\": 3\n}"},
 		{"add an array at the end", "{\r\n  \"b\": 2\r\n}\r\n", add("a", "x"), "{\r\n  \"b\": 2,\r\n  \"a\": [\r\n    { \"n\": 1 }\r\n  ]\r\n}\r\n"},
+		{"add an array to a document with tabs", "{\n\t\"b\": 2\n}", add("a", "b"), "{\n\t\"b\": 2,\n\t\"a\": [\n\t\t{ \"n\": 1 }\n\t]\n}"},
+		{"add an array to a document without indents", "{\n\"b\": 2\n}", add("a", "b"), "{\n\"b\": 2,\n\"a\": [\n  { \"n\": 1 }\n]\n}"},
 		{"add to an object on one line", ` {"b":2} `, add("a", "b"), ` {"b":2,"a":[{ "n": 1 }]} `},
 		{"remove the first", "{\"a\": [\n  1 ,\n  2\n]}", remove(0), "{\"a\": [\n  2\n]}"},
 		{"remove the last", "{\"a\": [\n  1 ,\n  2\n]}", remove(1), "{\"a\": [\n  1\n]}"},

@@ -271,7 +271,7 @@ func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *depl
 			sub = c.User
 		}
 		if sub == "" {
-			return nil, fmt.Errorf("no grants of a user %q: %w", clip(c.User, 140), broker.ErrNotFound)
+			return nil, missing(fmt.Errorf("no grants of a user %q", clip(c.User, 140)))
 		}
 	case 1:
 		for s := range subs {

@@ -44,7 +44,7 @@ func (c *iatCreateCmd) Run(ctx context.Context, op *operator) error {
 		return err
 	}
 	if _, ok := current.Policy.Profile(c.Profile); !ok {
-		return fmt.Errorf("no profile %q in the configuration; it has %s: %w", c.Profile, strings.Join(current.Policy.Profiles(), ", "), broker.ErrNotFound)
+		return missing(fmt.Errorf("no profile %q in the configuration; it has %s", c.Profile, strings.Join(current.Policy.Profiles(), ", ")))
 	}
 	log, err := op.log()
 	if err != nil {

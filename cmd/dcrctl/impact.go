@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
@@ -16,10 +18,11 @@ var impactHeads = []struct {
 }{
 	{usecase.EffectCutOff, "Cut off:"},
 	{usecase.EffectUnknown, "Not known from the records:"},
+	{usecase.EffectRegisterAgain, "Only after another registration:"},
 	{usecase.EffectStays, "Not allowed to new clients, and kept by those that have it:"},
 }
 
-// writeImpact writes whom a change cuts off.
+// writeImpact writes which clients and grants a change concerns.
 func writeImpact(w io.Writer, impact usecase.Impact) {
 	read := fmt.Sprintf("%s and %s were read", plural(impact.Registrations, "registration", "registrations"), plural(impact.Grants, "grant", "grants"))
 	if len(impact.Findings) == 0 {
@@ -30,21 +33,59 @@ func writeImpact(w io.Writer, impact usecase.Impact) {
 	for _, h := range impactHeads {
 		head := h.head + "\n"
 		for _, f := range impact.Findings {
-			if f.Effect != h.effect {
+			if f.Effect != h.effect || f.Rule == usecase.RuleNewScope {
 				continue
 			}
 			fmt.Fprint(w, head)
 			head = ""
-			for i, line := range terminal.Wrap(plain(findingText(f)), maxLine-4) {
-				fmt.Fprintln(w, map[bool]string{true: "  - ", false: "    "}[i == 0]+line)
-			}
+			writeItem(w, findingText(f, isOff(impact)))
+		}
+		if h.effect == usecase.EffectRegisterAgain {
+			writeNewScopes(w, head, impact)
 		}
 	}
 }
 
-// findingText describes a finding, for people. The broker refreshes a grant
-// without looking at the configuration, so grants outlive what they came from.
-func findingText(f usecase.Finding) string {
+// writeItem writes an item of a list.
+func writeItem(w io.Writer, text string) {
+	for i, line := range terminal.Wrap(plain(text), maxLine-4) {
+		fmt.Fprintln(w, map[bool]string{true: "  - ", false: "    "}[i == 0]+line)
+	}
+}
+
+// writeNewScopes writes the new scopes, those for as many clients together.
+func writeNewScopes(w io.Writer, head string, impact usecase.Impact) {
+	scopes := make(map[int][]string)
+	for _, f := range impact.Findings {
+		if f.Rule == usecase.RuleNewScope {
+			scopes[f.Clients] = append(scopes[f.Clients], f.Subject)
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(scopes)) {
+		fmt.Fprint(w, head)
+		head = ""
+		writeItem(w, fmt.Sprintf("%s %s only when %s again; until then requests for %s end with invalid_scope. MCP clients usually do not register again on their own",
+			plural(n, "registered client gets", "registered clients get"), shortList(scopes[n]), map[bool]string{true: "it registers", false: "they register"}[n == 1],
+			map[bool]string{true: "it", false: "them"}[len(scopes[n]) == 1]))
+	}
+}
+
+// isOff reports whether the change turns open registration off.
+func isOff(impact usecase.Impact) bool {
+	return slices.ContainsFunc(impact.Findings, func(f usecase.Finding) bool {
+		return f.Rule == usecase.RuleOpenRegistration && f.Effect == usecase.EffectCutOff
+	})
+}
+
+// findingText describes a finding, for people. off is whether open registration
+// is turned off, so that clients cannot register again. The broker refreshes a
+// grant without looking at the configuration, so grants outlive what they came
+// from.
+func findingText(f usecase.Finding, off bool) string {
+	again := "until they register again, "
+	if off {
+		again = ""
+	}
 	clients := plural(f.Clients, "client", "clients")
 	grants := plural(f.Grants, "grant", "grants")
 	signIn := clients + " cannot send users to sign in any more" + refreshed(f.Grants)
@@ -63,22 +104,26 @@ func findingText(f usecase.Finding) string {
 		}
 		return profile + " is gone: " + strings.Join(parts, "; ")
 	case usecase.RuleNoScope:
-		return profile + ": no scope of " + clients + " is left; until they register again, " + signIn
+		return profile + ": no scope of " + clients + " is left; " + again + signIn
 	case usecase.RuleScope:
 		text := "scope " + f.Subject + ": new authorizations of " + clients + " do not get it"
+		if f.Resource != "" {
+			text = "scope " + f.Subject + ": new authorizations of " + clients + " do not get it for " + f.Resource
+		}
 		if f.Grants > 0 {
 			text += "; " + plural(f.Grants, "grant keeps it until it expires", "grants keep it until they expire")
 		}
 		return text
 	case usecase.RuleAppClient:
-		return profile + " has dedicated app clients now, and clients that registered openly get none; until they register again, " + signIn
+		return profile + " has dedicated app clients now, the default of a profile without open registration. Clients that registered openly get none: " + again + signIn +
+			`. "app_client": "shared" in the profile keeps them`
 	case usecase.RuleAppClientScopes:
 		return profile + ": its app client would have more scopes than Cognito allows, so it loses those that the profile does not have. Whether Cognito still refreshes the " +
 			grants + " with such scopes is not known"
 	case usecase.RuleLifetime:
 		return profile + ": the lifetime of " + clients + " has ended; within 7 days the janitor removes them and ends their " + grants
 	case usecase.RuleResource:
-		text := "resource " + f.Subject + " is gone: requests that name it are refused"
+		text := "resource " + f.Subject + " is gone: authorization requests that name it are refused"
 		if f.Grants > 0 {
 			text += fmt.Sprintf("; %s of %s for it: they are refreshed until they expire", grants, clients)
 		}
@@ -86,6 +131,8 @@ func findingText(f usecase.Finding) string {
 	case usecase.RuleResourceParameter:
 		return "there are " + f.Subject + " protected resources now: an authorization request without the parameter resource is refused. " +
 			"The records do not show which clients send it; MCP clients must (RFC 8707)"
+	case usecase.RuleResourceBinding:
+		return "resource_binding is false now: new access tokens have no aud, and MCP servers that check it refuse them"
 	case usecase.RuleIntrospection:
 		return "introspection client " + f.Subject + " is gone or has another secret: POST /introspect refuses the old one"
 	case usecase.RuleOpenRegistration:

@@ -210,6 +210,15 @@ func (e *severalError) allMissing() bool {
 	return len(e.errs) == e.named && !slices.ContainsFunc(e.errs, func(err error) bool { return !errors.Is(err, broker.ErrNotFound) })
 }
 
+// missingError means that something that the command line names does not exist.
+type missingError struct{ error }
+
+// missing returns err as an error that is broker.ErrNotFound and has the text of
+// err.
+func missing(err error) error { return &missingError{err} }
+
+func (e *missingError) Unwrap() []error { return []error{e.error, broker.ErrNotFound} }
+
 // usageError means that the command line is wrong.
 type usageError struct{ text string }
 

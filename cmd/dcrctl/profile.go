@@ -43,7 +43,7 @@ func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 	}
 	updated, err := d.Maintainer.ApplyProfile(ctx, profile, d.caller)
 	if err != nil {
-		return fmt.Errorf("%s updated: %w", plural(updated, "app client", "app clients"), err)
+		return fmt.Errorf("%s updated: %w", plural(updated, "app client", "app clients"), applyFailure(err))
 	}
 	id, err := c.sharedAppClient(ctx, d)
 	if err != nil {

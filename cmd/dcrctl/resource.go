@@ -128,7 +128,8 @@ func (c *resourceRemoveCmd) Run(ctx context.Context, op *operator) error {
 	}
 	i := slices.IndexFunc(conf.Resources, func(r broker.Resource) bool { return broker.SameResource(r.URL, c.URL) })
 	if i < 0 {
-		return fmt.Errorf("no resource %s in version %d; dcrctl resource list lists them: %w", c.URL, w.newest().Number, broker.ErrNotFound)
+		op.infof("version %d has no resource %s; dcrctl resource list lists them", w.newest().Number, c.URL)
+		return w.apply(ctx, "the document", body, 0) // a repeated run finishes what the first one began
 	}
 	edit, err := editDocument(body)
 	if err != nil {

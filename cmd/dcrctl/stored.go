@@ -60,29 +60,10 @@ func (s *stored) version(number int) (configuration.Version, error) {
 		}
 	}
 	if len(s.versions) == 0 {
-		return configuration.Version{}, fmt.Errorf("version %d: %w: %w", number, configuration.ErrNone, broker.ErrNotFound)
+		return configuration.Version{}, missing(fmt.Errorf("version %d: %w", number, configuration.ErrNone))
 	}
-	return configuration.Version{}, fmt.Errorf("version %d: %w; versions %d to %d are stored: %w",
-		number, configure.ErrNoVersion, s.versions[len(s.versions)-1].Number, s.versions[0].Number, broker.ErrNotFound)
-}
-
-// inForce returns the newest version that this program can use, and why it
-// cannot use newer ones, by number. If it can use none, the version is zero.
-func (s *stored) inForce(ctx context.Context) (configuration.Version, map[int]error, error) {
-	unusable := make(map[int]error)
-	for _, v := range s.versions {
-		_, err := configuration.Load(ctx, s.reader, v, s.deployment)
-		e, bad := errors.AsType[*configuration.VersionError](err)
-		switch {
-		case bad:
-			unusable[v.Number] = e.Reason
-		case err != nil:
-			return configuration.Version{}, nil, err
-		default:
-			return v, unusable, nil
-		}
-	}
-	return configuration.Version{}, unusable, nil
+	return configuration.Version{}, missing(fmt.Errorf("version %d: %w; versions %d to %d are stored",
+		number, configure.ErrNoVersion, s.versions[len(s.versions)-1].Number, s.versions[0].Number))
 }
 
 type configShowCmd struct {
@@ -96,15 +77,17 @@ func (c *configShowCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	v, _, err := s.inForce(ctx)
-	if c.Version != 0 {
-		v, err = s.version(c.Version)
+	v, err := s.version(c.Version)
+	if c.Version == 0 {
+		var now inForce
+		now, err = s.inForce(ctx)
+		v = now.version
 	}
 	if err != nil {
 		return err
 	}
 	if v.Number == 0 {
-		return fmt.Errorf("%w: %w", noVersion(s), broker.ErrNotFound)
+		return missing(noVersion(s))
 	}
 	body, err := configuration.ReadDocument(ctx, s.reader, v)
 	if err != nil {
@@ -153,14 +136,14 @@ func (c *configHistoryCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	current, unusable, err := s.inForce(ctx)
+	now, err := s.inForce(ctx)
 	if err != nil {
 		return err
 	}
 	var rows []versionRow
 	for _, v := range s.versions {
-		row := versionRow{v.Number, v.At.UTC(), v.By, v.Digest, v.Schema, v.Restores, v.Number == current.Number, ""}
-		if err := unusable[v.Number]; err != nil {
+		row := versionRow{v.Number, v.At.UTC(), v.By, v.Digest, v.Schema, v.Restores, v.Number == now.version.Number, ""}
+		if err := now.unusable[v.Number]; err != nil {
 			row.Unusable = oneLine(reason(err))
 		}
 		rows = append(rows, row)

@@ -36,23 +36,36 @@ func (r *run) pool(ctx context.Context) {
 	plan := string(pool.UserPoolTier)
 	login := r.domain(ctx, cmp.Or(aws.ToString(pool.CustomDomain), aws.ToString(pool.Domain)), pool)
 	r.plan(plan)
+	r.rotation(plan)
 	r.binding(plan, login)
 }
 
-// plan checks that the feature plan has what the configuration needs.
+// plan checks that the feature plan has what the environment needs.
 func (r *run) plan(plan string) {
 	c := r.Config
 	lite := plan == string(types.UserPoolTierTypeLite)
 	switch {
 	case plan == "":
 		r.warn("pool.plan", "Cognito does not return the feature plan of the pool", "check in the console that it supports the configuration")
-	case lite && c.Mode == broker.ModeDirect && r.conf != nil && r.conf.Tokens.Rotation:
-		r.failed("pool.plan", "LITE, which has no refresh token rotation", "set refresh_token_rotation to false in the configuration, or choose another plan")
 	case lite && c.Mode == broker.ModeBrokered && c.LoginVersion == 2:
 		r.failed("pool.plan", "LITE, which has no managed login", "set LOGIN_VERSION=1, or choose another plan")
 	default:
 		r.ok("pool.plan", plan)
 	}
+}
+
+// rotation compares refresh_token_rotation with what the plan allows. In brokered
+// mode the broker rotates refresh tokens itself.
+func (r *run) rotation(plan string) {
+	const id = "configuration.rotation"
+	if r.conf == nil || r.Config.Mode != broker.ModeDirect {
+		return
+	}
+	if r.conf.Tokens.Rotation && plan == string(types.UserPoolTierTypeLite) {
+		r.failed(id, "refresh_token_rotation is true, its default, but the plan of the pool is LITE, which has no rotation", "set refresh_token_rotation to false in the configuration, or choose another plan")
+		return
+	}
+	r.ok(id, fmt.Sprint(r.conf.Tokens.Rotation))
 }
 
 // domain checks the pool's domain, and returns the version of its sign-in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,8 +18,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
-// newRun returns a run on a local Cognito.
-func newRun(t *testing.T, pool emulator.Config, c environment.Config, conf configuration.Configuration) (*run, *emulator.Cognito) {
+// localRun returns a run on a local Cognito.
+func localRun(t *testing.T, pool emulator.Config, c environment.Config, conf configuration.Configuration) (*run, *emulator.Cognito) {
 	t.Helper()
 	pool.BaseURL, pool.Key, pool.NoRateLimit = "http://localhost:9229", fake.SigningKey(), true
 	emulated, err := emulator.New(pool)
@@ -68,14 +69,14 @@ func TestPool(t *testing.T) {
 		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{},
 			[]string{"fail pool.plan: LITE, which has no managed login", "fail pool.login: version 1, the classic pages, but LOGIN_VERSION is 2"}},
 		{"Lite has no rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct}, configuration.Configuration{Tokens: configuration.Tokens{Rotation: true}},
-			[]string{"fail pool.plan: LITE, which has no refresh token rotation -> set refresh_token_rotation to false in the configuration"}},
+			[]string{"ok pool.plan: LITE", "fail configuration.rotation: refresh_token_rotation is true, its default, but the plan of the pool is LITE, which has no rotation -> set refresh_token_rotation to false in the configuration"}},
 		{"Lite without rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct}, configuration.Configuration{},
-			[]string{"ok pool.plan: LITE", "ok pool.login: version 1"}},
+			[]string{"ok pool.plan: LITE", "ok configuration.rotation: false", "ok pool.login: version 1"}},
 		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Server: direct}, configuration.Configuration{},
 			[]string{"fail pool.login: version 2, managed login: it needs a branding style"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, _ := newRun(t, tt.pool, tt.config, tt.conf)
+			r, _ := localRun(t, tt.pool, tt.config, tt.conf)
 			r.pool(t.Context())
 			for _, want := range tt.want {
 				if got := r.text(); !strings.Contains(got, want) {
@@ -86,8 +87,57 @@ func TestPool(t *testing.T) {
 	}
 }
 
+// What a document asks for and the pool does not allow fails. Faults of the
+// environment are not the document's.
+func TestDocument(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		pool   emulator.Config
+		config environment.Config
+		conf   configuration.Configuration
+		want   []string
+	}{
+		{"an identity provider that the pool lacks", emulator.Config{ManagedLogin: 2}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}},
+			configuration.Configuration{IdentityProviders: []string{"COGNITO", "Gogle"}}, []string{"pool.identity-providers"}},
+		{"rotation that the plan lacks", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct},
+			configuration.Configuration{Tokens: configuration.Tokens{Rotation: true}}, []string{"configuration.rotation"}},
+		{"rotation of the broker's own", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}},
+			configuration.Configuration{Tokens: configuration.Tokens{Rotation: true}}, nil},
+		{"binding that the pool lacks", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}},
+			configuration.Configuration{ResourceBinding: true}, []string{"configuration.binding"}},
+		{"an environment that does not match the pool", emulator.Config{NoDomain: true}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}},
+			configuration.Configuration{IdentityProviders: []string{"COGNITO"}}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, _ := localRun(t, tt.pool, tt.config, tt.conf)
+			r.document(t.Context())
+			var got []string
+			for _, c := range r.checks {
+				if c.Status == Fail {
+					got = append(got, c.ID)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("failed: %q, want %q, of\n%s", got, tt.want, r.text())
+			}
+		})
+	}
+}
+
+// If Cognito does not answer, the document is not known to fit.
+func TestDocumentWithoutAnswer(t *testing.T) {
+	for _, operation := range []string{"DescribeUserPool", "ListIdentityProviders"} {
+		r, pool := localRun(t, emulator.Config{}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{})
+		pool.Faults().Inject(operation, emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
+		r.document(t.Context())
+		if !Failed(r.checks) || !strings.Contains(r.text(), "your credentials do not allow cognito-idp:"+operation) {
+			t.Errorf("without %s: %s, want the missing permission", operation, r.text())
+		}
+	}
+}
+
 func TestPoolWithoutPermission(t *testing.T) {
-	r, pool := newRun(t, emulator.Config{}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{})
+	r, pool := localRun(t, emulator.Config{}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{})
 	pool.Faults().Inject("DescribeUserPool", emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
 	r.pool(t.Context())
 	if got := r.text(); !strings.HasPrefix(got, "fail pool: your credentials do not allow cognito-idp:DescribeUserPool ->") {
@@ -115,7 +165,7 @@ func TestDomainAddress(t *testing.T) {
 // The calls change nothing, and an app client that Cognito creates anyway is
 // deleted.
 func TestCallsChangeNothing(t *testing.T) {
-	r, pool := newRun(t, emulator.Config{
+	r, pool := localRun(t, emulator.Config{
 		ManagedLogin: 2, ResourceServers: []emulator.ResourceServer{{Identifier: "dcrctl-config-check", Scopes: []string{"does-not-exist"}}},
 	}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{})
 	r.cognitoCalls(t.Context())

@@ -66,12 +66,7 @@ type run struct {
 // Run makes all checks and returns them. It leaves out checks that depend on
 // one that failed.
 func Run(ctx context.Context, o Options) []Check {
-	c := o.Config
-	r := &run{
-		Options: o,
-		cognito: pool.API(c, o.SDK),
-		dynamo:  wire.DynamoDB(c, o.SDK),
-	}
+	r := newRun(o)
 	for _, check := range []func(context.Context){r.table, r.tableCalls, r.configuration, r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.keys} {
 		if ctx.Err() != nil {
 			return r.checks
@@ -79,6 +74,27 @@ func Run(ctx context.Context, o Options) []Check {
 		check(ctx)
 	}
 	return r.checks
+}
+
+func newRun(o Options) *run {
+	return &run{Options: o, cognito: pool.API(o.Config, o.SDK), dynamo: wire.DynamoDB(o.Config, o.SDK)}
+}
+
+// Document makes the checks that compare a configuration with the user pool, and
+// returns them. The scopes are not among them.
+func Document(ctx context.Context, o Options, conf *configuration.Configuration) []Check {
+	r := newRun(o)
+	r.conf = conf
+	r.document(ctx)
+	return r.checks
+}
+
+func (r *run) document(ctx context.Context) {
+	r.pool(ctx)
+	r.identityProviders(ctx)
+	r.checks = slices.DeleteFunc(r.checks, func(c Check) bool {
+		return !slices.Contains([]string{"pool", "configuration.rotation", "configuration.binding", "pool.identity-providers"}, c.ID)
+	})
 }
 
 // Failed reports whether a check failed.

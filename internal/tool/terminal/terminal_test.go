@@ -32,10 +32,15 @@ func TestColoured(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	// A character device, like a terminal.
-	terminal, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	// A character device, but not a terminal.
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	defer null.Close()
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminal: %v", err)
 	}
 	defer terminal.Close()
 	for _, tt := range []struct {
@@ -45,6 +50,7 @@ func TestColoured(t *testing.T) {
 		want                 bool
 	}{
 		{"a terminal", terminal, "xterm", "", "", true},
+		{"the null device", null, "xterm", "", "", false},
 		{"a file", file, "xterm", "", "", false},
 		{"a buffer", new(strings.Builder), "xterm", "", "", false},
 		{"a dumb terminal", terminal, "dumb", "", "", false},

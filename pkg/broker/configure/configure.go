@@ -24,10 +24,10 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// A Writer stores documents. The parameter by of its methods is the name of who
-// stores; expected is the number of the newest version that this person has
-// seen, 0 if there was none. A call can be repeated after any outcome of the
-// call before. A Writer is safe for concurrent use.
+// A Writer stores documents. The parameter by of its methods is the operator's
+// name; expected is the number of the newest version that the operator has seen,
+// 0 if there was none. A call can be repeated after any outcome of the call
+// before. A Writer is safe for concurrent use.
 type Writer struct{ c Config }
 
 // New returns a Writer, or an error if a required field of c is missing.
@@ -42,16 +42,17 @@ func New(c Config) (*Writer, error) {
 type Result struct {
 	// Version is the newest version.
 	Version configuration.Version
-	// Unchanged is true if the newest version had this document before, so
-	// nothing was stored.
+	// Unchanged is true if the newest version had this document before and can be
+	// used, so nothing was stored.
 	Unchanged bool
 }
 
-// Apply stores a document as the next version. If the newest version has the
-// same document, it stores nothing, whatever expected is. The error is that of
-// configuration.Parse if the document has faults, and configuration.ErrChanged
-// if the newest version is not the expected one. After any other error it is
-// not known whether the document was stored; calling Apply again finds out.
+// Apply stores a document as the next version. If the newest version can be used
+// and has the same document, it stores nothing, whatever expected is. The error
+// is that of configuration.Parse if the document has faults, and
+// configuration.ErrChanged if the newest version is not the expected one. After
+// any other error it is not known whether the document was stored; calling Apply
+// again finds out.
 func (w *Writer) Apply(ctx context.Context, body []byte, by string, expected int) (Result, error) {
 	if _, err := configuration.Parse(body, w.c.Deployment); err != nil {
 		return Result{}, err
@@ -73,10 +74,10 @@ func (w *Writer) Apply(ctx context.Context, body []byte, by string, expected int
 var ErrNoVersion = errors.New("there is no such version")
 
 // Rollback stores the document of the version with this number again, as the
-// next version. If the newest version has the same document, it stores nothing,
-// whatever expected is. The error is ErrNoVersion if the version is not kept, a
-// *configuration.VersionError if its document is gone, has a newer schema or
-// has faults in this deployment, and otherwise as for Apply.
+// next version. If the newest version can be used and has the same document, it
+// stores nothing, whatever expected is. The error is ErrNoVersion if the version
+// is not kept, a *configuration.VersionError if its document is gone, has a newer
+// schema or has faults in this deployment, and otherwise as for Apply.
 func (w *Writer) Rollback(ctx context.Context, number int, by string, expected int) (Result, error) {
 	versions, err := w.c.Store.Versions(ctx)
 	if err != nil {
@@ -104,10 +105,17 @@ func (w *Writer) store(ctx context.Context, versions []configuration.Version, ex
 		newest = versions[0]
 	}
 	v.Digest = configuration.Digest(body)
-	switch {
-	case newest.Digest == v.Digest:
-		return Result{newest, true}, nil
-	case newest.Number != expected:
+	if newest.Digest == v.Digest {
+		_, err := configuration.Load(ctx, w.c.Store, newest, w.c.Deployment)
+		_, unusable := errors.AsType[*configuration.VersionError](err)
+		if err == nil {
+			return Result{newest, true}, nil
+		}
+		if !unusable {
+			return Result{}, err
+		}
+	}
+	if newest.Number != expected {
 		return Result{}, configuration.ErrChanged
 	}
 	v.Number, v.At = newest.Number+1, broker.Seconds(w.c.Now())

@@ -224,10 +224,7 @@ func TestRollbackIsRefused(t *testing.T) {
 		}, configuration.ErrGone.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clock := fake.NewClock()
-			w := &world{t: t, clock: clock, log: new(fake.Log), table: memory.NewTable(clock.Now)}
-			w.inner = records.New(w.table, clock.Now).Configuration()
-			w.Writer = w.writer(deployment, w.inner)
+			w := newWorldOnTable(t)
 			w.mustApply("a", 0)
 			v := tt.store(w)
 			w.mustApply("b", v.Number)
@@ -242,6 +239,50 @@ func TestRollbackIsRefused(t *testing.T) {
 				t.Errorf("%d versions are stored, %v, want %d", len(versions), err, v.Number+1)
 			}
 		})
+	}
+}
+
+// newWorldOnTable returns a world whose items can be altered.
+func newWorldOnTable(t *testing.T) *world {
+	t.Helper()
+	clock := fake.NewClock()
+	w := &world{t: t, clock: clock, log: new(fake.Log), table: memory.NewTable(clock.Now)}
+	w.inner = records.New(w.table, clock.Now).Configuration()
+	w.Writer = w.writer(deployment, w.inner)
+	return w
+}
+
+// The newest version cannot be used, so storing the same document again is not
+// unchanged: it stores the next version.
+func TestTheNewestDocumentIsStoredAgain(t *testing.T) {
+	for name, alter := range map[string]records.Write{
+		"it is gone": {}, "it was altered": {Change: &records.Change{Set: records.Item{"document": "{}"}}},
+	} {
+		for change, do := range map[string]func(w *world, expected int) (configure.Result, error){
+			"Apply": func(w *world, expected int) (configure.Result, error) {
+				return w.Apply(t.Context(), document(t, "a"), "ops", expected)
+			},
+			"Rollback": func(w *world, expected int) (configure.Result, error) {
+				return w.Rollback(t.Context(), 1, "ops", expected)
+			},
+		} {
+			t.Run(name+"/"+change, func(t *testing.T) {
+				w := newWorldOnTable(t)
+				w.mustApply("a", 0)
+				w.mustApply("b", 1)
+				w.alter(w.mustApply("a", 2), alter)
+				if res, err := do(w, 2); !errors.Is(err, configuration.ErrChanged) {
+					t.Errorf("%s = %+v, %v, want %v", change, res, err, configuration.ErrChanged)
+				}
+				res, err := do(w, 3)
+				if err != nil || res.Unchanged || res.Version.Number != 4 {
+					t.Fatalf("%s = %+v, %v, want version 4", change, res, err)
+				}
+				if _, err := configuration.Load(t.Context(), w.inner, res.Version, deployment); err != nil {
+					t.Errorf("version 4 cannot be used: %v", err)
+				}
+			})
+		}
 	}
 }
 

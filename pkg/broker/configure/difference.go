@@ -8,16 +8,16 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 // A Change is a place at which two documents differ.
 type Change struct {
-	// Path is the place, written as in the faults of a document:
-	// profiles.open.limits.app_clients. An element of an array of objects has the
-	// value of its identifying member, as in scopes["mcp/read"].description. A
-	// string that was added to an array of strings, or removed from one, has the
-	// path of the array.
+	// Path is the place, such as profiles.open.limits.app_clients; see
+	// strict.Member. An element of an array of objects has the value of its
+	// identifying member, as in scopes["mcp/read"].description. A string that was
+	// added to an array of strings, or removed from one, has the path of the array.
 	Path string `json:"path"`
 	// Before and After are the JSON values. Before is nil if the value was added,
 	// After is nil if it was removed.
@@ -74,7 +74,7 @@ func (d *difference) add(path string, before, after any) {
 	*d = append(*d, Change{path, text(before), text(after)})
 }
 
-// text returns a value as JSON, nil for one that is absent.
+// text returns a value as JSON, or nil if it is absent.
 func text(v any) json.RawMessage {
 	if v == (absent{}) {
 		return nil
@@ -97,7 +97,7 @@ func (d *difference) objects(path string, before, after map[string]any) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		d.values(member(path, name), name, valueOf(before, name), valueOf(after, name))
+		d.values(strict.Member(path, name), name, valueOf(before, name), valueOf(after, name))
 	}
 }
 
@@ -128,7 +128,8 @@ func (d *difference) values(path, name string, before, after any) {
 	d.add(path, before, after)
 }
 
-// sets compares two arrays of strings, or returns false if one is none.
+// sets compares two arrays of strings. It returns false if one of them has an
+// element that is not a string.
 func (d *difference) sets(path string, before, after []any) bool {
 	isText := func(v any) bool { _, ok := v.(string); return ok }
 	if !all(before, isText) || !all(after, isText) {
@@ -151,8 +152,8 @@ func all(list []any, is func(any) bool) bool {
 	return !slices.ContainsFunc(list, func(v any) bool { return !is(v) })
 }
 
-// elements compares two arrays of objects that a member identifies, or returns
-// false if an element has no such member or the same as another one.
+// elements compares two arrays of objects by their identifying member. It returns
+// false if an element lacks that member, or if two elements have the same value.
 func (d *difference) elements(path, identifier string, before, after []any) bool {
 	was, wasNames, ok := byName(before, identifier)
 	now, nowNames, ok2 := byName(after, identifier)
@@ -192,16 +193,4 @@ func byName(list []any, identifier string) (elements map[string]map[string]any, 
 		names = append(names, name)
 	}
 	return elements, names, true
-}
-
-// member returns the path of a member of the object at path.
-func member(path, name string) string {
-	plain := strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-$") == ""
-	switch {
-	case !plain || name == "":
-		return path + "[" + strconv.QuoteToASCII(name) + "]"
-	case path == "":
-		return name
-	}
-	return path + "." + name
 }

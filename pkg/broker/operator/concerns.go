@@ -19,19 +19,19 @@ func (c *comparison) concerns(r *broker.Registration) []key {
 	case !hadProfile:
 		return nil // it was cut off before
 	case !ok && c.mode == broker.ModeBrokered && !dcr.InOwnName(r.Metadata.GrantTypes):
-		return []key{{EffectCutOff, RuleProfile, r.Profile}}
+		return []key{newKey(EffectCutOff, RuleProfile, r.Profile)}
 	case !ok:
 		// Cognito serves clients of direct mode, and clients with
 		// client_credentials have their own app client. Their registrations can
 		// only not be updated.
-		return []key{{EffectStays, RuleProfile, r.Profile}}
+		return []key{newKey(EffectStays, RuleProfile, r.Profile)}
 	}
-	var keys []key
+	keys := newScopes(r, was, now)
 	if c.mode == broker.ModeBrokered {
-		keys = c.signIn(r, was, now)
+		keys = append(keys, c.signIn(r, was, now)...)
 	}
 	if c.expires(r, was, now) {
-		keys = append(keys, key{EffectCutOff, RuleLifetime, r.Profile})
+		keys = append(keys, newKey(EffectCutOff, RuleLifetime, r.Profile))
 	}
 	if c.before != nil && !r.Vouched() {
 		if k, changed := c.openRegistration(); changed {
@@ -39,7 +39,7 @@ func (c *comparison) concerns(r *broker.Registration) []key {
 		}
 	}
 	for _, rule := range lost(r, was, now) {
-		keys = append(keys, key{EffectStays, rule, r.Profile})
+		keys = append(keys, newKey(EffectStays, rule, r.Profile))
 	}
 	return keys
 }
@@ -59,15 +59,31 @@ func (c *comparison) openRegistration() (key, bool) {
 	now, has := c.after.Policy.Open()
 	switch {
 	case had && !has:
-		return key{EffectCutOff, RuleOpenRegistration, was.Name()}, true
+		return newKey(EffectCutOff, RuleOpenRegistration, was.Name()), true
 	case had && now.Name() != was.Name():
-		return key{EffectStays, RuleOpenRegistration, was.Name()}, true
+		return newKey(EffectStays, RuleOpenRegistration, was.Name()), true
 	}
 	return key{}, false
 }
 
+// newScopes returns the scopes that the profile allows now and that the client
+// has not registered for. It can only get them with another registration.
+func newScopes(r *broker.Registration, was, now *policy.Profile) []key {
+	if was == nil {
+		return nil
+	}
+	has := slices.Concat(was.Scopes(), strings.Fields(r.Metadata.Scope))
+	var keys []key
+	for _, scope := range now.Scopes() {
+		if !slices.Contains(has, scope) && scope != broker.ScopeOpenID {
+			keys = append(keys, newKey(EffectRegisterAgain, RuleNewScope, scope))
+		}
+	}
+	return keys
+}
+
 // signIn returns what changes when the client sends a user to /authorize, or
-// asks for a token of its own.
+// requests a token with client_credentials.
 func (c *comparison) signIn(r *broker.Registration, was, now *policy.Profile) []key {
 	own := dcr.InOwnName(r.Metadata.GrantTypes)
 	before := strings.Fields(r.Metadata.Scope)
@@ -76,20 +92,44 @@ func (c *comparison) signIn(r *broker.Registration, was, now *policy.Profile) []
 	}
 	after := scopesOf(r, now, c.after)
 	if len(before) > 0 && len(after) == 0 {
-		return []key{{EffectCutOff, RuleNoScope, r.Profile}}
+		return []key{newKey(EffectCutOff, RuleNoScope, r.Profile)}
 	}
 	var keys []key
 	dedicated := !own && now.AppClient() == policy.DedicatedAppClient && !r.Vouched()
 	if dedicated && (was == nil || was.AppClient() != policy.DedicatedAppClient) {
-		keys = append(keys, key{EffectCutOff, RuleAppClient, r.Profile})
+		keys = append(keys, newKey(EffectCutOff, RuleAppClient, r.Profile))
 	}
 	for _, scope := range before {
-		if !slices.Contains(after, scope) {
-			keys = append(keys, key{EffectCutOff, RuleScope, scope})
+		switch {
+		case scope == broker.ScopeOpenID: // each sign-in at Cognito has it
+		case !slices.Contains(after, scope):
+			keys = append(keys, newKey(EffectCutOff, RuleScope, scope))
+		default:
+			keys = append(keys, c.leftResources(scope)...)
 		}
 	}
 	if was != nil && !own && !sameUsers(was.Users(), now.Users()) {
-		keys = append(keys, key{EffectUnknown, RuleUsers, r.Profile})
+		keys = append(keys, newKey(EffectUnknown, RuleUsers, r.Profile))
+	}
+	return keys
+}
+
+// leftResources returns the resources that had a scope and have it no longer. A
+// resource that is gone is a finding of its own.
+func (c *comparison) leftResources(scope string) []key {
+	if c.before == nil {
+		return nil
+	}
+	var keys []key
+	for _, was := range c.before.Resources {
+		if !slices.Contains(was.Scopes, scope) {
+			continue
+		}
+		for _, now := range c.after.Resources {
+			if broker.SameResource(was.URL, now.URL) && !slices.Contains(now.Scopes, scope) {
+				keys = append(keys, key{EffectCutOff, RuleScope, scope, was.URL})
+			}
+		}
 	}
 	return keys
 }

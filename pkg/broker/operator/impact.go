@@ -26,7 +26,10 @@ const (
 	// EffectStays means that clients keep what the new configuration does not
 	// allow to new ones.
 	EffectStays Effect = "stays"
-	// EffectUnknown means that the records do not show who is concerned.
+	// EffectRegisterAgain means that clients get something new only when they
+	// register again.
+	EffectRegisterAgain Effect = "register_again"
+	// EffectUnknown means that the records do not show which clients are concerned.
 	EffectUnknown Effect = "unknown"
 )
 
@@ -40,8 +43,12 @@ const (
 	RuleProfile Rule = "profile"
 	// RuleNoScope: the profile of clients none of whose scopes are left.
 	RuleNoScope Rule = "no_scope"
-	// RuleScope: a scope that clients do not get any more.
+	// RuleScope: a scope that clients do not get any more; if the finding has a
+	// Resource, only for that resource.
 	RuleScope Rule = "scope"
+	// RuleNewScope: a scope that a profile allows now. Clients that are registered
+	// without it do not get it.
+	RuleNewScope Rule = "new_scope"
 	// RuleAppClient: a profile whose app clients are dedicated now. Clients that
 	// registered openly get none.
 	RuleAppClient Rule = "app_client"
@@ -56,6 +63,9 @@ const (
 	// RuleResourceParameter: the number of protected resources. With more than
 	// one, clients must name theirs.
 	RuleResourceParameter Rule = "resource_parameter"
+	// RuleResourceBinding: "false", because new access tokens are not bound to
+	// their resource any more.
+	RuleResourceBinding Rule = "resource_binding"
 	// RuleIntrospection: an introspection client that is gone or has another
 	// secret.
 	RuleIntrospection Rule = "introspection_client"
@@ -78,6 +88,8 @@ type Finding struct {
 	Effect  Effect `json:"effect"`
 	Rule    Rule   `json:"rule"`
 	Subject string `json:"subject"`
+	// Resource is the protected resource to which the finding is limited, or empty.
+	Resource string `json:"resource,omitzero"`
 	// Clients are active or pending. Grants are theirs that have not ended.
 	Clients int `json:"clients"`
 	Grants  int `json:"grants"`
@@ -136,7 +148,7 @@ func ImpactOf(ctx context.Context, store ImpactStore, before, after *configurati
 			return c.impact, fmt.Errorf("list initial access tokens: %w", err)
 		}
 		if _, ok := after.Policy.Profile(t.Profile); !ok && c.hadProfile(t.Profile) && t.State(now) == "valid" {
-			c.finding(key{EffectCutOff, RuleProfile, t.Profile}).Tokens++
+			c.finding(newKey(EffectCutOff, RuleProfile, t.Profile)).Tokens++
 		}
 	}
 	c.impact.Findings = c.sorted()
@@ -145,10 +157,13 @@ func ImpactOf(ctx context.Context, store ImpactStore, before, after *configurati
 
 // key names a finding.
 type key struct {
-	effect  Effect
-	rule    Rule
-	subject string
+	effect   Effect
+	rule     Rule
+	subject  string
+	resource string
 }
+
+func newKey(e Effect, r Rule, subject string) key { return key{e, r, subject, ""} }
 
 // comparison is one call of ImpactOf.
 type comparison struct {
@@ -182,7 +197,7 @@ type concerned struct {
 func (c *comparison) finding(k key) *Finding {
 	f := c.found[k]
 	if f == nil {
-		f = &Finding{Effect: k.effect, Rule: k.rule, Subject: k.subject}
+		f = &Finding{Effect: k.effect, Rule: k.rule, Subject: k.subject, Resource: k.resource}
 		c.found[k] = f
 	}
 	return f
@@ -203,23 +218,26 @@ func (c *comparison) deployment() {
 	}
 	for _, r := range c.before.Resources {
 		if !hasResource(c.after, r.URL) {
-			c.finding(key{EffectCutOff, RuleResource, r.URL})
+			c.finding(newKey(EffectCutOff, RuleResource, r.URL))
 		}
 	}
 	if len(c.before.Resources) == 1 && len(c.after.Resources) > 1 {
-		c.finding(key{EffectUnknown, RuleResourceParameter, fmt.Sprint(len(c.after.Resources))})
+		c.finding(newKey(EffectUnknown, RuleResourceParameter, fmt.Sprint(len(c.after.Resources))))
+	}
+	if c.before.ResourceBinding && !c.after.ResourceBinding {
+		c.finding(newKey(EffectUnknown, RuleResourceBinding, "false"))
 	}
 	for _, i := range c.before.IntrospectionClients {
 		same := func(o configuration.IntrospectionClient) bool {
 			return o.ID == i.ID && o.SecretSHA256 == i.SecretSHA256
 		}
 		if !slices.ContainsFunc(c.after.IntrospectionClients, same) {
-			c.finding(key{EffectCutOff, RuleIntrospection, i.ID})
+			c.finding(newKey(EffectCutOff, RuleIntrospection, i.ID))
 		}
 	}
 	for _, name := range c.before.IdentityProviders {
 		if !slices.Contains(c.after.IdentityProviders, name) {
-			c.finding(key{EffectUnknown, RuleIdentityProvider, name})
+			c.finding(newKey(EffectUnknown, RuleIdentityProvider, name))
 		}
 	}
 }
@@ -245,7 +263,7 @@ func (c *comparison) sharedAppClients(ctx context.Context, store ImpactStore) er
 		scopes := broker.WithOpenID(p.Scopes())
 		dropped := slices.DeleteFunc(slices.Clone(a.Scopes), func(s string) bool { return slices.Contains(scopes, s) })
 		if len(dropped) > 0 && len(scopes)+len(dropped) > policy.MaxScopes {
-			k := key{EffectUnknown, RuleAppClientScopes, name}
+			k := newKey(EffectUnknown, RuleAppClientScopes, name)
 			c.finding(k)
 			c.dropped[a.Key] = droppedScopes{k, dropped}
 		}
@@ -278,7 +296,7 @@ func (c *comparison) grant(g *broker.Grant) {
 	}
 	if client, ok := c.clients[g.ClientID]; ok && client.generation == g.Generation {
 		for _, k := range client.keys {
-			if k.rule != RuleScope || slices.Contains(g.Scopes, k.subject) {
+			if k.holds(g) {
 				c.finding(k).Grants++
 			}
 		}
@@ -291,6 +309,17 @@ func (c *comparison) grant(g *broker.Grant) {
 	if d, ok := c.dropped[g.AppClient]; ok && slices.ContainsFunc(g.Scopes, func(s string) bool { return slices.Contains(d.scopes, s) }) {
 		c.holder(d.key, g)
 	}
+}
+
+// holds reports whether the finding concerns a grant of its clients.
+func (k key) holds(g *broker.Grant) bool {
+	switch k.rule {
+	case RuleNewScope:
+		return false
+	case RuleScope:
+		return slices.Contains(g.Scopes, k.subject) && (k.resource == "" || broker.SameResource(g.Resource, k.resource))
+	}
+	return true
 }
 
 // holder adds a grant and its client to a finding.
@@ -310,7 +339,7 @@ func (c *comparison) sorted() []Finding {
 		findings = append(findings, *f)
 	}
 	slices.SortFunc(findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Effect, b.Effect), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Subject, b.Subject))
+		return cmp.Or(cmp.Compare(a.Effect, b.Effect), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Resource, b.Resource))
 	})
 	return findings
 }

@@ -299,7 +299,11 @@ func texts(impact operator.Impact) []string {
 		s := func(n int, what string) string {
 			return fmt.Sprint(n, " ", what, map[bool]string{true: "", false: "s"}[n == 1])
 		}
-		all = append(all, fmt.Sprintf("%s %s %s: %s, %s, %s", f.Effect, f.Rule, f.Subject, s(f.Clients, "client"), s(f.Grants, "grant"), s(f.Tokens, "token")))
+		subject := f.Subject
+		if f.Resource != "" {
+			subject += " at " + f.Resource
+		}
+		all = append(all, fmt.Sprintf("%s %s %s: %s, %s, %s", f.Effect, f.Rule, subject, s(f.Clients, "client"), s(f.Grants, "grant"), s(f.Tokens, "token")))
 	}
 	return all
 }

@@ -119,33 +119,88 @@ func (m *Maintainer) update(ctx context.Context, by telemetry.Actor, a *broker.A
 	return nil
 }
 
+// An ApplyError means that ApplyProfile did not update some app clients.
+type ApplyError struct{ Failures []ApplyFailure }
+
+// An ApplyFailure is an app client that was not updated, and why.
+type ApplyFailure struct {
+	// Key is the key of the app client's record.
+	Key string
+	Err error
+}
+
+func (e *ApplyError) Error() string {
+	var text []string
+	for _, f := range e.Failures {
+		text = append(text, fmt.Sprintf("app client %s: %v", f.Key, f.Err))
+	}
+	return strings.Join(text, "\n")
+}
+
+func (e *ApplyError) Unwrap() []error {
+	var errs []error
+	for _, f := range e.Failures {
+		errs = append(errs, f.Err)
+	}
+	return errs
+}
+
 // ApplyProfile gives the app clients of a profile, the shared one and the
 // dedicated ones, the settings that follow from the current policy and
 // configuration, such as lifetimes of tokens and identity providers. It creates
-// no app client. It returns how many it has updated, even with an error, and
-// can be repeated. by is the operator.
+// no app client, and leaves out those that are being removed. If one cannot be
+// updated, it goes on with the others and returns an *ApplyError. It returns how
+// many it has updated, even with an error, and can be repeated. by is the
+// operator.
 func (m *Maintainer) ApplyProfile(ctx context.Context, p *policy.Profile, by string) (int, error) {
 	updated := 0
+	var failures []ApplyFailure
 	for key, err := range m.store.AppClientKeys(ctx) {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return updated, fmt.Errorf("list app client records: %w", err)
 		}
-		a, err := m.store.AppClient(ctx, key)
+		done, err := m.applyTo(ctx, p, key, by)
+		if err != nil {
+			failures = append(failures, ApplyFailure{key, err})
+		}
+		if done {
+			updated++
+		}
+	}
+	if len(failures) > 0 {
+		return updated, &ApplyError{failures}
+	}
+	return updated, nil
+}
+
+// applyAttempts is how often applyTo tries again if another program changes the
+// record at the same time.
+const applyAttempts = 5
+
+// applyTo updates the app client with that key if it is one of the profile. It
+// reports whether it has.
+func (m *Maintainer) applyTo(ctx context.Context, p *policy.Profile, key, by string) (bool, error) {
+	var err error
+	for range applyAttempts {
+		var a *broker.AppClient
+		a, err = m.store.AppClient(ctx, key)
 		if errors.Is(err, broker.ErrNotFound) || err == nil && (a.Profile != p.Name() || a.State != broker.AppClientReady || a.Kind != broker.KindShared && a.Kind != broker.KindDedicated) {
-			continue // also app clients of direct mode, which belong to their clients
+			return false, nil // also app clients of direct mode, which belong to their clients
 		}
 		if err == nil {
 			err = m.apply(ctx, p, a, by)
 		}
-		if errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrConflict) {
-			continue // it is being removed or changed at this moment
+		if errors.Is(err, broker.ErrNotFound) {
+			return false, nil // it is being removed at this moment
 		}
-		if err != nil {
-			return updated, fmt.Errorf("app client %s: %w", key, err)
+		if !errors.Is(err, broker.ErrConflict) {
+			break
 		}
-		updated++
 	}
-	return updated, nil
+	return err == nil, err
 }
 
 // apply updates one app client. It takes no scopes away.
