@@ -49,15 +49,13 @@ type Current struct {
 	c CurrentConfig
 
 	good atomic.Pointer[Configuration]
-	// begun counts the reads that have begun.
-	begun atomic.Int64
 
 	// turn is a lock that a request can stop waiting for: it holds a value during a
 	// read, so there is one at a time. It guards all fields below.
 	turn  chan struct{}
 	at    time.Time     // the last read began at this time if it succeeded, or failed at this time
 	wait  time.Duration // time from at to the next read
-	asked time.Time     // the last read for broker.Newest began at this time
+	asked time.Time     // the last read for broker.Newest that succeeded began at this time
 	err   error         // of the last read, if it failed
 	// unusable has the versions that were found unusable. It has no other versions
 	// than the last list, so it stays small.
@@ -119,20 +117,20 @@ func (c *Current) Get(ctx context.Context) (*Configuration, error) {
 	return nil, broker.NotReady(err)
 }
 
-// getNewest is Get in a context of broker.Newest. A read that began while the
-// request waited for its turn is as good as one of its own.
+// getNewest is Get in a context of broker.Newest. Requests within five seconds
+// share a read, unless its caller gave up.
 func (c *Current) getNewest(ctx context.Context) (*Configuration, error) {
-	before := c.begun.Load()
 	if err := c.takeTurn(ctx); err != nil {
 		return nil, err
 	}
 	defer c.release()
 	var err error
-	if now := c.c.Now(); c.err != nil || c.begun.Load() > before || clock.Fresh(c.asked, now, retryAfter) {
+	if now := c.c.Now(); c.err != nil || clock.Fresh(c.asked, now, retryAfter) {
 		err = c.refresh(ctx)
 	} else {
-		c.asked = now
-		err = c.read(ctx)
+		if err = c.read(ctx); err == nil {
+			c.asked = now
+		}
 	}
 	if err != nil {
 		return nil, broker.NotReady(err)
@@ -164,7 +162,6 @@ func (c *Current) refresh(ctx context.Context) error {
 // read reads the versions, and the document of the newest one that can be used.
 // It writes at most one line with the level ERROR. The caller has the turn.
 func (c *Current) read(ctx context.Context) error {
-	c.begun.Add(1)
 	began := c.c.Now()
 	limited, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

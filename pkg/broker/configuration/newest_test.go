@@ -96,6 +96,39 @@ func TestRequestsForTheNewestVersionShareARead(t *testing.T) {
 	})
 }
 
+// A request does not share a read whose caller gave up.
+func TestAReadWhoseCallerGaveUpIsNotShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := fake.NewClock()
+		clock.Tick()
+		w := newWorld(t, clock)
+		w.append(1, named(t, "a"))
+		w.get()
+		w.append(1, named(t, "b"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var all sync.WaitGroup
+		release := make(chan struct{})
+		hold := func(context.Context) error { <-release; return fake.ErrInjected }
+		w.reader.set(hold)
+		all.Go(func() { w.current.Get(broker.Newest(ctx)) }) // has the turn
+		synctest.Wait()
+		for range 3 {
+			all.Go(func() {
+				if got := w.newest(); got != "2/b" {
+					t.Errorf("got %q, want 2/b", got)
+				}
+			})
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		synctest.Wait() // the caller of the first read has given up
+		w.reader.set(nil)
+		close(release)
+		all.Wait()
+	})
+}
+
 // A request whose caller gives up says nothing about the store.
 func TestTheCallerThatNeedsTheNewestVersionGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -114,12 +147,12 @@ func TestTheCallerThatNeedsTheNewestVersionGivesUp(t *testing.T) {
 		if got := w.get(); got != "1/a" {
 			t.Errorf("the next request: got %q", got)
 		}
+		w.append(1, named(t, "b"))
+		if got := w.newest(); got != "2/b" {
+			t.Errorf("the next request that needs the newest version: got %q", got)
+		}
 		if lines := w.lines(); len(lines) > 0 {
 			t.Errorf("logged %q", lines)
-		}
-		time.Sleep(5 * time.Second)
-		if got := w.newest(); got != "1/a" {
-			t.Errorf("after five seconds: got %q", got)
 		}
 	})
 }
