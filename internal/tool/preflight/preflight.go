@@ -62,7 +62,7 @@ type run struct {
 	tableUsable bool
 	// resourceServer is the identifier of a resource server, empty if none is known.
 	resourceServer string
-	checks      []Check
+	checks         []Check
 }
 
 // Run makes all checks and returns them. It leaves out checks that depend on
